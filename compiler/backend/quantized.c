@@ -48,7 +48,7 @@ static const char *take_layer(Arena *arena, const char *name, json_t *layer, Qua
                *factor = json_object_get(layer, "factor"), *kernel = json_object_get(layer, "kernel");
   QuantLayer own = {
       .name = arena_copy(arena, name, strlen(name)), .rounding = file->rounding, .mean_factor = mean != NULL};
-  if (!json_is_object(layer)) return arena_printf(arena, "what it says of layer '%s' is no object", name);
+  if (!json_is_object(layer)) return arena_printf(arena, "its entry of layer '%s' must be an object", name);
   const char *unknown = unknown_key(layer, keys);
   if (unknown)
     return arena_printf(arena,
@@ -75,7 +75,7 @@ static const char *take_layer(Arena *arena, const char *name, json_t *layer, Qua
 static const char *take_layers(Arena *arena, json_t *layers, QuantFile *file) {
   const char *name, *wrong = NULL;
   json_t *layer;
-  if (layers && !json_is_object(layers)) return "its \"layers\" are no object";
+  if (layers && !json_is_object(layers)) return "its \"layers\" must be an object";
   json_object_foreach(layers, name, layer) {
     if (!wrong) wrong = take_layer(arena, name, layer, file);
   }
@@ -87,7 +87,7 @@ static const char *take_note(Arena *arena, const char *note, QuantFile *file) {
   json_t *root = json_loads(note, 0, NULL);
   const json_t *version = json_object_get(root, "version");
   const char *wrong = NULL, *unknown = unknown_key(root, keys);
-  if (!json_is_object(root)) wrong = "they are no JSON object";
+  if (!json_is_object(root)) wrong = "they must be a JSON object";
   else if (!json_is_integer(version)) wrong = "they have no \"version\"";
   else if (json_integer_value(version) != VERSION) wrong = "they are of another version than 1";
   else if (unknown)

@@ -154,7 +154,7 @@ bool outputs_folder(Outputs *outputs, const char *path, const char **why) {
     else if (errno != EEXIST) return *why = strerror(errno), false;
   }
   if (stat(path, &status) != 0) return *why = strerror(errno), false;
-  return S_ISDIR(status.st_mode) || (*why = "it is no folder", false);
+  return S_ISDIR(status.st_mode) || (*why = "it is not a folder", false);
 }
 
 static bool write_bytes(int descriptor, const char *bytes, size_t n) {

@@ -54,7 +54,7 @@ static const char avx_text[] =
     "  if (leaf < 7) return 0;\n"
     "  leaf = 1, c = 0;\n"
     "  __asm__ volatile(\"cpuid\" : \"+a\"(leaf), \"=b\"(b), \"+c\"(c), \"=d\"(d));\n"
-    "  if (!(c >> 27 & 1)) return 0; /* xgetbv tells what the system saves */\n"
+    "  if (!(c >> 27 & 1)) return 0; /* xgetbv reads which registers the system saves */\n"
     "  const uint32_t fma = c >> 12 & 1;\n"
     "  c = 0;\n"
     "  __asm__ volatile(\"xgetbv\" : \"=a\"(saved), \"=d\"(d) : \"c\"(c));\n"

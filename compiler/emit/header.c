@@ -127,7 +127,7 @@ static void put_model_struct(Text *out, Net *net) {
 
 static void put_workspace_struct(Text *out, Net *net) {
   const int64_t all = layout_all_floats(net->layout), slot = layout_slot_floats(net->layout);
-  text_put(out, "/* Memory for activations and scratch. It needs no initialisation and keeps nothing "
+  text_put(out, "/* Memory for activations and scratch. It needs no initialization and keeps nothing "
                 "between calls; each thread needs its own. */\n");
   text_put(out, "typedef struct %s %s;\nstruct %s {\n", net->own->workspace, net->own->workspace,
            net->own->workspace);
@@ -149,7 +149,7 @@ static void put_inference(Text *out, Net *net) {
              net->own->weights);
   if (net->model && !net->options->program) {
     text_put(out, "/* The model in a file made by cnnc --emit=model, which has been read or mapped: not "
-                  "copied. NULL if it is no model of this net in this layout. */\n");
+                  "copied. NULL if it is not a model of this net in this layout. */\n");
     text_put(out, "const %s *%s(const void *bytes, size_t size);\n\n", net->own->model, net->own->open);
   }
   if (net_steps(net)) put_state_declarations(out, net);

@@ -22,7 +22,7 @@ static int64_t visited_place(const Part *part, int output) {
 void put_look_struct(Text *out, Net *net) {
   const Part *part = &net->layout->look;
   const int64_t arena = floats_in(program_room(part->program, SPACE_ARENA));
-  text_put(out, "/* All values of one image, with what is needed to compute them. */\ntypedef struct %s {\n",
+  text_put(out, "/* All values of one image, and the memory to compute them. */\ntypedef struct %s {\n",
            net->own->look);
   text_put(out, "  float value[%" PRId64 "]; /* of the layers and of the gradients that are shown */\n",
            look_place(part, part->program->graph->outputs.n));

@@ -34,7 +34,7 @@ void emit_attribute(Text *out, const char *macro, const char *attribute, int lan
   const bool wide = lanes == 16;
   if (wide)
     text_put(out,
-             "#ifdef __clang__ // for some CPUs it splits vectors of 512 bits, unless told otherwise\n"
+             "#ifdef __clang__ // for some CPUs it splits 512-bit vectors without this attribute\n"
              "#define %s %s __attribute__((min_vector_width(512)))\n#else\n",
              macro, attribute);
   text_put(out, "#define %s %s\n", macro, attribute);

@@ -201,7 +201,7 @@ void put_state_declarations(Text *out, Net *net) {
              net->macro->BATCH, linkage, net->own->reset_one, net->own->state);
   text_put(
       out,
-      "/* 1 if a state that was stored, or lay in memory that survives sleep, is one of this net in this "
+      "/* 1 if a state that was stored, or kept in memory that survives sleep, is one of this net in this "
       "layout: its first 16 bytes are\n   its mark, which says nothing of the rest. */\n%sint "
       "%s(const %s *state);\n",
       linkage, net->own->state_ok, net->own->state);

@@ -28,8 +28,8 @@ const OnnxWay *onnx_way(const Op *op) {
 static bool is_port(const Node *node) { return node_is_input(node); }
 
 static const char *refusal(const Node *node) {
-  if (node->shape.regions) return "regions, which lie on an axis of their own";
-  if (node->quant && node->quant->wide) return "values of 16 bits, which come with opset 21";
+  if (node->shape.regions) return "regions, which need a separate axis";
+  if (node->quant && node->quant->wide) return "int16 values, which need opset 21";
   const OnnxWay *way = is_port(node) ? NULL : onnx_way(node->op);
   return way && !way->function ? way->word : NULL;
 }

@@ -38,10 +38,10 @@ void graph_verify(const Graph *graph) {
         broken(graph, node, "a parameter lies outside the weights");
     if (node->hidden && (node->hidden->of->id >= graph->nodes.n ||
                          graph->nodes.data[node->hidden->of->id] != node->hidden->of))
-      broken(graph, node, "what it is derived from is no node of the graph");
+      broken(graph, node, "it is derived from a node outside the graph");
     if (node_is_update(node) &&
         (node->nin < 2 || !node_is_state(node->in[1]) || !shape_equal(node->shape, node->in[1]->shape)))
-      broken(graph, node, "it updates what is no state of its shape");
+      broken(graph, node, "it updates a value that is not a state of its shape");
     if (node->result == RESULT_SUM && !node->target) broken(graph, node, "it adds to no gradient");
     for (int k = 0; k < node->nin && node->result == RESULT_SAMPLE; k++)
       if (node->in[k]->result == RESULT_SUM)
@@ -50,6 +50,6 @@ void graph_verify(const Graph *graph) {
   for (int i = 0; i < graph->outputs.n; i++) {
     const Node *node = graph->outputs.data[i].node;
     if (!node || node->id >= graph->nodes.n || graph->nodes.data[node->id] != node)
-      broken(graph, graph->nodes.data[0], "an output is no node of it");
+      broken(graph, graph->nodes.data[0], "an output is not one of its nodes");
   }
 }

@@ -144,7 +144,7 @@ static bool check_room(Verifier *v, const Operand *operand, const Buf *buf, bool
   if (place->offset + most > room_of(v->program, place)) return fail(v, "lies beyond its space", buf->name);
   if (place->space == SPACE_KEPT && place->stride != v->program->space[SPACE_KEPT].bytes)
     return fail(v, "has records of another size", buf->name);
-  if (footprint(buf) > bytes) return fail(v, "is smaller than what the nest reaches", buf->name);
+  if (footprint(buf) > bytes) return fail(v, "is smaller than the footprint of the nest", buf->name);
   if (all && buf_room(buf, 1) * size_of(buf) != place->stride && buf->dim[0] > 1)
     return fail(v, "has images elsewhere than the nest expects", buf->name);
   return true;
@@ -217,7 +217,7 @@ static bool check_weight(Verifier *v, const Operand *operand, const Buf *buf) {
                                                                   : SPACE_WEIGHTS;
   if (place->space == space && place->offset == weight_from(binding->weight) && place->stride == 0)
     return true;
-  return fail(v, gradient ? "is no gradient of its weight" : "is not its weight", buf->name);
+  return fail(v, gradient ? "is not the gradient of its weight" : "is not its weight", buf->name);
 }
 
 static bool check_reads(Verifier *v, int phase, const KernelCall *call, const Version *version) {

@@ -300,7 +300,7 @@ void nest_routine(Nest *nest, const Routine *routine, Buf *const *bufs, const do
     Buf *buf = bufs[i];
     check_scope(nest, buf->scope, buf->name);
     if (buf->place > STACK || buf->type.elem != routine->elem[i] || buf_elements(buf) != buf_room(buf, 0))
-      nest_misuse(nest, nest_text(nest, "%s is no array that a routine takes", buf->name));
+      nest_misuse(nest, nest_text(nest, "%s is not an array that a runtime function accepts", buf->name));
     for (int k = 0; k < i; k++)
       if (bufs[k] == buf && (routine->writes[i] || routine->writes[k]))
         nest_misuse(nest, nest_text(nest, "%s is given twice to a routine that writes it", buf->name));
@@ -404,7 +404,7 @@ static void store_statement(Nest *nest, Ref ref, Val val, int part) {
 void nest_store_words(Nest *nest, Ref ref, Val val) {
   check_scope(nest, ref.buf->scope, ref.buf->name);
   if (ref.buf->type.elem != I8 || ref.buf->place == REGS || val->type.elem != I32 || val->type.lanes == 1)
-    nest_misuse(nest, "words into what is no array of bytes");
+    nest_misuse(nest, "words into a buffer other than an int8 array");
   new_store(nest, ref, val, WORD_BYTES * val->type.lanes);
 }
 

@@ -536,7 +536,8 @@ bool prover_walk(Nest *nest, Proof *proof, OverlapProof *overlap) {
   if (nest->depth != nest->ground) prover_fail(p, "a block was left by break or return", NULL, -1, 0, 0);
   for (NestFn *fn = nest->fns; fn; fn = fn->next) clear_seen(fn->body);
   for (int i = 0; entry && i < entry->nparams; i++) {
-    if (!entry->size[i]) prover_fail(p, "a parameter of the main function that is no size", NULL, -1, 0, 0);
+    if (!entry->size[i])
+      prover_fail(p, "a parameter of the main function that is not a size", NULL, -1, 0, 0);
     p->var[i] =
         (Var){.nlo = 1, .nhi = 1, .lo[0].c = entry->lo[i], .hi[0].c = entry->hi[i], .name = entry->param[i]};
     env.slot[i + 1].k[i] = 1;

@@ -156,8 +156,8 @@ static void check_not_chosen(Prover *p, const Buf *buf, const Lin *lo, const Lin
   for (int d = 0; d < buf->rank; d++) chosen = chosen || prover_chosen(p, &lo[d]) || prover_chosen(p, &hi[d]);
   if (!chosen) return;
   prover_fail(p,
-              buf->place == OVER ? "store at a chosen place of what is written over"
-                                 : "store at a chosen place that may not be written before",
+              buf->place == OVER ? "store at a data-dependent index of an overwritten operand"
+                                 : "store at a data-dependent index that may not be written before",
               buf, -1, 0, 0);
 }
 

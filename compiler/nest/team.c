@@ -192,8 +192,7 @@ static bool writes_locals(Arena *arena, const Nest *nest, const NestStmt *stmt, 
   for (int i = 0; i < nest->nbufs; i++)
     if (touched->written[i].any && !own[i]) *(nest->buf[i]->place >= STACK ? &locals : &memory) = true;
   if (locals && (memory || is_parallel(stmt) || holds_parallel(stmt)))
-    nest_misuse(nest,
-                "a statement beside a parallel loop writes a local variable and memory that all threads see");
+    nest_misuse(nest, "a statement next to a parallel loop writes a local variable and shared memory");
   return locals;
 }
 

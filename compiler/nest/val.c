@@ -45,7 +45,7 @@ static Val make_number(Nest *nest, Elem elem, double value) {
 }
 
 Val num(Nest *nest, double value) {
-  if (isnan(value)) nest_misuse(nest, "a constant that is no number");
+  if (isnan(value)) nest_misuse(nest, "a constant that is NaN");
   return make_number(nest, F32, value);
 }
 Val num_i32(Nest *nest, int32_t value) { return make_number(nest, I32, value); }
@@ -126,7 +126,7 @@ Val fma_(Val x, Val y, Val plus) {
 }
 
 Val choose(Val mask, Val if_so, Val if_not) {
-  if (mask->type.elem != I32) nest_misuse(mask->nest, "choose: the first value is no mask");
+  if (mask->type.elem != I32) nest_misuse(mask->nest, "choose: the first value is not a mask");
   if (if_so->type.elem != if_not->type.elem)
     nest_misuse(mask->nest, "choose: values of different element types");
   int lanes = lanes_of(if_so, if_not);
@@ -155,7 +155,7 @@ Val shuffle(Val a, Val b, int lanes, const int *lane) {
   int n = a->type.lanes;
   if (a->type.elem != b->type.elem || n != b->type.lanes || n == 1)
     nest_misuse(a->nest, "shuffle takes two vectors of one type");
-  if (lanes != 4 && lanes != 8 && lanes != 16) nest_misuse(a->nest, "shuffle to a width that is no vector's");
+  if (lanes != 4 && lanes != 8 && lanes != 16) nest_misuse(a->nest, "shuffle to an unsupported vector width");
   ValNode *e = node(a->nest, SHUFFLE, (Type){a->type.elem, lanes}, a, b, NULL);
   int *copy = NEW_ARRAY(a->nest->arena, int, lanes);
   for (int i = 0; i < lanes; i++) {
@@ -249,7 +249,7 @@ Val nest_load_part(Nest *nest, Ref ref, int part, int lanes) {
   if (ref.buf->place == REGS && type.lanes != ref.buf->type.lanes)
     nest_misuse(nest, "a register is read whole");
   if (lanes && lanes != 1 && lanes != 4 && lanes != 8 && lanes != 16)
-    nest_misuse(nest, "load of a width that is no vector's");
+    nest_misuse(nest, "load of an unsupported vector width");
   if (part != type.lanes && (ref.buf->place == REGS || part < 1 || part > type.lanes))
     nest_misuse(nest, "load of an impossible part of a vector");
   ValNode *e = node(nest, LOAD, type, NULL, NULL, NULL);
@@ -282,7 +282,7 @@ bool val_calls(Val v) { return calls(v, ++v->nest->marks); }
 
 Val nest_load_words(Nest *nest, Ref ref, int lanes) {
   if (ref.buf->type.elem != I8 || ref.buf->place == REGS || ref.buf->as_floats)
-    nest_misuse(nest, "words of what is no array of bytes");
+    nest_misuse(nest, "words of a buffer other than an int8 array");
   ValNode *e = (ValNode *)(uintptr_t)nest_load_part(nest, ref, lanes, lanes);
   e->type.elem = I32;
   e->part = WORD_BYTES * lanes;

@@ -156,7 +156,7 @@ static void make_doubles(Quantizer *q, const Node *node, const Weights *w, const
   const Factor kind = quant_file_factor(q->file, node->name);
   if (kind == FACTOR_FIXED) return;
   if (kind == FACTOR_FLOAT || !w->wide)
-    quant_problem(q, "%s: has a factor in the metadata that is not for layers of %s bits", node->name,
+    quant_problem(q, "%s: has a factor in the metadata that is not for int%s layers", node->name,
                   w->wide ? "16" : "8");
   double *real = NEW_ARRAY(q->arena, double, w->filters);
   for (int64_t f = 0; f < w->filters; f++)
@@ -216,7 +216,7 @@ static Multiplier product_factor(Quantizer *q, const Node *node, float a, float 
   Multiplier factor = multiplier_of_scales(a, b, out, false);
   const Factor kind = quant_file_factor(q->file, node->name);
   if (kind == FACTOR_DOUBLE)
-    quant_problem(q, "%s: is a product of values, whose factor is no double", node->name);
+    quant_problem(q, "%s: is a product of values, whose factor must not be a double", node->name);
   if (kind != FACTOR_FLOAT) return factor;
   const float real = factor.real;
   factor = multiplier_of((double)real);
@@ -275,7 +275,7 @@ static Node *scaled_mean(Quantizer *q, const Node *node, Node *in) {
   const Ending end = quant_ending(q, node, true);
   if (!end.found) return NULL;
   if (in->quant->wide != end.quant.wide) {
-    quant_problem(q, "%s: a mean by a factor has %s bits, and what it reads %s", node->name,
+    quant_problem(q, "%s: a mean with a factor has %s bits, but its input has %s", node->name,
                   end.quant.wide ? "16" : "8", in->quant->wide ? "16" : "8");
     return NULL;
   }

@@ -92,8 +92,8 @@ Node *quant_requantized(Quantizer *q, const Node *of, Node *in, Quant to) {
 /* Of 16 bits. */
 static void refuse_argument(Quantizer *q, const Node *node, float scale) {
   Diag *diag = diag_report(q->diags, DIAG_scale_mismatch, node->span, node->site,
-                           "%s is taken of numbers of 16 bits with the scale %g, which is too large",
-                           node->op->name, (double)scale);
+                           "%s has an int16 input with the scale %g, which is too large", node->op->name,
+                           (double)scale);
   diag_help(diag, "nearly all of its results are the same with that scale");
 }
 
@@ -190,7 +190,7 @@ Node *quant_function(Quantizer *q, const Node *node) {
   const bool found = find_parameters(q, node, parameter);
   if (!in || !found) return NULL;
   if (end.quant.wide && !quant_is_wide_function(q, node)) {
-    quant_problem(q, "%s: has no form of 16 bits; its scale must stand under its own name", node->name);
+    quant_problem(q, "%s: has no int16 form; its scale must have its own name", node->name);
     return NULL;
   }
   if (in->quant->wide || end.quant.wide) {
@@ -230,7 +230,7 @@ Node *quant_table(Quantizer *q, const Node *node) {
   const int8_t *array = quant_array(q, name, I8, 2, dim);
   if (!in || !array || !end.found) return NULL;
   if (in->quant->wide || end.quant.wide) {
-    quant_problem(q, "%s: is of 8 bits, and what %s reads or makes has 16", name, node->name);
+    quant_problem(q, "%s: is int8, but the input or output of %s is int16", name, node->name);
     return NULL;
   }
   int8_t (*value)[256] = (int8_t (*)[256])arena_alloc(q->arena, 256 * (size_t)channels);

@@ -221,7 +221,7 @@ static void note_floats(Quantizer *q, const Node *node) {
                    : combine_count(node) == node->nin ? " of more than two values"
                                                       : " of values and numbers";
   diag_report(q->diags, DIAG_not_int8, node->span, node->site,
-              "%s%s has no form of %s bits: %s computes in floats, between conversions", node->op->name, of,
+              "%s%s has no int%s form: %s computes in floats, between conversions", node->op->name, of,
               wide ? "16" : "8", node->name);
 }
 

@@ -129,7 +129,7 @@ static void put_board(Text *out, const Graph *graph, const Target *t, const CpuC
            graph->name, t->name, cycles->load, cycles->store, cycles->pair, cycles->other);
   if (t->vectors && cycles->vector > 0) text_put(out, ", of vectors of %g", cycles->vector);
   if (cycles->line > 0) text_put(out, ", 16 bytes of flash %g more", cycles->line);
-  text_put(out, "\nCycles are predicted. * is what is done; shares are those of the net.\n\n");
+  text_put(out, "\nCycles are predicted. * marks the chosen schedule; shares are those of the net.\n\n");
 }
 
 static void put_schedule_head(Text *out, const ProgramOptions *options, const Target *t) {
@@ -150,7 +150,7 @@ static void put_schedule_head(Text *out, const ProgramOptions *options, const Ta
              : weights > t->l2 / 2 ? "more than half the second cache: they come from the last one"
                                    : "which stay in the second cache");
   text_put(out, "Cycles are predicted, for one thread; multiply-adds and the wait for weights run at the "
-                "same time. * is what is done; shares are those of the net.\n\n");
+                "same time. * marks the chosen schedule; shares are those of the net.\n\n");
 }
 
 static void put_total(Text *out, const Program *p, int target) {
@@ -163,7 +163,7 @@ static void put_total(Text *out, const Program *p, int target) {
     all.memory += c->memory > c->products ? c->memory - c->products : 0;
     all.total += c->total;
   }
-  text_put(out, "total %s cycles: multiply-adds %s, transforms %s, waiting for what they need %s\n",
+  text_put(out, "total %s cycles: multiply-adds %s, transforms %s, waiting for memory %s\n",
            thousands(out->arena, all.total), thousands(out->arena, all.products),
            thousands(out->arena, all.transforms), thousands(out->arena, all.memory));
 }

@@ -133,8 +133,7 @@ static bool is_text(const Source *source) {
 void tuning_read(Tuning *tuning, Diags *diags, const Sources *sources, uint32_t file) {
   const Source *source = sources_get(sources, file);
   if (!is_text(source)) {
-    diag_report(diags, DIAG_tuning_ignored, NO_SPAN, NULL, "'%s' is no text of measured choices",
-                source->path);
+    diag_report(diags, DIAG_tuning_ignored, NO_SPAN, NULL, "'%s' is not a tuning file", source->path);
     return;
   }
   const size_t first = strlen(first_line);

@@ -56,7 +56,7 @@ struct conv_v3_model {
   float conv1_bias[24];
 };
 
-/* Memory for activations and scratch. It needs no initialisation and keeps nothing between calls; each thread needs its own. */
+/* Memory for activations and scratch. It needs no initialization and keeps nothing between calls; each thread needs its own. */
 typedef struct conv_v3_workspace conv_v3_workspace;
 struct conv_v3_workspace {
   float arena[576];
@@ -64,7 +64,7 @@ struct conv_v3_workspace {
 
 void conv_v3_pack(conv_v3_model *model, const conv_v3_weights *weights);
 
-/* The model in a file made by cnnc --emit=model, which has been read or mapped: not copied. NULL if it is no model of this net in this layout. */
+/* The model in a file made by cnnc --emit=model, which has been read or mapped: not copied. NULL if it is not a model of this net in this layout. */
 const conv_v3_model *conv_v3_open(const void *bytes, size_t size);
 
 /* One image. It cannot fail. */
@@ -450,7 +450,7 @@ static int conv_v3_avx(void) {
   if (leaf < 7) return 0;
   leaf = 1, c = 0;
   __asm__ volatile("cpuid" : "+a"(leaf), "=b"(b), "+c"(c), "=d"(d));
-  if (!(c >> 27 & 1)) return 0; /* xgetbv tells what the system saves */
+  if (!(c >> 27 & 1)) return 0; /* xgetbv reads which registers the system saves */
   const uint32_t fma = c >> 12 & 1;
   c = 0;
   __asm__ volatile("xgetbv" : "=a"(saved), "=d"(d) : "c"(c));

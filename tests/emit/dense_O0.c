@@ -53,7 +53,7 @@ struct dense_O0_model {
   float dense2_bias[2];
 };
 
-/* Memory for activations and scratch. It needs no initialisation and keeps nothing between calls; each thread needs its own. */
+/* Memory for activations and scratch. It needs no initialization and keeps nothing between calls; each thread needs its own. */
 typedef struct dense_O0_workspace dense_O0_workspace;
 struct dense_O0_workspace {
   float arena[16];
@@ -61,7 +61,7 @@ struct dense_O0_workspace {
 
 void dense_O0_pack(dense_O0_model *model, const dense_O0_weights *weights);
 
-/* The model in a file made by cnnc --emit=model, which has been read or mapped: not copied. NULL if it is no model of this net in this layout. */
+/* The model in a file made by cnnc --emit=model, which has been read or mapped: not copied. NULL if it is not a model of this net in this layout. */
 const dense_O0_model *dense_O0_open(const void *bytes, size_t size);
 
 /* One image. It cannot fail. */

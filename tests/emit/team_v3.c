@@ -73,7 +73,7 @@ struct team_model {
   float c_dense1_bias[8];
 };
 
-/* Memory for activations and scratch. It needs no initialisation and keeps nothing between calls; each thread needs its own. */
+/* Memory for activations and scratch. It needs no initialization and keeps nothing between calls; each thread needs its own. */
 typedef struct team_workspace team_workspace;
 struct team_workspace {
   float arena[25088];
@@ -81,7 +81,7 @@ struct team_workspace {
 
 void team_pack(team_model *model, const team_weights *weights);
 
-/* The model in a file made by cnnc --emit=model, which has been read or mapped: not copied. NULL if it is no model of this net in this layout. */
+/* The model in a file made by cnnc --emit=model, which has been read or mapped: not copied. NULL if it is not a model of this net in this layout. */
 const team_model *team_open(const void *bytes, size_t size);
 
 /* One image. It cannot fail. */

@@ -304,7 +304,7 @@ struct train_generic_model {
   float dense1_bias[2];
 };
 
-/* Memory for activations and scratch. It needs no initialisation and keeps nothing between calls; each thread needs its own. */
+/* Memory for activations and scratch. It needs no initialization and keeps nothing between calls; each thread needs its own. */
 typedef struct train_generic_workspace train_generic_workspace;
 struct train_generic_workspace {
   float arena[32];
@@ -312,7 +312,7 @@ struct train_generic_workspace {
 
 void train_generic_pack(train_generic_model *model, const train_generic_weights *weights);
 
-/* The model in a file made by cnnc --emit=model, which has been read or mapped: not copied. NULL if it is no model of this net in this layout. */
+/* The model in a file made by cnnc --emit=model, which has been read or mapped: not copied. NULL if it is not a model of this net in this layout. */
 const train_generic_model *train_generic_open(const void *bytes, size_t size);
 
 /* One image. It cannot fail. */

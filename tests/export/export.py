@@ -16,7 +16,7 @@ FREE = ("init", "bias_init", "pad", "order", "momentum", "mean", "std", "scale",
 
 
 def reduced(word):
-    """The program of an example with a smaller picture and other constants."""
+    """The program of an example with a smaller image and other constants."""
     name, *constants = word.split(",")
     name, _, side = name.partition(":")
     text = open(glob.glob(f"{top}/examples/*/{name}.cnn")[0]).read()
@@ -29,12 +29,12 @@ def reduced(word):
 
 
 def both(value, shape):
-    """One size of a picture is that of both axes."""
+    """A single size of an image is that of both axes."""
     return value * 2 if isinstance(value, list) and len(value) == 1 and len(shape) == 3 else value
 
 
 def pixel(shape):
-    """A picture of one pixel is as good as a vector."""
+    """An image of one pixel counts as a vector."""
     return shape[-1:] if shape[:-1] in ([1, 1], [1]) else shape
 
 

@@ -111,7 +111,7 @@ MEANS = """net means {
 
 
 def window_mean(x, zero, rows, columns, c, mean, padding):
-    """Of a 4x4x6 picture; padding: the number outside, or None where it does not count."""
+    """Of a 4x4x6 image; padding: the number outside, or None where it does not count."""
     numbers = [x[(h * 4 + w) * 6 + c] if h < 4 and w < 4 else padding for h in rows for w in columns]
     numbers = [q for q in numbers if q is not None]
     return mean(sum(numbers), len(numbers), zero)
@@ -168,7 +168,7 @@ def written(operator, arrays):
 
 
 def others():
-    """What a model cannot say: a note or an error; and an input that is an output, too."""
+    """Unsupported settings of a model: a note or an error; and an input that is an output, too."""
     quantized.save("own.safetensors", arrays(8)[0], quantized.note("float", five={"rounding": "single"}))
     out = compiled.command(cnnc, "net.cnn", "--weights=own.safetensors", "-o", "own.onnx")
     check(out.returncode == 0 and "[onnx-rounding]" in out.stderr,

@@ -89,21 +89,21 @@ def test_refused():
     refused("an operator without a name", model(code=250), "builtin operator 250 0", "import-operator")
     refused("a code that is not there", model(opcode=7), "a code that is not there")
     refused("a tensor that is not there", model(inputs=(0, 9)), "a tensor that is not there")
-    refused("a tensor of its own", model(inputs=(3, 1)), "a constant, or made behind it", "import-operator")
-    refused("a scale of 0", model(tensors={0: dict(scale=[0.0])}), "a scale is no number above 0")
-    refused("a scale of NaN", model(tensors={1: dict(scale=[float("nan")])}), "no number above 0")
-    refused("a negative scale", model(tensors={3: dict(scale=[-1.0])}), "no number above 0")
-    refused("a zero point of 200", model(tensors={0: dict(zero=[200])}), "a zero point is not one of 8 bits")
+    refused("a separate tensor", model(inputs=(3, 1)), "a constant, or computed after it", "import-operator")
+    refused("a scale of 0", model(tensors={0: dict(scale=[0.0])}), "a scale must be a number above 0")
+    refused("a scale of NaN", model(tensors={1: dict(scale=[float("nan")])}), "must be a number above 0")
+    refused("a negative scale", model(tensors={3: dict(scale=[-1.0])}), "must be a number above 0")
+    refused("a zero point of 200", model(tensors={0: dict(zero=[200])}), "a zero point is not an int8 value")
     refused("weights with a zero point", model(tensors={1: dict(zero=[3])}), "zero points other than 0",
             "import-operator")
     refused("two scales for three filters", model(tensors={1: dict(scale=[1.0, 1.0], zero=[0, 0])}),
             "another number of scales")
     refused("a buffer of another size", model(weight=b"\1" * 11), "a buffer of another size")
-    refused("a size of 0", model(tensors={0: dict(shape=[1, 0])}), "an input is no picture")
+    refused("a size of 0", model(tensors={0: dict(shape=[1, 0])}), "an input is not an image")
     refused("sizes beyond 31 bits", model(tensors={0: dict(shape=[1, 65536, 65536, 9])}),
             "an invalid size")
-    refused("a batch of two", model(tensors={0: dict(shape=[2, 4])}), "an input is no picture")
-    refused("an input without a scale", model(tensors={0: dict(scale=[], zero=[])}), "not one scale")
+    refused("a batch of two", model(tensors={0: dict(shape=[2, 4])}), "an input is not an image")
+    refused("an input without a scale", model(tensors={0: dict(scale=[], zero=[])}), "must have one scale")
     refused("bytes of another type", model(tensors={3: dict(kind=3)}), "is UINT8", "import-operator")
     refused("an activation", model(activation=4), "neither relu nor relu6", "import-operator")
     refused("weights that do not fit", model(tensors={0: dict(shape=[1, 5])}), "do not fit its input",
@@ -138,28 +138,28 @@ def test_wide_refused():
     for place, name in ((0, "an input"), (3, "a value")):
         for scale, what in ((0.0, "0"), (-0.5, "-0.5"), (float("nan"), "NaN"), (float("inf"), "infinity")):
             refused(f"{name} of 16 bits with the scale {what}", wide({place: dict(scale=[scale])}),
-                    "a scale is no number above 0")
+                    "a scale must be a number above 0")
         refused(f"{name} of 16 bits with a zero point", wide({place: dict(zero=[1], name=b"v")}),
                 "'v' is INT16 with a zero point other than 0")
-    refused("an input of 16 bits without a scale", wide({0: dict(scale=[], zero=[])}), "not one scale")
+    refused("an int16 input without a scale", wide({0: dict(scale=[], zero=[])}), "must have one scale")
     refused("an input of 64 bits", wide({0: dict(kind=I64)}), "an input is INT64")
     refused("a bias cut short", wide(bias=b"\0" * 23), "a buffer of another size")
     rows, threes = "FULLY_CONNECTED 0: ", struct.pack("<3i", 1, 2, 3)
     for what, data, words in (
             ("a value without a scale", wide({3: dict(scale=[], zero=[])}), "0 scales instead of one"),
-            ("a bias of 32 bits", wide({2: dict(kind=I32)}, threes), rows + "it adds up values of 16"),
-            ("sums of 32 bits without a bias", wide(inputs=(0, 1), sums=I32), "16 bits in 32 bits"),
-            ("a bias of 16 bits", wide({2: dict(kind=I16)}, b"\0" * 6), "not one number of 64 bits"),
-            ("a bias of floats", wide({2: dict(kind=F32)}, b"\0" * 12), "not one number of 64 bits"),
+            ("a bias of 32 bits", wide({2: dict(kind=I32)}, threes), rows + "it sums int16 values"),
+            ("sums of 32 bits without a bias", wide(inputs=(0, 1), sums=I32), "int16 values in 32 bits"),
+            ("a bias of 16 bits", wide({2: dict(kind=I16)}, b"\0" * 6), "must have one int64 number"),
+            ("a bias of floats", wide({2: dict(kind=F32)}, b"\0" * 12), "must have one int64 number"),
             ("a bias of 64 bits in a layer of 8", model(tensors={2: dict(kind=I64)}, bias=b"\0" * 24),
-             "not one number of 32 bits"),
+             "must have one int32 number"),
             ("values of 16 bits into 8", model(tensors={0: dict(kind=I16)}),
              "INT16, where the net computes in INT8"),
             ("values of 8 bits into 16", wide({0: dict(kind=I8)}), "INT8, where the net computes in INT16"),
             ("floats into 16 bits", wide({0: dict(kind=F32)}), "FLOAT32, where the net computes in INT16"),
             ("weights of 16 bits", wide({1: dict(kind=I16)}, weight=b"\1" * 24), "its weights are INT16"),
             ("weights of 64 bits", wide({1: dict(kind=I64)}, weight=b"\1" * 96), "its weights are INT64"),
-            ("an end at -1 and 1", wide(activation=2), "there is no form in 16 bits")):
+            ("an end at -1 and 1", wide(activation=2), "which has no int16 form")):
         refused(what, data, words, "import-operator")
     imported(wide(bias=struct.pack("<3q", 0, 0, 2**60)))
     made = run("m.cnn", "--weights=m.safetensors", "--emit=c", "-o", "-")
@@ -185,15 +185,15 @@ def test_wide_operators():
             ("a tanh by a huge scale", of("TANH", unit, value(1e30)), "too large"),
             ("a softmax by a huge scale", of("SOFTMAX", unit, value(6.0), f0=("f", 1.0)), "too large"),
             ("a slope below 0", of("LEAKY_RELU", value(), f0=("f", -0.5)), "below 0"),
-            ("a slope of NaN", of("LEAKY_RELU", value(), f0=("f", float("nan"))), "is no number"),
-            ("relu from -1 to 1", of("RELU_N1_TO_1", value()), "RELU_N1_TO_1 0: there is no form of it"),
-            ("prelu", of("PRELU", value(), beside=[value(shape=[8], data=[1] * 8)]), "no form of it in 16"),
-            ("gelu", of("GELU", value(), f0=("B", 0)), "no form of it in 16 bits"),
-            ("a quotient", of("DIV", value(), beside=["x"], f0=("b", 0)), "no form of it in 16 bits"),
+            ("a slope of NaN", of("LEAKY_RELU", value(), f0=("f", float("nan"))), "is not a finite number"),
+            ("relu from -1 to 1", of("RELU_N1_TO_1", value()), "RELU_N1_TO_1 0: it has no int16 form"),
+            ("prelu", of("PRELU", value(), beside=[value(shape=[8], data=[1] * 8)]), "no int16 form"),
+            ("gelu", of("GELU", value(), f0=("B", 0)), "no int16 form"),
+            ("a quotient", of("DIV", value(), beside=["x"], f0=("b", 0)), "no int16 form"),
             ("a constant of 8 bits", of("ADD", value(), beside=[Tensor([8], I8, 0.1, 0, data=[1] * 8)]),
              "another type or shape"),
             ("a sum by shifts", of("ADD", value(2.0**-10), value(2.0**-12), beside=["x"], f0=("b", 0)),
-             "a kernel of its own"),
+             "a separate kernel"),
             ("a pool into another scale", of("MAX_POOL_2D", value(0.002), **window), "other scales at"),
             ("the larger of two scales", of("MAXIMUM", value(0.002), beside=["x"]), "other scales at"),
             ("joined values of other scales",
@@ -230,12 +230,12 @@ def test_operators():
             ("a mean over channels", one("MEAN", ["x", ints([3])], bytes8([1, 4, 4])),
              "not over height and width"),
             ("a mean over what is computed", one("MEAN", ["x", "x"], bytes8([1, 8])),
-             "axes are no constants"),
+             "axes must be constant"),
             ("a maximum over channels", one("REDUCE_MAX", ["x", ints([3])], bytes8([1, 4, 4])),
              "not over height and width"),
             ("a minimum of another scale", one("REDUCE_MIN", ["x", ints([1, 2])], bytes8([1, 8], 0.06)),
              "other scales at its ends"),
-            ("a sum over what is computed", one("SUM", ["x", "x"], bytes8([1, 8])), "axes are no constants"),
+            ("a sum over what is computed", one("SUM", ["x", "x"], bytes8([1, 8])), "axes must be constant"),
             ("copies along two axes", one("TILE", ["x", ints([1, 2, 2, 1])], bytes8([1, 8, 8, 8])),
              "along two axes"),
             ("a border around images", one("PAD", ["x", pads(1, 0, 0, 0, 0, 0, 0, 0)], bytes8(same)),
@@ -272,10 +272,10 @@ def test_operators():
              one("LEAKY_RELU", ["x"], bytes8(same), x=bytes8(same, 1e10), f0=("f", -3e38)),
              "below 0"),
             ("a slope of NaN", one("LEAKY_RELU", ["x"], bytes8(same), f0=("f", float("nan"))),
-             "is no number"),
+             "is not a finite number"),
             ("slopes a pixel", one("PRELU", ["x", bytes8([4, 4, 1], data=[1] * 16)], bytes8(same)),
-             "not one a channel"),
-            ("slopes that are computed", one("PRELU", ["x", "x"], bytes8(same)), "no constants"),
+             "must be one per channel"),
+            ("slopes that are computed", one("PRELU", ["x", "x"], bytes8(same)), "must be constants"),
             ("a constant of another shape", one("ADD", ["x", bytes8([3], data=[1] * 3)], bytes8(same)),
              "another type or shape"),
             ("two constants", one("ADD", [bytes8([8], data=[1] * 8)] * 2, bytes8(same)),

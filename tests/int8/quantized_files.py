@@ -52,7 +52,7 @@ def names():
 def test_header():
     save("good.safetensors", names(), note())
     made, header = written("")
-    check(made.returncode == 0, "a net is made one of 8 bits", made.stderr)
+    check(made.returncode == 0, "a net becomes an int8 model", made.stderr)
     for words, title in (("uint8_t image[", "the input has bytes"), ("int8_t features[", "an output as i8"),
                          ("float scores[", "one of floats"),
                          ("extern const tiny_model tiny_trained", "weights"),
@@ -84,7 +84,7 @@ def test_views():
 
 
 def test_damage():
-    """A float net's weights are no file of 8 bits; changed bytes and numbers never make cnnc crash."""
+    """A float net's weights are not an int8 file; changed bytes and numbers never make cnnc crash."""
     rng, data, bad = random.Random(6), open("good.safetensors", "rb").read(), []
     size = int.from_bytes(data[:8], "little")
     for n in range(300):
@@ -127,7 +127,7 @@ def test_imported():
 
 
 def computed(name, layers, arrays, metadata, numbers, has_model=False, shape="2x2x1"):
-    """What a net of floats outside and 8 bits inside makes of some numbers."""
+    """The outputs of an int8 model with float inputs and outputs for some numbers."""
     with open(f"{name}.cnn", "w") as file:
         file.write(f"net {name} {{\n  input x: {shape}\n  {layers}\n}}\n")
     save(f"{name}.safetensors", arrays, metadata)
@@ -145,14 +145,14 @@ def computed(name, layers, arrays, metadata, numbers, has_model=False, shape="2x
 
 
 def test_bounds():
-    """A bound cuts what it stands behind, not what comes before that."""
+    """A bound clips its input, not values before that."""
     found = computed("mean", "avgpool(2) -> relu", {**stored("x", 0.1, 0), **stored("relu1", 0.05, -128)},
                      note(), [-1, 1, 1, 0.2], has_model=True)
-    check(found[:1] == [0.3], "relu behind a mean cuts the mean", found)
+    check(found[:1] == [0.3], "relu after a mean clips the mean", found)
     wide = {"precision": "i16"}
     found = computed("twice", "relu -> relu6", {**stored("x", 0.001, 0), **stored("relu61", 0.001, 0)},
                      note(x=wide, relu61=wide), [-3, 2, 7, 20])
-    check(found == [0, 2, 6, 6], "relu6 behind relu cuts at 6 in 16 bits", found)
+    check(found == [0, 2, 6, 6], "relu6 after relu clips at 6 in int16", found)
     table = {"tanh1.table": ("I8", [1, 256], [0] * 256)}
     found = computed("floats", "tanh(precision=f32)", {**stored("x", 0.01, 0), **table}, note(),
                      [0, 1, -1, 0.5])
@@ -164,7 +164,7 @@ def test_bounds():
 
 
 def test_moves():
-    """A move may have a scale of its own: what it moves is brought to that first."""
+    """A data movement may have its own scale: its input is rescaled to that first."""
     for layer, wanted in (("zero_pad([1, 0])", [0, 0.2, 1, 0]), ("upsample([2, 1])", [0.2, 0.2, 1, 1]),
                           ("crop([0, 0])", [0.2, 1])):
         name = layer[:layer.index("(")]
@@ -174,7 +174,7 @@ def test_moves():
 
 
 def test_factors():
-    """What LiteRT does in its own way, and functions of 16 bits."""
+    """LiteRT's special cases, and int16 functions."""
     wide = {"precision": "i16"}
 
     def made(layers, arrays, metadata):
@@ -190,18 +190,18 @@ def test_factors():
         {}, {"factor": "float"}, {"factor": "double"}))
     relu, product, layer = 'relu(name="f")', 'x -> multiply(x, name="f")', 'flatten -> dense(1, name="f")'
     for what, layers, arrays, metadata, words in (
-            ("sigmoid of 16 bits", 'sigmoid(name="f")', unit, both, None),
-            ("softmax of 16 bits", 'softmax(name="f")', unit, both, None),
-            ("tanh of 16 bits in another scale", 'tanh(name="f")', near, both, "tanh has no form of 16 bits"),
+            ("int16 sigmoid", 'sigmoid(name="f")', unit, both, None),
+            ("int16 softmax", 'softmax(name="f")', unit, both, None),
+            ("int16 tanh in another scale", 'tanh(name="f")', near, both, "tanh has no int16 form"),
             ("sigmoid of a huge scale", 'sigmoid(name="f")', {**unit, **huge}, both, "which is too large"),
             ("softmax of a huge scale", 'softmax(name="f")', {**unit, **huge}, both, "which is too large"),
             ("a relu by floats", relu, near, byfloat, None),
             ("a relu by doubles", relu, near, bydouble, "not for relu"),
             ("a product by floats", product, near, note(f={"factor": "float"}), None),
-            ("a product by doubles", product, near, note(f={"factor": "double"}), "factor is no double"),
-            ("a layer of 8 bits by doubles", layer, narrow, note(f={"factor": "double"}), "for layers of 8"),
-            ("a layer of 16 bits by doubles", layer, whole, bydouble, None),
-            ("a layer of 16 bits by floats", layer, whole, byfloat, "not for layers of 16 bits"),
+            ("double product", product, near, note(f={"factor": "double"}), "factor must not be a double"),
+            ("int8 with double factors", layer, narrow, note(f={"factor": "double"}), "not for int8 layers"),
+            ("int16 with double factors", layer, whole, bydouble, None),
+            ("int16 with float factors", layer, whole, byfloat, "not for int16 layers"),
             ("a factor of no layer", relu, near, note(x=wide, f=wide, g={"factor": "float"}),
              "no layer of that name takes one"),
             ("a factor of halves", relu, near, note(f={"factor": "half"}), "'f' is not float or double")):
@@ -211,7 +211,7 @@ def test_factors():
 
 
 def test_many():
-    """As many arrays as one likes are told at once, and not one by one beside all others."""
+    """Any number of unknown arrays is reported in linear time."""
     extra = {f"extra{n}": ("I8", [0], []) for n in range(200000)}
     save("many.safetensors", {**names(), **extra}, note())
     with open("tiny.cnn", "w") as file:
@@ -221,7 +221,7 @@ def test_many():
     seconds = time.time() - begin
     told = made.returncode == 1 and "200000 differences" in made.stderr
     check(told, "200,000 arrays too many", made.stderr)
-    check(seconds < 30, "  are told in seconds", f"{seconds:.1f}")
+    check(seconds < 30, "  are reported in seconds", f"{seconds:.1f}")
 
 
 start("quantised")

@@ -247,7 +247,7 @@ const char *import_list_graph(Arena *arena, Diags *diags, Span at, const ImportO
     else
       text_put(&text, " %s",
                im->became[i] ? im->became[i]
-               : im->live[i] ? "behind a node without a form"
+               : im->live[i] ? "after an unsupported node"
                              : "not needed");
     text_put(&text, "    # %s\n", node->title ? node->title : onnx_name(im->onnx, node));
   }

@@ -130,7 +130,7 @@ static const char *read_bias(ModelImport *im, Layer *l, const Quant *in) {
   const Tensor *t = l->bias ? l->bias->tensor : NULL;
   const bool whole = t && t->whole && t->whole->type == TENSOR_INT32 && t->zero == 0 && t->whole->n == t->n;
   l->words = NEW_ARRAY(im->arena, int32_t, l->filters);
-  if (t && t->n != l->filters) return "its bias is not one number a filter";
+  if (t && t->n != l->filters) return "its bias must have one number per filter";
   for (int64_t f = 0; t && f < l->filters; f++) {
     const double unit = (double)in->scale * (double)layer_scale(l, f);
     double q = nearbyint(tensor_number(t, f) / unit);

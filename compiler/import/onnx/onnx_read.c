@@ -46,7 +46,8 @@ static const uint8_t *map_file(const char *path, size_t *n, const char **why) {
     return NULL;
   }
   const uint8_t *bytes = NULL;
-  if (!S_ISREG(status.st_mode)) *why = S_ISDIR(status.st_mode) ? "it is a directory" : "it is no file";
+  if (!S_ISREG(status.st_mode))
+    *why = S_ISDIR(status.st_mode) ? "it is a directory" : "it is not a regular file";
   else if (status.st_size == 0) *why = "it is empty";
   else {
     void *mapped = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_PRIVATE, descriptor, 0);
@@ -296,7 +297,7 @@ static int opset_of(const ModelProto *model) {
 }
 
 static Onnx *bad_file(Diags *diags, Span at, const char *why) {
-  diag_report(diags, DIAG_import_file, at, NULL, "this is no model that can be read: %s", why);
+  diag_report(diags, DIAG_import_file, at, NULL, "this model cannot be read: %s", why);
   return NULL;
 }
 

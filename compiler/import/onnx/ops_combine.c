@@ -325,7 +325,7 @@ View *two_values(ModelImport *im, const View *x, bool alone, const View *y, cons
   const int rank = x->rank > y->rank ? x->rank : y->rank;
   const View *a = align(im, x, rank), *b = align(im, y, rank);
   if (x->value->regions != y->value->regions)
-    return no(im, "one operand per region, the other for the whole picture");
+    return no(im, "one operand per region, the other for the whole image");
   for (int d = 0; d < rank; d++)
     if (a->size[d] != b->size[d] && a->size[d] != 1 && b->size[d] != 1)
       return no(im, "two values whose sizes do not fit");

@@ -82,7 +82,7 @@ static bool bound(ModelImport *im, const OnnxNode *node, int input, const char *
   const Tensor *t = constant_of(im, node, input);
   if (given(node, input) && !t) return true;
   if (t && t->n == 1) *value = tensor_number(t, 0);
-  else if (t && t->n > 1) return no(im, "bounds that are no numbers"), false;
+  else if (t && t->n > 1) return no(im, "bounds that are not scalars"), false;
   else *value = onnx_float(node, name, *value);
   return true;
 }

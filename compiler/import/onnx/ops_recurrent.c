@@ -63,7 +63,7 @@ static bool lengths_fit(ModelImport *im, const Layer *l) {
   const Tensor *t = constant_of(im, l->node, IN_LENGTHS);
   if (given(l->node, IN_LENGTHS) && !t) return no(im, "sequence_lens: lengths that are computed");
   for (int64_t i = 0; t && i < t->n; i++)
-    if (tensor_integer(t, i) != l->rows) return no(im, "sequence_lens: not as many as there are rows");
+    if (tensor_integer(t, i) != l->rows) return no(im, "sequence_lens: other than the number of rows");
   return true;
 }
 
@@ -83,7 +83,7 @@ static bool matrices_fit(ModelImport *im, Layer *l) {
       (l->bias && l->bias->n != l->directions * 2 * sums))
     return no(im, "weights that do not fit");
   if (l->rows < 1 || l->images < 1 || l->images > MOST_ROWS_APART)
-    return no(im, "%lld sequences at once", (long long)l->images);
+    return no(im, "a batch of %lld sequences", (long long)l->images);
   return true;
 }
 

@@ -128,7 +128,7 @@ static bool real_padding(ModelImport *im, const OnnxNode *node, const View *x, P
   const TensorType type = im->item[node->in[0]].bytes;
   const Quant *quant = quant_of(x->value);
   if (!type) return true;
-  if (!quant) return no(im, "numbers of 8 bits whose scale is not known"), false;
+  if (!quant) return no(im, "int8 values whose scale is unknown"), false;
   p->value =
       (p->value - (double)(quant->zero - (type == TENSOR_UINT8 ? INT8_MIN : 0))) * (double)quant->scale;
   return true;
@@ -302,7 +302,7 @@ View *import_resize(ModelImport *im, const OnnxNode *node) {
   if (x->rank != 3 && x->rank != 4) return no(im, "a resize of %d dimensions", x->rank);
   if (onnx_int(node, "antialias", 0)) return no(im, "a resize with antialias");
   if (strcmp(onnx_text(node, "keep_aspect_ratio_policy", "stretch"), "stretch") != 0)
-    return no(im, "a resize that keeps the shape of pictures");
+    return no(im, "a resize that keeps the aspect ratio");
   if (!read_sizes(im, node, x, &s)) return NULL;
   Value *v = lay_standard(im, x);
   if (!v) return NULL;
@@ -325,7 +325,7 @@ static Value *blocks(ModelImport *im, const OnnxNode *node, int64_t *k) {
   const View *x = view_of(im, node, 0);
   *k = onnx_int(node, "blocksize", 0);
   if (!x) return NULL;
-  if (x->rank != 4) return no(im, "blocks of other than pictures");
+  if (x->rank != 4) return no(im, "blocks of values other than images");
   return *k < 1 || *k > 1024 ? no(im, "blocks that do not fit") : lay_standard(im, x);
 }
 

@@ -287,11 +287,11 @@ View *import_roi_align(ModelImport *im, const OnnxNode *node) {
   const int64_t samples = onnx_int(node, "sampling_ratio", 0), h = onnx_int(node, "output_height", 1),
                 w = onnx_int(node, "output_width", 1);
   if (!x || !boxes) return NULL;
-  if (x->rank != 4 || x->size[0] != 1 || x->value->regions) return no(im, "regions of several pictures");
+  if (x->rank != 4 || x->size[0] != 1 || x->value->regions) return no(im, "regions of several images");
   for (int64_t i = 0; image && i < image->n; i++)
-    if (tensor_integer(image, i) != 0) return no(im, "regions of several pictures");
+    if (tensor_integer(image, i) != 0) return no(im, "regions of several images");
   if (boxes->rank != 2 || boxes->size[1] != 4 || !in_memory_order(boxes, 2, dims))
-    return no(im, "boxes that are no table of four numbers each");
+    return no(im, "boxes must be a table of four numbers each");
   if (strcmp(onnx_text(node, "mode", "avg"), "avg") != 0)
     return no(im, "mode=%s", onnx_text(node, "mode", "avg"));
   if (samples < 1)

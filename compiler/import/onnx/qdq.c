@@ -17,7 +17,7 @@ static bool is_byte_type(TensorType type) { return type == TENSOR_UINT8 || type 
 
 static bool read_scales(ModelImport *im, const Tensor *scale) {
   if (scale->n < 1 || scale->rank > 1 || tensor_whole(scale->type))
-    return no(im, "scales that are no list of floats"), false;
+    return no(im, "scales that are not a list of floats"), false;
   for (int64_t i = 0; i < scale->n; i++) {
     const float s = (float)tensor_number(scale, i);
     if (!(s > 0) || !isfinite(s))
@@ -227,7 +227,7 @@ View *import_dequantize(ModelImport *im, const OnnxNode *node) {
   const Quant wanted = quant_from(&p, type);
   if (!quant_of(x->value)) scale_input(im, x->value, wanted);
   const Quant *has = quant_of(x->value);
-  if (!has) return no(im, "numbers of 8 bits whose scale is not known");
+  if (!has) return no(im, "int8 values whose scale is unknown");
   if (same_quant(has, &wanted)) return view_copy(im, x, x->value);
   const double shift = (double)(has->zero - wanted.zero) * (double)wanted.scale;
   View *to = view_copy(im, x, x->value); /* the same bytes in other units */

@@ -56,7 +56,7 @@ static bool check_value(Making *k, const TflOperator *op, int tensor, Elem wante
 
 bool tfl_value(Making *k, const TflOperator *op, int tensor) {
   if (!check_value(k, op, tensor, tfl_out(k, op)->elem)) return false;
-  return k->there[tensor] || tfl_no(k, op, "what it reads is a constant, or made behind it");
+  return k->there[tensor] || tfl_no(k, op, "its input is a constant, or computed after it");
 }
 
 bool tfl_same_scale(Making *k, const TflOperator *op, const TflTensor *a, const TflTensor *b) {
@@ -288,12 +288,12 @@ static bool make(Making *k, const TflOperator *op) {
   if (!check_value(k, op, op->out[0], stored_type(out))) return false;
   if (converts) {
     if (!check_value(k, op, op->in[0], stored_type(in))) return false;
-    if (!k->there[op->in[0]]) return tfl_no(k, op, "what it reads is a constant, or made behind it");
+    if (!k->there[op->in[0]]) return tfl_no(k, op, "its input is a constant, or computed after it");
   }
   if (op->activation < TFL_NONE || op->activation > TFL_ACTIVATION_RELU6)
     return tfl_no(k, op, "it has an activation that is neither relu nor relu6");
   if (op->activation == TFL_ACTIVATION_RELU_N1_TO_1 && out->elem == I16)
-    return tfl_no(k, op, "it ends at -1 and 1, of which there is no form in 16 bits");
+    return tfl_no(k, op, "it clips to -1 and 1, which has no int16 form");
   return maker(k, op);
 }
 
@@ -366,12 +366,12 @@ static const char *put_tfl_inputs(Making *k) {
     const int tensor = k->m->input[i];
     const TflTensor *t = &k->m->tensor[tensor];
     Shape shape;
-    if (!tfl_shape(t, &shape)) return "an input is no picture, sequence or vector";
+    if (!tfl_shape(t, &shape)) return "an input is not an image, sequence or vector";
     if (!t->known || (!tfl_is_quantized(t) && t->elem != F32))
       return arena_printf(
           k->arena, "an input is %s, where floats and quantized INT8, UINT8 and INT16 are read", t->type);
     if (t->elem != F32 && t->scales != 1)
-      return arena_printf(k->arena, "an input of %s bits has not one scale", t->elem == I8 ? "8" : "16");
+      return arena_printf(k->arena, "an int%s input must have one scale", t->elem == I8 ? "8" : "16");
     text_put(&k->text, "input %s: %s%s\n", k->value[tensor], shape_text(k->arena, shape), type_text(t));
     tfl_scale(k, k->value[tensor], t);
     k->layer[tensor] = k->value[tensor];

@@ -57,10 +57,10 @@ static Elem bias_type(const Making *k, const TflOperator *op) {
 static bool check_bias(Making *k, const TflOperator *op, int64_t filters, const TflTensor *bias) {
   const bool wide = tfl_is_wide(k, op);
   if (wide && (op->sums == TFL_INT32 || (bias && bias->elem == I32)))
-    return tfl_no(k, op, "it adds up values of 16 bits in 32 bits, where its bias and its sums need 64");
+    return tfl_no(k, op, "it sums int16 values in 32 bits; its bias and its sums need 64");
   if (!bias || (bias->data && bias->size == filters && bias->known && bias->elem == bias_type(k, op)))
     return true;
-  return tfl_no(k, op, "its bias is not one number of %s bits a filter", wide ? "64" : "32");
+  return tfl_no(k, op, "its bias must have one int%s number per filter", wide ? "64" : "32");
 }
 
 static void put_tfl_layer(Making *k, const TflOperator *op, const char *layer, const TflTensor *w,
@@ -202,7 +202,7 @@ static bool pooled_axes(Making *k, const TflOperator *op, int64_t window[2]) {
   const int n = tfl_integers(k, op, 1, axis);
   window[0] = window[1] = 1;
   if (!tfl_value(k, op, op->in[0])) return false;
-  if (n < 1) return tfl_no(k, op, "its axes are no constants");
+  if (n < 1) return tfl_no(k, op, "its axes must be constant");
   for (int i = 0; i < n; i++) {
     const int64_t a = axis[i] < 0 ? axis[i] + in->rank : axis[i];
     if (a < 1 || a >= in->rank - 1) return tfl_no(k, op, "it is not over height and width");
@@ -243,7 +243,7 @@ bool tfl_mean(Making *k, const TflOperator *op) {
 bool tfl_sum(Making *k, const TflOperator *op) {
   int64_t window[2];
   if (!pooled_axes(k, op, window)) return false;
-  if (tfl_is_wide(k, op)) return tfl_no(k, op, "there is no form of it in 16 bits yet");
+  if (tfl_is_wide(k, op)) return tfl_no(k, op, "it has no int16 form yet");
   const int64_t count = window[0] * window[1];
   tfl_begin(k, op, op->in[0]);
   const char *mean = put_pool(k, op, "avgpool", window, "mean");
@@ -267,7 +267,7 @@ bool tfl_extreme(Making *k, const TflOperator *op) {
   const TflTensor *in = tfl_in(k, op, 0), *out = tfl_out(k, op);
   const bool least = op->code == TFL_REDUCE_MIN;
   if (!pooled_axes(k, op, window) || !tfl_same_scale(k, op, in, out)) return false;
-  if (least && tfl_is_wide(k, op)) return tfl_no(k, op, "there is no form of it in 16 bits yet");
+  if (least && tfl_is_wide(k, op)) return tfl_no(k, op, "it has no int16 form yet");
   const char *negated = NULL, *layer;
   tfl_begin(k, op, op->in[0]);
   if (least) {
@@ -382,10 +382,11 @@ bool tfl_pair(Making *k, const TflOperator *op) {
                                : k->value[k->same[op->in[i]]];
     if (operand[i]->data && !name[i]) return false;
   }
-  if (tfl_is_wide(k, op) && op->code == TFL_DIV)
-    return tfl_no(k, op, "there is no form of it in 16 bits yet");
+  if (tfl_is_wide(k, op) && op->code == TFL_DIV) return tfl_no(k, op, "it has no int16 form yet");
   if (tfl_is_wide(k, op) && shifts(k, op, operand))
-    return tfl_no(k, op, "its scales are powers of two and pot_scale_int16 is set: a kernel of its own");
+    return tfl_no(k, op,
+                  "its scales are powers of two and pot_scale_int16 is set: TensorFlow Lite has a separate "
+                  "kernel for that");
   for (int i = 0; i < 2 && tfl_is_wide(k, op) && (op->code == TFL_MAXIMUM || op->code == TFL_MINIMUM); i++)
     if (!tfl_same_scale(k, op, operand[i], tfl_out(k, op))) return false;
   const int first = tfl_first(k, op);

@@ -36,7 +36,7 @@ static bool check_wide(Making *k, const TflOperator *op) {
   case TFL_TANH:
     if (out->scale[0] != 1 / 32768.0f) return tfl_no(k, op, "its value has not the scale 1/32768");
     return curve_fits(tfl_in(k, op, 0)->scale[0]) || tfl_no(k, op, "the scale of its input is too large");
-  default: return tfl_no(k, op, "there is no form of it in 16 bits yet");
+  default: return tfl_no(k, op, "it has no int16 form yet");
   }
 }
 
@@ -117,7 +117,7 @@ bool tfl_map(Making *k, const TflOperator *op) {
   int8_t *table = (int8_t *)arena_alloc(k->arena, 256);
   bool own = false;
   if (!tfl_value(k, op, op->in[0])) return false;
-  if (!isfinite(op->beta)) return tfl_no(k, op, "its slope is no number");
+  if (!isfinite(op->beta)) return tfl_no(k, op, "its slope is not a finite number");
   if (tfl_is_wide(k, op) ? !check_wide(k, op) : tfl_is_bytes(k, op) && !make_table(k, op, table, &own))
     return false;
   const char *layer = tfl_layer(k, word);
@@ -150,13 +150,13 @@ static bool prelu_tables(Making *k, const TflOperator *op, const TflTensor *alph
 bool tfl_prelu(Making *k, const TflOperator *op) {
   const TflTensor *in = tfl_in(k, op, 0), *alpha = tfl_in(k, op, 1);
   if (!tfl_value(k, op, op->in[0])) return false;
-  if (tfl_is_wide(k, op)) return tfl_no(k, op, "there is no form of it in 16 bits yet");
+  if (tfl_is_wide(k, op)) return tfl_no(k, op, "it has no int16 form yet");
   const int64_t channels = in->dim[in->rank - 1];
   if (!alpha || !alpha->data || !alpha->known || alpha->elem != in->elem ||
       (tfl_is_quantized(alpha) && alpha->scales != 1))
-    return tfl_no(k, op, "its slopes are no constants of its type");
+    return tfl_no(k, op, "its slopes must be constants of its type");
   if (alpha->size != 1 && (alpha->size != channels || alpha->dim[alpha->rank - 1] != channels))
-    return tfl_no(k, op, "its slopes are not one a channel");
+    return tfl_no(k, op, "its slopes must be one per channel");
   if (alpha->elem == I8 && alpha->size > MOST_TABLES)
     return tfl_no(k, op, "it has more than %d slopes", MOST_TABLES);
   const char *layer = tfl_layer(k, "prelu");

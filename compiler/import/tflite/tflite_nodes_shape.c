@@ -216,7 +216,8 @@ void nodes_strided_slice(Nodes *n) {
   for (int k = 0; k < 3; k++) known = nodes_list(n, 1 + k, list[k]) == entries && known;
   if (!read_spec(n, entries, &s)) return nodes_refuse(n, "its bounds do not fit its input");
   const bool plain = !n->op->mask[2] && !n->op->mask[3] && !n->op->relative;
-  if (!known && !plain) return nodes_refuse(n, "its bounds are computed, beside an ellipsis or a new axis");
+  if (!known && !plain)
+    return nodes_refuse(n, "its bounds are computed, and it has an ellipsis or a new axis");
   if (known) bounds(n, &s, list, to);
   int made = known ? sliced(n, s.rank, to[0], to[1], to[2]) : slice_computed(n, entries);
   const int less[] = {made, nodes_integers(n, s.ndrop, s.drop)};

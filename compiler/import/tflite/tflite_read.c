@@ -98,10 +98,10 @@ static bool read_quantization(Reader *r, FlatTable table, TflTensor *tensor) {
   for (uint32_t i = 0; i < scale.n; i++) {
     scales[i] = flat_float_at(&r->flat, scale, i);
     tensor->zeros = tensor->zeros && flat_int_at(&r->flat, zero, i, 8) == 0;
-    if (!(scales[i] > 0) || !isfinite(scales[i])) return bad(r, "a scale is no number above 0");
+    if (!(scales[i] > 0) || !isfinite(scales[i])) return bad(r, "a scale must be a number above 0");
   }
   if (scale.n && (tensor->zero < INT8_MIN || tensor->zero > INT8_MAX) && tensor->elem == I8)
-    return bad(r, "a zero point is not one of 8 bits");
+    return bad(r, "a zero point is not an int8 value");
   if (scale.n && !tensor->zeros && tensor->elem == I16)
     return bad(r, arena_printf(r->arena, "'%s' is INT16 with a zero point other than 0", tensor->name));
   if (scale.n > 1 && (tensor->rank < 1 || tensor->axis < 0 || tensor->axis >= tensor->rank ||

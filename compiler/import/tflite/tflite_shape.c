@@ -94,7 +94,7 @@ static bool pad_value(Making *k, const TflOperator *op, double *value) {
   if (op->code != TFL_PADV2 || !number) return true;
   if (!number->data || number->size != 1 || !number->known || number->elem != out->elem ||
       (number->elem != F32 && number->scales > 1))
-    return tfl_no(k, op, "its border is of a number that is no constant of its type");
+    return tfl_no(k, op, "its border value must be a constant of its type");
   if (number->elem == I8) /* in the scale of the result, whatever its own is */
     *value = (double)((float)((int8_t)number->data[0] - out->zero) * out->scale[0]);
   else if (number->elem == I16) {
@@ -112,7 +112,7 @@ bool tfl_pad(Making *k, const TflOperator *op) {
   if (!tfl_value(k, op, op->in[0]) || !tfl_same_scale(k, op, in, out) || !pad_value(k, op, &value))
     return false;
   if (in->rank < 3 || tfl_integers(k, op, 1, side) != 2 * in->rank)
-    return tfl_no(k, op, "its padding is no constant, or of a vector");
+    return tfl_no(k, op, "its padding must be constant, and its input not a vector");
   for (int i = 0; i < 2 * in->rank && op->code == TFL_MIRROR_PAD; i++) {
     if (i >= 2 * in->rank - 2 && side[i]) return tfl_no(k, op, "it mirrors channels");
     if (op->symmetric && side[i] > 1)
@@ -147,7 +147,7 @@ static bool read_part(Making *k, const TflOperator *op, Part part[TFLITE_RANK]) 
   int64_t list[3][2 * TFLITE_RANK];
   const bool strided = op->code == TFL_STRIDED_SLICE;
   for (int i = 0; i < 2 + strided; i++)
-    if (tfl_integers(k, op, 1 + i, list[i]) != in->rank) return tfl_no(k, op, "its bounds are no constants");
+    if (tfl_integers(k, op, 1 + i, list[i]) != in->rank) return tfl_no(k, op, "its bounds must be constant");
   if (op->mask[2] || op->mask[3]) return tfl_no(k, op, "it has an ellipsis or a new axis");
   for (int d = 0; d < in->rank; d++) {
     const int64_t n = in->dim[d], begin = list[0][d], end = list[1][d], bit = INT64_C(1) << d;
@@ -245,7 +245,7 @@ bool tfl_tile(Making *k, const TflOperator *op) {
   const TflTensor *in = tfl_in(k, op, 0), *out = tfl_out(k, op);
   int64_t times[2 * TFLITE_RANK];
   if (!tfl_value(k, op, op->in[0]) || !tfl_same_scale(k, op, in, out)) return false;
-  if (tfl_integers(k, op, 1, times) != in->rank) return tfl_no(k, op, "its multiples are no constants");
+  if (tfl_integers(k, op, 1, times) != in->rank) return tfl_no(k, op, "its multiples must be constant");
   int64_t joined = 1;
   for (int d = 0; d < in->rank; d++)
     if (times[d] < 1 || times[d] > MOST || (joined *= times[d]) > MOST ||

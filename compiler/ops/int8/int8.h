@@ -87,8 +87,7 @@ typedef struct Int8Border {
 extern const Op op_int8_border, op_int8_repeat, op_int8_rescale;
 extern const Op op_int8_product, op_int8_transposed, op_int8_combine, op_int8_pool, op_int8_table,
     op_int8_softmax, op_int8_softmax_wide, op_int8_curve;
-extern const Op op_int8_from_float,
-    op_int8_to_float; /* at the edges, and around what has no form of 8 bits */
+extern const Op op_int8_from_float, op_int8_to_float; /* at the edges, and around what has no int8 form */
 extern const Op op_int8_from_bytes, op_int8_to_bytes; /* u8, which is q + 128 */
 extern const Op op_int8_same;                         /* the same q in another scale: where its input lies */
 extern const Op op_int8_class; /* I32: the channel of the largest, of several the first */

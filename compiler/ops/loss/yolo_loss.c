@@ -41,9 +41,9 @@ static void shape(ShapeContext *context, Node *node) {
                           "the loss yolo takes a value of the operator yolo, but this one comes from %s",
                           made->op->name);
     op_note_origin(context, diag, made);
-    diag_help(diag,
-              "name what yolo gives, head = ... -> yolo(...), and write yolo(head): each head has a loss "
-              "of its own");
+    diag_help(
+        diag,
+        "name the value of yolo, head = ... -> yolo(...), and write yolo(head): each head has its own loss");
   } else if (made->shape.regions) {
     Diag *diag =
         op_error(context, node, DIAG_loss_mismatch, "the loss yolo takes boxes of an image, but these are %s",

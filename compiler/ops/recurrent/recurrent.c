@@ -149,8 +149,8 @@ static bool keep_fits(ShapeContext *context, const Node *node) {
   const bool way = !strcmp(other, "direction");
   Diag *diag = op_error_at(context, node, "keep", DIAG_wrong_type, "%s with keep=true cannot have %s%s%s",
                            node->op->name, other, way ? "=" : "", way ? arg_const(node, "direction")->s : "");
-  diag_help(diag, way ? "what the last call ended with is where the next rows begin: direction=forward"
-                      : "it starts from what the last call ended with: leave out one of the two");
+  diag_help(diag, way ? "the next rows begin with the state after the last call: direction=forward"
+                      : "it starts from the state after the last call: leave out one of the two");
   return false;
 }
 

@@ -574,7 +574,7 @@ static bool conv_direct_build(Lower *l) {
                (pixels * parts + 1) * vectors + 1, l->target->registers, pixels * parts * vectors, vectors);
   lower_detail(l, "%s",
                rows_first(&d, &y) ? "order: row after row, each through all panels of weights"
-                                  : "order: panel after panel of weights, each over the whole picture");
+                                  : "order: panel after panel of weights, each over the whole image");
   if (l->kernel->gate) lower_detail(l, "gate: the weights are scaled for each image, not the input");
   if (d.blocks > 1)
     lower_detail(l, "input channels: %d blocks of %d, so that a panel of weights stays in the second cache",

@@ -45,9 +45,9 @@ static const char *conv_groups_refused(const Lower *l, const Choice *choice) {
   const Correlation own = correlation_of(l->node), *k = &own;
   const int64_t n = smaller(k->l, k->s), wide = larger(k->l, k->s) / n;
   if (l->layout_lanes == 1) return "no vectors";
-  if (l->images > 1) return "images lie side by side";
+  if (l->images > 1) return "batch-innermost layout";
   if (k->groups == 1) return "no groups";
-  if (!power_of_two(n)) return "groups of channels that are no power of two";
+  if (!power_of_two(n)) return "a number of channels per group that is not a power of two";
   if (larger(k->l, k->s) % n) return "groups of which one side has no multiple of the other's channels";
   if (n >= l->layout_lanes) return "groups as wide as a vector";
   if (n * wide > MOST_VECTORS) return "more than 16 products of each input";

@@ -179,9 +179,9 @@ static const char *conv_groups_weights_refused(const Lower *l, const Choice *cho
   const Correlation own = correlation_of(l->node), *k = &own;
   const int64_t n = smaller(k->l, k->s), wide = larger(k->l, k->s);
   if (l->layout_lanes == 1) return "no vectors";
-  if (l->images > 1) return "images lie side by side";
+  if (l->images > 1) return "batch-innermost layout";
   if (k->groups == 1) return "no groups";
-  if ((n & (n - 1)) || (wide != n && wide != 2 * n)) return "groups that are no squares of a power of two";
+  if ((n & (n - 1)) || (wide != n && wide != 2 * n)) return "groups that are not squares of a power of two";
   if (n >= l->layout_lanes) return "groups as wide as a vector";
   return wide > MOST_TERMS ? "more than 16 products of each input" : NULL;
 }

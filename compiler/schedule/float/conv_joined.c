@@ -30,15 +30,15 @@ static const char *conv_joined_refused(const Lower *l, const Choice *choice) {
   (void)choice;
   const Correlation own = correlation_of(l->node), *k = &own;
   if (l->layout_lanes == 1) return "no vectors";
-  if (l->images > 1) return "images lie side by side";
+  if (l->images > 1) return "batch-innermost layout";
   if (k->groups != 1) return "groups";
   if (k->dilation[0] != 1 || k->dilation[1] != 1) return "a dilation";
   if (bounded_product(k->stride[0] * k->stride[1], k->l) > MOST_CHANNELS)
     return "more than 16 phases and filters";
   if (k->large.h % k->stride[0] || k->large.w % k->stride[1])
-    return "an output whose size is no multiple of the stride";
+    return "an output whose size is not a multiple of the stride";
   if (l->exact && !joined_without_gaps(k)) return "--exact";
-  if (l->out->flat) return "its result lies within another value";
+  if (l->out->flat) return "its result is a view of another value";
   for (int i = 0; i < l->kernel->nchain; i++)
     if (l->kernel->chain[i]->nin > 1 || l->kernel->chain[i]->nweights)
       return "operands, which have their filters side by side";

@@ -75,7 +75,7 @@ static Cycles conv_repeated_cycles(const Lower *l, const Target *target, const C
   return cost_repeated(target, &k, l->node->detail, l->weight_bytes);
 }
 
-const Schedule schedule_conv_repeated = {.name = "phases of the picture that is repeated",
+const Schedule schedule_conv_repeated = {.name = "phases of the upsampled image",
                                          .families = FAMILY_BIT(FAMILY_CONV_REPEATED),
                                          .cycles = conv_repeated_cycles,
                                          .build = conv_repeated_build};

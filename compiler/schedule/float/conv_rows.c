@@ -324,8 +324,7 @@ static void rows_begin(Rows *c) {
   c->tile = tile_of(c);
   nest_fn(b, b->name, false);
   c->count = lower_rows(c->l);
-  lower_about(c->l, "all images at once: tiles of %d images x %d vectors of %d channels", c->tile, c->vectors,
-              c->lanes);
+  lower_about(c->l, "batched: tiles of %d images x %d vectors of %d channels", c->tile, c->vectors, c->lanes);
 }
 
 /* ---- inference ---- */
@@ -381,7 +380,7 @@ static bool conv_rows_build(Lower *l) {
   return true;
 }
 
-const Schedule schedule_conv_rows = {.name = "all images at once",
+const Schedule schedule_conv_rows = {.name = "batched",
                                      .families = FAMILY_BIT(FAMILY_CONV) | FAMILY_BIT(FAMILY_CONV_SCATTER),
                                      .takes = takes_whole_batch,
                                      .refused = conv_rows_refused,

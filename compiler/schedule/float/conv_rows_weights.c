@@ -271,12 +271,11 @@ static bool conv_rows_weights_build(Lower *l) {
                       &(Panel){.first = NEST_Z + whole * width,
                                .vectors = (int)vectors,
                                .part = (int)(rest - (vectors - 1) * s.lanes)});
-  lower_about(l, "all images at once: tiles of %d channels x %d vectors of %d for each tap", s.tile, VECTORS,
-              s.lanes);
+  lower_about(l, "batched: tiles of %d channels x %d vectors of %d for each tap", s.tile, VECTORS, s.lanes);
   return true;
 }
 
-const Schedule schedule_conv_rows_weights = {.name = "all images at once",
+const Schedule schedule_conv_rows_weights = {.name = "batched",
                                              .families = FAMILY_BIT(FAMILY_CONV_WEIGHTS),
                                              .takes = takes_whole_batch,
                                              .refused = conv_rows_refused,

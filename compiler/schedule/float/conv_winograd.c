@@ -143,7 +143,7 @@ static bool conv_winograd_build(Lower *l) {
   points_loops(l->b, &c.p);
   const Correlation k = winograd_correlation(l->node);
   const char *name = winograd_name(l->arena, &k, l->choice.m);
-  if (c.whole) name = arena_printf(l->arena, "all images at once by %s", name);
+  if (c.whole) name = arena_printf(l->arena, "batched %s", name);
   points_about(&c.p, phases > 1 ? arena_printf(l->arena, "%d phases, each %s", phases, name) : name);
   return true;
 }

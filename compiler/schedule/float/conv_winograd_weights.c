@@ -364,7 +364,7 @@ static bool conv_winograd_weights_build(Lower *l) {
   const int64_t blocks = k.rows / k.block, last = k.rows % k.block;
   NEST_FOR(b, i, blocks) winograd_weight_block(b, &k, piece, NEST_IX(k.block * i), k.block, &count);
   if (last) winograd_weight_block(b, &k, piece, NEST_IX(k.block * blocks), last, &count);
-  lower_about(l, "%s%s, blocks of %d tiles", k.whole ? "all images at once by " : "",
+  lower_about(l, "%s%s, blocks of %d tiles", k.whole ? "batched " : "",
               winograd_name(l->arena, &k.k, l->choice.m), (int)(k.block * k.width));
   return true;
 }

@@ -223,7 +223,7 @@ static bool dense_weights_build(Lower *l) {
   if (units_ >= ROWS)
     NEST_FOR(b, u, units_ / ROWS) weight_rows(b, l, NEST_IX(u * ROWS), ROWS, inputs, lanes);
   if (units_ % ROWS) weight_rows(b, l, NEST_IX(units_ / ROWS * ROWS), (int)(units_ % ROWS), inputs, lanes);
-  lower_about(l, "%d rows by vectors of %d inputs", ROWS, lanes);
+  lower_about(l, "%d rows with vectors of %d inputs", ROWS, lanes);
   return true;
 }
 

@@ -388,7 +388,8 @@ static bool packed_product(Lower *l) {
     NEST_LOOP(b, m, p.loops, 1, NEST_IX(0), 1, NEST_IX(packs.panels))
       packed_panel(b, &p, packs.w[0], &m, NEST_IX(m * packs.width), packs.width);
   if (packs.rest) packed_panel(b, &p, packs.w[1], &none, NEST_IX(packs.panels * packs.width), packs.rest);
-  lower_about(l, "%s at once: %d rows by %d vectors of %d columns", all_rows(l), p.tile, p.vectors, p.lanes);
+  lower_about(l, "batched over %s: %d rows x %d vectors of %d columns", all_rows(l), p.tile, p.vectors,
+              p.lanes);
   return true;
 }
 
@@ -434,7 +435,8 @@ static bool dense_rows_build(Lower *l) {
                      &(Panel){.first = NEST_Z + whole * width,
                               .vectors = (int)vectors,
                               .part = (int)(rest - (vectors - 1) * p.lanes)});
-  lower_about(l, "%s at once: %d rows by %d vectors of %d columns", all_rows(l), p.tile, VECTORS, p.lanes);
+  lower_about(l, "batched over %s: %d rows x %d vectors of %d columns", all_rows(l), p.tile, VECTORS,
+              p.lanes);
   return true;
 }
 
@@ -462,7 +464,7 @@ static const char *dense_rows_refused(const Lower *l, const Choice *choice) {
   return dense_rows_compared(l) && worth ? "so few weights stay in the first caches" : NULL;
 }
 
-const Schedule schedule_dense_rows = {.name = "all images at once",
+const Schedule schedule_dense_rows = {.name = "batched",
                                       .families = FAMILY_BIT(FAMILY_DENSE) | FAMILY_BIT(FAMILY_DENSE_INPUT) |
                                                   FAMILY_BIT(FAMILY_DENSE_WEIGHTS),
                                       .takes = dense_rows_takes,

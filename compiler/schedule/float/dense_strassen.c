@@ -282,8 +282,8 @@ static bool dense_strassen_build(Lower *l) {
   p.count = &count;
   dense_strassen_split(b, &p);
   dense_strassen_panels(b, &p);
-  lower_about(l, "all images at once by %s: %d rows by %d vectors of %d columns", strassen_name(2), p.tile,
-              STRASSEN_VECTORS, p.lanes);
+  lower_about(l, "batched %s: %d rows x %d vectors of %d columns", strassen_name(2), p.tile, STRASSEN_VECTORS,
+              p.lanes);
   return true;
 }
 
@@ -311,7 +311,7 @@ static WinogradError dense_strassen_error(const Lower *l, const Choice *choice) 
 }
 
 const Schedule schedule_dense_strassen = {
-    .name = "all images by Strassen",
+    .name = "batched Strassen",
     .tuning_name = "strassen",
     .families = FAMILY_BIT(FAMILY_DENSE) | FAMILY_BIT(FAMILY_DENSE_INPUT) | FAMILY_BIT(FAMILY_DENSE_WEIGHTS),
     .takes = dense_strassen_takes,

@@ -260,7 +260,7 @@ bool dense_strassen_forward(Lower *l) {
   if (whole)
     NEST_LOOP(b, m, loops, 1, NEST_IX(0), 1, NEST_IX(whole)) chunk_of(b, &f, NEST_IX(chunk * m), chunk);
   if (rest) chunk_of(b, &f, NEST_IX(chunk * whole), rest);
-  lower_about(l, "all images at once by %s: %d units by %d vectors of %d images", strassen_name(2), f.tile,
-              STRASSEN_VECTORS, f.lanes);
+  lower_about(l, "batched %s: %d units x %d vectors of %d images", strassen_name(2), f.tile, STRASSEN_VECTORS,
+              f.lanes);
   return true;
 }

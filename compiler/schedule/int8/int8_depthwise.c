@@ -410,7 +410,7 @@ static bool int8_depthwise_build(Lower *l) {
     NEST_FOR(b, t, whole) call_channels(&d, &tiles, 0, &y, NEST_IX(t * d.pixels));
     if (rest) call_channels(&d, &tiles, 1, &y, NEST_IX(whole * d.pixels));
   }
-  lower_about(l, "8 bits, rounding %s, tiles of %d pixels x %d channels, products of %s",
+  lower_about(l, "int8, rounding %s, tiles of %d pixels x %d channels, products of %s",
               rounding_name(p->rounding), d.pixels, d.lanes, d.height == 4 ? "bytes" : "halves");
   return true;
 }

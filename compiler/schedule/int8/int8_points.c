@@ -66,7 +66,7 @@ void points8_finish(const Points8 *d, Val sum, const Ix *y, const Ix *x, const I
 void points8_about(const Points8 *d, const char *name, const char *products) {
   const Int8Product *p = d->l->node->detail;
   const Tiling tiles = points_tiling(&d->p, d->p.block * d->p.width, d->p.vectors);
-  lower_about(d->l, "8 bits, %s in whole numbers, rounding %s%s", name, rounding_name(p->rounding), products);
+  lower_about(d->l, "int8, %s in integers, rounding %s%s", name, rounding_name(p->rounding), products);
   lower_detail(d->l, "register tiles of %d tiles x %d vectors of %d filters", (int)tiles.pixels, d->p.vectors,
                d->p.lanes);
 }

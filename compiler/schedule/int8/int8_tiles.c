@@ -314,7 +314,7 @@ void int8_tiles_loops(const Product *d, const Strip strip[2]) {
 }
 
 void int8_tiles_about(const Product *d, const char *phases) {
-  lower_about(d->l, "8 bits, rounding %s, %stiles of %d pixels x %d vectors of %d channels, products of %s",
+  lower_about(d->l, "int8, rounding %s, %stiles of %d pixels x %d vectors of %d channels, products of %s",
               rounding_name(d->p->rounding), phases, (int)d->row.pixels,
               (int)(d->strips ? d->vectors : ceil_divide(d->k.s, d->lanes)), d->lanes,
               d->inner                    ? "halves, half as many"
@@ -323,5 +323,5 @@ void int8_tiles_about(const Product *d, const char *phases) {
                                           : "bytes");
   lower_detail(d->l, "%s",
                d->rows_first ? "order: row after row, each through all weights"
-                             : "order: some channels after the other, each over the whole picture");
+                             : "order: blocks of channels, each over the whole image");
 }

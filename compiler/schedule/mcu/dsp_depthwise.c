@@ -289,9 +289,9 @@ static bool dsp_depthwise_build(Lower *l) {
   Depthwise d = depthwise_of(l->node);
   Nest *b = l->b;
   make_constants(l, &d);
-  lower_about(l, "8 bits, planes of two pixels a word%s, rounding %s%s",
+  lower_about(l, "int8, planes of two pixels per word%s, rounding %s%s",
               d.exchanged ? ", rows and columns exchanged" : "", rounding_name(d.finish.rounding),
-              d.finish.quick || d.finish.rounding == ROUNDING_FLOAT ? "" : " in 64 bits");
+              d.finish.quick || d.finish.rounding == ROUNDING_FLOAT ? "" : ", 64-bit");
   nest_fn(b, b->name, false);
   NEST_FOR(b, c, d.k.groups / CHANNELS)
     NEST_FOR(b, block, d.k.small.h / d.rows) {

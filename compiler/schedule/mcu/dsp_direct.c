@@ -78,7 +78,7 @@ static Correlation geometry_of(const Node *node, int64_t phases[2]) {
 
 static const char *transposed_refused(const Node *node) {
   const Correlation t = int8_geometry(node);
-  if (t.l % FILTERS) return "the filters are no multiple of 4";
+  if (t.l % FILTERS) return "the number of filters is not a multiple of 4";
   for (int axis = 0; axis < 2; axis++) {
     const int64_t S = t.stride[axis];
     if (t.kernel[axis] != S || t.dilation[axis] != 1 || t.before[axis] != 0 ||
@@ -124,13 +124,13 @@ static const char *dsp_direct_form_refused(const Lower *l, bool small) {
   if (d.words > MOST_WORDS) return "the window is too large";
   if (d.by_rows &&
       (d.run > ODD_RUN || k->dilation[1] != 1 || d.run > k->large.w * k->l || !dsp_has_no_gaps(l->in[0], 0)))
-    return "the channels are no multiple of 4, and rows of the window cannot be read as they lie";
+    return "the number of channels is not a multiple of 4, and rows of the window are not contiguous";
   if (d.pointwise && !(dsp_has_no_gaps(l->in[0], 0) && dsp_has_no_gaps(l->out, 0)))
-    return "pixels do not lie side by side";
+    return "pixels are not contiguous";
   const DspFilter *filter = dsp_filters(l);
   if (!lower_assumes(l, pairs_fit(filter, k->small.c)))
     return "a sum can exceed 2^23, and two filters do not fit into one sum";
-  if (small && !dsp_finish_shrinks(l, k->small.c, filter)) return "they would take as many bytes";
+  if (small && !dsp_finish_shrinks(l, k->small.c, filter)) return "they would not need fewer bytes";
   return NULL;
 }
 
@@ -548,8 +548,8 @@ static bool dsp_direct_build(Lower *l) {
     pixels_side_by_side(l->out);
   }
   if (d.by_rows) rows_of_elements(l->in[0]);
-  lower_about(l, "8 bits, two pixels by four filters, rounding %s%s", rounding_name(d.finish.rounding),
-              d.finish.quick || d.finish.rounding == ROUNDING_FLOAT ? "" : " in 64 bits");
+  lower_about(l, "int8, two pixels x four filters, rounding %s%s", rounding_name(d.finish.rounding),
+              d.finish.quick || d.finish.rounding == ROUNDING_FLOAT ? "" : ", 64-bit");
   if (d.together > 1) lower_about(l, "weights are copied to the stack for %d pixels", (int)(2 * d.together));
   nest_fn(b, b->name, false);
   NEST_FOR(b, y, d.k.small.h) {

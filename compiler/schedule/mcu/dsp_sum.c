@@ -112,7 +112,7 @@ static bool dsp_sum_build(Lower *l) {
   const Extent e = shape_extent(l->node->shape);
   const int64_t step = e.c % STEP == 0 ? STEP : 1;
   lower_needs(l, operands_fit(&p->addition) && result_fits(&p->addition), "scales that are near each other");
-  lower_about(l, "8 bits, in 32 bits, rounding %s",
+  lower_about(l, "int8, 32-bit sums, rounding %s",
               rounding_name(((const Int8Combine *)l->node->detail)->rounding));
   nest_fn(b, b->name, false);
   NEST_FOR(b, y, e.h)
@@ -127,7 +127,7 @@ static bool dsp_sum_build(Lower *l) {
 
 static bool dsp_sum_takes(const Lower *l) { return dsp_takes(l) && l->node->op == &op_int8_combine; }
 
-const Schedule schedule_dsp_sum = {.name = "in 32 bits",
+const Schedule schedule_dsp_sum = {.name = "32-bit sums",
                                    .tuning_name = "direct",
                                    .families = FAMILY_BIT(FAMILY_INT8),
                                    .takes = dsp_sum_takes,

@@ -71,7 +71,8 @@ static const char *dsp_winograd_refused(const Lower *l, const Choice *choice) {
   for (int axis = 0; axis < 2; axis++)
     if (k->kernel[axis] != 3 || k->stride[axis] != 1 || k->dilation[axis] != 1 || k->before[axis] != 1)
       return "no kernel of 3x3 with stride 1 and a border of 1";
-  if (k->groups != 1 || k->l % (2 * WORDS) || k->s % d.filters) return "channels are no multiple of 8";
+  if (k->groups != 1 || k->l % (2 * WORDS) || k->s % d.filters)
+    return "the number of channels is not a multiple of 8";
   if (k->large.h != k->small.h || k->large.w != k->small.w || k->large.h % m || k->large.w % (m * d.tiles))
     return "the map is not made of whole tiles";
   const DspFilter *filter = dsp_filters(l);
@@ -311,9 +312,9 @@ static bool dsp_winograd_build(Lower *l) {
   Nest *b = l->b;
   dsp_winograd_make_constants(l, &d);
   d.input = lower_scratch_of(l, "split", I32, 3, (int64_t[]){d.points, d.words, d.tiles});
-  lower_about(l, "8 bits, Winograd F(%dx%d,3x3) in whole numbers, rounding %s%s", d.m, d.m,
+  lower_about(l, "int8, Winograd F(%dx%d,3x3) in integers, rounding %s%s", d.m, d.m,
               rounding_name(d.finish.rounding),
-              d.finish.quick || d.finish.rounding == ROUNDING_FLOAT ? "" : " in 64 bits");
+              d.finish.quick || d.finish.rounding == ROUNDING_FLOAT ? "" : ", 64-bit");
   nest_fn(b, b->name, false);
   NEST_FOR(b, ty, d.k.large.h / d.m)
     NEST_FOR(b, tx, d.k.large.w / (d.m * d.tiles)) {

@@ -293,7 +293,7 @@ static bool helium_product_build(Lower *l) {
   if (small.h == 1 && l->out->dim[0] != 1) see_as_row(l->out, &small);
   d.finish = finish_begin(l, DOT_ACROSS, p, &d.k, LANES_OF_SUMS, false);
   d.weight = helium_packed_weights(l, &d);
-  lower_about(l, "8 bits, %d pixels by %d filters, sixteen products at once, rounding %s", d.pixels,
+  lower_about(l, "int8, %d pixels x %d filters, sixteen products per instruction, rounding %s", d.pixels,
               d.filters, rounding_name(p->rounding));
   nest_fn(b, b->name, false);
   NEST_FOR(b, y, small.h) {

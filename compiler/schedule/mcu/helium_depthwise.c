@@ -171,7 +171,7 @@ static bool helium_depthwise_build(Lower *l) {
   NestFn *tile = inner ? helium_depthwise_tile_of(l, &d, pixels, false) : NULL,
          *edge = helium_depthwise_tile_of(l, &d, pixels, true),
          *end = rest ? helium_depthwise_tile_of(l, &d, rest, true) : NULL;
-  lower_about(l, "8 bits, %d pixels by four channels, rounding %s", pixels, rounding_name(p->rounding));
+  lower_about(l, "int8, %d pixels x four channels, rounding %s", pixels, rounding_name(p->rounding));
   nest_fn(b, b->name, false);
   const int64_t from[4] = {0, inner ? rows.lo : 0, inner ? rows.hi : 0, k->small.h};
   for (int part = 0; part < 3; part++) {

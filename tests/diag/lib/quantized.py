@@ -1,4 +1,4 @@
-"""Writes the files of quantised nets that cases read: python3 quantized.py, in tests/diag/lib."""
+"""Writes the files of quantized nets that cases read: python3 quantized.py, in tests/diag/lib."""
 # SPDX-License-Identifier: Apache-2.0
 import sys
 
