@@ -17,7 +17,7 @@ With the package also:
 
 def _convert(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(
-        "python3 -m cnnc convert", description="Writes the weights of a model of Keras."
+        "python3 -m cnnc convert", description="Writes the weights of a Keras model."
     )
     parser.add_argument("model", help="a .keras or .h5 file")
     parser.add_argument("-o", dest="output", required=True, metavar="WEIGHTS.safetensors")

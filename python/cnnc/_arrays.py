@@ -62,7 +62,7 @@ def _check_dtype(port: Port, array: Array) -> None:
     values = "" if port.dtype == np.float32 else ", values as bytes"
     raise TypeError(
         f"input {port.name} takes {port.dtype}{values}, not {array.dtype}; "
-        f"x.astype(numpy.{port.dtype}) converts, where that is what is meant"
+        f"x.astype(numpy.{port.dtype}) converts it"
     )
 
 
@@ -102,7 +102,7 @@ def take(port: Port, value: Any, layout: str, planes: bool, order: Order | None 
 
 
 def by_name(ports: Sequence[Port], x: Any) -> list[Any]:
-    """What is given for each input: a dict by name, or the array for an only one."""
+    """The arrays of all inputs, from a dict by name or from the array of the only input."""
     if not isinstance(x, Mapping):
         if len(ports) == 1:
             return [x]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From C to a shared library: the C compiler, and a cache of what it made."""
+"""Building shared libraries from C: finding the C compiler, and a cache of its output."""
 
 from __future__ import annotations
 

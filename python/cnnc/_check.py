@@ -161,7 +161,7 @@ def check(net: Net, reference: Any, x: Any, n: int, tolerance: float, layout: st
         theirs = of_function(net, reference, given, layout, count)
     else:
         raise TypeError(
-            "the reference is the path of a file of ONNX, a torch module, or a function; not "
+            "the reference is the path of an ONNX file, a torch module, or a function; not "
             f"{type(reference).__name__}"
         )
     if len(theirs[0].outputs) != len(net.outputs):

@@ -209,7 +209,7 @@ def from_keras(
     threads: int = 1,
     cc: str | None = None,
 ) -> Net:
-    """Imports a model of Keras with its weights, by model.export(format="onnx"), which wants the package
+    """Imports a Keras model with its weights, by model.export(format="onnx"), which wants the package
     tf2onnx or, with torch as the backend, onnxscript."""
     with tempfile.TemporaryDirectory(prefix="cnnc-") as folder:
         path = os.path.join(folder, "model.onnx")

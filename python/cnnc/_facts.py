@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What cnnc says of a net (--emit=json), as records."""
+"""Model metadata (--emit=json) as records."""
 
 from __future__ import annotations
 

@@ -94,7 +94,7 @@ def _turned(kind: str, name: str, w: Array) -> Floats:
 
 
 class _Weights:
-    """What has been read, by the names that layers have here."""
+    """The weights read so far, by the names of layers here."""
 
     def __init__(self, classes: Mapping[str, tuple[str, Mapping[str, Any]]]) -> None:
         self.classes = classes
@@ -153,7 +153,7 @@ def _read(path: Path) -> _Weights:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
             if "model.weights.h5" not in names or "config.json" not in names:
-                raise ValueError(f"{path} is no model of Keras: it has no config.json and model.weights.h5")
+                raise ValueError(f"{path} is not a Keras model: it has no config.json and model.weights.h5")
             found = _Weights(_classes(json.loads(archive.read("config.json"))))
             with h5py.File(io.BytesIO(archive.read("model.weights.h5")), "r") as file:
                 _read_native(file, found)
@@ -186,14 +186,14 @@ def _write(path: Path, arrays: Mapping[str, Floats]) -> None:
 
 
 def convert(model: str | os.PathLike[str], weights: str | os.PathLike[str]) -> list[str]:
-    """Writes the weights of a model of Keras (.keras, .h5) as .safetensors, in the layouts of the language,
+    """Writes the weights of a Keras model (.keras, .h5) as .safetensors, in the layouts of the language,
     and gives their names: the layers' names in Keras, with .weight, .bias, .running_mean and
     .running_var."""
     source, target = Path(model), Path(weights)
     if target.suffix != ".safetensors":
         raise ValueError(f"weights are written as .safetensors, not as '{target.name}'")
     if not source.is_file():
-        raise FileNotFoundError(f"there is no file {source}")
+        raise FileNotFoundError(f"no such file: {source}")
     found = _read(source)
     for layer, kind in found.unknown.items():
         warnings.warn(

@@ -135,7 +135,7 @@ def _address(array: NDArray[np.generic]) -> int:
 
 
 def pointers(arrays: Sequence[NDArray[np.generic] | None]) -> ctypes.Array[c_void_p]:
-    """NULL for what is None."""
+    """The arrays' addresses, NULL for None."""
     addresses = (None if array is None else _address(array) for array in arrays)
     return (c_void_p * max(1, len(arrays)))(*addresses)
 

@@ -13,7 +13,7 @@ from ._facts import Layer, Port
 
 _LINE = re.compile(r"^(\S+)\s+(\S+)\s+(.*)    # (.*)$")
 _NAMED = re.compile(r'name="([^"]*)"')
-_NOTHING = ("view", "constant", "not needed", "behind a node without a form")
+_NOTHING = ("view", "constant", "not needed", "after an unsupported node")
 _FOLDED = ("Add", "Sub", "Mul", "Div", "Identity")  # where they became nothing: into the layer before them
 
 

@@ -35,7 +35,7 @@ class Views(dict[str, Floats]):
 
 
 class Kept:
-    """A copy of a file of 8 bits: what becomes of the file itself is the caller's matter."""
+    """A copy of an int8 weight file, so that the caller may change or delete the file."""
 
     def __init__(self, path: str) -> None:
         self.given = path  # messages name it
@@ -80,7 +80,7 @@ class Net:
             self.load_weights(weights, rename)
 
     def _open(self) -> None:
-        """What is known of the net, and its code for inference."""
+        """Loads the net's metadata and its code for inference."""
         fixed = [f"--weights={self._constants.given}"] if self._constants else []
         self._facts = _facts.read(self._cnnc("--emit=json", *self._defines, *fixed))
         self._libraries: dict[str, Library] = {}
@@ -188,7 +188,7 @@ class Net:
 
     @property
     def weights(self) -> dict[str, Floats]:
-        """The arrays by name, as views: what is written there is what the net computes with."""
+        """The arrays by name, as views: writing to them changes the net's weights."""
         self._need_weights()
         self._need_floats("its weights are constants of its code")
         self._shown = True
@@ -208,7 +208,7 @@ class Net:
 
     def _need_floats(self, why: str) -> None:
         if self._constants:
-            raise ValueError(f"net {self.name} is one of 8 bits: {why}")
+            raise ValueError(f"net {self.name} is an int8 model: {why}")
 
     def _need_trainable(self) -> None:
         self._need_floats("train the one of floats, and quantize that (net.quantize)")
@@ -224,7 +224,7 @@ class Net:
         of 8 bits makes the net one of 8 bits."""
         constants = _file_of_8_bits(weights)
         if constants and rename is not None:
-            raise ValueError("files of 8 bits have the names of the program: rename is for weights of floats")
+            raise ValueError("int8 weight files have the program's names: rename is for float weights")
         before, warning = dict(vars(self)), ""
         try:
             if constants or self._constants:
@@ -472,7 +472,7 @@ def _word(value: object) -> str:
 
 
 def _file_of_8_bits(weights: Weights) -> Kept | None:
-    """A copy of a .safetensors file whose metadata say that a net with it is one of 8 bits."""
+    """A copy of a .safetensors file whose metadata describe an int8 model."""
     if isinstance(weights, Mapping) or not os.path.isfile(weights):
         return None
     with open(weights, "rb") as file:

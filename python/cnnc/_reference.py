@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The values of a model that a net is compared with: a file of ONNX, a torch module, a function."""
+"""Reference values that a net is compared with: of an ONNX file, a torch module or a function."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class Onnx:
     def __init__(
         self, path: str | os.PathLike[str], tensors: Mapping[str, Sequence[str]], outputs: Sequence[str] = ()
     ) -> None:
-        runtime = wanted("onnxruntime", "comparing with a file of ONNX")
+        runtime = wanted("onnxruntime", "comparing with an ONNX file")
         model: Any = os.fspath(path)
         try:
             onnx = importlib.import_module("onnx")
@@ -216,7 +216,7 @@ def _call(calls: Mapping[str, list[Array]], name: str) -> Array | None:
 
 
 def of_function(net: Net, function: Callable[[Any], Any], x: Any, layout: str, n: int) -> list[Values]:
-    """A function is given all samples at once, as net(x) would be."""
+    """A function gets all samples in one call, as net(x) would."""
     result = function(x)
     ports = list(net.outputs)
     layers: Mapping[str, Any] = {}

@@ -44,7 +44,7 @@ class Stream:
 
     @property
     def state(self) -> bytes:
-        """What is kept, as bytes: NAME_state in C."""
+        """The state as bytes: NAME_state in C."""
         return self._state.tobytes()[: self._library.facts.state_bytes]
 
     @state.setter
@@ -62,13 +62,13 @@ class Stream:
             return array[None]
         if array.ndim != 1 + len(rest) or array.shape[1:] != rest or len(array) % rows:
             raise ValueError(
-                f"input {port.name} takes any number of {'x'.join(map(str, shape))} one behind the other, "
+                f"input {port.name} takes any number of {'x'.join(map(str, shape))} one after the other, "
                 f"not {'x'.join(map(str, array.shape))}"
             )
         return array.reshape(len(array) // rows, *shape)
 
     def __call__(self, x: Any) -> Any:
-        """The outputs of all steps, one behind the other: an array, or of several outputs a dict by name."""
+        """The outputs of all steps, concatenated: an array, or a dict by name for several outputs."""
         net = self._net
         given = _arrays.by_name(net.inputs, x)
         steps = {port.name: self._steps(port, value) for port, value in zip(net.inputs, given)}

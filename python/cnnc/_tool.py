@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Finding cnnc and its runtime, running it, and what it reports."""
+"""Finding cnnc and its runtime, running it, and parsing its reports."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class ToolError(Exception):
 
 
 class CompileWarning(UserWarning):
-    """What cnnc warns of."""
+    """A warning of cnnc."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ def tools() -> Tools:
         folders = [*([Path(named)] if named else []), cnnc.parent, cnnc.parent.parent]
         return Tools(cnnc, (*folders, *([tree] if tree else [])))
     raise ToolError(
-        f"$CNNC is '{given}', and that is no program"
+        f"$CNNC is '{given}', which is not a program"
         if given
         else "there is no cnnc: install the package cnnc, or name the program in $CNNC"
     )
@@ -180,7 +180,7 @@ def warn(text: str) -> None:
 
 
 def quantize(arguments: Sequence[str | os.PathLike[str]], cwd: Path | None = None) -> None:
-    """Runs `cnnc quantize`, whose messages are text alone. What it says of the data set goes to the log."""
+    """Runs `cnnc quantize`, whose messages are plain text. Notes on the data set go to the log."""
     done = run(["quantize", *arguments], cwd)
     text = _help_from_python(done.stderr.rstrip())
     if done.returncode:

@@ -24,7 +24,7 @@ NOTE, EPOCH, END = 0, 3, 4  # cnn_event_kind
 
 
 class History(Mapping[str, "list[float]"]):
-    """What training saw: a list for each of loss, val_loss, accuracy, rate ..., with a number an epoch."""
+    """Training history: a list for each of loss, val_loss, accuracy, rate ..., one number per epoch."""
 
     def __init__(self, epochs: list[dict[str, float]]) -> None:
         self.epochs = epochs

@@ -12,7 +12,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent)]
 
 
 class Tap(unittest.TestResult):
-    """A line a test, with what went wrong behind it."""
+    """One line per test, followed by its error."""
 
     def line(self, test: unittest.TestCase, good: bool, note: str = "", log: str = "") -> None:
         title = test.shortDescription() or test.id()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the tests share: programs, folders, samples."""
+"""Common parts of the tests: programs, folders, samples."""
 
 from __future__ import annotations
 

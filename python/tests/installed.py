@@ -37,5 +37,5 @@ right = float((net(x).argmax(1) == y).mean())
 with tempfile.TemporaryDirectory() as folder:
     written = {file.name for file in net.export(Path(folder))}
 print(f"{Path(cnnc.__file__).parent}: {history['val_accuracy'][-1]:.2f} after {len(history['loss'])} epochs")
-assert right > 0.9, f"{right} of the corners are told right"
+assert right > 0.9, f"{right} of the corners are classified correctly"
 assert written == {"corners.c", "corners.h"}, written

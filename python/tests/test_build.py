@@ -50,7 +50,7 @@ class Compilers(Case):
             cnnc.compile(FLOATS)
 
     def test_none(self) -> None:
-        """without a C compiler one is told what to install"""
+        """without a C compiler, the error names what to install"""
         if has("ziglang"):
             self.skipTest("ziglang is installed")
         self.environment(PATH=str(self.folder), CNNC=str(_tool.tools().cnnc))
@@ -70,7 +70,7 @@ class Compilers(Case):
         self.assertEqual(list((self.folder / "cache/cnnc").glob("*/*")), [])
 
     def test_two(self) -> None:
-        """two processes at once"""
+        """two concurrent processes"""
         path, cache = self.write("net.cnn", FLOATS), self.folder / "cache"
         script = f"import cnnc; print(cnnc.load({str(path)!r}).parameters)"
         paths = os.pathsep.join([str(Path(cnnc.__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
@@ -149,7 +149,7 @@ class Places(Case):
     def test_missing(self) -> None:
         """what is missing is named"""
         self.environment(CNNC=str(self.folder / "nothing"))
-        with self.assertRaisesRegex(cnnc.ToolError, r"\$CNNC is '.*nothing', and that is no program"):
+        with self.assertRaisesRegex(cnnc.ToolError, r"\$CNNC is '.*nothing', which is not a program"):
             cnnc.compile(FLOATS)
         path = self.write("cnnc", "#!/bin/sh\n")
         path.chmod(0o755)
@@ -184,7 +184,7 @@ class Command(Case):
     def test_own(self) -> None:
         """its own words"""
         done = self.command("convert", "nothing.keras", "-o", "w.safetensors")
-        self.assertEqual((done.returncode, done.stderr), (1, "cnnc: error: there is no file nothing.keras\n"))
+        self.assertEqual((done.returncode, done.stderr), (1, "cnnc: error: no such file: nothing.keras\n"))
         self.assertEqual(self.command("convert").returncode, 2)
 
 

@@ -106,25 +106,25 @@ class Onnx(Case):
         self.assertLess(history["loss"][-1], history["loss"][0])
 
     def test_refused(self) -> None:
-        """a model that cannot be imported: all of its nodes are told"""
+        """a model that cannot be imported: all of its nodes are reported"""
         broken = next(MODELS.glob("bad/*.onnx"))
         with self.assertRaises(cnnc.CompileError) as raised:
             cnnc.from_onnx(broken)
         self.assertTrue(raised.exception.diagnostics[0].slug.startswith("import-"))
 
     def test_quantised(self) -> None:
-        """a quantised model stays one of 8 bits"""
+        """a quantized model stays int8"""
         net = cnnc.from_onnx(MODELS / "qdq_channels.onnx")
         x, y = (np.load(MODELS / f"qdq_channels.{part}0.npy") for part in ("in", "out"))
         outputs = net(x)
         steps = outputs["y"] * 255  # the model's own
         self.assertLess(np.abs(steps - np.round(steps)).max(), 1e-4)
         self.assertLess(np.abs(outputs["y"] - y).max(), 1.5 / 255)
-        with self.assertRaisesRegex(ValueError, "one of 8 bits: its weights are constants"):
+        with self.assertRaisesRegex(ValueError, "an int8 model: its weights are constants"):
             net.weights
-        with self.assertRaisesRegex(ValueError, "one of 8 bits: only its outputs"):
+        with self.assertRaisesRegex(ValueError, "an int8 model: only its outputs"):
             net.features(x, net.layers[0].name)
-        with self.assertRaisesRegex(ValueError, "one of 8 bits: train the one of floats"):
+        with self.assertRaisesRegex(ValueError, "an int8 model: train the float net"):
             net.train(x[None], np.zeros(1))
         weights = self.folder / "w.int8.safetensors"
         net.save(weights)
@@ -143,7 +143,7 @@ class Onnx(Case):
                 floats.load_weights(wrong)
 
     def test_quantised_files(self) -> None:
-        """a net of 8 bits keeps its weights, whatever becomes of their file"""
+        """an int8 model keeps its weights when their file changes"""
         first = cnnc.from_onnx(MODELS / "qdq_channels.onnx")
         x = np.load(MODELS / "qdq_channels.in0.npy")
         program, path = self.write("p.cnn", first.source), self.folder / "w.safetensors"
@@ -190,7 +190,7 @@ class Onnx(Case):
 
     @unittest.skipUnless(has("onnxruntime", "onnx"), "no onnxruntime, or no onnx")
     def test_quantised_check(self) -> None:
-        """its outputs against onnxruntime's, by steps of 8 bits"""
+        """its outputs against onnxruntime's, in int8 steps"""
         net = cnnc.from_onnx(MODELS / "qdq_channels.onnx", outputs=["y"])
         report = net.check(MODELS / "qdq_channels.onnx", tolerance=0.05)
         self.assertTrue(report, str(report))
@@ -262,7 +262,7 @@ class Checks(Case):
         """references that cannot be compared with"""
         net = filled(FLOATS)
         with self.assertRaisesRegex(
-            TypeError, "the path of a file of ONNX, a torch module, or a function; not int"
+            TypeError, "the path of an ONNX file, a torch module, or a function; not int"
         ):
             net.check(3)
         with self.assertRaisesRegex(ValueError, "output output is 3; the reference gives 2 for a sample"):

@@ -124,7 +124,7 @@ class Calls(Case):
             net({"a": a, "b": b[:2]})
 
     def test_mistakes(self) -> None:
-        """wrong types, shapes and layers are told"""
+        """wrong types, shapes and layers are reported"""
         net = filled(SMALL)
         with self.assertRaisesRegex(TypeError, "input image takes uint8, values as bytes, not float64"):
             net(np.zeros((6, 6, 1)))
@@ -196,7 +196,7 @@ class Weights(Case):
             np.testing.assert_array_equal(other(x), net(x))
 
     def test_refused(self) -> None:
-        """weights that do not fit are refused, all differences at once"""
+        """weights that do not fit are rejected with all differences"""
         net = filled(FLOATS)
         arrays = {name: w.copy() for name, w in net.weights.items()}
         arrays["last.weight"] = arrays["last.weight"][:2]
@@ -211,7 +211,7 @@ class Weights(Case):
             net.load_weights(self.folder / "missing.safetensors")
 
     def test_flatten(self) -> None:
-        """a flatten whose order shapes cannot tell is warned of, at the caller's line"""
+        """a flatten whose order is ambiguous gives a warning at the caller's line"""
         net, path = filled(FLOATS), self.write("floats.cnn", FLOATS)
         arrays = {name: w.copy() for name, w in net.weights.items()}
         for take in (

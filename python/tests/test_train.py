@@ -15,7 +15,7 @@ from common import FLOATS, SMALL, Case, digits, filled, has, random
 
 class Training(Case):
     def test_learns(self) -> None:
-        """it learns, and tells of each epoch"""
+        """it learns, and reports each epoch"""
         net, (x, y) = cnnc.compile(SMALL), digits(200)
         told: list[dict[str, float]] = []
         history = net.train(x, y, epochs=4, seed=7, callback=told.append)
@@ -130,7 +130,7 @@ class Training(Case):
             net.train("synthetic", y)
 
     def test_refused(self) -> None:
-        """what cannot be trained is told"""
+        """unusable arguments are rejected"""
         x, y = digits(20)
         with self.assertRaisesRegex(ValueError, "net floats has no train block"):
             cnnc.compile(FLOATS).train(random((4, 4, 3, 2)), [0, 1, 2, 0])
