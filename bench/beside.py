@@ -74,7 +74,7 @@ def instructions(options, program):
 
 
 def told(what, ours, theirs):
-    """What differs, a line each. Both are lists of a title and of what is compared."""
+    """The differences, one line each. Both are lists of (title, compared value)."""
     rows = [f"  {a[0]}; imported: {b[0]}" for a, b in zip(ours, theirs) if a[1] != b[1]]
     if len(ours) != len(theirs):
         rows.append(f"  {len(ours)} {what} by hand, {len(theirs)} imported")

@@ -122,7 +122,7 @@ class Board:
         raise SystemExit(f"{elf} has no {name}")
 
     def count(self, elf):
-        """What the program prints, and its code."""
+        """The program's output and its code."""
         counted = elf + ".count"
         plugin = f"{self.plugin},start={self.mark(elf, 'mark_start')},stop={self.mark(elf, 'mark_stop')}"
         said = subprocess.run(["qemu-system-arm", "-M", self.machine, "-display", "none", "-serial", "none",
@@ -202,7 +202,7 @@ class Net:
         return elf, board.sizes(elf), model
 
     def least(self, options):
-        """Bytes of the smallest model, which the compiler tells where that is too large."""
+        """Bytes of the smallest model, which the compiler reports where that is too large."""
         told = subprocess.run([options.cnnc, *self.source, "--cpu=" + options.cpu, "--flash=1", "-o",
                                os.path.join(self.dir, "least.c"), *options.cnnc_option],
                               stderr=subprocess.PIPE, text=True).stderr
@@ -239,7 +239,7 @@ class Net:
 
 
 def cmsis_library(options, board):
-    """Built once: its objects, with an include folder beside them."""
+    """Built once: its objects, next to an include folder."""
     source = options.cmsis
     if not source:
         source = os.path.join(board.work, "CMSIS-NN")
@@ -304,12 +304,12 @@ def main():
     parser.add_argument("--ours", action="store_true", help="ours alone")
     parser.add_argument("--fit", action="store_true",
                         help="ours in no more flash than CMSIS-NN's program, by --flash=BYTES of cnnc")
-    parser.add_argument("--layers", action="store_true", help="each function of ours, too")
+    parser.add_argument("--layers", action="store_true", help="also each function that cnnc generated")
     parser.add_argument("--rounding", default="double")
     parser.add_argument("--level", default="-O3", help="of the C compiler, for both")
     parser.add_argument("--prefix", default="arm-none-eabi-")
     parser.add_argument("--cnnc-option", action="append", default=[])
-    parser.add_argument("--keep", help="a folder for what is built")
+    parser.add_argument("--keep", help="a folder for the built programs")
     parser.add_argument("net", nargs="*", choices=[*NETS, []])
     options = parser.parse_args()
     if options.fit and options.ours:

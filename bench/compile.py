@@ -31,7 +31,7 @@ def seconds(tries, *command):
 
 
 def program_seconds(options, output, *arguments):
-    """From .cnn to a program, as users wait, and what it takes of processors: least of three."""
+    """From .cnn to a program: wall-clock and CPU seconds, the least of three."""
     wall = used = np.inf
     for _ in range(3):
         before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
@@ -102,7 +102,7 @@ def main():
                    if "\nnet " in open(path).read())
     nets, processors = options.nets or known, len(os.sched_getaffinity(0))
     table(f"from .cnn to a program, by {processors} processors: seconds, and those of all processes for -O2; "
-          "and how many times as long as a call of -O2 one of -O1 takes",
+          "and the slowdown of a call of -O1 relative to -O2",
           ["-O1", "-O2", "processes", "a call", "with training, -O1", "-O2", "processes"], nets,
           measure_programs, options)
     if not options.programs:

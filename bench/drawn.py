@@ -70,7 +70,7 @@ def write_weights(weights, path):
 
 
 def make(name, cnnc, run, program, weights, rounding):
-    """Writes the program and its weights of 8 bits; the constants that go with it, as options."""
+    """Writes the program and its int8 weights; returns its constants as options."""
     source = PROGRAMS[name]
     constants = [word for constant in source.constants for word in ("-D", constant)]
     with open(program, "w") as file:

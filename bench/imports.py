@@ -12,7 +12,7 @@ sys.path.append(os.path.join(top, "bench"))
 import section, zoo
 
 MOST = 1e-4  # of the largest number of an output
-LIGHT = ("The models of ONNX's own tests have weights that are all equal; they are compared with the outputs "
+LIGHT = ("ONNX's own test models have weights that are all equal; they are compared with the outputs "
          "recorded there, too.")
 
 
@@ -43,7 +43,7 @@ def refused(made):
 
 
 def recorded(library, name):
-    """What the net gives for every picture, or None."""
+    """The net's outputs for every image, or None."""
     import onnx
     if library != "onnx":
         return None
@@ -145,7 +145,7 @@ def told(row):
 
 
 def in_process(options, key):
-    """What a process of its own finds out: its memory goes with it, and so does what it changes."""
+    """The result of a separate process, which keeps its memory and its changes to itself."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:

@@ -69,7 +69,7 @@ def read_options(known, kind, seconds, peers=None):
     parser.add_argument("--cnnc", required=True)
     parser.add_argument("--cc", default=newest_clang(), help="compiler of the generated C (the newest clang)")
     parser.add_argument("--threads", default="1,2", help="of all sides, one row each (1,2)")
-    parser.add_argument("--batch", type=int, help="pictures a call (1, and 64 for lenet5, 16 for alexnet)")
+    parser.add_argument("--batch", type=int, help="images per call (1, and 64 for lenet5, 16 for alexnet)")
     parser.add_argument("--target", default="native",
                         help="of cnnc (native); below it, OpenVINO is held to AVX2, but nothing holds "
                              "onnxruntime")

@@ -65,13 +65,13 @@ def draw_pictures(case):
 
 
 def draw_targets(case):
-    """A class for each picture, or for each pixel of a map."""
+    """A class for each image, or for each pixel of a map."""
     shape = [PICTURES, *case.shapes[0][1:-1]]
     return (np.arange(math.prod(shape)) % 2).reshape(shape).astype(np.uint8)
 
 
 class OursInt8(Ours):
-    """What cnnc quantize makes, as a shared library. The base class runs it."""
+    """The output of cnnc quantize, as a shared library. The base class runs it."""
 
     def __init__(self, options, case, threads, work):
         net = case.net
@@ -105,7 +105,7 @@ class OursInt8(Ours):
 
 
 def quantised_model(options, case, work):
-    """The ONNX of the case by quantize_static: bytes, weights of 8 bits by channel."""
+    """The ONNX model of the case by quantize_static: int8, with per-channel weights."""
     from onnxruntime import quantization
     model, _, _ = as_onnx(case)
     planes = np.ascontiguousarray(np.moveaxis(case.pictures, -1, 1))

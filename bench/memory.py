@@ -11,7 +11,7 @@ PARTS = (75, 60, 50)  # percent
 
 
 def facts_of(options, program, memory=0):
-    """What cnnc says about the program; None if it cannot do with so little."""
+    """cnnc's report on the program; None if the memory does not suffice."""
     with tempfile.NamedTemporaryFile("w", suffix=".cnn") as source:
         source.write(program)
         source.flush()

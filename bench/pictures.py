@@ -51,7 +51,7 @@ def fcn8s(b):
 
 def deeplab_v3(b):
     def layer(x, p, n=1, active=True, **window):
-        """Convolution and batch normalisation; `n` counts those of a block, whose names begin with `p`."""
+        """Convolution and batch normalization; `n` counts those of a block, whose names begin with `p`."""
         x = b.batchnorm(b.conv(x, f"{p}conv{n}", **window), f"{p}batchnorm{n}")
         return b.relu(x) if active else x
 
@@ -93,7 +93,7 @@ def autoencoder(b):
 
 
 def shrunk(b):
-    """What the nets of super_resolution/ begin with."""
+    """The first layers of the nets of super_resolution/."""
     return b.op("AveragePool", [b.normalize(scale=1 / 255)], kernel_shape=[3, 3], strides=[3, 3])
 
 

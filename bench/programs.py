@@ -3,7 +3,7 @@
 
 
 def layer(b, x, p, n=1, active=None, epsilon=1e-5, **window):
-    """Convolution, batch normalisation and what follows it; `p` begins the names of the block's layers."""
+    """Convolution, batch normalization and activation; `p` begins the names of the block's layers."""
     x = b.batchnorm(b.conv(x, f"{p}conv{n}", **window), f"{p}batchnorm{n}", epsilon)
     return active(x) if active else x
 

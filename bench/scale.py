@@ -52,7 +52,7 @@ def clocks(cnnc, folder):
 
 
 class Stretch:
-    """Seconds up to what is exchanged then: an image of the process's own, an image of the batch, always."""
+    """Seconds until an exchange: per image of the process, per image of the batch, constant."""
 
     def __init__(self, whole, one, half, few, images, fewer):
         more = images - few
@@ -165,7 +165,7 @@ class Net:
 
 
 def rates_in_turns(rounds, *ways):
-    """Of each way its images a second: the most, and the mean over the time that all turns took."""
+    """Images per second of each way: the maximum, and the mean over all turns."""
     found = [[] for _ in ways]
     for _ in range(rounds):
         for rates, way in zip(found, ways):
@@ -209,7 +209,7 @@ def print_model(net, network):
 
 
 def print_layers(net):
-    """What is computed between two exchanges, and what then goes out: of which weights."""
+    """The computation between two exchanges, and the weights whose gradients are sent then."""
     print("  ms of images  of all  always  then")
     for s in net.stretches:
         names = [w["name"] for w in net.weights

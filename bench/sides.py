@@ -64,7 +64,7 @@ void stop(void) {{
 
 
 def march(target):
-    """For an AMD CPU clang puts SSE4a between instructions of AVX: some nets take several times as long."""
+    """For an AMD CPU clang puts SSE4a between instructions of AVX: some nets become several times slower."""
     sse4a = ["-mno-sse4a"] if platform.machine() == "x86_64" else []
     return ["-march=" + target, *sse4a]
 
@@ -96,7 +96,7 @@ class Case:
 
 
 def case_of_program(options, source, build, batch):
-    """A program that is no example, with weights of about the same variance in every layer."""
+    """A program that is not an example, with weights of about the same variance in every layer."""
     facts = json.loads(subprocess.run([options.cnnc, source, "--emit=json"], check=True, capture_output=True)
                        .stdout)
     random = np.random.default_rng(1)

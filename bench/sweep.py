@@ -132,7 +132,7 @@ def make_case(options, work, shape, text, batch):
 
 
 class Machine:
-    """What it can do, measured: multiply-adds and bytes a second."""
+    """Its measured limits: multiply-adds and bytes per second."""
 
     def __init__(self, options, work):
         self.peak = 1e9 * inference.peak(options, options.threads[0])

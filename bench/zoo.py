@@ -212,7 +212,7 @@ def write_keras(name, path):
 
 
 def load(library):
-    """What all processes of the library's nets have in common."""
+    """The modules that all processes of the library's nets share."""
     if library in EXPORTERS:
         return
     import onnxscript, torch

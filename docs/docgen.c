@@ -80,8 +80,8 @@ static void put_special_values(void) {
   puts("## NaN, infinities and the ends of floats\n"
        "\n"
        "Inference computes in single precision by the rules of IEEE 754 and treats no value specially:\n"
-       "what comes out is what the formulas give, as in PyTorch. NaN is not lost: where an operator reads\n"
-       "NaN, it gives NaN. So a picture of NaN gives NaN. Operators that take or choose boxes are\n"
+       "the outputs follow from the formulas, as in PyTorch. NaN is not lost: where an operator reads\n"
+       "NaN, it returns NaN. So an image of NaN gives NaN. Operators that read or choose boxes are\n"
        "different, as in torchvision; see below.\n"
        "\n"
        "What activations make of such values (by the default arguments; `clip(-1, 1)`, `power(-1)`, a\n"
@@ -103,11 +103,11 @@ static void put_special_values(void) {
        "  goes to its first element.\n"
        "- `conv`, `depthwise`, `conv_transpose`, `dense`, `avgpool`: sums. NaN in a window makes its\n"
        "  outputs NaN, inf makes them inf, -inf or NaN (inf - inf, 0 * inf); other outputs are not\n"
-       "  touched. The exception is a `conv` or `conv_transpose` by Winograd's algorithm, which takes sums\n"
+       "  touched. The exception is a `conv` or `conv_transpose` with Winograd, which computes sums\n"
        "  and differences of a tile first: one NaN or infinity makes all outputs of its tile NaN, also\n"
        "  where windows do not see it. By Strassen's algorithm, which is for windows of 1x1, it makes NaN\n"
        "  of outputs of the two or four pixels that are computed together. A `conv_transpose` of few\n"
-       "  filters with a stride may multiply what lies beside a window by zero: NaN and infinities there\n"
+       "  filters with a stride may multiply elements next to a window by zero: NaN and infinities there\n"
        "  make NaN, too. `--exact` forbids all three;\n"
        "  `--emit=schedule` shows which layers it concerns.\n"
        "- `batchnorm`, `normalize`, `scale`: a factor and a sum in inference. In training one NaN or\n"
@@ -116,11 +116,11 @@ static void put_special_values(void) {
        "- `divide`: x / 0 is inf or -inf, 0 / 0 is NaN.\n"
        "- `exp` is inf above 88.73 and 0 below -103.98. `sqrt` of negative numbers is NaN.\n"
        "- `roi_align` gives 0 where a corner of the box is NaN. In `roi_pool` such a corner counts as far\n"
-       "  to the left of the picture, or above it; of features NaN is never the largest, and a bin of NaN\n"
+       "  to the left of the image, or above it; of features NaN is never the largest, and a bin of NaN\n"
        "  and -inf alone is -3.4e38. `decode` gives NaN. `nms` and `proposals` drop scores that are NaN.\n"
        "  In `nms` a box with NaN, or with an area that is 0 or inf as a float, overlaps no other;\n"
        "  `proposals` drops boxes with NaN, and `panoptic` does not paint them.\n"
-       "- Denormal numbers are computed with as they are, unless the caller has told the CPU to flush them\n"
+       "- Denormal numbers are computed with as they are, unless the caller makes the CPU flush them\n"
        "  to zero. Some CPUs are slow on them.\n"
        "- Results above 3.4e38 are inf, also sums on the way to a smaller result.\n"
        "- Gradients: at NaN relu, relu6 and hard_swish pass the gradient on, leaky_relu and prelu take the\n"
@@ -132,7 +132,7 @@ static void put_special_values(void) {
 
 static void put_operators(void) {
   puts("<!-- Made by `make docs` from the compiler's tables; do not edit. -->\n# Operators\n");
-  puts("All operators take `name=\"…\"` and `precision=f32` (floats in a net of 8 bits); those with\n"
+  puts("All operators take `name=\"…\"` and `precision=f32` (floats in an int8 model); those with\n"
        "parameters also `weights=LAYER` (share its parameters) and `frozen=true` (not trained).\n");
   for (const Op *const *first = op_table; *first;
        first++) { /* chapters in the order in which their first operator stands */

@@ -96,7 +96,7 @@ static void put_program(Text *out, const char *program) {
 
 /* ---- cnnc(1) ---- */
 static const char *const outputs[][2] = {
-    {"-o NAME.c", "NAME.c, and NAME.h beside it; -o - writes one file on standard output"},
+    {"-o NAME.c", "NAME.c, and NAME.h next to it; -o - writes one file on standard output"},
     {"-o NAME.o, -o libNAME.so, -o NAME.wasm", "the same C, compiled, and the header"},
     {"-o NAME", "a program that trains, evaluates and predicts: cnnc-program(1)"},
     {"--emit=library -o FOLDER", "a folder for Arduino, PlatformIO, ESP-IDF, Zephyr and CMake"},
@@ -136,7 +136,7 @@ void man_compiler(Text *out) {
   man_heading(out, "DESCRIPTION");
   man_page(out, "cnnc checks the net that FILE.cnn describes, and writes it as C of fixed dimensions: "
                 "without allocation, libraries or state. cnn(5) is the language. "
-                "What is written depends on the name of the output:");
+                "The name of the output selects the output format:");
   EACH(i, outputs) man_entry(out, outputs[i][0], outputs[i][1]);
   man_heading(out, "OPTIONS");
   for (const Flag *row = options_table; row->read; row++)
@@ -153,7 +153,7 @@ void man_compiler(Text *out) {
   EACH(i, environment) man_entry(out, environment[i][0], environment[i][1]);
   man_heading(out, "FILES");
   man_entry(out, "NAME.tune",
-            "beside NAME.cnn: the schedules that --tune found to be fastest, read by later compilations");
+            "next to NAME.cnn: the fastest schedules that --tune found, read by later compilations");
   man_heading(out, "EXAMPLES");
   man_page(out, "    cnnc digits.cnn                                        # check, and print the layers\n"
                 "    cnnc digits.cnn -o digits                              # a program\n"

@@ -151,7 +151,7 @@ void shell_bash(Text *out) {
       "  elif [[ $before == '=' && COMP_CWORD -gt 1 ]]; then name=${COMP_WORDS[COMP_CWORD - 2]} value=$word\n"
       "  elif [[ $before == --help || $before == -h ]]; then name=--help value=$word\n"
       "  fi\n"
-      "  local list=${value%%\"${value##*,}\"} # what stands before the last comma\n"
+      "  local list=${value%%\"${value##*,}\"} # the part before the last comma\n"
       "  local warnings='%s'\n",
       joined(arena, options_slugs(arena, true)));
   for (const Command *const *c = command_table; *c; c++) bash_command(out, *c);

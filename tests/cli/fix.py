@@ -133,7 +133,7 @@ check(read(
                          'dense(2) -> softmax\r\n}\r\n', "the rest of the file stays, to the byte")
 check(stat.S_IMODE(os.stat("net.cnn").st_mode) == 0o640, "so do its permissions")
 check("net.cnn: fixed in 1 place\n" in result.stderr and "own.cnn: fixed in 2 places\n" in result.stderr,
-      "what was changed is told", result.stderr)
+      "changes are reported", result.stderr)
 check(run(["--fix", "net.cnn"]).stderr == "", "a second time there is nothing to do")
 
 write("far.cnn", 'import "far.cnn"\nnet a { input x: 8; far(2) }\n')
@@ -156,7 +156,7 @@ check(result.returncode == 0 and os.path.exists("one.c"), "the fixed program is 
 write("json.cnn", "net a { input x: 8; densse(2); transformer(3) }\n")
 result = run(["--fix", "--diagnostics=json", "json.cnn"])
 check([one["slug"] for one in json.loads(result.stderr)] == ["unknown-operator"],
-      "what remains is told as JSON alone", result.stderr)
+      "remaining errors are reported as JSON alone", result.stderr)
 
 write("twice.cnn", "block b(n) { densse(n) }\nnet a { input x: 8; b(4); b(2) }\n")
 result = run(["--fix", "twice.cnn"])

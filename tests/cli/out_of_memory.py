@@ -153,11 +153,11 @@ def suffers(title, *words, limit=None, status=0):
             wrong.append(f"{n}: {why}: {done.stderr.strip()[-300:]}")
     check(not wrong, f"  each of {len(list(numbers))} that fails: a message, and nothing half written",
           "\n".join(wrong))
-    check(status or refused > len(list(numbers)) // 2, "  most are told", refused)
+    check(status or refused > len(list(numbers)) // 2, "  most are reported", refused)
 
 
 def goes_on(title, *words):
-    """Interrupted calls are made again: the same result."""
+    """Interrupted system calls are retried: the same result."""
     shutil.copytree("fresh", "once")
     normal, whole = run(words, "once"), files("once")
     shutil.rmtree("once")

@@ -17,14 +17,14 @@ sys.setrecursionlimit(20000)
 
 
 def run(command, folder=work):
-    """What the command prints, and its status."""
+    """The command's output and its exit status."""
     result = subprocess.run(command, shell=True, cwd=folder, env=environment, timeout=300, text=True,
                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     return result.stdout, result.returncode
 
 
 def follow(name, text, folder):
-    """Runs the commands of a page; gives the page with what they print now."""
+    """Runs the commands of a page; returns the page with their present output."""
     pieces, at = [], 0
     for block in re.finditer(r"(?:^`([\w.]+)`:\n\n)?^```(\w+)(?: [^\n]*)?\n(.*?)^```$", text, re.M | re.S):
         if block[1]:

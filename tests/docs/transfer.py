@@ -168,9 +168,9 @@ layers("all.npz", ("a.w", (4, 3, 3, 3)), ("a.b", (4,)), ("b.w", (4, 4, 3, 3)), (
 starts("a new head", "three", "all.npz", "all.npz: 6 of 8 weights taken; 2 start anew; what differs:\n",
        "missing: dense1.weight [2, 5]\nmissing: dense1.bias [2]\nnot in the net: head.w [9, 5]\n",
        "a.w = conv1.weight\n", "c.b = conv3.bias\n")
-layers("grey.npz", ("a.w", (4, 1, 3, 3)), ("a.b", (4,)), ("b.w", (4, 4, 3, 3)), ("b.b", (4,)),
+layers("gray.npz", ("a.w", (4, 1, 3, 3)), ("a.b", (4,)), ("b.w", (4, 4, 3, 3)), ("b.b", (4,)),
        ("c.w", (5, 4, 3, 3)), ("c.b", (5,)), ("d.w", (2, 9)), ("d.b", (2,)))
-starts("another first layer: none of it, though its bias fits", "three", "grey.npz", "4 of 8 weights taken",
+starts("another first layer: none of it, though its bias fits", "three", "gray.npz", "4 of 8 weights taken",
        "b.w = conv2.weight", "missing: conv1.bias [4]", "missing: dense1.bias [2]", silent="a.b = ")
 layers("more.npz", ("x.w", (7, 3, 3, 3)), ("a.w", (4, 3, 3, 3)), ("a.b", (4,)), ("b.w", (4, 4, 3, 3)),
        ("b.b", (4,)), ("b.g", (4,)), ("c.w", (5, 4, 3, 3)), ("c.b", (5,)))
@@ -201,8 +201,8 @@ exits(1, "the compiler wants all weights", "cnnc", "three.cnn", "--weights=all.n
 net("cold", "conv(4, 3x3, frozen=true) -> relu", "conv(4, 3x3) -> relu", "conv(5, 3x3) -> relu")
 starts("frozen weights that the file has", "cold", "all.npz", "6 of 8 weights taken")
 os.remove("out.npz")
-starts("frozen weights that it has not", "cold", "grey.npz",
-       "cold: error: grey.npz: has nothing for 1 of the 2 frozen weights (first: conv1.weight), which would "
+starts("frozen weights that it has not", "cold", "gray.npz",
+       "cold: error: gray.npz: has nothing for 1 of the 2 frozen weights (first: conv1.weight), which would "
        "stay as they begin", status=1)
 check(not os.path.exists("out.npz"), "  nothing is trained")
 exits(0, "without a file, a line says so", "./cold", "train", "--data", "synthetic", "--limit", "8", "--out",

@@ -42,7 +42,7 @@ def folder(name):
 
 
 def native(program, weights, inputs):
-    """What the net gives on this machine."""
+    """The net's outputs on this machine."""
     return compiled.Net(cnnc, program, weights, "native")(inputs)[0]
 
 

@@ -75,7 +75,7 @@ want(re.search(r"^config " + name.upper() + r"\n\tbool \"", text("Kconfig"), re.
 
 # what everybody moves around
 source = text(f"src/{name}.c")
-want(".incbin" not in source and "#embed" not in source, "weights in a file of their own")
+want(".incbin" not in source and "#embed" not in source, "weights in a separate file")
 want(all(os.path.splitext(file)[1] in (".c", ".h") for file in os.listdir(f"{folder}/src")), "more in src")
 print("\n".join(map(str, wrong)))
 sys.exit(len(wrong) > 0)

@@ -58,7 +58,7 @@ void check_aware(Check *check) {
   const GraphRun training = sample_train(s, s->weights_double, gradients), floats = sample_infer(s);
   const Graph *bytes = quantized(check);
   if (!bytes) {
-    report(false, check, "is quantised by the ranges of training", HUGE_VAL, 0);
+    report(false, check, "is quantized with the ranges of training", HUGE_VAL, 0);
     return;
   }
   Sample of_bytes = *s;

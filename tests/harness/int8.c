@@ -310,7 +310,7 @@ static void check_rounding(const Check *of, const char *rounding, bool nests) {
   Sample *s = &check.sample;
   const char *weights = arena_printf(s->arena, "%s/%s-%s.safetensors", check.work, s->cname, rounding);
   if (!int8_draw(s->arena, s->graph, weights, rounding, SEED, nests) || !int8_quantize(&check, weights)) {
-    report(false, &check, arena_printf(s->arena, "%s: quantised", rounding), HUGE_VAL, 0);
+    report(false, &check, arena_printf(s->arena, "%s: quantized", rounding), HUGE_VAL, 0);
     return;
   }
   sample_draw(s, check.limits.images ? check.limits.images : 4, SEED);

@@ -97,7 +97,7 @@ static double plan_error(const Check *check, Plan *plan, const Way *way) {
   return HUGE_VAL;
 }
 static void check_plan(const Check *check, Plan *plan, const Way *way) {
-  const char *together = plan_any_together(plan) ? ", all images at once" : "";
+  const char *together = plan_any_together(plan) ? ", batched" : "";
   const char *how = plan->images > 1 ? ", images innermost" : together;
   const char *packs = way->layout != way->target->lanes ? ", wide packs" : "", *level = way->level->name,
              *ram = way->little_ram ? ", little RAM" : "";

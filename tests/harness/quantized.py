@@ -1,4 +1,4 @@
-"""Files of quantised nets, for tests: safetensors by struct alone."""
+"""Weight files of int8 models, for tests: safetensors by struct alone."""
 # SPDX-License-Identifier: Apache-2.0
 import json
 import math

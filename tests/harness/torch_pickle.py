@@ -30,7 +30,7 @@ class Tensor:
 
 
 def contiguous(key, shape):
-    """A tensor that fills a storage of its own."""
+    """A tensor that fills its own storage."""
     strides, count = [], 1
     for n in reversed(shape):
         strides.insert(0, count)

@@ -115,10 +115,10 @@ def diagnostics():
     quick = [a for a in actions if a["kind"] == "quickfix"]
     broken = NET.replace("dense(", "densee(")
     check(len(quick) == 1 and apply(broken, quick[0]["edit"]["changes"][net]) == NET,
-          "a code action mends it", actions)
+          "a code action fixes it", actions)
     whole = [a for a in actions if a["kind"] == "source.fixAll.cnnc"]
     check(len(whole) == 1 and apply(broken, whole[0]["edit"]["changes"][net]) == NET,
-          "all fixes at once do", actions)
+          "all fixes together do", actions)
     only = c.of("textDocument/codeAction", net, range=found[0]["range"],
                 context={"diagnostics": [], "only": ["refactor"]})
     check(only == [], "no actions of a kind that is not asked for", only)
@@ -130,7 +130,7 @@ def diagnostics():
     check(len(found) == 1 and "floor((" in found[0]["message"], "the formula is in the message", found)
     related = found[0]["relatedInformation"]
     check(any(r["location"]["uri"] == blocks and "is the output of" in r["message"] for r in related),
-          "other places are told, in imports too", related)
+          "other places are reported, in imports too", related)
     check(c.finish() == (0, ""), "the session ends well")
 
 
@@ -138,13 +138,13 @@ def broken():
     c, _ = begin()
     c.messages(net)
     before = labels(c, net)
-    check(before == ["28x28x1", "14x14x8", "7x7x16", "784", "10", "10"], "shapes behind the calls", before)
+    check(before == ["28x28x1", "14x14x8", "7x7x16", "784", "10", "10"], "shapes after the calls", before)
     at = line_of(NET, "dense(classes)")
     c.change(net, (at, (at[0], at[1] + 5), "dens)e("))
     found = c.messages(net)
     check(found and found[0]["severity"] == 1, "the text is broken", found)
     now = labels(c, net)
-    check(now[:4] == before[:4], "what stands above keeps its shapes", now)
+    check(now[:4] == before[:4], "layers above keep their shapes", now)
     line = line_of(NET, "first = ")[0]
     c.change(net, NET.replace("first = stage(8)", "first = stage(8"))
     c.messages(net)
@@ -241,7 +241,7 @@ def completion():
     text = NET.replace("    second = flatten", "    con|")
     item = complete(c, text)["conv"]
     check(item["textEdit"]["newText"] == "conv(${1:filters}, ${2:kernel})",
-          "an operator with what it needs", item)
+          "an operator with its required arguments", item)
     whole = c.result("completionItem/resolve", **item)
     check("output channels" in whole["documentation"]["value"], "its page comes when it is looked at", whole)
     found = complete(c, NET.replace('"blocks.cnn"', '"|"'))
@@ -276,7 +276,7 @@ def names():
     at = inside(NET, "stage(8)")
     found = c.at("textDocument/definition", net, *at)
     check([(f["uri"], f["range"]["start"]) for f in found] == [(blocks, {"line": 1, "character": 6})],
-          "the definition of a block lies in the import", found)
+          "the definition of a block is in the import", found)
     found = c.at("textDocument/definition", net, 0, 10)
     check(found["uri"] == blocks, "that of an import is its file", found)
     found = c.at("textDocument/references", blocks, 1, 8, context={"includeDeclaration": False})
@@ -321,7 +321,7 @@ def unsaved():
           "a mistake that this makes elsewhere", c.diagnostics)
     c.change(blocks, BLOCKS.replace("conv(", "cov("))
     c.settle()
-    check(len(c.diagnostics[blocks]) == 1, "a mistake in an import is told once, in its file",
+    check(len(c.diagnostics[blocks]) == 1, "a mistake in an import is reported once, in its file",
           c.diagnostics[blocks])
     c.tell("textDocument/didClose", textDocument={"uri": blocks})
     c.settle()
@@ -394,7 +394,7 @@ def encodings():
               f"{encoding}: places behind letters of several bytes", found)
         c.change(net, ((1, units + 5), (1, units + 6), ""))
         found = [m for m in c.messages(net) if m["code"] == "unknown-operator"]
-        check(found == [], f"{encoding}: a change behind them", found)
+        check(found == [], f"{encoding}: a change after them", found)
         c.change(net, ((1, units - 5), (1, 999), "]; dense(1)"), ((99, 0), (99, 9), "# end"))
         c.settle()
         check(c.of("textDocument/documentSymbol", net), f"{encoding}: a change beyond the ends")

@@ -125,7 +125,7 @@ class Client:
             self.take(message)
 
     def finish(self):
-        """The exit status after shutdown and exit, and what was said on standard error."""
+        """The exit status after shutdown and exit, and the text on standard error."""
         self.ask("shutdown")
         self.tell("exit")
         return self.close()

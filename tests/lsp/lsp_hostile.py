@@ -12,8 +12,8 @@ def alive(c):
 def headers(check):
     cases = [(b"Content-Length: -5\r\n\r\n", "a length below 0"),
              (b"Content-Length: 99999999999999999999999\r\n\r\n", "a length that no number holds"),
-             (b"Content-Length: many\r\n\r\n", "a length in words"), (b"Content-Type: x\r\n\r\n", None),
-             (b"no header at all\r\n\r\n", "a line that is no header"),
+             (b"Content-Length: many\r\n\r\n", "a length as text"), (b"Content-Type: x\r\n\r\n", None),
+             (b"no header at all\r\n\r\n", "a line that is not a header"),
              (b"x" * 70000 + b"\r\n\r\n", "a long line"),
              (b"\x00\xff\xfe\r\n\r\n", "bytes"), (b"Content-Length: 2\r\n\r\n{}", "an empty message"),
              (b"Content-Length: 0\r\n\r\n", "a message without bytes"),
@@ -77,7 +77,7 @@ def messages(check, net, uri):
         check(alive(c), f"hostile: {method} {json.dumps(params)[:60]}")
     c.send({"jsonrpc": "2.0", "id": {"a": 1}, "method": "shutdown"})
     c.send({"id": 3})
-    check(alive(c), "hostile: an id that is none")
+    check(alive(c), "hostile: a response instead of a request")
     check(c.finish() == (0, ""), "hostile: and it ends as ever")
 
 

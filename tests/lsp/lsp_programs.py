@@ -6,7 +6,7 @@ from lsp_client import Client, apply, uri_of
 
 
 def shapes_missing(path, hints):
-    """Layers of the program whose shape no hint tells."""
+    """Layers of the program without a shape hint."""
     run = subprocess.run([os.environ["CNNC"], "--emit=graph", path, "-o", "-"], capture_output=True,
                          text=True, timeout=60)
     layers = re.findall(r"^%\d+ = (?!input\()[^)]*\) ([\w.]+): ((?:\d+ of )?[\dx]+)", run.stdout, re.M)
@@ -63,7 +63,7 @@ def programs(check):
         c.tell("textDocument/didClose", textDocument={"uri": uri})
     print(f"# {len(paths)} programs, {hinted} hints, {names} names")
     check(len(paths) > 100 and hinted > 1000 and names > 500, "there are programs")
-    check(not shapes, "programs: each layer has its shape behind a call", "\n".join(shapes))
+    check(not shapes, "programs: each layer has its shape after a call", "\n".join(shapes))
     check(not refused, "programs: each name can have another one", "\n".join(refused))
     check(not laid, "programs: formatting is that of cnnc fmt", "\n".join(laid))
     c.finish()

@@ -10,7 +10,7 @@ BEHIND = re.compile(r"# (\d[\dx]*)(?:, (\d+) parameters)?(?:, sees (\w+))?(?::.*
 
 
 def said(path):
-    """What cnnc says of a program, as the comments of its lines would have it."""
+    """cnnc's shapes of a program, as comments of its lines would have them."""
     facts = json.loads(subprocess.run([CNNC, "--emit=json", path], check=True,
                                       capture_output=True).stdout)
     size, lines = facts["inputs"][0]["shape"][:2], {}
@@ -31,7 +31,7 @@ def check_comments(path):
                 continue
             match, found = BEHIND.search(text.rstrip()), found + 1
             if not match:
-                wrong.append(f"{os.path.basename(path)}:{n}: nothing stands behind this layer")
+                wrong.append(f"{os.path.basename(path)}:{n}: no comment follows this layer")
                 continue
             for wanted, got in zip(match.groups(), lines[n]):
                 if wanted is not None and wanted != str(got):

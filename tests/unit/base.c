@@ -399,7 +399,7 @@ static void folders_are_made_or_not_at_all(void) {
   CU_ASSERT(!file_exists(a) && file_exists(folder));
   CU_ASSERT(outputs_folder(outputs, a, &why) && outputs_add(outputs, file, "x", 1, &why));
   CU_ASSERT(outputs_commit(outputs, &why) && file_exists(file));
-  CU_ASSERT(!outputs_folder(outputs, file, &why) && strcmp(why, "it is no folder") == 0);
+  CU_ASSERT(!outputs_folder(outputs, file, &why) && strcmp(why, "it is not a folder") == 0);
   CU_ASSERT(!outputs_folder(outputs, arena_printf(arena, "%s/b", file), &why));
   CU_ASSERT(unlink(file) == 0 && rmdir(a) == 0 && rmdir(folder) == 0);
   arena_free(arena);
