@@ -491,7 +491,7 @@ static void test_chosen_stores_refused(void) {
   out = NEST_BUF(b, OVER, "out", 8);
   zero(b, out, 8);
   NEST_CHOSEN(b, x, c.value, 0, 8) nest_store(b, nest_at(b, out, x), num(b, 1));
-  refuse(b, "of what is written over");
+  refuse(b, "of an overwritten operand");
 
   c = choice(arena, "operand");
   b = c.nest;

@@ -103,7 +103,7 @@ static void labels_are_checked_when_opening(void) {
   Net net;
   net_make_one(&net, port_of("image", CNN_U8, SIDE, SIDE, 1), classes_of("output", 2));
   scratch_bytes("labels/train-images-idx3-ubyte", bytes, idx_images(bytes, 9));
-  refuse_set(&net, scratch("labels"), CNN_BAD_FILE, "no file of labels");
+  refuse_set(&net, scratch("labels"), CNN_BAD_FILE, "no label file");
   scratch_bytes("labels/train-labels-idx1-ubyte", bytes, idx_labels(bytes, 9));
   refuse_set(&net, scratch("labels"), CNN_MISMATCH, "label 2 is 2, but the output \"output\" has 2 classes");
   cnn_loss ignore = {.weight = 1, .ignore = 2};
