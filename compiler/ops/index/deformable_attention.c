@@ -17,7 +17,7 @@ static const Param params[] = {
     {"places", PARAM_VALUE, NULL, "x and y in 0 .. 1: L x (heads*levels*points*2)", 0, 0, NULL},
     {"weights", PARAM_VALUE, NULL, "of each place: L x (heads*levels*points)", 0, 0, NULL},
     {"heads", PARAM_INT, NULL, "parts of the channels, each with places of its own", 0, 0, NULL},
-    {"x", PARAM_VALUES, "", "further levels: images with as many channels", 0, 0, NULL},
+    {"x", PARAM_VALUES, "", "further levels: images with the same number of channels", 0, 0, NULL},
     {0},
 };
 
