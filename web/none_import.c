@@ -79,6 +79,7 @@ View *import_matrices(ModelImport *im, const OnnxNode *node, int constant) {
   return import_einsum(im, node);
 }
 
+void find_kept_layers(ModelImport *im) { (void)im; }
 View *import_recurrent(ModelImport *im, const OnnxNode *node) {
   (void)node;
   return no(im, "recurrent layers are imported by cnnc, not in a page");

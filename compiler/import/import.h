@@ -211,6 +211,8 @@ void find_varying(ModelImport *, const OnnxPort *const *, int n); /* of these in
 /* ---- inputs.c, layout.c ---- */
 bool set_inputs(ModelImport *); /* those of --set become constants; false after reports */
 bool add_inputs(ModelImport *); /* false after reports */
+/* Recurrent layers whose initial and final states are all that --state names: keep=true. */
+void find_kept_layers(ModelImport *);
 int channels_of_input(const ModelImport *, const OnnxPort *); /* the dimension, or NO_CHANNELS */
 bool input_has_planes(const OnnxPort *);                      /* its channels come first */
 

@@ -446,6 +446,7 @@ static bool import_nodes(ModelImport *im) {
   fold_conditions(im);
   find_live(im);
   leave_out_argmax(im);
+  find_kept_layers(im);
   memset(im->wanted, 0, sizeof *im->wanted * (size_t)im->onnx->ntensors);
   find_live(im);
   canonical(im);

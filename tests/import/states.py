@@ -2,8 +2,9 @@
 feeds with outputs. Several calls of the compiled code. Run by states.tap."""
 # SPDX-License-Identifier: Apache-2.0
 import ctypes
+import math
 import os
-
+import struct
 import subprocess
 
 from tap import check, finish, start
@@ -111,10 +112,17 @@ def port(name, *sizes):
     return field(1, name) + field(2, field(1, field(1, 1) + field(2, dims)))
 
 
-def onnx(nodes, inputs, outputs):
-    graph = b"".join(field(1, b"".join(field(1, x) for x in ins.split()) + field(2, out) + field(4, op))
-                     for op, ins, out in nodes)
-    graph += field(2, "g") + b"".join(field(11, port(*p)) for p in inputs)
+def tensor(name, sizes, numbers):
+    return (b"".join(field(1, n) for n in sizes) + field(2, 1) + field(8, name) +
+            field(9, struct.pack(f"<{len(numbers)}f", *numbers)))
+
+
+def onnx(nodes, inputs, outputs, weights=()):
+    """Names apart by spaces; "-" is one that is left out."""
+    def names(number, text):
+        return b"".join(field(number, x.strip("-")) for x in text.split())
+    graph = b"".join(field(1, names(1, ins) + names(2, out) + field(4, op)) for op, ins, out in nodes)
+    graph += field(2, "g") + b"".join(field(5, tensor(*w)) for w in weights) + b"".join(field(11, port(*p)) for p in inputs)
     graph += b"".join(field(12, port(*p)) for p in outputs)
     return field(1, 8) + field(7, graph) + field(8, field(2, 17))
 
@@ -147,6 +155,45 @@ def run_pairs():
     check(told.returncode == 1 and "error" in told.stderr, "a state of another size is refused", told.stderr)
 
 
+def run_recurrent():
+    """A layer whose states are all that --state names has keep=true, and its states are its own."""
+    weights = [[math.sin(k * n + n) for k in range(n)] for n in (8, 16, 16)]
+    layer = [("W", (1, 8, 1), weights[0]), ("R", (1, 8, 2), weights[1]), ("B", (1, 16), weights[2])]
+    ports = [("x", 3, 1, 1), ("h", 1, 1, 2), ("c", 1, 1, 2)]
+    results = [("y", 3, 1, 1, 2), ("hn", 1, 1, 2), ("cn", 1, 1, 2)]
+    model = onnx([("LSTM", "x W R B - h c", "y hn cn")], ports, results, layer)
+    told = imported("m.onnx", model, "--state", "h=hn,c=cn")
+    check(told.returncode == 0, "the states of an LSTM", told.stderr)
+    with open("m.cnn", encoding="utf-8") as file:
+        text = file.read()
+    check("lstm(2, keep=true" in text and "state(" not in text and text.count("input") == 1,
+          "  are keep=true", text)
+    net, h, c = Steps(ctypes.c_float, (6,)), [0.0] * 2, [0.0] * 2
+    for call in range(3):
+        x = [0.5 * call - i for i in range(3)]
+        want = []
+        for row in x:
+            w, r, b = weights
+            i, o, f, g = ([w[k] * row + sum(r[2 * k + j] * h[j] for j in range(2)) + b[k] + b[8 + k]
+                           for k in (2 * gate, 2 * gate + 1)] for gate in range(4))
+            c = [c[j] / (1 + math.exp(-f[j])) + math.tanh(g[j]) / (1 + math.exp(-i[j])) for j in range(2)]
+            h = [math.tanh(c[j]) / (1 + math.exp(-o[j])) for j in range(2)]
+            want += h
+        got = net.step(x)[0]
+        check(max(abs(a - b) for a, b in zip(got, want)) < 1e-6, f"  call {call + 1}", f"{got} {want}")
+    told = imported("m.onnx", onnx([("GRU", "x W R - - h", "- hn"), ("Relu", "hn", "y")],
+                                   ports[:2], [("y", 1, 1, 2)], [("W", (1, 6, 1), [0.5] * 6),
+                                                                 ("R", (1, 6, 2), [0.5] * 12)]), "--state=h=hn")
+    with open("m.cnn", encoding="utf-8") as file:
+        text = file.read()
+    check(told.returncode == 0 and "last=true, keep=true" in text and "relu" in text,
+          "a final state that others read, too", told.stderr + text)
+    told = imported("m.onnx", onnx([("LSTM", "x W R B - h c", "y hn cn"), ("Relu", "h", "z")], ports,
+                                   [*results, ("z", 1, 1, 2)], layer), "--state=h=hn,c=cn")
+    check(told.returncode == 1 and "Y_c" in told.stderr, "an initial state that others read is none of its own",
+          told.stderr)
+
+
 run_variables(1, [3, 3, 3, 3], "state(2x2, name")
 run_variables(2, [1, 2, 3, 4], "init=[-1, -0.5, 0, 0.5]")
 TOLD = imported("m.tflite", variables((0.25, 3)))
@@ -156,4 +203,5 @@ TOLD = imported("m.tflite", variables((0.5, 3), initial=False))
 check(TOLD.returncode == 1 and "keeps state between calls" in TOLD.stderr, "so is one without a first value",
       TOLD.stderr)
 run_pairs()
+run_recurrent()
 finish()

@@ -88,6 +88,7 @@ typedef struct OnnxNode {
   int index;
   int nin, nout;
   int *in, *out; /* tensors by number; 0: left out */
+  bool keeps;    /* a recurrent layer whose final state is where the next call begins */
   int guard;     /* the branch of an If that it is in; 0: none */
   WireList attribute, metadata;
 } OnnxNode;

@@ -132,6 +132,7 @@ static bool all_zeros(const Tensor *t) {
 
 /* A vector of both directions; a constant of one number for each, in that order, is one. */
 static bool begin_from(ModelImport *im, Layer *l, int input, Value **start) {
+  if (l->node->keeps && l->images > 1) return no(im, "%lld sequences that keep states", (long long)l->images);
   const Tensor *t = constant_of(im, l->node, input);
   const int64_t n = l->directions * l->units;
   if (!given(l->node, input) || (t && all_zeros(t))) return true;
@@ -152,6 +153,47 @@ static bool begin_from(ModelImport *im, Layer *l, int input, Value **start) {
   return *start && (shape_elements((*start)->shape) == n || no(im, "a state that does not fit"));
 }
 
+/* ---- states between calls ---- */
+/* The output of the call before that an input is, as --state says; 0: none. */
+static int kept_output(const ModelImport *im, const OnnxNode *node, int input) {
+  for (int i = 0; given(node, input) && i < im->options->states.n; i++)
+    if (!strcmp(im->options->states.data[i].input, im->onnx->tensor[node->in[input]]))
+      return onnx_tensor(im->onnx, im->options->states.data[i].output);
+  return 0;
+}
+
+/* Is an input, which nothing else reads, the final state of the call before? */
+static bool keeps_part(const ModelImport *im, const OnnxNode *node, int input, int output, int readers) {
+  const int made = output < node->nout ? node->out[output] : 0, to = kept_output(im, node, input);
+  return to && made == to && im->readers[node->in[input]] == 1 && im->readers[to] <= readers;
+}
+
+static void drop_output(ModelImport *im, int tensor) {
+  Onnx *o = im->onnx;
+  int n = 0;
+  for (int i = 0; i < o->noutputs; i++)
+    if (o->output[i].tensor != tensor) o->output[n++] = o->output[i];
+  o->noutputs = n;
+}
+
+void find_kept_layers(ModelImport *im) {
+  enum { ANY = 1 << 30 };
+  for (int i = 0; i < im->onnx->nnodes; i++) {
+    OnnxNode *node = &im->onnx->node[i];
+    const bool cell = !strcmp(node->op, "LSTM");
+    if (!im->live[i] || (!cell && strcmp(node->op, "GRU") && strcmp(node->op, "RNN"))) continue;
+    if (strcmp(onnx_text(node, "direction", "forward"), "forward") ||
+        !keeps_part(im, node, IN_HIDDEN, OUT_HIDDEN, ANY) ||
+        (cell && !keeps_part(im, node, IN_CELL, OUT_CELL, 1)))
+      continue;
+    node->keeps = true;
+    for (int part = 0; part <= cell; part++) {
+      drop_output(im, node->out[OUT_HIDDEN + part]);
+      node->in[IN_HIDDEN + part] = 0;
+    }
+  }
+}
+
 /* ---- the layer ---- */
 static Value *emit_layer(ModelImport *im, const Layer *l, Value *rows, bool last, bool again) {
   const char *direction = onnx_text(l->node, "direction", "forward");
@@ -163,6 +205,7 @@ static Value *emit_layer(ModelImport *im, const Layer *l, Value *rows, bool last
   if (l->directions == 2) text_put(&call, ", direction=both");
   else if (!strcmp(direction, "reverse")) text_put(&call, ", direction=reverse");
   if (last) text_put(&call, ", last=true");
+  if (l->node->keeps) text_put(&call, ", keep=true");
   for (int k = 0; k < 2; k++)
     if (l->start[k]) {
       text_put(&call, ", %s=%%%d", k ? "cell" : "hidden", nin);
@@ -201,6 +244,14 @@ static Value *run_sequences(ModelImport *im, const Layer *l, Value *all, bool la
       made[i] = reshaped(im, made[i], last ? shape_sequence(1, n) : shape_picture(1, l->rows, n));
   }
   return l->images > 1 ? join_values(im, (int)l->images, made, 0) : made[0];
+}
+
+/* The last row of all, where that is the one computed last. */
+static Value *last_row(ModelImport *im, const Layer *l, Value *rows) {
+  Value *row = l->rows == 1 ? rows
+                            : emit_one(im, rows, (Shape){2, {1, l->units}, 0}, "crop([%lld, 0])",
+                                       (long long)l->rows - 1);
+  return reshaped(im, row, (Shape){1, {l->units}, 0});
 }
 
 /* Its dimensions: rows or none, directions, images, units, as the layout has them. */
@@ -296,7 +347,8 @@ View *import_recurrent(ModelImport *im, const OnnxNode *node) {
   Value *made = rows ? run_sequences(im, &l, all, false, false) : NULL;
   if (rows && !made) return NULL;
   if (last) {
-    Value *end = run_sequences(im, &l, all, true, rows);
+    const bool in_rows = rows && l.images == 1 && !strcmp(onnx_text(node, "direction", "forward"), "forward");
+    Value *end = in_rows ? last_row(im, &l, made) : run_sequences(im, &l, all, true, rows);
     if (!end) return NULL;
     im->item[node->out[OUT_HIDDEN]].view = result_view(im, &l, end, true);
     if (!rows) return view_copy(im, im->item[node->out[OUT_HIDDEN]].view, end);
