@@ -90,7 +90,7 @@ static bool read_states(const FlagUse *use, void *member, const char *text) {
     if (!equal || equal == pair || !equal[1])
       return usage_error("--state must be INPUT=OUTPUT, not '%s'", text);
     vec_push(m->arena, m->options.states,
-             ((ImportState){arena_copy(m->arena, pair, (size_t)(equal - pair)), equal + 1}));
+             ((ImportState){arena_copy(m->arena, pair, (size_t)(equal - pair)), equal + 1, NULL}));
     word = word[n] ? word + n + 1 : NULL;
   }
   return true;

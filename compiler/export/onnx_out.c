@@ -30,6 +30,9 @@ static bool is_port(const Node *node) { return node_is_input(node); }
 static const char *refusal(const Node *node) {
   if (node->shape.regions) return "regions, which need a separate axis";
   if (node->quant && node->quant->wide) return "int16 values, which need opset 21";
+  if (node->quant && node_is_state(node)) return "an int8 state";
+  const char *recurrent = recurrent_refusal(node);
+  if (recurrent) return recurrent;
   const OnnxWay *way = is_port(node) ? NULL : onnx_way(node->op);
   return way && !way->function ? way->word : NULL;
 }
@@ -55,7 +58,8 @@ static bool all_have_forms(Diags *diags, const Graph *graph, const int *reads) {
 }
 
 /* ---- ports ---- */
-static ValueInfoProto *port(OnnxOut *o, const char *name, TensorType type, int rank, const int64_t *dim) {
+ValueInfoProto *out_port(OnnxOut *o, const char *name, TensorType type, int rank, const int64_t *dim,
+                         int images) {
   ValueInfoProto *info = NEW(o->arena, ValueInfoProto);
   info->name = name;
   info->type = NEW(o->arena, TypeProto);
@@ -64,7 +68,7 @@ static ValueInfoProto *port(OnnxOut *o, const char *name, TensorType type, int r
   tensor->shape = NEW(o->arena, TensorShapeProto);
   for (int d = 0; d < rank; d++) {
     TensorShapeProtoDimension *size = NEW(o->arena, TensorShapeProtoDimension);
-    if (d == 0) size->dim_param = "N";
+    if (d == images) size->dim_param = "N";
     else size->dim_value = dim[d];
     vec_push(o->arena, tensor->shape->dim, size);
   }
@@ -87,7 +91,7 @@ static void make_input(OnnxOut *o, const Port *input, bool channels_last) {
   const int rank = out_dims(s, 0, dim);
   const bool moved = channels_last && rank > 2;
   for (int d = 1; moved && d < rank; d++) dim[d] = s.dim[d - 1];
-  ValueInfoProto *info = port(o, input->name, type, rank, dim);
+  ValueInfoProto *info = out_port(o, input->name, type, rank, dim, 0);
   vec_push(o->arena, o->model->input, info);
   const char *x = input->name;
   if (node->quant) x = out_raw(o, node, x, type);
@@ -120,7 +124,7 @@ static void make_output(OnnxOut *o, const Port *output) {
     out_one(o, "Identity", value);
     o->last->output.data[0] = o->last->name = output->name;
   }
-  ValueInfoProto *info = port(o, output->name, type, rank, dim);
+  ValueInfoProto *info = out_port(o, output->name, type, rank, dim, 0);
   vec_push(o->arena, o->model->output, info);
 }
 
@@ -195,13 +199,17 @@ ModelProto *onnx_out(Arena *arena, Diags *diags, const Graph *graph, const OnnxN
   o.value = NEW_ARRAY(arena, const char *, graph->nodes.n + 1);
   o.stored = NEW_ARRAY(arena, const char *, graph->nodes.n + 1);
   o.flattened = NEW_ARRAY(arena, const Node *, graph->nodes.n + 1);
+  o.next = NEW_ARRAY(arena, const char *, graph_states(graph) + 1);
+  o.next_port = NEW_ARRAY(arena, const char *, graph_states(graph) + 1);
   o.model->name = graph->name;
   keep_names(&o);
   for (int i = 0; i < graph->inputs.n; i++) make_input(&o, &graph->inputs.data[i], channels_last);
   for (int i = 0; i < graph->nodes.n; i++)
     if (o.reads[i] && !is_port(graph->nodes.data[i])) make_node(&o, graph->nodes.data[i]);
   for (int i = 0; i < graph->outputs.n; i++) make_output(&o, &graph->outputs.data[i]);
-  return model_of(arena, o.model);
+  ModelProto *model = model_of(arena, o.model);
+  out_states(&o, model);
+  return model;
 }
 
 /* ---- files ---- */

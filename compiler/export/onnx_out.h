@@ -37,6 +37,8 @@ typedef struct OnnxOut {
   const Node **flattened; /* by node: a vector in the order of ONNX, where ours is height, width, channels:
                              the flatten that made it; else NULL */
   const int *reads;       /* by node, as graph_live has it */
+  const char **next;      /* by state: the tensor that it is in the next call */
+  const char **next_port; /* by state: the output for that */
   Table names, initializers;
 } OnnxOut;
 
@@ -48,6 +50,7 @@ const char *out_also(OnnxOut *, const char *what); /* another tensor of the node
 void out_int(OnnxOut *, const char *attribute, int64_t);
 void out_float(OnnxOut *, const char *attribute, double);
 void out_text(OnnxOut *, const char *attribute, const char *);
+void out_also_text(OnnxOut *, const char *attribute, const char *); /* of a list */
 void out_ints(OnnxOut *, const char *attribute, int n, const int64_t *);
 /* Constants. Parameters have their own names, others are named after the node and `what`. */
 const char *out_weight(OnnxOut *, int k, int rank, const int64_t *dim);
@@ -86,6 +89,11 @@ bool out_keeps_order(const Node *); /* each number of its vector is made of one,
 bool out_is_output(const OnnxOut *, const Node *);
 /* A constant, as many times as there are images, where ONNX does not repeat it. */
 const char *out_for_images(OnnxOut *, const Node *, const char *x);
+
+/* An input or output, whose dimension `images` has as many as there are. */
+ValueInfoProto *out_port(OnnxOut *, const char *name, TensorType, int rank, const int64_t *dim, int images);
+void out_states(OnnxOut *, ModelProto *);    /* outputs and metadata of states, behind all others */
+const char *recurrent_refusal(const Node *); /* why a recurrent layer has no form; NULL: it has one */
 
 typedef const char *OnnxExport(OnnxOut *, const Node *);
 typedef struct OnnxWay {

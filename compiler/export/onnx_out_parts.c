@@ -3,7 +3,7 @@
 #include <string.h>
 #include "export/onnx_out.h"
 
-enum { ATTRIBUTE_FLOAT = 1, ATTRIBUTE_INT, ATTRIBUTE_TEXT, ATTRIBUTE_INTS = 7 };
+enum { ATTRIBUTE_FLOAT = 1, ATTRIBUTE_INT, ATTRIBUTE_TEXT, ATTRIBUTE_INTS = 7, ATTRIBUTE_TEXTS };
 
 /* ---- names ---- */
 static const char *unused(OnnxOut *o, const char *name) {
@@ -58,6 +58,14 @@ void out_float(OnnxOut *o, const char *name, double value) {
 
 void out_text(OnnxOut *o, const char *name, const char *value) {
   attribute(o, name, ATTRIBUTE_TEXT)->s = value;
+}
+
+void out_also_text(OnnxOut *o, const char *name, const char *value) {
+  const int n = o->last->attribute.n;
+  AttributeProto *before = n ? o->last->attribute.data[n - 1] : NULL,
+                 *a =
+                     before && strcmp(before->name, name) == 0 ? before : attribute(o, name, ATTRIBUTE_TEXTS);
+  vec_push(o->arena, a->strings, value);
 }
 
 void out_ints(OnnxOut *o, const char *name, int n, const int64_t *value) {

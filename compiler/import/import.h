@@ -73,8 +73,8 @@ typedef struct ImportSetting { /* an input that is always the same */
   const char *input;
   VEC(double) value; /* one: of all its elements */
 } ImportSetting;
-typedef struct ImportState { /* an input is what that output was in the call before */
-  const char *input, *output;
+typedef struct ImportState {         /* an input is what that output was in the call before */
+  const char *input, *output, *init; /* init: as a program has it, or NULL: zeros */
 } ImportState;
 typedef struct ModelImport ModelImport;
 struct TflProgram;
@@ -113,6 +113,7 @@ typedef struct Problem {
 typedef struct KeptValue { /* an input that is a state of the program, the last ones of the inputs */
   Value *value;
   const OnnxPort *input, *output;
+  const char *init; /* as ImportState has it */
 } KeptValue;
 typedef struct ImportOutput {
   const OnnxPort *port;

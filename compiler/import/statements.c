@@ -369,10 +369,33 @@ static void add_update(ModelImport *im, const KeptValue *kept) {
 }
 
 /* ---- the whole ---- */
+static bool state_named(const ImportOptions *options, const char *input) {
+  for (int i = 0; i < options->states.n; i++)
+    if (!strcmp(options->states.data[i].input, input)) return true;
+  return false;
+}
+
+/* Those of --state, then others that the model itself names. */
+static const ImportOptions *own_states(Arena *arena, const ImportOptions *options, const Onnx *onnx) {
+  if (!onnx->states.n) return options;
+  ImportOptions *own = NEW(arena, ImportOptions);
+  *own = *options;
+  own->states.data = NULL;
+  own->states.n = own->states.room = 0;
+  for (int i = 0; i < options->states.n; i++) vec_push(arena, own->states, options->states.data[i]);
+  for (int i = 0; i < onnx->states.n; i++) {
+    const OnnxState *s = &onnx->states.data[i];
+    if (!state_named(options, s->input))
+      vec_push(arena, own->states, ((ImportState){s->input, s->output, s->init}));
+  }
+  return own;
+}
+
 static ModelImport *import_begin(Arena *arena, Diags *diags, Span at, const ImportOptions *options,
                                  Onnx *onnx) {
   ModelImport *im = NEW(arena, ModelImport);
-  *im = (ModelImport){.arena = arena, .diags = diags, .at = at, .options = options, .onnx = onnx};
+  *im = (ModelImport){.arena = arena, .diags = diags, .at = at, .onnx = onnx};
+  im->options = own_states(arena, options, onnx);
   im->scales.arena = arena;
   im->item = NEW_ARRAY(arena, Item, onnx->ntensors);
   im->maker = NEW_ARRAY(arena, int, onnx->ntensors);

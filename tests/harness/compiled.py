@@ -63,7 +63,7 @@ def draw_inputs(facts, seed=5):
 
 
 class Net:
-    """A compiled program: call it with an array for each input."""
+    """A compiled program: call it with an array for each input. With states a call is a step."""
 
     def __init__(self, cnnc, program, weights, name, options=("-O1", "--exact")):
         self.facts = facts_of(cnnc, program)
@@ -72,8 +72,13 @@ class Net:
         for kind in (["--emit=header", "-o", name + ".h"], ["-o", name + ".so"]):
             made = command(cnnc, program, *words, *options, *kind)
             assert made.returncode == 0, made.stderr
-        self.size = int(re.search(r"_WORKSPACE_BYTES (\d+)", open(name + ".h").read())[1])
+        header = open(name + ".h").read()
+        self.size = int(re.search(r"_WORKSPACE_BYTES (\d+)", header)[1])
         self.library = ctypes.CDLL(os.path.abspath(name + ".so"))
+        state = re.search(r"_STATE_BYTES (\d+)", header)
+        self.state = [ctypes.create_string_buffer(int(state[1]))] if state else []
+        if state:
+            getattr(self.library, self.facts["net"] + "_reset")(*self.state)
 
     def __call__(self, inputs):
         net, ports = self.facts["net"], self.facts["inputs"]
@@ -82,7 +87,8 @@ class Net:
         kept, workspace = aligned(self.size)
         symbol = net + "_trained"
         first = [ctypes.byref(ctypes.c_char.in_dll(self.library, symbol))] if self.trained else []
-        getattr(self.library, net + "_infer")(*first, *buffers, *results, workspace)
+        call = getattr(self.library, net + ("_step" if self.state else "_infer"))
+        call(*first, *buffers, *results, *self.state, workspace)
         return [list(y) for y in results]
 
 

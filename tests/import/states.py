@@ -122,7 +122,8 @@ def onnx(nodes, inputs, outputs, weights=()):
     def names(number, text):
         return b"".join(field(number, x.strip("-")) for x in text.split())
     graph = b"".join(field(1, names(1, ins) + names(2, out) + field(4, op)) for op, ins, out in nodes)
-    graph += field(2, "g") + b"".join(field(5, tensor(*w)) for w in weights) + b"".join(field(11, port(*p)) for p in inputs)
+    graph += field(2, "g") + b"".join(field(5, tensor(*w)) for w in weights)
+    graph += b"".join(field(11, port(*p)) for p in inputs)
     graph += b"".join(field(12, port(*p)) for p in outputs)
     return field(1, 8) + field(7, graph) + field(8, field(2, 17))
 
@@ -183,15 +184,16 @@ def run_recurrent():
         check(max(abs(a - b) for a, b in zip(got, want)) < 1e-6, f"  call {call + 1}", f"{got} {want}")
     told = imported("m.onnx", onnx([("GRU", "x W R - - h", "- hn"), ("Relu", "hn", "y")],
                                    ports[:2], [("y", 1, 1, 2)], [("W", (1, 6, 1), [0.5] * 6),
-                                                                 ("R", (1, 6, 2), [0.5] * 12)]), "--state=h=hn")
+                                                                 ("R", (1, 6, 2), [0.5] * 12)]),
+                    "--state=h=hn")
     with open("m.cnn", encoding="utf-8") as file:
         text = file.read()
     check(told.returncode == 0 and "last=true, keep=true" in text and "relu" in text,
           "a final state that others read, too", told.stderr + text)
     told = imported("m.onnx", onnx([("LSTM", "x W R B - h c", "y hn cn"), ("Relu", "h", "z")], ports,
                                    [*results, ("z", 1, 1, 2)], layer), "--state=h=hn,c=cn")
-    check(told.returncode == 1 and "Y_c" in told.stderr, "an initial state that others read is none of its own",
-          told.stderr)
+    check(told.returncode == 1 and "Y_c" in told.stderr,
+          "an initial state that others read is none of its own", told.stderr)
 
 
 run_variables(1, [3, 3, 3, 3], "state(2x2, name")

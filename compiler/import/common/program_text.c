@@ -28,8 +28,9 @@ static const Value *first_current(const ModelImport *im) {
 static void put_program_states(ModelImport *im, Text *out) {
   for (int i = 0; i < im->kept.n; i++) {
     const KeptValue *kept = &im->kept.data[i];
-    text_put(out, "%s = state(%s) # %s %s, then %s\n", kept->value->name,
-             shape_text(im->arena, kept->value->shape), comment(im, kept->input->name),
+    text_put(out, "%s = state(%s%s%s) # %s %s, then %s\n", kept->value->name,
+             shape_text(im->arena, kept->value->shape), kept->init ? ", init=" : "",
+             kept->init ? kept->init : "", comment(im, kept->input->name),
              sizes(im, kept->input->rank, kept->input->dim), comment(im, kept->output->name));
   }
 }

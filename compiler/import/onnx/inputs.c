@@ -223,7 +223,7 @@ static bool add_kept(ModelImport *im, OnnxPort *port, const ImportState *state) 
   for (int o = 0; o < im->onnx->noutputs; o++)
     if (strcmp(im->onnx->output[o].name, state->output) == 0)
       vec_push(im->arena, im->kept,
-               ((KeptValue){im->inputs.data[im->inputs.n - 1], port, &im->onnx->output[o]}));
+               ((KeptValue){im->inputs.data[im->inputs.n - 1], port, &im->onnx->output[o], state->init}));
   return true;
 }
 

@@ -108,6 +108,12 @@ typedef struct OnnxPort {
   int64_t dim[MOST_DIMS]; /* 0: open */
   int channels; /* the dimension that counts them, or NO_CHANNELS: one channel without a dimension */
 } OnnxPort;
+/* A state in the metadata of a model that cnnc wrote, as ONNX_STATE_KEY and the input: the output, and behind
+ * = its numbers in the first call. */
+#define ONNX_STATE_KEY "cnnc.state."
+typedef struct OnnxState {
+  const char *input, *output, *init; /* init: as a program has it, or NULL: zeros */
+} OnnxState;
 typedef struct Onnx {
   Arena *arena;
   const char *path, *producer, *version;
@@ -118,8 +124,9 @@ typedef struct Onnx {
   const char **tensor; /* names; 0 is none */
   Tensor **constant;   /* by tensor: the initializer, or NULL */
   OnnxPort *input, *output;
-  OnnxGuard *guard; /* from 1 on, below nguards */
-  bool tflite;      /* it was made of a TensorFlow Lite model: its nodes are parts of operators */
+  VEC(OnnxState) states; /* as metadata has them */
+  OnnxGuard *guard;      /* from 1 on, below nguards */
+  bool tflite;           /* it was made of a TensorFlow Lite model: its nodes are parts of operators */
   const int *shown; /* then, by tensor: the one of the model that it has the numbers of, or 0; else NULL */
 } Onnx;
 

@@ -62,7 +62,7 @@ static const char *module_path(ModelImport *im, const char *name) {
 
 /* Of layer1.0.conv1.weight the part before the last point. */
 static const char *parameter_path(ModelImport *im, const Tensor *weight) {
-  static const char *const members[] = {"weight", "kernel", "gamma", "bias", NULL};
+  static const char *const members[] = {"weight", "kernel", "gamma", "bias", "weight_ih_l0", NULL};
   if (!weight || !weight->name || strstr(weight->name, "onnx::")) return NULL;
   const char *name = strstr(weight->name, "::") ? strstr(weight->name, "::") + 2 : weight->name;
   const char *point = strrchr(name, '.');

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -11,6 +12,8 @@
 #include <unistd.h>
 #include "base/file.h"
 #include "base/table.h"
+#include "base/text.h"
+#include "graph/shape.h"
 #include "import/onnx/onnx.h"
 
 #define BEGIN(message) static const WireField message##_fields[] = {
@@ -316,6 +319,32 @@ const char *onnx_made_twice(const Onnx *o) {
   return NULL;
 }
 
+/* Numbers as a program has them: one, or a list. NULL: they are none. */
+static const char *numbers_text(Arena *arena, const char *text) {
+  Text list = {.arena = arena};
+  int n = 0;
+  for (char *end; *text; text = end, n++) {
+    const double value = strtod(text, &end);
+    if (end == text || !isfinite(value) || n == SHAPE_MOST_ELEMENTS) return NULL;
+    text_put(&list, "%s%.9g", n ? ", " : "", value);
+    while (*end == ' ') end++;
+  }
+  return n > 1 ? arena_printf(arena, "[%s]", list.s) : list.s;
+}
+
+static void read_state_entries(Onnx *o, const WireList *metadata) {
+  const size_t n = strlen(ONNX_STATE_KEY);
+  for (int i = 0; i < metadata->n; i++) {
+    const StringStringEntryProto *entry = metadata->data[i];
+    if (strncmp(entry->key, ONNX_STATE_KEY, n) != 0) continue;
+    const char *equals = strchr(entry->value, '=');
+    const size_t length = equals ? (size_t)(equals - entry->value) : strlen(entry->value);
+    const OnnxState state = {entry->key + n, arena_copy(o->arena, entry->value, length),
+                             equals ? numbers_text(o->arena, equals + 1) : NULL};
+    if (onnx_tensor(o, state.input) && onnx_tensor(o, state.output)) vec_push(o->arena, o->states, state);
+  }
+}
+
 Onnx *onnx_read(Arena *arena, Diags *diags, const char *path, Span at, const uint8_t *bytes, size_t n) {
   Wire wire = {.arena = arena};
   const ModelProto *model = wire_read(&wire, &ModelProto_wire, bytes, n);
@@ -343,6 +372,7 @@ Onnx *onnx_read(Arena *arena, Diags *diags, const char *path, Span at, const uin
   if (!read_constants(&r, &flat, diags, at)) return NULL;
   o->tensor = r.tensors.data;
   o->ntensors = r.tensors.n;
+  read_state_entries(o, &model->metadata_props);
   const char *twice = onnx_made_twice(o);
   if (twice) return bad_file(diags, at, arena_printf(arena, "'%s' is made twice", twice));
   const OnnxNode *circular = onnx_sort(o);

@@ -229,6 +229,7 @@ static Value *sequence_of(ModelImport *im, const Layer *l, Value *all, int64_t i
 static Value *lay_sequences(ModelImport *im, const Layer *l) {
   const int channels = 2;
   int pos[2] = {l->batch, l->time};
+  if (l->images == 1 && l->rows == 1) return lay(im, l->x, 1, &channels, 0, NULL, false); /* a vector */
   return l->images > 1 ? lay(im, l->x, 1, &channels, 2, pos, false)
                        : lay(im, l->x, 1, &channels, 1, pos + 1, false);
 }
@@ -249,9 +250,9 @@ static Value *run_sequences(ModelImport *im, const Layer *l, Value *all, bool la
 /* The last row of all, where that is the one computed last. */
 static Value *last_row(ModelImport *im, const Layer *l, Value *rows) {
   Value *row = l->rows == 1 ? rows
-                            : emit_one(im, rows, (Shape){2, {1, l->units}, 0}, "crop([%lld, 0])",
+                            : emit_one(im, rows, shape_sequence(1, l->units), "crop([%lld, 0])",
                                        (long long)l->rows - 1);
-  return reshaped(im, row, (Shape){1, {l->units}, 0});
+  return reshaped(im, row, shape_vector(l->units));
 }
 
 /* Its dimensions: rows or none, directions, images, units, as the layout has them. */
