@@ -118,7 +118,7 @@ unit_SOURCES = %D%/unit/main.c %D%/unit/suites.def %D%/unit/base.c %D%/unit/synt
   %D%/unit/prelude.c %D%/unit/printed.c %D%/unit/printed.h %D%/unit/lower.c %D%/unit/ops.c \
   %D%/unit/audio.c %D%/unit/ops_check.c %D%/unit/ops_net.c %D%/unit/ops_net.h %D%/unit/layout.c \
   %D%/unit/places.c \
-  %D%/unit/merge.c %D%/unit/target.c \
+  %D%/unit/merge.c %D%/unit/kept.c %D%/unit/target.c \
   %D%/unit/winograd.c %D%/unit/strassen.c %D%/unit/compare.c %D%/unit/routine.c \
   %D%/unit/detection.c %D%/unit/sampling.c %D%/unit/onnx.c \
   %D%/harness/all.h %D%/harness/bytes.c %D%/harness/bytes.h %D%/harness/compare.c \

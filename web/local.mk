@@ -12,7 +12,7 @@ WEB_C = compiler/driver/main.c compiler/backend/none.c \
   compiler/nest/interp.c compiler/nest/fill.c compiler/nest/primitive_text.c compiler/report/lir_dump.c \
   compiler/report/schedule_dump.c compiler/lir/share.c compiler/emit/prelude_vectors.c \
   compiler/syntax/ast_dump.c compiler/passes/memory_limit.c compiler/emit/units.c \
-  compiler/lir/merge_sizes.c \
+  compiler/lir/merge_sizes.c compiler/lir/kept.c \
   compiler/report/dot.c compiler/report/graph_dump.c compiler/report/plan_dump.c \
   compiler/driver/quantize%.c compiler/quantize/% compiler/emit/library.c \
   compiler/schedule/float/dense_strassen% compiler/schedule/float/strassen%.c \

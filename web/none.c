@@ -161,6 +161,14 @@ void put_declared(Text *out, const struct Printed *function) { (void)out, (void)
 void put_barrier(Text *, const Net *);
 void put_barrier(Text *out, const Net *net) { (void)out, (void)net; }
 
+KeptKernels *kept_new(Arena *arena) { return (void)arena, NULL; } /* a net is not fitted there */
+void kept_begin(KeptKernels *kept, ProgramKind kind, const Graph *graph) {
+  (void)kept, (void)kind, (void)graph;
+}
+Lower *kept_kernel(KeptKernels *kept, Arena *arena, const Kernel *kernel, const Target *target,
+                   const LowerOptions *options) {
+  return (void)kept, (void)arena, (void)kernel, (void)target, (void)options, NULL;
+}
 void merge_similar(Arena *arena, Functions *functions) { (void)arena, (void)functions; }
 
 const char prelude_lookup[] = "";

@@ -11,6 +11,7 @@ libcnnc_a_SOURCES += \
   %D%/number.h %D%/random.h \
   %D%/source.c \
   %D%/suggest.c \
+  %D%/keys.c %D%/keys.h \
   %D%/table.c %D%/table.h \
   %D%/template.c %D%/template.h \
   %D%/text.c %D%/text.h

@@ -330,7 +330,8 @@ static void set_options(Compilation *c) {
                                  .batch = o->batch,
                                  .written = c->graph,
                                  .tuning = &c->tuning,
-                                 .cycles = cycles_of_board(c)};
+                                 .cycles = cycles_of_board(c),
+                                 .kept = o->ram || o->flash || o->memory ? kept_new(c->arena) : NULL};
   choose_embedding(c);
 }
 

@@ -174,27 +174,15 @@ typedef struct BandTrial {
 } BandTrial;
 typedef VEC(BandTrial) BandTrials;
 
-/* Inference as it has been lowered: what was tried is taken as it is, not made a second time. */
+/* Bands that were lowered, and the RAM that inference needs with them. */
 typedef struct Lowered {
   Bands bands;
   const char *to;
-  Plan *plan;
-  Program *program;
-  Layout *layout;
   int64_t ram;
 } Lowered;
 
 static Lowered lowered_now(const Compilation *c) {
-  const Footprint f = layout_footprint(c->layout);
-  return (Lowered){c->bands, c->bands_to, c->plans.infer, c->programs.infer, c->layout, f.ram};
-}
-
-static void lowered_is(Compilation *c, const Lowered *lowered) {
-  c->bands = lowered->bands;
-  c->bands_to = lowered->to;
-  c->plans.infer = lowered->plan;
-  c->programs.infer = lowered->program;
-  c->layout = lowered->layout;
+  return (Lowered){c->bands, c->bands_to, layout_footprint(c->layout).ram};
 }
 
 static BandTrial trial_of(const Compilation *c, const PlanOptions *options, const char *to) {
@@ -269,7 +257,10 @@ void fit_ram(Compilation *c) {
   try_some(c, &trials, most - (c->ram_whole - f.workspace), &best);
   sort(&trials, by_least_bytes);
   try_some(c, &trials, INT64_MAX, &best);
-  lowered_is(c, &best);
+  if (c->bands.end == best.bands.end && c->bands.n == best.bands.n) return;
+  c->bands = best.bands;
+  c->bands_to = best.to;
+  lower_again(c);
 }
 
 /* ---- what does not fit ---- */

@@ -16,7 +16,7 @@ typedef struct Trials {
   int n;
   Choice choice[MOST_CHOICES];
   const Lower *lower[MOST_CHOICES];
-  const NestKey *key[MOST_CHOICES]; /* the code: what is equal is measured once */
+  const Key *key[MOST_CHOICES]; /* the code: what is equal is measured once */
   double us[MOST_CHOICES];
 } Trials;
 
@@ -54,9 +54,9 @@ static Trials kernel_trials(const TuneJob *job, const Kernel *kernel, const Targ
   for (int i = 0; i < variants.n; i++) {
     const Lower *lower = lower_by(job, kernel, target, model, variants.choice[i]);
     if (!lower->decision->tuned) continue;
-    const NestKey *key = nest_key(job->arena, lower->b, false);
+    const Key *key = nest_key(job->arena, lower->b, false);
     bool known = false;
-    for (int k = 0; k < t.n; k++) known = known || nest_key_equal(t.key[k], key);
+    for (int k = 0; k < t.n; k++) known = known || key_equal(t.key[k], key);
     if (known) continue;
     t.choice[t.n] = variants.choice[i];
     t.lower[t.n] = lower;

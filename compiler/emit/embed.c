@@ -288,29 +288,39 @@ const char *initial_weights(Net *net) {
  * that follow, and a fingerprint of their layout and of the code that reads them. */
 enum { MARK_WORDS = 8, MODEL_VERSION = 1 };
 
+static const uint64_t prime = UINT64_C(0x100000001b3);
+
 static uint64_t hashed(uint64_t hash, const char *text) { /* FNV-1a, with the final zero */
-  do hash = (hash ^ (unsigned char)*text) * UINT64_C(0x100000001b3);
+  do hash = (hash ^ (unsigned char)*text) * prime;
   while (*text++);
   return hash;
 }
 
-static uint64_t hashed_number(uint64_t hash, uint64_t number) {
-  for (int i = 0; i < 64; i += 8) hash = (hash ^ (number >> i & UINT8_MAX)) * UINT64_C(0x100000001b3);
+static uint64_t hashed_number(uint64_t hash, uint64_t number) { /* its eight bytes, most of which are zeros */
+  if (number <= UINT8_MAX)
+    return (hash ^ number) * (prime * prime * prime * prime * prime * prime * prime * prime);
+  for (int i = 0; i < 64; i += 8) hash = (hash ^ (number >> i & UINT8_MAX)) * prime;
   return hash;
 }
 
-static uint64_t hashed_nest(uint64_t hash, const Net *net, const Nest *nest) {
-  const NestKey *key = nest_key(net->arena, nest, false);
+static uint64_t hashed_key(uint64_t hash, const Key *key) {
   for (int i = 0; i < key->words.n; i++) hash = hashed_number(hash, (uint64_t)key->words.data[i]);
+  return hash;
+}
+
+static uint64_t hashed_nest(uint64_t hash, const Nest *nest) {
+  Arena *scratch = arena_new();
+  hash = hashed_key(hash, nest_key(scratch, nest, false));
+  arena_free(scratch);
   return hash;
 }
 
 /* A call of a kernel: all numbers in its code, and what its buffers are: which values, which members, which
  * constants. */
-static uint64_t hashed_call(uint64_t hash, const Net *net, const Step *step, int target) {
+static uint64_t hashed_call(uint64_t hash, const Step *step, int target) {
   const Version *version = &step->call->version[target];
   const Nest *nest = version->lower->b;
-  hash = hashed_nest(hash, net, nest);
+  hash = hashed_nest(hash, nest);
   for (int i = 0; i < nest->nbufs; i++) {
     const Member *member = step->member[target][i];
     const Binding *binding = version->argument[i].binding;
@@ -319,7 +329,7 @@ static uint64_t hashed_call(uint64_t hash, const Net *net, const Step *step, int
     if (binding->node) hash = hashed_number(hash, (uint64_t)binding->node->id);
     if (!member) continue;
     hash = hashed(hash, member->table ? member->key : member->name);
-    if (member->nest && !member->function) hash = hashed_nest(hash, net, member->pack->nest);
+    if (member->nest && !member->function) hash = hashed_key(hash, member->nest);
   }
   return hash;
 }
@@ -335,7 +345,7 @@ static uint64_t hashed_scale(uint64_t hash, const Node *port) {
 static uint64_t hashed_code(uint64_t hash, const Net *net) {
   for (int s = 0; s < net->layout->infer.steps.n; s++)
     for (int t = 0; t < net->layout->options.ntargets; t++)
-      hash = hashed_call(hash, net, &net->layout->infer.steps.data[s], t);
+      hash = hashed_call(hash, &net->layout->infer.steps.data[s], t);
   if (net->graph->updatable) return hash; /* the model has the scales */
   for (int i = 0; i < net->graph->inputs.n; i++) hash = hashed_scale(hash, net->graph->inputs.data[i].node);
   for (int o = 0; o < net->graph->outputs.n; o++) hash = hashed_scale(hash, net->graph->outputs.data[o].node);
@@ -352,9 +362,8 @@ static uint64_t fingerprint(const Net *net) {
   }
   for (int i = 0; i < net->layout->infer.members.n; i++) {
     const Member *member = net->layout->infer.members.data[i];
-    hash = hashed(hashed(hash, member->name), member->key); /* the weights in it, */
-    if (member->function)
-      hash = hashed_nest(hash, net, member->pack->nest); /* and the code that packs them */
+    hash = hashed(hashed(hash, member->name), member->key);      /* the weights in it, */
+    if (member->function) hash = hashed_key(hash, member->nest); /* and the code that packs them */
     for (int d = 0; d < member->rank; d++)
       hash = hashed(hash, arena_printf(net->arena, "%" PRId64, member->dim[d]));
   }

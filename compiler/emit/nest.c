@@ -200,7 +200,8 @@ Words emit_nest_heading(Arena *arena, const Instances *plan) {
 /* ---- what emit calls ---- */
 void emit_nest(Text *out, const Nest *nest, const NestPrint *print) {
   Arena *scratch = arena_new();
-  Instances *plan = instances_of(scratch, nest, nest->name);
+  Instances *plan = instances_of(nest);
+  instances_name(plan, nest->name);
   emit_comment(out, 0, nest->about);
   const Words heading = emit_nest_heading(scratch, plan);
   for (int i = 0; i < heading.n; i++) emit_comment(out, 0, heading.data[i]);

@@ -63,9 +63,12 @@ static const Member *pack_member(Layout *layout, Part *part, Pack *pack, const B
   Text key = {.arena = layout->arena};
   text_put(&key, "pack");
   for (int i = 0; i < pack->source.n; i++) text_put(&key, " %d", pack->source.data[i]->id);
-  const NestKey *nest = nest_key(layout->arena, pack->nest, false);
+  Arena *scratch = arena_new();
+  const Key *nest = nest_key(scratch, pack->nest, false);
   Member *first = table_find(constant ? &layout->table_of : &part->member_of, key.s), *member = first;
-  while (member && !nest_key_equal(member->nest, nest)) member = member->next;
+  while (member && !key_equal(member->nest, nest)) member = member->next;
+  if (!member) nest = key_copy(layout->arena, nest);
+  arena_free(scratch);
   if (member) return member;
   member = new_member(layout, constant ? NULL : part, key.s, pack->name, pack->out);
   member->pack = pack;

@@ -32,9 +32,8 @@ typedef struct LayoutOptions {
 typedef struct Code {
   int id;           /* its place among those of its target */
   const char *name; /* without the target's suffix */
-  const NestKey *key;
+  const Key *key;
   struct NestFunction *entry; /* of which it is the one that is called from outside; NULL: of none */
-  struct Code *next;          /* whose key has the same hash */
 } Code;
 
 /* A C function made of a nest, with those that it calls. Kernels that are the same code, layers of equal
@@ -62,7 +61,7 @@ typedef struct Functions {
   const char *suffix;   /* of their names: "_v4"; "" where a file has one target */
   VEC(NestFunction *) all;
   VEC(Code *) codes;
-  Table by_hash;
+  KeyTable code_of;
 } Functions;
 
 /* Weights in the order in which kernels read them: a member of the model (inference) or of the training
@@ -76,7 +75,7 @@ typedef struct Member {
   const Weight *copy; /* the natural weight as it is, or */
   const Pack *pack;   /* what its nest makes of the natural weights (of none: constants), by `function`, or */
   const NestFunction *function;
-  const NestKey *nest; /* of the pack */
+  const Key *nest;     /* of the pack */
   uint32_t targets;    /* of a table: bit t: functions of target t read it */
   struct Member *next; /* with the same key, but another pack */
   const float *table;  /* constants */
@@ -154,7 +153,6 @@ const char *layout_identifier(const Layout *, const char *name); /* "stage1.conv
 const Quant *port_quant(const Node *); /* of a port in bytes, or of the value that it is made of */
 
 /* ---- merge.c, merge_sizes.c ---- */
-const char *merge_hash(Arena *, const NestKey *); /* of a table of keys */
 /* The function for a nest: an existing one, or a new one with that name. team: its parallel loops are shared
  * out. */
 NestFunction *merge_equal(Arena *, Functions *, Nest *, bool team, const char *name, const Kernel *);

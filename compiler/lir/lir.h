@@ -183,13 +183,22 @@ typedef struct ProgramOptions {
   int64_t processes;    /* training: so many may share the shards of a batch; 0: one */
   const Graph *written; /* the net as it is written */
   struct Tuning *tuning;
-  const CpuCycles *cycles; /* of the board's CPU; NULL: those of the targets */
-  const Small *small;      /* by root's id; NULL: no weights have to be */
+  const CpuCycles *cycles;  /* of the board's CPU; NULL: those of the targets */
+  const Small *small;       /* by root's id; NULL: no weights have to be */
+  struct KeptKernels *kept; /* what was lowered before, of a net that is fitted; NULL: nothing is kept */
   /* what tests ask for */
   bool team;            /* a team whatever the work is */
   int layout_lanes;     /* weights are packed for vectors of so many; 0: for those of the widest target */
   int64_t weight_bytes; /* of the net that schedules are chosen for; 0: of this one */
 } ProgramOptions;
+
+/* kept.c: kernels of earlier lowerings of a net, which are taken as they are. Of each kind of program only
+ * the one lowered last is right from then on: it shares its nests with those before it. */
+typedef struct KeptKernels KeptKernels;
+KeptKernels *kept_new(Arena *);
+void kept_begin(KeptKernels *, ProgramKind, const Graph *); /* a program of that graph is lowered */
+/* As schedule_kernel. */
+Lower *kept_kernel(KeptKernels *, Arena *, const Kernel *, const Target *, const LowerOptions *);
 
 struct Plan;
 /* Lowers each kernel for each target, lays the plan out and orders the calls. A result that cannot be written

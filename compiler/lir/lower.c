@@ -121,6 +121,18 @@ static bool sole_writer(const Lowering *l, const Kernel *kernel) {
   return true;
 }
 
+static Lower *lower_version(const Lowering *l, const Kernel *kernel, const Target *target,
+                            const LowerOptions *options) {
+  KeptKernels *kept = l->options->kept;
+  return kept ? kept_kernel(kept, l->arena, kernel, target, options)
+              : schedule_kernel(l->arena, kernel, target, options);
+}
+
+/* Was it lowered so already, because what was proposed could not be proved? */
+static bool lowered_so(const Lower *lower, const Kernel *kernel, bool sole) {
+  return lower && lower->sole == sole && (lower->kernel->over != NULL) == (kernel->over != NULL);
+}
+
 /* A result that cannot be written over an operand on one target is not on any: all have one layout. Nor is a
  * gradient stored that is added to on one: what is cleared is the same. */
 static void lower_versions(const Lowering *l, Kernel *kernel, KernelCall *call, bool sole) {
@@ -128,11 +140,12 @@ static void lower_versions(const Lowering *l, Kernel *kernel, KernelCall *call, 
   bool over = true, stored = true;
   options.sole = sole;
   for (int t = 0; t < l->program->ntargets; t++) {
+    Version *version = &call->version[t];
     options.images = program_lanes(l->program, t);
-    Lower *lower = schedule_kernel(l->arena, kernel, l->program->target[t], &options);
-    call->version[t].lower = lower;
-    over = over && lower->out->place == OVER;
-    stored = stored && !lower_adds(lower);
+    if (!lowered_so(version->lower, kernel, sole))
+      version->lower = lower_version(l, kernel, l->program->target[t], &options);
+    over = over && version->lower->out->place == OVER;
+    stored = stored && !lower_adds(version->lower);
   }
   if (kernel->over && !over) {
     kernel->over = NULL;
@@ -420,6 +433,7 @@ Program *program_lower(Arena *arena, ProgramKind kind, Plan *plan, const Program
   p->score = plan->score;
   p->gradient = plan->gradient;
   const bool team = wants_team(&l);
+  if (options->kept) kept_begin(options->kept, kind, p->graph);
   for (int k = 0; k < plan->kernels.n; k++) lower_call(&l, plan->kernels.data[k], team);
   p->team = p->batching.how == WHOLE_BATCH ? team : kind == PROGRAM_INFERENCE && any_shared(p);
   p->slots = kind == PROGRAM_INFERENCE && options->openmp ? smaller(image_groups(p), MOST_SHARDS) : 1;

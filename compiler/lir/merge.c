@@ -5,25 +5,18 @@
  * does not depend on names. What has the same key is there once: whole kernels, of layers of equal shape, and
  * tiles of convolutions of which one has a residual behind it. */
 // SPDX-License-Identifier: Apache-2.0
-#include <inttypes.h>
 #include "lir/layout.h"
 
-const char *merge_hash(Arena *arena, const NestKey *key) {
-  return arena_printf(arena, "%" PRIx64, key->hash);
-}
-
 /* What this instance is printed as. Those that it calls know theirs. */
-static Code *code_for(Arena *arena, Functions *functions, Instances *instances, Instance *instance,
-                      bool team) {
-  const NestKey *key = code_key(arena, instances, instance, team);
-  const char *hash = merge_hash(arena, key);
-  Code *first = table_find(&functions->by_hash, hash), *code = first;
-  while (code && !nest_key_equal(code->key, key)) code = code->next;
+static Code *code_for(Arena *arena, Arena *scratch, Functions *functions, Instances *instances,
+                      Instance *instance, bool team) {
+  const Key *key = code_key(scratch, instances, instance, team);
+  Code *code = key_table_find(&functions->code_of, key);
   if (!code) {
     code = NEW(arena, Code);
-    *code = (Code){.id = functions->codes.n, .name = instance->name, .key = key, .next = first};
+    *code = (Code){.id = functions->codes.n, .name = instance->name, .key = key_copy(arena, key)};
     vec_push(arena, functions->codes, code);
-    table_set(arena, &functions->by_hash, hash, code);
+    key_table_set(arena, &functions->code_of, code->key, code);
   }
   instance->code = code->id;
   instance->name = code->name;
@@ -32,10 +25,13 @@ static Code *code_for(Arena *arena, Functions *functions, Instances *instances, 
 
 NestFunction *merge_equal(Arena *arena, Functions *functions, Nest *nest, bool team, const char *name,
                           const Kernel *kernel) {
-  Instances *instances = instances_of(arena, nest, name);
+  Instances *instances = instances_of(nest);
+  Arena *scratch = arena_new();
   Code *code = NULL;
+  instances_name(instances, name);
   for (int i = 0; i < instances->instances.n; i++)
-    code = code_for(arena, functions, instances, instances->instances.data[i], team);
+    code = code_for(arena, scratch, functions, instances, instances->instances.data[i], team);
+  arena_free(scratch);
   if (code->entry) {
     if (kernel) vec_push(arena, code->entry->also, kernel);
     return code->entry;

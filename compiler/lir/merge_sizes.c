@@ -13,26 +13,21 @@ enum {
 
 typedef struct Similar { /* functions that are */
   VEC(NestFunction *) functions;
-  const NestKey *key;
-  struct Similar *next; /* whose key has the same hash */
 } Similar;
 typedef VEC(Similar *) Groups;
 
-static void add_similar(Arena *arena, Groups *groups, Table *by_hash, NestFunction *function,
+static void add_similar(Arena *arena, Groups *groups, KeyTable *group_of, NestFunction *function,
                         const Functions *functions) {
   const Instances *instances = function->instances;
   if (instances->instances.n > 1 || function->team) return;
-  const NestKey *key = code_key_without_numbers(arena, function->instances, instances->instances.data[0],
-                                                functions->target->dsp, &function->numbers);
+  const Key *key = code_key_without_numbers(arena, function->instances, instances->instances.data[0],
+                                            functions->target->dsp, &function->numbers);
   if (key->words.n < WORTH) return;
-  const char *hash = merge_hash(arena, key);
-  Similar *first = table_find(by_hash, hash), *group = first;
-  while (group && !nest_key_equal(group->key, key)) group = group->next;
+  Similar *group = key_table_find(group_of, key);
   if (!group) {
     group = NEW(arena, Similar);
-    *group = (Similar){.key = key, .next = first};
     vec_push(arena, *groups, group);
-    table_set(arena, by_hash, hash, group);
+    key_table_set(arena, group_of, key, group);
   }
   vec_push(arena, group->functions, function);
 }
@@ -127,10 +122,10 @@ static void merge_group(Arena *arena, const Similar *group) {
 
 void merge_similar(Arena *arena, Functions *functions) {
   Groups groups = {0};
-  Table by_hash = {0};
+  KeyTable group_of = {0};
   if (!functions->target->dsp) return; /* elsewhere kernels become a part of what calls them */
   for (int i = 0; i < functions->all.n; i++)
-    add_similar(arena, &groups, &by_hash, functions->all.data[i], functions);
+    add_similar(arena, &groups, &group_of, functions->all.data[i], functions);
   for (int g = 0; g < groups.n; g++)
     if (groups.data[g]->functions.n > 1) merge_group(arena, groups.data[g]);
 }

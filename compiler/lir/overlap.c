@@ -84,7 +84,7 @@ static bool writes_over(const Version *version, int in) {
 }
 
 typedef struct Marked { /* a call, to be sorted by its code */
-  const NestKey *key;
+  const Key *key;
   const Version *version;
   int call;
 } Marked;
@@ -125,7 +125,7 @@ static void mark_target(Arena *arena, Program *p, int t) {
   }
   qsort(call, (size_t)p->calls.n, sizeof *call, by_code);
   for (int from = 0, to; from < p->calls.n; from = to) {
-    for (to = from + 1; to < p->calls.n && nest_key_equal(call[from].key, call[to].key);) to++;
+    for (to = from + 1; to < p->calls.n && key_equal(call[from].key, call[to].key);) to++;
     mark_equal(arena, call + from, to - from);
   }
 }

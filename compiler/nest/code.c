@@ -4,6 +4,18 @@
 #include <string.h>
 
 /* ---- statements ---- */
+static bool any_statement(const Instance *instance, const NestStmt *stmt, bool pins) {
+  for (; stmt; stmt = stmt->next) {
+    if (used_dead(&instance->used, stmt) || (stmt->kind == PIN && !pins)) continue;
+    if (stmt->kind != IF && stmt->kind != LOOP) return true;
+    const int verdict = stmt->kind == IF ? known_branch(&instance->known, stmt) : -1;
+    if ((verdict != 0 && any_statement(instance, stmt->body, pins)) ||
+        (verdict != 1 && any_statement(instance, stmt->otherwise, pins)))
+      return true;
+  }
+  return false;
+}
+
 void code_statements(Arena *arena, const Instance *instance, const NestStmt *stmt, bool pins, Stmts *list) {
   for (; stmt; stmt = stmt->next) {
     if (used_dead(&instance->used, stmt) || (stmt->kind == PIN && !pins)) continue;
@@ -13,10 +25,8 @@ void code_statements(Arena *arena, const Instance *instance, const NestStmt *stm
         code_statements(arena, instance, verdict ? stmt->body : stmt->otherwise, pins, list);
         continue;
       }
-      Stmts inner = {0};
-      code_statements(arena, instance, stmt->body, pins, &inner);
-      code_statements(arena, instance, stmt->otherwise, pins, &inner);
-      if (!inner.n) continue;
+      if (!any_statement(instance, stmt->body, pins) && !any_statement(instance, stmt->otherwise, pins))
+        continue;
     }
     vec_push(arena, *list, stmt);
   }

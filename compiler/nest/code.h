@@ -61,6 +61,6 @@ typedef VEC(CodeNumber) CodeNumbers;
 /* The key of an instance's C function. The functions that it calls are known by their `code`. numbers: NULL,
  * or the key has no numbers that may be parameters, and they are added here, in the order of the key; pairs:
  * the target loads two neighbors at once. */
-const NestKey *code_key(Arena *, Instances *, const Instance *, bool team);
-const NestKey *code_key_without_numbers(Arena *, Instances *, const Instance *, bool pairs, CodeNumbers *);
+const Key *code_key(Arena *, Instances *, const Instance *, bool team);
+const Key *code_key_without_numbers(Arena *, Instances *, const Instance *, bool pairs, CodeNumbers *);
 #endif

@@ -77,8 +77,8 @@ static void read_body(const Reader *r, const NestStmt *stmt) {
 
 /* ---- what a body uses: backwards, so that a name is met after its uses ---- */
 static void use_index(const Reader *r, const Index *ix) {
-  Index folded = known_fold(r->known, ix);
-  for (int s = 1; s < SLOTS; s++) r->used->slot[s] |= folded.k[s] != 0;
+  for (int s = 1; s < SLOTS; s++)
+    if (ix->k[s] && !r->known->fixed[s]) r->used->slot[s] = true;
 }
 
 static void use_cond(const Reader *r, const Cond *cond) {
@@ -196,9 +196,10 @@ static void use_statement(const Reader *r, const NestStmt *stmt) {
 }
 
 static void use_body(const Reader *r, const NestStmt *stmt) {
-  VEC(const NestStmt *) list = {0};
-  for (; stmt; stmt = stmt->next) vec_push(r->plan->arena, list, stmt);
-  while (list.n) use_statement(r, list.data[--list.n]);
+  Instances *plan = r->plan;
+  const int before = plan->left.n;
+  for (; stmt; stmt = stmt->next) vec_push(plan->arena, plan->left, stmt);
+  while (plan->left.n > before) use_statement(r, plan->left.data[--plan->left.n]);
 }
 
 void used_by(Instances *plan, const NestStmt *body, const Known *known, Used *used) {
@@ -214,35 +215,12 @@ static bool is_shared(const Instances *plan, const NestFn *fn) {
   return false;
 }
 
-/* With a number where the name is taken. */
-static const char *unique_name(const Instances *plan, const char *name) {
-  int same = 0;
-  for (bool taken = true; taken; same++) {
-    const char *wanted = same ? arena_printf(plan->arena, "%s_%d", name, same + 1) : name;
-    taken = !strcmp(wanted, plan->name);
-    for (int i = 0; i < plan->instances.n; i++)
-      taken = taken || !strcmp(plan->instances.data[i]->name, wanted);
-    if (!taken) return wanted;
-  }
-  return name;
-}
-
-static const char *instance_name(Instances *plan, const NestFn *fn,
-                                 const Known *known) { /* conv_tile8_left_first */
-  const char *name = arena_printf(plan->arena, "%s_%s", plan->name, fn->name);
-  for (int i = 0; i < fn->nparams; i++)
-    if (fn->flag[i] && known->fixed[i + 1] && known->value[i + 1])
-      name = arena_printf(plan->arena, "%s_%s", name, fn->param[i]);
-  return unique_name(plan, name);
-}
-
-static Instance *add_instance(Instances *plan, const NestFn *fn, const Known *known, const Instance *body,
-                              const char *name) {
+static Instance *add_instance(Instances *plan, const NestFn *fn, const Known *known, const Instance *body) {
   Instance *instance = NEW(plan->arena, Instance);
   *instance = (Instance){.fn = fn, .known = *known, .body = body, .inlined = !fn->kernel};
   instance->used = body ? body->used : used_new(plan);
   if (!body) used_by(plan, fn->body, known, &instance->used); /* adds its callees first */
-  instance->name = name ? name : instance_name(plan, fn, known);
+  instance->id = plan->instances.n;
   vec_push(plan->arena, plan->instances, instance);
   return instance;
 }
@@ -252,9 +230,7 @@ static const Instance *shared_body(Instances *plan, const NestFn *fn) {
     const Instance *have = plan->instances.data[i];
     if (have->fn == fn && have->inlined) return have;
   }
-  Instance *body =
-      add_instance(plan, fn, &(Known){0}, NULL,
-                   unique_name(plan, arena_printf(plan->arena, "%s_%s_body", plan->name, fn->name)));
+  Instance *body = add_instance(plan, fn, &(Known){0}, NULL);
   body->inlined = true;
   return body;
 }
@@ -277,34 +253,72 @@ const Instance *instance_called(Instances *plan, const NestFn *fn, const Known *
     const Instance *have = plan->instances.data[i];
     if (have->fn == fn && (have->body != NULL) == shared && same_known(&have->known, &known)) return have;
   }
-  return add_instance(plan, fn, &known, shared ? shared_body(plan, fn) : NULL, NULL);
+  return add_instance(plan, fn, &known, shared ? shared_body(plan, fn) : NULL);
 }
 
-static Instances *collect(Arena *arena, const Nest *nest, const char *name, const Instances *before) {
+static Instances *collect(Arena *arena, const Nest *nest, const Instances *before) {
   Instances *plan = NEW(arena, Instances);
   plan->arena = arena;
   plan->nest = nest;
-  plan->name = name;
-  for (const NestFn *fn = nest->fns; before && fn; fn = fn->next) {
-    int n = 0;
-    for (int i = 0; i < before->instances.n; i++) n += before->instances.data[i]->fn == fn;
-    if (fn->kernel && n > 1) vec_push(arena, plan->shared, fn);
+  if (before) {
+    plan->shared.data = before->shared.data;
+    plan->shared.n = before->shared.n;
   }
-  add_instance(plan, nest->main, &(Known){0}, NULL, name);
+  add_instance(plan, nest->main, &(Known){0}, NULL);
   return plan;
 }
 
-Instances *instances_of(Arena *arena, const Nest *nest, const char *name) {
-  return collect(arena, nest, name, collect(arena, nest, name, NULL));
+/* Which functions are called with several sets of constants, and are shared so. */
+static bool find_shared(Instances *plan) {
+  for (const NestFn *fn = plan->nest->fns; fn; fn = fn->next) {
+    int n = 0;
+    for (int i = 0; i < plan->instances.n; i++) n += plan->instances.data[i]->fn == fn;
+    if (fn->kernel && n > 1) vec_push(plan->arena, plan->shared, fn);
+  }
+  return plan->shared.n > 0;
+}
+
+Instances *instances_of(const Nest *nest) {
+  if (nest->instances) return nest->instances;
+  Instances *plan = collect(nest->arena, nest, NULL);
+  if (find_shared(plan)) plan = collect(nest->arena, nest, plan);
+  return ((Nest *)(uintptr_t)nest)->instances = plan;
 }
 
 bool nest_uses(const Nest *nest, int buf_id) {
-  if (nest->uses) return nest->uses[buf_id];
-  Arena *scratch = arena_new();
-  const Instances *all = instances_of(scratch, nest, nest->name);
-  bool *uses = NEW_ARRAY(nest->arena, bool, nest->nbufs + 1);
-  memcpy(uses, all->instances.data[all->instances.n - 1]->used.buf, sizeof *uses * (size_t)nest->nbufs);
-  ((Nest *)(uintptr_t)nest)->uses = uses; /* kept: it is asked for each buffer */
-  arena_free(scratch);
-  return uses[buf_id];
+  const Instances *plan = instances_of(nest);
+  return plan->instances.data[plan->instances.n - 1]->used.buf[buf_id];
+}
+
+/* ---- their names ---- */
+/* With a number where the name is taken by one of the first n, or by the main function. */
+static const char *unique_name(const Instances *plan, int n, const char *main, const char *name) {
+  int same = 0;
+  for (bool taken = true; taken; same++) {
+    const char *wanted = same ? arena_printf(plan->arena, "%s_%d", name, same + 1) : name;
+    taken = !strcmp(wanted, main);
+    for (int i = 0; i < n; i++) taken = taken || !strcmp(plan->instances.data[i]->name, wanted);
+    if (!taken) return wanted;
+  }
+  return name;
+}
+
+static const char *instance_name(Arena *arena, const Instance *instance, bool shared,
+                                 const char *main) { /* conv_tile8_left_first */
+  const NestFn *fn = instance->fn;
+  const char *name = arena_printf(arena, "%s_%s%s", main, fn->name, shared ? "_body" : "");
+  for (int i = 0; i < fn->nparams; i++)
+    if (fn->flag[i] && instance->known.fixed[i + 1] && instance->known.value[i + 1])
+      name = arena_printf(arena, "%s_%s", name, fn->param[i]);
+  return name;
+}
+
+void instances_name(Instances *plan, const char *name) {
+  for (int i = 0; i < plan->instances.n; i++) {
+    Instance *instance = plan->instances.data[i];
+    const bool shared = !instance->body && is_shared(plan, instance->fn);
+    instance->name = i == plan->instances.n - 1
+                         ? name
+                         : unique_name(plan, i, name, instance_name(plan->arena, instance, shared, name));
+  }
 }

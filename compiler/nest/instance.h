@@ -32,18 +32,21 @@ typedef struct Instance {
   const struct Instance *body; /* of a small function: what it calls; NULL: the body is its own */
   bool inlined;
   Used used;
+  int id;   /* its place in the nest's list */
   int code; /* of who compares functions: what is called by equal functions has equal ones */
 } Instance;
 
 typedef struct Instances {
   Arena *arena;
   const Nest *nest;
-  const char *name;          /* of the main function */
   VEC(Instance *) instances; /* callees first; the last one is the nest's main function */
   VEC(const NestFn *) shared;
+  VEC(const NestStmt *) left; /* statements of bodies that are being looked at */
 } Instances;
 
-Instances *instances_of(Arena *, const Nest *, const char *name);
+/* Of a nest that does not change any more: found once, and kept with it. */
+Instances *instances_of(const Nest *);
+void instances_name(Instances *, const char *name); /* name: of the main function */
 void used_by(Instances *, const NestStmt *body, const Known *, Used *);
 bool used_chosen(Instances *, const NestStmt *, const Known *, const Used *); /* is a chosen index named? */
 /* Is this parameter one of the printed main function? One that is never touched is not. Asked of a nest that

@@ -8,28 +8,18 @@
 
 typedef struct Writer {
   Arena *arena;
-  NestKey *key;
+  Key *key;
   Instances *plan;
   const Instance *instance;
   CodeNumbers *numbers;   /* NULL: all numbers are in the key */
+  Stmts list;             /* of the bodies that are being written */
   bool pairs, team;       /* team: PARALLEL loops are shared out */
+  bool whole;             /* the key of a nest: what is called is known by its place in it */
   int *met, n;            /* by buffer id: when it was met first, from 1 on */
   int slot[SLOTS], slots; /* the same of variables */
 } Writer;
 
-static void key_number(Writer *w, int64_t number) { vec_push(w->arena, w->key->words, number); }
-
-static void add_text(Writer *w, const char *s) {
-  const size_t n = strlen(s);
-  key_number(w, (int64_t)n);
-  for (size_t i = 0; i < n; i++) key_number(w, s[i]);
-}
-
-static void add_double(Writer *w, double number) { /* by its bits: -0 is not 0 */
-  int64_t bits;
-  memcpy(&bits, &number, sizeof bits);
-  key_number(w, bits);
-}
+static void key_number(Writer *w, int64_t number) { key_add(w->arena, w->key, number); }
 
 /* A number that may be a parameter. Parameters are ints. */
 static void add_open(Writer *w, const void *of, int which, int64_t value) {
@@ -165,7 +155,7 @@ static void add_operands(Writer *w, Val e) {
 static void add_num(Writer *w, Val e, bool open) {
   key_number(w, e->num == 0);
   if (open && e->type.elem != F32) add_open(w, e, 0, (int64_t)e->num);
-  else add_double(w, e->num);
+  else key_add_double(w->arena, w->key, e->num);
 }
 
 static void key_product(Writer *w, Val e) { /* by a negative number: printed as a subtraction */
@@ -195,7 +185,7 @@ static void key_value(Writer *w, Val e) {
   key_number(w, e->type.lanes);
   key_number(w, e->part);
   if (e->op == NUM) add_num(w, e, true);
-  if (e->op == PRIMITIVE) add_text(w, e->primitive->name);
+  if (e->op == PRIMITIVE) key_add_text(w->arena, w->key, e->primitive->name);
   if (e->op == LOAD) add_ref(w, e->ref);
   for (int i = 0; e->op == SHUFFLE && i < e->type.lanes; i++) key_number(w, e->lane[i]);
   if (e->op == LANE) add_fixed_index(w, &e->index);
@@ -263,7 +253,7 @@ static void add_used(Writer *w, const Instance *callee) {
 
 static void add_call(Writer *w, const NestStmt *stmt) {
   const Instance *callee = instance_called(w->plan, stmt->u.call.fn, &w->instance->known, stmt->u.call.arg);
-  key_number(w, callee->code);
+  key_number(w, w->whole ? callee->id : callee->code);
   add_used(w, callee);
   for (int i = 0; i < callee->fn->nparams; i++)
     if (!callee->known.fixed[i + 1] && callee->used.slot[i + 1]) add_fixed_index(w, &stmt->u.call.arg[i]);
@@ -271,9 +261,9 @@ static void add_call(Writer *w, const NestStmt *stmt) {
 
 static void add_routine(Writer *w, const NestStmt *stmt) {
   const Routine *routine = stmt->u.routine.of;
-  add_text(w, routine->name);
+  key_add_text(w->arena, w->key, routine->name);
   for (int i = 0; i < routine->nbufs; i++) add_buf(w, stmt->u.routine.buf[i]);
-  for (int i = 0; i < routine->nnumbers; i++) add_double(w, stmt->u.routine.number[i]);
+  for (int i = 0; i < routine->nnumbers; i++) key_add_double(w->arena, w->key, stmt->u.routine.number[i]);
 }
 
 static void add_statement(Writer *w, const NestStmt *stmt) {
@@ -300,17 +290,20 @@ static void add_statement(Writer *w, const NestStmt *stmt) {
 
 static void add_body(Writer *w, const NestStmt *body) {
   enum { PAIR = -2, END = -1 };
-  Stmts list = {0};
-  code_statements(w->arena, w->instance, body, true, &list);
-  for (int i = 0; i < list.n; i++) {
-    if (!w->pairs || i + 1 == list.n || !code_neighbors(list.data[i], list.data[i + 1])) {
-      add_statement(w, list.data[i]);
+  const int first = w->list.n;
+  code_statements(w->arena, w->instance, body, true, &w->list);
+  const int end = w->list.n;
+  for (int i = first; i < end; i++) {
+    const NestStmt *stmt = w->list.data[i], *next = i + 1 < end ? w->list.data[i + 1] : NULL;
+    if (!w->pairs || !next || !code_neighbors(stmt, next)) {
+      add_statement(w, stmt);
       continue;
     }
     key_number(w, PAIR);
-    add_pair(w, (const NestStmt *const[]){list.data[i], list.data[i + 1]});
+    add_pair(w, (const NestStmt *const[]){stmt, next});
     i++;
   }
+  w->list.n = first;
   key_number(w, END);
 }
 
@@ -330,7 +323,7 @@ static void key_parameters(Writer *w, bool entry) {
 /* What an instance that only passes its constants on does. */
 static void key_constants(Writer *w) {
   const Instance *instance = w->instance;
-  key_number(w, instance->body->code);
+  key_number(w, w->whole ? instance->body->id : instance->body->code);
   for (int i = 0; i < instance->fn->nparams; i++) {
     if (!instance->used.slot[i + 1]) continue;
     key_number(w, instance->known.fixed[i + 1]);
@@ -354,7 +347,7 @@ static void add_function(Writer *w) {
 static Writer *writer_new(Arena *arena, Instances *plan) {
   Writer *w = NEW(arena, Writer);
   w->arena = arena;
-  w->key = NEW(arena, NestKey);
+  w->key = NEW(arena, Key);
   w->plan = plan;
   return w;
 }
@@ -366,16 +359,13 @@ static void key_begin(Writer *w, const Instance *instance) {
   memset(w->slot, 0, sizeof w->slot);
 }
 
-static const NestKey *key_finished(Writer *w) {
-  uint64_t hash = 0;
-  for (int i = 0; i < w->key->words.n; i++)
-    hash = (hash ^ (uint64_t)w->key->words.data[i]) * 0x9e3779b97f4a7c15u >> 7 ^ hash << 57;
-  w->key->hash = hash;
+static const Key *key_finished(Writer *w) {
+  key_close(w->key);
   return w->key;
 }
 
 /* ---- what others call ---- */
-const NestKey *code_key(Arena *arena, Instances *plan, const Instance *instance, bool team) {
+const Key *code_key(Arena *arena, Instances *plan, const Instance *instance, bool team) {
   Writer *w = writer_new(arena, plan);
   key_begin(w, instance);
   w->team = team;
@@ -383,8 +373,8 @@ const NestKey *code_key(Arena *arena, Instances *plan, const Instance *instance,
   return key_finished(w);
 }
 
-const NestKey *code_key_without_numbers(Arena *arena, Instances *plan, const Instance *instance, bool pairs,
-                                        CodeNumbers *numbers) {
+const Key *code_key_without_numbers(Arena *arena, Instances *plan, const Instance *instance, bool pairs,
+                                    CodeNumbers *numbers) {
   Writer *w = writer_new(arena, plan);
   key_begin(w, instance);
   w->numbers = numbers;
@@ -393,19 +383,14 @@ const NestKey *code_key_without_numbers(Arena *arena, Instances *plan, const Ins
   return key_finished(w);
 }
 
-const NestKey *nest_key(Arena *arena, const Nest *nest, bool team) {
-  Instances *plan = instances_of(arena, nest, nest->name);
+const Key *nest_key(Arena *arena, const Nest *nest, bool team) {
+  Instances *plan = instances_of(nest);
   Writer *w = writer_new(arena, plan);
+  w->whole = true;
   for (int i = 0; i < plan->instances.n; i++) {
-    plan->instances.data[i]->code = i;
     key_begin(w, plan->instances.data[i]);
     w->team = team;
     add_function(w);
   }
   return key_finished(w);
-}
-
-bool nest_key_equal(const NestKey *a, const NestKey *b) {
-  return a->hash == b->hash && a->words.n == b->words.n &&
-         !memcmp(a->words.data, b->words.data, sizeof *a->words.data * (size_t)a->words.n);
 }

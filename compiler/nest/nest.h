@@ -28,6 +28,7 @@
 #include <stdint.h>
 #include "base/arena.h"
 #include "base/elem.h"
+#include "base/keys.h"
 #include "base/text.h"
 #include "nest/primitive.h"
 
@@ -268,9 +269,8 @@ struct Nest {
   int slot_scope[SLOTS], marks;
   int nleads;          /* 0: it has no leading axis */
   int64_t lead[LEADS]; /* its rows, last; before them the numbers of rows of operands that are repeated */
-  const Ix *lead_at[LEADS]; /* in this function: the row modulo each of them */
-  const bool *uses; /* of instance.c: by buffer id, what the printed function has as parameters; NULL: not
-                       yet known */
+  const Ix *lead_at[LEADS];    /* in this function: the row modulo each of them */
+  struct Instances *instances; /* of instance.c: its C functions; NULL: not yet found */
 };
 
 int64_t buf_elements(const Buf *);
@@ -316,12 +316,7 @@ bool nest_unset(double); /* is this what nest_run puts into elements that nobody
 /* All of a nest that decides what is computed and how. Nests with equal keys are the same code: one C
  * function serves both (nest/code.h has the keys of its single functions). team: a team of threads shares its
  * PARALLEL loops. Asked of a nest that does not change any more. */
-typedef struct NestKey {
-  uint64_t hash;
-  VEC(int64_t) words;
-} NestKey;
-const NestKey *nest_key(Arena *, const Nest *, bool team);
-bool nest_key_equal(const NestKey *, const NestKey *);
+const Key *nest_key(Arena *, const Nest *, bool team);
 /* What its functions take of the stack, at the most; -1: it has routines, of which that is not known. */
 int64_t nest_stack(const Nest *);
 void nest_dump(Text *, const Nest *);

@@ -144,6 +144,6 @@ static NestStmt *simple_body(Nest *nest, NestStmt *stmt) {
 }
 
 void nest_simplify(Nest *nest) {
-  nest->uses = NULL;
+  nest->instances = NULL;
   for (NestFn *fn = nest->fns; fn; fn = fn->next) fn->body = simple_body(nest, fn->body);
 }

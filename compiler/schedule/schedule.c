@@ -51,37 +51,32 @@ static Lower *lowered(Arena *arena, const Kernel *kernel, const Target *target, 
   return l;
 }
 
-/* A result may be written in place if the proof shows that each element is read for the last time before it
- * is written over. It fails where partial sums are kept in the result or two tiles compute the same pixel. */
-static Lower *lowered_over(Arena *arena, const Kernel *kernel, const Target *target,
-                           const LowerOptions *options) {
-  Proof proof;
-  Lower *l = lowered(arena, kernel, target, options);
-  if (nest_prove(l->b, &proof)) return l;
+/* What was proposed and could not be proved: a result apart from its operand, a gradient that is added to. */
+static Lower *lowered_otherwise(Arena *arena, const Kernel *kernel, const Target *target,
+                                const LowerOptions *options) {
+  LowerOptions added = *options;
+  added.sole = false;
+  if (!kernel->over) return lowered(arena, kernel, target, &added);
   Kernel *apart = NEW(arena, Kernel);
   *apart = *kernel;
   apart->over = NULL;
   return lowered(arena, apart, target, options);
 }
 
-/* A gradient may be stored instead of added to if the proof shows that all of it is written, and nothing of
- * it read before. It fails where images, or blocks of them, are added one after the other. */
-static Lower *lowered_sole(Arena *arena, const Kernel *kernel, const Target *target,
-                           const LowerOptions *options) {
-  Proof proof;
-  Lower *l = lowered(arena, kernel, target, options);
-  if (nest_prove(l->b, &proof)) return l;
-  LowerOptions added = *options;
-  added.sole = false;
-  return lowered(arena, kernel, target, &added);
-}
-
+/* A result may be written in place if the proof shows that each element is read for the last time before it
+ * is written over. It fails where partial sums are kept in the result or two tiles compute the same pixel. A
+ * gradient may be stored instead of added to if the proof shows that all of it is written, and nothing of it
+ * read before. It fails where images, or blocks of them, are added one after the other. */
 Lower *schedule_kernel(Arena *arena, const Kernel *kernel, const Target *target,
                        const LowerOptions *options) {
-  Lower *l = (kernel->over    ? lowered_over
-              : options->sole ? lowered_sole
-                              : lowered)(arena, kernel, target, options);
-  schedule_check(l->b);
+  const bool proposed = kernel->over || options->sole;
+  Proof proof;
+  Lower *l = lowered(arena, kernel, target, options);
+  if (proposed && nest_prove(l->b, &proof)) nest_simplify(l->b);
+  else {
+    if (proposed) l = lowered_otherwise(arena, kernel, target, options);
+    schedule_check(l->b);
+  }
   for (int i = 0; i < l->packs.n; i++) schedule_check(l->packs.data[i]->nest);
   return l;
 }

@@ -568,7 +568,7 @@ static void test_values(void) { /* folding, fusing, naming */
   arena_free(arena);
 }
 
-static const NestKey *scaled(Arena *arena, const char *name, double factor, bool team) {
+static const Key *scaled(Arena *arena, const char *name, double factor, bool team) {
   Nest *b = nest_new(arena, name, name);
   Buf *in = NEST_BUF(b, INPUT, "in", 8), *unused = NEST_BUF(b, INPUT, name, 3);
   Buf *out = NEST_BUF(b, OUTPUT, "out", 8);
@@ -582,11 +582,11 @@ static const NestKey *scaled(Arena *arena, const char *name, double factor, bool
 
 static void test_keys(void) { /* what has the same key is one function in C */
   Arena *arena = arena_new();
-  const NestKey *key = scaled(arena, "a", -2, false);
-  CU_ASSERT(nest_key_equal(key, scaled(arena, "another", -2, false)));
-  CU_ASSERT(!nest_key_equal(key, scaled(arena, "a", -3, false)));
-  CU_ASSERT(!nest_key_equal(key, scaled(arena, "a", -2, true)));
-  CU_ASSERT(!nest_key_equal(scaled(arena, "a", 0.0, false), scaled(arena, "a", -0.0, false)));
+  const Key *key = scaled(arena, "a", -2, false);
+  CU_ASSERT(key_equal(key, scaled(arena, "another", -2, false)));
+  CU_ASSERT(!key_equal(key, scaled(arena, "a", -3, false)));
+  CU_ASSERT(!key_equal(key, scaled(arena, "a", -2, true)));
+  CU_ASSERT(!key_equal(scaled(arena, "a", 0.0, false), scaled(arena, "a", -0.0, false)));
   arena_free(arena);
 }
 

@@ -1,0 +1,30 @@
+/* keys.h: rows of numbers that decide whether two things are the same, and a hash map from them. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef CNNC_KEYS_H
+#define CNNC_KEYS_H
+#include <stdbool.h>
+#include <stdint.h>
+#include "base/arena.h"
+
+typedef struct Key {
+  uint64_t hash; /* set by key_close */
+  VEC(int64_t) words;
+} Key;
+void key_add(Arena *, Key *, int64_t);
+void key_add_text(Arena *, Key *, const char *);
+void key_add_double(Arena *, Key *, double); /* by its bits: -0 is not 0 */
+void key_close(Key *);                       /* when all of it is there */
+bool key_equal(const Key *, const Key *);
+const Key *key_copy(Arena *, const Key *);
+
+typedef struct KeySlot {
+  const Key *key;
+  void *thing;
+} KeySlot;
+typedef struct KeyTable {
+  KeySlot *slot;
+  int n, room;
+} KeyTable;                                                           /* all zero: an empty one */
+void *key_table_find(const KeyTable *, const Key *);                  /* NULL if it is not there */
+void key_table_set(Arena *, KeyTable *, const Key *key, void *thing); /* replaces; the key is not copied */
+#endif
