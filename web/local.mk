@@ -28,7 +28,8 @@ WEB_C = compiler/driver/main.c compiler/backend/none.c \
   compiler/import/tflite/% compiler/import/onnx/qdq.c compiler/import/onnx/int8_layers.c \
   compiler/import/onnx/onnx_quantized.c compiler/import/onnx/onnx_dynamic.c \
   compiler/import/onnx/onnx_fused.c compiler/import/onnx/ops_choice.c \
-  compiler/import/onnx/ops_einsum.c compiler/import/onnx/ops_recurrent.c \
+  compiler/import/onnx/ops_einsum.c compiler/import/onnx/ops_index.c \
+  compiler/import/onnx/forms_deformable.c compiler/import/onnx/ops_recurrent.c \
   compiler/import/onnx/fold_product.c \
   compiler/export/% runtime/%,$(filter \
   %.c,$(patsubst %.l,%.c,$(patsubst %.y,%.c,$(libcnnc_a_SOURCES)))))

@@ -1,5 +1,5 @@
 /* none_import.c: what the importer of the page does not have: int8 models, onnxruntime's fused operators,
- * choices by value, products with several matrices. */
+ * choices by value, indices that are computed, products with several matrices. */
 // SPDX-License-Identifier: Apache-2.0
 #include "import/import.h"
 
@@ -84,3 +84,27 @@ View *import_recurrent(ModelImport *im, const OnnxNode *node) {
   (void)node;
   return no(im, "recurrent layers are imported by cnnc, not in a page");
 }
+
+/* ---- indices ---- */
+View *gather_computed(ModelImport *im, const OnnxNode *node) {
+  (void)node;
+  return no(im, "indices that are computed are imported by cnnc, not in a page");
+}
+
+View *import_argmax(ModelImport *im, const OnnxNode *node) { return gather_computed(im, node); }
+View *import_topk(ModelImport *im, const OnnxNode *node) { return gather_computed(im, node); }
+View *import_gather_elements(ModelImport *im, const OnnxNode *node) { return gather_computed(im, node); }
+View *import_gather_nd(ModelImport *im, const OnnxNode *node) { return gather_computed(im, node); }
+View *import_one_hot(ModelImport *im, const OnnxNode *node) { return gather_computed(im, node); }
+View *import_mod(ModelImport *im, const OnnxNode *node) { return gather_computed(im, node); }
+View *import_ceil(ModelImport *im, const OnnxNode *node) { return gather_computed(im, node); }
+View *import_tile(ModelImport *im, const OnnxNode *node) { return gather_computed(im, node); }
+View *import_grid_sample(ModelImport *im, const OnnxNode *node) { return gather_computed(im, node); }
+View *import_deformable(ModelImport *im, const OnnxNode *node) { return gather_computed(im, node); }
+int index_of_pairs(const ModelImport *im, const OnnxNode *node) { return (void)im, (void)node, 0; }
+bool only_chooses(const ModelImport *im, int tensor) { return (void)im, (void)tensor, false; }
+View *equal_to_range(ModelImport *im, const View *x, const Tensor *t) {
+  return (void)im, (void)x, (void)t, NULL;
+}
+void form_deformable(ModelImport *, OnnxNode *);
+void form_deformable(ModelImport *im, OnnxNode *node) { (void)im, (void)node; }

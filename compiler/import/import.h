@@ -39,6 +39,7 @@ typedef struct Value { /* what a statement makes, or an input */
   Statement *reader;  /* known when all are: the last one that reads it */
   int reads;
   int64_t regions; /* 0, or so many of that shape, which are ONNX's batch */
+  bool whole;      /* its elements are whole numbers */
   bool odd;        /* it may be infinite or no number, also where all inputs are numbers */
 } Value;
 struct Statement {
@@ -295,6 +296,15 @@ View *two_values(ModelImport *, const View *x, bool alone, const View *y, const 
 /* A value that this node made, and a constant: an input of the node. */
 View *beside_constant(ModelImport *, const OnnxNode *, int input, const View *, const Tensor *,
                       const char *word);
+
+/* ---- ops_index.c ---- */
+View *gather_computed(ModelImport *, const OnnxNode *); /* Gather whose index is computed */
+/* The input of a Concat that has indices, behind the numbers of images, for GatherND; 0: it is another one.
+ */
+int index_of_pairs(const ModelImport *, const OnnxNode *);
+bool only_chooses(const ModelImport *, int tensor); /* it is an index, moved at most, and nothing else */
+/* 1 where x is equal to a constant 0, 1, ... along a dimension of one element; NULL: it is another one. */
+View *equal_to_range(ModelImport *, const View *x, const Tensor *);
 
 /* ---- ops_choice.c ---- */
 bool is_truth(const ModelImport *, int tensor);

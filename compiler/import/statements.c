@@ -50,6 +50,17 @@ static bool makes_odd(const char *call) {
   return words[k] != NULL;
 }
 
+/* Whole numbers: indices, and what is only moved of such. */
+static bool makes_whole(const Statement *statement) {
+  static const char *const words[] = {"argmax", "floor", "one_hot", NULL};
+  bool all = statement->nin > 0 && is_move(statement);
+  for (int i = 0; i < statement->nin; i++) all = all && statement->in[i]->whole;
+  const size_t n = strcspn(statement->call, "(");
+  for (int k = 0; words[k] && !all; k++)
+    all = strlen(words[k]) == n && strncmp(words[k], statement->call, n) == 0;
+  return all;
+}
+
 static Value *emit_call(ModelImport *im, int nin, Value *const *in, Shape shape, const char *call) {
   Value *value = NEW(im->arena, Value);
   Statement *statement = NEW(im->arena, Statement);
@@ -62,6 +73,7 @@ static Value *emit_call(ModelImport *im, int nin, Value *const *in, Shape shape,
     value->odd = value->odd || in[i]->odd;
     if (in[i]->regions) value_of_regions(im, value, in[i]->regions);
   }
+  value->whole = makes_whole(statement);
   value->kept = quant_kept(statement);
   vec_push(im->arena, im->statements, statement);
   return value;
@@ -501,12 +513,33 @@ ModelImport *import_again(const ModelImport *im, Diags *diags, const ImportOptio
   return import_try(im->arena, diags, im->at, options, again);
 }
 
+static bool is_output_value(const ModelImport *im, const Value *value) {
+  bool found = im->kept.n > 0; /* which are states is not looked at */
+  for (int i = 0; i < im->outputs.n && !found; i++) found = im->outputs.data[i].value == value;
+  return found;
+}
+
+/* Statements without parameters that nothing reads any more: what they moved was seen in another way. */
+static void drop_unread(ModelImport *im) {
+  int n = 0;
+  for (int i = im->statements.n - 1; i >= 0; i--) {
+    Statement *s = im->statements.data[i];
+    if (s->out->reads || strstr(s->call, "name=") || is_output_value(im, s->out)) continue;
+    for (int k = 0; k < s->nin; k++) s->in[k]->reads--;
+    im->statements.data[i] = NULL;
+  }
+  for (int i = 0; i < im->statements.n; i++)
+    if (im->statements.data[i]) im->statements.data[n++] = im->statements.data[i];
+  im->statements.n = n;
+}
+
 bool import_finish(ModelImport *im) {
   if (im->outputs.n == 0) {
     diag_report(im->diags, DIAG_import_file, im->at, NULL,
                 "the model has no outputs that depend on its inputs");
     return false;
   }
+  drop_unread(im);
   make_frames(im);
   im->text = program_text(im);
   return true;

@@ -53,7 +53,7 @@ def layers(facts):
             continue
         number[layer["name"]] = len(rows)
         if layer["operator"] in ("add", "multiply"):  # the importer may exchange their operands
-            inputs.sort()
+            inputs.sort(key=str)
         arguments = {k: both(v, layer["shape"]) for k, v in layer["arguments"].items() if k not in FREE}
         rows.append((layer["operator"], shape, layer["parameters"], inputs, arguments))
     outputs = [pixel(port["shape"]) for port in facts["outputs"]]
@@ -113,6 +113,16 @@ def round_trip(word):
         os.remove(path)
 
 
+def program_back(path):
+    """A program of tests/run comes back as it is, and computes the same."""
+    name = os.path.basename(path)[:-4]
+    both_facts = there_and_back(name, name, open(path).read())
+    if both_facts:
+        why = same(*both_facts)
+        check(why == "", f"{name} comes back as the same program", why)
+        compute_both(name, name)
+
+
 def boxes(word):
     """A detector without nms comes back as what its boxes are computed by."""
     name, text = reduced(word)
@@ -165,6 +175,7 @@ for path in glob.glob(f"{top}/examples/*/*.cnn"):  # what examples import stands
     if not re.search(r"^net ", open(path).read(), re.M):
         shutil.copy(path, ".")
 table()
+program_back(f"{top}/tests/run/index_forms.cnn")
 boxes("tiny_yolov3,side=64")
 boxes("ssd,side=32")
 all_detections()

@@ -221,6 +221,17 @@ static void form_maxpool(ModelImport *im, OnnxNode *node) {
   onnx_set_ints(im->arena, node, "pads", 2 * axes, sides);
 }
 
+/* x - n*floor(x/n), as an exported modulo is. */
+static void form_modulo(ModelImport *im, OnnxNode *node) {
+  double n = 0, divisor = 0;
+  const OnnxNode *product = is_op(node, "Sub") && node->nin == 2 ? op_before(im, node->in[1], "Mul") : NULL;
+  const int whole = product ? beside_number(im, product, &n) : 0;
+  const OnnxNode *below = whole ? op_before(im, whole, "Floor") : NULL,
+                 *quotient = below ? op_before(im, below->in[0], "Div") : NULL;
+  if (!quotient || beside_number(im, quotient, &divisor) != quotient->in[0] || divisor != n) return;
+  if (quotient->in[0] == node->in[0]) turn_into(im, node, "Mod", 2, quotient->in);
+}
+
 /* Which picture a region is of: there is one. Where it is no constant it is not asked. */
 static void form_regions(const ModelImport *im, OnnxNode *node) {
   if (is_op(node, "RoiAlign") && node->nin > 2 && node->in[2] && !im->item[node->in[2]].constant)
@@ -246,5 +257,7 @@ void canonical(ModelImport *im) {
     form_quotient(im, node);
     form_maxpool(im, node);
     form_regions(im, node);
+    form_modulo(im, node);
+    form_deformable(im, node);
   }
 }

@@ -17,5 +17,6 @@ int64_t only_axis(const ModelImport *, const OnnxNode *reduction); /* INT64_MIN:
 void turn_into(ModelImport *, OnnxNode *, const char *op, int n, const int *in);
 void turn_into_one(ModelImport *, OnnxNode *, const char *op, int in);
 
-void form_norms(ModelImport *, OnnxNode *); /* forms_norm.c */
+void form_norms(ModelImport *, OnnxNode *);      /* forms_norm.c */
+void form_deformable(ModelImport *, OnnxNode *); /* forms_deformable.c */
 #endif

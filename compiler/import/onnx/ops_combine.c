@@ -392,7 +392,8 @@ View *import_combine(ModelImport *im, const OnnxNode *node) {
   View *y = view_copy(im, x, x->value);
   for (int i = 0; y && i < node->nin; i++)
     if (i != first && given(node, i)) y = combine_two(im, node, y, first, i, word);
-  return y;
+  const Tensor *t = strcmp(word, "divide") == 0 ? constant_of(im, node, 1) : NULL;
+  return y && t && tensor_whole(t->type) && x->value->whole ? map_view(im, y, "floor") : y;
 }
 
 /* x / y, and 0 where y is 0: x * n / (y + 1 - n), where n is 1 unless y is 0. Rounded once, as the quotient.

@@ -180,6 +180,8 @@ View *import_equal(ModelImport *im, const OnnxNode *node) {
   const int constant = constant_of(im, node, 0) ? 0 : 1;
   const Tensor *t = constant_of(im, node, constant);
   const View *x = t ? view_of(im, node, !constant) : NULL;
+  View *hot = x ? equal_to_range(im, x, t) : NULL;
+  if (hot || im->why) return hot;
   const int along = x && is_whole(im, node->in[!constant]) ? compared_dimension(x, t) : -1;
   int pos[MOST_DIMS], npos;
   if (along < 0) return other_equal(im, node);

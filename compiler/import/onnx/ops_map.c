@@ -29,8 +29,9 @@ View *import_cast(ModelImport *im, const OnnxNode *node) {
   const bool is_float = to == TENSOR_FLOAT || to == TENSOR_FLOAT16 || to == TENSOR_DOUBLE;
   const View *x = view_of(im, node, 0);
   if (!x || is_float || is_truth(im, node->in[0])) return x ? view_copy(im, x, x->value) : NULL;
-  return to == TENSOR_BOOL ? truth_of(im, x)
-                           : no(im, "a cast to whole numbers: the language has no rounding");
+  if (to == TENSOR_BOOL) return truth_of(im, x);
+  if (x->value->whole || only_chooses(im, node->out[0])) return view_copy(im, x, x->value);
+  return no(im, "a cast of fractions to whole numbers");
 }
 
 View *import_leaky_relu(ModelImport *im, const OnnxNode *node) {

@@ -234,10 +234,10 @@ View *import_split(ModelImport *im, const OnnxNode *node) {
 
 View *import_gather(ModelImport *im, const OnnxNode *node) {
   const Tensor *index = constant_of(im, node, 1);
-  if (constant_of(im, node, 0)) return no(im, "a table that values choose from");
+  if (!index) return gather_computed(im, node);
   const View *x = view_of(im, node, 0);
   if (!x) return NULL;
-  if (!index || index->n == 0) return no(im, "an index that is computed");
+  if (index->n == 0) return no(im, "an index of no elements");
   int64_t axis = onnx_int(node, "axis", 0);
   if (axis < 0) axis += x->rank;
   if (axis < 0 || axis >= x->rank) return no(im, "an axis that there is not");

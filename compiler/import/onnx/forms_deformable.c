@@ -1,0 +1,116 @@
+/* forms_deformable.c: deformable attention as DETRs compute it: samples of each level at a part of the
+ * places, stacked, weighted and summed, put together as one node: its inputs are the levels, the places of
+ * all levels and the weights. */
+// SPDX-License-Identifier: Apache-2.0
+#include <string.h>
+#include "import/onnx/forms.h"
+
+enum { MOST_LEVELS = 13 };
+typedef struct Levels {
+  int n, image[MOST_LEVELS], places; /* tensors; places: 0 until the first level */
+} Levels;
+
+static bool transposes(const OnnxNode *node, int n, const int64_t *wanted) {
+  const WireInts *perm = node ? onnx_ints(node, "perm") : NULL;
+  if (!perm || perm->n != n) return false;
+  for (int i = 0; i < n; i++)
+    if (perm->data[i] != wanted[i]) return false;
+  return true;
+}
+
+/* The grid of a level: its part of all places, [N, queries, heads, levels, points, 2], heads as images. */
+static int places_of_level(const ModelImport *im, int grid, int level) {
+  static const int64_t heads_first[] = {0, 2, 1, 3, 4};
+  const OnnxNode *flat = either_before(im, grid, "Reshape", "Flatten");
+  const OnnxNode *turned = flat ? op_before(im, flat->in[0], "Transpose") : NULL;
+  const OnnxNode *part = transposes(turned, 5, heads_first) ? op_before(im, turned->in[0], "Gather") : NULL;
+  if (!part || part->nin != 2 || onnx_int(part, "axis", 0) != 3) return 0;
+  const Tensor *index = im->item[part->in[1]].constant;
+  return index && index->rank == 0 && tensor_integer(index, 0) == level ? part->in[0] : 0;
+}
+
+static bool add_level(const ModelImport *im, Levels *levels, int samples) {
+  const OnnxNode *node = op_before(im, samples, "GridSample");
+  if (!node || node->nin != 2 || levels->n == MOST_LEVELS) return false;
+  const char *mode = onnx_text(node, "mode", "linear");
+  if (strstr(mode, "linear") == NULL || strcmp(onnx_text(node, "padding_mode", "zeros"), "zeros") != 0 ||
+      onnx_int(node, "align_corners", 0))
+    return false;
+  const int places = places_of_level(im, node->in[1], levels->n);
+  if (!places || (levels->places && places != levels->places)) return false;
+  levels->places = places;
+  levels->image[levels->n++] = node->in[0];
+  return true;
+}
+
+/* Samples of all levels, stacked before their points. */
+static bool all_levels(const ModelImport *im, int samples, Levels *levels) {
+  const OnnxNode *flat = either_before(im, samples, "Reshape", "Flatten");
+  const OnnxNode *stack = flat ? op_before(im, flat->in[0], "Concat") : NULL;
+  for (int i = 0; stack && i < stack->nin; i++) {
+    const OnnxNode *apart = op_before(im, stack->in[i], "Unsqueeze");
+    if (!apart || !add_level(im, levels, apart->in[0])) return false;
+  }
+  return stack ? levels->n > 0 : add_level(im, levels, samples);
+}
+
+/* 2*x - 1: x, in 0 .. 1; 0: it is something else. */
+static int unit_places(const ModelImport *im, int places) {
+  double one = 0, two = 0;
+  const OnnxNode *less = op_before(im, places, "Sub");
+  const int twice = less ? beside_number(im, less, &one) : 0;
+  const OnnxNode *product = twice && one == 1 && less->in[0] == twice ? op_before(im, twice, "Mul") : NULL;
+  const int x = product ? beside_number(im, product, &two) : 0;
+  return two == 2 ? x : 0;
+}
+
+void form_deformable(ModelImport *im, OnnxNode *node) {
+  if (!is_op(node, "ReduceSum") || onnx_int(node, "keepdims", 1)) return;
+  const int64_t axis = only_axis(im, node);
+  const OnnxNode *product = axis == -1 || axis == 3 ? op_before(im, node->in[0], "Mul") : NULL;
+  for (int k = 0; product && product->nin == 2 && k < 2; k++) {
+    Levels levels = {0};
+    if (!all_levels(im, product->in[k], &levels)) continue;
+    const int places = unit_places(im, levels.places);
+    if (!places) continue;
+    int in[MOST_LEVELS + 2];
+    memcpy(in, levels.image, sizeof levels.image);
+    in[levels.n] = places;
+    in[levels.n + 1] = product->in[!k];
+    turn_into(im, node, "DeformableAttention", levels.n + 2, in);
+    return;
+  }
+}
+
+/* ---- the node ---- */
+View *import_deformable(ModelImport *im, const OnnxNode *node) {
+  const int levels = node->nin - 2;
+  const View *places = view_of(im, node, levels), *weights = places ? view_of(im, node, levels + 1) : NULL;
+  if (!places || !weights) return NULL;
+  if (places->rank != 6 || weights->rank != 4) return no(im, "places of other than heads, levels and points");
+  const int64_t heads = places->size[2], queries = places->size[1];
+  int by_head[] = {2, 3, 4, 5}, query = 1, weight[] = {0, 3}, asked = 2;
+  Value *in[MOST_LEVELS + 2];
+  for (int i = 0; i < levels; i++) {
+    const View *x = view_of(im, node, i);
+    int channels[] = {0, 1}, pixels[] = {2, 3};
+    if (!x || x->rank != 4 || x->size[0] != heads) return no(im, "levels of other than heads of channels");
+    if (!(in[i ? i + 2 : 0] = lay(im, x, 2, channels, 2, pixels, false))) return NULL;
+  }
+  if (!(in[1] = lay(im, places, 4, by_head, 1, &query, false)) ||
+      !(in[2] = lay(im, weights, 2, weight, 1, &asked, false)))
+    return NULL;
+  Text more = {.arena = im->arena};
+  text_put(&more, "%s", "");
+  for (int i = 1; i < levels; i++) text_put(&more, ", %%%d", i + 2);
+  const int64_t channels = in[0]->shape.dim[2];
+  Value *v = emit(im, levels + 2, in, shape_sequence(queries, channels),
+                  "deformable_attention(%%1, %%2, %lld%s)", (long long)heads, more.s);
+  View *y = view_new(im, v, 3);
+  y->size[0] = heads;
+  y->along[0] = factors_one(1, channels / heads, heads);
+  y->size[1] = channels / heads;
+  y->along[1] = factors_one(1, 1, channels / heads);
+  view_set(y, 2, 0);
+  return y;
+}

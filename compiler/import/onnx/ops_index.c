@@ -1,0 +1,404 @@
+/* ops_index.c: indices as values: ArgMax, TopK, what they choose (Gather, GatherElements, GatherND), OneHot,
+ * Mod, Tile; GridSample. */
+// SPDX-License-Identifier: Apache-2.0
+#include <stdio.h>
+#include <string.h>
+#include "import/import.h"
+
+/* ---- ranks ---- */
+/* The axis of a node, from the start; -1 after no(). */
+static int index_axis(ModelImport *im, const OnnxNode *node, const View *x, int64_t otherwise) {
+  int64_t axis = onnx_int(node, "axis", otherwise);
+  if (axis < 0) axis += x->rank;
+  if (axis < 0 || axis >= x->rank) return no(im, "an axis that there is not"), -1;
+  for (int i = 0; i < x->along[axis].n; i++)
+    if (x->along[axis].f[i].axis == BATCH) return no(im, "indices of images of the batch"), -1;
+  return (int)axis;
+}
+
+View *import_argmax(ModelImport *im, const OnnxNode *node) {
+  const View *x = view_of(im, node, 0);
+  if (!x) return NULL;
+  const int axis = index_axis(im, node, x, 0);
+  int pos[MOST_DIMS], npos;
+  if (axis < 0) return NULL;
+  if (onnx_int(node, "select_last_index", 0)) return no(im, "the last one of equal numbers");
+  if (strcmp(node->op, "ArgMin") == 0) x = map_view(im, x, "multiply(-1)");
+  Value *v = lay_channels(im, x, axis, &npos, pos);
+  if (!v) return NULL;
+  Shape to = v->shape;
+  to.dim[to.rank - 1] = 1;
+  View *y = view_laid(im, x, emit_one(im, v, to, "argmax"), axis, npos, pos);
+  bool drop[MOST_DIMS] = {false};
+  drop[axis] = !onnx_int(node, "keepdims", 1);
+  return view_without(im, y, drop);
+}
+
+static bool result_is_used(const ModelImport *im, const OnnxNode *node, int out) {
+  return out < node->nout && node->out[out] && (im->readers[node->out[out]] || im->wanted[node->out[out]]);
+}
+
+/* A column of the pairs of topk, along the dimension that was ranked. */
+static View *topk_column(ModelImport *im, const View *x, Value *pairs, int axis, int column) {
+  const int64_t k = pairs->shape.dim[0];
+  Value *v = emit_one(im, pairs, shape_sequence(k, 1), "slice(%d..%d)", column, column + 1);
+  View *y = view_copy(im, x, v);
+  v->whole = column == 1;
+  y->size[axis] = k;
+  y->along[axis] = factors_one(0, 1, k);
+  return y;
+}
+
+View *import_topk(ModelImport *im, const OnnxNode *node) {
+  const View *x = view_of(im, node, 0);
+  const Tensor *t = constant_of(im, node, 1);
+  if (!x) return NULL;
+  const int axis = index_axis(im, node, x, -1);
+  if (axis < 0) return NULL;
+  if (given(node, 1) && (!t || t->n != 1)) return no(im, "a number of largest elements that is computed");
+  const int64_t k = t ? tensor_integer(t, 0) : onnx_int(node, "k", 0);
+  for (int d = 0; d < x->rank; d++)
+    if (d != axis && x->along[d].n && x->along[d].f[0].axis != BATCH)
+      return no(im, "the largest along one of several axes");
+  if (k < 1 || k > x->size[axis])
+    return no(im, "%lld of %lld numbers", (long long)k, (long long)x->size[axis]);
+  Value *v = lay(im, x, 1, &axis, 0, NULL, false);
+  if (!v) return NULL;
+  v = emit_one(im, v, shape_sequence(k, 2), "topk(%lld%s)", (long long)k,
+               onnx_int(node, "largest", 1) ? "" : ", largest=false");
+  View *values = result_is_used(im, node, 0) ? topk_column(im, x, v, axis, 0) : view_copy(im, x, v);
+  if (result_is_used(im, node, 1)) im->item[node->out[1]].view = topk_column(im, x, v, axis, 1);
+  return values;
+}
+
+/* ---- choices ---- */
+bool only_chooses(const ModelImport *im, int tensor) {
+  static const char *const moves[] = {"Reshape", "Unsqueeze", "Squeeze", "Expand", "Tile",
+                                      "Cast",    "Clip",      "Flatten", NULL};
+  while (im->readers[tensor] == 1 && !im->wanted[tensor]) {
+    const OnnxNode *node = &im->onnx->node[im->reader[tensor]];
+    if (strncmp(node->op, "Gather", 6) == 0) return node->nin > 1 && node->in[1] == tensor;
+    int k = 0;
+    while (moves[k] && strcmp(moves[k], node->op) != 0) k++;
+    if (!moves[k] || node->in[0] != tensor) return false;
+    tensor = node->out[0];
+  }
+  return false;
+}
+
+/* An index that is cut to what there is, as the language does by itself. */
+static Value *uncut_index(Value *index, int64_t count) {
+  const Statement *made = index->made;
+  char call[64];
+  if (!made || made->nin != 1) return index;
+  snprintf(call, sizeof call, "clip(0, %lld)", (long long)(count - 1));
+  const bool six = count == 7 && strcmp(made->call, "relu6") == 0;
+  return six || strcmp(made->call, call) == 0 ? made->in[0] : index;
+}
+
+static bool is_one_image(const View *x, int d) {
+  return x->along[d].n == 0 ? x->size[d] == 1 : x->along[d].f[0].axis == BATCH;
+}
+
+/* Dimensions other than `axis` as channels, in their order. */
+static int other_dimensions(const View *x, int axis, int chan[MOST_DIMS]) {
+  int n = 0;
+  for (int d = 0; d < x->rank; d++)
+    if (d != axis && !is_one_image(x, d)) chan[n++] = d;
+  return n;
+}
+
+/* Before it was seen as a table of its pixels, row by row, or of a vector's numbers. */
+static Value *as_pixels(Value *table) {
+  const Statement *made = table->made;
+  if (!made || made->nin != 1 || strncmp(made->call, "reshape(", 8) != 0) return table;
+  const Shape from = made->in[0]->shape, to = table->shape;
+  const bool pixels = from.rank == 3 && from.dim[2] == to.dim[1], numbers = from.rank == 1 && to.dim[1] == 1;
+  return pixels || numbers ? made->in[0] : table;
+}
+
+/* x with the positions of a dimension; the others are channels. */
+static Value *lay_positions(ModelImport *im, const View *x, int axis) {
+  int chan[MOST_DIMS], pos = axis;
+  const int n = other_dimensions(x, axis, chan);
+  return lay(im, x, n, chan, 1, &pos, false);
+}
+
+/* Dimensions of a view as channels, each with its part of them. */
+static void split_into_channels(View *y, int n, const int *chan, const int64_t *size, int axis) {
+  int64_t inner = 1;
+  for (int i = n - 1; i >= 0; i--) {
+    y->size[chan[i]] = size[i];
+    y->along[chan[i]] = factors_one(axis, inner, size[i]);
+    inner *= size[i];
+  }
+}
+
+/* The flat indices of a view, all of its dimensions that vary; NULL after no(). */
+static Value *lay_indices(ModelImport *im, const View *index, int64_t count) {
+  int dims[MOST_DIMS], n = 0;
+  View *own = view_copy(im, index, uncut_index(index->value, count));
+  for (int d = 0; d < own->rank; d++) {
+    if (!own->along[d].n) own->size[d] = 1;
+    else if (own->along[d].f[0].axis != BATCH) dims[n++] = d;
+  }
+  if (n > 1 && !in_memory_order(own, n, dims)) return no(im, "indices in another order");
+  int pos[2] = {n ? dims[0] : 0, 0};
+  const Shape shape = own->value->shape;
+  if (n == 1 && shape.rank == 2 && shape.dim[1] == 1 && factors_whole(&own->along[dims[0]], own->value, 0))
+    return own->value;
+  return n > 1 ? reshaped(im, own->value, shape_vector(shape_elements(shape)))
+               : lay(im, own, n, pos, 0, NULL, false);
+}
+
+static View *gather_each(ModelImport *im, const View *x, const View *index, int axis) {
+  int chan[MOST_DIMS], pos = axis;
+  const int n = other_dimensions(x, axis, chan);
+  for (int i = 0; i < n; i++)
+    if (index->size[chan[i]] != x->size[chan[i]]) return no(im, "elements of a part of an axis");
+  index = view_copy(im, index, uncut_index(index->value, x->size[axis]));
+  Value *from = lay_positions(im, x, axis), *at = from ? lay(im, index, n, chan, 1, &pos, false) : NULL;
+  if (!at) return NULL;
+  Value *both[] = {as_pixels(from), at};
+  Value *v = emit(im, 2, both, at->shape, "gather(%%1, each=true)");
+  View *y = view_copy(im, index, v);
+  int64_t size[MOST_DIMS];
+  for (int i = 0; i < n; i++) size[i] = x->size[chan[i]];
+  y->along[axis] = factors_one(0, 1, index->size[axis]);
+  split_into_channels(y, n, chan, size, 1);
+  return y;
+}
+
+static Value *gather_values(ModelImport *im, Value *from, Value *at) {
+  const int64_t k = shape_elements(at->shape);
+  Value *both[] = {as_pixels(from), at},
+        *v = emit(im, 2, both, shape_sequence(k, from->shape.dim[1]), "gather(%%1)");
+  v->whole = from->whole;
+  return v;
+}
+
+/* Along an axis, the same indices everywhere: positions. index: dimensions before it are the batch's. */
+static View *gather_along(ModelImport *im, const View *x, const View *index, int axis) {
+  int chan[MOST_DIMS];
+  const int n = other_dimensions(x, axis, chan);
+  Value *from = lay_positions(im, x, axis);
+  if (!from) return NULL;
+  Value *at = lay_indices(im, index, from->shape.dim[0]);
+  if (!at) return NULL;
+  int64_t size[MOST_DIMS];
+  View *y = view_copy(im, x, gather_values(im, from, at));
+  for (int i = 0; i < n; i++) size[i] = x->size[chan[i]];
+  y->size[axis] = shape_elements(at->shape);
+  y->along[axis] = factors_one(0, 1, y->size[axis]);
+  split_into_channels(y, n, chan, size, 1);
+  return y;
+}
+
+View *import_gather_elements(ModelImport *im, const OnnxNode *node) {
+  if (constant_of(im, node, 0)) return no(im, "elements of a constant that values choose");
+  const View *x = view_of(im, node, 0), *index = x ? view_of(im, node, 1) : NULL;
+  if (!x || !index) return NULL;
+  const int axis = index_axis(im, node, x, 0);
+  if (axis < 0) return NULL;
+  if (index->rank != x->rank) return no(im, "an index of other dimensions");
+  bool varies = false;
+  for (int d = 0; d < x->rank; d++) {
+    if (d == axis || is_one_image(x, d)) continue;
+    varies = varies || index->along[d].n;
+    if (index->size[d] != x->size[d]) return no(im, "elements of a part of an axis");
+  }
+  return varies ? gather_each(im, x, index, axis) : gather_along(im, x, index, axis);
+}
+
+/* Rows of a constant: its second dimension becomes the channels. */
+static View *embedded(ModelImport *im, const OnnxNode *node, const Tensor *table, const View *index) {
+  if (onnx_int(node, "axis", 0) != 0 || table->rank < 1 || table->rank > 2)
+    return no(im, "a table that values choose from, of other than two dimensions");
+  const int64_t dim[] = {table->dim[0], table->rank > 1 ? table->dim[1] : 1};
+  if (dim[0] < 1 || dim[1] < 1 || index->rank + 1 > MOST_DIMS) return no(im, "an empty table");
+  Value *at = lay_indices(im, index, dim[0]);
+  if (!at) return NULL;
+  const char *layer = layer_of(im, node, 0);
+  Value *v = emit_one(im, at, shape_sequence(shape_elements(at->shape), dim[1]),
+                      "embedding(%lld, %lld, name=\"%s\")", (long long)dim[0], (long long)dim[1], layer);
+  put_weight(im, layer, "weight", table, 2, dim);
+  const int more = table->rank > 1;
+  View *y = view_new(im, v, index->rank + more);
+  int64_t inner = 1;
+  for (int d = index->rank - 1; d >= 0; d--) {
+    const bool own = index->along[d].n && index->along[d].f[0].axis != BATCH;
+    y->size[d] = index->size[d];
+    if (!own) y->along[d] = index->along[d];
+    else y->along[d] = factors_one(0, inner, index->size[d]);
+    if (own) inner *= index->size[d];
+  }
+  if (more) view_set(y, index->rank, 1);
+  return y;
+}
+
+/* Gather whose index is computed. */
+View *gather_computed(ModelImport *im, const OnnxNode *node) {
+  const Tensor *table = constant_of(im, node, 0);
+  const View *index = view_of(im, node, 1);
+  if (!index) return NULL;
+  if (table) return embedded(im, node, table, index);
+  const View *x = view_of(im, node, 0);
+  const int axis = x ? index_axis(im, node, x, 0) : -1;
+  if (axis < 0) return NULL;
+  View *y = gather_along(im, x, index, axis);
+  if (!y) return NULL;
+  int64_t size[MOST_DIMS];
+  int rank = 0;
+  if (x->rank + index->rank - 1 > MOST_DIMS) return no(im, "more than 8 dimensions");
+  for (int d = 0; d < axis; d++) size[rank++] = y->size[d];
+  for (int d = 0; d < index->rank; d++) size[rank++] = index->size[d];
+  for (int d = axis + 1; d < y->rank; d++) size[rank++] = y->size[d];
+  return view_reshape(im, y, rank, size);
+}
+
+/* Pairs of the number of an image, 0, and an index, for GatherND: the input that has the indices; 0: others.
+ */
+int index_of_pairs(const ModelImport *im, const OnnxNode *node) {
+  if (node->nin != 2 || strcmp(node->op, "Concat") != 0 || !im->item[node->in[1]].view) return 0;
+  const Tensor *t = im->item[node->in[0]].constant;
+  const View *index = im->item[node->in[1]].view;
+  for (int64_t i = 0; t && i < t->n; i++)
+    if (tensor_integer(t, i) != 0) return 0;
+  const int64_t axis = onnx_int(node, "axis", -1);
+  if (!t || (axis != -1 && axis != index->rank - 1) || t->dim[t->rank - 1] != 1) return 0;
+  if (index->size[index->rank - 1] != 1 || im->readers[node->out[0]] != 1) return 0;
+  const OnnxNode *reader = &im->onnx->node[im->reader[node->out[0]]];
+  return strcmp(reader->op, "GatherND") == 0 ? node->in[1] : 0;
+}
+
+View *import_gather_nd(ModelImport *im, const OnnxNode *node) {
+  const View *x = view_of(im, node, 0), *index = x ? view_of(im, node, 1) : NULL;
+  if (!x || !index) return NULL;
+  const int maker = im->maker[node->in[1]];
+  const bool pairs = maker >= 0 && index_of_pairs(im, &im->onnx->node[maker]);
+  const int64_t batch = onnx_int(node, "batch_dims", 0) + pairs;
+  if (batch != 1 || x->rank < 2 || !is_one_image(x, 0) || index->rank < 2 || !is_one_image(index, 0) ||
+      index->size[index->rank - 1] != 1)
+    return no(im, "elements that values choose, by several axes");
+  View *y = gather_along(im, x, index, 1);
+  if (!y) return NULL;
+  int64_t size[MOST_DIMS];
+  int rank = 0;
+  for (int d = 0; d + 1 < index->rank; d++) size[rank++] = index->size[d];
+  for (int d = 2; d < x->rank; d++) size[rank++] = x->size[d];
+  return view_reshape(im, y, rank, size);
+}
+
+/* ---- indices as rows ---- */
+/* one_hot, its channels a new dimension of the view. */
+static View *hot_rows(ModelImport *im, const View *x, int axis, int64_t n) {
+  int pos[MOST_DIMS], npos = 0;
+  for (int d = 0; d < x->rank; d++)
+    if (!is_one_image(x, d)) pos[npos++] = d;
+  Value *v = npos == 1 ? lay_indices(im, x, -1) : lay(im, x, 0, NULL, npos, pos, false);
+  if (!v) return NULL;
+  Shape to = npos == 2   ? shape_picture(v->shape.dim[0], v->shape.dim[1], n)
+             : npos == 1 ? shape_sequence(shape_elements(v->shape), n)
+                         : shape_sequence(1, n);
+  v = emit_one(im, v, to, "one_hot(%lld)", (long long)n);
+  View *y = view_new(im, v, x->rank + 1);
+  for (int d = 0, from = 0; d <= x->rank; d++) {
+    if (d == axis) {
+      view_set(y, d, to.rank - 1);
+      continue;
+    }
+    y->size[d] = x->size[from];
+    y->along[d] = x->along[from];
+    for (int k = 0; k < npos; k++)
+      if (pos[k] == from) view_set(y, d, k);
+    from++;
+  }
+  return y;
+}
+
+View *import_one_hot(ModelImport *im, const OnnxNode *node) {
+  const View *x = view_of(im, node, 0);
+  const Tensor *depth = constant_of(im, node, 1), *values = constant_of(im, node, 2);
+  if (!x) return NULL;
+  if (!depth || depth->n != 1 || !values || values->n != 2)
+    return no(im, "a number of classes that is computed");
+  int64_t axis = onnx_int(node, "axis", -1);
+  if (axis < 0) axis += x->rank + 1;
+  if (axis < 0 || axis > x->rank || x->rank + 1 > MOST_DIMS) return no(im, "an axis that there is not");
+  View *y = hot_rows(im, x, (int)axis, tensor_integer(depth, 0));
+  const double off = tensor_number(values, 0), on = tensor_number(values, 1);
+  if (y && on - off != 1) y = map_view(im, y, "multiply(%s)", number_text(im->arena, on - off));
+  if (y && off != 0) y = map_view(im, y, "add(%s)", number_text(im->arena, off));
+  return y;
+}
+
+/* Equal to 0, 1, ... n-1 along a dimension of one element; NULL: it is another comparison. */
+View *equal_to_range(ModelImport *im, const View *x, const Tensor *t) {
+  int along = -1;
+  if (t->n < 2 || t->rank > x->rank) return NULL;
+  for (int d = 0; d < t->rank; d++)
+    if (t->dim[d] > 1) along = along < 0 ? d + x->rank - t->rank : MOST_DIMS;
+  if (along < 0 || along >= x->rank || x->along[along].n || x->size[along] != 1) return NULL;
+  for (int64_t i = 0; i < t->n; i++)
+    if (tensor_number(t, i) != (double)i) return NULL;
+  bool drop[MOST_DIMS] = {false};
+  drop[along] = true;
+  return hot_rows(im, view_without(im, x, drop), along, t->n);
+}
+
+/* ---- arithmetic of whole numbers ---- */
+View *import_mod(ModelImport *im, const OnnxNode *node) {
+  const View *x = view_of(im, node, 0);
+  const Tensor *t = constant_of(im, node, 1);
+  if (!x) return NULL;
+  if (!t || t->n != 1 || tensor_number(t, 0) == 0) return no(im, "a remainder by a value");
+  if (onnx_int(node, "fmod", 0)) return no(im, "a remainder with the sign of the dividend");
+  View *y = map_view(im, x, "modulo(%s)", number_text(im->arena, tensor_number(t, 0)));
+  y->value->whole = x->value->whole;
+  return y;
+}
+
+View *import_ceil(ModelImport *im, const OnnxNode *node) {
+  const View *x = view_of(im, node, 0);
+  if (!x) return NULL;
+  return map_view(im, map_view(im, map_view(im, x, "multiply(-1)"), "floor"), "multiply(-1)");
+}
+
+/* Repeats of dimensions of one element. */
+View *import_tile(ModelImport *im, const OnnxNode *node) {
+  const View *x = view_of(im, node, 0);
+  const Tensor *t = constant_of(im, node, 1);
+  if (!x) return NULL;
+  if (!t || t->n != x->rank) return no(im, "repeats that are computed");
+  View *y = view_copy(im, x, x->value);
+  for (int d = 0; d < x->rank; d++) {
+    const int64_t times = tensor_integer(t, d);
+    if (times == 1) continue;
+    if (times < 1 || times > INT32_MAX || x->along[d].n || x->size[d] != 1)
+      return no(im, "a tensor that is repeated (tile)");
+    y->size[d] = times;
+  }
+  return y;
+}
+
+/* ---- samples ---- */
+View *import_grid_sample(ModelImport *im, const OnnxNode *node) {
+  const View *x = view_of(im, node, 0), *grid = x ? view_of(im, node, 1) : NULL;
+  const char *mode = onnx_text(node, "mode", "linear"), *outside = onnx_text(node, "padding_mode", "zeros");
+  if (!x || !grid) return NULL;
+  if (x->rank != 4 || grid->rank != 4) return no(im, "samples of other than images");
+  if (strstr(mode, "cubic")) return no(im, "bicubic samples");
+  int chan = 1, pos[] = {2, 3}, last = 3, points[] = {1, 2};
+  Value *image = lay(im, x, 1, &chan, 2, pos, false),
+        *at = image ? lay(im, grid, 1, &last, 2, points, false) : NULL;
+  if (!at) return NULL;
+  Text words = {.arena = im->arena};
+  text_put(&words, "%s", "");
+  if (strcmp(mode, "nearest") == 0) text_put(&words, ", mode=nearest");
+  if (strcmp(outside, "border") == 0) text_put(&words, ", outside=border");
+  if (strcmp(outside, "reflection") == 0) text_put(&words, ", outside=reflect");
+  if (onnx_int(node, "align_corners", 0)) text_put(&words, ", corners=true");
+  Value *both[] = {image, at};
+  const Shape to = shape_picture(at->shape.dim[0], at->shape.dim[1], image->shape.dim[2]);
+  return view_standard(im, emit(im, 2, both, to, "grid_sample(%%1%s)", words.s), x, 4);
+}
