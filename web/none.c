@@ -61,6 +61,7 @@ ABSENT(split_rows)
 ABSENT(join_rows)
 ABSENT(transpose)
 ABSENT(matmul)
+ABSENT(attention)
 
 void recurrent_shape(ShapeContext *context, Node *node) {
   op_error(context, node, DIAG_unknown_operator, "the page has no recurrent layers: cnnc itself has %s",

@@ -35,7 +35,7 @@ typedef struct Param {
                         none; "kernel": that of another parameter */
   const char *help;
   double lo, hi;       /* INT, NUMBER: allowed when lo < hi; both 0: a positive INT, any finite NUMBER */
-  const char *choices; /* CHOICE: "hwc chw" */
+  const char *choices; /* CHOICE: "hwc chw"; of another type: words that it takes, too */
 } Param;               /* a table ends with {0} */
 
 const char *param_type_text(const Param *); /* what the argument may be, in words */

@@ -8,6 +8,32 @@ Val parts_load(Lower *l, Buf *buf, const Ix *n, const Ix *y, const Ix *x, const 
                         part, lanes);
 }
 
+/* ---- messages ---- */
+static const char *divisors_text(Arena *arena, int64_t all) {
+  enum { SHOWN = 7 };
+  Text out = {.arena = arena};
+  int n = 0;
+  for (int64_t d = 1; d <= all && n <= SHOWN; d++) {
+    if (all % d) continue;
+    if (n == SHOWN) text_put(&out, ", …");
+    else text_put(&out, "%s%lld", n ? ", " : "", (long long)d);
+    n++;
+  }
+  return out.s;
+}
+
+bool parts_divide(ShapeContext *context, const Node *node, const char *param, int64_t n, int64_t all,
+                  const char *what, const char *of, const Node *value) {
+  if (all % n == 0) return true;
+  Diag *diag = op_error_at(context, node, param, DIAG_groups_mismatch,
+                           "%s=%lld of %s does not divide the %lld %s of its %s", param, (long long)n,
+                           node->op->name, (long long)all, what, of);
+  diag_fact(diag, "%s: %lld / %lld is not whole", what, (long long)all, (long long)n);
+  if (value) op_note_origin(context, diag, value);
+  diag_help(diag, "%lld is divisible by %s", (long long)all, divisors_text(context->arena, all));
+  return false;
+}
+
 /* ---- `sum over rows`: row j is the sum of the rows j, j + r, j + 2r, ... of its input ---- */
 static void sum_rows_run(const Eval *eval) {
   const int64_t n = shape_elements(eval->node->shape), all = shape_elements(eval->node->in[0]->shape);

@@ -10,4 +10,8 @@ Val parts_load(Lower *, Buf *, const Ix *n, const Ix *y, const Ix *x, const Ix *
 /* dx with the rows of node->shape as the gradient of an operand of this shape: summed over the rows that
  * share one of its own. */
 Node *parts_gradient(Gradient *, Node *of, Shape operand, Node *dx);
+/* "n=5 of split_heads does not divide the 192 channels of its input", and what would. False: that was
+ * reported. */
+bool parts_divide(ShapeContext *, const Node *, const char *param, int64_t n, int64_t all, const char *what,
+                  const char *of, const Node *value);
 #endif

@@ -19,7 +19,8 @@ libcnnc_a_SOURCES += %D%/audio/audio.c %D%/audio/audio.h %D%/audio/dct.c %D%/aud
   %D%/audio/dft_routine.h %D%/audio/frame_routine.h %D%/audio/mel.c %D%/audio/pcen.c \
   %D%/audio/preemphasis.c %D%/audio/rfft_routine.h %D%/audio/spec_mask.c %D%/audio/stft.c \
   %D%/audio/unfold.c
-libcnnc_a_SOURCES += %D%/attention/matmul.c
+libcnnc_a_SOURCES += %D%/attention/attention.c %D%/attention/attention.h \
+  %D%/attention/attention_core.c %D%/attention/attention_slopes.c %D%/attention/matmul.c
 libcnnc_a_SOURCES += %D%/convolution/conv.c %D%/convolution/conv_transpose.c \
   %D%/convolution/correlation.c %D%/convolution/correlation.h %D%/convolution/depthwise.c
 libcnnc_a_SOURCES += %D%/dense/dense.c

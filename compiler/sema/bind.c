@@ -28,7 +28,7 @@ const char *const *form_names(Arena *arena, const Form *const *table) {
 static bool takes_many(ParamType type) { return type == PARAM_OPERANDS || type == PARAM_VALUES; }
 
 static const char *choices_of(Arena *arena, const Param *p) {
-  if (p->type == PARAM_CHOICE) return p->choices;
+  if (p->choices) return p->choices;
   if (p->type == PARAM_PAD) return "valid same causal";
   if (p->type == PARAM_INIT) return init_words(arena);
   return NULL;

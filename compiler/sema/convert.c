@@ -64,9 +64,12 @@ static void start_help(const Want *w, Diag *diag, const Const *c) {
 
 static Const wrong_type(const Want *w, const Const *c) {
   Arena *arena = w->s->arena;
+  const char *wanted = wanted_text(arena, w->p);
+  if (w->p->choices && w->p->type != PARAM_CHOICE)
+    wanted = arena_printf(arena, "%s, or %s", wanted, words_join(arena, w->p->choices, "or"));
   Diag *diag = diag_report(w->s->diags, DIAG_wrong_type, c->span, w->frame->site,
-                           "'%s' of %s takes %s, but this is %s", w->p->name, w->what,
-                           wanted_text(arena, w->p), const_describe(arena, c));
+                           "'%s' of %s takes %s, but this is %s", w->p->name, w->what, wanted,
+                           const_describe(arena, c));
   start_help(w, diag, c);
   if (c->kind == CONST_STRING && w->p->type == PARAM_INIT)
     diag_help(diag, "--help %s lists the choices", w->what);
@@ -243,6 +246,7 @@ static Const operands_convert(const Want *w, const Const *c) {
 
 static Const typed_convert(const Want *w, const Const *c) {
   const Param *p = w->p;
+  if (p->choices && c->kind == CONST_WORD) return *c;
   switch (p->type) {
   case PARAM_INT: return int_convert(w, c);
   case PARAM_NUMBER: return number_convert(w, c);

@@ -34,6 +34,11 @@ typedef struct Elsewhere {
 
 static const Elsewhere same[] = {
     /* operators */
+    {"scaleddotproductattention", "attention"},
+    {"selfattention", "attention"},
+    {"multiheadattention", "attention"},
+    {"mha", "attention"},
+    {"msa", "attention"},
     {"bmm", "matmul"},
     {"einsum", "matmul"},
     {"batchmatmul", "matmul"},
@@ -310,9 +315,9 @@ typedef struct Advice {
   bool drop;
 } Advice;
 
-#define ATTENTION                                                                                            \
-  "attention is not part of the language yet; gates are, as in: global_avgpool -> dense(8) -> sigmoid -> "   \
-  "multiply(x)"
+#define ENCODER                                                                                              \
+  "an encoder is a block of one's own: layernorm, conv(n, 1) for query, key and value, attention(key, "      \
+  "value), add"
 #define BY_PROGRAM "the executable has an option for it: NET train "
 #define CHANNELS "dropout(rate) drops single elements rather than channels"
 #define ZEROS "dropout(rate) is the only kind of dropout: it sets elements to 0"
@@ -332,15 +337,9 @@ static const Advice advice[] = {
     {ADVICE_OPERATOR, "permute",
      "images have their channels last; flatten(order=chw) is for weights from PyTorch", false},
     {ADVICE_OPERATOR, "bidirectional", "lstm, gru and rnn go both ways with direction=both", false},
-    {ADVICE_OPERATOR, "attention", ATTENTION, false},
-    {ADVICE_OPERATOR, "multiheadattention", ATTENTION, false},
-    {ADVICE_OPERATOR, "selfattention", ATTENTION, false},
-    {ADVICE_OPERATOR, "scaleddotproductattention", ATTENTION, false},
-    {ADVICE_OPERATOR, "mha", ATTENTION, false},
-    {ADVICE_OPERATOR, "msa", ATTENTION, false},
-    {ADVICE_OPERATOR, "transformer", ATTENTION, false},
-    {ADVICE_OPERATOR, "transformerencoder", ATTENTION, false},
-    {ADVICE_OPERATOR, "transformerencoderlayer", ATTENTION, false},
+    {ADVICE_OPERATOR, "transformer", ENCODER, false},
+    {ADVICE_OPERATOR, "transformerencoder", ENCODER, false},
+    {ADVICE_OPERATOR, "transformerencoderlayer", ENCODER, false},
     {ADVICE_OPERATOR, "timedistributed", "on the rows of a sequence a dense layer is conv(units, 1)", false},
     {ADVICE_OPERATOR, "normalization",
      "with the mean and standard deviation of the data: normalize(mean=0.5, std=0.2, scale=1/255)", false},

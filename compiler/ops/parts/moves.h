@@ -11,10 +11,6 @@ typedef struct PartSpot {
   Ix whole_row, whole_y, whole_x, whole_c, part_row, part_y, part_x;
 } PartSpot;
 void part_move(Lower *, const PartSpot *, int64_t channels, bool to_parts);
-/* "n=5 of split_heads does not divide the 192 channels of its input", and what would. False: that was
- * reported. */
-bool parts_divide(ShapeContext *, const Node *, const char *param, int64_t n, int64_t all, const char *what,
-                  const char *of, const Node *value);
 /* The hidden operator that does the opposite makes the gradient. */
 void parts_backward(Gradient *, Node *, Node *dy, const Op *opposite);
 

@@ -1,0 +1,196 @@
+/* attention.c: attention, weighted means of values by the likeness of queries and keys (Vaswani et al.,
+ * 2017):
+ *
+ *   s[i][j] = scale * sum over c of Q[i][c]*K[j][c] + bias[i][j] + mask[i][j],  y[i] = softmax(s[i]) * V
+ *
+ * for each head. A position that sees no key is 0. */
+// SPDX-License-Identifier: Apache-2.0
+#include "ops/attention/attention.h"
+#include <math.h>
+#include "base/number.h"
+
+static const Param params[] = {
+    {"key", PARAM_VALUE, NULL, "the keys: one per position that is attended to", 0, 0, NULL},
+    {"value", PARAM_VALUE, NULL, "the values that are averaged, one per key", 0, 0, NULL},
+    {"heads", PARAM_INT, "1", "groups of channels that attend separately", 0, 0, NULL},
+    {"key_heads", PARAM_INT, "heads", "heads of key and value; each serves heads/key_heads heads", 0, 0,
+     NULL},
+    {"scale", PARAM_NUMBER, "auto", "factor of the products; auto: 1/sqrt(channels of a head)", 0, 0, "auto"},
+    {"mask", PARAM_VALUE, "none",
+     "added to the scores: LxM, per row if it has rows; causal: keys up to the query", 0, 0, "none causal"},
+    {"bias", PARAM_VALUE, "none", "added to the scores: LxM or headsxLxM", 0, 0, "none"},
+    {"window", PARAM_BORDER, "none", "N or [before, after]: only keys so far from the query", 0, 0, "none"},
+    {0}};
+
+static int64_t positions_of(Shape s) {
+  const Extent e = shape_extent(s);
+  return e.h * e.w;
+}
+static int64_t channels_of(Shape s) { return shape_extent(s).c; }
+
+Attention attention_of(const Node *node) {
+  const Node *of = node_forward(node);
+  const Const *window = arg_const(of, "window");
+  Attention a = {.l = positions_of(of->in[QUERY]->shape),
+                 .m = positions_of(of->in[KEY]->shape),
+                 .heads = arg_int(of, "heads"),
+                 .mask = -1,
+                 .bias = -1,
+                 .causal = arg_is(of, "mask", "causal")};
+  const int64_t key_heads = arg_int(of, "key_heads");
+  int next = VALUE + 1;
+  a.shared = a.heads / key_heads;
+  a.dk = channels_of(of->in[QUERY]->shape) / a.heads;
+  a.dv = channels_of(of->in[VALUE]->shape) / key_heads;
+  if (arg_const(of, "mask")->kind == CONST_VALUE) a.mask = next++;
+  if (arg_const(of, "bias")->kind == CONST_VALUE) a.bias = next++;
+  a.by_head = a.bias >= 0 && of->in[a.bias]->shape.rank == 3;
+  a.windowed = window->kind != CONST_WORD && window->kind != CONST_NONE;
+  if (a.windowed) {
+    a.before = window->kind == CONST_INT ? window->i : window->items[0].i;
+    a.after = window->kind == CONST_INT ? window->i : window->items[1].i;
+  }
+  a.scale = arg_is(of, "scale", "auto") ? 1 / sqrt((double)a.dk) : arg_number(of, "scale");
+  return a;
+}
+
+/* ---- the shape ---- */
+static bool heads_divide(ShapeContext *context, const Node *node, const char *param, int64_t n, int k,
+                         const char *of) {
+  return parts_divide(context, node, param, n, channels_of(node->in[k]->shape), "channels", of, node->in[k]);
+}
+
+static bool mismatch(ShapeContext *context, const Node *node, int a, int b, const char *text) {
+  Diag *diag = op_error(context, node, DIAG_shape_mismatch, "%s", text);
+  op_note_origin(context, diag, node->in[a]);
+  op_note_origin(context, diag, node->in[b]);
+  return false;
+}
+
+static bool heads_fit(ShapeContext *context, const Node *node) {
+  const int64_t heads = arg_int(node, "heads"), key_heads = arg_int(node, "key_heads");
+  const Shape q = node->in[QUERY]->shape, k = node->in[KEY]->shape, v = node->in[VALUE]->shape;
+  if (!heads_divide(context, node, "heads", heads, QUERY, "query") ||
+      !parts_divide(context, node, "key_heads", key_heads, heads, "heads", "query", NULL) ||
+      !heads_divide(context, node, "key_heads", key_heads, KEY, "key") ||
+      !heads_divide(context, node, "key_heads", key_heads, VALUE, "value"))
+    return false;
+  const int64_t a = channels_of(q) / heads, b = channels_of(k) / key_heads;
+  if (a != b)
+    return mismatch(context, node, QUERY, KEY,
+                    arena_printf(context->arena,
+                                 "query and key of attention have %lld and %lld channels a head",
+                                 (long long)a, (long long)b));
+  if (positions_of(k) != positions_of(v))
+    return mismatch(context, node, KEY, VALUE,
+                    arena_printf(context->arena, "key has %lld positions and value %lld",
+                                 (long long)positions_of(k), (long long)positions_of(v)));
+  return true;
+}
+
+static bool added_fits(ShapeContext *context, const Node *node, int k, bool bias) {
+  const Attention a = attention_of(node);
+  const Shape s = k < 0 ? POISON : node->in[k]->shape;
+  if (k < 0) return true;
+  const bool heads = bias && s.rank == 3;
+  if (s.rank == (heads ? 3 : 2) && (!heads || s.dim[0] == a.heads) && s.dim[heads] == a.l &&
+      s.dim[heads + 1] == a.m)
+    return true;
+  const char *by_heads = bias ? arena_printf(context->arena, "%lld heads of ", (long long)a.heads) : "";
+  Diag *diag = op_error_at(context, node, bias ? "bias" : "mask", DIAG_shape_mismatch,
+                           "%s of attention is %s, but the scores are %s%lldx%lld", bias ? "bias" : "mask",
+                           shape_text(context->arena, s), by_heads, (long long)a.l, (long long)a.m);
+  op_note_origin(context, diag, node->in[k]);
+  return false;
+}
+
+static void warn_lengths(ShapeContext *context, const Node *node, const Attention *a) {
+  if (!a->causal || a->l == a->m) return;
+  diag_report(context->diags, DIAG_suspicious_value, arg_const(node, "mask")->span, node->site,
+              "query %lld and key %lld differ in length; position i sees the keys 0..i", (long long)a->l,
+              (long long)a->m);
+}
+
+static bool sizes_allowed(ShapeContext *context, const Node *node, const Attention *a) {
+  enum { MOST_POSITIONS = 1 << 24, MOST_CHANNELS = 1 << 10 };
+  if (larger(a->l, a->m) <= MOST_POSITIONS && larger(a->dk, a->dv) <= MOST_CHANNELS) return true;
+  op_error(context, node, DIAG_too_large,
+           "attention takes at most 16,777,216 (2^24) positions and 1,024 channels of a head");
+  return false;
+}
+
+static void shape(ShapeContext *context, Node *node) {
+  for (int k = 0; k < node->nin; k++)
+    if (!node->in[k]->shape.rank) return;
+  if (arg_const(node, "window")->kind == CONST_LIST && arg_const(node, "window")->n != 2) {
+    op_error_at(context, node, "window", DIAG_wrong_type,
+                "window of attention takes a number or [before, after]");
+    return;
+  }
+  if (!heads_fit(context, node)) return;
+  const Attention a = attention_of(node);
+  if (!sizes_allowed(context, node, &a) || !added_fits(context, node, a.mask, false) ||
+      !added_fits(context, node, a.bias, true))
+    return;
+  const Node *rows = op_common_rows(context, node);
+  if (!rows) return;
+  warn_lengths(context, node, &a);
+  Shape to = node->in[QUERY]->shape;
+  to.dim[to.rank - 1] = a.heads * a.dv;
+  node->shape = shape_with_rows(to, rows->shape);
+}
+
+static Cost cost(const Node *node) {
+  const Attention a = attention_of(node);
+  return (Cost){.macs = bounded_product(bounded_product(a.l, a.m), a.heads * (a.dk + a.dv))};
+}
+
+/* ---- the meaning ---- */
+static bool key_is_seen(const Attention *a, int64_t i, int64_t j) {
+  return (!a->causal || j <= i) && (!a->windowed || (j >= i - a->before && j <= i + a->after));
+}
+
+static void eval(const Eval *eval) {
+  const Attention a = attention_of(eval->node);
+  const double *q = eval->in[QUERY], *k = eval->in[KEY], *v = eval->in[VALUE];
+  const int64_t kc = a.heads / a.shared * a.dk, vc = a.heads / a.shared * a.dv;
+  Arena *arena = arena_new();
+  double *p = NEW_ARRAY(arena, double, a.m);
+  for (int64_t at = 0; at < a.heads * a.l; at++) {
+    const int64_t h = at / a.l, i = at % a.l, u = h / a.shared;
+    double largest = -INFINITY, sum = 0;
+    for (int64_t j = 0; j < a.m; j++) {
+      double s = 0;
+      for (int64_t c = 0; c < a.dk; c++) s += q[i * a.heads * a.dk + h * a.dk + c] * k[j * kc + u * a.dk + c];
+      s *= a.scale;
+      if (a.bias >= 0) s += eval->in[a.bias][((a.by_head ? h * a.l : 0) + i) * a.m + j];
+      if (a.mask >= 0) s += eval->in[a.mask][i * a.m + j];
+      p[j] = key_is_seen(&a, i, j) ? s : -INFINITY;
+      if (p[j] > largest) largest = p[j];
+    }
+    if (largest == -INFINITY) largest = 0;
+    for (int64_t j = 0; j < a.m; j++) sum += p[j] = exp(p[j] - largest);
+    for (int64_t c = 0; c < a.dv; c++) {
+      double y = 0;
+      for (int64_t j = 0; j < a.m; j++)
+        if (key_is_seen(&a, i, j)) y += p[j] * v[j * vc + u * a.dv + c];
+      eval->out[i * a.heads * a.dv + h * a.dv + c] = sum == 0 ? 0 : y / sum;
+    }
+  }
+  arena_free(arena);
+}
+
+const Op op_attention = {
+    .name = "attention",
+    .group = "attention",
+    .summary = "scaled dot-product attention: each position of the current value, the query, attends to keys",
+    .detail = "s = scale * Q*K^T + bias + mask per head, y = softmax(s) * V; key head h*key_heads/heads; a "
+              "position that sees no key is 0; an image is H*W positions, row by row",
+    .params = params,
+    .example = "q -> attention(k, v, heads=3)",
+    .shape = shape,
+    .cost = cost,
+    .eval = eval,
+    .gradient = attention_gradient,
+    .lower = attention_lower,
+};
