@@ -51,6 +51,8 @@ def stand_in(net, framework):
             file.write(struct.pack("<Q", len(text)) + text + data)
     with open("pictures.npy", "wb") as file:
         file.write(npy((5, 28, 28, 1), [random.randrange(256) for _ in range(5 * 784)]))
+    with open("frames.npy", "wb") as file:
+        file.write(npy((5, 49, 40), [random.uniform(-1, 1) for _ in range(5 * 49 * 40)], "f", "<f4"))
     with zipfile.ZipFile("waves.npz", "w") as archive:
         for part, n in ("", 60), ("_test", 20):
             archive.writestr(f"x{part}.npy",

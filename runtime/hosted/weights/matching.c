@@ -1,5 +1,6 @@
-/* matching.c: names and shapes of a net against those of a file. Nothing is permuted, and nothing renamed but
- * by what all names begin with: what is recognized is said. */
+/* matching.c: names and shapes of a net against those of a file. Nothing is permuted. Only two names differ
+ * from the file's: a prefix that all names share, and layers of a stack in PyTorch (rnn.weight_ih_l1), which
+ * are rounds of a repeat here (rnn.1.weight_ih_l0). */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/weights/matching.h"
 
@@ -113,13 +114,33 @@ static const char *name_behind(const Match *match, const cnn_tensor *tensor) {
   return strncmp(tensor->name, match->prefix, n) == 0 ? tensor->name + n : NULL;
 }
 
-static const cnn_tensor *find(const Match *match, const char *prefix, const char *name) {
+static const cnn_tensor *find_exactly(const Match *match, const char *prefix, const char *name) {
   size_t n = strlen(prefix);
   for (int32_t t = 0; t < match->archive->count; t++) {
     const cnn_tensor *tensor = &match->archive->tensor[t];
     if (strncmp(tensor->name, prefix, n) == 0 && strcmp(tensor->name + n, name) == 0) return tensor;
   }
   return NULL;
+}
+
+/* PyTorch's name of round K of a repeat, if it is a parameter of a recurrent layer: rnn.1.weight_ih_l0 is
+ * rnn.weight_ih_l1 there. */
+static bool stacked_name(const char *name, char *out, size_t room) {
+  static const char ending[] = "_l0";
+  const char *member = strrchr(name, '.'), *round = member, *level = member ? strstr(member, ending) : NULL;
+  if (!level || (level[3] && strcmp(level + 3, "_reverse") != 0)) return false;
+  while (round > name && isdigit((unsigned char)round[-1])) round--;
+  if (round == member || round < name + 2 || round[-1] != '.') return false;
+  const int n = snprintf(out, room, "%.*s%.*s_l%.*s%s", (int)(round - 1 - name), name, (int)(level - member),
+                         member, (int)(member - round), round, level + 3);
+  return n > 0 && (size_t)n < room;
+}
+
+static const cnn_tensor *find(const Match *match, const char *prefix, const char *name) {
+  char stacked[400];
+  const cnn_tensor *tensor = find_exactly(match, prefix, name);
+  return tensor || !stacked_name(name, stacked, sizeof stacked) ? tensor
+                                                                : find_exactly(match, prefix, stacked);
 }
 
 /* What other frameworks call the same parameter. */
