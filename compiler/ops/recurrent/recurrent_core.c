@@ -1,5 +1,6 @@
 // recurrent_core.c: the nest of a core: row after row, vectors of units, of which all gates are in registers,
-// so that a row reads the weights of h once. h and c lie in scratch.
+// so that a row reads the weights of h once. h and c lie in scratch. Weights larger than the first cache are
+// read forwards and backwards in turns.
 // SPDX-License-Identifier: Apache-2.0
 //
 // Example: `x: 5x8 -> lstm(8)` --target=x86-64-v3, lines 11-22 of lstm1:
@@ -203,6 +204,20 @@ static void rnn_units(const Units *u) {
 }
 
 /* ---- products ---- */
+/* One row's sums of a product, in the order in which the weights are stored, or backwards. */
+typedef struct Pass {
+  const Core *core;
+  const Product *product;
+  const Ix *row;
+  UnitsBody *body;
+  bool back;
+} Pass;
+
+static Ix in_pass_order(const Pass *pass, const Ix *at, int64_t n) {
+  const Ix none = {0};
+  return pass->back ? none + (n - 1) - *at : *at;
+}
+
 /* What the sums of gate g begin with. */
 static Val first_term(const Units *u, const Product *p, int g, int v) {
   const Core *core = u->core;
@@ -216,46 +231,58 @@ static Val first_term(const Units *u, const Product *p, int g, int v) {
   return walk_load(core->l, core->bias, &none, &none, &c, v == u->vectors - 1 ? u->part : u->lanes, u->lanes);
 }
 
-static void sum_units(const Core *core, const Product *p, const Ix *row, const Ix *block, const Ix *at,
-                      int vectors, int part, int lanes, UnitsBody body) {
+static void sum_units(const Pass *pass, const Ix *block, const Ix *at, int vectors, int part, int lanes) {
+  const Core *core = pass->core;
+  const Product *p = pass->product;
   Nest *b = core->l->b;
   const Ix unit = *block * p->block + *at;
-  Units u = {core, row, &unit, NEST_REGISTERS(b, "sum", lanes, p->gates, vectors), vectors, part, lanes};
+  Units u = {core,    pass->row, &unit, NEST_REGISTERS(b, "sum", lanes, p->gates, vectors),
+             vectors, part,      lanes};
   for (int g = 0; g < p->gates; g++)
     for (int v = 0; v < vectors; v++) nest_store(b, nest_at(b, u.sum, g, v), first_term(&u, p, g, v));
   NEST_FOR(b, k, p->numbers) {
-    Val x = nest_let(b, "x", nest_load(b, nest_at(b, p->from, k), 1));
+    const Ix n = in_pass_order(pass, &k, p->numbers);
+    Val x = nest_let(b, "x", nest_load(b, nest_at(b, p->from, n), 1));
     for (int g = 0; g < p->gates; g++)
       for (int v = 0; v < vectors; v++)
         nest_accumulate(b, nest_at(b, u.sum, g, v), x,
-                        nest_load(b, nest_at(b, p->weight, *block, k, g, *at + v * lanes), lanes));
+                        nest_load(b, nest_at(b, p->weight, *block, n, g, *at + v * lanes), lanes));
   }
-  body(&u);
+  pass->body(&u);
+}
+
+static void whole_blocks(const Pass *pass, int vectors, int lanes) {
+  const Product *p = pass->product;
+  Nest *b = pass->core->l->b;
+  const int64_t blocks = p->units / p->block, side = vectors * lanes;
+  if (blocks)
+    NEST_FOR(b, block, blocks)
+      NEST_FOR(b, part, p->block / side) {
+        const Ix of = in_pass_order(pass, &block, blocks),
+                 at = in_pass_order(pass, &part, p->block / side) * side;
+        sum_units(pass, &of, &at, vectors, lanes, lanes);
+      }
 }
 
 /* All units of a row: blocks, parts of a block, and what is left of the last one. */
-static void each_unit(const Core *core, const Product *p, const Ix *row, UnitsBody body) {
-  Lower *l = core->l;
+static void each_unit(const Pass *pass) {
+  const Product *p = pass->product;
+  Lower *l = pass->core->l;
   Nest *b = l->b;
   const int lanes = core_lanes(l), most = MOST_SUMS / (int)(p->gates == 3 ? MOST_GATES : p->gates),
             vectors = lanes == 1 ? 1 : (int)smaller(most, p->block / lanes);
-  const int64_t side = vectors * lanes, parts = p->block / side, blocks = p->units / p->block,
-                left = p->units % p->block;
-  if (blocks)
-    NEST_FOR(b, block, blocks)
-      NEST_FOR(b, part, parts) {
-        const Ix at = part * side;
-        sum_units(core, p, row, &block, &at, vectors, lanes, lanes, body);
-      }
-  const Ix none = {0}, last = none + blocks, rest = none + left / side * side;
+  const int64_t side = vectors * lanes, left = p->units % p->block;
+  const Ix none = {0}, last = none + p->units / p->block, rest = none + left / side * side;
+  if (!pass->back) whole_blocks(pass, vectors, lanes);
   if (left / side)
     NEST_FOR(b, part, left / side) {
       const Ix at = part * side;
-      sum_units(core, p, row, &last, &at, vectors, lanes, lanes, body);
+      sum_units(pass, &last, &at, vectors, lanes, lanes);
     }
   if (left % side)
-    sum_units(core, p, row, &last, &rest, (int)ceil_divide(left % side, lanes),
-              (int)((left % side - 1) % lanes + 1), lanes, body);
+    sum_units(pass, &last, &rest, (int)ceil_divide(left % side, lanes), (int)((left % side - 1) % lanes + 1),
+              lanes);
+  if (pass->back) whole_blocks(pass, vectors, lanes);
 }
 
 /* ---- the core ---- */
@@ -301,22 +328,59 @@ static void give_last(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part,
   lower_store(l, walk_load(l, *(Buf *const *)context, y, x, c, part, lanes), y, x, c, part, lanes);
 }
 
-void recurrent_lower_core(Lower *l) {
+static void core_row(const Core *core, const Ix *step, bool back) {
   static UnitsBody *const first[] = {lstm_units, gru_units, rnn_units};
+  const Recurrent *r = core->r;
+  const Ix none = {0}, row = r->reverse ? none + (r->rows - 1) - *step : *step;
+  each_unit(&(Pass){core, &core->product[0], &row, first[r->cell], back});
+  if (core->product[1].weight)
+    each_unit(&(Pass){core, &core->product[1], &row, r->cell == CELL_LSTM ? projected_units : candidate_units,
+                      back});
+}
+
+static void keep_next(const Core *core) {
+  const Ix none = {0};
+  if (core->next)
+    walk_channels(core->l, core->r->units, &none, &none, copy_start, (Buf *[]){core->h, core->next});
+}
+
+/* Reads what the row before put into `next`, and puts its own h where that found its. */
+static Core core_exchanged(const Core *core) {
+  Core other = *core;
+  if (!core->next) return other;
+  other.product[0].from = other.h = core->next;
+  other.next = core->h;
+  return other;
+}
+
+/* Every other row reads the weights backwards, so that what the row before read last is still in a cache. */
+static bool turns(const Core *core) {
+  const Lower *l = core->l;
+  const int64_t weights = core->product[0].gates * core->product[0].units * core->product[0].numbers;
+  return core_lanes(l) > 1 && core->r->rows > 1 && weights * (int64_t)sizeof(float) > l->layout->l1 / 2;
+}
+
+void recurrent_lower_core(Lower *l) {
   Nest *b = l->b;
   const Core core = core_of(l);
   const Recurrent *r = core.r;
-  const Ix none = {0};
+  const int64_t pairs = turns(&core) ? r->rows / 2 : 0;
   nest_fn(b, b->name, false);
   start_core(l, core.h, r->hidden);
   start_core(l, core.c, r->state);
-  NEST_FOR(b, step, r->rows) {
-    const Ix row = r->reverse ? none + (r->rows - 1) - step : step;
-    each_unit(&core, &core.product[0], &row, first[r->cell]);
-    if (core.product[1].weight)
-      each_unit(&core, &core.product[1], &row, r->cell == CELL_LSTM ? projected_units : candidate_units);
-    else walk_channels(l, r->units, &none, &none, copy_start, (Buf *[]){core.h, core.next});
-  }
+  if (pairs)
+    NEST_FOR(b, pair, pairs) {
+      const Ix step = 2 * pair, next = 2 * pair + 1;
+      const Core other = core_exchanged(&core);
+      core_row(&core, &step, false);
+      core_row(&other, &next, true);
+    }
+  if (2 * pairs < r->rows)
+    NEST_FROM(b, step, 2 * pairs, r->rows) {
+      core_row(&core, &step, false);
+      keep_next(&core);
+    }
+  const Ix none = {0};
   if (r->last && core.at.width == r->outputs && !r->records)
     walk_channels(l, r->outputs, &none, &none, give_last, &core.h);
 }
