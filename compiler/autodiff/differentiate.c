@@ -216,5 +216,6 @@ LookGraph pass_look(Arena *arena, const Graph *from) {
     const Contributions *part = &gradient.part[input->id];
     look.gradient[i] = part->n ? add_loss_output(graph, input->name, sum_of_parts(graph, input, part)) : -1;
   }
+  for (int i = gradient.forward; i < graph->nodes.n; i++) graph->nodes.data[i]->backward = true;
   return look;
 }

@@ -57,7 +57,7 @@ static void put_pass(Text *out, Net *net, int target, bool backward) {
   frame_own(&f, "weights");
   frame_own(&f, "arena");
   for (int s = 0; s < part->steps.n; s++)
-    if ((part->steps.data[s].call->kernel->root->hidden != NULL) == backward)
+    if (part->steps.data[s].call->kernel->root->backward == backward)
       frame_call(&f, &part->steps.data[s], "  ");
   put_head(out, backward ? net->own->look_backward : net->own->look_forward, net->section[target].suffix,
            parameters_text(net->arena, &parameters));

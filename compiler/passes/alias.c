@@ -105,6 +105,7 @@ static Node *copy_into_join(Placer *p, Node *join, int k) {
                  .nin = 1,
                  .span = join->span,
                  .site = join->site,
+                 .backward = join->backward,
                  .hidden = hidden_of(p->arena, join)};
   copy->in = NEW_ARRAY(p->arena, Node *, 1);
   copy->in[0] = join->in[k];
