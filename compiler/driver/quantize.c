@@ -259,8 +259,7 @@ static bool read_net(Quantizing *q) {
 static bool keeps_layers(Quantizing *q) {
   VEC(const char *) names = {0};
   for (int i = 0; i < q->graph->nodes.n; i++)
-    if (q->graph->nodes.data[i]->op->traits.int8 == INT8_PRODUCT)
-      vec_push(q->arena, names, q->graph->nodes.data[i]->name);
+    if (calibrate_is_layer(q->graph->nodes.data[i])) vec_push(q->arena, names, q->graph->nodes.data[i]->name);
   vec_push(q->arena, names, NULL);
   for (int k = 0; k < q->keeps.n; k++) {
     const char *name = q->keeps.data[k], *near = suggest(name, names.data);
@@ -294,6 +293,9 @@ static bool calibrated(Quantizing *q, const char *path) {
   const WeightsWay way = {.path = path};
   QuantFile *file = NULL;
   Node **made = NEW_ARRAY(q->arena, Node *, q->graph->nodes.n + 1);
+  if (!q->how.cells)
+    q->how.cells =
+        measure_cells(q->arena, q->graph, q->values, q->seen.samples, (const double *const *)q->seen.input);
   q->made = calibrate(q->arena, q->graph, q->values, q->ranges ? q->ranges : &q->seen.values, &q->how);
   if (q->made->missing)
     return report_failure(
@@ -324,7 +326,7 @@ static const Chosen *worst_value(const Quantizing *q, bool widen) {
     if (c->kept || table_find(&q->keep, c->name)) continue;
     if (widen ? c->wide || table_find(&q->wide, c->name) || !calibrate_can_widen(c->node) ||
                     c->node->precision == PRECISION_I8
-              : c->node->op->traits.int8 != INT8_PRODUCT)
+              : !calibrate_is_layer(c->node))
       continue;
     const double noise = m->signal > 0 ? m->alone / m->signal : 0,
                  share = noise / (double)(1 + node_macs(c->node));
@@ -340,8 +342,7 @@ static const Chosen *worst_value(const Quantizing *q, bool widen) {
 static bool keep_more(Quantizing *q) {
   enum { PARTS = 8 };
   int layers = 0;
-  for (int i = 0; i < q->graph->nodes.n; i++)
-    layers += q->graph->nodes.data[i]->op->traits.int8 == INT8_PRODUCT;
+  for (int i = 0; i < q->graph->nodes.n; i++) layers += calibrate_is_layer(q->graph->nodes.data[i]);
   const bool widen = worst_value(q, true);
   for (int n = 0; n < (layers + PARTS - 1) / PARTS; n++) {
     const Chosen *worst = worst_value(q, widen);

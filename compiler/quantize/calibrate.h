@@ -21,6 +21,12 @@ typedef enum RangeKind {
   RANGE_ENTROPY,    /* the cut whose 8 bits tell most of what was seen (Kullback and Leibler), of 128 */
 } RangeKind;
 
+/* Of a recurrent layer on the samples, by its name. */
+typedef struct CellSeen {
+  double most;    /* of an lstm: the largest |c| */
+  double clamped; /* the part of the sums of gates beyond -8 .. 8, where sigmoid and tanh are flat */
+} CellSeen;
+
 typedef struct Calibration {
   RangeKind range;
   double percentile;
@@ -28,9 +34,10 @@ typedef struct Calibration {
   bool reduced;       /* weights have 7 bits: -64 to 64 */
   bool no_correction; /* of the bias, for what rounding the weights moves the mean of each channel */
   const char *rounding;
-  const Table *keep; /* names of layers that stay in floats */
-  const Table *wide; /* names of values that get 16 bits */
-  bool all_wide;     /* all do that can */
+  const Table *keep;  /* names of layers that stay in floats */
+  const Table *wide;  /* names of values that get 16 bits */
+  bool all_wide;      /* all do that can */
+  const Table *cells; /* of CellSeen; NULL: there were no samples */
 } Calibration;
 
 typedef struct SeenRange {
@@ -60,6 +67,9 @@ typedef struct Calibrated {
 /* Moves what channels are multiplied by between layers, in place; between how many pairs of them. The net of
  * floats stays what it is. */
 int equalize(Arena *, const Graph *, float *weights);
+
+/* Layers with weights, which can stay in floats. */
+bool calibrate_is_layer(const Node *);
 
 /* uses: graph_live. Whether another node that is computed has one of its parameters, too. */
 bool weights_are_shared(const Graph *, const int *uses, const Node *);

@@ -2,10 +2,12 @@
  * bits also on what the net of floats has before it. */
 // SPDX-License-Identifier: Apache-2.0
 #include "quantize/measure.h"
+#include "quantize/calibrate.h"
 #include <math.h>
 #include "reference/eval.h"
 #include "graph/op.h"
 #include "base/arithmetic.h"
+#include "ops/recurrent/recurrent.h"
 
 typedef struct Measuring {
   const Graph *floats, *bytes;
@@ -77,13 +79,19 @@ static const double *arranged(Arena *arena, const Node *port, const double *from
   return to;
 }
 
-static void add_sample(const Measuring *m, int64_t sample, const double *const *input) {
-  Arena *arena = arena_new();
-  const double **one = NEW_ARRAY(arena, const double *, m->floats->inputs.n + 1);
-  for (int i = 0; i < m->floats->inputs.n; i++) {
-    const Node *node = m->floats->inputs.data[i].node;
+static const double **one_sample(Arena *arena, const Graph *graph, int64_t sample,
+                                 const double *const *input) {
+  const double **one = NEW_ARRAY(arena, const double *, graph->inputs.n + 1);
+  for (int i = 0; i < graph->inputs.n; i++) {
+    const Node *node = graph->inputs.data[i].node;
     one[i] = arranged(arena, node, input[i] + sample * shape_elements(node->shape));
   }
+  return one;
+}
+
+static void add_sample(const Measuring *m, int64_t sample, const double *const *input) {
+  Arena *arena = arena_new();
+  const double **one = one_sample(arena, m->floats, sample, input);
   GraphRun floats = {.count = 1, .weights = m->weights, .input = one},
            bytes = {.count = 1, .weights = m->kept, .input = one};
   graph_run(arena, m->floats, &floats);
@@ -121,6 +129,64 @@ const Measured *measure_layers(Arena *arena, const Graph *floats, const float *w
     if (made[i]) m.like[made[i]->id] = floats->nodes.data[i];
   for (int64_t n = 0; n < samples; n++) add_sample(&m, n, input);
   return m.of;
+}
+
+/* ---- recurrent layers ---- */
+/* Gates of a row whose sums lie beyond -8 .. 8. Those with tanh are the third of lstm and gru, and of rnn. */
+static int64_t clamped_gates(const Recurrent *r, const double *row) {
+  static const double FLAT = 8;
+  const double open = 1 / (1 + exp(-FLAT)), flat = tanh(FLAT);
+  int64_t n = 0;
+  for (int64_t s = 0; s < r->gates * r->units && !r->relu; s++) {
+    const bool tangent = r->cell == CELL_RNN || s / r->units == 2;
+    n += tangent ? fabs(row[s]) > flat : row[s] > open || row[s] < 1 - open;
+  }
+  return n;
+}
+
+static void add_cells(Arena *arena, const Node *node, const GraphRun *run, int64_t samples, CellSeen *seen) {
+  const double *in[MOST_INPUTS], *weight[MOST_WEIGHTS];
+  for (int k = 0; k < node->nin; k++) in[k] = run->value[node->in[k]->id];
+  for (int k = 0; k < node->nweights; k++)
+    weight[k] = node->weight[k] ? run->weights + node->weight[k]->offset : NULL;
+  const int directions = recurrent_directions(node);
+  for (int way = 0; way < directions; way++) {
+    const Recurrent r = recurrent_direction(node, way);
+    const Record at = recurrent_record(&r);
+    const double *record = recurrent_layer_record(arena, &r, way, in, weight),
+                 sums = (double)(r.rows * r.gates * r.units * samples * directions);
+    for (int64_t t = 0; t < r.rows; t++) {
+      const double *row = record + t * at.width;
+      seen->clamped += (double)clamped_gates(&r, row) / sums;
+      for (int64_t u = 0; u < r.units && r.cell == CELL_LSTM; u++)
+        seen->most = fmax(seen->most, fabs(row[at.state + u]));
+    }
+  }
+}
+
+const Table *measure_cells(Arena *arena, const Graph *floats, const float *weights, int64_t samples,
+                           const double *const *input) {
+  Table *cells = NEW(arena, Table);
+  int found = 0;
+  for (int i = 0; i < floats->nodes.n; i++) {
+    if (floats->nodes.data[i]->op->traits.int8 != INT8_RECURRENT) continue;
+    table_set(arena, cells, floats->nodes.data[i]->name, NEW(arena, CellSeen));
+    found++;
+  }
+  for (int64_t n = 0; n < samples && found; n++) {
+    Arena *own = arena_new();
+    GraphRun run = {.count = 1,
+                    .weights = doubles(own, weights, floats->parameters),
+                    .input = one_sample(own, floats, n, input)};
+    graph_run(own, floats, &run);
+    for (int i = 0; i < floats->nodes.n; i++) {
+      const Node *node = floats->nodes.data[i];
+      if (node->op->traits.int8 == INT8_RECURRENT && run.value[i])
+        add_cells(own, node, &run, samples, table_find(cells, node->name));
+    }
+    arena_free(own);
+  }
+  return found && samples ? cells : NULL;
 }
 
 double measured_decibels(double signal, double noise) {

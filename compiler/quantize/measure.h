@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_MEASURE_H
 #define CNNC_MEASURE_H
+#include "base/table.h"
 #include "graph/graph.h"
 
 typedef struct Measured { /* of a value of the net of floats: sums of squares */
@@ -14,5 +15,9 @@ typedef struct Measured { /* of a value of the net of floats: sums of squares */
  * [w][c], as the caller has them. By node id of the net of floats. */
 const Measured *measure_layers(Arena *, const Graph *floats, const float *weights, const Graph *bytes,
                                Node *const *made, int64_t samples, const double *const *input);
+/* Cells and gates of the recurrent layers of the net of floats on samples: CellSeen (calibrate.h), by layer.
+ */
+const Table *measure_cells(Arena *, const Graph *floats, const float *weights, int64_t samples,
+                           const double *const *input);
 double measured_decibels(double signal, double noise); /* HUGE_VAL: there is no noise */
 #endif

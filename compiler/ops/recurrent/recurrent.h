@@ -74,7 +74,10 @@ Node *recurrent_start(Graph *, const Node *layer, Node *given, int way, int64_t 
 Node *recurrent_join(Graph *, const Node *layer, Node *const part[2]);
 
 /* recurrent_eval.c: in double */
-void recurrent_eval(const Eval *);         /* the layer */
+void recurrent_eval(const Eval *); /* the layer */
+/* The record of a direction of a layer with these inputs and weights. */
+double *recurrent_layer_record(Arena *, const Recurrent *, int way, const double *const *in,
+                               const double *const *weights);
 void recurrent_eval_final(const Eval *);   /* h or c of its last row: an update of recurrent_keep.c */
 void recurrent_eval_gates(const Eval *);   /* of a hidden node, as are the others */
 void recurrent_eval_core(const Eval *);    /* inputs: gates, and what it starts from */

@@ -161,9 +161,8 @@ void recurrent_eval_core(const Eval *eval) {
 }
 
 /* ---- the layer ---- */
-/* The record of a direction, whose inputs are these. */
-static double *run_layer(Arena *arena, const Recurrent *r, int way, const double *const *in,
-                         const double *const *weights) {
+double *recurrent_layer_record(Arena *arena, const Recurrent *r, int way, const double *const *in,
+                               const double *const *weights) {
   const double *const *weight = weights + way * DIRECTION_WEIGHTS;
   const Parameters p = {weight[INPUT_WEIGHT], weight[INPUT_BIAS], weight[HIDDEN_BIAS], weight[HIDDEN_WEIGHT],
                         weight[PROJECTION]};
@@ -182,7 +181,7 @@ void recurrent_eval(const Eval *eval) {
   for (int d = 0; d < directions; d++) {
     const Recurrent r = recurrent_direction(layer, d);
     Arena *arena = arena_new();
-    give(&r, run_layer(arena, &r, d, eval->in, eval->weight), eval->out + d * r.outputs,
+    give(&r, recurrent_layer_record(arena, &r, d, eval->in, eval->weight), eval->out + d * r.outputs,
          directions * r.outputs);
     arena_free(arena);
   }
@@ -193,7 +192,7 @@ void recurrent_eval_final(const Eval *eval) {
   const Record at = recurrent_record(&r);
   const bool cell = r.state && eval->node->in[1] == eval->node->in[0]->in[r.state];
   Arena *arena = arena_new();
-  const double *record = run_layer(arena, &r, 0, eval->in + 2, eval->weight);
+  const double *record = recurrent_layer_record(arena, &r, 0, eval->in + 2, eval->weight);
   memcpy(eval->out, record + (r.rows - 1) * at.width + (cell ? at.state : at.hidden),
          (size_t)shape_elements(eval->node->shape) * sizeof *record);
   arena_free(arena);
