@@ -118,6 +118,8 @@ extern const Op op_decibel;
 const Op op_decibel = MISSING(decibel);
 extern const Op op_pcen;
 const Op op_pcen = MISSING(pcen);
+extern const Op op_micro_frontend;
+const Op op_micro_frontend = MISSING(micro_frontend);
 extern const Op op_spec_mask;
 const Op op_spec_mask = MISSING(spec_mask);
 

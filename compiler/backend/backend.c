@@ -81,7 +81,7 @@ const char *backend_help(const Backend *backend) {
 
 /* The directory of the running program, with its slash; empty if it cannot be known. */
 static const char *own_directory(Arena *arena) {
-  const char *path = backend_self(arena), *slash = path ? strrchr(path, '/') : NULL;
+  const char *path = file_self(arena), *slash = path ? strrchr(path, '/') : NULL;
   return slash ? arena_copy(arena, path, (size_t)(slash + 1 - path)) : "";
 }
 
@@ -367,12 +367,6 @@ bool backend_run(const Backend *backend, const char *text, size_t n, const char 
 }
 
 /* ---- other programs ---- */
-const char *backend_self(Arena *arena) {
-  char path[PATH_MAX];
-  const ssize_t n = readlink("/proc/self/exe", path, sizeof path - 1);
-  return n > 0 ? arena_copy(arena, path, (size_t)n) : NULL;
-}
-
 bool backend_command(Arena *arena, const char *what, const char *const *words, bool verbose,
                      const char **why) {
   Command command = {.arena = arena, .what = what};

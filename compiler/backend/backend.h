@@ -48,7 +48,6 @@ bool backend_command(Arena *, const char *what, const char *const *words, bool v
 /* The same; *printed is its standard output. */
 bool backend_output(Arena *, const char *what, const char *const *words, const char **printed,
                     const char **why);
-const char *backend_self(Arena *); /* the path of cnnc; NULL: it is not known */
 
 /* Compiles the text of a program of its own, runs it and gives what it prints. Of `backend`, cc, messages and
  * verbose count. */

@@ -3,8 +3,10 @@
 #define _POSIX_C_SOURCE 200809L
 #define _XOPEN_SOURCE 700
 #include "base/file.h"
+#include "base/text.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -66,6 +68,22 @@ size_t file_begin(const char *path, void *to, size_t most) {
 bool file_exists(const char *path) {
   struct stat status;
   return stat(path, &status) == 0;
+}
+
+const char *file_self(Arena *arena) {
+  char path[PATH_MAX];
+  const ssize_t n = readlink("/proc/self/exe", path, sizeof path - 1);
+  return n > 0 ? arena_copy(arena, path, (size_t)n) : NULL;
+}
+
+const char *file_library(Arena *arena, const char *path) {
+  static const char *const folders[] = {"share/cnnc/lib", "../share/cnnc/lib", NULL};
+  const char *self = file_self(arena);
+  for (int i = 0; self && folders[i]; i++) {
+    const char *found = file_beside(arena, self, arena_printf(arena, "%s/%s", folders[i], path));
+    if (file_exists(found)) return found;
+  }
+  return NULL;
 }
 
 const char *file_identity(Arena *arena, const char *path) {

@@ -9,6 +9,9 @@ char *file_read(Arena *, const char *path, size_t *n,
                 const char **why); /* NULL and the reason if it cannot; directories, unreadable and over 1 GiB
                                       are refused */
 bool file_exists(const char *path);
+const char *file_self(Arena *); /* the path of the running program; NULL: it is not known */
+/* A file that comes with cnnc: in share/cnnc/lib of its installation or build tree. NULL: there is none. */
+const char *file_library(Arena *, const char *path);
 size_t file_begin(const char *path, void *to, size_t most); /* its first bytes: how many there are, or 0 */
 const char *file_identity(Arena *, const char *path);       /* equal for two paths to the same file */
 const char *file_beside(Arena *, const char *beside,

@@ -162,7 +162,7 @@ static int add_silence(Arena *arena, const char **words) {
 }
 
 static bool build_executable(Quantizing *q, const char *weights, const char *program) {
-  const char *why = NULL, *self = backend_self(q->arena);
+  const char *why = NULL, *self = file_self(q->arena);
   if (!self) return report_failure(q, "cnnc does not find itself");
   enum { OTHERS = 8 + DIAG_COUNT };
   const char **words = NEW_ARRAY(q->arena, const char *, OTHERS + q->defines.n + q->directories.n);

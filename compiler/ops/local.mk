@@ -16,7 +16,8 @@ libcnnc_a_SOURCES += %D%/arithmetic/abs.c %D%/arithmetic/add.c %D%/arithmetic/bi
   %D%/arithmetic/power.c %D%/arithmetic/scale.c %D%/arithmetic/sqrt.c \
   %D%/arithmetic/square.c %D%/arithmetic/subtract.c %D%/arithmetic/sum_gradients.c
 libcnnc_a_SOURCES += %D%/audio/audio.c %D%/audio/audio.h %D%/audio/dct.c %D%/audio/decibel.c \
-  %D%/audio/dft_routine.h %D%/audio/frame_routine.h %D%/audio/mel.c %D%/audio/pcen.c \
+  %D%/audio/dft_routine.h %D%/audio/frame_routine.h %D%/audio/mel.c %D%/audio/micro_frontend.c \
+  %D%/audio/micro_frontend_routine.h %D%/audio/pcen.c \
   %D%/audio/preemphasis.c %D%/audio/rfft_routine.h %D%/audio/spec_mask.c %D%/audio/stft.c \
   %D%/audio/unfold.c
 libcnnc_a_SOURCES += %D%/attention/attention.c %D%/attention/attention.h \
@@ -77,7 +78,8 @@ libcnnc_a_SOURCES += %D%/shape/blocks.c %D%/shape/blocks.h %D%/shape/region.c \
 EXTRA_DIST += %D%/TEMPLATE.c
 
 # Routines: C that is copied into generated code, as a C string without its license line.
-ROUTINE_TEXTS = %D%/audio/dft_text.inc %D%/audio/frame_text.inc %D%/audio/rfft_text.inc \
+ROUTINE_TEXTS = %D%/audio/dft_text.inc %D%/audio/frame_text.inc %D%/audio/micro_frontend_text.inc \
+  %D%/audio/rfft_text.inc \
   %D%/detection/best_text.inc %D%/detection/box_text.inc %D%/detection/delta_text.inc \
   %D%/detection/match_text.inc %D%/detection/nms_best_text.inc \
   %D%/detection/nms_rows_text.inc %D%/detection/nms_text.inc \
@@ -90,6 +92,7 @@ $(ROUTINE_TEXTS): compiler/ops/%_text.inc: compiler/ops/%_routine.h
 	  $(SED) -e 1d -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/^/"/' -e 's/$$/\\n"/' $< > $@.tmp && mv $@.tmp $@
 BUILT_SOURCES += $(ROUTINE_TEXTS)
 CLEANFILES += $(ROUTINE_TEXTS)
+%D%/audio/libcnnc_a-micro_frontend.$(OBJEXT): %D%/audio/micro_frontend_text.inc
 %D%/audio/libcnnc_a-stft.$(OBJEXT): %D%/audio/dft_text.inc %D%/audio/frame_text.inc \
   %D%/audio/rfft_text.inc
 %D%/detection/libcnnc_a-nms.$(OBJEXT): %D%/detection/nms_text.inc %D%/detection/nms_rows_text.inc \

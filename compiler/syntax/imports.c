@@ -44,7 +44,8 @@ static bool is_imported(Importer *r, const char *path) {
   return file_exists(path) || open_text(r, path, &n);
 }
 
-/* The import's path beside the importing file, then in each directory of -I; NULL after a report. */
+/* The import's path beside the importing file, then in each directory of -I, then among those that come with
+ * cnnc; NULL after a report. */
 static const char *import_find(Importer *r, const File *from, const Import *import, bool *by_option) {
   const char *beside = file_beside(r->arena, from->path, import->path);
   *by_option = from->found_by_option;
@@ -53,6 +54,8 @@ static const char *import_find(Importer *r, const File *from, const Import *impo
     const char *path = arena_printf(r->arena, "%s/%s", r->dirs[i], import->path);
     if (is_imported(r, path)) return *by_option = true, path;
   }
+  const char *library = *import->path && import->path[0] != '/' ? file_library(r->arena, import->path) : NULL;
+  if (library) return *by_option = true, library;
   Diag *diag =
       diag_report(r->diags, DIAG_import_not_found, import->span, NULL, "cannot find '%s'", import->path);
   if (*import->path) {

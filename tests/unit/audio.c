@@ -35,4 +35,32 @@ static void test_libraries(void) {
   for (size_t i = 0; i < sizeof golden / sizeof *golden; i++) check_golden(&golden[i]);
 }
 
-CU_TestInfo suite_audio[] = {{"numbers of other libraries", test_libraries}, CU_TEST_INFO_NULL};
+/* ---- micro_frontend ---- */
+enum { SAMPLES = 3200, QUARTER = 800, FEATURES = 720 };
+static const double features[] = {
+#include "../golden/micro_frontend.inc"
+};
+
+/* Loud, soft, and changing at once. */
+static double sample(int64_t i) {
+  static const int64_t soft[] = {1, 7, 100, 3};
+  return (double)(((i * i * 7 + i * 1103) % 65536 - 32768) / soft[i / QUARTER % 4]);
+}
+
+static void test_micro_frontend(void) {
+  Net net = net_new();
+  double x[SAMPLES];
+  for (int64_t i = 0; i < SAMPLES; i++) x[i] = sample(i);
+  snprintf(net.what, sizeof net.what, "micro_frontend");
+  net_input(&net, shape_sequence(SAMPLES, 1), F32, false);
+  net_chain(&net, "micro_frontend");
+  CU_ASSERT_EQUAL_FATAL(shape_elements(net.last->shape), FEATURES);
+  GraphRun run = {.count = 1, .input = (const double *const[]){x}};
+  graph_run(net.arena, net.graph, &run);
+  for (int64_t i = 0; i < FEATURES; i++) CU_ASSERT_EQUAL(run.value[net.last->id][i], features[i]);
+  arena_free(net.arena);
+}
+
+CU_TestInfo suite_audio[] = {{"numbers of other libraries", test_libraries},
+                             {"TensorFlow Lite Micro's features, bit for bit", test_micro_frontend},
+                             CU_TEST_INFO_NULL};

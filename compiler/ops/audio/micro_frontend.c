@@ -1,0 +1,392 @@
+/* micro_frontend.c: micro_frontend, features of sound in whole numbers: those of TensorFlow Lite Micro, bit
+ * for bit (tensorflow/lite/experimental/microfrontend/lib; its FFT is kiss_fft with 16 bits). */
+// SPDX-License-Identifier: Apache-2.0
+#include <math.h>
+#include "base/number.h"
+#include "kernel/routine.h"
+#include "kernel/window.h"
+#include "ops/audio/audio.h"
+
+static const char text[] =
+#include "ops/audio/micro_frontend_text.inc"
+    ;
+
+static const Param params[] = {
+    {"rate", PARAM_INT, "16000", "samples per second", 0, 0, NULL},
+    {"size", PARAM_INT, "480", "samples of a frame", 0, 0, NULL},
+    {"step", PARAM_INT, "160", "samples from one frame to the next", 0, 0, NULL},
+    {"bands", PARAM_INT, "40", "number of mel bands", 1, 1000, NULL},
+    {"low", PARAM_NUMBER, "125", "frequency where the first band begins, in Hz", 0, 0, NULL},
+    {"high", PARAM_NUMBER, "7500", "frequency where the last band ends, in Hz", 0, 0, NULL},
+    {"smoothing_bits", PARAM_INT, "10", "fractional bits of the noise estimate", 1, 16, NULL},
+    {"even", PARAM_NUMBER, "0.025", "weight of a new frame in the noise estimate of bands 0, 2, ...", 0, 1,
+     NULL},
+    {"odd", PARAM_NUMBER, "0.06", "the same of bands 1, 3, ...", 0, 1, NULL},
+    {"remaining", PARAM_NUMBER, "0.05", "fraction of the signal that always remains", 0, 1, NULL},
+    {"pcan", PARAM_BOOL, "true", "normalize the gain of each band", 0, 0, NULL},
+    {"strength", PARAM_NUMBER, "0.95", "exponent of the gain", 0, 100, NULL},
+    {"offset", PARAM_NUMBER, "80", "added to the noise estimate for the gain", 0, 1e6, NULL},
+    {"gain_bits", PARAM_INT, "21", "fractional bits of the gain", 16, 30, NULL},
+    {"log", PARAM_BOOL, "true", "return logarithms", 0, 0, NULL},
+    {"shift", PARAM_INT, "6", "fractional bits of the logarithms", 0, 15, NULL},
+    {0}};
+
+enum { LEAST_FFT = 8, MOST_FFT_SIZE = 4096, LOGS = 130, GAINS = 125, NUMBER_OF = 9 };
+
+/* ---- the shape ---- */
+static int64_t fft_of(const Node *node) {
+  int64_t fft = 1;
+  while (fft < arg_int(node, "size")) fft *= 2;
+  return larger(fft, LEAST_FFT);
+}
+
+static void shape(ShapeContext *context, Node *node) {
+  int64_t frames;
+  if (!audio_sequence(context, node, true)) return;
+  if (arg_int(node, "size") > MOST_FFT_SIZE) {
+    op_error_at(context, node, "size", DIAG_bad_value,
+                "frames of %lld samples: micro_frontend has at most %d", (long long)arg_int(node, "size"),
+                MOST_FFT_SIZE);
+    return;
+  }
+  const double low = arg_number(node, "low"), high = arg_number(node, "high"),
+               most = (double)arg_int(node, "rate") / 2;
+  if (!(low >= 0 && high > low && high < most)) {
+    Diag *diag = op_error_at(context, node, "high", DIAG_bad_value, "bands from %.9g to %.9g Hz", low, high);
+    diag_help(diag, "0 <= low < high < rate/2, which is %.9g", most);
+    return;
+  }
+  if (!window_frames(context, node, &frames)) return;
+  node->shape = audio_channels(node, arg_int(node, "bands"));
+  node->shape.dim[0] = frames;
+}
+
+/* ---- tables, by the float arithmetic of the C ---- */
+static float freq_to_mel(float f) { return 1127.0f * log1pf(f / 700.0f); }
+
+static int highest_bit(uint64_t x) {
+  int n = 0;
+  for (; x; x >>= 1) n++;
+  return n;
+}
+
+typedef struct Tables { /* log[130] gain[125] window[size] wave[fft] split[fft/2] first[bands+2]
+                           weight[bins][2] */
+  int64_t size, step, fft, bins, bands, frames;
+  float number[NUMBER_OF];
+  float *log, *gain, *window, *wave, *split, *first, *weight;
+  int64_t n;
+} Tables;
+
+static void put_turn(float *to, double phase) {
+  to[0] = (float)floor(.5 + INT16_MAX * cos(phase));
+  to[1] = (float)floor(.5 + INT16_MAX * sin(phase));
+}
+
+static void make_waves(const Tables *t) {
+  const double pi = 3.14159265358979323846264338327; /* of kiss_fft */
+  const int64_t n = t->fft / 2;
+  for (int64_t i = 0; i < n; i++) put_turn(t->wave + 2 * i, -2 * pi * (double)i / (double)n);
+  for (int64_t i = 0; i < n / 2; i++) put_turn(t->split + 2 * i, -pi * ((double)(i + 1) / (double)n + .5));
+  const float arg = (float)pi * 2.0f / (float)t->size;
+  for (int64_t i = 0; i < t->size; i++) {
+    const float value = 0.5f - 0.5f * cosf(arg * ((float)i + 0.5f));
+    t->window[i] = floorf(value * 4096 + 0.5f);
+  }
+}
+
+static void make_bank(const Tables *t, const Node *node) {
+  const float low = (float)arg_number(node, "low"), from = freq_to_mel(low),
+              span = freq_to_mel((float)arg_number(node, "high")) - from,
+              apart = span / (float)(t->bands + 1),
+              hz = 0.5f * (float)arg_int(node, "rate") / ((float)t->bins - 1);
+  int64_t bin = (int64_t)(1.5f + low / hz);
+  float before = from;
+  for (int64_t m = 0; m <= t->bands; m++) {
+    const float center = from + apart * (float)(m + 1);
+    t->first[m] = (float)smaller(bin, t->bins);
+    for (; bin < t->bins && freq_to_mel((float)bin * hz) <= center; bin++) {
+      const float weight = (center - freq_to_mel((float)bin * hz)) / (center - before);
+      t->weight[2 * bin] = floorf(weight * 4096 + 0.5f);
+      t->weight[2 * bin + 1] = floorf((1 - weight) * 4096 + 0.5f);
+    }
+    before = center;
+  }
+  t->first[t->bands + 1] = (float)smaller(bin, t->bins);
+}
+
+static float gain_at(const Node *node, int input_bits, uint32_t x) {
+  const float at = (float)x / (float)((uint32_t)1 << input_bits),
+              gain = (float)((uint32_t)1 << arg_int(node, "gain_bits")) *
+                     powf(at + (float)arg_number(node, "offset"), -(float)arg_number(node, "strength"));
+  return gain > INT16_MAX ? INT16_MAX : floorf(gain + 0.5f);
+}
+
+static void make_gains(const Tables *t, const Node *node, int input_bits) {
+  t->gain[0] = gain_at(node, input_bits, 0);
+  t->gain[1] = gain_at(node, input_bits, 1);
+  for (int interval = 2; interval <= 32; interval++) {
+    const uint32_t x0 = (uint32_t)1 << (interval - 1), x1 = x0 + (x0 >> 1),
+                   x2 = interval == 32 ? x0 + (x0 - 1) : 2 * x0;
+    const int32_t y0 = (int32_t)gain_at(node, input_bits, x0), y1 = (int32_t)gain_at(node, input_bits, x1),
+                  y2 = (int32_t)gain_at(node, input_bits, x2), d1 = y1 - y0, d2 = y2 - y0, a1 = 4 * d1 - d2;
+    float *to = t->gain + 4 * interval - 6;
+    to[0] = (float)y0;
+    to[1] = (float)(int16_t)a1;
+    to[2] = (float)(int16_t)(d2 - a1);
+  }
+}
+
+static Tables make_front_tables(Arena *arena, const Node *node) {
+  const int64_t size = arg_int(node, "size"), fft = fft_of(node), bands = arg_int(node, "bands");
+  Tables t = {.size = size, .step = arg_int(node, "step"), .fft = fft, .bins = fft / 2 + 1, .bands = bands};
+  t.frames = shape_extent(node->shape).w;
+  t.n = LOGS + GAINS + size + fft + fft / 2 + bands + 2 + 2 * t.bins;
+  t.log = NEW_ARRAY(arena, float, t.n);
+  t.gain = t.log + LOGS;
+  t.window = t.gain + GAINS;
+  t.wave = t.window + size;
+  t.split = t.wave + fft;
+  t.first = t.split + fft / 2;
+  t.weight = t.first + bands + 2;
+  for (int i = 0; i < LOGS - 2; i++) t.log[i] = (float)floor(65536 * (log2(1 + i / 128.0) - i / 128.0) + 0.5);
+  const int correct = highest_bit((uint64_t)fft) - 1 - 6, bits = (int)arg_int(node, "smoothing_bits");
+  make_waves(&t);
+  make_bank(&t, node);
+  make_gains(&t, node, bits - correct);
+  const float number[] = {(float)bits,
+                          floorf((float)arg_number(node, "even") * (1 << 14)),
+                          floorf((float)arg_number(node, "odd") * (1 << 14)),
+                          floorf((float)arg_number(node, "remaining") * (1 << 14)),
+                          arg_bool(node, "pcan"),
+                          (float)(arg_int(node, "gain_bits") - correct - 12),
+                          arg_bool(node, "log"),
+                          (float)correct,
+                          (float)arg_int(node, "shift")};
+  for (int i = 0; i < NUMBER_OF; i++) t.number[i] = number[i];
+  return t;
+}
+
+/* ---- the meaning ---- */
+typedef struct Complex {
+  int64_t re, im;
+} Complex;
+
+static int64_t wrap(int64_t x) { return (int16_t)(uint16_t)x; }
+static int64_t rounded_part(int64_t x) { return wrap((x + (1 << 14)) >> 15); }
+static Complex divided_by(Complex x, int by) {
+  return (Complex){rounded_part(x.re * (INT16_MAX / by)), rounded_part(x.im * (INT16_MAX / by))};
+}
+static Complex turned_by(Complex x, const float *w) {
+  const int64_t re = (int64_t)w[0], im = (int64_t)w[1];
+  return (Complex){rounded_part(x.re * re - x.im * im), rounded_part(x.re * im + x.im * re)};
+}
+static Complex complex_sum(Complex a, Complex b) { return (Complex){wrap(a.re + b.re), wrap(a.im + b.im)}; }
+static Complex complex_difference(Complex a, Complex b) {
+  return (Complex){wrap(a.re - b.re), wrap(a.im - b.im)};
+}
+
+/* to[0 .. n-1] from every `every`th of x: parts, then butterflies. */
+static void transform_parts(const Tables *t, const Complex *x, int64_t n, int64_t every, Complex *to) {
+  if (n == 1) {
+    *to = *x;
+    return;
+  }
+  const int radix = n == 2 ? 2 : 4;
+  const int64_t m = n / radix;
+  for (int q = 0; q < radix; q++) transform_parts(t, x + q * every, m, every * radix, to + q * m);
+  for (int64_t k = 0; k < m; k++) {
+    Complex f[4];
+    for (int q = 0; q < radix; q++) {
+      f[q] = divided_by(to[k + q * m], radix);
+      if (q) f[q] = turned_by(f[q], t->wave + 2 * q * k * every);
+    }
+    if (radix == 2) {
+      to[k] = complex_sum(f[0], f[1]);
+      to[k + m] = complex_difference(f[0], f[1]);
+      continue;
+    }
+    const Complex s = complex_sum(f[0], f[2]), d = complex_difference(f[0], f[2]),
+                  o = complex_sum(f[1], f[3]), p = complex_difference(f[1], f[3]),
+                  quarter = {p.im, wrap(-p.re)};
+    to[k] = complex_sum(s, o);
+    to[k + 2 * m] = complex_difference(s, o);
+    to[k + m] = complex_sum(d, quarter);
+    to[k + 3 * m] = complex_difference(d, quarter);
+  }
+}
+
+static void find_energies(const Tables *t, const Complex *z, uint64_t *energy) {
+  const int64_t n = t->fft / 2;
+  const Complex first = divided_by(z[0], 2);
+  const int64_t sum = wrap(first.re + first.im), difference = wrap(first.re - first.im);
+  energy[0] = (uint64_t)(sum * sum);
+  energy[n] = (uint64_t)(difference * difference);
+  for (int64_t k = 1; k <= n / 2; k++) {
+    const Complex p = divided_by(z[k], 2), q = divided_by((Complex){z[n - k].re, wrap(-z[n - k].im)}, 2),
+                  a = complex_sum(p, q), w = turned_by(complex_difference(p, q), t->split + 2 * (k - 1));
+    const int64_t re = (a.re + w.re) >> 1, im = (a.im + w.im) >> 1, re2 = (a.re - w.re) >> 1,
+                  im2 = (w.im - a.im) >> 1;
+    energy[k] = (uint64_t)(re * re + im * im);
+    energy[n - k] = (uint64_t)(re2 * re2 + im2 * im2);
+  }
+}
+
+static uint64_t rounded_root(uint64_t x) {
+  uint64_t root = (uint64_t)sqrtl((long double)x);
+  while (root * root > x) root--;
+  while ((root + 1) * (root + 1) <= x) root++;
+  return x - root * root > root && root != (x >> 32 ? UINT32_MAX : UINT16_MAX) ? root + 1 : root;
+}
+
+static int64_t noise_gain(const Tables *t, uint64_t x) {
+  if (x <= 2) return (int64_t)t->gain[x];
+  const int bits = highest_bit(x);
+  const float *of = t->gain + 4 * bits - 6;
+  const int64_t part = (int64_t)((bits < 11 ? x << (11 - bits) : x >> (bits - 11)) & 0x3FF),
+                slope = (((int64_t)of[2] * part) >> 5) + (int64_t)of[1] * 32;
+  return wrap(((slope * part + (1 << 14)) >> 15) + (int64_t)of[0]);
+}
+
+static uint64_t natural_log(const Tables *t, uint64_t x) {
+  const int whole = highest_bit(x) - 1;
+  const int64_t rest = (int64_t)x - ((int64_t)1 << whole),
+                part = whole < 16 ? rest << (16 - whole) : rest >> (whole - 16);
+  const int64_t c0 = (int64_t)t->log[part >> 9], c1 = (int64_t)t->log[(part >> 9) + 1],
+                two = ((int64_t)whole << 16) + part + c0 + (((c1 - c0) * (part & 511)) >> 16),
+                natural = (45426 * two + 32768) >> 16;
+  return (uint64_t)(((natural << (int)t->number[8]) + 32768) >> 16);
+}
+
+static double band_feature(const Tables *t, uint64_t signal, uint64_t *noise, int64_t band) {
+  const int bits = (int)t->number[0], correct = (int)t->number[7];
+  const uint64_t smooth = (uint64_t)t->number[band % 2 ? 2 : 1], up = (signal << bits) & UINT32_MAX;
+  *noise = ((up * smooth + *noise * ((1 << 14) - smooth)) >> 14) & UINT32_MAX;
+  const uint64_t left = (up - (*noise > up ? up : *noise)) >> bits,
+                 least = (signal * (uint64_t)t->number[3]) >> 14;
+  signal = left > least ? left : least;
+  if (t->number[4] != 0) {
+    const uint64_t snr = ((signal * (uint64_t)noise_gain(t, *noise)) >> (int)t->number[5]) & UINT32_MAX;
+    signal = snr < 8192 ? ((snr * snr) & UINT32_MAX) >> 20 : (snr >> 6) - 64;
+  }
+  if (t->number[6] != 0) {
+    signal = correct < 0 ? signal >> -correct : (signal << correct) & UINT32_MAX;
+    signal = signal > 1 ? natural_log(t, signal) : 0;
+  }
+  return signal < UINT16_MAX ? (double)signal : UINT16_MAX;
+}
+
+static void frame_features(const Tables *t, Complex *x, Complex *z, uint64_t *energy, uint64_t *noise,
+                           double *out, int shift) {
+  transform_parts(t, x, t->fft / 2, 1, z);
+  find_energies(t, z, energy);
+  uint64_t sum = 0;
+  for (int64_t m = 0; m <= t->bands; m++) {
+    uint64_t next = 0;
+    for (int64_t k = (int64_t)t->first[m]; k < (int64_t)t->first[m + 1]; k++) {
+      const uint64_t e = (uint64_t)(int64_t)(int32_t)(uint32_t)energy[k];
+      sum += (uint64_t)t->weight[2 * k] * e;
+      next += (uint64_t)t->weight[2 * k + 1] * e;
+    }
+    if (m) out[m - 1] = band_feature(t, rounded_root(sum) >> shift, &noise[m - 1], m - 1);
+    sum = next;
+  }
+}
+
+static void find_features(Arena *arena, const Tables *t, const double *samples, double *out) {
+  Complex *x = NEW_ARRAY(arena, Complex, t->fft / 2), *z = NEW_ARRAY(arena, Complex, t->fft / 2);
+  uint64_t *energy = NEW_ARRAY(arena, uint64_t, t->bins), *noise = NEW_ARRAY(arena, uint64_t, t->bands);
+  int64_t *y = NEW_ARRAY(arena, int64_t, t->fft);
+  for (int64_t f = 0; f < t->frames; f++) {
+    int64_t most = 0;
+    for (int64_t i = 0; i < t->size; i++) {
+      y[i] = wrap(((int64_t)samples[f * t->step + i] * (int64_t)t->window[i]) >> 12);
+      most = larger(most, smaller(y[i] < 0 ? -y[i] : y[i], INT16_MAX));
+    }
+    const int shift = 15 - highest_bit((uint64_t)most);
+    for (int64_t i = 0; i < t->fft / 2; i++)
+      x[i] = (Complex){wrap(y[2 * i] * (1 << shift)), wrap(y[2 * i + 1] * (1 << shift))};
+    frame_features(t, x, z, energy, noise, out + f * t->bands, shift);
+  }
+}
+
+static void run(const Eval *eval) {
+  Arena *arena = arena_new();
+  const Tables t = make_front_tables(arena, eval->node);
+  find_features(arena, &t, eval->in[0], eval->out);
+  arena_free(arena);
+}
+
+/* ---- the routine ---- */
+enum { ARRAYS = 5, SIZES = 5 };
+
+static float *table_part(float **at, int64_t n) {
+  float *part = *at;
+  *at += n;
+  return part;
+}
+
+static void run_routine(double *const *buf, const double *number) {
+  Arena *arena = arena_new();
+  Tables t = {.frames = (int64_t)number[0], .size = (int64_t)number[1], .step = (int64_t)number[2]};
+  t.fft = (int64_t)number[3];
+  t.bands = (int64_t)number[4];
+  t.bins = t.fft / 2 + 1;
+  t.n = LOGS + GAINS + t.size + t.fft + t.fft / 2 + t.bands + 2 + 2 * t.bins;
+  float *at = NEW_ARRAY(arena, float, t.n);
+  for (int64_t i = 0; i < t.n; i++) at[i] = (float)buf[1][i];
+  for (int i = 0; i < NUMBER_OF; i++) t.number[i] = (float)buf[2][i];
+  t.log = table_part(&at, LOGS);
+  t.gain = table_part(&at, GAINS);
+  t.window = table_part(&at, t.size);
+  t.wave = table_part(&at, t.fft);
+  t.split = table_part(&at, t.fft / 2);
+  t.first = table_part(&at, t.bands + 2);
+  t.weight = at;
+  find_features(arena, &t, buf[0], buf[4]);
+  for (int64_t i = 0; i < t.fft + t.bins + t.bands; i++) buf[3][i] = 0;
+  arena_free(arena);
+}
+
+static const Routine routine = {.name = "micro_frontend",
+                                .text = text,
+                                .nbufs = ARRAYS,
+                                .nnumbers = SIZES,
+                                .elem = {F32, F32, F32, I32, F32},
+                                .writes = {[3] = true, [4] = true},
+                                .whole = {true, true, true, true, true},
+                                .run = run_routine};
+
+static void lower(Lower *l) {
+  Nest *b = l->b;
+  Tables *kept = NEW(l->arena, Tables); /* as long as the nest */
+  *kept = make_front_tables(l->arena, l->node);
+  const Tables t = *kept;
+  const Ix top = {0};
+  Buf *table = lower_table(l, t.log, t.n), *number = lower_table(l, kept->number, NUMBER_OF),
+      *work = lower_scratch_of(l, "work", I32, 1, (int64_t[]){t.fft + t.bins + t.bands}),
+      *features = lower_scratch(l, "features", 2, (int64_t[]){t.frames, t.bands});
+  nest_fn(b, b->name, false);
+  nest_routine(
+      b, &routine, (Buf *[ARRAYS]){lower_contiguous(l, "samples", l->in[0]), table, number, work, features},
+      (double[SIZES]){(double)t.frames, (double)t.size, (double)t.step, (double)t.fft, (double)t.bands});
+  NEST_FOR(b, x, t.frames)
+    NEST_FOR(b, c, t.bands) lower_store(l, nest_load(b, nest_at(b, features, x, c), 1), &top, &x, &c, 1, 1);
+}
+
+const Op op_micro_frontend = {
+    .name = "micro_frontend",
+    .group = "audio",
+    .summary = "features of int16 samples as TensorFlow Lite Micro computes them, bit for bit",
+    .detail = "window, int16 FFT, mel bands, square roots, less noise, gain normalization, logarithms: whole "
+              "numbers 0..65535, T x bands. The noise estimates begin with 0. No gradient passes",
+    .params = params,
+    .example = "micro_frontend -> multiply(10/256)",
+    .traits.per_image = true,
+    .traits.needs_axes = true,
+    .traits.features = true,
+    .traits.front_end = true,
+    .shape = shape,
+    .eval = run,
+    .lower = lower,
+};

@@ -1,0 +1,9 @@
+# lib: programs that are found by import without -I: in share/cnnc/lib, and in the build tree in the same place.
+# SPDX-License-Identifier: Apache-2.0
+CNN_LIBRARY = %D%/audio.cnn
+nobase_dist_pkgdata_DATA += $(CNN_LIBRARY)
+CNN_LIBRARY_COPIES = share/cnnc/lib/audio.cnn
+noinst_DATA = $(CNN_LIBRARY_COPIES)
+CLEANFILES += $(CNN_LIBRARY_COPIES)
+$(CNN_LIBRARY_COPIES): share/cnnc/lib/%: $(srcdir)/lib/%
+	$(AM_V_GEN)$(MKDIR_P) $(@D) && cp $< $@.tmp && mv $@.tmp $@
