@@ -2,7 +2,7 @@ pkgconfig_DATA = %D%/cnn.pc
 EXTRA_DIST += %D%/cnn.pc.in
 CLEANFILES += %D%/cnn.pc
 # By make, not by configure, and each time: `make install prefix=DIR` names other directories. Those under the
-# prefix are told from where cnn.pc lies, so that all can be moved together.
+# prefix are relative to cnn.pc, so that all can be moved together.
 .PHONY: cnn.pc-anew
 %D%/cnn.pc: %D%/cnn.pc.in cnn.pc-anew
 	@$(MKDIR_P) %D%; up='$(prefix)'; \

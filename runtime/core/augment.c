@@ -1,5 +1,5 @@
-/* augment.c: augmentation of one sample, from random numbers of its own. Geometric steps in a row become one
- * map from the pixels of the result to those of the source, so that a picture is resampled once; the others
+/* augment.c: augmentation of one sample, from its own random numbers. Geometric steps in a row become one
+ * map from the pixels of the result to those of the source, so that an image is resampled once; the others
  * work on its values. Each step has its place among the random numbers. */
 // SPDX-License-Identifier: MIT-0
 #include "augment.h"
@@ -237,7 +237,7 @@ static void resample(const Warp *warp, cnn_plane plane, const float *in, float *
   }
 }
 
-/* The nearest pixel of so many bytes; outside each of them is `border`. */
+/* The nearest pixel of `bytes` bytes; outside the image each byte is `border`. */
 static void pick_nearest(const Warp *w, cnn_plane plane, size_t bytes, int border, const void *in,
                          void *out) {
   const double half_w = plane.width / 2.0, half_h = plane.height / 2.0;
@@ -302,7 +302,7 @@ static void hue(cnn_plane plane, float *pixel, float turn) {
 }
 
 static void cutout(const cnn_augmentation *a, int32_t step, cnn_plane plane,
-                   float *pixel) { /* its middle lies anywhere inside (DeVries and Taylor, 2017) */
+                   float *pixel) { /* its center is anywhere inside (DeVries and Taylor, 2017) */
   const double *v = a->recipe->augment[step].value;
   const int32_t height = (int32_t)(v[0] * plane.height / a->plane.height),
                 width = (int32_t)(v[1] * plane.width / a->plane.width);

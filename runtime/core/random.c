@@ -3,7 +3,7 @@
 // SPDX-License-Identifier: MIT-0
 #include "cnn_core.h"
 
-/* splitmix64 (Steele, Lea, Flood 2014): the seed walks by the golden ratio, `stream` steps at once, and is
+/* splitmix64 (Steele, Lea, Flood 2014): the seed advances by the golden ratio, `stream` steps in one, and is
  * then mixed. */
 cnn_random cnn_random_keys(uint64_t seed, uint64_t stream) {
   uint64_t z = seed + 0x9E3779B97F4A7C15u * (stream + 1);

@@ -1,10 +1,10 @@
-/* resample.c: pictures of another size. Bilinear with half-pixel centers; when shrinking the triangle widens
+/* resample.c: image resampling. Bilinear with half-pixel centers; when shrinking the triangle widens
  * with the factor, so that nothing is skipped. The arithmetic is Pillow's (ImagingResample): weights in
  * 22-bit fixed point, columns first, rounded to bytes in between. */
 // SPDX-License-Identifier: MIT-0
 #include "cnn_image.h"
 
-enum { PRECISION = 22 }; /* 32 bits less 8 of the pixel less 2 for what the sums of weights can exceed */
+enum { PRECISION = 22 }; /* 32 bits minus 8 of the pixel minus 2 of headroom for the sums of weights */
 
 typedef struct Axis {
   double from, scale, support;
@@ -38,7 +38,7 @@ static int32_t axis_weights(const Axis *axis, int32_t i, int32_t *weight, int32_
   return end - begin;
 }
 
-/* Weighted sums along one axis. Source pixel t of output pixel i is `step` bytes behind the one before. */
+/* Weighted sums along one axis. Source pixel t of output pixel i is `step` bytes after the previous one. */
 static uint8_t weighted(const uint8_t *in, size_t step, const int32_t *weight, int32_t taps) {
   int32_t sum = 1 << (PRECISION - 1);
   for (int32_t t = 0; t < taps; t++) sum += weight[t] * (int32_t)in[(size_t)t * step];

@@ -3,7 +3,7 @@
  *
  *   cnn_core.h     random numbers, schedules, optimizers, the training step, augmentation: freestanding, for
  * any machine cnn_data.h     data sets; the inputs and outputs of predictions cnn_weights.h  weights from and
- * to files cnn_image.h    pictures
+ * to files cnn_image.h    images
  *
  * and here, on top of them: evaluating and training a net. Functions return a cnn_status whose message names
  * file, offset and cause; nothing here prints or ends the process, cnn_main excepted, which is a whole
@@ -27,7 +27,7 @@ extern "C" {
 
 /* ---- Threads */
 
-/* How many threads a net and the loops here use: `wanted`, or as many as there are processors if it is 0. A
+/* How many threads a net and the loops here use: `wanted`, or the number of processors if it is 0. A
  * net that was compiled without OpenMP computes with one; evaluation still shares out its samples. Results
  * never depend on it. */
 int32_t cnn_threads(int32_t wanted);
@@ -73,7 +73,7 @@ typedef struct cnn_precision_class {
 
 /* Panoptic quality; -1: there was nothing to find and nothing found. */
 typedef struct cnn_quality {
-  double pq, sq, rq; /* pq = sq * rq: the mean IoU of what was found, and how much was found */
+  double pq, sq, rq; /* pq = sq * rq: the mean IoU of found segments, and the F1 score of finding them */
 } cnn_quality;
 
 /* What outputs with boxes, masks and segments find; arrays are NULL where no output does. */
@@ -87,7 +87,7 @@ typedef struct cnn_objects {
 
 typedef struct cnn_evaluation {
   cnn_measures measures;
-  int32_t classes; /* of the first output that tells classes apart; 0: there is none */
+  int32_t classes; /* of the first output with classes; 0: there is none */
   cnn_class_counts *counts;
   int64_t *confusion; /* [true class][predicted class], where it was asked for, else NULL */
   cnn_objects objects;
@@ -140,7 +140,7 @@ typedef struct cnn_train_options {
   bool epochs_given;
   bool resume;     /* from out's checkpoint, as if never stopped */
   bool dry_run;    /* one step and one validation batch; nothing is written */
-  int64_t overfit; /* train on the first so many samples, unaugmented and without validation: can the net
+  int64_t overfit; /* train on the first `overfit` samples, unaugmented and without validation: can the net
                       learn at all? 0: off */
   double val;      /* how the data set was opened: kept with the checkpoint, for cnn_train_settings */
   int64_t limit;
@@ -148,9 +148,9 @@ typedef struct cnn_train_options {
   char target[256]; /* empty: the last column */
   const char *init; /* start from these weights, where names and shapes match; or NULL */
   cnn_weights_names init_names;
-  /* best weights, as .npz if it ends so; beside it the last ones and a checkpoint, see cnn_sibling */
+  /* best weights, as .npz if it ends so; next to it the last ones and a checkpoint, see cnn_sibling */
   const char *out;
-  const char *log;               /* .jsonl or .csv, a row an epoch; or NULL */
+  const char *log;               /* .jsonl or .csv, one row per epoch; or NULL */
   const char *plot;              /* .svg; or NULL */
   const char *tensorboard;       /* a directory for TensorBoard's events; or NULL */
   const struct cnn_ranks *ranks; /* processes that train together, see cnn_ranks.h; NULL: one alone */

@@ -83,7 +83,8 @@ void cnn_trainer_place(cnn_trainer *trainer, const cnn_network *network, const c
 
 /* Training for 8 bits: whether the next batches are rounded, at t epochs. True: from now on they are. */
 bool cnn_trainer_quantize(cnn_trainer *trainer, double t);
-/* Gradients of one batch of 1 .. train_batch samples; returns its mean loss. Running statistics move at once.
+/* Gradients of one batch of 1 .. train_batch samples; returns its mean loss. Running statistics are updated
+ * immediately.
  */
 float cnn_trainer_batch(cnn_trainer *trainer, const void *const *input, const void *const *target,
                         int32_t count, float *const *output);
@@ -115,8 +116,8 @@ typedef struct cnn_augmentation { /* of one sample in one epoch */
 cnn_augmentation cnn_augment_draw(const cnn_recipe *recipe, cnn_plane plane, uint64_t seed, uint32_t epoch,
                                   uint32_t index);
 int64_t cnn_augment_scratch(cnn_plane plane); /* floats of `scratch` */
-/* From `in` to `out`, values of `type`: u8 and i8 stay within their range. scale: what counts as full scale
- * (255 for pictures; i8 after adding 128). What comes from outside is zero (i8: -128). */
+/* From `in` to `out`, values of `type`: u8 and i8 stay within their range. scale: the value of full scale
+ * (255 for images; i8 after adding 128). Elements from outside are zero (i8: -128). */
 void cnn_augment_input(const cnn_augmentation *augmentation, cnn_plane plane, cnn_type type, float scale,
                        const void *in, void *out, float *scratch);
 /* int32 classes (the nearest; -1 from outside) or floats (bilinear; 0 from outside) of each pixel. */
@@ -138,7 +139,7 @@ typedef struct cnn_move {
   int32_t down, right; /* shift in pixels */
   bool mirror, upend;  /* left and right, top and bottom exchanged, before the shift */
 } cnn_move;
-/* Moves a picture of height x width pixels of pixel_bytes each from `in` to `out`; pixels that come from
+/* Moves an image of height x width pixels of pixel_bytes each from `in` to `out`; pixels that come from
  * outside are pixel_bytes of `border`. */
 void cnn_move_picture(const cnn_move *move, const void *in, void *out, int32_t height, int32_t width,
                       int32_t pixel_bytes, int border);

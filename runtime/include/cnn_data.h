@@ -1,12 +1,12 @@
 /* cnn_data.h: data sets for training and evaluation, and the inputs and outputs of a prediction.
  *
  * A set is opened by looking at what the path holds: IDX files (MNIST, Fashion-MNIST; plain or .gz),
- * CIFAR-10/100 in binary, folders of pictures (train/CLASS, val/CLASS, test/CLASS, or CLASS alone), an .npz
+ * CIFAR-10/100 in binary, folders of images (train/CLASS, val/CLASS, test/CLASS, or CLASS alone), an .npz
  * file (x, y, x_val, y_val, x_test, y_test), a table (.csv; or train.csv, val.csv and test.csv in a
- * directory), pictures with a mask of classes each (images/ and masks/; Pascal VOC's folders), pictures with
+ * directory), images with a class mask each (images/ and masks/; Pascal VOC's folders), images with
  * boxes (YOLO's images/ and labels/, COCO's annotations/ or one of its JSON files, Pascal VOC's
  * Annotations/), the word "synthetic", a small learnable set made on the spot for any net, or
- * "synthetic:shapes", pictures of shapes with boxes, masks or a class for each pixel.
+ * "synthetic:shapes", images of shapes with boxes, masks or a class for each pixel.
  *
  * A folder is the class whose label it has (cnn_network.label); folders named by whole numbers are the
  * classes of these numbers; where the net has no labels, they are numbered in the order of their names.
@@ -14,7 +14,7 @@
  * Samples come in the order of the file; those of folders class by class in turns, so that the first N have
  * all classes.
  *
- * Samples are raw: pictures are 0..255 whatever the input's type (i8: minus 128), arrays are as they stand in
+ * Samples are raw: images are 0..255 whatever the input's type (i8: minus 128), arrays are as they are in
  * the file. They are always laid out height, width, channels; cnn_port_arrange makes the caller's layout of
  * an input with layout=chw, after augmentation. */
 // SPDX-License-Identifier: MIT-0
@@ -36,19 +36,19 @@ typedef enum cnn_part {
   CNN_PART_TEST   /* what `eval` reads: the set's own, else the whole set */
 } cnn_part;
 
-typedef enum cnn_fit {                   /* how a picture of another size comes to fit */
+typedef enum cnn_fit {                   /* how an image of another size is fitted */
                        CNN_FIT_STRETCH,  /* each axis by itself */
                        CNN_FIT_CROP,     /* covers the input, centered; what sticks out is lost */
                        CNN_FIT_LETTERBOX /* all of it, centered on black */
 } cnn_fit;
 
 typedef struct cnn_data_options {
-  double val;    /* part of the training samples for validation, where the set has none of its own; 0: no
+  double val;    /* part of the training samples for validation, where the set has no validation part; 0: no
                     validation at all */
-  int64_t limit; /* only the first so many samples of each part; 0: all */
+  int64_t limit; /* only the first `limit` samples of each part; 0: all */
   cnn_fit fit;
-  int64_t keep; /* bytes of memory for pictures of folders that have been decoded, so that each is once; 0:
-                   decode each time */
+  int64_t keep;       /* bytes of memory for decoded images of folders, so that each is decoded once; 0:
+                         decode each time */
   const char *target; /* CSV: the column of the target, by its name or its number from 1; NULL: the last */
   bool skip_bad;      /* images, masks and boxes that cannot be read are counted and left out */
   bool any_target; /* the set is looked at or written as files: it need not have what the net is compared with
@@ -68,7 +68,7 @@ const char *cnn_data_describe(
     const cnn_data *data); /* "IDX files: 54,000 training, 6,000 validation and 10,000 test samples" */
 const char *cnn_data_notes(const cnn_data *data); /* lines: files skipped, classes without samples */
 int64_t cnn_data_count(const cnn_data *data, cnn_part part);
-bool cnn_data_has_test(const cnn_data *data);   /* the set has a test part of its own */
+bool cnn_data_has_test(const cnn_data *data);   /* the set has a separate test part */
 int64_t cnn_data_shared(const cnn_data *data);  /* of the samples of CNN_PART_TEST, those for training */
 int32_t cnn_data_classes(const cnn_data *data); /* 0: its samples have no class */
 const char *cnn_data_class(const cnn_data *data, int32_t c); /* the set's name for a class, or NULL */
@@ -81,17 +81,17 @@ cnn_data_class_names(const cnn_data *data); /* all; NULL where one is missing or
 typedef struct cnn_inspection {
   int64_t samples[3]; /* of each part, from its first */
   int32_t threads;
-  void (*tell)(void *context, const char *line); /* NULL: nobody; also told how far it is, if it takes long */
+  void (*tell)(void *context, const char *line); /* or NULL; also gets progress, if it takes long */
   void *context;
   const volatile sig_atomic_t *stop; /* ends it early where it is not 0; NULL: nothing does */
 } cnn_inspection;
 cnn_status cnn_data_inspect(const cnn_data *data, const cnn_inspection *inspection);
 
-/* Reads a sample; any number of threads may read at once. input[i] has network->input[i].size elements of its
- * type. target[o] has network->output[o].target_size elements: int32_t for classes, float for values; NULL
- * skips it. An output that has no loss but class scores counts as an output with classes, one a position.
- * Numbers that are not finite are refused. Where the target is the input (`target = input`), targets are left
- * alone. */
+/* Reads a sample; any number of threads may read concurrently. input[i] has network->input[i].size elements
+ * of its type. target[o] has network->output[o].target_size elements: int32_t for classes, float for values;
+ * NULL skips it. An output that has no loss but class scores counts as an output with classes, one a
+ * position. Numbers that are not finite are refused. Where the target is the input (`target = input`),
+ * targets are left alone. */
 cnn_status cnn_data_sample(const cnn_data *data, cnn_part part, int64_t index, void *const input[],
                            void *const target[]);
 double cnn_data_scale(
@@ -107,13 +107,13 @@ double cnn_port_number(const cnn_port *port, const void *values, int64_t i);
 void cnn_port_store(const cnn_port *port, void *values, int64_t i, double value);
 bool cnn_port_takes(const cnn_port *port, double value);
 int64_t
-cnn_port_classes(const cnn_port *output); /* how many classes its scores tell apart: 2 for one sigmoid unit */
+cnn_port_classes(const cnn_port *output); /* number of classes of its scores: 2 for one sigmoid unit */
 int64_t cnn_port_targets(
     const cnn_port *output); /* elements of its target, also for an output with scores and no loss */
 void cnn_port_arrange(const cnn_port *input, const void *hwc,
                       void *out); /* one sample, in the layout that the net takes; a copy if that is hwc */
 
-/* What `predict` reads: a picture (PNG, JPEG, WebP), an .npy file with one input or a batch, an .npz keyed
+/* Inputs of `predict`: an image (PNG, JPEG, WebP), an .npy file with one input or a batch, an .npz keyed
  * by input name, or a table (.csv), with or without the target's columns. */
 typedef struct cnn_inputs cnn_inputs;
 cnn_status cnn_inputs_open(cnn_inputs **inputs, const char *path, const cnn_network *network, cnn_fit fit);

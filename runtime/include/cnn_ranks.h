@@ -25,7 +25,7 @@ typedef struct cnn_ranks {
   void (*broadcast)(void *context, void *bytes, size_t n, int32_t from);
   /* Process r has bytes from[r] .. from[r + 1] - 1; afterwards each has all. */
   void (*gather)(void *context, void *bytes, const int64_t *from);
-  void (*abandon)(void *context); /* ends all processes at once; does not return */
+  void (*abandon)(void *context); /* ends all processes immediately; does not return */
 } cnn_ranks;
 
 /* How a program gets to them. */

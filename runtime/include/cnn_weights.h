@@ -14,12 +14,12 @@ typedef struct cnn_weights_report {
       differing;     /* weights by name: found, not in the file, not in the net, of another shape */
   char *text;        /* a line for each of the last three, from malloc; NULL: none */
   bool *taken;       /* [the net's weights] which are found, from malloc */
-  char warning[400]; /* what shapes cannot tell, as the order of what a flatten makes; empty: nothing */
+  char warning[400]; /* on an ambiguity that shapes do not resolve, as the order of a flatten; or empty */
   char *renames;     /* by order: the lines of a file for cnn_weights_names.rename, from malloc; else NULL */
 } cnn_weights_report;
 void cnn_weights_report_free(cnn_weights_report *report);
 
-/* A path may be "FILE:KEY": the dictionary KEY of a file of PyTorch; without it the outermost one, or the
+/* A path may be "FILE:KEY": the dictionary KEY of a PyTorch file; without it the outermost one, or the
  * first of "state_dict", "model_state_dict", "model", "net" and "ema" that holds tensors. Every name and
  * shape must match, or nothing is written to `weights` and the message lists the differences (as many as fit;
  * all are in the report). F16, BF16 and F64 are converted; a number that is not finite is refused. `report`
@@ -32,11 +32,11 @@ cnn_status cnn_weights_load(const cnn_network *network, const char *path, float 
 cnn_status cnn_weights_load_some(const cnn_network *network, const char *path, float *weights,
                                  cnn_weights_report *report);
 
-/* What the names of a file are in the net. */
+/* Maps the names of a file to those of the net. */
 typedef struct cnn_weights_names {
   const char *prefix; /* "module.": is left out; names without it do not count. NULL: what all names begin
                          with is left out, if it must be */
-  const char *rename; /* before: a file with lines "theirs = ours", where '*' stands for any text and later
+  const char *rename; /* before: a file with lines "theirs = ours", where '*' matches any text and later
                          lines win; or NULL */
   int32_t by_order;   /* not 0: whatever the names, the file's first array is the net's first weight; every
                          shape must agree. Where some weights will do, the longest run of whole layers whose

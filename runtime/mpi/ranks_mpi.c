@@ -76,7 +76,7 @@ static void wait_for(void *context, int32_t message) {
   MPI_Wait(&w->request[message], MPI_STATUS_IGNORE);
 }
 
-/* ---- all at once ---- */
+/* ---- collective operations ---- */
 static void broadcast(void *context, void *bytes, size_t n, int32_t from) {
   const size_t most = INT_MAX / 2;
   for (size_t at = 0; at < n; at += most)
@@ -109,7 +109,7 @@ static int32_t count_here(MPI_Comm all) {
   return size;
 }
 
-/* What starts processes tells each how many there are. If MPI knows of one only, it is not the MPI that
+/* The launcher gives each process their number. If MPI knows of one only, it is not the MPI that
  * started them: each would train alone, and write over the files of the others. The first process says so. */
 static bool one_of_many(void) {
   static const char *const starter[][2] = {{"OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK"},

@@ -1,4 +1,4 @@
-/* color.c: the colors of classes in pictures. */
+/* color.c: colors of classes in images. */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/base/color.h"
 

@@ -1,4 +1,4 @@
-/* similar.c: "did you mean": the name that a misspelt word most likely stands for. */
+/* similar.c: "did you mean": the name that is most similar to a misspelt word. */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/base/similar.h"
 

@@ -1,4 +1,4 @@
-/* similar.h: "did you mean": the name that a misspelt word most likely stands for. Also built into the
+/* similar.h: "did you mean": the name that is most similar to a misspelt word. Also built into the
  * compiler (see file.h). */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_SIMILAR_H

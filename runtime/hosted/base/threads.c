@@ -12,7 +12,7 @@
 
 #include "cnn.h"
 
-/* The library itself does without OpenMP; where the generated code brings it along, it is told what to do. */
+/* The library itself does not use OpenMP; where the generated code does, its thread count is set here. */
 extern void omp_set_num_threads(int) __attribute__((weak));
 extern int omp_get_max_threads(void) __attribute__((weak));
 

@@ -11,7 +11,7 @@ void cnn_threads_use(int32_t threads);
 void cnn_threads_spare(void);
 int32_t
 cnn_threads_of_net(int32_t wanted); /* as cnn_threads, but 1 where the net was compiled without OpenMP */
-/* As cnn_threads, where so many processes share this machine: at most their part of it. The system may have
+/* As cnn_threads, where n processes share this machine: at most their part of it. The system may have
  * given each a smaller one, or the same larger one to several. */
 int32_t cnn_threads_shared(int32_t wanted, int32_t processes);
 double cnn_clock(void);      /* seconds from some moment on */

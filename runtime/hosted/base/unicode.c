@@ -15,7 +15,7 @@ enum { CHARACTERS_END = 0x110000 };
 
 /* ---- UTF-8 */
 
-/* The character at *at, which then is behind it; CHARACTERS_END: there is none. */
+/* The character at *at, which moves past it; CHARACTERS_END: there is none. */
 static uint32_t next(const unsigned char **at, const unsigned char *end) {
   static const uint32_t least[] = {0, 0x80, 0x800, 0x10000};
   const unsigned char *from = *at;
@@ -100,7 +100,7 @@ static const Mark marks[] = {
     {0x309a, "はぱひぴふぷへぺほぽハパヒピフプヘペホポ"},
 };
 
-/* Korean syllables are counted: a vowel behind a first consonant, then a last one. */
+/* Korean syllables are counted: a vowel after a first consonant, then a last one. */
 static uint32_t syllable(uint32_t letter, uint32_t mark) {
   enum {
     FIRST = 0x1100,

@@ -9,7 +9,7 @@
 bool cnn_text_plain(const char *text, size_t n);              /* UTF-8 without control characters */
 size_t cnn_utf8_length(const unsigned char *bytes, size_t n); /* how many bytes at the beginning are UTF-8 */
 
-/* A copy in which a letter and the marks behind it are one character, where there is one (NFC, for the
+/* A copy in which a letter and the marks after it are one character, where there is one (NFC, for the
  * scripts that have such letters most): macOS writes names of files taken apart. From malloc; NULL: no
  * memory. */
 char *cnn_composed(const char *name);

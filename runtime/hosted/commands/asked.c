@@ -107,7 +107,7 @@ const char *cnn_asked_name(const cnn_network *network, const cnn_asked *asked, c
 
 /* ---- Boxes */
 
-/* What is found, without masks. */
+/* The detections, without masks. */
 static cnn_status look_for(const cnn_viewer *viewer, cnn_findings *findings) {
   const cnn_network *network = viewer->network;
   const int32_t o = cnn_output_first(network, CNN_OUTPUT_DETECTIONS);

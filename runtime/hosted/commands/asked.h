@@ -6,7 +6,7 @@
 
 typedef struct cnn_asked {
   const char *class;
-  int64_t pixel[2]; /* x and y in the picture as it is, as `predict` counts */
+  int64_t pixel[2]; /* x and y in the original image, as `predict` counts */
   int64_t box;      /* which of those that `predict` prints, or of those of the class, from 1 */
   bool at_pixel, of_box;
 } cnn_asked;
@@ -31,9 +31,9 @@ const char *cnn_asked_name(const cnn_network *network, const cnn_asked *asked, c
 bool cnn_asked_place(const cnn_viewer *viewer, const cnn_asked *asked, int32_t height, int32_t width,
                      double box[4]);
 
-/* After a forward pass: the box that is asked about, by default the best one, in pixels of the picture. */
+/* After a forward pass: the box that is asked about, by default the best one, in pixels of the image. */
 cnn_status cnn_asked_box(const cnn_viewer *viewer, const char *path, const cnn_asked *asked, cnn_found *box);
 /* After another one: the best score of a box of its class whose IoU with it is at least 0.5; 0: there is
- * none, as of what is covered. */
+ * none, as of covered objects. */
 cnn_status cnn_asked_again(const cnn_viewer *viewer, const cnn_found *box, double *score);
 #endif

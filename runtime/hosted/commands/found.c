@@ -125,7 +125,7 @@ static void print_findings(const cnn_shown *shown, const cnn_findings *findings)
   if (!findings->count) printf("nothing found");
 }
 
-/* "background 0.8123, disc 0.0841 score 0.9134": how much of the picture each covers. */
+/* "background 0.8123, disc 0.0841 score 0.9134": the share of the image that each covers. */
 static bool print_segments(const cnn_shown *shown, float *const output[], int64_t slot,
                            const cnn_segments *segments) {
   Extent *extent = extents_of(segments, shown->view.width);
@@ -162,7 +162,7 @@ bool cnn_found_print(const cnn_shown *shown, float *const output[], int64_t slot
 
 /* ---- COCO's results */
 
-/* A picture of COCO is numbered by its name: 000000000139.jpg. */
+/* A COCO image is numbered by its name: 000000000139.jpg. */
 static json_t *image_id(const cnn_shown *shown) {
   if (shown->index >= 0) return json_integer(shown->index);
   const char *slash = strrchr(shown->path, '/'), *name = slash ? slash + 1 : shown->path;
@@ -170,13 +170,13 @@ static json_t *image_id(const cnn_shown *shown) {
   const size_t n = dot && dot > name ? (size_t)(dot - name) : strlen(name);
   if (n > 0 && n <= 18 && strspn(name, "0123456789") == n) return json_integer(strtoll(name, NULL, 10));
   json_t *id = json_stringn(name, n);
-  return id ? id : json_null(); /* it is no UTF-8 */
+  return id ? id : json_null(); /* it is not UTF-8 */
 }
 
 static json_t *name_json(const cnn_shown *shown, int32_t class) {
   char room[24];
   json_t *name = json_string(name_of(shown->network, class, room));
-  return name ? name : json_null(); /* it is no UTF-8 */
+  return name ? name : json_null(); /* it is not UTF-8 */
 }
 
 /* COCO numbers its categories from 1. */
@@ -208,7 +208,7 @@ static json_t *pixels_json(const cnn_shown *shown, const cnn_segments *segments,
   return json;
 }
 
-/* As COCO's panoptic annotations have a segment; its pixels are not those of a picture, but runs. */
+/* As COCO's panoptic annotations have a segment; its pixels are runs, not an image. */
 static json_t *segment_json(const cnn_shown *shown, float *const output[], int64_t slot,
                             const cnn_segments *segments, const Extent *extent, int32_t id) {
   const cnn_segment *segment = extent->segment;
@@ -259,7 +259,7 @@ bool cnn_found_add(const cnn_shown *shown, float *const output[], int64_t slot, 
 
 /* ---- Pictures */
 
-/* What is drawn may be larger than what was seen by a whole factor. */
+/* The drawing may be enlarged by an integer factor. */
 static int32_t factor_of(const cnn_shown *shown, const cnn_image *picture) {
   return picture->width / shown->view.width;
 }
@@ -278,7 +278,7 @@ static bool draw_mask(const cnn_runs *mask, const cnn_image *picture, int32_t fa
   return true;
 }
 
-/* Findings come by descending score. What is unlikely is for judging a net, and would hide the rest. */
+/* Detections are sorted by descending score. Unlikely ones are for metrics, and would hide the rest. */
 static int32_t worth_drawing(const cnn_findings *findings) {
   const double least = 0.25;
   int32_t n = 0;
@@ -307,7 +307,7 @@ static bool draw_labels(const cnn_shown *shown, const cnn_findings *findings, in
   return drawn;
 }
 
-/* What has the best score lies on top. */
+/* The best score is drawn on top. */
 static bool draw_findings(const cnn_shown *shown, const cnn_findings *findings, const cnn_image *picture) {
   uint8_t rgb[3];
   double box[4];
@@ -343,7 +343,7 @@ static bool draw_segments(const cnn_shown *shown, const cnn_segments *segments, 
   return fine;
 }
 
-/* A key for each class: its name, how many objects of it there are, and how much of the picture is theirs. */
+/* A key for each class: its name, how many objects of it there are, and their share of the image. */
 static bool draw_legend(const cnn_shown *shown, const cnn_segments *segments, cnn_image *picture) {
   Extent *extent = extents_of(segments, shown->view.width);
   cnn_key *key = calloc((size_t)segments->count + 1, sizeof *key);

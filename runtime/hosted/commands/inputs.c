@@ -1,4 +1,4 @@
-/* inputs.c: what `predict` reads and writes: pictures and arrays in, arrays out. */
+/* inputs.c: inputs and outputs of `predict`: images and arrays in, arrays out. */
 // SPDX-License-Identifier: MIT-0
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +10,7 @@ struct cnn_inputs {
   const cnn_network *network;
   char *path;
   cnn_fit fit;
-  cnn_image image; /* a picture; else its pixels are NULL */
+  cnn_image image; /* an image; else its pixels are NULL */
   cnn_data *rows;  /* a table; else NULL, and */
   cnn_archive archive;
   const cnn_tensor **tensor; /* [inputs] */

@@ -121,7 +121,7 @@ static double val_of(const cnn_archive *archive, double usual) {
   return val >= 0 && val < 1 ? val : usual;
 }
 
-/* What a file of weights says of itself: the names of classes, which must be those of the program in the same
+/* The metadata of a weight file: the names of classes, which must be those of the program in the same
  * order, if it has some, and the part that was for validation. */
 static cnn_status take_notes(const cnn_program *program, const char *path) {
   cnn_program_state *state = program->state;
@@ -228,7 +228,7 @@ static int run_command(const cnn_program *program, int argc, char **argv) { /* a
   return unknown_command(program, argv[0]);
 }
 
-/* --help, --help COMMAND and --help=COMMAND: the command tells its options itself. */
+/* --help, --help COMMAND and --help=COMMAND: the command prints its own options. */
 static int help(const cnn_program *program, char *command) {
   char option[] = "--help";
   if (command) return run_command(program, 2, (char *[]){command, option, NULL});

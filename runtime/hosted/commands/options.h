@@ -37,8 +37,8 @@ typedef struct cnn_usage {
 
 enum { CNN_EXIT_FAILED = 1, CNN_EXIT_USAGE = 2, CNN_GO_ON = -1 };
 
-/* argv[0] is the command. CNN_GO_ON, with the operands, as many as there may be, in argv[*operand ..] (NULL:
- * there are none); else the exit status, and all has been said. */
+/* argv[0] is the command. CNN_GO_ON, with all operands in argv[*operand ..] (operand NULL:
+ * none are permitted); else the exit status, after the message. */
 int cnn_usage_parse(const cnn_usage *usage, int argc, char **argv, int *operand);
 /* CNN_GO_ON if the path is NULL or ends in one of the suffixes; else it has been said that it should. */
 int cnn_usage_suffix(const cnn_usage *usage, const char *option, const char *path,

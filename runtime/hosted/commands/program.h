@@ -29,9 +29,9 @@ int cnn_program_saliency(const cnn_program *program, int argc, char **argv);
 /* prints the message; CNN_EXIT_FAILED */
 int cnn_program_fail(const cnn_program *program, const cnn_status *status);
 cnn_status cnn_program_finish(void); /* all of standard output is out */
-/* The weights of a file, or (path NULL) those compiled in, or else those of NET.safetensors beside the
- * program or in the working directory, which is then told on standard error: from malloc. Prints warnings.
- * `names`: what the names of a file are in the net. */
+/* The weights of a file, or (path NULL) those compiled in, or else those of NET.safetensors next to the
+ * program or in the working directory, which is then reported on standard error: from malloc. Prints
+ * warnings. `names`: maps the names of a file to those of the net. */
 cnn_status cnn_program_weights(const cnn_program *program, const char *path, const cnn_weights_names *names,
                                float **weights);
 /* Of a set without a part for validation, what the run that made the weights took for it. */

@@ -40,7 +40,7 @@ typedef struct Bench {
   double mark;
 } Bench;
 
-/* Made-up samples: bytes for pictures, small numbers for the rest, classes that exist. */
+/* Synthetic samples: bytes for images, small numbers for the rest, classes that exist. */
 static void fill(cnn_batch *batch) {
   const cnn_network *network = batch->network;
   cnn_random random = cnn_random_stream(1, CNN_STREAM_DATA, 0);
@@ -141,8 +141,9 @@ static void measure(Bench *bench, cnn_trainer *trainer) {
   }
 }
 
-static void mark(void *context,
-                 int32_t number) { /* once for each image of a batch, or for those that lie side by side */
+static void
+mark(void *context,
+     int32_t number) { /* once for each image of a batch, or for those in a batch-innermost layout */
   Bench *bench = context;
   double now = cnn_clock();
   bench->layer_second[number * LAYER_CALLS + bench->timed_calls % LAYER_CALLS] += now - bench->mark;
@@ -178,7 +179,7 @@ static void timed_step(Bench *bench, cnn_trainer *trainer) {
   cnn_pace_end(&one, begun);
 }
 
-/* Another half of the time for the layers, so that asking the clock between them does not show in the
+/* Half of the time again for the layers, so that reading the clock between them does not show in the
  * latency. trainer: NULL for infer. */
 static void measure_layers(Bench *bench, cnn_trainer *trainer) {
   if (bench->steps == 0 || (!trainer && !bench->network->infer_timed)) return;
@@ -226,8 +227,8 @@ static double row_seconds(const Row *row) {
   return sum;
 }
 
-/* A row for each layer, in the order of the program, then what no layer has. NULL where there is no memory. A
- * layer that another one does has no time of its own. */
+/* A row for each layer, in the order of the program, then the rest of the step. NULL where there is no
+ * memory. A layer that another one computes has no separate time. */
 static Row *rows_of_training(const Bench *bench, int32_t *count) {
   const cnn_network *network = bench->network;
   Row *row = calloc((size_t)(network->layers + bench->steps) + 1, sizeof *row);

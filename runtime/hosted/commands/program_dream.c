@@ -1,6 +1,6 @@
 /* program_dream.c: `net dream`: an input that the net takes for a class as surely as it can be made to:
- * gradient ascent on the score, from noise or from a picture (Simonyan, Vedaldi and Zisserman, 2014). Left to
- * itself it finds patterns that no eye can read, so after each step the picture is drawn back a little to
+ * gradient ascent on the score, from noise or from an image (Simonyan, Vedaldi and Zisserman, 2014). Left to
+ * itself it finds patterns that no eye can read, so after each step the image is drawn back a little to
  * where it began (decay; ibid.), now and then blurred, less and less (Yosinski et al., 2015), and each step
  * sees it shifted by a few pixels (jitter; Mordvintsev et al., 2015). */
 // SPDX-License-Identifier: MIT-0
@@ -40,7 +40,7 @@ typedef struct Score {
   double score, probability;
 } Score;
 
-/* ---- The picture */
+/* ---- The image */
 
 /* One line of `count` pixels that lie `apart` numbers from each other; beyond its ends it goes on as it ends.
  */
@@ -68,7 +68,7 @@ static void blur(Dream *d, double sigma) {
     blur_line(d->picture + x, d->height, across, sigma, d->row);
 }
 
-/* What the net sees: the picture shifted, what leaves at one side enters at the other. */
+/* The net's input: the image shifted cyclically. */
 static int64_t shifted(const Dream *d, int32_t y, int32_t x, int32_t down, int32_t right) {
   return ((int64_t)((y + down) % d->height) * d->width + (x + right) % d->width) * d->channels;
 }
@@ -179,7 +179,7 @@ static cnn_status choose_units(Dream *d, const Arguments *a) {
   return cnn_unit_parse(network, a->output, &d->unit[0]);
 }
 
-/* Noise around the middle, or a picture. */
+/* Noise around the middle, or an image. */
 static cnn_status start(Dream *d, const Arguments *a) {
   const bool bounded = isfinite(d->low);
   const double middle = bounded ? (d->low + d->high) / 2 : 0;

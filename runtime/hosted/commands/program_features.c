@@ -110,7 +110,7 @@ static void warn_unsound(const cnn_program *program, const cnn_viewer *viewer) {
   fprintf(stderr, "\n");
 }
 
-/* What the net says: of the class and the pixel that are asked about, or of what it is surest of. */
+/* The score of the requested class and pixel, or else of the best ones. */
 static cnn_status ask(const cnn_viewer *viewer, const Arguments *a, const char *path, char says[300]) {
   const cnn_network *network = viewer->network;
   *says = 0;

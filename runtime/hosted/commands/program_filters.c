@@ -1,4 +1,4 @@
-/* program_filters.c: `net filters`: the weights of a layer as pictures. */
+/* program_filters.c: `net filters`: the weights of a layer as images. */
 // SPDX-License-Identifier: MIT-0
 #include <math.h>
 #include <stdio.h>
@@ -87,7 +87,7 @@ static Filters filters_of(const cnn_network *network, const float *weights, int3
   return f;
 }
 
-/* A dense layer right on a gray picture: its weights are pictures too. */
+/* A dense layer directly after a gray input image: its weights are images, too. */
 static void as_templates(const cnn_network *network, int32_t layer, Filters *f) {
   const cnn_port *port = &network->input[0];
   if (network->inputs != 1 || strcmp(network->layer[layer].op, "dense") != 0 || !cnn_port_is_picture(port) ||

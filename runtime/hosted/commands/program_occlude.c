@@ -1,4 +1,4 @@
-/* program_occlude.c: `net occlude`: what becomes of the score of a class when a square of the picture is
+/* program_occlude.c: `net occlude`: the change of the score of a class when a square of the image is
  * covered, for squares all over it (Zeiler and Fergus, 2014). Of a sequence a stretch of time is covered, of
  * a vector a few numbers. */
 // SPDX-License-Identifier: MIT-0
@@ -29,7 +29,7 @@ typedef struct Occlusion {
   cnn_viewer viewer;
   const cnn_port *port;
   int32_t height, width,
-      channels; /* of what is covered: a sequence is one row, a vector one row of one channel */
+      channels; /* of the covered input: a sequence is one row, a vector one row of one channel */
   int32_t window, stride, rows, columns; /* positions of the window */
   const cnn_asked *asked;
   cnn_unit unit;
@@ -50,7 +50,7 @@ static double value_now(Occlusion *o) {
   return o->likely ? cnn_viewer_probability(&o->viewer, o->unit) : cnn_viewer_score(&o->viewer, o->unit);
 }
 
-/* The last window ends where the picture does. */
+/* The last window ends where the image does. */
 static int32_t place(const Occlusion *o, int32_t i, int32_t extent) {
   const int32_t at = i * o->stride, last = extent > o->window ? extent - o->window : 0;
   return at < last ? at : last;
@@ -119,7 +119,7 @@ static void mark(cnn_figure *figure, const Occlusion *o) {
     cnn_figure_mark(figure, box);
 }
 
-/* The picture in gray, with the colors of the map where it matters. */
+/* The image in gray, with the colors of the map where it matters. */
 static void draw_overlay(cnn_figure *figure, const Occlusion *o, const cnn_scale *scale) {
   if (!cnn_port_is_picture(o->port)) return;
   uint8_t *rgb = cnn_figure_panel(figure, o->height, o->width, "both");
@@ -160,7 +160,7 @@ static cnn_status draw(const Occlusion *o, const Arguments *a, const char *path)
   return status;
 }
 
-/* What the window is filled with: what was asked for, or the picture's mean color. */
+/* The fill value: the requested one, or the image's mean color. */
 static void choose_fill(Occlusion *o, const Arguments *a) {
   const int64_t pixels = (int64_t)o->height * o->width;
   for (int32_t c = 0; c < o->channels; c++) {
@@ -170,7 +170,7 @@ static void choose_fill(Occlusion *o, const Arguments *a) {
   }
 }
 
-/* What is asked about: of a net that finds boxes, one of them, unless it is a pixel. */
+/* The explained score: of a net that finds boxes, that of a box, unless it is a pixel's. */
 static cnn_status choose(Occlusion *o, const Arguments *a, const char *path) {
   const cnn_network *network = o->viewer.network;
   const bool finds = cnn_output_first(network, CNN_OUTPUT_DETECTIONS) >= 0;

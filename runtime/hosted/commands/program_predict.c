@@ -1,4 +1,4 @@
-/* program_predict.c: `net predict`: labels and scores, or raw outputs, of pictures and arrays. */
+/* program_predict.c: `net predict`: labels and scores, or raw outputs, of images and arrays. */
 // SPDX-License-Identifier: MIT-0
 #include <jansson.h>
 #include <math.h>
@@ -51,8 +51,8 @@ typedef struct Prediction {
   bool incomplete;   /* there was no memory for all of it */
   int64_t unsound;   /* values of outputs that are NaN or infinite */
   int32_t strange;   /* the output that has the first of them, */
-  char where[300];   /* and what it was made of */
-  cnn_status unread; /* CNN_OK, or that some pictures of a folder are damaged */
+  char where[300];   /* and the input that it came from */
+  cnn_status unread; /* CNN_OK, or that some images of a folder are damaged */
 } Prediction;
 
 static json_t *real(double value) { return isfinite(value) ? json_real(value) : json_null(); }
@@ -138,7 +138,7 @@ static void add_classes(Prediction *prediction, json_t *object, int32_t o, const
   cnn_judged judged = cnn_judge(prediction->network, o);
   char room[24];
   int64_t best = cnn_class_at(&prediction->network->output[o], &judged, value, prediction->score);
-  /* none where it is no UTF-8 */
+  /* none where it is not UTF-8 */
   json_t *label = json_string(cnn_program_label(prediction->network, NULL, best, room));
   put(prediction, object, "class", json_integer(best));
   put(prediction, object, "label", label ? label : json_null());
@@ -230,7 +230,7 @@ static bool is_picture(const cnn_network *network, int32_t o) {
          network->output[o].kind == CNN_OUTPUT_VALUES && (judged.channels == 1 || judged.channels == 3);
 }
 
-/* The sample as it was, for what is drawn on it; none where its input is no picture. */
+/* A copy of the sample's image to draw on; none if its input is not an image. */
 static cnn_status keep_picture(Prediction *prediction, const cnn_inputs *inputs) {
   const cnn_status no_memory = cnn_failure(CNN_NO_MEMORY, "no memory for the image");
   const cnn_image *picture = cnn_inputs_picture(inputs);
@@ -252,7 +252,7 @@ static cnn_status keep_picture(Prediction *prediction, const cnn_inputs *inputs)
   return fine ? cnn_success() : no_memory;
 }
 
-/* Each pixel of the picture in the color of its class. */
+/* Each pixel of the image in the color of its class. */
 static bool draw_map(Prediction *prediction, int32_t o, const cnn_image *picture) {
   const cnn_port *port = &prediction->network->output[o];
   const cnn_judged judged = cnn_judge(prediction->network, o);
@@ -270,7 +270,7 @@ static bool draw_map(Prediction *prediction, int32_t o, const cnn_image *picture
   return class != NULL;
 }
 
-/* What is found, on the picture: boxes and segments, or (o >= 0) a map of classes. */
+/* The detections, on the image: boxes and segments, or (o >= 0) a map of classes. */
 static cnn_status write_overlay(Prediction *prediction, const char *path, int32_t o) {
   cnn_image *picture = &prediction->picture;
   const bool drawn = o < 0 ? cnn_found_draw(&prediction->shown, prediction->kept, picture)
@@ -278,7 +278,7 @@ static cnn_status write_overlay(Prediction *prediction, const char *path, int32_
   return drawn ? cnn_image_write(path, picture) : cnn_failure(CNN_NO_MEMORY, "%s: no memory", path);
 }
 
-/* A picture shows one output, and values from 0 to 1: what it leaves out is said. */
+/* An image shows one output, and values from 0 to 1: reports the rest as left out. */
 static void tell_left_out(const Prediction *prediction, const char *path, int32_t o, bool map) {
   const cnn_network *network = prediction->network;
   const cnn_port *port = &network->output[o];
@@ -301,8 +301,8 @@ static void tell_left_out(const Prediction *prediction, const char *path, int32_
     fprintf(stderr, "the command features draws %s on its own scale\n", drawable > 1 ? "each of them" : "it");
 }
 
-/* What is found; or the first output that can be shown: a map of classes in colors, over the picture if
- * there is one, or a picture of values from 0 to 1. */
+/* The detections; or the first output that can be shown: a map of classes in colors, over the image if
+ * there is one, or an image of values from 0 to 1. */
 static cnn_status write_picture(Prediction *prediction, const char *path) {
   const cnn_network *network = prediction->network;
   const bool finds = cnn_net_finds(network);
@@ -419,7 +419,7 @@ static void warn_unsound(const cnn_program *program, const Prediction *predictio
             program->network->output[prediction->strange].name);
 }
 
-/* Of sample `index`: the first one is kept where a picture is wanted. */
+/* Of sample `index`: the first one is kept where an image is requested. */
 static cnn_status see_sample(Prediction *prediction, const cnn_inputs *inputs, const char *path,
                              int64_t index) {
   const cnn_network *network = prediction->network;
@@ -443,8 +443,7 @@ static cnn_status predict_file(Prediction *prediction, const char *path) {
   int64_t count = cnn_inputs_count(inputs);
   bool batched = cnn_inputs_batched(inputs);
   prediction->batched = prediction->batched || batched;
-  const int32_t most =
-      network->step ? 1 : network->batch; /* the images of a batch have states of their own */
+  const int32_t most = network->step ? 1 : network->batch; /* each image of a batch has its own state */
   for (int64_t first = 0; status.code == CNN_OK && first < count; first += most) {
     int32_t now = count - first < most ? (int32_t)(count - first) : most;
     for (int32_t i = 0; status.code == CNN_OK && i < now; i++)
@@ -470,7 +469,7 @@ static cnn_status predict_file(Prediction *prediction, const char *path) {
   return status;
 }
 
-/* All pictures in a folder and in the folders in it. */
+/* All images in a folder and its subfolders. */
 static cnn_status predict_folder(Prediction *prediction, const char *path) {
   cnn_pictures pictures;
   cnn_status status = cnn_pictures_collect(&pictures, path, false);
@@ -490,7 +489,7 @@ static cnn_status predict_folder(Prediction *prediction, const char *path) {
   for (int64_t i = 0; status.code == CNN_OK && i < pictures.count; i++) {
     status = predict_file(prediction, pictures.picture[i].path);
     if (status.code != CNN_BAD_FORMAT || prediction->arguments->out)
-      continue; /* rows of -o stand for all pictures */
+      continue; /* -o needs a row for every image */
     fprintf(stderr, "%s\n", status.message);
     status = cnn_success();
     failed++;
@@ -533,7 +532,7 @@ static int predict(const cnn_program *program, const Arguments *arguments, int f
   return status.code == CNN_OK ? 0 : cnn_program_fail(program, &status);
 }
 
-/* As cnn_written_spares, for each picture of a folder, too. */
+/* As cnn_written_spares, for each image of a folder, too. */
 static int spares_input(const cnn_usage *usage, const cnn_written *written, const char *path) {
   static const char why[] = "it is an input";
   if (!written->path || !is_folder(path)) return cnn_written_spares(usage, written, path, why);

@@ -49,7 +49,7 @@ static void add_up(Saliency *s, const Arguments *a, int32_t input) {
   memcpy(s->viewer.value[input], s->plain, (size_t)n * sizeof(float));
 }
 
-/* Of a picture a pixel's largest; elsewhere every number has its own. */
+/* The largest of each pixel of an image; other inputs keep one per element. */
 static void reduce(const cnn_port *port, float *gradient) {
   const int32_t channels = cnn_port_is_picture(port) ? port->dim[2] : 1;
   for (int64_t p = 0; p < port->size / channels; p++) {

@@ -20,8 +20,8 @@
 #include "hosted/training/exchange.h"
 
 /* The signal that came, Ctrl-C, SIGTERM, or SIGUSR1, which mpirun and Slurm pass on and do not follow by
- * SIGKILL: the only way in which one can tell the loop. A second Ctrl-C ends the process at once; a second of
- * the others does not, as Slurm sends SIGTERM to a job and to what runs in it. */
+ * SIGKILL: it only sets a flag for the loop. A second Ctrl-C ends the process immediately; a second of
+ * the others does not, as Slurm sends SIGTERM both to a job and to its processes. */
 static volatile sig_atomic_t interrupted;
 static void interrupt(int signal_number) { interrupted = signal_number; }
 
@@ -95,8 +95,8 @@ static void apply(const Arguments *arguments, cnn_train_options *options) {
   options->tensorboard = arguments->tensorboard;
 }
 
-/* A quarter of the machine's memory for pictures that have been decoded: enough for most sets of folders, and
- * no file that nobody asked for. The processes of a machine share it. */
+/* A quarter of the machine's memory for decoded images: enough for most sets of folders, without
+ * any cache file. The processes of a machine share it. */
 static int64_t memory_for_pictures(const cnn_ranks *ranks) {
   return cnn_memory() / 4 / (ranks && ranks->here > 1 ? ranks->here : 1);
 }
@@ -138,7 +138,7 @@ static bool outputs_of(Outputs *outputs, const cnn_program *program, const Argum
          (outputs->events || !a->tensorboard);
 }
 
-/* Before anything is written: no output is what the command reads, or is. */
+/* Before anything is written: no output may be an input of the command, or its program. */
 static int outputs_check(const cnn_usage *usage, const Outputs *outputs, const Arguments *a) {
   int status = cnn_written_apart(usage, outputs->list);
   if (status == CNN_GO_ON) {
@@ -150,7 +150,7 @@ static int outputs_check(const cnn_usage *usage, const Outputs *outputs, const A
   return status;
 }
 
-/* Opens the data and trains. A usage that was refused is told by the value, all else by the status. */
+/* Opens the data and trains. The return value reports wrong usage, the status everything else. */
 static int train_on(const cnn_usage *usage, const Arguments *arguments, const Outputs *outputs,
                     const cnn_network *network, cnn_train_options *options, cnn_status *status) {
   cnn_data *data = NULL;
@@ -195,8 +195,8 @@ static int suffixes_check(const cnn_usage *usage, const Arguments *a, const char
   return status;
 }
 
-/* Only the first process writes; whether it may is what all are told. A usage that was refused is told by the
- * value, all else by the status. */
+/* Only the first process writes; whether it may is broadcast to all. The return value reports wrong
+ * usage, the status everything else. */
 static int train(const cnn_program *program, const cnn_usage *usage, const Arguments *arguments,
                  cnn_train_options *options, cnn_status *status) {
   const bool first = !options->ranks || options->ranks->rank == 0;

@@ -15,7 +15,7 @@ typedef struct cnn_viewer {
   float **value;       /* by input, [h][w][c]: what is looked at; may be changed */
   void **raw, **input; /* the same in the input's type, and as the net takes it */
   float **seed;        /* by output: weights of its scores */
-  cnn_view view;       /* how the picture lies in the first input that is one */
+  cnn_view view;       /* position of the image in the first image input */
 } cnn_viewer;
 
 /* A unit of an output: a class, or a channel, at one of the output's positions, or the mean over all. */
@@ -57,7 +57,7 @@ cnn_status cnn_layer_find(const cnn_network *network, const char *name, int32_t 
 
 void cnn_port_floats(const cnn_port *port, const void *raw, float *value); /* of an input */
 bool cnn_port_is_picture(const cnn_port *port);                            /* 1 or 3 channels */
-/* Such an input in RGB. Pictures are 0..255 whatever the type, i8 minus 128; arrays of other numbers are
+/* Such an input in RGB. Images are 0..255 whatever the type, i8 minus 128; arrays of other numbers are
  * stretched to what can be seen. */
 void cnn_port_pixels(const cnn_port *port, const float *value, uint8_t *rgb);
 void cnn_port_range(const cnn_port *port, double *low,
@@ -69,16 +69,16 @@ typedef struct cnn_sheet {
 } cnn_sheet;
 cnn_sheet cnn_sheet_of(
     int32_t rank,
-    const int32_t dim[3]); /* pictures: a map a channel; sequences: channels by time; vectors: in lines */
-/* An input in its own colors, or, if it is no picture, in those of its numbers. `value` as viewer->value. */
+    const int32_t dim[3]); /* images: a map per channel; sequences: channels by time; vectors: in lines */
+/* An input in its own colors, or, if it is not an image, with a color scale. `value` as viewer->value. */
 void cnn_figure_input(cnn_figure *figure, const cnn_port *port, const float *value, const char *caption);
 
-/* -o: a page, or the numbers behind it as .npy. */
+/* -o: a page, or its numbers as .npy. */
 bool cnn_out_is_array(const char *path);
 cnn_status cnn_out_array(const char *path, cnn_type type, const void *value, int32_t rank,
                          const int64_t *dim);
-/* What the commands have in common: CNN_GO_ON, or the exit status of a command line that lacks something or
- * would write over what it reads.
+/* Common setup of the commands: CNN_GO_ON, or the exit status of a command line that lacks something or
+ * would overwrite its input.
  * `input`: NULL, or the file that is read. */
 int cnn_viewer_usage(const cnn_usage *usage, const cnn_program *program, const char *weights,
                      const char *input, const char *out, bool array);

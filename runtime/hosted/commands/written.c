@@ -13,7 +13,7 @@
 
 /* Names of outputs end differently, so two of them are one file only where there is a file already, with
  * several names. Devices and
- * pipes are no file: any number of outputs may go there. */
+ * pipes do not count: any number of outputs may go there. */
 typedef struct Identity {
   dev_t device;
   ino_t number;
@@ -35,7 +35,7 @@ static int refuse(const cnn_usage *usage, const char *path, const char *why, con
   return cnn_usage_error(usage, "%s cannot be written: %s%s", path, why, more);
 }
 
-/* Of weights, ":KEY" may stand behind the file's name. */
+/* For weights, ":KEY" may follow the file name. */
 static bool was_read(const char *path, Identity *identity) {
   char file[4096];
   const int n = snprintf(file, sizeof file, "%.*s", (int)cnn_archive_file(path), path);

@@ -108,7 +108,7 @@ static void record_put(const cnn_reader *reader, const cnn_parts *sample) {
                      sample->target[cnn_ports(network)]);
 }
 
-/* The picture is decoded once, for the input and for what is true of it. */
+/* The image is decoded once, for the input and for its annotations. */
 static cnn_status objects_read(cnn_reader *reader, const cnn_data *data, cnn_part part, int64_t index) {
   const cnn_port *port = &reader->network->input[0];
   cnn_image image;

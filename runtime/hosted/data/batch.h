@@ -16,7 +16,7 @@ typedef struct cnn_batch {
   void **input, **target; /* as cnn_parts, of all samples */
 } cnn_batch;
 
-/* Reads samples into batches; several may fill the same batch at once. */
+/* Reads samples into batches; several may fill the same batch concurrently. */
 typedef struct cnn_reader {
   const cnn_network *network;
   cnn_parts raw, own,

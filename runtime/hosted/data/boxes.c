@@ -1,4 +1,4 @@
-/* boxes.c: pictures with objects, whatever their files: what the readers fill in, and samples. */
+/* boxes.c: images with objects, independent of file formats: filled by the readers, read as samples. */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/data/boxes.h"
 
@@ -50,7 +50,7 @@ static void segments_number(const cnn_scene *scene, cnn_truth *truth, int32_t *n
   }
 }
 
-/* Classes, instances and boxes by the picture of the segments, whose colors are R + 256 G + 65536 B. */
+/* Classes, instances and boxes from the image of the segments, whose colors are R + 256 G + 65536 B. */
 static cnn_status segments_read(const cnn_scene *scene, const cnn_image *segments, int32_t *number,
                                 cnn_truth *truth) {
   const int32_t width = segments->width;
@@ -320,7 +320,7 @@ cnn_status cnn_boxes_name(cnn_data *data, const char *where, char *const *name, 
 
 /* ---- When all has been read */
 
-/* A picture that is missing is told at once; with --skip-bad, all are read. */
+/* A missing image is reported immediately; with --skip-bad, all are read. */
 static cnn_status scene_try(const cnn_data *data, const cnn_scene *scene) {
   const char *const path[2] = {scene->image, scene->segments};
   for (int k = 0; k < 2; k++)
@@ -336,7 +336,7 @@ static cnn_status scene_try(const cnn_data *data, const cnn_scene *scene) {
   return status;
 }
 
-/* With --skip-bad, the pictures that cannot be read are left out. */
+/* With --skip-bad, unreadable images are dropped. */
 static cnn_status scenes_try(cnn_data *data, int pool) {
   BoxesSet *set = data->set;
   cnn_scenes *scenes = &set->pool[pool];

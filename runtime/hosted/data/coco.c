@@ -1,5 +1,5 @@
-/* coco.c: COCO's JSON as objects of pictures: images, categories and annotations, which name each other by
- * numbers. What is wrong is told with its place in the JSON. */
+/* coco.c: COCO's JSON as objects of images: images, categories and annotations, which name each other by
+ * numbers. Errors are reported with their place in the JSON. */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/data/coco.h"
 
@@ -22,7 +22,7 @@ typedef struct File {
   const char *path, *images, *segments;
   int pool;
   int64_t first; /* scenes that were in the pool before */
-  Id *image;     /* sorted; those of pictures that were left out are missing */
+  Id *image;     /* sorted; those of dropped images are missing */
   size_t images_known;
 } File;
 
@@ -216,7 +216,7 @@ static cnn_status images_read(File *file, const json_t *list) {
   return status;
 }
 
-/* The scene of an annotation. NULL with success: its picture was left out. */
+/* The scene of an annotation. NULL with success: its image was dropped. */
 static cnn_status scene_of(const File *file, const json_t *list, size_t k, const Id *all, size_t alls,
                            cnn_scene **scene) {
   int64_t number;
@@ -327,7 +327,7 @@ static cnn_status box_read(const File *file, const json_t *annotation, size_t k,
   return status.code == CNN_OK ? status : wrong(file, "annotations", k, "bbox", "%s", status.message);
 }
 
-/* What an annotation and a segment both have: class, and whether it counts. */
+/* Common fields of an annotation and a segment: class, and whether it counts. */
 static cnn_status class_read(const File *file, const json_t *element, const char *list, size_t k,
                              cnn_boxed *object) {
   const cnn_coco *coco = file->coco;
@@ -415,12 +415,12 @@ static cnn_status segments_take(const File *file, const json_t *list, size_t k, 
   return status;
 }
 
-/* One broken segment spoils the picture: its pixels would belong to nothing. */
+/* One broken segment spoils the image: its pixels would belong to nothing. */
 static cnn_status segments_read(const File *file, const json_t *list, size_t k, const Id *all, size_t alls) {
   cnn_scene *scene;
   cnn_status status = scene_of(file, list, k, all, alls, &scene);
   if (status.code == CNN_OK && scene) status = segments_take(file, list, k, scene);
-  if (status.code != CNN_OK && scene) { /* the picture is told of here, and not once more */
+  if (status.code != CNN_OK && scene) { /* the image is reported here, and not a second time */
     free(scene->segments);
     scene->segments = NULL;
     scene->height = 0;

@@ -1,4 +1,4 @@
-/* coco.h: COCO's JSON as objects of pictures. */
+/* coco.h: COCO's JSON as objects of images. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_COCO_H
 #define CNN_COCO_H
@@ -12,7 +12,7 @@ typedef struct cnn_category {
   bool stuff;       /* of a panoptic set: no object */
 } cnn_category;
 
-/* What the files of a set have in common. */
+/* Common state of the files of a set. */
 typedef struct cnn_coco {
   cnn_data *data;
   bool panoptic;
@@ -23,8 +23,8 @@ typedef struct cnn_coco {
   int32_t *class_of;  /* [categories] */
 } cnn_coco;
 
-/* One file with the objects of a part. file_name of a picture is below `images`, of its segments below
- * `segments`; whether they are there is not looked at. */
+/* One file with the objects of a part. file_name of an image is below `images`, of its segments below
+ * `segments`; whether they exist is not checked. */
 cnn_status cnn_coco_read(cnn_coco *coco, int pool, const char *path, const json_t *root, const char *images,
                          const char *segments);
 void cnn_coco_free(cnn_coco *coco);

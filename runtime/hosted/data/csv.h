@@ -1,5 +1,5 @@
-/* csv.h: a text of rows and cells, as spreadsheets and pandas write them (RFC 4180, with what is usual
- * besides). */
+/* csv.h: a text of rows and cells, as spreadsheets and pandas write them (RFC 4180, with the usual
+ * extensions). */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_CSV_H
 #define CNN_CSV_H

@@ -128,7 +128,7 @@ static const char understood[] =
     "directory), synthetic and synthetic:shapes";
 
 static cnn_status directory_open(cnn_data *data) {
-  /* Where several truths lie side by side, the net decides between classes of pixels and boxes. */
+  /* If a set has several kinds of annotations, the net decides between classes of pixels and boxes. */
   static cnn_status (*const kinds[2][9])(cnn_data *, const Listing *) = {
       {cnn_data_open_idx, cnn_data_open_cifar, cnn_data_open_coco, cnn_data_open_voc, cnn_data_open_yolo,
        cnn_data_open_masks, cnn_data_open_panoptic, cnn_data_open_csv_parts, cnn_data_open_folders},
@@ -186,7 +186,7 @@ static cnn_status boxes_agree(const cnn_data *data) {
   return cnn_success();
 }
 
-/* What the set tells against what the net wants to be told. */
+/* Compares the annotations of the set with the targets of the net. */
 static cnn_status targets_agree(const cnn_data *data) {
   if (data->options.any_target) return cnn_success();
   const cnn_status status = boxes_agree(data);
@@ -343,7 +343,7 @@ void cnn_data_files(const cnn_data *data, cnn_each_file *each, void *context) {
   if (data->kind->files) data->kind->files(data, each, context);
 }
 
-/* The path behind the directory and a slash; NULL: it is not in there. */
+/* The path after the directory and a slash; NULL: it is not in there. */
 static const char *below(const char *directory, const char *path) {
   const size_t n = strlen(directory);
   return strncmp(directory, path, n) == 0 && path[n] == '/' ? path + n + 1 : NULL;

@@ -1,5 +1,5 @@
 /* data_arrays.c: sets in one .npz file: x, y, x_val, y_val, x_test, y_test; or, where a net has several
- * inputs or targets, arrays by the names of its inputs, and OUTPUT_target, with the same endings. What is for
+ * inputs or targets, arrays by the names of its inputs, and OUTPUT_target, with the same endings. Arrays for
  * training may also end in _train. */
 // SPDX-License-Identifier: MIT-0
 #include <stdlib.h>
@@ -53,7 +53,7 @@ static const cnn_tensor *find_target(const cnn_data *data, const cnn_archive *ar
                                                                             : tensor;
 }
 
-/* The names in the file, for a message about one that is missing: as many as there is room for. */
+/* The names in the file, for a message about a missing one, as far as the room permits. */
 static const char *names(const cnn_archive *archive, char *text, size_t room) {
   enum { MORE = 20 };
   size_t n = 0;
@@ -104,7 +104,7 @@ static cnn_status target_column(cnn_data *data, Column *column, int32_t o, const
              : cnn_array_mismatch(what, tensor, &shape);
 }
 
-/* Every label is looked at once. */
+/* Checks every label. */
 static cnn_status labels_scan(cnn_data *data, const cnn_tensor *tensor, const char *what) {
   cnn_status status = cnn_success();
   for (int64_t i = 0; i < tensor->size && status.code == CNN_OK; i++)

@@ -1,6 +1,6 @@
 /* data_cifar.c: CIFAR-10 and CIFAR-100 in their binary form, https://www.cs.toronto.edu/~kriz/cifar.html:
  * records of a label (CIFAR-100: a coarse and a fine one, of which the fine one is taken) and 3072 bytes, the
- * red, green and blue planes of a 32x32 picture. */
+ * red, green and blue planes of a 32x32 image. */
 // SPDX-License-Identifier: MIT-0
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +17,7 @@ typedef struct CifarFile {
 } CifarFile;
 typedef struct CifarSet {
   CifarFile file[FILES_MOST];
-  int32_t files, labels; /* labels: bytes before a picture */
+  int32_t files, labels; /* labels: bytes before an image */
   char *names;           /* the file of classes; NULL: there is none */
 } CifarSet;
 

@@ -1,4 +1,4 @@
-/* data_classes.c: which class a folder of pictures stands for. By the name of one of the net's labels; by its
+/* data_classes.c: mapping of image folders to classes. By the name of one of the net's labels; by its
  * number, where all folders are named by numbers; without labels by its place among the sorted names. */
 // SPDX-License-Identifier: MIT-0
 #include <stdio.h>
@@ -77,7 +77,7 @@ static cnn_status refuse(const cnn_data *data, char *const *folder, int32_t fold
 
 /* ---- Parts that spell a folder in several ways */
 
-/* Whether two folders of different parts are one: nothing but capitals tells them apart, no other folder
+/* Whether two folders of different parts are one: they differ in capitals alone, no other folder
  * comes into question for either, and they are not the labels of two classes. */
 static bool is_one(const cnn_data *data, char *const *folder, const uint8_t *pools, int32_t folders,
                    int32_t f, int32_t g) {
@@ -106,7 +106,7 @@ static int32_t join(char **folder, int32_t folders, int32_t *number) {
     while (number[number[f]] != number[f]) number[f] = number[number[f]];
   for (int32_t f = 0; f < folders; f++) {
     if (number[f] != f) free(folder[f]);
-    else folder[kept++] = folder[f], number[f] = -kept; /* its new number, told from the old ones */
+    else folder[kept++] = folder[f], number[f] = -kept; /* its new number, distinct from the old ones */
   }
   for (int32_t f = 0; f < folders; f++)
     if (number[f] >= 0) number[f] = number[number[f]];

@@ -1,5 +1,5 @@
-/* data_coco.c: sets in COCO's JSON: annotations/instances_train2017.json and the like beside folders of
- * pictures, _annotations.coco.json among the pictures of train/, valid/ and test/, or one such file alone;
+/* data_coco.c: sets in COCO's JSON: annotations/instances_train2017.json and the like next to folders of
+ * images, _annotations.coco.json among the images of train/, valid/ and test/, or one such file alone;
  * and panoptic_train2017.json with a folder of segments. */
 // SPDX-License-Identifier: MIT-0
 #include <ctype.h>
@@ -15,7 +15,7 @@ enum { LOOKED_AT = 20, NAME_ROOM = 256 };
 
 /* A JSON file of a set: where it is, and what its name says. */
 typedef struct Place {
-  char *path, *folder, *root; /* folder: that it lies in; root: of the set */
+  char *path, *folder, *root; /* folder: its folder; root: of the set */
   char suffix[NAME_ROOM];     /* "train2017" of instances_train2017.json */
   char stem[NAME_ROOM];       /* "instances_train2017" */
   int pool;
@@ -30,7 +30,7 @@ static bool is_json(const char *name) {
   return n > 5 && strcmp(name + n - 5, ".json") == 0;
 }
 
-/* What the name of a file says; POOLS: it is none of ours. bare: "train.json" will do. */
+/* The part by a file name; POOLS: not an annotation file. bare: "train.json" will do. */
 static void place_name(Place *place, const char *name, bool panoptic, bool bare) {
   const char *const prefix = panoptic ? "panoptic_" : "instances_";
   const size_t n = strlen(name) - 5;
@@ -50,7 +50,7 @@ static void place_name(Place *place, const char *name, bool panoptic, bool bare)
   if (whole) place->pool = POOL_TRAIN;
 }
 
-/* ---- Where the pictures are */
+/* ---- Image folders */
 
 /* memory: false where there was too little to look. */
 static bool has_pictures(const json_t *root, const char *list, const char *folder, bool *memory) {
@@ -147,7 +147,7 @@ static void place_free(Place *place) {
   free(place->root);
 }
 
-/* The JSON files in a folder that are ours; the first one begins the set. A file whose part is told by the
+/* The annotation files in a folder; the first one begins the set. A file whose part is given by the
  * folder has `pool`; POOLS: by its own name. */
 static cnn_status folder_take(cnn_coco *coco, const char *folder, const char *set_root, int pool, bool bare) {
   Listing listing;

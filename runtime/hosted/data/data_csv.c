@@ -228,7 +228,7 @@ static int32_t columns_beyond(const cnn_data *data, const Tables *set) {
   return data->options.target ? 1 : 0;
 }
 
-/* The target is one column, a class or a number; or as many as a regression has values. Where the input is
+/* The target is one column, a class or a number; or one column per value of a regression. Where the input is
  * the target, --target leaves a column out. */
 static cnn_status columns_find(const cnn_data *data, Tables *set) {
   int32_t output;

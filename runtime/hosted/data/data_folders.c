@@ -23,7 +23,7 @@ typedef struct Kept {
   unsigned char *input;
   atomic_uchar *state;
   int64_t count;
-} Kept; /* the first pictures, as the net takes them, once they have been read */
+} Kept; /* the first images, as net inputs, after they have been read */
 typedef struct Pool {
   Picture *picture;
   int64_t count;
@@ -38,9 +38,9 @@ typedef struct Folders {
   int32_t names;
   bool parts;            /* the classes are in folders for the parts */
   cnn_gathered gathered; /* while the set is opened */
-  cnn_skipped skipped;   /* files in folders of classes that are no pictures */
-  cnn_skipped loose;     /* pictures that lie in no such folder */
-  bool all_kept;         /* all pictures for training and validation have a place in memory */
+  cnn_skipped skipped;   /* files in class folders that are not images */
+  cnn_skipped loose;     /* images outside of such folders */
+  bool all_kept;         /* all images for training and validation have a place in memory */
 } Folders;
 
 static const char *const part_names[POOLS][8] = {
@@ -60,7 +60,7 @@ int cnn_data_part_of(const char *name) {
 
 /* ---- What is there */
 
-/* The pictures of a folder, each file once; their paths are the pool's from then on. */
+/* The images of a folder, each file once; the pool takes ownership of their paths. */
 static bool pictures_take(Pool *pool, cnn_pictures *pictures, int32_t folder) {
   Picture *moved = realloc(pool->picture, sizeof *moved * (size_t)(pool->count + pictures->count + 1));
   if (!moved) return false;
@@ -74,7 +74,7 @@ static bool pictures_take(Pool *pool, cnn_pictures *pictures, int32_t folder) {
   return true;
 }
 
-/* What was found in the folders becomes that of the pools, each file once. */
+/* Moves the files found in the folders to the pools, each file once. */
 static cnn_status found_take(cnn_data *data, Folders *set) {
   cnn_gathered *all = &set->gathered;
   cnn_status status = cnn_gathered_once(all);
@@ -119,7 +119,7 @@ static cnn_status folder_number(cnn_data *data, Folders *set, int pool, const ch
   return cnn_success();
 }
 
-/* What is said of a class without a picture. In a set where nothing is a picture, folders are no classes. */
+/* The error for a class without an image. In a set without images, folders are not classes. */
 static cnn_status empty_folder(const char *path, const cnn_pictures *pictures) {
   if (pictures->skipped.count == 0)
     return cnn_failure(CNN_MISMATCH, "%s: this class folder is empty; put images into it, or remove it",
@@ -148,8 +148,8 @@ static cnn_status folder_collect(cnn_data *data, Folders *set, int pool, const c
   return status;
 }
 
-/* A directory of classes; `linked`: a link leads to it. `empty` is the complaint about the first one that has
- * no picture. */
+/* A directory of classes; `linked`: a link leads to it. `empty` is the error of the first one that has
+ * no image. */
 static cnn_status pool_collect(cnn_data *data, Folders *set, int pool, const Listing *listing, bool linked,
                                cnn_status *empty) {
   cnn_status status = cnn_success();
@@ -185,7 +185,7 @@ static size_t input_bytes(const cnn_data *data) {
   return (size_t)port->size * cnn_type_bytes(port->type);
 }
 
-/* Room for as many pictures as may be kept, those for training first. Where there is none, they are decoded
+/* Room for the images that may be kept, those for training first. Without room, they are decoded
  * each time. */
 static void kept_open(cnn_data *data, Folders *set) {
   int64_t room = data->options.keep / (int64_t)input_bytes(data);
@@ -194,7 +194,7 @@ static void kept_open(cnn_data *data, Folders *set) {
     Kept *kept = &set->pool[p].kept;
     int64_t count = set->pool[p].count < room ? set->pool[p].count : room;
     if (count <= 0) continue;
-    kept->input = malloc((size_t)count * input_bytes(data)); /* untouched until a picture comes */
+    kept->input = malloc((size_t)count * input_bytes(data)); /* untouched until an image comes */
     kept->state = calloc((size_t)count, sizeof *kept->state);
     if (kept->input && kept->state) kept->count = count;
     room -= count;
@@ -203,7 +203,7 @@ static void kept_open(cnn_data *data, Folders *set) {
     set->all_kept = set->all_kept && set->pool[p].kept.count == set->pool[p].count;
 }
 
-/* Threads that read the same picture at once all decode it; the first one keeps it. */
+/* Threads that read the same image concurrently all decode it; the first one keeps it. */
 static void keep(Kept *kept, int64_t index, const void *input, size_t bytes) {
   unsigned char absent = ABSENT;
   if (index >= kept->count || !atomic_compare_exchange_strong(&kept->state[index], &absent, COMING)) return;
@@ -232,7 +232,7 @@ static cnn_status folder_read(const cnn_data *data, int pool, int64_t index, voi
   return status.code == CNN_OK ? status : cnn_failure(status.code, "%s: %s", path, status.message);
 }
 
-/* Pictures that stay in memory are decoded once anyway. So are those for an input that is no picture, for
+/* Images that stay in memory are decoded once anyway. So are those for an input that is not an image, for
  * they must have its size. */
 static cnn_status folder_inspect(const cnn_data *data, int pool, int64_t index, void *input) {
   const Folders *set = data->set;
@@ -288,7 +288,7 @@ static bool has_folders(const Listing *listing) {
   return false;
 }
 
-/* A folder that is named as a part is one if there are folders of classes in it; a folder of pictures alone
+/* A folder that is named as a part is one if there are class folders in it; a folder of images alone
  * is a class of that name. */
 static cnn_status part_collect(cnn_data *data, Folders *set, int pool, const char *path, bool linked,
                                cnn_status *empty) {
@@ -306,7 +306,7 @@ static cnn_status part_collect(cnn_data *data, Folders *set, int pool, const cha
   return status;
 }
 
-/* What lies beside the parts is not read. */
+/* Folders next to the parts are not read. */
 static void others_note(cnn_data *data, const Folders *set, const Listing *listing) {
   for (int32_t i = 0; i < listing->count; i++) {
     const Entry *entry = &listing->entry[i];
@@ -425,7 +425,7 @@ static cnn_status classes_find(cnn_data *data, Folders *set) {
   return cnn_folders_name(data, set->name, set->names, set->class_of);
 }
 
-/* With --skip-bad: without the pictures that cannot be read. Classes that lose all of theirs stay classes. */
+/* With --skip-bad: drops unreadable images. Classes that lose all of theirs stay classes. */
 static cnn_status bad_skip(cnn_data *data, Folders *set) {
   int64_t pictures = 0, i = 0, left_out = 0;
   char first[400] = "";

@@ -1,4 +1,4 @@
-/* data_masks.c: pictures with a mask of classes each: images/ and masks/ with files of equal stems, in the
+/* data_masks.c: images with a class mask each: images/ and masks/ with files of equal stems, in the
  * directory itself or in train/, val/ and test/; and Pascal VOC's JPEGImages, SegmentationClass and
  * ImageSets/Segmentation. A pixel of a mask is a class; 255 does not count. */
 // SPDX-License-Identifier: MIT-0
@@ -150,7 +150,7 @@ static char *mask_path(const char *directory, const char *stem, size_t n) {
   return path;
 }
 
-/* A picture and the mask of the same stem. With --skip-bad, what cannot be read is counted and left out. */
+/* An image and the mask of the same stem. With --skip-bad, unreadable pairs are counted and dropped. */
 static cnn_status pair_take(cnn_data *data, Masks *set, int pool, Pair pair) {
   cnn_status status = cnn_success();
   if (!pair.image || !pair.mask) status = cnn_data_no_memory(data);
@@ -184,7 +184,7 @@ static cnn_status folder_pair(cnn_data *data, Masks *set, const cnn_pictures *pi
   return status;
 }
 
-/* Of all folders, each picture once. */
+/* Of all folders, each image once. */
 static cnn_status folders_pair(cnn_data *data, Masks *set) {
   cnn_gathered *all = &set->gathered;
   cnn_status status = cnn_gathered_once(all);

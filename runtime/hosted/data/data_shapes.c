@@ -1,4 +1,4 @@
-/* data_shapes.c: synthetic:shapes[,count=N,size=N,seed=N,kind=K], pictures of shapes made on the spot
+/* data_shapes.c: synthetic:shapes[,count=N,size=N,seed=N,kind=K], images of shapes generated on the fly
  * (shapes.c). kind=boxes: the shapes are objects: disc, square, triangle, star and ring; masks: with their
  * pixels; pixels: a class for each pixel: 0 what is no shape, then the shapes; panoptic: all of that. */
 // SPDX-License-Identifier: MIT-0
@@ -97,7 +97,7 @@ static cnn_status options_read(const cnn_data *data, Shapes *set, const char *op
   return status;
 }
 
-/* What no word says is what the net takes. */
+/* Without `kind=`, the net decides. */
 static int kind_for(const cnn_data *data) {
   if (!cnn_boxes_wanted(data->network)) return KIND_PIXELS;
   return cnn_pixels_limit(data) > 0 ? KIND_PANOPTIC : KIND_MASKS;

@@ -1,8 +1,8 @@
 /* data_synthetic.c: a small learnable set for any net, made on the spot, for trying things. A sample is drawn
  * as numbers between 0 and 1, from which both its inputs and its targets follow:
  *
- *   one class a sample     stripes whose frequency, direction and brightness belong to the class
- *   a class a position     a line divides the picture between two classes, each with its own brightness and
+ *   one class per sample   stripes whose frequency, direction and brightness belong to the class
+ *   a class per position   a line divides the image between two classes, each with its own brightness and
  * stripes values                 four numbers, each of which is the strength of a pattern in the inputs;
  * targets repeat them
  *
@@ -98,7 +98,7 @@ static Kind kind_of(const cnn_data *data, int32_t o) {
   return cnn_port_targets(output) == 1 ? KIND_CLASS : KIND_PIXELS;
 }
 
-/* One sigmoid tells two classes apart; several say of each pattern whether it is strong. */
+/* One sigmoid separates two classes; several tell for each pattern whether it is strong. */
 static bool bit_of(const Sample *sample, int64_t index, int32_t o, const cnn_port *output, int64_t i) {
   if (output->size == 1) return class_draw(index, o, 2) == 1;
   return sample->latent[i % LATENTS] > 0.5f;
@@ -128,7 +128,7 @@ static void target_make(const cnn_data *data, const Sample *sample, int64_t inde
 
 /* ---- Inputs */
 
-/* What an output's target adds to the inputs at a place: 0..1. */
+/* Contribution of an output's target to the inputs at a place: 0..1. */
 static float trace(const cnn_data *data, const Sample *sample, int64_t index, int32_t o, Place place) {
   const cnn_port *output = &data->network->output[o];
   Kind kind = kind_of(data, o);
@@ -150,7 +150,7 @@ static float trace(const cnn_data *data, const Sample *sample, int64_t index, in
   return sum / (float)LATENTS;
 }
 
-/* f32 inputs are about -1..1, unless the program normalizes pictures of 0..255 itself; the others have the
+/* f32 inputs are about -1..1, unless the program normalizes images of 0..255 itself; the others have the
  * range of their type. */
 static bool takes_pixels(const cnn_network *network, const cnn_port *port) {
   if (port->type != CNN_F32) return true;

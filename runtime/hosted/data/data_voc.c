@@ -1,4 +1,4 @@
-/* data_voc.c: Pascal VOC's boxes: JPEGImages/ and Annotations/ with an XML for each picture, and the parts in
+/* data_voc.c: Pascal VOC's boxes: JPEGImages/ and Annotations/ with an XML for each image, and the parts in
  * ImageSets/Main/train.txt, val.txt and test.txt; or images/ and annotations/, also below train/, val/ and
  * test/. */
 // SPDX-License-Identifier: MIT-0
@@ -58,7 +58,7 @@ static cnn_status classes_number(cnn_data *data, Voc *voc) {
   return status;
 }
 
-/* ---- A picture */
+/* ---- An image */
 
 static cnn_status objects_take(cnn_data *data, Voc *voc, const cnn_voc *read, const char *path,
                                cnn_scene *scene) {
@@ -132,7 +132,7 @@ static cnn_status stem_take(cnn_data *data, Voc *voc, int pool, const char *imag
 
 /* ---- Parts */
 
-/* The first word of each line of ImageSets/Main/PART.txt is a picture; `there`: the file is. */
+/* The first word of each line of ImageSets/Main/PART.txt is an image; `there`: the file exists. */
 static cnn_status list_take(cnn_data *data, Voc *voc, int pool, const char *part, const char *images,
                             const char *annotations, bool *there) {
   char below[64], stem[300];
@@ -218,7 +218,7 @@ static cnn_status folders_find(const cnn_data *data, const char *directory, char
   return status;
 }
 
-/* One directory with folders of pictures and XML; pool POOLS: it may have lists of its parts. */
+/* One directory with folders of images and XML; pool POOLS: it may have lists of its parts. */
 static cnn_status directory_take(cnn_data *data, Voc *voc, const char *directory, int pool) {
   static const char *const parts[] = {"train", "val", "test", "trainval"};
   static const int pools[] = {POOL_TRAIN, POOL_VAL, POOL_TEST, POOL_TRAIN};

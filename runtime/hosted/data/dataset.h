@@ -1,4 +1,4 @@
-/* dataset.h: what the kinds of data sets share: a set has up to three pools of samples, as it stands on the
+/* dataset.h: interface of all kinds of data sets: a set has up to three pools of samples, as it is on the
  * disk; data.c makes the parts. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_DATASET_H
@@ -12,7 +12,7 @@ enum { POOL_TRAIN, POOL_VAL, POOL_TEST, POOLS };
 
 /* ---- A directory */
 
-/* What a path leads to, whatever links are on the way. */
+/* Identity of a file, whatever links lead to it. */
 typedef struct cnn_identity {
   uint64_t device, node;
 } cnn_identity;
@@ -44,8 +44,8 @@ char *cnn_path_join(const char *directory, const char *name); /* from malloc; NU
 typedef void cnn_each_file(void *context, const char *path);
 /* all that the set reads its samples from */
 void cnn_data_files(const cnn_data *data, cnn_each_file *each, void *context);
-/* Decodes all pictures of the pools, by all processors, before the set has parts. bad: [pictures] of one pool
- * after the other, which of them cannot be read; `first` is what is wrong with the first of these. */
+/* Decodes all images of the pools, on all processors, before the set has parts. bad: [images] of one pool
+ * after the other, whether each is unreadable; `first` is the error of the first of these. */
 cnn_status cnn_pools_inspect(const cnn_data *data, bool *bad, char *first, size_t room);
 /* Whether a file of this name would be read the next time, as it lies among the data. */
 bool cnn_data_takes(const cnn_data *data, const char *path);
@@ -64,8 +64,8 @@ typedef struct DataKind {
   /* Whether a file that is written to this path below the set's directory would be data the next time; NULL:
    * none would. */
   bool (*takes)(const cnn_data *data, const char *below);
-  /* The picture of a sample as it is, and what is true of it; both are to be freed. NULL: it has no such
-   * truth. */
+  /* The original image of a sample and its annotations; both are to be freed. NULL: it has no such
+   * annotations. */
   cnn_status (*truth)(const cnn_data *data, int pool, int64_t index, cnn_image *image, cnn_truth *truth);
 } DataKind;
 
@@ -89,8 +89,8 @@ struct cnn_data {
   bool inputs_only;            /* rows to predict: a target may be there or not, and is not looked at */
   bool lacks_targets;          /* with any_target: what the outputs are compared with is not there */
   bool nameless;               /* they cannot be kept in files */
-  bool objects, masks, pixels; /* its truths have objects, maps of their pixels, classes of pixels */
-  int32_t stuff;               /* of the classes, those of pixels of what is no object: they come first */
+  bool objects, masks, pixels; /* its annotations have objects, maps of their pixels, classes of pixels */
+  int32_t stuff;               /* number of classes of pixels outside of objects: they come first */
   Part part[3];
   char description[240];
   char *notes;    /* lines; NULL: none */
@@ -125,11 +125,11 @@ bool cnn_data_locate(const cnn_data *data, cnn_part part, int64_t index, int *po
 /* A line for those who use the set, besides its description. Where there is no memory for it, it is lost. */
 void cnn_data_note(cnn_data *data, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* The picture of a sample as it is, and what is true of it, both to be freed. */
+/* The original image of a sample and its annotations, both to be freed. */
 cnn_status cnn_data_truth(const cnn_data *data, cnn_part part, int64_t index, cnn_image *image,
                           cnn_truth *truth);
 
-/* What losses read: outputs, and the values behind them. */
+/* Operands of losses: outputs, and the values after them. */
 static inline int32_t cnn_ports(const cnn_network *network) { return network->outputs + network->values; }
 
 int cnn_data_part_of(const char *name); /* the pool that a folder of this name is for; POOLS: it is none */
@@ -146,14 +146,14 @@ cnn_status cnn_folders_name(cnn_data *data, char *const *folder, int32_t folders
 
 bool cnn_target_wanted(const cnn_data *data, int32_t output); /* a sample needs one for this output */
 bool cnn_boxes_wanted(const cnn_network *network); /* something of the net is compared with objects */
-/* Whether the set tells what only losses read: masks of objects. */
+/* Whether the set has the masks of objects that losses read. */
 cnn_status cnn_masks_agree(const cnn_data *data);
 bool cnn_target_optional(
     const cnn_data *data,
     int32_t output); /* it has scores, but no loss while others have: a class is welcome, -1 will do */
-int64_t cnn_label_limit(
-    const cnn_port *output); /* how many classes one number a sample can tell it; 0: any number will do */
-/* How many classes one class a sample can tell apart; 0: it stands for any number, or is not wanted. */
+int64_t cnn_label_limit(const cnn_port *output); /* the number of classes that one number per sample can have;
+                                                    0: any number will do */
+/* The number of classes of a label per sample; 0: it is any number, or is not needed. */
 int64_t cnn_label_classes(const cnn_data *data);
 /* Whether one class a sample can serve every output, and the numbers of classes go together; `what` names the
  * set. */

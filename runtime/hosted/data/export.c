@@ -1,6 +1,6 @@
 /* export.c: a data set as files: for each part images/, masks/ of classes of pixels, labels/ of boxes;
  * classes.txt and annotations/ with COCO's JSON where there are objects; and one sheet.png of the first
- * pictures with their masks and boxes below them. */
+ * images with their masks and boxes below them. */
 // SPDX-License-Identifier: MIT-0
 #ifndef _POSIX_C_SOURCE
 #define _POSIX_C_SOURCE 200809L
@@ -36,7 +36,7 @@ static cnn_status mask_write(const char *path, const cnn_truth *truth) {
   return status;
 }
 
-/* YOLO's text: a line an object, class, center, width and height as parts of the picture. */
+/* YOLO's text: one line per object: class, center, width and height as fractions of the image size. */
 static cnn_status labels_write(const char *path, const cnn_truth *truth) {
   cnn_writer file;
   cnn_status status = cnn_writer_open(&file, path);
@@ -62,7 +62,7 @@ static void color_of(int32_t class, uint8_t color[3]) { /* ignored: gray */
   else cnn_mask_color(class, color);
 }
 
-/* What is known of a pixel: its class, or that of its object; else the pixel itself. */
+/* The annotation of a pixel: its class, or that of its object; else the pixel itself. */
 static void pixel_show(const cnn_truth *truth, int64_t i, const uint8_t own[3], uint8_t color[3]) {
   memcpy(color, own, 3);
   if (truth->pixels) color_of(truth->pixels[i], color);
@@ -88,7 +88,7 @@ static void box_draw(const Cell *cell, const cnn_object *object) {
                 bottom = (int32_t)(object->box[3] + 0.999f) - 1;
   uint8_t color[3];
   color_of(object->ignored ? -1 : object->label + 1, color);
-  for (int k = 0; k < 3; k++) color[k] = (uint8_t)(128 + color[k] / 2); /* told apart from its own pixels */
+  for (int k = 0; k < 3; k++) color[k] = (uint8_t)(128 + color[k] / 2); /* distinct from its own pixels */
   for (int32_t x = left; x <= right && x < cell->width; x++) {
     dot(cell, top, x, color);
     dot(cell, bottom, x, color);
@@ -99,7 +99,7 @@ static void box_draw(const Cell *cell, const cnn_object *object) {
   }
 }
 
-/* A picture in its place, cut off where it is larger than the first one; below it what is known of it. */
+/* An image in its cell, cropped if it is larger than the first one; below it its annotations. */
 static void sheet_add(cnn_image *sheet, int64_t place, int32_t height, int32_t width, const cnn_image *image,
                       const cnn_truth *truth) {
   const int64_t top = place / COLUMNS * 2 * height, left = place % COLUMNS * width;
@@ -131,7 +131,7 @@ typedef struct Export {
   const char *directory, *part; /* part: "train" */
   cnn_coco_writer coco;
   cnn_image sheet;
-  int32_t height, width; /* of a picture on the sheet */
+  int32_t height, width; /* of an image on the sheet */
 } Export;
 
 /* "DIRECTORY/BELOW", of which parts are formatted. */

@@ -4,7 +4,7 @@
 #define CNN_EXPORT_H
 #include "cnn_data.h"
 
-/* Writes every part as folders that are read as pictures with masks or boxes, COCO's JSON and classes.txt
- * where there are objects, and sheet.png with the first pictures. */
+/* Writes every part as folders that are read as images with masks or boxes, COCO's JSON and classes.txt
+ * where there are objects, and sheet.png with the first images. */
 cnn_status cnn_data_export(const cnn_data *data, const char *directory);
 #endif

@@ -1,4 +1,4 @@
-/* export_coco.c: objects of pictures as COCO's JSON. A category's number is its class + 1, stuff first. */
+/* export_coco.c: objects of images as COCO's JSON. A category's number is its class + 1, stuff first. */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/data/export_coco.h"
 

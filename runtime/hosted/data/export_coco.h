@@ -1,4 +1,4 @@
-/* export_coco.h: objects of pictures as COCO's JSON. */
+/* export_coco.h: objects of images as COCO's JSON. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_EXPORT_COCO_H
 #define CNN_EXPORT_COCO_H
@@ -11,7 +11,7 @@ typedef struct cnn_coco_writer {
 } cnn_coco_writer;
 
 cnn_status cnn_coco_writer_open(cnn_coco_writer *writer, const cnn_data *data);
-/* A picture of the file `name`. segments: NULL, or the path of the picture of its segments, which is written.
+/* An image of the file `name`. segments: NULL, or the path of the image of its segments, which is written.
  */
 cnn_status cnn_coco_writer_add(cnn_coco_writer *writer, int64_t index, const char *name,
                                const cnn_truth *truth, const char *segments);

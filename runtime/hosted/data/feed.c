@@ -1,11 +1,11 @@
-/* feed.c: a picture as the input of a net: fitted to its size, gray or colored as its channels say, in its
+/* feed.c: an image as the input of a net: fitted to its size, gray or colored as its channels say, in its
  * type. Training, evaluation and prediction all come through here. */
 // SPDX-License-Identifier: MIT-0
 #include <stdlib.h>
 #include <string.h>
 #include "hosted/data/image.h"
 
-/* Height, width and channels that a picture must have for this input. An input that is no picture takes one
+/* Height, width and channels that an image must have for this input. An input that is not an image takes one
  * by its bare size: a vector of 784 is a gray 28x28, and so is a sequence 28x28. */
 static bool port_is_picture(const cnn_port *port) { return port->rank == 3; }
 
@@ -79,7 +79,7 @@ static cnn_status resize(const uint8_t *pixel, int32_t h, int32_t w, const cnn_p
   int32_t out_h = port->dim[0], out_w = port->dim[1], channels = port->dim[2];
   cnn_frame frame = cnn_frame_make(h, w, out_h, out_w, fit);
   size_t bytes = (size_t)port->size, stride = (size_t)out_w * (size_t)channels;
-  uint8_t *fitted = calloc(1, bytes); /* black where the picture does not reach */
+  uint8_t *fitted = calloc(1, bytes); /* black outside of the image */
   void *scratch = malloc(cnn_resample_scratch(h, w, channels, frame.source, frame.height, frame.width));
   if (fitted && scratch) {
     uint8_t *corner = fitted + (size_t)frame.top * stride + (size_t)frame.left * (size_t)channels;

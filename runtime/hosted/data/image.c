@@ -1,4 +1,4 @@
-/* image.c: files of pictures to bytes of gray or RGB, by what they begin with. */
+/* image.c: image decoding to gray or RGB bytes; formats are recognized by their first bytes. */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/data/image.h"
 
@@ -100,7 +100,7 @@ cnn_status cnn_image_decode(cnn_image *image, const char *path, const unsigned c
   return status;
 }
 
-/* What does not look whole is decoded: the reader knows best, and says where the damage is. */
+/* An image that looks damaged is decoded, because the decoder reports where the damage is. */
 cnn_status cnn_image_inspect(const char *path) {
   cnn_file file;
   cnn_status status = cnn_file_open(&file, path);

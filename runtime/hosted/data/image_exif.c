@@ -26,7 +26,7 @@ int cnn_exif_orientation(const unsigned char *bytes, size_t n) {
   if (copy && exif) {
     memcpy(copy, exif_mark, mark);
     memcpy(copy + mark, bytes, n);
-    exif_data_unset_option(exif, EXIF_DATA_OPTION_FOLLOW_SPECIFICATION); /* nothing is to be mended */
+    exif_data_unset_option(exif, EXIF_DATA_OPTION_FOLLOW_SPECIFICATION); /* nothing is to be repaired */
     exif_data_load_data(exif, copy, (unsigned int)(mark + n));
     orientation = orientation_of(exif);
   }

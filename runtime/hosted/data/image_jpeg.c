@@ -26,7 +26,7 @@ static void jpeg_fail(j_common_ptr jpeg) {
   longjmp(reader->leave, 1);
 }
 
-/* Warnings are not printed, real collections are full of them; but half a picture is no sample. */
+/* Warnings are not printed, real collections are full of them; but half an image is not a sample. */
 static void jpeg_warn(j_common_ptr jpeg, int level) {
   if (level < 0 && jpeg->err->msg_code == JWRN_JPEG_EOF) jpeg_fail(jpeg);
 }

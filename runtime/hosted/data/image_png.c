@@ -19,7 +19,7 @@ typedef struct PngReader {
   uint8_t **row;
   uint8_t *mixed;  /* pixels with alpha, before it is laid over black */
   int orientation; /* of its EXIF */
-  bool classes;    /* a mask: values as they stand in the file */
+  bool classes;    /* a mask: the values in the file, unchanged */
   char reason[200];
 } PngReader;
 
@@ -69,7 +69,7 @@ static void png_expand_pixels(png_structp png) {
   png_set_scale_16(png);
 }
 
-/* Any kind of PNG to 8 bits a channel, with or without alpha. */
+/* Any kind of PNG, with or without alpha, to one byte per channel. */
 static void png_read_whole(PngReader *reader, cnn_image *image, cnn_status *status, const char *path,
                            bool *alpha) {
   png_structp png = reader->png;

@@ -1,5 +1,5 @@
 /* inspect.c: whether the files of a set can be read, before the samples are needed. Threads share the samples
- * out; what is told depends on the order of the samples alone. */
+ * out; the report depends on the order of the samples alone. */
 // SPDX-License-Identifier: MIT-0
 #ifndef _POSIX_C_SOURCE
 #define _POSIX_C_SOURCE 200809L
@@ -30,7 +30,7 @@ typedef struct Work {
   Bad bad[SHOWN + 1]; /* the first ones, in their order, and room for one to come */
   int64_t bads;
   int32_t running;
-  cnn_status fatal; /* what ends the inspection at once */
+  cnn_status fatal; /* the error that ends the inspection */
   pthread_mutex_t mutex;
   pthread_cond_t done;
 } Work;

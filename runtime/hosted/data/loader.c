@@ -1,5 +1,5 @@
 /* loader.c: threads that fill the next batches while a step is computed. They share out the samples of a
- * batch, so that dear ones (pictures to be decoded, rotations, mixtures) keep up with the step; what is in a
+ * batch, so that expensive ones (image decoding, rotations, mixtures) keep up with the step; the content of a
  * batch depends on its place in the epoch alone. */
 // SPDX-License-Identifier: MIT-0
 #ifndef _POSIX_C_SOURCE

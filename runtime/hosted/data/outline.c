@@ -77,7 +77,7 @@ cnn_status cnn_outline_run(cnn_outline *outline, double pixels, int64_t *sum, in
   return cnn_success();
 }
 
-/* One number: 5 bits a letter, the least first; the bit behind them says that more follow, and the highest
+/* One number: 5 bits per letter, the least first; the next bit says that more follow, and the highest
  * of the last five is the sign. False: it does not end, or is too long. */
 static bool number_unpack(const char **text, const char *end, int64_t *number) {
   uint64_t bits = 0;

@@ -17,7 +17,7 @@ typedef struct cnn_outline {
   uint32_t *run;
 } cnn_outline;
 
-enum { CNN_REACH = 1 }; /* a corner lies beside the picture by no more than so many times its size */
+enum { CNN_REACH = 1 }; /* the distance of a corner from the image is at most CNN_REACH times its size */
 
 void cnn_outline_free(cnn_outline *outline); /* NULL is fine */
 /* Adds a polygon of n numbers; what is wrong with it is the failure's message. */

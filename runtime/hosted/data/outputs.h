@@ -4,7 +4,7 @@
 #define CNN_OUTPUTS_H
 #include "cnn.h"
 
-/* What an output is to a metric. Positions are pixels (1 for a vector); each has a class, or is a row of
+/* An output as metrics see it. Positions are pixels (1 for a vector); each has a class, or is a row of
  * independent yes/no questions. */
 typedef struct cnn_judged {
   int64_t positions, channels; /* channels: scores of a position */

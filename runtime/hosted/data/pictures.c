@@ -1,4 +1,4 @@
-/* pictures.c: the pictures in a folder, in an order that does not depend on the file system. */
+/* pictures.c: lists of the images in a folder, in an order that does not depend on the file system. */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/data/pictures.h"
 
@@ -129,7 +129,7 @@ void cnn_pictures_free(cnn_pictures *pictures) {
   *pictures = (cnn_pictures){0};
 }
 
-/* ---- The pictures of all folders, each file once */
+/* ---- The images of all folders, each file once */
 
 static void folder_free(const cnn_folder *folder) {
   free(folder->images);
@@ -174,7 +174,7 @@ void cnn_gathered_free(cnn_gathered *gathered) {
   *gathered = (cnn_gathered){0};
 }
 
-/* A picture of one of the lists. */
+/* An image of one of the lists. */
 typedef struct Seen {
   cnn_picture *picture;
   int64_t turn; /* its place in all lists */

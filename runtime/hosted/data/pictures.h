@@ -1,4 +1,4 @@
-/* pictures.h: the pictures in a folder. */
+/* pictures.h: lists of the images in a folder. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_PICTURES_H
 #define CNN_PICTURES_H
@@ -22,13 +22,13 @@ typedef struct cnn_pictures {
   cnn_skipped again;   /* links that lead back to a folder above them, or to a folder that was read */
 } cnn_pictures;
 
-/* All pictures in a folder and in the folders in it, sorted by name. `linked`: the folder itself was reached
+/* All images in a folder and its subfolders, sorted by name. `linked`: the folder itself was reached
  * through a link of the set. After an error the list is empty. */
 cnn_status cnn_pictures_collect(cnn_pictures *pictures, const char *directory, bool linked);
 /* Adds some to all. */
 void cnn_skipped_add(cnn_skipped *all, cnn_skipped *some);
 
-/* The pictures of all folders of a set, while it is opened. */
+/* The images of all folders of a set, while it is opened. */
 typedef struct cnn_folder {
   int pool;
   int32_t class;         /* the set's number for the folder; 0 where folders are no classes */
@@ -41,12 +41,12 @@ typedef struct cnn_gathered {
   cnn_skipped again;
 } cnn_gathered;
 
-/* Takes the pictures and the folder's paths over, whatever comes of it. */
+/* Takes ownership of the images and the folder's paths, even after an error. */
 cnn_status cnn_gathered_add(cnn_gathered *gathered, cnn_pictures *pictures, cnn_folder folder);
-/* The pictures of a folder whose annotations are in another; the paths are from malloc, NULL where there was
+/* The images of a folder whose annotations are in another; the paths are from malloc, NULL where there was
  * no memory, and taken over. */
 cnn_status cnn_folders_gather(cnn_gathered *gathered, int pool, char *images, char *beside, bool linked);
-/* Marks pictures that a link leads to, and that are there already: each file is read once, by its own path
+/* Marks images that a link leads to, and that are there already: each file is read once, by its own path
  * where there is one. Counts them, and what the lists have counted, in `again`. */
 cnn_status cnn_gathered_once(cnn_gathered *gathered);
 void cnn_gathered_free(cnn_gathered *gathered);

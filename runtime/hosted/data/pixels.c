@@ -5,7 +5,7 @@
 
 static int64_t channels(const cnn_port *port) { return port->dim[port->rank - 1]; }
 
-/* How many classes an output tells apart at each pixel; 0: it has no pixels, or numbers that are no classes.
+/* The number of classes of an output at each pixel; 0: it has no pixels, or other numbers than classes.
  */
 static int64_t pixel_classes(const cnn_port *output) {
   if (output->rank != 3 || (int64_t)output->dim[0] * output->dim[1] < 2) return 0;

@@ -1,4 +1,4 @@
-/* pixels.h: a class for each pixel of a picture, as the targets of a net. */
+/* pixels.h: class maps of images, as the targets of a net. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_PIXELS_H
 #define CNN_PIXELS_H
@@ -7,13 +7,13 @@
 /* Whether every output that wants a target takes classes of pixels, as many as data->classes; `what` names
  * the set. */
 cnn_status cnn_pixels_fit(const cnn_data *data, const char *what);
-/* How many classes every output of pixels can tell apart; 0: there is no such output. */
+/* The number of classes that every output of pixels has; 0: there is no such output. */
 int64_t cnn_pixels_limit(const cnn_data *data);
-/* The classes of a picture ([height][width], -1: ignored) as targets: fitted as its pixels are, the nearest
- * one; what lies beside the picture is ignored. */
+/* The classes of an image ([height][width], -1: ignored) as targets: fitted as its pixels are, the nearest
+ * one; positions outside the image are ignored. */
 void cnn_pixels_store(const cnn_data *data, const int32_t *pixels, int32_t height, int32_t width,
                       void *const target[]);
-/* Reads a sample of a kind that has a truth: its picture, and the classes of its pixels if there are any. */
+/* Reads a sample of a kind with annotations: its image, and the classes of its pixels if there are any. */
 cnn_status cnn_pixels_read(const cnn_data *data, int pool, int64_t index, void *const input[],
                            void *const target[]);
 #endif

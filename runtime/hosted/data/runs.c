@@ -54,7 +54,7 @@ int64_t cnn_runs_shared(const cnn_runs *a, const cnn_runs *b) {
 }
 
 /* Five bits a character, the lowest first; the sixth says that more follow; the last one's highest bit is the
- * sign. From the fourth on, a run is told as the difference from the last but one. */
+ * sign. From the fourth on, a run is stored as the difference from the last but one. */
 char *cnn_runs_text(const cnn_runs *runs) {
   enum { CHARACTERS = 7, FIRST = '0' }; /* for 33 bits */
   char *text = malloc((size_t)runs->count * CHARACTERS + 1), *to = text;

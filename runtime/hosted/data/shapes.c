@@ -1,7 +1,7 @@
 /* shapes.c: discs, squares, triangles, stars and rings of different sizes on textured ground; some cover
  * others. Colors do not depend on the kind of shape, and ground and shapes have the same choice of them, so
- * that no threshold tells them apart; light falls from a side, and noise lies over all of it. Additions,
- * products, divisions and counter-based random numbers only: the same pictures on every machine. */
+ * that no threshold separates them; light falls from a side, and noise covers all of it. Additions,
+ * products, divisions and counter-based random numbers only: the same images on every machine. */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/data/shapes.h"
 
@@ -184,7 +184,7 @@ static bool center_covered(const Thing *t, int32_t y, int32_t x) {
   return thing_covers(t, (float)y + 0.5f, (float)x + 0.5f);
 }
 
-/* Whether all things are seen well enough when this one lies on them: each keeps half of its pixels. */
+/* Whether all things remain visible enough under this one: each keeps half of its pixels. */
 static bool thing_fits(const Scene *s, const Thing *t, const uint8_t *instance, const int32_t *whole,
                        const int32_t *seen, int32_t *own) {
   const Extent e = extent_of(s, t);
@@ -223,7 +223,7 @@ static void things_place(Draw *d, Scene *s, uint8_t *instance) {
   }
 }
 
-/* ---- The picture */
+/* ---- The image */
 
 static Color color_at(const Scene *s, float y, float x) {
   for (int32_t i = s->things - 1; i >= 0; i--) {

@@ -1,4 +1,4 @@
-/* shapes.h: made-up pictures of colored shapes, with everything that is true of them. */
+/* shapes.h: synthetic images of colored shapes, with all annotations. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_SHAPES_H
 #define CNN_SHAPES_H
@@ -9,8 +9,8 @@ enum {
   CNN_SHAPES = 5,
   CNN_SHAPES_LEAST = 16,
   CNN_SHAPES_MOST = 1024
-}; /* kinds; a side of a picture in pixels */
-extern const char *const cnn_shape_names[1 + CNN_SHAPES]; /* of the classes of pixels; 0: what is no shape */
+}; /* kinds; a side of an image in pixels */
+extern const char *const cnn_shape_names[1 + CNN_SHAPES]; /* of the classes of pixels; 0: background */
 
 /* Picture `index` of `stream`, size x size; its truth has objects, instances and pixels. The same on every
  * machine. Both are to be freed; they are empty after a failure. */

@@ -1,5 +1,5 @@
-/* truth.c: what is true of a picture on its way to a net: fitted to the input's size, moved by augmentation,
- * and written as a loss reads it. */
+/* truth.c: ground-truth annotations, transformed together with their image: fitted, moved by augmentation,
+ * and written as a loss reads them. */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/data/truth.h"
 

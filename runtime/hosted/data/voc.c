@@ -1,4 +1,4 @@
-/* voc.c: Pascal VOC's XML of one picture: size and objects, of which a name, a box and `difficult` count. A
+/* voc.c: Pascal VOC's XML of one image: size and objects, of which a name, a box and `difficult` count. A
  * box has the numbers of its first and last pixels, from 1. */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/data/voc.h"

@@ -1,4 +1,4 @@
-/* voc.h: Pascal VOC's XML of one picture. */
+/* voc.h: Pascal VOC's XML of one image. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_VOC_H
 #define CNN_VOC_H
@@ -21,6 +21,6 @@ typedef struct cnn_voc {
 /* Free it after a failure as well. */
 cnn_status cnn_voc_parse(cnn_voc *voc, const char *path, const char *bytes, size_t n);
 void cnn_voc_free(cnn_voc *voc);
-/* Whether the object has a name and a box in its picture; the box is then in pixels from 0. */
+/* Whether the object has a name and a box in its image; the box is then in pixels from 0. */
 cnn_status cnn_voc_check(const cnn_voc *voc, const char *path, cnn_voc_object *object);
 #endif

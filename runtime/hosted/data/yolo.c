@@ -11,7 +11,7 @@
 
 static bool is_space(char c) { return c == ' ' || c == '\t' || c == '\r'; }
 
-/* The words of a line as numbers: how many, at most `room`; -1: one is no number, which *at is then at. */
+/* The words of a line as numbers: their count, at most `room`; -1: *at is at a word that is not a number. */
 static int32_t numbers_read(const char **at, const char *end, double *number, int32_t room) {
   int32_t count = 0;
   for (;;) {
@@ -198,7 +198,7 @@ static cnn_status yaml_flow(Yaml *yaml, cnn_names *names) {
   return status.code == CNN_OK ? yaml_broken(yaml) : status;
 }
 
-/* Lines of their own: "- a" or "0: a", up to the first that is not indented as they are. */
+/* Separate lines: "- a" or "0: a", up to the first that is not indented as they are. */
 static cnn_status yaml_lines(Yaml *yaml, cnn_names *names) {
   cnn_status status = cnn_success();
   while (yaml->at < yaml->end && status.code == CNN_OK) {

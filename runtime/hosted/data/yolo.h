@@ -18,11 +18,11 @@ cnn_status cnn_names_yaml(cnn_names *names, const char *path, const char *text, 
 void cnn_names_free(cnn_names *names);
 
 typedef struct cnn_yolo {
-  const char *path, *next, *end; /* what is still to be read; a zero is behind it */
+  const char *path, *next, *end; /* the unread rest; a zero follows it */
   int64_t line;                  /* the last one that was read, from 1 */
   int32_t classes;               /* 0: not known */
 } cnn_yolo;
-/* The next object, its box as parts of the picture; more: there was one. After a failure the next call goes
- * on with the next line. */
+/* The next object, its box as fractions of the image size; more: there was one. After a failure the next call
+ * goes on with the next line. */
 cnn_status cnn_yolo_next(cnn_yolo *yolo, cnn_object *object, bool *more);
 #endif

@@ -1,4 +1,4 @@
-/* curves.h: precision over recall of each class, as a picture. */
+/* curves.h: plot of precision over recall of each class. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_CURVES_H
 #define CNN_CURVES_H

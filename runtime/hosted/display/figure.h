@@ -1,4 +1,4 @@
-/* figure.h: a page with pictures of numbers: a title, and sections of panels of one scale of colors. Panels
+/* figure.h: a page of heat maps: a title, and sections of panels with one color scale each. Panels
  * are given pixel by pixel; how large they are drawn is the page's business. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_FIGURE_H
@@ -16,11 +16,10 @@ typedef struct cnn_scale {
   int64_t unsound, values; /* how many are NaN or infinite, of how many */
 } cnn_scale;
 
-cnn_scale cnn_scale_of(const float *value,
-                       int64_t n); /* of what is finite among them; signs: as far down as up */
+cnn_scale cnn_scale_of(const float *value, int64_t n); /* of the finite ones; signs: symmetric about 0 */
 void cnn_scale_color(const cnn_scale *scale, double value, uint8_t rgb[3]);
 
-/* ---- Pages. Memory that runs out is told by cnn_figure_write. */
+/* ---- Pages. cnn_figure_write reports when memory has run out. */
 
 typedef struct cnn_figure cnn_figure;
 
@@ -28,7 +27,7 @@ cnn_figure *
 cnn_figure_new(const char *title,
                const char *subtitle); /* NULL: no memory; the functions below do nothing with it */
 void cnn_figure_free(cnn_figure *figure);
-/* Panels that follow belong to this section. `scale` (with what its numbers are) is drawn beside them, and
+/* Panels that follow belong to this section. `scale` (with a name of its numbers) is drawn next to them, and
  * the heading says how many of them are NaN or infinite; NULL: none. `zoom`: pixels a side of one pixel, 0:
  * as large as fits well; `columns` 0: as fits well. */
 void cnn_figure_section(cnn_figure *figure, const char *heading, const cnn_scale *scale, int32_t columns,

@@ -1,8 +1,8 @@
-/* lettering.c: text in pictures, drawn with a pen: a stroke alphabet of our own, so that no font file and no
+/* lettering.c: text in images, drawn with a pen: cnnc's stroke alphabet, so that no font file and no
  * library is needed at any size.
  *
  * A glyph is a few strokes, separated by blanks; a stroke is a line through points, each two characters: the
- * column 0..8 and the row a..q. Capitals stand between the rows a and m, small letters begin at e, descenders
+ * column 0..8 and the row a..q. Capitals are between the rows a and m, small letters begin at e, descenders
  * end at q. */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/display/lettering.h"

@@ -1,4 +1,4 @@
-/* lettering.h: text in pictures. */
+/* lettering.h: text in images. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_LETTERING_H
 #define CNN_LETTERING_H
@@ -8,8 +8,8 @@
  * question marks. */
 int32_t cnn_text_width(const char *text, double size);
 int32_t cnn_text_height(double size); /* with descenders */
-/* Onto an RGB picture, from the left end of the first letter and the top of the capitals. What does not fit
- * is cut off. */
+/* Onto an RGB image, from the left end of the first letter and the top of the capitals. Text that does not
+ * fit is cut off. */
 void cnn_text_draw(const cnn_image *image, double left, double top, double size, const uint8_t color[3],
                    const char *text);
 #endif

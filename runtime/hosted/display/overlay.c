@@ -1,4 +1,4 @@
-/* overlay.c: boxes, labels and masks on pictures. */
+/* overlay.c: boxes, labels and masks on images. */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/display/overlay.h"
 
@@ -9,7 +9,7 @@
 #include "hosted/display/lettering.h"
 
 static const uint8_t BLACK[3] = {0, 0, 0}, WHITE[3] = {255, 255, 255};
-static const int PART = 115; /* of 256, that a color covers of what is below it */
+static const int PART = 115; /* of 256: opacity of a color */
 
 static int32_t least(int32_t a, int32_t b) { return a < b ? a : b; }
 static int32_t most(int32_t a, int32_t b) { return a > b ? a : b; }
@@ -22,7 +22,7 @@ cnn_image cnn_overlay_copy(const cnn_image *image) {
   return copy;
 }
 
-/* Labels need a side of some hundred pixels; a long picture would become too large. */
+/* Labels need a side of some hundred pixels; a long image would become too large. */
 bool cnn_overlay_enlarge(cnn_image *image) {
   enum { WANTED = 320, MOST = 2048 };
   const int32_t side = least(image->height, image->width), end = most(image->height, image->width);
@@ -99,7 +99,7 @@ static int64_t taken(const cnn_image *image, Area place, const Area *placed, int
 }
 
 /* At an edge of the box, where it hides no other label: above it, inside at the top, below it, inside at the
- * bottom; first where the box begins, then where it ends, then beside it. */
+ * bottom; first where the box begins, then where it ends, then next to it. */
 static Area place_find(const cnn_image *image, Area box, int32_t width, int32_t height, const Area *placed,
                        int32_t count) {
   const int32_t top[] = {box.top - height, box.top, box.bottom, box.bottom - height};
@@ -137,8 +137,8 @@ bool cnn_overlay_labels(const cnn_image *image, const cnn_label *label, int32_t 
 
 /* ---- Legend */
 
-/* Where the keys come to lie, from left to right in lines; the height of all of it. Draws them from `top` on
- * unless the picture ends there. */
+/* Places the keys from left to right in lines; returns their height. Draws them from `top` on
+ * unless the image ends there. */
 static int32_t legend_lay(const cnn_image *image, int32_t top, double size, const cnn_key *key,
                           int32_t keys) {
   const int32_t line = cnn_text_height(size) + (int32_t)(6 * size), gap = (int32_t)(8 * size),

@@ -1,4 +1,4 @@
-/* plot.c: pictures of a run and of an evaluation, as SVG: curves over epochs, and the confusion of classes,
+/* plot.c: plots of a run and of an evaluation, as SVG: curves over epochs, and the confusion of classes,
  * which is also written as text. */
 // SPDX-License-Identifier: MIT-0
 #include <inttypes.h>
@@ -254,7 +254,7 @@ static cnn_status confusion_draw(const char *path, const cnn_network *network, c
   if (status.code != CNN_OK) return status;
   double cell = n <= 12 ? 52 : n <= 30 ? 34 : n <= NAMED ? 14 : 1680.0 / n;
   const double names = width_of_names(network, data, n), left = 28 + names,
-               top = 76 + 0.87 * names; /* those of columns stand at 60 degrees */
+               top = 76 + 0.87 * names; /* those of columns are rotated by 60 degrees */
   bool named = n <= NAMED, numbered = n <= 30;
   cnn_svg_begin(&writer, fmax(left + n * cell + fmax(names / 2, 20) + 8, 340), top + n * cell + 24);
   cnn_svg_text(&writer, 20, 30, "start", "font-weight=\"bold\" font-size=\"16\"", network->name, 60);

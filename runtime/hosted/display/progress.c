@@ -81,7 +81,7 @@ static void show(cnn_progress *progress, const char *text) {
   fflush(stderr);
 }
 
-/* What stands behind the bar, the most wanted first, each as long as it fits whole: a number that is cut
+/* The fields after the bar, by importance, each if it fits whole: a number that is cut
  * would be another number. Returns whether all is there but the rate, which is the least wanted. */
 static bool add_fields(Line *line, const cnn_event *event, const char *gap, size_t room) {
   enum { FIELDS = CNN_METRICS + 4 };

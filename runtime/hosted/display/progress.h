@@ -1,4 +1,4 @@
-/* progress.h: progress on standard error: a live bar on a terminal, else a line an epoch. */
+/* progress.h: progress on standard error: a live bar on a terminal, else one line per epoch. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_PROGRESS_H
 #define CNN_PROGRESS_H
@@ -6,7 +6,7 @@
 
 typedef struct cnn_progress {
   bool live, quiet, unicode;
-  bool drawn;         /* a bar stands in the current line */
+  bool drawn;         /* the current line has a bar */
   int32_t line_every; /* epochs */
 } cnn_progress;
 

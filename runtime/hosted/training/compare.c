@@ -16,7 +16,7 @@
 #include "hosted/data/dataset.h"
 #include "hosted/training/facts.h"
 
-/* Of a set the names and sizes of all files count, and the contents of the first so many bytes. Of a file
+/* Of a set the names and sizes of all files count, and the contents of the first WHOLE_BYTES bytes. Of a file
  * that is larger than what is left of these, both ends count, where archives have their checksums. */
 enum { WHOLE_BYTES = 64 << 20, END_BYTES = 64 << 10 };
 
@@ -69,7 +69,7 @@ static uint64_t program_sum(const cnn_network *network) {
 /* ---- data ---- */
 typedef struct Files {
   uint64_t sum;
-  size_t folder; /* so much of each path is that of the set, which may lie elsewhere on another machine */
+  size_t folder; /* length of the set's own path, which may differ on another machine */
   int64_t left;  /* bytes that may be read */
 } Files;
 
@@ -143,7 +143,7 @@ cnn_status cnn_compare_weights(Exchange *x, const cnn_run *run) {
                      (int)other, x->place[other], x->place[0], (int)run->finished + 1);
 }
 
-/* What a checkpoint brings along may make the data and the options others as well. */
+/* Differences between checkpoints may change the data and the options as well. */
 static cnn_status compare_checkpoints(Exchange *x, const cnn_run *run, const cnn_train_options *options) {
   const int64_t number[] = {run->trainer.steps, run->finished, run->at};
   int32_t other;

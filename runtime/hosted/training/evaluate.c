@@ -1,4 +1,4 @@
-/* evaluate.c: running a net over a part of a data set. Each thread has a workspace of its own and takes the
+/* evaluate.c: running a net over a part of a data set. Each thread has its own workspace and takes the
  * next samples from a common counter; each sample leaves its numbers at its own place, and they are added in
  * order at the end: the sum is the same for any threads. */
 // SPDX-License-Identifier: MIT-0
@@ -34,7 +34,7 @@ typedef struct Worker {
 
 struct cnn_evaluator {
   const cnn_network *network;
-  int32_t threads, threads_inside; /* workers, and what each lets the net itself use */
+  int32_t threads, threads_inside; /* workers, and threads of the net within each */
   Worker *worker;
   void *model;
   cnn_sums *sums;            /* [samples][outputs] */
@@ -50,7 +50,7 @@ struct cnn_evaluator {
   const volatile sig_atomic_t *stop;
 };
 
-/* Large blocks lie on huge pages where the system has them: weights that stream from memory cross fewer
+/* Large blocks use huge pages where the system has them: weights that stream from memory cross fewer
  * pages. */
 void *cnn_aligned(size_t bytes) {
   size_t unit = bytes < 2 * HUGE_PAGE ? LINE : HUGE_PAGE, rounded = (bytes / unit + 1) * unit;
@@ -203,7 +203,7 @@ static cnn_status judge_samples(cnn_evaluator *evaluator, cnn_measures *measures
   return status;
 }
 
-/* Room for what each sample comes to. */
+/* Room for the results of each sample. */
 static cnn_status make_room(cnn_evaluator *evaluator) {
   const size_t samples = (size_t)evaluator->samples;
   if (evaluator->samples > evaluator->room) {
@@ -252,7 +252,7 @@ static cnn_status measure_samples(cnn_evaluator *evaluator, cnn_measures *measur
 }
 
 /* ---- several processes ---- */
-/* Whole calls of infer. What is found in pictures is judged by the first process alone. */
+/* Whole calls of infer. Detections are rated by the first process alone. */
 static void take_part(cnn_evaluator *evaluator) {
   evaluator->from = 0;
   evaluator->to = evaluator->samples;

@@ -1,4 +1,4 @@
-/* evaluate.h: running a net over a part of a data set, on several threads at once. */
+/* evaluate.h: running a net over a part of a data set, on several threads. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_EVALUATE_H
 #define CNN_EVALUATE_H

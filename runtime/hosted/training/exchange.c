@@ -1,4 +1,4 @@
-/* exchange.c: sums of gradients over processes, and what else they tell each other. Of a bucket each process
+/* exchange.c: sums of gradients over processes, and their other messages. Of a bucket each process
  * adds up one part for all: it gets from the others the sums of their shards as far as the tree allows,
  * finishes the tree, and sends the result to all. So each sends and gets about twice the bucket, however many
  * they are, and the order of the additions is that of one process. Messages go on whenever generated code

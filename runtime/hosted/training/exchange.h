@@ -42,7 +42,7 @@ static inline bool cnn_exchange_first(const Exchange *exchange) {
 void cnn_exchange_share(const Exchange *, int64_t count, int64_t *from, int64_t *to);
 /* Before gradients of a batch of `count` are computed. */
 void cnn_exchange_begin(Exchange *, int64_t count);
-/* Other processes' samples of an array with so many bytes for each sample of the batch. */
+/* Other processes' samples of an array with `bytes` bytes for each sample of the batch. */
 void cnn_exchange_gather(Exchange *, void *values, int64_t bytes);
 
 void cnn_place(char *name, size_t room); /* the name of this machine */
@@ -57,6 +57,6 @@ cnn_status cnn_ranks_agree(const cnn_ranks *ranks, cnn_status status);
  */
 bool cnn_exchange_same(Exchange *, uint64_t number, int32_t *process);
 void cnn_exchange_add_counts(Exchange *, int64_t *count, int64_t counts); /* of all processes, in each */
-/* What an epoch's exchange took, in words, and forgets it. */
+/* The cost of an epoch's exchange, as text; then resets it. */
 void cnn_exchange_tell(Exchange *, char text[400]);
 #endif

@@ -1,4 +1,4 @@
-/* facts.c: the facts of a run as texts, and what it means when they change between a checkpoint and its
+/* facts.c: the settings of a run as texts, and the consequences if they change between a checkpoint and its
  * resumption. Where the program has changed, it counts; where it has not, the checkpoint does; the command
  * line counts before both. */
 // SPDX-License-Identifier: MIT-0
@@ -163,7 +163,7 @@ static void put_seed(FILE *stream, const Subject *subject) {
   fprintf(stream, "%" PRIu64, subject->recipe->seed);
 }
 
-/* What the optimizer and the average remember of each weight. */
+/* The state of the optimizer and the average for each weight. */
 static void put_memory(FILE *stream, const Subject *subject) {
   const cnn_recipe *recipe = subject->recipe;
   const bool adam = recipe->optimizer == CNN_ADAM || recipe->optimizer == CNN_ADAMW;

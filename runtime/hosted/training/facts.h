@@ -19,8 +19,8 @@ typedef struct cnn_change {
 /* What one run cannot change: what it minimizes and measures, its random numbers, what its optimizer
  * remembers. */
 cnn_status cnn_change_check(const cnn_change *change);
-/* A line for all else that is not as it was, and for what is as it was although the program says something
- * else. */
+/* A line for all other changes, and for settings that are kept although the program has
+ * another value. */
 void cnn_change_tell(const cnn_change *change, void (*tell)(void *context, const char *line), void *context);
 /* Whether the program says of this fact what it said then. */
 bool cnn_facts_same(const json_t *a, const json_t *b, const char *name);

@@ -30,7 +30,7 @@ cnn_fit cnn_fit_usual(const cnn_network *network) {
   return cnn_output_first(network, CNN_OUTPUT_DETECTIONS) >= 0 ? CNN_FIT_LETTERBOX : CNN_FIT_STRETCH;
 }
 
-/* ---- From the input to the picture */
+/* ---- From the input to the image */
 
 cnn_view cnn_view_make(const cnn_port *input, int32_t height, int32_t width, cnn_fit fit) {
   const int32_t h = input->dim[0], w = input->dim[1];
@@ -77,8 +77,8 @@ static void between(double at, int32_t n, int32_t *low, int32_t *high, double *p
   *part = at - *low;
 }
 
-/* The scores of a region, one channel of m x n, drawn to the picture where they say yes: as they lie in
- * `box`, which may reach out of the picture, of which `cut` is in it. */
+/* The scores of a region, one channel of m x n, drawn to the image where they say yes: placed in
+ * `box`, which may reach out of the image, of which `cut` is in it. */
 static void mask_draw(const cnn_port *port, const float *score, const cnn_view *view, const double cut[BOX],
                       const double box[BOX], uint8_t *pixel) {
   const int32_t rows = port->dim[0], columns = port->dim[1], step = port->dim[2];
@@ -111,7 +111,7 @@ static bool mask_read(cnn_found *found, const cnn_port *port, const float *regio
 
 /* ---- Boxes */
 
-/* Masks are of the boxes as they were found, also where these reach out of the picture. */
+/* Masks are of the boxes as they were found, also where these reach out of the image. */
 static void box_whole(const cnn_view *view, const float *row, double box[BOX]) {
   const cnn_frame *f = &view->frame;
   for (int k = 0; k < BOX; k += 2) {

@@ -1,4 +1,4 @@
-/* findings.h: what a net finds in a picture, in pixels of that picture, however it was brought to the input's
+/* findings.h: detections in an image, in pixels of that image, however it was fitted to the input's
  * size. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_FINDINGS_H
@@ -12,18 +12,18 @@ int32_t cnn_output_first(const cnn_network *network, cnn_output_kind kind); /* -
 const cnn_port *cnn_picture_input(const cnn_network *network); /* the first input that is one; NULL: none */
 cnn_fit cnn_fit_usual(const cnn_network *network); /* letterbox where objects are found, else stretch */
 
-/* How a picture of height x width lies in the input that the net finds things in. */
+/* Position of an image of height x width in the input of the net. */
 typedef struct cnn_view {
-  int32_t height, width; /* of the picture */
+  int32_t height, width; /* of the image */
   int32_t input_height, input_width;
   cnn_frame frame;
 } cnn_view;
 cnn_view cnn_view_make(const cnn_port *input, int32_t height, int32_t width, cnn_fit fit);
-/* Where a pixel of the picture is in a map of out_height x out_width that covers the input; -1: it is not
+/* Where a pixel of the image is in a map of out_height x out_width that covers the input; -1: it is not
  * there. */
 int64_t cnn_view_place(const cnn_view *view, int32_t y, int32_t x, int32_t out_height, int32_t out_width);
 
-/* A box of the picture in the pixels of the input. */
+/* A box of the image in the pixels of the input. */
 void cnn_view_box(const cnn_view *view, const double box[4], double there[4]);
 
 typedef struct cnn_findings {
@@ -33,18 +33,18 @@ typedef struct cnn_findings {
 } cnn_findings;
 
 /* Of image `slot` of the outputs, of which masks may be NULL: not wanted; `image` is the number that they
- * get. What lies outside of the picture is cut off. False: no memory. */
+ * get. Clipped to the image. False: no memory. */
 bool cnn_findings_read(cnn_findings *findings, const cnn_network *network, float *const output[],
                        int64_t slot, const cnn_view *view, int32_t image);
 void cnn_findings_free(cnn_findings *findings);
 
-/* The segments of a panoptic output, for each pixel of the picture. Classes of objects are numbered behind
+/* The segments of a panoptic output, for each pixel of the image. Classes of objects are numbered after
  * `stuff` others; a pixel of such a class that no instance has belongs to no segment, as in COCO's task.
  * stuff = 0: it is not known which classes are those of objects. False: no memory. */
 bool cnn_segments_read(cnn_segments *segments, const cnn_network *network, float *const output[],
                        int64_t slot, const cnn_view *view, int32_t stuff);
-bool cnn_segments_open(cnn_segments *segments, int64_t pixels); /* of which none belongs to one yet */
-/* Collects segments pixel by pixel: `instance` tells apart those of a class. False: no memory. */
+bool cnn_segments_open(cnn_segments *segments, int64_t pixels); /* none of them belongs to one yet */
+/* Collects segments pixel by pixel: `instance` distinguishes those of a class. False: no memory. */
 bool cnn_segments_put(cnn_segments *segments, int64_t pixel, int32_t label, int32_t instance, bool ignored);
 void cnn_segments_free(cnn_segments *segments);
 #endif

@@ -123,7 +123,7 @@ static char *lines_first(const char *text) {
   return shown;
 }
 
-/* How many weights were taken, how many begin anew, and which lines tell of them. */
+/* Reports the numbers of loaded and of newly initialized weights, and lines on them. */
 static cnn_status tell_taken(Training *training, const cnn_weights_report *report) {
   const char *const init = training->options->init;
   const int32_t all = training->network->weights, fresh = report->missing + report->differing;

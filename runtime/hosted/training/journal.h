@@ -1,4 +1,4 @@
-/* journal.h: the log of a run, a row an epoch: JSON lines, CSV, or events for TensorBoard. */
+/* journal.h: the log of a run, one row per epoch: JSON lines, CSV, or events for TensorBoard. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_JOURNAL_H
 #define CNN_JOURNAL_H
@@ -18,10 +18,10 @@ struct cnn_journal {
   FILE *stream; /* a row in the making, in memory */
   char *path;
   void (*write)(cnn_journal *journal, const cnn_epoch *epoch, const cnn_column *column, int32_t columns);
-  bool titled; /* what stands before the first row has been written */
+  bool titled; /* the header before the first row has been written */
 };
 
-/* Starts the file anew, with the rows of epochs that a resumed run has behind it. A path that ends in .csv
+/* Starts the file anew, with the rows of the epochs before a resumed run. A path that ends in .csv
  * makes a CSV. */
 cnn_status cnn_journal_open(cnn_journal *journal, const char *path, const cnn_epoch *epoch, int32_t epochs);
 /* The same as events in a directory, which is made if it is not there. `name`: of the net, for the file's. */

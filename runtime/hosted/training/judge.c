@@ -1,5 +1,5 @@
 /* judge.c: average precision and panoptic quality of a net on a data set. Everything is judged in the pixels
- * of the pictures as the set has them. */
+ * of the original images. */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/training/judge.h"
 
@@ -18,7 +18,7 @@ bool cnn_judge_can(const cnn_network *network, const cnn_data *data) {
 
 /* ---- One sample */
 
-/* Its pixels: of its outline, which other objects may lie over, or else of the map of instances. */
+/* Its pixels: of its outline, which may be partly hidden, or else of the map of instances. */
 static bool mask_read(cnn_runs *mask, const cnn_truth *truth, int32_t k) {
   const cnn_outline *outline = truth->object[k].outline;
   if (!outline) return cnn_runs_make(mask, truth->instance, (uint8_t)(k + 1), truth->height, truth->width);

@@ -5,7 +5,7 @@
 #include "cnn.h"
 #include "hosted/training/findings.h"
 
-/* Of one sample: what was found and what was to be found. */
+/* Detections and annotations of one sample. */
 typedef struct cnn_judged_sample {
   cnn_findings findings;
   cnn_sought *sought;

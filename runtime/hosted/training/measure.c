@@ -30,7 +30,7 @@ static const char *const NAMES[] = {[KIND_ACCURACY] = "accuracy",
 
 typedef struct Metric {
   Kind kind;
-  double best; /* of top: so many classes count */
+  double best; /* of top: number of classes that count */
 } Metric;
 
 static Kind kind_of(const char *name) { /* KINDS: none that is known here */

@@ -5,7 +5,7 @@
 #include "cnn.h"
 #include "hosted/data/outputs.h"
 
-/* Whole numbers lie in one array, so that tallies of several threads add up in any order to the same result.
+/* Integers are in one array, so that tallies of several threads add up in any order to the same result.
  * Real numbers do not: those of a sample are returned, and added in the order of the samples by
  * cnn_tally_sums. */
 typedef struct cnn_tally {

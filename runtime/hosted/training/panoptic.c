@@ -1,4 +1,4 @@
-/* panoptic.c: panoptic quality, with what is unknown and with crowds as COCO's panoptic task has them. */
+/* panoptic.c: panoptic quality, with unknown pixels and crowds as in COCO's panoptic task. */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/training/panoptic.h"
 
@@ -42,7 +42,7 @@ static void match(Shared *s, cnn_quality_counts *of_class) {
     }
 }
 
-/* What is missed; what is found is wrong unless more than half of it is unknown or lies in the crowd of its
+/* Misses, and false detections: those of which at most half is unknown or in the crowd of their
  * class. */
 static void count_mistakes(const Shared *s, cnn_quality_counts *of_class) {
   for (int32_t t = 0; t < s->truth->count; t++) {

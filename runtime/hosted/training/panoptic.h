@@ -1,4 +1,4 @@
-/* panoptic.h: panoptic quality, how well segments are found and told apart (Kirillov et al. 2019). */
+/* panoptic.h: panoptic quality, how well segments are found and separated (Kirillov et al. 2019). */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_PANOPTIC_H
 #define CNN_PANOPTIC_H
@@ -7,11 +7,11 @@
 #include "cnn.h"
 
 typedef struct cnn_segment {
-  int32_t label, instance; /* instance: tells apart those of a class */
-  bool ignored;            /* of a truth: a crowd, neither truth nor mistake */
+  int32_t label, instance; /* instance: distinguishes those of a class */
+  bool ignored;            /* of an annotation: a crowd, neither true nor false */
 } cnn_segment;
 
-/* What each pixel of a picture belongs to. */
+/* The segment of each pixel of an image. */
 typedef struct cnn_segments {
   int64_t pixels;
   int32_t *of; /* of[pixels]: its segment; -1: none, and in a truth nobody knows */
@@ -19,12 +19,12 @@ typedef struct cnn_segments {
   cnn_segment *segment; /* each has a pixel */
 } cnn_segments;
 
-typedef struct cnn_quality_counts { /* of one class, over any number of pictures */
+typedef struct cnn_quality_counts { /* of one class, over any number of images */
   double iou;                       /* the sum over the segments that were found */
   int64_t right, wrong, missed;
 } cnn_quality_counts;
 
-/* Adds a picture to of_class[classes]; labels are below `classes`. False: no memory. */
+/* Adds an image to of_class[classes]; labels are below `classes`. False: no memory. */
 bool cnn_quality_add(cnn_quality_counts *of_class, const cnn_segments *truth, const cnn_segments *found);
 cnn_quality cnn_quality_of(const cnn_quality_counts *counts); /* all 0 for a class that is nowhere */
 /* Means over the classes that are somewhere; -1: none is. */

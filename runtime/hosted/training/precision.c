@@ -242,7 +242,7 @@ static bool measure(Room *room, int64_t founds, int64_t soughts, int32_t classes
   return true;
 }
 
-/* A score that is no number comes last. */
+/* A NaN score comes last. */
 static void fill(Room *room, const cnn_found *found, int64_t founds, const cnn_sought *sought,
                  int64_t soughts) {
   for (int64_t i = 0; i < founds; i++) {

@@ -44,7 +44,7 @@ static void take(char *text, size_t room, const cnn_archive *archive, const char
   snprintf(text, room, "%s", note ? note : "");
 }
 
-/* An empty file is none. What is no weights is there, but not ours, so that only a lack of memory is an
+/* An empty file does not count. Files other than cnnc's weights do, so that only a lack of memory is an
  * error. */
 static cnn_status weights_look(const char *path, Weights *weights) {
   struct stat about;
@@ -171,7 +171,7 @@ cnn_status cnn_previous_check(const char *out) {
   return status;
 }
 
-/* Weights that no program wrote: nobody can tell whether another run's are better, so nothing replaces them.
+/* Weights from elsewhere: whether another run's are better is unknown, so nothing replaces them.
  */
 static cnn_status keep_original(const char *out, const Listener *listener) {
   char line[1000];

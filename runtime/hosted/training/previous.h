@@ -4,7 +4,7 @@
 #define CNN_PREVIOUS_H
 #include "hosted/training/run.h"
 
-/* What is said of weights in their file (cnn_weights_save's notes); the texts live as long as this. */
+/* Metadata of a weight file (cnn_weights_save's notes); the texts live as long as this. */
 typedef struct cnn_about {
   char val[48], epoch[16], value[48];
   const char *note[2 * 6 + 1];
@@ -15,7 +15,7 @@ typedef struct cnn_about {
 void cnn_about_weights(cnn_about *about, const char *data, const char *loss, double val, int32_t epoch,
                        const char *measure, double value);
 
-/* CNN_BAD_ARGUMENT: a file at `out`, or beside it where a run writes, is something else than weights of
+/* CNN_BAD_ARGUMENT: a file at `out`, or next to it where a run writes, is something else than weights of
  * programs. */
 cnn_status cnn_previous_check(const char *out);
 /* Weights at `out` are copied to the sibling "previous", which keeps the better of those that it has and

@@ -277,7 +277,7 @@ static void restore(void *context, const char *array, const cnn_weight *weight, 
 static cnn_status read_state(const char *path, const cnn_archive *archive, const char *net, json_t **state) {
   const char *text = cnn_archive_note(archive, "cnn_training");
   json_error_t error = {0};
-  errno = 0; /* jansson does not tell a lack of memory from an error in the text */
+  errno = 0; /* jansson reports a lack of memory like an error in the text */
   *state = text ? json_loads(text, 0, &error) : NULL;
   if (!text)
     return cnn_failure(CNN_BAD_FORMAT, "%s: not a checkpoint: it has no note \"cnn_training\"", path);
@@ -411,7 +411,7 @@ cnn_status cnn_run_look(const char *path, bool *unfinished, char progress[80]) {
   return status.code == CNN_NO_MEMORY ? status : cnn_success();
 }
 
-/* What the program says anew counts; else what was chosen for the run. */
+/* Settings that changed in the program win; else those chosen for the run. */
 static cnn_status take_recipe(const cnn_network *network, const json_t *state, const json_t *settings,
                               cnn_train_options *options) {
   const json_t *program = json_object_get(state, "program");

@@ -18,7 +18,7 @@ typedef struct cnn_run {
   int64_t rates;    /* how many those are */
   cnn_tally tally;  /* of the current epoch, as are the sums */
   cnn_sums *sums;
-  double best;            /* lowest value of what is minimized, once `rated` epochs have been rated */
+  double best;            /* lowest value of the criterion, once `rated` epochs have been rated */
   int32_t rated, waiting; /* waiting: epochs since the best */
   cnn_epoch *history;     /* [finished] */
   int32_t room;
@@ -30,7 +30,7 @@ bool cnn_run_append(cnn_run *run, const cnn_epoch *epoch); /* false: no memory *
 
 /* The checkpoint: weights, average and optimizer state as tensors, the rest as one JSON text in the notes. */
 cnn_status cnn_run_save(const cnn_run *run, const cnn_train_options *options, const char *path);
-/* `tell` gets a line for each thing of the recipe that is not as it was; what cannot change is refused. */
+/* `tell` gets a line for each changed setting of the recipe; changes that are not permitted are errors. */
 cnn_status cnn_run_load(cnn_run *run, const char *path, void (*tell)(void *context, const char *line),
                         void *context);
 /* Whether the file, if it is there, is a checkpoint of a run that is not over; `progress` is then "in epoch 3

@@ -109,7 +109,7 @@ static cnn_status open_training(Training *training) {
       return cnn_failure(CNN_NO_MEMORY, "no memory to train %s", network->name);
   }
 
-  /* Nets that look for objects are measured by what they find in inference. */
+  /* Nets that look for objects are measured by their detections in inference. */
   const bool measured = network->truth_objects == 0;
   training->output = measured ? cnn_outputs_alloc(network, part) : NULL;
   training->sums = calloc((size_t)network->outputs + 1, sizeof *training->sums);
@@ -132,7 +132,7 @@ static cnn_status open_training(Training *training) {
   return cnn_success();
 }
 
-/* What is minimized over epochs: the validation loss; where that is not known, and for nets that look for
+/* The criterion over epochs: the validation loss; where that is not known, and for nets that look for
  * objects, the first metric; without validation, the training loss. */
 static double rated(const Training *training, const cnn_epoch *epoch, char measure[72]) {
   const bool validated = epoch->val.samples > 0;
@@ -185,7 +185,7 @@ static cnn_status save(const Training *training, const char *path) {
   return status;
 }
 
-/* Files that cannot be written are told now, not after the first epoch. */
+/* Files that cannot be written are reported now, not after the first epoch. */
 static cnn_status open_files(Training *training) {
   const cnn_train_options *options = training->options;
   const cnn_run *run = &training->run;
@@ -221,7 +221,7 @@ static void note_resumption(Training *training) {
   cnn_training_tell(training, text);
 }
 
-/* Files that cannot be read are told before any time is spent on training. */
+/* Files that cannot be read are reported before any time is spent on training. */
 static cnn_status inspect(Training *training) {
   const cnn_inspection inspection = {
       .samples = {[CNN_PART_TRAIN] = training->run.samples, [CNN_PART_VAL] = training->validated},
@@ -480,7 +480,7 @@ static cnn_status save_here(const Training *training) {
                                : status;
 }
 
-/* What has been learnt until samples could not be read or judged is not lost. */
+/* Keeps the progress made before samples could not be read or rated. */
 static void save_unread(Training *training) {
   if (training->options->dry_run || training->run.trainer.steps == 0) return;
   if (weights_check(training).code != CNN_OK || save_here(training).code != CNN_OK) return;

@@ -1,4 +1,4 @@
-/* training.h: a run of training. Private to train.c and the files beside it that it is made of. */
+/* training.h: state of a training run. Private to train.c and its helper files. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_TRAINING_H
 #define CNN_TRAINING_H

@@ -13,7 +13,7 @@
 
 typedef struct cnn_block {
   struct cnn_block *next;
-} cnn_block; /* what is allocated starts behind it */
+} cnn_block; /* the allocated memory follows it */
 
 enum { BLOCK_HEADER = 64 }; /* keeps any alignment */
 
@@ -188,7 +188,7 @@ bool cnn_tensor_numeric(const cnn_tensor *tensor) {
 
 bool cnn_tensor_in_order(const cnn_tensor *tensor) { return !tensor->fortran && !tensor->stride; }
 
-/* Where element i of the usual order lies in an array of another one. */
+/* Offset of element i in C order, in an array of another order. */
 static int64_t place_of(const cnn_tensor *tensor, int64_t i) {
   int64_t place = 0, stride = tensor->size;
   for (int32_t d = tensor->rank - 1; d >= 0; d--) {

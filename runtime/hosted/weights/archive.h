@@ -40,7 +40,7 @@ typedef struct cnn_tensor {
   cnn_dtype dtype;
   bool swapped;          /* bytes of a number are in the other order than this machine's */
   bool fortran;          /* the first dimension runs fastest */
-  const int64_t *stride; /* elements from one to the next of each dimension, where they do not lie one behind
+  const int64_t *stride; /* elements from one to the next of each dimension, where they are not one after
                             the other; or NULL */
   int32_t rank;
   int64_t dim[CNN_TENSOR_RANK];
@@ -55,8 +55,8 @@ typedef struct cnn_note {
 
 typedef struct cnn_archive {
   cnn_file file;
-  bool torch;         /* a file of PyTorch */
-  const char *others; /* then: "'ema' (12 tensors), ...": what it has besides what was taken; or NULL */
+  bool torch;         /* a PyTorch file */
+  const char *others; /* then: "'ema' (12 tensors), ...": its other dictionaries; or NULL */
   int32_t count, notes;
   cnn_tensor *tensor;
   cnn_note *note;
@@ -64,7 +64,7 @@ typedef struct cnn_archive {
 } cnn_archive;
 
 /* By content, whatever the name. "FILE:KEY", where there is no file of the whole name, is the dictionary KEY
- * of a file of PyTorch. */
+ * of a PyTorch file. */
 cnn_status cnn_archive_open(cnn_archive *archive, const char *path);
 size_t cnn_archive_file(const char *path); /* letters of FILE in it */
 void cnn_archive_close(cnn_archive *archive);
@@ -78,7 +78,7 @@ const char *cnn_archive_note(const cnn_archive *archive, const char *key); /* or
 const char *cnn_dtype_name(cnn_dtype dtype);        /* "F32" */
 int64_t cnn_dtype_bits(cnn_dtype dtype);            /* 0 for CNN_DTYPE_OTHER */
 bool cnn_tensor_numeric(const cnn_tensor *tensor);  /* the next two work */
-bool cnn_tensor_in_order(const cnn_tensor *tensor); /* element i lies behind i others */
+bool cnn_tensor_in_order(const cnn_tensor *tensor); /* element i follows i others */
 double cnn_tensor_number(const cnn_tensor *tensor,
                          int64_t i); /* element i, the last dimension running fastest */
 void cnn_tensor_floats(const cnn_tensor *tensor, int64_t first, int64_t count, float *out);

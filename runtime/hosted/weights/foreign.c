@@ -1,4 +1,4 @@
-/* foreign.c: pickles, and Keras's, ONNX's and TensorFlow Lite's files of weights: told apart, and what to do
+/* foreign.c: recognition of pickles and of Keras, ONNX and TensorFlow Lite weight files, and what to do
  * about each. None of them is opened: pickles can run code, and the others hold whole nets. */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/weights/foreign.h"

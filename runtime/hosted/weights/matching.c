@@ -79,7 +79,7 @@ static bool same_without_ones(const cnn_tensor *a, const cnn_tensor *b) {
   }
 }
 
-/* What the file's array must have been through, to have that shape; "" where nobody knows. */
+/* The transformation that gives the file's array that shape; "" if unknown. */
 static const char *remedy(const cnn_tensor *own, const cnn_tensor *found, const int64_t from[3]) {
   const int64_t *w = own->dim;
   if (own->rank == 2 && from[0] > 0 && dims_are(found, 4, (const int64_t[]){w[0], from[2], from[0], from[1]}))
@@ -108,7 +108,7 @@ static const char *remedy(const cnn_tensor *own, const cnn_tensor *found, const 
 
 /* ---- Names */
 
-/* What is behind the prefix, or NULL: the tensor is not asked for. */
+/* The name after the prefix, or NULL: the tensor is not requested. */
 static const char *name_behind(const Match *match, const cnn_tensor *tensor) {
   size_t n = strlen(match->prefix);
   return strncmp(tensor->name, match->prefix, n) == 0 ? tensor->name + n : NULL;
@@ -143,7 +143,7 @@ static const cnn_tensor *find(const Match *match, const char *prefix, const char
                                                                 : find_exactly(match, prefix, stacked);
 }
 
-/* What other frameworks call the same parameter. */
+/* Other frameworks' names of the same parameter. */
 static const char *const members[][2] = {{"gamma", "weight"},
                                          {"beta", "bias"},
                                          {"kernel", "weight"},
@@ -212,14 +212,14 @@ static const cnn_tensor *likely(const Match *match, const cnn_tensor *own) {
 
 /* ---- A prefix that all names have in common */
 
-/* How many weights the file has behind a prefix. */
+/* The number of weights that the file has with a prefix. */
 static int32_t count_behind(const Match *match, const char *prefix) {
   int32_t count = 0;
   for (int32_t w = 0; w < match->count; w++) count += find(match, prefix, match->wanted[w].name) != NULL;
   return count;
 }
 
-/* Tries what stands before the name of the first weight that some name ends with. */
+/* Tries the prefix before the first name that ends with the name of a weight. */
 static void prefix_look(Match *match) {
   int32_t tried = 0;
   for (int32_t w = 0; w < match->count && tried < CANDIDATES; w++) {
@@ -423,7 +423,7 @@ static bool same_layer(const char *a, const char *b) {
   return n > 0 && strncmp(a, b, n) == 0 && !strpbrk(b + n, "./");
 }
 
-/* Whether one layer lies on both sides of a border before the k-th of a run. */
+/* Whether one layer is on both sides of a border before the k-th of a run. */
 static bool splits_layer(const Match *match, const cnn_tensor *const *list, int32_t tensors, Run run,
                          int32_t k) {
   const int32_t w = run.weight + k, t = run.tensor + k;

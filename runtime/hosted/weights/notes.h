@@ -6,6 +6,6 @@
 #include <jansson.h>
 #include "hosted/weights/archive.h"
 
-json_t *cnn_notes_make(const cnn_note *note, int32_t notes); /* NULL: no memory, or a text is no UTF-8 */
+json_t *cnn_notes_make(const cnn_note *note, int32_t notes); /* NULL: no memory, or a text is not UTF-8 */
 cnn_status cnn_notes_parse(cnn_archive *archive, const char *path, json_t *notes);
 #endif

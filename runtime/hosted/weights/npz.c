@@ -72,7 +72,7 @@ static bool take_shape(Scan *scan, cnn_tensor *tensor) {
   return true;
 }
 
-/* "<f4", "|u1", ">i8": byte order, kind, bytes. What has another form is carried as CNN_DTYPE_OTHER. */
+/* "<f4", "|u1", ">i8": byte order, kind, bytes. Others become CNN_DTYPE_OTHER. */
 static void dtype_set(cnn_tensor *tensor, const char *descr) {
   static const struct {
     const char *name;
@@ -166,7 +166,7 @@ static cnn_status member_add(cnn_archive *archive, const cnn_zip *zip, cnn_zip_m
   if (length < 4 || memcmp(member->name + length - 4, ".npy", 4) != 0) return cnn_success();
   char *name = cnn_archive_alloc(archive, length);
   if (!name) return cnn_failure(CNN_NO_MEMORY, "%s: out of memory", path);
-  memcpy(name, member->name, length - 4); /* zeroed behind it */
+  memcpy(name, member->name, length - 4); /* a zero follows */
   if (strlen(name) != length - 4)
     return cnn_failure(CNN_BAD_FORMAT, "%s: the name of a member has a NUL in it", path);
   if (cnn_archive_find(archive, name))
@@ -181,7 +181,7 @@ static cnn_status member_add(cnn_archive *archive, const cnn_zip *zip, cnn_zip_m
   return status;
 }
 
-/* A comment that somebody else wrote is none of ours. */
+/* Comments of other programs are ignored. */
 static cnn_status notes_read(cnn_archive *archive, const char *path, const char *comment, size_t n) {
   json_t *notes = n > 0 && comment[0] == '{' ? json_loadb(comment, n, JSON_REJECT_DUPLICATES, NULL) : NULL;
   cnn_status status = cnn_success();
@@ -276,7 +276,7 @@ static void member_header(cnn_writer *writer, const char *name, const Stored *st
   cnn_writer_put(writer, extra, (size_t)(e - extra));
 }
 
-/* What follows the directory, which has `size` bytes from `at` on; the comment comes behind it. */
+/* The end record of the directory, which has `size` bytes from `at` on; the comment follows it. */
 static void put_end(cnn_writer *writer, int32_t count, uint64_t at, uint64_t size, size_t comment_bytes) {
   unsigned char tail[98], *p = tail;
   p = put_number(p, 0x06064b50, 4); /* zip64 end of the directory */

@@ -17,7 +17,7 @@ typedef struct cnn_origin {
 cnn_status cnn_origin_make(cnn_origin *origin, const cnn_network *network);
 void cnn_origin_free(cnn_origin *origin);
 
-/* What the input was normalized with in training: "normalize(...)", or "no normalize". NULL: the file does
+/* The normalization of the input in training: "normalize(...)", or "no normalize". NULL: the file does
  * not say, or there are several inputs. */
 const char *cnn_origin_normalize(const cnn_archive *archive);
 
@@ -26,6 +26,6 @@ const char *cnn_origin_normalize(const cnn_archive *archive);
  * Otherwise *doubt is empty, or says what differs. */
 cnn_status cnn_origin_check(const cnn_archive *archive, const char *path, const cnn_network *network,
                             char *doubt, size_t room);
-/* A net of 8 bits: its weights are in its code, and there are no others for it. */
+/* An int8 model: its weights are in its code and cannot be replaced. */
 bool cnn_weights_fixed(const cnn_network *network);
 #endif

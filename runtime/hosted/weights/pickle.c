@@ -112,7 +112,8 @@ static void push_last(Machine *machine, int32_t count) {
   push_tuple(machine, item, count);
 }
 
-/* Items for what is below the mark, or (`one` times 1 or 2) below themselves. Of objects they are dropped. */
+/* Adds items to the container below the mark, or (`one` times 1 or 2) below themselves; for objects they are
+ * dropped. */
 static void add_items(Machine *machine, cnn_pickled_kind kind, int32_t one) {
   cnn_pickled *item[2], **items = item;
   int32_t count = one;

@@ -1,5 +1,5 @@
 /* pickle.h: what a pickle of Python describes, as values. It is read, never run: no name in it is looked up,
- * and what it would call is not called. Also built into the compiler (see file.h). */
+ * and nothing is called. Also built into the compiler (see file.h). */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_PICKLE_H
 #define CNN_PICKLE_H
@@ -26,11 +26,11 @@ struct cnn_pickled {
   int32_t seen;        /* for the reader of the value; 0 */
   cnn_pickled **item;
   int64_t number;   /* INTEGER */
-  const char *text; /* TEXT, NAME: `bytes` long, no NUL behind it */
+  const char *text; /* TEXT, NAME: `bytes` long, without a NUL */
   size_t bytes;
 };
 
-/* What the pickle leaves behind; all memory is that of `memory`, texts stay in `bytes`. `label` is for
+/* The result of the pickle; all memory is that of `memory`, texts stay in `bytes`. `label` is for
  * messages. */
 cnn_status cnn_pickle_read(cnn_archive *memory, const char *label, const unsigned char *bytes, size_t n,
                            cnn_pickled **value);

@@ -91,7 +91,7 @@ static Part literal(Part *pattern) {
   return part;
 }
 
-/* Whether the name is of that form; then what each '*' stands for, the first ones for as little as can be. */
+/* Whether the name is of that form; then the match of each '*', the first ones as short as possible. */
 static bool fits(Part pattern, const char *name, Part found[STARS]) {
   const int32_t count = stars(pattern);
   size_t n = strlen(name);

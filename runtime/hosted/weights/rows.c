@@ -30,7 +30,7 @@ static bool sees_all(const cnn_network *network, int32_t layer) {
   return true;
 }
 
-/* The layer whose rows are the classes: behind it stands nothing but what treats all channels alike. */
+/* The layer whose rows are the classes: it is followed only by layers that treat all channels alike. */
 static const cnn_layer *score_layer(const cnn_network *network) {
   static const char *const rows[] = {"dense", "conv", NULL};
   static const char *const alike[] = {"softmax", "sigmoid",        "relu",           "dropout", "avgpool",
@@ -44,7 +44,7 @@ static const cnn_layer *score_layer(const cnn_network *network) {
   return NULL;
 }
 
-/* Whether the weight came from the file, and has a row a class. */
+/* Whether the weight came from the file, and has one row per class. */
 static bool was_taken(const cnn_weight *weight, const cnn_archive *archive, const char *prefix,
                       int32_t classes) {
   char name[512];

@@ -1,5 +1,5 @@
-/* torch.c: the dictionaries of tensors in a file of PyTorch. Strides stay as they are: who reads the elements
- * gathers them, so that a small file cannot ask for much memory. */
+/* torch.c: the dictionaries of tensors in a PyTorch file. Strides stay as they are: readers of elements
+ * gather them, so that a small file cannot ask for much memory. */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/weights/torch.h"
 
@@ -118,7 +118,7 @@ static bool is_sound(const cnn_pickled *value) {
          integers(item[3], item[2]->count);
 }
 
-/* Sets the strides, if they are not those of elements one behind the other; the last element of the storage
+/* Sets the strides, if they are not those of contiguous elements; the last element of the storage
  * that is read is *last. False: no memory, or (*last is -1) they are beyond all numbers. */
 static bool strides_set(const Reader *reader, cnn_tensor *tensor, const cnn_pickled *strides, int64_t offset,
                         int64_t *last) {
@@ -255,7 +255,7 @@ static int32_t tensors_of(cnn_pickled *dict) {
 }
 
 /* The value of the longest entry of the dictionary that the key is, or begins with before a '.'; *rest: what
- * is behind it. */
+ * follows it. */
 static cnn_pickled *entry_find(const cnn_pickled *dict, const char *key, const char **rest) {
   const size_t n = strlen(key);
   cnn_pickled *found = NULL;

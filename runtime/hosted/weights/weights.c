@@ -51,7 +51,7 @@ static cnn_status all_finite(const cnn_network *network, const char *path, const
   return status;
 }
 
-/* Adds whole lines to a message, as many as there is room for, and says how many are left. */
+/* Adds whole lines to a message as far as there is room, and the number of the remaining ones. */
 static void lines_add(cnn_status *status, const cnn_matching *matching) {
   enum { REST = 40 };
   for (int32_t i = 0; i < matching->lines; i++) {
@@ -137,7 +137,7 @@ void cnn_weights_report_free(cnn_weights_report *report) {
   *report = (cnn_weights_report){0};
 }
 
-/* False: no memory for what is taken. */
+/* False: no memory. */
 static bool report_fill(cnn_weights_report *report, const cnn_network *network,
                         const cnn_matching *matching) {
   *report = (cnn_weights_report){.matched = matching->matched,

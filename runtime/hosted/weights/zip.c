@@ -18,8 +18,7 @@ typedef struct Directory {
 
 static cnn_status directory_find(Directory *directory, const char *path, const unsigned char *bytes,
                                  size_t n) {
-  size_t lowest =
-      n > 65557 ? n - 65557 : 0; /* the end record, and a comment of up to 65535 bytes behind it */
+  size_t lowest = n > 65557 ? n - 65557 : 0; /* the end record, and a comment of up to 65535 bytes after it */
   size_t at = n >= 22 ? n - 22 : 0;
   while (at > lowest && memcmp(bytes + at, "PK\5\6", 4) != 0) at--;
   if (n < 22 || memcmp(bytes + at, "PK\5\6", 4) != 0)
@@ -43,7 +42,7 @@ static cnn_status directory_find(Directory *directory, const char *path, const u
   return cnn_success();
 }
 
-/* The 64-bit sizes stand in an extra field, only those that do not fit, in this order. */
+/* The 64-bit sizes are in an extra field, only those that do not fit, in this order. */
 static bool member_widen(cnn_zip_member *member, const unsigned char *extra, size_t n) {
   while (n >= 4) {
     size_t id = (size_t)number(extra, 2), length = (size_t)number(extra + 2, 2);
@@ -64,7 +63,7 @@ static bool member_widen(cnn_zip_member *member, const unsigned char *extra, siz
   return true;
 }
 
-/* Reads the directory's entry at *at, and moves on behind it. */
+/* Reads the directory's entry at *at, and moves past it. */
 static bool member_next(cnn_zip_member *member, const unsigned char *bytes, size_t *at, size_t end) {
   const unsigned char *p = bytes + *at;
   if (end - *at < 46 || memcmp(p, "PK\1\2", 4) != 0) return false;
