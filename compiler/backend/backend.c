@@ -54,7 +54,7 @@ static const char *find_compiler(Arena *arena, const char *cc) {
   return "clang";
 }
 
-/* What makes symbols of an object local. */
+/* The tool that makes symbols of an object local. */
 static const char *find_objcopy(Arena *arena) {
   static const char *const names[] = {"objcopy", "llvm-objcopy", NULL};
   for (const char *const *name = names; *name; name++)
@@ -85,8 +85,8 @@ static const char *own_directory(Arena *arena) {
   return slash ? arena_copy(arena, path, (size_t)(slash + 1 - path)) : "";
 }
 
-/* libcnn.a: where one says, in the build tree, beside an installed cnnc, where it was configured to be
- * installed. */
+/* libcnn.a: where $CNNC_RUNTIME says, in the build tree, next to an installed cnnc, where it was configured
+ * to be installed. */
 static const char *find_runtime(Arena *arena, const char *given, const char **why) {
   const char *own = own_directory(arena), *named = given ? given : getenv("CNNC_RUNTIME");
   if (named && *named) {
@@ -186,7 +186,7 @@ static bool add_runtime(Command *command, const Backend *backend, const char **w
   return !*why;
 }
 
-/* What each call of the compiler has. */
+/* The options common to all calls of the compiler. */
 static void add_flags(Command *command, const Backend *backend, const BackendUnit *unit, bool openmp) {
   if (backend->cross) add_cross(command, backend);
   else command_add(command, "-fPIC");
@@ -197,7 +197,7 @@ static void add_flags(Command *command, const Backend *backend, const BackendUni
   if (openmp) command_add(command, "-fopenmp");
 }
 
-/* One unit, and at once what is wanted: an object, or code for WebAssembly. */
+/* One unit, directly to the requested output: an object, or code for WebAssembly. */
 static bool compile_whole(const Backend *backend, const char *compiler, const BackendUnit *unit, FILE *data,
                           const char *output, const char **why) {
   Command command = {.arena = backend->arena,
@@ -300,7 +300,7 @@ bool backend_compile(const Backend *given, const BackendUnit *unit, int n, const
   /* The first file that is opened: if its descriptor is free, this is the one that has to have it. */
   FILE *data = given->data ? command_file(given->arena, given->data, given->data_bytes, why) : NULL;
   if (*why) return false;
-  /* What is linked goes through objects without names: a compiler that a signal ends leaves its own behind.
+  /* Linking uses unnamed temporary objects: a compiler that a signal ends leaves its own behind.
    */
   const bool linked = given->kind == BACKEND_PROGRAM || given->kind == BACKEND_SHARED;
   const bool done = n > 1 || linked ? compile_apart(&backend, compiler, unit, n, data, output, why)
@@ -309,7 +309,7 @@ bool backend_compile(const Backend *given, const BackendUnit *unit, int n, const
   return done;
 }
 
-/* ---- programs that are run at once ---- */
+/* ---- programs that run immediately ---- */
 static const char *read_all(Arena *arena, FILE *file) {
   Text text = {.arena = arena};
   char bytes[4096];

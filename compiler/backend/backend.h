@@ -49,7 +49,7 @@ bool backend_command(Arena *, const char *what, const char *const *words, bool v
 bool backend_output(Arena *, const char *what, const char *const *words, const char **printed,
                     const char **why);
 
-/* Compiles the text of a program of its own, runs it and gives what it prints. Of `backend`, cc, messages and
+/* Compiles the text of a separate program, runs it and returns its output. Of `backend`, cc, messages and
  * verbose count. */
 bool backend_run(const Backend *, const char *text, size_t n, const char **printed, const char **why);
 

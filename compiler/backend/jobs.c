@@ -28,7 +28,7 @@ static int processors(void) {
   return 1;
 }
 
-/* A descriptor of its own: reading from it does not wait, and those of other processes stay as they are. */
+/* A separate descriptor: reading from it does not wait, and those of other processes stay as they are. */
 static int open_tokens(const char *path, int flags) {
   struct stat status;
   const int descriptor = open(path, flags | O_NONBLOCK | O_CLOEXEC);

@@ -54,12 +54,12 @@ bool quantized_read(Arena *arena, Diags *diags, const WeightsWay *way, QuantFile
 Graph *quantize_graph(Arena *arena, Diags *diags, const Graph *graph, QuantFile *file,
                       const QuantizeOptions *options) {
   (void)arena, (void)diags, (void)graph, (void)file, (void)options;
-  return NULL; /* there is no file */
+  return NULL; /* no file exists */
 }
 
 Graph *drop_idle_channels(Arena *arena, Graph *graph) {
   (void)arena;
-  return graph; /* none is of 8 bits */
+  return graph; /* no net is an int8 model */
 }
 
 const char *weights_file(Arena *arena, const char *weights) {

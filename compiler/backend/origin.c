@@ -1,4 +1,4 @@
-/* origin.c: the names of the classes in a file of weights, beside the labels of the program, and how its
+/* origin.c: comparison of the class names in a weight file with the labels of the program, and how its
  * input was normalized. */
 // SPDX-License-Identifier: Apache-2.0
 #include "backend/origin.h"

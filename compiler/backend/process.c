@@ -46,13 +46,13 @@ FILE *command_file(Arena *arena, const void *bytes, size_t n, const char **why) 
   FILE *file = nameless(arena);
   if (file && fwrite(bytes, 1, n, file) == n && fflush(file) == 0 && fseek(file, 0, SEEK_SET) == 0)
     return file;
-  *why = arena_printf(arena, "no temporary file for what is compiled: %s", strerror(errno));
+  *why = arena_printf(arena, "no temporary file for the compiler: %s", strerror(errno));
   if (file) fclose(file);
   return NULL;
 }
 
 /* ---- signals ---- */
-/* What would end cnnc ends the commands that run; then they have failed, and what they began to write is
+/* Signals that would end cnnc end the running commands; then they have failed, and their partial output is
  * removed. Then cnnc ends by it (backend_end). */
 static const int fatal[] = {SIGHUP, SIGINT, SIGTERM};
 enum { FATAL = sizeof fatal / sizeof fatal[0] };
@@ -204,7 +204,7 @@ static bool end_one(Command *list, int n, const char **why) {
   int status, i = 0;
   const pid_t pid = wait_again(-1, &status);
   for (; i < n && (list[i].pid == 0 || (pid > 0 && list[i].pid != pid)); i++) {}
-  if (i == n) return true; /* no child of ours */
+  if (i == n) return true; /* not a child of cnnc */
   list[i].pid = 0;
   report_command(&list[i], true);
   return pid > 0 ? command_done(&list[i], status, why) : command_lost(&list[i], why);

@@ -29,7 +29,7 @@ static bool take_factor(const json_t *factor, Factor *to) {
   return !factor || (name && (*to == FACTOR_FLOAT || strcmp(name, "double") == 0));
 }
 
-/* A key that is none of these, or NULL. */
+/* A key that is not one of these, or NULL. */
 static const char *unknown_key(json_t *object, const char *const *known) {
   const char *key;
   json_t *value;
@@ -41,7 +41,7 @@ static const char *unknown_key(json_t *object, const char *const *known) {
   return NULL;
 }
 
-/* What is wrong, or NULL. */
+/* The error, or NULL. */
 static const char *take_layer(Arena *arena, const char *name, json_t *layer, QuantFile *file) {
   static const char *const keys[] = {"rounding", "mean", "precision", "factor", "kernel", NULL};
   const json_t *mean = json_object_get(layer, "mean"), *rounding = json_object_get(layer, "rounding"),

@@ -1,4 +1,4 @@
-/* arena.c: memory handed out from growing chunks and given back all at once. */
+/* arena.c: arena allocator: memory from growing chunks, freed together. */
 // SPDX-License-Identifier: Apache-2.0
 #include "base/arena.h"
 #include <stdbool.h>
@@ -41,7 +41,7 @@ void arena_at_failure(Arena *arena, void (*clean)(void *context), void *context)
   arena->context = context;
 }
 
-/* Chunks double, so that a large compilation asks the system seldom; a large object gets a chunk of its own
+/* Chunks double, so that a large compilation asks the system seldom; a large object gets its own chunk
  * size. */
 static Chunk *chunk_add(Arena *arena, size_t bytes) {
   size_t room = arena->chunk ? 2 * arena->chunk->room : FIRST_CHUNK;

@@ -1,5 +1,5 @@
-/* arena.h: memory that is freed all at once. One arena for a compilation, a scratch arena for a pass; `free`
- * appears nowhere else. */
+/* arena.h: arena allocator: memory that is freed together. One arena for a compilation, a scratch arena for a
+ * pass; `free` appears nowhere else. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_ARENA_H
 #define CNNC_ARENA_H

@@ -1,4 +1,4 @@
-/* arithmetic.c: the integers of quantized nets, in 64 bits and as plain as they can be said. */
+/* arithmetic.c: reference arithmetic of quantized nets, on 64-bit integers. */
 // SPDX-License-Identifier: Apache-2.0
 #include "base/arithmetic.h"
 #include <math.h>
@@ -71,7 +71,7 @@ int32_t multiplier_reduced(Multiplier factor) {
   return factor.m < 0x7fff0000 ? (factor.m + (1 << 15)) >> 16 : 0x7fff;
 }
 
-/* RSH(x * m + 2^(s-1), s), where the product may have 78 bits: in two halves of 32 bits. */
+/* RSH(x * m + 2^(s-1), s), where the product may have 78 bits: in two 32-bit halves. */
 static int64_t scaled_by(int64_t x, int32_t m, int32_t s) {
   const int64_t low = (int64_t)((uint64_t)x & UINT32_MAX), high = (x - low) / (INT64_C(1) << 32);
   const uint64_t below = (uint64_t)low * (uint64_t)m + (UINT64_C(1) << (s - 1));
@@ -218,7 +218,7 @@ static int64_t halved(int64_t x, int32_t e) { /* x / 2^e, halves away from zero 
   return shifted(x, e) + (e && rest > half);
 }
 
-/* exp(a) as Q0.31, a <= 0 with so many whole bits: a polynomial near 0 to -1/4, then a factor for each bit
+/* exp(a) as Q0.31, a <= 0 with n integer bits: a polynomial near 0 to -1/4, then a factor for each bit
  * above. */
 static int64_t exponential_of(int64_t a, int whole) {
   static const int64_t factor[] = {1672461947, 1302514674, 790015084, 290630308, 39332535, 720401, 242};
@@ -347,7 +347,7 @@ bool table_hard_swish(int8_t to[256], float in_scale, int32_t in_zero, float out
   return true;
 }
 
-/* ---- functions of values of 16 bits, as TensorFlow Lite's reference kernels compute them: by points and
+/* ---- functions of int16 values, as TensorFlow Lite's reference kernels compute them: by points and
  * straight lines between them ---- */
 bool scale_is_power(float scale, int *e) {
   static const double NEARLY = 1e-3;
@@ -457,7 +457,7 @@ int32_t softmax_wide_value(int32_t exponential, int32_t sum, int32_t reciprocal)
   return q < 0 ? 0 : (int32_t)cut16(q);
 }
 
-/* ---- gemmlowp's fixed point of 16 bits ---- */
+/* ---- gemmlowp's 16-bit fixed point ---- */
 int64_t cut_wide(int64_t x) { return cut16(x); }
 int64_t cut_narrow(int64_t x) { return cut8(x); }
 int64_t shift_half_up(int64_t x, int32_t s) { return shifted(x + (s ? INT64_C(1) << (s - 1) : 0), s); }
@@ -468,7 +468,7 @@ static int64_t wrap16(int64_t x) { /* modulo 2^16 */
   return low > INT16_MAX ? low - (UINT16_MAX + 1) : low;
 }
 
-/* exp(a) as Q0.15, a <= 0 with so many whole bits. */
+/* exp(a) as Q0.15, a <= 0 with n integer bits. */
 static int64_t exponential16(int64_t a, int32_t whole) {
   static const int64_t factor[] = {25520, 19875, 12055, 4435, 600, 11, 0};
   const int32_t fraction = 15 - whole;

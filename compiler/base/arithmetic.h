@@ -1,5 +1,5 @@
 /* arithmetic.h: how quantized nets compute, to the bit: the only copy of it outside the loops that are
- * compiled. A value q of 8 or 16 bits stands for (q - zero) * scale. Here everything is in 64 bits, as the
+ * compiled. An int8 or int16 value q represents (q - zero) * scale. Here everything is in 64 bits, as the
  * meaning of operators (eval) has it; nests say the same by the primitives of nest/primitive.h, which share
  * nothing with this.
  *
@@ -31,7 +31,7 @@ Multiplier multiplier_of(double factor);              /* real is the nearest flo
  * to a float first. */
 Multiplier multiplier_of_scales(float in, float weight, float out, bool one);
 int64_t multiplier_apply(Rounding, int64_t x, Multiplier);
-/* Sums of layers with values of 16 bits, -2^47 < x < 2^47, are rounded once by all three; DOUBLE multiplies
+/* Sums of layers with int16 values, -2^47 < x < 2^47, are rounded once by all three; DOUBLE multiplies
  * by the upper 15 bits of m alone, as TFLite does. */
 enum { WIDE_SUM_BITS = 47, WIDE_MULTIPLIER_MOST = 7 };
 int64_t multiplier_apply_wide(Rounding, int64_t x, Multiplier);
@@ -43,14 +43,14 @@ typedef enum Bound { BOUND_NONE, BOUND_RELU, BOUND_RELU6 } Bound;
 typedef struct Stored {
   int32_t zero, lo, hi;
   Bound bound;  /* which of lo and hi follow from scales */
-  bool settled; /* the zero is part of what is rounded: nothing is added */
+  bool settled; /* the zero point is part of the rounded sum: nothing is added */
 } Stored;
 Stored stored_of(float scale, int32_t zero, bool wide, Bound); /* wide: 16 bits, else 8 */
 int32_t stored_put(Stored, int64_t rounded);
 
 /* Sums that every rounding can take: |x| * 2^max(e, 0) + 256 fits into 32 bits. */
 bool sum_fits(int64_t most, int32_t e);
-/* Of means: of so many numbers of 8 or 16 bits the sum fits. */
+/* Of means: whether the sum of n int8 or int16 numbers fits. */
 enum { MOST_SUMMED = INT32_MAX / 256, MOST_WIDE_SUMMED = INT32_MAX >> 16 };
 
 /* Products of two values, at most so large, each counted from its zero. */
@@ -70,7 +70,7 @@ typedef struct Addition {
   int32_t bits; /* SINGLE, DOUBLE: (q - zero) * 2^bits, each times its factor, rounded; their sum likewise */
   Multiplier out;
   int32_t shift;     /* FLOAT: RSH(2^(shift-1) + sum of whole * (q - zero), shift) */
-  bool floats_round; /* FLOAT: all scales are 2^-10 to 2^8 of the output's; of 16 bits 2^-18 to 2^16 */
+  bool floats_round; /* FLOAT: all scales are 2^-10 to 2^8 of the output's; for int16 2^-18 to 2^16 */
 } Addition;
 enum { ADDITION_BITS = 20, WIDE_ADDITION_BITS = 15 }; /* of two; FLOAT: of any type */
 /* Of addends of which scale and minus are said; wide: one of them or the result has 16 bits. */
@@ -82,14 +82,14 @@ int64_t addition_most(const Addition *, int64_t most); /* of the parts of SINGLE
 /* ROUNDING_FLOAT: the scale of an addend divided by that of the sum is 2^least or more, below 2^most. */
 int32_t addition_float_least(bool wide);
 int32_t addition_float_most(bool wide);
-bool addition_fits(Rounding, const Addition *, int64_t most); /* each is at most so much from its zero */
+bool addition_fits(Rounding, const Addition *, int64_t most); /* each is at most `most` from its zero point */
 
 /* sum / n, halves away from zero. */
 int64_t average_of(int64_t sum, int64_t n);
 int64_t average_even(int64_t sum, int64_t n); /* halves to even */
 
-/* What a function makes of each of the 256 values, the lowest first. A function whose parameters differ by
- * channel has a table for each, of so many channels at most. */
+/* The results of a function for each of the 256 values, the lowest first. A function whose parameters differ
+ * by channel has a table for each; the number of channels is limited. */
 enum { MOST_TABLES = 4096 };
 typedef double RealFunction(const void *context, double x);
 void table_of(int8_t to[256], float in_scale, int32_t in_zero, float out_scale, Stored out, RealFunction *,
@@ -110,13 +110,13 @@ bool table_hard_swish(int8_t to[256], float in_scale, int32_t in_zero, float out
 
 /* Softmax as gemmlowp has it, without floats; its value has the scale 1/256 and the zero -128. */
 enum { SOFTMAX_CHANNELS = 4095 };                             /* at most: their sum has 12 whole bits */
-bool softmax_scale_fits(float scale);                         /* of what it is taken of */
+bool softmax_scale_fits(float scale);                         /* of its input */
 void softmax_table(int32_t exponential[256], float in_scale); /* by largest - q, Q0.31; 0: too small */
 int32_t softmax_part(int32_t exponential);                    /* what it adds to the sum, Q12.19 */
 int32_t softmax_reciprocal(int32_t sum);                      /* 1 / the sum's leading part, Q0.31 */
 int32_t softmax_value(int32_t exponential, int32_t sum, int32_t reciprocal);
 
-/* ---- functions of values of 16 bits, as TensorFlow Lite's reference kernels compute them ---- */
+/* ---- functions of int16 values, as TensorFlow Lite's reference kernels compute them ---- */
 /* Is it nearly a power of two, as these kernels ask? Then by shifts alone. */
 bool scale_is_power(float scale, int *e);
 
@@ -133,12 +133,12 @@ int32_t curve_point(int32_t n);     /* near logistic(n / 24) * 2^16, n of 0 to 2
 int32_t curve_bits(const Curve *);  /* of a step */
 int32_t curve_end(const Curve *);   /* the flat part, in units of 2^-16-curve_bits */
 int32_t curve_start(const Curve *); /* what it is at 0, in these units */
-int32_t curve_shift(const Curve *); /* from these units to 16 bits */
+int32_t curve_shift(const Curve *); /* from these units to int16 */
 int64_t curve_value(const Curve *, int64_t q);
 
 /* ---- recurrent layers: sums have the scale 2^-12, gates 2^-15 ---- */
-int64_t cut_wide(int64_t);                     /* to 16 bits */
-int64_t cut_narrow(int64_t);                   /* to 8 bits */
+int64_t cut_wide(int64_t);                     /* to int16 */
+int64_t cut_narrow(int64_t);                   /* to int8 */
 int64_t shift_half_up(int64_t x, int32_t s);   /* x / 2^s to the nearest, halves upwards */
 int64_t shift_half_away(int64_t x, int32_t s); /* halves away from zero */
 /* Sigmoid of 2^-12 and tanh of 2^-(15 - whole), as LiteRT's LSTM kernel computes them: gemmlowp's fixed point

@@ -22,8 +22,9 @@ typedef struct Arrays {
 } Arrays;
 
 void arrays_add(Arrays *, const char *name, Elem, int rank, const int64_t *dim, const void *data); /* kept */
-void arrays_add_scale(Arrays *, const char *value, float scale, int64_t zero); /* of a value of 8 bits */
-void arrays_quantized(Arrays *, const char *rounding,
-                      const char *layers); /* it is of 8 bits; layers: of JSON's object, NULL: none */
+void arrays_add_scale(Arrays *, const char *value, float scale, int64_t zero); /* of an int8 value */
+void arrays_quantized(
+    Arrays *, const char *rounding,
+    const char *layers); /* marks an int8 model; layers: members of a JSON object, NULL: none */
 bool arrays_save(const Arrays *, const char *path); /* .safetensors; false: errno says why */
 #endif

@@ -160,7 +160,7 @@ int diags_warnings(const Diags *diags) { return diags->warnings; }
 
 /* ---- printing ---- */
 
-/* Of a very deep stack of applications the innermost and the outermost are told. */
+/* Of a very deep stack of applications the innermost and the outermost are printed. */
 int diag_all_notes(const Diag *diag, Arena *arena, const DiagNote **notes) {
   VEC(DiagNote) all = {0};
   for (int i = 0; i < diag->notes.n; i++) vec_push(arena, all, diag->notes.data[i]);

@@ -77,7 +77,7 @@ void diag_fact(Diag *, const char *format, ...)
     __attribute__((format(printf, 2, 3))); /* "= height: floor(...) ..." */
 void diag_help(Diag *, const char *format, ...) __attribute__((format(printf, 2, 3))); /* "= help: ..." */
 
-/* What a help says as a change of the text, for --fix and for editors: the range is replaced (an empty one:
+/* A help's text edit, for --fix and for editors: the range is replaced (an empty one:
  * inserted at). All fixes of a message belong together. They hold no newlines. */
 void diag_fix(Diag *, Span, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* "did you mean '...'?", with its fix where the source has the word there, bare or in quotes. */
@@ -91,7 +91,7 @@ bool diags_option(Diags *,
                                           "no-error=..."; false: no such slug, or not a warning */
 int diags_errors(const Diags *);       /* so far, warnings made errors included */
 int diags_mistakes(const Diags *);     /* the same without these: what is there may be wrong or missing */
-/* The text and place of error i of those that are kept; NULL behind the last. */
+/* The text and place of error i of those that are kept; NULL after the last. */
 const char *diags_error(const Diags *, int i, Span *where);
 int diags_warnings(const Diags *);
 

@@ -30,7 +30,7 @@ static bool is_within(uint32_t code, const CodeRange *range, size_t n) {
 }
 
 /* Columns that a character takes on a terminal: none for marks on the one before, two for East Asian wide
- * characters and pictures. */
+ * characters and emoji. */
 static int code_columns(uint32_t code) {
   static const CodeRange none[] = {{0x300, 0x36f},    {0x483, 0x489},   {0x591, 0x5bd},   {0x610, 0x61a},
                                    {0x64b, 0x65f},    {0x900, 0x902},   {0x1ab0, 0x1aff}, {0x1dc0, 0x1dff},
@@ -152,7 +152,7 @@ static void put_source(const Diags *diags, Text *text, const Palette *color, Spa
 
 /* ---- messages ---- */
 
-/* The slug is behind the first line: what follows may be code that a reader copies. */
+/* The slug ends the first line: the rest may be code that a reader copies. */
 static void put_text_message(const Diags *diags, Text *text, const Palette *color, DiagLevel level, Span span,
                              const char *message, const char *slug) {
   static const char *const word[] = {"note", "warning", "error"};

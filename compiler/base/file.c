@@ -16,7 +16,7 @@
 
 static const size_t largest_file = (size_t)1 << 30;
 
-/* A call that a signal has interrupted is made again. */
+/* Retries a call that a signal has interrupted. */
 static int open_again(const char *path, int flags) {
   int descriptor;
   do descriptor = open(path, flags, 0666);
@@ -221,7 +221,7 @@ bool outputs_adopt(Outputs *outputs, const char *path, const char **temporary, c
   if (!output_place(outputs, path, &output, why)) return false;
   if (output.kind == OUTPUT_STDOUT) return *why = "a tool cannot write it to standard output", false;
   if (output.kind == OUTPUT_DIRECT)
-    return *temporary = output.path, true; /* the tool writes into the device at once */
+    return *temporary = output.path, true; /* the tool writes directly into the device */
   /* Found out now rather than by the tool: whether the directory is there and may be written. */
   const int descriptor = temporary_open(output.temporary);
   if (descriptor < 0) return *why = strerror(errno), false;

@@ -1,4 +1,4 @@
-/* suggest.c: "did you mean": the name that a misspelt word most likely stands for. */
+/* suggest.c: "did you mean": the name that is most similar to a misspelt word. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "base/text.h"

@@ -7,8 +7,8 @@
 #include "options.h"
 
 typedef struct Command {
-  const char *name, *usage; /* usage: what stands behind the name */
-  const char *does;         /* in a few words, behind the name: "lays out programs" */
+  const char *name, *usage; /* usage: the text after the name */
+  const char *does;         /* in a few words, after the name: "lays out programs" */
   const char *page, *end;   /* paragraphs of --help: above the options, and below them */
   const Flag *options;
   const char *suffixes; /* of the files that it takes, separated by blanks; NULL: it takes none */
@@ -16,7 +16,7 @@ typedef struct Command {
   int (*run)(Arena *, const char *cnnc, int argc, char **argv);
 } Command;
 extern const Command *const command_table[]; /* ended by NULL */
-/* The command that a word most likely stands for which is neither one nor a file; or NULL. */
+/* The command most similar to a word that is neither a command nor a file; or NULL. */
 const char *command_meant(Arena *, const char *word);
 
 int command_help(Arena *, const Command *); /* --help, on standard output; the status of the process */

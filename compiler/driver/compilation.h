@@ -33,7 +33,7 @@ typedef struct Compilation {
   QuantFile *file;         /* of such a net */
   Node **made;             /* and by node of the net of floats what has its value */
   const char *order;       /* lines for --rename, or NULL */
-  const char *tuning_file; /* NAME.tune beside the program, if there is one, or NULL */
+  const char *tuning_file; /* NAME.tune next to the program, if there is one, or NULL */
   Tuning tuning;
   const char *summary;
   EmitOptions emit;
@@ -71,7 +71,7 @@ FILE *messages_open(const Compilation *);                               /* NULL:
 bool backend_failed(Compilation *, const Backend *, const char *why);   /* reports it; false */
 const char *with_suffix(Arena *, const char *path, const char *suffix); /* net.cnn, ".c": net.c */
 const char *base_name(const char *path);
-const char *header_path(const Compilation *); /* of the header beside the output, or NULL */
+const char *header_path(const Compilation *); /* of the header next to the output, or NULL */
 const char *c_name(const Compilation *);      /* what names in C begin with */
 
 /* ---- compile.c ---- */

@@ -72,7 +72,7 @@ static bool build_graph(Compilation *c) {
   return true;
 }
 
-/* A summary tells the memory of all that can be made of the program. */
+/* A summary prints the memory of everything that can be generated from the program. */
 static bool summarized(const Options *o) {
   return !o->output || o->kind == OUTPUT_SUMMARY || o->kind == OUTPUT_JSON;
 }
@@ -193,7 +193,7 @@ static bool load_weights(Compilation *c) {
   return good(c);
 }
 
-/* Measured choices go into the code as the program does, so what cannot be used is told and left alone. */
+/* Measured choices influence the code as the program does, so unusable ones are reported and ignored. */
 static void read_tuning(Compilation *c) {
   const char *path = with_suffix(c->arena, c->options->input, ".tune"), *why = NULL;
   c->tuning.arena = c->arena;
@@ -205,7 +205,7 @@ static void read_tuning(Compilation *c) {
   else diag_report(c->diags, DIAG_tuning_ignored, NO_SPAN, NULL, "cannot read '%s': %s", path, why);
 }
 
-/* Measures what can be chosen, and writes NAME.tune with what was known before of other targets and kernels.
+/* Measures the candidates, and writes NAME.tune, which keeps the rows of other targets and kernels.
  */
 static bool tune(Compilation *c) {
   const Options *o = c->options;
@@ -260,7 +260,7 @@ PlanOptions plan_options(const Compilation *c, PlanKind kind) {
                        .arena = c->arena};
   if (kind == PLAN_INFERENCE) options.bands = c->bands;
   options.whole_batch = o->batch > 1 ? o->batch : 0;
-  /* What is computed for all images at once, each of several processes computes for all images. */
+  /* Batched kernels compute all images in each of several processes. */
   options.pays = training && o->mpi ? NULL : rows_pay;
   options.costs = costs;
   if (!training && options.fusing == FUSE_ALL && !o->exact)
@@ -367,7 +367,7 @@ static ProgramOptions lowering_of_training(const Compilation *c) {
   return options;
 }
 
-/* What looks inside is seldom used, and the C compiler is quick with plain loops: -O1 takes these. */
+/* Inspection is seldom used, and the reference schedule compiles fast: -O1 uses it. */
 static ProgramOptions lowering_of_looking(const Compilation *c) {
   ProgramOptions options = lowering_of_training(c);
   if (c->options->level != LEVEL_QUICK) return options;
@@ -420,7 +420,7 @@ static const char *with_memory(const Compilation *c) {
   return text.s;
 }
 
-/* What the schedules of an updatable net assume of all weights, and does not hold for these. */
+/* Assumptions of the schedules of an updatable net that do not hold for these weights. */
 static void check_assumptions(const Compilation *c) {
   const Program *p = c->programs.infer;
   for (int i = 0; i < p->calls.n; i++)
@@ -471,7 +471,7 @@ static bool run(Compilation *c) {
   return parse(c) &&        // syntax/: source files to AST
          analyze(c) &&      // sema/: AST to graph
          load_weights(c) && // backend/: and quantize/: an int8 graph, where they are int8
-         tune(c) &&         // --tune, and what it measured before
+         tune(c) &&         // --tune, and earlier measurements
          plan(c) &&         // passes/: kernels, and where values lie
          lower(c) &&        // schedule/ to lir/: nests, proved; sizes and names
          fit(c) &&          // --memory, --flash, --ram: plans and lowers again

@@ -1,4 +1,4 @@
-/* compile.h: the way of a program, from the file to what is written. */
+/* compile.h: compiler driver: runs the stages from source file to output. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_COMPILE_H
 #define CNNC_COMPILE_H

@@ -46,7 +46,7 @@ static bool fit_plan(Compilation *c, Plan *train, const PlanOptions *options, in
   return true;
 }
 
-/* What convolutions of all images at once read and write is kept for every image: where nothing else helps,
+/* Inputs and outputs of batched convolutions are kept for every image: where nothing else helps,
  * they are computed image by image. */
 static bool fit_training(Compilation *c, Plan *train) {
   PlanOptions options = plan_options(c, PLAN_TRAINING);

@@ -13,7 +13,7 @@ static void lower_again(Compilation *c) {
 }
 
 /* ---- flash ---- */
-/* A way to compute a layer that is faster than the smallest way, and larger: by Winograd's algorithm, or with
+/* A way to compute a layer that is faster than the smallest way, and larger: with Winograd, or with
  * larger constants. Those of a layer stand side by side. */
 typedef struct Gain {
   int root; /* the id of its node */
@@ -92,7 +92,7 @@ static Sets best_sets(Arena *arena, Sets all) {
   return kept;
 }
 
-/* The set of most cycles gained in so many bytes, with one way a layer at the most: a knapsack. */
+/* The set with the most cycles gained in n bytes, with at most one way per layer: a knapsack. */
 static const Taken *best_set(Arena *arena, const Gains *gains, int64_t bytes) {
   Sets sets = {0};
   vec_push(arena, sets, NEW(arena, Taken));
@@ -127,7 +127,7 @@ static bool mostly_smallest(const Gains *gains, const Small *small) {
   return 2 * smallest > layers;
 }
 
-/* Of inference that takes so much flash, how small the constants of each kernel have to be, by the ids of
+/* For inference in a given amount of flash: how small the constants of each kernel have to be, by the ids of
  * their roots, for the net to be as fast as --flash allows; NULL: it fits, or nothing is larger. merge: set
  * where functions are to be few, too. */
 static const Small *smaller_constants(const Compilation *c, int64_t flash, bool *merge) {
@@ -140,7 +140,7 @@ static const Small *smaller_constants(const Compilation *c, int64_t flash, bool 
   for (int i = 0; c->lowering.small && i < nodes; i++) small[i] = c->lowering.small[i];
   for (int g = 0; g < gains.n; g++) small[gains.data[g].root] = SMALL_MOST;
   const Taken *set = least > c->options->flash ? NULL : best_set(c->arena, &gains, c->options->flash - least);
-  for (; set && set->last; set = set->before) /* none: what does not fit is told of the smallest */
+  for (; set && set->last; set = set->before) /* none: the error is about the smallest */
     small[gains.data[set->last - 1].root] = gains.data[set->last - 1].small;
   *merge |= mostly_smallest(&gains, small) && !c->programs.train && !c->programs.look;
   return small;
@@ -194,7 +194,7 @@ static BandTrial trial_of(const Compilation *c, const PlanOptions *options, cons
   return trial;
 }
 
-/* More bands than a value has rows are no more than that many. */
+/* A value of n rows has at most n bands. */
 static BandTrials trials_of(const Compilation *c) {
   PlanOptions options = plan_options(c, PLAN_INFERENCE);
   const Graph *graph = plan_after(c->arena, c->graph, PLAN_INFERENCE, options, "drop")->graph;

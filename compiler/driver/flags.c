@@ -48,7 +48,7 @@ bool unknown_word(const char *what, const char *word, const char *const *names) 
   return false;
 }
 
-/* The name of the option that a word with any number of dashes most likely stands for, or NULL. */
+/* The name of the option most similar to a word with any number of dashes, or NULL. */
 static const char *near_option(Arena *arena, const Flag *table, const char *word) {
   WordList names = {0};
   word += strspn(word, "-");
@@ -74,7 +74,7 @@ static bool wrong_option(Arena *arena, const Flag *table, int code, char **argv)
   if (code == ':') return usage_error("%s needs a value", word);
   if (optopt >= LONG) return usage_error("%.*s takes no value", (int)strcspn(word, "="), word);
   if (!optopt) return unknown_option(arena, table, word);
-  /* Letters behind one dash may be meant as a long option. getopt_long is in that word, or behind it. */
+  /* Letters after one dash may be meant as a long option. getopt_long is in that word, or after it. */
   for (int i = optind; i >= optind - 1; i--) {
     word = argv[i];
     if (word && word[0] == '-' && word[1] != '-' && strlen(word) > 2 && near_option(arena, table, word))
@@ -204,7 +204,7 @@ static bool in_full(const char *word, const char *name) {
 bool flags_read(Arena *arena, const Flag *table, void *options, int argc, char **argv) {
   Text letters = {.arena = arena};
   VEC(struct option) names = {0};
-  text_put(&letters, ":"); /* a missing value is told apart from an unknown option */
+  text_put(&letters, ":"); /* distinguishes a missing value from an unknown option */
   for (const Flag *flag = table; flag->read; flag++) {
     const struct option name = {flag->name, flag->has_arg, NULL, LONG + (int)(flag - table)};
     if (flag->name) vec_push(arena, names, name);

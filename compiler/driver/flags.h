@@ -32,7 +32,7 @@ typedef struct FlagUse { /* one option of a command line */
   const Flag *flag;
   void *options; /* the whole struct */
   int argc;
-  char **argv; /* the words behind the option are at optind */
+  char **argv; /* the words after the option are at optind */
 } FlagUse;
 
 /* ---- readers of values ---- */

@@ -16,7 +16,7 @@ const Topic topic_table[] = {
     {NULL, NULL, NULL, NULL},
 };
 
-const FormKind *help_forms(Arena *arena) { /* tables of other files are no constants */
+const FormKind *help_forms(Arena *arena) { /* tables of other files are not constants */
   const FormKind all[] = {
       {"optimizer", "optimizers", "optimizer", optimizer_table},
       {"schedule", "schedules", "schedule", schedule_table},
@@ -74,7 +74,7 @@ static void help_rows(Text *out, const Flag *rows) {
   enum { INDENT = 24 };
   for (const Flag *row = rows; row->read; row++) {
     if (!row->shown) continue;
-    const bool alone = strlen(row->shown) > INDENT - 4; /* in a line of its own */
+    const bool alone = strlen(row->shown) > INDENT - 4; /* in a separate line */
     if (alone) text_put(out, "  %s\n%*s", row->shown, INDENT, "");
     else text_put(out, "  %-*s", INDENT - 2, row->shown);
     put_wrapped(out, row->help, INDENT, WIDTH);

@@ -19,7 +19,7 @@ extern const Topic topic_table[];
 struct Form;
 typedef struct FormKind {
   const char *one, *several;
-  const char *key; /* where they stand in a program */
+  const char *key; /* their key in a program */
   const struct Form *const *table;
 } FormKind;
 const FormKind *help_forms(Arena *);

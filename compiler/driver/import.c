@@ -1,4 +1,4 @@
-/* import.c: `cnnc import`: a model of ONNX as a program and its weights. The program is compiled at once by
+/* import.c: `cnnc import`: an ONNX model as a program and its weights. The program is then compiled by
  * the ordinary front end, and the shape of each statement compared with what the model has there. */
 // SPDX-License-Identifier: Apache-2.0
 #include "graph/op.h"
@@ -228,7 +228,7 @@ static bool read_renames(Importing *m) {
 }
 
 /* ---- the program ---- */
-/* What is not as in the model; NULL: nothing is. */
+/* A difference from the model, or NULL. */
 static const char *difference(Arena *arena, const ModelImport *im, const Graph *graph) {
   VEC(const Node *) written = {0}; /* inputs and states come before all statements */
   int inputs = 0;
@@ -261,7 +261,7 @@ static const char *difference(Arena *arena, const ModelImport *im, const Graph *
 }
 
 /* Numbers that ONNX allows and the language does not: its own messages are the reasons. A statement has a
- * line, behind a comment, the net and its inputs. */
+ * line, after a comment, the net and its inputs. */
 static void report_refused(const ModelImport *im, const Diags *diags, const Sources *sources) {
   const int before = 3 + im->left_out.n + im->options->settings.n + im->inputs.n, n = diags_errors(diags);
   Span where;
@@ -326,14 +326,14 @@ static int write_program(Importing *m, const ModelImport *im) {
   return 3;
 }
 
-/* ---- models of TensorFlow Lite ---- */
+/* ---- TensorFlow Lite models ---- */
 #ifdef __wasi__ /* the page takes those of ONNX alone */
 static bool import_tflite(Importing *m, Span at, int *status) {
   (void)m, (void)at, (void)status;
   return false;
 }
 #else
-/* What is not as in the model; NULL: nothing is. */
+/* A difference from the model, or NULL. */
 static const char *tflite_check(Arena *arena, const TflProgram *made, const char *path, Text *program) {
   Sources sources = {.arena = arena};
   Diags *diags = diags_new(arena, &sources);

@@ -54,7 +54,7 @@ bool limits_of_target(Arena *arena, Diags *diags, const Graph *graph, const Layo
 }
 
 /* ---- arrays of C ---- */
-/* What is one array of C has at most 2^31 - 1 elements. */
+/* A single C array has at most 2^31 - 1 elements. */
 static bool fits(Arena *arena, Diags *diags, const Graph *graph, const Node *node, const char *option,
                  int64_t images) {
   if (shape_elements(node->shape) <= INT32_MAX / images) return true;

@@ -141,7 +141,7 @@ static int write_embed_example(const Beginning *b) {
   options.input = project_path(b, arena_printf(b->arena, "%s.cnn", b->name));
   options.output = project_path(b, "embed.c");
   vec_push(b->arena, options.targets, target_find("generic"));
-  vec_push(b->arena, options.warnings, "no-unread-input"); /* it is told when the net is compiled */
+  vec_push(b->arena, options.warnings, "no-unread-input"); /* it is reported when the net is compiled */
   return compile(b->arena, &options);
 }
 

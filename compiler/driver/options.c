@@ -478,7 +478,7 @@ static bool check_mpi(const Options *options) {
   return options->train || usage_error("--mpi is for training, which --no-train disables");
 }
 
-/* A view tells of training without --train, too. */
+/* A view covers training without --train, too. */
 static bool check_memory(const Options *options) {
   const bool code = options_backend(options->kind) || options->kind == OUTPUT_C ||
                     options->kind == OUTPUT_HEADER || options->kind == OUTPUT_LIBRARY;
@@ -488,7 +488,8 @@ static bool check_memory(const Options *options) {
   return usage_error("--memory is for training: it needs --train");
 }
 
-/* What the backend makes is for one machine: this one, or another that can be had without its C library. */
+/* The output of the backend is for one machine: this one, or another that can be had without its C library.
+ */
 static bool choose_machine(Options *options) {
   const Target *one = options->kind == OUTPUT_WASM ? target_find("wasm32") : NULL;
   for (int i = 0; i < options->targets.n; i++) {
@@ -518,7 +519,7 @@ static bool choose_machine(Options *options) {
   return true;
 }
 
-/* MAJOR.MINOR.PATCH, with what semantic versioning allows behind it. */
+/* MAJOR.MINOR.PATCH, with the suffixes of semantic versioning. */
 static bool is_version(const char *text) {
   static const char digits[] = "0123456789";
   for (int part = 0; part < 3; part++) {
@@ -531,7 +532,7 @@ static bool is_version(const char *text) {
   return !*text || ((*text == '-' || *text == '+') && n > 0 && !text[n + 1]);
 }
 
-/* A value in a line of its own. */
+/* A value in a separate line. */
 static bool is_line(const char *text) {
   for (const char *c = text; *c; c++)
     if ((unsigned char)*c < ' ' || *c == 127) return false;

@@ -47,27 +47,27 @@ typedef struct Options {
   const char *input, *output; /* output NULL: none; "-": standard output */
   OutputKind kind;
   bool kind_given;
-  const char *after; /* a pass: with OUTPUT_GRAPH the graph behind it; NULL: as written */
+  const char *after; /* a pass: with OUTPUT_GRAPH the graph after it; NULL: as written */
   const char *weights, *weights_prefix, *rename, *prefix, *cc, *runtime; /* NULL: not given */
   const char *version_name, *author, *url;                               /* of a library; NULL: not given */
   int match;  /* the weights: 0 by name, 1 by order */
-  int layout; /* of the inputs of a model of ONNX: 0 chw, 1 hwc; -1: not given */
+  int layout; /* of the inputs of an ONNX model: 0 chw, 1 hwc; -1: not given */
   EmbedKind embed;
   int64_t batch;
-  int64_t memory; /* bytes that training may take; 0: as many as it needs */
+  int64_t memory; /* limit of training memory in bytes; 0: none */
   bool train; /* training code is wanted; for a program without either option: if there is a train block */
   bool train_given;
-  bool network, look;          /* with NAME_network, and what looks inside; programs have both in any case */
+  bool network, look;          /* with NAME_network, and inspection; programs have both in any case */
   VEC(const Target *) targets; /* best first */
   bool targets_given, native;  /* native: by that word */
   const Cpu *cpu;              /* of a board; NULL: not given */
-  int64_t flash, ram;          /* bytes that inference may take of each; 0: as many as it needs */
+  int64_t flash, ram;          /* limits of inference in bytes; 0: none */
   int64_t flash_wait;          /* cycles; 0: none */
   const Target *machine;       /* that an object is for; NULL: this one */
   int threads;                 /* 0 openmp, 1 none; -1: not given */
   bool openmp;
   bool mpi;         /* a program that processes of MPI can share */
-  int64_t mpi_most; /* by so many; 0: as many as there are shards without it */
+  int64_t mpi_most; /* number of processes; 0: the number of shards without it */
   Defines defines;
   WordList directories, warnings;
   Level level;

@@ -51,7 +51,7 @@ static void dump_after(const Compilation *c, Text *text) {
   plan_dump(text, plan_after(c->arena, c->graph, kind, plan_options(c, kind), pass));
 }
 
-/* What of flash and what of RAM, where one asks for a target. */
+/* Use of flash and RAM, if a target is given. */
 static void put_program_summary(Compilation *c, Text *text) {
   text_put(text, "%s", c->summary);
   if (!c->options->targets_given) return;
@@ -118,7 +118,7 @@ static bool write_model(Compilation *c) {
   return add_output_bytes(c, c->options->output, model, n);
 }
 
-/* What a model is made of; one of ONNX may have none. */
+/* The weights of a model; an ONNX model may have none. */
 static bool has_weights(Compilation *c) {
   const bool onnx = c->options->kind == OUTPUT_ONNX;
   if (c->quantized) return true;
@@ -149,7 +149,9 @@ static bool write_example(Compilation *c) { return write_library(c); }
 static bool library_possible(Compilation *c) { return write_library(c); }
 static const char *library_file(const Compilation *c, const char *path) { return (void)c, path; }
 #else
-enum { ONNX_DETACHED = 1024 }; /* bytes of the least tensor that goes into the file beside a large model */
+enum {
+  ONNX_DETACHED = 1024
+}; /* bytes of the least tensor that goes into the separate file of a large model */
 static const size_t onnx_most = 0x7fffffff; /* bytes that a message may have */
 
 static bool spare_file(Compilation *c, const char *path, const char **temporary) {
@@ -215,7 +217,7 @@ static bool write_example(Compilation *c) {
 }
 
 /* ---- libraries ---- */
-/* What was made for another library is not ours either: it would be left in half. */
+/* Files of another library are kept, too: otherwise only half of it would remain. */
 static bool is_ours(Compilation *c, const char *path, bool *there) {
   size_t n;
   const char *why, *text = file_read(c->arena, path, &n, &why);

@@ -1,4 +1,4 @@
-/* quantize.c: `cnnc quantize`: a net of floats, its weights and data give a file of weights of 8 bits. The
+/* quantize.c: `cnnc quantize`: post-training quantization of a float net into an int8 weight file. The
  * net is built as a program, which runs on the data and writes which numbers its values take (its command
  * observe); scales are chosen from that here, the file is tried as the compiler reads it, and the program of
  * 8 bits is judged by the test of the data. */
@@ -315,8 +315,8 @@ static bool calibrated(Quantizing *q, const char *path) {
 }
 
 /* ---- --max-loss ---- */
-/* What a value adds in noise, for what it computes: the worst of those that can get 16 bits, or of the layers
- * that can be one of floats. NULL: there is none. */
+/* The noise that a value adds, relative to its cost: the worst of those that can become int16, or of the
+ * layers that can be one of floats. NULL: there is none. */
 static const Chosen *worst_value(const Quantizing *q, bool widen) {
   const Chosen *worst = NULL;
   double most = -1;
@@ -362,7 +362,7 @@ static bool write_int8_weights(Quantizing *q) {
   return diag_cannot_write(q->diags, q->output, why);
 }
 
-/* Quantizes, with more values in 16 bits and more layers in floats until no more is lost than may be. */
+/* Quantizes, with more int16 values and more float layers until the loss is within the limit. */
 static bool quantized(Quantizing *q) {
   const char *path = arena_printf(q->arena, "%s/int8.safetensors", q->work),
              *program = arena_printf(q->arena, "%s/net8", q->work);
@@ -396,7 +396,7 @@ static bool finds_ranges(Quantizing *q) {
   return false;
 }
 
-/* Training has rounded the weights of each filter to 8 bits, by a scale of its own. */
+/* Training has rounded the weights of each filter to int8, with one scale per filter. */
 static bool suits_training(const Quantizing *q) {
   return !q->ranges || !(q->how.per_tensor || q->how.reduced) ||
          usage_error("%s: %s was trained for int8 with a scale per filter; to choose new scales, use "

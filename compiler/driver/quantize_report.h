@@ -9,11 +9,11 @@
 #include "quantize/measure.h"
 #include "sema/sema.h"
 
-/* What the test of the data says of a program. */
+/* Result of evaluating a program on the data. */
 typedef struct Judgement {
   const char *metric; /* NULL: nothing */
   double value;
-  bool share; /* of 1: told in per cent */
+  bool share; /* a fraction of 1: printed in percent */
 } Judgement;
 
 typedef struct Quantizing {
@@ -40,7 +40,7 @@ typedef struct Quantizing {
   Judgement before, after;
 } Quantizing;
 
-double quantize_lost(const Quantizing *); /* in points, or what a metric that is no share has moved by */
+double quantize_lost(const Quantizing *); /* in points, or the change of a metric that is not a share */
 void quantize_warn(Quantizing *);         /* [saturating-layer] */
 void quantize_print(const Quantizing *);
 bool quantize_report(Quantizing *); /* --report */

@@ -113,7 +113,7 @@ static void put_codeless(Text *out, Net *net) {
   for (int i = 0; i < net->graph->nodes.n; i++) {
     const Node *node = net->graph->nodes.data[i];
     if (node_is_input(node) || !*node->name || table_find(&told, node->name)) continue;
-    if (!any) text_put(out, "// Layers without code of their own:\n");
+    if (!any) text_put(out, "// Layers without separate code:\n");
     any = true;
     emit_comment(out, 0,
                  arena_printf(net->arena, "  %s: %s", layer_text(net->arena, net->sources, node),

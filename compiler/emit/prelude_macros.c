@@ -81,7 +81,7 @@ void prelude_macros(Text *out, const PreludeNeeds *needs) {
   if (needs->pin) text_put(out, "#define PIN(position) ((void)0)\n");
   if (gnu) text_put(out, "#endif\n");
   if (needs->load2)
-    text_put(out, "// Two words that lie side by side. Clang finds the instruction by itself.\n"
+    text_put(out, "// Two adjacent words. Clang finds the instruction by itself.\n"
                   "#if defined(__ARM_FEATURE_SIMD32) && !defined(__clang__)\n"
                   "#define LOAD2(first, second, element) do { typedef uint64_t two_words "
                   "__attribute__((may_alias, aligned(4))); __asm__ volatile(\"ldrd %%0, %%1, %%2\" : "
@@ -101,15 +101,14 @@ void prelude_macros(Text *out, const PreludeNeeds *needs) {
                   "defined(__GNUC__)\n#define ROLL _Pragma(\"GCC unroll 1\")\n"
                   "#else\n#define ROLL\n#endif\n");
   if (needs->team)
-    text_put(out,
-             "// A net is run by a team of threads. Each runs its share of the iterations from .. to-1 of "
-             "a loop; where one needs what others compute, all wait for each other.\n"
-             "#ifdef _OPENMP\n#include <omp.h>\n#define TEAM _Pragma(\"omp parallel\")\n#define THREAD "
-             "omp_get_thread_num()\n#define THREADS omp_get_num_threads()\n"
-             "#define BARRIER() _Pragma(\"omp barrier\")\n#else\n#define TEAM\n#define THREAD "
-             "0\n#define THREADS 1\n#define BARRIER() ((void)0)\n#endif\n"
-             "#define SHARE(from, to, thread) ((from) + (int)((int64_t)((to) - (from)) * (thread) / "
-             "threads)) // where it begins\n");
+    text_put(out, "// A net runs on a team of threads. Each runs its share of the iterations from .. to-1 of "
+                  "a loop; where one needs what others compute, all wait for each other.\n"
+                  "#ifdef _OPENMP\n#include <omp.h>\n#define TEAM _Pragma(\"omp parallel\")\n#define THREAD "
+                  "omp_get_thread_num()\n#define THREADS omp_get_num_threads()\n"
+                  "#define BARRIER() _Pragma(\"omp barrier\")\n#else\n#define TEAM\n#define THREAD "
+                  "0\n#define THREADS 1\n#define BARRIER() ((void)0)\n#endif\n"
+                  "#define SHARE(from, to, thread) ((from) + (int)((int64_t)((to) - (from)) * (thread) / "
+                  "threads)) // where it begins\n");
   if (needs->infinite)
     text_put(out, "#if defined(__GNUC__)\n#define INFINITE __builtin_inff()\n#else\n#define INFINITE (1e30f "
                   "* 1e30f)\n#endif\n");

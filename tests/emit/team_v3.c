@@ -135,7 +135,7 @@ _Static_assert(sizeof(team_workspace) == TEAM_WORKSPACE_BYTES, "workspace");
 #else
 #define ROLL
 #endif
-// A net is run by a team of threads. Each runs its share of the iterations from .. to-1 of a loop; where one needs what others compute, all wait for each other.
+// A net runs on a team of threads. Each runs its share of the iterations from .. to-1 of a loop; where one needs what others compute, all wait for each other.
 #ifdef _OPENMP
 #include <omp.h>
 #define TEAM _Pragma("omp parallel")

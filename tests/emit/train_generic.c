@@ -541,7 +541,7 @@ typedef struct train_generic_batch {
   const train_generic_training *packed; // the same: its weights are only read
 } train_generic_batch;
 
-// Layers without code of their own:
+// Layers without separate code:
 //   flatten1, line 6: flatten: the same values under another shape
 //   dropout1, line 6: dropout(0.5): does nothing in inference
 
