@@ -58,7 +58,7 @@ typedef enum cnn_scores {
 
 typedef enum cnn_output_kind {
   CNN_OUTPUT_VALUES,     /* numbers, or scores of classes */
-  CNN_OUTPUT_DETECTIONS, /* rows x1 y1 x2 y2 score class, in pixels of the first input that is a picture;
+  CNN_OUTPUT_DETECTIONS, /* rows x1 y1 x2 y2 score class, in pixels of the first input that is an image;
                             class -1: none */
   CNN_OUTPUT_MASKS, /* a region for each of those rows: from 0 to 1 for each pixel of its box and class */
   CNN_OUTPUT_MASK_LOGITS, /* the same before a sigmoid */
@@ -107,7 +107,7 @@ typedef struct cnn_weight {
   int64_t offset, size; /* in floats, in the weights struct */
   cnn_role role;
   int32_t decay;        /* takes part in weight decay (`decay = weights` leaves biases and norms out) */
-  int32_t flattened[3]; /* behind flatten(order=hwc): height, width, channels of what it flattens */
+  int32_t flattened[3]; /* after flatten(order=hwc): height, width, channels of the flattened value */
 } cnn_weight;
 
 typedef struct cnn_layer {
@@ -174,11 +174,11 @@ typedef struct cnn_recipe { /* the train block */
   const cnn_option *augment, *metric; /* metric: {"accuracy"}, {"top", {5}, 1}, {"mae"}, {"iou"} */
 } cnn_recipe;
 
-typedef struct cnn_look { /* one image from the inside: all values lie in memory of the caller's, at places in
-                             floats from its start */
-  size_t bytes;           /* of that memory, aligned to 64 */
-  const int64_t *layer;   /* by layer: its value, [h][w][c]; -1 - i: that of input i, as the caller has it */
-  const int64_t *score;   /* by output: the output, or what its softmax or sigmoid is made of; as layer */
+typedef struct cnn_look {  /* inspection of one image: all values are in the caller's memory, at offsets in
+                              floats from its start */
+  size_t bytes;            /* of that memory, aligned to 64 */
+  const int64_t *layer;    /* by layer: its value, [h][w][c]; -1 - i: that of input i, as the caller has it */
+  const int64_t *score;    /* by output: the output, or what its softmax or sigmoid is made of; as layer */
   const int64_t *gradient; /* by input: the gradient of the scores, [h][w][c] of floats whatever the input's
                               type; -1: none arrives */
   void (*pack)(void *memory, const float *weights);
@@ -207,10 +207,10 @@ typedef struct cnn_network {
   int32_t version;           /* CNN_NETWORK_VERSION */
   const char *name, *target; /* target: a summary of what it was compiled for, "x86-64-v4,x86-64-v3,x86-64" */
   int32_t inputs, outputs, weights, layers, steps, labels;
-  const cnn_port *input, *output; /* output: behind the outputs come `values` that only losses read */
+  const cnn_port *input, *output; /* output: after the outputs come `values` that only losses read */
   int32_t values;
   /* Losses that look for objects compare them with a record of each image, NAME_truth: int32_t count,
-   * class[objects], float box[objects][4] of x1 y1 x2 y2 in pixels of the first picture that comes in, and,
+   * class[objects], float box[objects][4] of x1 y1 x2 y2 in pixels of the first image input, and,
    * where the height is not 0, uint8_t instance[height][width]. objects is 0 where there is none. */
   int32_t truth_objects, truth_height, truth_width;
   size_t truth_bytes;
@@ -250,7 +250,7 @@ typedef struct cnn_network {
       const float *weights, const void *const *input, const void *const *target, int32_t count, uint64_t seed,
       uint64_t step, float *gradients, float *const *output, void *training,
       void (*mark)(void *, int32_t step),
-      void *context);   /* by one thread: calls mark after each step; NULL: not compiled in */
+      void *context);   /* on one thread: calls mark after each step; NULL: not compiled in */
   const cnn_look *look; /* NULL: not compiled in */
   /* Parts of a batch of `count` samples, of which processes take some each: shard s has the groups of `lanes`
    * samples from s * groups / shards to (s + 1) * groups / shards. */
