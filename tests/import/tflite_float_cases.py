@@ -526,11 +526,29 @@ def folded_cases():
     yield case
 
 
+def index_cases():
+    """The largest numbers, where they are, and what that chooses."""
+    case = case_of("indices", VECTOR)
+    net, x = case.net, case.inputs[0]
+    ranks = lambda v: sorted(range(12), key=lambda i: (-v[i], i))[:5]
+    best, where = net.add("TOPK_V2", [x, Tensor([], I32, data=[5])], [floats([1, 5]), Tensor([1, 5], I32)])
+    case.output(best, lambda v, r: [v[0][i] for i in ranks(v[0])])
+    table = drawn([12, 3])
+    rows = net.add("GATHER", [floats([12, 3], table), where], floats([1, 5, 3]), f0=("i", 0))
+    case.output(rows, lambda v, r: [table[3 * i + c] for i in ranks(v[0]) for c in range(3)])
+    hot = net.add("ONE_HOT", [where, Tensor([], I32, data=[12]), number(2.0), number(-1.0)],
+                  floats([1, 5, 12]), f0=("i", -1))
+    case.output(hot, lambda v, r: [2 if c == i else -1 for i in ranks(v[0]) for c in range(12)])
+    below = net.add("FLOOR", [net.add("SIN", [x], floats(VECTOR))], floats(VECTOR))
+    case.output(below, lambda v, r: [math.floor(math.sin(q)) for q in v[0]])
+    yield case
+
+
 def float_cases():
     for kind in (F32, I8):
         for family in (transpose_cases, part_cases, border_cases):
             yield from family(kind)
     for family in (reduce_cases, norm_cases, weight_cases, order_cases, choice_cases, sparse_cases,
                    dilated_cases, layer_cases, constant_cases, map_cases, single_cases, sum_cases,
-                   folded_cases):
+                   folded_cases, index_cases):
         yield from family()

@@ -21,7 +21,7 @@ OPERATORS = {
     "MAXIMUM": (55, 39, 2), "MINIMUM": (57, 39, 2), "PADV2": (60, 43, 2), "SLICE": (65, 48, 2),
     "TRANSPOSE_CONV": (67, 49, 3), "EXPAND_DIMS": (70, 52, 1), "LOG": (73, 0, 1), "SQRT": (75, 0, 1),
     "SQUARE": (92, 66, 1), "RESIZE_NEAREST_NEIGHBOR": (97, 74, 3), "LEAKY_RELU": (98, 75, 2),
-    "ABS": (101, 78, 2),
+    "ABS": (101, 78, 2), "TOPK_V2": (48, 34, 2), "ONE_HOT": (85, 61, 1), "EMBEDDING_LOOKUP": (7, 0, 1),
     "ELU": (111, 0, 1), "QUANTIZE": (114, 89, 2), "HARD_SWISH": (117, 91, 1), "GELU": (150, 116, 2),
     "RELU_0_TO_1": (152, 0, 1), "FLOOR": (8, 0, 1), "L2_NORMALIZATION": (11, 12, 1), "SPLIT": (49, 35, 2),
     "LOCAL_RESPONSE_NORMALIZATION": (13, 13, 1), "GATHER": (36, 23, 2), "BATCH_TO_SPACE_ND": (37, 24, 2),

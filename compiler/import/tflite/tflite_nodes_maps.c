@@ -132,3 +132,35 @@ void nodes_argmax(Nodes *n) {
   onnx_set_int(n->arena, nodes_last(n), "keepdims", 0);
   nodes_finish(n, made);
 }
+
+/* ---- indices ---- */
+void nodes_topk(Nodes *n) {
+  int64_t k[2 * MOST_DIMS];
+  if (nodes_list(n, 1, k) != 1 || n->op->nout != 2)
+    return nodes_refuse(n, "its number of elements is not a constant");
+  const int in[] = {nodes_in(n, 0), nodes_integers(n, 1, k)};
+  nodes_apply(n, "TopK", 2, in);
+  OnnxNode *node = nodes_last(n);
+  node->out = NEW_ARRAY(n->arena, int, 2);
+  node->nout = 2;
+  for (int i = 0; i < 2; i++) node->out[i] = nodes_out(n, i);
+}
+
+void nodes_embedding(Nodes *n) {
+  const int in[] = {nodes_in(n, 1), nodes_in(n, 0)};
+  nodes_finish(n, nodes_apply(n, "Gather", 2, in));
+}
+
+/* Of 0 and 1, then spread to its two numbers. */
+void nodes_one_hot(Nodes *n) {
+  static const int64_t two = 2;
+  Tensor *ends = tensor_new(n->arena, TENSOR_FLOAT, 1, &two);
+  tensor_put(ends, 1, 1);
+  const int in[] = {nodes_in(n, 0), nodes_in(n, 1), nodes_constant(n, ends)};
+  int hot = nodes_apply(n, "OneHot", 3, in);
+  onnx_set_int(n->arena, nodes_last(n), "axis", n->op->axis);
+  const int apart[] = {nodes_in(n, 2), nodes_in(n, 3)}, spread[] = {hot, nodes_apply(n, "Sub", 2, apart)};
+  const int sum[] = {nodes_apply(n, "Mul", 2, spread), nodes_in(n, 3)};
+  hot = nodes_apply(n, "Add", 2, sum);
+  nodes_finish(n, hot);
+}

@@ -327,6 +327,7 @@ static void read_operator_options(Reader *r, FlatTable options, TflOperator *op)
   case TFL_REDUCE_PROD:
   case TFL_REDUCE_MAX:
   case TFL_REDUCE_MIN: op->keeps = flag(r, options, 0); break;
+  case TFL_ONE_HOT: op->axis = flat_int(flat, options, 0, 4, 0); break;
   case TFL_PACK:
   case TFL_UNPACK: op->axis = flat_int(flat, options, 1, 4, 0); break;
   case TFL_RESHAPE:
