@@ -176,6 +176,22 @@ static bool functions_known(Compilation *c) {
   return true;
 }
 
+/* ONNX has no operator for a recurrent layer with int8 weights and values. */
+static bool recurrent_in_floats(Compilation *c) {
+  for (int i = 0; i < c->graph->floats->nodes.n; i++) {
+    const Node *node = c->graph->floats->nodes.data[i];
+    if (node->op->traits.int8 != INT8_RECURRENT || !c->made[i]) continue;
+    const QuantArray *weight = quant_file_find(c->file, node->weight[0]->name);
+    if (!weight || weight->elem != I8) continue;
+    Diag *diag =
+        diag_report(c->diags, DIAG_onnx_operator, node->span, node->site,
+                    "%s '%s' has no form in ONNX: an int8 recurrent layer", node->op->name, node->name);
+    diag_help(diag, "cnnc quantize --keep=%s leaves the layer in float", node->name);
+    return false;
+  }
+  return true;
+}
+
 static const Graph *graph_of_bytes(Compilation *c, OnnxNumbers *numbers) {
   Arrays *arrays = NEW(c->arena, Arrays);
   const Graph *graph = quantize_written(c->arena, c->graph, c->made, c->file, arrays);
@@ -194,7 +210,7 @@ static const Graph *graph_of_bytes(Compilation *c, OnnxNumbers *numbers) {
 static bool write_onnx(Compilation *c) {
   const char *path = c->options->output, *beside = with_suffix(c->arena, path, ".onnx.data"), *temporary;
   OnnxNumbers numbers = {.weights = c->weights};
-  if (c->quantized && !functions_known(c)) return false;
+  if (c->quantized && (!functions_known(c) || !recurrent_in_floats(c))) return false;
   const Graph *graph = c->quantized ? graph_of_bytes(c, &numbers) : c->graph;
   ModelProto *model = onnx_out(c->arena, c->diags, graph, &numbers, c->options->layout == 1);
   if (!model) return false;

@@ -98,3 +98,4 @@ save("lstm.lacks.safetensors",
 save("gru.scale.safetensors", {**recurrent(6, 3, (0.01, 1)), "r.bias_hh_l0": ("I32", [6], [0] * 6)},
      note("double", **litert))
 save("lstm.kernel.safetensors", lstm, note("double", r={"kernel": "tflm"}))
+save("lstm.good.safetensors", lstm, note("double"))
