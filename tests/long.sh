@@ -11,11 +11,13 @@ set -eu
 export NETCHECK_ALL=yes
 top=$(cd "$1" && pwd)
 shift
-all="sanitizers-unit sanitizers-programs sanitizers-front sanitizers-import sanitizers-int8 sanitizers-nets
-  sanitizers-embed sanitizers-runtime same-bytes targets-run targets-grad targets-aarch64 targets-armv7m
-  targets-riscv64 targets-wasm32 targets-int8 targets-unit fuzz-1 fuzz-2 fuzz-3 random-commands random-nests
-  random-int8 random-code random-mutants commands choices rows programs accuracy functions kills memory
-  examples outputs export steps models special threads valgrind editor site packages mpi"
+all="sanitizers-unit sanitizers-programs sanitizers-front sanitizers-import sanitizers-int8
+  sanitizers-nets sanitizers-embed sanitizers-runtime same-bytes targets-run targets-grad
+  targets-aarch64 targets-armv7m targets-riscv64 targets-wasm32 targets-int8 targets-unit fuzz-1
+  fuzz-2 fuzz-3 random-commands random-nests random-far random-sequences-1 random-sequences-2
+  random-int8 random-code random-mutants random-limits commands choices rows programs accuracy
+  functions kills memory examples outputs export steps models special threads valgrind editor site
+  packages mpi"
 [ $# -gt 0 ] || set -- $all
 here=$(pwd)
 seconds=${FUZZ_SECONDS:-65}
@@ -188,21 +190,24 @@ part_fuzz() { # one of three shares of the targets, or $FUZZ_TARGETS
 random() {
   make -s netcheck randomnet hugenet mutant || return
   [ "$1" != MUTANTS ] || [ ! -x long-sanitizers/cnnc ] || CNNC=$here/long-sanitizers/cnnc
-  env FIRST="$3" COMMANDS=0 NESTS=0 ROWS=0 INT8=0 CODE=0 MUTANTS=0 LIMITS=0 FAR=0 "$1=$2" \
+  env FIRST="$3" COMMANDS=0 NESTS=0 SEQUENCES=0 ROWS=0 INT8=0 CODE=0 MUTANTS=0 LIMITS=0 FAR=0 "$1=$2" \
     sh "$top/tests/nets/random.tap"
 }
-random_portions() { # random_portions KIND PORTIONS COUNT
+random_portions() { # random_portions KIND PORTIONS COUNT [OFFSET]
   portion=0
   while [ $portion -lt "$2" ]; do
-    first=$((${RANDOM_FIRST:-100000} + portion * $3)) portion=$((portion + 1))
+    first=$((${RANDOM_FIRST:-100000} + ${4:-0} + portion * $3)) portion=$((portion + 1))
     step "$1-$first" random "$1" "$3" "$first"
   done
 }
 part_random_commands() { random_portions COMMANDS 10 500; }
-part_random_nests() { random_portions NESTS 4 250; random_portions ROWS 1 8; random_portions FAR 4 250; }
+part_random_nests() { random_portions NESTS 4 250; random_portions ROWS 1 8; }
+part_random_far() { random_portions FAR 4 250; }
+part_random_sequences() { random_portions SEQUENCES 5 200 $((1000 * (${part#random-sequences-} - 1))); }
 part_random_int8() { random_portions INT8 10 300; }
 part_random_code() { random_portions CODE 5 20; }
-part_random_mutants() { random_portions MUTANTS 5 1000; random_portions LIMITS 5 4000; }
+part_random_mutants() { random_portions MUTANTS 5 1000; }
+part_random_limits() { random_portions LIMITS 5 4000; }
 
 # ---- programs in the interpreter ----
 commands() { netcheck --commands "$@"; }

@@ -7,6 +7,8 @@
 #include "schedule/choose.h"
 #include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include "base/number.h"
 #include "graph/shape.h"
@@ -98,6 +100,12 @@ static double cycles_for(const Lower *l, const Candidate *c) {
   return c->choice.schedule->cycles(l, l->layout, &c->choice).total;
 }
 
+/* Reference loops compute every kernel (add_candidates). */
+static _Noreturn void no_schedule(const Lower *l) {
+  fprintf(stderr, "cnnc: internal error: no schedule computes %s\n", l->b->name);
+  exit(3);
+}
+
 /* The first candidate that may be chosen is left for what is clearly faster, in a whole batch for what is
  * faster. */
 static void pick_by_model(const Lower *l, Decision *d) {
@@ -115,7 +123,7 @@ static void pick_by_model(const Lower *l, Decision *d) {
     else continue;
     d->model = i;
   }
-  if (d->model < 0) d->model = 0;
+  if (d->model < 0 || d->candidates.data[d->model].refused) no_schedule(l);
   d->chosen = d->model;
   d->why = possible == 1 ? d->candidates.n > 1 ? "nothing else is possible" : ""
            : d->model    ? "the least cycles"

@@ -112,6 +112,10 @@ bool write_objects(Net *); /* a few statements, or false with nothing written */
 void write_joined(Net *);
 int joined_outputs(Net *, Value output[MOST_OUTPUTS]); /* how many */
 
+/* ---- random_sequence.c: nets of sequences ---- */
+bool write_sequence(Net *); /* has it states? */
+int sequence_outputs(Net *, Value output[MOST_OUTPUTS]);
+
 /* ---- random_towers.c: small nets as people train them ---- */
 void write_tower(Net *);
 

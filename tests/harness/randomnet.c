@@ -1,10 +1,11 @@
-/* randomnet.c: prints a random program.  randomnet [joined] SEED
+/* randomnet.c: prints a random program.  randomnet [joined|sequence] SEED
  *
  * Every program is right by construction (as NNSmith's: Liu et al., 2023): the shape of each value is
  * followed here, by formulas of this file's own, and only what fits it is written. Graphs have branches,
  * blocks, rounds, shared and frozen parameters, several inputs and outputs; the train block has losses that
  * fit. One program in ten is a tower: a small net with batchnorm, as people train them; with `joined` values
- * of every rank come together and are read again (random_joined.c). Values stay within sizes where float and
+ * of every rank come together and are read again (random_joined.c), with `sequence` recurrent layers, causal
+ * windows and states do (random_sequence.c). Values stay within sizes where float and
  * double agree; the first line holds the limits that netcheck takes. */
 // SPDX-License-Identifier: Apache-2.0
 #include "random.h"
@@ -217,8 +218,10 @@ static void write_graph(Net *net) {
 }
 
 int main(int argc, char **argv) {
-  const bool joined_alone = argc == 3 && !strcmp(argv[1], "joined");
-  if (argc != 2 && !joined_alone) return fputs("usage: randomnet [joined] SEED\n", stderr), 2;
+  const bool joined = argc == 3 && !strcmp(argv[1], "joined"),
+             sequences = argc == 3 && !strcmp(argv[1], "sequence");
+  if (argc != 2 && !joined && !sequences)
+    return fputs("usage: randomnet [joined|sequence] SEED\n", stderr), 2;
   Arena *arena = arena_new();
   Net *net = NEW(arena, Net);
   net->arena = net->body.arena = net->blocks.arena = net->losses.arena = arena;
@@ -229,13 +232,15 @@ int main(int argc, char **argv) {
   text_put(&net->blocks, "%s", "");
   for (int k = 0; k < 3; k++) net->constant[k] = channels(net);
   net->most_macs = MOST_MACS;
-  const bool joined = joined_alone, tower = !joined && seed % TOWERS == TOWERS - 1;
+  const bool tower = argc == 2 && seed % TOWERS == TOWERS - 1;
+  bool states = false;
   if (joined) write_joined(net);
+  else if (sequences) states = write_sequence(net);
   else if (tower) write_tower(net);
   else write_graph(net);
   Value output[MOST_OUTPUTS];
-  const int noutputs = (joined ? joined_outputs : write_outputs)(net, output);
-  if (chance(net, tower || joined ? 95 : 70)) write_train(net, noutputs, output);
+  const int noutputs = (joined ? joined_outputs : sequences ? sequence_outputs : write_outputs)(net, output);
+  if (!states && noutputs && chance(net, argc == 3 || tower ? 95 : 70)) write_train(net, noutputs, output);
   static const char *const targets[] = {"x86-64-v4", "x86-64-v3", "x86-64",
                                         "generic"}; /* one of them compiles C */
   static const int batches[] = {
@@ -243,7 +248,7 @@ int main(int argc, char **argv) {
   const int batch = batches[below(net, 6)];
   printf("# check: images=3 batch=%d tolerance=5e-5 gradient=1e-3 difference=%s targets=%s\n", batch,
          net->jumps ? "inf" : "1e-4", targets[below(net, 4)]);
-  printf("# Made by randomnet %s%s\n", joined_alone ? "joined " : "", argv[argc - 1]);
+  printf("# Made by randomnet%s%s %s\n", argc == 3 ? " " : "", argc == 3 ? argv[1] : "", argv[argc - 1]);
   for (int k = 0; k < 3; k++) printf("const k%d = %lld\n", k, (long long)net->constant[k]);
   const bool blocks_first = chance(net, 50);
   printf("%snet n {\n%s}\n%s", blocks_first ? net->blocks.s : "", net->body.s,
