@@ -62,6 +62,8 @@ ABSENT(join_rows)
 ABSENT(transpose)
 ABSENT(matmul)
 ABSENT(attention)
+ABSENT(relative_bias)
+ABSENT(rmsnorm)
 
 void recurrent_shape(ShapeContext *context, Node *node) {
   op_error(context, node, DIAG_unknown_operator, "the page has no recurrent layers: cnnc itself has %s",

@@ -21,7 +21,8 @@ libcnnc_a_SOURCES += %D%/audio/audio.c %D%/audio/audio.h %D%/audio/dct.c %D%/aud
   %D%/audio/preemphasis.c %D%/audio/rfft_routine.h %D%/audio/spec_mask.c %D%/audio/stft.c \
   %D%/audio/unfold.c
 libcnnc_a_SOURCES += %D%/attention/attention.c %D%/attention/attention.h \
-  %D%/attention/attention_core.c %D%/attention/attention_slopes.c %D%/attention/matmul.c
+  %D%/attention/attention_core.c %D%/attention/attention_slopes.c %D%/attention/matmul.c \
+  %D%/attention/relative_bias.c
 libcnnc_a_SOURCES += %D%/convolution/conv.c %D%/convolution/conv_transpose.c \
   %D%/convolution/correlation.c %D%/convolution/correlation.h %D%/convolution/depthwise.c
 libcnnc_a_SOURCES += %D%/dense/dense.c
@@ -62,7 +63,7 @@ libcnnc_a_SOURCES += %D%/normalization/groupnorm.c %D%/normalization/instancenor
   %D%/normalization/l2norm.c %D%/normalization/layernorm.c %D%/normalization/standardize.c \
   %D%/normalization/standardize.h
 libcnnc_a_SOURCES += %D%/normalization/batchnorm.c %D%/normalization/lrn.c \
-  %D%/normalization/normalize.c
+  %D%/normalization/normalize.c %D%/normalization/rmsnorm.c
 libcnnc_a_SOURCES += %D%/parts/join_heads.c %D%/parts/join_rows.c %D%/parts/join_windows.c \
   %D%/parts/moves.c %D%/parts/moves.h %D%/parts/split_heads.c %D%/parts/split_rows.c \
   %D%/parts/split_windows.c %D%/parts/transpose.c
