@@ -73,6 +73,11 @@ Cost recurrent_cost(const Node *node) { return (void)node, (Cost){0}; }
 Node *recurrent_parts(Graph *graph, Node *node, bool training) { return (void)graph, (void)training, node; }
 void recurrent_keep(Graph *graph, Node *layer) { (void)graph, (void)layer; }
 void recurrent_eval(const Eval *eval) { (void)eval; }
+Recurrent recurrent_direction(const Node *layer, int direction) {
+  return (void)layer, (void)direction, (Recurrent){0};
+}
+int recurrent_directions(const Node *layer) { return (void)layer, 0; }
+int64_t recurrent_summed_bias(const Recurrent *r) { return (void)r, 0; }
 
 /* Operators that are not here. */
 static void missing_shape(ShapeContext *context, Node *node) {

@@ -430,7 +430,7 @@ static float cell_scale(const CellSeen *seen, double clip) {
   enum { LEAST = -15, MOST = FIXED_WHOLE_MOST - UNIT_BITS };
   double most = seen ? seen->most : UNKNOWN;
   if (clip > 0) most = fmin(most, clip);
-  const double bits = most > 0 ? ceil(log2(most / INT16_MAX)) : LEAST;
+  const double bits = most > 0 ? ceil(log2(most / INT16_MAX)) : (double)LEAST;
   return (float)ldexp(1, (int)fmin(MOST, fmax(LEAST, bits)));
 }
 
