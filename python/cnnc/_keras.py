@@ -33,6 +33,9 @@ MEMBERS = {
 KERNEL = ("kernel", "bias")
 SEPARABLE = ("depthwise_kernel", "pointwise_kernel", "bias")
 NORM = ("gamma", "beta")
+# The variables of a recurrent cell, and by kind of layer which gate of Keras is each of PyTorch's.
+CELL = ("kernel", "recurrent_kernel", "bias")
+GATES = {"LSTM": (0, 1, 2, 3), "GRU": (1, 0, 2), "SimpleRNN": (0,)}
 # The variables of a layer, in the order of a .keras file.
 VARIABLES: dict[str, tuple[str, ...]] = {
     "Conv1D": KERNEL,
@@ -93,6 +96,13 @@ def _turned(kind: str, name: str, w: Array) -> Floats:
     return np.ascontiguousarray(w, np.float32)
 
 
+def _gates(kind: str, w: Array) -> Floats:
+    """The last axis, a block for each gate, becomes the first, in PyTorch's order."""
+    order = GATES[kind]
+    blocks = w.T.reshape(len(order), -1, *w.shape[:-1])[list(order)]
+    return np.ascontiguousarray(blocks.reshape(-1, *w.shape[:-1]), np.float32)
+
+
 class _Weights:
     """The weights read so far, by the names of layers here."""
 
@@ -101,22 +111,58 @@ class _Weights:
         self.arrays: dict[str, Floats] = {}
         self.unknown: dict[str, str] = {}
 
+    def recurrent(self, layer: str) -> tuple[str, Mapping[str, Any]] | None:
+        """The kind and settings of the cells of a recurrent layer, also of one in both directions."""
+        kind, settings = self.classes.get(layer, ("", {}))
+        if kind == "Bidirectional":
+            kind, settings = settings["layer"]["class_name"], settings["layer"]["config"]
+        return (kind, settings) if kind in GATES else None
+
+    def put(self, layer: str, key: str, value: Floats) -> None:
+        if key in self.arrays:
+            raise ValueError(f"two layers are called '{layer}'; give one of them another name in Keras")
+        self.arrays[key] = value
+
+    def add_cell(self, layer: str, kind: str, suffix: str, cell: Mapping[str, Array]) -> None:
+        """One direction. PyTorch has two biases: GRU's own two, or zeros as the second."""
+        end = f"_l0{suffix}"
+        self.put(layer, f"{layer}.weight_ih{end}", _gates(kind, cell["kernel"]))
+        self.put(layer, f"{layer}.weight_hh{end}", _gates(kind, cell["recurrent_kernel"]))
+        if "bias" in cell:
+            bias = cell["bias"]
+            both = bias if bias.ndim == 2 else np.stack([bias, np.zeros_like(bias)])
+            self.put(layer, f"{layer}.bias_ih{end}", _gates(kind, both[0]))
+            self.put(layer, f"{layer}.bias_hh{end}", _gates(kind, both[1]))
+
     def add(self, layer: str, kind: str, name: str, value: Array) -> None:
         part = ""
         if kind.startswith("Separable"):
             part = ".depthwise" if name == "depthwise_kernel" else ".pointwise"
         member = "weight" if name == "pointwise_kernel" else MEMBERS[name]
-        key = f"{layer}{part}.{member}"
-        if key in self.arrays:
-            raise ValueError(f"two layers are called '{layer}'; give one of them another name in Keras")
-        self.arrays[key] = _turned(kind, name, value)
+        self.put(layer, f"{layer}{part}.{member}", _turned(kind, name, value))
 
 
-def _read_native(group: Any, found: _Weights) -> None:
-    """The groups of model.weights.h5: each has its variables by number, and the name of its layer."""
-    variables = group.get("vars")
-    if variables is not None and len(variables):
-        layer = _text(variables.attrs.get("name", group.name.split("/")[-1]))
+def _read_cell(variables: Any, found: _Weights, layer: str, suffix: str) -> None:
+    kind, settings = found.recurrent(layer) or ("", {})
+    names = [name for name in CELL if name != "bias" or settings.get("use_bias", True)]
+    if len(names) == len(variables):
+        cell = {name: variables[str(i)][()] for i, name in enumerate(names)}
+        found.add_cell(layer, kind, suffix, cell)
+    else:
+        found.unknown[layer] = kind
+
+
+def _read_native(group: Any, found: _Weights, owner: str = "", suffix: str = "") -> None:
+    """The groups of model.weights.h5: each has its variables by number, and the name of its layer. The owner
+    of a cell is the recurrent layer around it."""
+    variables, last = group.get("vars"), group.name.split("/")[-1]
+    layer = _text(last if variables is None else variables.attrs.get("name", last))
+    if found.recurrent(layer):
+        owner, suffix = layer, ""
+    suffix = "_reverse" if last == "backward_layer" else suffix
+    if owner and last == "cell" and variables is not None:
+        _read_cell(variables, found, owner, suffix)
+    elif variables is not None and len(variables):
         kind, settings = found.classes.get(layer, ("", {}))
         names = _present(kind, settings) if kind in VARIABLES else []
         if len(names) == len(variables):
@@ -126,7 +172,7 @@ def _read_native(group: Any, found: _Weights) -> None:
             found.unknown[layer] = kind or "layer"
     for name, child in group.items():
         if name != "vars" and hasattr(child, "items"):
-            _read_native(child, found)
+            _read_native(child, found, owner, suffix)
 
 
 def _text(value: Any) -> str:
@@ -135,16 +181,27 @@ def _text(value: Any) -> str:
 
 def _read_legacy(group: Any, found: _Weights) -> None:
     """The groups of an .h5 file: arrays by names as block/conv1/kernel:0."""
+    cells: dict[tuple[str, str], dict[str, Array]] = {}
     for outer in group.values():
         for raw in outer.attrs.get("weight_names", ()):
             path = _text(raw)
             parts = path.split(":")[0].split("/")
             layer, name = (parts[-2] if len(parts) > 1 else outer.name.split("/")[-1]), parts[-1]
             kind = found.classes.get(layer, ("", {}))[0]
-            if kind in VARIABLES and name in (*VARIABLES[kind], "depthwise_kernel"):
+            around = [part for part in (outer.name.split("/")[-1], *parts) if found.recurrent(part)]
+            if around and name in CELL:
+                backward = any(part.startswith("backward_") for part in parts)
+                cells.setdefault((around[0], "_reverse" if backward else ""), {})[name] = outer[path][()]
+            elif kind in VARIABLES and name in (*VARIABLES[kind], "depthwise_kernel"):
                 found.add(layer, kind, name, outer[path][()])
             else:
                 found.unknown[layer] = kind or "layer"
+    for (layer, suffix), cell in cells.items():
+        kind = (found.recurrent(layer) or ("", {}))[0]
+        if "kernel" in cell and "recurrent_kernel" in cell:
+            found.add_cell(layer, kind, suffix, cell)
+        else:
+            found.unknown[layer] = kind
 
 
 def _read(path: Path) -> _Weights:

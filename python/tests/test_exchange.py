@@ -452,6 +452,98 @@ class Keras(Case):
                     group[path] = array
         self.judge(self.folder / "m.h5")
 
+    def cells(self, bias: tuple[int, ...]) -> list[np.ndarray]:
+        seed, units = len(bias), bias[-1] // 3
+        return [random((5, 3 * units), seed), random((units, 3 * units), seed + 1), random(bias, seed + 2)]
+
+    def gru(self, x: np.ndarray, cell: list[np.ndarray], after: bool) -> np.ndarray:
+        """The formulas of Keras: gates z, r, h; reset_after has a second bias."""
+        kernel, recurrent, bias = cell
+        first, second = bias if after else (bias, np.zeros_like(bias))
+        units, rows = recurrent.shape[0], []
+        h = np.zeros(units)
+        for row in x:
+            a = np.split(row @ kernel + first, 3)
+            b = np.split(h @ recurrent + second, 3)
+            z, r = (1 / (1 + np.exp(-(a[k] + b[k]))) for k in range(2))
+            last = r * b[2] if after else (r * h) @ recurrent[:, 2 * units :]
+            h = z * h + (1 - z) * np.tanh(a[2] + last)
+            rows.append(h)
+        return np.array(rows)
+
+    def test_recurrent(self) -> None:
+        """GRU with and without reset_after, in both directions; LSTM's gates and biases"""
+        import h5py
+
+        down, up, before = self.cells((2, 12)), self.cells((2, 12)), self.cells((9,))
+        up = [array[::-1].copy() for array in up]
+        before[0] = random((8, 9), 7)
+        lstm = [random((3, 8), 8), random((2, 8), 9), random((8,), 10)]
+        rows = [
+            {
+                "class_name": "Bidirectional",
+                "config": {
+                    "name": "two",
+                    "layer": {"class_name": "GRU", "config": {"name": "gru", "reset_after": True}},
+                },
+            },
+            {"class_name": "GRU", "config": {"name": "one", "reset_after": False}},
+            {"class_name": "LSTM", "config": {"name": "top"}},
+        ]
+        groups = {
+            "two/forward_layer/cell": down,
+            "two/backward_layer/cell": up,
+            "one/cell": before,
+            "top/cell": lstm,
+        }
+        with h5py.File(self.folder / "model.weights.h5", "w") as file:
+            for path, arrays in groups.items():
+                group = file.create_group(f"layers/{path}/vars")
+                group.attrs["name"] = "gru_cell"
+                for i, array in enumerate(arrays):
+                    group[str(i)] = array
+        with zipfile.ZipFile(self.folder / "r.keras", "w") as archive:
+            archive.writestr(
+                "config.json",
+                json.dumps({"class_name": "Sequential", "config": {"name": "m", "layers": rows}}),
+            )
+            archive.write(self.folder / "model.weights.h5", "model.weights.h5")
+        cnnc.convert(self.folder / "r.keras", self.folder / "r.safetensors")
+        text = (
+            'net k {\n input x: 6x5\n a = gru(4, direction=both, name="two")\n'
+            ' b = a -> gru(3, reset=before, name="one")\n c = b -> lstm(2, name="top")\n output a, b, c\n}'
+        )
+        net = cnnc.compile(text, self.folder / "r.safetensors")
+        x = random((6, 5), 11)
+        both = np.concatenate([self.gru(x, down, True), self.gru(x[::-1], up, True)[::-1]], axis=1)
+        made = net(x)
+        np.testing.assert_allclose(made["a"], both, atol=1e-5)
+        np.testing.assert_allclose(made["b"], self.gru(both, before, False), atol=1e-5)
+        np.testing.assert_array_equal(net.weights["top.weight_ih_l0"], lstm[0].T)
+        np.testing.assert_array_equal(net.weights["top.weight_hh_l0"], lstm[1].T)
+        np.testing.assert_array_equal(net.weights["top.bias_ih_l0"], lstm[2])
+        self.assertFalse(net.weights["top.bias_hh_l0"].any())
+        with h5py.File(self.folder / "r.h5", "w") as file:
+            file.attrs["model_config"] = json.dumps(
+                {"class_name": "Sequential", "config": {"name": "m", "layers": rows}}
+            )
+            for path, arrays in groups.items():
+                name = path.split("/")[0]
+                way = path.split("/")[1].replace("_layer", "_gru").replace("cell", name)
+                group = file.require_group(f"model_weights/{name}")
+                paths = [
+                    f"{name}/{way}/gru_cell/{member}:0" for member in ("kernel", "recurrent_kernel", "bias")
+                ]
+                there = group.attrs.get("weight_names", ())
+                known = [p if isinstance(p, bytes) else p.encode() for p in there]
+                group.attrs["weight_names"] = known + [p.encode() for p in paths]
+                for p, array in zip(paths, arrays):
+                    group[p] = array
+        cnnc.convert(self.folder / "r.h5", self.folder / "r2.safetensors")
+        again = cnnc.compile(text, self.folder / "r2.safetensors")
+        for name, array in net.weights.items():
+            np.testing.assert_array_equal(again.weights[name], array)
+
     def test_refused(self) -> None:
         """other files, other layers"""
         import h5py
@@ -463,11 +555,11 @@ class Keras(Case):
         with self.assertRaisesRegex(ValueError, "written as .safetensors, not as 'w.npz'"):
             cnnc.convert(self.folder / "m.keras", self.folder / "w.npz")
         with h5py.File(self.folder / "m.h5", "w") as file:
-            file.attrs["model_config"] = self.config().replace('"Dense"', '"LSTM"')
+            file.attrs["model_config"] = self.config().replace('"Dense"', '"ConvLSTM1D"')
             group = file.create_group("model_weights/last")
             group.attrs["weight_names"] = [b"last/kernel:0"]
             group["last/kernel:0"] = np.zeros((8, 3))
-        with self.assertWarnsRegex(cnnc.CompileWarning, "the weights of last, a LSTM, are left out"):
+        with self.assertWarnsRegex(cnnc.CompileWarning, "the weights of last, a ConvLSTM1D, are left out"):
             cnnc.convert(self.folder / "m.h5", self.folder / "w.safetensors")
 
     @unittest.skipUnless(has("keras"), "no keras")
