@@ -8,7 +8,7 @@ readers="status file json archive safetensors npz zip pickle torch notes classes
 sets="listing target array data data_arrays data_cifar csv data_csv data_classes data_folders data_idx
   data_synthetic data_masks data_shapes pixels shapes pictures similar image image_png image_jpeg image_webp
   image_exif feed inspect threads unicode memory boxes coco data_coco voc data_voc yolo data_yolo outline
-  truth"
+  truth sound"
 core="random resample augment scalar"
 
 cores() { for name in $core; do printf '%s ' "$top/runtime/core/$name.c"; done; }
@@ -31,6 +31,7 @@ case $target in
     "$top"/compiler/base/*.c | tr '\n' ' ') \
     $top/compiler/backend/quantized.c $(hosted $readers) \
     $top/tests/harness/int8_draw.c $top/tests/harness/sample.c $build/libcnnc.a" ;;
+  sound) sources=$(hosted status file sound) ;;
   runs) sources=$(hosted status outline runs) ;;
   *) sources="$(ls "$top"/compiler/base/*.c "$top"/compiler/syntax/*.c |
     tr '\n' ' ') $(ls "$build"/grammar/*.c | tr '\n' ' ') $(hosted similar)" ;;

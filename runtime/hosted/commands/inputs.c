@@ -4,14 +4,16 @@
 #include <string.h>
 #include "hosted/data/dataset.h"
 #include "hosted/data/image.h"
+#include "hosted/data/sound.h"
 #include "hosted/weights/npz.h"
 
 struct cnn_inputs {
   const cnn_network *network;
   char *path;
   cnn_fit fit;
-  cnn_image image; /* an image; else its pixels are NULL */
-  cnn_data *rows;  /* a table; else NULL, and */
+  cnn_image image;  /* an image; else its pixels are NULL */
+  cnn_sound *sound; /* a WAV file; else NULL */
+  cnn_data *rows;   /* a table; else NULL, and */
   cnn_archive archive;
   const cnn_tensor **tensor; /* [inputs] */
   ArrayForm *form;           /* [inputs] */
@@ -36,6 +38,19 @@ static cnn_status picture_open(cnn_inputs *inputs, const cnn_file *file) {
   if (status.code == CNN_OK)
     status =
         cnn_image_fits(inputs->path, inputs->image.height, inputs->image.width, inputs->image.channels, port);
+  inputs->count = 1;
+  return status;
+}
+
+static cnn_status sound_open(cnn_inputs *inputs, const cnn_file *file) {
+  const cnn_port *port = &inputs->network->input[0];
+  if (inputs->network->inputs != 1)
+    return cnn_failure(CNN_MISMATCH, "%s: a sound is one input, the net has %d", inputs->path,
+                       inputs->network->inputs);
+  cnn_status status = cnn_sound_fits(inputs->path, port);
+  inputs->sound = calloc(1, sizeof *inputs->sound);
+  if (!inputs->sound) return no_memory(inputs->path);
+  if (status.code == CNN_OK) status = cnn_sound_decode(inputs->sound, inputs->path, file->data, file->size);
   inputs->count = 1;
   return status;
 }
@@ -103,12 +118,14 @@ cnn_status cnn_inputs_open_table(cnn_inputs **opened, const char *path, const cn
   bool picture = status.code == CNN_OK && cnn_image_known(file.data, file.size);
   bool array = status.code == CNN_OK && file.size >= 6 &&
                (memcmp(file.data, "PK", 2) == 0 || memcmp(file.data, "\x93NUMPY", 6) == 0);
+  const bool sound = status.code == CNN_OK && cnn_sound_known(file.data, file.size);
   if (picture) status = picture_open(inputs, &file);
+  else if (sound) status = sound_open(inputs, &file);
   cnn_file_close(&file);
   if (array) {
     status = cnn_archive_open(&inputs->archive, path);
     if (status.code == CNN_OK) status = arrays_open(inputs);
-  } else if (status.code == CNN_OK && !picture) {
+  } else if (status.code == CNN_OK && !picture && !sound) {
     status = rows_open(inputs, target);
   }
   if (status.code == CNN_OK && target && !inputs->rows)
@@ -125,6 +142,8 @@ cnn_status cnn_inputs_open(cnn_inputs **opened, const char *path, const cnn_netw
 void cnn_inputs_close(cnn_inputs *inputs) {
   if (!inputs) return;
   cnn_image_free(&inputs->image);
+  if (inputs->sound) cnn_sound_free(inputs->sound);
+  free(inputs->sound);
   cnn_data_close(inputs->rows);
   cnn_archive_close(&inputs->archive);
   free(inputs->tensor);
@@ -148,6 +167,7 @@ cnn_status cnn_inputs_sample(const cnn_inputs *inputs, int64_t index, void *cons
     status = cnn_image_feed(&inputs->image, &network->input[0], inputs->fit, input[0]);
     return status.code == CNN_OK ? status : cnn_failure(status.code, "%s: %s", inputs->path, status.message);
   }
+  if (inputs->sound) return cnn_sound_feed(inputs->sound, inputs->path, &network->input[0], input[0]);
   if (inputs->rows) return inputs->rows->kind->read(inputs->rows, POOL_TRAIN, index, input, NULL);
   for (int32_t i = 0; i < network->inputs && status.code == CNN_OK; i++)
     status =

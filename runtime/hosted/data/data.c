@@ -336,6 +336,7 @@ cnn_status cnn_data_truth(const cnn_data *data, cnn_part part, int64_t index, cn
 double cnn_data_scale(const cnn_data *data, int32_t input) {
   const bool unit =
       data->network->input[input].type == CNN_F32 && data->kind->unit && data->kind->unit(data, input);
+  if (data->network->input[input].type == CNN_I16) return 32768;
   return unit ? 1 : 255;
 }
 

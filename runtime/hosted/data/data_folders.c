@@ -12,6 +12,7 @@
 #include "hosted/data/dataset.h"
 #include "hosted/data/image.h"
 #include "hosted/data/pictures.h"
+#include "hosted/data/sound.h"
 
 typedef struct Picture {
   char *path;
@@ -132,7 +133,9 @@ static cnn_status empty_folder(const char *path, const cnn_pictures *pictures) {
 static cnn_status folder_collect(cnn_data *data, Folders *set, int pool, const char *path, const char *name,
                                  bool linked, cnn_status *empty) {
   cnn_pictures pictures;
-  cnn_status status = cnn_pictures_collect(&pictures, path, linked);
+  const bool sounds = data->network->input[0].rank == 2;
+  cnn_status status =
+      sounds ? cnn_sounds_collect(&pictures, path, linked) : cnn_pictures_collect(&pictures, path, linked);
   if (status.code != CNN_OK) return status;
   if (pictures.count == 0) {
     if (empty->code == CNN_OK && pictures.again.count == 0) *empty = empty_folder(path, &pictures);
@@ -211,6 +214,23 @@ static void keep(Kept *kept, int64_t index, const void *input, size_t bytes) {
   atomic_store_explicit(&kept->state[index], PRESENT, memory_order_release);
 }
 
+static cnn_status sample_read(const cnn_data *data, const char *path, void *input) {
+  const cnn_port *port = &data->network->input[0];
+  if (cnn_sound_named(path)) {
+    cnn_sound sound;
+    cnn_status status = cnn_sound_read(&sound, path);
+    if (status.code == CNN_OK) status = cnn_sound_feed(&sound, path, port, input);
+    cnn_sound_free(&sound);
+    return status;
+  }
+  cnn_image image;
+  cnn_status status = cnn_image_read(&image, path);
+  if (status.code != CNN_OK) return status;
+  status = cnn_image_feed(&image, port, data->options.fit, input);
+  cnn_image_free(&image);
+  return status.code == CNN_OK ? status : cnn_failure(status.code, "%s: %s", path, status.message);
+}
+
 static cnn_status folder_read(const cnn_data *data, int pool, int64_t index, void *const input[],
                               void *const target[]) {
   Folders *set = data->set;
@@ -223,13 +243,21 @@ static cnn_status folder_read(const cnn_data *data, int pool, int64_t index, voi
     memcpy(input[0], kept->input + (size_t)index * input_bytes(data), input_bytes(data));
     return cnn_success();
   }
-  cnn_image image;
-  cnn_status status = cnn_image_read(&image, path);
-  if (status.code != CNN_OK) return status;
-  status = cnn_image_feed(&image, &data->network->input[0], data->options.fit, input[0]);
-  cnn_image_free(&image);
+  cnn_status status = sample_read(data, path, input[0]);
   if (status.code == CNN_OK) keep(kept, index, input[0], input_bytes(data));
-  return status.code == CNN_OK ? status : cnn_failure(status.code, "%s: %s", path, status.message);
+  return status;
+}
+
+/* Whether the set has sounds, whose full scale is 1. */
+static bool has_sounds(const Folders *set) {
+  for (int p = 0; p < POOLS; p++)
+    if (set->pool[p].count > 0) return cnn_sound_named(set->pool[p].picture[0].path);
+  return false;
+}
+
+static bool folder_unit(const cnn_data *data, int32_t input) {
+  (void)input;
+  return has_sounds(data->set);
 }
 
 /* Images that stay in memory are decoded once anyway. So are those for an input that is not an image, for
@@ -277,7 +305,7 @@ static bool folder_takes(const cnn_data *data, const char *below) {
   return !set->parts || cnn_data_part_of(first) != POOLS;
 }
 
-static const DataKind folders = {folder_read,  folder_label,   folder_close, NULL,
+static const DataKind folders = {folder_read,  folder_label,   folder_close, folder_unit,
                                  folder_files, folder_inspect, folder_takes, NULL};
 
 /* ---- Parts */
@@ -478,7 +506,10 @@ cnn_status cnn_data_open_folders(cnn_data *data, const Listing *listing) {
     if (pool->count > 0) qsort(pool->picture, (size_t)pool->count, sizeof *pool->picture, picture_order);
   }
   status = classes_find(data, set);
-  if (status.code == CNN_OK) status = cnn_image_fits(data->path, 0, 0, 3, &data->network->input[0]);
+  const bool sounds = has_sounds(set);
+  if (sounds) data->title = "folders of sounds";
+  if (status.code == CNN_OK && sounds) status = cnn_sound_fits(data->path, &data->network->input[0]);
+  else if (status.code == CNN_OK) status = cnn_image_fits(data->path, 0, 0, 3, &data->network->input[0]);
   if (status.code == CNN_OK && data->options.skip_bad) status = bad_skip(data, set);
   if (status.code != CNN_OK) return status;
   set_note(data, set);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <strings.h>
 #include "hosted/data/image.h"
+#include "hosted/data/sound.h"
 
 enum { DEPTH_MOST = 8 }; /* of folders in folders */
 
@@ -97,7 +98,8 @@ static cnn_status collect(cnn_pictures *pictures, Entered *entered, const char *
     bool memory = path != NULL;
     if (memory && entry->directory) {
       status = collect_below(pictures, entered, path, entry, linked, depth);
-    } else if (memory && cnn_image_named(entry->name)) {
+    } else if (memory &&
+               (cnn_image_named(entry->name) || (pictures->sounds && cnn_sound_named(entry->name)))) {
       memory = add_picture(pictures, path, entry, linked);
     } else if (memory) {
       add_skipped(&pictures->skipped, path);
@@ -108,8 +110,8 @@ static cnn_status collect(cnn_pictures *pictures, Entered *entered, const char *
   return status;
 }
 
-cnn_status cnn_pictures_collect(cnn_pictures *pictures, const char *directory, bool linked) {
-  *pictures = (cnn_pictures){0};
+static cnn_status collect_all(cnn_pictures *pictures, const char *directory, bool linked, bool sounds) {
+  *pictures = (cnn_pictures){.sounds = sounds};
   if (linked && cnn_leads_back(directory)) {
     add_skipped(&pictures->again, cnn_path_join("", directory));
     return cnn_success();
@@ -119,6 +121,14 @@ cnn_status cnn_pictures_collect(cnn_pictures *pictures, const char *directory, b
   free(entered.folder);
   if (status.code != CNN_OK) cnn_pictures_free(pictures);
   return status;
+}
+
+cnn_status cnn_pictures_collect(cnn_pictures *pictures, const char *directory, bool linked) {
+  return collect_all(pictures, directory, linked, false);
+}
+
+cnn_status cnn_sounds_collect(cnn_pictures *sounds, const char *directory, bool linked) {
+  return collect_all(sounds, directory, linked, true);
 }
 
 void cnn_pictures_free(cnn_pictures *pictures) {

@@ -20,11 +20,14 @@ typedef struct cnn_pictures {
   cnn_picture *picture;
   cnn_skipped skipped; /* no images */
   cnn_skipped again;   /* links that lead back to a folder above them, or to a folder that was read */
+  bool sounds;         /* WAV files count as well */
 } cnn_pictures;
 
 /* All images in a folder and its subfolders, sorted by name. `linked`: the folder itself was reached
  * through a link of the set. After an error the list is empty. */
 cnn_status cnn_pictures_collect(cnn_pictures *pictures, const char *directory, bool linked);
+/* The same, with WAV files. */
+cnn_status cnn_sounds_collect(cnn_pictures *sounds, const char *directory, bool linked);
 /* Adds some to all. */
 void cnn_skipped_add(cnn_skipped *all, cnn_skipped *some);
 

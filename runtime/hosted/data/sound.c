@@ -1,0 +1,226 @@
+/* sound.c: reads WAV files and brings them to an input's rate, channels and length. */
+// SPDX-License-Identifier: MIT-0
+#include "hosted/data/sound.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include "hosted/base/file.h"
+
+enum {
+  HEADER = 12, /* "RIFF", a size, "WAVE" */
+  CHUNK = 8,   /* a name and a size */
+  TAG_PCM = 1,
+  TAG_FLOAT = 3,
+  TAG_EXTENSIBLE = 0xFFFE,
+  MOST_CHANNELS = 64,
+  MOST_RATE = 1000000,
+  WIDTH = 6 /* zero crossings of the filter that resamples */
+};
+static const int64_t most_samples = INT64_C(1) << 28;
+
+typedef struct Format {
+  int32_t tag, channels, bits, rate;
+} Format;
+
+static uint32_t little(const unsigned char *at, int bytes) {
+  uint32_t value = 0;
+  for (int i = 0; i < bytes; i++) value |= (uint32_t)at[i] << (8 * i);
+  return value;
+}
+
+bool cnn_sound_known(const unsigned char *bytes, size_t n) {
+  return n >= HEADER && memcmp(bytes, "RIFF", 4) == 0 && memcmp(bytes + 8, "WAVE", 4) == 0;
+}
+
+bool cnn_sound_named(const char *name) {
+  const char *end = strrchr(name, '.');
+  return end && strcasecmp(end, ".wav") == 0;
+}
+
+void cnn_sound_free(cnn_sound *sound) {
+  free(sound->sample);
+  *sound = (cnn_sound){0};
+}
+
+/* ---- Decoding */
+
+static cnn_status format_read(Format *format, const char *path, const unsigned char *at, size_t n) {
+  if (n < 16) return cnn_failure(CNN_BAD_FORMAT, "%s: its fmt chunk has %zu bytes, fewer than 16", path, n);
+  const uint32_t channels = little(at + 2, 2), rate = little(at + 4, 4);
+  *format = (Format){(int32_t)little(at, 2), (int32_t)channels, (int32_t)little(at + 14, 2), 0};
+  if (format->tag == TAG_EXTENSIBLE && n >= 26) format->tag = (int32_t)little(at + 24, 2);
+  if (channels < 1 || channels > MOST_CHANNELS)
+    return cnn_failure(CNN_BAD_FORMAT, "%s: has %u channels, should be 1 to %d", path, channels,
+                       MOST_CHANNELS);
+  if (rate < 1 || rate > MOST_RATE)
+    return cnn_failure(CNN_BAD_FORMAT, "%s: has %u samples per second, should be 1 to %d", path, rate,
+                       MOST_RATE);
+  format->rate = (int32_t)rate;
+  const bool pcm = format->tag == TAG_PCM && format->bits >= 8 && format->bits <= 32 && format->bits % 8 == 0,
+             floats = format->tag == TAG_FLOAT && (format->bits == 32 || format->bits == 64);
+  if (!pcm && !floats)
+    return cnn_failure(
+        CNN_BAD_FORMAT,
+        "%s: its samples have format %d of %d bits; PCM of 8 to 32 bits and floats can be read", path,
+        (int)format->tag, (int)format->bits);
+  return cnn_success();
+}
+
+static float sample_of(const Format *format, const unsigned char *at) {
+  if (format->tag == TAG_FLOAT && format->bits == 64) {
+    const uint64_t bits = little(at, 4) | (uint64_t)little(at + 4, 4) << 32;
+    double value;
+    memcpy(&value, &bits, sizeof value);
+    return (float)value;
+  }
+  const uint32_t word = little(at, format->bits / 8);
+  float value;
+  memcpy(&value, &word, sizeof value);
+  if (format->tag == TAG_FLOAT) return value;
+  if (format->bits == 8) return (float)((int32_t)word - 128) / 128;
+  return (float)(int32_t)(word << (32 - format->bits)) * 0x1p-31f;
+}
+
+static cnn_status samples_read(cnn_sound *sound, const char *path, const Format *format,
+                               const unsigned char *at, size_t n) {
+  const size_t bytes = (size_t)(format->bits / 8), frame = bytes * (size_t)format->channels,
+               frames = n / frame;
+  if (frames < 1) return cnn_failure(CNN_BAD_FORMAT, "%s: has no samples", path);
+  if ((int64_t)(frames * (size_t)format->channels) > most_samples)
+    return cnn_failure(CNN_BAD_FORMAT, "%s: has more than 2^28 samples", path);
+  sound->sample = malloc(frames * (size_t)format->channels * sizeof *sound->sample);
+  if (!sound->sample) return cnn_failure(CNN_NO_MEMORY, "%s: no memory for its samples", path);
+  sound->frames = (int64_t)frames;
+  sound->channels = format->channels;
+  sound->rate = format->rate;
+  for (size_t i = 0; i < frames * (size_t)format->channels; i++)
+    sound->sample[i] = sample_of(format, at + i * bytes);
+  return cnn_success();
+}
+
+cnn_status cnn_sound_decode(cnn_sound *sound, const char *path, const unsigned char *bytes, size_t n) {
+  Format format = {0};
+  *sound = (cnn_sound){0};
+  if (!cnn_sound_known(bytes, n)) return cnn_failure(CNN_BAD_FORMAT, "%s: is no WAV file", path);
+  for (size_t at = HEADER; at + CHUNK <= n;) {
+    const uint32_t size = little(bytes + at + 4, 4);
+    const size_t left = n - at - CHUNK;
+    const bool data = memcmp(bytes + at, "data", 4) == 0, open = data && (size == 0 || size == UINT32_MAX);
+    if (size > left && !open)
+      return cnn_failure(CNN_BAD_FORMAT, "%s: is cut off: a chunk at byte %zu has %u bytes, and %zu are left",
+                         path, at, size, left);
+    const unsigned char *body = bytes + at + CHUNK;
+    if (memcmp(bytes + at, "fmt ", 4) == 0) {
+      cnn_status status = format_read(&format, path, body, size);
+      if (status.code != CNN_OK) return status;
+    }
+    if (data && !format.channels)
+      return cnn_failure(CNN_BAD_FORMAT, "%s: its samples come before their format", path);
+    if (data) return samples_read(sound, path, &format, body, open ? left : size); /* open: of a pipe */
+    at += CHUNK + (size_t)size + size % 2;
+  }
+  return cnn_failure(CNN_BAD_FORMAT, "%s: has no samples", path);
+}
+
+cnn_status cnn_sound_read(cnn_sound *sound, const char *path) {
+  cnn_file file = {0};
+  *sound = (cnn_sound){0};
+  cnn_status status = cnn_file_open(&file, path);
+  if (status.code != CNN_OK) return status;
+  status = cnn_sound_decode(sound, path, file.data, file.size);
+  cnn_file_close(&file);
+  return status;
+}
+
+/* ---- Another rate */
+
+static int64_t common_divisor(int64_t a, int64_t b) {
+  while (b) {
+    const int64_t rest = a % b;
+    a = b;
+    b = rest;
+  }
+  return a;
+}
+
+/* A sinc under a Hann window of WIDTH zero crossings to each side, below 0.99 of the lower rate. */
+static double filter_at(double t) {
+  const double pi = 3.14159265358979323846, window = cos(t * pi / WIDTH / 2);
+  return t == 0 ? 1 : sin(pi * t) / (pi * t) * window * window;
+}
+
+cnn_status cnn_sound_resample(cnn_sound *sound, const char *path, int32_t rate) {
+  const int64_t divisor = common_divisor(sound->rate, rate), from = sound->rate / divisor,
+                to = rate / divisor, frames = (sound->frames * to + from - 1) / from;
+  const int32_t channels = sound->channels;
+  if (from == to) return cnn_success();
+  if (frames > most_samples / channels)
+    return cnn_failure(CNN_BAD_FORMAT, "%s: has more than 2^28 samples at %d per second", path, (int)rate);
+  float *made = malloc((size_t)(frames * channels) * sizeof *made);
+  if (!made) return cnn_failure(CNN_NO_MEMORY, "%s: no memory for its samples", path);
+  const double base = (double)(from < to ? from : to) * 0.99, reach = WIDTH * (double)from / base;
+  for (int64_t m = 0; m < frames; m++) {
+    const double middle = (double)m * (double)from / (double)to;
+    int64_t first = (int64_t)ceil(middle - reach), last = (int64_t)floor(middle + reach);
+    if (first < 0) first = 0;
+    if (last > sound->frames - 1) last = sound->frames - 1;
+    for (int32_t c = 0; c < channels; c++) {
+      double sum = 0;
+      for (int64_t n = first; n <= last; n++)
+        sum +=
+            (double)sound->sample[n * channels + c] * filter_at(((double)n - middle) * base / (double)from);
+      made[m * channels + c] = (float)(sum * base / (double)from);
+    }
+  }
+  free(sound->sample);
+  sound->sample = made;
+  sound->frames = frames;
+  sound->rate = rate;
+  return cnn_success();
+}
+
+/* ---- Inputs */
+
+cnn_status cnn_sound_fits(const char *path, const cnn_port *port) {
+  if (port->rank != 2)
+    return cnn_failure(CNN_MISMATCH, "%s: is sound, and the input \"%s\" is no sequence of samples, L x 1",
+                       path, port->name);
+  if (port->type == CNN_F32 || port->type == CNN_I16) return cnn_success();
+  return cnn_failure(CNN_MISMATCH, "%s: is sound, which inputs as i16 or f32 take; \"%s\" is %s", path,
+                     port->name, port->type == CNN_U8 ? "u8" : "i8");
+}
+
+static double channel_at(const cnn_sound *sound, int64_t frame, int32_t channel, int32_t channels) {
+  const float *at = sound->sample + frame * sound->channels;
+  double sum = 0;
+  if (sound->channels == channels) return (double)at[channel];
+  for (int32_t c = 0; c < sound->channels; c++) sum += (double)at[c];
+  return sum / sound->channels;
+}
+
+static void sample_store(const cnn_port *port, void *input, int64_t i, double value) {
+  if (port->type == CNN_F32) {
+    ((float *)input)[i] = (float)value;
+    return;
+  }
+  const double whole = value == value ? floor(value * 32768 + 0.5) : 0;
+  ((int16_t *)input)[i] = (int16_t)fmax(-32768, fmin(32767, whole));
+}
+
+cnn_status cnn_sound_feed(cnn_sound *sound, const char *path, const cnn_port *port, void *input) {
+  const int32_t length = port->dim[0], channels = port->dim[1];
+  cnn_status status = cnn_sound_fits(path, port);
+  if (status.code == CNN_OK && channels != 1 && channels != sound->channels)
+    status = cnn_failure(CNN_MISMATCH, "%s: has %d channels, and the input \"%s\" has %d", path,
+                         (int)sound->channels, port->name, (int)channels);
+  if (status.code == CNN_OK && port->rate > 0) status = cnn_sound_resample(sound, path, port->rate);
+  if (status.code != CNN_OK) return status;
+  const int64_t first = sound->frames > length ? (sound->frames - length) / 2 : 0;
+  for (int32_t t = 0; t < length; t++)
+    for (int32_t c = 0; c < channels; c++)
+      sample_store(port, input, (int64_t)t * channels + c,
+                   first + t < sound->frames ? channel_at(sound, first + t, c, channels) : 0);
+  return cnn_success();
+}

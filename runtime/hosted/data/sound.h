@@ -1,0 +1,28 @@
+/* sound.h: WAV files: PCM of 8 to 32 bits and floats, of any sample rate. */
+// SPDX-License-Identifier: MIT-0
+#ifndef CNN_HOSTED_SOUND_H
+#define CNN_HOSTED_SOUND_H
+#include "cnn_network.h"
+#include "cnn_status.h"
+#include <stdbool.h>
+#include <stddef.h>
+
+typedef struct cnn_sound {
+  float *sample; /* [frames][channels], full scale is -1 to 1 */
+  int64_t frames;
+  int32_t channels, rate;
+} cnn_sound;
+
+bool cnn_sound_known(const unsigned char *bytes, size_t n); /* they begin as a WAV file does */
+bool cnn_sound_named(const char *name);                     /* its ending is that of one */
+cnn_status cnn_sound_decode(cnn_sound *sound, const char *path, const unsigned char *bytes, size_t n);
+cnn_status cnn_sound_read(cnn_sound *sound, const char *path);
+void cnn_sound_free(cnn_sound *sound);
+/* To another rate, as torchaudio.functional.resample does by default. */
+cnn_status cnn_sound_resample(cnn_sound *sound, const char *path, int32_t rate);
+/* Whether an input takes sound: a sequence of samples, f32 or i16. */
+cnn_status cnn_sound_fits(const char *path, const cnn_port *port);
+/* Into an input, at its rate: the mean of the channels where it has one; zeros after a shorter sound, the
+ * middle of a longer one. */
+cnn_status cnn_sound_feed(cnn_sound *sound, const char *path, const cnn_port *port, void *input);
+#endif

@@ -1,0 +1,114 @@
+# sound_data.py: the cases of sound_data.tap.
+# SPDX-License-Identifier: Apache-2.0
+import math, os, struct
+from folders import exits
+from tap import check, finish, start
+
+start("sound")
+PCM, FLOAT = 1, 3
+
+
+def coded(value, bits, tag):
+    if tag == FLOAT:
+        return struct.pack("<f" if bits == 32 else "<d", value)
+    if bits == 8:
+        return bytes([max(0, min(255, round(value * 128) + 128))])
+    top = 1 << (bits - 1)
+    return max(-top, min(top - 1, round(value * top))).to_bytes(bits // 8, "little", signed=True)
+
+
+def wav(path, frames, rate, bits=16, tag=PCM):
+    """frames: a list of tuples, one number a channel. Another chunk of odd size comes first."""
+    channels = len(frames[0])
+    body = b"".join(coded(value, bits, tag) for frame in frames for value in frame)
+    size = channels * bits // 8
+    form = struct.pack("<IHHIIHH", 16, tag, channels, rate, rate * size, size, bits)
+    rest = b"WAVELIST" + struct.pack("<I", 3) + b"abc\0fmt " + form + b"data"
+    rest += struct.pack("<I", len(body)) + body
+    os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+    with open(path, "wb") as file:
+        file.write(b"RIFF" + struct.pack("<I", len(rest)) + rest)
+
+
+def net(name, text):
+    with open(name + ".cnn", "w") as file:
+        file.write(text)
+    exits(0, f"{name} is built", os.environ["CNNC"], name + ".cnn", "-O1", "-o", name)
+
+
+def numbers(path):
+    """Of an .npy file of floats."""
+    with open(path, "rb") as file:
+        content = file.read()
+    start = 10 + struct.unpack("<H", content[8:10])[0]
+    return struct.unpack(f"<{(len(content) - start) // 4}f", content[start:])
+
+
+net("echo", "net echo {\n    input samples: 6x1 (rate=8000)\n    multiply(1)\n}\n")
+net("whole", "net whole {\n    input samples: 6x1 as i16 (rate=8000)\n    multiply(1)\n}\n")
+net("wide", "net wide {\n    input samples: 800x1 (rate=8000)\n    multiply(1)\n}\n")
+
+# ---- every format gives the same numbers
+EXACT = [0.5, -0.25, 0.75, -1.0, 0.0, 0.125]
+for bits, tag in ((8, PCM), (16, PCM), (24, PCM), (32, PCM), (32, FLOAT), (64, FLOAT)):
+    wav("exact.wav", [(x,) for x in EXACT], 8000, bits, tag)
+    exits(0, f"{bits} bits, format {tag}", "./echo", "predict", "exact.wav", "--out", "y.npy")
+    check(list(numbers("y.npy")) == EXACT, f"{bits} bits, format {tag}: its numbers", str(numbers("y.npy")))
+exits(0, "i16", "./whole", "predict", "exact.wav", "--out", "y.npy")
+check(list(numbers("y.npy")) == [32767 if x == 1 else x * 32768 for x in EXACT], "i16: samples as they are")
+
+# ---- channels and lengths
+wav("stereo.wav", [(x, 0.0) for x in EXACT], 8000)
+exits(0, "two channels", "./echo", "predict", "stereo.wav", "--out", "y.npy")
+check(list(numbers("y.npy")) == [x / 2 for x in EXACT], "two channels: their mean", str(numbers("y.npy")))
+wav("short.wav", [(0.5,), (0.25,)], 8000)
+exits(0, "shorter", "./echo", "predict", "short.wav", "--out", "y.npy")
+check(list(numbers("y.npy")) == [0.5, 0.25, 0, 0, 0, 0], "shorter: zeros after it")
+wav("long.wav", [(i / 16,) for i in range(10)], 8000)
+exits(0, "longer", "./echo", "predict", "long.wav", "--out", "y.npy")
+check(list(numbers("y.npy")) == [i / 16 for i in range(2, 8)], "longer: its middle")
+
+# ---- other rates: within the band a tone stays what it was
+for rate in (4000, 11025, 44100):
+    wav("tone.wav", [(0.5 * math.sin(2 * math.pi * 300 * t / rate),) for t in range(rate // 10)], rate)
+    exits(0, f"{rate} Hz", "./wide", "predict", "tone.wav", "--out", "y.npy")
+    error = max(abs(y - 0.5 * math.sin(2 * math.pi * 300 * t / 8000))
+                for t, y in enumerate(numbers("y.npy")) if 50 <= t < 750)
+    check(error < 0.01, f"{rate} Hz: the tone at 8000", str(error))
+# ---- damaged files
+with open("exact.wav", "rb") as file:
+    content = file.read()
+
+
+def damaged(title, content, says):
+    with open("bad.wav", "wb") as file:
+        file.write(content)
+    exits(1, title, "./echo", "predict", "bad.wav", says=says)
+
+
+damaged("cut off", content[:-3], ("is cut off",))
+damaged("no samples", content[:content.index(b"data")], ("has no samples",))
+form = content.index(b"fmt ") + 8
+damaged("no channels", content[:form + 2] + b"\0\0" + content[form + 4:], ("0 channels",))
+damaged("no rate", content[:form + 4] + b"\0\0\0\0" + content[form + 8:], ("0 samples per second",))
+damaged("another format", content[:form] + b"\x11\0" + content[form + 2:], ("format 17",))
+
+# ---- folders are classes
+for label, hertz in (("low", 300), ("high", 1500)):
+    for i in range(12):
+        rate = (8000, 16000, 11025)[i % 3]
+        wav(f"set/{label}/{i}.wav",
+            [(0.5 * math.sin(i + 2 * math.pi * hertz * (1 + i / 100) * t / rate),)
+             for t in range(rate // 10)], rate)
+net("tones", """import "audio.cnn"
+net tones {
+    input samples: 800x1 as i16 (rate=8000)
+    labels ["low", "high"]
+    multiply(1/32768) -> log_mel(128, 64, 16, 8000) -> gru(8, last=true) -> dense(2) -> softmax
+    train { loss = cross_entropy; optimizer = adam(rate=0.01); batch = 8; epochs = 15 }
+}
+""")
+exits(0, "folders of sounds train", "./tones", "train", "--data", "set", "--out", "w.safetensors")
+exits(0, "and are told apart", "./tones", "predict", "set/low/1.wav", "--weights", "w.safetensors",
+      says=("low 0.9",))
+finish()
