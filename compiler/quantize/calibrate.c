@@ -353,6 +353,9 @@ static void calibrate_layer(Calibrator *k, const Node *node) {
 }
 
 /* ---- recurrent layers ---- */
+#ifdef __wasi__ /* a page has none */
+static void calibrate_recurrent(Calibrator *k, const Node *node) { (void)k, (void)node; }
+#else
 /* A parameter in doubles, plus another one of its size; NULL: zeros. */
 static double *parameter_sum(const Calibrator *k, const Weight *a, const Weight *b, int64_t n) {
   double *sum = NEW_ARRAY(k->arena, double, n);
@@ -457,6 +460,7 @@ static void calibrate_recurrent(Calibrator *k, const Node *node) {
   *cell = cell_scale(seen, r.clip);
   arrays_add(&k->made->arrays, arena_printf(k->arena, "%s.cell.scale", node->name), F32, 1, &one, cell);
 }
+#endif
 
 /* ---- the walk ---- */
 /* Of bytes all that can come out is known: pictures that are only scaled stay what they are. */
@@ -493,12 +497,16 @@ bool calibrate_is_layer(const Node *node) {
   return node->op->traits.int8 == INT8_PRODUCT || node->op->traits.int8 == INT8_RECURRENT;
 }
 
+#ifdef __wasi__ /* a page has no recurrent layers */
+static bool has_int8_form(const Calibrator *k, const Node *node) { return (void)k, (void)node, true; }
+#else
 /* Recurrent layers read int8 values, and have no states of the net, and no projection. */
 static bool has_int8_form(const Calibrator *k, const Node *node) {
   if (node->op->traits.int8 != INT8_RECURRENT) return true;
   const Recurrent r = recurrent_direction(node, 0);
   return !r.project && !r.keeps && !k->quant[node->in[0]->id].wide;
 }
+#endif
 
 /* By its name, or because another layer has the same weights, in which the unit of the bias is another. */
 static bool is_kept(const Calibrator *k, const Node *node) {
