@@ -130,7 +130,7 @@ static Lower *lower_version(const Lowering *l, const Kernel *kernel, const Targe
 
 /* Was it lowered so already, because what was proposed could not be proved? */
 static bool lowered_so(const Lower *lower, const Kernel *kernel, bool sole) {
-  return lower && lower->sole == sole && (lower->kernel->over != NULL) == (kernel->over != NULL);
+  return lower && lower->sole == sole && (lower->out->place == OVER) == (kernel->over != NULL);
 }
 
 /* A result that cannot be written over an operand on one target is not on any: all have one layout. Nor is a
