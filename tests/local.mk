@@ -86,7 +86,7 @@ netcheck_SOURCES = %D%/harness/netcheck.c %D%/harness/accuracy.c %D%/harness/che
   %D%/harness/int8.h %D%/harness/models.c \
   %D%/models/inputs.h %D%/harness/all.h %D%/harness/int8_draw.c %D%/harness/int8_draw.h \
   %D%/harness/programs.c %D%/harness/commands.c %D%/harness/exchanges.c %D%/harness/slopes.c \
-  %D%/harness/races.c %D%/harness/races.h \
+  %D%/harness/races.c %D%/harness/races.h %D%/harness/streams.c \
   %D%/harness/all.h %D%/harness/bytes.c %D%/harness/bytes.h %D%/harness/compare.c %D%/harness/compare.h \
   %D%/harness/foreign.c %D%/harness/foreign.h %D%/harness/sample.c %D%/harness/sample.h \
   %D%/harness/machine.c %D%/harness/machine.h %D%/harness/share.c %D%/harness/share.h

@@ -15,8 +15,8 @@ all="sanitizers-unit sanitizers-programs sanitizers-front sanitizers-import sani
   sanitizers-nets sanitizers-embed sanitizers-runtime same-bytes targets-run targets-grad
   targets-aarch64 targets-armv7m targets-riscv64 targets-wasm32 targets-int8 targets-unit fuzz-1
   fuzz-2 fuzz-3 random-commands random-nests random-far random-sequences-1 random-sequences-2
-  random-int8 random-code random-mutants random-limits commands choices rows programs accuracy
-  functions kills memory examples outputs export steps models special threads valgrind editor site
+  random-int8 random-code random-mutants random-limits commands choices rows streams programs
+  accuracy functions kills memory examples outputs export steps models special threads valgrind editor site
   packages mpi"
 [ $# -gt 0 ] || set -- $all
 here=$(pwd)
@@ -215,6 +215,12 @@ part_commands() { in_portions 10 commands $(programs); }
 # Other shapes than make check's, and all programs that it compiles.
 choices() { SHAPES='12x12x35 13x15x1 7x7x3' sh "$top/tests/nets/choices.tap" "$@"; }
 part_choices() { step netcheck make -s netcheck; in_portions 20 choices "$top"/tests/run/*.cnn; }
+# In steps and in windows, with all ways to compile them.
+streams() { netcheck --stream "$@"; }
+part_streams() {
+  step own sh "$top/tests/stream/stream.tap"
+  in_portions 10 streams $(ls "$top"/tests/run/*.cnn | grep -v -e _far -e _large -e threads -e winograd)
+}
 # With three rows of every value; but for nms and the losses of objects, which take tables of rows.
 rows() { ROWS_OF=$* sh "$top/tests/nets/rows.tap"; }
 part_rows() {

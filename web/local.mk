@@ -20,7 +20,8 @@ WEB_C = compiler/driver/main.c compiler/backend/none.c \
   compiler/schedule/float/conv_groups_weights.c compiler/schedule/float/conv_winograd_weights.c \
   compiler/schedule/float/conv_rows_weights.c \
   compiler/schedule/float/conv_joined.c \
-  compiler/schedule/float/conv_repeated.c compiler/ops/recurrent/recurrent%.c compiler/ops/audio/%.c \
+  compiler/schedule/float/conv_repeated.c compiler/passes/stream%.c compiler/ops/shape/stream_mask.c \
+  compiler/ops/recurrent/recurrent%.c compiler/ops/audio/%.c \
   compiler/ops/index/% compiler/ops/arithmetic/cos.c compiler/ops/arithmetic/floor.c \
   compiler/ops/arithmetic/modulo.c compiler/ops/arithmetic/sin.c compiler/emit/prelude_periodic.c \
   compiler/ops/attention/% compiler/ops/normalization/rmsnorm.c compiler/ops/parts/% \

@@ -1,9 +1,9 @@
-/* none.c: stubs for the parts that the page leaves out: recurrent layers, attention and its rows, audio
- * operators, operators of indices, sines and rounding, schedules and instructions for int8 models, Strassen
- * schedules, weight gradients with Winograd, by rows and of narrow groups, transposed convolutions with few
- * filters, convolutions after nearest upsampling, tuning, flash and RAM budgets, row bands, dumps of trees,
- * graphs, programs, nests and schedules, embedded weights, translation units, exchange between processes, and
- * the help of the command line. */
+/* none.c: stubs for the parts that the page leaves out: recurrent layers, steps of sequences, attention and
+ * its rows, audio operators, operators of indices, sines and rounding, schedules and instructions for int8
+ * models, Strassen schedules, weight gradients with Winograd, by rows and of narrow groups, transposed
+ * convolutions with few filters, convolutions after nearest upsampling, tuning, flash and RAM budgets, row
+ * bands, dumps of trees, graphs, programs, nests and schedules, embedded weights, translation units, exchange
+ * between processes, and the help of the command line. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdio.h>
 #include "driver/compilation.h"
@@ -23,6 +23,8 @@
 #include "syntax/ast.h"
 #include "driver/tune.h"
 #include "ops/recurrent/recurrent.h"
+#include "ops/shape/stream_mask.h"
+#include "passes/passes.h"
 
 /* Of no kernels. */
 const Schedule schedule_conv_repeated = {.name = "conv_repeated"};
@@ -78,6 +80,19 @@ Recurrent recurrent_direction(const Node *layer, int direction) {
 }
 int recurrent_directions(const Node *layer) { return (void)layer, 0; }
 int64_t recurrent_summed_bias(const Recurrent *r) { return (void)r, 0; }
+
+/* --stream and --slide. */
+Graph *stream_graph(Arena *arena, Diags *diags, const Graph *from, const Graph *written,
+                    const Streaming *options) {
+  (void)arena, (void)from, (void)options;
+  diag_report(diags, DIAG_stream_whole, written->name_span, NULL,
+              "the page has no --stream: cnnc itself has it");
+  return NULL;
+}
+double stream_first_row(const Eval *eval, const StreamRow *row) { return (void)eval, (void)row, 0; }
+Val stream_row_number(Lower *l, const StreamRow *row, const Ix *index) {
+  return (void)row, (void)index, num(l->b, 0);
+}
 
 /* Operators that are not here. */
 static void missing_shape(ShapeContext *context, Node *node) {

@@ -26,10 +26,11 @@ typedef struct Compilation {
   Diags *diags;
   Ast *program;
   const char *labels_file;
-  Graph *graph;            /* as written; for int8 weights, the quantized graph */
+  Graph *graph;            /* as written; for int8 weights, quantized; with --stream, that of a step */
   bool training;           /* training code is written */
   const float *weights;    /* compiled in, or NULL */
   bool quantized;          /* the graph is int8, with its weights */
+  const Graph *floats;     /* what the int8 graph was made of */
   QuantFile *file;         /* of such a net */
   Node **made;             /* and by node of the net of floats what has its value */
   const char *order;       /* lines for --rename, or NULL */

@@ -10,6 +10,7 @@
 #include "quantize/quantize.h"
 #include "kernel/lower.h"
 #include "ops/registry.h"
+#include "passes/passes.h"
 #include "schedule/float/conv_repeated.h"
 #include "schedule/float/images.h"
 #include "schedule/float/rows.h"
@@ -72,6 +73,8 @@ static bool build_graph(Compilation *c) {
   return true;
 }
 
+static bool streams(const Options *o) { return o->streaming.use.n || o->streaming.slide; }
+
 /* A summary prints the memory of everything that can be generated from the program. */
 static bool summarized(const Options *o) {
   return !o->output || o->kind == OUTPUT_SUMMARY || o->kind == OUTPUT_JSON;
@@ -85,7 +88,8 @@ static bool check_training(Compilation *c) {
     diag_help(diag, "train { loss = cross_entropy } is the least that is needed");
     return false;
   }
-  c->training = training && (c->options->train || (summarized(c->options) && !c->options->train_given));
+  c->training = training && (c->options->train ||
+                             (summarized(c->options) && !c->options->train_given && !streams(c->options)));
   return good(c);
 }
 
@@ -166,6 +170,7 @@ static bool read_quantized(Compilation *c, const WeightsWay *way) {
   c->made = NEW_ARRAY(c->arena, Node *, c->graph->nodes.n + 1);
   const QuantizeOptions options = {
       .floats = o->network || o->kind == OUTPUT_PROGRAM, .updatable = o->updatable, .made = c->made};
+  c->floats = c->graph;
   c->graph = quantize_graph(c->arena, c->diags, c->graph, file, &options);
   if (c->graph) c->weights = constant_weights(c->arena, c->graph);
   c->options = targets_for_bytes(c->options, c->arena);
@@ -236,6 +241,19 @@ static bool tune(Compilation *c) {
   tuning_put(&text, &c->tuning, base_name(o->input));
   return outputs_add(c->outputs, c->tuning_file, text.s, text.n, &why) ||
          cannot_write(c, c->tuning_file, why);
+}
+
+/* With --stream or --slide the net is that of a step from here on. */
+static bool stream(Compilation *c) {
+  if (!streams(c->options)) return true;
+  PassState state =
+      passes_begin(c->arena, c->graph, PLAN_INFERENCE, (PlanOptions){.streaming = &c->options->streaming});
+  state.diags = c->diags;
+  state.source = c->quantized ? c->floats : c->graph;
+  passes_run(&state, PASS_STREAM, PASS_STREAM);
+  if (state.plan->graph) c->graph = state.plan->graph;
+  stage_done(c, "stream");
+  return good(c) && state.plan->graph;
 }
 
 /* ---- plans ---- */
@@ -353,7 +371,8 @@ static bool plan(Compilation *c) {
   set_options(c);
   c->plans.infer = make_plan(c, PLAN_INFERENCE);
   if (c->training) c->plans.train = make_plan(c, PLAN_TRAINING);
-  if ((o->look || o->kind == OUTPUT_PROGRAM) && !c->quantized) c->plans.look = make_plan(c, PLAN_LOOK);
+  if ((o->look || o->kind == OUTPUT_PROGRAM) && !c->quantized && !streams(o))
+    c->plans.look = make_plan(c, PLAN_LOOK);
   stage_done(c, "plan");
   return limits_of_plans(c->arena, c->diags, c->graph, c->plans.infer, c->plans.train);
 }
@@ -471,6 +490,7 @@ static bool run(Compilation *c) {
   return parse(c) &&        // syntax/: source files to AST
          analyze(c) &&      // sema/: AST to graph
          load_weights(c) && // backend/: and quantize/: an int8 graph, where they are int8
+         stream(c) &&       // passes/: the graph of a step, with --stream or --slide
          tune(c) &&         // --tune, and earlier measurements
          plan(c) &&         // passes/: kernels, and where values lie
          lower(c) &&        // schedule/ to lir/: nests, proved; sizes and names

@@ -151,6 +151,22 @@ static bool read_mpi(const FlagUse *use, void *member, const char *value) {
   return !value || flag_number(use, member, value);
 }
 
+/* N or INPUT:N, several of them. */
+static bool read_stream(const FlagUse *use, void *member, const char *list) {
+  Streaming *streaming = member;
+  for (const char *at = list;; at++) {
+    const size_t length = strcspn(at, ",");
+    const char *one = arena_copy(use->arena, at, length), *colon = strrchr(one, ':');
+    StreamUse rows = {colon ? arena_copy(use->arena, one, (size_t)(colon - one)) : NULL, 0};
+    if (colon && !is_name(rows.input, strlen(rows.input)))
+      return usage_error("--stream must be a number of rows or INPUT:ROWS, not '%s'", one);
+    if (!flag_number(use, &rows.rows, colon ? colon + 1 : one)) return false;
+    vec_push(use->arena, streaming->use, rows);
+    at += length;
+    if (!*at) return true;
+  }
+}
+
 static bool read_prefix(const FlagUse *use, void *member, const char *value) {
   if (!is_name(value, strlen(value))) return usage_error("--prefix must be a C identifier, not '%s'", value);
   return flag_text(use, member, value);
@@ -302,6 +318,18 @@ const Flag options_table[] = {
      "it (incbin), or in an object NAME.weights.o next to it (object)",
      "text incbin object"},
     {"batch", 0, required_argument, flag_number, AT(batch), "--batch=N", "images per call of NAME_infer (1)",
+     NULL},
+    {"stream", 0, required_argument, read_stream, AT(streaming), "--stream=N|INPUT:N[,INPUT:N]",
+     "generate NAME_step, which takes the next N rows of a sequence of any length and returns the rows of "
+     "the "
+     "outputs that follow from them; a struct of the caller keeps what later calls need",
+     NULL},
+    {"slide", 0, required_argument, flag_number, AT(streaming.slide), "--slide=N",
+     "generate NAME_step, which takes the next N rows and returns the outputs for the last rows, as many as "
+     "the input has; layers that see no edge of the window compute only the new ones",
+     NULL},
+    {"lookahead", 0, required_argument, flag_number, AT(streaming.lookahead), "--lookahead=R",
+     "with --stream: padding at the end of a layer is allowed; outputs come up to R rows of the input late",
      NULL},
     {"train", 0, no_argument, read_train, AT(train), "--train",
      "generate training code (the default for executables, -o NAME, of nets with a train block; C files "
@@ -519,6 +547,20 @@ static bool choose_machine(Options *options) {
   return true;
 }
 
+static bool check_streaming(const Options *options) {
+  const Streaming *s = &options->streaming;
+  const char *about = s->use.n ? "stream" : s->slide ? "slide" : NULL;
+  if (s->lookahead && !s->use.n) return usage_error("--lookahead is for --stream, which is missing");
+  if (!about) return true;
+  if (s->use.n && s->slide)
+    return usage_error("--stream and --slide are two ways to call a net: choose one of them");
+  if (options->train)
+    return usage_error("--%s is for inference, and --train for whole sequences: compile twice", about);
+  if (options->look) return usage_error("--network=look inspects whole sequences: remove --%s", about);
+  return options->kind != OUTPUT_ONNX ||
+         usage_error("an ONNX model takes whole sequences: remove --%s", about);
+}
+
 /* MAJOR.MINOR.PATCH, with the suffixes of semantic versioning. */
 static bool is_version(const char *text) {
   static const char digits[] = "0123456789";
@@ -651,7 +693,9 @@ static bool check_together(Options *options, Arena *arena) {
       (!options->output || strcmp(options->output, "-") == 0))
     return usage_error("-MD without -o FILE needs -MF FILE");
   if (!check_after(options)) return false;
-  if (!options->train_given) options->train = options->kind == OUTPUT_PROGRAM;
+  if (!check_streaming(options)) return false;
+  const bool steps = options->streaming.use.n || options->streaming.slide;
+  if (!options->train_given) options->train = options->kind == OUTPUT_PROGRAM && !steps;
   if (!choose_targets(options, arena)) return false;
   options->openmp = options->threads == 0 || (options->threads < 0 && options->kind == OUTPUT_PROGRAM);
   if (!check_mpi(options) || !check_memory(options)) return false;

@@ -6,6 +6,7 @@
 #include "base/diag.h"
 #include "sema/sema.h"
 #include "flags.h"
+#include "passes/plan.h"
 #include "target/cpu.h"
 
 typedef enum Action { ACTION_COMPILE, ACTION_HELP, ACTION_VERSION, ACTION_EXPLAIN } Action;
@@ -54,7 +55,8 @@ typedef struct Options {
   int layout; /* of the inputs of an ONNX model: 0 chw, 1 hwc; -1: not given */
   EmbedKind embed;
   int64_t batch;
-  int64_t memory; /* limit of training memory in bytes; 0: none */
+  Streaming streaming; /* --stream, --slide, --lookahead */
+  int64_t memory;      /* limit of training memory in bytes; 0: none */
   bool train; /* training code is wanted; for a program without either option: if there is a train block */
   bool train_given;
   bool network, look;          /* with NAME_network, and inspection; programs have both in any case */

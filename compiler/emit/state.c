@@ -6,7 +6,7 @@
 
 enum { STATE_VERSION = 1, MARK_BYTES = 16 };
 
-bool net_steps(const Net *net) { return graph_states(net->graph) > 0; }
+bool net_steps(const Net *net) { return net->graph->stream || graph_states(net->graph) > 0; }
 
 const char *infer_name(const Net *net) { return net_steps(net) ? net->own->step : net->own->infer; }
 
@@ -67,9 +67,13 @@ void put_state_numbers(Text *out, Net *net) {
     text_put(out, "#define %s %" PRId64 " /* rows of `%s` a call takes */\n",
              i ? net->input[i].step : net->macro->STEP, step_rows(graph->inputs.data[i].node->shape),
              graph->inputs.data[i].name);
+  const Stream *stream = graph->stream;
   for (int o = 0; o < graph->outputs.n; o++)
-    text_put(out, "#define %s 0\n#define %s 0\n", net->output[o].macro.OFFSET, net->output[o].macro.LATE);
-  text_put(out, "#define %s 0 /* calls after a reset whose outputs mean nothing */\n", net->macro->READY);
+    text_put(out, "#define %s %" PRId64 "\n#define %s %" PRId64 "\n", net->output[o].macro.OFFSET,
+             stream ? stream->output[o].offset : 0, net->output[o].macro.LATE,
+             stream ? stream->output[o].late : 0);
+  text_put(out, "#define %s %" PRId64 " /* calls after a reset whose outputs mean nothing */\n",
+           net->macro->READY, stream ? stream->ready : 0);
 }
 
 /* ---- what they begin with ---- */

@@ -127,8 +127,10 @@ Node *graph_update(const Graph *graph, int index) {
 
 double state_initial(const Node *state, int64_t i) {
   const Const *init = arg_const(state, "init");
-  const double number = init->kind == CONST_LIST ? init->items[i].f : init->f;
-  const Quant *quant = state->quant;
+  return number_stored(state->quant, init->kind == CONST_LIST ? init->items[i].f : init->f);
+}
+
+double number_stored(const Quant *quant, double number) {
   if (!quant) return (double)(float)number;
   const double q = rint(number / (double)quant->scale) + quant->zero,
                most = quant->wide ? INT16_MAX : INT8_MAX;

@@ -248,6 +248,20 @@ typedef enum TruthPart {
   TRUTH_PARTS
 } TruthPart;
 
+/* Of a step graph (passes/stream.c): what a call computes of a value of the whole net. */
+typedef struct StreamLayer {
+  bool flows;                          /* in rows of an endless sequence; else all of it */
+  int64_t rows, offset, history, late; /* call k: rows k*rows + offset ..; rows kept for its readers; rows of
+                                          the input by which it comes late */
+} StreamLayer;
+typedef struct Stream {
+  const Graph *whole;       /* what the steps are of */
+  const StreamLayer *layer; /* by node id of `whole` */
+  const StreamLayer *output;
+  int64_t window; /* --slide: rows of the first input in a window; 0: --stream */
+  int64_t ready;  /* calls whose outputs mean nothing at all */
+} Stream;
+
 struct Graph {
   Arena *arena;
   const char *name;
@@ -261,7 +275,8 @@ struct Graph {
   const char *const *label;
   Training *training;         /* NULL without a train block */
   const struct Graph *floats; /* of a net of 8 bits: what it was made of; else NULL */
-  bool updatable; /* int8 model: code, layout and schedules depend on no number of the weights file */
+  bool updatable;       /* int8 model: code, layout and schedules depend on no number of the weights file */
+  const Stream *stream; /* of a step graph; else NULL */
   Node *truth[TRUTH_PARTS]; /* training graphs: NULL, or the target; graph_truth makes it */
 };
 
@@ -290,6 +305,7 @@ Node *graph_state(const Graph *, int index);
 Node *graph_update(const Graph *, int index); /* the node whose in[0] is its next value */
 /* Element i of a state before the first call: as init= gives it, or in an int8 model as it is stored. */
 double state_initial(const Node *state, int64_t i);
+double number_stored(const Quant *, double number); /* NULL: as a float */
 /* By node id: how often a live node, an output or a root reads it; 0: it is dead. Roots are given, and what
  * sums a gradient or updates a state. */
 int *graph_live(Arena *, const Graph *, int nroots, Node *const *root);

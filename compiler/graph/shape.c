@@ -172,3 +172,35 @@ int64_t window_first(const Window *w, int axis, int64_t output) {
 int64_t window_end(const Window *w, int axis, int64_t output) {
   return window_first(w, axis, output) + (w->kernel[axis] - 1) * w->dilation[axis] + 1;
 }
+
+/* ---- an endless sequence ---- */
+/* As window_output has it, of the k*rows + offset + rows rows that are known after call k. */
+StepRows step_window(const Window *w, int axis, StepRows in) {
+  const int64_t reach = w->dilation[axis] * (w->kernel[axis] - 1) + 1,
+                known = floor_divide(in.offset + w->before[axis] - reach, w->stride[axis]) + 1;
+  return (StepRows){in.rows / w->stride[axis], smaller(0, known)};
+}
+
+StepRows step_transposed(const Window *w, int axis, StepRows in) {
+  return (StepRows){in.rows * w->stride[axis], smaller(0, w->stride[axis] * in.offset - w->before[axis])};
+}
+
+StepRows step_repeated(StepRows in, int64_t factor) {
+  return (StepRows){in.rows * factor, in.offset * factor};
+}
+
+StepRows step_deeper(StepRows in, int64_t factor) {
+  return (StepRows){in.rows / factor, floor_divide(in.offset, factor)};
+}
+
+StepRows step_padded(StepRows in, int64_t before) {
+  return (StepRows){in.rows, smaller(0, in.offset + before)};
+}
+
+StepRows step_cropped(StepRows in, int64_t before) { return (StepRows){in.rows, in.offset - before}; }
+
+int64_t window_transposed_first(const Window *w, int axis, int64_t output) {
+  return ceil_divide(output + w->before[axis] - w->dilation[axis] * (w->kernel[axis] - 1), w->stride[axis]);
+}
+
+int64_t step_history(StepRows in, int64_t first) { return larger(0, in.offset - first); }

@@ -38,6 +38,24 @@ int64_t window_reach(const Window *, int axis, int64_t output);
 int64_t window_first(const Window *, int axis, int64_t output);
 int64_t window_end(const Window *, int axis, int64_t output);
 
+/* ---- an endless sequence, some rows in each call ----
+ * Call k computes rows k*rows + offset .. (k + 1)*rows + offset - 1 of a value, offset <= 0: what is given up
+ * to then suffices for these and for no more. Rows below 0 mean nothing. */
+typedef struct StepRows {
+  int64_t rows, offset;
+} StepRows;
+/* Of a window operator, whose stride divides the rows of its input: without padding at the end. */
+StepRows step_window(const Window *, int axis, StepRows in);
+StepRows step_transposed(const Window *, int axis, StepRows in);
+StepRows step_repeated(StepRows in, int64_t factor);
+StepRows step_deeper(StepRows in, int64_t factor); /* factor divides the rows */
+StepRows step_padded(StepRows in, int64_t before);
+StepRows step_cropped(StepRows in, int64_t before);
+/* The first row of the input that row `output` of a transposed window operator is computed from. */
+int64_t window_transposed_first(const Window *, int axis, int64_t output);
+/* Rows of earlier calls that a reader needs whose first row in call k is k*rows + first. */
+int64_t step_history(StepRows in, int64_t first);
+
 #define SHAPE_MOST_ELEMENTS ((INT64_C(1) << 31) - 1)
 #define NET_MOST_BYTES (INT64_C(1) << 40)
 #define NET_MOST_MACS (INT64_C(1) << 60)

@@ -46,6 +46,24 @@ typedef enum Int8Form {
   INT8_RECURRENT, /* lstm, gru, rnn */
 } Int8Form;
 
+/* How rows of an operator's value depend on those of what it reads, where these are an endless sequence, a
+ * few rows of which are given in each call (passes/stream_rules.c has what follows from each). */
+typedef enum StreamRule {
+  STREAM_WHOLE,      /* it needs all rows */
+  STREAM_ROWS,       /* row i is computed from row i of each operand */
+  STREAM_WINDOW,     /* from the rows of node->window */
+  STREAM_TRANSPOSED, /* from the rows whose windows meet in row i */
+  STREAM_REPEATED,   /* each row is several rows of its value */
+  STREAM_CROPPED,    /* without rows at both ends */
+  STREAM_PADDED,     /* with rows at both ends */
+  STREAM_SHAPED,     /* the same elements in another shape: row by row if the first axis stays */
+  STREAM_DEEPER,     /* several rows are one of its value */
+  STREAM_FLATTER,    /* a row is several of its value, each a part of it */
+  STREAM_RECURRENT,  /* from row i and all before it, through a state */
+  STREAM_AHEAD,      /* from rows that follow: no padding says how many */
+  STREAM_RULES
+} StreamRule;
+
 /* What single passes ask of an operator. Where a member is not set, the operator is nothing of the kind. */
 typedef struct OpTraits {
   /* what an output is to its readers: labels, metrics, losses (sema/, emit/network.c) */
@@ -96,6 +114,19 @@ typedef struct OpTraits {
   bool loops_over_rows; /* its nest has the loop over the rows of its value */
   bool mixes_rows; /* a row of its value is computed from several rows of its inputs, or from a part of one:
                       eval and the nest see all rows at once */
+
+  /* rows of endless sequences (passes/stream.c). Not set: FAMILY_MAP is STREAM_ROWS, FAMILY_ALIAS
+   * STREAM_SHAPED */
+  StreamRule stream;
+  StreamRule (*stream_rule)(const Node *); /* where it depends on the arguments */
+  double (*row_fill)(const Node *);        /* what rows outside count as; not set: 0 */
+  bool (*counts_inside)(const Node *);     /* a mean of the elements that are inside */
+  /* Of a copy of such a node: counts rows from 0 on, where row 0 of its input is row k*rows + offset in call
+   * k. Not set: it cannot. */
+  void (*count_rows)(Arena *, Node *, Node *calls, int64_t rows, int64_t offset);
+  /* STREAM_CROPPED, STREAM_PADDED: elements at both ends of each axis; and another border */
+  void (*border)(const Node *, int64_t before[2], int64_t after[2]);
+  void (*set_border)(Arena *, Node *, const int64_t before[2], const int64_t after[2]);
 
   bool weights_of_input; /* eval computes with the parameters of in[0] */
   bool recurrent;        /* each direction has several parameters, whose names end in its own suffix */

@@ -56,7 +56,7 @@ void rounding_observe(Graph *, int n, Node *const *value, const Rounds *);
 /* For eval: node->weight[0] as the layer computes with it. */
 const double *rounding_weights(Arena *, const Node *, const double *const *weight);
 
-/* ---- rows of pictures, for layers that are computed in bands (ops/shape/row_bands.c) ----
+/* ---- rows of pictures and sequences (ops/shape/row_bands.c) ----
  * All are appended to the graph. Rows first .. first+n-1 of a picture; a copy of a picture; pictures of one
  * width and as many channels, one below the other. Of what is all of a picture, or one of them: it itself. */
 Node *rows_cut(Graph *, Node *picture, int64_t first, int64_t n);
@@ -72,6 +72,15 @@ extern const Form *const optimizer_table[],
 int64_t node_macs(const Node *);     /* multiply-adds; 0 where an operator has no cost */
 const Op *op_find(const char *name); /* of op_table, or NULL */
 extern const Op op_conv_transpose;
+
+/* ---- states that passes make (ops/shape/state.c, stream_mask.c) ---- */
+Node *state_hidden(Graph *, const char *name, Shape, Elem, const Quant *, double initial);
+void update_hidden(Graph *, Node *value, Node *state);
+/* Calls since the first one, at most `most`. */
+Node *stream_counter(Graph *, int64_t most);
+/* A value whose first row has the number k*rows + offset in call k; rows below 0 are the fill. */
+Node *stream_masked(Graph *, Node *value, Node *counter, int64_t rows, int64_t offset, double fill);
+
 extern const Op op_copy;             /* hidden, FAMILY_MAP: what lies elsewhere, as a part of a concat */
 extern const Op op_row_mean;         /* hidden: the mean of each channel over each row of a picture */
 extern const Op op_input, op_target; /* hidden: a network input; the target of a loss */

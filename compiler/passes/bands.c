@@ -64,7 +64,7 @@ static bool can_end_at(const Graph *graph, const bool *of, int end) {
 
 bool bands_can_end_at(Arena *arena, const Graph *graph, int end) {
   const Node *node = graph->nodes.data[end];
-  return !node_is_input(node) && node->shape.rank == 3 && node->shape.dim[0] > 1 &&
+  return !graph->stream && !node_is_input(node) && node->shape.rank == 3 && node->shape.dim[0] > 1 &&
          node->shape.dim[0] <= MOST_JOINED && can_end_at(graph, before(arena, graph, end), end);
 }
 

@@ -53,13 +53,22 @@ static int ready_for(const Phases *p, const Node *node,
   return phase;
 }
 
+/* An update follows all that reads the state: updates are last, and what reads it is not told from the rest.
+ */
+static int phase_of_update(const Phases *p, const Node *update) {
+  int phase = -1;
+  for (int i = 0; i < update->id; i++)
+    if (p->phase[i] + p->late[i] > phase) phase = p->phase[i] + p->late[i];
+  return phase;
+}
+
 static void set_phase(const Phases *p, const Node *node) {
   const bool given = node_is_input(node) || node_is_target(node) || node_is_state(node),
              alias = node->op->family == FAMILY_ALIAS && node->nin;
   const int first = node->result == RESULT_BATCH || given ? -1 : plan_not_before(p->plan, node);
   const bool late =
       alias ? p->late[node->in[0]->id] && p->phase[node->in[0]->id] >= first : for_all_images(p->plan, node);
-  const int ready = ready_for(p, node, late);
+  const int ready = node_is_update(node) ? phase_of_update(p, node) : ready_for(p, node, late);
   p->phase[node->id] = ready > first ? ready : first;
   p->late[node->id] = late;
 }

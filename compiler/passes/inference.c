@@ -16,6 +16,7 @@ typedef struct Copy {
   const bool *repeated; /* by the same: it goes past the upsampling in front of it; NULL: none does */
   bool by_rows;         /* means of pictures may be made of those of their rows */
   const int *readers;   /* by the same: how many there are; NULL: sums stay as they are */
+  bool layers;          /* they stay what they are, rather than the nodes that compute them */
 } Copy;
 
 static bool takes_zeros(const Node *node) {
@@ -103,7 +104,7 @@ static void turn_sum(Copy *copy, Node *node, const Node *from) {
 static Node *copy_node(Copy *copy, const Node *node) {
   if (node->op->identity && node->op->identity(node) && node->nin) return copy->map[node->in[0]->id];
   Node *twin = graph_copy_node(copy->to->arena, node, copy->map);
-  if (node->op->parts) return node->op->parts(copy->to, twin, false);
+  if (node->op->parts && !copy->layers) return node->op->parts(copy->to, twin, false);
   split_mean(copy, twin);
   graph_append(copy->to, twin);
   merge_border(copy, twin);
@@ -122,6 +123,17 @@ static Graph *copy_live(Arena *arena, const Graph *from, const PlanOptions *o, b
   for (int i = 0; i < from->nodes.n; i++)
     if (live[i] || node_is_input(from->nodes.data[i])) copy.map[i] = copy_node(&copy, from->nodes.data[i]);
   graph_copy_ports(copy.to, from, copy.map);
+  return copy.to;
+}
+
+Graph *inference_tidy(Arena *arena, const Graph *from, Node ***map) {
+  Copy copy = {
+      .to = graph_copy_head(arena, from), .map = NEW_ARRAY(arena, Node *, from->nodes.n + 1), .layers = true};
+  const int *live = graph_live(arena, from, 0, NULL);
+  for (int i = 0; i < from->nodes.n; i++)
+    if (live[i] || node_is_input(from->nodes.data[i])) copy.map[i] = copy_node(&copy, from->nodes.data[i]);
+  graph_copy_ports(copy.to, from, copy.map);
+  *map = copy.map;
   return copy.to;
 }
 

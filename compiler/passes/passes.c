@@ -8,6 +8,14 @@
 #include "quantize/quantize.h"
 #include "passes/recompute.h"
 
+/* It changes what the program is, also for its header: all plans are of its graph. */
+static void do_stream(PassState *state) {
+  Node **map = NEW_ARRAY(state->arena, Node *, state->written->nodes.n + 1);
+  state->plan->graph = state->options.streaming ? stream_graph(state->arena, state->diags, state->written,
+                                                               state->source, state->options.streaming)
+                                                : graph_clone(state->arena, state->written, map);
+}
+
 static void simplify(PassState *state) {
   state->plan->graph = pass_inference(state->arena, state->written, &state->options);
 }
@@ -49,6 +57,9 @@ enum {
 };
 
 const Pass pass_table[PASSES] = {
+    [PASS_STREAM] = {"stream", INFERENCE, "the checked graph",
+                     "values of the rows that a step computes; adds states for rows of earlier steps",
+                     do_stream, NULL},
     [PASS_SIMPLIFY] = {"simplify", INFERENCE, "the checked graph",
                        "values of outputs; parameters; the order of nodes", simplify, NULL},
     [PASS_DROP] = {"drop", INFERENCE, "a graph to be run, without dead values",
@@ -111,6 +122,7 @@ void passes_run(PassState *state, PassId first, PassId last) {
   for (const Pass *pass = pass_table + first; pass <= pass_table + last; pass++) {
     if (!(pass->kinds >> state->kind & 1)) continue;
     pass->run(state);
+    if (!state->plan->graph) return;
     if (state->trial) continue;
     graph_verify(state->plan->graph);
     if (pass->verify) pass->verify(state->plan);

@@ -10,6 +10,8 @@ typedef struct PassState { /* what passes hand on */
   Arena *arena;
   PlanKind kind;
   PlanOptions options;
+  Diags *diags;               /* of the pass stream, which a program may not fit */
+  const Graph *source;        /* of it: the graph whose operators messages name */
   const Graph *written;       /* as the program has it: never changed */
   Plan *plan;                 /* plan->graph: as the passes so far have left it */
   bool phases;                /* training: a step has several phases; set by whole-batch */
@@ -19,6 +21,7 @@ typedef struct PassState { /* what passes hand on */
 } PassState;
 
 typedef enum PassId {
+  PASS_STREAM,
   PASS_SIMPLIFY,
   PASS_DROP,
   PASS_BANDS,
@@ -50,6 +53,11 @@ void passes_run(PassState *, PassId first, PassId last); /* those of its kind */
 
 /* ---- the passes; inference.c and so on say what each does ---- */
 Graph *pass_inference(Arena *, const Graph *, const PlanOptions *);
+/* Without the identities of inference and without dead values, borders in windows; layers as written. map: by
+ * node id of what it is made of, NULL for dead ones. */
+Graph *inference_tidy(Arena *, const Graph *, Node ***map);
+/* The graph of a step; NULL after an error. written: the graph of which messages name the operators. */
+Graph *stream_graph(Arena *, Diags *, const Graph *, const Graph *written, const Streaming *);
 Graph *states_last(Arena *, Graph *); /* updates behind all others; who read one reads its value */
 /* The training graph: forward in training mode, losses, backward. loss[i]: the loss node of graph->training's
  * loss i; target[o]: the op_target node of port o (graph_port), then those of the parts of the truth, or

@@ -28,16 +28,28 @@ typedef struct Bands {
   int64_t n;
 } Bands;
 
+/* --stream, --slide: rows of inputs that a call gets. */
+typedef struct StreamUse {
+  const char *input; /* NULL: the first one */
+  int64_t rows;
+} StreamUse;
+typedef struct Streaming {
+  VEC(StreamUse) use; /* --stream */
+  int64_t slide;      /* --slide; 0: not given */
+  int64_t lookahead;  /* rows of the input by which outputs may come late */
+} Streaming;
+
 typedef struct PlanOptions {
   Fusing fusing;
   bool exact; /* nothing that rounds differently */
   int images; /* interleaved, as far as no layer looks at all of them; 0 or 1: one after the other */
-  const bool *repeated; /* inference: by node id as written, the convolutions that read what nearest
-                           upsampling in front of them repeats; NULL: none */
-  int64_t whole_batch;  /* inference: so many images may be computed at once; 0: no */
-  WholeBatchPays *pays; /* which convolutions and dense layers are; NULL: large dense layers */
-  const void *costs;    /* its first argument */
-  Bands bands;          /* inference */
+  const bool *repeated;       /* inference: by node id as written, the convolutions that read what nearest
+                                 upsampling in front of them repeats; NULL: none */
+  int64_t whole_batch;        /* inference: so many images may be computed at once; 0: no */
+  WholeBatchPays *pays;       /* which convolutions and dense layers are; NULL: large dense layers */
+  const void *costs;          /* its first argument */
+  Bands bands;                /* inference */
+  const Streaming *streaming; /* inference; NULL: whole sequences */
 } PlanOptions;
 
 /* May the layers up to that node of the graph behind "drop" be computed band by band? */

@@ -117,12 +117,17 @@ static Totals totals_of(const Graph *graph) {
 
 /* ---- the table ---- */
 
-enum { LAYER, OPERATOR, SHAPE, PARAMETERS, MACS, FIELD, BYTES, COLUMNS };
-static const char *const heading[COLUMNS] = {"layer",           "operator",      "output shape",
-                                             "parameters",      "multiply-adds", "receptive field",
-                                             "activation bytes"};
-static const bool to_the_right[COLUMNS] = {
-    [PARAMETERS] = true, [MACS] = true, [FIELD] = true, [BYTES] = true};
+enum { LAYER, OPERATOR, SHAPE, PARAMETERS, MACS, FIELD, BYTES, ROWS, OFFSET, HISTORY, COLUMNS };
+static const char *const heading[COLUMNS] = {
+    "layer",           "operator",         "output shape", "parameters", "multiply-adds",
+    "receptive field", "activation bytes", "rows a step",  "offset",     "history"};
+static const bool to_the_right[COLUMNS] = {[PARAMETERS] = true, [MACS] = true, [FIELD] = true,
+                                           [BYTES] = true,      [ROWS] = true, [OFFSET] = true,
+                                           [HISTORY] = true};
+
+/* A step graph is shown as the net that it is of. */
+static const Graph *shown_graph(const Graph *graph) { return graph->stream ? graph->stream->whole : graph; }
+static int columns_of(const Graph *graph) { return graph->stream ? COLUMNS : ROWS; }
 
 typedef struct Row {
   const char *cell[COLUMNS];
@@ -135,10 +140,18 @@ static const char *field_text(Arena *arena, const Field *field, const Node *node
   return arena_printf(arena, "%" PRId64 "x%" PRId64, field->size[0], field->size[1]);
 }
 
-static Row summary_row(Arena *arena, const Node *node, const Field *field) {
-  return (Row){{node->name, node->op->name, shape_text(arena, node->shape),
-                text_thousands(arena, node_parameters(node)), text_thousands(arena, node_macs(node)),
-                field_text(arena, field, node), text_thousands(arena, node_bytes(node))}};
+static const char *count_text(Arena *arena, int64_t n) { return arena_printf(arena, "%" PRId64, n); }
+
+static Row summary_row(Arena *arena, const Node *node, const Field *field, const Stream *stream) {
+  Row row = {{node->name, node->op->name, shape_text(arena, node->shape),
+              text_thousands(arena, node_parameters(node)), text_thousands(arena, node_macs(node)),
+              field_text(arena, field, node), text_thousands(arena, node_bytes(node)), "", "", ""}};
+  if (!stream) return row;
+  const StreamLayer *layer = &stream->layer[node->id];
+  row.cell[ROWS] = layer->flows ? count_text(arena, layer->rows) : "all";
+  row.cell[OFFSET] = count_text(arena, layer->offset);
+  row.cell[HISTORY] = count_text(arena, layer->history);
+  return row;
 }
 
 LayerFacts *graph_facts(Arena *arena, const Graph *graph) {
@@ -153,18 +166,18 @@ LayerFacts *graph_facts(Arena *arena, const Graph *graph) {
   return facts;
 }
 
-static void row_put(Text *out, const Row *row, const int *width) {
+static void row_put(Text *out, const Row *row, int columns, const int *width) {
   Text line = {.arena = out->arena};
-  for (int c = 0; c < COLUMNS; c++)
+  for (int c = 0; c < columns; c++)
     text_put(&line, to_the_right[c] ? "%s%*s" : "%s%-*s", c ? "  " : "", width[c], row->cell[c]);
   while (line.n && line.s[line.n - 1] == ' ') line.n--;
   text_bytes(out, line.s, line.n);
   text_bytes(out, "\n", 1);
 }
 
-static void rule_put(Text *out, const int *width) {
-  int n = 2 * (COLUMNS - 1);
-  for (int c = 0; c < COLUMNS; c++) n += width[c];
+static void rule_put(Text *out, int columns, const int *width) {
+  int n = 2 * (columns - 1);
+  for (int c = 0; c < columns; c++) n += width[c];
   for (int i = 0; i < n; i++) text_bytes(out, "-", 1);
   text_bytes(out, "\n", 1);
 }
@@ -186,9 +199,20 @@ static void ports_put(Text *out, const Graph *graph) {
   text_put(out, "\n");
 }
 
+static void stream_totals(Text *out, const Graph *graph, int64_t whole) {
+  Arena *arena = graph->arena;
+  const int64_t step = totals_of(graph).macs;
+  int64_t late = 0;
+  text_put(out, "%-27s%s", "multiply-adds a step", text_thousands(arena, step));
+  if (graph->stream->window && step) text_put(out, ": 1/%.1f of the window's", (double)whole / (double)step);
+  for (int o = 0; o < graph->outputs.n; o++)
+    if (graph->stream->output[o].late > late) late = graph->stream->output[o].late;
+  text_put(out, "\n%-27s%" PRId64 "\n", "rows late", late);
+}
+
 static void totals_put(Text *out, const Graph *graph) {
   Arena *arena = graph->arena;
-  const Totals t = totals_of(graph);
+  const Totals t = totals_of(shown_graph(graph));
   text_put(out, "parameters     %s (%s bytes)", text_thousands(arena, t.parameters),
            text_thousands(arena, t.parameter_bytes));
   if (t.trainable != t.parameters)
@@ -196,29 +220,32 @@ static void totals_put(Text *out, const Graph *graph) {
              text_thousands(arena, t.frozen), text_thousands(arena, t.statistics));
   text_put(out, "\nmultiply-adds  %s\nactivations    %s bytes\n", text_thousands(arena, t.macs),
            text_thousands(arena, t.bytes));
+  if (graph->stream) stream_totals(out, graph, t.macs);
 }
 
-void graph_summary(Text *out, const Graph *graph) {
+void graph_summary(Text *out, const Graph *of) {
+  const Graph *graph = shown_graph(of);
   const Field *fields = fields_find(graph);
+  const int columns = columns_of(of);
   VEC(Row) rows = {0};
   Row head;
   memcpy(head.cell, heading, sizeof heading);
   vec_push(graph->arena, rows, head);
   for (int i = 0; i < graph->nodes.n; i++)
     if (is_layer(graph->nodes.data[i]))
-      vec_push(graph->arena, rows, summary_row(graph->arena, graph->nodes.data[i], &fields[i]));
+      vec_push(graph->arena, rows, summary_row(graph->arena, graph->nodes.data[i], &fields[i], of->stream));
   int width[COLUMNS] = {0};
   for (int r = 0; r < rows.n; r++)
-    for (int c = 0; c < COLUMNS; c++)
+    for (int c = 0; c < columns; c++)
       if ((int)strlen(rows.data[r].cell[c]) > width[c]) width[c] = (int)strlen(rows.data[r].cell[c]);
-  ports_put(out, graph);
-  rule_put(out, width);
+  ports_put(out, of);
+  rule_put(out, columns, width);
   for (int r = 0; r < rows.n; r++) {
-    row_put(out, &rows.data[r], width);
-    if (r == 0) rule_put(out, width);
+    row_put(out, &rows.data[r], columns, width);
+    if (r == 0) rule_put(out, columns, width);
   }
-  rule_put(out, width);
-  totals_put(out, graph);
+  rule_put(out, columns, width);
+  totals_put(out, of);
 }
 
 /* What all values and all scratch need that are alive at the same time is the least possible for these
@@ -416,33 +443,38 @@ static void json_weights(Text *out, const Graph *graph) {
 static int64_t rows_in_step(Shape shape) { return shape.rank > 1 ? shape.dim[0] : 1; }
 
 /* Of a net that keeps something between calls: what a call makes of each layer. */
-static void json_stream(Text *out, const Graph *graph, const SummarySizes *sizes, int64_t macs) {
+static void json_stream(Text *out, const Graph *graph, const SummarySizes *sizes) {
+  const Graph *whole = shown_graph(graph);
   bool any = false;
   if (!sizes->state_bytes) return;
   text_put(out, "  \"stream\": {\"rows\": %" PRId64 ", \"state_bytes\": %" PRId64 ", \"layers\": [",
            rows_in_step(graph->inputs.data[0].node->shape), sizes->state_bytes);
-  for (int i = 0; i < graph->nodes.n; i++) {
-    const Node *node = graph->nodes.data[i];
+  for (int i = 0; i < whole->nodes.n; i++) {
+    const Node *node = whole->nodes.data[i];
+    StreamLayer layer = {.rows = rows_in_step(node->shape)};
     if (!is_layer(node)) continue;
+    if (graph->stream) layer = graph->stream->layer[i];
     text_put(out, "%s\n    {", any ? "," : "");
     any = true;
     json_name(out, "name", node->name);
-    text_put(out, ", \"rows\": %" PRId64 ", \"offset\": 0, \"history\": 0}", rows_in_step(node->shape));
+    text_put(out, ", \"rows\": %" PRId64 ", \"offset\": %" PRId64 ", \"history\": %" PRId64 "}", layer.rows,
+             layer.offset, layer.history);
   }
-  text_put(out, "\n  ], \"macs_per_step\": %" PRId64 ", \"macs_whole\": %" PRId64 "},\n", macs, macs);
+  text_put(out, "\n  ], \"macs_per_step\": %" PRId64 ", \"macs_whole\": %" PRId64 "},\n",
+           totals_of(graph).macs, totals_of(whole).macs);
 }
 
 void graph_json(Text *out, const Sources *sources, const Graph *graph, const SummarySizes *sizes,
                 const char *more) {
-  const Totals t = totals_of(graph);
+  const Totals t = totals_of(shown_graph(graph));
   text_put(out, "{\n  ");
   json_name(out, "net", graph->name);
   text_put(out, ",\n");
   json_ports(out, "inputs", graph->inputs.n, graph->inputs.data, true);
   json_ports(out, "outputs", graph->outputs.n, graph->outputs.data, false);
-  json_layers(out, sources, graph);
+  json_layers(out, sources, shown_graph(graph));
   json_weights(out, graph);
-  json_stream(out, graph, sizes, t.macs);
+  json_stream(out, graph, sizes);
   text_put(out,
            "  \"totals\": {\"parameters\": %" PRId64 ", \"trainable\": %" PRId64 ", \"statistics\": %" PRId64
            ", \"macs\": %" PRId64,

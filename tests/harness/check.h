@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #ifndef TEST_CHECK_H
 #define TEST_CHECK_H
+#include "base/text.h"
 #include "compare.h"
 #include "machine.h"
 #include "passes/plan.h"
@@ -12,8 +13,9 @@
 typedef struct Limits {
   int64_t images, batch;
   double tolerance, gradient, difference;
-  const char *cut; /* an input that no gradient reaches, though values depend on it, or NULL */
-  Share share;     /* targets, levels, C compiler */
+  int64_t lookahead; /* --stream */
+  const char *cut;   /* an input that no gradient reaches, though values depend on it, or NULL */
+  Share share;       /* targets, levels, C compiler */
 } Limits;
 
 typedef struct Check {
@@ -53,6 +55,9 @@ double machine_error(const Check *, const Machine *, bool training);
 /* Of the values of all layers and the gradients of the inputs: slopes.c. */
 double look_error(const Check *, const Program *);
 
+/* The program for that target and level with these functions behind it, as a library; NULL: it failed. */
+void *compiled_glue(const Check *, const Target *, const char *level, const Text *glue);
+
 /* ---- the checks ---- */
 void check_compiled(Check *, const Target *, const char *level); /* compiled.c */
 void check_foreign(Check *, const Target *);                     /* compiled.c */
@@ -67,6 +72,7 @@ void check_exchanges(const Check *);                             /* exchanges.c 
 void check_elements(const Check *, const char *rounding);        /* exchanges.c */
 void check_differences(Check *);                                 /* slopes.c */
 void check_look(Check *);                                        /* slopes.c */
+void check_streams(Check *);                                     /* streams.c */
 /* int8.c: the program quantized at random, by each rounding: every byte as eval has it. */
 void check_int8(Check *, bool nests); /* nests: in the interpreter alone, of any program */
 /* aware.c: training for 8 bits, as its weights say that it rounds, against the net of 8 bits. */

@@ -123,8 +123,9 @@ static const char *write_code(const Check *check, const char *targets, const cha
   const char *cnnc = getenv("CNNC") ? getenv("CNNC") : "cnnc",
              *dir = arena_printf(arena, "%s/%d", check->work, variant++);
   Text command = {.arena = arena};
-  text_put(&command, "mkdir -p %s && %s -Wno-unread-input -Wno-unused-value %s -o %s/net.c", dir, cnnc,
-           check->sample.path, dir);
+  text_put(&command,
+           "mkdir -p %s && %s -Wno-unread-input -Wno-unused-value -Wno-slide-whole %s %s -o %s/net.c", dir,
+           cnnc, check->sample.options, check->sample.path, dir);
   text_put(&command, " --target=%s %s --batch=%lld --prefix=%s", targets, level,
            (long long)check->limits.batch, check->sample.cname);
   text_put(&command, "%s%s", threads ? " --threads=openmp" : "", train ? " --train" : "");
@@ -135,13 +136,11 @@ static const char *write_code(const Check *check, const char *targets, const cha
 /* ---- on this CPU ---- */
 static bool by_threads(const char *level) { return strcmp(level, "-O2") == 0; }
 
-/* targets: several, of which `forced` is run; forced NULL: one. */
-static void *build(const Check *check, const char *targets, const char *forced, const char *level,
-                   bool train) {
+static void *build_glue(const Check *check, const char *targets, const char *forced, const char *level,
+                        bool train, const Text *glue) {
   const bool threads = by_threads(level);
-  Text glue = {.arena = check->sample.arena}, command = {.arena = check->sample.arena};
-  put_glue(&glue, check, train);
-  const char *dir = write_code(check, targets, level, threads, train, &glue);
+  Text command = {.arena = check->sample.arena};
+  const char *dir = write_code(check, targets, level, threads, train, glue);
   if (!dir) return NULL;
   const char *library = arena_printf(check->sample.arena, "%s/net.so", dir);
   text_put(&command,
@@ -154,6 +153,18 @@ static void *build(const Check *check, const char *targets, const char *forced, 
   }
   text_put(&command, " -I%s %s/net.c %s/glue.c -o %s", dir, dir, dir, library);
   return system(command.s) == 0 ? dlopen(library, RTLD_NOW | RTLD_LOCAL) : NULL;
+}
+
+/* targets: several, of which `forced` is run; forced NULL: one. */
+static void *build(const Check *check, const char *targets, const char *forced, const char *level,
+                   bool train) {
+  Text glue = {.arena = check->sample.arena};
+  put_glue(&glue, check, train);
+  return build_glue(check, targets, forced, level, train, &glue);
+}
+
+void *compiled_glue(const Check *check, const Target *target, const char *level, const Text *glue) {
+  return build_glue(check, target->name, NULL, level, false, glue);
 }
 
 static ThreadsFunction *threads_of(void *library) {

@@ -162,9 +162,10 @@ static InferFunction *build(const Check *check, const char *weights, const char 
              *dir = arena_printf(s->arena, "%s/int8-%d", check->work, variant++);
   InferFunction *infer = NULL;
   const char *command = arena_printf(s->arena,
-                                     "%s -Wno-unread-input -Wno-unused-value -Wno-not-int8 "
-                                     "-Wno-dead-filters %s --weights=%s -o %s/net.c --target=%s --prefix=%s",
-                                     cnnc, s->path, weights, dir, target, s->cname);
+                                     "%s -Wno-unread-input -Wno-unused-value -Wno-slide-whole -Wno-not-int8 "
+                                     "-Wno-dead-filters %s %s --weights=%s -o %s/net.c --target=%s "
+                                     "--prefix=%s",
+                                     cnnc, s->options, s->path, weights, dir, target, s->cname);
   command = arena_printf(s->arena, "mkdir -p %s && %s %s", dir, command,
                          strcmp(level, LEAST) ? level : least_flash(s->arena, command));
   if (system(command) != 0 || !put_glue(check, arena_printf(s->arena, "%s/glue.c", dir))) return NULL;
@@ -236,11 +237,12 @@ static void check_foreign_of(const Check *check, const char *rounding, const cha
   }
   at = out;
   for (int o = 0; o < s->graph->outputs.n; at += slot_of(s, s->graph->outputs.data[o++].node)) output[o] = at;
-  const char *command = arena_printf(s->arena,
-                                     "mkdir -p %s && %s -Wno-unread-input -Wno-unused-value -Wno-not-int8 "
-                                     "-Wno-dead-filters %s --weights=%s -o %s/net.c "
-                                     "--target=%s --prefix=%s",
-                                     dir, cnnc, s->path, weights, dir, target->name, s->cname);
+  const char *command =
+      arena_printf(s->arena,
+                   "mkdir -p %s && %s -Wno-unread-input -Wno-unused-value -Wno-slide-whole -Wno-not-int8 "
+                   "-Wno-dead-filters %s %s --weights=%s -o %s/net.c "
+                   "--target=%s --prefix=%s",
+                   dir, cnnc, s->options, s->path, weights, dir, target->name, s->cname);
   const bool ran = system(command) == 0 && put_glue(check, glue) && put_bare(s, glue, in_bytes, out_bytes) &&
                    foreign_run(s->arena, target, dir, in, (size_t)in_bytes, out, (size_t)out_bytes);
   report_error(check, arena_printf(s->arena, "%s: infer %s", rounding, target->name),
@@ -268,7 +270,7 @@ bool int8_quantize(Check *check, const char *weights) {
 
 /* Of values that are computed in floats eval's are doubles, so that numbers between two of 8 bits may become
  * the other one. */
-static bool whole_numbers(const Graph *graph) {
+bool int8_whole_numbers(const Graph *graph) {
   for (int i = 0; i < graph->nodes.n; i++) {
     const Node *node = graph->nodes.data[i];
     if (node->elem == F32 && !node_is_input(node) && strncmp(node->op->name, "int8_", 5) != 0) return false;
@@ -315,7 +317,7 @@ static void check_rounding(const Check *of, const char *rounding, bool nests) {
   }
   sample_draw(s, check.limits.images ? check.limits.images : 4, SEED);
   draw_extremes(s);
-  if (nests && !whole_numbers(s->graph)) return;
+  if (nests && !int8_whole_numbers(s->graph)) return;
   check.forward = sample_infer(s);
   if (nests) check_all_nests(&check, rounding);
   else int8_compare(&check, rounding, weights, s->count);

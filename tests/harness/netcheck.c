@@ -3,6 +3,7 @@
  *     netcheck [--infer] [--special] [--nests | --rows=N | --choices | --programs | --commands | --races |
  *              --on=TARGET] FILE.cnn...
  *     netcheck --int8 | --int8-nests | --aware | --accuracy FILE.cnn...
+ *     netcheck --stream FILE.cnn...
  *     netcheck --share FILE.cnn...
  *     netcheck --model FILE.cnn FILE.safetensors ROUNDING VALUES
  *
@@ -19,9 +20,11 @@
  * inside, the values of all layers and the gradients with respect to the inputs, is always run by the
  * interpreter. With --special inputs hold NaN, infinities, zeros of both signs and denormal numbers, and
  * inference alone is compared, without methods that round differently: what is no finite number must be none
- * in eval either. With --infer inference alone is compared, for large nets. With --accuracy the interpreter
- * rounds every result to a float: each kernel of training, with each schedule, is compared with the same in
- * double, and a table follows. A line a comparison, in TAP. The first lines of a program may say
+ * in eval either. With --stream programs are computed in steps, by several
+ * numbers of rows, and in windows, each compared with the whole. With --infer inference alone is compared,
+ * for large nets. With --accuracy the interpreter rounds every result to a float: each kernel of training,
+ * with each schedule, is compared with the same in double, and a table follows. A line a comparison, in TAP.
+ * The first lines of a program may say
  *
  *     # check: images=3 batch=2 tolerance=1e-5 gradient=1e-4 difference=1e-6 cut=boxes
  *     # check: targets=generic,x86-64-v3 levels=-O0,-O2 compiler=cc
@@ -64,6 +67,7 @@ static bool read_limit(Limits *limits, const char *word, const char *value) {
   else if (!strcmp(word, "gradient")) limits->gradient = atof(value);
   else if (!strcmp(word, "difference")) limits->difference = atof(value);
   else if (!strcmp(word, "cut")) limits->cut = value;
+  else if (!strcmp(word, "lookahead")) limits->lookahead = atoll(value);
   else return share_read(&limits->share, word, value);
   return true;
 }
@@ -215,6 +219,7 @@ typedef enum Mode {
   AWARE,
   MODEL,
   ACCURACY,
+  STREAM,
   SHARE
 } Mode;
 
@@ -292,6 +297,11 @@ static void check_file(const char *path, Mode mode, bool special, bool infer, in
     arena_free(arena);
     return;
   }
+  if (mode == STREAM) {
+    check_streams(&check);
+    arena_free(arena);
+    return;
+  }
   if (mode == AWARE) {
     check_aware(&check);
     arena_free(arena);
@@ -317,6 +327,7 @@ static void check_file(const char *path, Mode mode, bool special, bool infer, in
   case INT8_NESTS:
   case AWARE:
   case MODEL:
+  case STREAM:
   case SHARE: break;
   }
   arena_free(arena);
@@ -349,6 +360,7 @@ int main(int argc, char **argv) {
     else if (!strcmp(option, "--int8")) mode = INT8;
     else if (!strcmp(option, "--int8-nests")) mode = INT8_NESTS;
     else if (!strcmp(option, "--aware")) mode = AWARE;
+    else if (!strcmp(option, "--stream")) mode = STREAM;
     else if (!strcmp(option, "--share")) mode = SHARE;
     else if (!strcmp(option, "--model")) mode = MODEL;
     else if (!strcmp(option, "--special")) special = true;

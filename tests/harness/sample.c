@@ -22,7 +22,7 @@ double sample_number(uint64_t *state) { /* xorshift64* (Vigna, 2016) */
 }
 
 bool sample_read(Sample *sample, Arena *arena, const char *path, int64_t rows) {
-  *sample = (Sample){.arena = arena, .path = path};
+  *sample = (Sample){.arena = arena, .path = path, .options = ""};
   Sources sources = {.arena = arena};
   Diags *diags = diags_new(arena, &sources);
   Ast *program = program_read(arena, diags, &sources, path, 0, NULL);

@@ -10,6 +10,7 @@
 typedef struct Sample {
   Arena *arena;
   const char *path, *cname; /* cname: prefix of the C symbols */
+  const char *options;      /* of cnnc: the graph is what it makes of the program with them; "": as written */
   Graph *graph;
   int64_t count;          /* images */
   float *weights;         /* as the weights struct */

@@ -126,6 +126,6 @@ static const Op op_log_softmax_lines = {LOG_SOFTMAX, .eval = lines_eval, .gradie
                                         .lower = lines_nest};
 
 const Op op_log_softmax = {
-    LOG_SOFTMAX, .traits.softmax = true, .traits.scores = SCORES_LOG,
-    .eval = run, .gradient = backward,   .lower = lower,
+    LOG_SOFTMAX,          .traits.softmax = true, .traits.scores = SCORES_LOG,  .eval = run,
+    .gradient = backward, .lower = lower,         .traits.stream = STREAM_ROWS,
 };

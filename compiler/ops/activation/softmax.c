@@ -197,4 +197,5 @@ const Op op_softmax = {
     .gradient = backward,
     .lower = lower,
     .traits.int8 = INT8_SOFTMAX,
+    .traits.stream = STREAM_ROWS,
 };

@@ -103,4 +103,5 @@ const Op op_channel_max = {
     .eval = run,
     .gradient = backward,
     .lower = lower,
+    .traits.stream = STREAM_ROWS,
 };

@@ -64,4 +64,5 @@ const Op op_channel_mean = {
     .eval = run,
     .gradient = backward,
     .lower = lower,
+    .traits.stream = STREAM_ROWS,
 };

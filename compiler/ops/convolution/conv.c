@@ -138,4 +138,5 @@ const Op op_conv = {
     .traits.fuses_pool = fuses_pool,
     .traits.fuses_gate = fuses_gate,
     .traits.int8 = INT8_PRODUCT,
+    .traits.stream = STREAM_WINDOW,
 };

@@ -108,4 +108,5 @@ const Op op_conv_transpose = {
     .eval = correlation_eval_spread,
     .gradient = gradient,
     .lower = correlation_lower_spread,
+    .traits.stream = STREAM_TRANSPOSED,
 };

@@ -85,4 +85,5 @@ const Op op_depthwise = {
     .lower = correlation_lower_gather,
     .traits.fuses_row_means = fuses_row_means,
     .traits.int8 = INT8_PRODUCT,
+    .traits.stream = STREAM_WINDOW,
 };

@@ -32,4 +32,26 @@ static void lower(Lower *l) {
       }
 }
 
-const Op op_int8_border = {.name = "int8_border", .traits.per_image = true, .eval = eval, .lower = lower};
+static void sides(const Node *node, int64_t before[2], int64_t after[2]) {
+  const Int8Border *border = node->detail;
+  const Extent in = shape_extent(node->in[0]->shape), out = shape_extent(node->shape);
+  before[0] = border->before[0];
+  before[1] = border->before[1];
+  after[0] = out.h - in.h - before[0];
+  after[1] = out.w - in.w - before[1];
+}
+
+static void set_sides(Arena *arena, Node *node, const int64_t before[2], const int64_t after[2]) {
+  Int8Border *border = NEW(arena, Int8Border);
+  (void)after;
+  *border = (Int8Border){{before[0], before[1]}};
+  node->detail = border;
+}
+
+const Op op_int8_border = {.name = "int8_border",
+                           .traits.per_image = true,
+                           .eval = eval,
+                           .lower = lower,
+                           .traits.stream = STREAM_PADDED,
+                           .traits.border = sides,
+                           .traits.set_border = set_sides};

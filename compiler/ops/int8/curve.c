@@ -75,4 +75,5 @@ const Op op_int8_curve = {.name = "int8_curve",
                           .traits.row_local = true,
                           .traits.keeps_spatial = true,
                           .eval = eval,
-                          .lower = lower};
+                          .lower = lower,
+                          .traits.stream = STREAM_ROWS};

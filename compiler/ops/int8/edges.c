@@ -115,8 +115,8 @@ static double same(const Node *node, double x) { return (void)node, x; }
 static void eval_same(const Eval *eval) { each(eval, same); }
 
 #define EDGE(what)                                                                                           \
-  .traits.per_image = true, .traits.row_local = true, .traits.keeps_spatial = true, .eval = eval_##what,     \
-  .lower = lower_##what
+  .traits.per_image = true, .traits.row_local = true, .traits.keeps_spatial = true,                          \
+  .traits.stream = STREAM_ROWS, .eval = eval_##what, .lower = lower_##what
 const Op op_int8_from_float = {.name = "int8_from_float", EDGE(from_float)};
 const Op op_int8_to_float = {.name = "int8_to_float", EDGE(to_float)};
 const Op op_int8_from_bytes = {.name = "int8_from_bytes", EDGE(from_bytes)};

@@ -7,6 +7,7 @@
 #define CNNC_INT8_H
 #include "ops/convolution/correlation.h"
 #include "base/arithmetic.h"
+#include "ops/shape/stream_mask.h"
 
 /* conv, depthwise, dense: bias + sum of weight * (q - zero), then rounded. Weights in their usual order; of
  * conv_transpose filter by filter. */
@@ -32,6 +33,7 @@ typedef struct Int8Combine {
   Multiplier factor; /* of a product */
 } Int8Combine;
 
+/* Pools. */
 typedef struct Int8Pool {
   bool mean; /* else the largest */
   bool count_pad;
@@ -40,6 +42,8 @@ typedef struct Int8Pool {
   Rounding rounding;
   Multiplier factor;
   Stored stored;
+  bool from_first; /* of an endless sequence: rows before the first one do not count; in[1]: calls so far */
+  StreamRow row;   /* the first one that it reads */
 } Int8Pool;
 
 /* The same value in another scale or type, where one of them has 16 bits; cut as by relu or relu6. Of

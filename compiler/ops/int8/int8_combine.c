@@ -131,4 +131,5 @@ const Op op_int8_combine = {.name = "int8_combine",
                             .traits.per_image = true,
                             .traits.keeps_spatial = true,
                             .eval = eval,
-                            .lower = lower};
+                            .lower = lower,
+                            .traits.stream = STREAM_ROWS};

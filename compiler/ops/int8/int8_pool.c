@@ -3,6 +3,7 @@
 // numbers less the zero, halves to even; n counts the elements inside; with count_pad those of the padding
 // too, which stand for 0. Means of imported nets may be one factor of the sum instead, into another scale.
 // SPDX-License-Identifier: Apache-2.0
+#include <math.h>
 #include "kernel/walk.h"
 #include "ops/int8/int8.h"
 
@@ -20,6 +21,12 @@ static Span1 counted(const Node *node, int axis) {
 static bool lies_in(Span1 span, int64_t at) { return at >= span.lo && at < span.hi; }
 
 /* ---- eval ---- */
+static bool is_real(const Eval *eval, int64_t y, int64_t x) {
+  const Int8Pool *p = eval->node->detail;
+  return !p->from_first ||
+         stream_first_row(eval, &p->row) + (double)(eval->node->shape.rank == 2 ? x : y) >= 0;
+}
+
 static double window_value(const Eval *eval, int64_t y, int64_t x, int64_t c) {
   const Node *node = eval->node;
   const Int8Pool *p = node->detail;
@@ -33,13 +40,14 @@ static double window_value(const Eval *eval, int64_t y, int64_t x, int64_t c) {
                     ix = x * w->stride[1] + kx * w->dilation[1] - w->before[1];
       const bool inside = iy >= 0 && iy < in.h && ix >= 0 && ix < in.w;
       const int64_t q = inside ? (int64_t)eval->in[0][(iy * in.w + ix) * in.c + c] : zero;
-      if (lies_in(counted(node, 0), iy) && lies_in(counted(node, 1), ix)) {
+      if (lies_in(counted(node, 0), iy) && lies_in(counted(node, 1), ix) && is_real(eval, iy, ix)) {
         n++;
         sum += q;
       }
       if (inside && q > most) most = q;
     }
   Stored stored = p->stored;
+  if (p->from_first && !n) n = 1; /* of rows that mean nothing */
   if (p->scaled) return stored_put(stored, multiplier_apply(p->rounding, sum - n * zero, p->factor));
   if (p->even) return stored_put(stored, average_even(sum - n * zero, n));
   stored.zero = 0;
@@ -73,6 +81,15 @@ typedef struct Sums {
   int part, lanes;
 } Sums;
 
+/* The number, or 0 of a row before the first one. */
+static Val from_first(Lower *l, const Ix *y, const Ix *x, Val number, int lanes) {
+  const Int8Pool *p = l->node->detail;
+  if (!p->from_first) return number;
+  const Val before = less(stream_row_number(l, &p->row, l->node->shape.rank == 2 ? x : y), num(l->b, 0)),
+            none = num_i32(l->b, 0);
+  return choose(before, lanes > 1 ? splat(none, lanes) : none, number);
+}
+
 static void take(Lower *l, const Sums *sums, Val q) {
   Nest *b = l->b;
   const Int8Pool *p = l->node->detail;
@@ -80,8 +97,9 @@ static void take(Lower *l, const Sums *sums, Val q) {
   nest_store(b, sums->value, p->mean ? add(before, q) : vmax(before, q));
 }
 
-static void count(Lower *l, const Sums *sums) {
-  if (sums->count.buf) nest_store(l->b, sums->count, add(nest_get(l->b, sums->count), num_i32(l->b, 1)));
+static void count(Lower *l, const Sums *sums, const Ix *y, const Ix *x) {
+  if (!sums->count.buf) return;
+  nest_store(l->b, sums->count, add(nest_get(l->b, sums->count), from_first(l, y, x, num_i32(l->b, 1), 1)));
 }
 
 static Val repeated(const Sums *sums, Val one) { return sums->lanes > 1 ? splat(one, sums->lanes) : one; }
@@ -104,15 +122,17 @@ static void window_nest(Lower *l, const Sums *sums) {
       const Ix iy = *sums->y * w->stride[0] + ky * w->dilation[0] - w->before[0],
                ix = *sums->x * w->stride[1] + kx * w->dilation[1] - w->before[1];
       NEST_IF(b, cond_and(nest_within(b, iy, 0, in.h), nest_within(b, ix, 0, in.w))) {
-        take(l, sums, int8_load_part(l, l->in[0], &iy, &ix, sums->c, sums->part, sums->lanes));
-        count(l, sums);
+        take(l, sums,
+             from_first(l, &iy, &ix, int8_load_part(l, l->in[0], &iy, &ix, sums->c, sums->part, sums->lanes),
+                        sums->lanes));
+        count(l, sums, &iy, &ix);
       }
       if (pads)
         NEST_ELSE(b)
           NEST_IF(
               b, cond_and(nest_within(b, iy, rows.lo, rows.hi), nest_within(b, ix, columns.lo, columns.hi))) {
             if (padding) take(l, sums, repeated(sums, lower_number(l, "padding", zero)));
-            count(l, sums);
+            count(l, sums, &iy, &ix);
           }
     }
 }
@@ -140,7 +160,7 @@ static void pool_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part,
   Stored stored = p->stored;
   if (!p->scaled && !p->even) stored = (Stored){0, stored.lo, stored.hi, stored.bound, true};
   nest_store(b, sums.value, sum_number(l, &sums, p->mean ? 0 : l->node->quant->wide ? INT16_MIN : INT8_MIN));
-  if (p->mean && !all_inside(l->node, !p->count_pad)) {
+  if (p->mean && (p->from_first || !all_inside(l->node, !p->count_pad))) {
     sums.count = nest_at(b, variable(l, "n", 1), 0);
     nest_store(b, sums.count, num_i32(b, 0));
   }
@@ -153,7 +173,8 @@ static void pool_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part,
     return;
   }
   const Val value = nest_get(b, sums.value),
-            count = sums.count.buf ? nest_get(b, sums.count) : num_i32(b, (int32_t)n);
+            some = sums.count.buf ? nest_get(b, sums.count) : num_i32(b, (int32_t)n),
+            count = p->from_first ? vmax(some, num_i32(b, 1)) : some;
   int8_store(l, p->mean ? mean_value(l, &sums, value, count) : value, stored, y, x, c, part, lanes);
 }
 
@@ -212,10 +233,37 @@ static void lower(Lower *l) {
       NEST_FOR(b, c, e.c) pool_body(l, &y, &x, &c, 1, 1, p);
 }
 
+static double lowest(const Node *node) {
+  const Int8Pool *p = node->detail;
+  return p->mean ? 0 : -INFINITY;
+}
+
+static bool counts_inside(const Node *node) {
+  const Int8Pool *p = node->detail;
+  return p->mean && !p->count_pad;
+}
+
+static void count_rows(Arena *arena, Node *node, Node *calls, int64_t rows, int64_t offset) {
+  Int8Pool *p = NEW(arena, Int8Pool);
+  Node *in = node->in[0];
+  *p = *(const Int8Pool *)node->detail;
+  p->from_first = true;
+  p->row = (StreamRow){rows, offset};
+  node->detail = p;
+  node->nin = 2;
+  node->in = NEW_ARRAY(arena, Node *, 2);
+  node->in[0] = in;
+  node->in[1] = calls;
+}
+
 const Op op_int8_pool = {
     .name = "int8_pool",
     .detail = "a mean is sum / n, halves away from zero; of nets that round as `float` to even",
     .traits.per_image = true,
     .traits.row_local = true,
     .eval = eval,
-    .lower = lower};
+    .lower = lower,
+    .traits.stream = STREAM_WINDOW,
+    .traits.row_fill = lowest,
+    .traits.counts_inside = counts_inside,
+    .traits.count_rows = count_rows};

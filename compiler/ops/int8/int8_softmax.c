@@ -92,4 +92,5 @@ const Op op_int8_softmax = {.name = "int8_softmax",
                             .traits.per_image = true,
                             .traits.keeps_spatial = true,
                             .eval = eval,
-                            .lower = lower};
+                            .lower = lower,
+                            .traits.stream = STREAM_ROWS};

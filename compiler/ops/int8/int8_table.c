@@ -185,4 +185,5 @@ const Op op_int8_table = {.name = "int8_table",
                           .traits.row_local = true,
                           .traits.keeps_spatial = true,
                           .eval = eval,
-                          .lower = lower};
+                          .lower = lower,
+                          .traits.stream = STREAM_ROWS};

@@ -214,4 +214,5 @@ const Op op_int8_product = {
     .traits.per_image = true,
     .cost = int8_product_cost,
     .eval = eval,
-    .lower = lower};
+    .lower = lower,
+    .traits.stream = STREAM_WINDOW};

@@ -27,4 +27,8 @@ static void lower(Lower *l) {
           }
 }
 
-const Op op_int8_repeat = {.name = "int8_repeat", .traits.per_image = true, .eval = eval, .lower = lower};
+const Op op_int8_repeat = {.name = "int8_repeat",
+                           .traits.per_image = true,
+                           .eval = eval,
+                           .lower = lower,
+                           .traits.stream = STREAM_REPEATED};

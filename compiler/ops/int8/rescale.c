@@ -52,4 +52,5 @@ const Op op_int8_rescale = {.name = "int8_rescale",
                             .traits.row_local = true,
                             .traits.keeps_spatial = true,
                             .eval = eval,
-                            .lower = lower};
+                            .lower = lower,
+                            .traits.stream = STREAM_ROWS};

@@ -100,4 +100,5 @@ const Op op_int8_softmax_wide = {.name = "int8_softmax_wide",
                                  .traits.per_image = true,
                                  .traits.keeps_spatial = true,
                                  .eval = eval,
-                                 .lower = lower};
+                                 .lower = lower,
+                                 .traits.stream = STREAM_ROWS};

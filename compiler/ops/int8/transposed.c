@@ -115,4 +115,5 @@ const Op op_int8_transposed = {
     .family = FAMILY_INT8,
     .cost = int8_product_cost,
     .eval = eval,
-    .lower = lower};
+    .lower = lower,
+    .traits.stream = STREAM_TRANSPOSED};

@@ -144,4 +144,5 @@ static void shape(ShapeContext *context, Node *node) { lines_shape(context, node
 static const Op op_l2norm_lines = {L2NORM, .eval = lines_eval, .gradient = lines_backward,
                                    .lower = lines_nest};
 
-const Op op_l2norm = {L2NORM, .eval = run, .gradient = backward, .lower = lower};
+const Op op_l2norm = {L2NORM, .eval = run, .gradient = backward, .lower = lower,
+                      .traits.stream = STREAM_ROWS};

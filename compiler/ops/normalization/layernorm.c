@@ -24,4 +24,5 @@ const Op op_layernorm = {
     .traits.keeps_spatial = true,
     .shape = shape,
     STANDARDIZE_OPERATOR,
+    .traits.stream = STREAM_ROWS,
 };

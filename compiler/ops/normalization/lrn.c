@@ -275,4 +275,5 @@ const Op op_lrn = {
     .eval = run,
     .gradient = backward,
     .lower = lower,
+    .traits.stream = STREAM_ROWS,
 };

@@ -2,6 +2,7 @@
  * input; with count_pad those of the padding too, but not what ceil adds beyond it (as PyTorch). */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/pooling/pool.h"
+#include "ops/shape/stream_mask.h"
 
 static const Param params[] = {
     {"kernel", PARAM_WINDOW, NULL, "size of the window", 0, 0, NULL},
@@ -22,10 +23,28 @@ static int64_t counted_to(const Node *forward, int axis) {
          (arg_bool(forward, "count_pad") ? forward->window->after[axis] : 0);
 }
 
+/* Of an endless sequence rows before the first one do not count: in[1] has the calls so far. */
+static bool counts_real_rows(const Node *node, int axis) {
+  return node->nin == 2 && axis == (node->shape.rank == 2);
+}
+
 /* ---- eval ---- */
-static double window_share(const Node *forward, int64_t oy, int64_t ox) { /* 1 / n of a window */
+static double real_rows(const Eval *eval, int axis, int64_t o) {
+  const Window *w = eval->node->window;
+  const double first = stream_first_row(eval, eval->node->detail) + (double)(o * w->stride[axis]);
+  double n = 0;
+  for (int64_t k = 0; k < w->kernel[axis]; k++) n += first + (double)(k * w->dilation[axis]) >= 0;
+  return n > 0 ? n : 1; /* of rows that mean nothing */
+}
+
+/* 1 / n of a window */
+static double window_share(const Eval *eval, const Node *forward, int64_t oy, int64_t ox) {
   double n = 1;
   for (int axis = 0; axis < 2; axis++) {
+    if (counts_real_rows(eval->node, axis)) {
+      n *= real_rows(eval, axis, axis ? ox : oy);
+      continue;
+    }
     const Taps taps = pool_taps(forward->window, axis, axis ? ox : oy, counted_from(forward, axis),
                                 counted_to(forward, axis));
     n *= (double)(taps.last - taps.first + 1);
@@ -34,13 +53,15 @@ static double window_share(const Node *forward, int64_t oy, int64_t ox) { /* 1 /
 }
 
 /* Calls of the windows' elements: spread: large += small/n, else small += large/n. */
-static void eval_mean(const Node *forward, const double *from, double *to, bool spread) {
+static void eval_mean(const Eval *eval, const Node *forward, bool spread) {
+  const double *from = eval->in[0];
+  double *to = eval->out;
   const Window *w = forward->window;
   const Extent in = shape_extent(forward->in[0]->shape), out = shape_extent(forward->shape);
   for (int64_t y = 0; y < out.h; y++)
     for (int64_t x = 0; x < out.w; x++) {
       const Taps rows = pool_taps(w, 0, y, 0, in.h), columns = pool_taps(w, 1, x, 0, in.w);
-      const double part = window_share(forward, y, x);
+      const double part = window_share(eval, forward, y, x);
       for (int64_t ky = rows.first; ky <= rows.last; ky++)
         for (int64_t kx = columns.first; kx <= columns.last; kx++)
           for (int64_t c = 0; c < out.c; c++) {
@@ -58,11 +79,29 @@ static void eval_mean(const Node *forward, const double *from, double *to, bool 
 void avgpool_run(const Eval *eval) {
   const int64_t n = shape_row_elements(eval->node->shape);
   for (int64_t i = 0; i < n; i++) eval->out[i] = 0;
-  eval_mean(eval->node, eval->in[0], eval->out, false);
+  eval_mean(eval, eval->node, false);
 }
 
 /* ---- lower ---- */
 static Val window_index(Nest *b, const Ix *index) { return convert(position(b, index), F32); }
+
+static Val real_pixels(Lower *l, const Ix *start, int64_t kernel, int64_t dilation) {
+  Nest *b = l->b;
+  const StreamRow *row = l->node->detail;
+  if (dilation == 1) {
+    const Ix end = *start + kernel;
+    return vmax(num(b, 1), vmin(num(b, (double)kernel), stream_row_number(l, row, &end)));
+  }
+  Buf *n = NEST_REGISTERS(b, "n", 1, 1);
+  nest_store(b, nest_at(b, n, 0), num(b, 0));
+  NEST_FOR(b, k, kernel) {
+    const Ix at = *start + k * dilation;
+    nest_store(b, nest_at(b, n, 0),
+               add(nest_get(b, nest_at(b, n, 0)),
+                   choose(less(stream_row_number(l, row, &at), num(b, 0)), num(b, 0), num(b, 1))));
+  }
+  return vmax(num(b, 1), nest_get(b, nest_at(b, n, 0)));
+}
 
 /* How many elements of this window count along an axis; NULL: all. */
 static Val counted_pixels(Lower *l, const Node *forward, const PoolPixel *pixel, int axis) {
@@ -72,8 +111,10 @@ static Val counted_pixels(Lower *l, const Node *forward, const PoolPixel *pixel,
                 to = counted_to(forward, axis);
   const int64_t outputs = extent_side(pixel->pool->small, axis),
                 last = (outputs - 1) * w->stride[axis] + (kernel - 1) * dilation - w->before[axis];
+  const Ix first = (axis ? *pixel->x : *pixel->y) * w->stride[axis];
+  if (counts_real_rows(l->node, axis)) return real_pixels(l, &first, kernel, dilation);
   if (!pixel->clip[axis] || (-w->before[axis] >= from && last < to)) return NULL;
-  const Ix start = (axis ? *pixel->x : *pixel->y) * w->stride[axis] - w->before[axis], end = start + kernel;
+  const Ix start = first - w->before[axis], end = start + kernel;
   if (dilation == 1)
     return sub(vmin(window_index(b, &end), num(b, (double)to)),
                vmax(window_index(b, &start), num(b, (double)from)));
@@ -121,7 +162,7 @@ static Val mean_of(const Val *x, int n) {
 static void gradient_run(const Eval *eval) {
   const int64_t n = shape_row_elements(eval->node->shape);
   for (int64_t i = 0; i < n; i++) eval->out[i] = 0;
-  eval_mean(eval->node->hidden->of, eval->in[0], eval->out, true);
+  eval_mean(eval, eval->node->hidden->of, true);
 }
 
 typedef struct GradientTap {
@@ -155,6 +196,27 @@ void avgpool_backward(Gradient *gradient, Node *node, Node *dy) {
   gradient_input(gradient, &op_gradient, node, 1, &dy);
 }
 
+static bool counts_inside(const Node *node) { return !arg_bool(node, "count_pad"); }
+
+static const Op op_counted = {.name = "avgpool",
+                              .params = params,
+                              .traits.per_image = true,
+                              .traits.keeps_spatial = true,
+                              .eval = avgpool_run,
+                              .lower = avgpool_lower};
+
+static void count_rows(Arena *arena, Node *node, Node *calls, int64_t rows, int64_t offset) {
+  StreamRow *row = NEW(arena, StreamRow);
+  Node *pool = node->in[0];
+  *row = (StreamRow){rows, offset};
+  node->op = &op_counted;
+  node->detail = row;
+  node->nin = 2;
+  node->in = NEW_ARRAY(arena, Node *, 2);
+  node->in[0] = pool;
+  node->in[1] = calls;
+}
+
 const Op op_avgpool = {
     .name = "avgpool",
     .group = "pooling",
@@ -172,4 +234,7 @@ const Op op_avgpool = {
     .lower = avgpool_lower,
     .traits.pool = mean_of,
     .traits.int8 = INT8_MEAN,
+    .traits.stream = STREAM_WINDOW,
+    .traits.counts_inside = counts_inside,
+    .traits.count_rows = count_rows,
 };

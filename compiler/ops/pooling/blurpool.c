@@ -132,4 +132,5 @@ const Op op_blurpool = {
     .eval = run,
     .gradient = backward,
     .lower = lower,
+    .traits.stream = STREAM_AHEAD,
 };

@@ -121,6 +121,11 @@ void maxpool_backward(Gradient *gradient, Node *node, Node *dy) {
   gradient_input(gradient, &op_gradient, node, 3, (Node *[]){dy, node->in[0], node});
 }
 
+static double lowest(const Node *node) {
+  (void)node;
+  return -INFINITY;
+}
+
 const Op op_maxpool = {
     .name = "maxpool",
     .group = "pooling",
@@ -137,4 +142,6 @@ const Op op_maxpool = {
     .lower = maxpool_lower,
     .traits.pool = largest_of,
     .traits.int8 = INT8_LARGEST,
+    .traits.stream = STREAM_WINDOW,
+    .traits.row_fill = lowest,
 };

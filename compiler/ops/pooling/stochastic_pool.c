@@ -308,4 +308,5 @@ const Op op_stochastic_pool = {
     .gradient = mean_backward,
     .train = train,
     .lower = mean_lower,
+    .traits.stream = STREAM_WINDOW,
 };

@@ -28,4 +28,5 @@ const Op op_gru = {
     .keep = recurrent_keep,
     .traits.recurrent = true,
     .traits.int8 = INT8_RECURRENT,
+    .traits.stream = STREAM_RECURRENT,
 };

@@ -30,4 +30,5 @@ const Op op_lstm = {
     .keep = recurrent_keep,
     .traits.recurrent = true,
     .traits.int8 = INT8_RECURRENT,
+    .traits.stream = STREAM_RECURRENT,
 };

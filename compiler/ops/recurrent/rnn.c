@@ -25,4 +25,5 @@ const Op op_rnn = {
     .keep = recurrent_keep,
     .traits.recurrent = true,
     .traits.int8 = INT8_RECURRENT,
+    .traits.stream = STREAM_RECURRENT,
 };

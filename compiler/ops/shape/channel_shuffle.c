@@ -97,4 +97,5 @@ const Op op_channel_shuffle = {
     .gradient = backward,
     .lower = lower,
     .traits.int8 = INT8_MOVE,
+    .traits.stream = STREAM_ROWS,
 };

@@ -131,6 +131,11 @@ static void backward(Gradient *gradient, Node *node, Node *dy) {
     }
 }
 
+static StreamRule stream_rule(const Node *node) {
+  const Axis rows = node->shape.rank == 3 ? HEIGHT : WIDTH;
+  return node->shape.rank > 1 && axis_of(node) == rows ? STREAM_WHOLE : STREAM_ROWS;
+}
+
 const Op op_concat = {
     .name = "concat",
     .group = "combining",
@@ -146,6 +151,7 @@ const Op op_concat = {
     .gradient = backward,
     .lower = lower,
     .traits.int8 = INT8_MOVE,
+    .traits.stream_rule = stream_rule,
 };
 
 /* ---- what cannot be written into the result by its producer ---- */

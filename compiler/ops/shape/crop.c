@@ -41,6 +41,10 @@ static void backward(Gradient *gradient, Node *node, Node *dy) {
                  box_gradient_place(gradient, node, dy, node->in[0]->shape, box_inside(node, "n")));
 }
 
+static void border(const Node *node, int64_t before[2], int64_t after[2]) {
+  box_border_of(node, "n", before, after);
+}
+
 const Op op_crop = {
     .name = "crop",
     .group = "shape",
@@ -55,4 +59,7 @@ const Op op_crop = {
     .gradient = backward,
     .lower = lower,
     .traits.int8 = INT8_MOVE,
+    .traits.stream = STREAM_CROPPED,
+    .traits.border = border,
+    .traits.set_border = box_set_border,
 };

@@ -78,6 +78,22 @@ static void backward(Gradient *gradient, Node *node, Node *dy) {
                  box_gradient_place(gradient, node, dy, node->in[0]->shape, *box_of(node)));
 }
 
+static void border(const Node *node, int64_t before[2], int64_t after[2]) {
+  const Extent e = shape_extent(node->in[0]->shape);
+  const Middle *middle = node->detail;
+  before[0] = middle->box.y;
+  before[1] = middle->box.x;
+  after[0] = e.h - middle->h - before[0];
+  after[1] = e.w - middle->w - before[1];
+}
+
+static void set_border(Arena *arena, Node *node, const int64_t before[2], const int64_t after[2]) {
+  Middle *middle = NEW(arena, Middle);
+  const Extent e = shape_extent(node->in[0]->shape);
+  *middle = (Middle){{before[0], before[1], 0}, e.h - before[0] - after[0], e.w - before[1] - after[1]};
+  node->detail = middle;
+}
+
 const Op op_crop_like = {
     .name = "crop_like",
     .group = "shape",
@@ -92,4 +108,7 @@ const Op op_crop_like = {
     .eval = run,
     .gradient = backward,
     .lower = lower,
+    .traits.stream = STREAM_CROPPED,
+    .traits.border = border,
+    .traits.set_border = set_border,
 };

@@ -45,4 +45,5 @@ const Op op_depth_to_space = {
     .gradient = backward,
     .lower = lower,
     .traits.int8 = INT8_MOVE,
+    .traits.stream = STREAM_FLATTER,
 };

@@ -135,6 +135,18 @@ void box_border_of(const Node *node, const char *param, int64_t before[2], int64
   }
 }
 
+void box_set_border(Arena *arena, Node *node, const int64_t before[2], const int64_t after[2]) {
+  const bool sequence = node->in[0]->shape.rank == 2;
+  const int64_t n[4] = {before[sequence], after[sequence], before[1], after[1]};
+  int params = 0;
+  while (node->op->params[params].name) params++;
+  Const *arg = NEW_ARRAY(arena, Const, params), *item = NEW_ARRAY(arena, Const, 4);
+  for (int i = 0; i < params; i++) arg[i] = node->arg[i];
+  for (int i = 0; i < 4; i++) item[i] = (Const){.kind = CONST_INT, .i = n[i]};
+  arg[0] = (Const){.kind = CONST_LIST, .n = sequence ? 2 : 4, .items = item};
+  node->arg = arg;
+}
+
 Box box_inside(const Node *node, const char *param) {
   int64_t before[2], after[2];
   box_border_of(node, param, before, after);

@@ -24,4 +24,6 @@ bool box_border(ShapeContext *, const Node *, const char *param, int64_t before[
 void box_border_of(const Node *, const char *param, int64_t before[2],
                    int64_t after[2]);            /* of a checked node */
 Box box_inside(const Node *, const char *param); /* what such a border goes around */
+/* Of a copy of such a node: another border as its argument n. */
+void box_set_border(Arena *, Node *, const int64_t before[2], const int64_t after[2]);
 #endif

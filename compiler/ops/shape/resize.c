@@ -219,4 +219,5 @@ const Op op_resize = {
     .eval = resize_eval,
     .gradient = resize_gradient,
     .lower = resize_lower,
+    .traits.stream = STREAM_REPEATED,
 };

@@ -1,4 +1,4 @@
-// row_bands.c: some rows of a picture, and pictures one below the other.
+// row_bands.c: some rows of a picture or a sequence, and several of these one below the other.
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "kernel/map.h"
@@ -12,12 +12,17 @@ typedef struct FirstRow {
 /* ---- some rows ---- */
 static Box band_region(const Node *node) {
   const FirstRow *first = node->detail;
-  return (Box){first->row, 0, 0};
+  return node->shape.rank == 2 ? (Box){0, first->row, 0} : (Box){first->row, 0, 0};
+}
+
+static int64_t elements_of_row(const Node *node) { /* of a picture, or of a sequence */
+  const Extent e = shape_extent(node->shape);
+  return node->shape.rank == 2 ? e.c : e.w * e.c;
 }
 
 static int64_t first_element(const Node *node) {
-  const Extent in = shape_extent(node->in[0]->shape);
-  return band_region(node).y * in.w * in.c;
+  const FirstRow *first = node->detail;
+  return first->row * elements_of_row(node);
 }
 
 static void eval_rows(const Eval *eval) {
@@ -43,10 +48,7 @@ static int64_t band_row(const Node *node, int k) { /* where picture k begins */
   return row;
 }
 
-static int64_t element_of(const Node *node, int k) {
-  const Extent e = shape_extent(node->shape);
-  return band_row(node, k) * e.w * e.c;
-}
+static int64_t element_of(const Node *node, int k) { return band_row(node, k) * elements_of_row(node); }
 
 static void eval_stack(const Eval *eval) {
   for (int k = 0; k < eval->node->nin; k++)
@@ -57,8 +59,10 @@ static void eval_stack(const Eval *eval) {
 static void copy_band_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,
                            const void *context) {
   const int k = *(const int *)context;
-  const Ix to = *y + band_row(l->node, k);
-  lower_store(l, walk_load(l, l->in[k], y, x, c, part, lanes), &to, x, c, part, lanes);
+  const bool sequence = l->node->shape.rank == 2;
+  const Ix to = (sequence ? *x : *y) + band_row(l->node, k);
+  lower_store(l, walk_load(l, l->in[k], y, x, c, part, lanes), sequence ? y : &to, sequence ? &to : x, c,
+              part, lanes);
 }
 
 static void lower_stack(Lower *l) {

@@ -77,4 +77,5 @@ const Op op_slice = {
     .gradient = backward,
     .lower = lower,
     .traits.int8 = INT8_MOVE,
+    .traits.stream = STREAM_ROWS,
 };

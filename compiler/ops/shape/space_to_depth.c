@@ -47,4 +47,5 @@ const Op op_space_to_depth = {
     .gradient = backward,
     .lower = lower,
     .traits.int8 = INT8_MOVE,
+    .traits.stream = STREAM_DEEPER,
 };

@@ -89,6 +89,21 @@ const Op op_state = {
     .traits.per_image = true,
 };
 
+Node *state_hidden(Graph *graph, const char *name, Shape shape, Elem elem, const Quant *quant,
+                   double initial) {
+  Node *state = graph_node(graph, &op_state, 0, NULL);
+  Const *arg = NEW_ARRAY(graph->arena, Const, 2);
+  arg[1] = (Const){.kind = CONST_FLOAT, .f = initial};
+  state->name = name;
+  state->shape = shape;
+  state->elem = elem;
+  state->quant = quant;
+  state->arg = arg;
+  state->port = NEW(graph->arena, PortInfo);
+  *state->port = (PortInfo){.index = graph_states(graph) - 1, .elem = F32};
+  return state;
+}
+
 /* ---- update ---- */
 static const Param update_params[] = {{"state", PARAM_VALUE, NULL,
                                        "the name of a state of the same net, block application or round", 0,
@@ -173,3 +188,13 @@ const Op op_update = {
     .train = update_train,
     .lower = update_lower,
 };
+
+void update_hidden(Graph *graph, Node *value, Node *state) {
+  Node *in[2] = {value, state};
+  Node *update = graph_hidden(graph, &op_update, NULL, state->shape, RESULT_SAMPLE, 2, in);
+  update->name = state->name;
+  update->span = state->span;
+  update->site = state->site;
+  update->elem = state->elem;
+  update->quant = state->quant;
+}

@@ -35,4 +35,5 @@ const Op op_upsample = {
     .eval = resize_eval,
     .gradient = resize_gradient,
     .lower = resize_lower,
+    .traits.stream = STREAM_REPEATED,
 };

@@ -146,6 +146,18 @@ static void backward(Gradient *gradient, Node *node, Node *dy) {
                  box_gradient_cut(gradient, node, dy, node->in[0]->shape, inside(node)));
 }
 
+/* What is mirrored or repeated at the end is not known before it. */
+static StreamRule stream_rule(const Node *node) {
+  int64_t before[2], after[2];
+  const int axis = node->in[0]->shape.rank == 2;
+  box_border_of(node, "n", before, after);
+  return !copies(node) || before[axis] + after[axis] == 0 ? STREAM_PADDED : STREAM_AHEAD;
+}
+
+static void sides(const Node *node, int64_t before[2], int64_t after[2]) {
+  box_border_of(node, "n", before, after);
+}
+
 const Op op_zero_pad = {
     .name = "zero_pad",
     .group = "shape",
@@ -161,4 +173,8 @@ const Op op_zero_pad = {
     .eval = run,
     .gradient = backward,
     .lower = lower,
+    .traits.stream_rule = stream_rule,
+    .traits.row_fill = value_of,
+    .traits.border = sides,
+    .traits.set_border = box_set_border,
 };

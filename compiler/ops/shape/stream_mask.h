@@ -1,0 +1,14 @@
+/* stream_mask.h: the number of a row of an endless sequence, for operators that count those before the first
+ * one otherwise. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef CNNC_STREAM_MASK_H
+#define CNNC_STREAM_MASK_H
+#include "kernel/lower.h"
+
+/* In call k row 0 of the first operand is row k*rows + offset of the sequence; k is operand 1. */
+typedef struct StreamRow {
+  int64_t rows, offset;
+} StreamRow;
+double stream_first_row(const Eval *, const StreamRow *);
+Val stream_row_number(Lower *, const StreamRow *, const Ix *index);
+#endif

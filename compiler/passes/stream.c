@@ -1,0 +1,257 @@
+/* stream.c: the graph of one step: what a call computes when a few rows of an endless sequence are given in
+ * each. A reader that needs rows of earlier calls reads them from a state, followed by the new ones, and the
+ * last of these are what the state becomes. So a step graph is a net with states, as any other.
+ *
+ * With --slide, layers that see no edge of the window are computed so. All others compute the whole window in
+ * each call.
+ *
+ * Needs: a checked graph. Keeps: values of the rows that it computes, to the bit. */
+// SPDX-License-Identifier: Apache-2.0
+#include "passes/stream.h"
+#include "base/number.h"
+#include "ops/registry.h"
+#include "passes/passes.h"
+
+/* ---- rows of earlier calls ---- */
+/* The rows of a value as some of its readers see them: those before the sequence count as `fill`. */
+typedef struct Ring {
+  const Node *of;
+  double fill;
+  bool any, masked;
+  int64_t history;
+  Node *rows; /* those that are kept, then the new ones */
+} Ring;
+
+typedef struct Step {
+  Streams *streams;
+  Graph *to;
+  Node **map;  /* by node id: the rows of a call, or all of a value */
+  Node *calls; /* how many there were, where rows are masked; else NULL */
+  VEC(Ring) rings;
+} Step;
+
+static StepRows stream_steps(const Step *s, const Node *node) { return s->streams->flow[node->id].step; }
+
+static Ring *ring_of(Step *s, const Node *of, const StreamNeed *need) {
+  for (int i = 0; i < s->rings.n; i++) {
+    Ring *ring = &s->rings.data[i];
+    if (ring->of != of || ring->masked != need->masked) continue;
+    if (ring->any || need->any || ring->fill == need->fill) return ring;
+  }
+  return NULL;
+}
+
+static void add_need(Step *s, const Node *of, const StreamNeed *need) {
+  Ring *ring = ring_of(s, of, need);
+  if (!ring) {
+    vec_push(s->streams->arena, s->rings, ((Ring){.of = of, .any = true, .masked = need->masked}));
+    ring = &s->rings.data[s->rings.n - 1];
+  }
+  if (!need->any) {
+    ring->any = false;
+    ring->fill = need->fill;
+  }
+  ring->history = larger(ring->history, step_history(stream_steps(s, of), need->first));
+}
+
+/* Readers that give the fill come first: those that take any join them. */
+static void find_rings(Step *s) {
+  const Graph *graph = s->streams->graph;
+  StreamNeed need;
+  for (int any = 0; any < 2; any++)
+    for (int i = 0; i < graph->nodes.n; i++) {
+      const Node *node = graph->nodes.data[i];
+      for (int k = 0; k < node->nin; k++)
+        if (s->streams->live[i] && stream_needs(s->streams, node, k, &need) && need.any == any)
+          add_need(s, node->in[k], &need);
+    }
+  for (int o = 0; o < graph->outputs.n && s->streams->window; o++)
+    if (stream_needs_window(s->streams, graph->outputs.data[o].node, &need))
+      add_need(s, graph->outputs.data[o].node, &need);
+}
+
+/* ---- nodes ---- */
+static Node *kept_state(Step *s, const Ring *ring) {
+  Node *value = s->map[ring->of->id];
+  Node *state =
+      state_hidden(s->to, arena_printf(s->to->arena, "%s_past", value->name),
+                   stream_with_rows(value->shape, ring->history), value->elem, value->quant, ring->fill);
+  state->span = value->span;
+  state->site = value->site;
+  return state;
+}
+
+/* May it be computed where it lies behind the rows that are kept? */
+static bool can_follow(const Step *s, const Node *value) {
+  const OpTraits *traits = &value->op->traits;
+  for (int i = 0; i < s->streams->graph->outputs.n; i++)
+    if (s->map[s->streams->graph->outputs.data[i].node->id] == value) return false;
+  return !node_is_input(value) && !value->op->source && value->op->family != FAMILY_ALIAS &&
+         !traits->channel_slice && !traits->channel_offset && !traits->slice_offset && !traits->concat_offset;
+}
+
+/* From so many calls on no row below 0 is read. */
+static int64_t calls_before(const Step *s) {
+  const Graph *graph = s->streams->graph;
+  int64_t most = 1;
+  StreamNeed need;
+  for (int i = 0; i < graph->nodes.n; i++)
+    for (int k = 0; k < graph->nodes.data[i]->nin; k++)
+      if (stream_needs(s->streams, graph->nodes.data[i], k, &need)) {
+        const StepRows rows = stream_steps(s, graph->nodes.data[i]->in[k]);
+        most = larger(most, ceil_divide(-smaller(need.first, rows.offset), rows.rows));
+      }
+  return most;
+}
+
+static Node *calls_so_far(Step *s) {
+  if (!s->calls) s->calls = stream_counter(s->to, calls_before(s));
+  return s->calls;
+}
+
+static void make_ring(Step *s, Ring *ring, bool first) {
+  Node *value = s->map[ring->of->id];
+  const StepRows rows = stream_steps(s, ring->of);
+  if (ring->masked) value = stream_masked(s->to, value, calls_so_far(s), rows.rows, rows.offset, ring->fill);
+  ring->rows = value;
+  if (!ring->history) return;
+  Node *state = kept_state(s, ring), *kept = rows_kept(s->to, state);
+  Node *part[2] = {kept, ring->masked || (first && can_follow(s, value)) ? value : rows_kept(s->to, value)};
+  ring->rows = rows_stacked(s->to, 2, part);
+  update_hidden(s->to, rows_cut(s->to, ring->rows, rows.rows, ring->history), state);
+}
+
+static void make_rings(Step *s, const Node *of) {
+  bool first = true;
+  for (int i = 0; i < s->rings.n; i++) {
+    if (s->rings.data[i].of != of) continue;
+    make_ring(s, &s->rings.data[i], first);
+    if (s->rings.data[i].history && !s->rings.data[i].masked) first = false;
+  }
+}
+
+static Node *needed_rows(Step *s, const Node *of, const StreamNeed *need) {
+  const Ring *ring = ring_of(s, of, need);
+  return rows_cut(s->to, ring->rows, need->first - (stream_steps(s, of).offset - ring->history), need->count);
+}
+
+/* ---- layers ---- */
+/* The same window of the rows that are there: in front of them and behind them nothing is padding. */
+static void set_step_window(Step *s, Node *step, const Node *node, const StreamNeed *need) {
+  const int axis = stream_axis(node->in[0]->shape);
+  Window *window = NEW(s->to->arena, Window);
+  *window = *node->window;
+  window->before[axis] = window->after[axis] = 0;
+  if (stream_rule(node) == STREAM_TRANSPOSED) {
+    const int64_t stride = window->stride[axis];
+    window->before[axis] = stream_steps(s, node).offset + node->window->before[axis] - need->first * stride;
+    window->after[axis] = (need->count - 1) * stride + window->dilation[axis] * (window->kernel[axis] - 1) +
+                          1 - window->before[axis] - stream_steps(s, node).rows;
+  }
+  step->window = window;
+}
+
+/* Without the border of rows, which the rows that it reads have; NULL: there is no other. */
+static bool set_border(Step *s, Node *step, const Node *node) {
+  int64_t before[2], after[2];
+  const int axis = stream_axis(node->shape);
+  node->op->traits.border(node, before, after);
+  before[axis] = after[axis] = 0;
+  node->op->traits.set_border(s->to->arena, step, before, after);
+  return before[!axis] || after[!axis] || shape_extent(node->shape).c != shape_extent(node->in[0]->shape).c;
+}
+
+static Node *step_node(Step *s, const Node *node) {
+  const bool flows = s->streams->flow[node->id].flows, regions = node->shape.regions > 0;
+  const StreamRule rule = stream_rule(node);
+  Node *step = graph_copy_node(s->to->arena, node, s->map);
+  StreamNeed need = {0};
+  for (int k = node->nin - 1; k >= 0; k--)
+    if (stream_needs(s->streams, node, k, &need)) step->in[k] = needed_rows(s, node->in[k], &need);
+  if (flows) {
+    step->shape = stream_with_rows(node->shape, stream_steps(s, node).rows);
+    if (!regions && (rule == STREAM_WINDOW || rule == STREAM_TRANSPOSED))
+      set_step_window(s, step, node, &need);
+    if (!regions && stream_counts_rows(node))
+      node->op->traits.count_rows(s->to->arena, step, calls_so_far(s), stream_steps(s, node->in[0]).rows,
+                                  need.first);
+    if (!regions && (rule == STREAM_CROPPED || rule == STREAM_PADDED) && !set_border(s, step, node))
+      return step->in[0];
+  }
+  if (stream_rule(node) == STREAM_RECURRENT && !s->streams->window) node->op->keep(s->to, step);
+  else graph_append(s->to, step);
+  return step;
+}
+
+static void add_nodes(Step *s) {
+  const Graph *graph = s->streams->graph;
+  for (int i = 0; i < graph->nodes.n; i++) {
+    const Node *node = graph->nodes.data[i];
+    if (!s->streams->live[i] && !node_is_input(node)) continue;
+    s->map[i] = step_node(s, node);
+    make_rings(s, node);
+  }
+}
+
+/* With --slide an output has the rows of a window. None lies in another value. */
+static void add_outputs(Step *s) {
+  const Graph *graph = s->streams->graph;
+  StreamNeed need;
+  graph_copy_ports(s->to, graph, s->map);
+  for (int o = 0; o < graph->outputs.n; o++) {
+    const Node *node = graph->outputs.data[o].node;
+    Node **made = &s->to->outputs.data[o].node;
+    if (s->streams->window && stream_needs_window(s->streams, node, &need))
+      *made = needed_rows(s, node, &need);
+    if ((*made)->op->traits.slice_offset || (*made)->op->traits.concat_offset)
+      *made = rows_kept(s->to, *made);
+  }
+}
+
+/* ---- what is told of it ---- */
+static StreamLayer stream_layer_of(const Step *s, const Node *node) {
+  const Flow *flow = &s->streams->flow[node->id];
+  StreamLayer layer = {.flows = flow->flows, .rows = larger(stream_rows(node->shape), 1)};
+  StreamNeed need;
+  if (flow->flows) layer = (StreamLayer){true, flow->step.rows, flow->step.offset, 0, flow->late};
+  for (int k = 0; k < node->nin; k++)
+    if (stream_needs(s->streams, node, k, &need))
+      layer.history = larger(layer.history, step_history(stream_steps(s, node->in[k]), need.first));
+  return layer;
+}
+
+static const Stream *stream_of(const Step *s, const Graph *whole, Node *const *tidy) {
+  Arena *arena = s->to->arena;
+  const Streams *streams = s->streams;
+  StreamLayer *layer = NEW_ARRAY(arena, StreamLayer, whole->nodes.n + 1),
+              *output = NEW_ARRAY(arena, StreamLayer, whole->outputs.n + 1);
+  for (int i = 0; i < whole->nodes.n; i++)
+    if (tidy[i]) layer[i] = stream_layer_of(s, tidy[i]);
+  for (int o = 0; o < whole->outputs.n; o++) {
+    output[o] = layer[whole->outputs.data[o].node->id];
+    if (streams->window) output[o].offset = 0;
+  }
+  Stream *stream = NEW(arena, Stream);
+  *stream = (Stream){.whole = whole, .layer = layer, .output = output, .window = streams->window};
+  if (streams->window) stream->ready = ceil_divide(streams->window, streams->options->slide) - 1;
+  return stream;
+}
+
+Graph *stream_graph(Arena *arena, Diags *diags, const Graph *from, const Graph *written,
+                    const Streaming *options) {
+  Node **tidy = NULL;
+  Streams streams = {.arena = arena,
+                     .graph = inference_tidy(arena, from, &tidy),
+                     .written = written,
+                     .options = options,
+                     .diags = diags};
+  if (!stream_rules(&streams)) return NULL;
+  Step s = {.streams = &streams, .to = graph_copy_head(arena, streams.graph)};
+  s.map = NEW_ARRAY(arena, Node *, streams.graph->nodes.n + 1);
+  find_rings(&s);
+  add_nodes(&s);
+  add_outputs(&s);
+  for (int i = 0; i < s.to->nodes.n; i++) s.to->nodes.data[i]->hidden = NULL; /* passes take it as written */
+  s.to->stream = stream_of(&s, from, tidy);
+  return s.to;
+}

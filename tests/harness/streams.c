@@ -1,0 +1,353 @@
+/* streams.c: nets in steps (--stream) and in windows (--slide). For several numbers of rows a step the graph
+ * of a step is run by eval, from call to call, and each row has to be that of the whole sequence; by --slide
+ * each call has to be the whole net on the last rows. Compiled code of -O0 does the same to the bit, that of
+ * -O2 but for rounding. The step graph itself is checked as any net with states is: its nests in the
+ * interpreter, and quantized at random. */
+// SPDX-License-Identifier: Apache-2.0
+#include <dlfcn.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "all.h"
+#include "base/number.h"
+#include "check.h"
+#include "int8.h"
+#include "int8_draw.h"
+#include "ops/int8/int8.h"
+#include "passes/passes.h"
+#include "passes/stream.h"
+#include "quantize/quantize.h"
+
+typedef struct Stepping {
+  const Check *check;
+  const char *what; /* "--stream=3" */
+  Graph *graph;     /* of a call */
+  const Graph *whole;
+  int64_t calls, windows;  /* windows: calls of the whole net that they are compared with */
+  double **input;          /* by input: [image][rows of all calls] */
+  double **output, **want; /* by output: [image][call][elements], [image][window][elements] */
+} Stepping;
+
+/* ---- rows of inputs ---- */
+static bool in_steps(const Stepping *s, int input) {
+  return s->graph->stream->layer[s->whole->inputs.data[input].node->id].flows;
+}
+
+static Node *step_input(const Stepping *s, int i) { return s->graph->inputs.data[i].node; }
+static Node *whole_input(const Stepping *s, int i) { return s->whole->inputs.data[i].node; }
+
+/* Of an image: in all calls; those without rows are the same in each. */
+static int64_t all_rows(const Stepping *s, int i) {
+  return larger(s->calls * stream_rows(step_input(s, i)->shape), stream_rows(whole_input(s, i)->shape));
+}
+static int64_t all_elements(const Stepping *s, int i) {
+  const int64_t n = shape_elements(whole_input(s, i)->shape);
+  return in_steps(s, i) ? n / stream_rows(whole_input(s, i)->shape) * all_rows(s, i) : n;
+}
+
+/* Where a window of the whole net begins. */
+static int64_t window_row(const Stepping *s, int i, int64_t window) {
+  const Stream *stream = s->graph->stream;
+  const int64_t step = stream_rows(step_input(s, i)->shape);
+  return stream->window ? (stream->ready + window + 1) * step - stream->window : 0;
+}
+
+/* Rows first .. + n - 1 of `all`, in the caller's order. */
+static void cut_rows(const Node *node, int64_t all, const double *from, int64_t first, int64_t n,
+                     double *to) {
+  const Extent e = shape_extent(node->shape);
+  const int64_t planes = node->port->chw ? e.c : 1,
+                row = shape_elements(node->shape) / stream_rows(node->shape) / planes;
+  for (int64_t p = 0; p < planes; p++)
+    memcpy(to + p * n * row, from + (p * all + first) * row, (size_t)(n * row) * sizeof *to);
+}
+
+/* Of all images, as graph_run takes them: of a call of the step, or of a window of the whole. */
+static double **cut_inputs(const Stepping *s, const Graph *graph, int64_t at) {
+  const Sample *sample = &s->check->sample;
+  double **input = NEW_ARRAY(sample->arena, double *, graph->inputs.n + 1);
+  for (int i = 0; i < graph->inputs.n; i++) {
+    const Node *node = graph->inputs.data[i].node;
+    const int64_t size = shape_elements(node->shape), rows = stream_rows(node->shape),
+                  first = graph == s->whole ? window_row(s, i, at) : at * rows;
+    input[i] = NEW_ARRAY(sample->arena, double, sample->count *size + 1);
+    for (int64_t n = 0; n < sample->count; n++) {
+      const double *from = s->input[i] + n * all_elements(s, i);
+      if (in_steps(s, i)) cut_rows(node, all_rows(s, i), from, first, rows, input[i] + n * size);
+      else memcpy(input[i] + n * size, from, (size_t)size * sizeof(double));
+    }
+  }
+  return input;
+}
+
+/* ---- eval ---- */
+static int64_t output_size(const Graph *graph, int o) {
+  return shape_elements(graph->outputs.data[o].node->shape);
+}
+
+/* calls of a net, each on its inputs. */
+static void run_calls(const Stepping *s, const Graph *graph, int64_t calls, double **output) {
+  const Sample *sample = &s->check->sample;
+  double **state = graph_state_vector(sample->arena, graph, sample->count);
+  for (int64_t call = 0; call < calls; call++) {
+    GraphRun run = {.count = sample->count,
+                    .weights = sample->weights_double,
+                    .input = (const double *const *)cut_inputs(s, graph, call),
+                    .state = state};
+    graph_run(sample->arena, graph, &run);
+    for (int o = 0; o < graph->outputs.n; o++)
+      for (int64_t n = 0, size = output_size(graph, o); n < sample->count; n++)
+        memcpy(output[o] + (n * calls + call) * size, run.value[graph->outputs.data[o].node->id] + n * size,
+               (size_t)size * sizeof(double));
+  }
+}
+
+/* ---- steps against the whole ---- */
+static double error_of(double got, double want, bool exact) {
+  if (got == want || (isnan(got) && isnan(want))) return 0;
+  return exact ? 1 : isfinite(got - want) ? fabs(got - want) : HUGE_VAL;
+}
+
+/* Of output o: rows that a step has given, or windows. */
+static double output_error(const Stepping *s, int o, bool exact, int64_t *compared) {
+  const StreamLayer *layer = &s->graph->stream->output[o];
+  const int64_t rows = larger(stream_rows(s->whole->outputs.data[o].node->shape), 1),
+                whole = output_size(s->whole, o), size = output_size(s->graph, o), row = whole / rows;
+  double error = 0, largest = 1e-3;
+  for (int64_t image = 0; image < s->check->sample.count; image++) {
+    const double *got = s->output[o] + image * s->calls * size,
+                 *want = s->want[o] + image * s->windows * whole;
+    if (s->graph->stream->window) got += s->graph->stream->ready * size;
+    const int64_t first = s->graph->stream->window ? 0 : layer->offset,
+                  n = s->graph->stream->window ? s->windows * rows
+                                               : smaller(rows, s->calls * layer->rows + first);
+    for (int64_t i = 0; i < n * row; i++) {
+      error = fmax(error, error_of(got[i - first * row], want[i], exact));
+      if (isfinite(want[i])) largest = fmax(largest, fabs(want[i]));
+      ++*compared;
+    }
+  }
+  return exact ? error : error / largest;
+}
+
+static void report_steps(const Stepping *s, const char *how, bool exact, double limit) {
+  double error = 0;
+  int64_t compared = 0;
+  Arena *arena = s->check->sample.arena;
+  for (int o = 0; o < s->whole->outputs.n; o++)
+    if (s->graph->stream->window || s->graph->stream->output[o].flows)
+      error = fmax(error, output_error(s, o, exact, &compared));
+  report_error(s->check, arena_printf(arena, "%s: %s, %lld numbers", s->what, how, (long long)compared),
+               error, limit);
+}
+
+/* ---- compiled ---- */
+typedef void StepsFunction(const float *weights, void *const *input, float **output);
+
+static void put_arguments(Text *out, const Stepping *s, const Graph *graph, int64_t calls) {
+  const bool whole = graph == s->whole;
+  for (int i = 0; i < graph->inputs.n; i++) {
+    const Node *node = graph->inputs.data[i].node;
+    const int64_t row = in_steps(s, i) ? shape_elements(node->shape) / stream_rows(node->shape) : 0,
+                  step = row * stream_rows(step_input(s, i)->shape);
+    text_put(out, "(const %s *)input[%d] + image * %lldL + %lldL + call * %lldL, ",
+             elem_c_type(node->port->elem), i, (long long)all_elements(s, i),
+             (long long)(whole && row ? window_row(s, i, 0) * row : 0), (long long)step);
+  }
+  for (int o = 0; o < graph->outputs.n; o++)
+    text_put(out, "output[%d] + (image * %lldL + call) * %lldL, ", o, (long long)calls,
+             (long long)output_size(graph, o));
+}
+
+static void put_calls(Text *out, const Stepping *s, const Graph *graph, int64_t calls) {
+  const bool whole = graph == s->whole;
+  const char *p = s->check->sample.cname;
+  static const char head[] = "void glue_steps(const float *weights, void *const *input, float **output)";
+  text_put(out, "#include \"net.h\"\n%s;\n%s {\n  static %s_workspace workspace;\n", head, head, p);
+  if (!whole) text_put(out, "  static %s_state state;\n", p);
+  if (graph->parameters > 0)
+    text_put(out, "  static %s_model model;\n  %s_pack(&model, (const %s_weights *)(const void *)weights);\n",
+             p, p, p);
+  else text_put(out, "  (void)weights;\n");
+  text_put(out, "  for (int image = 0; image < %lld; image++) {\n", (long long)s->check->sample.count);
+  if (!whole) text_put(out, "    %s_reset(&state);\n", p);
+  text_put(out, "    for (int call = 0; call < %lld; call++)\n      %s_%s(%s", (long long)calls, p,
+           whole ? "infer" : "step", graph->parameters > 0 ? "&model, " : "");
+  put_arguments(out, s, graph, calls);
+  text_put(out, "%s&workspace);\n  }\n}\n", whole ? "" : "&state, ");
+}
+
+static void **input_bytes(const Stepping *s) {
+  const Sample *sample = &s->check->sample;
+  void **input = NEW_ARRAY(sample->arena, void *, s->graph->inputs.n + 1);
+  for (int i = 0; i < s->graph->inputs.n; i++) {
+    const int64_t n = sample->count * all_elements(s, i);
+    const Elem elem = step_input(s, i)->port->elem;
+    input[i] = NEW_ARRAY(sample->arena, float, n + 1);
+    for (int64_t k = 0; k < n; k++)
+      if (elem == F32) ((float *)input[i])[k] = (float)s->input[i][k];
+      else ((uint8_t *)input[i])[k] = (uint8_t)(int64_t)s->input[i][k];
+  }
+  return input;
+}
+
+static bool run_compiled(const Stepping *s, const Graph *graph, int64_t calls, const Target *target,
+                         const char *level, double **to) {
+  Check check = *s->check;
+  Arena *arena = check.sample.arena;
+  Text glue = {.arena = arena};
+  StepsFunction *steps = NULL;
+  check.limits.batch = 1;
+  if (graph != s->whole) check.sample.options = s->what;
+  put_calls(&glue, s, graph, calls);
+  void *library = compiled_glue(&check, target, level, &glue);
+  if (library) *(void **)&steps = dlsym(library, "glue_steps");
+  if (!steps) return false;
+  float **output = NEW_ARRAY(arena, float *, graph->outputs.n + 1);
+  for (int o = 0; o < graph->outputs.n; o++)
+    output[o] = NEW_ARRAY(arena, float, check.sample.count * calls * output_size(graph, o) + 1);
+  steps(check.sample.weights, input_bytes(s), output);
+  for (int o = 0; o < graph->outputs.n; o++)
+    for (int64_t i = 0; i < check.sample.count * calls * output_size(graph, o); i++)
+      to[o][i] = (double)output[o][i];
+  return true;
+}
+
+static void check_compiled_steps(const Stepping *s, const Target *target, const char *level) {
+  const bool exact = strcmp(level, "-O2") != 0;
+  for (int i = 0; i < s->graph->inputs.n; i++)
+    if (step_input(s, i)->port->chw) return; /* rows are not side by side */
+  const char *what = arena_printf(s->check->sample.arena, "%s %s", target->name, level);
+  if (!run_compiled(s, s->graph, s->calls, target, level, s->output) ||
+      !run_compiled(s, s->whole, s->windows, target, level, s->want))
+    report_error(s->check, what, HUGE_VAL, 0);
+  else report_steps(s, what, exact, exact ? 0 : s->check->limits.tolerance);
+}
+
+/* ---- a step as a net of its own ---- */
+/* The same sample, with the rows of a call. */
+static Check check_of_step(const Stepping *s) {
+  enum { IMAGES = 5 };
+  Check check = *s->check;
+  Sample *sample = &check.sample;
+  sample->graph = s->graph;
+  sample->options = s->what;
+  check.infer = true;
+  sample_draw(sample, IMAGES, 1);
+  check.forward = sample_infer(sample);
+  return check;
+}
+
+/* ---- ways ---- */
+static double **new_values(Arena *arena, const Graph *graph, int64_t calls) {
+  double **value = NEW_ARRAY(arena, double *, graph->outputs.n + 1);
+  for (int o = 0; o < graph->outputs.n; o++)
+    value[o] = NEW_ARRAY(arena, double, calls *output_size(graph, o) + 1);
+  return value;
+}
+
+static void draw_long(Stepping *s) {
+  const Sample *sample = &s->check->sample;
+  uint64_t seed = 5;
+  s->input = NEW_ARRAY(sample->arena, double *, s->graph->inputs.n + 1);
+  for (int i = 0; i < s->graph->inputs.n; i++) {
+    const int64_t n = sample->count * all_elements(s, i);
+    const Elem elem = step_input(s, i)->port->elem;
+    s->input[i] = NEW_ARRAY(sample->arena, double, n + 1);
+    for (int64_t k = 0; k < n; k++) {
+      const double u = sample_number(&seed);
+      s->input[i][k] = elem == U8   ? floor(256 * u)
+                       : elem == I8 ? floor(256 * u) - 128
+                                    : (double)(float)(2 * u - 1);
+    }
+  }
+  s->output = new_values(sample->arena, s->graph, sample->count * s->calls);
+  s->want = new_values(sample->arena, s->whole, sample->count * s->windows);
+}
+
+static const char *option_of(Arena *arena, const Streaming *o) {
+  if (o->slide) return arena_printf(arena, "--slide=%lld", (long long)o->slide);
+  const char *text = arena_printf(arena, "--stream=%lld", (long long)o->use.data[0].rows);
+  if (!o->lookahead) return text;
+  return arena_printf(arena, "%s --lookahead=%lld", text, (long long)o->lookahead);
+}
+
+static bool find_steps(Stepping *s, const Check *check, const Graph *whole, const Streaming *options) {
+  enum { MORE = 4 }; /* windows */
+  Arena *arena = check->sample.arena;
+  *s = (Stepping){.check = check, .whole = whole, .what = option_of(arena, options), .windows = 1};
+  s->graph = stream_graph(arena, NULL, whole, whole, options);
+  if (!s->graph) return false;
+  graph_verify(s->graph);
+  const Stream *stream = s->graph->stream;
+  s->calls = stream_rows(whole_input(s, 0)->shape) / stream_rows(step_input(s, 0)->shape);
+  if (stream->window) {
+    s->windows = MORE;
+    s->calls = stream->ready + MORE;
+  }
+  if (s->calls < 1) return false;
+  draw_long(s);
+  return true;
+}
+
+/* A net quantized at random: bytes are those of the whole. */
+static void check_int8_steps(const Check *of, const Streaming *options) {
+  Check check = *of;
+  Sample *sample = &check.sample;
+  Stepping s;
+  const char *rounding = rounding_name((Rounding)(check.limits.share.number % ROUNDINGS)),
+             *weights = arena_printf(sample->arena, "%s/steps.safetensors", check.work);
+  if (!int8_draw(sample->arena, sample->graph, weights, rounding, SEED, false) ||
+      !int8_quantize(&check, weights))
+    return;
+  if (!find_steps(&s, &check, sample->graph, options)) return;
+  run_calls(&s, s.graph, s.calls, s.output);
+  run_calls(&s, s.whole, s.windows, s.want);
+  report_steps(&s, arena_printf(sample->arena, "int8, %s", rounding), true, 0);
+  if (!int8_whole_numbers(s.graph)) return;
+  Check step = check_of_step(&s);
+  int8_compare(&step, rounding, weights, 2);
+}
+
+static void check_way(Check *check, const Streaming *options, int way) {
+  Stepping s;
+  const bool turn = try_all() || share_has_turn(&check->limits.share, way, 3);
+  if (!find_steps(&s, check, check->sample.graph, options)) return;
+  run_calls(&s, s.graph, s.calls, s.output);
+  run_calls(&s, s.whole, s.windows, s.want);
+  report_steps(&s, "steps", true, 0);
+  if (!turn) return;
+  Check step = check_of_step(&s);
+  check_nests(&step);
+  check_compiled_steps(&s, target_find("generic"), "-O0");
+  check_compiled_steps(&s, target_native(), "-O2");
+  if (try_all()) check_compiled_steps(&s, target_find("generic"), "-Os");
+  check_int8_steps(check, options);
+}
+
+static int64_t least_step(const Check *check, bool slide, int64_t lookahead) {
+  StreamUse use = {NULL, 1};
+  Streaming options = {.use = {&use, !slide, 1}, .slide = slide, .lookahead = lookahead};
+  Streams streams = {.arena = check->sample.arena,
+                     .graph = check->sample.graph,
+                     .written = check->sample.graph,
+                     .options = &options};
+  stream_rules(&streams);
+  return streams.jump;
+}
+
+void check_streams(Check *check) {
+  enum { WAYS = 3, LOOKAHEAD = 1000 };
+  Sample *sample = &check->sample;
+  sample_draw(sample, 2, 1);
+  sample->training.graph = NULL;
+  for (int way = 0; way < 2 * WAYS; way++) {
+    const bool slide = way >= WAYS;
+    const int64_t rows = (way % WAYS + 1) * larger(least_step(check, slide, LOOKAHEAD), 1);
+    StreamUse use = {NULL, rows};
+    const Streaming options = {
+        .use = {&use, !slide, 1}, .slide = slide ? rows : 0, .lookahead = slide ? 0 : LOOKAHEAD};
+    check_way(check, &options, way);
+  }
+}
