@@ -1,4 +1,4 @@
-/* jobs.c: how many compilers run at the same time: as many as this process has processors. Below a make with
+/* jobs.c: the number of concurrent compilers: one per processor of this process. Below a make with
  * -j, that has a pipe or fifo with a byte for each job that may be started besides those that run; who takes
  * one puts it back. Where make does not pass it on, it wants one job at a time. */
 // SPDX-License-Identifier: Apache-2.0
@@ -44,7 +44,7 @@ static int open_inherited(int descriptor, int flags) {
   return descriptor < 0 ? -1 : open_tokens(path, flags);
 }
 
-/* The word of MAKEFLAGS that begins there: make puts a backslash in front of blanks and backslashes. False:
+/* The word of MAKEFLAGS that begins there: make puts a backslash before blanks and backslashes. False:
  * it does not fit. */
 static bool unquoted(const char *flags, char *word, size_t room) {
   size_t n = 0;

@@ -1,4 +1,4 @@
-/* none.c: the rest of this folder where cnnc runs in a page: no C compiler, no files of weights. */
+/* none.c: stubs for the browser build: no C compiler, no weight files. */
 // SPDX-License-Identifier: Apache-2.0
 #include "backend/backend.h"
 #include "backend/origin.h"

@@ -1,4 +1,4 @@
-/* origin.h: what a file of weights says of the net that it was trained for. */
+/* origin.h: metadata of a weight file on the net that it was trained for. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_ORIGIN_H
 #define CNNC_ORIGIN_H

@@ -94,7 +94,7 @@ static bool unwatch(const Command *list, const char **why) {
   return *why = arena_printf(list->arena, "stopped by signal %d", (int)fatal_signal), false;
 }
 
-/* Where one of them is closed, the next file that is opened would be it. What is opened in place of it can
+/* Where one of them is closed, the next file that is opened would be it. The file opened in place of it can
  * neither be read nor written, as if it were closed. */
 void backend_begin(void) {
   for (int descriptor = STDIN_FILENO; descriptor <= STDERR_FILENO; descriptor++)

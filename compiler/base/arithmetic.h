@@ -1,5 +1,5 @@
 /* arithmetic.h: how quantized nets compute, to the bit: the only copy of it outside the loops that are
- * compiled. An int8 or int16 value q represents (q - zero) * scale. Here everything is in 64 bits, as the
+ * compiled. An int8 or int16 value q represents (q - zero) * scale. Here all integers are int64, as the
  * meaning of operators (eval) has it; nests say the same by the primitives of nest/primitive.h, which share
  * nothing with this.
  *
@@ -141,8 +141,8 @@ int64_t cut_wide(int64_t);                     /* to int16 */
 int64_t cut_narrow(int64_t);                   /* to int8 */
 int64_t shift_half_up(int64_t x, int32_t s);   /* x / 2^s to the nearest, halves upwards */
 int64_t shift_half_away(int64_t x, int32_t s); /* halves away from zero */
-/* Sigmoid of 2^-12 and tanh of 2^-(15 - whole), as LiteRT's LSTM kernel computes them: gemmlowp's fixed point
- * of 16 bits. */
+/* Sigmoid of 2^-12 and tanh of 2^-(15 - whole), as LiteRT's LSTM kernel computes them: gemmlowp's 16-bit
+ * fixed point. */
 enum { FIXED_WHOLE = 3, FIXED_WHOLE_MOST = 6 };
 int64_t fixed_logistic(int64_t q);
 int64_t fixed_tanh(int64_t q, int32_t whole);

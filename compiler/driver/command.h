@@ -1,5 +1,5 @@
-/* command.h: commands with options of their own, as `cnnc fmt`: what reads the options of each and tells them
- * by --help. cnnc(1) and what shells complete are made of the same tables. */
+/* command.h: commands with their own options, as `cnnc fmt`: parses the options of each and prints them
+ * for --help. cnnc(1) and shell completions are generated from the same tables. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_COMMAND_H
 #define CNNC_COMMAND_H

@@ -307,7 +307,8 @@ static const char *included_header(const Compilation *c) {
   return c->options->kind == OUTPUT_C ? base_name(header_path(c)) : NULL;
 }
 
-/* How weights are compiled in. A program has nothing beside it, and what has no file of its own has none. */
+/* Form of the compiled-in weights. Executables and outputs without a separate file embed them as text or
+ * data. */
 static void choose_embedding(Compilation *c) {
   const Options *o = c->options;
   const bool backend = options_backend(o->kind), accompanied = o->kind == OUTPUT_C && header_path(c);

@@ -161,8 +161,8 @@ void fit_flash(Compilation *c) {
 }
 
 /* ---- RAM ----
- * Up to which layer there are bands, and how many rows at a time, is tried out: of what fits, that of the
- * fewest kernels is taken, of what does not, the smallest. */
+ * Up to which layer there are bands, and how many rows at a time, is tried out: of the choices that fit, that
+ * of the fewest kernels is taken, of the others, the smallest. */
 enum { MOST_LAYERS = 200, MOST_KERNELS = 2000, TRIES = 6 };
 
 typedef struct BandTrial {

@@ -1,5 +1,5 @@
 /* import.c: `cnnc import`: an ONNX model as a program and its weights. The program is then compiled by
- * the ordinary front end, and the shape of each statement compared with what the model has there. */
+ * the ordinary front end, and the shape of each statement compared with the model's. */
 // SPDX-License-Identifier: Apache-2.0
 #include "graph/op.h"
 #include "import.h"

@@ -104,7 +104,8 @@ bool limits_of_plans(Arena *arena, Diags *diags, const Graph *graph, const Plan 
 }
 
 /* ---- training in the memory that there is ---- */
-/* Steps of as many images, some at a time: one by one, but for statistics of a batch, which want some. */
+/* Steps of the same number of images, some at a time: one by one, but for statistics of a batch, which want
+ * some. */
 static const char *smaller_batch(Arena *arena, const Graph *graph) {
   const int64_t batch = graph->training->batch;
   bool statistics = false;

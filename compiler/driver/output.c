@@ -1,5 +1,5 @@
-/* output.c: the last stages: a view, C with its header and weights, a library, an ONNX model; and what the C
- * compiler makes of the C. */
+/* output.c: the last stages: a view, C with its header and weights, a library, an ONNX model; and the output
+ * of the C compiler. */
 // SPDX-License-Identifier: Apache-2.0
 #define _POSIX_C_SOURCE 200809L
 #include <errno.h>

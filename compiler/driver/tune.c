@@ -10,7 +10,7 @@
 #include "schedule/schedule.h"
 
 static const double GAIN = 0.97; /* of the time of the cost model's choice, from where on it is left: less
-                                    cannot be told from noise */
+                                    is within the noise */
 
 typedef struct Trials {
   int n;

@@ -57,7 +57,7 @@ static void refuse_gates(Quantizer *q, const Node *node, const Weight *weight, d
                            "the scales of %s do not go together: a unit of its sums is %g", node->name, unit);
   diag_fact(diag, "gates have the scale 2^-%d; a unit must be below 2^%d of it", GATE_BITS,
             WIDE_MULTIPLIER_MOST);
-  diag_help(diag, "%s.scale times the scale of what it is multiplied by is too large", weight->name);
+  diag_help(diag, "%s.scale times the scale of its other factor is too large", weight->name);
 }
 
 /* The factors of its sums into gates. one: of a gate's scale, as floats. False after an error. */

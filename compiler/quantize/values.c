@@ -205,7 +205,7 @@ static bool has_wide(const Quantizer *q, const Node *node) {
 }
 
 static const char *recurrent_reason(const Quantizer *q, const Node *node) {
-  return has_wide(q, node) ? " of 16 bits" : node->nin > 1 ? " with keep=true" : " with project=";
+  return has_wide(q, node) ? " with int16 values" : node->nin > 1 ? " with keep=true" : " with project=";
 }
 
 /* That it has no form of 8 or of 16 bits, unless it is one of floats because of what it reads. */
@@ -407,7 +407,8 @@ static void find_leftovers(Quantizer *q, bool sure) {
     if (sure && left & SAID_MEAN)
       quant_problem(q, "%s: is a mean by its metadata, and none of the net", layer->name);
     if (sure && left & SAID_KERNEL)
-      quant_problem(q, "%s: has a kernel in the metadata, and no lstm of 8 bits has that name", layer->name);
+      quant_problem(q, "%s: has a kernel in the metadata, but there is no int8 lstm of that name",
+                    layer->name);
     if (sure && left & SAID_FACTOR)
       quant_problem(q, "%s: has a factor in the metadata, and no layer of that name takes one", layer->name);
   }

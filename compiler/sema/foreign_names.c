@@ -316,7 +316,7 @@ typedef struct Advice {
 } Advice;
 
 #define ENCODER                                                                                              \
-  "an encoder is a block of one's own: layernorm, conv(n, 1) for query, key and value, attention(key, "      \
+  "an encoder is a block to define: layernorm, conv(n, 1) for query, key and value, attention(key, "         \
   "value), add"
 #define BY_PROGRAM "the executable has an option for it: NET train "
 #define CHANNELS "dropout(rate) drops single elements rather than channels"

@@ -39,7 +39,7 @@ typedef struct cnn_image {
   uint8_t *pixel;
 } cnn_image; /* 1 channel: gray, 3: RGB; rows without gaps */
 
-/* PNG, JPEG or WebP, by content. Alpha is blended over black, palettes and 1 to 16 bits become 8, and the
+/* PNG, JPEG or WebP, by content. Alpha is blended over black, palettes and other depths become 8-bit, and the
  * image is turned upright as its EXIF says. `image` is empty after an error. */
 cnn_status cnn_image_read(cnn_image *image, const char *path);
 void cnn_image_free(cnn_image *image);

@@ -148,7 +148,7 @@ def test_wide_refused():
     for what, data, words in (
             ("a value without a scale", wide({3: dict(scale=[], zero=[])}), "0 scales instead of one"),
             ("a bias of 32 bits", wide({2: dict(kind=I32)}, threes), rows + "it sums int16 values"),
-            ("sums of 32 bits without a bias", wide(inputs=(0, 1), sums=I32), "int16 values in 32 bits"),
+            ("sums of 32 bits without a bias", wide(inputs=(0, 1), sums=I32), "int16 values in int32"),
             ("a bias of 16 bits", wide({2: dict(kind=I16)}, b"\0" * 6), "must have one int64 number"),
             ("a bias of floats", wide({2: dict(kind=F32)}, b"\0" * 12), "must have one int64 number"),
             ("a bias of 64 bits in a layer of 8", model(tensors={2: dict(kind=I64)}, bias=b"\0" * 24),

@@ -206,7 +206,7 @@ static void message_looks_as_documented(void) {
   arena_free(bench->arena);
 }
 
-static void applications_are_told(void) {
+static void applications_of_blocks_are_reported(void) {
   Bench *bench = bench_new("a\nb\nc\n");
   const Site outer = {NULL, {1, 4, 5}, "stage"}, inner = {&outer, {1, 2, 3}, "pair"};
   diag_report(bench->diags, DIAG_syntax, (Span){1, 0, 1}, &inner, "message");
@@ -217,7 +217,7 @@ static void applications_are_told(void) {
   arena_free(bench->arena);
 }
 
-static void messages_are_sorted_and_told_once(void) {
+static void messages_are_sorted_and_printed_once(void) {
   Bench *bench = bench_new("a\nb\n");
   diag_report(bench->diags, DIAG_backend_failed, NO_SPAN, NULL, "nowhere");
   diag_report(bench->diags, DIAG_syntax, (Span){1, 2, 3}, NULL, "second");
@@ -438,8 +438,8 @@ CU_TestInfo suite_base[] = {
     {"suggestions are near", suggestions_are_near},
     {"columns count code points", places_count_code_points},
     {"a message looks as documented", message_looks_as_documented},
-    {"applications of blocks are told", applications_are_told},
-    {"messages are sorted, and told once", messages_are_sorted_and_told_once},
+    {"applications of blocks are reported", applications_of_blocks_are_reported},
+    {"messages are sorted, and printed once", messages_are_sorted_and_printed_once},
     {"warnings follow the options", warnings_follow_options},
     {"the number of messages has a limit", messages_end_somewhere},
     {"wide letters and tabs line up", wide_letters_and_tabs_line_up},

@@ -61,7 +61,7 @@ static double nowhere(void *context, double x) {
   return x > 0 ? NAN : x;
 }
 
-static void test_slopes(void) {
+static void a_kink_is_distinguished_from_a_wrong_gradient(void) {
   double error;
   CU_ASSERT(slope_judge(smooth, NULL, 2, 15, 15, 1e-6, &error) == SLOPE_RIGHT);
   CU_ASSERT(slope_judge(smooth, NULL, 2, 15.01, 15, 1e-6, &error) == SLOPE_WRONG);
@@ -95,7 +95,7 @@ CU_TestInfo suite_compare[] = {
     {"NaN, differences and their scale", test_numbers},
     {"a loss that is NaN", test_loss},
     {"NaN and infinities where they belong", test_special},
-    {"a kink is told from a wrong gradient", test_slopes},
+    {"a kink is distinguished from a wrong gradient", a_kink_is_distinguished_from_a_wrong_gradient},
     {"many kinks are an error", test_share},
     CU_TEST_INFO_NULL,
 };

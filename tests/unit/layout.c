@@ -194,7 +194,7 @@ static void test_long(void) {
 }
 
 /* Whatever order the C library's qsort leaves them in. */
-static void test_equal(void) {
+static void equal_blocks_keep_their_order(void) {
   Case c = {.steps = 1};
   uint64_t state = 1;
   for (int i = 0; i < MOST; i++) add(&c, 16, 0, 0);
@@ -209,5 +209,5 @@ CU_TestInfo suite_layout[] = {{"small", test_small},
                               {"results over operands, drawn", test_random_overlaps},
                               {"rectangles cut into blocks", test_random},
                               {"100,000 layers", test_long},
-                              {"equal blocks lie in their order", test_equal},
+                              {"equal blocks keep their order", equal_blocks_keep_their_order},
                               CU_TEST_INFO_NULL};

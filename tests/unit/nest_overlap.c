@@ -163,7 +163,7 @@ static void test_channels(void) {
     }
   expect(b, 0, C);
 
-  b = nest_new(arena, "shuffled", "a channel from the one beside it");
+  b = nest_new(arena, "shuffled", "a channel from its neighbor");
   in = NEST_BUF(b, INPUT, "in", N, C), out = NEST_BUF(b, OUTPUT, "out", N, C);
   nest_fn(b, "shuffled", false);
   NEST_FOR(b, i, N) nest_store(b, nest_at(b, out, i, 0), num(b, 1));
@@ -246,7 +246,7 @@ static void test_others(void) {
 }
 
 CU_TestInfo suite_nest_overlap[] = {{"element by element", test_elements},
-                                    {"all of it at once", test_whole},
+                                    {"all of it in one copy", test_whole},
                                     {"channel by channel", test_channels},
                                     {"C by hand", test_routine},
                                     {"convolutions", test_convolutions},

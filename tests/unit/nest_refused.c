@@ -279,7 +279,7 @@ static void test_unwritten_refused(void) {
   arena_free(arena);
 }
 
-static void test_unwritten_at_times_refused(void) {
+static void refused_read_of_elements_that_are_not_always_written(void) {
   Arena *arena = arena_new();
   Nest *b;
   Buf *in, *out, *a;
@@ -585,7 +585,8 @@ CU_TestInfo suite_nest_refused[] = {
     {"refused: over the end of a row", test_edges_refused},
     {"refused: parallel iterations that meet", test_parallel_refused},
     {"refused: read of what may not be written", test_unwritten_refused},
-    {"refused: read of what is not written at times", test_unwritten_at_times_refused},
+    {"refused: read of elements that are not always written",
+     refused_read_of_elements_that_are_not_always_written},
     {"refused: read of what may be written over", test_over_refused},
     {"refused: parts of what may be written over", test_over_parts_refused},
     {"refused: ranges of chosen indices", test_chosen_range_refused},

@@ -80,4 +80,4 @@ static void test_size(void) { /* what is measured is what is written */
 }
 
 CU_TestInfo suite_onnx[] = {
-    {"numbers beside a model", test_detached}, {"sizes", test_size}, CU_TEST_INFO_NULL};
+    {"numbers next to a model", test_detached}, {"sizes", test_size}, CU_TEST_INFO_NULL};

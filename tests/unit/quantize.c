@@ -56,7 +56,7 @@ static int64_t cut(int64_t x) { /* as nests have it, far beyond 16 bits */
   return x < -MOST ? -MOST : x > MOST ? MOST : x;
 }
 
-static void test_wide_applications(void) {
+static void factors_on_64_bit_sums(void) {
   int wrong = 0;
   for (const struct application *a = wide_applications; a < wide_applications + COUNT(wide_applications);
        a++) {
@@ -277,10 +277,10 @@ static void test_names(void) {
 }
 
 CU_TestInfo suite_quantize[] = {{"factors on sums", test_applications},
-                                {"factors on sums of 64 bits", test_wide_applications},
+                                {"factors on 64-bit sums", factors_on_64_bit_sums},
                                 {"halves", test_ties},
-                                {"functions of 16 bits", test_fixed_functions},
-                                {"functions of 16 bits", test_fixed_functions},
+                                {"functions of int16 values", test_fixed_functions},
+                                {"functions of int16 values", test_fixed_functions},
                                 {"factors of scales", test_factors},
                                 {"bounds of values and sums", test_bounds},
                                 {"additions", test_additions},

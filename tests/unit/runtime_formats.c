@@ -92,14 +92,14 @@ static void arrays_have_names_that_are_said(void) {
   cnn_tensor set[3] = {array_of("x", CNN_DTYPE_F32, x, 2, 3, 2), array_of("y", CNN_DTYPE_I32, y, 1, 3, 0),
                        array_of("facts", CNN_DTYPE_F32, x, 2, 3, 2)};
   Net net;
-  net_make_one(&net, vector_of("picture", 2), classes_of("class", 2));
+  net_make_one(&net, vector_of("photo", 2), classes_of("class", 2));
   net.input[1] = vector_of("facts", 2);
   net.network.inputs = 2;
   refuse_set(&net, npz_of("n.npz", set, 2), NULL,
-             "the net has 2 inputs, and each wants the array of its name: \"picture\" and \"facts\"; the "
+             "the net has 2 inputs, and each wants the array of its name: \"photo\" and \"facts\"; the "
              "file has x, y");
   refuse_set(&net, npz_of("n.npz", set, 3), NULL,
-             "each wants the array of its name: \"picture\" and \"facts\"; the file has x, y, facts");
+             "each wants the array of its name: \"photo\" and \"facts\"; the file has x, y, facts");
   net.network.inputs = 1;
   net.output[1] = values_of("size", 1);
   net.network.outputs = 2;
@@ -108,7 +108,7 @@ static void arrays_have_names_that_are_said(void) {
              "it has x, y");
   net.network.outputs = 1;
   static const char *const training[][2] = {
-      {"picture_train", "class_target_train"}, {"x_train", "y_train"}, {"picture", "y_train"}};
+      {"photo_train", "class_target_train"}, {"x_train", "y_train"}, {"photo", "y_train"}};
   for (int i = 0; i < 3; i++) {
     set[0].name = training[i][0];
     set[1].name = training[i][1];

@@ -27,7 +27,7 @@ static void files_of_other_frameworks_are_named(void) {
        "2.1.0:\xc5\1",
        20, "is an ONNX model"},
       {"\x80\2\x8a\n\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.\x80\2M\xe9\3.", 21,
-       "is a file of PyTorch before 1.6"},
+       "is a PyTorch file from before 1.6"},
       {"\x80\4\x95\x10\0\0\0\0\0\0\0}\x94.", 14, "is a pickle"},
   };
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

@@ -159,7 +159,7 @@ static int32_t fitting(Rounding rounding, Multiplier factor) {
   return drawn() % 8 ? x : drawn() % 2 ? most : -most;
 }
 
-static void test_steps(void) {
+static void 32_bit_rounding(void) {
   enum { TRIES = 1024 };
   int wrong = 0;
   for (int rounding = ROUNDING_SINGLE; rounding <= ROUNDING_DOUBLE; rounding++)
@@ -190,5 +190,5 @@ static void test_steps(void) {
 
 CU_TestInfo suite_vectors[] = {{"primitives of vectors, $CC", test_first_compiler},
                                {"primitives of vectors, $CLANG", test_second_compiler},
-                               {"rounding in 32 bits", test_steps},
+                               {"32-bit rounding", 32_bit_rounding},
                                CU_TEST_INFO_NULL};

@@ -219,7 +219,7 @@ for weights, *says in [
     ("modules.pt", "modules.pt: has a whole module", 'weights_only=False)["model"].state_dict()'),
     ("modules.pt:model", "modules.pt: has a whole module", 'weights_only=False)["model"].state_dict()'),
     ("script.pt", "script.pt: is a module of TorchScript", 'torch.jit.load("script.pt", map_location="cpu")'),
-    ("before2020.pt", "is a file of PyTorch before 1.6", 'torch.load("before2020.pt", map_location="cpu")'),
+    ("before2020.pt", "is a PyTorch file from before 1.6", 'torch.load("before2020.pt", map_location="cpu")'),
     ("pair.bin", "pair.bin: contains no tensors, but dictionaries of them",
      "'nets.one' (9 tensors), 'nets.two.x' (9 tensors)"),
     ("epoch3.ckpt:sma", "epoch3.ckpt: has no dictionary of tensors named 'sma'; it has "

@@ -83,7 +83,7 @@ static void put_int8_result(Framing *f, Statement *s, const Quant *quant) {
     next->kept = next->quant;
     next->quant = NULL;
   }
-  remark(f->im, s, "in 8 bits");
+  remark(f->im, s, "in int8");
 }
 
 /* ---- layers ---- */
@@ -265,7 +265,7 @@ static void frame(Framing *f, Statement *s) {
   if (op->traits.int8 == INT8_PRODUCT) frame_layer(f, s, op);
   else if (bytes && combines(s, op->traits.int8)) frame_combination(f, s, op->traits.int8);
   else if (bytes && !fits_int8(s, op, &known)) in_floats(f->im, s);
-  else if (bytes && known) remark(f->im, s, "in 8 bits");
+  else if (bytes && known) remark(f->im, s, "in int8");
   if (s->out->quant) put_scale(f->im, s, s->out->quant);
 }
 

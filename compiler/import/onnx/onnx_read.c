@@ -115,12 +115,12 @@ static bool external_data(Arena *arena, const TensorProto *proto, const char *mo
       return *why = "where its external data lies is not a number", false;
   }
   if (leaves_directory(location)) {
-    *why = arena_printf(arena, "its external data, '%s', does not lie beside the model", location);
+    *why = arena_printf(arena, "its external data, '%s', is not in the folder of the model", location);
     return false;
   }
   const char *path = file_beside(arena, model, location), *reason = NULL;
   if (file_exists(path) && !is_relative_to_model(model, path)) {
-    *why = arena_printf(arena, "its external data, '%s', does not lie beside the model", location);
+    *why = arena_printf(arena, "its external data, '%s', is not in the folder of the model", location);
     return false;
   }
   const uint8_t *bytes = map_file(path, &n, &reason);
@@ -159,7 +159,7 @@ Tensor *onnx_constant(Arena *arena, const TensorProto *proto, const char *path, 
   if (proto->data_location == 1) return external_data(arena, proto, path, wanted, &t->data, why) ? t : NULL;
   if (t->n == 0) return t->data = (const uint8_t *)"", t;
   if (proto->raw_data.n == 0) return typed_data(arena, t, proto, why);
-  if (proto->raw_data.n != wanted) return *why = "it has not as many bytes as its shape says", NULL;
+  if (proto->raw_data.n != wanted) return *why = "its number of bytes does not match its shape", NULL;
   return t->data = proto->raw_data.at, t;
 }
 

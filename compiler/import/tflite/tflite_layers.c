@@ -57,7 +57,7 @@ static Elem bias_type(const Making *k, const TflOperator *op) {
 static bool check_bias(Making *k, const TflOperator *op, int64_t filters, const TflTensor *bias) {
   const bool wide = tfl_is_wide(k, op);
   if (wide && (op->sums == TFL_INT32 || (bias && bias->elem == I32)))
-    return tfl_no(k, op, "it sums int16 values in 32 bits; its bias and its sums need 64");
+    return tfl_no(k, op, "it sums int16 values in int32; its bias and its sums need int64");
   if (!bias || (bias->data && bias->size == filters && bias->known && bias->elem == bias_type(k, op)))
     return true;
   return tfl_no(k, op, "its bias must have one int%s number per filter", wide ? "64" : "32");

@@ -57,7 +57,7 @@ static bool is_gate_weight(Making *k, const TflOperator *op, int input, int64_t 
 static bool is_gate_bias(Making *k, const TflOperator *op, int input, int64_t units) {
   const TflTensor *bias = tfl_in(k, op, input);
   if (!bias || (bias->data && bias->size == units && bias->known && bias->elem == I32)) return true;
-  return tfl_no(k, op, "its bias is not one number of 32 bits a unit");
+  return tfl_no(k, op, "its bias must have one int32 number per unit");
 }
 
 /* Its state h has the scale of its value, c 16 bits. */

@@ -307,7 +307,7 @@ bool tfl_resize(Making *k, const TflOperator *op) {
   const TflTensor *in = tfl_in(k, op, 0), *out = tfl_out(k, op);
   if (!tfl_value(k, op, op->in[0]) || !tfl_same_scale(k, op, in, out)) return false;
   if (in->rank != 4 || out->rank != 4 || in->dim[3] != out->dim[3])
-    return tfl_no(k, op, "it is not of pictures");
+    return tfl_no(k, op, "its input is not an image");
   const char *call = resize_call(k, op);
   if (!call) return tfl_no(k, op, "it places elements in another way than from middle to middle or corners");
   const char *layer = tfl_layer(k, "resize");

@@ -135,7 +135,7 @@ static Cost cost(const Node *node) {
 }
 
 const Op op_int8_recurrent = {.name = "int8_recurrent",
-                              .detail = "lstm, gru or rnn over the rows of gates of 16 bits",
+                              .detail = "lstm, gru or rnn over the rows of int16 gates",
                               .traits.per_image = true,
                               .traits.layer_part = true,
                               .cost = cost,

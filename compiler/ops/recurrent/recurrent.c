@@ -116,7 +116,7 @@ static bool input_fits(ShapeContext *context, const Node *node) {
               (long long)shape_row_elements(in));
     return false;
   }
-  diag_help(diag, "reshape([%lld, %lld]) before it makes each row of the image a row of the sequence",
+  diag_help(diag, "reshape([%lld, %lld]) before it turns the rows of the image into a sequence",
             (long long)e.h, (long long)(e.w * e.c));
   diag_fix(diag, (Span){node->span.file, node->span.start, node->span.start}, "reshape([%lld, %lld]) -> ",
            (long long)e.h, (long long)(e.w * e.c));

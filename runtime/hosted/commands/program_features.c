@@ -46,7 +46,7 @@ static void mark_pixel(cnn_figure *figure, const cnn_viewer *viewer, const Argum
   if (cnn_asked_place(viewer, &a->asked, height, width, mark)) cnn_figure_mark(figure, mark);
 }
 
-/* Maps of a layer side by side, as many as are wanted; a sequence or a vector is one panel. */
+/* Maps of a layer side by side, the requested number of them; a sequence or a vector is one panel. */
 static void draw_layer(cnn_figure *figure, const cnn_viewer *viewer, const Arguments *a, int32_t index) {
   const int32_t most = a->layer ? (int32_t)a->channels : OVERVIEW, columns = a->layer ? 0 : OVERVIEW;
   const int32_t scale_wanted = a->layer ? (int32_t)a->scale : 0;

@@ -58,7 +58,7 @@ cnn_status cnn_layer_find(const cnn_network *network, const char *name, int32_t 
 void cnn_port_floats(const cnn_port *port, const void *raw, float *value); /* of an input */
 bool cnn_port_is_picture(const cnn_port *port);                            /* 1 or 3 channels */
 /* Such an input in RGB. Images are 0..255 whatever the type, i8 minus 128; arrays of other numbers are
- * stretched to what can be seen. */
+ * stretched to the visible range. */
 void cnn_port_pixels(const cnn_port *port, const float *value, uint8_t *rgb);
 void cnn_port_range(const cnn_port *port, double *low,
                     double *high); /* of its values; infinite where there is none */

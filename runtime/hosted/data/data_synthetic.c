@@ -35,8 +35,8 @@ static Sample sample_make(int pool, int64_t index) {
   return sample;
 }
 
-/* The class of an output: classes take turns, so that every part has as many of each; other outputs count at
- * other speeds. */
+/* The class of an output: classes take turns, so that every part has the same number of each; other outputs
+ * count at other speeds. */
 static int32_t class_draw(int64_t index, int32_t output, int64_t classes) {
   for (int32_t o = 0; o < output; o++) index = index / 2 + index * 3;
   return (int32_t)(index % classes);
@@ -98,7 +98,7 @@ static Kind kind_of(const cnn_data *data, int32_t o) {
   return cnn_port_targets(output) == 1 ? KIND_CLASS : KIND_PIXELS;
 }
 
-/* One sigmoid separates two classes; several tell for each pattern whether it is strong. */
+/* One sigmoid separates two classes; several predict for each pattern whether it is strong. */
 static bool bit_of(const Sample *sample, int64_t index, int32_t o, const cnn_port *output, int64_t i) {
   if (output->size == 1) return class_draw(index, o, 2) == 1;
   return sample->latent[i % LATENTS] > 0.5f;

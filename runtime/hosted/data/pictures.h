@@ -50,7 +50,7 @@ cnn_status cnn_gathered_add(cnn_gathered *gathered, cnn_pictures *pictures, cnn_
  * no memory, and taken over. */
 cnn_status cnn_folders_gather(cnn_gathered *gathered, int pool, char *images, char *beside, bool linked);
 /* Marks images that a link leads to, and that are there already: each file is read once, by its own path
- * where there is one. Counts them, and what the lists have counted, in `again`. */
+ * where there is one. Counts them, and those of the lists, in `again`. */
 cnn_status cnn_gathered_once(cnn_gathered *gathered);
 void cnn_gathered_free(cnn_gathered *gathered);
 

@@ -4,7 +4,7 @@
 #define CNN_PIXELS_H
 #include "hosted/data/dataset.h"
 
-/* Whether every output that wants a target takes classes of pixels, as many as data->classes; `what` names
+/* Whether every output that wants a target takes data->classes classes of pixels; `what` names
  * the set. */
 cnn_status cnn_pixels_fit(const cnn_data *data, const char *what);
 /* The number of classes that every output of pixels has; 0: there is no such output. */

@@ -9,7 +9,7 @@
 
 #include "hosted/data/dataset.h"
 
-/* Whether something in front of the first weights, or those themselves, brings values of any size to about 1.
+/* Whether something before the first weights, or those themselves, brings values of any size to about 1.
  */
 static bool scales_itself(const cnn_network *network) {
   static const char *const scaling[] = {"normalize", "multiply",  "divide",       "scale",  "batchnorm",

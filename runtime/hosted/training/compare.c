@@ -17,7 +17,7 @@
 #include "hosted/training/facts.h"
 
 /* Of a set the names and sizes of all files count, and the contents of the first WHOLE_BYTES bytes. Of a file
- * that is larger than what is left of these, both ends count, where archives have their checksums. */
+ * that is larger than the rest of these, both ends count, where archives have their checksums. */
 enum { WHOLE_BYTES = 64 << 20, END_BYTES = 64 << 10 };
 
 static uint64_t mix_word(uint64_t sum, uint64_t word) {

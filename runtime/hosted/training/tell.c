@@ -53,7 +53,7 @@ static const char *class_name(const Training *training, int32_t c, char room[24]
   return room;
 }
 
-/* One line: a bar a class, and the smallest and the largest class by name. */
+/* One line: a bar per class, and the smallest and the largest class by name. */
 void cnn_training_note_labels(const Training *training) {
   static const char *const bar[] = {" ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
   enum { BARS = 64 };
@@ -92,7 +92,7 @@ cnn_status cnn_training_note_scale(const Training *training) {
   if (status.code == CNN_OK && found.there)
     cnn_training_note(
         training,
-        "hint: the input \"%s\" has values from %g to %g, and nothing scales them: nets learn better behind "
+        "hint: the input \"%s\" has values from %g to %g, and nothing scales them: nets learn better after "
         "%s",
         training->network->input[0].name, found.low, found.high, found.remedy);
   return status;

@@ -1,4 +1,4 @@
-/* classes.h: names of classes, as files of weights keep them and as messages show them. Also built into the
+/* classes.h: names of classes, in weight files and in messages. Also built into the
  * compiler (see file.h). */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_CLASSES_H
@@ -10,7 +10,7 @@ typedef struct cnn_classes {
   char **name;
 } cnn_classes; /* count 0: not known */
 
-/* The names in the notes of a file of weights that a program wrote; none where there are none. Names live
+/* The class names in the metadata of a weight file; none where there are none. Names live
  * until they are freed. */
 cnn_status cnn_classes_read(cnn_classes *classes, const cnn_archive *archive, const char *path);
 void cnn_classes_free(cnn_classes *classes);

@@ -26,7 +26,7 @@ static bool is_pickle(const unsigned char *bytes, size_t n) {
 
 static cnn_status legacy_torch(const char *path) {
   return cnn_failure(CNN_BAD_FORMAT,
-                     "%s: is a file of PyTorch before 1.6 (2020), which is not supported. In Python "
+                     "%s: is a PyTorch file from before 1.6 (2020), which is not supported. In Python "
                      "this converts it to the current format:\n"
                      "import torch\n"
                      "torch.save(torch.load(\"%s\", map_location=\"cpu\"), \"weights.pt\")",

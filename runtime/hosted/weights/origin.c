@@ -1,4 +1,4 @@
-/* origin.c: what a file of weights says of its net: its name, its inputs and how they are normalized, the
+/* origin.c: metadata of a weight file on its net: its name, its inputs and how they are normalized, the
  * names of its classes. */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/weights/origin.h"

@@ -1,4 +1,4 @@
-/* origin.h: what a file of weights says of its net, in the __metadata__ of safetensors. Also built into the
+/* origin.h: metadata of a weight file on its net, in the __metadata__ of safetensors. Also built into the
  * compiler (see file.h). */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_ORIGIN_H

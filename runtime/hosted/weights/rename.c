@@ -1,5 +1,5 @@
-/* rename.c: the names of a file of weights, as another file says: lines "theirs = ours", with '*' for any
- * text, which goes where ours has one. */
+/* rename.c: renaming of the tensors of a weight file by the lines of another file: lines "theirs = ours",
+ * with '*' for any text, which goes where ours has one. */
 // SPDX-License-Identifier: MIT-0
 #include <stdio.h>
 #include <string.h>
