@@ -205,7 +205,7 @@ typedef struct cnn_exchange {
 
 typedef struct cnn_network {
   int32_t version;           /* CNN_NETWORK_VERSION */
-  const char *name, *target; /* target: a summary of what it was compiled for, "x86-64-v4,x86-64-v3,x86-64" */
+  const char *name, *target; /* target: the names of all targets, "x86-64-v4,x86-64-v3,x86-64" */
   int32_t inputs, outputs, weights, layers, steps, labels;
   const cnn_port *input, *output; /* output: after the outputs come `values` that only losses read */
   int32_t values;

@@ -159,7 +159,7 @@ static int32_t fitting(Rounding rounding, Multiplier factor) {
   return drawn() % 8 ? x : drawn() % 2 ? most : -most;
 }
 
-static void 32_bit_rounding(void) {
+static void rounding_to_int32(void) {
   enum { TRIES = 1024 };
   int wrong = 0;
   for (int rounding = ROUNDING_SINGLE; rounding <= ROUNDING_DOUBLE; rounding++)
@@ -190,5 +190,5 @@ static void 32_bit_rounding(void) {
 
 CU_TestInfo suite_vectors[] = {{"primitives of vectors, $CC", test_first_compiler},
                                {"primitives of vectors, $CLANG", test_second_compiler},
-                               {"32-bit rounding", 32_bit_rounding},
+                               {"rounding to int32", rounding_to_int32},
                                CU_TEST_INFO_NULL};
