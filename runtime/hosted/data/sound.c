@@ -61,10 +61,9 @@ static cnn_status format_read(Format *format, const char *path, const unsigned c
   const bool pcm = format->tag == TAG_PCM && format->bits >= 8 && format->bits <= 32 && format->bits % 8 == 0,
              floats = format->tag == TAG_FLOAT && (format->bits == 32 || format->bits == 64);
   if (!pcm && !floats)
-    return cnn_failure(
-        CNN_BAD_FORMAT,
-        "%s: its samples have format %d of %d bits; PCM of 8 to 32 bits and floats can be read", path,
-        (int)format->tag, (int)format->bits);
+    return cnn_failure(CNN_BAD_FORMAT,
+                       "%s: its samples have format %d of %d bits; 8- to 32-bit PCM and floats are supported",
+                       path, (int)format->tag, (int)format->bits);
   return cnn_success();
 }
 

@@ -1,4 +1,4 @@
-/* sound.h: WAV files: PCM of 8 to 32 bits and floats, of any sample rate. */
+/* sound.h: WAV files: 8- to 32-bit PCM and floats, of any sample rate. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_HOSTED_SOUND_H
 #define CNN_HOSTED_SOUND_H
