@@ -4,7 +4,7 @@
 WEB_C = compiler/driver/main.c compiler/backend/none.c \
   compiler/quantize/qat.c compiler/quantize/calibrate.c compiler/quantize/range.c web/none.c \
   runtime/hosted/base/similar.c \
-  web/none_import.c $(filter-out \
+  web/none_import.c web/none_emit.c $(filter-out \
   compiler/backend/% compiler/reference/eval.c compiler/driver/lsp.c compiler/lsp/% compiler/driver/new.c \
   compiler/driver/fit_board.c compiler/driver/help.c compiler/driver/fmt.c compiler/driver/tune.c \
   compiler/schedule/tuning.c \
@@ -21,7 +21,9 @@ WEB_C = compiler/driver/main.c compiler/backend/none.c \
   compiler/schedule/float/conv_rows_weights.c \
   compiler/schedule/float/conv_joined.c \
   compiler/schedule/float/conv_repeated.c compiler/passes/stream%.c compiler/ops/shape/stream_mask.c \
-  compiler/ops/recurrent/recurrent%.c compiler/ops/audio/%.c \
+  compiler/ops/recurrent/%.c compiler/ops/audio/%.c \
+  compiler/ops/shape/state.c compiler/emit/state.c compiler/passes/states.c \
+  compiler/ops/activation/lines.c compiler/kernel/parts.c \
   compiler/ops/index/% compiler/ops/arithmetic/cos.c compiler/ops/arithmetic/floor.c \
   compiler/ops/arithmetic/modulo.c compiler/ops/arithmetic/sin.c compiler/emit/prelude_periodic.c \
   compiler/ops/attention/% compiler/ops/normalization/rmsnorm.c compiler/ops/parts/% \
@@ -72,10 +74,10 @@ web/page/examples.json: $(top_srcdir)/web/examples.sh $(wildcard $(srcdir)/examp
 web/page/colors.json: $(top_srcdir)/editors/vscode/syntaxes/cnn.tmLanguage.json
 	$(AM_V_GEN)$(MKDIR_P) $(@D) && cp $< $@
 WEB_PAGE = index.html page.css page.js worker.js wasi.js lzma.js
-# Without the lines that are comments alone, but for the licence.
+# Without indentation and lines that are comments alone, but for the licence.
 $(WEB_PAGE:%=web/page/%): web/page/%: web/%
-	$(AM_V_GEN)$(MKDIR_P) $(@D) && $(SED) -e '/SPDX/b' -e '/^ *\/\/ /d' $< >$@.new && mv $@.new $@
-EXTRA_DIST += $(WEB_PAGE:%=web/%) web/examples.sh web/none.c web/none_import.c compiler/backend/none.c
+	$(AM_V_GEN)$(MKDIR_P) $(@D) && $(SED) -e 's/^ *//' -e '/SPDX/b' -e '/^\/\/ /d' $< >$@.new && mv $@.new $@
+EXTRA_DIST += $(WEB_PAGE:%=web/%) web/examples.sh web/none.c web/none_import.c web/none_emit.c compiler/backend/none.c
 
 .PHONY: web
 web: web/page/cnnc.wasm.lzma web/page/examples.json web/page/colors.json $(WEB_PAGE:%=web/page/%)

@@ -1,9 +1,9 @@
-/* none.c: stubs for the parts that the page leaves out: recurrent layers, steps of sequences, attention and
- * its rows, audio operators, operators of indices, sines and rounding, schedules and instructions for int8
- * models, Strassen schedules, weight gradients with Winograd, by rows and of narrow groups, transposed
- * convolutions with few filters, convolutions after nearest upsampling, tuning, flash and RAM budgets, row
- * bands, dumps of trees, graphs, programs, nests and schedules, embedded weights, translation units, exchange
- * between processes, and the help of the command line. */
+/* none.c: stubs for the parts that the page leaves out: recurrent layers, states, steps of sequences,
+ * attention and its rows, audio operators, operators of indices, sines and rounding, schedules and
+ * instructions for int8 models, Strassen schedules, weight gradients with Winograd, by rows and of narrow
+ * groups, transposed convolutions with few filters, convolutions after nearest upsampling, tuning, flash and
+ * RAM budgets, row bands, dumps of trees, graphs, programs, nests and schedules, embedded weights,
+ * translation units, exchange between processes, and the help of the command line. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdio.h>
 #include "driver/compilation.h"
@@ -22,6 +22,8 @@
 #include "schedule/tuning.h"
 #include "syntax/ast.h"
 #include "driver/tune.h"
+#include "kernel/parts.h"
+#include "ops/activation/lines.h"
 #include "ops/recurrent/recurrent.h"
 #include "ops/shape/stream_mask.h"
 #include "passes/passes.h"
@@ -53,8 +55,35 @@ static void absent_shape(ShapeContext *context, Node *node) {
 }
 static const Param absent_params[] = {{"x", PARAM_OPERANDS, "", "", 0, 0, NULL}, {0}};
 #define ABSENT(operator)                                                                                     \
+  extern const Op op_##operator;                                                                             \
   const Op op_##operator = {                                                                                 \
       .name = #operator, .group = "attention", .params = absent_params, .shape = absent_shape};
+ABSENT(lstm)
+ABSENT(gru)
+ABSENT(rnn)
+ABSENT(state)
+ABSENT(update)
+ABSENT(argmax)
+ABSENT(topk)
+ABSENT(gather)
+ABSENT(one_hot)
+ABSENT(embedding)
+ABSENT(grid_sample)
+ABSENT(deformable_attention)
+ABSENT(rotary)
+ABSENT(floor)
+ABSENT(modulo)
+ABSENT(sin)
+ABSENT(cos)
+ABSENT(unfold)
+ABSENT(preemphasis)
+ABSENT(stft)
+ABSENT(mel)
+ABSENT(dct)
+ABSENT(decibel)
+ABSENT(pcen)
+ABSENT(micro_frontend)
+ABSENT(spec_mask)
 ABSENT(split_heads)
 ABSENT(join_heads)
 ABSENT(split_windows)
@@ -67,19 +96,37 @@ ABSENT(attention)
 ABSENT(relative_bias)
 ABSENT(rmsnorm)
 
-void recurrent_shape(ShapeContext *context, Node *node) {
-  op_error(context, node, DIAG_unknown_operator, "the page has no recurrent layers: cnnc itself has %s",
-           node->op->name);
-}
-Cost recurrent_cost(const Node *node) { return (void)node, (Cost){0}; }
-Node *recurrent_parts(Graph *graph, Node *node, bool training) { return (void)graph, (void)training, node; }
-void recurrent_keep(Graph *graph, Node *layer) { (void)graph, (void)layer; }
-void recurrent_eval(const Eval *eval) { (void)eval; }
-Recurrent recurrent_direction(const Node *layer, int direction) {
-  return (void)layer, (void)direction, (Recurrent){0};
-}
-int recurrent_directions(const Node *layer) { return (void)layer, 0; }
 int64_t recurrent_summed_bias(const Recurrent *r) { return (void)r, 0; }
+
+/* States; none_emit.c has more. */
+void pass_states(PassState *state) { (void)state; }
+Graph *states_last(Arena *arena, Graph *graph) { return (void)arena, graph; }
+
+/* Rows that are parts, and axis=. */
+Val parts_load(Lower *l, Buf *buf, const Ix *n, const Ix *y, const Ix *x, const Ix *c, int part, int lanes) {
+  (void)buf, (void)n, (void)y, (void)x, (void)c, (void)part, (void)lanes;
+  return num(l->b, 0);
+}
+Node *parts_gradient(Gradient *gradient, Node *of, Shape operand, Node *dx) {
+  return (void)gradient, (void)of, (void)operand, dx;
+}
+void lines_shape(ShapeContext *context, Node *node, const Op *other) {
+  (void)other;
+  if (arg_is(node, "axis", "channels")) node->shape = node->in[0]->shape;
+  else
+    op_error(context, node, DIAG_unknown_operator, "the page has no axis= of %s: cnnc itself has it",
+             node->op->name);
+}
+void lines_run(const Eval *eval, LinesEval of_line) { (void)eval, (void)of_line; }
+void lines_lower(Lower *l, LinesBody body) { (void)l, (void)body; }
+Val line_sum(const Line *line, const char *name, LineValue value, const void *context) {
+  (void)name, (void)value, (void)context;
+  return num(line->l->b, 0);
+}
+Val line_max(const Line *line) { return num(line->l->b, 0); }
+void line_store(const Line *line, LineValue value, const void *context) {
+  (void)line, (void)value, (void)context;
+}
 
 /* --stream and --slide. */
 Graph *stream_graph(Arena *arena, Diags *diags, const Graph *from, const Graph *written,
@@ -94,56 +141,7 @@ Val stream_row_number(Lower *l, const StreamRow *row, const Ix *index) {
   return (void)row, (void)index, num(l->b, 0);
 }
 
-/* Operators that are not here. */
-static void missing_shape(ShapeContext *context, Node *node) {
-  op_error(context, node, DIAG_unknown_operator, "the page has no %s: cnnc itself has it", node->op->name);
-}
-static const Param missing_params[] = {{"x", PARAM_OPERANDS, "", "", 0, 0, NULL}, {0}};
-#define MISSING(operator)                                                                                    \
-  {.name = #operator, .group = "", .summary = "", .params = missing_params, .shape = missing_shape}
-extern const Op op_argmax;
-const Op op_argmax = MISSING(argmax);
-extern const Op op_topk;
-const Op op_topk = MISSING(topk);
-extern const Op op_gather;
-const Op op_gather = MISSING(gather);
-extern const Op op_one_hot;
-const Op op_one_hot = MISSING(one_hot);
-extern const Op op_embedding;
-const Op op_embedding = MISSING(embedding);
-extern const Op op_grid_sample;
-const Op op_grid_sample = MISSING(grid_sample);
-extern const Op op_deformable_attention;
-const Op op_deformable_attention = MISSING(deformable_attention);
-extern const Op op_rotary;
-const Op op_rotary = MISSING(rotary);
-extern const Op op_floor;
-const Op op_floor = MISSING(floor);
-extern const Op op_modulo;
-const Op op_modulo = MISSING(modulo);
-extern const Op op_sin;
-const Op op_sin = MISSING(sin);
-extern const Op op_cos;
-const Op op_cos = MISSING(cos);
 const char prelude_sine[] = "", prelude_floor[] = "";
-extern const Op op_unfold;
-const Op op_unfold = MISSING(unfold);
-extern const Op op_preemphasis;
-const Op op_preemphasis = MISSING(preemphasis);
-extern const Op op_stft;
-const Op op_stft = MISSING(stft);
-extern const Op op_mel;
-const Op op_mel = MISSING(mel);
-extern const Op op_dct;
-const Op op_dct = MISSING(dct);
-extern const Op op_decibel;
-const Op op_decibel = MISSING(decibel);
-extern const Op op_pcen;
-const Op op_pcen = MISSING(pcen);
-extern const Op op_micro_frontend;
-const Op op_micro_frontend = MISSING(micro_frontend);
-extern const Op op_spec_mask;
-const Op op_spec_mask = MISSING(spec_mask);
 
 bool strassen_takes(const Correlation *k) {
   (void)k;
@@ -179,12 +177,6 @@ EmitUnit *emit_units(Arena *arena, Net *net, bool several, int *n) {
   emit_c(&unit->text, net);
   return *n = 1, unit;
 }
-
-struct Printed; /* of emit/module.h */
-void put_declared(Text *, const struct Printed *);
-void put_declared(Text *out, const struct Printed *function) { (void)out, (void)function; }
-void put_barrier(Text *, const Net *);
-void put_barrier(Text *out, const Net *net) { (void)out, (void)net; }
 
 KeptKernels *kept_new(Arena *arena) { return (void)arena, NULL; } /* a net is not fitted there */
 void kept_begin(KeptKernels *kept, ProgramKind kind, const Graph *graph) {

@@ -1,0 +1,14 @@
+/* none_emit.c: stubs for the parts of emit/ that the page leaves out: states, functions that are declared
+ * before they are printed, exchange between processes. none.c, whose headers have names of their own, has the
+ * others. */
+// SPDX-License-Identifier: Apache-2.0
+#include "emit/module.h"
+
+bool net_steps(const Net *net) { return (void)net, false; }
+const char *infer_name(const Net *net) { return net->own->infer; }
+void put_state_struct(Text *out, Net *net) { (void)out, (void)net; }
+void put_state_numbers(Text *out, Net *net) { (void)out, (void)net; }
+void put_state_declarations(Text *out, Net *net) { (void)out, (void)net; }
+void put_state_functions(Text *out, Net *net) { (void)out, (void)net; }
+void put_declared(Text *out, const Printed *function) { (void)out, (void)function; }
+void put_barrier(Text *out, const Net *net) { (void)out, (void)net; }
