@@ -77,7 +77,8 @@ WEB_PAGE = index.html page.css page.js worker.js wasi.js lzma.js
 # Without indentation and lines that are comments alone, but for the licence.
 $(WEB_PAGE:%=web/page/%): web/page/%: web/%
 	$(AM_V_GEN)$(MKDIR_P) $(@D) && $(SED) -e 's/^ *//' -e '/SPDX/b' -e '/^\/\/ /d' $< >$@.new && mv $@.new $@
-EXTRA_DIST += $(WEB_PAGE:%=web/%) web/examples.sh web/none.c web/none_import.c web/none_emit.c compiler/backend/none.c
+EXTRA_DIST += $(WEB_PAGE:%=web/%) web/examples.sh web/none.c web/none_import.c \
+  web/none_emit.c compiler/backend/none.c
 
 .PHONY: web
 web: web/page/cnnc.wasm.lzma web/page/examples.json web/page/colors.json $(WEB_PAGE:%=web/page/%)

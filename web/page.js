@@ -539,7 +539,7 @@ addEventListener("drop", (event) => {
 
 // ---- the beginning ----
 const [list, grammar] = await Promise.all(
-  ["examples.json", "colours.json"].map(async (name) => (await fetch(name)).json()),
+  ["examples.json", "colors.json"].map(async (name) => (await fetch(name)).json()),
 );
 examples = list;
 readRules(grammar);

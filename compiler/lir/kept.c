@@ -206,7 +206,7 @@ static void kept_options(Arena *arena, Key *key, const LowerOptions *o) {
 static const Key *kernel_key(const KeptKernels *kept, Arena *arena, const Kernel *kernel, const Nodes *nodes,
                              const Target *target, const LowerOptions *options) {
   Key *key = NEW(arena, Key);
-  const int flags[] = {kept->kind,           kernel->nchain,        kernel->nscales,
+  const int flags[] = {(int)kept->kind,      kernel->nchain,        kernel->nscales,
                        kernel->pool != NULL, kernel->means != NULL, kernel->normalize != NULL,
                        kernel->gate != NULL, kernel->over != NULL,  kernel->normalize_shift,
                        kernel->batch};

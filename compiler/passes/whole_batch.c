@@ -45,6 +45,9 @@ static bool unrolls(const Window *w) {
  * and positions in the values of all images that an int holds. */
 static bool conv_together(const Node *node, int64_t batch) {
   if (!of_family(FAMILY_CONV, FAMILY_CONV_SCATTER, FAMILY_CONV_WEIGHTS, node)) return false;
+#ifdef __wasi__ /* the browser page leaves out the schedules for it */
+  if (node->op->family == FAMILY_CONV_WEIGHTS) return false;
+#endif
   const Node *forward = node_forward(node);
   const Shape in = forward->in[0]->shape, out = forward->shape;
   const bool groups = forward->window->groups > 1 && node->op->family != FAMILY_CONV_WEIGHTS;

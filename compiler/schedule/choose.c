@@ -67,7 +67,7 @@ bool choose_near_limits(const Lower *l) {
 }
 
 /* ---- the candidates ---- */
-/* Is it possible? */
+/* Can it be chosen? */
 static bool add_candidate(const Lower *l, Decision *d, const Schedule *s, Choice choice) {
   choice.schedule = s;
   Candidate c = {.choice = choice, .name = s->title ? s->title(l, &choice) : s->name};
@@ -76,7 +76,7 @@ static bool add_candidate(const Lower *l, Decision *d, const Schedule *s, Choice
   if (!c.refused) c.cycles = s->cycles(l, l->target, &choice);
   if (!c.refused && s->error) c.error = s->error(l, &choice);
   vec_push(l->arena, d->candidates, c);
-  return !c.refused;
+  return !c.refused && !c.compared;
 }
 
 static void add_candidates(const Lower *l, Decision *d) {

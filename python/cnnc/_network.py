@@ -211,7 +211,7 @@ class Net:
             raise ValueError(f"net {self.name} is an int8 model: {why}")
 
     def _need_trainable(self) -> None:
-        self._need_floats("train the one of floats, and quantize that (net.quantize)")
+        self._need_floats("train the float net, and quantize that (net.quantize)")
         if self._facts.totals.get("training_bytes") is None:
             raise ValueError(
                 f"the program of net {self.name} has no train block, which says what is minimized and how: "

@@ -133,7 +133,7 @@ class Onnx(Case):
             again.load_weights(weights)
             for name, value in again(np.stack([x, x])).items():
                 np.testing.assert_array_equal(value[1], outputs[name])
-        with self.assertRaisesRegex(ValueError, "rename is for weights of floats"):
+        with self.assertRaisesRegex(ValueError, "rename is for float weights"):
             again.load_weights(weights, rename={"a": "b"})
         code = next(file for file in net.export(self.folder / "c") if file.suffix == ".c")
         self.assertIn("int8_t", code.read_text(encoding="utf-8"))

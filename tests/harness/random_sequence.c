@@ -21,7 +21,9 @@ static Value *draw_rank(Net *net, int rank) { /* or NULL */
 
 static Shape sequence(int64_t length, int64_t c) { return (Shape){2, 1, length, c}; }
 
-static bool room(const Net *net) { return net->nvalues + 6 < MOST_VALUES && net->macs < 60.0 * MOST_MACS; }
+static bool room(const Net *net) {
+  return net->nvalues + 6 < MOST_VALUES && net->macs < 60 * (double)MOST_MACS;
+}
 
 /* ---- layers ---- */
 /* A vector of that size for hidden= or cell=: of the net's, or computed for it; named before the call. */

@@ -63,19 +63,18 @@ static Like mel_like(const Node *node) {
 }
 
 /* Slaney's: linear below 1000 Hz, then 27 steps for a factor of 6.4. */
-enum { BREAK_MEL = 15 };
-static const double break_hz = 1000, hz_of_mel = 200.0 / 3;
+static const double break_mel = 15, break_hz = 1000, hz_of_mel = 200.0 / 3;
 
 static double mel_of_hz(Like like, double hz) {
   if (like == LIKE_TORCHAUDIO) return 2595 * log10(1 + hz / 700);
   if (like == LIKE_TENSORFLOW) return 1127 * log(1 + hz / 700);
-  return hz < break_hz ? hz / hz_of_mel : BREAK_MEL + log(hz / break_hz) / (log(6.4) / 27);
+  return hz < break_hz ? hz / hz_of_mel : break_mel + log(hz / break_hz) / (log(6.4) / 27);
 }
 
 static double hz_of_scale(Like like, double mel) {
   if (like == LIKE_TORCHAUDIO) return 700 * (pow(10, mel / 2595) - 1);
   if (like == LIKE_TENSORFLOW) return 700 * (exp(mel / 1127) - 1);
-  return mel < BREAK_MEL ? mel * hz_of_mel : break_hz * exp(log(6.4) / 27 * (mel - BREAK_MEL));
+  return mel < break_mel ? mel * hz_of_mel : break_hz * exp(log(6.4) / 27 * (mel - break_mel));
 }
 
 /* [bands][bins]: slopes in Hz, of tensorflow in mel, where bin 0 is left out; of librosa with an area of 1.

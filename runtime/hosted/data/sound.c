@@ -146,7 +146,7 @@ static int64_t common_divisor(int64_t a, int64_t b) {
 
 /* A sinc under a Hann window of WIDTH zero crossings to each side, below 0.99 of the lower rate. */
 static double filter_at(double t) {
-  const double pi = 3.14159265358979323846, window = cos(t * pi / WIDTH / 2);
+  const double pi = 3.14159265358979323846, window = cos(t * pi / (double)WIDTH / 2);
   return t == 0 ? 1 : sin(pi * t) / (pi * t) * window * window;
 }
 
@@ -159,7 +159,7 @@ cnn_status cnn_sound_resample(cnn_sound *sound, const char *path, int32_t rate) 
     return cnn_failure(CNN_BAD_FORMAT, "%s: has more than 2^28 samples at %d per second", path, (int)rate);
   float *made = malloc((size_t)(frames * channels) * sizeof *made);
   if (!made) return cnn_failure(CNN_NO_MEMORY, "%s: no memory for its samples", path);
-  const double base = (double)(from < to ? from : to) * 0.99, reach = WIDTH * (double)from / base;
+  const double base = (double)(from < to ? from : to) * 0.99, reach = (double)WIDTH * (double)from / base;
   for (int64_t m = 0; m < frames; m++) {
     const double middle = (double)m * (double)from / (double)to;
     int64_t first = (int64_t)ceil(middle - reach), last = (int64_t)floor(middle + reach);
