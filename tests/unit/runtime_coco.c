@@ -130,7 +130,7 @@ static void broken_annotations_are_named_and_skipped(void) {
       {WITH("\"segmentation\":[[1,1,2,2,3,null]]"),
        "annotations[1].segmentation[0]: must be a list of numbers"},
       {WITH("\"segmentation\":[[1,1,2,2,3,3],[1,1,2,2,3,1e9]]"),
-       "annotations[1].segmentation[1]: [5]: 1e+09 lies far outside"},
+       "annotations[1].segmentation[1]: [5]: 1e+09 is far outside"},
       {WITH("\"segmentation\":{\"size\":[40,20],\"counts\":[800]}"),
        "annotations[1].segmentation.size: is 40x20, but its image is 20x40 (height x width)"},
       {WITH("\"segmentation\":{\"size\":[20,40],\"counts\":[0,801]}"),

@@ -154,7 +154,7 @@ static void hostile_safetensors_are_refused(void) {
       {"{}", "is cut off: the header", 0, 50},
       {"{}", "at most 100000000", 0, 1000000000},
       {"[]", "no '{'", 0, 0},
-      {"{\"a\":", "no JSON", 0, 0},
+      {"{\"a\":", "invalid JSON", 0, 0},
       {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]},\"a\":{\"dtype\":\"F32\",\"shape\":["
        "1],\"data_offsets\":[0,4]}}",
        "duplicate", 4, 0},
@@ -167,7 +167,7 @@ static void hostile_safetensors_are_refused(void) {
       {"{\"a\":{\"dtype\":\"F32\",\"shape\":[-1],\"data_offsets\":[0,4]}}", "not a size", 4, 0},
       {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1.0],\"data_offsets\":[0,4]}}", "not a size", 4, 0},
       {"{\"a\":{\"dtype\":\"F32\",\"shape\":[4611686018427387904,4],\"data_offsets\":[0,4]}}",
-       "no number of bytes", 4, 0},
+       "size of tensor \"a\" overflows", 4, 0},
       {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,0]}}", "needs 4 bytes", 4, 0},
       {"{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,4]}}", "needs 8 bytes", 4, 0},
       {"{\"a\":{\"dtype\":\"F33\",\"shape\":[1],\"data_offsets\":[0,4]}}", "unknown dtype \"F33\"", 4, 0},
