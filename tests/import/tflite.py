@@ -409,7 +409,7 @@ def test_lstm():
                          ({"i2": None}, "a weight is left out"),
                          ({"i7": gate}, "its weights do not fit its input"),
                          ({"i3": Tensor([5, 4], I8, 0.01, 1, data=[1] * 20)}, "zero points 0"),
-                         ({"i13": Tensor([5], I64, data=[1] * 5)}, "one number of 32 bits a unit"),
+                         ({"i13": Tensor([5], I64, data=[1] * 5)}, "one int32 number per unit"),
                          ({"i18": Tensor([1, 5], I8, 0.006, 4, variable=True)}, "another scale than"),
                          ({"i18": None}, "its state is left out"),
                          ({"cell": Tensor([1, 5], I8, 0.01, variable=True)}, "its cells are INT8")):
