@@ -245,6 +245,8 @@ static void draw(Check *check, Mode mode) {
     limits->images = SEVERAL;
   if (mode == COMMANDS && s->training.graph)
     limits->images = smaller(limits->images, s->graph->training->batch);
+  // A net with states has no function for fewer images than its batch.
+  if (graph_states(s->graph)) limits->batch = smaller(limits->batch, limits->images);
   sample_draw(s, limits->images, 1);
   if (check->special) sample_spoil(s, 1);
   const bool compares = mode != RACES; /* with eval */

@@ -134,7 +134,7 @@ write("cafes.csv", unicodedata.normalize("NFD", cafes))
 done = exits(0, "letters and accents apart", "./cafes", "train", "--data", "cafes.csv", says="2 classes",
              silent="normalize")
 check("hint: the input \"sizes\" has values from 0 to" in done.stderr
-      and "behind batchnorm, which scales each column" in done.stderr,
+      and "after batchnorm, which scales each column" in done.stderr,
       "a hint for columns of other sizes", done.stderr)
 build("scaled_cafes", open("cafes.cnn").read().replace("net cafes", "net scaled_cafes")
       .replace("dense", "batchnorm -> dense"))
