@@ -129,7 +129,7 @@ for (const [slug, kind] of [
 ].filter(([slug]) => existsSync(join(sources, "tests/diag", slug))))
   await test(`messages of ${slug}`, () => {
     const programs = Object.keys(folder(`tests/diag/${slug}`));
-    for (const name of programs.filter((name) => !/audio|quantised|kernel.cnn/.test(name)).slice(0, 4)) // not in the page
+    for (const name of programs.filter((name) => !/audio|kernel.cnn/.test(name)).slice(0, 4)) // not in the page
       both([name, `--diagnostics=${kind}`], folder(`tests/diag/${slug}`));
   });
 await test("what there is not in a page is said", () => {
