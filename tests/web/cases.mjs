@@ -114,6 +114,11 @@ for (const [path, ...words] of [
     const { code } = both([basename(path), ...words, "-o", "net.c"], program(path));
     wants("it is refused", code === 0);
   });
+await test("weight gradients whose schedules the page leaves out have loops of their own", () => {
+  const files = program("examples/resnet/resnet8.cnn");
+  const { code, err, files: made } = run(compiler, ["resnet8.cnn", "--train", "-o", "net.c"], files);
+  wants(err, code === 0 && made["net.c"].length > 100000);
+});
 await test("imports between files", () => {
   const { code } = both(
     ["faster_rcnn.cnn", "--emit=json", "-o", "net.json", "--target=generic"],
@@ -168,6 +173,13 @@ await test("what was packed is unpacked; what is damaged is told or is something
     last = first.map((at) => small.length + 12 - at);
   damages(small, text, [0, ...first, ...some(1000, small.length), ...last]);
   damages(packed.subarray(0, 20000), unpack(packed), some(200, 20000));
+});
+await test("what the page loads is in its folder", () => {
+  const script = readFileSync(join(page, "page.js"), "utf8") + readFileSync(join(page, "worker.js"), "utf8");
+  const lines = script.split("\n").filter((line) => /fetch|Worker|^import/.test(line));
+  const loaded = lines.join().match(/"[\w./]+\.(json|js|lzma)"/g).map((name) => JSON.parse(name));
+  wants(`it loads ${loaded}`, loaded.length > 3);
+  for (const name of loaded) wants(`there is no ${name}`, existsSync(join(page, name)));
 });
 await test("the page is small", () => {
   const size = bytesOf(page).reduce((sum, bytes) => sum + gzipSync(bytes, { level: 9 }).length, 0);
