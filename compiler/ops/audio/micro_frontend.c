@@ -1,5 +1,5 @@
-/* micro_frontend.c: micro_frontend, features of sound in whole numbers: those of TensorFlow Lite Micro, bit
- * for bit (tensorflow/lite/experimental/microfrontend/lib; its FFT is kiss_fft with 16 bits). */
+/* micro_frontend.c: micro_frontend, TensorFlow Lite Micro's features of int16 samples in integer arithmetic,
+ * bit for bit (tensorflow/lite/experimental/microfrontend/lib; its FFT is kiss_fft's of int16 numbers). */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "base/number.h"
@@ -31,7 +31,21 @@ static const Param params[] = {
     {"shift", PARAM_INT, "6", "fractional bits of the logarithms", 0, 15, NULL},
     {0}};
 
-enum { LEAST_FFT = 8, MOST_FFT_SIZE = 4096, LOGS = 130, GAINS = 125, NUMBER_OF = 9 };
+enum { LEAST_FFT = 8, MOST_FFT_SIZE = 4096, LOGS = 130, GAINS = 125 };
+
+/* The numbers of the routine, by their place in its array. */
+enum {
+  BITS_AT, /* fractional bits of the noise estimate */
+  EVEN_AT, /* weights of a new frame in it, by band, of 2^14 */
+  ODD_AT,
+  REMAINING_AT, /* the fraction of the signal that always remains, of 2^14 */
+  PCAN_AT,
+  PCAN_SHIFT_AT,
+  LOG_AT,
+  CORRECTION_AT, /* bits, by the length of the FFT */
+  LOG_SHIFT_AT,
+  NUMBERS
+};
 
 /* ---- the shape ---- */
 static int64_t fft_of(const Node *node) {
@@ -61,7 +75,7 @@ static void shape(ShapeContext *context, Node *node) {
   node->shape.dim[0] = frames;
 }
 
-/* ---- tables, by the float arithmetic of the C ---- */
+/* ---- tables, in float arithmetic as the original computes them ---- */
 static float freq_to_mel(float f) { return 1127.0f * log1pf(f / 700.0f); }
 
 static int highest_bit(uint64_t x) {
@@ -70,13 +84,35 @@ static int highest_bit(uint64_t x) {
   return n;
 }
 
-typedef struct Tables { /* log[130] gain[125] window[size] wave[fft] split[fft/2] first[bands+2]
-                           weight[bins][2] */
+typedef struct Tables {
   int64_t size, step, fft, bins, bands, frames;
-  float number[NUMBER_OF];
+  float number[NUMBERS];
+  /* one array of n floats: log[LOGS] gain[GAINS] window[size] wave[fft] split[fft/2] first[bands + 2]
+   * weight[bins][2] */
   float *log, *gain, *window, *wave, *split, *first, *weight;
   int64_t n;
 } Tables;
+
+static float *table_part(float **at, int64_t n) {
+  float *part = *at;
+  *at += n;
+  return part;
+}
+
+static Tables new_tables(Arena *arena, int64_t frames, int64_t size, int64_t step, int64_t fft,
+                         int64_t bands) {
+  Tables t = {.size = size, .step = step, .fft = fft, .bins = fft / 2 + 1, .bands = bands, .frames = frames};
+  t.n = LOGS + GAINS + size + fft + fft / 2 + bands + 2 + 2 * t.bins;
+  float *at = NEW_ARRAY(arena, float, t.n);
+  t.log = table_part(&at, LOGS);
+  t.gain = table_part(&at, GAINS);
+  t.window = table_part(&at, size);
+  t.wave = table_part(&at, fft);
+  t.split = table_part(&at, fft / 2);
+  t.first = table_part(&at, bands + 2);
+  t.weight = at;
+  return t;
+}
 
 static void put_turn(float *to, double phase) {
   to[0] = (float)floor(.5 + INT16_MAX * cos(phase));
@@ -138,32 +174,23 @@ static void make_gains(const Tables *t, const Node *node, int input_bits) {
 }
 
 static Tables make_front_tables(Arena *arena, const Node *node) {
-  const int64_t size = arg_int(node, "size"), fft = fft_of(node), bands = arg_int(node, "bands");
-  Tables t = {.size = size, .step = arg_int(node, "step"), .fft = fft, .bins = fft / 2 + 1, .bands = bands};
-  t.frames = shape_extent(node->shape).w;
-  t.n = LOGS + GAINS + size + fft + fft / 2 + bands + 2 + 2 * t.bins;
-  t.log = NEW_ARRAY(arena, float, t.n);
-  t.gain = t.log + LOGS;
-  t.window = t.gain + GAINS;
-  t.wave = t.window + size;
-  t.split = t.wave + fft;
-  t.first = t.split + fft / 2;
-  t.weight = t.first + bands + 2;
+  Tables t = new_tables(arena, shape_extent(node->shape).w, arg_int(node, "size"), arg_int(node, "step"),
+                        fft_of(node), arg_int(node, "bands"));
   for (int i = 0; i < LOGS - 2; i++) t.log[i] = (float)floor(65536 * (log2(1 + i / 128.0) - i / 128.0) + 0.5);
-  const int correct = highest_bit((uint64_t)fft) - 1 - 6, bits = (int)arg_int(node, "smoothing_bits");
+  const int correction = highest_bit((uint64_t)t.fft) - 1 - 6, bits = (int)arg_int(node, "smoothing_bits");
   make_waves(&t);
   make_bank(&t, node);
-  make_gains(&t, node, bits - correct);
-  const float number[] = {(float)bits,
-                          floorf((float)arg_number(node, "even") * (1 << 14)),
-                          floorf((float)arg_number(node, "odd") * (1 << 14)),
-                          floorf((float)arg_number(node, "remaining") * (1 << 14)),
-                          arg_bool(node, "pcan"),
-                          (float)(arg_int(node, "gain_bits") - correct - 12),
-                          arg_bool(node, "log"),
-                          (float)correct,
-                          (float)arg_int(node, "shift")};
-  for (int i = 0; i < NUMBER_OF; i++) t.number[i] = number[i];
+  make_gains(&t, node, bits - correction);
+  const float number[NUMBERS] = {[BITS_AT] = (float)bits,
+                                 [EVEN_AT] = floorf((float)arg_number(node, "even") * (1 << 14)),
+                                 [ODD_AT] = floorf((float)arg_number(node, "odd") * (1 << 14)),
+                                 [REMAINING_AT] = floorf((float)arg_number(node, "remaining") * (1 << 14)),
+                                 [PCAN_AT] = arg_bool(node, "pcan"),
+                                 [PCAN_SHIFT_AT] = (float)(arg_int(node, "gain_bits") - correction - 12),
+                                 [LOG_AT] = arg_bool(node, "log"),
+                                 [CORRECTION_AT] = (float)correction,
+                                 [LOG_SHIFT_AT] = (float)arg_int(node, "shift")};
+  for (int i = 0; i < NUMBERS; i++) t.number[i] = number[i];
   return t;
 }
 
@@ -186,7 +213,7 @@ static Complex complex_difference(Complex a, Complex b) {
   return (Complex){wrap(a.re - b.re), wrap(a.im - b.im)};
 }
 
-/* to[0 .. n-1] from every `every`th of x: parts, then butterflies. */
+/* The transform of n numbers, each `every` after the last in x: radix 4 or 2, decimation in time. */
 static void transform_parts(const Tables *t, const Complex *x, int64_t n, int64_t every, Complex *to) {
   if (n == 1) {
     *to = *x;
@@ -255,21 +282,23 @@ static uint64_t natural_log(const Tables *t, uint64_t x) {
   const int64_t c0 = (int64_t)t->log[part >> 9], c1 = (int64_t)t->log[(part >> 9) + 1],
                 two = ((int64_t)whole << 16) + part + c0 + (((c1 - c0) * (part & 511)) >> 16),
                 natural = (45426 * two + 32768) >> 16;
-  return (uint64_t)(((natural << (int)t->number[8]) + 32768) >> 16);
+  return (uint64_t)(((natural << (int)t->number[LOG_SHIFT_AT]) + 32768) >> 16);
 }
 
 static double band_feature(const Tables *t, uint64_t signal, uint64_t *noise, int64_t band) {
-  const int bits = (int)t->number[0], correct = (int)t->number[7];
-  const uint64_t smooth = (uint64_t)t->number[band % 2 ? 2 : 1], up = (signal << bits) & UINT32_MAX;
+  const int bits = (int)t->number[BITS_AT], correct = (int)t->number[CORRECTION_AT];
+  const uint64_t smooth = (uint64_t)t->number[band % 2 ? ODD_AT : EVEN_AT],
+                 up = (signal << bits) & UINT32_MAX;
   *noise = ((up * smooth + *noise * ((1 << 14) - smooth)) >> 14) & UINT32_MAX;
   const uint64_t left = (up - (*noise > up ? up : *noise)) >> bits,
-                 least = (signal * (uint64_t)t->number[3]) >> 14;
+                 least = (signal * (uint64_t)t->number[REMAINING_AT]) >> 14;
   signal = left > least ? left : least;
-  if (t->number[4] != 0) {
-    const uint64_t snr = ((signal * (uint64_t)noise_gain(t, *noise)) >> (int)t->number[5]) & UINT32_MAX;
+  if (t->number[PCAN_AT] != 0) {
+    const int shift = (int)t->number[PCAN_SHIFT_AT];
+    const uint64_t snr = ((signal * (uint64_t)noise_gain(t, *noise)) >> shift) & UINT32_MAX;
     signal = snr < 8192 ? ((snr * snr) & UINT32_MAX) >> 20 : (snr >> 6) - 64;
   }
-  if (t->number[6] != 0) {
+  if (t->number[LOG_AT] != 0) {
     signal = correct < 0 ? signal >> -correct : (signal << correct) & UINT32_MAX;
     signal = signal > 1 ? natural_log(t, signal) : 0;
   }
@@ -320,29 +349,12 @@ static void run(const Eval *eval) {
 /* ---- the routine ---- */
 enum { ARRAYS = 5, SIZES = 5 };
 
-static float *table_part(float **at, int64_t n) {
-  float *part = *at;
-  *at += n;
-  return part;
-}
-
 static void run_routine(double *const *buf, const double *number) {
   Arena *arena = arena_new();
-  Tables t = {.frames = (int64_t)number[0], .size = (int64_t)number[1], .step = (int64_t)number[2]};
-  t.fft = (int64_t)number[3];
-  t.bands = (int64_t)number[4];
-  t.bins = t.fft / 2 + 1;
-  t.n = LOGS + GAINS + t.size + t.fft + t.fft / 2 + t.bands + 2 + 2 * t.bins;
-  float *at = NEW_ARRAY(arena, float, t.n);
-  for (int64_t i = 0; i < t.n; i++) at[i] = (float)buf[1][i];
-  for (int i = 0; i < NUMBER_OF; i++) t.number[i] = (float)buf[2][i];
-  t.log = table_part(&at, LOGS);
-  t.gain = table_part(&at, GAINS);
-  t.window = table_part(&at, t.size);
-  t.wave = table_part(&at, t.fft);
-  t.split = table_part(&at, t.fft / 2);
-  t.first = table_part(&at, t.bands + 2);
-  t.weight = at;
+  Tables t = new_tables(arena, (int64_t)number[0], (int64_t)number[1], (int64_t)number[2], (int64_t)number[3],
+                        (int64_t)number[4]);
+  for (int64_t i = 0; i < t.n; i++) t.log[i] = (float)buf[1][i];
+  for (int i = 0; i < NUMBERS; i++) t.number[i] = (float)buf[2][i];
   find_features(arena, &t, buf[0], buf[4]);
   for (int64_t i = 0; i < t.fft + t.bins + t.bands; i++) buf[3][i] = 0;
   arena_free(arena);
@@ -363,7 +375,7 @@ static void lower(Lower *l) {
   *kept = make_front_tables(l->arena, l->node);
   const Tables t = *kept;
   const Ix top = {0};
-  Buf *table = lower_table(l, t.log, t.n), *number = lower_table(l, kept->number, NUMBER_OF),
+  Buf *table = lower_table(l, t.log, t.n), *number = lower_table(l, kept->number, NUMBERS),
       *work = lower_scratch_of(l, "work", I32, 1, (int64_t[]){t.fft + t.bins + t.bands}),
       *features = lower_scratch(l, "features", 2, (int64_t[]){t.frames, t.bands});
   nest_fn(b, b->name, false);
@@ -378,8 +390,9 @@ const Op op_micro_frontend = {
     .name = "micro_frontend",
     .group = "audio",
     .summary = "features of int16 samples as TensorFlow Lite Micro computes them, bit for bit",
-    .detail = "window, int16 FFT, mel bands, square roots, less noise, gain normalization, logarithms: whole "
-              "numbers 0..65535, T x bands. The noise estimates begin with 0. No gradient passes",
+    .detail = "window, int16 FFT, mel bands, square roots, noise reduction, gain normalization, "
+              "logarithms: whole numbers 0..65535, T x bands. The noise estimates begin with 0. No gradient "
+              "passes",
     .params = params,
     .example = "micro_frontend -> multiply(10/256)",
     .traits.per_image = true,

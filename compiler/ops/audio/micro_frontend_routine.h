@@ -140,7 +140,9 @@ static uint32_t cnn_micro_log_routine(uint32_t x, const float *table, int shift)
   return ((natural << shift) + 32768) >> 16;
 }
 
-/* Of one band: less noise, gain, logarithm. number: see micro_frontend.c. */
+/* One band: noise reduction, gain, logarithm. number: 0 fractional bits of the noise estimate, 1 and 2 weights
+ * of a new frame in it (even and odd bands), 3 the fraction that remains, 4 PCAN, 5 its shift, 6 logarithms,
+ * 7 correction bits by the length of the FFT, 8 shift of the logarithms. */
 static uint32_t cnn_micro_band_routine(uint32_t signal, uint32_t *noise, int odd, const float *table,
                                        const float *number) {
   const int bits = (int)number[0], smooth = (int)number[odd ? 2 : 1], correct = (int)number[7];
