@@ -282,7 +282,8 @@ static uint64_t natural_log(const Tables *t, uint64_t x) {
   const int64_t c0 = (int64_t)t->log[part >> 9], c1 = (int64_t)t->log[(part >> 9) + 1],
                 two = ((int64_t)whole << 16) + part + c0 + (((c1 - c0) * (part & 511)) >> 16),
                 natural = (45426 * two + 32768) >> 16;
-  return (uint64_t)(((natural << (int)t->number[LOG_SHIFT_AT]) + 32768) >> 16);
+  const uint64_t scaled = (uint64_t)natural << (int)t->number[LOG_SHIFT_AT];
+  return ((scaled + 32768) & UINT32_MAX) >> 16;
 }
 
 static double band_feature(const Tables *t, uint64_t signal, uint64_t *noise, int64_t band) {
