@@ -31,7 +31,7 @@ static const Param params[] = {
     {"shift", PARAM_INT, "6", "fractional bits of the logarithms", 0, 15, NULL},
     {0}};
 
-enum { LEAST_FFT = 8, MOST_FFT_SIZE = 4096, LOGS = 130, GAINS = 125 };
+enum { LEAST_FFT = 8, MOST_FFT_SIZE = 4096, LOGS = 130, GAINS = 125, PCAN_BITS = 12 };
 
 /* The numbers of the routine, by their place in its array. */
 enum {
@@ -54,6 +54,25 @@ static int64_t fft_of(const Node *node) {
   return larger(fft, LEAST_FFT);
 }
 
+static int highest_bit(uint64_t x) {
+  int n = 0;
+  for (; x; x >>= 1) n++;
+  return n;
+}
+
+/* Bits that a longer FFT needs. */
+static int correction_bits(const Node *node) { return highest_bit((uint64_t)fft_of(node)) - 1 - 6; }
+
+/* The shifts of PCAN are not negative. */
+static bool has_bits(ShapeContext *context, const Node *node, const char *param, int least) {
+  if (!arg_bool(node, "pcan") || arg_int(node, param) >= least) return true;
+  Diag *diag = op_error_at(context, node, param, DIAG_bad_value,
+                           "%s of micro_frontend is %lld, but frames of %lld samples need %d or more", param,
+                           (long long)arg_int(node, param), (long long)arg_int(node, "size"), least);
+  diag_help(diag, "%s=%d, or pcan=false", param, least);
+  return false;
+}
+
 static void shape(ShapeContext *context, Node *node) {
   int64_t frames;
   if (!audio_sequence(context, node, true)) return;
@@ -70,6 +89,9 @@ static void shape(ShapeContext *context, Node *node) {
     diag_help(diag, "0 <= low < high < rate/2, which is %.9g", most);
     return;
   }
+  if (!has_bits(context, node, "smoothing_bits", correction_bits(node)) ||
+      !has_bits(context, node, "gain_bits", PCAN_BITS + correction_bits(node)))
+    return;
   if (!window_frames(context, node, &frames)) return;
   node->shape = audio_channels(node, arg_int(node, "bands"));
   node->shape.dim[0] = frames;
@@ -77,12 +99,6 @@ static void shape(ShapeContext *context, Node *node) {
 
 /* ---- tables, in float arithmetic as the original computes them ---- */
 static float freq_to_mel(float f) { return 1127.0f * log1pf(f / 700.0f); }
-
-static int highest_bit(uint64_t x) {
-  int n = 0;
-  for (; x; x >>= 1) n++;
-  return n;
-}
 
 typedef struct Tables {
   int64_t size, step, fft, bins, bands, frames;
@@ -177,16 +193,17 @@ static Tables make_front_tables(Arena *arena, const Node *node) {
   Tables t = new_tables(arena, shape_extent(node->shape).w, arg_int(node, "size"), arg_int(node, "step"),
                         fft_of(node), arg_int(node, "bands"));
   for (int i = 0; i < LOGS - 2; i++) t.log[i] = (float)floor(65536 * (log2(1 + i / 128.0) - i / 128.0) + 0.5);
-  const int correction = highest_bit((uint64_t)t.fft) - 1 - 6, bits = (int)arg_int(node, "smoothing_bits");
+  const int correction = correction_bits(node), bits = (int)arg_int(node, "smoothing_bits");
   make_waves(&t);
   make_bank(&t, node);
-  make_gains(&t, node, bits - correction);
+  if (arg_bool(node, "pcan")) make_gains(&t, node, bits - correction);
   const float number[NUMBERS] = {[BITS_AT] = (float)bits,
                                  [EVEN_AT] = floorf((float)arg_number(node, "even") * (1 << 14)),
                                  [ODD_AT] = floorf((float)arg_number(node, "odd") * (1 << 14)),
                                  [REMAINING_AT] = floorf((float)arg_number(node, "remaining") * (1 << 14)),
                                  [PCAN_AT] = arg_bool(node, "pcan"),
-                                 [PCAN_SHIFT_AT] = (float)(arg_int(node, "gain_bits") - correction - 12),
+                                 [PCAN_SHIFT_AT] =
+                                     (float)(arg_int(node, "gain_bits") - correction - PCAN_BITS),
                                  [LOG_AT] = arg_bool(node, "log"),
                                  [CORRECTION_AT] = (float)correction,
                                  [LOG_SHIFT_AT] = (float)arg_int(node, "shift")};
