@@ -1,17 +1,19 @@
-/* audio.h: what the operators of the audio front end share. */
+/* audio.h: shapes of audio operators; linear maps over the channels. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_OPS_AUDIO_H
 #define CNNC_OPS_AUDIO_H
 #include "kernel/walk.h"
 
-/* A sequence, or each region of one; `samples`: of one channel. False after an error, or where the input is
- * poison. */
+#define TURN 6.283185307179586476925 /* 2*pi */
+
+/* Is the input a sequence, or regions that are sequences? `samples`: of one channel. False after an error, or
+ * where the shape of the input is unknown. */
 bool audio_sequence(ShapeContext *, const Node *, bool samples);
 /* The input's shape with another number of channels. */
 Shape audio_channels(const Node *, int64_t channels);
 
 /* ---- linear maps over the channels with constant weights ---- */
-typedef struct Bank {
+typedef struct Bank { /* y[o] = sum over i of weight[o][i]*x[i] */
   int64_t inputs, outputs;
   const double *weight; /* [outputs][inputs] */
 } Bank;

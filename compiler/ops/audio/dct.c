@@ -20,16 +20,15 @@ static void shape(ShapeContext *context, Node *node) {
   diag_help(diag, "use at most %lld", (long long)channels);
 }
 
-/* 2*pi is taken of a number of turns below 1, so that it is exact. */
+/* The angle is reduced to less than one turn in integers, so that large ones are exact. */
 static Bank dct_bank(Arena *arena, const Node *of) {
-  const double turn = 6.283185307179586476925;
   const Node *node = node_forward(of);
   const int64_t n = shape_extent(node->in[0]->shape).c, k = shape_extent(node->shape).c;
   double *weight = NEW_ARRAY(arena, double, n *k);
   for (int64_t o = 0; o < k; o++)
     for (int64_t i = 0; i < n; i++)
       weight[o * n + i] = sqrt((o ? 2.0 : 1.0) / (double)n) *
-                          cos(turn * (double)((2 * i + 1) * o % (4 * n)) / (double)(4 * n));
+                          cos(TURN * (double)((2 * i + 1) * o % (4 * n)) / (double)(4 * n));
   return (Bank){n, k, weight};
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT-0
-/* Spectra of frames by the sum of the definition: for lengths that are no power of two. Copied into generated
- * C. */
+/* Spectra of frames by direct summation, for lengths that are short or not a power of two. Copied into
+ * generated C. */
 
 /* out[frames][2*(fft/2 + 1)]: the real and imaginary part of each bin of a frame of x[n]. window[size] begins
  * at `at` of a frame; wave[fft][2]: cosines and negative sines of one turn. work[size]. */

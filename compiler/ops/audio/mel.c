@@ -1,4 +1,4 @@
-/* mel.c: mel, the bins of a spectrum summed in triangles that are equally far apart in mel. */
+/* mel.c: mel, a filter bank of triangles that are equally spaced in mel. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "base/number.h"
@@ -9,7 +9,8 @@ static const Param params[] = {
     {"rate", PARAM_NUMBER, NULL, "samples per second", 0, 0, NULL},
     {"low", PARAM_NUMBER, "0", "frequency where the first triangle begins, in Hz", 0, 0, NULL},
     {"high", PARAM_NUMBER, "", "frequency where the last triangle ends, in Hz; default: rate/2", 0, 0, NULL},
-    {"like", PARAM_CHOICE, "torchaudio", "whose scale and triangles", 0, 0, "torchaudio librosa tensorflow"},
+    {"like", PARAM_CHOICE, "torchaudio", "the library whose mel scale and triangles are used", 0, 0,
+     "torchaudio librosa tensorflow"},
     {0}};
 
 static double mel_low(const Node *node) { return arg_number(node, "low"); }
@@ -43,8 +44,7 @@ static void shape(ShapeContext *context, Node *node) {
   if (!in.rank) return;
   if (in.dim[in.rank - 1] < 2) {
     Diag *diag = op_error(context, node, DIAG_wrong_shape,
-                          "mel needs a spectrum of 2 bins or more, but its "
-                          "input is %s",
+                          "mel needs a spectrum of 2 bins or more, but its input is %s",
                           shape_text(context->arena, in));
     op_note_origin(context, diag, node->in[0]);
     diag_help(diag, "stft before it makes one: T x (fft/2 + 1)");
@@ -77,8 +77,8 @@ static double hz_of_scale(Like like, double mel) {
   return mel < break_mel ? mel * hz_of_mel : break_hz * exp(log(6.4) / 27 * (mel - break_mel));
 }
 
-/* [bands][bins]: slopes in Hz, of tensorflow in mel, where bin 0 is left out; of librosa with an area of 1.
- */
+/* [bands][bins]. torchaudio: slopes linear in Hz; librosa: the same with an area of 1; tensorflow: slopes
+ * linear in mel, without bin 0. */
 static Bank mel_bank(Arena *arena, const Node *node) {
   const int64_t bins = shape_extent(node->in[0]->shape).c, bands = shape_extent(node->shape).c;
   const Like like = mel_like(node);
@@ -107,7 +107,7 @@ static void run(const Eval *eval) {
   arena_free(arena);
 }
 
-/* ---- the nest: of each band the bins from its first one on, as many as the widest_band has ---- */
+/* ---- the nest: each band sums as many bins as the widest one, from its first one on ---- */
 static int64_t first_bin(const Bank *bank, int64_t band) {
   int64_t k = 0;
   while (k < bank->inputs && !(bank->weight[band * bank->inputs + k] > 0)) k++;

@@ -21,7 +21,7 @@ static const Param params[] = {
     {"smoothing_bits", PARAM_INT, "10", "fractional bits of the noise estimate", 1, 16, NULL},
     {"even", PARAM_NUMBER, "0.025", "weight of a new frame in the noise estimate of bands 0, 2, ...", 0, 1,
      NULL},
-    {"odd", PARAM_NUMBER, "0.06", "the same of bands 1, 3, ...", 0, 1, NULL},
+    {"odd", PARAM_NUMBER, "0.06", "the same for bands 1, 3, ...", 0, 1, NULL},
     {"remaining", PARAM_NUMBER, "0.05", "fraction of the signal that always remains", 0, 1, NULL},
     {"pcan", PARAM_BOOL, "true", "normalize the gain of each band", 0, 0, NULL},
     {"strength", PARAM_NUMBER, "0.95", "exponent of the gain", 0, 100, NULL},

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT-0
-/* The features of TensorFlow Lite Micro's micro frontend, in whole numbers, bit for bit. Copied into
+/* Features of TensorFlow Lite Micro's micro frontend in integer arithmetic, bit for bit. Copied into
  * generated C. */
 
-/* How many bits a number has. */
+/* The number of bits of x, without leading zeros. */
 static int cnn_micro_bits_routine(unsigned x) {
   int n = 0;
   for (; x; x >>= 1) n++;
   return n;
 }
 
-/* A product with a fraction of 15 bits, rounded. */
+/* Rounds a product with 15 fractional bits. */
 static int cnn_micro_round_routine(int x) { return (int16_t)((x + (1 << 14)) >> 15); }
 
 /* to = x*w, of complex numbers. */
@@ -19,8 +19,8 @@ static void cnn_micro_turn_routine(const int32_t *x, const float *w, int *to) {
   to[1] = cnn_micro_round_routine((int)x[0] * im + (int)x[1] * re);
 }
 
-/* A butterfly of two or four complex numbers, `apart` from each other, each divided by as many; `every`:
- * turns from one to the next of the table. */
+/* Butterflies of radix 2 or 4 on complex numbers that are `apart` from each other, divided by the radix;
+ * every: the step in the table of twiddles. */
 static void cnn_micro_butterfly_routine(int32_t *x, const float *wave, int radix, int apart, int every) {
   for (int k = 0; k < apart; k++) {
     int32_t *at[4];
@@ -52,7 +52,7 @@ static void cnn_micro_butterfly_routine(int32_t *x, const float *wave, int radix
   }
 }
 
-/* The complex transform of n numbers in x, which are in the order of their reversed digits. */
+/* The complex FFT of n numbers in x, in place; they are in digit-reversed order. */
 static void cnn_micro_transform_routine(int32_t *x, const float *wave, int n) {
   int apart = 1, radix = 4;
   for (int left = n; left > 1; left /= 4) radix = left == 2 ? 2 : 4;
@@ -63,7 +63,7 @@ static void cnn_micro_transform_routine(int32_t *x, const float *wave, int n) {
   }
 }
 
-/* The place of number i among n in the order of reversed digits: fours first. */
+/* The index of number i of n in digit-reversed order: digits of radix 4, then one of radix 2. */
 static int cnn_micro_place_routine(int i, int n) {
   int place = 0;
   for (int left = n; left > 1;) {
@@ -75,7 +75,7 @@ static int cnn_micro_place_routine(int i, int n) {
   return place;
 }
 
-/* energy[n + 1] of 2*n real numbers, from their transform as n complex ones. */
+/* energy[n + 1]: the power spectrum of 2*n real numbers, from their FFT as n complex ones. */
 static void cnn_micro_energy_routine(const int32_t *x, const float *split, uint32_t *energy, int n) {
   const int half = 32767 / 2;
   for (int k = 0; k <= n / 2; k++) {
@@ -117,7 +117,7 @@ static uint32_t cnn_micro_root_routine(uint64_t x) {
   return (uint32_t)(x > root && root != most ? root + 1 : root);
 }
 
-/* The gain for a noise estimate: a table of parabolas, one for each number of bits. */
+/* The gain for a noise estimate, from a table of quadratic pieces, one for each number of bits. */
 static int cnn_micro_gain_routine(uint32_t x, const float *gain) {
   if (x <= 2) return (int)gain[x];
   const int bits = cnn_micro_bits_routine(x);
@@ -128,7 +128,8 @@ static int cnn_micro_gain_routine(uint32_t x, const float *gain) {
   return (int16_t)(((y + (1 << 14)) >> 15) + (int)of[0]);
 }
 
-/* The natural logarithm of x > 1, shifted. table: what log2(1 + i/128) exceeds i/128 by. */
+/* The natural logarithm of x > 1, with `shift` fractional bits. table: log2(1 + i/128) - i/128, times 2^16.
+ */
 static uint32_t cnn_micro_log_routine(uint32_t x, const float *table, int shift) {
   const int whole = cnn_micro_bits_routine(x) - 1;
   const uint32_t rest = x - ((uint32_t)1 << whole),
@@ -140,9 +141,9 @@ static uint32_t cnn_micro_log_routine(uint32_t x, const float *table, int shift)
   return ((natural << shift) + 32768) >> 16;
 }
 
-/* One band: noise reduction, gain, logarithm. number: 0 fractional bits of the noise estimate, 1 and 2 weights
- * of a new frame in it (even and odd bands), 3 the fraction that remains, 4 PCAN, 5 its shift, 6 logarithms,
- * 7 correction bits by the length of the FFT, 8 shift of the logarithms. */
+/* One band: noise reduction, gain, logarithm. number: 0 fractional bits of the noise estimate, 1 and 2
+ * weights of a new frame in it (even and odd bands), 3 the fraction that remains, 4 PCAN, 5 its shift, 6
+ * logarithms, 7 correction bits by the length of the FFT, 8 shift of the logarithms. */
 static uint32_t cnn_micro_band_routine(uint32_t signal, uint32_t *noise, int odd, const float *table,
                                        const float *number) {
   const int bits = (int)number[0], smooth = (int)number[odd ? 2 : 1], correct = (int)number[7];

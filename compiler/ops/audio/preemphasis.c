@@ -1,9 +1,10 @@
-/* preemphasis.c: preemphasis, each sample less a part of the one before it. */
+/* preemphasis.c: preemphasis, each sample minus a fraction of the previous one. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/audio/audio.h"
 
 static const Param params[] = {
-    {"coefficient", PARAM_NUMBER, "0.97", "the part of the sample before", 0, 0, NULL}, {0}};
+    {"coefficient", PARAM_NUMBER, "0.97", "fraction of the previous sample that is subtracted", 0, 0, NULL},
+    {0}};
 
 static void shape(ShapeContext *context, Node *node) {
   if (audio_sequence(context, node, false)) node->shape = node->in[0]->shape;
@@ -66,7 +67,7 @@ static void gradient(Gradient *gradient, Node *node, Node *dy) {
 const Op op_preemphasis = {
     .name = "preemphasis",
     .group = "audio",
-    .summary = "each sample minus a part of the one before it",
+    .summary = "each sample minus a fraction of the previous one",
     .detail = "y[t] = x[t] - coefficient*x[t-1], x[-1] = 0; as torchaudio.functional.preemphasis",
     .params = params,
     .example = "preemphasis(0.97)",

@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: MIT-0
-/* Spectra of frames by a fast Fourier transform of real numbers, fft = 2^a: half as many complex numbers, in
- * passes of radix 4 and, where that is left over, 2, that sort themselves (Stockham). Copied into generated
- * C.
- */
+/* Spectra of frames with a real FFT of 2^a numbers: a complex Stockham FFT of half the length, in passes of
+ * radix 4 and, where a factor of 2 is left, one of radix 2. Copied into generated C. */
 
-/* A pass: `apart` transforms of n complex numbers each, interleaved, from x to y. wave: of fft turns, of
- * which `apart` transforms of n numbers take every (2*apart)th one. */
+/* A pass of radix 4 from x to y: `apart` interleaved transforms of n complex numbers each. wave: the twiddles
+ * of fft numbers, of which the pass uses every (2*apart)th one. */
 static void cnn_rfft_four_routine(const float *x, float *y, const float *wave, int n, int apart) {
   const int quarter = n / 4, leg = 2 * apart * quarter;
   for (int p = 0; p < quarter; p++) {
@@ -30,7 +28,7 @@ static void cnn_rfft_four_routine(const float *x, float *y, const float *wave, i
   }
 }
 
-/* The last pass, where two numbers of each transform are left. */
+/* The last pass, of radix 2: two numbers of each transform are left. */
 static void cnn_rfft_two_routine(const float *x, float *y, int apart) {
   for (int q = 0; q < 2 * apart; q++) {
     const float a = x[q], b = x[q + 2 * apart];
@@ -39,7 +37,8 @@ static void cnn_rfft_two_routine(const float *x, float *y, int apart) {
   }
 }
 
-/* work[0 .. fft-1]: a frame, seen as fft/2 complex numbers; transformed in work or in its second half. */
+/* Transforms the frame in work[0 .. fft-1] as fft/2 complex numbers; returns the half of work that has the
+ * result. */
 static const float *cnn_rfft_half_routine(const float *wave, float *work, int fft) {
   float *x = work, *y = work + fft;
   int n = fft / 2, apart = 1;

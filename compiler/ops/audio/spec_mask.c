@@ -1,17 +1,17 @@
-/* spec_mask.c: spec_mask, rows and channels of a spectrogram set to zero in training  (SpecAugment, Park et
- * al., 2019). What is masked depends on the seed, the step, the image and the layer only, so the backward
- * pass masks the same. */
+/* spec_mask.c: spec_mask, rows and channels of a spectrogram set to zero in training (SpecAugment, Park et
+ * al., 2019). The masks depend on the seed, the step, the image and the layer only, so the backward pass
+ * draws the same ones. */
 // SPDX-License-Identifier: Apache-2.0
 #include "base/number.h"
 #include "base/random.h"
 #include "ops/audio/audio.h"
 #include "ops/shape/reshape.h"
 
-enum { MOST_MASKS = 16, DRAWS = 4 /* of a pair of masks: width and start of each */ };
+enum { MOST_MASKS = 16, DRAWS = 4 /* numbers for a pair of masks: width and start of each */ };
 
 static const Param params[] = {
-    {"rows", PARAM_INT, "10", "the most rows of a mask", 0, 1000000, NULL},
-    {"channels", PARAM_INT, "8", "the most channels of a mask", 0, 1000000, NULL},
+    {"rows", PARAM_INT, "10", "largest number of rows of a mask", 0, 1000000, NULL},
+    {"channels", PARAM_INT, "8", "largest number of channels of a mask", 0, 1000000, NULL},
     {"count", PARAM_INT, "2", "number of masks of rows, and of channels", 1, MOST_MASKS, NULL},
     {0}};
 
@@ -19,8 +19,8 @@ static void shape(ShapeContext *context, Node *node) {
   if (audio_sequence(context, node, false)) node->shape = node->in[0]->shape;
 }
 
-typedef struct Axis { /* of rows or of channels */
-  int64_t length, most;
+typedef struct Axis {   /* of rows or of channels */
+  int64_t length, most; /* most: of a mask */
 } Axis;
 
 static Axis mask_axis(const Node *node, int axis) {
@@ -30,7 +30,7 @@ static Axis mask_axis(const Node *node, int axis) {
 }
 
 /* ---- training: its own backward pass with dy for x ---- */
-/* A mask is 0 .. most wide, and begins where it fits. */
+/* Is element `at` of the axis masked? A mask is 0 .. most wide, and begins where it fits. */
 static bool masked(const uint32_t key[2], Axis axis, uint32_t draw, int64_t at) {
   const int64_t width = (int64_t)(random_uniform(key[0], key[1], draw) * (float)(axis.most + 1)),
                 start =

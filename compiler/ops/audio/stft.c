@@ -29,7 +29,7 @@ static const Param params[] = {
      "centre start"}, /* plain: ok */
     {"center", PARAM_BOOL, "false",
      "mirror fft/2 samples at both ends, so that frame t is around sample t*step", 0, 0, NULL},
-    {"give", PARAM_CHOICE, "power", "what of each bin; complex: real part, then imaginary part", 0, 0,
+    {"give", PARAM_CHOICE, "power", "result for each bin; complex: real part, then imaginary part", 0, 0,
      "power magnitude complex"},
     {"pad", PARAM_PAD, "valid", "zeros around the samples: valid, same, causal, N or [before, after]", 0, 0,
      NULL},
@@ -112,9 +112,10 @@ static Frames frames_of(const Node *node) {
                                                               : GIVE_POWER};
 }
 
-/* ---- tables ---- */
-static const double turn = 6.283185307179586476925;
+/* Is the transform an FFT, of 2^a numbers? Else it is the sum of the definition. */
+static bool is_fast(const Frames *f) { return f->fft >= FAST_FROM && (f->fft & (f->fft - 1)) == 0; }
 
+/* ---- tables ---- */
 static double window_factor(const Node *node, int64_t i, int64_t size) {
   const bool symmetric =
                  arg_is(node, "window", "hann_symmetric") || arg_is(node, "window", "hamming_symmetric"),
@@ -122,7 +123,7 @@ static double window_factor(const Node *node, int64_t i, int64_t size) {
   const int64_t period = symmetric ? size - 1 : size;
   if (arg_is(node, "window", "ones") || period == 0) return 1;
   const double a = hamming ? 0.54 : 0.5;
-  return a - (1 - a) * cos(turn * (double)i / (double)period);
+  return a - (1 - a) * cos(TURN * (double)i / (double)period);
 }
 
 static double *make_window(Arena *arena, const Node *node, int64_t size) {
@@ -135,8 +136,8 @@ static double *make_window(Arena *arena, const Node *node, int64_t size) {
 static double *make_wave(Arena *arena, int64_t fft) {
   double *wave = NEW_ARRAY(arena, double, 2 * fft);
   for (int64_t k = 0; k < fft; k++) {
-    wave[2 * k] = cos(turn * (double)k / (double)fft);
-    wave[2 * k + 1] = -sin(turn * (double)k / (double)fft);
+    wave[2 * k] = cos(TURN * (double)k / (double)fft);
+    wave[2 * k + 1] = -sin(TURN * (double)k / (double)fft);
   }
   return wave;
 }
@@ -215,7 +216,7 @@ static Buf *float_table(Lower *l, const double *values, int64_t n) {
 static void lower(Lower *l) {
   Nest *b = l->b;
   const Frames f = frames_of(l->node);
-  const bool fast = f.fft >= FAST_FROM && (f.fft & (f.fft - 1)) == 0;
+  const bool fast = is_fast(&f);
   const double scale = arg_number(l->node, "scale");
   const Ix top = {0};
   Buf *window = float_table(l, make_window(l->arena, l->node, f.size), f.size),
@@ -241,12 +242,12 @@ static void lower(Lower *l) {
     }
 }
 
-/* Of an FFT: five operations for each number and doubling, two of them a multiply-add. */
+/* An FFT counts as one multiply-add per number and doubling. */
 static Cost cost(const Node *node) {
   const Frames f = frames_of(node);
   int64_t doublings = 0;
   while (INT64_C(1) << doublings < f.fft) doublings++;
-  const bool fast = f.fft >= FAST_FROM && (f.fft & (f.fft - 1)) == 0;
+  const bool fast = is_fast(&f);
   return (Cost){.macs = node->in[0]->shape.rank ? shape_rows(node->shape) * f.frames *
                                                       (fast ? f.fft * doublings : 2 * f.size * f.bins)
                                                 : 0};

@@ -1,4 +1,4 @@
-/* unfold.c: unfold, windows of a sequence as regions: what follows works on each of them alone. */
+/* unfold.c: unfold, windows of a sequence as regions, which the layers after it process one by one. */
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/window.h"
 #include "ops/audio/audio.h"
@@ -60,7 +60,7 @@ static void lower(Lower *l) {
   }
 }
 
-/* ---- the backward pass: the windows that have a row ---- */
+/* ---- the backward pass: each row sums the gradients of its windows ---- */
 static void back_run(const Eval *eval) {
   const Node *node = node_forward(eval->node);
   const Extent in = shape_extent(eval->node->shape), e = shape_extent(node->shape);
@@ -104,9 +104,9 @@ const Op op_unfold = {
     .name = "unfold",
     .group = "audio",
     .summary = "windows of a sequence as regions",
-    .detail =
-        "y[t][n] = x[t*step + n - before]: L x C becomes T of size x C; what follows works on each window "
-        "alone, and flatten -> dense(n) gives T of n, which goes where a sequence T x n does",
+    .detail = "y[t][n] = x[t*step + n - before]: L x C becomes T of size x C. The layers after it process "
+              "each window "
+              "separately; flatten -> dense(n) gives T of n, which is accepted as a sequence T x n",
     .params = params,
     .example = "unfold(576, step=512, pad=[64, 0]) -> conv(64, 5) -> flatten -> dense(128)",
     .traits.loops_over_rows = true,
