@@ -159,6 +159,8 @@ void onnx_set_int(Arena *, OnnxNode *, const char *name, int64_t);
 void onnx_set_ints(Arena *, OnnxNode *, const char *name, int n, const int64_t *);
 void onnx_set_float(Arena *, OnnxNode *, const char *name, double);
 void onnx_set_text(Arena *, OnnxNode *, const char *name, const char *);
+const AttributeProto *onnx_attribute_named(const WireList *, const char *name); /* or NULL */
+const char *onnx_domain(const char *domain); /* "": the standard's, which is also called ai.onnx */
 /* Operators on quantized numbers become those on floats, between conversions. */
 void onnx_frames(Arena *, WireList *nodes);
 /* Fused operators become those of the standard. */

@@ -1,31 +1,25 @@
-/* onnx_dynamic.c: dynamically quantized nodes (onnxruntime's quantize_dynamic) as nodes on floats. The model
- * computes the scale of a value in each call, rounds the value to 8 bits, multiplies by int8 weights, and
- * scales the product back; without the rounding of the value that is the product of floats with the weights
- * as the model has them. So a scale becomes 1, its zero point 0, and what is rounded in units of it stays as
- * it is. */
+/* onnx_dynamic.c: dynamically quantized nodes (onnxruntime's quantize_dynamic) as float nodes. In each call
+ * the model computes the scale of a value, rounds the value to int8, multiplies it by int8 weights, and
+ * scales the product back. Without the rounding, this is a float product with the dequantized weights. So a
+ * scale becomes 1, its zero point 0, and a value that the model rounds in units of the scale remains as it
+ * is. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "base/table.h"
-#include "import/onnx/onnx.h"
+#include "import/onnx/node_build.h"
 
 typedef enum Role {
   NO_ROLE,
-  MADE,    /* by a node, or an input: not a constant */
-  FLOATS,  /* a value that the model rounds to 8 bits */
+  MADE,    /* an input or the result of a node: not a constant */
+  FLOATS,  /* a value that the model rounds to int8 */
   SCALE,   /* a computed scale, or its product with constants */
   IN_UNITS /* a constant divided by a scale: a bias, which the model rounds */
 } Role;
 typedef struct Rewriter {
-  Arena *arena;
-  const NodeProto *of;
-  WireList *out;
+  NodeBuild build;
   Table roles; /* by tensor */
 } Rewriter;
 static Role roles[] = {NO_ROLE, MADE, FLOATS, SCALE, IN_UNITS};
-
-static const char *input_name(const NodeProto *node, int i) {
-  return i < node->input.n ? node->input.data[i] : "";
-}
 
 static Role scale_role(const Rewriter *r, const char *tensor) {
   const Role *role = table_find(&r->roles, tensor);
@@ -33,123 +27,89 @@ static Role scale_role(const Rewriter *r, const char *tensor) {
 }
 
 static void set_role(Rewriter *r, const char *tensor, Role role) {
-  table_set(r->arena, &r->roles, tensor, &roles[role]);
+  table_set(r->build.arena, &r->roles, tensor, &roles[role]);
 }
 
-static bool of_onnx(const NodeProto *node, const char *op) {
-  return strcmp(node->op_type, op) == 0 && (!*node->domain || strcmp(node->domain, "ai.onnx") == 0);
-}
-
-static NodeProto *put_float_node(Rewriter *r, const char *op, const char *to) {
-  NodeProto *node = NEW(r->arena, NodeProto);
-  *node = (NodeProto){.name = r->of->name, .op_type = op, .domain = "", .guard = r->of->guard};
-  vec_push(r->arena, node->output, to);
-  vec_push(r->arena, *r->out, node);
-  return node;
-}
-
-static AttributeProto *add_to_node(Rewriter *r, NodeProto *node, const char *name) {
-  AttributeProto *a = NEW(r->arena, AttributeProto);
-  *a = (AttributeProto){.name = name, .s = "", .ref_attr_name = ""};
-  vec_push(r->arena, node->attribute, a);
-  return a;
-}
-
-static void put_number(Rewriter *r, const char *to, float number) {
-  add_to_node(r, put_float_node(r, "Constant", to), "value_float")->f = number;
-}
-
-static void put_identity(Rewriter *r, const char *from, const char *to) {
-  NodeProto *node = put_float_node(r, "Identity", to);
-  vec_push(r->arena, node->input, from);
-}
-
-/* Its results: the value, the scale, the zero point. */
+/* Its outputs: the value, the scale, the zero point. */
 static void put_quantize(Rewriter *r) {
-  const WireTexts *to = &r->of->output;
-  put_identity(r, input_name(r->of, 0), to->data[0]);
-  set_role(r, to->data[0], FLOATS);
-  if (to->n > 2 && *to->data[2]) put_number(r, to->data[2], 0);
-  if (to->n < 2 || !*to->data[1]) return;
-  put_number(r, to->data[1], 1);
-  set_role(r, to->data[1], SCALE);
+  NodeBuild *b = &r->build;
+  const char *to = replaced_output(b, 0), *scale = replaced_output(b, 1), *zero = replaced_output(b, 2);
+  build_node(b, "Identity", to, replaced_input(b, 0), NULL);
+  set_role(r, to, FLOATS);
+  if (*zero) build_number(b, zero, 0);
+  if (!*scale) return;
+  build_number(b, scale, 1);
+  set_role(r, scale, SCALE);
 }
 
-/* The floats of a constant in 8 bits; its scale is another constant, or 1 where there is none. */
-static const char *weight_floats(Rewriter *r, const char *constant, const char *scale, const char *zero,
+/* The floats of an int8 constant; its scale is another constant, or NULL: 1. */
+static const char *weight_floats(NodeBuild *b, const char *constant, const char *scale, const char *zero,
                                  int axis) {
-  const char *to = arena_printf(r->arena, "%s::floats", constant);
-  if (!scale) put_number(r, scale = arena_printf(r->arena, "%s::one", constant), 1);
-  NodeProto *node = put_float_node(r, "DequantizeLinear", to);
-  vec_push(r->arena, node->input, constant);
-  vec_push(r->arena, node->input, scale);
-  vec_push(r->arena, node->input, zero);
-  add_to_node(r, node, "axis")->i = axis;
+  const char *to = arena_printf(b->arena, "%s::floats", constant);
+  if (!scale) build_number(b, scale = arena_printf(b->arena, "%s::one", constant), 1);
+  build_attribute(b, build_node(b, "DequantizeLinear", to, constant, scale, zero, NULL), "axis")->i = axis;
   return to;
 }
 
 /* ConvInteger, MatMulInteger of such a value. */
-static void put_product(Rewriter *r, const char *op, int axis) {
-  const char *weight = weight_floats(r, input_name(r->of, 1), NULL, input_name(r->of, 3), axis);
-  NodeProto *node = put_float_node(r, op, r->of->output.data[0]);
-  vec_push(r->arena, node->input, input_name(r->of, 0));
-  vec_push(r->arena, node->input, weight);
-  node->attribute = r->of->attribute;
+static void put_product(NodeBuild *b, const char *op, int axis) {
+  const char *weight = weight_floats(b, replaced_input(b, 1), NULL, replaced_input(b, 3), axis);
+  build_node(b, op, replaced_output(b, 0), replaced_input(b, 0), weight, NULL)->attribute = b->of->attribute;
 }
 
-/* W or R of a recurrent layer: stored [directions][inputs][gates*units] in 8 bits, with a scale and a zero
+/* W or R of a recurrent layer: stored as int8 [directions][inputs][gates*units], with a scale and a zero
  * point for each direction; returns the floats as LSTM has them. */
-static const char *recurrent_weight(Rewriter *r, int weight, int scale) {
-  const char *name = input_name(r->of, weight), *to = arena_printf(r->arena, "%s::turned", name);
-  const char *floats = weight_floats(r, name, input_name(r->of, scale), input_name(r->of, scale + 1), 0);
-  NodeProto *node = put_float_node(r, "Transpose", to);
-  vec_push(r->arena, node->input, floats);
-  AttributeProto *perm = add_to_node(r, node, "perm");
+static const char *recurrent_weight(NodeBuild *b, int weight, int scale) {
+  const char *name = replaced_input(b, weight), *to = arena_printf(b->arena, "%s::turned", name);
+  const char *floats = weight_floats(b, name, replaced_input(b, scale), replaced_input(b, scale + 1), 0);
+  AttributeProto *perm = build_attribute(b, build_node(b, "Transpose", to, floats, NULL), "perm");
   const int64_t order[] = {0, 2, 1};
-  for (int i = 0; i < 3; i++) vec_push(r->arena, perm->ints, order[i]);
+  for (int i = 0; i < 3; i++) vec_push(b->arena, perm->ints, order[i]);
   return to;
 }
 
-static void put_lstm(Rewriter *r) {
-  const char *weights[] = {recurrent_weight(r, 1, 8), recurrent_weight(r, 2, 10)};
-  NodeProto *node = put_float_node(r, "LSTM", r->of->output.data[0]);
-  for (int i = 0; i < 8; i++)
-    vec_push(r->arena, node->input, i == 1 || i == 2 ? weights[i - 1] : input_name(r->of, i));
-  node->output = r->of->output;
-  node->attribute = r->of->attribute;
-}
-
-/* What a node makes of scales; MADE: something else. */
-static Role result_role(const Rewriter *r) {
-  const Role a = scale_role(r, input_name(r->of, 0)), b = scale_role(r, input_name(r->of, 1));
-  if (of_onnx(r->of, "Mul")) return a + b == SCALE || (a == SCALE && b == SCALE) ? SCALE : MADE;
-  if (of_onnx(r->of, "Div")) return a == NO_ROLE && b == SCALE ? IN_UNITS : MADE;
-  const bool same = of_onnx(r->of, "Reshape") || of_onnx(r->of, "Unsqueeze") || of_onnx(r->of, "Floor") ||
-                    of_onnx(r->of, "Round") || of_onnx(r->of, "Cast");
-  return same && (a == SCALE || a == IN_UNITS) ? a : MADE;
+static void put_lstm(NodeBuild *b) {
+  const char *weights[] = {recurrent_weight(b, 1, 8), recurrent_weight(b, 2, 10)};
+  NodeProto *node = build_node(b, "LSTM", "", NULL);
+  for (int i = 0; i < 8; i++) build_input(b, node, i == 1 || i == 2 ? weights[i - 1] : replaced_input(b, i));
+  node->output = b->of->output;
+  node->attribute = b->of->attribute;
 }
 
 static bool rounds(const NodeProto *node) {
-  return of_onnx(node, "Floor") || of_onnx(node, "Round") || of_onnx(node, "Cast");
+  return node_is(node, "Floor") || node_is(node, "Round") || node_is(node, "Cast");
+}
+
+/* The role of a node's results; MADE: they are not computed from scales. */
+static Role result_role(const Rewriter *r) {
+  const NodeProto *of = r->build.of;
+  const Role a = scale_role(r, replaced_input(&r->build, 0)), b = scale_role(r, replaced_input(&r->build, 1));
+  if (node_is(of, "Mul")) return a + b == SCALE || (a == SCALE && b == SCALE) ? SCALE : MADE;
+  if (node_is(of, "Div")) return a == NO_ROLE && b == SCALE ? IN_UNITS : MADE;
+  const bool same = node_is(of, "Reshape") || node_is(of, "Unsqueeze") || rounds(of);
+  return same && (a == SCALE || a == IN_UNITS) ? a : MADE;
 }
 
 static void put_node(Rewriter *r, NodeProto *node) {
+  NodeBuild *b = &r->build;
+  b->of = node;
   const Role role = result_role(r);
-  const bool floats = scale_role(r, input_name(node, 0)) == FLOATS;
+  const bool floats = scale_role(r, replaced_input(b, 0)) == FLOATS;
   for (int i = 0; i < node->output.n; i++) set_role(r, node->output.data[i], role);
-  if (node->output.n == 0) vec_push(r->arena, *r->out, node);
-  else if (of_onnx(node, "DynamicQuantizeLinear")) put_quantize(r);
-  else if (strcmp(node->op_type, "DynamicQuantizeLSTM") == 0) put_lstm(r);
-  else if (floats && of_onnx(node, "ConvInteger")) put_product(r, "Conv", 0);
-  else if (floats && of_onnx(node, "MatMulInteger")) put_product(r, "MatMul", 1);
-  else if (role == IN_UNITS && rounds(node)) put_identity(r, input_name(node, 0), node->output.data[0]);
-  else vec_push(r->arena, *r->out, node);
+  if (node->output.n == 0) vec_push(b->arena, *b->out, node);
+  else if (node_is(node, "DynamicQuantizeLinear")) put_quantize(r);
+  else if (strcmp(node->op_type, "DynamicQuantizeLSTM") == 0) put_lstm(b);
+  else if (floats && node_is(node, "ConvInteger")) put_product(b, "Conv", 0);
+  else if (floats && node_is(node, "MatMulInteger")) put_product(b, "MatMul", 1);
+  else if (role == IN_UNITS && rounds(node))
+    build_node(b, "Identity", replaced_output(b, 0), replaced_input(b, 0), NULL);
+  else vec_push(b->arena, *b->out, node);
 }
 
 int onnx_dynamic(Arena *arena, const GraphProto *graph, OnnxFlat *flat) {
   const WireList *nodes = &flat->nodes;
   WireList out = {0};
-  Rewriter r = {.arena = arena, .out = &out};
+  Rewriter r = {.build = {.arena = arena, .out = &out}};
   int found = 0;
   for (int i = 0; i < nodes->n; i++) {
     const char *op = ((NodeProto *)nodes->data[i])->op_type;
@@ -159,10 +119,7 @@ int onnx_dynamic(Arena *arena, const GraphProto *graph, OnnxFlat *flat) {
   for (int i = 0; i < graph->input.n; i++) set_role(&r, ((ValueInfoProto *)graph->input.data[i])->name, MADE);
   for (int i = 0; i < flat->names.n; i++)
     set_role(&r, flat->names.data[i], NO_ROLE); /* inputs, too, before IR 4 */
-  for (int i = 0; i < nodes->n; i++) {
-    r.of = nodes->data[i];
-    put_node(&r, nodes->data[i]);
-  }
+  for (int i = 0; i < nodes->n; i++) put_node(&r, nodes->data[i]);
   flat->nodes = out;
   return found;
 }

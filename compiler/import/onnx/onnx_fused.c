@@ -1,173 +1,127 @@
-/* onnx_fused.c: fused operators that onnxruntime's optimizer writes, and scalers of ai.onnx.ml, taken apart
- * into operators of the standard. */
+/* onnx_fused.c: fused operators that onnxruntime's optimizer writes, and scalers of ai.onnx.ml, divided into
+ * operators of the standard. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
-#include "import/onnx/onnx.h"
+#include "import/onnx/node_build.h"
 
-typedef struct Parts {
-  Arena *arena;
-  const NodeProto *of;
-  WireList *out;
-  int named; /* tensors so far */
-} Parts;
-
-/* ---- building ---- */
-static const char *fused_input(const Parts *p, int i) {
-  return i < p->of->input.n ? p->of->input.data[i] : "";
-}
-static const char *result(const Parts *p, int i) { return i < p->of->output.n ? p->of->output.data[i] : ""; }
-static const char *fresh(Parts *p) { return arena_printf(p->arena, "::fused%d", p->named++); }
-
-/* A node of one or two inputs. */
-static NodeProto *put_fused(Parts *p, const char *op, const char *to, const char *a, const char *b) {
-  NodeProto *node = NEW(p->arena, NodeProto);
-  *node = (NodeProto){.name = *p->of->name ? p->of->name : result(p, 0),
-                      .op_type = op,
-                      .domain = "",
-                      .metadata_props = p->of->metadata_props,
-                      .guard = p->of->guard};
-  vec_push(p->arena, node->input, a);
-  if (b) vec_push(p->arena, node->input, b);
-  vec_push(p->arena, node->output, to);
-  vec_push(p->arena, *p->out, node);
-  return node;
+static const AttributeProto *find(const NodeBuild *b, const char *name) {
+  return onnx_attribute_named(&b->of->attribute, name);
 }
 
-static AttributeProto *fused_attribute(Parts *p, NodeProto *node, const char *name) {
-  AttributeProto *a = NEW(p->arena, AttributeProto);
-  *a = (AttributeProto){.name = name, .s = "", .ref_attr_name = ""};
-  vec_push(p->arena, node->attribute, a);
-  return a;
+static const char *fused_number(NodeBuild *b, float value) {
+  const char *to = build_tensor(b);
+  build_number(b, to, value);
+  return to;
 }
 
-static void put_fused_float(Parts *p, NodeProto *node, const char *name, float value) {
-  fused_attribute(p, node, name)->f = value;
-}
-
-static const char *fused_number(Parts *p, float value) {
-  NodeProto *node = put_fused(p, "Constant", fresh(p), "", NULL);
-  node->input.n = 0;
-  put_fused_float(p, node, "value_float", value);
-  return node->output.data[0];
-}
-
-static const AttributeProto *find(const Parts *p, const char *name) {
-  for (int i = p->of->attribute.n - 1; i >= 0; i--) {
-    const AttributeProto *a = p->of->attribute.data[i];
-    if (strcmp(a->name, name) == 0) return a;
-  }
-  return NULL;
-}
-
-static float float_of(const Parts *p, const char *name, float otherwise) {
-  const AttributeProto *a = find(p, name);
+static float float_of(const NodeBuild *b, const char *name, float otherwise) {
+  const AttributeProto *a = find(b, name);
   return a ? a->f : otherwise;
 }
 
 /* A value and, if there is one, a second one added to it. */
-static const char *fused_sum(Parts *p, const char *x, const char *more) {
-  return *more ? put_fused(p, "Add", fresh(p), x, more)->output.data[0] : x;
+static const char *fused_sum(NodeBuild *b, const char *x, const char *more) {
+  return *more ? build_value(b, "Add", x, more, NULL) : x;
 }
 
-/* ---- activations behind a convolution or a product ---- */
-static void activation(Parts *p, const char *x, const char *to) {
+/* ---- activations after a convolution or a product ---- */
+static void activation(NodeBuild *b, const char *x, const char *to) {
   static const char *const given[][2] = {{"LeakyRelu", "alpha"},  {"HardSigmoid", "alpha"},
                                          {"HardSigmoid", "beta"}, {"Clip", "min"},
                                          {"Clip", "max"},         {"Elu", "alpha"}};
   static const char *const own[] = {"activation_alpha", "activation_beta"};
-  const AttributeProto *kind = find(p, "activation"), *list = find(p, "activation_params");
-  NodeProto *node = put_fused(p, kind && *kind->s ? kind->s : "Identity", to, x, NULL);
+  const AttributeProto *kind = find(b, "activation"), *list = find(b, "activation_params");
+  NodeProto *node = build_node(b, kind && *kind->s ? kind->s : "Identity", to, x, NULL);
   size_t k = 0; /* of its parameters, in order */
   for (size_t i = 0; i < sizeof given / sizeof *given; i++) {
     if (strcmp(given[i][0], node->op_type) != 0) continue;
-    const AttributeProto *one = k < 2 ? find(p, own[k]) : NULL;
+    const AttributeProto *one = k < 2 ? find(b, own[k]) : NULL;
     if (list && 4 * (k + 1) <= list->floats.n)
-      put_fused_float(p, node, given[i][1], wire_float(list->floats.at + 4 * k));
-    else if (one) put_fused_float(p, node, given[i][1], one->f);
+      build_attribute(b, node, given[i][1])->f = wire_float(list->floats.at + 4 * k);
+    else if (one) build_attribute(b, node, given[i][1])->f = one->f;
     k++;
   }
 }
 
-static void put_fused_layer(Parts *p, const char *op) {
-  NodeProto *node = put_fused(p, op, fresh(p), fused_input(p, 0), fused_input(p, 1));
-  const char *made = node->output.data[0];
-  if (*fused_input(p, 2)) vec_push(p->arena, node->input, fused_input(p, 2));
-  node->attribute = p->of->attribute;
-  activation(p, strcmp(op, "Conv") == 0 ? fused_sum(p, made, fused_input(p, 3)) : made, result(p, 0));
+static void put_fused_layer(NodeBuild *b, const char *op) {
+  const char *made = build_tensor(b);
+  NodeProto *node = build_node(b, op, made, replaced_input(b, 0), replaced_input(b, 1), NULL);
+  if (*replaced_input(b, 2)) build_input(b, node, replaced_input(b, 2));
+  node->attribute = b->of->attribute;
+  activation(b, strcmp(op, "Conv") == 0 ? fused_sum(b, made, replaced_input(b, 3)) : made,
+             replaced_output(b, 0));
 }
 
-static void put_conv(Parts *p) { put_fused_layer(p, "Conv"); }
-static void put_gemm(Parts *p) { put_fused_layer(p, "Gemm"); }
+static void put_conv(NodeBuild *b) { put_fused_layer(b, "Conv"); }
+static void put_gemm(NodeBuild *b) { put_fused_layer(b, "Gemm"); }
 
 /* ---- activations ---- */
-static NodeProto *gelu(Parts *p) {
-  const char *x = fused_sum(p, fused_input(p, 0), fused_input(p, 1));
-  return put_fused(p, "Gelu", result(p, 0), x, NULL);
+static NodeProto *gelu(NodeBuild *b) {
+  const char *x = fused_sum(b, replaced_input(b, 0), replaced_input(b, 1));
+  return build_node(b, "Gelu", replaced_output(b, 0), x, NULL);
 }
 
-static void put_gelu(Parts *p) { gelu(p); }
-static void put_fast_gelu(Parts *p) { fused_attribute(p, gelu(p), "approximate")->s = "tanh"; }
+static void put_gelu(NodeBuild *b) { gelu(b); }
+static void put_fast_gelu(NodeBuild *b) { build_attribute(b, gelu(b), "approximate")->s = "tanh"; }
 
-static void put_quick_gelu(Parts *p) {
-  const char *x = fused_input(p, 0), *alpha = fused_number(p, float_of(p, "alpha", 1.702F));
-  const char *scaled = put_fused(p, "Mul", fresh(p), x, alpha)->output.data[0];
-  put_fused(p, "Mul", result(p, 0), x, put_fused(p, "Sigmoid", fresh(p), scaled, NULL)->output.data[0]);
+static void put_quick_gelu(NodeBuild *b) {
+  const char *x = replaced_input(b, 0), *alpha = fused_number(b, float_of(b, "alpha", 1.702F));
+  const char *scaled = build_value(b, "Mul", x, alpha, NULL);
+  build_node(b, "Mul", replaced_output(b, 0), x, build_value(b, "Sigmoid", scaled, NULL), NULL);
 }
 
 /* ---- norms ---- */
-static const char *fused_residual(Parts *p, const char *bias) { /* which may be an output, too */
-  const char *x =
-      fused_sum(p, put_fused(p, "Add", fresh(p), fused_input(p, 0), fused_input(p, 1))->output.data[0], bias);
-  if (*result(p, 3)) put_fused(p, "Identity", result(p, 3), x, NULL);
+static const char *fused_residual(NodeBuild *b, const char *bias) { /* which may be an output, too */
+  const char *x = fused_sum(b, build_value(b, "Add", replaced_input(b, 0), replaced_input(b, 1), NULL), bias);
+  if (*replaced_output(b, 3)) build_node(b, "Identity", replaced_output(b, 3), x, NULL);
   return x;
 }
 
-static void put_skip_norm(Parts *p) {
-  NodeProto *node = put_fused(p, "LayerNormalization", result(p, 0), fused_residual(p, fused_input(p, 4)),
-                              fused_input(p, 2));
-  if (*fused_input(p, 3)) vec_push(p->arena, node->input, fused_input(p, 3));
-  put_fused_float(p, node, "epsilon", float_of(p, "epsilon", 1e-12F));
+static void put_skip_norm(NodeBuild *b) {
+  const char *x = fused_residual(b, replaced_input(b, 4));
+  NodeProto *node = build_node(b, "LayerNormalization", replaced_output(b, 0), x, replaced_input(b, 2), NULL);
+  if (*replaced_input(b, 3)) build_input(b, node, replaced_input(b, 3));
+  build_attribute(b, node, "epsilon")->f = float_of(b, "epsilon", 1e-12F);
 }
 
 /* x / sqrt(mean of x * x + epsilon) * weight */
-static void root_mean_square(Parts *p, const char *x, const char *weight, float epsilon) {
-  const char *square = put_fused(p, "Mul", fresh(p), x, x)->output.data[0];
-  NodeProto *mean = put_fused(p, "ReduceMean", fresh(p), square, NULL);
-  AttributeProto *axes = fused_attribute(p, mean, "axes");
-  vec_push(p->arena, axes->ints, -1);
-  fused_attribute(p, mean, "keepdims")->i = 1;
-  const char *shifted = fused_sum(p, mean->output.data[0], fused_number(p, epsilon));
-  const char *root = put_fused(p, "Sqrt", fresh(p), shifted, NULL)->output.data[0];
-  put_fused(p, "Mul", result(p, 0), put_fused(p, "Div", fresh(p), x, root)->output.data[0], weight);
+static void root_mean_square(NodeBuild *b, const char *x, const char *weight, float epsilon) {
+  const char *square = build_value(b, "Mul", x, x, NULL);
+  NodeProto *mean = build_node(b, "ReduceMean", build_tensor(b), square, NULL);
+  AttributeProto *axes = build_attribute(b, mean, "axes");
+  vec_push(b->arena, axes->ints, -1);
+  build_attribute(b, mean, "keepdims")->i = 1;
+  const char *shifted = fused_sum(b, mean->output.data[0], fused_number(b, epsilon));
+  const char *root = build_value(b, "Sqrt", shifted, NULL);
+  build_node(b, "Mul", replaced_output(b, 0), build_value(b, "Div", x, root, NULL), weight, NULL);
 }
 
-static void put_rms_norm(Parts *p) {
-  root_mean_square(p, fused_input(p, 0), fused_input(p, 1), float_of(p, "epsilon", 1e-5F));
+static void put_rms_norm(NodeBuild *b) {
+  root_mean_square(b, replaced_input(b, 0), replaced_input(b, 1), float_of(b, "epsilon", 1e-5F));
 }
 
-static void put_skip_rms_norm(Parts *p) {
-  root_mean_square(p, fused_residual(p, fused_input(p, 3)), fused_input(p, 2),
-                   float_of(p, "epsilon", 1e-12F));
+static void put_skip_rms_norm(NodeBuild *b) {
+  root_mean_square(b, fused_residual(b, replaced_input(b, 3)), replaced_input(b, 2),
+                   float_of(b, "epsilon", 1e-12F));
 }
 
 /* ---- (x - offset) * scale ---- */
-static void put_scaler(Parts *p) {
+static void put_scaler(NodeBuild *b) {
   const char *list[] = {"offset", "scale"}, *name[2];
   for (int k = 0; k < 2; k++) {
-    const AttributeProto *a = find(p, list[k]);
-    NodeProto *node = put_fused(p, "Constant", fresh(p), "", NULL);
-    node->input.n = 0;
-    fused_attribute(p, node, "value_floats")->floats = a ? a->floats : (WireBytes){0};
-    name[k] = node->output.data[0];
+    const AttributeProto *a = find(b, list[k]);
+    name[k] = build_tensor(b);
+    NodeProto *node = build_node(b, "Constant", name[k], NULL);
+    build_attribute(b, node, "value_floats")->floats = a ? a->floats : (WireBytes){0};
   }
-  put_fused(p, "Mul", result(p, 0), put_fused(p, "Sub", fresh(p), fused_input(p, 0), name[0])->output.data[0],
-            name[1]);
+  build_node(b, "Mul", replaced_output(b, 0), build_value(b, "Sub", replaced_input(b, 0), name[0], NULL),
+             name[1], NULL);
 }
 
 /* ---- the table ---- */
 typedef struct Fused {
   const char *domain, *op;
-  void (*put)(Parts *);
+  void (*put)(NodeBuild *);
 } Fused;
 static const Fused fused[] = {{"com.microsoft", "FusedConv", put_conv},
                               {"com.microsoft", "FusedGemm", put_gemm},
@@ -182,21 +136,21 @@ static const Fused fused[] = {{"com.microsoft", "FusedConv", put_conv},
                               {"ai.onnx.ml", "Scaler", put_scaler}};
 
 /* Norms over the last axis alone, without statistics as outputs. */
-static bool has_form(const Parts *p) {
-  const AttributeProto *axis = find(p, "axis");
-  const bool first = *result(p, 0) && !*result(p, 1) && !*result(p, 2);
-  return first && (!axis || axis->i == -1 || strstr(p->of->op_type, "Normalization") == NULL);
+static bool has_form(const NodeBuild *b) {
+  const AttributeProto *axis = find(b, "axis");
+  const bool first = *replaced_output(b, 0) && !*replaced_output(b, 1) && !*replaced_output(b, 2);
+  return first && (!axis || axis->i == -1 || strstr(b->of->op_type, "Normalization") == NULL);
 }
 
 void onnx_fused(Arena *arena, WireList *nodes) {
   WireList out = {0};
-  Parts p = {.arena = arena, .out = &out};
+  NodeBuild b = {.arena = arena, .out = &out, .prefix = "::fused"};
   for (int i = 0; i < nodes->n; i++) {
-    p.of = nodes->data[i];
-    const char *domain = strcmp(p.of->domain, "ai.onnx") == 0 ? "" : p.of->domain;
+    b.of = nodes->data[i];
+    const char *domain = onnx_domain(b.of->domain);
     const Fused *row = fused, *end = fused + sizeof fused / sizeof *fused;
-    while (row < end && (strcmp(row->domain, domain) != 0 || strcmp(row->op, p.of->op_type) != 0)) row++;
-    if (row < end && has_form(&p)) row->put(&p);
+    while (row < end && (strcmp(row->domain, domain) != 0 || strcmp(row->op, b.of->op_type) != 0)) row++;
+    if (row < end && has_form(&b)) row->put(&b);
     else vec_push(arena, out, nodes->data[i]);
   }
   *nodes = out;

@@ -26,12 +26,12 @@ struct Scope {
   Table names; /* of tensors: what they are in the list */
 };
 
-static const char *domain_of(const char *domain) { return strcmp(domain, "ai.onnx") == 0 ? "" : domain; }
+const char *onnx_domain(const char *domain) { return strcmp(domain, "ai.onnx") == 0 ? "" : domain; }
 
 static const FunctionProto *function_of(const Inliner *in, const NodeProto *node) {
   for (int i = 0; i < in->model->functions.n; i++) {
     const FunctionProto *f = in->model->functions.data[i];
-    if (strcmp(f->name, node->op_type) == 0 && strcmp(domain_of(f->domain), domain_of(node->domain)) == 0)
+    if (strcmp(f->name, node->op_type) == 0 && strcmp(onnx_domain(f->domain), onnx_domain(node->domain)) == 0)
       return f;
   }
   return NULL;
@@ -80,12 +80,6 @@ static const char *tensor_of(Inliner *in, Scope *scope, const char *name) {
 }
 
 /* ---- nodes ---- */
-static const AttributeProto *attribute_named(const WireList *list, const char *name) {
-  for (int i = list->n - 1; i >= 0; i--)
-    if (strcmp(((const AttributeProto *)list->data[i])->name, name) == 0) return list->data[i];
-  return NULL;
-}
-
 /* Attributes that stand for those of the call, or for their defaults. */
 static WireList attributes_of(Inliner *in, const Scope *scope, const NodeProto *node) {
   WireList all = {0};
@@ -93,8 +87,8 @@ static WireList attributes_of(Inliner *in, const Scope *scope, const NodeProto *
   for (int i = 0; i < node->attribute.n; i++) {
     AttributeProto *a = node->attribute.data[i];
     if (scope && *a->ref_attr_name) {
-      const AttributeProto *given = attribute_named(&scope->node->attribute, a->ref_attr_name);
-      if (!given) given = attribute_named(&scope->function->attribute_proto, a->ref_attr_name);
+      const AttributeProto *given = onnx_attribute_named(&scope->node->attribute, a->ref_attr_name);
+      if (!given) given = onnx_attribute_named(&scope->function->attribute_proto, a->ref_attr_name);
       if (!given) continue;
       AttributeProto *copy = NEW(in->arena, AttributeProto);
       *copy = *given;
@@ -171,8 +165,8 @@ static bool expand_branch(Inliner *in, NodeProto *node, const AttributeProto *a,
 }
 
 static bool expand_if(Inliner *in, NodeProto *node, Scope *scope, int depth) {
-  const AttributeProto *yes = attribute_named(&node->attribute, "then_branch"),
-                       *no = attribute_named(&node->attribute, "else_branch");
+  const AttributeProto *yes = onnx_attribute_named(&node->attribute, "then_branch"),
+                       *no = onnx_attribute_named(&node->attribute, "else_branch");
   const bool whole = yes && no && node->input.n == 1;
   if (whole && !expand_branch(in, node, yes, true, scope, depth)) return false;
   if (whole && !expand_branch(in, node, no, false, scope, depth)) return false;
@@ -185,7 +179,7 @@ static bool expand(Inliner *in, const WireList *nodes, Scope *scope, int depth) 
   for (int i = 0; i < nodes->n && !in->flat->why; i++) {
     const NodeProto *node = nodes->data[i];
     const FunctionProto *function = function_of(in, node);
-    const bool branches = !function && !*domain_of(node->domain) && strcmp(node->op_type, "If") == 0;
+    const bool branches = !function && !*onnx_domain(node->domain) && strcmp(node->op_type, "If") == 0;
     if (++in->nodes > MOST_NODES) return refuse_inline(in, "it has more than 2^20 nodes");
     NodeProto *copy =
         scope || function || branches ? copied_node(in, scope, node) : (NodeProto *)(uintptr_t)node;

@@ -1,8 +1,8 @@
-/* onnx_quantized.c: operators on quantized numbers (QLinearConv, ...) as those on floats between conversions,
- * which is what they mean. So one importer does for both ways in which models are quantized. */
+/* onnx_quantized.c: operators on quantized numbers (QLinearConv, ...) as float operators between conversions,
+ * as their definitions have them. So the importer needs only one form of quantized models. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
-#include "import/onnx/onnx.h"
+#include "import/onnx/node_build.h"
 
 enum { MOST_VALUES = 4, NONE = -1 };
 /* Inputs by number: a value or a weight is followed by its scale and its zero point. */
@@ -10,7 +10,7 @@ typedef struct Frame {
   const char *op, *becomes;
   bool microsoft;         /* its domain */
   int value[MOST_VALUES]; /* ended by NONE */
-  int bias;               /* of 32 bits, or NONE; its scale is the product of those of both values */
+  int bias;               /* int32, or NONE; its scale is the product of those of both values */
   int result;             /* the scale of the result; NONE: floats */
 } Frame;
 static const Frame frames[] = {
@@ -27,116 +27,72 @@ static const Frame frames[] = {
     {"QLinearConcat", "Concat", true, {NONE}, NONE, 0},
 };
 
-typedef struct Framing {
-  Arena *arena;
-  const NodeProto *of;
-  WireList *out;
-  int named; /* tensors so far */
-} Framing;
-
-static const char *input(const Framing *f, int i) { return i < f->of->input.n ? f->of->input.data[i] : ""; }
-
-static const char *tensor_name(Framing *f) { return arena_printf(f->arena, "::%d", f->named++); }
-
-static NodeProto *add_node(Framing *f, const char *op, const char *to) {
-  NodeProto *node = NEW(f->arena, NodeProto);
-  *node = (NodeProto){.name = *f->of->name ? f->of->name : f->of->output.data[0],
-                      .op_type = op,
-                      .domain = "",
-                      .guard = f->of->guard};
-  vec_push(f->arena, node->output, to);
-  vec_push(f->arena, *f->out, node);
-  return node;
-}
-
-static void put_int(Framing *f, NodeProto *node, const char *name, int64_t value) {
-  AttributeProto *a = NEW(f->arena, AttributeProto);
-  *a = (AttributeProto){.name = name, .s = "", .ref_attr_name = "", .i = value};
-  vec_push(f->arena, node->attribute, a);
-}
-
 /* The numbers of an input as floats. */
-static const char *dequantized(Framing *f, int i, const char *scale, const char *zero, int64_t axis) {
-  const char *to = tensor_name(f);
-  NodeProto *node = add_node(f, "DequantizeLinear", to);
-  vec_push(f->arena, node->input, input(f, i));
-  vec_push(f->arena, node->input, scale);
-  vec_push(f->arena, node->input, zero);
-  put_int(f, node, "axis", axis);
+static const char *dequantized(NodeBuild *b, int i, const char *scale, const char *zero, int64_t axis) {
+  const char *to = build_tensor(b);
+  NodeProto *node = build_node(b, "DequantizeLinear", to, replaced_input(b, i), scale, zero, NULL);
+  build_attribute(b, node, "axis")->i = axis;
   return to;
 }
 
 static int64_t int_of(const NodeProto *node, const char *name) {
-  for (int i = node->attribute.n - 1; i >= 0; i--) {
-    const AttributeProto *a = node->attribute.data[i];
-    if (strcmp(a->name, name) == 0) return a->i;
-  }
-  return 0;
+  const AttributeProto *a = onnx_attribute_named(&node->attribute, name);
+  return a ? a->i : 0;
 }
 
 /* Along which its weights have scales: that of the filters or units. */
-static int64_t scale_axis(const Framing *f, const Frame *frame, int value) {
+static int64_t scale_axis(const NodeProto *of, const Frame *frame, int value) {
   if (value == 0 || strcmp(frame->becomes, "Conv") == 0) return 0;
-  return strcmp(frame->becomes, "Gemm") == 0 && int_of(f->of, "transB") ? 0 : -1;
+  return strcmp(frame->becomes, "Gemm") == 0 && int_of(of, "transB") ? 0 : -1;
 }
 
-static const char *bias(Framing *f, const Frame *frame) {
-  const char *scale = tensor_name(f);
-  NodeProto *product = add_node(f, "Mul", scale);
-  vec_push(f->arena, product->input, input(f, frame->value[0] + 1));
-  vec_push(f->arena, product->input, input(f, frame->value[1] + 1));
-  return dequantized(f, frame->bias, scale, "", 0);
+static const char *bias(NodeBuild *b, const Frame *frame) {
+  const char *scale = build_value(b, "Mul", replaced_input(b, frame->value[0] + 1),
+                                  replaced_input(b, frame->value[1] + 1), NULL);
+  return dequantized(b, frame->bias, scale, "", 0);
 }
 
-static void put_frame(Framing *f, const Frame *frame) {
+/* An input, whose scale and zero point follow it. */
+static const char *framed(NodeBuild *b, int i, int64_t axis) {
+  return dequantized(b, i, replaced_input(b, i + 1), replaced_input(b, i + 2), axis);
+}
+
+static void put_frame(NodeBuild *b, const Frame *frame) {
   WireTexts in = {0};
-  if (strcmp(frame->op, "QLinearConcat") == 0) /* behind the scale of the result */
-    for (int i = 2; i + 2 < f->of->input.n; i += 3)
-      vec_push(f->arena, in, dequantized(f, i, input(f, i + 1), input(f, i + 2), 0));
+  if (strcmp(frame->op, "QLinearConcat") == 0) /* after the scale of the result */
+    for (int i = 2; i + 2 < b->of->input.n; i += 3) vec_push(b->arena, in, framed(b, i, 0));
   for (int k = 0; frame->value[k] != NONE; k++) {
     const int i = frame->value[k];
-    vec_push(f->arena, in, dequantized(f, i, input(f, i + 1), input(f, i + 2), scale_axis(f, frame, i)));
+    vec_push(b->arena, in, framed(b, i, scale_axis(b->of, frame, i)));
   }
-  if (frame->bias != NONE && *input(f, frame->bias)) vec_push(f->arena, in, bias(f, frame));
-  const bool quantized = *input(f, frame->result) != 0;
-  const char *floats = quantized ? tensor_name(f) : f->of->output.data[0];
-  NodeProto *node = add_node(f, frame->becomes, floats);
+  if (frame->bias != NONE && *replaced_input(b, frame->bias)) vec_push(b->arena, in, bias(b, frame));
+  const char *scale = replaced_input(b, frame->result), *result = replaced_output(b, 0);
+  const char *floats = *scale ? build_tensor(b) : result;
+  NodeProto *node = build_node(b, frame->becomes, floats, NULL);
   node->input = in;
-  node->attribute = f->of->attribute;
-  if (!quantized) return;
-  NodeProto *result = add_node(f, "QuantizeLinear", f->of->output.data[0]);
-  vec_push(f->arena, result->input, floats);
-  vec_push(f->arena, result->input, input(f, frame->result));
-  vec_push(f->arena, result->input, input(f, frame->result + 1));
+  node->attribute = b->of->attribute;
+  if (*scale)
+    build_node(b, "QuantizeLinear", result, floats, scale, replaced_input(b, frame->result + 1), NULL);
 }
 
 /* ConvInteger, MatMulInteger: the same with scales of 1. */
-static void put_integer(Framing *f, const char *op) {
-  WireTexts in = {0};
-  const char *one = tensor_name(f);
-  NodeProto *constant = add_node(f, "Constant", one);
-  AttributeProto *a = NEW(f->arena, AttributeProto);
-  *a = (AttributeProto){.name = "value_float", .s = "", .ref_attr_name = "", .f = 1};
-  vec_push(f->arena, constant->attribute, a);
-  for (int i = 0; i < 2; i++) vec_push(f->arena, in, dequantized(f, i, one, input(f, i + 2), 0));
-  NodeProto *node = add_node(f, op, f->of->output.data[0]);
-  node->input = in;
-  node->attribute = f->of->attribute;
+static void put_integer(NodeBuild *b, const char *op) {
+  const char *one = build_tensor(b), *in[2];
+  build_number(b, one, 1);
+  for (int i = 0; i < 2; i++) in[i] = dequantized(b, i, one, replaced_input(b, i + 2), 0);
+  build_node(b, op, replaced_output(b, 0), in[0], in[1], NULL)->attribute = b->of->attribute;
 }
 
-static bool scales_product(const NodeProto *node) { /* by a factor of its own */
-  for (int i = 0; i < node->attribute.n; i++) {
-    const AttributeProto *a = node->attribute.data[i];
-    if (strcmp(a->name, "alpha") == 0 && a->f != 1) return strcmp(node->op_type, "QGemm") == 0;
-  }
-  return false;
+static bool scales_product(const NodeProto *node) { /* with a factor besides the scales */
+  const AttributeProto *alpha = onnx_attribute_named(&node->attribute, "alpha");
+  return alpha && alpha->f != 1 && strcmp(node->op_type, "QGemm") == 0;
 }
 
 static const Frame *frame_of(const NodeProto *node) {
-  const bool microsoft = strcmp(node->domain, "com.microsoft") == 0;
-  const bool own = !*node->domain || strcmp(node->domain, "ai.onnx") == 0;
+  const char *domain = onnx_domain(node->domain);
   for (size_t i = 0; i < sizeof frames / sizeof *frames; i++)
-    if (strcmp(frames[i].op, node->op_type) == 0 && (frames[i].microsoft ? microsoft : own))
+    if (strcmp(frames[i].op, node->op_type) == 0 &&
+        strcmp(domain, frames[i].microsoft ? "com.microsoft" : "") == 0)
       return &frames[i];
   return NULL;
 }
@@ -154,17 +110,16 @@ static NodeProto *plain_node(Arena *arena, NodeProto *node) {
 
 void onnx_frames(Arena *arena, WireList *nodes) {
   WireList out = {0};
-  Framing f = {.arena = arena, .out = &out};
+  NodeBuild b = {.arena = arena, .out = &out, .prefix = "::"};
   for (int i = 0; i < nodes->n; i++) {
     NodeProto *node = nodes->data[i];
     const Frame *frame = frame_of(node);
-    f.of = node;
-    const bool own = !*node->domain || strcmp(node->domain, "ai.onnx") == 0;
+    b.of = node;
     if (node->output.n == 0 || int_of(node, "channels_last") || scales_product(node))
       vec_push(arena, out, node);
-    else if (frame) put_frame(&f, frame);
-    else if (own && strcmp(node->op_type, "ConvInteger") == 0) put_integer(&f, "Conv");
-    else if (own && strcmp(node->op_type, "MatMulInteger") == 0) put_integer(&f, "MatMul");
+    else if (frame) put_frame(&b, frame);
+    else if (node_is(node, "ConvInteger")) put_integer(&b, "Conv");
+    else if (node_is(node, "MatMulInteger")) put_integer(&b, "MatMul");
     else vec_push(arena, out, plain_node(arena, node));
   }
   *nodes = out;

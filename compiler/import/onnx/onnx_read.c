@@ -225,9 +225,9 @@ static void read_nodes(Reader *r, const WireList *nodes) {
   o->node = NEW_ARRAY(o->arena, OnnxNode, o->nnodes + 1);
   for (int i = 0; i < o->nnodes; i++) {
     const NodeProto *proto = nodes->data[i];
-    const bool own = !*proto->domain || strcmp(proto->domain, "ai.onnx") == 0;
-    o->node[i] = (OnnxNode){.op = own ? proto->op_type
-                                      : arena_printf(o->arena, "%s::%s", proto->domain, proto->op_type),
+    o->node[i] = (OnnxNode){.op = *onnx_domain(proto->domain)
+                                      ? arena_printf(o->arena, "%s::%s", proto->domain, proto->op_type)
+                                      : proto->op_type,
                             .name = proto->name,
                             .index = i,
                             .nin = proto->input.n,
@@ -293,8 +293,7 @@ static int opset_of(const ModelProto *model) {
   int64_t opset = 1;
   for (int i = 0; i < model->opset_import.n; i++) {
     const OperatorSetIdProto *set = model->opset_import.data[i];
-    const bool own = !*set->domain || strcmp(set->domain, "ai.onnx") == 0;
-    if (own && set->version > opset && set->version < 1000) opset = set->version;
+    if (!*onnx_domain(set->domain) && set->version > opset && set->version < 1000) opset = set->version;
   }
   return (int)opset;
 }
@@ -435,12 +434,14 @@ const char *onnx_metadata(const OnnxNode *node, const char *key) {
 }
 
 /* ---- attributes ---- */
-const AttributeProto *onnx_attribute(const OnnxNode *node, const char *name) {
-  for (int i = node->attribute.n - 1; i >= 0; i--) {
-    const AttributeProto *attribute = node->attribute.data[i];
-    if (strcmp(attribute->name, name) == 0) return attribute;
-  }
+const AttributeProto *onnx_attribute_named(const WireList *list, const char *name) {
+  for (int i = list->n - 1; i >= 0; i--)
+    if (strcmp(((const AttributeProto *)list->data[i])->name, name) == 0) return list->data[i];
   return NULL;
+}
+
+const AttributeProto *onnx_attribute(const OnnxNode *node, const char *name) {
+  return onnx_attribute_named(&node->attribute, name);
 }
 
 int64_t onnx_int(const OnnxNode *node, const char *name, int64_t otherwise) {
