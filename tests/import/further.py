@@ -45,6 +45,19 @@ case("dynamic", [
      "bshape": numbers(1, 8, 1, 1), "rows": numbers(1, 8, 6), "flat": numbers(1, 4), "B": (1, 32),
      "Ws": f32([0.02]), "Wz": np.int8([1]), "Rs": f32([0.01]), "Rz": np.int8([-4])})
 
+case("dynamic_shared", [
+    node("DynamicQuantizeLinear", "x", "xq xs xz"), node("MatMulInteger", "xq m xz mz", "ai"),
+    node("Cast", "ai", "af", to=1), node("Mul", "xs ms", "as"), node("Mul", "af as", "a"),
+    node("DynamicQuantizeLSTM", "a W R B     Ws Wz Rs Rz", "- b", hidden_size=4, domain="com.microsoft"),
+    node("DynamicQuantizeLSTM", "b W R B     Ws Wz Rs Rz", "- c", hidden_size=4, domain="com.microsoft"),
+    node("DynamicQuantizeLinear", "c", "cq cs cz"), node("MatMulInteger", "cq m cz mz", "di"),
+    node("Cast", "di", "df", to=1), node("Mul", "cs ms", "ds"), node("Mul", "df ds", "d"),
+    node("Reshape", "d flat", "y")],
+    {"x": [1, 1, 4]}, "y",
+    {"m": draw.integers(-90, 90, (4, 4)).astype(np.int8), "mz": np.int8(5), "ms": f32(0.02),
+     "flat": numbers(1, 4), "W": draw.integers(-90, 90, (1, 4, 16)).astype(np.int8), "R": eight["R"],
+     "B": (1, 32), "Ws": f32([0.02]), "Wz": np.int8([1]), "Rs": f32([0.01]), "Rz": np.int8([-4])})
+
 
 # ---- windows
 case("padded_by_axis", [

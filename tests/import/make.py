@@ -125,29 +125,29 @@ def floats(made):
     """A dynamically quantized model without the rounding of values: its weights as floats."""
     made = onnx.ModelProto.FromString(made.SerializeToString())
     arrays = {w.name: numpy_helper.to_array(w).astype(np.float32) for w in made.graph.initializer}
-    added = []
+    added = {}  # by name: nodes may share weights
     for old in made.graph.node:
         names = list(old.input)
         if old.op_type == "DynamicQuantizeLinear":
-            added += [numpy_helper.from_array(f32(k), old.output[2 - k]) for k in (1, 0)]
+            added |= {old.output[2 - k]: f32(k) for k in (1, 0)}
             names, old.op_type = names[:1], "Identity"
             del old.output[1:]
         elif old.op_type in ("MatMulInteger", "ConvInteger"):
-            added.append(numpy_helper.from_array(arrays[names[1]] - arrays[names[3]], names[1] + ".floats"))
+            added[names[1] + ".floats"] = arrays[names[1]] - arrays[names[3]]
             names, old.op_type = [names[0], names[1] + ".floats"], old.op_type[:-len("Integer")]
         elif old.op_type == "DynamicQuantizeLSTM":
             for i, scale in (1, 8), (2, 10):
                 zero, factor = (arrays[names[k]].reshape(-1, 1, 1) for k in (scale + 1, scale))
                 w = (arrays[names[i]] - zero) * factor
                 names[i] += ".floats"
-                added.append(numpy_helper.from_array(np.ascontiguousarray(w.transpose(0, 2, 1)), names[i]))
+                added[names[i]] = np.ascontiguousarray(w.transpose(0, 2, 1))
             names, old.op_type, old.domain = names[:8], "LSTM", ""
         elif old.op_type in ("Floor", "Cast"):
             old.op_type = "Identity"
             old.ClearField("attribute")
         old.ClearField("input")
         old.input.extend(names)
-    made.graph.initializer.extend(added)
+    made.graph.initializer.extend(numpy_helper.from_array(array, name) for name, array in added.items())
     return made
 
 

@@ -45,8 +45,8 @@ static void put_quantize(Rewriter *r) {
 /* The floats of an int8 constant; its scale is another constant, or NULL: 1. */
 static const char *weight_floats(NodeBuild *b, const char *constant, const char *scale, const char *zero,
                                  int axis) {
-  const char *to = arena_printf(b->arena, "%s::floats", constant);
-  if (!scale) build_number(b, scale = arena_printf(b->arena, "%s::one", constant), 1);
+  const char *to = build_tensor(b);
+  if (!scale) build_number(b, scale = build_tensor(b), 1);
   build_attribute(b, build_node(b, "DequantizeLinear", to, constant, scale, zero, NULL), "axis")->i = axis;
   return to;
 }
@@ -60,8 +60,9 @@ static void put_product(NodeBuild *b, const char *op, int axis) {
 /* W or R of a recurrent layer: stored as int8 [directions][inputs][gates*units], with a scale and a zero
  * point for each direction; returns the floats as LSTM has them. */
 static const char *recurrent_weight(NodeBuild *b, int weight, int scale) {
-  const char *name = replaced_input(b, weight), *to = arena_printf(b->arena, "%s::turned", name);
-  const char *floats = weight_floats(b, name, replaced_input(b, scale), replaced_input(b, scale + 1), 0);
+  const char *to = build_tensor(b);
+  const char *floats =
+      weight_floats(b, replaced_input(b, weight), replaced_input(b, scale), replaced_input(b, scale + 1), 0);
   AttributeProto *perm = build_attribute(b, build_node(b, "Transpose", to, floats, NULL), "perm");
   const int64_t order[] = {0, 2, 1};
   for (int i = 0; i < 3; i++) vec_push(b->arena, perm->ints, order[i]);
@@ -109,7 +110,7 @@ static void put_node(Rewriter *r, NodeProto *node) {
 int onnx_dynamic(Arena *arena, const GraphProto *graph, OnnxFlat *flat) {
   const WireList *nodes = &flat->nodes;
   WireList out = {0};
-  Rewriter r = {.build = {.arena = arena, .out = &out}};
+  Rewriter r = {.build = {.arena = arena, .out = &out, .prefix = "::dynamic"}};
   int found = 0;
   for (int i = 0; i < nodes->n; i++) {
     const char *op = ((NodeProto *)nodes->data[i])->op_type;
