@@ -19,11 +19,16 @@ void gradient_add(Gradient *gradient, Node *input, Node *contribution) {
     vec_push(gradient->graph->arena, gradient->part[input->id], contribution);
 }
 
+Node *gradient_operand(Gradient *gradient, const Op *op, Node *node, int k, int nin, Node *const *in) {
+  Node *operand = node->in[k];
+  if (!gradient_wanted(gradient, operand)) return NULL;
+  Node *dx = graph_hidden(gradient->graph, op, node, operand->shape, RESULT_SAMPLE, nin, in);
+  gradient_add(gradient, operand, dx);
+  return dx;
+}
+
 void gradient_input(Gradient *gradient, const Op *op, Node *node, int nin, Node *const *in) {
-  Node *input = node->in[0];
-  if (gradient_wanted(gradient, input))
-    gradient_add(gradient, input,
-                 graph_hidden(gradient->graph, op, node, input->shape, RESULT_SAMPLE, nin, in));
+  gradient_operand(gradient, op, node, 0, nin, in);
 }
 
 Node *gradient_sum(Gradient *gradient, const Op *op, Node *of, int weight, int nin, Node *const *in) {

@@ -112,8 +112,10 @@ bool gradient_trained(const Gradient *, const Node *,
                       int weight); /* is that parameter trained (there, and not frozen)? */
 Graph *gradient_graph(Gradient *);
 void gradient_add(Gradient *, Node *input, Node *contribution); /* several are summed */
-/* If the gradient of node->in[0] is wanted, what the operator makes of `in` is added to it. */
-void gradient_input(Gradient *, const Op *, Node *node, int nin, Node *const *in);
+/* If the gradient of node->in[k] is wanted, the result of the operator on `in` is added to it, and returned;
+ * else NULL. */
+Node *gradient_operand(Gradient *, const Op *, Node *node, int k, int nin, Node *const *in);
+void gradient_input(Gradient *, const Op *, Node *node, int nin, Node *const *in); /* of node->in[0] */
 /* A RESULT_SUM node of this operator into the gradient of node->weight[k]. */
 Node *gradient_sum(Gradient *, const Op *, Node *of, int weight, int nin, Node *const *in);
 

@@ -152,7 +152,13 @@ static void finish_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int par
   lower_store(l, walk_load(l, *from, y, x, c, part, lanes), y, x, c, part, lanes);
 }
 
-void walk_finish(Lower *l, Buf *from, Extent e) { walk_pixels(l, e, finish_body, &from); }
+Buf *walk_sum_begin(Lower *l, Extent e) {
+  return l->kernel->nchain ? lower_scratch(l, "sum", 3, (int64_t[]){e.h, e.w, e.c}) : l->out;
+}
+
+void walk_sum_end(Lower *l, Buf *sum, Extent e) {
+  if (sum != l->out) walk_pixels(l, e, finish_body, &sum);
+}
 
 /* ---- rows ---- */
 static int whole_lanes(const Lower *l, int64_t channels) { /* the widest vector that a row fills */

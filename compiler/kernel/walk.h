@@ -52,7 +52,8 @@ Val walk_row_max(Lower *, Buf *, const Ix *y, const Ix *x, int64_t channels);
 Val walk_row_sum(Lower *, int64_t channels, const Ix *y, const Ix *x, WalkValue,
                  const void *context);   /* the value of lanes beyond `part` must be 0 */
 void walk_clear(Lower *, Buf *, Extent); /* zeros, for what is added up there */
-/* The result, element by element, from a value of it: where a sum had to be collected in another buffer
- * before the fused nodes. */
-void walk_finish(Lower *, Buf *from, Extent);
+/* The buffer in which a result is summed up: the result itself, or scratch if nodes are fused after it, which
+ * walk_sum_end copies to the result. begin: before nest_fn. */
+Buf *walk_sum_begin(Lower *, Extent);
+void walk_sum_end(Lower *, Buf *sum, Extent);
 #endif

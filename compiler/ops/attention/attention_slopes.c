@@ -203,7 +203,7 @@ static void slopes_lower(Lower *l) {
   if (!by_head) e = (Extent){1, 1, e.h * e.w, e.c};
   w.p = lower_scratch(l, "p", 1, &w.a.m);
   w.ds = lower_scratch(l, "ds", 1, &w.a.m);
-  w.to = l->kernel->nchain ? lower_scratch(l, "sums", 3, (int64_t[]){e.h, e.w, e.c}) : l->out;
+  w.to = walk_sum_begin(l, e);
   nest_fn(b, b->name, false);
   walk_clear(l, w.to, e);
   NEST_FOR(b, u, w.a.heads / w.a.shared)
@@ -215,7 +215,7 @@ static void slopes_lower(Lower *l) {
         w.i = &i;
         query_slopes(&w);
       }
-  if (w.to != l->out) walk_finish(l, w.to, e);
+  walk_sum_end(l, w.to, e);
 }
 
 static Cost slopes_cost(const Node *node) {

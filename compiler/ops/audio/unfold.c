@@ -78,8 +78,7 @@ static void back_lower(Lower *l) {
   const Node *node = node_forward(l->node);
   const Extent in = shape_extent(l->node->shape), e = shape_extent(node->shape);
   const Window *w = node->window;
-  const int64_t dim[] = {1, in.w, in.c};
-  Buf *sum = l->kernel->nchain ? lower_scratch(l, "sum", 3, dim) : l->out;
+  Buf *sum = walk_sum_begin(l, in);
   nest_fn(b, b->name, false);
   walk_clear(l, sum, in);
   NEST_FOR(b, t, e.n)
@@ -91,7 +90,7 @@ static void back_lower(Lower *l) {
           nest_store(b, at, add(nest_load(b, at, 1), nest_load(b, nest_at(b, l->in[0], t, n, c), 1)));
         }
     }
-  if (sum != l->out) walk_finish(l, sum, in);
+  walk_sum_end(l, sum, in);
 }
 
 static const Op op_back = {.name = "unfold input gradient", .eval = back_run, .lower = back_lower};

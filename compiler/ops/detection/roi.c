@@ -133,26 +133,3 @@ void roi_channels(Lower *l, int64_t channels, RoiBody body, const void *context)
     body(l, &c, 1, (int)rest, walk_lanes(l, rest), context);
   }
 }
-
-/* ---- the backward pass ---- */
-void roi_gradient(Gradient *gradient, Node *node, const Op *op, int nin, Node *const *in) {
-  Node *features = node->in[1];
-  if (gradient_wanted(gradient, features))
-    gradient_add(gradient, features,
-                 graph_hidden(gradient_graph(gradient), op, node, features->shape, RESULT_SAMPLE, nin, in));
-}
-
-static Extent features_of(const Roi *roi) {
-  return (Extent){1, roi->length[0], roi->length[1], roi->channels};
-}
-
-Buf *roi_sum_begin(Lower *l, const Roi *roi) {
-  const int64_t dim[] = {roi->length[0], roi->length[1], roi->channels};
-  return l->kernel->nchain ? lower_scratch(l, "sum", 3, dim) : l->out;
-}
-
-void roi_sum_clear(Lower *l, const Roi *roi, Buf *sum) { walk_clear(l, sum, features_of(roi)); }
-
-void roi_sum_end(Lower *l, const Roi *roi, Buf *sum) {
-  if (sum != l->out) walk_finish(l, sum, features_of(roi));
-}

@@ -25,10 +25,4 @@ LoopKind roi_rows(const Lower *, const Roi *, int64_t work);
  * part. */
 typedef void RoiBody(Lower *, const Ix *c, int count, int part, int lanes, const void *context);
 void roi_channels(Lower *, int64_t channels, RoiBody, const void *context);
-
-/* The gradient of the features: sums of what regions give, in scratch where something is fused behind. */
-void roi_gradient(Gradient *, Node *, const Op *, int nin, Node *const *in);
-Buf *roi_sum_begin(Lower *, const Roi *); /* before nest_fn */
-void roi_sum_clear(Lower *, const Roi *, Buf *sum);
-void roi_sum_end(Lower *, const Roi *, Buf *sum);
 #endif

@@ -303,19 +303,20 @@ static void scatter_bin(Lower *l, const Ix *c, int count, int part, int lanes, c
 
 static void back_lower(Lower *l) {
   Work w = {.l = l, .align = align_of(l->node), .boxes = l->in[1]};
-  w.features = roi_sum_begin(l, &w.align.roi);
+  const Extent e = shape_extent(l->node->shape);
+  w.features = walk_sum_begin(l, e);
   make_tables(&w, SERIAL);
   nest_fn(l->b, l->b->name, false);
-  roi_sum_clear(l, &w.align.roi, w.features);
+  walk_clear(l, w.features, e);
   each_bin(&w, SERIAL, scatter_bin);
-  roi_sum_end(l, &w.align.roi, w.features);
+  walk_sum_end(l, w.features, e);
 }
 
 static const Op op_back = {
     .name = "roi_align input gradient", .cost = cost, .eval = back_eval, .lower = back_lower};
 
 static void gradient(Gradient *gradient, Node *node, Node *dy) {
-  roi_gradient(gradient, node, &op_back, 2, (Node *[]){dy, node->in[0]});
+  gradient_operand(gradient, &op_back, node, 1, 2, (Node *[]){dy, node->in[0]});
 }
 
 const Op op_roi_align = {

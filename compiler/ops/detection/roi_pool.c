@@ -215,17 +215,18 @@ static void scatter_largest(Lower *l, const Ix *c, int count, int part, int lane
 
 static void back_lower(Lower *l) {
   Work w = {.l = l, .roi = roi_of(l->node), .boxes = l->in[1], .features = l->in[2]};
-  w.sum = roi_sum_begin(l, &w.roi);
+  const Extent e = shape_extent(l->node->shape);
+  w.sum = walk_sum_begin(l, e);
   nest_fn(l->b, l->b->name, false);
-  roi_sum_clear(l, &w.roi, w.sum);
+  walk_clear(l, w.sum, e);
   each_region(&w, SERIAL, scatter_largest);
-  roi_sum_end(l, &w.roi, w.sum);
+  walk_sum_end(l, w.sum, e);
 }
 
 static const Op op_back = {.name = "roi_pool input gradient", .eval = back_eval, .lower = back_lower};
 
 static void gradient(Gradient *gradient, Node *node, Node *dy) {
-  roi_gradient(gradient, node, &op_back, 3, (Node *[]){dy, node->in[0], node->in[1]});
+  gradient_operand(gradient, &op_back, node, 1, 3, (Node *[]){dy, node->in[0], node->in[1]});
 }
 
 const Op op_roi_pool = {

@@ -292,16 +292,17 @@ static void spread_one(const Sample *sample, const void *context) {
 static void level_lower(Lower *l) { /* dy, places, weights */
   Nest *b = l->b;
   Spread s = {.l = l, .d = deform_of(l->node), .dy = l->in[0], .places = l->in[1], .weights = l->in[2]};
-  s.image = index_sum_begin(l);
+  const Extent e = shape_extent(l->node->shape);
+  s.image = walk_sum_begin(l, e);
   nest_fn(b, b->name, false);
-  index_sum_clear(l, s.image);
+  walk_clear(l, s.image, e);
   NEST_FOR(b, i, s.d.queries)
     NEST_FOR(b, head, s.d.heads) {
       s.query = &i;
       s.head = &head;
       each_sampled_place(&s, l->node->hidden->wrt, false, spread_one);
     }
-  index_sum_end(l, s.image);
+  walk_sum_end(l, s.image, e);
 }
 
 static void slope_of_sample(const Sample *sample, const void *context) {
@@ -357,21 +358,15 @@ static const Op op_level = {.name = "deformable_attention level gradient",
                               .lower = weights_lower};
 
 static void gradient(Gradient *gradient, Node *node, Node *dy) {
-  Graph *graph = gradient_graph(gradient);
   Node *in[MOST_INPUTS + 1] = {dy, node->in[PLACES], node->in[SHARES]};
   const int levels = level_count(node);
   for (int level = 0; level < levels; level++) {
-    Node *image = in[3 + level] = node->in[level_input(level)];
-    if (!gradient_wanted(gradient, image)) continue;
-    Node *dx = graph_hidden(graph, &op_level, node, image->shape, RESULT_SAMPLE, 3, in);
-    dx->hidden->wrt = level;
-    gradient_add(gradient, image, dx);
+    in[3 + level] = node->in[level_input(level)];
+    Node *dx = gradient_operand(gradient, &op_level, node, level_input(level), 3, in);
+    if (dx) dx->hidden->wrt = level;
   }
   for (int k = PLACES; k <= SHARES; k++)
-    if (gradient_wanted(gradient, node->in[k]))
-      gradient_add(gradient, node->in[k],
-                   graph_hidden(graph, k == PLACES ? &op_places : &op_weights, node, node->in[k]->shape,
-                                RESULT_SAMPLE, 3 + levels, in));
+    gradient_operand(gradient, k == PLACES ? &op_places : &op_weights, node, k, 3 + levels, in);
 }
 
 const Op op_deformable_attention = {

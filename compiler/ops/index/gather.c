@@ -134,11 +134,12 @@ static void lower(Lower *l) {
 /* ---- the gradient: inputs dy and the index ---- */
 static void back_lower(Lower *l) {
   Work w = {.table = table_of(l->node), .in = l->node->shape, .dy = l->in[0]};
-  w.x = index_sum_begin(l);
+  const Extent e = shape_extent(w.in);
+  w.x = walk_sum_begin(l, e);
   nest_fn(l->b, l->b->name, false);
-  index_sum_clear(l, w.x);
+  walk_clear(l, w.x, e);
   gather_positions(l, &w, l->in[1], SERIAL);
-  index_sum_end(l, w.x);
+  walk_sum_end(l, w.x, e);
 }
 
 static const Op op_back = {.name = "gather input gradient", .eval = back_eval, .lower = back_lower};

@@ -209,11 +209,11 @@ static void back_lower(Lower *l) {
   Work w = grid_work(l);
   w.dy = l->in[0];
   w.grid = l->in[1];
-  w.from = index_sum_begin(l);
+  w.from = walk_sum_begin(l, w.image);
   nest_fn(l->b, l->b->name, false);
-  index_sum_clear(l, w.from);
+  walk_clear(l, w.from, w.image);
   each_grid_point(&w, SERIAL, spread_point);
-  index_sum_end(l, w.from);
+  walk_sum_end(l, w.from, w.image);
 }
 
 static void slope_point(const Sample *sample, const void *context) {
@@ -250,10 +250,8 @@ static const Op op_back = {.name = "grid_sample input gradient",
 static void gradient(Gradient *gradient, Node *node, Node *dy) {
   Node *image = node->in[0], *grid = node->in[1];
   gradient_input(gradient, &op_back, node, 2, (Node *[]){dy, grid});
-  if (gradient_wanted(gradient, grid) && !sampling_of(node).nearest)
-    gradient_add(gradient, grid,
-                 graph_hidden(gradient_graph(gradient), &op_points, node, grid->shape, RESULT_SAMPLE, 3,
-                              (Node *[]){dy, image, grid}));
+  if (!sampling_of(node).nearest)
+    gradient_operand(gradient, &op_points, node, 1, 3, (Node *[]){dy, image, grid});
 }
 
 const Op op_grid_sample = {

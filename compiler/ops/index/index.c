@@ -61,16 +61,3 @@ void index_choose(Lower *l, Extent e, Val number, IndexBody body, const void *co
     }
   }
 }
-
-/* ---- sums ---- */
-Buf *index_sum_begin(Lower *l) {
-  const Extent e = shape_extent(l->node->shape);
-  const int64_t dim[] = {e.h, e.w, e.c};
-  return l->kernel->nchain ? lower_scratch(l, "sum", 3, dim) : l->out;
-}
-
-void index_sum_clear(Lower *l, Buf *sum) { walk_clear(l, sum, shape_extent(l->node->shape)); }
-
-void index_sum_end(Lower *l, Buf *sum) {
-  if (sum != l->out) walk_finish(l, sum, shape_extent(l->node->shape));
-}

@@ -27,9 +27,4 @@ typedef struct IndexPixel {
 } IndexPixel;
 typedef void IndexBody(Lower *, const IndexPixel *, const void *context);
 void index_choose(Lower *, Extent, Val number, IndexBody, const void *context);
-
-/* A sum over choices as the result: zeros first; in scratch where something is fused behind. */
-Buf *index_sum_begin(Lower *); /* before nest_fn */
-void index_sum_clear(Lower *, Buf *sum);
-void index_sum_end(Lower *, Buf *sum);
 #endif

@@ -225,10 +225,7 @@ static const Op op_back = {.name = "rotary input gradient", .eval = back_eval, .
 static void gradient(Gradient *gradient, Node *node, Node *dy) {
   gradient_input(gradient, &op_back, node, 3, (Node *[]){dy, node->in[COSINE], node->in[SINE]});
   for (int k = COSINE; k <= SINE; k++)
-    if (gradient_wanted(gradient, node->in[k]))
-      gradient_add(gradient, node->in[k],
-                   graph_hidden(gradient_graph(gradient), k == SINE ? &op_sine : &op_cosine, node,
-                                node->in[k]->shape, RESULT_SAMPLE, 2, (Node *[]){dy, node->in[X]}));
+    gradient_operand(gradient, k == SINE ? &op_sine : &op_cosine, node, k, 2, (Node *[]){dy, node->in[X]});
 }
 
 const Op op_rotary = {

@@ -125,16 +125,17 @@ static void back_eval(const Eval *eval) {
 static void back_lower(Lower *l) {
   Nest *b = l->b;
   const int64_t n = shape_row_elements(l->node->shape), k = arg_int(node_forward(l->node), "k");
-  Buf *sum = index_sum_begin(l);
+  const Extent e = shape_extent(l->node->shape);
+  Buf *sum = walk_sum_begin(l, e);
   nest_fn(b, b->name, false);
-  index_sum_clear(l, sum);
+  walk_clear(l, sum, e);
   NEST_FOR(b, i, k) NEST_CHOSEN(b, c, nest_load(b, nest_at(b, l->in[1], 0, i, 1), 1), 0, n) {
       const Ix zero = {0};
       walk_put(l, sum,
                add(walk_load(l, sum, &zero, &zero, &c, 1, 1), nest_load(b, nest_at(b, l->in[0], 0, i, 0), 1)),
                &zero, &zero, &c, 1, 1);
     }
-  index_sum_end(l, sum);
+  walk_sum_end(l, sum, e);
 }
 
 static const Op op_back = {.name = "topk input gradient", .eval = back_eval, .lower = back_lower};

@@ -205,8 +205,7 @@ static PoolTarget target_of(Lower *l, const Pool *p) { /* before nest_fn */
     if (!inside || !covers) target.sum = target.sum == POOL_FINAL ? POOL_ONCE : target.sum;
     if (outputs > 1 && w->stride[axis] < reach) target.sum = POOL_ADD;
   }
-  if (target.sum != POOL_FINAL && l->kernel->nchain)
-    target.buf = lower_scratch(l, "sum", 3, (int64_t[]){p->large.h, p->large.w, p->large.c});
+  if (target.sum != POOL_FINAL) target.buf = walk_sum_begin(l, p->large);
   return target;
 }
 
@@ -225,5 +224,5 @@ void pool_lower_gradient(Lower *l, PoolBody body) {
   nest_fn(l->b, l->b->name, false);
   if (target.sum != POOL_FINAL) walk_clear(l, target.buf, pool.large);
   pool_walk(l, &pool, body, &target);
-  if (target.buf != l->out) walk_finish(l, target.buf, pool.large);
+  walk_sum_end(l, target.buf, pool.large);
 }
