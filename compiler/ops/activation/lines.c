@@ -1,4 +1,4 @@
-/* lines.c: operators over one axis of positions, channel by channel. */
+/* lines.c: operators along one axis: their shape, their meaning along any axis, and nests along positions. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/activation/lines.h"
 #include <string.h>
@@ -40,24 +40,29 @@ static Lines axis_lines(const Node *node) {
   return (Lines){{down ? 1 : e.h, across ? 1 : e.w}, {down ? e.h : 1, across ? e.w : 1}};
 }
 
-/* ---- eval ---- */
+/* ---- the meaning, along any axis ---- */
+/* Where element i of a line is. */
+static int64_t line_position(const Node *node, const Lines *k, int64_t line, int64_t i) {
+  const Extent e = shape_extent(node->shape);
+  if (arg_is(node, "axis", "channels")) return line * e.c + i;
+  const int64_t c = line % e.c, y = line / e.c / k->lines[1], x = line / e.c % k->lines[1];
+  return ((y + i / k->size[1]) * e.w + x + i % k->size[1]) * e.c + c;
+}
+
 void lines_run(const Eval *eval, LinesEval of_line) {
   const Node *node = eval->node;
   const Extent e = shape_extent(node->shape);
   const Lines k = axis_lines(node);
-  const int64_t n = k.size[0] * k.size[1];
+  const int64_t n = arg_is(node, "axis", "channels") ? e.c : k.size[0] * k.size[1];
   Arena *arena = arena_new();
   double *in[MOST_LINE_INPUTS], *out = NEW_ARRAY(arena, double, n);
   for (int i = 0; i < node->nin; i++) in[i] = NEW_ARRAY(arena, double, n);
-  for (int64_t line = 0; line < k.lines[0] * k.lines[1] * e.c; line++) {
-    const int64_t c = line % e.c, y = line / e.c / k.lines[1], x = line / e.c % k.lines[1];
-    for (int64_t i = 0; i < n; i++) {
-      const int64_t at = ((y + i / k.size[1]) * e.w + x + i % k.size[1]) * e.c + c;
-      for (int input = 0; input < node->nin; input++) in[input][i] = eval->in[input][at];
-    }
-    of_line(node, n, in, out);
+  for (int64_t line = 0; line < e.h * e.w * e.c / n; line++) {
     for (int64_t i = 0; i < n; i++)
-      eval->out[((y + i / k.size[1]) * e.w + x + i % k.size[1]) * e.c + c] = out[i];
+      for (int input = 0; input < node->nin; input++)
+        in[input][i] = eval->in[input][line_position(node, &k, line, i)];
+    of_line(node, n, in, out);
+    for (int64_t i = 0; i < n; i++) eval->out[line_position(node, &k, line, i)] = out[i];
   }
   arena_free(arena);
 }

@@ -1,5 +1,5 @@
-/* lines.h: operators over one axis of positions, or over all positions, channel by channel: what softmax,
- * log_softmax and l2norm do with axis=. */
+/* lines.h: operators along one axis, the argument axis= of softmax, log_softmax and l2norm. A line is the
+ * channels of a pixel, or one channel along positions. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_LINES_H
 #define CNNC_LINES_H
@@ -14,23 +14,23 @@
    0,                                                                                                        \
    "channels length height width positions"}
 
-/* The shape rule. Where the axis is not the channels, `other` takes the place of the operator. */
+/* The shape rule. Where the axis is not the channels, the node's operator becomes `other`. */
 void lines_shape(ShapeContext *, Node *, const Op *other);
 
-/* eval: in and out of one line, of as many elements as `n` says. */
+/* The meaning, along any axis: one line of n elements. */
 typedef void LinesEval(const Node *, int64_t n, double *const *in, double *out);
 void lines_run(const Eval *, LinesEval);
 
-/* The nest: for each line, in vectors of channels. */
+/* The nest of `other`: lines along positions, in vectors of channels. */
 typedef struct Line {
   Lower *l;
   const Ix *y, *x, *c; /* where the line begins */
   int part, lanes;
-  int64_t size[2]; /* of the line, along height and width */
+  int64_t size[2]; /* elements along height and width */
 } Line;
 typedef void LinesBody(const Line *);
 void lines_lower(Lower *, LinesBody);
-/* The value of an element of the line, from what the inputs have there. */
+/* The value of an element of the line, from that element of the inputs. */
 typedef Val LineValue(const Line *, Val const *in, const void *context);
 Val line_sum(const Line *, const char *name, LineValue, const void *context);
 Val line_max(const Line *); /* of in[0] */

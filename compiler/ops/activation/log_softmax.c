@@ -8,14 +8,12 @@
 
 static const Param params[] = {LINES_AXIS, {0}};
 
-static void run(const Eval *eval) {
-  const Extent e = shape_extent(eval->node->shape);
-  for (int64_t p = 0; p < e.h * e.w; p++) {
-    const double *x = eval->in[0] + p * e.c;
-    double largest, log_sum = softmax_log_sum(x, e.c, &largest);
-    for (int64_t c = 0; c < e.c; c++) eval->out[p * e.c + c] = x[c] - largest - log_sum;
-  }
+static void log_line_run(const Node *node, int64_t n, double *const *in, double *out) {
+  double largest, log_sum = softmax_log_sum(in[0], n, &largest);
+  (void)node;
+  for (int64_t i = 0; i < n; i++) out[i] = in[0][i] - largest - log_sum;
 }
+static void run(const Eval *eval) { lines_run(eval, log_line_run); }
 
 static Val log_of_sum(Nest *b, Val sum) { return nest_let(b, "log_sum", vlog(sum)); }
 
@@ -29,15 +27,13 @@ static void shifted_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int pa
 static void lower(Lower *l) { softmax_lower_rows(l, log_of_sum, shifted_body); }
 
 /* ---- input gradient: dx = dy - exp(y) * sum of dy; inputs dy, y ---- */
-static void gradient_run(const Eval *eval) {
-  const Extent e = shape_extent(eval->node->shape);
-  for (int64_t p = 0; p < e.h * e.w; p++) {
-    const double *dy = eval->in[0] + p * e.c, *y = eval->in[1] + p * e.c;
-    double sum = 0;
-    for (int64_t c = 0; c < e.c; c++) sum += dy[c];
-    for (int64_t c = 0; c < e.c; c++) eval->out[p * e.c + c] = dy[c] - exp(y[c]) * sum;
-  }
+static void log_line_back_run(const Node *node, int64_t n, double *const *in, double *out) {
+  double sum = 0;
+  (void)node;
+  for (int64_t i = 0; i < n; i++) sum += in[0][i];
+  for (int64_t i = 0; i < n; i++) out[i] = in[0][i] - exp(in[1][i]) * sum;
 }
+static void gradient_run(const Eval *eval) { lines_run(eval, log_line_back_run); }
 
 static Val element(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,
                    const void *context) {
@@ -63,14 +59,7 @@ static void backward(Gradient *gradient, Node *node, Node *dy) {
   softmax_backward(gradient, node, dy, &op_gradient);
 }
 
-/* ---- axis=: over positions ---- */
-static void log_line_run(const Node *node, int64_t n, double *const *in, double *out) {
-  double largest, log_sum = softmax_log_sum(in[0], n, &largest);
-  (void)node;
-  for (int64_t i = 0; i < n; i++) out[i] = in[0][i] - largest - log_sum;
-}
-static void lines_eval(const Eval *eval) { lines_run(eval, log_line_run); }
-
+/* ---- along positions ---- */
 typedef struct Shift {
   Val largest, log_sum;
 } Shift;
@@ -90,13 +79,6 @@ static void log_softmax_line(const Line *line) {
 }
 static void lines_nest(Lower *l) { lines_lower(l, log_softmax_line); }
 
-static void log_line_back_run(const Node *node, int64_t n, double *const *in, double *out) {
-  double sum = 0;
-  (void)node;
-  for (int64_t i = 0; i < n; i++) sum += in[0][i];
-  for (int64_t i = 0; i < n; i++) out[i] = in[0][i] - exp(in[1][i]) * sum;
-}
-static void lines_back_eval(const Eval *eval) { lines_run(eval, log_line_back_run); }
 static Val log_back_value(const Line *line, Val const *in, const void *context) {
   (void)line;
   return sub(in[0], mul(vexp(in[1]), *(const Val *)context));
@@ -108,7 +90,7 @@ static void log_softmax_back_line(const Line *line) {
 static void lines_back_nest(Lower *l) { lines_lower(l, log_softmax_back_line); }
 
 static const Op op_lines_back = {
-    .name = "log_softmax input gradient", .eval = lines_back_eval, .lower = lines_back_nest};
+    .name = "log_softmax input gradient", .eval = gradient_run, .lower = lines_back_nest};
 static void lines_backward(Gradient *gradient, Node *node, Node *dy) {
   softmax_backward(gradient, node, dy, &op_lines_back);
 }
@@ -122,7 +104,7 @@ static void shape(ShapeContext *context, Node *node) { lines_shape(context, node
   .summary = "log-probabilities over the channels of each pixel, or over another axis",                      \
   .detail = "y[c] = x[c] - log(sum over k of exp(x[k]))", .example = "dense(10) -> log_softmax"
 
-static const Op op_log_softmax_lines = {LOG_SOFTMAX, .eval = lines_eval, .gradient = lines_backward,
+static const Op op_log_softmax_lines = {LOG_SOFTMAX, .eval = run, .gradient = lines_backward,
                                         .lower = lines_nest};
 
 const Op op_log_softmax = {

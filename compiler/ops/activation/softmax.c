@@ -71,14 +71,12 @@ void softmax_backward(Gradient *gradient, Node *node, Node *dy, const Op *op) {
 }
 
 /* ---- forward ---- */
-static void run(const Eval *eval) {
-  const Extent e = shape_extent(eval->node->shape);
-  for (int64_t p = 0; p < e.h * e.w; p++) {
-    const double *x = eval->in[0] + p * e.c;
-    double largest, log_sum = softmax_log_sum(x, e.c, &largest);
-    for (int64_t c = 0; c < e.c; c++) eval->out[p * e.c + c] = exp(x[c] - largest - log_sum);
-  }
+static void line_run(const Node *node, int64_t n, double *const *in, double *out) {
+  double largest, log_sum = softmax_log_sum(in[0], n, &largest);
+  (void)node;
+  for (int64_t i = 0; i < n; i++) out[i] = exp(in[0][i] - largest - log_sum);
 }
+static void run(const Eval *eval) { lines_run(eval, line_run); }
 
 static Val inverse_of_sum(Nest *b, Val sum) { return nest_let(b, "factor", div_(num(b, 1), sum)); }
 
@@ -91,15 +89,13 @@ static void scaled_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int par
 static void lower(Lower *l) { softmax_lower_rows(l, inverse_of_sum, scaled_body); }
 
 /* ---- input gradient: dx = y * (dy - sum of dy*y); inputs dy, y ---- */
-static void gradient_run(const Eval *eval) {
-  const Extent e = shape_extent(eval->node->shape);
-  for (int64_t p = 0; p < e.h * e.w; p++) {
-    const double *dy = eval->in[0] + p * e.c, *y = eval->in[1] + p * e.c;
-    double dot = 0;
-    for (int64_t c = 0; c < e.c; c++) dot += dy[c] * y[c];
-    for (int64_t c = 0; c < e.c; c++) eval->out[p * e.c + c] = y[c] * (dy[c] - dot);
-  }
+static void line_back_run(const Node *node, int64_t n, double *const *in, double *out) {
+  double dot = 0;
+  (void)node;
+  for (int64_t i = 0; i < n; i++) dot += in[0][i] * in[1][i];
+  for (int64_t i = 0; i < n; i++) out[i] = in[1][i] * (in[0][i] - dot);
 }
+static void gradient_run(const Eval *eval) { lines_run(eval, line_back_run); }
 
 static Val product(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,
                    const void *context) {
@@ -125,14 +121,7 @@ static void backward(Gradient *gradient, Node *node, Node *dy) {
   softmax_backward(gradient, node, dy, &op_gradient);
 }
 
-/* ---- axis=: over positions ---- */
-static void line_run(const Node *node, int64_t n, double *const *in, double *out) {
-  double largest, log_sum = softmax_log_sum(in[0], n, &largest);
-  (void)node;
-  for (int64_t i = 0; i < n; i++) out[i] = exp(in[0][i] - largest - log_sum);
-}
-static void lines_eval(const Eval *eval) { lines_run(eval, line_run); }
-
+/* ---- along positions ---- */
 static Val shifted_exponential(const Line *line, Val const *in, const void *context) {
   (void)line;
   return vexp(sub(in[0], *(const Val *)context));
@@ -151,13 +140,6 @@ static void softmax_line(const Line *line) {
 }
 static void lines_nest(Lower *l) { lines_lower(l, softmax_line); }
 
-static void line_back_run(const Node *node, int64_t n, double *const *in, double *out) {
-  double dot = 0;
-  (void)node;
-  for (int64_t i = 0; i < n; i++) dot += in[0][i] * in[1][i];
-  for (int64_t i = 0; i < n; i++) out[i] = in[1][i] * (in[0][i] - dot);
-}
-static void lines_back_eval(const Eval *eval) { lines_run(eval, line_back_run); }
 static Val line_product(const Line *line, Val const *in, const void *context) {
   (void)line, (void)context;
   return mul(in[0], in[1]);
@@ -173,7 +155,7 @@ static void softmax_back_line(const Line *line) {
 static void lines_back_nest(Lower *l) { lines_lower(l, softmax_back_line); }
 
 static const Op op_lines_back = {
-    .name = "softmax input gradient", .eval = lines_back_eval, .lower = lines_back_nest};
+    .name = "softmax input gradient", .eval = gradient_run, .lower = lines_back_nest};
 static void lines_backward(Gradient *gradient, Node *node, Node *dy) {
   softmax_backward(gradient, node, dy, &op_lines_back);
 }
@@ -186,7 +168,7 @@ static void shape(ShapeContext *context, Node *node) { lines_shape(context, node
   .summary = "probabilities over the channels of each pixel, or over another axis",                          \
   .detail = "y[c] = exp(x[c]) / sum over k of exp(x[k])", .example = "dense(10) -> softmax"
 
-static const Op op_softmax_lines = {SOFTMAX, .eval = lines_eval, .gradient = lines_backward,
+static const Op op_softmax_lines = {SOFTMAX, .eval = run, .gradient = lines_backward,
                                     .lower = lines_nest};
 
 const Op op_softmax = {

@@ -12,32 +12,26 @@ static const Param params[] = {
 static double epsilon_of(const Node *node) { return arg_number(node, "epsilon"); }
 
 /* ---- the oracle ---- */
-static double norm_of(const double *x, int64_t channels) {
+static double norm_of(const double *x, int64_t n) {
   double sum = 0;
-  for (int64_t c = 0; c < channels; c++) sum += x[c] * x[c];
+  for (int64_t c = 0; c < n; c++) sum += x[c] * x[c];
   return sqrt(sum);
 }
 
-static void run(const Eval *eval) {
-  const Extent e = shape_extent(eval->node->shape);
-  for (int64_t p = 0; p < e.h * e.w; p++) {
-    const double *x = eval->in[0] + p * e.c, norm = norm_of(x, e.c), least = epsilon_of(eval->node);
-    for (int64_t c = 0; c < e.c; c++) eval->out[p * e.c + c] = x[c] / (norm < least ? least : norm);
-  }
+static void norm_line_run(const Node *node, int64_t n, double *const *in, double *out) {
+  const double norm = norm_of(in[0], n), least = epsilon_of(node);
+  for (int64_t i = 0; i < n; i++) out[i] = in[0][i] / (norm < least ? least : norm);
 }
+static void run(const Eval *eval) { lines_run(eval, norm_line_run); }
 
 /* inputs dy, x: dx = (dy - y * sum of dy*y) / |x|, and dy / epsilon where |x| is below it */
-static void back_run(const Eval *eval) {
-  const Extent e = shape_extent(eval->node->shape);
-  for (int64_t p = 0; p < e.h * e.w; p++) {
-    const double *dy = eval->in[0] + p * e.c, *x = eval->in[1] + p * e.c, norm = norm_of(x, e.c),
-                 least = epsilon_of(eval->node);
-    double dot = 0;
-    for (int64_t c = 0; c < e.c; c++) dot += dy[c] * x[c] / norm;
-    for (int64_t c = 0; c < e.c; c++)
-      eval->out[p * e.c + c] = norm > least ? (dy[c] - x[c] / norm * dot) / norm : dy[c] / least;
-  }
+static void norm_line_back_run(const Node *node, int64_t n, double *const *in, double *out) {
+  const double *dy = in[0], *x = in[1], norm = norm_of(x, n), least = epsilon_of(node);
+  double dot = 0;
+  for (int64_t i = 0; i < n; i++) dot += dy[i] * x[i] / norm;
+  for (int64_t i = 0; i < n; i++) out[i] = norm > least ? (dy[i] - x[i] / norm * dot) / norm : dy[i] / least;
 }
+static void back_run(const Eval *eval) { lines_run(eval, norm_line_back_run); }
 
 /* ---- the nest: inputs x, or dy and x ---- */
 static Val l2norm_product(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,
@@ -47,7 +41,7 @@ static Val l2norm_product(Lower *l, const Ix *y, const Ix *x, const Ix *c, int p
 }
 
 typedef struct Row {
-  Val factor, along; /* along: of what is to be taken from dy, in the direction of x; NULL: forward */
+  Val factor, along; /* along: factor of x, subtracted from dy; NULL: forward */
 } Row;
 
 static void element_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,
@@ -84,21 +78,7 @@ static void backward(Gradient *gradient, Node *node, Node *dy) {
   gradient_input(gradient, &op_back, node, 2, (Node *[]){dy, node->in[0]});
 }
 
-/* ---- axis=: over positions ---- */
-static void norm_line_run(const Node *node, int64_t n, double *const *in, double *out) {
-  const double norm = norm_of(in[0], n), least = epsilon_of(node);
-  for (int64_t i = 0; i < n; i++) out[i] = in[0][i] / (norm < least ? least : norm);
-}
-static void lines_eval(const Eval *eval) { lines_run(eval, norm_line_run); }
-
-static void norm_line_back_run(const Node *node, int64_t n, double *const *in, double *out) {
-  const double *dy = in[0], *x = in[1], norm = norm_of(x, n), least = epsilon_of(node);
-  double dot = 0;
-  for (int64_t i = 0; i < n; i++) dot += dy[i] * x[i] / norm;
-  for (int64_t i = 0; i < n; i++) out[i] = norm > least ? (dy[i] - x[i] / norm * dot) / norm : dy[i] / least;
-}
-static void lines_back_eval(const Eval *eval) { lines_run(eval, norm_line_back_run); }
-
+/* ---- along positions ---- */
 static Val line_square(const Line *line, Val const *in, const void *context) {
   (void)context;
   const Val x = in[line->l->node->nin - 1];
@@ -127,7 +107,7 @@ static void norm_line(const Line *line) {
 static void lines_nest(Lower *l) { lines_lower(l, norm_line); }
 
 static const Op op_lines_back = {
-    .name = "l2norm input gradient", .eval = lines_back_eval, .lower = lines_nest};
+    .name = "l2norm input gradient", .eval = back_run, .lower = lines_nest};
 static void lines_backward(Gradient *gradient, Node *node, Node *dy) {
   gradient_input(gradient, &op_lines_back, node, 2, (Node *[]){dy, node->in[0]});
 }
@@ -141,7 +121,7 @@ static void shape(ShapeContext *context, Node *node) { lines_shape(context, node
   .detail = "y[c] = x[c] / max(sqrt(sum over k of x[k]^2), epsilon); or over another axis",                  \
   .example = "conv(64, 1x1) -> l2norm -> scale(20)"
 
-static const Op op_l2norm_lines = {L2NORM, .eval = lines_eval, .gradient = lines_backward,
+static const Op op_l2norm_lines = {L2NORM, .eval = run, .gradient = lines_backward,
                                    .lower = lines_nest};
 
 const Op op_l2norm = {L2NORM, .eval = run, .gradient = backward, .lower = lower,
