@@ -150,26 +150,34 @@ static bool key_is_seen(const Attention *a, int64_t i, int64_t j) {
   return (!a->causal || j <= i) && (!a->windowed || (j >= i - a->before && j <= i + a->after));
 }
 
+double attention_exponentials(const Eval *eval, const Attention *a, const int in[2], int64_t h, int64_t i,
+                              double *p) {
+  const double *q = eval->in[QUERY] + (i * a->heads + h) * a->dk, *k = eval->in[KEY];
+  const int64_t key_heads = a->heads / a->shared, u = h / a->shared;
+  double largest = -INFINITY, sum = 0;
+  for (int64_t j = 0; j < a->m; j++) {
+    double s = 0;
+    for (int64_t c = 0; c < a->dk; c++) s += q[c] * k[(j * key_heads + u) * a->dk + c];
+    s *= a->scale;
+    if (a->bias >= 0) s += eval->in[in[1]][((a->by_head ? h * a->l : 0) + i) * a->m + j];
+    if (a->mask >= 0) s += eval->in[in[0]][i * a->m + j];
+    p[j] = key_is_seen(a, i, j) ? s : -INFINITY;
+    if (p[j] > largest) largest = p[j];
+  }
+  if (largest == -INFINITY) largest = 0;
+  for (int64_t j = 0; j < a->m; j++) sum += p[j] = exp(p[j] - largest);
+  return sum;
+}
+
 static void eval(const Eval *eval) {
   const Attention a = attention_of(eval->node);
-  const double *q = eval->in[QUERY], *k = eval->in[KEY], *v = eval->in[VALUE];
-  const int64_t kc = a.heads / a.shared * a.dk, vc = a.heads / a.shared * a.dv;
+  const double *v = eval->in[VALUE];
+  const int64_t vc = a.heads / a.shared * a.dv;
   Arena *arena = arena_new();
   double *p = NEW_ARRAY(arena, double, a.m);
   for (int64_t at = 0; at < a.heads * a.l; at++) {
     const int64_t h = at / a.l, i = at % a.l, u = h / a.shared;
-    double largest = -INFINITY, sum = 0;
-    for (int64_t j = 0; j < a.m; j++) {
-      double s = 0;
-      for (int64_t c = 0; c < a.dk; c++) s += q[i * a.heads * a.dk + h * a.dk + c] * k[j * kc + u * a.dk + c];
-      s *= a.scale;
-      if (a.bias >= 0) s += eval->in[a.bias][((a.by_head ? h * a.l : 0) + i) * a.m + j];
-      if (a.mask >= 0) s += eval->in[a.mask][i * a.m + j];
-      p[j] = key_is_seen(&a, i, j) ? s : -INFINITY;
-      if (p[j] > largest) largest = p[j];
-    }
-    if (largest == -INFINITY) largest = 0;
-    for (int64_t j = 0; j < a.m; j++) sum += p[j] = exp(p[j] - largest);
+    const double sum = attention_exponentials(eval, &a, (int[]){a.mask, a.bias}, h, i, p);
     for (int64_t c = 0; c < a.dv; c++) {
       double y = 0;
       for (int64_t j = 0; j < a.m; j++)

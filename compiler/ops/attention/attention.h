@@ -17,16 +17,22 @@ typedef struct Attention {
   double scale;
 } Attention;
 Attention attention_of(const Node *); /* of the operator, or of a node of its backward pass */
+/* p[j] = exp(score of key j - largest score) of a head and a query; their sum, which is 0 if no key is seen.
+ * in: the inputs with mask and bias. */
+double attention_exponentials(const Eval *, const Attention *, const int in[2], int64_t h, int64_t i,
+                              double *p);
 
 /* attention_core.c */
 void attention_lower(Lower *);
-/* Values with their pixels as positions along the width, before nest_fn: input k is [1][positions][channels],
- * but for a bias by head. */
+/* Before nest_fn: images become sequences of positions, so that a value by heads is [1][heads*L][M]. */
 void attention_flatten(Lower *);
-/* The score with bias, mask and -infinity where the key is not seen, from the scaled product; i, j:
- * positions, at: which inputs of the node hold mask and bias. */
+Ix attention_bias_row(const Attention *, const Ix *h, const Ix *i); /* in a flattened bias */
+/* The scaled product of query i and key j plus mask and bias; -infinity if the key is not seen. in: as above.
+ */
 Val attention_score(Lower *, const Attention *, Val product, const Ix *h, const Ix *i, const Ix *j,
-                    const int at[2]);
+                    const int in[2]);
+Val attention_finite(Nest *, Val largest); /* 0 for -infinity: then the exponentials of hidden keys are 0 */
+Val attention_inverse(Nest *, Val sum);    /* 1/sum, but 0 for 0 */
 
 /* attention_slopes.c */
 void attention_gradient(Gradient *, Node *, Node *dy);

@@ -20,15 +20,15 @@ static void flatten_pixels(Buf *buf) {
 }
 
 void attention_flatten(Lower *l) {
-  const Attention a = attention_of(l->node);
-  const Node *of = node_forward(l->node);
-  const bool of_bias = a.by_head && l->node->hidden && l->node->hidden->wrt == a.bias;
-  if (!of_bias) lower_join_rows(l, shape_extent(l->node->shape).h);
-  for (int k = 0; k < l->node->nin; k++)
-    if (!(a.by_head && l->node->in[k] == of->in[a.bias])) flatten_pixels(l->in[k]);
+  lower_join_rows(l, shape_extent(l->node->shape).h);
+  for (int k = 0; k < l->node->nin; k++) flatten_pixels(l->in[k]);
 }
 
 /* ---- scores ---- */
+Ix attention_bias_row(const Attention *a, const Ix *h, const Ix *i) {
+  return a->by_head ? *h * a->l + *i : *i;
+}
+
 static Val position_number(Nest *b, const Ix *i) { return convert(position(b, i), F32); }
 
 static Val unless_seen(Nest *b, const Attention *a, Val i, Val j, Val score) {
@@ -44,8 +44,8 @@ static Val added(Lower *l, const Attention *a, const Ix *h, const Ix *i, const I
   Val sum = NULL;
   if (a->mask >= 0) sum = nest_load(b, nest_at(b, l->in[at_[0]], 0, *i, *j), 1);
   if (a->bias < 0) return sum;
-  Buf *bias = l->in[at_[1]];
-  Val more = nest_load(b, a->by_head ? nest_at(b, bias, *h, *i, *j) : nest_at(b, bias, 0, *i, *j), 1);
+  const Ix row = attention_bias_row(a, h, i);
+  Val more = nest_load(b, nest_at(b, l->in[at_[1]], 0, row, *j), 1);
   return sum ? add(sum, more) : more;
 }
 
@@ -57,12 +57,11 @@ Val attention_score(Lower *l, const Attention *a, Val product, const Ix *h, cons
                                   : score;
 }
 
-/* -infinity, where nothing is seen, as 0: then all exponentials are 0. */
-static Val finite_largest(Nest *b, Val largest) {
+Val attention_finite(Nest *b, Val largest) {
   return choose(less(largest, num(b, -FLT_MAX)), num(b, 0), largest);
 }
 
-static Val inverse_or_zero(Nest *b, Val sum) {
+Val attention_inverse(Nest *b, Val sum) {
   return choose(equal(sum, num(b, 0)), num(b, 0), div_(num(b, 1), sum));
 }
 
@@ -83,14 +82,14 @@ static void plain_query(Lower *l, const Attention *a, Buf *row, const Ix *h, con
     nest_store(b, nest_at(b, row, j), s);
     nest_store(b, nest_at(b, most, 0), vmax(nest_get(b, nest_at(b, most, 0)), s));
   }
-  Val largest = nest_let(b, "largest", finite_largest(b, nest_get(b, nest_at(b, most, 0))));
+  Val largest = nest_let(b, "largest", attention_finite(b, nest_get(b, nest_at(b, most, 0))));
   nest_store(b, nest_at(b, sum, 0), num(b, 0));
   NEST_FOR(b, j, a->m) {
     Val p = nest_let(b, "p", vexp(sub(nest_load(b, nest_at(b, row, j), 1), largest)));
     nest_store(b, nest_at(b, row, j), p);
     nest_store(b, nest_at(b, sum, 0), add(nest_get(b, nest_at(b, sum, 0)), p));
   }
-  Val factor = nest_let(b, "factor", inverse_or_zero(b, nest_get(b, nest_at(b, sum, 0))));
+  Val factor = nest_let(b, "factor", attention_inverse(b, nest_get(b, nest_at(b, sum, 0))));
   NEST_FOR(b, c, a->dv) {
     Buf *y = NEST_REGISTERS(b, "y", 1, 1);
     const Ix to = *h * a->dv + c;
@@ -266,7 +265,7 @@ static void key_block(Tile *t, const Ix *key, int64_t keys) {
   in_groups(t, keys, score_rows);
   for (int v = 0; v < t->vectors; v++)
     largest[v] =
-        nest_let(b, nest_text(b, "largest%d", v), finite_largest(b, nest_get(b, nest_at(b, t->most, v))));
+        nest_let(b, nest_text(b, "largest%d", v), attention_finite(b, nest_get(b, nest_at(b, t->most, v))));
   if (t->a->m > t->block) rescale(t, old, largest);
   NEST_FOR(b, j, keys)
     for (int v = 0; v < t->vectors; v++) {
@@ -293,7 +292,7 @@ static void store_queries(const Tile *t) {
   Nest *b = t->l->b;
   const Ix zero = {0};
   for (int v = 0; v < t->vectors; v++) {
-    Val factor = nest_let(b, nest_text(b, "i%d", v), inverse_or_zero(b, nest_get(b, nest_at(b, t->sum, v))));
+    Val factor = nest_let(b, nest_text(b, "i%d", v), attention_inverse(b, nest_get(b, nest_at(b, t->sum, v))));
     NEST_FOR(b, c, t->a->dv)
       nest_store(b, query_lanes(t, t->o, &c, v),
                  mul(nest_load(b, query_lanes(t, t->o, &c, v), t->lanes), factor));

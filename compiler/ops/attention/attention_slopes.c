@@ -4,12 +4,11 @@
  *   dQ = scale * ds*K,  dK = scale * ds^T*Q,  dV = p^T*dy,  dmask, dbias = ds */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/attention/attention.h"
-#include <float.h>
 #include <math.h>
 
-enum { DY = 3 }; /* behind query, key and value; then mask and bias */
+enum { DY = 3 }; /* after query, key and value; then mask and bias */
 
-/* Which input of a node of the backward pass holds them. */
+/* Their inputs in a node of the backward pass; -1: none. */
 static void added_inputs(const Attention *a, int at_[2]) {
   at_[0] = a->mask < 0 ? -1 : DY + 1;
   at_[1] = a->bias < 0 ? -1 : DY + 1 + (a->mask >= 0);
@@ -34,23 +33,10 @@ static int64_t key_at(const Slopes *s, int64_t j, int64_t d, int64_t c) {
   return (j * (s->a.heads / s->a.shared) + s->u) * d + c;
 }
 
-static double slope_score(const Slopes *s, int64_t j) {
-  const Attention *a = &s->a;
-  double sum = 0;
-  if ((a->causal && j > s->i) || (a->windowed && (j < s->i - a->before || j > s->i + a->after)))
-    return -INFINITY;
-  for (int64_t c = 0; c < a->dk; c++) sum += query_of(s, c) * s->eval->in[KEY][key_at(s, j, a->dk, c)];
-  sum *= a->scale;
-  if (a->bias >= 0) sum += s->eval->in[s->at[1]][((a->by_head ? s->h * a->l : 0) + s->i) * a->m + j];
-  return a->mask >= 0 ? sum + s->eval->in[s->at[0]][s->i * a->m + j] : sum;
-}
-
 static void slopes_of_query(Slopes *s) {
   const Attention *a = &s->a;
-  double largest = -INFINITY, sum = 0, mean = 0;
-  for (int64_t j = 0; j < a->m; j++) largest = fmax(largest, s->p[j] = slope_score(s, j));
-  if (largest == -INFINITY) largest = 0;
-  for (int64_t j = 0; j < a->m; j++) sum += s->p[j] = exp(s->p[j] - largest);
+  const double sum = attention_exponentials(s->eval, a, s->at, s->h, s->i, s->p);
+  double mean = 0;
   for (int64_t j = 0; j < a->m; j++) {
     s->p[j] = sum == 0 ? 0 : s->p[j] / sum;
     s->ds[j] = 0;
@@ -149,10 +135,10 @@ static void add_key_slopes(Work *w) {
     walk_channels(w->l, w->wrt == VALUE ? a->dv : a->dk, NULL, NULL, slopes_body, w);
     return;
   }
-  const Ix *row = w->wrt == a->bias && a->by_head ? w->h : &zero;
+  const Ix row = w->wrt == a->bias ? attention_bias_row(a, w->h, w->i) : *w->i;
   walk_put(w->l, w->to,
-           add(nest_load(b, nest_at(b, w->ds, *w->j), 1), walk_load(w->l, w->to, row, w->i, w->j, 1, 1)), row,
-           w->i, w->j, 1, 1);
+           add(nest_load(b, nest_at(b, w->ds, *w->j), 1), walk_load(w->l, w->to, &zero, &row, w->j, 1, 1)),
+           &zero, &row, w->j, 1, 1);
 }
 
 static void query_slopes(Work *w) {
@@ -167,8 +153,7 @@ static void query_slopes(Work *w) {
     nest_store(b, nest_at(b, w->p, j), s);
     nest_store(b, nest_at(b, most, 0), vmax(nest_get(b, nest_at(b, most, 0)), s));
   }
-  Val top = nest_get(b, nest_at(b, most, 0));
-  Val largest = nest_let(b, "largest", choose(less(top, num(b, -FLT_MAX)), num(b, 0), top));
+  Val largest = nest_let(b, "largest", attention_finite(b, nest_get(b, nest_at(b, most, 0))));
   nest_store(b, nest_at(b, sum, 0), num(b, 0));
   nest_store(b, nest_at(b, mean, 0), num(b, 0));
   NEST_FOR(b, j, a->m) {
@@ -179,8 +164,7 @@ static void query_slopes(Work *w) {
     nest_store(b, nest_at(b, sum, 0), add(nest_get(b, nest_at(b, sum, 0)), p));
     nest_store(b, nest_at(b, mean, 0), fma_(p, dp, nest_get(b, nest_at(b, mean, 0))));
   }
-  Val total = nest_get(b, nest_at(b, sum, 0)),
-      inverse = nest_let(b, "inverse", choose(equal(total, num(b, 0)), num(b, 0), div_(num(b, 1), total))),
+  Val inverse = nest_let(b, "inverse", attention_inverse(b, nest_get(b, nest_at(b, sum, 0)))),
       middle = nest_let(b, "middle", mul(nest_get(b, nest_at(b, mean, 0)), inverse));
   NEST_FOR(b, j, a->m) {
     Val p = nest_let(b, "p", mul(nest_load(b, nest_at(b, w->p, j), 1), inverse));
@@ -196,11 +180,9 @@ static void query_slopes(Work *w) {
 static void slopes_lower(Lower *l) {
   Nest *b = l->b;
   Work w = {.l = l, .a = attention_of(l->node), .wrt = l->node->hidden->wrt};
-  const bool by_head = w.wrt == w.a.bias && w.a.by_head;
-  Extent e = shape_extent(l->node->shape);
+  const Extent of = shape_extent(l->node->shape), e = {1, 1, of.h * of.w, of.c};
   added_inputs(&w.a, w.at);
   attention_flatten(l);
-  if (!by_head) e = (Extent){1, 1, e.h * e.w, e.c};
   w.p = lower_scratch(l, "p", 1, &w.a.m);
   w.ds = lower_scratch(l, "ds", 1, &w.a.m);
   w.to = walk_sum_begin(l, e);
