@@ -292,7 +292,8 @@ static void store_queries(const Tile *t) {
   Nest *b = t->l->b;
   const Ix zero = {0};
   for (int v = 0; v < t->vectors; v++) {
-    Val factor = nest_let(b, nest_text(b, "i%d", v), attention_inverse(b, nest_get(b, nest_at(b, t->sum, v))));
+    Val factor =
+        nest_let(b, nest_text(b, "i%d", v), attention_inverse(b, nest_get(b, nest_at(b, t->sum, v))));
     NEST_FOR(b, c, t->a->dv)
       nest_store(b, query_lanes(t, t->o, &c, v),
                  mul(nest_load(b, query_lanes(t, t->o, &c, v), t->lanes), factor));

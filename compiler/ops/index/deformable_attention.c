@@ -7,6 +7,7 @@
  * is stored. */
 // SPDX-License-Identifier: Apache-2.0
 #include "base/number.h"
+#include "kernel/parts.h"
 #include "ops/detection/roi.h"
 #include "ops/index/index.h"
 #include "ops/index/sampling.h"
@@ -60,14 +61,8 @@ static bool takes_levels(ShapeContext *context, const Node *node) {
     op_note_origin(context, diag, level);
     return false;
   }
-  const long long heads = arg_int(node, "heads"), channels = first->shape.dim[2];
-  if (channels % heads == 0) return true;
-  Diag *diag = op_error_at(
-      context, node, "heads", DIAG_groups_mismatch,
-      "heads=%lld of deformable_attention does not divide the %lld channels of its input", heads, channels);
-  diag_fact(diag, "channels: %lld / %lld is not whole", channels, heads);
-  op_note_origin(context, diag, first);
-  return false;
+  return parts_divide(context, node, "heads", arg_int(node, "heads"), first->shape.dim[2], "channels",
+                      "input", first);
 }
 
 static bool takes_places(ShapeContext *context, const Node *node) {

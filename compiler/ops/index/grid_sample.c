@@ -31,19 +31,6 @@ static bool takes_grid(ShapeContext *context, const Node *node) {
   return false;
 }
 
-bool sampling_takes_image(ShapeContext *context, const Node *node, const Node *image) {
-  const Shape in = image->shape;
-  const bool picture = in.rank == 3;
-  if (picture && larger(in.dim[0], in.dim[1]) <= SAMPLING_FAR) return true;
-  Diag *diag = picture ? op_error(context, node, DIAG_too_large,
-                                  "%s of %s: along an axis it takes at most 4,194,304 (2^22) pixels",
-                                  node->op->name, shape_text(context->arena, in))
-                       : op_error(context, node, DIAG_wrong_shape, "%s samples an image, but its input is %s",
-                                  node->op->name, shape_text(context->arena, in));
-  op_note_origin(context, diag, image);
-  return false;
-}
-
 static void shape(ShapeContext *context, Node *node) {
   const Shape in = node->in[0]->shape, grid = node->in[1]->shape;
   if (!in.rank || !grid.rank) return;

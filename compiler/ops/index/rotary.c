@@ -5,6 +5,7 @@
  *
  * Other channels stay as they are. */
 // SPDX-License-Identifier: Apache-2.0
+#include "kernel/parts.h"
 #include "kernel/walk.h"
 
 enum { X, COSINE, SINE };
@@ -23,18 +24,6 @@ static bool takes_sequence(ShapeContext *context, const Node *node) {
   if (in.rank == 2) return true;
   Diag *diag = op_error(context, node, DIAG_wrong_shape, "rotary takes a sequence, but its input is %s",
                         shape_text(context->arena, in));
-  op_note_origin(context, diag, node->in[X]);
-  return false;
-}
-
-static bool takes_heads(ShapeContext *context, const Node *node) {
-  const Shape in = node->in[X]->shape;
-  const long long heads = arg_int(node, "heads"), channels = in.dim[1];
-  if (channels % heads == 0) return true;
-  Diag *diag =
-      op_error_at(context, node, "heads", DIAG_groups_mismatch,
-                  "heads=%lld of rotary does not divide the %lld channels of its input", heads, channels);
-  diag_fact(diag, "channels: %lld / %lld is not whole", channels, heads);
   op_note_origin(context, diag, node->in[X]);
   return false;
 }
@@ -60,7 +49,10 @@ static void shape(ShapeContext *context, Node *node) {
   for (int k = 0; k < 3; k++)
     if (!node->in[k]->shape.rank) return;
   if (arg_const(node, "heads")->kind == CONST_POISON) return;
-  if (takes_sequence(context, node) && takes_heads(context, node) && takes_angles(context, node))
+  if (takes_sequence(context, node) &&
+      parts_divide(context, node, "heads", arg_int(node, "heads"), node->in[X]->shape.dim[1], "channels",
+                   "input", node->in[X]) &&
+      takes_angles(context, node))
     node->shape = node->in[X]->shape;
 }
 

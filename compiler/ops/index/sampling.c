@@ -4,6 +4,21 @@
 #include <math.h>
 #include "base/number.h"
 
+/* ---- the shape ---- */
+bool sampling_takes_image(ShapeContext *context, const Node *node, const Node *image) {
+  const Shape in = image->shape;
+  const bool is_image = in.rank == 3;
+  if (is_image && larger(in.dim[0], in.dim[1]) <= SAMPLING_FAR) return true;
+  Diag *diag = is_image
+                   ? op_error(context, node, DIAG_too_large,
+                              "%s of %s: along an axis it takes at most 4,194,304 (2^22) pixels",
+                              node->op->name, shape_text(context->arena, in))
+                   : op_error(context, node, DIAG_wrong_shape, "%s samples an image, but its input is %s",
+                              node->op->name, shape_text(context->arena, in));
+  op_note_origin(context, diag, image);
+  return false;
+}
+
 /* ---- the meaning ---- */
 /* A point in pixels, and how fast it moves there. */
 typedef struct Place {

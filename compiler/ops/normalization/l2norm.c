@@ -106,8 +106,7 @@ static void norm_line(const Line *line) {
 }
 static void lines_nest(Lower *l) { lines_lower(l, norm_line); }
 
-static const Op op_lines_back = {
-    .name = "l2norm input gradient", .eval = back_run, .lower = lines_nest};
+static const Op op_lines_back = {.name = "l2norm input gradient", .eval = back_run, .lower = lines_nest};
 static void lines_backward(Gradient *gradient, Node *node, Node *dy) {
   gradient_input(gradient, &op_lines_back, node, 2, (Node *[]){dy, node->in[0]});
 }
@@ -121,8 +120,7 @@ static void shape(ShapeContext *context, Node *node) { lines_shape(context, node
   .detail = "y[c] = x[c] / max(sqrt(sum over k of x[k]^2), epsilon); or over another axis",                  \
   .example = "conv(64, 1x1) -> l2norm -> scale(20)"
 
-static const Op op_l2norm_lines = {L2NORM, .eval = run, .gradient = lines_backward,
-                                   .lower = lines_nest};
+static const Op op_l2norm_lines = {L2NORM, .eval = run, .gradient = lines_backward, .lower = lines_nest};
 
 const Op op_l2norm = {L2NORM, .eval = run, .gradient = backward, .lower = lower,
                       .traits.stream = STREAM_ROWS};
