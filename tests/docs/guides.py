@@ -111,7 +111,25 @@ def first_steps():
     follow("train")
 
 
+# the lines of a summary and the values of macros that streaming.md shows
+def streaming_numbers():
+    with open(os.path.join(docs, "streaming.md")) as file:
+        page = file.read()
+    tables = "".join(run(["cnnc", f"streaming/{net}.cnn", option, "--summary"]).stdout
+                     for net, option in (("listen", "--stream=3"), ("word", "--slide=2")))
+    headers = "".join(open(f"streaming/{net}.h").read() for net in ("word", "edges"))
+    lines = re.search(r"ends with:\n\n((?:    .*\n)+)", page)[1].splitlines()
+    lines += re.findall(r"takes\s(1/[\d.]+ of the window's)", page)
+    macros = re.findall(r"`(WORD_\w+|EDGES_\w+)`[\w\s,]*? (?:is|here) (-?\d+)", page)
+    wrong = [line for line in lines if line.strip() not in tables]
+    wrong += [macro for macro, value in macros if not re.search(rf"#define {macro} +{value}\b", headers)]
+    check(len(lines) == 4 and len(macros) == 3 and not wrong, "streaming: the numbers of the page",
+          f"{lines} {macros}: {wrong}")
+
+
 first_steps()
+follow("streaming")
+streaming_numbers()
 follow("data", "numpy")
 follow("from-pytorch", "numpy", "torch", "safetensors")
 if has("torch") and "KERAS_BACKEND" not in environment:
