@@ -13,9 +13,9 @@
 typedef struct Limits {
   int64_t images, batch;
   double tolerance, gradient, difference;
-  int64_t lookahead; /* --stream */
-  const char *cut;   /* an input that no gradient reaches, though values depend on it, or NULL */
-  Share share;       /* targets, levels, C compiler */
+  int64_t streams; /* --stream: the least number of ways in which it is computed */
+  const char *cut; /* an input that no gradient reaches, though values depend on it, or NULL */
+  Share share;     /* targets, levels, C compiler */
 } Limits;
 
 typedef struct Check {

@@ -67,7 +67,7 @@ static bool read_limit(Limits *limits, const char *word, const char *value) {
   else if (!strcmp(word, "gradient")) limits->gradient = atof(value);
   else if (!strcmp(word, "difference")) limits->difference = atof(value);
   else if (!strcmp(word, "cut")) limits->cut = value;
-  else if (!strcmp(word, "lookahead")) limits->lookahead = atoll(value);
+  else if (!strcmp(word, "streams")) limits->streams = atoll(value);
   else return share_read(&limits->share, word, value);
   return true;
 }

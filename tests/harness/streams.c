@@ -310,20 +310,22 @@ static void check_int8_steps(const Check *of, const Streaming *options) {
   int8_compare(&step, rounding, weights, 2);
 }
 
-static void check_way(Check *check, const Streaming *options, int way) {
+/* False: the net cannot be computed so. */
+static bool check_way(Check *check, const Streaming *options, int way) {
   Stepping s;
   const bool turn = try_all() || share_has_turn(&check->limits.share, way, 3);
-  if (!find_steps(&s, check, check->sample.graph, options)) return;
+  if (!find_steps(&s, check, check->sample.graph, options)) return false;
   run_calls(&s, s.graph, s.calls, s.output);
   run_calls(&s, s.whole, s.windows, s.want);
   report_steps(&s, "steps", true, 0);
-  if (!turn) return;
+  if (!turn) return true;
   Check step = check_of_step(&s);
   check_nests(&step);
   check_compiled_steps(&s, target_find("generic"), "-O0");
   check_compiled_steps(&s, target_native(), "-O2");
   if (try_all()) check_compiled_steps(&s, target_find("generic"), "-Os");
   check_int8_steps(check, options);
+  return true;
 }
 
 static int64_t least_step(const Check *check, bool slide, int64_t lookahead) {
@@ -340,6 +342,7 @@ static int64_t least_step(const Check *check, bool slide, int64_t lookahead) {
 void check_streams(Check *check) {
   enum { WAYS = 3, LOOKAHEAD = 1000 };
   Sample *sample = &check->sample;
+  int64_t computed = 0;
   sample_draw(sample, 2, 1);
   sample->training.graph = NULL;
   for (int way = 0; way < 2 * WAYS; way++) {
@@ -348,6 +351,10 @@ void check_streams(Check *check) {
     StreamUse use = {NULL, rows};
     const Streaming options = {
         .use = {&use, !slide, 1}, .slide = slide ? rows : 0, .lookahead = slide ? 0 : LOOKAHEAD};
-    check_way(check, &options, way);
+    computed += check_way(check, &options, way);
   }
+  if (check->limits.streams)
+    report_error(check, arena_printf(sample->arena, "%lld ways, of at least %lld", (long long)computed,
+                                     (long long)check->limits.streams),
+                 (double)larger(0, check->limits.streams - computed), 0);
 }
