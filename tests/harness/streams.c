@@ -354,7 +354,8 @@ void check_streams(Check *check) {
     computed += check_way(check, &options, way);
   }
   if (check->limits.streams)
-    report_error(check, arena_printf(sample->arena, "%lld ways, of at least %lld", (long long)computed,
-                                     (long long)check->limits.streams),
+    report_error(check,
+                 arena_printf(sample->arena, "%lld ways, of at least %lld", (long long)computed,
+                              (long long)check->limits.streams),
                  (double)larger(0, check->limits.streams - computed), 0);
 }
