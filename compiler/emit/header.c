@@ -11,7 +11,7 @@ static const char network_text[] =
 enum { COMMENTS = 44 }; /* the column where they begin */
 
 /* ---- numbers ---- */
-static void put_define(Text *out, const Net *net, const char *name, int64_t value, const char *comment) {
+void put_define(Text *out, const Net *net, const char *name, int64_t value, const char *comment) {
   const char *text = arena_printf(net->arena, "#define %s %" PRId64, name, value);
   if (*comment) text_put(out, "%-*s /* %s */\n", COMMENTS, text, comment);
   else text_put(out, "%s\n", text);

@@ -103,6 +103,7 @@ Parameters gradients_parameters(Net *);
 /* ---- state.c: a net that keeps something between calls ---- */
 bool net_steps(const Net *);         /* it does */
 const char *infer_name(const Net *); /* NAME_infer, or NAME_step */
+void put_define(Text *, const Net *, const char *name, int64_t value, const char *comment);
 void put_state_struct(Text *, Net *);
 void put_state_numbers(Text *, Net *);
 void put_state_declarations(Text *, Net *);

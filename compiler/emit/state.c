@@ -2,7 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
 #include <string.h>
+#include "base/number.h"
 #include "emit/module.h"
+#include "passes/stream.h"
 
 enum { STATE_VERSION = 1, MARK_BYTES = 16 };
 
@@ -58,22 +60,23 @@ void put_state_struct(Text *out, Net *net) {
 }
 
 /* ---- numbers ---- */
-static int64_t step_rows(Shape shape) { return shape.rank > 1 ? shape.dim[0] : 1; }
-
 void put_state_numbers(Text *out, Net *net) {
   const Graph *graph = net->graph;
-  text_put(out, "#define %s %" PRId64 "\n", net->macro->STATE_BYTES, layout_state_bytes(net->layout));
-  for (int i = 0; i < graph->inputs.n; i++)
-    text_put(out, "#define %s %" PRId64 " /* rows of `%s` a call takes */\n",
-             i ? net->input[i].step : net->macro->STEP, step_rows(graph->inputs.data[i].node->shape),
-             graph->inputs.data[i].name);
   const Stream *stream = graph->stream;
-  for (int o = 0; o < graph->outputs.n; o++)
-    text_put(out, "#define %s %" PRId64 "\n#define %s %" PRId64 "\n", net->output[o].macro.OFFSET,
-             stream ? stream->output[o].offset : 0, net->output[o].macro.LATE,
-             stream ? stream->output[o].late : 0);
-  text_put(out, "#define %s %" PRId64 " /* calls after a reset whose outputs mean nothing */\n",
-           net->macro->READY, stream ? stream->ready : 0);
+  put_define(out, net, net->macro->STATE_BYTES, layout_state_bytes(net->layout), "");
+  for (int i = 0; i < graph->inputs.n; i++)
+    put_define(out, net, i ? net->input[i].step : net->macro->STEP,
+               larger(stream_rows(graph->inputs.data[i].node->shape), 1),
+               arena_printf(net->arena, "rows of `%s` a call takes", graph->inputs.data[i].name));
+  for (int o = 0; o < graph->outputs.n; o++) {
+    put_define(out, net, net->output[o].macro.OFFSET, stream ? stream->output[o].offset : 0,
+               arena_printf(net->arena, "first row of `%s` in call 0; rows below 0 mean nothing",
+                            graph->outputs.data[o].name));
+    put_define(out, net, net->output[o].macro.LATE, stream ? stream->output[o].late : 0,
+               "rows of the input by which its rows come late");
+  }
+  put_define(out, net, net->macro->READY, stream ? stream->ready : 0,
+             "calls after a reset whose outputs mean nothing");
 }
 
 /* ---- what they begin with ---- */

@@ -6,7 +6,9 @@
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>
+#include "base/number.h"
 #include "graph/op.h"
+#include "passes/stream.h"
 
 /* ---- receptive fields ---- */
 #define FIELD_MOST (INT64_C(1) << 62)
@@ -440,18 +442,16 @@ static void json_weights(Text *out, const Graph *graph) {
   text_put(out, "%s],\n", graph->weights.n ? "\n  " : "");
 }
 
-static int64_t rows_in_step(Shape shape) { return shape.rank > 1 ? shape.dim[0] : 1; }
-
 /* Of a net that keeps something between calls: what a call makes of each layer. */
 static void json_stream(Text *out, const Graph *graph, const SummarySizes *sizes) {
   const Graph *whole = shown_graph(graph);
   bool any = false;
   if (!sizes->state_bytes) return;
   text_put(out, "  \"stream\": {\"rows\": %" PRId64 ", \"state_bytes\": %" PRId64 ", \"layers\": [",
-           rows_in_step(graph->inputs.data[0].node->shape), sizes->state_bytes);
+           larger(stream_rows(graph->inputs.data[0].node->shape), 1), sizes->state_bytes);
   for (int i = 0; i < whole->nodes.n; i++) {
     const Node *node = whole->nodes.data[i];
-    StreamLayer layer = {.rows = rows_in_step(node->shape)};
+    StreamLayer layer = {.rows = larger(stream_rows(node->shape), 1)};
     if (!is_layer(node)) continue;
     if (graph->stream) layer = graph->stream->layer[i];
     text_put(out, "%s\n    {", any ? "," : "");
