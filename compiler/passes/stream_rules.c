@@ -219,13 +219,13 @@ static bool flow_whole(Streams *s, const Node *node, Flow *flow) {
 static void refuse_start(Streams *s, const Node *node, int64_t offset) {
   Diag *diag =
       refuse_stream(s, node, DIAG_stream_start, "%s starts from %s", operator_of(s, node),
-                    offset < 0 ? "the first row, before which its input has others" : "a value in each call");
+                    offset < 0 ? "row 0, but its input has rows before it" : "a given value in each call");
   if (!diag) return;
   if (offset >= 0) {
     diag_help(diag, "without initial values it starts from zeros in the first call");
     return;
   }
-  diag_fact(diag, "its input is %s behind the rows of the net", rows_text(s, -offset));
+  diag_fact(diag, "its input in call 0 begins with row %lld", (long long)offset);
   diag_help(diag, "pad=causal, or pad=[size - step, 0], in the layers before it");
 }
 
@@ -317,6 +317,17 @@ static bool combine_flows(Streams *s, const Node *node, Flow *flow) {
   return true;
 }
 
+/* Boxes are in pixels of the whole image, to which some are cut. */
+static bool cuts_boxes(const Node *node) { return node->op->group && !strcmp(node->op->group, "detection"); }
+
+static void refuse_boxes(Streams *s, const Node *node) {
+  Diag *diag =
+      refuse_stream(s, node, DIAG_stream_whole, "%s is not supported with --slide", operator_of(s, node));
+  if (!diag) return;
+  diag_fact(diag, "boxes are in pixels of the whole image, which a step does not have");
+  diag_help(diag, "output the values before it, and compute the boxes in another net");
+}
+
 static void refuse_whole(Streams *s, const Node *node) {
   const Node *first = node->in[0];
   const int64_t rows = stream_rows(first->shape);
@@ -358,9 +369,6 @@ static void input_flow(Streams *s, int input) {
   if (use && rows) *flow = (Flow){true, true, false, {use->rows, 0}, 1, 1, 0};
 }
 
-/* Boxes are in pixels of the whole picture, to which some are cut. */
-static bool cuts_boxes(const Node *node) { return node->op->group && !strcmp(node->op->group, "detection"); }
-
 static void find_flow(Streams *s, const Node *node) {
   Flow *flow = &s->flow[node->id];
   bool any = false, refused = false;
@@ -372,7 +380,7 @@ static void find_flow(Streams *s, const Node *node) {
   }
   flow->up = flow->down = 1;
   if (slides(s) && flow->depends && cuts_boxes(node)) {
-    refuse_whole(s, node);
+    refuse_boxes(s, node);
     return;
   }
   if (!any) {
