@@ -25,6 +25,7 @@ typedef struct Streams {
   int64_t jump;          /* a step has a multiple of so many rows of the first input */
   int64_t lookahead;     /* the least --lookahead with which nothing looks ahead */
   int64_t window, begin; /* --slide: rows of the first input in a window; the number of its very first row */
+  bool unpadded;         /* --slide: flows are those of the net without padding */
 } Streams;
 
 /* What a node reads of operand k in call n: rows n*rows + first .. + count - 1; those before the first one of

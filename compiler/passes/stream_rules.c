@@ -21,6 +21,7 @@ Shape stream_with_rows(Shape shape, int64_t rows) {
 
 /* ---- messages ---- */
 static bool slides(const Streams *s) { return s->options->slide > 0; }
+static bool sees_edges(const Streams *s) { return slides(s) && !s->unpadded; }
 
 /* What the program says at a node: passes and int8 models have operators of their own. */
 static const Node *node_in_program(const Streams *s, const Node *node) {
@@ -124,7 +125,7 @@ static bool flow_window(Streams *s, const Node *node, Flow *flow) {
   const int axis = stream_axis(node->in[0]->shape);
   if (!w) return false;
   const int64_t ahead = w->after[axis];
-  if (slides(s) && (ahead > 0 || !sees_rows_alone(node, axis))) return false;
+  if (sees_edges(s) && (ahead > 0 || !sees_rows_alone(node, axis))) return false;
   if (ahead > 0) {
     flow->late += input_rows(flow, ahead);
     if (flow->late > s->options->lookahead) refuse_ahead(s, node, ahead);
@@ -170,7 +171,7 @@ static bool flow_padded(Streams *s, const Node *node, Flow *flow) {
   int64_t before[2], after[2];
   const int axis = stream_axis(node->shape);
   node->op->traits.border(node, before, after);
-  if (slides(s) && before[axis] + after[axis] > 0) return false;
+  if (sees_edges(s) && before[axis] + after[axis] > 0) return false;
   flow->step = step_padded(flow->step, before[axis]);
   return true;
 }
@@ -477,28 +478,21 @@ static bool ends_at_padding(const Streams *s, const Node *node) {
   return before[axis] > 0 || after[axis] > 0;
 }
 
-/* The share of the multiply-adds that would be shared if no window had padding. */
-static double shared_part(const Streams *s) {
-  bool *shared = NEW_ARRAY(s->arena, bool, s->graph->nodes.n + 1);
-  int64_t all = 0, some = 0;
+/* The fraction of the multiply-adds that would be shared if no layer had padding. */
+static double shared_without_padding(Streams *s) {
+  int64_t all = 0, shared = 0;
+  s->unpadded = true;
+  find_flows(s);
+  s->unpadded = false;
   for (int i = 0; i < s->graph->nodes.n; i++) {
-    const Node *node = s->graph->nodes.data[i];
-    shared[i] = s->flow[i].flows;
-    if (!s->live[i] || node_is_input(node)) continue;
-    const StreamRule rule = node->nin ? rule_of(node) : STREAM_WHOLE;
-    bool can = node->nin > 0 && rule != STREAM_WHOLE && rule != STREAM_RECURRENT &&
-               rule != STREAM_TRANSPOSED && rule != STREAM_AHEAD && (rule != STREAM_WINDOW || node->window) &&
-               (rule != STREAM_SHAPED || stream_rows(node->shape) == stream_rows(node->in[0]->shape));
-    for (int k = 0; k < node->nin; k++)
-      can = can && (shared[node->in[k]->id] || !s->flow[node->in[k]->id].depends);
-    shared[i] = shared[i] || can;
-    all += stream_macs(node);
-    if (shared[i]) some += stream_macs(node);
+    const int64_t macs = s->live[i] ? stream_macs(s->graph->nodes.data[i]) : 0;
+    all += macs;
+    if (s->flow[i].flows) shared += macs;
   }
-  return all ? (double)some / (double)all : 0;
+  return all ? (double)shared / (double)all : 0;
 }
 
-static void warn_padding(Streams *s) {
+static void warn_padding(Streams *s, double shared) {
   for (int i = 0; i < s->graph->nodes.n && s->diags; i++) {
     const Node *node = s->graph->nodes.data[i];
     if (!s->live[i] || !ends_at_padding(s, node)) continue;
@@ -509,13 +503,14 @@ static void warn_padding(Streams *s) {
               arg_is(node, "pad", "same")     ? "pad=same"
               : arg_is(node, "pad", "causal") ? "pad=causal"
                                               : "its padding",
-              100 * shared_part(s));
+              100 * shared);
   }
 }
 
 bool stream_rules(Streams *s) {
   Diags *diags = s->diags;
   const Graph *graph = s->graph;
+  double shared = 0;
   s->live = graph_live(s->arena, graph, 0, NULL);
   s->flow = NEW_ARRAY(s->arena, Flow, graph->nodes.n + 1);
   if (!inputs_have_rows(s) || has_states(s)) return false;
@@ -525,10 +520,11 @@ bool stream_rules(Streams *s) {
   if (slides(s)) {
     s->window = stream_rows(graph->inputs.data[0].node->shape);
     s->begin = -((s->jump - s->window % s->jump) % s->jump);
+    shared = shared_without_padding(s);
   }
   s->diags = diags;
   find_flows(s);
-  if (slides(s)) warn_padding(s);
+  if (slides(s)) warn_padding(s, shared);
   for (int i = 0; i < graph->nodes.n; i++)
     if (s->flow[i].refused && s->live[i]) return false;
   return true;
