@@ -73,8 +73,6 @@ static bool build_graph(Compilation *c) {
   return true;
 }
 
-static bool streams(const Options *o) { return o->streaming.use.n || o->streaming.slide; }
-
 /* A summary prints the memory of everything that can be generated from the program. */
 static bool summarized(const Options *o) {
   return !o->output || o->kind == OUTPUT_SUMMARY || o->kind == OUTPUT_JSON;
@@ -88,8 +86,8 @@ static bool check_training(Compilation *c) {
     diag_help(diag, "train { loss = cross_entropy } is the least that is needed");
     return false;
   }
-  c->training = training && (c->options->train ||
-                             (summarized(c->options) && !c->options->train_given && !streams(c->options)));
+  c->training = training && (c->options->train || (summarized(c->options) && !c->options->train_given &&
+                                                   !options_step(c->options)));
   return good(c);
 }
 
@@ -245,7 +243,7 @@ static bool tune(Compilation *c) {
 
 /* With --stream or --slide the net is that of a step from here on. */
 static bool stream(Compilation *c) {
-  if (!streams(c->options)) return true;
+  if (!options_step(c->options)) return true;
   PassState state =
       passes_begin(c->arena, c->graph, PLAN_INFERENCE, (PlanOptions){.streaming = &c->options->streaming});
   state.diags = c->diags;
@@ -372,7 +370,7 @@ static bool plan(Compilation *c) {
   set_options(c);
   c->plans.infer = make_plan(c, PLAN_INFERENCE);
   if (c->training) c->plans.train = make_plan(c, PLAN_TRAINING);
-  if ((o->look || o->kind == OUTPUT_PROGRAM) && !c->quantized && !streams(o))
+  if ((o->look || o->kind == OUTPUT_PROGRAM) && !c->quantized && !options_step(o))
     c->plans.look = make_plan(c, PLAN_LOOK);
   stage_done(c, "plan");
   return limits_of_plans(c->arena, c->diags, c->graph, c->plans.infer, c->plans.train);

@@ -40,6 +40,8 @@ static const Kind kinds[] = {
 enum { KINDS = sizeof kinds / sizeof *kinds };
 
 bool options_view(OutputKind kind) { return kind >= OUTPUT_SUMMARY; }
+bool options_step(const Options *o) { return o->streaming.use.n || o->streaming.slide; }
+
 bool options_backend(OutputKind kind) {
   return kind == OUTPUT_OBJECT || kind == OUTPUT_SHARED || kind == OUTPUT_WASM || kind == OUTPUT_PROGRAM;
 }
@@ -694,8 +696,7 @@ static bool check_together(Options *options, Arena *arena) {
     return usage_error("-MD without -o FILE needs -MF FILE");
   if (!check_after(options)) return false;
   if (!check_streaming(options)) return false;
-  const bool steps = options->streaming.use.n || options->streaming.slide;
-  if (!options->train_given) options->train = options->kind == OUTPUT_PROGRAM && !steps;
+  if (!options->train_given) options->train = options->kind == OUTPUT_PROGRAM && !options_step(options);
   if (!choose_targets(options, arena)) return false;
   options->openmp = options->threads == 0 || (options->threads < 0 && options->kind == OUTPUT_PROGRAM);
   if (!check_mpi(options) || !check_memory(options)) return false;

@@ -89,6 +89,7 @@ bool options_parse(Options *, Arena *, int argc, char **argv);
 bool options_view(OutputKind);       /* a text about the program rather than the program */
 bool options_backend(OutputKind);    /* made by the C compiler */
 bool options_plain(const Options *); /* without schedules */
+bool options_step(const Options *);  /* --stream or --slide: the net of a step */
 extern const Flag options_table[];
 const char *const *options_kinds(Arena *); /* the values of --emit */
 const char *const *options_targets(Arena *);
