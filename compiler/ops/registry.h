@@ -73,7 +73,7 @@ int64_t node_macs(const Node *);     /* multiply-adds; 0 where an operator has n
 const Op *op_find(const char *name); /* of op_table, or NULL */
 extern const Op op_conv_transpose;
 
-/* ---- states that passes make (ops/shape/state.c, stream_mask.c) ---- */
+/* ---- states that no program names (ops/shape/state.c, stream_mask.c) ---- */
 Node *state_hidden(Graph *, const char *name, Shape, Elem, const Quant *, double initial);
 void update_hidden(Graph *, Node *value, Node *state);
 /* Calls since the first one, at most `most`. */

@@ -27,19 +27,11 @@ static const Op op_kept = {.name = "state update",
                            .traits.weights_of_input = true};
 
 static Node *make_state(Graph *graph, const Node *layer, const char *part, int64_t n) {
-  Node *state = graph_node(graph, &op_state, 0, NULL);
-  Const *arg = NEW_ARRAY(graph->arena, Const, 2), *size = NEW(graph->arena, Const);
-  *size = (Const){.kind = CONST_INT, .i = n, .f = (double)n, .span = NO_SPAN};
-  arg[0] = (Const){.kind = CONST_LIST, .n = 1, .items = size, .span = NO_SPAN};
-  arg[1] = (Const){.kind = CONST_INT, .span = NO_SPAN};
-  state->name = arena_printf(graph->arena, "%s.%s", layer->name, part);
-  state->arg = arg;
-  state->shape = shape_vector(n);
+  Node *state = state_hidden(graph, arena_printf(graph->arena, "%s.%s", layer->name, part), shape_vector(n),
+                             F32, NULL, 0);
   state->span = layer->span;
   state->site = layer->site;
   state->precision = layer->precision;
-  state->port = NEW(graph->arena, PortInfo);
-  *state->port = (PortInfo){.index = graph_states(graph) - 1, .elem = F32};
   state->kept = true;
   return state;
 }

@@ -92,8 +92,11 @@ const Op op_state = {
 Node *state_hidden(Graph *graph, const char *name, Shape shape, Elem elem, const Quant *quant,
                    double initial) {
   Node *state = graph_node(graph, &op_state, 0, NULL);
-  Const *arg = NEW_ARRAY(graph->arena, Const, 2);
-  arg[1] = (Const){.kind = CONST_FLOAT, .f = initial};
+  Const *arg = NEW_ARRAY(graph->arena, Const, 2), *size = NEW_ARRAY(graph->arena, Const, shape.rank);
+  for (int i = 0; i < shape.rank; i++)
+    size[i] = (Const){.kind = CONST_INT, .i = shape.dim[i], .f = (double)shape.dim[i], .span = NO_SPAN};
+  arg[0] = (Const){.kind = CONST_LIST, .n = shape.rank, .items = size, .span = NO_SPAN};
+  arg[1] = (Const){.kind = CONST_FLOAT, .f = initial, .span = NO_SPAN};
   state->name = name;
   state->shape = shape;
   state->elem = elem;
