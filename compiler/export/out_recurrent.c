@@ -1,11 +1,11 @@
-/* out_recurrent.c: recurrent layers and states, out to ONNX. A state is a pair of an input NAME and an output
- * NAME_next, which the model's metadata names, so that importing it makes the state again. */
+/* out_recurrent.c: ONNX export of recurrent layers and states. A state becomes an input NAME and an output
+ * NAME_next; the model's metadata lists the pair, so that importing the model restores the state. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "export/onnx_out.h"
 #include "ops/recurrent/recurrent.h"
 
-static const int64_t gate_of[][4] = {/* by gate of ONNX: which one of the net */
+static const int64_t gate_of[][4] = {/* by gate in ONNX: the gate of the net */
                                      [CELL_LSTM] = {0, 3, 1, 2},
                                      [CELL_GRU] = {1, 0, 2},
                                      [CELL_RNN] = {0}};
@@ -19,8 +19,7 @@ const char *recurrent_refusal(const Node *node) {
 }
 
 /* ---- weights ---- */
-/* Of all directions: the parameters `first` and, where there are two, `second` of each, with the gates in
- * ONNX's order. */
+/* The listed parameters of all directions, one after another, with the gates in ONNX's order. */
 static const char *gates_out(OnnxOut *o, const Recurrent *r, const char *suffix, int nparts, const int *part,
                              int64_t columns, bool matrix) {
   const Node *node = o->node;
@@ -46,7 +45,7 @@ static const char *gates_out(OnnxOut *o, const Recurrent *r, const char *suffix,
 }
 
 /* ---- values ---- */
-/* As ONNX has rows: [rows][N][channels]. */
+/* The input in ONNX's order: [rows][N][channels]. */
 static const char *rows_out(OnnxOut *o, const Node *node, const Recurrent *r) {
   static const int64_t rows_first[] = {2, 0, 1};
   const int64_t one[] = {1, -1, r->channels};
@@ -54,7 +53,7 @@ static const char *rows_out(OnnxOut *o, const Node *node, const Recurrent *r) {
                                       : out_permute(o, out_input(o, 0), 3, rows_first);
 }
 
-/* What it starts from: [directions][N][units]. */
+/* The value of an initial state: [directions][N][units]. */
 static const char *start_out(OnnxOut *o, const Node *node, const Recurrent *r, int input) {
   static const int64_t directions_first[] = {1, 0, 2};
   const int64_t directions = recurrent_directions(node), one[] = {1, -1, r->units},
@@ -79,7 +78,7 @@ static const char *all_out(OnnxOut *o, const char *x, const Recurrent *r, int64_
   return out_reshape(o, out_permute(o, x, 4, images_first), 3, dim);
 }
 
-/* The next value of a state, which the layer itself makes. */
+/* The next value of a state, as an output of the layer. */
 static const char *final_out(OnnxOut *o, const Node *node, int input) {
   const int state = node->in[input]->port->index;
   o->next[state] = o->next_port[state];
@@ -117,7 +116,7 @@ const char *export_recurrent(OnnxOut *o, const Node *node) {
 }
 
 /* ---- states ---- */
-/* Dimensions of its ports: of a recurrent layer's those of ONNX. */
+/* Dimensions of its ports; a state of a recurrent layer has those of ONNX. */
 static int state_dims(const Node *state, int64_t dim[4]) {
   const int64_t kept[] = {1, 0, state->shape.dim[0]};
   if (!state->kept) return out_dims(state->shape, 0, dim);

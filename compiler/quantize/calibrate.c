@@ -364,8 +364,8 @@ static double *parameter_sum(const Calibrator *k, const Weight *a, const Weight 
   return sum;
 }
 
-/* Under `scale` the sums of a gate and its bias take half of 32 bits at most, and a unit is none of gates'.
- */
+/* Whether with `scale` the sums of a gate, its bias included, are at most half of INT32_MAX, in units of the
+ * sums and of the gates. */
 static bool gate_has_room(const double *w, const double *bias, int64_t rows, int64_t columns, double scale,
                           Quant in) {
   const double reach = fmax(in.zero - INT8_MIN, INT8_MAX - in.zero), unit = (double)in.scale * scale;
@@ -377,7 +377,7 @@ static bool gate_has_room(const double *w, const double *bias, int64_t rows, int
   return true;
 }
 
-/* One scale a gate, as TensorFlow Lite has it. */
+/* One scale per gate, as in TensorFlow Lite. */
 static void put_gate_weights(Calibrator *k, const Weight *weight, const Weight *to_bias, const double *bias,
                              int64_t gates, Quant in) {
   static const double NO_WEIGHTS = 0x1p-16, GROWTH = 1.25;
@@ -427,7 +427,8 @@ static int64_t put_recurrent_weights(Calibrator *k, const Node *node, Quant h) {
   return bytes;
 }
 
-/* A power of two under which c fits, in the range of all kernels; without samples -16 .. 16. */
+/* The smallest power of two with which int16 holds c, within the range of all kernels; without samples c is
+ * taken as -16 .. 16. */
 static float cell_scale(const CellSeen *seen, double clip) {
   static const double UNKNOWN = 16;
   enum { LEAST = -15, MOST = FIXED_WHOLE_MOST - UNIT_BITS };
@@ -500,7 +501,7 @@ bool calibrate_is_layer(const Node *node) {
 #ifdef __wasi__ /* a page has no recurrent layers */
 static bool has_int8_form(const Calibrator *k, const Node *node) { return (void)k, (void)node, true; }
 #else
-/* Recurrent layers read int8 values, and have no states of the net, and no projection. */
+/* int8 recurrent layers have an int8 input, no projection, and no states between calls. */
 static bool has_int8_form(const Calibrator *k, const Node *node) {
   if (node->op->traits.int8 != INT8_RECURRENT) return true;
   const Recurrent r = recurrent_direction(node, 0);
@@ -532,7 +533,7 @@ static bool feeds_bytes(const Calibrator *k, const Node *node) {
 
 static bool is_of_features(const Calibrator *, const Node *reader);
 
-/* Everything that uses it, an output included, meets the condition, and something does. */
+/* The value has users, all of them meet the condition, and it is not an output. */
 static bool all_readers(const Calibrator *k, const Node *node,
                         bool (*condition)(const Calibrator *, const Node *)) {
   int readers = 0;
@@ -547,7 +548,7 @@ static bool all_readers(const Calibrator *k, const Node *node,
   return readers && readers == k->uses[node->id];
 }
 
-/* A feature of sound, or what is computed for such alone. */
+/* An audio feature, or a value that only audio features use. */
 static bool is_of_features(const Calibrator *k, const Node *reader) {
   const bool passes = reader->op->family == FAMILY_MAP || reader->op->traits.int8 == INT8_MOVE;
   return reader->op->traits.features ||
@@ -558,7 +559,7 @@ static bool is_float_reader(const Calibrator *k, const Node *reader) {
   return is_kept(k, reader) || is_of_features(k, reader);
 }
 
-/* Floats alone read it: it has no scale. */
+/* Only float nodes use it: it has no scale. */
 static bool feeds_floats(const Calibrator *k, const Node *node) {
   return all_readers(k, node, is_float_reader);
 }

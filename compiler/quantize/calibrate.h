@@ -21,10 +21,10 @@ typedef enum RangeKind {
   RANGE_ENTROPY,    /* the cut whose 8 bits tell most of what was seen (Kullback and Leibler), of 128 */
 } RangeKind;
 
-/* Of a recurrent layer on the samples, by its name. */
+/* Measurements of a recurrent layer on the samples. */
 typedef struct CellSeen {
   double most;    /* of an lstm: the largest |c| */
-  double clamped; /* the part of the sums of gates beyond -8 .. 8, where sigmoid and tanh are flat */
+  double clamped; /* fraction of the sums of gates beyond -8 .. 8, where sigmoid and tanh are flat */
 } CellSeen;
 
 typedef struct Calibration {
@@ -37,7 +37,7 @@ typedef struct Calibration {
   const Table *keep;  /* names of layers that stay in floats */
   const Table *wide;  /* names of values that get 16 bits */
   bool all_wide;      /* all do that can */
-  const Table *cells; /* of CellSeen; NULL: there were no samples */
+  const Table *cells; /* CellSeen by layer; NULL: there were no samples */
 } Calibration;
 
 typedef struct SeenRange {

@@ -132,7 +132,8 @@ const Measured *measure_layers(Arena *arena, const Graph *floats, const float *w
 }
 
 /* ---- recurrent layers ---- */
-/* Gates of a row whose sums lie beyond -8 .. 8. Those with tanh are the third of lstm and gru, and of rnn. */
+/* The number of gates of a row whose sums are beyond -8 .. 8. The third gate of lstm and gru, and the gate of
+ * rnn, have tanh. */
 static int64_t clamped_gates(const Recurrent *r, const double *row) {
   static const double FLAT = 8;
   const double open = 1 / (1 + exp(-FLAT)), flat = tanh(FLAT);

@@ -15,8 +15,7 @@ typedef struct Measured { /* of a value of the net of floats: sums of squares */
  * [w][c], as the caller has them. By node id of the net of floats. */
 const Measured *measure_layers(Arena *, const Graph *floats, const float *weights, const Graph *bytes,
                                Node *const *made, int64_t samples, const double *const *input);
-/* Cells and gates of the recurrent layers of the net of floats on samples: CellSeen (calibrate.h), by layer.
- */
+/* Cells and gates of the recurrent layers of the float net on samples: CellSeen (calibrate.h), by layer. */
 const Table *measure_cells(Arena *, const Graph *floats, const float *weights, int64_t samples,
                            const double *const *input);
 double measured_decibels(double signal, double noise); /* HUGE_VAL: there is no noise */

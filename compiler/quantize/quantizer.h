@@ -49,14 +49,14 @@ Node *quant_bytes(Quantizer *,
 Node *quant_floats(Quantizer *, const Node *);
 
 /* ---- layers.c ---- */
-/* False after [scale-mismatch]: a unit of what is added up is `in`, one of the result `out`. */
+/* False after [scale-mismatch]: `in` is the scale of the sum, `out` that of the result. */
 bool quant_factor_fits(Quantizer *, const Node *, Multiplier, int32_t most, double in, float out);
 /* [int8-overflow] of a filter's sum; false. */
 bool quant_refuse_sum(Quantizer *, const Node *, const Weight *, int64_t filter, int64_t terms, double most,
                       int bits);
 
 /* ---- recurrent_layers.c ---- */
-bool quant_is_recurrent(const Quantizer *, const Node *); /* that has a form of 8 bits */
+bool quant_is_recurrent(const Quantizer *, const Node *); /* and has an int8 form */
 
 /* ---- layers.c, recurrent_layers.c, lookup_tables.c: the node's value, or NULL after a problem ---- */
 Node *quant_product(Quantizer *, const Node *), *quant_combine(Quantizer *, const Node *),

@@ -1,5 +1,5 @@
-/* recurrent_layers.c: lstm, gru and rnn of 8 bits from those of floats: the gates of all rows, a product that
- * makes 16 bits, and a core (ops/int8/int8_recurrent.c), for each direction. */
+/* recurrent_layers.c: int8 lstm, gru and rnn from float ones: in each direction the gates of all rows, a
+ * product with int16 results, and a core (ops/int8/int8_recurrent.c). */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <stdlib.h>
@@ -38,7 +38,7 @@ static const float *product_scales(Quantizer *q, const Weight *weight, int64_t g
   return scale;
 }
 
-/* False: something of it is missing or wrong, which was noted. bias NULL: zeros. */
+/* False: an array is missing or wrong, which was reported. bias NULL: zeros. */
 static bool find_product(Quantizer *q, const Weight *weight, const Weight *bias, int64_t gates, Product *p) {
   *p = (Product){.weight = weight, .sums = weight->dim[0], .terms = weight->dim[1]};
   p->q = quant_array(q, weight->name, I8, weight->rank, weight->dim);
@@ -60,7 +60,7 @@ static void refuse_gates(Quantizer *q, const Node *node, const Weight *weight, d
   diag_help(diag, "%s.scale times the scale of its other factor is too large", weight->name);
 }
 
-/* The factors of its sums into gates. one: of a gate's scale, as floats. False after an error. */
+/* The factors of its sums into gates. one: scales are multiplied as floats. False after an error. */
 static bool find_factors(Quantizer *q, const Node *node, const Quant *in, bool one, Product *p) {
   Multiplier *factor = NEW_ARRAY(q->arena, Multiplier, p->sums);
   const double low = in->zero - INT8_MIN, high = INT8_MAX - in->zero, reach = low > high ? low : high;
@@ -84,14 +84,14 @@ static bool find_factors(Quantizer *q, const Node *node, const Quant *in, bool o
 typedef struct Layer {
   const Node *node;
   Quant h;     /* of its value */
-  Quant start; /* of h to start from */
+  Quant start; /* of the initial h */
   Quant cell;  /* of c */
   int32_t cell_bits;
   Rounding rounding;
   bool litert;
 } Layer;
 
-/* Of gru, and rnn with tanh, it is known. */
+/* The scale of the value; that of gru, and of rnn with tanh, is fixed. */
 static bool find_value(Quantizer *q, Layer *l, const Recurrent *r) {
   Quant given;
   const char *name = l->node->name;
@@ -129,7 +129,7 @@ static bool find_cell(Quantizer *q, Layer *l) {
   return true;
 }
 
-/* A value that the layer starts from, as the core reads it. */
+/* An initial state, as the core reads it. */
 static Node *recurrent_start_value(Quantizer *q, const Layer *l, int input, Quant quant, const char *suffix) {
   const Node *given = l->node->in[input];
   Node *value = q->map[given->id];
@@ -141,7 +141,7 @@ static Node *recurrent_start_value(Quantizer *q, const Layer *l, int input, Quan
   return made;
 }
 
-/* The clip of c in units of its scale, cut as TensorFlow Lite's kernels have it; below 0: none. */
+/* The clip of c in units of its scale, truncated as in TensorFlow Lite's kernels; below 0: none. */
 static int32_t cell_clip(const Layer *l, const Recurrent *r) {
   if (!(r->clip > 0)) return -1;
   const float clip = (float)r->clip;
@@ -149,7 +149,7 @@ static int32_t cell_clip(const Layer *l, const Recurrent *r) {
   return units > INT16_MAX ? INT16_MAX : (int32_t)units;
 }
 
-/* Factors of what the cell multiplies. False after an error. */
+/* Factors of the products in the cell. False after an error. */
 static bool find_cell_factors(Quantizer *q, const Layer *l, Int8Recurrent *p) {
   const double unit = (double)UNIT_SCALE, scale = (double)l->h.scale;
   if (p->r.cell == CELL_LSTM) {
@@ -197,16 +197,17 @@ typedef struct Products {
   Product x, h;
 } Products;
 
-/* False: something is missing or wrong, which was noted. */
+/* False: an array is missing or wrong, which was reported. */
 static bool find_products(Quantizer *q, const Node *node, int way, Products *p) {
   Weight *const *weight = node->weight + way * DIRECTION_WEIGHTS;
   const Recurrent r = recurrent_direction(node, way);
-  const bool apart = r.cell == CELL_GRU && !r.before; /* h's candidate has a bias of its own */
+  const bool apart = r.cell == CELL_GRU && !r.before; /* the candidate's product of h has a separate bias */
   const bool found = find_product(q, weight[INPUT_WEIGHT], weight[INPUT_BIAS], r.gates, &p->x);
   return find_product(q, weight[HIDDEN_WEIGHT], apart ? weight[HIDDEN_BIAS] : NULL, r.gates, &p->h) && found;
 }
 
-/* NULL after an error. rows: the input; start: by input of the layer, what both directions start from. */
+/* NULL after an error. rows: the input; start: by input of the layer, the initial states of both directions.
+ */
 static Node *quant_direction(Quantizer *q, const Layer *l, int way, Products *products, Node *rows,
                              Node *const *start) {
   Int8Recurrent *p = NEW(q->arena, Int8Recurrent);

@@ -1,5 +1,5 @@
-"""recurrent.py CNNC: recurrent layers and states as models of ONNX and back: the same program, and the same
-numbers, call by call. With onnxruntime its numbers as well."""
+"""recurrent.py CNNC: recurrent layers and states, exported to ONNX and imported again: the same program and
+the same results, call by call, and, if onnxruntime is installed, the same results as its own."""
 # SPDX-License-Identifier: Apache-2.0
 import os, re, sys
 import compiled
@@ -75,7 +75,7 @@ def check_calls(name, nets):
 
 
 class Session:
-    """What onnxruntime computes; outputs NAME_next are the inputs NAME of the next call."""
+    """onnxruntime's results; outputs NAME_next are the inputs NAME of the next call."""
 
     def __init__(self, net, path, first):
         import numpy
@@ -110,7 +110,7 @@ def check_numbers(name, first):
     try:
         session = Session(net, name + ".onnx", first)
     except ImportError:
-        print("# onnxruntime is not there, and has computed none of these")
+        print("# onnxruntime is not installed: its results were not compared")
         return
     again = compiled.Net(cnnc, name + ".cnn", name + ".safetensors", name + "2")
     session.net = again

@@ -118,7 +118,7 @@ def tensor(name, sizes, numbers):
 
 
 def onnx(nodes, inputs, outputs, weights=()):
-    """Names apart by spaces; "-" is one that is left out."""
+    """Names are separated by spaces; "-" is an omitted input or output."""
     def names(number, text):
         return b"".join(field(number, x.strip("-")) for x in text.split())
     graph = b"".join(field(1, names(1, ins) + names(2, out) + field(4, op)) for op, ins, out in nodes)
@@ -157,7 +157,7 @@ def run_pairs():
 
 
 def run_recurrent():
-    """A layer whose states are all that --state names has keep=true, and its states are its own."""
+    """A layer has keep=true if --state names all of its states; the program then has no state of its own."""
     weights = [[math.sin(k * n + n) for k in range(n)] for n in (8, 16, 16)]
     layer = [("W", (1, 8, 1), weights[0]), ("R", (1, 8, 2), weights[1]), ("B", (1, 16), weights[2])]
     ports = [("x", 3, 1, 1), ("h", 1, 1, 2), ("c", 1, 1, 2)]
@@ -189,11 +189,11 @@ def run_recurrent():
     with open("m.cnn", encoding="utf-8") as file:
         text = file.read()
     check(told.returncode == 0 and "last=true, keep=true" in text and "relu" in text,
-          "a final state that others read, too", told.stderr + text)
+          "a final state with other users", told.stderr + text)
     told = imported("m.onnx", onnx([("LSTM", "x W R B - h c", "y hn cn"), ("Relu", "h", "z")], ports,
                                    [*results, ("z", 1, 1, 2)], layer), "--state=h=hn,c=cn")
     check(told.returncode == 1 and "Y_c" in told.stderr,
-          "an initial state that others read is none of its own", told.stderr)
+          "an initial state with other users is refused", told.stderr)
 
 
 run_variables(1, [3, 3, 3, 3], "state(2x2, name")

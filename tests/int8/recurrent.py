@@ -20,7 +20,7 @@ GATES = {"lstm": 4, "gru": 3, "rnn": 1}
 
 
 class Layer:
-    """A layer with random numbers: its statement, its arrays, and what it computes."""
+    """A layer with random numbers: its statement, its arrays, and its expected results."""
 
     def __init__(self, seed, call, rounding, litert=False):
         self.rng = random.Random(seed)

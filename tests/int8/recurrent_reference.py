@@ -68,7 +68,7 @@ def tanh(q, power=-12):
     return (y - (1 << 23) + 128 if x >= 0 else -y + (1 << 23) + 127) >> 8
 
 
-# ---- gemmlowp's fixed point of 16 bits (fixedpoint/fixedpoint.h) ----
+# ---- gemmlowp's 16-bit fixed point (fixedpoint/fixedpoint.h) ----
 def product(a, b):
     if a == b == -32768:
         return 32767

@@ -53,6 +53,6 @@ for kind in "lstm", "gru", "rnn":
     with open("torch.safetensors", "wb") as file:
         file.write(len(text.encode()).to_bytes(8, "little") + text.encode() + data[8 + size:])
     done, got = model_of("torch.safetensors")
-    check(done.returncode == 1 and "rnn.1.weight_ih_l0" in done.stderr, "  other names are none of them",
+    check(done.returncode == 1 and "rnn.1.weight_ih_l0" in done.stderr, "  other names do not match",
           done.stderr)
 finish()

@@ -39,7 +39,7 @@ typedef bool TflMake(Making *, const TflOperator *);
 TflMake tfl_state, tfl_update;
 
 /* ---- tflite_recurrent.c ---- */
-/* What of a UNIDIRECTIONAL_SEQUENCE_LSTM of any type has no form; NULL: nothing. */
+/* The reason why a UNIDIRECTIONAL_SEQUENCE_LSTM of any type is not supported, or NULL. */
 const char *tflite_lstm_refused(const Making *, const TflOperator *);
 
 /* ---- tflite_import.c ---- */

@@ -1,12 +1,13 @@
-/* int8_recurrent.c: cores of recurrent layers of int8 models, in integers. With round() to whole numbers,
- * sat() to 16 bits, weights W_hh and h less its zero point:
+/* int8_recurrent.c: int8 cores of recurrent layers. round() is to integers, sat() to int16; h is less its
+ * zero point:
  *
  *   a      = sat(gates + sat(round(W_hh h)))                as LiteRT has it sat(gates + round(W_hh h))
  *   lstm     c' = sat(sat(round(f*c)) + sat(round(i*g))), limited to -clip..clip;  h' = round(o * tanh(c'))
  *   gru      n = tanh(sat(a_x + ((r*a_h + 2^14) >> 15)));  h' = sat(((2^15 - z)*n + z*h + 2^14) >> 15)
  *   rnn      h' = tanh(a), or round(max(a, 0)) in the scale of h
  *
- * Of gru and rnn with tanh h' is of 16 bits, and its value, the h that the weights see, (h' + 2^7) >> 8. */
+ * In gru, and in rnn with tanh, h' is int16. The value of the layer, which the weights read as h, is
+ * (h' + 2^7) >> 8. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/int8/int8_recurrent.h"
 
@@ -33,7 +34,7 @@ static int64_t tanh_of_cell(const Int8Recurrent *p, int64_t c) {
   return p->litert ? fixed_tanh(c, UNIT_BITS + p->bits) : curve_value(&curve, c);
 }
 
-/* What h adds to sum `s`, rounded. */
+/* The product of h in sum `s`, rounded. */
 static int64_t int8_hidden_part(const Int8Recurrent *p, int64_t s, const int64_t *h) {
   int64_t sum = p->bias[s];
   for (int64_t k = 0; k < p->r.outputs; k++) sum += p->weight[s * p->r.outputs + k] * (h[k] - p->zero);

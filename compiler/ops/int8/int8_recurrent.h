@@ -1,13 +1,13 @@
-/* int8_recurrent.h: cores of recurrent layers of 8 bits. */
+/* int8_recurrent.h: int8 cores of recurrent layers. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_INT8_RECURRENT_H
 #define CNNC_INT8_RECURRENT_H
 #include "ops/int8/int8.h"
 #include "ops/recurrent/recurrent.h"
 
-/* One direction of lstm, gru or rnn: its core, which reads the gates of all rows of 16 bits with the scale
- * 2^-12, and what it starts from. Of an lstm c has 16 bits and h 8; of gru, and rnn with tanh, h has 16 bits
- * with the scale 2^-15, and weights and readers see its upper 8. */
+/* The core of one direction of lstm, gru or rnn. Its inputs are the int16 gates of all rows, with the scale
+ * 2^-12, and the initial states. In an lstm c is int16 and h int8. In gru, and in rnn with tanh, h is int16
+ * with the scale 2^-15; weights and users of the value read its upper 8 bits. */
 enum { GATE_BITS = 12, UNIT_BITS = 15 };
 typedef struct Int8Recurrent {
   Recurrent r;
@@ -15,8 +15,8 @@ typedef struct Int8Recurrent {
   bool litert;              /* an lstm as LiteRT's kernel computes it */
   const int8_t *weight;     /* of h: [gates*units][outputs] */
   const int32_t *bias;      /* of its sums */
-  const Multiplier *factor; /* the same, into 2^-12 */
-  int32_t zero;             /* of the h that these are of */
+  const Multiplier *factor; /* of its sums, into 2^-12 */
+  int32_t zero;             /* zero point of h */
   Stored stored;            /* of the value */
   Multiplier out;           /* into the value's scale: of o*tanh(c), of relu's sum */
   Multiplier forget, add;   /* lstm: of f*c and i*g, into the scale of c, 2^bits */

@@ -1,4 +1,4 @@
-// int8_recurrent_core.c: the nest of a recurrent core of 8 bits: row after row, unit after unit.
+// int8_recurrent_core.c: loop nest of int8 recurrent cores: row after row, unit after unit.
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/int8/int8_recurrent.h"
 
@@ -8,7 +8,7 @@ typedef struct Core {
   Buf *weight, *bias, *points;
   Buf *factor, *exponent; /* exponent: NULL where floats round */
   Buf *h, *next, *wide, *c, *middle, *update;
-  Buf *gate; /* of a unit: sums, then what functions make of them */
+  Buf *gate; /* of a unit: sums, then the activated gates */
 } Core;
 
 static const Curve sigmoid = {3, 0, false}, tangent = {3, 0, true};
@@ -34,8 +34,8 @@ static void put_unit(const Core *core, Buf *buf, const Ix *u, Val value) {
 static Ref gate_ref(const Core *core, int gate) { return nest_at(core->l->b, core->gate, gate); }
 static Val gate_value(const Core *core, int gate) { return nest_get(core->l->b, gate_ref(core, gate)); }
 
-/* ---- functions of 16 bits ---- */
-/* gemmlowp's, whose tanh has twice the argument. */
+/* ---- functions of int16 values ---- */
+/* gemmlowp's sigmoid, or tanh from the exponential of twice its argument. */
 static Val fixed_value(const Core *core, bool tanh, Val q, int whole) {
   Nest *b = core->l->b;
   const Val zero = num_i32(b, 0), below = nest_let(b, "below", vmin(q, sub(zero, q))),
@@ -67,7 +67,7 @@ static void activate(const Core *core, int gate, bool tanh) {
 }
 
 /* ---- sums ---- */
-/* What `from` adds to the sum of a gate of unit u, rounded. */
+/* The product of `from` in the sum of a gate of unit u, rounded. */
 static Val hidden_value(const Core *core, Buf *from, int gate, const Ix *u) {
   Nest *b = core->l->b;
   const Int8Recurrent *p = core->p;
@@ -191,7 +191,7 @@ static Buf *state_scratch(Lower *l, const char *name, Elem elem, int64_t n) {
   return lower_scratch_of(l, name, elem, 1, &n);
 }
 
-/* The zero of h times its weights is part of the bias. */
+/* The zero point of h times its weights is part of the bias. */
 static void put_constants(Core *core) {
   Lower *l = core->l;
   const Int8Recurrent *p = core->p;
