@@ -130,6 +130,9 @@ typedef struct Int8Factors {
 } Int8Factors;
 Int8Factors int8_factors(Lower *, int64_t filters);
 Val int8_factored(Lower *, const Int8Factors *, Val sum, const Ix *f); /* the sum, rounded */
+/* The same for other int32 sums, n of them. */
+Int8Factors int8_factors_of(Lower *, Rounding, int64_t n, const Multiplier *);
+Val int8_factored_of(Lower *, Rounding, const Int8Factors *, Val sum, const Ix *s);
 /* What the plain nests of a product read of the model, and their description. The weights are
  * [filters][kernel] [kernel][channels]: channels innermost, as they lie in a picture. */
 typedef struct Int8Constants {

@@ -11,7 +11,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/int8/int8_recurrent.h"
 
-static const Curve sigmoid = {3, 0, false}, tangent = {3, 0, true}; /* of 2^-12 */
+const Curve int8_gate_sigmoid = {3, 0, false}, int8_gate_tanh = {3, 0, true};
 
 Curve int8_cell_curve(const Int8Recurrent *p) {
   const int32_t up = p->bits + GATE_BITS;
@@ -24,10 +24,10 @@ typedef struct State { /* by unit */
 } State;
 
 static int64_t int8_sigmoid_of(const Int8Recurrent *p, int64_t a) {
-  return p->litert ? fixed_logistic(a) : curve_value(&sigmoid, a);
+  return p->litert ? fixed_logistic(a) : curve_value(&int8_gate_sigmoid, a);
 }
 static int64_t int8_tanh_of(const Int8Recurrent *p, int64_t a) {
-  return p->litert ? fixed_tanh(a, FIXED_WHOLE) : curve_value(&tangent, a);
+  return p->litert ? fixed_tanh(a, FIXED_WHOLE) : curve_value(&int8_gate_tanh, a);
 }
 static int64_t tanh_of_cell(const Int8Recurrent *p, int64_t c) {
   const Curve curve = int8_cell_curve(p);

@@ -24,6 +24,7 @@ typedef struct Int8Recurrent {
 } Int8Recurrent;
 
 extern const Op op_int8_recurrent;
-Curve int8_cell_curve(const Int8Recurrent *); /* tanh of c */
+extern const Curve int8_gate_sigmoid, int8_gate_tanh; /* of sums with the scale 2^-12 */
+Curve int8_cell_curve(const Int8Recurrent *);         /* tanh of c */
 void int8_recurrent_lower(Lower *);
 #endif

@@ -6,12 +6,10 @@ typedef struct Core {
   Lower *l;
   const Int8Recurrent *p;
   Buf *weight, *bias, *points;
-  Buf *factor, *exponent; /* exponent: NULL where floats round */
+  Int8Factors factors;
   Buf *h, *next, *wide, *c, *middle, *update;
   Buf *gate; /* of a unit: sums, then the activated gates */
 } Core;
-
-static const Curve sigmoid = {3, 0, false}, tangent = {3, 0, true};
 
 /* ---- numbers ---- */
 static Val cut_to_wide(Nest *b, Val x) { return vmax(vmin(x, num_i32(b, INT16_MAX)), num_i32(b, INT16_MIN)); }
@@ -63,7 +61,8 @@ static void put_curve(const Core *core, const Curve *curve, int whole, Val q, Re
 }
 
 static void activate(const Core *core, int gate, bool tanh) {
-  put_curve(core, tanh ? &tangent : &sigmoid, FIXED_WHOLE, gate_value(core, gate), gate_ref(core, gate));
+  put_curve(core, tanh ? &int8_gate_tanh : &int8_gate_sigmoid, FIXED_WHOLE, gate_value(core, gate),
+            gate_ref(core, gate));
 }
 
 /* ---- sums ---- */
@@ -78,12 +77,7 @@ static Val hidden_value(const Core *core, Buf *from, int gate, const Ix *u) {
   NEST_FOR(b, k, p->r.outputs)
     nest_accumulate(b, sum, convert(nest_load(b, nest_at(b, from, k), 1), I32),
                     convert(nest_load(b, nest_at(b, core->weight, s, k), 1), I32));
-  const Val factor = nest_load(b, nest_at(b, core->factor, s), 1);
-  if (p->rounding == ROUNDING_FLOAT)
-    return nest_primitive(b, &primitive_requantize_float, nest_get(b, sum), factor, NULL);
-  return nest_primitive(
-      b, p->rounding == ROUNDING_SINGLE ? &primitive_requantize_single : &primitive_requantize_double,
-      nest_get(b, sum), factor, nest_load(b, nest_at(b, core->exponent, s), 1));
+  return int8_factored_of(core->l, p->rounding, &core->factors, nest_get(b, sum), &s);
 }
 
 static Val input_gate(const Core *core, const Ix *row, int gate, const Ix *u) {
@@ -196,22 +190,14 @@ static void put_constants(Core *core) {
   Lower *l = core->l;
   const Int8Recurrent *p = core->p;
   const int64_t sums = p->r.gates * p->r.units, dim[2] = {sums, p->r.outputs};
-  const bool floats = p->rounding == ROUNDING_FLOAT;
-  int32_t *bias = NEW_ARRAY(l->arena, int32_t, sums), *m = NEW_ARRAY(l->arena, int32_t, sums),
-          *e = NEW_ARRAY(l->arena, int32_t, sums);
-  float *real = NEW_ARRAY(l->arena, float, sums);
+  int32_t *bias = NEW_ARRAY(l->arena, int32_t, sums);
   for (int64_t s = 0; s < sums; s++) {
     bias[s] = p->bias[s];
     for (int64_t k = 0; k < p->r.outputs; k++) bias[s] -= p->weight[s * p->r.outputs + k] * p->zero;
-    m[s] = p->factor[s].m;
-    e[s] = p->factor[s].e;
-    real[s] = p->factor[s].real;
   }
   core->weight = lower_constants(l, "weight", I8, 2, dim, p->weight);
   core->bias = lower_constants(l, "bias", I32, 1, &sums, bias);
-  core->factor = lower_constants(l, "factor", floats ? F32 : I32, 1, &sums,
-                                 floats ? (const void *)real : (const void *)m);
-  if (!floats) core->exponent = lower_constants(l, "exponent", I32, 1, &sums, e);
+  core->factors = int8_factors_of(l, p->rounding, sums, p->factor);
   if (!p->litert) core->points = int8_curve_points(l);
 }
 

@@ -101,27 +101,37 @@ static Int8Factors exact_factors(Lower *l, int64_t filters) {
                        .exponent = lower_constants(l, "exponent", I32, 1, &filters, e)};
 }
 
-Int8Factors int8_factors(Lower *l, int64_t filters) {
-  const Int8Product *p = l->node->detail;
-  int32_t *m = NEW_ARRAY(l->arena, int32_t, filters), *e = NEW_ARRAY(l->arena, int32_t, filters);
-  float *real = NEW_ARRAY(l->arena, float, filters);
-  for (int64_t f = 0; f < filters; f++) {
-    m[f] = p->wide_bias && p->rounding == ROUNDING_DOUBLE ? multiplier_reduced(p->factor[f]) : p->factor[f].m;
-    e[f] = p->factor[f].e;
-    real[f] = p->factor[f].real;
+Int8Factors int8_factors_of(Lower *l, Rounding rounding, int64_t n, const Multiplier *factor) {
+  const bool floats = rounding == ROUNDING_FLOAT;
+  int32_t *m = NEW_ARRAY(l->arena, int32_t, n), *e = NEW_ARRAY(l->arena, int32_t, n);
+  float *real = NEW_ARRAY(l->arena, float, n);
+  for (int64_t s = 0; s < n; s++) {
+    m[s] = factor[s].m;
+    e[s] = factor[s].e;
+    real[s] = factor[s].real;
   }
-  if (p->real) return exact_factors(l, filters);
-  const bool floats = p->rounding == ROUNDING_FLOAT;
-  Int8Factors factors = {.factor = lower_constants(l, "factor", floats ? F32 : I32, 1, &filters,
+  Int8Factors factors = {.factor = lower_constants(l, "factor", floats ? F32 : I32, 1, &n,
                                                    floats ? (const void *)real : (const void *)m)};
-  if (!floats) factors.exponent = lower_constants(l, "exponent", I32, 1, &filters, e);
+  if (!floats) factors.exponent = lower_constants(l, "exponent", I32, 1, &n, e);
   return factors;
 }
 
+Int8Factors int8_factors(Lower *l, int64_t filters) {
+  const Int8Product *p = l->node->detail;
+  if (p->real) return exact_factors(l, filters);
+  Multiplier *factor = NEW_ARRAY(l->arena, Multiplier, filters);
+  for (int64_t f = 0; f < filters; f++) {
+    factor[f] = p->factor[f];
+    if (p->wide_bias && p->rounding == ROUNDING_DOUBLE) factor[f].m = multiplier_reduced(p->factor[f]);
+  }
+  return int8_factors_of(l, p->rounding, filters, factor);
+}
+
+static const Primitive *const narrow[ROUNDINGS] = {[ROUNDING_SINGLE] = &primitive_requantize_single,
+                                                   [ROUNDING_DOUBLE] = &primitive_requantize_double,
+                                                   [ROUNDING_FLOAT] = &primitive_requantize_float};
+
 static const Primitive *rounder(const Int8Product *p) {
-  static const Primitive *const narrow[ROUNDINGS] = {[ROUNDING_SINGLE] = &primitive_requantize_single,
-                                                     [ROUNDING_DOUBLE] = &primitive_requantize_double,
-                                                     [ROUNDING_FLOAT] = &primitive_requantize_float};
   static const Primitive *const wide[ROUNDINGS] = {[ROUNDING_SINGLE] = &primitive_requantize_wide,
                                                    [ROUNDING_DOUBLE] = &primitive_requantize_reduced,
                                                    [ROUNDING_FLOAT] = &primitive_requantize_wide_float};
@@ -129,11 +139,18 @@ static const Primitive *rounder(const Int8Product *p) {
   return (p->wide_bias ? wide : narrow)[p->rounding];
 }
 
-Val int8_factored(Lower *l, const Int8Factors *factors, Val sum, const Ix *f) {
+static Val factored(Lower *l, const Primitive *by, const Int8Factors *factors, Val sum, const Ix *s) {
   Nest *b = l->b;
-  const Int8Product *p = l->node->detail;
-  return nest_primitive(b, rounder(p), sum, nest_load(b, nest_at(b, factors->factor, *f), 1),
-                        factors->exponent ? nest_load(b, nest_at(b, factors->exponent, *f), 1) : NULL);
+  return nest_primitive(b, by, sum, nest_load(b, nest_at(b, factors->factor, *s), 1),
+                        factors->exponent ? nest_load(b, nest_at(b, factors->exponent, *s), 1) : NULL);
+}
+
+Val int8_factored(Lower *l, const Int8Factors *factors, Val sum, const Ix *f) {
+  return factored(l, rounder(l->node->detail), factors, sum, f);
+}
+
+Val int8_factored_of(Lower *l, Rounding rounding, const Int8Factors *factors, Val sum, const Ix *s) {
+  return factored(l, narrow[rounding], factors, sum, s);
 }
 
 Int8Constants int8_constants(Lower *l, const Correlation *k, int64_t channels) {
