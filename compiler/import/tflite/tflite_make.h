@@ -38,10 +38,6 @@ typedef bool TflMake(Making *, const TflOperator *);
 
 TflMake tfl_state, tfl_update;
 
-/* ---- tflite_recurrent.c ---- */
-/* The reason why a UNIDIRECTIONAL_SEQUENCE_LSTM of any type is not supported, or NULL. */
-const char *tflite_lstm_refused(const Making *, const TflOperator *);
-
 /* ---- tflite_import.c ---- */
 bool tfl_no(Making *, const TflOperator *, const char *format, ...) __attribute__((format(printf, 3, 4)));
 const TflTensor *tfl_in(const Making *, const TflOperator *, int k); /* NULL: it is left out */

@@ -1,9 +1,9 @@
-/* tflite_recurrent.c: UNIDIRECTIONAL_SEQUENCE_LSTM. */
+/* tflite_recurrent.c: import of int8 UNIDIRECTIONAL_SEQUENCE_LSTM. */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
 #include "import/tflite/tflite_make.h"
 
-/* Inputs of the operator. Gates there are i f c o, which are our i f g o. */
+/* Inputs of the operator. Its gates i f c o are i f g o in the program. */
 enum {
   LSTM_INPUT_WEIGHTS = 1,
   LSTM_HIDDEN_WEIGHTS = 5,
@@ -27,16 +27,17 @@ static bool any_given(const Making *k, const TflOperator *op, int first, int n) 
   return false;
 }
 
-const char *tflite_lstm_refused(const Making *k, const TflOperator *op) {
+/* The reason why its form is not supported, or NULL. */
+static const char *lstm_refusal(const Making *k, const TflOperator *op) {
   const TflTensor *hidden = tfl_in(k, op, LSTM_HIDDEN), *cell = tfl_in(k, op, LSTM_CELL);
   if (any_given(k, op, LSTM_PEEPHOLES, 3)) return "it has peepholes";
   if (any_given(k, op, LSTM_NORMS, LSTM_GATES)) return "it has layer norms";
   if (!tfl_in(k, op, LSTM_INPUT_WEIGHTS) || !tfl_in(k, op, LSTM_HIDDEN_WEIGHTS))
-    return "it has no input gate of its own";
+    return "its input gate is coupled to its forget gate";
   if (tfl_in(k, op, LSTM_PROJECTION_BIAS)) return "its projection has a bias";
-  if (op->clips[1] > 0) return "it limits its projection";
+  if (op->clips[1] > 0) return "its projection is clipped";
   if (op->cell_activation != TFL_ACTIVATION_TANH) return "its activation is not tanh";
-  if (op->time_major) return "its first axis is time, with several sequences side by side";
+  if (op->time_major) return "its first axis is time";
   if (!hidden || !cell) return "its state is left out";
   return NULL;
 }
@@ -49,8 +50,7 @@ static bool is_gate_weight(Making *k, const TflOperator *op, int input, int64_t 
   if (w->rank != 2 || w->dim[0] != units || w->dim[1] != columns)
     return tfl_no(k, op, "its weights do not fit its input");
   if (!w->known || w->elem != I8 || w->scales != 1 || !w->zeros)
-    return tfl_no(k, op, "its weights are %s, where int8 ones with one scale and zero points 0 have a form",
-                  w->type);
+    return tfl_no(k, op, "its weights are %s, not int8 with one scale and zero point 0", w->type);
   return true;
 }
 
@@ -60,7 +60,7 @@ static bool is_gate_bias(Making *k, const TflOperator *op, int input, int64_t un
   return tfl_no(k, op, "its bias must have one int32 number per unit");
 }
 
-/* Its state h has the scale of its value, c 16 bits. */
+/* h must have the scale of the value, and c must be int16. */
 static bool check_state(Making *k, const TflOperator *op, int64_t units) {
   const TflTensor *hidden = tfl_in(k, op, LSTM_HIDDEN), *cell = tfl_in(k, op, LSTM_CELL),
                   *out = tfl_out(k, op);
@@ -69,7 +69,7 @@ static bool check_state(Making *k, const TflOperator *op, int64_t units) {
     return tfl_no(k, op, "its state has another scale than its value");
   if (hidden->size != units || cell->size != units) return tfl_no(k, op, "it has several sequences");
   if (!cell->known || cell->elem != I16 || cell->scales != 1)
-    return tfl_no(k, op, "its cells are %s, where int16 with one scale has a form", cell->type);
+    return tfl_no(k, op, "its cells are %s, not int16 with one scale", cell->type);
   return true;
 }
 
@@ -99,13 +99,13 @@ static void put_biases(Making *k, const TflOperator *op, const char *layer, int6
 
 bool tfl_lstm(Making *k, const TflOperator *op) {
   const TflTensor *in = tfl_in(k, op, 0), *out = tfl_out(k, op);
-  const char *why = tflite_lstm_refused(k, op);
+  const char *why = lstm_refusal(k, op);
   const int64_t one = 1;
   if (!tfl_value(k, op, op->in[0])) return false;
   if (why) return tfl_no(k, op, "%s", why);
-  if (tfl_in(k, op, LSTM_PROJECTION)) return tfl_no(k, op, "it projects, which has no int8 form");
-  if (out->elem != I8) return tfl_no(k, op, "it is %s, where int8 with int16 cells has a form", out->type);
-  if (in->rank != 3 || out->rank != 3) return tfl_no(k, op, "its input is no sequence");
+  if (tfl_in(k, op, LSTM_PROJECTION)) return tfl_no(k, op, "its projection has no int8 form");
+  if (out->elem != I8) return tfl_no(k, op, "it is %s, not int8 with int16 cells", out->type);
+  if (in->rank != 3 || out->rank != 3) return tfl_no(k, op, "its input must be a sequence");
   const int64_t units = out->dim[2], channels = in->dim[2];
   if (!check_state(k, op, units)) return false;
   for (int g = 0; g < LSTM_GATES; g++)
