@@ -83,16 +83,16 @@ const char *out_channels_last(OnnxOut *, const char *x, Shape);  /* [N,H,W,C] of
 const char *out_channels_first(OnnxOut *, const char *x, Shape); /* the other way; the shape is the net's */
 const char *out_part(OnnxOut *, const char *x, int n, const int64_t *from, const int64_t *to,
                      const int64_t *axis); /* along n axes */
-/* The dimensions that axis= of an operator names: how many. */
+/* The ONNX axes of the argument axis= of an operator; returns their number. */
 int out_axes(const Node *, int64_t axis[2]);
 bool out_keeps_order(const Node *); /* each number of its vector is made of one, all in the same way */
 bool out_is_output(const OnnxOut *, const Node *);
 /* A constant, as many times as there are images, where ONNX does not repeat it. */
 const char *out_for_images(OnnxOut *, const Node *, const char *x);
 
-/* An input or output, whose dimension `images` has as many as there are. */
+/* An input or output. images: the dimension that is the batch. */
 ValueInfoProto *out_port(OnnxOut *, const char *name, TensorType, int rank, const int64_t *dim, int images);
-void out_states(OnnxOut *, ModelProto *);    /* outputs and metadata of states, behind all others */
+void out_states(OnnxOut *, ModelProto *);    /* outputs and metadata of states, after all others */
 const char *recurrent_refusal(const Node *); /* why a recurrent layer has no form; NULL: it has one */
 
 typedef const char *OnnxExport(OnnxOut *, const Node *);

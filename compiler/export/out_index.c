@@ -1,4 +1,4 @@
-/* out_index.c: operators of indices, out to ONNX, which has them as whole numbers. */
+/* out_index.c: exports operators on indices to ONNX, where indices are int64. */
 // SPDX-License-Identifier: Apache-2.0
 #include "export/onnx_out.h"
 #include "ops/index/index.h"
@@ -28,7 +28,7 @@ const char *export_topk(OnnxOut *o, const Node *node) {
   return y;
 }
 
-/* Is a value a whole number below `count` wherever it comes from? Other indices are cut to that first. */
+/* Is a value always an integer in 0 .. count-1? Other indices are clamped before the cast. */
 static bool is_index_below(const Node *value, int64_t count) {
   const Node *from = value;
   while (from->op->family == FAMILY_ALIAS) from = from->in[0];
@@ -38,7 +38,7 @@ static bool is_index_below(const Node *value, int64_t count) {
   return column && shape_row_elements(from->in[0]->in[0]->shape) <= count;
 }
 
-/* An input as whole numbers from 0 to count - 1. */
+/* An input as int64 indices in 0 .. count-1. */
 static const char *out_indices(OnnxOut *o, const Node *node, int input, int64_t count) {
   const char *x = out_input(o, input);
   if (!is_index_below(node->in[input], count)) {
@@ -71,7 +71,7 @@ const char *export_gather(OnnxOut *o, const Node *node) {
 }
 
 /* ---- rows of indices ---- */
-/* Equal to which of the numbers 0 .. n-1. */
+/* x == (0, 1, ... n-1) along the channels. */
 const char *export_one_hot(OnnxOut *o, const Node *node) {
   const int64_t n = arg_int(node, "n"), dim[] = {1, n, 1, 1};
   float *number = NEW_ARRAY(o->arena, float, n);
@@ -130,7 +130,7 @@ static const char *out_level_grid(OnnxOut *o, const char *places, int64_t level,
   return out_two(o, "Sub", own, out_number(o, "one", 1));
 }
 
-/* Level by level as samples, which are weighted and summed. */
+/* Samples of each level, joined, weighted and summed. */
 const char *export_deformable_attention(OnnxOut *o, const Node *node) {
   const int levels = node->nin - 2;
   const int64_t heads = arg_int(node, "heads"), queries = node->shape.dim[0], channels = node->shape.dim[1],
@@ -159,7 +159,7 @@ const char *export_deformable_attention(OnnxOut *o, const Node *node) {
   return out_reshape(o, sum, 3, (const int64_t[]){-1, channels, queries});
 }
 
-/* ---- pairs that are turned ---- */
+/* ---- rotary ---- */
 static const char *channels_of_heads(OnnxOut *o, const char *x, int64_t from, int64_t to) {
   return out_part(o, x, 1, &from, &to, &(int64_t){2});
 }

@@ -299,11 +299,11 @@ View *beside_constant(ModelImport *, const OnnxNode *, int input, const View *, 
 
 /* ---- ops_index.c ---- */
 View *gather_computed(ModelImport *, const OnnxNode *); /* Gather whose index is computed */
-/* The input of a Concat that has indices, behind the numbers of images, for GatherND; 0: it is another one.
+/* A Concat of image numbers and indices, which GatherND reads: its input with the indices. 0: another node.
  */
 int index_of_pairs(const ModelImport *, const OnnxNode *);
-bool only_chooses(const ModelImport *, int tensor); /* it is an index, moved at most, and nothing else */
-/* 1 where x is equal to a constant 0, 1, ... along a dimension of one element; NULL: it is another one. */
+bool only_chooses(const ModelImport *, int tensor); /* is it only used as an index, at most after copies? */
+/* x == (0, 1, ... n-1) along a dimension of one element, as one_hot; NULL: another comparison. */
 View *equal_to_range(ModelImport *, const View *x, const Tensor *);
 
 /* ---- ops_choice.c ---- */

@@ -50,7 +50,7 @@ static bool makes_odd(const char *call) {
   return words[k] != NULL;
 }
 
-/* Whole numbers: indices, and what is only moved of such. */
+/* Is the result of a statement whole numbers? Indices are, and copies of whole numbers. */
 static bool makes_whole(const Statement *statement) {
   static const char *const words[] = {"argmax", "floor", "one_hot", NULL};
   bool all = statement->nin > 0 && is_move(statement);
@@ -387,7 +387,7 @@ static bool state_named(const ImportOptions *options, const char *input) {
   return false;
 }
 
-/* Those of --state, then others that the model itself names. */
+/* The states of --state, then the others that the model names. */
 static const ImportOptions *own_states(Arena *arena, const ImportOptions *options, const Onnx *onnx) {
   if (!onnx->states.n) return options;
   ImportOptions *own = NEW(arena, ImportOptions);
@@ -514,12 +514,13 @@ ModelImport *import_again(const ModelImport *im, Diags *diags, const ImportOptio
 }
 
 static bool is_output_value(const ModelImport *im, const Value *value) {
-  bool found = im->kept.n > 0; /* which are states is not looked at */
+  bool found = im->kept.n > 0; /* with states, no statement is dropped */
   for (int i = 0; i < im->outputs.n && !found; i++) found = im->outputs.data[i].value == value;
   return found;
 }
 
-/* Statements without parameters that nothing reads any more: what they moved was seen in another way. */
+/* Drops statements without parameters that are no longer read, such as a reshape that gather made needless.
+ */
 static void drop_unread(ModelImport *im) {
   int n = 0;
   for (int i = im->statements.n - 1; i >= 0; i--) {

@@ -1,4 +1,4 @@
-/* parts.c: rows of several values in one nest; sums over rows. */
+/* parts.c: loads of rows, sums over rows, and the error about parts that do not divide. */
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/parts.h"
 

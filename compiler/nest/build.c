@@ -95,14 +95,14 @@ bool nest_repeat_lead(Nest *nest, int64_t rows) {
 
 const Ix *nest_row(const Nest *nest) { return nest->lead_at[nest->nleads - 1]; }
 
-/* Which row of the leading axis belongs to the row at work, in a buffer that has so many. */
+/* The current row, modulo the number of rows of a buffer. */
 static Index lead_index(Nest *nest, const Buf *buf) {
   for (int i = 0; i < nest->nleads; i++)
     if (nest->lead[i] == buf->dim[0]) return nest_index(nest, nest->lead_at[i]);
   nest_misuse(nest, nest_text(nest, "%s has another number of rows", buf->name));
 }
 
-/* The main function goes through the rows; the others are told which one. */
+/* The main function loops over the rows; the others get the row as a parameter. */
 static void begin_row(Nest *nest) {
   const Ix none = {0};
   const bool main = strcmp(nest->fn->name, nest->name) == 0;

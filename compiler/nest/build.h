@@ -14,10 +14,10 @@ NestFn *nest_fn(Nest *, const char *name, bool kernel);
  * as their first dimension, and are used as if they had not. The main function is the one with the nest's
  * name. */
 void nest_lead(Nest *, int64_t rows);
-/* Then: some buffers have so many rows, which divide those of before. Row i is its row i modulo that. Each
- * number divides the next larger one. False: there is no room for another number. */
+/* After nest_lead: some buffers have only this number of rows, and row i of the nest is row i modulo it. Of
+ * all numbers of rows, each divides the next larger one. False: it does not, or there are LEADS already. */
 bool nest_repeat_lead(Nest *, int64_t rows);
-const Ix *nest_row(const Nest *); /* of the leading axis, in this function */
+const Ix *nest_row(const Nest *); /* the row of the leading axis, in this function */
 const Ix *nest_param(Nest *, const char *name, ParamKind);
 const Ix *nest_size(Nest *, const char *name, int64_t lo,
                     int64_t hi); /* main function only: a number known when it runs, lo <= n <= hi */

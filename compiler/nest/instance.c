@@ -268,7 +268,7 @@ static Instances *collect(Arena *arena, const Nest *nest, const Instances *befor
   return plan;
 }
 
-/* Which functions are called with several sets of constants, and are shared so. */
+/* Functions called with several sets of constants share one body. */
 static bool find_shared(Instances *plan) {
   for (const NestFn *fn = plan->nest->fns; fn; fn = fn->next) {
     int n = 0;

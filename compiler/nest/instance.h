@@ -32,7 +32,7 @@ typedef struct Instance {
   const struct Instance *body; /* of a small function: what it calls; NULL: the body is its own */
   bool inlined;
   Used used;
-  int id;   /* its place in the nest's list */
+  int id;   /* its index in `instances` */
   int code; /* of who compares functions: what is called by equal functions has equal ones */
 } Instance;
 
@@ -41,10 +41,10 @@ typedef struct Instances {
   const Nest *nest;
   VEC(Instance *) instances; /* callees first; the last one is the nest's main function */
   VEC(const NestFn *) shared;
-  VEC(const NestStmt *) left; /* statements of bodies that are being looked at */
+  VEC(const NestStmt *) left; /* statements that used_by has yet to visit */
 } Instances;
 
-/* Of a nest that does not change any more: found once, and kept with it. */
+/* The C functions of a finished nest: computed once and stored in it. */
 Instances *instances_of(const Nest *);
 void instances_name(Instances *, const char *name); /* name: of the main function */
 void used_by(Instances *, const NestStmt *body, const Known *, Used *);

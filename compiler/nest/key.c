@@ -12,9 +12,9 @@ typedef struct Writer {
   Instances *plan;
   const Instance *instance;
   CodeNumbers *numbers;   /* NULL: all numbers are in the key */
-  Stmts list;             /* of the bodies that are being written */
+  Stmts list;             /* statements of the open bodies */
   bool pairs, team;       /* team: PARALLEL loops are shared out */
-  bool whole;             /* the key of a nest: what is called is known by its place in it */
+  bool whole;             /* the key of a nest: callees are known by their index in it */
   int *met, n;            /* by buffer id: when it was met first, from 1 on */
   int slot[SLOTS], slots; /* the same of variables */
 } Writer;

@@ -267,8 +267,8 @@ struct Nest {
   } open[40];
   int64_t key[SLOTS + 1], serial;
   int slot_scope[SLOTS], marks;
-  int nleads;          /* 0: it has no leading axis */
-  int64_t lead[LEADS]; /* its rows, last; before them the numbers of rows of operands that are repeated */
+  int nleads;                  /* 0: it has no leading axis */
+  int64_t lead[LEADS];         /* numbers of rows, ascending: of repeated operands, then of the axis */
   const Ix *lead_at[LEADS];    /* in this function: the row modulo each of them */
   struct Instances *instances; /* of instance.c: its C functions; NULL: not yet found */
 };

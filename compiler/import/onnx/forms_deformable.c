@@ -1,6 +1,6 @@
-/* forms_deformable.c: deformable attention as DETRs compute it: samples of each level at a part of the
- * places, stacked, weighted and summed, put together as one node: its inputs are the levels, the places of
- * all levels and the weights. */
+/* forms_deformable.c: recognizes deformable attention as DETRs compute it (samples of each level at its part
+ * of the places, stacked, weighted and summed) as one node, whose inputs are the levels, the places of all
+ * levels and the weights. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "import/onnx/forms.h"
@@ -54,7 +54,7 @@ static bool all_levels(const ModelImport *im, int samples, Levels *levels) {
   return stack ? levels->n > 0 : add_level(im, levels, samples);
 }
 
-/* 2*x - 1: x, in 0 .. 1; 0: it is something else. */
+/* The x of 2*x - 1; 0: another expression. */
 static int unit_places(const ModelImport *im, int places) {
   double one = 0, two = 0;
   const OnnxNode *less = op_before(im, places, "Sub");

@@ -1,5 +1,5 @@
-/* ops_index.c: indices as values: ArgMax, TopK, what they choose (Gather, GatherElements, GatherND), OneHot,
- * Mod, Tile; GridSample. */
+/* ops_index.c: imports ArgMax, TopK, Gather, GatherElements and GatherND with computed indices, OneHot, Mod,
+ * Ceil, Tile and GridSample. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdio.h>
 #include <string.h>
@@ -38,7 +38,7 @@ static bool result_is_used(const ModelImport *im, const OnnxNode *node, int out)
   return out < node->nout && node->out[out] && (im->readers[node->out[out]] || im->wanted[node->out[out]]);
 }
 
-/* A column of the pairs of topk, along the dimension that was ranked. */
+/* Values or indices of topk, along the dimension that was sorted. */
 static View *topk_column(ModelImport *im, const View *x, Value *pairs, int axis, int column) {
   const int64_t k = pairs->shape.dim[0];
   Value *v = emit_one(im, pairs, shape_sequence(k, 1), "slice(%d..%d)", column, column + 1);
@@ -86,7 +86,7 @@ bool only_chooses(const ModelImport *im, int tensor) {
   return false;
 }
 
-/* An index that is cut to what there is, as the language does by itself. */
+/* The index before it is clamped to 0 .. count-1, which the operators do anyway. */
 static Value *uncut_index(Value *index, int64_t count) {
   const Statement *made = index->made;
   char call[64];
@@ -108,7 +108,7 @@ static int other_dimensions(const View *x, int axis, int chan[MOST_DIMS]) {
   return n;
 }
 
-/* Before it was seen as a table of its pixels, row by row, or of a vector's numbers. */
+/* The image or vector before a reshape to a table of its pixels or numbers, which gather accepts as it is. */
 static Value *as_pixels(Value *table) {
   const Statement *made = table->made;
   if (!made || made->nin != 1 || strncmp(made->call, "reshape(", 8) != 0) return table;
@@ -117,14 +117,14 @@ static Value *as_pixels(Value *table) {
   return pixels || numbers ? made->in[0] : table;
 }
 
-/* x with the positions of a dimension; the others are channels. */
+/* x with a dimension as positions; the others are channels. */
 static Value *lay_positions(ModelImport *im, const View *x, int axis) {
   int chan[MOST_DIMS], pos = axis;
   const int n = other_dimensions(x, axis, chan);
   return lay(im, x, n, chan, 1, &pos, false);
 }
 
-/* Dimensions of a view as channels, each with its part of them. */
+/* Dimensions of a view that are stored together in one axis, as factors of it. */
 static void split_into_channels(View *y, int n, const int *chan, const int64_t *size, int axis) {
   int64_t inner = 1;
   for (int i = n - 1; i >= 0; i--) {
@@ -134,7 +134,7 @@ static void split_into_channels(View *y, int n, const int *chan, const int64_t *
   }
 }
 
-/* The flat indices of a view, all of its dimensions that vary; NULL after no(). */
+/* The indices of a view, over all of its dimensions that vary, as a flat value; NULL after no(). */
 static Value *lay_indices(ModelImport *im, const View *index, int64_t count) {
   int dims[MOST_DIMS], n = 0;
   View *own = view_copy(im, index, uncut_index(index->value, count));
@@ -177,7 +177,7 @@ static Value *gather_values(ModelImport *im, Value *from, Value *at) {
   return v;
 }
 
-/* Along an axis, the same indices everywhere: positions. index: dimensions before it are the batch's. */
+/* The same indices for all positions of the other dimensions. */
 static View *gather_along(ModelImport *im, const View *x, const View *index, int axis) {
   int chan[MOST_DIMS];
   const int n = other_dimensions(x, axis, chan);
@@ -236,7 +236,6 @@ static View *embedded(ModelImport *im, const OnnxNode *node, const Tensor *table
   return y;
 }
 
-/* Gather whose index is computed. */
 View *gather_computed(ModelImport *im, const OnnxNode *node) {
   const Tensor *table = constant_of(im, node, 0);
   const View *index = view_of(im, node, 1);
@@ -256,8 +255,6 @@ View *gather_computed(ModelImport *im, const OnnxNode *node) {
   return view_reshape(im, y, rank, size);
 }
 
-/* Pairs of the number of an image, 0, and an index, for GatherND: the input that has the indices; 0: others.
- */
 int index_of_pairs(const ModelImport *im, const OnnxNode *node) {
   if (node->nin != 2 || strcmp(node->op, "Concat") != 0 || !im->item[node->in[1]].view) return 0;
   const Tensor *t = im->item[node->in[0]].constant;
@@ -332,7 +329,6 @@ View *import_one_hot(ModelImport *im, const OnnxNode *node) {
   return y;
 }
 
-/* Equal to 0, 1, ... n-1 along a dimension of one element; NULL: it is another comparison. */
 View *equal_to_range(ModelImport *im, const View *x, const Tensor *t) {
   int along = -1;
   if (t->n < 2 || t->rank > x->rank) return NULL;

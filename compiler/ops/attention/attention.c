@@ -1,4 +1,4 @@
-/* attention.c: attention, weighted means of values by the likeness of queries and keys (Vaswani et al.,
+/* attention.c: attention, weighted means of values by the similarity of queries and keys (Vaswani et al.,
  * 2017):
  *
  *   s[i][j] = scale * sum over c of Q[i][c]*K[j][c] + bias[i][j] + mask[i][j],  y[i] = softmax(s[i]) * V
@@ -19,7 +19,8 @@ static const Param params[] = {
     {"mask", PARAM_VALUE, "none",
      "added to the scores: LxM, per row if it has rows; causal: keys up to the query", 0, 0, "none causal"},
     {"bias", PARAM_VALUE, "none", "added to the scores: LxM or headsxLxM", 0, 0, "none"},
-    {"window", PARAM_BORDER, "none", "N or [before, after]: only keys so far from the query", 0, 0, "none"},
+    {"window", PARAM_BORDER, "none", "N or [before, after]: only keys within this distance of the query", 0,
+     0, "none"},
     {0}};
 
 static int64_t positions_of(Shape s) {

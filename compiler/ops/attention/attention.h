@@ -1,5 +1,4 @@
-/* attention.h: softmax(scale * Q*K^T + bias + mask) * V, head by head, without a matrix of scores in memory.
- */
+/* attention.h: softmax(scale * Q*K^T + bias + mask) * V by heads, without a matrix of scores in memory. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_ATTENTION_H
 #define CNNC_ATTENTION_H
@@ -8,7 +7,7 @@
 enum { QUERY, KEY, VALUE }; /* among the inputs of the operator */
 typedef struct Attention {
   int64_t l, m;          /* queries, keys */
-  int64_t heads, shared; /* shared: query heads of one head of keys */
+  int64_t heads, shared; /* shared: query heads per key head */
   int64_t dk, dv;        /* channels of a head */
   int mask, bias;        /* inputs; -1: none */
   bool by_head;          /* bias is heads x L x M */

@@ -1,7 +1,7 @@
-/* attention_core.c: the nests of attention. Queries are the lanes of vectors, so that the largest score and
- * the sum of each need no sums across lanes: a tile of queries is turned over, keys and values are read as
- * they lie, one element for all lanes. Keys come in blocks; from block to block sums are scaled to the
- * largest score so far. Without vectors it is one query at a time. */
+/* attention_core.c: the nests of attention. Vector lanes are queries, so that the maximum and the sum of each
+ * query need no reduction across lanes: a tile of queries is transposed, keys and values are read in place,
+ * one element for all lanes. After each block of keys, sums are rescaled to the largest score so far. Without
+ * vectors, queries are computed one by one. */
 // SPDX-License-Identifier: Apache-2.0
 #include <float.h>
 #include <math.h>
@@ -148,7 +148,7 @@ static void turn_queries(const Tile *t) {
   }
 }
 
-/* Bias and mask of a block of keys, turned over like the queries. */
+/* Bias and mask of a block of keys, transposed like the queries. */
 static void turn_added(const Tile *t, const Ix *key, int64_t keys) {
   Nest *b = t->l->b;
   const Attention *a = t->a;
@@ -240,7 +240,7 @@ static void in_groups(const Tile *t, int64_t n, TileRows body) {
   if (n % t->rows) body(t, &tail, (int)(n % t->rows));
 }
 
-/* What was summed so far, scaled to the new largest score: by exp(old - new). */
+/* The sums so far, rescaled to the new largest score: times exp(old - new). */
 static void rescale(const Tile *t, Val const *old, Val const *largest) {
   Nest *b = t->l->b;
   Val factor[AT_ONCE];

@@ -1,5 +1,5 @@
-/* attention_slopes.c: the gradients of attention. Scores are computed anew, a query at a time: no matrix of
- * them is in memory. With p = softmax(s), dp = dy*V^T and ds = p*(dp - sum of p*dp):
+/* attention_slopes.c: the gradients of attention. Scores are recomputed, one query at a time: the matrix
+ * of scores is never in memory. With p = softmax(s), dp = dy*V^T and ds = p*(dp - sum of p*dp):
  *
  *   dQ = scale * ds*K,  dK = scale * ds^T*Q,  dV = p^T*dy,  dmask, dbias = ds */
 // SPDX-License-Identifier: Apache-2.0

@@ -50,7 +50,7 @@ static const char *const choice_word[] = {"none", "left", "right", "both"};
 static void inner_sizes_differ(ShapeContext *context, const Node *node, const Product *p) {
   static const char *const choice_help[] = {
       "without a transpose the sizes fit", "transpose=left multiplies by the columns of the current value",
-      "transpose=right multiplies by the rows of the other", "transpose=both turns both factors over"};
+      "transpose=right multiplies by the rows of the other", "transpose=both transposes both factors"};
   const Shape a = node->in[0]->shape, b = node->in[1]->shape;
   Diag *diag = op_error(context, node, DIAG_shape_mismatch, "matmul of %s and %s: the inner sizes differ",
                         shape_text(context->arena, a), shape_text(context->arena, b));
@@ -111,8 +111,8 @@ static void run(const Eval *eval) {
 }
 
 /* ---- the nest ----
- * Tiles of some rows by some vectors of columns in registers. B is read in vectors of its columns; where it
- * is transposed, it is first turned over. */
+ * Tiles of some rows by some vectors of columns in registers. B is read in vectors of its columns; if it is
+ * stored transposed, it is first copied in that order. */
 typedef struct Tiles {
   Lower *l;
   Product p;

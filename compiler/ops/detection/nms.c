@@ -243,7 +243,7 @@ static const Routine routine = {.name = "nms",
                                 .whole = {true, true, true, true},
                                 .run = run};
 
-/* Without suppression: no two boxes share more than all of their area. */
+/* iou=1: no box is suppressed. */
 static void run_best(double *const *buf, const double *number) {
   const Suppression s = {
       (int64_t)number[0],      (int64_t)number[1], (int64_t)number[2], (int64_t)number[3], 1,
@@ -281,7 +281,7 @@ static bool made_by_yolo(const Node *rows) {
   return rows->nin > 0;
 }
 
-/* What the routine of a node works in: candidates, and boxes that were kept. */
+/* Scratch of a runtime function: candidates, kept boxes, and result rows. */
 typedef struct Scratch {
   Buf *heap, *kept, *found;
 } Scratch;
@@ -343,8 +343,7 @@ const Op op_nms = {
         "boxes are rows of four, or of four for each class, as decode makes them of deltas for each class; "
         "rows x1 y1 x2 y2 score class by descending score, ties by row; missing rows have class -1; a box "
         "is dropped whose shared area with a better one, divided by the area of both, is more than iou; "
-        "iou=1 "
-        "keeps the best boxes, however much they overlap; no gradient passes",
+        "iou=1 keeps the best boxes, however much they overlap; no gradient passes",
     .params = params,
     .example = "nms(scores, iou=0.5, max=20)",
     .traits.per_image = true,

@@ -2,7 +2,7 @@
 /* The boxes of the best scores, however much they overlap. Copied into generated C. */
 
 /* boxes[rows][each][4], scores[rows][classes] -> out[most][6]: a box, its score and its class. A row has one
- * box, or one for each class. best[rows * classes]: scratch; a float counts so far. */
+ * box, or one for each class. best[rows * classes]: scratch; at most 2^24 numbers. */
 static void cnn_nms_best_routine(const float *restrict boxes, const float *restrict scores,
                                  float *restrict best, float *restrict out, int rows, int classes, int most,
                                  int each, float least) {

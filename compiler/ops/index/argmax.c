@@ -41,8 +41,7 @@ static void best_is(const Best *best, Val value, Val index) {
   nest_store(b, nest_at(b, best->index, 0), index);
 }
 
-/* Where the value is larger, or NaN and the best is none; where both are equal and `ties`, of a lower index.
- */
+/* Keeps the larger value, and NaN before numbers; of equal ones the first, or the lower index with `ties`. */
 static void best_meet(const Best *best, Val value, Val index, bool ties) {
   Nest *b = best->l->b;
   Val x = nest_let(b, "x", value), at_ = nest_let(b, "at", index),

@@ -1,5 +1,5 @@
-/* deformable_attention.c: deformable_attention (Zhu et al., 2021): of each query and head the sum of samples
- * at a few places of a few images, its levels, by their weights:
+/* deformable_attention.c: deformable_attention (Zhu et al., 2021): for each query and head the weighted sum
+ * of samples at a few places of a few images, its levels:
  *
  *   y[i][h*d + c] = sum over l, p of weights[i][h][l][p] * sample(level l, places[i][h][l][p])[h*d + c]
  *
@@ -16,13 +16,13 @@ enum { FIRST, PLACES, SHARES, MORE, POINT = 2, MOST_LEVELS = MOST_INPUTS - 3 };
 
 static const Param params[] = {
     {"places", PARAM_VALUE, NULL, "x and y in 0 .. 1: L x (heads*levels*points*2)", 0, 0, NULL},
-    {"weights", PARAM_VALUE, NULL, "of each place: L x (heads*levels*points)", 0, 0, NULL},
-    {"heads", PARAM_INT, NULL, "parts of the channels, each with places of its own", 0, 0, NULL},
+    {"weights", PARAM_VALUE, NULL, "one weight per place: L x (heads*levels*points)", 0, 0, NULL},
+    {"heads", PARAM_INT, NULL, "groups of channels, each with its own places", 0, 0, NULL},
     {"x", PARAM_VALUES, "", "further levels: images with the same number of channels", 0, 0, NULL},
     {0},
 };
 
-/* ---- what it is made of ---- */
+/* ---- its parts ---- */
 static int level_count(const Node *forward) { return forward->nin - 2; }
 static int level_input(int level) { return level ? MORE + level - 1 : FIRST; }
 
@@ -179,7 +179,7 @@ static void places_eval(const Eval *eval) { each_sample(eval, eval->in[1], place
 static void weights_eval(const Eval *eval) { each_sample(eval, eval->in[1], weigh_sample); }
 
 /* ---- the nests ---- */
-typedef struct Spread { /* what is done with samples; image, dy: by which gradient it is */
+typedef struct Spread { /* image, dy: of the gradient that is computed */
   Lower *l;
   Deform d;
   Buf *places, *weights, *image, *dy, *sum;

@@ -5,7 +5,7 @@
 
 static const Param params[] = {
     {"count", PARAM_INT, NULL, "rows of the table", 1, INDEX_COUNTS, NULL},
-    {"channels", PARAM_INT, NULL, "numbers of a row", 0, 0, NULL},
+    {"channels", PARAM_INT, NULL, "numbers per row", 0, 0, NULL},
     {"init", PARAM_INIT, "normal(1)", "initial rows", 0, 0, NULL},
     {0},
 };

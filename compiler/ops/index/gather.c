@@ -1,6 +1,6 @@
-/* gather.c: gather, positions of a value by their index: y[k][c] = x[index[k]][c], as torch.index_select;
- * with each=true every channel has an index of its own, as torch.gather. A picture is its pixels, row by row.
- * The gradient of x is the sum of what was taken from each position; none passes to the index. */
+/* gather.c: gather, positions of a value by index: y[k][c] = x[index[k]][c], as torch.index_select;
+ * with each=true every channel has its own index, as torch.gather. The positions of an image are its pixels,
+ * row by row. The gradient of a position is the sum of dy over its results; the index has no gradient. */
 // SPDX-License-Identifier: Apache-2.0
 #include "base/number.h"
 #include "ops/index/index.h"
@@ -62,7 +62,7 @@ static void shape(ShapeContext *context, Node *node) {
 }
 
 /* ---- the meaning ---- */
-/* Where element c of result k is from. */
+/* The element of x that becomes element c of result k. */
 static int64_t gathered_from(const Table *t, const double *index, int64_t k, int64_t c) {
   return index_of(index[t->each ? k * t->e.c + c : k], t->e.h * t->e.w) * t->e.c + c;
 }
@@ -86,7 +86,7 @@ static void back_eval(const Eval *eval) {
 typedef struct Work {
   Table table;
   Shape in;        /* of x */
-  Buf *x, *dy;     /* dy: NULL, or: it is added to x */
+  Buf *x, *dy;     /* dy: it is added to x; NULL: forward */
   const Ix *k, *c; /* c: with each=true the channel */
 } Work;
 
@@ -151,7 +151,7 @@ static void gradient(Gradient *gradient, Node *node, Node *dy) {
 const Op op_gather = {
     .name = "gather",
     .group = "index",
-    .summary = "positions of the current value, chosen by their index",
+    .summary = "positions of the current value, selected by index",
     .detail = "y[k][c] = x[index[k]][c]; each=true: y[k][c] = x[index[k][c]][c]; an image counts its pixels "
               "row by row, a vector of N is Nx1; an index is truncated and cut to 0 .. last, NaN is 0; no "
               "gradient passes to it",

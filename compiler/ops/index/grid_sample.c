@@ -9,8 +9,9 @@
 
 static const Param params[] = {
     {"grid", PARAM_VALUE, NULL, "x and y of each point, in -1 .. 1: PxQx2 or Lx2", 0, 0, NULL},
-    {"mode", PARAM_CHOICE, "bilinear", "between pixels, or the nearest one", 0, 0, "bilinear nearest"},
-    {"outside", PARAM_CHOICE, "zeros", "what is outside the image", 0, 0, "zeros border reflect"},
+    {"mode", PARAM_CHOICE, "bilinear", "interpolated between pixels, or the nearest pixel", 0, 0,
+     "bilinear nearest"},
+    {"outside", PARAM_CHOICE, "zeros", "values outside the image", 0, 0, "zeros border reflect"},
     {"corners", PARAM_BOOL, "false", "-1 and 1 are the centers of the border pixels, not their edges", 0, 0,
      NULL},
     {0},
@@ -247,8 +248,8 @@ const Op op_grid_sample = {
     .summary = "an image at the points of a grid, between its pixels",
     .detail = "as torch's grid_sample: X = ((x + 1)*W - 1)/2, with corners=true X = (x + 1)/2*(W - 1), Y "
               "likewise; bilinear: of the four pixels around; nearest: half to even; outside=zeros: a pixel "
-              "outside counts 0, border: X is cut to 0..W-1, reflect: mirrored at -1/2 and W - 1/2, with "
-              "corners=true at 0 and W - 1, then cut",
+              "outside is 0, border: X is clamped to 0..W-1, reflect: mirrored at -1/2 and W - 1/2, with "
+              "corners=true at 0 and W - 1, then clamped",
     .params = params,
     .example = "image -> grid_sample(grid)",
     .traits.per_image = true,

@@ -1,4 +1,4 @@
-/* index.c: indices as values: their range, their elements, and the pixels that they choose. */
+/* index.c: indices as values: their range, their elements and the pixels that they select. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/index/index.h"
 
@@ -44,7 +44,7 @@ Ref index_element(Lower *l, Buf *buf, const Ix *k) {
   return dim[1] == 1 ? nest_at(l->b, buf, 0, 0, *k) : nest_at(l->b, buf, 0, *k, 0);
 }
 
-/* Rows apart from columns: the quotient of whole numbers below 2^24 is rounded to none that is larger. */
+/* Row, then column. The quotient of integers below 2^24 is never rounded up to the next integer. */
 void index_choose(Lower *l, Extent e, Val number, IndexBody body, const void *context) {
   Nest *b = l->b;
   const Ix zero = {0};

@@ -1,27 +1,28 @@
-/* index.h: what operators share whose operands are indices: whole numbers in floats, exact up to 2^24. An
- * index is truncated and cut to 0 .. last; NaN is 0. */
+/* index.h: helpers of operators on indices. An index is a float, exact up to 2^24: it is truncated and
+ * clamped to 0 .. last; NaN is 0. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_INDEX_H
 #define CNNC_INDEX_H
 #include "kernel/walk.h"
 
-enum { INDEX_COUNTS = 1 << 24 }; /* so far a float counts */
+enum { INDEX_COUNTS = 1 << 24 }; /* the last count that a float holds exactly */
 
 extern const Op op_argmax, op_topk;
 
-/* The index that a number stands for, in 0 .. count - 1. */
+/* A number as an index in 0 .. count - 1. */
 int64_t index_of(double number, int64_t count);
-/* Are there few enough elements to be counted by floats? If not, that is said. */
+/* False, after an error, if floats cannot count the elements of a value. */
 bool index_fits(ShapeContext *, const Node *, const Node *value, int64_t count);
-/* A vector of L, Lx1 or HxWx1: indices with one number each. */
+/* Is it a vector of L, Lx1 or HxWx1: one index per position? */
 bool index_is_flat(Shape);
-/* Of flat indices: the same shape with that many channels, a sequence of a vector. False after an error. */
+/* The result of flat indices: their shape with these channels; of a vector a sequence. False after an error.
+ */
 bool index_rows_shape(ShapeContext *, Node *, int64_t channels);
 /* The index at a pixel of such a result. */
 Ref index_of_pixel(Lower *, Buf *, const Ix *y, const Ix *x);
 /* Element k of a vector or of a sequence of one channel. */
 Ref index_element(Lower *, Buf *, const Ix *k);
-/* The pixel of a value of h x w pixels that a number chooses, in two nested choices where there are rows. */
+/* The body with the pixel that a number selects: one data-dependent index, in images two, row and column. */
 typedef struct IndexPixel {
   const Ix *y, *x;
 } IndexPixel;

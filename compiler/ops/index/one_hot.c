@@ -1,5 +1,5 @@
-/* one_hot.c: one_hot, a 1 at the channel that an index names: y[c] = 1 where c is the index, else 0. An index
- * outside 0 .. n-1, or one that is no whole number, is a row of zeros. No gradient passes. */
+/* one_hot.c: one_hot, a 1 at the channel of an index: y[c] = 1 where c is the index, else 0. An index outside
+ * 0 .. n-1, or one that is not an integer, gives zeros. No gradient passes. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/index/index.h"
 
@@ -40,8 +40,8 @@ const Op op_one_hot = {
     .name = "one_hot",
     .group = "index",
     .summary = "indices as rows with a 1 at the index, and 0 elsewhere",
-    .detail = "y[c] = 1 where x = c, else 0; an index outside 0 .. n-1, or no whole number, is a row of "
-              "zeros; no gradient passes",
+    .detail = "y[c] = 1 where x = c, else 0; an index outside 0 .. n-1, or one that is not an integer, "
+              "gives zeros; no gradient passes",
     .params = params,
     .example = "classes -> one_hot(10)",
     .traits.keeps_spatial = true,

@@ -1,4 +1,4 @@
-/* rotary.c: rotary, pairs of channels turned by an angle of their position (Su et al., 2021): of each head
+/* rotary.c: rotary, pairs of channels rotated by an angle of their position (Su et al., 2021): of each head
  * the first 2*D channels are x1 and x2, its halves or, interleaved, its even and odd ones:
  *
  *   y1 = x1*cos - x2*sin,  y2 = x2*cos + x1*sin
@@ -13,7 +13,7 @@ enum { X, COSINE, SINE };
 static const Param params[] = {
     {"cos", PARAM_VALUE, NULL, "cosines, LxD", 0, 0, NULL},
     {"sin", PARAM_VALUE, NULL, "sines, LxD", 0, 0, NULL},
-    {"heads", PARAM_INT, "1", "parts of the channels that are turned alike", 0, 0, NULL},
+    {"heads", PARAM_INT, "1", "groups of channels, which are rotated by the same angles", 0, 0, NULL},
     {"interleaved", PARAM_BOOL, "false", "pairs are neighbors instead of halves", 0, 0, NULL},
     {0},
 };
@@ -81,7 +81,7 @@ static int64_t first_of_pair(const Turn *t, int64_t head, int64_t pair) {
 static int64_t pair_distance(const Turn *t) { return t->interleaved ? 1 : t->pairs; }
 
 /* ---- the meaning ---- */
-/* By the angle, or for the gradient back by it. */
+/* sign: 1, or -1 for the gradient, which rotates back. */
 static void turn_run(const Turn *t, const double *x, const double *cosine, const double *sine, double sign,
                      double *y) {
   for (int64_t i = 0; i < t->length * t->channels; i++) y[i] = x[i];
@@ -223,7 +223,7 @@ static void gradient(Gradient *gradient, Node *node, Node *dy) {
 const Op op_rotary = {
     .name = "rotary",
     .group = "index",
-    .summary = "rotary position embedding: pairs of channels turned by an angle of their position",
+    .summary = "rotary position embedding: pairs of channels rotated by an angle of their position",
     .detail = "of each head x1 and x2 are the halves of its first 2*D channels, or with interleaved=true "
               "their even and odd ones; y1 = x1*cos - x2*sin, y2 = x2*cos + x1*sin; other channels stay",
     .params = params,

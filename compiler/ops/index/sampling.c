@@ -1,4 +1,4 @@
-/* sampling.c: images between their pixels, once in double and once as values of nests. */
+/* sampling.c: sampling of images between pixels, in double and as values of nests. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/index/sampling.h"
 #include <math.h>
@@ -20,7 +20,7 @@ bool sampling_takes_image(ShapeContext *context, const Node *node, const Node *i
 }
 
 /* ---- the meaning ---- */
-/* A point in pixels, and how fast it moves there. */
+/* A position in pixels, and its derivative by the coordinate. */
 typedef struct Place {
   double at, speed;
 } Place;
@@ -105,7 +105,7 @@ void sample_slopes(const SampleImage *image, const SamplePoint point[2], const d
 }
 
 /* ---- the nest ---- */
-/* In pixels, before what lies outside comes in. */
+/* In pixels, before positions outside the image are moved. */
 static Val pixel_place(Lower *l, const Sampling *s, Val at, int64_t length) {
   Nest *b = l->b;
   const double n = (double)length, factor = (s->corners ? n - 1 : n) * (s->unit ? 1 : 0.5);
@@ -113,7 +113,7 @@ static Val pixel_place(Lower *l, const Sampling *s, Val at, int64_t length) {
   return nest_let(b, "place", fma_(at, num(b, factor), num(b, shift)));
 }
 
-typedef struct Folded { /* flips: 1 or -1 where it is mirrored */
+typedef struct Folded { /* flips: 1, or -1 where it is mirrored */
   Val at, flips;
 } Folded;
 
@@ -136,7 +136,7 @@ static Val rounded_place(Lower *l, Val at) { /* half to even */
   return nest_let(b, "nearest", add(low, up));
 }
 
-/* A point along an axis: where it is, and how fast it moves with the number that was given. */
+/* A position along an axis, and its derivative by the coordinate. */
 typedef struct Moving {
   Val at, speed;
 } Moving;
@@ -186,7 +186,7 @@ void sample_choose(Lower *l, const Sampling *s, Extent e, Val y, Val x, bool slo
   Nest *b = l->b;
   Sample sample = {.l = l, .sampling = s, .length = {e.h, e.w}};
   Moving m[2] = {moving_place(l, s, y, e.h), moving_place(l, s, x, e.w)};
-  const int64_t end = s->nearest ? 0 : 1; /* the pixel after it is there, too */
+  const int64_t end = s->nearest ? 0 : 1; /* the next pixel exists, too */
   for (int axis = 0; axis < 2 && s->nearest; axis++) m[axis].at = rounded_place(l, m[axis].at);
   NEST_CHOSEN(b, row, m[0].at, 0, larger(e.h - end, 1)) {
     sample.at[0] = &row;

@@ -1,6 +1,5 @@
-/* topk.c: topk, the k largest or least numbers of a vector, in order, with their indices, as torch.topk has
- * them; ties by the lower index. NaN is larger than all numbers. The numbers have a gradient, the indices
- * none. */
+/* topk.c: topk, the k largest or smallest numbers of a vector, sorted, with their indices, as torch.topk;
+ * ties by the lower index. NaN is larger than all numbers. The indices have no gradient. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <stdlib.h>
@@ -14,8 +13,8 @@ static const char text[] =
 enum { PAIR = 2 };
 
 static const Param params[] = {
-    {"k", PARAM_INT, NULL, "how many", 0, 0, NULL},
-    {"largest", PARAM_BOOL, "true", "false: the least ones", 0, 0, NULL},
+    {"k", PARAM_INT, NULL, "number of results", 0, 0, NULL},
+    {"largest", PARAM_BOOL, "true", "false: the smallest ones", 0, 0, NULL},
     {0},
 };
 
@@ -58,7 +57,7 @@ static int rank_order(const void *a, const void *b) {
   return (x->index > y->index) - (x->index < y->index);
 }
 
-/* NaN is the last one of the order, and the first of the largest. */
+/* NaN is sorted last, and is first among the largest. */
 static void select_best(const double *x, int64_t n, int64_t k, bool largest, double *out) {
   Arena *arena = arena_new();
   Ranked *ranked = NEW_ARRAY(arena, Ranked, n);
@@ -115,7 +114,7 @@ static void lower(Lower *l) {
     }
 }
 
-/* ---- the gradient: inputs dy and the result, whose second column says where its first one is from ---- */
+/* ---- the gradient: inputs dy and the result, whose second column is the index ---- */
 static void back_eval(const Eval *eval) {
   const int64_t n = shape_row_elements(eval->node->shape), k = arg_int(node_forward(eval->node), "k");
   for (int64_t i = 0; i < n; i++) eval->out[i] = 0;
@@ -148,7 +147,7 @@ const Op op_topk = {
     .name = "topk",
     .group = "index",
     .summary = "the k largest numbers of a vector, in order, with their indices",
-    .detail = "y[i] = value, index; largest=false: the least ones; ties by the lower index; NaN is larger "
+    .detail = "y[i] = value, index; largest=false: the smallest ones; ties by the lower index; NaN is larger "
               "than all numbers; no gradient passes to the indices",
     .params = params,
     .example = "scores -> channel_max -> flatten -> topk(300)",

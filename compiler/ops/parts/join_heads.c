@@ -1,4 +1,4 @@
-/* join_heads.c: join_heads, the inverse of split_heads: rows side by side in the channels. */
+/* join_heads.c: join_heads, the inverse of split_heads: rows as groups of channels. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/parts/moves.h"
 
@@ -31,7 +31,7 @@ static void back_lower(Lower *l) { heads_lower(l, true); }
 static const Op op_back = {
     .name = "join_heads input gradient", .traits.mixes_rows = true, .eval = back_run, .lower = back_lower};
 static void backward(Gradient *gradient, Node *node, Node *dy) {
-  parts_backward(gradient, node, dy, &op_back);
+  gradient_input(gradient, &op_back, node, 1, &dy);
 }
 
 const Op op_join_heads = {

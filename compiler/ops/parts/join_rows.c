@@ -22,7 +22,7 @@ static const Op op_back = {.name = "join_rows input gradient",
                            .traits.mixes_rows = true,
                            .eval = parts_copy};
 static void backward(Gradient *gradient, Node *node, Node *dy) {
-  parts_backward(gradient, node, dy, &op_back);
+  gradient_input(gradient, &op_back, node, 1, &dy);
 }
 
 const Op op_join_rows = {

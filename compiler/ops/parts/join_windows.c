@@ -1,4 +1,4 @@
-/* join_windows.c: join_windows, the inverse of split_windows: windows put together again. */
+/* join_windows.c: join_windows, the inverse of split_windows: the image of its windows. */
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/window.h"
 #include "ops/parts/moves.h"
@@ -6,7 +6,7 @@
 static const Param params[] = {
     {"size", PARAM_WINDOW, NULL, "height and width of the image", 0, 0, NULL},
     {"mode", PARAM_CHOICE, "block", "as of split_windows", 0, 0, "block grid"},
-    {"shift", PARAM_NUMBERS, "0", "as of split_windows: it is taken back", 0, 0, NULL},
+    {"shift", PARAM_NUMBERS, "0", "as of split_windows, which is undone", 0, 0, NULL},
     {0}};
 
 static void shape(ShapeContext *context, Node *node) {
@@ -50,14 +50,14 @@ static void back_lower(Lower *l) { windows_lower(l, true); }
 static const Op op_back = {
     .name = "join_windows input gradient", .traits.mixes_rows = true, .eval = back_run, .lower = back_lower};
 static void backward(Gradient *gradient, Node *node, Node *dy) {
-  parts_backward(gradient, node, dy, &op_back);
+  gradient_input(gradient, &op_back, node, 1, &dy);
 }
 
 const Op op_join_windows = {
     .name = "join_windows",
     .group = "attention",
     .summary = "the inverse of split_windows: R of hxwxC become HxWxC",
-    .detail = "mode and shift are those of split_windows, whose shift is taken back",
+    .detail = "mode and shift are those of split_windows, whose shift is undone",
     .params = params,
     .example = "split_windows(7, shift=3) -> join_windows([56, 56], shift=3)",
     .traits.mixes_rows = true,

@@ -1,10 +1,6 @@
-/* moves.c: what operators share that move elements between a value and its parts. */
+/* moves.c: copies between a value and its parts. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/parts/moves.h"
-
-void parts_backward(Gradient *gradient, Node *node, Node *dy, const Op *opposite) {
-  gradient_input(gradient, opposite, node, 1, &dy);
-}
 
 void parts_copy(const Eval *eval) {
   const int64_t n = shape_elements(eval->node->shape);
@@ -122,9 +118,9 @@ void windows_run(const Eval *eval, bool to_parts) {
     }
 }
 
-/* Loops along an axis: an outer one over windows or over the positions in them, an inner one over the other.
- * Their order is that of what is written, so that it is written in one piece. A shift wraps around in one
- * place: some rounds of the outer loop have two ranges of the inner one, which lie at other offsets. */
+/* Loops along an axis: one over windows, one over the positions in a window, in the order in which the result
+ * is stored. A shift wraps around at one position: some rounds of the outer loop have two ranges of the inner
+ * one, with different offsets. */
 typedef struct WindowRounds {
   int64_t outer[2];
   int nparts;

@@ -1,18 +1,15 @@
-/* moves.h: elements between a value and its parts: what split_heads, split_windows and their inverses share.
- */
+/* moves.h: copies between a value and its parts, for split_heads, split_windows and their inverses. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_PARTS_MOVES_H
 #define CNNC_PARTS_MOVES_H
 #include "kernel/parts.h"
 
-/* Channels that lie side by side in both: from this pixel and channel of the whole value, to all channels of
- * this pixel of a part. */
+/* Channels that are contiguous in both: all of a pixel of a part, and those from whole_c on of a pixel of the
+ * whole value. */
 typedef struct PartSpot {
   Ix whole_row, whole_y, whole_x, whole_c, part_row, part_y, part_x;
 } PartSpot;
 void part_move(Lower *, const PartSpot *, int64_t channels, bool to_parts);
-/* The hidden operator that does the opposite makes the gradient. */
-void parts_backward(Gradient *, Node *, Node *dy, const Op *opposite);
 
 void parts_copy(const Eval *); /* elements keep their order */
 

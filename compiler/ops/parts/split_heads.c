@@ -1,5 +1,4 @@
-/* split_heads.c: split_heads, groups of channels as rows of their own: what each head of an attention sees.
- */
+/* split_heads.c: split_heads, groups of channels as separate rows, one per head of attention. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/parts/moves.h"
 
@@ -25,7 +24,7 @@ static void back_lower(Lower *l) { heads_lower(l, false); }
 static const Op op_back = {
     .name = "split_heads input gradient", .traits.mixes_rows = true, .eval = back_run, .lower = back_lower};
 static void backward(Gradient *gradient, Node *node, Node *dy) {
-  parts_backward(gradient, node, dy, &op_back);
+  gradient_input(gradient, &op_back, node, 1, &dy);
 }
 
 const Op op_split_heads = {

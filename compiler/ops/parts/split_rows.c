@@ -1,4 +1,4 @@
-/* split_rows.c: split_rows, each row of pixels of an image as a row of its own. Nothing is moved. */
+/* split_rows.c: split_rows, the rows of pixels of an image as separate rows. Nothing is moved. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/parts/moves.h"
 
@@ -23,13 +23,13 @@ static const Op op_back = {.name = "split_rows input gradient",
                            .traits.mixes_rows = true,
                            .eval = parts_copy};
 static void backward(Gradient *gradient, Node *node, Node *dy) {
-  parts_backward(gradient, node, dy, &op_back);
+  gradient_input(gradient, &op_back, node, 1, &dy);
 }
 
 const Op op_split_rows = {
     .name = "split_rows",
     .group = "attention",
-    .summary = "rows of pixels as rows of their own: HxWxC becomes H of WxC",
+    .summary = "rows of pixels as separate rows: HxWxC becomes H of WxC",
     .detail = "elements keep their order: nothing is moved",
     .params = params,
     .example = "masks = constant(64x49x49, frozen=true) -> split_rows",

@@ -68,7 +68,7 @@ static void back_lower(Lower *l) { windows_lower(l, false); }
 static const Op op_back = {
     .name = "split_windows input gradient", .traits.mixes_rows = true, .eval = back_run, .lower = back_lower};
 static void backward(Gradient *gradient, Node *node, Node *dy) {
-  parts_backward(gradient, node, dy, &op_back);
+  gradient_input(gradient, &op_back, node, 1, &dy);
 }
 
 const Op op_split_windows = {

@@ -1,4 +1,4 @@
-/* transpose.c: transpose, the matrix of a sequence turned over: y[c][l] = x[l][c]. */
+/* transpose.c: transpose, the transposed matrix of a sequence: y[c][l] = x[l][c]. */
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/walk.h"
 
@@ -27,7 +27,7 @@ static void run(const Eval *eval) {
     for (int64_t c = 0; c < e.c; c++) eval->out[i * e.c + c] = eval->in[0][c * e.w + i];
 }
 
-/* Tiles of the result: rows that are read one behind the other stay in the first cache. */
+/* Tiles of the result, so that the rows that a tile reads stay in the L1 cache. */
 static void turn_tile(Lower *l, const Ix *first, int64_t rows) {
   Nest *b = l->b;
   const Ix zero = {0};
@@ -61,7 +61,7 @@ static void backward(Gradient *gradient, Node *node, Node *dy) {
 const Op op_transpose = {
     .name = "transpose",
     .group = "attention",
-    .summary = "turns the matrix of a sequence over: LxC becomes CxL",
+    .summary = "transposes the matrix of a sequence: LxC becomes CxL",
     .detail = "y[c][l] = x[l][c]; of rows each row's matrix",
     .params = params,
     .example = "reshape([49, 64]) -> transpose -> dense(10)",
