@@ -88,7 +88,7 @@ bool op_window(ShapeContext *, Node *, Extent *out);
 
 /* ---- cost ---- */
 typedef struct Cost {
-  int64_t macs;              /* multiply-adds an image, padding taps counted */
+  int64_t macs;              /* multiply-adds per image, or per region of one; padding taps counted */
   int64_t parameters, bytes; /* that the node has besides node->weight, and their bytes */
 } Cost;
 

@@ -1,10 +1,11 @@
-/* audio.c: the audio front end: numbers of torchaudio, librosa, scipy and tf.signal (tests/golden/audio.py)
- * against eval; the nests of the same nets against eval. */
+/* audio.c: the audio front end: eval against numbers of torchaudio, librosa, scipy and tf.signal
+ * (tests/golden/audio.py) and of TensorFlow Lite Micro; costs. */
 // SPDX-License-Identifier: Apache-2.0
 #include <CUnit/CUnit.h>
 #include <stdio.h>
 #include <string.h>
 #include "all.h"
+#include "ops/registry.h"
 #include "ops_net.h"
 
 typedef struct Golden {
@@ -61,6 +62,26 @@ static void test_micro_frontend(void) {
   arena_free(net.arena);
 }
 
+/* ---- costs ---- */
+static int64_t chain_macs(int64_t samples, const char *windows) {
+  Net net = net_new();
+  int64_t macs = 0;
+  snprintf(net.what, sizeof net.what, "costs");
+  net_input(&net, shape_sequence(samples, 1), F32, false);
+  if (*windows) net_chain(&net, windows);
+  net_chain(&net, "preemphasis -> stft size=64 step=32 -> mel bands=10 rate=8000 -> decibel -> dct n=6");
+  net_chain(&net, "conv filters=3 kernel=2 -> maxpool kernel=2 -> flatten -> dense units=4");
+  for (int i = 0; i < net.graph->nodes.n; i++) macs += node_macs(net.graph->nodes.data[i]);
+  arena_free(net.arena);
+  return macs;
+}
+
+static void test_costs(void) {
+  CU_ASSERT_TRUE(chain_macs(400, "") > 0);
+  CU_ASSERT_EQUAL(chain_macs(2000, "unfold size=400"), 5 * chain_macs(400, ""));
+}
+
 CU_TestInfo suite_audio[] = {{"numbers of other libraries", test_libraries},
                              {"TensorFlow Lite Micro's features, bit for bit", test_micro_frontend},
+                             {"five regions cost five times as much as one", test_costs},
                              CU_TEST_INFO_NULL};

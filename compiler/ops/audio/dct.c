@@ -33,7 +33,7 @@ static Bank dct_bank(Arena *arena, const Node *of) {
 }
 
 static Cost cost(const Node *node) {
-  return (Cost){.macs = shape_extent(node->in[0]->shape).c * shape_elements(node->shape)};
+  return (Cost){.macs = shape_extent(node->in[0]->shape).c * shape_row_elements(node->shape)};
 }
 
 static void run(const Eval *eval) {

@@ -153,7 +153,7 @@ static void lower(Lower *l) {
         }
 }
 
-static Cost cost(const Node *node) { return (Cost){.macs = 2 * shape_elements(node->in[0]->shape)}; }
+static Cost cost(const Node *node) { return (Cost){.macs = 2 * shape_row_elements(node->in[0]->shape)}; }
 
 const Op op_mel = {
     .name = "mel",

@@ -247,10 +247,7 @@ static Cost cost(const Node *node) {
   const Frames f = frames_of(node);
   int64_t doublings = 0;
   while (INT64_C(1) << doublings < f.fft) doublings++;
-  const bool fast = is_fast(&f);
-  return (Cost){.macs = node->in[0]->shape.rank ? shape_rows(node->shape) * f.frames *
-                                                      (fast ? f.fft * doublings : 2 * f.size * f.bins)
-                                                : 0};
+  return (Cost){.macs = f.frames * (is_fast(&f) ? f.fft * doublings : 2 * f.size * f.bins)};
 }
 
 const Op op_stft = {
