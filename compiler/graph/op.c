@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdarg.h>
 #include <string.h>
+#include "base/random.h"
 #include "graph/shape.h"
 
 /* ---- arguments ---- */
@@ -351,4 +352,10 @@ Weight *op_statistic(ShapeContext *context, Node *node, const char *member, int6
   weight->statistic = true;
   weight->init = (Init){INIT_CONSTANT, constant, 0, NULL};
   return add_weight(context, weight);
+}
+
+/* ---- random numbers ---- */
+void eval_keys(const Eval *eval, uint32_t key[2]) {
+  random_keys(eval->seed, eval->step, (uint64_t)eval->sample, key);
+  key[1] ^= (uint32_t)eval->node->salt;
 }

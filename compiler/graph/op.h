@@ -104,6 +104,7 @@ typedef struct Eval {
   int64_t row;           /* of the leading axis; operators see one row at a time */
   uint64_t seed, step;
 } Eval;
+void eval_keys(const Eval *, uint32_t key[2]); /* the keys of its random numbers, as lower_keys has them */
 
 /* ---- gradient: appends the nodes of the backward pass ---- */
 typedef struct Gradient Gradient;

@@ -42,8 +42,7 @@ static void run(const Eval *eval) {
   const Node *node = eval->node;
   const Extent e = shape_extent(node->shape);
   uint32_t key[2];
-  random_keys(eval->seed, eval->step, (uint64_t)eval->sample, key);
-  key[1] ^= (uint32_t)node->salt;
+  eval_keys(eval, key);
   for (int64_t i = 0; i < e.w * e.c; i++) {
     bool drop = false;
     for (uint32_t k = 0; k < (uint32_t)arg_int(node, "count"); k++)

@@ -33,8 +33,7 @@ static void eval(const Eval *eval) {
   Arena *arena = arena_new();
   double *draws = NEW_ARRAY(arena, double, rows), *scratch = NEW_ARRAY(arena, double, 2 * rows);
   uint32_t key[2];
-  random_keys(eval->seed, eval->step, (uint64_t)eval->sample, key);
-  key[1] ^= (uint32_t)node->salt;
+  eval_keys(eval, key);
   for (int64_t i = 0; i < rows; i++) draws[i] = (double)random_uniform(key[0], key[1], (uint32_t)i);
   cnn_sample_routine(eval->in[REGIONS], draws, eval->in[COUNT], eval->in[LABEL], eval->in[TRUTH], scratch,
                      scratch + rows, eval->out, (int)rows, (int)most, (int)arg_int(node, "sample"),

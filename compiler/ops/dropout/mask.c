@@ -24,8 +24,7 @@ static void run(const Eval *eval) {
   const double rate = rate_of(node);
   const int64_t n = shape_row_elements(node->shape);
   uint32_t key[2];
-  random_keys(eval->seed, eval->step, (uint64_t)eval->sample, key);
-  key[1] ^= (uint32_t)node->salt;
+  eval_keys(eval, key);
   for (int64_t i = 0; i < n; i++) {
     const bool dropped =
         random_uniform(key[0], key[1], by_sample(node) ? 0 : (uint32_t)(eval->row * n + i)) < (float)rate;

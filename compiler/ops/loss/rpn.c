@@ -69,8 +69,7 @@ static void eval(const Eval *eval) {
          *anchor_log = NEW_ARRAY(arena, double, 2 * rows), *truth_log = NEW_ARRAY(arena, double, 2 * most),
          *scratch = NEW_ARRAY(arena, double, 2 * rows);
   uint32_t key[2];
-  random_keys(eval->seed, eval->step, (uint64_t)eval->sample, key);
-  key[1] ^= (uint32_t)node->salt;
+  eval_keys(eval, key);
   for (int64_t i = 0; i < rows; i++) {
     sigmoid[i] = 1 / (1 + exp(-eval->in[SCORES][i]));
     softplus[i] = softplus_of(eval->in[SCORES][i]);

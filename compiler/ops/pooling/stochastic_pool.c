@@ -60,17 +60,12 @@ static int64_t drawn(const Sight *s, double u) { /* -1: nothing is positive */
 
 static double mean_of(const Sight *s) { return total(s, 1) > 0 ? total(s, 2) / total(s, 1) : 0; }
 
-static void keys_of(const Eval *eval, uint32_t key[2]) {
-  random_keys(eval->seed, eval->step, (uint64_t)eval->sample, key);
-  key[1] ^= (uint32_t)eval->node->salt;
-}
-
 static void forward_run(const Eval *eval, bool sample) {
   const Extent out = shape_extent(eval->node->shape);
   const Node *forward = node_forward(eval->node);
   const int64_t first = eval->row * shape_row_elements(forward->shape);
   uint32_t key[2];
-  keys_of(eval, key);
+  eval_keys(eval, key);
   for (int64_t i = 0; i < out.h * out.w * out.c; i++) {
     const Sight s = sight_of(forward, eval->in[0], i / out.c / out.w, i / out.c % out.w, i % out.c);
     const int64_t k = sample ? drawn(&s, random_uniform(key[0], key[1], (uint32_t)(first + i))) : 0;
@@ -83,7 +78,7 @@ static void back_run(const Eval *eval, bool sample) {
   const Extent out = shape_extent(forward->shape);
   const int64_t first = eval->row * shape_row_elements(forward->shape);
   uint32_t key[2];
-  keys_of(eval, key);
+  eval_keys(eval, key);
   for (int64_t i = 0; i < shape_row_elements(eval->node->shape); i++) eval->out[i] = 0;
   for (int64_t i = 0; i < out.h * out.w * out.c; i++) {
     const Sight s = sight_of(forward, eval->in[1], i / out.c / out.w, i / out.c % out.w, i % out.c);
