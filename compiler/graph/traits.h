@@ -46,21 +46,21 @@ typedef enum Int8Form {
   INT8_RECURRENT, /* lstm, gru, rnn */
 } Int8Form;
 
-/* How rows of an operator's value depend on those of what it reads, where these are an endless sequence, a
- * few rows of which are given in each call (passes/stream_rules.c has what follows from each). */
+/* Streaming: which input rows a row of the output depends on. The inputs are endless sequences, and each call
+ * receives the next few rows of them (rules: passes/stream_rules.c). */
 typedef enum StreamRule {
-  STREAM_WHOLE,      /* it needs all rows */
-  STREAM_ROWS,       /* row i is computed from row i of each operand */
-  STREAM_WINDOW,     /* from the rows of node->window */
-  STREAM_TRANSPOSED, /* from the rows whose windows meet in row i */
-  STREAM_REPEATED,   /* each row is several rows of its value */
-  STREAM_CROPPED,    /* without rows at both ends */
-  STREAM_PADDED,     /* with rows at both ends */
-  STREAM_SHAPED,     /* the same elements in another shape: row by row if the first axis stays */
-  STREAM_DEEPER,     /* several rows are one of its value */
-  STREAM_FLATTER,    /* a row is several of its value, each a part of it */
-  STREAM_RECURRENT,  /* from row i and all before it, through a state */
-  STREAM_AHEAD,      /* from rows that follow: no padding says how many */
+  STREAM_WHOLE,      /* any row depends on all rows: not streamable */
+  STREAM_ROWS,       /* output row i depends on row i of each operand */
+  STREAM_WINDOW,     /* on the rows of node->window */
+  STREAM_TRANSPOSED, /* transposed convolution: on the input rows whose windows contain row i */
+  STREAM_REPEATED,   /* upsampling: each input row becomes several output rows */
+  STREAM_CROPPED,    /* rows at both ends are removed */
+  STREAM_PADDED,     /* rows at both ends are added */
+  STREAM_SHAPED,     /* reshape: row by row if the first axis stays */
+  STREAM_DEEPER,     /* several input rows become one output row */
+  STREAM_FLATTER,    /* parts of an input row become output rows */
+  STREAM_RECURRENT,  /* on row i and, through a state, all before it */
+  STREAM_AHEAD,      /* on later rows, without padding that says how many */
   STREAM_RULES
 } StreamRule;
 
@@ -112,29 +112,30 @@ typedef struct OpTraits {
   bool row_local;   /* each row is computed from the rows of the inputs in its window, or the same row */
   bool elementwise; /* cheap, and each element depends on that one of in[0] alone: as FAMILY_MAP */
   bool loops_over_rows; /* its nest has the loop over the rows of its value */
-  bool mixes_rows; /* a row of its value is computed from several rows of its inputs, or from a part of one:
-                      eval and the nest see all rows at once */
+  bool mixes_rows; /* an output row depends on several input rows, or on a part of one: eval and the nest run
+                      once for all rows, not once per row */
 
-  /* rows of endless sequences (passes/stream.c). Not set: FAMILY_MAP is STREAM_ROWS, FAMILY_ALIAS
-   * STREAM_SHAPED */
+  /* streaming (passes/stream.c). Not set: FAMILY_MAP is STREAM_ROWS, FAMILY_ALIAS is STREAM_SHAPED, others
+   * are STREAM_WHOLE */
   StreamRule stream;
   StreamRule (*stream_rule)(const Node *); /* where it depends on the arguments */
-  double (*row_fill)(const Node *);        /* what rows outside count as; not set: 0 */
-  bool (*counts_inside)(const Node *);     /* a mean of the elements that are inside */
-  /* Of a copy of such a node: counts rows from 0 on, where row 0 of its input is row k*rows + offset in call
-   * k. Not set: it cannot. */
+  double (*row_fill)(const Node *);        /* value of the elements of rows before the first; not set: 0 */
+  bool (*counts_inside)(const Node *);     /* is it a mean that leaves padding out of its count? */
+  /* Its result depends on row numbers: lets a copy of it in the step graph count from the start of the
+   * stream. `calls` is the number k of the call, and row 0 of the copy's input is row k*rows + offset of the
+   * stream. Not set: its rows cannot be counted. */
   void (*count_rows)(Arena *, Node *, Node *calls, int64_t rows, int64_t offset);
-  /* STREAM_CROPPED, STREAM_PADDED: elements at both ends of each axis; and another border */
+  /* STREAM_CROPPED, STREAM_PADDED: get and set the numbers of elements at both ends of each axis */
   void (*border)(const Node *, int64_t before[2], int64_t after[2]);
   void (*set_border)(Arena *, Node *, const int64_t before[2], const int64_t after[2]);
 
-  bool weights_of_input; /* eval computes with the parameters of in[0] */
+  bool weights_of_input; /* eval reads the parameters of in[0] instead of its own */
   bool recurrent;        /* each direction has several parameters, whose names end in its own suffix */
-  bool layer_part;       /* of what computes a layer: its kernel has its node's own name */
-  bool needs_axes;       /* it needs a height or length: T vectors of regions are a sequence to it */
-  bool features;  /* of sound: computes in floats in int8 models, as does all that only such operators read */
-  bool front_end; /* of the audio front end: no gradient passes, and nothing trained may stand before it */
-  /* weight[2] is a second bias of the output channels below this one */
+  bool layer_part; /* one of several kernels of a layer: named after its own node, not after the layer */
+  bool needs_axes; /* it needs a height or length: T regions of n elements are read as a sequence T x n */
+  bool features;   /* audio features: stays f32 in int8 models, as do values that only such operators read */
+  bool front_end;  /* audio front end without a gradient: layers before it cannot be trained */
+  /* weight[2] is a second bias, of the first output channels: their number */
   int64_t (*second_bias)(const Node *);
 
   Int8Form int8;   /* in int8 models (quantize/) */

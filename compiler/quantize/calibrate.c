@@ -353,10 +353,10 @@ static void calibrate_layer(Calibrator *k, const Node *node) {
 }
 
 /* ---- recurrent layers ---- */
-#ifdef __wasi__ /* a page has none */
+#ifdef __wasi__ /* the browser build has none */
 static void calibrate_recurrent(Calibrator *k, const Node *node) { (void)k, (void)node; }
 #else
-/* A parameter in doubles, plus another one of its size; NULL: zeros. */
+/* The sum of two parameters of n elements; NULL counts as zeros. */
 static double *parameter_sum(const Calibrator *k, const Weight *a, const Weight *b, int64_t n) {
   double *sum = NEW_ARRAY(k->arena, double, n);
   for (int64_t i = 0; i < n; i++)
@@ -498,7 +498,7 @@ bool calibrate_is_layer(const Node *node) {
   return node->op->traits.int8 == INT8_PRODUCT || node->op->traits.int8 == INT8_RECURRENT;
 }
 
-#ifdef __wasi__ /* a page has no recurrent layers */
+#ifdef __wasi__ /* the browser build has no recurrent layers */
 static bool has_int8_form(const Calibrator *k, const Node *node) { return (void)k, (void)node, true; }
 #else
 /* int8 recurrent layers have an int8 input, no projection, and no states between calls. */
@@ -509,14 +509,15 @@ static bool has_int8_form(const Calibrator *k, const Node *node) {
 }
 #endif
 
-/* By its name, or because another layer has the same weights, in which the unit of the bias is another. */
+/* Does the layer stay f32: on request, without an int8 form, or because it shares its weights with a layer
+ * whose bias would need another scale? */
 static bool is_kept(const Calibrator *k, const Node *node) {
   return calibrate_is_layer(node) &&
          (node->precision == PRECISION_F32 || table_find(k->how->keep, node->name) ||
           weights_are_shared(k->graph, k->uses, node) || !has_int8_form(k, node));
 }
 
-/* Whether a layer of 8 bits reads the value, or what is the same. */
+/* Does an int8 layer read the value, or an alias of it? */
 static bool feeds_bytes(const Calibrator *k, const Node *node) {
   for (int i = node->id + 1; i < k->graph->nodes.n; i++) {
     const Node *reader = k->graph->nodes.data[i];

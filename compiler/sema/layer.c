@@ -116,7 +116,7 @@ static bool any_poison(const Node *node) {
   return false;
 }
 
-/* T of n as the sequence T x n, for an operator that needs its length. */
+/* Converts T regions of n elements to a sequence T x n for an operator that needs a length. */
 static Node *region_rows(Sema *s, const Op *op, Node *in) {
   int64_t rows, columns;
   if (!op->traits.needs_axes || !in->shape.regions || !shape_table(in->shape, &rows, &columns)) return in;

@@ -136,7 +136,7 @@ static void inputs_first(Graph *graph, Arena *arena) {
   }
 }
 
-/* The states of layers with keep=true, which no line of the program names. */
+/* Adds the states of layers with keep=true, which the program does not declare. */
 static void states_keep(Graph *graph) {
   const int n = graph->nodes.n;
   Node **node = graph->nodes.data;

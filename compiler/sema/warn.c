@@ -99,7 +99,7 @@ static bool is_trained(const Node *node) {
   return false;
 }
 
-/* No gradient passes through them, so nothing that is trained may stand before. */
+/* No gradient passes through them, so layers before them cannot be trained. */
 void check_front_end(Sema *s) {
   const Graph *graph = s->graph;
   const Node **before = NEW_ARRAY(s->arena, const Node *, graph->nodes.n + 1); /* by id: a trained layer */
