@@ -18,7 +18,7 @@ def coded(value, bits, tag):
 
 
 def wav(path, frames, rate, bits=16, tag=PCM):
-    """frames: a list of tuples, one number a channel. Another chunk of odd size comes first."""
+    """frames: a list of tuples, one number per channel. A chunk of odd size precedes the samples."""
     channels = len(frames[0])
     body = b"".join(coded(value, bits, tag) for frame in frames for value in frame)
     size = channels * bits // 8
@@ -37,7 +37,7 @@ def net(name, text):
 
 
 def numbers(path):
-    """Of an .npy file of floats."""
+    """The floats of an .npy file."""
     with open(path, "rb") as file:
         content = file.read()
     start = 10 + struct.unpack("<H", content[8:10])[0]
@@ -108,6 +108,20 @@ net tones {
     train { loss = cross_entropy; optimizer = adam(rate=0.01); batch = 8; epochs = 15 }
 }
 """)
+with open("set/low/notes.txt", "w") as file:
+    file.write("no sound")
+wav("set/low/bad.wav", [(0.0,)] * 9, 8000)
+os.truncate("set/low/bad.wav", os.path.getsize("set/low/bad.wav") - 3)
+exits(1, "a damaged file stops it", "./tones", "train", "--data", "set",
+      says=("bad.wav: is cut off", "--skip-bad"))
+exits(0, "and is skipped on request", "./tones", "train", "--data", "set", "--epochs", "1", "--skip-bad",
+      says=("skipped 1 unusable WAV file (first: set/low/bad.wav",
+            "skipped 1 file that is not a WAV file (first: "))
+os.remove("set/low/bad.wav")
+os.makedirs("empty/a")
+wav("empty/b/0.wav", [(0.0,)] * 9, 8000)
+exits(1, "a class without files", "./tones", "train", "--data", "empty",
+      says="empty/a: this class folder is empty; put images or WAV files into it, or remove it")
 exits(0, "folders of sounds train", "./tones", "train", "--data", "set", "--out", "w.safetensors")
 exits(0, "and are told apart", "./tones", "predict", "set/low/1.wav", "--weights", "w.safetensors",
       says=("low 0.9",))

@@ -206,6 +206,7 @@ cnn_status cnn_data_open(cnn_data **opened, const char *path, const cnn_network 
   cnn_data *data = calloc(1, sizeof *data);
   if (!data) return cnn_failure(CNN_NO_MEMORY, "%s: out of memory", path);
   data->network = network;
+  data->file_kind = "image";
   data->options = *options;
   data->path = cnn_path_join("", path);
   cnn_status status = data->path ? kind_open(data) : cnn_failure(CNN_NO_MEMORY, "%s: out of memory", path);
@@ -231,6 +232,7 @@ cnn_status cnn_data_open_rows(cnn_data **rows, const char *path, const cnn_netwo
   cnn_data *data = calloc(1, sizeof *data);
   if (!data) return cnn_failure(CNN_NO_MEMORY, "%s: out of memory", path);
   data->network = network;
+  data->file_kind = "image";
   data->options.target = target;
   data->inputs_only = true;
   data->path = cnn_path_join("", path);

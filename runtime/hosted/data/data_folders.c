@@ -1,6 +1,6 @@
-/* data_folders.c: folders of images: train/CLASS, val/CLASS, test/CLASS, or CLASS alone, which is all
- * training. data_classes.c says which class a folder is. The samples of the classes take turns, so that the
- * first N of a part have all of them. */
+/* data_folders.c: folders of images or WAV files: train/CLASS, val/CLASS, test/CLASS, or CLASS alone, which
+ * is all training. data_classes.c says which class a folder is. The samples of the classes take turns, so
+ * that the first N of a part have all of them. */
 // SPDX-License-Identifier: MIT-0
 #include <stdatomic.h>
 #include <stdio.h>
@@ -39,7 +39,7 @@ typedef struct Folders {
   int32_t names;
   bool parts;            /* the classes are in folders for the parts */
   cnn_gathered gathered; /* while the set is opened */
-  cnn_skipped skipped;   /* files in class folders that are not images */
+  cnn_skipped skipped;   /* files in class folders that are neither images nor WAV files */
   cnn_skipped loose;     /* images outside of such folders */
   bool all_kept;         /* all images for training and validation have a place in memory */
 } Folders;
@@ -120,13 +120,13 @@ static cnn_status folder_number(cnn_data *data, Folders *set, int pool, const ch
   return cnn_success();
 }
 
-/* The error for a class without an image. In a set without images, folders are not classes. */
+/* The error for a class without a file. In a set without files, folders are not classes. */
 static cnn_status empty_folder(const char *path, const cnn_pictures *pictures) {
   if (pictures->skipped.count == 0)
-    return cnn_failure(CNN_MISMATCH, "%s: this class folder is empty; put images into it, or remove it",
-                       path);
-  return cnn_failure(CNN_MISMATCH, "%s: this class folder has no readable image; its first file is %s", path,
-                     pictures->skipped.first);
+    return cnn_failure(CNN_MISMATCH, "%s: this class folder is empty; put images%s into it, or remove it",
+                       path, pictures->sounds ? " or WAV files" : "");
+  return cnn_failure(CNN_MISMATCH, "%s: this class folder has no readable image%s; its first file is %s",
+                     path, pictures->sounds ? " or WAV file" : "", pictures->skipped.first);
 }
 
 /* A folder of a class. */
@@ -248,7 +248,7 @@ static cnn_status folder_read(const cnn_data *data, int pool, int64_t index, voi
   return status;
 }
 
-/* Whether the set has sounds, whose full scale is 1. */
+/* Has the set WAV files? Their full scale is 1. */
 static bool has_sounds(const Folders *set) {
   for (int p = 0; p < POOLS; p++)
     if (set->pool[p].count > 0) return cnn_sound_named(set->pool[p].picture[0].path);
@@ -413,7 +413,7 @@ static void part_note(cnn_data *data, const Folders *set, int pool) {
     if (elsewhere && !has_class(&set->pool[pool], set->class_of, c)) missing[count++] = data->class_name[c];
   }
   if (count > 0)
-    cnn_data_note(data, "the %s part has no image of %s", part_titles[pool],
+    cnn_data_note(data, "the %s part has no %s of %s", part_titles[pool], data->file_kind,
                   cnn_classes_list(missing, count, list, sizeof list));
   free(missing);
 }
@@ -422,10 +422,12 @@ static void set_note(cnn_data *data, const Folders *set) {
   const cnn_skipped *skipped = &set->skipped, *loose = &set->loose;
   for (int p = 0; p < POOLS; p++)
     if (set->pool[p].count > 0) part_note(data, set, p);
-  if (skipped->count > 0)
-    cnn_data_note(data, "skipped %lld file%s that %s not %s (first: %s)", (long long)skipped->count,
-                  skipped->count == 1 ? "" : "s", skipped->count == 1 ? "is" : "are",
-                  skipped->count == 1 ? "an image" : "images", skipped->first);
+  if (skipped->count == 1)
+    cnn_data_note(data, "skipped 1 file that is not %s %s (first: %s)", has_sounds(set) ? "a" : "an",
+                  data->file_kind, skipped->first);
+  else if (skipped->count > 1)
+    cnn_data_note(data, "skipped %lld files that are not %ss (first: %s)", (long long)skipped->count,
+                  data->file_kind, skipped->first);
   if (loose->count > 0)
     cnn_data_note(data, "skipped %lld image%s outside of the class folders (first: %s)",
                   (long long)loose->count, loose->count == 1 ? "" : "s", loose->first);
@@ -472,8 +474,8 @@ static cnn_status bad_skip(cnn_data *data, Folders *set) {
   }
   free(bad);
   if (status.code == CNN_OK && left_out == pictures)
-    status = cnn_failure(CNN_BAD_FORMAT, "%s: none of its images can be read; the first that was skipped: %s",
-                         data->path, first);
+    status = cnn_failure(CNN_BAD_FORMAT, "%s: none of its %ss can be read; the first that was skipped: %s",
+                         data->path, data->file_kind, first);
   cnn_bad_note(data, left_out, first);
   return status;
 }
@@ -496,9 +498,12 @@ cnn_status cnn_data_open_folders(cnn_data *data, const Listing *listing) {
     return status;
   }
   if (empty.code != CNN_OK && set->names > 0) return empty;
+  const bool sounds = has_sounds(set);
+  if (sounds) data->title = "folders of sounds";
+  if (sounds) data->file_kind = "WAV file";
   if (data->network->inputs != 1)
-    return cnn_failure(CNN_MISMATCH, "%s: an image is one input, the net has %d", data->path,
-                       data->network->inputs);
+    return cnn_failure(CNN_MISMATCH, "%s: %s %s is one input, the net has %d", data->path,
+                       sounds ? "a" : "an", data->file_kind, data->network->inputs);
   status = folders_join(data, set);
   if (status.code != CNN_OK) return status;
   for (int p = 0; p < POOLS; p++) {
@@ -506,8 +511,6 @@ cnn_status cnn_data_open_folders(cnn_data *data, const Listing *listing) {
     if (pool->count > 0) qsort(pool->picture, (size_t)pool->count, sizeof *pool->picture, picture_order);
   }
   status = classes_find(data, set);
-  const bool sounds = has_sounds(set);
-  if (sounds) data->title = "folders of sounds";
   if (status.code == CNN_OK && sounds) status = cnn_sound_fits(data->path, &data->network->input[0]);
   else if (status.code == CNN_OK) status = cnn_image_fits(data->path, 0, 0, 3, &data->network->input[0]);
   if (status.code == CNN_OK && data->options.skip_bad) status = bad_skip(data, set);

@@ -80,6 +80,7 @@ struct cnn_data {
   char *path;
   const DataKind *kind;        /* NULL: not recognized yet */
   const char *title;           /* "IDX files" */
+  const char *file_kind;       /* of its files, for messages: "image", "WAV file" */
   void *set;                   /* the kind's own */
   int64_t pool[POOLS];         /* samples */
   int32_t classes;             /* 0: none */

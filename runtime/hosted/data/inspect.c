@@ -141,8 +141,8 @@ static cnn_status result(const Work *work) {
   for (int32_t i = 0; i < shown; i++) tell(work, "%s", work->bad[i].message);
   char more[48] = "";
   if (work->bads > SHOWN) snprintf(more, sizeof more, "; the first %d are above", SHOWN);
-  return cnn_failure(CNN_BAD_FORMAT, "%s: %lld of %lld images cannot be read%s; %s them out",
-                     work->data->path, (long long)work->bads, (long long)work->samples, more, option);
+  return cnn_failure(CNN_BAD_FORMAT, "%s: %lld of %lld %ss cannot be read%s; %s them out", work->data->path,
+                     (long long)work->bads, (long long)work->samples, work->data->file_kind, more, option);
 }
 
 static void inspect_all(Work *work) {

@@ -235,6 +235,6 @@ void cnn_again_note(cnn_data *data, const cnn_skipped *again) {
 
 void cnn_bad_note(cnn_data *data, int64_t count, const char *first) {
   if (count > 0)
-    cnn_data_note(data, "skipped %lld unusable image%s (first: %s)", (long long)count, count == 1 ? "" : "s",
-                  first);
+    cnn_data_note(data, "skipped %lld unusable %s%s (first: %s)", (long long)count, data->file_kind,
+                  count == 1 ? "" : "s", first);
 }

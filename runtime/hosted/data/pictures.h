@@ -54,7 +54,7 @@ cnn_status cnn_folders_gather(cnn_gathered *gathered, int pool, char *images, ch
 cnn_status cnn_gathered_once(cnn_gathered *gathered);
 void cnn_gathered_free(cnn_gathered *gathered);
 
-/* Notes on images that are reached twice, and on unusable ones that --skip-bad leaves out. */
+/* Notes on files that are reached twice, and on unusable ones that --skip-bad leaves out. */
 void cnn_again_note(cnn_data *data, const cnn_skipped *again);
 void cnn_bad_note(cnn_data *data, int64_t count, const char *first);
 void cnn_pictures_free(cnn_pictures *pictures);

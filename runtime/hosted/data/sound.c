@@ -1,4 +1,4 @@
-/* sound.c: reads WAV files and brings them to an input's rate, channels and length. */
+/* sound.c: WAV reader, resampler, and conversion to an input's channels and length. */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/data/sound.h"
 
@@ -102,11 +102,12 @@ static cnn_status samples_read(cnn_sound *sound, const char *path, const Format 
 cnn_status cnn_sound_decode(cnn_sound *sound, const char *path, const unsigned char *bytes, size_t n) {
   Format format = {0};
   *sound = (cnn_sound){0};
-  if (!cnn_sound_known(bytes, n)) return cnn_failure(CNN_BAD_FORMAT, "%s: is no WAV file", path);
+  if (!cnn_sound_known(bytes, n)) return cnn_failure(CNN_BAD_FORMAT, "%s: is not a WAV file", path);
   for (size_t at = HEADER; at + CHUNK <= n;) {
     const uint32_t size = little(bytes + at + 4, 4);
     const size_t left = n - at - CHUNK;
-    const bool data = memcmp(bytes + at, "data", 4) == 0, open = data && (size == 0 || size == UINT32_MAX);
+    const bool data = memcmp(bytes + at, "data", 4) == 0,
+               open = data && (size == 0 || size == UINT32_MAX); /* written to a pipe: up to the end */
     if (size > left && !open)
       return cnn_failure(CNN_BAD_FORMAT, "%s: is cut off: a chunk at byte %zu has %u bytes, and %zu are left",
                          path, at, size, left);
@@ -117,7 +118,7 @@ cnn_status cnn_sound_decode(cnn_sound *sound, const char *path, const unsigned c
     }
     if (data && !format.channels)
       return cnn_failure(CNN_BAD_FORMAT, "%s: its samples come before their format", path);
-    if (data) return samples_read(sound, path, &format, body, open ? left : size); /* open: of a pipe */
+    if (data) return samples_read(sound, path, &format, body, open ? left : size);
     at += CHUNK + (size_t)size + size % 2;
   }
   return cnn_failure(CNN_BAD_FORMAT, "%s: has no samples", path);
@@ -133,7 +134,7 @@ cnn_status cnn_sound_read(cnn_sound *sound, const char *path) {
   return status;
 }
 
-/* ---- Another rate */
+/* ---- Resampling */
 
 static int64_t common_divisor(int64_t a, int64_t b) {
   while (b) {
@@ -144,7 +145,7 @@ static int64_t common_divisor(int64_t a, int64_t b) {
   return a;
 }
 
-/* A sinc under a Hann window of WIDTH zero crossings to each side, below 0.99 of the lower rate. */
+/* A sinc under a Hann window of WIDTH zero crossings to each side; t counts zero crossings. */
 static double filter_at(double t) {
   const double pi = 3.14159265358979323846, window = cos(t * pi / (double)WIDTH / 2);
   return t == 0 ? 1 : sin(pi * t) / (pi * t) * window * window;
@@ -159,7 +160,8 @@ cnn_status cnn_sound_resample(cnn_sound *sound, const char *path, int32_t rate) 
     return cnn_failure(CNN_BAD_FORMAT, "%s: has more than 2^28 samples at %d per second", path, (int)rate);
   float *made = malloc((size_t)(frames * channels) * sizeof *made);
   if (!made) return cnn_failure(CNN_NO_MEMORY, "%s: no memory for its samples", path);
-  const double base = (double)(from < to ? from : to) * 0.99, reach = (double)WIDTH * (double)from / base;
+  const double base = (double)(from < to ? from : to) * 0.99 /* rolloff */,
+               reach = (double)WIDTH * (double)from / base;
   for (int64_t m = 0; m < frames; m++) {
     const double middle = (double)m * (double)from / (double)to;
     int64_t first = (int64_t)ceil(middle - reach), last = (int64_t)floor(middle + reach);
@@ -184,10 +186,11 @@ cnn_status cnn_sound_resample(cnn_sound *sound, const char *path, int32_t rate) 
 
 cnn_status cnn_sound_fits(const char *path, const cnn_port *port) {
   if (port->rank != 2)
-    return cnn_failure(CNN_MISMATCH, "%s: is sound, and the input \"%s\" is no sequence of samples, L x 1",
-                       path, port->name);
+    return cnn_failure(CNN_MISMATCH,
+                       "%s: is a WAV file; the input \"%s\" is not a sequence of samples, L x 1", path,
+                       port->name);
   if (port->type == CNN_F32 || port->type == CNN_I16) return cnn_success();
-  return cnn_failure(CNN_MISMATCH, "%s: is sound, which inputs as i16 or f32 take; \"%s\" is %s", path,
+  return cnn_failure(CNN_MISMATCH, "%s: WAV files are read as i16 or f32; the input \"%s\" is %s", path,
                      port->name, port->type == CNN_U8 ? "u8" : "i8");
 }
 

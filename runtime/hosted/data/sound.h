@@ -13,16 +13,16 @@ typedef struct cnn_sound {
   int32_t channels, rate;
 } cnn_sound;
 
-bool cnn_sound_known(const unsigned char *bytes, size_t n); /* they begin as a WAV file does */
-bool cnn_sound_named(const char *name);                     /* its ending is that of one */
+bool cnn_sound_known(const unsigned char *bytes, size_t n); /* has it the header of a WAV file? */
+bool cnn_sound_named(const char *name);                     /* *.wav */
 cnn_status cnn_sound_decode(cnn_sound *sound, const char *path, const unsigned char *bytes, size_t n);
 cnn_status cnn_sound_read(cnn_sound *sound, const char *path);
 void cnn_sound_free(cnn_sound *sound);
-/* To another rate, as torchaudio.functional.resample does by default. */
+/* Resamples to another rate as torchaudio.functional.resample does by default. */
 cnn_status cnn_sound_resample(cnn_sound *sound, const char *path, int32_t rate);
-/* Whether an input takes sound: a sequence of samples, f32 or i16. */
+/* Can the input be fed from a WAV file? It is a sequence of samples, f32 or i16. */
 cnn_status cnn_sound_fits(const char *path, const cnn_port *port);
-/* Into an input, at its rate: the mean of the channels where it has one; zeros after a shorter sound, the
- * middle of a longer one. */
+/* Fills an input, at its rate: with the mean of the channels if it has one channel; zeros follow a shorter
+ * sound, of a longer one the middle is used. */
 cnn_status cnn_sound_feed(cnn_sound *sound, const char *path, const cnn_port *port, void *input);
 #endif
