@@ -1,7 +1,7 @@
 # sound_data.py: the cases of sound_data.tap.
 # SPDX-License-Identifier: Apache-2.0
 import math, os, struct
-from folders import exits
+from folders import exits, png
 from tap import check, finish, start
 
 start("sound")
@@ -92,6 +92,15 @@ form = content.index(b"fmt ") + 8
 damaged("no channels", content[:form + 2] + b"\0\0" + content[form + 4:], ("0 channels",))
 damaged("no rate", content[:form + 4] + b"\0\0\0\0" + content[form + 8:], ("0 samples per second",))
 damaged("another format", content[:form] + b"\x11\0" + content[form + 2:], ("format 17",))
+
+# ---- files of another kind than the input
+png("other/image.png", (1, 2, 3))
+net("pixels", "net pixels {\n    input x: 4x4x3 as i16\n    multiply(1)\n}\n")
+for name, input in (("pixels", "x"), ("whole", "samples")):
+    exits(1, f"{name}: images have no i16 values", f"./{name}", "predict", "other/image.png",
+          says=f'images are read as u8, i8 or f32; the input "{input}" is i16')
+exits(1, "a WAV file for an image input", "./pixels", "predict", "exact.wav",
+      says='the input "x" is not a sequence of samples, L x 1')
 
 # ---- folders are classes
 for label, hertz in (("low", 300), ("high", 1500)):
