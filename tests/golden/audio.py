@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Makes audio.inc: what torchaudio, librosa and scipy compute of sound, and the formulas of tf.signal in
-numpy: the numbers that tests/unit/audio.c compares with eval.
+"""Prints audio.inc: results of torchaudio, librosa and scipy, and of the formulas of tf.signal in numpy.
+tests/unit/audio.c compares eval with them.
 
-    python3 audio.py > audio.inc      (needs torch, torchaudio, librosa and scipy; the numbers are kept, so
-                                       that the tests do not)
+    python3 audio.py > audio.inc      (needs torch, torchaudio, librosa and scipy; audio.inc is
+                                       committed, so the tests do not)
 """
 import librosa
 import numpy as np
@@ -61,7 +61,7 @@ case("librosa.stft", "stft size=100 step=40 fft=128 center=true give=complex", x
 spectrum = torchaudio.transforms.Spectrogram(64, 48, 32)(wave).numpy().T
 case("torchaudio.transforms.Spectrogram", "stft size=48 step=32 fft=64 center=true", x, spectrum)
 
-# tf.signal.stft: frames of the window's length, zeros behind; its hann window is periodic.
+# tf.signal.stft: frames of the window's length, zeros after them; its hann window is periodic.
 frames = np.stack([x[t:t + 48, 0] * scipy.signal.get_window("hann", 48) for t in range(0, 200 - 47, 40)])
 case("tf.signal.stft", "stft size=48 step=40 fft=64 place=start give=complex", x,
      pairs(np.fft.rfft(frames, 64)))
@@ -79,8 +79,8 @@ def tensorflow_mel(bands, bins, rate, low, high):
     mel = lambda f: 1127.0 * np.log(1.0 + f / 700.0)
     at = mel(np.linspace(0.0, rate / 2.0, bins)[1:])[:, None]
     edge = np.linspace(mel(low), mel(high), bands + 2)
-    low, centre, high = edge[:-2], edge[1:-1], edge[2:]
-    weight = np.maximum(0.0, np.minimum((at - low) / (centre - low), (high - at) / (high - centre)))
+    low, center, high = edge[:-2], edge[1:-1], edge[2:]
+    weight = np.maximum(0.0, np.minimum((at - low) / (center - low), (high - at) / (high - center)))
     return np.pad(weight, [[1, 0], [0, 0]])
 
 

@@ -42,7 +42,7 @@ static const double features[] = {
 #include "../golden/micro_frontend.inc"
 };
 
-/* Loud, soft, and changing at once. */
+/* Loud and soft quarters, with abrupt changes. */
 static double sample(int64_t i) {
   static const int64_t soft[] = {1, 7, 100, 3};
   return (double)(((i * i * 7 + i * 1103) % 65536 - 32768) / soft[i / QUARTER % 4]);

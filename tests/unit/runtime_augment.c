@@ -204,6 +204,29 @@ static void noise_is_normal(void) {
   CU_ASSERT_DOUBLE_EQUAL(fourth / (double)N, 3 * 0.0625, 0.02);
 }
 
+static void int16_samples_keep_their_range(void) {
+  enum { N = 3000 };
+  static int16_t in[N], out[N];
+  static float scratch[2 * N];
+  static const cnn_option augment[] = {{"noise", {0.25}, 1}};
+  const cnn_recipe recipe = {.augments = 1, .augment = augment};
+  const cnn_plane plane = {1, N, 1};
+  const cnn_augmentation augmentation = cnn_augment_draw(&recipe, plane, 3, 0, 0);
+  double squares = 0;
+  int clipped = 0, wrapped = 0;
+  for (int i = 0; i < N; i++) in[i] = (int16_t)(i % 3 == 0 ? 0 : i % 3 == 1 ? INT16_MAX : INT16_MIN);
+  cnn_augment_input(&augmentation, plane, CNN_I16, 32768, in, out, scratch);
+  for (int i = 0; i < N; i++)
+    if (i % 3 == 0) squares += pow(out[i] / 32768.0, 2) / (N / 3);
+    else {
+      clipped += out[i] == in[i];
+      wrapped += (in[i] > 0 ? out[i] : -1 - out[i]) < -16384;
+    }
+  CU_ASSERT_DOUBLE_EQUAL(squares, 0.0625, 0.01);
+  CU_ASSERT_TRUE(clipped > N / 4 && clipped < N / 2);
+  CU_ASSERT_EQUAL(wrapped, 0);
+}
+
 static void masks_follow_their_images(void) {
   enum { LARGE = 12, SMALL = 6 };
   static const cnn_option augment[] = {{"rotate", {90}, 1}, {"noise", {0.1}, 1}, {"hflip", {0}, 0}};
@@ -265,6 +288,7 @@ CU_TestInfo suite_augment[] = {
     {"crops are pieces of the image", crops_are_pieces_of_the_image},
     {"colors change as specified", colors_change_as_specified},
     {"noise is normal", noise_is_normal},
+    {"int16 samples keep their range", int16_samples_keep_their_range},
     {"masks follow their images", masks_follow_their_images},
     {"shares are beta distributed", shares_are_beta_distributed},
     CU_TEST_INFO_NULL,
