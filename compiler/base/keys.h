@@ -1,4 +1,4 @@
-/* keys.h: rows of numbers that decide whether two things are the same, and a hash map from them. */
+/* keys.h: sequences of numbers as keys for equality, and a hash map from them to pointers. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_KEYS_H
 #define CNNC_KEYS_H
@@ -13,7 +13,7 @@ typedef struct Key {
 void key_add(Arena *, Key *, int64_t);
 void key_add_text(Arena *, Key *, const char *);
 void key_add_double(Arena *, Key *, double); /* by its bits: -0 is not 0 */
-void key_close(Key *);                       /* when all of it is there */
+void key_close(Key *);                       /* after the last word */
 bool key_equal(const Key *, const Key *);
 const Key *key_copy(Arena *, const Key *);
 

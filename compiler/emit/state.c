@@ -1,4 +1,4 @@
-/* state.c: what a net keeps between calls: its struct, its numbers, and the functions that begin it. */
+/* state.c: the C of states: struct NAME_state, its macros, NAME_reset and NAME_state_ok. */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
 #include <string.h>
@@ -79,7 +79,7 @@ void put_state_numbers(Text *out, Net *net) {
              "calls after a reset whose outputs mean nothing");
 }
 
-/* ---- what they begin with ---- */
+/* ---- initial values ---- */
 static uint64_t hashed_text(uint64_t hash, const char *text) {
   for (; *text; text++) hash = (hash ^ (unsigned char)*text) * UINT64_C(0x100000001b3);
   return (hash ^ '\n') * UINT64_C(0x100000001b3);

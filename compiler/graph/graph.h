@@ -248,14 +248,14 @@ typedef enum TruthPart {
   TRUTH_PARTS
 } TruthPart;
 
-/* Of a step graph (passes/stream.c): what a call computes of a value of the whole net. */
+/* Of a step graph (passes/stream.c): the part of a value of the whole net that a call computes. */
 typedef struct StreamLayer {
-  bool flows;                          /* in rows of an endless sequence; else all of it */
+  bool flows;                          /* rows of an endless sequence; else the whole value */
   int64_t rows, offset, history, late; /* call k: rows k*rows + offset ..; rows kept for its readers; rows of
                                           the input by which it comes late */
 } StreamLayer;
 typedef struct Stream {
-  const Graph *whole;       /* what the steps are of */
+  const Graph *whole;       /* the net that is computed in steps */
   const StreamLayer *layer; /* by node id of `whole` */
   const StreamLayer *output;
   int64_t window; /* --slide: rows of the first input in a window; 0: --stream */

@@ -1,9 +1,9 @@
-/* kept.c: kernels that were lowered before. Fitting lowers a net several times, and from one time to the next
- * most kernels stay as they are: their nests are built and proved once.
+/* kept.c: cache of lowered kernels. Fitting lowers a net several times, and most kernels are the same each
+ * time: their nests are built and proved once.
  *
- * A kernel is known by all that lowering reads: its nodes with some steps upstream of them, where their
- * values lie, the target and the options. Nodes that a pass made anew differ in what they point to, so when
- * in doubt a kernel is lowered again. */
+ * The key of a kernel has everything that lowering reads: its nodes and some steps upstream, the aliases
+ * among their values, the target and the options. Nodes that a pass has rebuilt have other pointers: such a
+ * kernel is lowered again, which is always correct. */
 // SPDX-License-Identifier: Apache-2.0
 #include "base/keys.h"
 #include "kernel/lower.h"
@@ -11,21 +11,21 @@
 #include "ops/registry.h"
 #include "schedule/schedule.h"
 
-/* Operators and schedules look at what a kernel reads, at the layer whose gradient it makes, and at what that
- * one reads. Further away lie only the inputs of the net, which stay. */
+/* Operators and schedules read the operands of a kernel, the layer whose gradient it computes, and the
+ * operands of that layer. */
 enum { UPSTREAM = 3 };
 
 typedef struct KeptKernel {
   const Lower *lower;
-  VEC(const Node *) nodes; /* that its bindings may name, in the order of the key */
+  VEC(const Node *) nodes; /* candidates for its bindings, in the order of the key */
 } KeptKernel;
 
 struct KeptKernels {
   Arena *arena;
   KeyTable nodes, kernels;
-  int numbers; /* of nodes that differ, so far */
+  int numbers; /* of different nodes so far */
   ProgramKind kind;
-  const int *number; /* by node id: equal where nodes are, with what is upstream of them */
+  const int *number; /* by node id: equal for nodes that are equal together with their upstream nodes */
 };
 
 KeptKernels *kept_new(Arena *arena) {
@@ -76,7 +76,7 @@ static void kept_hidden(Arena *arena, Key *key, const Node *node) {
   key_add(arena, key, node->port->chw);
 }
 
-/* Of what is equal, one number. */
+/* Equal keys have one number. */
 static int number_for(KeptKernels *kept, Key *key) {
   key_close(key);
   int *number = key_table_find(&kept->nodes, key);
@@ -87,12 +87,12 @@ static int number_for(KeptKernels *kept, Key *key) {
   return *number;
 }
 
-/* What an operator keeps for itself; a part of a value is known by where it lies, to those that read it. */
+/* The operator's data; a part of a value is identified by its alias instead. */
 static const void *kept_detail(const Node *node) {
   return node->op->traits.slice_offset ? NULL : node->detail;
 }
 
-/* A node by itself. */
+/* A node without its operands. */
 static int number_node(KeptKernels *kept, Arena *scratch, const Node *node) {
   Key key = {0};
   const void *const to[] = {node->op, node->arg, node->target, node->rounds, kept_detail(node)};
@@ -109,7 +109,7 @@ static int number_node(KeptKernels *kept, Arena *scratch, const Node *node) {
   return number_for(kept, &key);
 }
 
-/* One step further upstream: a node with what it reads and what it is of. */
+/* One step further upstream: a node with its operands and the node that it is hidden for. */
 static int number_further(KeptKernels *kept, Arena *scratch, const int *before, const Node *node) {
   Key key = {0};
   key_add(scratch, &key, before[node->id]);
@@ -150,7 +150,7 @@ static void kept_part(Arena *arena, Nodes *nodes, const Node *node) {
   for (int k = 0; node && k < node->nin; k++) kept_operand(arena, nodes, node->in[k]);
 }
 
-/* The nodes of a kernel and what they read: what its buffers are bound to. */
+/* The nodes of a kernel and their operands, to which its buffers are bound. */
 static Nodes kept_nodes(Arena *arena, const Kernel *kernel) {
   Nodes nodes = {0};
   kept_part(arena, &nodes, kernel->root);
@@ -175,7 +175,7 @@ static Home kept_home(const Kernel *kernel, const Node *node) {
   return kernel->home ? kernel->home[node->id] : home_own(node);
 }
 
-/* The first of the nodes that lies in the same value; from: that begins where it does, too. */
+/* The first of the nodes in the same value; from: at the same offset. */
 static int kept_beside(const Kernel *kernel, const Nodes *nodes, const Home *home, bool from) {
   for (int i = 0;; i++) {
     const Home other = kept_home(kernel, nodes->data[i]);
@@ -183,7 +183,7 @@ static int kept_beside(const Kernel *kernel, const Nodes *nodes, const Home *hom
   }
 }
 
-/* Where it lies, as far as a nest depends on it: in how large a value, and beside which of the others. */
+/* Its alias as far as a nest depends on it: the shape of the whole value, and the other nodes in it. */
 static void kept_place(Arena *arena, Key *key, const Kernel *kernel, const Nodes *nodes, const Node *node) {
   const Home home = kept_home(kernel, node);
   key_add(arena, key, kept_beside(kernel, nodes, &home, false));
@@ -225,7 +225,7 @@ static const Key *kernel_key(const KeptKernels *kept, Arena *arena, const Kernel
   return key;
 }
 
-/* Its buffers are bound to nodes that the kernel has: of others it is not known what stands for them. */
+/* Are its buffers bound to nodes of the key alone? Others could not be replaced. */
 static bool binds_own(const Lower *l, const Nodes *nodes) {
   for (int i = 0; i < l->bindings.n; i++) {
     const Node *node = l->bindings.data[i].node;
@@ -236,7 +236,7 @@ static bool binds_own(const Lower *l, const Nodes *nodes) {
   return true;
 }
 
-/* That kernel as it was lowered before, with the nodes of this one. */
+/* The earlier lowering, bound to the nodes of this kernel. */
 static Lower *bound_again(Arena *arena, const KeptKernel *from, const Kernel *kernel, const Nodes *nodes) {
   Lower *l = NEW(arena, Lower);
   *l = *from->lower;

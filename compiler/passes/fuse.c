@@ -53,8 +53,7 @@ static int ready_for(const Phases *p, const Node *node,
   return phase;
 }
 
-/* An update follows all that reads the state: updates are last, and what reads it is not told from the rest.
- */
+/* An update runs after all readers of the state: after all earlier nodes, since updates are last. */
 static int phase_of_update(const Phases *p, const Node *update) {
   int phase = -1;
   for (int i = 0; i < update->id; i++)

@@ -1,11 +1,11 @@
-/* stream.c: the graph of one step: what a call computes when a few rows of an endless sequence are given in
- * each. A reader that needs rows of earlier calls reads them from a state, followed by the new ones, and the
- * last of these are what the state becomes. So a step graph is a net with states, as any other.
+/* stream.c: pass that builds the graph of one step, which computes the next rows of an endless sequence. A
+ * reader that needs rows of earlier calls gets a concatenation: the rows in a state, then the new ones. The
+ * state is updated with the last of them. So the graph of a step is a net with states, as any other.
  *
- * With --slide, layers that see no edge of the window are computed so. All others compute the whole window in
- * each call.
+ * With --slide, layers that see no edge of the window are computed in steps, all others for the whole window
+ * in each call.
  *
- * Needs: a checked graph. Keeps: values of the rows that it computes, to the bit. */
+ * Needs: a checked graph. Keeps: the values of the computed rows, to the bit. */
 // SPDX-License-Identifier: Apache-2.0
 #include "passes/stream.h"
 #include "base/number.h"
@@ -13,20 +13,21 @@
 #include "passes/passes.h"
 
 /* ---- rows of earlier calls ---- */
-/* The rows of a value as some of its readers see them: those before the sequence count as `fill`. */
+/* Rows of a value for some of its readers: a history and the new rows. Rows before the sequence have the
+ * value `fill`. */
 typedef struct Ring {
   const Node *of;
   double fill;
   bool any, masked;
   int64_t history;
-  Node *rows; /* those that are kept, then the new ones */
+  Node *rows; /* the history, then the new rows */
 } Ring;
 
 typedef struct Step {
   Streams *streams;
   Graph *to;
-  Node **map;  /* by node id: the rows of a call, or all of a value */
-  Node *calls; /* how many there were, where rows are masked; else NULL */
+  Node **map;  /* by node id: the rows of a step, or the whole value */
+  Node *calls; /* the number of earlier calls, if rows are masked; else NULL */
   VEC(Ring) rings;
 } Step;
 
@@ -54,7 +55,7 @@ static void add_need(Step *s, const Node *of, const StreamNeed *need) {
   ring->history = larger(ring->history, step_history(stream_steps(s, of), need->first));
 }
 
-/* Readers that give the fill come first: those that take any join them. */
+/* Readers that depend on the fill come first; those that do not share their rings. */
 static void find_rings(Step *s) {
   const Graph *graph = s->streams->graph;
   StreamNeed need;
@@ -81,7 +82,7 @@ static Node *kept_state(Step *s, const Ring *ring) {
   return state;
 }
 
-/* May it be computed where it lies behind the rows that are kept? */
+/* Can the kernel of the value write it directly after the history? */
 static bool can_follow(const Step *s, const Node *value) {
   const OpTraits *traits = &value->op->traits;
   for (int i = 0; i < s->streams->graph->outputs.n; i++)
@@ -90,7 +91,7 @@ static bool can_follow(const Step *s, const Node *value) {
          !traits->channel_slice && !traits->channel_offset && !traits->slice_offset && !traits->concat_offset;
 }
 
-/* From so many calls on no row below 0 is read. */
+/* The number of calls after which no row below 0 is read. */
 static int64_t calls_before(const Step *s) {
   const Graph *graph = s->streams->graph;
   int64_t most = 1;
@@ -136,7 +137,7 @@ static Node *needed_rows(Step *s, const Node *of, const StreamNeed *need) {
 }
 
 /* ---- layers ---- */
-/* The same window of the rows that are there: in front of them and behind them nothing is padding. */
+/* The window on the rows of a step: without padding along the rows. */
 static void set_step_window(Step *s, Node *step, const Node *node, const StreamNeed *need) {
   const int axis = stream_axis(node->in[0]->shape);
   Window *window = NEW(s->to->arena, Window);
@@ -151,7 +152,7 @@ static void set_step_window(Step *s, Node *step, const Node *node, const StreamN
   step->window = window;
 }
 
-/* Without the border of rows, which the rows that it reads have; NULL: there is no other. */
+/* Removes the border along the rows, which the ring provides; false: there is no other border. */
 static bool set_border(Step *s, Node *step, const Node *node) {
   int64_t before[2], after[2];
   const int axis = stream_axis(node->shape);
@@ -193,7 +194,7 @@ static void add_nodes(Step *s) {
   }
 }
 
-/* With --slide an output has the rows of a window. None lies in another value. */
+/* With --slide an output has the rows of a window. No output is a part of another value. */
 static void add_outputs(Step *s) {
   const Graph *graph = s->streams->graph;
   StreamNeed need;
@@ -208,7 +209,7 @@ static void add_outputs(Step *s) {
   }
 }
 
-/* ---- what is told of it ---- */
+/* ---- for header, summary and JSON ---- */
 static StreamLayer stream_layer_of(const Step *s, const Node *node) {
   const Flow *flow = &s->streams->flow[node->id];
   StreamLayer layer = {.flows = flow->flows, .rows = larger(stream_rows(node->shape), 1)};
@@ -251,7 +252,8 @@ Graph *stream_graph(Arena *arena, Diags *diags, const Graph *from, const Graph *
   find_rings(&s);
   add_nodes(&s);
   add_outputs(&s);
-  for (int i = 0; i < s.to->nodes.n; i++) s.to->nodes.data[i]->hidden = NULL; /* passes take it as written */
+  for (int i = 0; i < s.to->nodes.n; i++)
+    s.to->nodes.data[i]->hidden = NULL; /* for later passes the graph is as written */
   s.to->stream = stream_of(&s, from, tidy);
   return s.to;
 }

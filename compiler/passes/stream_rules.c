@@ -1,7 +1,7 @@
-/* stream_rules.c: which rows of each value a call computes, when a few rows of an endless sequence are given
- * in each: the table `rules`, by the operator's trait. What is not computed so, with the reason.
+/* stream_rules.c: rows of each value that a step computes, by operator (the table `rules`), and the errors
+ * for layers that cannot be computed in steps.
  *
- * The formulas are those of windows (graph/shape.c) with the rows known so far in the place of all rows. */
+ * The formulas are those of windows (graph/shape.c), with the number of rows known so far instead of all. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdarg.h>
 #include <string.h>
@@ -23,7 +23,7 @@ Shape stream_with_rows(Shape shape, int64_t rows) {
 static bool slides(const Streams *s) { return s->options->slide > 0; }
 static bool sees_edges(const Streams *s) { return slides(s) && !s->unpadded; }
 
-/* What the program says at a node: passes and int8 models have operators of their own. */
+/* The node of the program with the same source location: passes and int8 models replace operators. */
 static const Node *node_in_program(const Streams *s, const Node *node) {
   for (int i = 0; i < s->written->nodes.n; i++) {
     const Node *other = s->written->nodes.data[i];
@@ -36,7 +36,7 @@ static const char *operator_of(const Streams *s, const Node *node) {
   return node_in_program(s, node)->op->name;
 }
 
-/* Nothing but a mistake: of --slide such a layer computes all of its rows in each call. */
+/* With --slide most layers that cannot be computed in steps compute all of their rows, without an error. */
 static Diag *refuse_stream(Streams *s, const Node *node, DiagId id, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 static Diag *refuse_stream(Streams *s, const Node *node, DiagId id, const char *format, ...) {
@@ -86,10 +86,10 @@ static void refuse_ahead(Streams *s, const Node *node, int64_t rows) {
 }
 
 /* ---- the rules ---- */
-/* flow->step of a node from that of operand 0, and what goes with it. False: it needs all rows. */
+/* Sets the flow of a node, which holds that of operand 0. False: it needs all rows. */
 typedef bool FlowRule(Streams *, const Node *, Flow *);
 
-/* Rows of the first input that `rows` of a value stand for, rounded up. */
+/* Rows of the first input in the time of `rows` of a value, rounded up. */
 static int64_t input_rows(const Flow *of, int64_t rows) { return ceil_divide(rows * of->down, of->up); }
 
 static void set_rate(Flow *flow, int64_t up, int64_t down) {
@@ -98,7 +98,7 @@ static void set_rate(Flow *flow, int64_t up, int64_t down) {
   flow->down = flow->down * down / divisor;
 }
 
-/* Are the rows of a step a multiple of the factor by which they become fewer? */
+/* Is the number of rows in a step a multiple of the stride? */
 static bool divides(Streams *s, const Node *node, Flow *flow, int64_t factor) {
   const int64_t rows = flow->step.rows;
   set_rate(flow, 1, factor);
@@ -107,7 +107,7 @@ static bool divides(Streams *s, const Node *node, Flow *flow, int64_t factor) {
   return false;
 }
 
-/* Do all windows of the whole value lie in the rows that there are? */
+/* Are all windows of the whole value within its rows? */
 static bool sees_rows_alone(const Node *node, int axis) {
   const Window *w = node->window;
   const int64_t last = window_end(w, axis, extent_side(shape_extent(node->shape), axis) - 1);
@@ -265,7 +265,7 @@ StreamRule stream_rule(const Node *node) {
                                             : STREAM_WHOLE;
 }
 
-/* Regions are what is given in steps: all that follows works on each alone. */
+/* Regions are rows of a sequence: later operators process each alone. */
 static StreamRule rule_of(const Node *node) {
   return node->in[0]->shape.regions && node->shape.regions ? STREAM_ROWS : stream_rule(node);
 }
@@ -286,7 +286,7 @@ static void refuse_rate(Streams *s, const Node *node, const Node *a, const Node 
   if (diag) diag_help(diag, "both need the same strides, so that a row stands for as many of the input");
 }
 
-/* Rows of all operands side by side: the latest of them. False: some operand is there as a whole. */
+/* Aligns the rows of all operands to the latest. False: some operand is not computed in steps. */
 static bool combine_flows(Streams *s, const Node *node, Flow *flow) {
   const Node *first = NULL;
   for (int k = 0; k < node->nin; k++) {
@@ -461,10 +461,10 @@ static bool inputs_have_rows(Streams *s) {
   return false;
 }
 
-/* ---- --slide: layers that padding keeps from being shared ---- */
+/* ---- --slide: layers that are not shared because of padding ---- */
 static int64_t stream_macs(const Node *node) { return node->op->cost ? node->op->cost(node).macs : 0; }
 
-/* Has it an edge of the window, and would have none without padding? */
+/* Is padding the reason why it is not shared between windows? */
 static bool ends_at_padding(const Streams *s, const Node *node) {
   int64_t before[2] = {0}, after[2] = {0};
   if (!node->nin || s->flow[node->id].flows || !s->flow[node->in[0]->id].flows) return false;
@@ -553,7 +553,7 @@ static StreamNeed rows_needed(const Node *node, StepRows in, StepRows out) {
   }
 }
 
-/* Does it take rows below 0 for something else than what they are computed as? */
+/* Does it read rows below 0 as padding, although steps compute values for them? */
 static bool is_masked(const Node *node, StepRows in) {
   int64_t before[2] = {0}, after[2];
   const StreamRule rule = rule_of(node);

@@ -127,7 +127,7 @@ static const bool to_the_right[COLUMNS] = {[PARAMETERS] = true, [MACS] = true, [
                                            [BYTES] = true,      [ROWS] = true, [OFFSET] = true,
                                            [HISTORY] = true};
 
-/* A step graph is shown as the net that it is of. */
+/* The whole net of a step graph. */
 static const Graph *shown_graph(const Graph *graph) { return graph->stream ? graph->stream->whole : graph; }
 static int columns_of(const Graph *graph) { return graph->stream ? COLUMNS : ROWS; }
 

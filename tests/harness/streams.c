@@ -1,8 +1,8 @@
-/* streams.c: nets in steps (--stream) and in windows (--slide). For several numbers of rows a step the graph
- * of a step is run by eval, from call to call, and each row has to be that of the whole sequence; by --slide
- * each call has to be the whole net on the last rows. Compiled code of -O0 does the same to the bit, that of
- * -O2 but for rounding. The step graph itself is checked as any net with states is: its nests in the
- * interpreter, and quantized at random. */
+/* streams.c: checks of nets in steps (--stream) and in windows (--slide). For several numbers of rows per
+ * step eval runs the graph of a step call by call, and each row must equal that of the whole sequence; with
+ * --slide each call must equal the whole net on the last rows. Compiled code must do the same: with -O0
+ * exactly, with -O2 except for rounding. The graph of a step is also checked as other nets with states are:
+ * its nests in the interpreter, and quantized at random. */
 // SPDX-License-Identifier: Apache-2.0
 #include <dlfcn.h>
 #include <math.h>
@@ -37,7 +37,7 @@ static bool in_steps(const Stepping *s, int input) {
 static Node *step_input(const Stepping *s, int i) { return s->graph->inputs.data[i].node; }
 static Node *whole_input(const Stepping *s, int i) { return s->whole->inputs.data[i].node; }
 
-/* Of an image: in all calls; those without rows are the same in each. */
+/* Rows of an image for all calls; inputs without rows are the same in each call. */
 static int64_t all_rows(const Stepping *s, int i) {
   return larger(s->calls * stream_rows(step_input(s, i)->shape), stream_rows(whole_input(s, i)->shape));
 }
@@ -46,7 +46,7 @@ static int64_t all_elements(const Stepping *s, int i) {
   return in_steps(s, i) ? n / stream_rows(whole_input(s, i)->shape) * all_rows(s, i) : n;
 }
 
-/* Where a window of the whole net begins. */
+/* The first row of a window of the whole net. */
 static int64_t window_row(const Stepping *s, int i, int64_t window) {
   const Stream *stream = s->graph->stream;
   const int64_t step = stream_rows(step_input(s, i)->shape);
@@ -63,7 +63,7 @@ static void cut_rows(const Node *node, int64_t all, const double *from, int64_t 
     memcpy(to + p * n * row, from + (p * all + first) * row, (size_t)(n * row) * sizeof *to);
 }
 
-/* Of all images, as graph_run takes them: of a call of the step, or of a window of the whole. */
+/* Inputs of all images for graph_run: of one step, or of one window of the whole net. */
 static double **cut_inputs(const Stepping *s, const Graph *graph, int64_t at) {
   const Sample *sample = &s->check->sample;
   double **input = NEW_ARRAY(sample->arena, double *, graph->inputs.n + 1);
@@ -86,7 +86,7 @@ static int64_t output_size(const Graph *graph, int o) {
   return shape_elements(graph->outputs.data[o].node->shape);
 }
 
-/* calls of a net, each on its inputs. */
+/* Runs a net in successive calls. */
 static void run_calls(const Stepping *s, const Graph *graph, int64_t calls, double **output) {
   const Sample *sample = &s->check->sample;
   double **state = graph_state_vector(sample->arena, graph, sample->count);
@@ -103,13 +103,13 @@ static void run_calls(const Stepping *s, const Graph *graph, int64_t calls, doub
   }
 }
 
-/* ---- steps against the whole ---- */
+/* ---- steps compared with the whole ---- */
 static double error_of(double got, double want, bool exact) {
   if (got == want || (isnan(got) && isnan(want))) return 0;
   return exact ? 1 : isfinite(got - want) ? fabs(got - want) : HUGE_VAL;
 }
 
-/* Of output o: rows that a step has given, or windows. */
+/* Of the rows of output o that steps have returned, or of its windows. */
 static double output_error(const Stepping *s, int o, bool exact, int64_t *compared) {
   const StreamLayer *layer = &s->graph->stream->output[o];
   const int64_t rows = larger(stream_rows(s->whole->outputs.data[o].node->shape), 1),
@@ -225,8 +225,8 @@ static void check_compiled_steps(const Stepping *s, const Target *target, const 
   else report_steps(s, what, exact, exact ? 0 : s->check->limits.tolerance);
 }
 
-/* ---- a step as a net of its own ---- */
-/* The same sample, with the rows of a call. */
+/* ---- a step as a separate net ---- */
+/* The sample with the rows of one call. */
 static Check check_of_step(const Stepping *s) {
   enum { IMAGES = 5 };
   Check check = *s->check;
@@ -291,7 +291,7 @@ static bool find_steps(Stepping *s, const Check *check, const Graph *whole, cons
   return true;
 }
 
-/* A net quantized at random: bytes are those of the whole. */
+/* A net quantized at random: steps return the same bytes as the whole. */
 static void check_int8_steps(const Check *of, const Streaming *options) {
   Check check = *of;
   Sample *sample = &check.sample;

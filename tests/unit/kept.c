@@ -1,5 +1,5 @@
-// kept.c: a program lowered with kernels of earlier lowerings is the one that is lowered from nothing: calls,
-// places and nests. And most kernels are taken, so that fitting is quick.
+// kept.c: tests of the cache of lowered kernels: a program lowered with it equals one lowered without (calls,
+// places, nests), and most kernels are found in it.
 // SPDX-License-Identifier: Apache-2.0
 #include <CUnit/CUnit.h>
 #include <stdio.h>
@@ -34,7 +34,7 @@ static Lowered lowered(Net *net, ProgramKind kind, Plan *plan, KeptKernels *kept
   return (Lowered){calls.s, nests.s, program};
 }
 
-/* How many nests of a program are those of another. */
+/* The number of nests that two programs share. */
 static int shared_nests(const Program *a, const Program *b) {
   int n = 0;
   for (int i = 0; i < a->calls.n; i++) {
@@ -46,7 +46,7 @@ static int shared_nests(const Program *a, const Program *b) {
   return n;
 }
 
-/* All that it is bound to is of its own plan. */
+/* All bindings are to nodes of the program's own plan. */
 static void check_nodes(const Program *p) {
   for (int c = 0; c < p->calls.n; c++)
     for (int t = 0; t < p->ntargets; t++) {

@@ -4,7 +4,7 @@
 #include "ops/recurrent/recurrent.h"
 #include "ops/registry.h"
 
-/* Inputs of an update: the layer, the state, and all that the layer reads. */
+/* Inputs of an update: the layer, the state, and the inputs of the layer. */
 enum { OF_LAYER, OF_STATE, OF_INPUTS };
 
 /* An update of h or c as it is computed. In training no call follows. */

@@ -1,5 +1,5 @@
-/* stream_mask.c: where rows of an endless sequence begin (passes/stream.c): rows before the first one, which
- * count as a number that their reader takes for padding, and the counter of calls that tells them. */
+/* stream_mask.c: hidden operators that replace rows before the start of an endless sequence by the padding of
+ * their reader, and count calls for that (passes/stream.c). */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "kernel/map.h"
@@ -7,7 +7,7 @@
 #include "ops/registry.h"
 #include "ops/shape/stream_mask.h"
 
-/* ---- calls since the first one: up to a number from which on all rows are real ---- */
+/* ---- calls so far, up to the number after which no row is masked ---- */
 static double most_calls(const Node *node) { return *(const double *)node->detail; }
 
 MAP_EVAL(count_eval) { return fmin(x[0] + 1, most_calls(node)); }
@@ -32,7 +32,7 @@ double stream_first_row(const Eval *eval, const StreamRow *row) {
   return eval->in[1][0] * (double)row->rows + (double)row->offset;
 }
 
-/* Its number, of the row at that index, as a float: calls are counted up to few. */
+/* The number of the row at that index, as a float: the counter stays small. */
 Val stream_row_number(Lower *l, const StreamRow *row, const Ix *index) {
   Nest *b = l->b;
   const Val calls = nest_load(b, nest_at(b, l->in[1], 0, 0, 0), 1),
@@ -43,7 +43,7 @@ Val stream_row_number(Lower *l, const StreamRow *row, const Ix *index) {
 /* ---- the mask ---- */
 typedef struct Mask {
   StreamRow row;
-  double fill; /* as it is stored */
+  double fill; /* in an int8 model the stored number */
 } Mask;
 
 static void mask_run(const Eval *eval) {

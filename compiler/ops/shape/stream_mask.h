@@ -1,5 +1,4 @@
-/* stream_mask.h: the number of a row of an endless sequence, for operators that count those before the first
- * one otherwise. */
+/* stream_mask.h: number of a row in an endless sequence, for operators that treat rows below 0 as padding. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_STREAM_MASK_H
 #define CNNC_STREAM_MASK_H
