@@ -43,11 +43,11 @@ static const char *member_name(const Net *net, const Node *state) {
 void put_state_struct(Text *out, Net *net) {
   int n;
   const Node **member = state_members(net, &n);
-  text_put(out,
-           "/* What a call of %s leaves for the next one: plain data, which may be copied with memcpy, "
-           "stored "
-           "and read back.\n   %s begins it. */\ntypedef struct %s %s;\nstruct %s {\n",
-           net->own->step, net->own->reset, net->own->state, net->own->state, net->own->state);
+  text_put(
+      out,
+      "/* The values that %s keeps between calls: plain data, which may be copied with memcpy, stored and "
+      "read back.\n   %s sets them to their initial values. */\ntypedef struct %s %s;\nstruct %s {\n",
+      net->own->step, net->own->reset, net->own->state, net->own->state, net->own->state);
   text_put(out, "  uint32_t mark[4]; /* of this net and this layout */\n");
   for (int i = 0; i < n; i++) {
     text_put(out, "  %s %s", elem_c_type(member[i]->elem), member_name(net, member[i]));
@@ -175,7 +175,7 @@ static void put_begin(Text *out, Net *net, const char *image) {
 void put_state_functions(Text *out, Net *net) {
   const char *linkage = net_linkage(net);
   const bool several = net->layout->options.batch > 1;
-  text_put(out, "/* ---- what is kept between calls ---- */\n\n");
+  text_put(out, "/* ---- states ---- */\n\n");
   put_state_mark(out, net);
   put_state_tables(out, net);
   if (several) {
@@ -199,8 +199,9 @@ void put_state_functions(Text *out, Net *net) {
 
 void put_state_declarations(Text *out, Net *net) {
   const char *linkage = net_linkage(net);
-  text_put(out, "/* Begins a state: writes every byte of it. */\n%svoid %s(%s *state);\n", linkage,
-           net->own->reset, net->own->state);
+  text_put(out,
+           "/* Sets all values to their initial values, and writes every byte. */\n%svoid %s(%s *state);\n",
+           linkage, net->own->reset, net->own->state);
   if (net->layout->options.batch > 1)
     text_put(out,
              "/* The same for image 0 .. %s - 1 alone. */\n%svoid %s(%s *state, int32_t "
