@@ -40,6 +40,7 @@ typedef struct Value { /* what a statement makes, or an input */
   int reads;
   int64_t regions; /* 0, or so many of that shape, which are ONNX's batch */
   bool whole;      /* its elements are whole numbers */
+  bool counts;     /* ... and not negative */
   bool odd;        /* it may be infinite or no number, also where all inputs are numbers */
 } Value;
 struct Statement {

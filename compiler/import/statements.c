@@ -50,15 +50,20 @@ static bool makes_odd(const char *call) {
   return words[k] != NULL;
 }
 
-/* Is the result of a statement whole numbers? Indices are, and copies of whole numbers. */
-static bool makes_whole(const Statement *statement) {
-  static const char *const words[] = {"argmax", "floor", "one_hot", NULL};
-  bool all = statement->nin > 0 && is_move(statement);
-  for (int i = 0; i < statement->nin; i++) all = all && statement->in[i]->whole;
+/* Sets whether the result of a statement is whole numbers: indices are, and copies of whole numbers. */
+static void set_whole(Value *value, const Statement *statement) {
+  static const char *const words[] = {"argmax", "one_hot", "floor", NULL};
   const size_t n = strcspn(statement->call, "(");
-  for (int k = 0; words[k] && !all; k++)
-    all = strlen(words[k]) == n && strncmp(words[k], statement->call, n) == 0;
-  return all;
+  int k = 0;
+  value->whole = value->counts = statement->nin > 0 && is_move(statement);
+  for (int i = 0; i < statement->nin; i++) {
+    value->whole = value->whole && statement->in[i]->whole;
+    value->counts = value->counts && statement->in[i]->counts;
+  }
+  while (words[k] && (strlen(words[k]) != n || strncmp(words[k], statement->call, n) != 0)) k++;
+  if (!words[k]) return;
+  value->whole = true;
+  value->counts = strcmp(words[k], "floor") != 0;
 }
 
 static Value *emit_call(ModelImport *im, int nin, Value *const *in, Shape shape, const char *call) {
@@ -73,7 +78,7 @@ static Value *emit_call(ModelImport *im, int nin, Value *const *in, Shape shape,
     value->odd = value->odd || in[i]->odd;
     if (in[i]->regions) value_of_regions(im, value, in[i]->regions);
   }
-  value->whole = makes_whole(statement);
+  set_whole(value, statement);
   value->kept = quant_kept(statement);
   vec_push(im->arena, im->statements, statement);
   return value;

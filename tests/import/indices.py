@@ -110,5 +110,14 @@ case("samples", [
     {"x": [1, 3, 6, 5]}, "y",
     {"w": (2, 3, 1, 1), "depth": numbers(4), "ends": f32([0.5, 2]), "third": numbers(2)})
 
+# ---- quotients of integers, which are rounded towards 0
+case("whole_quotients", [
+    node("Mul", "x four", "large"), node("Floor", "large", "below"), node("Cast", "below", "i", to=7),
+    node("Div", "i three", "d"), node("Div", "i negative", "e"), node("ArgMax", "x", "m", axis=1, keepdims=1),
+    node("Div", "m three", "g"), node("Div", "m negative", "h"),
+    *(node("Cast", name, name + "f", to=1) for name in "degh"), node("Concat", "df ef gf hf", "y", axis=1)],
+    {"x": [1, 9, 6, 5]}, "y",
+    {"four": f32(4), "three": np.int64(3), "negative": np.int64(-2)})
+
 if __name__ == "__main__":
     main(lambda: None)

@@ -373,6 +373,17 @@ static View *sum_of_all(ModelImport *im, const OnnxNode *node) {
   return view_copy(im, first, emit(im, node->nin, all, first->value->shape, "add(%%*)"));
 }
 
+/* The quotient of whole numbers by a constant: rounded towards 0, as ONNX divides integers. */
+static View *whole_quotient(ModelImport *im, const View *quotient, bool counts) {
+  View *up = map_view(im, counts ? quotient : map_view(im, quotient, "relu"), "floor");
+  if (!counts) {
+    View *down = map_view(im, map_view(im, map_view(im, quotient, "multiply(-1)"), "relu"), "floor");
+    up = two_values(im, up, true, down, "subtract");
+  }
+  if (up) up->value->whole = true, up->value->counts = counts;
+  return up;
+}
+
 View *import_combine(ModelImport *im, const OnnxNode *node) {
   const char *word = onnx_operator(node->op)->word;
   View *sum = sum_of_all(im, node);
@@ -393,7 +404,10 @@ View *import_combine(ModelImport *im, const OnnxNode *node) {
   for (int i = 0; y && i < node->nin; i++)
     if (i != first && given(node, i)) y = combine_two(im, node, y, first, i, word);
   const Tensor *t = strcmp(word, "divide") == 0 ? constant_of(im, node, 1) : NULL;
-  return y && t && tensor_whole(t->type) && x->value->whole ? map_view(im, y, "floor") : y;
+  if (!y || !t || !tensor_whole(t->type) || !x->value->whole) return y;
+  bool counts = x->value->counts;
+  for (int64_t i = 0; i < t->n; i++) counts = counts && tensor_number(t, i) > 0;
+  return whole_quotient(im, y, counts);
 }
 
 /* x / y, and 0 where y is 0: x * n / (y + 1 - n), where n is 1 unless y is 0. Rounded once, as the quotient.

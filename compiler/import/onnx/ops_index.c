@@ -43,7 +43,7 @@ static View *topk_column(ModelImport *im, const View *x, Value *pairs, int axis,
   const int64_t k = pairs->shape.dim[0];
   Value *v = emit_one(im, pairs, shape_sequence(k, 1), "slice(%d..%d)", column, column + 1);
   View *y = view_copy(im, x, v);
-  v->whole = column == 1;
+  v->whole = v->counts = column == 1;
   y->size[axis] = k;
   y->along[axis] = factors_one(0, 1, k);
   return y;
@@ -174,6 +174,7 @@ static Value *gather_values(ModelImport *im, Value *from, Value *at) {
   Value *both[] = {as_pixels(from), at},
         *v = emit(im, 2, both, shape_sequence(k, from->shape.dim[1]), "gather(%%1)");
   v->whole = from->whole;
+  v->counts = from->counts;
   return v;
 }
 
@@ -351,6 +352,7 @@ View *import_mod(ModelImport *im, const OnnxNode *node) {
   if (onnx_int(node, "fmod", 0)) return no(im, "a remainder with the sign of the dividend");
   View *y = map_view(im, x, "modulo(%s)", number_text(im->arena, tensor_number(t, 0)));
   y->value->whole = x->value->whole;
+  y->value->counts = y->value->whole && tensor_number(t, 0) > 0;
   return y;
 }
 
