@@ -110,14 +110,15 @@ case("samples", [
     {"x": [1, 3, 6, 5]}, "y",
     {"w": (2, 3, 1, 1), "depth": numbers(4), "ends": f32([0.5, 2]), "third": numbers(2)})
 
-# ---- quotients of integers, which are rounded towards 0
+# ---- quotients of integers, which are rounded towards 0; 41 * (1/41) in float is below 1
 case("whole_quotients", [
-    node("Mul", "x four", "large"), node("Floor", "large", "below"), node("Cast", "below", "i", to=7),
-    node("Div", "i three", "d"), node("Div", "i negative", "e"), node("ArgMax", "x", "m", axis=1, keepdims=1),
-    node("Div", "m three", "g"), node("Div", "m negative", "h"),
+    node("Mul", "x many", "large"), node("Floor", "large", "below"), node("Cast", "below", "i", to=7),
+    node("Mul", "below prime_float", "multiples"), node("Floor", "multiples", "whole"),
+    node("Cast", "whole", "w", to=7), node("Div", "i three", "d"), node("Div", "w prime", "e"), node("ArgMax", "x", "m", axis=1, keepdims=1),
+    node("Div", "m three", "g"), node("Div", "m prime", "h"),
     *(node("Cast", name, name + "f", to=1) for name in "degh"), node("Concat", "df ef gf hf", "y", axis=1)],
-    {"x": [1, 9, 6, 5]}, "y",
-    {"four": f32(4), "three": np.int64(3), "negative": np.int64(-2)})
+    {"x": [1, 83, 6, 5]}, "y",
+    {"many": f32(4), "three": np.int64(3), "prime": np.int64(41), "prime_float": f32(41)})
 
 if __name__ == "__main__":
     main(lambda: None)

@@ -373,15 +373,24 @@ static View *sum_of_all(ModelImport *im, const OnnxNode *node) {
   return view_copy(im, first, emit(im, node->nin, all, first->value->shape, "add(%%*)"));
 }
 
-/* The quotient of whole numbers by a constant: rounded towards 0, as ONNX divides integers. */
-static View *whole_quotient(ModelImport *im, const View *quotient, bool counts) {
-  View *up = map_view(im, counts ? quotient : map_view(im, quotient, "relu"), "floor");
-  if (!counts) {
-    View *down = map_view(im, map_view(im, map_view(im, quotient, "multiply(-1)"), "relu"), "floor");
-    up = two_values(im, up, true, down, "subtract");
+/* x / t of whole numbers, t > 0, rounded towards 0, as ONNX divides integers. Of x + 1/2, so that a rounded
+ * product with 1/t is never below a quotient that is an integer. */
+static View *whole_quotient(ModelImport *im, const OnnxNode *node, const View *x) {
+  const Tensor *t = constant_of(im, node, 1);
+  const bool counts = x->value->counts;
+  View *part[2] = {NULL, NULL};
+  for (int64_t i = 0; i < t->n; i++)
+    if (tensor_number(t, i) <= 0) return no(im, "a quotient of integers by a number that is not positive");
+  for (int k = 0; k < (counts ? 1 : 2); k++) {
+    View *from = k ? map_view(im, x, "multiply(-1)") : view_copy(im, x, x->value);
+    from = map_view(im, counts ? from : map_view(im, from, "relu"), "add(0.5)");
+    View *y = combine_two(im, node, from, 0, 1, "divide");
+    part[k] = y ? map_view(im, y, "floor") : NULL;
+    if (!part[k]) return NULL;
   }
-  if (up) up->value->whole = true, up->value->counts = counts;
-  return up;
+  View *y = counts ? part[0] : two_values(im, part[0], true, part[1], "subtract");
+  if (y) y->value->whole = true, y->value->counts = counts;
+  return y;
 }
 
 View *import_combine(ModelImport *im, const OnnxNode *node) {
@@ -392,6 +401,8 @@ View *import_combine(ModelImport *im, const OnnxNode *node) {
   while (first < node->nin && constant_of(im, node, first)) first++;
   const View *x = view_of(im, node, first);
   if (!x) return NULL;
+  const Tensor *t = strcmp(word, "divide") == 0 ? constant_of(im, node, 1) : NULL;
+  if (t && first == 0 && tensor_whole(t->type) && x->value->whole) return whole_quotient(im, node, x);
   if (first > 0 && strcmp(word, "divide") == 0) {
     x = map_view(im, x, "power(-1)");
     word = "multiply";
@@ -403,11 +414,7 @@ View *import_combine(ModelImport *im, const OnnxNode *node) {
   View *y = view_copy(im, x, x->value);
   for (int i = 0; y && i < node->nin; i++)
     if (i != first && given(node, i)) y = combine_two(im, node, y, first, i, word);
-  const Tensor *t = strcmp(word, "divide") == 0 ? constant_of(im, node, 1) : NULL;
-  if (!y || !t || !tensor_whole(t->type) || !x->value->whole) return y;
-  bool counts = x->value->counts;
-  for (int64_t i = 0; i < t->n; i++) counts = counts && tensor_number(t, i) > 0;
-  return whole_quotient(im, y, counts);
+  return y;
 }
 
 /* x / y, and 0 where y is 0: x * n / (y + 1 - n), where n is 1 unless y is 0. Rounded once, as the quotient.
