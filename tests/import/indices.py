@@ -114,8 +114,8 @@ case("samples", [
 case("whole_quotients", [
     node("Mul", "x many", "large"), node("Floor", "large", "below"), node("Cast", "below", "i", to=7),
     node("Mul", "below prime_float", "multiples"), node("Floor", "multiples", "whole"),
-    node("Cast", "whole", "w", to=7), node("Div", "i three", "d"), node("Div", "w prime", "e"), node("ArgMax", "x", "m", axis=1, keepdims=1),
-    node("Div", "m three", "g"), node("Div", "m prime", "h"),
+    node("Cast", "whole", "w", to=7), node("Div", "i three", "d"), node("Div", "w prime", "e"),
+    node("ArgMax", "x", "m", axis=1, keepdims=1), node("Div", "m three", "g"), node("Div", "m prime", "h"),
     *(node("Cast", name, name + "f", to=1) for name in "degh"), node("Concat", "df ef gf hf", "y", axis=1)],
     {"x": [1, 83, 6, 5]}, "y",
     {"many": f32(4), "three": np.int64(3), "prime": np.int64(41), "prime_float": f32(41)})
