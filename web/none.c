@@ -27,6 +27,7 @@
 #include "ops/recurrent/recurrent.h"
 #include "ops/shape/stream_mask.h"
 #include "passes/passes.h"
+#include "quantize/calibrator.h"
 
 /* Of no kernels. */
 const Schedule schedule_conv_repeated = {.name = "conv_repeated"};
@@ -295,3 +296,7 @@ Plan *plan_training_within(Arena *arena, const Graph *graph, PlanOptions options
   (void)room, (void)shards;
   return plan_new(arena, graph, PLAN_TRAINING, options);
 }
+
+/* Calibration of recurrent layers. */
+bool calibrate_has_form(const Calibrator *k, const Node *node) { return (void)k, (void)node, true; }
+void calibrate_recurrent(Calibrator *k, const Node *node) { (void)k, (void)node; }

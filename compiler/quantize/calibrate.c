@@ -1,30 +1,15 @@
-/* calibrate.c: node by node: which values are stored, their scales, and the weights of layers, into which
- * batchnorm is folded. What quantize/values.c reads again. */
+/* calibrate.c: calibration, node by node: the stored values, their scales, and the weights of layers, with
+ * batchnorm folded. quantize/values.c reads the result. */
 // SPDX-License-Identifier: Apache-2.0
-#include "quantize/calibrate.h"
+#include "quantize/calibrator.h"
 #include <float.h>
 #include <math.h>
 #include <string.h>
 #include "base/number.h"
 #include "base/text.h"
 #include "ops/arithmetic/combine.h"
-#include "ops/int8/int8_recurrent.h"
+#include "ops/int8/int8.h"
 #include "base/arithmetic.h"
-
-typedef struct Calibrator {
-  Arena *arena;
-  const Graph *graph;
-  const float *weights;
-  const Table *observed;
-  const Calibration *how;
-  Calibrated *made;
-  Quant *quant;      /* by node id */
-  bool *fused;       /* its value is that of its input */
-  bool *real;        /* its value stays in floats */
-  const Node **join; /* a concat that reads it: its range is that of all that is joined */
-  int *uses;
-  const Node **reader;
-} Calibrator;
 
 /* ---- values ---- */
 /* Training leaves no range of what is as its input, or of functions whose values are known. */
@@ -156,7 +141,7 @@ static const Node *ending(Calibrator *k, const Node *node, Norms *norms) {
   return last;
 }
 
-static Chosen *put_seen(Calibrator *k, const Node *node, const Node *last) {
+Chosen *calibrate_seen(Calibrator *k, const Node *node, const Node *last) {
   const Node *range_of_all = last;
   while (k->join[range_of_all->id]) range_of_all = k->join[range_of_all->id];
   const Observed *seen = seen_of(k, range_of_all);
@@ -216,25 +201,25 @@ static const double NOTHING = 1e-6;
 
 static double weight_most(const Calibrator *k) { return k->how->reduced ? 64 : INT8_MAX; }
 
-static double stored_weight(const Calibrator *k, double w, double scale) {
+double calibrate_stored_weight(const Calibrator *k, double w, double scale) {
   return fmax(-weight_most(k), fmin(weight_most(k), round(w / scale)));
 }
 
 static double folded_weight(const Calibrator *k, const Layer *l, int64_t f, int64_t i, double scale) {
-  return l->nothing[f] ? 0 : stored_weight(k, l->weight[f * l->terms + i], scale);
+  return l->nothing[f] ? 0 : calibrate_stored_weight(k, l->weight[f * l->terms + i], scale);
 }
 
 static double rounding_error(const Calibrator *k, const double *w, int64_t n, double scale) {
   double sum = 0;
   for (int64_t i = 0; i < n; i++) {
-    const double off = w[i] - scale * stored_weight(k, w[i], scale);
+    const double off = w[i] - scale * calibrate_stored_weight(k, w[i], scale);
     sum += off * off;
   }
   return sum;
 }
 
 /* The largest weight may be cut, if that loses less. */
-static double filter_scale(const Calibrator *k, const double *w, int64_t n, double most) {
+double calibrate_filter_scale(const Calibrator *k, const double *w, int64_t n, double most) {
   enum { PARTS = 128 };
   double best = most / weight_most(k), least = rounding_error(k, w, n, best);
   for (int part = PARTS - 1; k->how->range == RANGE_MSE && part >= PARTS / 2; part--) {
@@ -304,7 +289,7 @@ static void choose_scales(const Calibrator *k, const Node *node, const Layer *l,
     l->nothing[f] = own <= NOTHING * most;
     const double tight = l->nothing[f] || k->how->per_tensor
                              ? (most > 0 ? most / weight_most(k) : NO_WEIGHTS)
-                             : filter_scale(k, l->weight + f * l->terms, l->terms, own);
+                             : calibrate_filter_scale(k, l->weight + f * l->terms, l->terms, own);
     scale[f] = scale_with_room(k, node, l, wide, (float)fmax(tight, (double)FLT_MIN), f);
     largest = fmaxf(largest, scale[f]);
   }
@@ -328,7 +313,7 @@ static void calibrate_layer(Calibrator *k, const Node *node) {
   const Node *last = ending(k, node, &norms);
   for (int i = 0; i < norms.n; i++) vec_push(k->arena, k->made->norms, norms.data[i]);
   if (!k->weights) {
-    put_seen(k, node, last);
+    calibrate_seen(k, node, last);
     return;
   }
   const Layer l = folded_layer(k, node, norms.n, norms.data);
@@ -346,122 +331,11 @@ static void calibrate_layer(Calibrator *k, const Node *node) {
   const Weight *own = node->nweights > 1 ? node->weight[1] : NULL;
   arrays_add(&k->made->arrays, own ? own->name : arena_printf(k->arena, "%s.bias", node->name),
              wide ? I64 : I32, 1, &l.filters, wide ? (const void *)wide_bias : bias);
-  Chosen *chosen = put_seen(k, node, last);
+  Chosen *chosen = calibrate_seen(k, node, last);
   if (!chosen) return;
   chosen->bytes_before = 4 * (node->weight[0]->size + l.filters);
   chosen->bytes = node->weight[0]->size + (wide ? 8 : 4) * l.filters;
 }
-
-/* ---- recurrent layers ---- */
-#ifdef __wasi__ /* the browser build has none */
-static void calibrate_recurrent(Calibrator *k, const Node *node) { (void)k, (void)node; }
-#else
-/* The sum of two parameters of n elements; NULL counts as zeros. */
-static double *parameter_sum(const Calibrator *k, const Weight *a, const Weight *b, int64_t n) {
-  double *sum = NEW_ARRAY(k->arena, double, n);
-  for (int64_t i = 0; i < n; i++)
-    sum[i] = (a ? (double)k->weights[a->offset + i] : 0) + (b ? (double)k->weights[b->offset + i] : 0);
-  return sum;
-}
-
-/* Whether with `scale` the sums of a gate, its bias included, are at most half of INT32_MAX, in units of the
- * sums and of the gates. */
-static bool gate_has_room(const double *w, const double *bias, int64_t rows, int64_t columns, double scale,
-                          Quant in) {
-  const double reach = fmax(in.zero - INT8_MIN, INT8_MAX - in.zero), unit = (double)in.scale * scale;
-  for (int64_t s = 0; s < rows; s++) {
-    double most = fabs(bias[s]) / unit;
-    for (int64_t i = 0; i < columns; i++) most += (fabs(w[s * columns + i]) / scale + 1) * reach;
-    if (most * fmax(1, unit * (1 << GATE_BITS) * 2) > INT32_MAX / 2) return false;
-  }
-  return true;
-}
-
-/* One scale per gate, as in TensorFlow Lite. */
-static void put_gate_weights(Calibrator *k, const Weight *weight, const Weight *to_bias, const double *bias,
-                             int64_t gates, Quant in) {
-  static const double NO_WEIGHTS = 0x1p-16, GROWTH = 1.25;
-  const int64_t rows = weight->dim[0] / gates, columns = weight->dim[1], sums = weight->dim[0], one = 1;
-  const double *w = parameter_sum(k, weight, NULL, weight->size);
-  float *scale = NEW_ARRAY(k->arena, float, gates), largest = 0;
-  int8_t *q = NEW_ARRAY(k->arena, int8_t, weight->size);
-  int32_t *b = NEW_ARRAY(k->arena, int32_t, sums);
-  for (int64_t g = 0; g < gates; g++) {
-    const double *own = w + g * rows * columns;
-    double most = 0;
-    for (int64_t i = 0; i < rows * columns; i++) most = fmax(most, fabs(own[i]));
-    double tight = most > 0 ? filter_scale(k, own, rows * columns, most) : NO_WEIGHTS;
-    while (isfinite(tight) && !gate_has_room(own, bias + g * rows, rows, columns, tight, in)) tight *= GROWTH;
-    scale[g] = (float)fmax(tight, (double)FLT_MIN);
-    largest = fmaxf(largest, scale[g]);
-  }
-  for (int64_t s = 0; s < sums; s++) {
-    float *own = &scale[s / rows];
-    if (k->how->per_tensor) *own = largest;
-    for (int64_t i = s * columns; i < (s + 1) * columns; i++)
-      q[i] = (int8_t)stored_weight(k, w[i], (double)*own);
-    b[s] = (int32_t)fmax(-INT32_MAX, fmin(INT32_MAX, round(bias[s] / ((double)in.scale * (double)*own))));
-  }
-  arrays_add(&k->made->arrays, weight->name, I8, weight->rank, weight->dim, q);
-  arrays_add(&k->made->arrays, arena_printf(k->arena, "%s.scale", weight->name), F32, 1,
-             k->how->per_tensor ? &one : &gates, scale);
-  if (to_bias) arrays_add(&k->made->arrays, to_bias->name, I32, 1, &sums, b);
-}
-
-static int64_t put_recurrent_weights(Calibrator *k, const Node *node, Quant h) {
-  int64_t bytes = 0;
-  for (int way = 0; way < recurrent_directions(node); way++) {
-    Weight *const *weight = node->weight + way * DIRECTION_WEIGHTS;
-    const Recurrent r = recurrent_direction(node, way);
-    const int64_t sums = r.gates * r.units, summed = recurrent_summed_bias(&r);
-    double *x = parameter_sum(k, weight[INPUT_BIAS], weight[HIDDEN_BIAS], sums),
-           *apart = NEW_ARRAY(k->arena, double, sums);
-    for (int64_t s = summed; s < sums && weight[HIDDEN_BIAS]; s++) {
-      apart[s] = (double)k->weights[weight[HIDDEN_BIAS]->offset + s];
-      x[s] -= apart[s];
-    }
-    put_gate_weights(k, weight[INPUT_WEIGHT], weight[INPUT_BIAS], x, r.gates, k->quant[node->in[0]->id]);
-    put_gate_weights(k, weight[HIDDEN_WEIGHT], summed < sums ? weight[HIDDEN_BIAS] : NULL, apart, r.gates, h);
-    bytes += weight[INPUT_WEIGHT]->size + weight[HIDDEN_WEIGHT]->size + 4 * sums;
-  }
-  return bytes;
-}
-
-/* The smallest power of two with which int16 holds c, within the range of all kernels; without samples c is
- * taken as -16 .. 16. */
-static float cell_scale(const CellSeen *seen, double clip) {
-  static const double UNKNOWN = 16;
-  enum { LEAST = -15, MOST = FIXED_WHOLE_MOST - UNIT_BITS };
-  double most = seen ? seen->most : UNKNOWN;
-  if (clip > 0) most = fmin(most, clip);
-  const double bits = most > 0 ? ceil(log2(most / INT16_MAX)) : (double)LEAST;
-  return (float)ldexp(1, (int)fmin(MOST, fmax(LEAST, bits)));
-}
-
-static void calibrate_recurrent(Calibrator *k, const Node *node) {
-  const Recurrent r = recurrent_direction(node, 0);
-  const CellSeen *seen = k->how->cells ? table_find(k->how->cells, node->name) : NULL;
-  const Chosen known = {.name = node->name, .node = node, .last = node, .scale = 1 / 128.0f};
-  Chosen *chosen = NULL;
-  if (r.cell == CELL_LSTM || r.relu) {
-    if (!(chosen = put_seen(k, node, node))) return;
-  } else {
-    k->quant[node->id] = (Quant){.scale = known.scale};
-    vec_push(k->arena, k->made->chosen, known);
-    chosen = &k->made->chosen.data[k->made->chosen.n - 1];
-  }
-  if (!k->weights) return;
-  if (seen) chosen->cut = fmax(chosen->cut, seen->clamped);
-  chosen->bytes = put_recurrent_weights(k, node, k->quant[node->id]);
-  for (int w = 0; w < node->nweights; w++)
-    if (node->weight[w]) chosen->bytes_before += 4 * node->weight[w]->size;
-  if (r.cell != CELL_LSTM) return;
-  const int64_t one = 1;
-  float *cell = NEW(k->arena, float);
-  *cell = cell_scale(seen, r.clip);
-  arrays_add(&k->made->arrays, arena_printf(k->arena, "%s.cell.scale", node->name), F32, 1, &one, cell);
-}
-#endif
 
 /* ---- the walk ---- */
 /* Of bytes all that can come out is known: pictures that are only scaled stay what they are. */
@@ -498,23 +372,12 @@ bool calibrate_is_layer(const Node *node) {
   return node->op->traits.int8 == INT8_PRODUCT || node->op->traits.int8 == INT8_RECURRENT;
 }
 
-#ifdef __wasi__ /* the browser build has no recurrent layers */
-static bool has_int8_form(const Calibrator *k, const Node *node) { return (void)k, (void)node, true; }
-#else
-/* int8 recurrent layers have an int8 input, no projection, and no states between calls. */
-static bool has_int8_form(const Calibrator *k, const Node *node) {
-  if (node->op->traits.int8 != INT8_RECURRENT) return true;
-  const Recurrent r = recurrent_direction(node, 0);
-  return !r.project && !r.keeps && !k->quant[node->in[0]->id].wide;
-}
-#endif
-
 /* Does the layer stay f32: on request, without an int8 form, or because it shares its weights with a layer
  * whose bias would need another scale? */
 static bool is_kept(const Calibrator *k, const Node *node) {
   return calibrate_is_layer(node) &&
          (node->precision == PRECISION_F32 || table_find(k->how->keep, node->name) ||
-          weights_are_shared(k->graph, k->uses, node) || !has_int8_form(k, node));
+          weights_are_shared(k->graph, k->uses, node) || !calibrate_has_form(k, node));
 }
 
 /* Does an int8 layer read the value, or an alias of it? */
@@ -575,7 +438,7 @@ static void calibrate_floats(Calibrator *k, const Node *node) {
     vec_push(k->arena, k->made->chosen, chosen);
   }
   k->real[node->id] = !feeds_bytes(k, node);
-  if (!k->real[node->id]) put_seen(k, node, node);
+  if (!k->real[node->id]) calibrate_seen(k, node, node);
 }
 
 static bool reads_floats(const Calibrator *k, const Node *node) {
@@ -595,7 +458,7 @@ static const Node *updating_node(const Graph *graph, const Node *state) {
 static void calibrate_state(Calibrator *k, const Node *state) {
   const Int8Form form = updating_node(k->graph, state)->op->traits.int8;
   const bool known = form == INT8_SOFTMAX || form == INT8_UNIT || form == INT8_SIGNED;
-  if (!known || k->join[state->id] != updating_node(k->graph, state)) put_seen(k, state, state);
+  if (!known || k->join[state->id] != updating_node(k->graph, state)) calibrate_seen(k, state, state);
   else
     choose_quant(
         k, state, state,
@@ -635,7 +498,7 @@ static void calibrate_value(Calibrator *k, const Node *node) {
   case INT8_LARGEST:
   case INT8_MEAN: return; /* as what they read */
   case INT8_MOVE:
-    if (node->nin > 1) put_seen(k, node, node);
+    if (node->nin > 1) calibrate_seen(k, node, node);
     return;
   default: break;
   }
@@ -647,7 +510,7 @@ static void calibrate_value(Calibrator *k, const Node *node) {
   else {
     put_parameters(k, node);
     const bool rounds = combine_has_int8(node) || (node->op->family == FAMILY_MAP && node->nin == 1);
-    put_seen(k, node, rounds ? ending(k, node, NULL) : node);
+    calibrate_seen(k, node, rounds ? ending(k, node, NULL) : node);
   }
 }
 

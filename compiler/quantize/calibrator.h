@@ -1,0 +1,33 @@
+/* calibrator.h: state of a calibration, shared by calibrate.c and calibrate_recurrent.c. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef CNNC_CALIBRATOR_H
+#define CNNC_CALIBRATOR_H
+#include "quantize/calibrate.h"
+
+typedef struct Calibrator {
+  Arena *arena;
+  const Graph *graph;
+  const float *weights;
+  const Table *observed;
+  const Calibration *how;
+  Calibrated *made;
+  Quant *quant;      /* by node id */
+  bool *fused;       /* its value is that of its input */
+  bool *real;        /* its value stays in floats */
+  const Node **join; /* a concat that reads it: its range is that of all that is joined */
+  int *uses;
+  const Node **reader;
+} Calibrator;
+
+/* ---- calibrate.c ---- */
+/* Chooses the scale of a value from its observed range; NULL: there is none. last: the last node that is
+ * fused into it. */
+Chosen *calibrate_seen(Calibrator *, const Node *, const Node *last);
+/* The scale of n weights, of which `most` is the largest. */
+double calibrate_filter_scale(const Calibrator *, const double *w, int64_t n, double most);
+double calibrate_stored_weight(const Calibrator *, double w, double scale); /* as int8 */
+
+/* ---- calibrate_recurrent.c ---- */
+bool calibrate_has_form(const Calibrator *, const Node *); /* false: a recurrent layer that stays in float */
+void calibrate_recurrent(Calibrator *, const Node *);
+#endif
