@@ -297,6 +297,8 @@ Plan *plan_training_within(Arena *arena, const Graph *graph, PlanOptions options
   return plan_new(arena, graph, PLAN_TRAINING, options);
 }
 
+int64_t stream_rows(Shape shape) { return (void)shape, 0; }
+
 /* Calibration of recurrent layers. */
 bool calibrate_has_form(const Calibrator *k, const Node *node) { return (void)k, (void)node, true; }
 void calibrate_recurrent(Calibrator *k, const Node *node) { (void)k, (void)node; }
