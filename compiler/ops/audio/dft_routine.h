@@ -9,9 +9,10 @@ static void cnn_dft_routine(const float *x, const float *window, const float *wa
   for (int t = 0; t < frames; t++) {
     for (int i = 0; i < size; i++)
       work[i] = window[i] * cnn_frame_sample_routine(x, t * step + i - before, n, mirror);
+    int first = 0; /* k * at, modulo fft; a 64-bit division is a library call on 32-bit CPUs */
     for (int k = 0; k <= fft / 2; k++) {
       float re = 0.f, im = 0.f;
-      int turn = (int)((long long)k * at % fft);
+      int turn = first;
       for (int i = 0; i < size; i++) {
         re += work[i] * wave[2 * turn];
         im += work[i] * wave[2 * turn + 1];
@@ -20,6 +21,8 @@ static void cnn_dft_routine(const float *x, const float *window, const float *wa
       }
       out[2 * k] = re;
       out[2 * k + 1] = im;
+      first += at;
+      if (first >= fft) first -= fft;
     }
     out += 2 * (fft / 2 + 1);
   }
