@@ -241,8 +241,11 @@ Factors factors_one(int axis, int64_t inner, int64_t size);
 int64_t factors_size(const Factors *);
 bool factors_equal(const Factors *, const Factors *);
 bool factors_whole(const Factors *, const Value *, int axis); /* this axis, all of it */
+bool factors_batch(const Factors *);                          /* whether the batch is among them */
 View *view_new(ModelImport *, Value *, int rank);             /* of dimensions of size 1 */
 View *view_copy(ModelImport *, const View *, Value *);
+/* With repeated dimensions (of one element, Expand) as dimensions of the value; NULL after no(). */
+View *view_repeated(ModelImport *, const View *);
 View *view_standard(ModelImport *, Value *, const View *like, int rank); /* n, c, positions; n as of `like` */
 void view_set(View *, int d, int axis);                                  /* dimension d is that axis */
 View *view_reshape(ModelImport *, const View *, int rank, const int64_t *size);

@@ -293,7 +293,6 @@ static int dimensions_of(ModelImport *im, const View *view, int dims[MOST_DIMS])
       has = has || view->along[d].f[i].axis != BATCH;
       batch = batch || view->along[d].f[i].axis == BATCH;
     }
-    if (view->size[d] != factors_size(&view->along[d])) return no(im, "a tensor that is repeated (tile)"), -1;
     if (has && batch) return no(im, "the batch is mixed with other axes"), -1;
     if (batch && d > 0) return no(im, "the batch is not the first dimension of an output"), -1;
     if (has) dims[n++] = d;
@@ -311,7 +310,9 @@ static Value *with_last(ModelImport *im, Value *value, const View *view, int n, 
 
 /* Channels last, of four or more dimensions also with two for channels, or as ONNX has it: whichever moves
  * least. Channels are the dimensions behind the batch, which may be of one element. */
-static Value *lay_output(ModelImport *im, const View *view, bool *as_onnx) {
+static Value *lay_output(ModelImport *im, const View *output, bool *as_onnx) {
+  const View *view = view_repeated(im, output);
+  if (!view) return NULL;
   int dims[MOST_DIMS], order[3][MOST_DIMS], best = 0, least = INT32_MAX;
   const int n = dimensions_of(im, view, dims), before = im->statements.n;
   int ways = 1; /* the model's order, which is that of the language in TensorFlow Lite */

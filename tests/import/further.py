@@ -26,6 +26,20 @@ case("written", [
     node("Gemm", "d m", "y", transB=1)], {"x": [1, 2, 3, 4]}, "y", {"w": (3, 2, 1, 1)})
 
 
+# ---- repeats that are stored, an input of booleans, casts of fractions
+case("repeated", [
+    node("Unsqueeze", "v second", "v1"), node("Expand", "v1 rows", "e"),
+    node("Concat", "x e", "y", axis=2),
+    node("Not", "truth", "n"), node("Cast", "n", "nf", to=1), node("Mul", "v nf", "q"),
+    node("Tile", "v1 twice", "z"), node("Mul", "x three", "t"),
+    node("Cast", "t", "ti", to=6), node("Cast", "ti", "w", to=1), node("Abs", "t", "ta"),
+    node("Cast", "ta", "tb", to=2), node("Cast", "tb", "u", to=1), node("ReduceMean", "v", "m", axes=[1]),
+    node("Unsqueeze", "m last", "m1"), node("Expand", "m1 plane", "k")],
+    {"x": [1, 4, 6], "v": [1, 3], "truth": [1, 3]}, "y q z w u k",
+    {"second": numbers(1), "last": numbers(-1), "rows": numbers(1, 4, 3), "twice": numbers(1, 2, 1),
+     "three": third, "plane": numbers(1, 2, 5)}, last=("z", "k"))
+
+
 # ---- dynamically quantized: a convolution with a rounded bias, a product, an LSTM
 draw = np.random.default_rng(3)
 eight = {name: draw.integers(-90, 90, size).astype(np.int8)

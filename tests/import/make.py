@@ -31,6 +31,7 @@ def case(name, nodes, inputs, outputs, weights=None, opset=17, last=(), scale=1.
 
 
 integers = set()  # inputs of small whole numbers
+truths = {"truth"}  # inputs of booleans
 settings = {}  # of cases: inputs that are always the same: name -> number or array
 
 
@@ -45,7 +46,8 @@ def model(name):
             if key.endswith("var"):
                 array = np.abs(array) + np.float32(0.5)
         made.append(numpy_helper.from_array(np.asarray(array), key))
-    types = {k: TensorProto.INT64 if k in integers else TensorProto.FLOAT for k in inputs}
+    types = {k: TensorProto.INT64 if k in integers else TensorProto.BOOL if k in truths else TensorProto.FLOAT
+             for k in inputs}
     graph = helper.make_graph(
         nodes, name, [helper.make_tensor_value_info(k, types[k], v) for k, v in inputs.items()] +
         [helper.make_tensor_value_info(k, helper.np_dtype_to_tensor_dtype(v.dtype), v.shape)
@@ -163,6 +165,8 @@ def make(name):
         feed[key] = random.standard_normal(sizes).astype(np.float32)
         if key in integers:
             feed[key] = np.int64(np.abs(2 * feed[key]))
+        if key in truths:
+            feed[key] = feed[key] > 0
         if key == "boxes":
             feed[key] = np.sort(np.abs(6 * feed[key]).reshape(-1, 2, 2), axis=1).reshape(-1, 4)
     if made.opset_import[0].version < 7:  # older than what onnxruntime knows
@@ -174,7 +178,7 @@ def make(name):
     else:
         session = onnxruntime.InferenceSession(made.SerializeToString(), providers=["CPUExecutionProvider"])
     for k, (key, array) in enumerate(feed.items()):
-        array = array.astype(np.float32) if key in integers else array
+        array = array.astype(np.float32) if key in integers | truths else array
         np.save(f"{path}.in{k}.npy", in_memory(key, array, last))
     outputs = [key for key in outputs if key != "label"]  # which is left out
     for k, (key, array) in enumerate(zip(outputs, session.run(outputs, feed | settings.get(name, {})))):

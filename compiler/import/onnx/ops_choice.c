@@ -53,7 +53,13 @@ View *import_not(ModelImport *im, const OnnxNode *node) {
 
 View *truth_of(ModelImport *im, const View *x) { return is_positive(im, map_view(im, x, "abs")); }
 
-/* As a constant or by the operator that makes it, moved at most. */
+static bool is_boolean_input(const ModelImport *im, int tensor) {
+  for (int i = 0; i < im->onnx->ninputs; i++)
+    if (im->onnx->input[i].tensor == tensor) return im->onnx->input[i].type == TENSOR_BOOL;
+  return false;
+}
+
+/* As a constant, as an input, or by the operator that makes it, moved at most. */
 bool is_truth(const ModelImport *im, int tensor) {
   static const char *const truths[] = {
       "Less", "LessOrEqual", "Greater", "GreaterOrEqual", "Equal", "And", "Or", "Xor", "Not", NULL};
@@ -70,7 +76,7 @@ bool is_truth(const ModelImport *im, int tensor) {
     tensor = node->in[0];
   }
   const Tensor *t = tensor ? im->item[tensor].constant : NULL;
-  return t && t->type == TENSOR_BOOL;
+  return t ? t->type == TENSOR_BOOL : tensor && is_boolean_input(im, tensor);
 }
 
 /* ---- choices ---- */

@@ -24,6 +24,18 @@ View *import_dropout(ModelImport *im, const OnnxNode *node) {
   return view_of(im, node, 0);
 }
 
+/* Rounded towards 0, as C converts; of a type without negative numbers down, since those are undefined. */
+static View *import_truncated(ModelImport *im, const View *x, TensorType to) {
+  const bool counts = to == TENSOR_UINT8 || to == TENSOR_UINT16 || to == TENSOR_UINT32 || to == TENSOR_UINT64;
+  View *y = map_view(im, counts ? x : map_view(im, x, "relu"), "floor");
+  if (!counts) {
+    const View *below = map_view(im, map_view(im, x, "multiply(-1)"), "relu");
+    y = two_values(im, y, true, map_view(im, below, "floor"), "subtract");
+  }
+  if (y) y->value->whole = true, y->value->counts = counts;
+  return y;
+}
+
 View *import_cast(ModelImport *im, const OnnxNode *node) {
   const int64_t to = onnx_int(node, "to", 0);
   const bool is_float = to == TENSOR_FLOAT || to == TENSOR_FLOAT16 || to == TENSOR_DOUBLE;
@@ -31,7 +43,7 @@ View *import_cast(ModelImport *im, const OnnxNode *node) {
   if (!x || is_float || is_truth(im, node->in[0])) return x ? view_copy(im, x, x->value) : NULL;
   if (to == TENSOR_BOOL) return truth_of(im, x);
   if (x->value->whole || only_chooses(im, node->out[0])) return view_copy(im, x, x->value);
-  return no(im, "a cast of fractions to whole numbers");
+  return import_truncated(im, x, (TensorType)to);
 }
 
 View *import_leaky_relu(ModelImport *im, const OnnxNode *node) {

@@ -302,6 +302,15 @@ static bool constants_as_values(ModelImport *im, const OnnxNode *node) {
   return true;
 }
 
+/* Inputs of a concat stand side by side, each in full. */
+static bool store_repeated(ModelImport *im, const OnnxNode *node) {
+  for (int i = 0; i < node->nin; i++) {
+    Item *item = &im->item[node->in[i]];
+    if (item->view && !(item->view = view_repeated(im, item->view))) return false;
+  }
+  return true;
+}
+
 /* The node without those of its inputs that are constants without elements. */
 static const OnnxNode *without_empty(ModelImport *im, const OnnxNode *node) {
   OnnxNode *to = NEW(im->arena, OnnxNode);
@@ -321,7 +330,7 @@ View *import_concat(ModelImport *im, const OnnxNode *whole) {
   const View *first = NULL;
   const int index = index_of_pairs(im, node);
   if (index) return view_copy(im, im->item[index].view, im->item[index].view->value);
-  if (!constants_as_values(im, node)) return NULL;
+  if (!store_repeated(im, node) || !constants_as_values(im, node)) return NULL;
   for (int i = 0; i < node->nin; i++) {
     const View *x = im->item[node->in[i]].view;
     if (!x) return no(im, given(node, i) ? "a constant where a value is expected" : "an input is missing");

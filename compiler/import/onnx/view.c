@@ -45,7 +45,7 @@ bool factors_whole(const Factors *factors, const Value *value, int axis) {
   return factors_equal(factors, &whole);
 }
 
-static bool factors_batch(const Factors *factors) {
+bool factors_batch(const Factors *factors) {
   for (int i = 0; i < factors->n; i++)
     if (factors->f[i].axis == BATCH) return true;
   return false;
@@ -313,20 +313,6 @@ View *view_split_channels(ModelImport *im, const View *view, int64_t n) {
   return to;
 }
 
-/* A repeated 1x1xC in full size. */
-static View *expanded(ModelImport *im, const View *view) {
-  bool fits = view->rank == 4 && !view->along[2].n && !view->along[3].n;
-  fits = fits && view->size[1] == factors_size(&view->along[1]);
-  if (!fits) return no(im, "a tensor that is repeated (tile)");
-  View *small = view_copy(im, view, view->value);
-  small->size[2] = small->size[3] = 1;
-  Value *v = lay_standard(im, small);
-  if (!v) return NULL;
-  const Shape to = shape_picture(view->size[2], view->size[3], v->shape.dim[2]);
-  v = emit_one(im, v, to, "upsample(%lldx%lld)", (long long)to.dim[0], (long long)to.dim[1]);
-  return view_standard(im, v, view, 4);
-}
-
 /* How positions stand in memory. */
 static bool is_behind(const Factors *a, const Factors *b) {
   if (!a->n || !b->n) return !a->n && b->n;
@@ -366,7 +352,7 @@ Value *lay(ModelImport *im, const View *view, int nchan, const int *chan, int np
            bool any_order) {
   const Laid state = check_dimensions(im, view, nchan, chan, npos, pos);
   if (state == LAID_REPEATED) {
-    view = expanded(im, view);
+    view = view_repeated(im, view);
     return view ? lay(im, view, nchan, chan, npos, pos, any_order) : NULL;
   }
   if (state == LAID_WRONG) return NULL;

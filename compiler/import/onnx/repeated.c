@@ -1,0 +1,56 @@
+/* repeated.c: tensors whose elements are repeated along a dimension (Expand, Tile), stored in full. */
+// SPDX-License-Identifier: Apache-2.0
+#include "import/import.h"
+
+static bool is_stretched(const View *view, int d) { return !view->along[d].n && view->size[d] > 1; }
+
+/* The dimension that can be the channels of the stored value at the least cost: the one that holds the
+ * value's channels, else the last. */
+static int channels_at(const View *view, int n, const int *dims) {
+  const int last = view->value->shape.rank - 1;
+  for (int k = n - 1; k >= 0; k--) {
+    const Factors *along = &view->along[dims[k]];
+    if (along->n && along->f[along->n - 1].axis == last && along->f[along->n - 1].inner == 1) return k;
+  }
+  return n - 1;
+}
+
+/* The value [1][1][..], or [1][..], enlarged to the repeats. */
+static Value *enlarged(ModelImport *im, Value *v, int nrepeat, const int64_t *times, int rank) {
+  Shape one = {.rank = rank}, to;
+  for (int a = 0; a < rank; a++) one.dim[a] = 1;
+  for (int a = nrepeat; a < rank; a++) one.dim[a] = v->shape.dim[v->shape.rank - rank + a];
+  v = reshaped(im, v, one);
+  to = one;
+  for (int a = 0; a < nrepeat; a++) to.dim[a] = times[a];
+  const long long down = times[0], across = nrepeat > 1 ? times[1] : 1;
+  return rank == 2 ? emit_one(im, v, to, "upsample(%lld)", down)
+                   : emit_one(im, v, to, "upsample(%lldx%lld)", down, across);
+}
+
+View *view_repeated(ModelImport *im, const View *view) {
+  int repeat[MOST_DIMS], dims[MOST_DIMS], nrepeat = 0, n = 0;
+  int64_t times[MOST_DIMS];
+  View *small = view_copy(im, view, view->value);
+  for (int d = 0; d < view->rank; d++) {
+    const bool whole = view->size[d] == factors_size(&view->along[d]);
+    if (is_stretched(view, d)) times[nrepeat] = view->size[d], repeat[nrepeat++] = d, small->size[d] = 1;
+    else if (!whole) return no(im, "a tensor that is repeated (tile)");
+    else if (view->along[d].n && !factors_batch(&view->along[d])) dims[n++] = d;
+  }
+  if (!nrepeat) return small;
+  const int rank = nrepeat + (n ? n : 1);
+  if (rank > 3) return no(im, "a tensor that is repeated (tile)");
+  const int c = n ? channels_at(view, n, dims) : 0;
+  for (int k = c; k + 1 < n; k++) {
+    const int moved = dims[k];
+    dims[k] = dims[k + 1];
+    dims[k + 1] = moved;
+  }
+  Value *v = n ? lay_in_order(im, small, n, dims) : small->value;
+  if (!v) return NULL;
+  View *to = view_copy(im, small, enlarged(im, v, nrepeat, times, rank));
+  for (int i = 0; i < nrepeat; i++) view_set(to, repeat[i], i);
+  for (int k = 0; k < n; k++) view_set(to, dims[k], nrepeat + k);
+  return to;
+}
