@@ -315,6 +315,10 @@ const Flag options_table[] = {
      "name order"},
     {"layout", 0, required_argument, flag_choice, AT(layout), "--layout=ORDER",
      "image layout of an ONNX model: chw, the usual one, or hwc, channels last", "chw hwc"},
+    {"opset", 0, required_argument, flag_choice, AT(opset), "--opset=N",
+     "operator set of an ONNX model: 17, the default, or 23, which has Attention, RMSNormalization and "
+     "RotaryEmbedding",
+     "17 23"},
     {"embed", 0, required_argument, read_embed, AT(embed), "--embed=HOW",
      "store the weights in the C file as text (the default up to 1 MB), in a file NAME.weights.bin next to "
      "it (incbin), or in an object NAME.weights.o next to it (object)",
@@ -482,6 +486,8 @@ static bool check_after(const Options *options) {
 }
 
 static bool check_onnx(const Options *options) {
+  if (options->opset >= 0 && options->kind != OUTPUT_ONNX)
+    return usage_error("--opset is for ONNX models: it needs -o FILE.onnx");
   if (options->layout >= 0 && options->kind != OUTPUT_ONNX)
     return usage_error("--layout is for ONNX models: it needs -o FILE.onnx; for C, `input x: 28x28x1 "
                        "(layout=chw)` in the program sets the layout of the caller's buffers");
@@ -704,7 +710,7 @@ static bool check_together(Options *options, Arena *arena) {
 }
 
 bool options_parse(Options *options, Arena *arena, int argc, char **argv) {
-  *options = (Options){.batch = 1, .layout = -1, .threads = -1};
+  *options = (Options){.batch = 1, .layout = -1, .opset = -1, .threads = -1};
   const bool read = flags_read(arena, options_table, options, argc, argv);
   options->color = flag_wants_color(options->color);
   if (!read) return false;

@@ -53,6 +53,7 @@ typedef struct Options {
   const char *version_name, *author, *url;                               /* of a library; NULL: not given */
   int match;  /* the weights: 0 by name, 1 by order */
   int layout; /* of the inputs of an ONNX model: 0 chw, 1 hwc; -1: not given */
+  int opset;  /* of an ONNX model: 0 17, 1 23; -1: not given */
   EmbedKind embed;
   int64_t batch;
   Streaming streaming; /* --stream, --slide, --lookahead */

@@ -212,7 +212,8 @@ static bool write_onnx(Compilation *c) {
   OnnxNumbers numbers = {.weights = c->weights};
   if (c->quantized && (!functions_known(c) || !recurrent_in_floats(c))) return false;
   const Graph *graph = c->quantized ? graph_of_bytes(c, &numbers) : c->graph;
-  ModelProto *model = onnx_out(c->arena, c->diags, graph, &numbers, c->options->layout == 1);
+  const OnnxOptions options = {c->options->layout == 1, c->options->opset == 1 ? 23 : 17};
+  ModelProto *model = onnx_out(c->arena, c->diags, graph, &numbers, &options);
   if (!model) return false;
   if (onnx_bytes(model) > onnx_most) {
     const WireList data = onnx_detach(c->arena, model, base_name(beside), ONNX_DETACHED);

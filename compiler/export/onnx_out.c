@@ -1,6 +1,7 @@
 /* onnx_out.c: a net as a model of ONNX: inputs, a few nodes for each of the net's, outputs; files. */
 // SPDX-License-Identifier: Apache-2.0
 #include "export/onnx_out.h"
+#include "ops/attention/attention.h"
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -8,7 +9,7 @@
 #ifndef PACKAGE_VERSION
 #define PACKAGE_VERSION "0.1.0"
 #endif
-enum { OPSET = 17, IR_VERSION = 8, PAGE_BYTES = 4096 };
+enum { PAGE_BYTES = 4096 };
 
 static const OnnxWay ways[] = {
 #define OUT(name, function, word) {#name, function, word},
@@ -28,7 +29,6 @@ const OnnxWay *onnx_way(const Op *op) {
 static bool is_port(const Node *node) { return node_is_input(node); }
 
 static const char *refusal(const Node *node) {
-  if (node->shape.regions) return "regions, which need a separate axis";
   if (node->quant && node->quant->wide) return "int16 values, which need opset 21";
   if (node->quant && node_is_state(node)) return "an int8 state";
   const char *recurrent = recurrent_refusal(node);
@@ -55,6 +55,17 @@ static bool all_have_forms(Diags *diags, const Graph *graph, const int *reads) {
   }
   if (diag) diag_help(diag, "a net whose outputs lie before %s can be written", n == 1 ? "it" : "them");
   return !n;
+}
+
+static void note_masks(Diags *diags, const OnnxOut *o) {
+  for (int i = 0; i < o->graph->nodes.n && o->opset < 23; i++) {
+    const Node *node = o->graph->nodes.data[i];
+    if (!o->reads[i] || node->op != &op_attention || !out_hides_all_keys(node)) continue;
+    Diag *diag =
+        diag_report(diags, DIAG_onnx_mask, node->span, node->site,
+                    "a position that sees no key is 0 here, but NaN in ONNX models of opset %d", o->opset);
+    diag_help(diag, "--opset=23 exports the operator Attention, where it is 0, too");
+  }
 }
 
 /* ---- ports ---- */
@@ -109,16 +120,27 @@ static TensorType output_type(const Port *output) {
   return output->as == AS_I8 ? TENSOR_INT8 : output->as == AS_U8 ? TENSOR_UINT8 : TENSOR_FLOAT;
 }
 
+/* Rows have an axis of their own outside the model. */
+static int port_dims(Shape shape, int64_t dim[5]) {
+  if (!shape.regions) return out_dims(shape, 0, dim);
+  const int rank = out_dims(shape, shape.regions, dim + 1);
+  dim[0] = -1;
+  return rank + 1;
+}
+
 static void make_output(OnnxOut *o, const Port *output) {
   const Node *node = o->node = output->node;
-  int64_t dim[4];
-  const int rank = out_dims(node->shape, 0, dim);
+  int64_t dim[5];
+  const int rank = port_dims(node->shape, dim);
   const TensorType type = output_type(output);
   const char *stored = o->stored[node->id];
   const bool whole = type == TENSOR_INT8 && stored;
   const char *value = whole ? stored : o->value[node->id];
   if (type != TENSOR_FLOAT && !whole) {
     out_quantized(o, node, value, type);
+    o->last->output.data[0] = output->name;
+  } else if (node->shape.regions) {
+    out_reshape(o, value, rank, dim);
     o->last->output.data[0] = output->name;
   } else if (strcmp(value, output->name) != 0) {
     out_one(o, "Identity", value);
@@ -130,6 +152,7 @@ static void make_output(OnnxOut *o, const Port *output) {
 
 /* ---- nodes ---- */
 static const char *output_name(const OnnxOut *o, const Node *node, TensorType type) {
+  if (node->shape.regions) return NULL; /* the output is reshaped */
   for (int i = 0; i < o->graph->outputs.n; i++) {
     const Port *output = &o->graph->outputs.data[i];
     if (output->node == node && output_type(output) == type) return output->name;
@@ -179,11 +202,11 @@ static void keep_names(OnnxOut *o) {
   for (int i = 0; i < g->outputs.n; i++) table_set(o->arena, &o->names, g->outputs.data[i].name, o);
 }
 
-static ModelProto *model_of(Arena *arena, GraphProto *graph) {
+static ModelProto *model_of(Arena *arena, GraphProto *graph, int version) {
   ModelProto *model = NEW(arena, ModelProto);
   OperatorSetIdProto *opset = NEW(arena, OperatorSetIdProto);
-  opset->version = OPSET;
-  model->ir_version = IR_VERSION;
+  opset->version = version;
+  model->ir_version = version < 23 ? 8 : 11;
   model->producer_name = "cnnc";
   model->producer_version = PACKAGE_VERSION;
   model->graph = graph;
@@ -192,8 +215,12 @@ static ModelProto *model_of(Arena *arena, GraphProto *graph) {
 }
 
 ModelProto *onnx_out(Arena *arena, Diags *diags, const Graph *graph, const OnnxNumbers *numbers,
-                     bool channels_last) {
-  OnnxOut o = {.arena = arena, .graph = graph, .numbers = numbers, .model = NEW(arena, GraphProto)};
+                     const OnnxOptions *options) {
+  OnnxOut o = {.arena = arena,
+               .opset = options->opset,
+               .graph = graph,
+               .numbers = numbers,
+               .model = NEW(arena, GraphProto)};
   o.reads = graph_live(arena, graph, 0, NULL);
   if (!all_have_forms(diags, graph, o.reads)) return NULL;
   o.value = NEW_ARRAY(arena, const char *, graph->nodes.n + 1);
@@ -203,11 +230,13 @@ ModelProto *onnx_out(Arena *arena, Diags *diags, const Graph *graph, const OnnxN
   o.next_port = NEW_ARRAY(arena, const char *, graph_states(graph) + 1);
   o.model->name = graph->name;
   keep_names(&o);
-  for (int i = 0; i < graph->inputs.n; i++) make_input(&o, &graph->inputs.data[i], channels_last);
+  out_find_constants(&o);
+  note_masks(diags, &o);
+  for (int i = 0; i < graph->inputs.n; i++) make_input(&o, &graph->inputs.data[i], options->channels_last);
   for (int i = 0; i < graph->nodes.n; i++)
     if (o.reads[i] && !is_port(graph->nodes.data[i])) make_node(&o, graph->nodes.data[i]);
   for (int i = 0; i < graph->outputs.n; i++) make_output(&o, &graph->outputs.data[i]);
-  ModelProto *model = model_of(arena, o.model);
+  ModelProto *model = model_of(arena, o.model, o.opset);
   out_states(&o, model);
   return model;
 }

@@ -13,9 +13,13 @@ typedef struct OnnxNumbers {
   const Arrays *bytes;  /* of a net of 8 bits its weights, biases and scales as whole numbers, by the names of
                            its file; else NULL */
 } OnnxNumbers;
+typedef struct OnnxOptions {
+  bool channels_last; /* inputs are [N,H,W,C] */
+  int opset;          /* 17 or 23 */
+} OnnxOptions;
 /* A model of the program as written, with these weights in it. Values with a Quant are quantized and
- * dequantized again, as are whole weights. Inputs are [N,H,W,C] with `channels_last`. NULL after a report. */
-ModelProto *onnx_out(Arena *, Diags *, const Graph *, const OnnxNumbers *, bool channels_last);
+ * dequantized again, as are whole weights. NULL after a report. */
+ModelProto *onnx_out(Arena *, Diags *, const Graph *, const OnnxNumbers *, const OnnxOptions *);
 /* Takes the numbers of all tensors of `least` bytes and more out of the model: they go into the file
  * `location`, which lies beside it. What that file holds, in its order. */
 WireList onnx_detach(Arena *, ModelProto *, const char *location, size_t least);
@@ -27,6 +31,7 @@ bool onnx_save_detached(const WireList *, const char *path);
 /* ---- what the operators share ---- */
 typedef struct OnnxOut {
   Arena *arena;
+  int opset;
   const Graph *graph;
   const OnnxNumbers *numbers;
   GraphProto *model;
@@ -37,6 +42,7 @@ typedef struct OnnxOut {
   const Node **flattened; /* by node: a vector in the order of ONNX, where ours is height, width, channels:
                              the flatten that made it; else NULL */
   const int *reads;       /* by node, as graph_live has it */
+  const bool *single;     /* by node: all images have the same value, and its tensor has it once */
   const char **next;      /* by state: the tensor that it is in the next call */
   const char **next_port; /* by state: the output for that */
   Table names, initializers;
@@ -87,8 +93,25 @@ const char *out_part(OnnxOut *, const char *x, int n, const int64_t *from, const
 int out_axes(const Node *, int64_t axis[2]);
 bool out_keeps_order(const Node *); /* each number of its vector is made of one, all in the same way */
 bool out_is_output(const OnnxOut *, const Node *);
+const char *out_reduced(OnnxOut *, const char *op, const char *x, int n, const int64_t *axis); /* axes of 1 */
+
+/* Rows are images of the batch. Of one value several may be the same for all images, or have fewer rows than
+ * others, which ONNX repeats if they have axes of their own. */
+enum { OUT_DIMS = 12 };
+typedef struct OutRows {
+  int n;           /* 0: all values have as many rows */
+  int64_t part[4]; /* sizes of the axes behind that of the images, the last axis first */
+} OutRows;
+OutRows out_row_axes(const OnnxOut *, const Node *); /* of the node's inputs */
+/* A value under those axes, of as many rows as it has, and then these dimensions. */
+const char *out_beside(OnnxOut *, const OutRows *, const Node *value, const char *x, int rank,
+                       const int64_t *size);
+const char *out_whole_rows(OnnxOut *, const char *x, Shape);                         /* and back */
+const char *out_repeated(OnnxOut *, const Node *value, const char *x, int64_t rows); /* with so many rows */
+void out_find_constants(OnnxOut *);
 /* A constant, as many times as there are images, where ONNX does not repeat it. */
 const char *out_for_images(OnnxOut *, const Node *, const char *x);
+bool out_hides_all_keys(const Node *attention); /* from a query */
 
 /* An input or output. images: the dimension that is the batch. */
 ValueInfoProto *out_port(OnnxOut *, const char *name, TensorType, int rank, const int64_t *dim, int images);

@@ -185,6 +185,14 @@ const char *out_channels_first(OnnxOut *o, const char *x, Shape shape) {
   return shape.rank == 1 ? x : out_permute(o, x, shape.rank + 1, first[shape.rank - 2]);
 }
 
+const char *out_reduced(OnnxOut *o, const char *op, const char *x, int n, const int64_t *axis) {
+  const bool listed = o->opset >= 18;
+  const char *y = listed ? out_two(o, op, x, out_list(o, "axes", n, axis)) : out_one(o, op, x);
+  if (!listed) out_ints(o, "axes", n, axis);
+  out_int(o, "keepdims", 1);
+  return y;
+}
+
 bool out_is_output(const OnnxOut *o, const Node *node) {
   for (int i = 0; i < o->graph->outputs.n; i++)
     if (o->graph->outputs.data[i].node == node) return true;

@@ -1,5 +1,6 @@
 /* out_index.c: exports operators on indices to ONNX, where indices are int64. */
 // SPDX-License-Identifier: Apache-2.0
+#include <string.h>
 #include "export/onnx_out.h"
 #include "ops/index/index.h"
 
@@ -98,7 +99,7 @@ const char *export_embedding(OnnxOut *o, const Node *node) {
 static const char *out_samples(OnnxOut *o, const char *x, const char *grid, const char *mode,
                                const char *outside, bool corners) {
   const char *y = out_two(o, "GridSample", x, grid);
-  out_text(o, "mode", mode);
+  out_text(o, "mode", o->opset >= 20 && strcmp(mode, "bilinear") == 0 ? "linear" : mode);
   out_text(o, "padding_mode", outside);
   out_int(o, "align_corners", corners);
   return y;
@@ -164,7 +165,20 @@ static const char *channels_of_heads(OnnxOut *o, const char *x, int64_t from, in
   return out_part(o, x, 1, &from, &to, &(int64_t){2});
 }
 
+/* As an operator of its own, which has the positions first. */
+static const char *rotary_operator(OnnxOut *o, const Node *node) {
+  const int64_t heads = arg_int(node, "heads"), turned = 2 * node->in[1]->shape.dim[1];
+  const char *in[3];
+  for (int k = 0; k < 3; k++) in[k] = out_channels_last(o, out_input(o, k), node->in[k]->shape);
+  const char *y = out_node(o, "RotaryEmbedding", 3, in);
+  out_int(o, "num_heads", heads);
+  if (turned < node->shape.dim[1] / heads) out_int(o, "rotary_embedding_dim", turned);
+  if (arg_bool(node, "interleaved")) out_int(o, "interleaved", 1);
+  return out_channels_first(o, y, node->shape);
+}
+
 const char *export_rotary(OnnxOut *o, const Node *node) {
+  if (o->opset >= 23) return rotary_operator(o, node);
   const int64_t heads = arg_int(node, "heads"), width = node->shape.dim[1] / heads,
                 pairs = node->in[1]->shape.dim[1], length = node->shape.dim[0],
                 apart[] = {0, heads, width, length}, angle[] = {0, 1, pairs, length},

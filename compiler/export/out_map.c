@@ -105,38 +105,40 @@ const char *export_modulo(OnnxOut *o, const Node *node) {
 
 /* ---- operands ---- */
 /* Operand k under as many dimensions as the value has, so that ONNX repeats what the language does. */
-static const char *out_operand(OnnxOut *o, const Node *node, int k) {
+static const char *out_operand(OnnxOut *o, const Node *node, const OutRows *rows, int k) {
   const int in = combine_input(node, k);
   if (in < 0) return out_number(o, "number", combine_number(node, k));
   const Shape whole = node->shape, part = node->in[in]->shape;
-  if (part.rank == whole.rank) return out_input(o, in);
+  if (part.rank == whole.rank && !rows->n) return out_input(o, in);
   const Extent e = shape_extent(part);
-  return out_shaped(o, out_input(o, in),
-                    whole.rank == 3   ? shape_picture(e.h, e.w, e.c)
-                    : whole.rank == 2 ? shape_sequence(e.w, e.c)
-                                      : shape_vector(e.c));
+  int64_t size[4];
+  const int rank = out_dims(whole.rank == 3   ? shape_picture(e.h, e.w, e.c)
+                            : whole.rank == 2 ? shape_sequence(e.w, e.c)
+                                              : shape_vector(e.c),
+                            0, size);
+  if (!rows->n) return out_reshape(o, out_input(o, in), rank, size);
+  return out_beside(o, rows, node->in[in], out_input(o, in), rank - 1, size + 1);
 }
 
 /* Several values: one sum, as one that is rounded once. */
-static const char *sum(OnnxOut *o, const Node *node) {
+static const char *sum(OnnxOut *o, const Node *node, const OutRows *rows) {
   const char *in[MOST_INPUTS];
-  for (int k = 0; k < node->nin; k++) in[k] = out_operand(o, node, k);
+  for (int k = 0; k < node->nin; k++) in[k] = out_operand(o, node, rows, k);
   return out_node(o, "Sum", node->nin, in);
 }
 
 const char *export_combine(OnnxOut *o, const Node *node) {
-  if (node->op->traits.int8 == INT8_SUM && node->nin > 2 && combine_count(node) == node->nin)
-    return sum(o, node);
-  const char *y = out_operand(o, node, 0);
-  for (int k = 1; k < combine_count(node); k++) y = out_two(o, word(node), y, out_operand(o, node, k));
-  return y;
+  const OutRows rows = out_row_axes(o, node);
+  const bool together =
+      node->op->traits.int8 == INT8_SUM && node->nin > 2 && combine_count(node) == node->nin;
+  const char *y = together ? sum(o, node, &rows) : out_operand(o, node, &rows, 0);
+  for (int k = 1; k < combine_count(node) && !together; k++)
+    y = out_two(o, word(node), y, out_operand(o, node, &rows, k));
+  return rows.n ? out_whole_rows(o, y, node->shape) : y;
 }
 
 const char *export_over_channels(OnnxOut *o, const Node *node) {
-  const char *y = out_one(o, word(node), out_input(o, 0));
-  out_ints(o, "axes", 1, (const int64_t[]){1});
-  out_int(o, "keepdims", 1);
-  return y;
+  return out_reduced(o, word(node), out_input(o, 0), 1, (const int64_t[]){1});
 }
 
 const char *export_affine(OnnxOut *o, const Node *node) {

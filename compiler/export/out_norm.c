@@ -25,6 +25,23 @@ const char *export_layernorm(OnnxOut *o, const Node *node) {
   return out_channels_first(o, y, node->shape);
 }
 
+/* y = x / sqrt(mean(x*x) + epsilon) * weight */
+const char *export_rmsnorm(OnnxOut *o, const Node *node) {
+  const int64_t channels = out_extent(node).c, axis = 1;
+  const double epsilon = arg_number(node, "epsilon");
+  const char *x = out_input(o, 0);
+  if (o->opset < 23) {
+    const char *mean = out_reduced(o, "ReduceMean", out_two(o, "Mul", x, x), 1, &axis);
+    const char *root = out_one(o, "Sqrt", out_two(o, "Add", mean, out_number(o, "epsilon", epsilon)));
+    return out_two(o, "Mul", out_two(o, "Div", x, root), out_channels(o, 0));
+  }
+  const char *y =
+      out_two(o, "RMSNormalization", out_channels_last(o, x, node->shape), out_weight(o, 0, 1, &channels));
+  out_int(o, "axis", -1);
+  out_float(o, "epsilon", epsilon);
+  return out_channels_first(o, y, node->shape);
+}
+
 static const char *standardized(OnnxOut *o, const Node *node, const char *x, const char *weight,
                                 const char *bias) {
   const char *const in[] = {x, weight, bias};
@@ -119,10 +136,8 @@ const char *export_normalize(OnnxOut *o, const Node *node) {
 }
 
 const char *export_l2norm(OnnxOut *o, const Node *node) {
-  const char *x = out_input(o, 0), *norm = out_one(o, "ReduceL2", x);
   int64_t axis[2];
   const int n = out_axes(node, axis);
-  out_ints(o, "axes", n, axis);
-  out_int(o, "keepdims", 1);
+  const char *x = out_input(o, 0), *norm = out_reduced(o, "ReduceL2", x, n, axis);
   return out_two(o, "Div", x, out_two(o, "Max", norm, out_number(o, "epsilon", arg_number(node, "epsilon"))));
 }

@@ -47,8 +47,10 @@ static const char *gates_out(OnnxOut *o, const Recurrent *r, const char *suffix,
 /* ---- values ---- */
 /* The input in ONNX's order: [rows][N][channels]. */
 static const char *rows_out(OnnxOut *o, const Node *node, const Recurrent *r) {
-  static const int64_t rows_first[] = {2, 0, 1};
-  const int64_t one[] = {1, -1, r->channels};
+  static const int64_t rows_first[] = {2, 0, 1}, regions_first[] = {1, 0, 2};
+  const int64_t one[] = {1, -1, r->channels}, apart[] = {-1, r->rows, r->channels};
+  if (node->in[0]->shape.regions)
+    return out_permute(o, out_reshape(o, out_input(o, 0), 3, apart), 3, regions_first);
   return node->in[0]->shape.rank == 1 ? out_reshape(o, out_input(o, 0), 3, one)
                                       : out_permute(o, out_input(o, 0), 3, rows_first);
 }

@@ -2,7 +2,6 @@
  * them in another order, so what keeps the net's order moves them first. */
 // SPDX-License-Identifier: Apache-2.0
 #include "export/onnx_out.h"
-#include "ops/detection/box.h"
 
 const char *export_reshape(OnnxOut *o, const Node *node) {
   const Shape from = node->in[0]->shape, to = node->shape;
@@ -20,34 +19,16 @@ const char *export_concat(OnnxOut *o, const Node *node) {
                        : arg_is(node, "axis", "width")  ? 3
                                                         : 2; /* the length of a sequence, too */
   const char **in = NEW_ARRAY(o->arena, const char *, node->nin);
-  for (int k = 0; k < node->nin; k++) in[k] = out_input(o, k);
+  for (int k = 0; k < node->nin; k++)
+    in[k] = out_repeated(o, node->in[k], out_input(o, k), shape_rows(node->shape));
   const char *y = out_node(o, "Concat", node->nin, in);
   out_int(o, "axis", axis);
   return y;
 }
 
 /* ---- constants ---- */
-static bool is_constant(const Node *node) { return node->op->source || node->op == &op_default_boxes; }
-
-/* ONNX repeats them for all images where they are combined element by element; elsewhere they are made as
- * many as there are images of the first input. */
-static bool is_repeated(const OnnxOut *o, const Node *constant) {
-  bool all = !out_is_output(o, constant);
-  for (int i = constant->id + 1; i < o->graph->nodes.n; i++) {
-    const Node *node = o->graph->nodes.data[i];
-    bool others = false, reads = false;
-    for (int k = 0; k < node->nin; k++) {
-      reads = reads || node->in[k] == constant;
-      others = others || !is_constant(node->in[k]);
-    }
-    const bool combines = node->op->family == FAMILY_MAP || node->op == &op_decode;
-    if (reads && o->reads[i]) all = all && combines && others;
-  }
-  return all;
-}
-
 const char *out_for_images(OnnxOut *o, const Node *node, const char *x) {
-  if (is_repeated(o, node)) return x;
+  if (o->single[node->id]) return x;
   const int64_t more[] = {1, 1, 1};
   const char *images = out_one(o, "Shape", o->graph->inputs.data[0].name);
   out_int(o, "start", 0);

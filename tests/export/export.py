@@ -144,6 +144,34 @@ def detections(program):
     check(refused, "  which does not come back", made.stderr)
 
 
+def by_onnxruntime(programs, what, *options):
+    """onnxruntime computes what these programs do, where it is there."""
+    words = [sys.executable, "-B", f"{top}/bench/export.py", "--cnnc", cnnc, *options, *programs]
+    made = subprocess.run(words, capture_output=True, text=True)
+    if "ModuleNotFoundError" in made.stderr:
+        print(f"# onnxruntime is not there, and has not computed {what}")
+        return
+    same = ("\n" + made.stdout).count("\nok - ") - 1  # the last one is about all of them
+    check(made.returncode == 0 and same == len(programs), f"onnxruntime computes the same {what}",
+          made.stdout + made.stderr)
+
+
+def attention_programs():
+    """Rows, products and attention, taken apart and as operators of opset 23."""
+    names = ("attention", "attention_long", "matmul", "parts", "relative_bias", "repeated_rows", "rmsnorm",
+             "index_forms")
+    programs = [f"{top}/tests/run/{name}.cnn" for name in names]
+    for opset in ("17", "23"):
+        for program in programs:
+            name = os.path.basename(program)[:-4]
+            facts = compiled.facts_of(cnnc, program)
+            compiled.write_weights(facts, name + ".safetensors")
+            words = ["--weights=" + name + ".safetensors"] if facts["weights"] else []
+            made = compiled.command(cnnc, program, *words, "--opset=" + opset, "-o", name + ".onnx")
+            check(made.returncode == 0, f"{name} is written with opset {opset}", made.stderr)
+        by_onnxruntime(programs, f"attention of opset {opset}", "--opset=" + opset)
+
+
 def all_detections():
     programs = [f"{top}/tests/run/{name}.cnn" for name in ("boxes", "detection", "yolo_nms")]
     for word in ("ssd,side=32", "tiny_yolov3,side=64"):
@@ -153,14 +181,7 @@ def all_detections():
             file.write(text)
     for program in programs[1:]:
         detections(program)
-    words = [sys.executable, "-B", f"{top}/bench/export.py", "--cnnc", cnnc, *programs]
-    made = subprocess.run(words, capture_output=True, text=True)
-    if "ModuleNotFoundError" in made.stderr:
-        print("# onnxruntime is not there, and has computed none of these")
-    else:
-        same = made.stdout.count("\nok - ")
-        check(made.returncode == 0 and same == len(programs), "onnxruntime finds the same boxes",
-              made.stdout + made.stderr)
+    by_onnxruntime(programs, "boxes")
 
 
 def table():
@@ -179,6 +200,7 @@ program_back(f"{top}/tests/run/index_forms.cnn")
 boxes("tiny_yolov3,side=64")
 boxes("ssd,side=32")
 all_detections()
+attention_programs()
 for word in sys.argv[3:]:
     round_trip(word)
 finish()

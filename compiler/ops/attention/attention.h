@@ -15,6 +15,7 @@ typedef struct Attention {
   int64_t before, after;
   double scale;
 } Attention;
+extern const Op op_attention, op_matmul;
 Attention attention_of(const Node *); /* of the operator, or of a node of its backward pass */
 /* p[j] = exp(score of key j - largest score) of a head and a query; their sum, which is 0 if no key is seen.
  * in: the inputs with mask and bias. */
@@ -32,6 +33,10 @@ Val attention_score(Lower *, const Attention *, Val product, const Ix *h, const 
                     const int in[2]);
 Val attention_finite(Nest *, Val largest); /* 0 for -infinity: then the exponentials of hidden keys are 0 */
 Val attention_inverse(Nest *, Val sum);    /* 1/sum, but 0 for 0 */
+
+/* relative_bias.c: height and width of its window; the row of its table for two pixels of that */
+void bias_window(const Node *, int64_t size[2]);
+int64_t bias_row(const int64_t size[2], int64_t i, int64_t j);
 
 /* attention_slopes.c */
 void attention_gradient(Gradient *, Node *, Node *dy);

@@ -4,6 +4,7 @@
  *   y[n][i][j] = weight[(yi - yj + h - 1)*(2w - 1) + xi - xj + w - 1][n] */
 // SPDX-License-Identifier: Apache-2.0
 #include "base/number.h"
+#include "ops/attention/attention.h"
 #include "kernel/walk.h"
 #include "kernel/window.h"
 
@@ -13,7 +14,7 @@ static const Param params[] = {{"window", PARAM_WINDOW, NULL,
                                {"init", PARAM_INIT, "normal(0.02)", "initial biases", 0, 0, NULL},
                                {0}};
 
-static void bias_window(const Node *node, int64_t size[2]) {
+void bias_window(const Node *node, int64_t size[2]) {
   const Const *window = arg_const(node, "window");
   for (int axis = 0; axis < 2; axis++) size[axis] = window->items[window->n == 2 ? axis : 0].i;
 }
@@ -37,7 +38,7 @@ static void shape(ShapeContext *context, Node *node) {
 }
 
 /* ---- the meaning ---- */
-static int64_t distance_of(const int64_t size[2], int64_t i, int64_t j) {
+int64_t bias_row(const int64_t size[2], int64_t i, int64_t j) {
   return (i / size[1] - j / size[1] + size[0] - 1) * (2 * size[1] - 1) + i % size[1] - j % size[1] + size[1] -
          1;
 }
@@ -47,7 +48,7 @@ static void run(const Eval *eval) {
   int64_t size[2];
   bias_window(eval->node, size);
   for (int64_t k = 0; k < e.h * e.w * e.c; k++)
-    eval->out[k] = eval->weight[0][distance_of(size, k / e.c % e.w, k % e.c) * e.h + k / e.c / e.w];
+    eval->out[k] = eval->weight[0][bias_row(size, k / e.c % e.w, k % e.c) * e.h + k / e.c / e.w];
 }
 
 static void sum_run(const Eval *eval) {
@@ -55,7 +56,7 @@ static void sum_run(const Eval *eval) {
   int64_t size[2];
   bias_window(eval->node, size);
   for (int64_t k = 0; k < e.h * e.w * e.c; k++)
-    eval->out[distance_of(size, k / e.c % e.w, k % e.c) * e.h + k / e.c / e.w] += eval->in[0][k];
+    eval->out[bias_row(size, k / e.c % e.w, k % e.c) * e.h + k / e.c / e.w] += eval->in[0][k];
 }
 
 /* ---- the nests ---- */
