@@ -94,6 +94,7 @@ ABSENT(join_rows)
 ABSENT(transpose)
 ABSENT(matmul)
 ABSENT(attention)
+ABSENT(multihead_attention)
 ABSENT(relative_bias)
 ABSENT(rmsnorm)
 

@@ -228,6 +228,13 @@ const char *array_argument(Arena *arena, const Nest *nest, int id, const char *a
   return first;
 }
 
+const char *weight_text(Net *net, const char *holder, const Weight *weight) {
+  const char *name = name_identifier(net->arena, weight->name);
+  if (!weight->whole) return arena_printf(net->arena, "%s->%s", holder, name);
+  const int64_t row = weight->size / weight->dim[0], first = (weight->offset - weight->whole->offset) / row;
+  return arena_printf(net->arena, "(%s->%s + %" PRId64 ")", holder, name, first);
+}
+
 static const char *member_text(Frame *f, const Member *member) {
   if (member->table || (member->pack && member->pack->nest && member->pack->source.n == 0))
     return arena_printf(f->net->arena, "%s_%s", f->net->name, member->name);
@@ -294,16 +301,14 @@ static const char *argument(Frame *f, const Step *step, int id) {
                                                         : input_value(f, binding->node->port->index));
   case BIND_WEIGHT:
     return array_argument(net->arena, nest, id,
-                          arena_printf(net->arena, "%s->%s",
-                                       f->kind == FRAME_LOOK
-                                           ? frame_name(f, "weights")
-                                           : arena_printf(net->arena, "%s->weights", frame_name(f, "batch")),
-                                       name_identifier(net->arena, binding->weight->name)),
+                          weight_text(net,
+                                      f->kind == FRAME_LOOK
+                                          ? frame_name(f, "weights")
+                                          : arena_printf(net->arena, "%s->weights", frame_name(f, "batch")),
+                                      binding->weight),
                           binding->weight->rank, binding->weight->dim);
   case BIND_GRADIENT:
-    return array_argument(net->arena, nest, id,
-                          arena_printf(net->arena, "%s->%s", frame_name(f, "gradients"),
-                                       name_identifier(net->arena, binding->weight->name)),
+    return array_argument(net->arena, nest, id, weight_text(net, frame_name(f, "gradients"), binding->weight),
                           binding->weight->rank, binding->weight->dim);
   case BIND_SCRATCH: return scratch_argument(f, nest->buf[id], argument->place.offset);
   case BIND_KEYS: return const_argument(f, nest, id, keys_value(f, step, binding->node));

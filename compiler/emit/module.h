@@ -94,6 +94,8 @@ void frame_end(Text *, Frame *);          /* the body of the function */
 
 const char *array_argument(Arena *, const Nest *, int buffer, const char *array, int rank,
                            const int64_t *dim);
+/* A parameter, or rows of one, as a member of `holder`: for array_argument. */
+const char *weight_text(Net *, const char *holder, const Weight *);
 void list_add(Text *list, const char *item); /* with commas between */
 void put_signature(Text *, const Net *, const char *head, const Parameters *,
                    const char *tail); /* "head(list)tail", the list on several lines where it is long */

@@ -78,10 +78,6 @@ static void put_tables(Text *out, Net *net) {
 }
 
 /* ---- at run time ---- */
-static const char *weight_text(Net *net, const Weight *weight) {
-  return arena_printf(net->arena, "weights->%s", name_identifier(net->arena, weight->name));
-}
-
 static void put_pack_call(Text *out, Net *net, const Member *member, const char *to) {
   const Pack *pack = member->pack;
   text_put(out, "  %s(", member->function->name);
@@ -96,9 +92,9 @@ static void put_pack_call(Text *out, Net *net, const Member *member, const char 
     for (int s = 0; s < pack->source.n; s++) {
       const Weight *weight = pack->source.data[s];
       if (pack->source_buf.data[s]->id == i)
-        text_put(
-            out, "%s",
-            array_argument(net->arena, pack->nest, i, weight_text(net, weight), weight->rank, weight->dim));
+        text_put(out, "%s",
+                 array_argument(net->arena, pack->nest, i, weight_text(net, "weights", weight), weight->rank,
+                                weight->dim));
     }
   }
   text_put(out, ");\n");
@@ -106,8 +102,8 @@ static void put_pack_call(Text *out, Net *net, const Member *member, const char 
 
 static void put_member_packing(Text *out, Net *net, const Member *member, const char *to) {
   if (member->copy)
-    text_put(out, "  memcpy(%s%s, %s, sizeof %s%s);\n", to, member->name, weight_text(net, member->copy), to,
-             member->name);
+    text_put(out, "  memcpy(%s%s, %s, sizeof %s%s);\n", to, member->name,
+             weight_text(net, "weights", member->copy), to, member->name);
   else put_pack_call(out, net, member, to);
 }
 

@@ -1,6 +1,7 @@
 /* clone.c: copies of graphs, and which of their nodes are live. */
 // SPDX-License-Identifier: Apache-2.0
 #include "graph/op.h"
+#include <string.h>
 
 int *graph_live(Arena *arena, const Graph *graph, int nroots, Node *const *root) {
   int *uses = NEW_ARRAY(arena, int, graph->nodes.n + 1);
@@ -22,6 +23,24 @@ Node *graph_copy_node(Arena *arena, const Node *node, Node *const *map) {
   copy->in = NEW_ARRAY(arena, Node *, node->nin ? node->nin : 1);
   for (int k = 0; k < node->nin; k++) copy->in[k] = map ? map[node->in[k]->id] : node->in[k];
   return copy;
+}
+
+Node *graph_part(Graph *graph, const Node *layer, const Op *op, const char *suffix, Shape shape, int nin,
+                 Node *const *in) {
+  Node *node = graph_copy_node(graph->arena, layer, NULL);
+  node->op = op;
+  if (*suffix) node->name = arena_printf(graph->arena, "%s.%s", layer->name, suffix);
+  node->shape = shape;
+  node->nin = nin;
+  node->in = NEW_ARRAY(graph->arena, Node *, nin);
+  memcpy(node->in, in, (size_t)nin * sizeof *in);
+  node->elem = in[0]->elem;
+  node->quant = in[0]->quant;
+  node->nweights = 0;
+  node->weight = NULL;
+  node->rounds = NULL;
+  graph_append(graph, node);
+  return node;
 }
 
 Graph *graph_copy_head(Arena *arena, const Graph *graph) {

@@ -76,6 +76,22 @@ int64_t graph_weight_bytes(const Graph *graph) { return elem_bytes(F32) * graph-
 int64_t weight_bytes(const Weight *weight) { return elem_bytes(F32) * weight->size; }
 int64_t weight_from(const Weight *weight) { return elem_bytes(F32) * weight->offset; }
 
+Weight *parameter_rows(Arena *arena, Weight *whole, int64_t first, int64_t n) {
+  if (n == whole->dim[0]) return whole;
+  const int64_t row = whole->size / whole->dim[0];
+  Weight *rows = NEW(arena, Weight);
+  *rows = *whole;
+  rows->dim[0] = n;
+  rows->size = n * row;
+  rows->offset += first * row;
+  rows->whole = whole;
+  return rows;
+}
+
+bool parameters_overlap(const Weight *a, const Weight *b) {
+  return a->offset < b->offset + b->size && b->offset < a->offset + a->size;
+}
+
 const Node *graph_flatten_before(const Weight *weight) {
   const Node *node = weight->owner;
   if (!node || node->op->family != FAMILY_DENSE || strcmp(weight->member, "weight") != 0) return NULL;

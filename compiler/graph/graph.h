@@ -107,7 +107,8 @@ typedef struct Weight {
   bool passing; /* a statistic that training keeps for itself: files need not have it */
   bool decay;   /* takes part in weight decay when `decay = weights` */
   Init init;
-  Node *owner; /* the layer that first uses it */
+  Node *owner;                /* the layer that first uses it */
+  const struct Weight *whole; /* the parameter that it is rows of (parameter_rows); NULL: it is a parameter */
 } Weight;
 
 /* ---- nodes ---- */
@@ -296,6 +297,10 @@ const Port *graph_port(const Graph *, int index);
 /* In bytes: of the struct of weights, of a weight, from the start of the struct to it. */
 int64_t graph_weight_bytes(const Graph *);
 int64_t weight_bytes(const Weight *), weight_from(const Weight *);
+/* Rows first .. first+n-1 of a parameter whose offset is set, as a parameter of its own for kernels; the
+ * parameter itself if those are all. */
+Weight *parameter_rows(Arena *, Weight *, int64_t first, int64_t n);
+bool parameters_overlap(const Weight *, const Weight *);
 /* For the weight of a dense layer: the flatten behind which it reads a picture or a sequence in the order
  * height, width, channels; else NULL. */
 const Node *graph_flatten_before(const Weight *);
@@ -312,6 +317,9 @@ int *graph_live(Arena *, const Graph *, int nroots, Node *const *root);
 /* Copies. A node's copy has inputs of its own: map[id] stands for each, where there is a map. */
 Node *graph_copy_node(Arena *, const Node *, Node *const *map);
 void graph_append(Graph *, Node *);
+/* Appends one of the nodes that compute a layer: without parameters, named after the layer and the suffix. */
+Node *graph_part(Graph *, const Node *layer, const struct Op *, const char *suffix, Shape, int nin,
+                 Node *const *in);
 Graph *graph_copy_head(Arena *, const Graph *); /* all but nodes and ports */
 void graph_copy_ports(Graph *, const Graph *from, Node *const *map);
 void graph_copy_values(Graph *, const Graph *from, Node *const *map); /* and the parts of the truth */

@@ -38,7 +38,7 @@ bool arg_is(const Node *node, const char *name, const char *word) {
 bool op_has_parameters(const Op *op) {
   for (const Param *p = op->params; p && p->name; p++)
     if (p->type == PARAM_INIT) return true;
-  return op->traits.recurrent;
+  return op->parts != NULL;
 }
 
 /* ---- messages ---- */

@@ -135,6 +135,7 @@ typedef struct OpTraits {
   bool needs_axes; /* it needs a height or length: T regions of n elements are read as a sequence T x n */
   bool features;   /* audio features: stays f32 in int8 models, as do values that only such operators read */
   bool front_end;  /* audio front end without a gradient: layers before it cannot be trained */
+  bool matrix;     /* of a convolution: its weight is a matrix, outputs by inputs, its window one pixel */
   /* weight[2] is a second bias, of the first output channels: their number */
   int64_t (*second_bias)(const Node *);
 

@@ -348,8 +348,9 @@ Ix lower_row(const Lower *l) {
 Buf *lower_pack_source(Lower *l, Pack *pack, Weight *weight, const char *prefix) {
   for (int i = 0; i < pack->source.n; i++)
     if (pack->source.data[i] == weight) return pack->source_buf.data[i];
-  Buf *buf = nest_buf(pack->nest, INPUT, arena_printf(l->arena, "%s%s", prefix, weight->member),
-                      (Type){F32, 1}, weight->rank, weight->dim);
+  Buf *buf =
+      nest_buf(pack->nest, INPUT, to_c_name(l->arena, arena_printf(l->arena, "%s%s", prefix, weight->member)),
+               (Type){F32, 1}, weight->rank, weight->dim);
   vec_push(l->arena, pack->source, weight);
   vec_push(l->arena, pack->source_buf, buf);
   return buf;

@@ -62,7 +62,7 @@ static const Member *pack_member(Layout *layout, Part *part, Pack *pack, const B
   const bool constant = pack->source.n == 0;
   Text key = {.arena = layout->arena};
   text_put(&key, "pack");
-  for (int i = 0; i < pack->source.n; i++) text_put(&key, " %d", pack->source.data[i]->id);
+  for (int i = 0; i < pack->source.n; i++) text_put(&key, " %" PRId64, pack->source.data[i]->offset);
   Arena *scratch = arena_new();
   const Key *nest = nest_key(scratch, pack->nest, false);
   Member *first = table_find(constant ? &layout->table_of : &part->member_of, key.s), *member = first;
@@ -81,7 +81,7 @@ static const Member *pack_member(Layout *layout, Part *part, Pack *pack, const B
 }
 
 static const Member *weight_member(Layout *layout, Part *part, const Weight *weight, const Buf *shape) {
-  const char *key = arena_printf(layout->arena, "weight %d", weight->id);
+  const char *key = arena_printf(layout->arena, "weight %" PRId64, weight->offset);
   Member *member = table_find(&part->member_of, key);
   if (member) return member;
   member = new_member(layout, part, key, weight->name, shape);

@@ -116,7 +116,8 @@ static bool sole_writer(const Lowering *l, const Kernel *kernel) {
   if (!kernel->batch || root->result != RESULT_SUM) return false;
   for (int k = 0; k < l->plan->kernels.n; k++) {
     const Kernel *other = l->plan->kernels.data[k];
-    if (other != kernel && other->root->target == root->target) return false;
+    if (other != kernel && other->root->target && parameters_overlap(other->root->target, root->target))
+      return false;
   }
   return true;
 }
@@ -382,20 +383,23 @@ static bool shards_add_to(const Program *p, const Weight *weight) {
   bool together = false;
   for (int c = 0; c < p->calls.n; c++) {
     const Node *node = p->calls.data[c].kernel->root;
-    if (node->target == weight && !kernel_whole_batch(p->calls.data[c].kernel)) return true;
-    together = together || node->target == weight;
+    if (!node->target || !parameters_overlap(node->target, weight)) continue;
+    if (!kernel_whole_batch(p->calls.data[c].kernel)) return true;
+    together = true;
   }
   return !together;
 }
 
-/* Is it added to, or touched by nobody? */
+/* Is any of it added to, or touched by nobody? What is stored is stored by one kernel. */
 static bool starts_with_zeros(const Program *p, const Weight *weight) {
+  int64_t stored = 0;
   for (int c = 0; c < p->calls.n; c++) {
     const KernelCall *call = &p->calls.data[c];
-    if (call->kernel->root->target == weight && p->ntargets && !lower_adds(call->version[0].lower))
-      return false;
+    const Weight *target = call->kernel->root->target;
+    if (target && parameters_overlap(target, weight) && p->ntargets && !lower_adds(call->version[0].lower))
+      stored += target->size;
   }
-  return true;
+  return stored < weight->size;
 }
 
 /* Of the weights of which that is so; those behind each other are one stretch. */

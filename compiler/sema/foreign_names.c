@@ -35,10 +35,10 @@ typedef struct Elsewhere {
 static const Elsewhere same[] = {
     /* operators */
     {"scaleddotproductattention", "attention"},
-    {"selfattention", "attention"},
-    {"multiheadattention", "attention"},
-    {"mha", "attention"},
-    {"msa", "attention"},
+    {"selfattention", "multihead_attention"},
+    {"multiheadattention", "multihead_attention"},
+    {"mha", "multihead_attention"},
+    {"msa", "multihead_attention"},
     {"bmm", "matmul"},
     {"einsum", "matmul"},
     {"batchmatmul", "matmul"},
@@ -316,8 +316,7 @@ typedef struct Advice {
 } Advice;
 
 #define ENCODER                                                                                              \
-  "an encoder is a block to define: layernorm, conv(n, 1) for query, key and value, attention(key, "         \
-  "value), add"
+  "an encoder is a block: layernorm, multihead_attention(heads), add, layernorm, conv, gelu, conv, add"
 #define BY_PROGRAM "the executable has an option for it: NET train "
 #define CHANNELS "dropout(rate) drops single elements rather than channels"
 #define ZEROS "dropout(rate) is the only kind of dropout: it sets elements to 0"

@@ -133,6 +133,34 @@ def words(net, x):
     return net.dense("words1.dense1", torch.cat([h[0], last[0]], 1), CLASSES)
 
 
+def attention(net, name, heads, query, key, value, bias=True, mask=None):
+    """nn.MultiheadAttention with the parameters that are named as its own, behind the layer's name."""
+    module = torch.nn.MultiheadAttention(query.shape[2], heads, bias=bias, kdim=key.shape[2], batch_first=True,
+                                         vdim=value.shape[2], dtype=torch.float64)
+    weights = {part: net.take("%s.%s" % (name, part), tuple(value.shape))
+               for part, value in module.named_parameters()}
+    return torch.func.functional_call(module, weights, (query, key, value),
+                                      dict(attn_mask=mask, need_weights=False))[0]
+
+
+def layer_norm(net, name, x):
+    w = [net.take("%s.%s" % (name, part), x.shape[2:]) for part in ("weight", "bias")]
+    return F.layer_norm(x, x.shape[2:], w[0], w[1], 1e-5)
+
+
+def looks(net, x):
+    rows = x[:, 0]
+    later = torch.ones(15, 15, dtype=torch.bool).triu(1)
+    a = attention(net, "looks1.a.multihead_attention1", 2, rows, rows, rows) + rows
+    a = layer_norm(net, "looks1.a.layernorm1", a)
+    b = attention(net, "looks1.b", 4, a, rows, rows, bias=False, mask=later)
+    few = rows[:, :11, :5]
+    c = attention(net, "looks1.c", 2, a + b, few, few)
+    d = attention(net, "looks1.d", 1, c, c, rows)
+    e = layer_norm(net, "looks1.layernorm1", attention(net, "looks1.e", 8, d, rows, d) + d)
+    return net.dense("looks1.dense1", e.flatten(1), CLASSES)
+
+
 def focal(scores, label):
     log_p = F.log_softmax(scores, 1).gather(1, label[:, None])[:, 0]
     return (-(1 - log_p.exp()) ** 2 * log_p).mean()
@@ -187,6 +215,9 @@ CASES = {
                           dict(lr=0.05, momentum=0.9, weight_decay=0.001), constant,
                           dict(decay="weights", accumulate=2)),
     "words_adam": (words, (15, 8, 1), F.cross_entropy, True, ADAM, dict(lr=0.002), constant, {}),
+    "looks_sgd": (looks, (15, 8, 1), F.cross_entropy, True, SGD, dict(lr=0.02, momentum=0.9), constant, {}),
+    "looks_adamw": (looks, (15, 8, 1), F.mse_loss, False, ADAMW, dict(lr=0.002, eps=0.01, weight_decay=0.05),
+                    constant, dict(decay="weights")),
     "words_adamw": (words, (6, 5, 1), F.mse_loss, False, ADAMW, dict(lr=0.002, weight_decay=0.05), constant,
                     dict(decay="weights")),
 }

@@ -29,28 +29,31 @@ static int64_t positions_of(Shape s) {
 }
 static int64_t channels_of(Shape s) { return shape_extent(s).c; }
 
+void attention_arguments(const Node *of, Attention *a) {
+  const Const *window = arg_const(of, "window");
+  a->causal = arg_is(of, "mask", "causal");
+  a->windowed = window->kind != CONST_WORD && window->kind != CONST_NONE;
+  if (!a->windowed) return;
+  a->before = window->kind == CONST_INT ? window->i : window->items[0].i;
+  a->after = window->kind == CONST_INT ? window->i : window->items[1].i;
+}
+
 Attention attention_of(const Node *node) {
   const Node *of = node_forward(node);
-  const Const *window = arg_const(of, "window");
   Attention a = {.l = positions_of(of->in[QUERY]->shape),
                  .m = positions_of(of->in[KEY]->shape),
                  .heads = arg_int(of, "heads"),
                  .mask = -1,
-                 .bias = -1,
-                 .causal = arg_is(of, "mask", "causal")};
+                 .bias = -1};
   const int64_t key_heads = arg_int(of, "key_heads");
   int next = VALUE + 1;
+  attention_arguments(of, &a);
   a.shared = a.heads / key_heads;
   a.dk = channels_of(of->in[QUERY]->shape) / a.heads;
   a.dv = channels_of(of->in[VALUE]->shape) / key_heads;
   if (arg_const(of, "mask")->kind == CONST_VALUE) a.mask = next++;
   if (arg_const(of, "bias")->kind == CONST_VALUE) a.bias = next++;
   a.by_head = a.bias >= 0 && of->in[a.bias]->shape.rank == 3;
-  a.windowed = window->kind != CONST_WORD && window->kind != CONST_NONE;
-  if (a.windowed) {
-    a.before = window->kind == CONST_INT ? window->i : window->items[0].i;
-    a.after = window->kind == CONST_INT ? window->i : window->items[1].i;
-  }
   a.scale = arg_is(of, "scale", "auto") ? 1 / sqrt((double)a.dk) : arg_number(of, "scale");
   return a;
 }
@@ -68,9 +71,16 @@ static bool mismatch(ShapeContext *context, const Node *node, int a, int b, cons
   return false;
 }
 
+bool attention_lengths_fit(ShapeContext *context, const Node *node, int key, int value) {
+  const int64_t keys = positions_of(node->in[key]->shape), values = positions_of(node->in[value]->shape);
+  return keys == values || mismatch(context, node, key, value,
+                                    arena_printf(context->arena, "key has %lld positions and value %lld",
+                                                 (long long)keys, (long long)values));
+}
+
 static bool heads_fit(ShapeContext *context, const Node *node) {
   const int64_t heads = arg_int(node, "heads"), key_heads = arg_int(node, "key_heads");
-  const Shape q = node->in[QUERY]->shape, k = node->in[KEY]->shape, v = node->in[VALUE]->shape;
+  const Shape q = node->in[QUERY]->shape, k = node->in[KEY]->shape;
   if (!heads_divide(context, node, "heads", heads, QUERY, "query") ||
       !parts_divide(context, node, "key_heads", key_heads, heads, "heads", "query", NULL) ||
       !heads_divide(context, node, "key_heads", key_heads, KEY, "key") ||
@@ -82,25 +92,21 @@ static bool heads_fit(ShapeContext *context, const Node *node) {
                     arena_printf(context->arena,
                                  "query and key of attention have %lld and %lld channels a head",
                                  (long long)a, (long long)b));
-  if (positions_of(k) != positions_of(v))
-    return mismatch(context, node, KEY, VALUE,
-                    arena_printf(context->arena, "key has %lld positions and value %lld",
-                                 (long long)positions_of(k), (long long)positions_of(v)));
-  return true;
+  return attention_lengths_fit(context, node, KEY, VALUE);
 }
 
-static bool added_fits(ShapeContext *context, const Node *node, int k, bool bias) {
-  const Attention a = attention_of(node);
+static bool added_fits(ShapeContext *context, const Node *node, const Attention *a, int k, bool bias) {
   const Shape s = k < 0 ? POISON : node->in[k]->shape;
   if (k < 0) return true;
   const bool heads = bias && s.rank == 3;
-  if (s.rank == (heads ? 3 : 2) && (!heads || s.dim[0] == a.heads) && s.dim[heads] == a.l &&
-      s.dim[heads + 1] == a.m)
+  if (s.rank == (heads ? 3 : 2) && (!heads || s.dim[0] == a->heads) && s.dim[heads] == a->l &&
+      s.dim[heads + 1] == a->m)
     return true;
-  const char *by_heads = bias ? arena_printf(context->arena, "%lld heads of ", (long long)a.heads) : "";
-  Diag *diag = op_error_at(context, node, bias ? "bias" : "mask", DIAG_shape_mismatch,
-                           "%s of attention is %s, but the scores are %s%lldx%lld", bias ? "bias" : "mask",
-                           shape_text(context->arena, s), by_heads, (long long)a.l, (long long)a.m);
+  const char *name = bias ? "bias" : "mask",
+             *by_heads = bias ? arena_printf(context->arena, "%lld heads of ", (long long)a->heads) : "";
+  Diag *diag = op_error_at(context, node, name, DIAG_shape_mismatch,
+                           "%s of %s is %s, but the scores are %s%lldx%lld", name, node->op->name,
+                           shape_text(context->arena, s), by_heads, (long long)a->l, (long long)a->m);
   op_note_origin(context, diag, node->in[k]);
   return false;
 }
@@ -116,26 +122,34 @@ static bool sizes_allowed(ShapeContext *context, const Node *node, const Attenti
   enum { MOST_POSITIONS = 1 << 24, MOST_CHANNELS = 1 << 10 };
   if (larger(a->l, a->m) <= MOST_POSITIONS && larger(a->dk, a->dv) <= MOST_CHANNELS) return true;
   op_error(context, node, DIAG_too_large,
-           "attention takes at most 16,777,216 (2^24) positions and 1,024 channels of a head");
+           "%s takes at most 16,777,216 (2^24) positions and 1,024 channels of a head", node->op->name);
   return false;
+}
+
+bool attention_window_fits(ShapeContext *context, const Node *node) {
+  const Const *window = arg_const(node, "window");
+  if (window->kind != CONST_LIST || window->n == 2) return true;
+  op_error_at(context, node, "window", DIAG_wrong_type, "window of %s takes a number or [before, after]",
+              node->op->name);
+  return false;
+}
+
+const Node *attention_rows(ShapeContext *context, const Node *node, const Attention *a) {
+  if (!sizes_allowed(context, node, a) || !added_fits(context, node, a, a->mask, false) ||
+      !added_fits(context, node, a, a->bias, true))
+    return NULL;
+  const Node *rows = op_common_rows(context, node);
+  if (rows) warn_lengths(context, node, a);
+  return rows;
 }
 
 static void shape(ShapeContext *context, Node *node) {
   for (int k = 0; k < node->nin; k++)
     if (!node->in[k]->shape.rank) return;
-  if (arg_const(node, "window")->kind == CONST_LIST && arg_const(node, "window")->n != 2) {
-    op_error_at(context, node, "window", DIAG_wrong_type,
-                "window of attention takes a number or [before, after]");
-    return;
-  }
-  if (!heads_fit(context, node)) return;
+  if (!attention_window_fits(context, node) || !heads_fit(context, node)) return;
   const Attention a = attention_of(node);
-  if (!sizes_allowed(context, node, &a) || !added_fits(context, node, a.mask, false) ||
-      !added_fits(context, node, a.bias, true))
-    return;
-  const Node *rows = op_common_rows(context, node);
+  const Node *rows = attention_rows(context, node, &a);
   if (!rows) return;
-  warn_lengths(context, node, &a);
   Shape to = node->in[QUERY]->shape;
   to.dim[to.rank - 1] = a.heads * a.dv;
   node->shape = shape_with_rows(to, rows->shape);
@@ -170,23 +184,27 @@ double attention_exponentials(const Eval *eval, const Attention *a, const int in
   return sum;
 }
 
-static void eval(const Eval *eval) {
-  const Attention a = attention_of(eval->node);
+void attention_run(const Eval *eval, const Attention *a) {
   const double *v = eval->in[VALUE];
-  const int64_t vc = a.heads / a.shared * a.dv;
+  const int64_t vc = a->heads / a->shared * a->dv;
   Arena *arena = arena_new();
-  double *p = NEW_ARRAY(arena, double, a.m);
-  for (int64_t at = 0; at < a.heads * a.l; at++) {
-    const int64_t h = at / a.l, i = at % a.l, u = h / a.shared;
-    const double sum = attention_exponentials(eval, &a, (int[]){a.mask, a.bias}, h, i, p);
-    for (int64_t c = 0; c < a.dv; c++) {
+  double *p = NEW_ARRAY(arena, double, a->m);
+  for (int64_t at = 0; at < a->heads * a->l; at++) {
+    const int64_t h = at / a->l, i = at % a->l, u = h / a->shared;
+    const double sum = attention_exponentials(eval, a, (int[]){a->mask, a->bias}, h, i, p);
+    for (int64_t c = 0; c < a->dv; c++) {
       double y = 0;
-      for (int64_t j = 0; j < a.m; j++)
-        if (key_is_seen(&a, i, j)) y += p[j] * v[j * vc + u * a.dv + c];
-      eval->out[i * a.heads * a.dv + h * a.dv + c] = sum == 0 ? 0 : y / sum;
+      for (int64_t j = 0; j < a->m; j++)
+        if (key_is_seen(a, i, j)) y += p[j] * v[j * vc + u * a->dv + c];
+      eval->out[i * a->heads * a->dv + h * a->dv + c] = sum == 0 ? 0 : y / sum;
     }
   }
   arena_free(arena);
+}
+
+static void eval(const Eval *eval) {
+  const Attention a = attention_of(eval->node);
+  attention_run(eval, &a);
 }
 
 const Op op_attention = {

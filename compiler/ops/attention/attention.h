@@ -15,8 +15,15 @@ typedef struct Attention {
   int64_t before, after;
   double scale;
 } Attention;
-extern const Op op_attention, op_matmul;
-Attention attention_of(const Node *); /* of the operator, or of a node of its backward pass */
+extern const Op op_attention, op_matmul, op_slice;
+Attention attention_of(const Node *);                /* of the operator, or of a node of its backward pass */
+void attention_arguments(const Node *, Attention *); /* mask=causal and window= */
+/* Checks; key and value: inputs. attention_rows: of sizes, mask, bias and rows; the input whose rows the
+ * result has, or NULL after a report. */
+bool attention_window_fits(ShapeContext *, const Node *);
+bool attention_lengths_fit(ShapeContext *, const Node *, int key, int value);
+const Node *attention_rows(ShapeContext *, const Node *, const Attention *);
+void attention_run(const Eval *, const Attention *);
 /* p[j] = exp(score of key j - largest score) of a head and a query; their sum, which is 0 if no key is seen.
  * in: the inputs with mask and bias. */
 double attention_exponentials(const Eval *, const Attention *, const int in[2], int64_t h, int64_t i,

@@ -18,7 +18,7 @@ Correlation correlation_of(const Node *node) {
     in.w *= factor[1];
   }
   Correlation k = {.large = transposed ? out : in, .small = transposed ? in : out, .groups = w.groups};
-  k.rank = forward->op->traits.second_bias ? 2 : forward->in[0]->shape.rank == 2 ? 3 : 4;
+  k.rank = forward->op->traits.matrix ? 2 : forward->in[0]->shape.rank == 2 ? 3 : 4;
   for (int axis = 0; axis < 2; axis++) {
     window_compact(&w, axis, extent_side(k.large, axis), extent_side(k.small, axis));
     k.kernel[axis] = w.kernel[axis];

@@ -22,7 +22,7 @@ typedef struct Correlation {
   Extent large, small;
   int64_t kernel[2], stride[2], dilation[2], before[2];
   int64_t groups, l, s; /* channels of one group on each side */
-  int rank;             /* of the weight: 4, on sequences 3; of the gates of recurrent layers 2 */
+  int rank;             /* of the weight: 4, on sequences 3; 2 with op->traits.matrix */
 } Correlation;
 
 Correlation correlation_of(

@@ -305,6 +305,7 @@ static void gates_gradient(Gradient *gradient, Node *node, Node *dy) {
 }
 static const Op op_gates = {.name = "recurrent gates",
                             .traits.layer_part = true,
+                            .traits.matrix = true,
                             .traits.second_bias = summed_bias,
                             .family = FAMILY_CONV,
                             .cost = correlation_cost,
@@ -393,24 +394,6 @@ static const Op op_last = {.name = "recurrent last",
                            .lower = part_lower};
 
 /* ---- making them ---- */
-static Node *make_part(Graph *graph, const Node *layer, const Op *op, const char *suffix, Shape shape,
-                       int nin, Node *const *in) {
-  Node *node = graph_copy_node(graph->arena, layer, NULL);
-  node->op = op;
-  if (*suffix) node->name = arena_printf(graph->arena, "%s.%s", layer->name, suffix);
-  node->shape = shape;
-  node->nin = nin;
-  node->in = NEW_ARRAY(graph->arena, Node *, nin);
-  memcpy(node->in, in, (size_t)nin * sizeof *in);
-  node->elem = in[0]->elem;
-  node->quant = in[0]->quant;
-  node->nweights = 0;
-  node->weight = NULL;
-  node->rounds = NULL;
-  graph_append(graph, node);
-  return node;
-}
-
 static void set_weights(Graph *graph, Node *node, int n, Weight *const *weight) {
   node->nweights = n;
   node->weight = NEW_ARRAY(graph->arena, Weight *, n);
@@ -419,7 +402,7 @@ static void set_weights(Graph *graph, Node *node, int n, Weight *const *weight) 
 
 static Node *boxed_part(Graph *graph, const Node *layer, const Op *op, const char *suffix, Shape shape,
                         Node *from, Box at) {
-  Node *node = make_part(graph, layer, op, suffix, shape, 1, &from);
+  Node *node = graph_part(graph, layer, op, suffix, shape, 1, &from);
   Box *box = NEW(graph->arena, Box);
   *box = at;
   node->detail = box;
@@ -428,13 +411,13 @@ static Node *boxed_part(Graph *graph, const Node *layer, const Op *op, const cha
 
 Node *recurrent_rows(Graph *graph, const Node *layer, const Recurrent *r, Node *in) {
   if (!in->shape.regions) return in;
-  return make_part(graph, layer, &op_rows, "rows", shape_sequence(r->rows, r->channels), 1, &in);
+  return graph_part(graph, layer, &op_rows, "rows", shape_sequence(r->rows, r->channels), 1, &in);
 }
 
 Node *recurrent_gates(Graph *graph, const Node *layer, const Op *op, const Recurrent *r, int way,
                       Node *rows) {
-  Node *gates = make_part(graph, layer, op, way ? "gates_reverse" : "gates",
-                          shape_sequence(r->rows, r->gates * r->units), 1, &rows);
+  Node *gates = graph_part(graph, layer, op, way ? "gates_reverse" : "gates",
+                           shape_sequence(r->rows, r->gates * r->units), 1, &rows);
   Window *window = NEW(graph->arena, Window);
   *window = (Window){{1, 1}, {1, 1}, {1, 1}, {0, 0}, {0, 0}, false, false, 1, 1};
   gates->window = window;
@@ -466,11 +449,11 @@ static Node *make_core(Graph *graph, const Node *layer, const Recurrent *r, int 
   if (r->hidden)
     in[r->hidden] = recurrent_start(graph, layer, layer->in[r->hidden], way, r->outputs, "hidden");
   if (r->state) in[r->state] = recurrent_start(graph, layer, layer->in[r->state], way, r->units, "cell");
-  Node *core = make_part(graph, layer, r->records ? &op_record : &op_core,
-                         whole ? suffix
-                         : way ? "record_reverse"
-                               : "record",
-                         whole ? shape : shape_sequence(r->rows, at.width), layer->nin, in);
+  Node *core = graph_part(graph, layer, r->records ? &op_record : &op_core,
+                          whole ? suffix
+                          : way ? "record_reverse"
+                                : "record",
+                          whole ? shape : shape_sequence(r->rows, at.width), layer->nin, in);
   core->detail = r;
   set_weights(graph, core, CORE_WEIGHTS, weight);
   if (whole) return core;
@@ -491,7 +474,7 @@ Node *recurrent_final(Graph *graph, Node *layer, Node *value, bool cell) {
 }
 
 Node *recurrent_join(Graph *graph, const Node *layer, Node *const part[2]) {
-  Node *join = make_part(graph, layer, &op_concat, "", layer->shape, 2, part);
+  Node *join = graph_part(graph, layer, &op_concat, "", layer->shape, 2, part);
   Const *arg = NEW_ARRAY(graph->arena, Const, 3);
   arg[1] = (Const){.kind = CONST_WORD, .s = "channels"};
   join->arg = arg;

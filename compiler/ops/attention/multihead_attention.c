@@ -1,0 +1,266 @@
+/* multihead_attention.c: multihead_attention, a layer: attention of heads between four trained products, with
+ * the parameters of PyTorch's nn.MultiheadAttention (Vaswani et al., 2017):
+ *
+ *   y = attention(x*Wq^T + bq, key*Wk^T + bk, value*Wv^T + bv) * Wo^T + bo */
+// SPDX-License-Identifier: Apache-2.0
+#include <math.h>
+#include <string.h>
+#include "base/number.h"
+#include "ops/attention/attention.h"
+#include "ops/convolution/correlation.h"
+
+static const Param params[] = {
+    {"heads", PARAM_INT, NULL, "groups of channels that attend separately", 0, 0, NULL},
+    {"key", PARAM_VALUE, "current", "the value that keys are computed from", 0, 0, "current"},
+    {"value", PARAM_VALUE, "key", "the value that is averaged, one position per key", 0, 0, "current"},
+    {"bias", PARAM_BOOL, "true", "add trained biases to the four products", 0, 0, NULL},
+    {"mask", PARAM_VALUE, "none",
+     "added to the scores: LxM, per row if it has rows; causal: keys up to the query", 0, 0, "none causal"},
+    {"window", PARAM_BORDER, "none", "N or [before, after]: only keys within this distance of the query", 0,
+     0, "none"},
+    {0}};
+
+/* Its parameters, in the order of files. Where key and value have the channels of the query, IN_WEIGHT has
+ * the rows of all three, else those of the query. */
+enum { IN_WEIGHT, KEY_WEIGHT, VALUE_WEIGHT, IN_BIAS, OUT_WEIGHT, OUT_BIAS, LAYER_WEIGHTS };
+enum { SOURCES = VALUE + 1 }; /* QUERY, KEY, VALUE */
+
+typedef struct Layer {
+  Attention core;
+  int from[SOURCES];         /* the inputs; the same one where they are the same value */
+  int64_t channels[SOURCES]; /* theirs */
+  bool joined;               /* all have as many: one weight */
+} Layer;
+
+static int input_of(const Node *node, const char *param, int *next) {
+  return arg_const(node, param)->kind == CONST_VALUE ? (*next)++ : 0;
+}
+
+static Layer layer_of(const Node *node) {
+  Layer m = {.core = {.heads = arg_int(node, "heads"), .shared = 1, .mask = -1, .bias = -1}};
+  int next = 1;
+  m.from[KEY] = input_of(node, "key", &next);
+  m.from[VALUE] = input_of(node, "value", &next);
+  if (arg_const(node, "mask")->kind == CONST_VALUE) m.core.mask = next;
+  for (int k = KEY; k <= VALUE; k++)
+    for (int i = k - 1; i >= 0; i--)
+      if (node->in[m.from[k]] == node->in[m.from[i]]) m.from[k] = m.from[i];
+  m.joined = true;
+  for (int k = 0; k < SOURCES; k++) {
+    m.channels[k] = shape_extent(node->in[m.from[k]]->shape).c;
+    m.joined &= m.channels[k] == m.channels[0];
+  }
+  const Extent query = shape_extent(node->in[0]->shape), key = shape_extent(node->in[m.from[KEY]]->shape);
+  m.core.l = query.h * query.w;
+  m.core.m = key.h * key.w;
+  m.core.dk = m.core.dv = query.c / m.core.heads;
+  m.core.scale = 1 / sqrt((double)m.core.dk);
+  attention_arguments(node, &m.core);
+  return m;
+}
+
+/* ---- the shape ---- */
+static Weight *matrix(ShapeContext *context, Node *node, const char *member, int64_t rows, int64_t columns,
+                      double limit) {
+  Weight *weight = op_weight(context, node, member, 2, (int64_t[]){rows, columns}, NULL, 0, 0, 0, true);
+  if (weight && !context->share) weight->init = (Init){INIT_UNIFORM, limit, 0, NULL};
+  return weight;
+}
+
+static double glorot_limit(int64_t from, int64_t to) { return sqrt(6.0 / (double)(from + to)); }
+
+static bool in_weights(ShapeContext *context, Node *node, const Layer *m) {
+  static const char *const members[] = {"q_proj_weight", "k_proj_weight", "v_proj_weight"};
+  const int64_t e = m->channels[QUERY];
+  if (m->joined)
+    return (node->weight[IN_WEIGHT] =
+                matrix(context, node, "in_proj_weight", SOURCES * e, e, glorot_limit(e, SOURCES * e)));
+  for (int k = 0; k < SOURCES; k++)
+    if (!(node->weight[k] =
+              matrix(context, node, members[k], e, m->channels[k], glorot_limit(m->channels[k], e))))
+      return false;
+  return true;
+}
+
+static bool biases(ShapeContext *context, Node *node, int k, const char *member, int64_t n) {
+  if (!arg_bool(node, "bias")) return true;
+  return (node->weight[k] = op_weight(context, node, member, 1, &n, NULL, 0, 0, 0, false));
+}
+
+static bool parameters(ShapeContext *context, Node *node, const Layer *m) {
+  const int64_t e = m->channels[QUERY];
+  node->nweights = LAYER_WEIGHTS;
+  node->weight = NEW_ARRAY(context->arena, Weight *, LAYER_WEIGHTS);
+  return in_weights(context, node, m) && biases(context, node, IN_BIAS, "in_proj_bias", SOURCES * e) &&
+         (node->weight[OUT_WEIGHT] = matrix(context, node, "out_proj.weight", e, e, 1 / sqrt((double)e))) &&
+         biases(context, node, OUT_BIAS, "out_proj.bias", e);
+}
+
+static void shape(ShapeContext *context, Node *node) {
+  for (int k = 0; k < node->nin; k++)
+    if (!node->in[k]->shape.rank) return;
+  const Layer m = layer_of(node);
+  if (!attention_window_fits(context, node) ||
+      !parts_divide(context, node, "heads", m.core.heads, m.channels[QUERY], "channels", "query",
+                    node->in[QUERY]) ||
+      !attention_lengths_fit(context, node, m.from[KEY], m.from[VALUE]))
+    return;
+  const Node *rows = attention_rows(context, node, &m.core);
+  if (rows && parameters(context, node, &m)) node->shape = shape_with_rows(node->in[0]->shape, rows->shape);
+}
+
+static Cost cost(const Node *node) {
+  const Layer m = layer_of(node);
+  const int64_t e = m.channels[QUERY], ins = m.channels[KEY] + m.channels[VALUE],
+                queries = bounded_product(m.core.l, 2 * e * e), keys = bounded_product(m.core.m, e * ins);
+  return (Cost){.macs = queries + keys + bounded_product(bounded_product(m.core.l, m.core.m), 2 * e)};
+}
+
+/* ---- the meaning ---- */
+/* to[i][f] = bias[f] + sum over c of x[i][c]*weight[f][c] */
+static void product_run(const double *x, int64_t rows, int64_t in, const double *weight, const double *bias,
+                        int64_t out, double *to) {
+  for (int64_t i = 0; i < rows; i++)
+    for (int64_t f = 0; f < out; f++) {
+      double sum = bias ? bias[f] : 0;
+      for (int64_t c = 0; c < in; c++) sum += x[i * in + c] * weight[f * in + c];
+      to[i * out + f] = sum;
+    }
+}
+
+static void run(const Eval *eval) {
+  Layer m = layer_of(eval->node);
+  const int64_t e = m.channels[QUERY];
+  const double *in[SOURCES + 1], *bias = eval->weight[IN_BIAS];
+  Arena *arena = arena_new();
+  for (int k = 0; k < SOURCES; k++) {
+    const int64_t rows = k == QUERY ? m.core.l : m.core.m;
+    double *to = NEW_ARRAY(arena, double, rows *e);
+    product_run(eval->in[m.from[k]], rows, m.channels[k],
+                m.joined ? eval->weight[IN_WEIGHT] + k * e * e : eval->weight[k], bias ? bias + k * e : NULL,
+                e, to);
+    in[k] = to;
+  }
+  Eval core = *eval;
+  core.in = in;
+  core.out = NEW_ARRAY(arena, double, m.core.l *e);
+  if (m.core.mask >= 0) {
+    in[SOURCES] = eval->in[m.core.mask];
+    m.core.mask = SOURCES;
+  }
+  attention_run(&core, &m.core);
+  product_run(core.out, m.core.l, e, eval->weight[OUT_WEIGHT], eval->weight[OUT_BIAS], e, eval->out);
+  arena_free(arena);
+}
+
+/* ---- the nodes that compute it ---- */
+static const Op op_product_input = {.name = "product input gradient",
+                                    .family = FAMILY_CONV_SCATTER,
+                                    .cost = correlation_cost,
+                                    .eval = correlation_eval_spread,
+                                    .lower = correlation_lower_spread};
+static const Op op_product_weights = {.name = "product weight gradient",
+                                      .family = FAMILY_CONV_WEIGHTS,
+                                      .cost = correlation_cost,
+                                      .eval = correlation_eval_weights,
+                                      .lower = correlation_lower_weights};
+static void product_gradient(Gradient *gradient, Node *node, Node *dy) {
+  correlation_backward(gradient, node, dy, &op_product_input, &op_product_weights);
+}
+static const Op op_product = {.name = "attention product",
+                              .family = FAMILY_CONV,
+                              .traits.layer_part = true,
+                              .traits.matrix = true,
+                              .traits.row_local = true,
+                              .cost = correlation_cost,
+                              .eval = correlation_eval_gather,
+                              .gradient = product_gradient,
+                              .lower = correlation_lower_gather};
+
+static Node *product(Graph *graph, const Node *layer, const char *suffix, Node *in, Weight *weight,
+                     Weight *bias) {
+  Shape to = in->shape;
+  to.dim[to.rank - 1] = weight->dim[0];
+  Node *node = graph_part(graph, layer, &op_product, suffix, to, 1, &in);
+  Window *window = NEW(graph->arena, Window);
+  *window = (Window){{1, 1}, {1, 1}, {1, 1}, {0, 0}, {0, 0}, false, false, 1, 1};
+  node->window = window;
+  node->nweights = 2;
+  node->weight = NEW_ARRAY(graph->arena, Weight *, 2);
+  node->weight[0] = weight;
+  node->weight[1] = bias;
+  return node;
+}
+
+/* Channels from .. from+n-1 of a value: a slice. */
+static Node *channels_part(Graph *graph, const Node *layer, const char *suffix, Node *of, int64_t from,
+                           int64_t n) {
+  Shape to = of->shape;
+  to.dim[to.rank - 1] = n;
+  Node *node = graph_part(graph, layer, &op_slice, suffix, to, 1, &of);
+  Const *arg = NEW(graph->arena, Const), *ends = NEW_ARRAY(graph->arena, Const, 2);
+  ends[0] = (Const){.kind = CONST_INT, .i = from};
+  ends[1] = (Const){.kind = CONST_INT, .i = from + n};
+  *arg = (Const){.kind = CONST_RANGE, .n = 2, .items = ends};
+  node->arg = arg;
+  return node;
+}
+
+/* Query, key and value from one product where they are neighbors in the weight and have one source. */
+static void in_products(Graph *graph, const Node *layer, const Layer *m, Node *to[SOURCES]) {
+  static const char *const names[] = {"query", "key", "value"};
+  const int64_t e = m->channels[QUERY];
+  Weight *const *weight = layer->weight;
+  for (int k = 0, n; k < SOURCES; k += n) {
+    for (n = 1; m->joined && k + n < SOURCES && m->from[k + n] == m->from[k];) n++;
+    Weight *rows = m->joined ? parameter_rows(graph->arena, weight[IN_WEIGHT], k * e, n * e) : weight[k],
+           *bias = weight[IN_BIAS] ? parameter_rows(graph->arena, weight[IN_BIAS], k * e, n * e) : NULL;
+    const char *suffix = n == SOURCES ? "in_proj" : arena_printf(graph->arena, "%s_proj", names[k]);
+    Node *all = product(graph, layer, suffix, layer->in[m->from[k]], rows, bias);
+    for (int i = 0; i < n; i++)
+      to[k + i] = n == 1 ? all : channels_part(graph, layer, names[k + i], all, i * e, e);
+  }
+}
+
+/* The arguments of attention: those of the layer, by name. */
+static const Const *core_arguments(Graph *graph, const Node *layer) {
+  const Param *param = op_attention.params;
+  int n = 0;
+  while (param[n].name) n++;
+  Const *arg = NEW_ARRAY(graph->arena, Const, n);
+  for (int i = 0; i < n; i++) {
+    const char *name = param[i].name;
+    if (!strcmp(name, "key_heads")) arg[i] = *arg_const(layer, "heads");
+    else if (!strcmp(name, "scale")) arg[i] = (Const){.kind = CONST_WORD, .s = "auto"};
+    else if (strcmp(name, "bias") != 0) arg[i] = *arg_const(layer, name);
+  }
+  return arg;
+}
+
+static Node *parts(Graph *graph, Node *layer, bool training) {
+  const Layer m = layer_of(layer);
+  Node *in[SOURCES + 1];
+  in_products(graph, layer, &m, in);
+  if (m.core.mask >= 0) in[SOURCES] = layer->in[m.core.mask];
+  Shape seen = layer->shape;
+  seen.dim[seen.rank - 1] = m.channels[QUERY];
+  Node *core = graph_part(graph, layer, &op_attention, "attention", seen, SOURCES + (m.core.mask >= 0), in);
+  core->arg = core_arguments(graph, layer);
+  if (training && core->op->train) core = core->op->train(graph, core);
+  return product(graph, layer, "", core, layer->weight[OUT_WEIGHT], layer->weight[OUT_BIAS]);
+}
+
+const Op op_multihead_attention = {
+    .name = "multihead_attention",
+    .group = "attention",
+    .summary = "a layer: attention of heads between trained products of query, key and value",
+    .detail = "y = attention(x*Wq^T + bq, key*Wk^T + bk, value*Wv^T + bv)*Wo^T + bo; parameters as in "
+              "nn.MultiheadAttention: in_proj_weight has the rows of Wq, Wk, Wv, or q_proj_weight, "
+              "k_proj_weight, v_proj_weight where channels differ; out_proj.weight is Wo",
+    .params = params,
+    .example = "layernorm -> multihead_attention(3) -> add(in)",
+    .shape = shape,
+    .cost = cost,
+    .eval = run,
+    .parts = parts,
+};
