@@ -135,8 +135,8 @@ def words(net, x):
 
 def attention(net, name, heads, query, key, value, bias=True, mask=None):
     """nn.MultiheadAttention with the parameters that are named as its own, behind the layer's name."""
-    module = torch.nn.MultiheadAttention(query.shape[2], heads, bias=bias, kdim=key.shape[2], batch_first=True,
-                                         vdim=value.shape[2], dtype=torch.float64)
+    module = torch.nn.MultiheadAttention(query.shape[2], heads, bias=bias, kdim=key.shape[2],
+                                         vdim=value.shape[2], batch_first=True, dtype=torch.float64)
     weights = {part: net.take("%s.%s" % (name, part), tuple(value.shape))
                for part, value in module.named_parameters()}
     return torch.func.functional_call(module, weights, (query, key, value),

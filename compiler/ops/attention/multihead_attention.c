@@ -36,7 +36,7 @@ static int input_of(const Node *node, const char *param, int *next) {
   return arg_const(node, param)->kind == CONST_VALUE ? (*next)++ : 0;
 }
 
-static Layer layer_of(const Node *node) {
+static Layer layer_facts(const Node *node) {
   Layer m = {.core = {.heads = arg_int(node, "heads"), .shared = 1, .mask = -1, .bias = -1}};
   int next = 1;
   m.from[KEY] = input_of(node, "key", &next);
@@ -99,7 +99,7 @@ static bool parameters(ShapeContext *context, Node *node, const Layer *m) {
 static void shape(ShapeContext *context, Node *node) {
   for (int k = 0; k < node->nin; k++)
     if (!node->in[k]->shape.rank) return;
-  const Layer m = layer_of(node);
+  const Layer m = layer_facts(node);
   if (!attention_window_fits(context, node) ||
       !parts_divide(context, node, "heads", m.core.heads, m.channels[QUERY], "channels", "query",
                     node->in[QUERY]) ||
@@ -110,7 +110,7 @@ static void shape(ShapeContext *context, Node *node) {
 }
 
 static Cost cost(const Node *node) {
-  const Layer m = layer_of(node);
+  const Layer m = layer_facts(node);
   const int64_t e = m.channels[QUERY], ins = m.channels[KEY] + m.channels[VALUE],
                 queries = bounded_product(m.core.l, 2 * e * e), keys = bounded_product(m.core.m, e * ins);
   return (Cost){.macs = queries + keys + bounded_product(bounded_product(m.core.l, m.core.m), 2 * e)};
@@ -129,7 +129,7 @@ static void product_run(const double *x, int64_t rows, int64_t in, const double 
 }
 
 static void run(const Eval *eval) {
-  Layer m = layer_of(eval->node);
+  Layer m = layer_facts(eval->node);
   const int64_t e = m.channels[QUERY];
   const double *in[SOURCES + 1], *bias = eval->weight[IN_BIAS];
   Arena *arena = arena_new();
@@ -177,7 +177,7 @@ static const Op op_product = {.name = "attention product",
                               .gradient = product_gradient,
                               .lower = correlation_lower_gather};
 
-static Node *product(Graph *graph, const Node *layer, const char *suffix, Node *in, Weight *weight,
+static Node *product_part(Graph *graph, const Node *layer, const char *suffix, Node *in, Weight *weight,
                      Weight *bias) {
   Shape to = in->shape;
   to.dim[to.rank - 1] = weight->dim[0];
@@ -216,7 +216,7 @@ static void in_products(Graph *graph, const Node *layer, const Layer *m, Node *t
     Weight *rows = m->joined ? parameter_rows(graph->arena, weight[IN_WEIGHT], k * e, n * e) : weight[k],
            *bias = weight[IN_BIAS] ? parameter_rows(graph->arena, weight[IN_BIAS], k * e, n * e) : NULL;
     const char *suffix = n == SOURCES ? "in_proj" : arena_printf(graph->arena, "%s_proj", names[k]);
-    Node *all = product(graph, layer, suffix, layer->in[m->from[k]], rows, bias);
+    Node *all = product_part(graph, layer, suffix, layer->in[m->from[k]], rows, bias);
     for (int i = 0; i < n; i++)
       to[k + i] = n == 1 ? all : channels_part(graph, layer, names[k + i], all, i * e, e);
   }
@@ -238,7 +238,7 @@ static const Const *core_arguments(Graph *graph, const Node *layer) {
 }
 
 static Node *parts(Graph *graph, Node *layer, bool training) {
-  const Layer m = layer_of(layer);
+  const Layer m = layer_facts(layer);
   Node *in[SOURCES + 1];
   in_products(graph, layer, &m, in);
   if (m.core.mask >= 0) in[SOURCES] = layer->in[m.core.mask];
@@ -247,7 +247,7 @@ static Node *parts(Graph *graph, Node *layer, bool training) {
   Node *core = graph_part(graph, layer, &op_attention, "attention", seen, SOURCES + (m.core.mask >= 0), in);
   core->arg = core_arguments(graph, layer);
   if (training && core->op->train) core = core->op->train(graph, core);
-  return product(graph, layer, "", core, layer->weight[OUT_WEIGHT], layer->weight[OUT_BIAS]);
+  return product_part(graph, layer, "", core, layer->weight[OUT_WEIGHT], layer->weight[OUT_BIAS]);
 }
 
 const Op op_multihead_attention = {
