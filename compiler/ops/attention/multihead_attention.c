@@ -178,7 +178,7 @@ static const Op op_product = {.name = "attention product",
                               .lower = correlation_lower_gather};
 
 static Node *product_part(Graph *graph, const Node *layer, const char *suffix, Node *in, Weight *weight,
-                     Weight *bias) {
+                          Weight *bias) {
   Shape to = in->shape;
   to.dim[to.rank - 1] = weight->dim[0];
   Node *node = graph_part(graph, layer, &op_product, suffix, to, 1, &in);
