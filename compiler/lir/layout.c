@@ -57,12 +57,17 @@ static const Member *constants_member(Layout *layout, Part *part, const Pack *pa
   return member;
 }
 
+static void put_weight_key(Text *key, const Weight *weight) {
+  text_put(key, " %d", weight->id);
+  if (weight->whole) text_put(key, "+%" PRId64, weight->offset - weight->whole->offset);
+}
+
 static const Member *pack_member(Layout *layout, Part *part, Pack *pack, const Buf *shape) {
   if (pack->values) return constants_member(layout, part, pack, shape);
   const bool constant = pack->source.n == 0;
   Text key = {.arena = layout->arena};
   text_put(&key, "pack");
-  for (int i = 0; i < pack->source.n; i++) text_put(&key, " %" PRId64, pack->source.data[i]->offset);
+  for (int i = 0; i < pack->source.n; i++) put_weight_key(&key, pack->source.data[i]);
   Arena *scratch = arena_new();
   const Key *nest = nest_key(scratch, pack->nest, false);
   Member *first = table_find(constant ? &layout->table_of : &part->member_of, key.s), *member = first;
@@ -81,10 +86,12 @@ static const Member *pack_member(Layout *layout, Part *part, Pack *pack, const B
 }
 
 static const Member *weight_member(Layout *layout, Part *part, const Weight *weight, const Buf *shape) {
-  const char *key = arena_printf(layout->arena, "weight %" PRId64, weight->offset);
-  Member *member = table_find(&part->member_of, key);
+  Text key = {.arena = layout->arena};
+  text_put(&key, "weight");
+  put_weight_key(&key, weight);
+  Member *member = table_find(&part->member_of, key.s);
   if (member) return member;
-  member = new_member(layout, part, key, weight->name, shape);
+  member = new_member(layout, part, key.s, weight->name, shape);
   member->copy = weight;
   return member;
 }
