@@ -68,7 +68,7 @@ EXTRA_DIST += %D%/README.md %D%/long.md %D%/long.sh %D%/skips.txt %D%/identical.
   %D%/harness/bare.c %D%/harness/bare.mjs %D%/harness/cli.sh \
   %D%/harness/compiled.py %D%/harness/editor.cjs %D%/harness/folders.py %D%/harness/grammar.c \
   %D%/harness/helium.ld %D%/harness/quantized.py %D%/harness/racer.c %D%/harness/replay.c \
-  %D%/harness/samples.py %D%/harness/torch_pickle.py \
+  %D%/harness/samples.py %D%/harness/sounds.py %D%/harness/torch_pickle.py \
   %D%/harness/seed.sh %D%/harness/skips.sh %D%/harness/tap.py %D%/unit/unit.tap %D%/aware %D%/broken \
   %D%/cli %D%/diag %D%/docs %D%/embed %D%/emit \
   %D%/export %D%/fixtures %D%/fuzz %D%/golden %D%/grad %D%/import %D%/int8 %D%/lsp %D%/models \
@@ -132,7 +132,8 @@ unit_SOURCES = %D%/unit/main.c %D%/unit/suites.def %D%/unit/base.c %D%/unit/synt
   %D%/unit/runtime_exchange.c %D%/unit/runtime_pace.c %D%/unit/runtime_pictures.c %D%/unit/runtime_place.c \
   %D%/unit/runtime_place.h \
   %D%/unit/runtime_precision.c %D%/unit/runtime_program.c \
-  %D%/unit/runtime_scratch.c %D%/unit/runtime_scratch.h %D%/unit/runtime_sets.c %D%/unit/runtime_sets.h \
+  %D%/unit/runtime_scratch.c %D%/unit/runtime_scratch.h %D%/unit/runtime_sounds.c \
+  %D%/unit/runtime_sets.c %D%/unit/runtime_sets.h \
   %D%/unit/runtime_synthetic.c %D%/unit/runtime_train.c %D%/unit/runtime_truth.c \
   %D%/unit/runtime_outline.c %D%/unit/runtime_boxes.c %D%/unit/runtime_coco.c \
   %D%/unit/runtime_objects.c %D%/unit/runtime_objects.h %D%/unit/yolo.c %D%/unit/aware.c %D%/unit/quantize.c \

@@ -126,18 +126,30 @@ static void piece_check(const Reading *r, const Setting *setting, const Port *in
   diag_help(diag, "shift(pixels) moves images, as random crops of padded images do");
 }
 
+/* Of an input that has no rate. */
+static void rate_check(const Reading *r, const Setting *setting, const Port *input) {
+  if (input->node->port->rate > 0) return;
+  Diag *diag =
+      diag_report(r->s->diags, DIAG_missing_argument, setting->span, NULL,
+                  "%s is in milliseconds, but the input '%s' has no rate", setting->form->name, input->name);
+  diag_note(diag, input->span, "'%s' is declared here", input->name);
+  diag_help(diag, "the sampling rate in the declaration, as in (rate=16000)");
+}
+
 static void augment_check(const Reading *r, const Setting *setting) {
   const Port *input = r->s->graph->inputs.n ? &r->s->graph->inputs.data[0] : NULL;
   if (!input || !input->node->shape.rank) return;
   const Shape shape = input->node->shape;
   const int code = setting->form->code;
-  const bool fits = code == AUGMENT_ANY || code == AUGMENT_MIX ||
-                    (shape.rank == 3 && (code != AUGMENT_COLOR || shape.dim[2] == 3));
+  const bool sound = code == AUGMENT_SOUND || code == AUGMENT_TIME;
+  const bool fits = code == AUGMENT_ANY || code == AUGMENT_MIX || (sound && shape.rank == 2) ||
+                    (!sound && shape.rank == 3 && (code != AUGMENT_COLOR || shape.dim[2] == 3));
   if (fits) {
     if (code == AUGMENT_PIECE) piece_check(r, setting, input);
+    if (code == AUGMENT_TIME) rate_check(r, setting, input);
     return;
   }
-  const char *wanted = code == AUGMENT_COLOR ? "images of three channels" : "images";
+  const char *wanted = code == AUGMENT_COLOR ? "images of three channels" : sound ? "sound" : "images";
   Diag *diag = diag_report(r->s->diags, DIAG_wrong_shape, setting->span, NULL,
                            "%s works on %s, but the input '%s' is %s", setting->form->name, wanted,
                            input->name, shape_text(r->s->arena, shape));

@@ -25,7 +25,11 @@ static const char *const NAMES[] = {[CNN_AUGMENT_HFLIP] = "hflip",
                                     [CNN_AUGMENT_HUE] = "hue",
                                     [CNN_AUGMENT_CUTOUT] = "cutout",
                                     [CNN_AUGMENT_MIXUP] = "mixup",
-                                    [CNN_AUGMENT_CUTMIX] = "cutmix"};
+                                    [CNN_AUGMENT_CUTMIX] = "cutmix",
+                                    [CNN_AUGMENT_TIME_SHIFT] = "time_shift",
+                                    [CNN_AUGMENT_GAIN] = "gain",
+                                    [CNN_AUGMENT_BACKGROUND] = "background",
+                                    [CNN_AUGMENT_SPEED] = "speed"};
 
 static bool same_text(const char *a, const char *b) {
   while (*a && *a == *b) {
@@ -44,6 +48,9 @@ cnn_augment_kind cnn_augment_kind_of(const cnn_option *option) {
 double cnn_draw_uniform(const cnn_augmentation *a, int32_t step, uint32_t k) {
   return (double)cnn_random_uniform(a->random, (uint32_t)step * DRAWS + k);
 }
+uint32_t cnn_draw_below(const cnn_augmentation *a, int32_t step, uint32_t k, uint32_t limit) {
+  return cnn_random_below(a->random, (uint32_t)step * DRAWS + k, limit);
+}
 static double between(const cnn_augmentation *a, int32_t step, uint32_t k, double lo, double hi) {
   return lo + (hi - lo) * cnn_draw_uniform(a, step, k);
 }
@@ -51,14 +58,15 @@ static bool heads(const cnn_augmentation *a, int32_t step) {
   return cnn_random_bits(a->random, (uint32_t)step * DRAWS) >> 31;
 }
 static int32_t whole(const cnn_augmentation *a, int32_t step, uint32_t k, int32_t count) { /* 0 .. count-1 */
-  return (int32_t)cnn_random_below(a->random, (uint32_t)step * DRAWS + k, (uint32_t)count);
+  return (int32_t)cnn_draw_below(a, step, k, (uint32_t)count);
 }
 
 cnn_augmentation cnn_augment_draw(const cnn_recipe *recipe, cnn_plane plane, uint64_t seed, uint32_t epoch,
                                   uint32_t index) {
   cnn_random stream = cnn_random_stream(seed, CNN_STREAM_AUGMENT, epoch);
-  return (cnn_augmentation){recipe, plane,
-                            cnn_random_keys((uint64_t)stream.key[1] << 32 | stream.key[0], index)};
+  return (cnn_augmentation){.recipe = recipe,
+                            .plane = plane,
+                            .random = cnn_random_keys((uint64_t)stream.key[1] << 32 | stream.key[0], index)};
 }
 
 /* ---- Geometry ----
@@ -404,6 +412,12 @@ static void clip(cnn_type type, float *pixel, int64_t n) {
   for (int64_t i = 0; i < n; i++) pixel[i] = pixel[i] < low ? low : pixel[i] > high ? high : pixel[i];
 }
 
+static void swap(float **a, float **b) {
+  float *const before = *a;
+  *a = *b;
+  *b = before;
+}
+
 /* The warp of the steps from *step on, up to one of another kind or the end. */
 static Warp warp_from(const cnn_augmentation *a, int32_t *step) {
   Warp warp = NOTHING, next;
@@ -428,16 +442,16 @@ void cnn_augment_input(const cnn_augmentation *a, cnn_plane plane, cnn_type type
   values_read(type, in, now, n);
   for (;;) {
     if (memcmp(&own, &NOTHING, sizeof own) != 0) {
-      float *const before = now;
       if (warp_is_move(&own, &move))
         cnn_move_picture(&move, now, next, plane.height, plane.width, plane.channels * (int32_t)sizeof(float),
                          0);
       else resample(&own, plane, now, next);
-      now = next;
-      next = before;
+      swap(&now, &next);
     }
     if (step == a->recipe->augments) break;
-    step_values(a, step++, plane, scale, now);
+    if (cnn_augment_sound(a, step, plane, now, next)) swap(&now, &next);
+    else step_values(a, step, plane, scale, now);
+    step++;
     if (type != CNN_F32) clip(type, now, n);
     warp = warp_from(a, &step);
     own = warp_on(&warp, a->plane, plane);

@@ -19,7 +19,8 @@ libcnn_la_SOURCES += %D%/commands/asked.c %D%/commands/asked.h %D%/commands/foun
   %D%/commands/written.c %D%/commands/written.h
 libcnn_la_SOURCES += %D%/data/array.c %D%/data/batch.c %D%/data/batch.h %D%/data/csv.c %D%/data/csv.h \
   %D%/data/data.c %D%/data/data_arrays.c %D%/data/data_cifar.c %D%/data/data_classes.c %D%/data/data_csv.c \
-  %D%/data/data_folders.c %D%/data/data_idx.c %D%/data/data_synthetic.c \
+  %D%/data/data_folders.c %D%/data/data_idx.c %D%/data/data_sounds.c %D%/data/data_synthetic.c \
+  %D%/data/folders.h %D%/data/noise.c %D%/data/noise.h \
   %D%/data/data_masks.c %D%/data/export.c %D%/data/export.h %D%/data/export_coco.c %D%/data/export_coco.h \
   %D%/data/data_shapes.c %D%/data/pixels.c %D%/data/pixels.h %D%/data/shapes.c \
   %D%/data/shapes.h %D%/data/truth.c %D%/data/truth.h %D%/data/unscaled.c \

@@ -21,7 +21,8 @@ typedef enum cnn_stream { /* one seed serves several purposes, each with its own
                           CNN_STREAM_ORDER = 1, /* the order of samples in an epoch */
                           CNN_STREAM_AUGMENT,
                           CNN_STREAM_SPLIT, /* which samples are kept for validation */
-                          CNN_STREAM_DATA   /* made-up data */
+                          CNN_STREAM_DATA,  /* made-up data */
+                          CNN_STREAM_CUT    /* which part of a long recording is read */
 } cnn_stream;
 
 cnn_random cnn_random_keys(uint64_t seed, uint64_t stream); /* splitmix64 of both */
@@ -106,11 +107,20 @@ typedef struct cnn_plane {
   int32_t height, width, channels;
 } cnn_plane; /* a sequence has one row, a vector one pixel */
 
+/* Background recordings, with the rate and the channels of the input. */
+typedef struct cnn_noise {
+  const float *const *sample; /* [recordings][frames][channels] */
+  const int64_t *frames;
+  int32_t recordings;
+} cnn_noise;
+
 typedef struct cnn_augmentation { /* of one sample in one epoch */
   const cnn_recipe *recipe;
   cnn_plane
       plane; /* of the first input, whose pixels shifts and sizes count; other planes move in proportion */
   cnn_random random;
+  int32_t rate;           /* samples per second of sound, for time_shift; else 0 */
+  const cnn_noise *noise; /* for background; NULL: there is none */
 } cnn_augmentation;
 
 cnn_augmentation cnn_augment_draw(const cnn_recipe *recipe, cnn_plane plane, uint64_t seed, uint32_t epoch,
@@ -134,6 +144,7 @@ bool cnn_augment_box(const cnn_augmentation *augmentation, cnn_plane plane, cons
 bool cnn_box_cut(float box[4], float left, float top, float right, float bottom);
 /* The first step that mixes two samples, which those with boxes cannot be; -1: there is none. */
 int32_t cnn_augment_mixes(const cnn_recipe *recipe);
+bool cnn_augment_mixes_noise(const cnn_recipe *recipe); /* one of the steps is background */
 
 typedef struct cnn_move {
   int32_t down, right; /* shift in pixels */

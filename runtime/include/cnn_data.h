@@ -94,6 +94,7 @@ cnn_status cnn_data_inspect(const cnn_data *data, const cnn_inspection *inspecti
  * targets are left alone. */
 cnn_status cnn_data_sample(const cnn_data *data, cnn_part part, int64_t index, void *const input[],
                            void *const target[]);
+bool cnn_data_has_noise(const cnn_data *data); /* background recordings, for the augmentation background */
 double cnn_data_scale(
     const cnn_data *data,
     int32_t input); /* what counts as full scale of its values: 255 for pixels, 1 for arrays of floats */

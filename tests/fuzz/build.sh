@@ -8,8 +8,8 @@ readers="status file json archive safetensors npz zip pickle torch notes classes
 sets="listing target array data data_arrays data_cifar csv data_csv data_classes data_folders data_idx
   data_synthetic data_masks data_shapes pixels shapes pictures similar image image_png image_jpeg image_webp
   image_exif feed inspect threads unicode memory boxes coco data_coco voc data_voc yolo data_yolo outline
-  truth sound"
-core="random resample augment scalar"
+  truth sound noise data_sounds"
+core="random resample augment augment_sound scalar"
 
 cores() { for name in $core; do printf '%s ' "$top/runtime/core/$name.c"; done; }
 hosted() { for name in "$@"; do printf '%s ' "$top"/runtime/hosted/*/"$name.c"; done; }

@@ -1,49 +1,11 @@
 # sound_data.py: the cases of sound_data.tap.
 # SPDX-License-Identifier: Apache-2.0
-import math, os, struct
+import math, os
 from folders import exits, png
+from sounds import FLOAT, PCM, net, numbers, wav
 from tap import check, finish, start
 
 start("sound")
-PCM, FLOAT = 1, 3
-
-
-def coded(value, bits, tag):
-    if tag == FLOAT:
-        return struct.pack("<f" if bits == 32 else "<d", value)
-    if bits == 8:
-        return bytes([max(0, min(255, round(value * 128) + 128))])
-    top = 1 << (bits - 1)
-    return max(-top, min(top - 1, round(value * top))).to_bytes(bits // 8, "little", signed=True)
-
-
-def wav(path, frames, rate, bits=16, tag=PCM):
-    """frames: a list of tuples, one number per channel. A chunk of odd size precedes the samples."""
-    channels = len(frames[0])
-    body = b"".join(coded(value, bits, tag) for frame in frames for value in frame)
-    size = channels * bits // 8
-    form = struct.pack("<IHHIIHH", 16, tag, channels, rate, rate * size, size, bits)
-    rest = b"WAVELIST" + struct.pack("<I", 3) + b"abc\0fmt " + form + b"data"
-    rest += struct.pack("<I", len(body)) + body
-    os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
-    with open(path, "wb") as file:
-        file.write(b"RIFF" + struct.pack("<I", len(rest)) + rest)
-
-
-def net(name, text):
-    with open(name + ".cnn", "w") as file:
-        file.write(text)
-    exits(0, f"{name} is built", os.environ["CNNC"], name + ".cnn", "-O1", "-o", name)
-
-
-def numbers(path):
-    """The floats of an .npy file."""
-    with open(path, "rb") as file:
-        content = file.read()
-    start = 10 + struct.unpack("<H", content[8:10])[0]
-    return struct.unpack(f"<{(len(content) - start) // 4}f", content[start:])
-
-
 net("echo", "net echo {\n    input samples: 6x1 (rate=8000)\n    multiply(1)\n}\n")
 net("whole", "net whole {\n    input samples: 6x1 as i16 (rate=8000)\n    multiply(1)\n}\n")
 net("wide", "net wide {\n    input samples: 800x1 (rate=8000)\n    multiply(1)\n}\n")
@@ -75,6 +37,25 @@ for rate in (4000, 11025, 44100):
     error = max(abs(y - 0.5 * math.sin(2 * math.pi * 300 * t / 8000))
                 for t, y in enumerate(numbers("y.npy")) if 50 <= t < 750)
     check(error < 0.01, f"{rate} Hz: the tone at 8000", str(error))
+
+# ---- other rates: the numbers of torchaudio.functional.resample
+net("forty", "net forty {\n    input samples: 30x1 (rate=8000)\n    multiply(1)\n}\n")
+SOURCE = [0.5 * math.sin(0.37 * i * i % 7) + 0.2 * math.cos(i) for i in range(40)]
+RESAMPLED = {
+    16000: [0.243323, 0.147939, -0.093903, 0.170041, 0.049794, 0.290573, -0.003598, 0.174029, -0.208534,
+            0.528284, 0.45078, -0.230679, 0.18514, -0.154504, -0.259506, -0.221529, 0.182523, -0.239334,
+            -0.150696, 0.536591],
+    11025: [0.133235, 0.443674, -0.125741, -0.18044, 0.429238, -0.186575, 0.190126, 0.345827, 0.066595,
+            -0.080771, 0.433141, -0.337635, -0.016357, 0.575307, 0.47029, 0.37605, -0.398502, 0.101623,
+            0.24286, -0.30799, -0.251457, -0.157946, -0.330141, 0.274693, -0.027355, -0.249834, -0.371039,
+            0.545763, 0.381186, 0.008276],
+}
+for rate, expected in RESAMPLED.items():
+    wav("source.wav", [(x,) for x in SOURCE], rate, 32, FLOAT)
+    exits(0, f"{rate} to 8000", "./forty", "predict", "source.wav", "--out", "y.npy")
+    error = max(abs(a - b) for a, b in zip(numbers("y.npy"), expected))
+    check(error < 2e-6, f"{rate} to 8000: the numbers of torchaudio", str(error))
+
 # ---- damaged files
 with open("exact.wav", "rb") as file:
     content = file.read()

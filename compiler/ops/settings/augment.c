@@ -28,6 +28,17 @@ static const Param alpha_params[] = {
     {"alpha", PARAM_NUMBER, NULL, "parameter of the beta distribution of the mixing ratio", 1e-6, 1e6, NULL},
     {0}};
 
+static const Param time_shift_params[] = {
+    {"milliseconds", PARAM_NUMBER, NULL, "largest shift in both directions", 0, 1e6, NULL}, {0}};
+static const Param gain_params[] = {
+    {"range", PARAM_RANGE, NULL, "smallest..largest gain in dB", -200, 200, NULL}, {0}};
+static const Param background_params[] = {
+    {"snr", PARAM_RANGE, NULL, "smallest..largest signal-to-noise ratio in dB", -200, 200, NULL},
+    {"share", PARAM_NUMBER, "0.8", "fraction of the samples that get noise", 0, 1, NULL},
+    {0}};
+static const Param speed_params[] = {{"range", PARAM_RANGE, NULL, "smallest..largest factor", 0.1, 10, NULL},
+                                     {0}};
+
 static const Form hflip = {"hflip", "random horizontal flip, with probability 1/2", none, AUGMENT_PICTURE};
 static const Form vflip = {"vflip", "random vertical flip, with probability 1/2", none, AUGMENT_PICTURE};
 static const Form shift = {"shift", "random shift by some pixels", shift_params, AUGMENT_PICTURE};
@@ -51,6 +62,15 @@ static const Form cutmix = {"cutmix",
                             "pastes a region of another sample, and mixes the targets (Yun et al., 2019)",
                             alpha_params, AUGMENT_MIX_PICTURE};
 
-const Form *const augment_table[] = {&hflip,    &vflip,  &shift,  &rotate, &zoom,         &brightness,
-                                     &contrast, &cutout, &noise,  &crop,   &resized_crop, &saturation,
-                                     &hue,      &mixup,  &cutmix, NULL};
+static const Form time_shift = {"time_shift", "random shift in time; silence follows", time_shift_params,
+                                AUGMENT_TIME};
+static const Form gain = {"gain", "random change of loudness", gain_params, AUGMENT_SOUND};
+static const Form background = {"background",
+                                "mixes in background noise, from the WAV files of _background_noise_",
+                                background_params, AUGMENT_SOUND};
+static const Form speed = {"speed", "random change of speed, and of pitch, about the middle", speed_params,
+                           AUGMENT_SOUND};
+
+const Form *const augment_table[] = {
+    &hflip,        &vflip,      &shift, &rotate, &zoom,   &brightness, &contrast, &cutout,     &noise, &crop,
+    &resized_crop, &saturation, &hue,   &mixup,  &cutmix, &time_shift, &gain,     &background, &speed, NULL};

@@ -15,6 +15,8 @@ typedef enum AugmentCode {
   AUGMENT_PICTURE,     /* the first input is a picture */
   AUGMENT_MIX_PICTURE, /* the same, of two samples */
   AUGMENT_COLOR,       /* a picture of three channels */
+  AUGMENT_SOUND,       /* the first input is a sequence */
+  AUGMENT_TIME,        /* the same with a rate: it has an argument in milliseconds */
   AUGMENT_PIECE,       /* a picture that is not smaller than the size, its first argument */
 } AugmentCode;
 

@@ -167,7 +167,7 @@ cnn_status cnn_inputs_sample(const cnn_inputs *inputs, int64_t index, void *cons
     status = cnn_image_feed(&inputs->image, &network->input[0], inputs->fit, input[0]);
     return status.code == CNN_OK ? status : cnn_failure(status.code, "%s: %s", inputs->path, status.message);
   }
-  if (inputs->sound) return cnn_sound_feed(inputs->sound, inputs->path, &network->input[0], input[0]);
+  if (inputs->sound) return cnn_sound_feed(inputs->sound, inputs->path, &network->input[0], -1, input[0]);
   if (inputs->rows) return inputs->rows->kind->read(inputs->rows, POOL_TRAIN, index, input, NULL);
   for (int32_t i = 0; i < network->inputs && status.code == CNN_OK; i++)
     status =

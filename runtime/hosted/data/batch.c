@@ -124,10 +124,11 @@ static cnn_status objects_read(cnn_reader *reader, const cnn_data *data, cnn_par
   return status;
 }
 
-/* A sample as the data set gives it. */
-static cnn_status raw_read(cnn_reader *reader, const cnn_data *data, cnn_part part, int64_t index) {
+/* A sample as the data set gives it; place: see cnn_data_cut. */
+static cnn_status raw_read(cnn_reader *reader, const cnn_data *data, cnn_part part, int64_t index,
+                           double place) {
   if (reader->network->truth_objects == 0)
-    return cnn_data_sample(data, part, index, reader->raw.input, reader->raw.target);
+    return cnn_data_cut(data, part, index, place, reader->raw.input, reader->raw.target);
   const cnn_status status = objects_read(reader, data, part, index);
   if (status.code == CNN_OK) record_put(reader, &reader->raw);
   return status;
@@ -158,7 +159,7 @@ static void put_sample(cnn_batch *batch, int32_t slot, const cnn_parts *sample) 
 
 cnn_status cnn_batch_read(cnn_batch *batch, cnn_reader *reader, int32_t slot, const cnn_data *data,
                           cnn_part part, int64_t index) {
-  const cnn_status status = raw_read(reader, data, part, index);
+  const cnn_status status = raw_read(reader, data, part, index, -1);
   if (status.code == CNN_OK) put_sample(batch, slot, &reader->raw);
   return status;
 }
@@ -176,15 +177,27 @@ static cnn_plane target_plane(const cnn_network *network, int32_t o) {
 }
 
 static cnn_augmentation augmentation_of(const cnn_reader *reader, const cnn_course *course, int64_t at) {
-  return cnn_augment_draw(course->recipe, plane_of(&reader->network->input[0]), course->recipe->seed,
-                          (uint32_t)course->epoch, (uint32_t)index_of(course, at));
+  const cnn_port *port = &reader->network->input[0];
+  cnn_augmentation drawn = cnn_augment_draw(course->recipe, plane_of(port), course->recipe->seed,
+                                            (uint32_t)course->epoch, (uint32_t)index_of(course, at));
+  drawn.rate = port->rate;
+  drawn.noise = course->data->noise;
+  return drawn;
+}
+
+/* Where a recording of the course is cut: from numbers of its own, so that augmentations keep theirs. */
+static double place_of(const cnn_course *course, int64_t at) {
+  if (!course->cuts) return -1;
+  const cnn_random stream = cnn_random_stream(course->recipe->seed, CNN_STREAM_CUT, (uint32_t)course->epoch);
+  return (double)cnn_random_bits(stream, (uint32_t)index_of(course, at)) * 0x1p-32;
 }
 
 /* Reads a sample of the course and augments it by itself. */
 static cnn_status read_augmented(cnn_reader *reader, const cnn_course *course, int64_t at,
                                  const cnn_parts *out) {
   const cnn_network *network = reader->network;
-  cnn_status status = raw_read(reader, course->data, course->from, index_of(course, at));
+  cnn_status status =
+      raw_read(reader, course->data, course->from, index_of(course, at), place_of(course, at));
   if (status.code != CNN_OK) return status;
   const cnn_augmentation augmentation = augmentation_of(reader, course, at);
   for (int32_t i = 0; i < network->inputs; i++) {
@@ -220,8 +233,12 @@ static void mix_parts(const cnn_reader *reader, const cnn_mix *mix) {
 
 cnn_status cnn_batch_take(cnn_batch *batch, cnn_reader *reader, int32_t slot, const cnn_course *course,
                           int64_t at) {
-  if (!course->augment)
-    return cnn_batch_read(batch, reader, slot, course->data, course->from, index_of(course, at));
+  if (!course->augment) {
+    const cnn_status read =
+        raw_read(reader, course->data, course->from, index_of(course, at), place_of(course, at));
+    if (read.code == CNN_OK) put_sample(batch, slot, &reader->raw);
+    return read;
+  }
   cnn_status status = read_augmented(reader, course, at, &reader->own);
   const cnn_augmentation augmentation = augmentation_of(reader, course, at);
   for (int32_t step = 0; step < course->recipe->augments && status.code == CNN_OK; step++) {

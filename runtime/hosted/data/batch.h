@@ -38,6 +38,7 @@ typedef struct cnn_course {
   void (*share)(const void *context, int64_t count, int64_t *from, int64_t *to);
   const void *context;
   bool augment;
+  bool cuts; /* of recordings that are longer than the input a random part is read, not the middle */
 } cnn_course;
 
 bool cnn_batch_open(cnn_batch *batch, const cnn_network *network, int32_t capacity,

@@ -193,8 +193,8 @@ static bool boxes_takes(const cnn_data *data, const char *below) {
          (strchr(below, '/') && (cnn_image_named(below) || ends(below, ".txt") || ends(below, ".xml")));
 }
 
-static const DataKind boxes = {cnn_pixels_read, NULL,          boxes_close, NULL,
-                               boxes_files,     boxes_inspect, boxes_takes, boxes_truth};
+static const DataKind boxes = {cnn_pixels_read, NULL,        boxes_close, NULL, boxes_files,
+                               boxes_inspect,   boxes_takes, boxes_truth, NULL};
 
 cnn_status cnn_boxes_begin(cnn_data *data, const char *title) {
   BoxesSet *set = calloc(1, sizeof *set);

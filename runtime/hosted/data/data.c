@@ -311,8 +311,8 @@ static cnn_status sample_check(const cnn_data *data, int pool, int64_t place, vo
   return status;
 }
 
-cnn_status cnn_data_sample(const cnn_data *data, cnn_part part, int64_t index, void *const input[],
-                           void *const target[]) {
+cnn_status cnn_data_cut(const cnn_data *data, cnn_part part, int64_t index, double cut, void *const input[],
+                        void *const target[]) {
   int pool;
   int64_t place;
   if (!cnn_data_locate(data, part, index, &pool, &place))
@@ -320,8 +320,14 @@ cnn_status cnn_data_sample(const cnn_data *data, cnn_part part, int64_t index, v
   for (int32_t o = 0; target && o < cnn_ports(data->network); o++)
     if (target[o] && cnn_target_optional(data, o)) /* all bits set: class -1, which is ignored */
       memset(target[o], 0xFF, (size_t)cnn_port_targets(&data->network->output[o]) * sizeof(int32_t));
-  cnn_status status = data->kind->read(data, pool, place, input, target);
+  cnn_status status = data->kind->cut ? data->kind->cut(data, pool, place, cut, input, target)
+                                      : data->kind->read(data, pool, place, input, target);
   return status.code == CNN_OK ? sample_check(data, pool, place, input, target) : status;
+}
+
+cnn_status cnn_data_sample(const cnn_data *data, cnn_part part, int64_t index, void *const input[],
+                           void *const target[]) {
+  return cnn_data_cut(data, part, index, -1, input, target);
 }
 
 cnn_status cnn_data_truth(const cnn_data *data, cnn_part part, int64_t index, cnn_image *image,
@@ -334,6 +340,8 @@ cnn_status cnn_data_truth(const cnn_data *data, cnn_part part, int64_t index, cn
     return cnn_failure(CNN_BAD_ARGUMENT, "%s: there is no sample %lld", data->path, (long long)index);
   return data->kind->truth(data, pool, place, image, truth);
 }
+
+bool cnn_data_has_noise(const cnn_data *data) { return data->noise != NULL; }
 
 double cnn_data_scale(const cnn_data *data, int32_t input) {
   const bool unit =

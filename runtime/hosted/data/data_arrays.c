@@ -273,8 +273,8 @@ static void array_files(const cnn_data *data, cnn_each_file *each, void *context
   each(context, data->path);
 }
 
-static const DataKind arrays = {array_sample, array_label, array_close, array_unit,
-                                array_files,  NULL,        NULL,        NULL};
+static const DataKind arrays = {array_sample, array_label, array_close, array_unit, array_files,
+                                NULL,         NULL,        NULL,        NULL};
 
 /* Whether a file is a zip, whatever its name. */
 static cnn_status zip_look(const char *path, bool *zip) {

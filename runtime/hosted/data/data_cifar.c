@@ -66,7 +66,8 @@ static void cifar_files(const cnn_data *data, cnn_each_file *each, void *context
   if (set->names) each(context, set->names);
 }
 
-static const DataKind cifar = {cifar_read, cifar_label, cifar_close, NULL, cifar_files, NULL, NULL, NULL};
+static const DataKind cifar = {cifar_read, cifar_label, cifar_close, NULL, cifar_files,
+                               NULL,       NULL,        NULL,        NULL};
 
 static cnn_status file_add(cnn_data *data, CifarSet *set, const char *directory, const char *name, int pool) {
   char *path = cnn_path_join(directory, name);

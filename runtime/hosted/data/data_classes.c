@@ -37,6 +37,11 @@ static int32_t stranger(const cnn_network *network, char *const *folder, int32_t
   return f;
 }
 
+/* The class of sounds whose folder is no label: that of the label "unknown"; -1: there is none. */
+static int32_t unknown_class(const cnn_data *data) {
+  return data->sounds && has_labels(data) ? cnn_label_find(data->network, "unknown") : -1;
+}
+
 /* Numbers are classes if each names another one that the net has, and no label says otherwise. */
 static bool are_numbers(const cnn_data *data, char *const *folder, int32_t folders) {
   const cnn_network *network = data->network;
@@ -145,8 +150,8 @@ static cnn_status by_label(cnn_data *data, char *const *folder, int32_t folders,
   const cnn_network *network = data->network;
   cnn_status status = names_make(data, network->labels);
   for (int32_t f = 0; f < folders; f++) {
-    const int32_t c = cnn_label_find(network, folder[f]);
-    class_of[f] = c >= 0 ? c : (int32_t)number_of(folder[f]);
+    const int32_t c = cnn_label_find(network, folder[f]), unknown = unknown_class(data);
+    class_of[f] = c >= 0 ? c : unknown >= 0 ? unknown : (int32_t)number_of(folder[f]);
   }
   for (int32_t c = 0; c < network->labels && status.code == CNN_OK; c++)
     if (!class_name_set(data, c, network->label[c])) status = cnn_data_no_memory(data);
@@ -223,11 +228,26 @@ static void check_text(cnn_data *data) {
   free(note);
 }
 
+/* The folders of which all sounds are "unknown". */
+static void unknown_note(cnn_data *data, char *const *folder, int32_t folders) {
+  const char **name = calloc((size_t)folders + 1, sizeof *name);
+  int32_t count = 0;
+  char list[LIST];
+  for (int32_t f = 0; name && f < folders; f++)
+    if (cnn_label_find(data->network, folder[f]) < 0) name[count++] = folder[f];
+  if (count > 0)
+    cnn_data_note(data, "%d folder%s whose name%s no label count as 'unknown': %s", (int)count,
+                  count == 1 ? "" : "s", count == 1 ? " is" : "s are",
+                  cnn_classes_list(name, count, list, sizeof list));
+  free(name);
+}
+
 cnn_status cnn_folders_name(cnn_data *data, char *const *folder, int32_t folders, int32_t *class_of) {
   const int32_t strange = has_labels(data) ? stranger(data->network, folder, folders) : folders;
   const bool labeled = has_labels(data);
-  const bool numbers = (!labeled || strange < folders) && are_numbers(data, folder, folders);
-  if (labeled && strange < folders && !numbers) return refuse(data, folder, folders);
+  const bool unknown = unknown_class(data) >= 0;
+  const bool numbers = (!labeled || (strange < folders && !unknown)) && are_numbers(data, folder, folders);
+  if (labeled && strange < folders && !numbers && !unknown) return refuse(data, folder, folders);
   cnn_status status = (labeled ? by_label : numbers ? by_number : by_order)(data, folder, folders, class_of);
   if (status.code == CNN_OK) status = cnn_labels_fit(data, data->path);
   if (status.code != CNN_OK) return status;
@@ -236,6 +256,7 @@ cnn_status cnn_folders_name(cnn_data *data, char *const *folder, int32_t folders
   char list[LIST];
   if (numbers)
     cnn_data_note(data, "the folders are named by numbers, which are the numbers of their classes");
+  if (unknown) unknown_note(data, folder, folders);
   if (!labeled && !numbers) return folders < classes ? few_folders(data, folders, classes) : status;
   if (without_folder(data, class_of, folders, list, sizeof list) > 0)
     cnn_data_note(data, "no folder for %s", list);

@@ -478,7 +478,8 @@ static bool csv_takes(const cnn_data *data, const char *below) {
   return cnn_csv_is_part(below);
 }
 
-static const DataKind tables = {csv_read, csv_label, csv_close, csv_unit, csv_files, NULL, csv_takes, NULL};
+static const DataKind tables = {csv_read, csv_label, csv_close, csv_unit, csv_files,
+                                NULL,     csv_takes, NULL,      NULL};
 
 bool cnn_data_is_csv(const cnn_data *data) { return data->kind == &tables; }
 

@@ -2,47 +2,17 @@
  * is all training. data_classes.c says which class a folder is. The samples of the classes take turns, so
  * that the first N of a part have all of them. */
 // SPDX-License-Identifier: MIT-0
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include "hosted/base/unicode.h"
 #include "hosted/weights/classes.h"
-#include "hosted/data/dataset.h"
 #include "hosted/data/image.h"
-#include "hosted/data/pictures.h"
+#include "hosted/data/folders.h"
 #include "hosted/data/sound.h"
 
-typedef struct Picture {
-  char *path;
-  int32_t folder;
-  int32_t turn;
-} Picture; /* turn: its place in its folder */
 enum { ABSENT, COMING, PRESENT };
-typedef struct Kept {
-  unsigned char *input;
-  atomic_uchar *state;
-  int64_t count;
-} Kept; /* the first images, as net inputs, after they have been read */
-typedef struct Pool {
-  Picture *picture;
-  int64_t count;
-  Kept kept;
-  bool there; /* the set has a folder for it */
-} Pool;
-typedef struct Folders {
-  Pool pool[POOLS];
-  int32_t *class_of; /* [folder] */
-  char **name;       /* composed: see unicode.h */
-  uint8_t *pools;    /* [folder] a bit a pool that has it */
-  int32_t names;
-  bool parts;            /* the classes are in folders for the parts */
-  cnn_gathered gathered; /* while the set is opened */
-  cnn_skipped skipped;   /* files in class folders that are neither images nor WAV files */
-  cnn_skipped loose;     /* images outside of such folders */
-  bool all_kept;         /* all images for training and validation have a place in memory */
-} Folders;
 
 static const char *const part_names[POOLS][8] = {
     {"train", "training", "trainset", "train_set", "training_set"},
@@ -69,7 +39,7 @@ static bool pictures_take(Pool *pool, cnn_pictures *pictures, int32_t folder) {
   for (int64_t i = 0, turn = 0; i < pictures->count; i++) {
     cnn_picture *picture = &pictures->picture[i];
     if (picture->again) continue;
-    moved[pool->count++] = (Picture){picture->path, folder, (int32_t)turn++};
+    moved[pool->count++] = (Picture){.path = picture->path, .folder = folder, .turn = (int32_t)turn++};
     picture->path = NULL;
   }
   return true;
@@ -85,8 +55,7 @@ static cnn_status found_take(cnn_data *data, Folders *set) {
   return status;
 }
 
-/* Another name; the set owns it from then on. */
-static bool name_add(Folders *set, char *name) {
+bool cnn_folders_name_add(Folders *set, char *name) {
   char **moved = realloc(set->name, sizeof *moved * (size_t)(set->names + 1));
   if (moved) set->name = moved;
   uint8_t *pools = realloc(set->pools, (size_t)set->names + 1);
@@ -103,7 +72,7 @@ static cnn_status folder_number(cnn_data *data, Folders *set, int pool, const ch
   char *composed = cnn_composed(name);
   int32_t f = 0;
   while (composed && f < set->names && strcmp(set->name[f], composed) != 0) f++;
-  if (!composed || (f == set->names && !name_add(set, composed))) {
+  if (!composed || (f == set->names && !cnn_folders_name_add(set, composed))) {
     free(composed);
     return cnn_data_no_memory(data);
   }
@@ -129,13 +98,14 @@ static cnn_status empty_folder(const char *path, const cnn_pictures *pictures) {
                      path, pictures->sounds ? " or WAV file" : "", pictures->skipped.first);
 }
 
+static bool reads_sounds(const cnn_data *data) { return data->network->input[0].rank == 2; }
+
 /* A folder of a class. */
 static cnn_status folder_collect(cnn_data *data, Folders *set, int pool, const char *path, const char *name,
                                  bool linked, cnn_status *empty) {
   cnn_pictures pictures;
-  const bool sounds = data->network->input[0].rank == 2;
-  cnn_status status =
-      sounds ? cnn_sounds_collect(&pictures, path, linked) : cnn_pictures_collect(&pictures, path, linked);
+  cnn_status status = reads_sounds(data) ? cnn_sounds_collect(&pictures, path, linked)
+                                         : cnn_pictures_collect(&pictures, path, linked);
   if (status.code != CNN_OK) return status;
   if (pictures.count == 0) {
     if (empty->code == CNN_OK && pictures.again.count == 0) *empty = empty_folder(path, &pictures);
@@ -151,6 +121,10 @@ static cnn_status folder_collect(cnn_data *data, Folders *set, int pool, const c
   return status;
 }
 
+static bool is_background(const cnn_data *data, const Entry *entry) {
+  return entry->directory && reads_sounds(data) && cnn_sounds_background(entry->name);
+}
+
 /* A directory of classes; `linked`: a link leads to it. `empty` is the error of the first one that has
  * no image. */
 static cnn_status pool_collect(cnn_data *data, Folders *set, int pool, const Listing *listing, bool linked,
@@ -161,7 +135,8 @@ static cnn_status pool_collect(cnn_data *data, Folders *set, int pool, const Lis
     if (!entry->directory && !cnn_image_named(entry->name)) continue;
     char *path = cnn_path_join(listing->path, entry->name);
     if (!path) return cnn_data_no_memory(data);
-    if (entry->directory)
+    if (is_background(data, entry)) status = cnn_sounds_background_add(set, path, linked || entry->linked);
+    else if (entry->directory)
       status = folder_collect(data, set, pool, path, entry->name, linked || entry->linked, empty);
     else cnn_skipped_add(&set->loose, &(cnn_skipped){1, path});
     if (entry->directory || set->loose.first != path) free(path);
@@ -214,15 +189,26 @@ static void keep(Kept *kept, int64_t index, const void *input, size_t bytes) {
   atomic_store_explicit(&kept->state[index], PRESENT, memory_order_release);
 }
 
-static cnn_status sample_read(const cnn_data *data, const char *path, void *input) {
+/* place: see DataKind. *whole: the place does not matter. */
+static cnn_status sound_read(const cnn_data *data, const Picture *picture, double place, void *input,
+                             bool *whole) {
   const cnn_port *port = &data->network->input[0];
-  if (cnn_sound_named(path)) {
-    cnn_sound sound;
-    cnn_status status = cnn_sound_read(&sound, path);
-    if (status.code == CNN_OK) status = cnn_sound_feed(&sound, path, port, input);
-    cnn_sound_free(&sound);
-    return status;
+  const Folders *set = data->set;
+  *whole = false;
+  if (picture->silence > 0) {
+    cnn_noise_feed(&set->noise, picture->silence - 1, place < 0 ? picture->place : place, port, input);
+    return cnn_success();
   }
+  cnn_sound sound;
+  cnn_status status = cnn_sound_read(&sound, picture->path);
+  if (status.code == CNN_OK) status = cnn_sound_feed(&sound, picture->path, port, place, input);
+  *whole = sound.frames <= port->dim[0];
+  cnn_sound_free(&sound);
+  return status;
+}
+
+static cnn_status image_read(const cnn_data *data, const char *path, void *input) {
+  const cnn_port *port = &data->network->input[0];
   cnn_image image;
   cnn_status status = cnn_image_read(&image, path);
   if (status.code != CNN_OK) return status;
@@ -231,21 +217,28 @@ static cnn_status sample_read(const cnn_data *data, const char *path, void *inpu
   return status.code == CNN_OK ? status : cnn_failure(status.code, "%s: %s", path, status.message);
 }
 
-static cnn_status folder_read(const cnn_data *data, int pool, int64_t index, void *const input[],
-                              void *const target[]) {
+static cnn_status folder_cut(const cnn_data *data, int pool, int64_t index, double place, void *const input[],
+                             void *const target[]) {
   Folders *set = data->set;
   Kept *kept = &set->pool[pool].kept;
-  const char *path = set->pool[pool].picture[index].path;
+  const Picture *picture = &set->pool[pool].picture[index];
   int32_t label = 0;
+  bool whole = true;
   folder_label(data, pool, index, &label);
   cnn_label_store(data, label, target);
   if (index < kept->count && atomic_load_explicit(&kept->state[index], memory_order_acquire) == PRESENT) {
     memcpy(input[0], kept->input + (size_t)index * input_bytes(data), input_bytes(data));
     return cnn_success();
   }
-  cnn_status status = sample_read(data, path, input[0]);
-  if (status.code == CNN_OK) keep(kept, index, input[0], input_bytes(data));
+  cnn_status status = cnn_sound_named(picture->path) ? sound_read(data, picture, place, input[0], &whole)
+                                                     : image_read(data, picture->path, input[0]);
+  if (status.code == CNN_OK && whole) keep(kept, index, input[0], input_bytes(data));
   return status;
+}
+
+static cnn_status folder_read(const cnn_data *data, int pool, int64_t index, void *const input[],
+                              void *const target[]) {
+  return folder_cut(data, pool, index, -1, input, target);
 }
 
 /* Has the set WAV files? Their full scale is 1. */
@@ -257,7 +250,7 @@ static bool has_sounds(const Folders *set) {
 
 static bool folder_unit(const cnn_data *data, int32_t input) {
   (void)input;
-  return has_sounds(data->set);
+  return data->sounds;
 }
 
 /* Images that stay in memory are decoded once anyway. So are those for an input that is not an image, for
@@ -283,6 +276,8 @@ static void folder_close(cnn_data *data) {
   free(set->pools);
   free(set->class_of);
   cnn_gathered_free(&set->gathered);
+  cnn_pictures_free(&set->background);
+  cnn_noise_close(&set->noise);
   free(set->skipped.first);
   free(set->loose.first);
   free(set);
@@ -293,6 +288,7 @@ static void folder_files(const cnn_data *data, cnn_each_file *each, void *contex
   for (int p = 0; p < POOLS; p++) {
     for (int64_t i = 0; i < set->pool[p].count; i++) each(context, set->pool[p].picture[i].path);
   }
+  for (int64_t i = 0; i < set->background.count; i++) each(context, set->background.picture[i].path);
 }
 
 /* Files in hidden folders are not listed. A table in the directory itself would be the set from then on. */
@@ -305,8 +301,8 @@ static bool folder_takes(const cnn_data *data, const char *below) {
   return !set->parts || cnn_data_part_of(first) != POOLS;
 }
 
-static const DataKind folders = {folder_read,  folder_label,   folder_close, folder_unit,
-                                 folder_files, folder_inspect, folder_takes, NULL};
+static const DataKind folders = {folder_read,    folder_label, folder_close, folder_unit, folder_files,
+                                 folder_inspect, folder_takes, NULL,         folder_cut};
 
 /* ---- Parts */
 
@@ -340,12 +336,25 @@ static void others_note(cnn_data *data, const Folders *set, const Listing *listi
     const Entry *entry = &listing->entry[i];
     int pool = cnn_data_part_of(entry->name);
     if (!entry->directory || (pool != POOLS && set->pool[pool].there)) continue;
+    if (is_background(data, entry)) continue;
     char *path = cnn_path_join(listing->path, entry->name);
     cnn_data_note(data, "%s is not read: %s", path ? path : entry->name,
                   pool == POOLS ? "the parts of a set are train, val and test"
                                 : "there are no folders of classes in it");
     free(path);
   }
+}
+
+/* Background recordings next to the parts. */
+static cnn_status background_collect(cnn_data *data, Folders *set, const Listing *listing) {
+  cnn_status status = cnn_success();
+  for (int32_t i = 0; i < listing->count && status.code == CNN_OK; i++) {
+    if (!is_background(data, &listing->entry[i])) continue;
+    char *path = cnn_path_join(listing->path, listing->entry[i].name);
+    status = path ? cnn_sounds_background_add(set, path, listing->entry[i].linked) : cnn_data_no_memory(data);
+    free(path);
+  }
+  return status;
 }
 
 /* A directory with train/, val/ or test/ in it has parts; then nothing else counts. */
@@ -362,7 +371,7 @@ static cnn_status parts_collect(cnn_data *data, Folders *set, const Listing *lis
   if (status.code != CNN_OK) return status;
   if (!set->parts) return pool_collect(data, set, POOL_TRAIN, listing, false, empty);
   others_note(data, set, listing);
-  return status;
+  return background_collect(data, set, listing);
 }
 
 /* Images in the directory itself, for which no class is wanted. */
@@ -423,7 +432,7 @@ static void set_note(cnn_data *data, const Folders *set) {
   for (int p = 0; p < POOLS; p++)
     if (set->pool[p].count > 0) part_note(data, set, p);
   if (skipped->count == 1)
-    cnn_data_note(data, "skipped 1 file that is not %s %s (first: %s)", has_sounds(set) ? "a" : "an",
+    cnn_data_note(data, "skipped 1 file that is not %s %s (first: %s)", data->sounds ? "a" : "an",
                   data->file_kind, skipped->first);
   else if (skipped->count > 1)
     cnn_data_note(data, "skipped %lld files that are not %ss (first: %s)", (long long)skipped->count,
@@ -477,6 +486,7 @@ static cnn_status bad_skip(cnn_data *data, Folders *set) {
     status = cnn_failure(CNN_BAD_FORMAT, "%s: none of its %ss can be read; the first that was skipped: %s",
                          data->path, data->file_kind, first);
   cnn_bad_note(data, left_out, first);
+  cnn_bad_note(data, set->bad_noise.count, set->bad_noise.first);
   return status;
 }
 
@@ -491,28 +501,32 @@ cnn_status cnn_data_open_folders(cnn_data *data, const Listing *listing) {
   if (status.code == CNN_OK && set->names == 0 && set->loose.count > 0) status = classless(data, set);
   if (status.code != CNN_OK) return status;
   int64_t pictures = 0;
-  for (int p = 0; p < POOLS; p++) pictures += data->pool[p] = set->pool[p].count;
+  for (int p = 0; p < POOLS; p++) pictures += set->pool[p].count;
   if (pictures == 0) { /* not ours, after all */
     folder_close(data);
     data->kind = NULL;
     return status;
   }
   if (empty.code != CNN_OK && set->names > 0) return empty;
-  const bool sounds = has_sounds(set);
+  const bool sounds = data->sounds = has_sounds(set);
   if (sounds) data->title = "folders of sounds";
   if (sounds) data->file_kind = "WAV file";
   if (data->network->inputs != 1)
     return cnn_failure(CNN_MISMATCH, "%s: %s %s is one input, the net has %d", data->path,
                        sounds ? "a" : "an", data->file_kind, data->network->inputs);
   status = folders_join(data, set);
+  if (status.code == CNN_OK && sounds) status = cnn_sound_fits(data->path, &data->network->input[0]);
+  if (status.code == CNN_OK && sounds) status = cnn_sounds_lists(data, set);
+  if (status.code == CNN_OK && sounds) status = cnn_sounds_noise_open(data, set);
+  if (status.code == CNN_OK) status = classes_find(data, set);
+  if (status.code == CNN_OK && sounds) status = cnn_sounds_silence_add(data, set);
   if (status.code != CNN_OK) return status;
   for (int p = 0; p < POOLS; p++) {
     Pool *pool = &set->pool[p];
+    data->pool[p] = pool->count;
     if (pool->count > 0) qsort(pool->picture, (size_t)pool->count, sizeof *pool->picture, picture_order);
   }
-  status = classes_find(data, set);
-  if (status.code == CNN_OK && sounds) status = cnn_sound_fits(data->path, &data->network->input[0]);
-  else if (status.code == CNN_OK) status = cnn_image_fits(data->path, 0, 0, 3, &data->network->input[0]);
+  if (!sounds) status = cnn_image_fits(data->path, 0, 0, 3, &data->network->input[0]);
   if (status.code == CNN_OK && data->options.skip_bad) status = bad_skip(data, set);
   if (status.code != CNN_OK) return status;
   set_note(data, set);

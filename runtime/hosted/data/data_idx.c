@@ -179,7 +179,8 @@ static void idx_paths(const cnn_data *data, cnn_each_file *each, void *context) 
   }
 }
 
-static const DataKind idx_files = {idx_read, idx_label, idx_set_close, NULL, idx_paths, NULL, NULL, NULL};
+static const DataKind idx_files = {idx_read, idx_label, idx_set_close, NULL, idx_paths,
+                                   NULL,     NULL,      NULL,          NULL};
 
 static cnn_status labels_open(cnn_data *data, IdxFile *labels, int64_t samples) {
   cnn_status status = idx_open(labels);

@@ -120,8 +120,8 @@ static void masks_close(cnn_data *data) {
   free(set);
 }
 
-static const DataKind masks = {masks_read,  NULL,          masks_close, NULL,
-                               masks_files, masks_inspect, masks_takes, masks_truth};
+static const DataKind masks = {masks_read,    NULL,        masks_close, NULL, masks_files,
+                               masks_inspect, masks_takes, masks_truth, NULL};
 
 /* ---- Pairs */
 

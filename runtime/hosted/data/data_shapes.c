@@ -43,7 +43,8 @@ static cnn_status shapes_truth(const cnn_data *data, int pool, int64_t index, cn
 
 static void shapes_close(cnn_data *data) { free(data->set); }
 
-static const DataKind shapes = {cnn_pixels_read, NULL, shapes_close, NULL, NULL, NULL, NULL, shapes_truth};
+static const DataKind shapes = {cnn_pixels_read, NULL, shapes_close, NULL, NULL, NULL, NULL,
+                                shapes_truth,    NULL};
 
 /* ---- The words behind synthetic: */
 

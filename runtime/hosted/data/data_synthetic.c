@@ -209,7 +209,7 @@ static bool synthetic_unit(const cnn_data *data, int32_t input) {
 }
 
 static const DataKind synthetic = {
-    synthetic_read, synthetic_label, NULL, synthetic_unit, NULL, NULL, NULL, NULL};
+    synthetic_read, synthetic_label, NULL, synthetic_unit, NULL, NULL, NULL, NULL, NULL};
 
 cnn_status cnn_data_open_synthetic(cnn_data *data) {
   int32_t label;

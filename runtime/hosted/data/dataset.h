@@ -4,6 +4,7 @@
 #ifndef CNN_DATASET_H
 #define CNN_DATASET_H
 #include "hosted/weights/archive.h"
+#include "cnn_core.h"
 #include "cnn_data.h"
 #include "cnn_image.h"
 #include "hosted/data/truth.h"
@@ -67,6 +68,10 @@ typedef struct DataKind {
   /* The original image of a sample and its annotations; both are to be freed. NULL: it has no such
    * annotations. */
   cnn_status (*truth)(const cnn_data *data, int pool, int64_t index, cnn_image *image, cnn_truth *truth);
+  /* As read, for recordings that are longer than the input: the part at `place`, 0 at the beginning to 1 at
+   * the end; below 0: the middle. NULL: samples have no parts. */
+  cnn_status (*cut)(const cnn_data *data, int pool, int64_t index, double place, void *const input[],
+                    void *const target[]);
 } DataKind;
 
 typedef struct Part {
@@ -81,7 +86,9 @@ struct cnn_data {
   const DataKind *kind;        /* NULL: not recognized yet */
   const char *title;           /* "IDX files" */
   const char *file_kind;       /* of its files, for messages: "image", "WAV file" */
+  bool sounds;                 /* its files are WAV files */
   void *set;                   /* the kind's own */
+  const cnn_noise *noise;      /* background recordings; NULL: none, or nothing needs them */
   int64_t pool[POOLS];         /* samples */
   int32_t classes;             /* 0: none */
   char **class_name;           /* NULL, or one a class, from malloc */
@@ -126,6 +133,9 @@ bool cnn_data_locate(const cnn_data *data, cnn_part part, int64_t index, int *po
 /* A line for those who use the set, besides its description. Where there is no memory for it, it is lost. */
 void cnn_data_note(cnn_data *data, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* As cnn_data_sample; of a longer recording the part at `place`: see DataKind. */
+cnn_status cnn_data_cut(const cnn_data *data, cnn_part part, int64_t index, double place, void *const input[],
+                        void *const target[]);
 /* The original image of a sample and its annotations, both to be freed. */
 cnn_status cnn_data_truth(const cnn_data *data, cnn_part part, int64_t index, cnn_image *image,
                           cnn_truth *truth);

@@ -194,15 +194,7 @@ cnn_status cnn_sound_fits(const char *path, const cnn_port *port) {
                      port->name, port->type == CNN_U8 ? "u8" : "i8");
 }
 
-static double channel_at(const cnn_sound *sound, int64_t frame, int32_t channel, int32_t channels) {
-  const float *at = sound->sample + frame * sound->channels;
-  double sum = 0;
-  if (sound->channels == channels) return (double)at[channel];
-  for (int32_t c = 0; c < sound->channels; c++) sum += (double)at[c];
-  return sum / sound->channels;
-}
-
-static void sample_store(const cnn_port *port, void *input, int64_t i, double value) {
+void cnn_sound_store(const cnn_port *port, void *input, int64_t i, double value) {
   if (port->type == CNN_F32) {
     ((float *)input)[i] = (float)value;
     return;
@@ -211,18 +203,40 @@ static void sample_store(const cnn_port *port, void *input, int64_t i, double va
   ((int16_t *)input)[i] = (int16_t)fmax(-32768, fmin(32767, whole));
 }
 
-cnn_status cnn_sound_feed(cnn_sound *sound, const char *path, const cnn_port *port, void *input) {
-  const int32_t length = port->dim[0], channels = port->dim[1];
-  cnn_status status = cnn_sound_fits(path, port);
-  if (status.code == CNN_OK && channels != 1 && channels != sound->channels)
-    status = cnn_failure(CNN_MISMATCH, "%s: has %d channels, and the input \"%s\" has %d", path,
-                         (int)sound->channels, port->name, (int)channels);
-  if (status.code == CNN_OK && port->rate > 0) status = cnn_sound_resample(sound, path, port->rate);
+/* In place: the mean of the channels. */
+static void channels_mix(cnn_sound *sound) {
+  for (int64_t t = 0; t < sound->frames; t++) {
+    double sum = 0;
+    for (int32_t c = 0; c < sound->channels; c++) sum += (double)sound->sample[t * sound->channels + c];
+    sound->sample[t] = (float)(sum / sound->channels);
+  }
+  sound->channels = 1;
+}
+
+cnn_status cnn_sound_convert(cnn_sound *sound, const char *path, const cnn_port *port) {
+  const int32_t channels = port->dim[1];
+  const cnn_status status = cnn_sound_fits(path, port);
   if (status.code != CNN_OK) return status;
-  const int64_t first = sound->frames > length ? (sound->frames - length) / 2 : 0;
+  if (channels != 1 && channels != sound->channels)
+    return cnn_failure(CNN_MISMATCH, "%s: has %d channels, and the input \"%s\" has %d", path,
+                       (int)sound->channels, port->name, (int)channels);
+  if (channels != sound->channels) channels_mix(sound);
+  return port->rate > 0 ? cnn_sound_resample(sound, path, port->rate) : status;
+}
+
+cnn_status cnn_sound_feed(cnn_sound *sound, const char *path, const cnn_port *port, double place,
+                          void *input) {
+  const int32_t length = port->dim[0], channels = port->dim[1];
+  const cnn_status status = cnn_sound_convert(sound, path, port);
+  if (status.code != CNN_OK) return status;
+  const int64_t rest = sound->frames > length ? sound->frames - length : 0,
+                drawn = (int64_t)(place * (double)(rest + 1)),
+                first = place < 0      ? rest / 2
+                        : drawn < rest ? drawn
+                                       : rest;
   for (int32_t t = 0; t < length; t++)
     for (int32_t c = 0; c < channels; c++)
-      sample_store(port, input, (int64_t)t * channels + c,
-                   first + t < sound->frames ? channel_at(sound, first + t, c, channels) : 0);
-  return cnn_success();
+      cnn_sound_store(port, input, (int64_t)t * channels + c,
+                      first + t < sound->frames ? (double)sound->sample[(first + t) * channels + c] : 0);
+  return status;
 }

@@ -22,7 +22,12 @@ void cnn_sound_free(cnn_sound *sound);
 cnn_status cnn_sound_resample(cnn_sound *sound, const char *path, int32_t rate);
 /* Can the input be fed from a WAV file? It is a sequence of samples, f32 or i16. */
 cnn_status cnn_sound_fits(const char *path, const cnn_port *port);
-/* Fills an input, at its rate: with the mean of the channels if it has one channel; zeros follow a shorter
- * sound, of a longer one the middle is used. */
-cnn_status cnn_sound_feed(cnn_sound *sound, const char *path, const cnn_port *port, void *input);
+/* Converts a sound to the rate and the channels of an input: one channel gets the mean of several. */
+cnn_status cnn_sound_convert(cnn_sound *sound, const char *path, const cnn_port *port);
+/* Fills an input with a sound, converted; zeros follow a shorter one. Of a longer one `place` is where it is
+ * cut, 0 at the beginning to 1 at the end; below 0: in the middle. */
+cnn_status cnn_sound_feed(cnn_sound *sound, const char *path, const cnn_port *port, double place,
+                          void *input);
+/* Element i of the input, of full scale 1: rounded and limited in an i16 input. */
+void cnn_sound_store(const cnn_port *port, void *input, int64_t i, double value);
 #endif

@@ -93,6 +93,9 @@ static cnn_status open_training(Training *training) {
   if (samples > INT32_MAX)
     return cnn_failure(CNN_MISMATCH, "the data set has more than 2^31-1 training samples");
   cnn_recipe recipe = recipe_for(options, samples);
+  if (options->overfit == 0 && cnn_augment_mixes_noise(&recipe) && !cnn_data_has_noise(training->data))
+    return cnn_failure(CNN_MISMATCH, "the augmentation background mixes in WAV files of a folder "
+                                     "_background_noise_, and the data set has none");
   training->threads = cnn_threads_shared(options->threads, options->ranks ? options->ranks->here : 1);
   training->validated = options->overfit > 0 ? 0 : cnn_data_count(training->data, CNN_PART_VAL);
   int32_t part = part_of(network, recipe.batch);
@@ -127,6 +130,7 @@ static cnn_status open_training(Training *training) {
                                   .part = part,
                                   .order = options->shuffle ? training->order : NULL,
                                   .augment = recipe.augments > 0 && options->overfit == 0,
+                                  .cuts = options->overfit == 0,
                                   .share = share_of,
                                   .context = &training->exchange};
   return cnn_success();

@@ -35,7 +35,7 @@ static cnn_status loss_of_objects(Training *training, int64_t samples, double *l
   course.from = CNN_PART_VAL;
   course.samples = samples;
   course.order = NULL;
-  course.augment = false;
+  course.augment = course.cuts = false;
   double sum = 0;
   int64_t at = 0;
   cnn_status status = cnn_training_agree(training, cnn_loader_start(training->loader, &course, 0));

@@ -1,0 +1,197 @@
+/* data_sounds.c: the conventions of the Speech Commands data set: lists of the files for validation and
+ * tests, and silence that is cut from background recordings. */
+// SPDX-License-Identifier: MIT-0
+#include <stdlib.h>
+#include <string.h>
+#include "hosted/base/file.h"
+#include "hosted/data/folders.h"
+#include "hosted/data/sound.h"
+
+/* ---- Lists of parts */
+
+typedef struct PartList {
+  char *text; /* the file; its lines end with zeros */
+  char **line;
+  int64_t count;
+} PartList; /* sorted */
+
+static int line_order(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
+
+static void list_close(PartList *list) {
+  free(list->text);
+  free(list->line);
+}
+
+static cnn_status list_read(cnn_data *data, PartList *list, const char *path) {
+  size_t length = 0;
+  cnn_status status = cnn_text_read(path, &list->text, &length);
+  if (status.code != CNN_OK) return status;
+  int64_t lines = 1;
+  for (size_t i = 0; i < length; i++) lines += list->text[i] == '\n';
+  list->line = malloc((size_t)lines * sizeof *list->line);
+  if (!list->line) return cnn_data_no_memory(data);
+  for (char *at = list->text; *at;) {
+    const size_t n = strcspn(at, "\r\n");
+    char *next = at + n + (at[n] != 0);
+    at[n] = 0;
+    if (n > 0) list->line[list->count++] = at;
+    at = next;
+  }
+  qsort(list->line, (size_t)list->count, sizeof *list->line, line_order);
+  return status;
+}
+
+/* The path of a file below the set, as lists name it. */
+static const char *below(const cnn_data *data, const char *path) {
+  const size_t n = strlen(data->path);
+  return path + n + strspn(path + n, "/");
+}
+
+/* Moves the listed files of the training pool to another; returns how many. */
+static int64_t listed_move(const cnn_data *data, Folders *set, int to, const PartList *list) {
+  Pool *from = &set->pool[POOL_TRAIN], *pool = &set->pool[to];
+  int64_t kept = 0, moved = 0;
+  Picture *grown = realloc(pool->picture, sizeof *grown * (size_t)(pool->count + from->count + 1));
+  if (!grown) return -1;
+  pool->picture = grown;
+  for (int64_t i = 0; i < from->count; i++) {
+    const char *name = below(data, from->picture[i].path);
+    const bool named = bsearch(&name, list->line, (size_t)list->count, sizeof *list->line, line_order);
+    if (named) pool->picture[pool->count++] = from->picture[i];
+    else from->picture[kept++] = from->picture[i];
+    moved += named;
+  }
+  from->count = kept;
+  return moved;
+}
+
+static cnn_status list_apply(cnn_data *data, Folders *set, int to, const char *name) {
+  PartList list = {0};
+  char *path = cnn_path_join(data->path, name);
+  if (!path) return cnn_data_no_memory(data);
+  cnn_status status = cnn_success();
+  if (cnn_file_there(path)) status = list_read(data, &list, path);
+  const int64_t moved = status.code == CNN_OK && list.count > 0 ? listed_move(data, set, to, &list) : 0;
+  if (moved < 0) status = cnn_data_no_memory(data);
+  else if (status.code == CNN_OK && moved < list.count)
+    cnn_data_note(data, "%s names %lld file%s that the set does not have", path,
+                  (long long)(list.count - moved), list.count - moved == 1 ? "" : "s");
+  list_close(&list);
+  free(path);
+  return status;
+}
+
+/* Numbers the files of each folder in each pool again. */
+static bool turns_count(Folders *set) {
+  int32_t *next = malloc(((size_t)set->names + 1) * sizeof *next);
+  for (int p = 0; next && p < POOLS; p++) {
+    memset(next, 0, (size_t)set->names * sizeof *next);
+    for (int64_t i = 0; i < set->pool[p].count; i++) {
+      Picture *picture = &set->pool[p].picture[i];
+      picture->turn = next[picture->folder]++;
+    }
+  }
+  const bool memory = next != NULL;
+  free(next);
+  return memory;
+}
+
+cnn_status cnn_sounds_lists(cnn_data *data, Folders *set) {
+  if (set->parts) return cnn_success();
+  cnn_status status = list_apply(data, set, POOL_TEST, "testing_list.txt");
+  if (status.code == CNN_OK) status = list_apply(data, set, POOL_VAL, "validation_list.txt");
+  return status.code == CNN_OK && !turns_count(set) ? cnn_data_no_memory(data) : status;
+}
+
+/* ---- Background recordings */
+
+bool cnn_sounds_background(const char *name) { return strcmp(name, "_background_noise_") == 0; }
+
+cnn_status cnn_sounds_background_add(Folders *set, const char *path, bool linked) {
+  cnn_pictures found, *all = &set->background;
+  cnn_status status = cnn_sounds_collect(&found, path, linked);
+  if (status.code != CNN_OK) return status;
+  cnn_picture *grown = realloc(all->picture, sizeof *grown * (size_t)(all->count + found.count + 1));
+  if (grown) all->picture = grown;
+  else status = cnn_failure(CNN_NO_MEMORY, "%s: out of memory", path);
+  for (int64_t i = 0; grown && i < found.count; i++) {
+    if (!cnn_sound_named(found.picture[i].path)) continue;
+    all->picture[all->count++] = found.picture[i];
+    found.picture[i].path = NULL;
+  }
+  cnn_pictures_free(&found);
+  return status;
+}
+
+/* The number of the folder named silence; -1: there is none. */
+static int32_t silence_folder(const Folders *set) {
+  for (int32_t f = 0; f < set->names; f++)
+    if (strcmp(set->name[f], "silence") == 0) return f;
+  return -1;
+}
+
+static cnn_status noise_read(cnn_data *data, Folders *set) {
+  const int64_t paths = set->background.count;
+  char **path = malloc((size_t)(paths + 1) * sizeof *path);
+  if (!path) return cnn_data_no_memory(data);
+  for (int64_t i = 0; i < paths; i++) path[i] = set->background.picture[i].path;
+  const cnn_status status = cnn_noise_open(&set->noise, path, paths, &data->network->input[0],
+                                           data->options.skip_bad ? &set->bad_noise : NULL);
+  free(path);
+  if (status.code == CNN_OK && set->noise.recordings > 0) data->noise = &set->noise;
+  return status;
+}
+
+cnn_status cnn_sounds_noise_open(cnn_data *data, Folders *set) {
+  const cnn_network *network = data->network;
+  const bool silence = cnn_label_find(network, "silence") >= 0 && silence_folder(set) < 0,
+             mixed = network->recipe && cnn_augment_mixes_noise(network->recipe);
+  if (set->background.count == 0 || (!silence && !mixed)) return cnn_success();
+  const cnn_status status = noise_read(data, set);
+  if (status.code != CNN_OK || !silence || !data->noise) return status;
+  char *name = cnn_path_join("", "silence");
+  if (name && cnn_folders_name_add(set, name)) return status;
+  free(name);
+  return cnn_data_no_memory(data);
+}
+
+/* As many as the mean class has: the samples of a pool by the classes that have some. */
+static int64_t mean_class(const Pool *pool, const int32_t *class_of, int32_t classes, uint8_t *seen) {
+  int64_t present = 0;
+  memset(seen, 0, (size_t)classes);
+  for (int64_t i = 0; i < pool->count; i++) {
+    const int32_t c = class_of[pool->picture[i].folder];
+    if (c >= 0 && c < classes && !seen[c]) seen[c] = 1, present++;
+  }
+  return present > 0 ? (2 * pool->count + present) / (2 * present) : 0;
+}
+
+static bool silence_put(Folders *set, Pool *pool, int32_t folder, int64_t count) {
+  const int64_t recordings = set->noise.recordings, each = (count + recordings - 1) / recordings;
+  Picture *grown = realloc(pool->picture, sizeof *grown * (size_t)(pool->count + count + 1));
+  if (!grown) return false;
+  pool->picture = grown;
+  for (int64_t i = 0; i < count; i++) {
+    char *path = cnn_path_join("", set->background.picture[i % recordings].path);
+    if (!path) return false;
+    grown[pool->count++] = (Picture){.path = path,
+                                     .folder = folder,
+                                     .turn = (int32_t)i,
+                                     .silence = (int32_t)(i % recordings) + 1,
+                                     .place = ((double)(i / recordings) + 0.5) / (double)each};
+  }
+  return true;
+}
+
+cnn_status cnn_sounds_silence_add(cnn_data *data, Folders *set) {
+  const int32_t folder = silence_folder(set);
+  if (!data->noise || folder < 0 || set->pools[folder] != 0) return cnn_success();
+  uint8_t *seen = malloc((size_t)data->classes + 1);
+  bool memory = seen != NULL;
+  for (int p = 0; p < POOLS && memory; p++) {
+    Pool *pool = &set->pool[p];
+    memory = silence_put(set, pool, folder, mean_class(pool, set->class_of, data->classes, seen));
+  }
+  free(seen);
+  return memory ? cnn_success() : cnn_data_no_memory(data);
+}

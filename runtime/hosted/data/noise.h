@@ -1,0 +1,19 @@
+/* noise.h: background recordings of a set, in memory. */
+// SPDX-License-Identifier: MIT-0
+#ifndef CNN_HOSTED_NOISE_H
+#define CNN_HOSTED_NOISE_H
+#include "cnn_core.h"
+#include "cnn_status.h"
+
+/* The WAV files among the paths of a folder, at the rate and with the channels of the input. bad: unreadable
+ * files are left out and counted there, with the message of the first; NULL: the first is the error. */
+typedef struct cnn_noise_bad {
+  int64_t count;
+  char first[400];
+} cnn_noise_bad;
+cnn_status cnn_noise_open(cnn_noise *noise, char *const *path, int64_t paths, const cnn_port *port,
+                          cnn_noise_bad *bad);
+void cnn_noise_close(cnn_noise *noise);
+/* Fills an input from recording r: place 0 is its beginning, 1 its end. A shorter recording is repeated. */
+void cnn_noise_feed(const cnn_noise *noise, int32_t r, double place, const cnn_port *port, void *input);
+#endif
