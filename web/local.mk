@@ -51,7 +51,7 @@ web/objects/target:
 $(WEB_OBJECTS): web/objects/%.o: %.c | $(BUILT_SOURCES) web/objects/target
 	$(AM_V_CC)$(MKDIR_P) $(@D) && $(CLANG) $(WEB_FLAGS) $(DEFS) $(DEFAULT_INCLUDES) $(AM_CPPFLAGS) \
 	  -I$(top_builddir)/compiler $(AM_CFLAGS) -Wno-pointer-bool-conversion -Wno-unused-function \
-	  -fno-sanitize=all -MMD -MP -c $< -o $@
+	  -Wno-string-conversion -fno-sanitize=all -MMD -MP -c $< -o $@
 
 # wasm-opt of binaryen takes a tenth off; a page without it works, but is larger than 500 KiB. The lowest
 # bytes of memory are the end of the stack: no pointer leads there.

@@ -40,10 +40,18 @@ typedef struct Param {
 
 const char *param_type_text(const Param *); /* what the argument may be, in words */
 
+/* Documentation, for --help, editors and docs: a page, which must stay small, has none of them. */
+#ifdef __wasi__
+typedef bool DocText;
+#else
+typedef const char *DocText;
+#endif
+
 /* A named set of parameters that is no operator: an optimizer, a schedule, an augmentation, a metric, an
  * initialization. */
 typedef struct Form {
-  const char *name, *summary;
+  const char *name;
+  DocText summary;
   const Param *params;
   int code; /* of ops/settings/forms.h: what the compiler has to know about it; else 0 */
 } Form;
@@ -156,10 +164,10 @@ struct Op {
   const char *name;  /* NULL-free; hidden operators have names with a space, which no program can write: "conv
                         input gradient" */
   const char *group; /* "convolution", ...: the chapters of docs/operators.md */
-  const char *summary; /* one line */
-  const char *detail;  /* formula, source; for --help and docs */
+  DocText summary;   /* one line */
+  const char *detail; /* formula, source; for --help, docs and comments of the generated C */
   const Param *params;
-  const char *example; /* a line of the language */
+  DocText example; /* a line of the language */
   Family family;
   Role role;
   bool source;                           /* it takes no value: its value depends on its parameters alone */
