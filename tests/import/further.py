@@ -40,6 +40,16 @@ case("repeated", [
      "three": third, "plane": numbers(1, 2, 5)}, last=("z", "k"))
 
 
+case("mixed", [
+    node("Reshape", "x cut", "a"), node("Transpose", "a", "b", perm=[0, 2, 1]),
+    node("Reshape", "b joined", "c"),
+    node("Slice", "c from to second", "d"), node("Unsqueeze", "d first", "y"),
+    node("Transpose", "x", "t", perm=[0, 2, 1]), node("Unsqueeze", "t second", "u"), node("Abs", "u", "v"),
+    node("Concat", "u v u", "w", axis=1), node("ReduceMean", "w", "m", axes=[1, 2])], {"x": [1, 4, 6]}, "y m",
+    {"cut": numbers(4, 2, 3), "joined": numbers(0, -1), "from": numbers(1), "to": numbers(6),
+     "first": numbers(0), "second": numbers(1)}, last=("y",))
+
+
 # ---- dynamically quantized: a convolution with a rounded bias, a product, an LSTM
 draw = np.random.default_rng(3)
 eight = {name: draw.integers(-90, 90, size).astype(np.int8)

@@ -47,13 +47,22 @@ static View *part_of_axis(ModelImport *im, const View *x, int d, int64_t low, in
   return view;
 }
 
+/* A sequence, of a model's tensor of two dimensions that has no batch. */
+static View *table_view(ModelImport *im, Value *v, const View *like) {
+  View *to = view_copy(im, like, v);
+  for (int d = 0; d < 2; d++) view_set(to, d, d);
+  return to;
+}
+
 /* A view in which dimension d is one factor of its value; NULL after no(). */
 static const View *along_one_factor(ModelImport *im, const View *x, int d) {
   const bool whole = x->along[d].n == 1 && x->along[d].f[0].size == x->size[d];
-  if (!whole && x->along[d].n > 0 && x->rank >= 3 && x->rank <= 4) { /* a shuffle comes first */
-    Value *v = lay_standard(im, x);
+  if (!whole && x->along[d].n > 0 && x->rank >= 2 && x->rank <= 4) { /* a shuffle comes first */
+    const bool table = x->rank == 2 && x->along[0].n && !factors_batch(&x->along[0]);
+    const int dims[] = {0, 1};
+    Value *v = table ? lay_in_order(im, x, 2, dims) : lay_standard(im, x);
     if (!v) return NULL;
-    x = view_standard(im, v, x, x->rank);
+    x = table ? table_view(im, v, x) : view_standard(im, v, x, x->rank);
   }
   if (x->along[d].n != 1 || x->along[d].f[0].size != x->size[d]) return no(im, "a slice of mixed axes");
   return x;

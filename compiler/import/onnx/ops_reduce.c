@@ -73,6 +73,18 @@ static bool look(ModelImport *im, const View *x, Over *over) {
   return true;
 }
 
+/* Laid out with its channels in the second dimension, where a reduction is over a part of them. */
+static const View *with_whole_channels(ModelImport *im, const View *x, const bool *over) {
+  const int c = x->value->shape.rank - 1;
+  bool cuts = false;
+  for (int d = 0; d < x->rank; d++)
+    for (int i = 0; over[d] && i < x->along[d].n; i++)
+      cuts = cuts || (x->along[d].f[i].axis == c && !factors_whole(&x->along[d], x->value, c));
+  if (!cuts || x->rank < 3 || x->rank > 4) return x;
+  Value *v = lay_standard(im, x);
+  return v ? view_standard(im, v, x, x->rank) : NULL;
+}
+
 static View *over_positions(ModelImport *im, const View *x, Over *over, const char *word) {
   const int c = x->value->shape.rank - 1;
   View *y = view_copy(im, x, x->value);
@@ -156,7 +168,8 @@ View *import_reduce(ModelImport *im, const OnnxNode *node) {
   if (!any) return no(im, "a reduction over nothing");
   View *parts = over_parts(im, node, x, over.dim);
   if (parts) return onnx_int(node, "keepdims", 1) ? parts : view_without(im, parts, over.dim);
-  if (!look(im, x, &over)) return NULL;
+  x = with_whole_channels(im, x, over.dim);
+  if (!x || !look(im, x, &over)) return NULL;
   int64_t count = 1;
   for (int d = 0; d < x->rank; d++) count *= over.dim[d] ? x->size[d] : 1;
   View *y = row->before ? map_view(im, x, "%s", row->before) : view_copy(im, x, x->value);
