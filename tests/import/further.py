@@ -50,6 +50,19 @@ case("mixed", [
      "first": numbers(0), "second": numbers(1)}, last=("y",))
 
 
+# ---- Fourier transforms; a constant that is larger than the value
+case("spectra", [
+    node("STFT", "x step hann", "a"), node("STFT", "x step uneven", "b", onesided=0),
+    node("STFT", "x step  size", "c"), node("Reshape", "x frames", "f"),
+    node("DFT", "f", "d", axis=2, onesided=1), node("DFT", "f ten", "e", axis=1),
+    node("DFT", "e ten", "g", axis=1, inverse=1), node("ReduceMean", "x", "m", axes=[1]),
+    node("Squeeze", "m last", "n"), node("Add", "n large", "h")],
+    {"x": [1, 128, 1]}, "a b c d e g h",
+    {"step": np.int64(8), "hann": f32(0.5 - 0.5 * np.cos(np.arange(16) * np.pi / 8)), "size": np.int64(16),
+     "uneven": (12,), "frames": numbers(1, 2, 64, 1), "ten": np.int64(2), "last": numbers(-1),
+     "large": (1, 7)}, last=("x", "a", "b", "c", "d"))
+
+
 # ---- dynamically quantized: a convolution with a rounded bias, a product, an LSTM
 draw = np.random.default_rng(3)
 eight = {name: draw.integers(-90, 90, size).astype(np.int8)

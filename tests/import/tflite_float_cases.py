@@ -1,12 +1,13 @@
 """Small models of TensorFlow Lite in floats, an operator or a form each, with what they compute. Used
 by tflite_ops.py and golden/tflite.py as tflite_cases.py is."""
 # SPDX-License-Identifier: Apache-2.0
+import cmath
 import math
 import random
 
 import tflite_reference as ref
 from tflite_cases import Case, inside, tensor
-from tflite_models import BOOL, F16, F32, I8, I32, NONE, RELU, SAME, VALID, Net, Tensor, conv, ints
+from tflite_models import BOOL, C64, F16, F32, I8, I32, NONE, RELU, SAME, VALID, Net, Tensor, conv, ints
 
 NEAR = 3e-5
 IMAGE, SEQUENCE, VECTOR = [1, 4, 6, 8], [1, 10, 6], [1, 12]
@@ -400,6 +401,27 @@ def layer_cases():
     yield case
 
 
+def spectrum_cases():
+    """Overlapping frames by GATHER, as tf.signal.stft makes them, and their spectra."""
+    case = case_of("spectra of frames", [1, 80, 1])
+    net, frames, size, step = case.net, 33, 16, 2
+    where = Tensor([frames, size], I32, data=[t * step + i for t in range(frames) for i in range(size)])
+    made = net.add("GATHER", [case.inputs[0], where], floats([1, frames, size, 1]), f0=("i", 1))
+    made = net.add("RESHAPE", [made, ints([1, frames, size])], floats([1, frames, size]))
+    made = net.add("EXPAND_DIMS", [made, ints([2])], floats([1, frames, 1, size]))
+    made = net.add("RFFT2D", [made, ints([1, size])], Tensor([1, frames, 1, size // 2 + 1], C64))
+    made = net.add("SQUEEZE", [made], Tensor([frames, size // 2 + 1], C64))
+
+    def spectrum(x):
+        return [sum(x[t * step + i] * cmath.exp(-2j * cmath.pi * k * i / size) for i in range(size))
+                for t in range(frames) for k in range(size // 2 + 1)]
+    for name, part in (("REAL", lambda z: z.real), ("IMAG", lambda z: z.imag), ("COMPLEX_ABS", abs),
+                       ("CAST", lambda z: z.real)):
+        y = net.add(name, [made], floats([frames, size // 2 + 1]))
+        case.output(y, lambda v, r, part=part: [part(z) for z in spectrum(v[0])])
+    yield case
+
+
 # ---- constants ----
 def constant_cases():
     """What depends on nothing is computed: shapes, tables of sines, choices."""
@@ -549,6 +571,6 @@ def float_cases():
         for family in (transpose_cases, part_cases, border_cases):
             yield from family(kind)
     for family in (reduce_cases, norm_cases, weight_cases, order_cases, choice_cases, sparse_cases,
-                   dilated_cases, layer_cases, constant_cases, map_cases, single_cases, sum_cases,
-                   folded_cases, index_cases):
+                   dilated_cases, layer_cases, spectrum_cases, constant_cases, map_cases,
+                   single_cases, sum_cases, folded_cases, index_cases):
         yield from family()

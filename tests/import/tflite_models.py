@@ -5,7 +5,7 @@ import struct
 
 import itertools
 
-F32, F16, I32, U8, I64, BOOL, I16, I8, RESOURCE = 0, 1, 2, 3, 4, 6, 7, 9, 13
+F32, F16, I32, U8, I64, BOOL, I16, C64, I8, RESOURCE = 0, 1, 2, 3, 4, 6, 7, 8, 9, 13
 WIDTH = {F32: "f", F16: "e", I32: "i", U8: "B", I64: "q", BOOL: "B", I16: "h", I8: "b"}
 NONE, RELU, RELU_N1, RELU6 = 0, 1, 2, 3
 SAME, VALID = 0, 1
@@ -37,7 +37,8 @@ OPERATORS = {
     "UNIDIRECTIONAL_SEQUENCE_LSTM": (44, 71, 1), "GREATER": (61, 46, 1), "GREATER_EQUAL": (62, 47, 1),
     "LESS_EQUAL": (63, 48, 1), "EQUAL": (71, 53, 1), "NOT_EQUAL": (72, 54, 1), "LOGICAL_OR": (84, 60, 1),
     "LOGICAL_AND": (86, 61, 1), "LOGICAL_NOT": (87, 62, 1), "FLOOR_MOD": (95, 72, 1), "CEIL": (104, 0, 1),
-    "ADD_N": (106, 82, 1), "ROUND": (116, 0, 1), "IF": (118, 92, 1)}
+    "ADD_N": (106, 82, 1), "ROUND": (116, 0, 1), "IF": (118, 92, 1), "RFFT2D": (131, 105, 1),
+    "IMAG": (133, 0, 1), "REAL": (134, 0, 1), "COMPLEX_ABS": (135, 0, 1)}
 
 
 class Builder:

@@ -136,18 +136,32 @@ static View *with_vector(ModelImport *im, const OnnxNode *node, bool once, int i
   return map_view(im, x, "scale(name=\"%s\")", layer);
 }
 
+/* The value in the size of a constant that is larger; NULL after no(). */
+static const View *as_large(ModelImport *im, const View *x, const Tensor *t) {
+  View *large = view_copy(im, x, x->value);
+  bool repeats = false;
+  for (int d = 0; d < t->rank && t->rank <= x->rank; d++) {
+    const int along = d + x->rank - t->rank;
+    if (t->dim[d] == 1 || x->size[along] != 1) continue;
+    if (along == 0 || x->along[along].n) return no(im, "a constant that repeats a value");
+    large->size[along] = t->dim[d];
+    repeats = true;
+  }
+  return repeats ? view_repeated(im, large) : x;
+}
+
 /* `once`: what the value is of is read here alone. */
 static View *with_constant(ModelImport *im, const OnnxNode *node, bool once, int input, const View *x,
                            const Tensor *t, const char *word) {
   if (t->rank > x->rank && t->n > 1) return no(im, "a constant of more dimensions than the value");
   if (t->n == 0) return no(im, "a constant without elements");
+  if (!(x = as_large(im, x, t))) return NULL;
   bool equal = true;
   for (int64_t i = 1; equal && i < t->n; i++) equal = tensor_number(t, i) == tensor_number(t, 0);
   int along = -1, vary = 0;
   for (int d = 0; d < t->rank; d++) {
     if (t->dim[d] == 1) continue;
     along = d + x->rank - t->rank;
-    if (x->size[along] == 1) return no(im, "a constant that repeats a value");
     if (x->size[along] != t->dim[d]) return no(im, "a constant whose shape does not fit");
     vary++;
   }

@@ -126,8 +126,7 @@ static View *times_selection(ModelImport *im, const OnnxNode *node, const View *
                              const int64_t *at) {
   const int64_t of = x->size[d], dim[] = {n, of, 1, 1};
   int pos[MOST_DIMS], npos;
-  if (n > MOST_SELECTION / of)
-    return no(im, "%lld elements in another order: the language has no gather", (long long)n);
+  if (n > MOST_SELECTION / of) return no(im, "%lld elements in another order", (long long)n);
   Value *v = lay_channels(im, x, d, &npos, pos);
   if (!v) return NULL;
   Tensor *w = tensor_new(im->arena, TENSOR_FLOAT, 2, dim);
@@ -142,6 +141,33 @@ static View *times_selection(ModelImport *im, const OnnxNode *node, const View *
   return view_laid(im, x, v, d, npos, pos);
 }
 
+/* Frames that overlap: at[t*size + i] is t*step + i. NULL: it is another order, or after no(). */
+static View *overlapping_frames(ModelImport *im, const View *x, int d, int64_t n, const int64_t *at) {
+  const int64_t size = run_length(n, at), frames = n / size, step = at[size < n ? size : 0];
+  if (at[0] != 0 || step < 1 || step > size || n % size) return NULL;
+  for (int64_t i = 0; i < n; i++)
+    if (at[i] != i / size * step + i % size) return NULL;
+  int chan[MOST_DIMS], nchan = 0, pos[] = {d};
+  for (int k = 0; k < x->rank; k++)
+    if (k != d && x->along[k].n && !factors_batch(&x->along[k])) chan[nchan++] = k;
+  if (nchan > 1) return NULL;
+  Value *v = lay(im, x, nchan, chan, 1, pos, false);
+  if (!v) return NULL;
+  const int64_t most = (v->shape.dim[0] - size) / step + 1, c = v->shape.dim[1];
+  v = emit_one(im, v, shape_sequence(size, c), "unfold(%lld, step=%lld)", (long long)size, (long long)step);
+  value_of_regions(im, v, most);
+  v = emit_one(im, v, shape_picture(most, size, c), "join_rows");
+  v->regions = 0;
+  if (frames < most)
+    v = emit_one(im, v, shape_picture(frames, size, c), "crop([0, %lld, 0, 0])", (long long)(most - frames));
+  View *y = view_copy(im, x, v);
+  if (nchan) view_set(y, chan[0], 2);
+  y->size[d] = n;
+  y->along[d] = factors_one(0, 1, frames);
+  factors_push(&y->along[d], (Factor){1, 1, size});
+  return y;
+}
+
 /* The elements `at` along a dimension, in that order. */
 static View *select_axis(ModelImport *im, const OnnxNode *node, const View *x, int d, int64_t n,
                          const int64_t *at) {
@@ -151,7 +177,9 @@ static View *select_axis(ModelImport *im, const OnnxNode *node, const View *x, i
   if (x->along[d].n == 0) return repeat_axis(im, x, d, n);
   for (int i = 0; i < x->along[d].n; i++)
     if (x->along[d].f[i].axis == BATCH) return no(im, "a slice of the batch");
-  return runs <= MOST_RUNS ? joined_runs(im, x, d, n, at) : times_selection(im, node, x, d, n, at);
+  if (runs <= MOST_RUNS) return joined_runs(im, x, d, n, at);
+  View *frames = overlapping_frames(im, x, d, n, at);
+  return frames || im->why ? frames : times_selection(im, node, x, d, n, at);
 }
 
 /* ---- operators ---- */

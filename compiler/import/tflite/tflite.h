@@ -111,7 +111,9 @@ enum {
   TFL_INT64 = 4,
   TFL_BOOL = 6,
   TFL_INT16 = 7,
+  TFL_COMPLEX64 = 8,
   TFL_INT8 = 9,
+  TFL_COMPLEX128 = 11,
   TFL_INT4 = 17
 };
 enum {

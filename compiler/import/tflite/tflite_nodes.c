@@ -181,6 +181,12 @@ static void keep_state(Nodes *n) {
   nodes_refuse(n, "the model keeps state between calls");
 }
 
+/* Operators that know the dimension of real and imaginary parts; a cast takes the real ones. */
+static bool takes_complex(int code) {
+  return code == TFL_REAL || code == TFL_IMAG || code == TFL_COMPLEX_ABS || code == TFL_CAST ||
+         code == TFL_SQUEEZE;
+}
+
 static void add_operator(Nodes *n, const TflOperator *op) {
   size_t row = 0;
   while (row < sizeof rows / sizeof *rows && rows[row].code != op->code) row++;
@@ -194,6 +200,7 @@ static void add_operator(Nodes *n, const TflOperator *op) {
   for (int i = 0; i < op->nin; i++)
     if (op->in[i] >= 0 && n->m->tensor[op->in[i]].rank < 0)
       return nodes_refuse(n, "it has a tensor of more than 8 dimensions");
+  if (nodes_complex(n) && !takes_complex(op->code)) return nodes_refuse(n, "an operator on complex numbers");
   rows[row].make(n);
 }
 

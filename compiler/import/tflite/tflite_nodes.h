@@ -36,6 +36,9 @@ int nodes_constant(Nodes *, Tensor *);
 int nodes_integers(Nodes *, int n, const int64_t *);
 int nodes_number(Nodes *, double);
 
+/* Whether an input of the operator is of complex numbers. */
+bool nodes_complex(const Nodes *);
+
 /* A node with one result: a new tensor. */
 int nodes_apply(Nodes *, const char *op, int nin, const int *in);
 int nodes_apply_one(Nodes *, const char *op, int in);

@@ -164,13 +164,3 @@ void nodes_blocks(Nodes *n) {
   set_text(n, "mode", "DCR");
   nodes_finish(n, nodes_channels_last(n, made));
 }
-
-/* ---- Fourier ---- */
-void nodes_rfft(Nodes *n) {
-  const int in[] = {nodes_in(n, 0)};
-  int64_t length[2 * MOST_DIMS];
-  if (nodes_list(n, 1, length) != 2 || length[0] != 1 || length[1] < 1)
-    return nodes_refuse(n, "a Fourier transform over two axes");
-  (void)in;
-  nodes_refuse(n, "a Fourier transform");
-}

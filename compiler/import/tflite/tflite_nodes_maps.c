@@ -98,6 +98,7 @@ void nodes_cast(Nodes *n) {
                {TFL_UINT8, TENSOR_UINT8},   {TFL_INT64, TENSOR_INT64},     {TFL_BOOL, TENSOR_BOOL},
                {TFL_INT16, TENSOR_INT16},   {TFL_INT8, TENSOR_INT8}};
   const TflTensor *out = &n->m->tensor[n->op->out[0]];
+  if (nodes_complex(n)) return nodes_real(n);
   const int made = nodes_apply_one(n, "Cast", nodes_in(n, 0));
   for (size_t i = 0; i < sizeof types / sizeof *types; i++)
     if (types[i].code == out->code) onnx_set_int(n->arena, nodes_last(n), "to", types[i].onnx);

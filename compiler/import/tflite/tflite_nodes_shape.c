@@ -19,7 +19,10 @@ void nodes_reshape(Nodes *n) {
 
 void nodes_squeeze(Nodes *n) {
   const bool listed = n->op->nlist > 0;
-  const int in[] = {nodes_in(n, 0), listed ? nodes_integers(n, n->op->nlist, n->op->list) : 0};
+  int64_t *list = NEW_ARRAY(n->arena, int64_t, n->op->nlist + 1);
+  for (int i = 0; i < n->op->nlist; i++) /* counted from the end without the parts of complex numbers */
+    list[i] = n->op->list[i] < 0 && nodes_complex(n) ? n->op->list[i] - 1 : n->op->list[i];
+  const int in[] = {nodes_in(n, 0), listed ? nodes_integers(n, n->op->nlist, list) : 0};
   nodes_finish(n, nodes_apply(n, "Squeeze", listed ? 2 : 1, in));
 }
 
