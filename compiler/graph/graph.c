@@ -1,4 +1,4 @@
-/* graph.c: building graphs. */
+/* graph.c: Graph construction. */
 // SPDX-License-Identifier: Apache-2.0
 #include "graph/graph.h"
 #include <math.h>
@@ -65,7 +65,8 @@ Node *graph_outside(Graph *graph, const struct Op *op, PortInfo info) {
 
 const Node *node_forward(const Node *node) { return node->hidden ? node->hidden->of : node; }
 
-/* Kernels make what the node says: floats, but in nets of 8 bits; also of inputs, where they convert them. */
+/* Kernels produce the elements that the node declares: floats, except in int8 models. This includes inputs
+ * that are converted. */
 Home home_own(const Node *node) {
   return (Home){node, 0, shape_extent(node->shape).c, node_is_target(node) ? node->port->elem : node->elem};
 }

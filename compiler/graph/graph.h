@@ -1,6 +1,6 @@
-/* graph.h: a net as a graph: one node an operator, each with one value. Shapes are checked by the operator's
- * own rule when a node is made. The same structures hold the program as written, what inference keeps of it,
- * and the training graph with its backward pass. */
+/* graph.h: Graph of a net: one node per operator, one value per node. An operator's own rule checks shapes
+ * when a node is created. The same structures hold the program as written, its simplification for
+ * inference, and the training graph with its backward pass. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_GRAPH_H
 #define CNNC_GRAPH_H
@@ -26,25 +26,24 @@ typedef struct Shape {
 Shape shape_picture(int64_t h, int64_t w, int64_t c);
 Shape shape_sequence(int64_t length, int64_t c);
 Shape shape_vector(int64_t n);
-int64_t shape_elements(Shape);     /* of one image: of all its rows */
+int64_t shape_elements(Shape);     /* per image, over all rows */
 int64_t shape_rows(Shape);         /* of the leading axis: its regions, or 1 */
 int64_t shape_row_elements(Shape); /* height * width * channels */
-/* A table: R x C, or R regions of a vector of C. False: it is something else. */
+/* A table: R x C, or R regions of a vector of C elements. False for any other shape. */
 bool shape_table(Shape, int64_t *rows, int64_t *columns);
 bool shape_equal(Shape, Shape);
 Shape shape_with_rows(Shape row, Shape like); /* `row` with the leading axis of `like` */
 Shape shape_row(Shape);                       /* one row of it */
 const char *shape_text(Arena *, Shape);       /* 28x28x1, 49x40, 784, "100 of 7x7x512" */
-/* How a value lies in memory, [n][h][w][c]: a sequence is 1 x length x channels, a vector 1 x 1 x n. The
- * leading axis has the regions of a value, or one row; where a kernel computes all images of a batch at once,
- * it has those. Operators see one row of it: the nest's builder puts a loop around what they say (nest_lead).
- */
+/* Memory layout of a value, [n][h][w][c]: a sequence is 1 x length x channels, a vector 1 x 1 x n. The
+ * leading axis counts the regions of a value (or 1), or the images of a batched kernel. Operators see one
+ * row of it: the nest builder adds the loop over rows (nest_lead). */
 typedef struct Extent {
   int64_t n, h, w, c;
 } Extent;
 static inline int64_t extent_side(Extent e, int axis) { return axis ? e.w : e.h; } /* 0: height */
 Extent shape_extent(Shape);
-Extent shape_joined(Shape); /* all rows as one picture of n*h rows of pixels: for sums over all pixels */
+Extent shape_joined(Shape); /* all rows as one image of n*h pixel rows: for sums over all pixels */
 
 /* ---- the window formula: its only copy is shape.c ---- */
 typedef struct Window { /* axis 0 is the height, 1 the width; a sequence has the trivial axis 0 and its length
@@ -72,7 +71,7 @@ typedef enum ConstKind {
 } ConstKind;
 typedef struct Const {
   ConstKind kind;
-  Span span;     /* where it was written; NO_SPAN for a default */
+  Span span;     /* source location; NO_SPAN for a default */
   int64_t i;     /* INT, BOOL */
   double f;      /* FLOAT; INT too */
   const char *s; /* STRING; WORD: a choice; CALL: the callee, as in init=normal(0.02) */
@@ -80,7 +79,7 @@ typedef struct Const {
   const struct Const *items;   /* DIMS, LIST; RANGE: lo, hi or infinity; CALL: arguments, bound to the
                                   parameters where it has a table */
   Node *node;                  /* VALUE */
-  const struct Origin *origin; /* VALUE: what its name stands for besides the value; of sema/ alone */
+  const struct Origin *origin; /* VALUE: where its name comes from; used by sema/ only */
 } Const;
 
 /* ---- parameters ---- */
@@ -96,7 +95,7 @@ typedef struct Init {
   InitKind kind;
   /* NORMAL: mean a, standard deviation b; UNIFORM: -a .. a; CONSTANT: a; ORTHOGONAL: blocks of a rows */
   double a, b;
-  const float *values; /* LITERAL: one a float of the weight */
+  const float *values; /* LITERAL: one float per element of the weight */
 } Init;
 typedef struct Weight {
   const char *name, *member; /* "stage1.conv1.weight", "weight" */
@@ -104,7 +103,7 @@ typedef struct Weight {
   int64_t dim[4], size, offset; /* offset in floats in the weights struct; set by graph_layout_weights */
   bool statistic;               /* a running mean or variance */
   bool frozen;
-  bool passing; /* a statistic that training keeps for itself: files need not have it */
+  bool passing; /* a statistic that only training updates: weight files may lack it */
   bool decay;   /* takes part in weight decay when `decay = weights` */
   Init init;
   Node *owner;                /* the layer that first uses it */
@@ -116,52 +115,51 @@ enum {
   MOST_INPUTS = 16,
   MOST_JOINED = 1000,
   MOST_WEIGHTS = 12
-}; /* of a node; MOST_JOINED: of a concat.
-graph_verify holds all graphs to that */
+}; /* limits per node; MOST_JOINED: per concat. graph_verify enforces them */
 typedef enum Result {
-  RESULT_SAMPLE, /* a value for each image */
-  RESULT_SUM,    /* added, image by image, to the gradient of `target` (training) */
-  RESULT_BATCH,  /* computed once for all images of the batch from their values; with a `target` that
-                    statistic's new value */
+  RESULT_SAMPLE, /* one value per image */
+  RESULT_SUM,    /* added to the gradient of `target`, image by image (training) */
+  RESULT_BATCH,  /* computed once from the values of all images of the batch; with a `target`: the new
+                    value of that statistic */
 } Result;
-/* Of a value of 8 or 16 bits: q stands for (q - zero) * scale. */
+/* Quantization of an int8 or int16 value: q represents (q - zero) * scale. */
 typedef struct Quant {
   float scale;
-  int32_t zero; /* of 16 bits: 0 */
-  bool wide;    /* 16 bits, I16; else 8 */
+  int32_t zero; /* zero point; int16: 0 */
+  bool wide;    /* int16; otherwise int8 */
 } Quant;
-/* What a node of a pass is for. */
+/* Origin of a node that a pass created. */
 typedef struct Hidden {
-  Node *of; /* of the forward graph: what it stands for, or whose gradient it makes */
+  Node *of; /* the node of the forward graph that it represents or differentiates */
   int wrt;  /* with respect to which input or weight; which statistic it updates */
 } Hidden;
 typedef struct PortInfo { /* of an input, target or state */
   int index;              /* among the inputs, or of graph_port, or among the states */
-  Elem elem;              /* what the caller's buffer holds; I32: classes */
+  Elem elem;              /* element type of the caller's buffer; I32: class indices */
   bool chw;               /* channels first */
-  int64_t rate;           /* samples per second, of sound; 0: not given */
+  int64_t rate;           /* audio: samples per second; 0: not given */
 } PortInfo;
 static inline bool port_is_bytes(const PortInfo *port) { return port->elem == U8 || port->elem == I8; }
 /* quantize = int8(...) of a train block. */
 typedef struct Aware {
   Span span;
-  int64_t start; /* epochs before anything is rounded */
+  int64_t start; /* epochs before rounding begins */
   double momentum, percentile;
-  Weight *on; /* the switch, one number: above 0 training rounds */
+  Weight *on; /* the switch, one number: rounding is on where it is above 0 */
 } Aware;
-/* What training for 8 bits rounds at a node as written. */
+/* What QAT rounds at a node of the source. */
 typedef struct Rounds {
   const Aware *aware;
-  bool weights;  /* of the layer, filter by filter */
-  bool value;    /* its value, as it would be stored */
-  bool observed; /* that value, before it is rounded, counts for the range */
-  bool joins;    /* or else those that the node joins do */
-  Weight *range; /* [2]: the least and the largest number, which 8 bits are spread over; NULL: they are */
+  bool weights;  /* the layer's weights, per filter */
+  bool value;    /* its value, as an int8 model would store it */
+  bool observed; /* the unrounded value updates the range */
+  bool joins;    /* otherwise the values that the node joins do */
+  Weight *range; /* [2]: minimum and maximum of the int8 range; NULL: the range is fixed */
   double lo, hi; /* these, always */
 } Rounds;
-/* precision=: of a net of 8 bits. */
+/* precision= of an int8 model. */
 typedef enum Precision {
-  PRECISION_GIVEN, /* by the weights */
+  PRECISION_GIVEN, /* as the weight file says */
   PRECISION_F32,
   PRECISION_I8,
   PRECISION_I16
@@ -171,8 +169,8 @@ struct Node {
   int id;           /* position in graph->nodes */
   const char *name; /* of the layer */
   Shape shape;
-  Elem elem;          /* of its value: F32, but in nets of 8 bits */
-  const Quant *quant; /* NULL: its numbers are what they are */
+  Elem elem;          /* element type of its value: F32 except in int8 models */
+  const Quant *quant; /* NULL: elements are not scaled */
   int nin;
   Node **in;            /* in[0] is the current value, then the named ones in the order of the arguments */
   const Const *arg;     /* by op->params, defaults filled in; NULL for hidden operators */
@@ -180,31 +178,31 @@ struct Node {
   int nweights;
   Weight **weight; /* in the operator's own order; a missing bias is NULL */
   bool frozen;
-  bool kept; /* a state of a layer with keep=true, or its update: no line of the program */
+  bool kept; /* a state of a layer with keep=true, or its update: not in the source */
   Precision precision;
   Span span;
   const Site *site; /* the call in the source, and the blocks it was expanded through */
   Result result;
   bool backward;        /* in a training graph: of a loss, or of the backward pass */
-  Hidden *hidden;       /* NULL in the program as written, and where a pass's node is of none */
+  Hidden *hidden;       /* NULL in the program as written, and for a pass's own nodes without an origin */
   PortInfo *port;       /* NULL but for inputs, targets and states */
   Weight *target;       /* RESULT_SUM, RESULT_BATCH */
   int64_t salt;         /* numbers the consumers of random numbers */
-  const Rounds *rounds; /* of a node as written, where training is for 8 bits; else NULL */
-  const void *detail;   /* what an operator keeps for itself */
+  const Rounds *rounds; /* of a source node under QAT; else NULL */
+  const void *detail;   /* private data of the operator */
 };
 
-/* Where a value lies: `offset` elements behind the start of the value of `node`, its pixels `pitch` elements
- * apart. */
+/* Where a value is stored: `offset` elements after the start of the value of `node`, with pixels `pitch`
+ * elements apart. */
 typedef struct Home {
   const Node *node;
   int64_t offset, pitch;
   Elem elem;
 } Home;
-Home home_own(const Node *); /* of a value that lies in no other */
+Home home_own(const Node *); /* for a value that is not part of another one */
 int64_t home_bytes(const Home *, int64_t elements);
 
-/* How an output of a net of 8 bits is given; of floats it is floats. */
+/* How an int8 model returns an output. Float nets return floats. */
 typedef enum PortAs { AS_FLOATS, AS_I8, AS_U8, AS_CLASS } PortAs;
 typedef struct Port {
   const char *name;
@@ -221,7 +219,7 @@ typedef struct Setting {
 typedef struct LossUse {
   const struct Op *op;
   const Const *arg;
-  int port;  /* of the value it is of: graph_port */
+  int port;  /* of the value it applies to: graph_port */
   int nmore; /* losses of several values: those that its arguments name, in their order */
   int *more;
   double weight;
@@ -234,17 +232,18 @@ typedef struct Training { /* the train block, checked; numbers and names as in l
   int64_t batch, epochs, seed, accumulate, early_stop; /* early_stop 0: off */
   double average, clip_norm, label_smoothing;          /* 0: off */
   bool decay_weights_only, target_is_input;
-  int64_t objects; /* losses that look for objects: the most that an image has; 0: there are none */
-  bool instances;  /* they also want to know which pixels belong to which */
+  int64_t objects; /* losses on detections: maximum objects per image; 0: no such loss */
+  bool instances;  /* they also need instance masks */
   VEC(Setting) augment, metrics;
-  Aware *aware; /* training for 8 bits; NULL: it is not */
+  Aware *aware; /* QAT; NULL: off */
 } Training;
 
-/* What is true of the objects of an image, as the caller gives it: NAME_truth. Each part is a target. */
+/* Ground-truth annotations of the objects of an image, as the caller passes them: NAME_truth. Each part is
+ * a target. */
 typedef enum TruthPart {
   TRUTH_COUNT,    /* I32 [1] */
   TRUTH_CLASS,    /* I32 [objects] */
-  TRUTH_BOX,      /* F32 [objects][4]: x1 y1 x2 y2 in pixels of the picture */
+  TRUTH_BOX,      /* F32 [objects][4]: x1 y1 x2 y2 in pixels of the image */
   TRUTH_INSTANCE, /* U8 [height][width][1]: 0, or k + 1: pixels of object k */
   TRUTH_PARTS
 } TruthPart;
@@ -252,15 +251,15 @@ typedef enum TruthPart {
 /* Of a step graph (passes/stream.c): the part of a value of the whole net that a call computes. */
 typedef struct StreamLayer {
   bool flows;                          /* rows of an endless sequence; else the whole value */
-  int64_t rows, offset, history, late; /* call k: rows k*rows + offset ..; rows kept for its readers; rows of
-                                          the input by which it comes late */
+  int64_t rows, offset, history, late; /* call k computes rows k*rows + offset ..; rows kept for later
+                                          calls; delay in rows of the input */
 } StreamLayer;
 typedef struct Stream {
   const Graph *whole;       /* the net that is computed in steps */
   const StreamLayer *layer; /* by node id of `whole` */
   const StreamLayer *output;
   int64_t window; /* --slide: rows of the first input in a window; 0: --stream */
-  int64_t ready;  /* calls whose outputs mean nothing at all */
+  int64_t ready;  /* number of first calls whose outputs are undefined */
 } Stream;
 
 struct Graph {
@@ -269,16 +268,16 @@ struct Graph {
   Span name_span;
   VEC(Node *) nodes; /* inputs first; then in program order, which is topological */
   VEC(Port) inputs, outputs;
-  VEC(Port) values;      /* that losses read, and are no outputs: inference does not have them */
+  VEC(Port) values;      /* values that only losses read: not outputs, absent from inference */
   VEC(Weight *) weights; /* program order, shared ones once */
   int64_t parameters;    /* floats of the weights struct */
   int nlabels;
   const char *const *label;
   Training *training;         /* NULL without a train block */
-  const struct Graph *floats; /* of a net of 8 bits: what it was made of; else NULL */
+  const struct Graph *floats; /* int8 model: the float graph that it was quantized from; else NULL */
   bool updatable;       /* int8 model: code, layout and schedules depend on no number of the weights file */
   const Stream *stream; /* of a step graph; else NULL */
-  Node *truth[TRUTH_PARTS]; /* training graphs: NULL, or the target; graph_truth makes it */
+  Node *truth[TRUTH_PARTS]; /* training graphs: the target of each part, or NULL; graph_truth creates it */
 };
 
 Graph *graph_new(Arena *, const char *name);
@@ -288,33 +287,33 @@ Node *graph_hidden(
     Node *const *in); /* a node made by a pass: name, span, window, arguments and weights from `of` */
 Node *graph_outside(Graph *, const struct Op *, PortInfo); /* an input or target */
 Hidden *hidden_of(Arena *, Node *of);
-const Node *node_forward(const Node *); /* what a hidden node is of; any other node itself */
-void graph_layout_weights(Graph *);     /* ids and offsets */
-/* Outputs, then the values that losses read: what targets are numbered by. Behind them come the parts of the
- * truth. */
+const Node *node_forward(const Node *); /* the forward node of a hidden node; any other node itself */
+void graph_layout_weights(Graph *);     /* Assigns ids and offsets. */
+/* Number of ports: outputs, then values that only losses read; targets are numbered like them. The parts
+ * of the annotations follow. */
 int graph_ports(const Graph *);
 const Port *graph_port(const Graph *, int index);
-/* In bytes: of the struct of weights, of a weight, from the start of the struct to it. */
+/* In bytes: size of the weights struct, size of a weight, offset of a weight. */
 int64_t graph_weight_bytes(const Graph *);
 int64_t weight_bytes(const Weight *), weight_from(const Weight *);
 /* Rows first .. first+n-1 of a parameter whose offset is set, as a parameter of its own for kernels; the
  * parameter itself if those are all. */
 Weight *parameter_rows(Arena *, Weight *, int64_t first, int64_t n);
 bool parameters_overlap(const Weight *, const Weight *);
-/* For the weight of a dense layer: the flatten behind which it reads a picture or a sequence in the order
+/* For the weight of a dense layer: the flatten through which it reads an image or a sequence in the order
  * height, width, channels; else NULL. */
 const Node *graph_flatten_before(const Weight *);
-/* The states of a net, in program order, which their port->index counts. */
+/* Number of states, in program order; their port->index counts them. */
 int graph_states(const Graph *);
 Node *graph_state(const Graph *, int index);
 Node *graph_update(const Graph *, int index); /* the node whose in[0] is its next value */
 /* Element i of a state before the first call: as init= gives it, or in an int8 model as it is stored. */
 double state_initial(const Node *state, int64_t i);
 double number_stored(const Quant *, double number); /* NULL: as a float */
-/* By node id: how often a live node, an output or a root reads it; 0: it is dead. Roots are given, and what
- * sums a gradient or updates a state. */
+/* By node id: number of uses by live nodes, outputs and roots; 0: dead. Roots are the given ones and all
+ * nodes that add to a gradient or update a state. */
 int *graph_live(Arena *, const Graph *, int nroots, Node *const *root);
-/* Copies. A node's copy has inputs of its own: map[id] stands for each, where there is a map. */
+/* Copies. A copied node has its own input array: inputs are replaced by map[id] where there is a map. */
 Node *graph_copy_node(Arena *, const Node *, Node *const *map);
 void graph_append(Graph *, Node *);
 /* Appends one of the nodes that compute a layer: without parameters, named after the layer and the suffix. */
@@ -322,7 +321,8 @@ Node *graph_part(Graph *, const Node *layer, const struct Op *, const char *suff
                  Node *const *in);
 Graph *graph_copy_head(Arena *, const Graph *); /* all but nodes and ports */
 void graph_copy_ports(Graph *, const Graph *from, Node *const *map);
-void graph_copy_values(Graph *, const Graph *from, Node *const *map); /* and the parts of the truth */
+void graph_copy_values(Graph *, const Graph *from, Node *const *map); /* includes the parts of the
+                                                                         annotations */
 Graph *graph_clone(Arena *, const Graph *, Node **map);               /* all; sets map, by node id */
 void graph_verify(const Graph *); /* a broken invariant is a bug: reported, exit 3 */
 #endif

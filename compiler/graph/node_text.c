@@ -1,11 +1,11 @@
-/* node_text.c: how comments and views tell of a node: by its layer and the place in the program. */
+/* node_text.c: Text of a node for comments and reports: its layer and source line. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "base/text.h"
 #include "graph/node_text.h"
 #include "graph/op.h"
 
-/* The text of a call on one line, without comments of the program. */
+/* The text of a call on one line, without the program's comments. */
 static const char *call_text(Arena *arena, const Sources *sources, Span span) {
   const Source *source = sources_get(sources, span.file);
   if (!source || span.end > source->n || span.start >= span.end) return "";
@@ -34,7 +34,7 @@ static const char *layer_place(Arena *arena, const Sources *sources, const Node 
   return arena_printf(arena, "%s %d: %s", file, place.line, call_text(arena, sources, node->span));
 }
 
-/* "conv1, line 14: conv(6, 5x5)"; of a node of the backward pass also what it is of that layer. */
+/* "conv1, line 14: conv(6, 5x5)"; for a node of the backward pass also its role in that layer. */
 const char *layer_text(Arena *arena, const Sources *sources, const Node *node) {
   const char *place = node_is_input(node) || !*node->name ? "" : layer_place(arena, sources, node);
   const char *text = arena_printf(arena, "%s%s%s", node->name, *place ? ", " : "", place);

@@ -1,4 +1,4 @@
-/* node_text.h: the layer that a node belongs to, in words. */
+/* node_text.h: Text of the layer that a node belongs to. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_GRAPH_NODE_TEXT_H
 #define CNNC_GRAPH_NODE_TEXT_H

@@ -1,11 +1,11 @@
-/* rounding_switch.c: the switch of quantization-aware training among the weights of a layer. */
+/* rounding_switch.c: The switch of quantization-aware training among the weights of a layer. */
 // SPDX-License-Identifier: Apache-2.0
 #include "graph/op.h"
 
-/* Behind weight and bias of a layer; behind the statistics of a batchnorm. */
+/* After weight and bias of a layer; after the statistics of a batchnorm. */
 static int switch_index(const Node *node) {
   const Node *of = node;
-  while (of->hidden) of = of->hidden->of; /* the backward pass of batchnorm is of a part of it */
+  while (of->hidden) of = of->hidden->of; /* batchnorm's backward pass belongs to a part of it */
   return of->op->traits.int8 == INT8_PRODUCT ? 2 : of->op->traits.fold == FOLD_SCALE ? 4 : -1;
 }
 

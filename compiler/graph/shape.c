@@ -1,4 +1,4 @@
-/* shape.c: shapes as text and numbers; the window formula. */
+/* shape.c: Shapes as text and numbers; the window formula. */
 // SPDX-License-Identifier: Apache-2.0
 #include "graph/shape.h"
 #include "base/number.h"
@@ -65,13 +65,13 @@ bool size_multiply(int64_t a, int64_t b, int64_t *product) { return !__builtin_m
 
 int64_t window_output(int64_t input, int64_t kernel, int64_t stride, int64_t dilation, PadRule rule,
                       bool ceil, int64_t *before, int64_t *after) {
-  const int64_t reach = dilation * (kernel - 1) + 1; /* from the first to the last element a window sees */
+  const int64_t reach = dilation * (kernel - 1) + 1; /* from the first to the last element of a window */
   if (rule == PAD_VALID) *before = *after = 0;
   if (rule == PAD_CAUSAL) {
     *before = reach - 1;
     *after = 0;
   }
-  if (rule == PAD_SAME) { /* O = ceil(I / S); the odd one of the padding at the end */
+  if (rule == PAD_SAME) { /* O = ceil(I / S); an odd element of padding goes to the end */
     const int64_t output = (input + stride - 1) / stride,
                   total = larger((output - 1) * stride + reach - input, 0);
     *before = total / 2;
@@ -97,7 +97,7 @@ int64_t window_transposed(int64_t input, int64_t kernel, int64_t stride, int64_t
                           PadRule rule, int64_t *before, int64_t *after) {
   const int64_t whole = (input - 1) * stride + dilation * (kernel - 1) + 1 + output_pad;
   if (rule == PAD_SAME) { /* negative where the stride is larger than the kernel: the output is longer than
-                             what is written, zeros at the end */
+                             the written part, with zeros at the end */
     const int64_t total = whole - input * stride;
     *before = total > 0 ? total / 2 : 0;
     *after = total - *before;
@@ -118,23 +118,23 @@ const char *window_transposed_formula(Arena *arena, int64_t input, int64_t kerne
 
 int64_t window_unread(int64_t input, int64_t output, int64_t kernel, int64_t stride, int64_t dilation,
                       int64_t before) {
-  const bool gaps = stride > dilation * (kernel - 1) + 1; /* then the last one counts if a window could begin
-                                                             behind it */
+  const bool gaps = stride > dilation * (kernel - 1) + 1; /* then the last window counts if a window could
+                                                             begin after it */
   if (output < 1 || (gaps && output * stride - before >= input)) return 0;
   const int64_t last =
-      (output - 1) * stride + dilation * (kernel - 1) - before; /* the last element the last window sees */
+      (output - 1) * stride + dilation * (kernel - 1) - before; /* the last element of the last window */
   return larger(input - 1 - last, 0);
 }
 
 /* ---- how far windows reach ---- */
-/* Output o meets input o*S + k*D - P through tap k: outputs and taps are steps of two lines that play the
- * same part. */
+/* Output o reads input o*S + k*D - P through tap k. Both o and k index a line of steps; the two lines are
+ * symmetric. */
 typedef struct Line {
   int64_t n, step;
 } Line;
 
-/* Where at most one step of a line meets the input, together with whatever step of the other line, the
- * rest may lie nearer, as long as they stay outside. */
+/* Where at most one step of a line hits the input, for every step of the other line, the rest may move
+ * closer as long as it stays outside. */
 static void draw_near(Line *line, Line *other, int64_t input, int64_t *before) {
   const int64_t span = (other->n - 1) * other->step;
   const int64_t first = larger(ceil_divide(*before - span, line->step), 0);
@@ -151,9 +151,9 @@ static void draw_near(Line *line, Line *other, int64_t input, int64_t *before) {
 }
 
 void window_compact(Window *w, int axis, int64_t input, int64_t output) {
-  if (w->ceil && w->count_pad) return; /* what counts of a last window depends on where the padding ends */
+  if (w->ceil && w->count_pad) return; /* whether the last window counts depends on where the padding ends */
   Line outputs = {output, w->stride[axis]}, taps = {w->kernel[axis], w->dilation[axis]};
-  for (int pass = 0; pass < 2; pass++) { /* what one line gives up, the other need not span */
+  for (int pass = 0; pass < 2; pass++) { /* a step that one line drops need not be covered by the other */
     draw_near(&taps, &outputs, input, &w->before[axis]);
     draw_near(&outputs, &taps, input, &w->before[axis]);
   }
@@ -174,7 +174,7 @@ int64_t window_end(const Window *w, int axis, int64_t output) {
 }
 
 /* ---- an endless sequence ---- */
-/* As window_output has it, of the k*rows + offset + rows rows that are known after call k. */
+/* As window_output, for the k*rows + offset + rows rows that are known after call k. */
 StepRows step_window(const Window *w, int axis, StepRows in) {
   const int64_t reach = w->dilation[axis] * (w->kernel[axis] - 1) + 1,
                 known = floor_divide(in.offset + w->before[axis] - reach, w->stride[axis]) + 1;

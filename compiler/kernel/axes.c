@@ -1,22 +1,22 @@
-/* axes.c: weighted sums along height and width, apart. Where both need few products, an element is computed
- * at once; else first along one axis, into scratch. What repeats along an axis is a loop over periods, whose
- * elements are written out with their weights as constants; what is different near the ends stands by
- * itself. */
+/* axes.c: Separable weighted sums along height and width. If an element needs few products it is computed
+ * in one pass; otherwise in two, through scratch. A pattern that repeats along an axis becomes a loop over
+ * periods; within a period, elements are unrolled with their weights as constants. Elements near the ends
+ * are unrolled separately. */
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/axes.h"
 #include "base/number.h"
 #include "kernel/walk.h"
 
 enum {
-  AT_ONCE = 256, /* products in all the code for both axes, above which there are two passes */
-  IN_LINE = 16,  /* products of an element that are one expression */
-  FEW = 4        /* equal elements whose stores are written out */
+  AT_ONCE = 256, /* products in all code for both axes above which there are two passes */
+  IN_LINE = 16,  /* products of an element in one expression */
+  FEW = 4        /* equal elements with unrolled stores */
 };
 
 /* ---- the oracle ---- */
 
-/* An element that comes more than once, as beyond a border, has the sum of its weights: an infinite one then
- * stays infinite where some of them are negative. */
+/* An element that occurs more than once, as beyond a border, gets the sum of its weights: an infinite
+ * element then stays infinite even if some of them are negative. */
 static int axis_taps_at(const Node *forward, AxisRule rule, int axis, int64_t to, AxisTap tap[AXIS_TAPS]) {
   const int all = rule(forward, axis, to, tap);
   int n = 0;
@@ -59,16 +59,16 @@ void axes_run(const Eval *eval, AxisRule rule) { run_from_zero(eval, rule, false
 void axes_run_back(const Eval *eval, AxisRule rule) { run_from_zero(eval, rule, true); }
 
 /* ---- a map along an axis ---- */
-typedef struct Tap { /* `count` elements, one after the other, with one weight */
+typedef struct Tap { /* `count` consecutive elements with one weight */
   int64_t from, count;
   double weight;
 } Tap;
-typedef struct Line { /* what an element is made of */
+typedef struct Line { /* the taps of an element */
   int n, room;
   Tap *tap;
 } Line;
-/* First `head` lines by themselves, then `count` rounds of `period` lines, each round `step` further on in
- * the source, then the others by themselves: line[] holds head, one period, and the tail. */
+/* `head` separate lines, then `count` repetitions of `period` lines, each `step` further in the source,
+ * then the remaining separate lines: line[] holds head, one period, and the tail. */
 typedef struct AxisMap {
   int64_t size, head, period, step, count, lines;
   Line *line;
@@ -106,7 +106,7 @@ static void line_join(Line *line) {
   line->n = n;
 }
 
-static bool line_follows(const Line *a, const Line *b, int64_t step) { /* b is a, so much further on */
+static bool line_follows(const Line *a, const Line *b, int64_t step) { /* is b equal to a, shifted by step? */
   bool same = a->n == b->n;
   for (int i = 0; i < a->n && same; i++)
     same = a->tap[i].from + step == b->tap[i].from && a->tap[i].count == b->tap[i].count &&
@@ -114,8 +114,8 @@ static bool line_follows(const Line *a, const Line *b, int64_t step) { /* b is a
   return same;
 }
 
-/* The rounds are found around the middle, where what the ends make different does not reach. `cut` rounds
- * were left out there. */
+/* Periods are searched from the middle outwards, where the ends have no influence. `cut` repetitions were
+ * omitted there. */
 static AxisMap map_of(Line *line, int64_t lines, int64_t period, int64_t step, int64_t cut) {
   AxisMap map = {.size = lines + cut * period, .head = lines, .lines = lines, .line = line};
   const int64_t last = lines - period;
@@ -138,7 +138,7 @@ static AxisMap map_of(Line *line, int64_t lines, int64_t period, int64_t step, i
   return map;
 }
 
-static AxisMap map_spread(Arena *arena, int64_t size) { /* back to the only element */
+static AxisMap map_spread(Arena *arena, int64_t size) { /* back to the single element */
   Line *line = NEW_ARRAY(arena, Line, 1);
   line->n = line->room = 1;
   line->tap = NEW_ARRAY(arena, Tap, 1);
@@ -190,11 +190,11 @@ static int64_t axis_products(const AxisMap *map) { /* in the code */
 /* ---- the nest ---- */
 typedef struct Pass {
   Lower *l;
-  Buf *from, *to; /* to: NULL: the result, behind which is what is fused */
+  Buf *from, *to; /* to: NULL: the result, followed by the fused nodes */
   const AxisMap *map[2];
   int64_t channels;
 } Pass;
-typedef struct Spot { /* elements of a pass: `times` equal ones along each axis, and what they are made of */
+typedef struct Spot { /* elements of one pass: `times` equal ones along each axis, and their taps */
   const Pass *pass;
   Ix to[2], base[2];
   int64_t times[2];
@@ -228,7 +228,7 @@ static Val row_expression(const Spot *spot, const Tap *row, int64_t k, const Ix 
   return sum;
 }
 
-/* Rows apart: their sums need not wait for each other. */
+/* Rows are summed separately: their sums are independent. */
 static Val expression(const Spot *spot, const Ix *c, int part, int lanes) {
   const Line *rows = spot->line[0];
   Val sum = NULL;
@@ -278,7 +278,7 @@ static void spot_body(Lower *l, const Ix *unused_y, const Ix *unused_x, const Ix
 
 static void each_line(Spot *spot, int axis);
 
-/* The lines first .. first+n-1 of the map, whose results begin at `to`; equal ones together. */
+/* Lines first .. first+n-1 of the map, with results from `to` on; equal lines are merged. */
 static void lines(Spot *spot, int axis, int64_t first, int64_t n, const Ix *to, const Ix *base) {
   const AxisMap *map = spot->pass->map[axis];
   for (int64_t i = 0, times; i < n; i += times) {

@@ -1,24 +1,24 @@
-/* axes.h: operators that treat height and width apart: each row of the result is a weighted sum of a few rows
- * of the input, each column one of a few columns. resize, upsample and blurpool say which, by a rule; the
- * rest is here. */
+/* axes.h: Operators that are separable in height and width: each row of the result is a weighted sum of a
+ * few input rows, each column of a few columns. resize, upsample and blurpool define the weights with a
+ * rule; this file has the rest. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_AXES_H
 #define CNNC_AXES_H
 #include "kernel/lower.h"
 
 enum {
-  AXIS_TAPS = 64,    /* an element of the result is made of at most so many along an axis */
-  AXIS_PERIOD = 4096 /* the longest period that is written out */
+  AXIS_TAPS = 64,    /* maximum taps of a result element along an axis */
+  AXIS_PERIOD = 4096 /* the longest period that is unrolled */
 };
 typedef struct AxisTap {
   int64_t from;
   double weight;
 } AxisTap;
-/* What row or column `to` of the forward node's value is made of: how many taps; one element may come more
- * than once. */
+/* The taps of row or column `to` of the forward node's value; returns their number. An element may occur
+ * more than once. */
 typedef int AxisRule(const Node *forward, int axis, int64_t to, AxisTap tap[AXIS_TAPS]);
-/* Rows of the result that are `to` apart are made of rows of the input that are `from` apart, by the same
- * weights, but for those near the ends: `border` of them, if not a few. */
+/* Result rows `to` apart have equal weights, on input rows `from` apart, except for about `border` rows
+ * near the ends. */
 typedef struct AxisPeriod {
   int64_t from, to, border;
 } AxisPeriod;

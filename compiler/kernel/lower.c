@@ -1,5 +1,5 @@
-// lower.c: the buffers of a kernel's nest and what they are bound to; packed weights with what is folded into
-// them; the fused chain behind the root.
+// lower.c: Buffers of a kernel's nest and their bindings; packed weights with folded constants; the chain
+// fused after the root.
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/lower.h"
 #include <ctype.h>
@@ -15,7 +15,7 @@ static const char *to_c_name(Arena *arena, const char *name) {
   return copy;
 }
 
-/* The forward layer's name; hidden operators add what they are: conv1_input_gradient. */
+/* The forward layer's name; hidden operators append their role: conv1_input_gradient. */
 static const char *kernel_name(Arena *arena, const Node *node) {
   const bool forward = node->op->traits.layer_part,
              hidden = (strchr(node->op->name, ' ') && !forward) ||
@@ -26,7 +26,7 @@ static const char *kernel_name(Arena *arena, const Node *node) {
     return to_c_name(arena, arena_printf(arena, "%s_%d_%s", node->name, node->id, what)); /* losses */
   const size_t n = strlen(node->hidden->of->op->name);
   if (!strncmp(what, node->hidden->of->op->name, n) && what[n] == ' ') what += n + 1;
-  const bool several = !strncmp(what, "map ", 4); /* one for each operand or parameter */
+  const bool several = !strncmp(what, "map ", 4); /* one per operand or parameter */
   return to_c_name(arena, several ? arena_printf(arena, "%s_%s_%d", node->name, what, node->hidden->wrt)
                                   : arena_printf(arena, "%s_%s", node->name, what));
 }
@@ -96,9 +96,8 @@ static bool is_stored_for_all(const Lower *l, const Node *value) {
   return l->kernel->batch && value->result != RESULT_BATCH;
 }
 
-/* A value as the nest sees it: with a leading axis where the nest or its builder goes through rows; of all
- * images where the kernel computes them at once. Where nobody goes through rows they are one picture. n 0: no
- * leading axis. */
+/* A value as the nest sees it: with a leading axis where the nest or its builder loops over rows; of all
+ * images in a batched kernel. Where nothing loops over rows they form one image. n 0: no leading axis. */
 static Extent extent_of(const Lower *l, const Node *value) {
   Extent e = l->rows || l->b->nleads ? shape_extent(value->shape) : shape_joined(value->shape);
   e.n = is_stored_for_all(l, value)                         ? l->batch * e.n
@@ -107,8 +106,8 @@ static Extent extent_of(const Lower *l, const Node *value) {
   return e;
 }
 
-/* In another value pixels are further apart, and the values of images, or rows, are as far apart as that
- * one's. Seen as an array, the last of them would reach beyond what there is: positions are computed. */
+/* In a larger value, pixels are further apart, and images or rows have the distance of the larger value.
+ * As an array the last of them would reach past its end, so positions are computed. */
 static void lie_within(const Lower *l, Buf *buf, const Node *value) {
   const Home home = home_in(l->kernel, value);
   const Extent e = shape_extent(value->shape);
@@ -130,8 +129,8 @@ static Buf *value_buffer(Lower *l, BufPlace place, const char *name, const Node 
   return bind(l, buf, (Binding){.kind = BIND_VALUE, .node = value});
 }
 
-/* The buffer that an operand has already by another name, as two flattens of one value: by C two `restrict`
- * pointers are promised to differ. */
+/* The buffer that an operand already has under another name, as with two flattens of one value: C assumes
+ * that two `restrict` pointers differ. */
 static Buf *find_alias(const Lower *l, const Node *value) {
   const Home home = home_in(l->kernel, value);
   for (int i = 0; i < l->b->nbufs; i++) {
@@ -164,7 +163,7 @@ static Buf *read_buffer(Lower *l, const char *name, const Node *value) {
 static void make_inputs(Lower *l) {
   const Node *root = l->node;
   l->in = NEW_ARRAY(l->arena, Buf *, larger(root->nin, 1));
-  if (node_is_input(root) || node_is_target(root)) { /* the caller's buffer, as the caller has it */
+  if (node_is_input(root) || node_is_target(root)) { /* the caller's buffer in the caller's format */
     const Extent e = shape_extent(root->shape);
     const int64_t hwc[4] = {e.n, e.h, e.w, e.c}, chw[4] = {e.n, e.c, e.h, e.w},
                   *dim = root->port->chw ? chw : hwc;
@@ -210,7 +209,7 @@ static bool is_dense(const Node *root) {
   return (root->target ? root->target : root->weight[0])->size < MOST_WEIGHTS_PACKED;
 }
 
-/* Operands with fewer rows are repeated; op_common_rows has seen to it that their numbers fit. */
+/* Operands with fewer rows are repeated; op_common_rows guarantees that the numbers fit. */
 static void lead_rows(Lower *l, int64_t rows) {
   const Node *root = l->node;
   nest_lead(l->b, rows);
@@ -221,9 +220,9 @@ static void lead_rows(Lower *l, int64_t rows) {
   }
 }
 
-/* Dense layers compute all rows at once, and some operators go through them by themselves; for other kernels
- * the builder does. What makes a value without rows of one that has them sees all of them: a loss,
- * statistics. */
+/* Dense layers compute all rows in one kernel, and some operators loop over them themselves; for other
+ * kernels the builder does. An operator that reduces a value with rows to one without them sees all rows:
+ * a loss, statistics. */
 static void begin_rows(Lower *l) {
   const Node *root = l->node;
   const bool mixes = root->op->traits.mixes_rows;
@@ -391,8 +390,8 @@ Buf *lower_constants(Lower *l, const char *member, Elem elem, int rank, const in
               (Binding){.kind = BIND_PACK, .pack = pack});
 }
 
-/* "weight of conv1, with normalize1 (scale/std, mean/std) and batchnorm1 in it, in the order ...": what
- * constants are made of. */
+/* "weight of conv1, with normalize1 (scale/std, mean/std) and batchnorm1 in it, in the order ...":
+ * describes packed constants. */
 static const char *about_pack(const Lower *l, const char *member) {
   Text out = {.arena = l->arena};
   const Kernel *kernel = l->kernel;
@@ -457,7 +456,7 @@ Val lower_packed_weight(Lower *l, Pack *pack, int rank, const Ix *index, const I
   return w;
 }
 
-/* What a folded normalize takes from the bias: the sum of shift*weight over all that the output reads. */
+/* The bias correction of a folded normalize: the sum of shift*weight over all inputs of the output. */
 static Val shifted_bias(Lower *l, Pack *pack, const Ix *out_channel, const Ix *group_channel) {
   Nest *b = pack->nest;
   const Weight *weight = l->node->weight[0];
@@ -497,7 +496,7 @@ Val lower_packed_bias(Lower *l, Pack *pack, const Ix *out_channel, const Ix *gro
   if (l->kernel->normalize && l->kernel->normalize_shift)
     bias = sub(bias, shifted_bias(l, pack, out_channel, group_channel));
   for (int i = 0; i < l->kernel->nscales;
-       i++) { /* one after the other: the sources are listed in the order in which they are met */
+       i++) { /* sequential: sources are listed in the order of their first use */
     Val centered = sub(bias, scale_part(l, pack, i, BN_MEAN, out_channel, 0));
     Val scaled = mul(centered, scale_gain(l, pack, i, out_channel));
     bias = add(scaled, scale_part(l, pack, i, BN_BIAS, out_channel, 0));
@@ -550,10 +549,10 @@ Ref lower_at(const Lower *l, Buf *buf, const Ix *y, const Ix *x, const Ix *c) {
   return buf->rank == 4 && !buf->leads ? nest_at(b, buf, *l->row, *y, *x, *c) : nest_at(b, buf, *y, *x, *c);
 }
 
-/* An operand at the element; the only pixel or channel of one that is repeated. */
+/* An operand at the element; the single pixel or channel of a repeated operand. */
 static Val operand_at(Lower *l, Buf *buf, const Ix *y, const Ix *x, const Ix *c, int part, int lanes) {
   Nest *b = l->b;
-  const int64_t *size = buf->dim + (buf->rank == 4); /* behind the leading axis */
+  const int64_t *size = buf->dim + (buf->rank == 4); /* after the leading axis */
   const Ix zero = {0}, row = size[0] == 1 ? zero : *y, column = size[1] == 1 ? zero : *x;
   if (size[2] == 1) return nest_load(b, lower_at(l, buf, &row, &column, &zero), 1);
   const Ref ref = lower_at(l, buf, &row, &column, c);
@@ -600,7 +599,7 @@ void lower_store_sums(Lower *l, Buf *sum, int64_t sums, const Ix *y, const Ix *x
     lower_store(l, nest_get(b, nest_at(b, sum, 0)), y, x, block, 1, 1);
     return;
   }
-  Buf *done = NEST_REGISTERS(b, "done", 1, sums); /* those that a loop names are in memory */
+  Buf *done = NEST_REGISTERS(b, "done", 1, sums); /* registers that a loop indexes are in memory */
   for (int u = 0; u < sums; u++) nest_store(b, nest_at(b, done, u), nest_get(b, nest_at(b, sum, u)));
   NEST_FOR(b, u, sums) {
     const Ix channel = *block * sums + u;

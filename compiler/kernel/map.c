@@ -1,5 +1,4 @@
-/* map.c: what all operators have in common that work element by element: shapes and repeated operands, eval,
- * the backward pass. */
+/* map.c: Common code of element-wise operators: shapes and repeated operands, eval, the backward pass. */
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/map.h"
 #include <math.h>
@@ -39,13 +38,13 @@ bool map_repeats(Shape whole, Shape part) {
          (p.c == 1 || p.c == w.c);
 }
 
-/* Where an operand of that shape has what is used at the element. */
+/* The index of the element in an operand of that shape. */
 static int64_t operand_element(Shape operand, int64_t pixel, int64_t c) {
   const Extent e = shape_extent(operand);
   return (one_pixel(e) ? 0 : pixel * e.c) + (e.c == 1 ? 0 : c);
 }
 
-/* The operand that the others are repeated to; of several as large the one with most dimensions. */
+/* The operand to whose shape the others are repeated; of several of equal size, the one of highest rank. */
 static Node *largest_operand(const Node *node) {
   Node *best = node->in[0];
   for (int i = 1; i < node->nin; i++) {
@@ -122,7 +121,7 @@ uint32_t map_needs_y(const Node *node, int wrt) {
 static uint32_t all_of_x(const Node *of) { return (UINT32_C(1) << of->nin) - 1; }
 static uint32_t needs(const Node *of, int wrt) { return of->op->map_needs ? of->op->map_needs(of, wrt) : 0; }
 
-/* The inputs of a hidden node: dy, the operands that are needed, y if needed. */
+/* The inputs of a hidden node: dy, the needed operands, y if needed. */
 static int derivative_inputs(Node *of, uint32_t needed, Node *dy, Node *in[MOST_INPUTS]) {
   int n = 0;
   in[n++] = dy;
@@ -132,7 +131,7 @@ static int derivative_inputs(Node *of, uint32_t needed, Node *dy, Node *in[MOST_
   return n;
 }
 
-/* The gradient of an operand that is repeated at pixels, over the channels, or both. */
+/* The gradient of an operand that is repeated over pixels, channels, or both. */
 static Node *sum_repeated(Graph *graph, Node *node, Shape part, Node *dx) {
   const Extent p = shape_extent(part), whole = shape_extent(node->shape);
   const bool over_channels = p.c != whole.c;
@@ -169,7 +168,7 @@ void map_backward(Gradient *gradient, Node *node, Node *dy) {
 static double gradient_eval(const Node *node, const double *given, const double *weight, int64_t c) {
   const Node *of = node->hidden->of;
   const uint32_t needed = needs(of, node->hidden->wrt);
-  double x[MOST_INPUTS], y = NAN; /* what is not asked for is not there */
+  double x[MOST_INPUTS], y = NAN; /* NAN where not requested */
   int n = 1;
   for (int i = 0; i < of->nin; i++) x[i] = needed >> i & 1 ? given[n++] : NAN;
   if (needed & MAP_NEEDS_Y) y = given[n];
@@ -211,7 +210,7 @@ static void weight_gradient_run(const Eval *eval) {
     }
 }
 
-/* What is summed at one pixel. */
+/* The summand at one pixel. */
 static Val weight_gradient_term(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,
                                 const void *context) {
   (void)context;

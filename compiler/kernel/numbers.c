@@ -1,5 +1,5 @@
-/* numbers.c: numbers of the weights file in kernels of int8 models: constants of the code, or, where the
- * model may be replaced by one of other weights, members of the model. */
+/* numbers.c: Numbers of the weight file in kernels of int8 models: constants in the code, or members of
+ * the model if it can be replaced by one with other weights. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "kernel/lower.h"
@@ -25,7 +25,7 @@ static Numbers *lowered_numbers(Lower *l, bool real) {
   return *of;
 }
 
-/* Where it is, or what its place is from now on. By its name: a value of its own may equal another's. */
+/* The index of the number, by name; a new one is appended. Two numbers may have equal values. */
 static int number_index(Lower *l, Numbers *of, const char *name) {
   for (int i = 0; i < of->n; i++)
     if (strcmp(of->name[i], name) == 0) return i;

@@ -1,5 +1,5 @@
-/* rounded.c: weights that training rounds to 8 bits, as kernels read them: packs that round. A filter's
- * weights become multiples of its largest one / 127. In inference nothing of this is there. */
+/* rounded.c: Fake-quantized weights of QAT, as kernels read them: packs that round. A filter's weights
+ * become multiples of its largest absolute weight / 127. Not used in inference. */
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/lower.h"
 
@@ -11,7 +11,7 @@ bool lower_rounds(const Lower *l) {
 typedef struct Filters {
   Weight *weight;
   bool spread;
-  int64_t groups, filters, terms; /* filters, terms: of a group; terms beside those of the kernel */
+  int64_t groups, filters, terms; /* filters, terms: per group; terms besides those of the kernel */
   int64_t kernel[2];
 } Filters;
 

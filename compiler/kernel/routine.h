@@ -1,14 +1,15 @@
-/* routine.h: what operators share that call routines: C that is copied into generated code. Where the oracle
- * compiles the same text, it does so in double, with float and int32_t defined as double. */
+/* routine.h: Operators that call runtime functions: C that is copied into generated code. The oracle
+ * compiles the same text in double precision, with float and int32_t defined as double. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_ROUTINE_H
 #define CNNC_ROUTINE_H
 #include "kernel/lower.h"
 
-/* What the texts of others use; each uses the one before: NAME_routine.h in ops/detection. */
+/* Texts that others use; each uses the one before: NAME_routine.h in ops/detection. */
 extern const Routine box_routine, match_routine, delta_routine;
-extern const Routine best_routine, suppress_routine; /* use none of them */
+extern const Routine best_routine, suppress_routine; /* independent of those */
 
-/* A routine takes arrays without gaps, of one row: a part of a joined value, and a row, are copied first. */
+/* A runtime function expects contiguous arrays of one row: a part of a joined value, or one row of it, is
+ * copied first. */
 Buf *lower_contiguous(Lower *, const char *name, Buf *in);
 #endif

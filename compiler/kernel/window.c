@@ -1,5 +1,5 @@
-// window.c: the windows of convolutions and pools: from arguments to kernel, stride, padding and the output's
-// size, with what is wrong said in numbers.
+// window.c: Windows of convolutions and pools: kernel, stride, padding and output size from the arguments,
+// with errors that state the numbers.
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/window.h"
 #include <string.h>
@@ -144,7 +144,7 @@ static const char *formula(ShapeContext *context, const Window *w, int axis, int
                         w->before[axis], w->after[axis], w->ceil);
 }
 
-/* Facts for the axes that `bad` marks; one is enough where both have the same numbers. */
+/* Notes for the axes that `bad` marks; one note if both have equal numbers. */
 static void put_formulas(ShapeContext *context, Diag *diag, const Node *node, const Window *w,
                          const int64_t input[2], const bool bad[2]) {
   const char *height = formula(context, w, 0, input[0]), *width = formula(context, w, 1, input[1]);
@@ -153,7 +153,7 @@ static void put_formulas(ShapeContext *context, Diag *diag, const Node *node, co
     diag_fact(diag, "%s: %s", window_axis_name(node, 1), width);
 }
 
-/* The largest dilation with which the kernel fits along all axes, 0: none. */
+/* The largest dilation with which the kernel fits along all axes; 0: none. */
 static int64_t most_dilation(const Window *w, const int64_t input[2]) {
   int64_t most = SHAPE_MOST_ELEMENTS;
   for (int axis = 0; axis < 2; axis++) {
@@ -220,7 +220,7 @@ static void warn_unread(ShapeContext *context, const Node *node, const Window *w
                unread_text(context, node, unread), shape_text(context->arena, node->in[0]->shape));
   put_formulas(context, diag, node, w, input, bad);
   op_note_origin(context, diag, node->in[0]);
-  bool gaps = false; /* between windows: then nothing reads all of it */
+  bool gaps = false; /* gaps between windows: no dilation reads the whole input */
   for (int axis = 0; axis < 2; axis++)
     gaps = gaps || (bad[axis] && w->stride[axis] > w->dilation[axis] * (w->kernel[axis] - 1) + 1);
   if (arg_const(node, "pad")->kind == CONST_NONE)
@@ -230,13 +230,13 @@ static void warn_unread(ShapeContext *context, const Node *node, const Window *w
               gaps ? "has a window there" : "reads all of it");
 }
 
-/* The argument that takes the windows farthest. pad=same follows the kernel and its dilation. */
+/* The argument that moves windows furthest. pad=same follows the kernel and its dilation. */
 static const char *far_argument(const Window *w, int axis, int64_t outputs) {
   const int64_t kernel = w->dilation[axis] * (w->kernel[axis] - 1), stride = w->stride[axis] * (outputs - 1),
                 padding = w->before[axis];
   if (kernel >= padding && kernel >= stride)
     return w->dilation[axis] >= w->kernel[axis] ? "dilation" : "kernel";
-  return padding >= stride / 2 ? "padding" : "stride"; /* windows go over the padding, too */
+  return padding >= stride / 2 ? "padding" : "stride"; /* windows cover the padding, too */
 }
 
 bool window_addressable(ShapeContext *context, const Node *node, const Window *w, const int64_t large[2],

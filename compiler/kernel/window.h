@@ -1,5 +1,5 @@
-/* window.h: the arguments of window operators, read before the formula is applied. op_window (op.h) is what
- * most operators call. */
+/* window.h: Arguments of window operators, before the formula is applied. Most operators call op_window
+ * (op.h). */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_WINDOW_H
 #define CNNC_WINDOW_H
@@ -10,20 +10,19 @@
  */
 bool window_pair(ShapeContext *, const Node *, const char *param, int64_t to[2]);
 bool window_size(ShapeContext *, const Node *, const char *param,
-                 int64_t to[2]); /* of a picture, whatever the input is */
+                 int64_t to[2]); /* for an image, whatever the input is */
 /* Fills kernel, stride, dilation and explicit padding from the arguments; groups and multiplier are 1. False
  * after an error, or when the input is poison. */
 bool window_arguments(ShapeContext *, const Node *, Window *, PadRule *);
-/* The shape of node's output: like its input's, with another size and other channels. */
+/* The shape of node's output: its input's, with another size and number of channels. */
 Shape window_shape(const Node *, int64_t h, int64_t w, int64_t c);
 const char *window_size_text(Arena *, const Node *, const int64_t size[2]); /* "5x5", on sequences "5" */
 const char *window_axis_name(const Node *, int axis);                       /* "height", "width", "length" */
-/* Whether an index of the large side can be computed in 31 bits; a message says by which numbers it
- * cannot. */
+/* Do indices of the larger side fit into 31 bits? If not, reports the responsible numbers. */
 bool window_addressable(ShapeContext *, const Node *, const Window *, const int64_t large[2],
                         const int64_t small[2]);
-/* The windows of a sequence by the arguments size, step and pad: node->window, and how many there are. */
+/* Windows of a sequence from the arguments size, step and pad: sets node->window and their number. */
 bool window_frames(ShapeContext *, Node *, int64_t *frames);
 bool window_groups_fit(ShapeContext *, const Node *, int64_t channels,
-                       int64_t filters); /* groups divides both, or a message says which numbers would */
+                       int64_t filters); /* does groups divide both? If not, reports the divisors */
 #endif

@@ -1,4 +1,4 @@
-/* footprint.c: bytes of the structs of a layout, and what inference takes of flash, RAM and stack. */
+/* footprint.c: Sizes of a layout's structs; flash, RAM and stack of inference. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "base/number.h"
@@ -9,7 +9,7 @@ int64_t aligned(int64_t floats) { return (floats + ALIGNED_FLOATS - 1) / ALIGNED
 int64_t floats_in(int64_t bytes) { return bytes / (int64_t)sizeof(float); }
 
 /* ---- structs ---- */
-/* A struct is as large as its widest numbers are aligned. */
+/* A struct's size is a multiple of its widest member's alignment. */
 int64_t members_bytes(const Part *part) {
   int64_t bytes = 0, unit = 4;
   for (int i = 0; i < part->members.n; i++) {
@@ -27,8 +27,7 @@ int64_t layout_all_floats(const Layout *layout) {
   return layout->options.batch * floats_in(layout->infer.program->space[SPACE_ALL].bytes);
 }
 
-/* A mark of 16 bytes, then the states; a struct is as large as its widest numbers, those of the mark, are
- * aligned. */
+/* A 16-byte mark, then the states; the struct is padded to the alignment of the mark. */
 int64_t layout_state_bytes(const Layout *layout) {
   const int n = graph_states(layout->graph);
   int64_t bytes = n ? 16 : 0;
@@ -96,7 +95,7 @@ bool layout_is_board(const Layout *layout) {
   return true;
 }
 
-/* Its constants that no step before it reads, as their members are found in `seen`. */
+/* Bytes of the step's constants that no earlier step reads; `seen` collects them. */
 static int64_t flash_of(Arena *arena, const Step *step, int target, Table *seen) {
   const Nest *nest = step->call->version[target].lower->b;
   int64_t bytes = 0;
@@ -109,8 +108,9 @@ static int64_t flash_of(Arena *arena, const Step *step, int target, Table *seen)
   return bytes;
 }
 
-/* Of NAME_infer. Compilers put small functions that are called once into it, which then share its frame, and
- * leave large ones apart: beside the largest there may be as much again of the others as gcc allows. */
+/* Stack of NAME_infer. Compilers inline small functions that are called once, which then share its frame,
+ * and leave large ones out of line: next to the largest frame there may be as much again from the others
+ * as gcc permits. */
 static int64_t footprint_stack_of(const Footprint *f) {
   enum { FRAME = 256, INLINED = 768 };
   int64_t first = 0, second = 0;

@@ -1,4 +1,4 @@
-// layout.c: the functions of a net, the members of its structs and its tables.
+// layout.c: Functions of a net, members of its structs, and its tables.
 // SPDX-License-Identifier: Apache-2.0
 #include "lir/layout.h"
 #include <inttypes.h>
@@ -32,15 +32,15 @@ static Member *new_member(Layout *layout, Part *part, const char *key, const cha
 }
 
 static const char *pack_function_name(Layout *layout,
-                                      const Pack *pack) { /* the section's suffix comes behind it */
+                                      const Pack *pack) { /* the section's suffix is appended */
   const char *name = names_unique(&layout->names, pack->name);
   names_reserve(&layout->names, arena_printf(layout->arena, "%s%s", name, layout->pack.suffix));
   return name;
 }
 
-/* What is the same is there once, as the weights of a layer that is computed band by band; but for constants
- * that one call reads, which have different names: to C they are apart (restrict). In an updatable net they
- * are made of the same layer, too: others are equal by chance. */
+/* Equal constants are stored once, as the weights of a layer in row bands; not so two constants of one
+ * call, which C assumes to be distinct (restrict). In an updatable net they must also come from the same
+ * layer: others are equal by chance. */
 static const Member *constants_member(Layout *layout, Part *part, const Pack *pack, const Buf *shape) {
   const int64_t bytes = elem_bytes(shape->type.elem) * buf_elements(shape);
   Text key = {.arena = layout->arena};
@@ -111,7 +111,7 @@ static Member *table_member(Layout *layout, const float *table, int64_t n, const
   return member;
 }
 
-/* What the buffer of a step reads, if it is a member or a table: noted in step->member. */
+/* Records in step->member which member or table each buffer of the step reads. */
 static void bind_members(Layout *layout, Part *part, Step *step, int target) {
   const Version *version = &step->call->version[target];
   const Nest *nest = version->lower->b;
@@ -142,7 +142,7 @@ static const char *step_wanted_name(Layout *layout, const Part *part, const Kern
   return arena_printf(layout->arena, "%s_%s", name, part == &layout->train ? "training" : "look");
 }
 
-/* Arrays of several dimensions have them in their types; as rows of elements they have numbers in indices. */
+/* Multidimensional arrays have their sizes in the type; flattened, they have them as numbers in indices. */
 static void flatten(Nest *nest) {
   for (int i = 0; i < nest->nbufs; i++) {
     Buf *buf = nest->buf[i];
@@ -168,8 +168,7 @@ static void name_call(Layout *layout, Part *part, const KernelCall *call) {
   if (!*value) *value = step.name;
 }
 
-/* Members of whole vectors come first, then the larger numbers, so that all of them are aligned when the
- * struct is. */
+/* Whole-vector members come first, then larger numbers, so that all are aligned if the struct is. */
 enum { RANKS = 4 };
 static int rank_of(const Member *member) {
   if (member->bytes % ALIGNMENT == 0) return 0;
@@ -202,8 +201,8 @@ static void name_outputs(Layout *layout, Part *part) {
   }
 }
 
-/* The scale and zero of a port in bytes, or of the value that it is made of: members, where they may change.
- */
+/* Scale and zero point of an int8 port, or of the value it is computed from: members of the model if they
+ * may change. */
 const Quant *port_quant(const Node *node) {
   return node->quant || !node->nin ? node->quant : node->in[0]->quant;
 }

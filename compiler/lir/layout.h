@@ -1,12 +1,12 @@
-/* layout.h: what the C of a net is made of, before a line of it is printed: its functions, the members of its
- * structs and its tables, all names, and the memory that they need.
+/* layout.h: Contents of a net's C before printing: functions, struct members, tables, names, memory sizes.
  *
- *     merge.c      functions: what is the same code is there once
- *     merge_sizes.c  and, where flash is short, what differs in numbers alone
- *     layout.c     members and tables: what holds the same is there once
- *     naming.c     names of the interface and of the fixed text, which layers cannot have
- *     units.c      which functions stand in which translation unit
- *     footprint.c  bytes of structs, of flash and RAM, of stack
+ *   merge.c        functions: merges those with identical code
+ *   merge_sizes.c  and, where flash is limited, those that differ in numbers only
+ *   layout.c       members and tables; equal contents are stored once
+ *   naming.c       names of the interface and of the fixed text, which layers cannot use
+ *   units.c        assignment of functions to translation units
+ *   footprint.c    bytes of structs, of flash and RAM, of stack
+ *
  * emit/ prints a layout; driver/fit.c changes plans until its sizes fit. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_LAYOUT_H
@@ -22,62 +22,63 @@ typedef struct LayoutOptions {
   int64_t batch;
   int ntargets;
   const Target *const *target; /* best first */
-  bool embedded;               /* there are weights to compile in: they need flash, and no RAM */
-  bool merge;                  /* little flash: layers that differ in numbers alone share a function */
-  /* what the text around the layers has */
+  bool embedded;               /* weights are compiled in: they need flash, no RAM */
+  bool merge;                  /* little flash: layers that differ in numbers only share a function */
+  /* names used by the text around the layers */
   bool (*taken)(const char *name);
 } LayoutOptions;
 
-/* A C function: an instance of a nest's functions (nest/instance.h), or several that are the same code. */
+/* A C function: an instance of one of a nest's functions (nest/instance.h), or several with identical
+ * code. */
 typedef struct Code {
-  int id;           /* its place among those of its target */
+  int id;           /* index among those of its target */
   const char *name; /* without the target's suffix */
   const Key *key;
-  struct NestFunction *entry; /* of which it is the one that is called from outside; NULL: of none */
+  struct NestFunction *entry; /* the NestFunction whose entry point it is; or NULL */
 } Code;
 
-/* A C function made of a nest, with those that it calls. Kernels that are the same code, layers of equal
- * shape, share one. */
+/* The C function of a nest, with those that it calls. Kernels with identical code (layers of equal shape)
+ * share one. */
 typedef struct NestFunction {
-  int id;                 /* its place among those of its target */
+  int id;                 /* index among those of its target */
   const char *name, *own; /* "lenet5_conv1_v4", "lenet5_conv1" */
   Nest *nest;
   bool team;            /* a team shares its parallel loops */
-  const Kernel *kernel; /* that it was made for; NULL: it packs weights, or brings outputs into order */
+  const Kernel *kernel; /* the kernel it was created for; NULL: it packs weights, or reorders outputs */
   VEC(const Kernel *) also;
-  Instances *instances; /* by their `code`; the last one is the function itself */
-  bool steady;          /* inference or training calls it */
-  int64_t stack;        /* bytes, at the most; -1: not known */
-  /* Functions that differ in numbers alone, merged. */
-  struct NestFunction *into; /* the one that is called: itself, or another */
-  bool merged;               /* others are called by its name, too */
-  VEC(int64_t) sizes;        /* the numbers with which that is called, its first parameters */
-  CodeNumbers numbers;       /* of that one: in its code, and which parameters take their place */
+  Instances *instances; /* each with its `code`; the last one is the function itself */
+  bool steady;          /* called by inference or training */
+  int64_t stack;        /* maximum bytes; -1: unknown */
+  /* Merged functions that differ in numbers only. */
+  struct NestFunction *into; /* the function to call: itself, or another one */
+  bool merged;               /* others call it, too */
+  VEC(int64_t) sizes;        /* the arguments of that call: its first parameters */
+  CodeNumbers numbers;       /* the numbers in its code, and the parameters that replace them */
 } NestFunction;
 
-/* The functions of one target, or those of no target in particular (packing). */
+/* The functions of one target, or the target-independent ones (packing). */
 typedef struct Functions {
   const Target *target; /* NULL: packing */
-  const char *suffix;   /* of their names: "_v4"; "" where a file has one target */
+  const char *suffix;   /* name suffix: "_v4"; "" where a file has one target */
   VEC(NestFunction *) all;
   VEC(Code *) codes;
   KeyTable code_of;
 } Functions;
 
-/* Weights in the order in which kernels read them: a member of the model (inference) or of the training
- * struct; or, made of no weights, a constant table. */
+/* Packed weights: a member of the model (inference) or of the training struct; or, without weights, a
+ * constant table. */
 typedef struct Member {
-  const char *name, *key; /* key: equal where the same is in it */
+  const char *name, *key; /* key: equal contents have equal keys */
   int rank;
   const int64_t *dim;
   Elem elem;
   int64_t bytes;
-  const Weight *copy; /* the natural weight as it is, or */
-  const Pack *pack;   /* what its nest makes of the natural weights (of none: constants), by `function`, or */
+  const Weight *copy; /* a copy of the natural weight, or */
+  const Pack *pack; /* the result of its nest on natural weights (or constants), computed by `function`, or */
   const NestFunction *function;
   const Key *nest;     /* of the pack */
-  uint32_t targets;    /* of a table: bit t: functions of target t read it */
-  struct Member *next; /* with the same key, but another pack */
+  uint32_t targets;    /* tables: bit t: read by functions of target t */
+  struct Member *next; /* same key, different pack */
   const float *table;  /* constants */
 } Member;
 
@@ -85,19 +86,18 @@ typedef struct Step { /* a call */
   const KernelCall *call;
   const char *name;        /* "stage1_conv1" */
   NestFunction **function; /* by target */
-  const Member ***member;  /* by target and buffer: what a buffer of weights or constants is bound to; NULL:
-                              natural weights, or something else */
+  const Member ***member;  /* by target and buffer: the member that a buffer of weights or constants is
+                              bound to; NULL: natural weights, or not such a buffer */
 } Step;
 
-typedef struct Part {     /* inference, training, or looking inside */
-  const Program *program; /* NULL: not wanted */
+typedef struct Part {     /* inference, training, or inspection */
+  const Program *program; /* NULL: not requested */
   VEC(Step) steps;
   VEC(Member *) members;
   Table member_of;         /* by key */
-  const char **value;      /* by node id: the name of the step that makes its value; NULL: none does */
+  const char **value;      /* by node id: the name of the step that computes its value; or NULL */
   Names names;             /* of members */
-  NestFunction ***outputs; /* by output and target, of interleaved images: what brings an output into the
-                          caller's order; else NULL */
+  NestFunction ***outputs; /* by output and target: the function that deinterleaves an output; or NULL */
 } Part;
 
 /* own_names.def: "lenet5_infer"; "LENET5_BATCH"; "LENET5_IMAGE_SIZE" */
@@ -131,14 +131,14 @@ typedef struct Layout {
   LayoutOptions options;
   const Graph *graph;
   const char *upper; /* LENET5 */
-  bool model;        /* kernels read weights that are packed */
-  bool weights;      /* the caller may pack them: there are parameters in floats */
-  Names names;       /* of functions and tables, without the net's */
+  bool model;        /* kernels read packed weights */
+  bool weights;      /* the caller may pack them: there are float parameters */
+  Names names;       /* of functions and tables, without the net's prefix */
   Names macros;      /* LENET5_BATCH, LENET5_IMAGE_SIZE */
-  Names locals;      /* of functions that take ports: these, their other parameters and variables */
+  Names locals;      /* of functions with ports as arguments: these, their other parameters and variables */
   OwnNames own;
   OwnMacros macro;
-  PortNames *input, *output; /* output: and behind them the values that losses read */
+  PortNames *input, *output; /* output: followed by the values that losses read */
   StateNames *state;         /* by state */
   const char *truth;         /* the argument of that name */
   Part infer, train, look;
@@ -150,22 +150,22 @@ typedef struct Layout {
 Layout *layout_new(Arena *, const Graph *, const Programs *, const LayoutOptions *);
 void layout_name(Layout *, const Programs *); /* naming.c: before its functions are named */
 const char *layout_identifier(const Layout *, const char *name); /* "stage1.conv1" -> "stage1_conv1" */
-const Quant *port_quant(const Node *); /* of a port in bytes, or of the value that it is made of */
+const Quant *port_quant(const Node *); /* of an int8 port, or of the value it is computed from */
 
 /* ---- merge.c, merge_sizes.c ---- */
-/* The function for a nest: an existing one, or a new one with that name. team: its parallel loops are shared
- * out. */
+/* The function of a nest: an existing one, or a new one with that name. team: its parallel loops are
+ * shared. */
 NestFunction *merge_equal(Arena *, Functions *, Nest *, bool team, const char *name, const Kernel *);
-/* Functions of a target that differ in numbers alone become one, with these as parameters. Arrays of their
- * nests are flat (Buf.flat), and no function is added afterwards. */
+/* Merges functions of a target that differ in numbers only; the numbers become parameters. Arrays of their
+ * nests become flat (Buf.flat), and no function may be added afterwards. */
 void merge_similar(Arena *, Functions *);
 
 /* ---- units.c ---- */
-/* Who calls the functions of a unit. */
+/* Callers of the functions of a unit. */
 typedef enum UnitUse {
   USE_STEADY,  /* inference and training */
-  USE_PACKING, /* once a step: compilers take long to unroll copies, and gain nothing */
-  USE_SELDOM,  /* functions that show inner values */
+  USE_PACKING, /* called once per step: unrolled copies cost compile time and gain nothing */
+  USE_SELDOM,  /* functions of inspection commands */
 } UnitUse;
 typedef struct Unit {
   int target; /* -1: packing */
@@ -173,39 +173,39 @@ typedef struct Unit {
   VEC(const NestFunction *) functions;
 } Unit;
 typedef VEC(Unit) Units;
-Units layout_units(const Layout *); /* beside the first, which calls them; none: one unit is enough */
+Units layout_units(const Layout *); /* in addition to the first, which calls them; none: one unit suffices */
 
 /* ---- sizes ---- */
 typedef struct NetSizes {
   int64_t model_bytes, workspace_bytes, workspace_bound, training_bytes, training_bound, shards, state_bytes;
-} NetSizes; /* bound: the least possible for these kernels in this order */
+} NetSizes; /* bound: the minimum for these kernels in this order */
 NetSizes layout_sizes(const Layout *);
 int64_t aligned(int64_t floats), floats_in(int64_t bytes);
-int64_t members_bytes(const Part *); /* of a struct of them */
+int64_t members_bytes(const Part *); /* size of a struct with these members */
 int64_t layout_model_bytes(const Layout *);
-int64_t layout_state_bytes(const Layout *); /* of a struct of all images; 0 without states */
-int64_t layout_all_floats(const Layout *);  /* of the workspace: what is read for all images together */
+int64_t layout_state_bytes(const Layout *); /* struct for all images; 0 without states */
+int64_t layout_all_floats(const Layout *);  /* part of the workspace shared by all images */
 int64_t layout_slot_floats(const Layout *);
-/* Of the training struct: of an arena; of all images of a batch, but BATCH: there is one. */
+/* Training struct: floats of one arena; for all images of a batch, except BATCH, which exists once. */
 int64_t layout_training_floats(const Layout *, SpaceKind);
 
-/* What inference takes of a board. Code is in none of it. */
+/* Memory of inference on a board, excluding code. */
 typedef struct LayerFootprint {
   const char *name; /* of its function, without the net's */
-  int64_t flash;    /* constants that no layer before it reads */
-  int64_t ram;      /* of the arena, while it runs */
-  int64_t stack;    /* of its function; -1: not known */
+  int64_t flash;    /* constants that no earlier layer reads */
+  int64_t ram;      /* arena bytes live while it runs */
+  int64_t stack;    /* of its function; -1: unknown */
 } LayerFootprint;
 typedef struct Footprint {
   int64_t flash, tables, labels; /* flash: weights, tables, labels */
-  int64_t model;                 /* of RAM: weights that are not compiled in */
+  int64_t model;                 /* RAM: weights that are not compiled in */
   int64_t workspace;
-  int64_t state; /* what is kept between calls */
-  int64_t stack; /* of NAME_infer, by a compiler that optimizes; -1: not known, or not looked at: no board */
-  int64_t ram;   /* of model, workspace, state and stack */
+  int64_t state; /* preserved between calls */
+  int64_t stack; /* of NAME_infer with an optimizing compiler; -1: unknown, or not a board */
+  int64_t ram;   /* model + workspace + state + stack */
   int n;         /* layers, in the order of their calls */
   LayerFootprint *layer;
 } Footprint;
 Footprint layout_footprint(const Layout *);
-bool layout_is_board(const Layout *); /* all targets are, and it is known what their instructions take */
+bool layout_is_board(const Layout *); /* are all targets boards with known instruction costs? */
 #endif

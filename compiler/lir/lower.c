@@ -1,7 +1,6 @@
-/* lower.c: from a plan to the lowered program: each kernel as a nest for every target, each of their buffers
- * in its place.
+/* lower.c: Lowering of a plan: a nest for each kernel and target, and an address for each buffer.
  *
- * Needs: a plan, not yet laid out. Keeps: its kernels and their order. */
+ * Requires: a plan without addresses. Preserves: its kernels and their order. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "base/number.h"
@@ -46,7 +45,7 @@ const char *space_name(SpaceKind space) {
 }
 
 /* ---- threads, slots, shards ---- */
-static int64_t image_groups(const Program *p) { /* of images that are run together */
+static int64_t image_groups(const Program *p) { /* of images that run together */
   return (p->batching.images + p->batching.lanes - 1) / p->batching.lanes;
 }
 
@@ -59,7 +58,7 @@ static int64_t work_of(const Graph *graph) { /* multiply-adds and elements */
   return work;
 }
 
-static bool wants_team(const Lowering *l) { /* a batch shares out its images */
+static bool wants_team(const Lowering *l) { /* a batch distributes its images instead */
   const Program *p = l->program;
   const ProgramOptions *o = l->options;
   return p->kind == PROGRAM_INFERENCE && o->openmp &&
@@ -68,8 +67,8 @@ static bool wants_team(const Lowering *l) { /* a batch shares out its images */
                                           l->plan->kernels.n)));
 }
 
-/* Images of one shard run one after the other and add to its own gradients; the sums are then added in a
- * fixed order. Without threads one shard is all there is: others would only take memory. */
+/* The images of one shard run sequentially and add to its own gradients; the sums are then added in a
+ * fixed order. Without threads there is one shard: more would only cost memory. */
 static int64_t shards_of(const Lowering *l) {
   const Program *p = l->program;
   const int64_t most_bytes = INT64_C(512) << 20,
@@ -110,7 +109,7 @@ static LowerOptions lower_options(const Lowering *l, const Kernel *kernel, bool 
                         .tuning = o->tuning};
 }
 
-/* Does no other kernel add to the gradient that it makes for all images? */
+/* Is it the only kernel that adds to this batched gradient? */
 static bool sole_writer(const Lowering *l, const Kernel *kernel) {
   const Node *root = kernel->root;
   if (!kernel->batch || root->result != RESULT_SUM) return false;
@@ -129,13 +128,14 @@ static Lower *lower_version(const Lowering *l, const Kernel *kernel, const Targe
               : schedule_kernel(l->arena, kernel, target, options);
 }
 
-/* Was it lowered so already, because what was proposed could not be proved? */
+/* Was it lowered this way before, because the proposal could not be proved? */
 static bool lowered_so(const Lower *lower, const Kernel *kernel, bool sole) {
   return lower && lower->sole == sole && (lower->out->place == OVER) == (kernel->over != NULL);
 }
 
-/* A result that cannot be written over an operand on one target is not on any: all have one layout. Nor is a
- * gradient stored that is added to on one: what is cleared is the same. */
+/* A result that cannot overwrite an operand on one target does not do so on any: all have one layout.
+ * Likewise a gradient that is added to on one target is not stored on others: all clear the same
+ * gradients. */
 static void lower_versions(const Lowering *l, Kernel *kernel, KernelCall *call, bool sole) {
   LowerOptions options = lower_options(l, kernel, call->team);
   bool over = true, stored = true;
@@ -162,7 +162,7 @@ static bool is_used(const Lower *lower, int buffer) {
   return lower->b->buf[buffer]->place < STACK && nest_uses(lower->b, buffer);
 }
 
-/* Of the buffers before that one. What the nest does not use takes no room. */
+/* Scratch bytes of the buffers before that one. Buffers that the nest does not use need no memory. */
 static int64_t scratch_before(const Lower *lower, int buffer) {
   int64_t bytes = 0;
   for (int i = 0; i < buffer; i++)
@@ -191,7 +191,7 @@ static void lower_call(const Lowering *l, Kernel *kernel, bool team) {
 }
 
 /* ---- memory ---- */
-/* One layout for all targets: each kernel has the scratch of the target where it needs most. */
+/* One layout for all targets: each kernel gets the scratch of the target that needs most. */
 static void lay_out_calls(const Lowering *l) {
   Program *p = l->program;
   Plan *plan = l->plan;
@@ -229,13 +229,13 @@ static Place contiguous(SpaceKind space, int index, int64_t offset, int64_t stri
   return (Place){space, index, offset, stride, bytes, bytes, bytes};
 }
 
-/* The caller's array of an input or target as the caller has it. */
+/* The caller's array of an input or target, in the caller's format. */
 static Place port_place(const Node *node) {
   const int64_t image = elem_bytes(node->port->elem) * shape_elements(node->shape);
   return contiguous(node_is_target(node) ? SPACE_TARGET : SPACE_INPUT, node->port->index, 0, image, image);
 }
 
-/* Where the value of a node lies. */
+/* The place of a node's value. */
 static Place value_place(const Lowering *l, const Node *node, int target) {
   const Program *p = l->program;
   const Storage *storage = &l->plan->storage[node->id];
@@ -277,8 +277,8 @@ static Place operand_place(const Lowering *l, const KernelCall *call, int target
   const int64_t bytes = buf_bytes(version->lower->b->buf[buffer]);
   switch (binding->kind) {
   case BIND_VALUE:
-    /* The targets of interleaved images are gathered for kernels of an image; one for all of them reads them
-     * where the caller has them. */
+    /* Targets of interleaved images are interleaved for per-image kernels; a batched kernel reads the
+     * caller's arrays. */
     if (p->batching.how == INTERLEAVED && call->how == CALL_ONCE && node_is_target(binding->node))
       return port_place(binding->node);
     return p->value[target][binding->node->id];
@@ -332,8 +332,8 @@ static void find_phases(const Lowering *l) {
   }
 }
 
-/* In training an output goes to the caller as soon as it is there, before its place is used again. Inference
- * writes most of them straight into the caller's arrays; the others are copied at the end. */
+/* In training an output is copied to the caller as soon as it is computed, before its memory is reused.
+ * Inference writes most of them directly into the caller's arrays; the others are copied at the end. */
 static void find_copies(const Lowering *l) {
   Program *p = l->program;
   const bool interleaved = p->batching.how == INTERLEAVED;
@@ -348,7 +348,7 @@ static void find_copies(const Lowering *l) {
   }
 }
 
-/* Elements of one number are one fill. */
+/* Consecutive elements with the same number are one fill. */
 static void find_initial(const Lowering *l) {
   Program *p = l->program;
   for (int k = 0; k < graph_states(p->graph); k++) {
@@ -377,8 +377,7 @@ static void scatter_outputs(const Lowering *l) {
   }
 }
 
-/* Gradients that kernels for all images add to, and no shard does, need not be cleared and added for each
- * shard. */
+/* Gradients that only batched kernels add to need not be cleared and summed per shard. */
 static bool shards_add_to(const Program *p, const Weight *weight) {
   bool together = false;
   for (int c = 0; c < p->calls.n; c++) {
@@ -402,7 +401,7 @@ static bool starts_with_zeros(const Program *p, const Weight *weight) {
   return stored < weight->size;
 }
 
-/* Of the weights of which that is so; those behind each other are one stretch. */
+/* The gradients of weights that satisfy the predicate; adjacent ones are merged. */
 static Stretches gradients_of(const Lowering *l, bool (*is)(const Program *, const Weight *)) {
   const Graph *written = l->options->written;
   Stretches found = {0};

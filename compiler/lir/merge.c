@@ -1,13 +1,13 @@
-/* merge.c: kernels that are the same code share a C function.
+/* merge.c: Function merging: kernels with identical code share a C function.
  *
- * A nest becomes C functions: one that is called from outside, and those that it calls. Each has a key of all
- * that decides its code (nest/key.c), in which buffers and variables are numbered as they are met, so that it
- * does not depend on names. What has the same key is there once: whole kernels, of layers of equal shape, and
- * tiles of convolutions of which one has a residual behind it. */
+ * A nest becomes C functions: an entry point, and those that it calls. Each has a key of everything that
+ * determines its code (nest/key.c), with buffers and variables numbered in order of use, so that names do
+ * not matter. Functions with equal keys are emitted once: whole kernels of layers with equal shapes, and
+ * convolution tiles that differ in a fused residual only. */
 // SPDX-License-Identifier: Apache-2.0
 #include "lir/layout.h"
 
-/* What this instance is printed as. Those that it calls know theirs. */
+/* The Code of this instance; its callees already have theirs. */
 static Code *code_for(Arena *arena, Arena *scratch, Functions *functions, Instances *instances,
                       Instance *instance, bool team) {
   const Key *key = code_key(scratch, instances, instance, team);

@@ -1,17 +1,17 @@
-/* merge_sizes.c: where flash is short, layers that differ in their sizes alone share a function: the numbers
- * in which they differ become its first parameters. Each nest is proved with its own numbers, and a call
- * passes just these, so nothing is left to prove of the function. An array on the stack gets the largest of
- * its sizes. */
+/* merge_sizes.c: Function merging by size: where flash is limited, layers that differ in sizes only share
+ * a function, with these numbers as its first parameters. Each nest is proved with its own numbers and a
+ * call passes exactly these, so the merged function needs no proof. An array on the stack gets the largest
+ * of its sizes. */
 // SPDX-License-Identifier: Apache-2.0
 #include "lir/layout.h"
 
 enum {
-  WORTH = 150,   /* words of a key from which on a call with more arguments is shorter than the function */
+  WORTH = 150,   /* key words above which a call with more arguments is shorter than the function */
   MOST = 24,     /* parameters */
-  PARAMETER = 8, /* bytes of stack: in the call, and once more where registers are few */
+  PARAMETER = 8, /* bytes of stack: in the call, plus as many where registers are few */
 };
 
-typedef struct Similar { /* functions that are */
+typedef struct Similar { /* functions that differ in numbers only */
   VEC(NestFunction *) functions;
 } Similar;
 typedef VEC(Similar *) Groups;
@@ -36,7 +36,7 @@ static int64_t number_in(const Similar *group, int function, int number) {
   return group->functions.data[function]->numbers.data[number].value;
 }
 
-/* Are two numbers equal to each other in each of the functions? One parameter is both then. */
+/* Are the two numbers equal within each of the functions? Then one parameter serves both. */
 static bool go_together(const Similar *group, int a, int b) {
   for (int f = 0; f < group->functions.n; f++)
     if (number_in(group, f, a) != number_in(group, f, b)) return false;
@@ -49,7 +49,7 @@ static bool differs(const Similar *group, int number) {
   return false;
 }
 
-/* An array on the stack is as large as in any of the functions. */
+/* An array on the stack has the largest size in any of the functions. */
 static void enlarge(const Similar *group, int number) {
   NestFunction *function = group->functions.data[0];
   CodeNumber *own = &function->numbers.data[number];
@@ -61,8 +61,8 @@ static void enlarge(const Similar *group, int number) {
     function->stack += (own->value - before) * elem_bytes(buf->type.elem) * buf->type.lanes;
 }
 
-/* Can each place where the first function uses a value again, so that its number has one address, have one
- * parameter? Others may have two values there. */
+/* Wherever the first function reuses a value, so that its number has one address, can one parameter serve?
+ * Other functions may have two different values there. */
 static bool agrees_with_its_address(const Similar *group, int number) {
   const CodeNumbers *numbers = &group->functions.data[0]->numbers;
   const CodeNumber *own = &numbers->data[number];
@@ -72,8 +72,8 @@ static bool agrees_with_its_address(const Similar *group, int number) {
   return true;
 }
 
-/* first: by parameter, the first number that it takes the place of. Returns how many there are, or -1: too
- * many, or two for one address. */
+/* first: by parameter, the first number that it replaces. Returns their number, or -1: too many, or two
+ * for one address. */
 static int choose_parameters(const Similar *group, int first[MOST]) {
   CodeNumbers *numbers = &group->functions.data[0]->numbers;
   int n = 0;
@@ -89,7 +89,7 @@ static int choose_parameters(const Similar *group, int first[MOST]) {
   return n;
 }
 
-/* Where a result of one of them may lie over an operand, the function that they share has to know. */
+/* If a result of one of them may overlap an operand, the shared function must know. */
 static void share_overlaps(const Nest *to, const Nest *from) {
   for (int i = 0, k = 0; i < to->nbufs && k < from->nbufs; i++) {
     if (to->buf[i]->place >= STACK || !nest_uses(to, i)) continue;
@@ -98,7 +98,7 @@ static void share_overlaps(const Nest *to, const Nest *from) {
   }
 }
 
-/* The first of them takes the place of the others. */
+/* The first of them replaces the others. */
 static void merge_group(Arena *arena, const Similar *group) {
   int first[MOST];
   NestFunction *to = group->functions.data[0];
@@ -123,7 +123,7 @@ static void merge_group(Arena *arena, const Similar *group) {
 void merge_similar(Arena *arena, Functions *functions) {
   Groups groups = {0};
   KeyTable group_of = {0};
-  if (!functions->target->dsp) return; /* elsewhere kernels become a part of what calls them */
+  if (!functions->target->dsp) return; /* other compilers inline kernels into their caller */
   for (int i = 0; i < functions->all.n; i++)
     add_similar(arena, &groups, &group_of, functions->all.data[i], functions);
   for (int g = 0; g < groups.n; g++)

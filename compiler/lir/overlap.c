@@ -1,12 +1,12 @@
-/* overlap.c: which results may lie over an operand of their call that nobody reads afterwards, and how far.
- * Where each kernel goes through its input from the front to the back, as convolutions do row by row, a net
- * then needs the memory of its largest value, and of a row or two, instead of two values.
+/* overlap.c: Results that may overlap a dead operand of their call, and by how much. Where each kernel
+ * traverses its input from front to back, as convolutions do row by row, a net then needs the memory of its
+ * largest value plus a row or two, instead of two values.
  *
- * The C of such a call promises nothing about its pointers (restrict), and its loops cannot be shared by
- * threads. So it is done where memory is short: on boards, with --ram and with -Os.
+ * The C of such a call cannot use restrict, and its loops cannot be parallel. So this is done where memory is
+ * limited: on boards, with --ram and with -Os.
  *
- * Needs: the nests of all calls. Keeps: them; sets plan->overlaps, and marks buffers when they have places.
- */
+ * Requires: the nests of all calls. Preserves: them; sets plan->overlaps, and marks buffers that have
+ * addresses. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdlib.h>
 #include "base/number.h"
@@ -25,7 +25,7 @@ static bool wanted(const Program *p, const ProgramOptions *options) {
          (options->little_ram || boards_alone(p));
 }
 
-/* The buffer that a node's value is read from; NULL: none, or several look at that value. */
+/* The buffer through which a node's value is read; NULL: none, or several. */
 static const Buf *only_reader(const Plan *plan, const Lower *lower, const Node *node) {
   const Buf *found = NULL;
   const int home = plan->home[node->id].node->id;
@@ -74,7 +74,7 @@ void program_overlaps(Arena *arena, const Program *p, Plan *plan, const ProgramO
 }
 
 /* ---- marks ---- */
-/* Does the call write where that buffer lies, which it reads? */
+/* Does the call write to the place of this input buffer? */
 static bool writes_over(const Version *version, int in) {
   const Lower *lower = version->lower;
   const Buf *out = lower->out;
@@ -83,7 +83,7 @@ static bool writes_over(const Version *version, int in) {
          program_meet(&version->argument[in].place, &version->argument[out->id].place);
 }
 
-typedef struct Marked { /* a call, to be sorted by its code */
+typedef struct Marked { /* a call, for sorting by its code */
   const Key *key;
   const Version *version;
   int call;
@@ -95,16 +95,16 @@ static int by_code(const void *a, const void *b) {
   return x->call - y->call;
 }
 
-/* The buffer behind `id` that is a parameter of the function; -1: there is none. */
+/* The buffer after `id` that is a parameter of the function; -1: none. */
 static int next_parameter(const Nest *nest, int id) {
   while (++id < nest->nbufs)
     if (nest->buf[id]->place < STACK && nest_uses(nest, id)) return id;
   return -1;
 }
 
-/* Calls of the same code get the same marks: they go on to share their functions. */
+/* Calls with identical code get the same marks, so that they still share their functions. */
 static void mark_equal(Arena *arena, const Marked *call, int n) {
-  bool *over = NEW_ARRAY(arena, bool, call->version->lower->b->nbufs + 1); /* by parameter, in one of them */
+  bool *over = NEW_ARRAY(arena, bool, call->version->lower->b->nbufs + 1); /* by parameter, for one of them */
   for (int c = 0; c < n; c++) {
     const Nest *nest = call[c].version->lower->b;
     for (int i = next_parameter(nest, -1), k = 0; i >= 0; i = next_parameter(nest, i), k++)

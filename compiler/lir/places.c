@@ -1,4 +1,4 @@
-/* places.c: sets of bytes. A place is one stretch of bytes, or columns: the same bytes of each pixel. */
+/* places.c: Sets of bytes. A place is one range of bytes, or columns: the same bytes of each pixel. */
 // SPDX-License-Identifier: Apache-2.0
 #include "lir/places.h"
 #include <stdlib.h>
@@ -6,7 +6,7 @@
 
 static int64_t end_of(const Place *place) { return place->offset + place->bytes; }
 
-/* One pixel, or pixels without a gap: all bytes from the first to the last. */
+/* One pixel, or pixels without gaps: all bytes from the first to the last. */
 static bool is_stretch(const Place *place) {
   return place->width >= place->pitch || place->bytes <= place->width;
 }
@@ -19,7 +19,8 @@ static bool columns_meet(int64_t a, int64_t wide_a, int64_t b, int64_t wide_b, i
   return between < wide_a || pitch - between < wide_b;
 }
 
-/* Columns share a byte where they do in a pixel; those of other pitches are taken as whole stretches. */
+/* Columns share a byte if they do within a pixel; columns of different pitches are treated as whole
+ * ranges. */
 bool places_meet(const Place *a, const Place *b) {
   if (a->space != b->space || a->index != b->index || end_of(a) <= b->offset || end_of(b) <= a->offset)
     return false;
@@ -27,7 +28,7 @@ bool places_meet(const Place *a, const Place *b) {
   return columns_meet(a->offset, a->width, b->offset, b->width, a->pitch);
 }
 
-/* From the first byte of any image to the last one. Records of images are apart in any case. */
+/* From the first byte of any image to the last one. Records of different images never overlap. */
 static Place of_all_images(Place place, int64_t images) {
   if (place.stride == 0 || place.space == SPACE_KEPT) return place;
   place.bytes += place.stride * (images - 1);
@@ -58,19 +59,19 @@ static int by_start(const void *a, const void *b) {
 }
 
 bool stretches_cover(Stretch *stretch, int n, int64_t from, int64_t to) {
-  if (n) qsort(stretch, (size_t)n, sizeof *stretch, by_start); /* none: no array either */
+  if (n) qsort(stretch, (size_t)n, sizeof *stretch, by_start); /* no elements: no array either */
   for (int i = 0; i < n && from < to; i++)
     if (stretch[i].from <= from && stretch[i].to > from) from = stretch[i].to;
   return from >= to;
 }
 
-/* Bytes from..to of a pixel, which may go on in the next one: columns that are there in all pixels. */
+/* Bytes from..to of a pixel, possibly wrapping into the next: columns that all pixels have. */
 static bool columns_cover(Stretch *column, int n, int64_t pitch, int64_t from, int64_t to) {
   const int64_t start = to - from >= pitch ? 0 : remainder_of(from, pitch);
   return stretches_cover(column, n, start, start + smaller(to - from, pitch));
 }
 
-/* What a place has in the bytes from..to, where none of the places by which it is covered begins or ends. */
+/* The part of a place within bytes from..to, in which no covering place begins or ends. */
 static bool covered_between(Arena *arena, const Place *place, int64_t from, int64_t to,
                             const Place *const *by, int n) {
   Stretch *column = NEW_ARRAY(arena, Stretch, 3 * n + 1);

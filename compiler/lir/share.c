@@ -1,24 +1,24 @@
-/* share.c: what processes that share the shards of a batch exchange. A process computes some images, and so
- * has some images of each value and the gradients of some shards. Calls for all images are run by every
- * process, on the same bytes: what they read is gathered before. Sums of gradients are exchanged in the order
- * in which the backward pass completes them, in buckets: the exchange of one is hidden behind the next
+/* share.c: Data that processes exchange when they divide the shards of a batch. A process computes some
+ * images, so it holds some images of each value and the gradients of some shards. Batched calls are run by
+ * every process on the same bytes: their inputs are gathered before. Gradient sums are exchanged in buckets,
+ * in the order in which the backward pass completes them; the exchange of one bucket overlaps with the next
  * phases.
  *
- * Needs: phases, places and sums. Keeps: them; sets gathers and buckets. */
+ * Requires: phases, places and sums. Preserves: them; sets gathers and buckets. */
 // SPDX-License-Identifier: Apache-2.0
 #include "lir/lir.h"
 
-/* A message of so many bytes is worth its latency on usual networks. */
+/* A message of this size amortizes the latency of common networks. */
 enum { BUCKET_BYTES = 128 << 10 };
 
-/* Where the images of a value of many images lie. */
+/* The place of a value of many images. */
 typedef struct Region {
   SpaceKind space;
   int index;
   int64_t offset, stride;
 } Region;
 
-/* What images have written since their region was gathered: a process has its own images of it. */
+/* Bytes written since their region was gathered: a process holds only its own images of them. */
 typedef struct Stale {
   Region region;
   Place place;
@@ -30,7 +30,7 @@ typedef struct Sharing {
   VEC(Stale) stale;
 } Sharing;
 
-/* A part of a joined value is gathered with all of that. */
+/* A part of a joined value is gathered together with the whole. */
 static Region region_of(const Program *p, const Operand *operand) {
   const Binding *binding = operand->binding;
   Place place = operand->place;
@@ -79,7 +79,7 @@ static bool is_stale(const Sharing *s, const Region *region, const Place *place)
   return false;
 }
 
-/* Not stale any more: the place, or all of the region if it is NULL. Values of other regions that lie over
+/* Marks as up to date: the place, or the whole region if it is NULL. Values of other regions that overlap
  * this one are dead. */
 static void refresh(Sharing *s, const Region *region, const Place *place) {
   int kept = 0;
@@ -113,7 +113,7 @@ static void gather_inputs(Sharing *s, int phase, const Version *version) {
   }
 }
 
-/* What is written image by image is stale; what is written for all images is not. */
+/* Values written image by image become stale; batched values do not. */
 static void see_outputs(Sharing *s, bool once, const Version *version) {
   const Nest *nest = version->lower->b;
   for (int i = 0; i < nest->nbufs; i++) {
@@ -142,8 +142,8 @@ static void find_gathers(Sharing *s) {
   }
 }
 
-/* The last phase in which a call adds to these bytes of the gradients; -1: none does for an image. What is
- * computed for all images, as the running statistics of batchnorm, every process has. */
+/* The last phase in which a call adds to these bytes of the gradients; -1: no per-image call does. Batched
+ * results, such as batchnorm's running statistics, are in every process. */
 static int last_phase(const Program *p, int64_t from, int64_t to) {
   int last = -1;
   bool images = false;
@@ -170,8 +170,8 @@ static bool is_summed(const Program *p, int64_t from, int64_t to) {
   return false;
 }
 
-/* The backward pass comes to the first weights last. Neighbors that are complete one after the other share a
- * bucket until it is full. */
+/* The backward pass reaches the first weights last. Adjacent gradients that are completed in succession
+ * share a bucket until it is full. */
 static void find_buckets(Sharing *s, const Graph *written) {
   Program *p = s->program;
   for (int phase = 0; phase < p->phases.n; phase++)

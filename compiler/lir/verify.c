@@ -1,19 +1,18 @@
-/* verify.c: is a lowered program right? The calls are replayed over ranges of bytes, for an image in general;
- * what is known of the bytes is which value they hold. Nothing here is shared with the code that made the
- * program.
+/* verify.c: Verifier of lowered programs. It replays the calls over ranges of bytes, symbolically for any
+ * image, and tracks which value the bytes hold. It shares no code with the program builder.
  *
- * What a nest does with its buffers has been proved by nest/prove.c: it stays in them, reads what its INPUTs
- * hold and writes all of its OUTPUTs. */
+ * nest/prove.c has proved each nest: it stays in its buffers, reads only written INPUT elements and writes
+ * all of its OUTPUTs. */
 // SPDX-License-Identifier: Apache-2.0
 #include "graph/op.h"
 #include <inttypes.h>
 #include "base/number.h"
 #include "lir/places.h"
 
-/* Of which images bytes hold a value: of the image at work, of those that the process has, of all. */
+/* The images whose bytes hold a value: the current one, those of the process, or all. */
 typedef enum Reach { REACH_IMAGE, REACH_PROCESS, REACH_ALL } Reach;
 
-/* Bytes that hold a value: `base` is where the value of `home`, in which it lies, would begin. */
+/* Bytes that hold a value: `base` is where the value of `home`, which contains it, would begin. */
 typedef struct Piece {
   Place place;
   int home;
@@ -86,7 +85,7 @@ static void forget_meeting(Verifier *v, const Place *place) { /* of all images *
   v->pieces.n = n;
 }
 
-/* Another image begins: what the last one had in the arena is no value of it. */
+/* The next image begins: values of the last one in the arena are gone. */
 static void forget_arena(Verifier *v) {
   int n = 0;
   for (int i = 0; i < v->pieces.n; i++)
@@ -105,7 +104,7 @@ static void hold(Verifier *v, const Node *node, const Place *place, Reach reach)
   vec_push(v->arena, v->pieces, piece);
 }
 
-/* Pieces that lie as that one does hold all of its bytes together, as those of a joined value do. */
+/* Pieces with this base together hold all of its bytes, as those of a joined value do. */
 static bool held(Verifier *v, const Node *node, const Place *place, Reach reach) {
   const int home = v->program->home[node->id].node->id;
   const int64_t base = base_of(v, node, place);
@@ -134,8 +133,7 @@ static bool check_room(Verifier *v, const Operand *operand, const Buf *buf, bool
     return true;
   if (place->space == SPACE_NONE) return fail(v, "has no place", buf->name);
   const bool gathers = operand->binding->kind == BIND_INPUT && v->program->batching.how == INTERLEAVED;
-  const bool all =
-      place->stride && (once ? buf->rank == 4 : gathers); /* gathers: of the images of a vector */
+  const bool all = place->stride && (once ? buf->rank == 4 : gathers); /* gathers: the images of a vector */
   const int64_t bytes = all ? place->bytes + place->stride * (buf->dim[0] - 1) : place->bytes,
                 most =
                     place->space == SPACE_KEPT ? place->bytes : place->bytes + place->stride * (images - 1);
@@ -150,8 +148,8 @@ static bool check_room(Verifier *v, const Operand *operand, const Buf *buf, bool
   return true;
 }
 
-/* What is written may overwrite what has been read for the last time, where the proof of the nest says so, C
- * is promised nothing else, and one thread runs it. */
+/* A result may overwrite an operand after its last use, if the nest's proof permits it, C uses no
+ * restrict, and one thread runs it. */
 static bool may_overwrite(const Verifier *v, const Version *version, const Buf *out, const Buf *in) {
   const Place *written = &version->argument[out->id].place, *read = &version->argument[in->id].place;
   const int64_t behind = written->offset - read->offset;
@@ -161,7 +159,7 @@ static bool may_overwrite(const Verifier *v, const Version *version, const Buf *
          nest_overlap(version->lower->b, in, out, &most, &step) && behind <= most && behind % step == 0;
 }
 
-/* Nothing else that the call writes meets what it reads or writes by another name. */
+/* No other buffer of the call overlaps its result. */
 static bool check_apart(Verifier *v, const Version *version, bool once) {
   const Nest *nest = version->lower->b;
   for (int i = 0; i < nest->nbufs; i++) {
@@ -191,7 +189,7 @@ static bool check_read(Verifier *v, const Operand *operand, const Buf *buf, cons
               buf->name);
 }
 
-/* Of what the caller passes each process has its own images. */
+/* Each process has its own images of the caller's arrays. */
 static bool check_passed(Verifier *v, int phase, const Operand *operand, const Buf *buf) {
   const Program *p = v->program;
   const Place *place = &operand->place;
@@ -206,7 +204,7 @@ static bool check_passed(Verifier *v, int phase, const Operand *operand, const B
   return fail(v, "is passed for all images, and other processes have some of them", buf->name);
 }
 
-/* Weights and gradients lie as in the struct of the weights. */
+/* Weights and gradients have the offsets of the weights struct. */
 static bool check_weight(Verifier *v, const Operand *operand, const Buf *buf) {
   const Binding *binding = operand->binding;
   const Place *place = &operand->place;
@@ -268,8 +266,8 @@ static bool check_copies(Verifier *v, int after) {
 }
 
 /* ---- a phase ---- */
-/* What a call writes into ALL, for any image, where a value lies, of any image; but for the image's own part
- * of the same value. NULL: nothing. */
+/* A value in ALL that the call would overwrite, for any two images, except the image's own part of the
+ * same value. NULL: none. */
 static const char *written_in_turn(const Verifier *v, int call, const Node *node, const Place *place) {
   const Program *p = v->program;
   if (place->space != SPACE_ALL) return NULL;
@@ -285,9 +283,8 @@ static const char *written_in_turn(const Verifier *v, int call, const Node *node
   return NULL;
 }
 
-/* Images take turns, and may be at work at the same time: what one writes into ALL must not meet what another
- * one still reads there, or what is still copied to the caller. Its own part of the same value it may read
- * and write. */
+/* Images run in turn, possibly concurrently: a write of one to ALL must not hit a value that another one
+ * still reads, or that is yet to be copied to the caller. It may access its own part of the same value. */
 static bool check_turns(Verifier *v, const Phase *phase) {
   const Program *p = v->program;
   const int end = phase->first + phase->n;
@@ -310,14 +307,14 @@ static bool check_turns(Verifier *v, const Phase *phase) {
   return true;
 }
 
-/* From one phase to the next: what each image has written is there of all that the process has. */
+/* End of a phase: each image's results are there for all images of the process. */
 static void images_through(Verifier *v) {
   const Reach reach = v->program->processes ? REACH_PROCESS : REACH_ALL;
   for (int i = 0; i < v->pieces.n; i++)
     if (v->pieces.data[i].reach < reach) v->pieces.data[i].reach = reach;
 }
 
-/* Processes get each other's images of whole values, with all parts of a joined one. */
+/* Processes receive each other's images of whole values, with all parts of a joined one. */
 static void gather_calls(Verifier *v, int before) {
   const Program *p = v->program;
   for (int i = 0; i < p->gathers.n; i++) {
@@ -359,7 +356,7 @@ static bool replay(Verifier *v) {
   return next == p->calls.n ? true : fail(v, "calls belong to no phase", "");
 }
 
-/* What is wanted in the end: outputs, losses. */
+/* The required results: outputs, losses. */
 static bool check_end(Verifier *v) {
   const Program *p = v->program;
   v->call = p->calls.n;
@@ -376,7 +373,7 @@ static bool check_end(Verifier *v) {
 }
 
 /* ---- states ---- */
-/* Where it is read, which is where an update has to be in the end. */
+/* Where the state is read, and where its update must end up. */
 static Place state_place(const Node *state) {
   const int64_t bytes = state_bytes(state);
   const Home home = home_own(state);
@@ -384,7 +381,7 @@ static Place state_place(const Node *state) {
   return (Place){SPACE_STATE, state->port->index, 0, bytes, bytes, pixel, pixel};
 }
 
-/* What reset writes: each byte once, of whole elements, the numbers of the net. */
+/* reset writes each byte once, in whole elements, with the net's numbers. */
 static bool check_initial(Verifier *v) {
   const Program *p = v->program;
   int at = 0;
@@ -407,7 +404,7 @@ static bool check_initial(Verifier *v) {
   return at == p->initial.n || fail(v, "an initial value is of no state", "");
 }
 
-/* Before a call each state has its value, of every image. */
+/* Before a call each state has its value, for every image. */
 static void begin_states(Verifier *v) {
   v->pieces.n = 0;
   for (int k = 0; k < graph_states(v->program->graph); k++) {
@@ -431,7 +428,7 @@ static bool check_updates(Verifier *v) {
   return true;
 }
 
-/* Two calls: the second one reads what the first has left. */
+/* Two calls: the second one reads the state left by the first. */
 static bool replay_calls(Verifier *v) {
   const int calls = graph_states(v->program->graph) ? 2 : 1;
   if (v->program->kind != PROGRAM_INFERENCE) return replay(v) && check_end(v);
@@ -459,7 +456,8 @@ static const char *conflict(const Verifier *v, const Version *a, const Version *
   return NULL;
 }
 
-/* Calls that no barrier parts may be run by several threads at the same time, unless one thread runs both. */
+/* Calls without a barrier between them may run concurrently on several threads, unless one thread runs
+ * both. */
 static bool check_team(Verifier *v) {
   const Program *p = v->program;
   const bool whole = p->batching.how == WHOLE_BATCH;
@@ -490,7 +488,7 @@ static const Place *gradient_of(const Version *version, int buffer) { /* NULL: i
   return operand->used && operand->place.space == SPACE_GRADIENT ? &operand->place : NULL;
 }
 
-/* What a call for all images stores, instead of adding to it, nobody else may touch. */
+/* A gradient that a batched call stores, rather than adds to, must not be touched by another call. */
 static bool is_sole_writer(const Verifier *v, const KernelCall *call, const Place *stored) {
   const Program *p = v->program;
   int touched = 0;
@@ -502,7 +500,7 @@ static bool is_sole_writer(const Verifier *v, const KernelCall *call, const Plac
   return call->how == CALL_ONCE && touched == 1;
 }
 
-/* What is added to was cleared; there is nothing beside that and what is stored. */
+/* Gradients that are added to were cleared; every other one is stored. */
 static bool check_gradients(Verifier *v) {
   const Program *p = v->program;
   Stretches all = {0}, zeros = {0};
@@ -549,7 +547,7 @@ static bool check_sums(Verifier *v) {
 }
 
 /* ---- several processes ---- */
-/* Gradients that shards add to are in one bucket each, and nothing is added once it has gone. */
+/* Each gradient that shards add to is in one bucket, and nothing is added after its exchange. */
 static bool check_buckets(Verifier *v) {
   const Program *p = v->program;
   for (int i = 0; i < p->phases.n; i++)
