@@ -1,10 +1,9 @@
-/* differentiate.c: graphs with a backward pass. For training, the forward graph is copied in training mode
- * (batchnorm becomes its parts, dropout its mask) and each loss is appended; for looking inside it is copied
- * as inference runs it, with the caller's weights of the scores in the place of losses. Then the nodes are
- * visited from the last to the first and each operator appends its own backward pass: towards what is
- * trained, or towards the inputs.
+/* differentiate.c: Automatic differentiation. For training, the forward graph is copied in training mode
+ * (batchnorm becomes its parts, dropout its mask) and each loss is appended; for inspection it is copied as
+ * for inference, with the caller's score weights instead of losses. Then the nodes are visited from last to
+ * first and each operator appends its backward pass, towards trained parameters or towards the inputs.
  *
- * Needs: a graph whose training block was checked. Keeps: parameters and their offsets; nodes stay in
+ * Requires: a graph with a checked train block. Preserves: parameters and their offsets; nodes stay in
  * topological order. */
 // SPDX-License-Identifier: Apache-2.0
 #include "autodiff/forward.h"
@@ -60,12 +59,12 @@ static Node *object_part(Graph *graph, const LossUse *use, const LossDetail *of,
   return loss_node(graph, &op_object_part, use, detail, shape, RESULT_SAMPLE, 2, from);
 }
 
-/* A loss of objects is one node, which makes its share and all of its gradients, one behind the other. */
+/* A detection loss is one node that computes its share and all of its gradients, one after the other. */
 static Node *append_object_loss(Gradient *gradient, const LossUse *use, const Loss *loss) {
   Graph *graph = gradient->graph;
   Node *in[MOST_INPUTS], *own = graph_port(graph, use->port)->node;
   int64_t size = 1;
-  if (loss->inside && own->op != loss->inside) own = own->hidden->of; /* what stands for it in training */
+  if (loss->inside && own->op != loss->inside) own = own->hidden->of; /* its replacement in training */
   int n = loss_operands(loss, own, in);
   for (int i = 0; i < use->nmore; i++) in[n++] = graph_port(graph, use->more[i])->node;
   for (int i = 0; i < TRUTH_PARTS; i++)
@@ -107,8 +106,8 @@ static void append_loss(Gradient *gradient, const LossUse *use, TrainingGraph *r
                loss_node(graph, loss->gradient, use, detail, output->shape, RESULT_SAMPLE, 3, in));
 }
 
-/* What was added to the gradient of a value, in one: sums of at most MOST_INPUTS, the last of which take the
- * one before. */
+/* The sum of all contributions to a value's gradient: nodes of at most MOST_INPUTS terms, the last of
+ * which includes the one before. */
 static Node *sum_of_parts(Graph *graph, Node *of, const Contributions *part) {
   Node *in[MOST_INPUTS], *sum = NULL;
   for (int next = 0; next < part->n;) {
@@ -131,7 +130,7 @@ static void differentiate_backward(Gradient *gradient) {
   }
 }
 
-/* The nodes from here on are the backward pass. */
+/* The backward pass begins with the next node. */
 static Gradient gradient_begin(Graph *graph, bool training) {
   Gradient gradient = {.graph = graph, .training = training, .forward = graph->nodes.n};
   gradient.wanted = NEW_ARRAY(graph->arena, bool, graph->nodes.n + 1);
@@ -189,7 +188,7 @@ static int add_loss_output(Graph *graph, const char *name, Node *value) {
   return graph->outputs.n - 1;
 }
 
-/* Softmax and sigmoid flatten out where the net is sure: what counts there is the value before them. */
+/* Softmax and sigmoid saturate where the net is certain: the score is the value before them. */
 static Node *score_of(Node *output) {
   return output->op->traits.scores != SCORES_NONE ? output->in[0] : output;
 }

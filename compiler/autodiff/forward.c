@@ -1,4 +1,4 @@
-/* forward.c: the forward pass of a net in training. */
+/* forward.c: Forward pass of a net in training. */
 // SPDX-License-Identifier: Apache-2.0
 #include "autodiff/forward.h"
 #include "graph/op.h"
@@ -11,14 +11,14 @@ typedef struct Forward {
   Diags *diags;
 } Forward;
 
-/* An input that has another shape in training; NULL: there is none. */
+/* The first input with a different shape in training; or NULL. */
 static const Node *changed_input(const Forward *f, const Node *node) {
   for (int k = 0; k < node->nin; k++)
     if (!shape_equal(node->in[k]->shape, f->map[node->in[k]->id]->shape)) return node->in[k];
   return NULL;
 }
 
-/* The operator that gives its value another shape in training, from which the node has it. */
+/* The operator whose value has a different shape in training, from which the node inherits it. */
 static const Node *changed_by(const Forward *f, const Node *node) {
   for (const Node *in = node; in; in = changed_input(f, in)) node = in;
   return node;
@@ -36,7 +36,7 @@ static bool does_not_fit(const Forward *f, const Node *node, const Node *in) {
   return false;
 }
 
-/* The shape of a node whose inputs have others in training. Its parameters are those that it has. */
+/* Infers the shape of a node whose inputs have other shapes in training. It keeps its parameters. */
 static bool shape_again(const Forward *f, const Node *of, Node *node) {
   const Node *in = changed_input(f, of);
   if (!in || !node->op->shape) return true;
@@ -52,8 +52,8 @@ static bool shape_again(const Forward *f, const Node *of, Node *node) {
 }
 
 /* ---- training for 8 bits ---- */
-/* The values that count for a range: those that are rounded by it, before they are, and what a concat joins
- * besides. */
+/* Marks the values that update a quantization range: those rounded with it, before rounding, and the other
+ * operands of a concat. */
 static void observe(const Forward *f, const Graph *graph, Node *const *before, const Rounds *rounds) {
   VEC(Node *) seen = {0};
   for (int i = 0; i < graph->nodes.n; i++) {
@@ -101,7 +101,7 @@ Graph *graph_forward(Arena *arena, const Graph *graph, Node **map, Diags *diags)
   observe_all(&f, graph, before);
   graph_copy_ports(f.copy, graph, map);
   graph_copy_values(f.copy, graph, map);
-  for (int i = 0; i < TRUTH_PARTS; i++) /* numbered behind the ports, which it has now */
+  for (int i = 0; i < TRUTH_PARTS; i++) /* numbered after the ports, which are complete now */
     if (f.copy->truth[i]) f.copy->truth[i]->port->index = graph_ports(f.copy) + i;
   return f.copy;
 }

@@ -1,7 +1,7 @@
-/* build.c: building nests: functions, loops, buffers, statements, conditions. Values are in val.c.
+/* build.c: Nest builder: functions, loops, buffers, statements, conditions. val.c builds values.
  *
- * A schedule that misuses the builder is a bug of the compiler, found the first time it runs: nest_misuse
- * names the function and the mistake. */
+ * A schedule that misuses the builder is a compiler bug, found on its first run: nest_misuse names the
+ * function and the mistake. */
 // SPDX-License-Identifier: Apache-2.0
 #include "nest/build.h"
 #include <stdarg.h>
@@ -102,7 +102,7 @@ static Index lead_index(Nest *nest, const Buf *buf) {
   nest_misuse(nest, nest_text(nest, "%s has another number of rows", buf->name));
 }
 
-/* The main function loops over the rows; the others get the row as a parameter. */
+/* The main function loops over the rows; the others receive the row as a parameter. */
 static void begin_row(Nest *nest) {
   const Ix none = {0};
   const bool main = strcmp(nest->fn->name, nest->name) == 0;
@@ -114,7 +114,7 @@ static void begin_row(Nest *nest) {
     const Ix rounds = none + nest->lead[i] / (i ? nest->lead[i - 1] : 1);
     loop[i] = nest_loop(nest, i == nest->nleads - 1 ? "n" : nest_text(nest, "n%d", i), SERIAL, 1, &none, 1,
                         &rounds);
-    nest_enter(nest); /* stays open: all of the function is in it */
+    nest_enter(nest); /* stays open around the whole function */
   }
   for (int i = 0; i < nest->nleads; i++) {
     Ix *row = nest_room(nest);
@@ -177,7 +177,7 @@ Index nest_index(Nest *nest, const Ix *ix) {
   return index;
 }
 
-static bool passes_flag(const Nest *nest, const Index *arg) { /* 0, 1, or a flag of the caller */
+static bool passes_flag(const Nest *nest, const Index *arg) { /* 0, 1, or one of the caller's flags */
   int slot = 0;
   if (index_constant(arg)) return arg->c == 0 || arg->c == 1;
   for (int s = 1; s < SLOTS; s++)
@@ -186,7 +186,7 @@ static bool passes_flag(const Nest *nest, const Index *arg) { /* 0, 1, or a flag
 }
 
 void nest_call_list(Nest *nest, NestFn *fn, int n, const Ix *args) {
-  const int row = nest->nleads; /* the first arguments, which callers leave out */
+  const int row = nest->nleads; /* the leading arguments, which callers omit */
   if (fn == nest->fn) nest_misuse(nest, "a function calls itself");
   if (n + row != fn->nparams) nest_misuse(nest, "call with the wrong number of arguments");
   NestStmt *stmt = new_statement(nest, CALL);
@@ -334,7 +334,7 @@ const Ix *nest_loop(Nest *nest, const char *name, LoopKind kind, int nlo, const 
 const Ix *nest_chosen(Nest *nest, const char *name, Val value, const Ix *lo, const Ix *hi) {
   if (value->type.lanes != 1 || (value->type.elem != F32 && value->type.elem != I32))
     nest_misuse(nest, "a chosen index is a float or an I32, and no vector");
-  value = val_settle(nest, value); /* stands before the block, and is evaluated once */
+  value = val_settle(nest, value); /* is before the block, and evaluated once */
   const Ix *ix = nest_loop(nest, name, CHOSEN, 1, lo, 1, hi);
   nest->open[nest->depth].stmt->u.loop.chosen = value;
   return ix;
@@ -355,13 +355,13 @@ int nest_else(Nest *nest) {
 }
 
 bool nest_enter(Nest *nest) {
-  if (nest->open[nest->depth].stmt) { /* first time: go in */
+  if (nest->open[nest->depth].stmt) { /* first call: enter the block */
     nest->open[nest->depth].stmt = NULL;
     return true;
   }
   if (nest->depth == nest->ground) nest_misuse(nest, "a block was left by break or return");
   const NestStmt *closed = nest->open[--nest->depth].last;
-  if (closed->kind == LOOP) nest->nslots = closed->u.loop.slot - 1; /* its slot is free again */
+  if (closed->kind == LOOP) nest->nslots = closed->u.loop.slot - 1; /* its slot is free now */
   return false;
 }
 
@@ -467,7 +467,7 @@ Cond cond_or(Cond a, Cond b) {
   return a;
 }
 
-Cond cond_not(Cond a) { /* below it or above it */
+Cond cond_not(Cond a) { /* below the range or above it */
   if (a.n != 1 || a.any[0].n != 1) misuse_condition("`negate` is of one range");
   Range r = a.any[0].range[0];
   Cond lower = {1, {{1, {{r.e, NO_LO, r.lo}}}}}, upper = {1, {{1, {{r.e, r.hi, NO_HI}}}}};

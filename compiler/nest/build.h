@@ -1,5 +1,5 @@
-/* build.h: how a schedule writes a nest. Everything that is a C variable is staged: a C `if` or `for` in the
- * schedule happens in the compiler, a NEST_FOR, NEST_UNROLL or NEST_IF in the printed code. */
+/* build.h: Builder interface of nests, for schedules. C variables are staged: a C `if` or `for` in the
+ * schedule runs in the compiler, a NEST_FOR, NEST_UNROLL or NEST_IF in the generated code. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_BUILD_H
 #define CNNC_BUILD_H
@@ -10,17 +10,17 @@ const char *nest_text(Nest *, const char *format, ...) __attribute__((format(pri
 Buf *nest_buf(Nest *, BufPlace, const char *name, Type, int rank, const int64_t *dim);
 Buf *nest_view(Nest *, const char *name, Buf *of, const Ix *at);
 NestFn *nest_fn(Nest *, const char *name, bool kernel);
-/* Before any function: what is built is done for each row of a leading axis. Buffers that are marked have it
- * as their first dimension, and are used as if they had not. The main function is the one with the nest's
- * name. */
+/* Before any function: the nest runs once per row of a leading axis. Marked buffers have it as their first
+ * dimension, and references omit it. The main function is the one with the nest's name. */
 void nest_lead(Nest *, int64_t rows);
-/* After nest_lead: some buffers have only this number of rows, and row i of the nest is row i modulo it. Of
- * all numbers of rows, each divides the next larger one. False: it does not, or there are LEADS already. */
+/* After nest_lead: some buffers have this smaller number of rows, and row i of the nest is their row i
+ * modulo it. Each number of rows divides the next larger one. False: it does not, or there are LEADS
+ * already. */
 bool nest_repeat_lead(Nest *, int64_t rows);
 const Ix *nest_row(const Nest *); /* the row of the leading axis, in this function */
 const Ix *nest_param(Nest *, const char *name, ParamKind);
 const Ix *nest_size(Nest *, const char *name, int64_t lo,
-                    int64_t hi); /* main function only: a number known when it runs, lo <= n <= hi */
+                    int64_t hi); /* main function only: a run-time parameter, lo <= n <= hi */
 void nest_call_list(Nest *, NestFn *, int n, const Ix *args);
 void nest_routine(Nest *, const Routine *, Buf *const *, const double *numbers);
 const Ix *nest_loop(Nest *, const char *name, LoopKind, int nlo, const Ix *lo, int nhi, const Ix *hi);
@@ -28,52 +28,54 @@ const Ix *nest_chosen(Nest *, const char *name, Val, const Ix *lo, const Ix *hi)
 int nest_if(Nest *, Cond);
 int nest_else(Nest *);
 bool nest_enter(
-    Nest *); /* true the first time it is asked about the innermost open statement, then closes it */
+    Nest *); /* true on the first call for the innermost open statement; the second call closes it */
 void nest_pin(Nest *, Buf *view);
 void nest_prefetch_at(Nest *, Buf *, const Ix *flat);
 void nest_comment(Nest *, const char *);
 Index nest_index(Nest *, const Ix *);
 Val nest_name(Nest *, const char *name, Val settled); /* `let` without val_settle */
-bool val_calls(Val); /* does it take a function of the prelude of tens of instructions, as exp? */
-Val val_settle(
-    Nest *, Val); /* what a statement does with its value: checks its scope, names what is used twice in it */
+bool val_calls(Val);         /* does it call a prelude function of tens of instructions, such as exp? */
+Val val_settle(Nest *, Val); /* prepares the value of a statement: checks its scope, names subexpressions that
+                                are used twice */
 int nest_scope_of(const Nest *, const Index *); /* the innermost block whose variables the index uses */
 void nest_check_scope(Nest *, int scope);
-_Noreturn void nest_misuse(const Nest *, const char *what); /* the schedule is wrong: a bug of the compiler,
-                                                               not of its user; ends it with status 3 */
+_Noreturn void nest_misuse(const Nest *, const char *what); /* the schedule is wrong: a compiler bug, not
+                                                               the user's; exits with status 3 */
 
 /* values; a scalar and a vector give a vector */
 Val num(Nest *, double);
-Val num_i32(Nest *, int32_t), num_i64(Nest *, int64_t);       /* of 64 bits: up to 2^53 */
-Val nest_primitive(Nest *, const Primitive *, Val, Val, Val); /* NULL: behind the last argument */
+Val num_i32(Nest *, int32_t), num_i64(Nest *, int64_t);       /* 64-bit: up to 2^53 */
+Val nest_primitive(Nest *, const Primitive *, Val, Val, Val); /* NULL: after the last argument */
 Val add(Val, Val), sub(Val, Val), mul(Val, Val), div_(Val, Val), vmin(Val, Val), vmax(Val, Val);
-Val vmax_nan(Val, Val); /* vmin, vmax give the second value where one is NaN; this one NaN */
+Val vmax_nan(Val, Val); /* vmin, vmax return the second value if one is NaN; this one returns NaN */
 Val less(Val, Val), less_eq(Val, Val), equal(Val, Val), choose(Val mask, Val yes, Val no);
 Val vexp(Val), vlog(Val), vsqrt(Val), vtanh(Val), vsigmoid(Val), vnormal_cdf(Val), vabs(Val);
 Val vpower_minus_three_quarters(Val), vsin(Val), vcos(Val), vfloor(Val);
 Val fma_(Val x, Val y, Val plus);
 Val shuffle(Val, Val, int lanes, const int *lane);
 Val hsum(Val), hmax(Val);
-Val splat(Val, int lanes); /* where nothing else says how wide: a store of one number */
+Val splat(Val, int lanes); /* for a store of one number, where nothing else determines the width */
 Val lane_at(Nest *, Val, const Ix *);
 Val convert(Val, Elem);
 Val pick(Nest *, Cond, Val yes, Val no);
 Val position(Nest *, const Ix *);             /* an index as an I32 value */
 Val uniform(Val key0, Val key1, Val counter); /* RANDOM: I32 scalars in, a float in [0, 1) out */
 Val nest_load(Nest *, Ref, int lanes);
-Val nest_load_words(Nest *, Ref, int lanes);   /* four bytes a lane, the lowest first: I32 */
-Val nest_lookup(Nest *, Ref table, Val words); /* each signed byte b of 16 words becomes table[b + 128] */
+Val nest_load_words(Nest *, Ref, int lanes);   /* four bytes per lane, the lowest first: I32 */
+Val nest_lookup(Nest *, Ref table, Val words); /* each signed byte b of 16 packed words becomes table[b +
+                                                  128] */
 Val nest_load_part(Nest *, Ref, int part, int lanes); /* `lanes` wide, `part` of them read, the others 0 */
 void nest_store(Nest *, Ref, Val);
 void nest_store_part(Nest *, Ref, Val, int part); /* the first `part` lanes of a vector */
-void nest_store_words(Nest *, Ref, Val);          /* I32 as four bytes a lane, the lowest first */
-void nest_accumulate(Nest *, Ref, Val x, Val y);  /* in memory as many elements as the product has lanes */
+void nest_store_words(Nest *, Ref, Val);          /* I32 as four bytes per lane, the lowest first */
+void nest_accumulate(Nest *, Ref, Val x, Val y);  /* accumulates as many elements in memory as the product
+                                                     has lanes */
 Val nest_let(Nest *, const char *name, Val);
 Ref nest_ref(Nest *, Buf *, int rank, const Ix *);
 
 /* conditions */
 Cond cond_within(Nest *, const Ix *e, int64_t lo, int64_t hi);  /* lo <= e < hi */
-Cond cond_and(Cond, Cond), cond_or(Cond, Cond), cond_not(Cond); /* not: of one range */
+Cond cond_and(Cond, Cond), cond_or(Cond, Cond), cond_not(Cond); /* not: one range only */
 
 /* ---- the builder as a schedule writes it ---- */
 #define NEST_Z ((const Ix){0})
@@ -111,7 +113,7 @@ Cond cond_and(Cond, Cond), cond_or(Cond, Cond), cond_not(Cond); /* not: of one r
 #define NEST_PARALLEL(b, v, n) NEST_LOOP(b, v, PARALLEL, 1, NEST_IX(0), 1, NEST_IX(n))
 #define NEST_CLIP(b, v, lo, lo2, hi, hi2)                                                                    \
   NEST_LOOP(b, v, SERIAL, 2, NEST_IX(lo, lo2), 2, NEST_IX(hi, hi2)) /* max(lo,lo2) <= v < min(hi,hi2) */
-/* v is `value` cut to lo <= v < hi, a whole number: an access that depends on data */
+/* v is the integer part of `value`, clamped to lo <= v < hi: a data-dependent index */
 #define NEST_CHOSEN(b, v, value, lo, hi)                                                                     \
   for (const Ix v __attribute__((unused)) = *nest_chosen(b, #v, value, NEST_IX(lo), NEST_IX(hi));            \
        nest_enter(b);)
@@ -128,9 +130,10 @@ Cond cond_and(Cond, Cond), cond_or(Cond, Cond), cond_not(Cond); /* not: of one r
 #define nest_yes(b, flag) nest_within(b, flag, 1, 2)
 #define nest_no(b, flag) nest_within(b, flag, 0, 1)
 #define nest_always(b) nest_is(b, NEST_Z, 0)
-/* Parameters stand in the order in which they are made, which C leaves open within one initializer. */
+/* Parameters are declared in the order of these calls; C does not define that order within one
+ * initializer. */
 #define nest_arg(b, name) (*nest_param(b, name, PLAIN))
-/* With `varied` one in each instance, even where calls have constants: they share a function then. */
+/* If `varied`, each instance has it, even where calls pass constants, so that they share a function. */
 #define nest_varied(b, name, varied) (*nest_param(b, name, (varied) ? VARIED : PLAIN))
 #define nest_flag(b, name) (*nest_param(b, name, FLAG))
 #define nest_size_arg(b, name, lo, hi) (*nest_size(b, name, lo, hi))

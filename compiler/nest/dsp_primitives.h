@@ -1,9 +1,9 @@
-/* Whole numbers of 16 bits, two in a word, as the DSP instructions of Cortex-M have them; and what brings
- * sums to 8 bits there. -DCNN_PLAIN as in word_primitives.h. */
+/* Packed 16-bit arithmetic, two halves per word, as in the DSP instructions of Cortex-M; and
+ * requantization to int8. -DCNN_PLAIN as in word_primitives.h. */
 // SPDX-License-Identifier: MIT-0
 #include <stdint.h>
 
-/* The four bytes from here on, the first one lowest. */
+/* Loads four bytes as a word, lowest first. */
 INLINE int32_t cnn_word(const void *bytes) {
 #if defined(__GNUC__) && defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
   typedef int32_t anywhere __attribute__((may_alias, aligned(1)));
@@ -14,7 +14,7 @@ INLINE int32_t cnn_word(const void *bytes) {
 #endif
 }
 
-/* As cnn_dot_halves, but where it is written: compilers that move it need more registers than there are. */
+/* As cnn_dot_halves, but fixed in place: compilers that move it run out of registers. */
 INLINE int32_t cnn_dot2_here(int32_t c, int32_t a, int32_t b) {
 #if defined(__ARM_FEATURE_SIMD32) && !defined(CNN_PLAIN)
   __asm__ volatile("smlad %0, %1, %2, %0" : "+r"(c) : "r"(a), "r"(b));
@@ -24,7 +24,7 @@ INLINE int32_t cnn_dot2_here(int32_t c, int32_t a, int32_t b) {
 #endif
 }
 
-/* Both halves of a, each with a byte of v added: bytes 0 and 2. */
+/* Adds a byte of v to each half of a: bytes 0 and 2. */
 INLINE int32_t cnn_add_even8(int32_t a, int32_t v) {
 #if defined(__ARM_FEATURE_SIMD32) && !defined(CNN_PLAIN)
   int32_t r;
@@ -48,7 +48,7 @@ INLINE int32_t cnn_add_odd8(int32_t a, int32_t v) {
 #endif
 }
 
-/* The low halves of two words in one, that of the first one low. */
+/* Packs the low halves of two words, the first one's low. */
 INLINE int32_t cnn_low_halves(int32_t a, int32_t b) {
 #if defined(__ARM_FEATURE_SIMD32) && !defined(CNN_PLAIN)
   int32_t r;
@@ -59,7 +59,7 @@ INLINE int32_t cnn_low_halves(int32_t a, int32_t b) {
 #endif
 }
 
-/* The high halves of two words in one, that of the first one low. */
+/* Packs the high halves of two words, the first one's low. */
 INLINE int32_t cnn_high_halves(int32_t a, int32_t b) {
 #if defined(__ARM_FEATURE_SIMD32) && !defined(CNN_PLAIN)
   int32_t r;
@@ -70,7 +70,7 @@ INLINE int32_t cnn_high_halves(int32_t a, int32_t b) {
 #endif
 }
 
-/* c + the low half of a times the high one of b, modulo 2^32. */
+/* c + low half of a * high half of b, modulo 2^32. */
 INLINE int32_t cnn_low_high(int32_t c, int32_t a, int32_t b) {
 #if defined(__ARM_FEATURE_DSP) && !defined(CNN_PLAIN)
   int32_t r;
@@ -81,7 +81,7 @@ INLINE int32_t cnn_low_high(int32_t c, int32_t a, int32_t b) {
 #endif
 }
 
-/* c + the high half of a times the low one of b, modulo 2^32. */
+/* c + high half of a * low half of b, modulo 2^32. */
 INLINE int32_t cnn_high_low(int32_t c, int32_t a, int32_t b) {
 #if defined(__ARM_FEATURE_DSP) && !defined(CNN_PLAIN)
   int32_t r;
@@ -92,7 +92,8 @@ INLINE int32_t cnn_high_low(int32_t c, int32_t a, int32_t b) {
 #endif
 }
 
-/* What 256 times a number was added to, with that taken away: that number times 2^(8-s). */
+/* mix is the sum of another term and 256 times a number; subtracts that term: returns the number times
+ * 2^(8-s). */
 INLINE int32_t cnn_rest256(int32_t mix, int32_t a, int32_t s) {
   return (int32_t)((uint32_t)mix - (uint32_t)a) >> s;
 }
@@ -108,7 +109,7 @@ INLINE int32_t cnn_high_sum(int32_t c, int32_t a, int32_t b) {
 #endif
 }
 
-/* c + a * b / 2^32, where the quotient is rounded to the nearest. */
+/* c + a * b / 2^32, rounded to nearest. */
 INLINE int32_t cnn_high_sum_rounded(int32_t c, int32_t a, int32_t b) {
 #if defined(__ARM_FEATURE_SIMD32) && !defined(CNN_PLAIN)
   int32_t r;
@@ -119,10 +120,10 @@ INLINE int32_t cnn_high_sum_rounded(int32_t c, int32_t a, int32_t b) {
 #endif
 }
 
-/* c, less 1 where x is negative. */
+/* c, minus 1 where x is negative. */
 INLINE int32_t cnn_less_sign(int32_t c, int32_t x) { return c + (x >> 31); }
 
-/* Cut to 8 bits. */
+/* Clamps to int8. */
 INLINE int32_t cnn_clamp8(int32_t x) {
 #if defined(__ARM_FEATURE_SAT) && !defined(CNN_PLAIN)
   int32_t r;
@@ -133,7 +134,7 @@ INLINE int32_t cnn_clamp8(int32_t x) {
 #endif
 }
 
-/* Halves by themselves, modulo 2^16. */
+/* Adds halves separately, modulo 2^16. */
 INLINE int32_t cnn_add_halves(int32_t a, int32_t b) {
 #if defined(__ARM_FEATURE_SIMD32) && !defined(CNN_PLAIN)
   int32_t r;

@@ -1,9 +1,9 @@
-/* fill.c: runs a proved nest that fills one buffer from others, in float and many iterations of a loop at a
- * time: fast enough for weights of hundreds of megabytes, where interp.c takes minutes.
+/* fill.c: Fast interpreter for proved nests that fill one buffer from others: float, many iterations of a
+ * loop at a time. Suitable for weights of hundreds of megabytes, where interp.c takes minutes.
  *
- * A loop is run in lanes if its iterations share no register and no loop inside it qualifies. Lanes see the
- * statements in another order than a serial run, which makes no difference if no element is stored twice.
- * That is counted: the proof says that each is stored at least once. */
+ * A loop runs in lanes if its iterations share no register and it contains no such loop. Lanes execute the
+ * statements in another order than a serial run, which is equivalent if no element is stored twice. Stores
+ * are counted to check this: the proof guarantees that each element is stored at least once. */
 // SPDX-License-Identifier: Apache-2.0
 #include "nest/nest.h"
 #include <math.h>
@@ -17,7 +17,7 @@ typedef struct Fill {
   float **reg;                 /* by buffer id: [elements][MOST] */
   VEC(const NestStmt *) laned; /* the loops that are run in lanes */
   int64_t env[SLOTS];
-  int slot; /* of the loop that is run in lanes; 0: none is */
+  int slot; /* of the loop that runs in lanes; 0: none */
   int64_t stored;
 } Fill;
 
@@ -85,7 +85,7 @@ static bool declares_buffer(const NestStmt *stmt, const Buf *buf) {
   return false;
 }
 
-/* A register in the loop belongs to one iteration, and which one it is does not depend on the iteration. */
+/* A register in the loop belongs to one iteration, and its choice does not depend on the iteration. */
 static bool register_fits(const NestStmt *loop, const Ref *ref) {
   if (!is_register(ref->buf)) return true;
   for (int d = 0; d < ref->buf->rank; d++)
@@ -121,7 +121,7 @@ static bool independent(const NestStmt *loop, const NestStmt *stmt) {
   return true;
 }
 
-static bool choose_lanes(Fill *f, const NestStmt *stmt) { /* true if a loop in here was chosen */
+static bool choose_lanes(Fill *f, const NestStmt *stmt) { /* true if a loop inside it was chosen */
   bool any = false;
   for (; stmt; stmt = stmt->next) {
     if (stmt->kind != LOOP && stmt->kind != IF) continue;
@@ -153,7 +153,7 @@ static bool lane_holds(const Fill *f, const Cond *cond, int lane) {
   return false;
 }
 
-/* The lanes from `at` on for which the condition is the same, and what it is. */
+/* The lanes from `at` on for which the condition has the same value, and that value. */
 static Lanes same_lanes(const Fill *f, const Cond *cond, Lanes all, int at, bool *is) {
   Lanes run = {at, at + 1};
   *is = lane_holds(f, cond, at);
@@ -192,7 +192,7 @@ static void eval_pick(const Fill *f, Val e, Lanes at, float *r) {
   }
 }
 
-/* x*y - z and z - x*y are fused by compilers that contract, as interp.c does it. */
+/* Contracting compilers fuse x*y - z and z - x*y, as interp.c does. */
 static bool eval_difference(const Fill *f, Val e, Lanes at, float *r) {
   const bool left = e->a[0]->op == MUL;
   if (left == (e->a[1]->op == MUL)) return false;

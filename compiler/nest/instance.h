@@ -1,10 +1,10 @@
-/* instance.h: which C functions a nest becomes, with which constants, and what each of them uses. */
+/* instance.h: C functions of a nest, with their constants and the names they use. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_NEST_INSTANCE_H
 #define CNNC_NEST_INSTANCE_H
 #include "nest/nest.h"
 
-/* Parameters of a function that are known where it is called. */
+/* Function parameters that are constant at a call. */
 typedef struct Known {
   bool fixed[SLOTS];
   int64_t value[SLOTS];
@@ -12,28 +12,28 @@ typedef struct Known {
 Index known_fold(const Known *, const Index *);
 int known_decide(const Known *, const Cond *); /* 1 always, 0 never, -1 open */
 int known_decide_all(const Known *, const All *);
-int known_branch(const Known *, const NestStmt *); /* of an IF, with what the proof found */
+int known_branch(const Known *, const NestStmt *); /* of an IF, including the proof's result */
 int known_pick(const Known *, Val);
 
-/* What a body needs, dead branches and names that nobody reads left out. */
+/* Names that a body uses, without dead branches and unused names. */
 typedef struct Used {
-  bool *buf, *read; /* by buffer id (views: and what they are of); read: not only stored to */
+  bool *buf, *read; /* by buffer id, including the targets of views; read: not only stored to */
   bool slot[SLOTS];
 } Used;
-bool used_dead(const Used *, const NestStmt *); /* a statement that needs no printing: a name, a local or a
-                                                   declaration that nobody reads */
+bool used_dead(const Used *, const NestStmt *); /* a statement that is not printed: an unused name, local
+                                                   or declaration */
 
 /* A C function. A kernel that is called with several sets of constants is one inlined body and a small
- * function for each set. */
+ * wrapper for each set. */
 typedef struct Instance {
   const NestFn *fn;
   Known known;
   const char *name;            /* without the target's suffix */
-  const struct Instance *body; /* of a small function: what it calls; NULL: the body is its own */
+  const struct Instance *body; /* of a wrapper: the function it calls; NULL: it has its own body */
   bool inlined;
   Used used;
   int id;   /* its index in `instances` */
-  int code; /* of who compares functions: what is called by equal functions has equal ones */
+  int code; /* for comparing functions: callees of equal functions have equal codes */
 } Instance;
 
 typedef struct Instances {
@@ -41,16 +41,16 @@ typedef struct Instances {
   const Nest *nest;
   VEC(Instance *) instances; /* callees first; the last one is the nest's main function */
   VEC(const NestFn *) shared;
-  VEC(const NestStmt *) left; /* statements that used_by has yet to visit */
+  VEC(const NestStmt *) left; /* statements not yet visited by used_by */
 } Instances;
 
 /* The C functions of a finished nest: computed once and stored in it. */
 Instances *instances_of(const Nest *);
 void instances_name(Instances *, const char *name); /* name: of the main function */
 void used_by(Instances *, const NestStmt *body, const Known *, Used *);
-bool used_chosen(Instances *, const NestStmt *, const Known *, const Used *); /* is a chosen index named? */
-/* Is this parameter one of the printed main function? One that is never touched is not. Asked of a nest that
- * does not change any more. */
+/* is a data-dependent index named? */
+bool used_chosen(Instances *, const NestStmt *, const Known *, const Used *);
+/* Does the printed main function have this parameter? Unused ones are dropped. The nest must be final. */
 bool nest_uses(const Nest *, int buf_id);
 const Instance *instance_called(Instances *, const NestFn *, const Known *caller, const Index *args);
 #endif

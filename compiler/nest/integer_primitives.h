@@ -1,5 +1,5 @@
-/* Integers that nests compute with by name: what the interpreter runs and what is copied into generated
- * code. One function each, which calls no other; INLINE is a macro of that code. */
+/* Named integer primitives of nests: run by the interpreter and copied into generated code. One
+ * self-contained function each; generated code defines the macro INLINE. */
 // SPDX-License-Identifier: MIT-0
 #include <stdint.h>
 
@@ -15,36 +15,36 @@ INLINE int32_t cnn_requantize_double(int32_t x, int32_t m, int32_t e) {
   return (int32_t)(right ? (h + (INT64_C(1) << (right - 1)) - (h < 0)) >> right : h);
 }
 
-/* x * s, cut to +-2^17, then to the nearest whole number, of two the even one: adding 3 * 2^22 leaves no
- * places behind the point. */
+/* x * s, clamped to +-2^17, rounded to nearest, ties to even: adding 3 * 2^22 removes the fraction bits. */
 INLINE int32_t cnn_requantize_float(int32_t x, float s) {
   const float y = (float)x * s, cut = y < -131072.0f ? -131072.0f : y > 131072.0f ? 131072.0f : y;
   const float nearest = cut + 12582912.0f;
   return (int32_t)(nearest - 12582912.0f);
 }
 
-/* x / scale, in the same way; what is no number is the least. */
+/* x / scale, likewise; NaN becomes the minimum. */
 INLINE int32_t cnn_quantize_float(float x, float scale) {
   const float y = x / scale, cut = !(y > -131072.0f) ? -131072.0f : y > 131072.0f ? 131072.0f : y;
   const float nearest = cut + 12582912.0f;
   return (int32_t)(nearest - 12582912.0f);
 }
 
-/* x * m * 2^(e - 31) of |x| < 2^47, rounded once, halves upwards, cut to +-2^30: the lower 16 bits of x and
- * the others apart. */
+/* x * m * 2^(e - 31) for |x| < 2^47, rounded once, halves upwards, clamped to +-2^30: the lower 16 bits of
+ * x are multiplied separately. */
 INLINE int32_t cnn_requantize_wide(int64_t x, int32_t m, int32_t e) {
   const int64_t low = ((x & 0xffff) * m + (INT64_C(1) << (30 - e))) >> 16;
   const int64_t y = ((x >> 16) * m + low) >> (15 - e);
   return (int32_t)(y < -(1 << 30) ? -(1 << 30) : y > 1 << 30 ? 1 << 30 : y);
 }
 
-/* The same by a factor of 15 bits: x * m * 2^(e - 15). */
+/* The same with a 15-bit factor: x * m * 2^(e - 15). */
 INLINE int32_t cnn_requantize_reduced(int64_t x, int32_t m, int32_t e) {
   const int64_t y = (x * m + (INT64_C(1) << (14 - e))) >> (15 - e);
   return (int32_t)(y < -(1 << 30) ? -(1 << 30) : y > 1 << 30 ? 1 << 30 : y);
 }
 
-/* x * mantissa * 2^e, the factor as a double, to the nearest, halves away from zero, cut to +-2^30. */
+/* x * mantissa * 2^e with a double as factor, rounded to nearest, halves away from zero, clamped to
+ * +-2^30. */
 INLINE int32_t cnn_requantize_exact(int64_t x, int64_t mantissa, int32_t e) {
   double factor = (double)mantissa;
   for (; e < -30; e += 30) factor /= 1073741824.0;
@@ -57,14 +57,14 @@ INLINE int32_t cnn_requantize_exact(int64_t x, int64_t mantissa, int32_t e) {
   return whole + (rest >= 0.5) - (rest <= -0.5);
 }
 
-/* x * s as requantize_float has it. */
+/* x * s as in requantize_float. */
 INLINE int32_t cnn_requantize_wide_float(int64_t x, float s) {
   const float y = (float)x * s, cut = y < -131072.0f ? -131072.0f : y > 131072.0f ? 131072.0f : y;
   const float nearest = cut + 12582912.0f;
   return (int32_t)(nearest - 12582912.0f);
 }
 
-/* x / 2^s, rounded to the nearest, halves upwards, cut to +-2^30. */
+/* x / 2^s, rounded to nearest, halves upwards, clamped to +-2^30. */
 INLINE int32_t cnn_shift_wide(int64_t x, int32_t s) {
   const int64_t y = (x + (INT64_C(1) << (s - 1))) >> s;
   return (int32_t)(y < -(1 << 30) ? -(1 << 30) : y > 1 << 30 ? 1 << 30 : y);
@@ -82,7 +82,7 @@ INLINE int32_t cnn_average_even(int32_t sum, int32_t n) {
   return sum < 0 ? q - away : q + away;
 }
 
-/* Of the 32 bits of a number above 0. */
+/* Leading zeros of a positive 32-bit number. */
 INLINE int32_t cnn_leading_zeros(int32_t x) {
 #if defined(__GNUC__)
   return __builtin_clz((uint32_t)x | 1);
@@ -93,8 +93,8 @@ INLINE int32_t cnn_leading_zeros(int32_t x) {
 #endif
 }
 
-/* 1 / (1 + x), where the sum is 2^k * (1 + x) and has so many leading zeros: Q0.31, by three steps of
- * Newton's, as gemmlowp has them. */
+/* 1 / (1 + x) for a sum of 2^k * (1 + x) with z leading zeros: Q0.31, by three Newton steps, as in
+ * gemmlowp. */
 INLINE int32_t cnn_softmax_reciprocal(int32_t sum, int32_t zeros) {
   const int32_t half = (int32_t)(((uint32_t)sum << zeros) >> 1), one = 1 << 29;
   int32_t x = 1515870810 + (int32_t)(((int64_t)half * -1010580540 + (1 << 30)) >> 31);
@@ -105,28 +105,28 @@ INLINE int32_t cnn_softmax_reciprocal(int32_t sum, int32_t zeros) {
   return x >= 1 << 30 ? INT32_MAX : x * 2;
 }
 
-/* Where a sum lies between a power of two and the next: -32768 to 32767. */
+/* Position of a sum between two powers of two: -32768 to 32767. */
 INLINE int32_t cnn_softmax_place(int32_t sum, int32_t zeros) {
   const int64_t leading = ((((int64_t)sum << zeros) >> 1) + (1 << 13)) >> 14, place = leading - 98304;
   return (int32_t)(place > 32767 ? 32767 : place < -32768 ? -32768 : place);
 }
 
-/* exponential / sum in 32768ths, by 1 / (1 + x) of the sum and its leading zeros. */
+/* exponential / sum in Q15, from 1 / (1 + x) of the sum and its leading zeros. */
 INLINE int32_t cnn_softmax_share_wide(int32_t exponential, int32_t reciprocal, int32_t zeros) {
   const int32_t shift = 31 - zeros;
   const int64_t share = ((int64_t)exponential * reciprocal + (INT64_C(1) << (shift - 1))) >> shift;
   return (int32_t)(share > 32767 ? 32767 : share < 0 ? 0 : share);
 }
 
-/* The same in 256ths, less 128. */
+/* The same in 1/256 units, minus 128. */
 INLINE int32_t cnn_softmax_share(int32_t exponential, int32_t reciprocal, int32_t zeros) {
   const int32_t p = (int32_t)(((int64_t)exponential * reciprocal + (1 << 30)) >> 31);
   const int32_t shift = zeros > 3 ? 34 - zeros : 31, share = ((p >> shift) + 1) >> 1;
   return share > 255 ? 127 : share - 128;
 }
 
-/* exp(x) in 32768ths, x <= 0 with 15 - whole bits behind the point, as gemmlowp has it in 16 bits: a
- * polynomial near 0, then a factor for each bit above. */
+/* exp(x) in Q15 for x <= 0 with 15 - whole fraction bits, as in 16-bit gemmlowp: a polynomial near 0, then
+ * a factor for each higher bit. */
 INLINE int32_t cnn_exponential_halves(int32_t x, int32_t whole) {
   const int32_t factor[7] = {25520, 19875, 12055, 4435, 600, 11, 0};
   const int32_t fraction = 15 - whole, quarter = 1 << (fraction - 2), low = (x & (quarter - 1)) - quarter;
@@ -145,7 +145,7 @@ INLINE int32_t cnn_exponential_halves(int32_t x, int32_t whole) {
   return !x ? INT16_MAX : whole > 5 && x < -(1 << (fraction + 5)) ? 0 : y;
 }
 
-/* 2 / (1 + x) in 8192ths, x of 0 to 1 in 32768ths: three steps of Newton's. */
+/* 2 / (1 + x) in Q13 for x from 0 to 1 in Q15: three Newton steps. */
 INLINE int32_t cnn_reciprocal_halves(int32_t x) {
   const int32_t half = (x + (1 << 15)) / 2;
   int32_t y = half * -15420;

@@ -1,6 +1,6 @@
-/* interp.c: runs a nest, in double or with every result rounded to float. It checks what prove.c proves: an
- * access outside its buffer, a read of an element that nobody wrote, or two iterations of a parallel loop
- * that meet in an element stop it. Slow and plain: an oracle, not an engine. */
+/* interp.c: Nest interpreter, in double or with every result rounded to float. It checks everything that
+ * prove.c proves: it stops at an access outside a buffer, a read of an unwritten element, or a conflict
+ * between two iterations of a parallel loop. A slow, simple oracle. */
 // SPDX-License-Identifier: Apache-2.0
 #include "nest/nest.h"
 #include <math.h>
@@ -10,12 +10,12 @@
 
 enum { SEVERAL = -1 }; /* of `reader`: more than one iteration of the parallel loop */
 
-/* Who touched an element in the parallel loop that runs now: the serial number of its iteration. */
+/* Last access to an element in the current parallel loop: the serial number of the iteration. */
 typedef struct Touch {
   int64_t writer, reader;
 } Touch;
 
-/* A nest as it is run: of each index only the terms whose coefficient is not 0, as few are. */
+/* Compact form of a nest for execution: of each index only the nonzero terms. */
 typedef struct Term {
   int64_t k;
   int slot;
@@ -24,8 +24,8 @@ typedef struct Sum {
   int64_t c;
   const Term *term, *end;
 } Sum;
-typedef struct Spot { /* where a reference points, in the array that its view is of */
-  double *at; /* in registers and on the stack at constant places; NULL: found whenever it is wanted */
+typedef struct Spot { /* the element of a reference, in the array underlying its view */
+  double *at;         /* in registers and on the stack at constant indices; NULL: computed on each access */
   const Buf *buf;
   Sum dim[];
 } Spot;
@@ -35,7 +35,7 @@ typedef struct Test { /* lo <= e < hi */
   bool ends; /* the last test of an alternative */
   bool none; /* no test: there are no more alternatives */
 } Test;
-typedef struct Code { /* as small as can be: the nodes of large kernels do not fit into caches */
+typedef struct Code { /* compact: the nodes of large kernels exceed the caches */
   ValOp op;
   Elem elem;
   int lanes, part;
@@ -49,12 +49,12 @@ typedef struct Code { /* as small as can be: the nodes of large kernels do not f
 } Code;
 typedef struct Step {
   NestStmtKind kind;
-  int lanes; /* STORE: that are stored; of words their bytes */
+  int lanes; /* STORE: lanes stored; bytes for packed words */
   const struct Step *next;
   const Code *val;  /* STORE, CHOSEN */
   const Spot *spot; /* STORE */
   const NestStmt *stmt;
-  const struct Step *body, *otherwise; /* body: of a CALL that of the function */
+  const struct Step *body, *otherwise; /* body: for a CALL, the function's */
   const Test *cond;                    /* IF */
   const Sum *lo, *hi, *arg;            /* LOOP; CALL */
 } Step;
@@ -66,17 +66,17 @@ typedef struct Body {
 typedef struct Interp {
   Run *run;
   Arena *arena;
-  int64_t serial, first, now; /* iterations of outermost parallel loops: counter; first of this loop, the one
-                                 that runs (0: none does) */
+  int64_t serial, first, now; /* iterations of outermost parallel loops: counter; the first of this loop;
+                                 the current one (0: none) */
   double **mem;               /* by buffer id, of locals, too */
   Touch **touch;
-  bool **over;      /* by element of a buffer that is written over: it is */
-  VEC(Body) bodies; /* of the functions that are called */
+  bool **over;      /* by element of a buffer that may be overwritten: was it? */
+  VEC(Body) bodies; /* of the called functions */
 } Interp;
 
 static void interp_exec(Interp *, int64_t *, const Step *);
 
-static double unset(void) { /* a NaN that no arithmetic makes */
+static double unset(void) { /* a NaN that arithmetic never produces */
   const uint64_t bits = UINT64_C(0x7ff80000dead0001);
   double v;
   memcpy(&v, &bits, sizeof v);
@@ -144,7 +144,7 @@ static const Test *tests_of(Arena *arena, const Cond *cond) {
   for (int i = 0; i < cond->n; i++) n += cond->any[i].n ? cond->any[i].n : 1;
   Test *test = NEW_ARRAY(arena, Test, n + 1), *at = test;
   for (int i = 0; i < cond->n; i++) {
-    if (!cond->any[i].n) *at++ = (Test){.lo = 0, .hi = 1}; /* without a range it holds */
+    if (!cond->any[i].n) *at++ = (Test){.lo = 0, .hi = 1}; /* always true without a range */
     for (int j = 0; j < cond->any[i].n; j++) {
       const Range *range = &cond->any[i].range[j];
       *at++ = (Test){.e = index_sum(arena, &range->e, NULL), .lo = range->lo, .hi = range->hi};
@@ -266,7 +266,7 @@ static double random_value(double key0, double key1, double counter) {
   return (double)random_uniform((uint32_t)(int32_t)key0, (uint32_t)(int32_t)key1, (uint32_t)(int32_t)counter);
 }
 
-#define EXACT 0x1p53 /* whole numbers up to here are doubles */
+#define EXACT 0x1p53 /* integers up to here are exact in double */
 
 static double converted(Interp *in, double x, Elem elem) {
   static const double
@@ -292,7 +292,7 @@ static double fused(const Interp *in, double x, double y, double z) {
   return in->run->single ? (double)fmaf((float)x, (float)y, (float)z) : x * y + z;
 }
 
-/* r: of each lane, what the operation makes of those of its operands, a: X, Y and Z. */
+/* r: per lane, the operation on its operands X, Y and Z. */
 static void apply(Interp *in, const Code *code, double (*const a)[LANES], double *r) {
   const int n = code->lanes;
   const Elem elem = code->elem;
@@ -346,7 +346,7 @@ static void apply(Interp *in, const Code *code, double (*const a)[LANES], double
 }
 
 static void fold_halves(Interp *in, const Code *code,
-                        double *a) { /* the order of the prelude's horizontal sums */
+                        double *a) { /* the summation order of the prelude's horizontal sums */
   for (int n = code->a[0]->lanes / 2; n >= 1; n /= 2)
     for (int l = 0; l < n; l++)
       a[l] = code->op == HSUM ? rounded_to(in, F32, a[l] + a[l + n]) : a[l] > a[l + n] ? a[l] : a[l + n];
@@ -355,7 +355,7 @@ static void fold_halves(Interp *in, const Code *code,
 static void interp_eval(Interp *, const int64_t *, const Code *, double *);
 
 static void eval_operand(Interp *in, const int64_t *env, const Code *code, int lanes,
-                         double *r) { /* broadcast where it is a scalar */
+                         double *r) { /* broadcast if it is a scalar */
   interp_eval(in, env, code, r);
   for (int l = code->lanes; l < lanes; l++) r[l] = r[0];
 }
@@ -368,7 +368,7 @@ static double word_at(const double *byte) {
 
 static int byte_of(double word, int i) { return (int8_t)((uint32_t)(int32_t)word >> 8 * i & 255); }
 
-/* What the bytes of each lane choose. */
+/* Table lookup by the bytes of each lane. */
 static void eval_lookup(Interp *in, const int64_t *env, const Code *code, double *r) {
   double words[LANES];
   eval_operand(in, env, code->a[0], code->lanes, words);
@@ -397,7 +397,7 @@ static void interp_eval_load(Interp *in, const int64_t *env, const Code *code, d
 }
 
 static bool interp_eval_difference(Interp *in, const int64_t *env, const Code *code,
-                                   double *r) { /* x*y - z and z - x*y are fused by compilers that contract */
+                                   double *r) { /* contracting compilers fuse x*y - z and z - x*y */
   const bool left = code->a[0]->op == MUL;
   if (code->elem != F32 || left == (code->a[1]->op == MUL)) return false;
   const Code *product = code->a[left ? 0 : 1];
@@ -517,7 +517,7 @@ static void interp_exec_store(Interp *in, const int64_t *env, const Step *step) 
 }
 
 static void fill_from(double *at, const Buf *buf,
-                      int d) { /* what is around a part of an array is not its own */
+                      int d) { /* a part of an array: elements around it belong to others */
   const int64_t lanes = buf->place == REGS ? buf->type.lanes : 1, step = buf_room(buf, d + 1) * lanes;
   for (int64_t i = 0; i < (d < buf->rank ? buf->dim[d] : lanes); i++)
     if (d < buf->rank) fill_from(at + i * step, buf, d + 1);

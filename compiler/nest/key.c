@@ -1,6 +1,6 @@
-/* key.c: whether C functions are the same code. The key of an instance is all of it that decides what the
- * function computes and how, as one row of numbers. What has no influence is not in it: names, comments,
- * dimensions of buffers of which C knows only the elements, buffers and functions that nothing uses. */
+/* key.c: Keys of C functions for function merging. The key of an instance is a sequence of numbers with
+ * everything that determines its computation. It excludes names, comments, dimensions of buffers that C
+ * addresses by element, unused buffers and unused functions. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "nest/code.h"
@@ -11,17 +11,17 @@ typedef struct Writer {
   Key *key;
   Instances *plan;
   const Instance *instance;
-  CodeNumbers *numbers;   /* NULL: all numbers are in the key */
+  CodeNumbers *numbers;   /* NULL: the key includes all numbers */
   Stmts list;             /* statements of the open bodies */
-  bool pairs, team;       /* team: PARALLEL loops are shared out */
-  bool whole;             /* the key of a nest: callees are known by their index in it */
-  int *met, n;            /* by buffer id: when it was met first, from 1 on */
-  int slot[SLOTS], slots; /* the same of variables */
+  bool pairs, team;       /* team: threads share PARALLEL loops */
+  bool whole;             /* the key of a nest: callees are identified by their index in it */
+  int *met, n;            /* by buffer id: order of first use, from 1 on */
+  int slot[SLOTS], slots; /* likewise for variables */
 } Writer;
 
 static void key_number(Writer *w, int64_t number) { key_add(w->arena, w->key, number); }
 
-/* A number that may be a parameter. Parameters are ints. */
+/* A number that may become a parameter. Parameters are ints. */
 static void add_open(Writer *w, const void *of, int which, int64_t value) {
   const bool open = w->numbers && value >= INT32_MIN && value <= INT32_MAX;
   const CodeNumber number = {of, which, value, 0};
@@ -31,8 +31,8 @@ static void add_open(Writer *w, const void *of, int which, int64_t value) {
 }
 
 /* ---- indices ---- */
-/* of: what its numbers are known by; NULL: they are in the key. A coefficient of 1 is not printed, and the
- * signs are operators. */
+/* of: the address of the numbers; NULL: they are in the key. A coefficient of 1 is not printed, and signs
+ * are operators. */
 static void add_terms(Writer *w, const void *of, const Index *ix) {
   CodeNumbers *numbers = w->numbers;
   if (!of) w->numbers = NULL;
@@ -104,7 +104,7 @@ static void add_buf(Writer *w, const Buf *buf) {
   key_shape(w, buf);
 }
 
-/* A constant stands behind its sign there, and 0 is not printed. */
+/* A constant follows its sign there, and 0 is not printed. */
 static void add_in_view(Writer *w, const Ref *ref) {
   const Index sum = code_in_view(&w->instance->known, ref);
   const bool constant = index_constant(&sum);
@@ -158,7 +158,7 @@ static void add_num(Writer *w, Val e, bool open) {
   else key_add_double(w->arena, w->key, e->num);
 }
 
-static void key_product(Writer *w, Val e) { /* by a negative number: printed as a subtraction */
+static void key_product(Writer *w, Val e) { /* times a negative number: printed as a subtraction */
   for (int i = 0; i < 2; i++) {
     const Val a = e->a[i];
     const bool fixed = a->op == NUM && a->num < 0;
@@ -240,7 +240,7 @@ static void add_store(Writer *w, const NestStmt *stmt) {
   add_ref(w, &stmt->u.store.ref);
 }
 
-/* Two words that are loaded at once. */
+/* Two words in one load. */
 static void add_pair(Writer *w, const NestStmt *const stmt[2]) {
   add_ref(w, code_named_word(stmt[0]));
   for (int i = 0; i < 2; i++) add_buf(w, stmt[i]->u.store.ref.buf);
@@ -320,7 +320,7 @@ static void key_parameters(Writer *w, bool entry) {
   key_number(w, 0);
 }
 
-/* What an instance that only passes its constants on does. */
+/* An instance that only passes its constants on. */
 static void key_constants(Writer *w) {
   const Instance *instance = w->instance;
   key_number(w, w->whole ? instance->body->id : instance->body->code);

@@ -1,16 +1,16 @@
-/* nest.h: loop nests, the middle of the compiler: what they are, and what can be done with them.
+/* nest.h: Loop nests, the compiler's central IR: data structures and operations.
  *
  * A nest is one kernel: buffers, functions, statements, values. A schedule builds it with the macros of
- * build.h; then
+ * build.h. Then:
  *
- *     widen.c    may make one that works on an image into one that works on several side by side
- *     prove.c    shows that every access is in bounds, every value read was written and parallel iterations
- *                do not meet; simplifies by what it learns
+ *     widen.c    converts a nest for one image to one that computes interleaved images
+ *     prove.c    proves that accesses are in bounds, that elements are written before they are read and that
+ *                parallel iterations are disjoint; simplifies the nest with the results
  *     interp.c   runs it in double or float, without a C compiler
- *     fill.c     runs a simple one in float, fast
+ *     fill.c     runs simple nests in float, fast
  *     stack.c    bounds its stack
- *     key.c      says whether two are the same code
- *     dump.c     shows it (--emit=nests)
+ *     key.c      compares the code of two nests
+ *     dump.c     prints it (--emit=nests)
  *     emit/nest.c  prints it as C with vector extensions
  *
  * Indices.  An index is affine in the loop variables in scope, and is written with C's own operators: `y*S +
@@ -18,7 +18,7 @@
  * *every* lane of a vector, so a constant c is the vector (c, c, ..., c): lane 0 is the constant, the
  * coefficient of slot k is lane k minus lane 0.  The last lane is a checksum that every affine combination
  * keeps and that a product of two variables, or a variable used outside its loop, breaks: index_of() then
- * refuses it.
+ * reports a misuse.
  */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_NEST_H
@@ -33,8 +33,11 @@
 #include "nest/primitive.h"
 
 enum { SLOTS = 15, DIMS = 6, LANES = 16, PARAMS = 11, BOUNDS = 2, LEADS = 4 };
-enum { NEST_FAR = 1 << 28 }; /* elements of a buffer from which positions in it are computed in ptrdiff_t */
-typedef int64_t Ix __attribute__((vector_size(128), aligned(16))); /* as the arena aligns */
+enum {
+  NEST_FAR = 1 << 28
+}; /* buffers with at least this number of elements compute positions in
+      ptrdiff_t */
+typedef int64_t Ix __attribute__((vector_size(128), aligned(16))); /* the alignment of the arena */
 
 typedef struct Index {
   int64_t c, k[SLOTS];
@@ -47,17 +50,17 @@ typedef struct Type {
 } Type;
 
 typedef enum BufPlace {
-  INPUT,   /* parameter, all of it written before the call */
+  INPUT,   /* parameter, fully written before the call */
   WEIGHTS, /* the same, packed by the compiler */
-  OUTPUT,  /* parameter, all of it written by the nest */
-  UPDATE,  /* parameter, written before the call and changed by it: a sum over samples */
-  OVER,  /* parameter, input and output in one: all of it written before the call and all of it written by the
-            nest, each element after its last read */
-  WORK,  /* parameter, scratch: nothing in it before or after */
-  STACK, /* local array in memory */
-  REGS,  /* local values: an array's indices become constants when its loops are unrolled (one that another
-            loop goes through lies in memory, aligned); no dims: one variable */
-  VIEW,  /* a named position in another buffer; the only thing that can be pinned */
+  OUTPUT,  /* parameter, fully written by the nest */
+  UPDATE,  /* parameter, written before the call and updated by it: a sum over samples */
+  OVER,    /* parameter, input and output in one: fully written before the call and fully written by the
+              nest, each element after its last read */
+  WORK,    /* parameter, scratch: undefined before and after */
+  STACK,   /* local array in memory */
+  REGS,    /* local values: array indices become constants when loops are unrolled (an array that another
+              loop indexes is in memory, aligned); no dims: one variable */
+  VIEW,    /* a named position in another buffer; the only thing that can be pinned */
 } BufPlace;
 
 typedef struct Nest Nest;
@@ -67,17 +70,16 @@ typedef struct Buf {
   Type type; /* lanes > 1 only in registers */
   int id, rank;
   int64_t dim[DIMS];
-  int64_t room[DIMS]; /* of the array in memory: dim, or more where this is a part of it */
-  int64_t apart;      /* elements from one index of the first dimension to the next, where that is not what
-                         room says; else 0 */
+  int64_t room[DIMS]; /* dimensions of the array in memory: dim, or larger where this is a part of it */
+  int64_t apart;      /* elements between indices of the first dimension, if they differ from room; else 0 */
   Nest *nest;
   struct Buf *of;   /* VIEW: the buffer */
   Index base[DIMS]; /* VIEW: where in it */
-  bool as_floats;   /* whole numbers that loads convert to F32 */
-  bool flat;        /* seen through views, or a part of an array: printed as a flat pointer */
-  bool overlaps;    /* INPUT, OUTPUT: it may lie where another parameter does; set behind the layout */
-  bool leads;       /* its first dimension is the leading axis: references leave it out */
-  int scope;        /* STACK, REGS, VIEW: the block that declares it; use outside is refused when built */
+  bool as_floats;   /* integers that loads convert to F32 */
+  bool flat;        /* accessed through views, or part of an array: printed as a flat pointer */
+  bool overlaps;    /* INPUT, OUTPUT: may share memory with another parameter; set after the layout */
+  bool leads;       /* its first dimension is the leading axis: references omit it */
+  int scope;        /* STACK, REGS, VIEW: the declaring block; the builder rejects uses outside */
 } Buf;
 
 typedef struct Ref {
@@ -110,8 +112,8 @@ typedef enum ValOp {
   MUL,
   DIV,
   MIN,
-  MAX,     /* a[1] where one of the two is NaN, as minps and maxps of x86 have it */
-  MAX_NAN, /* NaN where one of the two is NaN */
+  MAX,     /* a[1] if one of the two is NaN, like minps and maxps of x86 */
+  MAX_NAN, /* NaN if one of the two is NaN */
   LESS,
   LESS_EQ,
   EQUAL,  /* masks, for SELECT */
@@ -127,7 +129,7 @@ typedef enum ValOp {
   SIN,
   COS,
   FLOOR,
-  ABS, /* functions of the prelude: vector polynomials, no library */
+  ABS, /* prelude functions: vector polynomials, no library calls */
   SHUFFLE,
   HSUM,
   HMAX,
@@ -137,16 +139,16 @@ typedef enum ValOp {
   POSITION, /* an index as an I32 value */
   RANDOM,   /* uniform in [0, 1): a[0], a[1] two I32 keys, a[2] an I32 counter; random.h of the runtime is the
                definition */
-  PRIMITIVE, /* of up to three numbers, by name */
-  PICK,      /* cond ? a[0] : a[1], only the chosen one is evaluated */
+  PRIMITIVE, /* a named primitive of up to three numbers */
+  PICK,      /* cond ? a[0] : a[1]; only the selected one is evaluated */
 } ValOp;
 typedef struct ValNode {
   ValOp op;
   Type type;
-  int part; /* LOAD: so many elements are read, the other lanes are 0; equal to type.lanes when whole; of
-               words four a lane, of a table all of it */
+  int part; /* LOAD: number of elements read, the other lanes are 0; equal to type.lanes when full; four
+               per lane for packed words; all of a table */
   Nest *nest;
-  double num; /* NUM; a scalar meets a vector as a broadcast, as in C */
+  double num; /* NUM; a scalar is broadcast to a vector, as in C */
   const struct ValNode *a[3];
   const Ref *ref;  /* LOAD */
   const int *lane; /* SHUFFLE: of a[0] then a[1] */
@@ -154,39 +156,39 @@ typedef struct ValNode {
   const Primitive *primitive;
   const Cond *cond; /* PICK */
   int seen;         /* PICK: bits set by the proof: 1 true, 2 false, 4 open */
-  int scope; /* the innermost block whose variables it uses, 0: none; use outside is refused when built */
-  int size, mark, uses; /* of the builder: nodes of the tree; visits, to name what is used twice */
+  int scope; /* the innermost block whose variables it uses, 0: none; the builder rejects uses outside */
+  int size, mark, uses; /* for the builder: nodes of the tree; visits, to name subexpressions used twice */
   const struct ValNode *named;
 } ValNode;
 typedef const ValNode *Val;
 enum { WORD_BYTES = 4, TABLE_BYTES = 256 };
-bool val_is_words(Val);  /* a LOAD of I32 from bytes, four a lane, the lowest first */
-bool val_is_lookup(Val); /* a LOAD of 256 bytes: those that the bytes of a[0], words, choose */
+bool val_is_words(Val);  /* a LOAD of I32 from bytes, four per lane, the lowest first */
+bool val_is_lookup(Val); /* a LOAD of 256 bytes: a lookup by the bytes of a[0], packed words */
 
 /* ---- statements ---- */
 typedef enum StmtKind_ { LOOP, IF, STORE, DECLARE, CALL, ROUTINE, PIN, PREFETCH, COMMENT } NestStmtKind;
 
-/* C written by hand for what is no nest, as sorting: one function over whole buffers. It reads all of those
- * that are no output of its own and writes all of the others; the proof takes that as it stands, so a routine
- * is tested on its own. Its functions are called NAME_routine; its file may be copied with generated code. */
+/* Handwritten C for work that is not a nest, such as sorting: one function over whole buffers. It reads
+ * all of its inputs and writes all of its outputs; the proof assumes this, so each runtime function has
+ * its own tests. Its functions are named NAME_routine; its file may be copied with generated code. */
 enum { ROUTINE_BUFS = 16 };
 typedef struct Routine {
   const char *name, *text;
   const struct Routine *uses; /* NULL, or: its text comes first */
-  const struct Routine *also; /* NULL, or: that of another one, too */
-  int nbufs, nnumbers;        /* what it takes: pointers to buffers, then numbers */
+  const struct Routine *also; /* NULL, or: a second one */
+  int nbufs, nnumbers;        /* arguments: pointers to buffers, then numbers */
   Elem elem[ROUTINE_BUFS];
-  bool writes[ROUTINE_BUFS];                             /* all of that buffer, before it reads any of it */
-  bool whole[ROUTINE_BUFS];                              /* of the numbers: an int, not a float */
+  bool writes[ROUTINE_BUFS];                             /* writes all of it before reading any of it */
+  bool whole[ROUTINE_BUFS];                              /* the numbers: int rather than float */
   void (*run)(double *const *buf, const double *number); /* the same in double */
 } Routine;
 
 typedef enum LoopKind {
   SERIAL,
   UNROLLED,
-  ROLLED, /* SERIAL, and no compiler is to make more of it than is written */
+  ROLLED, /* SERIAL, and compilers must not unroll it */
   PARALLEL,
-  CHOSEN, /* one round only: the variable is a value known when it runs, clamped to lo .. hi - 1 */
+  CHOSEN, /* one iteration: the variable is a run-time value, clamped to lo .. hi - 1 */
 } LoopKind;
 typedef struct NestStmt {
   NestStmtKind kind;
@@ -198,10 +200,10 @@ typedef struct NestStmt {
       LoopKind kind;
       int slot, nlo, nhi;
       Index lo[BOUNDS], hi[BOUNDS];
-      Val chosen; /* CHOSEN: I32, or F32 that is truncated; NaN is lo */
+      Val chosen; /* CHOSEN: I32, or truncated F32; NaN becomes lo */
       int seen, need;
-    } loop; /* max(lo) <= v < min(hi); seen: as for a branch, whether it runs at all; need: bits of the bounds
-               that matter, lo first */
+    } loop; /* max(lo) <= v < min(hi); seen: as for a branch, whether it runs at all; need: bits of the
+               relevant bounds, lo first */
     struct {
       Cond cond;
       int seen;
@@ -211,13 +213,14 @@ typedef struct NestStmt {
       Val val;
       int part;
       bool declare;
-    } store; /* part: so many lanes are stored, of words four a lane; declare: `v16 w0 = ...;` */
+    } store; /* part: number of lanes stored, four bytes per lane for packed words; declare: `v16 w0 =
+                ...;` */
     struct {
       Buf *buf;
     } declare; /* stack, registers, view */
     struct {
       struct NestFn *fn;
-      Index *arg; /* one a parameter */
+      Index *arg; /* one per parameter */
     } call;
     struct {
       const Routine *of;
@@ -230,22 +233,23 @@ typedef struct NestStmt {
     struct {
       Buf *buf;
       Index flat;
-    } prefetch; /* an element; may lie outside: only a hint */
+    } prefetch; /* an element; may be out of bounds: only a hint */
     const char *comment;
   } u;
 } NestStmt;
-bool store_is_words(const NestStmt *); /* a STORE of I32 as bytes, four a lane, the lowest first */
+bool store_is_words(const NestStmt *); /* a STORE of I32 as bytes, four per lane, the lowest first */
 
 /* ---- functions, nests ---- */
 typedef enum ParamKind { PLAIN, FLAG, VARIED } ParamKind;
 typedef struct NestFn {
   const char *name;
-  bool kernel; /* a function of its own for each set of constant arguments; else inlined at the call */
+  bool kernel; /* its own function for each set of constant arguments; else inlined at the call */
   int nparams;
-  const char *param[PARAMS]; /* parameter i lives in slot i + 1 */
+  const char *param[PARAMS]; /* parameter i has slot i + 1 */
   bool flag[PARAMS];         /* 0 or 1, always constant; names the instances */
-  bool varied[PARAMS];       /* never a constant of an instance */
-  bool size[PARAMS]; /* of the main function: known only when it runs, lo <= value <= hi (a batch's count) */
+  bool varied[PARAMS];       /* never constant in an instance */
+  bool size[PARAMS];         /* of the main function: a run-time parameter, lo <= value <= hi (the number of
+                                images) */
   int64_t lo[PARAMS], hi[PARAMS];
   NestStmt *body;
   struct NestFn *next;
@@ -257,9 +261,9 @@ struct Nest {
   int nbufs, room;
   Buf **buf;          /* parameters are the bufs with place < STACK, in this order */
   NestFn *fns, *main; /* main: the last one */
-  /* where the builder stands */
+  /* position of the builder */
   NestFn *fn;
-  int depth, ground, nslots, scopes; /* ground: the depth at which its own statements stand */
+  int depth, ground, nslots, scopes; /* ground: the depth of the function's statements */
   struct {
     NestStmt **tail;
     NestStmt *stmt, *last;
@@ -267,36 +271,36 @@ struct Nest {
   } open[40];
   int64_t key[SLOTS + 1], serial;
   int slot_scope[SLOTS], marks;
-  int nleads;                  /* 0: it has no leading axis */
+  int nleads;                  /* 0: no leading axis */
   int64_t lead[LEADS];         /* numbers of rows, ascending: of repeated operands, then of the axis */
   const Ix *lead_at[LEADS];    /* in this function: the row modulo each of them */
-  struct Instances *instances; /* of instance.c: its C functions; NULL: not yet found */
+  struct Instances *instances; /* cache of instance.c: its C functions; NULL: not computed yet */
 };
 
 int64_t buf_elements(const Buf *);
-int64_t buf_bytes(const Buf *);          /* of so many elements side by side */
-void buf_append(Buf *, int64_t n);       /* a last dimension */
-int64_t buf_room(const Buf *, int from); /* the elements in memory of dimensions from, from + 1, ...: how far
-                                            neighbors in the dimension before them are apart */
+int64_t buf_bytes(const Buf *);          /* size for that number of interleaved elements */
+void buf_append(Buf *, int64_t n);       /* appends a last dimension */
+int64_t buf_room(const Buf *, int from); /* the elements in memory of dimensions from, from + 1, ...: the
+                                            stride of the dimension before them */
 
-/* Before the proof: every value of an image becomes a vector, an image a lane. images: by buffer id, the
- * parameters that hold values of images. */
+/* Before the proof: turns every per-image value into a vector with one image per lane. images: by buffer
+ * id, the parameters with per-image values. */
 void nest_widen(Nest *, int lanes, const bool *images);
 
-/* Proofs. With size parameters an output need be whole only in the part of its first dimension that belongs
- * to the size: of out[8][10] and 1 <= count <= 8, the elements out[0 .. count-1][0 .. 9]. Vectors at a tail
- * are written with store_part, read with load_part. */
+/* Proofs. With size parameters an output need only be complete in the part of its first dimension that
+ * belongs to the size: of out[8][10] and 1 <= count <= 8, the elements out[0 .. count-1][0 .. 9]. Vectors
+ * at a tail are written with store_part, read with load_part. */
 typedef struct Proof {
   int accesses, reads, pairs;
   char error[256];
-} Proof;                          /* what was proved; error is empty if all of it */
-bool nest_prove(Nest *, Proof *); /* also notes in each IF what its condition came to */
-/* Of a proved nest whose loops one thread runs: may `result`, an OUTPUT, lie over `operand`, an INPUT that
- * nobody reads afterwards? If it begins at most *most bytes behind it, in front of it if that is below 0, and
- * a multiple of *step. False: only beside it. */
+} Proof;                          /* description of the proof; error is empty on success */
+bool nest_prove(Nest *, Proof *); /* also records the result of each IF's condition */
+/* For a proved nest that runs on one thread: may `result`, an OUTPUT, overlap `operand`, an INPUT without
+ * later uses? If it begins at most *most bytes after the operand (before it if negative), at a multiple of
+ * *step. False: they must be disjoint. */
 bool nest_overlap(Nest *, const Buf *operand, const Buf *result, int64_t *most, int64_t *step);
 void nest_simplify(
-    Nest *); /* after the proof: folds one-round loops, drops dead branches and unused parameters */
+    Nest *); /* after the proof: inlines loops of one iteration, drops dead branches and unused parameters */
 
 typedef struct Run {
   double **mem;
@@ -305,25 +309,24 @@ typedef struct Run {
   int64_t steps;
   char error[256];
 } Run;
-/* mem: by buffer id, one double an element whatever its type: of parameters, by the caller; size: of the main
- * function's parameters; single: rounds every result to float */
+/* mem: by buffer id, one double per element of any type; of parameters, owned by the caller; size: the
+ * main function's parameters; single: rounds every result to float */
 bool nest_run(const Nest *, Run *);
-/* What the single OUTPUT of a proved nest without size parameters comes to in float, as nest_run with
- * `single` finds it; from: by buffer id. False if the nest is of a kind that only nest_run can run; then `to`
- * holds nothing of use. */
+/* Computes the single OUTPUT of a proved nest without size parameters in float, as nest_run with `single`
+ * does; from: by buffer id. False if only nest_run can run the nest; then the contents of `to` are
+ * undefined. */
 bool nest_fill(const Nest *, const float *const *from, float *to);
-bool nest_unset(double); /* is this what nest_run puts into elements that nobody has written? */
-/* All of a nest that decides what is computed and how. Nests with equal keys are the same code: one C
- * function serves both (nest/code.h has the keys of its single functions). team: a team of threads shares its
- * PARALLEL loops. Asked of a nest that does not change any more. */
+bool nest_unset(double); /* is this the initial value of elements in nest_run? */
+/* Everything that determines a nest's computation. Nests with equal keys share a C function (nest/code.h
+ * has keys of single functions). team: a team of threads shares its PARALLEL loops. The nest must be
+ * final. */
 const Key *nest_key(Arena *, const Nest *, bool team);
-/* What its functions take of the stack, at the most; -1: it has routines, of which that is not known. */
+/* Maximum stack bytes of its functions; -1: unknown, as it calls runtime functions. */
 int64_t nest_stack(const Nest *);
 void nest_dump(Text *, const Nest *);
 void buf_put_dims(Text *, const Buf *); /* [28][28][64], of a part [28][28][64 of 128] */
-void index_put(Text *, const Index *,
-               const char *const name[SLOTS]); /* `4*y + x - 1`, as C and dumps show it */
-/* The same; number: by slot what is put in place of its coefficient, at 0 of the constant, without the sign;
+void index_put(Text *, const Index *, const char *const name[SLOTS]); /* `4*y + x - 1`, as in C and dumps */
+/* The same; number: by slot, the text that replaces its coefficient (0: the constant), without the sign;
  * NULL: the number itself. */
 void index_put_with(Text *, const Index *, const char *const name[SLOTS], const char *const number[SLOTS]);
 bool index_constant(const Index *);

@@ -1,7 +1,7 @@
-/* primitive.h: what a nest computes by name: a function of up to three numbers with a meaning of its own, for
- * which a target may have an instruction. Each is one function of integer_primitives.h, word_primitives.h or
- * dsp_primitives.h; the interpreter runs it, and generated code has the text of those that it uses, so both
- * give the same bits. Those with a text for vectors (emit/prelude_vectors.c) do the same lane by lane. */
+/* primitive.h: Named primitives of nests: functions of up to three numbers for which a target may have an
+ * instruction. Each is one function of integer_primitives.h, word_primitives.h or dsp_primitives.h; the
+ * interpreter runs it and generated code contains its text, so both give the same bits. Those with a
+ * vector form (emit/prelude_vectors.c) work lane by lane. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_PRIMITIVE_H
 #define CNNC_PRIMITIVE_H
@@ -22,12 +22,12 @@ extern const Primitive primitive_requantize_single, primitive_requantize_double,
     primitive_quantize_float, primitive_shift_right, primitive_average, primitive_average_even,
     primitive_leading_zeros, primitive_softmax_reciprocal, primitive_softmax_share, primitive_softmax_place,
     primitive_softmax_share_wide;
-/* Of sums of 64 bits. */
+/* With 64-bit sums. */
 extern const Primitive primitive_requantize_wide, primitive_requantize_reduced,
     primitive_requantize_wide_float, primitive_requantize_exact, primitive_shift_wide;
-/* gemmlowp's functions in 16 bits. */
+/* gemmlowp's 16-bit functions. */
 extern const Primitive primitive_exponential_halves, primitive_reciprocal_halves;
-/* Of words: four bytes or two halves in 32 bits, the lowest first. */
+/* On packed words: four bytes or two halves per word, the lowest first. */
 extern const Primitive primitive_dot_bytes, primitive_dot_pairs, primitive_dot_signed, primitive_dot_across,
     primitive_dot_halves, primitive_even_bytes, primitive_odd_bytes, primitive_max_bytes, primitive_bytes_up,
     primitive_push_byte, primitive_push_half, primitive_even_of_two, primitive_odd_of_two,
@@ -40,7 +40,7 @@ extern const Primitive primitive_word, primitive_add_even8, primitive_add_odd8, 
     primitive_sub_halves, primitive_wrap_sum, primitive_wrap_difference, primitive_part576;
 enum { PRIMITIVES = 56 };
 extern const Primitive *const primitive_table[PRIMITIVES];
-/* Of vectors, too, but for the first argument: a number, which goes through all of their lanes. */
+/* Also on vectors, except for the first argument: a scalar that goes through all of their lanes. */
 bool primitive_across(const Primitive *);
 const Primitive *primitive_find(const char *name);      /* or NULL */
 const char *primitive_text(Arena *, const Primitive *); /* its C, comment and function */

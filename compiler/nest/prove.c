@@ -1,19 +1,17 @@
-/* prove.c: every access in bounds, every element read was written, or not yet written over, parallel
- * iterations disjoint.
+/* prove.c: Prover: every access is in bounds, every element read was written and not yet overwritten, and
+ * parallel iterations are disjoint.
  *
- * A walk over the nest with calls inlined. Everything is affine in the loop variables that are open ("context
- * variables", outermost first); size parameters are the first of them. The one engine is prover_low(e): a
- * lower bound of an affine e, found by replacing the innermost variable by each of its bounds (of its loop,
- * or of a guard that holds here) and taking the best. Each replacement is valid alone, so the result is sound
- * whatever was tried.
+ * It walks the nest with calls inlined. Everything is affine in the open loop variables ("context variables",
+ * outermost first); size parameters are the first of them. The core is prover_low(e): a lower bound of an
+ * affine e, found by replacing the innermost variable by each of its bounds (of its loop, or of a guard that
+ * holds here) and taking the best. Each replacement is valid alone, so the result is sound in any order.
  *
- * Written elements are kept as boxes with affine corners. A loop that closes widens the boxes written in it,
- * if its steps leave no gap; boxes that meet are merged. What does not fit is forgotten, so a proof can fail,
- * but not wrongly succeed. What rounds of a loop touch is kept as ranges, with the step between the elements
- * of a range that are touched: rounds are apart where their ranges are, or where each has its own part of
- * every step, as the phases of a dilated convolution do. Whatever runs out (variables, fuel, 64 bits) makes a
- * bound unknown and so a proof fail.
- */
+ * Written elements are kept as boxes with affine corners. At its end, a loop widens the boxes written in
+ * it if its steps leave no gap; adjacent boxes are merged. Anything else is forgotten, so a proof can
+ * fail, but not wrongly succeed. The elements that iterations of a loop touch are kept as ranges, with the
+ * step between the touched elements of a range: iterations are disjoint where their ranges are, or where
+ * each has its own part of every step, as the phases of a dilated convolution do. If a resource runs out
+ * (variables, fuel, 64 bits), a bound becomes unknown and the proof fails. */
 // SPDX-License-Identifier: Apache-2.0
 #include "nest/prover.h"
 #include <string.h>
@@ -111,7 +109,7 @@ bool prover_one_round(const Var *var) {
   return var->nlo == 1 && var->nhi == 1 && lin_equal(&var->lo[0], &var->hi[0]);
 }
 
-bool prover_chosen(const Prover *p, const Lin *e) { /* itself, or by a bound of a loop */
+bool prover_chosen(const Prover *p, const Lin *e) { /* data-dependent itself, or through a bound of a loop */
   for (int v = 0; v < p->nvars; v++) {
     const Var *var = &p->var[v];
     if (!e->k[v]) continue;
@@ -136,7 +134,7 @@ void prover_fail(Prover *p, const char *what, const Buf *buf, int d, int64_t lo,
   snprintf(p->proof->error, sizeof p->proof->error, "%s", text);
 }
 
-/* ---- sizes of what is printed: indices are ints ---- */
+/* ---- magnitude of printed indices: they are ints ---- */
 int64_t prover_magnitude(const ProofEnv *env, const Index *ix) {
   int64_t sum = ix->c < 0 ? -ix->c : ix->c, term;
   for (int s = 1; s < SLOTS; s++) {
@@ -161,7 +159,7 @@ int64_t prover_slot_size(Prover *p, const Lin *e) {
   return l > h ? l : h;
 }
 
-enum { FLOAT_WHOLE = 1 << 24 }; /* up to here every whole number is a float */
+enum { FLOAT_WHOLE = 1 << 24 }; /* every integer up to this one is exact in float */
 
 static void walk(Prover *, const ProofEnv *, NestStmt *);
 
@@ -202,7 +200,7 @@ static void assume(Prover *p, const ProofEnv *env, const All *all) {
   for (int i = 0; i < all->n; i++) assume_range(p, env, &all->range[i]);
 }
 
-static void assume_not(Prover *p, const ProofEnv *env, const Cond *cond) { /* where that is one range */
+static void assume_not(Prover *p, const ProofEnv *env, const Cond *cond) { /* if that is one range */
   if (cond->n != 1 || cond->any[0].n != 1) return;
   Range range = cond->any[0].range[0];
   if (range.lo == NO_LO) {
@@ -254,7 +252,7 @@ static void values(Prover *p, const ProofEnv *env, Val e) {
   for (int i = 0; i < 3 && e->a[i]; i++) values(p, env, e->a[i]);
 }
 
-static int verdict_of_loop(Prover *p, const Var *var) { /* as for conditions: does it run at all */
+static int verdict_of_loop(Prover *p, const Var *var) { /* as for conditions: does it run at all? */
   int verdict = 1;
   for (int i = 0; i < var->nlo; i++)
     for (int j = 0; j < var->nhi; j++) {
@@ -266,13 +264,14 @@ static int verdict_of_loop(Prover *p, const Var *var) { /* as for conditions: do
 }
 
 static int needed_bounds(Prover *p, int n, const Lin *bound,
-                         bool largest) { /* of two, where one is always the stricter: a bit each */
+                         bool largest) { /* for two bounds of which one is always stricter: a bit each */
   if (n == 1) return 1;
   const Lin *a = &bound[largest ? 0 : 1], *b = &bound[largest ? 1 : 0];
   return prover_low_of_difference(p, a, b) >= 0 ? 1 : prover_low_of_difference(p, b, a) >= 0 ? 2 : 3;
 }
 
-/* A chosen index has a value in its range, so the range is not empty; and a float counts to both its ends. */
+/* A data-dependent index has a value in its range, so the range is not empty; floats are exact up to both
+ * its ends. */
 static void check_choice(Prover *p, const ProofEnv *env, const NestStmt *stmt, const Var *var, int verdict) {
   Val value = stmt->u.loop.chosen;
   values(p, env, value);
@@ -305,7 +304,7 @@ static void walk_rounds(Prover *p, const ProofEnv *env, const NestStmt *stmt, bo
   prover_close_accesses(p, accesses, v);
   if (!p->parallel) prover_leave_parallel(p, accesses);
   if (runs) prover_close_boxes(p, boxes, v);
-  else p->boxes.n = boxes; /* perhaps it never ran */
+  else p->boxes.n = boxes; /* it may not have run */
   p->nvars--;
 }
 
@@ -329,16 +328,16 @@ static void walk_loop(Prover *p, const ProofEnv *env, NestStmt *stmt) {
   int verdict = verdict_of_loop(p, var);
   stmt->u.loop.seen |= seen_bit(verdict);
   if (kind == CHOSEN) check_choice(p, env, stmt, var, verdict);
-  if (kind == PARALLEL && p->chosen) /* each thread of a team would have to choose the same */
+  if (kind == PARALLEL && p->chosen) /* all threads of a team would have to compute the same index */
     prover_fail(p, "a parallel loop in the scope of a chosen index", NULL, -1, 0, 0);
   stmt->u.loop.need |= needed_bounds(p, var->nlo, var->lo, true) | needed_bounds(p, var->nhi, var->hi, false)
                                                                        << BOUNDS;
-  if (verdict == 0) return; /* in this call: in others it may, and its bounds have to keep it from it here */
+  if (verdict == 0) return; /* never runs in this call; in other calls its bounds must exclude this range */
   walk_rounds(p, env, stmt, verdict == 1);
 }
 
-/* After `if (lo <= e < hi)`, a box whose index is e (plus a constant) in some dimension is written where the
- * index is in that range. */
+/* After `if (lo <= e < hi)`, a box whose index is e (plus a constant) in some dimension is written where
+ * the index is in that range. */
 static bool clip(const ProofEnv *env, WrittenBox *box, const Range *range) {
   Lin e = lin_of(env, &range->e);
   for (int d = 0; d < box->buf->rank; d++) {
@@ -347,7 +346,7 @@ static bool clip(const ProofEnv *env, WrittenBox *box, const Range *range) {
     int64_t lo = range->lo == NO_LO ? NO_LO : range->lo + shift.c,
             hi = range->hi == NO_HI ? NO_HI : range->hi + shift.c;
     if (lo > box->clip_lo[d] && lo > 0)
-      box->clip_lo[d] = lo; /* a box may hang over its buffer: nobody reads there */
+      box->clip_lo[d] = lo; /* a box may extend past its buffer: nothing reads there */
     if (hi < box->clip_hi[d] && hi < box->buf->dim[d]) box->clip_hi[d] = hi;
     return true;
   }
@@ -355,7 +354,7 @@ static bool clip(const ProofEnv *env, WrittenBox *box, const Range *range) {
 }
 
 /* Likewise after `if (e >= lo)`, where e is a sum of size parameters without the first index: the box ends
- * there. Around a box that ends, the condition may say what each index of it says. */
+ * there. For a box that ends, the condition may imply a bound for each of its indices. */
 static bool clip_end(Prover *p, const ProofEnv *env, WrittenBox *box, const Range *range) {
   if (range->lo == NO_LO || range->hi != NO_HI || !box->buf->rank) return false;
   const Lin given = lin_of(env, &range->e), e = lin_plus(given, -range->lo); /* at least 0 */
@@ -400,7 +399,7 @@ static void walk_if(Prover *p, const ProofEnv *env, NestStmt *stmt) {
   }
   p->level = boxes;
   const int first = p->accesses.n;
-  VEC(WrittenBox) kept = {0}; /* what every branch so far wrote */
+  VEC(WrittenBox) kept = {0}; /* written in every branch so far */
   for (int i = 0, branch = 0; i <= cond->n; i++) {
     bool last = i == cond->n;
     if (!last && !decide_all(p, env, &cond->any[i])) continue;
@@ -413,7 +412,7 @@ static void walk_if(Prover *p, const ProofEnv *env, NestStmt *stmt) {
     if (branch++ == 0) {
       for (int j = boxes; j < p->boxes.n; j++) vec_push(p->arena, kept, p->boxes.data[j]);
       n = kept.n;
-    } else if (last && !stmt->otherwise) { /* written only if: keep it with a clip */
+    } else if (last && !stmt->otherwise) { /* written conditionally: keep it with a clip */
       for (int j = 0; j < kept.n; j++) {
         bool fits = cond->n == 1;
         for (int k = 0; k < cond->any[0].n && fits; k++)
@@ -455,7 +454,8 @@ static void walk_routine(Prover *p, const NestStmt *stmt) {
 }
 
 static void check_view(Prover *p, const ProofEnv *env,
-                       const Buf *view) { /* its position is printed as one sum: terms must not overflow */
+                       const Buf *view) { /* its position is printed as one sum: the terms must not
+                                             overflow */
   int64_t sum = 0, term;
   for (int d = 0; d < view->rank; d++) {
     int64_t stride = buf_room(view, d + 1);

@@ -1,5 +1,5 @@
-/* prove_accesses.c: which elements were written, as boxes; each access against them, its bounds and the
- * accesses of other rounds. */
+/* prove_accesses.c: Written elements, as boxes; checks of each access against them, its bounds and the
+ * accesses of other iterations. */
 // SPDX-License-Identifier: Apache-2.0
 #include "base/number.h"
 #include "nest/prover.h"
@@ -7,7 +7,7 @@
 
 /* ---- written boxes ---- */
 static bool merge(Prover *p, WrittenBox *into,
-                  const WrittenBox *other) { /* equal but for one dimension, and they meet or overlap there */
+                  const WrittenBox *other) { /* equal except in one dimension, where they touch or overlap */
   int differ = -1;
   if (into->ends != other->ends || (into->ends && !lin_equal(&into->end, &other->end))) return false;
   for (int d = 0; d < into->buf->rank; d++) {
@@ -29,7 +29,7 @@ static bool merge(Prover *p, WrittenBox *into,
   return true;
 }
 
-void prover_add_box(Prover *p, WrittenBox box) { /* a merge may make another possible */
+void prover_add_box(Prover *p, WrittenBox box) { /* a merge may enable another one */
   for (int i = p->level; i < p->boxes.n; i++)
     if (p->boxes.data[i].buf == box.buf && merge(p, &box, &p->boxes.data[i])) {
       p->boxes.data[i] = p->boxes.data[--p->boxes.n];
@@ -38,15 +38,15 @@ void prover_add_box(Prover *p, WrittenBox box) { /* a merge may make another pos
   vec_push(p->arena, p->boxes, box);
 }
 
-void prover_forget(Prover *p, const Buf *buf) { /* a new life of a local */
+void prover_forget(Prover *p, const Buf *buf) { /* a local begins a new lifetime */
   for (int i = 0; i < p->boxes.n; i++)
     if (p->boxes.data[i].buf == buf) p->boxes.data[i].buf = NULL; /* in place: boxes keep their levels */
   p->home[buf->id] = p->parallel;
   p->block[buf->id] = p->depth;
 }
 
-void prover_leave_block(
-    Prover *p, int first) { /* locals of the block that ends, whose boxes stand from `first` on, are gone */
+void prover_leave_block(Prover *p,
+                        int first) { /* drops the ended block's locals; their boxes begin at `first` */
   int n = first;
   for (int i = first; i < p->boxes.n; i++) {
     const WrittenBox *box = &p->boxes.data[i];
@@ -79,9 +79,9 @@ static void substitute(Lin *e, int v, const Lin *value) {
   *e = lin_add(*e, value, k);
 }
 
-static bool
-widen(Prover *p, WrittenBox *box,
-      int v) { /* to what all rounds of loop v wrote; false: gaps, a diagonal, a range that is not plain */
+static bool widen(Prover *p, WrittenBox *box,
+                  int v) { /* extends to everything written by all iterations of loop v; false: gaps, a
+                              diagonal, an irregular range */
   const Var *var = &p->var[v];
   int dim = -1;
   if (prover_one_round(var)) { /* the variable is that number */
@@ -97,7 +97,7 @@ widen(Prover *p, WrittenBox *box,
     dim = d;
   }
   if (dim < 0) return true;
-  if (var->chosen) return false; /* somewhere in the range: no element of it is known to be written */
+  if (var->chosen) return false; /* somewhere in the range: no particular element is known to be written */
   Lin *lo = &box->lo[dim], *hi = &box->hi[dim];
   int64_t k = lo->k[v];
   if (k != hi->k[v] || var->nlo != 1 || var->nhi != 1) return false;
@@ -109,7 +109,7 @@ widen(Prover *p, WrittenBox *box,
 }
 
 void prover_close_boxes(Prover *p, int first,
-                        int v) { /* loop variable v ends: widen what was written in it */
+                        int v) { /* loop variable v ends: widens boxes written in its body */
   int n = p->boxes.n - first;
   WrittenBox *fresh = NEW_ARRAY(p->arena, WrittenBox, n + 1);
   if (n) memcpy(fresh, p->boxes.data + first, (size_t)n * sizeof *fresh);
@@ -131,7 +131,7 @@ static void note_access(Prover *p, const Buf *buf, bool write, const Lin *lo, co
 }
 
 static bool disjoint(Prover *p, const Access *a, const Lin *lo,
-                     const Lin *hi) { /* in the same rounds of all loops that are open */
+                     const Lin *hi) { /* in the same iteration of all open loops */
   for (int d = 0; d < a->buf->rank; d++)
     if (prover_low_of_difference(p, &lo[d], &a->hi[d]) > 0 ||
         prover_low_of_difference(p, &a->lo[d], &hi[d]) > 0)
@@ -139,8 +139,8 @@ static bool disjoint(Prover *p, const Access *a, const Lin *lo,
   return false;
 }
 
-/* A read finds what was there before the call: nothing that stands before it has written there. Other rounds:
- * check_rounds. */
+/* A read that needs the value from before the call: no earlier statement has overwritten it. Other
+ * iterations: check_rounds. */
 static void check_not_written(Prover *p, const Buf *buf, const Lin *lo, const Lin *hi) {
   for (int i = 0; i < p->accesses.n; i++) {
     const Access *a = &p->accesses.data[i];
@@ -149,8 +149,8 @@ static void check_not_written(Prover *p, const Buf *buf, const Lin *lo, const Li
   }
 }
 
-/* A store at a chosen place changes what was written before it; it fills nothing by itself, and writes over
- * no operand. */
+/* A store at a data-dependent index modifies elements that were written before; it initializes none, and
+ * overwrites no operand. */
 static void check_not_chosen(Prover *p, const Buf *buf, const Lin *lo, const Lin *hi) {
   bool chosen = false;
   for (int d = 0; d < buf->rank; d++) chosen = chosen || prover_chosen(p, &lo[d]) || prover_chosen(p, &hi[d]);
@@ -161,12 +161,13 @@ static void check_not_chosen(Prover *p, const Buf *buf, const Lin *lo, const Lin
               buf, -1, 0, 0);
 }
 
-/* Its accesses matter outside of parallel loops, too. */
+/* Its accesses also matter outside parallel loops. */
 static bool is_followed(const Prover *p, const Buf *buf) {
   return buf->place == OVER || (p->overlap && (buf == p->overlap->operand || buf == p->overlap->result));
 }
 
-/* What is read was written, what is written may be; both are noted. */
+/* Checks that elements are written before they are read and writable before they are written; records the
+ * access. */
 static void check_range(Prover *p, const Buf *buf, const Lin *lo, const Lin *hi, bool write) {
   p->proof->accesses++;
   if (write && (buf->place == INPUT || buf->place == WEIGHTS))
@@ -238,8 +239,8 @@ bool prover_apart(Prover *p, const Lin *hi, const Lin *lo, int t) {
   return step > 0 && prover_low(p, &gap) > -step;
 }
 
-/* Two accesses that touch parts of every so many elements: rounds t and t' > t, and t' < t, touch others of
- * them, since what lies between is less than a step, and more than the parts are wide. */
+/* Two accesses that touch parts of each step: iterations t and t' > t, and t' < t, touch different parts,
+ * as their distance is less than a step and more than the width of the parts. */
 static bool are_interleaved(Prover *p, const Access *a, const Access *b, int d, int t) {
   const int64_t step = common_divisor(a->step[d], b->step[d]);
   const Lin gap = lin_add(b->lo[d], &a->lo[d], -1), rounds = lin_add(p->var[t].hi[0], &p->var[t].lo[0], -1);
@@ -254,7 +255,7 @@ static bool are_interleaved(Prover *p, const Access *a, const Access *b, int d, 
   return false;
 }
 
-/* What all rounds of loop t touch of `a` lies in front of what any of them touches of `b`. */
+/* All that any iteration of loop t touches of `a` is before all that any touches of `b`. */
 static bool in_front(Prover *p, const Access *a, const Access *b, int d, int t) {
   Lin hi = a->hi[d], lo = b->lo[d];
   widest(p, &hi, t, true);
@@ -262,8 +263,8 @@ static bool in_front(Prover *p, const Access *a, const Access *b, int d, int t) 
   return prover_low_of_difference(p, &lo, &hi) >= 1;
 }
 
-/* Rounds of loop t do not meet, in whatever order they run: if they are parallel, nowhere where one of them
- * writes; if they are not, where one reads what another one writes over. */
+/* Iterations of loop t do not conflict, in any order: in parallel loops, no element that one of them
+ * writes; in others, no element that one reads and another overwrites. */
 void prover_check_rounds(Prover *p, int first, int t, bool parallel) {
   if (!parallel && prover_one_round(&p->var[t])) return;
   for (int i = first; i < p->accesses.n; i++)
@@ -303,7 +304,7 @@ static void note_steps(Access *a, int v) { /* before v is forgotten */
 }
 
 void prover_close_accesses(Prover *p, int first,
-                           int v) { /* out of loop v: forget v, and repeat no access twice */
+                           int v) { /* leaving loop v: forgets v and drops duplicate accesses */
   int n = p->accesses.n;
   p->accesses.n = first;
   for (int i = first; i < n; i++) {
@@ -320,7 +321,7 @@ void prover_close_accesses(Prover *p, int first,
 }
 
 void prover_leave_parallel(Prover *p,
-                           int first) { /* outside of parallel loops only what is written over matters */
+                           int first) { /* outside parallel loops only overwritten elements matter */
   int n = first;
   for (int i = first; i < p->accesses.n; i++)
     if (is_followed(p, p->accesses.data[i].buf)) p->accesses.data[n++] = p->accesses.data[i];

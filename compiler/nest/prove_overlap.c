@@ -1,31 +1,31 @@
-/* prove_overlap.c: how far the result of a nest may reach into an operand that nobody reads any more.
+/* prove_overlap.c: How far the result of a nest may overlap a dead operand.
  *
- * A store may hit bytes of the operand that have been read for the last time. So the result may begin at most
- * so many bytes behind the operand's first: the smallest distance, over all loads and all stores before them,
- * from the end of what is stored to the start of what is loaded. A convolution that goes through its rows
- * reads its input a row or two behind what it writes: its result fits into the same memory, moved up by so
- * much ("diagonal memory optimization": Blacker et al., arXiv 2010.01668; they observe compiled code, or
- * analyze the source of a layer; here it follows from the nest, whatever the schedule is).
+ * A store may hit bytes of the operand after their last read. So the result may begin at most n bytes after
+ * the operand: n is the smallest distance, over all loads and all earlier stores, from the end of the store
+ * to the start of the load. A convolution that goes through its rows reads its input a row or two behind its
+ * writes: its result fits into the same memory with that offset ("diagonal memory optimization": Blacker et
+ * al., arXiv 2010.01668; they observe compiled code, or analyze the source of a layer; here it follows from
+ * the nest of any schedule).
  *
- * Channel by channel, as depthwise convolutions go, nothing of that holds for bytes; but where a pixel of the
- * operand has as many bytes as one of the result, and they are moved by whole pixels, a channel meets only
- * itself, and the same is asked of pixels.
+ * For kernels that work channel by channel, such as depthwise convolutions, this fails in bytes; but where
+ * pixels of operand and result have equal sizes and move as a whole, a channel only overlaps itself, and the
+ * same analysis works on pixels.
  *
- * The order of loads and stores is that of the statements, so no two threads may share the nest's loops. */
+ * Loads and stores are ordered like the statements, so threads may not share the nest's loops. */
 // SPDX-License-Identifier: Apache-2.0
 #include "nest/prover.h"
 
 static int64_t elem_size(const Buf *buf) { return elem_bytes(buf->type.elem); }
 static int64_t pixel_bytes(const Buf *buf) { return elem_size(buf) * buf->room[buf->rank - 1]; }
 
-/* Pixels of both have as many bytes, all of which are theirs. */
+/* Pixels of both have the same number of bytes, and no gaps. */
 static bool same_pixels(const Buf *a, const Buf *b) {
   return a->rank > 1 && b->rank > 1 && !a->apart && !b->apart && pixel_bytes(a) == pixel_bytes(b) &&
          a->dim[a->rank - 1] == a->room[a->rank - 1] && b->dim[b->rank - 1] == b->room[b->rank - 1] &&
          elem_size(a) == elem_size(b);
 }
 
-/* Where an access begins, in bytes or in pixels. */
+/* Start of an access, in bytes or pixels. */
 static Lin linear_position(const Prover *p, const Buf *buf, const Lin *at) {
   Lin sum = {0};
   const int dims = p->overlap->by_pixel ? buf->rank - 1 : buf->rank;
@@ -71,7 +71,7 @@ static bool later_channels(Prover *p, const Access *store, const Access *load, i
   return p->overlap->by_pixel && prover_apart(p, &store->hi[c], &load->lo[d], t);
 }
 
-/* The load is in the next round, or in the last one if loads go down. */
+/* The load is in the next iteration, or in the last one if loads go down. */
 static Lin later_distance(const Prover *p, const Access *store, const Access *load, int t) {
   Lin lo[DIMS];
   for (int d = 0; d < load->buf->rank; d++) {
@@ -101,13 +101,15 @@ void prover_overlap_rounds(Prover *p, int first, int t) {
       if (store->buf != p->overlap->result || !store->write || load->buf != p->overlap->operand) continue;
       if (later_channels(p, store, load, t)) continue;
       const Lin between = later_distance(p, store, load, t);
-      for (int b = 0; b < var->nhi; b++) var->hi[b].c--; /* a round of the store that has one behind it */
+      for (int b = 0; b < var->nhi; b++)
+        var->hi[b].c--; /* an iteration of the store that is followed by
+                           another one */
       allow(p, prover_low(p, &between));
       *var = all;
     }
 }
 
-/* In what order a routine reads and writes is not known. */
+/* The order of reads and writes in a runtime function is unknown. */
 void prover_overlap_routine(Prover *p, const NestStmt *stmt) {
   for (int i = 0; i < stmt->u.routine.of->nbufs; i++) {
     const Buf *buf = stmt->u.routine.buf[i];

@@ -1,9 +1,9 @@
-/* simplify.c: after the proof: loops of one round become their body, branches and loops that the proof found
- * settled disappear. What depends on the constants of one instance of a function is left to the printer,
+/* simplify.c: Simplification after the proof: loops of one iteration become their body; settled branches and
+ * loops disappear. Simplifications that depend on the constants of one instance are left to the printer,
  * which drops unused parameters and names there.
  *
- * Values are changed in place: a node that uses a loop's variable is used inside that loop only (the builder
- * saw to it). */
+ * Values are changed in place: a node that uses a loop's variable is used inside that loop only (the
+ * builder ensures this). */
 // SPDX-License-Identifier: Apache-2.0
 #include "nest/nest.h"
 
@@ -11,7 +11,7 @@ typedef struct Simplifier {
   Nest *nest;
   int slot;
   Index by;
-} Simplifier; /* slot: the variable that becomes `by` */
+} Simplifier; /* slot: the variable that `by` replaces */
 
 /* ---- a variable becomes an index ---- */
 static void put_in(const Simplifier *s, Index *ix) {
@@ -72,7 +72,7 @@ static void put_in_body(const Simplifier *s, NestStmt *stmt) {
 }
 
 /* ---- values ---- */
-static Val simple_value(Nest *nest, Val v) { /* a choice that is always the same becomes what it chooses */
+static Val simple_value(Nest *nest, Val v) { /* a settled choice becomes the selected operand */
   ValNode *e = (ValNode *)(uintptr_t)v;
   for (int i = 0; i < 3 && e->a[i]; i++) e->a[i] = simple_value(nest, e->a[i]);
   if (e->op != PICK || (e->seen != 1 && e->seen != 2)) return e;
@@ -105,13 +105,13 @@ static bool one_round(const NestStmt *stmt) {
 }
 
 static void drop_bounds(int *n, Index *bound,
-                        int need) { /* of two bounds, one that the proof found never to matter */
+                        int need) { /* one of two bounds that the proof found redundant */
   if (*n == 1 || need == 3 || need == 0) return;
   if (need == 2) bound[0] = bound[1];
   *n = 1;
 }
 
-/* The statements that stand for this one: itself, its body, or nothing. */
+/* Replacement of a statement: itself, its body, or nothing. */
 static NestStmt *simple_statement(Nest *nest, NestStmt *stmt) {
   stmt->body = simple_body(nest, stmt->body);
   stmt->otherwise = simple_body(nest, stmt->otherwise);

@@ -1,19 +1,17 @@
-// stack.c: what a nest's functions take of the stack.
+// stack.c: Stack usage of a nest's functions.
 // SPDX-License-Identifier: Apache-2.0
-//
-// Arrays are added up, wherever they are declared. Names of values are counted as if none of them were in a
-// register, those of a block as long as it lasts. To these comes, for each function, what a compiler saves
-// there: registers, arguments, and what it computes besides.
+// Adds up arrays, wherever they are declared. Named values count as if none were in a register, for the
+// duration of their block. Each function adds what a compiler saves: registers, arguments, and temporaries.
 #include "nest/nest.h"
 
 enum { SAVED = 256, UNKNOWN = -1 };
 
 typedef struct Locals {
   int64_t arrays;
-  bool routine; /* C written by hand: what that takes is not known */
+  bool routine; /* handwritten C: its stack usage is unknown */
 } Locals;
 
-/* The most that names take at one time. */
+/* Maximum size of the named values live at one time. */
 static int64_t names_of(const NestStmt *stmt, Locals *locals) {
   int64_t own = 0, within = 0;
   for (; stmt; stmt = stmt->next) {

@@ -1,9 +1,8 @@
-/* team.c: cuts a nest's main function into pieces for a team of threads, and finds where the threads must
- * wait.
+/* team.c: Splits a nest's main function into pieces for a team of threads, and places barriers.
  *
- * The rounds of one parallel loop are disjoint: the proof has shown it. Pieces that follow each other run at
- * the same time, too, if none writes what another one touches. What a piece touches is a box for each buffer:
- * the smallest and the largest index in each dimension, over all rounds of all loops. */
+ * The iterations of a parallel loop are disjoint: the proof has shown it. Consecutive pieces may also run
+ * concurrently if neither writes elements that the other one touches. The elements a piece touches are a
+ * box per buffer: the smallest and the largest index in each dimension, over all iterations of all loops. */
 // SPDX-License-Identifier: Apache-2.0
 #include "nest/team.h"
 #include "base/number.h"
@@ -66,7 +65,7 @@ static void touched_add(const Nest *nest, Touched *into, const Touched *more) {
   }
 }
 
-/* Buffers of one thread's own, locals and registers, are in nobody's way. */
+/* A thread's own buffers, locals and registers, do not conflict. */
 static bool touched_meet(const Nest *nest, const Touched *a, const Touched *b) {
   for (int i = 0; i < nest->nbufs; i++) {
     const int rank = nest->buf[i]->rank;
@@ -174,7 +173,7 @@ static const Buf *declared_by(const NestStmt *stmt) {
 }
 
 static void mark_own(const NestStmt *stmt,
-                     bool *own) { /* what a statement's body declares, and what it calls */
+                     bool *own) { /* declarations in a statement's body, and its calls */
   for (const NestStmt *
            list[] = {stmt->body, stmt->otherwise, stmt->kind == CALL ? stmt->u.call.fn->body : NULL},
           **s = list;
@@ -185,7 +184,7 @@ static void mark_own(const NestStmt *stmt,
     }
 }
 
-/* Locals of the main function are each thread's own, so each thread has to write them. */
+/* Locals of the main function are private to each thread, so each thread has to write them. */
 static bool writes_locals(Arena *arena, const Nest *nest, const NestStmt *stmt, const Touched *touched) {
   bool *own = NEW_ARRAY(arena, bool, nest->nbufs + 1), locals = declared_by(stmt) != NULL, memory = false;
   mark_own(stmt, own);
@@ -208,7 +207,7 @@ typedef struct Unit {
   int first, n;
   PieceKind kind;
   Touched touched;
-} Unit; /* statements that one thread runs because what one declares another one uses; else a single one */
+} Unit; /* statements for one thread, because one declares a name that another uses; else a single one */
 
 static int team_unit_end(const NestStmt *const *list, int n, const Touched *touched, int first) {
   int end = first + 1;
@@ -235,7 +234,7 @@ static Unit next_unit(Arena *arena, const Nest *nest, const NestStmt *const *lis
 static const Touched *touched_by(Arena *arena, const Nest *nest, const NestStmt *const *list, int n) {
   Touched *touched = NEW_ARRAY(arena, Touched, n + 1);
   Env env;
-  for (int s = 0; s < SLOTS; s++) env.slot[s] = (Bounds){NO_LO, NO_HI}; /* loops around: any round */
+  for (int s = 0; s < SLOTS; s++) env.slot[s] = (Bounds){NO_LO, NO_HI}; /* loops around: any iteration */
   for (int i = 0; i < n; i++) {
     touched[i] = touched_nothing(arena, nest);
     touch_statement(&(Walk){nest, &touched[i]}, &env, list[i]);
@@ -247,8 +246,8 @@ Pieces team_pieces(Arena *arena, const Nest *nest, const NestStmt *const *list, 
   Pieces pieces = {0};
   const Touched *touched = touched_by(arena, nest, list, n);
   Touched others = touched_nothing(arena, nest),
-          one = touched_nothing(arena, nest); /* since the threads last waited: by all pieces but the latest
-                                                 of one thread, and by that */
+          one = touched_nothing(arena, nest); /* since the last barrier: by all pieces but the latest
+                                                 single-thread one, and by that */
   bool open = false, last = false;
   for (int i = 0; i < n;) {
     const Unit unit = next_unit(arena, nest, list, n, touched, i);
@@ -280,7 +279,7 @@ Pieces team_pieces(Arena *arena, const Nest *nest, const NestStmt *const *list, 
       last = false;
     }
     if (unit.kind == PIECE_ONE)
-      last = !last; /* the first one goes with the first rounds of a loop, the next with the last ones */
+      last = !last; /* the first one goes with the first iterations of a loop, the next with the last ones */
   }
   return pieces;
 }

@@ -1,6 +1,5 @@
-/* val.c: values: pure trees, evaluated where a statement uses them. The builder folds constants, makes x*y +
- * z one fused node, and names what a statement uses twice, so that no walk over a value meets the same work
- * again and again. */
+/* val.c: Values: pure trees, evaluated where a statement uses them. The builder folds constants, fuses x*y
+ * + z into one node, and names subexpressions used twice, so that a walk visits each of them once. */
 // SPDX-License-Identifier: Apache-2.0
 #include "nest/build.h"
 #include <math.h>
@@ -26,7 +25,7 @@ static ValNode *node(Nest *nest, ValOp op, Type type, Val a, Val b, Val c) {
 
 static bool computes(Elem elem) { return elem == F32 || elem == I32 || elem == I64; }
 
-static int lanes_of(Val a, Val b) { /* a scalar meets a vector as a broadcast */
+static int lanes_of(Val a, Val b) { /* a scalar is broadcast to a vector */
   int x = a->type.lanes, y = b->type.lanes;
   if (x != y && x != 1 && y != 1) nest_misuse(a->nest, "values of different lanes meet");
   return x > y ? x : y;
@@ -55,7 +54,7 @@ static bool is_num(Val e, double value) { return e->op == NUM && e->num == value
 static bool both_num(Val a, Val b) { return a->op == NUM && b->op == NUM && a->type.elem == b->type.elem; }
 static bool is_product_value(Val e) { return e->op == MUL && e->type.elem == F32; }
 
-static Val folded_constant(Val a, double value) { /* NULL if it is not to be folded */
+static Val folded_constant(Val a, double value) { /* NULL if it cannot be folded */
   if (!isfinite(value) || a->type.elem == I64 ||
       (a->type.elem == I32 && (value < INT32_MIN || value > INT32_MAX)))
     return NULL;
@@ -309,8 +308,8 @@ bool val_is_words(Val e) { return is_of_bytes(e) && !e->a[0]; }
 bool val_is_lookup(Val e) { return is_of_bytes(e) && e->a[0]; }
 
 /* ---- naming what is used twice ---- */
-static void
-count_uses(Val v, int mark) { /* the branches of a PICK stay where they are: only one of them is evaluated */
+static void count_uses(Val v,
+                       int mark) { /* the branches of a PICK stay in place: only one of them is evaluated */
   ValNode *e = (ValNode *)(uintptr_t)v;
   if (e->mark == mark) {
     e->uses++;

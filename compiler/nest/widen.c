@@ -1,12 +1,11 @@
-/* widen.c: a nest of scalars that works on one image becomes one that works on several side by side.
+/* widen.c: Converts a nest of scalars for one image to one that computes interleaved images.
  *
- * Every value that an image has of its own becomes a vector, an image a lane: parameters that the caller
- * names, and by what is stored in them scratch, the stack and registers. They get a last dimension of
- * `lanes`; weights and tables stay scalars, which meet vectors as broadcasts. What is added to a sum over
- * images (UPDATE) is the sum of a vector's lanes. Images run side by side instead of in threads: no loop
- * stays parallel.
+ * Every per-image value becomes a vector with one image per lane: the parameters named by the caller and,
+ * through stores, scratch, stack and registers. They get a last dimension of `lanes`; weights and tables stay
+ * scalars, which are broadcast. A sum over images (UPDATE) adds the lanes of a vector. Lanes replace threads:
+ * no loop stays parallel.
  *
- * Needs: a nest without vectors, and without an index chosen by an image's own values, before it is proved.
+ * Requires: a nest without vectors and without indices that depend on an image's values, before its proof.
  * The result is proved like any other. */
 // SPDX-License-Identifier: Apache-2.0
 #include "nest/build.h"
@@ -71,7 +70,7 @@ static Val widened_value(Widener *w, Val v) {
   return copy;
 }
 
-/* sum = sum + x: what is no vector was there before, the rest is each image's share. */
+/* sum = sum + x: the scalar part is the previous value, the rest is each image's share. */
 static Val shares(Widener *w, Val v, Val *before) {
   if (v->type.lanes == 1) {
     if (*before) nest_misuse(w->nest, "a sum over images is stored with more than itself");

@@ -1,5 +1,5 @@
-/* calibrate.c: calibration, node by node: the stored values, their scales, and the weights of layers, with
- * batchnorm folded. quantize/values.c reads the result. */
+/* calibrate.c: Calibration, node by node: stored values, their scales, and layer weights with batchnorm
+ * folded. quantize/values.c reads the result. */
 // SPDX-License-Identifier: Apache-2.0
 #include "quantize/calibrator.h"
 #include <float.h>
@@ -12,7 +12,7 @@
 #include "base/arithmetic.h"
 
 /* ---- values ---- */
-/* Training leaves no range of what is as its input, or of functions whose values are known. */
+/* Training records no range for views of a value, nor for functions with a known range. */
 static const Observed *observed_input(const Calibrator *k, const Node *node) {
   static const Observed unit = {.hi = 1}, both = {.lo = -1, .hi = 1};
   const Observed *seen = NULL;
@@ -70,7 +70,7 @@ bool calibrate_can_widen(const Node *node) {
   }
 }
 
-/* By what the program says, or else by what is asked for; a concat also if what it joins has 16 bits. */
+/* As the program says, otherwise as requested; a concat also if one of its operands is int16. */
 static bool wants_wide(const Calibrator *k, const Node *node) {
   if (node->op->traits.int8 == INT8_RECURRENT) return false;
   if (node_is_input(node) && port_is_bytes(node->port)) return false;
@@ -86,7 +86,7 @@ static bool is_stored_as_int8(const Node *node) { /* scaled */
   return node->op->traits.fold == FOLD_NORMALIZE && node_is_input(in) && in->port->elem == U8;
 }
 
-/* Functions are tables of 256 numbers. Bytes that are scaled lose nothing in 8 bits. */
+/* Functions are tables of 256 entries. Scaled bytes lose nothing in int8. */
 static bool too_wide(const Calibrator *k, const Node *node) {
   if (is_stored_as_int8(node) && node->precision != PRECISION_I16) return false;
   const bool function = node->op->family == FAMILY_MAP && node->nin == 1 && node->op->map_eval &&
@@ -95,7 +95,7 @@ static bool too_wide(const Calibrator *k, const Node *node) {
          (k->quant[node->in[0]->id].wide || wants_wide(k, node));
 }
 
-/* Of functions whose values are known the file has none. */
+/* Functions with a known range have no scale in the file. */
 static void known_quant(Calibrator *k, const Node *node, Quant quant) {
   const Chosen chosen = {
       .name = node->name, .node = node, .last = node, .scale = quant.scale, .zero = quant.zero};
@@ -103,7 +103,7 @@ static void known_quant(Calibrator *k, const Node *node, Quant quant) {
   if (!k->weights) vec_push(k->arena, k->made->chosen, chosen);
 }
 
-/* What is done where the layer is rounded, as quantize/scales.c finds it. */
+/* Is the node computed where the layer is rounded, as in quantize/scales.c? */
 static bool takes(const Calibrator *k, const Node *of, const Node *node, bool bounded) {
   const int reads = k->uses[of->id];
   for (int o = 0; o < k->graph->outputs.n; o++)
@@ -125,7 +125,7 @@ bool weights_are_shared(const Graph *graph, const int *uses, const Node *node) {
 
 typedef VEC(const Node *) Norms;
 
-/* The batchnorms behind a layer, and the last node of what is fused. */
+/* The batchnorms after a layer, and the last fused node. */
 static const Node *ending(Calibrator *k, const Node *node, Norms *norms) {
   const Node *last = node;
   bool bounded = false;
@@ -168,7 +168,7 @@ static double norm_gain(const Calibrator *k, const Node *norm, int64_t f) {
 }
 
 typedef struct Layer {
-  int64_t filters, terms, inputs; /* inputs: channels that a filter sees */
+  int64_t filters, terms, inputs; /* inputs: input channels of a filter */
   double *weight, *bias;
   bool *nothing; /* by filter: its weights become zeros */
 } Layer;
@@ -196,7 +196,7 @@ static Layer folded_layer(Calibrator *k, const Node *node, int nnorms, const Nod
   return l;
 }
 
-/* A filter that does nothing beside the others becomes zeros, under a scale that is no trifle. */
+/* A filter that is negligible compared with the others becomes zeros, and its scale does not become tiny. */
 static const double NOTHING = 1e-6;
 
 static double weight_most(const Calibrator *k) { return k->how->reduced ? 64 : INT8_MAX; }
@@ -218,7 +218,7 @@ static double rounding_error(const Calibrator *k, const double *w, int64_t n, do
   return sum;
 }
 
-/* The largest weight may be cut, if that loses less. */
+/* The largest weight may be clipped if that reduces the error. */
 double calibrate_filter_scale(const Calibrator *k, const double *w, int64_t n, double most) {
   enum { PARTS = 128 };
   double best = most / weight_most(k), least = rounding_error(k, w, n, best);
@@ -231,8 +231,7 @@ double calibrate_filter_scale(const Calibrator *k, const double *w, int64_t n, d
   return best;
 }
 
-/* How much rounding the weights moves the sum of a filter, on average: the mean of its inputs times the
- * rounding errors of the weights. */
+/* Average shift of a filter's sum by weight rounding: the means of its inputs times the rounding errors. */
 static double mean_shift(const Calibrator *k, const Node *node, const Layer *l, double scale, int64_t f) {
   const Observed *seen = table_find(k->observed, node->in[0]->name);
   const int64_t group = node->window ? f / (l->filters / node->window->groups) : 0,
@@ -259,10 +258,10 @@ static double products_most(const Calibrator *k, const Node *node, const Layer *
   return reach * sum;
 }
 
-static const double FAR = 0x1p46; /* sums of values of 16 bits have 47 bits and a sign */
+static const double FAR = 0x1p46; /* int16 layers have sums of 47 bits and a sign */
 
-/* `scale`, or where the filter's bias and products would exceed the bits of its sum a larger one, under which
- * they take half of them at most. */
+/* `scale`, or a larger one if the filter's bias and products would overflow the sum; with the larger one
+ * they use at most half of its range. */
 static float scale_with_room(const Calibrator *k, const Node *node, const Layer *l, bool wide, float scale,
                              int64_t f) {
   static const double GROWTH = 1.25;
@@ -338,7 +337,7 @@ static void calibrate_layer(Calibrator *k, const Node *node) {
 }
 
 /* ---- the walk ---- */
-/* Of bytes all that can come out is known: pictures that are only scaled stay what they are. */
+/* The range of scaled bytes is known: images that are only scaled are stored exactly. */
 static bool put_of_bytes(Calibrator *k, const Node *node) {
   double lo = 0, hi = 0;
   if (!is_stored_as_int8(node)) return false;
@@ -358,7 +357,7 @@ static bool is_put(const Calibrator *k, const Weight *weight) {
   return false;
 }
 
-/* Those that several nodes share once. */
+/* Parameters shared by several nodes count once. */
 static void put_parameters(Calibrator *k, const Node *node) {
   for (int w = 0; w < node->nweights; w++) {
     const Weight *weight = node->weight[w];
@@ -447,14 +446,15 @@ static bool reads_floats(const Calibrator *k, const Node *node) {
   return false;
 }
 
-/* What makes the next value of a state: moves give what they read. */
+/* The node that computes the next value of a state, before any moves. */
 static const Node *updating_node(const Graph *graph, const Node *state) {
   const Node *update = graph_update(graph, state->port->index), *node = update ? update->in[0] : state;
   while (node_is_update(node) || (node->op->traits.int8 == INT8_MOVE && node->nin == 1)) node = node->in[0];
   return node;
 }
 
-/* The scale of its update, so that this is moved. What it is joined with counts before that. */
+/* The state gets the scale of its update, which is then copied. It takes part in the ranges of concats
+ * before that. */
 static void calibrate_state(Calibrator *k, const Node *state) {
   const Int8Form form = updating_node(k->graph, state)->op->traits.int8;
   const bool known = form == INT8_SOFTMAX || form == INT8_UNIT || form == INT8_SIGNED;
@@ -496,7 +496,7 @@ static void calibrate_value(Calibrator *k, const Node *node) {
   case INT8_UNIT: known_quant(k, node, (Quant){.scale = 1 / 256.0f, .zero = -128}); return;
   case INT8_SIGNED: known_quant(k, node, (Quant){.scale = 1 / 128.0f}); return;
   case INT8_LARGEST:
-  case INT8_MEAN: return; /* as what they read */
+  case INT8_MEAN: return; /* like their inputs */
   case INT8_MOVE:
     if (node->nin > 1) calibrate_seen(k, node, node);
     return;
@@ -514,7 +514,7 @@ static void calibrate_value(Calibrator *k, const Node *node) {
   }
 }
 
-/* For the metadata: which values have 16 bits. */
+/* For the metadata: the values stored as int16. */
 static const char *wide_layers(const Calibrator *k) {
   Text text = {.arena = k->arena};
   for (int i = 0; i < k->made->chosen.n; i++)

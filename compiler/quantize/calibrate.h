@@ -1,5 +1,5 @@
-/* calibrate.h: scales, zeros and weights of 8 and 16 bits for a net of floats whose values were observed on
- * data. */
+/* calibrate.h: Calibration: scales, zero points and int8 or int16 weights for a float net whose values
+ * were observed on data. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_CALIBRATE_H
 #define CNNC_CALIBRATE_H
@@ -15,10 +15,10 @@ typedef struct Observed { /* of a value, by the name of its layer or input */
 } Observed;
 
 typedef enum RangeKind {
-  RANGE_MSE,        /* the cut with the least squared error, of 128 */
-  RANGE_MINMAX,     /* all that was seen */
-  RANGE_PERCENTILE, /* without so much at each end */
-  RANGE_ENTROPY,    /* the cut whose 8 bits tell most of what was seen (Kullback and Leibler), of 128 */
+  RANGE_MSE,        /* the clipping range with the least squared error, of 128 */
+  RANGE_MINMAX,     /* minimum and maximum */
+  RANGE_PERCENTILE, /* clips a fraction of the values at each end */
+  RANGE_ENTROPY,    /* the clipping range of 128 with the least KL divergence */
 } RangeKind;
 
 /* Measurements of a recurrent layer on the samples. */
@@ -30,28 +30,28 @@ typedef struct CellSeen {
 typedef struct Calibration {
   RangeKind range;
   double percentile;
-  bool per_tensor;    /* weights have one scale, not one a filter */
-  bool reduced;       /* weights have 7 bits: -64 to 64 */
-  bool no_correction; /* of the bias, for what rounding the weights moves the mean of each channel */
+  bool per_tensor;    /* one weight scale per layer, not per filter */
+  bool reduced;       /* 7-bit weights: -64 to 64 */
+  bool no_correction; /* no bias correction for the mean shift that weight rounding causes */
   const char *rounding;
-  const Table *keep;  /* names of layers that stay in floats */
-  const Table *wide;  /* names of values that get 16 bits */
-  bool all_wide;      /* all do that can */
+  const Table *keep;  /* names of layers that stay float */
+  const Table *wide;  /* names of values stored as int16 */
+  bool all_wide;      /* all that can be */
   const Table *cells; /* CellSeen by layer; NULL: there were no samples */
 } Calibration;
 
 typedef struct SeenRange {
-  double lo, hi, cut; /* cut: the part of what was seen that lies outside */
+  double lo, hi, cut; /* cut: the fraction of observed values outside */
 } SeenRange;
 SeenRange range_of(const Calibration *, const Observed *, bool wide);
 
-/* A value that is stored, for those who want to know. */
+/* A stored value, for callers that need the details. */
 typedef struct Chosen {
   const char *name;
-  const Node *node, *last; /* of the net of floats: the layer, and the last that is fused into it */
-  const Node *seen;        /* the value whose numbers it has a range for; NULL: what it can be is known */
-  bool kept;               /* it stays in floats: it has no scale */
-  bool wide;               /* it has 16 bits */
+  const Node *node, *last; /* of the float net: the layer, and the last node fused into it */
+  const Node *seen;        /* the value with the observed range; NULL: the range is known */
+  bool kept;               /* it stays float: it has no scale */
+  bool wide;               /* stored as int16 */
   float scale;
   int zero;
   double cut;
@@ -64,28 +64,28 @@ typedef struct Calibrated {
   const char *missing;     /* a value that was not observed, or NULL */
 } Calibrated;
 
-/* Moves what channels are multiplied by between layers, in place; between how many pairs of them. The net of
- * floats stays what it is. */
+/* Cross-layer equalization, in place; returns the number of layer pairs. The function of the float net
+ * does not change. */
 int equalize(Arena *, const Graph *, float *weights);
 
-/* Layers with weights, which can stay in floats. */
+/* Layers with weights, which can stay float. */
 bool calibrate_is_layer(const Node *);
 
-/* uses: graph_live. Whether another node that is computed has one of its parameters, too. */
+/* uses: graph_live. Is one of its parameters shared with another live node? */
 bool weights_are_shared(const Graph *, const int *uses, const Node *);
 
-/* Values for which 16 bits can be chosen: of layers, sums and products of two values, inputs of floats. */
+/* Values that can be int16: those of layers, sums, products of two values, float inputs. */
 bool calibrate_can_widen(const Node *);
 
-/* weights: in floats, as the weights struct; observed: of Observed, by name. Both NULL: which values have a
- * scale is all that is asked; its arrays are of no use then. */
+/* weights: float, as in the weights struct; observed: of Observed, by name. Both NULL: only determines
+ * which values have a scale; the arrays of the result are undefined then. */
 Calibrated *calibrate(Arena *, const Graph *, const float *weights, const Table *observed,
                       const Calibration *);
 
 /* ---- qat.c: training for 8 bits ---- */
-/* The parameters that it adds to a net, and what is rounded at its nodes. */
+/* Adds the parameters of QAT to a graph, and marks where its nodes round. */
 void aware_prepare(Graph *);
-/* Of Observed, as training left the ranges in the weights. NULL: they have none, or training ended before it
- * rounded. */
+/* Of Observed, from the ranges that training left in the weights. NULL: no ranges, or training ended
+ * before rounding began. */
 const Table *aware_ranges(Arena *, const Graph *, const float *weights);
 #endif

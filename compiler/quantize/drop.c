@@ -1,6 +1,5 @@
-/* drop.c: a net of 8 bits without the channels that do nothing (live_channels.c). They leave the layer that
- * makes them and those that read them; what a constant one adds to a sum goes into the bias. Every other
- * number stays what it was. */
+/* drop.c: Removes dead channels from an int8 model (live_channels.c), in their producer and their users;
+ * the contribution of a constant one to a sum moves into the bias. All other numbers stay the same. */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
 #include "base/text.h"
@@ -14,7 +13,7 @@ typedef struct Drop {
 } Drop;
 
 /* ---- layers ---- */
-/* What the channels that go add to a filter's sum. */
+/* Contribution of the removed channels to a filter's sum. */
 static int64_t share_of_constants(const Drop *d, const Node *node, const Filters *f, int64_t filter) {
   const Int8Product *p = node->detail;
   const Node *in = node->in[0];
@@ -28,8 +27,8 @@ static int64_t share_of_constants(const Drop *d, const Node *node, const Filters
   return sum;
 }
 
-/* Weights of a filter for the channels that stay; those of filters that are constant, or nobody needs, are 0,
- * as are those for channels that nobody needs. Returns behind the last one. */
+/* Weights of a filter for the remaining channels; 0 for filters that are constant or unused, and for
+ * unused channels. Returns the end of the written weights. */
 static int8_t *put_kept_weights(const Drop *d, const Node *node, const Filters *f, int64_t filter,
                                 int8_t *to) {
   const Int8Product *p = node->detail;
@@ -134,7 +133,7 @@ static int64_t packed_bytes(int64_t filters, int64_t terms) {
   return filters * (terms + (int64_t)sizeof(int32_t));
 }
 
-/* The filters of a layer that do nothing, and what dropping them saves in it. */
+/* The dead filters of a layer, and the bytes that their removal saves in it. */
 typedef struct Idle {
   const Node *node;
   int64_t idle, filters, left, saved;

@@ -1,6 +1,6 @@
-/* intervals.c: what each channel of a value of 8 bits lies between, for every input of the net: from the
- * weights, layer by layer. Rounding and cutting never turn an order round, so the ends of an interval are
- * made of the ends before. */
+/* intervals.c: Value ranges of each channel in an int8 model, for every input of the net: interval
+ * analysis of the weights, layer by layer. Rounding and clamping are monotonic, so the ends of an interval
+ * follow from the ends before. */
 // SPDX-License-Identifier: Apache-2.0
 #include "quantize/live_channels.h"
 
@@ -12,7 +12,7 @@ static Interval hull(Interval a, Interval b) { return (Interval){lesser(a.lo, b.
 static Interval with(Interval a, int64_t x) { return hull(a, (Interval){x, x}); }
 
 /* ---- products ---- */
-/* Of those that read or make 16 bits nothing is known here. */
+/* Layers with int16 operands or results are not analyzed. */
 bool is_product(const Node *node) {
   return (node->op == &op_int8_product || node->op == &op_int8_transposed) && node->elem == I8 &&
          node->in[0]->elem == I8;
@@ -77,7 +77,7 @@ static int64_t product_of_values(const Int8Combine *p, int64_t x, int64_t y) {
   return stored_put(p->stored, multiplier_apply(p->rounding, x * y, p->factor));
 }
 
-/* In each of its operands it goes one way: their ends are enough. */
+/* Monotonic in each operand: the ends suffice. */
 static Interval combined_interval(const Node *node, Interval *const *interval, int64_t c) {
   const Int8Combine *p = node->detail;
   const Addition *sum = &p->addition;
@@ -101,7 +101,7 @@ static Interval combined_interval(const Node *node, Interval *const *interval, i
                     stored_put(p->stored, addition_rounded(p->rounding, sum, parts.hi))};
 }
 
-/* A mean as a factor of its sum, whose windows lie in the input. */
+/* A mean as a factor of its sum, with windows inside the input. */
 static Interval scaled_interval(const Node *node, Interval in) {
   const Int8Pool *p = node->detail;
   const int64_t n = node->window->kernel[0] * node->window->kernel[1], zero = node->in[0]->quant->zero,
@@ -119,7 +119,7 @@ static Interval pool_interval(const Node *node, Interval in) {
   for (int axis = 0; axis < 2; axis++)
     clipped |= windows_clipped(w->kernel[axis], w->stride[axis], w->dilation[axis], w->before[axis],
                                extent_side(from, axis), extent_side(to, axis));
-  if (clipped && !p->mean) in = with(in, INT8_MIN); /* what the largest of nothing would be */
+  if (clipped && !p->mean) in = with(in, INT8_MIN); /* the maximum of an empty window */
   if (clipped && p->count_pad) in = with(in, node->quant->zero);
   Stored stored = p->stored;
   stored.zero = 0;
@@ -154,7 +154,7 @@ static Interval channel_interval(const Node *node, Interval *const *interval, in
   if (node->op == &op_int8_border) return with(in[c], node->quant->zero);
   if (node->op->family != FAMILY_ALIAS) return EVERYTHING;
   Interval any = in[c % channels];
-  if (shape_extent(node->shape).c % channels) /* its pixels are put together in another way */
+  if (shape_extent(node->shape).c % channels) /* its pixels are rearranged */
     for (int64_t i = 0; i < channels; i++) any = hull(any, in[i]);
   return any;
 }

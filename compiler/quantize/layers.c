@@ -1,5 +1,5 @@
-/* layers.c: layers of 8 and 16 bits from those of floats: weights from the file, factors from the scales, and
- * bounds of all sums, for nothing may overflow. */
+/* layers.c: Int8 and int16 layers from float ones: weights from the file, multipliers from the scales, and
+ * bounds of all sums, so that nothing overflows. */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
 #include <math.h>
@@ -19,7 +19,8 @@ static void refuse_factor(Quantizer *q, const Node *node, int32_t most, double i
             most > MULTIPLIER_MOST ? INT16_MAX : INT8_MAX, node->name);
 }
 
-/* Rounded as floats: its addends are far apart, or far from the sum. most: their largest scale. */
+/* Rounded as floats: the scales of its addends differ too much, or are too far from the sum's. most: their
+ * largest scale. */
 static void refuse_addends(Quantizer *q, const Node *node, double most, float out) {
   double least = most;
   bool wide = node->elem == I16;
@@ -57,7 +58,7 @@ bool quant_refuse_sum(Quantizer *q, const Node *node, const Weight *weight, int6
   return false;
 }
 
-/* Of what has no weights. */
+/* For layers without weights. */
 static bool report_large(Quantizer *q, const Node *node, const char *what, int64_t most, Multiplier factor) {
   Diag *diag = overflow(q, node, what, 32);
   diag_fact(diag, "it can come to %s, and is multiplied by %g", text_thousands(q->arena, most),
@@ -71,10 +72,10 @@ typedef struct Weights {
   const int8_t *weight;
   const float *scale; /* [filters] or [1] */
   int64_t scales, filters, terms;
-  int most; /* weights are at most so large */
+  int most; /* maximum absolute weight */
   bool wide;
   const int32_t *bias;      /* or */
-  const int64_t *wide_bias; /* of layers with values of 16 bits */
+  const int64_t *wide_bias; /* of int16 layers */
 } Weights;
 
 static bool find_bias(Quantizer *q, const Node *node, Weights *w) {
@@ -122,7 +123,7 @@ static bool find_weights(Quantizer *q, const Node *node, Weights *w) {
   return true;
 }
 
-/* The most that a sum can come to on its way, in whatever order its terms are added. */
+/* Maximum absolute value of any partial sum, in any order of the terms. */
 static double largest_filter_sum(const Weights *w, int64_t filter, const Quant *in) {
   double most = fabs(w->wide ? (double)w->wide_bias[filter] : (double)w->bias[filter]);
   const double low = in->zero - (in->wide ? INT16_MIN : INT8_MIN),
@@ -150,7 +151,7 @@ static bool make_factors(Quantizer *q, const Node *node, const Weights *w, const
   return true;
 }
 
-/* Of layers of 16 bits whose file wants it. */
+/* For int16 layers whose file requires it. */
 static void make_doubles(Quantizer *q, const Node *node, const Weights *w, const Quant *in, Quant out,
                          Int8Product *p) {
   const Factor kind = quant_file_factor(q->file, node->name);
@@ -164,7 +165,7 @@ static void make_doubles(Quantizer *q, const Node *node, const Weights *w, const
   p->real = real;
 }
 
-/* Of a layer whose input could not be made, which was told. */
+/* A layer whose input has an error that was reported. */
 static bool has_wide_bias(const Quantizer *q, const Node *node) {
   const Weight *bias = node->nweights > 1 ? node->weight[1] : NULL;
   const QuantArray *array = bias ? table_find(&q->file->by_name, bias->name) : NULL;
@@ -194,7 +195,7 @@ Node *quant_product(Quantizer *q, const Node *node) {
 }
 
 /* ---- sums and products of values ---- */
-/* False: they do not go together, which was told. `made` has its operands. */
+/* False: the scales are incompatible, which was reported. `made` has its operands. */
 static bool check_combination(Quantizer *q, const Node *made, Quant out) {
   const Int8Combine *p = made->detail;
   double unit = 0;
@@ -249,8 +250,8 @@ Node *quant_combine(Quantizer *q, const Node *node) {
 }
 
 /* ---- what keeps the scale ---- */
-/* Pools and moves have the scale that the file gives their value, or else that of their first input; inputs
- * with another one get it first. */
+/* Pools and moves use the scale that the file has for their value, or else that of their first input;
+ * inputs with other scales are rescaled first. */
 static Quant kept_quant(Quantizer *q, const Node *node, const Node *in, Ending *end) {
   *end = quant_ending(q, node, false);
   return end->found ? end->quant : *in->quant;
@@ -259,7 +260,7 @@ static Quant kept_quant(Quantizer *q, const Node *node, const Node *in, Ending *
 /* A mean as one factor of its sum; TensorFlow Lite divides the factor's fixed point by the number of
  * elements. */
 static Multiplier mean_factor(const Quant *in, Quant out, int64_t n) {
-  if (!isfinite(out.scale * (float)n)) return multiplier_of(INFINITY); /* which is refused */
+  if (!isfinite(out.scale * (float)n)) return multiplier_of(INFINITY); /* which is rejected */
   Multiplier factor = multiplier_of((double)in->scale / (double)out.scale);
   factor.real = in->scale / (out.scale * (float)n);
   int shift = 0; /* of n's leading bit */
@@ -296,7 +297,7 @@ static Node *scaled_mean(Quantizer *q, const Node *node, Node *in) {
   return made;
 }
 
-static bool is_within_layer(const Node *node) { /* all windows lie in the input */
+static bool is_within_layer(const Node *node) { /* all windows are inside the input */
   const Extent in = shape_extent(node->in[0]->shape), out = shape_extent(node->shape);
   const Window *w = node->window;
   for (int a = 0; a < 2; a++)
@@ -314,7 +315,7 @@ Node *quant_pool(Quantizer *q, const Node *node) {
       is_within_layer(node))
     return scaled_mean(q, node, in);
   const Quant wanted = kept_quant(q, node, in, &end);
-  /* a relu behind a mean cuts the mean, not what it is of */
+  /* a relu after a mean clamps the mean, not its operand */
   const Quant quant = node->op->traits.int8 == INT8_MEAN && end.bound != BOUND_NONE ? *in->quant : wanted;
   in = quant_requantized(q, node, in, quant);
   Int8Pool *p = NEW(q->arena, Int8Pool);

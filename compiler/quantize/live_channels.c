@@ -1,16 +1,14 @@
-/* live_channels.c: which channels of the values of a net of 8 bits have to be stored. A channel that is
- * constant need not be, where all that read it can have its share in their biases; nor need one that nobody
- * reads.
+/* live_channels.c: Determines which channels of an int8 model must be stored. A constant channel need not be
+ * if all of its users can fold its contribution into their biases; nor need an unused one.
  *
- * Some operators read a channel for each that they make: those stay or go together (they have one root).
- * Convolutions and dense layers read any of theirs. So what is needed is found backwards: what outputs are
- * made of, and whatever operators read of which nothing is known; then what is read by filters that are
- * needed. Only then are more channels kept, until schedules have the counts that they take. Nobody reads
- * these. */
+ * Some operators read one channel for each that they produce: those channels are kept or removed together
+ * (they have one root). Convolutions and dense layers may read any channel. So liveness is propagated
+ * backwards: outputs and operands of unknown operators are live; then the channels that live filters read.
+ * Afterwards further, unused channels are kept until schedules have the channel counts that they need. */
 // SPDX-License-Identifier: Apache-2.0
 #include "quantize/live_channels.h"
 
-enum { UNIT = 4, WINOGRAD_UNIT = 8 }; /* counts of channels are multiples of these, if they were */
+enum { UNIT = 4, WINOGRAD_UNIT = 8 }; /* channel counts stay multiples of these */
 
 int64_t channel_count(const Node *node) { return shape_extent(node->shape).c; }
 
@@ -58,7 +56,7 @@ static bool is_channelwise(const Node *node) {
          node->op == &op_int8_repeat;
 }
 
-/* Groups stay whole. */
+/* Keeps groups complete. */
 static void join_groups(Channels *c, const Node *node) {
   const Filters f = filters_of(node);
   for (int64_t g = 0; g < f.groups && f.groups > 1; g++) {
@@ -76,7 +74,7 @@ static void join_operand(Channels *c, const Node *node, int k) {
   for (int64_t i = 0; i < all && at < 0; i++) tie(c, in, i % n, node, i);
 }
 
-/* False: nothing is known of the operator. */
+/* False: the operator is unknown. */
 static bool tie_channels(Channels *c, const Node *node) {
   bool known = node->elem == I8 && node->nin > 0;
   for (int k = 0; k < node->nin; k++) known = known && node->in[k]->elem == I8;
@@ -121,7 +119,7 @@ static bool reads(const Node *node, const Filters *f, int64_t filter, int64_t i)
   return false;
 }
 
-/* What the layer's filters read; true: more than was known. */
+/* Marks the channels that the layer's filters read; true: some are new. */
 static bool mark_needed_inputs(Channels *c, const Node *node) {
   const Filters f = filters_of(node);
   bool more = false;

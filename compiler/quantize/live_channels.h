@@ -1,6 +1,5 @@
-/* live_channels.h: which channels of a net of 8 bits do nothing. intervals.c finds what each channel lies
- * between, live_channels.c which of them have to be stored, drop.c makes the graph without the others.
- * Private to these. */
+/* live_channels.h: Dead channels of int8 models. intervals.c computes the range of each channel,
+ * live_channels.c which of them must be stored, drop.c the graph without the others. Private to these. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_QUANTIZE_LIVE_CHANNELS_H
 #define CNNC_QUANTIZE_LIVE_CHANNELS_H
@@ -11,18 +10,18 @@ typedef struct Interval {
   int64_t lo, hi;
 } Interval;
 
-/* The filters of a convolution or dense layer; filters and channels are those of one group. Weights lie as
+/* The filters of a convolution or dense layer; filters and channels per group. Weights are stored as
  * [groups * filters][channels][taps]. */
 typedef struct Filters {
   int64_t groups, filters, channels, taps;
-  bool clipped; /* a window may reach beyond the input: padding stands for 0, its q is the input's zero */
+  bool clipped; /* a window may extend beyond the input: padding is 0, so its q is the input's zero point */
 } Filters;
 bool is_product(const Node *);
 Filters filters_of(const Node *product);
 Interval sum_interval(const Node *product, const Interval *in, int64_t filter);
 
-/* What each channel of a value of 8 bits lies between, for every input of the net. By node id, by channel;
- * NULL: no value of 8 bits. */
+/* Range of each channel of an int8 value, for every input of the net. By node id, by channel; NULL: not an
+ * int8 value. */
 Interval **intervals_of(Arena *, const Graph *);
 
 /* ---- live_channels.c ---- */
@@ -30,13 +29,13 @@ typedef struct Channels {
   Arena *arena;
   const Graph *graph;
   Interval **interval;
-  int64_t *first; /* by node id: its first channel among those of all values; -1: no value of 8 bits */
+  int64_t *first; /* by node id: its first channel among those of all values; -1: not an int8 value */
   int64_t all;    /* channels of all values */
-  /* Channels that stay or go together, as those before and behind a pooling, have one `root`: the next two
-   * are by root. */
+  /* Channels that are kept or removed together, as those before and after a pooling, have one `root`: the
+   * next two are by root. */
   int64_t *root;
-  bool *needed; /* somebody needs what is stored */
-  bool *kept;   /* it stays: it is needed, or its layer has a count of channels that schedules take */
+  bool *needed; /* its stored value has a live user */
+  bool *kept;   /* it stays: needed, or kept for a channel count that schedules need */
 } Channels;
 Channels channels_of(Arena *, const Graph *);
 int64_t channel_count(const Node *);

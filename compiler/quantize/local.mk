@@ -1,4 +1,4 @@
-# compiler/quantize: nets of 8 bits: how a graph becomes one
+# compiler/quantize: conversion of float nets to int8 models
 # SPDX-License-Identifier: Apache-2.0
 libcnnc_a_SOURCES += %D%/quant_file.h %D%/quant_file.c %D%/quantize.h \
   %D%/quantizer.h %D%/layers.c %D%/recurrent_layers.c %D%/scales.c %D%/lookup_tables.c %D%/values.c \

@@ -1,12 +1,12 @@
-/* lookup_tables.c: functions of one number, softmax, and other scales for the same value. */
+/* lookup_tables.c: Unary functions as tables, softmax, and rescaling. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "base/text.h"
 #include "quantize/quantizer.h"
 
-enum { MOST_RESCALED = 14 }; /* of a factor's e: from 8 bits to 16 */
+enum { MOST_RESCALED = 14 }; /* maximum exponent e of a factor: int8 to int16 */
 
-/* Its bytes stay where they are, under another scale, if the table changes none of them. */
+/* If the table is the identity, its bytes are a view with another scale. */
 static Node *table_node(Quantizer *q, const Node *of, Node *in, Quant quant, int8_t (*value)[256],
                         int64_t channels) {
   bool same = channels == 1 && !q->to->updatable;
@@ -45,7 +45,7 @@ static Node *rescale_node(Quantizer *q, const Node *of, Node *in, Quant to, Int8
   return made;
 }
 
-/* Where one of them has 16 bits. */
+/* If one of them is int16. */
 static Node *rescaled(Quantizer *q, const Node *of, Node *in, Quant to) {
   Multiplier factor = multiplier_of((double)in->quant->scale / (double)to.scale);
   factor.real = in->quant->scale / to.scale;
@@ -81,7 +81,7 @@ Node *quant_requantized(Quantizer *q, const Node *of, Node *in, Quant to) {
   if (in->quant->wide || to.wide) return rescaled(q, of, in, to);
   int8_t (*value)[256] = (int8_t (*)[256])arena_alloc(q->arena, 256);
   const double factor = (double)in->quant->scale / (double)to.scale;
-  if (multiplier_of(factor).e > MULTIPLIER_MOST) /* all but a few of its values are cut off */
+  if (multiplier_of(factor).e > MULTIPLIER_MOST) /* all but a few of its values saturate */
     refuse_rescaling(q, of, factor);
   else
     table_requantize(*value, quant_file_rounding(q->file, of->name), in->quant->scale, in->quant->zero,
@@ -98,7 +98,7 @@ static void refuse_argument(Quantizer *q, const Node *node, float scale) {
 }
 
 /* ---- functions ---- */
-/* Is it another one for each channel, by its parameters or its arguments? */
+/* Does it differ per channel, in its parameters or its arguments? */
 static bool differs_by_channel(const Node *node) {
   bool differs = false;
   for (int k = 0; k < node->nweights; k++) differs |= node->weight[k] && node->weight[k]->size > 1;
@@ -112,13 +112,13 @@ bool quant_is_function(const Node *node) {
          node->op->map_eval && (shape_extent(node->shape).c <= MOST_TABLES || !differs_by_channel(node));
 }
 
-/* Does it read and make values of 16 bits? */
+/* Are its operands and its result int16? */
 static bool all_wide(const Quantizer *q, const Node *node) {
   const Node *in = q->map[node->in[0]->id];
   return in && in->quant && in->quant->wide && quant_file_wide(q->file, node->name);
 }
 
-/* Functions that go from 0 or -1 to 1 are of 16 bits in one scale alone, by others in floats. */
+/* int16 functions with a range from 0 or -1 to 1 need this scale; with others they compute in float. */
 static const float WIDE_UNIT = 1 / 32768.0f;
 
 static bool is_unit(const Quantizer *q, const Node *node) {
@@ -149,7 +149,7 @@ static double function_value(const void *context, double x) {
   return f->node->op->map_eval(f->node, &x, f->weight, f->channel);
 }
 
-/* The parameters of the function, in floats. */
+/* The parameters of the function, as floats. */
 static bool find_parameters(Quantizer *q, const Node *node, const float *parameter[MOST_WEIGHTS]) {
   bool found = true;
   for (int k = 0; k < node->nweights; k++) {
@@ -160,7 +160,7 @@ static bool find_parameters(Quantizer *q, const Node *node, const float *paramet
   return found;
 }
 
-/* sigmoid and tanh of 16 bits. NULL: the scales do not go together, which was told. */
+/* int16 sigmoid and tanh. NULL: the scales are incompatible, which was reported. */
 static Node *curve_node(Quantizer *q, const Node *node, Node *in, const Ending *end) {
   if (!curve_fits(in->quant->scale)) {
     refuse_argument(q, node, in->quant->scale);
@@ -220,7 +220,7 @@ bool quant_has_table(const Quantizer *q, const Node *node) {
          quant_file_find(q->file, table_name(q, node));
 }
 
-/* [1][256], or one a channel. */
+/* [1][256], or one per channel. */
 Node *quant_table(Quantizer *q, const Node *node) {
   const char *name = table_name(q, node);
   const QuantArray *given = quant_file_find(q->file, name);

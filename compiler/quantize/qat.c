@@ -1,11 +1,12 @@
-/* qat.c: training for 8 bits rounds what the net of 8 bits will round: the values that cnnc quantize gives
- * a scale, and the weights of its layers. Their ranges are parameters of the net, V.range of value V. */
+/* qat.c: Quantization-aware training rounds everything that the int8 model will round: the values to which
+ * cnnc quantize assigns a scale, and layer weights. The ranges are parameters of the net, V.range for
+ * value V. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "graph/op.h"
 #include "quantize/calibrate.h"
 
-/* Statistics of training alone, which inference does not read. */
+/* Statistics used only in training, which inference does not read. */
 static Weight *add_statistic(Graph *graph, const char *name, const char *member, int64_t size, Node *owner) {
   Weight *weight = NEW(graph->arena, Weight);
   *weight = (Weight){.name = name,
@@ -30,7 +31,7 @@ static Rounds *rounds_at(Graph *graph, const Node *node) {
   return rounds;
 }
 
-/* The range of a value; the values that a concat joins have that of the concat. */
+/* The range of a value; the operands of a concat share that of the concat. */
 static Weight *range_of_value(Graph *graph, const Calibrated *made, const Node *seen, Weight **known) {
   const char *name = seen->name;
   if (known[seen->id]) return known[seen->id];
@@ -42,7 +43,7 @@ static Weight *range_of_value(Graph *graph, const Calibrated *made, const Node *
 
 static void round_value(Graph *graph, const Calibrated *made, const Chosen *c, Weight **known) {
   Rounds *rounds = rounds_at(graph, c->last);
-  rounds->value = !c->wide; /* what 16 bits lose, training need not see */
+  rounds->value = !c->wide; /* training ignores the error of int16 */
   if (c->seen) {
     rounds->range = range_of_value(graph, made, c->seen, known);
     rounds->joins = c->node->op->traits.int8 == INT8_MOVE && c->node->nin > 1;
@@ -53,14 +54,14 @@ static void round_value(Graph *graph, const Calibrated *made, const Chosen *c, W
   rounds->hi = (double)c->scale * (INT8_MAX - c->zero);
 }
 
-/* Pictures of bytes are what they are; what a loss looks at is not rounded behind the last layer. */
+/* Byte images are stored exactly; a value that a loss reads is not rounded after the last layer. */
 static bool is_exact_rescale(const Graph *graph, const Chosen *c) {
   bool scores = false;
   for (int i = 0; i < graph_ports(graph); i++) scores |= graph_port(graph, i)->node == c->last;
   return node_is_input(c->node) ? port_is_bytes(c->node->port) : scores && !c->seen;
 }
 
-/* What the value has its scale from, as long as nothing computes another one. */
+/* The node that determines the value's scale, unless another one is computed. */
 static const Rounds *source_of(const Node *node) {
   for (;; node = node->in[0]) {
     if (node->rounds && node->rounds->value) return node->rounds;
@@ -71,7 +72,7 @@ static const Rounds *source_of(const Node *node) {
   }
 }
 
-/* Means are rounded in the scale of what they are of. */
+/* A mean is rounded with its operand's scale. */
 static void round_means(Graph *graph) {
   for (int i = 0; i < graph->nodes.n; i++) {
     const Node *node = graph->nodes.data[i];

@@ -1,9 +1,10 @@
-/* quant_file.h: a quantized net's file: the arrays of a .safetensors file whose metadata `cnnc.quantization`
- * say how it rounds. Of layer L it has L.weight (I8, in the usual order), L.weight.scale (F32 [filters] or
- * [1]), L.bias (I32); of each value V that is stored V.scale (F32 [1]) and V.zero (I8 [1]). Where metadata
- * say that V has 16 bits its zero is 0, and the L.bias of layers that make or read it are I64. A recurrent
- * layer has L.weight_ih_l0 and L.weight_hh_l0 (I8), whose scales are F32 [1], [gates] or [gates*units],
- * L.bias_ih_l0 (I32), a gru with reset=after L.bias_hh_l0 (I32), an lstm L.cell.scale (F32 [1]). */
+/* quant_file.h: Quantized weight file: the arrays of a .safetensors file whose metadata
+ * `cnnc.quantization` define the rounding. Layer L has L.weight (I8, in the usual order), L.weight.scale
+ * (F32 [filters] or [1]), L.bias (I32); each stored value V has V.scale (F32 [1]) and V.zero (I8 [1]). If
+ * metadata mark V as int16 its zero point is 0, and L.bias of layers that compute or read it is I64. A
+ * recurrent layer has L.weight_ih_l0 and L.weight_hh_l0 (I8), whose scales are F32 [1], [gates] or
+ * [gates*units], L.bias_ih_l0 (I32), a gru with reset=after L.bias_hh_l0 (I32), an lstm L.cell.scale (F32
+ * [1]). */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_QUANTIZE_QUANT_FILE_H
 #define CNNC_QUANTIZE_QUANT_FILE_H
@@ -13,31 +14,31 @@
 #include "base/arithmetic.h"
 
 typedef struct QuantArray {
-  const char *name, *type, *shape; /* type, shape: as the file says, "I8", "[8, 1, 3, 3]" */
-  bool known;                      /* its elements are of a type that `elem` can say */
+  const char *name, *type, *shape; /* type, shape: as in the file, "I8", "[8, 1, 3, 3]" */
+  bool known;                      /* its element type is one of `elem` */
   Elem elem;
   int rank;
   int64_t dim[4], size;
   const void *data;
-  bool used; /* somebody asked for it */
+  bool used; /* it was looked up */
 } QuantArray;
 
-/* How scales become the factor of a sum or a product. */
+/* Computation of the multiplier of a sum or a product from scales. */
 typedef enum Factor {
   FACTOR_FIXED,
-  FACTOR_FLOAT, /* of a product of two values, relus: divided as floats, then fixed, as LiteRT has it */
-  FACTOR_DOUBLE /* of the sums of a layer of 16 bits: a double that they are multiplied by, as LiteRT's dense
-                   layers are */
+  FACTOR_FLOAT, /* products of two values, relus: divided as floats, then converted to fixed point, like
+                   LiteRT */
+  FACTOR_DOUBLE /* int16 layers: sums are multiplied by a double, like LiteRT's dense layers */
 } Factor;
 
 typedef struct QuantLayer {
   const char *name;
   Rounding rounding;
-  bool mean_factor; /* a mean over all positions is one factor of their sum, as TensorFlow Lite has it */
+  bool mean_factor; /* a mean over all positions is one factor of their sum, as in TensorFlow Lite */
   Factor factor;
-  bool wide;     /* its value has 16 bits */
-  bool litert;   /* an lstm as LiteRT's kernel computes it */
-  unsigned said; /* which of these the file says something of, and which somebody asked for: SAID_... */
+  bool wide;     /* its value is int16 */
+  bool litert;   /* an lstm with the arithmetic of LiteRT's kernel */
+  unsigned said; /* settings that the file contains, and that were looked up: SAID_... */
   unsigned asked;
 } QuantLayer;
 enum { SAID_ROUNDING = 1, SAID_MEAN = 2, SAID_PRECISION = 4, SAID_FACTOR = 8, SAID_KERNEL = 16 };
@@ -47,13 +48,13 @@ typedef struct QuantFile {
   Rounding rounding;
   VEC(QuantArray *) arrays;
   Table by_name;
-  VEC(QuantLayer) layers; /* of which something is said */
+  VEC(QuantLayer) layers; /* layers with settings */
 } QuantFile;
 
-QuantArray *quant_file_find(const QuantFile *, const char *name); /* or NULL; it is used now */
+QuantArray *quant_file_find(const QuantFile *, const char *name); /* or NULL; marks it as used */
 bool quant_file_mean_factor(const QuantFile *, const char *layer);
 Factor quant_file_factor(const QuantFile *, const char *layer);
 Rounding quant_file_rounding(const QuantFile *, const char *layer);
 bool quant_file_litert(const QuantFile *, const char *layer);
-bool quant_file_wide(const QuantFile *, const char *value); /* it has 16 bits */
+bool quant_file_wide(const QuantFile *, const char *value); /* is it int16? */
 #endif

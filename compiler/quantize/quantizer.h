@@ -1,5 +1,5 @@
-/* quantizer.h: a graph on its way to 8 and 16 bits. values.c walks over its nodes; layers.c makes those of
- * layers, lookup_tables.c those of functions; scales.c finds scales in the file. Private to these. */
+/* quantizer.h: State of the conversion to int8 and int16. values.c walks the nodes; layers.c creates those
+ * of layers, lookup_tables.c those of functions; scales.c looks up scales in the file. Private to these. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_QUANTIZER_H
 #define CNNC_QUANTIZER_H
@@ -14,44 +14,44 @@ typedef struct Quantizer {
   QuantFile *file;
   const QuantizeOptions *asked;
   /* by node id of `from` */
-  Node **map;                 /* what has its value */
-  Node **floats;              /* the same in floats, where it is in 8 bits; or NULL */
+  Node **map;                 /* the corresponding node */
+  Node **floats;              /* its value as float if it is int8; or NULL */
   int *uses;                  /* 0: dead */
-  const Node **reader;        /* one that reads it */
-  bool *fused;                /* its value is that of its input, in which it is done */
-  Weight **kept;              /* by weight id of `from`: its copy, of floats */
-  VEC(const char *) problems; /* with the file: a line each, */
-  Table told;                 /* and none twice */
+  const Node **reader;        /* one of its users */
+  bool *fused;                /* its value is its input's, with which it is computed */
+  Weight **kept;              /* by weight id of `from`: its float copy */
+  VEC(const char *) problems; /* in the file: one line each, */
+  Table told;                 /* without duplicates */
 } Quantizer;
 
 /* ---- scales.c ---- */
 void quant_problem(Quantizer *, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* V.scale and V.zero, if they are there. False: not, or they are no scale, which is noted. */
+/* V.scale and V.zero, if present. False: missing, or invalid, which is recorded. */
 bool quant_given(Quantizer *, const char *value, Quant *);
 const Quant *quant_keep(Quantizer *, Quant); /* for node->quant */
-/* What a layer's value is stored as: its scale, by the layer's name or, where that has none, by the name of
- * what is fused behind it: relu, relu6, batchnorm that was folded, what is the identity. */
+/* The stored form of a layer's value: its scale, by the layer's name or else by the name of a node fused
+ * after it: relu, relu6, a folded batchnorm, an identity. */
 typedef struct Ending {
   Quant quant;
   Bound bound;
-  bool found;       /* false: no scale was, which is noted, if `wanted` */
+  bool found;       /* false: no scale was found, which is recorded if `wanted` */
   const Node *last; /* of `from` */
 } Ending;
 Ending quant_ending(Quantizer *, const Node *, bool wanted);
-/* The array of a layer, of that type and shape; NULL: it is not there, or another one, which is noted. */
+/* The array of a layer, with that type and shape; NULL: missing or different, which is recorded. */
 const void *quant_array(Quantizer *, const char *name, Elem, int rank, const int64_t *dim);
 
 /* ---- values.c ---- */
 Node *quant_node(Quantizer *, const Op *, const Node *of, int nin, Node *const *in,
                  const Quant *); /* I8 or I16 */
 Node *quant_bytes(Quantizer *,
-                  const Node *); /* the value of a node of `from` in 8 bits; NULL: it has no scale */
+                  const Node *); /* the value of a node of `from` in int8; NULL: it has no scale */
 Node *quant_floats(Quantizer *, const Node *);
 
 /* ---- layers.c ---- */
 /* False after [scale-mismatch]: `in` is the scale of the sum, `out` that of the result. */
 bool quant_factor_fits(Quantizer *, const Node *, Multiplier, int32_t most, double in, float out);
-/* [int8-overflow] of a filter's sum; false. */
+/* Reports [int8-overflow] of a filter's sum; returns false. */
 bool quant_refuse_sum(Quantizer *, const Node *, const Weight *, int64_t filter, int64_t terms, double most,
                       int bits);
 
@@ -67,7 +67,8 @@ Node *quant_product(Quantizer *, const Node *), *quant_combine(Quantizer *, cons
     *quant_function(Quantizer *, const Node *), *quant_table(Quantizer *, const Node *);
 bool quant_has_table(const Quantizer *, const Node *); /* the file has its table, by the layer's name */
 bool quant_is_function(const Node *);                  /* of one number */
-bool quant_is_wide_function(const Quantizer *, const Node *); /* that has a form of 16 bits */
+bool quant_is_wide_function(const Quantizer *, const Node *); /* one with an int16 form */
 bool quant_is_wide_softmax(const Quantizer *, const Node *);
-Node *quant_requantized(Quantizer *, const Node *of, Node *, Quant to); /* the same value in another scale */
+Node *quant_requantized(Quantizer *, const Node *of, Node *, Quant to); /* the same value with another
+                                                                           scale */
 #endif

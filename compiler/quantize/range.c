@@ -1,4 +1,4 @@
-/* range.c: which part of the numbers of a value 8 or 16 bits are spread over. 0 is always in it. */
+/* range.c: The clipping range of a value's int8 or int16 scale. It always contains 0. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "base/number.h"
@@ -12,7 +12,8 @@ static double all_of(const Observed *o) {
   return all;
 }
 
-/* What is inside is off by a step at most, evenly; what is outside by how far it lies. */
+/* Values inside have a rounding error of at most a step, uniformly distributed; values outside are off by
+ * their distance from the range. */
 static double squared_error(const Observed *o, double lo, double hi, int steps) {
   const double step = (hi - lo) / steps, inside = step * step / 12;
   double error = 0;
@@ -27,7 +28,7 @@ static SeenRange least_error(const Observed *o, int steps) {
   const int CUTS = 128;
   SeenRange best = {o->lo, o->hi, 0};
   double least = squared_error(o, o->lo, o->hi, steps);
-  for (int k = CUTS - 1; k > 0; k--) { /* of several the widest */
+  for (int k = CUTS - 1; k > 0; k--) { /* of equal ones the widest */
     const double lo = o->lo * k / CUTS, hi = o->hi * k / CUTS, error = squared_error(o, lo, hi, steps);
     if (error >= least) continue;
     least = error;
@@ -37,8 +38,8 @@ static SeenRange least_error(const Observed *o, int steps) {
 }
 
 /* ---- entropy ---- */
-/* How much less 255 steps over the bins from `first` to before `end` tell of what was seen there; what lies
- * outside counts at the ends. A step's counts are spread over those of its bins that have any. */
+/* KL divergence of 255 steps over the bins from `first` to before `end` from the observed distribution;
+ * values outside count at the ends. The count of a step is spread over its nonempty bins. */
 static double divergence(const Observed *o, int first, int end) {
   enum { STEPS = 255 };
   const int n = end - first;
@@ -55,7 +56,7 @@ static double divergence(const Observed *o, int first, int end) {
     for (int i = from; i < to; i++) {
       const double p = o->count[i] + (i == first ? outside[0] : 0) + (i == end - 1 ? outside[1] : 0),
                    q = o->count[i] > 0 ? step / used : 0;
-      if (p > 0) sum += p / all * log(p / fmax(q, 1e-4)); /* what the steps have nothing of costs much */
+      if (p > 0) sum += p / all * log(p / fmax(q, 1e-4)); /* bins that the steps miss are expensive */
     }
   }
   return sum;
@@ -67,7 +68,7 @@ static SeenRange least_divergence(const Observed *o) {
   SeenRange best = {o->lo, o->hi, 0};
   if (!(width > 0) || !(all_of(o) > 0)) return best;
   double least = divergence(o, 0, o->bins);
-  for (int k = CUTS - 1; k >= LEAST; k--) { /* of several the widest */
+  for (int k = CUTS - 1; k >= LEAST; k--) { /* of equal ones the widest */
     const int zero = (int)fmin(o->bins, fmax(0, floor(-o->lo / width))), first = zero - zero * k / CUTS,
               end = zero + (o->bins - zero) * k / CUTS;
     const double found = divergence(o, first, end);

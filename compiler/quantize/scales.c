@@ -1,4 +1,4 @@
-/* scales.c: what the file has of values and layers, and in which words it is told that it has not. */
+/* scales.c: Lookup of a value's or layer's arrays in the file, and messages for missing ones. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <stdarg.h>
@@ -33,7 +33,7 @@ const void *quant_array(Quantizer *q, const char *name, Elem elem, int rank, con
   return NULL;
 }
 
-/* One number is [1]; as the contract of the file has it. */
+/* A single number has shape [1], as the file format requires. */
 static const void *one(Quantizer *q, const char *name, Elem elem) {
   const int64_t size = 1;
   return quant_array(q, name, elem, 1, &size);

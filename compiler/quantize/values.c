@@ -1,8 +1,8 @@
-/* values.c: node by node from a graph of floats to one of 8 bits, or 16.
+/* values.c: Conversion of a float graph to an int8 or int16 graph, node by node.
  *
- * A value that the file has a scale for is stored in 8 bits, or in 16 where the file says so. A layer reads
- * what is there, of either type, and its own value has the type that the file says. Layers, sums, pools,
- * functions and moves have a form of 8 bits. What has none computes in floats between conversions. */
+ * A value that has a scale in the file is stored as int8, or as int16 if the file says so. A layer reads
+ * operands of either type, and its result has the type given in the file. Layers, sums, pools, functions
+ * and moves have int8 forms. Everything else computes in float between conversions. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "base/text.h"
@@ -10,12 +10,12 @@
 #include "quantize/quantizer.h"
 
 /* ---- nodes ---- */
-/* What stands behind a layer, as a conversion does, goes pixel by pixel, whatever the layer does. */
+/* Nodes after a layer, such as a conversion, work pixel by pixel, whatever the layer does. */
 static bool has_windows(const Op *op, const Node *of) {
   return op == of->op || op == &op_int8_product || op == &op_int8_transposed || op == &op_int8_pool;
 }
 
-/* As `of` of the net of floats, but for the operator and what it reads. */
+/* Like `of` of the float net, except for the operator and its operands. */
 static Node *node_like(Quantizer *q, const Op *op, const Node *of, int nin, Node *const *in) {
   Node *node = graph_node(q->to, op, nin, in);
   node->name = of->name;
@@ -63,7 +63,7 @@ static const char *stored_name(Quantizer *q, const Node *node, const Quant *quan
 }
 
 /* ---- inputs ---- */
-/* The caller's bytes are its value's, of u8 less 128; floats become bytes. */
+/* The caller's bytes are the value's, minus 128 for u8; floats are quantized. */
 static Node *input_node(Quantizer *q, const Node *node) {
   Quant quant;
   Node *input = graph_copy_node(q->arena, node, NULL);
@@ -84,7 +84,7 @@ static Node *input_node(Quantizer *q, const Node *node) {
 }
 
 /* ---- states ---- */
-/* Stored as the file says, else in floats. */
+/* Stored as in the file, else as float. */
 static Node *state_node(Quantizer *q, const Node *node) {
   Quant quant;
   Node *state = graph_copy_node(q->arena, node, NULL);
@@ -99,7 +99,7 @@ static bool quants_equal(const Quant *a, const Quant *b) {
   return a && b && a->scale == b->scale && a->zero == b->zero && a->wide == b->wide;
 }
 
-/* Of a layer with keep=true: from its floats, which a conversion may follow. */
+/* Of a layer with keep=true: from its floats, possibly with a conversion after it. */
 static Node *kept_update(Quantizer *q, const Node *node) {
   Node *update = graph_copy_node(q->arena, node, NULL);
   for (int k = 0; k < node->nin; k++)
@@ -109,8 +109,7 @@ static Node *kept_update(Quantizer *q, const Node *node) {
   return update;
 }
 
-/* A value of the state's scale is moved, any other one brought into it. What reads the update reads its
- * value. */
+/* A value with the state's scale is copied, any other one rescaled. Users of the update read its value. */
 static Node *update_node(Quantizer *q, const Node *node) {
   const Quant *quant = q->map[node->in[1]->id]->quant;
   Node *value = q->map[node->in[0]->id], *in[2] = {value, q->map[node->in[1]->id]};
@@ -143,7 +142,8 @@ static Weight *float_weight(Quantizer *q, const Weight *weight, Node *owner) {
   return q->kept[weight->id] = own;
 }
 
-/* Of a layer that the program wants in floats, and the file has in 8 bits: what they stand for. */
+/* For a layer that is float in the program and int8 in the file: the numbers that its int8 weights
+ * represent. */
 static void quantize_constant(Quantizer *q, const Node *node) {
   QuantFile *file = q->file;
   const Weight *weight = node->weight[0], *bias = node->nweights > 1 ? node->weight[1] : NULL;
@@ -194,7 +194,7 @@ static bool is_combination(const Node *node) {
          node->op->traits.int8 == INT8_MULTIPLY;
 }
 
-/* Does it read or make a value of 16 bits? */
+/* Is its result or an operand int16? */
 static bool has_wide(const Quantizer *q, const Node *node) {
   bool wide = quant_file_wide(q->file, node->name);
   for (int k = 0; k < node->nin; k++) {
@@ -208,7 +208,7 @@ static const char *recurrent_reason(const Quantizer *q, const Node *node) {
   return has_wide(q, node) ? " with int16 values" : node->nin > 1 ? " with keep=true" : " with project=";
 }
 
-/* That it has no form of 8 or of 16 bits, unless it is one of floats because of what it reads. */
+/* Notes that it has no int8 or int16 form, unless its operands are float. */
 static void note_floats(Quantizer *q, const Node *node) {
   const bool function = quant_is_function(node) || node->op->traits.int8 == INT8_SOFTMAX,
              wide = function && !quant_is_wide_function(q, node) && !quant_is_wide_softmax(q, node) &&
@@ -246,7 +246,7 @@ static bool reads_bytes(const Quantizer *q, const Node *node) {
   return true;
 }
 
-/* Its weights are floats in the file: it is one of floats. */
+/* Its weights are float in the file: a float layer. */
 static bool stays_float(const Quantizer *q, const Node *node) {
   if (node->precision != PRECISION_GIVEN) return node->precision == PRECISION_F32;
   const bool weighted = node->op->traits.int8 == INT8_PRODUCT || node->op->traits.int8 == INT8_RECURRENT;
@@ -255,7 +255,7 @@ static bool stays_float(const Quantizer *q, const Node *node) {
   return weight && weight->known && weight->elem == F32;
 }
 
-/* Does it have no scale, because layers of floats alone read it? */
+/* Does it lack a scale because all of its users are float layers? */
 static bool for_floats(Quantizer *q, const Node *node) {
   Quant own;
   int readers = 0;
@@ -270,7 +270,7 @@ static bool for_floats(Quantizer *q, const Node *node) {
   return readers && readers == q->uses[node->id] && !quant_given(q, node->name, &own);
 }
 
-/* What has a scale is stored in 8 bits, whatever made it. */
+/* A float result that has a scale is stored as int8. */
 static Node *stored_floats(Quantizer *q, const Node *node) {
   Quant quant;
   Node *value = float_node(q, node);
@@ -280,7 +280,7 @@ static Node *stored_floats(Quantizer *q, const Node *node) {
   return made;
 }
 
-static bool is_border(const Node *node) { /* of zeros, and no less than its input */
+static bool is_border(const Node *node) { /* pads with zeros, and is at least as large as its input */
   int64_t before[2], after[2];
   return node->op->traits.padding && node->op->traits.padding(node, before, after) && before[0] >= 0 &&
          before[1] >= 0 && after[0] >= 0 && after[1] >= 0;
@@ -339,7 +339,7 @@ static void quantize_nodes(Quantizer *q) {
   for (int i = 0; i < q->from->nodes.n; i++) {
     const Node *node = q->from->nodes.data[i];
     if (!q->uses[i] && !node_is_input(node)) continue;
-    bool lost = false; /* what it reads could not be made: that was told */
+    bool lost = false; /* its operand has an error that was reported */
     for (int k = 0; k < node->nin; k++) lost |= !q->map[node->in[k]->id];
     if (lost && node->op->traits.int8 != INT8_PRODUCT) continue;
     q->map[i] = q->fused[i] ? q->map[node->in[0]->id] : int8_value(q, node);
@@ -394,7 +394,7 @@ static void add_ports(Quantizer *q) {
   }
 }
 
-/* What nobody asked the file for. sure: all layers were made, so that all was asked for. */
+/* Arrays of the file that nothing used. sure: all layers were created, so that the lookups are complete. */
 static void find_leftovers(Quantizer *q, bool sure) {
   for (int i = 0; i < q->file->layers.n; i++) {
     const QuantLayer *layer = &q->file->layers.data[i];
@@ -435,7 +435,7 @@ static void find_readers(Quantizer *q) {
   }
 }
 
-/* Values of 16 bits have their numbers in the code. */
+/* Int16 models have their numbers in the code. */
 static void refuse_wide(const Quantizer *q) {
   for (int i = 0; i < q->to->nodes.n && q->to->updatable; i++) {
     const Node *node = q->to->nodes.data[i];

@@ -1,5 +1,5 @@
-/* written.c: a net of 8 bits in the operators of the program, as other formats have it: values that are
- * stored in 8 bits have a Quant, weights their whole numbers in the file. */
+/* written.c: An int8 model with the program's operators, for export to other formats: int8 values have a
+ * Quant, weights their integers in the file. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "ops/int8/int8.h"
@@ -12,8 +12,8 @@ typedef struct Writing {
   const QuantFile *file;
   Graph *to;
   Node **map;          /* by node id of `from` */
-  const Node **source; /* the same: the first of the net of floats whose value it is; NULL: none */
-  Table by_name;       /* nodes of the net of floats */
+  const Node **source; /* likewise: the first node of the float net with its value; or NULL */
+  Table by_name;       /* nodes of the float net */
 } Writing;
 
 /* ---- weights ---- */
@@ -21,14 +21,14 @@ static const QuantArray *array_of(const Writing *w, const char *name) {
   return table_find(&w->file->by_name, name);
 }
 
-/* What its numbers stand for: of floats they are that. */
+/* The real numbers that the elements represent; floats represent themselves. */
 static float *real_numbers(Writing *w, const Node *node, int k, const Weight *weight, float unit) {
   const QuantArray *array = array_of(w, weight->name),
                    *scale = array_of(w, arena_printf(w->arena, "%s.scale", node->weight[0]->name));
   float *values = NEW_ARRAY(w->arena, float, weight->size);
   if (!array || array->size != weight->size) return values;
   if (array->elem == F32) return memcpy(values, array->data, sizeof *values * (size_t)weight->size);
-  if (!scale || array->elem == I64) return values; /* of 16 bits, which no other format has */
+  if (!scale || array->elem == I64) return values; /* int16, which other formats do not have */
   const int64_t filters = int8_filters(node), terms = weight->size / filters;
   for (int64_t f = 0; f < filters; f++) {
     const float s = ((const float *)scale->data)[scale->size == 1 ? 0 : f];
@@ -46,7 +46,7 @@ static Weight *take_weight(Writing *w, const Node *node, int k, Node *owner) {
   const Quant *in = owner->in[0]->quant;
   Weight *own = NEW(w->arena, Weight);
   if (node->weight[k]) *own = *node->weight[k];
-  else if (k == 1 && node->op->traits.int8 == INT8_PRODUCT && bias) /* of a batchnorm that was folded */
+  else if (k == 1 && node->op->traits.int8 == INT8_PRODUCT && bias) /* of a folded batchnorm */
     *own = (Weight){.name = bias->name, .member = "bias", .rank = 1, .dim = {bias->size}, .size = bias->size};
   else return NULL;
   own->owner = owner;
@@ -70,7 +70,7 @@ static Node *copied_as_written(Writing *w, const Node *like, int nin, Node *cons
   return node;
 }
 
-/* The relu behind `node` that is part of its rounding. */
+/* The relu after `node` that its rounding includes. */
 static const Node *bound_behind(const Writing *w, const Node *node) {
   for (int i = node->id + 1; i < w->floats->nodes.n; i++) {
     const Node *next = w->floats->nodes.data[i];
@@ -87,7 +87,7 @@ static Node *with_bounds(Writing *w, const Node *like, Node *value, const Quant 
   return value;
 }
 
-/* A value in another scale: an operator without a name. */
+/* A value with another scale: an operator without a name. */
 static Node *rescaled_as_written(Writing *w, const Node *node, Node *value) {
   Node *own = graph_node(w->to, &op_int8_from_float, 1, &value);
   own->name = node->name;
@@ -102,7 +102,7 @@ static bool is_function(const Node *node) {
   return node && node->nin == 1 && node->op->family == FAMILY_MAP && node->op->map_eval;
 }
 
-/* One of floats, or a move of bytes. */
+/* A float node, or a move of bytes. */
 static Node *kept(Writing *w, const Node *node) {
   Node *own = graph_copy_node(w->arena, node, w->map);
   own->weight = NEW_ARRAY(w->arena, Weight *, node->nweights + 1);
@@ -116,7 +116,7 @@ static Node *kept(Writing *w, const Node *node) {
   return own;
 }
 
-static bool has_bytes_alone(const Op *op) { /* an operator of the program, by another name */
+static bool has_bytes_alone(const Op *op) { /* an operator of the program, with another name */
   return op == &op_int8_product || op == &op_int8_transposed || op == &op_int8_combine ||
          op == &op_int8_pool || op == &op_int8_softmax || op == &op_int8_softmax_wide ||
          op == &op_int8_curve || op == &op_int8_repeat || op == &op_int8_border;

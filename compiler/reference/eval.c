@@ -1,5 +1,5 @@
-/* eval.c: runs a graph in double, node by node, image by image. Plain on purpose: it is what compiled code is
- * compared with. */
+/* eval.c: Reference interpreter of graphs: double precision, node by node, image by image. Deliberately
+ * simple: compiled code is compared with it. */
 // SPDX-License-Identifier: Apache-2.0
 #include "reference/eval.h"
 #include "ops/registry.h"
@@ -8,7 +8,7 @@
 #include "graph/op.h"
 
 static void read_feed(const Node *node, const double *from, int64_t count,
-                      double *to) { /* the caller's order to [h][w][c] */
+                      double *to) { /* from the caller's layout to [h][w][c] */
   const Extent e = shape_extent(node->shape);
   const int64_t size = e.h * e.w * e.c;
   count *= e.n;
@@ -21,9 +21,9 @@ static void read_feed(const Node *node, const double *from, int64_t count,
       for (int64_t p = 0; p < e.h * e.w; p++) to[n * size + p * e.c + c] = from[n * size + c * e.h * e.w + p];
 }
 
-/* Times that an operator is asked for an image: for each row of its value; for a sum, of what it is taken
- * over. What makes a value without rows of one that has them sees all of them. An input with fewer rows is
- * repeated. */
+/* Number of evaluations of an operator per image: once per row of its value; for a sum, per row of its
+ * operand. An operator that reduces a value with rows to one without them sees all rows. An input with
+ * fewer rows is repeated. */
 static int64_t value_rows(const Node *node) {
   int64_t rows = shape_rows(node->shape);
   for (int k = 0; node->result == RESULT_SUM && k < node->nin; k++)
@@ -94,7 +94,7 @@ static void keep_states(const Graph *graph, const GraphRun *run) {
 }
 
 void graph_run(Arena *arena, const Graph *graph, GraphRun *run) {
-  graph_verify(graph); /* so that weights of a node fit into Eval */
+  graph_verify(graph); /* so that a node's weights fit into Eval */
   run->value = NEW_ARRAY(arena, double *, graph->nodes.n);
   if (run->gradients) {
     memset(run->gradients, 0, (size_t)graph->parameters * sizeof *run->gradients);

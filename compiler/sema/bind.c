@@ -1,5 +1,5 @@
-/* bind.c: arguments bound to a table of parameters: every parameter gets a value of its type, a default where
- * nothing is given. */
+/* bind.c: Binding of arguments to a parameter table: every parameter gets a value of its type, or its
+ * default. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "sema/context.h"
@@ -44,7 +44,7 @@ Const argument_bind(Sema *s, const Frame *frame, const char *what, const Param *
   return value.kind == CONST_POISON ? value : param_convert(s, frame, what, p, &value);
 }
 
-/* All positional arguments that are left, or what was given by name; a list stands for its items. */
+/* All remaining positional arguments, or the named one; a list represents its items. */
 static Const many_bind(Sema *s, const Frame *frame, const char *what, const Param *p, const Matched *m,
                        const Argument *named, Span call) {
   VEC(Const) items = {0};
@@ -83,15 +83,15 @@ static void values_collect(Sema *s, Bound *bound, const Const *c) {
   for (int i = 0; c->kind == CONST_LIST && i < c->n; i++) values_collect(s, bound, &c->items[i]);
 }
 
-/* The order of the values is the order of the parameters, not of the arguments. */
+/* The values are in the order of the parameters, not of the arguments. */
 static void bind_values(Sema *s, Bound *bound, const Param *params, int n) {
   for (int i = 0; i < n; i++)
     if (params[i].type == PARAM_VALUE || params[i].type == PARAM_OPERAND || takes_many(params[i].type))
       values_collect(s, bound, &bound->arg[i]);
 }
 
-/* A value that may be left out, as the scores of nms: an argument without a name that is a number is meant
- * for the next parameter. */
+/* An optional value, such as the scores of nms: a positional argument that is a number belongs to the next
+ * parameter. */
 static bool passed_over(Sema *s, const Frame *frame, const Param *params, const Arguments *args,
                         Const *given) {
   if (!params || !params->name || params->type != PARAM_VALUE || !params->value || !args->n ||

@@ -1,5 +1,5 @@
-/* block.c: applying blocks: arguments bound, the body expanded in a scope and naming of its own; blocks that
- * apply themselves. */
+/* block.c: Application of blocks: binds arguments, expands the body in a new scope and naming; detects
+ * recursive blocks. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "sema/context.h"
@@ -14,7 +14,7 @@ typedef struct Way {
   VEC(BlockDef *) block;
   VEC(const Call *) call;
   int depth;
-} Way; /* block[i] applies block[i + 1] by call[i]; bodies within bodies */
+} Way; /* block[i] applies block[i + 1] with call[i]; bodies within bodies */
 
 static void cycle_report(Sema *s, const Way *way, BlockDef *again, const Call *call) {
   const int last = way->block.n - 1;
@@ -36,7 +36,7 @@ static void cycle_report(Sema *s, const Way *way, BlockDef *again, const Call *c
 
 static int body_visit(Sema *s, Way *way, const Body *body);
 
-/* How many blocks lie within each other below this one, itself included. */
+/* Nesting depth of blocks from this one down, itself included. */
 static int block_visit(Sema *s, Way *way, BlockDef *block) {
   block->color = ON_THE_WAY;
   vec_push(s->arena, way->block, block);
@@ -97,7 +97,8 @@ typedef struct Application {
   Extras extras;
 } Application;
 
-/* A block's own parameters, then those of name, precision, weights and frozen that it has not itself. */
+/* A block's own parameters, then those of name, precision, weights and frozen that it does not declare
+ * itself. */
 static Application block_arguments(Sema *s, const Frame *frame, const Block *block, const Arguments *args) {
   const char **names = NEW_ARRAY(s->arena, const char *, block->nparams + EXTRAS);
   int n = 0, at[EXTRAS];
@@ -143,7 +144,7 @@ static void parameters_define(Sema *s, const Frame *frame, const Frame *inner, c
     else if (param->value) value = expr_eval(s, inner, param->value, NULL);
     if (!a)
       value = const_poison(
-          param->name.span); /* the default of a block that is checked by itself may not be what it gets */
+          param->name.span); /* a block checked on its own may not be applied with its defaults */
     scope_define(s, inner->scope, ENTRY_PARAMETER, param->name, value, NULL);
   }
 }
@@ -172,8 +173,7 @@ static const char *share_prefix(Sema *s, const Frame *frame, const BlockDef *def
   return *ok ? arena_printf(s->arena, "%s.", found->full) : NULL;
 }
 
-/* A block by itself: of what it is applied to nothing is known, so everything that depends on it is poison.
- */
+/* A block on its own: nothing is known of its input, so everything that depends on it is poison. */
 static Made block_unknown(Sema *s, Span span) { return (Made){.value = value_poison(s, span)}; }
 
 Made block_apply(Sema *s, const Frame *frame, BlockDef *def, const Call *call, const Const *value,

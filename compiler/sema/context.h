@@ -1,4 +1,4 @@
-/* context.h: what the files of sema/ share: the state of an elaboration, its scopes and frames. */
+/* context.h: State of an elaboration, shared by the files of sema/: its scopes and frames. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_SEMA_CONTEXT_H
 #define CNNC_SEMA_CONTEXT_H
@@ -22,35 +22,36 @@ typedef struct Entry {
 } Entry;
 typedef struct Scope { /* a file, the net, one application of a block, one round of a repeat */
   const struct Scope *outer;
-  int limit; /* of the outer scope only entries with a smaller order are visible */
+  int limit; /* only entries of the outer scope with a smaller order are visible */
   Table table;
   VEC(Entry *) entries;
   const File *file;
   const Body *body;
-  const Block *block; /* where definitions below the use are looked for */
+  const Block *block; /* for hints on definitions below the use */
   Const in;           /* `in`; NONE in a file */
-  bool damaged;       /* a statement above could not be read: it may have defined what is missing */
+  bool damaged;       /* a statement above has a syntax error: it may have defined the missing name */
 } Scope;
 Scope *scope_new(Sema *, const Scope *outer, const Body *);
 const Entry *scope_find(const Scope *, const char *name); /* visible from here, or NULL */
 void scope_define(Sema *, Scope *, EntryKind, Ident, Const,
                   const Site *);                /* reports reserved names and redefinitions */
 const Const *scope_in(const Scope *);           /* `in`, here */
-void name_report(Sema *, const Frame *, Ident); /* a name that is not visible: why, and what may be meant */
+void name_report(Sema *, const Frame *, Ident); /* an unknown name: reports why it is not visible, and
+                                                   suggests others */
 bool name_defined_below(const Scope *, Ident);
 const char *const *names_visible(Sema *, const Scope *); /* NULL-terminated */
-bool name_is_reserved(const char *name);                 /* an operator, built or not */
+bool name_is_reserved(const char *name);                 /* an operator, implemented or not */
 
 /* ---- blocks of all files ---- */
 typedef struct BlockDef {
   const Block *block;
   const Scope *file;
-  int order;             /* it sees the constants above it */
+  int order;             /* the constants above it are visible */
   bool in_main, applied; /* applied: its body was expanded */
   bool active;           /* being expanded now */
-  bool used;             /* the net reaches it */
-  bool broken;           /* it applies itself: reported once */
-  int color, height;     /* of the search for cycles; how many blocks lie within each other in it */
+  bool used;             /* reachable from the net */
+  bool broken;           /* recursive: reported once */
+  int color, height;     /* for the search for cycles; nesting depth of its blocks */
 } BlockDef;
 
 /* ---- naming: where layers are counted (layer_names.c) ---- */
@@ -61,8 +62,8 @@ typedef struct Count {
 typedef struct Naming { /* the net, one application of a block, or the prefix that a statement gives to a
                            chain */
   const char *prefix;   /* "", "stage2.", "c1." */
-  const char *share; /* weights= of a block: the prefix of the layers that these share their parameters with;
-                        NULL: none */
+  const char *share;    /* weights= of a block: the prefix of the layers whose parameters these layers share;
+                           or NULL */
   Span share_span;
   bool frozen; /* frozen=true of a block */
   Precision precision;
@@ -79,30 +80,29 @@ typedef struct LayerName {
 typedef struct CallName {
   const char *assigned;
   Naming *naming;
-} CallName; /* the statement's name where this very layer carries it; else NULL, and counted in naming */
-Naming *naming_inner(Sema *, const Naming *, const char *name); /* with the name below it as prefix */
+} CallName; /* the statement's name if this layer gets it; else NULL, and counted in naming */
+Naming *naming_inner(Sema *, const Naming *, const char *name); /* with that name appended to the prefix */
 const char *naming_name(Sema *, const Frame *, CallName, const char *what, const void *key,
-                        const Argument *given,
-                        const char **share); /* of an application of `what`; share: the layer's counterpart */
-bool naming_add(Sema *, const Naming *, LayerName); /* false: it clashes, which is reported */
+                        const Argument *given, const char **share); /* name of an application of `what`;
+                                                                       share: the layer's counterpart */
+bool naming_add(Sema *, const Naming *, LayerName);                 /* false: it clashes, which is reported */
 const LayerName *naming_find(const Sema *, const char *full);
-void names_check(Sema *); /* ports, weights and net as C names */
+void names_check(Sema *); /* checks ports, weights and net as C names */
 
-/* What the name of a value stands for besides the value: e.c1, weights=e. (Const.origin) */
+/* Meaning of a value's name besides the value itself: e.c1, weights=e. (Const.origin) */
 typedef struct Origin {
-  const Scope *members; /* what the block of the chain named, when it has exactly one; else NULL */
-  const char *
-      layer; /* the layer, the application of a block, or the prefix that carries the name; NULL: none does */
-  int blocks; /* how many blocks the chain has */
+  const Scope *members; /* names in the block of the chain, if it has exactly one; else NULL */
+  const char *layer;    /* the layer, block application or prefix with that name; or NULL */
+  int blocks;           /* number of blocks in the chain */
 } Origin;
 
 /* ---- where an expansion stands ---- */
 struct Frame {
   Scope *scope;
   Naming *naming;
-  const char *rounds; /* ".1.0": the rounds of the repeats around, up to the net or block */
+  const char *rounds; /* ".1.0": iterations of the enclosing repeats, up to the net or block */
   const Site *site;
-  bool net;  /* directly in the net: inputs, outputs, labels and train may stand here */
+  bool net;  /* directly in the net: inputs, outputs, labels and train are permitted here */
   int depth; /* of blocks */
 };
 
@@ -111,7 +111,7 @@ typedef struct Ending {
   Ident name;
   Span span;
   const Site *site;
-} Ending; /* what a statement comes to */
+} Ending; /* result of a statement */
 
 struct Sema {
   Arena *arena;
@@ -120,37 +120,36 @@ struct Sema {
   const Ast *program;
   const SemaOptions *options;
   Graph *graph;
-  VEC(Scope *) files; /* as program->files */
+  VEC(Scope *) files; /* like program->files */
   Table blocks;
   VEC(BlockDef *) block_list;
   Table layers;       /* by C name: LayerName */
   Table applications; /* by name: LayerName */
-  Table prefixes;     /* names that statements gave to several layers at once */
+  Table prefixes;     /* names that statements gave to several layers */
   Const current;      /* the current value; NONE before the first input */
   const Stmt *output, *labels, *train;
-  int train_order;        /* what the train block sees of the net's scope */
-  VEC(Span) damage;       /* what could not be read: no errors are reported that may come from there */
-  VEC(Ending) endings;    /* statement by statement, for unused values */
-  Span clash;             /* of names, the last that was reported */
-  const Call *applying;   /* the operator whose arguments are bound, */
+  int train_order;        /* the train block sees names of the net's scope up to here */
+  VEC(Span) damage;       /* damaged source ranges: suppresses errors that may follow from them */
+  VEC(Ending) endings;    /* per statement, for unused values */
+  Span clash;             /* position of the last reported name clash */
+  const Call *applying;   /* the operator whose arguments are being bound */
   const Node *applied_to; /* and its input */
   bool no_input_reported;
-  bool unknown_calls; /* of operators or blocks: what seems unused may be meant there */
-  bool abstract;      /* a block is checked by itself: arguments are unknown, blocks in it are not expanded */
-  bool stopped;       /* a limit was met and reported */
+  bool unknown_calls; /* of operators or blocks: values that seem unused may be meant there */
+  bool abstract; /* a block is checked on its own: arguments are unknown, blocks in it are not expanded */
+  bool stopped;  /* a limit was exceeded and reported */
   int64_t steps, napplications;
   double bytes, macs; /* of all values and weights; multiply-adds of all layers */
 };
-bool damage_mentions(const Sema *, const char *name); /* a line that could not be read has this word */
+bool damage_mentions(const Sema *, const char *name); /* does a damaged line contain this word? */
 bool damage_within(const Sema *, uint32_t file, uint32_t start,
                    uint32_t end); /* an error was reported there before sema_build: a statement is missing */
-bool sema_step(Sema *, Span,
-               const Site *); /* counts work; false when there is too much of it, which is reported once */
+bool sema_step(Sema *, Span, const Site *); /* counts work; false above the limit, which is reported once */
 
 /* ---- constant values (value.c, constants.c, describe.c) ---- */
 typedef struct Choices {
   const char *words, *argument, *of;
-} Choices; /* "valid same causal", of the argument `pad` of conv */
+} Choices; /* "valid same causal", for the argument `pad` of conv */
 Const expr_eval(Sema *, const Frame *, const Expr *,
                 const Choices *); /* choices: bare words that are not names; may be NULL */
 Const path_eval(Sema *, const Frame *, const Expr *, bool quiet);
@@ -175,28 +174,28 @@ bool words_have(const char *words, const char *word);
 const char *const *words_split(Arena *, const char *words); /* NULL-terminated */
 
 /* ---- arguments (match.c, bind.c, convert.c) ---- */
-typedef struct Matched { /* which argument goes to which parameter */
-  const Argument **slot; /* n, NULL where none is given */
+typedef struct Matched { /* assignment of arguments to parameters */
+  const Argument **slot; /* n, NULL where not given */
   int nrest;
-  const Argument *const *rest; /* positional ones of the variadic parameter */
+  const Argument *const *rest; /* positional arguments of the variadic parameter */
   bool ok;
 } Matched;
-/* Of the n names those from `first` to `positional` take arguments without a name; `variadic` (or -1) takes
- * all that are left. */
+/* Of the n names those from `first` to `positional` accept positional arguments; `variadic` (or -1) takes
+ * all remaining ones. */
 Matched arguments_match(Sema *, const Frame *, const char *what, const char *kind, int n,
                         const char *const *names, int first, int positional, int variadic, const Arguments *);
 void arguments_check(Sema *, const Frame *,
-                     const Arguments *); /* of a call that is unknown: names must still exist */
+                     const Arguments *); /* of an unknown call: names must still exist */
 
 typedef struct Extras {
   const Argument *name, *precision, *weights, *frozen;
-} Extras; /* what every layer or block application may have besides its own */
+} Extras; /* arguments common to all layers and block applications */
 typedef struct Bound {
   Const *arg;
   bool ok;
   VEC(Node *) values;
 } Bound; /* values: PARAM_VALUE and the like, in order */
-/* The first `nextras` of name, precision, weights and frozen are taken as well, by name only. */
+/* The first `nextras` of name, precision, weights and frozen are accepted, too, by name only. */
 Bound params_bind(Sema *, const Frame *, const char *what, const char *kind, const Param *, const Arguments *,
                   Span, int nextras, Extras *);
 Const argument_bind(Sema *, const Frame *, const char *what, const Param *, const Expr *);
@@ -212,7 +211,7 @@ const Form *form_find(const Form *const *table, const char *name);
 const char *const *form_names(Arena *, const Form *const *table);
 int params_count(const Param *);
 
-void argument_drop(Diag *, const Arguments *, int which); /* its removal, as a fix */
+void argument_drop(Diag *, const Arguments *, int which); /* removal of the argument, as a fix */
 
 /* ---- words of other frameworks (foreign_names.c); name_meant is in sema.h ---- */
 typedef enum AdviceKind {
@@ -222,16 +221,16 @@ typedef enum AdviceKind {
   ADVICE_AUGMENT,
   ADVICE_SETTING
 } AdviceKind;
-/* NULL: there is none. drop: the argument is simply left out. */
+/* or NULL. drop: the fix is to remove the argument. */
 const char *name_advice(Arena *, AdviceKind, const char *word, bool *drop);
-/* name_meant where there may be advice, which stands instead of a likeness. */
+/* name_meant, or advice where there is some, instead of a similar name. */
 const char *name_meant_as(Arena *, AdviceKind, const char *word, const char *const *names);
-/* "did you mean", with a fix only where it is another spelling or a name in the table: not where words or
- * digits are left out or added, as in center_crop and c3. */
+/* "did you mean", with a fix only for another spelling or a name in the table: not where words or digits
+ * are added or removed, as in center_crop and c3. */
 void name_suggest(Arena *, Diag *, Span, const char *word, const char *meant);
-/* Whether it is one of these words, in any spelling. */
+/* Is it one of these words, in any spelling? */
 bool name_is(Arena *, const char *word, const char *words);
-/* Of a class of PyTorch: where the incoming channels stand, or -1. */
+/* Position of the incoming channels among the arguments of a PyTorch class, or -1. */
 int torch_channels_argument(const char *word, const Arguments *);
 
 /* ---- expansion (expand.c, block.c, layer.c, shared.c) ---- */
@@ -239,18 +238,18 @@ typedef struct Made {
   Const value;
   const char *name;
   const Scope *members;
-} Made; /* of a layer or block: its full name; what the block named */
+} Made; /* of a layer or block: its full name; names in the block */
 void body_expand(Sema *, const Frame *, const Body *);
 Made layer_make(Sema *, const Frame *, const Op *, const Call *, const Const *value, CallName);
 Made block_apply(Sema *, const Frame *, BlockDef *, const Call *, const Const *value, CallName);
 Const value_poison(Sema *, Span); /* a value of the net with a poison shape */
 bool flag_eval(Sema *, const Frame *, const char *what, const Argument *frozen);
 Precision precision_eval(Sema *, const Frame *, const char *what, const Argument *precision);
-/* The layer or block that weights= names; NULL after an error, or when it is poison. `block`: the application
- * of a block is wanted. */
+/* The layer or block that weights= names; NULL after an error, or if it is poison. `block`: expects the
+ * application of a block. */
 const LayerName *share_find(Sema *, const Frame *, const char *what, const Argument *weights, bool block);
 void blocks_find_cycles(Sema *);
-void blocks_check(Sema *); /* those that were not expanded, by themselves */
+void blocks_check(Sema *); /* those that were not expanded, on their own */
 
 /* ---- the net (net_block.c, labels.c, train_block.c, loss.c, warn.c) ---- */
 void input_make(Sema *, const Frame *, const Stmt *);
@@ -268,6 +267,6 @@ void warn_softmax(Sema *, const Node *);
 
 /* ---- legal, and hardly meant (lint.c) ---- */
 void doubt_input(Sema *, const Stmt *, Shape);
-bool doubt_order(Sema *, const Node *, const Call *); /* whether there is a doubt */
+bool doubt_order(Sema *, const Node *, const Call *); /* is there a warning? */
 void doubt_training(Sema *, const Training *);
 #endif

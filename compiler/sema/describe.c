@@ -1,4 +1,4 @@
-/* describe.c: constant values in words, for messages. */
+/* describe.c: Constant values as text, for messages. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <string.h>

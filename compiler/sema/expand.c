@@ -1,4 +1,5 @@
-/* expand.c: statements: chains, constants, repeats and branches. What they come to is the current value. */
+/* expand.c: Expansion of statements: chains, constants, repeats and branches. Their result is the current
+ * value. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "sema/context.h"
@@ -18,7 +19,7 @@ static Link link_find(const Sema *s, const Call *call) {
   return (Link){op, op ? NULL : table_find(&s->blocks, call->name.s)};
 }
 
-/* The value that is called: x(...), e.c1(...); NULL: none. */
+/* The called value: x(...), e.c1(...); or NULL. */
 static const Entry *value_called(Sema *s, const Frame *frame, const char *name) {
   const size_t n = strcspn(name, ".");
   return strcmp(name, "in") == 0 ? NULL
@@ -35,7 +36,7 @@ static const char *const *call_names(Sema *s, const Frame *frame, bool value) {
   return names.data;
 }
 
-/* conv(filters, kernel): what has no default. */
+/* conv(filters, kernel): the required arguments. */
 static const char *required_text(Sema *s, const char *name) {
   const Op *op = op_find(name);
   Text text = {.arena = s->arena};
@@ -58,7 +59,7 @@ static bool is_minus_one(const Expr *e) {
   return e->kind == EXPR_UNARY && e->op == OP_NEGATE && e->a->kind == EXPR_INT && e->a->i == 1;
 }
 
-/* view(-1), AdaptiveAvgPool2d(1): what is meant depends on the arguments. True if that was said. */
+/* view(-1), AdaptiveAvgPool2d(1): the meaning depends on the arguments. True if it was reported. */
 static bool call_rewrite(Sema *s, Diag *diag, const Call *call, const char *meant) {
   const Arguments *args = &call->args;
   if (strcmp(meant, "reshape") == 0) {
@@ -94,8 +95,7 @@ static void call_advise(Sema *s, Diag *diag, const Call *call, const char *meant
 static void call_report(Sema *s, const Frame *frame, const Call *call, bool first, bool last) {
   const char *name = call->name.s;
   const Entry *entry = value_called(s, frame, name);
-  if (entry && entry->value.kind == CONST_POISON && !s->abstract)
-    return; /* what it should have been was reported */
+  if (entry && entry->value.kind == CONST_POISON && !s->abstract) return; /* the alternative was reported */
   if (entry) {
     Diag *diag = diag_report(s->diags, DIAG_unknown_operator, call->name.span, frame->site,
                              "'%s' is a value, which can only begin a chain", name);
@@ -103,13 +103,12 @@ static void call_report(Sema *s, const Frame *frame, const Call *call, bool firs
     diag_help(diag, "-> add(%s), -> concat(%s) and similar operators combine values", name, name);
     return;
   }
-  const bool value = first && !call->args.given; /* it may also stand for a value */
+  const bool value = first && !call->args.given; /* it may also be a value */
   const char *meant = name_meant_as(s->arena, ADVICE_OPERATOR, name, call_names(s, frame, value));
   if (value && (name_defined_below(frame->scope, call->name) || (!last && !meant)))
     return name_report(s, frame, call->name);
   s->unknown_calls = true;
-  if ((!meant && s->damage.n) || damage_mentions(s, name))
-    return; /* it may be a block that could not be read */
+  if ((!meant && s->damage.n) || damage_mentions(s, name)) return; /* it may be a block with a syntax error */
   const char *neither = value ? "an operator, a block nor a value" : "an operator nor a block";
   Diag *diag = diag_report(s->diags, DIAG_unknown_operator, call->name.span, frame->site,
                            "'%s' is neither %s", name, neither);
@@ -173,8 +172,8 @@ static bool input_is_argument(Sema *s, const Frame *frame, const Op *op, const C
   return true;
 }
 
-/* The layers with parameters and the blocks of a chain; with exactly one it carries the statement's name,
- * with none the last layer does. */
+/* The layers with parameters and the blocks of a chain; if there is exactly one it gets the statement's
+ * name, with none the last layer does. */
 static int carrier_find(const Sema *s, const Stmt *stmt, int first) {
   int carrier = stmt->ncalls - 1, n = 0;
   for (int i = first; i < stmt->ncalls; i++) {
@@ -192,7 +191,7 @@ static bool is_value(const Frame *frame, const Call *call) {
   return !call->args.given && scope_find(frame->scope, call->name.s);
 }
 
-/* written: as the program has it; name: what of it is defined somewhere. */
+/* written: as in the program; name: the part that is defined somewhere. */
 static Const value_wanted(Sema *s, const Frame *frame, Const value, const char *written, const char *name) {
   if (value.kind == CONST_VALUE || value.kind == CONST_POISON) return value;
   Diag *diag = diag_report(s->diags, DIAG_wrong_type, value.span, frame->site,
@@ -220,7 +219,7 @@ static bool head_report(Sema *s, const Frame *frame, const Expr *head) {
   return true;
 }
 
-/* What the chain reads; *first is the first of its calls that is one. */
+/* The input of the chain; *first is the index of its first call. */
 static Const chain_start(Sema *s, const Frame *frame, const Stmt *stmt, int *first) {
   *first = 0;
   if (stmt->head && head_report(s, frame, stmt->head)) return const_poison(stmt->head->span);
@@ -244,7 +243,7 @@ static Const chain_start(Sema *s, const Frame *frame, const Stmt *stmt, int *fir
   return const_poison(stmt->span);
 }
 
-/* An operator that takes no value, behind one: true, which is reported. */
+/* An operator without a value input after another one: true, which is reported. */
 static bool source_is_applied(Sema *s, const Frame *frame, const Op *op, const Call *call, bool first) {
   if (!op->source || first) return false;
   Diag *diag = diag_report(s->diags, DIAG_too_many_arguments, call->span, frame->site,
@@ -344,7 +343,7 @@ static void repeat_expand(Sema *s, const Frame *frame, const Stmt *stmt) {
   int64_t count;
   if (!count_eval(s, frame, stmt, &count)) {
     s->current =
-        value_poison(s, stmt->span); /* nothing is known of the rounds, but their names can be checked */
+        value_poison(s, stmt->span); /* nothing is known of the iterations, but their names can be checked */
     round_expand(s, frame, stmt, 0, const_poison(stmt->value->span));
     s->current = value_poison(s, stmt->span);
   } else {
@@ -359,7 +358,7 @@ static void hide(const Scope *scope, int from, int to, bool hidden) {
   for (int i = from; i < to; i++) scope->entries.data[i]->hidden = hidden;
 }
 
-/* It is not known which branch is taken: both are checked, and what they define is poison. */
+/* The condition is unknown: both branches are checked, and their definitions are poison. */
 static void branches_check(Sema *s, const Frame *frame, const Stmt *stmt) {
   Scope *const scope = frame->scope;
   const int start = scope->entries.n;
@@ -408,7 +407,7 @@ static void stmt_expand(Sema *s, const Frame *frame, const Stmt *stmt) {
   case STMT_IF: if_expand(s, frame, stmt); break;
   case STMT_INPUT:
     if (frame->net) input_make(s, frame, stmt);
-    break; /* elsewhere the parser has reported them */
+    break; /* in other places the parser has reported them */
   case STMT_OUTPUT:
     if (frame->net) output_make(s, frame, stmt);
     break;
@@ -421,7 +420,7 @@ static void stmt_expand(Sema *s, const Frame *frame, const Stmt *stmt) {
   }
 }
 
-/* A statement that could not be read stood here: what it made is not known, nor what it named. */
+/* A statement with a syntax error: its value and its names are unknown. */
 static void gap_look(Sema *s, const Frame *frame, uint32_t file, uint32_t start, uint32_t end) {
   if (s->damage.n == 0 || !damage_within(s, file, start, end)) return;
   s->current = value_poison(s, (Span){file, start, end});

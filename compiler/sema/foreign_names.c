@@ -1,5 +1,5 @@
-/* foreign_names.c: what PyTorch, Keras and papers call the things of the language: the table behind "did you
- * mean", and what to say where a thing has no counterpart. */
+/* foreign_names.c: Names of PyTorch, Keras and papers for things of the language: the table behind "did
+ * you mean", and advice where there is no counterpart. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "sema/context.h"
@@ -27,7 +27,7 @@ static const char *normal_form(Arena *arena, const char *word) {
 
 /* ---- names ---- */
 
-/* The word is in its normal form. It may mean several things: the first that is among the names counts. */
+/* The word is in its normal form. It may have several meanings: the first one among the names counts. */
 typedef struct Elsewhere {
   const char *word, *here;
 } Elsewhere;
@@ -265,7 +265,7 @@ static const Elsewhere same[] = {
     {"float", "f32"},
 };
 
-/* What has no counterpart, and looks like something else that has: no misspelt minimum is meant by it. */
+/* Words without a counterpart that resemble other names: no misspelling of `minimum` or the like. */
 static const char others[] =
     "celu crelu rrelu glu reglu geglu swiglu softmin softsign logsigmoid hardtanh tanhshrink "
     "minpool maxunpool batchrenorm l1norm rmsnorm "
@@ -308,7 +308,7 @@ void name_suggest(Arena *arena, Diag *diag, Span span, const char *word, const c
 
 /* ---- what there is no name for, or not only a name ---- */
 
-/* drop: an argument that is simply left out */
+/* drop: an argument that is simply removed */
 typedef struct Advice {
   AdviceKind kind;
   const char *word, *text;
@@ -445,10 +445,10 @@ const char *name_advice(Arena *arena, AdviceKind kind, const char *word, bool *d
   return NULL;
 }
 
-/* ---- PyTorch's arguments: sizes of the input stand before those of the output ---- */
+/* ---- PyTorch's arguments: input sizes precede output sizes ---- */
 
-/* Of the positional arguments of a class of PyTorch, the one that is the number of incoming channels, and
- * from how many arguments on; -1: none. */
+/* Position of the number of incoming channels among the positional arguments of a PyTorch class, and the
+ * least number of arguments; -1: none. */
 int torch_channels_argument(const char *word, const Arguments *args) {
   static const struct {
     const char *word;

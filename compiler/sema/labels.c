@@ -1,4 +1,4 @@
-/* labels.c: the names of the classes: a list, or a file with one a line. */
+/* labels.c: Class names: a list, or a file with one per line. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "base/file.h"
@@ -127,7 +127,7 @@ void labels_read(Sema *s, const Frame *frame, const Stmt *stmt) {
   s->graph->label = labels.data;
 }
 
-/* ---- a label for each class of an output; one unit tells two apart ---- */
+/* ---- one label per class of an output; a single unit distinguishes two ---- */
 
 static int64_t label_classes(const Node *node) {
   return node->op->traits.classes ? node->op->traits.classes(node) : node->shape.dim[node->shape.rank - 1];

@@ -1,4 +1,4 @@
-/* layer.c: one application of an operator: its arguments, name, shared parameters and shape become a node. */
+/* layer.c: Application of an operator: arguments, name, shared parameters and shape become a node. */
 // SPDX-License-Identifier: Apache-2.0
 #include "graph/shape.h"
 #include "ops/registry.h"
@@ -7,7 +7,7 @@
 
 enum { MOST_LAYERS = 100000 };
 
-/* Stands for what could not be made: an unknown operator, a value that does not exist. */
+/* Placeholder for a node with errors: an unknown operator, a value that does not exist. */
 static void poison_shape(ShapeContext *context, Node *node) {
   (void)context;
   node->shape = POISON;
@@ -28,7 +28,7 @@ bool flag_eval(Sema *s, const Frame *frame, const char *what, const Argument *fr
   return flag.kind == CONST_BOOL && flag.i;
 }
 
-/* What it does not say, the block around it does. */
+/* If it has none, the enclosing block's applies. */
 Precision precision_eval(Sema *s, const Frame *frame, const char *what, const Argument *precision) {
   static const Param param = {.name = "precision", .type = PARAM_CHOICE, .choices = "f32 i8 i16"};
   if (!precision) return frame->naming->precision;
@@ -83,8 +83,8 @@ static void sizes_check(Sema *s, Node *node) {
 
 /* ---- shared parameters ---- */
 
-/* The layer whose parameters this one takes: what weights= says, or its counterpart in a block that is shared
- * as a whole. False: there should be one. */
+/* The layer whose parameters this one shares: the one of weights=, or its counterpart in a block that is
+ * shared as a whole. False: it is missing. */
 static bool share_layer(Sema *s, const Frame *frame, const Op *op, const Call *call, const Extras *extras,
                         const Naming *naming, const char *counterpart, const Node **share) {
   const LayerName *found = NULL;
@@ -166,9 +166,9 @@ Made layer_make(Sema *s, const Frame *frame, const Op *op, const Call *call, con
 
   ShapeContext context = {.arena = s->arena, .graph = s->graph, .diags = s->diags};
   const bool shares = share_layer(s, frame, op, call, &extras, frame->naming, counterpart, &context.share);
-  naming_add(
-      s, frame->naming,
-      (LayerName){name, node, NULL, call->span, frame->site}); /* after that: a layer cannot share its own */
+  naming_add(s, frame->naming,
+             (LayerName){name, node, NULL, call->span, frame->site}); /* after that: a layer cannot share its
+                                                                         own parameters */
   if (!bound.ok || !shares || any_poison(node)) return made;
   context.doubted = doubt_order(s, node, call);
   op->shape(&context, node);

@@ -1,5 +1,5 @@
-/* lint.c: numbers that are legal and hardly meant: arguments in the order of another framework, times that
- * never come, moves out of the picture. */
+/* lint.c: Warnings about legal but suspicious numbers: another framework's argument order, epochs that are
+ * never reached, shifts out of the image. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "ops/settings/forms.h"
@@ -11,7 +11,7 @@ static Diag *doubt(Sema *s, Span span, const Site *site, const char *text) {
 
 /* ---- the order of PyTorch ---- */
 
-/* 3x224x224: so few rows, and a picture in width and channels. */
+/* 3x224x224: few rows, and the size of an image in width and channels. */
 void doubt_input(Sema *s, const Stmt *stmt, Shape shape) {
   if (shape.rank != 3) return;
   const int64_t first = shape.dim[0], second = shape.dim[1], third = shape.dim[2];
@@ -27,9 +27,9 @@ void doubt_input(Sema *s, const Stmt *stmt, Shape shape) {
   if (stmt->value->kind == EXPR_DIMS) diag_fix(diag, stmt->value->span, "%s", last);
 }
 
-/* Three numbers without names, as PyTorch has them: the incoming channels, the filters, the kernel. */
+/* Three positional numbers, in PyTorch's order: incoming channels, filters, kernel. */
 typedef struct Triple {
-  long long filters, size, step; /* what they are here */
+  long long filters, size, step; /* their meaning here */
   bool window;                   /* the third is written as 5x5 */
 } Triple;
 
@@ -50,8 +50,8 @@ static bool triple_of(const Node *node, const Arguments *args, Triple *triple) {
   return true;
 }
 
-/* Whether such a kernel with such a stride is hardly meant. Of pictures, kernels are small or odd; where they
- * are even and large, the stride divides them, as in nets that cut a picture into patches. A stride is hardly
+/* Is such a kernel with such a stride suspicious? For images, kernels are small or odd; where they are
+ * even and large, the stride divides them, as in nets that split an image into patches. A stride is rarely
  * written as 5x5. Kernels over time may have any size. */
 static bool is_unlikely(const Triple *t, Shape in) {
   const bool even = t->size >= 6 && t->size % 2 == 0, as_torch = t->filters == in.dim[in.rank - 1];
@@ -142,7 +142,7 @@ static void doubt_schedule(Sema *s, const Training *t) {
               "floor is the rate at the end, not a part of it");
 }
 
-/* Of shift and cutout, of which nothing of the picture may be left. */
+/* shift and cutout that may remove the whole image. */
 static void doubt_augment(Sema *s, const Setting *setting) {
   const Port *input = s->graph->inputs.n ? &s->graph->inputs.data[0] : NULL;
   const Const *arg = setting->arg;

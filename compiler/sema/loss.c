@@ -1,6 +1,4 @@
-/* loss.c: the losses of a train block: which output or value each belongs to, and whether the two go
- * together.
- */
+/* loss.c: Losses of a train block: the output or value of each, and whether the two are compatible. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "base/number.h"
@@ -100,7 +98,7 @@ static int port_of_loss(const LossReading *r, const Op *op, const Arguments *arg
 
 /* ---- whether loss and output go together ---- */
 
-/* The operator that lets no gradient through to any parameter before the value; NULL: there is none. */
+/* The operator that blocks the gradient to all parameters before the value; or NULL. */
 static const Node *gradient_stopped_by(const LossReading *r, const Node *output, bool inside) {
   const Graph *graph = r->s->graph;
   const Node *stops = NULL;
@@ -141,7 +139,7 @@ static bool gradient_reaches(const LossReading *r, const LossUse *use) {
   return false;
 }
 
-/* The values that a loss works on. */
+/* The operands of a loss. */
 static int operands_of(const LossReading *r, const LossUse *use, Node **in) {
   int n = loss_operands(loss_parts(use->op), graph_port(r->s->graph, use->port)->node, in);
   for (int i = 0; i < use->nmore; i++) in[n++] = graph_port(r->s->graph, use->more[i])->node;
@@ -222,7 +220,7 @@ static void more_ports(const LossReading *r, LossUse *use, const Bound *bound) {
   }
 }
 
-/* An image has so many objects as the loss that asks for the most. */
+/* The maximum over all losses of the number of objects per image. */
 static void count_objects(Training *training, const LossUse *use) {
   const Node node = {.op = use->op, .arg = use->arg};
   const bool told = arg_const(&node, "most")->kind == CONST_INT;

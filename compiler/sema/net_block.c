@@ -1,4 +1,4 @@
-/* net_block.c: the net itself: inputs, outputs, and what is checked when all of it is known. */
+/* net_block.c: The net block: inputs, outputs, and checks of the complete net. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "autodiff/forward.h"
@@ -40,7 +40,7 @@ static Shape shape_eval(Sema *s, const Frame *frame, const Stmt *stmt) {
   return POISON;
 }
 
-/* The place of a type's name among `names`, of which the first is the default. */
+/* Index of a type's name in `names`, the first of which is the default. */
 static int type_place(Sema *s, const Frame *frame, Ident type, const char *const *names, const char *what,
                       const char *list) {
   if (!type.s) return 0;
@@ -123,7 +123,7 @@ void output_make(Sema *s, const Frame *frame, const Stmt *stmt) {
 
 /* ---- the whole ---- */
 
-/* Inputs come first in the graph, wherever they stand in the program. */
+/* Inputs come first in the graph, wherever they are in the program. */
 static void inputs_first(Graph *graph, Arena *arena) {
   Node **order = NEW_ARRAY(arena, Node *, graph->nodes.n);
   int n = 0;
@@ -164,7 +164,7 @@ static void outputs_finish(Sema *s, const NetDecl *net) {
   for (int i = 0; i < graph->outputs.n; i++) {
     const Port *output = &graph->outputs.data[i];
     computes |= !node_is_input(output->node) ||
-                strcmp(output->node->name, output->name) == 0; /* the name alone is a mistake: names_check */
+                strcmp(output->node->name, output->name) == 0; /* the name is already an error: names_check */
   }
   if (computes || diags_mistakes(s->diags)) return;
   Diag *diag = diag_report(s->diags, DIAG_empty_net, net->name.span, NULL,
@@ -172,14 +172,14 @@ static void outputs_finish(Sema *s, const NetDecl *net) {
   diag_help(diag, "apply an operator, as in dense(10)");
 }
 
-/* What stands for others in training may have another shape: those behind it have to take it. */
+/* Training forms of nodes may have other shapes, which their users must accept. */
 static void training_check(Sema *s) {
   const Graph *graph = s->graph;
   if (!graph->training || !graph->training->objects || diags_mistakes(s->diags)) return;
   graph_forward(s->arena, graph, NEW_ARRAY(s->arena, Node *, graph->nodes.n + 1), s->diags);
 }
 
-/* What a net may say of all its layers. */
+/* precision= for all layers of a net. */
 static Precision precision_given(Sema *s, const Frame *frame, const NetDecl *net) {
   static const char *const names[] = {"precision"};
   if (!net->args.given) return PRECISION_GIVEN;
@@ -201,7 +201,7 @@ void net_build(Sema *s, const Scope *file, int order, const NetDecl *net) {
   check_states(s);
   labels_check(s);
   if (s->train) {
-    Scope *seen = scope_new(s, scope, NULL); /* the train block sees what stands above it, and all outputs */
+    Scope *seen = scope_new(s, scope, NULL); /* the train block sees the names above it, and all outputs */
     seen->limit = s->train_order;
     frame.scope = seen;
     train_read(s, &frame, s->train);

@@ -1,5 +1,5 @@
-/* sema.c: a program from its files to its graph: constants first, then the blocks are known, then the net is
- * expanded. */
+/* sema.c: Semantic analysis, from files to a graph: evaluates constants, collects blocks, then expands the
+ * net. */
 // SPDX-License-Identifier: Apache-2.0
 #include <limits.h>
 #include <string.h>
@@ -51,7 +51,7 @@ bool damage_within(const Sema *s, uint32_t file, uint32_t start, uint32_t end) {
   return false;
 }
 
-/* A file is damaged when a declaration is missing, or the import of one. */
+/* A file is damaged if a declaration, or its import, is missing. */
 static bool file_damaged(const Sema *s, const File *file) {
   for (int i = 0; i < s->damage.n; i++) {
     const Span at = s->damage.data[i];
@@ -93,8 +93,8 @@ static int file_index(const Sema *s, const File *file) {
   return -1;
 }
 
-/* What an import brings: all that the file itself sees. The same constant by two ways is one; two constants
- * of a name clash. */
+/* The names of an import: all that the imported file sees. The same constant imported twice is one; two
+ * constants of one name clash. */
 static void import_define(Sema *s, Scope *scope, const Import *import, int order) {
   const int from = import->file ? file_index(s, import->file) : -1;
   const Scope *other = from >= 0 ? s->files.data[from] : NULL;
@@ -146,8 +146,8 @@ static void files_read(Sema *s) {
 
 /* ---- -D NAME=VALUE ---- */
 
-/* The text is read as the expression of a constant. For a constant that is a string quotes may be left out:
- * shells eat them. */
+/* The text is parsed as the expression of a constant. For a string, quotes may be omitted: shells remove
+ * them. */
 static const Expr *define_parse(Sema *s, const Define *define, const Expr *instead_of) {
   if (instead_of->kind == EXPR_STRING && define->value[0] != '"') {
     Expr *text = NEW(s->arena, Expr);
@@ -224,7 +224,7 @@ Graph *sema_build(Arena *arena, Diags *diags, Sources *sources, const Ast *progr
        *s = &sema;
   s->graph = graph_new(arena, "");
   damage_find(s);
-  s->no_input_reported = s->damage.n > 0; /* a statement that could not be read may have been the input */
+  s->no_input_reported = s->damage.n > 0; /* a statement with a syntax error may have been the input */
   defines_apply(s, defines, ndefines);
   files_read(s);
   blocks_find_cycles(s);

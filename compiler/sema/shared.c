@@ -1,10 +1,10 @@
-/* shared.c: weights=NAME: the earlier layer or block whose parameters are taken. */
+/* shared.c: weights=NAME: the earlier layer or block that owns the parameters. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "sema/context.h"
 
-/* The layer that a value's name stands for: `e`, or a value inside a block, `e.c1`; NULL if the path is no
- * value that carries one. */
+/* The layer that a value's name refers to: `e`, or a value inside a block, `e.c1`; NULL if the path does
+ * not name a layer's value. */
 static const char *layer_of_path(Sema *s, const Frame *frame, const Expr *e) {
   Const value = path_eval(s, frame, e, true);
   if (value.kind == CONST_STRING) return value.s;
@@ -16,7 +16,7 @@ static const char *layer_of_path(Sema *s, const Frame *frame, const Expr *e) {
              : NULL;
 }
 
-/* A name as it is written: below the block that it stands in, or complete. */
+/* A name as written: relative to the enclosing block, or complete. */
 static const char *layer_of_name(Sema *s, const Frame *frame, const char *name) {
   const char *inner = arena_printf(s->arena, "%s%s", frame->naming->prefix, name);
   if (naming_find(s, inner) || table_find(&s->prefixes, inner)) return inner;

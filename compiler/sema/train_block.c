@@ -1,5 +1,5 @@
-/* train_block.c: the train block, checked in full. What a later version builds is noted, and an error only
- * where training code is written. */
+/* train_block.c: Complete check of the train block. Features of later versions are recorded, and an error
+ * only where training code is written. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <stddef.h>
@@ -112,7 +112,7 @@ static void schedule_read(const Reading *r, const Expr *e) {
 
 /* ---- augmentations and metrics ---- */
 
-/* The piece that crop leaves lies inside the picture. */
+/* The region kept by crop is inside the image. */
 static void piece_check(const Reading *r, const Setting *setting, const Port *input) {
   const Extent e = shape_extent(input->node->shape);
   const Const *size = setting->arg;
@@ -223,8 +223,7 @@ static bool has_pixels(const Graph *graph, const LossUse *use) {
   return shape.rank == 3 && shape.dim[0] * shape.dim[1] > 1;
 }
 
-/* What a loss is measured by: classes, a class for each pixel, or numbers. A sigmoid's scores are classes,
- * too: those of two. */
+/* Kind of a loss's prediction: classes, a class per pixel, or numbers. A sigmoid predicts two classes. */
 static MetricCode loss_measure(const Graph *graph, const LossUse *use) {
   if (use->op->traits.class_target) return has_pixels(graph, use) ? METRIC_PIXELS : METRIC_CLASSES;
   return METRIC_VALUES;
@@ -233,12 +232,12 @@ static MetricCode loss_measure(const Graph *graph, const LossUse *use) {
 static bool is_binary(const LossUse *use) {
   for (const Loss *loss = losses; loss->op; loss++)
     if (loss->op == use->op)
-      return !use->op->traits.class_target && loss->absorbs[0]; /* works before a sigmoid */
+      return !use->op->traits.class_target && loss->absorbs[0]; /* applies before a sigmoid */
   return false;
 }
 
 static bool metric_fits(const Graph *graph, const Form *metric, const LossUse *use) {
-  if (use->op->traits.object_target) return false; /* what is found is measured, not what is trained */
+  if (use->op->traits.object_target) return false; /* detections are measured, not the trained value */
   const MetricCode measure = loss_measure(graph, use);
   const int code = metric->code;
   if (code == METRIC_CLASSES)
@@ -247,7 +246,7 @@ static bool metric_fits(const Graph *graph, const Form *metric, const LossUse *u
   return code == (int)measure;
 }
 
-/* What metrics of boxes and segments look at is an output, whatever is trained. */
+/* Metrics of boxes and segments read an output, whatever is trained. */
 static bool is_found(const Graph *graph, const Form *metric) {
   if (metric->code != METRIC_BOXES && metric->code != METRIC_SEGMENTS) return false;
   const Finds wanted = metric->code == METRIC_BOXES ? FINDS_BOXES : FINDS_SEGMENTS;
@@ -306,14 +305,13 @@ typedef enum Store {
   STORE_NUMBER,
   STORE_BELOW_1,
   STORE_SECOND
-} Store; /* BELOW_1: a number;
-SECOND: whether the second of two choices is taken */
+} Store; /* BELOW_1: a number; SECOND: is the second of two choices selected? */
 typedef struct Key {
   Param param;
   void (*read)(const Reading *, const Expr *); /* or NULL: a number or choice, stored at `offset` */
   Store store;
   size_t offset;
-  bool off; /* may be `off`, which is 0 */
+  bool off; /* may be `off`, which means 0 */
 } Key;
 
 #define READ(name, usual, help, reader) {{name, PARAM_LIST, usual, help, 0, 0, NULL}, reader, 0, 0, false}
@@ -423,7 +421,7 @@ static void target_check(const Reading *r) {
   }
 }
 
-/* Of two pictures in one nobody could say whose objects are there. */
+/* In a mix of two images the annotations would be ambiguous. */
 static void mix_check(const Reading *r) {
   const Training *t = r->training;
   const LossUse *objects = NULL;
@@ -458,7 +456,7 @@ static Setting default_form(const Reading *r, const Form *form) {
 
 static void block_read(const Reading *r, const Stmt *stmt) {
   const Argument *seen[KEYS] = {0};
-  bool meant_loss = false; /* by a name that is misspelt */
+  bool meant_loss = false; /* with a misspelled name */
   for (int i = 0; i < stmt->settings.n; i++) {
     const Argument *setting = &stmt->settings.list[i];
     const Key *taken_for = NULL, *key = key_find(r, setting, &taken_for);

@@ -1,12 +1,12 @@
-/* warn.c: what is legal and probably a mistake: values and blocks that nothing uses, two softmaxes in a row.
- */
+/* warn.c: Warnings about legal but probably mistaken code: unused values and blocks, two softmaxes in a
+ * row. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "sema/context.h"
 
 /* ---- values without effect ---- */
 
-/* By node: the first statement that came to it. */
+/* By node: the first statement whose result it is. */
 static const Ending **endings_find(const Sema *s) {
   const Ending **of = NEW_ARRAY(s->arena, const Ending *, s->graph->nodes.n);
   for (int i = s->endings.n - 1; i >= 0; i--) of[s->endings.data[i].node->id] = &s->endings.data[i];
@@ -27,18 +27,18 @@ static void unused_report(Sema *s, const Node *node, const Ending *ending) {
   }
 }
 
-/* A value whose size alone counts is an argument and no input: crop_like. */
+/* A value of which only the size is used is an argument, not an input: crop_like. */
 static void mark_arguments(const Node *node, bool *live, bool *read) {
   for (int k = 0; node->arg && node->op->params && node->op->params[k].name; k++)
     if (node->op->params[k].type == PARAM_VALUE && node->arg[k].node) {
       const int id = node->arg[k].node->id;
-      if (node_is_update(node)) continue; /* it keeps its state and reads nothing of it */
+      if (node_is_update(node)) continue; /* it keeps its state without reading it */
       live[id] |= live[node->id];
       read[id] = true;
     }
 }
 
-/* Of what has no effect only the last operators are told: those that nobody reads. */
+/* Of operators without effect only the last ones are reported: those without users. */
 void warn_unused_values(Sema *s) {
   const Graph *graph = s->graph;
   bool *live = NEW_ARRAY(s->arena, bool, graph->nodes.n), *read = NEW_ARRAY(s->arena, bool, graph->nodes.n);
@@ -59,7 +59,7 @@ void warn_unused_values(Sema *s) {
 
 /* ---- states ---- */
 
-/* As the block or round says it: "h" of "cell1.h", "stage.0.h" and "h.0". */
+/* The name within its block or iteration: "h" of "cell1.h", "stage.0.h" and "h.0". */
 static const char *own_name(Arena *arena, const char *name) {
   const char *end = name + strlen(name);
   for (;;) {
@@ -70,7 +70,7 @@ static const char *own_name(Arena *arena, const char *name) {
   }
 }
 
-/* Each state has its update. A mistake in an update, which names none then, is the only message. */
+/* Each state has its update. An erroneous update, which then names no state, is the only message. */
 void check_states(Sema *s) {
   const Graph *graph = s->graph;
   bool *updated = NEW_ARRAY(s->arena, bool, graph->nodes.n + 1);
@@ -99,7 +99,7 @@ static bool is_trained(const Node *node) {
   return false;
 }
 
-/* No gradient passes through them, so layers before them cannot be trained. */
+/* They pass no gradient, so layers before them cannot be trained. */
 void check_front_end(Sema *s) {
   const Graph *graph = s->graph;
   const Node **before = NEW_ARRAY(s->arena, const Node *, graph->nodes.n + 1); /* by id: a trained layer */
@@ -151,7 +151,7 @@ void warn_unused_blocks(Sema *s, const NetDecl *net) {
 
 /* ---- softmax of a softmax ---- */
 
-/* The place of " -> softmax" behind another operator; empty if it does not stand so. */
+/* The range of " -> softmax" after another operator; empty if it is written differently. */
 static Span link_span(const Sema *s, Span call) {
   const Source *source = sources_get(s->sources, call.file);
   uint32_t at = call.start;

@@ -1,5 +1,4 @@
-/* advice.c: what helps with the syntax errors that are frequent, above all with the habits of other
- * languages. */
+/* advice.c: Hints for common syntax errors, mainly habits from other languages. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "base/text.h"
@@ -25,7 +24,7 @@ static uint32_t skip_blanks(const Parser *p, uint32_t at) {
   return at;
 }
 
-/* The next character that is no blank; a newline at the end of the text. */
+/* The next character that is not a blank; a newline at the end of the text. */
 static char next_character(const Parser *p, uint32_t at) {
   at = skip_blanks(p, at);
   return at < p->text->n ? p->text->text[at] : '\n';
@@ -82,7 +81,7 @@ static bool advise_comma(const Parser *p, Diag *diag, Span span, const Expected 
 
 /* ---- chains ---- */
 
-/* What follows a word that other languages have before a statement. */
+/* Text after a keyword that other languages use before a statement. */
 static bool advise_keyword_elsewhere(const Parser *p, Diag *diag, Span span) {
   static const char *const results[] = {"return", "yield", NULL}, *const definitions[] = {"let",  "var",
                                                                                           "auto", "val",
@@ -129,7 +128,7 @@ static bool advise_brackets(const Parser *p, Diag *diag, Span span, const Expect
   return true;
 }
 
-/* Where the call begins that ends in the bracket before `end`, or `end` itself. */
+/* Start of the call that ends with the bracket before `end`, or `end` itself. */
 static uint32_t call_start(const Parser *p, uint32_t end) {
   const char *text = p->text->text;
   uint32_t at = end;
@@ -235,7 +234,7 @@ void keyword_advise(const Parser *p, Diag *diag, Span keyword) {
   if (labels || plain) diag_fix(diag, from_to(keyword, keyword.end, name), " ");
 }
 
-/* ---- the rest, in words only ---- */
+/* ---- hints without a fix ---- */
 
 static bool is_comparison(int token) {
   return token == TOK_EQ || token == TOK_NE || token == TOK_LT || token == TOK_LE || token == TOK_GT ||

@@ -1,4 +1,4 @@
-/* ast.h: what the parser builds. No scope, no shapes: names are text and spans. */
+/* ast.h: Abstract syntax tree. No scopes, no shapes: names are text and spans. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_AST_H
 #define CNNC_AST_H
@@ -7,7 +7,8 @@
 #include "base/arena.h"
 #include "base/diag.h"
 
-/* Bytes of a name or a label: as a string of C, whose length ends at 4095, each may take four characters. */
+/* Maximum bytes of a name or a label: as a C string, whose length ends at 4095, each byte may need four
+ * characters. */
 enum { MOST_NAME = 1000 };
 typedef struct Ident {
   const char *s;
@@ -78,14 +79,14 @@ struct Expr {
   const Ident *part; /* EXPR_PATH: the names between the dots; `in` is the part "in" */
   Ident callee;
   Arguments args; /* EXPR_CALL */
-  int depth;      /* of the tree below, at most AST_DEEPEST: walking it by recursion is safe */
+  int depth;      /* depth of the tree below, at most AST_DEEPEST: recursive walks are safe */
 };
 enum { AST_DEEPEST = 1000 };
 
 /* ---- statements ---- */
-/* A chain that begins with one bare word has it as call[0] with args.given false and no head: `x -> relu` and
- * `relu -> tanh` look alike here. Sema knows whether the word is a value to start from. `in`, `in.a` and
- * `a.b` are heads. */
+/* A chain that begins with one bare word has it as call[0] with args.given false and no head: `x -> relu`
+ * and `relu -> tanh` look alike here. Sema decides whether the word is a value to start from. `in`, `in.a`
+ * and `a.b` are heads. */
 typedef struct Call {
   Ident name;
   Arguments args;
@@ -105,7 +106,7 @@ typedef enum StmtKind {
 typedef struct OutputItem {
   Ident name;
   const Expr *value;
-  Ident type; /* .s NULL: none is given */
+  Ident type; /* .s NULL: not given */
   Span span;
 } OutputItem; /* value NULL: the value of that name; else an EXPR_PATH */
 typedef struct Stmt {
@@ -168,11 +169,11 @@ typedef struct File {
   uint32_t source;
   int n;
   const Decl *const *decl;
-  bool found_by_option; /* in a directory of -I, or imported by a file that is */
+  bool found_by_option; /* in a directory of -I, or imported by a file from there */
 } File;
 
 /* ---- what syntax/ does ---- */
-/* What the lexer gave the grammar. An end of line where a statement ends is a token without characters. */
+/* A token from the lexer. A line end that ends a statement is a token without characters. */
 typedef struct Token {
   int kind; /* as in parser.h */
   Span span;
@@ -180,10 +181,10 @@ typedef struct Token {
 typedef VEC(Token) Tokens;
 
 File *parse_file(Arena *, Diags *, const Sources *,
-                 uint32_t source); /* grammar/: errors are recorded; what could be parsed is returned */
+                 uint32_t source); /* grammar/: records errors; returns everything that could be parsed */
 File *parse_tokens(Arena *, Diags *, const Sources *, uint32_t source,
-                   Tokens *tokens); /* and the tokens are kept */
-/* Reads `path` and, depth first and once each, what it imports (relative to the importing file, then the -I
+                   Tokens *tokens); /* keeps the tokens, too */
+/* Reads `path` and, depth first and once each, its imports (relative to the importing file, then the -I
  * directories). NULL if the main file cannot be read; `files` gets every file, imports before importers;
  * import cycles and unreadable files are reported. */
 typedef struct Ast {
@@ -191,12 +192,12 @@ typedef struct Ast {
   File *main;
 } Ast;
 Ast *program_read(Arena *, Diags *, Sources *, const char *path, int ndirs, const char *const *dirs);
-/* Texts that stand for files, as an editor has them before they are saved. */
+/* Unsaved texts in an editor, which replace files. */
 typedef struct OpenTexts {
-  const char *(*find)(void *context, const char *identity, size_t *n); /* NULL: the file itself counts */
+  const char *(*find)(void *context, const char *identity, size_t *n); /* NULL: use the file itself */
   void *context;
 } OpenTexts;
-/* The same of a text that is there already; `open` may be NULL. */
+/* The same for a text in memory; `open` may be NULL. */
 Ast *program_of(Arena *, Diags *, Sources *, const char *path, const char *text, size_t n, int ndirs,
                 const char *const *dirs, const OpenTexts *open);
 struct Text;

@@ -1,4 +1,4 @@
-/* ast_build.c: nodes of the tree, and what the grammar cannot say about them. */
+/* ast_build.c: AST nodes, with the checks that the grammar cannot express. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "syntax/parse.h"
@@ -20,8 +20,7 @@ Expr *expr_new(Parser *p, ExprKind kind, Span span) {
 
 const Expr *expr_poison(Parser *p, Span span) { return expr_new(p, EXPR_POISON, span); }
 
-/* A tree that is too deep to be walked by recursion is cut where that is found, and what is above is poison
- * without another word. */
+/* A tree that is too deep for recursive walks is cut there; its ancestors become poison silently. */
 static const Expr *grown(Parser *p, Expr *e, int below) {
   e->depth = below + 1;
   if (e->depth <= AST_DEEPEST) return e;
@@ -145,7 +144,7 @@ Stmt *stmt_new(Parser *p, StmtKind kind, Span span) {
   return s;
 }
 
-/* Statements that do not stand here leave nothing behind. */
+/* Misplaced statements are dropped. */
 const Body *body_make(Parser *p, Span span, const StmtList *items) {
   Body *body = NEW(p->arena, Body);
   VEC(const Stmt *) kept = {0};

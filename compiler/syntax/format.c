@@ -1,5 +1,5 @@
-/* format.c: the layout of a program. It works on tokens; between two of them stand blanks, ends of lines and
- * comments only, so that everything else is kept as it is written. */
+/* format.c: Source formatter. It works on tokens; only blanks, line ends and comments between them change,
+ * everything else is kept as written. */
 // SPDX-License-Identifier: Apache-2.0
 #include "syntax/format.h"
 #include <string.h>
@@ -8,11 +8,11 @@
 enum { INDENT = 4, BEFORE_COMMENT = 2, MOST_OPEN = 256 };
 
 typedef struct Line {
-  Text code;           /* without its indentation; empty: a blank line, or one with a comment alone */
+  Text code;           /* without its indentation; empty: a blank line, or one with only a comment */
   int indent;          /* columns */
-  const char *comment; /* behind the code, or NULL */
+  const char *comment; /* after the code, or NULL */
   int comment_bytes;
-  bool below; /* a comment alone that stands below the one behind the line before it */
+  bool below; /* a comment line that continues the trailing comment above it */
 } Line;
 
 typedef struct Layout {
@@ -22,13 +22,13 @@ typedef struct Layout {
   VEC(Line) lines;
   Line line; /* being filled */
   bool begun;
-  /* where the next token stands */
-  char open[MOST_OPEN]; /* brackets that are open */
+  /* position of the next token */
+  char open[MOST_OPEN]; /* open brackets */
   int depth;
   bool starts;    /* a statement */
   int first_kind; /* of the statement's first token */
-  int base;       /* columns in front of the statement */
-  int chain;      /* column behind the statement's =, or 0 */
+  int base;       /* columns before the statement */
+  int chain;      /* column after the statement's =, or 0 */
 } Layout;
 
 /* ---- words ---- */
@@ -46,7 +46,7 @@ static bool is_opening(int kind) { return kind == TOK_LPAREN || kind == TOK_LBRA
 
 static bool is_closing(int kind) { return kind == TOK_RPAREN || kind == TOK_RBRACK || kind == TOK_RBRACE; }
 
-/* What a binary operator, or an index, may follow. */
+/* Tokens after which a binary operator or an index is possible. */
 static bool ends_operand(int kind) {
   switch (kind) {
   case TOK_NAME:
@@ -71,7 +71,7 @@ static bool blank_before_bracket(const Layout *l, int before, int kind) {
   return kind == TOK_LPAREN ? before != TOK_NAME && !ends_operand(before) : !ends_operand(before);
 }
 
-/* Whether the sign before `here` is one of a number, rather than of a subtraction. */
+/* Is the sign before `here` a unary one, rather than a subtraction? */
 static bool is_unary_sign(const Layout *l, int here) {
   return l->tokens.data[here].kind == TOK_MINUS &&
          (here == 0 || !ends_operand(l->tokens.data[here - 1].kind));
@@ -118,14 +118,14 @@ static void blank_line(Layout *l) {
   end_line(l);
 }
 
-/* In front of a line whose first token is this one, or a comment (0). */
+/* Indentation of a line whose first token is this one, or a comment (0). */
 static int indentation(const Layout *l, int kind) {
   const int depth = l->depth - (is_closing(kind) ? 1 : 0);
   if (l->starts || is_closing(kind) || within_brackets(l) || kind == TOK_ELSE) return depth * INDENT;
   return l->chain && (kind == TOK_ARROW || kind == 0) ? l->chain : l->base + INDENT;
 }
 
-/* ---- what stands between two tokens ---- */
+/* ---- text between two tokens ---- */
 static int source_column(const Layout *l, uint32_t at) {
   uint32_t begin = at;
   while (begin > 0 && l->source->text[begin - 1] != '\n') begin--;
@@ -134,8 +134,8 @@ static int source_column(const Layout *l, uint32_t at) {
 
 typedef struct Gap {
   uint32_t at, end;
-  int ends;           /* of lines since the last token or comment */
-  int comment_column; /* of the last comment behind code, or -1 */
+  int ends;           /* line ends since the last token or comment */
+  int comment_column; /* of the last trailing comment, or -1 */
 } Gap;
 
 static void take_comment(Layout *l, Gap *gap, int next_kind) {
@@ -175,7 +175,7 @@ static bool take_gap(Layout *l, uint32_t from, uint32_t to, int next_kind) {
     gap.ends += c == '\n';
     gap.at++;
   }
-  if (next_kind == TOK_LBRACE && !comment && from > 0) return false; /* it goes with what is before */
+  if (next_kind == TOK_LBRACE && !comment && from > 0) return false; /* it stays with the previous token */
   if (gap.ends > 1 && next_kind != TOK_END) blank_line(l);
   return gap.ends > 0 || comment;
 }
@@ -209,7 +209,7 @@ static void lay_out_lines(Layout *l) {
   l->starts = true;
   for (int i = 0; i < l->tokens.n; i++) {
     const Token *token = &l->tokens.data[i];
-    if (token->span.start == token->span.end) { /* an end of line that ends a statement, or of the file */
+    if (token->span.start == token->span.end) { /* a line end that ends a statement, or the end of the file */
       l->starts = l->starts || token->kind == TOK_SEP;
       continue;
     }
@@ -227,7 +227,7 @@ static int code_end(const Line *line) {
   return line->code.n ? line->indent + display_columns(line->code.s, line->code.n) : 0;
 }
 
-/* The column of the comments behind the lines from `first` on that have one, and the end of those lines. */
+/* The column of the trailing comments of the lines from `first` on, and the end of these lines. */
 static int comment_column(const Layout *l, int first, int *end) {
   int column = 0, i = first;
   for (; i < l->lines.n && l->lines.data[i].comment; i++) {

@@ -1,4 +1,4 @@
-/* mistake.c: what to say about a syntax error: what was found, and what could stand there. */
+/* mistake.c: Messages for syntax errors: the token found, and the expected ones. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "base/text.h"
@@ -53,13 +53,13 @@ static bool is_keyword(const Parser *p, Span span) { return IN(shown(p, span), w
 
 /* ---- what was expected ---- */
 
-/* Puts the names that are not among `left_out`, as `a, b or c`. */
+/* Prints the names that are not in `left_out`, as `a, b or c`. */
 static void put_names(Text *text, int n, const char *const *name) {
   for (int i = 0; i < n; i++) text_put(text, "%s%s", i == 0 ? "" : i == n - 1 ? " or " : ", ", name[i]);
 }
 
-/* The tokens in groups that mean something to a reader: all that begins an expression is `a value`, all
- * operators go without saying. */
+/* Expected tokens in groups that are meaningful to a reader: all that begins an expression is `a value`,
+ * all operators are implied. */
 static const char *expectation(const Parser *p, const Expected *e) {
   static const char *const begins_value[] = {"name", "number", "dimensions", "string", "'['", "'('", "'-'"};
   static const char *const goes_on[] = {"'+'",  "'-'", "'*'",  "'/'",   "'%'",  "'**'", "'=='",
@@ -94,8 +94,7 @@ static const char *expectation(const Parser *p, const Expected *e) {
 
 /* ---- brackets ---- */
 
-/* The bracket that was probably forgotten to be closed: the innermost one that is open, apart from one that
- * was found itself. */
+/* The bracket that was probably left open: the innermost open one, except one that was itself found. */
 static Opening open_bracket(const Parser *p, Span span) {
   if (p->dangling.kind) return p->dangling;
   for (int i = p->depth - 1; i >= 0; i--)
@@ -103,7 +102,7 @@ static Opening open_bracket(const Parser *p, Span span) {
   return (Opening){NO_SPAN, 0};
 }
 
-/* Whether what was found cannot be blamed on anything but a bracket that should be closed by now. */
+/* Can the error only be explained by a missing closing bracket? */
 static bool wants_closing(const Parser *p, Span span, const Expected *e) {
   switch (p->token) {
   case TOK_ARROW:
@@ -141,7 +140,7 @@ bool is_assigned(const Parser *p, Span span) {
   return at < p->text->n && text[at] == '=' && !(at + 1 < p->text->n && text[at + 1] == '=');
 }
 
-/* Whether a keyword stands where only a new name can. */
+/* Is a keyword used where only a new name is possible? */
 static bool names_keyword(const Parser *p, Span span, const Expected *e) {
   if (p->token == TOK_ASSIGN) return is_keyword(p, p->before);
   if (is_keyword(p, span) && is_assigned(p, span) && p->depth > 0 && p->open[p->depth - 1].kind == '{')
@@ -152,7 +151,7 @@ static bool names_keyword(const Parser *p, Span span, const Expected *e) {
 
 void syntax_mistake(Parser *p, Span span, int n, const char *const *names) {
   const Expected e = expected_from(n, names);
-  /* What is a consequence of something already said is passed over. */
+  /* Suppresses consequences of an earlier error. */
   const bool consequence = p->outside && e.file;
   p->outside |= p->depth == 0 && (e.file || expects(&e, "'{'"));
   const bool follows = consequence || p->given_up || (p->token == TOK_END && diags_errors(p->diags) > 0) ||

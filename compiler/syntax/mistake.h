@@ -1,24 +1,24 @@
-/* mistake.h: what the two files about syntax errors share. */
+/* mistake.h: Interface between the two files on syntax errors. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_MISTAKE_H
 #define CNNC_MISTAKE_H
 #include "syntax/parse.h"
 
-/* The tokens that could stand there, and what a set of them means. */
+/* The tokens expected at an error, and their meaning as a set. */
 typedef struct Expected {
   int n;
   const char *const *name;
   bool value;     /* any expression */
-  bool operators; /* what goes on with an expression */
+  bool operators; /* operators that continue an expression */
   bool any_word;  /* the name of an argument or a net, which may be a keyword */
   bool statement;
-  bool chain; /* what begins one */
+  bool chain; /* tokens that begin a chain */
   bool file;  /* a declaration */
 } Expected;
 
 bool expects(const Expected *, const char *token);                        /* as parser.y names it */
 bool is_assigned(const Parser *, Span);                                   /* an '=' follows */
-void syntax_advise(const Parser *, Diag *, Span found, const Expected *); /* what helps, and its fix */
-void keyword_advise(const Parser *, Diag *, Span keyword); /* of a keyword that an '=' follows */
-bool is_stray_comma(const Parser *, const Expected *);     /* between or behind statements */
+void syntax_advise(const Parser *, Diag *, Span found, const Expected *); /* adds a hint with its fix */
+void keyword_advise(const Parser *, Diag *, Span keyword);                /* for a keyword before an '=' */
+bool is_stray_comma(const Parser *, const Expected *);                    /* between or after statements */
 #endif

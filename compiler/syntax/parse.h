@@ -1,4 +1,4 @@
-/* parse.h: between the grammar's two files and what builds the tree: the parser's state, literals, nodes,
+/* parse.h: Interface between the grammar's two files and the AST builder: parser state, literals, nodes,
  * messages. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_PARSE_H
@@ -22,16 +22,16 @@ typedef struct Parser {
   void *scanner;
   uint32_t at; /* offset of the next byte */
   bool ended, given_up;
-  bool outside; /* since the last declaration something was found that stands in none, which was reported */
-  int token, before_token; /* the last token that was given to the grammar, and the one before it */
-  Span last, before;       /* where they stand */
-  Tokens *tokens;          /* all of them, if they are wanted, or NULL */
-  Span foreign;            /* a sign of another language that was reported already */
+  bool outside;            /* text outside any declaration was reported since the last one */
+  int token, before_token; /* the last token returned to the grammar, and the one before it */
+  Span last, before;       /* their locations */
+  Tokens *tokens;          /* all of them, on request, or NULL */
+  Span foreign;            /* a foreign operator that was already reported */
   Opening open[DEEPEST_NESTING];
   int depth;
-  Opening dangling; /* a ( or [ that a brace has cut off */
-  Opening suspect;  /* the first { whose } is indented otherwise: what is missing at the end of the file is
-                       probably its } */
+  Opening dangling; /* a ( or [ that a brace has ended */
+  Opening suspect;  /* the first { whose } has another indentation: a } missing at the end of the file is
+                       probably its */
   /* the tree */
   VEC(const Decl *) decls;
   const NetDecl *net;
@@ -66,7 +66,7 @@ bool parser_run(Parser *);
 
 /* ---- brackets (parse.c) ---- */
 bool bracket_open(Parser *, Span,
-                  char kind); /* false: nested too deeply, reported, and the rest of the file is not read */
+                  char kind); /* false: nested too deeply; reported, and the rest of the file is skipped */
 void bracket_close(Parser *, Span, char kind);
 bool bracket_is_open(const Parser *); /* innermost is ( or [ */
 void brackets_drop(Parser *);         /* after a syntax error newlines count again */
@@ -75,9 +75,9 @@ void brackets_drop(Parser *);         /* after a syntax error newlines count aga
 const Expr *literal_integer(Parser *, const char *digits, Span);
 const Expr *literal_float(Parser *, const char *digits, Span);
 const Expr *literal_dims(Parser *, const char *digits, Span);
-const Expr *literal_bad(Parser *, const char *word, Span); /* digits that are no number: reported */
+const Expr *literal_bad(Parser *, const char *word, Span); /* digits that do not form a number: reported */
 const Expr *literal_string(Parser *, Span with_quotes);
-const Expr *literal_single_quoted(Parser *, Span with_quotes); /* reported, then understood */
+const Expr *literal_single_quoted(Parser *, Span with_quotes); /* reported, then accepted */
 void literal_unterminated(Parser *, Span);
 
 /* ---- nodes (ast_build.c) ---- */
@@ -94,11 +94,12 @@ const Expr *expr_unary(Parser *, Span, Operator, Span op_span, const Expr *);
 const Expr *expr_binary(Parser *, Span, Operator, Span op_span, const Expr *, const Expr *);
 const Expr *expr_range(Parser *, Span, Span op_span, const Expr *low, const Expr *high);
 const Expr *expr_conditional(Parser *, Span, const Expr *condition, const Expr *yes, const Expr *no);
-Arguments arguments_make(Parser *, Span, const ArgumentList *); /* positional ones first, or it is reported */
+Arguments arguments_make(Parser *, Span, const ArgumentList *); /* positional ones first; otherwise
+                                                                   reported */
 Stmt *stmt_new(Parser *, StmtKind, Span);
 const Body *body_make(Parser *, Span, const StmtList *);
 const Body *body_inner(Parser *, const Body *,
-                       const char *where); /* reports statements that only stand in a net itself */
+                       const char *where); /* reports statements that are only permitted directly in a net */
 void decl_add(Parser *, DeclKind, Span, Import *, const Stmt *constant, const Block *, const NetDecl *);
 void net_add(Parser *, Span, Ident name, const Arguments *, const Body *);
 void train_misplaced(Parser *, Span);                         /* outside the net */
@@ -107,6 +108,6 @@ const Stmt *stmt_misplaced(Parser *, Span, const char *what); /* a net or block 
 /* ---- mistakes (mistake.c) ---- */
 void syntax_mistake(Parser *, Span, int n,
                     const char *const *expected); /* expected: tokens as parser.y names them */
-void word_report(Parser *, Span);                 /* letters that names cannot have */
+void word_report(Parser *, Span);                 /* letters that are not permitted in names */
 void character_report(Parser *, Span);            /* a character without a meaning */
 #endif

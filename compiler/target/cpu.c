@@ -1,17 +1,16 @@
-// cpu.c: the table of CPUs.
+// cpu.c: Table of CPUs.
 // SPDX-License-Identifier: Apache-2.0
+// Cycles of the Cortex-M4 are those of Arm's table (DDI 0439), where an instruction that loads two words
+// takes three cycles. Those of the M7 follow from LLVM's model of the inner loops, where about half of the
+// instructions are dual-issued. Those of other CPUs are from their manuals' load and multiply latencies: it
+// suffices that they rank schedules.
 //
-// Cycles of the Cortex-M4 are those of Arm's table (DDI 0439), where two words loaded by one instruction take
-// three cycles; those of the M7 follow from what LLVM's model of it says of the inner loops, about half of
-// whose instructions start beside another one. Of the others they are what their manuals say of loads and of
-// multiplications: what matters is that they rank schedules.
-//
-// Cortex-M55 and M85 take two cycles for a vector of Helium, 8 bytes in each, and begin the next instruction
-// after one of them where that loads and this one multiplies, or the other way round; 1.5 is between the two.
+// Cortex-M55 and M85 take two cycles per Helium vector, 8 bytes in each, and begin the next instruction after
+// one cycle if one of the two loads and the other multiplies; 1.5 is between the two.
 //
 // Without an instruction for it, a pair of products is two multiplications, two additions, and its share of
-// bringing four halves into registers of their own, most of it shifts: gcc's code for RV32IMC takes 6.9
-// instructions for each product of a pointwise convolution, and 9 in plain loops.
+// unpacking four halves into registers, mostly shifts: gcc's code for RV32IMC takes 6.9 instructions for each
+// product of a pointwise convolution, and 9 in the reference schedule.
 #include "target/cpu.h"
 #include <stddef.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-// target.c: the CPUs that code can be made for. One row a target: all that schedules know about a machine.
+// target.c: Table of targets. One row per target: everything that schedules know about a machine.
 // SPDX-License-Identifier: Apache-2.0
 #include "target/target.h"
 #include <stddef.h>
@@ -12,34 +12,34 @@
 #define MB (INT64_C(1) << 20)
 #define X86 "(defined(__x86_64__) || defined(_M_X64)) && defined(__GNUC__)"
 
-/* Objects for other machines are made without their C library: of it they need memcpy and memset at most. */
+/* Objects for other machines are built without their C library: they need at most memcpy and memset. */
 #define CROSS(...)                                                                                           \
   (const char *const[]) { __VA_ARGS__, "-ffreestanding", NULL }
 
 #define LEAST(A, B) ((A) < (B) ? (A) : (B))
 
-/* Measured on AVX-512 cores with a second cache of 1 MB, and carried over to other CPUs by what each number
- * stands for; a row that was measured itself writes its own numbers.
+/* Measured on AVX-512 cores with a 1 MB L2 cache, and scaled to other CPUs by the meaning of each number; a
+ * row that was measured itself has its own numbers.
  *
- * direct_panel, direct_weights: where the second cache is smaller than that, they have to leave room in it.
+ * direct_panel, direct_weights: where the L2 cache is smaller than that, they must leave room in it.
  *
- * direct_sums: longer code gains nothing over a loop over the taps, and compilers begin to load inputs long
- * before they are used, into registers that are not there. clang 22 on aarch64 spills 12 vectors in a loop
- * and 22 without (11x11 of 3 channels), 30 and 134 (5x5 of 4); an earlier clang lost half the speed on
- * AVX-512, at 726 multiply-adds for 32 registers.
+ * direct_sums: longer code gains nothing over a loop over the taps, and compilers load inputs long before
+ * their use, into registers that do not exist. clang 22 on aarch64 spills 12 vectors in a loop and 22 without
+ * (11x11 of 3 channels), 30 and 134 (5x5 of 4); an earlier clang lost half the speed on AVX-512, at 726
+ * multiply-adds for 32 registers.
  *
- * winograd_channels: 3x3 layers of 3 to 12 channels were 1.2 to 1.9 times as fast as direct ones with AVX2,
- * 1.1 to 2.3 times with AVX-512, where the cost model takes them.
+ * winograd_channels: 3x3 layers of 3 to 12 channels were 1.2x to 1.9x faster than direct ones with AVX2, 1.1x
+ * to 2.3x with AVX-512, where the cost model selects them.
  *
- * winograd_block: what a block writes is read back once, from the second cache if it fits. winograd_tiles: a
- * picture of no more is one block, which reads all weights once. winograd_products: the products of a
- * bundle of panels are joined while they are near. winograd_input: a larger input has left the second cache,
- * half of which is for what it becomes. winograd_weights: what arrives in 6,000 cycles, for a thread that
- * reads all weights saves three waits of half a microsecond.
+ * winograd_block: the data of a block is read back once, from the L2 cache if it fits. winograd_tiles: an
+ * image of at most that number is one block, which reads all weights once. winograd_products: the products of
+ * a bundle of panels are joined while they are in the cache. winograd_input: a larger input has left the L2
+ * cache, half of which holds its transform. winograd_weights: bytes that arrive in 6,000 cycles; a thread
+ * that reads all weights saves three barriers of half a microsecond.
  *
- * dense_depth, dense_packed: with vectors of 64 bytes what is read again and again fills the first cache.
+ * dense_depth, dense_packed: with 64-byte vectors the reused data fills the L1 cache.
  *
- * The others are register tiles: as many rows by vectors as the registers take beside their operands. */
+ * The others are register tiles: rows x vectors that fit into the registers next to their operands. */
 #define BLOCKING(REGISTERS, L2, L3_RATE)                                                                     \
   {                                                                                                          \
       .direct_panel = LEAST(192 * KB, (L2) / 4 * 3),                                                         \
@@ -63,9 +63,9 @@
       .depthwise_sums = 25 * (REGISTERS),                                                                    \
   }
 
-/* Measured on AVX-512 cores; what matters is that they rank schedules alike elsewhere. Strassen's additions
- * are those of cores that have vectors of 64 bytes as a whole. Where a core takes up to 1.6 times as long for
- * them, what is chosen (GAIN) is no slower than a direct convolution. */
+/* Measured on AVX-512 cores; it suffices that they rank schedules the same way on others. Strassen's
+ * additions are those of cores with full-width 64-byte vectors. On a core where they are up to 1.6x
+ * slower, the chosen schedule (GAIN) is still no slower than a direct convolution. */
 static const Rates measured = {.direct = 0.95,
                                .winograd = 0.92,
                                .strassen = 0.97,
@@ -86,9 +86,9 @@ static const Rates measured = {.direct = 0.95,
                                .joined_point = 2.5,
                                .gradients = 1.3};
 
-/* What rows share.
+/* Common part of the rows.
  *
- * stores (timed by hand on Zen 5): at the end of a tile 28 of them hold up the next one for 42 cycles, or 57
+ * stores (timed by hand on Zen 5): at the end of a tile 28 of them stall the next one for 42 cycles, or 57
  * with a relu6 before each; 14 of them for 3 or 6. */
 #define AVX_512_CORE                                                                                         \
   .lanes = 16, .registers = 32, .fma = true, .l1 = 32 * KB, .l2 = 1 * MB, .l3 = 32 * MB, .fmas = 2,          \
@@ -105,8 +105,8 @@ static const Rates measured = {.direct = 0.95,
   .most_bytes = INT32_MAX, .line = 32, .chains = 8, .blocking = BLOCKING(32, 16 * KB, 4),                    \
   .rates = &measured, .bare = true, .dsp = true
 
-/* Cortex-M55 and M85, whose vectors are Helium. Floats have none; numbers of 8 bits have eight registers of
- * 16 bytes: four sums, or the operands of products across a vector. */
+/* Cortex-M55 and M85 with Helium vectors. No float vectors; int8 kernels have eight 16-byte registers:
+ * four sums, or the operands of products across a vector. */
 #define HELIUM(LANES)                                                                                        \
   MICROCONTROLLER, .name = "armv8.1-m", .suffix = "m55", .lanes = (LANES), .fma = true,                      \
       .condition = "defined(__ARM_FEATURE_MVE)", .march_level = 3, .arch = "arm",                            \
@@ -195,8 +195,8 @@ const Target target_table[] = {
      .blocking = BLOCKING(16, 256 * KB, 8),
      .rates = &measured},
     {.name = "aarch64", .suffix = "neon", A64_CORE, .march_level = 1, .dot = DOT_HALVES},
-    /* Armv8.2 with DotProd, as Cortex-A55 and A75 and all later ones; sdot names its extension where it
-     * stands, so functions need no attribute */
+    /* Armv8.2 with DotProd, as Cortex-A55 and A75 and all later ones; sdot names its extension at its use,
+     * so functions need no attribute */
     {.name = "aarch64-dotprod",
      .suffix = "dotprod",
      A64_CORE,
@@ -204,7 +204,7 @@ const Target target_table[] = {
      .dotprod = true,
      .dot = DOT_SIGNED,
      .for_bytes = true},
-    /* Cortex-M7: floats are its own, doubles may not be */
+    /* Cortex-M7: a float FPU; doubles may be in software */
     {.name = "armv7m",
      .suffix = "m7",
      MICROCONTROLLER,

@@ -1,5 +1,5 @@
-/* accuracy.c: rounding errors of float kernels: every operator of a training graph with each schedule, and
- * the gradients of whole nets, compared with the same in double. */
+/* accuracy.c: Rounding errors of float kernels: every operator of a training graph with each schedule, and
+ * the gradients of whole nets, compared with double precision. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <stdio.h>
@@ -13,10 +13,10 @@
 #include "schedule/choose.h"
 #include "schedule/schedule.h"
 
-static const double UNIT = 0x1p-23; /* distance of floats at 1 */
-static const double LARGER = 10;    /* limit of a schedule's error, relative to that of the plain loops */
-static const double FLOATS = 16;    /* the limit is at least this number of units */
-static const double TYPICAL = 8;    /* limit of Winograd and Strassen, relative to their typical error */
+static const double UNIT = 0x1p-23; /* spacing of floats at 1 */
+static const double LARGER = 10; /* limit of a schedule's error, relative to that of the reference schedule */
+static const double FLOATS = 16; /* the limit is at least this number of units */
+static const double TYPICAL = 8; /* limit of Winograd and Strassen, relative to their typical error */
 
 /* ---- the table ---- */
 typedef struct Row {
@@ -24,7 +24,7 @@ typedef struct Row {
   const char *op; /* with the largest error */
   double largest;
   VEC(double) error;
-  VEC(double) plain; /* of the plain loops on the same numbers */
+  VEC(double) plain; /* of the reference schedule on the same numbers */
 } Row;
 
 static Arena *rows_arena;
@@ -80,11 +80,11 @@ void accuracy_table(void) {
 /* ---- one kernel ---- */
 typedef struct Trial {
   const Check *check;
-  const GraphRun *run; /* eval of the plan's graph: what kernels read */
-  double **value;      /* by node id: the same in floats */
+  const GraphRun *run; /* eval of the plan's graph: the kernels' inputs */
+  double **value;      /* by node id: the same as floats */
   const Kernel *kernel;
   const Target *target;
-  double least; /* errors of smaller results are relative to it: of sums that cancel */
+  double least; /* errors of smaller results are relative to it: for sums that cancel */
 } Trial;
 
 static int64_t values_of(const Trial *t, const Node *node) {
@@ -123,7 +123,7 @@ static double *table_of(const Trial *t, const Binding *binding) {
   return table;
 }
 
-/* What does not depend on the image; NULL: it does. */
+/* Operands that do not depend on the image; NULL for others. */
 static double *constant_of(const Trial *t, const Binding *binding, const Buf *buf, bool single) {
   Arena *arena = t->check->sample.arena;
   switch (binding->kind) {
@@ -141,7 +141,7 @@ static double *constant_of(const Trial *t, const Binding *binding, const Buf *bu
   }
 }
 
-/* Runs the kernel for all images; false: it is of no kind that can be tried alone. */
+/* Runs the kernel for all images; false: its kind cannot be tested alone. */
 static bool run_kernel(const Trial *t, const Lower *l, bool single, double **out, int64_t *n) {
   Arena *arena = t->check->sample.arena;
   const Nest *nest = l->b;
@@ -175,7 +175,7 @@ static bool run_kernel(const Trial *t, const Lower *l, bool single, double **out
   return true;
 }
 
-/* As for training; with choices, which training has not, as for one image of inference. */
+/* As for training; schedules that training does not use, as for inference of one image. */
 static const Lower *lowered(const Trial *t, bool plain, Tuning *choices) {
   const LowerOptions options = {.layout_lanes = t->target->lanes,
                                 .plain = plain,
@@ -213,8 +213,8 @@ static const char *group_of(const Trial *t) {
                                         : group;
 }
 
-/* The kernel as it was lowered, against `want` of n numbers; sets *worst to what part of the limit it takes.
- */
+/* Compares the lowered kernel with `want` of n numbers; raises *worst to its error as a fraction of the
+ * limit. */
 static void judge(const Trial *t, const Lower *l, const double *want, int64_t n, double plain,
                   double *worst) {
   const Candidate *candidate = &l->decision->candidates.data[l->decision->chosen];
@@ -282,7 +282,7 @@ static double plan_accuracy(const Check *check, const Plan *plan, const Target *
   t.value = in_floats(&t, plan->graph);
   for (int k = 0; k < plan->kernels.n; k++) {
     Kernel kernel = *plan->kernels.data[k];
-    kernel.home = NULL; /* each value in its own place */
+    kernel.home = NULL; /* each value in its own buffer */
     kernel.over = NULL;
     t.kernel = &kernel;
     const Weight *summed = kernel.root->result == RESULT_SUM ? kernel.root->target : NULL;
@@ -311,7 +311,8 @@ static const double *net_gradients(const Check *check, const Target *target, Pla
   return machine_run(&m, target, plain) ? m.gradients : NULL;
 }
 
-/* Of one weight's gradient, relative to its largest, or to what rounding its terms leaves of none. */
+/* Error of one weight's gradient, relative to its largest element, or to the rounding of its terms if they
+ * cancel. */
 static double gradient_error(const Check *check, const Weight *weight, const double *gradients,
                              const double *moved) {
   const double least = fmax(gradient_floor(&check->sample, &check->training, weight, 1e-2),

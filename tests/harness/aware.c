@@ -1,5 +1,5 @@
-/* aware.c: training for 8 bits against the net of 8 bits that is made of what it leaves: the forward pass of
- * training, which rounds floats, and the integers give the same values, but for how each rounds sums. */
+/* aware.c: Compares QAT with the int8 model quantized from its result: the forward pass of training, which
+ * rounds floats, and the integers give the same values, except for the rounding of sums. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <stdio.h>
@@ -32,7 +32,8 @@ static Graph *quantized(const Check *check) {
   return bytes;
 }
 
-/* How far an output is from the other one's, in parts of its largest number; and the mean. */
+/* Largest difference of an output from the other one's, relative to its largest element; and the mean
+ * difference. */
 static double distance(const double *a, const double *b, int64_t n, double *mean) {
   double most = 0, far = 0;
   *mean = 0;
@@ -46,7 +47,7 @@ static double distance(const double *a, const double *b, int64_t n, double *mean
 }
 
 void check_aware(Check *check) {
-  /* Means halfway between two steps are rounded to even in int8, and in training as its floats fall. */
+  /* Means halfway between two steps are rounded to even in int8; in training, float rounding decides. */
   static const double MOST = 0.04, MEAN = 0.006, PART = 4;
   Sample *s = &check->sample;
   if (!s->graph->training || !s->graph->training->aware) {

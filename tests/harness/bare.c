@@ -1,6 +1,6 @@
-// bare.c: a program without a C library, for CPUs that qemu-user imitates: standard input goes to bare_in,
-// bare_run makes bare_out of it, which goes to standard output. In WebAssembly bare.mjs does that. Also the
-// two functions that generated code may call.
+// bare.c: A program without a C library, for CPUs emulated by qemu-user: reads standard input into bare_in,
+// calls bare_run, and writes bare_out to standard output. bare.mjs does this for WebAssembly. Also defines
+// the two functions that generated code may call.
 // SPDX-License-Identifier: Apache-2.0
 #include <stddef.h>
 
@@ -24,7 +24,7 @@ void *memset(void *to, int byte, size_t n) {
 }
 
 #if defined(__ARM_FEATURE_MVE)
-/* On a board of qemu, which has no system calls; its host reads and writes the files `in` and `out`. */
+/* On a board emulated by QEMU, without system calls; the host reads and writes the files `in` and `out`. */
 enum { OPEN = 1, WRITE = 5, READ = 6, EXIT = 0x18, GOOD = 0x20026, BAD = 0x20023 };
 extern unsigned char stack_top[];
 void bare_reset(void);
@@ -36,7 +36,7 @@ static int host(int number, const void *argument) {
   return r0;
 }
 
-/* Of numbers below 2^53, as sums of 64 bits are: doubles hold both steps. */
+/* Of numbers below 2^53, such as 64-bit sums: doubles represent both steps. */
 static double doubled(long long x) {
   return (double)(int)(x >> 32) * 0x1p32 + (double)(unsigned)(x & 0xffffffff);
 }
@@ -56,7 +56,7 @@ static void all(int number, const char *name, long length, long mode, unsigned c
 }
 
 __attribute__((noreturn, used)) void bare_reset(void) {
-  *(volatile unsigned *)0xE000ED88 |= 0xFu << 20; /* the FPU is on, and vectors */
+  *(volatile unsigned *)0xE000ED88 |= 0xFu << 20; /* turn on the FPU and vectors */
   __asm__ volatile("dsb\nisb");
   all(READ, "in", 2, 1, bare_in, bare_in_bytes);
   bare_run();

@@ -1,4 +1,4 @@
-/* check.h: the parts of netcheck: what is compared with eval, and how far it may differ. */
+/* check.h: Interface of netcheck's parts: comparisons with eval and their tolerances. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef TEST_CHECK_H
 #define TEST_CHECK_H
@@ -13,19 +13,19 @@
 typedef struct Limits {
   int64_t images, batch;
   double tolerance, gradient, difference;
-  int64_t streams; /* --stream: the least number of ways in which it is computed */
-  const char *cut; /* an input that no gradient reaches, though values depend on it, or NULL */
+  int64_t streams; /* --stream: minimum number of step and window sizes in which it runs */
+  const char *cut; /* an input without a gradient, although values depend on it; or NULL */
   Share share;     /* targets, levels, C compiler */
 } Limits;
 
 typedef struct Check {
   Sample sample;
   Limits limits;
-  const char *work; /* a directory for compiled code */
-  /* inputs hold NaN, infinities and denormal numbers: no method that rounds differently, classes are
-     compared */
+  const char *work; /* directory for compiled code */
+  /* inputs contain NaN, infinities and denormals: no method that rounds differently; classes of numbers
+   * are compared */
   bool special;
-  bool infer;        /* inference alone */
+  bool infer;        /* inference only */
   bool rows;         /* values have a leading axis: images are not interleaved */
   double *gradients; /* eval's; NULL without a train block */
   GraphRun forward;  /* eval's runs: inference, training */
@@ -35,27 +35,27 @@ typedef struct Check {
 
 enum { SEED = 11, STEP = 3 };
 
-/* A line of TAP. */
+/* Prints a TAP line. */
 void report(bool ok, const Check *, const char *what, double error, double limit);
 void report_error(const Check *, const char *what, double error, double limit); /* ok if error <= limit */
 
-/* The error of outputs in floats: of the first `count` images of each output. */
+/* Error of float outputs: the first `count` images of each. */
 double outputs_error(const Check *, float *const *output);
-/* The error of loss, gradients and outputs; each parameter is held against its own scale. */
+/* Error of loss, gradients and outputs; each parameter relative to its own scale. */
 double training_error(const Check *, float loss, const float *gradients, float *const *output);
-/* What counts as nothing in a gradient: `part` of the size of the terms that are summed up to it. */
+/* Threshold below which a gradient counts as 0: `part` of the magnitude of its summands. */
 double gradient_floor(const Sample *, const GraphRun *, const Weight *, double part);
-/* What rounding to floats may make of a gradient, by sample_round; NULL: nothing. */
+/* Change of a gradient by rounding to floats, from sample_round; NULL: none. */
 double gradient_rounding(const Weight *, const double *moved);
 
 /* ---- the interpreter ---- */
-#define NEST_ERROR 1e-6 /* constants of nests are floats, all else is double */
-/* The largest error of what a machine has computed: outputs, loss and gradients. */
+#define NEST_ERROR 1e-6 /* constants of nests are floats, everything else is double */
+/* Largest error of a machine's results: outputs, loss and gradients. */
 double machine_error(const Check *, const Machine *, bool training);
-/* Of the values of all layers and the gradients of the inputs: slopes.c. */
+/* Error of all layers' values and the inputs' gradients: slopes.c. */
 double look_error(const Check *, const Program *);
 
-/* The program for that target and level with these functions behind it, as a library; NULL: it failed. */
+/* Compiles the program for that target and level, followed by these functions, to a library; NULL: failed. */
 void *compiled_glue(const Check *, const Target *, const char *level, const Text *glue);
 
 /* ---- the checks ---- */
@@ -65,7 +65,7 @@ void check_races(const Check *);                                 /* compiled.c *
 void check_nests(Check *);                                       /* nests.c */
 void check_choices(Check *);                                     /* nests.c */
 void check_accuracy(Check *);                                    /* accuracy.c */
-void accuracy_table(void);                                       /* accuracy.c: of all programs */
+void accuracy_table(void);                                       /* accuracy.c: over all programs */
 void check_commands(Check *);                                    /* commands.c */
 void check_programs(Check *);                                    /* programs.c */
 void check_exchanges(const Check *);                             /* exchanges.c */
@@ -73,10 +73,11 @@ void check_elements(const Check *, const char *rounding);        /* exchanges.c 
 void check_differences(Check *);                                 /* slopes.c */
 void check_look(Check *);                                        /* slopes.c */
 void check_streams(Check *);                                     /* streams.c */
-/* int8.c: the program quantized at random, by each rounding: every byte as eval has it. */
-void check_int8(Check *, bool nests); /* nests: in the interpreter alone, of any program */
-/* aware.c: training for 8 bits, as its weights say that it rounds, against the net of 8 bits. */
+/* int8.c: quantizes the program with random parameters, with each rounding, and compares every byte with
+ * eval. */
+void check_int8(Check *, bool nests); /* nests: only in the interpreter, for any program */
+/* aware.c: compares QAT, with the rounding given by its weights, with the int8 model. */
 void check_aware(Check *);
-/* An imported model: the same, and each stored value against hashes of a reference. */
+/* An imported model: the same, and compares each stored value with hashes of a reference. */
 void check_model(Check *, const char *weights, const char *rounding, const char *values);
 #endif

@@ -1,6 +1,6 @@
-/* commands.c: what cnnc makes of a program by each of many command lines: it ends with status 0, and what it
- * lowered computes, in the interpreter, what eval does. Nothing is written and no C compiler is run. Each
- * command line is a process of its own, as it would be for a user: a bug of the compiler ends it. */
+/* commands.c: Runs cnnc on a program with many command lines: the exit status is 0, and the lowered
+ * program gives eval's results in the interpreter. It writes no files and runs no C compiler. Each command
+ * line is a separate process, as for a user: a compiler bug ends it. */
 // SPDX-License-Identifier: Apache-2.0
 #define _DEFAULT_SOURCE
 #include <math.h>
@@ -16,10 +16,10 @@
 
 enum { MOST_ARGUMENTS = 12, PATIENCE = 120 }; /* seconds */
 
-/* `run`: one net of so many has the programs run, too; 0: none. */
+/* `run`: the programs are run for one net in that number; 0: never. */
 typedef struct Command {
   const char *options;
-  enum { ANY, TRAINED, LEAST } kind; /* TRAINED: of nets with a train block; LEAST: and in the least memory */
+  enum { ANY, TRAINED, LEAST } kind; /* TRAINED: nets with a train block; LEAST: also with minimal memory */
   int run;
 } Command;
 
@@ -40,10 +40,10 @@ static const Command commands[] = {{"--emit=json", ANY, 0},
                                    {"--emit=lir", ANY, 0},
                                    {"--emit=schedule", ANY, 0}};
 
-typedef struct Outcome { /* of a command line, in memory that its process shares */
+typedef struct Outcome { /* of a command line, in memory shared with its process */
   double error;
   bool done;
-  int status; /* as wait has it */
+  int status; /* as from wait */
 } Outcome;
 
 static double program_error(const Check *check, const Program *p) {
@@ -63,7 +63,7 @@ static double program_error(const Check *check, const Program *p) {
   return HUGE_VAL;
 }
 
-/* Runs in a process of its own; its exit status. */
+/* Runs in a child process; returns its exit status. */
 static int run_command(const Check *check, const char *options, bool runs, Outcome *outcome) {
   Arena *arena = check->sample.arena;
   char *argv[MOST_ARGUMENTS + 1] = {"cnnc", (char *)(uintptr_t)check->sample.path, "-o", "-"}, *state = NULL;
@@ -82,7 +82,7 @@ static int run_command(const Check *check, const char *options, bool runs, Outco
   return status;
 }
 
-/* What it says on standard error. */
+/* Its standard error output. */
 static const char *try_command(const Check *check, const char *options, bool runs, Outcome *outcome) {
   FILE *said = tmpfile();
   Text text = {.arena = check->sample.arena};
@@ -106,7 +106,7 @@ static const char *try_command(const Check *check, const char *options, bool run
   return text.n ? text.s : "";
 }
 
-/* The same in as little memory as the refusal of less says there has to be. */
+/* The same with the minimal memory reported for a smaller limit. */
 static const char *in_least_memory(const Check *check, const char *options, Outcome *outcome) {
   static const char before[] = "the smallest size found is ";
   Arena *arena = check->sample.arena;

@@ -1,5 +1,5 @@
-/* compiled.c: generated C, compiled for this CPU or for another one in an emulator, against eval, and by
- * threads under ThreadSanitizer. */
+/* compiled.c: Compares generated C, compiled for this CPU or for another one in an emulator, with eval;
+ * runs threads under ThreadSanitizer. */
 // SPDX-License-Identifier: Apache-2.0
 #include <ctype.h>
 #include <dlfcn.h>
@@ -19,12 +19,12 @@ typedef void ThreadsFunction(int threads);
 typedef float GradientsFunction(const float *weights, void *const *input, void *const *target, int32_t count,
                                 uint64_t seed, uint64_t step, float *gradients, float **output);
 
-static int variant; /* of directories: one for each file of C */
+static int variant; /* number of the next directory: one for each C file */
 
 /* ---- generated code behind two functions whose form does not depend on the net ---- */
 static const char *port_type(const Node *node) { return elem_c_type(node->port->elem); }
 
-/* from image `first` on a batch; some: what is left */
+/* a batch from image `first` on; some: the rest of the images */
 static void put_infer_call(Text *out, const Check *check, bool some) {
   const Sample *s = &check->sample;
   const Graph *graph = s->graph;
@@ -43,8 +43,8 @@ static void put_infer_call(Text *out, const Check *check, bool some) {
   text_put(out, "%s, &workspace);\n", steps ? ", &state" : "");
 }
 
-/* Each batch of a net with states is several calls from the beginning. What is left of the images is no call
- * of its own: the last batch has some of them again. */
+/* For a net with states, each batch is several calls from the initial state. There is no smaller call for
+ * the rest of the images: the last batch repeats some of them. */
 static void put_step_calls(Text *out, const Check *check) {
   const Sample *s = &check->sample;
   const long long batch = check->limits.batch, count = s->count;
@@ -57,7 +57,7 @@ static void put_step_calls(Text *out, const Check *check) {
   text_put(out, "  }\n");
 }
 
-/* the images of the check, a batch at a time and then what is left */
+/* all images, batch by batch, then the rest */
 static void put_infer_calls(Text *out, const Check *check) {
   const long long batch = check->limits.batch, count = check->sample.count;
   text_put(out, "  int first = 0;\n  for (; first + %lld <= %lld; first += %lld)\n", batch, count, batch);
@@ -116,7 +116,7 @@ static bool write_file(const char *path, const char *text) {
   return file && fputs(text, file) >= 0 && fclose(file) == 0;
 }
 
-/* net.c and glue.c in a directory of their own; NULL if cnnc failed. */
+/* Writes net.c and glue.c into a new directory; NULL if cnnc failed. */
 static const char *write_code(const Check *check, const char *targets, const char *level, bool threads,
                               bool train, const Text *glue) {
   Arena *arena = check->sample.arena;
@@ -260,7 +260,7 @@ static void check_gradients(const Check *check, void *library, const char *targe
   if (by_threads(level)) check_gradient_threads(check, what, library, function, loss, gradients, output);
 }
 
-/* Weights are packed for the widest target of a file, and narrower ones read those packs, too. */
+/* Weights are packed for the widest target of a file, and narrower ones read these packs, too. */
 static const Target *wider_here(const Target *target) {
   const Target *widest = target_native();
   return widest->lanes > target->lanes ? widest : NULL;
@@ -283,7 +283,7 @@ typedef struct Bytes {
   size_t n, room;
 } Bytes;
 
-/* Room for an array; the place where it begins. */
+/* Reserves space for an array; returns its offset. */
 static size_t bytes_room(Bytes *bytes, size_t n) {
   const size_t start = (bytes->n + 63) / 64 * 64;
   bytes->n = start + n;
@@ -307,13 +307,13 @@ static size_t values_bytes(const Sample *s, const Node *node) {
   return (size_t)(s->count * shape_elements(node->shape)) * bytes;
 }
 
-/* One program does all: it reads weights, inputs and targets as one block of bytes, and writes outputs, loss
-   and gradients as another. */
+/* One program for everything: it reads weights, inputs and targets as one block of bytes, and writes
+ * outputs, loss and gradients as another. */
 typedef struct Bare {
   const Check *check;
   Text main;
   Bytes in, out;
-  size_t *infer_at, *train_at, loss_at, gradients_at; /* where in `out` */
+  size_t *infer_at, *train_at, loss_at, gradients_at; /* offsets in `out` */
 } Bare;
 
 static void put_bare_infer(Bare *bare) {
@@ -355,8 +355,8 @@ static void put_bare_gradients(Bare *bare) {
            STEP, bare->gradients_at);
 }
 
-/* net.c and glue.c in a directory of their own, where glue.c has what bare.c and racer.c want; NULL if cnnc
- * failed. */
+/* Writes net.c and glue.c into a new directory; glue.c defines the functions for bare.c and racer.c. NULL
+ * if cnnc failed. */
 static const char *write_bare(Bare *bare, const char *targets, bool threads) {
   const Sample *s = &bare->check->sample;
   const bool train = bare->check->gradients != NULL;
@@ -404,7 +404,7 @@ void check_foreign(Check *check, const Target *target) {
 }
 
 /* ---- by threads, under ThreadSanitizer ---- */
-/* It does not look at vectors of more than 16 bytes. */
+/* ThreadSanitizer ignores vectors of more than 16 bytes. */
 static const char *raced_target(const Check *check) {
   for (const char *const *name = (const char *const[]){"x86-64", "aarch64", NULL}; *name; name++)
     if (target_runs_here(target_find(*name)) && share_target(&check->limits.share, *name)) return *name;
@@ -417,7 +417,7 @@ static int occurrences(const char *text, const char *word) {
   return n;
 }
 
-/* want: what one thread makes */
+/* want: the results of one thread */
 static void check_raced(const Bare *bare, const char *dir, int threads, const unsigned char *want) {
   const Check *check = bare->check;
   Arena *arena = check->sample.arena;
@@ -429,9 +429,9 @@ static void check_raced(const Bare *bare, const char *dir, int threads, const un
   report(!differ, check, arena_printf(arena, "bits of %d threads", threads), differ, 0);
 }
 
-/* That races would be seen: the threads do not wait at one barrier after the other. Some of these are no
- * race: another barrier stands close by, or all threads share two loops in the same way, which 3 of them do
- * less often than 4. */
+/* Checks that races would be detected: leaves out one barrier after another. Some of these are no race:
+ * another barrier follows closely, or all threads divide two loops in the same way, which is less common
+ * with 3 of them than with 4. */
 static void check_barriers(const Bare *bare, const char *dir, int barriers) {
   const Check *check = bare->check;
   Arena *arena = check->sample.arena;

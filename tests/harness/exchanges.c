@@ -1,8 +1,7 @@
-/* exchanges.c: programs that are damaged where the interpreter sees no difference, or where one check of
- * program_verify alone can see it: what several processes exchange, and of how many bytes an element is. One
- * process has all images; but each damage of an exchange makes processes compute with what another one still
- * has, or leaves a gradient out. What is damaged is nothing that other checks look at, so each mutant must be
- * refused by the one that is named here. */
+/* exchanges.c: Mutants of lowered programs that the interpreter cannot detect, or that a particular check
+ * of program_verify must detect: exchanges between processes, and element sizes. The interpreter runs one
+ * process with all images; but each damaged exchange makes processes compute with stale data of others, or
+ * omits a gradient. No other check covers these, so each mutant must be rejected by the check named here. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdio.h>
 #include <string.h>
@@ -12,7 +11,7 @@
 static const char *const LATE = "is added to after it was sent", *const UNSENT = "that is not sent once",
                          *const ABSENT = "other processes have some of";
 
-/* Gather or bucket `i` of a copy is damaged; false: that would do no harm. */
+/* Damages gather or bucket `i` of a copy; false: the change would be harmless. */
 typedef bool Damage(Program *, int i);
 
 static bool drop_gather(Program *p, int i) {
@@ -27,8 +26,7 @@ static bool gather_later(Program *p, int i) {
   return true;
 }
 
-static bool gather_first(Program *p,
-                         int i) { /* before images have written it; what the caller has is there */
+static bool gather_first(Program *p, int i) { /* before images have written it; the caller's data is there */
   Gather *g = &p->gathers.data[i];
   const bool harms = g->space == SPACE_ALL && g->before > 0;
   g->before = 0;
@@ -46,7 +44,8 @@ static bool gather_closer(Program *p, int i) {
   return true;
 }
 
-static bool gather_wider(Program *p, int i) { /* images lie elsewhere than the other processes think */
+static bool gather_wider(Program *p, int i) { /* the stride of images differs from that of the other
+                                                 processes */
   p->gathers.data[i].stride += 4;
   return true;
 }
@@ -57,7 +56,7 @@ static bool gather_elsewhere(Program *p, int i) {
   return true;
 }
 
-/* Do images add to these gradients? What is computed for all images every process has. */
+/* Do images add to these gradients? Every process has the batched results. */
 static bool added(const Program *p, int64_t from, int64_t to) {
   for (int c = 0; c < p->calls.n; c++) {
     const Version *version = &p->calls.data[c].version[0];
@@ -95,7 +94,7 @@ static bool cut_bucket(Program *p, int i) {
   return added(p, b->to, b->to + 4);
 }
 
-static bool send_twice(Program *p, int i) { /* what the neighbor sends, in place of its own */
+static bool send_twice(Program *p, int i) { /* sends the neighbor's range twice, its own never */
   if (i == 0) return false;
   Bucket *b = &p->buckets.data[i];
   const Bucket *before = b - 1;
@@ -175,7 +174,7 @@ static bool is_read(const Program *p, int home) { /* by a nest, as a value */
   return false;
 }
 
-/* A value of bytes is one of halves or words where it lies; all places stay as they are. */
+/* Changes the element size of a value, bytes to int16 or int32; all places stay as they are. */
 static bool widen(Arena *arena, const Program *p, int home, Elem elem) {
   Program mutant = *p;
   Home *homes = NEW_ARRAY(arena, Home, p->graph->nodes.n);
@@ -203,7 +202,7 @@ void check_elements(const Check *check, const char *rounding) {
     fine = widen(arena, p, i, I16) && widen(arena, p, i, F32);
     mutants += 2;
   }
-  if (fine && mutants == 0) return; /* a random net that has none */
+  if (fine && mutants == 0) return; /* a random net without exchanges */
   report(fine, check, arena_printf(arena, "%s: elements of another size are refused", rounding), 0, 0);
 }
 

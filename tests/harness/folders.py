@@ -1,11 +1,10 @@
-# folders.py: what the cases of classes.tap and sets.tap share: programs that tell colours apart, and folders
-# of small pictures.
+# folders.py: Helpers of classes.tap and sets.tap: programs that classify colors, and folders of small images.
 # SPDX-License-Identifier: Apache-2.0
 import os, random, struct, subprocess, zlib
 from tap import check
 
 COLOURS = {"red": (220, 30, 30), "green": (30, 200, 40), "blue": (30, 40, 230)}
-COUNT = 24  # pictures of a class
+COUNT = 24  # images per class
 
 
 def run(*words):
@@ -63,7 +62,7 @@ def png(path, rgb):
         )
 
 
-def folders(root, count=COUNT, **colour_of):  # one folder a class: the name of the folder and its colour
+def folders(root, count=COUNT, **colour_of):  # one folder per class: its name and color
     for name, colour in colour_of.items():
         for i in range(count):
             png(f"{root}/{name}/{i:02}.png", COLOURS[colour])

@@ -1,4 +1,4 @@
-/* foreign.h: generated code for other CPUs, compiled without their C library and run by qemu-user,
+/* foreign.h: Runs generated code for other CPUs: compiled without a C library, run by qemu-user;
  * WebAssembly by node. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef TEST_FOREIGN_H
@@ -6,10 +6,10 @@
 #include "base/arena.h"
 #include "target/target.h"
 
-/* What is missing to run such code here, or NULL. */
+/* The missing tool for such code, or NULL. */
 const char *foreign_missing(Arena *, const Target *);
-/* Compiles net.c and glue.c of a directory, where glue.c defines what bare.c wants, and runs them; false
- * after what failed has said so. */
+/* Compiles and runs net.c and glue.c of a directory, where glue.c defines the functions for bare.c; false
+ * after an error message. */
 bool foreign_run(Arena *, const Target *, const char *dir, const unsigned char *in, size_t in_bytes,
                  unsigned char *out, size_t out_bytes);
 #endif

@@ -1,14 +1,13 @@
-/* golden.c: training is PyTorch's: the nets of tests/golden/nets, compiled and trained by the runtime's core,
- * against the numbers in tests/golden/nets.txt and steps.txt.
+/* golden.c: Compares training with PyTorch: the nets of tests/golden/nets, compiled and trained with the
+ * runtime's core, with the numbers in tests/golden/nets.txt and steps.txt.
  *
- *     golden NETS.TXT FOLDER [OPTION]     (CNNC and CC say what compiles; OPTION is one of cnnc's; a line a
- *                                         comparison, in TAP)
+ *     golden NETS.TXT FOLDER [OPTION]  (CNNC and CC name the compilers; OPTION is for cnnc; one TAP line per
+ * comparison)
  *
- * After one step losses agree within 1e-5, weights within 1e-5 of the largest of a tensor, gradients within
- * 1e-4 of the largest; after a hundred steps all within 1e-3. Gradients are added up in the order of programs
- * (--threads=openmp). In another order the same run is as right, but a sum near 0 may take the other side of
- * a relu, and from there on the two runs part.
- */
+ * After one step losses agree within 1e-5, weights within 1e-5 of the largest of a tensor, gradients
+ * within 1e-4 of the largest; after a hundred steps all within 1e-3. Gradients are summed in program order
+ * (--threads=openmp). In another order the run is just as correct, but a sum near 0 may end up on the
+ * other side of a relu, and from there on the two runs diverge. */
 // SPDX-License-Identifier: Apache-2.0
 #define _POSIX_C_SOURCE 200809L
 #include <dlfcn.h>
@@ -40,7 +39,7 @@ typedef struct Run {
   int32_t *classes[BATCHES];
   cnn_object object[SAMPLES][OBJECTS]; /* the same in every batch */
   int objects[SAMPLES];
-  char *truth; /* a record for each sample */
+  char *truth; /* one record per sample */
   int64_t steps;
   float loss;
 } Run;
@@ -99,7 +98,7 @@ static bool set_batches(Run *run) {
 }
 
 /* ---- objects ---- */
-/* The pixels of an object are those of its box, without the quarter at the lower right. */
+/* An object's mask is its box without the lower right quarter. */
 static void paint(cnn_truth *truth, int k) {
   const float *box = truth->object[k].box;
   for (int y = 0; y < truth->height; y++)
@@ -165,7 +164,7 @@ static bool begin(Run *run, const char *folder, const char *name, const char *op
   return true;
 }
 
-/* What the outputs are compared with, and the values that only losses read; then the objects. */
+/* The targets of the outputs, and of values that only losses read; then the objects. */
 static void set_targets(const Run *run, int k, const void *target[PORTS]) {
   const cnn_network *network = run->network;
   const int ports = network->outputs + network->values;
@@ -201,8 +200,8 @@ static const cnn_weight *find(const cnn_network *network, const char *name) {
   return NULL;
 }
 
-/* "weight NAME SIZE LARGEST NORM INDEX:VALUE ...", or of its gradient: the worst difference relative to the
- * largest; infinite where the tensor is another. */
+/* "weight NAME SIZE LARGEST NORM INDEX:VALUE ...", or of its gradient: the largest difference relative to
+ * the largest element; infinite if the tensor has another size. */
 static double compare(const Run *run, const char *line) {
   char name[200];
   int at = 0;

@@ -1,7 +1,7 @@
-/* grammar.c: grammar FILE...: whether tree-sitter's parser of .cnn (editors/tree-sitter/src/parser.c) reads
- * each file: those that it does not are told, with the line. It walks the tables of that parser as
- * tree-sitter's library does, which so need not be installed, but builds no tree and does not recover from
- * mistakes. */
+/* grammar.c: Checks that tree-sitter's parser of .cnn (editors/tree-sitter/src/parser.c) accepts each
+ * file; prints the others with the line of the error. Usage: grammar FILE... It walks the parser's tables
+ * like tree-sitter's library, which need not be installed, but builds no tree and does not recover from
+ * errors. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdio.h>
 #include "tree_sitter/parser.h"
@@ -11,16 +11,16 @@ const TSLanguage *tree_sitter_cnn(void);
 enum { MOST_BYTES = 1 << 22, MOST_DEPTH = 1 << 16 };
 
 typedef struct Reader {
-  TSLexer lexer; /* first: what the parser's functions are given */
+  TSLexer lexer; /* first: passed to the parser's functions */
   const char *text;
-  size_t n, at, end; /* end: of the token, as it was marked */
+  size_t n, at, end; /* end: of the token, as marked */
   bool marked;
 } Reader;
 
 typedef struct Token {
   TSSymbol symbol;
   size_t start, end;
-  bool keyword; /* a name by its letters */
+  bool keyword; /* a name with a keyword's spelling */
 } Token;
 
 static const TSLanguage *language;
@@ -30,7 +30,7 @@ static char text[MOST_BYTES];
 /* ---- tokens ---- */
 static void look(Reader *r) { r->lexer.lookahead = r->at < r->n ? (unsigned char)r->text[r->at] : 0; }
 
-static size_t token_start; /* behind what was skipped */
+static size_t token_start; /* after the skipped text */
 
 static void advance(TSLexer *lexer, bool skip) {
   Reader *r = (Reader *)(void *)lexer;
@@ -76,8 +76,8 @@ static uint16_t entry_of(TSStateId state, TSSymbol symbol) {
   return 0;
 }
 
-/* What is done at this token. A grammar without `conflicts` leaves one action, besides those that stand for
- * parts of a repetition, which the library skips, too. False: none. */
+/* The action for this token. A grammar without `conflicts` leaves one, besides those for parts of a
+ * repetition, which the library skips, too. False: none. */
 static bool action_of(TSStateId state, TSSymbol symbol, TSParseAction *action) {
   const TSParseActionEntry *entry = language->parse_actions + entry_of(state, symbol);
   bool found = false;
@@ -106,7 +106,7 @@ static bool next_token(Reader *r, TSStateId state, size_t from, Token *token) {
 }
 
 /* ---- parsing ---- */
-/* False: at *place is what does not fit. */
+/* False: *place is the position of the error. */
 static bool parse(Reader *r, size_t *place) {
   int depth = 0;
   Token token = {0};

@@ -1,10 +1,9 @@
-/* hugenet.c: prints a random program whose numbers are near the limits.  hugenet [far] SEED
+/* hugenet.c: Prints a random program with numbers near the limits. Usage: hugenet [far] SEED
  *
- * Either a chain of layers with huge extents, kernels, strides, dilations and paddings, or ordinary layers
- * and a train block with numbers that a float, an int or
- * a line of C can hardly hold. cnnc compiles such a program or refuses it with an error that has a place.
- * `far` prints only windows that reach far over small
- * values: these programs are right, and small enough for netcheck. */
+ * Either a chain of layers with huge sizes, kernels, strides, dilations and paddings, or ordinary layers
+ * and a train block with numbers that barely fit a float, an int or a line of C. cnnc compiles such a
+ * program or rejects it with an error that has a position. `far` prints only windows that reach far over
+ * small values: these programs are valid, and small enough for netcheck. */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
 #include <stdio.h>
@@ -32,12 +31,12 @@ static int64_t beyond(Net *net) {
   return PICK_ONE(net, some);
 }
 
-static int64_t size(Net *net, int percent) { /* huge in so many of a hundred cases */
+static int64_t size(Net *net, int percent) { /* huge in that percentage of cases */
   if (chance(net, 1)) return beyond(net);
   return chance(net, percent) ? huge(net) : small(net);
 }
 
-/* The text with a size for each @, drawn in order: arguments of a call have none in C. */
+/* The text with a size for each @, drawn in order: C does not define the order of call arguments. */
 static void put_sized(Net *net, const char *text, int percent) {
   for (; *text; text++)
     if (*text == '@') printf("%" PRId64, size(net, percent));
@@ -56,7 +55,7 @@ typedef struct Far {
 
 static bool is_border(int64_t n) { return n >= 0 && n <= INT32_MAX; }
 
-/* One axis: few windows of few elements, by whatever numbers. False: none was found. */
+/* One axis: few windows of few elements, with arbitrary numbers. False: none found. */
 static bool draw_far(Net *net, int64_t input, bool pool, Far *f) {
   for (int attempt = 0; attempt < 50; attempt++) {
     *f = (Far){.kernel = between(net, 1, 4), .stride = size(net, 40), .dilation = size(net, 40)};
@@ -151,7 +150,7 @@ static void put_windowed(Net *net, int rank) {
   printf(")");
 }
 
-static int put_other(Net *net, int rank) { /* the rank of what comes out */
+static int put_other(Net *net, int rank) { /* returns the rank of its value */
   static const char *const plain[] = {"relu",           "batchnorm",     "softmax",        "tanh",
                                       "dropout(0.3)",   "prelu",         "add(in)",        "concat(in)",
                                       "log_softmax",    "gelu",          "drop_path(0.5)", "scale(init=0.5)",

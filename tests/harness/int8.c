@@ -1,7 +1,7 @@
-/* int8.c: nets of 8 bits: a program quantized at random, by each rounding. Lowered programs in the
- * interpreter and compiled code, plain and not, for every target of this CPU, and of others in emulators,
- * give what eval gives, byte for byte. So does the code for boards, by what stands in it in plain C for their
- * instructions. */
+/* int8.c: Int8 models: a program quantized with random parameters, with each rounding. Lowered programs in
+ * the interpreter and compiled code, with reference and optimized schedules, for every target of this CPU
+ * and for others in emulators, give eval's results byte for byte. So does the code for boards, with plain
+ * C in place of their instructions. */
 // SPDX-License-Identifier: Apache-2.0
 #include <dlfcn.h>
 #include <math.h>
@@ -21,7 +21,7 @@
 
 typedef void InferFunction(void *const *input, void **output);
 
-/* The first image has the least number everywhere, the second, where there is one, the greatest. */
+/* The first image is the minimum everywhere, the second, if there is one, the maximum. */
 static void draw_extremes(Sample *s) {
   for (int i = 0; i < s->graph->inputs.n; i++) {
     const Node *node = s->graph->inputs.data[i].node;
@@ -44,7 +44,7 @@ static double element(const Node *node, const void *output, int64_t i) {
                              : (double)((const float *)output)[i];
 }
 
-/* How many elements differ from eval's. */
+/* Number of elements that differ from eval's. */
 static double differences(const Check *check, double *const *numbers, void *const *bytes) {
   const Sample *s = &check->sample;
   double n = 0;
@@ -88,21 +88,21 @@ static void check_nests_of(const Check *check, const char *rounding, const Targe
   }
 }
 
-/* Boards have the same schedules, in plain C here: they differ in what their cycles choose; and one has
- * vectors. */
+/* Boards have the same schedules, in plain C here: they differ in the choices that their cycles imply; and
+ * one has vectors. */
 static bool board_tried(const Target *target) {
   return target->dsp && (!strcmp(target->name, "armv7e-m") || !strcmp(target->name, "rv32imc") ||
                          !strcmp(target->name, "armv8.1-m"));
 }
 
-/* The roundings differ in one primitive: a target has one of them, another one than the target before. */
+/* The roundings differ in one primitive: each target tests one of them, alternating. */
 static bool has_rounding(const Check *check, const Target *target, const char *rounding) {
-  Rounding turn = ROUNDING_SINGLE; /* of nets that have several */
+  Rounding turn = ROUNDING_SINGLE; /* for nets that have several */
   rounding_find(rounding, &turn);
   return share_has_turn(&check->limits.share, (int)(target - target_table) + (int)turn, ROUNDINGS);
 }
 
-/* By the plain loops, and by each target that has schedules of 8 bits. */
+/* With the reference schedule, and for each target that has int8 schedules. */
 static void check_all_nests(const Check *check, const char *rounding) {
   for (const Target *target = target_table; target->name; target++)
     if ((target->dot != DOT_NONE || board_tried(target) || !strcmp(target->name, "generic")) &&
@@ -146,7 +146,7 @@ static bool put_glue(const Check *check, const char *path) {
 /* In place of a level. */
 static const char TEAM[] = "--threads=openmp", SLOW_FLASH[] = "--flash-wait=20", LEAST[] = "the least flash";
 
-/* --flash=BYTES of the smallest model, which the compiler tells where there is less. */
+/* --flash=BYTES of the smallest model, which the compiler reports for a smaller limit. */
 static const char *least_flash(Arena *arena, const char *command) {
   return arena_printf(
       arena,
@@ -193,12 +193,12 @@ static void check_compiled_of(const Check *check, const char *rounding, const ch
 }
 
 /* ---- on other CPUs, in emulators ---- */
-static int64_t slot_of(const Sample *s, const Node *node) { /* bytes of a port, of all images */
+static int64_t slot_of(const Sample *s, const Node *node) { /* bytes of a port, for all images */
   enum { LINE = 64 };
   return (s->count * shape_elements(node->shape) * (int64_t)sizeof(float) + LINE - 1) / LINE * LINE;
 }
 
-/* What bare.c wants, behind the glue: each port in a slot of its own. */
+/* Appends the functions for bare.c to the glue: each port in its own slot. */
 static bool put_bare(const Sample *s, const char *path, int64_t in, int64_t out) {
   FILE *file = fopen(path, "a");
   if (!file) return false;
@@ -268,8 +268,8 @@ bool int8_quantize(Check *check, const char *weights) {
   return true;
 }
 
-/* Of values that are computed in floats eval's are doubles, so that numbers between two of 8 bits may become
- * the other one. */
+/* Values computed in float are doubles in eval, so that a number between two int8 steps may round to
+ * either of them. */
 bool int8_whole_numbers(const Graph *graph) {
   for (int i = 0; i < graph->nodes.n; i++) {
     const Node *node = graph->nodes.data[i];

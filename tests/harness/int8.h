@@ -1,13 +1,13 @@
-/* int8.h: what comparing nets of 8 bits shares: drawn ones (int8.c) and imported ones (models.c). */
+/* int8.h: Comparison of int8 models, drawn (int8.c) and imported (models.c). */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef TEST_INT8_H
 #define TEST_INT8_H
 #include "check.h"
 
-/* The sample's graph becomes that of 8 bits, by a file of weights; false after saying what is wrong. */
+/* Converts the sample's graph to an int8 model with a weight file; false after reporting an error. */
 bool int8_quantize(Check *, const char *weights);
-bool int8_whole_numbers(const Graph *); /* nothing is computed in floats */
-/* Code and nests against check->forward. images: of them the interpreter, which is slow, has the first
- * ones. */
+bool int8_whole_numbers(const Graph *); /* nothing is computed in float */
+/* Compares code and nests with check->forward. images: the interpreter, which is slow, computes that
+ * number of images. */
 void int8_compare(Check *, const char *rounding, const char *weights, int64_t images);
 #endif

@@ -1,6 +1,6 @@
-/* int8_draw.c: random weights of 8 bits, now and then at their limits, with scales by which most values are
- * neither cut nor all the same, and their file. Some values get 16 bits: those of which the program says so,
- * and of others a fifth. */
+/* int8_draw.c: Random int8 weights, occasionally at their limits, with scales for which most values
+ * neither saturate nor are equal, and their file. Some values are int16: those that the program names, and
+ * a fifth of the others. */
 // SPDX-License-Identifier: Apache-2.0
 #include "int8_draw.h"
 #include <math.h>
@@ -20,7 +20,7 @@ typedef struct Drawing {
   double *scale; /* by node id */
   bool *fused;   /* its value is its input's */
   int *uses;
-  bool *wide; /* it has 16 bits */
+  bool *wide; /* stored as int16 */
   bool some_wide, rounds_floats;
   Text header, data, notes;
 } Drawing;
@@ -35,13 +35,13 @@ static void put_array(Drawing *d, const char *name, const char *type, int rank, 
   text_bytes(&d->data, from, bytes);
 }
 
-/* Layers of this name stay in floats. */
+/* Layers with this name stay float. */
 static bool is_kept(const Node *node) {
   return node->op->traits.int8 == INT8_PRODUCT &&
          (strncmp(node->name, "kept", 4) == 0 || node->shape.regions);
 }
 
-/* Not what is computed in floats, which may lie next to the number that eval has. */
+/* Not values computed in float, which may round differently from eval's. */
 static bool can_widen(const Node *node) {
   switch (node->op->traits.int8) {
   case INT8_PRODUCT: return !is_kept(node);
@@ -49,7 +49,7 @@ static bool can_widen(const Node *node) {
   case INT8_DIFFERENCE:
   case INT8_MULTIPLY: return combine_has_int8(node);
   case INT8_RELU:
-  case INT8_RELU6: return can_widen(node->in[0]); /* it may be the end of a function that has no 16 bits */
+  case INT8_RELU6: return can_widen(node->in[0]); /* it may be the end of a function without an int16 form */
   case INT8_LARGEST:
   case INT8_MEAN:
   case INT8_LEAKY:
@@ -58,7 +58,7 @@ static bool can_widen(const Node *node) {
   }
 }
 
-/* Means of this name are a factor of their sum. */
+/* Means with this name are one factor of their sum. */
 static bool is_factor(const Node *node) { return strncmp(node->name, "factor", 6) == 0; }
 
 static bool is_wide(const Drawing *d, const Node *node) { return node->nin && d->wide[node->in[0]->id]; }
@@ -70,7 +70,7 @@ static bool draw_wide(Drawing *d, const Node *node) {
   return can_widen(node) && (drawn || node->precision == PRECISION_I16);
 }
 
-/* What makes factors of scales, of layers of this name. NULL: nothing is said. */
+/* The factor setting for layers with this name; NULL: none. */
 static const char *factor_of(const Drawing *d, const Node *node, bool wide) {
   if (strncmp(node->name, "litert", 6) != 0) return NULL;
   if (node->op->traits.int8 != INT8_PRODUCT) return "float";
@@ -86,7 +86,7 @@ static void note(Drawing *d, const Node *node, bool wide) {
   if (*said) text_put(&d->notes, "%s\\\"%s\\\":{%s}", d->notes.n ? "," : "", node->name, said);
 }
 
-/* Of 16 bits the scale is smaller, and the zero 0. */
+/* An int16 scale is smaller, and its zero point is 0. */
 static void put_scale(Drawing *d, const Node *node, double scale, int zero) {
   const int64_t one = 1;
   const bool wide = d->wide[node->id] = draw_wide(d, node);
@@ -108,7 +108,7 @@ static int any_zero(Drawing *d) {
 }
 
 /* ---- layers ---- */
-/* Weights that layers share are drawn for the first of them that is computed: the others read the same. */
+/* Shared weights are drawn for the first layer in order of computation: the others read the same. */
 static bool is_first(const Drawing *d, const Weight *weight, const Node *node) {
   for (int i = 0; i < d->graph->nodes.n; i++) {
     const Node *one = d->graph->nodes.data[i];
@@ -118,14 +118,14 @@ static bool is_first(const Drawing *d, const Weight *weight, const Node *node) {
   return false;
 }
 
-/* Many filters of some layers are zeros, or give the same at every place, and some layers do not read all of
- * their channels: what a pass drops. */
+/* Many filters of some layers are zeros, or constant, and some layers do not read all of their channels:
+ * for the removal of dead channels. */
 static void draw_idle(Drawing *d, const Node *node, int8_t *w, int32_t *bias, double spread) {
   const double FAR = 40;
   const int64_t filters = int8_filters(node), terms = node->weight[0]->size / filters,
                 taps = node->window ? node->window->kernel[0] * node->window->kernel[1] : 1;
   const double dead = sample_number(&d->state) < 0.4 ? between(d, 0.1, 0.7) : 0,
-               below = between(d, 0, 1); /* of these so many are cut off at the lower end */
+               below = between(d, 0, 1); /* clips that number of them at the lower end */
   const int64_t unread = sample_number(&d->state) < 0.3 ? 2 + (int64_t)between(d, 0, 3) : 0;
   for (int64_t f = 0; f < filters; f++) {
     const bool idle = sample_number(&d->state) < dead, low = sample_number(&d->state) < below,
@@ -145,7 +145,7 @@ static void draw_weights(Drawing *d, const Node *node) {
   int64_t *wide_bias = NEW_ARRAY(d->arena, int64_t, filters);
   float *scale = NEW_ARRAY(d->arena, float, filters);
   const bool all = sample_number(&d->state) < 0.3;                   /* one scale for all */
-  const int most_weight = sample_number(&d->state) < 0.4 ? 64 : 127; /* as --reduce-range has them */
+  const int most_weight = sample_number(&d->state) < 0.4 ? 64 : 127; /* as with --reduce-range */
   const double spread = 5400 * sqrt((double)terms), own = between(d, 0.002, 0.02);
   put_scale(d, node, d->scale[node->in[0]->id] * own * spread / between(d, 20, 90), any_zero(d));
   const bool wide_in = d->wide[node->in[0]->id], wide = wide_in || d->wide[node->id];
@@ -160,12 +160,13 @@ static void draw_weights(Drawing *d, const Node *node) {
                                 : floor(between(d, -most_weight, most_weight + 1)));
     scale[f] = (float)(all ? own : own * between(d, 0.2, 2));
     bias[f] = (int32_t)between(d, -spread, spread);
-    if (kind >= 0.2 && kind < 0.203) bias[f] = kind < 0.2015 ? HUGE_BIAS : -HUGE_BIAS; /* plain loops alone */
+    /* reference schedule only */
+    if (kind >= 0.2 && kind < 0.203) bias[f] = kind < 0.2015 ? HUGE_BIAS : -HUGE_BIAS;
     wide_bias[f] = (int64_t)bias[f] * (wide_in ? 1 << WIDE_BITS : 1);
     if (kind >= 0.2 && kind < 0.22) wide_bias[f] = kind < 0.21 ? most - 1 : 1 - most; /* the bounds of sums */
   }
   draw_idle(d, node, w, bias, spread);
-  if (!is_first(d, weight, node)) return; /* its arrays are another layer's */
+  if (!is_first(d, weight, node)) return; /* its arrays belong to another layer */
   put_array(d, weight->name, "I8", weight->rank, weight->dim, w, (size_t)weight->size);
   put_array(d, arena_printf(d->arena, "%s.scale", weight->name), "F32", 1, all ? &one : &filters, scale,
             sizeof *scale * (size_t)(all ? 1 : filters));
@@ -184,8 +185,8 @@ static void draw_floats(Drawing *d, const Weight *weight, const Node *node) {
 }
 
 /* ---- recurrent layers ---- */
-/* Of lstm and of rnn with relu h is asymmetric; weights have one scale, one a gate or one a row. Sums are a
- * few thousands, in which gates are neither all open nor all closed, but for some that are. */
+/* In an lstm, and an rnn with relu, h is asymmetric; weights have one scale, one per gate or one per row.
+ * Sums are a few thousand, so that gates are neither all open nor all closed, with some exceptions. */
 static void draw_rows(Drawing *d, const Node *node, const Weight *weight, const Weight *bias, int64_t gates,
                       double in) {
   const double kind = sample_number(&d->state),
@@ -231,7 +232,7 @@ static void draw_recurrent(Drawing *d, const Node *node) {
     text_put(&d->notes, "%s\\\"%s\\\":{\\\"kernel\\\":\\\"litert\\\"}", d->notes.n ? "," : "", node->name);
 }
 
-/* Of a function: what it makes of the ends and of some numbers between. */
+/* Range of a function: its values at the ends and at some numbers between. */
 static void draw_function(Drawing *d, const Node *node) {
   enum { STEPS = 64 };
   double lo = 0, hi = 0;
@@ -255,7 +256,7 @@ static void draw_function(Drawing *d, const Node *node) {
 }
 
 /* ---- as importing has it ---- */
-/* Layers of this name have a table in the file. */
+/* Layers with this name have a table in the file. */
 static bool has_table(const Node *node) { return strncmp(node->name, "table", 5) == 0; }
 
 static void draw_table(Drawing *d, const Node *node) {
@@ -278,7 +279,7 @@ static bool takes_bounds(const Node *node) {
   return node->op->traits.int8 == INT8_PRODUCT || combine_has_int8(node);
 }
 
-/* What is done where the layer before it is rounded, as batchnorm and relu behind a convolution. */
+/* Is it computed where the layer before it is rounded, like batchnorm and relu after a convolution? */
 static bool is_fused(const Drawing *d, const Node *node) {
   if (node->nin != 1 || !node->in[0]->nin) return false;
   const Node *before = node->in[0];
@@ -297,13 +298,13 @@ static bool is_border(const Node *node) { /* zeros around */
          before[1] >= 0 && after[0] >= 0 && after[1] >= 0;
 }
 
-static double largest(const Drawing *d, const Node *node) { /* scale of what it reads */
+static double largest(const Drawing *d, const Node *node) { /* scale of its operand */
   double most = 0;
   for (int k = 0; k < node->nin; k++) most = fmax(most, d->scale[node->in[k]->id]);
   return most;
 }
 
-/* Of a sum. Where it is rounded as floats, none of what is added may be 2^10 times smaller. */
+/* For a sum. If it is rounded as floats, no addend may be 2^10 times smaller. */
 static double sum_scale(Drawing *d, const Node *node) {
   const double scale = largest(d, node) * between(d, 0.9, 1.8);
   double least = scale;
@@ -321,7 +322,7 @@ static bool is_fixed(const Node *node) { /* its scale */
          node->op->traits.int8 == INT8_SIGNED;
 }
 
-/* sigmoid, tanh and softmax of 16 bits. */
+/* int16 sigmoid, tanh and softmax. */
 static void put_unit(Drawing *d, const Node *node) {
   const int64_t one = 1;
   const float real = 1 / 32768.0f;
@@ -362,14 +363,14 @@ static void draw_value(Drawing *d, const Node *node) {
            node->op->traits.int8 == INT8_MOVE || repeats(node) || is_border(node)) {
     if (sample_number(&d->state) < 0.4) put_scale(d, node, first * between(d, 0.7, 1.5), any_zero(d));
   } else if (node->nin == 1 && node->op->family == FAMILY_MAP) draw_function(d, node);
-  else { /* computed in floats */
+  else { /* computed in float */
     for (int k = 0; k < node->nweights; k++) draw_floats(d, node->weight[k], node);
     put_scale(d, node, 0.02, any_zero(d));
   }
 }
 
-/* Where outputs are bytes, or layers share weights, whose bias would have two types, the program says it all.
- */
+/* If outputs are bytes, or layers share weights, whose bias would have two types, only the program chooses
+ * int16. */
 static bool may_widen(const Graph *graph, const int *uses) {
   for (int o = 0; o < graph->outputs.n; o++)
     if (graph->outputs.data[o].as == AS_I8 || graph->outputs.data[o].as == AS_U8) return false;

@@ -1,6 +1,6 @@
-/* machine.c: the calls of a lowered program, phase by phase and image by image, as the printed functions make
- * them. What a wrong program does is an error as far as it can be seen: it touches what is no part of a
- * space, or reads what nobody wrote. */
+/* machine.c: Interpreter of lowered programs: runs the calls phase by phase and image by image, like the
+ * printed functions. It detects invalid programs as far as possible: accesses outside a space, reads of
+ * unwritten elements. */
 // SPDX-License-Identifier: Apache-2.0
 #include "machine.h"
 #include <math.h>
@@ -22,7 +22,7 @@ static bool broken(Machine *m, const Version *version, int buffer, const char *w
 
 /* ---- where things lie ---- */
 
-/* The memory of a place with elements of so many bytes, of which there are *room; NULL: there is none. */
+/* The memory of a place with elements of `size` bytes, of which there are *room; or NULL. */
 static double *memory_at(const Machine *m, const Place *place, int64_t size, int64_t image, int shard,
                          int64_t *room) {
   const Graph *graph = m->program->graph;
@@ -76,11 +76,11 @@ static void run_pack(const Machine *m, const Pack *pack, double *out) {
   nest_run(pack->nest, run);
 }
 
-static int64_t images_from(const Machine *m, int64_t image) { /* that are run together */
+static int64_t images_from(const Machine *m, int64_t image) { /* that run together */
   return m->images - image < m->lanes ? m->images - image : m->lanes;
 }
 
-/* What there is once, for each of the interleaved images: 0 for those that do not count. */
+/* A value that exists once, repeated for each of the interleaved images: 0 for unused lanes. */
 static double *repeated(const Machine *m, const Place *place, int64_t image) {
   int64_t room;
   double *own = NEW_ARRAY(m->arena, double, m->lanes);
@@ -115,7 +115,7 @@ static void copy_values(const Pack *pack, const Buf *buf, double *to) {
                                     : (double)((const float *)pack->values)[i];
 }
 
-/* Packs and tables do not depend on the image: they are made once. */
+/* Packs and tables do not depend on the image: they are computed once. */
 static double *constant_of(const Machine *m, int call, const Binding *binding, const Buf *buf) {
   double **own = &m->constant[call][buf->id];
   const int64_t n = buf_elements(buf);
@@ -127,8 +127,8 @@ static double *constant_of(const Machine *m, int call, const Binding *binding, c
   return *own;
 }
 
-/* Elements from the first to the last; of a call for all images, what it reads of so many. The interpreter
- * clears the whole of what a nest writes. */
+/* Elements from the first to the last; for a batched call, those of its images. The interpreter clears
+ * everything that a nest writes. */
 static int64_t reach(const Buf *buf, int64_t images, bool once) {
   int64_t last = 0;
   for (int d = buf->rank - 1; d >= 0; d--) {
@@ -146,8 +146,7 @@ static bool bind(Machine *m, Run *run, int c, const Version *version, int i, int
   const bool once = m->program->calls.data[c].how == CALL_ONCE;
   const int shard = once ? 0 : (int)(image * m->program->shards / m->images);
   int64_t room = INT64_MAX;
-  if (!operand
-           ->used) { /* C has no such parameter; the interpreter clears it, and computes names without uses */
+  if (!operand->used) { /* C has no such parameter; the interpreter clears it, and computes unused names */
     run->mem[i] = NEW_ARRAY(m->arena, double, buf_room(buf, 0));
     return true;
   }
@@ -198,7 +197,7 @@ static void scatter_output(Machine *m, const Copy *copy, int64_t image, int64_t 
       m->output[copy->output][(image + lane) * n + i] = from[i * m->lanes + lane];
 }
 
-/* Outputs are the caller's as soon as they are there, before their place is used again. */
+/* Outputs are copied to the caller as soon as they are computed, before their memory is reused. */
 static void give_outputs(Machine *m, int after, int64_t image, int64_t images) {
   const Program *p = m->program;
   for (int i = 0; i < p->copies.n; i++)
@@ -215,8 +214,8 @@ static bool run_and_give(Machine *m, int c, int64_t image) {
 }
 
 /* ---- orders ---- */
-/* Calls from .. to - 1, of which no barrier parts any two: those that one thread runs stay in their order;
- * the others come before or behind them, the last one first. */
+/* Calls from .. to - 1, without barriers between them: those of one thread run in order; the others before
+ * or after them, in reverse order. */
 static bool run_group(Machine *m, int from, int to, int64_t image) {
   const Program *p = m->program;
   for (int pass = 1; pass <= 2; pass++)
@@ -255,7 +254,7 @@ static bool run_images(Machine *m, const Phase *phase) {
   return true;
 }
 
-/* Parts of a program that a barrier may stand before: the images of a phase, or one call for all of them. */
+/* Units between barriers: the images of a phase, or one batched call. */
 typedef struct Part {
   const Phase *phase;
   int call; /* -1: all images */
@@ -295,7 +294,7 @@ static bool has_size(const Program *p, int size) { /* of an element */
   return false;
 }
 
-static void clear_gradients(Machine *m) { /* of the shards behind the first all of them */
+static void clear_gradients(Machine *m) { /* for shards after the first, all of them */
   const Program *p = m->program;
   double *first = m->space[SPACE_GRADIENT];
   for (int64_t i = 0; i < gradients_of(m); i++) first[i] = NAN;
@@ -331,7 +330,7 @@ static void prepare(Machine *m) {
     m->constant[c] = NEW_ARRAY(m->arena, double *, p->calls.data[c].version[0].lower->b->nbufs + 1);
 }
 
-/* As reset does: what no fill says stays unwritten. */
+/* Like reset: elements outside all fills stay unwritten. */
 static void reset_states(Machine *m) {
   const Program *p = m->program;
   const int n = graph_states(p->graph);
@@ -368,7 +367,7 @@ static bool execute_call(Machine *m) {
   prepare(m);
   give_outputs(m, -1, 0, m->images);
   if (!run_parts(m)) return false;
-  /* Outputs that are others, or inputs, too; looking inside says where, and copies nothing. */
+  /* Outputs that are other outputs, or inputs; inspection has its own list, and copies nothing. */
   for (int o = 0; p->kind != PROGRAM_TRAINING && p->batching.how != INTERLEAVED && o < p->graph->outputs.n;
        o++)
     for (int64_t n = 0; n < m->images && !program_writes(p, o); n++) {

@@ -1,5 +1,5 @@
-/* models.c: imported nets (tests/models): each value that eval stores, by hashes of what a reference stores
- * of the same inputs; then nests and code as int8.c has them. */
+/* models.c: Imported nets (tests/models): compares each value that eval stores with hashes of a
+ * reference's values for the same inputs; then nests and code as in int8.c. */
 // SPDX-License-Identifier: Apache-2.0
 #include "config.h"
 #include <inttypes.h>
@@ -14,11 +14,11 @@
 #include "ops/int8/int8.h"
 
 enum {
-  SOME = 6, /* of the inputs, where not all are tried: both extremes and one of each contrast */
-  SLOW = 1  /* for the interpreter */
+  SOME = 6, /* number of inputs, where not all are tested: both extremes and one of each contrast */
+  SLOW = 1  /* likewise for the interpreter */
 };
 
-/* That makes 16 bits of the caller's floats; NULL: the input is of bytes. */
+/* The node that converts the caller's floats to int16; NULL: the input is bytes. */
 static const Node *wide_input(const Graph *graph) {
   for (int i = 0; i < graph->nodes.n; i++) {
     const Node *node = graph->nodes.data[i];
@@ -27,7 +27,7 @@ static const Node *wide_input(const Graph *graph) {
   return NULL;
 }
 
-/* Floats that are numbers of 16 bits times their scale. */
+/* Floats that are int16 values times their scale. */
 static void draw_wide_inputs(Sample *s, const Node *stored) {
   const int64_t n = shape_elements(stored->shape);
   int16_t *q = NEW_ARRAY(s->arena, int16_t, n);
@@ -55,8 +55,8 @@ static void draw_inputs(Sample *s) {
   }
 }
 
-/* A file's line "layers" names the columns; then an input a line: its number and a hash for each layer, or
- * "-" where it is left out. Lines that begin with # say where the numbers come from. */
+/* A file's line "layers" names the columns; then one line per input: its number and a hash for each layer,
+ * or "-" if omitted. Lines that begin with # state the origin of the numbers. */
 typedef struct Column {
   const char *name;
   const Node *node; /* NULL: no such layer */
@@ -84,7 +84,7 @@ static void take_names(const Check *check, Reference *reference, char **state) {
   }
 }
 
-/* Of numbers of 16 bits the lower byte is first. */
+/* Of int16 values the lower byte comes first. */
 static uint64_t hash_of(const Node *node, const double *value, int64_t n) {
   uint64_t hash = MODEL_HASH_START;
   for (int64_t i = 0; i < n; i++) {
@@ -124,7 +124,7 @@ static void read_reference(const Check *check, Reference *reference, const char 
   if (file) fclose(file);
 }
 
-/* Values that no column has. */
+/* Number of values without a column. */
 static int values_left_out(const Graph *graph, const Reference *reference) {
   int n = 0;
   for (int i = 0; i < graph->nodes.n; i++) {
@@ -168,7 +168,7 @@ void check_model(Check *check, const char *weights, const char *rounding, const 
   draw_inputs(s);
   check->forward = sample_infer(s);
   compare_hashes(check, rounding, values);
-  /* a net of 8 bits with several roundings has no code that others have not */
+  /* with several roundings, only one of the int8 models has distinct code */
   if (rounding_find(rounding, &of_all) || wide_input(s->graph) || try_all())
     int8_compare(check, rounding, weights, SLOW);
 }

@@ -1,7 +1,7 @@
-/* mutant.c: prints a program with some of its tokens changed.  mutant SEED FILE
+/* mutant.c: Prints a program with some of its tokens changed. Usage: mutant SEED FILE
  *
- * Tokens are dropped, doubled, exchanged, or replaced by others of the file or by ones that are likely to
- * hurt. What comes out is mostly wrong, and the compiler has to say so in its own words. */
+ * Tokens are dropped, doubled, exchanged, or replaced by others of the file or by likely troublemakers.
+ * The result is mostly invalid, and the compiler must report it properly. */
 // SPDX-License-Identifier: Apache-2.0
 #include <ctype.h>
 #include <stdio.h>
@@ -13,7 +13,7 @@
 typedef struct Token {
   const char *s;
   size_t n;
-} Token; /* blanks and ends of lines are tokens, too */
+} Token; /* blanks and line ends are tokens, too */
 typedef struct Mutant {
   Arena *arena;
   uint64_t random;
@@ -180,7 +180,7 @@ static void change(Mutant *m) {
     break;
   case 3: insert(m, at, drawn(m)); break;
   case 4: erase(m, at, 1 + below(m, 12)); break;
-  case 5: /* some tokens of one place, at another */
+  case 5: /* copies some tokens to another position */
     for (size_t i = 0, n = 1 + below(m, 20); i < n && other + 2 * i < (size_t)m->tokens.n; i++)
       insert(m, at, m->tokens.data[other + 2 * i]);
     break;

@@ -1,4 +1,4 @@
-/* nests.c: loop nests in the interpreter against eval: everything in double, so that only mistakes differ. */
+/* nests.c: Compares loop nests in the interpreter with eval: both in double, so that only mistakes differ. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <stdio.h>
@@ -13,8 +13,8 @@
 
 static const int widest = 16; /* lanes of the widest target */
 
-/* What a level makes of the plan, whether its loops are plain, how many sums they have, and whether results
- * lie over operands. */
+/* Effect of an optimization level: reference schedules, maximum sums, and whether results may overlap
+ * operands. */
 typedef struct Level {
   const char *name;
   Fusing fusing;
@@ -30,7 +30,7 @@ enum { LEVELS = sizeof levels / sizeof *levels };
 
 typedef struct Way { /* how a program is lowered and run */
   const Target *target;
-  /* lanes that weights are packed for: the target's own, or those of a wider one in its file */
+  /* lanes for which weights are packed: the target's own, or those of a wider one in the file */
   int layout;
   const Level *level;
   bool little_ram;
@@ -46,7 +46,7 @@ static double gradients_error(const Check *check, const double *gradients, const
   double error = 0;
   for (int w = 0; w < graph->weights.n; w++) {
     const Weight *weight = graph->weights.data[w];
-    /* what is smaller is rounding, as in the tail of gelu; a double has 29 places more than a float */
+    /* smaller values are rounding errors, as in the tail of gelu; double has 29 more bits than float */
     const double terms = fmax(1e-9, gradient_floor(&check->sample, &check->training, weight, 1e-3)),
                  least = fmax(terms, gradient_rounding(weight, moved) * 0x1p-29 / NEST_ERROR);
     const double e =
@@ -108,7 +108,7 @@ static void check_plan(const Check *check, Plan *plan, const Way *way) {
   report_error(check, what, plan_error(check, plan, way), NEST_ERROR);
 }
 
-/* With every convolution behind nearest upsampling that can be computed from the picture in front of it. */
+/* With every convolution after nearest upsampling that can be computed from the smaller image. */
 static void check_repeated(const Check *check, const Way *way, int images) {
   const Sample *s = &check->sample;
   const bool *repeated = conv_repeated_where(s->arena, s->graph, NULL);
@@ -119,7 +119,7 @@ static void check_repeated(const Check *check, const Way *way, int images) {
   check_plan(check, plan_new(s->arena, s->graph, PLAN_INFERENCE, options), way);
 }
 
-/* With all images at once through every layer that can compute them so. */
+/* With every layer batched that can be. */
 static void check_together(const Check *check, const Way *way, PlanKind kind) {
   const Sample *s = &check->sample;
   const Target *layout = way->layout == way->target->lanes ? way->target : target_of_lanes(way->layout);
@@ -127,7 +127,7 @@ static void check_together(const Check *check, const Way *way, PlanKind kind) {
   if (plan_any_together(plan)) check_plan(check, plan, way);
 }
 
-/* With the layers up to each that allows it computed band by band: a few bands, or a row at a time. */
+/* With row bands up to each layer that permits it: a few bands, or one row at a time. */
 static void check_bands(const Check *check, const Way *way) {
   const Sample *s = &check->sample;
   PlanOptions options = {.fusing = way->level->fusing};
@@ -135,7 +135,7 @@ static void check_bands(const Check *check, const Way *way) {
     check_plan(check, plan_new(s->arena, s->graph, PLAN_INFERENCE, options), way);
 }
 
-/* A target's plan: one image after the other; all at once; as many side by side as it has lanes. */
+/* A target's plan: image by image; batched; interleaved, one image per lane. */
 static void check_way(const Check *check, const Way *way, int images) {
   const Sample *s = &check->sample;
   const bool plain = way->level->plain;
@@ -150,11 +150,11 @@ static void check_way(const Check *check, const Way *way, int images) {
   Plan *training = plan_training(s->arena, s->graph, fusing, images);
   if (training->images == images) check_plan(check, training, way);
   if (!plain && images == 1 && way->layout == way->target->lanes) check_together(check, way, PLAN_TRAINING);
-  if (!plain && images == 1 && way->target->lanes == 1) /* all made again that saves room */
+  if (!plain && images == 1 && way->target->lanes == 1) /* rematerializes everything that saves memory */
     check_plan(check, plan_training_within(s->arena, s->graph, (PlanOptions){.fusing = fusing}, 0, 1), way);
 }
 
-/* With packs of its own; as in a file of several targets, and in little RAM. */
+/* With its own packs; as in a file of several targets, and with little RAM. */
 static void check_layouts(const Check *check, Way way, int images) {
   way.layout = way.target->lanes;
   way.little_ram = way.level->little_ram;
@@ -176,7 +176,7 @@ void check_nests(Check *check) {
 }
 
 /* ---- every choice ---- */
-/* Everything that could be chosen for a kernel, likely or not: the methods, then their variants. */
+/* All possible choices for a kernel: the methods, then their variants. */
 static int choices_of(const Lower *l, Choice choice[2 * MOST_CHOICES]) {
   const Decision *d = l->decision;
   int n = 0;
@@ -189,7 +189,7 @@ static int choices_of(const Lower *l, Choice choice[2 * MOST_CHOICES]) {
   return n;
 }
 
-/* Inference with the n-th choice of every kernel that has so many; false: none has. */
+/* Inference with the n-th choice of every kernel with at least n; false: there is none. */
 static bool check_choice(const Check *check, Way way, int n, double *error) {
   Arena *arena = check->sample.arena;
   Plan *plan = plan_inference(arena, check->sample.graph, FUSE_ALL, 1, 0);

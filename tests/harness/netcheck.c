@@ -1,4 +1,4 @@
-/* netcheck.c: what the compiler writes does what the program means.
+/* netcheck.c: Compares the code that the compiler generates with the meaning of the program.
  *
  *     netcheck [--infer] [--special] [--nests | --rows=N | --choices | --programs | --commands | --races |
  *              --on=TARGET] FILE.cnn...
@@ -7,29 +7,33 @@
  *     netcheck --share FILE.cnn...
  *     netcheck --model FILE.cnn FILE.safetensors ROUNDING VALUES
  *
- * For each program: eval in double is compared with the compiled C, for every target that this CPU runs, at
- * -O0 and -O2; with a train block also eval's gradients with central differences, and the compiled
- * gradients with eval's. Code of -O2 is run by threads too: the bits must be those of one. With --nests the
- * loop nests are run by the interpreter instead, which is fast and needs no C compiler; with --rows all
- * values have so many rows of a leading axis then; with --choices so are those of each schedule that could be
- * chosen; with --programs damaged lowered programs are run by it, of which those that misbehave must have
- * been refused ($MUTANTS of each); with --commands cnnc runs with many command lines, and what it lowers is
- * compared with eval; with --on=TARGET code for another CPU runs in an emulator, at -O2. With
- * --races code runs with 2 and 4 threads under ThreadSanitizer, which has to report nothing, and to report a
- * barrier that is left out; a program whose code has no threads gets no line. What programs have for looking
- * inside, the values of all layers and the gradients with respect to the inputs, is always run by the
- * interpreter. With --special inputs hold NaN, infinities, zeros of both signs and denormal numbers, and
- * inference alone is compared, without methods that round differently: what is no finite number must be none
- * in eval either. With --stream programs are computed in steps, by several
- * numbers of rows, and in windows, each compared with the whole. With --infer inference alone is compared,
- * for large nets. With --accuracy the interpreter rounds every result to a float: each kernel of training,
- * with each schedule, is compared with the same in double, and a table follows. A line a comparison, in TAP.
- * The first lines of a program may say
+ * By default the compiled C is compared with eval in double, for every target of this CPU, at -O0 and -O2;
+ * with a train block also eval's gradients with central differences, and the compiled gradients with eval's.
+ * Code of -O2 also runs on several threads, and must give the bits of one. Inspection code (the values of all
+ * layers, the gradients of the inputs) always runs in the interpreter.
+ *
+ *     --nests      runs the loop nests in the interpreter instead: fast, without a C compiler
+ *     --rows       likewise, with that number of rows of a leading axis in all values
+ *     --choices    likewise, with each schedule that could be chosen
+ *     --programs   likewise, with damaged lowered programs ($MUTANTS of each): the verifier must reject those
+ *                  that misbehave
+ *     --commands   runs cnnc with many command lines, and compares the lowered program with eval
+ *     --on=TARGET  runs code for another CPU in an emulator, at -O2
+ *     --races      runs code with 2 and 4 threads under ThreadSanitizer: no reports, except for a barrier
+ * that was left out; a program without threads prints no line
+ *     --special    NaN, infinities, zeros of both signs and denormals as inputs, inference only, without
+ *                  methods that round differently: non-finite results must be the same in eval
+ *     --stream     computes programs in steps of several sizes, and in windows
+ *     --infer      inference only, for large nets
+ *     --accuracy   rounds every result to float: each kernel of training, with each schedule, is compared
+ * with the same in double; prints a table
+ *
+ * Prints one TAP line per comparison. The first lines of a program may set
  *
  *     # check: images=3 batch=2 tolerance=1e-5 gradient=1e-4 difference=1e-6 cut=boxes
  *     # check: targets=generic,x86-64-v3 levels=-O0,-O2 compiler=cc
  *
- * What the second kind of line leaves open is drawn from a seed that is printed: share.c. */
+ * Settings without a value in the second kind of line are drawn from a seed that is printed: share.c. */
 // SPDX-License-Identifier: Apache-2.0
 #include "config.h"
 #include <math.h>
@@ -43,7 +47,7 @@
 #include "foreign.h"
 #include "races.h"
 
-/* images for nests: side by side in vectors of four, one whole group and a part of one */
+/* images for nests: interleaved in vectors of four, one whole group and a part of one */
 enum { SEVERAL = 5 };
 enum { SPOILED = 6 }; /* images of special numbers: one of each kind */
 
@@ -93,7 +97,7 @@ static Limits read_limits(Arena *arena, const char *path) {
 }
 
 /* ---- against eval ---- */
-/* Does nothing of an image of an output depend on sums that floats may not hold? */
+/* Is an image's part of an output independent of sums that may overflow in float? */
 static bool is_settled(const Check *check, const Node *node, int64_t image) {
   const int64_t n = shape_elements(node->shape);
   const double *want = check->forward.value[node->id] + image * n,
@@ -103,7 +107,7 @@ static bool is_settled(const Check *check, const Node *node, int64_t image) {
   return true;
 }
 
-/* Of those images that are settled. */
+/* For the settled images. */
 static double special_output_error(const Check *check, const Node *node, const float *got, int64_t first,
                                    int64_t images) {
   const int64_t n = shape_elements(node->shape);
@@ -134,8 +138,7 @@ double outputs_error(const Check *check, float *const *output) {
   return error;
 }
 
-/* The largest of what a channel of the value holds: the root of the sum of its squares over pixels and
-   images. */
+/* Largest norm of a channel of the value: the root of the sum of its squares over pixels and images. */
 static double channel_size(const GraphRun *run, const Node *node) {
   const Extent e = shape_extent(node->shape);
   const int64_t pixels = e.h * e.w * (node->result == RESULT_BATCH ? 1 : run->count);
@@ -164,10 +167,10 @@ double gradient_floor(const Sample *sample, const GraphRun *run, const Weight *w
   return part * size;
 }
 
-/* A gradient may be 0, or nearly, because what it is summed from cancels, perhaps long before: behind a batch
-   normalization nothing is left of a gradient that is the same for all images. What floats have instead is
-   rounding, of whatever was there before. It is no mistake where rounding the values moves the gradient as
-   far, but for the places that a sum of many terms loses. */
+/* A gradient may be 0, or nearly, because its terms cancel, perhaps several layers before: a batch
+ * normalization removes any gradient that is the same for all images. In float, rounding errors of the
+ * previous values remain. They are no mistake if rounding the values changes the gradient as much, apart
+ * from the bits that a sum of many terms loses. */
 double gradient_rounding(const Weight *weight, const double *moved) {
   static const double SEVERAL_UNITS = 16;
   double most = 0;
@@ -194,7 +197,7 @@ double training_error(const Check *check, float loss, const float *gradients, fl
   const Sample *s = &check->sample;
   const GraphRun *run = &check->training;
   double error = gradients_error(check, gradients, NULL);
-  if (!(error <= check->limits.gradient)) /* is it rounding? */
+  if (!(error <= check->limits.gradient)) /* is it a rounding error? */
     error = gradients_error(check, gradients, sample_round(s, check->gradients));
   error = worse(error, number_error((double)loss, sample_loss(s, run)));
   for (int o = 0; o < s->graph->outputs.n; o++) {
@@ -223,7 +226,7 @@ typedef enum Mode {
   SHARE
 } Mode;
 
-/* Sums that floats may not hold are left out, and said to be. */
+/* Reports sums that may overflow in float, and skips them. */
 static void find_far(Check *check) {
   const Sample *s = &check->sample;
   check->far = sample_infer_far(s);
@@ -262,8 +265,8 @@ static void draw(Check *check, Mode mode) {
   if (compares) check->training = sample_train(s, s->weights_double, check->gradients);
 }
 
-/* At -O0 and -Os loops are plain, the same for every target: they are compiled for generic, and at -O0 for
- * the widest, too. */
+/* -O0 and -Os use reference schedules, the same for every target: they are compiled for generic and, at
+ * -O0, for the widest, too. */
 static void check_all_compiled(Check *check) {
   const Share *share = &check->limits.share;
   for (const Target *target = target_table; target->name; target++) {

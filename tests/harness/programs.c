@@ -1,6 +1,6 @@
-/* programs.c: damaged lowered programs. Each mutant has a place moved, a barrier dropped, two calls
- * exchanged, a lifetime cut short or the like. One that misbehaves in the interpreter, in some order in which
- * the threads of a team may run it, must be refused by program_verify. */
+/* programs.c: Mutants of lowered programs. Each has a place moved, a barrier dropped, two calls exchanged,
+ * a lifetime shortened or the like. If it misbehaves in the interpreter, in some order in which the
+ * threads of a team may run it, program_verify must reject it. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <stdio.h>
@@ -71,7 +71,7 @@ static bool move_place(Draw *d, Program *p) {
   return operand != NULL;
 }
 
-static bool swap_place(Draw *d, Program *p) { /* where another buffer of that space is */
+static bool swap_place(Draw *d, Program *p) { /* the place of another buffer in that space */
   Operand *operand = some_operand(d, p), *other = some_operand(d, p);
   if (!operand || !other || operand->place.space != other->place.space) return false;
   operand->place.offset = other->place.offset;
@@ -114,7 +114,7 @@ static bool exchange_calls(Draw *d, Program *p) {
   return true;
 }
 
-/* All that lies in a value, wherever it is named. */
+/* Moves a value with all of its parts, everywhere. */
 static void move_value(Program *p, int home, int64_t by) {
   for (int i = 0; i < p->graph->nodes.n; i++)
     if (p->home[i].node->id == home) p->value[0][i].offset += by;
@@ -129,7 +129,7 @@ static void move_value(Program *p, int home, int64_t by) {
   }
 }
 
-/* A value is where another one is, as if it had lived shorter; or a little aside. */
+/* Puts a value where another one is, as if it had a shorter lifetime; or at a small offset. */
 static bool shorten_life(Draw *d, Program *p) {
   Operand *operand = some_operand(d, p), *other = some_operand(d, p);
   if (!operand || !other || operand->binding->kind != BIND_VALUE) return false;
@@ -147,7 +147,7 @@ static bool shrink_space(Draw *d, Program *p) {
   return true;
 }
 
-static bool move_phase(Draw *d, Program *p) { /* a call goes to the next phase, or comes from it */
+static bool move_phase(Draw *d, Program *p) { /* moves a call to the next phase, or the previous one */
   if (p->phases.n < 2) return false;
   const int i = (int)draw(d, p->phases.n - 1);
   Phase *phase = &p->phases.data[i], *next = phase + 1;
@@ -159,7 +159,8 @@ static bool move_phase(Draw *d, Program *p) { /* a call goes to the next phase, 
   return true;
 }
 
-static bool merge_phases(Draw *d, Program *p) { /* what crosses them need not last any more */
+static bool merge_phases(Draw *d, Program *p) { /* values that cross the boundary need not live longer any
+                                                   more */
   if (p->phases.n < 3) return false;
   const int i = (int)draw(d, p->phases.n - 2);
   Phase phase = p->phases.data[i];
@@ -206,7 +207,7 @@ static bool drop_update(Draw *d, Program *p) { /* a call that writes a state, or
       Operand *operand = &version->argument[k];
       if (!operand->used || operand->place.space != SPACE_STATE || version->lower->b->buf[k]->place < OUTPUT)
         continue;
-      operand->place.space = SPACE_ARENA; /* the value goes elsewhere */
+      operand->place.space = SPACE_ARENA; /* the value goes to another place */
       operand->place.offset = 0;
       return true;
     }
@@ -214,7 +215,7 @@ static bool drop_update(Draw *d, Program *p) { /* a call that writes a state, or
   return false;
 }
 
-static bool swap_states(Draw *d, Program *p) { /* it reads or writes another state */
+static bool swap_states(Draw *d, Program *p) { /* reads or writes another state */
   for (int tries = 0; tries < 50; tries++) {
     const Version *version = &p->calls.data[draw(d, p->calls.n)].version[0];
     Operand *operand = &version->argument[draw(d, version->lower->b->nbufs)];
@@ -283,7 +284,7 @@ static bool same(const Results *a, const Results *b) {
 
 /* ---- mutants of a program ---- */
 typedef struct Count {
-  int mutants, refused, harmless; /* harmless: refused, though they behave */
+  int mutants, refused, harmless; /* harmless: rejected, although they behave correctly */
   const char *missed;
 } Count;
 
@@ -320,7 +321,7 @@ static void try_mutant(const Check *check, const Machine *like, const Program *p
   arena_free(arena);
 }
 
-/* Each output copied behind each call in turn: of those that are not refused, whether they behave. */
+/* Copies each output after each call in turn, and runs the accepted mutants. */
 static void try_copies(const Check *check, const Machine *like, const Program *p, const Results *right,
                        Count *count) {
   for (int i = 0; i < p->copies.n; i++)

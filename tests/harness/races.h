@@ -1,4 +1,4 @@
-/* races.h: generated code run by threads under ThreadSanitizer, which Archer tells of OpenMP's barriers. */
+/* races.h: Runs generated code with threads under ThreadSanitizer; Archer reports OpenMP's barriers to it. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef TEST_RACES_H
 #define TEST_RACES_H
@@ -9,12 +9,12 @@
 typedef enum Races { RACES_NONE, RACES_SEEN, RACES_FAILED } Races;
 enum { NO_BARRIER = -1 };
 
-/* What is missing to look for races here, or NULL. */
+/* The missing tool for race detection, or NULL. */
 const char *races_missing(Arena *);
-/* Compiles net.c and glue.c of a directory, where glue.c defines what racer.c wants. */
+/* Compiles net.c and glue.c of a directory, where glue.c defines the functions for racer.c. */
 bool races_compile(Arena *, const char *dir);
-/* Runs that with a number of threads, which wait at every barrier of net.c, or at all but one: `without`.
- * With every barrier `out` is set, and what ThreadSanitizer says is printed. */
+/* Runs it with a number of threads, which wait at every barrier of net.c, or at all but one: `without`.
+ * With every barrier, sets `out` and prints ThreadSanitizer's reports. */
 Races races_run(Arena *, const char *dir, int threads, int without, const unsigned char *in, size_t in_bytes,
                 unsigned char *out, size_t out_bytes);
 #endif

@@ -1,4 +1,4 @@
-/* random.h: a random program while it is written: the values that it has so far, and what text is made of. */
+/* random.h: State of a random program under construction: its values so far, and text generators. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_RANDOM_NET_H
 #define CNNC_RANDOM_NET_H
@@ -27,10 +27,10 @@ typedef struct Value {
   int reads, equal;
   int64_t regions;
 } Value;
-/* id: of what computes it, whatever it is called; size: about how large its numbers are; apart: not near
- * zero; equal: 1 if some elements are, 2 if but for rounding; regions: which of them it has a shape for each
- * of, 0: none; lost: a loss reads it; cut: it comes from a value that no gradient passes; level: its mean is
- * the same for every picture */
+/* id: of the computation, independent of its name; size: approximate magnitude of its numbers; apart: not
+ * near zero; equal: 1 if some elements are, 2 if up to rounding; regions: the regions for each of which it
+ * has a shape, 0: none; lost: a loss reads it; cut: no gradient reaches it; level: its mean is the same
+ * for every image */
 typedef struct Part {
   char name[24];
   const char *op;
@@ -38,7 +38,7 @@ typedef struct Part {
   bool bias;
   int rank, block;
 } Part;
-/* what weights= can name */
+/* a layer or block that weights= can name */
 typedef struct Block {
   int rank;
   const char *activation;
@@ -48,17 +48,17 @@ typedef struct Block {
 typedef struct Net {
   Arena *arena;
   uint64_t random;
-  Text body, blocks, *out; /* out: the text of the call that is being written */
+  Text body, blocks, *out; /* out: the text of the current call */
   Value now, value[MOST_VALUES];
   Part part[MOST_PARTS];
   Block block[4];
   int nvalues, nparts, nblocks, depth, names, layers, ids;
   int64_t constant[3];    /* of `const k0 = ...` */
-  double macs, most_macs; /* multiply-adds so far; of a layer, at most */
-  bool uneven;            /* primes and windows of odd sizes, rather */
-  Text losses;            /* of objects, one after the other, each behind a comma */
+  double macs, most_macs; /* multiply-adds so far; maximum per layer */
+  bool uneven;            /* prefers primes and windows of odd sizes */
+  Text losses;            /* detection losses, one after the other, each after a comma */
   int heads;              /* of objects */
-  bool jumps;             /* some value is not continuous: no differences say what its slope is */
+  bool jumps;             /* some value is discontinuous: difference quotients cannot determine its slope */
 } Net;
 
 /* ---- random_draw.c ---- */
@@ -72,14 +72,14 @@ int64_t elements(Shape);
 bool same_pixels(Shape, Shape), one_pixel(Shape);
 Shape picture(int64_t h, int64_t w, int64_t c), vector(int64_t n);
 const char *shape_words(Net *, Shape);
-bool spend(Net *, double macs);    /* false: that is too much */
-void put_number(Net *, int64_t n); /* an expression of that value */
+bool spend(Net *, double macs);    /* false: too much */
+void put_number(Net *, int64_t n); /* an expression with that value */
 void put_pair(Net *, const char *name, const int64_t n[2], int rank);
 void put_init(Net *, const char *name);
 void put_kernel(Net *, const int64_t kernel[2], int rank);
-void put_literal(Net *, const int64_t kernel[2]); /* weights written down */
+void put_literal(Net *, const int64_t kernel[2]); /* a literal kernel */
 Part *find_part(Net *, const char *op);           /* one whose parameters the next call may share, or NULL */
-void put_part(Net *, const Part *shared, const Part *made); /* the end of a call with parameters */
+void put_part(Net *, const Part *shared, const Part *made); /* ends a call with parameters */
 
 typedef struct Window {
   int64_t kernel[2], stride[2], dilation[2], before[2], after[2], out[2];
@@ -94,9 +94,9 @@ void put_window(Net *, const Window *, int rank, bool stride);
  * Each writes one call, or returns false with nothing written. */
 typedef bool OpWriter(Net *);
 void becomes(Net *, Shape, double size);
-void tame(Net *); /* large numbers are made small again */
+void tame(Net *); /* scales large numbers down */
 void write_op(Net *);
-/* A value of those that fit the current one, or NULL. */
+/* A value with a suitable shape, or NULL. */
 Value *draw_value(Net *, bool (*fits)(Shape now, const Value *));
 
 OpWriter op_conv, op_depthwise, op_transpose, op_pool, op_other_pool, op_global, op_channels, op_dense,
@@ -106,7 +106,7 @@ OpWriter op_conv, op_depthwise, op_transpose, op_pool, op_other_pool, op_global,
 OpWriter op_flat, op_border, op_resize, op_blocks, op_crop_like, op_concat;
 
 /* ---- random_objects.c: nets that look for objects ---- */
-bool write_objects(Net *); /* a few statements, or false with nothing written */
+bool write_objects(Net *); /* a few statements; false: nothing was written */
 
 /* ---- random_joined.c: nets whose values are joined, cut and read again ---- */
 void write_joined(Net *);

@@ -1,13 +1,13 @@
-/* random_joined.c: nets whose values are joined, cut and read again: several inputs of any type and rank,
- * branches that flatten and concat bring together, a concat of a value with itself or of other concats,
- * slices and crops of these, outputs and losses on inner values, primes and uneven windows throughout. */
+/* random_joined.c: Nets whose values are joined, split and reused: several inputs of any type and rank,
+ * branches joined by flatten and concat, a concat of a value with itself or of other concats, slices and
+ * crops of these, outputs and losses on inner values, primes and uneven windows throughout. */
 // SPDX-License-Identifier: Apache-2.0
 #include "random.h"
 #include <stdio.h>
 
 enum { MOST_JOINED_ELEMENTS = 2000 };
 
-/* `vN = ` in front of what is written next. */
+/* Begins a statement with `vN = `. */
 static void begin(Net *net) { text_put(net->out, "    v%d = ", net->names); }
 
 static void name_value(Net *net) {
@@ -19,10 +19,10 @@ static void name_value(Net *net) {
   text_put(net->out, chance(net, 95) ? "\n" : ";\n");
 }
 
-/* Mostly one of the latest, so that nets are deep, too. */
+/* Prefers one of the latest, so that nets get deep, too. */
 static Value *any_value(Net *net) {
   const int64_t latest = net->nvalues < 5 ? net->nvalues : 5;
-  if (chance(net, 25)) /* rather one that was joined */
+  if (chance(net, 25)) /* prefers a joined one */
     for (int i = net->nvalues - 1; i >= 0; i--)
       if (net->value[i].joined && chance(net, 60)) return &net->value[i];
   return &net->value[chance(net, 55) ? net->nvalues - 1 - below(net, latest) : below(net, net->nvalues)];
@@ -36,8 +36,8 @@ static void start_from(Net *net, Value *from) {
 
 static bool has_room(const Net *net) { return net->nvalues + 4 < MOST_VALUES; }
 
-/* One operator of a value, in `pixels` of 100 cases of one that has some, if there is any; nothing is written
- * where none of those that were tried fits. */
+/* One operator on a value, in `pixels` percent of cases on one that has pixels, if there is any; writes
+ * nothing if no candidate fits. */
 static void write_one(Net *net, OpWriter *const *ops, int64_t n, int pixels) {
   const size_t before = net->out->n;
   const Value kept = net->now;
@@ -78,7 +78,7 @@ static void write_sum(Net *net) {
 }
 
 /* ---- joined ---- */
-/* A vector of a value: itself, all that it has, or one number for each channel. */
+/* A vector from a value: itself, flattened, or one number per channel. */
 static Value *vector_of(Net *net, Value *from) {
   const Shape in = from->shape;
   if (in.rank == 1) return from;
@@ -130,14 +130,14 @@ static void write_vectors(Net *net) {
   write_concat(net, part, n);
 }
 
-/* A value and itself, once or twice, along its channels. */
+/* A value joined with itself, once or twice, along its channels. */
 static void write_twice(Net *net) {
   Value *v = any_value(net), *const part[] = {v, v, v};
   const int n = chance(net, 80) ? 2 : 3;
   if (n * elements(v->shape) <= MOST_JOINED_ELEMENTS) write_concat(net, part, n);
 }
 
-/* Two layers of one value, joined: also what only these two read. */
+/* Two layers of one value, joined, possibly with other uses. */
 static void write_fork(Net *net) {
   Value *from = any_value(net), *part[2];
   const Shape in = from->shape;
@@ -174,7 +174,7 @@ static Value *channels_of(Net *net, Value *from, int64_t first, int64_t end) {
   return &net->value[net->nvalues - 1];
 }
 
-/* Channels of a value in two parts, of which one may be joined to the other again, or overlap it. */
+/* Splits the channels of a value in two parts; one may be joined with the other again, or overlap it. */
 static void write_slices(Net *net) {
   Value *from = any_value(net), *part[2];
   for (int tries = 0; tries < 4 && !from->joined; tries++) from = any_value(net);
@@ -187,8 +187,8 @@ static void write_slices(Net *net) {
 }
 
 /* ---- rounds ---- */
-/* The end of a body that is applied to `in`, of which `a` and `b` are two layers of n channels: joined, with
- * as many channels as it began with. */
+/* The end of a body applied to `in`, where `a` and `b` are two layers of n channels: joins them, with the
+ * original number of channels. */
 static void join_round(Net *net, int id, const char *flat) {
   static const char *const forms[] = {"a%d -> concat(b%d) -> %s(in.channels%s)",
                                       "a%d -> concat(b%d, in) -> %s(in.channels%s)",
@@ -199,7 +199,7 @@ static void join_round(Net *net, int id, const char *flat) {
   text_put(net->out, "\n");
 }
 
-/* Some rounds, each of which joins two layers of what it starts from. */
+/* Some rounds, each of which joins two layers of its input. */
 static bool write_joined_rounds(Net *net) {
   const Shape in = net->now.shape;
   const int64_t rounds = between(net, 1, 4), n = channels(net) % 11 + 1;
@@ -220,7 +220,7 @@ static bool write_joined_rounds(Net *net) {
   return true;
 }
 
-/* A repeat of the current value, whose result gets a name. */
+/* A repeat of the current value, with a named result. */
 static void write_rounds(Net *net) {
   if (!chance(net, 60) || !write_joined_rounds(net)) write_repeat(net);
   begin(net);
@@ -240,7 +240,7 @@ static Shape joined_shape(Net *net) {
   }
 }
 
-/* The current value is the first of them, or else the net's own. */
+/* The current value is one of them, or else the net's own. */
 static void joined_inputs(Net *net) {
   const int n = chance(net, 35) ? 1 : (int)between(net, 2, 4);
   for (int i = 0; i < n; i++) {
@@ -255,7 +255,7 @@ static void joined_inputs(Net *net) {
              v->shape.rank > 1 && chance(net, 15) ? " (layout=chw)" : "");
   }
   net->now = net->value[0];
-  if (chance(net, 20)) { /* a value of the net's own beside them */
+  if (chance(net, 20)) { /* and one of the net's own values */
     Value *v = &net->value[net->nvalues++];
     *v = (Value){.name = "own", .id = ++net->ids, .shape = joined_shape(net), .size = 2};
     text_put(net->out, "    own = constant(%s, init=normal(0.5))\n", shape_words(net, v->shape));
@@ -285,7 +285,7 @@ int joined_outputs(Net *net, Value output[MOST_OUTPUTS]) {
 
 void write_joined(Net *net) {
   net->uneven = true;
-  net->most_macs = (chance(net, 12) ? 25 : 2) * MOST_MACS; /* what pays for large layers alone */
+  net->most_macs = (chance(net, 12) ? 25 : 2) * MOST_MACS; /* only worthwhile for large layers */
   joined_inputs(net);
   const int n = (int)between(net, 5, 22);
   for (int i = 0; i < n && has_room(net); i++) {

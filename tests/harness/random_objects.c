@@ -1,6 +1,6 @@
-/* random_objects.c: heads that look for objects, as people write them: YOLO's, SSD's, R-CNN's with regions
- * given or proposed, masks and panoptic segmentation; and losses that fit them. They start from the first
- * input, so that cells are a whole number of pixels wide. */
+/* random_objects.c: Detection heads as people write them: YOLO's, SSD's, R-CNN's with given or proposed
+ * regions, masks and panoptic segmentation; and matching losses. They start from the first input, so that
+ * cells are a whole number of pixels wide. */
 // SPDX-License-Identifier: Apache-2.0
 #include "random.h"
 #include <stdio.h>
@@ -8,11 +8,11 @@
 enum { MOST_CELLS = 20, MOST_HEADS = 3 };
 
 typedef struct Head {
-  int id; /* of the names of its values */
+  int id; /* number in the names of its values */
   int64_t h, w, step[2], classes;
 } Head;
 
-/* A value that later statements may read. Elements of boxes may be equal but for rounding. */
+/* A value that later statements may read. Elements of boxes may be equal up to rounding. */
 static Value *keep(Net *net, char letter, int id, Shape shape, double size) {
   Value *v = &net->value[net->nvalues++];
   *v = (Value){.id = ++net->ids,
@@ -66,7 +66,7 @@ static void write_yolo(Net *net, const Head *h) {
   keep(net, 'n', h->id, table(kept(how), 6), 20);
 }
 
-/* Instances of SSD's boxes, painted over a class for each pixel. */
+/* Instances of SSD's boxes, drawn over a class per pixel. */
 static void write_panoptic(Net *net, const Head *h, int64_t most) {
   const int id = h->id;
   text_put(net->out, "    q%d = n%d -> slice(0..4)\n", id, id);
@@ -87,7 +87,8 @@ static void write_ssd(Net *net, const Head *h) {
   text_put(net->out, "    p%d = f%d -> default_boxes(%s, %lldx%lld)\n", id, id, some[kind],
            (long long)h->step[0], (long long)h->step[1]);
   text_put(net->out, "    d%d = f%d -> conv(%lld, 1x1) -> reshape(%lldx4)\n", id, id, 4 * each, rows);
-  /* Many boxes of one size overlap a truth equally; of those that differ no rounding decides. */
+  /* Many boxes of one size overlap a ground-truth box equally; with different sizes rounding decides
+   * nothing. */
   text_put(net->out, "    w%d = p%d -> add(d%d)\n", id, id, id);
   text_put(net->out, "    s%d = f%d -> conv(%lld, 1x1) -> reshape(%lldx%lld)%s\n", id, id, each * columns,
            rows, columns, softmax ? " -> softmax" : "");
@@ -108,7 +109,7 @@ static void write_ssd(Net *net, const Head *h) {
   if (chance(net, 40)) write_panoptic(net, h, kept(how));
 }
 
-/* What is told of regions r: classes, boxes, masks. */
+/* Outputs of regions r: classes, boxes, masks. */
 static void write_regions(Net *net, const Head *h, int64_t most, int64_t sample) {
   const int id = h->id;
   const long long columns = h->classes + 1, each = chance(net, 50) ? 4 : 4 * columns,
@@ -145,7 +146,7 @@ static void write_regions(Net *net, const Head *h, int64_t most, int64_t sample)
 
 static void write_rcnn(Net *net, const Head *h) {
   const int id = h->id;
-  if (chance(net, 40)) { /* the same boxes for every picture */
+  if (chance(net, 40)) { /* the same boxes for every image */
     const int64_t rows = chance(net, 50) ? 2 : 4;
     text_put(net->out, "    r%d = f%d -> global_avgpool -> default_boxes([%s], [1, 2], 4)\n", id, id,
              rows == 2 ? "5" : "3, 8");
@@ -162,7 +163,7 @@ static void write_rcnn(Net *net, const Head *h) {
            "sample=%lld, positives=0.5)\n",
            id, id, id, anchors > 1 ? ", [7, 3]" : "", (long long)h->step[0], (long long)h->step[1],
            (long long)between(net, most, 20), most, sample);
-  Value regions = {.size = 12}; /* for regions alone: in training it has as many rows as the sample */
+  Value regions = {.size = 12}; /* for regions only: in training it has as many rows as the sample */
   lose(net, &regions,
        arena_printf(net->arena, "rpn(r%d, sample=%lld, high=0.5", id, (long long)between(net, 1, 9)));
   write_regions(net, h, most, sample);
@@ -194,6 +195,6 @@ bool write_objects(Net *net) {
   net->value[0].reads++;
   keep(net, 'f', h.id, picture(h.h, h.w, 4), 1)->equal = 0;
   heads[below(net, 3)](net, &h);
-  net->now = net->value[net->nvalues - 1]; /* that of the last statement */
+  net->now = net->value[net->nvalues - 1]; /* the value of the last statement */
   return true;
 }

@@ -1,9 +1,9 @@
-/* random_towers.c: nets as people train them, 16 to 32 channels wide: convolutions with batchnorm in residual
- * blocks, or of depthwise and 1x1 layers. */
+/* random_towers.c: Common trainable nets, 16 to 32 channels wide: convolutions with batchnorm in residual
+ * blocks, or depthwise and 1x1 layers. */
 // SPDX-License-Identifier: Apache-2.0
 #include "random.h"
 
-/* The stem and the first unit take about so many multiply-adds. */
+/* Approximate multiply-adds of the stem and the first unit. */
 enum { TOWER_MACS = 150000 };
 
 static const char *tower_norm(Net *net) {
@@ -17,7 +17,7 @@ static int64_t tower_channels(Net *net) {
   return some[below(net, sizeof some / sizeof *some)];
 }
 
-/* taps: of the kernel. */
+/* taps: number of taps of the kernel. */
 static const char *tower_kernel(Net *net, int64_t *taps) {
   static const struct {
     const char *text;
@@ -28,9 +28,8 @@ static const char *tower_kernel(Net *net, int64_t *taps) {
   return some[i].text;
 }
 
-/* Each writes `block unit(n, s=1)` and returns the multiply-adds of a pixel. */
-static int64_t make_residual(Net *net,
-                             int64_t c) { /* He et al., 2015; or with what is normalized first, 2016 */
+/* Each writes `block unit(n, s=1)` and returns the multiply-adds per pixel. */
+static int64_t make_residual(Net *net, int64_t c) { /* He et al., 2015; or with normalization first, 2016 */
   int64_t taps;
   const char *kernel = tower_kernel(net, &taps), *norm = tower_norm(net),
              *bend = chance(net, 70) ? "relu" : activation(net),

@@ -1,17 +1,17 @@
-/* randomnet.c: prints a random program.  randomnet [joined|sequence] SEED
+/* randomnet.c: Prints a random program. Usage: randomnet [joined|sequence] SEED
  *
- * Every program is right by construction (as NNSmith's: Liu et al., 2023): the shape of each value is
- * followed here, by formulas of this file's own, and only what fits it is written. Graphs have branches,
- * blocks, rounds, shared and frozen parameters, several inputs and outputs; the train block has losses that
- * fit. One program in ten is a tower: a small net with batchnorm, as people train them; with `joined` values
- * of every rank come together and are read again (random_joined.c), with `sequence` recurrent layers, causal
- * windows and states do (random_sequence.c). Values stay within sizes where float and
- * double agree; the first line holds the limits that netcheck takes. */
+ * Every program is valid by construction (like NNSmith's: Liu et al., 2023): this file tracks the shape of
+ * each value with its own formulas, and writes only operators that fit. Graphs have branches, blocks,
+ * rounds, shared and frozen parameters, several inputs and outputs; the train block has suitable losses.
+ * One program in ten is a tower: a small net with batchnorm, as people train them; with `joined`, values
+ * of every rank are joined and reused (random_joined.c), with `sequence` there are recurrent layers,
+ * causal windows and states (random_sequence.c). Values stay within magnitudes where float and double
+ * agree; the first line has the tolerances for netcheck. */
 // SPDX-License-Identifier: Apache-2.0
 #include "random.h"
 #include <stdio.h>
 
-enum { TOWERS = 10 }; /* of so many programs one is a tower */
+enum { TOWERS = 10 }; /* one program in that number is a tower */
 
 /* ---- statements ---- */
 static void indent(Net *net) { text_put(net->out, "%*s", 4 * net->depth, ""); }
@@ -52,7 +52,7 @@ static void write_statement(Net *net) {
   memcpy(value->name, name, sizeof name);
 }
 
-void write_repeat(Net *net) { /* bodies that fit whatever a round starts from */
+void write_repeat(Net *net) { /* bodies that accept any input shape */
   const Shape in = net->now.shape;
   const int64_t rounds = chance(net, 8) ? 0 : between(net, 1, 3), step = between(net, 1, 8);
   const double pixels = (double)(in.h * in.w), grown = (double)(in.c + rounds * step);
@@ -110,7 +110,7 @@ void write_repeat(Net *net) { /* bodies that fit whatever a round starts from */
   if (rounds) net->now.id = ++net->ids;
 }
 
-static void write_if(Net *net) { /* the branch that is not taken is only parsed */
+static void write_if(Net *net) { /* the other branch is only parsed */
   const bool first = chance(net, 50);
   const Value *v = &net->value[below(net, net->nvalues)];
   const char *other = "{ nothing = conv(1, 2, 3) -> anything(4) }";
@@ -163,7 +163,7 @@ static void write_inputs(Net *net) {
   net->now = net->value[0];
 }
 
-static void write_constant(Net *net) { /* a value of the net's own, and the input again */
+static void write_constant(Net *net) { /* one of the net's own values, and the input again */
   Value *v = &net->value[net->nvalues++];
   *v = (Value){.name = "own",
                .id = ++net->ids,
@@ -188,7 +188,7 @@ static int write_outputs(Net *net, Value output[MOST_OUTPUTS]) {
   n++;
   for (const int most = (int)between(net, 1, chance(net, 10) ? MOST_OUTPUTS : 4); n < most; n++) {
     Value *v = &net->value[below(net, net->nvalues)];
-    for (int i = 0; i < net->nvalues && chance(net, 90); i++) /* rather one that nobody has read */
+    for (int i = 0; i < net->nvalues && chance(net, 90); i++) /* prefers an unused one */
       if (!net->value[i].reads) v = &net->value[i];
     v->reads++;
     output[n] = *v;
@@ -244,7 +244,7 @@ int main(int argc, char **argv) {
   static const char *const targets[] = {"x86-64-v4", "x86-64-v3", "x86-64",
                                         "generic"}; /* one of them compiles C */
   static const int batches[] = {
-      1, 1, 1, 2, 3, 5}; /* of three images: some calls have fewer than a batch, some no whole batch at all */
+      1, 1, 1, 2, 3, 5}; /* of three images: some calls have fewer than a batch, some no whole batch */
   const int batch = batches[below(net, 6)];
   printf("# check: images=3 batch=%d tolerance=5e-5 gradient=1e-3 difference=%s targets=%s\n", batch,
          net->jumps ? "inf" : "1e-4", targets[below(net, 4)]);

@@ -1,4 +1,4 @@
-/* replay.c: calls a fuzz target once for each file, as libFuzzer does.  replay FILE... */
+/* replay.c: Calls a fuzz target once per file, like libFuzzer. Usage: replay FILE... */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdint.h>
 #include <stdio.h>
@@ -6,15 +6,15 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 size_t LLVMFuzzerMutate(uint8_t *data, size_t n, size_t most);
-__attribute__((weak)) int LLVMFuzzerInitialize(int *argc, char ***argv); /* of some targets */
+__attribute__((weak)) int LLVMFuzzerInitialize(int *argc, char ***argv); /* defined by some targets */
 
-/* What mutators of targets are linked with: nothing is mutated here. */
+/* Linked with mutators of targets: nothing is mutated here. */
 size_t LLVMFuzzerMutate(uint8_t *data, size_t n, size_t most) {
   (void)data;
   return n < most ? n : most;
 }
 
-/* In memory of its size, so that a read behind the end is found. */
+/* In memory of exactly its size, so that a read past the end is detected. */
 static uint8_t *read_whole(const char *path, size_t *n) {
   FILE *file = fopen(path, "rb");
   if (!file || fseek(file, 0, SEEK_END)) return NULL;
@@ -35,7 +35,7 @@ int main(int argc, char **argv) {
     size_t n = 0;
     uint8_t *data = read_whole(argv[i], &n);
     if (!data) return perror(argv[i]), 2;
-    fprintf(stderr, "%s\n", argv[i]); /* the last one is that of a crash */
+    fprintf(stderr, "%s\n", argv[i]); /* after a crash, the last one is its input */
     LLVMFuzzerTestOneInput(data, n);
     free(data);
   }

@@ -1,5 +1,5 @@
-/* sample.c: seeded weights, inputs and targets. Numbers are drawn so that float and double hold the same, and
- * variances are positive. */
+/* sample.c: Seeded weights, inputs and targets. Numbers are drawn so that float and double represent the
+ * same, and variances are positive. */
 // SPDX-License-Identifier: Apache-2.0
 #include "sample.h"
 #include "machine.h"
@@ -55,9 +55,9 @@ static void draw_weight(const Weight *weight, float *to, uint64_t *state) {
 }
 
 /* ---- training for 8 bits ---- */
-/* Numbers whose sums and products floats have: else a value is rounded up there and down in double. Ranges
- * have a scale that is a power of two, and so have filters, whose first weight is the largest. Epochs before
- * `start` are those of a net of floats. */
+/* Numbers with sums and products that are exact in float: else float and double round a value differently.
+ * Ranges have a scale that is a power of two, and so have filters, whose first weight is the largest.
+ * Before epoch `start`, the net is float. */
 static double draw_step(uint64_t *state, double unit, double most) {
   return unit * floor(most / unit * (2 * sample_number(state) - 1));
 }
@@ -150,7 +150,7 @@ static void draw_box(double *box, double height, double width, uint64_t *state) 
   }
 }
 
-/* A few objects in each image, none in some; the last of them of a class that is none. */
+/* A few objects in each image, none in some; the last of them with an invalid class. */
 static void draw_objects(Sample *sample, int64_t image, uint64_t *state) {
   const Graph *graph = sample->training.graph;
   const int first = graph_ports(graph);
@@ -177,7 +177,7 @@ static size_t truth_bytes(const Graph *graph, size_t *instance) {
   return (boxes + (map ? (size_t)shape_elements(map->shape) : 0) + 3) / 4 * 4;
 }
 
-/* The record of an image, as NAME_truth has it. */
+/* The record of an image, as in NAME_truth. */
 static void pack_objects(const Sample *sample, int64_t image, char *to) {
   const Graph *graph = sample->training.graph;
   double *const *part = sample->target_double + graph_ports(graph);
@@ -220,7 +220,7 @@ size_t sample_target_bytes(const Sample *sample, int index) {
   return (size_t)(sample->count * shape_elements(node->shape)) * 4;
 }
 
-/* Boxes that come in are boxes. */
+/* Input boxes are valid boxes. */
 static bool is_boxes(const Sample *sample, const Node *input) {
   return sample->graph->training && sample->graph->training->objects && input->shape.rank == 2 &&
          input->shape.dim[1] == 4;
@@ -276,7 +276,7 @@ void sample_draw(Sample *sample, int64_t count, uint64_t seed) {
 static void spoil_image(float *to, double *numbers, int64_t n, int kind, uint64_t *state) {
   static const float some[] = {NAN, INFINITY, -INFINITY, -0.f, 0.f, 0x1p-149f, -0x1p-140f, 0x1p-126f};
   static const float each[] = {NAN, NAN, INFINITY, -INFINITY};
-  const bool all = kind == 0 || kind == 5; /* NaN everywhere; denormal numbers and zeros everywhere */
+  const bool all = kind == 0 || kind == 5; /* NaN everywhere; denormals and zeros everywhere */
   for (int64_t k = 0; k < (all ? n : 1 + n / 32); k++) {
     const int64_t i = all ? k : (int64_t)(sample_number(state) * (double)n);
     const int any = (int)(sample_number(state) * 8);
@@ -305,7 +305,7 @@ static GraphRun run_of(const Sample *sample, const double *weights) {
                     .target = (const double *const *)sample->target_double};
 }
 
-/* Of a net with states the last of several calls. */
+/* For a net with states, the last of several calls. */
 static void run_calls(const Sample *sample, GraphRun *run) {
   const int states = graph_states(sample->graph);
   if (states) run->state = graph_state_vector(sample->arena, sample->graph, sample->count);
@@ -352,8 +352,8 @@ GraphRun sample_train(const Sample *sample, const double *weights, double *gradi
   return run;
 }
 
-/* Each element of a value changes by a unit in the last place of a float at most. Values of whole numbers
- * alone, as indices and classes, are floats as they are. */
+/* Changes each element of a value by at most one unit in the last place of a float. Integer values, such
+ * as indices and classes, are exact as floats. */
 static void round_value(void *context, const Node *node, double *value, int64_t n) {
   bool whole = node_is_input(node) || node_is_target(node);
   for (int64_t i = 0; i < n && !whole; i++) {
@@ -387,7 +387,7 @@ double sample_loss(const Sample *sample, const GraphRun *run) {
   return sum;
 }
 
-/* Whether there is a schedule for it, whatever that takes. */
+/* Is there a schedule for it, at any cost? */
 static bool possible(const void *costs, const Node *node, int64_t batch, int64_t kept) {
   (void)batch;
   (void)kept;
@@ -411,7 +411,7 @@ bool plan_any_together(const Plan *plan) {
   return false;
 }
 
-/* From end to end; up to one of them in a few bands, up to the next one row by row. */
+/* First whole values; up to one of them in a few bands, up to the next one row by row. */
 bool sample_next_bands(const Sample *s, PlanOptions *options) {
   const PlanOptions whole = {.fusing = options->fusing};
   const Graph *graph = plan_after(s->arena, s->graph, PLAN_INFERENCE, whole, "drop")->graph;

@@ -1,4 +1,4 @@
-# samples.py: pictures and arrays, for the cases of this folder: written and read without numpy.
+# samples.py: Reads and writes images and arrays without numpy, for the cases of this folder.
 # SPDX-License-Identifier: Apache-2.0
 import struct, zipfile, zlib
 

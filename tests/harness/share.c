@@ -1,4 +1,4 @@
-/* share.c: the targets, levels and C compilers that a test of one net tries. */
+/* share.c: Selection of targets, levels and C compilers for the test of one net. */
 // SPDX-License-Identifier: Apache-2.0
 #include "config.h"
 #include "share.h"
@@ -11,14 +11,14 @@
 
 static const char *const foreign[] = {"aarch64", "armv7m", "riscv64", "wasm32"};
 enum { FOREIGN = sizeof foreign / sizeof *foreign };
-enum { SLOW_COMPILER = 8 }; /* one net of so many is compiled by $CC -O1 */
+enum { SLOW_COMPILER = 8 }; /* one net in that number is compiled with $CC -O1 */
 
 static uint64_t test_seed(void) {
   const char *text = getenv("CNNC_TEST_SEED");
   return text ? strtoull(text, NULL, 10) : 1;
 }
 
-/* FNV-1a of the text: another name is the same number. */
+/* FNV-1a of the text: the file name has no influence. */
 Share share_of(const char *text, size_t n) {
   uint64_t hash = UINT64_C(0xcbf29ce484222325);
   for (size_t i = 0; i < n; i++) hash = (hash ^ (unsigned char)text[i]) * UINT64_C(0x100000001b3);
@@ -55,7 +55,7 @@ bool share_read(Share *share, const char *word, const char *value) {
   return known && known == length_of(value);
 }
 
-/* Independent for each n, so that not always the same ways meet. */
+/* Independent for each n, so that the combinations vary. */
 static int draw(const Share *share, int n) {
   static bool printed;
   const char *seed = getenv("CNNC_TEST_SEED");

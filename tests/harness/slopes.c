@@ -1,4 +1,4 @@
-/* slopes.c: eval's gradients, of parameters and of inputs, against differences of what it computes. */
+/* slopes.c: Compares eval's gradients, of parameters and of inputs, with difference quotients. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <stdio.h>
@@ -7,7 +7,7 @@
 #include "check.h"
 #include "machine.h"
 
-enum { EACH = 6 }; /* so many elements of a parameter or input */
+enum { EACH = 6 }; /* number of tested elements per parameter or input */
 
 static void report_slopes(const Check *check, const char *what, const Slopes *slopes) {
   const double limit = check->limits.difference;
@@ -43,14 +43,14 @@ static double loss_at(void *context, double x) {
 void check_differences(Check *check) {
   const Sample *s = &check->sample;
   const Aware *aware = s->graph->training->aware;
-  /* What is rounded has steps; its gradients are held against PyTorch's (tests/golden). */
+  /* Rounding has steps; its gradients are compared with PyTorch's (tests/golden). */
   if (aware && s->weights[aware->on->offset] > 0) return;
   uint64_t state = 99;
   Slopes slopes = {0};
   LossAt at = {.sample = s, .weights = NEW_ARRAY(s->arena, double, s->graph->parameters + 1)};
   at.ignored = NEW_ARRAY(s->arena, double, s->graph->parameters + 1);
   memcpy(at.weights, s->weights_double, (size_t)s->graph->parameters * sizeof *at.weights);
-  /* what is smaller is rounding of the loss */
+  /* smaller values are rounding errors of the loss */
   const double least = 1e-5 * fmax(1, fabs(sample_loss(s, &check->training)));
   for (int w = 0; w < s->graph->weights.n; w++) {
     const Weight *weight = s->graph->weights.data[w];
@@ -95,14 +95,14 @@ static double score_at(void *context, double x) {
   return sum;
 }
 
-/* Element i of [h][w][c] where the caller has it. */
+/* Index of element i of [h][w][c] in the caller's array. */
 static int64_t place_in_input(const Node *input, int64_t i) {
   const Extent e = shape_extent(input->shape);
   const int64_t row = shape_row_elements(input->shape), j = i % row;
   return input->port->chw ? i - j + j % e.c * e.h * e.w + j / e.c : i;
 }
 
-/* A few elements of each input; relative to the largest gradient. What is cut off has none. */
+/* A few elements of each input; relative to the largest gradient. Values without a gradient are skipped. */
 static void check_input_gradients(Check *check, const Plan *plan, const GraphRun *run,
                                   double *const *caller) {
   const Sample *s = &check->sample;
@@ -137,8 +137,8 @@ static GraphRun look_run(const Check *check, double **caller) {
   const Sample *s = &check->sample;
   double **seed = NEW_ARRAY(s->arena, double *, s->graph->outputs.n + 1);
   uint64_t state = 55;
-  /* The edges of clip and its like lie at whole numbers, where bytes would meet them; and of whole numbers
-   * one may be their mean, so that rounding decides which is the maximum. */
+  /* clip and similar operators have kinks at integers, where byte inputs would hit them; and an integer
+   * may equal the mean, so that rounding decides which is the maximum. */
   for (int i = 0; i < s->graph->inputs.n; i++) {
     const Node *input = s->graph->inputs.data[i].node;
     const int64_t n = s->count * shape_elements(input->shape);

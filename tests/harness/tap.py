@@ -1,5 +1,4 @@
-# tap.py: what the Python cases of this folder share: a directory of their own, which is removed in the end,
-# and checks, printed in TAP.
+# tap.py: Helpers of the Python cases of this folder: a temporary directory, and checks, printed as TAP.
 # SPDX-License-Identifier: Apache-2.0
 import os, shutil, tempfile
 
