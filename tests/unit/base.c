@@ -1,4 +1,4 @@
-/* base.c: arenas, texts, numbers, places in sources, suggestions, files, the recording and printing of
+/* base.c: Arenas, texts, numbers, source positions, suggestions, files, recording and printing of
  * messages. */
 // SPDX-License-Identifier: Apache-2.0
 #define _XOPEN_SOURCE 700
@@ -173,7 +173,7 @@ static Bench *bench_new(const char *text) {
   return bench;
 }
 
-/* What is printed, as a text. */
+/* Prints all messages into a string. */
 static const char *printed(Bench *bench, DiagFormat format) {
   FILE *file = tmpfile();
   diags_print(bench->diags, file, format, false);
@@ -295,11 +295,11 @@ static void fixes_are_applied(void) {
   diag_fix(mistake(bench, 1), (Span){1, 3, 5}, "overlaps");
   diag_fix(mistake(bench, 2), (Span){1, 4, 5}, " -> "); /* the same as the first */
   diag_fix(mistake(bench, 3), (Span){1, 0, 0}, "y = ");
-  Diag *half = mistake(bench, 4); /* one part of it meets another fix, so neither is applied */
+  Diag *half = mistake(bench, 4); /* one of its parts overlaps another fix, so neither is applied */
   diag_fix(half, (Span){1, 3, 5}, "n");
   diag_fix(half, (Span){1, 10, 11}, ",");
   diag_meant(mistake(bench, 5), (Span){1, 11, 17}, "relu", "relu6");
-  diag_meant(mistake(bench, 6), (Span){1, 5, 10}, "danse", "nothing"); /* it is not what stands there */
+  diag_meant(mistake(bench, 6), (Span){1, 5, 10}, "danse", "nothing"); /* the text there is different */
   CU_ASSERT_STRING_EQUAL(fixed(bench, &n), "\xef\xbb\xbf"
                                            "x = conv -> dense \"relu6\"\r\n");
   CU_ASSERT_EQUAL(n, 3);
@@ -358,7 +358,7 @@ static void outputs_are_whole_or_not_at_all(void) {
   CU_ASSERT_FALSE(outputs_add(outputs, b, "text", 4, &why));
   CU_ASSERT_FALSE(outputs_adopt(outputs, b, &temporary, &why));
   outputs_abandon(outputs);
-  CU_ASSERT_EQUAL(rmdir(folder), 0); /* nothing was left */
+  CU_ASSERT_EQUAL(rmdir(folder), 0); /* nothing was left behind */
 
   CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(strcpy(folder, "/tmp/cnnc-base-XXXXXX")));
   a = arena_printf(arena, "%s/a.c", folder);
@@ -393,7 +393,7 @@ static void folders_are_made_or_not_at_all(void) {
              *file = arena_printf(arena, "%s/file", a), *why = NULL;
   Outputs *outputs = outputs_new(arena);
   CU_ASSERT(outputs_folder(outputs, b, &why) && file_exists(b));
-  CU_ASSERT(outputs_folder(outputs, folder, &why)); /* which is there, and stays */
+  CU_ASSERT(outputs_folder(outputs, folder, &why)); /* exists already, and stays */
   CU_ASSERT(outputs_add(outputs, file, "x", 1, &why));
   outputs_abandon(outputs);
   CU_ASSERT(!file_exists(a) && file_exists(folder));
@@ -412,7 +412,7 @@ static void templates_are_filled(void) {
       {"", ""},
       {"@A@", "one"},
       {"x@A@@A@y\n", "xoneoney\n"},
-      {"@TWO_B@", "@A@"}, /* what was filled in is not read again */
+      {"@TWO_B@", "@A@"}, /* substituted text is not expanded again */
       {"a@b.c @ @NOT@ @@ @A", "a@b.c @ @NOT@ @@ @A"},
       {"1\n@EMPTY@\n2\n", "1\n2\n"},
       {"@EMPTY@\n2", "2"},

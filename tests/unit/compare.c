@@ -1,5 +1,5 @@
-// compare.c: the comparisons of netcheck: NaN is an error wherever none is wanted; a kink is told from a
-// wrong gradient.
+// compare.c: Comparisons of netcheck: an unexpected NaN is an error; kinks are distinguished from wrong
+// gradients.
 // SPDX-License-Identifier: Apache-2.0
 #include "compare.h"
 #include <CUnit/CUnit.h>
@@ -19,7 +19,7 @@ static void test_numbers(void) {
   CU_ASSERT(isinf(floats_error(floats, want, 3, 0)));
 }
 
-static void test_loss(void) { /* what comes later hides no NaN */
+static void test_loss(void) { /* later elements do not hide a NaN */
   CU_ASSERT(isinf(number_error(NAN, 1)));
   CU_ASSERT(isinf(number_error(1, NAN)));
   CU_ASSERT(isinf(number_error(NAN, NAN)));
@@ -78,7 +78,7 @@ static void a_kink_is_distinguished_from_a_wrong_gradient(void) {
   }
 }
 
-static void test_share(void) { /* kinks are passed over, but not many */
+static void test_share(void) { /* kinks are skipped, but only a few */
   Slopes slopes = {0};
   for (int i = 0; i < 60; i++) slopes_add(&slopes, SLOPE_RIGHT, 1e-9);
   for (int i = 0; i < 4; i++) slopes_add(&slopes, SLOPE_KINK, 1);

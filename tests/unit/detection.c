@@ -1,5 +1,5 @@
-/* detection.c: operators of boxes: torchvision's numbers (tests/golden/detection.py) against eval, and nests
- * against eval. */
+/* detection.c: Box operators: compares eval with torchvision's numbers (tests/golden/detection.py), and
+ * nests with eval. */
 // SPDX-License-Identifier: Apache-2.0
 #include <CUnit/CUnit.h>
 #include <stdio.h>
@@ -63,7 +63,7 @@ typedef struct GoldenLoss {
   int64_t objects;
   const double *label, *box;
   double total;
-  const double *gradient[TRAINED]; /* NULL behind the last one */
+  const double *gradient[TRAINED]; /* NULL after the last one */
   const double *instance;          /* [24][28], or NULL */
 } GoldenLoss;
 
@@ -71,7 +71,7 @@ static const GoldenLoss golden_losses[] = {
 #include "../golden/detection_losses.inc"
 };
 
-/* The anchors that rpn looks at: those of detection.py. */
+/* The anchors that rpn uses: those of detection.py. */
 static const char anchors[] =
     "avgpool kernel=4 -> @0 -> slice channels=2..10 -> @1 -> <0 -> slice channels=0..2 -> "
     "proposals deltas=$1 anchors=[6x8,12x7] stride=4";

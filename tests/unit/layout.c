@@ -1,5 +1,5 @@
-// layout.c: blocks of memory: they never share a place while both are needed, and lie within a few percent of
-// the least possible.
+// layout.c: Memory layout: blocks that are live together never overlap, and the total is within a few percent
+// of the minimum.
 // SPDX-License-Identifier: Apache-2.0
 #include "passes/layout.h"
 #include <CUnit/CUnit.h>
@@ -92,7 +92,7 @@ static void test_small(void) {
   CU_ASSERT_TRUE(layout.bytes == 10 && layout.bound == 10);
 }
 
-/* A chain of layers has nothing to search for; where the largest first fails, another order must do. */
+/* A chain of layers needs no search; where the largest-first order fails, another one must succeed. */
 static void test_orders(void) {
   Case c = {.steps = 6};
   static const int64_t bytes[] = {10, 40, 20, 50, 10};
@@ -102,16 +102,16 @@ static void test_orders(void) {
   CU_ASSERT_EQUAL(chain.bound, 70);
 }
 
-/* A chain of layers whose results may lie over their operands, and a value beside them. */
+/* A chain of layers whose results may overlap their operands, and a value next to them. */
 static void test_overlaps(void) {
   static const struct {
     int64_t bytes[4], most[3], step[3], bound, room;
   } cases[] = {
-      {{100, 100, 100, 100}, {0, 0, 0}, {1, 1, 1}, 100, 100},        /* each where the last one was */
-      {{100, 100, 100, 100}, {-8, -8, -8}, {1, 1, 1}, 108, 124},     /* each a little in front of it */
+      {{100, 100, 100, 100}, {0, 0, 0}, {1, 1, 1}, 100, 100},        /* each at the address of the last one */
+      {{100, 100, 100, 100}, {-8, -8, -8}, {1, 1, 1}, 108, 124},     /* each a little before it */
       {{100, 100, 100, 100}, {-8, -8, -8}, {10, 10, 10}, 110, 130},  /* by a multiple of ten */
-      {{40, 80, 160, 20}, {-40, -80, 0}, {1, 1, 1}, 160, 160},       /* growing: to the end of it */
-      {{100, 100, 100, 100}, {-99, -150, -99}, {1, 1, 1}, 200, 200}, /* hardly, and not at all */
+      {{40, 80, 160, 20}, {-40, -80, 0}, {1, 1, 1}, 160, 160},       /* growing: to its end */
+      {{100, 100, 100, 100}, {-99, -150, -99}, {1, 1, 1}, 200, 200}, /* barely, and not at all */
   };
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     Case c = {.steps = 5};
@@ -126,7 +126,7 @@ static void test_overlaps(void) {
   }
 }
 
-/* Whatever is drawn, nothing meets but what may. */
+/* For random cases: no overlap except the permitted ones. */
 static void test_random_overlaps(void) {
   double room = 0, apart_room = 0;
   for (int seed = 1; seed <= 200; seed++) {
@@ -174,7 +174,7 @@ static void test_random(void) {
   CU_ASSERT_TRUE(exact >= 45 && worst <= 0.15);
 }
 
-/* The values of the longest chain of layers: where each block were compared with all others, ten seconds. */
+/* The values of the longest chain of layers: comparing each block with all others would take ten seconds. */
 static void test_long(void) {
   enum { LAYERS = 100 * 1000 };
   Arena *arena = arena_new();
@@ -193,7 +193,7 @@ static void test_long(void) {
   arena_free(arena);
 }
 
-/* Whatever order the C library's qsort leaves them in. */
+/* Independent of the order in which the C library's qsort leaves equal elements. */
 static void equal_blocks_keep_their_order(void) {
   Case c = {.steps = 1};
   uint64_t state = 1;

@@ -1,5 +1,5 @@
-// lower.c: convolutions, depthwise, transposed and dense layers with all their gradients: what their nests
-// compute in the interpreter, plain and scheduled for every target that is built, against eval.
+// lower.c: Convolutions, depthwise, transposed and dense layers with all their gradients: compares their
+// nests in the interpreter, reference and scheduled for every built target, with eval.
 // SPDX-License-Identifier: Apache-2.0
 #include "all.h"
 #include "machine.h"
@@ -109,7 +109,7 @@ static Node *combine(Net *net, const char *name, Node *other) {
   return net->last = node;
 }
 
-/* Weights drawn; variances and deviations positive. */
+/* Random weights; variances and deviations are positive. */
 static void net_weights(Net *net) {
   graph_layout_weights(net->graph);
   net->weights = draw_array(net, net->graph->parameters);
@@ -139,7 +139,7 @@ static void eval_node(const Net *net, const Node *node, Values *values, double *
   node->op->eval(&eval);
 }
 
-/* Operands that are not there yet are drawn; the result starts with numbers, to which a sum adds. */
+/* Draws missing operands; the result starts with numbers that a sum adds to. */
 static void eval_kernel(Net *net, const Kernel *kernel, Values *values, const double *start) {
   const Node *result = kernel->result;
   values->start = start;
@@ -168,7 +168,7 @@ static void eval_kernel(Net *net, const Kernel *kernel, Values *values, const do
 }
 
 /* ---- the same by its nest ---- */
-/* The fast way to the same numbers, in float. */
+/* The same with the fast interpreter, in float. */
 static void check_fill(const Net *net, const Pack *pack) {
   const int nbufs = pack->nest->nbufs;
   Run run = {.mem = NEW_ARRAY(net->arena, double *, nbufs), .single = true};
@@ -239,13 +239,13 @@ static void check_kernel(Net *net, const Kernel *kernel, Values *values) {
   check_against(net, kernel, values);
 }
 
-/* values->out: what eval came to, from the numbers in values->start. */
+/* values->out: eval's result, starting from values->start. */
 static void check_against(Net *net, const Kernel *kernel, Values *values) {
   if (!values->out) eval_kernel(net, kernel, values, NULL);
   const double *start = values->start;
   for (const Target *target = target_table; target->name; target++) {
     if (machine_seen(target)) continue;
-    for (int form = 0; form < 3; form++) { /* plain; alone in the file; with a wider target */
+    for (int form = 0; form < 3; form++) { /* reference; as the only target of the file; with a wider one */
       if ((form == 0 && (kernel->pool || strcmp(target->name, "generic"))) ||
           (form == 2 && target->lanes == LANES))
         continue;
@@ -290,7 +290,7 @@ static double forward_product(Net *net, const Node *node, double *x, double *dy)
   return dot(dy, out, n) - dot(dy, zero, n);
 }
 
-/* The same by a gradient: x . dx, or w . dw. */
+/* The same with a gradient: x . dx, or w . dw. */
 static double linear_product(Net *net, const Node *hidden, double *x, double *dy) {
   const int64_t n = hidden->target ? hidden->target->size : shape_elements(hidden->shape);
   Values values = {0};
@@ -314,8 +314,7 @@ static Training *mean_square(Net *net) {
   return training;
 }
 
-/* A layer and every gradient of it; the sums of products of the three must agree, for all of them are linear.
- */
+/* A layer and each of its gradients; the inner products of the three must agree, as all are linear. */
 static void check_layer(Shape input, const Op *op, const char *text) {
   Net net = net_start(input);
   net_layer(&net, op_find("scale"), "", NULL); /* trained, so that the layer's input wants a gradient */
@@ -364,7 +363,7 @@ static void sweep(const Op *op, const Shape *inputs, const char *const *texts) {
 static Shape picture(int64_t h, int64_t w, int64_t c) { return shape_picture(h, w, c); }
 static Shape sequence(int64_t length, int64_t c) { return shape_sequence(length, c); }
 
-static void test_conv_kernels(void) { /* kernels, strides, dilations and padding on an odd picture */
+static void test_conv_kernels(void) { /* kernels, strides, dilations and padding on an odd image size */
   Arena *arena = arena_new();
   for (int kernel = 1; kernel <= 7; kernel++)
     for (int stride = 1; stride <= 3; stride++)
@@ -378,7 +377,7 @@ static void test_conv_kernels(void) { /* kernels, strides, dilations and padding
 
 static void test_conv_channels(void) {
   Arena *arena = arena_new();
-  /* around the vectors of 4, 8 and 16 lanes; each number of channels with half of those of filters, or all */
+  /* around vectors of 4, 8 and 16 lanes; each number of channels with half of the filter counts, or all */
   static const int counts[] = {1, 2, 3, 4, 5, 8, 9, 15, 16, 17, 33};
   enum { COUNTS = sizeof counts / sizeof *counts };
   for (int c = 0; c < COUNTS; c++)
@@ -391,7 +390,7 @@ static void test_conv_channels(void) {
   check_layer(picture(3, 3, 192), &op_conv,
               "filters=40 kernel=3x3 pad=1"); /* more weights than a panel: blocks of input channels */
   check_layer(picture(3, 10, 264), &op_conv,
-              "filters=256 kernel=1x1"); /* panels outside, the next one fetched ahead */
+              "filters=256 kernel=1x1"); /* panels as the outer loop, with the next one prefetched */
   check_layer(picture(7, 7, 9), &op_conv, "filters=17 kernel=1x1"); /* rows joined */
   arena_free(arena);
 }
@@ -486,7 +485,7 @@ static void check_fused(Shape input, const Op *op, const char *text, bool scaled
   if (pool) kernel.pool = net_layer(&net, op_find(pool), "kernel=2 stride=2", NULL);
   kernel.result = net.last;
   net_weights(&net);
-  Node read = *root; /* as the passes leave it: the root reads what the folded node reads */
+  Node read = *root; /* as left by the passes: the root reads the folded node's input */
   Node *in[1] = {image};
   Values values = {0};
   values.of[image->id] = draw_array(&net, shape_elements(input));
@@ -523,7 +522,7 @@ static void test_fused(void) {
   }
 }
 
-/* A pooling done by the convolution before it; few filters of one channel in vectors of columns. */
+/* A pooling computed by the convolution before it; few filters of one channel in vectors of columns. */
 static void test_pooled(void) {
   static const char *const text[] = {"filters=6 kernel=5 pad=2",
                                      "filters=19 kernel=3x3 pad=1",

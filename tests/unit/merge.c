@@ -1,5 +1,5 @@
-// merge.c: functions that are the same code, or that differ in numbers alone, are one; and the text of the
-// one is that of each of them, with its numbers put in place of the parameters.
+// merge.c: Function merging: functions with identical code, or that differ in numbers only, become one; the
+// merged text with its numbers for the parameters equals that of each.
 // SPDX-License-Identifier: Apache-2.0
 #include <CUnit/CUnit.h>
 #include <inttypes.h>
@@ -22,7 +22,7 @@ static void make_flat(Nest *nest) { /* as the layout does where functions are me
 }
 
 /* ---- the same code ---- */
-/* rows: of the input, of which the first four are read. */
+/* rows: of the input; the first four are read. */
 static Nest *scaled_rows(Arena *arena, const char *name, const char *buffer, int64_t rows, double factor) {
   Nest *b = nest_new(arena, name, name);
   Buf *in = NEST_BUF(b, INPUT, buffer, rows, 8), *out = NEST_BUF(b, OUTPUT, "out", 4, 8);
@@ -52,7 +52,7 @@ static void test_equal(void) {
   CU_ASSERT_PTR_EQUAL(merged(&functions, scaled_rows(arena, "longer", "in", 6, 1)), first);
   CU_ASSERT_EQUAL(functions.all.n, 1);
   CU_ASSERT_EQUAL(functions.codes.n, 2);
-  /* another constant: a function of its own, with the tile of the first */
+  /* another constant: its own function, with the tile of the first */
   const NestFunction *other = merged(&functions, scaled_rows(arena, "other", "in", 4, 3));
   CU_ASSERT_PTR_NOT_EQUAL(other, first);
   CU_ASSERT_EQUAL(functions.all.n, 2);
@@ -62,7 +62,8 @@ static void test_equal(void) {
   arena_free(arena);
 }
 
-/* A promise to the compiler is a part of the code: what may lie over an operand is not what may not. */
+/* restrict is part of the code: a function whose result may overlap an operand differs from one where it
+ * may not. */
 static void test_overlapping(void) {
   Arena *arena = arena_new();
   Functions functions = functions_of("generic");
@@ -77,11 +78,11 @@ static void test_overlapping(void) {
 typedef struct Sizes {
   int64_t rows, columns, channels, step, most;
   int zero;
-  int apart; /* two values that are one where this is 0 differ by it */
+  int apart; /* difference of two values that are equal if it is 0 */
 } Sizes;
 
-/* Numbers in every place that can have them: limits of loops, coefficients and constants of indices, strides,
- * ranges of conditions, views, words side by side, values (one of them used twice), an array on the stack. */
+/* Numbers in every possible position: limits of loops, coefficients and constants of indices, strides,
+ * ranges of conditions, views, adjacent words, values (one of them used twice), an array on the stack. */
 static Nest *sized(Arena *arena, const char *name, const Sizes *s) {
   Nest *b = nest_new(arena, name, name);
   Buf *in = NEST_BUF_OF(b, INPUT, "in", I8, s->rows, s->columns, s->channels),
@@ -119,7 +120,7 @@ static const char *without_blanks(Arena *arena, const char *text) {
   return out;
 }
 
-/* The text with the sizes of a call in place of the parameters. */
+/* The text with the sizes of a call for the parameters. */
 static const char *with_sizes(Arena *arena, const char *text, const NestFunction *function) {
   Text out = {.arena = arena};
   for (const char *at = text; *at;) {
@@ -133,7 +134,7 @@ static const char *with_sizes(Arena *arena, const char *text, const NestFunction
   return out.s;
 }
 
-/* sizes: with parameters in place of numbers. */
+/* sizes: with parameters for numbers. */
 static const char *printed_function(Arena *arena, const NestFunction *function, const Functions *functions,
                                     bool sizes) {
   Text text = {.arena = arena};
@@ -150,8 +151,8 @@ static const char *printed_function(Arena *arena, const NestFunction *function, 
   return text.s;
 }
 
-/* The parameters and the body: from the first parenthesis on. Those of the sizes are taken away, and an
- * array's elements are those of the largest. */
+/* The parameters and the body: from the first parenthesis on. Removes the size parameters, and gives
+ * arrays the largest size. */
 static const char *body_of(Arena *arena, const char *text, int sizes) {
   const char *at = strchr(strstr(text, "KERNEL"), '(') + 1;
   for (int i = 0; i < sizes; i++) at = strchr(at, ',') + 1;
@@ -164,7 +165,7 @@ static void check_text(Arena *arena, const Functions *functions, const NestFunct
   CU_ASSERT_PTR_NOT_NULL(strstr(text, "noclone"));
   const char *got = body_of(arena, with_sizes(arena, text, function), function->sizes.n),
              *own = body_of(arena, printed_function(arena, function, functions, false), 0);
-  /* the declaration of the array apart */
+  /* compares the array's declaration separately */
   const char *a = strstr(got, "int32_tline["), *b = strstr(own, "int32_tline[");
   CU_ASSERT_FATAL(a && b);
   CU_ASSERT(a - got == b - own && memcmp(got, own, (size_t)(a - got)) == 0);
@@ -196,7 +197,7 @@ static void test_similar(void) {
   arena_free(arena);
 }
 
-/* What has the same numbers everywhere keeps them: one differs, so there is one parameter. */
+/* Numbers that are equal everywhere stay: one differs, so there is one parameter. */
 static void test_one_size(void) {
   Arena *arena = arena_new();
   Functions functions = functions_of("armv7e-m");
@@ -212,7 +213,7 @@ static void test_one_size(void) {
   arena_free(arena);
 }
 
-/* A coefficient of 1 is no number in C, and a sum of another sign is another operator. */
+/* A coefficient of 1 is not printed in C, and an addend of the other sign changes the operator. */
 static void test_dissimilar(void) {
   Arena *arena = arena_new();
   for (int i = 0; i < 2; i++) {
@@ -230,7 +231,7 @@ static void test_dissimilar(void) {
   arena_free(arena);
 }
 
-/* The first function uses one value twice, where another has two values: no parameter can be both. */
+/* The first function uses one value twice where another has two values: one parameter cannot be both. */
 static void test_two_values(void) {
   Arena *arena = arena_new();
   for (int first = 0; first < 2; first++) {
@@ -246,7 +247,7 @@ static void test_two_values(void) {
   arena_free(arena);
 }
 
-/* Of one of them the result may lie over an operand: the function that both share makes no promise. */
+/* In one of them the result may overlap an operand: the shared function then has no restrict. */
 static void test_similar_overlapping(void) {
   Arena *arena = arena_new();
   Functions functions = functions_of("armv7e-m");

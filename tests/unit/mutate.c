@@ -1,8 +1,8 @@
-// mutate.c: are the proofs sound? Every constant in every index, bound and condition of a correct nest is
-// moved by one, up and down. The interpreter then says whether the mutant does wrong (out of bounds, reads
-// what was not written, leaves an output unwritten, parallel iterations that meet); the proof must refuse
-// every one that does. And loops that are not parallel are made so: the interpreter says whether iterations
-// meet.
+// mutate.c: Soundness of the prover. Moves every constant in every index, bound and condition of a correct
+// nest by one, up and down. The interpreter decides whether the mutant misbehaves (out of bounds, reads an
+// unwritten element, leaves an output unwritten, conflict of parallel iterations); the prover must reject
+// every mutant that does. Serial loops are also made parallel: the interpreter decides whether iterations
+// conflict.
 // SPDX-License-Identifier: Apache-2.0
 #include <CUnit/CUnit.h>
 #include <math.h>
@@ -73,7 +73,7 @@ static void add_body(Mutants *m, NestStmt *stmt) {
 /* ---- what a mutant does ---- */
 enum { FILLS = 6 };
 
-/* What stands in buffers; with the first one, zeros. The others are for indices that are chosen by data. */
+/* Contents of buffers; for the first fill, zeros. The others are for data-dependent indices. */
 static double filled(const Buf *buf, int fill, int64_t i) {
   static const double number[] = {0, 1e30, -1e30, NAN, INFINITY, 2147483648.},
                       whole[] = {0, INT32_MAX, INT32_MIN, 1, 3, -1};
@@ -231,8 +231,8 @@ static Nest *build_batch(Arena *arena) { /* a size, a tail of lanes, scratch, an
   return b;
 }
 
-static Nest *build_over(Arena *arena) { /* a result that is written over an operand: tiles, a tail of lanes,
-                                           two reads of an element, branches */
+static Nest *build_over(Arena *arena) { /* a result that overwrites an operand: tiles, a tail of lanes, two
+                                           reads of an element, branches */
   enum { ROWS = 4, COLUMNS = 5, N = 7, L = 4, TILE = 2 };
   Nest *b = nest_new(arena, "over", "");
   Buf *in = NEST_BUF(b, INPUT, "in", ROWS, COLUMNS, N), *out = NEST_BUF(b, OVER, "out", ROWS, COLUMNS, N);
@@ -265,7 +265,8 @@ static Nest *build_over(Arena *arena) { /* a result that is written over an oper
   return b;
 }
 
-static Nest *build_interleaved(Arena *arena) { /* each round of a parallel loop has every so many elements */
+static Nest *build_interleaved(Arena *arena) { /* each iteration of a parallel loop has the elements of one
+                                                  residue */
   enum { PHASES = 4, EACH = 3, WIDE = 4, STEP = PHASES * WIDE };
   Nest *b = nest_new(arena, "interleaved", "");
   Buf *in = NEST_BUF(b, INPUT, "in", STEP * EACH), *out = NEST_BUF(b, OUTPUT, "out", STEP * EACH);

@@ -1,5 +1,5 @@
-// nest.c: nests against plain loops in double; what the language of nests offers beyond convolutions; their
-// text.
+// nest.c: Compares nests with plain C loops in double; features of nests that convolutions do not use; their
+// printed form.
 // SPDX-License-Identifier: Apache-2.0
 #include <CUnit/CUnit.h>
 #include <math.h>
@@ -44,7 +44,7 @@ static void conv_case(Cases *cases, Conv c, bool plain) {
                   w[(k * c.ci + ib * c.cb + i) * c.co + cb * n + t];
   }
   cases_check(cases, nest, CASE_RUN(x, pw, bias), want,
-              plain ? 2e-6 : 0); /* a compiler may give a scalar plain sum another order of fusing */
+              plain ? 2e-6 : 0); /* a compiler may fuse a scalar reference sum in another order */
 }
 
 static void conv_cases(Cases *cases, int lanes) {
@@ -217,7 +217,7 @@ static void byte_case(Cases *cases, Elem elem, int L) { /* bytes in, normalized;
   Buf *in = NEST_BUF_OF(b, INPUT, "in", elem, N), *out = NEST_BUF_OF(b, OUTPUT, "out", elem, N),
       *f = NEST_BUF(b, WORK, "f", N);
   nest_fn(b, b->name, false);
-  NEST_FOR(b, i, N / 8) { /* 8 = a vector and what is left, or two */
+  NEST_FOR(b, i, N / 8) { /* 8 = a vector and a rest, or two */
     if (L == 1)
       NEST_FOR(b, k, 8)
         nest_store(b, nest_at(b, f, 8 * i + k),
@@ -246,7 +246,7 @@ static void byte_case(Cases *cases, Elem elem, int L) { /* bytes in, normalized;
   cases_check(cases, b, CASE_RUN(x), want, 0);
 }
 
-static void update_case(Cases *cases) { /* a gradient that is summed over samples: read, changed, written, in
+static void update_case(Cases *cases) { /* a gradient summed over samples: read, changed, written, in
                                            parallel over its elements */
   Nest *b = nest_new(cases->arena, "sum", "out += 3 * x");
   Buf *in = NEST_BUF(b, INPUT, "in", 24), *out = NEST_BUF(b, UPDATE, "out", 24);
@@ -258,7 +258,7 @@ static void update_case(Cases *cases) { /* a gradient that is summed over sample
   cases_check(cases, b, CASE_RUN(x), want, 0);
 }
 
-static void over_case(Cases *cases) { /* what is read is written over: rows in parallel, a tail of lanes, two
+static void over_case(Cases *cases) { /* the input is overwritten: rows in parallel, a tail of lanes, two
                                          statements that read, branches */
   enum { ROWS = 6, N = 7, L = 4 };
   Nest *b = nest_new(cases->arena, "over", "out = x * out + out");
@@ -355,8 +355,8 @@ static void math_case(Cases *cases,
   cases_check(cases, b, CASE_RUN(cases_numbers(cases->arena, ROWS * N, 4)), NULL, 2e-5);
 }
 
-static void name_case(Cases *cases) { /* names that C or other names would not allow, unrolled loops, arrays
-                                         on the stack, branches, views, a dead name */
+static void name_case(Cases *cases) { /* names that C reserves or that clash, unrolled loops, arrays on the
+                                         stack, branches, views, a dead name */
   Nest *b = nest_new(cases->arena, "names", "names that clash \\");
   Buf *in = NEST_BUF(b, INPUT, "int", 6, 8), *out = NEST_BUF(b, OUTPUT, "out", 6, 8);
   NestFn *row = nest_fn(b, "row", false);
@@ -408,7 +408,7 @@ static void name_case(Cases *cases) { /* names that C or other names would not a
   cases_check(cases, b, given, want, 2e-6);
 }
 
-static void shuffle_case(Cases *cases) { /* lanes by name, lanes reversed, narrower */
+static void shuffle_case(Cases *cases) { /* lanes by name, reversed, narrower */
   Nest *b = nest_new(cases->arena, "lanes", "shuffles");
   Buf *in = NEST_BUF(b, INPUT, "in", 8), *out = NEST_BUF(b, OUTPUT, "out", 12);
   nest_fn(b, "lanes", false);
@@ -426,7 +426,7 @@ static void shuffle_case(Cases *cases) { /* lanes by name, lanes reversed, narro
   cases_check(cases, b, CASE_RUN(x), want, 0);
 }
 
-static void other_cases(Cases *cases, int lanes) { /* lanes 1: what the generic target can print */
+static void other_cases(Cases *cases, int lanes) { /* lanes 1: operations that the generic target can print */
   byte_case(cases, U8, 1);
   byte_case(cases, I8, 1);
   byte_case(cases, I16, 1);
@@ -561,7 +561,7 @@ static void test_values(void) { /* folding, fusing, naming */
   CU_ASSERT_EQUAL(fma_(x, num(b, 1), y)->op, ADD);
   CU_ASSERT_EQUAL(fma_(x, y, num(b, 0))->op, MUL);
   Val e = x;
-  for (int i = 0; i < 60; i++) e = add(e, vexp(e)); /* 2^60 nodes as a tree: named as they are met */
+  for (int i = 0; i < 60; i++) e = add(e, vexp(e)); /* a tree of 2^60 nodes: named as they are added */
   Buf *out = NEST_BUF(b, OUTPUT, "out", 1);
   nest_store(b, nest_at(b, out, 0), e);
   CU_ASSERT(cases_prove(b));
@@ -580,7 +580,7 @@ static const Key *scaled(Arena *arena, const char *name, double factor, bool tea
   return nest_key(arena, b, team);
 }
 
-static void test_keys(void) { /* what has the same key is one function in C */
+static void test_keys(void) { /* nests with equal keys share one C function */
   Arena *arena = arena_new();
   const Key *key = scaled(arena, "a", -2, false);
   CU_ASSERT(key_equal(key, scaled(arena, "another", -2, false)));

@@ -1,4 +1,5 @@
-// nest_cases.c: a nest against its reference, simplified and not; the same as C by every compiler at hand.
+// nest_cases.c: Compares a nest with its reference, simplified and not, and as C compiled by every available
+// compiler.
 // SPDX-License-Identifier: Apache-2.0
 #define _DEFAULT_SOURCE
 #include <CUnit/CUnit.h>
@@ -34,7 +35,8 @@ bool cases_prove(Nest *nest) {
   return ok;
 }
 
-static Run allot(Arena *arena, const Nest *nest, Run given) { /* memory for what the case does not set */
+static Run allot(Arena *arena, const Nest *nest, Run given) { /* allocates memory that the case does not
+                                                                 set */
   Run run = given;
   run.mem = NEW_ARRAY(arena, double *, CASE_BUFS);
   for (int i = 0; i < nest->nbufs; i++) {
@@ -63,8 +65,7 @@ static bool run(const Nest *nest, Run *r) {
   return ok;
 }
 
-/* Proves, runs in double and float, compares `out` with want; simplifies, and all of it again with the same
- * result. */
+/* Proves, runs in double and float, compares `out` with want; simplifies and repeats with the same result. */
 void cases_check(Cases *cases, Nest *nest, Run given, const double *want, double tolerance) {
   const Buf *out = buf_named(nest, "out");
   int64_t n = buf_elements(out);
@@ -100,7 +101,7 @@ void cases_check(Cases *cases, Nest *nest, Run given, const double *want, double
 static size_t bytes_of(const Buf *buf) { return (size_t)buf_bytes(buf); }
 
 static void *to_memory(const Buf *buf,
-                       const double *v) { /* one byte off any alignment of vectors, as malloc allows: four */
+                       const double *v) { /* minimally aligned, as malloc allows: to four bytes */
   unsigned char *p = malloc(bytes_of(buf) + 4);
   if (!p) abort();
   p += 4;
@@ -142,7 +143,7 @@ const char *cases_print(const Cases *cases, const char *suffix, const char *attr
   const char *argument[CASE_BUFS], *size[PARAMS];
   for (int i = 0; i < CASE_BUFS; i++) argument[i] = arena_printf(arena, "p[%d]", i);
   for (int i = 0; i < PARAMS; i++) size[i] = arena_printf(arena, "size[%d]", i);
-  for (int k = 0; k < cases->list.n; k++) { /* by three threads where there is OpenMP */
+  for (int k = 0; k < cases->list.n; k++) { /* on three threads if there is OpenMP */
     const Nest *nest = cases->list.data[k].nest;
     emit_nest(&body, nest, &print);
     text_put(&body,

@@ -1,11 +1,11 @@
-// nest_cases.h: nests with what they are given, to be run in the interpreter and as compiled C.
+// nest_cases.h: Nests with their arguments, to be run in the interpreter and as compiled C.
 // SPDX-License-Identifier: Apache-2.0
 #ifndef NEST_CASES_H
 #define NEST_CASES_H
 #include "emit/nest.h"
 #include "nest/nest.h"
 
-/* A nest, its memory, how far compiled C may be from the float interpreter. */
+/* A nest, its memory, and the tolerance of compiled C relative to the float interpreter. */
 typedef struct Case {
   Nest *nest;
   Run run;
@@ -24,8 +24,8 @@ typedef struct Cases {
 Cases *cases_new(void);
 double *cases_numbers(Arena *, int64_t n, unsigned seed); /* few bits, so that sums are exact in double */
 bool cases_prove(Nest *);
-/* Proves, runs in double and float, compares the buffer "out" with want, unless that is NULL; simplifies, and
- * all of it again with the same result. Then it is one of the cases. */
+/* Proves, runs in double and float, compares the buffer "out" with want, unless that is NULL; simplifies
+ * and repeats with the same result. Then adds it to the cases. */
 void cases_check(Cases *, Nest *, Run given, const double *want, double tolerance);
 /* A file of all cases; `void call_K(void *const *p, const int32_t *size)` calls case K. */
 const char *cases_print(const Cases *, const char *suffix, const char *attribute, int lanes_max);

@@ -1,6 +1,5 @@
-// nest_chosen.c: accesses that depend on data: an index that is chosen when the nest runs. Rows by number,
-// sampling between pixels and its gradient, against plain loops, for indices of every kind: far outside,
-// infinite, no number.
+// nest_chosen.c: Data-dependent indices. Compares row lookup, sampling between pixels and its gradient with
+// plain loops, for all kinds of indices: far outside, infinite, NaN.
 // SPDX-License-Identifier: Apache-2.0
 #define _DEFAULT_SOURCE
 #include <CUnit/CUnit.h>
@@ -37,7 +36,7 @@ Nest *chosen_rows_gradient(Arena *arena, int N, int ROWS, int C, int lanes) { /*
   return b;
 }
 
-/* Where a point lies on an axis of `size` pixels: in 0 .. size - 1, NaN at 0. */
+/* Position of a point on an axis of `size` pixels: in 0 .. size - 1, NaN at 0. */
 static Val on_axis(Nest *b, const char *name, Val x, int size) {
   return nest_let(b, name, vmin(vmax(x, num(b, 0)), num(b, size - 1)));
 }
@@ -102,8 +101,8 @@ Nest *chosen_sampling_gradient(Arena *arena, int N, int H, int W, int C, int lan
   return b;
 }
 
-/* Bounds that depend on loops and on another choice, a call, branches on the variable, a local array, a range
- * of one number, a choice that nothing uses. */
+/* Bounds that depend on loops and on another data-dependent index, a call, branches on the variable, a
+ * local array, a range of one number, an unused index. */
 Nest *chosen_window(Arena *arena, int N) {
   Nest *b = nest_new(arena, "window", "numbers near the diagonal");
   Buf *at = NEST_BUF(b, INPUT, "at", N, 2), *in = NEST_BUF(b, INPUT, "in", N + 7),
@@ -299,7 +298,7 @@ static void test_widen(void) { /* an index from weights is the same for all imag
   arena_free(arena);
 }
 
-/* 64 bytes, and what a table from element `from` on has for them. */
+/* Looks up 64 bytes in a table that starts at element `from`. */
 static Nest *looked_up(Arena *arena, int from, int stored) {
   Nest *b = nest_new(arena, "lookup", "");
   Buf *in = nest_buf(b, INPUT, "in", (Type){I8, 1}, NEST_DIMS(64)),

@@ -1,5 +1,5 @@
-// nest_overlap.c: results that lie over operands: how far each nest allows it, against runs in which both lie
-// in one memory, at every distance.
+// nest_overlap.c: Results that overlap operands: compares the permitted offset of each nest with runs in
+// shared memory, at every offset.
 // SPDX-License-Identifier: Apache-2.0
 #include <CUnit/CUnit.h>
 #include <stdio.h>
@@ -17,7 +17,7 @@ static Buf *buf_named(const Nest *nest, const char *name) {
   return NULL;
 }
 
-/* What the nest makes of numbers, its result so many elements behind its operand. */
+/* Runs the nest on numbers, with the result at that offset from its operand. */
 static double *run_at(Arena *arena, const Nest *nest, const Buf *in, const Buf *out, int64_t behind) {
   Run run = {.mem = NEW_ARRAY(arena, double *, nest->nbufs)};
   const int64_t before = larger(-behind, 0),
@@ -40,7 +40,7 @@ static bool right_at(Arena *arena, const Nest *nest, const Buf *in, const Buf *o
   return !memcmp(got, want, (size_t)buf_elements(out) * sizeof *got);
 }
 
-/* In elements; *tight: one step further the result is wrong. False: nothing is allowed. */
+/* In elements; *tight: one step further the result is wrong. False: no overlap is permitted. */
 static bool allowed(Nest *nest, int64_t *most, int64_t *step, bool *tight) {
   Buf *in = buf_named(nest, "in"), *out = buf_named(nest, "out");
   CU_ASSERT_TRUE_FATAL(cases_prove(nest));
@@ -110,7 +110,7 @@ static void test_elements(void) {
   NEST_FOR(b, i, N)
     for (int k = 0; k < 2; k++)
       nest_store(b, nest_at(b, out, i * 2 + k), mul(nest_load(b, nest_at(b, in, i), 1), num(b, k + 2)));
-  expect(b, -N, 1); /* the second load of the last element comes behind the first store */
+  expect(b, -N, 1); /* the second load of the last element comes after the first store */
   arena_free(arena);
 }
 
@@ -178,7 +178,7 @@ static void run_turned(double *const *buf, const double *number) {
   for (int i = 0; i < (int)number[0]; i++) buf[1][i] = buf[0][(int)number[0] - 1 - i];
 }
 
-/* It reads behind what it has written, which its proof does not tell. */
+/* It reads after its writes, which its proof cannot see. */
 static void test_routine(void) {
   static const Routine turned = {.name = "turned",
                                  .text = "",
@@ -203,7 +203,7 @@ static int draw(uint64_t *state, int n) {
   return (int)((*state >> 33) % (uint64_t)n);
 }
 
-/* Convolutions of every kind: no distance that is allowed is wrong; those of plain loops are the largest. */
+/* Convolutions of every kind: no permitted offset is wrong; those of reference schedules are maximal. */
 static void test_convolutions(void) {
   int plain = 0, tight_plain = 0, direct = 0;
   for (int seed = 1; seed <= 60; seed++) {

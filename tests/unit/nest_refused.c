@@ -1,4 +1,4 @@
-// nest_refused.c: nests that are built wrongly, and wrong nests that must be refused.
+// nest_refused.c: Misuses of the builder, and wrong nests that the prover must reject.
 // SPDX-License-Identifier: Apache-2.0
 #define _DEFAULT_SOURCE
 #include <CUnit/CUnit.h>
@@ -9,7 +9,7 @@
 #include "nest/build.h"
 
 /* ---- nests that are built wrongly ---- */
-static int status_of(void (*misuse)(Nest *)) { /* of a process that builds a nest wrongly */
+static int status_of(void (*misuse)(Nest *)) { /* exit status of a process that misuses the builder */
   fflush(stdout);
   pid_t child = fork();
   if (child == 0) {
@@ -169,7 +169,7 @@ static void test_edges_refused(void) {
   nest_fn(b, "row", false);
   NEST_FOR(b, y, 4)
     nest_store(b, nest_at(b, out, y, 0),
-               nest_load(b, nest_at(b, in, y, 1), 16)); /* inside the buffer, but over the end of its row */
+               nest_load(b, nest_at(b, in, y, 1), 16)); /* inside the buffer, but past the end of its row */
   refuse(b, "dimension 1");
 
   b = nest_new(arena, "size", "");
@@ -206,7 +206,7 @@ static void test_parallel_refused(void) {
   NEST_PARALLEL(b, t, 63) nest_store(b, nest_at(b, out, t + 1), nest_load(b, nest_at(b, out, t), 1));
   refuse(b, "parallel iterations");
 
-  b = nest_new(arena, "interleaved", ""); /* the fifth round has the elements of the first one */
+  b = nest_new(arena, "interleaved", ""); /* the fifth iteration has the elements of the first one */
   out = NEST_BUF(b, OUTPUT, "out", 24);
   nest_fn(b, "interleaved", false);
   NEST_FOR(b, i, 24) nest_store(b, nest_at(b, out, i), num(b, 0));
@@ -310,7 +310,7 @@ static void refused_read_of_elements_that_are_not_always_written(void) {
     Buf *r = NEST_REGISTERS(b, "r", 1, 1);
     NEST_IF(b, nest_is(b, x, 0))
       nest_store(b, nest_at(b, r, 0),
-                 nest_load(b, nest_at(b, in, 0), 1)); /* and is not there in later rounds */
+                 nest_load(b, nest_at(b, in, 0), 1)); /* and is missing in later iterations */
     nest_store(b, nest_at(b, out, x), nest_get(b, nest_at(b, r, 0)));
   }
   refuse(b, "may not be written");
@@ -378,7 +378,7 @@ static void test_over_parts_refused(void) {
     NEST_IF(b, nest_below(b, y, 7))
       nest_store(
           b, nest_at(b, out, y, 0),
-          nest_load(b, nest_at(b, out, y + 1, 0), 4)); /* one after the other it would do, but for the last */
+          nest_load(b, nest_at(b, out, y + 1, 0), 4)); /* sequentially it would work, except for the last */
   refuse(b, "parallel iterations");
 
   b = nest_new(arena, "missing", "");
@@ -454,7 +454,8 @@ static void test_chosen_stores_refused(void) {
   Choice c = choice(arena, "first");
   Nest *b = c.nest;
   Buf *out = NEST_BUF(b, OUTPUT, "out", 8);
-  NEST_CHOSEN(b, x, c.value, 0, 8) nest_store(b, nest_at(b, out, x), num(b, 1)); /* what of the others? */
+  /* the others are unwritten */
+  NEST_CHOSEN(b, x, c.value, 0, 8) nest_store(b, nest_at(b, out, x), num(b, 1));
   zero(b, out, 8);
   refuse(b, "may not be written before");
 
@@ -462,7 +463,7 @@ static void test_chosen_stores_refused(void) {
   b = c.nest;
   out = NEST_BUF(b, OUTPUT, "out", 8);
   NEST_CHOSEN(b, x, c.value, 0, 8)
-  NEST_FROM(b, i, x, x + 1) nest_store(b, nest_at(b, out, i), num(b, 1)); /* by the bounds of a loop */
+  NEST_FROM(b, i, x, x + 1) nest_store(b, nest_at(b, out, i), num(b, 1)); /* through the bounds of a loop */
   refuse(b, "may not be written before");
 
   c = choice(arena, "part");
@@ -497,7 +498,8 @@ static void test_chosen_stores_refused(void) {
   b = c.nest;
   out = NEST_BUF(b, OVER, "out", 8);
   NEST_FOR(b, i, 8) NEST_CHOSEN(b, x, c.value, 0, 8)
-  nest_store(b, nest_at(b, out, i), nest_load(b, nest_at(b, out, x), 1)); /* reads what a round wrote */
+  nest_store(b, nest_at(b, out, i), nest_load(b, nest_at(b, out, x), 1)); /* reads a result of an iteration
+                                                                             */
   refuse(b, "another one has written over");
   arena_free(arena);
 }
@@ -522,7 +524,7 @@ static void test_chosen_parallel_refused(void) {
   b = c.nest;
   out = NEST_BUF(b, UPDATE, "out", 16);
   NEST_PARALLEL(b, i, 8) NEST_CHOSEN(b, x, nest_load(b, nest_at(b, c.at, i), 1), i, i + 2)
-  nest_store(b, nest_at(b, out, x), num(b, 1)); /* neighbors may choose the same */
+  nest_store(b, nest_at(b, out, x), num(b, 1)); /* adjacent iterations may have the same index */
   refuse(b, "parallel iterations");
 
   c = choice(arena, "team");
@@ -534,14 +536,14 @@ static void test_chosen_parallel_refused(void) {
   arena_free(arena);
 }
 
-static void test_chosen_proved(void) { /* what is near those that are refused, and right */
+static void test_chosen_proved(void) { /* similar to the rejected ones, but valid */
   Arena *arena = arena_new();
   Choice c = choice(arena, "apart");
   Nest *b = c.nest;
   Buf *out = NEST_BUF(b, UPDATE, "out", 8, 8), *other = NEST_BUF(b, OUTPUT, "other", 8);
   Proof proof;
   NEST_PARALLEL(b, i, 8)
-    NEST_CHOSEN(b, x, nest_load(b, nest_at(b, c.at, i), 1), 0, 8) /* a row for each round */
+    NEST_CHOSEN(b, x, nest_load(b, nest_at(b, c.at, i), 1), 0, 8) /* one row per iteration */
   nest_accumulate(b, nest_at(b, out, i, x), nest_load(b, nest_at(b, c.in, x, i), 1), num(b, 2));
   NEST_CHOSEN(b, x, c.value, 0, 8) {
     NEST_IF(b, nest_below(b, x, 7)) zero(b, other, 8);
@@ -555,7 +557,7 @@ static void test_chosen_proved(void) { /* what is near those that are refused, a
   b = c.nest;
   out = NEST_BUF(b, UPDATE, "out", 16);
   NEST_PARALLEL(b, i, 8)
-    NEST_CHOSEN(b, x, nest_load(b, nest_at(b, c.at, i), 1), 2 * i, 2 * i + 2) /* two of its own */
+    NEST_CHOSEN(b, x, nest_load(b, nest_at(b, c.at, i), 1), 2 * i, 2 * i + 2) /* two private elements */
   nest_store(b, nest_at(b, out, x), num(b, 1));
   CU_ASSERT(nest_prove(b, &proof));
 

@@ -1,5 +1,5 @@
-/* onnx.c: models of ONNX whose numbers lie in a file beside them: what is written there is what was in the
- * model, and cnnc reads it from there. */
+/* onnx.c: ONNX models with external data files: the written numbers are those of the model, and cnnc reads
+ * them from there. */
 // SPDX-License-Identifier: Apache-2.0
 #define _XOPEN_SOURCE 700
 #include <CUnit/CUnit.h>
@@ -64,7 +64,7 @@ static void test_detached(void) {
   arena_free(net.arena);
 }
 
-static void test_size(void) { /* what is measured is what is written */
+static void test_size(void) { /* the measured size is the written size */
   Net net = net_new();
   float *weights;
   const ModelProto *model = model_of(&net, &weights);

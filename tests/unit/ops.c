@@ -1,6 +1,6 @@
-/* ops.c: operators and losses. Small nets, built without the language: their nests, plain and scheduled for
- * every target that is built, fused and not, in the interpreter against eval; their gradients in eval against
- * central differences; PyTorch's numbers (tests/golden/ops.py, special.py) against eval. */
+/* ops.c: Operators and losses. Small nets, built without the language: compares their nests, reference and
+ * scheduled for every built target, fused and not, in the interpreter with eval; their gradients in eval
+ * with difference quotients; and eval with PyTorch's numbers (tests/golden/ops.py, special.py). */
 // SPDX-License-Identifier: Apache-2.0
 #include <CUnit/CUnit.h>
 #include <math.h>
@@ -229,7 +229,7 @@ static void test_losses(void) {
 }
 
 static void test_inputs(
-    void) { /* bytes and planes, read in place or converted, with what is fused behind the conversion */
+    void) { /* bytes and channel planes, read in place or converted, with nodes fused after the conversion */
   static const char *const layers[] = {"normalize mean=0.5 std=0.25 scale=0.00390625 -> tanh", "relu",
                                        "flatten -> add x=1", "maxpool kernel=2"};
   static const Elem types[] = {F32, U8, I8, I16};
@@ -269,7 +269,7 @@ typedef struct Golden {
   int64_t dim[3];
   const char *layers, *loss, *loss_arguments;
   double total;
-  int nboxes; /* of a second input, on which the layers begin */
+  int nboxes; /* of a second input, from which the layers start */
   const double *boxes;
   const double *input, *target, *output, *input_gradient, *gradients;
 } Golden;

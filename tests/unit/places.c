@@ -1,4 +1,4 @@
-// places.c: sets of bytes against a byte at a time.
+// places.c: Compares sets of bytes with byte-by-byte models.
 // SPDX-License-Identifier: Apache-2.0
 #include "lir/places.h"
 #include <CUnit/CUnit.h>
@@ -36,7 +36,7 @@ static bool share(const Place *a, int64_t images, const Place *b) {
   return any;
 }
 
-/* Columns of one pitch: exact, but for a pixel at the end of one. */
+/* Columns of one pitch: exact, except for a pixel at the end of one. */
 static void test_meet(void) {
   uint64_t state = 1;
   int met = 0, apart = 0;
@@ -52,7 +52,7 @@ static void test_meet(void) {
   CU_ASSERT(met > TRIES / 10 && apart > TRIES / 100);
 }
 
-/* Parts of joined values of all images, whose distance is no multiple of their pixels'. */
+/* Parts of joined values of all images, whose stride is not a multiple of their pixels'. */
 static void test_parts(void) {
   const Place left = {SPACE_ALL, 0, 8, STRIDE, 3 * 14 + 6, 14, 6},
               right = {SPACE_ALL, 0, 14, STRIDE, 50, 14, 8}, behind = {SPACE_ALL, 0, 64, STRIDE, 4, 4, 4},
@@ -88,7 +88,7 @@ static void test_cover(void) {
   CU_ASSERT(covered > TRIES / 20 && open > TRIES / 20);
 }
 
-/* Columns of one pitch, then of another one, then a stretch: a concat in a concat that is flattened. */
+/* Columns of one pitch, then of another, then a range: a concat in a concat that is flattened. */
 static void test_joined(void) {
   Arena *arena = arena_new();
   const Place all = {SPACE_OUTPUT, 0, 0, 100, 100, 100, 100},

@@ -1,5 +1,5 @@
-// quantize.c: the arithmetic of 8 bits against what gemmlowp, TFLite, ruy and XNNPACK make of the same
-// numbers (tests/golden/int8.py), its ties and its bounds.
+// quantize.c: Compares int8 arithmetic with gemmlowp, TFLite, ruy and XNNPACK on the same numbers
+// (tests/golden/int8.py), including ties and bounds.
 // SPDX-License-Identifier: Apache-2.0
 #include "graph/graph.h"
 #include "base/arithmetic.h"
@@ -51,7 +51,7 @@ static void test_applications(void) {
     CU_ASSERT_EQUAL(multiplier_apply(ROUNDING_FLOAT, f->x, (Multiplier){0, 0, f->s}), f->y);
 }
 
-static int64_t cut(int64_t x) { /* as nests have it, far beyond 16 bits */
+static int64_t cut(int64_t x) { /* as in nests, far beyond int16 */
   static const int64_t MOST = 1 << 30;
   return x < -MOST ? -MOST : x > MOST ? MOST : x;
 }
@@ -77,7 +77,7 @@ static void factors_on_64_bit_sums(void) {
   CU_ASSERT_EQUAL(multiplier_apply_wide(ROUNDING_FLOAT, INT64_C(1) << 46, (Multiplier){0, 0, 1}), 1 << 17);
 }
 
-/* By factor 1/2, and 1/4, where halves are: each rounding has its own way with them. */
+/* With factors 1/2 and 1/4, which give halves: each rounding treats them differently. */
 static void test_ties(void) {
   static const int64_t x[] = {-5, -3, -1, 1, 3, 5}, single[] = {-2, -1, 0, 1, 2, 3},
                        away[] = {-3, -2, -1, 1, 2, 3}, even[] = {-2, -2, 0, 0, 2, 2};
@@ -95,7 +95,7 @@ static void test_ties(void) {
   }
 }
 
-/* Of every number of 16 bits: the functions of LiteRT's lstm, and what nests make of them. */
+/* For every int16 number: the functions of LiteRT's lstm, in eval and in nests. */
 static void test_fixed_functions(void) {
   int wrong = 0;
   for (int32_t q = INT16_MIN; q <= INT16_MAX; q++) {
@@ -125,7 +125,7 @@ static void test_factors(void) {
   CU_ASSERT(multiplier_of(1e300).e > MULTIPLIER_MOST);
   CU_ASSERT(multiplier_of_scales(3e38f, 3e38f, 1e-38f, true).e > MULTIPLIER_MOST);
   CU_ASSERT(multiplier_of(4).e > MULTIPLIER_MOST);
-  /* a dense layer with one scale: the product of the scales is a float first */
+  /* a dense layer with one scale: the product of the scales is rounded to float first */
   const float in = 0.1f, weight = 0.3f, out = 0.7f;
   CU_ASSERT_EQUAL(multiplier_of_scales(in, weight, out, true).m,
                   multiplier_of((double)(in * weight) / (double)out).m);
@@ -146,7 +146,7 @@ static void test_bounds(void) {
   CU_ASSERT_EQUAL(stored_put(relu6, 60), 65);
   CU_ASSERT_EQUAL(stored_put(relu6, 61), 65);
   CU_ASSERT_EQUAL(stored_put(relu6, -1), 5);
-  CU_ASSERT_EQUAL(quantize_real(0.25, 0.1f, none), 7); /* 0.1f is more than a tenth */
+  CU_ASSERT_EQUAL(quantize_real(0.25, 0.1f, none), 7); /* 0.1f is more than one tenth */
   CU_ASSERT_EQUAL(quantize_real(0.25, 0.5f, none), 6);
   CU_ASSERT_EQUAL(quantize_real(-0.25, 0.5f, none), 4);
   CU_ASSERT_EQUAL(quantize_real(1e30, 0.5f, none), 127);
@@ -189,7 +189,7 @@ static void test_additions(void) {
   }
 }
 
-/* Of three to five, and that as many of the largest numbers as a node has still fit. */
+/* Of three to five addends; and a node's maximum number of addends at their largest does not overflow. */
 static void test_sums(void) {
   enum { MANY = MOST_INPUTS };
   static Addend many[MANY];

@@ -1,5 +1,5 @@
-// routine.c: nests that call C written by hand: proved by what the routine says of its buffers, run, printed;
-// and the routines themselves against the operators' eval, which shares no code with them.
+// routine.c: Nests that call runtime functions: proved from the declared buffer uses, run, printed; and
+// compares these functions with the operators' eval, which shares no code with them.
 // SPDX-License-Identifier: Apache-2.0
 #define _DEFAULT_SOURCE
 #include <CUnit/CUnit.h>
@@ -27,7 +27,7 @@
 enum { N = 12 };
 
 static void run_reverse(double *const *buf,
-                        const double *number) { /* twice the last first, so many of them */
+                        const double *number) { /* doubles that number of elements, in reverse order */
   const int n = (int)number[0];
   for (int i = 0; i < n; i++) buf[1][i] = number[1] * buf[0][n - 1 - i];
 }
@@ -47,7 +47,7 @@ static const Routine reverse = {
 
 static const double numbers[] = {N, 2};
 
-static Nest *between_loops(Arena *arena) { /* threads wait for the routine, and it for them */
+static Nest *between_loops(Arena *arena) { /* threads wait for the runtime function, and it for them */
   Nest *b = nest_new(arena, "between", "backwards");
   Buf *in = NEST_BUF(b, INPUT, "in", 3, 4), *out = NEST_BUF(b, OUTPUT, "out", N),
       *first = NEST_BUF(b, WORK, "first", 3, 4), *second = NEST_BUF(b, WORK, "second", N);
@@ -115,7 +115,7 @@ static void test_refused(void) {
   work = NEST_BUF(b, WORK, "work", N);
   nest_fn(b, "over", false);
   NEST_FOR(b, i, N) nest_store(b, nest_at(b, out, i), num(b, 1));
-  nest_routine(b, &reverse, (Buf *[]){out, work}, numbers); /* the operand is gone */
+  nest_routine(b, &reverse, (Buf *[]){out, work}, numbers); /* the operand is overwritten */
   refuse(b, "may be written over");
   arena_free(arena);
 }
@@ -143,7 +143,7 @@ static void misuse_images(Nest *b) {
   nest_widen(b, 4, (const bool[]){true, true});
 }
 
-static int status_of(void (*misuse)(Nest *)) { /* of a process that builds a nest wrongly */
+static int status_of(void (*misuse)(Nest *)) { /* exit status of a process that misuses the builder */
   fflush(stdout);
   const pid_t child = fork();
   if (child == 0) {
@@ -165,7 +165,7 @@ static void test_misuse(void) {
 }
 
 /* ---- nms ---- */
-enum { ROWS = 120, CLASSES = 3, MOST = 6, ROUNDS = 2000 }; /* so many scores come in several batches */
+enum { ROWS = 120, CLASSES = 3, MOST = 6, ROUNDS = 2000 }; /* that number of scores needs several batches */
 
 static bool same(double a, double b) { return a == b || (isnan(a) && isnan(b)); }
 
@@ -178,8 +178,8 @@ static double draw(uint64_t *state, int n) { /* 0 .. n - 1 */
   return (double)((*state >> 33) % (uint64_t)n);
 }
 
-/* Few different numbers, so that boxes coincide, scores are equal and overlaps meet the limit; and odd ones.
- * In every third round nearly all boxes coincide, so that few are left of very many. */
+/* Few different numbers, so that boxes coincide, scores are equal and overlaps hit the threshold; and odd
+ * ones. In every third round nearly all boxes coincide, so that few of very many remain. */
 static Drawn drawn(uint64_t *state, int round) {
   Drawn d;
   const int places = round % 3 ? 7 : 1, sides = round % 3 ? 5 : 2, steps = round % 5 ? round % 9 + 1 : 1024;
@@ -205,7 +205,7 @@ static void nms_both(const Drawn *d, Net *net, int each, double *want, float *go
   cnn_nms_routine(d->boxes, d->scores, heap, kept, got, ROWS, CLASSES, MOST, each, .5f, .25f);
 }
 
-static Net nms_net(int each) { /* boxes of a row: one, or one for each class */
+static Net nms_net(int each) { /* boxes of a row: one, or one per class */
   Net net = net_new();
   Node *boxes = net_input(&net, shape_sequence(ROWS, 4 * each), F32, false),
        *scores = net_input(&net, shape_sequence(ROWS, CLASSES), F32, false);
@@ -215,7 +215,7 @@ static Net nms_net(int each) { /* boxes of a row: one, or one for each class */
   return net;
 }
 
-/* Rounds whose result is not eval's, fills all rows, leaves some missing. */
+/* Rounds that differ from eval, that fill all rows, that leave some unused. */
 typedef struct Tally {
   int wrong, full, missing;
 } Tally;
@@ -230,7 +230,7 @@ static void tally_add(Tally *tally, const double *want, const float *got) {
 
 static void tally_check(const Tally *tally) {
   CU_ASSERT_EQUAL(tally->wrong, 0);
-  CU_ASSERT(tally->full > 0 && tally->missing > 0); /* both were tried */
+  CU_ASSERT(tally->full > 0 && tally->missing > 0); /* both cases occurred */
 }
 
 static void nms_rounds(int each) {
@@ -276,7 +276,7 @@ static void test_nms_of_rows(void) {
   uint64_t state = 1;
   Tally tally = {0};
   for (int round = 0; round < ROUNDS; round++) {
-    const Drawn d = drawn(&state, 4 * round); /* no odd ones, whose products overflow in float alone */
+    const Drawn d = drawn(&state, 4 * round); /* without odd ones, whose products overflow in float only */
     double want[MOST * 6];
     float got[MOST * 6];
     nms_rows_round(&d, &net, round % 2, want, got);
@@ -291,8 +291,8 @@ static void test_nms_by_hand(void) {
   Drawn d = {{0}, {0}};
   static const float boxes[][4] = {{0, 0, 10, 10}, {0, 0, 10, 9}, {20, 20, 30, 30}, {0, 0, 10, 5}},
                      scores[][CLASSES] = {{.75f, 0, .5f}, {.875f, .25f, 0}, {.5f, 0, .125f}, {.25f, 0, .5f}};
-  /* Of class 0, row 1 covers rows 0 (0.9) and 3 (5/9); of class 2, row 0 covers row 3 by just 0.5: it stays.
-   */
+  /* In class 0, row 1 covers rows 0 (0.9) and 3 (5/9); in class 2, row 0 covers row 3 by exactly 0.5: it
+   * stays. */
   static const float want[][6] = {{0, 0, 10, 9, .875f, 0}, {0, 0, 10, 10, .5f, 2}, {20, 20, 30, 30, .5f, 0},
                                   {0, 0, 10, 5, .5f, 2},   {0, 0, 10, 9, .25f, 1}, {0, 0, 0, 0, 0, -1}};
   memcpy(d.boxes, boxes, sizeof boxes);
@@ -309,7 +309,7 @@ static void test_nms_by_hand(void) {
 enum { SIDE = 3, ANCHORS = 2, CANDIDATES = SIDE * SIDE * ANCHORS, BEFORE = 14, REGIONS = 9 };
 static const float anchor_side[ANCHORS][2] = {{1, 1}, {2, 1.5f}};
 
-/* Deltas of quarters, so that boxes are made without rounding, and many coincide. */
+/* Deltas that are multiples of a quarter, so that boxes are exact, and many coincide. */
 typedef struct Field {
   float deltas[CANDIDATES * 4], scores[CANDIDATES], boxes[CANDIDATES * 4];
 } Field;
@@ -369,11 +369,11 @@ static void test_proposals(void) {
     missing += got[4 * REGIONS - 1] == 0;
   }
   CU_ASSERT_EQUAL(wrong, 0);
-  CU_ASSERT(full > 0 && missing > 0); /* both were tried */
+  CU_ASSERT(full > 0 && missing > 0); /* both cases occurred */
   arena_free(net.arena);
 }
 
-/* Of six regions three overlap a truth by a half, one has no size. */
+/* Of six regions three overlap a ground-truth box by a half, one is empty. */
 static void test_sample(void) {
   static const float regions[][4] = {{0, 0, 4, 4},     {0, 0, 8, 8},     {20, 20, 30, 30},
                                      {10, 10, 20, 15}, {10, 10, 20, 20}, {5, 5, 5, 9}},
@@ -381,12 +381,14 @@ static void test_sample(void) {
                      truth[][4] = {{0, 0, 8, 8}, {1, 1, 1, 1}, {10, 10, 20, 20}, {50, 50, 60, 60}};
   static const int32_t count = 3, label[] = {2, -1, 0, 1};
   static const struct {
-    int sample, positives, row[8]; /* -1: nothing; below 10: a region, else 10 + a truth */
-  } cases[] = {
-      {8, 2, {10, 12, 2, 0, -1, -1, -1, -1}}, /* the truths are positive: no region is */
-      {8, 4, {10, 12, 3, 4, 2, 0, -1, -1}},   /* two that overlap one, by their draws */
-      {8, 3, {10, 12, 3, 2, 0, -1, -1, -1}},  {3, 3, {10, 12, 3}}, {1, 1, {10}}, /* more truths than rows */
-      {8, 0, {10, 12, 2, 0, -1, -1, -1, -1}}};
+    int sample, positives, row[8]; /* -1: unused; below 10: a region, else 10 + a ground-truth box */
+  } cases[] = {{8, 2, {10, 12, 2, 0, -1, -1, -1, -1}}, /* ground-truth boxes are positive: no region is */
+               {8, 4, {10, 12, 3, 4, 2, 0, -1, -1}},   /* two that overlap one, according to their draws */
+               /* more ground-truth boxes than rows */
+               {8, 3, {10, 12, 3, 2, 0, -1, -1, -1}},
+               {3, 3, {10, 12, 3}},
+               {1, 1, {10}},
+               {8, 0, {10, 12, 2, 0, -1, -1, -1, -1}}};
   for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
     float kind[6], rows_of[6], out[8 * 4];
     cnn_sample_routine(*regions, draws, &count, label, *truth, kind, rows_of, out, 6, 4, cases[k].sample,

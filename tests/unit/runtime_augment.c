@@ -1,5 +1,4 @@
-/* runtime_augment.c: augmentation: what is drawn, where pixels come from, what becomes of values, masks and
- * mixed samples. */
+/* runtime_augment.c: Augmentation: random draws, source positions of pixels, values, masks, mixed samples. */
 // SPDX-License-Identifier: Apache-2.0
 #include <CUnit/CUnit.h>
 #include <math.h>
@@ -74,7 +73,7 @@ static void draws_depend_on_seed_epoch_and_sample(void) {
   CU_ASSERT(same_picture(&none, &in));
 }
 
-/* Flips half of the time, every shift as often as every other. */
+/* Flips are drawn with probability one half, shifts uniformly. */
 static void moves_are_drawn_evenly(void) {
   static const cnn_option flip[] = {{"hflip", {0}, 0}}, shift[] = {{"shift", {2}, 1}};
   Picture in = {0};
@@ -90,8 +89,8 @@ static void moves_are_drawn_evenly(void) {
   for (int k = 0; k < 25; k++) CU_ASSERT(place[k / 5][k % 5] > 130 && place[k / 5][k % 5] < 270);
 }
 
-/* Quarter and half turns and whole enlargements are exact; a picture that is turned back is almost the same
- * where nothing was lost. */
+/* Quarter and half turns and integer enlargements are exact; an image that is turned back is almost the
+ * same where nothing was lost. */
 static void geometry_is_exact_where_it_can_be(void) {
   static const cnn_option whole_crop[] = {{"crop", {SIDE, SIDE}, 2}},
                           whole_piece[] = {{"resized_crop", {1, 1}, 2}}, no_zoom[] = {{"zoom", {1, 1}, 2}};
@@ -102,13 +101,13 @@ static void geometry_is_exact_where_it_can_be(void) {
   CU_ASSERT(same_picture(&in, &cropped));
   CU_ASSERT(same_picture(&in, &zoomed));
   CU_ASSERT(same_picture(&in, &turned));
-  for (uint32_t i = 0; i < 50; i++) { /* the whole area in another aspect does not fit: all of it */
+  for (uint32_t i = 0; i < 50; i++) { /* the whole area does not fit in another aspect ratio: clipped */
     const Picture piece = augmented(&in, whole_piece, 1, 1, 0, i);
     CU_ASSERT_FATAL(same_picture(&in, &piece));
   }
   const Picture large = augmented(&in, third, 1, 1, 0, 0);
   bool right = true;
-  for (int y = 0; y < 3; y++) /* the middle of each block of 3x3 is a pixel of the source */
+  for (int y = 0; y < 3; y++) /* the center of each block of 3x3 is a pixel of the source */
     for (int x = 0; x < 3; x++)
       right = right && large.pixel[3 * y + 1][3 * x + 1][1] == in.pixel[3 + y][3 + x][1];
   CU_ASSERT(right);
@@ -170,12 +169,13 @@ static void colors_change_as_specified(void) {
     int black = 0;
     for (int k = 0; k < SIDE * SIDE; k++)
       black += pixel_at(&holed, k)[0] + pixel_at(&holed, k)[1] + pixel_at(&holed, k)[2] == 0;
-    CU_ASSERT_FATAL(black >= 2 * 3 && black <= 3 * 5); /* the middle lies inside */
+    CU_ASSERT_FATAL(black >= 2 * 3 && black <= 3 * 5); /* its center is inside */
   }
   CU_ASSERT(most > 22 && most < 25.6 && least < -22 && least > -25.6);
   for (int i = 0; i < SIDE * SIDE * 3; i++) (&in.pixel[0][0][0])[i] = i % 3 ? 50 : 200; /* red */
   bool colored = true;
-  for (uint32_t i = 0; i < 50; i++) { /* turning the hue keeps the largest and the least part of a color */
+  for (uint32_t i = 0; i < 50; i++) { /* turning the hue preserves the largest and the smallest component
+                                         of a color */
     const Picture turned = augmented(&in, hue, 1, 1, 0, i);
     const uint8_t *p = turned.pixel[0][0];
     const int top = p[0] > p[1] ? (p[0] > p[2] ? p[0] : p[2]) : (p[1] > p[2] ? p[1] : p[2]),

@@ -1,5 +1,5 @@
-/* runtime_boxes.c: sets of pictures with boxes and masks: YOLO's, COCO's and Pascal VOC's files, made here;
- * what is wrong in them is named, and left out where that is wanted. */
+/* runtime_boxes.c: Data sets of images with boxes and masks: files of YOLO, COCO and Pascal VOC, created
+ * here; errors in them are reported, and skipped on request. */
 // SPDX-License-Identifier: Apache-2.0
 #include <CUnit/CUnit.h>
 #include <stdio.h>
@@ -61,7 +61,8 @@ static void yolo_has_parts_inside_or_outside(void) {
     cnn_data *data = open_set(&net, scratch(root), 0.1, 0);
     CU_ASSERT(cnn_data_count(data, CNN_PART_TRAIN) == 1 && cnn_data_count(data, CNN_PART_VAL) == 1 &&
               cnn_data_count(data, CNN_PART_TEST) == 1 && cnn_data_has_test(data));
-    CU_ASSERT_EQUAL(cnn_data_classes(data), 3); /* nothing names them: the largest one counts */
+    CU_ASSERT_EQUAL(cnn_data_classes(data), 3); /* nothing names them: the largest number determines the
+                                                   count */
     cnn_data_close(data);
   }
 }
@@ -225,7 +226,7 @@ static void voc_is_read(void) {
   CU_ASSERT_STRING_EQUAL(
       cnn_data_describe(data),
       "images with Pascal VOC boxes: 1 training, 1 validation and 0 test samples, 3 classes");
-  CU_ASSERT_STRING_EQUAL(cnn_data_class(data, 0), "bird"); /* by the alphabet */
+  CU_ASSERT_STRING_EQUAL(cnn_data_class(data, 0), "bird"); /* alphabetical order */
   cnn_truth truth = truth_of(data, CNN_PART_TRAIN, 0);
   CU_ASSERT(truth.count == 2 && object_is(&truth, 0, 2, 0, 0, 40, 20) && !truth.object[0].ignored);
   CU_ASSERT(object_is(&truth, 1, 1, 10, 5, 20, 10) && truth.object[1].ignored);
@@ -265,7 +266,7 @@ static void broken_xml_is_named_and_skipped(void) {
   for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
     scratch_text("broken/annotations/a.xml", xml(cases[k].size, cases[k].objects));
     cnn_data *data = NULL;
-    if (strstr(cases[k].says, "is 20x40")) { /* seen when it is read */
+    if (strstr(cases[k].says, "is 20x40")) { /* found when it is read */
       data = open_set(&net, scratch("broken"), 0, 0);
       const cnn_inspection inspection = {.samples = {2, 0, 0}, .threads = 1};
       const cnn_status status = cnn_data_inspect(data, &inspection);

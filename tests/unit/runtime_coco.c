@@ -1,5 +1,5 @@
-/* runtime_coco.c: sets in COCO's JSON: instances and segments, and what is wrong in them; what is written as
- * files is read back as it was. */
+/* runtime_coco.c: COCO JSON data sets: instances and segments, and errors in them; written files are read
+ * back unchanged. */
 // SPDX-License-Identifier: Apache-2.0
 #include <CUnit/CUnit.h>
 #include <stdio.h>
@@ -16,7 +16,7 @@ static const char categories[] =
     "{\"id\":9,\"name\":\"sky\",\"isthing\":0}";
 static const char sound[] = "{\"id\":1,\"image_id\":7,\"category_id\":18,\"bbox\":[4,2,8,6]}";
 
-/* A file of annotations in the scratch directory. */
+/* An annotation file in the scratch directory. */
 static void coco_write(const char *name, const char *some_images, const char *some_categories,
                        const char *annotations) {
   const size_t room = strlen(some_images) + strlen(some_categories) + strlen(annotations) + 100;
@@ -56,13 +56,13 @@ static void instances_are_read(void) {
   cnn_data *data = open_set(&net, scratch("coco"), 0.1, 0);
   CU_ASSERT_STRING_EQUAL(cnn_data_describe(data),
                          "images with COCO boxes: 2 training, 1 validation and 0 test samples, 3 classes");
-  CU_ASSERT_STRING_EQUAL(cnn_data_class(data, 0), "cat"); /* by their numbers: 2, 9, 18 */
+  CU_ASSERT_STRING_EQUAL(cnn_data_class(data, 0), "cat"); /* ordered by number: 2, 9, 18 */
   CU_ASSERT_STRING_EQUAL(cnn_data_class(data, 2), "dog");
   cnn_truth truth = truth_of(data, CNN_PART_TRAIN, 0);
   CU_ASSERT(truth.count == 3 && object_is(&truth, 0, 2, 4, 2, 12, 8) &&
             object_is(&truth, 2, 1, 39, 0, 40, 20));
   CU_ASSERT(!truth.object[0].ignored && truth.object[1].ignored);
-  CU_ASSERT(count_of(&truth, 1) == 48 && count_of(&truth, 3) == 20); /* the crowd lies below them */
+  CU_ASSERT(count_of(&truth, 1) == 48 && count_of(&truth, 3) == 20); /* the crowd region is below them */
   CU_ASSERT_EQUAL(count_of(&truth, 2), 800 - 48 - 20);
   cnn_truth_free(&truth);
   truth = truth_of(data, CNN_PART_TRAIN, 1);
@@ -89,7 +89,7 @@ static void files_are_found_in_their_usual_folders(void) {
     cnn_truth truth = truth_of(data, CNN_PART_TRAIN, 0);
     CU_ASSERT(truth.count == 1 && !truth.instance);
     cnn_truth_free(&truth);
-    CU_ASSERT(cnn_data_takes(data, sets[k][1]) == false); /* it lies in the scratch directory */
+    CU_ASSERT(cnn_data_takes(data, sets[k][1]) == false); /* it is in the scratch directory */
     cnn_data_close(data);
   }
 }
@@ -209,7 +209,7 @@ static void broken_files_are_refused(void) {
   refuse_set(&net, scratch("bad/instances.json"), CNN_BAD_FORMAT, "invalid JSON");
   coco_write("bad/instances.json", images, "{\"id\":1,\"name\":\"a\"},{\"id\":1,\"name\":\"b\"}", "");
   refuse_set(&net, scratch("bad"), CNN_BAD_FORMAT, "categories[1].id: 1 is the id of categories[0], too");
-  /* what names itself or each other in circles is not followed */
+  /* objects that refer to themselves or in circles are rejected */
   coco_write(
       "bad/instances.json", "{\"id\":7,\"file_name\":\"a.png\",\"height\":20,\"width\":40}",
       "{\"id\":1,\"name\":\"a\",\"supercategory\":\"b\"},{\"id\":2,\"name\":\"b\",\"supercategory\":\"a\"}",
@@ -252,7 +252,7 @@ static void masks_of_an_image_are_limited(void) {
 
 /* ---- Segments */
 
-/* A picture of segments: columns of 10, with the numbers 1, 258, 3 and 0. */
+/* A segmentation image: columns of 10, with the numbers 1, 258, 3 and 0. */
 static void segments_make(const char *name, int32_t height) {
   uint8_t pixel[H * W * 3] = {0};
   for (int i = 0; i < H * W; i++) {
@@ -362,7 +362,7 @@ static void shapes_are_written_and_read_back(void) {
   for (int k = 0; k < 3; k++) {
     Net net;
     net_of_boxes(&net);
-    if (k == 2) { /* and one with classes of pixels besides */
+    if (k == 2) { /* and one with classes of pixels, too */
       net.output[1] = port_of("classes", CNN_F32, H, W, 6);
       net.output[1].target = CNN_TARGET_CLASS;
       net.output[1].target_size = H * W;
@@ -392,7 +392,7 @@ static void shapes_are_written_and_read_back(void) {
   }
 }
 
-/* What a net does not say it takes is chosen for it. */
+/* Shapes that a net leaves open are chosen for it. */
 static void shapes_are_what_the_net_takes(void) {
   Net net;
   net_of_boxes(&net);

@@ -1,4 +1,4 @@
-/* runtime_display.c: boxes, labels and masks on pictures, the colors of classes, and curves of precision. */
+/* runtime_display.c: Drawing of boxes, labels and masks on images, class colors, precision-recall curves. */
 // SPDX-License-Identifier: Apache-2.0
 #include <CUnit/CUnit.h>
 #include <math.h>
@@ -26,7 +26,7 @@ static bool is(int y, int x, const uint8_t color[3]) {
 }
 static bool is_clear(int y, int x) { return is(y, x, (const uint8_t[3]){GREY, GREY, GREY}); }
 
-/* Pixels of the color in a rectangle; NULL: that are not clear. */
+/* Number of pixels of the color in a rectangle; NULL: of pixels that are not clear. */
 static int count(int top, int left, int bottom, int right, const uint8_t *color) {
   int n = 0;
   for (int y = top; y < bottom; y++)
@@ -68,7 +68,7 @@ static void labels_are_above_boxes(void) {
   label_at(20, 60, 90, 100, RED, "disc 0.91");
   CU_ASSERT_TRUE(is(59, 20, RED) && is_clear(60, 20) && is_clear(59, 19));
   const int all = count_all(), ground = count(0, 0, HEIGHT, WIDTH, RED);
-  CU_ASSERT_TRUE(ground > all / 2 && all - ground > 60); /* the tab, and letters on it */
+  CU_ASSERT_TRUE(ground > all / 2 && all - ground > 60); /* the label's tab, with letters */
   const uint8_t *white = (const uint8_t[3]){255, 255, 255};
   CU_ASSERT_TRUE(count(0, 0, HEIGHT, WIDTH, white) > 20);
   clear();
@@ -86,7 +86,7 @@ static void labels_stay_on_the_image(void) {
   CU_ASSERT_TRUE(is(117, 0, RED) && is(117, WIDTH - 1, RED));
 }
 
-/* Boxes that begin at one corner, as those of an object and of its part. */
+/* Boxes that begin at one corner, such as those of an object and of its part. */
 static void labels_do_not_hide_each_other(void) {
   enum { LABELS = 6 };
   cnn_label label[LABELS];
@@ -103,7 +103,7 @@ static void labels_do_not_hide_each_other(void) {
   for (int i = 0; i < LABELS; i++) CU_ASSERT_TRUE(count(0, 0, HEIGHT, WIDTH, label[i].rgb) > 20);
   together = count_all();
   CU_ASSERT_EQUAL(together, alone);
-  clear(); /* no room for so many: the first one is whole */
+  clear(); /* not enough room for all: the first one is complete */
   cnn_label many[40];
   for (int i = 0; i < 40; i++) {
     many[i] = label[i % LABELS];
@@ -161,7 +161,7 @@ static void gray_becomes_color(void) {
   cnn_image_free(&copy);
 }
 
-static cnn_image stripes(int32_t height, int32_t width) { /* each column in a gray of its own */
+static cnn_image stripes(int32_t height, int32_t width) { /* each column in another gray */
   cnn_image image = {height, width, 3, malloc(3 * (size_t)height * (size_t)width)};
   CU_ASSERT_PTR_NOT_NULL_FATAL(image.pixel);
   for (int32_t i = 0; i < 3 * height * width; i++) image.pixel[i] = (uint8_t)(i / 3 % width);

@@ -1,6 +1,6 @@
-/* runtime_files.c: the runtime's files: arrays (.safetensors, .npy, .npz), weights by name and shape,
- * pictures, and what hostile ones get. The files in tests/golden/files were written by the reference
- * implementations (make.py there). */
+/* runtime_files.c: The runtime's files: arrays (.safetensors, .npy, .npz), weights by name and shape,
+ * images; and hostile ones. The reference implementations have written the files in tests/golden/files
+ * (make.py there). */
 // SPDX-License-Identifier: Apache-2.0
 #define _XOPEN_SOURCE 700
 #include <CUnit/CUnit.h>
@@ -72,7 +72,9 @@ static void safetensors_are_written_as_the_reference_writes_them(void) {
   cnn_archive archive;
   CU_ASSERT_EQUAL_FATAL(cnn_archive_open(&archive, golden("reference.safetensors")).code, CNN_OK);
   cnn_tensor backwards[7];
-  for (int i = 0; i < 7; i++) backwards[i] = archive.tensor[6 - i]; /* the order given does not count */
+  for (int i = 0; i < 7; i++)
+    backwards[i] = archive.tensor[6 - i]; /* the order of the tensors does not
+                                             matter */
   CU_ASSERT_EQUAL(
       cnn_safetensors_write(scratch("copy.safetensors"), backwards, 7, archive.note, archive.notes).code,
       CNN_OK);
@@ -83,7 +85,7 @@ static void safetensors_are_written_as_the_reference_writes_them(void) {
   CU_ASSERT_EQUAL(cnn_safetensors_write(scratch("no/such/directory"), NULL, 0, NULL, 0).code, CNN_BAD_FILE);
 }
 
-/* Of Jansson's allocations this one fails. */
+/* Which of Jansson's allocations fails. */
 static int failing;
 static void *fail_once(size_t n) { return failing-- == 0 ? NULL : malloc(n); }
 
@@ -128,7 +130,7 @@ static void bfloat_and_half_numbers_are_exact(void) {
   CU_ASSERT_EQUAL(cnn_tensor_number(&bf, 0), 1);
   CU_ASSERT_EQUAL(cnn_tensor_number(&bf, 1), -3.140625);
   CU_ASSERT(isinf(cnn_tensor_number(&bf, 2)));
-  for (int bits = 0; bits < 0x10000; bits++) { /* every half against its definition */
+  for (int bits = 0; bits < 0x10000; bits++) { /* compares every half-precision number with its definition */
     unsigned char two[2] = {(unsigned char)bits, (unsigned char)(bits >> 8)};
     cnn_tensor half = {
         .dtype = CNN_DTYPE_F16, .size = 1, .bytes = 2, .data = two, .swapped = cnn_machine_big_endian()};
@@ -146,7 +148,7 @@ typedef struct Hostile {
   const char *says;
   int data;
   long long length;
-} Hostile; /* length 0: the true one */
+} Hostile; /* length 0: the actual one */
 
 static void hostile_safetensors_are_refused(void) {
   static const Hostile cases[] = {
@@ -219,8 +221,8 @@ static void zips_of_numpy_are_read(void) {
   cnn_archive_close(&archive);
 }
 
-/* Any byte of a file may be wrong, and the file may end anywhere: that is an error or harmless, and never
- * more (with sanitizers: never undefined). */
+/* Any byte of a file may be wrong, and the file may end anywhere: that is an error or harmless (with
+ * sanitizers: never undefined behavior). */
 static void damaged_archives_do_no_harm(void) {
   static const char *const names[] = {"reference.safetensors", "compressed.npz", "stored.npz"};
   for (size_t f = 0; f < 3; f++) {
@@ -273,10 +275,10 @@ static void files_are_written_whole_or_not_at_all(void) {
   }
 }
 
-/* A process that was killed leaves its temporary file, which the next one to write there removes: that one,
- * of that file, of no process that lives. */
+/* A killed process leaves its temporary file, which the next writer there removes: only that file's, and
+ * only of a dead process. */
 static void files_of_killed_processes_are_removed(void) {
-  enum { NONE = 2147483646 }; /* a process of this number there is not */
+  enum { NONE = 2147483646 }; /* no process has this number */
   static const char *const stale[] = {"w.%d-0.tmp", "w.%d-12.tmp"}, *const others[] = {"w.last.%d-0.tmp",
                                                                                        "w%d-0.tmp",
                                                                                        "w.%d-0.tmp2",
@@ -391,7 +393,7 @@ static void weights_are_read_from_zips_and_converted(void) {
   for (int i = 0; i < 8; i++) CU_ASSERT_EQUAL(back[i], (float)(i + 1));
 }
 
-/* ---- pictures ---- */
+/* ---- images ---- */
 
 static cnn_image picture(const char *name) {
   cnn_image image;
@@ -401,7 +403,7 @@ static cnn_image picture(const char *name) {
   return image;
 }
 
-/* The largest difference of two pictures' bytes; 256 if their sizes differ. */
+/* The largest difference of two images' bytes; 256 if their sizes differ. */
 static int distance(const cnn_image *a, const cnn_image *b) {
   int largest = 0;
   if (a->height != b->height || a->width != b->width || a->channels != b->channels) return 256;
@@ -417,7 +419,7 @@ static void all_image_formats_are_read(void) {
             palette = picture("palette.png");
   CU_ASSERT(image.height == 23 && image.width == 31 && image.channels == 3 && gray.channels == 1 &&
             palette.channels == 3);
-  for (size_t i = 0; i < 23 * 31; i++) { /* the alpha of column x is 8x: over black, what is opaque remains */
+  for (size_t i = 0; i < 23 * 31; i++) { /* the alpha of column x is 8x: blended with black */
     unsigned a = (unsigned)(i % 31 * 8);
     for (size_t c = 0; c < 3; c++)
       CU_ASSERT_EQUAL(alpha.pixel[3 * i + c], (image.pixel[3 * i + c] * a + 127) / 255);
@@ -482,7 +484,7 @@ static void images_fit_inputs(void) {
   CU_ASSERT_EQUAL(cnn_image_feed(&wide, &long_vector, CNN_FIT_STRETCH, u).code, CNN_MISMATCH);
 }
 
-/* A constant stays constant at any size, and nothing outside the picture is read (with sanitizers). */
+/* A constant image stays constant at any size, and nothing outside the image is read (with sanitizers). */
 static void resampling_is_sound_at_all_sizes(void) {
   for (int32_t h = 1; h <= 12; h++)
     for (int32_t out = 1; out <= 25; out++) {
@@ -517,7 +519,7 @@ static void damaged_images_do_no_harm(void) {
     free(copy);
     cnn_file_close(&file);
   }
-  /* A picture of 100000 x 100000 pixels in 33 bytes: refused before memory is asked for. */
+  /* An image of 100000 x 100000 pixels in 33 bytes: rejected before memory is allocated. */
   static const unsigned char bomb[] =
       "\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\1\x86\xa0\0\1\x86\xa0\10\6\0\0\0\xc8\x86\x8a\xde";
   cnn_image image;

@@ -1,5 +1,5 @@
-/* runtime_findings.c: boxes, masks and segments from outputs, in pixels of the picture, and held against what
- * is true of made-up pictures. */
+/* runtime_findings.c: Boxes, masks and segments from outputs, in pixels of the image, and compared with
+ * the annotations of synthetic images. */
 // SPDX-License-Identifier: Apache-2.0
 #include <CUnit/CUnit.h>
 #include <jansson.h>
@@ -30,7 +30,7 @@ static const cnn_network net = {.name = "net", .inputs = 1, .outputs = 3, .input
 static float rows[ROWS * 6], masks[ROWS][MASK][MASK][CLASSES], map[SIDE][SIDE][2];
 static float *const values[] = {rows, &masks[0][0][0][0], &map[0][0][0]};
 
-/* A box of class 1 whose mask is its left half, and nothing. */
+/* A box of class 1 whose mask is its left half, and no other detection. */
 static void set_outputs(float x1, float y1, float x2, float y2) {
   const float row[ROWS * 6] = {x1, y1, x2, y2, 0.75f, 1, 0, 0, 0, 0, 0, -1};
   memcpy(rows, row, sizeof rows);
@@ -69,7 +69,7 @@ static void boxes_and_masks_are_in_pixels_of_the_image(void) {
 }
 
 static void letterbox_is_undone(void) {
-  set_outputs(8, 0, 24, 24); /* the picture lies in rows 8 to 24 */
+  set_outputs(8, 0, 24, 24); /* the image is in rows 8 to 24 */
   cnn_findings findings = read_findings(32, 64, CNN_FIT_LETTERBOX);
   CU_ASSERT_EQUAL_FATAL(findings.count, 1);
   check_box(findings.found[0].box, 16, 0, 48, 32);
@@ -77,7 +77,7 @@ static void letterbox_is_undone(void) {
   cnn_findings_free(&findings);
   set_outputs(8, 0, 24, 7);
   findings = read_findings(32, 64, CNN_FIT_LETTERBOX);
-  CU_ASSERT_EQUAL(findings.count, 0); /* beside the picture */
+  CU_ASSERT_EQUAL(findings.count, 0); /* outside the image */
   cnn_findings_free(&findings);
 }
 
@@ -106,7 +106,7 @@ static void segments_are_in_pixels_of_the_image(void) {
   const cnn_segment *stuff = &segments.segment[segments.of[0]], *ground = &segments.segment[segments.of[63]];
   const cnn_segment *object = &segments.segment[segments.of[8 * 64]];
   CU_ASSERT_TRUE(stuff->label == 2 && stuff->instance == 0 && ground->label == 0);
-  CU_ASSERT_TRUE(object->label == 5 && object->instance == 1); /* behind three classes of stuff */
+  CU_ASSERT_TRUE(object->label == 5 && object->instance == 1); /* after three stuff classes */
   CU_ASSERT_TRUE(segments.of[15] == segments.of[0] && segments.of[16] == segments.of[63]);
   cnn_segments_free(&segments);
 }
@@ -116,7 +116,7 @@ static void objects_without_an_instance_are_no_segments(void) {
   const cnn_view view = cnn_view_make(&input[0], 16, 64, CNN_FIT_STRETCH);
   cnn_segments segments;
   CU_ASSERT_FATAL(cnn_segments_read(&segments, &net, values, 0, &view, 1));
-  CU_ASSERT_EQUAL_FATAL(segments.count, 2); /* class 2 is that of an object */
+  CU_ASSERT_EQUAL_FATAL(segments.count, 2); /* class 2 is an object class */
   CU_ASSERT_EQUAL(segments.of[0], -1);
   CU_ASSERT_TRUE(segments.of[63] >= 0 && segments.of[8 * 64] >= 0);
   cnn_segments_free(&segments);
@@ -134,16 +134,16 @@ static void results_are_those_of_coco(void) {
   const json_t *box = json_object_get(first, "bbox");
   CU_ASSERT_EQUAL(json_number_value(json_array_get(box, 2)), 16);
   CU_ASSERT_EQUAL(json_integer_value(json_array_get(json_object_get(mask, "size"), 1)), 32);
-  /* as pycocotools.mask.encode has the rectangle of columns 8 to 15 and rows 8 to 23 */
+  /* pycocotools.mask.encode of the rectangle of columns 8 to 15 and rows 8 to 23 */
   CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(mask, "counts")), "X8`0`00000000000000h?");
   const json_t *segments = json_object_get(json_array_get(results, 1), "segments_info");
   CU_ASSERT_EQUAL(json_array_size(segments), 3);
   json_decref(results);
 }
 
-/* ---- Against the truth of made-up pictures */
+/* ---- Comparison with the annotations of synthetic images */
 
-static cnn_network pixel_net(cnn_port port[4]) { /* made-up pictures go to nets with a class for each pixel */
+static cnn_network pixel_net(cnn_port port[4]) { /* synthetic images for nets with a class per pixel */
   memcpy(port, output, sizeof output);
   port[3] = (cnn_port){.name = "pixels",
                        .rank = 3,
@@ -159,7 +159,7 @@ static cnn_network pixel_net(cnn_port port[4]) { /* made-up pictures go to nets 
   return network;
 }
 
-/* The first object of a sample as the net's only box, and its class of pixels as the only segment. */
+/* The first object of a sample as the net's only box, and its pixel class as the only segment. */
 static void find_first(const cnn_truth *truth) {
   const cnn_object *object = &truth->object[0];
   set_outputs(0, 0, 0, 0);
@@ -208,7 +208,7 @@ static void findings_are_held_against_the_truth(void) {
   }
   CU_ASSERT_EQUAL(counted, truths);
   CU_ASSERT_TRUE(objects.boxes.ap > 0);
-  CU_ASSERT_DOUBLE_EQUAL(objects.boxes.ap, objects.boxes.ap50, 1e-12); /* those that are found are exact */
+  CU_ASSERT_DOUBLE_EQUAL(objects.boxes.ap, objects.boxes.ap50, 1e-12); /* detected ones are exact */
   CU_ASSERT_TRUE(objects.of_mask && objects.masks.ap <= objects.boxes.ap);
   CU_ASSERT_DOUBLE_EQUAL(objects.segments.pq, 1, 1e-12);
   cnn_measures measures = {0};
@@ -220,7 +220,7 @@ static void findings_are_held_against_the_truth(void) {
   cnn_data_close(data);
 }
 
-/* Objects that lie over each other: as the set has them, not what of them is seen. */
+/* Occluded objects: compared with the data set's masks, not with their visible parts. */
 static void objects_are_judged_whole(void) {
   static const char text[] = "{\"images\":[{\"id\":1,\"file_name\":\"a.png\",\"height\":20,\"width\":40}],\n"
                              "\"categories\":[{\"id\":1,\"name\":\"dog\"}],\n\"annotations\":["

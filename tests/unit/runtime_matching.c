@@ -1,5 +1,5 @@
-/* runtime_matching.c: weights of other frameworks: files that are not read, prefixes, names, layouts, the
- * order of a flatten. */
+/* runtime_matching.c: Weights of other frameworks: unsupported files, prefixes, names, layouts, the order
+ * of a flatten. */
 // SPDX-License-Identifier: Apache-2.0
 #include <CUnit/CUnit.h>
 #include <stdio.h>
@@ -43,7 +43,7 @@ static void files_of_other_frameworks_are_named(void) {
   }
 }
 
-/* A net of two layers, the second behind a flatten of 2x2x3. */
+/* A net of two layers, the second after a flatten of 2x2x3. */
 static const cnn_weight net_weights[] = {
     {.name = "conv1.weight", .rank = 4, .dim = {3, 2, 1, 5}, .offset = 0, .size = 30},
     {.name = "conv1.bias", .rank = 1, .dim = {3}, .offset = 30, .size = 3},
@@ -85,7 +85,7 @@ static void a_common_prefix_is_reported_and_dropped(void) {
       floats_of("module.conv1.weight", 4, 3, 2, 1, 5), floats_of("module.conv1.bias", 1, 3, 0, 0, 0),
       floats_of("module.dense1.weight", 2, 7, 12, 0, 0), floats_of("other.bias", 1, 9, 0, 0, 0)};
   cnn_weights_report report;
-  CU_ASSERT_EQUAL(load_of(set, 3, NULL, NULL, &report).code, CNN_OK); /* all names begin with it */
+  CU_ASSERT_EQUAL(load_of(set, 3, NULL, NULL, &report).code, CNN_OK); /* a prefix of all names */
   CU_ASSERT(report.matched == 3 && report.extra == 0 && !report.text);
   cnn_status status = load_of(set, 4, NULL, NULL, &report);
   CU_ASSERT_EQUAL(status.code, CNN_MISMATCH);
@@ -93,8 +93,7 @@ static void a_common_prefix_is_reported_and_dropped(void) {
   CU_ASSERT_STRING_EQUAL(line ? line : "", ": has 3 of the net's 3 weights, with 'module.' before their "
                                            "names; --weights-prefix=module. leaves that out");
   cnn_weights_report_free(&report);
-  CU_ASSERT_EQUAL(load_of(set, 4, NULL, "module.", &report).code,
-                  CNN_OK); /* what is not behind it does not count */
+  CU_ASSERT_EQUAL(load_of(set, 4, NULL, "module.", &report).code, CNN_OK); /* names without it are ignored */
   CU_ASSERT(report.matched == 3 && report.extra == 0 && !report.text);
   set[2].name = "module.head.weight";
   expect_refused(set, 4,
@@ -135,7 +134,7 @@ static void names_and_layouts_of_others_are_recognized(void) {
   set[2] = floats_of("dense_1.weigth", 2, 7, 12, 0, 0);
   expect_refused(set, 3, "did you mean the file's dense_1.weigth [7, 12]");
   set[2] = floats_of("dense1.weight", 2, 7, 12, 0, 0);
-  set[0] = floats_of("features.0.kern", 4, 3, 2, 1, 5); /* no name like it, but the only one of its shape */
+  set[0] = floats_of("features.0.kern", 4, 3, 2, 1, 5); /* no similar name, but the only one of its shape */
   expect_refused(set, 3,
                  "missing: conv1.weight [3, 2, 1, 5]; did you mean the file's features.0.kern [3, 2, 1, 5]");
 }

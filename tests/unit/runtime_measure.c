@@ -1,4 +1,4 @@
-/* runtime_measure.c: losses, metrics and augmented batches on their own. */
+/* runtime_measure.c: Losses, metrics and augmented batches on their own. */
 // SPDX-License-Identifier: Apache-2.0
 #include <CUnit/CUnit.h>
 #include <math.h>
@@ -144,7 +144,7 @@ static void metrics_count_what_they_say(void) {
   CU_ASSERT_DOUBLE_EQUAL(cnn_class_iou(&counts), 3.0 / 7, 1e-12);
 }
 
-/* Of what training shows the first metric alone, eval shows all three. */
+/* Training prints the first metric only, eval all three. */
 static void pixels_have_three_metrics(void) {
   static const char *const name[] = {"iou", "accuracy", "dice"};
   static const double value[] = {(1.0 / 2 + 0 + 1) / 3, 2.0 / 3, (2.0 / 3 + 0 + 1) / 3};
@@ -179,7 +179,7 @@ static void pixels_have_three_metrics(void) {
 
 enum { H = 4, W = 6, C = 3, SIZE = H * W * C, AT = 7 };
 
-/* A net of a picture, channels first, and what its second sample of a batch should be. */
+/* A net with an image input, channels first, and the expected second sample of a batch. */
 typedef struct Moved {
   cnn_port input, output;
   cnn_recipe recipe;
@@ -209,7 +209,7 @@ static void moved_make(Moved *m, cnn_port output) {
   m->augmentation = cnn_augment_draw(&m->recipe, (cnn_plane){H, W, C}, m->recipe.seed, 3, AT);
 }
 
-/* Takes sample AT as number `at` of a batch of n, and works out what its picture should be. */
+/* Adds sample AT as number `at` of a batch of n, and computes the expected image. */
 static void moved_take(Moved *m, cnn_batch *batch, int32_t n, int32_t at) {
   static float scratch[2 * SIZE];
   cnn_data_options options = CNN_DATA_DEFAULTS;
@@ -226,7 +226,7 @@ static void moved_take(Moved *m, cnn_batch *batch, int32_t n, int32_t at) {
   cnn_data_close(data);
 }
 
-/* A picture with a class a pixel: both move alike; channels come first at the end. */
+/* An image with a class per pixel: both are moved alike; finally channels come first. */
 static void batches_are_augmented_and_arranged(void) {
   static Moved m;
   static int32_t moved_label[H][W];
@@ -251,7 +251,7 @@ static void batches_are_augmented_and_arranged(void) {
   cnn_batch_close(&batch);
 }
 
-/* The target is the picture after augmentation, in the order of the output. */
+/* The target is the image after augmentation, in the layout of the output. */
 static void targets_that_are_inputs_are_augmented(void) {
   static Moved m;
   cnn_batch batch;
@@ -272,7 +272,7 @@ static void targets_that_are_inputs_are_augmented(void) {
   cnn_batch_close(&batch);
 }
 
-/* Half of a picture and half of its target, each pixel from one of two samples. */
+/* Half of an image and half of its target, each pixel from one of two samples. */
 static void samples_are_mixed_with_others(void) {
   enum { N = 8, CLASSES = 5, SAMPLES = 40 };
   static const cnn_option mixing[][1] = {{{"mixup", {1}, 1}}, {{"cutmix", {1}, 1}}};

@@ -1,6 +1,6 @@
-/* runtime_net.h: a net written by hand, as the compiler would describe it: a linear classifier of 6x6
- * pictures with everything that training has to deal with: a running statistic, a frozen weight, and noise
- * that depends on seed, step and sample. */
+/* runtime_net.h: A handwritten net description, as the compiler would emit it: a linear classifier of 6x6
+ * images with everything that training must handle: a running statistic, a frozen weight, and noise that
+ * depends on seed, step and sample. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef RUNTIME_NET_H
 #define RUNTIME_NET_H

@@ -1,4 +1,4 @@
-/* runtime_objects.c: what the tests of pictures with objects share. */
+/* runtime_objects.c: Helpers for the tests of images with objects. */
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime_objects.h"
 #include <CUnit/CUnit.h>

@@ -1,4 +1,5 @@
-/* runtime_outline.c: polygons and runs as maps, against those that pycocotools makes (golden/outlines.py). */
+/* runtime_outline.c: Compares polygons and run-length masks with those of pycocotools
+ * (golden/outlines.py). */
 // SPDX-License-Identifier: Apache-2.0
 #include <CUnit/CUnit.h>
 #include <jansson.h>
@@ -101,7 +102,7 @@ static void broken_outlines_are_named(void) {
   refuses("", "the runs have 0 pixels, but 4x5 (height x width) are 20");
   refuses("5", "the runs have 5 pixels, but 4x5 (height x width) are 20");
   refuses("PPPPPPPPPPPPPPPP", "letter 0 begins no number");
-  refuses("5P", "letter 1 begins no number"); /* goes on behind the end */
+  refuses("5P", "letter 1 begins no number"); /* continues past the end */
   refuses("5~", "letter 1 begins no number");
   refuses("oooooo?", "run 0 is");
   refuses("55O", "run 2 is -1");

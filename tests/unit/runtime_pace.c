@@ -1,17 +1,17 @@
-// runtime_pace.c: the number of threads follows what is faster: on a machine of its own, beside other
-// programs, and when these come and go.
+// runtime_pace.c: The number of threads adapts to the fastest: on an idle machine, next to other programs,
+// and when these come and go.
 // SPDX-License-Identifier: Apache-2.0
 #include <CUnit/CUnit.h>
 
 #include "hosted/training/pace.h"
 
-typedef double Cost(int32_t threads, int64_t call); /* seconds of a call */
+typedef double Cost(int32_t threads, int64_t call); /* Seconds of a call. */
 
 typedef struct Ran {
   double seconds, share;
   int64_t calls;
   int32_t last;
-} Ran; /* share: of the time, that was spent with `best` threads */
+} Ran; /* share: fraction of the time spent with `best` threads */
 
 static Ran run(cnn_pace *pace, Cost *cost, double seconds, int32_t best) {
   Ran ran = {0};
@@ -32,7 +32,7 @@ static Ran run(cnn_pace *pace, Cost *cost, double seconds, int32_t best) {
 static double alone(int32_t threads, int64_t call) { return (void)call, 60e-6 / threads; }
 static double busy(int32_t threads, int64_t call) {
   return threads == 1 ? (call % 100 ? 60e-6 : 3e-3) : threads * 500e-6;
-} /* now and then it has no processor */
+} /* occasionally it has no processor */
 static double slow(int32_t threads, int64_t call) { return (void)call, 3.0 / threads; }
 static double small(int32_t threads, int64_t call) {
   return (void)threads, (void)call, 5e-6;
@@ -69,7 +69,7 @@ static void test_changes(void) {
 }
 
 static int32_t threads_before;
-static double waking(int32_t threads, int64_t call) { /* a thread that has slept comes late */
+static double waking(int32_t threads, int64_t call) { /* a thread that slept starts late */
   const double late = threads > threads_before ? 300e-6 : 0;
   threads_before = threads;
   return alone(threads, call) + late;
@@ -88,11 +88,10 @@ static void test_middle(void) {
   run(&pace, knee, 3, 4);
   const Ran ran = run(&pace, knee, 10, 4);
   CU_ASSERT((double)ran.calls * 200e-6 / 4 >
-            0.7 * ran.seconds); /* three threads take a third more than four */
+            0.7 * ran.seconds); /* three threads are 1.33x slower than four */
 }
 
-static void
-test_left_alone(void) { /* calls that take long, and nets that one thread runs whatever there is */
+static void test_left_alone(void) { /* long calls, and nets that always run on one thread */
   cnn_pace pace = cnn_pace_of(8);
   CU_ASSERT(run(&pace, slow, 100, 8).share == 1);
   pace = cnn_pace_of(8);

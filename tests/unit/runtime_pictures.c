@@ -1,4 +1,4 @@
-/* runtime_pictures.c: pictures of all kinds, with EXIF, damaged, cut off. */
+/* runtime_pictures.c: Images of all kinds, with EXIF, damaged, truncated. */
 // SPDX-License-Identifier: Apache-2.0
 #define _XOPEN_SOURCE 700
 #include <CUnit/CUnit.h>
@@ -15,12 +15,12 @@
 #include "hosted/weights/archive.h"
 #include "runtime_scratch.h"
 
-/* ---- pictures with EXIF: 3 rows of 2 tiles, each tile 16 x 16 pixels of one gray, which JPEG and WebP keep
- * well ---- */
+/* ---- images with EXIF: 3 rows of 2 tiles, each tile 16 x 16 pixels of one gray, which JPEG and WebP
+ * preserve well ---- */
 
 enum { TILE = 16, ROWS = 3, COLUMNS = 2, HEIGHT = ROWS * TILE, WIDTH = COLUMNS * TILE };
 
-/* What each orientation makes of the tiles 0 1 / 2 3 / 4 5. */
+/* The tiles 0 1 / 2 3 / 4 5 in each orientation. */
 static const struct {
   int32_t rows, columns;
   int tile[6];
@@ -95,7 +95,7 @@ static const char *png_make(const uint8_t *rgb, const uint8_t *exif, size_t n) {
   return path;
 }
 
-/* The chunk of pixels that libwebp wrote, in a file of the extended kind with a chunk of EXIF behind it. */
+/* The pixel chunk of a libwebp file, in an extended file followed by an EXIF chunk. */
 static const char *webp_make(const uint8_t *rgb, const uint8_t *exif, size_t n) {
   uint8_t *simple = NULL, bytes[4096] = "RIFF____WEBPVP8X\12\0\0\0\10\0\0\0";
   size_t size = WebPEncodeLosslessRGB(rgb, WIDTH, HEIGHT, 3 * WIDTH, &simple), at = 30;
@@ -143,7 +143,7 @@ static void images_are_turned_upright(void) {
     for (int orientation = 1; orientation <= 8; orientation++)
       for (int big = 0; big < 2; big++)
         expect_turned(makers[kind](rgb, exif, exif_make(exif, orientation, big)), orientation);
-    expect_turned(makers[kind](rgb, exif, exif_make(exif, 9, false)), 0); /* no such orientation */
+    expect_turned(makers[kind](rgb, exif, exif_make(exif, 9, false)), 0); /* invalid orientation */
     memset(exif, 0xFF, sizeof exif);
     expect_turned(makers[kind](rgb, exif, 26), 0);
   }
@@ -185,7 +185,7 @@ static void webp_is_read(void) {
   WebPFree(bytes);
 }
 
-/* Inspecting finds what decoding finds, wherever a file is cut. */
+/* Inspecting finds the same errors as decoding, wherever a file is truncated. */
 static void truncated_images_are_found(void) {
   uint8_t rgb[HEIGHT * WIDTH * 3], exif[32];
   draw(rgb);

@@ -1,4 +1,5 @@
-/* runtime_precision.c: average precision and panoptic quality against the numbers of COCO's programs. */
+/* runtime_precision.c: Compares average precision and panoptic quality with the numbers of COCO's
+ * programs. */
 // SPDX-License-Identifier: Apache-2.0
 #include <CUnit/CUnit.h>
 #include <math.h>
@@ -12,7 +13,7 @@ enum { SIDE = 128, MOST_CLASSES = 8, CURVE = 6 };
 
 typedef struct Found {
   cnn_found found;
-  int cut; /* of the mask: so many pixels of its box's corner are not in it */
+  int cut; /* the mask lacks that number of pixels in a corner of its box */
 } Found;
 typedef struct Sought {
   cnn_sought sought;
@@ -29,7 +30,7 @@ typedef struct Case {
   double mean[6], of_class[MOST_CLASSES], curve[MOST_CLASSES * CURVE];
 } Case;
 
-typedef struct Pair { /* the truth and what was found: rows of letters, and the class of each letter */
+typedef struct Pair { /* annotations and detections: rows of letters, and the class of each letter */
   const char *truth[2], *found[2];
 } Pair;
 
@@ -175,7 +176,7 @@ static void masks_are_runs_of_columns(void) {
   cnn_runs_free(&other);
 }
 
-/* As pycocotools.mask.encode gives it. */
+/* As from pycocotools.mask.encode. */
 static void runs_have_the_text_of_coco(void) {
   uint32_t run[] = {3, 2, 1, 1, 5, 100000, 4, 1, 100};
   const cnn_runs runs = {.height = 1, .width = 100117, .count = 9, .run = run};

@@ -1,4 +1,4 @@
-/* runtime_program.c: the command line of built programs, on the net of runtime_net.c. */
+/* runtime_program.c: Command line of built programs, on the net of runtime_net.c. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -15,7 +15,7 @@
 #include "runtime_net.h"
 #include "runtime_place.h"
 
-/* ---- Each call in a process of its own, with its streams in files */
+/* ---- Each call in a child process, with its streams redirected to files */
 
 static pid_t start_program(const cnn_network *network, const char *const *word) {
   char *argv[32] = {(char *)(uintptr_t)"compass"};
@@ -87,7 +87,7 @@ static void wrong_command_lines_exit_with_2(void) {
   CU_ASSERT_EQUAL(RUN(&network, "predict", "--weights", "w.safetensors"), 2);
   CU_ASSERT_EQUAL(RUN(&network, "bench", "--seconds=long"), 2);
   CU_ASSERT_EQUAL(RUN(&network, "train", "--data", "nowhere"), 1);
-  CU_ASSERT_EQUAL(RUN(&network, "dream"), 1); /* the net has nothing to look inside with */
+  CU_ASSERT_EQUAL(RUN(&network, "dream"), 1); /* the net has no inspection code */
   SAYS("stderr", "needs a net that cnnc compiled as a program");
   CU_ASSERT_EQUAL(RUN(&network, "filters"), 2);
   CU_ASSERT_EQUAL(RUN(&network, "train", "--data", "synthetic", "--out", "no/such/place.safetensors"), 1);
@@ -191,8 +191,8 @@ static void programs_measure_themselves(void) {
   remove_directory();
 }
 
-/* Ctrl-C in the middle of a long run, then --resume with nothing else said, against a run that was not
- * disturbed. */
+/* Ctrl-C in the middle of a long run, then --resume without other options: compares with an uninterrupted
+ * run. */
 static void an_interrupt_saves_and_resumes(void) {
   make_directory();
   cnn_network network = net_make(&net_recipe);

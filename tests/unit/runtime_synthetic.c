@@ -1,4 +1,4 @@
-/* runtime_synthetic.c: the split of a data set, synthetic data, what `predict` reads and writes. */
+/* runtime_synthetic.c: Split of a data set, synthetic data, files read and written by `predict`. */
 // SPDX-License-Identifier: Apache-2.0
 #include <CUnit/CUnit.h>
 #include <string.h>
@@ -35,7 +35,7 @@ static void the_split_is_seeded_and_exact(void) {
                    negative = {0.1, -1, CNN_FIT_STRETCH, 0, NULL, false, false};
   CU_ASSERT_EQUAL(cnn_data_open(&a, "synthetic", &net.network, &wrong).code, CNN_BAD_ARGUMENT);
   CU_ASSERT_EQUAL(cnn_data_open(&a, "synthetic", &net.network, &negative).code, CNN_BAD_ARGUMENT);
-  a = open_set(&net, "synthetic", 0.9999, 0); /* a sample to train on always remains */
+  a = open_set(&net, "synthetic", 0.9999, 0); /* at least one training sample remains */
   CU_ASSERT_EQUAL(cnn_data_count(a, CNN_PART_TRAIN), 1);
   cnn_data_close(a);
 }
@@ -44,8 +44,8 @@ static void the_split_is_seeded_and_exact(void) {
 
 enum { CLASSES = 7, PLACES = 12 * 12 * 2 };
 
-/* The class whose training samples' mean is nearest. If that is right for most test samples, a net can learn
- * them. */
+/* The class whose training samples' mean is nearest. If that is right for most test samples, a net can
+ * learn them. */
 static double nearest_mean(const cnn_data *data) {
   static double mean[CLASSES][PLACES];
   double number[CLASSES] = {0};
@@ -126,7 +126,7 @@ static void synthetic_serves_every_kind_of_target(void) {
   CU_ASSERT_EQUAL(ones, 50);
   cnn_data_close(data);
   cnn_layer normalize = {.name = "normalize1",
-                         .op = "normalize"}; /* a program that scales pictures gets pictures */
+                         .op = "normalize"}; /* a program that scales images gets images */
   net.network.layers = 1;
   net.network.layer = &normalize;
   net.recipe.target_is_input = 1;
@@ -165,7 +165,7 @@ static void inputs_are_images_or_arrays(void) {
               memcmp(pixel, x + 12 * batch, 12) == 0);
     cnn_inputs_close(inputs);
   }
-  net.input[0].chw = 1; /* such a net may be given planes */
+  net.input[0].chw = 1; /* such a net may receive channel planes */
   cnn_tensor planes = tensor_of("image", CNN_DTYPE_U8, x, 4, 2, 3, 2, 2);
   CU_ASSERT_EQUAL_FATAL(
       cnn_inputs_open(&inputs, npz_write("p.npz", &planes, 1), &net.network, CNN_FIT_STRETCH).code, CNN_OK);

@@ -1,5 +1,5 @@
-/* runtime_truth.c: objects and classes of pixels on their way to a net: fitted, moved, and as a loss reads
- * them. */
+/* runtime_truth.c: Objects and pixel classes as annotations of an image: fitted, moved, and in the form
+ * that a loss reads. */
 // SPDX-License-Identifier: Apache-2.0
 #include <CUnit/CUnit.h>
 #include <math.h>
@@ -9,7 +9,7 @@
 
 enum { H = 20, W = 30 };
 
-/* Two objects with masks that fill their boxes, and classes of pixels that are the objects' numbers. */
+/* Two objects with masks that fill their boxes, and pixel classes equal to the objects' numbers. */
 static cnn_truth truth_make(float x1, float y1, float x2, float y2) {
   cnn_truth truth = {.width = W, .height = H, .count = 2, .object = calloc(2, sizeof(cnn_object))};
   truth.instance = calloc(H * W, 1);
@@ -35,7 +35,7 @@ static bool box_is(const cnn_object *object, double x1, double y1, double x2, do
   return true;
 }
 
-/* Whether the pixels of object k are just those of its box, in both maps. */
+/* Are the pixels of object k exactly those of its box, in both maps? */
 static bool fills_box(const cnn_truth *truth, int k) {
   const float *box = truth->object[k].box;
   for (int y = 0; y < truth->height; y++)
@@ -58,13 +58,13 @@ static void annotations_are_fitted_with_their_images(void) {
   CU_ASSERT(box_is(&truth.object[0], 4, 2, 20, 4) && box_is(&truth.object[1], 24, 4, 36, 6));
   CU_ASSERT(fills_box(&truth, 0) && fills_box(&truth, 1));
   cnn_truth_free(&truth);
-  truth = truth_make(2, 4, 10, 8); /* 30x20 in 60x60: 60x40 below 10 rows of black */
+  truth = truth_make(2, 4, 10, 8); /* 30x20 in 60x60: 60x40 below 10 black rows */
   CU_ASSERT_EQUAL(cnn_truth_fit(&truth, 60, 60, CNN_FIT_LETTERBOX).code, CNN_OK);
   CU_ASSERT(box_is(&truth.object[0], 4, 18, 20, 26) && fills_box(&truth, 0) && fills_box(&truth, 1));
   CU_ASSERT(truth.pixels[0] == -1 && truth.pixels[9 * 60 + 59] == -1 && truth.pixels[10 * 60] == 0);
   CU_ASSERT(truth.instance[0] == 0);
   cnn_truth_free(&truth);
-  truth = truth_make(2, 4, 10, 8); /* the middle 20x20 of it */
+  truth = truth_make(2, 4, 10, 8); /* its central 20x20 */
   CU_ASSERT_EQUAL(cnn_truth_fit(&truth, 40, 40, CNN_FIT_CROP).code, CNN_OK);
   CU_ASSERT(truth.count == 2 && box_is(&truth.object[0], 0, 8, 10, 16) && fills_box(&truth, 0));
   CU_ASSERT(box_is(&truth.object[1], 14, 16, 26, 24) && fills_box(&truth, 1));
@@ -72,15 +72,15 @@ static void annotations_are_fitted_with_their_images(void) {
 }
 
 static void boxes_that_lose_three_quarters_are_dropped(void) {
-  cnn_truth truth = truth_make(1, 4, 7, 8); /* 2 of 6 columns are left */
+  cnn_truth truth = truth_make(1, 4, 7, 8); /* 2 of 6 columns remain */
   CU_ASSERT_EQUAL(cnn_truth_fit(&truth, H, H, CNN_FIT_CROP).code, CNN_OK);
   CU_ASSERT(truth.count == 2 && box_is(&truth.object[0], 0, 4, 2, 8));
   cnn_truth_free(&truth);
-  truth = truth_make(2, 4, 6, 8); /* 1 of 4: a quarter is enough */
+  truth = truth_make(2, 4, 6, 8); /* 1 of 4: a quarter suffices */
   CU_ASSERT_EQUAL(cnn_truth_fit(&truth, H, H, CNN_FIT_CROP).code, CNN_OK);
   CU_ASSERT(truth.count == 2 && box_is(&truth.object[0], 0, 4, 1, 8));
   cnn_truth_free(&truth);
-  truth = truth_make(1, 4, 6, 8); /* 1 of 5 is not: the other one moves up, and keeps its pixels */
+  truth = truth_make(1, 4, 6, 8); /* 1 of 5 does not: the other object moves up, and keeps its pixels */
   CU_ASSERT_EQUAL(cnn_truth_fit(&truth, H, H, CNN_FIT_CROP).code, CNN_OK);
   CU_ASSERT(truth.count == 1 && truth.object[0].label == 4 && fills_box(&truth, 0));
   cnn_truth_free(&truth);
@@ -96,8 +96,8 @@ static cnn_truth moved(const cnn_option *step, uint32_t index) {
   return truth;
 }
 
-/* A picture whose pixels are the numbers of the objects, moved as pictures are: where its brightest column or
- * row of object 1 lies, its box must lie. */
+/* An image whose pixels are object numbers, moved like any image: its brightest columns and rows must be
+ * those of object 1's box. */
 static void picture_moved(const cnn_option *step, uint32_t index, uint8_t out[H * W]) {
   static float scratch[2 * H * W];
   const cnn_recipe recipe = {.augments = 1, .augment = step};
@@ -108,7 +108,7 @@ static void picture_moved(const cnn_option *step, uint32_t index, uint8_t out[H 
   cnn_truth_free(&truth);
 }
 
-/* The least box around what is brighter than half. */
+/* The bounding box of pixels brighter than half. */
 static bool extent(const uint8_t out[H * W], float box[4]) {
   box[0] = W, box[1] = H, box[2] = box[3] = 0;
   for (int i = 0; i < H * W; i++) {
@@ -128,7 +128,7 @@ static const cnn_object *object_find(const cnn_truth *truth, int32_t label) {
   return NULL;
 }
 
-/* For each step and many draws: the box is where the picture's pixels went, within `slack`. */
+/* For each step and many draws: the box is where the image's pixels went, within `slack`. */
 static void follow(const cnn_option *step, double slack) {
   int kept = 0;
   for (uint32_t index = 0; index < 200; index++) {
@@ -178,7 +178,7 @@ static void zooms_and_crops_follow_the_image(void) {
   for (int k = 0; k < 3; k++) follow(&steps[k], 1.01);
 }
 
-/* The box of the turned corners holds all of the object, and a quarter turn of a square plane is exact. */
+/* The box of the rotated corners contains the whole object, and a quarter turn of a square plane is exact. */
 static void turned_boxes_hold_their_corners(void) {
   static const cnn_option turn = {"rotate", {40}, 1};
   for (uint32_t index = 0; index < 200; index++) {
@@ -192,7 +192,7 @@ static void turned_boxes_hold_their_corners(void) {
                 object->box[2] >= seen[2] - 1 && object->box[3] >= seen[3] - 1);
     cnn_truth_free(&truth);
   }
-  for (uint32_t index = 0; index < 50; index++) { /* about the middle of 30x20: (15, 10) */
+  for (uint32_t index = 0; index < 50; index++) { /* around the center of 30x20: (15, 10) */
     static const cnn_option steps[] = {{"rotate", {30}, 1}};
     const cnn_recipe recipe = {.augments = 1, .augment = steps};
     const cnn_augmentation a = cnn_augment_draw(&recipe, (cnn_plane){H, W, 1}, 7, 0, index);
@@ -245,7 +245,7 @@ static void records_hold_what_counts(void) {
     int32_t count, class[1];
     float box[1][4];
     int32_t guard;
-  } one = {.guard = 77}; /* more objects than there is room for */
+  } one = {.guard = 77}; /* more objects than fit */
   cnn_truth_record(&truth, 1, 0, 0, &one);
   CU_ASSERT(one.count == 1 && one.class[0] == 3 && one.box[0][2] == 10 && one.guard == 77);
   static struct {

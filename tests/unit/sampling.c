@@ -1,5 +1,5 @@
-/* sampling.c: what is drawn for the losses of objects: so many rows of each kind, other ones in each step and
- * image, all equally often. */
+/* sampling.c: Random sampling of detection losses: the right number of rows of each kind, different in
+ * each step and image, uniformly. */
 // SPDX-License-Identifier: Apache-2.0
 #include <CUnit/CUnit.h>
 #include <math.h>
@@ -20,7 +20,8 @@ static Net net_of(const char *proposals) {
   return net;
 }
 
-/* In each step so many of `of` rows were drawn, each about equally often: within five deviations. */
+/* In each step the wanted number of rows was drawn, each about equally often: within five standard
+ * deviations. */
 static void check_even(const int *drawn, int rows, int wanted, int of) {
   const double each = (double)(STEPS * wanted) / (double)of;
   for (int r = 0; r < rows; r++) CU_ASSERT_TRUE(fabs(drawn[r] - each) <= 5 * sqrt(each));
@@ -40,8 +41,8 @@ static Node *rpn_of(Net *net, Node *proposals, const char *arguments) {
   return node;
 }
 
-/* Scores are 0: the gradient of each that is drawn is half a share, downwards for one that holds the truth.
- */
+/* Scores are 0: the gradient of each sampled one is half a share, negative for one that contains the
+ * ground truth. */
 static void run_rpn(const Node *node, int64_t step, int64_t sample, double *by_score) {
   static const double zeros[4 * ANCHORS];
   double truth[4 * MOST] = {0}, out[1 + 5 * ANCHORS];
@@ -93,7 +94,7 @@ static void test_rpn(void) {
 }
 
 /* ---- proposals ---- */
-enum { REGIONS = 40, NEAR = 10, FAR = 25 }; /* the rest are missing */
+enum { REGIONS = 40, NEAR = 10, FAR = 25 }; /* the rest is missing */
 
 static void set_regions(double regions[REGIONS][4]) {
   for (int r = 0; r < REGIONS; r++) {
@@ -108,7 +109,7 @@ static int row_of(const double box[4], double regions[REGIONS][4]) {
   return -1;
 }
 
-/* Behind the truth `near` regions that overlap it and `far` others, then zeros; none twice. */
+/* After the ground-truth box, `near` regions that overlap it and `far` others, then zeros; no duplicates. */
 static void check_sample(double (*out)[4], int rows, int near, int far, double regions[REGIONS][4],
                          int *drawn) {
   bool seen[REGIONS] = {false};
@@ -157,7 +158,7 @@ static void test_proposals(void) {
   char text[200];
   snprintf(text, sizeof text, "%s sample=12 positives=0.5", all);
   check_proposals(text, 5, 6);
-  snprintf(text, sizeof text, "%s sample=24 positives=0.05", all); /* the truth alone is one of 24 */
+  snprintf(text, sizeof text, "%s sample=24 positives=0.05", all); /* the ground truth alone is one of 24 */
   check_proposals(text, 0, 23);
   snprintf(text, sizeof text, "%s sample=44 positives=1", all);
   check_proposals(text, NEAR, FAR);

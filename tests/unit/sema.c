@@ -1,5 +1,5 @@
-/* sema.c: programs seen through their graphs: values of expressions, what is visible where, names of layers,
- * bound arguments, shared weights, the train block. */
+/* sema.c: Programs as graphs: values of expressions, scopes, layer names, bound arguments, shared weights,
+ * the train block. */
 // SPDX-License-Identifier: Apache-2.0
 #include <CUnit/CUnit.h>
 #include <stdint.h>
@@ -35,7 +35,7 @@ static Built build_with(const char *text, const Define *defines, int n) {
 
 static Built build(const char *text) { return build_with(text, NULL, 0); }
 
-/* The slugs of all messages, in the order of the program. */
+/* The slugs of all messages, in program order. */
 static const char *slugs(const Built *b) {
   Text all = {.arena = b->arena};
   text_put(&all, "%s", "");
@@ -448,7 +448,7 @@ static void losses_and_outputs(void) {
   says("net n { input x: 8; dense(8) -> dice; train { loss = dice } }", "unknown-operator");
 }
 
-/* ---- limits, and mistakes that are told once ---- */
+/* ---- limits, and errors that are reported once ---- */
 
 static void limits(void) {
   says("net n { input x: 8; repeat 100001 { relu } }", "repeat-count");

@@ -1,5 +1,4 @@
-/* syntax.c: tokens and the grammar, seen through the dump of the tree: where statements end, what binds how,
- * what words may stand where. */
+/* syntax.c: Tokens and the grammar, tested through AST dumps: ends of statements, precedence, valid names. */
 // SPDX-License-Identifier: Apache-2.0
 #include <CUnit/CUnit.h>
 #include <stdint.h>
@@ -254,7 +253,7 @@ static void hostile_texts_end(void) {
   refused("net a { relu } # \xff", 1);
 }
 
-/* What lies behind the last byte is not read: in a copy of its exact size, a sanitizer would see it. */
+/* Nothing after the last byte is read: in a copy of its exact size, a sanitizer would detect it. */
 static void texts_end_anywhere(void) {
   static const char text[] =
       "net a {\n x = conv(4, 3x3) -> true\n input = 3\n repeat 2 as i { in -> \"s\" }\n if true { relu } "

@@ -1,5 +1,4 @@
-// target.c: the table of targets: blocks fit the caches and register tiles the registers that their row
-// states.
+// target.c: The table of targets: blocks fit the caches, and register tiles the registers, of their row.
 // SPDX-License-Identifier: Apache-2.0
 #include "target/cpu.h"
 #include <CUnit/CUnit.h>
@@ -44,7 +43,7 @@ static void test_lines(void) {
   CU_ASSERT_EQUAL(target_odd_lines(small, 9), 24);
 }
 
-/* What chooses schedules of 8 bits on boards. */
+/* Instruction costs that choose int8 schedules on boards. */
 static void test_cpus(void) {
   for (const Target *t = target_table; t->name; t++) CU_ASSERT_EQUAL(t->dsp, cpu_cycles(t) != NULL);
   for (const Cpu *cpu = cpu_table; cpu->name; cpu++) {
@@ -58,7 +57,7 @@ static void test_cpus(void) {
   const Target *const mixed[] = {target_find("armv7e-m"), target_find("generic")},
                       *const boards[] = {target_find("armv8.1-m"), target_find("armv7e-m")};
   CU_ASSERT_PTR_EQUAL(target_widest(2, mixed), mixed[1]);
-  CU_ASSERT_PTR_EQUAL(target_widest(2, boards), boards[1]); /* vectors where all of the file have them */
+  CU_ASSERT_PTR_EQUAL(target_widest(2, boards), boards[1]); /* vectors if all targets of the file have them */
   CU_ASSERT_PTR_NOT_NULL_FATAL(boards[0]->vectors);
   CU_ASSERT_STRING_EQUAL(boards[0]->vectors->name, boards[0]->name);
   CU_ASSERT_EQUAL(boards[0]->vectors->lanes, 4);

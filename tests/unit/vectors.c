@@ -1,6 +1,5 @@
-// vectors.c: primitives of vectors, compiled by every compiler at hand for every target of this CPU at every
-// width, against their meaning number by number; and the steps in 32 bits by which vectors round, against the
-// arithmetic in 64.
+// vectors.c: Compares vector primitives, compiled by every available compiler for every target of this CPU at
+// every width, with their scalar definition; and 32-bit rounding steps of vectors with 64-bit arithmetic.
 // SPDX-License-Identifier: Apache-2.0
 #define _DEFAULT_SOURCE
 #include <CUnit/CUnit.h>
@@ -22,7 +21,7 @@ static uint32_t drawn(void) {
   return (uint32_t)(state >> 32);
 }
 
-/* Now and then the ends of the range. */
+/* Sometimes the ends of the range. */
 static int32_t whole(void) {
   static const int32_t ends[] = {INT32_MIN, INT32_MAX, 0, -1, 1, INT32_C(-2139062144), 0x7f7f7f7f};
   const uint32_t draw = drawn();
@@ -46,7 +45,7 @@ static int32_t real(void) {
   return bits_of(draw % 8 == 0 ? ends[draw / 8 % 7] : ldexpf((float)(int32_t)drawn(), (int)(draw % 48) - 40));
 }
 
-/* Numbers that the primitive takes. */
+/* Valid arguments of the primitive. */
 static void draw(const Primitive *p, int32_t *const *a, int i) {
   for (int k = 0; k < p->arguments; k++) a[k][i] = p->takes[k] == F32 ? real() : whole();
   const int32_t shift = (int32_t)(drawn() % 32);
@@ -153,7 +152,7 @@ static void test_second_compiler(void) {
 }
 
 /* ---- steps ---- */
-/* Of the largest sums that a factor takes, and small ones. */
+/* Sometimes the largest sums that a factor permits, else small ones. */
 static int32_t fitting(Rounding rounding, Multiplier factor) {
   const int32_t most = INT32_MAX >> int8_steps(rounding, factor).left, x = whole() % most;
   return drawn() % 8 ? x : drawn() % 2 ? most : -most;

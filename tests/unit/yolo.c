@@ -1,5 +1,5 @@
-/* yolo.c: nms behind yolo, panoptic, and the loss yolo against programs of their own (tests/golden/yolo.py);
- * the routine of panoptic against eval, which shares no code with it. */
+/* yolo.c: Compares nms after yolo, panoptic, and the loss yolo with independent programs
+ * (tests/golden/yolo.py); and panoptic's runtime function with eval, which shares no code with it. */
 // SPDX-License-Identifier: Apache-2.0
 #include <CUnit/CUnit.h>
 #include <math.h>
@@ -11,7 +11,7 @@
 #include "ops_net.h"
 #include "ops/registry.h"
 
-/* The net depends on a picture of that size, from which its numbers do not come. */
+/* A net on an image of that size, from which its numbers are independent. */
 static Net net_on_picture(int64_t picture_h, int64_t picture_w, Shape numbers) {
   Net net = net_new();
   net_input(&net, shape_picture(picture_h, picture_w, 1), F32, false);
@@ -101,7 +101,7 @@ static void test_paintings(void) {
     CU_ASSERT_TRUE(close_to("panoptic", p->panoptic, got, p->want, p->h * p->w * 2, 1e-12));
     int64_t painted = 0;
     for (int64_t k = 0; k < p->h * p->w; k++) painted += p->want[2 * k + 1] > 0;
-    CU_ASSERT(painted > 0 && painted < p->h * p->w); /* both were tried */
+    CU_ASSERT(painted > 0 && painted < p->h * p->w); /* both cases occurred */
     arena_free(net.arena);
   }
 }
@@ -117,8 +117,8 @@ typedef struct Drawn {
   float scores[H * W * CLASSES], boxes[ROWS * 6], masks[ROWS * SIDE * SIDE * THINGS];
 } Drawn;
 
-/* Few different numbers, so that scores are equal and a mask may be just as large as the threshold, of which
- * float and double make the same; and odd ones. */
+/* Few different numbers, so that scores are equal and a mask may be exactly as large as the threshold,
+ * which float and double represent exactly; and odd ones. */
 static Drawn drawn(uint64_t *state, int round) {
   Drawn d;
   for (int i = 0; i < H * W * CLASSES; i++) d.scores[i] = (float)draw(state, 4);
