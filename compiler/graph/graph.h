@@ -296,7 +296,7 @@ const Port *graph_port(const Graph *, int index);
 /* In bytes: size of the weights struct, size of a weight, offset of a weight. */
 int64_t graph_weight_bytes(const Graph *);
 int64_t weight_bytes(const Weight *), weight_from(const Weight *);
-/* Rows first .. first+n-1 of a parameter whose offset is set, as a parameter of its own for kernels; the
+/* Rows first .. first+n-1 of a parameter whose offset is set, as a separate parameter for kernels; the
  * parameter itself if those are all. */
 Weight *parameter_rows(Arena *, Weight *, int64_t first, int64_t n);
 bool parameters_overlap(const Weight *, const Weight *);

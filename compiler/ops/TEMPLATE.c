@@ -1,25 +1,24 @@
-// TEMPLATE.c: how an operator is written. Copy it to ops/KIND/NAME.c and follow
-// docs/dev/adding-an-operator.md: ops.def, local.mk, onnx_out.def, tests, `make docs`, editors.
+// TEMPLATE.c: Example of an operator. Copy it to ops/KIND/NAME.c and follow docs/dev/adding-an-operator.md:
+// ops.def, local.mk, onnx_out.def, tests, `make docs`, editors.
 // SPDX-License-Identifier: Apache-2.0
-//
-// The file opens with the formula and its source. This example mixes each channel with its mirror image:
+// The file begins with the formula and its source. This example mixes each channel with its mirror image:
 //
 //     y[h][w][c] = (1 - amount) * x[h][w][c] + amount * x[h][w][C - 1 - c]
 //
-// An operator that works element by element, y = f(x), is shorter: see relu.c, which gives f and its
-// derivative and takes the rest from map.h.
+// An element-wise operator, y = f(x), is shorter: see relu.c, which defines f and its derivative and gets the
+// rest from map.h.
 #include "kernel/lower.h"
 
-/* What it takes, in the order in which arguments without a name are given. This table checks them, prints
- * `--help mirror` and makes docs/operators.md. */
+/* Parameters, in the order of positional arguments. This table checks them, prints `--help mirror` and
+ * generates docs/operators.md. */
 static const Param params[] = {
     {"amount", PARAM_NUMBER, "0.5", "how much of the mirror image", 0, 1,
      NULL}, /* a default, a range; NULL instead of the default: required */
     {0},
 };
 
-/* The output's shape and the parameters (op_weight), or a message that says in numbers what is wrong and what
- * would help. A poison input passes in silence. */
+/* Sets the output's shape and the parameters (op_weight), or reports what is wrong in numbers, with a
+ * hint. A poison input is silent. */
 static void shape(ShapeContext *context, Node *node) {
   const Shape in = node->in[0]->shape;
   if (!in.rank) return;
@@ -34,10 +33,10 @@ static void shape(ShapeContext *context, Node *node) {
   node->shape = in;
 }
 
-/* Multiply-adds of one image, for the summary. Leave it out where there are none. */
+/* Multiply-adds of one image, for the summary. Omitted where there are none. */
 static Cost cost(const Node *node) { return (Cost){.macs = 2 * shape_row_elements(node->shape)}; }
 
-/* The meaning, in double, in plain loops: what all tests compare with. It shares no code with lower. */
+/* The definition, in double, with simple loops: the oracle of all tests. It shares no code with lower. */
 static void eval(const Eval *eval) {
   const Extent e = shape_extent(eval->node->shape);
   const double amount = arg_number(eval->node, "amount");
@@ -47,8 +46,8 @@ static void eval(const Eval *eval) {
           (1 - amount) * eval->in[0][p * e.c + c] + amount * eval->in[0][p * e.c + e.c - 1 - c];
 }
 
-/* The loops that -O0 prints. lower_store applies what was fused behind the operator. Families of kernels have
- * schedules for -O2 in schedule/. */
+/* The loops of -O0. lower_store applies the nodes fused after the operator. Kernel families have schedules
+ * for -O2 in schedule/. */
 static void lower(Lower *l) {
   Nest *b = l->b;
   const Extent e = shape_extent(l->node->shape);
@@ -63,8 +62,8 @@ static void lower(Lower *l) {
       }
 }
 
-/* The backward pass: nodes of hidden operators, whose names have a space, with eval and lower of their own.
- * This one is its own gradient. */
+/* The backward pass: hidden operators, whose names contain a space, with their own eval and lower. This
+ * one is its own gradient. */
 static const Op op_mirror_gradient = {.name = "mirror gradient", .eval = eval, .lower = lower};
 
 static void gradient(Gradient *gradient, Node *node, Node *dy) {

@@ -1,5 +1,5 @@
-/* input.c: what comes from outside: the inputs of a net, and the targets of its losses. What is not read
- * where the caller has it (passes/caller_inputs.c) is converted to floats with the channels last. */
+/* input.c: Inputs of a net, and targets of its losses. Those that kernels do not read directly from the
+ * caller (passes/caller_inputs.c) are converted to floats with channels last. */
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/lower.h"
 #include "ops/registry.h"
@@ -25,7 +25,7 @@ const Op op_input = {.name = "input",
                      .lower = lower};
 const Op op_target = {.name = "loss target", .role = ROLE_TARGET, .summary = "the target of a loss"};
 
-/* The first picture that comes in: what boxes and instances are counted in. */
+/* The first image input: boxes and instances use its pixels. */
 static Extent picture_extent(const Graph *graph) {
   for (int i = 0; i < graph->inputs.n; i++)
     if (graph->inputs.data[i].node->shape.rank == 3) return shape_extent(graph->inputs.data[i].node->shape);

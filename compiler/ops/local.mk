@@ -1,4 +1,4 @@
-# compiler/ops: one file an operator.
+# compiler/ops: one file per operator.
 # SPDX-License-Identifier: Apache-2.0
 libcnnc_a_SOURCES += %D%/op_table.c %D%/ops.def %D%/registry.h %D%/input.c
 libcnnc_a_SOURCES += %D%/activation/clip.c %D%/activation/elu.c %D%/activation/gelu.c \
@@ -79,7 +79,7 @@ libcnnc_a_SOURCES += %D%/shape/blocks.c %D%/shape/blocks.h %D%/shape/region.c \
   %D%/shape/weave.c %D%/shape/weave.h %D%/shape/zero_pad.c
 EXTRA_DIST += %D%/TEMPLATE.c
 
-# Routines: C that is copied into generated code, as a C string without its license line.
+# Runtime functions: C that is copied into generated code, as a C string without its license line.
 ROUTINE_TEXTS = %D%/audio/dft_text.inc %D%/audio/frame_text.inc %D%/audio/micro_frontend_text.inc \
   %D%/audio/rfft_text.inc \
   %D%/detection/best_text.inc %D%/detection/box_text.inc %D%/detection/delta_text.inc \

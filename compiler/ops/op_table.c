@@ -1,4 +1,4 @@
-/* op_table.c: the operators and losses by name: ops.def and losses.def as tables. */
+/* op_table.c: Operators and losses by name: ops.def and losses.def as tables. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "ops/registry.h"
@@ -75,7 +75,7 @@ int64_t node_macs(const Node *node) {
   return node->op->cost ? shape_rows(rows->shape) * node->op->cost(node).macs : 0;
 }
 
-/* What an argument may be, for help and documents. */
+/* Description of the permitted arguments, for help and documents. */
 const char *param_type_text(const Param *param) {
   switch (param->type) {
   case PARAM_INT: return "integer";

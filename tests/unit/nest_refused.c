@@ -499,7 +499,7 @@ static void test_chosen_stores_refused(void) {
   out = NEST_BUF(b, OVER, "out", 8);
   NEST_FOR(b, i, 8) NEST_CHOSEN(b, x, c.value, 0, 8)
   nest_store(b, nest_at(b, out, i), nest_load(b, nest_at(b, out, x), 1)); /* reads a result of an iteration
-                                                                             */
+                                                                           */
   refuse(b, "another one has written over");
   arena_free(arena);
 }

@@ -1,4 +1,4 @@
-/* lines.c: operators along one axis: their shape, their meaning along any axis, and nests along positions. */
+/* lines.c: Operators along one axis: shape, evaluation along any axis, nests along positions. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/activation/lines.h"
 #include <string.h>
@@ -30,7 +30,7 @@ void lines_shape(ShapeContext *context, Node *node, const Op *other) {
 }
 
 typedef struct Lines {
-  int64_t lines[2], size[2]; /* by axis: lines beside each other; elements of one */
+  int64_t lines[2], size[2]; /* by axis: number of parallel lines; elements of each */
 } Lines;
 
 static Lines axis_lines(const Node *node) {
@@ -41,7 +41,7 @@ static Lines axis_lines(const Node *node) {
 }
 
 /* ---- the meaning, along any axis ---- */
-/* Where element i of a line is. */
+/* Index of element i of a line. */
 static int64_t line_position(const Node *node, const Lines *k, int64_t line, int64_t i) {
   const Extent e = shape_extent(node->shape);
   if (arg_is(node, "axis", "channels")) return line * e.c + i;

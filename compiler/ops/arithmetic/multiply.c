@@ -31,7 +31,7 @@ MAP_GRADIENT(gradient) {
   return dy;
 }
 
-/* Squeeze and excitation: 1x1xC times a picture. */
+/* Squeeze and excitation: 1x1xC times an image. */
 static int gate(const Node *node) {
   const Extent whole = shape_extent(node->shape);
   if (node->nin != 2 || combine_count(node) != 2 || whole.h * whole.w == 1) return -1;

@@ -1,20 +1,18 @@
-// conv.c: convolution (as all frameworks mean it: a cross-correlation), and its two gradients.
+// conv.c: Convolution (as in all frameworks: a cross-correlation), and its two gradients.
 // SPDX-License-Identifier: Apache-2.0
-//
-//     out[y][x][f] = bias[f] + sum over ky, kx, c of in[y*S + ky*D - P][x*S + kx*D - P][c] *
-//     weight[f][c][ky][kx]
+// out[y][x][f] = bias[f] + sum over ky, kx, c of in[y*S + ky*D - P][x*S + kx*D - P][c] * weight[f][c][ky][kx]
 //
 // with S the stride, D the dilation and P the padding before each axis; elements outside the input are zeros.
-// With G groups the channels and the filters are cut into G parts, and each part of the filters sees only its
+// With G groups, channels and filters are divided into G parts, and each part of the filters reads only its
 // part of the channels (Krizhevsky et al., 2012).
 #include "ops/convolution/correlation.h"
 #include "kernel/window.h"
 
-/* The most terms that a direct convolution adds up for a value and still pools on the way. That saves a walk
- * over the result: of the time 4 to 43 % for up to 64 terms, 0 to 4 % from 256 to 512, more with 5x5 at
- * stride 2 (tried by hand: AVX-512, one thread, windows from 1x1 to 7x7, 16 to 512 filters). With more terms
- * nothing is saved, and since a pooled convolution reads all its weights for each row of the result, it takes
- * twice as long where they do not fit the cache. */
+/* The most terms per output with which a direct convolution also computes the following pooling. Fusing
+ * saves a pass over the result: 4 to 43 % of the time for up to 64 terms, 0 to 4 % from 256 to 512, more
+ * with 5x5 at stride 2 (tried by hand: AVX-512, one thread, windows from 1x1 to 7x7, 16 to 512 filters).
+ * With more terms it saves nothing, and since a pooled convolution reads all its weights for each row of
+ * the result, it is 2x slower where they exceed the cache. */
 enum { MOST_TERMS_POOLED = 512 };
 
 static const Param params[] = {
@@ -61,8 +59,7 @@ static void gradient(Gradient *gradient, Node *node, Node *dy) {
   correlation_backward(gradient, node, dy, &op_conv_input_gradient, &op_conv_weight_gradient);
 }
 
-/* Windows of 2x2 that share nothing, where a convolution without groups adds up few terms or Winograd's
- * algorithm may do it. */
+/* 2x2 windows without overlap, after a convolution without groups that has few terms or may use Winograd. */
 static bool fuses_pool(const Node *node, const Node *pool) {
   const Correlation k = correlation_of(node);
   if (correlation_near_limits(&k) || node->shape.regions) return false;
@@ -79,10 +76,10 @@ static bool fuses_pool(const Node *node, const Node *pool) {
   return halves && pool->op->traits.pool;
 }
 
-/* A gate (squeeze and excitation) in front of a convolution of single pixels: its weights are scaled, not
- * what it reads. Weights come from further away than values that have just been made: with 2.5 pixels a
- * filter it takes 1 or 2 % longer than to scale the values (14x14, 480 channels to 80 filters), with 4 a
- * layer and what is in front of it take 3 % less, with 20 (28x28) 4 % less (AVX-512, one thread). */
+/* A gate (squeeze and excitation) before a 1x1 convolution: the weights are scaled, not the input. Weights
+ * come from further away than values computed just before: with 2.5 pixels per filter it is 1 or 2 %
+ * slower than scaling the values (14x14, 480 channels to 80 filters); with 4, the layer and the one before
+ * it are 3 % faster, with 20 (28x28) 4 % faster (AVX-512, one thread). */
 enum { PIXELS_A_FILTER = 4 };
 
 static bool fuses_gate(const Node *node) {
@@ -92,7 +89,7 @@ static bool fuses_gate(const Node *node) {
          !correlation_near_limits(&k);
 }
 
-/* ---- behind a repetition: in[0] is what is repeated, and `large` the picture that this makes ---- */
+/* ---- after an upsampling: in[0] is its input, and `large` the upsampled image ---- */
 static void eval_repeated(const Eval *eval) {
   const Extent in = shape_extent(eval->node->in[0]->shape), large = correlation_of(eval->node).large;
   Arena *arena = arena_new();
@@ -108,7 +105,7 @@ static void eval_repeated(const Eval *eval) {
   arena_free(arena);
 }
 
-/* Made where a schedule is wanted, and only for sizes that it takes: there is no plain nest. */
+/* Created for a schedule, and only for sizes that it supports: there is no reference schedule. */
 static const Op op_conv_repeated = {
     .name = "upsample + conv",
     .params = params,

@@ -1,5 +1,5 @@
-// correlation.c: the three sums that convolutions, their transposes and all their gradients are made of
-// (correlation.h has the formulas).
+// correlation.c: The three sums that compute convolutions, their transposes and all their gradients (formulas
+// in correlation.h).
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/convolution/correlation.h"
 #include "base/number.h"
@@ -69,9 +69,9 @@ static int64_t padded(int64_t channels) { /* to two vectors of the widest target
   return (channels + VECTORS - 1) / VECTORS * VECTORS;
 }
 
-/* Positions of tiles are computed from the beginning of a side, in elements, before a test says whether
- * they are inside. Those of up to 16 images may be computed side by side (Lower.images): 16 times as far,
- * until their buffers are so large that positions in them have 64 bits. */
+/* Positions of tiles are computed from the beginning of a side, in elements, before a test decides whether
+ * they are inside. Up to 16 images may be interleaved (Lower.images): positions are then 16 times larger,
+ * until their buffers are so large that positions are 64-bit. */
 static bool far_positions(const int64_t reach[2], Extent e) {
   enum { FAR = 1 << 30, IMAGES = 16, FAR_TOGETHER = 100 << 20 };
   const int64_t row = e.w * e.c, elements = e.h * row;
@@ -111,10 +111,10 @@ int correlation_weight_index(const Correlation *k, Ix *at_, const Ix *s, const I
 
 /* ---- eval ---- */
 /* The products of one small (y, x, s) with the large (ly, lx, l) of all l, through one tap of the kernel:
- * where the first of them stands in the three arrays. */
+ * start positions in the three arrays. */
 typedef struct Products {
   int64_t small, large, weight;
-  int64_t n, taps; /* the next l is one further in large, `taps` further in weight */
+  int64_t n, taps; /* the next l is at the next element of large, and `taps` elements later in weight */
 } Products;
 
 static int64_t large_at(const Correlation *k, int axis, int64_t small, int64_t tap) {
@@ -182,8 +182,8 @@ void correlation_eval_weights(const Eval *eval) {
 /* ---- plain nests ---- */
 static bool fits_index(int64_t bound) { return bound <= INT32_MAX; }
 
-/* The taps that stay inside the large side, for the small side's index i: a range where the dilation is 1
- * and its ends can be computed, else a test. */
+/* The taps inside the large side, for the small side's index i: a range if the dilation is 1 and its ends
+ * can be computed, else a test. */
 static const Ix *taps(Nest *b, const char *name, const Correlation *k, int axis, const Ix *i) {
   const int64_t K = k->kernel[axis], S = k->stride[axis], D = k->dilation[axis], P = k->before[axis];
   const int64_t large = extent_side(k->large, axis), small = extent_side(k->small, axis);
@@ -194,7 +194,7 @@ static const Ix *taps(Nest *b, const char *name, const Correlation *k, int axis,
   return nest_loop(b, name, SERIAL, clip_lo ? 2 : 1, lo, clip_hi ? 2 : 1, hi);
 }
 
-/* The small side's indices from which the tap stays inside the large side, likewise. */
+/* The small side's indices for which the tap is inside the large side, likewise. */
 static const Ix *places(Nest *b, const char *name, const Correlation *k, int axis, const Ix *tap) {
   const int64_t K = k->kernel[axis], S = k->stride[axis], D = k->dilation[axis], P = k->before[axis];
   const int64_t large = extent_side(k->large, axis), small = extent_side(k->small, axis);
@@ -207,8 +207,7 @@ static const Ix *places(Nest *b, const char *name, const Correlation *k, int axi
 #define TAPS(b, v, axis, i) for (const Ix v = *taps(b, #v, &k, axis, &i); nest_enter(b);)
 #define PLACES(b, v, axis, tap) for (const Ix v = *places(b, #v, &k, axis, &tap); nest_enter(b);)
 
-/* The weights as they are, with what was folded into them. `spread`: the output channel is the large side's.
- */
+/* The weights in natural order, with folded constants. `spread`: the output channel is the large side's. */
 static Buf *natural_weights(Lower *l, const Correlation *k, bool spread) {
   int64_t dim[4] = {k->small.c, k->l, k->kernel[0], k->kernel[1]};
   if (k->rank == 3) dim[2] = dim[3];
@@ -229,7 +228,7 @@ static Buf *natural_weights(Lower *l, const Correlation *k, bool spread) {
   return lower_pack_done(l, pack);
 }
 
-static bool has_bias(const Lower *l) { /* or something folded that acts as one */
+static bool has_bias(const Lower *l) { /* or a folded constant that acts as one */
   const Node *node = l->node;
   return (!node->hidden && node->nweights > 1 && node->weight[1]) || l->kernel->nscales ||
          (l->kernel->normalize && l->kernel->normalize_shift);
@@ -257,7 +256,7 @@ Buf *correlation_bias(Lower *l, const Correlation *k, bool spread, int64_t padde
   return correlation_bias_copies(l, k, spread, 1, padded);
 }
 
-/* As [channels / sums][kernel][l][sums], where a loop has the sums of several channels of a group. */
+/* As [channels / sums][kernel][l][sums], where a loop computes several channels of a group. */
 static Buf *weights_of_sums(Lower *l, const Correlation *k, int64_t sums) {
   Pack *pack =
       lower_pack(l, "weight", 5, (int64_t[]){k->small.c / sums, k->kernel[0], k->kernel[1], k->l, sums});
@@ -277,7 +276,7 @@ static Buf *weights_of_sums(Lower *l, const Correlation *k, int64_t sums) {
   return lower_pack_done(l, pack);
 }
 
-/* Sums of one place and `sums` channels of the small side, the first of which is block * sums. */
+/* Sums at one position, for `sums` channels of the small side, the first of which is block * sums. */
 typedef struct Gather {
   Correlation k;
   int64_t sums;
@@ -318,7 +317,7 @@ static Buf *gather_sums(Lower *l, const Gather *gather) {
   return sum;
 }
 
-/* What a pooling behind it takes: windows of 2x2 places, whose sums are in no value. */
+/* The sums for a pooling after it: windows of 2x2 positions, which are not stored. */
 static void gather_windows(Lower *l, Gather *gather) {
   enum { SIDE = 2 };
   const Correlation *k = &gather->k;
@@ -456,7 +455,7 @@ void correlation_backward(Gradient *gradient, Node *node, Node *dy, const Op *in
 static bool correlation_parameters(ShapeContext *context, Node *node, const Correlation *k, int64_t outputs) {
   int64_t dim[4] = {k->small.c, k->l, k->kernel[0], k->kernel[1]};
   if (k->rank == 3) dim[2] = dim[3];
-  const int64_t taps_ = k->kernel[0] * k->kernel[1]; /* perhaps too many: op_weight says so */
+  const int64_t taps_ = k->kernel[0] * k->kernel[1]; /* perhaps too many: op_weight reports it */
   const int64_t large = bounded_product(k->l, taps_), small = bounded_product(k->s, taps_);
   const bool transposed = node->op->traits.transposed;
   const int64_t fan_in = transposed ? small : large, fan_out = transposed ? large : small;

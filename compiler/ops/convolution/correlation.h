@@ -1,17 +1,17 @@
-/* correlation.h: the geometry that convolutions, their transposes and all their gradients share.
+/* correlation.h: Geometry of convolutions, their transposes and all their gradients.
  *
- * A correlation ties a large picture to a small one: the small side's element (y, x) sees, through the tap
+ * A correlation relates a large image to a small one: the small side's element (y, x) sees, through the tap
  * (ky, kx), the large side's (y*stride + ky*dilation - before, the same for x). With w[s][l][ky][kx], s a
  * channel of the small side and l one of the large side within the group of s:
  *
  *   gather   small[y][x][s] = sum over ky, kx, l of large[y'][x'][l] * w[s][l][ky][kx]
  *            conv, and the input gradient of conv_transpose
- *   spread   large[y'][x'][l] = sum over what meets there of small[y][x][s] * w[s][l][ky][kx]
+ *   spread   large[y'][x'][l] = sum over all contributions small[y][x][s] * w[s][l][ky][kx]
  *            conv_transpose, and the input gradient of conv
  *   weights  w[s][l][ky][kx] = sum over y, x of small[y][x][s] * large[y'][x'][l]
  *            the weight gradient of both
  *
- * That is one order of the weights for both: filters x channels of conv, channels x filters of conv_transpose
+ * Both have the same weight layout: filters x channels of conv, channels x filters of conv_transpose
  * (PyTorch's). A depthwise convolution has as many groups as the large side has channels. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_CORRELATION_H
@@ -26,42 +26,42 @@ typedef struct Correlation {
 } Correlation;
 
 Correlation correlation_of(
-    const Node *); /* of conv, depthwise, conv_transpose, and the hidden operators of their backward pass */
+    const Node *); /* for conv, depthwise, conv_transpose, and the hidden operators of their backward pass */
 
-bool correlation_pointwise(const Correlation *); /* output pixel i is made of input pixel i */
-bool correlation_spreads(const Node *);          /* it computes the large side from the small one */
-/* As a gathering. What spreads with stride 1 gathers from the small side, padded by K - 1 - P, through the
- * weights flipped, with the channels exchanged. */
+bool correlation_pointwise(const Correlation *); /* output pixel i depends only on input pixel i */
+bool correlation_spreads(const Node *);          /* computes the large side from the small one */
+/* The same computation as a gather. A scatter with stride 1 is a gather from the small side, padded by K -
+ * 1 - P, with flipped weights and the channels exchanged. */
 Correlation correlation_gathering(const Node *);
 
-/* eval: in double, plain loops. gather and spread add eval->weight[1], if there is one and the node is no
- * gradient. */
+/* eval: in double, simple loops. gather and spread add eval->weight[1], if there is one and the node is
+ * not a gradient. */
 void correlation_eval_gather(const Eval *);  /* in[0]: the large side */
 void correlation_eval_spread(const Eval *);  /* in[0]: the small side */
 void correlation_eval_weights(const Eval *); /* in[0]: the large side, in[1]: the small side; adds to out */
 
-/* The plain nests of the same. */
+/* The reference nests of the same. */
 void correlation_lower_gather(Lower *);
 void correlation_lower_spread(Lower *);
 void correlation_lower_weights(Lower *);
 
-/* Natural weight element [s][l][ky][kx] of the rank that the weight has. */
+/* Index of the natural weight element [s][l][ky][kx], in the weight's rank. */
 int correlation_weight_index(const Correlation *, Ix *at, const Ix *s, const Ix *l, const Ix *ky,
                              const Ix *kx);
-/* The bias with what was folded into it, up to `padded` zeros behind it; NULL if there is none. spread: of
- * the large side's channels. */
+/* The bias with folded constants, followed by zeros up to `padded`; NULL if there is none. spread: for the
+ * large side's channels. */
 Buf *correlation_bias(Lower *, const Correlation *, bool spread, int64_t padded);
 Buf *correlation_bias_copies(Lower *, const Correlation *, bool spread, int64_t copies, int64_t padded);
 int64_t correlation_macs(const Correlation *);
 Cost correlation_cost(const Node *);
-/* Tiles, packed weights or taps one by one might not fit into 31 bits, or into a life: the operator's own
- * loops take any sizes that its shape rule lets pass. */
+/* Might tiles, packed weights or separate taps exceed 31 bits, or run for years? The operator's own loops
+ * support all sizes that its shape rule permits. */
 bool correlation_near_limits(const Correlation *);
 
-/* The parts of the backward pass, appended for what is wanted: `input` and `weights` are hidden operators of
- * the forward one. */
+/* Appends the wanted parts of the backward pass: `input` and `weights` are hidden operators of the forward
+ * one. */
 void correlation_backward(Gradient *, Node *, Node *dy, const Op *input, const Op *weights);
-/* Shape, weight and bias of a forward node whose window is set, with `outputs` channels at h x w. */
+/* Shape, weight and bias of a forward node with a known window, with `outputs` channels at h x w. */
 void correlation_shape(ShapeContext *, Node *, int64_t h, int64_t w, int64_t outputs);
 
 extern const Op op_conv, op_depthwise;

@@ -1,4 +1,4 @@
-// depthwise.c: depthwise convolution: each channel by kernels of its own (Sifre 2014, Chollet 2016), and its
+// depthwise.c: Depthwise convolution: separate kernels for each channel (Sifre 2014, Chollet 2016), and its
 // two gradients.
 // SPDX-License-Identifier: Apache-2.0
 //

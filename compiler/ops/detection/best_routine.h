@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: MIT-0
-/* The rows of the best scores. Copied into generated C. */
+/* Rows with the best scores. Copied into generated C. */
 
-/* Of two rows, does the first come behind the second? That of the smaller score does; of equal ones the last.
- */
+/* Is the first of two rows ranked after the second? By score, descending; among equal ones by row. */
 static int cnn_best_behind_routine(const float *scores, float a, float b) {
   const float x = scores[(int)a], y = scores[(int)b];
   return x < y || (x == y && a > b);
 }
 
-/* The place `at` of a heap, below which all is in order: the worst of it rises to it. */
+/* Restores the heap order at position `at`: the worst row below moves up to it. */
 static void cnn_best_sink_routine(const float *scores, float *heap, int at, int n) {
   for (int child = 2 * at + 1; child < n; child = 2 * at + 1) {
     if (child + 1 < n && cnn_best_behind_routine(scores, heap[child + 1], heap[child])) child++;
@@ -20,8 +19,8 @@ static void cnn_best_sink_routine(const float *scores, float *heap, int at, int 
   }
 }
 
-/* rows[n]: numbers of rows whose scores are not NaN, in ascending order. The `most` best of them come to the
- * front, the best first; how many there are. A float counts so far. */
+/* rows[n]: numbers of rows whose scores are not NaN, in ascending order. Moves the `most` best of them to
+ * the front, the best first; returns their number. Row numbers are exact in float. */
 static int cnn_best_routine(const float *scores, float *rows, int n, int most) {
   const int kept = n < most ? n : most;
   for (int k = kept / 2 - 1; k >= 0; k--) cnn_best_sink_routine(scores, rows, k, kept);
@@ -30,7 +29,7 @@ static int cnn_best_routine(const float *scores, float *rows, int n, int most) {
     rows[0] = rows[i];
     cnn_best_sink_routine(scores, rows, 0, kept);
   }
-  for (int left = kept - 1; left > 0; left--) { /* the worst goes to the end */
+  for (int left = kept - 1; left > 0; left--) { /* move the worst to the end */
     const float worst = rows[0];
     rows[0] = rows[left];
     rows[left] = worst;

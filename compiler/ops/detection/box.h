@@ -1,4 +1,4 @@
-/* box.h: what operators of boxes share. Boxes are rows x1 y1 x2 y2 in pixels of the picture. */
+/* box.h: Common code of box operators. Boxes are rows x1 y1 x2 y2 in pixels of the image. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_DETECTION_BOX_H
 #define CNNC_DETECTION_BOX_H
@@ -6,15 +6,15 @@
 
 enum { BOX = 4 };
 
-/* The picture that boxes are found in: the first input of the net with height, width and channels that the
- * node depends on; NULL: there is none. */
+/* The image in which boxes are detected: the first input of the net with height, width and channels that
+ * the node depends on; or NULL. */
 const Node *picture_of(const Node *);
 
-/* How many of a sample may hold an object: `sample` times `positives`, rounded down, as the share is a float.
- */
+/* Maximum number of positives of a sample: `sample` times `positives`, rounded down, with the share as a
+ * float. */
 int most_positives(const Node *);
 
-/* A side of a box grows at most so much by a delta: the largest d of exp(d). */
+/* Largest factor by which a delta enlarges a side of a box: the largest d of exp(d). */
 double box_growth(void);
 /* The box of a row of default_boxes. */
 void default_box(const Node *, int64_t row, double box[BOX]);

@@ -1,5 +1,5 @@
-/* decode.c: decode, boxes moved and stretched by what a net predicts for them. decoder.c has the arithmetic.
- * A row of deltas has those of one class or of several: as many boxes. */
+/* decode.c: decode, boxes moved and scaled by a net's predictions. decoder.c has the arithmetic. A row of
+ * deltas has those of one class or of several: one box for each. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/detection/box.h"
 #include "ops/detection/decoder.h"
@@ -57,14 +57,14 @@ static void run(const Eval *eval) {
 }
 
 /* ---- the nest ---- */
-/* Regions stand one below the other, rows of a sequence side by side. */
+/* Regions are stored consecutively, rows of a sequence interleaved. */
 static Val load_row(Lower *l, Buf *buf, const Ix *row, const Ix *c, int part, int lanes) {
   const Ix zero = {0};
   const bool below = buf->dim[buf->leads] > 1;
   return walk_load(l, buf, below ? row : &zero, below ? &zero : row, c, part, lanes);
 }
 
-typedef struct Row { /* of boxes: of each number of a vector the center and the side along its axis */
+typedef struct Row { /* of boxes: for each number of a vector, the center and the side along its axis */
   const DecoderTables *tables;
   Val center, side;
 } Row;
@@ -79,7 +79,7 @@ static void decode_vector(Lower *l, const Ix *y, const Ix *x, const Ix *c, int p
   lower_store(l, decoder_vector(l, row->tables, delta, center, side), y, x, c, part, lanes);
 }
 
-/* One box, number by number. */
+/* One box, with scalars. */
 static void decode_scalar(Lower *l, const Decoder *d, const Ix *row, const Ix *first) {
   Nest *b = l->b;
   const Ix zero = {0};

@@ -1,9 +1,9 @@
-/* decoder.c: boxes moved and stretched by deltas (Ren et al., 2015), as torchvision's BoxCoder. A box of
- * center (cx, cy), width w and height h and its deltas dx dy dw dh, each divided by its weight:
+/* decoder.c: Boxes moved and scaled by deltas (Ren et al., 2015), like torchvision's BoxCoder. A box with
+ * center (cx, cy), width w and height h and its deltas dx dy dw dh, each divided by its weight, gives
  *
  *     center (cx + dx*w, cy + dy*h), width w * exp(min(dw, log(1000/16))), height h * exp(min(dh, ...))
  *
- * The corners are cut to the picture. */
+ * The corners are clipped to the image. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/detection/decoder.h"
 #include <math.h>
@@ -23,7 +23,8 @@ void decoder_run(const Decoder *d, const double *box, const double *delta, doubl
 }
 
 /* ---- in a nest ---- */
-static Buf *pattern(Lower *l, int lanes, const double *of) { /* so many numbers, of which each box has four */
+static Buf *pattern(Lower *l, int lanes, const double *of) { /* repeats the four numbers of a box through a
+                                                                vector */
   float *values = NEW_ARRAY(l->arena, float, lanes);
   for (int i = 0; i < lanes; i++) values[i] = (float)of[i % BOX];
   return lower_table(l, values, lanes);

@@ -1,6 +1,6 @@
-/* nms.c: nms, non-maximum suppression. A box is dropped where its score is too low, or where it overlaps a
- * box of the same class and a better score by more than `iou`: the area that two boxes share, divided by the
- * area of both. Those that are left come by descending score, ties by row; as torchvision's batched_nms. */
+/* nms.c: nms, non-maximum suppression. A box is dropped if its score is too low, or if its IoU with a box
+ * of the same class and a better score exceeds `iou`. The remaining boxes are in order of descending
+ * score, ties by row, like torchvision's batched_nms. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdlib.h>
 #include "ops/detection/yolo.h"
@@ -28,7 +28,7 @@ static const Param params[] = {
     {0},
 };
 
-/* Rows of yolo have scores of their own. */
+/* Rows of yolo contain scores. */
 static bool has_scores(const Node *node) { return node->nin == 1; }
 
 static Shape scores_shape(const Node *node) {
@@ -36,7 +36,7 @@ static Shape scores_shape(const Node *node) {
   return has_scores(node) ? shape_sequence(in.dim[0], in.dim[1] - YOLO_CLASSES) : node->in[1]->shape;
 }
 
-/* Boxes of a row: one, or one for each class. */
+/* Boxes per row: one, or one per class. */
 static int64_t boxes_of_row(const Node *node) {
   int64_t rows, columns = BOX;
   if (!has_scores(node)) shape_table(node->in[0]->shape, &rows, &columns);
@@ -133,7 +133,7 @@ static float length_shared(float a0, float a1, float b0, float b1) {
   return to > from ? to - from : 0;
 }
 
-/* In floats, as generated code has it: areas that are too small or too large for one decide nothing. */
+/* In float, like generated code: areas that underflow or overflow in float decide nothing. */
 static double overlap(const double *box, const double *other) {
   float a[BOX], b[BOX];
   for (int c = 0; c < BOX; c++) a[c] = (float)box[c], b[c] = (float)other[c];
@@ -143,11 +143,12 @@ static double overlap(const double *box, const double *other) {
 }
 
 typedef struct Suppression {
-  int64_t rows, classes, most, each; /* each: boxes of a row, 1 or one for each class */
+  int64_t rows, classes, most, each; /* each: boxes per row, 1 or one per class */
   double iou, least;
 } Suppression;
 
-/* Class by class: sorted, then each against those that are kept. found[rows * classes]; how many are kept. */
+/* Class by class: sorts, then compares each with those kept so far. found[rows * classes]; returns the
+ * number kept. */
 static int64_t keep(const Suppression *s, const double *boxes, const double *scores, Found *found) {
   int64_t kept = 0;
   for (int64_t label = 0; label < s->classes; label++) {
@@ -184,10 +185,10 @@ static void suppress(const Suppression *s, const double *boxes, const double *sc
   arena_free(arena);
 }
 
-/* As the generated code has them. */
+/* As computed by generated code. */
 static double in_float(const Node *node, const char *name) { return (double)(float)arg_number(node, name); }
 
-/* Of rows of yolo: corners of the boxes, and objectness times class; tiny products are equal as floats. */
+/* For rows of yolo: corners of the boxes, and objectness times class; tiny products are equal in float. */
 static void run_rows(const Suppression *s, const double *rows, double *out) {
   Arena *arena = arena_new();
   double *boxes = NEW_ARRAY(arena, double, s->rows *BOX),
@@ -272,7 +273,7 @@ static const Routine rows_routine = {.name = "nms_rows",
                                      .whole = {true, true, true, true},
                                      .run = run_of_rows};
 
-/* Are all rows made by yolo, whose numbers for classes are sigmoids? */
+/* Are all rows from yolo, whose class scores are sigmoids? */
 static bool made_by_yolo(const Node *rows) {
   if (rows->op == &op_yolo) return true;
   if (!rows->op->traits.channel_offset && rows->op->family != FAMILY_ALIAS) return false;

@@ -1,7 +1,7 @@
-/* panoptic.c: panoptic, a class and an instance for each pixel  (Kirillov et al., 2019). Instances paint by
- * descending score where nothing is painted yet; one of whose mask less than half would be left is dropped;
- * the rest has the best class of the current value. A mask is seen at the middles of pixels, bilinear between
- * the middles of its cells; beside it is 0. */
+/* panoptic.c: panoptic, a class and an instance for each pixel (Kirillov et al., 2019). Instances are
+ * painted by descending score onto free pixels; an instance of which less than half the mask would be
+ * visible is dropped; the remaining pixels get the best class of the current value. A mask is sampled at
+ * pixel centers, bilinearly between the centers of its cells, with 0 outside. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <stdlib.h>
@@ -23,7 +23,7 @@ static const Param params[] = {
 
 /* ---- the shape ---- */
 typedef struct Scale {
-  double across, down; /* pixels of the result in a pixel of the picture that boxes are found in */
+  double across, down; /* pixels of the result per pixel of the image of the boxes */
 } Scale;               /* node->detail */
 
 static bool inputs_fit(ShapeContext *context, const Node *node) {
@@ -73,7 +73,7 @@ typedef struct Panoptic {
   const double *scores, *boxes, *masks;
 } Panoptic;
 
-static int by_score(const void *a, const void *b) { /* rows; of equal scores the first one comes first */
+static int by_score(const void *a, const void *b) { /* rows; of equal scores the first row comes first */
   const double *x = *(const double *const *)a, *y = *(const double *const *)b;
   if (x[SCORE] != y[SCORE]) return x[SCORE] > y[SCORE] ? -1 : 1;
   return (x > y) - (x < y);
@@ -83,7 +83,7 @@ static double cell(const Panoptic *p, const double *mask, int64_t y, int64_t x) 
   return y < 0 || y >= p->height || x < 0 || x >= p->width ? 0 : mask[(y * p->width + x) * p->channels];
 }
 
-/* Does the pixel belong to the instance? `at`: where its middle lies in the box, 0 .. 1. */
+/* Does the pixel belong to the instance? `at`: its center's position in the box, 0 .. 1. */
 static bool belongs(const Panoptic *p, const double *mask, double across, double down) {
   if (!(across >= 0 && across < 1 && down >= 0 && down < 1)) return false;
   const double x = across * (double)p->width - .5, y = down * (double)p->height - .5;
@@ -96,7 +96,7 @@ static bool belongs(const Panoptic *p, const double *mask, double across, double
   return sum > p->threshold;
 }
 
-/* Which pixels an instance has; how many. */
+/* Finds the pixels of an instance; returns their number. */
 static int64_t outline(const Panoptic *p, const double *row, bool *own) {
   const double left = row[0] * p->across, top = row[1] * p->down, width = row[2] * p->across - left,
                height = row[3] * p->down - top;
@@ -206,7 +206,7 @@ static void lower(Lower *l) {
       NEST_FOR(b, c, 2) lower_store(l, nest_load(b, nest_at(b, painted, y, x, c), 1), &y, &x, &c, 1, 1);
 }
 
-/* Of the current value's pixels, and of the boxes. */
+/* For the current value's pixels, and for the boxes. */
 static int64_t classes(const Node *node) { return shape_extent(node->in[0]->shape).c; }
 static int64_t things(const Node *node) { return shape_extent(node->in[2]->shape).c; }
 

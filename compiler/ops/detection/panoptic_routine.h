@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: MIT-0
-/* Panoptic segmentation: instances painted over each other, and classes behind them. Copied into generated C.
- */
+/* Panoptic segmentation: instances painted over each other, and background classes. Copied into generated
+ * C. */
 
-/* A mask of pixels in a box of the picture. */
+/* A mask in a box of the image. */
 typedef struct cnn_panoptic_instance_routine {
   const float *mask; /* [height][width][channels], at its channel */
   int height, width, channels;
-  float left, top, across, down; /* the box's corner; cells of the mask in a pixel */
+  float left, top, across, down; /* the box's corner; mask cells per pixel */
 } cnn_panoptic_instance_routine;
 
-/* A cell of the mask; 0 beside it. */
+/* A cell of the mask; 0 outside. */
 static float cnn_panoptic_cell_routine(const cnn_panoptic_instance_routine *of, int y, int x) {
   return y >= 0 && y < of->height && x >= 0 && x < of->width ? of->mask[(y * of->width + x) * of->channels]
                                                              : 0.f;
 }
 
-/* The mask at the middle of a pixel, bilinear between the middles of its cells. */
+/* The mask at the center of a pixel, bilinear between the centers of its cells. */
 static float cnn_panoptic_mask_routine(const cnn_panoptic_instance_routine *of, int y, int x) {
   const float v = ((float)y + 0.5f - of->top) * of->down + 0.5f,
               u = ((float)x + 0.5f - of->left) * of->across + 0.5f;
@@ -29,7 +29,7 @@ static float cnn_panoptic_mask_routine(const cnn_panoptic_instance_routine *of, 
   return above * (1.f - low) + below * low;
 }
 
-/* The first of n pixels whose middle does not lie before `edge`. */
+/* The first of n pixels whose center is not before `edge`. */
 static int cnn_panoptic_edge_routine(float edge, int n) {
   if (!(edge > 0.5f)) return 0;
   if (!(edge < (float)n)) return n;
@@ -37,7 +37,7 @@ static int cnn_panoptic_edge_routine(float edge, int n) {
   return (float)at + 0.5f < edge ? at + 1 : at;
 }
 
-/* The row of the best score behind row `last`; of equal ones the first. -1: there is none. */
+/* The row with the best score after row `last`; of equal ones the first. -1: none. */
 static int cnn_panoptic_next_routine(const float *boxes, int rows, int last) {
   int best = -1;
   for (int i = 0; i < rows; i++) {
@@ -48,8 +48,9 @@ static int cnn_panoptic_next_routine(const float *boxes, int rows, int last) {
   return best;
 }
 
-/* Paints instance `number` where its mask is above the threshold and nothing is painted, unless that is less
- * than half of it. out[h][w][2]: class, instance; of what is not painted the class says who asked for it. */
+/* Paints instance `number` on free pixels where its mask is above the threshold, unless that is less than
+ * half of it. out[h][w][2]: class, instance; on free pixels the class marks the last instance that covers
+ * it. */
 static void cnn_panoptic_paint_routine(const cnn_panoptic_instance_routine *of, const float *box,
                                        const int *edge, float *out, int w, int number, float threshold) {
   int area = 0, left = 0;
@@ -72,8 +73,8 @@ static void cnn_panoptic_paint_routine(const cnn_panoptic_instance_routine *of, 
     }
 }
 
-/* scores[h][w][classes], boxes[rows][6]: x1 y1 x2 y2 score class, in pixels of which a pixel of the result
- * has 1 / across, 1 / down; masks[rows][height][width][channels] -> out[h][w][2]. */
+/* scores[h][w][classes], boxes[rows][6]: x1 y1 x2 y2 score class, in pixels of the image; a pixel of the
+ * result has 1 / across by 1 / down of these; masks[rows][height][width][channels] -> out[h][w][2]. */
 static void cnn_panoptic_routine(const float *restrict scores, const float *restrict boxes,
                                  const float *restrict masks, float *restrict out, int h, int w, int classes,
                                  int rows, int height, int width, int channels, float threshold, float across,

@@ -1,6 +1,6 @@
-/* proposals.c: proposals, the regions of a picture that may hold an object (Ren et al., 2015). Each cell has
- * anchors, boxes around its center; each anchor has a score and deltas that move and stretch it. Of the
- * `before` boxes of the best scores, those are left that no better one overlaps by more than `iou`, as
+/* proposals.c: proposals, the regions of an image that may contain an object (Ren et al., 2015). Each cell
+ * has anchors, boxes around its center; each anchor has a score and deltas that move and scale it. Of the
+ * `before` boxes with the best scores, those remain whose IoU with every better one is at most `iou`, like
  * torchvision's filter_proposals; of these the best `max`. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdlib.h>

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT-0
-/* Regions that may hold an object: of the boxes x1 y1 x2 y2 of the best scores those that no better one
- * overlaps. Copied into generated C. */
+/* Region proposals: of the boxes x1 y1 x2 y2 with the best scores, those that no better one overlaps.
+ * Copied into generated C. */
 
-/* Does one of the boxes from..to - 1 overlap the box by more? kept[4][most]: their corners, coordinate by
- * coordinate, so that a vector holds several boxes. */
+/* Does the box's IoU with one of the boxes from..to - 1 exceed `overlap`? kept[4][most]: their corners,
+ * coordinate by coordinate, so that a vector holds several boxes. */
 static int cnn_proposals_covered_routine(const float *restrict kept, const float *restrict box, int from,
                                          int to, int most, float overlap) {
   const float x1 = box[0], y1 = box[1], x2 = box[2], y2 = box[3], area = (x2 - x1) * (y2 - y1);
@@ -19,9 +19,9 @@ static int cnn_proposals_covered_routine(const float *restrict kept, const float
   return covered;
 }
 
-/* boxes[rows][4], scores[rows] -> out[most][4]: of the `before` best boxes, of which those that are smaller
- * than a thousandth along an axis drop out, the best that none before them overlaps by more than `overlap`;
- * missing ones are 0. A score that is no number is none. best[rows], kept[4][most]: scratch. */
+/* boxes[rows][4], scores[rows] -> out[most][4]: takes the `before` boxes with the best scores, drops those
+ * smaller than a thousandth along an axis, and keeps the best whose IoU with all kept before is at most
+ * `overlap`; unused rows are 0. NaN scores are ignored. best[rows], kept[4][most]: scratch. */
 static void cnn_proposals_routine(const float *restrict boxes, const float *restrict scores,
                                   float *restrict best, float *restrict kept, float *restrict out, int rows,
                                   int before, int most, float overlap) {

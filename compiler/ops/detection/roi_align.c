@@ -1,11 +1,11 @@
-/* roi_align.c: roi_align, the features under each box at one size (He et al., 2017), as torchvision has it. A
- * box is cut into size x size bins; a bin is the mean of samples x samples points, evenly apart:
+/* roi_align.c: roi_align, the features under each box, resampled to one size (He et al., 2017), like
+ * torchvision. A box is divided into size x size bins; a bin is the mean of samples x samples points with
+ * equal distances:
  *
- *   at = x1*scale - offset + bin*width/size + (i + 1/2)*width/(size*samples), width = (x2 - x1)*scale
+ *     at = x1*scale - offset + bin*width/size + (i + 1/2)*width/(size*samples), width = (x2 - x1)*scale
  *
- * where aligned=true has the offset 1/2, and without it a width below 1 counts as 1. A point between -1 and
- * the length of the axis counts as one on it, nearest to where it was; one beyond is 0. Between features the
- * value is bilinear. */
+ * where offset is 1/2 for aligned=true; without it a width below 1 counts as 1. A point between -1 and the
+ * length of the axis is clamped to the axis; one beyond is 0. Between features the value is bilinear. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "base/number.h"
@@ -26,7 +26,7 @@ typedef struct Align {
   Roi roi;
   int64_t samples;
   bool aligned;
-  double offset, share; /* share: of a point on an axis in its bin */
+  double offset, share; /* share: position of a point on an axis within its bin */
 } Align;
 
 static Align align_of(const Node *node) {
@@ -48,7 +48,7 @@ static Cost cost(const Node *node) {
 /* ---- the meaning ---- */
 typedef struct Point {
   int64_t low;
-  double near, far; /* weights of the feature at `low` and of the one behind it */
+  double near, far; /* weights of the feature at `low` and of the next one */
 } Point;
 
 static Point point_of(const Align *a, const double *box, int axis, int64_t bin, int64_t sample) {
@@ -127,7 +127,7 @@ typedef struct Work {
   Lower *l;
   Align align;
   Table table[2];
-  Buf *boxes, *features; /* features: what is read, or added to */
+  Buf *boxes, *features; /* features: loaded, or added to */
   const Ix *n, *bin[2];
 } Work;
 
@@ -189,7 +189,7 @@ static Val table_at(const Work *w, const char *name, Buf *buf, const Ix *k) {
   return nest_let(w->l->b, name, walk_load(w->l, buf, w->n, NULL, k, 1, 1));
 }
 
-/* At each point of a bin, with the weights of its corners. */
+/* Called for each point of a bin, with the weights of its corners. */
 typedef void PointBody(const Work *, const Ix *y, const Ix *x, const Val weight[4], const void *context);
 
 static void each_point(const Work *w, PointBody body, const void *context) {

@@ -1,9 +1,9 @@
-/* yolo.c: yolo, the boxes of a head of YOLOv3  (Redmon and Farhadi, 2018). Each cell of the input has for
- * each anchor tx ty tw th, an objectness and a number for each class; with s the sigmoid, the result's row is
+/* yolo.c: yolo, the boxes of a YOLOv3 head (Redmon and Farhadi, 2018). Each cell of the input has for each
+ * anchor tx ty tw th, an objectness and a number per class; with s the sigmoid, the result's row is
  *
  *     (s(tx) + column)*stride  (s(ty) + row)*stride  anchor width*exp(tw)  anchor height*exp(th)  s(others)
  *
- * and lies where the input's numbers lie. */
+ * in the order of the input's numbers. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/detection/yolo.h"
 #include <math.h>
@@ -76,7 +76,7 @@ static bool channels_fit(ShapeContext *context, const Node *node, const YoloHead
   return false;
 }
 
-/* The step from one cell to the next, in pixels of the picture. */
+/* The distance of adjacent cells, in pixels of the image. */
 static bool picture_fits(ShapeContext *context, const Node *node, YoloHead *head) {
   const Node *picture = picture_of(node);
   if (!picture) {
@@ -159,10 +159,9 @@ static void run_back(const Eval *eval) { /* inputs dy, x */
 typedef struct Rows {
   const YoloHead *head;
   bool back;
-  int lanes, width; /* of the first vector, which holds the box; of a row of `factor` */
-  const float *factor,
-      *shape;           /* tables: what the box's numbers of each anchor are multiplied by; 1 for w, h */
-  const float *step[2]; /* by column of the cell, by row */
+  int lanes, width;            /* of the first vector, which contains the box; of a row of `factor` */
+  const float *factor, *shape; /* tables: factors of the box's numbers, by anchor; 1 for w, h */
+  const float *step[2];        /* by column of the cell, by row */
   Ix y, x, a;
 } Rows;
 
@@ -194,7 +193,7 @@ static Val constant(Lower *l, const float *table, int64_t n, const Ix *at, int p
   return map_constant(&m, table, n);
 }
 
-/* The input at column c of the row; so is its gradient. */
+/* The input at column c of the row; its gradient has the same index. */
 static Ref raw(Lower *l, Buf *buf, const Rows *r, const Ix *c) {
   return nest_at(l->b, buf, r->y, r->x, r->a * (YOLO_CLASSES + r->head->classes) + *c);
 }
@@ -228,7 +227,7 @@ static Val corner(Lower *l, const Rows *r, int axis, const Ix *c, int part, int 
   return mul(constant(l, r->step[axis], r->width, c, part, lanes), cell);
 }
 
-/* The box in one vector, with the scores that find room in it. */
+/* The box in one vector, followed by the first scores. */
 static void box_vector(Lower *l, const Rows *r, int part) {
   Nest *b = l->b;
   const Ix zero = {0}, at = r->a * r->width;
@@ -236,7 +235,7 @@ static void box_vector(Lower *l, const Rows *r, int part) {
       of_shape = less(num(b, 0.5), constant(l, r->shape, r->width, &zero, r->lanes, r->lanes)),
       value = mul(choose(of_shape, vexp(t), sigmoid_or_slope(r, t, b)),
                   constant(l, r->factor, r->head->anchors * r->width, &at, r->lanes, r->lanes));
-  if (!r->back) { /* one by one: each makes a table, and arguments are computed in any order */
+  if (!r->back) { /* one by one: each creates a table, and C evaluates arguments in any order */
     const Val down = corner(l, r, 1, &zero, r->lanes, r->lanes),
               right = corner(l, r, 0, &zero, r->lanes, r->lanes);
     value = add(value, add(right, down));
@@ -244,7 +243,7 @@ static void box_vector(Lower *l, const Rows *r, int part) {
   put(l, r, value, &zero, part, r->lanes);
 }
 
-/* Number by number. */
+/* With scalars. */
 static void box_numbers(Lower *l, const Rows *r) {
   Nest *b = l->b;
   for (int k = 0; k < BOX; k++) {
@@ -286,9 +285,9 @@ static void lower_boxes(Lower *l, bool back) {
       }
 }
 
-/* ---- a cell at a time ----
- * The rows of a cell lie as its channels do: vectors run over all of its anchors. */
-typedef struct CellTables { /* by channel: what is multiplied and added; 1 for w and h */
+/* ---- cell by cell ---- The rows of a cell are stored like its channels: vectors run over all of its
+ * anchors. */
+typedef struct CellTables { /* by channel: factors and addends; 1 for w and h */
   int64_t channels;
   const float *factor, *shape, *step[2];
 } CellTables;
@@ -327,7 +326,7 @@ static void cell_vector(Lower *l, const Ix *y, const Ix *x, const Ix *c, int par
   lower_store(l, value, y, x, c, part, lanes);
 }
 
-/* Only where the result has no gaps and nothing is fused behind it, so that it can be seen as the cells. */
+/* Only if the result is contiguous and no nodes are fused after it, so that it can be viewed as the cells. */
 static bool lower_cells(Lower *l) {
   const YoloHead *head = l->node->detail;
   Buf *out = l->out;

@@ -1,4 +1,4 @@
-// border.c: a border of elements that stand for 0: of the value's zero.
+// border.c: Padding with 0, which is the value's zero point.
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/int8/int8.h"
 

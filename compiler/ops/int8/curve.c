@@ -1,5 +1,5 @@
-// curve.c: sigmoid and tanh of 16 bits, into 16 bits: points of the logistic function, and straight lines
-// between them, as TensorFlow Lite's reference kernels have it.
+// curve.c: int16 sigmoid and tanh: piecewise linear tables of the logistic function, as in TensorFlow Lite's
+// reference kernels.
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/int8/int8.h"
 
@@ -10,7 +10,7 @@ static void eval(const Eval *eval) {
     eval->out[i] = stored_put(p->stored, curve_value(&p->curve, (int64_t)eval->in[0][i]));
 }
 
-/* q by the curve's own scale, in which a step of the table is 2^CURVE_BITS. */
+/* q in the curve's own scale, in which a table step is 2^CURVE_BITS. */
 static Val scaled(Lower *l, const Curve *curve, Val q) {
   Nest *b = l->b;
   const Val product = mul(q, num_i32(b, curve->factor));
@@ -26,7 +26,7 @@ Buf *int8_curve_points(Lower *l) {
   return lower_constants(l, "points", I32, 1, &points, point);
 }
 
-/* The curve is that of positive numbers, from its middle on; beyond its end it is flat. */
+/* The table covers positive numbers, from the center on; beyond its end the curve is flat. */
 CurvePlace int8_curve_place(Lower *l, const Curve *curve, Val q) {
   Nest *b = l->b;
   const int bits = curve_bits(curve);

@@ -1,7 +1,7 @@
-// int8_pool.c: largest values and means over windows, in 8 or 16 bits: scale and zero stay what they are. A
-// mean is sum / n of what is stored, halves away from zero, or, where the net rounds as `float`, of the
-// numbers less the zero, halves to even; n counts the elements inside; with count_pad those of the padding
-// too, which stand for 0. Means of imported nets may be one factor of the sum instead, into another scale.
+// int8_pool.c: Maxima and means over windows, in int8 or int16, with the same scale and zero point. A mean is
+// sum / n of the stored numbers, halves away from zero, or, if the net rounds as `float`, of the numbers
+// minus the zero point, halves to even; n counts the elements inside; with count_pad also the padding, which
+// is 0. In imported nets a mean may instead be one factor of the sum, with another scale.
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "kernel/walk.h"
@@ -47,7 +47,7 @@ static double window_value(const Eval *eval, int64_t y, int64_t x, int64_t c) {
       if (inside && q > most) most = q;
     }
   Stored stored = p->stored;
-  if (p->from_first && !n) n = 1; /* of rows that mean nothing */
+  if (p->from_first && !n) n = 1; /* for undefined rows */
   if (p->scaled) return stored_put(stored, multiplier_apply(p->rounding, sum - n * zero, p->factor));
   if (p->even) return stored_put(stored, average_even(sum - n * zero, n));
   stored.zero = 0;
@@ -62,7 +62,7 @@ static void eval(const Eval *eval) {
 }
 
 /* ---- lower ---- */
-/* Do all windows lie in what counts, so that each has as many elements? */
+/* Are all windows inside the counted area, so that each has the same number of elements? */
 static bool all_inside(const Node *node, bool within_input) {
   const Window *w = node->window;
   const Extent in = shape_extent(node->in[0]->shape), out = shape_extent(node->shape);
@@ -76,12 +76,12 @@ static bool all_inside(const Node *node, bool within_input) {
 }
 
 typedef struct Sums {
-  Ref value, count; /* count: NULL buffer where it is known */
+  Ref value, count; /* count: NULL buffer if it is constant */
   const Ix *y, *x, *c;
   int part, lanes;
 } Sums;
 
-/* The number, or 0 of a row before the first one. */
+/* The number, or 0 for a row before the first one. */
 static Val from_first(Lower *l, const Ix *y, const Ix *x, Val number, int lanes) {
   const Int8Pool *p = l->node->detail;
   if (!p->from_first) return number;
@@ -142,7 +142,7 @@ static Buf *variable(Lower *l, const char *name, int lanes) {
   return nest_buf(l->b, REGS, name, (Type){I32, lanes}, 1, &one);
 }
 
-/* The mean of `sum`, from which the zero of each of the `count` numbers is subtracted where they have one. */
+/* The mean of `sum`, minus the zero point of each of the `count` numbers if they have one. */
 static Val mean_value(Lower *l, const Sums *sums, Val sum, Val count) {
   const Int8Pool *p = l->node->detail;
   if (!p->even) return nest_primitive(l->b, &primitive_average, sum, count, NULL);
@@ -178,7 +178,7 @@ static void pool_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part,
   int8_store(l, p->mean ? mean_value(l, &sums, value, count) : value, stored, y, x, c, part, lanes);
 }
 
-/* The largest of bytes as they are, four a lane. */
+/* Maximum of stored bytes, four per lane. */
 static bool lower_largest(Lower *l) {
   enum { FEWEST_LANES = 4 };
   Nest *b = l->b;
@@ -214,7 +214,7 @@ static bool lower_largest(Lower *l) {
 }
 
 static void lower(Lower *l) {
-  const int64_t most = l->node->quant->wide ? 1 << 7 : 1 << 15; /* of a mean, whose sums are floats exactly */
+  const int64_t most = l->node->quant->wide ? 1 << 7 : 1 << 15; /* of a mean, whose sums are exact in float */
   Nest *b = l->b;
   const Int8Pool *p = l->node->detail;
   const int64_t *kernel = l->node->window->kernel;

@@ -1,4 +1,4 @@
-// int8_table.c: any function of one number as a table of its 256 values.
+// int8_table.c: Unary functions as tables of 256 values.
 // SPDX-License-Identifier: Apache-2.0
 #include "base/number.h"
 #include "kernel/walk.h"
@@ -14,12 +14,12 @@ static void eval(const Eval *eval) {
 /* ---- straight lines, as normalize is one: vectors compute them ---- */
 enum { LINE_BITS = 16, MOST_LINES = 16, MOST_SLOPE = 1 << 23, MOST_TRIED = 1024 };
 
-/* (q * slope + start) / 2^LINE_BITS, rounded down, then cut to 8 bits. */
+/* (q * slope + start) / 2^LINE_BITS, rounded down, then clamped to int8. */
 typedef struct Line {
   int32_t slope, start;
 } Line;
 
-/* Is there a start by which the line has all values? Each value leaves a range of it. */
+/* Is there a start for which the line gives all values? Each value leaves a range of it. */
 static bool line_starts(const int8_t value[256], int64_t slope, Line *line) {
   const int64_t one = INT64_C(1) << LINE_BITS;
   int64_t least = INT32_MIN / 2, most = INT32_MAX / 2;
@@ -33,7 +33,7 @@ static bool line_starts(const int8_t value[256], int64_t slope, Line *line) {
   return true;
 }
 
-/* The slope lies near that from the end of the first value to the beginning of the last one. */
+/* The slope is close to that from the end of the first value to the beginning of the last one. */
 static bool line_of(const int8_t value[256], Line *line) {
   int from = 0, to = 255;
   while (from < 255 && value[from + 1] == value[0]) from++;
@@ -61,7 +61,7 @@ static Val on_line(Lower *l, Val q, Val slope, Val start) {
   return convert(vmax(vmin(v, num_i32(b, INT8_MAX)), num_i32(b, INT8_MIN)), I8);
 }
 
-/* In pixels side by side vectors see the channels in turns, and the same ones again after some elements. */
+/* Vectors over adjacent pixels see the channels in a pattern that repeats after some elements. */
 typedef struct Turns {
   Buf *slope, *start;
   int64_t length; /* 1: all channels have the same line */
@@ -138,7 +138,7 @@ static Buf *values_of(Lower *l) {
   return lower_constants(l, "table", I8, 2, (int64_t[]){t->channels, TABLE_BYTES}, t->value);
 }
 
-/* Vectors of AVX-512 look up 64 bytes at a time; the last ones of a row are some of those before again. */
+/* AVX-512 looks up 64 bytes at a time; the last vector of a row overlaps the one before. */
 static bool lower_lookups(Lower *l) {
   enum { BLOCK = WORD_BYTES * LANES };
   Nest *b = l->b;

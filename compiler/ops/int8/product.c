@@ -1,11 +1,11 @@
-// product.c: convolutions and dense layers of 8 bits, or with values of 16:
+// product.c: Int8 convolutions and dense layers, or with int16 values:
 // SPDX-License-Identifier: Apache-2.0
+// x[f] = bias[f] + sum over taps and channels of weight * (q - zero); q' = clamp(round(x * factor[f]) +
+// zero')
 //
-//     x[f] = bias[f] + sum over taps and channels of weight * (q - zero);  q' = cut(round(x * factor[f]) +
-//     zero')
-//
-// Padding adds nothing. The sums were shown to fit into 32 bits when the node was made (quantize/layers.c),
-// or with values of 16 bits into 47, so that their products with factors of 15 bits fit into 64.
+// Padding adds nothing. The sums were shown to fit into 32 bits when the node was created
+// (quantize/layers.c), or, with int16 values, into 47, so that their products with 15-bit factors fit into
+// 64.
 #include <math.h>
 #include "ops/int8/int8.h"
 #include "ops/registry.h"
@@ -38,7 +38,7 @@ Cost int8_product_cost(const Node *node) {
 }
 
 /* ---- eval ---- */
-/* The sum of filter f at a place. */
+/* The sum of filter f at a position. */
 static int64_t sum_at(const Eval *eval, const Correlation *k, int64_t y, int64_t x, int64_t f) {
   const Int8Product *p = eval->node->detail;
   const int64_t zero = eval->node->in[0]->quant->zero, group = f / k->s;
@@ -86,7 +86,7 @@ static Buf *packed_weight(Lower *l, const Correlation *k, int64_t filters, int64
                          packed);
 }
 
-/* Doubles as whole numbers of 53 bits times a power of two. */
+/* Doubles as 53-bit integers times a power of two. */
 static Int8Factors exact_factors(Lower *l, int64_t filters) {
   enum { DOUBLE_BITS = 53 };
   const Int8Product *p = l->node->detail;
@@ -175,7 +175,7 @@ void int8_add_term(Lower *l, Ref sum, Val q, Val weight) {
   else nest_store(l->b, sum, add(nest_get(l->b, sum), convert(mul(q, weight), I64)));
 }
 
-/* The taps of an axis that lie inside: a range, where the dilation is 1; else each is tested. */
+/* The taps of an axis that are inside: a range if the dilation is 1; else each is tested. */
 static const Ix *product_taps(Nest *b, const char *name, const Correlation *k, int axis, const Ix *at) {
   const int64_t size = k->kernel[axis], stride = k->stride[axis], before = k->before[axis],
                 large = extent_side(k->large, axis), small = extent_side(k->small, axis);

@@ -1,4 +1,4 @@
-// repeat.c: nearest upsampling by whole factors in 8 bits: a move.
+// repeat.c: int8 nearest upsampling by integer factors: a move.
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/int8/int8.h"
 

@@ -1,5 +1,5 @@
-// softmax_wide.c: softmax of 16 bits over the channels without floats: exponentials and a reciprocal, each by
-// a table and straight lines between its points, as TensorFlow Lite's reference kernel has them.
+// softmax_wide.c: int16 softmax over the channels in integers: exponentials and a reciprocal from piecewise
+// linear tables, as in TensorFlow Lite's reference kernel.
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/int8/int8.h"
 
@@ -28,7 +28,7 @@ static Ref wide_number(Nest *b, const char *name) {
   return nest_at(b, nest_buf(b, REGS, name, (Type){I32, 1}, 1, &one), 0);
 }
 
-/* What a table has at a place of -32768 to 32767, between two of its points. */
+/* Interpolates a table at a position from -32768 to 32767. */
 static void look_up(Lower *l, Buf *table, Val place, Ref to) {
   Nest *b = l->b;
   const Val at = nest_let(b, "at", place),

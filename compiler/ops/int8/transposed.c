@@ -1,17 +1,16 @@
-// transposed.c: transposed convolutions of 8 bits, or with values of 16: bias + sum over what meets at a
-// place, then rounded:
+// transposed.c: Int8 transposed convolutions, or with int16 values: bias + sum of all contributions to a
+// position, then rounded:
 // SPDX-License-Identifier: Apache-2.0
+// x[f] = bias[f] + sum over taps with y + P - ky*D = i*S, and channels, of weight * (q[i] - zero)
 //
-//     x[f] = bias[f] + sum over taps with y + P - ky*D = i*S, and channels, of weight * (q[i] - zero)
-//
-// Each place of the output gathers what meets there: y = S*i + r is gone through by i and r, and the input's
-// rows near i are tried.
+// Each output position gathers its contributions: y = S*i + r is traversed by i and r, and the input rows
+// near i are tested.
 #include "ops/int8/int8.h"
 
 static int64_t rounded_down(int64_t a, int64_t b) { return a >= 0 ? a / b : -((-a + b - 1) / b); }
 
 /* ---- eval ---- */
-/* The input's place that meets the tap, or -1. */
+/* The input position that contributes through the tap, or -1. */
 static int64_t meets(const Correlation *k, int axis, int64_t at, int64_t tap) {
   const int64_t place = at + k->before[axis] - tap * k->dilation[axis], i = place / k->stride[axis];
   return place >= 0 && place % k->stride[axis] == 0 && i < extent_side(k->small, axis) ? i : -1;
@@ -34,7 +33,7 @@ static int64_t transposed_sum_at(const Eval *eval, const Correlation *k, int64_t
 static void eval(const Eval *eval) { int8_product_eval(eval, transposed_sum_at); }
 
 /* ---- lower ---- */
-/* How far before and behind i the input's rows lie that meet a place S*i + r. */
+/* The range of input rows around i that contribute to a position S*i + r. */
 static int64_t first_row(const Correlation *k, int axis) {
   return rounded_down(k->before[axis] - (k->kernel[axis] - 1) * k->dilation[axis], k->stride[axis]);
 }
@@ -46,7 +45,7 @@ typedef struct Place {
   Ix i, r; /* S*i + r */
 } Place;
 
-/* The taps of an axis, by the rows that meet them: without dilation a row has one; else all are tried. */
+/* The taps of an axis, by input row: without dilation a row has one; else all are tested. */
 static void lower_transposed_sum(Lower *l, const Correlation *k, const Int8Constants *constants,
                                  const Ref *sum, const Place *y, const Place *x, const Ix *g, const Ix *f) {
   Nest *b = l->b;

@@ -1,4 +1,4 @@
-/* classes.c: losses over classes: a label at each pixel, weights of classes, what does not count. */
+/* classes.c: Losses over classes: a label per pixel, class weights, ignored labels. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/loss/loss.h"
 
@@ -87,7 +87,7 @@ static bool ignores_a_class(const Node *node, int64_t classes) {
   return loss_ignored(node) >= 0 && loss_ignored(node) < classes;
 }
 
-/* 1 where a label counts: 0 <= label < classes, and not `ignore`. */
+/* 1 if a label counts: 0 <= label < classes, and not `ignore`. */
 static Val counts_value(Lower *l, Val label, int64_t classes) {
   Nest *b = l->b;
   Val zero = num(b, 0), counts = choose(less(label, num_i32(b, 0)), zero,
@@ -97,7 +97,7 @@ static Val counts_value(Lower *l, Val label, int64_t classes) {
              : counts;
 }
 
-/* The weight of a label, 0 where it does not count: a sum over the classes, since no index may depend on
+/* The weight of a label, 0 if it does not count: a sum over the classes, since no index may depend on
  * data. */
 static Val weight_value(Lower *l, Val label, Val counts, int64_t classes) {
   Nest *b = l->b;
@@ -134,7 +134,7 @@ LabelValues loss_label(Lower *l, const Ix *y, const Ix *x) {
   return v;
 }
 
-/* Rows are summed by themselves, so that a small number is not added to the sum of a whole picture. */
+/* Rows are summed separately, so that small numbers are not lost in the sum of a whole image. */
 void loss_classes_lower(Lower *l, LossShare *share) {
   Nest *b = l->b;
   const Extent e = shape_joined(l->node->in[0]->shape);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT-0
-/* The loss of the regions of an image, which are told apart and moved (Girshick, 2015): the sum over rows of
- * the cross-entropy of their classes, of which 0 is the background, and of the smooth L1 of the deltas of
- * those rows that overlap a truth by `overlap` at least; divided by the rows. scores, softmax[rows][classes],
+/* The loss of an image's regions (Girshick, 2015): the sum over rows of the cross-entropy of their
+ * classes, with 0 as the background, and of the smooth L1 of the deltas of those rows whose IoU with a
+ * ground-truth box is at least `overlap`; divided by the number of rows. scores, softmax[rows][classes],
  * log_sum [rows]: log(sum of exp); deltas[rows][width], width 4 or 4*classes; boxes[rows][4];
  * box_log[rows][2], truth_log[most][2]: logarithms of sizes. out: the loss, its gradients by scores and by
  * deltas. Copied into generated C. */

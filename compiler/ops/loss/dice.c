@@ -1,9 +1,9 @@
-/* dice.c: dice, one minus the overlap of predicted and true pixels (Milletari, Navab and Ahmadi, 2016): for
- * an image the mean over the classes c that appear in its labels of 1 - N/D, where sums go over the pixels
- * that count, t is 1 where the label is c, and p = softmax(o), or sigmoid(o) where the output is a sigmoid or
- * has one channel. One channel is class 1 of two, which is always looked at.
+/* dice.c: dice, one minus the overlap of predicted and true pixels (Milletari, Navab and Ahmadi, 2016): per
+ * image the mean over the classes c that appear in its labels of 1 - N/D, where sums are over the pixels that
+ * count, t is 1 where the label is c, and p = softmax(o), or sigmoid(o) where the output is a sigmoid or has
+ * one channel. A single channel is class 1 of two, and always counts.
  *
- *     N = 2 * sum(p*t) + 1          D = sum(p) + sum(t) + 1          dL/dp = (N/D - 2*t) / D / classes */
+ *     N = 2 * sum(p*t) + 1    D = sum(p) + sum(t) + 1    dL/dp = (N/D - 2*t) / D / classes */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "ops/loss/loss.h"
@@ -23,7 +23,7 @@ static void shape(ShapeContext *context, Node *node) {
   diag_help(diag, "cross_entropy is for one label per image");
 }
 
-/* With sigmoids, each channel is a probability of its own. */
+/* With sigmoids, the probabilities of the channels are independent. */
 static bool is_binary(const Node *node, int64_t channels) {
   const LossDetail *detail = node->detail;
   const Scores scores = detail ? detail->scores : SCORES_NONE;
@@ -84,7 +84,7 @@ static void through_probabilities(const Node *node, const double *o, int64_t cha
   }
 }
 
-/* Two rows with a number a class: dL/dp of a pixel whose label is another one, and of one that has it. */
+/* Two rows with one number per class: dL/dp of a pixel with another label, and of one with this label. */
 enum { OTHER, OWN, SLOPES };
 
 static void slopes_run(const Eval *eval) {
@@ -133,7 +133,7 @@ static Pixels pixels_begin(Lower *l) {
 
 typedef struct Pixel {
   Val label, counts, share;
-} Pixel; /* share: of the exponentials, 1 / their sum */
+} Pixel; /* share: factor of the exponentials, 1 / their sum */
 
 static Pixel pixel_at(Lower *l, const Pixels *s, const Ix *y, const Ix *x) {
   Nest *b = l->b;
@@ -167,7 +167,7 @@ static void clear_sums(Nest *b, Buf *sums, int64_t channels) {
     NEST_FOR(b, c, channels) nest_store(b, nest_at(b, sums, k, c), num(b, 0));
 }
 
-/* Rows are summed by themselves, so that a small number is not added to the sum of a whole picture. */
+/* Rows are summed separately, so that small numbers are not lost in the sum of a whole image. */
 static void sums_lower(Lower *l, const Pixels *s) {
   Nest *b = l->b;
   clear_sums(b, s->total, s->e.c);
@@ -204,7 +204,7 @@ static Val denominator(Nest *b, const Pixels *s, const Ix *c) {
              num(b, 1));
 }
 
-/* The scale divided by the number of classes that appear, 0 where there is none. */
+/* The scale divided by the number of classes that appear, 0 if there is none. */
 static Val scale_of_class(Lower *l, const Pixels *s) {
   Nest *b = l->b;
   Buf *classes = NEST_REGISTERS(b, "classes", 1, 1);

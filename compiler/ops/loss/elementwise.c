@@ -1,5 +1,4 @@
-/* elementwise.c: losses that compare numbers with numbers, element by element: the mean over all elements of
- * all images. */
+/* elementwise.c: Element-wise losses: the mean over all elements of all images. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/loss/loss.h"
 
@@ -42,7 +41,7 @@ static void store_share(Lower *l, Val sum) {
   lower_store(l, mul(sum, scale_value(l)), &zero, &zero, &zero, 1, 1);
 }
 
-/* Rows are summed by themselves, so that a small number is not added to the sum of a whole picture. */
+/* Rows are summed separately, so that small numbers are not lost in the sum of a whole image. */
 void loss_elements_lower(Lower *l) {
   Nest *b = l->b;
   const Extent e = shape_joined(l->node->in[0]->shape);

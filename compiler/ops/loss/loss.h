@@ -1,5 +1,5 @@
-/* loss.h: what losses share. A loss is three operators (ops/registry.h): the share of one image in the mean
- * loss, the scale 1/normalizer of the batch, and the gradient. */
+/* loss.h: Common code of losses. A loss is three operators (ops/registry.h): the share of one image in the
+ * mean loss, the scale 1/normalizer of the batch, and the gradient. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_LOSS_H
 #define CNNC_LOSS_H
@@ -7,12 +7,11 @@
 #include "kernel/map.h"
 #include "kernel/walk.h"
 
-double loss_weight(const Node *);    /* weight= of the loss: the scale multiplies it */
+double loss_weight(const Node *);    /* weight= of the loss: a factor of the scale */
 double loss_smoothing(const Node *); /* label_smoothing */
 
-/* ---- losses that compare numbers: sums over all elements of f(o, t) ----
- * f stands in map_eval and map of the loss (x[0]: the output, x[1]: the target), df/do in map_slope and
- * map_gradient (dy: 1) of its gradient. */
+/* ---- element-wise losses: sums over all elements of f(o, t) ---- f is defined by map_eval and map of the
+ * loss (x[0]: the output, x[1]: the target), df/do by map_slope and map_gradient (dy: 1) of its gradient. */
 void loss_elements_shape(ShapeContext *, Node *);
 void loss_elements_run(const Eval *);
 void loss_elements_lower(Lower *);
@@ -28,20 +27,20 @@ void loss_elements_gradient_lower(Lower *);
 #define LOSS_ELEMENTS_SCALE .eval = loss_elements_scale_run, .lower = loss_elements_scale_lower
 #define LOSS_ELEMENTS_GRADIENT .eval = loss_elements_gradient_run, .lower = loss_elements_gradient_lower
 
-/* ---- losses over classes: a label for each pixel; -1, `ignore` and what is no class do not count ---- */
-void loss_classes_shape(
-    ShapeContext *, Node *); /* two classes at least, as many weights as classes; raw scores or a softmax */
-int64_t loss_ignored(const Node *);                /* the class that does not count, -1: none */
+/* ---- losses over classes: a label per pixel; -1, `ignore` and invalid classes do not count ---- */
+void loss_classes_shape(ShapeContext *,
+                        Node *);    /* at least two classes, one weight per class; raw scores or a softmax */
+int64_t loss_ignored(const Node *); /* the class that does not count, -1: none */
 double loss_class_weight(const Node *, int64_t c); /* as given, 1 without weights */
 bool loss_has_weights(const Node *);
 double loss_label_weight(const Node *, double label,
-                         int64_t channels); /* weight of a label, 0 where it does not count */
+                         int64_t channels); /* weight of a label, 0 if it does not count */
 bool loss_label_counts(const Node *, double label, int64_t channels);
-void loss_classes_scale_run(const Eval *); /* 1 / sum of the labels' weights, 0 if there is none */
+void loss_classes_scale_run(const Eval *); /* 1 / sum of the labels' weights, 0 if there are none */
 void loss_classes_scale_lower(Lower *);
 
-/* The loss itself: `share` gives what a pixel adds; the sum over all pixels times the scale. `row`: room for
- * the classes of a pixel. */
+/* The loss itself: `share` returns the term of a pixel; the result is the sum over all pixels times the
+ * scale. `row`: scratch for the classes of a pixel. */
 typedef Val LossShare(Lower *, Buf *row, const Ix *y, const Ix *x);
 void loss_classes_lower(Lower *, LossShare *);
 

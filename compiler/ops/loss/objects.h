@@ -1,7 +1,8 @@
-/* objects.h: what losses of objects share. Such a loss is one node (op.h, Loss): a nest makes the logarithms
- * and exponentials that it needs, then a routine matches truths with boxes and writes the share of the image
- * and all gradients into one vector, [1 + elements of the gradients]. The routine's text is compiled twice:
- * as it stands into generated code, and in double into the compiler (OBJECTS_IN_DOUBLE). */
+/* objects.h: Common code of detection losses. Such a loss is one node (op.h, Loss): a nest computes the
+ * required logarithms and exponentials, then a runtime function matches ground-truth objects with boxes
+ * and writes the share of the image and all gradients into one vector, [1 + elements of the gradients].
+ * The function's text is compiled twice: unchanged in generated code, and in double in the compiler
+ * (OBJECTS_IN_DOUBLE). */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_OBJECTS_H
 #define CNNC_OBJECTS_H
@@ -15,14 +16,13 @@ typedef struct Objects {
 } Objects;
 Objects loss_objects(Lower *, int values);
 
-/* log(width) and log(height) of boxes [n][4], as [n][2]. Boxes of no size have the logarithm of a tiny one.
- */
+/* log(width) and log(height) of boxes [n][4], as [n][2]. Empty boxes have the logarithm of a tiny size. */
 enum { OBJECTS_LOGS = 2 };
 Buf *objects_logs_room(Lower *, const char *name, int64_t n); /* before nest_fn */
 void objects_logs_fill(Lower *, Buf *logs, Buf *boxes, int64_t n);
 void objects_logs_run(const double *boxes, int64_t n, double *logs);
 
-/* The softmax of each row of scores, and log(sum of exp) of it. */
+/* The softmax of each row of scores, and its log(sum of exp). */
 typedef struct Chances {
   int64_t rows, classes;
   Buf *softmax, *log_sum, *row;
@@ -30,11 +30,11 @@ typedef struct Chances {
 Chances chances_room(Lower *, Shape scores); /* before nest_fn */
 void chances_fill(Lower *, const Chances *, Buf *scores);
 void chances_run(const double *scores, int64_t rows, int64_t classes, double *softmax, double *log_sum);
-/* sigmoid(x) and softplus(x) of each element: what binary cross-entropy and its slope are made of. */
+/* sigmoid(x) and softplus(x) of each element: for binary cross-entropy and its slope. */
 void objects_sigmoid(Lower *, Buf *x, Buf *sigmoid, Buf *softplus);
 int64_t objects_rows(Shape); /* of a table of rows: R x C, or R regions of C */
 int64_t objects_columns(Shape);
 
-/* What a loss of boxes of regions says about its values; false after an error. */
+/* Checks the values of a loss on boxes of regions; false after an error. */
 bool objects_table(ShapeContext *, const Node *loss, const Node *value, const char *what);
 #endif

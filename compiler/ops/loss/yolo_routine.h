@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: MIT-0
-/* The loss of a head of YOLOv3 (Redmon and Farhadi, 2018) for an image: a truth belongs to the anchor whose
- * shape overlaps it most, in the cell of its centre. Copied into generated C. */
+/* The loss of a YOLOv3 head (Redmon and Farhadi, 2018) for an image: a ground-truth object belongs to the
+ * anchor whose shape has the highest IoU, in the cell of its center. Copied into generated C. */
 
 /* anchor[total][4]: width, height and their logarithms, of all heads; this head has `own` from `first` on. */
 typedef struct cnn_yolo_head_routine {
   int h, w, own, first, total, classes;
-  float across, down; /* the step from one cell to the next */
+  float across, down; /* the distance of adjacent cells */
   const float *anchor;
 } cnn_yolo_head_routine;
 
-/* The cell of 0 .. n - 1 where a place lies; outside, the nearest. */
+/* The cell of 0 .. n - 1 that contains a position; outside, the nearest. */
 static int cnn_yolo_cell_routine(float at, int n) {
   return !(at > 0.f) ? 0 : at < (float)n ? (int)at : n - 1;
 }
 
-/* The row that a truth belongs to; -1: none of this head. */
+/* The row that an object belongs to; -1: none of this head. */
 static int cnn_yolo_place_routine(const cnn_yolo_head_routine *of, const float *truth, int32_t label) {
   const float width = truth[2] - truth[0], height = truth[3] - truth[1];
   float most = -1.f;
@@ -49,13 +49,13 @@ static void cnn_yolo_box_routine(const cnn_yolo_head_routine *of, int r, const f
   box[3] = y + height;
 }
 
-/* The square of a difference times scale; its slope. */
+/* Scaled square of a difference; adds its slope. */
 static float cnn_yolo_square_routine(float difference, float scale, float *slope) {
   *slope = 2.f * scale * difference;
   return scale * difference * difference;
 }
 
-/* What the box of row r costs for its truth, and its gradient. `area`: of the picture. */
+/* The loss of row r's box for its object, and its gradient. `area`: of the image. */
 static float cnn_yolo_shape_routine(const cnn_yolo_head_routine *of, int r, const float *t,
                                     const float *sigmoid, const float *truth, const float *truth_log,
                                     float area, float *by) {
@@ -72,15 +72,15 @@ static float cnn_yolo_shape_routine(const cnn_yolo_head_routine *of, int r, cons
   return sum;
 }
 
-/* Does one of the first n truths that belong to row r have the class? */
+/* Is one of the first n objects of row r of that class? */
 static int cnn_yolo_class_routine(const float *place, const int32_t *label, int n, int r, int c) {
   int has = 0;
   for (int k = 0; k < n; k++) has |= place[k] == (float)r && label[k] == c;
   return has;
 }
 
-/* The objectness of rows that no truth belongs to is 0, but where the box overlaps a truth by more than
- * `ignore`. by: of the objectness of other rows it holds 1. */
+/* The target objectness of rows without an object is 0, unless the box's IoU with an object exceeds
+ * `ignore`. by: gradient of the objectness; 1 for the other rows. */
 static float cnn_yolo_empty_routine(const cnn_yolo_head_routine *of, const float *sigmoid,
                                     const float *softplus, const float *size, const int32_t *label,
                                     const float *truth, int n, float ignore, float *by) {
@@ -103,8 +103,8 @@ static float cnn_yolo_empty_routine(const cnn_yolo_head_routine *of, const float
 }
 
 /* t[rows][5 + classes], sigmoid and softplus of it; size[rows][2]: exp(tw), exp(th); truth_log[most][2]:
- * logarithms of sizes. place[most]: the row that each truth belongs to; of several the last one has the box,
- * and all have their classes. out: the loss, its gradient by t. */
+ * logarithms of sizes. place[most]: the row of each object; of several in one row the last one defines the
+ * box, and all define classes. out: the loss, its gradient by t. */
 static void cnn_yolo_routine(const float *restrict t, const float *restrict sigmoid,
                              const float *restrict softplus, const float *restrict size,
                              const float *restrict anchor, const int32_t *restrict count,

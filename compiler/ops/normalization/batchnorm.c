@@ -2,8 +2,7 @@
 // (Ioffe and Szegedy, 2015).
 //
 // In inference, and where the layer is frozen, mean and variance are the running statistics and the operator
-// works element by element. In training they are those of the batch; nets run image by image, so the operator
-// becomes
+// is element-wise. In training they are those of the batch; nets run image by image, so the operator becomes
 //
 //     moments    each image: mean and sum of squared deviations of its pixels
 //     merge      the batch: mean, 1 / sqrt(biased variance + epsilon), biased variance (Chan, Golub and
@@ -18,8 +17,8 @@
 //     gradient   dx = weight / sqrt(variance + epsilon) * (dy - mean(dy) - h * mean(dy*h)),
 //                dweight = sum dy*h, dbias = sum dy
 //
-// Training for 8 bits has a switch among the weights: once it is above 0, merge gives the running statistics,
-// which stay, and means gives 0.
+// In QAT there is a switch among the weights: once it is above 0, merge returns the running statistics, which
+// no longer change, and means returns 0.
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "base/number.h"
@@ -40,7 +39,7 @@ static const Param params[] = {
     {0},
 };
 
-/* PyTorch's momentum is what is taken of the new statistics. */
+/* PyTorch's momentum is the factor of the new statistics. */
 static void doubt_momentum(ShapeContext *context, const Node *node) {
   const double momentum = arg_number(node, "momentum");
   if (momentum <= 0 || momentum >= 0.5) return;
@@ -83,8 +82,8 @@ MAP_EVAL(normalized) {
 }
 MAP_SLOPE(slope) { return or_one(node, weight) / sqrt(weight[VARIANCE] + epsilon(node)); }
 
-/* Parameters are met in one order, whatever the order in which the compiler of this file evaluates arguments:
- * it is their order in the model. */
+/* Accesses the parameters in a fixed order, as C evaluates arguments in any order: it is their order in
+ * the model. */
 static Val gain(Map *m) {
   Val factor = div_(number(1), vsqrt(add(map_weight(m, VARIANCE), number(epsilon(m->node)))));
   return m->node->weight[WEIGHT] ? mul(map_weight(m, WEIGHT), factor) : factor;
@@ -122,8 +121,8 @@ static Val load_statistics(Lower *l, int in, int64_t row, const Ix *c, int part,
 
 static Val index_value_of(Nest *b, const Ix *index) { return convert(position(b, index), F32); }
 
-/* Of a block of rows, whose vectors stay in the first cache: the mean, and then the sum of squared deviations
- * from it. all_*: of the blocks so far, merged as images are below. */
+/* For a block of rows, whose vectors stay in the L1 cache: the mean, and then the sum of squared
+ * deviations from it. all_*: of the blocks so far, merged as images are below. */
 typedef struct Moments {
   const Columns *set;
   Extent e;
@@ -230,13 +229,13 @@ static int64_t pixels_of(const Node *hidden) { /* pixels of an image of the laye
   return e.h * e.w;
 }
 
-/* Training for 8 bits: from the moment on when it rounds the running statistics count, and stay. */
+/* QAT: once rounding begins, the running statistics are used, and no longer change. */
 static bool is_held(const Eval *eval) {
   const int at = rounding_switch(eval->node);
   return at >= 0 && eval->weight[at][0] > 0;
 }
 
-/* Where it is so `held`, else `otherwise`. */
+/* `held` if they are held, else `otherwise`. */
 static Val if_held(Lower *l, Val held, Val otherwise) {
   Nest *b = l->b;
   Val on = nest_load(b, nest_at(b, lower_weight(l, rounding_switch(l->node)), 0), 1);

@@ -20,8 +20,8 @@
 enum { UNROLL_MOST = 16 };
 enum {
   BLOCK = 4
-}; /* pixels whose rows of scratch are written before the first is read: a window lies across two vectors, and
-      waits until both have left the CPU's queue of stores */
+}; /* pixels whose scratch rows are written before the first is read: a window spans two vectors, and must
+      wait until both have left the CPU's store queue */
 
 static const Param params[] = {
     {"size", PARAM_INT, "5", "number of channels in the window", 1, 1e6, NULL},
@@ -92,7 +92,7 @@ static void gradient_run(const Eval *eval) { /* inputs dy, x; straight from the 
 /* ---- lower: a row of scratch with zeros on both sides for each pixel of a block, so that no window needs a
  * test ---- */
 typedef struct Rows {
-  Buf *squares, *terms, *scaled; /* [pixel][c]; where threads share the rows of the picture, [y][pixel][c] */
+  Buf *squares, *terms, *scaled; /* [pixel][c]; where threads share the image rows, [y][pixel][c] */
   int64_t before, after, pixels;
   Ix pixel; /* of the block */
 } Rows;
@@ -127,7 +127,7 @@ static void zero_block(Lower *l, Rows *rows, Buf *row, const Ix *y) {
   }
 }
 
-/* The sum of size elements of a pixel's row from c on, where the row began with zeros. */
+/* The sum of size elements of a pixel's row from c on; the row begins with zeros. */
 static Val window_sum(Lower *l, const Rows *rows, Buf *row, const Ix *y, const Ix *c, int part, int lanes) {
   Nest *b = l->b;
   const int64_t size = lrn_size(l->node);
@@ -141,7 +141,7 @@ static Val window_sum(Lower *l, const Rows *rows, Buf *row, const Ix *y, const I
   return nest_get(b, nest_at(b, sum, 0));
 }
 
-/* d^-beta: by exp and log where there is nothing better. */
+/* d^-beta: with exp and log unless there is a faster form. */
 static Val to_minus_beta(Nest *b, Val d, double beta) {
   if (beta == 1) return div_(num(b, 1), d);
   if (beta == 0.5) return div_(num(b, 1), vsqrt(d));
@@ -179,7 +179,7 @@ static Rows make_rows(Lower *l, LoopKind kind, Extent e) {
   return rows;
 }
 
-/* The bodies, one after the other, at `pixels` of row y from `first` on. */
+/* Runs the bodies in turn, at `pixels` of row y from `first` on. */
 static void walk_block(Lower *l, const Ix *y, const Ix *first, int64_t pixels, Rows *rows, int n,
                        WalkBody *const *body) {
   Nest *b = l->b;

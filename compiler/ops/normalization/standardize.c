@@ -1,6 +1,6 @@
-/* standardize.c: the mean and variance of groups of elements. The groups of a pixel go through a row of
- * scratch. Over pixels, sums are taken of x - x[0][0][c], so that a large mean does not drown the variance,
- * and those of a group's channels are merged (Chan, Golub and LeVeque, 1979). */
+/* standardize.c: Mean and variance of groups of elements. Groups within a pixel use a row of scratch. Over
+ * pixels, sums are of x - x[0][0][c], so that a large mean does not drown the variance, and those of a
+ * group's channels are merged (Chan, Golub and LeVeque, 1979). */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/normalization/standardize.h"
 #include <math.h>
@@ -29,7 +29,7 @@ void standardize_shape(ShapeContext *context, Node *node, Standardize detail) {
 }
 
 /* ---- the oracle ---- */
-typedef struct Group { /* its elements, and what they come to */
+typedef struct Group { /* the elements of a group, and their statistics */
   bool by_pixel;
   Extent e;
   int64_t channels, number, count;
@@ -177,7 +177,7 @@ static void lower_by_pixel(Lower *l, Work *w, Extent e) {
 }
 
 /* ---- over pixels ---- */
-/* mean and factor of each channel by itself: its mean, and the sum of squares of what differs from it. */
+/* Mean and factor of each channel on its own: the mean, and the sum of squared deviations. */
 static void moments_body(Lower *l, const Ix *y0, const Ix *x0, const Ix *c, int part, int lanes,
                          const void *context) {
   const Work *w = context;
@@ -246,7 +246,7 @@ static void merge_moments(Lower *l, const Work *w, const Ix *first, int64_t chan
   }
 }
 
-/* Those of dy, and of dy*h times the factor. */
+/* Sums of dy, and of dy*h times the factor. */
 static void merge_sums(Lower *l, const Work *w, const Ix *first, int64_t channels) {
   Nest *b = l->b;
   Buf *sum = NEST_REGISTERS(b, "all_dy", 1, 1), *products = NEST_REGISTERS(b, "all_products", 1, 1);
@@ -320,7 +320,7 @@ static double affine_weight_slope(UNUSED const Node *node, const double *x, UNUS
   return k == WEIGHT ? x[0] : 1;
 }
 MAP_VALUE(affine_value) {
-  const Val bias = map_weight(m, BIAS); /* arguments may be computed in any order, and each makes a buffer */
+  const Val bias = map_weight(m, BIAS); /* C evaluates arguments in any order, and each creates a buffer */
   return fma_(m->x[0], map_weight(m, WEIGHT), bias);
 }
 MAP_GRADIENT(affine_gradient) { return mul(map_weight(m, WEIGHT), dy); }

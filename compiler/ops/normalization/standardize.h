@@ -1,12 +1,13 @@
-/* standardize.h: what layernorm, groupnorm and instancenorm share: h = (x - mean) / sqrt(variance + epsilon),
- * with mean and biased variance of a group of elements of one value, then h * weight + bias by channel. In
- * training the two are nodes of their own, so that element-wise gradients serve for weight and bias. */
+/* standardize.h: Common code of layernorm, groupnorm and instancenorm: h = (x - mean) / sqrt(variance +
+ * epsilon), with mean and biased variance of a group of elements of one value, then h * weight + bias per
+ * channel. In training these are two separate nodes, so that element-wise gradients handle weight and
+ * bias. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_STANDARDIZE_H
 #define CNNC_STANDARDIZE_H
 #include "kernel/lower.h"
 
-typedef struct Standardize {     /* the detail of a node, and of the hidden nodes of it */
+typedef struct Standardize {     /* the detail of a node, and of its hidden nodes */
   bool by_pixel;                 /* a group is the channels of a pixel; else all pixels of some channels */
   int64_t channels;              /* of a group */
   const Op *standardized, *back; /* h, in training; the gradient with respect to x */
@@ -17,7 +18,7 @@ typedef struct Standardize {     /* the detail of a node, and of the hidden node
       {"init", PARAM_INIT, "ones", "initial factors", 0, 0, NULL},                                           \
       {"bias_init", PARAM_INIT, "zeros", "initial constants", 0, 0, NULL}, {0}
 
-/* A weight and a bias a channel; the input's shape. */
+/* One weight and one bias per channel; the input's shape. */
 void standardize_shape(ShapeContext *, Node *, Standardize);
 void standardize_run(const Eval *);      /* input x; with weight and bias where the op has params */
 void standardize_back_run(const Eval *); /* inputs dy, x */

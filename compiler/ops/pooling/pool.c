@@ -1,11 +1,11 @@
-/* pool.c: the windows of pooling. */
+/* pool.c: Windows of pooling. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/pooling/pool.h"
 #include "base/number.h"
 #include "graph/shape.h"
 #include "kernel/window.h"
 
-enum { UNROLL_MOST = 16 }; /* taps of a window that are written out */
+enum { UNROLL_MOST = 16 }; /* maximum taps of an unrolled window */
 
 Taps pool_taps(const Window *w, int axis, int64_t o, int64_t lo, int64_t hi) { /* lo <= o*S - P + k*D < hi */
   const int64_t start = o * w->stride[axis] - w->before[axis];
@@ -15,13 +15,14 @@ Taps pool_taps(const Window *w, int axis, int64_t o, int64_t lo, int64_t hi) { /
 
 /* ---- shapes ---- */
 
-/* The last window may begin behind the input; those that begin before it may step over it, where it is
- * shorter than the dilation. */
+/* The last window may begin after the input; those that begin before it may step over it if it is shorter
+ * than the dilation. */
 static bool sees_padding_alone(const Window *w, int axis, int64_t input, int64_t output) {
   const int64_t dilation = w->dilation[axis], stride = w->stride[axis], before = w->before[axis];
   if (before > dilation * (w->kernel[axis] - 1) || (output - 1) * stride - before >= input) return true;
   int64_t outside = smaller(output, ceil_divide(before, stride));
-  outside = input < dilation ? smaller(outside, dilation) : 0; /* after so many, where they lie repeats */
+  outside = input < dilation ? smaller(outside, dilation) : 0; /* after that number of windows the
+                                                                  positions repeat */
   for (int64_t o = 0; o < outside; o++) {
     const Taps taps = pool_taps(w, axis, o, 0, input);
     if (taps.last < taps.first) return true;
@@ -138,7 +139,8 @@ void pool_walk(Lower *l, const Pool *p, PoolBody body, const void *context) {
   rows(l, &walk, inner[1], height, true);
 }
 
-/* One axis after the other: the loop over its taps, clipped to the picture where the window may stick out. */
+/* One axis after the other: the loop over its taps, clipped to the image where the window may extend
+ * outside. */
 static void each_tap(Lower *l, const PoolPixel *at_, int axis, const Ix *row, PoolTap tap, void *context) {
   Nest *b = l->b;
   const Window *w = &at_->pool->window;

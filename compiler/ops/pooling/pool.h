@@ -1,5 +1,5 @@
-/* pool.h: windows that move over each channel by itself: what maxpool, avgpool, their global forms and their
- * backward passes share. */
+/* pool.h: Windows on each channel separately: common code of maxpool, avgpool, their global forms and
+ * their backward passes. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_POOL_H
 #define CNNC_POOL_H
@@ -7,11 +7,10 @@
 
 void pool_shape(
     ShapeContext *,
-    Node *); /* from kernel, stride, pad, dilation, ceil; a window that sees padding alone is an error */
+    Node *); /* from kernel, stride, pad, dilation, ceil; a window that contains only padding is an error */
 void pool_shape_global(ShapeContext *, Node *); /* one window over everything */
 
-/* The taps first .. last of a window's axis that lie in lo <= position < hi, for output o; last < first:
- * none. */
+/* The taps first .. last of a window's axis inside lo <= position < hi, for output o; last < first: none. */
 typedef struct Taps {
   int64_t first, last;
 } Taps;
@@ -20,32 +19,32 @@ Taps pool_taps(const Window *, int axis, int64_t o, int64_t lo, int64_t hi);
 /* ---- nests ---- */
 typedef struct Pool {
   Window window;       /* compact */
-  Extent large, small; /* the picture that windows move over, and the one with an element for each window */
-  int64_t inner[2][2]; /* by axis: the windows from .. to-1 lie in the picture as a whole */
+  Extent large, small; /* the input image, and the one with an element per window */
+  int64_t inner[2][2]; /* by axis: the windows from .. to-1 are entirely inside the image */
 } Pool;
-typedef struct PoolPixel { /* where a body stands: window [y][x]; whether it may stick out of the picture */
+typedef struct PoolPixel { /* position of a body: window [y][x]; whether it may extend outside the image */
   const Pool *pool;
   const Ix *y, *x;
   bool clip[2];
 } PoolPixel;
 typedef void PoolBody(Lower *, const PoolPixel *, const Ix *c, int part, int lanes, const void *context);
-typedef void PoolTap(Lower *, const Ix *y, const Ix *x, void *context); /* at an element of the picture */
+typedef void PoolTap(Lower *, const Ix *y, const Ix *x, void *context); /* at an element of the image */
 
 Pool pool_of(const Node *); /* of the forward node or a hidden one of its backward pass */
 void pool_walk(Lower *, const Pool *, PoolBody,
-               const void *context); /* all windows: those inside without tests, in loops of their own */
+               const void *context); /* all windows: inner ones in separate loops without tests */
 void pool_each_tap(Lower *, const PoolPixel *, PoolTap, void *context); /* in row order */
 
-/* The elements under a window, combined in row order, from `start` on. */
+/* Combines the elements of a window in row order, starting with `start`. */
 Val pool_combine(Lower *, const PoolPixel *, const Ix *c, int part, int lanes, const char *name, double start,
                  Val (*combine)(Val, Val));
 
-/* The backward pass adds to the elements under each window. */
+/* The backward pass adds to the elements of each window. */
 typedef enum PoolSum {
   POOL_FINAL,
   POOL_ONCE,
   POOL_ADD
-} PoolSum; /* each element is under exactly one window; under one at most; under several */
+} PoolSum; /* each element is in exactly one window; in one at most; in several */
 typedef struct PoolTarget {
   Buf *buf;
   PoolSum sum;
@@ -54,7 +53,7 @@ void pool_target_put(Lower *, const PoolTarget *, Val, const Ix *y, const Ix *x,
                      int lanes);
 void pool_lower_gradient(Lower *, PoolBody); /* the nest; the body's context is the target */
 
-/* maxpool.c, avgpool.c: used by the global forms too */
+/* maxpool.c, avgpool.c: also used by the global forms */
 void maxpool_run(const Eval *);
 void maxpool_backward(Gradient *, Node *, Node *dy);
 void maxpool_lower(Lower *);

@@ -2,9 +2,9 @@
  * probability that is proportional to it, r[i] / sum of r, where r = max(x, 0):
  *
  *     training   y = the r[i] that was drawn: the first whose sum r[0] + ... + r[i] exceeds u * sum of r
- *     inference  y = sum of r*r / sum of r, the mean of what could be drawn
+ *     inference  y = sum of r*r / sum of r, the expected value of a draw
  *
- * Where nothing in a window is positive y is 0. */
+ * If no element of a window is positive, y is 0. */
 // SPDX-License-Identifier: Apache-2.0
 #include "base/random.h"
 #include "ops/pooling/pool.h"
@@ -45,7 +45,7 @@ static double total(const Sight *s, int power) {
   return sum;
 }
 
-static int64_t drawn(const Sight *s, double u) { /* -1: nothing is positive */
+static int64_t drawn(const Sight *s, double u) { /* -1: no positive element */
   double sum = 0;
   int64_t last = -1;
   const double limit = u * total(s, 1);
@@ -96,7 +96,7 @@ static void mean_back_run(const Eval *eval) { back_run(eval, false); }
 static void sample_back_run(const Eval *eval) { back_run(eval, true); }
 
 /* ---- the nests ---- */
-typedef struct Tap { /* of a window: registers, and what stands in them */
+typedef struct Tap { /* for a window: registers, and their contents */
   const PoolPixel *pixel;
   Buf *x, *sum, *squares, *found;
   Val limit, dy, mean;
@@ -174,7 +174,7 @@ static void mean_back_window(Lower *l, const PoolPixel *pixel, const Ix *c, int 
 
 static void mean_back_lower(Lower *l) { pool_lower_gradient(l, mean_back_window); }
 
-/* Random numbers are drawn one by one, and read as a vector. */
+/* Random numbers are drawn one by one, and loaded as a vector. */
 static Val uniforms(Lower *l, const PoolPixel *pixel, const Ix *c, int part, int lanes) {
   Nest *b = l->b;
   const Extent e = pixel->pool->small;
@@ -190,7 +190,7 @@ static Val uniforms(Lower *l, const PoolPixel *pixel, const Ix *c, int part, int
   return nest_load_part(b, nest_at(b, u, 0), part, lanes);
 }
 
-/* The sum that the element which is drawn exceeds. */
+/* The threshold that the running sum of the drawn element exceeds. */
 static void draw(Lower *l, Tap *tap, const Ix *c, int part, int lanes) {
   Nest *b = l->b;
   tap->limit = nest_let(b, "limit", mul(uniforms(l, tap->pixel, c, part, lanes), held_value(b, tap->sum)));
@@ -198,8 +198,8 @@ static void draw(Lower *l, Tap *tap, const Ix *c, int part, int lanes) {
   tap->found = zero_register(b, "found", lanes);
 }
 
-/* The last positive element before which the sum is not above the limit: the first that takes it there, also
- * where rounding leaves the sum of all at the limit. */
+/* The last positive element before which the sum is not above the limit: the one whose sum first exceeds
+ * it, even if rounding leaves the total at the limit. */
 static void sample_tap(Lower *l, const Ix *y, const Ix *x, void *context) {
   const Tap *t = context;
   Nest *b = l->b;

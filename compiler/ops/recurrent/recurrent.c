@@ -1,4 +1,4 @@
-/* recurrent.c: the shape and parameters of recurrent layers, and the nodes that compute them. */
+/* recurrent.c: Shape and parameters of recurrent layers, and the nodes that compute them. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/recurrent/recurrent.h"
 #include <math.h>
@@ -21,7 +21,7 @@ static bool starts_from(const Node *layer, const char *param) {
   return arg_const(layer, param)->kind == CONST_VALUE;
 }
 
-/* The values that it starts from are states, which no argument names. */
+/* Its initial values are states, which no argument names. */
 static bool keeps_state(const Node *layer) {
   return layer->nin > 1 && !starts_from(layer, "hidden") && !starts_from(layer, "cell");
 }
@@ -123,7 +123,7 @@ static bool input_fits(ShapeContext *context, const Node *node) {
   return false;
 }
 
-/* A value to start from: one number each, of both directions. */
+/* An initial value: one number for each unit, of both directions. */
 static bool start_fits(ShapeContext *context, const Node *node, const char *param, int input, int64_t each) {
   const int64_t needed = each * recurrent_directions(node);
   const Shape shape = node->in[input]->shape;
@@ -188,7 +188,7 @@ static Init bias_init(ShapeContext *context, const Recurrent *r) {
   return (Init){INIT_LITERAL, 0, 0, values};
 }
 
-/* In the order of PyTorch, which is that of files. */
+/* In PyTorch's order, which is that of files. */
 static bool add_parameters(ShapeContext *context, Node *node, const Recurrent *r, int way) {
   Weight **to = node->weight + way * DIRECTION_WEIGHTS;
   const int64_t sums = r->gates * r->units;
@@ -273,7 +273,7 @@ static const Op op_part = {.name = "recurrent start",
                            .gradient = part_gradient,
                            .lower = part_lower};
 
-/* Regions as the rows of a sequence: they lie one behind the other. */
+/* Regions as the rows of a sequence: they are consecutive. */
 static void regions_run(const Eval *eval) {
   const int64_t n = shape_row_elements(eval->node->shape);
   for (int64_t i = 0; i < n; i++) eval->out[i] = eval->in[0][eval->row * n + i];
@@ -336,7 +336,7 @@ static const Op op_weights = {.name = "recurrent weight gradient",
 static const Op op_projection = {
     .name = "projection weight gradient", .eval = recurrent_eval_weights, .lower = recurrent_lower_weights};
 
-/* `channels` channels of the slopes from `from` on, of all rows of the sequence. */
+/* Appends `channels` channels of the slopes from `from` on, for all rows of the sequence. */
 static Node *slopes_part(Gradient *gradient, Node *record, Node *slopes, int64_t from, int64_t channels) {
   const Recurrent *r = recurrent_of(record);
   const Shape shape = shape_sequence(r->rows, channels);
@@ -356,7 +356,7 @@ static void start_gradients(Gradient *gradient, Node *record, Node *slopes) {
         box_gradient_cut(gradient, record, slopes, shape_vector(r->units), (Box){0, r->rows, r->outputs}));
 }
 
-/* Of the value, a part of the record: of all that the core reads, and of its weights. */
+/* The value is a part of the record: appends the gradients of all inputs of the core, and of its weights. */
 static void value_gradient(Gradient *gradient, Node *node, Node *dy) {
   Graph *graph = gradient_graph(gradient);
   Node *record = node->in[0], *in[4] = {dy, record};
@@ -462,7 +462,7 @@ static Node *make_core(Graph *graph, const Node *layer, const Recurrent *r, int 
                     (Box){0, r->last ? last : 0, at.hidden});
 }
 
-/* Where the last row is all of the value, that is it. */
+/* If the value is a single row, it is the last one. */
 Node *recurrent_final(Graph *graph, Node *layer, Node *value, bool cell) {
   const bool whole = value->op == &op_core;
   Node *core = whole ? value : value->in[0];

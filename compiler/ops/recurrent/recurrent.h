@@ -1,15 +1,14 @@
-/* recurrent.h: what lstm, gru and rnn share. A layer is computed by two nodes a direction: the gates of all
- * rows from the input, a 1x1 convolution, and a core that goes from row to row. In training the core keeps a
- * record of each row, of which the layer's value is a part, and its backward pass goes through the rows the
- * other way:
+/* recurrent.h: Common code of lstm, gru and rnn. A layer is computed by two nodes per direction: the gates of
+ * all rows from the input, a 1x1 convolution, and a core that runs row by row. In training the core keeps a
+ * record of each row, which includes the layer's value, and its backward pass traverses the rows in reverse:
  *
- *   record   lstm: i f g o c [m] h   gru: r z n q h   rnn: h
- *   slopes   lstm: i f g o [h]       gru: r z n [r z q]   rnn: its sum
+ *     record  lstm: i f g o c [m] h  gru: r z n q h  rnn: h
+ *     slopes  lstm: i f g o [h]  gru: r z n [r z q]  rnn: its sum
  *
- * m is o*tanh(c) where a projection makes h of it. q is what the gate r of a gru works on: the candidate's
- * product with h (reset=after), or r*h (reset=before). Slopes are the gradients of the sums, with those of h
- * in front of a projection, and those of q in the place of n's. Where a layer starts from values, a last row
- * has the gradients of these: h, then c. */
+ * m is o*tanh(c) where a projection computes h from it. q is the operand of gate r of a gru: the
+ * candidate's product with h (reset=after), or r*h (reset=before). Slopes are the gradients of the sums,
+ * with those of h before a projection, and those of q in place of n's. If a layer has initial values, an
+ * additional last row has their gradients: h, then c. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_RECURRENT_H
 #define CNNC_RECURRENT_H
@@ -30,18 +29,18 @@ typedef struct Recurrent {
   bool records;                                  /* training: the core returns a record of each row */
   bool keeps;        /* its final state is kept: the core of an lstm returns h, then c, of each row */
   double clip;       /* 0: none */
-  int hidden, state; /* inputs of the core, h and c to start from; 0: zeros */
+  int hidden, state; /* inputs of the core, initial h and c; 0: zeros */
 } Recurrent;
 
-typedef struct Record {                 /* where a part begins among its channels */
+typedef struct Record {                 /* start of a part among its channels */
   int64_t state, middle, hidden, width; /* state: c, or q; middle: m */
 } Record;
 typedef struct Slopes {
-  int64_t other, width, rows; /* other: what is behind those of the sums */
+  int64_t other, width, rows; /* other: those after the ones of the sums */
 } Slopes;
 
-/* Of the gradient of a core's weight: rows first .. first+n-1 get the sum over the rows of the sequence of
- * slopes from `slope` on times numbers of the record from `from` on, where `moved` of the row before. */
+/* Gradient of a core's weight: rows first .. first+n-1 get the sum over the rows of the sequence of slopes
+ * from `slope` on times numbers of the record from `from` on; if `moved`, the record of the previous row. */
 typedef struct Outer {
   int64_t slope, first, n, from, columns;
   bool moved;
@@ -53,9 +52,9 @@ Recurrent recurrent_direction(const Node *layer, int direction);
 int recurrent_directions(const Node *layer);
 const Recurrent *recurrent_of(const Node *); /* of a core, and of the nodes of its backward pass */
 Record recurrent_record(const Recurrent *);
-Record recurrent_value(const Recurrent *); /* the same of the core's value */
+Record recurrent_value(const Recurrent *); /* likewise for the core's value */
 Slopes recurrent_slopes(const Recurrent *);
-int64_t recurrent_row(const Recurrent *, int64_t step); /* which row is the step's */
+int64_t recurrent_row(const Recurrent *, int64_t step); /* the row of a step */
 int64_t recurrent_summed_bias(const Recurrent *); /* number of sums to which the gates add both biases */
 
 extern const Op op_concat, op_lstm, op_gru, op_state, op_update;
@@ -66,8 +65,8 @@ Node *recurrent_parts(Graph *, Node *, bool training);
  * updates (recurrent_keep.c). */
 void recurrent_keep(Graph *, Node *layer);
 Node *recurrent_final(Graph *, Node *layer, Node *value, bool cell); /* h or c of the last row */
-/* The nodes that compute a layer, in floats or in 8 bits: its input as a sequence; a direction's gates of all
- * rows, a 1x1 convolution; its part of a value to start from; the two directions joined. */
+/* The nodes that compute a layer, float or int8: its input as a sequence; a direction's gates of all rows,
+ * a 1x1 convolution; its part of an initial value; the joined directions. */
 Node *recurrent_rows(Graph *, const Node *layer, const Recurrent *, Node *in);
 Node *recurrent_gates(Graph *, const Node *layer, const Op *, const Recurrent *, int way, Node *rows);
 Node *recurrent_start(Graph *, const Node *layer, Node *given, int way, int64_t n, const char *suffix);
@@ -79,11 +78,11 @@ void recurrent_eval(const Eval *); /* the layer */
 double *recurrent_layer_record(Arena *, const Recurrent *, int way, const double *const *in,
                                const double *const *weights);
 void recurrent_eval_final(const Eval *);   /* h or c of its last row: an update of recurrent_keep.c */
-void recurrent_eval_gates(const Eval *);   /* of a hidden node, as are the others */
-void recurrent_eval_core(const Eval *);    /* inputs: gates, and what it starts from */
+void recurrent_eval_gates(const Eval *);   /* of a hidden node, like the others */
+void recurrent_eval_core(const Eval *);    /* inputs: gates, and initial values */
 void recurrent_eval_record(const Eval *);  /* the same */
-void recurrent_eval_slopes(const Eval *);  /* inputs: dy, the record, and what it starts from */
-void recurrent_eval_weights(const Eval *); /* inputs: slopes, the record, and h where it starts from one */
+void recurrent_eval_slopes(const Eval *);  /* inputs: dy, the record, and initial values */
+void recurrent_eval_weights(const Eval *); /* inputs: slopes, the record, and initial h if there is one */
 
 /* recurrent_core.c, recurrent_slopes.c: their nests */
 void recurrent_lower_core(Lower *);

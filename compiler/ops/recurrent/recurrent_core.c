@@ -1,6 +1,6 @@
-// recurrent_core.c: the nest of a core: row after row, vectors of units, of which all gates are in registers,
-// so that a row reads the weights of h once. h and c lie in scratch. Weights larger than the first cache are
-// read forwards and backwards in turns.
+// recurrent_core.c: Nest of a core: row after row, in vectors of units with all gates in registers, so that a
+// row reads the weights of h once. h and c are in scratch. Weights larger than the L1 cache are read
+// alternately forwards and backwards.
 // SPDX-License-Identifier: Apache-2.0
 //
 // Example: `x: 5x8 -> lstm(8)` --target=x86-64-v3, lines 11-22 of lstm1:
@@ -20,10 +20,10 @@
 #include "base/number.h"
 #include "ops/recurrent/recurrent.h"
 
-enum { MOST_SUMS = 8, MOST_GATES = 4 }; /* sums side by side: as many as hide the latency of an addition */
+enum { MOST_SUMS = 8, MOST_GATES = 4 }; /* independent sums: enough to hide the latency of an addition */
 
-/* The product of a vector of `numbers` with weights packed by blocks of units: [block][number][gate][unit].
- */
+/* The product of a vector of `numbers` with weights packed by blocks of units:
+ * [block][number][gate][unit]. */
 typedef struct Product {
   Buf *weight, *from;
   int64_t gates, units, numbers; /* numbers: of `from` */
@@ -34,14 +34,14 @@ typedef struct Core {
   Lower *l;
   const Recurrent *r;
   Record at;
-  Buf *h, *c;      /* of the row before */
-  Buf *next;       /* of h, where the row's other units still need the one before */
-  Buf *middle, *z; /* what a second product is made from; the update gates until then */
-  Buf *bias;       /* of h's candidates where r scales it; NULL: none */
+  Buf *h, *c;      /* of the previous row */
+  Buf *next;       /* of h, while the other units of the row still need the previous one */
+  Buf *middle, *z; /* the operand of a second product; the update gates until then */
+  Buf *bias;       /* of h's candidates where r scales it; or NULL */
   Product product[2];
 } Core;
 
-/* Vectors of units at `unit`, the last one of `part`: their sums become what the row gives. */
+/* Vectors of units at `unit`, the last one of `part`: from their sums to the row's results. */
 typedef struct Units {
   const Core *core;
   const Ix *row, *unit;
@@ -53,7 +53,7 @@ typedef void UnitsBody(const Units *);
 /* ---- packed weights ---- */
 static int core_lanes(const Lower *l) { return l->plain || l->images > 1 ? 1 : l->target->lanes; }
 
-/* Packed for the widest target of the file; narrower ones take a block in parts. */
+/* Packed for the widest target of the file; narrower ones split a block. */
 static int64_t block_of(const Lower *l, int64_t gates, int64_t units) {
   const int64_t lanes = l->plain || l->images > 1 ? 1 : l->layout_lanes;
   int64_t vectors = lanes > 1 ? MOST_SUMS / (gates == 3 ? 4 : gates) : 1;
@@ -218,7 +218,7 @@ static Ix in_pass_order(const Pass *pass, const Ix *at, int64_t n) {
   return pass->back ? none + (n - 1) - *at : *at;
 }
 
-/* What the sums of gate g begin with. */
+/* The initial value of the sums of gate g. */
 static Val first_term(const Units *u, const Product *p, int g, int v) {
   const Core *core = u->core;
   const Recurrent *r = core->r;
@@ -264,7 +264,7 @@ static void whole_blocks(const Pass *pass, int vectors, int lanes) {
       }
 }
 
-/* All units of a row: blocks, parts of a block, and what is left of the last one. */
+/* All units of a row: blocks, parts of a block, and the rest of the last one. */
 static void each_unit(const Pass *pass) {
   const Product *p = pass->product;
   Lower *l = pass->core->l;
@@ -344,7 +344,7 @@ static void keep_next(const Core *core) {
     walk_channels(core->l, core->r->units, &none, &none, copy_start, (Buf *[]){core->h, core->next});
 }
 
-/* Reads what the row before put into `next`, and puts its own h where that found its. */
+/* Reads the previous row's `next`, and stores its own h into the other buffer. */
 static Core core_exchanged(const Core *core) {
   Core other = *core;
   if (!core->next) return other;
@@ -353,7 +353,7 @@ static Core core_exchanged(const Core *core) {
   return other;
 }
 
-/* Every other row reads the weights backwards, so that what the row before read last is still in a cache. */
+/* Every other row reads the weights backwards, so that those read last are still in a cache. */
 static bool turns(const Core *core) {
   const Lower *l = core->l;
   const int64_t weights = core->product[0].gates * core->product[0].units * core->product[0].numbers;

@@ -1,4 +1,4 @@
-/* recurrent_eval.c: recurrent layers in double, row by row: the meaning. */
+/* recurrent_eval.c: Definition of recurrent layers, in double, row by row. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <string.h>
@@ -6,7 +6,7 @@
 
 static double sigma(double x) { return 1 / (1 + exp(-x)); }
 
-/* start, then the products one after the other. */
+/* start, then adds the products in order. */
 static double sum_on(double start, const double *weight, const double *x, int64_t n) {
   for (int64_t i = 0; i < n; i++) start += weight[i] * x[i];
   return start;
@@ -34,7 +34,7 @@ void recurrent_eval_gates(const Eval *eval) {
 }
 
 /* ---- the core ---- */
-typedef struct Row { /* of the record that is made; h and c of the row before */
+typedef struct Row { /* of the new record; h and c of the previous row */
   const Recurrent *r;
   const Parameters *p;
   const double *gates, *h, *c;
@@ -116,7 +116,7 @@ static void run_core(const Recurrent *r, const Parameters *p, const double *gate
   }
 }
 
-/* What is given of a record: h of all rows, or of the last one. */
+/* The returned part of a record: h of all rows, or of the last one. */
 static void give(const Recurrent *r, const double *record, double *out, int64_t pitch) {
   const Record at = recurrent_record(r);
   for (int64_t t = 0; t < r->rows; t++)
@@ -201,13 +201,12 @@ void recurrent_eval_final(const Eval *eval) {
 /* ---- slopes ---- */
 typedef struct BackRow {
   const Recurrent *r;
-  const double *weight, *projection, *record, *h, *c; /* h and c of the row before */
-  double *dh, *dc, *to;                               /* dh, dc: of this row, then of the one before */
+  const double *weight, *projection, *record, *h, *c; /* h and c of the previous row */
+  double *dh, *dc, *to;                               /* dh, dc: of this row, then of the previous one */
   double *spare;                                      /* units */
 } BackRow;
 
-/* dh of the row before: adds what the slopes of n sums bring through rows first .. first+n-1 of the weights.
- */
+/* dh of the previous row: adds the slopes of n sums times rows first .. first+n-1 of the weights. */
 static void through_weights(const BackRow *row, const double *slope, int64_t first, int64_t n, double *dh) {
   const int64_t outputs = row->r->outputs;
   for (int64_t s = 0; s < n; s++)

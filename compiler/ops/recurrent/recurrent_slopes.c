@@ -1,5 +1,5 @@
-/* recurrent_slopes.c: nests of the backward pass of a core: the slopes of its sums, which go through the rows
- * from the last step to the first, and the gradients of the weights that h goes through. */
+/* recurrent_slopes.c: Nests of the backward pass of a core: the slopes of its sums, from the last step to
+ * the first, and the gradients of the weights of h. */
 // SPDX-License-Identifier: Apache-2.0
 #include "base/number.h"
 #include "ops/recurrent/recurrent.h"
@@ -11,10 +11,10 @@ typedef struct Back {
   const Recurrent *r;
   Record at;
   Slopes to;
-  Buf *dh, *dc;                  /* of the row at work, then of the one before */
-  Buf *sums;                     /* slopes of the sums that h goes into */
+  Buf *dh, *dc;                  /* of the current row, then of the previous one */
+  Buf *sums;                     /* slopes of the sums that h is a term of */
   Buf *inner;                    /* project: of m; reset=before: of r*h */
-  const Ix *row, *before, *step; /* before: the row before, where there is one */
+  const Ix *row, *before, *step; /* before: the previous row, if there is one */
 } Back;
 
 /* `lanes` units from `c` on, of which the last vector has `part`. */
@@ -40,7 +40,7 @@ static Val recorded(const Place *p, int64_t channel) {
   return walk_load(p->back->l, p->back->l->in[1], &none, p->back->row, &c, p->part, p->lanes);
 }
 
-/* Of the row before, or of what the layer starts from. */
+/* From the previous row, or the initial value. */
 static Val recorded_before(const Place *p, int64_t channel, int input) {
   const Back *k = p->back;
   Lower *l = k->l;
@@ -58,7 +58,7 @@ static void give_slope(const Place *p, int64_t channel, Val value) {
   lower_store(p->back->l, value, &none, p->back->row, &c, p->part, p->lanes);
 }
 
-/* x * (1 - x): the derivative of the logistic function by its value. */
+/* x * (1 - x): the derivative of the logistic function, from its value. */
 static Val logistic_slope(Nest *b, Val x) { return mul(x, sub(num(b, 1), x)); }
 static Val tanh_slope(Nest *b, Val x) { return sub(num(b, 1), mul(x, x)); }
 
@@ -225,7 +225,7 @@ static void rnn_row_back(const Back *k, Buf *const weight[2]) {
   bring_through(k, (Through){weight[0], k->sums, k->dh, 0, k->r->units, 0, false});
 }
 
-/* ---- the last row: of what the layer starts from ---- */
+/* ---- the last row: gradients of the initial values ---- */
 static void give_start_h(const Place *p) {
   const Back *k = p->back;
   const Ix none = {0}, row = none + k->r->rows;

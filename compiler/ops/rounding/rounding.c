@@ -1,15 +1,14 @@
-// rounding.c: training for 8 bits (Jacob et al., 2018, section 3): values are rounded to the numbers that 8
-// bits can have, and stay floats.
+// rounding.c: Fake quantization for QAT (Jacob et al., 2018, section 3): values are rounded to int8 steps,
+// and stay floats.
 //
-//     fake quantize            y = nearest(x / scale) * scale, cut at both ends; dy/dx = 1 inside, else 0
-//     fake quantize gradient   dx = dy where nothing is cut, else 0
-//     seen range               each image: the least and the largest number, without so much at each end
-//     running range            range = momentum*range + (1 - momentum)*that of the batch; at first the
-//     batch's
+//     fake quantize            y = nearest(x / scale) * scale, clipped at both ends; dy/dx = 1 inside, else 0
+//     fake quantize gradient   dx = dy where nothing is clipped, else 0
+//     seen range               each image: the minimum and maximum, after clipping a fraction at each end
+//     running range            range = momentum*range + (1 - momentum)*batch; initially that of the batch
 //
-// A step rounds by the range as the steps before have left it, so that no image waits for the others. As long
-// as the switch is 0, and where nothing was seen yet, y = x. Scale and zero are those that cnnc quantize
-// makes of the range (quantize/calibrate.c). Weights are rounded where they are packed (kernel/rounded.c).
+// A step rounds with the range left by the previous steps, so that images are independent. While the switch
+// is 0, and before the first batch, y = x. Scale and zero point follow from the range as in cnnc quantize
+// (quantize/calibrate.c). Weights are rounded where they are packed (kernel/rounded.c).
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <string.h>
@@ -45,7 +44,7 @@ const double *rounding_weights(Arena *arena, const Node *node, const double *con
 
 /* ---- values ---- */
 typedef struct Grid {
-  bool any; /* else nothing is rounded */
+  bool any; /* otherwise nothing is rounded */
   float scale;
   double least, most; /* steps from 0 */
 } Grid;
@@ -151,7 +150,7 @@ Node *rounding_value(Graph *graph, Node *value, const Rounds *rounds) {
 }
 
 /* ---- what was seen of an image ---- */
-/* How many numbers may lie beyond each end: below 1 none does. */
+/* Number of values that may be clipped at each end: below 1 none. */
 static double tail_of(const Node *node) {
   double all = 0;
   for (int k = 0; k < node->nin; k++) all += (double)shape_elements(node->in[k]->shape);
@@ -192,7 +191,7 @@ typedef struct Ends {
   Buf *end; /* LO, HI */
 } Ends;
 
-/* Lanes that are not there hold 0, which is in every range. */
+/* Unused lanes are 0, which is in every range. */
 static void ends_of_channels(Lower *l, const Ix *y0, const Ix *x0, const Ix *c, int part, int lanes,
                              const void *context) {
   (void)y0;
@@ -214,7 +213,7 @@ static void ends_of_channels(Lower *l, const Ix *y0, const Ix *x0, const Ix *c, 
   nest_store(b, hi, vmax(lanes > 1 ? hmax(high) : high, nest_get(b, hi)));
 }
 
-/* Which of the bins between lo and hi have how many numbers; then how many bins lie beyond each end. */
+/* Counts the numbers in each bin between lo and hi; then finds the number of bins to clip at each end. */
 static void lower_tails(Lower *l, Buf *end) {
   Nest *b = l->b;
   Buf *count = lower_scratch(l, "bins", 1, (int64_t[]){BINS}), *sum = NEST_REGISTERS(b, "sum", 1, 2),
@@ -321,8 +320,7 @@ void rounding_observe(Graph *graph, int n, Node *const *value, const Rounds *rou
   Node *seen[MOST_INPUTS];
   int parts = 0;
   if (n == 0) return;
-  for (int from = 0; from < n;
-       from += MOST_INPUTS) { /* what was seen holds 0, as every range: it adds nothing */
+  for (int from = 0; from < n; from += MOST_INPUTS) { /* every observed range contains 0: it adds nothing */
     if (parts == MOST_INPUTS) parts = 0, seen[parts++] = seen_node(graph, MOST_INPUTS, seen, rounds);
     seen[parts++] = seen_node(graph, n - from < MOST_INPUTS ? n - from : MOST_INPUTS, value + from, rounds);
   }

@@ -1,5 +1,4 @@
-/* augment.c: the arguments of augmentations, on the raw input; what is done to the pictures is the runtime's.
- */
+/* augment.c: Arguments of augmentations of the raw input; the runtime transforms the images. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/settings/forms.h"
 #include "graph/op.h"

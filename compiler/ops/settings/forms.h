@@ -1,30 +1,29 @@
-/* forms.h: what the codes of augmentations and metrics mean: what they can be applied to; and those of
- * schedules. */
+/* forms.h: Codes of augmentations and metrics, by their operands; codes of schedules. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_FORMS_H
 #define CNNC_FORMS_H
 
 typedef enum ScheduleCode {
-  SCHEDULE_PLAIN, /* its arguments need no other */
-  SCHEDULE_STEP,  /* `every` or `at`, one of them */
+  SCHEDULE_PLAIN, /* its arguments are independent */
+  SCHEDULE_STEP,  /* `every` or `at`, exactly one */
 } ScheduleCode;
 
 typedef enum AugmentCode {
   AUGMENT_ANY,         /* any input */
-  AUGMENT_MIX,         /* any input, of two samples */
-  AUGMENT_PICTURE,     /* the first input is a picture */
-  AUGMENT_MIX_PICTURE, /* the same, of two samples */
-  AUGMENT_COLOR,       /* a picture of three channels */
+  AUGMENT_MIX,         /* any input, from two samples */
+  AUGMENT_PICTURE,     /* the first input is an image */
+  AUGMENT_MIX_PICTURE, /* likewise, from two samples */
+  AUGMENT_COLOR,       /* an image with three channels */
   AUGMENT_SOUND,       /* the first input is a sequence */
   AUGMENT_TIME,        /* the same with a rate: it has an argument in milliseconds */
-  AUGMENT_PIECE,       /* a picture that is not smaller than the size, its first argument */
+  AUGMENT_PIECE,       /* an image at least as large as the size, its first argument */
 } AugmentCode;
 
 typedef enum MetricCode {
   METRIC_CLASSES,  /* losses with classes, and binary_cross_entropy */
-  METRIC_PIXELS,   /* losses with a class for each pixel */
+  METRIC_PIXELS,   /* losses with a class per pixel */
   METRIC_VALUES,   /* losses with numbers */
   METRIC_BOXES,    /* any loss; an output has boxes */
-  METRIC_SEGMENTS, /* the same with segments */
+  METRIC_SEGMENTS, /* likewise with segments */
 } MetricCode;
 #endif

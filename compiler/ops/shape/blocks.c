@@ -1,5 +1,5 @@
-/* blocks.c: values whose pixels are blocks of fy x fx pixels of another one. Of its C channels, element (i,
- * j) of a block has number c*fy*fx + i*fx + j (crd) or (i*fx + j)*C + c (dcr). */
+/* blocks.c: Values whose pixels are blocks of fy x fx pixels of another one. Of its C channels, element
+ * (i, j) of a block has number c*fy*fx + i*fx + j (crd) or (i*fx + j)*C + c (dcr). */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/shape/blocks.h"
 #include "base/number.h"
@@ -48,7 +48,7 @@ static Spot flat_spot(const Blocks *k, const Spot *deep, const Ix *i, const Ix *
   return (Spot){deep->y * k->fy + *i, deep->x * k->fx + *j, {0}};
 }
 
-/* In vectors of channels, which are put together of the elements of a block or taken apart. */
+/* In vectors of channels, which are assembled from the elements of a block or split. */
 static void woven(Lower *l, const Blocks *k, const Spot *deep, bool to_deep) {
   const int64_t area = k->fy * k->fx;
   const Ix zero = {0};
@@ -61,7 +61,7 @@ static void woven(Lower *l, const Blocks *k, const Spot *deep, bool to_deep) {
   else weave_apart(l, area, k->flat.c, deep, flat);
 }
 
-/* The channels of an element lie side by side in both. */
+/* The channels of an element are contiguous in both. */
 static void copied(Lower *l, const Blocks *k, const Spot *deep, bool to_deep) {
   Nest *b = l->b;
   NEST_FOR(b, i, k->fy)

@@ -1,5 +1,5 @@
-/* crop_like.c: crop_like, the middle of the input, as high and wide as another value: a crop whose sizes come
- * from there. What is one too many is taken off the end. */
+/* crop_like.c: crop_like, the center of the input, with the height and width of another value: a crop
+ * whose sizes come from there. An odd row or column is removed at the end. */
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/window.h"
 #include "ops/shape/region.h"
@@ -9,7 +9,7 @@ static const Param params[] = {{"x", PARAM_VALUE, NULL,
                                 0, NULL},
                                {0}};
 
-/* What is left of the other value when its size is known: nothing else of it is read. */
+/* The size of the other value: nothing else of it is used. */
 typedef struct Middle {
   Box box;
   int64_t h, w;
@@ -33,7 +33,7 @@ static bool same_kind(ShapeContext *context, const Node *node, const Node *like)
 
 static void shape(ShapeContext *context, Node *node) {
   const Middle *known = node->detail;
-  if (known) { /* in training the same again, of an input that may have other regions */
+  if (known) { /* in training it runs again, on an input that may have other regions */
     node->shape = window_shape(node, known->h, known->w, shape_extent(node->in[0]->shape).c);
     return;
   }

@@ -1,6 +1,5 @@
-/* flatten.c: flatten, a vector of all elements: in the order in which they lie in memory (height, width,
- * channels: nothing is moved), or, with order=chw, channel by channel, the order of weights from PyTorch or
- * ONNX. */
+/* flatten.c: flatten, a vector of all elements: in memory order (height, width, channels: no data moves),
+ * or, with order=chw, channel by channel, the order of weights from PyTorch or ONNX. */
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/walk.h"
 #include "ops/shape/reshape.h"
@@ -18,7 +17,7 @@ static void shape(ShapeContext *context, Node *node) {
   if (!in.rank) return;
   node->shape = shape_with_rows(shape_vector(e.h * e.w * e.c), in);
   if (arg_is(node, "order", "chw") && e.c > 1 && e.h * e.w > 1)
-    node->op = &op_flatten_planes; /* else both orders are the same */
+    node->op = &op_flatten_planes; /* otherwise both orders are the same */
 }
 
 /* ---- order=hwc: an alias ---- */

@@ -1,13 +1,13 @@
-/* resize.c: resize, a picture or a sequence at another size. On each axis, of I elements to O:
+/* resize.c: resize, an image or a sequence at another size. On each axis, of I elements to O:
  *
  *   nearest    y[o] = x[floor(o * I / O)]
- *   nearest_exact  y[o] = x[floor((o + 1/2) * I / O)], the one whose middle is nearest
+ *   nearest_exact  y[o] = x[floor((o + 1/2) * I / O)], the one whose center is nearest
  *   bilinear   s = max(0, (o + 1/2) * I / O - 1/2), with corners s = o * (I - 1) / (O - 1);
  *              y[o] = (1 - f) * x[floor(s)] + f * x[min(floor(s) + 1, I - 1)], where f = s - floor(s)
  *   cubic      s as in bilinear, but also below 0; y[o] = sum over k = -1..2 of w(f - k) * x[floor(s) + k],
- * the ends repeated; w is Keys' kernel with a = -3/4
+ *              with the ends repeated; w is Keys' kernel with a = -3/4
  *
- * as PyTorch's interpolate. */
+ * as in PyTorch's interpolate. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/shape/resize.h"
 #include <math.h>

@@ -1,11 +1,12 @@
-/* resize.h: what resize and upsample share: pictures and sequences at another size. */
+/* resize.h: Common code of resize and upsample: images and sequences at another size. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_RESIZE_H
 #define CNNC_RESIZE_H
 #include "graph/op.h"
 
-bool resize_input(ShapeContext *, const Node *); /* a picture or a sequence, or a message */
-void resize_to(ShapeContext *, Node *, const char *param, const int64_t size[2]); /* the shape rule's end */
+bool resize_input(ShapeContext *, const Node *); /* an image or a sequence; otherwise reports an error */
+/* the end of the shape rule */
+void resize_to(ShapeContext *, Node *, const char *param, const int64_t size[2]);
 void resize_eval(const Eval *);
 void resize_lower(struct Lower *);
 void resize_gradient(Gradient *, Node *, Node *dy);

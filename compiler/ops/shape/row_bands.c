@@ -1,4 +1,4 @@
-// row_bands.c: some rows of a picture or a sequence, and several of these one below the other.
+// row_bands.c: Some rows of an image or a sequence, and several of these stacked vertically.
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "kernel/map.h"
@@ -15,7 +15,7 @@ static Box band_region(const Node *node) {
   return node->shape.rank == 2 ? (Box){0, first->row, 0} : (Box){first->row, 0, 0};
 }
 
-static int64_t elements_of_row(const Node *node) { /* of a picture, or of a sequence */
+static int64_t elements_of_row(const Node *node) { /* of an image, or of a sequence */
   const Extent e = shape_extent(node->shape);
   return node->shape.rank == 2 ? e.c : e.w * e.c;
 }
@@ -35,14 +35,14 @@ static void lower_cut(Lower *l) { box_lower_cut(l, band_region(l->node)); }
 static const Op op_rows = {
     .name = "some rows", .traits.slice_offset = first_element, .eval = eval_rows, .lower = lower_cut};
 
-/* ---- those that the next band reads once more ---- */
+/* ---- rows that the next band reads, too ---- */
 MAP_EVAL(kept_eval) { return x[0]; }
 MAP_VALUE(kept_map) { return m->x[0]; }
 
 static const Op op_kept = {.name = "kept rows", MAP_OPERATOR, .map_eval = kept_eval, .map = kept_map};
 
 /* ---- one below the other ---- */
-static int64_t band_row(const Node *node, int k) { /* where picture k begins */
+static int64_t band_row(const Node *node, int k) { /* the first row of image k */
   int64_t row = 0;
   for (int i = 0; i < k; i++) row += node->in[i]->shape.dim[0];
   return row;

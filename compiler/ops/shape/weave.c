@@ -1,9 +1,9 @@
-/* weave.c: channels in another order. */
+/* weave.c: Permutation of channels. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/shape/weave.h"
 #include "kernel/walk.h"
 
-enum { MOST_WAYS = 8 }; /* with more, elements one by one are as fast as vectors that are put together */
+enum { MOST_WAYS = 8 }; /* with more, single elements are as fast as assembled vectors */
 
 static int lanes_for(const Lower *l, int64_t n) { /* the widest vector that n elements fill */
   int lanes = walk_lanes(l, n);
@@ -22,7 +22,7 @@ static void store(Lower *l, Val val, const Spot *to, const Ix *c, int lanes) {
   lower_store(l, val, &to->y, &to->x, c, lanes, lanes);
 }
 
-/* A vector whose element t is element place[t] of the n vectors one behind the other. */
+/* A vector whose element t is element place[t] of n consecutive vectors. */
 static Val picked(const Val *from, int n, int lanes, const int *place) {
   Val all = NULL;
   int lane[LANES];

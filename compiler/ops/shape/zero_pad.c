@@ -1,6 +1,6 @@
-/* zero_pad.c: zero_pad, a border: of zeros or of another number, around channels, too; of what is mirrored at
- * the outermost elements (reflect), or of these (edge). Zeros before a convolution cost nothing: they become
- * its padding. */
+/* zero_pad.c: zero_pad, a border of zeros or of another number, around channels, too; mirrored at the
+ * outermost elements (reflect), or repeating them (edge). Zeros before a convolution cost nothing: they
+ * become its padding. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "base/number.h"
@@ -93,7 +93,7 @@ static bool border(const Node *node, int64_t before[2], int64_t after[2]) {
          shape_extent(node->shape).c == shape_extent(node->in[0]->shape).c;
 }
 
-/* ---- borders made of the picture: each row is a row of the input ---- */
+/* ---- borders copied from the image: each row is a row of the input ---- */
 static int pad_eval_rule(const Node *node, int axis, int64_t to, AxisTap tap[AXIS_TAPS]) {
   const Box box = box_inside(node, "n");
   const double last = (double)extent_side(shape_extent(node->in[0]->shape), axis) - 1,
@@ -146,7 +146,7 @@ static void backward(Gradient *gradient, Node *node, Node *dy) {
                  box_gradient_cut(gradient, node, dy, node->in[0]->shape, inside(node)));
 }
 
-/* What is mirrored or repeated at the end is not known before it. */
+/* The end is unknown until it arrives, so it cannot be mirrored or repeated. */
 static StreamRule stream_rule(const Node *node) {
   int64_t before[2], after[2];
   const int axis = node->in[0]->shape.rank == 2;
