@@ -1,5 +1,6 @@
 // stack.c: Stack usage of a nest's functions.
 // SPDX-License-Identifier: Apache-2.0
+//
 // Adds up arrays, wherever they are declared. Named values count as if none were in a register, for the
 // duration of their block. Each function adds what a compiler saves: registers, arguments, and temporaries.
 #include "nest/nest.h"

@@ -15,7 +15,7 @@
 
 static const double HOPELESS = 3; /* times the least predicted time: not measured */
 
-/* ---- the kernel in words ---- */
+/* ---- description of the kernel ---- */
 static const char *axes(Arena *arena, const char *what, const int64_t value[2], int64_t otherwise) {
   if (value[0] == otherwise && value[1] == otherwise) return "";
   return arena_printf(arena, " %s %" PRId64 "x%" PRId64, what, value[0], value[1]);
@@ -106,7 +106,7 @@ static _Noreturn void no_schedule(const Lower *l) {
   exit(3);
 }
 
-/* The first candidate that may be chosen is left for what is clearly faster, in a whole batch for what is
+/* Prefers the first permissible candidate unless another one is clearly faster, or, in a batched kernel,
  * faster. */
 static void pick_by_model(const Lower *l, Decision *d) {
   const double gain = kernel_whole_batch(l->kernel) ? 1 : CANDIDATE_GAIN;

@@ -24,7 +24,7 @@ typedef struct Decision {
   int model, chosen;         /* by the cost model; in the end */
   const char *why;           /* a sentence */
   bool layout;               /* the method is given by the layout of the file's weights */
-  const Tuned *tuned;        /* what was measured, if that is what was chosen */
+  const Tuned *tuned;        /* the measurement, if that decided */
 } Decision;
 
 bool choose_near_limits(const Lower *); /* only the operator's own loops take such sizes, on every target */

@@ -2,21 +2,21 @@
 // by point.
 // SPDX-License-Identifier: Apache-2.0
 //
-// The output is cut into tiles, which have some points xi each. For a block of whole rows of tiles, where t
-// is a tile of the block, and the weights of a point are computed when they are packed:
+// The output is divided into tiles, each with a number of points xi. For a block of whole rows of tiles,
+// where t is a tile of the block, and the weights of a point are computed when they are packed:
 //
 //     split     V[xi][t][c] = the input of tile t, channel c, transformed
 //     multiply  M[xi][t][f] = sum over c of V[xi][t][c] * weight[xi][c][f]
 //     join      output tile t, channel f = finish(M[..][t][f] transformed back + bias[f])
 //
 // multiply is the register tile of the direct convolution: tiles times two vectors of output channels stay in
-// registers while all input channels pass by, and each call fetches its share of the weights that come next.
-// Blocks are so small that V and M stay in the second cache. Layers with many blocks give each thread blocks
-// of its own. Those with few, or with many weights, share out rows of tiles, then points, then rows again,
-// and the threads wait in between. The sums are the same for any number of threads.
+// registers during the loop over input channels, and each call prefetches its share of the next weights.
+// Blocks are small enough that V and M stay in the L2 cache. In layers with many blocks each thread has
+// separate blocks. Layers with few, or with many weights, divide rows of tiles, then points, then rows again
+// among the threads, with barriers in between. The sums are the same for any number of threads.
 //
-// With groups V holds the channels of all of them. Each group has its panels of weights, in bundles, and its
-// products and outputs are made before those of the next.
+// With groups V contains the channels of all of them. Each group has its panels of weights, in bundles, and
+// its products and outputs are computed before those of the next.
 #include "schedule/conv_points.h"
 #include "base/number.h"
 #include "schedule/int8/int8_words.h"
@@ -60,7 +60,7 @@ static Bundle bundle_of(const Points *c, int64_t panels, bool rest) {
       .count = panels, .width = channels + last->width, .valid = channels + last->valid, .rest = rest};
 }
 
-/* As many panels of a phase as make about so many products; a divisor of them all. */
+/* Number of panels of a phase with approximately that number of products; a divisor of all of them. */
 static int64_t panels_of_phase(const Points *c, int64_t products) {
   const int64_t panels = c->panels[0].count / points_phases_of(c);
   int64_t bundle = smaller(panels, larger(products / c->panels[0].width, 1));
@@ -119,9 +119,9 @@ static void transformed(const Points *c, Nest *b, const PointPack *how, int axis
   how->transform(c, b, axis, x, y);
 }
 
-/* Windows of the natural layout lie one after the other, points in rows of filters. The taps of a panel's
- * filters are brought into rows first, so that compilers transform them by vectors. This runs once, so there
- * is as little of it as can be. */
+/* In the natural layout windows are consecutive, while points are in rows of filters. The taps of a
+ * panel's filters are first copied into rows, so that compilers vectorize the transform. This runs once,
+ * so the code is kept small. */
 static void pack_filters(const Points *c, Pack *pack, PointWeight *at, const Panels *panels,
                          const PointPack *how) {
   Nest *b = pack->nest;
@@ -238,7 +238,7 @@ static void pack_panels(Points *c, Panels *panels, const char *member, const Poi
   panels->w = lower_pack_done(c->l, pack);
 }
 
-/* Of phases each has panels of its own. */
+/* Each phase has separate panels. */
 static int64_t panel_width(const Points *c, int64_t unit) {
   const bool two = points_phases_of(c) > 1 ? c->filters % (2 * unit) == 0 : c->filters > unit;
   return two ? 2 * unit : unit;

@@ -1,8 +1,8 @@
-/* conv_points.h: driver of the convolutions that need fewer products than the sum has, by Winograd's or
- * Strassen's algorithm, in floats and in int8: inputs and weights are transformed to the points of tiles,
- * multiplied point by point, and the products transformed back. conv_points.c cuts the tiles into blocks,
- * packs the weights, multiplies and divides the work among threads; conv_winograd.c, conv_strassen.c,
- * int8_winograd.c and int8_strassen.c know the tiles. Private to them. */
+/* conv_points.h: Driver of fast convolutions with Winograd or Strassen, in float and int8: inputs and
+ * weights are transformed to the points of tiles, multiplied point by point, and the products transformed
+ * back. conv_points.c divides the tiles into blocks, packs the weights, multiplies and distributes the
+ * work among threads; conv_winograd.c, conv_strassen.c, int8_winograd.c and int8_strassen.c define the
+ * tiles. Private to them. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_CONV_POINTS_H
 #define CNNC_CONV_POINTS_H
@@ -19,7 +19,7 @@ typedef struct MultiplyTile {
   const Panels *panels;
   int64_t count, lines;
   NestFn *fn;
-} MultiplyTile; /* so many tiles a call */
+} MultiplyTile; /* number of tiles per call */
 
 typedef struct Points {
   /* what the algorithm says */
@@ -27,11 +27,12 @@ typedef struct Points {
   int64_t points;      /* of a tile */
   int64_t groups, in;  /* input channels of a group at a point */
   int64_t channels;    /* of all groups, as V has them */
-  int64_t phases[2];   /* along each axis: all of them read the same tiles, and have filters of their own */
+  int64_t phases[2];   /* along each axis: all of them read the same tiles, with different filters */
   int64_t filters;     /* output channels of a group and a phase at a point */
   int64_t rows, width; /* of tiles: rows of them, tiles in a row */
-  bool many_small;     /* the picture is many small ones, of whose tiles a block has at least so many */
-  bool alone;          /* no thread has a block of its own */
+  bool many_small;     /* the image consists of many small ones, and a block has at least this number of
+                          their tiles */
+  bool alone;          /* no thread has a separate block */
   bool images;         /* a row of tiles is all those of an image */
   int64_t macs;        /* of the convolution as written */
 
@@ -56,9 +57,9 @@ typedef struct Points {
   NestFn *pack[2];  /* training, for all images: makes a panel of w, which is scratch */
   Ix count;         /* with images: of those that are there */
   int64_t bundles;
-  Bundle bundle[2]; /* of each group: so many of the first kind, one of the second where count or
-                       rest is set */
-  int64_t most;     /* tiles that are multiplied at once at most; 0: direct_tiling says */
+  Bundle bundle[2]; /* for each group: their number of the first kind; one of the second if count or rest
+                       is set */
+  int64_t most;     /* maximum number of tiles in one multiplication; 0: from direct_tiling */
   Buf *V, *M;       /* [slot][point][tile of the block][channel]: transformed inputs (int8: [part][point]...),
                        products of a bundle */
   NestFn *split_row, *join_row[2]; /* join: by bundle */
@@ -77,12 +78,12 @@ static inline bool points_int8(const Points *c) {
 /* A window of a group: of an input channel `in` and filter `out` of the group and the phase, f of a panel. */
 typedef struct PointWeight {
   Ix group, panel, in, f, out, phase[2];
-  Buf *points; /* where its points are put first, in `row`; NULL: at once where they belong */
+  Buf *points; /* buffer for its points, in `row`; NULL: they are stored directly */
   Ix row;
 } PointWeight;
 
-/* What is packed of a window: its taps become points[0] x points[1] numbers, along one axis after the other.
- * Taps of an axis have two numbers, of which `read` gets those of the first axis first. */
+/* Packing of a window: its taps become points[0] x points[1] numbers, one axis after the other. Taps of an
+ * axis have two numbers; `read` gets those of the first axis first. */
 typedef struct PointPack {
   int taps[2][2], points[2];
   Val (*read)(const Points *, Pack *, const PointWeight *, const Ix tap[4]);

@@ -2,7 +2,7 @@
 // what transforms cost.
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a machine can do, and how much of it code reaches, is in the target's row.
+// The target's row has the machine's throughput, and the fraction of it that code reaches.
 #include "schedule/cost.h"
 #include <math.h>
 #include "base/number.h"
@@ -24,7 +24,7 @@ static void set_memory(Cycles *c, const Target *t, double bytes, int64_t net_byt
   c->memory = bytes / (far ? t->memory_rate : near ? t->l2_rate : t->l3_rate);
 }
 
-static double far_rate(const Target *t, double bytes) { /* of what takes so many */
+static double far_rate(const Target *t, double bytes) { /* for that number of bytes */
   return bytes > (double)t->l3 / 2 ? t->memory_rate : bytes <= (double)t->l2 / 2 ? t->l2_rate : t->l3_rate;
 }
 
@@ -127,7 +127,7 @@ Cycles cost_columns(const Target *t, const Correlation *k, int64_t outputs, int6
 /* Of the output, m outputs long on the axes on which the kernel is longer than 1. */
 typedef struct Tiles {
   double points, count; /* of each; of them */
-  double transform;     /* so much longer a point takes than in a tile of 6x6 */
+  double transform;     /* time of a point relative to a tile of 6x6 */
 } Tiles;
 
 static const double ROW_TRANSFORM =
@@ -148,7 +148,7 @@ static Tiles all_tiles(const Correlation *k, int m) {
  * tiles, and into the sums that each begins with and stores. */
 static const double GROUP_SUM = 7;
 
-/* Without the weights: of an image, where the tiles of so many are multiplied together. */
+/* Without the weights: of one image, if the tiles of several are multiplied together. */
 static Cycles winograd_work(const Target *t, const Correlation *k, int m, int64_t images) {
   const Tiles all = all_tiles(k, m);
   const double points = all.points, tiles = all.count, groups = (double)k->groups,

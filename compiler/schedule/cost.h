@@ -7,7 +7,7 @@
 
 typedef struct Cycles {
   double products;   /* multiply-adds */
-  double transforms; /* what else is computed, and stores that are no whole vectors */
+  double transforms; /* other computations, and stores of partial vectors */
   double memory;     /* weights (other kernels: values too) until they have arrived; at the same time as the
                         products */
   double total;
@@ -19,15 +19,15 @@ typedef struct Cycles {
 Cycles cost_with_weights(Cycles, const Target *, int64_t own_bytes, int64_t weight_bytes);
 /* weight_bytes: of the whole net, which say how far away each of its weights is when its turn comes. */
 Cycles cost_direct(const Target *, const Correlation *, int64_t weight_bytes);
-/* Behind nearest upsampling by these factors, computed from the picture in front of it. */
+/* After nearest upsampling by these factors, computed from the smaller image. */
 Cycles cost_repeated(const Target *, const Correlation *, const int64_t factor[2], int64_t weight_bytes);
 Cycles cost_phases(const Target *, const Correlation *,
                    int64_t weight_bytes); /* a transposed one, phase by phase */
-Cycles cost_joined(const Target *, const Correlation *, int64_t weight_bytes); /* all phases at once */
+Cycles cost_joined(const Target *, const Correlation *, int64_t weight_bytes); /* all phases together */
 Cycles cost_groups(const Target *, const Correlation *, int64_t weight_bytes); /* narrow ones, by diagonals */
-Cycles
-cost_columns(const Target *, const Correlation *, int64_t outputs,
-             int64_t weight_bytes); /* vectors over output columns, of which so many are stored one by one */
+Cycles cost_columns(const Target *, const Correlation *, int64_t outputs,
+                    int64_t weight_bytes); /* vectors over output columns; this number of lanes is stored one
+                                              by one */
 Cycles cost_winograd(const Target *, const Correlation *, int m, int64_t batch,
                      int64_t weight_bytes); /* tiles of m outputs on each axis on which the kernel is longer
                                                than 1; batch: images for which weights are packed once, 0:
@@ -41,16 +41,16 @@ Cycles cost_winograd_weights(const Target *, const Correlation *, int m); /* lik
  * a Schedule. */
 Cycles cost_kernel(const Lower *, const Target *, const Choice *);
 double cost_read(const Target *, int64_t bytes); /* cycles that bytes take which are read once a call */
-/* To keep so many bytes of each image for all of them: written and read once more than where each image's are
- * used while they are near. */
+/* Cost of storing that number of bytes of each image for all of them: one more store and load than if each
+ * image's are used while they are in the cache. */
 double cost_passed(const Target *, double bytes, int64_t batch);
-/* An image of a convolution, or of its input gradient, where so many are computed at once; `spread`: the
- * large side is computed; turned: weights are brought into order first. */
+/* Per image of a batched convolution, or of its input gradient; `spread`: computes the large side; turned:
+ * weights are permuted first. */
 Cycles cost_rows(const Target *, const Correlation *, bool spread, bool turned, int64_t batch,
                  int64_t weight_bytes);
 Cycles cost_rows_weights(const Target *, const Correlation *, int64_t batch,
                          int64_t weight_bytes); /* likewise of a weight gradient */
-/* Likewise by Winograd's algorithm; packs: the weights are transformed for each batch. */
+/* Likewise with Winograd; packs: the weights are transformed for each batch. */
 Cycles cost_winograd_rows(const Target *, const Correlation *, int m, bool packs, int64_t batch,
                           int64_t weight_bytes);
 Cycles cost_winograd_rows_weights(const Target *, const Correlation *, int m, int64_t batch,
@@ -64,9 +64,9 @@ double cost_gradient_sums(const Target *, const Correlation *,
 Cycles cost_stream(const Target *, int64_t macs, int64_t value_bytes, int64_t own_bytes,
                    int64_t weight_bytes); /* anything else: own_bytes of weights and these values pass by */
 Cycles cost_together(const Target *, int64_t macs, int64_t own_bytes, int64_t batch,
-                     int64_t weight_bytes); /* an image of a dense layer for so many at once */
+                     int64_t weight_bytes); /* per image of a batched dense layer */
 Cycles cost_dense_strassen(const Target *, const Node *, int64_t batch,
-                           int64_t weight_bytes); /* likewise by Strassen's algorithm, in training */
+                           int64_t weight_bytes); /* likewise with Strassen, in training */
 double
 cost_padding(const Correlation *); /* share of the taps that fall on padding, which schedules leave out */
 void cost_padding_detail(Lower *, const Correlation *); /* that share, as a line of --emit=schedule */

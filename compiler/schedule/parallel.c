@@ -8,9 +8,9 @@
  * each other half of one. */
 enum {
   TEAM_CYCLES = 1 << 16,   /* 15 microseconds */
-  KERNEL_CYCLES = 8000,    /* so much longer each kernel takes than its share of the work: the threads wait,
-                              and half of what it reads is in the other core's cache. DS-CNN, 12 kernels:
-                              36 microseconds by one thread, 60 by two (Xeon, AVX-512) */
+  KERNEL_CYCLES = 8000,    /* overhead per kernel in addition to its share of the work: the threads wait,
+                              and half of its inputs are in the other core's cache. DS-CNN, 12 kernels: 36
+                              microseconds on one thread, 60 on two (Xeon, AVX-512) */
   PARALLEL_MACS = 1 << 12, /* half a microsecond: the team waits before and after a layer in any case; below
                               that, moving the values to another core's cache costs more */
 };

@@ -51,7 +51,8 @@ static Lower *lowered(Arena *arena, const Kernel *kernel, const Target *target, 
   return l;
 }
 
-/* What was proposed and could not be proved: a result apart from its operand, a gradient that is added to. */
+/* Lowers again without proposals that could not be proved: with a separate result, with a gradient that is
+ * added to. */
 static Lower *lowered_otherwise(Arena *arena, const Kernel *kernel, const Target *target,
                                 const LowerOptions *options) {
   LowerOptions added = *options;

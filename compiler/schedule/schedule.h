@@ -1,8 +1,8 @@
-/* schedule.h: ways to compute a kernel on a target: what a schedule is, the registry of them, and the nest
- * that the chosen one builds.
+/* schedule.h: Schedules: ways to compute a kernel on a target; their registry, and the nest of the chosen
+ * one.
  *
- * A schedule is one constant in a file of its own and one line in registry.def, which is where the chooser
- * (choose.c), the file of measured choices (tuning.c), --emit=schedule and the fitting of boards find it. */
+ * A schedule is one constant in its own file and one line in registry.def, from which the chooser
+ * (choose.c), the file of measured choices (tuning.c), --emit=schedule and the fitting of boards read it. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_SCHEDULE_H
 #define CNNC_SCHEDULE_H

@@ -1,5 +1,4 @@
-/* tuning.h: choices that were measured on a machine, and the file that keeps them beside the program:
- * NAME.tune. */
+/* tuning.h: Choices measured on a machine, and the file next to the program that stores them: NAME.tune. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_TUNING_H
 #define CNNC_TUNING_H
@@ -24,8 +23,8 @@ typedef struct Tuning {
 } Tuning;
 
 Tuned *tuning_find(const Tuning *, const char *target, const char *key);
-void tuning_set(Tuning *, Tuned);                   /* in place of what is known for that target and key */
-const char *tuning_choice(Arena *, const Choice *); /* "winograd m=4 tiles=56" */
+void tuning_set(Tuning *, Tuned);                             /* replaces the entry of that target and key */
+const char *tuning_choice(Arena *, const Choice *);           /* "winograd m=4 tiles=56" */
 void tuning_put(Text *, const Tuning *, const char *program); /* the file */
 void tuning_read(Tuning *, Diags *, const Sources *,
                  uint32_t file);             /* lines that say nothing are reported, and passed over */

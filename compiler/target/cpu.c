@@ -1,5 +1,6 @@
 // cpu.c: Table of CPUs.
 // SPDX-License-Identifier: Apache-2.0
+//
 // Cycles of the Cortex-M4 are those of Arm's table (DDI 0439), where an instruction that loads two words
 // takes three cycles. Those of the M7 follow from LLVM's model of the inner loops, where about half of the
 // instructions are dual-issued. Those of other CPUs are from their manuals' load and multiply latencies: it

@@ -1,5 +1,6 @@
 // conv.c: Convolution (as in all frameworks: a cross-correlation), and its two gradients.
 // SPDX-License-Identifier: Apache-2.0
+//
 // out[y][x][f] = bias[f] + sum over ky, kx, c of in[y*S + ky*D - P][x*S + kx*D - P][c] * weight[f][c][ky][kx]
 //
 // with S the stride, D the dilation and P the padding before each axis; elements outside the input are zeros.

@@ -1,6 +1,7 @@
 // transposed.c: Int8 transposed convolutions, or with int16 values: bias + sum of all contributions to a
 // position, then rounded:
 // SPDX-License-Identifier: Apache-2.0
+//
 // x[f] = bias[f] + sum over taps with y + P - ky*D = i*S, and channels, of weight * (q[i] - zero)
 //
 // Each output position gathers its contributions: y = S*i + r is traversed by i and r, and the input rows

@@ -20,10 +20,9 @@ Axis axis_pooled(const Correlation *, int axis,
 Axis axis_phase(
     const Correlation *, int axis,
     int64_t phase); /* the large side from the small one: of each stride-th output; phase < stride */
-/* The small side from a large one whose elements stand `factor` times side by side, of every factor-th
- * output; phase < factor, stride and dilation 1. What is read is the picture without repetition. Taps that
- * meet the same element of it are one: the kernel's elements here are sums, those of one phase behind those
- * of the one before. */
+/* The small side from a large one whose elements are repeated `factor` times, for every factor-th output;
+ * phase < factor, stride and dilation 1. The input is the image before repetition. Taps that read the same
+ * element of it are merged: the kernel's elements here are sums, phase by phase. */
 Axis axis_repeated(const Correlation *, int axis, int64_t factor, int64_t phase);
 int64_t axis_repeated_taps(const Correlation *, int axis, int64_t factor); /* of all phases */
 void axis_repeated_sum(const Correlation *, int axis, int64_t factor, int64_t tap, int64_t *from,
@@ -42,7 +41,7 @@ typedef struct TapRun {
 } TapRun;
 enum { MOST_TAP_RUNS = 64 };
 int axis_runs(const Correlation *, int axis, TapRun[MOST_TAP_RUNS]); /* -1: too many */
-/* The small side's elements, of so many, for which the taps of all n runs stay inside; how many taps that is.
- */
+/* The elements of the small side, of that number, for which the taps of all n runs are inside; their
+ * number of taps. */
 TapRun tap_runs_common(const TapRun *, int n, int64_t small);
 #endif

@@ -2,9 +2,9 @@
 // are broadcast.
 // SPDX-License-Identifier: Apache-2.0
 //
-// The input is copied into scratch with a border of zeros, as wide as whole vectors need, so that no tap is
-// tested. A tile is a group of filters x the rows of a pooling window (or one) x two vectors of columns.
-// Results leave lane by lane, for the filters of a pixel lie side by side in memory.
+// The input is copied into scratch with a border of zeros, padded to whole vectors, so that no tap needs a
+// test. A tile is a group of filters x the rows of a pooling window (or one) x two vectors of columns.
+// Results are stored lane by lane, as the filters of a pixel are contiguous in memory.
 //
 // Example: `x: 28x28x1 -> conv(3, 5x5)` --target=x86-64-v3, lines 10-24 of conv1:
 //
@@ -100,8 +100,7 @@ static int64_t columns_read(const Columns *c) {
   return c->tiles * c->vectors * c->lanes + (c->x.taps - 1) * c->x.tap_step;
 }
 
-/* One row of the input from column `from` on, as far as it is read; `part` handles what is no whole vector.
- */
+/* Copies the required part of one input row from column `from` on; `part` handles a partial vector. */
 static void copy_row(Nest *b, const Columns *c, const Ix *row, int64_t shift, int64_t count) {
   const int L = c->lanes;
   const int64_t from = shift < 0 ? -shift : 0, to = shift < 0 ? 0 : shift, whole = count / L,

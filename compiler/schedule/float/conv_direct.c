@@ -1,11 +1,11 @@
 // conv_direct.c: direct convolution without a halo.
 // SPDX-License-Identifier: Apache-2.0
 //
-// A tile of PX pixels of a row times NV vectors of output channels stays in registers while all taps and
-// input channels pass by. Rows outside the input are cut from the range of ty; columns outside, which only
-// tiles at the left and right edge have, are conditions on unrolled constants. Weights are packed so that a
-// tile reads them in order: panels of two vectors of the widest target, channels of the group that fill no
-// panel in one of their own, padded with zeros.
+// A tile of PX pixels of a row times NV vectors of output channels stays in registers during the loops over
+// taps and input channels. Rows outside the input are excluded from the range of ty; columns outside, which
+// only tiles at the left and right edge have, are conditions on unrolled constants. Weights are packed in the
+// order in which a tile reads them: panels of two vectors of the widest target; a group's remaining channels
+// have a separate panel, padded with zeros.
 //
 // Example: `x: 28x28x8 -> conv(16, 3x3, stride=2)` --target=x86-64-v3, lines 8-17 of conv1_tile_5x2_body:
 //
@@ -47,10 +47,10 @@ static int most_pixels(const Lower *l, int vectors,
   return pixels > 16 ? 16 : pixels < 1 ? 1 : (int)pixels;
 }
 
-/* A tile width that divides the row, if one is wide enough; else one that splits it evenly. parts: sums of a
- * pixel. As many sums as the multiply-adds under way would be enough if operands were always there: it takes
- * more not to wait for one that is late. Where products are added by another instruction, sums wait for that
- * alone, which takes half as long. */
+/* A tile width that divides the row, if one is wide enough; else one that splits it evenly. parts: sums
+ * per pixel. In theory as many sums suffice as there are multiply-adds in flight; more are needed to hide
+ * late operands. If another instruction adds the products, sums wait for that one only, which has half the
+ * latency. */
 static int64_t even_pixels(const Target *t, int64_t width, int vectors, int64_t parts, int64_t most) {
   const int64_t under_way = t->chains - !t->fma;
   for (int64_t pixels = smaller(width, most); pixels * 2 > most && pixels * vectors * parts > under_way;
@@ -59,9 +59,9 @@ static int64_t even_pixels(const Target *t, int64_t width, int vectors, int64_t 
   return ceil_divide(width, ceil_divide(width, most));
 }
 
-/* What follows a tile of many sums waits until most of them are stored, which counts where a sum has few
- * `products`. There the tile is a narrower one that divides the row, if that is wide enough and the weights,
- * which are read more often, are in the first cache. products 0: such a one is not asked for. */
+/* Code after a tile of many sums waits until most of them are stored, which matters where a sum has few
+ * `products`. There the tile is a narrower one that divides the row, if that is wide enough and the
+ * weights, which are read more often, are in the L1 cache. products 0: never narrower. */
 static int tile_pixels(const Lower *l, int64_t width, int vectors, int64_t parts, int64_t products) {
   const Target *t = l->target;
   const int64_t most = most_pixels(l, vectors, parts), few = t->stores / vectors;
@@ -77,7 +77,8 @@ Tiling direct_tiling(const Lower *l, int64_t width, int vectors) {
   return tiling_of(width, tile_pixels(l, width, vectors, 1, 0));
 }
 
-/* Where much is done with each sum, stores lie apart. With a leading axis this is known in its loop alone. */
+/* With expensive fused nodes, stores are spread out. With a leading axis this is only known within its
+ * loop. */
 static int own_pixels(const Direct *d, const Axis *y, const Axis *x, int vectors) {
   if (d->diagonals) return diagonal_pixels(d, x->count);
   const bool few = d->l->target->stores && d->l->images <= 1 && !d->l->b->nleads &&
@@ -113,7 +114,7 @@ static int direct_vectors(const Lower *l, int lanes, int64_t channels) {
   return (int)smaller(tile_vectors(l, lanes, channels), ceil_divide(channels, lanes));
 }
 
-/* First the tile of a convolution with little fused behind it, then others that are worth a try. */
+/* First the tile of a convolution with few fused nodes, then other promising ones. */
 int direct_tiles(const Lower *l, int pixels[MOST_TILES], int *most) {
   const Correlation k = correlation_of(l->node);
   const Axis y = axis_pooled(&k, 0, l->kernel->pool), x = axis_pooled(&k, 1, l->kernel->pool);
@@ -223,7 +224,7 @@ static void pack_group(const Direct *d, const Panels *panels, Pack *pack, const 
     }
 }
 
-/* The kinds of panels that lie in one buffer. */
+/* The kinds of panels in one buffer. */
 static void direct_pack_panels(Direct *d, Panels *panels, int kinds, const char *member) {
   Lower *l = d->l;
   const Correlation *k = &d->k;
@@ -443,7 +444,7 @@ static void gate_channel(const Direct *d, int i, const Ix *fb, const Ix *c) {
   }
 }
 
-/* A panel right before it is read for the whole picture. */
+/* Scales a panel right before it is read for the whole image. */
 static void gate_panel(const Direct *d, int i, const Ix *fb) {
   Nest *b = d->l->b;
   if (d->l->kernel->gate)

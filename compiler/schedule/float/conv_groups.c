@@ -1,19 +1,18 @@
 // conv_groups.c: convolutions whose groups are narrower than a vector: its lanes belong to several groups.
 // SPDX-License-Identifier: Apache-2.0
 //
-// The weights that tie n inputs of a group to n outputs at one tap are a square of n diagonals: diagonal r
-// ties input j to output j ^ r (exclusive or). A vector of inputs as it lies in memory, times the weights of
-// a diagonal, is added to a register of that diagonal; the lane of input j there is a part of output j ^ r.
-// Only when all taps have been added are lanes exchanged, n - 1 times for a vector of outputs. So the taps
-// take one load of each vector of inputs and of weights, a multiply-add for each pair of the two, and no
+// The weights from n inputs of a group to n outputs at one tap are a square of n diagonals: diagonal r
+// connects input j to output j ^ r (exclusive or). A vector of inputs in memory order, times the weights of a
+// diagonal, is added to a register of that diagonal; the lane of input j there is a part of output j ^ r.
+// Lanes are only exchanged after all taps have been added, n - 1 times per vector of outputs. So the taps
+// need one load of each vector of inputs and of weights, a multiply-add for each pair of the two, and no
 // shuffle.
 //
-// Where a group has more channels on one side than on the other it is several squares. Where all diagonals
-// are more sums than the registers hold for a few pixels they are added in pieces, of which each reads the
-// inputs. All of this is the direct convolution (conv_direct.c, conv_tile.c) with other terms of a pixel:
-// vectors of inputs in place of one input, diagonals in place of vectors of outputs. Vectors shorter than n,
-// as another target of the file may have them, see blocks of a square; an exclusive or of the block numbers
-// says which diagonals lie there.
+// A group with more channels on one side than on the other is several squares. If all diagonals need more
+// sums than the registers hold for a few pixels, they are processed in several passes over the inputs. All of
+// this is the direct convolution (conv_direct.c, conv_tile.c) with different terms of a pixel: vectors of
+// inputs instead of one input, diagonals instead of vectors of outputs. Vectors shorter than n, as on another
+// target of the file, process blocks of a square; an exclusive or of the block numbers selects the diagonals.
 //
 // Example: `x: 14x14x32 -> conv(32, 3x3, pad=same, groups=8)` --target=x86-64-v3,
 // lines 10-19 of conv1_tile_3x1_body:

@@ -136,7 +136,8 @@ static void add_to_gradient(Nest *b, const Sums *s, const Block *block, Buf *acc
         }
 }
 
-/* The columns where all taps of the row are inside: those go together, others by what they see beyond. */
+/* The columns where all taps of the row are inside: they form one loop; others are handled by the taps
+ * that are outside. */
 static TapRun common_columns(const Sums *s) {
   TapRun all = tap_runs_common(s->column, s->ncolumns, s->k.small.w);
   if (all.count < s->k.kernel[1] || all.from >= all.to) all.from = all.to = s->k.small.w;

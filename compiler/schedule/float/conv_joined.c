@@ -1,12 +1,13 @@
-// conv_joined.c: transposed convolutions of few filters: all phases of an output lie side by side in vectors.
+// conv_joined.c: Transposed convolutions with few filters: all phases of an output are interleaved in
+// vectors.
 // SPDX-License-Identifier: Apache-2.0
 //
-// With stride S the outputs S*m + p, p < S, of one m are made of the same few inputs, m + first and behind
-// it. So the layer is a direct convolution of stride 1 with a channel for each phase and filter: one
-// broadcast of an input serves them all, where phase after phase would leave most lanes empty. A weight that
-// a phase does not have is zero: infinities among the inputs would make NaN of it, so --exact has it only
-// where all phases have all taps. The channels of a phase of rows, [phase of columns][filter], lie in the
-// output as they lie in the vectors: each piece of them is stored as it is, at S*F*m in row S*m + p.
+// With stride S the outputs S*m + p, p < S, of one m depend on the same few inputs, from m + first on. So the
+// layer is a direct convolution of stride 1 with a channel for each phase and filter: one broadcast of an
+// input serves them all, where separate phases would leave most lanes empty. Missing weights of a phase are
+// zero: with infinite inputs they give NaN, so with --exact this is used only if all phases have all taps.
+// The channels of a phase of rows, [phase of columns][filter], have the same order in the output as in the
+// vectors: each piece of them is stored unchanged, at S*F*m in row S*m + p.
 //
 // Example: `x: 14x14x16 -> conv_transpose(1, 4x4, stride=2, pad=1)` --target=x86-64-v3,
 // lines 4-13 of conv_transpose1_tile_14x1_left_right:

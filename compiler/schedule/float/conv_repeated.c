@@ -1,11 +1,11 @@
-// conv_repeated.c: convolutions behind nearest upsampling, computed from the picture in front of it.
+// conv_repeated.c: Convolutions after nearest upsampling, computed from the smaller image.
 // SPDX-License-Identifier: Apache-2.0
 //
-// Outputs whose windows lie alike over the repeated elements are a phase, as in conv_scatter.c: a direct
-// convolution of the small picture, with the taps summed that meet the same element of it. 3x3 behind
-// upsample(2) makes four convolutions of 2x2: 16 products for nine times four, and the large picture is never
-// in memory. Winograd's algorithm multiplies less, but has to transform what it reads and writes: which of
-// both is faster depends on the channels.
+// Outputs whose windows cover the repeated elements in the same way form a phase, as in conv_scatter.c: a
+// direct convolution of the small image, with taps merged that read the same element of it. 3x3 after
+// upsample(2) becomes four convolutions of 2x2: 16 products instead of nine times four, and the large image
+// is never stored. Winograd multiplies less, but must transform inputs and outputs: the faster one depends on
+// the channels.
 //
 // Example: `x: 14x14x8 -> upsample(2) -> conv(16, 3x3, pad=same)` --target=x86-64-v3,
 // lines 9-18 of conv1_phase0_tile_5x2_body:
@@ -40,7 +40,7 @@ static bool possible(const Correlation *k, const int64_t factor[2]) {
   return factor[0] * factor[1] > 1 && k->kernel[0] * k->kernel[1] > 1;
 }
 
-/* With the upsampling, which makes the large picture. */
+/* Including the upsampling, which computes the large image. */
 static double as_written(Arena *arena, const Target *t, const Correlation *k, int64_t net_bytes) {
   double least = cost_direct(t, k, net_bytes).total;
   int m[WINOGRAD_SIZES];

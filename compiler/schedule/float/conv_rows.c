@@ -1,4 +1,4 @@
-// conv_rows.c: convolutions, transposed ones and their input gradients for all images of a batch at once.
+// conv_rows.c: Batched convolutions, transposed convolutions and their input gradients.
 // SPDX-License-Identifier: Apache-2.0
 //
 //     out[n][oy][ox][f] = finish(bias[f] + sum over ty, tx, c of in[n][iy][ix][c] * w[ky][kx][c][f])
@@ -65,7 +65,7 @@ static void store_weight(Nest *b, const Rows *c, const Panel *panel, int64_t tap
   nest_store(b, nest_at(b, panel->w, tap / width, tap % width, *i, f), w);
 }
 
-/* The taps of a vector of output channels: those of a channel lie beside each other. */
+/* The taps of a vector of output channels: those of a channel are contiguous. */
 static void turn_taps(Nest *b, const Rows *c, const Panel *panel, const Ix *first, const Ix *i, int v) {
   const int L = c->lanes, part = rows_part_of(c, panel, v);
   const Ix from = *first + *i;
@@ -310,7 +310,7 @@ static void parts_of_panel(Nest *b, const Rows *c, const Panel *given, const Ix 
   panel(b, c, &own);
 }
 
-/* Images of a tile: as many as the registers take, fewer where all tiles are then of one size. */
+/* Images per tile: limited by the registers, fewer if all tiles then have the same size. */
 static int tile_of(const Rows *c) {
   const Target *t = c->l->target;
   const int most = (t->registers - c->vectors - 1) / c->vectors;

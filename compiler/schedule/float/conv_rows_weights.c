@@ -1,14 +1,14 @@
-// conv_rows_weights.c: the weight gradient of a convolution, or of a transposed one, for all images at once.
+// conv_rows_weights.c: Batched weight gradient of a convolution, or of a transposed one.
 // SPDX-License-Identifier: Apache-2.0
 //
-//     dw[s][l][ky][kx] += sum over n, y, x of small[n][y][x][s] * large[n][y*S + ky*D - P][x*S + kx*D - P][l]
+// dw[s][l][ky][kx] += sum over n, y, x of small[n][y][x][s] * large[n][y*S + ky*D - P][x*S + kx*D - P][l]
 //
 // For each tap a tile of some channels of the small side times vectors of channels of the large side stays in
-// registers while the pixels of all images pass by: those of one place lie side by side, image after image,
-// in copies of both sides, so that those of a row are one loop; places that a tap sees outside are left out.
-// The gradients of all taps are collected and turned into the order of the weights, so that each is written
-// once, in vectors. Where the copy of a panel of the large side would leave the caches, some of the images
-// are done at a time.
+// registers during the loop over the pixels of all images. Copies of both sides store the pixels of one
+// position contiguously, image after image, so that those of a row are one loop; positions that a tap reads
+// outside are skipped. The gradients of all taps are collected and transposed into the order of the weights,
+// so that each is written once, in vectors. If the copy of a panel of the large side exceeds the caches, the
+// images are processed in parts.
 //
 // Example: `x: 4x4x512 -> conv(512, 3x3, pad=same) -> train(64)` --target=x86-64-v3 --train --exact,
 // lines 2-11 of conv1_weight_gradient:
@@ -29,7 +29,7 @@
 #include "schedule/float/rows.h"
 #include "schedule/schedule.h"
 
-enum { VECTORS = 2, FEW_TAPS = 2, MOST_FETCHED = 1 << 28 }; /* positions a little behind them are ints */
+enum { VECTORS = 2, FEW_TAPS = 2, MOST_FETCHED = 1 << 28 }; /* positions slightly beyond them are ints */
 
 typedef struct Sums {
   Lower *l;
@@ -138,8 +138,8 @@ static void add_row(Nest *b, const Sums *s, const Panel *panel, Buf *acc, const 
   }
 }
 
-/* Gradients are added to what is in memory, in runs that lie far apart: each tap prefetches a share of those
- * of its tile. */
+/* Gradients are added to memory, in runs that are far apart: each tap prefetches a share of those of its
+ * tile. */
 static void prefetch_sums(Nest *b, const Sums *s, const Panel *panel, const Ix *tile, const Ix *tap) {
   const int64_t line = s->l->target->line / 4, room = s->l->out->dim[1] * s->taps,
                 lines = ceil_divide(panel->vectors * s->lanes * s->taps, line),
@@ -170,7 +170,7 @@ static void row_weights_sum_tap(Nest *b, const Sums *s, const Panel *panel, Buf 
                  nest_get(b, nest_at(b, acc, r, v)));
 }
 
-/* What is stored at `ref`: the sum, or its sum with what is there. */
+/* The value stored at `ref`: the sum, or its sum with the previous value. */
 static Val with_gradient(Nest *b, const Sums *s, Ref ref, Val sum, int part, int lanes) {
   return lower_adds(s->l) ? add(nest_load_part(b, ref, part, lanes), sum) : sum;
 }

@@ -1,22 +1,22 @@
-// conv_strassen.c: convolutions by windows of 1x1 with stride 1, and their input gradients, by Strassen's
-// algorithm, applied once or twice.
+// conv_strassen.c: Strassen's algorithm for 1x1 convolutions with stride 1, and their input gradients,
+// applied once or twice.
 // SPDX-License-Identifier: Apache-2.0
 //
 // Such a convolution is the product of two matrices, [pixels][input channels] and [input channels][output
-// channels]. All three are cut in halves along both of their axes (or in quarters), and the blocks of the
-// product are sums of 7 (49) products of sums of blocks, where there were 8 (64). A tile is as many pixels as
-// a matrix has blocks along the pixels: the k-th of them belongs to the k-th block. So a tile has pixels that
-// lie side by side, and blocks of tiles are as small as the caches want (conv_points.c):
+// channels]. All three are divided in halves along both of their axes (or in quarters), and the blocks of the
+// product are sums of 7 (49) products of sums of blocks, instead of 8 (64). A tile has as many pixels as a
+// matrix has blocks along the pixels: the k-th of them belongs to the k-th block. So a tile has adjacent
+// pixels, and blocks of tiles can be as small as the caches require (conv_points.c):
 //
-//     split     V[xi][t][c] = factor xi of tile t, from channels c of each part of the input channels
-//     weights   the other factor, when they are packed
-//     join      channels f of each part of the output channels = finish(sums of M[..][t][f] + bias)
+//     split    V[xi][t][c] = factor xi of tile t, from channels c of each part of the input channels
+//     weights  the other factor, when they are packed
+//     join     channels f of each part of the output channels = finish(sums of M[..][t][f] + bias)
 //
-// Of the second application the indices are those of the first within a block: pixel 2*first + second of the
+// The indices of the second application are those of the first within a block: pixel 2*first + second of the
 // tile, part 2*first + second of the channels, product 7*first + second.
 //
-// Rounding: strassen_error says how much: 1e-6 of the largest output for one application to 256 channels on
-// random data, 2e-6 for two. --exact keeps to the direct convolution.
+// Rounding (strassen_error): 1e-6 of the largest output for one application to 256 channels on random data,
+// 2e-6 for two. --exact uses the direct convolution.
 //
 // Example: `x: 28x28x512 -> conv(512, 1x1)` --target=x86-64-v3, lines 2-11 of conv1_split:
 //
@@ -43,7 +43,7 @@ typedef struct Conv {
   bool spread;    /* an input gradient */
   int levels;     /* applications */
   int64_t parts;  /* of each axis of a matrix, and pixels of a tile */
-  int64_t pixels; /* of the picture */
+  int64_t pixels; /* of the image */
   Buf *bias;
 } Conv;
 
@@ -241,7 +241,8 @@ static NestFn *join_row(const Points *p, const Bundle *bundle) {
 }
 
 /* ---- the whole ---- */
-/* Rows are what blocks are made of: of about so many tiles that the row divides the picture's best. */
+/* Blocks consist of rows: of approximately that number of tiles, with which the row divides the image
+ * best. */
 static int64_t row_width(int64_t tiles) {
   enum { NARROWEST = 6, WIDEST = 16 };
   int64_t best = tiles;

@@ -1,5 +1,5 @@
-/* conv_tile.c: the innermost function of the direct convolution: the sums of one tile over all taps and the
- * input channels of a block, from their start to what is stored. */
+/* conv_tile.c: The innermost function of the direct convolution: the sums of one tile over all taps and
+ * the input channels of a block, from initialization to the stores. */
 // SPDX-License-Identifier: Apache-2.0
 #include "base/number.h"
 #include "schedule/float/conv_tile.h"
@@ -121,7 +121,7 @@ static void pixel_outputs(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, c
   }
 }
 
-/* Each output from its window of sums, with what is fused behind the convolution applied to these. */
+/* Each output is computed from its window of sums, after the nodes fused with the convolution. */
 static void finish_windows(Nest *b, const Tile *t, const TileArgs *a, Buf *acc) {
   const Direct *d = t->d;
   NEST_UNROLL(b, p, t->real_pixels)
@@ -141,7 +141,7 @@ static void finish_windows(Nest *b, const Tile *t, const TileArgs *a, Buf *acc) 
     }
 }
 
-/* Lanes from .. from+part-1 of the vectors behind one another. */
+/* Lanes from .. from+part-1 of consecutive vectors. */
 static Val lanes_from(Nest *b, const Direct *d, const Val *x, int64_t from, int64_t part) {
   const int64_t L = d->lanes, v = from / L;
   if (from % L == 0) return x[v];
@@ -150,7 +150,7 @@ static Val lanes_from(Nest *b, const Direct *d, const Val *x, int64_t from, int6
   return shuffle(x[v], x[v + 1 < d->vectors ? v + 1 : v], (int)L, lane);
 }
 
-/* All phases of a pixel: those of each row of the output lie there as they lie in the vectors. */
+/* All phases of a pixel: those of each output row have the same order there as in the vectors. */
 static void finish_phases(Nest *b, const Tile *t, const TileArgs *a, Buf *acc) {
   const Direct *d = t->d;
   const Ix zero = {0};
@@ -171,8 +171,8 @@ static void finish_phases(Nest *b, const Tile *t, const TileArgs *a, Buf *acc) {
   }
 }
 
-/* Where what is fused takes tens of instructions: by a loop that is not unrolled, over a copy of the sums,
- * which lies in memory. It is little code, and its constants stay in registers. */
+/* If the fused nodes need tens of instructions: a loop that is not unrolled, over a copy of the sums in
+ * memory. The code is small, and its constants stay in registers. */
 static void finish_in_loop(Nest *b, const Tile *t, const TileArgs *a, Buf *acc) {
   const Direct *d = t->d;
   const Ix oy = tile_row_of(t, a, 0);
@@ -213,7 +213,7 @@ static void finish_tile(Nest *b, const Tile *t, const TileArgs *a, Buf *acc) {
     NEST_ELSE(b) store_sums(b, t, a, acc, false);
 }
 
-/* A phase of a transposed convolution takes some taps of a panel, which lie apart. */
+/* A phase of a transposed convolution uses some taps of a panel, which are not adjacent. */
 static bool taps_apart(const Tile *t) { return t->x->taps < t->d->k.kernel[1] && t->x->tap_stride != 1; }
 
 /* While a tile reads its panel, it prefetches a slice of the next one, chosen by its place in the row, its
@@ -236,14 +236,15 @@ static void fetch_next(Nest *b, const Tile *t, const TileArgs *a, const Ix *ty, 
     nest_prefetch(b, t->panels->w, (a->panel + 1) * panel + first + tile + (site * lines + i) * line);
 }
 
-/* Several rows: each is tested where the tile lies at an edge. One: the range of ty has been cut already. */
+/* Several rows: each is tested if the tile is at an edge. One: the range of ty has been restricted
+ * already. */
 static Cond row_inside(Nest *b, const Tile *t, const TileArgs *a, const Ix *iy, int r) {
   return t->rows > 1
              ? cond_or(nest_no(b, a->edge), nest_within(b, *iy + r * t->y->part_step, 0, t->y->in_size))
              : nest_always(b);
 }
 
-/* What the terms of a pixel multiply: a number, or vectors where groups are narrow. */
+/* The operands of a pixel's terms: a number, or vectors if groups are narrow. */
 static void load_inputs(Nest *b, const Tile *t, Buf *in, const Ix *y, const Ix *x, const Ix *channel,
                         Val input[MOST_VECTORS]) {
   const Direct *d = t->d;
@@ -281,8 +282,8 @@ static LoopKind taps_kind(const Tile *t) {
   return x->taps > most->unrolled_taps || (large && tile_edges(x, t->pixels) == 0) ? SERIAL : UNROLLED;
 }
 
-/* Few channels are unrolled, unless many taps of a row are, too: of so long a block clang loads the inputs of
- * several channels at once, and then has no registers for them. */
+/* Few channels are unrolled, unless many taps of a row are, too: in such a long block clang loads the
+ * inputs of several channels in advance, and then runs out of registers. */
 static LoopKind channels_kind(const Tile *t) {
   if (t->d->block > FEW_CHANNELS) return SERIAL;
   return t->x->taps > FEW_TAPS && taps_kind(t) == UNROLLED ? ROLLED : UNROLLED;
@@ -296,8 +297,8 @@ static void tile_tap(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, const 
            ix = x->in_first + a->x0 * x->in_step + *tx * x->tap_step;
   const Ix ky = t->y->tap_first + *ty * t->y->tap_stride, kx = x->tap_first + *tx * x->tap_stride;
   Buf *in = NEST_VIEW(b, "i", d->l->in[0], iy, ix, a->c0);
-  const bool each = d->l->images > 1 && !t->guarded; /* vectors of images would be loaded for several channels
-                                                        at once, and then have no registers */
+  const bool each = d->l->images > 1 && !t->guarded; /* vectors of images would be loaded for several
+                                                        channels in advance, and run out of registers */
   if (!each) nest_pin(b, in);
   if (t->guarded) {
     for (int r = 0; r < t->rows; r++)
@@ -355,7 +356,7 @@ static Buf *sum_taps(Nest *b, const Tile *t, const TileArgs *a) {
   return acc;
 }
 
-/* All sums of a tile, or of a cut of it, from their start to what is stored. */
+/* All sums of a tile, or of a part of it, from initialization to the stores. */
 static void sum_tile(Nest *b, Tile *t, const TileArgs *a, int cut) {
   const Direct *d = t->d;
   const int pieces = d->diagonals ? diagonal_pieces(d) : 1;

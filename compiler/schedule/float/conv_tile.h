@@ -18,18 +18,18 @@ typedef struct Tile {
   const Panels *panels;
   const Axis *y, *x;
   int pixels, vectors, part; /* part: lanes of the last vector that are real */
-  int terms;                 /* of a pixel: as many as vectors, unless there are diagonals */
+  int terms;                 /* per pixel: one per vector, unless there are diagonals */
   Term term[MOST_VECTORS];
   int piece;    /* of the diagonals, where all of them are too many sums: that at work */
   Buf *squares; /* then: the sums of whole squares, [pixel][square] */
   int cut; /* diagonals longer than a vector: the output vector that is at work; those of a tile follow each
               other */
   int rows, columns; /* of sums: more than one row and `pixels` columns where windows of them are pooled */
-  int narrower;      /* so many pixels fewer has a narrow tile */
+  int narrower;      /* a narrow tile has that number of pixels less */
   Ix real_pixels, real_columns; /* of the tile at work */
   bool guarded;                 /* columns are tested as it runs: for edges wider than a few tiles */
-  int64_t runs; /* tiles that read a panel before the next one is read: all of a picture; 0: nothing is
-                   fetched ahead */
+  int64_t runs; /* number of tiles that read a panel before the next one is read: all of an image; 0: no
+                   prefetch */
   int chains; /* input channels that are summed apart, where pixels * vectors alone would wait for each other
                */
 } Tile;

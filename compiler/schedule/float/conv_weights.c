@@ -38,7 +38,7 @@ typedef struct Weights {
   int lanes, vectors;
   int64_t broadcast; /* channels of the other side in a tile */
   int64_t vector_channels, broadcast_channels;
-  bool whole_rows; /* few channels: all taps of a row of the kernel at once */
+  bool whole_rows; /* few channels: all taps of a kernel row together */
   Buf *tile; /* images side by side: the vectors of a tile's channels, copied so that they lie together; else
                 NULL */
   bool pointwise; /* one tap: the gradient is [s][l], and vectors over l are stored whole */
@@ -176,7 +176,7 @@ static NestFn *weights_row_function(const Weights *w, const Taps *taps, const Pi
     for (int64_t x = all.from + rounds * piece->unroll; x < all.to; x++)
       add_pixel(b, w, piece, acc, (int)(x - all.from - rounds * piece->unroll), &y, NEST_IX(x), &ky, &none,
                 piece->taps, 0, &c);
-    for (int i = 0; i < taps->ncolumns; i++) { /* what some taps see before and behind that */
+    for (int i = 0; i < taps->ncolumns; i++) { /* outside that range, where only some taps are inside */
       const TapRun *run = &taps->columns[i];
       if (run->from < all.from)
         NEST_FROM(b, x, run->from, all.from)

@@ -72,7 +72,7 @@ static void winograd_turn(Conv *c) {
   winograd_exchange(&c->out[0], &c->out[1]);
 }
 
-/* Rows of tiles: blocks are as many of them as fit the cache, so the smaller ones. */
+/* Rows of tiles: a block is limited by the cache; fewer tiles per row make smaller blocks. */
 static void cut_tiles(Conv *c) {
   const Node *pool = c->l->kernel->pool;
   const Extent used =
@@ -91,7 +91,7 @@ static void cut_tiles(Conv *c) {
   c->p.width = count / c->p.rows;
   c->p.many_small = c->dilated || c->whole;
   c->p.images = c->whole;
-  c->p.alone = c->by_phase || c->whole; /* blocks of whole phases have no rows of their own that the prover
+  c->p.alone = c->by_phase || c->whole; /* blocks of whole phases have no separate rows that the prover
                                            could see; those of images read all weights */
   if (c->whole) {
     c->p.rows = c->l->rows;
@@ -168,8 +168,8 @@ const char *conv_winograd_title(const Lower *l, const Choice *choice) {
   return takes_whole_batch(l) ? arena_printf(l->arena, "all images by %s", name) : name;
 }
 
-/* Panels of weights, and what is joined, belong to one phase. correlation_near_limits knows of no phases, and
- * counts no points of groups, and fewer than there are with a stride. */
+/* Panels of weights, and joined outputs, belong to one phase. correlation_near_limits does not know of
+ * phases, does not count points of groups, and counts too few with a stride. */
 static const char *winograd_weights_refused(const Lower *l, const Correlation *k, int64_t points) {
   enum { UNIT = 16 }; /* what filters of a group are padded to */
   const Correlation own = correlation_of(l->node);
@@ -199,7 +199,7 @@ WinogradError conv_winograd_error(const Lower *l, const Choice *choice) {
   return winograd_error(w, k.l);
 }
 
-/* By so many bytes the weights of all phases are more than those of the layer. */
+/* Number of bytes by which the weights of all phases exceed those of the layer. */
 static int64_t phases_growth(const Lower *l, const Correlation *phases, int m) {
   const Correlation k = correlation_of(l->node);
   int64_t points = 1;

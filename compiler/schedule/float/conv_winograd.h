@@ -1,12 +1,12 @@
-/* conv_winograd.h: a convolution by Winograd's algorithm: what conv_winograd.c, which cuts it into tiles, and
- * conv_winograd_tile.c, which transforms them, know of it. Private to them. */
+/* conv_winograd.h: Winograd convolutions: interface between conv_winograd.c, which divides the output into
+ * tiles, and conv_winograd_tile.c, which transforms them. Private to them. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_CONV_WINOGRAD_H
 #define CNNC_CONV_WINOGRAD_H
 #include "schedule/conv_points.h"
 #include "schedule/float/winograd.h"
 
-enum { POOLED = 2 }; /* the windows of a pooling behind it, which never lie in two tiles */
+enum { POOLED = 2 }; /* the windows of a following pooling, which never span two tiles */
 
 typedef struct Conv {
   Points p; /* the first member: what conv_points.c is given */
@@ -16,8 +16,8 @@ typedef struct Conv {
   Winograd w[2];      /* along each axis */
   bool turned; /* k has its axes exchanged: a row of pixels is a column, whose blocks are parts of it */
   /* A transposed convolution has stride[0] * stride[1] phases, whose filters are the output channels of k,
-   * phase after phase. Output q of phase r is the node's stride*q + r - shift, where that lies in it. Others
-   * have one phase. */
+   * phase after phase. Output q of phase r is the node's stride*q + r - shift, if that is inside it.
+   * Others have one phase. */
   int64_t stride[2], shift[2], out[2];
   /* Of a dilated convolution the outputs whose number leaves the same rest, divided by the dilation, are a
    * phase along the axis: a convolution without a dilation, of inputs that stand so far apart. phases: along
@@ -25,9 +25,8 @@ typedef struct Conv {
    * or, with by_phase, all those of a phase. */
   int64_t dilation[2], phases[2], tiles[2];
   bool dilated, by_phase;
-  bool whole; /* all images at once: functions of tiles begin with the number of an image */
-  int64_t
-      panel; /* so many channels each: V is [slot][point][group][panel][tile][channel of the panel]; or 0 */
+  bool whole;    /* batched: tile functions get the number of an image first */
+  int64_t panel; /* channels per panel: V is [slot][point][group][panel][tile][channel of the panel]; or 0 */
   Buf *bias;
 } Conv;
 
@@ -36,8 +35,8 @@ typedef struct Channels {
   Ix channel, group, panel, inner;
   int part;
 } Channels;
-/* For each vector of so many channels, group after group; panel: 0, there are none. No panel and no vector
- * has channels of two groups, where there are several. */
+/* For each vector of channels, group after group; panel: 0, there are none. Panels and vectors never span
+ * groups. */
 typedef void EachChannels(const void *data, const Channels *);
 void winograd_channels(Nest *, int64_t groups, int64_t channels, int64_t panel, int lanes, EachChannels *,
                        const void *data);

@@ -1,4 +1,4 @@
-// conv_winograd_tile.c: convolutions by Winograd's algorithm: input tiles transformed, and output tiles back.
+// conv_winograd_tile.c: Transforms of input and output tiles for Winograd convolutions.
 // SPDX-License-Identifier: Apache-2.0
 #include "base/number.h"
 #include "schedule/float/conv_winograd.h"
@@ -93,7 +93,7 @@ static void split_column(const Split *s, const Channels *at, const Ix *i, Buf *d
       NEST_ROLLED(b, k, rows) nest_store(b, nest_at(b, d, k, *i), num(b, 0));
 }
 
-/* Most vectors of a tile that has more than twice as many as there are registers are in memory anyway. */
+/* Most vectors of a tile with more than twice the number of registers are in memory anyway. */
 static bool in_memory(const Conv *c) { return c->w[0].n * c->w[1].n > 2 * c->l->target->registers; }
 
 /* Tiles at a border are few, and loops over what is in memory cost nothing: both stay loops. What lies
@@ -116,8 +116,8 @@ static void winograd_tile_split_channels(const void *split, const Channels *at) 
   }
 }
 
-/* The columns that the tile two further on will be the first to read: with each vector of channels a few
- * lines, so that loads do not queue behind them. */
+/* Prefetches the columns that the tile two further on reads first: a few lines with each vector of
+ * channels, so that other loads need not wait. */
 static void fetch_ahead(const Split *s, const Channels *at) {
   const Conv *c = s->c;
   Nest *b = c->l->b;
@@ -163,7 +163,7 @@ typedef struct Row {
   Ix more[3]; /* what its tiles take besides: `border`, or f0 and the phase of the output along each axis */
 } Row;
 
-/* What each function of a row begins with. */
+/* Common arguments of the functions of a row. */
 static Row row_args(Nest *b) {
   Row row = {.slot = nest_arg(b, "slot")};
   row.ty = nest_arg(b, "ty");
@@ -335,7 +335,7 @@ static void put_row(const Join *j, const Val *y, const Ix *oy) {
   }
 }
 
-/* Two rows of a tile become one of the pooling: windows of 2x2 never lie in two tiles. */
+/* Pools two rows of a tile into one: windows of 2x2 never span two tiles. */
 static void pool_rows(const Join *j, Val y[2][WINOGRAD_TILE], const Ix *oy) {
   const Conv *c = j->c;
   Nest *b = c->l->b;
@@ -353,7 +353,7 @@ static void pool_rows(const Join *j, Val y[2][WINOGRAD_TILE], const Ix *oy) {
   }
 }
 
-/* What is packed has whole vectors. */
+/* Packed biases have whole vectors. */
 static Val bias_at(const Join *j) {
   const Conv *c = j->c;
   const int L = c->p.lanes;
@@ -418,7 +418,7 @@ static NestFn *winograd_tile_join_tile(const Conv *c, const Bundle *bundle, cons
   return fn;
 }
 
-/* The tiles from .. to-1 of a row whose columns lie in the output. */
+/* The tiles from .. to-1 of a row whose columns are inside the output. */
 static void tiles_whole(const Conv *c, int64_t *from, int64_t *to) {
   const Node *pool = c->l->kernel->pool;
   const int64_t columns = pool         ? shape_extent(pool->shape).w * POOLED

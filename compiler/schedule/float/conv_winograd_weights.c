@@ -1,22 +1,21 @@
 // conv_winograd_weights.c: weight gradients of the convolutions that Winograd's algorithm computes.
 // SPDX-License-Identifier: Apache-2.0
 //
-// The convolution is A^T [(G w G^T) * (B^T x B)] A for each tile, which is linear in w; so the gradient takes
-// the same matrices backwards:
+// The convolution is A^T [(G w G^T) * (B^T x B)] A for each tile, which is linear in w; so the gradient uses
+// the transposed matrices:
 //
 //     split     V[xi][t][l] = B^T (tile t of the large side, channel l) B
 //               Y[xi][t][s] = A (m x m pixels of the small side, channel s) A^T
 //     multiply  S[xi][s][l] = sum over t of Y[xi][t][s] * V[xi][t][l]
 //     join      dw[s][l] += G^T S[..][s][l] G
 //
-// A few channels of the small side times vectors of the large side's stay in registers while all tiles of a
-// block pass by. V and Y lie in panels of two vectors of channels, [xi][group][panel][t][channel], so that
-// what a product reads is two streams, which stay in the first cache for all register tiles of a pair of
-// panels. Their S is joined when all points are done. With groups each goes through its own panels of both
-// sides.
+// A few channels of the small side times vectors of the large side's stay in registers during the loop over
+// the tiles of a block. V and Y are in panels of two vectors of channels, [xi][group][panel][t][channel], so
+// that a product reads two streams, which stay in the L1 cache for all register tiles of a pair of panels.
+// Their S is joined after all points. Each group has its panels of both sides.
 //
-// For all images at once a block has the tiles of several images, as many as the last cache takes, so that
-// sums of few tiles an image are joined once for all of them.
+// In the batched form a block has the tiles of several images, limited by the last-level cache, so that
+// sums of few tiles per image are joined once for all of them.
 //
 // Example: `x: 28x28x32 -> conv(32, 3x3, pad=same) -> train(8)` --target=x86-64-v3 --train,
 // lines 4-13 of conv1_weight_gradient_multiply_6x2:
@@ -164,7 +163,7 @@ static NestFn *clear_row(const Weights *k) {
 /* A panel of the large side; part: lanes of its last vector that are real. */
 typedef struct Piece {
   int vectors, part;
-  NestFn *multiply[2]; /* by as many channels of the small side as a register tile takes; by what is left */
+  NestFn *multiply[2]; /* by the number of channels of the small side in a register tile; by the rest */
   NestFn *join[2];     /* with a whole panel of the small side; with the last one */
 } Piece;
 
@@ -202,8 +201,8 @@ static NestFn *winograd_weight_multiply_tile(const Weights *k, const Piece *p, i
   return fn;
 }
 
-/* The weights of a filter and a channel lie side by side, so the sums of a vector of channels pass through
- * the stack: from there each channel's are added. */
+/* The weights of a filter and a channel are contiguous, so the sums of a vector of channels pass through
+ * the stack, from which each channel's are added. */
 static void winograd_weight_add_taps(const Weights *k, Buf *taps, const Ix *s, const Ix *l0, int part) {
   Nest *b = k->l->b;
   NEST_FOR(b, ky, k->w[0].r)

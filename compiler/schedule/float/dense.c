@@ -3,7 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Forward: panels [units/64][inputs][64] are read once from start to end, with at least eight independent
-// sums. Backward: rows of the natural weights [units][inputs] lie in the order that both gradients want.
+// sums. Backward: rows of the natural weights [units][inputs] already have the order for both gradients.
 //
 // Example: `x: 256 -> dense(64)` --target=x86-64-v3, lines 12-21 of dense1:
 //
@@ -88,9 +88,8 @@ static void panels(Nest *b, const Dense *d, Buf *w, int64_t first, int64_t count
 
 static int natural_units(const Lower *l) { return l->target->registers * 5 / 8; } /* at a time */
 
-/* Can the first cache hold a line of each of so many rows, in half of its ways? Lines that are a multiple of
- * a page apart share the ways of one place: a way is as large as a page, in all first caches of this table.
- */
+/* Can the L1 cache hold a line of each of that number of rows, in half of its ways? Lines at multiples of
+ * a page compete for the ways of one set: a way has the size of a page in all L1 caches of this table. */
 static bool rows_fit_ways(const Target *target, int64_t rows, int64_t floats) {
   enum { PAGE = 4096 };
   const int64_t ways = target->l1 / PAGE;
@@ -99,7 +98,7 @@ static bool rows_fit_ways(const Target *target, int64_t rows, int64_t floats) {
   return ceil_divide(rows, places) <= ways / 2;
 }
 
-/* Images side by side: each weight is broadcast, so it need not lie beside those of other units. */
+/* Interleaved images: each weight is broadcast, so it need not be adjacent to those of other units. */
 static bool reads_natural(const Lower *l, int64_t inputs) {
   return l->images > 1 && l->batch && !l->kernel->normalize && !l->kernel->nscales &&
          rows_fit_ways(l->target, natural_units(l), inputs);

@@ -1,5 +1,4 @@
-/* dense.h: the weights of a dense layer in the order in which inference reads them, image by image or all
- * images at once. Private to schedule/. */
+/* dense.h: Packed weights of dense layers for inference, image by image or batched. Private to schedule/. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_DENSE_H
 #define CNNC_DENSE_H

@@ -1,16 +1,14 @@
-// dense_strassen.c: the gradients of dense layers in training by Strassen's algorithm, for all images of a
-// batch at once: those of inputs, [images][units] x [units][inputs], and of weights, [units][images] x
-// [images][inputs].
+// dense_strassen.c: Batched gradients of dense layers with Strassen: those of inputs, [images][units] x
+// [units][inputs], and of weights, [units][images] x [images][inputs].
 // SPDX-License-Identifier: Apache-2.0
 //
-// All three matrices are cut in halves along both of their axes; images that are missing are zeros. A tile is
-// rows times vectors of columns of all four blocks of the result (strassen_tile.c), made of:
+// All three matrices are divided in halves along both of their axes; missing images are zeros. A tile is rows
+// times vectors of columns of all four blocks of the result (strassen_tile.c), computed from:
 //
-//     left   [i] = factor i of the rows, for all columns, once
-//     right  b[i] = factor i of a panel of columns, as it is brought together, a part of the inner axis at a
-//                   time
+//     left [i] = factor i of the rows, for all columns, once
+//     right b[i] = factor i of a panel of columns, while it is packed, a part of the inner axis at a time
 //
-// The gradients of a panel of inputs lie on the stack until all of the inner axis has been added.
+// The gradients of a panel of inputs stay on the stack until the whole inner axis has been added.
 //
 // Example: `x: 2048 -> dense(2048) -> relu -> train(256)` --target=x86-64-v3 --train,
 // lines 67-76 of dense1_training:
@@ -33,8 +31,7 @@
 #include "schedule/float/strassen.h"
 
 enum {
-  ODD = 1,             /* rows of a block that are not used: equal rows of all blocks lie in other sets of a
-                          cache */
+  ODD = 1, /* unused padding rows of a block: equal rows of all blocks map to different cache sets */
   MOST_STACK = 1 << 18 /* bytes of a panel, and of its sums */
 };
 

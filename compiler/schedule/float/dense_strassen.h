@@ -1,5 +1,4 @@
-/* dense_strassen.h: what dense layers and their gradients share by Strassen's algorithm. Private to
- * schedule/. */
+/* dense_strassen.h: Common code of dense layers and their gradients with Strassen. Private to schedule/. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_DENSE_STRASSEN_H
 #define CNNC_DENSE_STRASSEN_H
@@ -7,13 +6,13 @@
 
 enum { STRASSEN_DEPTH = 128 /* of each half of the inner axis, at a time */ };
 
-/* The factors of the seven products of the side that has the images: of an image in each half of them, from
- * `depth` numbers in each half of what it has. */
+/* The factors of the seven products for the operand with the images: of an image in each half of them,
+ * from `depth` numbers in each half of its row. */
 typedef struct ImageFactors {
   Lower *l;
   const Ix *count; /* of images: others are zeros */
   int64_t images, depth;
-  int lanes, tile; /* images that lie side by side */
+  int lanes, tile; /* adjacent images */
   bool right;      /* as the right side; else as the left */
   Buf *to;         /* [tile][product][number][image] */
 } ImageFactors;

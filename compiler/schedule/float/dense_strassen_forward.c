@@ -1,10 +1,10 @@
-// dense_strassen_forward.c: dense layers of a whole batch in training, by Strassen's algorithm.
+// dense_strassen_forward.c: Batched dense layers in training, with Strassen.
 // SPDX-License-Identifier: Apache-2.0
 //
-// What is computed is the transpose, units by images: weights are read along their rows then, and need not be
-// turned. The factors of the images are made once; those of the weights of a tile of units, for a part of the
-// inner axis, right before all images are multiplied by them. The sums of a chunk of tiles lie on the stack
-// until all of the inner axis has been added; then they are turned, and finished.
+// Computes the transpose, units by images: weights are then read along their rows, without a transposition.
+// The factors of the images are computed once; those of the weights of a tile of units, for a part of the
+// inner axis, right before all images are multiplied by them. The sums of a chunk of tiles stay on the stack
+// until the whole inner axis has been added; then they are transposed, and finished.
 #include "base/number.h"
 #include "schedule/float/dense_strassen.h"
 #include "schedule/float/images.h"
@@ -13,7 +13,7 @@
 
 enum {
   CHUNK = 8, /* tiles of each half of the units */
-  ODD = 16   /* numbers that are not used: equal rows of all factors lie in other sets of a cache */
+  ODD = 16   /* unused padding: equal rows of all factors map to different cache sets */
 };
 
 Val dense_of_image(Nest *b, const Ix *count, Buf *values, const Ix *n, const Ix *at, int part, int lanes) {

@@ -1,11 +1,11 @@
 // depthwise.c: depthwise convolution and its gradients: vectors run over the channels.
 // SPDX-License-Identifier: Apache-2.0
 //
-// A tile of a few pixels of two rows times one vector of channels stays in registers; an input that several
-// of its outputs see is loaded once. All tiles of a layer are the same code: rows and columns of inputs that
-// may lie outside are tested, and the second row of the last tile is not stored where there is none. A block
-// of channels goes through the whole picture before the next one, so that the rows that tiles share are in
-// the first cache. With a multiplier above 1 the channels of a group are convolved directly (conv_direct.c).
+// A tile of a few pixels of two rows times one vector of channels stays in registers; an input used by
+// several of its outputs is loaded once. All tiles of a layer run the same code: input rows and columns that
+// may be outside are tested, and the second row of the last tile is not stored if it does not exist. A block
+// of channels traverses the whole image before the next one, so that rows shared by tiles are in the L1
+// cache. With a multiplier above 1 the channels of a group are convolved directly (conv_direct.c).
 //
 // Example: `x: 28x28x16 -> depthwise(3x3, pad=same)` --target=x86-64-v3, lines 5-14 of depthwise1_tile_2x4:
 //
@@ -74,8 +74,8 @@ typedef struct Channels {
   int part, lanes;
 } Channels; /* of a vector: the first one, how many are real, of how many */
 
-/* n taps of a row from `first` on, with their weights for each row of outputs that sees row `r` of those
- * inputs that the tile sees: row y of the picture. */
+/* n taps of a row from `first` on, with their weights for each output row that uses row `r` of the tile's
+ * inputs: row y of the image. */
 typedef struct Taps {
   Ix y, r, first;
   int64_t n;
@@ -102,9 +102,9 @@ static void depthwise_load_weights(Nest *b, const Tile *t, const Channels *v, co
   }
 }
 
-/* Pixel p of a tile sees by tap k the input p * in_step + k * tap_step behind the first one. Of these two the
- * outer one has the larger step, the inner one the smaller. Where several pixels see an input it is loaded
- * once: the loop is over inputs, and a loop over the outer one finds those that see it. */
+/* Pixel p of a tile reads through tap k the input p * in_step + k * tap_step after the first one. The
+ * outer one of these two has the larger step. An input used by several pixels is loaded once: the loop is
+ * over inputs, and an inner loop over the outer one finds the pixels that use it. */
 typedef struct Inputs {
   bool taps_outer;
   int64_t outer, outer_step, inner, inner_step; /* how many, and their steps */
@@ -145,8 +145,8 @@ static void products(Nest *b, const Tile *t, Buf *acc, const Taps *taps, Val in,
     }
 }
 
-/* Whether an input is in the picture, by its left and its right border. What every such tile sees of it is
- * not asked for when it runs. */
+/* Is an input inside the image, at its left and its right border? Tests that hold for all tiles are
+ * omitted. */
 typedef struct Borders {
   Cond left, right;
 } Borders;
@@ -217,7 +217,7 @@ static void all_taps(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, const 
   }
 }
 
-/* Where what follows takes tens of instructions it is a loop over the sums, which lie in memory then. */
+/* If the fused nodes need tens of instructions, a loop over the sums, which are then in memory. */
 static void store_tile(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, const Channels *v) {
   Lower *l = t->d->l;
   Buf *sum = acc;
@@ -305,7 +305,7 @@ static void means_of_rows(Nest *b, const Tile *t, const TileArgs *a, const Chann
     }
 }
 
-/* Vectors of a block: about `most`, and best so many that none are left over. */
+/* Vectors of a block: about `most`, preferably a number without a remainder. */
 static int64_t depthwise_block_of(int64_t vectors, int64_t most) {
   if (vectors <= most) return vectors;
   for (int64_t each = most; each > most / 2; each--)

@@ -14,7 +14,7 @@ typedef struct Panels { /* packed weights [groups * each * blocks][ky][kx][block
   Buf *w;
   int64_t count, width; /* panels of a group; floats of a row, a multiple of the layout's vectors */
   int64_t valid,
-      first; /* so many channels of each are real; where in the group the first panel's channels begin */
+      first; /* number of real channels of each; start of the first panel's channels in the group */
   int64_t each, before; /* panels of a group in w; those before the first of these, which are other Panels' */
 } Panels;
 
@@ -27,13 +27,12 @@ typedef struct Diagonals {
 typedef struct Direct {
   Lower *l;
   Correlation k;
-  int64_t repeat[2]; /* behind a repetition: how often each element of the input stands along each axis; then
-                        the kernel of k is that of packed sums, `own` the node's. Else 0 */
+  int64_t repeat[2]; /* after an upsampling: repetitions of each input element along each axis; then the
+                        kernel of k is that of merged taps, `own` the node's. Else 0 */
   Correlation own;
-  bool spread;     /* the output is the large side */
-  int64_t in, out; /* channels of a group */
-  int64_t block,
-      blocks; /* input channels are cut into so many blocks of `block`: panels stay in the second cache */
+  bool spread;               /* the output is the large side */
+  int64_t in, out;           /* channels of a group */
+  int64_t block, blocks;     /* number of blocks of `block` input channels: panels stay in the L2 cache */
   int lanes, vectors;        /* of a tile */
   Panels panels[2];          /* whole ones; the rest */
   Buf *packed[2];            /* with a gate: their weights as they are in the model; panels has scaled ones */
@@ -51,8 +50,8 @@ void direct_functions(
 typedef struct Tiling {
   int64_t pixels, count, rest, rests; /* of a row: `count` tiles of `pixels`, then `rests` tiles of `rest` */
 } Tiling;
-Tiling tiling_of(int64_t width, int64_t pixels);                 /* of tiles of so many, or of one less */
-Tiling direct_tiling(const Lower *, int64_t width, int vectors); /* for so many vectors of channels */
+Tiling tiling_of(int64_t width, int64_t pixels); /* of tiles with that number of pixels, or one less */
+Tiling direct_tiling(const Lower *, int64_t width, int vectors); /* for that number of vectors of channels */
 enum { MOST_TILES = 5 };
 int direct_tiles(const Lower *, int pixels[MOST_TILES],
                  int *most); /* tiles for a convolution, its own first; the widest that fits the registers */
@@ -63,7 +62,7 @@ void direct_fill(Lower *, Buf *bias,
                  int lanes); /* the whole output with the bias or zeros, before parts of it are written */
 enum { DIRECT_PHASES = 9 };  /* most */
 void direct_gather(Direct *, int64_t macs); /* the functions and the loops of a gathering */
-/* Outputs of each phase apart, those of a transposed convolution or behind a repetition. */
+/* Outputs of each phase separately: transposed convolutions, or after an upsampling. */
 void direct_by_phases(Direct *);
 int diagonal_pixels(const Direct *, int64_t width); /* how wide a tile of a row is, with diagonals */
 void direct_loops(Direct *, const Axis *y, NestFn *const row[2][2], LoopKind);

@@ -5,7 +5,7 @@
 #include "schedule/cost.h"
 #include "ops/registry.h"
 
-/* ---- when: by what a batch costs either way ---- */
+/* ---- decision: cost of a batch either way ---- */
 static const double WORTH =
     1.05; /* so much faster it must be, for values are brought into another order and back */
 
@@ -19,7 +19,7 @@ static double dense_alone(const Target *target, int64_t macs, int64_t batch, int
 
 static double images_one_by_one(
     const Node *node, const Target *target, int64_t batch,
-    int64_t weight_bytes) { /* cycles of an image; batch: dense layers of so many may be computed at once */
+    int64_t weight_bytes) { /* cycles per image; batch: dense layers may be batched for that number */
   const double macs = (double)node_macs(node);
   if (node->op->family == FAMILY_DENSE) return dense_alone(target, node_macs(node), batch, weight_bytes);
   if (node->op->family == FAMILY_DEPTHWISE)
@@ -63,7 +63,7 @@ int images_side_by_side(const Graph *graph, int ntargets, const Target *const *t
         images_one_by_one(node, widest, training && !large ? 0 : batch, 4 * graph->parameters);
     together += (double)node_macs(node) / (widest->fmas * lanes * widest->rates->interleaved);
   }
-  if (training) apart *= widest->rates->gradients; /* large dense layers: for all images at once */
+  if (training) apart *= widest->rates->gradients; /* large dense layers: batched */
   return apart + dense > WORTH * together ? lanes : 1;
 }
 
@@ -109,7 +109,7 @@ static void gather_element(Nest *b, Buf *in, Buf *out, const Ix *row, const Ix *
   nest_store(b, nest_at(b, out, *i, *row, 0), nest_load(b, nest_at(b, side, 0), (int)lanes));
 }
 
-/* Halves are interleaved again and again. */
+/* Interleaves halves, repeatedly. */
 void images_transpose(Nest *b, Val x[LANES], int lanes) {
   Val y[LANES];
   int low[LANES], high[LANES];

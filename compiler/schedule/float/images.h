@@ -1,13 +1,13 @@
-/* images.h: batches with the images innermost: a value is [h][w][c][images], an image a lane of a vector.
- * Kernels are scheduled as for a CPU without vectors and widened (nest/widen.c), so that few channels fill
- * vectors as well as many. */
+/* images.h: Batch-innermost layout: a value is [h][w][c][images], one image per vector lane. Kernels are
+ * scheduled as for a CPU without vectors and widened (nest/widen.c), so that few channels fill vectors as
+ * well as many. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_IMAGES_H
 #define CNNC_IMAGES_H
 #include "kernel/lower.h"
 
-/* How many images of a batch are to lie side by side in a plan for these targets: the lanes of the widest
- * one, or 1: one image after the other. */
+/* Number of interleaved images of a batch in a plan for these targets: the lanes of the widest one, or 1:
+ * no interleaving. */
 int images_side_by_side(const Graph *, int ntargets, const Target *const *target, int64_t batch,
                         bool training);
 

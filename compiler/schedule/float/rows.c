@@ -1,5 +1,5 @@
-// rows.c: which layers are computed for all images of a batch at once: by what weights, their gradients and
-// values cost from where they lie.
+// rows.c: Choice of batched layers, from the cost of reading weights, gradients and values where they are
+// stored.
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "base/number.h"
@@ -49,8 +49,8 @@ Cycles rows_alone(const RowsCosts *c, const Node *node, int64_t batch) {
   return best;
 }
 
-/* What a kernel keeps on the stack: the large side's panel of an image, a panel of weights or their gradients
- * for a vector of input channels. */
+/* Stack usage of a kernel: the large side's panel of an image, a panel of weights or their gradients for a
+ * vector of input channels. */
 const char *rows_direct_refused(const RowsCosts *c, const Node *node) {
   const Target *t = c->target;
   const Correlation k = correlation_of(node);
@@ -141,7 +141,7 @@ static Cycles image_by_image_cycles(const Lower *l, const Target *target, const 
   return rows_alone(&costs, l->node, l->batch);
 }
 
-/* What the plan decided against. */
+/* The alternative that the plan rejected. */
 const Schedule schedule_image_by_image = {
     .name = "image by image",
     .families = FAMILY_BIT(FAMILY_CONV) | FAMILY_BIT(FAMILY_CONV_SCATTER) | FAMILY_BIT(FAMILY_CONV_WEIGHTS),

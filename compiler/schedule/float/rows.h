@@ -1,10 +1,10 @@
-/* rows.h: which layers are computed for all images of a batch at once, and what that takes. */
+/* rows.h: Choice of batched layers, and their requirements. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_ROWS_H
 #define CNNC_ROWS_H
 #include "schedule/cost.h"
 
-/* What computing layers for all images at once depends on, besides the layer. */
+/* Inputs of the choice, besides the layer. */
 typedef struct RowsCosts {
   const Target *target; /* the widest */
   int64_t weight_bytes; /* of the whole net */

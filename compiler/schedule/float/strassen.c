@@ -1,14 +1,14 @@
-// strassen.c: the additions of Strassen's algorithm as code, and what they round.
+// strassen.c: Additions of Strassen's algorithm as statements, and its rounding error.
 // SPDX-License-Identifier: Apache-2.0
 //
 // There are no multiplications in it, so a C compiler has no choice what to fuse.
 #include "schedule/float/strassen.h"
 #include <math.h>
 
-/* Each application multiplies the bound by 18, for half as many channels (Higham, Accuracy and Stability of
- * Numerical Algorithms, 2002, section 23.2.2): the worst block of the result is a sum of four products, whose
- * factors are sums of 1, 3, 2 and 2 blocks. With random blocks their deviations, 1, 3, 2 and 2, make three of
- * the result's. */
+/* Each application multiplies the bound by 18, for half the channels (Higham, Accuracy and Stability of
+ * Numerical Algorithms, 2002, section 23.2.2): the worst block of the result is a sum of four products,
+ * whose factors are sums of 1, 3, 2 and 2 blocks. With random blocks the standard deviations, 1, 3, 2 and
+ * 2, combine to 3 of the result's. */
 WinogradError strassen_error(int levels, int64_t channels) {
   const double unit = 0x1p-24, steps = (double)channels / (double)(1 << levels) + 6;
   return (WinogradError){.typical = 1.5 * unit * pow(3, levels) * sqrt(steps / 6),

@@ -8,20 +8,19 @@
 
 enum { STRASSEN_BLOCKS = 4, STRASSEN_PRODUCTS = 7, STRASSEN_LEVELS = 2 /* most */ };
 
-/* How far a sum over so many channels may be from the exact one, in floats. typical: what to expect of random
- * data, relative to the largest output; worst: proven, relative to (largest input) * (largest weight) *
- * channels. */
+/* Error of a float sum over that number of channels. typical: expected on random data, relative to the
+ * largest output; worst: proven bound, relative to (largest input) * (largest weight) * channels. */
 WinogradError strassen_error(int levels, int64_t channels);
 
-/* conv_strassen.c: the algorithm with so many parts along each axis of a matrix: 2, or 4 where it is applied
+/* conv_strassen.c: the algorithm with that number of parts along each axis of a matrix: 2, or 4 if applied
  * twice. */
 bool strassen_takes(const Correlation *); /* as a gathering: is it the product of two matrices? */
 const char *strassen_refused_for(Arena *, const Target *layout, bool exact, const Correlation *, int parts);
 const char *strassen_name(int parts);
 
-/* The additions as statements: four blocks of the left matrix, or of the right one, become the factors of the
- * seven products; seven products become the four blocks of the result. What is added are floats, halves or
- * words modulo 2^32: sums and differences are made by two functions. */
+/* The additions as statements: four blocks of the left matrix, or of the right one, become the factors of
+ * the seven products; seven products become the four blocks of the result. The terms are floats, int16
+ * halves or words modulo 2^32: two functions build sums and differences. */
 typedef struct StrassenSums {
   Val (*add)(Val, Val), (*sub)(Val, Val);
 } StrassenSums;
@@ -35,7 +34,7 @@ static inline int strassen_row(int k) { return k / 2; }
 static inline int strassen_column(int k) { return k % 2; }
 
 /* Rows times vectors of columns of all four blocks of the result, from the factors of the seven products
- * (strassen_tile.c). part: lanes of the last vector that the result has; adds: to what it holds. The factors
+ * (strassen_tile.c). part: lanes of the result's last vector; adds: to its previous contents. The factors
  * are at left (a row), right and result (a vector each). */
 enum { STRASSEN_VECTORS = 2 /* of a tile, at most */ };
 typedef struct StrassenTile StrassenTile;

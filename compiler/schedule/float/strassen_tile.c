@@ -1,9 +1,9 @@
-// strassen_tile.c: rows times vectors of all four blocks of a product of matrices by Strassen's algorithm.
+// strassen_tile.c: Rows times vectors of all four blocks of a matrix product, with Strassen.
 // SPDX-License-Identifier: Apache-2.0
 //
-// The seven products are made one after the other in the same registers. Where strassen_result adds a product
-// to a sum, the loop of the product goes on with that sum in the registers; what is needed again lies on the
-// stack meanwhile. So few additions are left of those behind the products.
+// The seven products are computed one after the other in the same registers. If strassen_result adds a
+// product to a sum, the product's loop continues with that sum in the registers; sums that are needed later
+// are on the stack meanwhile. So few additions remain after the products.
 #include "schedule/float/strassen.h"
 
 static int strassen_tile_part_of(const StrassenTile *t, int v) {

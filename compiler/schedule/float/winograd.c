@@ -83,7 +83,7 @@ int winograd_sizes(const Correlation *k, int m[WINOGRAD_SIZES]) {
     return 1;
   }
   const bool dilated = square && longer == 3 && (k->dilation[0] > 1 || k->dilation[1] > 1);
-  /* Phases are small pictures. One tile of 6x6 is worth its transforms where it holds one of them. */
+  /* Phases are small images. One tile of 6x6 is worth its transforms if it contains one of them. */
   const bool one =
       dilated && ceil_divide(k->small.h, k->dilation[0]) <= 6 && ceil_divide(k->small.w, k->dilation[1]) <= 6;
   if (one || (!square && longer == 3)) m[n++] = 6;

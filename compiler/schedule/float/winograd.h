@@ -1,13 +1,14 @@
-/* winograd.h: Winograd's short convolutions along an axis, F(m,r): m outputs from n inputs, n = m + r - 1, by
- * n products instead of m*r (Lavin and Gray, 2015):
+/* winograd.h: Winograd's short convolutions along an axis, F(m,r): m outputs from n inputs, n = m + r - 1,
+ * with n products instead of m*r (Lavin and Gray, 2015):
  *
  *     output = A^T [ (G weight) * (B^T input) ]     with * element by element
  *
- * With stride 2 a window of 3 sees two even inputs and an odd one between them. Of the even ones F(m,2) makes
- * m sums by m + 1 products, m more are the odd ones by the middle weight: n = 2m + 1 instead of 3m.
+ * With stride 2 a window of 3 reads two even inputs and an odd one between them. F(m,2) computes m sums of
+ * the even ones with m + 1 products; m more are the odd ones times the middle weight: n = 2m + 1 instead of
+ * 3m.
  *
- * A picture takes one along each of its two axes, F(m x m, r x r), of which one may be F(1,1), which changes
- * nothing. */
+ * For an image there is one along each of its two axes, F(m x m, r x r); one of them may be F(1,1), the
+ * identity. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_WINOGRAD_H
 #define CNNC_WINOGRAD_H
@@ -42,9 +43,9 @@ WinogradTiles winograd_tiles(const Correlation *, int axis, int64_t size, int m)
 void winograd_axes(const Correlation *, int m, Winograd *axis);
 const char *winograd_name(Arena *, const Correlation *, int m); /* "Winograd F(4x4,3x3)" */
 
-/* How far a sum over so many channels may be from the exact one, in floats. typical: what to expect of random
- * data, relative to the largest output; worst: proven, relative to (largest input) * (largest weight) *
- * channels * the weights of a window. */
+/* Error of a float sum over that number of channels. typical: expected on random data, relative to the
+ * largest output; worst: proven bound, relative to (largest input) * (largest weight) * channels * the
+ * weights of a window. */
 typedef struct WinogradError {
   double typical, worst;
 } WinogradError;

@@ -1,4 +1,4 @@
-// int8_depthwise.c: a convolution of each channel alone, in 8 bits: a channel is a lane.
+// int8_depthwise.c: int8 depthwise convolutions: one channel per lane.
 // SPDX-License-Identifier: Apache-2.0
 //
 // A word of each channel holds elements of one column, from rows that lie under each other in the window: 4
@@ -366,8 +366,8 @@ static Tiles int8_depthwise_tiles_of(const Depthwise *d) {
   return tiles;
 }
 
-/* Registers: sums; the weights of a row of words, a word, products. Of quads a pixel has two sums and what
- * became of the even ones; rows of a word, and two of what they become. */
+/* Registers: sums; the weights of a row of words, a word, products. With quads a pixel has two sums and
+ * the widened even ones; rows of a word, and two widened ones. */
 static void choose_pixels(Depthwise *d) {
   const int registers = d->l->target->registers;
   const int64_t width = d->k.small.w, taps = d->k.kernel[1],

@@ -1,20 +1,21 @@
-// int8_inner.c: products of halves by Winograd's inner product (1968), which multiplies half as often.
+// int8_inner.c: int16 products with Winograd's inner product (1968), which halves the multiplications.
 // SPDX-License-Identifier: Apache-2.0
 //
-// A word of the input has the halves x1, x3 in the plane of odd bytes beside x0, x2 in that of even ones; so
+// A word of the input has the halves x1, x3 in the plane of odd bytes, and x0, x2 in that of even ones; so
 // have the weights.
 //
 //     x0*w0 + x1*w1 = (x0 + w1) * (x1 + w0) - x0*x1 - w0*w1
 //
-// The first product of four bytes takes two sums of halves and one product of two halves, instead of two such
-// products. Products of x alone are made once for each pixel, those of w are part of the bias. That is four
-// operations on vectors as before, but one multiplies where two did: x86 multiplies in half of its units and
-// adds in all of them. Sums of halves have 9 bits and a sign. Sums of products are modulo 2^32, and what is
-// left is the sum that a direct product gives: exact.
+// The first product of four bytes needs two sums of halves and one product of two halves, instead of two such
+// products. Products of x alone are computed once per pixel, those of w are part of the bias. The number of
+// vector operations is still four, but one multiplies instead of two: x86 multiplies in half of its units and
+// adds in all of them. Sums of halves have 9 bits and a sign. Sums of products are modulo 2^32, and the
+// result equals the direct sum: exact.
 #include "base/number.h"
 #include "schedule/int8/int8_words.h"
 
-/* What a pixel of a tile adds up of products of x; what tiles, which have fewer pixels, take to pay. */
+/* A pixel's products of x in a tile; the least size of a layer for which this pays, as tiles have fewer
+ * pixels. */
 enum { MOST_TAPS = 16, FEWEST_PIXELS = 32, FEWEST_WORDS = 8 };
 
 bool inner_gains(const Lower *l) { return l->target->dot == DOT_HALVES && l->target->avx != AVX_NONE; }

@@ -86,7 +86,7 @@ static Phases *phases_begin(const Lower *l) {
   return t;
 }
 
-/* What all phases read of the input, with their padding, and where in it each begins. */
+/* The input that all phases read, with their padding, and the start of each in it. */
 static Words words_of(Phases *t, Lower *l) {
   Correlation all = t->product[0].k;
   int64_t behind[2] = {0, 0};

@@ -1,4 +1,4 @@
-// int8_points.c: common part of int8 convolutions by Winograd's and Strassen's algorithm.
+// int8_points.c: Common part of int8 Winograd and Strassen convolutions.
 // SPDX-License-Identifier: Apache-2.0
 #include "base/number.h"
 #include "schedule/float/direct.h"

@@ -1,9 +1,10 @@
-/* int8_points.h: common part of int8 convolutions by Winograd's and Strassen's algorithm, which are exact, on
- * the driver of conv_points.h. Private to int8_winograd.c and int8_strassen.c.
+/* int8_points.h: Common part of int8 Winograd and Strassen convolutions, which are exact, on the driver of
+ * conv_points.h. Private to int8_winograd.c and int8_strassen.c.
  *
- * The model has the weights as bytes, as int8_product.c packs them: their points are computed in each call,
- * bundle by bundle of filters. A word of four bytes becomes two words of two int16 each, the even and the odd
- * bytes. In a row of V, and of the weights, the even words of a part come first, then its odd words. */
+ * The model stores the weights as bytes, as int8_product.c packs them: their points are computed in each
+ * call, bundle by bundle of filters. A word of four bytes becomes two words of two int16 each, the even
+ * and the odd bytes. In a row of V, and of the weights, the even words of a part come first, then its odd
+ * words. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_INT8_POINTS_H
 #define CNNC_INT8_POINTS_H

@@ -1,15 +1,14 @@
-// int8_strassen.c: convolutions of 1x1 with stride 1 in 8 bits by Strassen's algorithm, in whole numbers,
-// exact.
+// int8_strassen.c: int8 1x1 convolutions with stride 1 and Strassen, in integers, exact.
 // SPDX-License-Identifier: Apache-2.0
 //
-// Pixels by input channels, times input channels by filters: all three are cut in halves along both axes, and
-// seven products of sums of blocks do for eight of blocks, in Winograd's form with fifteen additions
-// (strassen.h). Two pixels side by side are a tile, one of each half; a bundle has filters of one half and
-// as many of the other behind them. Factors are sums of up to four halves: at most 512, so that those of the
-// inner product (int8_inner.c), where the target gains by it, fit 16 bits, too. Sums of products are modulo
-// 2^32, and what they come to fits 32 bits.
+// Pixels by input channels, times input channels by filters: all three are divided in halves along both axes,
+// and seven products of sums of blocks replace eight of blocks, in Winograd's form with fifteen additions
+// (strassen.h). Two adjacent pixels are a tile, one of each half; a bundle has filters of one half, followed
+// by the same number of the other. Factors are sums of up to four halves: at most 512, so that those of the
+// inner product (int8_inner.c), if the target benefits from it, fit into int16, too. Sums of products are
+// modulo 2^32, and their result fits into 32 bits.
 //
-// int8_points.c says how the factors are kept, and conv_points.c multiplies.
+// int8_points.c stores the factors, and conv_points.c multiplies.
 //
 // Example: `x: 8x8x512 -> conv(256, 1x1)` --target=x86-64-v3, lines 4-13 of conv1_join_row:
 //

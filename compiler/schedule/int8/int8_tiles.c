@@ -126,7 +126,7 @@ static void int8_tiles_add_row(const Product *d, const Tile *t, const TileArgs *
   else add_bytes(d, t, a, sum, in, ky, kx, words);
 }
 
-/* What a pixel's sums begin with. */
+/* Initial values of a pixel's sums. */
 static void first_sums(const Product *d, const Tile *t, const TileArgs *a, Buf *sum) {
   Nest *b = d->l->b;
   const Correlation *k = &d->k;
@@ -161,7 +161,7 @@ static NestFn *int8_tile_of(const Product *d, const Tile *t) {
   if (k->groups > 1) a.word = nest_arg(b, "c0");
   Buf *sum = nest_buf(b, REGS, "a", (Type){I32, d->lanes}, 2, (int64_t[]){t->pixels, t->vectors});
   first_sums(d, t, &a, sum);
-  const bool together = k->groups == 1 && k->dilation[1] == 1; /* the taps of a row lie side by side */
+  const bool together = k->groups == 1 && k->dilation[1] == 1; /* the taps of a row are contiguous */
   NEST_FOR(b, ky, k->kernel[0])
     NEST_FOR(b, kx, together ? 1 : k->kernel[1])
       int8_tiles_add_row(d, t, &a, sum, &ky, &kx, together ? k->kernel[1] * d->words.group : d->words.group);
@@ -240,7 +240,7 @@ static void int8_tiles_call_rows(const Product *d, const Strip *whole, const Str
     }
 }
 
-/* Some channels after the other, each over the whole picture. */
+/* Some channels after the other, each over the whole image. */
 static void call_strips(const Product *d, const Strip *whole, const Strip *part) {
   Nest *b = d->l->b;
   const int64_t each = d->strips / d->slots;

@@ -17,7 +17,7 @@ typedef struct Product {
   Finish finish;
   Buf *weight;
   Buf *halves;        /* [slots][ky][words of kx and channels][even, odd][channels of a strip]; or NULL */
-  Buf *inner;         /* by Winograd's inner product: the products of each pixel's words; or NULL */
+  Buf *inner;         /* Winograd's inner product: the products of each pixel's words; or NULL */
   int lanes, vectors; /* of a tile */
   Tiling row;
   int64_t slots, strips; /* strips whose halves are kept at the same time; whole ones of a group */
@@ -25,7 +25,7 @@ typedef struct Product {
   bool rows_first;
 } Product;
 
-/* Functions for strips of so many vectors. */
+/* Functions for strips of that number of vectors. */
 typedef struct Strip {
   NestFn *split, *tile[2]; /* halves of the weights; the tiles of a row. NULL: none */
 } Strip;

@@ -1,18 +1,18 @@
-// int8_winograd.c: Winograd's F(4x4,3x3) in whole numbers, exact, by vectors: 3x3 convolutions of stride 1 in
-// 8 bits (Lavin and Gray, 2016).
+// int8_winograd.c: Winograd's F(4x4,3x3) in integers, exact, vectorized: int8 3x3 convolutions with stride 1
+// (Lavin and Gray, 2016).
 // SPDX-License-Identifier: Apache-2.0
 //
-// A tile of 6x6 inputs q becomes V = B'qB: at most 68 * 128 = 8,704, which fits into 16 bits. Weights are
-// U = GgG', with G times 24 (its last row times 6): at most 144 * 127 = 18,288. Sums of products are modulo
-// 2^32, and A'(U.V)A is 576 times the outputs modulo 2^32. Times 1 / 9, that is 64 times the outputs: exact
-// where they lie below 2^25, which follows from the weights. Of many channels that holds for parts of them,
-// whose outputs are added up. Four times fewer products.
+// A tile of 6x6 inputs q becomes V = B'qB: at most 68 * 128 = 8,704, which fits into int16. Weights are U =
+// GgG', with G times 24 (its last row times 6): at most 144 * 127 = 18,288. Sums of products are modulo 2^32,
+// and A'(U.V)A is 576 times the outputs modulo 2^32. Times 1 / 9, that is 64 times the outputs: exact if they
+// are below 2^25, which follows from the weights. With many channels that holds for parts of them, whose
+// outputs are added. Four times fewer products.
 //
-// int8_points.c says how V and U are kept, and conv_points.c multiplies. In the model U would be eight times
-// as large as the bytes it is made of, and to make it takes less than the products where the picture has more
-// than a few tiles.
+// int8_points.c stores V and U, and conv_points.c multiplies. U is computed in each call: in the model it
+// would be eight times larger than the bytes it is computed from, and its computation is cheaper than the
+// products if the image has more than a few tiles.
 //
-// With VNNI a product of two halves takes as long as one of four bytes, so half of the saving is left.
+// With VNNI a product of two halves has the cost of one of four bytes, so half of the saving remains.
 //
 // Example: `x: 14x14x64 -> conv(64, 3x3, pad=same)` --target=x86-64-v3, lines 5-20 of conv1_join_tile:
 //
@@ -325,8 +325,9 @@ static NestFn *int8_winograd_finish_tile(const Winograd8 *w) {
 }
 
 /* ---- the whole ---- */
-/* Blocks of rows whose transformed inputs and sums take three quarters of the second cache, but not of few
- * tiles, for each block transforms all weights. All have as many rows, which may hang over the picture. */
+/* Blocks of rows whose transformed inputs and sums use three quarters of the L2 cache, but not of few
+ * tiles, since each block transforms all weights. All have the same number of rows, which may extend past
+ * the image. */
 static void int8_winograd_choose_blocks(Points8 *d, const Lower *l) {
   const Blocking *most = &l->target->blocking;
   const int64_t all = ceil_divide(d->k.small.h, M), line = l->target->line / 4,

@@ -1,10 +1,10 @@
-// int8_words.c: a picture of 8 bits as words, with its padding around it.
+// int8_words.c: An int8 image as packed words, with padding around it.
 // SPDX-License-Identifier: Apache-2.0
 #include "schedule/int8/int8_words.h"
 #include "base/number.h"
 
-/* vpmaddubsw multiplies bytes without a sign by bytes with one and adds two products in 16 bits, where they
- * are cut off if they leave them. Those of weights up to 64 do not: 2 * 255 * 64 < 2^15. */
+/* vpmaddubsw multiplies unsigned by signed bytes and adds two products in int16 with saturation. With
+ * weights up to 64 it does not saturate: 2 * 255 * 64 < 2^15. */
 Dot words_kind(const Lower *l) {
   enum { NARROW = 64 };
   const Int8Product *p = l->node->detail;
@@ -57,12 +57,12 @@ Words words_begin(Lower *l, const Correlation *k) {
   return w;
 }
 
-/* Where the first byte of window x lies in a row of the input. */
+/* Position of the first byte of window x in a row of the input. */
 static int64_t window_begin(const Words *w, int64_t x) {
   return (x * w->stride - w->before[1]) * w->channels;
 }
 
-/* The windows from .. to-1 whose words lie in a row as a whole. */
+/* The windows from .. to-1 whose words are entirely inside a row. */
 static void windows_inside(const Words *w, int64_t *from, int64_t *to) {
   const int64_t bytes = w->in.w * w->channels;
   for (*from = 0; *from < w->columns && window_begin(w, *from) < 0;) ++*from;
@@ -156,7 +156,7 @@ static void pad_step(Lower *l, const Words *w, const Ix *y, const Ix *at, int la
                          : lower_number(l, "padding", value));
 }
 
-/* Elements that stand for 0 in columns from .. to-1 of a row. */
+/* Pads columns from .. to-1 of a row with elements that represent 0. */
 static void pad_columns(Lower *l, const Words *w, const Ix *y, int64_t from, int64_t to) {
   const int64_t at = from * w->pixel;
   if (from < to) each_vector(l, w, y, (to - from) * w->pixel, pad_step, &at);
@@ -177,7 +177,7 @@ static Ref byte_at(Lower *l, const Words *w, const Ix *y, const Ix *x, int64_t c
                                : nest_at(b, l->in[0], *y - w->before[0], *x, NEST_Z + c);
 }
 
-/* The word of up to four channels from c on. beyond: bytes behind them may be read; their weights are 0. */
+/* The word of up to four channels from c on. beyond: bytes after them may be read; their weights are 0. */
 static Val word_of(Lower *l, const Words *w, const Ix *y, const Ix *x, int64_t c, int64_t n, bool beyond) {
   Nest *b = l->b;
   if (beyond || n >= WORD_BYTES) return nest_load_words(b, byte_at(l, w, y, x, c), 1);
@@ -210,7 +210,7 @@ static void copy_columns(Lower *l, const Words *w, const Ix *y, int64_t count) {
   NEST_FROM(b, x, last, count) copy_pixel(l, w, y, &x, false);
 }
 
-/* A word at an edge of the row: of elements that stand for 0 what is not there. */
+/* A word at an edge of the row: missing elements represent 0. */
 static Val edge_word(Lower *l, const Words *w, const Ix *y, int64_t begin) {
   Nest *b = l->b;
   Val word = num_i32(b, 0);

@@ -1,19 +1,20 @@
-/* int8_words.h: what fast kernels of 8 bits share: a copy of the input as words, and sums that become 8 bits
- * vector by vector.
+/* int8_words.h: Common code of fast int8 kernels: a copy of the input as packed words, and requantization of
+ * sums vector by vector.
  *
- * A word is what the target multiplies at once in a lane (words_kind): four bytes q + 128 or q, or two
- * halves q. The copy has the padding in it, so that no loop looks at edges: elements that stand for 0. They,
- * and the zero of the input, are taken from the bias, which holds - zero * (sum of weights). */
+ * A word is one lane's operand of the target's dot product (words_kind): four bytes q + 128 or q, or two
+ * halves q. The copy includes the padding, so that loops need not test edges: elements that represent 0.
+ * Their contribution, and the input's zero point, are subtracted in the bias, which contains - zero * (sum
+ * of weights). */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_INT8_WORDS_H
 #define CNNC_INT8_WORDS_H
 #include "ops/int8/int8.h"
 #include "schedule/schedule.h"
 
-/* The input of a correlation: [planes][rows][columns * pixel]. Bytes have one plane; halves two, of the bytes
- * 0 and 2 of each four and of 1 and 3. Of few channels most of a pixel's words would be empty: there a column
- * is what a window sees of a row, byte after byte; where a word has four bytes, it is read from the row where
- * it lies, and the copy is of I8: [1][rows][bytes]. */
+/* The input of a correlation: [planes][rows][columns * pixel]. Bytes have one plane; halves two, for bytes
+ * 0 and 2 of each four, and 1 and 3. With few channels most of a pixel's words would be empty: then a
+ * column is the part of a row that a window covers, byte after byte; if a word has four bytes, it is read
+ * from the row itself, and the copy is I8: [1][rows][bytes]. */
 typedef struct Words {
   Buf *buf;
   Dot dot;
@@ -52,7 +53,7 @@ typedef struct Finish {
   bool inner; /* the bias is without the products of the weights by themselves (int8_inner.c) */
   bool quads; /* channels of four vectors in turns: lane i of vector v has channel 4i + v */
   Rounding rounding;
-  Stored stored; /* its zero is what is added behind the rounding, whose half may have it */
+  Stored stored; /* its zero point is added after rounding, or is part of the rounding constant */
   int unit;
   int64_t vectors;                          /* of a group */
   Buf *bias, *factor, *half, *shift, *left; /* NULL where the rounding has none */

@@ -1,4 +1,5 @@
-// dsp.c: what int8 schedules of boards share: their cycles, their forms, and plain loops beside them.
+// dsp.c: Common code of int8 schedules for boards: cycles, supported forms, and the reference schedule's
+// cost.
 // SPDX-License-Identifier: Apache-2.0
 #include "schedule/mcu/dsp.h"
 
@@ -33,7 +34,7 @@ int64_t dsp_bytes(int n, const int64_t *words) {
   return bytes;
 }
 
-/* Products one by one: two bytes, less a zero, their product, and what the loop takes. */
+/* One product at a time: two bytes, minus a zero point, their product, and loop overhead. */
 static Cycles plain_cycles(const Lower *l, const Target *target, const Choice *choice) {
   (void)target;
   (void)choice;

@@ -1,6 +1,6 @@
-/* dsp.h: schedules of 8 bits for boards (target->dsp), whose CPUs multiply two pairs of 16 bits at once, or
- * do the same in plain C. Each needs facts about the numbers that can occur, which follow from the weights; a
- * schedule whose facts do not hold says so, and the operator's own loops are taken. */
+/* dsp.h: int8 schedules for boards (target->dsp), whose CPUs multiply two pairs of int16 in one
+ * instruction, or do the same in plain C. Each requires bounds on numbers, which follow from the weights;
+ * if they do not hold, the schedule reports why and the operator's own loops are used. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_SCHEDULE_DSP_H
 #define CNNC_SCHEDULE_DSP_H
@@ -20,15 +20,16 @@ Small dsp_form_small(const Choice *);
 /* Instructions, but those of loops. */
 typedef struct DspWork {
   double loads, stores, pairs, others, vectors;
-  double flash; /* bytes of weights that are read, again and again */
+  double flash; /* bytes of weights that are read, repeatedly */
 } DspWork;
 Cycles dsp_cycles(const Lower *, DspWork products, DspWork others);
 DspWork dsp_finish_work(const Lower *, double outputs); /* sums become 8 bits */
-DspWork dsp_small_work(double filters); /* what small constants take longer, read for so many filters */
-int64_t dsp_bytes(int n, const int64_t *words); /* of arrays of the model, of so many words each */
+DspWork dsp_small_work(double filters); /* extra cost of small constants, read for that number of filters */
+int64_t dsp_bytes(int n, const int64_t *words); /* bytes of arrays of the model with that number of words
+                                                   each */
 
 /* ---- dsp_finish.c ---- */
-/* What is known of a filter from its weights, for every input there can be. Padding is 0. */
+/* Bounds of a filter that follow from its weights, for all inputs. Padding is 0. */
 typedef struct DspFilter {
   int64_t lo, hi; /* its sum with the bias lies between them; both 0 where it is constant */
   bool constant;  /* what it stores is always `value`, by a quick finish; its weights do not matter */
@@ -41,7 +42,7 @@ typedef struct DspFinish {
   Rounding rounding;
   Stored stored;
   bool doubled; /* sums come twice as large, which the upper half of the product wants: quick and double */
-  bool quick;   /* in 32 bits: a product's upper half, a shift */
+  bool quick;   /* in int32: a product's upper half, a shift */
   bool same;    /* quick: all filters have the same steps */
   Buf *steps;   /* quick: [filters][3], or two filters side by side, [filters / 2][6]; [1][3] for the same */
   bool small;   /* quick: words of factors and bytes of shifts, from which `plus` is made */
@@ -55,18 +56,18 @@ typedef struct DspSteps {
 bool dsp_finish_shrinks(const Lower *, int64_t filters, const DspFilter *);
 /* Makes its constants: small ones where the layer's choice is and that can be. */
 DspFinish dsp_finish(Lower *, int64_t filters, const DspFilter *, bool pairs);
-/* Of the filters 2p and 2p + 1, where `finish` is quick and has pairs: the shifts of both (from 0 to 2) or of
- * one, then, for one of them, what else it takes. Each loads two words that lie side by side. */
+/* For filters 2p and 2p + 1, where `finish` is quick and has pairs: the shifts of both (from 0 to 2) or of
+ * one, then, for one of them, its other constants. Each loads two adjacent words. */
 void dsp_pair_shifts(Lower *, const DspFinish *, const Ix *p, int from, int to, Val shift[2]);
 DspSteps dsp_pair_steps(Lower *, const DspFinish *, const Ix *p, int which, const Val shift[2]);
-Val dsp_cut(Lower *, Val q, Stored); /* to what can be stored */
-/* `double`: 2x * m / 2^(32 + shift), each time rounded to the nearest, halves away from zero the second time,
- * where plus is half of 2^shift and what is added to the quotient. sign: a number with that of x. */
+Val dsp_cut(Lower *, Val q, Stored); /* clamps to the stored range */
+/* `double`: 2x * m / 2^(32 + shift), rounded to nearest twice, the second time with halves away from zero;
+ * plus is half of 2^shift and the addend of the quotient. sign: a number with the sign of x. */
 Val dsp_shifted_away(Nest *, Val sign, Val twice, Val m, Val plus, Val shift);
 /* Of filter f, where there are no pairs; small ones under names. */
 DspSteps dsp_steps(Lower *, const DspFinish *, const Ix *f);
 Val dsp_stepped(Lower *, const DspFinish *, const DspSteps *, Val sum);
-/* What is stored for filter f, where there are no pairs. */
+/* The stored value of filter f, where there are no pairs. */
 Val dsp_finished(Lower *, const DspFinish *, Val sum, const Ix *f);
 
 #endif

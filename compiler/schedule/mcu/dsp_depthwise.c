@@ -1,13 +1,13 @@
-// dsp_depthwise.c: depthwise convolutions of 3x3 in 8 bits on CPUs that multiply two pairs of 16 bits at
-// once.
+// dsp_depthwise.c: int8 depthwise 3x3 convolutions on CPUs that multiply two pairs of int16 in one
+// instruction.
 // SPDX-License-Identifier: Apache-2.0
 //
-// Four channels at a time are transposed into planes, in which a word holds two pixels that lie side by side,
-// less their zero: padding is 0. Then one product serves two taps. With (a0 a1) and (n0 n1) two words of a
-// row, and the weights as (w0 w1) and (w1 w2),
+// Four channels at a time are transposed into planes, in which a word holds two adjacent pixels, minus their
+// zero point: padding is 0. Then one product serves two taps. With (a0 a1) and (n0 n1) two words of a row,
+// and the weights as (w0 w1) and (w1 w2),
 //
-//     first pixel    a0*w0 + a1*w1 + n0*w2      a product of both halves, one of low with high
-//     second pixel   a1*w0 + n0*w1 + n1*w2      one of high with low, one of both halves
+//     first pixel   a0*w0 + a1*w1 + n0*w2   a product of both halves, one of low with high
+//     second pixel  a1*w0 + n0*w1 + n1*w2   one of high with low, one of both halves
 //
 // With stride 2 there is no second pixel. Rows and columns of tall maps are exchanged, so that rows are long.
 //
@@ -182,7 +182,7 @@ static void transpose_pair(Lower *l, const Depthwise *d, const Ix *c, const Ix *
 static void transpose_row(Lower *l, const Depthwise *d, const Ix *c, const Ix *iy, const Ix *i) {
   Nest *b = l->b;
   const int64_t before = d->k.before[1], width = d->k.large.w, whole = (before + 1) / 2;
-  int64_t end = (width + before) / 2; /* both pixels of pairs whole .. end - 1 lie inside */
+  int64_t end = (width + before) / 2; /* both pixels of pairs whole .. end - 1 are inside */
   if (end > d->pairs) end = d->pairs;
   const Ix none = {0};
   for (int64_t j = 0; j < d->pairs; j++) {

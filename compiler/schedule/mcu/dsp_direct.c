@@ -1,18 +1,19 @@
-// dsp_direct.c: convolutions and dense layers of 8 bits on CPUs that multiply two pairs of 16 bits at once.
+// dsp_direct.c: int8 convolutions and dense layers on CPUs that multiply two pairs of int16 in one
+// instruction.
 // SPDX-License-Identifier: Apache-2.0
 //
-// The windows of two pixels are gathered as 16 bits, without their zero: padding is 0, and there is nothing
-// to correct. A half of a word of the weights holds 256*wB + wA of two filters. Products with it add up
-// 256*SB + SA, products with its low byte SA; SB = (mix - SA) / 256 is exact modulo 2^32 if |SB| < 2^23,
-// which follows from the weights. So weights stay bytes in flash, and a word of them is widened once for four
+// The windows of two pixels are gathered as int16, minus their zero point: padding is 0, and no correction is
+// needed. A half of a word of the weights holds 256*wB + wA of two filters. Products with it sum up to 256*SB
+// + SA, products with its low byte to SA; SB = (mix - SA) / 256 is exact modulo 2^32 if |SB| < 2^23, which
+// follows from the weights. So weights stay bytes in flash, and a word of them is widened once for four
 // products. A tile is two pixels by four filters.
 //
-// Bytes become halves in the order 0 2 1 3, in which weights are packed. A window is gathered tap by tap
-// where the channels are a multiple of four; else row by row, with weights of 0 for what is read too much.
+// Bytes are widened in the order 0 2 1 3, in which weights are packed. A window is gathered tap by tap if the
+// channels are a multiple of four; else row by row, with zero weights for extra elements.
 //
-// Every tile reads the weights of all filters. Where flash is slow (--flash-wait), the windows of several
-// pairs of pixels are gathered first; then the weights of four filters are copied to the stack, and serve all
-// of these pairs.
+// Every tile reads the weights of all filters. If flash is slow (--flash-wait), the windows of several pairs
+// of pixels are gathered first; then the weights of four filters are copied to the stack, and serve all of
+// these pairs.
 //
 // Example: `x: 14x14x16 -> conv(24, 3x3, pad=1)` --target=armv7e-m, lines 41-55 of conv1:
 //
@@ -39,21 +40,21 @@ enum {
   FILTERS = 4,    /* of a tile */
   WORDS = 4,      /* of each pixel in a round of the inner loop, or */
   MANY_WORDS = 8, /* where they go into it */
-  ODD_RUN = 64,   /* elements of a row of a window whose channels are no multiple of 4: it is written out */
-  MOST_WORDS = 1 << 11, /* of a window, of which two lie on the stack: 16 KB */
+  ODD_RUN = 64,   /* maximum elements of an unrolled window row whose channels are not a multiple of 4 */
+  MOST_WORDS = 1 << 11, /* of a window; two of them are on the stack: 16 KB */
   MOST_COPIED = 8 << 10 /* bytes of windows and weights, where weights are copied */
 };
 static const int64_t MOST_REST = (INT64_C(1) << 23) - 1;
 
 typedef struct Direct {
   Correlation k;
-  bool pointwise;    /* k's pixels lie in one row */
+  bool pointwise;    /* k's pixels are in one row */
   bool by_rows;      /* the window is gathered row by row */
-  int64_t runs, run; /* of a window: so many runs of elements that lie side by side, a multiple of 4 each */
+  int64_t runs, run; /* of a window: number of contiguous runs, and elements of each, a multiple of 4 */
   int64_t words;     /* of a window */
   int64_t blocks;    /* of filters, the last one may have fewer */
-  int64_t phases[2]; /* outputs along each axis that a pixel makes by weights of their own: 1, but where it is
-                        transposed */
+  int64_t phases[2]; /* outputs along each axis that a pixel contributes to with separate weights: 1,
+                        unless transposed */
   int64_t together;  /* pairs of pixels that share a copy of the weights; 1: there is none */
   bool small;        /* its constants */
   const DspFilter *filter;
@@ -191,7 +192,7 @@ static Cycles dsp_direct_cycles(const Lower *l, const Target *target, const Choi
 }
 
 /* ---- constants ---- */
-/* Of run `row` element r: its place in a filter's weights, [c][ky][kx]; -1: behind the row. */
+/* Index of element r of run `row` in a filter's weights, [c][ky][kx]; -1: after the row. */
 static int64_t dsp_direct_place_of(const Direct *d, int64_t row, int64_t r) {
   const Correlation *k = &d->k;
   const int64_t taps = k->kernel[0] * k->kernel[1];
@@ -317,7 +318,7 @@ static Val dsp_direct_row_element(Lower *l, const Direct *d, const Ix *iy, const
   return pick(b, cond_and(inside, nest_within(b, at, 0, width)), q, num_i32(b, 0));
 }
 
-/* The input is seen as rows of so many elements. */
+/* The input is viewed as rows of that number of elements. */
 static void gather_rows(Lower *l, const Direct *d, const Tile *tile, int p) {
   Nest *b = l->b;
   const Correlation *k = &d->k;
@@ -395,7 +396,7 @@ static void add_two_words(Lower *l, const Direct *d, const Tile *tile, const Sum
   }
 }
 
-/* What is stored for pixel p and filter i of the block. */
+/* The stored value of pixel p and filter i of the block. */
 static Val dsp_direct_finished(Lower *l, const Direct *d, const Sums *sums, const Ix *block, int i, int p,
                                const DspSteps *steps) {
   enum { WHOLE = 8 };
@@ -476,7 +477,7 @@ static void block_nest(Lower *l, const Direct *d, const Tile *tile) {
   dsp_direct_store_sums(l, d, tile, &sums, block);
 }
 
-/* Tiles that lie side by side, from pixel x on. */
+/* Adjacent tiles, from pixel x on. */
 typedef struct Group {
   int64_t tiles;
   int pixels; /* of a tile */

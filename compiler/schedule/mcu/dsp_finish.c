@@ -1,13 +1,13 @@
-// dsp_finish.c: how sums become 8 bits, in 32 bits where the factors allow:
+// dsp_finish.c: Requantization to int8, in int32 where the factors permit:
 // SPDX-License-Identifier: Apache-2.0
 //
-//     single   (upper half of x*m + c) / 2^(s-1)     c = 2^(s-2) + zero * 2^(s-1)    2 <= s
-//     double   (upper half of 2x*m, rounded, + c - (x < 0)) / 2^s                    c = 2^(s-1) + zero * 2^s
+//     single  (upper half of x*m + c) / 2^(s-1)                    c = 2^(s-2) + zero * 2^(s-1)   2 <= s
+//     double  (upper half of 2x*m, rounded, + c - (x < 0)) / 2^s   c = 2^(s-1) + zero * 2^s
 //
-// where the factor is m / 2^(31+s). Below the upper half there is nothing that could change the quotient of
-// `single`, for what is added to it is a whole number of upper halves. `double` rounds halves away from zero,
-// by the sign of the rounded product; that is x's, but where x < 0 gives 0, and then c - 1 and c have the
-// same quotient, for s is 1 at least.
+// where the factor is m / 2^(31+s). The bits below the upper half cannot change the quotient of `single`, as
+// its addend is an integer number of upper halves. `double` rounds halves away from zero, by the sign of the
+// rounded product; that is the sign of x, except where x < 0 gives 0, and then c - 1 and c have the same
+// quotient, as s is at least 1.
 #include "base/number.h"
 #include "schedule/mcu/dsp.h"
 
@@ -76,8 +76,8 @@ static int64_t step_place(bool pairs, int64_t filter, int step) {
   return pairs ? filter / 2 * PAIR + in_pair[filter % 2][step] : filter * STEPS + step;
 }
 
-/* Weights with one scale for all filters have one factor, too, which is in the model once. A constant filter
- * would need steps of its own. */
+/* Weights with one scale for all filters also have one factor, which the model stores once. A constant
+ * filter would need separate steps. */
 static bool one_factor(const Lower *l, int64_t filters, const DspFilter *filter) {
   const Int8Product *p = l->node->detail;
   if (l->updatable) return false;
@@ -87,7 +87,7 @@ static bool one_factor(const Lower *l, int64_t filters, const DspFilter *filter)
   return filters > 1;
 }
 
-/* What is added follows from the shift, but where the filter is constant. */
+/* The addend follows from the shift, unless the filter is constant. */
 bool dsp_finish_shrinks(const Lower *l, int64_t filters, const DspFilter *filter) {
   if (l->updatable) return false; /* one of its filters may be constant with other weights */
   for (int64_t f = 0; f < filters; f++)

@@ -1,4 +1,4 @@
-// dsp_sum.c: sums of values of 8 bits of one shape, and differences of two, in 32 bits:
+// dsp_sum.c: Sums of int8 values of one shape, and differences of two, in int32:
 // SPDX-License-Identifier: Apache-2.0
 //
 //     each operand   (q - zero) * 2^bits, times its factor, at most 1/2, rounded

@@ -1,16 +1,16 @@
-// dsp_winograd.c: Winograd's F(4x4,3x3) and F(2x2,3x3) in whole numbers, exact: 3x3 convolutions of stride 1
-// in 8 bits.
+// dsp_winograd.c: Winograd's F(4x4,3x3) and F(2x2,3x3) in integers, exact: int8 3x3 convolutions with stride
+// 1.
 // SPDX-License-Identifier: Apache-2.0
 //
-// F(4x4): a tile of 6x6 inputs d, less their zero, becomes V = B'dB: at most 68 * 255 = 17,340, which fits
-// into 16 bits. Weights are U = GgG', with G times 24 (its last row times 6): at most 144 * 127 = 18,288.
+// F(4x4): a tile of 6x6 inputs d, minus their zero point, becomes V = B'dB: at most 68 * 255 = 17,340, which
+// fits into int16. Weights are U = GgG', with G times 24 (its last row times 6): at most 144 * 127 = 18,288.
 // Sums of products are modulo 2^32, and A'(U.V)A is 576 times the outputs modulo 2^32. Times 1 / 9, that is
-// 64 times the outputs: they are exact if they lie below 2^25, which follows from the weights. F(2x2): tiles
+// 64 times the outputs: they are exact if they are below 2^25, which follows from the weights. F(2x2): tiles
 // of 4x4 inputs, |V| <= 4 * 255; with G times 2 |U| <= 9 * 127. The result is 4 times the outputs, exact if
-// they lie below 2^29.
+// they are below 2^29.
 //
 // The sum at point (1,1) enters every output once: it begins at 576 or 4 times the bias. Four times fewer
-// products, or 2.25 times, in weights of 16 bits that are 8 or 3.6 times as large.
+// products, or 2.25 times, with int16 weights that need 8x or 3.6x the memory.
 //
 // Example: `x: 16x16x16 -> conv(24, 3x3, pad=same)` --target=armv7e-m, lines 21-35 of conv1:
 //
@@ -36,8 +36,8 @@ enum { MOST_M = 4, MOST_SIDE = MOST_M + 2, SUMS = 8, WORDS = 4, WIDE = 16 };
 
 typedef struct Winograd8 {
   Correlation k;
-  int m, side, points; /* a tile has m x m outputs, side x side inputs and so many sums of products */
-  int tiles, filters;  /* at once: 4 and 2, or 2 and 4 on narrow maps */
+  int m, side, points; /* a tile has m x m outputs, side x side inputs and this number of sums of products */
+  int tiles, filters;  /* per iteration: 4 and 2, or 2 and 4 on narrow maps */
   int64_t words;       /* of the channels of a point */
   const DspFilter *filter;
   Buf *weight, *start;       /* [blocks][points][words][filters], [all filters] */
@@ -265,7 +265,7 @@ static void dsp_winograd_join(Nest *b, int outputs, Val y[], const Val m[]) {
   y[1] = wrapped_minus(wrapped_minus(m[1], m[2]), m[3]);
 }
 
-/* What is a sum, or twice that, of what join gives. */
+/* The operand of a sum, or twice that, in the result of join. */
 static Val dsp_winograd_sum_of(Lower *l, const Winograd8 *d, Val y) {
   const int most = d->m == 4 ? 6 : 2;
   return nest_primitive(l->b, d->m == 4 ? &primitive_part576 : &primitive_shift_right, y,

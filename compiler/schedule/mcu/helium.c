@@ -1,13 +1,13 @@
-// helium.c: convolutions and dense layers of 8 bits with vectors of Arm's Helium: sixteen products in a sum.
+// helium.c: int8 convolutions and dense layers with Arm Helium vectors: sixteen products per sum.
 // SPDX-License-Identifier: Apache-2.0
 //
-// An instruction multiplies sixteen signed bytes by sixteen others and adds all products to a register of 32
-// bits. So the window of a pixel is gathered as it lies, bytes side by side, with the zero of the input as
-// padding; that zero is taken from the bias (int8_finish.c). Weights lie in the same order, with zeros behind
-// the window up to whole vectors, whatever was gathered there. Where a window is one pixel, and its channels
-// are whole vectors, it is read from the input. A tile is three pixels by two filters: six sums, which
-// need every other register of the CPU, and two pointers to what is loaded. A single pixel takes four
-// filters. Sums of four filters become bytes as a vector.
+// An instruction multiplies sixteen signed bytes by sixteen others and adds all products to an int32
+// register. So the window of a pixel is gathered as contiguous bytes, with the input's zero point as padding;
+// its contribution is subtracted in the bias (int8_finish.c). Weights have the same order, with zeros after
+// the window up to whole vectors, whatever was gathered there. If a window is one pixel, and its channels are
+// whole vectors, it is read from the input. A tile is three pixels by two filters: six sums, which need every
+// other register of the CPU, and two pointers to the operands. A single pixel is computed with four filters.
+// Sums of four filters are requantized as a vector.
 //
 // Example: `x: 14x14x16 -> conv(24, 3x3, pad=1)` --target=armv8.1-m, lines 64-76 of conv1:
 //
@@ -81,7 +81,7 @@ DspWork helium_finish_work(const Lower *l, double vectors) {
   return (DspWork){.vectors = steps * vectors};
 }
 
-/* Instructions of vectors, and of numbers beside them. */
+/* Vector instructions, and scalar ones in addition. */
 static Cycles helium_product_cycles(const Lower *l, const Target *target, const Choice *choice) {
   (void)target;
   (void)choice;
@@ -126,8 +126,8 @@ typedef struct Tile {
   const Ix *y, *x;
 } Tile;
 
-/* Where elements come from: element c of pixel x of row y; of a flat input x is 0. NULL: what stands for 0.
- */
+/* Source of elements: element c of pixel x of row y; for a flat input x is 0. NULL: elements that
+ * represent 0. */
 typedef struct From {
   Ix y, x, c;
 } From;
@@ -137,7 +137,7 @@ static Ref window_at(Lower *l, const Across *d, Buf *window, int p, const Ix *at
   return d->apart ? nest_at(l->b, window, *at / BYTES, p, 0) : nest_at(l->b, window, 0, p, *at);
 }
 
-/* What stands for 0, so many times. */
+/* Stores that number of elements that represent 0. */
 static void helium_put_zeros(Lower *l, const Ref *first, int n) {
   Nest *b = l->b;
   const Val zero = int8_zero(l, 0);

@@ -1,5 +1,5 @@
-/* helium.h: schedules of 8 bits for CPUs with Arm's Helium: vectors of 16 bytes on boards. They are offered
- * and chosen as those of dsp.h, which do what these refuse. */
+/* helium.h: int8 schedules for CPUs with Arm Helium: 16-byte vectors on boards. They are proposed and
+ * chosen like those of dsp.h, which handle the kernels that these do not support. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_SCHEDULE_HELIUM_H
 #define CNNC_SCHEDULE_HELIUM_H

@@ -1,10 +1,10 @@
-// helium_depthwise.c: convolutions of each channel alone, in 8 bits, with vectors of Arm's Helium.
+// helium_depthwise.c: int8 depthwise convolutions with Arm Helium vectors.
 // SPDX-License-Identifier: Apache-2.0
 //
-// Four channels are the lanes of a vector, in 32 bits: products across a vector would want the taps of a
-// channel side by side. A tile is three pixels of a row: their sums, the weights of a row of taps, an element
-// and its product take the eight registers. Tiles whose windows reach over an edge of the picture look for
-// each element whether it is there.
+// Four channels are the lanes of a vector, in int32: products across a vector would need the taps of a
+// channel to be contiguous. A tile is three pixels of a row: their sums, the weights of a row of taps, an
+// element and its product use the eight registers. Tiles whose windows extend over an edge of the image test
+// each element.
 //
 // Example: `x: 14x14x16 -> depthwise(3x3, pad=same)` --target=armv8.1-m, lines 9-21 of depthwise1_tile_3:
 //
