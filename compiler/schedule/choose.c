@@ -154,8 +154,8 @@ static const char *why_not(const Lower *l, const Decision *d, const Target *targ
   return target == l->target && s->refused ? s->refused(l, choice) : NULL;
 }
 
-/* What was measured for a target, if it can be done. --exact is no reason to complain: the next compilation
- * may be without it. */
+/* The measured choice for a target, if it is possible. With --exact an impossible one is silent: the next
+ * compilation may be without it. */
 static const Tuned *measured(const Lower *l, const Decision *d, const Target *target) {
   Tuned *tuned = l->tuning && !l->batch && !l->plain && l->images <= 1
                      ? tuning_find(l->tuning, target == l->target ? d->target : d->layout_target, d->key)
