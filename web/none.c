@@ -112,6 +112,7 @@ Val parts_load(Lower *l, Buf *buf, const Ix *n, const Ix *y, const Ix *x, const 
 Node *parts_gradient(Gradient *gradient, Node *of, Shape operand, Node *dx) {
   return (void)gradient, (void)of, (void)operand, dx;
 }
+const Param lines_params[] = {LINES_AXIS, {0}};
 void lines_shape(ShapeContext *context, Node *node, const Op *other) {
   (void)other;
   if (arg_is(node, "axis", "channels")) node->shape = node->in[0]->shape;
@@ -300,6 +301,9 @@ Plan *plan_training_within(Arena *arena, const Graph *graph, PlanOptions options
 
 int64_t stream_rows(Shape shape) { return (void)shape, 0; }
 
-/* Calibration of recurrent layers. */
+/* Calibration of recurrent layers and indices. */
+bool calibrate_indices(Calibrator *k, const Node *node, bool for_floats) {
+  return (void)k, (void)node, (void)for_floats, false;
+}
 bool calibrate_has_form(const Calibrator *k, const Node *node) { return (void)k, (void)node, true; }
 void calibrate_recurrent(Calibrator *k, const Node *node) { (void)k, (void)node; }

@@ -34,7 +34,8 @@ typedef enum Int8Form {
   INT8_SUM,
   INT8_DIFFERENCE,
   INT8_MULTIPLY,
-  INT8_RELU, /* a clamp on the value before it */
+  INT8_MATMUL, /* product of two matrices that both are values */
+  INT8_RELU,   /* a clamp on the value before it */
   INT8_RELU6,
   INT8_LEAKY,   /* a lookup table; in int16, two factors */
   INT8_LARGEST, /* pools */
@@ -44,6 +45,9 @@ typedef enum Int8Form {
   INT8_SIGNED,    /* in -1 .. 1 */
   INT8_MOVE,      /* copies elements of its inputs */
   INT8_RECURRENT, /* lstm, gru, rnn */
+  INT8_GATHER,    /* elements of in[0], selected by in[1], which has indices */
+  INT8_EMBEDDING, /* rows of an int8 table, selected by indices */
+  INT8_ARGMAX,    /* its value is an index */
 } Int8Form;
 
 /* Streaming: which input rows a row of the output depends on. The inputs are endless sequences, and each call
@@ -135,6 +139,7 @@ typedef struct OpTraits {
   bool recurrent;        /* each direction has several parameters, with names that end in its own suffix */
   bool layer_part; /* one of several kernels of a layer: named after its own node, not after the layer */
   bool needs_axes; /* needs a height or length: T regions of n elements are read as a sequence T x n */
+  bool indices;    /* its value has indices: float in int8 models, exact */
   bool features;   /* audio features: float in int8 models, as are values that only such operators read */
   bool front_end;  /* audio front end without a gradient: layers before it cannot be trained */
   bool matrix;     /* of a convolution: its weight is a matrix, outputs by inputs, its window one pixel */

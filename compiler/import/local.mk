@@ -18,7 +18,9 @@ libcnnc_a_SOURCES += %D%/onnx/branches.c %D%/onnx/broadcast.c %D%/onnx/constant_
   %D%/onnx/ops_shape.c %D%/onnx/ops_size.c %D%/onnx/ops_spectrum.c %D%/onnx/ops_window.c \
   %D%/onnx/permute.c %D%/onnx/qdq.c %D%/onnx/repeated.c %D%/onnx/view.c
 libcnnc_a_SOURCES += %D%/tflite/flat.c %D%/tflite/flat.h %D%/tflite/tflite.h %D%/tflite/tflite_import.c \
-  %D%/tflite/tflite_layers.c %D%/tflite/tflite_make.h %D%/tflite/tflite_maps.c %D%/tflite/tflite_nodes.c \
+  %D%/tflite/tflite_layers.c %D%/tflite/tflite_index.c \
+  %D%/tflite/tflite_make.h %D%/tflite/tflite_maps.c %D%/tflite/tflite_matrix.c \
+  %D%/tflite/tflite_nodes.c \
   %D%/tflite/tflite_nodes.h %D%/tflite/tflite_nodes_layers.c %D%/tflite/tflite_nodes_maps.c \
   %D%/tflite/tflite_nodes_shape.c %D%/tflite/tflite_nodes_spectrum.c \
   %D%/tflite/tflite_ops.def %D%/tflite/tflite_parts.c \

@@ -11,7 +11,7 @@ int64_t floats_in(int64_t bytes) { return bytes / (int64_t)sizeof(float); }
 /* ---- structs ---- */
 /* A struct's size is a multiple of its widest member's alignment. */
 int64_t members_bytes(const Part *part) {
-  int64_t bytes = 0, unit = 4;
+  int64_t bytes = 0, unit = 1;
   for (int i = 0; i < part->members.n; i++) {
     bytes += part->members.data[i]->bytes;
     if (elem_bytes(part->members.data[i]->elem) > unit) unit = elem_bytes(part->members.data[i]->elem);

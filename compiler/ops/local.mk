@@ -22,6 +22,7 @@ libcnnc_a_SOURCES += %D%/audio/audio.c %D%/audio/audio.h %D%/audio/dct.c %D%/aud
   %D%/audio/unfold.c
 libcnnc_a_SOURCES += %D%/attention/attention.c %D%/attention/attention.h \
   %D%/attention/attention_core.c %D%/attention/attention_slopes.c %D%/attention/matmul.c \
+  %D%/attention/matmul.h \
   %D%/attention/multihead_attention.c %D%/attention/relative_bias.c
 libcnnc_a_SOURCES += %D%/convolution/conv.c %D%/convolution/conv_transpose.c \
   %D%/convolution/correlation.c %D%/convolution/correlation.h %D%/convolution/depthwise.c
@@ -50,7 +51,8 @@ libcnnc_a_SOURCES += %D%/index/argmax.c %D%/index/deformable_attention.c %D%/ind
   %D%/index/topk.c %D%/index/topk_routine.h
 libcnnc_a_SOURCES += %D%/int8/int8.h %D%/int8/int8.c %D%/int8/border.c %D%/int8/edges.c \
   %D%/int8/int8_combine.c %D%/int8/int8_pool.c %D%/int8/repeat.c %D%/int8/rescale.c %D%/int8/product.c \
-  %D%/int8/curve.c %D%/int8/int8_softmax.c %D%/int8/softmax_wide.c %D%/int8/int8_table.c \
+  %D%/int8/curve.c %D%/int8/int8_embedding.c %D%/int8/int8_matmul.c \
+  %D%/int8/int8_softmax.c %D%/int8/softmax_wide.c %D%/int8/int8_table.c \
   %D%/int8/transposed.c %D%/int8/int8_recurrent.h %D%/int8/int8_recurrent.c %D%/int8/int8_recurrent_core.c
 libcnnc_a_SOURCES += %D%/loss/binary_cross_entropy.c %D%/loss/classes.c %D%/loss/cross_entropy.c \
   %D%/loss/detection.c %D%/loss/detection_routine.h %D%/loss/dice.c %D%/loss/focal.c %D%/loss/hinge.c \

@@ -38,7 +38,7 @@ static const Observed *seen_of(Calibrator *k, const Node *node) {
   return seen;
 }
 
-static Chosen *choose_quant(Calibrator *k, const Node *node, const Node *last, Quant quant, double cut) {
+Chosen *calibrate_as(Calibrator *k, const Node *node, const Node *last, Quant quant, double cut) {
   arrays_add_scale(&k->made->arrays, node->name, quant.scale, quant.zero);
   k->quant[node->id] = quant;
   vec_push(k->arena, k->made->chosen,
@@ -52,7 +52,7 @@ static Chosen *choose_quant(Calibrator *k, const Node *node, const Node *last, Q
   return &k->made->chosen.data[k->made->chosen.n - 1];
 }
 
-static Quant quant_between(double lo, double hi, bool wide) {
+Quant calibrate_between(double lo, double hi, bool wide) {
   if (wide) return (Quant){.scale = (float)(fmax(-lo, hi) / INT16_MAX), .wide = true};
   const float scale = (float)((hi - lo) / 255);
   const double zero = round(INT8_MIN - lo / (double)scale);
@@ -65,7 +65,8 @@ bool calibrate_can_widen(const Node *node) {
   case INT8_PRODUCT:
   case INT8_SUM:
   case INT8_DIFFERENCE:
-  case INT8_MULTIPLY: return true;
+  case INT8_MULTIPLY:
+  case INT8_MATMUL: return true;
   default: return node_is_input(node) && !port_is_bytes(node->port);
   }
 }
@@ -148,7 +149,7 @@ Chosen *calibrate_seen(Calibrator *k, const Node *node, const Node *last) {
   if (!seen) return NULL;
   const bool wide = wants_wide(k, node);
   const SeenRange range = range_of(k->how, seen, wide);
-  Chosen *chosen = choose_quant(k, node, last, quant_between(range.lo, range.hi, wide), range.cut);
+  Chosen *chosen = calibrate_as(k, node, last, calibrate_between(range.lo, range.hi, wide), range.cut);
   chosen->seen = range_of_all;
   return chosen;
 }
@@ -347,7 +348,7 @@ static bool put_of_bytes(Calibrator *k, const Node *node) {
       lo = fmin(lo, y);
       hi = fmax(hi, y);
     }
-  choose_quant(k, node, node, quant_between(lo, hi, false), 0);
+  calibrate_as(k, node, node, calibrate_between(lo, hi, false), 0);
   return true;
 }
 
@@ -441,7 +442,8 @@ static void calibrate_floats(Calibrator *k, const Node *node) {
 }
 
 static bool reads_floats(const Calibrator *k, const Node *node) {
-  for (int j = 0; j < node->nin; j++)
+  const bool selects = node->op->traits.int8 == INT8_GATHER; /* its index is in floats, whatever it selects */
+  for (int j = 0; j < (selects ? 1 : node->nin); j++)
     if (k->real[node->in[j]->id]) return true;
   return false;
 }
@@ -460,7 +462,7 @@ static void calibrate_state(Calibrator *k, const Node *state) {
   const bool known = form == INT8_SOFTMAX || form == INT8_UNIT || form == INT8_SIGNED;
   if (!known || k->join[state->id] != updating_node(k->graph, state)) calibrate_seen(k, state, state);
   else
-    choose_quant(
+    calibrate_as(
         k, state, state,
         form == INT8_SIGNED ? (Quant){.scale = 1 / 128.0f} : (Quant){.scale = 1 / 256.0f, .zero = -128}, 0);
 }
@@ -482,6 +484,7 @@ static void calibrate_value(Calibrator *k, const Node *node) {
     if (!node->kept) calibrate_state(k, node);
     return;
   }
+  if (calibrate_indices(k, node, feeds_floats(k, node))) return;
   const bool alone = feeds_floats(k, node) && !calibrate_is_layer(node) &&
                      (node_is_input(node) ? !port_is_bytes(node->port) : node->op->family == FAMILY_MAP);
   if (is_kept(k, node) || reads_floats(k, node) || alone || node->precision == PRECISION_F32 ||
@@ -496,6 +499,7 @@ static void calibrate_value(Calibrator *k, const Node *node) {
   case INT8_UNIT: known_quant(k, node, (Quant){.scale = 1 / 256.0f, .zero = -128}); return;
   case INT8_SIGNED: known_quant(k, node, (Quant){.scale = 1 / 128.0f}); return;
   case INT8_LARGEST:
+  case INT8_GATHER:
   case INT8_MEAN: return; /* like their inputs */
   case INT8_MOVE:
     if (node->nin > 1) calibrate_seen(k, node, node);
@@ -503,7 +507,7 @@ static void calibrate_value(Calibrator *k, const Node *node) {
   default: break;
   }
   if (node_is_input(node) && port_is_bytes(node->port))
-    choose_quant(k, node, node, (Quant){.scale = 1, .zero = node->port->elem == U8 ? INT8_MIN : 0}, 0);
+    calibrate_as(k, node, node, (Quant){.scale = 1, .zero = node->port->elem == U8 ? INT8_MIN : 0}, 0);
   else if (node->op->traits.padding || (node->op->traits.repeats && node->op->traits.repeats(node, factor)) ||
            put_of_bytes(k, node))
     return;

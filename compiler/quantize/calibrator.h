@@ -27,6 +27,13 @@ Chosen *calibrate_seen(Calibrator *, const Node *, const Node *last);
 double calibrate_filter_scale(const Calibrator *, const double *w, int64_t n, double most);
 double calibrate_stored_weight(const Calibrator *, double w, double scale); /* as int8 */
 
+Chosen *calibrate_as(Calibrator *, const Node *, const Node *last, Quant, double cut);
+Quant calibrate_between(double lo, double hi, bool wide); /* the scale of a range */
+
+/* ---- calibrate_indices.c ---- */
+/* Indices, and embeddings whose table is int8; false: it is another node. for_floats: only float nodes use
+ * its value. */
+bool calibrate_indices(Calibrator *, const Node *, bool for_floats);
 /* ---- calibrate_recurrent.c ---- */
 bool calibrate_has_form(const Calibrator *, const Node *); /* false: a recurrent layer that stays in float */
 void calibrate_recurrent(Calibrator *, const Node *);

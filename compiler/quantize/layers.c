@@ -249,6 +249,48 @@ Node *quant_combine(Quantizer *q, const Node *node) {
   return check_combination(q, made, end.quant) ? made : NULL;
 }
 
+/* ---- products of two matrices ---- */
+/* False: a sum could overflow, which was reported. */
+static bool matmul_fits(Quantizer *q, const Node *node, const Int8Matmul *p, bool wide, double unit,
+                        float out) {
+  const double most = (double)p->of.k * (double)int8_most(node->in[0]) * (double)int8_most(node->in[1]);
+  if (!quant_factor_fits(q, node, p->factor, wide ? WIDE_MULTIPLIER_MOST : MULTIPLIER_MOST, unit, out))
+    return false;
+  if (wide ? most < (double)(INT64_C(1) << WIDE_SUM_BITS)
+           : most <= INT32_MAX && sum_fits((int64_t)most, p->factor.e))
+    return true;
+  if (!wide && most <= INT32_MAX) return report_large(q, node, "sum", (int64_t)most, p->factor);
+  Diag *diag = overflow(q, node, "sum", wide ? WIDE_SUM_BITS + 1 : 32);
+  diag_fact(diag, "it adds up %s products of two values, which can come to %s",
+            text_thousands(q->arena, p->of.k), text_thousands(q->arena, (int64_t)most));
+  diag_help(diag, "precision=f32 computes it in floats");
+  return false;
+}
+
+static Multiplier matmul_factor(const Node *a, const Node *b, double scale, float out) {
+  const float product = a->quant->scale * b->quant->scale;
+  if (!isfinite(product)) return multiplier_of(INFINITY); /* which is refused */
+  Multiplier factor = multiplier_of((double)product * scale / (double)out);
+  factor.real = scale == 1 ? product / out : product / out * (float)scale;
+  return factor;
+}
+
+Node *quant_matmul(Quantizer *q, const Node *node) {
+  const Ending end = quant_ending(q, node, true);
+  Node *in[2];
+  for (int k = 0; k < 2; k++) in[k] = q->map[node->in[k]->id];
+  if (!end.found) return NULL;
+  Int8Matmul *p = NEW(q->arena, Int8Matmul);
+  *p = (Int8Matmul){.of = matmul_sizes(node),
+                    .rounding = quant_file_rounding(q->file, node->name),
+                    .stored = stored_of(end.quant.scale, end.quant.zero, end.quant.wide, end.bound)};
+  p->factor = matmul_factor(in[0], in[1], p->of.scale, end.quant.scale);
+  Node *made = quant_node(q, &op_int8_matmul, node, 2, in, quant_keep(q, end.quant));
+  made->detail = p;
+  const double unit = (double)in[0]->quant->scale * (double)in[1]->quant->scale * p->of.scale;
+  return matmul_fits(q, made, p, int8_is_wide(made), unit, end.quant.scale) ? made : NULL;
+}
+
 /* ---- what keeps the scale ---- */
 /* Pools and moves use the scale that the file has for their value, or else that of their first input;
  * inputs with other scales are rescaled first. */
@@ -338,6 +380,31 @@ Node *quant_move(Quantizer *q, const Node *node) {
   if (!quant_given(q, node->name, &quant)) quant = *in[0]->quant;
   for (int k = 0; k < node->nin; k++) in[k] = quant_requantized(q, node, in[k], quant);
   return quant_node(q, node->op, node, node->nin, in, in[0]->quant);
+}
+
+/* The index stays in floats. */
+Node *quant_gather(Quantizer *q, const Node *node) {
+  Quant quant;
+  Node *in[2] = {quant_bytes(q, node->in[0]), quant_floats(q, node->in[1])};
+  if (!in[0] || !in[1]) return NULL;
+  if (quant_given(q, node->name, &quant)) in[0] = quant_requantized(q, node, in[0], quant);
+  return quant_node(q, node->op, node, 2, in, in[0]->quant);
+}
+
+Node *quant_embedding(Quantizer *q, const Node *node) {
+  const Weight *weight = node->weight[0];
+  const Ending end = quant_ending(q, node, true);
+  Node *in = quant_floats(q, node->in[0]);
+  Int8Embedding *e = NEW(q->arena, Int8Embedding);
+  *e = (Int8Embedding){quant_array(q, weight->name, I8, weight->rank, weight->dim), weight->dim[0]};
+  if (!in || !e->table || !end.found) return NULL;
+  if (end.quant.wide) {
+    quant_problem(q, "%s: has 16 bits, but the rows of an embedding have 8", node->name);
+    return NULL;
+  }
+  Node *made = quant_node(q, &op_int8_embedding, node, 1, &in, quant_keep(q, end.quant));
+  made->detail = e;
+  return made;
 }
 
 Node *quant_repeat(Quantizer *q, const Node *node, const int64_t factor[2]) {

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "base/text.h"
+#include "ops/activation/lines.h"
 #include "quantize/quantizer.h"
 
 enum { MOST_RESCALED = 14 }; /* maximum exponent e of a factor: int8 to int16 */
@@ -241,6 +242,13 @@ Node *quant_table(Quantizer *q, const Node *node) {
 }
 
 /* ---- softmax ---- */
+static bool along_channels(const Node *node) { return arg_is(node, "axis", "channels"); }
+
+bool quant_is_softmax(const Quantizer *q, const Node *node) {
+  const Quant *in = q->map[node->in[0]->id]->quant;
+  return in && !in->wide && !quant_file_wide(q->file, node->name) && lines_length(node) <= SOFTMAX_CHANNELS;
+}
+
 Node *quant_softmax(Quantizer *q, const Node *node) {
   const Quant own = {.scale = 1 / 256.0f, .zero = -128};
   Quant given;
@@ -259,14 +267,15 @@ Node *quant_softmax(Quantizer *q, const Node *node) {
   Int8Softmax *s = NEW(q->arena, Int8Softmax);
   softmax_table(s->exponential, in->quant->scale);
   for (int i = 0; i < 256; i++) s->part[i] = softmax_part(s->exponential[i]);
-  Node *made = quant_node(q, &op_int8_softmax, node, 1, &in, quant_keep(q, own));
+  const Op *op = along_channels(node) ? &op_int8_softmax : &op_int8_softmax_lines;
+  Node *made = quant_node(q, op, node, 1, &in, quant_keep(q, own));
   made->detail = s;
   return made;
 }
 
 bool quant_is_wide_softmax(const Quantizer *q, const Node *node) {
-  return node->op->traits.int8 == INT8_SOFTMAX && all_wide(q, node) && is_unit(q, node) &&
-         shape_extent(node->shape).c <= SOFTMAX_WIDE_CHANNELS;
+  return node->op->traits.int8 == INT8_SOFTMAX && along_channels(node) && all_wide(q, node) &&
+         is_unit(q, node) && shape_extent(node->shape).c <= SOFTMAX_WIDE_CHANNELS;
 }
 
 Node *quant_softmax_wide(Quantizer *q, const Node *node) {

@@ -60,14 +60,17 @@ bool quant_is_recurrent(const Quantizer *, const Node *); /* and has an int8 for
 
 /* ---- layers.c, recurrent_layers.c, lookup_tables.c: the node's value, or NULL after a problem ---- */
 Node *quant_product(Quantizer *, const Node *), *quant_combine(Quantizer *, const Node *),
-    *quant_pool(Quantizer *, const Node *), *quant_softmax(Quantizer *, const Node *),
-    *quant_softmax_wide(Quantizer *, const Node *), *quant_move(Quantizer *, const Node *),
-    *quant_border(Quantizer *, const Node *), *quant_recurrent(Quantizer *, const Node *),
+    *quant_matmul(Quantizer *, const Node *), *quant_pool(Quantizer *, const Node *),
+    *quant_softmax(Quantizer *, const Node *), *quant_softmax_wide(Quantizer *, const Node *),
+    *quant_move(Quantizer *, const Node *), *quant_gather(Quantizer *, const Node *),
+    *quant_embedding(Quantizer *, const Node *), *quant_border(Quantizer *, const Node *),
+    *quant_recurrent(Quantizer *, const Node *),
     *quant_repeat(Quantizer *, const Node *, const int64_t factor[2]),
     *quant_function(Quantizer *, const Node *), *quant_table(Quantizer *, const Node *);
 bool quant_has_table(const Quantizer *, const Node *); /* the file has its table, by the layer's name */
 bool quant_is_function(const Node *);                  /* of one number */
 bool quant_is_wide_function(const Quantizer *, const Node *); /* one with an int16 form */
+bool quant_is_softmax(const Quantizer *, const Node *);       /* one with an int8 form */
 bool quant_is_wide_softmax(const Quantizer *, const Node *);
 Node *quant_requantized(Quantizer *, const Node *of, Node *, Quant to); /* the same value with another
                                                                            scale */

@@ -24,6 +24,7 @@ static Node *node_like(Quantizer *q, const Op *op, const Node *of, int nin, Node
   node->site = of->site;
   node->window = has_windows(op, of) ? of->window : NULL;
   node->arg = of->arg;
+  node->detail = op == of->op ? of->detail : NULL;
   return node;
 }
 
@@ -280,6 +281,20 @@ static Node *stored_floats(Quantizer *q, const Node *node) {
   return made;
 }
 
+/* For int8 values, exact; with its own scale it is rounded as any float is. */
+static Node *argmax_node(Quantizer *q, const Node *node) {
+  Node *in = q->map[node->in[0]->id];
+  Quant quant;
+  if (quant_given(q, node->name, &quant)) return stored_floats(q, node);
+  return node_like(q, &op_int8_argmax, node, 1, &in);
+}
+
+/* Is its table int8? */
+static bool has_int8_table(const Quantizer *q, const Node *node) {
+  const QuantArray *table = table_find(&q->file->by_name, node->weight[0]->name);
+  return table && table->known && table->elem == I8;
+}
+
 static bool is_border(const Node *node) { /* pads with zeros, and is at least as large as its input */
   int64_t before[2], after[2];
   return node->op->traits.padding && node->op->traits.padding(node, before, after) && before[0] >= 0 &&
@@ -292,7 +307,7 @@ static Node *int8_value(Quantizer *q, const Node *node) {
   if (node_is_state(node)) return state_node(q, node);
   if (node_is_update(node)) return node->kept ? kept_update(q, node) : update_node(q, node);
   if (node->op->identity && node->op->identity(node)) return q->map[node->in[0]->id];
-  if (node->shape.regions) return stored_floats(q, node);
+  if (node->shape.regions && !node->shape.parts) return stored_floats(q, node);
   const bool table = quant_has_table(q, node);
   if (node->precision == PRECISION_F32) return stored_floats(q, node);
   if (table && reads_bytes(q, node)) return quant_table(q, node);
@@ -308,6 +323,9 @@ static Node *int8_value(Quantizer *q, const Node *node) {
   case INT8_MULTIPLY:
     if (combine_has_int8(node) && reads_bytes(q, node)) return quant_combine(q, node);
     break;
+  case INT8_MATMUL:
+    if (reads_bytes(q, node) && matmul_sizes(node).scale > 0) return quant_matmul(q, node);
+    break;
   case INT8_MEAN:
     if (node->window->kernel[0] * node->window->kernel[1] >
             (has_wide(q, node) ? MOST_WIDE_SUMMED : MOST_SUMMED) ||
@@ -320,10 +338,19 @@ static Node *int8_value(Quantizer *q, const Node *node) {
   case INT8_SOFTMAX:
     if (!reads_bytes(q, node)) break;
     if (quant_is_wide_softmax(q, node)) return quant_softmax_wide(q, node);
-    if (shape_extent(node->shape).c <= SOFTMAX_CHANNELS && !has_wide(q, node)) return quant_softmax(q, node);
+    if (quant_is_softmax(q, node)) return quant_softmax(q, node);
     break;
   case INT8_MOVE:
     if (reads_bytes(q, node)) return quant_move(q, node);
+    break;
+  case INT8_GATHER:
+    if (q->map[node->in[0]->id]->quant) return quant_gather(q, node);
+    break;
+  case INT8_EMBEDDING:
+    if (has_int8_table(q, node)) return quant_embedding(q, node);
+    break;
+  case INT8_ARGMAX:
+    if (reads_bytes(q, node)) return argmax_node(q, node);
     break;
   case INT8_RECURRENT:
     if (stays_float(q, node) || !quant_is_recurrent(q, node)) break;

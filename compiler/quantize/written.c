@@ -118,8 +118,9 @@ static Node *kept(Writing *w, const Node *node) {
 
 static bool has_bytes_alone(const Op *op) { /* an operator of the program, with another name */
   return op == &op_int8_product || op == &op_int8_transposed || op == &op_int8_combine ||
-         op == &op_int8_pool || op == &op_int8_softmax || op == &op_int8_softmax_wide ||
-         op == &op_int8_curve || op == &op_int8_repeat || op == &op_int8_border;
+         op == &op_int8_matmul || op == &op_int8_pool || op == &op_int8_softmax ||
+         op == &op_int8_softmax_lines || op == &op_int8_softmax_wide || op == &op_int8_curve ||
+         op == &op_int8_repeat || op == &op_int8_border || op == &op_int8_argmax || op == &op_int8_embedding;
 }
 
 static Node *written_node(Writing *w, const Node *node) {

@@ -18,10 +18,12 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "import"))
 from tflite_cases import all_cases  # noqa: E402
 from tflite_float_cases import float_cases  # noqa: E402
+from tflite_index_cases import index_cases  # noqa: E402
+from tflite_matrix_cases import matrix_cases  # noqa: E402
 
 
 def main():
-    for case in itertools.chain(all_cases(), float_cases()):
+    for case in itertools.chain(all_cases(), float_cases(), matrix_cases(), index_cases()):
         if not case.golden:
             continue
         try:

@@ -38,7 +38,7 @@ static void put_array(Drawing *d, const char *name, const char *type, int rank, 
 /* Layers with this name stay float. */
 static bool is_kept(const Node *node) {
   return node->op->traits.int8 == INT8_PRODUCT &&
-         (strncmp(node->name, "kept", 4) == 0 || node->shape.regions);
+         (strncmp(node->name, "kept", 4) == 0 || (node->shape.regions && !node->shape.parts));
 }
 
 /* Not values computed in float, which may round differently from eval's. */
@@ -50,6 +50,7 @@ static bool can_widen(const Node *node) {
   case INT8_MULTIPLY: return combine_has_int8(node);
   case INT8_RELU:
   case INT8_RELU6: return can_widen(node->in[0]); /* it may be the end of a function without an int16 form */
+  case INT8_MATMUL:
   case INT8_LARGEST:
   case INT8_MEAN:
   case INT8_LEAKY:
@@ -255,6 +256,15 @@ static void draw_function(Drawing *d, const Node *node) {
   put_scale(d, node, scale, (int)fmin(127, fmax(-128, -128 - lo / scale)));
 }
 
+/* A few sums exceed the range. */
+static void draw_matmul(Drawing *d, const Node *node) {
+  const MatrixProduct p = matmul_sizes(node);
+  put_scale(d, node,
+            d->scale[node->in[0]->id] * d->scale[node->in[1]->id] * p.scale * 74 * sqrt((double)p.k) *
+                between(d, 0.7, 3),
+            any_zero(d));
+}
+
 /* ---- as importing has it ---- */
 /* Layers with this name have a table in the file. */
 static bool has_table(const Node *node) { return strncmp(node->name, "table", 5) == 0; }
@@ -276,7 +286,8 @@ static bool is_output(const Drawing *d, const Node *node) {
 }
 
 static bool takes_bounds(const Node *node) {
-  return node->op->traits.int8 == INT8_PRODUCT || combine_has_int8(node);
+  return node->op->traits.int8 == INT8_PRODUCT || node->op->traits.int8 == INT8_MATMUL ||
+         combine_has_int8(node);
 }
 
 /* Is it computed where the layer before it is rounded, like batchnorm and relu after a convolution? */
@@ -334,13 +345,28 @@ static void put_unit(Drawing *d, const Node *node) {
   d->scale[node->id] = (double)real * (1 << WIDE_BITS);
 }
 
+/* In the scale of its value. */
+static void draw_table_of_rows(Drawing *d, const Node *node) {
+  const Weight *weight = node->weight[0];
+  int8_t *table = NEW_ARRAY(d->arena, int8_t, weight->size);
+  for (int64_t i = 0; i < weight->size; i++) table[i] = (int8_t)floor(between(d, -128, 128));
+  put_array(d, weight->name, "I8", weight->rank, weight->dim, table, (size_t)weight->size);
+  put_scale(d, node, between(d, 0.005, 0.03), any_zero(d));
+}
+
+/* They have no scale. */
+static bool has_indices(const Node *node) {
+  while (node->op->traits.int8 == INT8_MOVE && node->nin == 1) node = node->in[0];
+  return node->op->traits.indices || (node_is_input(node) && node->port->elem == I32);
+}
+
 static void draw_value(Drawing *d, const Node *node) {
   const double first = node->nin ? d->scale[node->in[0]->id] : 0;
   d->fused[node->id] = is_fused(d, node);
   d->scale[node->id] = first;
   d->wide[node->id] = node->nin && d->wide[node->in[0]->id];
   if (d->fused[node->id] || (node->op->identity && node->op->identity(node)) || node_is_update(node)) return;
-  if (node->kept) return;
+  if (node->kept || has_indices(node)) return;
   if (node_is_state(node)) put_scale(d, node, between(d, 0.005, 0.03), any_zero(d));
   else if (node_is_input(node))
     put_scale(d, node, between(d, 0.005, 0.03), node->port->elem == U8 ? -128 : any_zero(d));
@@ -350,17 +376,20 @@ static void draw_value(Drawing *d, const Node *node) {
     for (int k = 0; k < node->nweights; k++) draw_floats(d, node->weight[k], node);
     put_scale(d, node, 0.05, any_zero(d));
   } else if (is_int8_recurrent(d, node)) draw_recurrent(d, node);
+  else if (node->op->traits.int8 == INT8_EMBEDDING) draw_table_of_rows(d, node);
   else if (node->op->traits.int8 == INT8_PRODUCT) draw_weights(d, node);
   else if (combine_has_int8(node) && node->op->traits.int8 == INT8_MULTIPLY)
     put_scale(d, node, first * d->scale[node->in[1]->id] * between(d, 70, 140), any_zero(d));
+  else if (node->op->traits.int8 == INT8_MATMUL) draw_matmul(d, node);
   else if (combine_has_int8(node)) put_scale(d, node, sum_scale(d, node), any_zero(d));
   else if (is_fixed(node) && is_wide(d, node) && node->precision == PRECISION_I16) put_unit(d, node);
   else if (is_fixed(node) && is_wide(d, node)) put_scale(d, node, 1 / 200.0, any_zero(d)); /* by floats */
   else if (is_fixed(node)) d->scale[node->id] = node->op->traits.int8 == INT8_SIGNED ? 1 / 128.0 : 1 / 256.0;
   else if (node->op->traits.int8 == INT8_MOVE && node->nin > 1)
     put_scale(d, node, largest(d, node) * between(d, 0.7, 1.5), any_zero(d)); /* none is far above it */
-  else if (node->op->traits.int8 == INT8_LARGEST || node->op->traits.int8 == INT8_MEAN ||
-           node->op->traits.int8 == INT8_MOVE || repeats(node) || is_border(node)) {
+  else if (node->op->traits.int8 == INT8_LARGEST || node->op->traits.int8 == INT8_GATHER ||
+           node->op->traits.int8 == INT8_MEAN || node->op->traits.int8 == INT8_MOVE || repeats(node) ||
+           is_border(node)) {
     if (sample_number(&d->state) < 0.4) put_scale(d, node, first * between(d, 0.7, 1.5), any_zero(d));
   } else if (node->nin == 1 && node->op->family == FAMILY_MAP) draw_function(d, node);
   else { /* computed in float */

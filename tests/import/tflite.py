@@ -84,7 +84,7 @@ def test_good():
 
 def test_refused():
     refused("another version", model(version=4), "another version of the format")
-    refused("an unknown operator", model(code=126), "BATCH_MATMUL 0: there is no form of it in 8 and 16 bits",
+    refused("an unknown operator", model(code=11), "L2_NORMALIZATION 0: there is no form of it in 8 and 16 ",
             "import-operator")
     refused("an operator without a name", model(code=250), "builtin operator 250 0", "import-operator")
     refused("a code that is not there", model(opcode=7), "a code that is not there")

@@ -41,6 +41,8 @@ class Case:
                 values = [(i + 7 * k) % 256 - 128 if k == 0 else draws[i] for i in range(size)]
                 if t.kind == U8:
                     values = [v + 128 for v in values]
+                if t.kind == I32:
+                    values = [(5 * v + k) % t.limit for v in values]
                 if t.kind == F32:
                     values = [ref.f32(v / 31) for v in values]  # none halfway between two bytes
                 sample.append(values)
@@ -497,7 +499,9 @@ def all_cases():
 
 def main(folder):
     from tflite_float_cases import float_cases  # which uses this file
-    for number, case in enumerate([*all_cases(), *float_cases()]):
+    from tflite_index_cases import index_cases
+    from tflite_matrix_cases import matrix_cases
+    for number, case in enumerate([*all_cases(), *float_cases(), *matrix_cases(), *index_cases()]):
         with open(os.path.join(folder, f"operators-{number}.tflite"), "wb") as file:
             file.write(case.data())
 

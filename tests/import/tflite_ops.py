@@ -14,10 +14,12 @@ import tap
 from tap import check, finish, start
 from tflite_cases import all_cases
 from tflite_float_cases import float_cases
-from tflite_models import F32, U8
+from tflite_index_cases import index_cases
+from tflite_matrix_cases import matrix_cases
+from tflite_models import F32, I32, U8
 
 CNNC, CC = os.environ["CNNC"], os.environ.get("CC", "cc")
-TYPES = {F32: ctypes.c_float, U8: ctypes.c_uint8}
+TYPES = {F32: ctypes.c_float, I32: ctypes.c_float, U8: ctypes.c_uint8}
 
 
 class Net:
@@ -96,7 +98,7 @@ def digest(row):
 def main():
     start("tflite_ops")
     golden = read_golden()
-    for case in itertools.chain(all_cases(), float_cases()):
+    for case in itertools.chain(all_cases(), float_cases(), matrix_cases(), index_cases()):
         if len(sys.argv) < 2 or sys.argv[1] in case.name:
             for rounding in ("double", "single", "float") if case.rounds else ("double",):
                 test(case, rounding, golden)

@@ -231,3 +231,18 @@ def moved(values, shape, out_shape, source, border=0):
         at = source(index)
         result.append(border if at is None else values[flat(shape, at)])
     return result
+
+
+def matmul(a, b, i, j, o, size, turned, rounding):
+    """a, b: two matrices as lists; size: rows, inner, columns of the product; turned: adj_x, adj_y."""
+    rows, inner, columns = size
+    factor = f32(i.scale[0] * j.scale[0]) / o.scale[0]
+    real = f32(f32(i.scale[0] * j.scale[0]) / o.scale[0])
+    result = []
+    for y in range(rows):
+        for x in range(columns):
+            left = [a[k * rows + y if turned[0] else y * inner + k] - i.zero[0] for k in range(inner)]
+            right = [b[x * inner + k if turned[1] else k * columns + x] - j.zero[0] for k in range(inner)]
+            total = sum(p * q for p, q in zip(left, right))
+            result.append(clamp(scaled(total, factor, rounding, real) + o.zero[0]))
+    return result

@@ -242,6 +242,17 @@ def move_cases():
     yield case
 
 
+# ---- products of two values ----
+def matmul_cases():
+    for rows, inner, columns, y in (5, 19, 7, 0.031), (4, 300, 9, 2.0):
+        a, b = wide([1, 2, rows, inner], 1.1e-4), wide([1, 2, inner, columns], 0.0007)
+        turned = wide([1, 2, columns, inner], 0.0007)
+        case = Case(f"products of {inner}", a, b, turned, kernels=("litert",))
+        case.add("BATCH_MATMUL", [a, b], wide([1, 2, rows, columns], y), f0=("B", 0), f1=("B", 0))
+        case.add("BATCH_MATMUL", [a, turned], wide([1, 2, rows, columns], y / 900), f0=("B", 0), f1=("B", 1))
+        yield case
+
+
 # ---- recurrent layers: weights and values of 8 bits, cells of 16 ----
 def lstm(case, x, rng, units, y_scale, y_zero, cell, clip, weight=0.008, **changes):
     """Adds an lstm after x; gates are in the order i f c o. changes: by input of the operator, a tensor."""
@@ -292,8 +303,8 @@ def port_cases():
 
 
 def all_cases():
-    for family in (function_cases, scale_cases, pair_cases, layer_cases, pool_cases, move_cases, lstm_cases,
-                   port_cases):
+    for family in (function_cases, scale_cases, pair_cases, layer_cases, pool_cases, move_cases, matmul_cases,
+                   lstm_cases, port_cases):
         yield from family()
 
 

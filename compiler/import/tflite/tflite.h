@@ -47,6 +47,7 @@ typedef struct TflOperator {
   int sums;            /* of TensorType: quantized_bias_type, FLOAT32 if nothing is said */
   bool middle;         /* half_pixel_centers; of gelu: by a tanh */
   bool transposed[2];  /* of BATCH_MATMUL's operands */
+  bool asymmetric;     /* asymmetric_quantize_inputs */
   bool symmetric;      /* of MIRROR_PAD: the outermost elements are repeated */
   bool relative;       /* the ends of STRIDED_SLICE are counted from where it begins */
   int64_t border[4];   /* of convolutions: top, bottom, left, right, besides `same` */

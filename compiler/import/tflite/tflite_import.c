@@ -37,6 +37,9 @@ bool tfl_shape(const TflTensor *t, Shape *shape) {
   return true;
 }
 
+/* The type that a value has in the program: others are refused. */
+static Elem stored_type(const TflTensor *t) { return t->elem == F32 || t->elem == I16 ? t->elem : I8; }
+
 /* A value of the net, of 8 or 16 bits or of floats. */
 static bool check_value(Making *k, const TflOperator *op, int tensor, Elem wanted) {
   Shape shape;
@@ -47,11 +50,16 @@ static bool check_value(Making *k, const TflOperator *op, int tensor, Elem wante
                   wanted == I8    ? "INT8"
                   : wanted == I16 ? "INT16"
                                   : "FLOAT32");
-  if (wanted != F32 && t->scales != 1)
+  if (tfl_is_quantized(t) && t->scales != 1)
     return tfl_no(k, op, "'%s' has %d scales instead of one", t->name, t->scales);
   if (!tfl_shape(t, &shape))
     return tfl_no(k, op, "'%s' has a shape of more than one image, or of other axes", t->name);
   return true;
+}
+
+bool tfl_any_value(Making *k, const TflOperator *op, int tensor) {
+  if (!check_value(k, op, tensor, stored_type(&k->m->tensor[tensor]))) return false;
+  return k->there[tensor] || tfl_no(k, op, "its input is a constant, or computed after it");
 }
 
 bool tfl_value(Making *k, const TflOperator *op, int tensor) {
@@ -138,11 +146,13 @@ const char *tfl_layer(Making *k, const char *word) {
   return arena_printf(k->arena, "%s%d", word, ++*count);
 }
 
-void tfl_begin(Making *k, const TflOperator *op, int from) {
-  const int in = k->same[from], out = op->out[0];
-  if (k->value[out]) text_put(&k->text, "%s = ", k->value[out]);
+void tfl_begin_named(Making *k, const char *name, int from) {
+  const int in = k->same[from];
+  if (name) text_put(&k->text, "%s = ", name);
   if (in != k->current) text_put(&k->text, "%s -> ", k->value[in]);
 }
+
+void tfl_begin(Making *k, const TflOperator *op, int from) { tfl_begin_named(k, k->value[op->out[0]], from); }
 
 void tfl_call(Making *k, const TflOperator *op, const char *layer, const char *call, ...) {
   va_list ap;
@@ -270,8 +280,17 @@ bool tfl_none(Making *k, const TflOperator *op) {
   return tfl_no(k, op, "%s", floats ? "there is no form of it in 8 and 16 bits" : makes[i].onnx);
 }
 
-/* The type that a value has in the program: others are refused. */
-static Elem stored_type(const TflTensor *t) { return t->elem == F32 || t->elem == I16 ? t->elem : I8; }
+/* A result that has indices. */
+static bool makes_indices(const TflOperator *op, const TflTensor *out) {
+  switch (op->code) {
+  case TFL_ARG_MAX:
+  case TFL_CAST:
+  case TFL_RESHAPE:
+  case TFL_SQUEEZE:
+  case TFL_EXPAND_DIMS: return tfl_is_index(out);
+  default: return false;
+  }
+}
 
 static bool make(Making *k, const TflOperator *op) {
   if (op->code == TFL_STATE) return tfl_state(k, op);
@@ -279,13 +298,14 @@ static bool make(Making *k, const TflOperator *op) {
   TflMake *maker = maker_of(op->code);
   if (!maker) return tfl_no(k, op, "there is no form of it yet");
   if (maker == tfl_none) return tfl_none(k, op);
-  if (op->nin < 1 || op->nout != 1) return tfl_no(k, op, "it has not one result");
+  if (op->nin < 1 || op->nout != (op->code == TFL_TOPK_V2 ? 2 : 1))
+    return tfl_no(k, op, "it has not one result");
   const TflTensor *in = tfl_in(k, op, 0), *out = op->out[0] < 0 ? NULL : tfl_out(k, op);
   if (!in || !out) return tfl_no(k, op, "a value is left out");
   if (op->code == TFL_DEQUANTIZE && in->data && out->data) return true; /* floats by now */
   if (out->data || k->there[op->out[0]]) return tfl_no(k, op, "its result is a constant, or made before");
   const bool converts = op->code == TFL_QUANTIZE || op->code == TFL_DEQUANTIZE;
-  if (!check_value(k, op, op->out[0], stored_type(out))) return false;
+  if (!check_value(k, op, op->out[0], makes_indices(op, out) ? out->elem : stored_type(out))) return false;
   if (converts) {
     if (!check_value(k, op, op->in[0], stored_type(in))) return false;
     if (!k->there[op->in[0]]) return tfl_no(k, op, "its input is a constant, or computed after it");
@@ -305,6 +325,9 @@ int tfl_first(const Making *k, const TflOperator *op) {
       op->code == TFL_ADD || op->code == TFL_MUL || op->code == TFL_MAXIMUM || op->code == TFL_MINIMUM;
   return turns && a && b && !b->data && (a->data || a->size < b->size) ? 1 : 0;
 }
+
+/* Its statements read their first input by name. */
+static bool names_input(int code) { return code == TFL_TILE || code == TFL_BATCH_MATMUL; }
 
 /* Of values that are read elsewhere than in the next statement, or several times in it, and of outputs. */
 static void name_tensors(Making *k) {
@@ -331,7 +354,7 @@ static void name_tensors(Making *k) {
     for (int i = 0; i < op->nin && made; i++) {
       const int tensor = op->in[i] < 0 ? -1 : k->same[op->in[i]];
       if (tensor < 0 || k->value[tensor] || m->tensor[tensor].data) continue;
-      if (i == tfl_first(k, op) && tensor == current && op->code != TFL_TILE) continue;
+      if (i == tfl_first(k, op) && tensor == current && !names_input(op->code)) continue;
       k->value[tensor] = arena_printf(k->arena, "v%d", tensor);
     }
     if (made) current = op->out[0];
@@ -354,7 +377,9 @@ static const char *type_text(const TflTensor *t) {
 static bool computes_with_constants(const Making *k) {
   for (int o = 0; o < k->m->noperators; o++) {
     const TflOperator *op = &k->m->op[o];
-    for (int i = 0; i < 2 && maker_of(op->code) == tfl_pair; i++)
+    TflMake *maker = maker_of(op->code);
+    const bool takes = maker == tfl_pair || maker == tfl_matmul || maker == tfl_gather;
+    for (int i = 0; i < 2 && takes; i++)
       if (tfl_in(k, op, i) && tfl_in(k, op, i)->data) return true;
   }
   return false;
@@ -367,10 +392,10 @@ static const char *put_tfl_inputs(Making *k) {
     const TflTensor *t = &k->m->tensor[tensor];
     Shape shape;
     if (!tfl_shape(t, &shape)) return "an input is not an image, sequence or vector";
-    if (!t->known || (!tfl_is_quantized(t) && t->elem != F32))
+    if (!t->known || (!tfl_is_quantized(t) && t->elem != F32 && !tfl_is_index(t)))
       return arena_printf(
           k->arena, "an input is %s, where floats and quantized INT8, UINT8 and INT16 are read", t->type);
-    if (t->elem != F32 && t->scales != 1)
+    if (tfl_is_quantized(t) && t->scales != 1)
       return arena_printf(k->arena, "an int%s input must have one scale", t->elem == I8 ? "8" : "16");
     text_put(&k->text, "input %s: %s%s\n", k->value[tensor], shape_text(k->arena, shape), type_text(t));
     tfl_scale(k, k->value[tensor], t);

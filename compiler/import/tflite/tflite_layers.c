@@ -309,6 +309,14 @@ bool tfl_softmax(Making *k, const TflOperator *op) {
 }
 
 /* ---- pairs ---- */
+const char *tfl_constant(Making *k, Shape shape, const float *data, const TflTensor *scaled) {
+  const char *name = tfl_layer(k, "constant"), *shaped = shape_text(k->arena, shape);
+  text_put(&k->constants, "%s = constant(%s, name=\"%s_values\")\n", name, shaped, name);
+  tfl_array(k, arena_printf(k->arena, "%s_values.weight", name), F32, shape.rank, shape.dim, data);
+  if (scaled) tfl_scale(k, arena_printf(k->arena, "%s_values", name), scaled);
+  return name;
+}
+
 /* A constant beside a value: a vector of channels for all positions, or as many numbers as the value has. */
 static const char *tfl_constant_beside(Making *k, const TflOperator *op, const TflTensor *t, bool first) {
   enum { MOST = 1 << 24 };
@@ -339,11 +347,7 @@ static const char *tfl_constant_beside(Making *k, const TflOperator *op, const T
     }
     data[i] = (float)tfl_number(t, from);
   }
-  const char *name = tfl_layer(k, "constant"), *shaped = shape_text(k->arena, shape);
-  text_put(&k->constants, "%s = constant(%s, name=\"%s_values\")\n", name, shaped, name);
-  tfl_array(k, arena_printf(k->arena, "%s_values.weight", name), F32, shape.rank, shape.dim, data);
-  tfl_scale(k, arena_printf(k->arena, "%s_values", name), t);
-  return name;
+  return tfl_constant(k, shape, data, t);
 }
 
 /* An older kernel shifts values of 16 bits where all scales are powers of two. By one scale it gives what the

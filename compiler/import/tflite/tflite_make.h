@@ -47,10 +47,12 @@ const TflTensor *tfl_out(const Making *, const TflOperator *);
 bool tfl_value(Making *, const TflOperator *, int tensor);
 /* Whole numbers that are constants: all of an input's, at most TFLITE_RANK * 2. -1: they are none. */
 int tfl_integers(const Making *, const TflOperator *, int k, int64_t *to);
-bool tfl_is_quantized(const TflTensor *);               /* of 8 or 16 bits */
-bool tfl_is_bytes(const Making *, const TflOperator *); /* its result is of 8 or 16 bits */
-bool tfl_is_wide(const Making *, const TflOperator *);  /* of 16 */
-bool tfl_shape(const TflTensor *, Shape *);             /* false: it is no shape of the language */
+bool tfl_any_value(Making *, const TflOperator *, int tensor); /* the same, of any type */
+bool tfl_is_quantized(const TflTensor *);                      /* of 8 or 16 bits */
+bool tfl_is_index(const TflTensor *);                          /* of whole numbers without a scale */
+bool tfl_is_bytes(const Making *, const TflOperator *);        /* its result is of 8 or 16 bits */
+bool tfl_is_wide(const Making *, const TflOperator *);         /* of 16 */
+bool tfl_shape(const TflTensor *, Shape *);                    /* false: it is no shape of the language */
 bool tfl_same_scale(Making *, const TflOperator *, const TflTensor *, const TflTensor *);
 bool tfl_below(Multiplier); /* it can be multiplied by */
 
@@ -58,6 +60,7 @@ const char *tfl_layer(Making *, const char *word); /* "conv1" */
 /* A statement: the beginning; calls, each with the name of its layer and its precision, or without a name;
  * the end with the activation, where the value is `layer`'s from there on. */
 void tfl_begin(Making *, const TflOperator *, int from);
+void tfl_begin_named(Making *, const char *name, int from); /* name: NULL where it needs none */
 void tfl_call(Making *, const TflOperator *, const char *layer, const char *call, ...)
     __attribute__((format(printf, 4, 5)));
 void tfl_end(Making *, const TflOperator *, const char *layer);
@@ -69,6 +72,8 @@ void tfl_element(const TflTensor *, int64_t i, void *to);       /* as bytes of t
 double tfl_number(const TflTensor *, int64_t i);                /* the real number that it stands for */
 void tfl_scale(Making *, const char *value, const TflTensor *); /* nothing for floats */
 void tfl_say(Making *, const char *layer, const char *key, const char *value); /* in the file's metadata */
+/* A constant of the program, in the scale of `scaled`, or in floats where that is NULL: its name. */
+const char *tfl_constant(Making *, Shape, const float *data, const TflTensor *scaled);
 /* The table of a function of one number, in 8 bits: [channels][256]. */
 void tfl_table(Making *, const char *layer, int64_t channels, const int8_t *table);
 #endif

@@ -98,6 +98,11 @@ static const char *function_word(int code) {
   case TFL_SQRT: return "sqrt";
   case TFL_SQUARE: return "square";
   case TFL_ABS: return "abs";
+  case TFL_NEG: return "multiply";
+  case TFL_RSQRT: return "power";
+  case TFL_FLOOR: return "floor";
+  case TFL_SIN: return "sin";
+  case TFL_COS: return "cos";
   default: return "gelu";
   }
 }
@@ -108,6 +113,8 @@ static const char *arguments_of(Making *k, const TflOperator *op) {
   case TFL_RELU_0_TO_1: return "0, 1";
   case TFL_LEAKY_RELU: return text_float(k->arena, (double)op->beta);
   case TFL_GELU: return op->middle ? "approximate=tanh" : "";
+  case TFL_NEG: return "-1";
+  case TFL_RSQRT: return "-0.5";
   default: return "";
   }
 }
@@ -128,6 +135,33 @@ bool tfl_map(Making *k, const TflOperator *op) {
   if (own) tfl_table(k, layer, 1, table);
   const bool bent = op->code == TFL_RELU || op->code == TFL_RELU6 || op->code == TFL_LEAKY_RELU;
   if (k->litert && bent && tfl_is_wide(k, op)) tfl_say(k, layer, "factor", "float");
+  return true;
+}
+
+/* A power, a quotient rounded down, or what is left of one: of a value and a number. */
+bool tfl_with_number(Making *k, const TflOperator *op) {
+  const TflTensor *t = tfl_in(k, op, 1);
+  if (!tfl_value(k, op, op->in[0])) return false;
+  if (!t || !t->data || t->size != 1 || !t->known || t->elem != tfl_out(k, op)->elem ||
+      (tfl_is_quantized(t) && t->scales != 1))
+    return tfl_no(k, op, "its second operand is not one number");
+  if (tfl_is_wide(k, op)) return tfl_no(k, op, "it has no int16 form yet");
+  const double number = tfl_number(t, 0);
+  if (!isfinite(number) || (op->code != TFL_POW && !(number > 0)))
+    return tfl_no(k, op, "its second operand is %g", number);
+  const char *word = op->code == TFL_POW         ? "power"
+                     : op->code == TFL_FLOOR_DIV ? "divide"
+                                                 : "modulo",
+             *layer = tfl_layer(k, word);
+  tfl_begin(k, op, op->in[0]);
+  tfl_call(k, op, layer, "%s(%s", word, text_float(k->arena, number));
+  if (op->code == TFL_FLOOR_DIV) {
+    text_put(&k->text, " -> ");
+    layer = tfl_layer(k, "floor");
+    tfl_call(k, op, layer, "floor(");
+  }
+  tfl_scale(k, layer, tfl_out(k, op));
+  tfl_end(k, op, layer);
   return true;
 }
 

@@ -95,6 +95,8 @@ void nodes_dense(Nodes *n) {
 
 void nodes_matmul(Nodes *n) {
   int in[2];
+  if (n->op->asymmetric)
+    return nodes_refuse(n, "it rounds its input when it runs (asymmetric_quantize_inputs)");
   for (int k = 0; k < 2; k++) {
     const int rank = nodes_rank(n, k);
     int64_t perm[MOST_DIMS];

@@ -279,6 +279,7 @@ static void read_more_options(Reader *r, FlatTable options, TflOperator *op) {
     break;
   case TFL_BATCH_MATMUL:
     for (int i = 0; i < 2; i++) op->transposed[i] = flag(r, options, i);
+    op->asymmetric = flag(r, options, 2);
     break;
   case TFL_LOCAL_RESPONSE_NORMALIZATION:
     op->groups = flat_int(flat, options, 0, 4, 0);

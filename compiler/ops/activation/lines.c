@@ -4,6 +4,7 @@
 #include <string.h>
 
 enum { MOST_LINE_INPUTS = 2 };
+const Param lines_params[] = {LINES_AXIS, {0}};
 
 /* ---- the shape ---- */
 static bool axis_fits(ShapeContext *context, const Node *node, const char *axis) {
@@ -40,6 +41,11 @@ static Lines axis_lines(const Node *node) {
   return (Lines){{down ? 1 : e.h, across ? 1 : e.w}, {down ? e.h : 1, across ? e.w : 1}};
 }
 
+int64_t lines_length(const Node *node) {
+  const Lines k = axis_lines(node);
+  return arg_is(node, "axis", "channels") ? shape_extent(node->shape).c : k.size[0] * k.size[1];
+}
+
 /* ---- the meaning, along any axis ---- */
 /* Index of element i of a line. */
 static int64_t line_position(const Node *node, const Lines *k, int64_t line, int64_t i) {
@@ -53,7 +59,7 @@ void lines_run(const Eval *eval, LinesEval of_line) {
   const Node *node = eval->node;
   const Extent e = shape_extent(node->shape);
   const Lines k = axis_lines(node);
-  const int64_t n = arg_is(node, "axis", "channels") ? e.c : k.size[0] * k.size[1];
+  const int64_t n = lines_length(node);
   Arena *arena = arena_new();
   double *in[MOST_LINE_INPUTS], *out = NEW_ARRAY(arena, double, n);
   for (int i = 0; i < node->nin; i++) in[i] = NEW_ARRAY(arena, double, n);
@@ -68,9 +74,7 @@ void lines_run(const Eval *eval, LinesEval of_line) {
 }
 
 /* ---- the nest ---- */
-typedef void LineElement(const Line *, const Ix *y, const Ix *x, const void *context);
-
-static void each_element(const Line *line, int64_t from, LineElement body, const void *context) {
+void line_each(const Line *line, int64_t from, LineElement body, const void *context) {
   Nest *b = line->l->b;
   if (line->size[0] == 1) {
     NEST_FROM(b, j, from, line->size[1]) {
@@ -111,7 +115,7 @@ Val line_sum(const Line *line, const char *name, LineValue value, const void *co
   Nest *b = line->l->b;
   const Element of = {NEST_REGISTERS(b, name, line->lanes, 1), value, context};
   nest_store(b, nest_at(b, of.to, 0), num(b, 0));
-  each_element(line, 0, sum_element, &of);
+  line_each(line, 0, sum_element, &of);
   return nest_get(b, nest_at(b, of.to, 0));
 }
 
@@ -126,7 +130,7 @@ Val line_max(const Line *line) {
   Nest *b = line->l->b;
   const Element of = {NEST_REGISTERS(b, "largest", line->lanes, 1), NULL, NULL};
   nest_store(b, nest_at(b, of.to, 0), element_value(line, line->y, line->x, &of));
-  if (line->size[0] * line->size[1] > 1) each_element(line, 1, max_element, &of);
+  if (line->size[0] * line->size[1] > 1) line_each(line, 1, max_element, &of);
   return nest_get(b, nest_at(b, of.to, 0));
 }
 
@@ -136,7 +140,7 @@ static void store_element(const Line *line, const Ix *y, const Ix *x, const void
 
 void line_store(const Line *line, LineValue value, const void *context) {
   const Element of = {NULL, value, context};
-  each_element(line, 0, store_element, &of);
+  line_each(line, 0, store_element, &of);
 }
 
 typedef struct Lowered {
@@ -150,7 +154,7 @@ static void lines_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part
   of->body(&(Line){l, y, x, c, part, lanes, {of->lines.size[0], of->lines.size[1]}});
 }
 
-void lines_lower(Lower *l, LinesBody body) {
+static void lines_nest_of(Lower *l, LinesBody body, bool numbers) {
   Nest *b = l->b;
   const Lowered of = {body, axis_lines(l->node)};
   const Extent e = shape_extent(l->node->shape);
@@ -158,6 +162,12 @@ void lines_lower(Lower *l, LinesBody body) {
   nest_fn(b, b->name, false);
   const bool down = of.lines.lines[0] > 1;
   NEST_LOOP(b, y, down ? kind : SERIAL, 1, NEST_IX(0), 1, NEST_IX(of.lines.lines[0]))
-    NEST_LOOP(b, x, down ? SERIAL : kind, 1, NEST_IX(0), 1, NEST_IX(of.lines.lines[1]))
-      walk_channels(l, e.c, &y, &x, lines_body, &of);
+    NEST_LOOP(b, x, down ? SERIAL : kind, 1, NEST_IX(0), 1, NEST_IX(of.lines.lines[1])) {
+      if (!numbers) walk_channels(l, e.c, &y, &x, lines_body, &of);
+      else
+        NEST_FOR(b, c, e.c) lines_body(l, &y, &x, &c, 1, 1, &of);
+    }
 }
+
+void lines_lower(Lower *l, LinesBody body) { lines_nest_of(l, body, false); }
+void lines_lower_numbers(Lower *l, LinesBody body) { lines_nest_of(l, body, true); }

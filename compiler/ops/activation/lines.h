@@ -14,6 +14,8 @@
    0,                                                                                                        \
    "channels length height width positions"}
 
+extern const Param lines_params[]; /* that argument alone */
+
 /* The shape rule. Where the axis is not the channels, the node's operator becomes `other`. */
 void lines_shape(ShapeContext *, Node *, const Op *other);
 
@@ -30,6 +32,11 @@ typedef struct Line {
 } Line;
 typedef void LinesBody(const Line *);
 void lines_lower(Lower *, LinesBody);
+void lines_lower_numbers(Lower *, LinesBody); /* channel by channel */
+int64_t lines_length(const Node *);           /* of a line, along any axis */
+/* From element `from` of the line on. */
+typedef void LineElement(const Line *, const Ix *y, const Ix *x, const void *context);
+void line_each(const Line *, int64_t from, LineElement, const void *context);
 /* The value of an element of the line, from that element of the inputs. */
 typedef Val LineValue(const Line *, Val const *in, const void *context);
 Val line_sum(const Line *, const char *name, LineValue, const void *context);

@@ -6,8 +6,6 @@
 #include <math.h>
 #include "kernel/map.h"
 
-static const Param params[] = {LINES_AXIS, {0}};
-
 /* ---- shared with log_softmax ---- */
 double softmax_log_sum(const double *x, int64_t channels, double *largest) {
   double sum = 0;
@@ -164,7 +162,8 @@ static const Op op_softmax_lines;
 static void shape(ShapeContext *context, Node *node) { lines_shape(context, node, &op_softmax_lines); }
 
 #define SOFTMAX                                                                                              \
-  .name = "softmax", .group = "activation", .params = params, .shape = shape, .traits.keeps_spatial = true,  \
+  .name = "softmax", .group = "activation", .params = lines_params, .shape = shape,                          \
+  .traits.keeps_spatial = true, .traits.int8 = INT8_SOFTMAX,                                                 \
   .summary = "probabilities over the channels of each pixel, or over another axis",                          \
   .detail = "y[c] = exp(x[c]) / sum over k of exp(x[k])", .example = "dense(10) -> softmax"
 
@@ -177,6 +176,5 @@ const Op op_softmax = {
     .eval = run,
     .gradient = backward,
     .lower = lower,
-    .traits.int8 = INT8_SOFTMAX,
     .traits.stream = STREAM_ROWS,
 };

@@ -4,6 +4,7 @@
 #include "base/number.h"
 #include "kernel/parts.h"
 #include "kernel/walk.h"
+#include "ops/attention/matmul.h"
 
 static const Param params[] = {
     {"x", PARAM_VALUE, NULL, "the right factor B: a sequence, or a vector as a matrix of one row", 0, 0,
@@ -13,23 +14,16 @@ static const Param params[] = {
     {"scale", PARAM_NUMBER, "1", "factor of the product", 0, 0, NULL},
     {0}};
 
-/* y[LxM] = scale * sum over K; left: A is KxL, not LxK; right: B is MxK, not KxM. */
-typedef struct Product {
-  int64_t l, k, m;
-  bool left, right;
-  double scale;
-} Product;
-
 static int64_t matrix_rows(Shape s) { return shape_extent(s).w; }
 static int64_t matrix_columns(Shape s) { return shape_extent(s).c; }
 
 /* False: the inner sizes differ. */
-static bool inner_sizes_fit(Shape a, Shape b, bool left, bool right, Product *p) {
-  *p = (Product){.l = left ? matrix_columns(a) : matrix_rows(a),
-                 .k = left ? matrix_rows(a) : matrix_columns(a),
-                 .m = right ? matrix_rows(b) : matrix_columns(b),
-                 .left = left,
-                 .right = right};
+static bool inner_sizes_fit(Shape a, Shape b, bool left, bool right, MatrixProduct *p) {
+  *p = (MatrixProduct){.l = left ? matrix_columns(a) : matrix_rows(a),
+                       .k = left ? matrix_rows(a) : matrix_columns(a),
+                       .m = right ? matrix_rows(b) : matrix_columns(b),
+                       .left = left,
+                       .right = right};
   return p->k == (right ? matrix_columns(b) : matrix_rows(b));
 }
 
@@ -47,7 +41,7 @@ static bool is_matrix(ShapeContext *context, const Node *node, const Node *value
 
 static const char *const choice_word[] = {"none", "left", "right", "both"};
 
-static void inner_sizes_differ(ShapeContext *context, const Node *node, const Product *p) {
+static void inner_sizes_differ(ShapeContext *context, const Node *node, const MatrixProduct *p) {
   static const char *const choice_help[] = {
       "without a transpose the sizes fit", "transpose=left multiplies by the columns of the current value",
       "transpose=right multiplies by the rows of the other", "transpose=both transposes both factors"};
@@ -61,7 +55,7 @@ static void inner_sizes_differ(ShapeContext *context, const Node *node, const Pr
   static const int likely[] = {2, 1, 3, 0};
   int fits = -1, n = 0;
   for (int i = 0; i < 4; i++) {
-    Product other;
+    MatrixProduct other;
     if (!inner_sizes_fit(a, b, likely[i] & 1, likely[i] >> 1, &other)) continue;
     if (!n++) fits = likely[i];
   }
@@ -77,7 +71,7 @@ static void shape(ShapeContext *context, Node *node) {
   if (!a.rank || !b.rank || !is_matrix(context, node, node->in[0]) || !is_matrix(context, node, node->in[1]))
     return;
   const bool both = arg_is(node, "transpose", "both");
-  Product *p = NEW(context->arena, Product);
+  MatrixProduct *p = NEW(context->arena, MatrixProduct);
   if (!inner_sizes_fit(a, b, both || arg_is(node, "transpose", "left"),
                        both || arg_is(node, "transpose", "right"), p)) {
     inner_sizes_differ(context, node, p);
@@ -90,16 +84,16 @@ static void shape(ShapeContext *context, Node *node) {
   node->shape = shape_with_rows(shape_sequence(p->l, p->m), rows->shape);
 }
 
-static Product product_of(const Node *node) { return *(const Product *)node->detail; }
+MatrixProduct matmul_sizes(const Node *node) { return *(const MatrixProduct *)node->detail; }
 
 static Cost cost(const Node *node) {
-  const Product p = product_of(node);
+  const MatrixProduct p = matmul_sizes(node);
   return (Cost){.macs = bounded_product(bounded_product(p.l, p.k), p.m)};
 }
 
 /* ---- the meaning ---- */
 static void run(const Eval *eval) {
-  const Product p = product_of(eval->node);
+  const MatrixProduct p = matmul_sizes(eval->node);
   const double *a = eval->in[0], *b = eval->in[1];
   for (int64_t i = 0; i < p.l; i++)
     for (int64_t j = 0; j < p.m; j++) {
@@ -115,7 +109,7 @@ static void run(const Eval *eval) {
  * stored transposed, it is first copied in that order. */
 typedef struct Tiles {
   Lower *l;
-  Product p;
+  MatrixProduct p;
   Buf *b; /* [K][M] */
   int rows, vectors;
 } Tiles;
@@ -176,14 +170,14 @@ static void tile_row(const Tiles *t, const Ix *i, int rows) {
 
 static Buf *turned(const Tiles *t, Buf *to) {
   Nest *b = t->l->b;
-  const Product *p = &t->p;
+  const MatrixProduct *p = &t->p;
   NEST_LOOP(b, k, walk_rows(t->l, p->k * p->m), 1, NEST_IX(0), 1, NEST_IX(p->k))
     NEST_FOR(b, j, p->m)
       nest_store(b, nest_at(b, to, k, j), nest_load(b, nest_at(b, t->l->in[1], 0, j, k), 1));
   return to;
 }
 
-static void lower_plain(Lower *l, const Product *p) {
+static void lower_plain(Lower *l, const MatrixProduct *p) {
   Nest *b = l->b;
   const Tiles t = {.l = l, .p = *p, .b = l->in[1]};
   const Ix zero = {0};
@@ -203,7 +197,7 @@ static void lower_plain(Lower *l, const Product *p) {
 
 static void lower(Lower *l) {
   Nest *b = l->b;
-  Tiles t = {.l = l, .p = product_of(l->node), .b = l->in[1]};
+  Tiles t = {.l = l, .p = matmul_sizes(l->node), .b = l->in[1]};
   const bool few = l->target->registers < 32, vectors = !l->plain && walk_lanes(l, t.p.m) > 1;
   Buf *scratch = vectors && t.p.right ? lower_scratch(l, "turned", 2, (int64_t[]){t.p.k, t.p.m}) : NULL;
   nest_fn(b, b->name, false);
@@ -232,16 +226,16 @@ static Node *product_node(Gradient *gradient, Node *of, int operand, Node *a, bo
   Graph *graph = gradient_graph(gradient);
   const Shape shape = shape_with_rows(shape_row(of->in[operand]->shape), of->shape);
   Node *node = graph_hidden(graph, &op_factor, of, shape, RESULT_SAMPLE, 2, (Node *[]){a, b});
-  Product *p = NEW(graph->arena, Product);
+  MatrixProduct *p = NEW(graph->arena, MatrixProduct);
   inner_sizes_fit(a->shape, b->shape, left, right, p);
-  p->scale = product_of(of).scale;
+  p->scale = matmul_sizes(of).scale;
   node->detail = p;
   node->hidden->wrt = operand;
   return node;
 }
 
 static void backward(Gradient *gradient, Node *node, Node *dy) {
-  const Product p = product_of(node);
+  const MatrixProduct p = matmul_sizes(node);
   Node *a = node->in[0], *b = node->in[1];
   for (int k = 0; k < 2; k++) {
     if (!gradient_wanted(gradient, node->in[k])) continue;
@@ -267,4 +261,5 @@ const Op op_matmul = {
     .eval = run,
     .gradient = backward,
     .lower = lower,
+    .traits.int8 = INT8_MATMUL,
 };

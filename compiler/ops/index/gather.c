@@ -158,6 +158,7 @@ const Op op_gather = {
     .params = params,
     .example = "memory -> gather(chosen)",
     .traits.per_image = true,
+    .traits.int8 = INT8_GATHER,
     .shape = shape,
     .eval = eval,
     .gradient = gradient,

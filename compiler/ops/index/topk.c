@@ -152,6 +152,7 @@ const Op op_topk = {
     .params = params,
     .example = "scores -> channel_max -> flatten -> topk(300)",
     .traits.per_image = true,
+    .traits.indices = true,
     .shape = shape,
     .eval = eval,
     .gradient = gradient,

@@ -106,7 +106,7 @@ static void lower_class(Lower *l) {
         nest_store(b, best, choose(less(nest_get(b, most), q), nest_index_value(b, c), nest_get(b, best)));
         nest_store(b, most, vmax(nest_get(b, most), q));
       }
-      lower_store(l, nest_get(b, best), &y, &x, &none, 1, 1);
+      lower_store(l, convert(nest_get(b, best), l->node->elem), &y, &x, &none, 1, 1);
     }
 }
 
@@ -124,3 +124,4 @@ const Op op_int8_to_bytes = {.name = "int8_to_bytes", EDGE(to_bytes)};
 const Op op_int8_same = {
     .name = "int8_same", .family = FAMILY_ALIAS, .traits.keeps_spatial = true, .eval = eval_same};
 const Op op_int8_class = {.name = "int8_class", EDGE(class)};
+const Op op_int8_argmax = {.name = "int8_argmax", EDGE(class)};

@@ -61,19 +61,29 @@ static Val named(Lower *l, const char *name, const char *step, int32_t value) {
   return lower_number(l, nest_text(l->b, "%s_%s", name, step), value);
 }
 
+const Primitive *int8_requantizer(Rounding rounding, bool wide) {
+  static const Primitive *const of[2][ROUNDINGS] = {{[ROUNDING_SINGLE] = &primitive_requantize_single,
+                                                     [ROUNDING_DOUBLE] = &primitive_requantize_double,
+                                                     [ROUNDING_FLOAT] = &primitive_requantize_float},
+                                                    {[ROUNDING_SINGLE] = &primitive_requantize_wide,
+                                                     [ROUNDING_DOUBLE] = &primitive_requantize_reduced,
+                                                     [ROUNDING_FLOAT] = &primitive_requantize_wide_float}};
+  return of[wide][rounding];
+}
+
 Val int8_rounded(Lower *l, Rounding rounding, Val sum, Multiplier factor, const char *name) {
   Nest *b = l->b;
-  if (rounding == ROUNDING_FLOAT)
-    return nest_primitive(b, &primitive_requantize_float, sum, lower_real(l, name, factor.real), NULL);
+  const bool wide = sum->type.elem == I64;
+  const Primitive *by = int8_requantizer(rounding, wide);
+  if (rounding == ROUNDING_FLOAT) return nest_primitive(b, by, sum, lower_real(l, name, factor.real), NULL);
   if (sum->type.lanes > 1) {
     const Steps s = int8_steps(rounding, factor);
     return int8_stepped(l, rounding, sum, s.left || l->updatable ? named(l, name, "left", s.left) : NULL,
                         named(l, name, "factor", s.m), named(l, name, "half", s.half),
                         named(l, name, "shift", s.shift));
   }
-  return nest_primitive(
-      b, rounding == ROUNDING_SINGLE ? &primitive_requantize_single : &primitive_requantize_double, sum,
-      named(l, name, "m", factor.m), named(l, name, "e", factor.e));
+  const int32_t m = wide && rounding == ROUNDING_DOUBLE ? multiplier_reduced(factor) : factor.m;
+  return nest_primitive(b, by, sum, named(l, name, "m", m), named(l, name, "e", factor.e));
 }
 
 /* ---- stores ---- */

@@ -7,6 +7,7 @@
 #define CNNC_INT8_H
 #include "ops/convolution/correlation.h"
 #include "base/arithmetic.h"
+#include "ops/attention/matmul.h"
 #include "ops/shape/stream_mask.h"
 
 /* conv, depthwise, dense: bias + sum of weight * (q - zero), then rounded. Weights in their usual order;
@@ -45,6 +46,20 @@ typedef struct Int8Pool {
   bool from_first; /* streaming: rows before the first one do not count; in[1]: number of earlier calls */
   StreamRow row;   /* the first row that it reads */
 } Int8Pool;
+
+/* Product of two values. */
+typedef struct Int8Matmul {
+  MatrixProduct of;
+  Rounding rounding;
+  Stored stored;
+  Multiplier factor;
+} Int8Matmul;
+
+/* Rows of a table by index. */
+typedef struct Int8Embedding {
+  const int8_t *table; /* [count][channels], in the scale of the value */
+  int64_t count;
+} Int8Embedding;
 
 /* The same value with another scale or type, where one of them is int16; clamped as with relu or relu6.
  * For leaky_relu, negative numbers have their own factor. */
@@ -90,12 +105,15 @@ typedef struct Int8Border {
 
 extern const Op op_int8_border, op_int8_repeat, op_int8_rescale;
 extern const Op op_int8_product, op_int8_transposed, op_int8_combine, op_int8_pool, op_int8_table,
-    op_int8_softmax, op_int8_softmax_wide, op_int8_curve;
+    op_int8_softmax, op_int8_softmax_wide, op_int8_curve, op_int8_matmul;
+extern const Op op_int8_softmax_lines;                /* along another axis than the channels */
 extern const Op op_int8_from_float, op_int8_to_float; /* at inputs and outputs, and around operators
                                                          without an int8 form */
 extern const Op op_int8_from_bytes, op_int8_to_bytes; /* u8, which is q + 128 */
 extern const Op op_int8_same;                         /* the same q with another scale: a view of its input */
-extern const Op op_int8_class; /* I32: the channel of the maximum, of several the first */
+extern const Op op_int8_class;  /* I32: the channel of the maximum, of several the first */
+extern const Op op_int8_argmax; /* the same as a float */
+extern const Op op_int8_embedding;
 
 bool int8_is_wide(const Node *);      /* is its value or an operand int16? */
 int64_t int8_most(const Node *value); /* maximum of its numbers minus its zero point */
@@ -160,6 +178,7 @@ typedef struct CurvePlace {
 Buf *int8_curve_points(Lower *);
 CurvePlace int8_curve_place(Lower *, const Curve *, Val q);
 Val int8_curve_value(Lower *, const Curve *, Buf *points, const CurvePlace *, const Ix *step);
+const Primitive *int8_requantizer(Rounding, bool wide); /* wide: of int64 sums */
 /* name: of the factor's numbers in the kernel. */
 Val int8_rounded(Lower *, Rounding, Val sum, Multiplier, const char *name);
 /* The zero point of an operand, and added and clamping numbers: as numbers of the kernel. */

@@ -1,49 +1,97 @@
-// int8_softmax.c: softmax over the channels without floats: exponentials from a table, a reciprocal by
-// Newton's steps, as gemmlowp has them.
+// int8_softmax.c: softmax along any axis without floats: exponentials from a table, a reciprocal by Newton's
+// steps, as gemmlowp has them.
 // SPDX-License-Identifier: Apache-2.0
+#include "ops/activation/lines.h"
 #include "ops/int8/int8.h"
 
-static void eval(const Eval *eval) {
-  const Int8Softmax *s = eval->node->detail;
-  const Extent e = shape_extent(eval->node->shape);
-  for (int64_t p = 0; p < e.h * e.w; p++) {
-    const double *x = eval->in[0] + p * e.c;
-    double most = x[0];
-    int32_t sum = 0;
-    for (int64_t c = 1; c < e.c; c++) most = x[c] > most ? x[c] : most;
-    for (int64_t c = 0; c < e.c; c++) sum += softmax_part(s->exponential[(int)(most - x[c])]);
-    for (int64_t c = 0; c < e.c; c++)
-      eval->out[p * e.c + c] =
-          softmax_value(s->exponential[(int)(most - x[c])], sum, softmax_reciprocal(sum));
-  }
+static void softmax_line_run(const Node *node, int64_t n, double *const *in, double *out) {
+  const Int8Softmax *s = node->detail;
+  const double *x = in[0];
+  double most = x[0];
+  int32_t sum = 0;
+  for (int64_t i = 1; i < n; i++) most = x[i] > most ? x[i] : most;
+  for (int64_t i = 0; i < n; i++) sum += softmax_part(s->exponential[(int)(most - x[i])]);
+  for (int64_t i = 0; i < n; i++)
+    out[i] = softmax_value(s->exponential[(int)(most - x[i])], sum, softmax_reciprocal(sum));
 }
+
+static void eval(const Eval *eval) { lines_run(eval, softmax_line_run); }
 
 static Ref softmax_number(Nest *b, const char *name) {
   const int64_t one = 1;
   return nest_at(b, nest_buf(b, REGS, name, (Type){I32, 1}, 1, &one), 0);
 }
 
-static void pixel(Lower *l, Buf *exponential, Buf *part, const Ix *y, const Ix *x) {
-  Nest *b = l->b;
-  const int64_t channels = shape_extent(l->node->shape).c;
-  const Ref most = softmax_number(b, "most"), sum = softmax_number(b, "sum");
-  nest_store(b, most, num_i32(b, INT8_MIN));
-  NEST_ROLLED(b, c, channels) nest_store(b, most, vmax(nest_get(b, most), int8_load(l, l->in[0], y, x, &c)));
-  nest_store(b, sum, num_i32(b, 0));
-  NEST_ROLLED(b, c, channels)
-    NEST_CHOSEN(b, d, sub(nest_get(b, most), int8_load(l, l->in[0], y, x, &c)), 0, 256)
-  nest_store(b, sum, add(nest_get(b, sum), nest_load(b, nest_at(b, part, d), 1)));
-  const Val zeros = nest_let(b, "zeros",
-                             nest_primitive(b, &primitive_leading_zeros, nest_get(b, sum), NULL, NULL)),
-            inverse =
-                nest_let(b, "inverse",
-                         nest_primitive(b, &primitive_softmax_reciprocal, nest_get(b, sum), zeros, NULL));
-  NEST_ROLLED(b, c, channels)
-    NEST_CHOSEN(b, d, sub(nest_get(b, most), int8_load(l, l->in[0], y, x, &c)), 0, 256) {
-      const Val share = nest_primitive(b, &primitive_softmax_share,
-                                       nest_load(b, nest_at(b, exponential, d), 1), inverse, zeros);
-      lower_store(l, convert(share, I8), y, x, &c, 1, 1);
-    }
+typedef struct SoftmaxLine {
+  Buf *exponential, *part;
+  Ref most, sum;
+  Val inverse, zeros;
+} SoftmaxLine;
+
+static Val line_number(const Line *line, const Ix *y, const Ix *x) {
+  return int8_load(line->l, line->l->in[0], y, x, line->c);
+}
+
+static Val below_most(const Line *line, const SoftmaxLine *s, const Ix *y, const Ix *x) {
+  return sub(nest_get(line->l->b, s->most), line_number(line, y, x));
+}
+
+static void most_element(const Line *line, const Ix *y, const Ix *x, const void *context) {
+  const SoftmaxLine *s = context;
+  Nest *b = line->l->b;
+  nest_store(b, s->most, vmax(nest_get(b, s->most), line_number(line, y, x)));
+}
+
+static void add_softmax_part(const Line *line, const Ix *y, const Ix *x, const void *context) {
+  const SoftmaxLine *s = context;
+  Nest *b = line->l->b;
+  NEST_CHOSEN(b, d, below_most(line, s, y, x), 0, 256)
+  nest_store(b, s->sum, add(nest_get(b, s->sum), nest_load(b, nest_at(b, s->part, d), 1)));
+}
+
+static void share_element(const Line *line, const Ix *y, const Ix *x, const void *context) {
+  const SoftmaxLine *s = context;
+  Nest *b = line->l->b;
+  NEST_CHOSEN(b, d, below_most(line, s, y, x), 0, 256) {
+    const Val share = nest_primitive(b, &primitive_softmax_share,
+                                     nest_load(b, nest_at(b, s->exponential, d), 1), s->inverse, s->zeros);
+    lower_store(line->l, convert(share, I8), y, x, line->c, 1, 1);
+  }
+}
+
+typedef void LinePass(const Line *, LineElement, const void *context);
+
+static void softmax_passes(const Line *line, SoftmaxLine *s, LinePass *each) {
+  Nest *b = line->l->b;
+  s->most = softmax_number(b, "most");
+  s->sum = softmax_number(b, "sum");
+  nest_store(b, s->most, num_i32(b, INT8_MIN));
+  each(line, most_element, s);
+  nest_store(b, s->sum, num_i32(b, 0));
+  each(line, add_softmax_part, s);
+  s->zeros =
+      nest_let(b, "zeros", nest_primitive(b, &primitive_leading_zeros, nest_get(b, s->sum), NULL, NULL));
+  s->inverse = nest_let(
+      b, "inverse", nest_primitive(b, &primitive_softmax_reciprocal, nest_get(b, s->sum), s->zeros, NULL));
+  each(line, share_element, s);
+}
+
+static void softmax_each_channel(const Line *line, LineElement body, const void *context) {
+  NEST_ROLLED(line->l->b, c, shape_extent(line->l->node->shape).c) {
+    const Line at = {.l = line->l, .c = &c};
+    body(&at, line->y, line->x, context);
+  }
+}
+
+static void softmax_each_position(const Line *line, LineElement body, const void *context) {
+  line_each(line, 0, body, context);
+}
+
+static SoftmaxLine softmax_line_tables(Lower *l) {
+  const Int8Softmax *s = l->node->detail;
+  const int64_t n = 256;
+  return (SoftmaxLine){.exponential = lower_constants(l, "exponential", I32, 1, &n, s->exponential),
+                       .part = lower_constants(l, "part", I32, 1, &n, s->part)};
 }
 
 /* Of two channels the difference says all: a table of it. */
@@ -72,25 +120,29 @@ static void lower_pairs(Lower *l) {
 }
 
 static void lower(Lower *l) {
-  const Int8Softmax *s = l->node->detail;
   const Extent e = shape_extent(l->node->shape);
   if (e.c == 2) {
     lower_pairs(l);
     return;
   }
-  const int64_t n = 256;
   Nest *b = l->b;
-  Buf *exponential = lower_constants(l, "exponential", I32, 1, &n, s->exponential),
-      *part = lower_constants(l, "part", I32, 1, &n, s->part);
+  SoftmaxLine s = softmax_line_tables(l);
   nest_fn(b, b->name, false);
   NEST_FOR(b, y, e.h)
-    NEST_FOR(b, x, e.w) pixel(l, exponential, part, &y, &x);
+    NEST_FOR(b, x, e.w) softmax_passes(&(Line){.l = l, .y = &y, .x = &x}, &s, softmax_each_channel);
 }
 
-const Op op_int8_softmax = {.name = "int8_softmax",
-                            .detail = "out = exponential[largest - in] / their sum, in 256ths, less 128",
-                            .traits.per_image = true,
-                            .traits.keeps_spatial = true,
-                            .eval = eval,
-                            .lower = lower,
-                            .traits.stream = STREAM_ROWS};
+static void positions_body(const Line *line) {
+  SoftmaxLine s = softmax_line_tables(line->l);
+  softmax_passes(line, &s, softmax_each_position);
+}
+
+static void positions_lower(Lower *l) { lines_lower_numbers(l, positions_body); }
+
+#define INT8_SOFTMAX_OPERATOR                                                                                \
+  .name = "int8_softmax", .params = lines_params,                                                            \
+  .detail = "out = exponential[largest - in] / their sum, in 256ths, less 128", .traits.per_image = true,    \
+  .traits.keeps_spatial = true, .eval = eval
+
+const Op op_int8_softmax = {INT8_SOFTMAX_OPERATOR, .lower = lower, .traits.stream = STREAM_ROWS};
+const Op op_int8_softmax_lines = {INT8_SOFTMAX_OPERATOR, .lower = positions_lower};

@@ -128,16 +128,8 @@ Int8Factors int8_factors(Lower *l, int64_t filters) {
   return int8_factors_of(l, p->rounding, filters, factor);
 }
 
-static const Primitive *const narrow[ROUNDINGS] = {[ROUNDING_SINGLE] = &primitive_requantize_single,
-                                                   [ROUNDING_DOUBLE] = &primitive_requantize_double,
-                                                   [ROUNDING_FLOAT] = &primitive_requantize_float};
-
 static const Primitive *rounder(const Int8Product *p) {
-  static const Primitive *const wide[ROUNDINGS] = {[ROUNDING_SINGLE] = &primitive_requantize_wide,
-                                                   [ROUNDING_DOUBLE] = &primitive_requantize_reduced,
-                                                   [ROUNDING_FLOAT] = &primitive_requantize_wide_float};
-  if (p->real) return &primitive_requantize_exact;
-  return (p->wide_bias ? wide : narrow)[p->rounding];
+  return p->real ? &primitive_requantize_exact : int8_requantizer(p->rounding, p->wide_bias != NULL);
 }
 
 static Val factored(Lower *l, const Primitive *by, const Int8Factors *factors, Val sum, const Ix *s) {
@@ -151,7 +143,7 @@ Val int8_factored(Lower *l, const Int8Factors *factors, Val sum, const Ix *f) {
 }
 
 Val int8_factored_of(Lower *l, Rounding rounding, const Int8Factors *factors, Val sum, const Ix *s) {
-  return factored(l, narrow[rounding], factors, sum, s);
+  return factored(l, int8_requantizer(rounding, false), factors, sum, s);
 }
 
 Int8Constants int8_constants(Lower *l, const Correlation *k, int64_t channels) {

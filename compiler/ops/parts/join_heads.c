@@ -42,6 +42,7 @@ const Op op_join_heads = {
     .params = params,
     .example = "split_heads(4) -> softmax(axis=length) -> join_heads(4)",
     .traits.mixes_rows = true,
+    .traits.int8 = INT8_MOVE,
     .shape = shape,
     .eval = run,
     .gradient = backward,

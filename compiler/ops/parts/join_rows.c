@@ -34,6 +34,7 @@ const Op op_join_rows = {
     .example = "split_rows -> softmax(axis=length) -> join_rows",
     .family = FAMILY_ALIAS,
     .traits.mixes_rows = true,
+    .traits.int8 = INT8_MOVE,
     .shape = shape,
     .eval = parts_copy,
     .gradient = backward,

@@ -36,6 +36,7 @@ const Op op_split_heads = {
     .params = params,
     .example = "conv(192, 1) -> split_heads(3) -> softmax(axis=length) -> join_heads(3)",
     .traits.mixes_rows = true,
+    .traits.int8 = INT8_MOVE,
     .shape = shape,
     .eval = run,
     .gradient = backward,

@@ -35,6 +35,7 @@ const Op op_split_rows = {
     .example = "masks = constant(64x49x49, frozen=true) -> split_rows",
     .family = FAMILY_ALIAS,
     .traits.mixes_rows = true,
+    .traits.int8 = INT8_MOVE,
     .shape = shape,
     .eval = parts_copy,
     .gradient = backward,

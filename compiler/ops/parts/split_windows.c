@@ -80,6 +80,7 @@ const Op op_split_windows = {
     .params = params,
     .example = "split_windows(7, shift=3)",
     .traits.mixes_rows = true,
+    .traits.int8 = INT8_MOVE,
     .shape = shape,
     .eval = run,
     .gradient = backward,

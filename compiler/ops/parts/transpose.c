@@ -65,6 +65,7 @@ const Op op_transpose = {
     .detail = "y[c][l] = x[l][c]; of rows each row's matrix",
     .params = params,
     .example = "reshape([49, 64]) -> transpose -> dense(10)",
+    .traits.int8 = INT8_MOVE,
     .shape = shape,
     .eval = run,
     .gradient = backward,

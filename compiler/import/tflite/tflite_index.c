@@ -1,0 +1,220 @@
+/* tflite_index.c: operators of quantized TensorFlow Lite models on indices. Computed indices are floats of
+ * the program, which hold them exactly. */
+// SPDX-License-Identifier: Apache-2.0
+#include <inttypes.h>
+#include "import/tflite/tflite_make.h"
+
+bool tfl_is_index(const TflTensor *t) { return t->known && (t->elem == I32 || t->elem == I64) && !t->scales; }
+
+/* A computed index that was made before. */
+static bool computed_indices(Making *k, const TflOperator *op, int input) {
+  const TflTensor *t = tfl_in(k, op, input);
+  Shape shape;
+  if (!t || !tfl_is_index(t)) return tfl_no(k, op, "its indices are not INT32 or INT64");
+  if (!tfl_shape(t, &shape)) return tfl_no(k, op, "'%s' has a shape of more than one image", t->name);
+  return k->there[op->in[input]] || tfl_no(k, op, "its indices are computed after it");
+}
+
+/* An index of each image: a vector, or a sequence of one channel. */
+static bool lists_indices(const TflTensor *t) {
+  return t->rank == 2 || (t->rank == 3 && t->dim[2] == 1) || (t->rank == 4 && t->dim[2] * t->dim[3] == 1);
+}
+
+/* ---- GATHER ---- */
+/* Constant indices as a value of the program, each of them `repeat` times, `apart` beyond the one before. */
+static const char *constant_indices(Making *k, const TflTensor *index, int64_t limit, int64_t repeat,
+                                    int64_t apart) {
+  float *data = NEW_ARRAY(k->arena, float, index->size *repeat + 1);
+  for (int64_t r = 0; r < repeat; r++)
+    for (int64_t i = 0; i < index->size; i++) {
+      int64_t at = 0;
+      int32_t word;
+      if (index->elem == I64) tfl_element(index, i, &at);
+      else tfl_element(index, i, &word), at = word;
+      if (at < 0 || at >= limit) return NULL;
+      data[r * index->size + i] = (float)(at + r * apart);
+    }
+  return tfl_constant(k, shape_vector(index->size * repeat), data, NULL);
+}
+
+typedef struct Selected {
+  const char *before, *after; /* what makes positions of the axis, and the value's shape again */
+  int64_t repeat, apart;      /* of constant indices */
+  Shape made;
+} Selected;
+
+static const char *matrix_text(Making *k, int64_t rows, int64_t columns) {
+  return arena_printf(k->arena, "reshape([%" PRId64 ", %" PRId64 "])", rows, columns);
+}
+
+/* How positions along an axis of [1, ...] are selected, n of them. */
+static Selected select_along(Making *k, const TflTensor *t, int axis, int64_t n) {
+  const int64_t last = t->dim[t->rank - 1], *d = t->dim;
+  Selected s = {.before = "", .after = "", .repeat = 1};
+  if (t->rank == 2) s.made = shape_sequence(n, 1);
+  else if (t->rank == 3 && axis == 1) s.made = shape_sequence(n, last);
+  else if (axis == t->rank - 1) {
+    const int64_t rows = t->rank == 3 ? d[1] : d[1] * d[2];
+    s.before = t->rank == 3 ? "transpose -> "
+                            : arena_printf(k->arena, "%s -> transpose -> ", matrix_text(k, rows, last));
+    s.after = " -> transpose";
+    s.made = shape_sequence(rows, n);
+  } else if (axis == 1) {
+    s.before = arena_printf(k->arena, "%s -> ", matrix_text(k, d[1], d[2] * last));
+    s.made = shape_sequence(n, d[2] * last);
+  } else {
+    s.before = arena_printf(k->arena, "%s -> ", matrix_text(k, d[1] * d[2], last));
+    s.repeat = d[1];
+    s.apart = d[2];
+    s.made = shape_sequence(n * d[1], last);
+  }
+  return s;
+}
+
+/* Rows of a constant table. */
+static bool select_rows(Making *k, const TflOperator *op, int values, int indices) {
+  const TflTensor *table = tfl_in(k, op, values), *out = tfl_out(k, op);
+  if (table->rank != 2 || !table->known || table->elem != out->elem || table->elem == I16 ||
+      (table->elem == I8 && table->scales != 1))
+    return tfl_no(k, op, "its table is not a matrix of its type");
+  if (!computed_indices(k, op, indices)) return false;
+  if (!lists_indices(tfl_in(k, op, indices))) return tfl_no(k, op, "its indices are not a list");
+  if (table->elem == I8 && !tfl_same_scale(k, op, table, out)) return false;
+  const int64_t n = tfl_in(k, op, indices)->size, *dim = table->dim;
+  const char *layer = tfl_layer(k, "embedding");
+  tfl_begin(k, op, op->in[indices]);
+  if (tfl_in(k, op, indices)->rank > 2) text_put(&k->text, "flatten -> ");
+  tfl_call(k, op, layer, "embedding(%" PRId64 ", %" PRId64, dim[0], dim[1]);
+  char *data = arena_alloc(k->arena, (size_t)(table->size * elem_bytes(table->elem)));
+  for (int64_t i = 0; i < table->size; i++) tfl_element(table, i, data + i * elem_bytes(table->elem));
+  tfl_array(k, arena_printf(k->arena, "%s.weight", layer), table->elem, 2, dim, data);
+  tfl_scale(k, layer, out);
+  tfl_end_as(k, op, layer, shape_sequence(n, dim[1]));
+  return true;
+}
+
+bool tfl_gather(Making *k, const TflOperator *op) {
+  const TflTensor *in = tfl_in(k, op, 0), *index = tfl_in(k, op, 1), *out = tfl_out(k, op);
+  if (!index) return tfl_no(k, op, "its indices are left out");
+  const int axis = (int)(op->axis < 0 ? op->axis + in->rank : op->axis);
+  if (in->data) {
+    if (axis != 0 || op->groups) return tfl_no(k, op, "it selects other than rows of a constant");
+    return select_rows(k, op, 0, 1);
+  }
+  if (!tfl_value(k, op, op->in[0]) || !tfl_same_scale(k, op, in, out)) return false;
+  if (axis < 1 || axis >= in->rank) return tfl_no(k, op, "it selects images");
+  if (index->data ? op->groups != 0 || !tfl_is_index(index) : !computed_indices(k, op, 1) || op->groups != 1)
+    return index->data || k->there[op->in[1]] ? tfl_no(k, op, "its indices are of another form") : false;
+  const int64_t n = index->data ? index->size : index->size / index->dim[0];
+  Selected s = select_along(k, in, axis, n);
+  if (!index->data && (s.repeat > 1 || !lists_indices(index)))
+    return tfl_no(k, op, "its computed indices are of columns, or not a list");
+  if (shape_elements(s.made) != out->size) return tfl_no(k, op, "its result has another shape");
+  const char *name = index->data ? constant_indices(k, index, in->dim[axis], s.repeat, s.apart)
+                                 : k->value[k->same[op->in[1]]];
+  if (!name) return tfl_no(k, op, "an index is out of range");
+  const char *layer = tfl_layer(k, "gather");
+  tfl_begin(k, op, op->in[0]);
+  text_put(&k->text, "%s", s.before);
+  tfl_call(k, op, layer, "gather(%s", name);
+  text_put(&k->text, "%s", s.after);
+  tfl_end_as(k, op, layer, s.made);
+  return true;
+}
+
+bool tfl_embedding(Making *k, const TflOperator *op) {
+  const TflTensor *table = tfl_in(k, op, 1);
+  if (!table || !table->data) return tfl_no(k, op, "its table is computed");
+  return select_rows(k, op, 1, 0);
+}
+
+/* ---- the largest ---- */
+bool tfl_argmax(Making *k, const TflOperator *op) {
+  const TflTensor *in = tfl_in(k, op, 0);
+  int64_t axis[2 * TFLITE_RANK];
+  Shape shape;
+  if (tfl_integers(k, op, 1, axis) != 1) return tfl_no(k, op, "its axis is not a constant");
+  if (axis[0] != -1 && axis[0] != in->rank - 1) return tfl_no(k, op, "it is not over channels");
+  if (!tfl_any_value(k, op, op->in[0])) return false;
+  tfl_shape(in, &shape);
+  shape.dim[shape.rank - 1] = 1;
+  const char *layer = tfl_layer(k, "argmax");
+  tfl_begin(k, op, op->in[0]);
+  text_put(&k->text, "argmax(name=\"%s\")", layer);
+  tfl_end_as(k, op, layer, shape);
+  return true;
+}
+
+/* The values and the indices of the largest, each where it is read. */
+bool tfl_topk(Making *k, const TflOperator *op) {
+  const TflTensor *in = tfl_in(k, op, 0);
+  int64_t n[2 * TFLITE_RANK];
+  if (op->nout != 2 || tfl_integers(k, op, 1, n) != 1)
+    return tfl_no(k, op, "its number of elements is not a constant");
+  if (!tfl_any_value(k, op, op->in[0])) return false;
+  if (in->rank != 2) return tfl_no(k, op, "it is not of a vector");
+  const char *layer = tfl_layer(k, "topk");
+  tfl_begin_named(k, layer, op->in[0]);
+  text_put(&k->text, "topk(%" PRId64 ", name=\"%s\")\n", n[0], layer);
+  for (int i = 0; i < 2; i++) {
+    const int out = op->out[i];
+    if (out < 0 || (!k->reads[out])) continue;
+    if (!k->value[out]) k->value[out] = arena_printf(k->arena, "v%d", out);
+    const char *part = tfl_layer(k, "slice");
+    text_put(&k->text, "%s = %s -> slice(%d..%d, name=\"%s\") -> flatten\n", k->value[out], layer, i, i + 1,
+             part);
+    tfl_scale(k, part, &k->m->tensor[out]);
+    k->current = out;
+    k->there[out] = true;
+    k->layer[out] = part;
+  }
+  return true;
+}
+
+/* 1 and 0, then spread to its two numbers. */
+bool tfl_one_hot(Making *k, const TflOperator *op) {
+  const TflTensor *in = tfl_in(k, op, 0), *on = tfl_in(k, op, 2), *off = tfl_in(k, op, 3);
+  int64_t n[2 * TFLITE_RANK];
+  if (tfl_integers(k, op, 1, n) != 1 || !on || !off || !on->data || !off->data || on->size != 1 ||
+      off->size != 1 || !on->known || !off->known || on->elem != off->elem ||
+      on->elem != tfl_out(k, op)->elem)
+    return tfl_no(k, op, "its depth or its numbers are not constants of its type");
+  if (op->axis != -1 && op->axis != in->rank) return tfl_no(k, op, "its new axis is not the last one");
+  if (!computed_indices(k, op, 0)) return false;
+  if (!lists_indices(in)) return tfl_no(k, op, "its indices are not a list");
+  const TflTensor *out = tfl_out(k, op);
+  TflTensor numbers[2] = {*on, *off};
+  for (int i = 0; i < 2 && tfl_is_quantized(out); i++)
+    numbers[i].scale = out->scale, numbers[i].zero = out->zero;
+  const double low = tfl_number(&numbers[1], 0), step = tfl_number(&numbers[0], 0) - low;
+  const char *layer = tfl_layer(k, "one_hot");
+  tfl_begin(k, op, op->in[0]);
+  if (in->rank > 2) text_put(&k->text, "flatten -> ");
+  text_put(&k->text, "one_hot(%" PRId64 ", name=\"%s\")", n[0], layer);
+  if (step != 1) {
+    layer = tfl_layer(k, "multiply");
+    text_put(&k->text, " -> multiply(%s, name=\"%s\")", text_float(k->arena, step), layer);
+  }
+  if (low != 0) {
+    layer = tfl_layer(k, "add");
+    text_put(&k->text, " -> add(%s, name=\"%s\")", text_float(k->arena, low), layer);
+  }
+  tfl_scale(k, layer, out);
+  tfl_end_as(k, op, layer, shape_sequence(in->size, n[0]));
+  return true;
+}
+
+/* Numbers of one type as those of another, which the program has as floats. */
+bool tfl_cast(Making *k, const TflOperator *op) {
+  const TflTensor *in = tfl_in(k, op, 0), *out = tfl_out(k, op);
+  const bool whole = in->known && tfl_is_index(in), floats = out->known && out->elem == F32;
+  if (!whole || !(floats || tfl_is_index(out)))
+    return tfl_no(k, op, "it changes a number's type, from %s to %s", in->type, out->type);
+  if (!computed_indices(k, op, 0)) return false;
+  Shape shape;
+  tfl_shape(out, &shape);
+  tfl_begin(k, op, op->in[0]);
+  text_put(&k->text, "reshape(%s)", shape_text(k->arena, shape));
+  tfl_end(k, op, NULL);
+  return true;
+}

@@ -1,0 +1,14 @@
+/* matmul.h: the sizes of a product of two values, for its float and int8 kernels. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef CNNC_MATMUL_H
+#define CNNC_MATMUL_H
+#include "graph/op.h"
+
+/* y[LxM] = scale * sum over K; left: A is KxL, not LxK; right: B is MxK, not KxM. */
+typedef struct MatrixProduct {
+  int64_t l, k, m;
+  bool left, right;
+  double scale;
+} MatrixProduct;
+MatrixProduct matmul_sizes(const Node *);
+#endif
