@@ -1,6 +1,6 @@
-/* bandwidth.c: the most bytes a second that one core reads of so many, over and over again, from whichever
- * cache or memory holds them: bandwidth BYTES... prints GB/s of each. WIDTH is the width of a vector. Large
- * blocks lie on huge pages, as those of programs of cnnc do. */
+/* bandwidth.c: Measures read bandwidth: the maximum bytes per second that one core reads of BYTES bytes,
+ * repeatedly, from whichever cache or memory holds them. Usage: bandwidth BYTES...; prints GB/s for each.
+ * WIDTH is the width of a vector. Large blocks are on huge pages, like those of cnnc's programs. */
 // SPDX-License-Identifier: Apache-2.0
 #define _DEFAULT_SOURCE
 #include <stdio.h>

@@ -11,7 +11,7 @@ import re
 import struct
 
 EXAMPLES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "examples")
-DEVIATION = 74  # of the bytes of a picture
+DEVIATION = 74  # of the bytes of an image
 
 Program = collections.namedtuple("Program", "path constants output data")
 PROGRAMS = {

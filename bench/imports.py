@@ -16,7 +16,7 @@ LIGHT = ("ONNX's own test models have weights that are all equal; they are compa
          "recorded there, too.")
 
 
-# ---- one net, in a process of its own
+# ---- one net, in a separate process
 def inputs_of(path):
     import onnx
     graph = onnx.load(path).graph
@@ -81,8 +81,8 @@ def error(cnnc, path, base, always):
     import numpy as np
     import compiled
     session = session_of(path)
-    # Weights that are all the same make scores that are equal and so large that rounding would tell them
-    # apart: plain loops round each of them alike.
+    # Equal weights give scores that are equal and so large that only rounding would distinguish them: the
+    # reference schedule rounds each of them alike.
     target = "--target=native" if always is None else "--target=generic"
     net = compiled.Net(cnnc, base + ".cnn", base + ".safetensors", base, ["-O1", target])
     port, image = noise_for(session)

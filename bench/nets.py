@@ -441,8 +441,8 @@ OTHERS = {f.__name__: f for f in (lenet5_1998, lenet5_relu, fashion, speech, ds_
 # Constants of examples that are not those of the table.
 SIZES = {"unet": ["-D", "side=128", "-D", "classes=2"]}
 
-# What the last layer's weights are divided by, where the softmax of random logits would be 0 and 1 only and
-# agree whatever the logits are.
+# Divisor of the last layer's weights, where the softmax of random logits would be 0 and 1 only and agree
+# whatever the logits are.
 LOGITS = {"resnet8": 10, "resnet20": 10, "squeezenet": 10, "resnet18": 100, "resnet50": 10000,
           "resnext50": 10000, "vgg16": 300, "alexnet": 100, "googlenet": 40, "densenet121": 3,
           "mobilenet_v3_small": 5, "mobilenet_v3_large": 100}

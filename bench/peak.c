@@ -1,5 +1,6 @@
-/* peak.c: the most multiply-adds a second that this machine does: chains of fused multiply-adds in registers,
- * nothing else. BYTES is the width of a vector. Prints GFLOP/s of so many threads: peak THREADS. */
+/* peak.c: Measures peak multiply-adds per second of this machine: chains of fused multiply-adds in
+ * registers. BYTES is the width of a vector. Usage: peak THREADS; prints GFLOP/s with that number of
+ * threads. */
 // SPDX-License-Identifier: Apache-2.0
 #define _POSIX_C_SOURCE 200809L
 #include <pthread.h>

@@ -1,8 +1,8 @@
-/* phases.c: libcnn-mpi for scale.py. `bench --train` of a program that is linked with it computes the share
- * of one process of several, without the others, and takes the time between what they would exchange. In the
- * environment: LAST, so many shards from the first on (0: all); IMAGES, of a batch (0: the program's);
- * PHASES, the file of JSON that is written in the end. Of each time the shortest counts; it is that of the
- * processor, which other programs do not lengthen. */
+/* phases.c: Stub of libcnn-mpi for scale.py. `bench --train` of a program linked with it computes the
+ * share of one of several processes, without the others, and measures the time between their exchanges. In
+ * the environment: LAST, number of shards from the first on (0: all); IMAGES, of a batch (0: the
+ * program's); PHASES, the JSON file written at the end. The minimum of each time counts, in processor
+ * time, which other programs do not lengthen. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef _POSIX_C_SOURCE
 #define _POSIX_C_SOURCE 200809L

@@ -9,7 +9,7 @@ from nets import Builder
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
 
-# Blocks of 4 MB and more lie on huge pages, as in programs of cnnc (cnn_aligned of runtime/hosted).
+# Blocks of 4 MB and more are on huge pages, as in cnnc's programs (cnn_aligned of runtime/hosted).
 GLUE = """
 #define _DEFAULT_SOURCE
 #include <stdint.h>
@@ -92,7 +92,7 @@ class Case:
         self.images = aligned(random.integers(0, 256, shape, dtype=np.uint8) if pixels else
                               random.normal(0, 1, shape).astype(np.float32))
         self.shapes = [[batch, *output["shape"]] for output in facts["outputs"]]
-        self.model = None  # of ONNX, in place of what is built
+        self.model = None  # ONNX models, replacing the built one
 
 
 def case_of_program(options, source, build, batch):

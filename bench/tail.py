@@ -15,8 +15,8 @@ def yolo_head(channel):
     return {2: (0.3, 0), 3: (0.3, 0), 4: (1.2, -7)}.get(channel % 10, (1, 0))
 
 
-# program; constants; what is allowed of the net's time in percent; layers by the word that their names hold;
-# layers in front of the tail: of each channel how wide its weights are drawn, and its bias
+# program; constants; permitted share of the net's time in percent; layers by a word in their names; layers
+# before the tail: width of each channel's random weights, and its bias
 NETS = {
     "tiny_yolov3": {
         "source": os.path.join(HERE, "..", "examples", "yolo", "tiny_yolov3.cnn"), "constants": ["side=416"],

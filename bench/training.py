@@ -19,9 +19,9 @@ TURN = 0.4     # seconds of steps before another has its turn
 PAUSE = 0.25
 BATCHES = 4    # different ones
 RATE, MOMENTUM = 0.01, 0.9
-# how far losses may differ before the first update, behind it, and behind later ones. Nets with batchnorm on
-# a few pixels magnify rounding from update to update: of MobileNetV1 0.25 our C for AVX-512, for AVX2 and
-# without vectors has losses that differ by 1e-6 behind the first update, and by 7 % behind the third.
+# permitted differences of losses before the first update, after it, and after later ones. Nets with batchnorm
+# on a few pixels amplify rounding from update to update: for MobileNetV1 0.25, cnnc's C for AVX-512, for AVX2
+# and without vectors has losses that differ by 1e-6 after the first update, and by 7 % after the third.
 BEFORE, FIRST, LATER = 1e-4, 2e-2, 1e-1
 
 
@@ -105,8 +105,7 @@ def draw_weights(rows):
     return weights
 
 
-# ---- ours ----
-# The memory lies on huge pages, as in programs of cnnc (cnn_aligned of runtime/hosted).
+# ---- cnnc ---- Memory is on huge pages, as in cnnc's programs (cnn_aligned of runtime/hosted).
 GLUE = """
 #define _DEFAULT_SOURCE
 #include <stdlib.h>
@@ -423,7 +422,7 @@ SIDES = {"cnnc": Ours, "torch": Torch, "compiled": TorchCompiled, "tensorflow": 
          "xla": TensorFlowXla}
 
 
-# ---- each side in a process of its own: their libraries do not bear one another ----
+# ---- each side in a separate process: their libraries conflict ----
 def serve(pipe, kind, options, net, weights, rows, program, data):
     side = SIDES[kind](options, net, weights, rows, program)
     pipe.send((side.name, [side.step(*batch) for batch in data]))

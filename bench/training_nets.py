@@ -44,7 +44,7 @@ def resnet18(b, x):  # He et al. (2016)
     return b.dense(b.mean(x), 1000)
 
 
-def vgg(b, x):  # after Simonyan and Zisserman (2014), for pictures of 32x32
+def vgg(b, x):  # after Simonyan and Zisserman (2014), for images of 32x32
     for filters, layers in ((64, 2), (128, 2), (256, 3), (512, 3)):
         for _ in range(layers):
             x = b.relu(b.norm(b.conv(x, filters, 3, pad=1, bias=False)))
@@ -90,7 +90,7 @@ def squeeze_excite(b, x):  # Hu et al. (2018): residual blocks with gates
     return b.dense(b.mean(x), 10)
 
 
-def alex_small(b, x):  # after Krizhevsky et al. (2012), for pictures of 64x64
+def alex_small(b, x):  # after Krizhevsky et al. (2012), for images of 64x64
     x = b.maxpool(b.lrn(b.relu(b.conv(x, 48, 5, 2, 2))))
     x = b.maxpool(b.lrn(b.relu(b.conv(x, 128, 5, pad=2, groups=2))))
     x = b.relu(b.conv(b.relu(b.conv(x, 192, 3, pad=1)), 192, 3, pad=1, groups=2))

@@ -8,7 +8,7 @@ import os, shutil, tempfile, warnings
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("YOLO_CONFIG_DIR", tempfile.gettempdir())
 
-# library: the side of its pictures, and the names of its nets
+# library: the side of its images, and the names of its nets
 NETS = {
     "torchvision": (224, """alexnet vgg11_bn resnet18 resnet50 resnext50_32x4d densenet121 squeezenet1_1
         googlenet inception_v3 mobilenet_v2 mobilenet_v3_small mnasnet1_0 shufflenet_v2_x1_0 efficientnet_b0

@@ -8,7 +8,7 @@
 void man_text(Text *, const char *); /* as it is, nothing of it a command of roff */
 void man_title(Text *, const char *name, int section, const char *summary);
 void man_heading(Text *, const char *name);                 /* of a section, in capitals */
-void man_entry(Text *, const char *name, const char *text); /* a word, and behind it what it is */
+void man_entry(Text *, const char *name, const char *text); /* a term, and its definition */
 void man_page(Text *, const char *text); /* paragraphs; lines that begin with blanks stay lines */
 void man_compiler(Text *);               /* cnnc(1) */
 void man_language(Text *);               /* cnn(5) */

@@ -1,4 +1,4 @@
-/* docgen_program.c: cnnc-program(1): what programs that cnnc makes tell by --help. */
+/* docgen_program.c: cnnc-program(1), from the --help of built programs. */
 // SPDX-License-Identifier: Apache-2.0
 #include "config.h"
 #include <stdio.h>
@@ -7,7 +7,7 @@
 #include "cnn.h"
 #include "docgen.h"
 
-/* What a program prints on standard output; NULL if it does not end well. */
+/* Standard output of a program; NULL if it fails. */
 static const char *printed_by(Arena *arena, int argc, char **argv) {
   static const cnn_look nothing = {0};
   static const cnn_network network = {.name = "NET", .look = &nothing}; /* help looks no further */
@@ -41,8 +41,7 @@ static bool is_row(const char *line, size_t n, const char **name, size_t *name_l
   return *help_length > 0;
 }
 
-/* The first part of a row's text, and the lines behind it that go on with it; `next` is then the one after
- * these. */
+/* The first part of a row's text, and its continuation lines; `next` becomes the line after these. */
 static const char *row_text(Arena *arena, const char *help, size_t n, const char **next) {
   Text text = {.arena = arena};
   text_bytes(&text, help, n);

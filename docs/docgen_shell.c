@@ -41,8 +41,8 @@ static bool glued(const Flag *row) {
 static const char *const head =
     "# Made from cnnc's table of options by docgen.\n# SPDX-License-Identifier: MIT-0\n";
 
-/* The beginning of a help text, up to where its first part ends; `quote` stands for a quotation mark inside a
- * quoted word. */
+/* The beginning of a help text, up to the end of its first part; `quote` replaces a quotation mark inside
+ * a quoted word. */
 static const char *short_help(Arena *arena, const Flag *row, const char *quote) {
   size_t n = strcspn(row->help, ":;.(");
   while (n && row->help[n - 1] == ' ') n--;
@@ -86,7 +86,7 @@ static const char *next_word(Arena *arena, const char **words) {
   return word;
 }
 
-/* What may stand behind an option of a command: $value is what there is of it. */
+/* Completions after an option of a command: $value is the typed part. */
 static void bash_value(Text *out, const Flag *row) {
   if (row->name) text_put(out, "      --%s | --%s= | --%s--%s) ", row->name, row->name, row->name, row->name);
   else text_put(out, "      -%c) ", row->letter);
@@ -121,7 +121,7 @@ static void bash_command(Text *out, const Command *command) {
                 "    return\n  fi\n");
 }
 
-/* What may stand behind an option that a program is compiled with. */
+/* Completions after a compiler option of a program. */
 static void bash_values(Text *out) {
   text_put(out, "  case $name in\n");
   for (const Flag *row = options_table; row->read; row++) {

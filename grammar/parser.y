@@ -279,7 +279,7 @@ expr : expr QUESTION expr COLON expr { $$ = expr_conditional(p, @$, $1, $3, $5);
      | FALSE                  { $$ = expr_bool(p, @$, false); }
      | choice                 { $$ = expr_word(p, $1); } ;
 
-/* What an index may follow. */
+/* Operands that may be indexed. */
 operand : path
         | NAME LPAREN given RPAREN { Arguments args = $3; args.span = (Span){p->source, @2.start, @4.end};
                                 $$ = expr_call(p, @$, $1, args); }

@@ -18,7 +18,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 class Hook(BuildHookInterface):
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         if version == "editable":
-            return  # the package finds what lies in the tree
+            return  # the package uses the files of the tree
         tree = Path(self.root).parent
         build = Path(os.environ.get("CNNC_BUILD", tree / "build")).resolve()
         self.folder = tempfile.TemporaryDirectory()

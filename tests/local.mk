@@ -21,9 +21,8 @@ TEST_CXX = $(CXX)
 TEST_CLANG = $(CLANG)
 TEST_SEED = $(shell sh '$(top_srcdir)/tests/harness/seed.sh')
 
-# Threads that wait sleep, so that tests that run beside each other do not wait for those that spin.
-# Memory of cnnc is given back by the arena or at the end of the process; SANITIZED tells scripts that
-# valgrind would see nothing more.
+# Waiting threads sleep, so that parallel tests are not delayed by spinning ones. cnnc's memory is freed by
+# the arena or at the end of the process; with SANITIZED, scripts skip valgrind.
 if SANITIZERS
 SANITIZER_ENVIRONMENT = SANITIZED=yes; export SANITIZED; \
   ASAN_OPTIONS='detect_leaks=0:allocator_may_return_null=1'; export ASAN_OPTIONS; \

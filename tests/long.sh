@@ -91,8 +91,8 @@ programs() { ls "$top"/tests/run/*.cnn "$top"/tests/grad/*.cnn; }
 tests_of() { (cd "$top" && ls "tests/$1"/*.cnn); }
 netcheck() { make -s netcheck && ./netcheck "$@"; }
 
-# ---- all tests with the address and undefined-behavior sanitizers ----
-# What is compiled by cnnc runs without sanitizers: make check's share of it is enough here.
+# ---- all tests with the address and undefined-behavior sanitizers ---- Code compiled by cnnc runs without
+# sanitizers: make check's share of it is enough here.
 build_sanitized() {
   mkdir -p "$here/long-sanitizers" && cd "$here/long-sanitizers" && { [ -f config.status ] ||
     "$top/configure" --silent --enable-sanitizers CC="$clang" CFLAGS='-O2 -g'; } && make -j2 -s
@@ -157,8 +157,8 @@ part_targets_wasm32() { target=wasm32 && in_portions 20 on_target $(programs); }
 part_targets_int8() { step all check_all tests/int8/int8.tap; }
 part_targets_unit() { step all check_all tests/unit/unit.tap; }
 
-# ---- fuzzing ----
-# What each target begins with: its own folder; the parser also with every program of the other tests.
+# ---- fuzzing ---- Seeds of each target: its own folder; for the parser also every program of the other
+# tests.
 seeds() {
   ls -d "$top/tests/fuzz/$1" 2>/dev/null || true
   [ "$1" != tflite ] || echo "$top/tests/models"
@@ -309,7 +309,7 @@ write_trained() {
   done
   cp "$top"/tests/run/*.tune long-threads/run
   n=0
-  while read batch layers; do # lines go on behind a backslash
+  while read batch layers; do # lines continue after a backslash
     n=$((n + 1))
     printf '# check: images=8 batch=%s\nnet n {\n  input x: 32x32x16\n  %s\n%s\n}\n' \
       "$batch" "$layers" '  train { loss = mse; batch = 8 }' >long-threads/$n.cnn

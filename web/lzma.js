@@ -4,10 +4,10 @@
 
 const HEAD = 13, // bytes: how it was packed, the size of its window, that of all, or that it is not known
   BIT = 11, // of a probability
-  FAST = 5, // it moves by 2^-FAST of what is missing
+  FAST = 5, // it moves by 2^-FAST of the remaining distance
   STATES = 12,
   PLACES = 16, // most places that matter, modulo
-  LENGTHS = 4, // kinds of lengths that have slots of distances of their own
+  LENGTHS = 4, // kinds of lengths with separate distance slots
   END = 0xffffffff, // the distance that says so
   DAMAGED = "the packed file is damaged";
 
@@ -17,7 +17,7 @@ const lengths = () => {
   return { which: even(2), short, middle, long: even(256) };
 };
 
-// Bits from what a range coder made of them.
+// Range decoder: bits from compressed bytes.
 class Bits {
   constructor(bytes) {
     this.bytes = bytes;
@@ -133,7 +133,7 @@ export function unpack(packed) {
     out[n++] = symbol & 0xff;
     state = state < 4 ? 0 : state < 10 ? state - 3 : state - 6;
   }
-  // The length of what is repeated from old[0], 0: the end.
+  // The length of the copy from distance old[0], 0: the end.
   function repetition(place) {
     if (!bits.one(isRepeat, state)) {
       const length = bits.length(newLength, place),

@@ -157,7 +157,7 @@ const char *strassen_refused_for(Arena *arena, const Target *layout, bool exact,
   return "a page";
 }
 
-/* Of int8 products, which are none here (schedule/int8/int8_words.h). */
+/* For int8 products, which the browser build omits (schedule/int8/int8_words.h). */
 Val halves_plus(Val, Val), wrapped_plus(Val, Val), wrapped_minus(Val, Val);
 Val halves_plus(Val a, Val b) { return (void)b, a; }
 Val wrapped_plus(Val a, Val b) { return (void)b, a; }

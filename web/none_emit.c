@@ -1,6 +1,6 @@
-/* none_emit.c: stubs for the parts of emit/ that the page leaves out: states, functions that are declared
- * before they are printed, exchange between processes. none.c, whose headers have names of their own, has the
- * others. */
+/* none_emit.c: Stubs for the parts of emit/ that the browser build omits: states, functions that are
+ * declared before they are printed, exchange between processes. none.c has the others, whose headers
+ * define conflicting names. */
 // SPDX-License-Identifier: Apache-2.0
 #include "emit/module.h"
 

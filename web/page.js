@@ -1,5 +1,5 @@
-// page.js: a program on the left; its messages, layers and C on the right. What they say is cnnc's own: it
-// runs in a worker (worker.js).
+// page.js: The page: a program on the left; its messages, layers and C on the right. They come from cnnc
+// itself, in a worker (worker.js).
 // SPDX-License-Identifier: Apache-2.0
 
 const $ = (id) => document.getElementById(id);
@@ -51,7 +51,7 @@ let examples = {},
 const text = $("text");
 const lines = () => text.value.split("\n");
 
-// The program, and what lies beside it in its folder.
+// The program, and the other files of its folder.
 function files() {
   const folder = path.slice(0, path.lastIndexOf("/") + 1),
     all = {};
@@ -71,7 +71,7 @@ function setProgram(name, program) {
   paint();
 }
 
-// ---- its colours, marks and hints ----
+// ---- its colors, marks and hints ----
 let hints = { at: {}, lines: [] },
   messages = [];
 
@@ -110,7 +110,7 @@ function colour(line) {
   return names;
 }
 
-// Columns of messages count characters; strings here, units of 16 bits.
+// Columns of messages count characters; strings here, UTF-16 units.
 const unitOf = (line, column) =>
   Array.from(line)
     .slice(0, column - 1)
@@ -293,7 +293,7 @@ function forgetDownloads() {
 
 const options = () => [`--target=${$("target").value}`, `-${$("level").value}`];
 
-// What is there when it begins is compiled; while that runs, once more for all that has changed since.
+// Compiles the current text; changes made meanwhile are compiled afterwards.
 function compile() {
   again = true;
   return (running ??= compileAll());
@@ -431,7 +431,7 @@ async function readAddress() {
   setProgram(program === undefined ? FIRST : name, program ?? examples[FIRST]);
 }
 
-// ---- files that are opened or dropped: a program, or a model of ONNX ----
+// ---- opened or dropped files: a program, or an ONNX model ----
 let model = null;
 
 async function take(list) {

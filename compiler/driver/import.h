@@ -6,7 +6,7 @@
 #include "import/import.h"
 
 extern const Command import_command;
-/* The program of a model, laid out, and compiled again: whether it is what the model is. */
+/* Compiles the written program of a model again, and compares it with the model. */
 typedef enum ImportCheck {
   IMPORT_RIGHT,
   IMPORT_REFUSED, /* the language allows less than ONNX there: a node has no form, which is recorded */

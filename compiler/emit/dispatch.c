@@ -42,11 +42,10 @@ static void put_forced(Text *out, const Net *net) {
   text_put(out, "  return 0;\n}\n");
 }
 
-/* What is found out of a CPU of x86: as the compilers' own detection has it, but without their libraries,
- * which do not come with every linker. A set of instructions counts if the system also saves its registers.
- */
+/* Detection of x86 features: like the compilers' own, but without their libraries, which some linkers
+ * lack. An instruction set counts only if the system also saves its registers. */
 static const char avx_text[] =
-    "/* What of AVX the CPU and the system have: 1: AVX2 and FMA; 2: AVX-512 F, BW, DQ and VL, too@ABOUT@. "
+    "/* AVX features of the CPU and the system: 1: AVX2 and FMA; 2: AVX-512 F, BW, DQ and VL, too@ABOUT@. "
     "*/\n"
     "static int @AVX@(void) {\n"
     "  uint32_t leaf = 0, b, c = 0, d, saved;\n"

@@ -1,9 +1,10 @@
-/* embed.c: weights that are compiled in, and models in files.
+/* embed.c: Compiled-in weights, and models in files.
  *
- * Few weights are arrays in the C text. Of many the text has the bytes as a string, or only their place: a
- * file beside it (the compiler's #embed, else the assembler's .incbin), a file the backend holds open, or
- * another object. All of these give one array NAME_bytes: the packed model, whose other name is NAME_trained,
- * then, where a program or the runtime may train on, the weights in their natural layout. */
+ * Few weights are arrays in the C text. For many, the text has the bytes as a string, or refers to them:
+ * in a file next to it (the compiler's #embed, else the assembler's .incbin), in a file that the backend
+ * holds open, or in another object. All of these define one array NAME_bytes: the packed model, also named
+ * NAME_trained, then, if a program or the runtime may continue training, the weights in their natural
+ * layout. */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
 #include <string.h>
@@ -41,7 +42,7 @@ static void make_little_endian(Elem elem, void *values, int64_t bytes) {
     }
 }
 
-/* Its members one behind the other, little-endian; `to` is 0. */
+/* Its members, consecutively, little-endian; `to` is 0. */
 static void copy_model(Net *net, unsigned char *to) {
   for (int i = 0; i < net->layout->infer.members.n; i++) {
     const Member *member = net->layout->infer.members.data[i];
@@ -395,7 +396,7 @@ void put_open(Text *out, Net *net) {
   if (!net->model || net->options->program) return;
   uint64_t mark[MARK_WORDS];
   model_mark(net, mark);
-  text_put(out, "/* ---- a model in a file or in flash ---- */\n\n// What it begins with: \"cnnmodel\", the "
+  text_put(out, "/* ---- a model in a file or in flash ---- */\n\n// Header of a model: \"cnnmodel\", the "
                 "format's version, the bytes that follow, a fingerprint of their layout and of this code.\n");
   text_put(out,
            "static const uint64_t %s[%d] = {UINT64_C(0x%" PRIx64 "), %" PRIu64 ", %s, UINT64_C(0x%016" PRIx64

@@ -10,7 +10,7 @@
 
 typedef enum Embed {                /* how weights of more than embed_text bytes are compiled in */
                      EMBED_TEXT,    /* as text */
-                     EMBED_BESIDE,  /* as a file beside the C file, named embed_file */
+                     EMBED_BESIDE,  /* as a file next to the C file, named embed_file */
                      EMBED_BACKEND, /* as the file embed_file, which is there while the backend runs */
                      EMBED_OBJECT,  /* as another object, whose text emit_weights_object prints, made by the
                                        backend with the file embed_file */

@@ -7,7 +7,7 @@
 
 typedef struct Example {
   const char *buffers;        /* declarations */
-  const char *reset;          /* the call of NAME_reset on a line of its own; empty for a net without state */
+  const char *reset;          /* the call of NAME_reset on a separate line; empty for a net without state */
   const char *fill;           /* loops over the inputs, in a function */
   const char *call;           /* of NAME_infer or NAME_step */
   const char *print, *serial; /* statements that print the beginning of each output: by stdio, by Arduino */

@@ -1,5 +1,5 @@
-/* frame.c: functions that call kernels. What each buffer of a nest is bound to becomes an argument; where
- * values and weights lie becomes a local variable. */
+/* frame.c: Functions that call kernels. The bound value of each nest buffer becomes an argument; addresses
+ * of values and weights become local variables. */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
 #include <string.h>
@@ -44,7 +44,7 @@ const char *frame_name(Frame *f, const char *name) {
 
 bool frame_mentions(const Frame *f, const char *name) { return table_find(&f->mentioned, name) != NULL; }
 
-/* ---- local variables: by what is wanted and its value ---- */
+/* ---- local variables: by key and value ---- */
 static const char *local_key(Frame *f, const char *wanted, const char *value) {
   return arena_printf(f->net->arena, "%s = %s", wanted, value);
 }
@@ -68,7 +68,7 @@ static const char *local(Frame *f, const char *type, const char *wanted, const c
 }
 
 /* "arena + 4704" */
-/* base: floats. What is of bytes may begin between two of them. */
+/* base: floats. Bytes may begin between two of them. */
 static const char *offset_text(Frame *f, const char *base, int64_t bytes) {
   Arena *arena = f->net->arena;
   if (bytes % (int64_t)sizeof(float)) return arena_printf(arena, "(char *)(%s) + %" PRId64, base, bytes);
@@ -109,7 +109,7 @@ static const char *input_value(Frame *f, int index) {
                "");
 }
 
-/* Parts of the truth lie in one struct an image. */
+/* The parts of the annotations are in one struct per image. */
 static const char *truth_value(Frame *f, int part) {
   static const char *const members[] = {"count", "class", "box", "instance"};
   Arena *arena = f->net->arena;
@@ -132,7 +132,7 @@ static const char *target_value(Frame *f, int index) {
                image_text(f, arena_printf(net->arena, "%s->%s", frame_name(f, "batch"), name), size), "");
 }
 
-/* What a later phase needs is in the record of its image. */
+/* Values for a later phase are in the record of their image. */
 static const char *kept_value(Frame *f, const Node *node, const Place *place, const char *name) {
   Arena *arena = f->net->arena;
   const char *record = arena_printf(arena, "%s->at->kept + %s * %" PRId64, frame_name(f, "batch"),
@@ -141,7 +141,7 @@ static const char *kept_value(Frame *f, const Node *node, const Place *place, co
                arena_printf(arena, "%s, kept", value_text(f, node)));
 }
 
-/* What is read for all images together lies one after the other. */
+/* Batched values are consecutive. */
 static const char *value_of_all(Frame *f, const Node *node, const Place *place, const char *name) {
   Net *net = f->net;
   const bool infer = f->kind == FRAME_INFER || f->kind == FRAME_TOGETHER;
@@ -155,7 +155,7 @@ static const char *value_of_all(Frame *f, const Node *node, const Place *place, 
   return local(f, "void *", name, value, arena_printf(net->arena, "%s, of all images", value_text(f, node)));
 }
 
-/* Some channels of what is the caller's. */
+/* Some channels of a caller's array. */
 static const char *part_of(Frame *f, const char *type, const char *whole, const Node *node,
                            const char *name) {
   const Program *p = f->part->program;
@@ -329,7 +329,7 @@ static int put_callee(Text *out, const NestFunction *function) {
 void frame_call(Frame *f, const Step *step, const char *indent) {
   const Version *version = &step->call->version[f->target];
   const Nest *nest = version->lower->b;
-  const bool shared = version->shared, own = shared && f->kind == FRAME_BATCH; /* a team of its own */
+  const bool shared = version->shared, own = shared && f->kind == FRAME_BATCH; /* a separate team */
   text_put(&f->calls, "%s%s", indent, own ? "TEAM " : "");
   int n = put_callee(&f->calls, step->function[f->target]);
   for (int i = 0; i < nest->nbufs; i++)

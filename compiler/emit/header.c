@@ -210,7 +210,8 @@ void put_declarations(Text *out, Net *net) {
   if (net->layout->train.program) put_training(out, net);
   if (net->options->network && !net->options->program)
     text_put(out,
-             "/* What the runtime needs to train, load, save and show the net. */\nextern const cnn_network "
+             "/* Description of the net, with which the runtime trains, loads, saves and shows it. "
+             "*/\nextern const cnn_network "
              "%s;\n\n",
              net->own->network);
 }

@@ -121,7 +121,7 @@ static const char *plain_arguments(Net *net) {
                                        "mark, context", false, "thread, threads", true});
 }
 
-/* ---- one image, or as many as lie side by side ---- */
+/* ---- one image, or a group of interleaved ones ---- */
 static const char *output_pointer(Frame *f, int o) { return frame_name(f, f->net->output[o].name); }
 
 static void put_output_copies(Frame *f, const char *indent, const char *images) {
@@ -140,7 +140,7 @@ static void put_mark(Frame *f, const char *indent, int step) {
   text_put(&f->calls, "%sif (%s) %s(%s, %d);\n", indent, mark, mark, frame_name(f, "context"), step);
 }
 
-/* ---- by a team ----
+/* ---- on a team of threads ----
  * All threads walk through the calls. One that is not shared is run by the first of them. */
 /* Time passes for all together: a mark is set when every thread is done. */
 static void put_team_mark(Frame *f, int step, bool waited) {

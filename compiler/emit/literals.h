@@ -6,7 +6,7 @@
 #include "base/text.h"
 #include "lir/names.h"
 
-/* "stage1.conv1" -> "stage1_conv1"; a word that C or the file may have gets a '_' behind it */
+/* "stage1.conv1" -> "stage1_conv1"; appends '_' to a word that C or the file reserves */
 const char *name_identifier(Arena *, const char *name);
 bool emit_name_taken(const char *name); /* such a word */
 

@@ -1,6 +1,6 @@
-/* look.c: programs can look inside their net: every layer's value for an image, and the gradient of the
- * scores with respect to the inputs. The values lie one after the other at the start of the struct; tables
- * tell the runtime where. Kernels are those of training where it has the same ones. */
+/* look.c: Inspection code of programs: every layer's value for an image, and the gradient of the scores
+ * with respect to the inputs. The values are consecutive at the start of the struct; tables give the
+ * runtime their positions. Kernels are those of training where they are the same. */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
 #include "emit/module.h"

@@ -9,8 +9,7 @@ static void put_layer(Net *net, Text *out, const Node *node) {
   if (!node->hidden && node->op->detail) text_put(out, "\n    %s", node->op->detail);
 }
 
-/* What a kernel computes: the layers in it, with their places in the program and their formulas, then what
- * the schedule says about itself. */
+/* Comment of a kernel: its layers, with source locations and formulas, then the schedule's remarks. */
 static const char *kernel_comment(Net *net, const Kernel *kernel, const Nest *nest) {
   Text out = {.arena = net->arena};
   if (kernel->normalize) put_layer(net, &out, kernel->normalize);

@@ -55,7 +55,7 @@ const char *net_target_names(const Net *); /* "x86-64-v4,x86-64-v3,x86-64" */
 
 /* ---- frame.c: functions that call kernels ---- */
 typedef enum FrameKind {
-  FRAME_INFER,    /* one image, or as many as lie side by side; in a plan by phases `n` of the call */
+  FRAME_INFER,    /* one image, or a group of interleaved ones; in a plan with phases, `n` of the call */
   FRAME_TOGETHER, /* all images of a call */
   FRAME_SAMPLE,   /* training: what they add */
   FRAME_BATCH,    /* training: what is computed from all images */
@@ -72,7 +72,7 @@ typedef struct Frame { /* local variables are declared as the calls need them */
   FrameKind kind;
   int images; /* that the functions called work on: 1, or the target's lanes, of which `count` count */
   Text locals, calls;
-  Table local; /* by what is wanted, and its value: the name */
+  Table local; /* by key, and its value: the name */
   Names names;
   Parameters parameters;
   Table mentioned; /* the names of parameters, and of what else is there, that the text has */

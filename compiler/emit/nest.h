@@ -11,11 +11,11 @@ typedef struct NestPrint {
   PreludeNames
       names; /* prefix: of types and of functions of the prelude; suffix and attribute: of all functions */
   int lanes_max; /* 1: scalar C for any compiler */
-  bool team;  /* PARALLEL loops are shared out: main functions that have some are called by all threads of a
-                 team, `thread` of `threads` */
+  bool team;     /* PARALLEL loops are shared: all threads of a team call main functions with such
+                    loops, as `thread` of `threads` */
   bool apart; /* main functions are never inlined: they are called once, and their callers many of them; where
                  registers are few, compilers make worse code of several in one function */
-  bool load2; /* two words that lie side by side are loaded by one instruction */
+  bool load2; /* two adjacent words are loaded with one instruction */
   bool standard;             /* no assembly, nor anything else that a compiler may not have */
   const CodeNumbers *merged; /* of a function that is several: which numbers parameters take the place of;
                                 NULL: it is none */
@@ -35,7 +35,7 @@ void put_nest_text(Text *, const NestText *);
 
 bool emit_nest_shares(
     const Nest *,
-    const NestPrint *); /* is it run by a team? Then `int thread, int threads` are its last parameters */
+    const NestPrint *); /* does a team run it? Then `int thread, int threads` are its last parameters */
 const char *emit_nest_pointer(Arena *, const Nest *,
                               int buf_id); /* its type, for a cast: "const float (*)[56][256]", "float *" */
 

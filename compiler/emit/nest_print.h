@@ -32,11 +32,11 @@ enum { CHOICE, COMPARISON, SUM, PRODUCT, UNARY, PRIMARY };
 const char *printer_name(Printer *, const char *wanted); /* a name that is free here, taken from now on */
 const char *printer_buf(Printer *, const Buf *);         /* its name, which is mentioned now */
 Index printer_fold(const Printer *, const Index *);      /* with the constants of this function */
-/* Texts of the prelude, which is told that they are needed. */
+/* Names of prelude functions, which are marked as used. */
 bool printer_bytes_at_once(const Printer *, const Buf *, Elem number, int lanes);
 const char *printer_function(Printer *, PreludeFn, Elem, int lanes);
 const char *printer_type(Printer *, Elem, int lanes);
-const char *printer_memory_type(Printer *, Elem, int lanes); /* that may lie at any address */
+const char *printer_memory_type(Printer *, Elem, int lanes); /* with any alignment */
 
 const char *printer_parameter(Printer *, const void *of,
                               int which); /* that takes the place of a number; or NULL */

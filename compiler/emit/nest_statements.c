@@ -1,4 +1,4 @@
-/* nest_statements.c: the statements of a nest as C, and what a team of threads does between them. */
+/* nest_statements.c: Statements of a nest as C, and the barriers and partitions of a team of threads. */
 // SPDX-License-Identifier: Apache-2.0
 #include "emit/nest_print.h"
 #include <string.h>
@@ -350,7 +350,7 @@ void print_body(Printer *p, const NestStmt *stmt, int depth) {
     for (int i = 0; i < pieces.n; i++) print_piece(p, &pieces.data[i], list.data, depth);
     if (depth > 1) print_wait(p, depth); /* before the next round */
   } else
-    for (int i = 0; i < list.n; i++) { /* the last statement needs no block of its own */
+    for (int i = 0; i < list.n; i++) { /* the last statement needs no separate block */
       if (i + 1 < list.n && p->print->load2 && code_neighbors(list.data[i], list.data[i + 1])) {
         print_neighbors(p, (const NestStmt *const[]){list.data[i], list.data[i + 1]}, depth);
         i++;

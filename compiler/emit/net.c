@@ -65,7 +65,7 @@ static void put_labels(Text *out, Net *net) {
 }
 
 /* ---- layers without code ---- */
-/* The names of layers that the comment of a kernel tells. */
+/* Layer names that kernel comments mention. */
 static Table told_by_kernels(const Net *net) {
   Table told = {0};
   for (int s = 0; s < net->layout->infer.steps.n; s++) {
@@ -123,8 +123,8 @@ static void put_codeless(Text *out, Net *net) {
 }
 
 /* ---- sections ---- */
-/* A line of the comment above a function. What is said for the first target in the file is not said again
- * for the others, nor a formula, which is indented, of an operator above. */
+/* A line of the comment above a function. Lines printed for the first target of the file are not repeated
+ * for the others, nor is an operator's formula, which is indented. */
 static void put_line_once(Text *out, Net *net, const char *of, const char *line) {
   static const char formula[] = "    ";
   const bool indented = strncmp(line, formula, strlen(formula)) == 0;

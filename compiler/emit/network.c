@@ -1,5 +1,5 @@
-/* network.c: NAME_network: the constant that tells the runtime about the net, and the functions in it, whose
- * types are the same for all nets. */
+/* network.c: NAME_network: the constant that describes the net to the runtime, and its functions, which
+ * have the same types for all nets. */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
 #include <string.h>
@@ -33,7 +33,7 @@ static void put_count(Text *out, const char *name, int64_t value) {
   if (value) text_put(out, "  .%s = %" PRId64 ",\n", name, value);
 }
 
-/* The net as it is written: of one of 8 bits, that of floats. */
+/* The net as written: for an int8 model, the float net. */
 static const Graph *written(const Net *net) { return net->graph->floats ? net->graph->floats : net->graph; }
 
 /* ---- ports ---- */
@@ -147,7 +147,7 @@ static void put_criterion(Text *out, Net *net, const LossUse *use, int output) {
   text_put(out, "};\n");
 }
 
-/* What the loss of a port compares it with. */
+/* The target of the loss of a port. */
 static void put_target(Text *out, const Net *net, const LossUse *use, int port) {
   const Shape shape = graph_port(net->graph, port)->node->shape;
   const Extent e = shape_extent(shape);
@@ -161,7 +161,7 @@ static void put_target(Text *out, const Net *net, const LossUse *use, int port) 
            classes ? e.n * e.h * e.w : shape_elements(shape), use->op->name, net->own->network_loss, port);
 }
 
-/* Outputs, and behind them the values that only losses read. */
+/* Outputs, then the values that only losses read. */
 static void put_outputs(Text *out, Net *net) {
   const Graph *graph = written(net);
   const int ports = graph_ports(net->graph);

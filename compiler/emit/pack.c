@@ -107,7 +107,7 @@ static void put_member_packing(Text *out, Net *net, const Member *member, const 
   else put_pack_call(out, net, member, to);
 }
 
-/* `to` is "model->": what stands before the names of the members. */
+/* `to` is "model->": the prefix of the members' names. */
 void put_packing(Text *out, Net *net, const Part *part, const char *to) {
   for (int i = 0; i < part->members.n; i++) put_member_packing(out, net, part->members.data[i], to);
 }
@@ -120,7 +120,7 @@ bool packing_shared(const Net *net) {
          floats_in(members_bytes(&net->layout->train)) >= SHARED_FLOATS;
 }
 
-/* Each thread packs the members whose middle lies in its share of all floats. */
+/* Each thread packs the members whose center is in its share of all floats. */
 void put_shared_packing(Text *out, Net *net) {
   const int64_t all = floats_in(members_bytes(&net->layout->train));
   int64_t before = 0;

@@ -375,7 +375,7 @@ static bool is_letter_of_elem(char c, const char *more) {
   return strchr(more, c);
 }
 
-/* The end of a name for so many lanes: digits, then letters of elements, or others. */
+/* Does the name end with that number of lanes: digits, then letters of elements, or others? */
 static bool ends_with_lanes(const char *s, const char *more) {
   const size_t digits = strspn(s, "0123456789");
   const char *at = s + digits;
@@ -402,7 +402,8 @@ bool prelude_has_name(const char *name) {
          is_conversion(name); /* v16, v16u, v16i, v16iu, ... */
 }
 
-static bool any_convert(const PreludeNeeds *needs, int bit) { /* of bytes, which go by way of 16 bits */
+static bool any_convert(const PreludeNeeds *needs, int bit) { /* of bytes, which are converted through
+                                                                 int16 */
   int bits = 0;
   for (int to = 0; to < ELEMS; to++)
     for (int from = 0; from < ELEMS; from++)

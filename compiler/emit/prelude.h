@@ -1,5 +1,5 @@
-/* prelude.h: what stands at the top of a generated file: macros, vector types, small inline functions; only
- * what the nests below use. */
+/* prelude.h: Top of a generated file: macros, vector types, small inline functions; only those that its
+ * nests use. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_EMIT_PRELUDE_H
 #define CNNC_EMIT_PRELUDE_H
@@ -41,12 +41,12 @@ typedef enum PreludeFn { /* in the order in which they are printed: a function u
 
 enum { ROUTINES = 16 };
 
-/* Collected by emit_nest. A bit stands for a width: 1 << log2(lanes). All zero: nothing is needed. */
+/* Filled by emit_nest. Each bit is a width: 1 << log2(lanes). All zero: nothing is needed. */
 typedef struct PreludeNeeds {
   uint8_t fn[FN_COUNT][ELEMS];        /* functions by element type and width */
   uint8_t convert[ELEMS][ELEMS];      /* of vectors: [to][from] */
   uint8_t type[ELEMS], memory[ELEMS]; /* vector types: values, and as they stand anywhere in memory */
-  const Routine *routine[ROUTINES];   /* NULL behind the last one */
+  const Routine *routine[ROUTINES];   /* NULL after the last one */
   uint8_t primitive[PRIMITIVES];      /* as in primitive_table, by width */
   bool inlined, kernel, unroll, roll, team, prefetch, pin, load2, infinite; /* macros */
   bool helium; /* the header of Arm's intrinsics */
@@ -72,7 +72,7 @@ void prelude_merge(PreludeNeeds *into, const PreludeNeeds *from);
  * were: other files may follow in the same translation unit. */
 void emit_precise(Text *); /* before the first function */
 void emit_contraction(Text *, bool fused);
-/* The macro that gives functions with vectors of so many floats their instructions. */
+/* The macro that enables the instructions for functions with vectors of that number of floats. */
 void emit_attribute(Text *, const char *macro, const char *attribute, int lanes);
 void emit_prelude_file(Text *, const PreludeNeeds *, const char *prefix);
 void emit_prelude_end(Text *, const PreludeNeeds *);

@@ -159,7 +159,7 @@ static const VectorText texts[] = {
      NULL, NULL},
 };
 
-/* What they give by vectors of Helium: Arm's intrinsics, which all compilers call alike. */
+/* Helium forms: Arm's intrinsics, which have the same names in all compilers. */
 #define NUMBERS(x) "(int32x4_t)(" #x ")"
 #define BYTES_OF(x) "(int8x16_t)(" #x ")"
 #define MEAN(i) "(sum[" #i "] > 0 ? sum[" #i "] + n[" #i "] / 2 : sum[" #i "] - n[" #i "] / 2) / n[" #i "]"
@@ -220,7 +220,7 @@ static const struct {
     {NULL, NULL},
 };
 
-/* Or NULL. AVX-512 VNNI adds both products of halves at once. */
+/* Or NULL. AVX-512 VNNI adds both products of halves in one instruction. */
 static const char *instruction_of(const VectorText *text, int lanes, const PreludeNames *names) {
   for (int i = 0; lanes == 16 && masked_texts[i].of; i++)
     if (masked_texts[i].of == text->of) return masked_texts[i].instruction;

@@ -31,7 +31,7 @@ static int64_t place(int64_t *end, const Buf *buf) {
 
 static void grow(int64_t *most, int64_t bytes) { *most = bytes > *most ? bytes : *most; }
 
-/* A kernel's buffers lie one after the other: inputs, then the rest; weights apart. */
+/* A kernel's buffers are consecutive: inputs, then the rest; weights are separate. */
 static void put_call(Timing *t, const Lower *l, int trial) {
   const Nest *nest = l->b;
   const char **argument = NEW_ARRAY(t->arena, const char *, nest->nbufs + 1);
@@ -64,9 +64,9 @@ static void put_trial(Timing *t, const Lower *l, int trial) {
   nest->main->name = main;
 }
 
-/* Weights of a net that is larger than the last cache are never where they were: each round takes others.
- * Between two rounds what lies in the second cache is driven out, as the rest of the net would; the kernel
- * before has just written the inputs. */
+/* If a net's weights exceed the last-level cache, each round uses others, as they would never be cached.
+ * Between two rounds the L2 cache is flushed, as by the rest of the net; the inputs have just been written
+ * by the previous kernel. */
 static const char program[] =
     "static double now(void) {\n  struct timespec t;\n  clock_gettime(CLOCK_MONOTONIC, &t);\n  return "
     "(double)t.tv_sec + 1e-9 * (double)t.tv_nsec;\n}\n\n"

@@ -41,7 +41,7 @@ static const char *target_type(const Net *net, int o) {
 
 bool truth_read(const Net *net) { return net->graph->training && net->graph->training->objects > 0; }
 
-/* The struct of what is true of an image. C++ does not let a member be called class. */
+/* The struct of an image's annotations. C++ does not permit a member named class. */
 void put_truth_struct(Text *out, Net *net) {
   const Training *t = net->graph->training;
   const Node *instance = net->layout->train.program->target_of[graph_ports(net->graph) + TRUTH_INSTANCE];
@@ -196,7 +196,7 @@ static void put_copies(Frame *f, int after) {
     if (p->copies.data[i].after == after) put_output(f, p->copies.data[i].output);
 }
 
-/* Of the function that calls the kernels: once, or for an image or as many as lie together. */
+/* Parameters of the function that calls the kernels: once, per image, or per group of interleaved images. */
 static Parameters calls_parameters(Net *net, bool batch) {
   Arena *arena = net->arena;
   Parameters list = {0};
@@ -425,7 +425,7 @@ static const char *gathered(Net *net, const Gather *g) { /* where the value begi
   }
 }
 
-/* Before a phase, or, behind the last, before the loss: what other processes have of what is read there. */
+/* Before a phase, or, after the last, before the loss: gathers the inputs that other processes have. */
 static void put_gathers(Text *out, Net *net, int before) {
   const Program *p = net->layout->train.program;
   for (int i = 0; i < p->gathers.n; i++) {

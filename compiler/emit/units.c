@@ -1,10 +1,9 @@
-/* units.c: the C text as several translation units, for as many C compilers at the same time. The first has
- * all but the functions of nests; these, the bulk of the text, are in the others. So all that units know of
- * each other are declarations of functions, whose parameters are pointers and numbers.
+/* units.c: Splits the C text into several translation units, for parallel compilation. The first has
+ * everything except the functions of nests, which are the bulk of the text and go into the others. Units only
+ * share declarations of functions, whose parameters are pointers and numbers.
  *
- * The linker sees these functions, but nobody who links with what it makes does. Their symbols end with a
- * word behind a point, so that none is a function of C. Which functions stand together the layout says
- * (lir/units.c). */
+ * These functions are visible to the linker, but hidden from users of its output. Their symbols end with a
+ * point and a word, so that no C function has the same name. lir/units.c assigns the functions. */
 // SPDX-License-Identifier: Apache-2.0
 #include "emit/module.h"
 

@@ -1,4 +1,4 @@
-/* onnx_out.c: a net as a model of ONNX: inputs, a few nodes for each of the net's, outputs; files. */
+/* onnx_out.c: Export of a net as an ONNX model: inputs, a few nodes for each of the net's, outputs; files. */
 // SPDX-License-Identifier: Apache-2.0
 #include "export/onnx_out.h"
 #include "ops/attention/attention.h"
@@ -114,13 +114,13 @@ static void make_input(OnnxOut *o, const Port *input, bool channels_last) {
   o->value[node->id] = moved ? out_permute(o, x, rank, first) : x;
 }
 
-/* Of a net of 8 bits what the program says; the largest of scores is left to who reads them. */
+/* For an int8 model the type given in the program; a class output is exported as scores. */
 static TensorType output_type(const Port *output) {
   if (!output->node->quant) return TENSOR_FLOAT;
   return output->as == AS_I8 ? TENSOR_INT8 : output->as == AS_U8 ? TENSOR_UINT8 : TENSOR_FLOAT;
 }
 
-/* Rows have an axis of their own outside the model. */
+/* Rows have a separate axis outside the model. */
 static int port_dims(Shape shape, int64_t dim[5]) {
   if (!shape.regions) return out_dims(shape, 0, dim);
   const int rank = out_dims(shape, shape.regions, dim + 1);
@@ -160,7 +160,7 @@ static const char *output_name(const OnnxOut *o, const Node *node, TensorType ty
   return NULL;
 }
 
-/* What was made last is the node's value: it gets the node's name, and its tensor that of an output. */
+/* The last node computes the net node's value: it gets the node's name, and its tensor that of an output. */
 static void name_last(OnnxOut *o, const Node *node) {
   const char *value = node->quant ? NULL : output_name(o, node, TENSOR_FLOAT);
   o->last->name = node->name;

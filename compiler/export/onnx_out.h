@@ -1,5 +1,5 @@
-/* onnx_out.h: a net as a model of ONNX. Values of h x w x c become [N,C,H,W], sequences [N,C,L], vectors
- * [N,C]. Outside this folder the functions at the top are called. */
+/* onnx_out.h: Export of a net as an ONNX model. Values of h x w x c become [N,C,H,W], sequences [N,C,L],
+ * vectors [N,C]. Other folders call the functions at the top. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_ONNX_OUT_H
 #define CNNC_ONNX_OUT_H
@@ -10,8 +10,8 @@
 
 typedef struct OnnxNumbers {
   const float *weights; /* NULL: it has no parameters */
-  const Arrays *bytes;  /* of a net of 8 bits its weights, biases and scales as whole numbers, by the names of
-                           its file; else NULL */
+  const Arrays *bytes;  /* int8 models: weights, biases and scales as integers, by the names of the file;
+                           else NULL */
 } OnnxNumbers;
 typedef struct OnnxOptions {
   bool channels_last; /* inputs are [N,H,W,C] */
@@ -20,8 +20,8 @@ typedef struct OnnxOptions {
 /* A model of the program as written, with these weights in it. Values with a Quant are quantized and
  * dequantized again, as are whole weights. NULL after a report. */
 ModelProto *onnx_out(Arena *, Diags *, const Graph *, const OnnxNumbers *, const OnnxOptions *);
-/* Takes the numbers of all tensors of `least` bytes and more out of the model: they go into the file
- * `location`, which lies beside it. What that file holds, in its order. */
+/* Moves the numbers of all tensors of `least` bytes and more out of the model, into the external file
+ * `location` next to it. Returns the contents of that file, in order. */
 WireList onnx_detach(Arena *, ModelProto *, const char *location, size_t least);
 size_t onnx_bytes(const ModelProto *);
 /* False: errno says why. */
@@ -38,7 +38,7 @@ typedef struct OnnxOut {
   const Node *node;       /* at hand */
   NodeProto *last;        /* what was made last, for it; NULL: nothing */
   const char **value;     /* by node: the tensor that it is */
-  const char **stored;    /* by node: the same as whole numbers of 8 bits, or NULL */
+  const char **stored;    /* by node: the same as int8, or NULL */
   const Node **flattened; /* by node: a vector in the order of ONNX, where ours is height, width, channels:
                              the flatten that made it; else NULL */
   const int *reads;       /* by node, as graph_live has it */
@@ -60,13 +60,14 @@ void out_also_text(OnnxOut *, const char *attribute, const char *); /* of a list
 void out_ints(OnnxOut *, const char *attribute, int n, const int64_t *);
 /* Constants. Parameters have their own names, others are named after the node and `what`. */
 const char *out_weight(OnnxOut *, int k, int rank, const int64_t *dim);
-const char *out_channels(OnnxOut *, int k); /* of one number a channel, to go with the node's value */
+const char *out_channels(OnnxOut *, int k); /* with one number per channel, in the layout of the node's
+                                               value */
 const char *out_floats(OnnxOut *, const char *what, int rank, const int64_t *dim, const float *);
 const char *out_filled(OnnxOut *, const char *what, int64_t n, double); /* one dimension of equal numbers */
 const char *out_number(OnnxOut *, const char *what, double);
 const char *out_list(OnnxOut *, const char *what, int n, const int64_t *);
 const char *out_named(OnnxOut *, const char *name, int rank, const int64_t *dim, const float *);
-/* Nets of 8 bits: out_bytes.c. */
+/* Int8 models: out_bytes.c. */
 const NamedArray *out_whole(const OnnxOut *, const Weight *); /* as whole numbers; NULL: it is floats */
 /* These, dequantized; data: in the order of the model. NULL: ONNX has no form for their scales. */
 const char *out_dequantized(OnnxOut *, const Weight *, const NamedArray *, int rank, const int64_t *dim,
@@ -75,7 +76,7 @@ const char *out_dequantized(OnnxOut *, const Weight *, const NamedArray *, int r
 const char *out_quantized(OnnxOut *, const Node *, const char *x, TensorType);
 const char *out_raw(OnnxOut *, const Node *, const char *raw, TensorType);
 const char *out_constant(OnnxOut *, const char *name, TensorType, int rank, const int64_t *dim, WireBytes);
-WireBytes out_words(Arena *, const void *, size_t n); /* n numbers of 32 bits, as files have them */
+WireBytes out_words(Arena *, const void *, size_t n); /* n 32-bit numbers, in file byte order */
 /* Values. */
 const char *out_input(const OnnxOut *, int k);
 Extent out_extent(const Node *);
@@ -96,20 +97,21 @@ bool out_is_output(const OnnxOut *, const Node *);
 const char *out_reduced(OnnxOut *, const char *op, const char *x, int n, const int64_t *axis); /* axes of 1 */
 
 /* Rows are images of the batch. Of one value several may be the same for all images, or have fewer rows than
- * others, which ONNX repeats if they have axes of their own. */
+ * others, which ONNX repeats if they have separate axes. */
 enum { OUT_DIMS = 12 };
 typedef struct OutRows {
-  int n;           /* 0: all values have as many rows */
-  int64_t part[4]; /* sizes of the axes behind that of the images, the last axis first */
+  int n;           /* 0: all values have the same number of rows */
+  int64_t part[4]; /* sizes of the axes after that of the images, the last axis first */
 } OutRows;
 OutRows out_row_axes(const OnnxOut *, const Node *); /* of the node's inputs */
-/* A value under those axes, of as many rows as it has, and then these dimensions. */
+/* A value with those axes, with its own number of rows, then these dimensions. */
 const char *out_beside(OnnxOut *, const OutRows *, const Node *value, const char *x, int rank,
                        const int64_t *size);
-const char *out_whole_rows(OnnxOut *, const char *x, Shape);                         /* and back */
-const char *out_repeated(OnnxOut *, const Node *value, const char *x, int64_t rows); /* with so many rows */
+const char *out_whole_rows(OnnxOut *, const char *x, Shape); /* and back */
+const char *out_repeated(OnnxOut *, const Node *value, const char *x,
+                         int64_t rows); /* with that number of rows */
 void out_find_constants(OnnxOut *);
-/* A constant, as many times as there are images, where ONNX does not repeat it. */
+/* A constant, repeated per image where ONNX does not broadcast it. */
 const char *out_for_images(OnnxOut *, const Node *, const char *x);
 bool out_hides_all_keys(const Node *attention); /* from a query */
 

@@ -96,7 +96,7 @@ static const char *deltas_of(OnnxOut *o, const Node *node, const char *deltas, i
   return out_two(o, "Div", part, of_box(o, from ? "sizes" : "places", axis, 2, weight));
 }
 
-/* To the picture, where there is one; in any case to 0. */
+/* To the image, if there is one; always to 0. */
 static const char *clip_boxes(OnnxOut *o, const Node *node, const char *corners, int axis) {
   const Node *picture = picture_of(node);
   if (picture) {
@@ -106,7 +106,7 @@ static const char *clip_boxes(OnnxOut *o, const Node *node, const char *corners,
   return out_two(o, "Max", corners, out_number(o, "zero", 0));
 }
 
-/* Of several classes the boxes lie on an axis of their own: [N, classes, 4, rows]. */
+/* With several classes the boxes have a separate axis: [N, classes, 4, rows]. */
 const char *export_decode(OnnxOut *o, const Node *node) {
   const int64_t rows = node->shape.dim[0], classes = node->shape.dim[1] / BOX;
   const int axis = classes > 1 ? 2 : 1;

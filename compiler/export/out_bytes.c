@@ -1,5 +1,5 @@
-/* out_bytes.c: nets of 8 bits, out to ONNX: whole numbers between QuantizeLinear and DequantizeLinear. Scales
- * of weights are by filter, along the axis on which these lie; a bias has the scale of its sums. */
+/* out_bytes.c: Int8 models as ONNX: integers between QuantizeLinear and DequantizeLinear. Weight scales
+ * are per filter, along the filter axis; a bias has the scale of its sums. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "export/onnx_out.h"

@@ -1,5 +1,4 @@
-/* out_dense.c: dense layers and what lies before them, out to ONNX, where a picture is flattened channel by
- * channel. */
+/* out_dense.c: Dense layers and flatten as ONNX, where an image is flattened channel by channel. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "export/onnx_out.h"

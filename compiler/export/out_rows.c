@@ -50,7 +50,7 @@ void out_find_constants(OnnxOut *o) {
   o->single = single;
 }
 
-/* ---- rows of several values beside each other ---- */
+/* ---- rows of several values, joined ---- */
 OutRows out_row_axes(const OnnxOut *o, const Node *node) {
   OutRows rows = {0};
   const int64_t all = shape_rows(node->shape);

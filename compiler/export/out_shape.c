@@ -1,5 +1,5 @@
-/* out_shape.c: operators that move numbers, out to ONNX. Where a picture has channels and pixels, ONNX has
- * them in another order, so what keeps the net's order moves them first. */
+/* out_shape.c: Operators that move elements as ONNX. Images with channels and pixels have another layout
+ * in ONNX, so operators that use the net's order are preceded by a Transpose. */
 // SPDX-License-Identifier: Apache-2.0
 #include "export/onnx_out.h"
 
@@ -57,8 +57,7 @@ const char *export_channel_shuffle(OnnxOut *o, const Node *node) {
   return out_shaped(o, out_permute(o, x, 4, from), node->shape);
 }
 
-typedef struct Blocks { /* of fy x fx pixels; flat: where these lie side by side, deep: where they are
-                           channels */
+typedef struct Blocks { /* of fy x fx pixels; flat: if these are adjacent, deep: if they are channels */
   Extent flat, deep;
   int64_t fy, fx;
   bool dcr, square;

@@ -40,7 +40,7 @@ const char *out_part(OnnxOut *o, const char *x, int n, const int64_t *from, cons
   return out_node(o, "Slice", 4, in);
 }
 
-/* The positions that begin there, as many as the value has. */
+/* Slices the positions from there on, with the size of the value. */
 static const char *out_inside(OnnxOut *o, const Node *node, int64_t y, int64_t x) {
   const Extent e = out_extent(node);
   const int64_t from[] = {y, x}, to[] = {y + e.h, x + e.w}, axis[] = {2, 3};
@@ -74,7 +74,7 @@ static const char *resized(OnnxOut *o, const char *x, Extent in, Shape shape, co
   float *scales = NEW_ARRAY(o->arena, float, 4);
   memcpy(scales, factor, sizeof factor);
   const char *sizes = NULL;
-  if (!whole) { /* as many images as there are */
+  if (!whole) { /* repeated for all images */
     const char *images = out_one(o, "Shape", x);
     out_int(o, "start", 0);
     out_int(o, "end", 2);
@@ -129,7 +129,7 @@ static const char *nearest(OnnxOut *o, const Node *node, bool exact) {
   return y;
 }
 
-/* onnxruntime's cubic wants pictures. */
+/* onnxruntime's cubic requires images. */
 static const char *between(OnnxOut *o, const Node *node, const char *mode, bool corners) {
   const Extent in = out_extent(node->in[0]), out = out_extent(node);
   const char *place = corners ? "align_corners" : "half_pixel", *x = out_input(o, 0);

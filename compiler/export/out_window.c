@@ -83,7 +83,7 @@ const char *export_conv(OnnxOut *o, const Node *node) {
   return y;
 }
 
-/* What is cut off at the ends. Less than nothing: so much is added, at the end by ONNX itself. */
+/* Elements to crop at the ends. Negative: elements to add, which ONNX itself does at the end. */
 static void cut_ends(const Node *node, int64_t before[2], int64_t after[2], int64_t more[2]) {
   const Window *w = node->window;
   for (int axis = 0; axis < 2; axis++) {
@@ -112,8 +112,8 @@ const char *export_conv_transpose(OnnxOut *o, const Node *node) {
 }
 
 /* ---- pooling ---- */
-/* What has to lie behind the input for as many windows as there are: with ceil=true the last one may step
- * over the padding. */
+/* Padding after the input that the number of windows requires: with ceil=true the last one may extend beyond
+ * the padding. */
 static void ends(const Node *node, int64_t after[2]) {
   const Window *w = node->window;
   for (int axis = 0; axis < 2; axis++) {
@@ -192,7 +192,7 @@ static const char *filtered(OnnxOut *o, const Node *node, const char *x, const f
   return y;
 }
 
-/* Opset 17 has no means of windows with gaps: they are sums, divided by what is counted. */
+/* Opset 17 has no dilated mean: a sum, divided by the count. */
 static const char *dilated_mean(OnnxOut *o, const Node *node, const int64_t after[2]) {
   const Window *w = node->window;
   const Extent e = out_extent(node);

@@ -1,5 +1,5 @@
-/* wire_write.c: structures as the wire format of protocol buffers. The length of a message stands before it,
- * so each is measured first; messages are a few levels deep. */
+/* wire_write.c: Serialization of structures in the wire format of protocol buffers. A message is preceded
+ * by its length, so each is measured first; messages are a few levels deep. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "import/common/wire.h"
@@ -30,7 +30,7 @@ static size_t ints_size(const WireInts *ints) {
   return n;
 }
 
-/* A key, a length and so many bytes. */
+/* A key, a length and that number of bytes. */
 static size_t long_size(const WireField *field, size_t n) { return key_size(field) + varint_size(n) + n; }
 
 static bool put_long(FILE *file, const WireField *field, const void *bytes, size_t n) {

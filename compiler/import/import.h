@@ -1,5 +1,5 @@
-/* import.h: a model of ONNX as a program of the language. What the files of this folder share; outside it
- * import_model and import_list are called. */
+/* import.h: Interface between the files of import/, from an ONNX model to a program. Other folders call
+ * import_model and import_list. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_IMPORT_H
 #define CNNC_IMPORT_H
@@ -33,18 +33,18 @@ typedef struct Value { /* what a statement makes, or an input */
   Statement *made; /* NULL: an input */
   const char *name;
   const char *affine; /* the layer whose weight and bias still take in factors and constants a channel */
-  Prepared *prepared; /* what still does, right behind an input */
-  const Quant *quant; /* in which it is stored in 8 bits, or NULL */
-  const Quant *kept;  /* the same of what it was moved from */
+  Prepared *prepared; /* pending preparation, directly after an input */
+  const Quant *quant; /* its int8 quantization, or NULL */
+  const Quant *kept;  /* likewise, for the value it was moved from */
   Statement *reader;  /* known when all are: the last one that reads it */
   int reads;
-  int64_t regions; /* 0, or so many of that shape, which are ONNX's batch */
+  int64_t regions; /* 0, or number of such values, which are ONNX's batch */
   bool whole;      /* its elements are whole numbers */
   bool counts;     /* ... and not negative */
   bool odd;        /* it may be infinite or no number, also where all inputs are numbers */
 } Value;
 struct Statement {
-  const char *call; /* %1, %2, ...: the values behind the current one; %*: all of them */
+  const char *call; /* %1, %2, ...: the operands after the current value; %*: all of them */
   int nin;
   Value **in, *out;
   const OnnxNode *origin; /* NULL: what lays out an output */
@@ -92,7 +92,7 @@ typedef struct ImportOptions {
   VEC(ImportSetting) settings;
   VEC(ImportState) states;
   VEC(ImportLayout) layouts;
-  VEC(const char *) theirs, ours;      /* names of layers, from and to; one * may stand in each */
+  VEC(const char *) theirs, ours;      /* layer names, from and to; each may contain one * */
   bool trial;                          /* nothing is suggested where that fails */
   bool (*admits)(const ModelImport *); /* whether its program compiles; NULL: not tried */
   bool (*admits_tflite)(Arena *,
@@ -104,7 +104,7 @@ typedef struct ImportWeight {
   const Tensor *tensor;
   int rank;
   int64_t dim[4];
-  const int8_t *bytes;  /* of a layer of 8 bits, or NULL */
+  const int8_t *bytes;  /* of an int8 layer, or NULL */
   const int32_t *words; /* its bias */
 } ImportWeight;
 typedef struct Problem {
@@ -136,7 +136,7 @@ struct ModelImport {
   int *reader;          /* by tensor: a node that reads it; the only one where it is read once */
   bool *wanted, *live;  /* by tensor: it is an output; by node: an output depends on it */
   bool *varies;         /* by tensor: it depends on the numbers of inputs */
-  const char **became;  /* by node: what stands for it, for --list */
+  const char **became;  /* by node: its layers, for --list */
   const char **refused; /* by node: why it has no form, or NULL */
   const OnnxNode *node; /* at hand */
   const char *why;      /* it has no form */
@@ -148,9 +148,9 @@ struct ModelImport {
   VEC(const OnnxPort *) ports; /* of the inputs */
   VEC(KeptValue) kept;
   VEC(ImportOutput) outputs;
-  VEC(const OnnxNode *) left_out; /* behind the scores */
+  VEC(const OnnxNode *) left_out; /* after the scores */
   VEC(ImportWeight) weights;
-  Arrays scales; /* of a model of 8 bits */
+  Arrays scales; /* of an int8 model */
   VEC(Problem) problems;
   Table layers, names;
   const char *text; /* the program */
@@ -162,7 +162,7 @@ ModelImport *import_bytes(Arena *, Diags *, const char *path, Span at, const Imp
                           size_t n);
 /* The same of a graph in memory; NULL: it was reported before. */
 ModelImport *import_graph(Arena *, Diags *, Span at, const ImportOptions *, Onnx *);
-/* A line a node: shape, and what it became or why not. NULL after a report. */
+/* One line per node: shape, and its layers or the reason why not. NULL after a report. */
 const char *import_list_graph(Arena *, Diags *, Span at, const ImportOptions *, Onnx *);
 const char *import_list(Arena *, Diags *, const char *path, Span at, const ImportOptions *);
 bool import_save_weights(const ModelImport *, const char *path); /* .safetensors; false: errno says why */
@@ -176,14 +176,14 @@ bool given(const OnnxNode *, int input);                                     /* 
 Value *emit(ModelImport *, int nin, Value *const *in, Shape, const char *call, ...)
     __attribute__((format(printf, 5, 6)));
 Value *emit_one(ModelImport *, Value *, Shape, const char *call, ...) __attribute__((format(printf, 4, 5)));
-void value_of_regions(ModelImport *, Value *, int64_t regions); /* so many of its shape */
+void value_of_regions(ModelImport *, Value *, int64_t regions); /* number of values of its shape */
 View *map_view(ModelImport *, const View *, const char *call, ...) __attribute__((format(printf, 3, 4)));
 /* Nothing but this node sees the value: each tensor on the way from where it was made is read once. */
 bool read_once(const ModelImport *, int tensor, const Value *);
 const char *number_text(Arena *, double); /* as the program has it */
 #define LARGEST_BOUND 3.4e38              /* a bound beyond it, or infinite, bounds nothing */
 
-/* A model as far as it can be imported, with its problems; NULL after reports. The latter: once more, with
+/* Imports as much of a model as possible, with its problems; NULL after reports. The latter: again, with
  * other options. */
 ModelImport *import_try(Arena *, Diags *, Span at, const ImportOptions *, Onnx *);
 ModelImport *import_again(const ModelImport *, Diags *, const ImportOptions *);
@@ -220,7 +220,7 @@ int channels_of_input(const ModelImport *, const OnnxPort *); /* the dimension, 
 bool input_has_planes(const OnnxPort *);                      /* its channels come first */
 
 /* ---- names.c ---- */
-/* Are --shape and --input about inputs of the model? Else that is told. */
+/* Do --shape and --input name inputs of the model? Reports an error if not. */
 bool names_of_inputs_known(const ModelImport *);
 const char *layer_of(ModelImport *, const OnnxNode *, int input);          /* input: its weight, or -1 */
 const char *layer_of_constant(ModelImport *, const OnnxNode *, int input); /* by the constant's own name */
@@ -232,7 +232,8 @@ const char *port_name(ModelImport *, const OnnxPort *, const char *otherwise);
 const char *node_module(ModelImport *, const OnnxNode *);
 void put_weight(ModelImport *, const char *layer, const char *member, const Tensor *, int rank,
                 const int64_t *dim);
-void put_vector(ModelImport *, const char *layer, const char *member, const Tensor *); /* as many as it has */
+/* with all elements that it has */
+void put_vector(ModelImport *, const char *layer, const char *member, const Tensor *);
 ImportWeight *weight_named(ModelImport *, const char *layer, const char *member);
 
 /* ---- view.c ---- */
@@ -257,20 +258,20 @@ View *view_split_channels(ModelImport *, const View *, int64_t n); /* NULL: a di
 Value *lay(ModelImport *, const View *, int nchan, const int *chan, int npos, int *pos, bool any_order);
 /* With one dimension as channels; the positions, in any order, are set: all others that vary. */
 Value *lay_channels(ModelImport *, const View *, int axis, int *npos, int pos[MOST_DIMS]);
-/* These dimensions, in this order, are all of the value as it lies in memory. */
+/* Are these dimensions, in this order, the value's memory layout? */
 bool in_memory_order(const View *, int n, const int *dims);
 Value *lay_standard(ModelImport *, const View *);
-/* These dimensions, in this order, one behind the other in memory: as it lies, if it does so. */
+/* The value with these dimensions in this order in memory: unchanged, if it already is. */
 Value *lay_in_order(ModelImport *, const View *, int n, const int *dims);
 Value *reshaped(ModelImport *, Value *, Shape); /* the same elements in the same order */
-/* What was emitted since there were so many statements. */
+/* Removes the statements emitted after that number. */
 void take_back(ModelImport *, int statements);
 /* Behind an operator on a value that was laid out so. */
 View *view_laid(ModelImport *, const View *like, Value *, int chan, int npos, const int *pos);
 
 /* ---- broadcast.c ---- */
-/* The constant operand of a node, with as many dimensions as its place beside a value wants. NULL: there is
- * none, or after no(). */
+/* The constant operand of a node, with the rank required next to a value. NULL: there is none, or after
+ * no(). */
 const Tensor *constant_beside(ModelImport *, const OnnxNode *, int input, const View *);
 /* The same of any second operand, in its item. False after no(). */
 bool place_operand(ModelImport *, const OnnxNode *, Item *);
@@ -280,8 +281,7 @@ bool place_operand(ModelImport *, const OnnxNode *, Item *);
 Value *permuted(ModelImport *, Value *, const Factors *);
 
 /* ---- constant.c ---- */
-/* A constant as a value of its own, laid out as the other value: all of that one's shape, or HxWx1. NULL
- * after no(). */
+/* A constant as a value, in the layout of the other value: with its full shape, or HxWx1. NULL after no(). */
 Value *constant_operand(ModelImport *, const OnnxNode *, int input, const Tensor *, const View *beside);
 /* To be joined to values: it may have another size along one dimension. */
 View *constant_view(ModelImport *, const OnnxNode *, int input, const Tensor *, const View *like);
@@ -325,16 +325,16 @@ bool reduced_along(ModelImport *, const OnnxNode *, const View *x, int64_t axis,
 /* The dimensions that a reduction runs over: an input, an attribute, or all. false after no(). */
 bool reduced_axes(ModelImport *, const OnnxNode *, int input, int rank, bool *over);
 
-/* ---- qdq.c, frames.c: models of 8 bits ---- */
+/* ---- qdq.c, int8_layers.c: int8 models ---- */
 const Quant *quant_of(const Value *);       /* in which it is stored, or NULL */
-const Quant *quant_kept(const Statement *); /* what it makes has that of what it moves; or NULL */
-Value *same_value(ModelImport *, Value *);  /* with a name of its own */
+const Quant *quant_kept(const Statement *); /* a move: its result has the operand's quantization; or NULL */
+Value *same_value(ModelImport *, Value *);  /* with a separate name */
 TensorType port_bytes(const ModelImport *, const OnnxPort *); /* of an input that is dequantized; or 0 */
 /* Whole numbers stay what they are, and so do the node's results. false after no(). */
 bool keeps_bytes(ModelImport *, const OnnxNode *, int statements);
 void quantize_once(ModelImport *); /* a tensor that is quantized twice alike */
 bool is_move(const Statement *);   /* its elements are some of its operands' */
-/* What is computed in 8 bits, and the arrays for it. */
+/* Finds the layers computed in int8, and their arrays. */
 void make_frames(ModelImport *);
 
 /* ---- fold.c, forms.c, program_text.c ---- */

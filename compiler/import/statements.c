@@ -1,5 +1,5 @@
-/* statements.c: node by node from a model's graph to statements; nodes without a form are told all at once.
- */
+/* statements.c: From a model's graph to statements, node by node; all nodes without a form are reported
+ * together. */
 // SPDX-License-Identifier: Apache-2.0
 #include "import/import.h"
 #include "import/tflite/tflite.h"
@@ -308,8 +308,8 @@ static Value *with_last(ModelImport *im, Value *value, const View *view, int n, 
   return channels > shape.dim[n - 1] && channels % shape.dim[n - 1] == 0 ? reshaped(im, value, shape) : value;
 }
 
-/* Channels last, of four or more dimensions also with two for channels, or as ONNX has it: whichever moves
- * least. Channels are the dimensions behind the batch, which may be of one element. */
+/* Channels last, with four or more dimensions also two for channels, or in ONNX's order: whichever moves
+ * least. Channels are the dimensions after the batch, which may be of one element. */
 static Value *lay_output(ModelImport *im, const View *output, bool *as_onnx) {
   const View *view = view_repeated(im, output);
   if (!view) return NULL;
@@ -510,7 +510,7 @@ ModelImport *import_try(Arena *arena, Diags *diags, Span at, const ImportOptions
 
 ModelImport *import_again(const ModelImport *im, Diags *diags, const ImportOptions *options) {
   const Onnx *o = im->onnx;
-#ifdef __wasi__ /* the page takes models of ONNX alone */
+#ifdef __wasi__ /* the browser build only imports ONNX */
   Onnx *again = onnx_read(im->arena, diags, o->path, im->at, o->file, o->bytes);
 #else
   Onnx *again = o->tflite ? tflite_graph(im->arena, diags, im->at, o->path, options, o->file, o->bytes)

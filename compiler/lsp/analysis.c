@@ -181,7 +181,7 @@ bool place_of(Server *s, const json_t *params, Place *place, Failure *failure) {
   return true;
 }
 
-/* What stands before the first and behind the last difference of the two texts stayed. */
+/* The text before the first and after the last difference is unchanged. */
 bool place_before(const Place *place, Place *good) {
   const Document *d = place->document;
   if (!d->good || d->good == d->now || place->analysis != d->now || place->file != 1) return false;

@@ -1,5 +1,5 @@
-/* complete.c: what may stand at the cursor: operators, blocks, arguments with their defaults, choices, values
- * in scope, paths of imports; and the signature of the call around it. */
+/* complete.c: Completion at the cursor: operators, blocks, arguments with their defaults, choices, values
+ * in scope, import paths; and signature help for the enclosing call. */
 // SPDX-License-Identifier: Apache-2.0
 #include <dirent.h>
 #include <string.h>

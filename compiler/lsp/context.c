@@ -149,7 +149,7 @@ static Where where_at(const Reading *r, Context *c) {
   return within_body(r);
 }
 
-/* An end of line stands behind the last token of its line, and may lie behind the cursor nevertheless. */
+/* A line end comes after the last token of its line, but may still be after the cursor. */
 static bool is_before(const Reading *r, Span span, uint32_t offset) {
   if (span.start < span.end) return span.end <= offset && span.start < offset;
   for (uint32_t at = span.start; at < offset; at++)

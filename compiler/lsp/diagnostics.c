@@ -1,4 +1,4 @@
-/* diagnostics.c: messages, with what they say of other places, and the fixes that they carry. */
+/* diagnostics.c: Diagnostics, with their notes on other locations, and their fixes. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "base/diag_record.h"
@@ -44,7 +44,7 @@ static bool same_mistake(const json_t *a, const json_t *b) {
 static void add_diagnostic(json_t *files, const char *uri, json_t *diagnostic) {
   json_t *list = json_object_get(files, uri);
   if (!list) json_object_set_new(files, uri, list = json_array());
-  bool known = false; /* a library and a net that imports it both tell what is wrong in it */
+  bool known = false; /* a library and a net that imports it both report its errors */
   for (size_t i = 0; i < json_array_size(list); i++)
     known |= same_mistake(json_array_get(list, i), diagnostic);
   if (known) json_decref(diagnostic);
@@ -71,7 +71,7 @@ static void publish(Server *s, const char *uri, json_t *list) {
   notify(s, "textDocument/publishDiagnostics", params);
 }
 
-/* What has messages, what is open, and what had messages before. */
+/* Publishes diagnostics of files that have some, are open, or had some before. */
 void diagnostics_publish(Server *s) {
   for (Document *d = s->documents; d; d = d->next) analysis_refresh(s, d);
   s->changed = false;
@@ -128,7 +128,7 @@ static void fix_all(Server *s, const Document *d, json_t *actions) {
   if (diags_fix(a->diags, may, &fixed) != 1) return;
   const Source *source = sources_get(&a->sources, 1);
   const Span whole = {1, 0, (uint32_t)source->n};
-  const size_t mark = source->mark ? 3 : 0; /* it stands in front of the range */
+  const size_t mark = source->mark ? 3 : 0; /* it is before the range */
   json_t *edit = json_pack("{s:o, s:o}", "range", range_json(s, a, whole), "newText",
                            json_stringn(fixed[0].text + mark, fixed[0].n - mark));
   json_array_append_new(actions, json_pack("{s:s, s:s, s:{s:{s:[o]}}}", "title", "Apply all cnnc fixes",

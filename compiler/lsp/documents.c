@@ -28,7 +28,7 @@ void documents_touch(Server *s, const char *identity) {
       d->stale = true;
       continue;
     }
-    /* What cannot be found has no source, so that whoever misses a file is looked at, too. */
+    /* A file that cannot be found has no source, so documents that miss one are analyzed, too. */
     bool concerned = false;
     for (int i = 0; d->now && i < d->now->program->files.n; i++) {
       const File *file = d->now->program->files.data[i];

@@ -1,4 +1,4 @@
-/* find.c: what stands at a place of the text, and all calls of a file. */
+/* find.c: Lookup of the syntax node at a position, and of all calls in a file. */
 // SPDX-License-Identifier: Apache-2.0
 #include "lsp/lsp.h"
 

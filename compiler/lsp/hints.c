@@ -1,4 +1,4 @@
-/* hints.c: the shape behind each call, and what a net needs in all. */
+/* hints.c: Inlay hints: the shape after each call, and the total memory of a net. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "lsp/lsp.h"
@@ -104,8 +104,7 @@ json_t *answer_hints(Server *s, Arena *arena, const json_t *params, Failure *fai
 }
 
 /* ---- the net ---- */
-/* What the values of one image need, as planned; kernels, whose scratch would come on top, are not looked
- * at. */
+/* Memory for the values of one image, as planned; kernel scratch would come on top, and is not included. */
 static const char *memory_text(Analysis *a) {
   enum { MOST_NODES = 2000 };
   const Graph *graph = a->graph;

@@ -1,5 +1,5 @@
-/* hover.c: what a word of the program is: an operator with the numbers of this very call, a name, an
- * argument, a setting; and what is wrong there. */
+/* hover.c: Hover text: an operator with the numbers of this call, a name, an argument, a setting; and
+ * diagnostics there. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "base/diag_record.h"

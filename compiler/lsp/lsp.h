@@ -19,7 +19,7 @@ typedef struct Rpc {
   size_t skip;          /* bytes of a message that is too large, still to be passed over */
   size_t given;         /* bytes of the message that was given last */
   size_t length;        /* of the message whose header is read */
-  bool has_length, bad; /* in the header there is a length; a line that is none */
+  bool has_length, bad; /* the header has a length; an invalid line */
   bool body;            /* the header is complete */
   bool ended, broken;   /* broken: nothing can be written any more */
 } Rpc;
@@ -154,7 +154,7 @@ typedef void (*CallVisitor)(void *context, const Call *);
 void tree_calls(const File *, CallVisitor, void *context);
 const File *file_of(const Analysis *, uint32_t source);
 
-/* ---- tables in words (words.c) ---- */
+/* ---- descriptions of tables (words.c) ---- */
 const Param *params_of(const char *name); /* of an operator, a loss or a form; NULL: none */
 const Form *form_any(const char *name);
 const Op *loss_find(const char *name);

@@ -1,5 +1,4 @@
-/* navigate.c: from a name to its definition and its uses, in all documents that are open and what they
- * import; and another name for it. */
+/* navigate.c: Definition, references and renaming of a name, in all open documents and their imports. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "base/file.h"
@@ -156,7 +155,7 @@ static int uses_in(const Analysis *a, const Uses *uses) {
   return n;
 }
 
-/* How often the name is used in the text with the new name: the first use in a file stands where it stood. */
+/* Number of uses of the name in the text with the new name: the first use in a file has the same position. */
 static int uses_then(const Analysis *then, const Uses *uses) {
   const Symbol *symbol = NULL;
   int n = 0;

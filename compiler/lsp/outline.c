@@ -1,4 +1,4 @@
-/* outline.c: the symbols of a document, and what can be folded. */
+/* outline.c: Symbols and folding ranges of a document. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "lsp/lsp.h"

@@ -30,8 +30,8 @@ static size_t line_end(const Lines *lines, int line) {
   return end;
 }
 
-/* Behind the end of a line its end is meant, behind the last line that of the text; a place within a
- * character is where that begins. */
+/* A position after the end of a line is clamped to it, one after the last line to the end of the text; one
+ * within a character is moved to its start. */
 size_t lines_offset(const Lines *lines, bool utf8, json_int_t line, json_int_t character) {
   if (line >= lines->count) return lines->n;
   size_t at = lines->start[line];
@@ -77,7 +77,7 @@ static int digit(char c) { return c >= '0' && c <= '9' ? c - '0' : (tolower((uns
 const char *path_of_uri(Arena *arena, const char *uri) {
   static const char scheme[] = "file://";
   if (strncmp(uri, scheme, sizeof scheme - 1) != 0) return arena_copy(arena, uri, strlen(uri));
-  const char *from = strchr(uri + sizeof scheme - 1, '/'); /* behind the host, which is empty or this one */
+  const char *from = strchr(uri + sizeof scheme - 1, '/'); /* after the host, which is empty or this one */
   Text path = {.arena = arena};
   text_put(&path, "%s", "");
   for (; from && *from; from++) {

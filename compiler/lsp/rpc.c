@@ -54,7 +54,7 @@ static RpcEvent mistake(Rpc *r, const char **why, const char *what) {
   return RPC_MISTAKE;
 }
 
-/* RPC_MESSAGE: the header is complete; RPC_NOTHING: there is no whole line yet. */
+/* RPC_MESSAGE: the header is complete; RPC_NOTHING: there is no complete line yet. */
 static RpcEvent header_read(Rpc *r, const char **why) {
   for (;;) {
     const char *end = r->n ? memchr(r->bytes, '\n', r->n) : NULL;

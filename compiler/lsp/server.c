@@ -32,7 +32,7 @@ static void refuse_request(Server *s, const json_t *id, int code, const char *me
   arena_free(arena);
 }
 
-/* The editor asks again for what it shows: a file that others import has changed. */
+/* Asks the editor to refresh: an imported file has changed. */
 static void ask_refresh(Server *s) {
   static const char *const methods[] = {"workspace/inlayHint/refresh", "workspace/codeLens/refresh"};
   for (int i = 0; s->refreshes && i < 2; i++)

@@ -48,7 +48,7 @@ static const NameScope *scope_of_file(const Names *names, const File *file) {
   return NULL;
 }
 
-/* A constant of the file or of what it imports. */
+/* A constant of the file or of its imports. */
 static Symbol *symbol_constant(const Names *names, const File *file, const char *name, int depth) {
   const NameScope *scope = scope_of_file(names, file);
   Symbol *found = scope ? symbol_in(scope, name, false) : NULL;

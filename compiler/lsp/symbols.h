@@ -48,7 +48,7 @@ Names *names_find(Arena *, const Ast *);
 const Occurrence *names_at(const Names *, uint32_t file, uint32_t offset);
 const NameScope *names_scope(const Names *, uint32_t file, uint32_t offset); /* the innermost; may be NULL */
 Symbol *names_visible_as(const Names *, const NameScope *, const char *name);
-/* What can be read of a value by a dot besides its sizes: the scope of the one block of its chain, or NULL.
- */
+/* Members of a value that a dot can select besides its sizes: the scope of the one block of its chain, or
+ * NULL. */
 const NameScope *names_members(const Names *, const Symbol *);
 #endif

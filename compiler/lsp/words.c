@@ -1,4 +1,4 @@
-/* words.c: what the compiler's tables say of operators, losses, forms and blocks, in words for the editor. */
+/* words.c: Descriptions of operators, losses, forms and blocks from the compiler's tables, for the editor. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "lsp/lsp.h"

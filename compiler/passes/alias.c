@@ -1,11 +1,11 @@
-/* alias.c: a concat whose inputs are written where they belong in it needs no kernel; a slice that is read
- * where it lies needs none either, unless it is narrow and has several readers. What lies in another value
- * has its pixels as far apart as that one's. So it cannot be what is read in another shape (flatten), nor an
- * output, nor lie in two places. Rows of a picture (bands.c) always lie in it, and what is made of rows
- * around them: nothing else has a part in either.
+/* alias.c: Aliases. A concat whose inputs are written directly into it needs no kernel; nor does a slice that
+ * is a view, unless it is narrow and has several users. A part of another value has that value's pixel
+ * stride. So it cannot be viewed with another shape (flatten), be an output, or be a part of two values. Rows
+ * of an image (bands.c) are always views of it, and an image that is assembled from rows contains them:
+ * neither has other aliases.
  *
- * Needs: a verified graph. Keeps: values and order; adds nodes that copy the inputs of concats which must lie
- * elsewhere, too. */
+ * Requires: a verified graph. Preserves: values and order; adds copies of concat inputs that are also
+ * stored elsewhere. */
 // SPDX-License-Identifier: Apache-2.0
 #include "passes/alias.h"
 #include "graph/op.h"
@@ -119,7 +119,7 @@ static bool is_fused(const Placer *p, const Node *join) {
   return p->uses[join->id] == 1 && reader && reader->op->family == FAMILY_MAP;
 }
 
-/* Inputs lie in the join where they can; copies of the others are made before it. */
+/* Makes inputs aliases of the join where possible; inserts copies of the others before it. */
 static void place_join(Placer *p, Node *join, Nodes *to) {
   int n = 0;
   for (int k = 0; k < join->nin; k++) {

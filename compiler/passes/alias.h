@@ -1,4 +1,4 @@
-/* alias.h: values that lie in others: what a concat joins, what a slice takes. */
+/* alias.h: Values that are parts of others: inputs of a concat, slices. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_PASSES_ALIAS_H
 #define CNNC_PASSES_ALIAS_H

@@ -1,13 +1,13 @@
-/* bands.c: the first layers of a net band by band. Each layer makes a few rows of its value when the next one
- * asks for them, and keeps of those before what is read once more: a convolution of 3x3 reads two of them
- * again. So no value of these layers is ever there as a whole; what is, is the picture, a few rows of each
- * layer, and the value at which they end. Nothing is computed twice.
+/* bands.c: Row bands (patch-based inference): computes the first layers of a net some rows at a time. Each
+ * layer computes a few rows of its value on demand of the next one, and keeps those earlier rows that are
+ * needed again: two for a 3x3 convolution. So no value of these layers is stored as a whole, only the input
+ * image, a few rows of each layer, and the value at the end of the bands. Nothing is computed twice.
  *
- * (Lin et al., 2021, "MCUNetV2: memory-efficient patch-based inference for tiny deep learning", cut the first
- * layers into patches, whose borders are computed twice.)
+ * (Lin et al., 2021, "MCUNetV2: memory-efficient patch-based inference for tiny deep learning", divide the
+ * first layers into patches, whose borders are computed twice.)
  *
- * Needs: a graph to be run; at which node the bands end, and how many there are. Keeps: values, to the bit;
- * makes copies of nodes, one a band. */
+ * Requires: a graph to be run; the node at which the bands end, and their number. Preserves: values, bit
+ * for bit; creates copies of nodes, one per band. */
 // SPDX-License-Identifier: Apache-2.0
 #include "base/number.h"
 #include "graph/shape.h"
@@ -22,7 +22,7 @@ static bool sees_the_picture(const Node *node) {
          window_first(w, 0, node->shape.dim[0] - 1) < node->in[0]->shape.dim[0];
 }
 
-/* Is each row of its value made of rows of what it reads, that its window says, or of the same ones? */
+/* Does each row of its value only depend on input rows in its window, or on the same row? */
 static bool is_row_local(const Node *node) {
   if (!(node->op->traits.row_local || node->op->family == FAMILY_MAP) || node->result != RESULT_SAMPLE ||
       !node->nin)
@@ -72,7 +72,7 @@ bool bands_can_end_at(Arena *arena, const Graph *graph, int end) {
 typedef struct Rows { /* of a layer's value */
   Node *node;         /* those that are there */
   int64_t first;      /* of them; they end at `made` */
-  int64_t made, step; /* so many are made at once */
+  int64_t made, step; /* number of rows computed at a time */
 } Rows;
 
 typedef struct Banding {
@@ -80,14 +80,13 @@ typedef struct Banding {
   Graph *to;
   int end;
   const bool *of; /* by node id of `from`: it is computed in bands */
-  Rows *rows;     /* by the same: of what is */
-  Node **map;     /* by the same: of what is not */
+  Rows *rows;     /* likewise: computed rows of banded values */
+  Node **map;     /* likewise: nodes of other values */
   Node **part;    /* of the value at which they end */
   int parts;
 } Banding;
 
-/* Rows [lo, hi) of the value need those of what is read: from lo on, and up to hi; but none that are outside.
- */
+/* Rows [lo, hi) of the value depend on input rows: the first of them, and the end; without those outside. */
 static int64_t reads_from(const Node *node, const Node *in, int64_t lo) {
   return node->window ? smaller(larger(window_first(node->window, 0, lo), 0), in->shape.dim[0]) : lo;
 }
@@ -101,7 +100,7 @@ static Node *band_operand(const Banding *b, const Node *in, int64_t lo, int64_t 
   return rows_cut(b->to, rows->node, lo - rows->first, hi - lo);
 }
 
-/* The window of rows [lo, hi) alone: padding is what lies outside of the whole picture. */
+/* The window for rows [lo, hi) only: padding is outside of the whole image. */
 static const Window *band_window(const Banding *b, const Node *node, int64_t lo, int64_t hi) {
   if (!node->window) return NULL;
   Window *window = NEW(b->to->arena, Window);
@@ -123,7 +122,7 @@ static Node *make_band(const Banding *b, const Node *node, int64_t lo, int64_t h
   return made;
 }
 
-/* The first row that is read once more, by a layer that goes on behind the rows that it has made. */
+/* The first row that will be read again by a layer that continues after its computed rows. */
 static int64_t oldest(const Banding *b, int of) {
   int64_t row = b->rows[of].made;
   for (int i = of + 1; i <= b->end; i++) {
@@ -147,8 +146,8 @@ static void add_rows(Banding *b, int i, int64_t hi) {
   rows->made = hi;
 }
 
-/* Makes rows up to hi, step by step, and of the layers in front of it what these need. As deep as there are
- * layers, which are few. */
+/* Computes rows up to hi, step by step, and the required rows of the layers before it. The recursion is as
+ * deep as the layers, which are few. */
 static void make_up_to(Banding *b, int i, int64_t hi) {
   const Node *node = b->from->nodes.data[i];
   Rows *rows = &b->rows[i];

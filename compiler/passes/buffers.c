@@ -1,8 +1,8 @@
-/* buffers.c: where each value lies in its memory, and how much of it a training step takes. Values of one
- * image, and the scratch of the kernels, share an arena by liveness.
+/* buffers.c: Buffer assignment: the offset of each value in its memory space, and the memory of a training
+ * step. Values of one image, and the scratch of the kernels, share an arena by liveness.
  *
- * Needs: lives, storage, what is written in place and what may lie over operands. Keeps: them; sets offsets
- * and sizes. */
+ * Requires: lifetimes, storage, in-place results and permitted overlaps. Preserves: them; sets offsets and
+ * sizes. */
 // SPDX-License-Identifier: Apache-2.0
 #include "base/number.h"
 #include "kernel/lower.h"
@@ -11,8 +11,8 @@
 
 typedef VEC(Overlap) Overlaps;
 
-/* By node id: the block of the value. What is written over another value has that one's, which lives as long
- * as either. */
+/* By node id: the block of the value. A result that overwrites another value has that one's, which lives
+ * as long as either. */
 static Block **value_blocks(Arena *arena, const Plan *plan) {
   const int nodes = plan->graph->nodes.n;
   Block **of = NEW_ARRAY(arena, Block *, nodes + 1), *own = NEW_ARRAY(arena, Block, nodes + 1);
@@ -59,9 +59,9 @@ static Overlaps block_overlaps(Arena *arena, const Plan *plan, Block *const *val
   return overlaps;
 }
 
-/* Lays out the values of a kind, and `more` blocks, which stand in `block` already. In a record of its image
- * a value may take the place of one that a kernel before read last, as in the arena: from phase to phase it
- * is the same images that take turns. */
+/* Lays out the values of a kind, and `more` blocks, which are already in `block`. In a record a value may
+ * reuse the memory of one that an earlier kernel read last, as in the arena: the images run in the same
+ * order in every phase. */
 static Layout lay_out_kind(Plan *plan, StoreKind kind, Block *const *value, Block **block, int more,
                            const Overlaps *overlaps) {
   const int nodes = plan->graph->nodes.n;
@@ -137,8 +137,7 @@ TrainingNeeds plan_training_needs(const Plan *plan, int64_t shards, int64_t room
   return needs;
 }
 
-/* What an operand and the result of a kernel need at the least, less than both: where the one may lie over
- * the other. */
+/* The minimum for an operand and the result of a kernel, less than the sum: if they may overlap. */
 static int64_t shared_at(const Plan *plan, int k, Block *const *value, const Node *operand) {
   if (!plan_may_overlap(plan, k, operand)) return 0;
   return smaller(value[operand->id]->bytes, value[plan->kernels.data[k]->result->id]->bytes);

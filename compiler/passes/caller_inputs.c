@@ -1,9 +1,9 @@
-/* caller_inputs.c: which inputs and targets are read where the caller has them. Others are brought into the
- * order and the floats that kernels work with by a kernel of their own: pixels with the channels first,
- * images that are to be interleaved, and bytes that some layer reads again and again. What reads each element
- * about once converts bytes as it loads them.
+/* caller_inputs.c: Inputs and targets that are read directly from the caller's arrays. Others are converted
+ * to the layout and floats of kernels by a separate kernel: channels-first pixels, interleaved images, and
+ * bytes that a layer reads repeatedly. A kernel that reads each element about once converts bytes while
+ * loading them.
  *
- * Needs: a graph, and whether images are interleaved. Keeps: it; marks nodes. */
+ * Requires: a graph, and whether images are interleaved. Preserves: it; marks nodes. */
 // SPDX-License-Identifier: Apache-2.0
 #include "graph/op.h"
 #include "passes/passes.h"
@@ -16,8 +16,8 @@ static bool is_graph_output(const Graph *graph, const Node *node) {
   return false;
 }
 
-/* Windows that overlap see an element again and again. One channel is summed number by number, unless the
- * window is written out. */
+/* Overlapping windows read an element repeatedly. A single channel is summed with scalars, unless the
+ * window is unrolled. */
 static bool pools_slowly(const Node *pool) {
   const Extent in = shape_extent(pool->in[0]->shape), out = shape_extent(pool->shape);
   const double taps = (double)pool->window->kernel[0] * (double)pool->window->kernel[1];
@@ -34,7 +34,7 @@ static bool reads_once(const Node *node, const Node *value) {
          (node->op->family == FAMILY_POOL && !pools_slowly(node)) || node->op->traits.channel_slice;
 }
 
-/* A slice may be made by a kernel, or lie in its input as an alias does. */
+/* A slice may have a kernel, or be an alias of its input. */
 static bool is_read_once(const Graph *graph, const Node *value, int aliases) {
   if (is_graph_output(graph, value) || aliases > MOST_ALIASES) return false;
   for (int i = value->id + 1; i < graph->nodes.n; i++) {

@@ -1,11 +1,11 @@
-/* fuse.c: nodes grouped into kernels. An element-wise node goes into the kernel that computes its input when
- * nobody else reads that input; in inference a batchnorm right behind a convolution goes into its weights,
- * and a normalize right before one where that is exact. A kernel that scales the channels of a value for a
- * convolution alone, as squeeze and excitation does, goes into the weights of that, for each image anew; the
- * means of rows are made by the kernel that makes the rows.
+/* fuse.c: Fusion of nodes into kernels. An element-wise node joins the kernel that computes its input if that
+ * input has no other user; in inference a batchnorm directly after a convolution is folded into its weights,
+ * and a normalize directly before one where that is exact. A kernel that scales the channels of a value for a
+ * single convolution, as in squeeze and excitation, scales that convolution's weights instead, for each
+ * image; means of rows are computed by the kernel of the rows.
  *
- * Needs: a verified graph. Keeps: the order: a kernel runs where its last node stood, so everything it reads
- * is there. */
+ * Requires: a verified graph. Preserves: the order: a kernel runs at the position of its last node, so all
+ * its inputs are available. */
 // SPDX-License-Identifier: Apache-2.0
 #include "passes/fuse.h"
 #include "ops/registry.h"
@@ -37,8 +37,7 @@ int *fuse_uses(Arena *arena, const Plan *plan) {
   return graph_live(arena, plan->graph, nlosses, plan->loss);
 }
 
-/* ---- phases ----
- * What is computed once for all images runs after the phase in which they all have what it reads. */
+/* ---- phases ---- A batched kernel runs after the phase in which all images have its inputs. */
 static bool for_all_images(const Plan *plan, const Node *node) {
   return node->result == RESULT_BATCH || plan_whole_batch(plan, node);
 }
@@ -131,7 +130,7 @@ static bool foldable_normalize(const Fuser *f, const Node *node) {
     return false;
   if (node->op->family != FAMILY_CONV && node->op->family != FAMILY_DENSE) return false;
   if (f->plan->home[before->in[0]->id].elem != F32)
-    return false; /* a convolution would convert each byte again and again */
+    return false; /* a convolution would convert each byte repeatedly */
   const Kernel *own = f->kernel[before->id];
   if (!own || own->root != before || own->result != before)
     return false; /* fused elsewhere, where it costs nothing */
@@ -187,8 +186,8 @@ static void append_node(Fuser *f, Node *node) {
   f->kernel[node->id] = kernel;
 }
 
-static int kernel_order(const void *a,
-                        const void *b) { /* by phase; image by image before all at once; then by position */
+static int kernel_order(const void *a, const void *b) { /* by phase; per-image kernels before batched ones;
+                                                           then by position */
   const Kernel *x = *(Kernel *const *)a, *y = *(Kernel *const *)b;
   if (x->phase != y->phase) return x->phase < y->phase ? -1 : 1;
   if (x->batch != y->batch) return x->batch - y->batch;
@@ -209,8 +208,8 @@ static void fold_normalize(Fuser *f, Kernel *kernel) {
   f->kernel[normalize->id] = NULL;
 }
 
-/* A gate in front of a convolution whose weights can be scaled instead. Which of the inputs of the product it
- * is; -1: none. */
+/* A gate before a convolution whose weights can be scaled instead. Returns the input of the product; -1:
+ * none. */
 static int foldable_gate(const Fuser *f, const Kernel *kernel) {
   const Node *node = kernel->root, *product = node->nin ? node->in[0] : NULL;
   if (f->plan->training || f->options->fusing != FUSE_ALL || f->options->exact || f->plan->images > 1 ||

@@ -1,8 +1,9 @@
-/* in_place.c: which result may be written over an operand of its kernel. What an element-wise operator reads,
- * in a kernel of its own or fused into another one, is read at the element that is stored.
+/* in_place.c: Results that may overwrite an operand of their kernel. An element-wise operator, on its own or
+ * fused, reads its operands at the element that it stores.
  *
- * Needs: lives and storage. Keeps: all but kernel->over, which it sets: a proposal that the proof of the nest
- * confirms or refuses. What results may lie over otherwise follows from the nests: program/overlap.c. */
+ * Requires: lifetimes and storage. Preserves: everything except kernel->over, which it sets: a proposal
+ * that the proof of the nest accepts or rejects. Other permitted overlaps follow from the nests:
+ * lir/overlap.c. */
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/lower.h"
 #include "passes/life.h"

@@ -1,10 +1,9 @@
-/* inference.c: the graph that inference runs: without what is the identity there (dropout), without values
- * that nobody reads, with borders of zeros taken into the windows of the convolutions that follow, nearest
- * upsampling into convolutions that can read what it repeats, means of what can be summed row by row while
- * it is made in two steps, and the operands of a sum exchanged where that lets the layer that makes the
- * second one compute the sum.
+/* inference.c: Simplification for inference: removes identities (dropout) and dead values, merges zero
+ * padding into the windows of the following convolutions, merges nearest upsampling into convolutions that
+ * can read the smaller image, splits means that can be summed row by row by the producer, and exchanges the
+ * operands of a sum if that lets the second one's layer compute it.
  *
- * Needs: a checked graph. Keeps: names, spans and parameters; nodes stay in program order. */
+ * Requires: a checked graph. Preserves: names, spans and parameters; nodes stay in program order. */
 // SPDX-License-Identifier: Apache-2.0
 #include "base/number.h"
 #include "graph/shape.h"
@@ -13,8 +12,8 @@
 typedef struct Copy {
   Graph *to;
   Node **map;           /* by node id of the graph that is copied */
-  const bool *repeated; /* by the same: it goes past the upsampling in front of it; NULL: none does */
-  bool by_rows;         /* means of pictures may be made of those of their rows */
+  const bool *repeated; /* likewise: reads the input of the upsampling before it; NULL: none does */
+  bool by_rows;         /* means of images may be computed from those of their rows */
   const int *readers;   /* by the same: how many there are; NULL: sums stay as they are */
   bool layers;          /* they stay what they are, rather than the nodes that compute them */
 } Copy;
@@ -46,7 +45,7 @@ static void merge_border(Copy *copy, Node *node) {
   node->in[0] = border->in[0];
 }
 
-/* Nearest upsampling in front of a convolution, whose own node dies when nobody else reads it. */
+/* Nearest upsampling before a convolution; its node becomes dead without other users. */
 static void merge_repetition(Copy *copy, Node *node, const Node *from) {
   if (!copy->repeated || !copy->repeated[from->id]) return;
   int64_t *factor = NEW_ARRAY(copy->to->arena, int64_t, 2);
@@ -74,7 +73,7 @@ static Window *window_over(Arena *arena, const Node *pool, int64_t height, int64
   return window;
 }
 
-/* The mean of a picture becomes that of the means of its rows, which have as many elements each. */
+/* The mean of an image becomes that of the means of its rows, which have equal sizes. */
 static void split_mean(Copy *copy, Node *pool) {
   if (!copy->by_rows || !pool->op->traits.row_means || !rows_at_hand(pool)) return;
   Arena *arena = copy->to->arena;
@@ -88,8 +87,8 @@ static void split_mean(Copy *copy, Node *pool) {
   pool->window = window_over(arena, pool, e.h, 1);
 }
 
-/* An element-wise node is computed by the layer that makes its first value, unless others read that, too. So
- * of a shortcut and the layers beside it those come first, whichever way the sum is written. */
+/* An element-wise node is computed by the layer of its first operand, unless that has other users. So in a
+ * sum of a shortcut and layers the layers come first, in whichever order the sum is written. */
 static void turn_sum(Copy *copy, Node *node, const Node *from) {
   if (!copy->readers || !node->op->traits.commutes || !node->op->traits.commutes(node)) return;
   const Node *first = from->in[0], *second = from->in[1];

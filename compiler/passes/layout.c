@@ -1,7 +1,7 @@
-/* layout.c: blocks are laid out greedily in several orders, each block at the lowest place that is free while
- * it lives. Where none of the orders reaches the bound, a search moves blocks in them, for a limited number
- * of steps. It draws its moves from a fixed seed: the same blocks give the same layout. A result may lie over
- * an operand that dies with it, as far as is allowed. */
+/* layout.c: Memory layout: greedy placement in several orders, each block at the lowest free address
+ * during its lifetime. If no order reaches the bound, a search moves blocks within the orders, for a
+ * limited number of steps. It draws its moves from a fixed seed: the same blocks give the same layout. A
+ * result may overlap an operand that dies with it, as far as permitted. */
 // SPDX-License-Identifier: Apache-2.0
 #include "passes/layout.h"
 #include <stdbool.h>
@@ -15,7 +15,7 @@ static int64_t span(const Block *a) { return a->dies - a->born + 1; }
 
 static int64_t multiple_from(int64_t n, int64_t step) { return ceil_divide(n, step) * step; }
 
-/* Of the two that lie over one another, the bytes that both have, at the most. */
+/* Maximum number of bytes that the two share. */
 static int64_t shared_bytes(const Overlap *o) {
   const int64_t up = multiple_from(larger(-o->most, 0), o->step); /* of the operand */
   return smaller(larger(o->result->bytes - up, 0), o->operand->bytes);
@@ -83,12 +83,13 @@ static int by_offset(const void *a, const void *b) {
 /* ---- a block's place ---- */
 typedef VEC(const Overlap *) Overlaps;
 
-/* The lowest place from `offset` on where a block does not meet one that is placed, or may lie over it. */
+/* The lowest address from `offset` on where a block conflicts with no placed one, apart from permitted
+ * overlaps. */
 static int64_t place_beside(const Block *block, int64_t offset, const Block *placed, const Overlap *o) {
   const int64_t end = placed->offset + placed->bytes;
   if (offset >= end || offset + block->bytes <= placed->offset) return offset;
   if (!o) return end;
-  if (block == o->result) { /* a multiple of steps behind the operand, at most `most` */
+  if (block == o->result) { /* a multiple of steps after the operand, at most `most` */
     const int64_t behind = multiple_from(offset - placed->offset, o->step);
     return behind <= o->most ? placed->offset + behind : end;
   }
@@ -118,7 +119,7 @@ static int64_t lowest_place(const Block *block, Block *const *placed, int n, con
 typedef VEC(Block *) Blocks;
 typedef struct Placed {
   Arena *arena;
-  int steps, leaves; /* leaves: at least as many as steps, a power of two */
+  int steps, leaves; /* leaves: a power of two, not less than steps */
   Blocks *cover; /* a binary tree over the steps, 1 the root: what lives at all steps of a node, not of its
                     parent */
   Blocks *born;  /* by step */
@@ -152,7 +153,7 @@ static void change_list(Arena *arena, Blocks *list, Block *block, bool add) {
   else list->n--;
 }
 
-/* Puts a block behind the others in its lists, or takes it away: the one that was added last. */
+/* Appends a block to its lists, or removes the one that was appended last. */
 static void placed_change(Placed *placed, Block *block, bool add) {
   int from = block->born + placed->leaves, to = block->dies + placed->leaves + 1;
   change_list(placed->arena, &placed->born[block->born], block, add);
@@ -241,7 +242,7 @@ static void try_move(Block **order, int n, int from, int to, int64_t height, Pla
   }
 }
 
-/* Moves a block that lies too high, again and again. */
+/* Moves the block with the highest end, repeatedly. */
 static int64_t improve(Block **order, int n, int64_t bound, Placed *placed) {
   uint64_t state = 1;
   int64_t height = place_in_order(order, n, placed);

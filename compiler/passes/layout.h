@@ -11,8 +11,8 @@ typedef struct Block {
   int number; /* in the list: no two blocks are equal when they are sorted, whatever the C library's qsort */
 } Block;      /* needed from step born to step dies, both counted; the layout sets offset and number */
 
-/* The block `result` is born at the step where `operand` dies, and may lie over it where result->offset is at
- * most operand->offset + most, and a multiple of `step` from it. */
+/* The block `result` begins its life at the step where `operand` dies, and may overlap it if
+ * result->offset is at most operand->offset + most, at a multiple of `step` from it. */
 typedef struct Overlap {
   const Block *operand, *result;
   int64_t most, step;

@@ -13,5 +13,5 @@ typedef struct Life {
 } Life;
 
 const Node *home_of(const Plan *, const Node *); /* the value in which it lies */
-int64_t plan_aligned(int64_t bytes);             /* as much as a value of so many takes */
+int64_t plan_aligned(int64_t bytes);             /* rounded up like the size of a value */
 #endif

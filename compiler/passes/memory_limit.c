@@ -2,7 +2,7 @@
  * rematerialized rather than kept, in two steps. First in runs of layers, of which the first value is kept
  * (Chen et al., 2016, "Training deep nets with sublinear memory cost"): runs of several lengths are tried,
  * for all values or only those that are cheap for their size. Then greedily, from the best of these and from
- * nothing: rematerialize once more the value that removes the most excess memory for its work. Once
+ * nothing: rematerialize again the value that removes the most excess memory for its work. Once
  * everything fits, keep each value that need not be rematerialized after all.
  *
  * Needs: a graph with a train block. Keeps: every value, to the bit. */
@@ -30,7 +30,7 @@ typedef struct Value {
 
 typedef struct Search {
   Arena *arena, *scratch; /* scratch: of the trial that is being made */
-  PassState base; /* in front of recompute: the graph is differentiated once, and copied for each trial */
+  PassState base;         /* before recompute: the graph is differentiated once, and copied for each trial */
   int nodes;
   int64_t room, shards;
   int n;
@@ -48,7 +48,7 @@ static int64_t value_bytes(const Node *node) {
   return home_bytes(&home, shape_elements(node->shape));
 }
 
-/* What of the forward pass is read late. */
+/* The values of the forward pass that are read late. */
 static void find_values(Search *s) {
   const Graph *graph = s->base.plan->graph;
   const bool *late = recompute_late(s->arena, s->base.plan);
@@ -95,7 +95,7 @@ static void sort_values(Search *s) {
   qsort(s->by_price, (size_t)s->n, sizeof *s->by_price, by_price);
 }
 
-/* The n-th of LEVELS limits to what a byte may cost. */
+/* The n-th of LEVELS limits of the cost of a byte. */
 static double trial_limit(const Search *s, int n) {
   const int at = (int)((int64_t)(n + 1) * s->n / LEVELS) - 1;
   return price(&s->by_price[at < 0 ? 0 : at]);
@@ -141,7 +141,7 @@ static Trial changed(Search *s, const Trial *from, int id, int by) {
   return trial;
 }
 
-/* What a change takes off, for its work. */
+/* Memory saved by a change, relative to its work. */
 static double trial_gain(const Trial *from, const Trial *to) {
   const double off = (double)(from->over - to->over), work = (double)(to->work - from->work);
   return off <= 0 ? 0 : work <= 1 ? off : off / work;

@@ -53,7 +53,7 @@ static Home home_inside(const Plan *plan, const Node *node, const Node *in) {
   return home;
 }
 
-/* What a value lies in may come before it or behind it: from each node up to one that is known, and back. */
+/* The home of a value may come before it or after it: walks from each node to a known one, and back. */
 void plan_set_homes(Arena *arena, Plan *plan) {
   const Graph *graph = plan->graph;
   const Node **path = NEW_ARRAY(arena, const Node *, graph->nodes.n + 1);

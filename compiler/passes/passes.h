@@ -16,8 +16,8 @@ typedef struct PassState { /* what passes hand on */
   Plan *plan;                 /* plan->graph: as the passes so far have left it */
   bool phases;                /* training: a step has several phases; set by whole-batch */
   bool trial;                 /* what it plans is measured and thrown away: not verified */
-  const unsigned char *again; /* training: by node id in front of recompute, how often it is computed again;
-                                 NULL: what costs nearly nothing */
+  const unsigned char *again; /* training: by node id before recompute, how often it is rematerialized;
+                                 NULL: only nearly free values */
 } PassState;
 
 typedef enum PassId {
@@ -48,13 +48,13 @@ typedef struct Pass {
 extern const Pass pass_table[PASSES]; /* in the order in which they run */
 
 PassState passes_begin(Arena *, const Graph *, PlanKind, PlanOptions);
-PassState passes_fork(Arena *, const PassState *); /* a copy of what is made so far, in front of recompute */
+PassState passes_fork(Arena *, const PassState *);       /* a copy of the state so far, before recompute */
 void passes_run(PassState *, PassId first, PassId last); /* those of its kind */
 
 /* ---- the passes; inference.c and so on say what each does ---- */
 Graph *pass_inference(Arena *, const Graph *, const PlanOptions *);
-/* Without the identities of inference and without dead values, borders in windows; layers as written. map: by
- * node id of what it is made of, NULL for dead ones. */
+/* Without the identities of inference and without dead values, with padding in windows; layers as written.
+ * map: by node id of the original, NULL for dead ones. */
 Graph *inference_tidy(Arena *, const Graph *, Node ***map);
 /* The graph of a step; NULL after an error. written: the graph of which messages name the operators. */
 Graph *stream_graph(Arena *, Diags *, const Graph *, const Graph *written, const Streaming *);
@@ -84,7 +84,7 @@ void pass_states(PassState *);
 void pass_store(PassState *);
 void pass_in_place(PassState *);
 
-/* ---- what must hold behind them (plan_verify.c) ---- */
+/* ---- invariants after passes (plan_verify.c) ---- */
 void verify_places(const Plan *);
 void verify_kernels(const Plan *);
 void verify_storage(const Plan *);

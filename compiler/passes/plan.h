@@ -14,17 +14,17 @@ typedef enum PlanKind { PLAN_INFERENCE, PLAN_TRAINING, PLAN_LOOK } PlanKind;
 typedef enum Fusing {
   FUSE_ALL,
   FUSE_NOTHING, /* -O0 */
-  FUSE_APART,   /* -Os: as FUSE_ALL, but no layer is computed for all images at once */
+  FUSE_APART,   /* -Os: like FUSE_ALL, but without batched kernels */
 } Fusing;
 
-/* Is a layer, or a gradient of one, faster for so many images at once, although so many bytes of an image are
- * kept meanwhile that its neighbors would find in a cache? */
+/* Is a layer, or a gradient of one, faster when batched for that number of images, although that number of
+ * bytes per image is stored meanwhile that would otherwise be in a cache? */
 typedef bool WholeBatchPays(const void *costs, const Node *, int64_t batch, int64_t kept);
 
-/* The layers up to a node are computed in so many bands of rows, or more where a value has fewer rows; n 0:
- * they are not. */
+/* The layers up to a node are computed in that number of row bands, or more if a value has fewer rows; n
+ * 0: no bands. */
 typedef struct Bands {
-  int end; /* its id behind the pass "drop" */
+  int end; /* its id after the pass "drop" */
   int64_t n;
 } Bands;
 
@@ -43,9 +43,9 @@ typedef struct PlanOptions {
   Fusing fusing;
   bool exact; /* nothing that rounds differently */
   int images; /* interleaved, as far as no layer looks at all of them; 0 or 1: one after the other */
-  const bool *repeated;       /* inference: by node id as written, the convolutions that read what nearest
-                                 upsampling in front of them repeats; NULL: none */
-  int64_t whole_batch;        /* inference: so many images may be computed at once; 0: no */
+  const bool *repeated;       /* inference: by node id as written, the convolutions that read the input of
+                                 the nearest upsampling before them; NULL: none */
+  int64_t whole_batch;        /* inference: maximum number of batched images; 0: no batching */
   WholeBatchPays *pays;       /* which convolutions and dense layers are; NULL: large dense layers */
   const void *costs;          /* its first argument */
   Bands bands;                /* inference */
@@ -65,8 +65,8 @@ typedef enum StoreKind {
   STORE_ARENA,    /* `offset` bytes into the arena of one image (training: of a shard) */
   STORE_KEPT,     /* training: needed in a later phase: `offset` bytes into the record of its image, of which
                      there is one an image of the batch */
-  STORE_ALL,      /* read or made for all images together: one after the other for all images of the batch,
-                     `offset` bytes an image behind the first */
+  STORE_ALL,      /* read or written by batched kernels: consecutive for all images of the batch, with a
+                     stride of `offset` bytes per image */
   STORE_BATCH,    /* training: value of a BATCH node: `offset` bytes into the part that exists once */
   STORE_STATE,    /* the caller's state `index`: read in place, or written where nobody reads it any more */
   STORE_GRADIENT, /* RESULT_SUM, and BATCH nodes with a target: the gradient of node->target */
@@ -77,8 +77,7 @@ typedef struct Storage {
   int64_t offset;
 } Storage; /* of the value in which it lies: plan->home */
 
-/* The result of a kernel may begin at most `most` bytes behind an operand, and a multiple of `step` from it.
- */
+/* The result of a kernel may begin at most `most` bytes after an operand, at a multiple of `step` from it. */
 typedef struct ValueOverlap {
   int kernel;
   const Node *operand;
@@ -86,9 +85,9 @@ typedef struct ValueOverlap {
 } ValueOverlap;
 
 typedef struct Inside {
-  const Node *within; /* its value lies in that one's; NULL: it does not */
+  const Node *within; /* the value that contains this one; or NULL */
   int64_t from;       /* the element of that one at which it begins: a channel of its first pixel, or a row */
-  bool done;          /* no kernel makes it: it lies in its input (slice), or its inputs lie in it (concat) */
+  bool done;          /* no kernel: it is a view of its input (slice), or contains its inputs (concat) */
 } Inside;
 
 typedef struct Plan {
@@ -112,10 +111,10 @@ typedef struct Plan {
   Home *home;        /* place: where its value lies */
   int *state_of; /* states: the state that the value updates and is made in; -1: none. NULL: there are none */
   Storage *storage;  /* store */
-  int *output_of;    /* store: the first output whose value lies in it as a whole or in part; -1: none */
+  int *output_of;    /* store: the first output whose value contains it in whole or in part; -1: none */
   Node **output;     /* by output: the node whose value it is (as in graph->outputs, after passes) */
-  bool *copy_output; /* inference: that value has a home of its own (an input, a shared output, another
-                        output): copy it to the caller's buffer at the end */
+  bool *copy_output; /* inference: that value is stored elsewhere (an input, a shared output, another
+                        output): copied to the caller's buffer at the end */
   Node **loss; /* training: by loss of graph->training: the node with an image's share of it, STORE_KEPT, one
                   float */
   Node **target; /* training: by port, then by part of the truth: its op_target node, or NULL */
@@ -137,10 +136,10 @@ typedef struct Plan {
 Plan *plan_new(Arena *, const Graph *, PlanKind, PlanOptions);
 Plan *plan_inference(Arena *, const Graph *, Fusing, int images, int64_t whole_batch);
 Plan *plan_training(Arena *, const Graph *, Fusing, int images);
-bool plan_conv_together(const Plan *);   /* is a convolution computed for all images at once? */
+bool plan_conv_together(const Plan *);   /* is a convolution batched? */
 Plan *plan_look(Arena *, const Graph *); /* nothing is fused, each value to be seen is an output */
-/* The plan with the least work whose values take at most so many bytes, as plan_training_needs counts them;
- * or, where there is none, one with as few as can be found. */
+/* The plan with the least work whose values fit into that number of bytes, as counted by
+ * plan_training_needs; if there is none, the smallest one found. */
 Plan *plan_training_within(Arena *, const Graph *, PlanOptions, int64_t bytes, int64_t shards);
 /* bytes: the least possible for the values of a batch, without scratch; over: the excess above the memory
  * limit, summed over all kernels. */
@@ -148,7 +147,7 @@ typedef struct TrainingNeeds {
   int64_t bytes, over;
 } TrainingNeeds;
 TrainingNeeds plan_training_needs(const Plan *, int64_t shards, int64_t room);
-/* About as many bytes as the values of inference take at the least, without scratch. */
+/* Approximate minimum bytes for the values of inference, without scratch. */
 int64_t plan_inference_least(const Plan *);
 void plan_lay_out(Arena *, Plan *,
                   const int64_t *scratch); /* when the kernels are lowered: places in the arena, for the
@@ -161,6 +160,6 @@ bool plan_may_overlap(const Plan *, int k, const Node *operand);
 /* ---- for --emit=graph --after=PASS ---- */
 const char *const *pass_names(Arena *);        /* in the order in which they run; NULL-terminated */
 bool pass_belongs(const char *name, PlanKind); /* is it run for such a plan? */
-Plan *plan_after(Arena *, const Graph *, PlanKind, PlanOptions, const char *name); /* as it is behind it */
-void plan_dump(Text *, const Plan *); /* its graph, with what is known of each node so far */
+Plan *plan_after(Arena *, const Graph *, PlanKind, PlanOptions, const char *name); /* after it */
+void plan_dump(Text *, const Plan *); /* its graph, with the results of the passes so far for each node */
 #endif

@@ -16,7 +16,7 @@ static _Noreturn void broken_plan(const Plan *plan, const Node *node, const char
   exit(3);
 }
 
-/* A value that lies in another has its pixels, or they are one behind the other, and no more channels. */
+/* A value inside another has its pixels, or contiguous ones, and no more channels. */
 void verify_places(const Plan *plan) {
   for (int i = 0; i < plan->graph->nodes.n; i++) {
     const Node *node = plan->graph->nodes.data[i], *around = plan->inside[i].within;
@@ -67,7 +67,7 @@ void verify_storage(const Plan *plan) {
   }
 }
 
-/* What is written over is read by nobody behind that kernel. */
+/* An overwritten value has no users after that kernel. */
 void verify_in_place(const Plan *plan) {
   for (int k = 0; k < plan->kernels.n; k++) {
     const Kernel *kernel = plan->kernels.data[k];

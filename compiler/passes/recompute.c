@@ -1,10 +1,10 @@
-/* recompute.c: values that are rematerialized where they are needed late, so that they need not be kept until
- * then. What an element-wise kernel makes of values that are kept anyway (batchnorm and relu of a
- * convolution's result) is computed again in each phase that reads it: that takes less time than to read it
- * from memory. Other values are rematerialized when the caller says so.
+/* recompute.c: Rematerialization of values that are needed late, so that they need not be kept until then. An
+ * element-wise kernel on values that are kept anyway (batchnorm and relu of a convolution's result) is
+ * recomputed in each phase that uses it: that is faster than reading it from memory. Other values are
+ * rematerialized on request.
  *
- * Needs: a training graph. Keeps: values, to the bit: a copy is the same operator with the same inputs. Nodes
- * stay in topological order; a copy stands right before the first node that reads it. */
+ * Requires: a training graph. Preserves: values, bit for bit: a copy is the same operator with the same
+ * inputs. Nodes stay in topological order; a copy is directly before its first user. */
 // SPDX-License-Identifier: Apache-2.0
 #include "passes/recompute.h"
 #include "ops/registry.h"
@@ -36,8 +36,8 @@ typedef struct Recompute {
   Time *time;   /* by node id, as all that follow */
   int *last;    /* the phase that reads it last */
   bool *all;    /* read for all images together */
-  bool *again;  /* rematerialized: found cheap, or told to, or read by a copy of such a one */
-  int *told;    /* how often, if it was told */
+  bool *again;  /* rematerialized: cheap, or on request, or read by such a copy */
+  int *told;    /* how often, on request */
   Readers *readers;
   Readers copies;
   Recomputed done;
@@ -261,8 +261,7 @@ Recomputed pass_recompute(Plan *plan, const unsigned char *again) {
     if (r.again[i]) r.told[i] = again[i];
   }
   find_cheap(&r);
-  for (int i = graph->nodes.n - 1; i >= 0;
-       i--) { /* what reads a node, and what copies read it, comes behind it */
+  for (int i = graph->nodes.n - 1; i >= 0; i--) { /* users of a node, and of its copies, come after it */
     Node *node = graph->nodes.data[i];
     if (r.again[i]) split_phases(&r, node);
     note_reads(&r, node, r.time[i], false);

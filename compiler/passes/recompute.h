@@ -4,10 +4,10 @@
 #define CNNC_RECOMPUTE_H
 #include "passes/plan.h"
 
-/* Adds copies of nodes to a training graph, each for the nodes that read the value late. again: by node id,
- * how often to rematerialize it, which splits its live range at the longest gaps between two readers; NULL:
- * nothing. Cheap nodes are always rematerialized, and so is what a copy reads and is dead by then. Ids
- * change. */
+/* Adds copies of nodes to a training graph, each for the nodes that read the value late. again: by node
+ * id, how often to rematerialize it, which splits its live range at the longest gaps between two users;
+ * NULL: nothing. Cheap nodes are always rematerialized, and so are operands of copies that are dead by
+ * then. Ids change. */
 typedef struct Recomputed {
   int64_t work, macs;
 } Recomputed; /* of an image: recompute_work of all copies; their multiply-adds */

@@ -1,9 +1,9 @@
-/* whole_batch.c: which layers are computed for all images of a batch at once, and whether images may be
- * interleaved. Image by image, the weights of large dense layers, and of convolutions of few pixels, would be
- * read once an image, in training three times and their gradients written; those that stay in the first
- * caches may. What is faster the caller knows (PlanOptions.pays).
+/* whole_batch.c: Choice of batched layers, and of interleaving. Image by image, the weights of large dense
+ * layers, and of convolutions with few pixels, would be read once per image, in training three times, with
+ * their gradients written; weights that stay in the first caches are no problem. The caller knows which is
+ * faster (PlanOptions.pays).
  *
- * Needs: a graph. Keeps: it; marks nodes, sets plan->together or plan->images. */
+ * Requires: a graph. Preserves: it; marks nodes, sets plan->together or plan->images. */
 // SPDX-License-Identifier: Apache-2.0
 #include "base/number.h"
 #include "kernel/lower.h"
@@ -11,7 +11,7 @@
 
 enum { FEWEST_IMAGES = 8, MOST_IMAGES = 1024, MOST_ELEMENTS = 1 << 29, MOST_UNROLLED = 700 };
 
-/* Statistics over the values of all images are made of images that lie one after the other. */
+/* Statistics over the values of all images need a batch that is not interleaved. */
 static bool looks_at_all_images(const Graph *graph) {
   for (int i = 0; i < graph->nodes.n; i++)
     for (int k = 0; graph->nodes.data[i]->result == RESULT_BATCH && k < graph->nodes.data[i]->nin; k++) {
@@ -81,8 +81,8 @@ static int *last_readers(Arena *arena, const Plan *plan) {
   return last;
 }
 
-/* Bytes of an image's values that are made in front of a node and read behind it, by others than itself:
- * between phases all images have theirs. */
+/* Bytes per image of values written before a node and read after it, by others than itself: between phases
+ * those of all images are stored. */
 static int64_t kept_meanwhile(const Plan *plan, const int *last, int at) {
   const Graph *graph = plan->graph;
   const Node *node = graph->nodes.data[at];

@@ -1,4 +1,4 @@
-/* plan_dump.c: the graph of a plan as text, with what the passes so far have found out about each node. */
+/* plan_dump.c: The graph of a plan as text, with the results of the passes so far for each node. */
 // SPDX-License-Identifier: Apache-2.0
 #include "report/graph_dump.h"
 #include "kernel/lower.h"

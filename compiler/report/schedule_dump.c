@@ -122,7 +122,7 @@ static void put_scheduled_call(Text *out, const Sources *sources, const KernelCa
 }
 
 /* ---- a target ---- */
-/* Of a net of 8 bits on a board. */
+/* For an int8 model on a board. */
 static void put_board(Text *out, const Graph *graph, const Target *t, const CpuCycles *cycles) {
   text_put(out,
            "%s for %s: loads of %g cycles, stores of %g, pairs of products of %g, other instructions of %g",

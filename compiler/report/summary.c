@@ -13,7 +13,7 @@
 /* ---- receptive fields ---- */
 #define FIELD_MOST (INT64_C(1) << 62)
 
-/* What one element of a value sees of the input, and how far the element beside it lies away there. */
+/* The receptive field of an element, and its distance to that of the adjacent element. */
 typedef struct Field {
   bool all;
   int64_t size[2];
@@ -110,7 +110,7 @@ static Totals totals_of(const Graph *graph) {
     const Cost cost = node->op->cost ? node->op->cost(node) : (Cost){0};
     t.parameters += cost.parameters;
     t.parameter_bytes += cost.bytes;
-    t.trainable += cost.parameters; /* before they were of 8 bits */
+    t.trainable += cost.parameters; /* before quantization */
     t.macs += node_macs(node);
     t.bytes += node_bytes(node);
   }
@@ -250,7 +250,7 @@ void graph_summary(Text *out, const Graph *of) {
   totals_put(out, of);
 }
 
-/* What all values and all scratch need that are alive at the same time is the least possible for these
+/* The sum of all values and scratch buffers that are live at the same time is the minimum for these
  * kernels in this order. */
 static void memory_put(Text *out, const char *what, int64_t bytes, int64_t bound, const char *of) {
   const double above = 100. * (double)(bytes - bound) / (double)bound, remarkable = 2;
@@ -391,7 +391,7 @@ static void json_place(Text *out, SourcePlace place, bool imported) {
   text_put(out, "\"line\": %d, ", place.line);
 }
 
-/* Of a net of 8 bits. */
+/* For an int8 model. */
 static void json_quant(Text *out, const Node *node) {
   if (node->elem == F32) return;
   json_name(out, "type", elem_name(node->elem));

@@ -16,15 +16,15 @@ typedef struct SummarySizes {
  * possible; training_bytes -1: no training; training_most: what --memory allows, or 0; again: multiply-adds
  * that it costs, as a part of those of a step */
 
-/* What the table says of a layer. */
+/* A layer's row of the table. */
 typedef struct LayerFacts {
   int64_t parameters, macs, bytes; /* parameters: of those that it has first */
-  const char *field;               /* the receptive field, in words */
+  const char *field;               /* the receptive field, as text */
 } LayerFacts;
 LayerFacts *graph_facts(Arena *, const Graph *); /* by node id; of a graph without errors */
 
 void graph_summary(Text *, const Graph *);       /* the table that is printed */
 void graph_memory(Text *, const SummarySizes *); /* the lines below it */
-/* --emit=json: the same facts; more: members of the object behind them, or "". */
+/* --emit=json: the same data; more: further members of the object, or "". */
 void graph_json(Text *, const Sources *, const Graph *, const SummarySizes *, const char *more);
 #endif

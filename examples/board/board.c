@@ -10,7 +10,7 @@ void *memcpy(void *restrict to, const void *restrict from, size_t n);
 void *memset(void *to, int byte, size_t n);
 void reset(void);
 
-/* The volatile pointers keep compilers from making calls of these functions of their own loops. */
+/* The volatile pointers prevent compilers from turning these functions' loops into calls of themselves. */
 void *memcpy(void *restrict to, const void *restrict from, size_t n) {
   volatile unsigned char *at = to;
   for (size_t i = 0; i < n; i++) at[i] = ((const unsigned char *)from)[i];

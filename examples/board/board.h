@@ -9,8 +9,7 @@ int board_main(void); /* the program; 0: all went well */
 void board_say(const char *text);
 void board_say_number(uint32_t number);
 
-/* What happens between the two is measured, and told by board_say_measured; on a workstation nothing
- * is. */
+/* The time between the two is measured, and printed by board_say_measured; not on a workstation. */
 void board_begin(void);
 void board_end(void);
 void board_say_measured(void); /* the most of all times */

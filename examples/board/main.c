@@ -1,8 +1,8 @@
-/* main.c: the program: pictures go in, the best class of each comes out, with its probability. */
+/* main.c: The program: reads images, prints the best class of each and its probability. */
 // SPDX-License-Identifier: MIT-0
 #include "board.h"
 #include "garments.h"
-#include "pictures.h" /* your camera: pictures[][], and truth[], the classes that they have */
+#include "pictures.h" /* replace with your camera: pictures[][], and truth[], their classes */
 
 static garments_workspace workspace;
 

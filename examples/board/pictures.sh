@@ -1,11 +1,11 @@
 #!/bin/sh
-# pictures.sh DATA N: the first N test pictures of Fashion-MNIST and their classes as C. The files have 16 and
-# 8 bytes before them.
+# pictures.sh DATA N: the first N test images of Fashion-MNIST and their classes as C. The files have headers
+# of 16 and 8 bytes.
 # SPDX-License-Identifier: MIT-0
 set -eu
 data=$1 n=$2 pixels=784
 
-# NAME SKIPPED BYTES: the file, packed or not, if it has so many bytes
+# NAME SKIPPED BYTES: the file, compressed or not, if it has that size
 choose() {
   for file in "$data/$1" "$data/$1.gz"; do
     if [ ! -f "$file" ]; then continue; fi

@@ -10,7 +10,7 @@ void *memcpy(void *restrict to, const void *restrict from, size_t n);
 void *memset(void *to, int byte, size_t n);
 void reset(void);
 
-/* The volatile pointers keep compilers from making calls of these functions of their own loops. */
+/* The volatile pointers prevent compilers from turning these functions' loops into calls of themselves. */
 void *memcpy(void *restrict to, const void *restrict from, size_t n) {
   volatile unsigned char *at = to;
   for (size_t i = 0; i < n; i++) at[i] = ((const unsigned char *)from)[i];
@@ -23,7 +23,7 @@ void *memset(void *to, int byte, size_t n) {
   return to;
 }
 
-/* What the emulator, or a debugger, does for the program. */
+/* Requests to the emulator, or a debugger. */
 static void ask_host(int what, const void *argument) {
   register int r0 __asm__("r0") = what;
   register const void *r1 __asm__("r1") = argument;

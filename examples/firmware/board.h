@@ -2,6 +2,6 @@
 // SPDX-License-Identifier: MIT-0
 #ifndef BOARD_H
 #define BOARD_H
-int board_main(void);  /* the program; its status is what the emulator ends with */
-void board_say(int n); /* a number on a line of its own */
+int board_main(void);  /* the program; its status is the emulator's exit status */
+void board_say(int n); /* prints a number on a line */
 #endif

@@ -1,4 +1,4 @@
-/* main.c: the program of the device: a picture goes in, the scores of ten classes come out. */
+/* main.c: The device's program: reads an image, prints the scores of ten classes. */
 // SPDX-License-Identifier: MIT-0
 #include "board.h"
 #include "digits.h"

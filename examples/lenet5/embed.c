@@ -1,5 +1,7 @@
-/* embed.c: a product's side of generated code. Reads ten test pictures of an IDX file and prints what the net
- * says. cc -O2 embed.c lenet5.c -o embed && ./embed t10k-images-idx3-ubyte t10k-labels-idx1-ubyte */
+/* embed.c: A program that uses generated code: reads ten test images from an IDX file and prints the
+ * predicted classes.
+ *
+ *     cc -O2 embed.c lenet5.c -o embed && ./embed t10k-images-idx3-ubyte t10k-labels-idx1-ubyte */
 // SPDX-License-Identifier: MIT-0
 #include <stdio.h>
 #include "lenet5.h"

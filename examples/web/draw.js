@@ -1,5 +1,5 @@
-// draw.js: what is drawn goes through the net after each stroke: classes, feature maps and time. The first
-// output has the scores; each further picture among the outputs is shown map by map.
+// draw.js: Runs the net on the drawing after each stroke, and shows classes, feature maps and time. The first
+// output has the scores; each further image among the outputs is shown map by map.
 // SPDX-License-Identifier: MIT-0
 import { load } from "./net.js";
 
@@ -9,7 +9,7 @@ const net = await load("net"),
   [scores, ...values] = net.outputs;
 const [height, width] = image.shape;
 
-// ---- the drawing: grey numbers on black, as the pictures that the net was trained with ----
+// ---- the drawing: gray on black, like the training images ----
 const paper = $("paper"),
   pen = { x: width / 2, y: height / 2, shown: false };
 paper.width = width;
@@ -143,7 +143,7 @@ function look() {
     : "Draw something to wear, or choose an image.";
 }
 
-// ---- pictures to begin with ----
+// ---- images to start with ----
 const file = await fetch("pictures.bin"),
   bytes = file.ok ? new Uint8Array(await file.arrayBuffer()) : new Uint8Array(0);
 for (let at = 0; at + image.size <= bytes.length; at += image.size) {

@@ -4,7 +4,7 @@
 
 const KIND = { u8: Uint8Array, i8: Int8Array, f32: Float32Array };
 
-// Of NAME.wasm and NAME.json beside it.
+// Loads NAME.wasm and NAME.json.
 export async function load(name) {
   const [module, facts] = await Promise.all([
     WebAssembly.compileStreaming(fetch(`${name}.wasm`)),

@@ -80,7 +80,7 @@ def _compile(
         output,
     ]
     done = _run([*common, "-fopenmp"]) if openmp else None
-    if done is None or done.returncode:  # a compiler without OpenMP: the same numbers, by one thread
+    if done is None or done.returncode:  # a compiler without OpenMP: the same numbers, on one thread
         done = _run(common)
     if done.returncode:
         raise ToolError(f"the C compiler '{shlex.join(command)}' failed:\n{done.stderr.rstrip()}")

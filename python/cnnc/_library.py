@@ -254,7 +254,7 @@ class Library:
                 numbers = {names[i].decode(): values[i] for i in range(n)}
                 if not report(kind, note.decode(errors="replace") if note else "", numbers):
                     stop.value = 1
-            except BaseException as failure:  # also Ctrl-C: it goes on behind the C code
+            except BaseException as failure:  # also Ctrl-C: it is raised after the C code returns
                 failures.append(failure)
                 stop.value = 1
 

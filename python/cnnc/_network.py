@@ -70,10 +70,10 @@ class Net:
         self._own, self._define = own, dict(define)
         self.quantization: dict[str, Any] | None = None  # what cnnc.quantize measured
         self._defines = [word for name, value in define.items() for word in ("-D", f"{name}={_word(value)}")]
-        self._nodes: dict[str, list[str]] = {}  # of an imported model: the nodes of ONNX by layer
+        self._nodes: dict[str, list[str]] = {}  # of an imported model: the ONNX nodes by layer
         self._orders: dict[str, _arrays.Order] = {}  # and how inputs and outputs are stored
         self._tensors: list[str] = []  # and the names of its outputs, where they were chosen
-        # of a net of 8 bits, whose weights are in its code: their file
+        # of an int8 model, whose weights are in its code: their file
         self._constants = _file_of_8_bits(weights) if weights is not None and rename is None else None
         self._open()
         if weights is not None and not self._constants:

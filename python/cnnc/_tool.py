@@ -149,7 +149,7 @@ def _read(text: str) -> list[Diagnostic]:
     return [_diagnostic(row) for row in rows]
 
 
-# Options of the command line in the help of messages, and what they are from Python.
+# Command-line options in the help of messages, and their equivalents in Python.
 _SAYS: tuple[tuple[str, str], ...] = (
     (r"--shape[= ]([^\s=]+)=([^\s,;]+)", r'shapes={"\1": "\2"}'),
     (r"--input[= ]([^\s=]+)=([^\s,;]+)", r'inputs={"\1": "\2"}'),

@@ -40,8 +40,8 @@ void bridge_start(float *weights) {
 
 void bridge_pack(void *model, const float *weights) { NETWORK.pack(model, weights); }
 
-/* What is wrong, to be given to bridge_free; NULL: nothing. lines: all of those of which the message has only
- * the first, or NULL. */
+/* The error message, for bridge_free; NULL: success. lines: all lines of which the message has only the
+ * first, or NULL. */
 static char *words(cnn_status status, const char *lines) {
   if (status.code == CNN_OK) return NULL;
   const bool all = lines && *lines;
@@ -209,7 +209,7 @@ char *bridge_evaluate(const bridge_settings *settings, const float *weights, bri
 }
 
 /* ---- steps ---- */
-/* What the gradients are computed for: an output, or a value that only losses read. */
+/* The target of the gradients: an output, or a value that only losses read. */
 typedef struct bridge_target {
   const char *name, *loss; /* loss NULL: none, and so no target */
   int64_t size;            /* elements of the target of one sample */

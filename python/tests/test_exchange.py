@@ -299,7 +299,7 @@ def torch_net() -> "tuple[object, object]":
     import torch
     from torch import nn
 
-    class Block(nn.Module):  # one relu, called twice, and a sum that is no module
+    class Block(nn.Module):  # one relu, called twice, and a sum that is not a module
         def __init__(self) -> None:
             super().__init__()
             self.conv1, self.conv2, self.relu = nn.Conv2d(8, 8, 3, padding=1), nn.Conv2d(8, 8, 1), nn.ReLU()

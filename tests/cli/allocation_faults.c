@@ -51,8 +51,8 @@ __attribute__((destructor)) static void end(void) {
 
 /* ---- memory */
 
-/* The OpenMP runtime of LLVM hangs when it has no memory to start with, and gives up when a file of /proc is
- * not opened at once, which nobody but its authors can mend. */
+/* LLVM's OpenMP runtime hangs if it starts without memory, and aborts if a file in /proc cannot be opened
+ * on the first attempt; only its authors can fix that. */
 static int is_openmp(const void *caller) {
   Dl_info about;
   return dladdr(caller, &about) && about.dli_fname && strstr(about.dli_fname, "omp");

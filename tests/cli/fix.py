@@ -9,7 +9,7 @@ cnnc = os.environ["CNNC"]
 source = os.path.abspath(os.path.join(os.environ["top_srcdir"], "tests", "diag"))
 work = start("fix")
 
-# What the fixes lead to is another mistake, which the first one hid.
+# Fixes that lead to another error, which the first one hid.
 NOT_RIGHT_YET = {}
 
 
@@ -96,7 +96,7 @@ for path in sorted(glob.glob("diag/*/*.cnn")):
     together(name, path, before)
 
 
-# What looks like a thing of the language and is another one is not replaced.
+# Names that resemble one of the language, but mean something else, are not replaced.
 found = messages(os.path.join(source, "unknown-operator/habits.cnn"))
 texts = [fix["text"] for one in found for fix in one["fixes"]]
 check(len(found) > 20 and texts == ["u8", "square", "rmsnorm", ""],

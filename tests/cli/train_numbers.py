@@ -1,5 +1,5 @@
-# train_numbers.py: every numeric setting and argument of a train block with a fraction: it stands in the
-# generated recipe as it was written, or is refused.
+# train_numbers.py: every numeric setting and argument of a train block with a fraction: the generated recipe
+# contains it as written, or it is rejected.
 # SPDX-License-Identifier: Apache-2.0
 import os, re, subprocess
 from tap import check, finish, start

@@ -53,8 +53,8 @@ def bless(name):
     return os.environ.get("BLESS") and os.access(os.path.join(top, "docs", "dev", name + ".md"), os.W_OK)
 
 
-# Paths in code, as `compiler/nest/prove*.c` or `nest/nest.h`, and links. NAME stands for any; `lib/` and
-# `share/` are where things are installed.
+# Paths in code, such as `compiler/nest/prove*.c` or `nest/nest.h`, and links. NAME matches any name; `lib/`
+# and `share/` are installation directories.
 ROOTS = ("", "compiler/", "compiler/driver/", "compiler/emit/", "compiler/ops/", "compiler/schedule/",
          "runtime/", "runtime/hosted/", "tests/")
 PATH = re.compile(r"`((?:[a-z][a-z0-9_]*/)+[\w.*-]*)`")

@@ -46,7 +46,7 @@ def stand_in(net, framework):
         header[weight["name"]] = {"dtype": "F32", "shape": weight["shape"],
                                   "data_offsets": [len(data) - 4 * size, len(data)]}
     text = json.dumps(header).encode()
-    for ending in ".safetensors", ".pt":  # files are known by what is in them
+    for ending in ".safetensors", ".pt":  # files are recognized by content
         with open(net + ending, "wb") as file:
             file.write(struct.pack("<Q", len(text)) + text + data)
     with open("pictures.npy", "wb") as file:

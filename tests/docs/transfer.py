@@ -1,6 +1,6 @@
-# transfer.py: the cases of transfer.tap: docs/transfer.md is followed word for word, with the weights of a
-# small body that is trained here and written as PyTorch and Keras would; what its blocks print is what the
-# page shows, but for decimals, times and rates. Then what --init does where layers do not go together.
+# transfer.py: the cases of transfer.tap: docs/transfer.md is followed verbatim, with the weights of a small
+# body that is trained here and written as PyTorch and Keras would; its blocks print the page's output, except
+# for decimals, times and rates. Then --init with layers that do not match.
 # SPDX-License-Identifier: Apache-2.0
 import collections, os, random, re, shutil, struct, subprocess, zipfile
 from samples import npy, npz, write_png
@@ -98,7 +98,7 @@ npz("textures_keras.npz", **{KERAS[name.rsplit(".", 1)[0]] + "." + name.rsplit("
                              for name, (shape, data) in arrays.items()})
 
 
-# ---- The page: what stands below a command, from its first line on, is what it prints
+# ---- The page: the lines below a command, from its first line on, are its output
 def plain(text):
     return [re.sub(r"\d+\.\d+|epoch \d+ of", "#", line).rstrip() for line in text.splitlines()]
 

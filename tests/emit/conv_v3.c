@@ -160,7 +160,7 @@ void conv_v3_pack(conv_v3_model *model, const conv_v3_weights *weights) {
 
 /* ---- a model in a file or in flash ---- */
 
-// What it begins with: "cnnmodel", the format's version, the bytes that follow, a fingerprint of their layout and of this code.
+// Header of a model: "cnnmodel", the format's version, the bytes that follow, a fingerprint of their layout and of this code.
 static const uint64_t conv_v3_mark[8] = {UINT64_C(0x6c65646f6d6e6e63), 1, CONV_V3_MODEL_BYTES, UINT64_C(0x8818147c29cb6751)};
 
 const conv_v3_model *conv_v3_open(const void *bytes, size_t size) {
@@ -443,7 +443,7 @@ static int conv_v3_level(void) {
   return 0;
 }
 #elif (defined(__x86_64__) || defined(_M_X64)) && defined(__GNUC__)
-/* What of AVX the CPU and the system have: 1: AVX2 and FMA; 2: AVX-512 F, BW, DQ and VL, too. */
+/* AVX features of the CPU and the system: 1: AVX2 and FMA; 2: AVX-512 F, BW, DQ and VL, too. */
 static int conv_v3_avx(void) {
   uint32_t leaf = 0, b, c = 0, d, saved;
   __asm__ volatile("cpuid" : "+a"(leaf), "=b"(b), "+c"(c), "=d"(d));

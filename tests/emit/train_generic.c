@@ -344,7 +344,7 @@ float train_generic_gradients(const train_generic_weights *weights, const uint8_
                               uint64_t seed, uint64_t step, train_generic_weights *gradients, float *output,
                               train_generic_training *workspace);
 
-/* What the runtime needs to train, load, save and show the net. */
+/* Description of the net, with which the runtime trains, loads, saves and shows it. */
 extern const cnn_network train_generic_network;
 
 /* The numbers of the header are those of the structs. */
@@ -515,7 +515,7 @@ void train_generic_pack(train_generic_model *model, const train_generic_weights 
 
 /* ---- a model in a file or in flash ---- */
 
-// What it begins with: "cnnmodel", the format's version, the bytes that follow, a fingerprint of their layout and of this code.
+// Header of a model: "cnnmodel", the format's version, the bytes that follow, a fingerprint of their layout and of this code.
 static const uint64_t train_generic_mark[8] = {UINT64_C(0x6c65646f6d6e6e63), 1, TRAIN_GENERIC_MODEL_BYTES, UINT64_C(0x44138ee21f113acb)};
 
 const train_generic_model *train_generic_open(const void *bytes, size_t size) {

@@ -192,7 +192,7 @@ def table():
 
 
 start("export")
-for path in glob.glob(f"{top}/examples/*/*.cnn"):  # what examples import stands beside them
+for path in glob.glob(f"{top}/examples/*/*.cnn"):  # imports of examples are next to them
     if not re.search(r"^net ", open(path).read(), re.M):
         shutil.copy(path, ".")
 table()

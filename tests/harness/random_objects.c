@@ -163,7 +163,7 @@ static void write_rcnn(Net *net, const Head *h) {
            "sample=%lld, positives=0.5)\n",
            id, id, id, anchors > 1 ? ", [7, 3]" : "", (long long)h->step[0], (long long)h->step[1],
            (long long)between(net, most, 20), most, sample);
-  Value regions = {.size = 12}; /* for regions only: in training it has as many rows as the sample */
+  Value regions = {.size = 12}; /* for regions only: in training it has the rows of the sample */
   lose(net, &regions,
        arena_printf(net->arena, "rpn(r%d, sample=%lld, high=0.5", id, (long long)between(net, 1, 9)));
   write_regions(net, h, most, sample);

@@ -55,7 +55,7 @@ for name, condition in (("branch_constant", []),
     make.settings[name] = {"z": f32([[1, 2, 3, 4]])}
 
 
-# ---- constants that are computed, by family: all results behind each other are added to x
+# ---- constants that are computed, by family: all results, concatenated, are added to x
 def computed(name, nodes, results, opset=17, **weights):
     weights = {k: np.asarray(v) for k, v in weights.items()} | {"every": numbers(-1), "front": numbers(1, -1)}
     parts = []

@@ -123,7 +123,7 @@ case("rearranged", [
      "w2": (2, 4, 1, 3)})
 
 
-# ---- layouts: what reads an input tells where its channels are
+# ---- layouts: the users of an input determine its channel axis
 case("spectrogram", [
     node("Mul", "x half", "a"), node("Unsqueeze", "a one", "b"),
     node("Conv", "b w", "y", pads=[1] * 4)], {"x": [1, 8, 5]}, "y",
@@ -219,7 +219,7 @@ case("nothing_joined", [
     node("Relu", "x", "a"), node("Concat", "none a", "b", axis=2), node("Concat", "a none", "c", axis=2),
     node("Add", "b c", "y")], {"x": [1, 3, 5]}, "y", {"none": np.zeros((1, 3, 0), f32)})
 
-# ---- reductions over one axis of pictures, and over one after the other
+# ---- reductions over one axis of images, and over several in sequence
 case("one_axis", [
     node("ReduceMean", "x", "a", axes=[2]), node("ReduceMax", "x", "b", axes=[3], keepdims=0),
     node("Relu", "x", "c"), node("ReduceSum", "c two", "d", keepdims=0),
@@ -227,7 +227,7 @@ case("one_axis", [
     node("ReduceMean", "c", "f", axes=[3], keepdims=0), node("ReduceMean", "f", "g", axes=[2], keepdims=0),
     node("ReduceMean", "x", "h", axes=[-2]), node("ReduceMean", "h", "i", axes=[-1])],
     {"x": [1, 3, 4, 5]}, "a b d e g i", {"two": numbers(2)})
-case("norm_moved", [  # optimizers bring a Transpose behind the difference
+case("norm_moved", [  # optimizers move a Transpose after the difference
     node("Conv", "x k", "f"), node("Reshape", "f shape", "r"), node("ReduceMean", "r", "mean", axes=[1]),
     node("Sub", "r mean", "s"), node("Transpose", "s", "t", perm=[0, 2, 1]), node("Pow", "t two", "q"),
     node("ReduceMean", "q", "v", axes=[-1]), node("Add", "v small", "e"), node("Sqrt", "e", "d"),

@@ -27,7 +27,7 @@ def drawn(shape, seed=1, low=-1.0, high=1.0):
 
 
 def value(kind, shape):
-    return tensor(kind, shape)  # in 8 bits of one scale
+    return tensor(kind, shape)  # int8 with one scale
 
 
 def case_of(name, shape=IMAGE, kind=F32, **more):

@@ -253,7 +253,7 @@ def matmul_cases():
         yield case
 
 
-# ---- recurrent layers: weights and values of 8 bits, cells of 16 ----
+# ---- recurrent layers: int8 weights and values, int16 cells ----
 def lstm(case, x, rng, units, y_scale, y_zero, cell, clip, weight=0.008, **changes):
     """Adds an lstm after x; gates are in the order i f c o. changes: by input of the operator, a tensor."""
     channels = x.shape[2]

@@ -1,5 +1,5 @@
-# lsp_programs.py: what is answered on each program of tests/ and examples/, held against the compiler: each
-# layer has its shape behind a call, each name can have another one, and the layout is that of cnnc fmt.
+# lsp_programs.py: compares the answers on each program of tests/ and examples/ with the compiler: each layer
+# has its shape after a call, each name can be renamed, and the layout is that of cnnc fmt.
 # SPDX-License-Identifier: Apache-2.0
 import glob, os, re, subprocess
 from lsp_client import Client, apply, uri_of

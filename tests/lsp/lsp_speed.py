@@ -6,7 +6,7 @@ from lsp_client import Client, uri_of
 
 LIMIT = 0.020  # seconds, on a machine that does nothing else; the least of several counts
 STROKES, MOST_MORE = 300, 8000  # kilobytes: each analysis takes more than 100
-LOADED = 10  # times as long where tests run beside each other, or with sanitizers
+LOADED = 10  # slowdown where tests run in parallel, or with sanitizers
 
 
 def resident(c):

@@ -1,5 +1,5 @@
-# worked_examples.py: shapes, parameters and receptive fields that stand behind layers, and numbers that were
-# worked out by hand, against what cnnc says and what its programs compute.
+# worked_examples.py: compares shapes, parameters and receptive fields in comments after layers, and numbers
+# worked out by hand, with cnnc's output and the results of its programs.
 # SPDX-License-Identifier: Apache-2.0
 import glob, json, os, re, struct, subprocess, zipfile
 import tap

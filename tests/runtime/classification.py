@@ -1,5 +1,5 @@
-# classification.py: the cases of classification.tap: programs that tell colours apart, on folders that are
-# named in many ways.
+# classification.py: the cases of classification.tap: programs that classify colors, on folders with various
+# names.
 # SPDX-License-Identifier: Apache-2.0
 import json, os, shutil, struct, unicodedata
 from folders import COLOURS, build, evaluate, exits, folders, png, run, train, write
@@ -296,7 +296,7 @@ exits(
     "rgb.safetensors",
 )
 
-# ---- folders of pictures to predict
+# ---- folders of images to predict
 WITH = ("--weights", "rgb.safetensors")
 folders("shots/deep", 2, b="blue", a="green")
 png("shots/z.png", COLOURS["red"])

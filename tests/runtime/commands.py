@@ -1,5 +1,5 @@
-# commands.py: the cases of commands.tap. Programs are built by $CNNC, run in a directory of their own, and
-# judged by exit status, output and files.
+# commands.py: the cases of commands.tap. Programs are built by $CNNC, run in a separate directory, and
+# checked by exit status, output and files.
 # SPDX-License-Identifier: Apache-2.0
 import json, math, os, pty, select, shutil, signal, struct, subprocess, time, zipfile
 from tap import check, finish, start

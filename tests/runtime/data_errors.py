@@ -14,7 +14,7 @@ def damage(path, change):
         file.write(data)
 
 
-# ---- pictures that cannot be read
+# ---- unreadable images
 build("three", 3)
 folders("rgb", red="red", green="green", blue="blue")
 exits(0, "a sound set", *train("three", "rgb", "--epochs", "1", "--out", "rgb.safetensors"))

@@ -80,7 +80,7 @@ check([r["image_id"] for r in results] == [0, 0, 1, 1] and results[2]["bbox"] ==
       "samples of an array have numbers, and the input's pixels", results)
 exits(0, "lines, too", *predict("two.npy"), says="two.npy[1]: cat 0.9000 (8.0 4.0 24.0 20.0), dog")
 
-# ---- Classes of pixels lie over the picture
+# ---- Pixel classes are drawn over the image
 build("soft", """net soft {
     input image: 8x8x3 as u8
     normalize(scale=1/255)
@@ -96,7 +96,7 @@ check((width, height) == (32, 16) and left[0] < 200 and left[1] < 40 and right[0
       "over the original image, ground in black", (width, height, left, right))
 check(rows[8][15] != left and rows[8][16] == (128, 0, 0), "with an outline", rows[8][14:18])
 
-# ---- Things and stuff: objects of the first and of the last class lie in two corners, on class 0 of pixels
+# ---- Things and stuff: objects of the first and of the last class are in two corners, on pixel class 0
 
 
 def panoptic(name, objects, labels, outputs):

@@ -176,7 +176,7 @@ exits(0, "a hint is printed whatever progress is wanted", "./raw", "train", "--d
       "none",
       says="hint:")
 
-# ---- pictures
+# ---- images
 write("a.bmp", b"BM" + struct.pack("<IHHI", 70, 0, 0, 54) + bytes(56))
 write("a.gif", b"GIF89a" + bytes(20))
 write("a.png", b"no picture")

@@ -59,7 +59,7 @@ def put(path, content):
         file.write(content if isinstance(content, bytes) else content.encode())
 
 
-# ---- COCO's JSON: one sound picture and object, and one that is not
+# ---- COCO JSON: one valid image and object, and one that is not
 GOOD = {"id": 1, "image_id": 1, "category_id": 1, "bbox": [0, 0, 2, 2]}
 png("coco/images/a.png", (9, 99, 199))
 png("coco/images/b.png", (199, 99, 9))
@@ -145,7 +145,7 @@ skipped("coco", "skipped 1 unusable image", "b.png: is 4x4 (height x width), but
 refused("a class of a name that terminals obey", coco(name="\u001b[31m"),
         "categories[0].name: must be a text without control characters")
 
-# ---- JSON that is none
+# ---- invalid JSON
 for title, content, says in [
     ("no number", '{"images":\n[NaN]}', "coco/instances.json:2:4: invalid JSON"),
     ("infinity", '{"images":\n[1e999]}', "coco/instances.json:2:6: invalid JSON"),

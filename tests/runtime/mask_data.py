@@ -16,7 +16,7 @@ NET = """net %s {
 """
 
 
-def png(path, rows, kind=2, depth=8, palette=None):  # kind: 0 grey, 2 RGB, 3 palette
+def png(path, rows, kind=2, depth=8, palette=None):  # kind: 0 gray, 2 RGB, 3 palette
     def chunk(name, data):
         return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 

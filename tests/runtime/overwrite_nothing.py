@@ -1,5 +1,5 @@
-# overwrite_nothing.py: the cases of overwrite_nothing.tap: what programs must not write over, and what a
-# resumed run says.
+# overwrite_nothing.py: the cases of overwrite_nothing.tap: files that programs must not overwrite, and the
+# output of a resumed run.
 # SPDX-License-Identifier: Apache-2.0
 import gzip, json, math, os, random, shutil, signal, struct, subprocess, time, zipfile, zlib
 from tap import check, finish, start
@@ -52,7 +52,7 @@ def npz(path, **arrays):
             archive.writestr(name + ".npy", data)
 
 
-def png(path, side, values):  # grey
+def png(path, side, values):  # gray
     def chunk(kind, data):
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
     rows = b"".join(b"\0" + bytes(values[y * side:(y + 1) * side]) for y in range(side))

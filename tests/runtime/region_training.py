@@ -30,7 +30,7 @@ def write(path, **arrays):
             archive.writestr(name + ".npy", data)
 
 
-def sample():  # cells in three colours; boxes around some of them, and which colour each has
+def sample():  # cells in three colors; boxes around some of them, and the color of each
     cells = [[noise.randrange(3) for _ in range(SIDE // CELL)] for _ in range(SIDE // CELL)]
     image = [200 * (cells[y // CELL][x // CELL] == c) + noise.randrange(50)
              for y in range(SIDE) for x in range(SIDE) for c in range(3)]
@@ -39,7 +39,7 @@ def sample():  # cells in three colours; boxes around some of them, and which co
     return image, boxes, [cells[y][x] for x, y in places]
 
 
-def data_set(path, samples, moved=0):  # moved: boxes of so many samples further on
+def data_set(path, samples, moved=0):  # moved: number of samples by which boxes are shifted
     images, boxes, classes = zip(*samples)
     boxes = boxes[moved:] + boxes[:moved]
     n = len(samples)

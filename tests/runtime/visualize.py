@@ -1,6 +1,6 @@
-# visualize.py: the cases of visualize.tap. What is drawn is also written as numbers, and those are compared
+# visualize.py: the cases of visualize.tap. Drawn values are also written as numbers, and those are compared
 # with predictions: features with outputs, saliency with differences, occlude with predictions of covered
-# inputs, dream with the class that it shall be taken for.
+# inputs, dream with its target class.
 # SPDX-License-Identifier: Apache-2.0
 import json, math, os, random, struct, subprocess, zlib
 from tap import check, finish, start
@@ -262,7 +262,7 @@ for name, init, hinted in ("given", "[[1, 0, -1], [2, 0, -2], [1, 0, -1]]", True
                  says="it needs --weights")
     check((FROZEN in done.stderr) == hinted, "  names frozen=true" if hinted else "  needs them", done.stderr)
 
-# ---- what a picture leaves out is said, and so are numbers that are none
+# ---- values that an image omits are reported, and so are NaN and infinities
 build("roots",
       "net roots { input image: 8x8x1 as u8 \n x = image -> normalize(scale=1/16) -> add(-4) \n"
       " root = x -> power(0.5) \n fine = image -> normalize(scale=1/255) \n output x, fine, root }\n")

@@ -24,7 +24,7 @@ def marked(path):  # a mark is the only thing in such a page that is black besid
     return any({a, b} == {BLACK, WHITE} for row in rows for a, b in zip(row, row[1:]))
 
 
-# ---- A net that tells the class of each pixel, by that pixel alone
+# ---- A net that classifies each pixel by that pixel only
 build("soft", """net soft {
     input image: 8x8x3 as u8
     normalize(scale=1/255)
@@ -35,7 +35,7 @@ build("soft", """net soft {
 npz("soft.npz", **{"conv1.weight": npy((2, 3, 1, 1), [9, 0, -9, -9, 0, 9]), "conv1.bias": npy((2,), [0, 0])})
 write_png("halves.png", 32, 16, lambda x, y: (200, 40, 40) if x < 16 else (40, 40, 200))
 SOFT = "--weights=soft.npz"
-PLACE = (1 * 8 + 5) * 3  # of the pixel 20,3 of the picture in the input: row 1, column 5
+PLACE = (1 * 8 + 5) * 3  # of pixel 20,3 of the image in the input: row 1, column 5
 
 exits(0, "the gradient of one pixel", "./soft", "saliency", "halves.png", SOFT, "--class", "cold", "--pixel",
       "20,3", "-o", "s.npy")
@@ -84,7 +84,7 @@ for words, status, says in (
 exits(1, "boxes of a net that finds none", "./soft", "occlude", "halves.png", SOFT, "--box=1", "-o",
       "no.png", says="--box: no output of soft finds boxes")
 
-# ---- A net of one class a picture has no pixels
+# ---- A net with one class per image has no pixels
 build("whole", "net whole { input image: 8x8x3 as u8 \n global_avgpool -> dense(2) -> softmax }\n")
 npz("whole.npz", **{"dense1.weight": npy((2, 3), [1, 0, 0, 0, 0, 1]), "dense1.bias": npy((2,), [0, 0])})
 for command in "features", "saliency", "occlude":

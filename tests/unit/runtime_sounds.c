@@ -91,7 +91,7 @@ static void background_has_the_ratio_and_the_share(void) {
   CU_ASSERT_EQUAL(memcmp(in, out, sizeof in), 0); /* silence has no ratio to anything */
 }
 
-/* At twice the speed a tone has twice the frequency, for half of the time. */
+/* At twice the speed a tone has twice the frequency, and half the duration. */
 static void speed_changes_the_pitch(void) {
   static const cnn_option twice[] = {{"speed", {2, 2}, 2}}, half[] = {{"speed", {0.5, 0.5}, 2}};
   float in[LENGTH], out[LENGTH], expected;

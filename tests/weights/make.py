@@ -1,5 +1,5 @@
-# make.py: the files of PyTorch that tests/weights/torch.tap reads, as .npz what must be read from them, and
-# their pickles, with which tests/fuzz/torch.c begins. Needs torch and numpy: python3 tests/weights/make.py
+# make.py: generates the PyTorch files of tests/weights/torch.tap, their expected contents as .npz, and their
+# pickles, the seeds of tests/fuzz/torch.c. Needs torch and numpy: python3 tests/weights/make.py
 # SPDX-License-Identifier: Apache-2.0
 import os, sys, zipfile
 import numpy, torch
@@ -32,7 +32,7 @@ def expected(path, tensors):
     numpy.savez(path, **{name: t.detach().float().numpy() for name, t in tensors.items() if t.dim() > 0})
 
 
-# every kind of number, and values that do not lie one behind the other
+# every element type, and tensors that are not contiguous
 state["features.0.weight"] = state["features.0.weight"].to(memory_format=torch.channels_last)
 state["features.0.bias"] = state["features.0.bias"].half()
 state["features.1.weight"] = torch.tensor([[0, 1], [0, 2], [0, 3]], dtype=torch.int16)[:, 1]

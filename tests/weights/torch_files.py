@@ -342,7 +342,7 @@ for title, says, content in [
 put(tensor(size=(2, 2), stride=(0, 0), elements=1), {"0": floats(1.5)})
 holds("an element may be read again and again", 1.5)
 
-# ---- Pickles that are none
+# ---- Invalid pickles
 DEEP, CUT, NONE, REST = "100 deep", "it is cut off", "it takes a value where there is none", b"."
 own = b"\x80\2]q\0h\0ah\0a."  # a list that holds itself
 for title, says, content in [
@@ -377,7 +377,7 @@ exits(1, "pickles: 65 MB", one(memory=512), "its pickle has 68157440 bytes; at m
 put(b"\0" * (65 * MEGABYTE), how=zipfile.ZIP_DEFLATED)
 exits(1, "  also packed", one(memory=128), "its pickle has 68157440 bytes")
 
-# ---- Zips that are none
+# ---- Invalid zips
 put(SOUND, DATA)
 with open("x.pt", "rb") as file:
     whole = file.read()

@@ -5,7 +5,7 @@
 #include <string.h>
 #include "import/import.h"
 
-/* What can stand in a comment. */
+/* Text that is safe in a comment. */
 static const char *comment(ModelImport *im, const char *text) {
   char *copy = arena_copy(im->arena, text, strlen(text));
   for (char *c = copy; *c; c++)
@@ -19,7 +19,7 @@ static const char *sizes(ModelImport *im, int rank, const int64_t *size) {
   return text.s ? text.s : "1";
 }
 
-/* The value that stands before the first statement: an input, or the last state. */
+/* The value before the first statement: an input, or the last state. */
 static const Value *first_current(const ModelImport *im) {
   return im->kept.n ? im->inputs.data[im->inputs.n - 1] : im->inputs.data[0];
 }

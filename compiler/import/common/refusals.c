@@ -26,7 +26,7 @@ const char *never_imported(const ModelImport *im, const OnnxNode *node) {
 }
 
 /* ---- the largest part ---- */
-/* What --outputs takes for a tensor: its node's name, if that is no tensor's. */
+/* The tensor's name for --outputs: its node's name, if that is not a tensor's. */
 static const char *refused_output_name(const ModelImport *im, int tensor) {
   if (im->onnx->shown) return im->onnx->tensor[tensor];
   const OnnxNode *node = im->maker[tensor] >= 0 ? &im->onnx->node[im->maker[tensor]] : NULL;
@@ -67,7 +67,7 @@ static void step_back(const ModelImport *im, const Problem *output, bool *asked)
   if (maker >= 0) ask_for_inputs(im, &im->onnx->node[maker], asked);
 }
 
-/* The last tensors that could be imported: of what each node without a form reads, and outputs. */
+/* The last tensors that could be imported: operands of nodes without a form, and outputs. */
 static void last_values(const ModelImport *im, bool *asked) {
   const Onnx *o = im->onnx;
   for (int i = 0; i < o->nnodes; i++) {
@@ -142,7 +142,7 @@ static bool same_refusal(const Refusal *a, const Refusal *b) {
   return a->kind && b->kind && strcmp(a->kind, b->kind) == 0 && strcmp(a->why, b->why) == 0;
 }
 
-/* Reasons that no small change of the model removes: they are told first. */
+/* Reasons that no small change of the model removes: they are reported first. */
 static bool is_blocking(const char *why) {
   static const char *const causes[] = {"recurren",
                                        "a loop",

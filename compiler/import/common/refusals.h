@@ -10,6 +10,6 @@ typedef struct Refusal {
 } Refusal;
 /* Those of one kind and reason in one line; how many lines were left out. */
 int refusals_tell(Arena *, Diag *, int n, const Refusal *);
-/* Suggests outputs that were tried, which need so many nodes or operators. */
+/* Suggests outputs that were tried, which need that number of nodes or operators. */
 void refusals_help(Arena *, Diag *, int n, const char *const *outputs, int operators, const char *unit);
 #endif

@@ -44,7 +44,7 @@ static bool take_varint(Wire *wire, WireBytes *in, uint64_t *value) {
   return wrong(wire, "a number has more than ten bytes");
 }
 
-/* What a field holds: a number, or the bytes of everything else. */
+/* Contents of a field: a number, or the bytes of everything else. */
 typedef struct Content {
   WireType type;
   uint64_t number;
@@ -74,7 +74,7 @@ static bool read_wire_ints(Wire *wire, WireInts *ints, Content *content) {
   return true;
 }
 
-/* One piece stays where it is; several are copied behind each other. */
+/* A single piece is used in place; several are concatenated in a copy. */
 static void put_bytes(Wire *wire, WireBytes *all, const WireBytes *more) {
   if (all->n == 0) {
     *all = (WireBytes){more->at, more->n, 0};

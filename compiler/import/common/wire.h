@@ -1,5 +1,5 @@
-/* wire.h: the wire format of protocol buffers, read and written by tables of fields (onnx_schema.def).
- * Whatever the bytes are, nothing outside them is read, and what is allocated is bounded by their number. */
+/* wire.h: The wire format of protocol buffers, read and written with field tables (onnx_schema.def). For
+ * any bytes, nothing outside them is read, and allocation is bounded by their number. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_WIRE_H
 #define CNNC_WIRE_H
@@ -61,8 +61,8 @@ typedef struct Wire {
 
 /* The structure of a message; NULL if the bytes are none: `why` says so. */
 void *wire_read(Wire *, const WireMessage *, const uint8_t *bytes, size_t n);
-/* What a structure takes as bytes, and to write it: a number of zero, an empty text and an empty list are
- * left out. False: errno says why. */
+/* Serialized size of a structure, and serialization: zeros, empty texts and empty lists are omitted.
+ * False: errno has the reason. */
 size_t wire_size(const WireMessage *, const void *message);
 bool wire_write(FILE *, const WireMessage *, const void *message);
 /* Numbers as all these files hold them, whatever this machine does. */

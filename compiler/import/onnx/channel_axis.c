@@ -1,11 +1,11 @@
-/* channel_axis.c: which dimension of an input counts the channels: option, or operators that tell. */
+/* channel_axis.c: The channel dimension of an input: from the option, or inferred from its users. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "import/import.h"
 
 enum { NOT_KNOWN = -2, MOST_STEPS = 200 };
-/* A tensor made of an input: the dimension of the input that each of its own is; -1: a new one, of one
- * element. Sizes: 0 where they are not known. */
+/* A tensor derived from an input: the input dimension of each of its dimensions; -1: a new one, of one
+ * element. Sizes: 0 if unknown. */
 typedef struct Trace {
   int tensor, rank, from[MOST_DIMS];
   int64_t size[MOST_DIMS];
@@ -29,8 +29,8 @@ static int axes_or_sizes(const ModelImport *im, const OnnxNode *node, int input,
   return (int)n;
 }
 
-/* ---- evidence: the dimension of a tensor that a node takes for the channels; -1: it tells nothing ---- */
-/* Operators with channels and positions of their own. */
+/* ---- evidence: the dimension of a tensor that a node treats as channels; -1: none ---- */
+/* Operators with channel and position axes. */
 static int told_by_operator(const OnnxNode *node, int input, const Trace *x) {
   static const char *const second[] = {"Conv",
                                        "ConvTranspose",
@@ -59,7 +59,7 @@ static int told_by_operator(const OnnxNode *node, int input, const Trace *x) {
   return axis > 0 && axis < x->rank ? (int)axis : x->rank - 1;
 }
 
-/* A constant that varies along one dimension alone, the first or the last one behind the batch. */
+/* A constant that varies along one dimension only, the first or the last one after the batch. */
 static int told_by_constant(const ModelImport *im, const OnnxNode *node, int input, const Trace *x) {
   const Tensor *t = node->nin == 2 ? constant_of(im, node, !input) : NULL;
   const OnnxOperator *row = onnx_operator(node->op);
@@ -196,7 +196,7 @@ static bool followed(const ModelImport *im, const OnnxNode *node, const Trace *x
   return true;
 }
 
-/* The dimension of the input that the first such node behind a tensor takes for the channels. */
+/* The dimension of the input that the first such node after a tensor treats as channels. */
 static int channels_behind(const ModelImport *im, const Trace *x, bool sure, int *steps) {
   for (int i = 0; *steps > 0 && i < im->onnx->nnodes; i++) {
     const OnnxNode *node = &im->onnx->node[i];

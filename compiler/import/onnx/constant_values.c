@@ -1,4 +1,4 @@
-/* constant_values.c: constants of a model that are no weights of an operator as values of their own. */
+/* constant_values.c: Constants of a model as values, unless they are weights of an operator. */
 // SPDX-License-Identifier: Apache-2.0
 #include "import/import.h"
 

@@ -33,7 +33,9 @@ Tensor *fold_new(ModelImport *im, TensorType type, int rank, const int64_t *dim)
   }
   const int width = tensor_width(type);
   if (width == 0) return no(im, "a constant of a type that is not read");
-  if (!may_compute(im, (size_t)n * (width > 4 ? 8 : 4))) return NULL; /* a byte takes as long as a float */
+  if (!may_compute(im, (size_t)n * (width > 4 ? 8 : 4)))
+    return NULL; /* a byte costs as much time as a
+                    float */
   return tensor_new(im->arena, type, rank, dim);
 }
 

@@ -35,7 +35,7 @@ OnnxNode *either_before(const ModelImport *im, int tensor, const char *one, cons
   return node ? node : op_before(im, tensor, other);
 }
 
-double single_number(const ModelImport *im, int tensor) { /* NaN: it is no number */
+double single_number(const ModelImport *im, int tensor) { /* NaN: not a number */
   const Tensor *t = tensor ? im->item[tensor].constant : NULL;
   return t && t->n == 1 ? tensor_number(t, 0) : (double)NAN;
 }
@@ -77,7 +77,7 @@ static int six_of(const ModelImport *im, int tensor) {
   return three == 3 ? x : 0;
 }
 
-/* What is divided by 6, or 0. */
+/* The dividend of a division by 6, or 0. */
 static int sixth_of(const ModelImport *im, const OnnxNode *node) {
   double number = 0;
   if (!is_op(node, "Div") && !is_op(node, "Mul")) return 0;
@@ -232,7 +232,7 @@ static void form_modulo(ModelImport *im, OnnxNode *node) {
   if (quotient->in[0] == node->in[0]) turn_into(im, node, "Mod", 2, quotient->in);
 }
 
-/* Which picture a region is of: there is one. Where it is no constant it is not asked. */
+/* The image of a region: there is only one. A non-constant index is not checked. */
 static void form_regions(const ModelImport *im, OnnxNode *node) {
   if (is_op(node, "RoiAlign") && node->nin > 2 && node->in[2] && !im->item[node->in[2]].constant)
     node->nin = 2;

@@ -32,7 +32,7 @@ static void add_shape(Along *a, int tensor, bool exact) {
   a->shape[a->nshapes++] = tensor;
 }
 
-/* What a reduction is before it gets its axis back, and is repeated; *back: it got the axis. */
+/* The reduction before reshapes that restore its axis, and repeat it; *back: the axis was restored. */
 static int before_shapes(const ModelImport *im, int tensor, Along *a, bool *back) {
   for (;;) {
     const OnnxNode *expand = op_before(im, tensor, "Expand"), *reshape = op_before(im, tensor, "Reshape");
@@ -46,7 +46,7 @@ static int before_shapes(const ModelImport *im, int tensor, Along *a, bool *back
   }
 }
 
-/* What a reduction by that operator is of; *kept: it keeps its axis. 0: it is none. */
+/* The operand of a reduction by that operator; *kept: it keeps its axis. 0: another node. */
 static int reduced_by(const ModelImport *im, int tensor, const char *op, Along *a, bool *kept) {
   const OnnxNode *node = op_before(im, tensor, op);
   if (!node) return 0;
@@ -140,8 +140,8 @@ static int inverse_root(const ModelImport *im, int tensor, int *factor) {
   return root ? root->in[0] : power == -0.5 ? x : 0;
 }
 
-/* What is divided by a root or multiplied by its inverse; *sum: what the root is of. 0: it is no such node.
- */
+/* The dividend of a division by a root, or the factor of its inverse; *sum: the root's operand. 0: another
+ * node. */
 static int normalized(const ModelImport *im, const OnnxNode *node, int *sum, int *factor) {
   const OnnxNode *root = is_op(node, "Div") && node->nin == 2 ? op_before(im, node->in[1], "Sqrt") : NULL;
   *sum = root ? root->in[0] : 0;
@@ -154,7 +154,7 @@ static int normalized(const ModelImport *im, const OnnxNode *node, int *sum, int
   return 0;
 }
 
-/* What is not less than 0: x of max(x, 0); else the tensor itself. */
+/* x of max(x, 0), which is not negative; else the tensor itself. */
 static int before_zero_bound(const ModelImport *im, int tensor) {
   const OnnxNode *bound = either_before(im, tensor, "Max", "Relu");
   for (int k = 0; is_op(bound, "Max") && bound->nin == 2 && k < 2; k++)
@@ -207,8 +207,8 @@ static int reads_of(const ModelImport *im, int variance) {
   return mean && op_before(im, mean->in[0], "Mul") ? 2 : 1;
 }
 
-/* (x - mean) / sqrt(mean((x - mean)^2) + epsilon), then * weight + bias; the weight may be beside the root.
- * Optimizers move a Transpose of x behind the difference, which is moved back. */
+/* (x - mean) / sqrt(mean((x - mean)^2) + epsilon), then * weight + bias; the weight may be a factor of the
+ * root. Optimizers move a Transpose of x after the difference, which is moved back. */
 static void form_norm(ModelImport *im, OnnxNode *node) {
   double epsilon = 0;
   int of = 0, factor = 0;

@@ -182,7 +182,7 @@ static bool is_needed(const ModelImport *im, const OnnxPort *port) {
   return !im->onnx->constant[port->tensor] && im->readers[port->tensor] > 0;
 }
 
-/* Inputs that are single numbers, all at once. */
+/* Reports all inputs that are single numbers. */
 static void refuse_scalars(ModelImport *im) {
   Text names = {.arena = im->arena}, help = {.arena = im->arena};
   int n = 0;

@@ -1,5 +1,5 @@
-/* int8_layers.c: what of an imported model is computed in 8 bits: a layer between quantized values whose
- * weights are, too. It gets the arrays of docs/int8.md; all else says that it computes in floats, or does so
+/* int8_layers.c: Layers of an imported model that compute in int8: those between quantized values with
+ * quantized weights. They get the arrays of docs/int8.md; all others are marked as float, unless they are
  * anyway. This follows quantize/values.c, which reads the file. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
@@ -34,7 +34,7 @@ static const char *statement_name(ModelImport *im, const Statement *s) {
   return at ? arena_copy(im->arena, at + sizeof given - 1, strcspn(at + sizeof given - 1, "\"")) : NULL;
 }
 
-/* What is computed is written behind the node that it came of, for --list. */
+/* Notes the result at the node that it comes from, for --list. */
 static void remark(ModelImport *im, const Statement *s, const char *what) {
   if (!s->origin) return;
   const char **became = &im->became[s->origin->index];
@@ -100,7 +100,7 @@ typedef struct Layer {
 static int64_t filter_at(const Layer *l, int64_t i) { return i / l->inner % l->filters; }
 static float layer_scale(const Layer *l, int64_t filter) { return l->scale[l->scales == 1 ? 0 : filter]; }
 
-/* Each of these says why a layer is none of 8 bits, or NULL. */
+/* Each of these returns the reason why a layer is not int8, or NULL. */
 static const char *read_layer_weights(ModelImport *im, Layer *l) {
   const Tensor *t = l->weight->tensor, *whole = t->whole;
   if (!whole || whole->type == TENSOR_INT32) return "its weights are floats";
@@ -243,7 +243,7 @@ static bool function_fits(const Statement *s) {
   return s->out->quant && s->out->shape.dim[s->out->shape.rank - 1] <= MOST_TABLES;
 }
 
-/* Of bytes: without a word the compiler would compute it in 8 bits. */
+/* Would the compiler compute it in int8 unless marked as float? */
 static bool fits_int8(const Statement *s, const Op *op, bool *known) {
   *known = true;
   if (is_move(s)) return move_fits(s);
@@ -257,7 +257,7 @@ static void frame(Framing *f, Statement *s) {
   const Op *op = op_of(f->im, s);
   bool bytes = s->nin > 0 && !s->out->regions, known;
   for (int i = 0; i < s->nin; i++) bytes = bytes && quant_of(s->in[i]);
-  if (!op) return; /* told when the program is compiled */
+  if (!op) return; /* reported when the program is compiled */
   if (s->out->kept && !is_move(s)) {
     remark(f->im, s, "in the layer before it");
     return;

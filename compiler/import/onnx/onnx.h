@@ -1,4 +1,4 @@
-/* onnx.h: a model as its file has it: nodes in order of computation, constants where they lie in the file. */
+/* onnx.h: An ONNX model as in its file: nodes in order of computation, constants in place. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_ONNX_H
 #define CNNC_ONNX_H
@@ -179,6 +179,6 @@ bool onnx_inline(Wire *, const ModelProto *, size_t file_bytes, OnnxFlat *);
 int onnx_dynamic(Arena *, const GraphProto *, OnnxFlat *);
 /* The constant that a TensorProto is; NULL and the reason if it is wrong. */
 Tensor *onnx_constant(Arena *, const TensorProto *, const char *path, const char **why);
-/* The same of a sparse one, as a dense constant of at most so many bytes. */
+/* Likewise for a sparse one, as a dense constant of at most that number of bytes. */
 Tensor *onnx_sparse(Arena *, const SparseTensorProto *, const char *path, size_t most, const char **why);
 #endif

@@ -21,7 +21,7 @@ struct Scope {
   Scope *outer; /* of a branch: what it sees besides; a function sees nothing else */
   const NodeProto *node;
   const FunctionProto *function; /* NULL: a branch */
-  const char *path;              /* what stands before names within it */
+  const char *path;              /* prefix of names within it */
   int guard;
   Table names; /* of tensors: what they are in the list */
 };
@@ -80,7 +80,7 @@ static const char *tensor_of(Inliner *in, Scope *scope, const char *name) {
 }
 
 /* ---- nodes ---- */
-/* Attributes that stand for those of the call, or for their defaults. */
+/* Replaces attribute references by those of the call, or their defaults. */
 static WireList attributes_of(Inliner *in, const Scope *scope, const NodeProto *node) {
   WireList all = {0};
   while (scope && !scope->function) scope = scope->outer;

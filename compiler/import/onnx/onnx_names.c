@@ -142,7 +142,7 @@ static const char *clean(ModelImport *im, const char *name) {
   return text.n ? text.s : "layer";
 }
 
-/* Of --rename's lines the last that fits; one * stands for any letters on both sides. */
+/* The last matching line of --rename; one * matches any letters on both sides. */
 static const char *renamed_layer(ModelImport *im, const char *name) {
   for (int i = im->options->theirs.n - 1; i >= 0; i--) {
     const char *theirs = im->options->theirs.data[i], *ours = im->options->ours.data[i];

@@ -83,7 +83,7 @@ static bool leaves_directory(const char *location) {
   return false;
 }
 
-/* A link beside the model may lead elsewhere. */
+/* A link next to the model may lead elsewhere. */
 static bool is_relative_to_model(const char *model, const char *path) {
 #ifdef __wasi__ /* no links, and no realpath */
   return model && path;
@@ -303,7 +303,7 @@ static Onnx *bad_file(Diags *diags, Span at, const char *why) {
   return NULL;
 }
 
-/* What follows a value back to its origin relies on there being none: then no imported value depends on
+/* Functions that follow a value to its origin require unique producers: then no imported value depends on
  * itself. */
 const char *onnx_made_twice(const Onnx *o) {
   bool *made = NEW_ARRAY(o->arena, bool, o->ntensors);

@@ -37,7 +37,7 @@ View *differing(ModelImport *im, const OnnxNode *node) {
   return difference ? is_positive(im, map_view(im, difference, "abs")) : NULL;
 }
 
-/* And, Or, Xor of truths: by what is the same of 0 and 1. */
+/* And, Or, Xor of booleans: with arithmetic that is equivalent on 0 and 1. */
 View *import_logic(ModelImport *im, const OnnxNode *node) {
   for (int k = 0; k < node->nin; k++)
     if (!is_truth(im, node->in[k])) return no(im, TRUTH);

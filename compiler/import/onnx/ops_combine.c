@@ -33,7 +33,7 @@ bool read_once(const ModelImport *im, int tensor, const Value *value) {
   return false;
 }
 
-/* What an instancenorm or groupnorm before it takes in. */
+/* Absorbed by an instancenorm or groupnorm before it. */
 static bool absorbed(ModelImport *im, bool once, const View *x, const Tensor *t, const char *word) {
   const char *layer = x->value->affine;
   if (!layer || x->value->reads || !once) return false;
@@ -302,7 +302,7 @@ static bool is_single(const View *small, const View *big) {
   return true;
 }
 
-/* A number for each channel of one pixel is what the language has. */
+/* The language has one number per channel of one pixel. */
 static View *with_single(ModelImport *im, const View *big, const View *small, const char *word) {
   const Shape pixel = shape_picture(1, 1, shape_elements(big->value->shape)), one = shape_picture(1, 1, 1);
   Value *both[] = {reshaped(im, big->value, pixel), reshaped(im, small->value, one)};
@@ -316,7 +316,7 @@ static bool same_layout(const View *a, const View *b) {
   return shape_equal(a->value->shape, b->value->shape);
 }
 
-/* Other orders of the same elements: both are brought into that of a picture. */
+/* Other orders of the same elements: both are converted to the layout of an image. */
 static View *both_laid(ModelImport *im, const View *a, const View *b, const char *word) {
   Value *both[2] = {lay_standard(im, a), NULL};
   if (both[0]) both[1] = lay_standard(im, b);
@@ -328,8 +328,8 @@ static View *both_laid(ModelImport *im, const View *a, const View *b, const char
   return view_standard(im, emit(im, 2, both, both[0]->shape, "%s(%%*)", word), a, a->rank);
 }
 
-/* Such an operand comes first, where the other one is read elsewhere, too: a shortcut is added to the layers
- * beside it. */
+/* Such an operand comes first if the other one has other users, too: a shortcut is added to the layers of
+ * its branch. */
 static bool made_last(const ModelImport *im, const Value *value) {
   return value->made && value->made == im->statements.data[im->statements.n - 1];
 }

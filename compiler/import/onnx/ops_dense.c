@@ -3,7 +3,7 @@
 #include <string.h>
 #include "import/import.h"
 
-/* What is transposed was dequantized of what is. */
+/* The transposed constant was dequantized from int8 numbers, which are transposed, too. */
 static void keep_bytes(ModelImport *im, Tensor *t, const Tensor *from) {
   const int64_t out = t->dim[0], in = t->dim[1];
   if (from->whole->rank != 2 || from->whole->dim[0] != in || from->whole->dim[1] != out) return;
@@ -29,7 +29,7 @@ static const Tensor *by_units(ModelImport *im, const Tensor *w, bool transposed,
   return t;
 }
 
-/* An Add of a vector behind it, read nowhere else, is the bias. */
+/* An Add of a vector after it, without other users, is the bias. */
 static const Tensor *vector_behind(ModelImport *im, const OnnxNode *node, const View *x, int64_t units) {
   const int made = node->out[0];
   if (im->readers[made] != 1 || im->wanted[made]) return NULL;

@@ -72,7 +72,7 @@ static bool read_roles(ModelImport *im, Contraction *c) {
   return true;
 }
 
-/* What the i-th combination of letters adds to the place in the constant. */
+/* Offset in the constant of the i-th combination of letters. */
 static int64_t offset_of(const Contraction *c, const Part *part, int64_t i) {
   int64_t at = 0;
   for (int k = part->letters.n - 1; k >= 0; k--) {

@@ -135,7 +135,7 @@ View *import_pow(ModelImport *im, const OnnxNode *node) {
   if (!isfinite(power) || power == floor(power))
     return no(im, "a power other than whole numbers to 64 and fractions");
   x = map_view(im, map_view(im, x, "log"), "multiply(%s)", number_text(im->arena, power));
-  return map_view(im, x, "exp"); /* of what is negative NaN, as is such a power */
+  return map_view(im, x, "exp"); /* negative numbers give NaN, as does such a power */
 }
 
 /* The dimension along which slopes vary: that of the channels where they say nothing else; -1 after no(). */

@@ -27,7 +27,7 @@ View *import_batchnorm(ModelImport *im, const OnnxNode *node) {
   return view_standard(im, v, x, x->rank);
 }
 
-/* One number a channel of one a group or channel; where there is none, ones or zeros. */
+/* One number per channel from one per group or channel; if there is none, ones or zeros. */
 static const Tensor *each_channel(ModelImport *im, const Tensor *t, int64_t channels, double otherwise) {
   Tensor *to = tensor_new(im->arena, TENSOR_FLOAT, 1, &channels);
   if (t && (t->n == 0 || channels % t->n)) return no(im, "parameters that do not fit");
@@ -56,7 +56,7 @@ static Value *affine(ModelImport *im, const OnnxNode *node, Value *v, const Tens
   return affine_with(im, node, v, w, b, call, onnx_float(node, "epsilon", 1e-5));
 }
 
-/* A view [n, groups, rest] of a picture: the groups of its channels, or 0. */
+/* A view [n, groups, rest] of an image: the groups of its channels, or 0. */
 static int64_t instance_groups(const View *x) {
   const Value *v = x->value;
   if (x->rank != 3 || v->shape.rank != 3 || shape_elements(v->shape) % x->size[1]) return 0;
@@ -98,8 +98,7 @@ View *import_groupnorm(ModelImport *im, const OnnxNode *node) {
   return v ? view_standard(im, v, x, x->rank) : NULL;
 }
 
-/* The groups of the channels that a norm over these dimensions tells apart; 0 and the reason: it is no such
- * norm. */
+/* The channel groups of a norm over these dimensions; 0 and the reason: not such a norm. */
 static int64_t groups_beside(ModelImport *im, const View *x, const bool *over) {
   const Shape s = x->value->shape;
   const int c = s.rank - 1;
@@ -118,7 +117,7 @@ static int64_t groups_beside(ModelImport *im, const View *x, const bool *over) {
   return groups;
 }
 
-/* A constant with a number a channel, in their order. */
+/* A constant with one number per channel, in their order. */
 static bool is_by_channel(const View *x, const Tensor *t) {
   Factors all = {0};
   const int c = x->value->shape.rank - 1;

@@ -68,7 +68,7 @@ static const View *along_one_factor(ModelImport *im, const View *x, int d) {
   return x;
 }
 
-/* A dimension that repeats one element, with so many of them. */
+/* A dimension that repeats one element that number of times. */
 static View *repeat_axis(ModelImport *im, const View *x, int d, int64_t n) {
   View *to = view_copy(im, x, x->value);
   to->size[d] = n;

@@ -88,8 +88,7 @@ static bool matrices_fit(ModelImport *im, Layer *l) {
 }
 
 /* ---- weights ---- */
-/* A direction's part of them, gates in the language's order: [gates * units][columns], from so many numbers
- * on. */
+/* The part of a direction, gates in the language's order: [gates * units][columns], from that offset on. */
 static const Tensor *gates_of(ModelImport *im, const Layer *l, const Tensor *t, int64_t at, int64_t columns) {
   const int64_t sums = l->kind->gates * l->units, dim[] = {sums, columns};
   if (!may_compute(im, sizeof(float) * (size_t)(sums * columns))) return NULL;
@@ -234,7 +233,7 @@ static Value *lay_sequences(ModelImport *im, const Layer *l) {
                        : lay(im, l->x, 1, &channels, 1, pos + 1, false);
 }
 
-/* Of each sequence its last row or all rows, and all of them one behind the other. */
+/* The last row or all rows of each sequence, all of them concatenated. */
 static Value *run_sequences(ModelImport *im, const Layer *l, Value *all, bool last, bool again) {
   Value *made[MOST_ROWS_APART];
   const int64_t n = l->directions * l->units;

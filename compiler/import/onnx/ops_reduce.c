@@ -101,7 +101,7 @@ static View *over_positions(ModelImport *im, const View *x, Over *over, const ch
   return y;
 }
 
-/* One of the two axes of a picture: by a window that is as long. */
+/* One of the two axes of an image: with a window of its length. */
 static View *over_one_axis(ModelImport *im, const View *x, const Over *over, const char *word) {
   int pos[2] = {over->kept, over->pos[0]}, chan = -1, nchan = 0;
   for (int i = 0; i < over->nchan; i++)

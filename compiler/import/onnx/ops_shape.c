@@ -17,8 +17,8 @@ static int read_integers(ModelImport *im, const OnnxNode *node, int input, const
   return (int)n;
 }
 
-/* The same where an axis is cut unevenly: elements that lie in the tensor's order are those of a vector,
- * which can be cut anywhere. */
+/* Likewise if an axis is cut unevenly: elements in the tensor's order are those of a vector, which can be
+ * cut anywhere. */
 static View *reshape_unevenly(ModelImport *im, const View *x, int n, const int64_t *size) {
   int dims[MOST_DIMS];
   for (int d = 0; d < x->rank; d++) dims[d] = d;
@@ -189,7 +189,7 @@ Value *join_values(ModelImport *im, int n, Value **in, int axis) {
   return all;
 }
 
-/* Values that lie alike, one behind the other along a dimension of their own: as channels. */
+/* Values with equal layouts, stacked along a new dimension: as channels. */
 static View *join_stacked(ModelImport *im, const OnnxNode *node, int axis, Value **in) {
   const View *first = im->item[node->in[0]].view;
   const int c = first->value->shape.rank - 1;
@@ -282,7 +282,7 @@ static View *plain_view(ModelImport *im, View *x) {
   return v ? view_laid(im, x, v, chan, npos, pos) : NULL;
 }
 
-/* Constants among them become values of their own, laid out as the values beside them are. */
+/* Constants among them become values, in the layout of the other operands. */
 static bool constants_as_values(ModelImport *im, const OnnxNode *node) {
   View *like = NULL;
   bool any = false;

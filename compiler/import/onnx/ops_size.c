@@ -46,7 +46,7 @@ static bool read_pads(ModelImport *im, const OnnxNode *node, const View *x, Pads
   return pad_mode(im, node, p);
 }
 
-/* What is taken off or put on each axis of a value, channels last. */
+/* Elements to crop or add on each axis of a value, channels last. */
 typedef struct Border {
   int64_t low[3], high[3];
 } Border;
@@ -83,7 +83,7 @@ static Value *take_off(ModelImport *im, Value *v, const Border *b) {
   return part ? emit_one(im, v, shape, "slice(%lld..%lld)", (long long)from, (long long)to) : v;
 }
 
-/* Elements in front of and behind the channels, which for that are the columns of a picture. */
+/* Elements before and after the channels, which become the columns of an image for that. */
 static Value *pad_value_columns(ModelImport *im, Value *v, int64_t before, int64_t behind, const Pads *p) {
   Shape to = v->shape;
   const int c = to.rank - 1;
@@ -123,7 +123,7 @@ static Value *put_on(ModelImport *im, Value *v, const Border *b, const Pads *p) 
   return emit_one(im, v, shape, "%s)", call.s);
 }
 
-/* Of whole numbers: what the number that it pads with stands for. */
+/* For integers: the real number that the padding value represents. */
 static bool real_padding(ModelImport *im, const OnnxNode *node, const View *x, Pads *p) {
   const TensorType type = im->item[node->in[0]].bytes;
   const Quant *quant = quant_of(x->value);
@@ -230,7 +230,7 @@ static int64_t nearest_source(int64_t in, int64_t out, int64_t at, const char *h
 
 enum { MOST_PLACES = 1 << 20 };
 
-/* After so many elements what they are taken from repeats itself. */
+/* Number of elements after which the source positions repeat. */
 static int64_t resize_period(int64_t in, int64_t out, const char *how) {
   if (strcmp(how, "align_corners") == 0) return out;
   int64_t a = in, b = out;
@@ -320,7 +320,7 @@ View *import_resize(ModelImport *im, const OnnxNode *node) {
   return call ? view_standard(im, emit_one(im, v, to, "%s", call), x, x->rank) : NULL;
 }
 
-/* The picture whose blocks of k x k are moved; NULL after no(). */
+/* The image whose blocks of k x k are moved; NULL after no(). */
 static Value *blocks(ModelImport *im, const OnnxNode *node, int64_t *k) {
   const View *x = view_of(im, node, 0);
   *k = onnx_int(node, "blocksize", 0);

@@ -123,7 +123,7 @@ static const char *end_text(ModelImport *im, const Tensor *bias, const char *lay
   return arena_printf(im->arena, "%s, name=\"%s\")", bias ? "" : ", bias=false", layer);
 }
 
-/* An Add of a constant a channel behind a convolution without a bias, read nowhere else, is its bias. */
+/* An Add of one constant per channel after a convolution without a bias, without other users, is its bias. */
 static const Tensor *bias_behind(ModelImport *im, const OnnxNode *node, int64_t channels) {
   const int made = node->out[0];
   if (im->readers[made] != 1 || im->wanted[made]) return NULL;
@@ -176,7 +176,7 @@ View *import_conv(ModelImport *im, const OnnxNode *node) {
   return view_laid(im, x, v, 1, w.n, pos);
 }
 
-/* What is cut off, so that the output has the size that is asked for or stride times the input's. */
+/* The crop that gives the requested output size, or stride times the input's. */
 static bool transposed_size(ModelImport *im, const OnnxNode *node, Window2 *w, int64_t *more) {
   int64_t size[2];
   for (int k = 0; k < w->n; k++) size[k] = w->in[k] * w->stride[k];
@@ -279,7 +279,7 @@ View *import_global(ModelImport *im, const OnnxNode *node) {
 }
 
 /* ---- regions ---- */
-/* What is under each box, an image of its own from here on. */
+/* The features under each box; each box is an image from here on. */
 View *import_roi_align(ModelImport *im, const OnnxNode *node) {
   const View *x = view_of(im, node, 0), *boxes = view_of(im, node, 1);
   const Tensor *image = constant_of(im, node, 2);

@@ -1,5 +1,5 @@
-/* qdq.c: QuantizeLinear and DequantizeLinear. Between them a tensor has whole numbers of 8 bits; on both
- * sides it is the same value of the program, which is stored in 8 bits. Of constants they are computed. */
+/* qdq.c: QuantizeLinear and DequantizeLinear. Between them a tensor has int8 numbers; on both sides it is
+ * the same value of the program, which is stored as int8. Those of constants are evaluated. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <string.h>
@@ -176,7 +176,7 @@ static bool may_store(const ModelImport *im, const OnnxNode *node, const Value *
   const Statement *made = value->made;
   if (!made || !is_move(made) || strncmp(made->call, "maxpool(", 8) == 0) return true;
   const bool nothing = made->nin == 1 && shape_equal(made->in[0]->shape, value->shape);
-  return !nothing && strncmp(made->call, "zero_pad(", 9) != 0; /* these have no scale of their own */
+  return !nothing && strncmp(made->call, "zero_pad(", 9) != 0; /* moves do not have a scale */
 }
 
 static bool takes_raw_bytes(const ModelImport *im, const Value *value) {
@@ -201,7 +201,7 @@ View *import_quantize(ModelImport *im, const OnnxNode *node) {
   if (quant_of(value) && same_quant(quant_of(value), &wanted)) return view_copy(im, x, value);
   if (!may_store(im, node, value)) value = same_value(im, value);
   value->quant = keep_quant(im, wanted);
-  value->affine = NULL; /* constants behind it stay there */
+  value->affine = NULL; /* constants after it stay there */
   value->prepared = NULL;
   quantize_parts(value);
   return view_copy(im, x, value);

@@ -110,7 +110,7 @@ View *view_without(ModelImport *im, const View *view, const bool *drop) {
   return view_permute(im, view, from, n);
 }
 
-/* What is left of the factors that were not taken so far. */
+/* The rest of the factors that were not used so far. */
 typedef struct Rest {
   int n, at;
   Factor f[MOST_DIMS * MOST_FACTORS];
@@ -234,7 +234,7 @@ static Value *to_depth(ModelImport *im, Value *v, const Factors *pos, int npos, 
 
 enum { MOST_PARTS = 16 };
 
-/* Parts of the channels, or columns of a picture, one behind the other. */
+/* Parts of the channels, or columns of an image, concatenated. */
 static Value *parts_in_turn(ModelImport *im, Value *v, const Factors *want) {
   const int last = v->shape.rank - 1;
   const Factor f = want->n ? want->f[0] : (Factor){0};
@@ -285,7 +285,7 @@ static Value *moved(ModelImport *im, Value *v, const Factors *pos, int npos, con
   return made ? made : no(im, "needs a transpose of %s", shape_text(im->arena, v->shape));
 }
 
-/* The innermost `n` of the channels as channels of their own, what is left of them as positions. */
+/* The innermost `n` of the channels as a channel dimension, the rest of them as positions. */
 View *view_split_channels(ModelImport *im, const View *view, int64_t n) {
   const Shape s = view->value->shape;
   const int c = s.rank - 1, to_c = c == 2 ? 2 : c + 1;
@@ -313,7 +313,7 @@ View *view_split_channels(ModelImport *im, const View *view, int64_t n) {
   return to;
 }
 
-/* How positions stand in memory. */
+/* Memory order of positions. */
 static bool is_behind(const Factors *a, const Factors *b) {
   if (!a->n || !b->n) return !a->n && b->n;
   if (a->f[0].axis != b->f[0].axis) return a->f[0].axis > b->f[0].axis;

@@ -31,7 +31,7 @@ FlatTable flat_root(Flat *flat) {
   return flat_inside(flat, 0, 2 * OFFSET) ? flat_table_from(flat, flat_word(flat, 0)) : (FlatTable){0};
 }
 
-/* Where a field of so many bytes lies, or 0. */
+/* Position of a field of that number of bytes, or 0. */
 static size_t flat_place(Flat *flat, FlatTable table, int field, size_t n) {
   if (!table.at || field >= (int)table.count) return 0;
   const size_t offset = (size_t)wire_little(flat->bytes + table.fields + HEAD + 2 * field, 2);
@@ -53,7 +53,7 @@ float flat_float(Flat *flat, FlatTable table, int field, float otherwise) {
   return at ? wire_float(flat->bytes + at) : otherwise;
 }
 
-/* What an offset at a place points to. */
+/* The target of an offset at a position. */
 static size_t target(Flat *flat, size_t at) {
   const size_t to = at + flat_word(flat, at);
   return flat_inside(flat, to, OFFSET) ? to : 0;

@@ -1,5 +1,5 @@
-/* flat.h: FlatBuffers, read in place. Whatever the bytes are, nothing outside them is read: each offset,
- * vector and table of fields is checked where it is used, and what is not there, or not inside, is absent. */
+/* flat.h: FlatBuffers, read in place. For any bytes, nothing outside them is read: each offset, vector and
+ * table of fields is checked on use; if it is missing, or not inside, it is absent. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_FLAT_H
 #define CNNC_FLAT_H
@@ -24,11 +24,11 @@ typedef struct FlatVector {
 } FlatVector;
 
 FlatTable flat_root(Flat *);
-/* A number of so many bytes, of two's complement where it is signed; otherwise where the table has none. */
+/* A number of that number of bytes, in two's complement if signed; otherwise if the table has none. */
 int64_t flat_int(Flat *, FlatTable, int field, int bytes, int64_t otherwise);
 float flat_float(Flat *, FlatTable, int field, float otherwise);
 FlatTable flat_table(Flat *, FlatTable, int field);
-FlatVector flat_vector(Flat *, FlatTable, int field, size_t element); /* of so many bytes each */
+FlatVector flat_vector(Flat *, FlatTable, int field, size_t element); /* of elements of that size */
 FlatTable flat_table_at(Flat *, FlatVector, uint32_t i);              /* of a vector of tables */
 int64_t flat_int_at(const Flat *, FlatVector, uint32_t i, int bytes);
 float flat_float_at(const Flat *, FlatVector, uint32_t i);

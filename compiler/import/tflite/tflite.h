@@ -24,11 +24,11 @@ typedef struct TflTensor {
   int code;            /* of TensorType */
   const char *type;    /* "INT8" */
   const uint8_t *data; /* little-endian; NULL: it is computed */
-  int scales, axis;    /* axis: of its dimensions, of which each index has a scale of its own */
+  int scales, axis;    /* axis: of its dimensions; each index along it has a separate scale */
   const float *scale;
   int64_t zero;     /* of the first; those of weights must all be 0 */
   bool zeros;       /* all are 0 */
-  bool is_u8;       /* the caller's: q + 128 of what is said here */
+  bool is_u8;       /* the caller's: q + 128 of the q described here */
   bool is_variable; /* what the last call left in it is read by the next */
 } TflTensor;
 
@@ -63,7 +63,7 @@ typedef struct TflOperator {
   int64_t mask[SLICE_MASKS]; /* begin, end, ellipsis, new axis, shrink axis; a bit a dimension */
 } TflOperator;
 
-/* What the graph of a CALL_ONCE assigns. */
+/* Assignments in the graph of a CALL_ONCE. */
 typedef struct TflInitial {
   const char *variable;
   TflTensor value;

@@ -1,5 +1,5 @@
-/* tflite_import.c: a model of TensorFlow Lite as a program, its weights in our order, and the scales and
- * zeros of its values. A layer is called after its operator: conv1, conv2, ... */
+/* tflite_import.c: From a TensorFlow Lite model to a program, its weights in cnnc's order, and the scales
+ * and zero points of its values. Layers are named after their operators: conv1, conv2, ... */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <stdarg.h>
@@ -163,8 +163,8 @@ void tfl_call(Making *k, const TflOperator *op, const char *layer, const char *c
            tfl_is_bytes(k, op) ? "" : ", precision=f32");
 }
 
-/* A layer's rounding ends at a bound of 0 and 6; other bounds, and those of floats between bytes, are layers
- * of their own. */
+/* A layer's rounding can clamp at 0 and 6; other bounds, and those of floats between int8 values, become
+ * separate layers. */
 static const char *put_activation(Making *k, const TflOperator *op, const char *layer) {
   const bool between = op->activation == TFL_ACTIVATION_RELU_N1_TO_1, bytes = tfl_is_bytes(k, op);
   const char *call = op->activation == TFL_ACTIVATION_RELU ? "relu" : between ? "clip" : "relu6";
@@ -204,8 +204,8 @@ void tfl_end(Making *k, const TflOperator *op, const char *layer) {
 }
 
 /* ---- conversions ---- */
-/* What bytes and floats stand for is the same value; where bytes are read that have no scale of their own
- * yet, it is the scale of what made them. */
+/* Int8 and float tensors of one real value are the same value; an int8 operand without a scale gets that
+ * of its producer. */
 static void find_same(Making *k) {
   const TflModel *m = k->m;
   for (int t = 0; t < m->ntensors; t++) k->same[t] = k->stored[t] = t;
@@ -385,7 +385,7 @@ static bool computes_with_constants(const Making *k) {
   return false;
 }
 
-/* What is wrong, or NULL. */
+/* The error, or NULL. */
 static const char *put_tfl_inputs(Making *k) {
   for (int i = 0; i < k->m->ninputs; i++) {
     const int tensor = k->m->input[i];
@@ -430,7 +430,7 @@ static TflProgram *refuse_file(Diags *diags, Span at, const char *path, const ch
   return NULL;
 }
 
-/* The caller's bytes without signs are those of 8 bits with them, and 128. */
+/* The caller's unsigned bytes are int8 numbers plus 128. */
 static void take_unsigned(TflModel *m, int tensor) {
   TflTensor *t = &m->tensor[tensor];
   if (t->elem != U8 || t->scales != 1 || t->zero < 0 || t->zero > UINT8_MAX || t->data) return;
@@ -489,7 +489,7 @@ static bool make_statements(Making *k) {
 }
 
 /* ---- refusals ---- */
-/* What can be computed: the values that operators without a form read, or those after them, and outputs. */
+/* The computable part: operands of operators without a form, or values after them, and outputs. */
 static void find_last_values(const Making *k, ImportOptions *options) {
   const TflModel *m = k->m;
   bool *asked = NEW_ARRAY(k->arena, bool, m->ntensors + 1),

@@ -121,7 +121,7 @@ bool tfl_conv(Making *k, const TflOperator *op) {
   return true;
 }
 
-/* What is cut off a transposed convolution's result, or added at its end; false: it has no form. */
+/* Crop of a transposed convolution's result, or elements added at its end; false: it has no form. */
 static bool transposed_border(const TflOperator *op, const TflTensor *in, const TflTensor *w,
                               const TflTensor *out, int64_t before[2], int64_t after[2], int64_t *more) {
   for (int a = 0; a < 2; a++) {
@@ -317,7 +317,7 @@ const char *tfl_constant(Making *k, Shape shape, const float *data, const TflTen
   return name;
 }
 
-/* A constant beside a value: a vector of channels for all positions, or as many numbers as the value has. */
+/* A constant next to a value: a vector of channels for all positions, or with the value's size. */
 static const char *tfl_constant_beside(Making *k, const TflOperator *op, const TflTensor *t, bool first) {
   enum { MOST = 1 << 24 };
   const TflTensor *out = tfl_out(k, op);
@@ -350,8 +350,8 @@ static const char *tfl_constant_beside(Making *k, const TflOperator *op, const T
   return tfl_constant(k, shape, data, t);
 }
 
-/* An older kernel shifts values of 16 bits where all scales are powers of two. By one scale it gives what the
- * other one gives. */
+/* An older kernel shifts int16 values if all scales are powers of two. With a single scale it gives the
+ * same result as the other one. */
 static bool shifts(const Making *k, const TflOperator *op, const TflTensor *const operand[2]) {
   const float out = tfl_out(k, op)->scale[0];
   const TflTensor *of[3] = {operand[0], operand[1], tfl_out(k, op)};

@@ -1,5 +1,5 @@
-/* tflite_make.h: a model of TensorFlow Lite on its way to a program: what tflite_import.c and the families of
- * operators, tflite_layers.c, tflite_maps.c and tflite_shape.c, share. Private to these. */
+/* tflite_make.h: State of the conversion of a TensorFlow Lite model: interface between tflite_import.c and
+ * the operator families, tflite_layers.c, tflite_maps.c and tflite_shape.c. Private to these. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_TFLITE_MAKE_H
 #define CNNC_TFLITE_MAKE_H
@@ -13,8 +13,8 @@ typedef struct Making {
   TflModel *m;
   TflProgram *program;
   Rounding rounding;
-  bool litert; /* as LiteRT: dense layers of 8 bits round as ROUNDING_SINGLE does, those of 16 bits have
-                  factors of doubles, products of values those of floats */
+  bool litert; /* like LiteRT: int8 dense layers round like ROUNDING_SINGLE, int16 ones have factors that
+                  are doubles, products of values float ones */
   int *same;   /* by tensor: the one whose value it has: itself, or what it is converted from */
   int *stored; /* by tensor that is its own: the one whose scale it has */
   int *reads;  /* by tensor: how often it is read; an output is read */
@@ -41,7 +41,7 @@ TflMake tfl_state, tfl_update;
 /* ---- tflite_import.c ---- */
 bool tfl_no(Making *, const TflOperator *, const char *format, ...) __attribute__((format(printf, 3, 4)));
 const TflTensor *tfl_in(const Making *, const TflOperator *, int k); /* NULL: it is left out */
-int tfl_first(const Making *, const TflOperator *); /* the input that stands before the call */
+int tfl_first(const Making *, const TflOperator *);                  /* the input before the call */
 const TflTensor *tfl_out(const Making *, const TflOperator *);
 /* An input that is a value of the net, of the type of the result, made before. false after tfl_no(). */
 bool tfl_value(Making *, const TflOperator *, int tensor);
@@ -69,11 +69,11 @@ void tfl_end_as(Making *, const TflOperator *, const char *layer, Shape);
 
 void tfl_array(Making *, const char *name, Elem, int rank, const int64_t *dim, const void *data);
 void tfl_element(const TflTensor *, int64_t i, void *to);       /* as bytes of this machine */
-double tfl_number(const TflTensor *, int64_t i);                /* the real number that it stands for */
+double tfl_number(const TflTensor *, int64_t i);                /* the real number that it represents */
 void tfl_scale(Making *, const char *value, const TflTensor *); /* nothing for floats */
 void tfl_say(Making *, const char *layer, const char *key, const char *value); /* in the file's metadata */
 /* A constant of the program, in the scale of `scaled`, or in floats where that is NULL: its name. */
 const char *tfl_constant(Making *, Shape, const float *data, const TflTensor *scaled);
-/* The table of a function of one number, in 8 bits: [channels][256]. */
+/* The int8 table of a unary function: [channels][256]. */
 void tfl_table(Making *, const char *layer, int64_t channels, const int8_t *table);
 #endif

@@ -1,5 +1,5 @@
-/* tflite_maps.c: functions of one number. In 8 bits those that TensorFlow Lite computes in a way of its own
- * are tables in the file; of the others cnnc makes the tables. */
+/* tflite_maps.c: Unary functions. In int8, those with special arithmetic in TensorFlow Lite are tables in
+ * the file; cnnc computes the tables of the others. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "import/tflite/tflite_make.h"
@@ -24,7 +24,7 @@ static Stored stored_bound(const TflTensor *out, float low, float high) {
   return stored;
 }
 
-/* Functions with a form of 16 bits, which cnnc computes as TensorFlow Lite's reference kernels do. */
+/* Functions with an int16 form, which cnnc computes like TensorFlow Lite's reference kernels. */
 static bool check_wide(Making *k, const TflOperator *op) {
   const TflTensor *out = tfl_out(k, op);
   switch (op->code) {

@@ -15,7 +15,7 @@ static Matrices matrices_of(const TflTensor *t) {
   return (Matrices){t->rank == 4 ? t->dim[1] : 1, h, t->dim[t->rank - 1]};
 }
 
-/* What makes sequences of the value, by rows where it has several; "": it is one. */
+/* The call that converts the value to sequences, row by row if it has several; "": it is one. */
 static const char *as_matrices(Making *k, const TflTensor *t, const Matrices *m) {
   if (m->rows > 1) return "split_rows -> ";
   if (t->rank == 3) return "";

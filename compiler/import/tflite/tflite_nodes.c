@@ -93,7 +93,7 @@ OnnxNode *nodes_last(Nodes *n) { return n->nodes.data[n->nodes.n - 1]; }
 
 int nodes_apply(Nodes *n, const char *op, int nin, const int *in) {
   OnnxNode *node = add_onnx_node(n, op, nin, in, 1);
-  int shown = 0; /* what is moved is what it is moved from */
+  int shown = 0; /* a move is named after its operand */
   if (strcmp(op, "Transpose") == 0 && nin) shown = n->shown.data[in[0]];
   return node->out[0] = new_tensor(n, arena_printf(n->arena, "%s/%d", n->title, n->names.n), NULL, shown);
 }

@@ -14,7 +14,7 @@ typedef struct Parts {
   VEC(TflTensor) tensor;
 } Parts;
 
-/* A list of whole numbers; -1: it is no constant, or too long. */
+/* A list of integers; -1: not constant, or too long. */
 static int read_numbers(const Parts *p, const TflOperator *op, int input, int most, int64_t *to) {
   const int at = input < op->nin ? op->in[input] : -1;
   const TflTensor *t = at < 0 ? NULL : &p->tensor.data[at];

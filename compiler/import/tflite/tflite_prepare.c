@@ -9,7 +9,7 @@
 /* ---- weights as floats ---- */
 enum { HALF = TFL_FLOAT16 };
 
-static double half_float(uint32_t bits) { /* of 16 bits */
+static double half_float(uint32_t bits) { /* half precision */
   const int e = (int)(bits >> 10 & 31);
   const double part = bits & 1023, sign = bits >> 15 ? -1 : 1;
   if (e == 31) return part > 0 ? (double)NAN : sign * (double)INFINITY;
@@ -69,8 +69,8 @@ static void fold_conversions(Arena *arena, TflModel *m, size_t *room) {
   }
 }
 
-/* Weights in 8 bits of a layer of floats: their numbers are what counts, not how its kernel would round the
- * layer's input. */
+/* Int8 weights of a float layer: only their numbers matter, not how its kernel would round the layer's
+ * input. */
 static void fold_hybrids(Arena *arena, TflModel *m, size_t *room) {
   int *made = NEW_ARRAY(arena, int, m->ntensors + 1), n = m->ntensors, most = n;
   for (int o = 0; o < m->noperators; o++) most += m->op[o].nin;
@@ -179,8 +179,8 @@ static const int64_t *window_of(const TflModel *m, const TflOperator *conv) {
   return w && w->rank == 4 ? &w->dim[1] : NULL;
 }
 
-/* The convolution with the block as its dilation, and a border of what is put around and cut off: all of it
- * is border, where the latter is no more than the former. */
+/* The convolution with the block as its dilation, and a border of the padding minus the crop: only
+ * padding, if the crop is not larger. */
 static bool become_dilated(TflModel *m, Blocks *b) {
   TflOperator *conv = b->conv;
   const TflTensor *x = &m->tensor[b->apart->in[0]], *y = &m->tensor[b->together->out[0]];
@@ -277,8 +277,8 @@ static bool is_of_state(const TflModel *m, const TflOperator *op) {
   return tflite_keeps_state(m, op) || op->code == TFL_STATE || op->code == TFL_UPDATE;
 }
 
-/* What the outputs need, each after what it reads, else in the order of the file. Where they need state, that
- * is all that keeps it. */
+/* The operators that the outputs need, each after its operands, else in the order of the file. With state,
+ * this includes all that update it. */
 static void sort_operators(Arena *arena, TflModel *m) {
   Order r = {.m = m};
   r.maker = NEW_ARRAY(arena, int, m->ntensors + 1);

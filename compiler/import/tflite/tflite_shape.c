@@ -11,7 +11,7 @@ static const char *reshape_text(Making *k, const TflTensor *out) {
   return shape.rank == 1 ? "flatten" : arena_printf(k->arena, "reshape(%s)", shape_text(k->arena, shape));
 }
 
-/* Under which the scale of what is moved would stand, if nobody else reads it. */
+/* The layer name for the scale of the moved value, if nothing else reads it. */
 static const char *moved_layer(const Making *k, const TflOperator *op) {
   const int from = k->same[op->in[0]];
   return k->reads[from] == 1 ? k->layer[from] : NULL;
@@ -87,7 +87,7 @@ bool tfl_transpose(Making *k, const TflOperator *op) {
 }
 
 /* ---- borders ---- */
-/* By 0 in 8 bits the border is of zero points; another number is put around in floats. */
+/* An int8 border of 0 consists of zero points; other numbers are padded in float. */
 static bool pad_value(Making *k, const TflOperator *op, double *value) {
   const TflTensor *number = tfl_in(k, op, 2), *out = tfl_out(k, op);
   *value = 0;

@@ -9,7 +9,7 @@ enum { ORDER, BLOCKS, LEVELS };                                              /* 
 enum { FORMAT, DENSE_SIZE, SEGMENTS_TYPE, SEGMENTS, INDICES_TYPE, INDICES }; /* DimensionMetadata */
 enum { MOST_LEVELS = 16 };
 
-typedef struct List { /* whole numbers of 32 bits, or of 16 or 8 without a sign */
+typedef struct List { /* int32, or uint16 or uint8 */
   FlatVector at;
   int width;
 } List;

@@ -35,7 +35,8 @@ static TflVariable *variable_of(Resolving *r, int tensor) {
   return variable;
 }
 
-/* Are all of them assigned by the first call, and read and assigned outside of branches as what they are? */
+/* Are all of them assigned in the first call, and read and assigned outside of branches with the same
+ * type? */
 static bool all_known(Resolving *r) {
   const TflModel *m = r->m;
   bool any = false;

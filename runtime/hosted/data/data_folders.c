@@ -464,7 +464,7 @@ static cnn_status classes_find(cnn_data *data, Folders *set) {
   return cnn_folders_name(data, set->name, set->names, set->class_of);
 }
 
-/* With --skip-bad: drops unreadable images. Classes that lose all of theirs stay classes. */
+/* With --skip-bad: drops unreadable images. Classes without remaining images stay classes. */
 static cnn_status bad_skip(cnn_data *data, Folders *set) {
   int64_t pictures = 0, i = 0, left_out = 0;
   char first[400] = "";

@@ -63,8 +63,8 @@ typedef struct cnn_archive {
   struct cnn_block *blocks; /* what it allocated */
 } cnn_archive;
 
-/* By content, whatever the name. "FILE:KEY", where there is no file of the whole name, is the dictionary KEY
- * of a PyTorch file. */
+/* Detects the format by content, whatever the name. "FILE:KEY", if no file has that full name, is the
+ * dictionary KEY of a PyTorch file. */
 cnn_status cnn_archive_open(cnn_archive *archive, const char *path);
 size_t cnn_archive_file(const char *path); /* letters of FILE in it */
 void cnn_archive_close(cnn_archive *archive);
