@@ -1,4 +1,4 @@
-"""int8.py: nets of 8 bits, quantised with the same pictures: by `cnnc quantize`, and by onnxruntime's
+"""int8.py: nets of 8 bits, quantized with the same pictures: by `cnnc quantize`, and by onnxruntime's
 quantize_static, whose model OpenVINO runs in 8 bits, too. Ours in floats is in the same run. The sides take
 turns, and of each the shortest call counts. How near the outputs of ours and onnxruntime's are to the floats
 is in the table: both round, each in its own way.
@@ -75,19 +75,19 @@ class OursInt8(Ours):
 
     def __init__(self, options, case, threads, work):
         net = case.net
-        floats, data, quantised, code, glue, library = (
+        floats, data, quantized, code, glue, library = (
             os.path.join(work, net + end) for end in (".safetensors", ".npz", ".int8.safetensors", ".c",
                                                       "_glue.c", f"{threads}.so"))
-        if not os.path.exists(quantised):
+        if not os.path.exists(quantized):
             write_weights(case.weights, floats)
             np.savez(data, x=case.pictures, y=draw_targets(case))
             subprocess.run([options.cnnc, "quantize", *case.source, "--weights=" + floats, "--data=" + data,
                             f"--samples={PICTURES}", "--calibrate=minmax", "--cc=" + options.cc,
-                            "-o", quantised, *(["--reduce-range"] if options.reduced else [])],
+                            "-o", quantized, *(["--reduce-range"] if options.reduced else [])],
                            check=True, capture_output=True)
         kind = "--threads=" + ("openmp" if threads > 1 else "none")
         subprocess.run([options.cnnc, *case.source, "--no-train", "--target=" + options.target, kind,
-                        "--weights=" + quantised, "-Wno-unread-input", "-Wno-not-int8",
+                        "--weights=" + quantized, "-Wno-unread-input", "-Wno-not-int8",
                         "-Wno-weights-order", "-o", code], check=True)
         with open(glue, "w") as file:
             n = len(case.shapes)
@@ -104,7 +104,7 @@ class OursInt8(Ours):
         self.call = self.library.call
 
 
-def quantised_model(options, case, work):
+def quantized_model(options, case, work):
     """The ONNX model of the case by quantize_static: int8, with per-channel weights."""
     from onnxruntime import quantization
     model, _, _ = as_onnx(case)
@@ -135,7 +135,7 @@ def error(side, floats):
 
 def measure(options, case, threads, work):
     sides = [OursInt8(options, case, threads, work), Ours(options, case, threads)]
-    case.model = quantised_model(options, case, work)
+    case.model = quantized_model(options, case, work)
     sides += [peer(options, case, threads) for peer in options.peers]
     least = in_turns(sides, threads, options.seconds)
     errors = [error(side, sides[1]) for side in [sides[0], *sides[2:]]]

@@ -3,9 +3,9 @@ EXTRA_DIST += %D%/README.md %D%/HISTORY.md \
   %D%/run %D%/inference.py %D%/int8.py %D%/layers.py %D%/sides.py %D%/timing.py \
   %D%/imports.py %D%/beside.py %D%/states.py %D%/zoo.py %D%/import \
   %D%/wild %D%/wild.py %D%/wild.tsv %D%/packages.py %D%/runtimes.py %D%/samples.py %D%/section.py \
-  %D%/nets.py %D%/pictures.py %D%/programs.py %D%/outputs.py %D%/export.py %D%/compile.py %D%/compiler.py \
+  %D%/nets.py %D%/image_nets.py %D%/programs.py %D%/outputs.py %D%/export.py %D%/compile.py %D%/compiler.py \
   %D%/peak.c %D%/train %D%/training.py %D%/training_nets.py %D%/memory.py %D%/accuracy \
-  %D%/quantised %D%/shapes %D%/tail %D%/tail.py %D%/programs/csp.cnn \
+  %D%/quantized %D%/shapes %D%/tail %D%/tail.py %D%/programs/csp.cnn \
   %D%/programs/faster_rcnn.cnn %D%/programs/inception17.cnn %D%/programs/perceptron.cnn \
   %D%/programs/pyramid.cnn %D%/programs/resnext50.cnn %D%/programs/trunk.cnn \
   %D%/sweep %D%/sweep.py %D%/bandwidth.c %D%/scale %D%/scale.py %D%/phases.c %D%/ddp.py \

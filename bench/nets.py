@@ -9,7 +9,7 @@ import glob, math, os
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
-from pictures import autoencoder, dcgan, deeplab_v3, espcn, fcn8s, fsrcnn, unet, unet_2015
+from image_nets import autoencoder, dcgan, deeplab_v3, espcn, fcn8s, fsrcnn, unet, unet_2015
 from programs import csp, inception17, perceptron, pyramid, resnext50, trunk
 
 

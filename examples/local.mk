@@ -9,7 +9,7 @@ nobase_dist_pkgdata_DATA += \
   %D%/autoencoder/README.md %D%/autoencoder/autoencoder.cnn %D%/autoencoder/autoencoder.svg \
     %D%/autoencoder/draw.py \
   %D%/board/Makefile %D%/board/README.md %D%/board/board.c %D%/board/board.h %D%/board/board.ld \
-    %D%/board/garments.cnn %D%/board/host.c %D%/board/main.c %D%/board/pictures.sh %D%/board/report.sh \
+    %D%/board/garments.cnn %D%/board/host.c %D%/board/main.c %D%/board/images.sh %D%/board/report.sh \
   %D%/convnext/README.md %D%/convnext/convnext_t.cnn \
   %D%/dcgan/README.md %D%/dcgan/dcgan.cnn \
   %D%/README.md %D%/deeplab/README.md %D%/deeplab/classes.png %D%/deeplab/deeplab_v3.cnn \

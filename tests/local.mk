@@ -128,7 +128,7 @@ unit_SOURCES = %D%/unit/main.c %D%/unit/suites.def %D%/unit/base.c %D%/unit/synt
   %D%/unit/runtime_findings.c \
   %D%/unit/runtime_files.c %D%/unit/runtime_formats.c \
   %D%/unit/runtime_matching.c %D%/unit/runtime_measure.c %D%/unit/runtime_net.c %D%/unit/runtime_net.h \
-  %D%/unit/runtime_exchange.c %D%/unit/runtime_pace.c %D%/unit/runtime_pictures.c %D%/unit/runtime_place.c \
+  %D%/unit/runtime_exchange.c %D%/unit/runtime_pace.c %D%/unit/runtime_images.c %D%/unit/runtime_place.c \
   %D%/unit/runtime_place.h \
   %D%/unit/runtime_precision.c %D%/unit/runtime_program.c \
   %D%/unit/runtime_scratch.c %D%/unit/runtime_scratch.h %D%/unit/runtime_sounds.c \

@@ -172,7 +172,7 @@ fuzz() { # fuzz TARGET
     [ "$1" != tflite ] || python3 -B "$top/tests/import/$cases.py" "$here/long-fuzz/$1.corpus"
   done
   dictionary=$top/tests/fuzz/$1.dict most=4096
-  case $1 in quantised|tflite) most=65536 ;; esac
+  case $1 in quantized|tflite) most=65536 ;; esac
   # shellcheck disable=SC2046
   (cd "$here/long-fuzz" && "./$1" -max_total_time="$seconds" -rss_limit_mb=4096 -timeout=20 \
     -max_len="$most" -artifact_prefix="$1-" $([ ! -f "$dictionary" ] || echo "-dict=$dictionary") \

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: MIT-0
 #include "board.h"
 #include "garments.h"
-#include "pictures.h" /* replace with your camera: pictures[][], and truth[], their classes */
+#include "images.h" /* replace with your camera: images[][], and truth[], their classes */
 
 static garments_workspace workspace;
 
@@ -12,7 +12,7 @@ int board_main(void) {
   for (int i = 0; i < n; i++) {
     int8_t scores[GARMENTS_SCORES_SIZE];
     board_begin();
-    garments_infer(&garments_trained, pictures[i], scores, &workspace);
+    garments_infer(&garments_trained, images[i], scores, &workspace);
     board_end();
     int best = 0;
     for (int c = 0; c < GARMENTS_SCORES_SIZE; c++) {

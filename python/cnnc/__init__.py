@@ -2,7 +2,7 @@
 """Nets that cnnc compiles to C, from Python.
 
     net = cnnc.load("net.cnn", weights="net.safetensors")
-    scores = net(pictures)
+    scores = net(images)
 
 docs/python.md is the page on it."""
 

@@ -112,7 +112,7 @@ class Onnx(Case):
             cnnc.from_onnx(broken)
         self.assertTrue(raised.exception.diagnostics[0].slug.startswith("import-"))
 
-    def test_quantised(self) -> None:
+    def test_quantized(self) -> None:
         """a quantized model stays int8"""
         net = cnnc.from_onnx(MODELS / "qdq_channels.onnx")
         x, y = (np.load(MODELS / f"qdq_channels.{part}0.npy") for part in ("in", "out"))
@@ -142,7 +142,7 @@ class Onnx(Case):
             with self.assertRaises(cnnc.CompileError):
                 floats.load_weights(wrong)
 
-    def test_quantised_files(self) -> None:
+    def test_quantized_files(self) -> None:
         """an int8 model keeps its weights when their file changes"""
         first = cnnc.from_onnx(MODELS / "qdq_channels.onnx")
         x = np.load(MODELS / "qdq_channels.in0.npy")
@@ -189,7 +189,7 @@ class Onnx(Case):
         self.assertFalse(kept.parent.exists())
 
     @unittest.skipUnless(has("onnxruntime", "onnx"), "no onnxruntime, or no onnx")
-    def test_quantised_check(self) -> None:
+    def test_quantized_check(self) -> None:
         """its outputs against onnxruntime's, in int8 steps"""
         net = cnnc.from_onnx(MODELS / "qdq_channels.onnx", outputs=["y"])
         report = net.check(MODELS / "qdq_channels.onnx", tolerance=0.05)

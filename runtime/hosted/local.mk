@@ -27,8 +27,8 @@ libcnn_la_SOURCES += %D%/data/array.c %D%/data/batch.c %D%/data/batch.h %D%/data
   %D%/data/unscaled.h %D%/data/dataset.h %D%/data/feed.c \
   %D%/data/image.c %D%/data/image.h %D%/data/outputs.c %D%/data/outputs.h \
   %D%/data/image_exif.c %D%/data/image_jpeg.c %D%/data/image_png.c \
-  %D%/data/image_webp.c %D%/data/inspect.c %D%/data/listing.c %D%/data/loader.c %D%/data/pictures.c \
-  %D%/data/pictures.h %D%/data/outline.c %D%/data/outline.h %D%/data/runs.c \
+  %D%/data/image_webp.c %D%/data/inspect.c %D%/data/listing.c %D%/data/loader.c %D%/data/image_list.c \
+  %D%/data/image_list.h %D%/data/outline.c %D%/data/outline.h %D%/data/runs.c \
   %D%/data/runs.h %D%/data/sound.c %D%/data/sound.h %D%/data/target.c \
   %D%/data/boxes.c %D%/data/boxes.h %D%/data/coco.c %D%/data/coco.h \
   %D%/data/data_coco.c %D%/data/data_voc.c %D%/data/data_yolo.c %D%/data/voc.c %D%/data/voc.h \
@@ -48,7 +48,7 @@ libcnn_la_SOURCES += %D%/training/agree.c %D%/training/compare.c %D%/training/co
   %D%/training/measure.c %D%/training/measure.h %D%/training/pace.c %D%/training/pace.h \
   %D%/training/panoptic.c %D%/training/panoptic.h %D%/training/precision.c %D%/training/precision.h \
   %D%/training/previous.c %D%/training/previous.h \
-  %D%/training/run.c %D%/training/run.h %D%/training/sibling.c %D%/training/tell.c \
+  %D%/training/run.c %D%/training/run.h %D%/training/sibling.c %D%/training/reports.c \
   %D%/training/together.c %D%/training/train.c %D%/training/training.h \
   %D%/training/validate.c
 libcnn_la_SOURCES += %D%/weights/archive.c %D%/weights/archive.h %D%/weights/classes.c \

@@ -77,7 +77,7 @@ cnn_data_class_names(const cnn_data *data); /* all; NULL where one is missing or
 
 /* Whether the files of a set can be read, before its samples are needed. Pictures of folders are opened: such
  * as will be kept in memory are decoded, of others it is seen whether they begin and end as they should. One
- * that cannot be read is the error; of several, `tell` gets a line for each of the first ten. */
+ * that cannot be read is the error; of several, the callback gets a line for each of the first ten. */
 typedef struct cnn_inspection {
   int64_t samples[3]; /* of each part, from its first */
   int32_t threads;

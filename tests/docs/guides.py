@@ -49,7 +49,7 @@ def stand_in(net, framework):
     for ending in ".safetensors", ".pt":  # files are recognized by content
         with open(net + ending, "wb") as file:
             file.write(struct.pack("<Q", len(text)) + text + data)
-    with open("pictures.npy", "wb") as file:
+    with open("images.npy", "wb") as file:
         file.write(npy((5, 28, 28, 1), [random.randrange(256) for _ in range(5 * 784)]))
     with open("frames.npy", "wb") as file:
         file.write(npy((5, 49, 40), [random.uniform(-1, 1) for _ in range(5 * 49 * 40)], "f", "<f4"))

@@ -25,7 +25,7 @@ case $target in
     "$top"/compiler/base/*.c | tr '\n' ' ') $build/libcnnc.a" ;;
   lsp) sources="$(ls "$top"/compiler/lsp/*.c "$top"/compiler/sema/*.c "$top"/compiler/syntax/*.c \
     "$top"/compiler/base/*.c | tr '\n' ' ') $build/libcnnc.a" ;;
-  quantised) sources="$(ls "$top"/compiler/quantize/*.c "$top"/compiler/ops/int8/*.c \
+  quantized) sources="$(ls "$top"/compiler/quantize/*.c "$top"/compiler/ops/int8/*.c \
     "$top"/compiler/schedule/*.c "$top"/compiler/schedule/*/*.c "$top"/compiler/lir/*.c \
     "$top"/compiler/import/*.c "$top"/compiler/import/*/*.c \
     "$top"/compiler/base/*.c | tr '\n' ' ') \

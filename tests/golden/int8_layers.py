@@ -1,4 +1,4 @@
-"""The layers of quantised models of TensorFlow Lite by formula, in numpy's integers, by each rounding: what
+"""The layers of quantized TensorFlow Lite models as formulas on numpy integers, with each rounding: what
 models.py holds the references against. `litert` is `double` with dense layers of `single`."""
 # SPDX-License-Identifier: Apache-2.0
 import math

@@ -161,7 +161,7 @@ void check_model(Check *check, const char *weights, const char *rounding, const 
   Rounding of_all;
   s->training.graph = NULL;
   if (!int8_quantize(check, weights)) {
-    report(false, check, "quantised", HUGE_VAL, 0);
+    report(false, check, "quantized", HUGE_VAL, 0);
     return;
   }
   sample_draw(s, try_all() ? MODEL_INPUTS : SOME, SEED);

@@ -1,4 +1,4 @@
-"""reference.py: a quantised model of ONNX in the arithmetic of docs/int8.md, rounding `float`, by numpy
+"""reference.py: a quantized model of ONNX in the arithmetic of docs/int8.md, rounding `float`, by numpy
 alone: what `cnnc import` must give to the byte. It shares nothing with the compiler. A value of 8 bits is
 (q - zero) * scale with q in -128 .. 127; unsigned numbers are these and 128."""
 # SPDX-License-Identifier: Apache-2.0

@@ -224,7 +224,7 @@ def test_many():
     check(seconds < 30, "  are reported in seconds", f"{seconds:.1f}")
 
 
-start("quantised")
+start("quantized")
 test_header()
 test_views()
 test_damage()

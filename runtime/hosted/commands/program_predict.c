@@ -12,7 +12,7 @@
 #include "hosted/training/measure.h"
 #include "hosted/base/number.h"
 #include "hosted/training/pace.h"
-#include "hosted/data/pictures.h"
+#include "hosted/data/image_list.h"
 #include "hosted/commands/found.h"
 #include "hosted/commands/program.h"
 #include "hosted/commands/scores.h"
@@ -471,8 +471,8 @@ static cnn_status predict_file(Prediction *prediction, const char *path) {
 
 /* All images in a folder and its subfolders. */
 static cnn_status predict_folder(Prediction *prediction, const char *path) {
-  cnn_pictures pictures;
-  cnn_status status = cnn_pictures_collect(&pictures, path, false);
+  cnn_image_list pictures;
+  cnn_status status = cnn_image_list_collect(&pictures, path, false);
   if (status.code != CNN_OK) return status;
   const cnn_skipped *skipped = &pictures.skipped;
   if (skipped->count > 0) {
@@ -497,7 +497,7 @@ static cnn_status predict_folder(Prediction *prediction, const char *path) {
   if (failed > 0)
     prediction->unread = cnn_failure(CNN_BAD_FORMAT, "%s: %lld of %lld images could not be read", path,
                                      (long long)failed, (long long)pictures.count);
-  cnn_pictures_free(&pictures);
+  cnn_image_list_free(&pictures);
   return status;
 }
 
@@ -536,13 +536,13 @@ static int predict(const cnn_program *program, const Arguments *arguments, int f
 static int spares_input(const cnn_usage *usage, const cnn_written *written, const char *path) {
   static const char why[] = "it is an input";
   if (!written->path || !is_folder(path)) return cnn_written_spares(usage, written, path, why);
-  cnn_pictures pictures;
-  const cnn_status status = cnn_pictures_collect(&pictures, path, false);
+  cnn_image_list pictures;
+  const cnn_status status = cnn_image_list_collect(&pictures, path, false);
   if (status.code != CNN_OK) return CNN_GO_ON; /* predict_folder will say it */
   int spared = CNN_GO_ON;
   for (int64_t i = 0; i < pictures.count && spared == CNN_GO_ON; i++)
     spared = cnn_written_spares(usage, written, pictures.picture[i].path, why);
-  cnn_pictures_free(&pictures);
+  cnn_image_list_free(&pictures);
   return spared;
 }
 

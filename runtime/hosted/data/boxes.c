@@ -8,7 +8,7 @@
 #include <string.h>
 #include "hosted/base/similar.h"
 #include "hosted/data/image.h"
-#include "hosted/data/pictures.h"
+#include "hosted/data/image_list.h"
 #include "hosted/data/pixels.h"
 #include "hosted/weights/classes.h"
 

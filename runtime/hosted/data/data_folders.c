@@ -32,7 +32,7 @@ int cnn_data_part_of(const char *name) {
 /* ---- What is there */
 
 /* The images of a folder, each file once; the pool takes ownership of their paths. */
-static bool pictures_take(Pool *pool, cnn_pictures *pictures, int32_t folder) {
+static bool pictures_take(Pool *pool, cnn_image_list *pictures, int32_t folder) {
   Picture *moved = realloc(pool->picture, sizeof *moved * (size_t)(pool->count + pictures->count + 1));
   if (!moved) return false;
   pool->picture = moved;
@@ -90,7 +90,7 @@ static cnn_status folder_number(cnn_data *data, Folders *set, int pool, const ch
 }
 
 /* The error for a class without a file. In a set without files, folders are not classes. */
-static cnn_status empty_folder(const char *path, const cnn_pictures *pictures) {
+static cnn_status empty_folder(const char *path, const cnn_image_list *pictures) {
   if (pictures->skipped.count == 0)
     return cnn_failure(CNN_MISMATCH, "%s: this class folder is empty; put images%s into it, or remove it",
                        path, pictures->sounds ? " or WAV files" : "");
@@ -103,9 +103,9 @@ static bool reads_sounds(const cnn_data *data) { return data->network->input[0].
 /* A folder of a class. */
 static cnn_status folder_collect(cnn_data *data, Folders *set, int pool, const char *path, const char *name,
                                  bool linked, cnn_status *empty) {
-  cnn_pictures pictures;
+  cnn_image_list pictures;
   cnn_status status = reads_sounds(data) ? cnn_sounds_collect(&pictures, path, linked)
-                                         : cnn_pictures_collect(&pictures, path, linked);
+                                         : cnn_image_list_collect(&pictures, path, linked);
   if (status.code != CNN_OK) return status;
   if (pictures.count == 0) {
     if (empty->code == CNN_OK && pictures.again.count == 0) *empty = empty_folder(path, &pictures);
@@ -117,7 +117,7 @@ static cnn_status folder_collect(cnn_data *data, Folders *set, int pool, const c
     if (status.code == CNN_OK)
       status = cnn_gathered_add(&set->gathered, &pictures, (cnn_folder){.pool = pool, .class = folder});
   }
-  cnn_pictures_free(&pictures);
+  cnn_image_list_free(&pictures);
   return status;
 }
 
@@ -276,7 +276,7 @@ static void folder_close(cnn_data *data) {
   free(set->pools);
   free(set->class_of);
   cnn_gathered_free(&set->gathered);
-  cnn_pictures_free(&set->background);
+  cnn_image_list_free(&set->background);
   cnn_noise_close(&set->noise);
   free(set->skipped.first);
   free(set->loose.first);
@@ -376,14 +376,14 @@ static cnn_status parts_collect(cnn_data *data, Folders *set, const Listing *lis
 
 /* Images in the directory itself, for which no class is wanted. */
 static cnn_status loose_collect(cnn_data *data, Folders *set) {
-  cnn_pictures pictures;
+  cnn_image_list pictures;
   free(set->loose.first);
   set->loose = (cnn_skipped){0};
-  cnn_status status = cnn_pictures_collect(&pictures, data->path, false);
+  cnn_status status = cnn_image_list_collect(&pictures, data->path, false);
   if (status.code != CNN_OK) return status;
   cnn_skipped_add(&set->skipped, &pictures.skipped);
   status = cnn_gathered_add(&set->gathered, &pictures, (cnn_folder){.pool = POOL_TRAIN});
-  cnn_pictures_free(&pictures);
+  cnn_image_list_free(&pictures);
   data->title = "a folder of images";
   return status.code == CNN_OK ? found_take(data, set) : status;
 }

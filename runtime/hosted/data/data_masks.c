@@ -7,7 +7,7 @@
 #include <string.h>
 #include "hosted/base/file.h"
 #include "hosted/data/image.h"
-#include "hosted/data/pictures.h"
+#include "hosted/data/image_list.h"
 #include "hosted/data/pixels.h"
 
 enum { IGNORED = 255 };
@@ -171,7 +171,7 @@ static cnn_status pair_take(cnn_data *data, Masks *set, int pool, Pair pair) {
   return cnn_success();
 }
 
-static cnn_status folder_pair(cnn_data *data, Masks *set, const cnn_pictures *pictures,
+static cnn_status folder_pair(cnn_data *data, Masks *set, const cnn_image_list *pictures,
                               const cnn_folder *folder) {
   cnn_status status = cnn_success();
   const size_t above = strlen(folder->images) + 1;

@@ -108,7 +108,7 @@ cnn_status cnn_sounds_lists(cnn_data *data, Folders *set) {
 bool cnn_sounds_background(const char *name) { return strcmp(name, "_background_noise_") == 0; }
 
 cnn_status cnn_sounds_background_add(Folders *set, const char *path, bool linked) {
-  cnn_pictures found, *all = &set->background;
+  cnn_image_list found, *all = &set->background;
   cnn_status status = cnn_sounds_collect(&found, path, linked);
   if (status.code != CNN_OK) return status;
   cnn_picture *grown = realloc(all->picture, sizeof *grown * (size_t)(all->count + found.count + 1));
@@ -119,7 +119,7 @@ cnn_status cnn_sounds_background_add(Folders *set, const char *path, bool linked
     all->picture[all->count++] = found.picture[i];
     found.picture[i].path = NULL;
   }
-  cnn_pictures_free(&found);
+  cnn_image_list_free(&found);
   return status;
 }
 

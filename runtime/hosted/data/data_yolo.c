@@ -9,7 +9,7 @@
 #include "hosted/base/file.h"
 #include "hosted/data/boxes.h"
 #include "hosted/data/image.h"
-#include "hosted/data/pictures.h"
+#include "hosted/data/image_list.h"
 #include "hosted/data/yolo.h"
 
 enum { PATH_PARTS = 8 };
@@ -108,7 +108,7 @@ static cnn_status texts_check(cnn_data *data, const char *images, const char *la
 }
 
 /* The images' paths below the folder without endings, which are cut off in place; sorted. */
-static char **stems_of(const cnn_pictures *pictures, size_t above) {
+static char **stems_of(const cnn_image_list *pictures, size_t above) {
   char **stem = malloc(((size_t)pictures->count + 1) * sizeof *stem);
   for (int64_t i = 0; stem && i < pictures->count; i++) {
     stem[i] = pictures->picture[i].path + above;
@@ -118,7 +118,7 @@ static char **stems_of(const cnn_pictures *pictures, size_t above) {
   return stem;
 }
 
-static cnn_status folder_take(cnn_data *data, Yolo *yolo, const cnn_pictures *pictures,
+static cnn_status folder_take(cnn_data *data, Yolo *yolo, const cnn_image_list *pictures,
                               const cnn_folder *folder) {
   cnn_status status = cnn_success();
   const size_t above = strlen(folder->images) + 1;

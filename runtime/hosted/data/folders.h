@@ -4,7 +4,7 @@
 #define CNN_FOLDERS_H
 #include <stdatomic.h>
 #include "hosted/data/noise.h"
-#include "hosted/data/pictures.h"
+#include "hosted/data/image_list.h"
 
 typedef struct Picture {
   char *path;
@@ -30,12 +30,12 @@ typedef struct Folders {
   char **name;       /* composed: see unicode.h */
   uint8_t *pools;    /* [folder] a bit a pool that has it */
   int32_t names;
-  bool parts;              /* the classes are in folders for the parts */
-  cnn_gathered gathered;   /* while the set is opened */
-  cnn_skipped skipped;     /* files in class folders that are neither images nor WAV files */
-  cnn_skipped loose;       /* images outside of such folders */
-  bool all_kept;           /* all images for training and validation have a place in memory */
-  cnn_pictures background; /* files of _background_noise_ */
+  bool parts;                /* the classes are in folders for the parts */
+  cnn_gathered gathered;     /* while the set is opened */
+  cnn_skipped skipped;       /* files in class folders that are neither images nor WAV files */
+  cnn_skipped loose;         /* images outside of such folders */
+  bool all_kept;             /* all images for training and validation have a place in memory */
+  cnn_image_list background; /* files of _background_noise_ */
   cnn_noise noise;
   cnn_noise_bad bad_noise; /* with --skip-bad */
 } Folders;

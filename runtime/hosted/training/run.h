@@ -30,7 +30,7 @@ bool cnn_run_append(cnn_run *run, const cnn_epoch *epoch); /* false: no memory *
 
 /* The checkpoint: weights, average and optimizer state as tensors, the rest as one JSON text in the notes. */
 cnn_status cnn_run_save(const cnn_run *run, const cnn_train_options *options, const char *path);
-/* `tell` receives a line for each changed setting of the recipe; changes that are not permitted are
+/* The callback receives a line for each changed setting of the recipe; changes that are not permitted are
  * errors. */
 cnn_status cnn_run_load(cnn_run *run, const char *path, void (*tell)(void *context, const char *line),
                         void *context);

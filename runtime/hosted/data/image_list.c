@@ -1,6 +1,6 @@
-/* pictures.c: lists of the images in a folder, in an order that does not depend on the file system. */
+/* image_list.c: lists of the images in a folder, in an order that does not depend on the file system. */
 // SPDX-License-Identifier: MIT-0
-#include "hosted/data/pictures.h"
+#include "hosted/data/image_list.h"
 
 #include <stdlib.h>
 #include <strings.h>
@@ -18,7 +18,7 @@ static bool is_litter(const char *name) {
 }
 
 /* Both take the path over. */
-static bool add_picture(cnn_pictures *pictures, char *path, const Entry *entry, bool linked) {
+static bool add_picture(cnn_image_list *pictures, char *path, const Entry *entry, bool linked) {
   if ((pictures->count & (pictures->count - 1)) == 0) { /* room doubles at each power of two */
     size_t room = (size_t)(pictures->count ? 2 * pictures->count : 1);
     cnn_picture *moved = realloc(pictures->picture, sizeof *moved * room);
@@ -67,11 +67,11 @@ static bool enter(Entered *entered, cnn_identity folder) {
   return true;
 }
 
-static cnn_status collect(cnn_pictures *pictures, Entered *entered, const char *directory, bool linked,
+static cnn_status collect(cnn_image_list *pictures, Entered *entered, const char *directory, bool linked,
                           int depth);
 
 /* A folder in a folder; takes the path over. */
-static cnn_status collect_below(cnn_pictures *pictures, Entered *entered, char *path, const Entry *entry,
+static cnn_status collect_below(cnn_image_list *pictures, Entered *entered, char *path, const Entry *entry,
                                 bool linked, int depth) {
   const bool by_link = linked || entry->linked;
   if (by_link && (entered_before(entered, entry->identity) || (entry->linked && cnn_leads_back(path)))) {
@@ -87,7 +87,7 @@ static cnn_status collect_below(cnn_pictures *pictures, Entered *entered, char *
   return status;
 }
 
-static cnn_status collect(cnn_pictures *pictures, Entered *entered, const char *directory, bool linked,
+static cnn_status collect(cnn_image_list *pictures, Entered *entered, const char *directory, bool linked,
                           int depth) {
   Listing listing;
   cnn_status status = cnn_listing_read(&listing, directory);
@@ -110,8 +110,8 @@ static cnn_status collect(cnn_pictures *pictures, Entered *entered, const char *
   return status;
 }
 
-static cnn_status collect_all(cnn_pictures *pictures, const char *directory, bool linked, bool sounds) {
-  *pictures = (cnn_pictures){.sounds = sounds};
+static cnn_status collect_all(cnn_image_list *pictures, const char *directory, bool linked, bool sounds) {
+  *pictures = (cnn_image_list){.sounds = sounds};
   if (linked && cnn_leads_back(directory)) {
     add_skipped(&pictures->again, cnn_path_join("", directory));
     return cnn_success();
@@ -119,24 +119,24 @@ static cnn_status collect_all(cnn_pictures *pictures, const char *directory, boo
   Entered entered = {0};
   cnn_status status = collect(pictures, &entered, directory, linked, 0);
   free(entered.folder);
-  if (status.code != CNN_OK) cnn_pictures_free(pictures);
+  if (status.code != CNN_OK) cnn_image_list_free(pictures);
   return status;
 }
 
-cnn_status cnn_pictures_collect(cnn_pictures *pictures, const char *directory, bool linked) {
+cnn_status cnn_image_list_collect(cnn_image_list *pictures, const char *directory, bool linked) {
   return collect_all(pictures, directory, linked, false);
 }
 
-cnn_status cnn_sounds_collect(cnn_pictures *sounds, const char *directory, bool linked) {
+cnn_status cnn_sounds_collect(cnn_image_list *sounds, const char *directory, bool linked) {
   return collect_all(sounds, directory, linked, true);
 }
 
-void cnn_pictures_free(cnn_pictures *pictures) {
+void cnn_image_list_free(cnn_image_list *pictures) {
   for (int64_t i = 0; i < pictures->count; i++) free(pictures->picture[i].path);
   free(pictures->picture);
   free(pictures->skipped.first);
   free(pictures->again.first);
-  *pictures = (cnn_pictures){0};
+  *pictures = (cnn_image_list){0};
 }
 
 /* ---- The images of all folders, each file once */
@@ -146,26 +146,26 @@ static void folder_free(const cnn_folder *folder) {
   free(folder->beside);
 }
 
-cnn_status cnn_gathered_add(cnn_gathered *gathered, cnn_pictures *pictures, cnn_folder folder) {
+cnn_status cnn_gathered_add(cnn_gathered *gathered, cnn_image_list *pictures, cnn_folder folder) {
   const size_t room = (size_t)gathered->count + 1;
-  cnn_pictures *lists = realloc(gathered->pictures, sizeof *lists * room);
+  cnn_image_list *lists = realloc(gathered->pictures, sizeof *lists * room);
   if (lists) gathered->pictures = lists;
   cnn_folder *folders = realloc(gathered->folder, sizeof *folders * room);
   if (folders) gathered->folder = folders;
   if (!lists || !folders) {
-    cnn_pictures_free(pictures);
+    cnn_image_list_free(pictures);
     folder_free(&folder);
     return cnn_failure(CNN_NO_MEMORY, "out of memory");
   }
   lists[gathered->count] = *pictures;
   folders[gathered->count++] = folder;
-  *pictures = (cnn_pictures){0};
+  *pictures = (cnn_image_list){0};
   return cnn_success();
 }
 
 cnn_status cnn_folders_gather(cnn_gathered *gathered, int pool, char *images, char *beside, bool linked) {
-  cnn_pictures pictures = {0};
-  cnn_status status = images && beside ? cnn_pictures_collect(&pictures, images, linked)
+  cnn_image_list pictures = {0};
+  cnn_status status = images && beside ? cnn_image_list_collect(&pictures, images, linked)
                                        : cnn_failure(CNN_NO_MEMORY, "out of memory");
   const cnn_folder folder = {.pool = pool, .images = images, .beside = beside};
   if (status.code == CNN_OK) return cnn_gathered_add(gathered, &pictures, folder);
@@ -175,7 +175,7 @@ cnn_status cnn_folders_gather(cnn_gathered *gathered, int pool, char *images, ch
 
 void cnn_gathered_free(cnn_gathered *gathered) {
   for (int32_t k = 0; k < gathered->count; k++) {
-    cnn_pictures_free(&gathered->pictures[k]);
+    cnn_image_list_free(&gathered->pictures[k]);
     folder_free(&gathered->folder[k]);
   }
   free(gathered->pictures);
@@ -201,7 +201,7 @@ static int seen_order(const void *a, const void *b) {
 }
 
 cnn_status cnn_gathered_once(cnn_gathered *gathered) {
-  cnn_pictures *list = gathered->pictures;
+  cnn_image_list *list = gathered->pictures;
   int64_t all = 0, linked = 0;
   for (int32_t k = 0; k < gathered->count; k++) {
     for (int64_t i = 0; i < list[k].count; i++) linked += list[k].picture[i].linked;

@@ -1,4 +1,4 @@
-/* tell.c: reports of a training run to its caller: events, and notes on the data, the memory and the
+/* reports.c: reports of a training run to its caller: events, and notes on the data, the memory and the
  * processes before it begins. */
 // SPDX-License-Identifier: MIT-0
 #include <stdarg.h>

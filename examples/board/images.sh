@@ -1,5 +1,5 @@
 #!/bin/sh
-# pictures.sh DATA N: the first N test images of Fashion-MNIST and their classes as C. The files have headers
+# images.sh DATA N: the first N test images of Fashion-MNIST and their classes as C. The files have headers
 # of 16 and 8 bytes.
 # SPDX-License-Identifier: MIT-0
 set -eu
@@ -13,10 +13,10 @@ choose() {
       printf '%s\n' "$file"
       return
     fi
-    echo "pictures.sh: $file has fewer than $n images or classes" >&2
+    echo "images.sh: $file has fewer than $n images or classes" >&2
     exit 1
   done
-  echo "pictures.sh: $data has neither $1 nor $1.gz" >&2
+  echo "images.sh: $data has neither $1 nor $1.gz" >&2
   exit 1
 }
 
@@ -28,7 +28,7 @@ numbers() {
 
 images=$(choose t10k-images-idx3-ubyte 16 $((n * pixels)))
 classes=$(choose t10k-labels-idx1-ubyte 8 "$n")
-echo "static const unsigned char pictures[$n][$pixels] = {"
+echo "static const unsigned char images[$n][$pixels] = {"
 numbers "$images" 16 $((n * pixels)) $pixels | sed 's/^/{/; s/$/},/'
 echo "};"
 echo "static const unsigned char truth[$n] = {"

@@ -158,7 +158,7 @@ static uint64_t draw(uint64_t n) { /* 0 .. n-1 */
 /* A file for one of the nets that fits. */
 static size_t draw_file(uint8_t *bytes, size_t room, unsigned seed) {
   char path[64];
-  snprintf(path, sizeof path, "quantised-%ld.drawn", (long)getpid());
+  snprintf(path, sizeof path, "quantized-%ld.drawn", (long)getpid());
   Arena *arena = arena_new();
   size_t n = 0;
   if (int8_draw(arena, nets[draw(NETS)], path, roundings[draw(3)], seed, draw(2))) {

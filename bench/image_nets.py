@@ -1,4 +1,4 @@
-"""pictures.py: the nets of examples/ that give pictures, a class for each pixel or its colour, as ONNX. They
+"""image_nets.py: the nets of examples/ with image outputs, a class or a color per pixel, as ONNX. They
 are written with nets.py's Builder, whose values are NCHW."""
 # SPDX-License-Identifier: Apache-2.0
 

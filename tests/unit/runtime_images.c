@@ -1,4 +1,4 @@
-/* runtime_pictures.c: Images of all kinds, with EXIF, damaged, truncated. */
+/* runtime_images.c: Images of all kinds, with EXIF, damaged, truncated. */
 // SPDX-License-Identifier: Apache-2.0
 #define _XOPEN_SOURCE 700
 #include <CUnit/CUnit.h>
@@ -244,7 +244,7 @@ static void images_of_other_formats_are_named(void) {
                   cnn_image_named("a.png.txt"));
 }
 
-CU_TestInfo suite_pictures[] = {
+CU_TestInfo suite_images[] = {
     {"images are turned upright", images_are_turned_upright},
     {"damaged EXIF does no harm", damaged_exif_does_no_harm},
     {"WebP is read", webp_is_read},

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""quantised.py [NAME...]: makes the quantised models of this folder: NAME.onnx, NAME.in0.npy ..., what
+"""quantized.py [NAME...]: makes the quantized models of this folder: NAME.onnx, NAME.in0.npy ..., what
 onnxruntime computes with them, NAME.out0.npy ..., and what docs/int8.md says, by reference.py,
 NAME.want0.npy .... Needs numpy, onnx and onnxruntime."""
 # SPDX-License-Identifier: Apache-2.0
@@ -43,7 +43,7 @@ class Graph:
         return self.add("QuantizeLinear", f"{x} {x}_s {x}_z", x + "_q")
 
     def to_floats(self, x, scale=None, zero=None, kind=i8):
-        """Of x_q, by the scale that x was quantised with, or by another."""
+        """Of x_q, by the scale that x was quantized with, or by another."""
         base = x.removesuffix("_q")
         if scale is not None:
             self.constant(x + "_s", f32(scale)), self.constant(x + "_z", kind(zero))
@@ -76,7 +76,7 @@ class Graph:
         graph = helper.make_graph(self.nodes, "g", ports(inputs), ports(outputs),
                                   [numpy_helper.from_array(v, k) for k, v in self.weights.items()])
         sets = [helper.make_opsetid("", 17)] + [helper.make_opsetid("com.microsoft", 1)] * microsoft
-        return helper.make_model(graph, opset_imports=sets, ir_version=8, producer_name="quantised.py")
+        return helper.make_model(graph, opset_imports=sets, ir_version=8, producer_name="quantized.py")
 
 
 def net():
@@ -282,7 +282,7 @@ def make(case):
         print(f"{name} {output}: {np.count_nonzero(off)} of {off.size} differ, at most by {off.max():.4g}")
 
 
-onnx.save(hostile(), os.path.join(here, "bad", "quantised.onnx"))
+onnx.save(hostile(), os.path.join(here, "bad", "quantized.onnx"))
 for case in CASES:
     if not sys.argv[1:] or case.__name__ in sys.argv[1:]:
         make(case)
