@@ -1,5 +1,5 @@
 /* none_import.c: what the importer of the page does not have: int8 models, onnxruntime's fused operators,
- * choices by value, indices that are computed, products with several matrices. */
+ * choices by value, indices that are computed, products with several matrices, Fourier transforms. */
 // SPDX-License-Identifier: Apache-2.0
 #include "import/import.h"
 
@@ -108,3 +108,10 @@ View *equal_to_range(ModelImport *im, const View *x, const Tensor *t) {
 }
 void form_deformable(ModelImport *, OnnxNode *);
 void form_deformable(ModelImport *im, OnnxNode *node) { (void)im, (void)node; }
+
+View *import_dft(ModelImport *im, const OnnxNode *node) {
+  (void)node;
+  return no(im, "Fourier transforms are imported by cnnc, not in a page");
+}
+
+View *import_stft(ModelImport *im, const OnnxNode *node) { return import_dft(im, node); }

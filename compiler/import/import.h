@@ -283,6 +283,8 @@ Value *permuted(ModelImport *, Value *, const Factors *);
 /* ---- constant.c ---- */
 /* A constant as a value, in the layout of the other value: with its full shape, or HxWx1. NULL after no(). */
 Value *constant_operand(ModelImport *, const OnnxNode *, int input, const Tensor *, const View *beside);
+/* The same of a vector of numbers of the importer's own. */
+Value *constant_vector(ModelImport *, const OnnxNode *, int input, int64_t n, const double *, bool frozen);
 /* To be joined to values: it may have another size along one dimension. */
 View *constant_view(ModelImport *, const OnnxNode *, int input, const Tensor *, const View *like);
 

@@ -41,29 +41,35 @@ void value_of_regions(ModelImport *im, Value *value, int64_t regions) {
   if (shape_elements(value->shape) > INT32_MAX / regions) im->huge = true;
 }
 
-/* Operators that make infinite numbers, and none, of numbers. */
-static bool makes_odd(const char *call) {
-  static const char *const words[] = {"log", "sqrt", "power", "exp", "divide", NULL};
+static bool is_call_of(const char *call, const char *const *words) {
   const size_t n = strcspn(call, "(");
   int k = 0;
   while (words[k] && (strlen(words[k]) != n || strncmp(words[k], call, n) != 0)) k++;
   return words[k] != NULL;
 }
 
+/* Sets whether the result of a statement may be infinite or no number where its inputs are numbers. */
+static void set_odd(Value *value, const Statement *statement) {
+  static const char *const makes[] = {"log", "sqrt", "power", "exp", "divide", NULL};
+  static const char *const counts[] = {"argmax", "one_hot", NULL}, *const chooses[] = {"gather", NULL};
+  const char *call = statement->call;
+  value->odd = is_call_of(call, makes);
+  for (int i = 0; i < statement->nin; i++) value->odd = value->odd || statement->in[i]->odd;
+  if (is_call_of(call, counts)) value->odd = false;
+  if (is_call_of(call, chooses)) value->odd = statement->in[0]->odd;
+}
+
 /* Sets whether the result of a statement is whole numbers: indices are, and copies of whole numbers. */
 static void set_whole(Value *value, const Statement *statement) {
-  static const char *const words[] = {"argmax", "one_hot", "floor", NULL};
-  const size_t n = strcspn(statement->call, "(");
-  int k = 0;
+  static const char *const words[] = {"argmax", "one_hot", "floor", NULL}, *const below[] = {"floor", NULL};
   value->whole = value->counts = statement->nin > 0 && is_move(statement);
   for (int i = 0; i < statement->nin; i++) {
     value->whole = value->whole && statement->in[i]->whole;
     value->counts = value->counts && statement->in[i]->counts;
   }
-  while (words[k] && (strlen(words[k]) != n || strncmp(words[k], statement->call, n) != 0)) k++;
-  if (!words[k]) return;
+  if (!is_call_of(statement->call, words)) return;
   value->whole = true;
-  value->counts = strcmp(words[k], "floor") != 0;
+  value->counts = !is_call_of(statement->call, below);
 }
 
 static Value *emit_call(ModelImport *im, int nin, Value *const *in, Shape shape, const char *call) {
@@ -71,14 +77,14 @@ static Value *emit_call(ModelImport *im, int nin, Value *const *in, Shape shape,
   Statement *statement = NEW(im->arena, Statement);
   *statement = (Statement){
       .call = call, .nin = nin, .in = NEW_ARRAY(im->arena, Value *, nin), .out = value, .origin = im->node};
-  *value = (Value){.shape = bounded(im, shape), .made = statement, .odd = makes_odd(call)};
+  *value = (Value){.shape = bounded(im, shape), .made = statement};
   for (int i = 0; i < nin; i++) {
     statement->in[i] = in[i];
     in[i]->reads++;
-    value->odd = value->odd || in[i]->odd;
     if (in[i]->regions) value_of_regions(im, value, in[i]->regions);
   }
   set_whole(value, statement);
+  set_odd(value, statement);
   value->kept = quant_kept(statement);
   vec_push(im->arena, im->statements, statement);
   return value;

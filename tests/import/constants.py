@@ -202,7 +202,7 @@ def bad_files():
 refused = {
     # Only what is computed in any case is suggested.
     "cascade": ([
-        node("MatMul", "x w", "s"), node("Sigmoid", "s", "p"), node("GreaterOrEqual", "p limit", "ge"),
+        node("MatMul", "x w", "s"), node("Log", "s", "p"), node("GreaterOrEqual", "p limit", "ge"),
         choice("ge", "y", branch("yes", [node("MatMul", "x w", "l"), node("Log", "l", "second")], "second"),
                branch("no", [node("Identity", "p", "first")], "first"), "if")], {"x": [1, 4]}, "y",
         {"w": (4, 1), "limit": half}),

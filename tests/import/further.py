@@ -50,6 +50,19 @@ case("mixed", [
      "first": numbers(0), "second": numbers(1)}, last=("y",))
 
 
+# ---- choices among infinite numbers
+case("chosen", [
+    node("Relu", "x", "r"), node("Log", "r", "l"), node("Greater", "x third", "g"),
+    node("Where", "g l low", "a"), node("Where", "always l x", "b"), node("Where", "g lowest third", "c"),
+    node("Softmax", "c", "d", axis=-1), node("ArgMax", "b", "m", axis=2), node("Add", "m around", "i"),
+    node("Pad", "x pads lowest", "p"), node("Add", "i one", "j"), node("GatherElements", "p j", "e", axis=2),
+    node("Gather", "table i", "f")], {"x": [1, 4, 6]}, "a d e f",
+    {"third": f32(1 / 3), "low": (1, 1, 6), "always": np.array([[True], [False], [True], [False]]),
+     "lowest": f32(-np.inf), "around": numbers(-1, 0, 1), "one": numbers(1),
+     "pads": numbers(0, 0, 1, 0, 0, 1),
+     "table": (8,)}, last=("x", "a", "d", "f"))
+
+
 # ---- Fourier transforms; a constant that is larger than the value
 case("spectra", [
     node("STFT", "x step hann", "a"), node("STFT", "x step uneven", "b", onesided=0),

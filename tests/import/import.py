@@ -4,7 +4,7 @@ up in floats, and are what docs/int8.md says (NAME.want0.npy ..., by reference.p
 (NAME.state.safetensors) fit the program, and do the same. Bad files give NAME.err.
 Only the standard library is needed."""
 # SPDX-License-Identifier: Apache-2.0
-import ast, ctypes, glob, os, re, shutil, struct, subprocess, sys
+import ast, ctypes, glob, math, os, re, shutil, struct, subprocess, sys
 here = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(here, "..", "harness"))
 from tap import check, finish, start
@@ -74,8 +74,8 @@ def compare(name, program, file):
 def distance(results, rows, relative, step=0):
     """What is more than a step of bytes off, or so much of the largest float; "": nothing is."""
     for got, (kind, wanted) in zip(results, rows):
-        most = max(abs(y) for y in wanted)
-        worst = max(abs(a - b) for a, b in zip(got, wanted))
+        most = max((abs(y) for y in wanted if math.isfinite(y)), default=0)
+        worst = max(0 if a == b else abs(a - b) for a, b in zip(got, wanted))
         if not worst <= (relative * most if kind == ctypes.c_float else step):
             return f"differs by {worst} of {most}"
     return ""

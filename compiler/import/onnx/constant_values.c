@@ -1,5 +1,7 @@
 /* constant_values.c: Constants of a model as values, unless they are weights of an operator. */
 // SPDX-License-Identifier: Apache-2.0
+#include <float.h>
+#include <math.h>
 #include "import/import.h"
 
 static Tensor *constant_numbers(ModelImport *im, Shape shape) {
@@ -8,14 +10,39 @@ static Tensor *constant_numbers(ModelImport *im, Shape shape) {
   return tensor_new(im->arena, TENSOR_FLOAT, 1, &n);
 }
 
-static Value *statement(ModelImport *im, const OnnxNode *node, int input, Shape shape, const Tensor *t) {
+static Value *statement(ModelImport *im, const OnnxNode *node, int input, Shape shape, const Tensor *t,
+                        const char *more) {
   Text list = {.arena = im->arena};
   for (int a = 0; a < shape.rank; a++) text_put(&list, "%s%lld", a ? ", " : "", (long long)shape.dim[a]);
   const char *layer = layer_of_constant(im, node, input);
   put_weight(im, layer, "weight", t, shape.rank, shape.dim);
-  Value *value = emit(im, 0, NULL, shape, "constant([%s], name=\"%s\")", list.s, layer);
+  Value *value = emit(im, 0, NULL, shape, "constant([%s]%s, name=\"%s\")", list.s, more, layer);
   value->name = identifier(im, layer);
   return value;
+}
+
+/* Weights are finite: what is -inf is the logarithm of a constant 0, added to the rest. */
+static Value *constant_of_any(ModelImport *im, const OnnxNode *node, int input, Shape shape,
+                              const Tensor *t) {
+  bool excludes = false, rest = false;
+  for (int64_t i = 0; i < t->n; i++) {
+    const double number = tensor_number(t, i);
+    if (number > DBL_MAX || isnan(number)) return no(im, "a constant that is infinite or no number");
+    if (number < -DBL_MAX) excludes = true;
+    else rest = rest || number != 0;
+  }
+  if (!excludes) return statement(im, node, input, shape, t, "");
+  Tensor *counts = constant_numbers(im, shape), *finite = constant_numbers(im, shape);
+  if (!counts || !finite) return NULL;
+  for (int64_t i = 0; i < t->n; i++) {
+    const double number = tensor_number(t, i);
+    tensor_put(counts, i, number >= -DBL_MAX);
+    tensor_put(finite, i, number >= -DBL_MAX ? number : 0);
+  }
+  Value *mask = emit_one(im, statement(im, node, input, shape, counts, ", frozen=true"), shape, "log");
+  if (!rest) return mask;
+  Value *both[] = {mask, statement(im, node, input, shape, finite, "")};
+  return emit(im, 2, both, shape, "add(%%1)");
 }
 
 /* Where a tensor of ONNX has what element `at` of the value reads, as the view says. */
@@ -37,6 +64,16 @@ static int64_t element_of(const Tensor *t, const View *x, Shape shape, int64_t a
   return place;
 }
 
+Value *constant_vector(ModelImport *im, const OnnxNode *node, int input, int64_t n, const double *numbers,
+                       bool frozen) {
+  const Shape shape = shape_vector(n);
+  Tensor *t = constant_numbers(im, shape);
+  for (int64_t i = 0; t && i < n; i++) tensor_put(t, i, numbers[i]);
+  if (!t) return NULL;
+  return frozen ? statement(im, node, input, shape, t, ", frozen=true")
+                : constant_of_any(im, node, input, shape, t);
+}
+
 Value *constant_operand(ModelImport *im, const OnnxNode *node, int input, const Tensor *t,
                         const View *beside) {
   Shape shape = beside->value->shape;
@@ -56,7 +93,7 @@ Value *constant_operand(ModelImport *im, const OnnxNode *node, int input, const 
   Tensor *all = constant_numbers(im, shape);
   for (int64_t i = 0; all && i < all->n; i++)
     tensor_put(all, i, tensor_number(t, element_of(t, beside, shape, i)));
-  return all ? statement(im, node, input, shape, all) : NULL;
+  return all ? constant_of_any(im, node, input, shape, all) : NULL;
 }
 
 View *constant_view(ModelImport *im, const OnnxNode *node, int input, const Tensor *t, const View *like) {
@@ -83,6 +120,6 @@ View *constant_view(ModelImport *im, const OnnxNode *node, int input, const Tens
   for (int a = 0; a < shape.rank; a++)
     if (of[a] >= 0) view_set(view, of[a], a);
   for (int64_t i = 0; i < all->n; i++) tensor_put(all, i, tensor_number(t, element_of(t, view, shape, i)));
-  view->value = statement(im, node, input, shape, all);
-  return view;
+  view->value = constant_of_any(im, node, input, shape, all);
+  return view->value ? view : NULL;
 }

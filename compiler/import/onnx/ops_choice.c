@@ -79,15 +79,139 @@ bool is_truth(const ModelImport *im, int tensor) {
   return t ? t->type == TENSOR_BOOL : tensor && is_boolean_input(im, tensor);
 }
 
+/* ---- choices among numbers that may be infinite or none ---- */
+enum { MOST_CHOSEN = 1 << 23 }; /* two of each are counted by floats */
+
+/* The shape of a choice, of constants and values. */
+typedef struct Chosen {
+  int rank;
+  int64_t size[MOST_DIMS], n;
+} Chosen;
+
+static bool widen_choice(ModelImport *im, Chosen *to, int rank, const int64_t *size) {
+  for (int d = 0; d < rank; d++) {
+    int64_t *all = &to->size[MOST_DIMS - rank + d];
+    if (*all != 1 && size[d] != 1 && *all != size[d]) return no(im, "a choice of other shapes"), false;
+    if (*all == 1) *all = size[d];
+  }
+  to->rank = rank > to->rank ? rank : to->rank;
+  return true;
+}
+
+static bool find_shape(ModelImport *im, const OnnxNode *node, const View *truth, int yes, int otherwise,
+                       Chosen *to) {
+  to->rank = 0, to->n = 1;
+  for (int d = 0; d < MOST_DIMS; d++) to->size[d] = 1;
+  const int side[] = {yes, otherwise};
+  const Tensor *always = constant_of(im, node, 0);
+  bool fits = truth ? widen_choice(im, to, truth->rank, truth->size)
+                    : widen_choice(im, to, always->rank, always->dim);
+  for (int k = 0; fits && k < 2; k++) {
+    const Tensor *t = constant_of(im, node, side[k]);
+    const View *x = t ? NULL : view_of(im, node, side[k]);
+    fits = (t || x) && widen_choice(im, to, t ? t->rank : x->rank, t ? t->dim : x->size);
+  }
+  for (int d = 0; fits && d < MOST_DIMS; d++) {
+    to->n *= to->size[d];
+    if (to->n > MOST_CHOSEN) return no(im, "a choice of more than %d numbers", MOST_CHOSEN), false;
+  }
+  return fits;
+}
+
+/* All numbers of a view in the model's order, as a vector. */
+static Value *spread_view(ModelImport *im, const View *x, const Chosen *as) {
+  View *large = view_new(im, x->value, as->rank);
+  int dims[MOST_DIMS], n = 0;
+  for (int d = 0; d < x->rank; d++) {
+    const int to = as->rank - x->rank + d;
+    large->along[to] = x->along[d];
+    if (to == 0 && factors_batch(&x->along[d]) && x->size[d] != 1)
+      return no(im, "a choice for several images");
+  }
+  for (int d = 0; d < as->rank; d++) large->size[d] = as->size[MOST_DIMS - as->rank + d];
+  const View *full = view_repeated(im, large);
+  for (int d = 0; full && d < full->rank; d++)
+    if (full->size[d] > 1) dims[n++] = d;
+  Value *v = full ? (n ? lay_in_order(im, full, n, dims) : full->value) : NULL;
+  return v ? reshaped(im, v, shape_vector(as->n)) : NULL;
+}
+
+/* A constant in that shape, number by number. */
+static double *spread_constant(ModelImport *im, const Tensor *t, const Chosen *as) {
+  double *to = NEW_ARRAY(im->arena, double, as->n);
+  for (int64_t i = 0; i < as->n; i++) {
+    int64_t at = i, place = 0, stride = 1;
+    for (int d = MOST_DIMS - 1, of = t->rank - 1; of >= 0; d--, of--) {
+      if (t->dim[of] > 1) place += at % as->size[d] * stride;
+      stride *= t->dim[of];
+      at /= as->size[d];
+    }
+    to[i] = tensor_number(t, place);
+  }
+  return to;
+}
+
+/* Of two vectors, one behind the other: number i of the second one where the condition is true. */
+static Value *selection(ModelImport *im, const OnnxNode *node, const View *truth, const Chosen *as) {
+  const Tensor *t = truth ? NULL : constant_of(im, node, 0);
+  double *at = NEW_ARRAY(im->arena, double, as->n);
+  const double *always = t ? spread_constant(im, t, as) : NULL;
+  for (int64_t i = 0; i < as->n; i++) at[i] = (double)(t && always[i] != 0 ? as->n + i : i);
+  Value *index = constant_vector(im, node, 0, as->n, at, true),
+        *condition = truth ? spread_view(im, truth, as) : NULL;
+  if (!truth || !index || !condition) return truth ? NULL : index;
+  Value *both[] = {emit_one(im, condition, condition->shape, "multiply(%lld)", (long long)as->n), index};
+  return emit(im, 2, both, condition->shape, "add(%%1)");
+}
+
+static View *in_shape(ModelImport *im, Value *v, const Chosen *as) {
+  Shape shape = {0};
+  for (int d = 0; d < MOST_DIMS; d++) {
+    if (as->size[d] == 1) continue;
+    if (shape.rank == 3) return no(im, "a choice of more than three dimensions");
+    shape.dim[shape.rank++] = as->size[d];
+  }
+  if (shape.rank == 0) shape = shape_vector(1);
+  View *y = view_new(im, reshaped(im, v, shape), as->rank);
+  for (int d = 0, a = 0; d < as->rank; d++)
+    if (as->size[MOST_DIMS - as->rank + d] > 1) view_set(y, d, a++);
+  return y;
+}
+
+/* Exact for all numbers: both sides in one vector, from which the condition selects. It is the constant input
+ * 0 where `truth` is NULL. */
+static View *selected(ModelImport *im, const OnnxNode *node, const View *truth, int yes, int otherwise) {
+  Chosen as;
+  if (!find_shape(im, node, truth, yes, otherwise, &as)) return NULL;
+  const int side[] = {otherwise, yes};
+  Value *both[2];
+  for (int k = 0; k < 2; k++) {
+    const Tensor *t = constant_of(im, node, side[k]);
+    both[k] = t ? constant_vector(im, node, side[k], as.n, spread_constant(im, t, &as), false)
+                : spread_view(im, view_of(im, node, side[k]), &as);
+    if (!both[k]) return NULL;
+  }
+  Value *index = selection(im, node, truth, &as);
+  if (!index) return NULL;
+  Value *pair[] = {join_values(im, 2, both, 0), index};
+  return in_shape(im, emit(im, 2, pair, shape_sequence(as.n, 1), "gather(%%1)"), &as);
+}
+
 /* ---- choices ---- */
+/* Whether 0 times an input of the node is 0. */
+static bool is_finite(ModelImport *im, const OnnxNode *node, int input) {
+  const Tensor *t = constant_of(im, node, input);
+  const View *x = t ? NULL : view_of(im, node, input);
+  for (int64_t i = 0; t && i < t->n; i++)
+    if (!isfinite(tensor_number(t, i))) return false;
+  return !x || !x->value->odd;
+}
+
 /* A truth times an input of the node; NULL after no(). */
 static View *times_input(ModelImport *im, const OnnxNode *node, const View *truth, int input) {
   const Tensor *t = constant_of(im, node, input);
   const View *x = t ? NULL : view_of(im, node, input);
-  for (int64_t i = 0; t && i < t->n; i++)
-    if (!isfinite(tensor_number(t, i))) return no(im, "a choice by value, one of an infinite number");
   if (t) return beside_constant(im, node, input, truth, t, "multiply");
-  if (x && x->value->odd) return no(im, "a choice by value of numbers that may be infinite or no numbers");
   return x ? two_values(im, x, false, truth, "multiply") : NULL;
 }
 
@@ -101,6 +225,8 @@ static bool is_zero(const Tensor *t) {
 static View *chosen(ModelImport *im, const OnnxNode *node, const View *truth, int yes, int otherwise) {
   const bool none = is_zero(constant_of(im, node, yes)), least = is_zero(constant_of(im, node, otherwise));
   if (truth->value->odd) return no(im, "a choice by numbers that may be infinite or no numbers");
+  if (!is_finite(im, node, yes) || !is_finite(im, node, otherwise))
+    return selected(im, node, truth, yes, otherwise);
   if (none && least) return map_view(im, truth, "multiply(0)");
   View *one = none ? NULL : times_input(im, node, truth, yes);
   if (least || (!one && !none)) return one;
@@ -110,7 +236,7 @@ static View *chosen(ModelImport *im, const OnnxNode *node, const View *truth, in
 
 View *import_where(ModelImport *im, const OnnxNode *node) {
   if (node->nin != 3 || !is_truth(im, node->in[0])) return no(im, "a choice by value");
-  if (constant_of(im, node, 0)) return no(im, "a choice by constants between values");
+  if (constant_of(im, node, 0)) return selected(im, node, NULL, 1, 2);
   const View *truth = view_of(im, node, 0);
   return truth ? chosen(im, node, truth, 1, 2) : NULL;
 }

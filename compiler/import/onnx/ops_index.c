@@ -142,13 +142,14 @@ static Value *lay_indices(ModelImport *im, const View *index, int64_t count) {
     if (!own->along[d].n) own->size[d] = 1;
     else if (own->along[d].f[0].axis != BATCH) dims[n++] = d;
   }
-  if (n > 1 && !in_memory_order(own, n, dims)) return no(im, "indices in another order");
+  if (n > 3 && !in_memory_order(own, n, dims)) return no(im, "indices in another order");
   int pos[2] = {n ? dims[0] : 0, 0};
   const Shape shape = own->value->shape;
   if (n == 1 && shape.rank == 2 && shape.dim[1] == 1 && factors_whole(&own->along[dims[0]], own->value, 0))
     return own->value;
-  return n > 1 ? reshaped(im, own->value, shape_vector(shape_elements(shape)))
-               : lay(im, own, n, pos, 0, NULL, false);
+  if (n < 2) return lay(im, own, n, pos, 0, NULL, false);
+  Value *at = lay_in_order(im, own, n, dims);
+  return at ? reshaped(im, at, shape_vector(shape_elements(shape))) : NULL;
 }
 
 static View *gather_each(ModelImport *im, const View *x, const View *index, int axis) {

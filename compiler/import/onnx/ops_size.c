@@ -7,8 +7,8 @@
 /* ---- padding ---- */
 typedef struct Pads { /* by dimension of the tensor */
   int64_t low[MOST_DIMS], high[MOST_DIMS];
-  const char *mode; /* of the language */
-  double value;
+  const char *mode;       /* of the language */
+  double value, infinite; /* infinite: put in place of `value`, or 0 */
 } Pads;
 
 static bool pad_mode(ModelImport *im, const OnnxNode *node, Pads *p) {
@@ -20,7 +20,8 @@ static bool pad_mode(ModelImport *im, const OnnxNode *node, Pads *p) {
     return no(im, "padding by mode %s", mode), false;
   if (given(node, 2) && !value) return no(im, "padding with a number that is computed"), false;
   if (constant) p->value = value && value->n ? tensor_number(value, 0) : onnx_float(node, "value", 0);
-  return isfinite(p->value) || (no(im, "padding with a number that is not finite"), false);
+  if (isinf(p->value)) p->infinite = p->value, p->value = 0;
+  return isfinite(p->value) || (no(im, "padding with a number that is none"), false);
 }
 
 static bool read_pads(ModelImport *im, const OnnxNode *node, const View *x, Pads *p) {
@@ -134,6 +135,27 @@ static bool real_padding(ModelImport *im, const OnnxNode *node, const View *x, P
   return true;
 }
 
+/* Zeros where the tensor is, infinite numbers around it: what is added after padding with zeros. */
+static View *with_infinite_border(ModelImport *im, const OnnxNode *node, const View *y, const Pads *p) {
+  int64_t dim[MOST_DIMS];
+  for (int d = 0; d < y->rank; d++) dim[d] = p->low[d] || p->high[d] ? y->size[d] : 1;
+  Tensor *t = tensor_new(im->arena, TENSOR_FLOAT, y->rank, dim);
+  for (int64_t i = 0; i < t->n; i++) {
+    bool border = false;
+    int64_t at = i;
+    for (int d = y->rank - 1; d >= 0; d--) {
+      const int64_t k = at % dim[d];
+      border = border || (dim[d] > 1 && (k < p->low[d] || k >= dim[d] - p->high[d]));
+      at /= dim[d];
+    }
+    tensor_put(t, i, border ? p->infinite : 0);
+  }
+  Value *border = constant_operand(im, node, 2, t, y);
+  if (!border) return NULL;
+  Value *both[] = {y->value, border};
+  return view_copy(im, y, emit(im, 2, both, y->value->shape, "add(%%1)"));
+}
+
 View *import_pad(ModelImport *im, const OnnxNode *node) {
   const View *x = view_of(im, node, 0);
   Pads p = {0};
@@ -168,7 +190,7 @@ View *import_pad(ModelImport *im, const OnnxNode *node) {
   View *to = view_copy(im, x, v);
   for (int axis = 0; axis <= c; axis++)
     if (at[axis] >= 0) view_set(to, at[axis], axis);
-  return to;
+  return p.infinite != 0 ? with_infinite_border(im, node, to, &p) : to;
 }
 
 /* ---- other sizes ---- */

@@ -15,17 +15,14 @@ static int channels_at(const View *view, int n, const int *dims) {
   return n - 1;
 }
 
-/* The value [1][1][..], or [1][..], enlarged to the repeats. */
-static Value *enlarged(ModelImport *im, Value *v, int nrepeat, const int64_t *times, int rank) {
-  Shape one = {.rank = rank}, to;
-  for (int a = 0; a < rank; a++) one.dim[a] = 1;
-  for (int a = nrepeat; a < rank; a++) one.dim[a] = v->shape.dim[v->shape.rank - rank + a];
+/* The value as [1][1][..], or [1][..], enlarged to the repeats; `shape` has them in front. */
+static Value *enlarged(ModelImport *im, Value *v, int nrepeat, Shape shape) {
+  Shape one = shape;
+  for (int a = 0; a < nrepeat; a++) one.dim[a] = 1;
   v = reshaped(im, v, one);
-  to = one;
-  for (int a = 0; a < nrepeat; a++) to.dim[a] = times[a];
-  const long long down = times[0], across = nrepeat > 1 ? times[1] : 1;
-  return rank == 2 ? emit_one(im, v, to, "upsample(%lld)", down)
-                   : emit_one(im, v, to, "upsample(%lldx%lld)", down, across);
+  const long long down = shape.dim[0], across = nrepeat > 1 ? shape.dim[1] : 1;
+  return shape.rank == 2 ? emit_one(im, v, shape, "upsample(%lld)", down)
+                         : emit_one(im, v, shape, "upsample(%lldx%lld)", down, across);
 }
 
 View *view_repeated(ModelImport *im, const View *view) {
@@ -49,7 +46,10 @@ View *view_repeated(ModelImport *im, const View *view) {
   }
   Value *v = n ? lay_in_order(im, small, n, dims) : small->value;
   if (!v) return NULL;
-  View *to = view_copy(im, small, enlarged(im, v, nrepeat, times, rank));
+  Shape shape = {.rank = rank, .dim = {1, 1, 1}};
+  for (int i = 0; i < nrepeat; i++) shape.dim[i] = times[i];
+  for (int k = 0; k < n; k++) shape.dim[nrepeat + k] = small->size[dims[k]];
+  View *to = view_copy(im, small, enlarged(im, v, nrepeat, shape));
   for (int i = 0; i < nrepeat; i++) view_set(to, repeat[i], i);
   for (int k = 0; k < n; k++) view_set(to, dims[k], nrepeat + k);
   return to;
