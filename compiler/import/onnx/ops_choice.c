@@ -151,7 +151,7 @@ static double *spread_constant(ModelImport *im, const Tensor *t, const Chosen *a
   return to;
 }
 
-/* Of two vectors, one behind the other: number i of the second one where the condition is true. */
+/* Indices into two concatenated vectors of n: n + i where the condition is true, else i. */
 static Value *selection(ModelImport *im, const OnnxNode *node, const View *truth, const Chosen *as) {
   const Tensor *t = truth ? NULL : constant_of(im, node, 0);
   double *at = NEW_ARRAY(im->arena, double, as->n);

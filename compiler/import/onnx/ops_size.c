@@ -21,7 +21,7 @@ static bool pad_mode(ModelImport *im, const OnnxNode *node, Pads *p) {
   if (given(node, 2) && !value) return no(im, "padding with a number that is computed"), false;
   if (constant) p->value = value && value->n ? tensor_number(value, 0) : onnx_float(node, "value", 0);
   if (isinf(p->value)) p->infinite = p->value, p->value = 0;
-  return isfinite(p->value) || (no(im, "padding with a number that is none"), false);
+  return isfinite(p->value) || (no(im, "padding with NaN"), false);
 }
 
 static bool read_pads(ModelImport *im, const OnnxNode *node, const View *x, Pads *p) {
