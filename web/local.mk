@@ -34,6 +34,7 @@ WEB_C = compiler/driver/main.c compiler/backend/none.c \
   compiler/import/onnx/ops_einsum.c compiler/import/onnx/ops_index.c \
   compiler/import/onnx/forms_deformable.c compiler/import/onnx/ops_recurrent.c \
   compiler/import/onnx/fold_product.c compiler/import/onnx/ops_spectrum.c \
+  compiler/import/onnx/state_hints.c \
   compiler/export/% runtime/%,$(filter \
   %.c,$(patsubst %.l,%.c,$(patsubst %.y,%.c,$(libcnnc_a_SOURCES)))))
 WEB_OBJECTS = $(WEB_C:%.c=web/objects/%.o)

@@ -49,6 +49,8 @@ bool is_move(const Statement *statement) {
   return false;
 }
 
+void report_state_hints(ModelImport *im) { (void)im; }
+
 void make_frames(ModelImport *im) { (void)im; }
 
 /* ---- choices by value ---- */

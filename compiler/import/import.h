@@ -212,8 +212,9 @@ void add_problem(ModelImport *, const OnnxNode *);                /* for which n
 void find_varying(ModelImport *, const OnnxPort *const *, int n); /* of these inputs */
 
 /* ---- inputs.c, layout.c ---- */
-bool set_inputs(ModelImport *); /* those of --set become constants; false after reports */
-bool add_inputs(ModelImport *); /* false after reports */
+bool set_inputs(ModelImport *);           /* those of --set become constants; false after reports */
+bool add_inputs(ModelImport *);           /* false after reports */
+void report_state_hints(ModelImport *im); /* inputs that look like states, without --state */
 /* Recurrent layers whose initial and final states are all that --state names: keep=true. */
 void find_kept_layers(ModelImport *);
 int channels_of_input(const ModelImport *, const OnnxPort *); /* the dimension, or NO_CHANNELS */

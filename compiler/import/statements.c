@@ -363,12 +363,22 @@ static bool is_kept_output(const ModelImport *im, const OnnxPort *port) {
   return false;
 }
 
+/* A view of as many dimensions as the input of a state, [1, U] for [1, 1, U]; NULL: it does not fit. */
+static const View *with_rank(ModelImport *im, const View *view, const OnnxPort *input) {
+  int64_t have = 1, want = 1;
+  if (view->rank == input->rank) return view;
+  for (int d = 0; d < view->rank; d++) have *= view->size[d];
+  for (int d = 0; d < input->rank; d++) want *= input->dim[d];
+  return have == want ? view_reshape(im, view, input->rank, input->dim) : NULL;
+}
+
 /* Its dimensions in the order of the state's axes: positions, then channels. */
-static Value *lay_kept(ModelImport *im, const View *view, const KeptValue *kept) {
+static Value *lay_kept(ModelImport *im, const View *made, const KeptValue *kept) {
+  const View *view = with_rank(im, made, kept->input);
+  if (!view) return no(im, "a state of another number of dimensions");
   int dims[MOST_DIMS], order[MOST_DIMS], m = 0;
   const int n = dimensions_of(im, view, dims), channels = kept->input->channels;
   if (n < 0) return NULL;
-  if (view->rank != kept->input->rank) return no(im, "a state of another number of dimensions");
   for (int pass = 0; pass < 2; pass++)
     for (int k = 0; k < n; k++)
       if ((dims[k] == channels) == pass) order[m++] = dims[k];
@@ -498,6 +508,7 @@ static bool import_nodes(ModelImport *im) {
   find_live(im);
   canonical(im);
   find_live(im); /* what was put together reads less */
+  if (!im->onnx->tflite) report_state_hints(im);
   if (!add_inputs(im)) return false;
   find_varying(im, im->ports.data, im->ports.n);
   for (int i = 0; i < im->onnx->nnodes; i++)

@@ -309,7 +309,8 @@ case("recurrent_cell", [  # one row, with the state as input and output
 def bad_files():
     """What must be refused."""
     for name, (nodes, inputs, weights) in refused.items():
-        case(name, nodes, inputs, "y", weights, opset=6 if name == "wrong_axis" else 17)
+        outputs = "y hn" if name == "state_hint" else "y"
+        case(name, nodes, inputs, outputs, weights, opset=6 if name == "wrong_axis" else 17)
         bad(name, model(name))
 
 
@@ -325,6 +326,8 @@ refused = {
                             {**weights_of("", "LSTM"), "P": (1, 12)}),
     "recurrent_activations": ([node("GRU", "x W R", "y", hidden_size=4, activations=["Relu", "Tanh"])],
                               {"x": [3, 1, 5]}, weights_of("", "GRU")),
+    "state_hint": ([node("Add", "x h", "a"), node("Acos", "a", "y"), node("Sub", "x h", "hn")],
+                   {"x": [1, 3], "h": [1, 3]}, {}),
     "words": ([node("Constant", "", "a", value_strings=["yes", "no"]), node("Add", "x a", "y")],
               {"x": [1, 2]}, {}),
 }

@@ -117,12 +117,18 @@ def tensor(name, sizes, numbers):
             field(9, struct.pack(f"<{len(numbers)}f", *numbers)))
 
 
-def onnx(nodes, inputs, outputs, weights=()):
+def sizes(name, numbers):
+    return (field(1, len(numbers)) + field(2, 7) + field(8, name) +
+            field(9, struct.pack(f"<{len(numbers)}q", *numbers)))
+
+
+def onnx(nodes, inputs, outputs, weights=(), shapes=()):
     """Names are separated by spaces; "-" is an omitted input or output."""
     def names(number, text):
         return b"".join(field(number, x.strip("-")) for x in text.split())
     graph = b"".join(field(1, names(1, ins) + names(2, out) + field(4, op)) for op, ins, out in nodes)
     graph += field(2, "g") + b"".join(field(5, tensor(*w)) for w in weights)
+    graph += b"".join(field(5, sizes(*s)) for s in shapes)
     graph += b"".join(field(11, port(*p)) for p in inputs)
     graph += b"".join(field(12, port(*p)) for p in outputs)
     return field(1, 8) + field(7, graph) + field(8, field(2, 17))
@@ -154,6 +160,37 @@ def run_pairs():
     told = imported("m.onnx", onnx([("Concat", "h h", "hn")], [("h", 1, 4), ("x", 1, 4)], [("hn", 1, 8)]),
                     "--state=h=hn")
     check(told.returncode == 1 and "error" in told.stderr, "a state of another size is refused", told.stderr)
+
+
+def run_hints():
+    """Inputs that look like states are told, with the option that makes states of them."""
+    for inputs, outputs, pairs in (("x h c", "y hn cn", "h=hn,c=cn"),
+                                   ("x state", "y stateN", "state=stateN"),
+                                   ("x past.0.key", "present.0.key y", "past.0.key=present.0.key"),
+                                   ("x h_in", "y h_out", "h_in=h_out"),
+                                   ("a b", "y z", ""), ("image", "new_image", ""), ("h_in", "h_out", "")):
+        ins, outs = inputs.split(), outputs.split()
+        nodes = [("Add" if len(ins) > 1 else "Relu", " ".join([ins[0], *ins[-1:]][:len(ins)]), out)
+                 for out in outs]
+        nodes += [("Sub", f"{ins[0]} {name}", f"unread_{name}") for name in ins[1:-1]]
+        nodes += [("Mul", f"{ins[0]} {name}", f"also_{name}") for name in ins[1:-1]]
+        told = imported("m.onnx", onnx(nodes, [(n, 1, 4) for n in ins], [(n, 1, 4) for n in outs] +
+                                       [(f"also_{n}", 1, 4) for n in ins[1:-1]]))
+        good = f"--state {pairs} keeps" in told.stderr if pairs else "import-state" not in told.stderr
+        check(told.returncode == 0 and good, f"{inputs} -> {outputs}: {pairs or 'no state'}", told.stderr)
+    told = imported("m.onnx", onnx([("Add", "x h", "y"), ("Sub", "x h", "hn")], [("x", 1, 4), ("h", 1, 4)],
+                                   [("y", 1, 4), ("hn", 1, 4)]), "--state=h=hn")
+    check("import-state" not in told.stderr, "states that are named are not told", told.stderr)
+    told = imported("m.onnx", onnx([("Add", "x h", "y"), ("Reshape", "y s", "hn")],
+                                   [("x", 1, 4), ("h", 1, 1, 4)], [("y", 1, 1, 4), ("hn", 1, 4)],
+                                   [], [("s", (1, 4))]), "--state=h=hn")
+    check(told.returncode == 0, "a state with a dimension of 1 more on one side", told.stderr)
+    weights = [("W", (1, 6, 1), [0.5] * 6), ("R", (1, 6, 2), [0.5] * 12)]
+    told = imported("m.onnx", onnx([("GRU", "x W R - - b", "- r"), ("Relu", "r", "y")],
+                                   [("x", 3, 1, 1), ("b", 1, 1, 2)], [("y", 1, 1, 2), ("r", 1, 1, 2)],
+                                   weights))
+    check("input 'b' looks like a state" in told.stderr and "--state b=r keeps it" in told.stderr,
+          "a layer's initial and final state, whatever their names", told.stderr)
 
 
 def run_recurrent():
@@ -205,5 +242,6 @@ TOLD = imported("m.tflite", variables((0.5, 3), initial=False))
 check(TOLD.returncode == 1 and "keeps state between calls" in TOLD.stderr, "so is one without a first value",
       TOLD.stderr)
 run_pairs()
+run_hints()
 run_recurrent()
 finish()
