@@ -45,7 +45,16 @@ static void put_shape(Text *out, Shape shape) {
   text_put(out, "}");
 }
 
+/* With --stream and --slide: the rows of a call. */
+static void put_rows(Text *out, const StreamLayer *layer) {
+  if (!layer || !layer->flows) return;
+  text_put(out, ", .step = %" PRId64, layer->rows);
+  if (layer->offset) text_put(out, ", .offset = %" PRId64, layer->offset);
+  if (layer->late) text_put(out, ", .late = %" PRId64, layer->late);
+}
+
 static void put_inputs(Text *out, Net *net) {
+  const Stream *stream = net->graph->stream;
   static const char *const types[] = {[F32] = "CNN_F32", [U8] = "CNN_U8", [I8] = "CNN_I8", [I16] = "CNN_I16"};
   text_put(out, "static const cnn_port %s[] = {\n", net->own->network_inputs);
   for (int i = 0; i < net->graph->inputs.n; i++) {
@@ -56,6 +65,7 @@ static void put_inputs(Text *out, Net *net) {
     put_shape(out, port->node->shape);
     text_put(out, "%s, .size = %s", port->node->port->chw ? ", .chw = 1" : "", net->input[i].macro.SIZE);
     if (port->node->port->rate) text_put(out, ", .rate = %s", net->input[i].macro.RATE);
+    if (stream) put_rows(out, &stream->layer[stream->whole->inputs.data[i].node->id]);
     const char *normalize = graph_normalize(net->arena, written(net), written(net)->inputs.data[i].node);
     if (normalize) {
       text_put(out, ",\n   .normalize = ");
@@ -164,6 +174,7 @@ static void put_target(Text *out, const Net *net, const LossUse *use, int port) 
 /* Outputs, then the values that only losses read. */
 static void put_outputs(Text *out, Net *net) {
   const Graph *graph = written(net);
+  const Stream *stream = net->graph->stream;
   const int ports = graph_ports(net->graph);
   for (int o = 0; o < ports; o++)
     if (loss_of(graph, o)) put_criterion(out, net, loss_of(graph, o), o);
@@ -174,9 +185,10 @@ static void put_outputs(Text *out, Net *net) {
     text_put(out, "  {.name = ");
     put_string(out, port->name);
     text_put(out, ", ");
-    put_shape(out, port->node->shape);
+    put_shape(out, graph_port(net->graph, o)->node->shape);
     if (o < graph->outputs.n) text_put(out, ", .size = %s", net->output[o].macro.SIZE);
     else text_put(out, ", .size = %" PRId64, shape_elements(port->node->shape));
+    if (stream && !stream->window) put_rows(out, &stream->output[o]);
     text_put(out, ", .scores = %s", scores_of(graph, o));
     if (o < graph->outputs.n) put_kind(out, graph, o);
     if (use) put_target(out, net, use, o);
@@ -514,6 +526,20 @@ static void put_gradients_facts(Text *out, Net *net) {
   if (net->layout->train.program->processes) put_sharing(out, net);
 }
 
+static void put_inference_functions(Text *out, Net *net) {
+  const Stream *stream = net->graph->stream;
+  if (stream) {
+    put_count(out, "window", stream->window);
+    put_count(out, "ready", stream->ready);
+  }
+  if (net_steps(net))
+    text_put(out, "  .state_bytes = %s,\n  .reset = %s,\n  .step = %s,\n", net->macro->STATE_BYTES,
+             net->own->network_reset, net->own->network_step);
+  else text_put(out, "  .infer = %s,\n", net->own->network_infer);
+  if (net->options->program && !net_steps(net))
+    text_put(out, "  .infer_timed = %s,\n", net->own->network_infer_timed);
+}
+
 void put_network(Text *out, Net *net) {
   const Graph *graph = net->graph;
   const bool training = net->layout->train.program != NULL,
@@ -562,12 +588,7 @@ void put_network(Text *out, Net *net) {
   if (initial_weights(net)) text_put(out, "  .initial = %s,\n", initial_weights(net));
   text_put(out, "  .target_name = %s,\n  .init = %s,\n  .pack = %s,\n", net->own->target,
            net->own->network_init, net->own->network_pack);
-  if (net_steps(net))
-    text_put(out, "  .state_bytes = %s,\n  .reset = %s,\n  .step = %s,\n", net->macro->STATE_BYTES,
-             net->own->network_reset, net->own->network_step);
-  else text_put(out, "  .infer = %s,\n", net->own->network_infer);
-  if (net->options->program && !net_steps(net))
-    text_put(out, "  .infer_timed = %s,\n", net->own->network_infer_timed);
+  put_inference_functions(out, net);
   if (training) put_gradients_facts(out, net);
   if (net->layout->look.program) text_put(out, "  .look = &%s,\n", net->own->network_look);
   text_put(out, "};\n\n");

@@ -13,6 +13,7 @@ from ._keras import convert
 from ._network import Net, compile, load
 from ._quantize import quantize
 from ._step import Gradients
+from ._stream import Stream, StreamCheck
 from ._tool import CompileError, CompileWarning, Diagnostic, ToolError
 from ._train import History
 
@@ -27,6 +28,8 @@ __all__ = [
     "Net",
     "Port",
     "Report",
+    "Stream",
+    "StreamCheck",
     "ToolError",
     "compile",
     "convert",

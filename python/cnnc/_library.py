@@ -32,6 +32,8 @@ class Facts(ctypes.Structure):
             "labels",
             "look_bytes",
             "state_bytes",
+            "window",
+            "ready",
         )
     ] + [("trains", c_int32), ("starts", c_int32)]
     parameters: int
@@ -42,6 +44,8 @@ class Facts(ctypes.Structure):
     labels: int
     look_bytes: int
     state_bytes: int  # 0: it has no states
+    window: int  # of a net in windows: their rows; else 0
+    ready: int  # calls whose outputs mean nothing
     trains: int
     starts: int
 
@@ -73,6 +77,15 @@ class _Target(ctypes.Structure):
 
 
 @dataclass(frozen=True)
+class Rows:
+    """Of an input or output of a net in steps."""
+
+    step: int  # rows in a call; 0: the whole value
+    offset: int  # the number of the first row of call 0
+    late: int  # rows of the first input by which they come late
+
+
+@dataclass(frozen=True)
 class Target:
     """An output, or an inner value that only a loss reads: what its loss compares it with."""
 
@@ -92,6 +105,8 @@ _FUNCTIONS: dict[str, tuple[object, list[object]]] = {
     "tell": (None, [POINTER(Facts)]),
     "label": (c_char_p, [c_int64]),
     "planes": (c_int32, [c_int64]),
+    "input_rows": (None, [c_int64, POINTER(c_int32)]),
+    "output_rows": (None, [c_int64, POINTER(c_int32)]),
     "layer": (c_char_p, [c_int64]),
     "start": (None, [c_void_p]),
     "pack": (None, [c_void_p, c_void_p]),
@@ -165,6 +180,16 @@ class Library:
     def planes(self, index: int) -> bool:
         """Whether the input's buffer has the channels first."""
         return bool(self._handle.bridge_planes(index))
+
+    def input_rows(self, index: int) -> Rows:
+        numbers = (c_int32 * 3)()
+        self._handle.bridge_input_rows(index, numbers)
+        return Rows(*numbers)
+
+    def output_rows(self, index: int) -> Rows:
+        numbers = (c_int32 * 3)()
+        self._handle.bridge_output_rows(index, numbers)
+        return Rows(*numbers)
 
     def _check(self, text: int | None, error: type[Exception] = CompileError) -> None:
         if text:

@@ -23,7 +23,7 @@ from ._library import Floats, Library, aligned
 if TYPE_CHECKING:
     from ._check import Report
     from ._step import Gradients, Stepper
-    from ._stream import Stream
+    from ._stream import Stream, StreamCheck
     from ._train import History
 
 Weights = Union[str, "os.PathLike[str]", Mapping[str, Any]]
@@ -83,14 +83,14 @@ class Net:
         """Loads the net's metadata and its code for inference."""
         fixed = [f"--weights={self._constants.given}"] if self._constants else []
         self._facts = _facts.read(self._cnnc("--emit=json", *self._defines, *fixed))
-        self._libraries: dict[str, Library] = {}
+        self._libraries: dict[tuple[str, ...], Library] = {}
         plain = self._library("plain")
         self._planes = [plain.planes(i) for i in range(len(self.inputs))]
         self._labels = plain.labels()
         self._weights: Floats = aligned(plain.facts.parameters)
         self._filled = not plain.facts.parameters
         self._shown = False  # views are out, so that weights may change without a word
-        self._packed: tuple[int, Floats] | None = None
+        self._packed: dict[tuple[str, ...], tuple[int, Floats]] = {}  # by library
         self._stepper: Stepper | None = None
         if plain.facts.starts:
             plain.start(self._weights)
@@ -155,10 +155,11 @@ class Net:
     def _fixed(self) -> list[str]:
         return [f"--weights={self._constants.path}"] if self._constants else []
 
-    def _library(self, kind: str) -> Library:
+    def _library(self, kind: str, more: tuple[str, ...] = ()) -> Library:
         """plain: inference; look: and a look inside; train: training, as the programs that cnnc makes do
-        it."""
-        if kind not in self._libraries:
+        it. more: further options of cnnc."""
+        key = (kind, *more)
+        if key not in self._libraries:
             openmp = self._threads > 1 or kind == "train"
             options = {"plain": ["--network"], "look": ["--network=look"], "train": ["--train"]}[kind]
             with tempfile.TemporaryDirectory(prefix="cnnc-") as folder:
@@ -168,6 +169,7 @@ class Net:
                     self._cnnc(
                         *self._options(),
                         *options,
+                        *more,
                         "--prefix=net",
                         "--embed=text",
                         f"--threads={'openmp' if openmp else 'none'}",
@@ -181,8 +183,8 @@ class Net:
                     "-O1" if kind == "look" else "-O3",
                     openmp and self._threads > 1,
                 )
-            self._libraries[kind] = Library(path)
-        return self._libraries[kind]
+            self._libraries[key] = Library(path)
+        return self._libraries[key]
 
     # ---- weights
 
@@ -251,7 +253,7 @@ class Net:
             elif rename is not None:
                 names = os.fspath(rename)
             warning = self._library("plain").load(path, names, self._weights)
-        self._filled, self._packed, self._stepper = True, None, None
+        self._filled, self._packed, self._stepper = True, {}, None
         return warning
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -267,13 +269,13 @@ class Net:
             return
         self._library("plain").save(os.fspath(path), self._weights)
 
-    def _model(self) -> Floats:
-        """The weights as the kernels read them."""
+    def _model(self, more: tuple[str, ...] = ()) -> Floats:
+        """The weights as the kernels of a library read them."""
         self._need_weights()
         mark = zlib.crc32(self._weights.data.cast("B")) if self._shown else 0
-        if self._packed is None or self._packed[0] != mark:
-            self._packed = mark, self._library("plain").pack(self._weights)
-        return self._packed[1]
+        if more not in self._packed or self._packed[more][0] != mark:
+            self._packed[more] = mark, self._library("plain", more).pack(self._weights)
+        return self._packed[more][1]
 
     # ---- inference
 
@@ -298,12 +300,27 @@ class Net:
         self._library("plain").infer(self._model(), inputs, outputs, whole, self._threads)
         return [output[:count] for output in outputs]
 
-    def stream(self) -> Stream:
-        """The states of the net between calls: s = net.stream(); y = s(x)."""
-        from ._stream import Stream
+    def stream(
+        self, rows: int | None = None, *, slide: int | None = None, lookahead: int = 0
+    ) -> Stream:
+        """The net in steps: s = net.stream(3); y = s(x), with any whole number of steps in x. rows: of a
+        step; slide instead: rows from one window to the next, of a net with one result per window. A net
+        with states of its own takes neither. lookahead: rows that outputs may come late."""
+        from ._stream import Stream, options
+
+        chosen = options(rows, slide, lookahead)
+        self._need_weights()
+        return Stream(self, chosen)
+
+    def check_stream(
+        self, x: Any, n: int = 1, *, slide: int | None = None, lookahead: int = 0
+    ) -> StreamCheck:
+        """Compares the net in steps of n rows, or with slide in windows, with the whole net on a sequence:
+        the largest difference, and the first row that differs."""
+        from ._stream import check
 
         self._need_weights()
-        return Stream(self)
+        return check(self, x, n, slide, lookahead)
 
     # ---- looking inside
 

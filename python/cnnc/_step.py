@@ -228,7 +228,7 @@ class Stepper:
         self.rate = self.library.update(
             self.trainer, math.nan if rate is None else rate, math.nan if epoch is None else epoch, whole
         )
-        self.net._packed = None
+        self.net._packed = {}
         if self.rate < 0:
             raise FloatingPointError(
                 "a gradient is not finite: a smaller rate may help; the weights are unchanged"
@@ -308,7 +308,7 @@ def train_from(
                 break
     finally:  # also after Ctrl-C
         net._weights[:] = stepper.library.result(stepper.trainer) if kept is None else kept
-        net._packed = None
+        net._packed = {}
     return history
 
 

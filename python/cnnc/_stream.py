@@ -1,90 +1,217 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A net with states, called step by step."""
+"""A net called step by step: rows of a sequence, windows of it, or a net with states of its own."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import copy
+import math
+import warnings
+from typing import TYPE_CHECKING, Any, NamedTuple, Sequence
 
 import numpy as np
 
-from . import _arrays
+from . import _arrays, _facts, _tool
+from ._arrays import Array
 from ._facts import Port, Shape
-from ._library import aligned
+from ._library import Floats, Rows, aligned
 
 if TYPE_CHECKING:
     from ._network import Net
 
 MARK_BYTES = 16  # of the net and its layout
+CALL_BYTES = 8  # the number of calls, where outputs of the first ones mean nothing
+
+
+class StreamCheck(NamedTuple):
+    """A net in steps compared with the whole net: net.check_stream."""
+
+    difference: float
+    """the largest absolute difference"""
+    row: int | None
+    """the first row, or window, that differs; None: all are equal"""
 
 
 def _rows(shape: Shape) -> int:
     return shape[0] if len(shape) > 1 else 1
 
 
-class Stream:
-    """net.stream(): the states of a net between its calls. s(x) makes as many steps as x has rows for."""
+def _text(shape: Sequence[int]) -> str:
+    return "x".join(map(str, shape))
 
-    def __init__(self, net: Net) -> None:
-        self._net = net
-        self._library = net._library("plain")
+
+def options(rows: int | None, slide: int | None, lookahead: int) -> tuple[str, ...]:
+    """Those of cnnc."""
+    if rows is not None and slide is not None:
+        raise ValueError("stream takes a number of rows or slide=, not both")
+    for what, value in (("the rows of a step", rows), ("slide", slide)):
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+            raise ValueError(f"{what} must be a whole number above 0, not {value!r}")
+    if lookahead and rows is None:
+        raise ValueError("lookahead is for a stream of rows: stream(rows, lookahead=...)")
+    if rows is None:
+        return () if slide is None else (f"--slide={slide}",)
+    return (f"--stream={rows}", *([f"--lookahead={lookahead}"] if lookahead else []))
+
+
+class Stream:
+    """A sequence on its way through a net. s(x) makes as many steps as x has rows for."""
+
+    def __init__(self, net: Net, options: tuple[str, ...] = ()) -> None:
+        self._net, self._options = net, options
+        self._library = net._library("plain", options)
         if not self._library.facts.state_bytes:
-            raise ValueError(f"net {net.name} has no states: nothing is kept between its calls")
+            raise ValueError(
+                f"net {net.name} has no states: nothing is kept between its calls; "
+                "stream(rows) computes a sequence in steps, stream(slide=rows) windows"
+            )
+        self._inputs, self._outputs = net.inputs, net.outputs
+        if options:
+            with warnings.catch_warnings():  # they were given when the program was read
+                warnings.simplefilter("ignore", _tool.CompileWarning)
+                text = net._cnnc("--emit=json", *net._defines, *options, *net._fixed())
+            facts = _facts.read(text)
+            self._inputs, self._outputs = facts.inputs, facts.outputs
+        self._fed = [self._library.input_rows(i) for i in range(len(self._inputs))]
+        self._made = [self._library.output_rows(i) for i in range(len(self._outputs))]
         self._state = aligned((self._library.facts.state_bytes + 3) // 4)
         self.reset()
 
+    # ---- the state
+
     def reset(self) -> None:
-        """Begins anew."""
+        """Begins a new sequence."""
+        self._calls = 0
         self._library.reset(self._state)
 
     def copy(self) -> Stream:
         """Another stream that goes on from here."""
-        other = Stream(self._net)
+        other = copy.copy(self)
+        other._state = aligned(len(self._state))
         other._state[:] = self._state
         return other
 
+    def _counts_calls(self) -> bool:
+        """Whether the first outputs mean nothing, and are left out."""
+        return self._library.facts.ready > 0 or any(rows.step and rows.offset < 0 for rows in self._made)
+
     @property
     def state(self) -> bytes:
-        """The state as bytes: NAME_state in C."""
-        return self._state.tobytes()[: self._library.facts.state_bytes]
+        """The state as bytes: NAME_state in C, followed by the number of calls where outputs of the first
+        ones are left out."""
+        state = self._state.tobytes()[: self._library.facts.state_bytes]
+        return state + self._calls.to_bytes(CALL_BYTES, "little") if self._counts_calls() else state
 
     @state.setter
     def state(self, value: bytes) -> None:
-        own = self.state
+        own, size = self.state, self._library.facts.state_bytes
         if len(value) != len(own) or value[:MARK_BYTES] != own[:MARK_BYTES]:
             raise ValueError(f"these bytes are no state of net {self._net.name} as it is compiled here")
-        self._state.view(np.uint8)[: len(own)] = np.frombuffer(value, np.uint8)
+        self._state.view(np.uint8)[:size] = np.frombuffer(value, np.uint8, size)
+        self._calls = int.from_bytes(value[size:], "little")
 
-    def _steps(self, port: Port, value: Any) -> _arrays.Array:
-        """[k * rows][...] as [k][rows][...]."""
-        array, rows, shape = _arrays.numbers(value, f"input {port.name}"), _rows(port.shape), port.shape
-        rest = shape[1:] if len(shape) > 1 else shape
+    # ---- calls
+
+    def _steps(self, port: Port, rows: Rows, value: Any) -> Array:
+        """[k * rows][...] as [k][rows][...]; a value without rows as [1][...]."""
+        array, shape = _arrays.numbers(value, f"input {port.name}"), port.shape
+        if self._options and not rows.step:
+            if array.shape != shape:
+                raise ValueError(
+                    f"input {port.name} takes {_text(shape)}, the same in each step, not {_text(array.shape)}"
+                )
+            return array[None]
+        n, rest = _rows(shape), shape[1:] if len(shape) > 1 else shape
         if array.shape == shape and len(shape) == 1:
             return array[None]
-        if array.ndim != 1 + len(rest) or array.shape[1:] != rest or len(array) % rows:
+        if array.ndim != 1 + len(rest) or array.shape[1:] != rest or len(array) % n:
             raise ValueError(
-                f"input {port.name} takes any number of {'x'.join(map(str, shape))} one after the other, "
-                f"not {'x'.join(map(str, array.shape))}"
+                f"input {port.name} takes any number of {_text(shape)} one after the other, "
+                f"not {_text(array.shape)}"
             )
-        return array.reshape(len(array) // rows, *shape)
+        return array.reshape(len(array) // n, *shape)
 
-    def __call__(self, x: Any) -> Any:
-        """The outputs of all steps, concatenated: an array, or a dict by name for several outputs."""
-        net = self._net
-        given = _arrays.by_name(net.inputs, x)
-        steps = {port.name: self._steps(port, value) for port, value in zip(net.inputs, given)}
-        counts = {name: len(array) for name, array in steps.items()}
+    def _take(self, x: Any) -> tuple[list[Array], int]:
+        """The inputs of all steps, and their number."""
+        given = _arrays.by_name(self._inputs, x)
+        steps = [self._steps(*each) for each in zip(self._inputs, self._fed, given)]
+        moving = [bool(not self._options or rows.step) for rows in self._fed]
+        counts = {p.name: len(a) for p, a, moves in zip(self._inputs, steps, moving) if moves}
         if len(set(counts.values())) > 1:
             raise ValueError(f"the inputs have different numbers of steps: {counts}")
-        first = next(iter(steps.values()))
-        inputs, _ = _arrays.take_all(
-            net.inputs, steps if len(steps) > 1 else first, "hwc", net._planes, net._orders
-        )
-        outputs = [np.empty((len(first), *port.shape), np.float32) for port in net.outputs]
-        self._library.step(net._model(), inputs, outputs, self._state, net._threads)
+        count = next(iter(counts.values()))
+        steps = [a if moves else np.repeat(a, count, 0) for a, moves in zip(steps, moving)]
+        named = {port.name: array for port, array in zip(self._inputs, steps)}
+        planes = [self._library.planes(i) for i in range(len(self._inputs))]
+        return _arrays.take_all(
+            self._inputs, named if len(named) > 1 else steps[0], "hwc", planes, self._net._orders
+        )[0], count
+
+    def _give(self, port: Port, rows: Rows, made: Floats) -> Floats:
+        """The output of all steps as one sequence, without the rows that mean nothing."""
+        if self._library.facts.window:
+            return made[max(0, self._library.facts.ready - self._calls) :]
+        if len(port.shape) < 2:
+            return made
+        joined = made.reshape(len(made) * port.shape[0], *port.shape[1:])
+        return joined[max(0, -rows.offset - self._calls * rows.step) :] if rows.step else joined
+
+    def __call__(self, x: Any) -> Any:
+        """The outputs of all steps, concatenated: an array, or a dict by name for several outputs. Rows
+        before the sequence, and windows before the first full one, are left out."""
+        net = self._net
+        inputs, count = self._take(x)
+        outputs = [np.empty((count, *port.shape), np.float32) for port in self._outputs]
+        self._library.step(net._model(self._options), inputs, outputs, self._state, net._threads)
         result = {
-            port.name: output.reshape(len(output) * _rows(port.shape), *port.shape[1:])
-            if len(port.shape) > 1
-            else output
-            for port, output in zip(net.outputs, outputs)
+            port.name: self._give(port, rows, output)
+            for port, rows, output in zip(self._outputs, self._made, outputs)
         }
-        return result if len(result) > 1 else result[net.outputs[0].name]
+        self._calls += count
+        return result if len(result) > 1 else result[self._outputs[0].name]
+
+
+# ---- steps compared with the whole
+
+
+def _dict(ports: Sequence[Port], value: Any) -> dict[str, Any]:
+    return dict(zip((port.name for port in ports), _arrays.by_name(ports, value)))
+
+
+def _windows(net: Net, stream: Stream, x: dict[str, Any], calls: int) -> Any:
+    """The whole net on the window of each call after the first full one."""
+    samples: dict[str, Array] = {}
+    for port, rows in zip(net.inputs, stream._fed):
+        array, size = np.asarray(x[port.name]), _rows(port.shape)
+        ends = [(k + 1) * rows.step for k in range(stream._library.facts.ready, calls)]
+        samples[port.name] = np.stack([array[end - size : end] if rows.step else array for end in ends])
+    return net(samples if len(samples) > 1 else next(iter(samples.values())))
+
+
+def check(net: Net, x: Any, n: int, slide: int | None, lookahead: int) -> StreamCheck:
+    """net.check_stream."""
+    stream = Stream(net, options(None if slide else n, slide, lookahead))
+    given = _dict(net.inputs, x)
+    whole = _rows(net.inputs[0].shape)
+    rows = len(np.asarray(given[net.inputs[0].name]))
+    calls = rows // stream._fed[0].step
+    if calls <= stream._library.facts.ready or (not slide and rows != whole):
+        raise ValueError(
+            f"check_stream takes one sequence: {whole} rows{' or more' if slide else ''} of "
+            f"input {net.inputs[0].name}, not {rows}"
+        )
+    cut = {
+        port.name: np.asarray(given[port.name])[: calls * r.step] if r.step else given[port.name]
+        for port, r in zip(net.inputs, stream._fed)
+    }
+    made = _dict(net.outputs, stream(cut if len(cut) > 1 else next(iter(cut.values()))))
+    want = _dict(net.outputs, _windows(net, stream, given, calls) if slide else net(x))
+    largest, first = 0.0, math.inf
+    for port, r in zip(net.outputs, stream._made):
+        if not slide and not r.step:
+            continue  # an output of a step, which the whole does not have
+        got = made[port.name]
+        off = np.abs(got.astype(np.float64) - want[port.name][: len(got)])
+        largest = max(largest, float(off.max(initial=0)))
+        differing = np.flatnonzero(off.reshape(len(off), -1).any(1))
+        first = min(first, *differing[:1], math.inf)
+    return StreamCheck(largest, None if first == math.inf else int(first))

@@ -12,7 +12,8 @@ extern void omp_set_num_threads(int) __attribute__((weak));
 
 /* ---- facts ---- */
 typedef struct bridge_facts {
-  int64_t parameters, model_bytes, workspace_bytes, batch, layers, labels, look_bytes, state_bytes;
+  int64_t parameters, model_bytes, workspace_bytes, batch, layers, labels, look_bytes, state_bytes, window,
+      ready;
   int32_t trains, starts; /* it has training code; it has weights to start from */
 } bridge_facts;
 
@@ -25,12 +26,22 @@ void bridge_tell(bridge_facts *facts) {
                           .labels = NETWORK.labels,
                           .look_bytes = NETWORK.look ? (int64_t)NETWORK.look->bytes : 0,
                           .state_bytes = (int64_t)NETWORK.state_bytes,
+                          .window = NETWORK.window,
+                          .ready = NETWORK.ready,
                           .trains = NETWORK.gradients != NULL,
                           .starts = NETWORK.initial != NULL};
 }
 
 const char *bridge_label(int64_t i) { return NETWORK.label[i]; }
 int32_t bridge_planes(int64_t input) { return NETWORK.input[input].chw; }
+
+static void put_rows(const cnn_port *port, int32_t to[3]) {
+  to[0] = port->step;
+  to[1] = port->offset;
+  to[2] = port->late;
+}
+void bridge_input_rows(int64_t i, int32_t to[3]) { put_rows(&NETWORK.input[i], to); }
+void bridge_output_rows(int64_t i, int32_t to[3]) { put_rows(&NETWORK.output[i], to); }
 const char *bridge_layer(int64_t i) { return NETWORK.layer[i].name; }
 
 /* ---- weights ---- */

@@ -32,6 +32,24 @@ net sums {
 """
 
 
+ROWS = """
+net rows {
+    input x: 40x6
+    input speaker: 1x8
+    y = x -> conv(8, 5, stride=2, pad=[3, 0]) -> relu -> add(speaker) -> gru(5)
+    late = x -> conv(4, 3) -> maxpool(2, stride=2) -> conv(3, 3, pad=[1, 1])
+    output y, late
+}
+"""
+WORD = """
+net word {
+    input x: 24x6
+    conv(8, 3) -> relu -> maxpool(2) -> conv(4, 3) -> global_avgpool -> dense(3)
+}
+"""
+HEIGHT = "net height { input x: 12x5x2 as u8 \n conv(4, 3x3, pad=[2, 0, 1, 1]) -> relu -> conv(2, 1x1) }"
+
+
 class Streams(Case):
     def test_steps(self) -> None:
         """a net with states goes on from the last call, in pieces as in one"""
@@ -55,6 +73,81 @@ class Streams(Case):
             s(x[:3])
         with self.assertRaisesRegex(ValueError, "no states"):
             filled(FLOATS).stream()
+
+    def test_rows(self) -> None:
+        """a net of a sequence by steps, in any number of pieces: the rows of the whole"""
+        net = filled(ROWS)
+        x, speaker = random((40, 6)), random((1, 8))
+        want = net({"x": x, "speaker": speaker})
+        s = net.stream(4, lookahead=4)
+
+        def steps(stream: cnnc.Stream, first: int, last: int) -> dict[str, np.ndarray]:
+            return stream({"x": x[first:last], "speaker": speaker})
+
+        pieces = [steps(s, 0, 4), steps(s, 4, 24)]
+        other, kept = s.copy(), s.state
+        rest = steps(s, 24, 40)
+        for name, rows in (("y", 20), ("late", 18)):
+            made = np.concatenate([*(piece[name] for piece in pieces), rest[name]])
+            self.assertEqual(len(made), rows)
+            self.close(made, want[name][:rows])
+            np.testing.assert_array_equal(steps(other.copy(), 24, 40)[name], rest[name])
+        s.state = kept
+        np.testing.assert_array_equal(steps(s, 24, 40)["late"], rest["late"])
+        s.reset()
+        first = s.state
+        np.testing.assert_array_equal(steps(s, 0, 4)["late"], pieces[0]["late"])
+        s.state = first  # the rows before the sequence are left out again
+        np.testing.assert_array_equal(steps(s, 0, 4)["late"], pieces[0]["late"])
+        difference, row = net.check_stream({"x": x, "speaker": speaker}, 4, lookahead=4)
+        self.assertLess(difference, 1e-5)
+        self.assertTrue(row is None or row >= 0)
+        with self.assertRaisesRegex(ValueError, "x takes any number of 4x6"):
+            steps(s, 0, 3)
+        with self.assertRaisesRegex(ValueError, "speaker takes 1x8, the same in each step"):
+            s({"x": x, "speaker": np.repeat(speaker, 10, 0)})
+        with self.assertRaisesRegex(cnnc.CompileError, "stream-stride"):
+            net.stream(3, lookahead=4)
+        with self.assertRaisesRegex(cnnc.CompileError, "stream-future"):
+            net.stream(4)
+
+    def test_causal(self) -> None:
+        """the state of a net whose rows are never late is the struct of C; weights may change"""
+        net, x = filled(HEIGHT), np.random.default_rng(4).integers(0, 255, (12, 5, 2), np.uint8)
+        s = net.stream(3)
+        self.close(s(x), net(x))
+        self.assertEqual(len(s.state), s._library.facts.state_bytes)
+        net.weights["conv1.bias"][:] += 1
+        s.reset()
+        self.close(s(x), net(x))
+        self.assertLess(net.check_stream(x, n=3).difference, 1e-5)
+
+    def test_windows(self) -> None:
+        """a net of a window: its result for the last rows in each call, from the first full window on"""
+        net, x = filled(WORD), random((60, 6))
+        s = net.stream(slide=4)
+        y = np.concatenate([s(x[:12]), s(x[12:])])
+        self.close(y, net(np.stack([x[end - 24 : end] for end in range(24, 61, 4)])))
+        self.assertLess(net.check_stream(x, slide=4).difference, 1e-5)
+        with self.assertRaisesRegex(ValueError, "24 rows or more"):
+            net.check_stream(x[:20], slide=4)
+        with self.assertRaisesRegex(ValueError, "not both"):
+            net.stream(4, slide=4)
+        for wrong in (0, True, 1.5):
+            with self.assertRaisesRegex(ValueError, "whole number above 0"):
+                net.stream(wrong)
+
+    def test_bytes(self) -> None:
+        """an int8 model by steps: the same numbers as the whole, to the bit"""
+        net, samples = filled(WORD), random((30, 24, 6))
+        rows = filled(
+            "net rows { input x: 30x6 \n conv(8, 3, pad=causal) -> relu -> conv(4, 5, pad=causal) }"
+        )
+        x = random((30, 6))
+        int8 = rows.quantize(random((40, 30, 6)))
+        self.assertEqual(int8.check_stream(x, n=5), (0, None))
+        np.testing.assert_array_equal(int8.stream(2)(x), int8(x))
+        self.assertEqual(net.quantize(samples).check_stream(random((44, 6)), slide=2), (0, None))
 
 
 class Calls(Case):

@@ -3,7 +3,7 @@
  * constant; pointers are never NULL unless said. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_NETWORK_VERSION
-#define CNN_NETWORK_VERSION 10
+#define CNN_NETWORK_VERSION 11
 #include <stddef.h>
 #include <stdint.h>
 #ifdef __cplusplus
@@ -55,10 +55,12 @@ typedef struct cnn_port { /* an input or an output */
                           values */
   cnn_scores scores;   /* outputs */
   const char *loss;    /* outputs: the loss's name, or NULL */
-  const cnn_loss *criterion; /* its numbers; NULL: weight 1, no smoothing, delta 1, gamma 2, ignore -1 */
-  const char *normalize;     /* inputs: "normalize(mean=0, std=1, scale=0.5)" if it is next, or NULL */
-  int32_t rate;              /* inputs: samples per second, of sound; else 0 */
-  cnn_output_kind kind;      /* outputs */
+  const cnn_loss *criterion;  /* its numbers; NULL: weight 1, no smoothing, delta 1, gamma 2, ignore -1 */
+  const char *normalize;      /* inputs: "normalize(mean=0, std=1, scale=0.5)" if it is next, or NULL */
+  int32_t rate;               /* inputs: samples per second, of sound; else 0 */
+  int32_t step, offset, late; /* with --stream: rows in a call, else 0; number of the first row of call 0;
+                                 rows of the first input by which its rows come late */
+  cnn_output_kind kind;       /* outputs */
   int32_t stuff,
       things; /* of a panoptic output: its classes of no object, which come first, and of objects */
 } cnn_port;
@@ -190,8 +192,7 @@ typedef struct cnn_network {
   const char *summary;      /* the compiler's table */
   int64_t parameters;       /* floats of the weights struct */
   int64_t macs;
-  int32_t batch,
-      train_batch; /* images an infer call takes; most samples of a gradients call, 0 without training */
+  int32_t batch, train_batch; /* images of an infer call; most of a gradients call, 0 without training */
   size_t model_bytes, workspace_bytes, training_bytes; /* training_bytes 0 without training */
   const cnn_recipe *recipe;                            /* NULL without training */
   const float *initial; /* weights that were compiled in (or constant), as the weights struct; NULL: none */
@@ -200,9 +201,10 @@ typedef struct cnn_network {
   void (*pack)(void *model, const float *weights);
   void (*infer)(const void *model, const void *const *input, float *const *output,
                 void *workspace); /* exactly `batch` images; NULL where calls leave something for the next */
-  /* Nets with states have these instead: `reset` begins a state of state_bytes (0: there are none), and each
-   * call of `step` leaves in it what the next one needs. */
+  /* Nets with states have these instead: `reset` begins a state, which each call of `step` leaves to the
+   * next. state_bytes 0: there are none. */
   size_t state_bytes;
+  int32_t window, ready; /* --slide: rows of a window, else 0; calls before the first full one */
   void (*reset)(void *state);
   void (*step)(const void *model, const void *const *input, float *const *output, void *state,
                void *workspace);
