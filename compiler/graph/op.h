@@ -183,7 +183,10 @@ struct Op {
   /* NULL, or: appends the nodes that compute it and returns the one with its value. `backward`: they keep
    * whatever a backward pass needs. */
   Node *(*parts)(Graph *, Node *, bool backward);
-  void (*keep)(Graph *, Node *);  /* NULL, or: appends a layer with the states that keep=true asks for */
+  /* NULL, or: appends a layer whose next call goes on from its final state, with these states; the node of
+   * its value. calls: NULL, or the number k of the call, where row 0 is row k*rows + offset of a stream: rows
+   * below 0 leave the state alone. */
+  Node *(*keep)(Graph *, Node *, Node *calls, int64_t rows, int64_t offset);
   bool (*identity)(const Node *); /* NULL, or: true if inference can drop the node */
   void (*lower)(struct Lower *);  /* the reference schedule: printed by -O0 */
 

@@ -62,6 +62,9 @@ const double *rounding_weights(Arena *, const Node *, const double *const *weigh
  * vertically. A whole image, or a single one, is returned unchanged. */
 Node *rows_cut(Graph *, Node *picture, int64_t first, int64_t n);
 Node *rows_kept(Graph *, Node *picture);
+/* Regions as rows of a sequence, and rows as regions of that shape; others unchanged. */
+Node *rows_of_regions(Graph *, Node *value);
+Node *regions_of_rows(Graph *, Node *rows, Shape region);
 Node *rows_stacked(Graph *, int n, Node *const *picture);
 
 extern const Op *const
@@ -81,6 +84,11 @@ void update_hidden(Graph *, Node *value, Node *state);
 Node *stream_counter(Graph *, int64_t most);
 /* A value whose first row has the number k*rows + offset in call k; rows below 0 get the fill. */
 Node *stream_masked(Graph *, Node *value, Node *counter, int64_t rows, int64_t offset, double fill);
+/* The same with a fill for each channel. */
+Node *stream_masked_channels(Graph *, Node *value, Node *counter, int64_t rows, int64_t offset,
+                             const double *fill);
+Node *stream_started(Graph *, Node *first, Node *state,
+                     Node *counter); /* `first` in call 0, then the state */
 
 extern const Op op_copy;     /* hidden, FAMILY_MAP: copies a value into another one, as for a concat */
 extern const Op op_row_mean; /* hidden: the mean of each channel over each row of an image */

@@ -74,9 +74,10 @@ static void find_rings(Step *s) {
 /* ---- nodes ---- */
 static Node *kept_state(Step *s, const Ring *ring) {
   Node *value = s->map[ring->of->id];
-  Node *state =
-      state_hidden(s->to, arena_printf(s->to->arena, "%s_past", value->name),
-                   stream_with_rows(value->shape, ring->history), value->elem, value->quant, ring->fill);
+  Shape shape = value->shape;
+  if (shape.regions) shape = shape_sequence(shape.regions, shape_row_elements(shape));
+  Node *state = state_hidden(s->to, arena_printf(s->to->arena, "%s_past", value->name),
+                             stream_with_rows(shape, ring->history), value->elem, value->quant, ring->fill);
   state->span = value->span;
   state->site = value->site;
   return state;
@@ -113,6 +114,7 @@ static Node *calls_so_far(Step *s) {
 static void make_ring(Step *s, Ring *ring, bool first) {
   Node *value = s->map[ring->of->id];
   const StepRows rows = stream_steps(s, ring->of);
+  if (ring->history || ring->masked) value = rows_of_regions(s->to, value);
   if (ring->masked) value = stream_masked(s->to, value, calls_so_far(s), rows.rows, rows.offset, ring->fill);
   ring->rows = value;
   if (!ring->history) return;
@@ -133,7 +135,12 @@ static void make_rings(Step *s, const Node *of) {
 
 static Node *needed_rows(Step *s, const Node *of, const StreamNeed *need) {
   const Ring *ring = ring_of(s, of, need);
-  return rows_cut(s->to, ring->rows, need->first - (stream_steps(s, of).offset - ring->history), need->count);
+  const StepRows rows = stream_steps(s, of);
+  const bool own = need->first == rows.offset && need->count == rows.rows && !ring->masked;
+  if (own && (of->shape.regions || !ring->history)) return s->map[of->id];
+  Node *all = rows_of_regions(s->to, ring->rows);
+  return regions_of_rows(
+      s->to, rows_cut(s->to, all, need->first - (rows.offset - ring->history), need->count), of->shape);
 }
 
 /* ---- layers ---- */
@@ -162,8 +169,15 @@ static bool set_border(Step *s, Node *step, const Node *node) {
   return before[!axis] || after[!axis] || shape_extent(node->shape).c != shape_extent(node->in[0]->shape).c;
 }
 
+/* A layer that goes on from its final state in the call before; the node of its value. */
+static Node *kept_layer(Step *s, const Node *node, Node *step) {
+  const StepRows in = stream_steps(s, node->in[0]), out = stream_steps(s, node);
+  const bool counts = stream_state_counts(node, in, out);
+  return node->op->keep(s->to, step, counts ? calls_so_far(s) : NULL, out.rows, out.offset);
+}
+
 static Node *step_node(Step *s, const Node *node) {
-  const bool flows = s->streams->flow[node->id].flows, regions = node->shape.regions > 0;
+  const bool flows = s->streams->flow[node->id].flows, regions = stream_in_regions(node);
   const StreamRule rule = stream_rule(node);
   Node *step = graph_copy_node(s->to->arena, node, s->map);
   StreamNeed need = {0};
@@ -179,8 +193,8 @@ static Node *step_node(Step *s, const Node *node) {
     if (!regions && (rule == STREAM_CROPPED || rule == STREAM_PADDED) && !set_border(s, step, node))
       return step->in[0];
   }
-  if (stream_rule(node) == STREAM_RECURRENT && !s->streams->window) node->op->keep(s->to, step);
-  else graph_append(s->to, step);
+  if (node->op->keep && !s->streams->window) return kept_layer(s, node, step);
+  graph_append(s->to, step);
   return step;
 }
 

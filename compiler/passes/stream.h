@@ -43,6 +43,9 @@ StreamRule stream_rule(const Node *);
 bool stream_needs(const Streams *, const Node *, int k, StreamNeed *); /* false: the whole value */
 /* --slide: all rows of the window; false: the value is not computed in steps. */
 bool stream_needs_window(const Streams *, const Node *, StreamNeed *);
+bool stream_in_regions(const Node *); /* does it compute regions from regions, each alone? */
+/* Of a layer with a state, does it depend on the number of calls? */
+bool stream_state_counts(const Node *, StepRows in, StepRows out);
 /* Is it a mean whose windows begin before row 0, and which divides by the number of existing rows? */
 bool stream_counts_rows(const Node *);
 int stream_axis(Shape);     /* of its rows in a Window */

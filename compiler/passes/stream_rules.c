@@ -110,8 +110,8 @@ static bool divides(Streams *s, const Node *node, Flow *flow, int64_t factor) {
 /* Are all windows of the whole value within its rows? */
 static bool sees_rows_alone(const Node *node, int axis) {
   const Window *w = node->window;
-  const int64_t last = window_end(w, axis, extent_side(shape_extent(node->shape), axis) - 1);
-  return w->before[axis] == 0 && last <= extent_side(shape_extent(node->in[0]->shape), axis);
+  const int64_t last = window_end(w, axis, stream_rows(node->shape) - 1);
+  return w->before[axis] == 0 && last <= stream_rows(node->in[0]->shape);
 }
 
 bool stream_counts_rows(const Node *node) {
@@ -123,7 +123,7 @@ bool stream_counts_rows(const Node *node) {
 static bool flow_window(Streams *s, const Node *node, Flow *flow) {
   const Window *w = node->window;
   const int axis = stream_axis(node->in[0]->shape);
-  if (!w) return false;
+  if (!w || (slides(s) && node->op->keep)) return false;
   const int64_t ahead = w->after[axis];
   if (sees_edges(s) && (ahead > 0 || !sees_rows_alone(node, axis))) return false;
   if (ahead > 0) {
@@ -184,7 +184,7 @@ static bool flow_rows(Streams *s, const Node *node, Flow *flow) {
 static bool flow_shaped(Streams *s, const Node *node, Flow *flow) {
   (void)s, (void)flow;
   const Shape in = node->in[0]->shape, out = node->shape;
-  return stream_rows(out) == stream_rows(in) && in.regions == out.regions;
+  return stream_rows(out) == stream_rows(in) && (!out.regions || in.regions == out.regions);
 }
 
 static bool flow_deeper(Streams *s, const Node *node, Flow *flow) {
@@ -216,32 +216,36 @@ static bool flow_whole(Streams *s, const Node *node, Flow *flow) {
   return false;
 }
 
-/* Rows below 0 would move its state. */
+/* Only zeros are left alone by rows below 0. */
 static void refuse_start(Streams *s, const Node *node, int64_t offset) {
-  Diag *diag =
-      refuse_stream(s, node, DIAG_stream_start, "%s starts from %s", operator_of(s, node),
-                    offset < 0 ? "row 0, but its input has rows before it" : "a given value in each call");
+  Diag *diag = refuse_stream(s, node, DIAG_stream_start,
+                             "%s starts from a given value at row 0, but its input has rows before it",
+                             operator_of(s, node));
   if (!diag) return;
-  if (offset >= 0) {
-    diag_help(diag, "without initial values it starts from zeros in the first call");
-    return;
-  }
   diag_fact(diag, "its input in call 0 begins with row %lld", (long long)offset);
   diag_help(diag, "pad=causal, or pad=[size - step, 0], in the layers before it");
+}
+
+/* The direction that the program names, if it is not forward; else NULL. */
+static const char *other_direction(const Streams *s, const Node *node) {
+  const Node *layer = node_in_program(s, node);
+  return !layer->op->traits.recurrent || arg_is(layer, "direction", "forward")
+             ? NULL
+             : arg_const(layer, "direction")->s;
 }
 
 /* Backwards there is no bound to how far it looks ahead. */
 static bool flow_recurrent(Streams *s, const Node *node, Flow *flow) {
   if (slides(s)) return false;
-  if (arg_is(node, "direction", "forward")) {
-    if (flow->step.offset < 0 || node->nin > 1) refuse_start(s, node, flow->step.offset);
+  const char *direction = other_direction(s, node);
+  if (!direction) {
+    if (flow->step.offset < 0 && node->nin > 1) refuse_start(s, node, flow->step.offset);
     return true;
   }
   Diag *diag = refuse_stream(s, node, DIAG_stream_future, "%s reads its rows from the last one on",
                              operator_of(s, node));
   if (diag) {
-    diag_fact(diag, "direction=%s: there is no bound to how far it looks ahead",
-              arg_const(node, "direction")->s);
+    diag_fact(diag, "direction=%s: there is no bound to how far it looks ahead", direction);
     diag_help(diag, "direction=forward, the default");
   }
   return true;
@@ -265,9 +269,17 @@ StreamRule stream_rule(const Node *node) {
                                             : STREAM_WHOLE;
 }
 
+bool stream_in_regions(const Node *node) {
+  return node->nin && node->in[0]->shape.regions && node->shape.regions;
+}
+
+bool stream_state_counts(const Node *node, StepRows in, StepRows out) {
+  return in.offset < 0 || out.offset < 0 || (stream_rule(node) == STREAM_RECURRENT && node->nin > 1);
+}
+
 /* Regions are rows of a sequence: later operators process each alone. */
 static StreamRule rule_of(const Node *node) {
-  return node->in[0]->shape.regions && node->shape.regions ? STREAM_ROWS : stream_rule(node);
+  return stream_in_regions(node) ? STREAM_ROWS : stream_rule(node);
 }
 
 /* ---- several operands ---- */

@@ -143,7 +143,7 @@ static void states_keep(Graph *graph) {
   graph->nodes.data = NULL;
   graph->nodes.n = graph->nodes.room = 0;
   for (int i = 0; i < n; i++)
-    if (node[i]->op->keep && arg_bool(node[i], "keep")) node[i]->op->keep(graph, node[i]);
+    if (node[i]->op->keep && arg_bool(node[i], "keep")) node[i]->op->keep(graph, node[i], NULL, 0, 0);
     else graph_append(graph, node[i]);
   for (int i = 0, states = 0; i < graph->nodes.n; i++)
     if (node_is_state(graph->nodes.data[i])) graph->nodes.data[i]->port->index = states++;

@@ -21,8 +21,9 @@
 
 typedef struct Stepping {
   const Check *check;
-  const char *what; /* "--stream=3" */
-  Graph *graph;     /* of a call */
+  const char *what;    /* "--stream=3" */
+  const char *weights; /* of an int8 model; else NULL */
+  Graph *graph;        /* of a call */
   const Graph *whole;
   int64_t calls, windows;  /* windows: calls of the whole net that they are compared with */
   double **input;          /* by input: [image][rows of all calls] */
@@ -143,7 +144,7 @@ static void report_steps(const Stepping *s, const char *how, bool exact, double 
 }
 
 /* ---- compiled ---- */
-typedef void StepsFunction(const float *weights, void *const *input, float **output);
+typedef void StepsFunction(const float *weights, void *const *input, void **output);
 
 static void put_arguments(Text *out, const Stepping *s, const Graph *graph, int64_t calls) {
   const bool whole = graph == s->whole;
@@ -156,26 +157,52 @@ static void put_arguments(Text *out, const Stepping *s, const Graph *graph, int6
              (long long)(whole && row ? window_row(s, i, 0) * row : 0), (long long)step);
   }
   for (int o = 0; o < graph->outputs.n; o++)
-    text_put(out, "output[%d] + (image * %lldL + call) * %lldL, ", o, (long long)calls,
+    text_put(out, "(%s *)output[%d] + (image * %lldL + call) * %lldL, ",
+             elem_c_type(graph->outputs.data[o].node->elem), o, (long long)calls,
              (long long)output_size(graph, o));
 }
 
+/* Between calls a state is stored, and the rest of the memory lost: the state itself and the workspace. */
+static void put_sleep(Text *out, const char *p) {
+  text_put(out, "      if (call == 0) %s_reset(&state[image]);\n", p);
+  text_put(out, "      if (!%s_state_ok(&state[image])) return;\n", p);
+  text_put(out, "      const %s_state stored = state[image];\n", p);
+  text_put(out, "      memset(&state[image], 0xFF, sizeof stored);\n");
+  text_put(out, "      memset(&workspace, 0xFF, sizeof workspace);\n");
+  text_put(out, "      if (%s_state_ok(&state[image])) return;\n", p);
+  text_put(out, "      state[image] = stored;\n");
+}
+
+/* The streams of all images take turns, with one workspace. */
 static void put_calls(Text *out, const Stepping *s, const Graph *graph, int64_t calls) {
-  const bool whole = graph == s->whole;
+  const bool whole = graph == s->whole, packs = graph->parameters > 0 && !s->weights;
   const char *p = s->check->sample.cname;
-  static const char head[] = "void glue_steps(const float *weights, void *const *input, float **output)";
-  text_put(out, "#include \"net.h\"\n%s;\n%s {\n  static %s_workspace workspace;\n", head, head, p);
-  if (!whole) text_put(out, "  static %s_state state;\n", p);
-  if (graph->parameters > 0)
+  const long long images = (long long)s->check->sample.count;
+  static const char head[] = "void glue_steps(const float *weights, void *const *input, void **output)";
+  text_put(out, "#include <string.h>\n#include \"net.h\"\n%s;\n%s {\n", head, head);
+  text_put(out, "  static %s_workspace workspace;\n", p);
+  if (!whole) text_put(out, "  static %s_state state[%lld];\n", p, images);
+  if (packs)
     text_put(out, "  static %s_model model;\n  %s_pack(&model, (const %s_weights *)(const void *)weights);\n",
              p, p, p);
   else text_put(out, "  (void)weights;\n");
-  text_put(out, "  for (int image = 0; image < %lld; image++) {\n", (long long)s->check->sample.count);
-  if (!whole) text_put(out, "    %s_reset(&state);\n", p);
-  text_put(out, "    for (int call = 0; call < %lld; call++)\n      %s_%s(%s", (long long)calls, p,
-           whole ? "infer" : "step", graph->parameters > 0 ? "&model, " : "");
+  text_put(out, "  for (int call = 0; call < %lld; call++)\n", (long long)calls);
+  text_put(out, "    for (int image = 0; image < %lld; image++) {\n", images);
+  if (!whole) put_sleep(out, p);
+  text_put(out, "      %s_%s(", p, whole ? "infer" : "step");
+  if (packs) text_put(out, "&model, ");
+  else if (s->weights) text_put(out, "&%s_trained, ", p);
   put_arguments(out, s, graph, calls);
-  text_put(out, "%s&workspace);\n  }\n}\n", whole ? "" : "&state, ");
+  text_put(out, "%s&workspace);\n  }\n}\n", whole ? "" : "&state[image], ");
+}
+
+static double element_at(const void *values, Elem elem, int64_t i) {
+  switch (elem) {
+  case F32: return (double)((const float *)values)[i];
+  case I16: return ((const int16_t *)values)[i];
+  case I8: return ((const int8_t *)values)[i];
+  default: return ((const uint8_t *)values)[i];
+  }
 }
 
 static void **input_bytes(const Stepping *s) {
@@ -187,6 +214,7 @@ static void **input_bytes(const Stepping *s) {
     input[i] = NEW_ARRAY(sample->arena, float, n + 1);
     for (int64_t k = 0; k < n; k++)
       if (elem == F32) ((float *)input[i])[k] = (float)s->input[i][k];
+      else if (elem == I16) ((int16_t *)input[i])[k] = (int16_t)s->input[i][k];
       else ((uint8_t *)input[i])[k] = (uint8_t)(int64_t)s->input[i][k];
   }
   return input;
@@ -200,22 +228,25 @@ static bool run_compiled(const Stepping *s, const Graph *graph, int64_t calls, c
   StepsFunction *steps = NULL;
   check.limits.batch = 1;
   if (graph != s->whole) check.sample.options = s->what;
+  if (s->weights)
+    check.sample.options = arena_printf(arena, "%s --weights=%s -Wno-not-int8 -Wno-dead-filters",
+                                        check.sample.options, s->weights);
   put_calls(&glue, s, graph, calls);
   void *library = compiled_glue(&check, target, level, &glue);
   if (library) *(void **)&steps = dlsym(library, "glue_steps");
   if (!steps) return false;
-  float **output = NEW_ARRAY(arena, float *, graph->outputs.n + 1);
+  void **output = NEW_ARRAY(arena, void *, graph->outputs.n + 1);
   for (int o = 0; o < graph->outputs.n; o++)
     output[o] = NEW_ARRAY(arena, float, check.sample.count * calls * output_size(graph, o) + 1);
   steps(check.sample.weights, input_bytes(s), output);
   for (int o = 0; o < graph->outputs.n; o++)
     for (int64_t i = 0; i < check.sample.count * calls * output_size(graph, o); i++)
-      to[o][i] = (double)output[o][i];
+      to[o][i] = element_at(output[o], graph->outputs.data[o].node->elem, i);
   return true;
 }
 
 static void check_compiled_steps(const Stepping *s, const Target *target, const char *level) {
-  const bool exact = strcmp(level, "-O2") != 0;
+  const bool exact = strcmp(level, "-O2") != 0 || s->weights;
   for (int i = 0; i < s->graph->inputs.n; i++)
     if (step_input(s, i)->port->chw) return; /* rows are not side by side */
   const char *what = arena_printf(s->check->sample.arena, "%s %s", target->name, level);
@@ -257,9 +288,10 @@ static void draw_long(Stepping *s) {
     s->input[i] = NEW_ARRAY(sample->arena, double, n + 1);
     for (int64_t k = 0; k < n; k++) {
       const double u = sample_number(&seed);
-      s->input[i][k] = elem == U8   ? floor(256 * u)
-                       : elem == I8 ? floor(256 * u) - 128
-                                    : (double)(float)(2 * u - 1);
+      s->input[i][k] = elem == U8    ? floor(256 * u)
+                       : elem == I8  ? floor(256 * u) - 128
+                       : elem == I16 ? floor(65536 * u) - 32768
+                                     : (double)(float)(2 * u - 1);
     }
   }
   s->output = new_values(sample->arena, s->graph, sample->count * s->calls);
@@ -305,6 +337,8 @@ static void check_int8_steps(const Check *of, const Streaming *options) {
   run_calls(&s, s.graph, s.calls, s.output);
   run_calls(&s, s.whole, s.windows, s.want);
   report_steps(&s, arena_printf(sample->arena, "int8, %s", rounding), true, 0);
+  s.weights = weights;
+  check_compiled_steps(&s, target_native(), "-O2");
   if (!int8_whole_numbers(s.graph)) return;
   Check step = check_of_step(&s);
   int8_compare(&step, rounding, weights, 2);

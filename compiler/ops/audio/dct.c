@@ -66,6 +66,7 @@ const Op op_dct = {
     .params = params,
     .example = "mel(40, 16000) -> decibel -> dct(13)",
     .traits.features = true,
+    .traits.stream = STREAM_ROWS,
     .shape = shape,
     .cost = cost,
     .eval = run,

@@ -168,6 +168,7 @@ const Op op_mel = {
     .traits.per_image = true,
     .traits.front_end = true,
     .traits.features = true,
+    .traits.stream = STREAM_ROWS,
     .shape = shape,
     .cost = cost,
     .eval = run,

@@ -2,10 +2,13 @@
  * bit for bit (tensorflow/lite/experimental/microfrontend/lib; its FFT is kiss_fft's of int16 numbers). */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
+#include <string.h>
 #include "base/number.h"
 #include "kernel/routine.h"
 #include "kernel/window.h"
 #include "ops/audio/audio.h"
+#include "ops/registry.h"
+#include "ops/shape/stream_mask.h"
 
 static const char text[] =
 #include "ops/audio/micro_frontend_text.inc"
@@ -31,6 +34,7 @@ static const Param params[] = {
     {"shift", PARAM_INT, "6", "fractional bits of the logarithms", 0, 15, NULL},
     {0}};
 
+enum { NOISE_ROWS = 2 }; /* upper and lower 16 bits of the noise estimates */
 enum { LEAST_FFT = 8, MOST_FFT_SIZE = 4096, LOGS = 130, GAINS = 125, PCAN_BITS = 12 };
 
 /* The numbers of the routine, by their place in its array. */
@@ -189,9 +193,17 @@ static void make_gains(const Tables *t, const Node *node, int input_bits) {
   }
 }
 
+/* In steps of a stream two more rows of the value are the noise estimates: inputs are the samples, the number
+ * of calls where there are frames below 0, and the estimates of the call before. */
+static bool keeps_noise(const Node *node) { return node->nin > 1; }
+static bool front_counts(const Node *node) { return node->nin == 3; }
+static int64_t frames_in(const Node *node) {
+  return shape_extent(node->shape).w - (keeps_noise(node) ? NOISE_ROWS : 0);
+}
+
 static Tables make_front_tables(Arena *arena, const Node *node) {
-  Tables t = new_tables(arena, shape_extent(node->shape).w, arg_int(node, "size"), arg_int(node, "step"),
-                        fft_of(node), arg_int(node, "bands"));
+  Tables t = new_tables(arena, frames_in(node), arg_int(node, "size"), arg_int(node, "step"), fft_of(node),
+                        arg_int(node, "bands"));
   for (int i = 0; i < LOGS - 2; i++) t.log[i] = (float)floor(65536 * (log2(1 + i / 128.0) - i / 128.0) + 0.5);
   const int correction = correction_bits(node), bits = (int)arg_int(node, "smoothing_bits");
   make_waves(&t);
@@ -340,11 +352,20 @@ static void frame_features(const Tables *t, Complex *x, Complex *z, uint64_t *en
   }
 }
 
-static void find_features(Arena *arena, const Tables *t, const double *samples, double *out) {
+/* start: halves of the noise estimates [2][bands], then the number of frames that leave them alone. After the
+ * features `out` has the last estimates. */
+static void find_features(Arena *arena, const Tables *t, const double *samples, const double *start,
+                          double *out) {
   Complex *x = NEW_ARRAY(arena, Complex, t->fft / 2), *z = NEW_ARRAY(arena, Complex, t->fft / 2);
   uint64_t *energy = NEW_ARRAY(arena, uint64_t, t->bins), *noise = NEW_ARRAY(arena, uint64_t, t->bands);
   int64_t *y = NEW_ARRAY(arena, int64_t, t->fft);
+  for (int64_t m = 0; m < t->bands; m++)
+    noise[m] = ((uint64_t)start[m] << 16) + (uint64_t)start[t->bands + m];
   for (int64_t f = 0; f < t->frames; f++) {
+    if ((double)f < start[NOISE_ROWS * t->bands]) {
+      for (int64_t m = 0; m < t->bands; m++) out[f * t->bands + m] = 0;
+      continue;
+    }
     int64_t most = 0;
     for (int64_t i = 0; i < t->size; i++) {
       y[i] = wrap(((int64_t)samples[f * t->step + i] * (int64_t)t->window[i]) >> 12);
@@ -355,17 +376,29 @@ static void find_features(Arena *arena, const Tables *t, const double *samples, 
       x[i] = (Complex){wrap(y[2 * i] * (1 << shift)), wrap(y[2 * i + 1] * (1 << shift))};
     frame_features(t, x, z, energy, noise, out + f * t->bands, shift);
   }
+  out += t->frames * t->bands;
+  for (int64_t m = 0; m < t->bands; m++) {
+    out[m] = (double)(noise[m] >> 16);
+    out[t->bands + m] = (double)(noise[m] & UINT16_MAX);
+  }
 }
 
 static void run(const Eval *eval) {
+  const Node *node = eval->node;
   Arena *arena = arena_new();
-  const Tables t = make_front_tables(arena, eval->node);
-  find_features(arena, &t, eval->in[0], eval->out);
+  const Tables t = make_front_tables(arena, node);
+  const int64_t halves = NOISE_ROWS * t.bands;
+  double *start = NEW_ARRAY(arena, double, halves + 1),
+         *out = NEW_ARRAY(arena, double, t.frames *t.bands + halves);
+  for (int64_t i = 0; i < halves && keeps_noise(node); i++) start[i] = eval->in[node->nin - 1][i];
+  if (front_counts(node)) start[halves] = -stream_first_row(eval, node->detail);
+  find_features(arena, &t, eval->in[0], start, out);
+  memcpy(eval->out, out, (size_t)shape_elements(node->shape) * sizeof *out);
   arena_free(arena);
 }
 
 /* ---- the routine ---- */
-enum { ARRAYS = 5, SIZES = 5 };
+enum { ARRAYS = 6, SIZES = 5 };
 
 static void run_routine(double *const *buf, const double *number) {
   Arena *arena = arena_new();
@@ -373,8 +406,8 @@ static void run_routine(double *const *buf, const double *number) {
                         (int64_t)number[4]);
   for (int64_t i = 0; i < t.n; i++) t.log[i] = (float)buf[1][i];
   for (int i = 0; i < NUMBERS; i++) t.number[i] = (float)buf[2][i];
-  find_features(arena, &t, buf[0], buf[4]);
-  for (int64_t i = 0; i < t.fft + t.bins + t.bands; i++) buf[3][i] = 0;
+  find_features(arena, &t, buf[0], buf[3], buf[5]);
+  for (int64_t i = 0; i < t.fft + t.bins + t.bands; i++) buf[4][i] = 0;
   arena_free(arena);
 }
 
@@ -382,10 +415,27 @@ static const Routine routine = {.name = "micro_frontend",
                                 .text = text,
                                 .nbufs = ARRAYS,
                                 .nnumbers = SIZES,
-                                .elem = {F32, F32, F32, I32, F32},
-                                .writes = {[3] = true, [4] = true},
-                                .whole = {true, true, true, true, true},
+                                .elem = {F32, F32, F32, F32, I32, F32},
+                                .writes = {[4] = true, [5] = true},
+                                .whole = {true, true, true, true, true, true},
                                 .run = run_routine};
+
+/* The state before the first frame. */
+static void put_noise(Lower *l, Buf *start, int64_t bands) {
+  Nest *b = l->b;
+  const Node *node = l->node;
+  const StreamRow *row = node->detail;
+  NEST_FOR(b, half, NOISE_ROWS)
+    NEST_FOR(b, m, bands)
+      nest_store(b, nest_at(b, start, half * bands + m),
+                 keeps_noise(node) ? nest_load(b, nest_at(b, l->in[node->nin - 1], 0, half, m), 1)
+                                   : num(b, 0));
+  Val below = num(b, 0);
+  if (front_counts(node))
+    below = sub(num(b, -(double)row->offset),
+                mul(nest_load(b, nest_at(b, l->in[1], 0, 0, 0), 1), num(b, (double)row->rows)));
+  nest_store(b, nest_at(b, start, NOISE_ROWS * bands), below);
+}
 
 static void lower(Lower *l) {
   Nest *b = l->b;
@@ -395,13 +445,38 @@ static void lower(Lower *l) {
   const Ix top = {0};
   Buf *table = lower_table(l, t.log, t.n), *number = lower_table(l, kept->number, NUMBERS),
       *work = lower_scratch_of(l, "work", I32, 1, (int64_t[]){t.fft + t.bins + t.bands}),
-      *features = lower_scratch(l, "features", 2, (int64_t[]){t.frames, t.bands});
+      *start = lower_scratch(l, "start", 1, (int64_t[]){NOISE_ROWS * t.bands + 1}),
+      *features = lower_scratch(l, "features", 2, (int64_t[]){t.frames + NOISE_ROWS, t.bands});
   nest_fn(b, b->name, false);
+  put_noise(l, start, t.bands);
   nest_routine(
-      b, &routine, (Buf *[ARRAYS]){lower_contiguous(l, "samples", l->in[0]), table, number, work, features},
+      b, &routine,
+      (Buf *[ARRAYS]){lower_contiguous(l, "samples", l->in[0]), table, number, start, work, features},
       (double[SIZES]){(double)t.frames, (double)t.size, (double)t.step, (double)t.fft, (double)t.bands});
-  NEST_FOR(b, x, t.frames)
+  NEST_FOR(b, x, shape_extent(l->node->shape).w)
     NEST_FOR(b, c, t.bands) lower_store(l, nest_load(b, nest_at(b, features, x, c), 1), &top, &x, &c, 1, 1);
+}
+
+/* ---- steps of a stream ---- */
+static Node *keep(Graph *graph, Node *layer, Node *calls, int64_t rows, int64_t offset) {
+  const int64_t frames = layer->shape.dim[0];
+  Node *samples = layer->in[0],
+       *state = state_hidden(graph, arena_printf(graph->arena, "%s.noise", layer->name),
+                             shape_sequence(NOISE_ROWS, layer->shape.dim[1]), F32, NULL, 0);
+  StreamRow *row = NEW(graph->arena, StreamRow);
+  *row = (StreamRow){rows, offset};
+  state->span = layer->span;
+  state->site = layer->site;
+  layer->nin = calls ? 3 : 2;
+  layer->in = NEW_ARRAY(graph->arena, Node *, layer->nin);
+  layer->in[0] = samples;
+  if (calls) layer->in[1] = calls;
+  layer->in[layer->nin - 1] = state;
+  layer->detail = row;
+  layer->shape.dim[0] = frames + NOISE_ROWS;
+  graph_append(graph, layer);
+  update_hidden(graph, rows_cut(graph, layer, frames, NOISE_ROWS), state);
+  return rows_cut(graph, layer, 0, frames);
 }
 
 const Op op_micro_frontend = {
@@ -417,6 +492,8 @@ const Op op_micro_frontend = {
     .traits.needs_axes = true,
     .traits.features = true,
     .traits.front_end = true,
+    .traits.stream = STREAM_WINDOW,
+    .keep = keep,
     .shape = shape,
     .eval = run,
     .lower = lower,

@@ -166,16 +166,24 @@ static uint32_t cnn_micro_band_routine(uint32_t signal, uint32_t *noise, int odd
   return signal < 0xFFFF ? signal : 0xFFFF;
 }
 
-/* out[frames][bands] of x[]. table: logarithms [130], gains [125], window [size], twiddles of the transform
- * [fft], of its split [fft/2], bins where bands begin [bands + 2], weights [fft/2 + 1][2]. work: the
- * transform [fft], energies [fft/2 + 1], noise [bands]. */
-static void cnn_micro_frontend_routine(const float *x, const float *table, const float *number, int32_t *work,
-                                       float *out, int frames, int size, int step, int fft, int bands) {
+/* out[frames + 2][bands] of x[]: the features, then the upper and the lower 16 bits of the noise estimates.
+ * start: these before the first frame, then the number of frames that leave them alone. table: logarithms
+ * [130], gains [125], window [size], twiddles of the transform [fft], of its split [fft/2], bins where bands
+ * begin [bands + 2], weights [fft/2 + 1][2]. work: the transform [fft], energies [fft/2 + 1], noise [bands].
+ */
+static void cnn_micro_frontend_routine(const float *x, const float *table, const float *number,
+                                       const float *start, int32_t *work, float *out, int frames, int size,
+                                       int step, int fft, int bands) {
   const float *window = table + 255, *wave = window + size, *split = wave + fft, *first = split + fft / 2,
               *weight = first + bands + 2;
   uint32_t *energy = (uint32_t *)(work + fft), *noise = energy + fft / 2 + 1;
-  for (int m = 0; m < bands; m++) noise[m] = 0;
+  for (int m = 0; m < bands; m++)
+    noise[m] = ((uint32_t)(int)start[m] << 16) + (uint32_t)(int)start[bands + m];
   for (int t = 0; t < frames; t++, x += step, out += bands) {
+    if ((float)t < start[2 * bands]) {
+      for (int m = 0; m < bands; m++) out[m] = 0;
+      continue;
+    }
     int most = 0;
     for (int i = 0; i < fft; i++) {
       const int y = i < size ? (int16_t)(((int)x[i] * (int)window[i]) >> 12) : 0, size_of = y < 0 ? -y : y;
@@ -199,5 +207,9 @@ static void cnn_micro_frontend_routine(const float *x, const float *table, const
                                                    (m - 1) % 2, table, number);
       sum = next;
     }
+  }
+  for (int m = 0; m < bands; m++) {
+    out[m] = (float)(noise[m] >> 16);
+    out[bands + m] = (float)(noise[m] & 0xFFFF);
   }
 }

@@ -1,7 +1,10 @@
 /* pcen.c: pcen, per-channel energy normalization (Wang et al., 2017), as librosa.pcen. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
+#include "kernel/map.h"
 #include "ops/audio/audio.h"
+#include "ops/registry.h"
+#include "ops/shape/stream_mask.h"
 
 static const Param params[] = {
     {"smooth", PARAM_NUMBER, "0.025", "weight of the new row in the running mean", 0, 1, NULL},
@@ -23,18 +26,25 @@ static void shape(ShapeContext *context, Node *node) {
   node->shape = node->in[0]->shape;
 }
 
+static double next_mean(const Node *node, double mean, double x) {
+  const double smooth = arg_number(node, "smooth");
+  return (1 - smooth) * mean + smooth * x;
+}
+
+static double with_gain(const Node *node, double x, double mean) {
+  const double bias = arg_number(node, "bias"), power = arg_number(node, "power");
+  return pow(x / pow(arg_number(node, "epsilon") + mean, arg_number(node, "gain")) + bias, power) -
+         pow(bias, power);
+}
+
 static void run(const Eval *eval) {
-  const Node *node = eval->node;
-  const Extent e = shape_extent(node->shape);
-  const double smooth = arg_number(node, "smooth"), gain = arg_number(node, "gain"),
-               bias = arg_number(node, "bias"), power = arg_number(node, "power"),
-               epsilon = arg_number(node, "epsilon");
+  const Extent e = shape_extent(eval->node->shape);
   for (int64_t c = 0; c < e.c; c++) {
     double mean = 1;
     for (int64_t t = 0; t < e.w; t++) {
       const double x = eval->in[0][t * e.c + c];
-      mean = (1 - smooth) * mean + smooth * x;
-      eval->out[t * e.c + c] = pow(x / pow(epsilon + mean, gain) + bias, power) - pow(bias, power);
+      mean = next_mean(eval->node, mean, x);
+      eval->out[t * e.c + c] = with_gain(eval->node, x, mean);
     }
   }
 }
@@ -43,23 +53,29 @@ static Val raise_to(Val x, double exponent) {
   return exponent == 0.5 ? vsqrt(x) : vexp(mul(vlog(x), num(x->nest, exponent)));
 }
 
+static Val next_mean_value(Nest *b, const Node *node, Val mean, Val x) {
+  const double smooth = arg_number(node, "smooth");
+  return add(mul(num(b, 1 - smooth), mean), mul(num(b, smooth), x));
+}
+
+static Val with_gain_value(Nest *b, const Node *node, Val x, Val mean) {
+  const double bias = arg_number(node, "bias"), power = arg_number(node, "power");
+  Val scale = raise_to(add(num(b, arg_number(node, "epsilon")), mean), -arg_number(node, "gain"));
+  return sub(raise_to(fma_(x, scale, num(b, bias)), power), num(b, pow(bias, power)));
+}
+
 static void pcen_body(Lower *l, const Ix *y, const Ix *none, const Ix *c, int part, int lanes,
                       const void *context) {
   (void)none;
   Nest *b = l->b;
   const Node *node = context;
-  const double smooth = arg_number(node, "smooth"), bias = arg_number(node, "bias"),
-               power = arg_number(node, "power");
   Buf *mean = NEST_REGISTERS(b, "mean", lanes, 1);
   const Ref at = nest_at(b, mean, 0);
   nest_store(b, at, num(b, 1));
   NEST_FOR(b, t, shape_extent(node->shape).w) {
     Val x = nest_let(b, "x", walk_load(l, l->in[0], y, &t, c, part, lanes));
-    nest_store(b, at, add(mul(num(b, 1 - smooth), nest_get(b, at)), mul(num(b, smooth), x)));
-    Val scale =
-        raise_to(add(num(b, arg_number(node, "epsilon")), nest_get(b, at)), -arg_number(node, "gain"));
-    lower_store(l, sub(raise_to(fma_(x, scale, num(b, bias)), power), num(b, pow(bias, power))), y, &t, c,
-                part, lanes);
+    nest_store(b, at, next_mean_value(b, node, nest_get(b, at), x));
+    lower_store(l, with_gain_value(b, node, x, nest_get(b, at)), y, &t, c, part, lanes);
   }
 }
 
@@ -67,6 +83,74 @@ static void lower(Lower *l) {
   const Ix top = {0};
   nest_fn(l->b, l->b->name, false);
   walk_channels(l, shape_extent(l->node->shape).c, &top, &top, pcen_body, l->node);
+}
+
+/* ---- steps of a stream: the means of all rows, which go on from those of the last call ---- */
+/* Inputs: x, the number of calls where there are rows below 0, and the mean of the row before. */
+static bool mean_counts(const Node *node) { return node->nin == 3; }
+
+static void mean_run(const Eval *eval) {
+  const Node *node = eval->node;
+  const Extent e = shape_extent(node->shape);
+  const double first = mean_counts(node) ? stream_first_row(eval, node->detail) : 0;
+  for (int64_t c = 0; c < e.c; c++) {
+    double mean = eval->in[node->nin - 1][c];
+    for (int64_t t = 0; t < e.w; t++) {
+      if (first + (double)t >= 0) mean = next_mean(node, mean, eval->in[0][t * e.c + c]);
+      eval->out[t * e.c + c] = mean;
+    }
+  }
+}
+
+static void mean_body(Lower *l, const Ix *y, const Ix *none, const Ix *c, int part, int lanes,
+                      const void *context) {
+  Nest *b = l->b;
+  const Node *node = context;
+  Buf *mean = NEST_REGISTERS(b, "mean", lanes, 1);
+  const Ref at = nest_at(b, mean, 0);
+  nest_store(b, at, walk_load(l, l->in[node->nin - 1], y, none, c, part, lanes));
+  NEST_FOR(b, t, shape_extent(l->node->shape).w) {
+    Val x = walk_load(l, l->in[0], y, &t, c, part, lanes),
+        next = next_mean_value(b, node, nest_get(b, at), x);
+    if (mean_counts(node))
+      next = choose(less(stream_row_number(l, node->detail, &t), num(b, 0)), nest_get(b, at), next);
+    nest_store(b, at, next);
+    lower_store(l, nest_get(b, at), y, &t, c, part, lanes);
+  }
+}
+
+static void mean_lower(Lower *l) {
+  const Ix top = {0};
+  nest_fn(l->b, l->b->name, false);
+  walk_channels(l, shape_extent(l->node->shape).c, &top, &top, mean_body, l->node);
+}
+
+static const Op op_pcen_mean = {.name = "pcen mean",
+                                .params = params,
+                                .traits.per_image = true,
+                                .traits.layer_part = true,
+                                .eval = mean_run,
+                                .lower = mean_lower};
+
+MAP_EVAL(gain_eval) { return with_gain(node, x[0], x[1]); }
+MAP_VALUE(gain_map) { return with_gain_value(m->b, m->node, m->x[0], m->x[1]); }
+
+static const Op op_pcen_gain = {
+    .name = "pcen gain", .params = params, MAP_OPERATOR, .map_eval = gain_eval, .map = gain_map};
+
+static Node *keep(Graph *graph, Node *layer, Node *calls, int64_t rows, int64_t offset) {
+  const Shape shape = layer->shape;
+  Node *x = layer->in[0], *state = state_hidden(graph, arena_printf(graph->arena, "%s.mean", layer->name),
+                                                shape_sequence(1, shape.dim[1]), F32, NULL, 1);
+  StreamRow *row = NEW(graph->arena, StreamRow);
+  *row = (StreamRow){rows, offset};
+  state->span = layer->span;
+  state->site = layer->site;
+  Node *mean = graph_part(graph, layer, &op_pcen_mean, "mean", shape, calls ? 3 : 2,
+                          calls ? (Node *[]){x, calls, state} : (Node *[]){x, state});
+  mean->detail = row;
+  update_hidden(graph, rows_cut(graph, mean, shape.dim[0] - 1, 1), state);
+  return graph_part(graph, layer, &op_pcen_gain, "", shape, 2, (Node *[]){x, mean});
 }
 
 const Op op_pcen = {
@@ -78,6 +162,8 @@ const Op op_pcen = {
         "bias^power; as librosa.pcen. No gradient passes",
     .params = params,
     .example = "stft(512, 160) -> mel(40, 16000) -> pcen",
+    .keep = keep,
+    .traits.stream = STREAM_RECURRENT,
     .traits.front_end = true,
     .traits.needs_axes = true,
     .traits.features = true,

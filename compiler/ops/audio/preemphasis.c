@@ -7,25 +7,34 @@ static const Param params[] = {
     {0}};
 
 static void shape(ShapeContext *context, Node *node) {
-  if (audio_sequence(context, node, false)) node->shape = node->in[0]->shape;
+  if (!audio_sequence(context, node, false)) return;
+  Window *window = NEW(context->arena, Window);
+  *window = (Window){.kernel = {1, 2}, .stride = {1, 1}, .dilation = {1, 1}, .before = {0, 1}, .groups = 1};
+  window->multiplier = 1;
+  node->window = window;
+  node->shape = node->in[0]->shape;
 }
 
-/* y[t] = x[t] - coefficient*x[t + other], x outside: 0 */
-static void differ(const Eval *eval, int64_t other) {
-  const Extent e = shape_extent(eval->node->shape);
+/* In a step of a stream the sample before row 0 is the first one of the input. */
+static int64_t first_sample(const Node *node) { return 1 - node->window->before[1]; }
+
+/* y[t] = x[t + first] - coefficient*x[t + first + other], x outside: 0 */
+static void differ(const Eval *eval, int64_t first, int64_t other) {
+  const Extent e = shape_extent(eval->node->shape), in = shape_extent(eval->node->in[0]->shape);
   const double coefficient = arg_number(eval->node, "coefficient");
   for (int64_t t = 0; t < e.w; t++)
     for (int64_t c = 0; c < e.c; c++) {
-      const double beside = t + other >= 0 && t + other < e.w ? eval->in[0][(t + other) * e.c + c] : 0;
-      eval->out[t * e.c + c] = eval->in[0][t * e.c + c] - coefficient * beside;
+      const int64_t at = t + first;
+      const double beside = at + other >= 0 && at + other < in.w ? eval->in[0][(at + other) * e.c + c] : 0;
+      eval->out[t * e.c + c] = eval->in[0][at * e.c + c] - coefficient * beside;
     }
 }
 
-static void eval_forward(const Eval *eval) { differ(eval, -1); }
-static void eval_back(const Eval *eval) { differ(eval, 1); }
+static void eval_forward(const Eval *eval) { differ(eval, first_sample(eval->node), -1); }
+static void eval_back(const Eval *eval) { differ(eval, 0, 1); }
 
 typedef struct Beside {
-  int64_t other; /* -1 or 1 */
+  int64_t first, other; /* other: -1 or 1 */
   double coefficient;
   bool edge; /* there is no other row */
 } Beside;
@@ -33,30 +42,31 @@ typedef struct Beside {
 static void differ_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,
                         const void *context) {
   const Beside *of = context;
-  Val value = walk_load(l, l->in[0], y, x, c, part, lanes);
-  const Ix other = *x + of->other;
+  const Ix own = *x + of->first, other = own + of->other;
+  Val value = walk_load(l, l->in[0], y, &own, c, part, lanes);
   if (!of->edge)
     value = fma_(walk_load(l, l->in[0], y, &other, c, part, lanes), num(l->b, -of->coefficient), value);
   lower_store(l, value, y, x, c, part, lanes);
 }
 
-static void lower_differ(Lower *l, int64_t other) {
+static void lower_differ(Lower *l, int64_t first, int64_t other) {
   Nest *b = l->b;
   const Extent e = shape_extent(l->node->shape);
-  Beside beside = {other, arg_number(l->node, "coefficient"), true};
+  Beside beside = {first, other, arg_number(l->node, "coefficient"), true};
   const Ix top = {0}, edge = top + (other < 0 ? 0 : e.w - 1);
   nest_fn(b, b->name, false);
-  walk_channels(l, e.c, &top, &edge, differ_body, &beside);
+  if (!first) walk_channels(l, e.c, &top, &edge, differ_body, &beside);
   beside.edge = false;
-  if (e.w > 1)
-    NEST_FOR(b, i, e.w - 1) {
-      const Ix x = i + (other < 0 ? 1 : 0);
+  const int64_t inner = first ? e.w : e.w - 1;
+  if (inner)
+    NEST_FOR(b, i, inner) {
+      const Ix x = i + (other < 0 && !first ? 1 : 0);
       walk_channels(l, e.c, &top, &x, differ_body, &beside);
     }
 }
 
-static void lower(Lower *l) { lower_differ(l, -1); }
-static void lower_back(Lower *l) { lower_differ(l, 1); }
+static void lower(Lower *l) { lower_differ(l, first_sample(l->node), -1); }
+static void lower_back(Lower *l) { lower_differ(l, 0, 1); }
 
 static const Op op_back = {.name = "preemphasis input gradient", .eval = eval_back, .lower = lower_back};
 
@@ -73,6 +83,7 @@ const Op op_preemphasis = {
     .example = "preemphasis(0.97)",
     .traits.needs_axes = true,
     .traits.features = true,
+    .traits.stream = STREAM_WINDOW,
     .shape = shape,
     .eval = eval_forward,
     .gradient = gradient,

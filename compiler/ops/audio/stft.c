@@ -250,6 +250,11 @@ static Cost cost(const Node *node) {
   return (Cost){.macs = f.frames * (is_fast(&f) ? f.fft * doublings : 2 * f.size * f.bins)};
 }
 
+/* Samples of the end are mirrored. */
+static StreamRule stream_rule(const Node *node) {
+  return arg_bool(node, "center") ? STREAM_AHEAD : STREAM_WINDOW;
+}
+
 const Op op_stft = {
     .name = "stft",
     .group = "audio",
@@ -265,6 +270,7 @@ const Op op_stft = {
     .traits.front_end = true,
     .traits.needs_axes = true,
     .traits.features = true,
+    .traits.stream_rule = stream_rule,
     .shape = shape,
     .cost = cost,
     .eval = run,

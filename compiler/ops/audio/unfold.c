@@ -109,6 +109,7 @@ const Op op_unfold = {
     .params = params,
     .example = "unfold(576, step=512, pad=[64, 0]) -> conv(64, 5) -> flatten -> dense(128)",
     .traits.loops_over_rows = true,
+    .traits.stream = STREAM_WINDOW,
     .traits.int8 = INT8_MOVE,
     .traits.needs_axes = true,
     .shape = shape,

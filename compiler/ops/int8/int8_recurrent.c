@@ -101,9 +101,31 @@ static void start_state(const Int8Recurrent *p, const Eval *eval, const State *s
   const bool wide = r->cell == CELL_GRU;
   for (int64_t u = 0; u < r->units; u++) {
     const int64_t h = r->hidden ? (int64_t)eval->in[r->hidden][u] : wide ? 0 : p->zero;
-    s->h[u] = wide ? upper_bits(h) : h;
+    s->h[u] = wide ? upper_bits(h) : r->keeps ? h + p->zero : h;
     s->wide[u] = h;
-    s->c[u] = r->state ? (int64_t)eval->in[r->state][u] : 0;
+    s->c[u] = r->keeps && !wide ? (int64_t)eval->in[r->hidden][r->units + u]
+              : r->state        ? (int64_t)eval->in[r->state][u]
+                                : 0;
+  }
+}
+
+const double *int8_idle_gates(Arena *arena, const Int8Recurrent *p) {
+  const int64_t units = p->r.units;
+  double *gates = NEW_ARRAY(arena, double, p->r.gates *units);
+  int64_t *h = NEW_ARRAY(arena, int64_t, units);
+  for (int64_t u = 0; u < units && p->r.cell == CELL_GRU && !p->r.before; u++) {
+    const int64_t r = int8_sigmoid_of(p, int8_gate_sum(p, gates, u, h));
+    gates[2 * units + u] =
+        (double)-shift_half_up(r * cut_wide(int8_hidden_part(p, 2 * units + u, h)), UNIT_BITS);
+  }
+  return gates;
+}
+
+/* What the next row needs. */
+static void keep_row(const Int8Recurrent *p, const State *s, double *to) {
+  for (int64_t u = 0; u < p->r.units; u++) {
+    to[u] = (double)(p->r.cell == CELL_GRU ? s->wide[u] : s->next[u] - p->zero);
+    if (p->r.cell == CELL_LSTM) to[p->r.units + u] = (double)s->c[u];
   }
 }
 
@@ -122,7 +144,8 @@ static void eval(const Eval *eval) {
     const int64_t t = recurrent_row(r, step);
     rows[r->cell](p, eval->in[0] + t * r->gates * units, &s);
     for (int64_t u = 0; u < units; u++) s.h[u] = s.next[u];
-    for (int64_t u = 0; u < units; u++)
+    if (r->keeps) keep_row(p, &s, eval->out + t * shape_extent(eval->node->shape).c);
+    for (int64_t u = 0; u < units && !r->keeps; u++)
       if (!r->last) eval->out[t * units + u] = (double)s.h[u];
       else if (step == r->rows - 1) eval->out[u] = (double)s.h[u];
   }
@@ -141,4 +164,6 @@ const Op op_int8_recurrent = {.name = "int8_recurrent",
                               .traits.layer_part = true,
                               .cost = cost,
                               .eval = eval,
+                              .traits.stream = STREAM_RECURRENT,
+                              .keep = int8_recurrent_keep,
                               .lower = int8_recurrent_lower};

@@ -27,4 +27,9 @@ extern const Op op_int8_recurrent;
 extern const Curve int8_gate_sigmoid, int8_gate_tanh; /* of sums with the scale 2^-12 */
 Curve int8_cell_curve(const Int8Recurrent *);         /* tanh of c */
 void int8_recurrent_lower(Lower *);
+/* A core in steps of a stream: Op.keep (int8_recurrent_keep.c). With keeps a core returns what the next row
+ * needs of each row. */
+Node *int8_recurrent_keep(Graph *, Node *core, Node *calls, int64_t rows, int64_t offset);
+const double *int8_idle_gates(Arena *, const Int8Recurrent *); /* with them zero states stay zero */
+Val int8_upper_byte(Nest *, Val wide);
 #endif

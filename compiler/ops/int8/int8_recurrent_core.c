@@ -21,7 +21,7 @@ static Val halved_away(Nest *b, Val x, int bits) {
   return nest_primitive(b, &primitive_shift_halves_away, x, num_i32(b, INT32_C(1) << (bits - 1)),
                         num_i32(b, bits));
 }
-static Val upper_byte(Nest *b, Val wide) { return vmin(halved_up(b, wide, 8), num_i32(b, INT8_MAX)); }
+Val int8_upper_byte(Nest *b, Val wide) { return vmin(halved_up(b, wide, 8), num_i32(b, INT8_MAX)); }
 
 static Val unit_value(const Core *core, Buf *buf, const Ix *u) {
   return convert(nest_load(core->l->b, nest_at(core->l->b, buf, *u), 1), I32);
@@ -100,7 +100,14 @@ static Val cell_rounded(const Core *core, Val x, Multiplier factor, const char *
 /* ---- the cells ---- */
 static void put_h(const Core *core, const Ix *row, const Ix *u, Val h) {
   const Ix none = {0};
-  if (!core->p->r.last) lower_store(core->l, convert(h, core->l->node->elem), &none, row, u, 1, 1);
+  if (!core->p->r.last && !core->p->r.keeps)
+    lower_store(core->l, convert(h, core->l->node->elem), &none, row, u, 1, 1);
+}
+
+/* A part of what the next row needs, from channel `first` on. */
+static void keep_unit(const Core *core, const Ix *row, const Ix *u, int64_t first, Val value) {
+  const Ix none = {0}, c = *u + first;
+  if (core->p->r.keeps) lower_store(core->l, convert(value, I16), &none, row, &c, 1, 1);
 }
 
 static void int8_lstm_unit(const Core *core, const Ix *row, const Ix *u) {
@@ -125,8 +132,10 @@ static void int8_lstm_unit(const Core *core, const Ix *row, const Ix *u) {
       nest_let(b, "made",
                int8_stored(core->l, p->stored,
                            cell_rounded(core, mul(gate_value(core, 0), gate_value(core, 3)), p->out, "out")));
-  nest_store(b, nest_at(b, core->next, *u), h);
+  nest_store(b, nest_at(b, core->next, *u), p->r.keeps ? convert(convert(h, I32), I8) : h);
   put_h(core, row, u, convert(h, I32));
+  keep_unit(core, row, u, 0, sub(convert(h, I32), num_i32(b, p->zero)));
+  keep_unit(core, row, u, p->r.units, c);
 }
 
 /* The candidate is at gate 2. */
@@ -136,10 +145,11 @@ static void put_gru(const Core *core, const Ix *row, const Ix *u, Val z) {
   const Val n = gate_value(core, 2), old = unit_value(core, core->wide, u),
             sum = add(mul(sub(num_i32(b, 1 << UNIT_BITS), z), n), mul(z, old)),
             made = nest_let(b, "made", cut_to_wide(b, halved_up(b, sum, UNIT_BITS))),
-            h = nest_let(b, "value", upper_byte(b, made));
+            h = nest_let(b, "value", int8_upper_byte(b, made));
   put_unit(core, core->wide, u, made);
   put_unit(core, core->next, u, h);
   put_h(core, row, u, h);
+  keep_unit(core, row, u, 0, made);
 }
 
 static void int8_gru_unit(const Core *core, const Ix *row, const Ix *u) {
@@ -151,7 +161,7 @@ static void int8_gru_unit(const Core *core, const Ix *row, const Ix *u) {
   if (core->p->r.before) {
     put_unit(core, core->update, u, gate_value(core, 1));
     const Val scaled = mul(gate_value(core, 0), unit_value(core, core->wide, u));
-    put_unit(core, core->middle, u, upper_byte(b, halved_up(b, scaled, UNIT_BITS)));
+    put_unit(core, core->middle, u, int8_upper_byte(b, halved_up(b, scaled, UNIT_BITS)));
     return;
   }
   const Val part = mul(gate_value(core, 0), cut_to_wide(b, hidden_value(core, core->h, 2, u)));
@@ -174,7 +184,7 @@ static void int8_rnn_unit(const Core *core, const Ix *row, const Ix *u) {
             made = p->r.relu ? convert(int8_stored(core->l, p->stored,
                                                    cell_rounded(core, vmax(a, num_i32(b, 0)), p->out, "out")),
                                        I32)
-                             : upper_byte(b, a),
+                             : int8_upper_byte(b, a),
             h = nest_let(b, "made", made);
   put_unit(core, core->next, u, h);
   put_h(core, row, u, h);
@@ -226,9 +236,14 @@ static void put_start(const Core *core) {
                   : core->wide ? num_i32(b, 0)
                                : num_i32(b, core->p->zero);
     if (core->wide) put_unit(core, core->wide, &u, h);
-    put_unit(core, core->h, &u, core->wide ? upper_byte(b, h) : h);
+    put_unit(core, core->h, &u,
+             core->wide ? int8_upper_byte(b, h)
+             : r->keeps ? add(h, num_i32(b, core->p->zero))
+                        : h);
+    const Ix cell = u + (r->keeps ? r->units : 0);
+    const int from = r->keeps ? r->hidden : r->state;
     if (core->c)
-      put_unit(core, core->c, &u, r->state ? int8_load(l, l->in[r->state], &none, &none, &u) : num_i32(b, 0));
+      put_unit(core, core->c, &u, from ? int8_load(l, l->in[from], &none, &none, &cell) : num_i32(b, 0));
   }
 }
 
@@ -251,6 +266,6 @@ void int8_recurrent_lower(Lower *l) {
       NEST_FOR(b, u, r->units) int8_candidate_unit(&core, &row, &u);
     NEST_FOR(b, u, r->units) nest_store(b, nest_at(b, core.h, u), nest_load(b, nest_at(b, core.next, u), 1));
   }
-  if (r->last)
+  if (r->last && !r->keeps)
     NEST_FOR(b, u, r->units) lower_store(l, nest_load(b, nest_at(b, core.h, u), 1), &none, &none, &u, 1, 1);
 }

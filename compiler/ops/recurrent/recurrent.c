@@ -5,6 +5,7 @@
 #include <string.h>
 #include "graph/shape.h"
 #include "ops/convolution/correlation.h"
+#include "ops/registry.h"
 #include "ops/shape/region.h"
 #include "ops/shape/reshape.h"
 
@@ -42,7 +43,12 @@ Recurrent recurrent_direction(const Node *layer, int direction) {
   r.before = arg_is(layer, "reset", "before");
   r.relu = arg_is(layer, "activation", "relu");
   r.clip = arg_number(layer, "clip");
-  r.keeps = keeps_state(layer);
+  const KeptLayer *kept = layer->detail;
+  if (kept && kept->masked) {
+    r.calls = layer->nin - 1;
+    r.first = kept->first;
+  }
+  r.keeps = kept || keeps_state(layer);
   r.hidden = r.keeps || starts_from(layer, "hidden");
   r.state = (r.keeps && r.cell == CELL_LSTM) || starts_from(layer, "cell") ? 1 + r.hidden : 0;
   return r;
@@ -424,11 +430,22 @@ Node *recurrent_gates(Graph *graph, const Node *layer, const Op *op, const Recur
   return gates;
 }
 
+/* Gates with which zero h and c stay zero: g of an lstm is 0, and so is the sum of an rnn. In a gru z is 1,
+ * or n is 0. */
+static const double *idle_gates(Arena *arena, const Recurrent *r) {
+  static const double ALL = 100; /* sigmoid(100) is 1 in floats and in double precision */
+  double *gates = NEW_ARRAY(arena, double, r->gates * r->units);
+  for (int64_t u = 0; u < r->units && r->cell == CELL_GRU; u++) gates[r->units + u] = ALL;
+  return gates;
+}
+
 static Node *make_gates(Graph *graph, const Node *layer, const Recurrent *r, int way, Node *rows) {
   Node *gates = recurrent_gates(graph, layer, &op_gates, r, way, rows);
   gates->detail = r;
   set_weights(graph, gates, HIDDEN_BIAS + 1, layer->weight + way * DIRECTION_WEIGHTS);
-  return gates;
+  if (!r->calls) return gates;
+  return stream_masked_channels(graph, gates, layer->in[r->calls], r->first.rows, r->first.offset,
+                                idle_gates(graph->arena, r));
 }
 
 Node *recurrent_start(Graph *graph, const Node *layer, Node *given, int way, int64_t n, const char *suffix) {
@@ -453,7 +470,7 @@ static Node *make_core(Graph *graph, const Node *layer, const Recurrent *r, int 
                           whole ? suffix
                           : way ? "record_reverse"
                                 : "record",
-                          whole ? shape : shape_sequence(r->rows, at.width), layer->nin, in);
+                          whole ? shape : shape_sequence(r->rows, at.width), layer->nin - (r->calls > 0), in);
   core->detail = r;
   set_weights(graph, core, CORE_WEIGHTS, weight);
   if (whole) return core;

@@ -13,6 +13,7 @@
 #ifndef CNNC_RECURRENT_H
 #define CNNC_RECURRENT_H
 #include "kernel/walk.h"
+#include "ops/shape/stream_mask.h"
 
 typedef enum Cell { CELL_LSTM, CELL_GRU, CELL_RNN } Cell;
 
@@ -30,7 +31,15 @@ typedef struct Recurrent {
   bool keeps;        /* its final state is kept: the core of an lstm returns h, then c, of each row */
   double clip;       /* 0: none */
   int hidden, state; /* inputs of the core, initial h and c; 0: zeros */
+  int calls;         /* the layer's input with the number of calls; 0: there are no rows below 0 */
+  StreamRow first;   /* which row is the first, by the number of calls */
 } Recurrent;
+
+/* `detail` of a layer with states of a stream. */
+typedef struct KeptLayer {
+  bool masked; /* its last input is the number of calls, and rows below 0 leave the states alone */
+  StreamRow first;
+} KeptLayer;
 
 typedef struct Record {                 /* start of a part among its channels */
   int64_t state, middle, hidden, width; /* state: c, or q; middle: m */
@@ -63,7 +72,7 @@ Cost recurrent_cost(const Node *);
 Node *recurrent_parts(Graph *, Node *, bool training);
 /* Appends a forward layer that starts from the final state of the last call: its states, the layer, their
  * updates (recurrent_keep.c). */
-void recurrent_keep(Graph *, Node *layer);
+Node *recurrent_keep(Graph *, Node *layer, Node *calls, int64_t rows, int64_t offset);
 Node *recurrent_final(Graph *, Node *layer, Node *value, bool cell); /* h or c of the last row */
 /* The nodes that compute a layer, float or int8: its input as a sequence; a direction's gates of all rows,
  * a 1x1 convolution; its part of an initial value; the joined directions. */

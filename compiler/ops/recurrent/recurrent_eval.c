@@ -103,14 +103,19 @@ static void rnn_row(const Row *row) {
   }
 }
 
+/* below: number of rows before the sequence, which leave h and c alone. */
 static void run_core(const Recurrent *r, const Parameters *p, const double *gates, const double *h,
-                     const double *c, double *record) {
+                     const double *c, int64_t below, double *record) {
   static void (*const rows[])(const Row *) = {lstm_row, gru_row, rnn_row};
   const Record at = recurrent_record(r);
   for (int64_t step = 0; step < r->rows; step++) {
     const int64_t t = recurrent_row(r, step);
     double *to = record + t * at.width;
-    rows[r->cell](&(Row){r, p, gates + t * r->gates * r->units, h, c, to});
+    if (step >= below) rows[r->cell](&(Row){r, p, gates + t * r->gates * r->units, h, c, to});
+    else {
+      memcpy(to + at.state, c, (size_t)(r->cell == CELL_LSTM ? r->units : 0) * sizeof *to);
+      memcpy(to + at.hidden, h, (size_t)r->outputs * sizeof *to);
+    }
     h = to + at.hidden;
     c = to + at.state;
   }
@@ -139,7 +144,7 @@ void recurrent_eval_record(const Eval *eval) {
   const Parameters p = core_parameters(eval);
   Arena *arena = arena_new();
   const double *zeros = NEW_ARRAY(arena, double, r->units + r->outputs);
-  run_core(r, &p, eval->in[0], start_from(eval, r->hidden, zeros), start_from(eval, r->state, zeros),
+  run_core(r, &p, eval->in[0], start_from(eval, r->hidden, zeros), start_from(eval, r->state, zeros), 0,
            eval->out);
   arena_free(arena);
 }
@@ -169,9 +174,10 @@ double *recurrent_layer_record(Arena *arena, const Recurrent *r, int way, const 
   double *gates = NEW_ARRAY(arena, double, r->rows * r->gates * r->units),
          *record = NEW_ARRAY(arena, double, r->rows *recurrent_record(r).width),
          *zeros = NEW_ARRAY(arena, double, r->units + r->outputs);
+  const double first = r->calls ? in[r->calls][0] * (double)r->first.rows + (double)r->first.offset : 0;
   run_gates(r, &p, in[0], gates);
   run_core(r, &p, gates, r->hidden ? in[r->hidden] + way * r->outputs : zeros,
-           r->state ? in[r->state] + way * r->units : zeros, record);
+           r->state ? in[r->state] + way * r->units : zeros, first < 0 ? (int64_t)-first : 0, record);
   return record;
 }
 
@@ -190,7 +196,7 @@ void recurrent_eval(const Eval *eval) {
 void recurrent_eval_final(const Eval *eval) {
   const Recurrent r = recurrent_direction(eval->node->in[0], 0);
   const Record at = recurrent_record(&r);
-  const bool cell = r.state && eval->node->in[1] == eval->node->in[0]->in[r.state];
+  const bool cell = eval->node->detail != NULL;
   Arena *arena = arena_new();
   const double *record = recurrent_layer_record(arena, &r, 0, eval->in + 2, eval->weight);
   memcpy(eval->out, record + (r.rows - 1) * at.width + (cell ? at.state : at.hidden),

@@ -4,14 +4,14 @@
 #include "ops/recurrent/recurrent.h"
 #include "ops/registry.h"
 
+static const bool of_cell = true; /* `detail` of an update of c */
 /* Inputs of an update: the layer, the state, and the inputs of the layer. */
 enum { OF_LAYER, OF_STATE, OF_INPUTS };
 
 /* An update of h or c as it is computed. In training no call follows. */
 static Node *update_parts(Graph *graph, Node *node, bool training) {
-  Node *value = node->in[OF_LAYER], *state = node->in[OF_STATE];
-  const bool cell = node->nin > OF_INPUTS + 2 && node->in[OF_INPUTS + 2] == state;
-  Node *final = recurrent_final(graph, node, value, cell);
+  Node *value = node->in[OF_LAYER];
+  Node *final = recurrent_final(graph, node, value, node->detail != NULL);
   if (training) return final;
   node->op = &op_update;
   node->nin = 2;
@@ -36,8 +36,10 @@ static Node *make_state(Graph *graph, const Node *layer, const char *part, int64
   return state;
 }
 
-static void make_update(Graph *graph, Node *layer, Node *state) {
-  Node *in[OF_INPUTS + 3] = {[OF_LAYER] = layer, [OF_STATE] = state};
+static void make_update(Graph *graph, Node *layer, Node *state, bool cell) {
+  Node **in = NEW_ARRAY(graph->arena, Node *, OF_INPUTS + layer->nin);
+  in[OF_LAYER] = layer;
+  in[OF_STATE] = state;
   for (int k = 0; k < layer->nin; k++) in[OF_INPUTS + k] = layer->in[k];
   Node *update = graph_node(graph, &op_kept, OF_INPUTS + layer->nin, in);
   update->name = arena_printf(graph->arena, "%s_update", state->name);
@@ -45,17 +47,36 @@ static void make_update(Graph *graph, Node *layer, Node *state) {
   update->span = layer->span;
   update->site = layer->site;
   update->kept = true;
+  update->detail = cell ? &of_cell : NULL;
 }
 
-void recurrent_keep(Graph *graph, Node *layer) {
+/* The state, in call 0 the given value instead. */
+static Node *started(Graph *graph, Node *given, Node *state, Node *calls) {
+  return given ? stream_started(graph, given, state, calls) : state;
+}
+
+Node *recurrent_keep(Graph *graph, Node *layer, Node *calls, int64_t rows, int64_t offset) {
   const Recurrent r = recurrent_direction(layer, 0);
-  Node **in = NEW_ARRAY(graph->arena, Node *, 3);
+  Node **in = NEW_ARRAY(graph->arena, Node *, 4), *state[2] = {NULL};
+  Node *hidden = r.hidden ? layer->in[r.hidden] : NULL, *cell = r.state ? layer->in[r.state] : NULL;
   int nin = 0;
   in[nin++] = layer->in[0];
-  in[nin++] = make_state(graph, layer, "hidden", r.outputs);
-  if (r.cell == CELL_LSTM) in[nin++] = make_state(graph, layer, "cell", r.units);
+  state[0] = make_state(graph, layer, "hidden", r.outputs);
+  in[nin++] = started(graph, hidden, state[0], calls);
+  if (r.cell == CELL_LSTM) {
+    state[1] = make_state(graph, layer, "cell", r.units);
+    in[nin++] = started(graph, cell, state[1], calls);
+  }
+  if (calls) {
+    KeptLayer *kept = NEW(graph->arena, KeptLayer);
+    *kept = (KeptLayer){offset < 0, {rows, offset}};
+    layer->detail = kept;
+    if (kept->masked) in[nin++] = calls;
+  }
   layer->in = in;
   layer->nin = nin;
   graph_append(graph, layer);
-  for (int k = 1; k < nin; k++) make_update(graph, layer, in[k]);
+  for (int k = 0; k < 2; k++)
+    if (state[k]) make_update(graph, layer, state[k], k == 1);
+  return layer;
 }

@@ -4,6 +4,7 @@
 #include "kernel/map.h"
 #include "ops/shape/region.h"
 #include "ops/registry.h"
+#include "ops/shape/reshape.h"
 
 typedef struct FirstRow {
   int64_t row;
@@ -74,10 +75,33 @@ static void lower_stack(Lower *l) {
 static const Op op_stack = {
     .name = "stacked rows", .traits.concat_offset = element_of, .eval = eval_stack, .lower = lower_stack};
 
+/* ---- regions as rows of a sequence, and back: they lie one behind the other ---- */
+static void eval_region(const Eval *eval) {
+  const int64_t n = shape_row_elements(eval->node->shape);
+  memcpy(eval->out, eval->in[0] + eval->row * n, (size_t)n * sizeof *eval->out);
+}
+
+static const Op op_regions_as_rows = {
+    .name = "regions as rows", .family = FAMILY_ALIAS, .eval = reshape_eval};
+static void lower_regions(Lower *l) {
+  Nest *b = l->b;
+  const Extent e = shape_extent(l->node->shape);
+  nest_fn(b, b->name, false);
+  NEST_LOOP(b, t, walk_rows(l, e.n * e.h * e.w * e.c), 1, NEST_IX(0), 1, NEST_IX(e.n)) {
+    l->row = &t;
+    NEST_FOR(b, y, e.h)
+      NEST_FOR(b, x, e.w)
+        NEST_FOR(b, c, e.c)
+          lower_store(l, nest_load(b, nest_at(b, l->in[0], 0, t, (y * e.w + x) * e.c + c), 1), &y, &x, &c, 1,
+                      1);
+  }
+}
+
+static const Op op_rows_as_regions = {
+    .name = "rows as regions", .traits.loops_over_rows = true, .eval = eval_region, .lower = lower_regions};
+
 /* ---- their nodes ---- */
-static Node *node_of(Graph *graph, const Op *op, int64_t rows, int n, Node *const *in) {
-  Shape shape = in[0]->shape;
-  shape.dim[0] = rows;
+static Node *shaped_node(Graph *graph, const Op *op, Shape shape, int n, Node *const *in) {
   Node *node = graph_node(graph, op, n, in);
   node->name = in[0]->name;
   node->shape = shape;
@@ -87,6 +111,24 @@ static Node *node_of(Graph *graph, const Op *op, int64_t rows, int n, Node *cons
   node->site = in[0]->site;
   node->hidden = hidden_of(graph->arena, in[0]);
   return node;
+}
+
+static Node *node_of(Graph *graph, const Op *op, int64_t rows, int n, Node *const *in) {
+  Shape shape = in[0]->shape;
+  shape.dim[0] = rows;
+  return shaped_node(graph, op, shape, n, in);
+}
+
+Node *rows_of_regions(Graph *graph, Node *value) {
+  if (!value->shape.regions) return value;
+  const Shape shape = shape_sequence(value->shape.regions, shape_row_elements(value->shape));
+  return shaped_node(graph, &op_regions_as_rows, shape, 1, &value);
+}
+
+Node *regions_of_rows(Graph *graph, Node *rows, Shape region) {
+  if (!region.regions) return rows;
+  region.regions = rows->shape.dim[0];
+  return shaped_node(graph, &op_rows_as_regions, region, 1, &rows);
 }
 
 Node *rows_cut(Graph *graph, Node *picture, int64_t first, int64_t n) {
