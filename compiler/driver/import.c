@@ -160,6 +160,10 @@ static const Flag import_options[] = {
      "as in LiteRT's reference kernels (TensorFlow Lite only); single, as in ruy; float, as in XNNPACK and "
      "onnxruntime (default for ONNX)",
      "double litert single float"},
+    {"variables", 0, required_argument, flag_word, AT(options.variables), "--variables=KIND",
+     "state of TensorFlow Lite's recurrent layers between calls: raise, each call starts from zeros (the "
+     "default); keep, it becomes keep=true",
+     "raise keep"},
     {"list", 0, no_argument, flag_set, AT(list), "--list",
      "print the result of the import for each node, and write nothing", NULL},
     FLAG_DIAGNOSTICS(AT(diagnostics)),

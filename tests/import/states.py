@@ -2,15 +2,17 @@
 feeds with outputs. Several calls of the compiled code. Run by states.tap."""
 # SPDX-License-Identifier: Apache-2.0
 import ctypes
+import itertools
 import math
 import os
 import struct
 import subprocess
 
 from tap import check, finish, start
-from tflite_models import I8, RESOURCE, Net, Tensor, ints
+from tflite_models import F32, I8, RESOURCE, Net, Tensor, ints
 
 CNNC, CC = os.environ["CNNC"], os.environ.get("CC", "cc")
+COUNT = itertools.count()
 start("states")
 
 
@@ -27,8 +29,9 @@ class Steps:
 
     made = 0
 
-    def __init__(self, kind, sizes):
+    def __init__(self, kind, sizes, keeps=True):
         Steps.made += 1
+        self.keeps = keeps
         path = f"./m{Steps.made}.so"  # a library is loaded once by its name
         steps = ([CNNC, "m.cnn", "--weights=m.safetensors", "-o", "m.c"],
                  [*CC.split(), "-std=c11", "-O1", "-w", "-shared", "-fPIC", "m.c", "-o", path, "-lm"])
@@ -43,8 +46,10 @@ class Steps:
         self.model = trained and ctypes.byref(ctypes.c_char.in_dll(self.library, "m_trained"))
         size = {words[1]: int(words[2]) for words in map(str.split, header.splitlines())
                 if words[:1] == ["#define"] and len(words) > 2 and words[2].isdigit()}
+        self.workspace = (ctypes.c_uint64 * (size["M_WORKSPACE_BYTES"] // 8 + 9))()
+        if not keeps:
+            return
         self.state = (ctypes.c_uint8 * size["M_STATE_BYTES"])(*[0xa5] * size["M_STATE_BYTES"])
-        self.workspace = (ctypes.c_uint64 * (size["M_WORKSPACE_BYTES"] // 8 + 1))()
         check(not self.library.m_state_ok(self.state), "a state of other bytes is none")
         self.library.m_reset(self.state)
         check(self.library.m_state_ok(self.state), "  and after a reset it is one")
@@ -53,20 +58,24 @@ class Steps:
         given = [(self.kind * len(x))(*x) for x in inputs]
         outputs = [(self.kind * n)() for n in self.sizes]
         model = [self.model] if self.model else []
-        self.library.m_step(*model, *given, *outputs, self.state, self.workspace)
+        if self.keeps:
+            self.library.m_step(*model, *given, *outputs, self.state, self.workspace)
+        else:
+            at = ctypes.addressof(self.workspace)
+            self.library.m_infer(*model, *given, *outputs, ctypes.c_void_p(at + -at % 64))
         return [list(y) for y in outputs]
 
 
 # ---- TensorFlow Lite
-def variables(first, second=(0.5, 3), initial=True):
+def variables(first, second=(0.5, 3), initial=True, kind=I8):
     """rows = concat(READ, x); ASSIGN of the last two rows; a READ behind it, which is the new value."""
     def value(rows, scale=second):
-        return Tensor([1, rows, 2], I8, *scale)
+        return Tensor([1, rows, 2], kind, *(scale if kind == I8 else ()), name=f"rows{next(COUNT)}")
     x, handle, again = value(3), Tensor([], RESOURCE), Tensor([], RESOURCE)
     net, rows, last, old, new = Net(x), value(5), value(2), value(2, first), value(2)
     if initial:
         data = [3, 3, 3, 3] if initial == 1 else [1, 2, 3, 4]
-        init, constant = Net(), Tensor([1, 2, 2], I8, *second, data=data)
+        init, constant = Net(), Tensor([1, 2, 2], kind, *(second if kind == I8 else ()), data=data)
         own = Tensor([], RESOURCE)
         init.add("VAR_HANDLE", [], own)
         init.add("ASSIGN_VARIABLE", [own, constant], [])
@@ -82,18 +91,76 @@ def variables(first, second=(0.5, 3), initial=True):
 
 
 
-def run_variables(initial, begin, words):
-    told = imported("m.tflite", variables((0.5, 3), initial=initial))
+def run_variables(initial, begin, words, kind=I8):
+    told = imported("m.tflite", variables((0.5, 3), initial=initial, kind=kind))
     check(told.returncode == 0, f"a variable that begins with {begin}", told.stderr)
     with open("m.cnn", encoding="utf-8") as file:
         text = file.read()
     check(words in text and text.count("state(") == 1 and text.count("update(") == 1, "  is a state", text)
-    net, kept = Steps(ctypes.c_int8, (10, 4)), begin
+    net, kept = Steps(ctypes.c_int8 if kind == I8 else ctypes.c_float, (10, 4)), begin
     for call in range(4):
         x = [(7 * call + i) % 256 - 128 for i in range(6)]
         rows, new = net.step(x)
         check(rows == kept + x and new == x[2:], f"  call {call + 1}", f"{rows} {new}")
         kept = x[2:]
+
+
+class Lstm:
+    """A float model with UNIDIRECTIONAL_SEQUENCE_LSTM of two units; hybrid: with int8 weights."""
+
+    def __init__(self, clip=0.0, hybrid=False):
+        self.clip, self.x = clip, Tensor([1, 3, 2], F32, name="x")
+        rows = [[math.sin(5 * g + 3 * k + 1) for k in range(4)] for g in range(8)]
+        self.rows = [[round(w * 127) / 127 for w in row] for row in rows] if hybrid else rows
+        self.bias = [[math.cos(g * 2 + u) / 2 for u in range(2)] for g in range(4)]
+
+        def weights(at):
+            if hybrid:
+                return [Tensor([2, 2], I8, 1 / 127, 0, data=[round(w * 127) for w in row], name=f"w{at}{g}")
+                        for g, row in enumerate(self.rows[at:at + 4])]
+            return [Tensor([2, 2], F32, data=row, name=f"w{at}{g}")
+                    for g, row in enumerate(self.rows[at:at + 4])]
+        biases = [Tensor([2], F32, data=b, name=f"b{g}") for g, b in enumerate(self.bias)]
+        states = [Tensor([1, 2], F32, variable=True, name=n) for n in ("h", "c")]
+        self.net, self.y = Net(self.x), Tensor([1, 3, 2], F32, name="y")
+        self.net.add("UNIDIRECTIONAL_SEQUENCE_LSTM",
+                     [self.x, *weights(0), *weights(4), None, None, None, *biases, None, None, *states,
+                      None, None, None, None], self.y, f0=("b", 4), f1=("f", clip), f3=("b", 0))
+
+    def run(self, x, h, c):
+        """Gates i f c o."""
+        made = []
+        for row in x:
+            sums = [[self.bias[g][u] + sum(self.rows[g][2 * u + k] * row[k] + self.rows[4 + g][2 * u + k] * h[k]
+                                           for k in range(2)) for u in range(2)] for g in range(4)]
+            i, f, o = ([1 / (1 + math.exp(-v)) for v in sums[g]] for g in (0, 1, 3))
+            c = [f[u] * c[u] + i[u] * math.tanh(sums[2][u]) for u in range(2)]
+            c = [max(-self.clip, min(self.clip, v)) if self.clip else v for v in c]
+            h = [o[u] * math.tanh(c[u]) for u in range(2)]
+            made += h
+        return made, h, c
+
+
+def run_lstms():
+    for title, lstm, options in (("an LSTM of floats", Lstm(), ()), ("with a clip", Lstm(0.25), ()),
+                                 ("with int8 weights", Lstm(hybrid=True), ()),
+                                 ("whose state is kept", Lstm(), ("--variables=keep",))):
+        told = imported("m.tflite", lstm.net.write(lstm.y), *options)
+        check(told.returncode == 0, title, told.stderr)
+        with open("m.cnn", encoding="utf-8") as file:
+            text = file.read()
+        keeps = bool(options)
+        check(("keep=true" in text) == keeps and ("starts from zeros" in text) != keeps and
+              ("int8 weights" in text) == ("int8" in title), "  says what it keeps", text)
+        net = Steps(ctypes.c_float, (6,), keeps)
+        h, c = [0.0] * 2, [0.0] * 2
+        for call in range(2):
+            x = [[0.7 * call - i, 0.4 * i] for i in range(3)]
+            want, last, cell = lstm.run(x, h, c)
+            if keeps:
+                h, c = last, cell
+            got = net.step([v for row in x for v in row])[0]
+            check(max(abs(a - b) for a, b in zip(got, want)) < 1e-6, f"  call {call + 1}", f"{got} {want}")
 
 
 # ---- ONNX
@@ -235,6 +302,9 @@ def run_recurrent():
 
 run_variables(1, [3, 3, 3, 3], "state(2x2, name")
 run_variables(2, [1, 2, 3, 4], "init=[-1, -0.5, 0, 0.5]")
+run_variables(1, [3, 3, 3, 3], "state(2x2, init=3)", F32)
+run_variables(2, [1, 2, 3, 4], "init=[1, 2, 3, 4]", F32)
+run_lstms()
 TOLD = imported("m.tflite", variables((0.25, 3)))
 check(TOLD.returncode == 1 and "another scale" in TOLD.stderr, "a variable of two scales is refused",
       TOLD.stderr)

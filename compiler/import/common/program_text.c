@@ -162,6 +162,8 @@ const char *program_text(ModelImport *im) {
   for (int i = 0; i < im->left_out.n; i++)
     text_put(&text, "# left out, for who reads the scores takes the largest: ArgMax %s\n",
              comment(im, onnx_name(im->onnx, im->left_out.data[i])));
+  for (int i = 0; i < im->onnx->comments.n; i++)
+    text_put(&text, "# %s\n", comment(im, im->onnx->comments.data[i]));
   for (int i = 0; i < im->options->settings.n; i++) {
     const ImportSetting *set = &im->options->settings.data[i];
     text_put(&text, "# input %s is ", comment(im, set->input));

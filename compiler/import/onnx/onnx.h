@@ -124,9 +124,10 @@ typedef struct Onnx {
   const char **tensor; /* names; 0 is none */
   Tensor **constant;   /* by tensor: the initializer, or NULL */
   OnnxPort *input, *output;
-  VEC(OnnxState) states; /* as metadata has them */
-  OnnxGuard *guard;      /* from 1 on, below nguards */
-  bool tflite;           /* it was made of a TensorFlow Lite model: its nodes are parts of operators */
+  VEC(OnnxState) states;      /* as metadata has them */
+  VEC(const char *) comments; /* lines for the top of the program */
+  OnnxGuard *guard;           /* from 1 on, below nguards */
+  bool tflite;                /* it was made of a TensorFlow Lite model: its nodes are parts of operators */
   const int *shown; /* then, by tensor: the one of the model that it has the numbers of, or 0; else NULL */
 } Onnx;
 

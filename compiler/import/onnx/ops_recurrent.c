@@ -213,6 +213,8 @@ static Value *emit_layer(ModelImport *im, const Layer *l, Value *rows, bool last
   if (!l->bias) text_put(&call, ", bias=false");
   if (l->kind->gates == 3 && !onnx_int(l->node, "linear_before_reset", 0)) text_put(&call, ", reset=before");
   if (l->relu) text_put(&call, "%s", l->relu);
+  const double clip = onnx_float(l->node, "cnnc_clip", 0); /* of the cells, as TensorFlow Lite has it */
+  if (clip > 0) text_put(&call, ", clip=%s", number_text(im->arena, clip));
   text_put(&call, again ? ", weights=\"%s\")" : ", name=\"%s\")", l->name);
   return emit(im, nin, in, last ? shape_vector(n) : shape_sequence(l->rows, n), "%s", call.s);
 }

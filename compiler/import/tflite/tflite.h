@@ -60,6 +60,8 @@ typedef struct TflOperator {
   float clips[2];            /* of a recurrent layer's cells, and of its projection; 0: none */
   int cell_activation;       /* of a recurrent layer */
   bool time_major;           /* of a recurrent layer: the first axis of its input is time */
+  bool hybrid;               /* int8 weights of it became floats */
+  bool stateful;             /* of a recurrent layer: its state outlives a call, as --variables=keep says */
   int64_t mask[SLICE_MASKS]; /* begin, end, ellipsis, new axis, shrink axis; a bit a dimension */
 } TflOperator;
 
@@ -92,7 +94,9 @@ bool tflite_has_own_state(const TflOperator *, int input); /* a variable of a re
 /* Variables as states, unless they are used otherwise than that: TFL_STATE and TFL_UPDATE. */
 void tflite_keep_variables(Arena *, TflModel *);
 const char *tflite_state_operators(Arena *, const TflModel *); /* their names */
-bool tflite_is(const uint8_t *bytes, size_t n);                /* such a file, by its mark */
+/* What a state holds in the first call, as init= of it; "": zeros. of: its value, with its scale. */
+const char *tflite_initial_text(Arena *, const TflTensor *of, const TflTensor *initial);
+bool tflite_is(const uint8_t *bytes, size_t n); /* such a file, by its mark */
 
 /* BuiltinOperator: those that are read. */
 enum {

@@ -194,6 +194,8 @@ static void add_operator(Nodes *n, const TflOperator *op) {
   n->kind = op->name;
   n->title = arena_printf(n->arena, "%s %d", op->name, op->index);
   n->layer = layer_name(n, op);
+  if (op->code == TFL_STATE) return nodes_state(n);
+  if (op->code == TFL_UPDATE) return nodes_update(n);
   if (tflite_keeps_state(n->m, op)) return keep_state(n);
   if (row == sizeof rows / sizeof *rows) return nodes_refuse(n, "there is no form of it yet");
   n->onnx_name = rows[row].onnx;
@@ -202,6 +204,24 @@ static void add_operator(Nodes *n, const TflOperator *op) {
       return nodes_refuse(n, "it has a tensor of more than 8 dimensions");
   if (nodes_complex(n) && !takes_complex(op->code)) return nodes_refuse(n, "an operator on complex numbers");
   rows[row].make(n);
+}
+
+/* ---- states ---- */
+void nodes_state(Nodes *n) { vec_push(n->arena, n->states, n->op->out[0]); }
+
+static const TflTensor *initial_of(const Nodes *n, int tensor) {
+  for (int o = 0; o < n->m->noperators; o++)
+    if (n->m->op[o].code == TFL_STATE && n->m->op[o].out[0] == tensor) return n->m->op[o].initial;
+  return NULL;
+}
+
+/* The next value by a name of its own, for an output may have the same value. */
+void nodes_update(Nodes *n) {
+  const int state = n->op->in[0], next = nodes_apply_one(n, "Identity", nodes_in(n, 1));
+  const TflTensor *t = &n->m->tensor[state], *initial = initial_of(n, state);
+  const char *init = initial ? tflite_initial_text(n->arena, t, initial) : "";
+  n->names.data[next] = arena_printf(n->arena, "%s of the next call", t->name);
+  vec_push(n->arena, n->onnx->states, ((OnnxState){t->name, n->names.data[next], *init ? init : NULL}));
 }
 
 /* ---- the whole ---- */
@@ -220,6 +240,17 @@ static OnnxPort *ports(Nodes *n, int count, const int *tensor, const char *word)
   return port;
 }
 
+/* As inputs that are fed by what the call before has made. */
+static void add_state_ports(Nodes *n) {
+  Onnx *o = n->onnx;
+  OnnxPort *all = NEW_ARRAY(n->arena, OnnxPort, o->ninputs + n->states.n + 1),
+           *own = ports(n, n->states.n, n->states.data, "state");
+  for (int i = 0; i < o->ninputs; i++) all[i] = o->input[i];
+  for (int i = 0; i < n->states.n; i++) all[o->ninputs + i] = own[i];
+  o->input = all;
+  o->ninputs += n->states.n;
+}
+
 Onnx *tflite_nodes(Arena *arena, Diags *diags, Span at, const char *path, const TflModel *m,
                    const uint8_t *bytes, size_t size) {
   Nodes *n = NEW(arena, Nodes);
@@ -232,6 +263,7 @@ Onnx *tflite_nodes(Arena *arena, Diags *diags, Span at, const char *path, const 
     new_tensor(n, m->tensor[t].name, constant_tensor(n, &m->tensor[t]), t + 1);
   for (int i = 0; i < m->noperators; i++) add_operator(n, &m->op[i]);
   o->input = ports(n, o->ninputs = m->ninputs, m->input, "x");
+  add_state_ports(n);
   o->output = ports(n, o->noutputs = m->noutputs, m->output, "y");
   o->nnodes = n->nodes.n;
   o->node = NEW_ARRAY(arena, OnnxNode, o->nnodes + 1);

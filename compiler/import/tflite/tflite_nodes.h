@@ -19,6 +19,7 @@ typedef struct Nodes {
   VEC(const char *) names; /* of tensors; that of tensor t of the model is t + 1 */
   VEC(Tensor *) constants;
   VEC(int) shown;
+  VEC(int) states; /* tensors of the model that are inputs because they are states */
 } Nodes;
 
 /* The nodes of an operator; what has no form becomes a node that is refused. */
@@ -48,6 +49,7 @@ void nodes_finish(Nodes *, int tensor);
 void nodes_finish_as(Nodes *, int tensor, int k); /* result k, without an activation */
 /* A node that is refused for that reason, in place of the operator. */
 void nodes_refuse(Nodes *, const char *why);
+void nodes_state(Nodes *), nodes_update(Nodes *); /* a variable's value in this call, and in the next one */
 
 int nodes_permuted(Nodes *, int tensor, int n, const int64_t *perm);
 int nodes_channels_first(Nodes *, int tensor); /* of [n, height, width, channels] */

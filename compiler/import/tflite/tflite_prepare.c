@@ -90,6 +90,7 @@ static void fold_hybrids(Arena *arena, TflModel *m, size_t *room) {
         made[t] = n++;
       }
       op->in[i] = made[t];
+      op->hybrid = true;
     }
   }
   m->tensor = all;
@@ -352,7 +353,7 @@ bool tflite_is_quantized(const TflModel *m) {
 static void prepare_model(Arena *arena, TflModel *m, size_t bytes) {
   size_t room = 8 * bytes + (1 << 20); /* elements: a buffer may be that of many tensors, but hardly is */
   fold_conversions(arena, m, &room);
-  if (tflite_is_quantized(m)) tflite_keep_variables(arena, m);
+  tflite_keep_variables(arena, m);
   sort_operators(arena, m);
   fold_hybrids(arena, m, &room);
   join_blocks(arena, m);
@@ -404,6 +405,8 @@ TflModel *tflite_open(Arena *arena, Diags *diags, Span at, const char *path, con
   if (!m) return refuse_model(diags, at, path, why);
   if (!choose_outputs(m, diags, at, path, options)) return NULL;
   open_sizes(m, options);
+  for (int o = 0; o < m->noperators && options->variables; o++)
+    m->op[o].stateful = strcmp(options->variables, "keep") == 0;
   prepare_model(arena, m, n);
   return m;
 }

@@ -1,7 +1,9 @@
-/* tflite_recurrent.c: import of int8 UNIDIRECTIONAL_SEQUENCE_LSTM. */
+/* tflite_recurrent.c: import of UNIDIRECTIONAL_SEQUENCE_LSTM: with int8 weights and values, and with float
+ * values. */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
 #include "import/tflite/tflite_make.h"
+#include "import/tflite/tflite_nodes.h"
 
 /* Inputs of the operator. Its gates i f c o are i f g o in the program. */
 enum {
@@ -21,24 +23,24 @@ bool tflite_has_own_state(const TflOperator *op, int input) {
   return op->code == TFL_UNIDIRECTIONAL_SEQUENCE_LSTM && (input == LSTM_HIDDEN || input == LSTM_CELL);
 }
 
-static bool any_given(const Making *k, const TflOperator *op, int first, int n) {
+static bool lstm_given(const TflOperator *op, int i) { return i < op->nin && op->in[i] >= 0; }
+
+static bool any_given(const TflOperator *op, int first, int n) {
   for (int i = first; i < first + n; i++)
-    if (tfl_in(k, op, i)) return true;
+    if (lstm_given(op, i)) return true;
   return false;
 }
 
 /* The reason why its form is not supported, or NULL. */
-static const char *lstm_refusal(const Making *k, const TflOperator *op) {
-  const TflTensor *hidden = tfl_in(k, op, LSTM_HIDDEN), *cell = tfl_in(k, op, LSTM_CELL);
-  if (any_given(k, op, LSTM_PEEPHOLES, 3)) return "it has peepholes";
-  if (any_given(k, op, LSTM_NORMS, LSTM_GATES)) return "it has layer norms";
-  if (!tfl_in(k, op, LSTM_INPUT_WEIGHTS) || !tfl_in(k, op, LSTM_HIDDEN_WEIGHTS))
+static const char *lstm_refusal(const TflOperator *op) {
+  if (any_given(op, LSTM_PEEPHOLES, 3)) return "it has peepholes";
+  if (any_given(op, LSTM_NORMS, LSTM_GATES)) return "it has layer norms";
+  if (!lstm_given(op, LSTM_INPUT_WEIGHTS) || !lstm_given(op, LSTM_HIDDEN_WEIGHTS))
     return "its input gate is coupled to its forget gate";
-  if (tfl_in(k, op, LSTM_PROJECTION_BIAS)) return "its projection has a bias";
+  if (lstm_given(op, LSTM_PROJECTION_BIAS)) return "its projection has a bias";
   if (op->clips[1] > 0) return "its projection is clipped";
   if (op->cell_activation != TFL_ACTIVATION_TANH) return "its activation is not tanh";
-  if (op->time_major) return "its first axis is time";
-  if (!hidden || !cell) return "its state is left out";
+  if (!lstm_given(op, LSTM_HIDDEN) || !lstm_given(op, LSTM_CELL)) return "its state is left out";
   return NULL;
 }
 
@@ -99,10 +101,12 @@ static void put_biases(Making *k, const TflOperator *op, const char *layer, int6
 
 bool tfl_lstm(Making *k, const TflOperator *op) {
   const TflTensor *in = tfl_in(k, op, 0), *out = tfl_out(k, op);
-  const char *why = lstm_refusal(k, op);
+  const char *why = lstm_refusal(op);
   const int64_t one = 1;
   if (!tfl_value(k, op, op->in[0])) return false;
   if (why) return tfl_no(k, op, "%s", why);
+  if (op->time_major) return tfl_no(k, op, "its first axis is time");
+  if (op->stateful) return tfl_no(k, op, "its state between calls (--variables=keep) has no int8 form");
   if (tfl_in(k, op, LSTM_PROJECTION)) return tfl_no(k, op, "its projection has no int8 form");
   if (out->elem != I8) return tfl_no(k, op, "it is %s, not int8 with int16 cells", out->type);
   if (in->rank != 3 || out->rank != 3) return tfl_no(k, op, "its input must be a sequence");
@@ -127,4 +131,66 @@ bool tfl_lstm(Making *k, const TflOperator *op) {
   if (k->litert) tfl_say(k, layer, "kernel", "litert");
   tfl_end(k, op, layer);
   return true;
+}
+
+/* ---- with float values, as an LSTM of ONNX ---- */
+/* The gates i f c o, one behind the other in the order i o f c; NULL: they do not fit. */
+static Tensor *lstm_gates(Nodes *n, int first, int64_t units, int64_t columns) {
+  static const int order[] = {0, 3, 1, 2};
+  const int64_t dim[] = {1, LSTM_GATES * units, columns};
+  Tensor *t = tensor_new(n->arena, TENSOR_FLOAT, 3, dim);
+  for (int g = 0; g < LSTM_GATES; g++) {
+    const TflTensor *w = nodes_tensor(n, first + order[g]);
+    if (!w || !w->data || !w->known || w->elem != F32 || w->size != units * columns) return NULL;
+    for (int64_t i = 0; i < w->size; i++) tensor_put(t, g * w->size + i, tfl_number(w, i));
+  }
+  return t;
+}
+
+/* Biases, of which each may be left out, and zeros. */
+static Tensor *lstm_biases(Nodes *n, int64_t units) {
+  static const int order[] = {0, 3, 1, 2};
+  const int64_t dim[] = {1, 2 * LSTM_GATES * units};
+  Tensor *t = tensor_new(n->arena, TENSOR_FLOAT, 2, dim);
+  for (int g = 0; g < LSTM_GATES; g++) {
+    const TflTensor *b = nodes_tensor(n, LSTM_BIASES + order[g]);
+    if (!b) continue;
+    if (!b->data || !b->known || b->elem != F32 || b->size != units) return NULL;
+    for (int64_t u = 0; u < units; u++) tensor_put(t, g * units + u, tfl_number(b, u));
+  }
+  return t;
+}
+
+void nodes_lstm(Nodes *n) {
+  const TflOperator *op = n->op;
+  const TflTensor *x = nodes_tensor(n, 0), *out = &n->m->tensor[op->out[0]];
+  const char *why = lstm_refusal(op);
+  if (why) return nodes_refuse(n, why);
+  if (nodes_tensor(n, LSTM_PROJECTION)) return nodes_refuse(n, "its projection has no form yet");
+  if (!x || x->rank != 3 || out->rank != 3 || out->dim[2] < 1 || x->dim[2] < 1 || out->dim[2] > INT16_MAX ||
+      x->dim[2] > INT16_MAX)
+    return nodes_refuse(n, "its input must be a sequence");
+  const int64_t units = out->dim[2], directions[] = {op->time_major ? 1 : 2};
+  Tensor *w = lstm_gates(n, LSTM_INPUT_WEIGHTS, units, x->dim[2]),
+         *r = lstm_gates(n, LSTM_HIDDEN_WEIGHTS, units, units), *b = lstm_biases(n, units);
+  if (!w || !r || !b) return nodes_refuse(n, "its weights do not fit its input");
+  const int in[] = {nodes_in(n, 0), nodes_constant(n, w), nodes_constant(n, r), nodes_constant(n, b)};
+  const int made = nodes_apply(n, "LSTM", 4, in);
+  OnnxNode *node = nodes_last(n);
+  onnx_set_int(n->arena, node, "hidden_size", units);
+  onnx_set_int(n->arena, node, "layout", !op->time_major);
+  if (op->clips[0] > 0) onnx_set_float(n->arena, node, "cnnc_clip", (double)op->clips[0]);
+  node->keeps = op->stateful;
+  if (!op->stateful)
+    vec_push(n->arena, n->onnx->comments,
+             arena_printf(n->arena,
+                          "The model keeps the state of %s between calls; here each call starts from zeros.",
+                          n->title));
+  if (op->hybrid)
+    vec_push(n->arena, n->onnx->comments,
+             arena_printf(n->arena,
+                          "%s has int8 weights: its results differ from LiteRT's, which rounds its values.",
+                          n->title));
+  const int one[] = {made, nodes_integers(n, 1, directions)};
+  nodes_finish_as(n, nodes_apply(n, "Squeeze", 2, one), 0);
 }

@@ -112,23 +112,27 @@ void tflite_keep_variables(Arena *arena, TflModel *m) {
 }
 
 /* ---- statements ---- */
-/* The real number that a stored one is; NULL: they differ. */
-static const char *initial_text(Making *k, const TflOperator *op) {
-  const TflTensor *t = tfl_out(k, op), *initial = op->initial;
-  Text list = {.arena = k->arena};
+static double initial_number(const TflTensor *t, const TflTensor *initial, int64_t i) {
+  TflTensor of = *t;
+  of.data = initial->data;
+  if (t->elem == F32) return tfl_number(&of, i);
+  int16_t wide = 0;
+  int8_t byte = 0;
+  tfl_element(&of, i, t->elem == I16 ? (void *)&wide : &byte);
+  return ((t->elem == I16 ? wide : byte) - (double)t->zero) * (double)t->scale[0];
+}
+
+const char *tflite_initial_text(Arena *arena, const TflTensor *t, const TflTensor *initial) {
+  Text list = {.arena = arena};
+  const double first = t->size > 0 ? initial_number(t, initial, 0) : 0;
   bool equal = true;
   for (int64_t i = 0; i < t->size; i++) {
-    int16_t wide = 0;
-    int8_t byte = 0;
-    tfl_element(initial, i, t->elem == I16 ? (void *)&wide : &byte);
-    const double q = t->elem == I16 ? wide : byte, number = (q - (double)t->zero) * (double)t->scale[0];
-    equal = equal &&
-            memcmp(initial->data, initial->data + i * elem_bytes(t->elem), (size_t)elem_bytes(t->elem)) == 0;
-    text_put(&list, "%s%s", i ? ", " : "", text_double(k->arena, number));
-    if (equal && i + 1 == t->size)
-      return number == 0 ? "" : arena_printf(k->arena, ", init=%s", text_double(k->arena, number));
+    const double number = initial_number(t, initial, i);
+    equal = equal && number == first;
+    text_put(&list, "%s%s", i ? ", " : "", text_double(arena, number));
   }
-  return arena_printf(k->arena, ", init=[%s]", list.s);
+  if (equal) return first == 0 ? "" : text_double(arena, first);
+  return arena_printf(arena, "[%s]", list.s);
 }
 
 bool tfl_state(Making *k, const TflOperator *op) {
@@ -141,7 +145,8 @@ bool tfl_state(Making *k, const TflOperator *op) {
     return tfl_no(k, op, "'%s' has a shape of more than one image, or of other axes", t->name);
   const char *layer = tfl_layer(k, "state");
   text_put(&k->text, "%s = ", k->value[out]);
-  tfl_call(k, op, layer, "state(%s%s", shape_text(k->arena, shape), initial_text(k, op));
+  const char *initial = tflite_initial_text(k->arena, t, op->initial);
+  tfl_call(k, op, layer, "state(%s%s%s", shape_text(k->arena, shape), *initial ? ", init=" : "", initial);
   text_put(&k->text, "\n");
   tfl_scale(k, layer, t);
   k->layer[out] = layer;
