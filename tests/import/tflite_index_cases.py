@@ -5,7 +5,7 @@ import random
 
 import tflite_reference as ref
 from tflite_cases import Case
-from tflite_models import F32, I8, I32, Tensor, ints
+from tflite_models import BOOL, F32, I8, I32, Tensor, ints
 
 
 def indices(shape, limit):
@@ -102,8 +102,43 @@ def function_cases():
     yield case
 
 
+def choice_cases():
+    a, b = int8([1, 4, 6]), int8([1, 4, 6], 0.05, 3)
+    case = Case("SELECT_V2 by a constant", [a, b], rounds=False)
+    rng = random.Random(8)
+    for shape in ([1, 4, 6], [4, 1], [6]):
+        by = [rng.randrange(2) for _ in range(math.prod(shape))]
+        y = case.net.add("SELECT_V2", [Tensor(shape, BOOL, data=by), a, b], int8([1, 4, 6]))
+        at = [i // 6 if shape == [4, 1] else i % math.prod(shape) for i in range(24)]
+        case.output(y, lambda v, r, by=by, at=at: [v[0][i] if by[at[i]] else v[1][i] for i in range(24)])
+    yield case
+    case = Case("SQUARED_DIFFERENCE", [a, b], near=1)
+    y = case.net.add("SQUARED_DIFFERENCE", [a, b], int8([1, 4, 6], 0.2, -128))
+    case.output(y, lambda v, r: [ref.clamp(ref.nearest(((p - q) * 0.05) ** 2 / 0.2) - 128)
+                                 for p, q in zip(*v)])
+    yield case
+    case = Case("an output that is an ARG_MAX", [a], rounds=False, golden=False)
+    scores = case.net.add("RELU", [a], int8([1, 4, 6]))
+    case.net.add("ARG_MAX", [scores, ints([-1])], Tensor([1, 4], I32, name="best"))
+    case.outputs, case.wants = [scores], [lambda v, r: [max(q, 3) for q in v[0]]]
+    best = case.net.tensors[-1]
+    case.data = lambda: case.net.write(best)
+    yield case
+
+
+def pair_cases():
+    x = Tensor([1, 5, 3], F32)
+    case = Case("GATHER_ND of floats", [x], rounds=False)
+    where = Tensor([1, 4, 2], I32, data=[0, 4, 0, 1, 0, 1, 0, 2])
+    y = case.net.add("GATHER_ND", [x, where], Tensor([1, 4, 3], F32))
+    case.output(y, lambda v, r: [v[0][3 * row + c] for row in (4, 1, 1, 2) for c in range(3)])
+    yield case
+
+
 def index_cases():
     yield from constant_cases()
     yield from computed_cases()
     yield from largest_cases()
     yield from function_cases()
+    yield from choice_cases()
+    yield from pair_cases()

@@ -6,7 +6,7 @@ import random
 import tflite_reference as ref
 from int8_arithmetic import softmax
 from tflite_cases import Case
-from tflite_models import F32, I8, Tensor
+from tflite_models import F32, I8, Net, Tensor
 
 TURNS = ((0, 0), (0, 1), (1, 0), (1, 1))
 
@@ -85,7 +85,25 @@ def attention():
     return case
 
 
+def composite():
+    """Its graph takes its place: two products of three values."""
+    q, k, v = (matrix(I8, [1, 5, 4], s, z) for s, z in ((0.05, 3), (0.04, -9), (0.06, 0)))
+    case = Case("a composite", [q, k, v], golden=False)
+    own = [matrix(I8, t.shape, t.scale[0], t.zero[0]) for t in (q, k, v)]
+    scores, (made, y) = matrix(I8, [1, 5, 5], 0.2, 5), (matrix(I8, [1, 5, 4], 1.5, -3) for _ in range(2))
+    inner = Net(*own)
+    inner.add("BATCH_MATMUL", own[:2], scores, f0=("B", 0), f1=("B", 1))
+    inner.add("BATCH_MATMUL", [scores, own[2]], made, f0=("B", 0), f1=("B", 0))
+    case.net.add("STABLEHLO_COMPOSITE", [q, k, v], y, f1=("i", case.net.branch(inner, made)))
+
+    def result(x, r):
+        return product(I8, product(I8, x[0], x[1], q, k, scores, (0, 1), r), x[2], scores, v, y, (0, 0), r)
+    case.output(y, result)
+    return case
+
+
 def matrix_cases():
     yield from of_values(I8)
     yield from of_constants()
     yield attention()
+    yield composite()

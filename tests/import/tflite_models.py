@@ -37,7 +37,8 @@ OPERATORS = {
     "UNIDIRECTIONAL_SEQUENCE_LSTM": (44, 71, 1), "GREATER": (61, 46, 1), "GREATER_EQUAL": (62, 47, 1),
     "LESS_EQUAL": (63, 48, 1), "EQUAL": (71, 53, 1), "NOT_EQUAL": (72, 54, 1), "LOGICAL_OR": (84, 60, 1),
     "LOGICAL_AND": (86, 61, 1), "LOGICAL_NOT": (87, 62, 1), "FLOOR_MOD": (95, 72, 1), "CEIL": (104, 0, 1),
-    "ADD_N": (106, 82, 1), "ROUND": (116, 0, 1), "IF": (118, 92, 1), "RFFT2D": (131, 105, 1),
+    "ADD_N": (106, 82, 1), "ROUND": (116, 0, 1), "IF": (118, 92, 1),
+    "GATHER_ND": (107, 83, 1), "STABLEHLO_COMPOSITE": (206, 0, 1), "RFFT2D": (131, 105, 1),
     "IMAG": (133, 0, 1), "REAL": (134, 0, 1), "COMPLEX_ABS": (135, 0, 1)}
 
 
@@ -161,7 +162,9 @@ class Net:
                 fields[5] = lambda: b.vector("B", custom)
             if own:
                 fields[8] = lambda: b.vector("i", own)
-            if not name.startswith("CUSTOM ") and OPERATORS[name][1]:
+            if name == "STABLEHLO_COMPOSITE":
+                fields[11], fields[12] = ("B", 21), lambda: b.table(options)
+            elif not name.startswith("CUSTOM ") and OPERATORS[name][1]:
                 fields[3] = ("B", OPERATORS[name][1])
                 fields[4] = lambda: b.table(options)
             return lambda: b.table(fields)

@@ -88,6 +88,7 @@ TflModel *tflite_read(Arena *, const uint8_t *bytes, size_t n, const char **why)
 struct ImportOptions;
 TflModel *tflite_open(Arena *, Diags *, Span at, const char *path, const struct ImportOptions *,
                       const uint8_t *bytes, size_t n);
+void tflite_sort(Arena *, TflModel *);      /* the operators, and only those that an output needs */
 bool tflite_is_quantized(const TflModel *); /* some of it is computed in 8 or 16 bits */
 bool tflite_keeps_state(const TflModel *, const TflOperator *);
 bool tflite_has_own_state(const TflOperator *, int input); /* a variable of a recurrent layer */

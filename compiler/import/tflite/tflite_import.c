@@ -327,7 +327,9 @@ int tfl_first(const Making *k, const TflOperator *op) {
 }
 
 /* Its statements read their first input by name. */
-static bool names_input(int code) { return code == TFL_TILE || code == TFL_BATCH_MATMUL; }
+static bool names_input(int code) {
+  return code == TFL_TILE || code == TFL_BATCH_MATMUL || code == TFL_SELECT || code == TFL_SELECT_V2;
+}
 
 /* Of values that are read elsewhere than in the next statement, or several times in it, and of outputs. */
 static void name_tensors(Making *k) {
@@ -378,7 +380,7 @@ static bool computes_with_constants(const Making *k) {
   for (int o = 0; o < k->m->noperators; o++) {
     const TflOperator *op = &k->m->op[o];
     TflMake *maker = maker_of(op->code);
-    const bool takes = maker == tfl_pair || maker == tfl_matmul || maker == tfl_gather;
+    const bool takes = maker == tfl_pair || maker == tfl_matmul || maker == tfl_gather || maker == tfl_select;
     for (int i = 0; i < 2 && takes; i++)
       if (tfl_in(k, op, i) && tfl_in(k, op, i)->data) return true;
   }
@@ -542,12 +544,14 @@ TflProgram *tflite_import(Arena *arena, Diags *diags, Span at, const char *path,
   const char *why = NULL;
   for (int i = 0; i < m->ninputs; i++) take_unsigned(m, m->input[i]);
   for (int i = 0; i < m->noutputs; i++) take_unsigned(m, m->output[i]);
+  const char *left_out = tfl_leave_out_argmax(arena, m);
+  if (*left_out) tflite_sort(arena, m);
   Making *k = making_new(arena, m, options->rounding ? options->rounding : "double");
   if ((why = put_tfl_inputs(k))) return refuse_file(diags, at, path, why);
   if (!make_statements(k)) return refuse_operators(k, diags, at, path, options, bytes, n);
   if (!put_tfl_outputs(k)) return refuse_file(diags, at, path, "an output is made by no operator");
-  k->program->text = arena_printf(arena, "# imported from TensorFlow Lite\nnet %s {\n%s%s%s", options->net,
-                                  k->inputs.s, k->constants.s ? k->constants.s : "", k->text.s);
+  k->program->text = arena_printf(arena, "# imported from TensorFlow Lite\n%snet %s {\n%s%s%s", left_out,
+                                  options->net, k->inputs.s, k->constants.s ? k->constants.s : "", k->text.s);
   arrays_quantized(&k->program->arrays, rounding_name(k->rounding), layers_said(k));
   return k->program;
 }

@@ -2,6 +2,7 @@
  * the program, which hold them exactly. */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
+#include <string.h>
 #include "import/tflite/tflite_make.h"
 
 bool tfl_is_index(const TflTensor *t) { return t->known && (t->elem == I32 || t->elem == I64) && !t->scales; }
@@ -128,7 +129,98 @@ bool tfl_embedding(Making *k, const TflOperator *op) {
   return select_rows(k, op, 1, 0);
 }
 
+/* ---- choices by a constant ---- */
+/* Numbers of the shape of the condition: 1 where it is `is`. */
+static TflTensor mask_of(Making *k, const TflTensor *condition, bool is) {
+  TflTensor mask = *condition;
+  uint8_t *data = arena_alloc(k->arena, 4 * (size_t)condition->size + 1);
+  for (int64_t i = 0; i < condition->size; i++) {
+    const float number = (condition->data[i] != 0) == is;
+    uint32_t bits;
+    memcpy(&bits, &number, sizeof bits);
+    for (int b = 0; b < 4; b++) data[4 * i + b] = (uint8_t)(bits >> 8 * b);
+  }
+  mask.data = data;
+  mask.elem = F32;
+  mask.known = true;
+  mask.scales = 0;
+  return mask;
+}
+
+/* A value, or a constant, where the condition is `is`, and 0 elsewhere. NULL after tfl_no(). */
+static const char *masked(Making *k, const TflOperator *op, int input, bool is) {
+  const TflTensor *t = tfl_in(k, op, input), mask = mask_of(k, tfl_in(k, op, 0), is);
+  if (!t->data && !tfl_value(k, op, op->in[input])) return NULL;
+  const char *by = tfl_constant_beside(k, op, &mask, true), *of = !by ? NULL
+                                                                  : t->data
+                                                                      ? tfl_constant_beside(k, op, t, true)
+                                                                      : k->value[k->same[op->in[input]]];
+  if (!of) return NULL;
+  const char *name = tfl_layer(k, "masked");
+  text_put(&k->text, "%s = %s -> multiply(%s, precision=f32)\n", name, of, by);
+  k->current = -1;
+  return name;
+}
+
+/* The sum of both where they are chosen: floats hold int8 values exactly. */
+bool tfl_select(Making *k, const TflOperator *op) {
+  const TflTensor *condition = tfl_in(k, op, 0), *a = tfl_in(k, op, 1), *b = tfl_in(k, op, 2);
+  if (op->nin != 3 || !condition->data || condition->code != TFL_BOOL || condition->size < 1)
+    return tfl_no(k, op, "its condition is computed");
+  if (!a || !b || (a->data && b->data)) return tfl_no(k, op, "it chooses of constants");
+  if (tfl_is_wide(k, op)) return tfl_no(k, op, "it has no int16 form yet");
+  const char *first = masked(k, op, 1, true), *second = first ? masked(k, op, 2, false) : NULL;
+  if (!second) return false;
+  const char *layer = tfl_layer(k, "select");
+  if (k->value[op->out[0]]) text_put(&k->text, "%s = ", k->value[op->out[0]]);
+  text_put(&k->text, "%s -> add(%s, name=\"%s\", precision=f32)", first, second, layer);
+  tfl_scale(k, layer, tfl_out(k, op));
+  tfl_end(k, op, layer);
+  return true;
+}
+
 /* ---- the largest ---- */
+/* The operator that makes a tensor; NULL: it is an input, or a constant. */
+static const TflOperator *tfl_maker(const TflModel *m, int tensor) {
+  for (int o = 0; o < m->noperators; o++)
+    for (int i = 0; i < m->op[o].nout; i++)
+      if (m->op[o].out[i] == tensor) return &m->op[o];
+  return NULL;
+}
+
+/* The ARG_MAX that an output is made of; NULL: it is another value. */
+static const TflOperator *argmax_output(const TflModel *m, int tensor) {
+  enum { MOST_PASSED = 8 };
+  for (int steps = 0; steps < MOST_PASSED; steps++) {
+    const TflOperator *op = tfl_maker(m, tensor);
+    if (!op || op->nin < 1 || op->in[0] < 0) return NULL;
+    if (op->code == TFL_ARG_MAX) return tfl_maker(m, op->in[0]) ? op : NULL;
+    if (op->code != TFL_CAST && op->code != TFL_RESHAPE && op->code != TFL_SQUEEZE &&
+        op->code != TFL_EXPAND_DIMS)
+      return NULL;
+    tensor = op->in[0];
+  }
+  return NULL;
+}
+
+const char *tfl_leave_out_argmax(Arena *arena, TflModel *m) {
+  Text comments = {.arena = arena};
+  text_put(&comments, "%s", "");
+  int n = 0;
+  for (int i = 0; i < m->noutputs; i++) {
+    const TflOperator *op = argmax_output(m, m->output[i]);
+    const int tensor = op ? op->in[0] : m->output[i];
+    bool twice = false;
+    for (int j = 0; j < m->noutputs; j++) twice = twice || (op && j != i && m->output[j] == tensor);
+    if (op)
+      text_put(&comments, "# left out, for who reads the scores takes the largest: %s %d\n", op->name,
+               op->index);
+    if (!twice) m->output[n++] = tensor;
+  }
+  m->noutputs = n;
+  return comments.s;
+}
+
 bool tfl_argmax(Making *k, const TflOperator *op) {
   const TflTensor *in = tfl_in(k, op, 0);
   int64_t axis[2 * TFLITE_RANK];

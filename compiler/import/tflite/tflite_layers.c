@@ -318,12 +318,12 @@ const char *tfl_constant(Making *k, Shape shape, const float *data, const TflTen
 }
 
 /* A constant next to a value: a vector of channels for all positions, or with the value's size. */
-static const char *tfl_constant_beside(Making *k, const TflOperator *op, const TflTensor *t, bool first) {
+const char *tfl_constant_beside(Making *k, const TflOperator *op, const TflTensor *t, bool first) {
   enum { MOST = 1 << 24 };
   const TflTensor *out = tfl_out(k, op);
   int64_t step[TFLITE_RANK] = {0}, size = 1, at = 1;
   Shape shape;
-  if (!t->known || t->elem != out->elem || (t->elem != F32 && t->scales != 1) || t->rank > out->rank)
+  if (!t->known || (t->elem != F32 && (t->elem != out->elem || t->scales != 1)) || t->rank > out->rank)
     return tfl_no(k, op, "its constant is of another type or shape"), NULL;
   bool vector = !first;
   for (int d = out->rank - 1; d >= 0; d--) {
@@ -367,6 +367,7 @@ static bool shifts(const Making *k, const TflOperator *op, const TflTensor *cons
 static const char *pair_word(int code) {
   switch (code) {
   case TFL_ADD: return "add";
+  case TFL_SQUARED_DIFFERENCE:
   case TFL_SUB: return "subtract";
   case TFL_MUL: return "multiply";
   case TFL_DIV: return "divide";
@@ -382,11 +383,15 @@ bool tfl_pair(Making *k, const TflOperator *op) {
   if (operand[0]->data && operand[1]->data) return tfl_no(k, op, "it computes a constant");
   for (int i = 0; i < 2; i++) {
     if (!operand[i]->data && !tfl_value(k, op, op->in[i])) return false;
+    if (operand[i]->data && operand[i]->elem != tfl_out(k, op)->elem)
+      return tfl_no(k, op, "its constant is of another type or shape");
     name[i] = operand[i]->data ? tfl_constant_beside(k, op, operand[i], i == 0 && tfl_first(k, op) == 0)
                                : k->value[k->same[op->in[i]]];
     if (operand[i]->data && !name[i]) return false;
   }
-  if (tfl_is_wide(k, op) && op->code == TFL_DIV) return tfl_no(k, op, "it has no int16 form yet");
+  const bool squares = op->code == TFL_SQUARED_DIFFERENCE;
+  if (tfl_is_wide(k, op) && (op->code == TFL_DIV || squares))
+    return tfl_no(k, op, "it has no int16 form yet");
   if (tfl_is_wide(k, op) && shifts(k, op, operand))
     return tfl_no(k, op,
                   "its scales are powers of two and pot_scale_int16 is set: TensorFlow Lite has a separate "
@@ -399,7 +404,11 @@ bool tfl_pair(Making *k, const TflOperator *op) {
     if (k->value[op->out[0]]) text_put(&k->text, "%s = ", k->value[op->out[0]]);
     text_put(&k->text, "%s -> ", name[first]);
   } else tfl_begin(k, op, op->in[first]);
-  tfl_call(k, op, layer, "%s(%s", word, name[1 - first]);
+  if (squares) { /* in floats, for the difference has no scale */
+    text_put(&k->text, "subtract(%s, name=\"%s\", precision=f32) -> ", name[1 - first], layer);
+    layer = tfl_layer(k, "square");
+    text_put(&k->text, "square(name=\"%s\", precision=f32)", layer);
+  } else tfl_call(k, op, layer, "%s(%s", word, name[1 - first]);
   tfl_scale(k, layer, tfl_out(k, op));
   if (k->litert && op->code == TFL_MUL && tfl_is_bytes(k, op)) tfl_say(k, layer, "factor", "float");
   tfl_end(k, op, layer);

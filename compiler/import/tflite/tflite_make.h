@@ -38,6 +38,10 @@ typedef bool TflMake(Making *, const TflOperator *);
 
 TflMake tfl_state, tfl_update;
 
+/* ---- tflite_index.c ---- */
+/* Outputs that say which channel is the largest become the scores; comments for the program. */
+const char *tfl_leave_out_argmax(Arena *, TflModel *);
+
 /* ---- tflite_import.c ---- */
 bool tfl_no(Making *, const TflOperator *, const char *format, ...) __attribute__((format(printf, 3, 4)));
 const TflTensor *tfl_in(const Making *, const TflOperator *, int k); /* NULL: it is left out */
@@ -74,6 +78,9 @@ void tfl_scale(Making *, const char *value, const TflTensor *); /* nothing for f
 void tfl_say(Making *, const char *layer, const char *key, const char *value); /* in the file's metadata */
 /* A constant of the program, in the scale of `scaled`, or in floats where that is NULL: its name. */
 const char *tfl_constant(Making *, Shape, const float *data, const TflTensor *scaled);
+/* A constant next to a value: by channel, or with the result's size; first: it is the first operand. NULL after
+ * tfl_no(). */
+const char *tfl_constant_beside(Making *, const TflOperator *, const TflTensor *, bool first);
 /* The int8 table of a unary function: [channels][256]. */
 void tfl_table(Making *, const char *layer, int64_t channels, const int8_t *table);
 #endif

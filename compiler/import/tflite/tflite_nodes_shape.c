@@ -114,6 +114,24 @@ void nodes_gather(Nodes *n) {
   nodes_finish(n, made);
 }
 
+/* Positions of the only image by constant pairs (0, position), [1, n, 2], are those of GATHER. */
+void nodes_gather_nd(Nodes *n) {
+  const TflTensor *at = nodes_tensor(n, 1);
+  const int t = nodes_in(n, 1);
+  const Tensor *pairs = t ? n->constants.data[t] : NULL;
+  if (!pairs || !tensor_whole(pairs->type) || at->rank != 3 || at->dim[0] != 1 || at->dim[2] != 2)
+    return nodes_same(n);
+  int64_t *position = NEW_ARRAY(n->arena, int64_t, pairs->n / 2 + 1);
+  for (int64_t i = 0; i < pairs->n / 2; i++) {
+    if (tensor_integer(pairs, 2 * i) != 0) return nodes_same(n);
+    position[i] = tensor_integer(pairs, 2 * i + 1);
+  }
+  const int in[] = {nodes_in(n, 0), nodes_integers(n, (int)(pairs->n / 2), position)};
+  const int made = nodes_apply(n, "Gather", 2, in);
+  onnx_set_int(n->arena, nodes_last(n), "axis", 1);
+  nodes_finish(n, made);
+}
+
 /* ---- slices ---- */
 static int sliced(Nodes *n, int rank, const int64_t *low, const int64_t *high, const int64_t *step) {
   const int in[] = {nodes_in(n, 0), nodes_integers(n, rank, low), nodes_integers(n, rank, high), 0,

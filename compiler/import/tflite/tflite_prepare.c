@@ -280,7 +280,7 @@ static bool is_of_state(const TflModel *m, const TflOperator *op) {
 
 /* The operators that the outputs need, each after its operands, else in the order of the file. With state,
  * this includes all that update it. */
-static void sort_operators(Arena *arena, TflModel *m) {
+void tflite_sort(Arena *arena, TflModel *m) {
   Order r = {.m = m};
   r.maker = NEW_ARRAY(arena, int, m->ntensors + 1);
   r.stack = NEW_ARRAY(arena, int, m->noperators + 1);
@@ -354,7 +354,7 @@ static void prepare_model(Arena *arena, TflModel *m, size_t bytes) {
   size_t room = 8 * bytes + (1 << 20); /* elements: a buffer may be that of many tensors, but hardly is */
   fold_conversions(arena, m, &room);
   tflite_keep_variables(arena, m);
-  sort_operators(arena, m);
+  tflite_sort(arena, m);
   fold_hybrids(arena, m, &room);
   join_blocks(arena, m);
   if (tflite_is_quantized(m)) tflite_part(arena, m);

@@ -23,7 +23,14 @@ enum {
 };
 enum { QUANT_SCALE = 2, QUANT_ZERO = 3, QUANT_AXIS = 6 };
 enum { BUFFER_DATA, BUFFER_OFFSET, BUFFER_SIZE };
-enum { OPERATOR_CODE, OPERATOR_INPUTS, OPERATOR_OUTPUTS, OPERATOR_OPTIONS = 4, OPERATOR_CUSTOM = 5 };
+enum {
+  OPERATOR_CODE,
+  OPERATOR_INPUTS,
+  OPERATOR_OUTPUTS,
+  OPERATOR_OPTIONS = 4,
+  OPERATOR_CUSTOM = 5,
+  OPERATOR_OPTIONS_2 = 12
+};
 
 typedef struct Reader {
   Arena *arena;
@@ -218,6 +225,7 @@ static const char names[] =
 
 static const char *operator_name(Arena *arena, int code) {
   const char *word = names;
+  if (code == TFL_STABLEHLO_COMPOSITE) return "STABLEHLO_COMPOSITE";
   for (int i = 0; i < code && word; i++) {
     word = strchr(word, ' ');
     if (word) word++;
@@ -389,6 +397,8 @@ static bool read_operator(Reader *r, FlatTable table, TflOperator *op) {
   for (int a = 0; a < 2; a++) op->stride[a] = op->dilation[a] = op->size[a] = 1;
   read_operator_options(r, flat_table(&r->flat, table, OPERATOR_OPTIONS), op);
   if (op->code == TFL_CUSTOM) read_custom(r, of, table, op);
+  if (op->code == TFL_STABLEHLO_COMPOSITE)
+    op->list[0] = flat_int(&r->flat, flat_table(&r->flat, table, OPERATOR_OPTIONS_2), 1, 4, -1);
   return true;
 }
 
@@ -408,14 +418,28 @@ static bool read_operators(Reader *r, FlatTable graph) {
                       &m->noutputs);
 }
 
-/* ---- both branches of IF before it ---- */
+/* ---- graphs of operators: both branches of IF, and what a composite is made of ---- */
 enum { MOST_NESTED = 8 };
 
 static bool read_graph(Reader *r, FlatVector graphs, int64_t index, int depth);
 
+/* The graph that an operator calls; NULL: *why says what is wrong with it. */
+static TflModel *read_called(Reader *r, FlatVector graphs, int64_t index, int depth) {
+  Reader called = *r;
+  called.model = NEW(r->arena, TflModel);
+  const bool read = read_graph(&called, graphs, index, depth + 1);
+  r->names = called.names;
+  r->room = called.room;
+  r->more = called.more;
+  r->flat = called.flat;
+  r->why = called.why;
+  return read ? called.model : NULL;
+}
+
+/* Inputs of an IF follow its condition. */
 static int in_branch(const TflModel *branch, const TflOperator *choice, int tensor, int first) {
   for (int i = 0; i < branch->ninputs; i++)
-    if (branch->input[i] == tensor) return choice->in[1 + i];
+    if (branch->input[i] == tensor) return choice->in[(choice->code == TFL_IF) + i];
   return tensor < 0 ? tensor : first + tensor;
 }
 
@@ -448,16 +472,8 @@ static bool inline_branches(Reader *r, FlatVector graphs, int o, int depth) {
   if (choice.nin < 1) return bad(r, "an IF has no condition");
   in[n++] = choice.in[0];
   for (int b = 0; b < 2; b++) {
-    Reader branch = *r;
-    branch.model = NEW(r->arena, TflModel);
-    const bool read = read_graph(&branch, graphs, choice.list[b], depth + 1);
-    const TflModel *m = branch.model;
-    r->names = branch.names;
-    r->room = branch.room;
-    r->more = branch.more;
-    r->flat = branch.flat;
-    r->why = branch.why;
-    if (!read) return false;
+    const TflModel *m = read_called(r, graphs, choice.list[b], depth);
+    if (!m) return false;
     if (m->ninputs != choice.nin - 1 || m->noutputs != choice.nout)
       return bad(r, "a branch of an IF has other inputs or outputs than it");
     for (int i = 0; i < m->noutputs; i++) in[n++] = in_branch(m, &choice, m->output[i], r->model->ntensors);
@@ -465,6 +481,24 @@ static bool inline_branches(Reader *r, FlatVector graphs, int o, int depth) {
   }
   r->model->op[o].in = in;
   r->model->op[o].nin = n;
+  return true;
+}
+
+/* The operators of its graph in place of a composite, which becomes the last of them. */
+static bool inline_composite(Reader *r, FlatVector graphs, int o, int depth) {
+  const TflOperator call = r->model->op[o];
+  if (call.nout != 1) return true; /* refused as it is */
+  const TflModel *m = read_called(r, graphs, call.list[0], depth);
+  if (!m) return false;
+  if (m->ninputs != call.nin || m->noutputs != 1)
+    return bad(r, "the graph of a composite has other inputs or outputs than it");
+  int *in = NEW_ARRAY(r->arena, int, 1);
+  in[0] = in_branch(m, &call, m->output[0], r->model->ntensors);
+  append_branch(r, m, &call);
+  TflOperator *op = &r->model->op[o];
+  op->code = TFL_RESHAPE;
+  op->in = in;
+  op->nin = 1;
   return true;
 }
 
@@ -483,18 +517,10 @@ static void add_initial(Reader *r, const TflModel *from, const TflOperator *assi
 }
 
 static bool read_initial(Reader *r, FlatVector graphs, int64_t index, int depth) {
-  Reader once = *r;
-  once.model = NEW(r->arena, TflModel);
-  const bool read = read_graph(&once, graphs, index, depth + 1);
-  const TflModel *m = once.model;
-  r->names = once.names;
-  r->room = once.room;
-  r->more = once.more;
-  r->flat = once.flat;
-  r->why = once.why;
-  for (int o = 0; o < m->noperators && read; o++)
+  const TflModel *m = read_called(r, graphs, index, depth);
+  for (int o = 0; m && o < m->noperators; o++)
     if (m->op[o].code == TFL_ASSIGN_VARIABLE && m->op[o].nin == 2) add_initial(r, m, &m->op[o]);
-  return read;
+  return m != NULL;
 }
 
 static bool read_graph(Reader *r, FlatVector graphs, int64_t index, int depth) {
@@ -508,7 +534,9 @@ static bool read_graph(Reader *r, FlatVector graphs, int64_t index, int depth) {
   if (!read_tensors(r, graph) || !read_operators(r, graph)) return false;
   const int own = r->model->noperators;
   for (int o = 0; o < own; o++)
-    if (r->model->op[o].code == TFL_IF && !inline_branches(r, graphs, o, depth)) return false;
+    if ((r->model->op[o].code == TFL_IF && !inline_branches(r, graphs, o, depth)) ||
+        (r->model->op[o].code == TFL_STABLEHLO_COMPOSITE && !inline_composite(r, graphs, o, depth)))
+      return false;
   for (int o = 0; o < own; o++)
     if (r->model->op[o].code == TFL_CALL_ONCE && !read_initial(r, graphs, r->model->op[o].list[0], depth))
       return false;
