@@ -131,7 +131,7 @@ class Lstm:
         """Gates i f c o."""
         made = []
         for row in x:
-            sums = [[self.bias[g][u] + sum(self.rows[g][2 * u + k] * row[k] + self.rows[4 + g][2 * u + k] * h[k]
+            sums = [[self.bias[g][u] + sum(self.rows[at][2 * u + k] * v[k] for at, v in ((g, row), (4 + g, h))
                                            for k in range(2)) for u in range(2)] for g in range(4)]
             i, f, o = ([1 / (1 + math.exp(-v)) for v in sums[g]] for g in (0, 1, 3))
             c = [f[u] * c[u] + i[u] * math.tanh(sums[2][u]) for u in range(2)]

@@ -363,12 +363,12 @@ def test_reasons():
     net = Net(x)
     dense(net, x, mid)
     net.add("CUSTOM Landmarks2TransformMatrix", [mid], y)
-    z = net.add("UNIDIRECTIONAL_SEQUENCE_LSTM", [y], floats([1, 3]))
+    z = net.add("UNIDIRECTIONAL_SEQUENCE_RNN", [y], floats([1, 3]))
     told = imported(net.write(z)).stderr
     check("2 of 3 operators have no form" in told, "counts operators", told)
     check("CUSTOM Landmarks2TransformMatrix 1: an operator outside TensorFlow Lite" in told,
           "a custom operator by its name", told)
-    check("UNIDIRECTIONAL_SEQUENCE_LSTM 2: a recurrent layer" in told, "  and what comes after it", told)
+    check("UNIDIRECTIONAL_SEQUENCE_RNN 2: a recurrent layer" in told, "  and what comes after it", told)
     check("--outputs=mid is the largest part that can be imported (1 operator)" in told, "  and a way out",
           told)
     check(imported(net.write(z), "--outputs=mid").returncode == 0, "  which works")

@@ -148,7 +148,7 @@ static TflTensor mask_of(Making *k, const TflTensor *condition, bool is) {
 }
 
 /* A value, or a constant, where the condition is `is`, and 0 elsewhere. NULL after tfl_no(). */
-static const char *masked(Making *k, const TflOperator *op, int input, bool is) {
+static const char *tfl_masked(Making *k, const TflOperator *op, int input, bool is) {
   const TflTensor *t = tfl_in(k, op, input), mask = mask_of(k, tfl_in(k, op, 0), is);
   if (!t->data && !tfl_value(k, op, op->in[input])) return NULL;
   const char *by = tfl_constant_beside(k, op, &mask, true), *of = !by ? NULL
@@ -169,7 +169,7 @@ bool tfl_select(Making *k, const TflOperator *op) {
     return tfl_no(k, op, "its condition is computed");
   if (!a || !b || (a->data && b->data)) return tfl_no(k, op, "it chooses of constants");
   if (tfl_is_wide(k, op)) return tfl_no(k, op, "it has no int16 form yet");
-  const char *first = masked(k, op, 1, true), *second = first ? masked(k, op, 2, false) : NULL;
+  const char *first = tfl_masked(k, op, 1, true), *second = first ? tfl_masked(k, op, 2, false) : NULL;
   if (!second) return false;
   const char *layer = tfl_layer(k, "select");
   if (k->value[op->out[0]]) text_put(&k->text, "%s = ", k->value[op->out[0]]);

@@ -78,8 +78,8 @@ void tfl_scale(Making *, const char *value, const TflTensor *); /* nothing for f
 void tfl_say(Making *, const char *layer, const char *key, const char *value); /* in the file's metadata */
 /* A constant of the program, in the scale of `scaled`, or in floats where that is NULL: its name. */
 const char *tfl_constant(Making *, Shape, const float *data, const TflTensor *scaled);
-/* A constant next to a value: by channel, or with the result's size; first: it is the first operand. NULL after
- * tfl_no(). */
+/* A constant next to a value: by channel, or with the result's size; first: it is the first operand. NULL
+ * after tfl_no(). */
 const char *tfl_constant_beside(Making *, const TflOperator *, const TflTensor *, bool first);
 /* The int8 table of a unary function: [channels][256]. */
 void tfl_table(Making *, const char *layer, int64_t channels, const int8_t *table);
