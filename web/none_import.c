@@ -108,6 +108,9 @@ bool only_chooses(const ModelImport *im, int tensor) { return (void)im, (void)te
 View *equal_to_range(ModelImport *im, const View *x, const Tensor *t) {
   return (void)im, (void)x, (void)t, NULL;
 }
+View *import_attention(ModelImport *im, const OnnxNode *node) { return gather_computed(im, node); }
+View *import_rotary(ModelImport *im, const OnnxNode *node) { return gather_computed(im, node); }
+View *import_rmsnorm(ModelImport *im, const OnnxNode *node) { return gather_computed(im, node); }
 void form_deformable(ModelImport *, OnnxNode *);
 void form_deformable(ModelImport *im, OnnxNode *node) { (void)im, (void)node; }
 

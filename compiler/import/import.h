@@ -287,6 +287,11 @@ Value *permuted(ModelImport *, Value *, const Factors *);
 Value *constant_operand(ModelImport *, const OnnxNode *, int input, const Tensor *, const View *beside);
 /* The same of a vector of numbers of the importer's own. */
 Value *constant_vector(ModelImport *, const OnnxNode *, int input, int64_t n, const double *, bool frozen);
+/* A constant as a value of this shape, by its numbers in order. Weights are finite: what is -inf is the
+ * logarithm of a constant 0, added to the rest. */
+Value *constant_of_any(ModelImport *, const OnnxNode *, int input, Shape, const Tensor *);
+/* A constant of at most three dimensions behind a first one of size 1. */
+View *constant_alone(ModelImport *, const OnnxNode *, int input, const Tensor *);
 /* To be joined to values: it may have another size along one dimension. */
 View *constant_view(ModelImport *, const OnnxNode *, int input, const Tensor *, const View *like);
 

@@ -6,7 +6,7 @@ import collections, ctypes, glob, itertools, math, os, re, struct, subprocess, s
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "harness"))
 from tap import check, finish, start
 
-cnnc, folder = sys.argv[1], os.path.abspath(sys.argv[2])
+cnnc, folder = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
 
 
 def fields(data):
@@ -38,8 +38,8 @@ def fields(data):
             at += size
 
 
-KINDS = {1: "f", 2: "B", 3: "b", 6: "i"}  # types of ONNX as struct has them
-TYPES = {"as u8": ctypes.c_uint8, "as i8": ctypes.c_int8}
+KINDS = {1: "f", 2: "B", 3: "b", 6: "i", 7: "q", 9: "?"}  # types of ONNX as struct has them
+TYPES = {"as u8": ctypes.c_uint8, "as i8": ctypes.c_int8, "as i32": ctypes.c_int32}
 
 
 def tensor(path):
@@ -81,47 +81,53 @@ def close(got, wanted):
     return all(a == b or abs(a - b) <= 1e-5 + 1e-3 * abs(b) for a, b in zip(got, wanted))
 
 
+def elements(port):
+    """Of a port as the program has it: "image: 7x7x3 as u8", "x: [5, 8]"."""
+    return math.prod(map(int, re.findall(r"\d+", re.sub(r" as \w+|^[^:]*:", "", port))))
+
+
 def prepared(case, text):
-    """Inputs and outputs of a test in the order of the program, and the number of images."""
+    """Inputs and outputs of a test in the order of the program: tensor, type in the program, and how many
+    images the tensor is; 0: it is the same for all. None: they are of types that are not read here."""
     names = [m[1] for m in re.finditer(r"^ *input .*# (\S*) [0-9x]+(?:, in this order)?$", text, re.M)]
     outs = [part.split(" ")[0] for part in re.search(r"^ *output .*?# (.*)$", text, re.M)[1].split("; ")]
     data = os.path.join(case, "test_data_set_0")
     read = [[tensor(path) for path in sorted(glob.glob(f"{data}/{kind}_*.pb"),
                                              key=lambda p: int(re.search(r"_(\d+)\.pb", p)[1]))]
             for kind in ("input", "output")]
-    given = {t[0]: t for t in read[0] if t and t[3] != 6}
-    if any(name not in given for name in names) or len(outs) > len(read[1]):
-        return None
-    made = {t[0]: t for t in read[1] if t}
-    if any(name not in made for name in outs):
+    given, made = ({t[0]: t for t in side if t} for side in read)
+    if any(name not in given for name in names) or any(name not in made for name in outs):
         return None
     lines = re.findall(r"^ *input (.*?) *#", text, re.M)
     ports = re.search(r"^ *output (.*?) *#", text, re.M)[1].split(", ")
-    types = [[TYPES.get(port[-5:], ctypes.c_float) for port in kind] for kind in (lines, ports)]
+    types = [[TYPES.get(port[-6:].strip(), ctypes.c_float) for port in kind] for kind in (lines, ports)]
     if len(ports) != len(outs):
         types[1] = [ctypes.c_float] * len(outs)
     if any(made[name][3] in (2, 3) and kind == ctypes.c_float for name, kind in zip(outs, types[1])):
         return None
-    return [given[name] for name in names], [made[name] for name in outs], *types
+    counts = [len(given[name][2]) // elements(line) for name, line in zip(names, lines)]
+    images = max(counts, default=1)
+    inputs = [(given[name], kind, 0 if count < images else images)
+              for name, kind, count in zip(names, types[0], counts)]
+    return inputs, [(made[name], kind, images) for name, kind in zip(outs, types[1])]
 
 
-def run(library, net, inputs, outputs, taken, given, trained, size):
-    images = inputs[0][1][0] if len(inputs[0][1]) > 1 else 1
+def of_image(t, n, images):
+    if images == 0:
+        return t[1], t[2]
+    each, several = len(t[2]) // images, len(t[1]) > (images == 1) and t[1][0] == images
+    return (t[1][1:] if several else t[1]), t[2][n * each:(n + 1) * each]
 
-    def of_image(t, n):
-        several = len(t[1]) > (images == 1) and t[1][0] == images
-        each = len(t[2]) // (t[1][0] if several else 1)
-        return (t[1][1:], t[2][n * each:(n + 1) * each]) if several else (t[1], t[2])
 
-    if images > 1 and any(len(t[1]) > 1 and t[1][0] != images for t in inputs + outputs):
-        return False
+def run(library, net, inputs, outputs, trained, size):
+    images = max((count for _, _, count in inputs), default=1)
     for orders in itertools.product((False, True), repeat=len(inputs)):
         fine = True
         for n in range(images):
-            ins = [moved(*of_image(t, n), back) for t, back in zip(inputs, orders)]
-            outs = [of_image(t, n) for t in outputs]
-            buffers = [(kind * len(x))(*x) for kind, x in zip(taken, ins)]
-            results = [(kind * max(1, len(y[1])))() for kind, y in zip(given, outs)]
+            ins = [moved(*of_image(t, n, count), back) for (t, _, count), back in zip(inputs, orders)]
+            outs = [of_image(t, n, count) for t, _, count in outputs]
+            buffers = [(row[1] * len(x))(*x) for row, x in zip(inputs, ins)]
+            results = [(row[1] * max(1, len(y[1])))() for row, y in zip(outputs, outs)]
             kept, workspace = aligned(size)
             getattr(library, net + "_infer")(*trained, *buffers, *results, workspace)
             fine = fine and all(any(close(list(got), moved(*y, back)) for back in (False, True))

@@ -51,10 +51,14 @@ static int told_by_operator(const OnnxNode *node, int input, const Trace *x) {
                                        "RoiAlign",
                                        "MaxRoiPool",
                                        NULL};
+  if (strcmp(node->op, "Attention") == 0) return input < 3 && x->rank == 3 ? 2 : -1;
+  if (strcmp(node->op, "RotaryEmbedding") == 0) return input < 3 && x->rank == 3 ? 2 : -1;
   if (input != 0 || x->rank < 2) return -1;
   if (is_any(node->op, second)) return 1;
   if (strstr(node->op, "MatMul")) return x->rank - 1;
-  if (strcmp(node->op, "LayerNormalization") != 0) return -1;
+  const bool rms = strcmp(node->op, "RMSNormalization") == 0 && !onnx_int(node, "cnnc_single", 0);
+  if (!rms && !strstr("LayerNormalization RMSNormalization", node->op)) return -1;
+  if (rms) return x->rank - 1;
   const int64_t axis = axis_from_start(onnx_int(node, "axis", -1), x->rank);
   return axis > 0 && axis < x->rank ? (int)axis : x->rank - 1;
 }

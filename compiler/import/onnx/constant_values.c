@@ -21,9 +21,7 @@ static Value *statement(ModelImport *im, const OnnxNode *node, int input, Shape 
   return value;
 }
 
-/* Weights are finite: what is -inf is the logarithm of a constant 0, added to the rest. */
-static Value *constant_of_any(ModelImport *im, const OnnxNode *node, int input, Shape shape,
-                              const Tensor *t) {
+Value *constant_of_any(ModelImport *im, const OnnxNode *node, int input, Shape shape, const Tensor *t) {
   bool excludes = false, rest = false;
   for (int64_t i = 0; i < t->n; i++) {
     const double number = tensor_number(t, i);
@@ -122,4 +120,20 @@ View *constant_view(ModelImport *im, const OnnxNode *node, int input, const Tens
   for (int64_t i = 0; i < all->n; i++) tensor_put(all, i, tensor_number(t, element_of(t, view, shape, i)));
   view->value = constant_of_any(im, node, input, shape, all);
   return view->value ? view : NULL;
+}
+
+View *constant_alone(ModelImport *im, const OnnxNode *node, int input, const Tensor *t) {
+  const int first = t->rank > 1 && t->dim[0] == 1;
+  Shape shape = {.rank = t->rank - first};
+  if (shape.rank > 3 && !first) return no(im, "a constant that varies over the batch");
+  if (shape.rank > 3 || shape.rank < 1 || t->n == 0)
+    return no(im, "a constant of %d dimensions as a value", t->rank);
+  Tensor *all = constant_numbers(im, shape_sequence(1, t->n));
+  View *view = view_new(im, NULL, t->rank);
+  for (int a = 0; a < shape.rank; a++) shape.dim[a] = t->dim[a + first];
+  for (int64_t i = 0; all && i < t->n; i++) tensor_put(all, i, tensor_number(t, i));
+  view->value = all ? constant_of_any(im, node, input, shape, all) : NULL;
+  if (!view->value) return NULL;
+  for (int a = 0; a < shape.rank; a++) view_set(view, a + first, a);
+  return view;
 }

@@ -236,6 +236,25 @@ static void form_norm(ModelImport *im, OnnxNode *node) {
   become_norm(im, node, &a, factor, 0, epsilon);
 }
 
+/* x / sqrt(mean(x * x) + epsilon), then * weight. */
+static void form_rms(ModelImport *im, OnnxNode *node) {
+  double epsilon = 0;
+  int of = 0, factor = 0;
+  bool kept = false, back = false;
+  const int x = normalized(im, node, &of, &factor),
+            mean = x ? beside_number(im, op_before(im, of, "Add"), &epsilon) : 0;
+  Along a = {.x = x, .axis = INT64_MIN};
+  if (!mean || !(epsilon > 0)) return;
+  const int squares = mean_along(im, before_shapes(im, mean, &a, &back), &a, &kept);
+  if (root_of_square(im, either_before(im, squares, "Mul", "Pow")) != x || (!kept && !back)) return;
+  if (a.failed || a.axis == INT64_MIN) return;
+  OnnxNode *scaled = factor ? node : only_norm_reader(im, node->out[0], "Mul");
+  const int weight = factor ? factor : constant_other(im, scaled, node->out[0]), in[] = {x, weight};
+  OnnxNode *last = weight ? scaled : node;
+  turn_along(im, last, "RMSNormalization", 2, in, &a);
+  onnx_set_float(im->arena, last, "epsilon", epsilon);
+}
+
 /* ---- norms as Keras has them ---- */
 /* Of x * f + (shift - mean * f) with f = factor / sqrt(mean((x - mean)^2) + epsilon). */
 typedef struct Moments {
@@ -403,6 +422,7 @@ static void form_length(ModelImport *im, OnnxNode *node) {
 
 void form_norms(ModelImport *im, OnnxNode *node) {
   form_norm(im, node);
+  form_rms(im, node);
   form_moments(im, node);
   form_softmax(im, node);
   form_length(im, node);

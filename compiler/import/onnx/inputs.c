@@ -134,6 +134,37 @@ static bool is_state(const ModelImport *im, const OnnxPort *port) {
   return batch && port->rank == 3 && port->dim[0] > 1 && port->dim[1] == 1;
 }
 
+/* Does a node take the first dimension of an input for other than a batch? Masks, angles by position, and
+ * norms over all dimensions. */
+static bool takes_whole(const OnnxNode *node, int input, int rank) {
+  if (strcmp(node->op, "Attention") == 0) return input == 3 && rank < 4;
+  if (strcmp(node->op, "RotaryEmbedding") == 0)
+    return (input == 1 || input == 2) && rank == 2 && given(node, 3);
+  const int64_t axis = onnx_int(node, "axis", -1);
+  return strcmp(node->op, "RMSNormalization") == 0 && input == 0 && (axis == 0 || axis == -rank);
+}
+
+static bool has_no_batch(const ModelImport *im, const OnnxPort *port) {
+  for (int i = 0; i < im->onnx->nnodes; i++)
+    for (int k = 0; im->live[i] && k < im->onnx->node[i].nin; k++)
+      if (im->onnx->node[i].in[k] == port->tensor && takes_whole(&im->onnx->node[i], k, port->rank))
+        return true;
+  return is_boxes(im, port) || is_state(im, port);
+}
+
+/* The first two of four dimensions are one axis. */
+static View *view_of_four(ModelImport *im, const OnnxPort *port) {
+  const int64_t *dim = port->dim;
+  Value *value = NEW(im->arena, Value);
+  value->shape = shape_picture(dim[0] * dim[1], dim[2], dim[3]);
+  View *view = view_new(im, value, 4);
+  for (int d = 0; d < 4; d++) {
+    view->size[d] = dim[d];
+    view->along[d] = d > 1 ? factors_one(d - 1, 1, dim[d]) : factors_one(0, d ? 1 : dim[1], dim[d]);
+  }
+  return view;
+}
+
 /* The axis of the value that runs along each dimension of an input, positions first; -1: none. */
 static void input_axes(const OnnxPort *port, int first, int axis[MOST_DIMS]) {
   int next = 0;
@@ -141,35 +172,43 @@ static void input_axes(const OnnxPort *port, int first, int axis[MOST_DIMS]) {
   if (port->channels >= first) axis[port->channels] = next;
 }
 
-static bool add_input(ModelImport *im, OnnxPort *port) {
-  if (port->type == TENSOR_STRING) return refuse_text(im, port);
-  if (!sizes_of_input(im, port)) return false;
-  const bool boxes = is_boxes(im, port), state = is_state(im, port);
-  const int first = port->rank > 1 && !boxes && !state ? 1 : 0, rest = port->rank - first;
+/* Behind the batch, if there is one. */
+static View *view_of_port(ModelImport *im, const OnnxPort *port, int first) {
   int axis[MOST_DIMS];
-  if (rest > 3) {
-    diag_report(im->diags, DIAG_import_shape, im->at, NULL,
-                "input '%s' has %d dimensions; a value of the language has at most 3 besides the batch",
-                port->name, port->rank);
-    return false;
-  }
-  port->channels = boxes              ? 1
-                   : state            ? 2
-                   : rest < 2         ? first
-                   : im->onnx->tflite ? port->rank - 1
-                                      : channels_of_input(im, port);
+  const int rest = port->rank - first;
+  if (rest == 4) return view_of_four(im, port);
   input_axes(port, first, axis);
   Value *value = NEW(im->arena, Value);
   value->shape.rank = port->channels == NO_CHANNELS ? rest + 1 : rest;
   for (int a = 0; a < value->shape.rank; a++) value->shape.dim[a] = 1;
   for (int d = first; d < port->rank; d++) value->shape.dim[axis[d]] = port->dim[d];
-  value->name = port_name(im, port, "x");
   View *view = view_new(im, value, port->rank);
   if (first) {
     view->size[0] = port->dim[0];
     view->along[0] = factors_one(BATCH, 1, port->dim[0]);
   }
   for (int d = first; d < port->rank; d++) view_set(view, d, axis[d]);
+  return view;
+}
+
+static bool add_input(ModelImport *im, OnnxPort *port) {
+  if (port->type == TENSOR_STRING) return refuse_text(im, port);
+  if (!sizes_of_input(im, port)) return false;
+  const bool whole = has_no_batch(im, port);
+  const int first = port->rank > 1 && !whole ? 1 : 0, rest = port->rank - first;
+  if (rest > 3 + whole) {
+    diag_report(im->diags, DIAG_import_shape, im->at, NULL,
+                "input '%s' has %d dimensions; a value of the language has at most 3 besides the batch",
+                port->name, port->rank);
+    return false;
+  }
+  port->channels = whole              ? port->rank - 1
+                   : rest < 2         ? first
+                   : im->onnx->tflite ? port->rank - 1
+                                      : channels_of_input(im, port);
+  View *view = view_of_port(im, port, first);
+  Value *value = view->value;
+  value->name = port_name(im, port, "x");
   if (bytes_wanted(im, port)) port->type = TENSOR_UINT8;
   im->item[port->tensor].view = view;
   im->item[port->tensor].bytes = port_bytes(im, port);

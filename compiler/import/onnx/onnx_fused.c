@@ -84,16 +84,9 @@ static void put_skip_norm(NodeBuild *b) {
   build_attribute(b, node, "epsilon")->f = float_of(b, "epsilon", 1e-12F);
 }
 
-/* x / sqrt(mean of x * x + epsilon) * weight */
 static void root_mean_square(NodeBuild *b, const char *x, const char *weight, float epsilon) {
-  const char *square = build_value(b, "Mul", x, x, NULL);
-  NodeProto *mean = build_node(b, "ReduceMean", build_tensor(b), square, NULL);
-  AttributeProto *axes = build_attribute(b, mean, "axes");
-  vec_push(b->arena, axes->ints, -1);
-  build_attribute(b, mean, "keepdims")->i = 1;
-  const char *shifted = fused_sum(b, mean->output.data[0], fused_number(b, epsilon));
-  const char *root = build_value(b, "Sqrt", shifted, NULL);
-  build_node(b, "Mul", replaced_output(b, 0), build_value(b, "Div", x, root, NULL), weight, NULL);
+  NodeProto *node = build_node(b, "RMSNormalization", replaced_output(b, 0), x, weight, NULL);
+  build_attribute(b, node, "epsilon")->f = epsilon;
 }
 
 static void put_rms_norm(NodeBuild *b) {
@@ -132,7 +125,6 @@ static const Fused fused[] = {{"com.microsoft", "FusedConv", put_conv},
                               {"com.microsoft", "SkipLayerNormalization", put_skip_norm},
                               {"com.microsoft", "SkipSimplifiedLayerNormalization", put_skip_rms_norm},
                               {"", "SimplifiedLayerNormalization", put_rms_norm},
-                              {"", "RMSNormalization", put_rms_norm},
                               {"ai.onnx.ml", "Scaler", put_scaler}};
 
 /* Norms over the last axis alone, without statistics as outputs. */

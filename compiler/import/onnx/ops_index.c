@@ -34,7 +34,7 @@ View *import_argmax(ModelImport *im, const OnnxNode *node) {
   return view_without(im, y, drop);
 }
 
-static bool result_is_used(const ModelImport *im, const OnnxNode *node, int out) {
+bool result_is_used(const ModelImport *im, const OnnxNode *node, int out) {
   return out < node->nout && node->out[out] && (im->readers[node->out[out]] || im->wanted[node->out[out]]);
 }
 
@@ -108,8 +108,7 @@ static int other_dimensions(const View *x, int axis, int chan[MOST_DIMS]) {
   return n;
 }
 
-/* The image or vector before a reshape to a table of its pixels or numbers, which gather accepts as it is. */
-static Value *as_pixels(Value *table) {
+Value *as_pixels(Value *table) {
   const Statement *made = table->made;
   if (!made || made->nin != 1 || strncmp(made->call, "reshape(", 8) != 0) return table;
   const Shape from = made->in[0]->shape, to = table->shape;
@@ -238,6 +237,12 @@ static View *embedded(ModelImport *im, const OnnxNode *node, const Tensor *table
   return y;
 }
 
+static bool varies_over_images(const View *x) {
+  for (int d = 0; d < x->rank; d++)
+    if (x->along[d].n && x->along[d].f[0].axis == BATCH) return true;
+  return false;
+}
+
 View *gather_computed(ModelImport *im, const OnnxNode *node) {
   const Tensor *table = constant_of(im, node, 0);
   const View *index = view_of(im, node, 1);
@@ -249,12 +254,20 @@ View *gather_computed(ModelImport *im, const OnnxNode *node) {
   View *y = gather_along(im, x, index, axis);
   if (!y) return NULL;
   int64_t size[MOST_DIMS];
-  int rank = 0;
+  int rank = 0, images = -1; /* images: the dimension that the indices have for each of them, and x has not */
   if (x->rank + index->rank - 1 > MOST_DIMS) return no(im, "more than 8 dimensions");
   for (int d = 0; d < axis; d++) size[rank++] = y->size[d];
-  for (int d = 0; d < index->rank; d++) size[rank++] = index->size[d];
+  for (int d = 0; d < index->rank; d++) {
+    const bool batch = index->along[d].n && index->along[d].f[0].axis == BATCH;
+    if (batch && images < 0 && !varies_over_images(x)) images = d;
+    size[rank++] = images == d ? 1 : index->size[d];
+  }
   for (int d = axis + 1; d < y->rank; d++) size[rank++] = y->size[d];
-  return view_reshape(im, y, rank, size);
+  y = view_reshape(im, y, rank, size);
+  if (!y || images < 0) return y;
+  y->size[axis + images] = index->size[images];
+  y->along[axis + images] = index->along[images];
+  return y;
 }
 
 int index_of_pairs(const ModelImport *im, const OnnxNode *node) {

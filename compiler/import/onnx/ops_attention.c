@@ -1,0 +1,421 @@
+/* ops_attention.c: imports Attention, RotaryEmbedding and RMSNormalization. */
+// SPDX-License-Identifier: Apache-2.0
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include "import/import.h"
+
+enum { IN_QUERY, IN_KEY, IN_VALUE, IN_MASK, IN_PAST_KEY, IN_PAST_VALUE, IN_LENGTHS };
+enum { OUT_RESULT, OUT_PRESENT_KEY, OUT_PRESENT_VALUE, OUT_SCORES };
+enum { AXIS_IMAGE, AXIS_HEAD, AXIS_PLACE, AXIS_CHANNEL };
+
+/* ---- operands ---- */
+/* A value or a constant of the node. */
+static View *attention_operand(ModelImport *im, const OnnxNode *node, int input) {
+  const Tensor *t = constant_of(im, node, input);
+  return t ? constant_alone(im, node, input, t) : view_of(im, node, input);
+}
+
+/* [N, heads, positions, channels], also of [N, positions, heads * channels]. */
+static View *view_by_heads(ModelImport *im, const View *x, int64_t heads) {
+  static const int heads_first[] = {0, 2, 1, 3};
+  if (x->rank == 4) return view_copy(im, x, x->value);
+  if (x->rank != 3) return no(im, "a tensor of %d dimensions", x->rank);
+  if (heads < 1 || x->size[2] % heads)
+    return no(im, "%lld heads of %lld channels", (long long)heads, (long long)x->size[2]);
+  const int64_t size[] = {x->size[0], x->size[1], heads, x->size[2] / heads};
+  const View *apart = view_reshape(im, x, 4, size);
+  return apart ? view_permute(im, apart, heads_first, 4) : NULL;
+}
+
+/* Positions, with heads and channels as channels. */
+static Value *lay_heads(ModelImport *im, const View *x) {
+  const int chan[] = {AXIS_HEAD, AXIS_CHANNEL};
+  int pos[] = {AXIS_PLACE};
+  return lay(im, x, 2, chan, 1, pos, false);
+}
+
+/* The result of such a value, of so many heads. */
+static View *view_of_heads(ModelImport *im, const View *like, Value *v, int64_t heads) {
+  const int last = v->shape.rank - 1;
+  const int64_t channels = v->shape.dim[last] / heads;
+  View *y = view_new(im, v, 4);
+  y->size[0] = like->size[0];
+  y->along[0] = like->along[0];
+  y->size[AXIS_HEAD] = heads;
+  y->along[AXIS_HEAD] = factors_one(last, channels, heads);
+  y->size[AXIS_CHANNEL] = channels;
+  y->along[AXIS_CHANNEL] = factors_one(last, 1, channels);
+  y->size[AXIS_PLACE] = 1;
+  for (int axis = 0; axis < last; axis++) {
+    y->size[AXIS_PLACE] *= v->shape.dim[axis];
+    factors_push(&y->along[AXIS_PLACE], (Factor){axis, 1, v->shape.dim[axis]});
+  }
+  return y;
+}
+
+/* As the operand was: of three dimensions the last has all heads. */
+static View *heads_joined(ModelImport *im, View *y, int rank) {
+  static const int places_first[] = {0, 2, 1, 3};
+  if (rank == 4) return y;
+  y = view_permute(im, y, places_first, 4);
+  const int64_t size[] = {y->size[0], y->size[1], y->size[2] * y->size[3]};
+  return view_reshape(im, y, 3, size);
+}
+
+/* ---- masks ---- */
+typedef struct Sight { /* what the arguments leave a query */
+  int64_t heads, places, keys;
+  bool causal;
+  int64_t before, after; /* -1: any number */
+} Sight;
+
+static bool is_in_sight(const Sight *s, int64_t i, int64_t j) {
+  return (!s->causal || j <= i) && (s->before < 0 || j >= i - s->before) &&
+         (s->after < 0 || j <= i + s->after);
+}
+
+/* What a constant mask adds to a score: that of a boolean one 0 or -infinity. Keys behind its end are hidden.
+ */
+static double mask_number(const Tensor *t, int64_t h, int64_t i, int64_t j) {
+  const int64_t index[] = {0, h, i, j};
+  int64_t at = 0;
+  for (int d = 0; d < t->rank; d++) {
+    const int64_t own = t->dim[d] == 1 ? 0 : index[d + 4 - t->rank];
+    if (own >= t->dim[d]) return -INFINITY;
+    at = at * t->dim[d] + own;
+  }
+  const double number = tensor_number(t, at);
+  return t->type != TENSOR_BOOL ? number : number != 0 ? 0 : -INFINITY;
+}
+
+static bool mask_fits(ModelImport *im, const Sight *s, int rank, const int64_t *dim, bool constant) {
+  const int64_t wanted[] = {1, s->heads, s->places, s->keys};
+  if (rank < 1 || rank > 4) return no(im, "a mask of %d dimensions", rank), false;
+  for (int d = 0; d < rank; d++) {
+    const int of = d + 4 - rank;
+    const bool shorter = constant && of == 3 && dim[d] < wanted[of];
+    if (of == 0 ? constant && dim[d] != 1 : dim[d] != 1 && dim[d] != wanted[of] && !shorter)
+      return no(im, of ? "a mask that does not fit" : "a mask that varies over the batch"), false;
+  }
+  return true;
+}
+
+/* What a constant mask is. band: it hides keys that lie further before or behind than a query's own place,
+ * and adds nothing else; blind: a query sees no key. */
+typedef struct MaskKind {
+  bool band, blind, by_head;
+  int64_t before, after; /* of a band: the most */
+} MaskKind;
+
+static void widen_band(MaskKind *kind, int64_t i, int64_t j) {
+  if (i - j > kind->before) kind->before = i - j;
+  if (j - i > kind->after) kind->after = j - i;
+}
+
+static MaskKind kind_of_mask(const Tensor *t, const Sight *s) {
+  MaskKind kind = {.by_head = t->rank > 2 && t->dim[t->rank - 3] > 1};
+  kind.band = !kind.by_head && !s->causal && s->before < 0 && s->after < 0;
+  for (int64_t h = 0; h < (kind.by_head ? s->heads : 1); h++)
+    for (int64_t i = 0; i < s->places; i++) {
+      bool sees = false, may_see = false;
+      for (int64_t j = 0; j < s->keys; j++) {
+        const double number = mask_number(t, h, i, j);
+        if (number == 0) widen_band(&kind, i, j);
+        if (number != 0 && number != -INFINITY) kind.band = false;
+        if (!is_in_sight(s, i, j)) continue;
+        may_see = true;
+        sees = sees || number != -INFINITY;
+      }
+      kind.blind = kind.blind || (may_see && !sees);
+    }
+  for (int64_t i = 0; kind.band && i < s->places; i++)
+    for (int64_t j = 0; kind.band && j < s->keys; j++)
+      kind.band = (mask_number(t, 0, i, j) == 0) == (i - j <= kind.before && j - i <= kind.after);
+  return kind;
+}
+
+/* Arguments in the place of a band. */
+static void see_band(Sight *s, const MaskKind *kind) {
+  const bool all_before = kind->before >= s->places - 1, all_after = kind->after >= s->keys - 1;
+  s->causal = all_before && kind->after == 0 && !all_after;
+  if (s->causal || (all_before && all_after)) return;
+  s->before = kind->before;
+  s->after = kind->after;
+}
+
+/* A constant of the numbers of a mask by a rule. */
+static Value *mask_constant(ModelImport *im, const OnnxNode *node, const Tensor *t, const Sight *s,
+                            bool by_head, double (*rule)(double)) {
+  const int64_t heads = by_head ? s->heads : 1, dim[] = {heads, s->places, s->keys};
+  if (!may_compute(im, sizeof(float) * (size_t)(heads * s->places * s->keys))) return NULL;
+  Tensor *all = tensor_new(im->arena, TENSOR_FLOAT, 3, dim);
+  int64_t at = 0;
+  for (int64_t h = 0; h < heads; h++)
+    for (int64_t i = 0; i < s->places; i++)
+      for (int64_t j = 0; j < s->keys; j++) tensor_put(all, at++, rule(mask_number(t, h, i, j)));
+  return constant_value(
+      im, node, IN_MASK,
+      by_head ? shape_picture(heads, s->places, s->keys) : shape_sequence(s->places, s->keys), all);
+}
+
+static double lowest_number(double x) { return x < -LARGEST_BOUND ? -LARGEST_BOUND : x; }
+static double is_visible(double x) { return x != -INFINITY; }
+static double visible_number(double x) { return x == -INFINITY ? 0 : x; }
+
+/* Numbers of a program are finite, and so small a score counts for nothing beside others. Where a query sees
+ * no key, its scores have to be -infinity: log(0). */
+static Value *constant_mask(ModelImport *im, const OnnxNode *node, const Tensor *t, const Sight *s,
+                            const MaskKind *kind) {
+  if (!kind->blind) return mask_constant(im, node, t, s, kind->by_head, lowest_number);
+  bool finite = false;
+  for (int64_t i = 0; i < t->n && t->type != TENSOR_BOOL; i++)
+    finite = finite || (tensor_number(t, i) != 0 && tensor_number(t, i) != -INFINITY);
+  Value *seen = mask_constant(im, node, t, s, kind->by_head, is_visible);
+  if (seen) seen = emit_one(im, seen, seen->shape, "log");
+  if (!seen || !finite) return seen;
+  Value *both[] = {seen, mask_constant(im, node, t, s, kind->by_head, visible_number)};
+  return both[1] ? emit(im, 2, both, seen->shape, "add(%%*)") : NULL;
+}
+
+/* A computed mask as LxM, or as heads x L x M. */
+static Value *computed_mask(ModelImport *im, const View *mask, const Sight *s, bool truth) {
+  View *x = view_new(im, mask->value, 4);
+  for (int d = 0; d < mask->rank; d++) {
+    x->size[d + 4 - mask->rank] = mask->size[d];
+    x->along[d + 4 - mask->rank] = mask->along[d];
+  }
+  const int chan = AXIS_CHANNEL;
+  int pos[] = {AXIS_HEAD, AXIS_PLACE};
+  const bool by_head = x->size[AXIS_HEAD] > 1, same = x->size[AXIS_PLACE] == 1 && s->places > 1;
+  if (x->size[AXIS_CHANNEL] != s->keys) return no(im, "a mask that is the same for all keys");
+  if (by_head && same) return no(im, "a mask that is the same for all queries, but not for all heads");
+  Value *v = by_head ? lay(im, x, 1, &chan, 2, pos, false)
+             : same  ? lay(im, x, 1, &chan, 0, NULL, false)
+                     : lay(im, x, 1, &chan, 1, pos + 1, false);
+  if (v && truth) v = emit_one(im, v, v->shape, "log");
+  if (!v || !same) return v;
+  v = reshaped(im, v, shape_sequence(1, s->keys));
+  return emit_one(im, v, shape_sequence(s->places, s->keys), "upsample(%lld)", (long long)s->places);
+}
+
+/* Its mask, if it has one that hides or adds something; a causal one becomes an argument. False after no().
+ */
+static bool read_mask(ModelImport *im, const OnnxNode *node, Sight *s, Value **mask) {
+  const Tensor *t = constant_of(im, node, IN_MASK);
+  *mask = NULL;
+  if (!given(node, IN_MASK)) return true;
+  if (!t) {
+    const View *x = view_of(im, node, IN_MASK);
+    if (!x || !mask_fits(im, s, x->rank, x->size, false)) return false;
+    *mask = computed_mask(im, x, s, is_truth(im, node->in[IN_MASK]));
+    return *mask != NULL;
+  }
+  if (!mask_fits(im, s, t->rank, t->dim, true)) return false;
+  const MaskKind kind = kind_of_mask(t, s);
+  if (kind.band) {
+    see_band(s, &kind);
+    return true;
+  }
+  *mask = constant_mask(im, node, t, s, &kind);
+  return *mask != NULL;
+}
+
+/* ---- Attention ---- */
+static bool attention_refused(ModelImport *im, const OnnxNode *node) {
+  for (int k = IN_PAST_KEY; k <= IN_LENGTHS; k++)
+    if (given(node, k)) return no(im, "attention with a cache"), true;
+  if (result_is_used(im, node, OUT_PRESENT_KEY) || result_is_used(im, node, OUT_PRESENT_VALUE))
+    return no(im, "attention with a cache"), true;
+  if (result_is_used(im, node, OUT_SCORES)) return no(im, "attention whose scores are read"), true;
+  if (onnx_float(node, "softcap", 0) != 0) return no(im, "attention with a softcap"), true;
+  return false;
+}
+
+/* Arguments other than key and value. */
+static const char *attention_arguments(ModelImport *im, const OnnxNode *node, const Sight *s,
+                                       int64_t key_heads, int64_t channels, const Value *mask) {
+  Text text = {.arena = im->arena};
+  const double automatic = 1 / sqrt((double)channels);
+  const AttributeProto *scale = onnx_attribute(node, "scale");
+  if (s->heads > 1) text_put(&text, ", heads=%lld", (long long)s->heads);
+  if (key_heads != s->heads) text_put(&text, ", key_heads=%lld", (long long)key_heads);
+  if (scale && fabs((double)scale->f - automatic) > 1e-6 * automatic)
+    text_put(&text, ", scale=%s", number_text(im->arena, (double)scale->f));
+  if (s->causal) text_put(&text, ", mask=causal");
+  if (mask) text_put(&text, ", %s=%%3", s->causal || mask->shape.rank == 3 ? "bias" : "mask");
+  if (s->before >= 0 || s->after >= 0)
+    text_put(&text, ", window=[%lld, %lld]", (long long)(s->before < 0 ? s->places : s->before),
+             (long long)(s->after < 0 ? s->keys : s->after));
+  return text.n ? text.s : "";
+}
+
+View *import_attention(ModelImport *im, const OnnxNode *node) {
+  View *in[3];
+  Value *value[4];
+  int rank = 0;
+  if (attention_refused(im, node)) return NULL;
+  for (int k = 0; k < 3; k++) {
+    const View *x = attention_operand(im, node, k);
+    if (k == 0 && x) rank = x->rank;
+    in[k] = x ? view_by_heads(im, x, onnx_int(node, k ? "kv_num_heads" : "q_num_heads", 1)) : NULL;
+    const bool again = k > 0 && in[k] && node->in[k] == node->in[k - 1] &&
+                       in[k]->size[AXIS_HEAD] == in[k - 1]->size[AXIS_HEAD];
+    value[k] = again ? value[k - 1] : in[k] ? lay_heads(im, in[k]) : NULL;
+    if (!value[k]) return NULL;
+    value[k] = as_pixels(value[k]);
+  }
+  const int64_t heads = in[0]->size[AXIS_HEAD], key_heads = in[1]->size[AXIS_HEAD];
+  Sight s = {.heads = heads,
+             .places = in[0]->size[AXIS_PLACE],
+             .keys = in[1]->size[AXIS_PLACE],
+             .causal = onnx_int(node, "is_causal", 0) != 0,
+             .before = onnx_int(node, "left_window_size", -1),
+             .after = onnx_int(node, "right_window_size", -1)};
+  if (s.causal && s.before >= 0) {
+    s.causal = false;
+    s.after = 0;
+  }
+  if (heads % key_heads || in[2]->size[AXIS_HEAD] != key_heads || in[2]->size[AXIS_PLACE] != s.keys ||
+      in[0]->size[AXIS_CHANNEL] != in[1]->size[AXIS_CHANNEL])
+    return no(im, "query, key and value that do not fit");
+  if (!read_mask(im, node, &s, &value[3])) return NULL;
+  const char *more = attention_arguments(im, node, &s, key_heads, in[0]->size[AXIS_CHANNEL], value[3]);
+  Shape to = value[0]->shape;
+  to.dim[to.rank - 1] = heads * in[2]->size[AXIS_CHANNEL];
+  Value *y = emit(im, value[3] ? 4 : 3, value, to, "attention(%%1, %%2%s)", more);
+  return heads_joined(im, view_of_heads(im, in[0], y, heads), rank);
+}
+
+/* ---- RotaryEmbedding ---- */
+enum { IN_COSINES = 1, IN_SINES, IN_POSITIONS };
+
+/* The rows of a cache at constant positions, which are those of all images. */
+static View *constant_rows(ModelImport *im, const OnnxNode *node, int input, const Tensor *cache,
+                           const Tensor *places) {
+  const int64_t length = places->rank ? places->dim[places->rank - 1] : 0;
+  if (cache->rank != 2 || length < 1) return no(im, "a cache of angles that is no table");
+  const int64_t pairs = cache->dim[1], dim[] = {1, length, pairs};
+  if (!may_compute(im, sizeof(float) * (size_t)(length * pairs))) return NULL;
+  Tensor *rows = tensor_new(im->arena, TENSOR_FLOAT, 3, dim);
+  for (int64_t i = 0; i < places->n; i++) {
+    const int64_t row = tensor_integer(places, i);
+    if (row < 0 || row >= cache->dim[0]) return no(im, "a position outside the cache of angles");
+    if (row != tensor_integer(places, i % length)) return no(im, "positions that vary over the batch");
+    for (int64_t c = 0; c < pairs && i < length; c++)
+      tensor_put(rows, i * pairs + c, tensor_number(cache, row * pairs + c));
+  }
+  rows->name = cache->name;
+  return constant_alone(im, node, input, rows);
+}
+
+/* Cosines or sines by position, LxD. */
+static Value *angles_of(ModelImport *im, const OnnxNode *node, int input, int64_t length, int64_t pairs) {
+  const Tensor *cache = constant_of(im, node, input), *places = constant_of(im, node, IN_POSITIONS);
+  const View *rows;
+  if (!given(node, IN_POSITIONS)) rows = attention_operand(im, node, input);
+  else if (cache && places) rows = constant_rows(im, node, input, cache, places);
+  else {
+    OnnxNode gather = *node;
+    gather.op = "Gather";
+    gather.nin = 2;
+    gather.in = (int[]){node->in[input], node->in[IN_POSITIONS]};
+    gather.attribute = (WireList){0};
+    rows = onnx_operator("Gather")->import(im, &gather);
+  }
+  if (!rows) return NULL;
+  if (rows->rank != 3 || rows->size[1] != length || rows->size[2] != pairs)
+    return no(im, "angles that do not fit");
+  const int chan = 2;
+  int pos = 1;
+  return lay(im, rows, 1, &chan, 1, &pos, false);
+}
+
+View *import_rotary(ModelImport *im, const OnnxNode *node) {
+  const View *given_x = view_of(im, node, 0),
+             *x = given_x ? view_by_heads(im, given_x, onnx_int(node, "num_heads", 1)) : NULL;
+  if (!x) return NULL;
+  const int64_t heads = x->size[AXIS_HEAD], turned = onnx_int(node, "rotary_embedding_dim", 0),
+                pairs = (turned ? turned : x->size[AXIS_CHANNEL]) / 2;
+  if (turned < 0 || turned > x->size[AXIS_CHANNEL] || turned % 2 || pairs < 1)
+    return no(im, "%lld rotated channels of %lld", (long long)turned, (long long)x->size[AXIS_CHANNEL]);
+  Value *in[3] = {lay_heads(im, x)};
+  for (int k = IN_COSINES; k <= IN_SINES; k++) {
+    in[k] = in[0] ? angles_of(im, node, k, x->size[AXIS_PLACE], pairs) : NULL;
+    if (!in[k]) return NULL;
+  }
+  Value *y = emit(im, 3, in, in[0]->shape, "rotary(%%1, %%2%s%s)",
+                  heads > 1 ? arena_printf(im->arena, ", heads=%lld", (long long)heads) : "",
+                  onnx_int(node, "interleaved", 0) ? ", interleaved=true" : "");
+  return heads_joined(im, view_of_heads(im, x, y, heads), given_x->rank);
+}
+
+/* ---- RMSNormalization ---- */
+/* A number a channel: a constant beside the dimensions from `first` on, repeated where it has one. */
+static const Tensor *channel_factors(ModelImport *im, const View *x, int first, int last, const Tensor *t) {
+  int64_t n = 1;
+  for (int d = first; d <= last; d++) n *= x->size[d];
+  for (int d = 0; t && d < t->rank; d++) {
+    const int of = d + x->rank - t->rank;
+    if (t->dim[d] != 1 && (of < first || of > last || t->dim[d] != x->size[of]))
+      return no(im, "parameters that do not fit");
+  }
+  if (!may_compute(im, sizeof(float) * (size_t)n)) return NULL;
+  Tensor *all = tensor_new(im->arena, TENSOR_FLOAT, 1, &n);
+  for (int64_t i = 0; i < n; i++) {
+    int64_t at = 0, stride = 1, rest = i;
+    for (int d = last; t && d >= first; d--) {
+      const int own = d - (x->rank - t->rank);
+      const int64_t size = own < 0 ? 1 : t->dim[own];
+      at += size == 1 ? 0 : rest % x->size[d] * stride;
+      stride *= size;
+      rest /= x->size[d];
+    }
+    tensor_put(all, i, t ? tensor_number(t, at) : 1);
+  }
+  return all;
+}
+
+/* The dimensions from first to last as channels, all others as positions. */
+static View *rms_over(ModelImport *im, const OnnxNode *node, const View *x, int first, int last) {
+  const Tensor *t = constant_of(im, node, 1), *w;
+  int chan[MOST_DIMS], pos[MOST_DIMS], npos = 0;
+  if (given(node, 1) && !t) return no(im, "parameters that are computed");
+  for (int d = first; d <= last; d++) chan[d - first] = d;
+  for (int d = 0; d < x->rank; d++)
+    if ((d < first || d > last) && x->along[d].n && x->along[d].f[0].axis != BATCH) pos[npos++] = d;
+  Value *v = lay(im, x, last - first + 1, chan, npos, pos, true);
+  w = v ? channel_factors(im, x, first, last, t) : NULL;
+  if (!w) return NULL;
+  const char *layer = layer_of(im, node, 1);
+  put_vector(im, layer, "weight", w);
+  v = emit_one(im, v, v->shape, "rmsnorm(epsilon=%s, name=\"%s\")",
+               text_float(im->arena, onnx_float(node, "epsilon", 1e-5)), layer);
+  View *y = view_laid(im, x, v, first, npos, pos);
+  int64_t inner = 1;
+  for (int d = last; d >= first; d--) {
+    y->size[d] = x->size[d];
+    y->along[d] = factors_one(v->shape.rank - 1, inner, x->size[d]);
+    inner *= x->size[d];
+  }
+  return y;
+}
+
+View *import_rmsnorm(ModelImport *im, const OnnxNode *node) {
+  const View *x = view_of(im, node, 0);
+  const Tensor *w = constant_of(im, node, 1);
+  const bool single = onnx_int(node, "cnnc_single", 0) != 0; /* over this axis, not from it on */
+  if (!x) return NULL;
+  int64_t axis = onnx_int(node, "axis", -1);
+  if (axis < 0) axis += x->rank;
+  if (axis < 0 || axis >= x->rank) return no(im, "an axis that there is not");
+  const int last = single ? (int)axis : x->rank - 1;
+  for (int64_t d = axis; d <= last; d++)
+    if (x->along[d].n && x->along[d].f[0].axis == BATCH) return no(im, "a norm over the batch");
+  if (single && !reduced_along(im, node, x, axis, 2)) return NULL;
+  if (!single || !w || w->n == 1 || w->n == x->size[axis]) return rms_over(im, node, x, (int)axis, last);
+  OnnxNode bare = *node;
+  bare.nin = 1;
+  View *y = rms_over(im, &bare, x, (int)axis, last);
+  return y ? beside_constant(im, node, 1, y, w, "multiply") : NULL;
+}

@@ -1,0 +1,84 @@
+#!/usr/bin/env python3
+"""attentions.py [NAME...]: more models of this folder, as make.py makes them: Attention, RotaryEmbedding,
+RMSNormalization, and what onnxruntime's optimizer makes of transformers."""
+# SPDX-License-Identifier: Apache-2.0
+import numpy as np
+import make
+from make import bad, case, f32, main, model, node, numbers
+
+make.cases.clear()
+make.TABLES += ("masked",)
+inf = np.inf
+heads3 = {"q_num_heads": 3, "kv_num_heads": 3}
+seen = np.array([[j <= i for j in range(5)] for i in range(6)])
+some = np.array([[(i + j) % 3 > 0 for j in range(5)] for i in range(6)])
+blind = some & np.array([[i != 2] for i in range(6)])
+
+case("attends", [
+    node("Attention", "q k v", "a", **heads3),
+    node("Attention", "q k v byhead", "b", scale=0.25, **heads3),
+    node("Attention", "q k v some", "c", **heads3),
+    node("Attention", "q k v blind", "d", is_causal=1, **heads3),
+    node("Attention", "q k v seen", "e", **heads3),
+    node("Attention", "q few few masked", "f", q_num_heads=3, kv_num_heads=1),
+    node("Attention", "q few few masked", "g", q_num_heads=3, kv_num_heads=1, is_causal=1),
+    node("Attention", "asks k v hidden", "h", **heads3)],
+    {"q": [1, 6, 12], "k": [1, 5, 12], "v": [1, 5, 6], "few": [1, 5, 4], "masked": [6, 5]}, "a b c d e f g h",
+    {"byhead": (1, 3, 6, 5), "some": some, "blind": blind, "seen": seen, "asks": (1, 4, 12),
+     "hidden": f32([[0, -inf, 2, 0, -1]] * 4)}, opset=23, last=(*"abcdefghqkv", "few"))
+case("attends_4d", [
+    node("Reshape", "x apart", "r"), node("Transpose", "r", "t", perm=[0, 1, 3, 2]),
+    node("Attention", "t t t", "a", is_causal=1), node("Transpose", "a", "b", perm=[0, 1, 3, 2]),
+    node("Reshape", "b joined", "y"),
+    node("Attention", "p p p", "z")],
+    {"x": [1, 8, 3, 2], "p": [1, 2, 5, 4]}, "y z", {"apart": numbers(1, 2, 4, 6), "joined": numbers(1, 8, 3, 2)},
+    opset=23, last="x")
+
+make.integers.add("places")
+case("rotates", [
+    node("RotaryEmbedding", "x cos sin", "a", num_heads=3),
+    node("RotaryEmbedding", "x cache1 cache2 second", "b", num_heads=2, rotary_embedding_dim=4, interleaved=1),
+    node("RotaryEmbedding", "x cache1 cache2 places", "c", num_heads=3),
+    node("RotaryEmbedding", "p cos sin", "d")],
+    {"x": [1, 5, 12], "cos": [1, 5, 2], "sin": [1, 5, 2], "places": [1, 5], "p": [1, 2, 5, 4]}, "a b c d",
+    {"cache1": (7, 2), "cache2": (7, 2), "second": numbers(6, 0, 3, 3, 1).reshape(1, 5)}, opset=23,
+    last=("x", "a", "b", "c", "cos", "sin"))
+
+case("rms", [
+    node("RMSNormalization", "x w6", "a", epsilon=1e-3), node("RMSNormalization", "x w56", "b", axis=2),
+    node("Mul", "x x", "s"), node("ReduceMean", "s one", "m"), node("Add", "m e", "me"), node("Sqrt", "me", "r"),
+    node("Div", "x r", "n"), node("Mul", "n w4", "c"),
+    node("Pow", "x two", "s2"), node("ReduceMean", "s2 last", "m2"), node("Add", "m2 e", "me2"),
+    node("Sqrt", "me2", "r2"), node("Reciprocal", "r2", "i2"), node("Mul", "x i2", "n2"), node("Mul", "w6 n2", "d"),
+    node("ReduceMean", "s two_", "m3"), node("Add", "m3 e", "me3"), node("Sqrt", "me3", "r3"), node("Div", "x r3", "f")],
+    {"x": [1, 4, 5, 6]}, "a b c d f",
+    {"w6": (6,), "w56": (5, 6), "w4": (4, 1, 1), "one": numbers(1), "last": numbers(-1), "two_": numbers(2),
+     "two": f32(2), "e": f32(1e-3)}, opset=23, last="xabdf")
+
+microsoft = {"domain": "com.microsoft"}
+case("optimized", [
+    node("FusedMatMul", "x w", "a", alpha=0.5, transB=1, **microsoft),
+    node("BiasGelu", "a b", "c", **microsoft), node("FastGelu", "c b", "d", **microsoft),
+    node("SkipLayerNormalization", "a d g b b", "y", epsilon=1e-3, **microsoft),
+    node("LayerNormalization", "y g b", "z", epsilon=1e-3),
+    node("SimplifiedLayerNormalization", "z g", "u", epsilon=1e-3),
+    node("SkipSimplifiedLayerNormalization", "u z g", "v", epsilon=1e-3, **microsoft)],
+    {"x": [1, 7, 5]}, "y z u v", {"w": (8, 5), "b": (8,), "g": (8,)}, opset=16, last="xyzuv")
+
+
+def refused():
+    """With a cache, read scores, a softcap."""
+    for name, nodes, inputs in (
+            ("attends_cache", [node("Attention", "q k v  pk pv", "y")],
+             {"q": [1, 2, 3, 4], "k": [1, 2, 5, 4], "v": [1, 2, 5, 4], "pk": [1, 2, 6, 4], "pv": [1, 2, 6, 4]}),
+            ("attends_scores", [node("Attention", "q k v", "a - - s"), node("ReduceSum", "s", "b"),
+                                node("Add", "a b", "y")],
+             {"q": [1, 2, 3, 4], "k": [1, 2, 5, 4], "v": [1, 2, 5, 4]}),
+            ("attends_capped", [node("Attention", "q k v", "y", softcap=2.0)],
+             {"q": [1, 2, 3, 4], "k": [1, 2, 5, 4], "v": [1, 2, 5, 4]})):
+        make.cases[name] = (nodes, inputs, ["y"], {}, 23, (), 1.0)
+        bad(name, model(name))
+
+
+if __name__ == "__main__":
+    main(refused)
