@@ -107,13 +107,12 @@ OutRows out_row_axes(const OnnxOut *, const Node *); /* of the node's inputs */
 /* A value with those axes, with its own number of rows, then these dimensions. */
 const char *out_beside(OnnxOut *, const OutRows *, const Node *value, const char *x, int rank,
                        const int64_t *size);
-const char *out_whole_rows(OnnxOut *, const char *x, Shape); /* and back */
-const char *out_repeated(OnnxOut *, const Node *value, const char *x,
-                         int64_t rows); /* with that number of rows */
+const char *out_whole_rows(OnnxOut *, const char *x, Shape);             /* and back */
+const char *out_repeated(OnnxOut *, Shape, const char *x, int64_t rows); /* with that number of rows */
 void out_find_constants(OnnxOut *);
 /* A constant, repeated per image where ONNX does not broadcast it. */
 const char *out_for_images(OnnxOut *, const Node *, const char *x);
-bool out_hides_all_keys(const Node *attention); /* from a query */
+bool out_hides_all_keys(const Node *); /* may attention hide all keys from a query? */
 
 /* An input or output. images: the dimension that is the batch. */
 ValueInfoProto *out_port(OnnxOut *, const char *name, TensorType, int rank, const int64_t *dim, int images);

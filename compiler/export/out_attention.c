@@ -17,7 +17,9 @@ static void keys_seen(const Attention *a, int64_t query, int64_t *first, int64_t
 
 /* Parameters are finite, so that a constant mask hides no key. */
 bool out_hides_all_keys(const Node *node) {
-  const Attention a = attention_of(node);
+  const bool layer = node->op == &op_multihead_attention;
+  if (!layer && node->op != &op_attention) return false;
+  const Attention a = layer ? multihead_layer(node).core : attention_of(node);
   const Node *mask = a.mask < 0 ? NULL : node->in[a.mask];
   while (mask && mask->op->family == FAMILY_ALIAS) mask = mask->in[0];
   bool hidden = mask && !mask->op->source;
@@ -69,35 +71,51 @@ static const char *out_term(OnnxOut *o, const Node *node, const Attention *a, in
   return same ? x : out_beside(o, rows, node->in[k], x, heads->n + 2, dim);
 }
 
+/* ---- the operands ---- */
+typedef struct Operands { /* query, key, value: tensors of as many rows and positions as these nodes */
+  const Node *like[SOURCES];
+  const char *x[SOURCES];
+} Operands;
+
+static int64_t places_of(const Node *node) {
+  const Extent e = out_extent(node);
+  return e.h * e.w;
+}
+
 /* ---- as an operator of its own ---- */
-/* A value as [N, positions, channels], with all rows. */
-static const char *positions_first(OnnxOut *o, const Node *node, int k) {
+/* An operand as [N, positions, channels], with all rows. */
+static const char *positions_first(OnnxOut *o, const Node *node, const Operands *of, int k,
+                                   int64_t channels) {
   static const int64_t turned[] = {0, 2, 1};
-  const Node *value = node->in[k];
-  const Extent e = out_extent(value);
-  const char *x = out_repeated(o, value, out_input(o, k), shape_rows(node->shape));
-  if (value->shape.rank != 2) x = out_reshape(o, x, 3, (const int64_t[]){0, e.c, e.h * e.w});
+  const Node *like = of->like[k];
+  Shape shape = like->shape;
+  shape.dim[shape.rank - 1] = channels;
+  const char *x = out_repeated(o, shape, of->x[k], shape_rows(node->shape));
+  if (shape.rank != 2) x = out_reshape(o, x, 3, (const int64_t[]){0, channels, places_of(like)});
   return out_permute(o, x, 3, turned);
 }
 
-static const char *out_operator(OnnxOut *o, const Node *node, const Attention *a) {
+static const char *out_operator(OnnxOut *o, const Node *node, const Attention *a, const Operands *of) {
   static const int64_t turned[] = {0, 2, 1};
-  const HeadAxes heads = {1, {a->heads}, {a->heads / a->shared}};
+  const int64_t key_heads = a->heads / a->shared;
+  const HeadAxes heads = {1, {a->heads}, {key_heads}};
   const OutRows together = {0};
-  const char *in[] = {positions_first(o, node, QUERY), positions_first(o, node, KEY),
-                      positions_first(o, node, VALUE), a->windowed ? out_table(o, a) : NULL};
+  const char *in[] = {positions_first(o, node, of, QUERY, a->heads * a->dk),
+                      positions_first(o, node, of, KEY, key_heads * a->dk),
+                      positions_first(o, node, of, VALUE, key_heads * a->dv),
+                      a->windowed ? out_table(o, a) : NULL};
   const int added[] = {a->bias, a->mask};
   for (int i = 0; i < 2; i++) {
     if (added[i] < 0) continue;
     const Node *value = node->in[added[i]];
     const char *x = out_input(o, added[i]);
-    if (!o->single[value->id]) x = out_repeated(o, value, x, shape_rows(node->shape));
+    if (!o->single[value->id]) x = out_repeated(o, value->shape, x, shape_rows(node->shape));
     const char *term = out_term(o, node, a, added[i], x, &together, &heads);
     in[3] = in[3] ? out_two(o, "Add", term, in[3]) : term;
   }
   const char *y = out_node(o, "Attention", in[3] ? 4 : 3, in);
   out_int(o, "q_num_heads", a->heads);
-  out_int(o, "kv_num_heads", a->heads / a->shared);
+  out_int(o, "kv_num_heads", key_heads);
   out_float(o, "scale", a->scale);
   if (a->causal) out_int(o, "is_causal", 1);
   y = out_permute(o, y, 3, turned);
@@ -105,16 +123,16 @@ static const char *out_operator(OnnxOut *o, const Node *node, const Attention *a
 }
 
 /* ---- taken apart ---- */
-/* A value as [.., heads, channels of a head, positions]. */
-static const char *out_by_heads(OnnxOut *o, const Node *node, int k, const OutRows *rows, int nheads,
+/* An operand as [.., heads, channels of a head, positions]. */
+static const char *out_by_heads(OnnxOut *o, const Operands *of, int k, const OutRows *rows, int nheads,
                                 const int64_t *heads, int64_t channels) {
-  const Extent e = out_extent(node->in[k]);
+  const Node *like = of->like[k];
   int64_t dim[4];
   memcpy(dim, heads, sizeof *heads * (size_t)nheads);
   dim[nheads] = channels;
-  dim[nheads + 1] = e.h * e.w;
-  if (nheads == 0 && rows->n == 0 && node->in[k]->shape.rank == 2) return out_input(o, k);
-  return out_beside(o, rows, node->in[k], out_input(o, k), nheads + 2, dim);
+  dim[nheads + 1] = places_of(like);
+  if (nheads == 0 && rows->n == 0 && like->shape.rank == 2) return of->x[k];
+  return out_beside(o, rows, like, of->x[k], nheads + 2, dim);
 }
 
 /* With the last two of its axes exchanged. */
@@ -126,13 +144,13 @@ static const char *matrices_turned(OnnxOut *o, const char *x, int rank) {
   return out_permute(o, x, rank, from);
 }
 
-static const char *out_products(OnnxOut *o, const Node *node, const Attention *a) {
+static const char *out_products(OnnxOut *o, const Node *node, const Attention *a, const Operands *of) {
   const OutRows rows = out_row_axes(o, node);
   const HeadAxes heads = head_axes(a);
   const int rank = rows.n + heads.n + 3;
-  const char *q = out_by_heads(o, node, QUERY, &rows, heads.n, heads.query, a->dk),
-             *k = out_by_heads(o, node, KEY, &rows, heads.n, heads.key, a->dk),
-             *v = out_by_heads(o, node, VALUE, &rows, heads.n, heads.key, a->dv);
+  const char *q = out_by_heads(o, of, QUERY, &rows, heads.n, heads.query, a->dk),
+             *k = out_by_heads(o, of, KEY, &rows, heads.n, heads.key, a->dk),
+             *v = out_by_heads(o, of, VALUE, &rows, heads.n, heads.key, a->dv);
   const char *s = out_two(o, "MatMul", matrices_turned(o, q, rank), k);
   if (a->scale != 1) s = out_two(o, "Mul", s, out_number(o, "scale", a->scale));
   const int added[] = {a->bias, a->mask};
@@ -146,9 +164,58 @@ static const char *out_products(OnnxOut *o, const Node *node, const Attention *a
   return rank == 3 && node->shape.rank == 2 ? y : out_whole_rows(o, y, node->shape);
 }
 
+static const char *out_core(OnnxOut *o, const Node *node, const Attention *a, const Operands *of) {
+  return (o->opset < 23 ? out_products : out_operator)(o, node, a, of);
+}
+
 const char *export_attention(OnnxOut *o, const Node *node) {
   const Attention a = attention_of(node);
-  return o->opset < 23 ? out_products(o, node, &a) : out_operator(o, node, &a);
+  Operands of;
+  for (int k = 0; k < SOURCES; k++) {
+    of.like[k] = node->in[k];
+    of.x[k] = out_input(o, k);
+  }
+  return out_core(o, node, &a, &of);
+}
+
+/* ---- the layer ---- */
+typedef struct Rows { /* of a parameter, from one on */
+  int parameter;
+  int64_t first;
+} Rows;
+
+/* A 1x1 convolution of a value by so many rows of a parameter and numbers of a bias. */
+static const char *projected(OnnxOut *o, const char *x, Shape shape, const char *what, Rows w, Rows b,
+                             int64_t rows) {
+  const Weight *weight = o->node->weight[w.parameter], *bias = o->node->weight[b.parameter];
+  const int64_t columns = weight->dim[1], dim[] = {rows, columns, 1, 1};
+  const bool vector = shape.rank == 1;
+  if (vector) x = out_reshape(o, x, 3, (const int64_t[]){0, columns, 1});
+  const float *from = o->numbers->weights + weight->offset + w.first * columns;
+  const char *in[] = {
+      x, out_floats(o, arena_printf(o->arena, "%s.weight", what), vector ? 3 : shape.rank + 1, dim, from),
+      NULL};
+  if (bias)
+    in[2] = out_floats(o, arena_printf(o->arena, "%s.bias", what), 1, dim,
+                       o->numbers->weights + bias->offset + b.first);
+  const char *y = out_node(o, "Conv", bias ? 3 : 2, in);
+  shape.dim[shape.rank - 1] = rows;
+  return vector ? out_shaped(o, y, shape) : y;
+}
+
+/* By the names of PyTorch's parameters; those of all three products are written one by one. */
+const char *export_multihead_attention(OnnxOut *o, const Node *node) {
+  static const char *const what[] = {"q_proj", "k_proj", "v_proj"};
+  const MultiheadLayer m = multihead_layer(node);
+  const int64_t channels = m.channels[QUERY];
+  Operands of;
+  for (int k = 0; k < SOURCES; k++) {
+    of.like[k] = node->in[m.from[k]];
+    const Rows w = {m.joined ? IN_WEIGHT : k, m.joined ? k * channels : 0}, b = {IN_BIAS, k * channels};
+    of.x[k] = projected(o, out_input(o, m.from[k]), of.like[k]->shape, what[k], w, b, channels);
+  }
+  const char *y = out_core(o, node, &m.core, &of);
+  return projected(o, y, node->shape, "out_proj", (Rows){OUT_WEIGHT, 0}, (Rows){OUT_BIAS, 0}, channels);
 }
 
 /* ---- biases by distance ---- */

@@ -14,7 +14,9 @@ static bool is_constant_source(const Node *node) {
 
 /* Does the node's form broadcast input k over the images? */
 static bool repeats_images(const OnnxOut *o, const Node *node, int k) {
-  if (node->op == &op_attention) return o->opset < 23 || (k >= 3 && !node->in[k]->shape.regions);
+  const bool term = !node->in[k]->shape.regions || o->opset < 23;
+  if (node->op == &op_attention) return k > VALUE ? term : o->opset < 23;
+  if (node->op == &op_multihead_attention) return k == multihead_layer(node).core.mask && term;
   return node->op->family == FAMILY_MAP || node->op == &op_decode || node->op == &op_matmul;
 }
 
@@ -97,10 +99,10 @@ const char *out_whole_rows(OnnxOut *o, const char *x, Shape shape) {
   return out_reshape(o, x, rank, dim);
 }
 
-const char *out_repeated(OnnxOut *o, const Node *value, const char *x, int64_t rows) {
-  const int64_t own = shape_rows(value->shape), more[] = {1, rows / own, 1, 1, 1, 1};
+const char *out_repeated(OnnxOut *o, Shape shape, const char *x, int64_t rows) {
+  const int64_t own = shape_rows(shape), more[] = {1, rows / own, 1, 1, 1, 1};
   int64_t size[4], apart[OUT_DIMS] = {-1, 1, own};
-  const int rank = out_dims(value->shape, -1, size);
+  const int rank = out_dims(shape, -1, size);
   if (own == rows) return x;
   memcpy(apart + 3, size + 1, sizeof *size * (size_t)(rank - 1));
   x = out_reshape(o, x, rank + 2, apart);

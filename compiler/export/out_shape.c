@@ -20,7 +20,7 @@ const char *export_concat(OnnxOut *o, const Node *node) {
                                                         : 2; /* the length of a sequence, too */
   const char **in = NEW_ARRAY(o->arena, const char *, node->nin);
   for (int k = 0; k < node->nin; k++)
-    in[k] = out_repeated(o, node->in[k], out_input(o, k), shape_rows(node->shape));
+    in[k] = out_repeated(o, node->in[k]->shape, out_input(o, k), shape_rows(node->shape));
   const char *y = out_node(o, "Concat", node->nin, in);
   out_int(o, "axis", axis);
   return y;

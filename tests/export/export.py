@@ -79,14 +79,14 @@ def computed(name, weights, back):
     return max(compiled.difference(y, x) for x, y in zip(first(inputs), second(inputs)))
 
 
-def there_and_back(word, name, text):
+def there_and_back(word, name, text, *options):
     """Facts of the program and of NAME_back.cnn, what became of it; None: it was refused."""
     with open(name + ".cnn", "w") as file:
         file.write(text)
     facts = compiled.facts_of(cnnc, name + ".cnn")
     compiled.write_weights(facts, name + ".safetensors")
     words = ["--weights=" + name + ".safetensors"] if facts["weights"] else []
-    made = compiled.command(cnnc, name + ".cnn", *words, "-o", name + ".onnx")
+    made = compiled.command(cnnc, name + ".cnn", *words, *options, "-o", name + ".onnx")
     check(made.returncode == 0, f"{word} is written as ONNX", made.stderr)
     if made.returncode:
         return None
@@ -113,10 +113,10 @@ def round_trip(word):
         os.remove(path)
 
 
-def program_back(path):
-    """A program of tests/run comes back as it is, and computes the same."""
+def program_back(path, *options):
+    """A program comes back as it is, and computes the same."""
     name = os.path.basename(path)[:-4]
-    both_facts = there_and_back(name, name, open(path).read())
+    both_facts = there_and_back(name, name, open(path).read(), *options)
     if both_facts:
         why = same(*both_facts)
         check(why == "", f"{name} comes back as the same program", why)
@@ -159,7 +159,7 @@ def by_onnxruntime(programs, what, *options):
 def attention_programs():
     """Rows, products and attention, taken apart and as operators of opset 23."""
     names = ("attention", "attention_long", "matmul", "parts", "relative_bias", "repeated_rows", "rmsnorm",
-             "index_forms")
+             "multihead_attention", "index_forms")
     programs = [f"{top}/tests/run/{name}.cnn" for name in names]
     for opset in ("17", "23"):
         for program in programs:
@@ -197,6 +197,7 @@ for path in glob.glob(f"{top}/examples/*/*.cnn"):  # imports of examples are nex
         shutil.copy(path, ".")
 table()
 program_back(f"{top}/tests/run/index_forms.cnn")
+program_back(f"{top}/tests/export/operators.cnn", "--opset=23")
 boxes("tiny_yolov3,side=64")
 boxes("ssd,side=32")
 all_detections()

@@ -31,13 +31,15 @@ case("attends_4d", [
     node("Attention", "t t t", "a", is_causal=1), node("Transpose", "a", "b", perm=[0, 1, 3, 2]),
     node("Reshape", "b joined", "y"),
     node("Attention", "p p p", "z")],
-    {"x": [1, 8, 3, 2], "p": [1, 2, 5, 4]}, "y z", {"apart": numbers(1, 2, 4, 6), "joined": numbers(1, 8, 3, 2)},
+    {"x": [1, 8, 3, 2], "p": [1, 2, 5, 4]}, "y z",
+    {"apart": numbers(1, 2, 4, 6), "joined": numbers(1, 8, 3, 2)},
     opset=23, last="x")
 
 make.integers.add("places")
 case("rotates", [
     node("RotaryEmbedding", "x cos sin", "a", num_heads=3),
-    node("RotaryEmbedding", "x cache1 cache2 second", "b", num_heads=2, rotary_embedding_dim=4, interleaved=1),
+    node("RotaryEmbedding", "x cache1 cache2 second", "b", num_heads=2, rotary_embedding_dim=4,
+         interleaved=1),
     node("RotaryEmbedding", "x cache1 cache2 places", "c", num_heads=3),
     node("RotaryEmbedding", "p cos sin", "d")],
     {"x": [1, 5, 12], "cos": [1, 5, 2], "sin": [1, 5, 2], "places": [1, 5], "p": [1, 2, 5, 4]}, "a b c d",
@@ -46,11 +48,13 @@ case("rotates", [
 
 case("rms", [
     node("RMSNormalization", "x w6", "a", epsilon=1e-3), node("RMSNormalization", "x w56", "b", axis=2),
-    node("Mul", "x x", "s"), node("ReduceMean", "s one", "m"), node("Add", "m e", "me"), node("Sqrt", "me", "r"),
-    node("Div", "x r", "n"), node("Mul", "n w4", "c"),
+    node("Mul", "x x", "s"), node("ReduceMean", "s one", "m"), node("Add", "m e", "me"),
+    node("Sqrt", "me", "r"), node("Div", "x r", "n"), node("Mul", "n w4", "c"),
     node("Pow", "x two", "s2"), node("ReduceMean", "s2 last", "m2"), node("Add", "m2 e", "me2"),
-    node("Sqrt", "me2", "r2"), node("Reciprocal", "r2", "i2"), node("Mul", "x i2", "n2"), node("Mul", "w6 n2", "d"),
-    node("ReduceMean", "s two_", "m3"), node("Add", "m3 e", "me3"), node("Sqrt", "me3", "r3"), node("Div", "x r3", "f")],
+    node("Sqrt", "me2", "r2"), node("Reciprocal", "r2", "i2"), node("Mul", "x i2", "n2"),
+    node("Mul", "w6 n2", "d"),
+    node("ReduceMean", "s two_", "m3"), node("Add", "m3 e", "me3"), node("Sqrt", "me3", "r3"),
+    node("Div", "x r3", "f")],
     {"x": [1, 4, 5, 6]}, "a b c d f",
     {"w6": (6,), "w56": (5, 6), "w4": (4, 1, 1), "one": numbers(1), "last": numbers(-1), "two_": numbers(2),
      "two": f32(2), "e": f32(1e-3)}, opset=23, last="xabdf")
@@ -70,7 +74,8 @@ def refused():
     """With a cache, read scores, a softcap."""
     for name, nodes, inputs in (
             ("attends_cache", [node("Attention", "q k v  pk pv", "y")],
-             {"q": [1, 2, 3, 4], "k": [1, 2, 5, 4], "v": [1, 2, 5, 4], "pk": [1, 2, 6, 4], "pv": [1, 2, 6, 4]}),
+             {"q": [1, 2, 3, 4], "k": [1, 2, 5, 4], "v": [1, 2, 5, 4], "pk": [1, 2, 6, 4],
+              "pv": [1, 2, 6, 4]}),
             ("attends_scores", [node("Attention", "q k v", "a - - s"), node("ReduceSum", "s", "b"),
                                 node("Add", "a b", "y")],
              {"q": [1, 2, 3, 4], "k": [1, 2, 5, 4], "v": [1, 2, 5, 4]}),

@@ -233,8 +233,8 @@ static bool attention_refused(ModelImport *im, const OnnxNode *node) {
 }
 
 /* Arguments other than key and value. */
-static const char *attention_arguments(ModelImport *im, const OnnxNode *node, const Sight *s,
-                                       int64_t key_heads, int64_t channels, const Value *mask) {
+static const char *attention_words(ModelImport *im, const OnnxNode *node, const Sight *s, int64_t key_heads,
+                                   int64_t channels, const Value *mask) {
   Text text = {.arena = im->arena};
   const double automatic = 1 / sqrt((double)channels);
   const AttributeProto *scale = onnx_attribute(node, "scale");
@@ -280,7 +280,7 @@ View *import_attention(ModelImport *im, const OnnxNode *node) {
       in[0]->size[AXIS_CHANNEL] != in[1]->size[AXIS_CHANNEL])
     return no(im, "query, key and value that do not fit");
   if (!read_mask(im, node, &s, &value[3])) return NULL;
-  const char *more = attention_arguments(im, node, &s, key_heads, in[0]->size[AXIS_CHANNEL], value[3]);
+  const char *more = attention_words(im, node, &s, key_heads, in[0]->size[AXIS_CHANNEL], value[3]);
   Shape to = value[0]->shape;
   to.dim[to.rank - 1] = heads * in[2]->size[AXIS_CHANNEL];
   Value *y = emit(im, value[3] ? 4 : 3, value, to, "attention(%%1, %%2%s)", more);

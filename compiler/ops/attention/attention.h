@@ -15,7 +15,7 @@ typedef struct Attention {
   int64_t before, after;
   double scale;
 } Attention;
-extern const Op op_attention, op_matmul, op_slice;
+extern const Op op_attention, op_matmul, op_multihead_attention, op_slice;
 Attention attention_of(const Node *);                /* of the operator, or of a node of its backward pass */
 void attention_arguments(const Node *, Attention *); /* mask=causal and window= */
 /* Checks; key and value: inputs. attention_rows: of sizes, mask, bias and rows; the input whose rows the
@@ -44,6 +44,18 @@ Val attention_inverse(Nest *, Val sum);    /* 1/sum, but 0 for 0 */
 /* relative_bias.c: height and width of its window; the row of its table for two pixels of that */
 void bias_window(const Node *, int64_t size[2]);
 int64_t bias_row(const int64_t size[2], int64_t i, int64_t j);
+
+/* multihead_attention.c: its parameters, in the order of files. Where key and value have the channels of the
+ * query, IN_WEIGHT has the rows of all three, else those of the query. */
+enum { IN_WEIGHT, KEY_WEIGHT, VALUE_WEIGHT, IN_BIAS, OUT_WEIGHT, OUT_BIAS, LAYER_WEIGHTS };
+enum { SOURCES = VALUE + 1 }; /* QUERY, KEY, VALUE */
+typedef struct MultiheadLayer {
+  Attention core;
+  int from[SOURCES];         /* the inputs; the same one where they are the same value */
+  int64_t channels[SOURCES]; /* theirs */
+  bool joined;               /* all have as many: one weight */
+} MultiheadLayer;
+MultiheadLayer multihead_layer(const Node *);
 
 /* attention_slopes.c */
 void attention_gradient(Gradient *, Node *, Node *dy);

@@ -20,23 +20,13 @@ static const Param params[] = {
      0, "none"},
     {0}};
 
-/* Its parameters, in the order of files. Where key and value have the channels of the query, IN_WEIGHT has
- * the rows of all three, else those of the query. */
-enum { IN_WEIGHT, KEY_WEIGHT, VALUE_WEIGHT, IN_BIAS, OUT_WEIGHT, OUT_BIAS, LAYER_WEIGHTS };
-enum { SOURCES = VALUE + 1 }; /* QUERY, KEY, VALUE */
-
-typedef struct Layer {
-  Attention core;
-  int from[SOURCES];         /* the inputs; the same one where they are the same value */
-  int64_t channels[SOURCES]; /* theirs */
-  bool joined;               /* all have as many: one weight */
-} Layer;
+typedef MultiheadLayer Layer;
 
 static int input_of(const Node *node, const char *param, int *next) {
   return arg_const(node, param)->kind == CONST_VALUE ? (*next)++ : 0;
 }
 
-static Layer layer_facts(const Node *node) {
+Layer multihead_layer(const Node *node) {
   Layer m = {.core = {.heads = arg_int(node, "heads"), .shared = 1, .mask = -1, .bias = -1}};
   int next = 1;
   m.from[KEY] = input_of(node, "key", &next);
@@ -99,7 +89,7 @@ static bool parameters(ShapeContext *context, Node *node, const Layer *m) {
 static void shape(ShapeContext *context, Node *node) {
   for (int k = 0; k < node->nin; k++)
     if (!node->in[k]->shape.rank) return;
-  const Layer m = layer_facts(node);
+  const Layer m = multihead_layer(node);
   if (!attention_window_fits(context, node) ||
       !parts_divide(context, node, "heads", m.core.heads, m.channels[QUERY], "channels", "query",
                     node->in[QUERY]) ||
@@ -110,7 +100,7 @@ static void shape(ShapeContext *context, Node *node) {
 }
 
 static Cost cost(const Node *node) {
-  const Layer m = layer_facts(node);
+  const Layer m = multihead_layer(node);
   const int64_t e = m.channels[QUERY], ins = m.channels[KEY] + m.channels[VALUE],
                 queries = bounded_product(m.core.l, 2 * e * e), keys = bounded_product(m.core.m, e * ins);
   return (Cost){.macs = queries + keys + bounded_product(bounded_product(m.core.l, m.core.m), 2 * e)};
@@ -129,7 +119,7 @@ static void product_run(const double *x, int64_t rows, int64_t in, const double 
 }
 
 static void run(const Eval *eval) {
-  Layer m = layer_facts(eval->node);
+  Layer m = multihead_layer(eval->node);
   const int64_t e = m.channels[QUERY];
   const double *in[SOURCES + 1], *bias = eval->weight[IN_BIAS];
   Arena *arena = arena_new();
@@ -238,7 +228,7 @@ static const Const *core_arguments(Graph *graph, const Node *layer) {
 }
 
 static Node *parts(Graph *graph, Node *layer, bool training) {
-  const Layer m = layer_facts(layer);
+  const Layer m = multihead_layer(layer);
   Node *in[SOURCES + 1];
   in_products(graph, layer, &m, in);
   if (m.core.mask >= 0) in[SOURCES] = layer->in[m.core.mask];
