@@ -311,6 +311,10 @@ View *beside_constant(ModelImport *, const OnnxNode *, int input, const View *, 
                       const char *word);
 
 /* ---- ops_index.c ---- */
+bool result_is_used(const ModelImport *, const OnnxNode *, int out);
+/* The image or vector before a reshape to a table of its pixels or numbers, or else the table: gather and
+ * attention accept both. */
+Value *as_pixels(Value *table);
 View *gather_computed(ModelImport *, const OnnxNode *); /* Gather whose index is computed */
 /* A Concat of image numbers and indices, which GatherND reads: its input with the indices. 0: another node.
  */

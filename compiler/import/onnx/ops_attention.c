@@ -154,28 +154,19 @@ static Value *mask_constant(ModelImport *im, const OnnxNode *node, const Tensor 
   for (int64_t h = 0; h < heads; h++)
     for (int64_t i = 0; i < s->places; i++)
       for (int64_t j = 0; j < s->keys; j++) tensor_put(all, at++, rule(mask_number(t, h, i, j)));
-  return constant_value(
+  return constant_of_any(
       im, node, IN_MASK,
       by_head ? shape_picture(heads, s->places, s->keys) : shape_sequence(s->places, s->keys), all);
 }
 
 static double lowest_number(double x) { return x < -LARGEST_BOUND ? -LARGEST_BOUND : x; }
-static double is_visible(double x) { return x != -INFINITY; }
-static double visible_number(double x) { return x == -INFINITY ? 0 : x; }
+static double same_number(double x) { return x; }
 
 /* Numbers of a program are finite, and so small a score counts for nothing beside others. Where a query sees
- * no key, its scores have to be -infinity: log(0). */
+ * no key, its scores have to be -infinity. */
 static Value *constant_mask(ModelImport *im, const OnnxNode *node, const Tensor *t, const Sight *s,
                             const MaskKind *kind) {
-  if (!kind->blind) return mask_constant(im, node, t, s, kind->by_head, lowest_number);
-  bool finite = false;
-  for (int64_t i = 0; i < t->n && t->type != TENSOR_BOOL; i++)
-    finite = finite || (tensor_number(t, i) != 0 && tensor_number(t, i) != -INFINITY);
-  Value *seen = mask_constant(im, node, t, s, kind->by_head, is_visible);
-  if (seen) seen = emit_one(im, seen, seen->shape, "log");
-  if (!seen || !finite) return seen;
-  Value *both[] = {seen, mask_constant(im, node, t, s, kind->by_head, visible_number)};
-  return both[1] ? emit(im, 2, both, seen->shape, "add(%%*)") : NULL;
+  return mask_constant(im, node, t, s, kind->by_head, kind->blind ? same_number : lowest_number);
 }
 
 /* A computed mask as LxM, or as heads x L x M. */
