@@ -20,7 +20,9 @@ GLUE = """
 #include <omp.h>
 #endif
 
+#if {upper}_PARAMETERS
 static {net}_model *model;
+#endif
 static {net}_workspace *workspace;
 static const void *image;
 static float *outputs[{n}];
@@ -40,10 +42,15 @@ int start(const float *weights, int threads) {{
   omp_set_num_threads(threads);
 #endif
   (void)threads;
-  model = room(sizeof *model);
   workspace = room(sizeof *workspace);
-  if (model == NULL || workspace == NULL) return 0;
+  if (workspace == NULL) return 0;
+#if {upper}_PARAMETERS
+  model = room(sizeof *model);
+  if (model == NULL) return 0;
   {net}_pack(model, (const {net}_weights *)weights);
+#else
+  (void)weights;
+#endif
   return 1;
 }}
 
@@ -53,11 +60,17 @@ void bind(const void *from, float **to) {{
 }}
 
 void call(void) {{
+#if {upper}_PARAMETERS
   {net}_infer(model, image, {outputs}, workspace);
+#else
+  {net}_infer(image, {outputs}, workspace);
+#endif
 }}
 
 void stop(void) {{
+#if {upper}_PARAMETERS
   free(model);
+#endif
   free(workspace);
 }}
 """
@@ -123,7 +136,8 @@ class Ours:
                      work] + (["-fopenmp"] if threads > 1 else [])
             subprocess.run([options.cc, *flags, code, glue, "-o", library], check=True)
             self.library = ctypes.CDLL(library)
-        flat = np.concatenate([case.weights[row["name"]].ravel() for row in case.facts["weights"]])
+        flat = np.concatenate([np.zeros(0, np.float32)] + [case.weights[row["name"]].ravel()
+                                                           for row in case.facts["weights"]])
         if not self.library.start(self.pointer(flat), threads):
             raise SystemExit(f"{net}: out of memory")
         self.images = case.images

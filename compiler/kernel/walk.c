@@ -205,3 +205,22 @@ Val walk_row_sum(Lower *l, int64_t channels, const Ix *y, const Ix *x, WalkValue
                add(nest_get(b, nest_at(b, sum, 0)), value(l, y, x, &tail, (int)rest, lanes, context)));
   return nest_let(b, "total", hsum(nest_get(b, nest_at(b, sum, 0))));
 }
+
+/* ---- squares ---- */
+/* Interleaves halves, repeatedly. */
+void walk_transpose(Nest *b, Val x[LANES], int lanes) {
+  Val y[LANES];
+  int low[LANES], high[LANES];
+  for (int i = 0; i < lanes; i++) {
+    low[i] = i / 2 + i % 2 * lanes;
+    high[i] = low[i] + lanes / 2;
+  }
+  for (int step = 1; step < lanes; step *= 2) {
+    for (int n = 0; n < lanes / 2; n++) {
+      y[2 * n] = nest_let(b, nest_text(b, "x%d", 2 * n), shuffle(x[n], x[n + lanes / 2], lanes, low));
+      y[2 * n + 1] =
+          nest_let(b, nest_text(b, "x%d", 2 * n + 1), shuffle(x[n], x[n + lanes / 2], lanes, high));
+    }
+    for (int n = 0; n < lanes; n++) x[n] = y[n];
+  }
+}

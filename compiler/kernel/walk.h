@@ -46,6 +46,8 @@ const Column *columns_enter(const Columns *, bool more);
 #define COLUMNS_REGISTERS(b, name, set) NEST_REGISTERS(b, name, (set)->lanes, (set)->full + (set)->more)
 /* Each channel's sum over the pixels: added to a gradient (RESULT_SUM), else stored as 1x1xC. */
 void walk_sum_pixels(Lower *, Extent, WalkValue, const void *context);
+/* A square of vectors: element n of x[k] becomes element k of x[n]. */
+void walk_transpose(Nest *, Val x[LANES], int lanes);
 /* Reduces the channels of a row to one number. A scratch row has rank 1; where pixel rows are shared among
  * threads each has its own: rank 2. */
 Buf *walk_row_scratch(Lower *, const char *name, LoopKind, int64_t rows, int64_t channels);

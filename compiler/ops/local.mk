@@ -21,9 +21,9 @@ libcnnc_a_SOURCES += %D%/audio/audio.c %D%/audio/audio.h %D%/audio/dct.c %D%/aud
   %D%/audio/preemphasis.c %D%/audio/rfft_routine.h %D%/audio/spec_mask.c %D%/audio/stft.c \
   %D%/audio/unfold.c
 libcnnc_a_SOURCES += %D%/attention/attention.c %D%/attention/attention.h \
-  %D%/attention/attention_core.c %D%/attention/attention_slopes.c %D%/attention/matmul.c \
-  %D%/attention/matmul.h \
-  %D%/attention/multihead_attention.c %D%/attention/relative_bias.c
+  %D%/attention/attention_core.c %D%/attention/attention_slopes.c %D%/attention/attention_tiles.c \
+  %D%/attention/matmul.c %D%/attention/matmul.h %D%/attention/multihead_attention.c \
+  %D%/attention/relative_bias.c
 libcnnc_a_SOURCES += %D%/convolution/conv.c %D%/convolution/conv_transpose.c \
   %D%/convolution/correlation.c %D%/convolution/correlation.h %D%/convolution/depthwise.c
 libcnnc_a_SOURCES += %D%/dense/dense.c

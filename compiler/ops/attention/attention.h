@@ -41,6 +41,14 @@ Val attention_score(Lower *, const Attention *, Val product, const Ix *h, const 
 Val attention_finite(Nest *, Val largest); /* 0 for -infinity: then the exponentials of hidden keys are 0 */
 Val attention_inverse(Nest *, Val sum);    /* 1/sum, but 0 for 0 */
 
+Val attention_position(Nest *, const Ix *i);                                   /* as a float */
+Val attention_unless_seen(Nest *, const Attention *, Val i, Val j, Val score); /* positions as floats */
+Val attention_added(Lower *, const Attention *, const Ix *h, const Ix *i, const Ix *j, int part, int lanes,
+                    const int in[2]);
+
+/* attention_tiles.c: with vectors */
+void attention_tiles(Lower *, const Attention *);
+
 /* relative_bias.c: height and width of its window; the row of its table for two pixels of that */
 void bias_window(const Node *, int64_t size[2]);
 int64_t bias_row(const int64_t size[2], int64_t i, int64_t j);

@@ -78,7 +78,7 @@ static void turn_taps(Nest *b, const Rows *c, const Panel *panel, const Ix *firs
                                  nest_load_part(b, weight_at(b, c, &f, &from, t0), taps, L))
                       : splat(num(b, 0), L);
     }
-    if (taps > FEW_TAPS) images_transpose(b, x, L);
+    if (taps > FEW_TAPS) walk_transpose(b, x, L);
     for (int t = 0; t < taps; t++)
       if (taps > FEW_TAPS) store_weight(b, c, panel, t0 + t, i, NEST_Z + v * L, x[t]);
       else
@@ -103,7 +103,7 @@ static void turn_squares(Nest *b, const Rows *c, const Panel *panel, const Ix *f
                                    nest_load(b, weight_at(b, c, &f, NEST_IX(*first + q * L), 0), (int)L))
                         : splat(num(b, 0), (int)L);
       }
-      images_transpose(b, x, (int)L);
+      walk_transpose(b, x, (int)L);
       for (int j = 0; j < L; j++) store_weight(b, c, panel, 0, NEST_IX(q * L + j), NEST_Z + v * L, x[j]);
     }
   if (depth % L)

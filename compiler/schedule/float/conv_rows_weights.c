@@ -186,7 +186,7 @@ static void add_taps(Nest *b, const Sums *s, const Panel *panel, Buf *gathered, 
                                nest_load(b, nest_at(b, gathered, first + t, *row, v * L), L))
                     : splat(num(b, 0), L);
   if (L > 1 && taps > FEW_TAPS) {
-    images_transpose(b, x, L);
+    walk_transpose(b, x, L);
     for (int lane = 0; lane < part; lane++) {
       const Ref ref = nest_at(b, s->l->out, *channel, panel->first + v * L + lane, first);
       nest_store_part(b, ref, with_gradient(b, s, ref, x[lane], taps, L), taps);

@@ -275,7 +275,7 @@ static void outer_columns(Nest *b, const Outer *o, int64_t units_) {
                              nest_load(b, nest_at(b, o->l->in[0], 0, 0, o->first + v * lanes + k, 0), lanes))
                   : splat(num(b, 0), lanes);
     }
-    images_transpose(b, x, lanes);
+    walk_transpose(b, x, lanes);
     for (int n = 0; n < lanes; n++) nest_store(b, nest_at(b, own.x, n, v * lanes), x[n]);
   }
   if (units_ >= o->rows)

@@ -148,7 +148,7 @@ static void turn_weights(Nest *b, const Product *p, const Panel *panel, const Ix
                   ? nest_let(b, nest_text(b, "x%d", t),
                              nest_load(b, nest_at(b, p->w, panel->first + v * L + t, *first + q * L), (int)L))
                   : splat(num(b, 0), (int)L);
-        images_transpose(b, x, (int)L);
+        walk_transpose(b, x, (int)L);
         for (int t = 0; t < L; t++) nest_store(b, nest_at(b, panel->b, q * L + t, v * L), x[t]);
       }
     if (depth % L)

@@ -28,7 +28,7 @@ static void turn_square(Nest *b, const ImageFactors *f, Buf *turned, const Ix *m
   Val x[LANES];
   for (int t = 0; t < f->lanes; t++)
     x[t] = nest_let(b, nest_text(b, "x%d", t), nest_load(b, nest_at(b, turned, *i, *image + t, 0), f->lanes));
-  images_transpose(b, x, f->lanes);
+  walk_transpose(b, x, f->lanes);
   for (int t = 0; t < part; t++) nest_store(b, nest_at(b, f->to, *m, *i, *first + t, *image), x[t]);
 }
 
@@ -185,7 +185,7 @@ static void finish_square(Nest *b, const Forward *f, const Chunk *chunk, const I
     x[t] = t < part ? nest_let(b, nest_text(b, "x%d", t),
                                nest_load(b, nest_at(b, chunk->sums, half, *at + t, L * *n), L))
                     : splat(num(b, 0), L);
-  images_transpose(b, x, L);
+  walk_transpose(b, x, L);
   for (int t = 0; t < L; t++) nest_store(b, nest_at(b, turned, t, 0), x[t]);
   NEST_FOR(b, t, L) {
     const Ix image = L * *n + t;

@@ -109,31 +109,13 @@ static void gather_element(Nest *b, Buf *in, Buf *out, const Ix *row, const Ix *
   nest_store(b, nest_at(b, out, *i, *row, 0), nest_load(b, nest_at(b, side, 0), (int)lanes));
 }
 
-/* Interleaves halves, repeatedly. */
-void images_transpose(Nest *b, Val x[LANES], int lanes) {
-  Val y[LANES];
-  int low[LANES], high[LANES];
-  for (int i = 0; i < lanes; i++) {
-    low[i] = i / 2 + i % 2 * lanes;
-    high[i] = low[i] + lanes / 2;
-  }
-  for (int step = 1; step < lanes; step *= 2) {
-    for (int n = 0; n < lanes / 2; n++) {
-      y[2 * n] = nest_let(b, nest_text(b, "x%d", 2 * n), shuffle(x[n], x[n + lanes / 2], lanes, low));
-      y[2 * n + 1] =
-          nest_let(b, nest_text(b, "x%d", 2 * n + 1), shuffle(x[n], x[n + lanes / 2], lanes, high));
-    }
-    for (int n = 0; n < lanes; n++) x[n] = y[n];
-  }
-}
-
 static void gather_square(Nest *b, Buf *in, Buf *out, const Ix *row, const Ix *first) {
   const int lanes = (int)out->dim[2];
   Val x[LANES];
   for (int n = 0; n < lanes; n++)
     x[n] = nest_let(b, nest_text(b, "x%d", n),
                     convert(nest_load(b, nest_at(b, in, n, *row, *first), lanes), out->type.elem));
-  images_transpose(b, x, lanes);
+  walk_transpose(b, x, lanes);
   for (int n = 0; n < lanes; n++) nest_store(b, nest_at(b, out, *first + n, *row, 0), x[n]);
 }
 

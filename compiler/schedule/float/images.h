@@ -4,7 +4,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_IMAGES_H
 #define CNNC_IMAGES_H
-#include "kernel/lower.h"
+#include "kernel/walk.h"
 
 /* Number of interleaved images of a batch in a plan for these targets: the lanes of the widest one, or 1:
  * no interleaving. */
@@ -19,8 +19,6 @@ bool images_gather(Lower *); /* the nest of an input or a target, from the calle
                                 is no such thing */
 /* For a nest that is built of vectors, before nest_fn: values get their last dimension; it is not widened. */
 void images_values(Lower *);
-void images_transpose(Nest *, Val x[LANES],
-                      int lanes); /* a square: element n of x[k] becomes element k of x[n] */
 Nest *
 images_scatter(Arena *, const Node *value,
                int images); /* a value to the caller's order: parameters in, out, and how many images count */

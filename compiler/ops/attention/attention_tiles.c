@@ -1,0 +1,371 @@
+/* attention_tiles.c: attention in vectors. A tile of queries meets a block of keys twice:
+ *
+ *   scores  lanes are queries, which are transposed once; keys are read in place, one element for all lanes.
+ *           The maximum and the sum of each query need no reduction across lanes.
+ *   mix     lanes are channels of values, which are read in place; exponentials are read one element for all
+ *           lanes. Results come out as they are stored.
+ *
+ * Where keys need several blocks, sums are rescaled to the largest score so far. Of causal masks and windows
+ * only keys that some query of the tile sees are computed. */
+// SPDX-License-Identifier: Apache-2.0
+#include <math.h>
+#include "base/number.h"
+#include "ops/attention/attention.h"
+
+enum { KEY_BLOCK = 256, AT_ONCE = 3, VECTORS = 4 };
+
+typedef struct Tile {
+  Lower *l;
+  const Attention *a;
+  const Ix *h, *u;
+  Ix first, first_group; /* the first query; in groups of `rows` */
+  Ix key, key_group;     /* of a block: the first key */
+  int64_t queries, keys, block;
+  int lanes, vectors, rows;     /* rows: keys at a time */
+  bool blocks;                  /* several blocks: `o` has the sums so far */
+  Buf *q, *s, *o, *at, *factor; /* [dk], [keys] of queries; [queries][dv]; positions; by query */
+  Buf *most, *sum;              /* registers */
+} Tile;
+
+static Ref query_lanes(const Tile *t, Buf *buf, const Ix *row, int v) {
+  Nest *b = t->l->b;
+  const Ix zero = {0}, lane = zero + v * t->lanes;
+  return nest_at(b, buf, *row, lane);
+}
+
+static int queries_of(const Tile *t, int v) { return (int)smaller(t->queries - v * t->lanes, t->lanes); }
+
+/* ---- transposed queries, masks and biases ---- */
+/* Channels (or keys) c .. c+part-1 of the queries of vector v: row c+n of `to` has number n of each. */
+typedef Val RowOf(const Tile *, const Ix *query, const Ix *c, int part);
+
+static void turn_queries(const Tile *t, int v, RowOf row_of, const Ix *c, int part, Buf *to) {
+  Nest *b = t->l->b;
+  const int queries = queries_of(t, v);
+  Val x[LANES];
+  for (int n = 0; n < t->lanes; n++) {
+    const Ix query = t->first + v * t->lanes + n;
+    Val row = n < queries ? row_of(t, &query, c, part) : splat(num(b, 0), t->lanes);
+    x[n] = nest_let(b, nest_text(b, "x%d", n), row);
+  }
+  walk_transpose(b, x, t->lanes);
+  for (int n = 0; n < part; n++) {
+    const Ix row = *c + n;
+    nest_store(b, query_lanes(t, to, &row, v), x[n]);
+  }
+}
+
+static void turn_rows(const Tile *t, RowOf row_of, int64_t n, Buf *to) {
+  Nest *b = t->l->b;
+  const int64_t squares = n / t->lanes;
+  const Ix zero = {0}, tail = zero + squares * t->lanes;
+  if (squares)
+    NEST_FOR(b, g, squares) {
+      const Ix c = g * t->lanes;
+      for (int v = 0; v < t->vectors; v++) turn_queries(t, v, row_of, &c, t->lanes, to);
+    }
+  if (n % t->lanes)
+    for (int v = 0; v < t->vectors; v++) turn_queries(t, v, row_of, &tail, (int)(n % t->lanes), to);
+}
+
+static Val query_row(const Tile *t, const Ix *query, const Ix *c, int part) {
+  Nest *b = t->l->b;
+  Val q = nest_load_part(b, nest_at(b, t->l->in[QUERY], 0, *query, *t->h * t->a->dk + *c), part, t->lanes);
+  return mul(q, num(b, t->a->scale));
+}
+
+static Val added_row(const Tile *t, const Ix *query, const Ix *j, int part) {
+  const Ix key = t->key + *j;
+  return attention_added(t->l, t->a, t->h, query, &key, part, t->lanes, (int[]){t->a->mask, t->a->bias});
+}
+
+/* ---- keys that are seen ---- */
+static bool cuts(const Attention *a) { return a->causal || a->windowed; }
+static int64_t groups_up(const Tile *t, int64_t n) { return (n + t->rows - 1) / t->rows; }
+
+/* The loop over keys of a block, or their groups, is limited to those that a query of the tile may see. */
+typedef struct Limits {
+  int nlo, nhi;
+  Ix lo[2], hi[2];
+} Limits;
+
+static Limits limits_of(const Tile *t, int64_t n, bool groups) {
+  const Attention *a = t->a;
+  const int64_t unit = groups ? 1 : t->rows;
+  const Ix zero = {0}, first = groups ? t->first_group : t->first, key = groups ? t->key_group : t->key;
+  Limits k = {.nlo = 1, .nhi = 1, .lo = {zero}, .hi = {zero + n}};
+  const int64_t after = a->causal ? 0 : a->after;
+  if (a->causal || (a->windowed && after < a->m))
+    k.hi[k.nhi++] = first - key + groups_up(t, t->queries + after) * unit;
+  if (a->windowed && a->l - a->before <= a->m) /* else some tile sees nothing */
+    k.lo[k.nlo++] = first - key - groups_up(t, a->before) * unit;
+  return k;
+}
+#define EACH_SEEN(b, v, limits) NEST_LOOP(b, v, SERIAL, (limits).nlo, (limits).lo, (limits).nhi, (limits).hi)
+
+/* Is one of the keys from `from` to `to`, both of this block, within the limits? */
+static Cond in_limits(const Tile *t, const Limits *k, int64_t from, int64_t to) {
+  Nest *b = t->l->b;
+  if (k->nhi == 1 && k->nlo == 1) return nest_always(b);
+  const Cond below = k->nhi > 1 ? nest_at_least(b, k->hi[1] - from, 1) : nest_always(b);
+  if (k->nlo == 1) return below;
+  const Cond above = nest_at_least(b, -k->lo[1] + to, 1);
+  return k->nhi > 1 ? cond_and(below, above) : above;
+}
+
+/* ---- scores ---- */
+static void score_rows(const Tile *t, const Ix *j0, int rows) {
+  const Attention *a = t->a;
+  Nest *b = t->l->b;
+  Buf *sum = NEST_REGISTERS(b, "a", t->lanes, rows, t->vectors);
+  NEST_UNROLL(b, r, rows)
+    NEST_UNROLL(b, v, t->vectors) nest_store(b, nest_at(b, sum, r, v), num(b, 0));
+  NEST_FOR(b, c, a->dk) {
+    Val w[AT_ONCE];
+    for (int v = 0; v < t->vectors; v++)
+      w[v] = nest_let(b, nest_text(b, "w%d", v), nest_load(b, query_lanes(t, t->q, &c, v), t->lanes));
+    NEST_UNROLL(b, r, rows) {
+      Val x = nest_let(b, "x",
+                       nest_load(b, nest_at(b, t->l->in[KEY], 0, t->key + *j0 + r, *t->u * a->dk + c), 1));
+      for (int v = 0; v < t->vectors; v++) nest_accumulate(b, nest_at(b, sum, r, v), x, w[v]);
+    }
+  }
+  for (int r = 0; r < rows; r++)
+    for (int v = 0; v < t->vectors; v++) {
+      const Ix zero = {0}, j = *j0 + r, position = t->key + j, lane = zero + v * t->lanes;
+      Val s = nest_get(b, nest_at(b, sum, r, v));
+      if (a->mask >= 0 || a->bias >= 0) s = add(s, nest_load(b, query_lanes(t, t->s, &j, v), t->lanes));
+      if (t->at)
+        s = attention_unless_seen(b, a, nest_load(b, nest_at(b, t->at, lane), t->lanes),
+                                  splat(attention_position(b, &position), t->lanes), s);
+      s = nest_let(b, "s", s);
+      nest_store(b, query_lanes(t, t->s, &j, v), s);
+      nest_store(b, nest_at(b, t->most, v), vmax(nest_get(b, nest_at(b, t->most, v)), s));
+    }
+}
+
+static void block_scores(const Tile *t) {
+  Nest *b = t->l->b;
+  const int64_t groups = t->keys / t->rows, rest = t->keys % t->rows;
+  const Ix zero = {0}, tail = zero + groups * t->rows;
+  const Limits seen = limits_of(t, groups, true), keys = limits_of(t, t->keys, false);
+  if (groups) EACH_SEEN(b, g, seen) {
+      const Ix first = g * t->rows;
+      score_rows(t, &first, t->rows);
+    }
+  if (rest)
+    NEST_IF(b, in_limits(t, &keys, groups * t->rows, t->keys)) score_rows(t, &tail, (int)rest);
+}
+
+/* ---- values ---- */
+/* The last vector ends with the last channel: it overlaps the one before it rather than being a part. */
+static Ix mix_channel(const Tile *t, int v) {
+  const Ix zero = {0};
+  return zero + larger(0, smaller(v * t->lanes, t->a->dv - t->lanes));
+}
+static int mix_part(const Tile *t) { return (int)smaller(t->a->dv, t->lanes); }
+static Ref mix_sums(const Tile *t, const Ix *query, int v) {
+  Nest *b = t->l->b;
+  return nest_at(b, t->o, *query, NEST_Z + v * t->lanes);
+}
+
+static void store_mixed(const Tile *t, Val y, const Ix *i, int v) {
+  Nest *b = t->l->b;
+  const Ix zero = {0}, query = t->first + *i, to = *t->h * t->a->dv + mix_channel(t, v);
+  lower_store(t->l, mul(y, nest_load(b, nest_at(b, t->factor, *i), 1)), &zero, &query, &to, mix_part(t),
+              t->lanes);
+}
+
+/* Queries q0 .. q0+n-1 and vectors v0 .. v0+vectors-1 of channels: sums over the keys of the block. */
+static void mix_queries(const Tile *t, const Ix *q0, int n, int v0, int vectors) {
+  Nest *b = t->l->b;
+  Buf *sum = NEST_REGISTERS(b, "y", t->lanes, n, vectors);
+  const Limits seen = limits_of(t, t->keys, false);
+  NEST_UNROLL(b, p, n)
+    for (int v = 0; v < vectors; v++) {
+      const Ix i = *q0 + p;
+      nest_store(b, nest_at(b, sum, p, v),
+                 t->blocks ? mul(nest_load(b, mix_sums(t, &i, v0 + v), t->lanes),
+                                 nest_load(b, nest_at(b, t->factor, i), 1))
+                           : num(b, 0));
+    }
+  EACH_SEEN(b, j, seen) {
+    Val w[VECTORS];
+    for (int v = 0; v < vectors; v++) {
+      const Ix c = *t->u * t->a->dv + mix_channel(t, v0 + v);
+      w[v] =
+          nest_let(b, nest_text(b, "w%d", v),
+                   nest_load_part(b, nest_at(b, t->l->in[VALUE], 0, t->key + j, c), mix_part(t), t->lanes));
+    }
+    NEST_UNROLL(b, p, n) {
+      Val x = nest_let(b, "x", nest_load(b, nest_at(b, t->s, j, *q0 + p), 1));
+      for (int v = 0; v < vectors; v++) nest_accumulate(b, nest_at(b, sum, p, v), x, w[v]);
+    }
+  }
+  NEST_UNROLL(b, p, n)
+    for (int v = 0; v < vectors; v++) {
+      const Ix i = *q0 + p;
+      if (t->o) nest_store(b, mix_sums(t, &i, v0 + v), nest_get(b, nest_at(b, sum, p, v)));
+      else store_mixed(t, nest_get(b, nest_at(b, sum, p, v)), &i, v0 + v);
+    }
+}
+
+static int value_vectors(const Tile *t) { return (int)((t->a->dv + t->lanes - 1) / t->lanes); }
+
+static void mix_values(const Tile *t) {
+  Nest *b = t->l->b;
+  static const int tall[VECTORS + 1] = {0, 12, 12, 8, 6};
+  const bool few = t->l->target->registers < 32;
+  const int all = value_vectors(t), sets = (all + (few ? 1 : 3)) / (few ? 2 : VECTORS);
+  for (int set = 0, v0 = 0; set < sets; set++) {
+    const int vectors = (all - v0 + sets - set - 1) / (sets - set),
+              n = few && vectors == 2 ? 6 : tall[vectors];
+    const int64_t groups = t->queries / n, rest = t->queries % n;
+    const Ix zero = {0}, tail = zero + groups * n;
+    if (groups)
+      NEST_FOR(b, g, groups) {
+        const Ix q0 = g * n;
+        mix_queries(t, &q0, n, v0, vectors);
+      }
+    if (rest) mix_queries(t, &tail, (int)rest, v0, vectors);
+    v0 += vectors;
+  }
+}
+
+/* ---- a tile ---- */
+/* By query: 1/sum, or exp(old - new largest), by which the sums so far are multiplied. */
+static void store_factors(const Tile *t, Val const *factor) {
+  Nest *b = t->l->b;
+  for (int v = 0; v < t->vectors; v++) nest_store(b, nest_at(b, t->factor, NEST_Z + v * t->lanes), factor[v]);
+}
+
+static void store_inverses(const Tile *t) {
+  Nest *b = t->l->b;
+  Val inverse[AT_ONCE];
+  for (int v = 0; v < t->vectors; v++)
+    inverse[v] =
+        nest_let(b, nest_text(b, "i%d", v), attention_inverse(b, nest_get(b, nest_at(b, t->sum, v))));
+  store_factors(t, inverse);
+}
+
+static void exponentials(const Tile *t, Val const *largest) {
+  Nest *b = t->l->b;
+  const Limits seen = limits_of(t, t->keys, false);
+  EACH_SEEN(b, j, seen)
+  for (int v = 0; v < t->vectors; v++) {
+    Val p = nest_let(b, "p", vexp(sub(nest_load(b, query_lanes(t, t->s, &j, v), t->lanes), largest[v])));
+    nest_store(b, query_lanes(t, t->s, &j, v), p);
+    nest_store(b, nest_at(b, t->sum, v), add(nest_get(b, nest_at(b, t->sum, v)), p));
+  }
+}
+
+static void key_block(Tile *t, const Ix *index, int64_t keys) {
+  Nest *b = t->l->b;
+  Val old[AT_ONCE], largest[AT_ONCE], factor[AT_ONCE];
+  t->key = *index * t->block;
+  t->key_group = *index * (t->block / t->rows);
+  t->keys = keys;
+  if (t->a->mask >= 0 || t->a->bias >= 0) turn_rows(t, added_row, keys, t->s);
+  for (int v = 0; v < t->vectors; v++)
+    old[v] = nest_let(b, nest_text(b, "old%d", v), nest_get(b, nest_at(b, t->most, v)));
+  block_scores(t);
+  for (int v = 0; v < t->vectors; v++) {
+    largest[v] =
+        nest_let(b, nest_text(b, "largest%d", v), attention_finite(b, nest_get(b, nest_at(b, t->most, v))));
+    if (!t->blocks) continue;
+    factor[v] = nest_let(b, nest_text(b, "f%d", v), vexp(sub(old[v], largest[v])));
+    nest_store(b, nest_at(b, t->sum, v), mul(nest_get(b, nest_at(b, t->sum, v)), factor[v]));
+  }
+  exponentials(t, largest);
+  if (t->blocks) store_factors(t, factor);
+  else store_inverses(t);
+  mix_values(t);
+}
+
+static void seen_block(Tile *t, const Ix *index, int64_t keys) {
+  t->key = *index * t->block;
+  const Limits seen = limits_of(t, keys, false);
+  NEST_IF(t->l->b, in_limits(t, &seen, 0, keys)) key_block(t, index, keys);
+}
+
+static void key_blocks(Tile *t) {
+  Nest *b = t->l->b;
+  const int64_t blocks = t->a->m / t->block, rest = t->a->m % t->block;
+  const Ix zero = {0}, last = zero + blocks;
+  if (!t->blocks) { /* results are stored there, whether keys are seen or not */
+    key_block(t, &zero, t->block);
+    return;
+  }
+  NEST_FOR(b, block, blocks) seen_block(t, &block, t->block);
+  if (rest) seen_block(t, &last, rest);
+}
+
+static void begin_tile(const Tile *t) {
+  Nest *b = t->l->b;
+  const int64_t all = t->vectors * t->lanes;
+  turn_rows(t, query_row, t->a->dk, t->q);
+  if (t->at)
+    NEST_FOR(b, i, all) {
+      const Ix position = t->first + i;
+      nest_store(b, nest_at(b, t->at, i), attention_position(b, &position));
+    }
+  for (int v = 0; v < t->vectors; v++) {
+    nest_store(b, nest_at(b, t->most, v), num(b, -INFINITY));
+    nest_store(b, nest_at(b, t->sum, v), num(b, 0));
+  }
+  if (t->blocks)
+    NEST_FOR(b, i, t->queries)
+      for (int v = 0; v < value_vectors(t); v++)
+        nest_store(b, mix_sums(t, &i, v), splat(num(b, 0), t->lanes));
+  if (cuts(t->a)) /* which of them are computed depends on the tile: all have a value */
+    NEST_FOR(b, j, t->block)
+      for (int v = 0; v < t->vectors; v++)
+        nest_store(b, query_lanes(t, t->s, &j, v), splat(num(b, 0), t->lanes));
+}
+
+static void query_tile(Tile *t, const Ix *index, int64_t size, int64_t queries) {
+  Lower *l = t->l;
+  Nest *b = l->b;
+  t->first = *index * size;
+  t->first_group = *index * (size / t->rows);
+  t->queries = queries;
+  t->vectors = (int)((queries + t->lanes - 1) / t->lanes);
+  const int64_t all = t->vectors * t->lanes;
+  t->q = NEST_BUF(b, STACK, "q", t->a->dk, all);
+  t->s = NEST_BUF(b, STACK, "scores", t->block, all);
+  t->factor = NEST_BUF(b, STACK, "factor", all);
+  t->o =
+      t->blocks || l->kernel->nchain ? NEST_BUF(b, STACK, "o", queries, value_vectors(t) * t->lanes) : NULL;
+  t->at = cuts(t->a) ? NEST_BUF(b, STACK, "at", all) : NULL;
+  t->most = NEST_REGISTERS(b, "most", t->lanes, t->vectors);
+  t->sum = NEST_REGISTERS(b, "sum", t->lanes, t->vectors);
+  begin_tile(t);
+  key_blocks(t);
+  if (t->blocks) store_inverses(t);
+  if (t->o)
+    NEST_FOR(b, i, queries)
+      for (int v = 0; v < value_vectors(t); v++)
+        store_mixed(t, nest_load(b, mix_sums(t, &i, v), t->lanes), &i, v);
+}
+
+void attention_tiles(Lower *l, const Attention *a) {
+  Nest *b = l->b;
+  Tile t = {.l = l, .a = a, .lanes = l->target->lanes};
+  const int64_t size = AT_ONCE * t.lanes, tiles = a->l / size, rest = a->l % size;
+  const Ix zero = {0}, last = zero + tiles;
+  const LoopKind kind = walk_rows(l, bounded_product(a->l * a->m, a->heads * (a->dk + a->dv)));
+  t.rows = l->target->registers < 32 ? 4 : size % 8 ? 6 : 8; /* divides the tile, and the block */
+  t.block = smaller(a->m, KEY_BLOCK / t.rows * t.rows);
+  t.blocks = a->m > t.block;
+  nest_fn(b, b->name, false);
+  NEST_LOOP(b, u, a->heads > a->shared ? kind : SERIAL, 1, NEST_IX(0), 1, NEST_IX(a->heads / a->shared))
+    NEST_FOR(b, g, a->shared) {
+      const Ix h = u * a->shared + g;
+      t.h = &h;
+      t.u = &u;
+      if (tiles)
+        NEST_LOOP(b, n, a->heads > a->shared ? SERIAL : kind, 1, NEST_IX(0), 1, NEST_IX(tiles))
+          query_tile(&t, &n, size, size);
+      if (rest) query_tile(&t, &last, size, rest);
+    }
+}
