@@ -82,6 +82,11 @@ void nest_lead(Nest *nest, int64_t rows) {
   nest->lead[0] = rows;
 }
 
+void nest_lead_parallel(Nest *nest) {
+  if (nest->fn) nest_misuse(nest, "a leading axis is declared before all functions");
+  nest->lead_kind = PARALLEL;
+}
+
 bool nest_repeat_lead(Nest *nest, int64_t rows) {
   int at = 0;
   while (at < nest->nleads && nest->lead[at] < rows) at++;
@@ -112,8 +117,8 @@ static void begin_row(Nest *nest) {
   const Ix *loop[LEADS];
   for (int i = nest->nleads - 1; i >= 0; i--) {
     const Ix rounds = none + nest->lead[i] / (i ? nest->lead[i - 1] : 1);
-    loop[i] = nest_loop(nest, i == nest->nleads - 1 ? "n" : nest_text(nest, "n%d", i), SERIAL, 1, &none, 1,
-                        &rounds);
+    loop[i] = nest_loop(nest, i == nest->nleads - 1 ? "n" : nest_text(nest, "n%d", i), nest->lead_kind, 1,
+                        &none, 1, &rounds);
     nest_enter(nest); /* stays open around the whole function */
   }
   for (int i = 0; i < nest->nleads; i++) {

@@ -13,6 +13,8 @@ NestFn *nest_fn(Nest *, const char *name, bool kernel);
 /* Before any function: the nest runs once per row of a leading axis. Marked buffers have it as their first
  * dimension, and references omit it. The main function is the one with the nest's name. */
 void nest_lead(Nest *, int64_t rows);
+/* Before any function: threads may share the rows. */
+void nest_lead_parallel(Nest *);
 /* After nest_lead: some buffers have this smaller number of rows, and row i of the nest is their row i
  * modulo it. Each number of rows divides the next larger one. False: it does not, or there are LEADS
  * already. */

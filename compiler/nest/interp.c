@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "base/random.h"
+#include "nest/team.h"
 
 enum { SEVERAL = -1 }; /* of `reader`: more than one iteration of the parallel loop */
 
@@ -66,6 +67,7 @@ typedef struct Body {
 typedef struct Interp {
   Run *run;
   Arena *arena;
+  bool joined;                /* within parallel loops whose rounds are one range */
   int64_t serial, first, now; /* iterations of outermost parallel loops: counter; the first of this loop;
                                  the current one (0: none) */
   double **mem;               /* by buffer id, of locals, too */
@@ -491,14 +493,17 @@ static void interp_exec_loop(Interp *in, int64_t *env, const Step *step) {
     int64_t v = interp_index(env, &step->hi[i]);
     hi = v < hi ? v : hi;
   }
-  bool parallel = stmt->u.loop.kind == PARALLEL && !in->now;
-  if (parallel) in->first = in->serial + 1;
+  const bool parallel = stmt->u.loop.kind == PARALLEL && !in->now, joined = in->joined;
+  const bool counts = parallel && !team_inner_loop(stmt); /* else the rounds of the loop inside */
+  if (parallel && !joined) in->first = in->serial + 1;
+  in->joined = joined || (parallel && !counts);
   for (int64_t v = lo; v < hi && !in->run->error[0]; v++) {
-    if (parallel) in->now = ++in->serial;
+    if (counts) in->now = ++in->serial;
     env[stmt->u.loop.slot] = v;
     interp_exec(in, env, step->body);
   }
-  if (parallel) in->now = 0;
+  if (counts) in->now = 0;
+  in->joined = joined;
 }
 
 static void exec_store_words(Interp *in, const int64_t *env, const Step *step) {

@@ -222,7 +222,7 @@ static void add_loop(Writer *w, const NestStmt *stmt) {
     add_limit(w, stmt->u.loop.nhi, stmt->u.loop.hi, false);
   }
   w->slot[slot] = ++w->slots;
-  w->team = team && kind != PARALLEL && kind != CHOSEN;
+  w->team = team && kind != CHOSEN && (kind != PARALLEL || team_inner_loop(stmt));
   add_body(w, stmt->body);
   w->team = team;
   w->slot[slot] = outer;

@@ -273,6 +273,7 @@ struct Nest {
   int slot_scope[SLOTS], marks;
   int nleads;                  /* 0: no leading axis */
   int64_t lead[LEADS];         /* numbers of rows, ascending: of repeated operands, then of the axis */
+  LoopKind lead_kind;          /* of the loops over rows: SERIAL or PARALLEL */
   const Ix *lead_at[LEADS];    /* in this function: the row modulo each of them */
   struct Instances *instances; /* cache of instance.c: its C functions; NULL: not computed yet */
 };

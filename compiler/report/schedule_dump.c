@@ -5,6 +5,7 @@
 #include <math.h>
 #include "graph/node_text.h"
 #include "lir/lir.h"
+#include "nest/team.h"
 #include "schedule/choose.h"
 #include "schedule/schedule.h"
 
@@ -22,17 +23,21 @@ typedef struct Shares {
   int64_t fewest, most;
 } Shares;
 
+static int64_t rounds_of(const NestStmt *loop) { return loop->u.loop.hi[0].c - loop->u.loop.lo[0].c; }
+
 static void count_shares(const NestStmt *stmt, Shares *s) {
   for (; stmt; stmt = stmt->next) {
+    const NestStmt *body = stmt;
     if (stmt->kind == LOOP && stmt->u.loop.kind == PARALLEL) {
-      const int64_t rounds = stmt->u.loop.hi[0].c - stmt->u.loop.lo[0].c;
+      int64_t rounds = rounds_of(stmt);
+      for (; team_inner_loop(body); body = body->body) rounds *= rounds_of(team_inner_loop(body));
       if (!s->loops || rounds < s->fewest) s->fewest = rounds;
       if (!s->loops || rounds > s->most) s->most = rounds;
       s->loops++;
     }
     if (stmt->kind == LOOP || stmt->kind == IF) {
-      count_shares(stmt->body, s);
-      count_shares(stmt->otherwise, s);
+      count_shares(body->body, s);
+      count_shares(body->otherwise, s);
     }
   }
 }

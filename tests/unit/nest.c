@@ -547,6 +547,32 @@ static void test_text(void) {
   arena_free(arena);
 }
 
+static void test_joined_text(void) { /* parallel loops inside of each other are one range for the team */
+  Arena *arena = arena_new();
+  Nest *b = nest_new(arena, "tiles", "");
+  Buf *out = NEST_BUF(b, OUTPUT, "out", 5, 3, 4);
+  nest_fn(b, "tiles", false);
+  NEST_PARALLEL(b, n, 5)
+    NEST_PARALLEL(b, u, 3)
+      NEST_PARALLEL(b, t, 4) nest_store(b, nest_at(b, out, n, u, t), num(b, 1));
+  CU_ASSERT_FATAL(cases_prove(b));
+  nest_simplify(b);
+  PreludeNeeds needs = {0};
+  NestPrint print = {.names = {"", "", "", false, false}, .lanes_max = 1, .team = true, .needs = &needs};
+  Text text = {.arena = arena};
+  emit_nest(&text, b, &print);
+  const char *expected =
+      "  for (int round = SHARE(0, 5*3*4, thread), round_end = SHARE(0, 5*3*4, thread + 1); "
+      "round < round_end; round++) {\n"
+      "    const int n = round/(3*4);\n"
+      "    const int u = round/4%3;\n"
+      "    const int t = round%4;\n"
+      "    out[n][u][t] = 1.f;\n"
+      "  }\n";
+  CU_ASSERT(strstr(text.s, expected) != NULL);
+  arena_free(arena);
+}
+
 static void test_values(void) { /* folding, fusing, naming */
   Arena *arena = arena_new();
   Nest *b = nest_new(arena, "values", "");
@@ -592,6 +618,7 @@ static void test_keys(void) { /* nests with equal keys share one C function */
 
 CU_TestInfo suite_nest[] = {{"values: folded, fused, named", test_values},
                             {"text of C and dump", test_text},
+                            {"text of joined loops", test_joined_text},
                             {"keys of equal and of other nests", test_keys},
                             {"kernels: reference, interpreter, compiled C", test_kernels},
                             {"kernels on the baseline CPU", test_narrow},

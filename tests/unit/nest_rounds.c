@@ -1,4 +1,4 @@
-// nest_rounds.c: rounds of a parallel loop that go through a buffer in opposite directions.
+// nest_rounds.c: rounds of parallel loops: in opposite directions, and of loops whose rounds are one range.
 // SPDX-License-Identifier: Apache-2.0
 #include <CUnit/CUnit.h>
 #include <string.h>
@@ -26,4 +26,46 @@ static void test_turned(void) {
   CU_ASSERT(!proved(ROUNDS - 1));    /* 0 to 2 */
 }
 
-CU_TestInfo suite_nest_rounds[] = {{"rounds towards each other", test_turned}, CU_TEST_INFO_NULL};
+/* Loops of 3 and 4 rounds directly inside of each other: element first*u + second*n is stored. */
+static Nest *joined(Arena *arena, int64_t first, int64_t second) {
+  Nest *b = nest_new(arena, "joined", "");
+  Buf *out = NEST_BUF(b, UPDATE, "out", 4 * ROUNDS);
+  nest_fn(b, "joined", false);
+  NEST_PARALLEL(b, u, ROUNDS)
+    NEST_PARALLEL(b, n, 4) nest_store(b, nest_at(b, out, first * u + second * n), num(b, 1));
+  return b;
+}
+
+static void test_joined(void) {
+  Arena *arena = arena_new();
+  Proof proof;
+  CU_ASSERT(nest_prove(joined(arena, 4, 1), &proof));
+  CU_ASSERT(nest_prove(joined(arena, 1, 3), &proof));
+  const int64_t meet[][2] = {{4, 0}, {0, 1}, {1, 1}, {2, 1}, {1, 2}};
+  for (size_t i = 0; i < sizeof meet / sizeof *meet; i++)
+    CU_ASSERT(!nest_prove(joined(arena, meet[i][0], meet[i][1]), &proof) &&
+              strstr(proof.error, "parallel iterations"));
+  arena_free(arena);
+}
+
+/* The interpreter finds the same on its own, for any two rounds of the range. */
+static void test_joined_runs(void) {
+  Arena *arena = arena_new();
+  const struct {
+    int64_t first, second;
+    bool meet;
+  } runs[] = {{4, 1, false}, {1, 3, false}, {4, 0, true}, {0, 1, true}, {1, 2, true}};
+  for (size_t i = 0; i < sizeof runs / sizeof *runs; i++) {
+    double out[4 * ROUNDS] = {0}, *buffers[] = {out};
+    Run run = {.mem = buffers};
+    const bool good = nest_run(joined(arena, runs[i].first, runs[i].second), &run);
+    CU_ASSERT_EQUAL(good, !runs[i].meet);
+    CU_ASSERT(good || strstr(run.error, "parallel iterations meet"));
+  }
+  arena_free(arena);
+}
+
+CU_TestInfo suite_nest_rounds[] = {{"rounds towards each other", test_turned},
+                                   {"loops whose rounds are one range", test_joined},
+                                   {"as the interpreter runs them", test_joined_runs},
+                                   CU_TEST_INFO_NULL};

@@ -18,13 +18,13 @@ typedef struct Tile {
   Lower *l;
   const Attention *a;
   const Ix *h, *u;
-  Ix first, first_group; /* the first query; in groups of `rows` */
-  Ix key, key_group;     /* of a block: the first key */
-  int64_t queries, keys, block;
-  int lanes, vectors, rows;     /* rows: keys at a time */
-  bool blocks;                  /* several blocks: `o` has the sums so far */
-  Buf *q, *s, *o, *at, *factor; /* [dk], [keys] of queries; [queries][dv]; positions; by query */
-  Buf *most, *sum;              /* registers */
+  Ix first, first_group;              /* the first query; in groups of `rows` */
+  Ix key, key_group;                  /* of a block: the first key */
+  int64_t size, queries, keys, block; /* size: queries of a full tile */
+  int lanes, vectors, rows;           /* rows: keys at a time */
+  bool blocks;                        /* several blocks: `o` has the sums so far */
+  Buf *q, *s, *o, *at, *factor;       /* [dk], [keys] of queries; [queries][dv]; positions; by query */
+  Buf *most, *sum;                    /* registers */
 } Tile;
 
 static Ref query_lanes(const Tile *t, Buf *buf, const Ix *row, int v) {
@@ -323,11 +323,11 @@ static void begin_tile(const Tile *t) {
         nest_store(b, query_lanes(t, t->s, &j, v), splat(num(b, 0), t->lanes));
 }
 
-static void query_tile(Tile *t, const Ix *index, int64_t size, int64_t queries) {
+static void query_tile(Tile *t, const Ix *index, int64_t queries) {
   Lower *l = t->l;
   Nest *b = l->b;
-  t->first = *index * size;
-  t->first_group = *index * (size / t->rows);
+  t->first = *index * t->size;
+  t->first_group = *index * (t->size / t->rows);
   t->queries = queries;
   t->vectors = (int)((queries + t->lanes - 1) / t->lanes);
   const int64_t all = t->vectors * t->lanes;
@@ -348,24 +348,32 @@ static void query_tile(Tile *t, const Ix *index, int64_t size, int64_t queries) 
         store_mixed(t, nest_load(b, mix_sums(t, &i, v), t->lanes), &i, v);
 }
 
+/* Tiles `from` .. `to`-1 of each head, of so many queries. Threads share heads and tiles as one range. */
+static void query_tiles(Tile *t, LoopKind kind, int64_t from, int64_t to, int64_t queries) {
+  Nest *b = t->l->b;
+  const Attention *a = t->a;
+  NEST_LOOP(b, u, kind, 1, NEST_IX(0), 1, NEST_IX(a->heads / a->shared))
+    NEST_LOOP(b, g, kind, 1, NEST_IX(0), 1, NEST_IX(a->shared))
+      NEST_LOOP(b, n, kind, 1, NEST_IX(from), 1, NEST_IX(to)) {
+        const Ix h = u * a->shared + g;
+        t->h = &h;
+        t->u = &u;
+        query_tile(t, &n, queries);
+      }
+}
+
 void attention_tiles(Lower *l, const Attention *a) {
   Nest *b = l->b;
   Tile t = {.l = l, .a = a, .lanes = l->target->lanes};
-  const int64_t size = AT_ONCE * t.lanes, tiles = a->l / size, rest = a->l % size;
-  const Ix zero = {0}, last = zero + tiles;
-  const LoopKind kind = walk_rows(l, bounded_product(a->l * a->m, a->heads * (a->dk + a->dv)));
-  t.rows = l->target->registers < 32 ? 4 : size % 8 ? 6 : 8; /* divides the tile, and the block */
+  t.size = AT_ONCE * t.lanes;
+  const int64_t tiles = a->l / t.size, rest = a->l % t.size;
+  const int64_t rows = b->nleads ? b->lead[b->nleads - 1] : 1, work = a->l * a->m * (a->dk + a->dv);
+  const LoopKind kind = walk_rows(l, bounded_product(bounded_product(work, a->heads), rows));
+  t.rows = l->target->registers < 32 ? 4 : t.size % 8 ? 6 : 8; /* divides the tile, and the block */
   t.block = smaller(a->m, KEY_BLOCK / t.rows * t.rows);
   t.blocks = a->m > t.block;
+  if (kind == PARALLEL) nest_lead_parallel(b);
   nest_fn(b, b->name, false);
-  NEST_LOOP(b, u, a->heads > a->shared ? kind : SERIAL, 1, NEST_IX(0), 1, NEST_IX(a->heads / a->shared))
-    NEST_FOR(b, g, a->shared) {
-      const Ix h = u * a->shared + g;
-      t.h = &h;
-      t.u = &u;
-      if (tiles)
-        NEST_LOOP(b, n, a->heads > a->shared ? SERIAL : kind, 1, NEST_IX(0), 1, NEST_IX(tiles))
-          query_tile(&t, &n, size, size);
-      if (rest) query_tile(&t, &last, size, rest);
-    }
+  if (tiles) query_tiles(&t, kind, 0, tiles, t.size);
+  if (rest) query_tiles(&t, kind, tiles, tiles + 1, rest);
 }
