@@ -1,8 +1,10 @@
 /* none_emit.c: Stubs for the parts of emit/ that the browser build omits: states, functions that are
- * declared before they are printed, exchange between processes. none.c has the others, whose headers
- * define conflicting names. */
+ * declared before they are printed, exchange between processes, parallel loops inside of each other. none.c
+ * has the others, whose headers define conflicting names. */
 // SPDX-License-Identifier: Apache-2.0
 #include "emit/module.h"
+#include "emit/nest_print.h"
+#include "nest/team.h"
 
 bool net_steps(const Net *net) { return (void)net, false; }
 const char *infer_name(const Net *net) { return net->own->infer; }
@@ -11,4 +13,6 @@ void put_state_numbers(Text *out, Net *net) { (void)out, (void)net; }
 void put_state_declarations(Text *out, Net *net) { (void)out, (void)net; }
 void put_state_functions(Text *out, Net *net) { (void)out, (void)net; }
 void put_declared(Text *out, const Printed *function) { (void)out, (void)function; }
+const NestStmt *team_inner_loop(const NestStmt *loop) { return (void)loop, NULL; }
+void print_joined_loops(Printer *p, const NestStmt *stmt, int depth) { (void)p, (void)stmt, (void)depth; }
 void put_barrier(Text *out, const Net *net) { (void)out, (void)net; }

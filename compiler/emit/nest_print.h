@@ -1,5 +1,5 @@
 /* nest_print.h: the printer of one C function of a nest. nest_values.c prints what stands inside statements,
- * nest_statements.c statements, nest.c whole functions. Private to these three. */
+ * nest_statements.c and nest_joined.c statements, nest.c whole functions. Private to these. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_EMIT_NEST_PRINT_H
 #define CNNC_EMIT_NEST_PRINT_H
@@ -51,6 +51,7 @@ void print_value(Printer *, Val, int precedence);
 void print_wide(Printer *, Val, int lanes); /* broadcast where C does not do so by itself */
 
 void print_body(Printer *, const NestStmt *, int depth);
+void print_joined_loops(Printer *, const NestStmt *, int depth); /* team_inner_loop */
 /* (a, b, c) in lines of at most WIDTH columns. The text before it in its line begins with `margin` blanks and
  * ends at `column`. */
 void print_list(Printer *, size_t margin, size_t column, const Words *);

@@ -167,17 +167,6 @@ bool team_shares(const NestStmt *stmt) {
   return false;
 }
 
-static bool constant_bounds(const NestStmt *loop) {
-  return index_constant(&loop->u.loop.lo[0]) && index_constant(&loop->u.loop.hi[0]);
-}
-
-const NestStmt *team_inner_loop(const NestStmt *loop) {
-  const NestStmt *inner = loop->body;
-  const bool joined = is_parallel(loop) && inner && !inner->next && is_parallel(inner) &&
-                      constant_bounds(loop) && constant_bounds(inner);
-  return joined ? inner : NULL;
-}
-
 static const Buf *declared_by(const NestStmt *stmt) {
   if (stmt->kind == DECLARE) return stmt->u.declare.buf;
   return stmt->kind == STORE && stmt->u.store.declare ? stmt->u.store.ref.buf : NULL;

@@ -21,8 +21,8 @@ typedef struct Piece {
 typedef VEC(Piece) Pieces;
 
 bool team_shares(const NestStmt *body); /* is there a parallel loop in it? */
-/* A parallel loop directly inside of another one: the team shares the rounds of both as one range. NULL: there
- * is none. */
+/* A parallel loop directly inside of another one: the team shares the rounds of both as one range. NULL:
+ * there is none. */
 const NestStmt *team_inner_loop(const NestStmt *loop);
 Pieces team_pieces(Arena *, const Nest *, const NestStmt *const *list,
                    int n); /* of the main function, or of a body in it */

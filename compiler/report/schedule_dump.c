@@ -23,14 +23,14 @@ typedef struct Shares {
   int64_t fewest, most;
 } Shares;
 
-static int64_t rounds_of(const NestStmt *loop) { return loop->u.loop.hi[0].c - loop->u.loop.lo[0].c; }
+static int64_t parallel_rounds(const NestStmt *loop) { return loop->u.loop.hi[0].c - loop->u.loop.lo[0].c; }
 
 static void count_shares(const NestStmt *stmt, Shares *s) {
   for (; stmt; stmt = stmt->next) {
     const NestStmt *body = stmt;
     if (stmt->kind == LOOP && stmt->u.loop.kind == PARALLEL) {
-      int64_t rounds = rounds_of(stmt);
-      for (; team_inner_loop(body); body = body->body) rounds *= rounds_of(team_inner_loop(body));
+      int64_t rounds = parallel_rounds(stmt);
+      for (; team_inner_loop(body); body = body->body) rounds *= parallel_rounds(team_inner_loop(body));
       if (!s->loops || rounds < s->fewest) s->fewest = rounds;
       if (!s->loops || rounds > s->most) s->most = rounds;
       s->loops++;
