@@ -84,7 +84,8 @@ static cnn_status find_all(Arena *arena, const WeightsWay *way, const Graph *gra
 static bool all_finite(Diags *diags, const char *path, const Graph *graph, const cnn_matching *matching) {
   cnn_status status = cnn_success();
   for (int w = 0; w < graph->weights.n && status.code == CNN_OK; w++)
-    if (matching->source[w]) status = cnn_tensor_finite(matching->source[w], path);
+    if (matching->source[w])
+      status = cnn_tensor_finite(matching->source[w], path, graph->weights.data[w]->frozen);
   if (status.code != CNN_OK) diag_report(diags, DIAG_weights_file, NO_SPAN, NULL, "%s", status.message);
   return status.code == CNN_OK;
 }

@@ -247,7 +247,7 @@ static const char *difference(Arena *arena, const ModelImport *im, const Graph *
     const Node *node = written.data[inputs + i];
     const Statement *s = im->statements.data[i];
     Shape wanted = s->out->shape;
-    wanted.regions = s->out->regions;
+    if (s->out->regions) wanted.regions = s->out->regions;
     if (!shape_equal(node->shape, wanted))
       return arena_printf(arena, "%s gives %s, and the model has %s there", s->call,
                           shape_text(arena, node->shape), shape_text(arena, wanted));

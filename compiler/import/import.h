@@ -23,6 +23,7 @@ typedef struct Factors {
 } Factors; /* outermost first; none of size 1 */
 
 typedef struct Statement Statement;
+typedef struct Product Product; /* products.h */
 enum { MOST_PREPARED = 4 };
 typedef struct Prepared { /* numbers of an input, as normalize has them: gain*x + shift, by channel */
   int64_t n;              /* 1: the same for all channels */
@@ -36,6 +37,7 @@ typedef struct Value { /* what a statement makes, or an input */
   Prepared *prepared; /* pending preparation, directly after an input */
   const Quant *quant; /* its int8 quantization, or NULL */
   const Quant *kept;  /* likewise, for the value it was moved from */
+  Product *product;   /* of two values, which it is; or NULL */
   Statement *reader;  /* known when all are: the last one that reads it */
   int reads;
   int64_t regions; /* 0, or number of such values, which are ONNX's batch */
@@ -258,7 +260,9 @@ View *view_split_channels(ModelImport *, const View *, int64_t n); /* NULL: a di
 /* A value whose positions are some dimensions of a view, in the order of `pos`, and whose channels are
  * others; with any_order the positions may be brought into another order first. */
 Value *lay(ModelImport *, const View *, int nchan, const int *chan, int npos, int *pos, bool any_order);
-/* With one dimension as channels; the positions, in any order, are set: all others that vary. */
+/* With one dimension as channels; the positions, in any order, are set: all others that vary. For view_laid
+ * alone: they may stay as they lie, each made of parts of several axes. */
+enum { AS_IT_LIES = -1 };
 Value *lay_channels(ModelImport *, const View *, int axis, int *npos, int pos[MOST_DIMS]);
 /* Are these dimensions, in this order, the value's memory layout? */
 bool in_memory_order(const View *, int n, const int *dims);
@@ -282,14 +286,17 @@ bool place_operand(ModelImport *, const OnnxNode *, Item *);
 /* A value of the same elements in this order. NULL: the factors are not each of them once. */
 Value *permuted(ModelImport *, Value *, const Factors *);
 
-/* ---- constant.c ---- */
+/* ---- constant_values.c ---- */
+/* Beside such a number the score that it is added to is rounded away. */
+#define EXCLUDED (-1e8)
+/* Called after the node's constant, or without a node so. Masks are frozen, which may have -inf. NULL after
+ * no(): another number is not finite. */
+Value *constant_statement(ModelImport *, const OnnxNode *, int input, const char *name, Shape, const Tensor *,
+                          bool frozen);
 /* A constant as a value, in the layout of the other value: with its full shape, or HxWx1. NULL after no(). */
 Value *constant_operand(ModelImport *, const OnnxNode *, int input, const Tensor *, const View *beside);
 /* The same of a vector of numbers of the importer's own. */
 Value *constant_vector(ModelImport *, const OnnxNode *, int input, int64_t n, const double *, bool frozen);
-/* A constant as a value of this shape, by its numbers in order. Weights are finite: what is -inf is the
- * logarithm of a constant 0, added to the rest. */
-Value *constant_of_any(ModelImport *, const OnnxNode *, int input, Shape, const Tensor *);
 /* A constant of at most three dimensions behind a first one of size 1. */
 View *constant_alone(ModelImport *, const OnnxNode *, int input, const Tensor *);
 /* To be joined to values: it may have another size along one dimension. */
@@ -298,6 +305,23 @@ View *constant_view(ModelImport *, const OnnxNode *, int input, const Tensor *, 
 /* ---- ops_einsum.c ---- */
 /* MatMul of a constant, that input, that is first or has more than two dimensions. */
 View *import_matrices(ModelImport *, const OnnxNode *, int constant);
+
+/* ---- ops_product.c ---- */
+View *import_two_matrices(ModelImport *, const OnnxNode *); /* MatMul, and Gemm, of two computed values */
+View *import_two_gemm(ModelImport *, const OnnxNode *);
+
+/* ---- view_parts.c ---- */
+/* [before][first][second][after] with `first` and `second` exchanged, as heads of rows; NULL: not so. */
+Value *exchanged_as_heads(ModelImport *, Value *, int64_t before, int64_t first, int64_t second,
+                          int64_t after);
+/* The pixels of an image as windows, or back: positions and channels as `lay` wants them; NULL: not so. */
+Value *moved_as_windows(ModelImport *, Value *, int npos, const Factors *pos, const Factors *c);
+/* An image that windows were joined to, rolled behind that: joined so at once; else the value itself. */
+Value *join_windows_shifted(ModelImport *, Value *rolled);
+/* The smaller one is the same for several rows of the larger one; NULL: it is not. */
+View *combined_by_rows(ModelImport *, const View *large, const View *small, const char *word);
+/* Along an axis of the value, where it lies; NULL: along other factors. */
+View *mapped_along_axis(ModelImport *, const View *, int d, const char *word, const char *arguments);
 
 /* ---- ops_shape.c ---- */
 Value *join_values(ModelImport *, int n, Value **in, int axis); /* along an axis of the value */

@@ -6,7 +6,7 @@ libcnnc_a_SOURCES += %D%/common/program_text.c %D%/common/refusals.c %D%/common/
 libcnnc_a_SOURCES += %D%/onnx/branches.c %D%/onnx/broadcast.c %D%/onnx/constant_values.c %D%/onnx/fold.c \
   %D%/onnx/fold.h %D%/onnx/fold_elements.c %D%/onnx/fold_index.c %D%/onnx/fold_move.c \
   %D%/onnx/fold_product.c %D%/onnx/fold_reduce.c %D%/onnx/folds.def %D%/onnx/forms.c %D%/onnx/forms.h \
-  %D%/onnx/forms_deformable.c \
+  %D%/onnx/forms_attention.c %D%/onnx/forms_deformable.c \
   %D%/onnx/forms_norm.c %D%/onnx/ops_index.c %D%/onnx/int8_layers.c \
   %D%/onnx/inputs.c %D%/onnx/state_hints.c %D%/onnx/channel_axis.c %D%/onnx/onnx_names.c \
   %D%/onnx/onnx.h %D%/onnx/onnx_dynamic.c \
@@ -14,10 +14,12 @@ libcnnc_a_SOURCES += %D%/onnx/branches.c %D%/onnx/broadcast.c %D%/onnx/constant_
   %D%/onnx/onnx_fused.c %D%/onnx/onnx_inline.c %D%/onnx/onnx_ops.def %D%/onnx/onnx_read.c \
   %D%/onnx/onnx_schema.def %D%/onnx/onnx_sort.c %D%/onnx/ops_attention.c %D%/onnx/ops_choice.c \
   %D%/onnx/ops_combine.c %D%/onnx/ops_dense.c \
-  %D%/onnx/ops_einsum.c %D%/onnx/ops_map.c %D%/onnx/ops_norm.c %D%/onnx/ops_part.c %D%/onnx/ops_recurrent.c \
+  %D%/onnx/ops_einsum.c %D%/onnx/ops_map.c %D%/onnx/ops_norm.c %D%/onnx/ops_part.c %D%/onnx/ops_product.c \
+  %D%/onnx/ops_recurrent.c \
   %D%/onnx/ops_reduce.c \
   %D%/onnx/ops_shape.c %D%/onnx/ops_size.c %D%/onnx/ops_spectrum.c %D%/onnx/ops_window.c \
-  %D%/onnx/permute.c %D%/onnx/qdq.c %D%/onnx/repeated.c %D%/onnx/view.c
+  %D%/onnx/permute.c %D%/onnx/products.h %D%/onnx/qdq.c %D%/onnx/repeated.c %D%/onnx/view.c \
+  %D%/onnx/view_parts.c
 libcnnc_a_SOURCES += %D%/tflite/flat.c %D%/tflite/flat.h %D%/tflite/tflite.h %D%/tflite/tflite_import.c \
   %D%/tflite/tflite_layers.c %D%/tflite/tflite_index.c \
   %D%/tflite/tflite_make.h %D%/tflite/tflite_maps.c %D%/tflite/tflite_matrix.c \

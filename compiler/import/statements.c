@@ -542,13 +542,27 @@ static bool is_output_value(const ModelImport *im, const Value *value) {
   return found;
 }
 
-/* Drops statements without parameters that are no longer read, such as a reshape that gather made needless.
- */
+/* Drops the weight of a constant or bias. */
+static void drop_constant(ModelImport *im, const Statement *s) {
+  int n = 0;
+  for (int i = 0; i < im->weights.n; i++) {
+    const char *name = im->weights.data[i].name, *point = strrchr(name, '.');
+    const char *layer = point ? arena_printf(im->arena, "name=\"%.*s\"", (int)(point - name), name) : "?";
+    if (!strstr(s->call, layer)) im->weights.data[n++] = im->weights.data[i];
+  }
+  im->weights.n = n;
+}
+
+/* Drops statements that are no longer read, but for layers: a reshape that gather made needless, products and
+ * masks that became attention. */
 static void drop_unread(ModelImport *im) {
   int n = 0;
   for (int i = im->statements.n - 1; i >= 0; i--) {
     Statement *s = im->statements.data[i];
-    if (s->out->reads || strstr(s->call, "name=") || is_output_value(im, s->out)) continue;
+    const bool constant = strncmp(s->call, "constant(", 9) == 0 || strncmp(s->call, "bias(", 5) == 0;
+    const bool layer = strstr(s->call, "name=") && !constant;
+    if (s->out->reads || layer || is_output_value(im, s->out)) continue;
+    if (constant) drop_constant(im, s);
     for (int k = 0; k < s->nin; k++) s->in[k]->reads--;
     im->statements.data[i] = NULL;
   }

@@ -153,10 +153,19 @@ static bool is_copied(const Placer *p, const Node *node) {
          WIDE * shape_extent(node->shape).c <= shape_extent(node->in[0]->shape).c;
 }
 
+/* A concat without a kernel, read in another shape: its inputs lie in each of its pixels, not one behind the
+ * other in those of that shape. */
+static bool is_reshaped_join(const Placer *p, const Node *node) {
+  const Node *made = node;
+  while (is_alias(made)) made = made->in[0];
+  return p->inside[made->id].done && !have_same_pixels(node, made);
+}
+
 static void place_part(const Placer *p, const Node *node) {
   const int64_t channel = node->op->traits.channel_slice(node);
   if (channel < 0 || p->inside[node->id].within || p->output[node->id] || !plain_value(node) ||
-      !plain_value(node->in[0]) || !can_be_spread(p, node) || is_copied(p, node))
+      !plain_value(node->in[0]) || !can_be_spread(p, node) || is_copied(p, node) ||
+      is_reshaped_join(p, node->in[0]))
     return;
   p->inside[node->id] = (Inside){node->in[0], channel, true};
 }

@@ -22,8 +22,9 @@ void cnn_weights_report_free(cnn_weights_report *report);
 /* A path may be "FILE:KEY": the dictionary KEY of a PyTorch file; without it the outermost one, or the
  * first of "state_dict", "model_state_dict", "model", "net" and "ema" that holds tensors. Every name and
  * shape must match, or nothing is written to `weights` and the message lists the differences (up to its
- * length; all are in the report). F16, BF16 and F64 are converted; a number that is not finite is refused.
- * `report` may be NULL; the caller frees the report. */
+ * length; all are in the report). F16, BF16 and F64 are converted; a number that is not finite is refused,
+ * but for minus infinity in frozen weights, by which a mask of attention excludes. `report` may be NULL; the
+ * caller frees the report. */
 cnn_status cnn_weights_load(const cnn_network *network, const char *path, float *weights,
                             cnn_weights_report *report);
 

@@ -126,7 +126,7 @@ case("turned", [
     node("Sigmoid", "g", "plane"), node("Split", "d", "p q", "halves", axis=1), node("Neg", "q", "u")],
     {"x": [1, 2, 4, 6]}, "wide y z plane u",
     {"w": (4, 2, 3, 3), "flat": numbers(1, 4, 24), "zero": numbers(0), "one": numbers(1)},
-    last=("wide", "y", "z", "plane"))
+    last=("y", "z", "plane"))
 case("rearranged", [
     node("Reshape", "x parts", "a"), node("Transpose", "a", "b", perm=[0, 3, 1, 5, 2, 4]),
     node("Reshape", "b whole", "c"), node("Conv", "c w", "d"),

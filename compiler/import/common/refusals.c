@@ -7,22 +7,12 @@
 enum { MOST_ASKED = 64, LONGEST_HELP = 4096, MOST_KINDS = 32, MOST_TRIALS = 16 };
 
 /* ---- nodes after a refused one ---- */
-static bool is_onnx_product(const OnnxNode *node) {
-  static const char *const products[] = {"MatMul", "Gemm", "Einsum", NULL};
-  int k = 0;
-  while (products[k] && strcmp(products[k], node->op) != 0) k++;
-  return products[k] != NULL;
-}
-
 const char *never_imported(const ModelImport *im, const OnnxNode *node) {
-  int values = 0;
   if (node->refused) return node->refused;
-  for (int k = 0; k < node->nin; k++) values += im->varies[node->in[k]];
   const OnnxOperator *row = onnx_operator(node->op);
   if (!im->varies[node->out[0]]) return NULL; /* a constant */
   if (!row) return "there is no such operator";
-  if (row->import == import_none) return row->word;
-  return values > 1 && is_onnx_product(node) && im->varies[node->in[1]] ? ATTENTION : NULL;
+  return row->import == import_none ? row->word : NULL;
 }
 
 /* ---- the largest part ---- */

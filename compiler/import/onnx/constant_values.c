@@ -10,37 +10,21 @@ static Tensor *constant_numbers(ModelImport *im, Shape shape) {
   return tensor_new(im->arena, TENSOR_FLOAT, 1, &n);
 }
 
-static Value *statement(ModelImport *im, const OnnxNode *node, int input, Shape shape, const Tensor *t,
-                        const char *more) {
-  Text list = {.arena = im->arena};
-  for (int a = 0; a < shape.rank; a++) text_put(&list, "%s%lld", a ? ", " : "", (long long)shape.dim[a]);
-  const char *layer = layer_of_constant(im, node, input);
-  put_weight(im, layer, "weight", t, shape.rank, shape.dim);
-  Value *value = emit(im, 0, NULL, shape, "constant([%s]%s, name=\"%s\")", list.s, more, layer);
-  value->name = identifier(im, layer);
-  return value;
-}
-
-Value *constant_of_any(ModelImport *im, const OnnxNode *node, int input, Shape shape, const Tensor *t) {
-  bool excludes = false, rest = false;
+Value *constant_statement(ModelImport *im, const OnnxNode *node, int input, const char *name, Shape shape,
+                          const Tensor *t, bool frozen) {
   for (int64_t i = 0; i < t->n; i++) {
     const double number = tensor_number(t, i);
     if (number > DBL_MAX || isnan(number)) return no(im, "a constant that is infinite or no number");
-    if (number < -DBL_MAX) excludes = true;
-    else rest = rest || number != 0;
+    frozen = frozen || number <= EXCLUDED;
   }
-  if (!excludes) return statement(im, node, input, shape, t, "");
-  Tensor *counts = constant_numbers(im, shape), *finite = constant_numbers(im, shape);
-  if (!counts || !finite) return NULL;
-  for (int64_t i = 0; i < t->n; i++) {
-    const double number = tensor_number(t, i);
-    tensor_put(counts, i, number >= -DBL_MAX);
-    tensor_put(finite, i, number >= -DBL_MAX ? number : 0);
-  }
-  Value *mask = emit_one(im, statement(im, node, input, shape, counts, ", frozen=true"), shape, "log");
-  if (!rest) return mask;
-  Value *both[] = {mask, statement(im, node, input, shape, finite, "")};
-  return emit(im, 2, both, shape, "add(%%1)");
+  Text list = {.arena = im->arena};
+  for (int a = 0; a < shape.rank; a++) text_put(&list, "%s%lld", a ? ", " : "", (long long)shape.dim[a]);
+  const char *layer = node ? layer_of_constant(im, node, input) : layer_called(im, name);
+  put_weight(im, layer, "weight", t, shape.rank, shape.dim);
+  Value *value =
+      emit(im, 0, NULL, shape, "constant([%s]%s, name=\"%s\")", list.s, frozen ? ", frozen=true" : "", layer);
+  value->name = identifier(im, layer);
+  return value;
 }
 
 /* Where a tensor of ONNX has what element `at` of the value reads, as the view says. */
@@ -68,8 +52,7 @@ Value *constant_vector(ModelImport *im, const OnnxNode *node, int input, int64_t
   Tensor *t = constant_numbers(im, shape);
   for (int64_t i = 0; t && i < n; i++) tensor_put(t, i, numbers[i]);
   if (!t) return NULL;
-  return frozen ? statement(im, node, input, shape, t, ", frozen=true")
-                : constant_of_any(im, node, input, shape, t);
+  return constant_statement(im, node, input, NULL, shape, t, frozen);
 }
 
 Value *constant_operand(ModelImport *im, const OnnxNode *node, int input, const Tensor *t,
@@ -91,7 +74,7 @@ Value *constant_operand(ModelImport *im, const OnnxNode *node, int input, const 
   Tensor *all = constant_numbers(im, shape);
   for (int64_t i = 0; all && i < all->n; i++)
     tensor_put(all, i, tensor_number(t, element_of(t, beside, shape, i)));
-  return all ? constant_of_any(im, node, input, shape, all) : NULL;
+  return all ? constant_statement(im, node, input, NULL, shape, all, false) : NULL;
 }
 
 View *constant_view(ModelImport *im, const OnnxNode *node, int input, const Tensor *t, const View *like) {
@@ -118,7 +101,7 @@ View *constant_view(ModelImport *im, const OnnxNode *node, int input, const Tens
   for (int a = 0; a < shape.rank; a++)
     if (of[a] >= 0) view_set(view, of[a], a);
   for (int64_t i = 0; i < all->n; i++) tensor_put(all, i, tensor_number(t, element_of(t, view, shape, i)));
-  view->value = constant_of_any(im, node, input, shape, all);
+  view->value = constant_statement(im, node, input, NULL, shape, all, false);
   return view->value ? view : NULL;
 }
 
@@ -132,7 +115,7 @@ View *constant_alone(ModelImport *im, const OnnxNode *node, int input, const Ten
   View *view = view_new(im, NULL, t->rank);
   for (int a = 0; a < shape.rank; a++) shape.dim[a] = t->dim[a + first];
   for (int64_t i = 0; all && i < t->n; i++) tensor_put(all, i, tensor_number(t, i));
-  view->value = all ? constant_of_any(im, node, input, shape, all) : NULL;
+  view->value = all ? constant_statement(im, node, input, NULL, shape, all, false) : NULL;
   if (!view->value) return NULL;
   for (int a = 0; a < shape.rank; a++) view_set(view, a + first, a);
   return view;

@@ -259,5 +259,6 @@ void canonical(ModelImport *im) {
     form_regions(im, node);
     form_modulo(im, node);
     form_deformable(im, node);
+    form_attention(im, node);
   }
 }

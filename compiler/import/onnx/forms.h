@@ -19,4 +19,5 @@ void turn_into_one(ModelImport *, OnnxNode *, const char *op, int in);
 
 void form_norms(ModelImport *, OnnxNode *);      /* forms_norm.c */
 void form_deformable(ModelImport *, OnnxNode *); /* forms_deformable.c */
+void form_attention(ModelImport *, OnnxNode *);  /* forms_attention.c */
 #endif

@@ -234,9 +234,43 @@ static View *chosen(ModelImport *im, const OnnxNode *node, const View *truth, in
   return !other || none ? other : two_values(im, one, true, other, "add");
 }
 
+/* A softmax is what reads a tensor in the end, after moves and sums. */
+static bool becomes_softmax(const ModelImport *im, int tensor) {
+  static const char *const passed[] = {"Reshape",   "Add",     "Unsqueeze", "Squeeze",
+                                       "Transpose", "Flatten", "Identity",  NULL};
+  while (im->readers[tensor] == 1 && !im->wanted[tensor]) {
+    const OnnxNode *node = &im->onnx->node[im->reader[tensor]];
+    int k = 0;
+    if (strcmp(node->op, "Softmax") == 0) return true;
+    while (passed[k] && strcmp(passed[k], node->op) != 0) k++;
+    if (!passed[k]) return false;
+    tensor = node->out[0];
+  }
+  return false;
+}
+
+/* Scores of which constants exclude some: those plus minus infinity, or a number that is as good as that.
+ * NULL, also without a reason: it is another choice. */
+static View *masked_scores(ModelImport *im, const OnnxNode *node) {
+  const Tensor *kept = constant_of(im, node, 0);
+  const int input = constant_of(im, node, 1) ? 1 : 2;
+  const Tensor *t = constant_of(im, node, input);
+  if (!t || t->n != 1 || !(tensor_number(t, 0) <= EXCLUDED) || !becomes_softmax(im, node->out[0]))
+    return NULL;
+  const View *x = view_of(im, node, 3 - input);
+  if (!x || !may_compute(im, sizeof(float) * (size_t)kept->n)) return NULL;
+  Tensor *mask = tensor_new(im->arena, TENSOR_FLOAT, kept->rank, kept->dim);
+  for (int64_t i = 0; i < mask->n; i++)
+    if ((tensor_number(kept, i) != 0) == (input == 1)) tensor_put(mask, i, tensor_number(t, 0));
+  return beside_constant(im, node, 0, x, mask, "add");
+}
+
 View *import_where(ModelImport *im, const OnnxNode *node) {
   if (node->nin != 3 || !is_truth(im, node->in[0])) return no(im, "a choice by value");
-  if (constant_of(im, node, 0)) return selected(im, node, NULL, 1, 2);
+  if (constant_of(im, node, 0)) {
+    View *masked = masked_scores(im, node);
+    return masked || im->why ? masked : selected(im, node, NULL, 1, 2);
+  }
   const View *truth = view_of(im, node, 0);
   return truth ? chosen(im, node, truth, 1, 2) : NULL;
 }

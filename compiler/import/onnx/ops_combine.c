@@ -156,8 +156,9 @@ static View *with_constant(ModelImport *im, const OnnxNode *node, bool once, int
   if (t->rank > x->rank && t->n > 1) return no(im, "a constant of more dimensions than the value");
   if (t->n == 0) return no(im, "a constant without elements");
   if (!(x = as_large(im, x, t))) return NULL;
-  bool equal = true;
+  bool equal = true, finite = true;
   for (int64_t i = 1; equal && i < t->n; i++) equal = tensor_number(t, i) == tensor_number(t, 0);
+  for (int64_t i = 0; finite && i < t->n; i++) finite = isfinite(tensor_number(t, i));
   int along = -1, vary = 0;
   for (int d = 0; d < t->rank; d++) {
     if (t->dim[d] == 1) continue;
@@ -171,7 +172,7 @@ static View *with_constant(ModelImport *im, const OnnxNode *node, bool once, int
   if (prepared) return prepared;
   if (t->n == 1) return with_number(im, x, tensor_number(t, 0), word);
   const bool extreme = strcmp(word, "maximum") == 0 || strcmp(word, "minimum") == 0;
-  if (channels && !extreme) return with_vector(im, node, once, input, x, t, word);
+  if (channels && !extreme && finite) return with_vector(im, node, once, input, x, t, word);
   if (equal) return with_number(im, x, tensor_number(t, 0), word);
   Value *both[] = {x->value, constant_operand(im, node, input, t, x)};
   return both[1] ? view_copy(im, x, emit(im, 2, both, x->value->shape, "%s(%%*)", word)) : NULL;
@@ -360,7 +361,9 @@ View *two_values(ModelImport *im, const View *x, bool alone, const View *y, cons
   const View *map = as_plane(im, b, a), *turned = map || !commutes(word) ? NULL : as_plane(im, a, b);
   if (map) return plane(im, a, map, word);
   if (turned) return plane(im, b, turned, word);
-  return both_laid(im, a, b, word);
+  View *rows = combined_by_rows(im, a, b, word);
+  if (!rows && commutes(word)) rows = combined_by_rows(im, b, a, word);
+  return rows ? rows : both_laid(im, a, b, word);
 }
 
 static View *combine_two(ModelImport *im, const OnnxNode *node, const View *x, int first, int input,

@@ -92,7 +92,7 @@ static View *dense_product(ModelImport *im, const OnnxNode *node, const View *x,
 View *import_matmul(ModelImport *im, const OnnxNode *node) {
   const Tensor *w = constant_of(im, node, 1);
   if (!w && constant_of(im, node, 0)) return import_matrices(im, node, 0);
-  if (!w) return no(im, ATTENTION);
+  if (!w) return import_two_matrices(im, node);
   const View *x = view_of(im, node, 0);
   if (w->rank != 2 || w->n == 0) return import_matrices(im, node, 1);
   return x ? dense_product(im, node, x, by_units(im, w, false, 1), NULL) : NULL;
@@ -121,8 +121,8 @@ View *import_gemm(ModelImport *im, const OnnxNode *node) {
   const View *x = view_of(im, node, 0);
   const Tensor *w = constant_of(im, node, 1), *b = constant_of(im, node, 2);
   if (!x) return NULL;
+  if (!w) return import_two_gemm(im, node);
   if (onnx_int(node, "transA", 0)) return no(im, "a value that is transposed");
-  if (!w) return no(im, ATTENTION);
   if (given(node, 2) && !b) return no(im, "a bias that is computed");
   if (w->rank != 2 || w->n == 0 || x->rank != 2) return no(im, "a product of other than matrices");
   w = by_units(im, w, onnx_int(node, "transB", 0) != 0, onnx_float(node, "alpha", 1));

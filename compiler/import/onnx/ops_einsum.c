@@ -3,20 +3,9 @@
  * the result keeps. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
-#include "import/import.h"
+#include "import/onnx/products.h"
 
-/* Which letter each dimension has. */
-typedef struct Letters {
-  int n;
-  char at[MOST_DIMS];
-} Letters;
 typedef enum Role { ROLE_NONE, ROLE_GROUP, ROLE_SUM, ROLE_NEW, ROLE_PLACE } Role;
-
-static int letter_place(const Letters *in, char letter) {
-  for (int d = 0; d < in->n; d++)
-    if (in->at[d] == letter) return d;
-  return -1;
-}
 
 static Role role_of(const Letters *x, const Letters *w, const Letters *out, char letter) {
   const bool in_x = letter_place(x, letter) >= 0, in_w = letter_place(w, letter) >= 0,
@@ -174,16 +163,23 @@ View *import_einsum(ModelImport *im, const OnnxNode *node) {
   if (node->nin != 2) return no(im, "a product of %d operands", node->nin);
   const int constant = constant_of(im, node, 0) ? 0 : 1;
   Contraction c = {.w = constant_of(im, node, constant)};
-  if (!c.w) return no(im, ATTENTION);
-  c.x = view_of(im, node, !constant);
-  if (!c.x) return NULL;
+  View *x[2] = {NULL};
+  for (int k = 0; k < 2; k++)
+    if ((!c.w || k != constant) && !(x[k] = view_of(im, node, k))) return NULL;
   at = read_letters(at, ",", &in[0]);
   at = at && *at ? read_letters(at + 1, "-", &in[1]) : NULL;
   at = at && at[0] == '-' && at[1] == '>' ? read_letters(at + 2, "", &c.out) : NULL;
   if (!at) return no(im, "the equation %s", onnx_text(node, "equation", ""));
+  for (int k = 0; k < 2; k++)
+    if (in[k].n != (x[k] ? x[k]->rank : c.w->rank)) return no(im, "an equation that does not fit");
+  bool summed = c.w != NULL;
+  for (int d = 0; d < in[0].n; d++)
+    summed = summed || (letter_place(&in[1], in[0].at[d]) >= 0 && letter_place(&c.out, in[0].at[d]) < 0);
+  if (!summed) return no(im, "an Einsum that is no product of matrices");
+  if (!c.w) return product_of_two(im, node, x, in, &c.out, 1);
+  c.x = x[!constant];
   c.in = in[!constant];
   c.weight = in[constant];
-  if (c.in.n != c.x->rank || c.weight.n != c.w->rank) return no(im, "an equation that does not fit");
   return contracted(im, node, constant, &c);
 }
 

@@ -188,6 +188,8 @@ View *import_softmax(ModelImport *im, const OnnxNode *node) {
     if (x->size[d] > 1) return no(im, "a softmax over several axes (opset below 13)");
   if (axis == 0 && x->size[0] > 1) return no(im, "a softmax over the batch");
   if (!reduced_along(im, node, x, axis, 1)) return NULL;
+  View *y = mapped_along_axis(im, x, (int)axis, onnx_operator(node->op)->word, "");
+  if (y) return y;
   int pos[MOST_DIMS], npos;
   Value *v = lay_channels(im, x, (int)axis, &npos, pos);
   if (!v) return NULL;

@@ -54,8 +54,23 @@ static View *table_view(ModelImport *im, Value *v, const View *like) {
   return to;
 }
 
+/* The same tensor, whose channels stay those of its value; NULL: they are no dimension of it. */
+static const View *with_channels(ModelImport *im, const View *x) {
+  const int c = x->value->shape.rank - 1;
+  int chan = -1, pos[MOST_DIMS], npos = 0;
+  for (int d = 0; d < x->rank; d++) {
+    if (factors_whole(&x->along[d], x->value, c)) chan = d;
+    else if (x->along[d].n && x->along[d].f[0].axis != BATCH) pos[npos++] = d;
+  }
+  Value *v = chan >= 0 && npos < 3 ? lay(im, x, 1, &chan, npos, pos, false) : NULL;
+  return v ? view_laid(im, x, v, chan, npos, pos) : NULL;
+}
+
 /* A view in which dimension d is one factor of its value; NULL after no(). */
 static const View *along_one_factor(ModelImport *im, const View *x, int d) {
+  const bool mixed = x->along[d].n > 1 && x->along[d].f[0].axis != x->along[d].f[1].axis;
+  const View *laid = mixed ? with_channels(im, x) : NULL;
+  if (laid) return along_one_factor(im, laid, d);
   const bool whole = x->along[d].n == 1 && x->along[d].f[0].size == x->size[d];
   if (!whole && x->along[d].n > 0 && x->rank >= 2 && x->rank <= 4) { /* a shuffle comes first */
     const bool table = x->rank == 2 && x->along[0].n && !factors_batch(&x->along[0]);

@@ -195,8 +195,11 @@ View *import_l2norm(ModelImport *im, const OnnxNode *node) {
   if (onnx_int(node, "p", 2) != 2) return no(im, "a length by another norm than the sum of squares");
   const double epsilon = onnx_float(node, "cnnc_epsilon", 1e-12);
   if (!(epsilon >= 1e-30 && epsilon <= 1e6)) return no(im, "a length of at least %g", epsilon);
+  const char *least = arena_printf(im->arena, "epsilon=%s", number_text(im->arena, epsilon));
+  View *y = mapped_along_axis(im, x, (int)axis, "l2norm", least);
+  if (y) return y;
   Value *v = lay_channels(im, x, (int)axis, &npos, pos);
   if (!v) return NULL;
-  v = emit_one(im, v, v->shape, "l2norm(epsilon=%s)", number_text(im->arena, epsilon));
+  v = emit_one(im, v, v->shape, "l2norm(%s)", least);
   return view_laid(im, x, v, (int)axis, npos, pos);
 }

@@ -186,7 +186,7 @@ Value *join_values(ModelImport *im, int n, Value **in, int axis) {
     all = word ? emit(im, k, part, shape, "concat(%%*, axis=%s)", word)
                : emit(im, k, part, shape, "concat(%%*)");
   }
-  return all;
+  return join_windows_shifted(im, all);
 }
 
 /* Values with equal layouts, stacked along a new dimension: as channels. */
@@ -271,14 +271,16 @@ static View *join_laid(ModelImport *im, const OnnxNode *node, int axis, Value **
 /* The same tensor, with one axis of the value along each dimension. */
 static View *plain_view(ModelImport *im, View *x) {
   const int c = x->value->shape.rank - 1;
-  int chan = -1, pos[MOST_DIMS], npos;
+  int chan = -1, pos[MOST_DIMS], npos = 0;
   bool plain = true;
   for (int d = is_batch(x, 0) ? 1 : 0; d < x->rank; d++) {
     plain = plain && x->along[d].n < 2;
     if (x->along[d].n && x->along[d].f[0].axis == c) chan = d;
   }
   if (plain || chan < 0) return x;
-  Value *v = lay_channels(im, x, chan, &npos, pos);
+  for (int d = 0; d < x->rank; d++)
+    if (d != chan && x->along[d].n && !is_batch(x, d)) pos[npos++] = d;
+  Value *v = lay(im, x, 1, &chan, npos, pos, true);
   return v ? view_laid(im, x, v, chan, npos, pos) : NULL;
 }
 

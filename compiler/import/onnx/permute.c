@@ -68,6 +68,8 @@ static Value *last_first(ModelImport *im, Value *v, int64_t columns) {
 static Value *exchanged_axes(ModelImport *im, Value *v, int64_t before, int64_t first, int64_t second,
                              int64_t after) {
   if (before == 1 && after == 1) return last_first(im, v, second);
+  Value *heads = after > 1 ? exchanged_as_heads(im, v, before, first, second, after) : NULL;
+  if (heads) return heads;
   v = turned(im, last_first(im, v, after), after * before, first, second);
   return last_first(im, v, before * second * first);
 }

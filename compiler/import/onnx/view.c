@@ -88,8 +88,10 @@ View *view_standard(ModelImport *im, Value *value, const View *like, int rank) {
 
 View *view_laid(ModelImport *im, const View *like, Value *value, int chan, int npos, const int *pos) {
   View *view = view_new(im, value, like->rank);
+  if (npos && pos[0] == AS_IT_LIES) view = view_copy(im, like, value);
   batch_as(view, like);
   view_set(view, chan, value->shape.rank - 1);
+  if (npos && pos[0] == AS_IT_LIES) return view;
   for (int k = 0; k < npos; k++) view_set(view, pos[k], k);
   return view;
 }
@@ -232,42 +234,6 @@ static Value *to_depth(ModelImport *im, Value *v, const Factors *pos, int npos, 
   return NULL;
 }
 
-enum { MOST_PARTS = 16 };
-
-/* Parts of the channels, or columns of an image, concatenated. */
-static Value *parts_in_turn(ModelImport *im, Value *v, const Factors *want) {
-  const int last = v->shape.rank - 1;
-  const Factor f = want->n ? want->f[0] : (Factor){0};
-  const bool channels = f.axis == last && f.inner * f.size == v->shape.dim[last];
-  const bool columns = last == 2 && f.axis == 1 && f.inner == 1 && f.size == v->shape.dim[1];
-  if (last < 1 || want->n < 2 || f.size > MOST_PARTS || (!channels && !columns)) return NULL;
-  Factors rest = {0}, behind = {0};
-  for (int i = 1; i < want->n; i++) factors_push(&rest, want->f[i]);
-  for (int axis = 0; axis < last; axis++)
-    if (channels || axis != 1) factors_push(&behind, (Factor){axis, 1, v->shape.dim[axis]});
-  factors_push(&behind, (Factor){last, 1, channels ? f.inner : v->shape.dim[last]});
-  if (!factors_equal(&rest, &behind)) return NULL;
-  Value *part[MOST_PARTS];
-  Shape to = v->shape;
-  to.dim[f.axis] = channels ? f.inner : 1;
-  for (long long k = 0; k < f.size; k++)
-    part[k] = channels ? emit_one(im, v, to, "slice(%lld..%lld)", k * (long long)f.inner,
-                                  (k + 1) * (long long)f.inner)
-                       : emit_one(im, v, to, "crop([0, 0, %lld, %lld])", k, (long long)f.size - 1 - k);
-  to.dim[0] *= f.size;
-  return emit(im, (int)f.size, part, to, "concat(%%*, axis=%s)", last == 2 ? "height" : "length");
-}
-
-static Value *permuted_once(ModelImport *im, Value *v, const Factors *want) {
-  const int before = im->statements.n;
-  Value *made = permuted(im, v, want);
-  int moves = 0;
-  for (int i = before; i < im->statements.n; i++)
-    moves += strncmp(im->statements.data[i]->call, "reshape", 7) != 0;
-  if (moves > 1) take_back(im, before);
-  return moves > 1 ? NULL : made;
-}
-
 static Value *moved(ModelImport *im, Value *v, const Factors *pos, int npos, const Factors *c) {
   const int last = v->shape.rank - 1, first[] = {last, 0, 1};
   const Factors chw = whole_axes(v, last + 1, first);
@@ -279,8 +245,7 @@ static Value *moved(ModelImport *im, Value *v, const Factors *pos, int npos, con
   Value *made = shuffled(im, v, &want);
   if (!made) made = to_space(im, v, pos, npos, c);
   if (!made) made = to_depth(im, v, pos, npos, c);
-  if (!made) made = permuted_once(im, v, &want);
-  if (!made) made = parts_in_turn(im, v, &want);
+  if (!made) made = moved_as_windows(im, v, npos, pos, c);
   if (!made) made = permuted(im, v, &want);
   return made ? made : no(im, "needs a transpose of %s", shape_text(im->arena, v->shape));
 }
@@ -373,10 +338,31 @@ Value *lay(ModelImport *im, const View *view, int nchan, const int *chan, int np
   return v ? reshaped(im, v, shape) : NULL;
 }
 
+/* Whether a dimension is all channels, and the others in any order are all positions. */
+static bool lies_whole(const View *x, int axis) {
+  const Shape s = x->value->shape;
+  int64_t covered = 1;
+  if (!factors_whole(&x->along[axis], x->value, s.rank - 1)) return false;
+  for (int d = 0; d < x->rank; d++) {
+    if (d == axis || !x->along[d].n || factors_batch(&x->along[d])) continue;
+    if (x->size[d] != factors_size(&x->along[d])) return false;
+    covered *= x->size[d];
+  }
+  return covered * s.dim[s.rank - 1] == shape_elements(s);
+}
+
 Value *lay_channels(ModelImport *im, const View *x, int axis, int *npos, int pos[MOST_DIMS]) {
   *npos = 0;
   for (int d = 0; d < x->rank; d++)
     if (d != axis && x->along[d].n && !factors_batch(&x->along[d])) pos[(*npos)++] = d;
+  bool mixed = false; /* windows of an image are wanted in that order */
+  for (int i = 0; i < *npos; i++) mixed = mixed || x->along[pos[i]].n > 1;
+  if (*npos > 2 && lies_whole(x, axis)) {
+    *npos = x->value->shape.rank - 1;
+    pos[0] = AS_IT_LIES;
+    return x->value;
+  }
+  if (mixed) return lay(im, x, 1, &axis, *npos, pos, false);
   return lay(im, x, 1, &axis, *npos, pos, true);
 }
 

@@ -273,14 +273,14 @@ static void place_text(const cnn_tensor *tensor, int64_t i, char *text, size_t r
   cnn_tensor_shape(&place, text, room);
 }
 
-cnn_status cnn_tensor_finite(const cnn_tensor *tensor, const char *path) {
+cnn_status cnn_tensor_finite(const cnn_tensor *tensor, const char *path, bool excludes) {
   enum { SOME = 1024 };
   float value[SOME];
   for (int64_t first = 0; first < tensor->size; first += SOME) {
     const int64_t n = tensor->size - first < SOME ? tensor->size - first : SOME;
     cnn_tensor_floats(tensor, first, n, value);
     for (int64_t i = 0; i < n; i++) {
-      if (isfinite(value[i])) continue;
+      if (isfinite(value[i]) || (excludes && value[i] < 0)) continue;
       char place[200];
       place_text(tensor, first + i, place, sizeof place);
       const bool held = !isfinite(cnn_tensor_number(tensor, first + i));

@@ -82,8 +82,8 @@ bool cnn_tensor_in_order(const cnn_tensor *tensor); /* element i follows i other
 double cnn_tensor_number(const cnn_tensor *tensor,
                          int64_t i); /* element i, the last dimension running fastest */
 void cnn_tensor_floats(const cnn_tensor *tensor, int64_t first, int64_t count, float *out);
-/* that all its numbers are, as floats; else which is not */
-cnn_status cnn_tensor_finite(const cnn_tensor *tensor, const char *path);
+/* that all its numbers are, as floats; else which is not. excludes: minus infinity may be among them */
+cnn_status cnn_tensor_finite(const cnn_tensor *tensor, const char *path, bool excludes);
 bool cnn_tensor_is_counter(const cnn_tensor *tensor); /* PyTorch's "NAME.num_batches_tracked": no weight,
                                                          though it lies among them */
 const char *cnn_tensor_shape(const cnn_tensor *tensor, char *text,

@@ -42,11 +42,12 @@ static char *lines_join(const cnn_matching *matching) {
   return text;
 }
 
-/* The first of the chosen tensors with a number that is not finite. */
+/* The first of the chosen tensors with a number that is not finite, but for minus infinity in frozen ones,
+ * by which masks of attention exclude. */
 static cnn_status all_finite(const cnn_network *network, const char *path, const cnn_tensor *const *source) {
   cnn_status status = cnn_success();
   for (int32_t w = 0; w < network->weights && status.code == CNN_OK; w++) {
-    if (source[w]) status = cnn_tensor_finite(source[w], path);
+    if (source[w]) status = cnn_tensor_finite(source[w], path, network->weight[w].role == CNN_FROZEN);
   }
   return status;
 }

@@ -1,0 +1,44 @@
+/* products.h: products of two computed values. Private to ops_einsum.c, ops_product.c and
+ * forms_attention.c. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef CNNC_PRODUCTS_H
+#define CNNC_PRODUCTS_H
+#include "import/import.h"
+
+/* Which letter each dimension has, as in the equation of an Einsum; 0: it is repeated for the others. */
+typedef struct Letters {
+  int n;
+  char at[MOST_DIMS];
+} Letters;
+int letter_place(const Letters *, char letter); /* the dimension, or -1 */
+
+/* The scores that a matmul has made of two values: a view of each as [rows, its positions, summed], and their
+ * product's factor. The value has [rows], the positions of the first and those of the second. */
+struct Product {
+  View *side[2];
+  double scale;
+};
+
+/* The product of two views whose dimensions have these letters. */
+View *product_of_two(ModelImport *, const OnnxNode *, View *const x[2], const Letters in[2],
+                     const Letters *out, double scale);
+
+/* ---- ops_product.c ---- */
+/* A view [rows, n, ...] as a value of rows nxc, or without rows if there is one. NULL after no(). */
+Value *laid_as_rows(ModelImport *, const View *, int64_t n, int64_t c);
+/* Of a row; with `rows` of them as parts, if there is more than one. */
+Shape shape_of_parts(int64_t rows, Shape row);
+/* One statement of a value, for all who want it. */
+Value *emitted_once(ModelImport *, Value *, Shape, const char *call);
+/* A value as so many rows of nxc, and rows as an axis of that shape again. */
+Value *as_rows(ModelImport *, Value *, int64_t rows, int64_t n, int64_t c);
+Value *joined_rows(ModelImport *, Value *, int64_t rows, Shape);
+
+/* ---- forms_attention.c ---- */
+/* softmax(scores) times a value, [rows, positions, summed] both, as attention: [rows, positions, channels].
+ * NULL: it is another product. */
+View *attention_of_product(ModelImport *, const OnnxNode *, const View *chances, const View *values,
+                           double scale);
+/* A softmax that is 0, where softmax() is no number: of scores that all are minus infinity. */
+bool is_zero_where_none_counts(const Value *);
+#endif

@@ -1,0 +1,267 @@
+#!/usr/bin/env python3
+"""attention.py [NAME...]: models of this folder with products of two computed values, as make.py makes them:
+plain ones, and attention as exporters write it."""
+# SPDX-License-Identifier: Apache-2.0
+import numpy as np
+import make
+from make import bad, case, f32, main, model, node, numbers
+
+make.cases.clear()
+L, E, HEADS, D = 10, 24, 3, 8
+SEQUENCE = {"x": [1, L, E]}
+infinite = f32(-np.inf)
+
+
+def linear(of, to, key):
+    """A dense layer along the last dimension."""
+    return [node("MatMul", f"{of} w{key}", f"{to}_m", f"/{key}/MatMul"),
+            node("Add", f"b{key} {to}_m", to, f"/{key}/Add")]
+
+
+def matrices(**sizes):
+    constants = {}
+    for key, (of, to) in sizes.items():
+        constants |= {"w" + key: (of, to), "b" + key: (to,)}
+    return constants
+
+
+def qkv_by_permute(perm=(2, 0, 3, 1, 4)):
+    """q, k and v of timm's attention, [1, heads, positions, channels]."""
+    parts = [node("Gather", f"parts {name}_i", name, axis=0) for name in "qkv"]
+    return [*linear("x", "all", "qkv"), node("Reshape", "all by_part", "r"),
+            node("Transpose", "r", "parts", perm=perm), *parts], {
+                "by_part": numbers(1, L, 3, HEADS, D), "q_i": np.int64(0), "k_i": np.int64(1),
+                "v_i": np.int64(2), "flat": numbers(1, L, E), **matrices(qkv=(E, 3 * E), proj=(E, E))}
+
+
+def projected(of):
+    """[1, heads, positions, channels] as a sequence, through a dense layer."""
+    return [node("Transpose", of, "t", perm=[0, 2, 1, 3]), node("Reshape", "t flat", "joined"),
+            *linear("joined", "y", "proj")]
+
+
+def attended(name, middle, constants, opset=17, inputs=None):
+    """q, k, v, then these nodes, from which `o` comes."""
+    before, own = qkv_by_permute()
+    case(name, [*before, *middle, *projected("o")], inputs or SEQUENCE, "y", own | constants, opset,
+         last=("x", "y"))
+
+
+def scores(factor=True):
+    product = [node("Transpose", "k", "kt", perm=[0, 1, 3, 2]), node("MatMul", "q kt", "s0")]
+    return [*product, node("Mul", "s0 factor", "s")] if factor else product
+
+
+def weighted(of):
+    return [node("Softmax", of, "p", axis=-1), node("MatMul", "p v", "o")]
+
+
+factor = {"factor": f32(D ** -0.5)}
+
+# ---- timm: q * s before, another factor than usual
+attended("attention_timm", [
+    node("Mul", "q factor", "qs"), node("Transpose", "k", "kt", perm=[0, 1, 3, 2]),
+    node("MatMul", "qs kt", "s"), *weighted("s")], factor)
+attended("attention_scale", [*scores(), *weighted("s")], {"factor": f32(0.3)})
+
+# ---- scaled_dot_product_attention: both sides times a root, computed of the shape; masks; dropout; casts
+root = [node("Shape", "q", "size"), node("Slice", "size minus most", "width"),
+    node("Cast", "width", "wf", to=1),
+        node("Sqrt", "wf", "r0"), node("Div", "unit r0", "r1"), node("Sqrt", "r1", "half"),
+        node("Mul", "q half", "qs"), node("Transpose", "k", "kt", perm=[0, 1, 3, 2]),
+        node("Mul", "kt half", "ks"), node("MatMul", "qs ks", "s")]
+roots = {"minus": numbers(-1), "most": numbers(1 << 40), "unit": f32([1])}
+attended("attention_roots", [*root, *weighted("s")], roots)
+attended("attention_causal", [
+    *root, node("Trilu", "ones", "seen", upper=0), node("Where", "seen zero least", "mask"),
+    node("Add", "s mask", "sm"), node("Cast", "sm", "sc", to=1), node("Softmax", "sc", "p0", axis=-1),
+    node("Dropout", "p0", "p"), node("MatMul", "p v", "o")],
+    {"ones": np.ones((L, L), bool), "zero": f32(0), "least": infinite, **roots})
+seen = np.random.default_rng(5).random((L, L)) < 0.6
+seen[:, 0] = True
+seen[4] = False  # it sees no key
+attended("attention_no_key", [
+    *root, node("Where", "kept zero least", "mask"), node("Add", "s mask", "sm"),
+    node("Softmax", "sm", "p0", axis=-1), node("IsNaN", "p0", "none"), node("Where", "none zero p0", "p"),
+    node("MatMul", "p v", "o")], {"kept": seen, "zero": f32(0), "least": infinite, **roots})
+seen = seen.copy()
+seen[4, 0] = True
+attended("attention_where", [
+    *scores(), node("Add", "bias s", "sb"), node("Where", "kept sb least", "sm"), *weighted("sm")],
+    {"kept": seen, "least": f32(-3e38), "bias": (HEADS, L, L), **factor})
+attended("attention_computed_bias", [  # each position's own, by head
+    *linear("x", "b0", "bias"), node("Reshape", "b0 by_head", "b1"),
+    node("Transpose", "b1", "b", perm=[0, 2, 1, 3]), *scores(), node("Add", "s b", "sb"), *weighted("sb")],
+    {"by_head": numbers(1, L, HEADS, L), **factor, **matrices(bias=(E, HEADS * L))})
+
+# ---- nn.MultiheadAttention: length first, batch and heads in one dimension; another value for keys
+heads_first = [part for name in "qkv" for part in (
+    *linear("first", name + "0", name), node("Reshape", f"{name}0 by_head", name + "1"),
+    node("Transpose", name + "1", name, perm=[1, 0, 2]))]
+case("attention_length_first", [
+    node("Transpose", "x", "first", perm=[1, 0, 2]), *heads_first, node("Mul", "q factor", "qs"),
+    node("Transpose", "k", "kt", perm=[0, 2, 1]), node("MatMul", "qs kt", "s"), *weighted("s"),
+    node("Transpose", "o", "t", perm=[1, 0, 2]), node("Reshape", "t rows", "joined"),
+    *linear("joined", "z", "proj"), node("Reshape", "z apart", "za"),
+    node("Transpose", "za", "y", perm=[1, 0, 2])], SEQUENCE, "y",
+    {"by_head": numbers(L, HEADS, D), "rows": numbers(L, E), "apart": numbers(L, 1, E), **factor,
+     **matrices(q=(E, E), k=(E, E), v=(E, E), proj=(E, E))}, last=("x", "y"))
+
+# ---- ultralytics: channels first, q, k and v of each head side by side; q turned, p turned
+case("attention_psa", [
+    node("Conv", "x wqkv", "all"), node("Reshape", "all by_head", "r"),
+    node("Split", "r parts", "q k v", axis=2),
+    node("Transpose", "q", "qt", perm=[0, 1, 3, 2]), node("MatMul", "qt k", "s0"),
+    node("Mul", "s0 factor", "s"), node("Softmax", "s", "p", axis=-1),
+    node("Transpose", "p", "pt", perm=[0, 1, 3, 2]), node("MatMul", "v pt", "o0"),
+    node("Reshape", "o0 image", "o"), node("Reshape", "v image", "vi"),
+    node("Conv", "vi wpe", "pe", pads=[1] * 4, group=16), node("Add", "o pe", "sum"),
+    node("Conv", "sum wproj", "y")], {"x": [1, 16, 6, 5]}, "y",
+    {"wqkv": (32, 16, 1, 1), "by_head": numbers(1, 2, 16, -1), "parts": numbers(4, 4, 8),
+     "factor": f32(0.5), "image": numbers(1, 16, 6, 5), "wpe": (16, 1, 3, 3), "wproj": (16, 16, 1, 1)})
+case("attention_areas", [  # YOLO12: bands of rows attend separately
+    node("Conv", "x wqkv", "all"), node("Reshape", "all flat", "f"),
+    node("Transpose", "f", "ft", perm=[0, 2, 1]),
+    node("Reshape", "ft areas", "a"), node("Reshape", "a by_head", "h"),
+    node("Transpose", "h", "ht", perm=[0, 2, 3, 1]), node("Split", "ht parts", "q k v", axis=2),
+    node("Transpose", "q", "qt", perm=[0, 1, 3, 2]), node("MatMul", "qt k", "s0"),
+    node("Mul", "s0 factor", "s"), node("Softmax", "s", "p", axis=-1),
+    node("Transpose", "p", "pt", perm=[0, 1, 3, 2]), node("MatMul", "v pt", "o0"),
+    node("Transpose", "o0", "o1", perm=[0, 3, 1, 2]), node("Reshape", "o1 image", "o2"),
+    node("Transpose", "o2", "y", perm=[0, 3, 1, 2])], {"x": [1, 16, 8, 5]}, "y",
+    {"wqkv": (48, 16, 1, 1), "flat": numbers(1, 48, 40), "areas": numbers(4, 10, 48),
+     "by_head": numbers(4, 10, 2, 24), "parts": numbers(8, 8, 8), "factor": f32(8 ** -0.5),
+     "image": numbers(1, 8, 5, 16)})
+
+# ---- whisper: scaled before the heads are apart, batch and heads in one dimension
+apart = [part for name in "qkv" for part in (
+    *linear("x", name + "0", name),
+    *([node("Mul", "q0 factor", "q1")] if name == "q" else [node("Identity", name + "0", name + "1")]),
+    node("Reshape", f"{name}1 by_head", name + "2"),
+    node("Transpose", name + "2", name + "3", perm=[0, 2, 1, 3]), node("Reshape", f"{name}3 merged", name))]
+case("attention_merged", [
+    *apart, node("Transpose", "k", "kt", perm=[0, 2, 1]), node("MatMul", "q kt", "s"), *weighted("s"),
+    node("Reshape", "o by_row", "o1"), *projected("o1")], SEQUENCE, "y",
+    {"by_head": numbers(1, L, HEADS, D), "merged": numbers(HEADS, L, D), "by_row": numbers(1, HEADS, L, D),
+     "flat": numbers(1, L, E), **factor, **matrices(q=(E, E), k=(E, E), v=(E, E), proj=(E, E))},
+    last=("x", "y"))
+
+# ---- Einsum, of values and as Keras has layers of heads
+attended("attention_einsum", [
+    node("Einsum", "q k", "s0", equation="bhid,bhjd->bhij"), node("Mul", "s0 factor", "s"),
+    node("Softmax", "s", "p", axis=-1), node("Einsum", "p v", "o", equation="bhij,bhjd->bhid")], factor)
+case("attention_keras", [
+    node("LayerNormalization", "x gain shift", "n"),
+    *(node("Einsum", f"n w{name}", name, equation="abc,cde->abde") for name in "qkv"),
+    node("Mul", "q factor", "qs"), node("Einsum", "k qs", "s", equation="aecd,abcd->acbe"),
+    node("Softmax", "s", "p", axis=-1), node("Einsum", "p v", "o", equation="acbe,aecd->abcd"),
+    node("Einsum", "o wo", "y", equation="abcd,cde->abe")], SEQUENCE, "y",
+    {"wq": (E, HEADS, D), "wk": (E, HEADS, D), "wv": (E, HEADS, 4), "wo": (HEADS, 4, E), "gain": (E,),
+     "shift": (E,), **factor},
+    last=("x", "y"))
+
+# ---- windows: Swin's with a shift, a bias by head and a mask by window; the patches of MobileViT
+C, W, H2, D2 = 6, 4, 2, 3
+
+
+def roll(of, to, k, axis, by):
+    """Rolled by -`by` along an axis."""
+    return [node("Slice", f"{of} {to}{k}b {to}{k}e {to}{k}a", f"{to}{k}1"),
+            node("Slice", f"{of} {to}{k}z {to}{k}b {to}{k}a", f"{to}{k}2"),
+            node("Concat", f"{to}{k}1 {to}{k}2", f"{to}{k}", axis=axis)], {
+                f"{to}{k}b": numbers(by), f"{to}{k}e": numbers(1 << 40), f"{to}{k}z": numbers(0),
+                f"{to}{k}a": numbers(axis)}
+
+
+there, constants = roll("n", "in", 0, 1, 2)
+for part in (roll("in0", "in", 1, 2, 2), roll("back", "out", 0, 1, -2 % 8), roll("out0", "out", 1, 2,
+    -2 % 12)):
+    there, constants = there + part[0], constants | part[1]
+windows = np.zeros((6, 16, 16), f32)
+windows[2:, :8, 8:] = windows[2:, 8:, :8] = -100
+case("attention_windows", [
+    node("Transpose", "x", "n", perm=[0, 2, 3, 1]), *there[:6], node("Reshape", "in1 apart", "w0"),
+    node("Transpose", "w0", "w1", perm=[0, 1, 3, 2, 4, 5]), node("Reshape", "w1 windows", "w"),
+    *linear("w", "all", "qkv"), node("Reshape", "all by_part", "r"),
+    node("Transpose", "r", "parts", perm=[2, 0, 3, 1, 4]),
+    *(node("Gather", f"parts {name}_i", name, axis=0) for name in "qkv"), node("Mul", "q factor", "qs"),
+    node("Transpose", "k", "kt", perm=[0, 1, 3, 2]), node("MatMul", "qs kt", "s"),
+    node("Add", "s bias", "sb"),
+    node("Reshape", "sb by_window", "s5"), node("Add", "s5 mask", "sm"), node("Reshape", "sm by_head", "s4"),
+    *weighted("s4"), node("Transpose", "o", "t", perm=[0, 2, 1, 3]), node("Reshape", "t windows", "j"),
+    *linear("j", "z", "proj"), node("Reshape", "z back_apart", "z0"),
+    node("Transpose", "z0", "z1", perm=[0, 1, 3, 2, 4, 5]), node("Reshape", "z1 image", "back"), *there[6:],
+    node("Add", "n out1", "y0"), node("Transpose", "y0", "y", perm=[0, 3, 1, 2])], {"x": [1, C, 8, 12]}, "y",
+    {"apart": numbers(1, 2, W, 3, W, C), "windows": numbers(6, 16, C), "by_part": numbers(6, 16, 3, H2, D2),
+     "q_i": np.int64(0), "k_i": np.int64(1), "v_i": np.int64(2), "factor": f32(D2 ** -0.5),
+     "bias": (1, H2, 16, 16), "by_window": numbers(1, 6, H2, 16, 16), "mask": windows[None, :, None],
+     "by_head": numbers(6, H2, 16, 16), "back_apart": numbers(1, 2, 3, W, W, C),
+     "image": numbers(1, 8, 12, C), **constants, **matrices(qkv=(C, 3 * C), proj=(C, C))})
+case("attention_patches", [
+    node("Reshape", "x cut", "u0"), node("Transpose", "u0", "u1", perm=[0, 2, 1, 3]),
+    node("Reshape", "u1 pixels", "u2"), node("Transpose", "u2", "u3", perm=[0, 3, 2, 1]),
+    node("Reshape", "u3 patches", "u"), *linear("u", "q", "q"), *linear("u", "k", "k"),
+    *linear("u", "v", "v"),
+    node("Transpose", "k", "kt", perm=[0, 2, 1]), node("MatMul", "q kt", "s0"), node("Div", "s0 two", "s"),
+    *weighted("s"), node("Add", "u o", "a"), node("Reshape", "a together", "f0"),
+    node("Transpose", "f0", "f1", perm=[0, 3, 2, 1]), node("Reshape", "f1 uncut", "f2"),
+    node("Transpose", "f2", "f3", perm=[0, 2, 1, 3]), node("Reshape", "f3 image", "y")],
+    {"x": [1, 4, 6, 8]}, "y",
+    {"cut": numbers(12, 2, 4, 2), "pixels": numbers(1, 4, 12, 4), "patches": numbers(4, 12, 4), "two": f32(2),
+     "together": numbers(1, 4, 12, 4), "uncut": numbers(12, 4, 2, 2), "image": numbers(1, 4, 6, 8),
+     **matrices(q=(4, 4), k=(4, 4), v=(4, 4))})
+
+# ---- EfficientViT: no softmax, sums of the values beside them as another channel
+case("attention_linear", [
+    node("Conv", "x wqkv", "all"), node("Reshape", "all by_head", "r"),
+    node("Transpose", "r", "t", perm=[0, 1, 3, 2]),
+    node("Split", "t parts", "q0 k0 v0", axis=3), node("Relu", "q0", "q"), node("Relu", "k0", "k"),
+    node("Pad", "v0 sides unit", "v"), node("Transpose", "k", "kt", perm=[0, 1, 3, 2]),
+    node("MatMul", "kt v", "kv"), node("MatMul", "q kv", "o0"),
+    node("Slice", "o0 zero minus last", "up"), node("Slice", "o0 minus most last", "below"),
+    node("Add", "below little", "divisor"), node("Div", "up divisor", "o"),
+    node("Transpose", "o", "ot", perm=[0, 1, 3, 2]), node("Reshape", "ot image", "y")],
+    {"x": [1, 8, 6, 5]}, "y",
+    {"wqkv": (24, 8, 1, 1), "by_head": numbers(1, 2, 12, -1), "parts": numbers(4, 4, 4),
+     "sides": numbers(0, 0, 0, 0, 0, 0, 0, 1), "unit": f32(1), "zero": numbers(0), "minus": numbers(-1),
+     "last": numbers(-1), "most": numbers(1 << 40), "little": f32(1e-3), "image": numbers(1, 8, 6, 5)})
+
+# ---- over channels: positions are summed, so products stay products
+attended("attention_of_channels", [
+    *(node("Transpose", name, name + "t", perm=[0, 1, 3, 2]) for name in "qk"),
+    node("LpNormalization", "qt", "qn", axis=-1), node("LpNormalization", "kt", "kn", axis=-1),
+    node("Transpose", "kn", "kk", perm=[0, 1, 3, 2]), node("MatMul", "qn kk", "s0"),
+    node("Mul", "s0 heat", "s"), node("Softmax", "s", "p", axis=-1),
+    node("Transpose", "v", "vt", perm=[0, 1, 3, 2]), node("MatMul", "p vt", "o0"),
+    node("Transpose", "o0", "o", perm=[0, 1, 3, 2])],
+    {"heat": f32([[[[1]], [[1.25]], [[1.5]]]])})
+
+# ---- products alone: of vectors, several matrices, one matrix for several, turned, with a factor and a sum
+case("products", [
+    node("Relu", "x", "a"), node("Tanh", "x", "b"), node("Transpose", "b", "bt", perm=[0, 1, 3, 2]),
+    node("MatMul", "a bt", "ab"), node("Transpose", "a", "at", perm=[0, 1, 3, 2]),
+    node("MatMul", "at b", "atb"),
+    node("ReduceMean", "b", "one", axes=[1], keepdims=0), node("Unsqueeze", "one second", "shared"),
+    node("Transpose", "shared", "st", perm=[0, 1, 3, 2]), node("MatMul", "a st", "as"),
+    node("Softmax", "ab", "p", axis=-2), node("MatMul", "p b", "pb"), node("MatMul", "as pb", "c"),
+    node("Einsum", "a b", "d", equation="bijk,bilk->bilj"),
+    node("Einsum", "c one", "e", equation="bijk,bjk->bij"),
+    node("Reshape", "one matrix", "m"), node("Sigmoid", "m", "n"),
+    node("Gemm", "m n", "g0", transB=1, alpha=0.5), node("Gemm", "n m more", "h0", transA=1, beta=2.0),
+    node("Unsqueeze", "g0 first", "g"), node("Unsqueeze", "h0 first", "f")],
+    {"x": [1, 3, 4, 5]}, "atb as c d e f g",
+    {"first": numbers(0), "second": numbers(1), "matrix": numbers(4, 5), "more": (5,)},
+    last=("x", "atb", "as", "c", "d", "f", "g"))
+
+
+def refusals():
+    make.cases["no_product"] = ([
+        node("Relu", "x", "a"), node("Tanh", "x", "b"), node("Einsum", "a b", "c", equation="bij,bij->bij"),
+        node("Einsum", "a b", "d", equation="bij,bkl->bil"), node("Flatten", "a", "f"),
+        node("Gemm", "f f", "g", transA=1), node("Add", "c d", "y")],
+        {"x": [2, 4, 4]}, ["y", "g"], {}, 17, (), 1.0)
+    bad("no_product", model("no_product"))
+
+
+if __name__ == "__main__":
+    main(refusals)
