@@ -384,12 +384,18 @@ static const char *some_name(const Net *net) {
   return net_steps(net) ? net->own->step_some : net->own->infer_some;
 }
 
+/* A step that leaves nothing for the next one does not look at its state. */
+static void put_unused_state(Text *out, const Net *net) {
+  if (net_steps(net) && graph_states(net->graph) == 0) text_put(out, "  (void)state;\n");
+}
+
 static void put_infer_some(Text *out, Net *net) {
   const Parameters parameters = infer_parameters(net, true);
   put_signature(
       out, net,
       arena_printf(net->arena, "%svoid %s", net_steps(net) ? "static " : net_linkage(net), some_name(net)),
       &parameters, " {\n");
+  put_unused_state(out, net);
   if (by_phases(net))
     text_put(
         out, "  %s%s(%s);\n", net->layout->infer.program->team ? "TEAM " : "", net->own->run,
@@ -422,9 +428,11 @@ void put_infer_entries(Text *out, Net *net) {
   put_signature(out, net, arena_printf(net->arena, "%svoid %s", net_linkage(net), infer_name(net)),
                 &parameters, " {\n");
   if (net->layout->options.batch > 1) text_put(out, "  %s(%s);\n", some_name(net), some_arguments(net));
-  else
+  else {
+    put_unused_state(out, net);
     text_put(out, "  %s%s(%s);\n", net->layout->infer.program->team ? "TEAM " : "", net->own->run,
              run_arguments(net, &(RunArguments){"", "", "workspace->arena", "NULL, NULL", false,
                                                 "THREAD, THREADS", false}));
+  }
   text_put(out, "}\n\n");
 }

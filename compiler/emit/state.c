@@ -181,6 +181,7 @@ void put_state_functions(Text *out, Net *net) {
   if (several) {
     text_put(out, "%svoid %s(%s *state, int32_t image) {\n", linkage, net->own->reset_one, net->own->state);
     put_begin(out, net, "[image]");
+    if (graph_states(net->graph) == 0) text_put(out, "  (void)state, (void)image;\n");
     text_put(out, "}\n\n");
   }
   text_put(out, "%svoid %s(%s *state) {\n", linkage, net->own->reset, net->own->state);

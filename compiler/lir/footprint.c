@@ -30,7 +30,7 @@ int64_t layout_all_floats(const Layout *layout) {
 /* A 16-byte mark, then the states; the struct is padded to the alignment of the mark. */
 int64_t layout_state_bytes(const Layout *layout) {
   const int n = graph_states(layout->graph);
-  int64_t bytes = n ? 16 : 0;
+  int64_t bytes = n || layout->graph->stream ? 16 : 0; /* the mark */
   for (int k = 0; k < n; k++) {
     const Node *state = graph_state(layout->graph, k);
     bytes += layout->options.batch * shape_elements(state->shape) * elem_bytes(state->elem);

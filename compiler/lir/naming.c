@@ -76,7 +76,7 @@ static void name_ports(Layout *layout) {
   for (int i = 0; i < graph->outputs.n; i++) name_port_macros(layout, &layout->output[i]);
 #define LOCAL(name) names_reserve(names, #name);
 #include "lir/own_names.def"
-  if (graph_states(graph)) names_reserve(names, "state");
+  if (graph->stream || graph_states(graph)) names_reserve(names, "state");
   for (int i = 0; i < graph->inputs.n + graph->outputs.n; i++) {
     const bool in = i < graph->inputs.n;
     const char *given = in ? graph->inputs.data[i].name : graph->outputs.data[i - graph->inputs.n].name,

@@ -193,7 +193,9 @@ static Node *step_node(Step *s, const Node *node) {
     if (!regions && (rule == STREAM_CROPPED || rule == STREAM_PADDED) && !set_border(s, step, node))
       return step->in[0];
   }
-  if (node->op->keep && !s->streams->window) return kept_layer(s, node, step);
+  /* Of an input that is passed whole, all rows are computed in each call. */
+  const bool continues = node->op->keep && s->streams->flow[node->in[0]->id].flows;
+  if (continues && !s->streams->window) return kept_layer(s, node, step);
   graph_append(s->to, step);
   return step;
 }

@@ -28,7 +28,7 @@ static const char *port_type(const Node *node) { return elem_c_type(node->port->
 static void put_infer_call(Text *out, const Check *check, bool some) {
   const Sample *s = &check->sample;
   const Graph *graph = s->graph;
-  const bool steps = graph_states(graph) > 0;
+  const bool steps = graph->stream || graph_states(graph) > 0;
   text_put(out, "    %s%s_%s%s(%s", steps ? "for (int call = 0; call < calls; call++) " : "", s->cname,
            steps ? "step" : "infer", some ? "_some" : "", graph->parameters > 0 ? "&model, " : "");
   for (int i = 0; i < graph->inputs.n; i++) {
@@ -77,7 +77,7 @@ static void put_infer(Text *out, const Check *check) {
     text_put(out, "  static %s_model model;\n", p);
     text_put(out, "  %s_pack(&model, (const %s_weights *)(const void *)weights);\n", p, p);
   } else text_put(out, "  (void)weights;\n");
-  if (graph_states(s->graph)) put_step_calls(out, check);
+  if (s->graph->stream || graph_states(s->graph)) put_step_calls(out, check);
   else put_infer_calls(out, check);
   text_put(out, "}\n#ifdef _OPENMP\n#include <omp.h>\nvoid glue_threads(int threads);\n"
                 "void glue_threads(int threads) { omp_set_num_threads(threads); }\n#endif\n");

@@ -120,7 +120,7 @@ static bool put_glue(const Check *check, const char *path) {
           "#include \"net.h\"\nvoid glue(void *const *input, void **output);\n"
           "void glue(void *const *input, void **output) {\n  static %s_workspace workspace;\n",
           s->cname);
-  const bool steps = graph_states(s->graph) > 0;
+  const bool steps = s->graph->stream || graph_states(s->graph) > 0;
   if (steps)
     fprintf(file,
             "  static %s_state state;\n  for (int n = 0, call = 0; n < %lld; n += ++call %% %d == 0) {\n"
