@@ -115,7 +115,7 @@ _FUNCTIONS: dict[str, tuple[object, list[object]]] = {
     "save": (c_void_p, [c_char_p, c_void_p]),
     "infer": (None, [c_void_p, c_void_p, c_void_p, c_int64, c_void_p, c_int32]),
     "reset": (None, [c_void_p]),
-    "step": (None, [c_void_p, c_void_p, c_void_p, c_void_p, c_void_p, c_int32]),
+    "step": (None, [c_void_p, c_void_p, c_void_p, c_int64, c_void_p, c_void_p, c_int32]),
     "look_pack": (None, [c_void_p, c_void_p]),
     "look": (None, [c_void_p, c_void_p, c_void_p]),
     "place": (c_int64, [c_int64]),
@@ -248,16 +248,24 @@ class Library:
     ) -> None:
         """As many calls as the arrays have first indices, each of one image: the first of a batch."""
         workspace, batch = aligned((self.facts.workspace_bytes + 3) // 4), self.facts.batch
-        fed = [np.zeros((batch, *array.shape[1:]), array.dtype) for array in inputs]
-        made = [np.zeros((batch, *array.shape[1:]), np.float32) for array in outputs]
-        for n in range(len(inputs[0])):
+        fed, made, count = list(inputs), list(outputs), len(inputs[0])
+        if batch > 1:
+            fed = [np.zeros((count, batch, *array.shape[1:]), array.dtype) for array in inputs]
+            made = [np.empty((count, batch, *array.shape[1:]), np.float32) for array in outputs]
             for to, array in zip(fed, inputs):
-                to[0] = array[n]
-            self._handle.bridge_step(
-                _address(model), pointers(fed), pointers(made), _address(state), _address(workspace), threads
-            )
-            for array, row in zip(outputs, made):
-                array[n] = row[0]
+                to[:, 0] = array
+        self._handle.bridge_step(
+            _address(model),
+            pointers(fed),
+            pointers(made),
+            count,
+            _address(state),
+            _address(workspace),
+            threads,
+        )
+        for rows, array in zip(outputs, made):
+            if batch > 1:
+                rows[:] = array[:, 0]
 
     def look(self, weights: Floats) -> Floats:
         """Memory to look inside, with the weights in it."""

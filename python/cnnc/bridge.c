@@ -87,14 +87,22 @@ static void use_threads(int32_t threads) {
 
 void bridge_reset(void *state) { NETWORK.reset(state); }
 
-void bridge_step(const void *model, const void *const *input, float *const *output, void *state,
-                 void *workspace, int32_t threads) {
-  use_threads(threads);
-  NETWORK.step(model, input, output, state, workspace);
+/* The arrays of pointers are the caller's to lose: they are moved on by the samples of a call. */
+static void move_on(const char **input, float **output) {
+  for (int32_t i = 0; i < NETWORK.inputs; i++)
+    input[i] += NETWORK.batch * NETWORK.input[i].size * (int64_t)cnn_type_bytes(NETWORK.input[i].type);
+  for (int32_t o = 0; o < NETWORK.outputs; o++) output[o] += NETWORK.batch * NETWORK.output[o].size;
 }
 
-/* count: a multiple of the net's batch. The arrays of pointers are the caller's to lose: they are moved on.
- * Of a net with states each sample is a first call. */
+/* `count` successive calls. */
+void bridge_step(const void *model, const char **input, float **output, int64_t count, void *state,
+                 void *workspace, int32_t threads) {
+  use_threads(threads);
+  for (int64_t n = 0; n < count; n++, move_on(input, output))
+    NETWORK.step(model, (const void *const *)input, output, state, workspace);
+}
+
+/* count: a multiple of the net's batch. Of a net with states each sample is a first call. */
 void bridge_infer(const void *model, const char **input, float **output, int64_t count, void *workspace,
                   int32_t threads) {
   void *state = NETWORK.step ? malloc(NETWORK.state_bytes) : NULL;
@@ -107,9 +115,7 @@ void bridge_infer(const void *model, const char **input, float **output, int64_t
     } else {
       NETWORK.infer(model, (const void *const *)input, output, workspace);
     }
-    for (int32_t i = 0; i < NETWORK.inputs; i++)
-      input[i] += NETWORK.batch * NETWORK.input[i].size * (int64_t)cnn_type_bytes(NETWORK.input[i].type);
-    for (int32_t o = 0; o < NETWORK.outputs; o++) output[o] += NETWORK.batch * NETWORK.output[o].size;
+    move_on(input, output);
   }
   free(state);
 }

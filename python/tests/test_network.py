@@ -121,6 +121,7 @@ class Streams(Case):
         s.reset()
         self.close(s(x), net(x))
         self.assertLess(net.check_stream(x, n=3).difference, 1e-5)
+        self.close(filled(HEIGHT, batch=3).stream(4)(x), filled(HEIGHT)(x))
 
     def test_windows(self) -> None:
         """a net of a window: its result for the last rows in each call, from the first full window on"""
