@@ -221,6 +221,23 @@ def qlinear():
     return g.model({"x": (u8, [1, 3, 8, 8])}, made, microsoft=True)
 
 
+def qdq_products():
+    """Products of two values: sequences, and the heads of an attention."""
+    g = Graph(21)
+    x, z = g.through("x", 0.02, 120, u8), g.through("z", 0.03, 140, u8)
+    g.to_bytes(g.add("MatMul", f"{x} {z}", "p"), 0.05, 130, u8)
+    g.constant("parts", np.array([0, 6, 2, 4], i64))
+
+    def heads(to, perm):
+        return g.add("Transpose", g.add("Reshape", f"{x} parts", to + "_r"), to, perm=perm)
+    q, k, v = heads("q", [0, 2, 1, 3]), heads("k", [0, 2, 3, 1]), heads("v", [0, 2, 1, 3])
+    s = g.through(g.add("MatMul", f"{q} {k}", "s"), 0.06, 100, u8)
+    c = g.through(g.add("Softmax", s, "c", axis=-1), 1 / 256, 0, u8)
+    g.to_bytes(g.add("MatMul", f"{c} {v}", "y"), 0.02, 125, u8)
+    return g.model({"x": (f32, [1, 6, 8]), "z": (f32, [1, 8, 5])},
+                   {"p_q": (u8, [1, 6, 5]), "s_q": (u8, [1, 2, 6, 6]), "y_q": (u8, [1, 2, 6, 4])})
+
+
 def hostile():
     """A node for each thing that must be refused."""
     g = Graph(14)
@@ -250,8 +267,9 @@ def hostile():
     return g.model({"x": (f32, [1, 4])}, {name: (f32, [1, 4]) for name in made})
 
 
-CASES = [qdq_channels, qdq_tensors, qoperator, qdq_bytes, qdq_mixed, qdq_wider, qlinear]
-LAST = {"qdq_bytes": ("x",)}  # whose channels are last in ONNX, too
+CASES = [qdq_channels, qdq_tensors, qoperator, qdq_bytes, qdq_mixed, qdq_wider, qlinear, qdq_products]
+# Ports whose channels are last in ONNX, too.
+LAST = {"qdq_bytes": ("x",), "qdq_products": ("x", "p_q", "s_q", "y_q")}
 
 
 def in_memory(array, last):
@@ -276,8 +294,9 @@ def make(case):
     rows = zip(outputs, session.run(outputs, feed), Model(model).run(feed))
     for k, (output, theirs, ours) in enumerate(rows):
         assert theirs.dtype == ours.dtype and theirs.shape == ours.shape, (name, output)
-        np.save(f"{path}.out{k}.npy", in_memory(theirs, False))
-        np.save(f"{path}.want{k}.npy", in_memory(ours, False))
+        last = output in LAST.get(name, ())
+        np.save(f"{path}.out{k}.npy", in_memory(theirs, last))
+        np.save(f"{path}.want{k}.npy", in_memory(ours, last))
         off = np.abs(theirs.astype(np.float64) - ours)
         print(f"{name} {output}: {np.count_nonzero(off)} of {off.size} differ, at most by {off.max():.4g}")
 

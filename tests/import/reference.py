@@ -189,6 +189,10 @@ class Model:
         return self.layer(x, w, b, lambda x, w: x @ (w.T if turned else w), filters, (1, -1))
 
     def MatMul(self, a, x, w):
+        if isinstance(x, Bytes) and isinstance(w, Bytes):
+            product = (x.q - x.zero) @ (w.q - w.zero)
+            return Pending(lambda: x.floats() @ w.floats(), lambda scale, zero, bound: rounded(
+                product, f32(x.scale * w.scale) / scale, zero, bound, scale))
         return self.layer(x, w, None, lambda x, w: x @ w, array_of(w).shape[1], (1, -1))
 
     # ---- operators on whole numbers: what they mean ----
@@ -312,7 +316,7 @@ class Model:
         return self.moved(lambda v: v.transpose(a["perm"]), x)
 
     def Reshape(self, a, x, shape):
-        return self.moved(lambda v: v.reshape(shape), x)
+        return self.moved(lambda v: v.reshape([n or v.shape[k] for k, n in enumerate(shape)]), x)
 
     def Flatten(self, a, x):
         return self.moved(lambda v: v.reshape(len(v), -1), x)

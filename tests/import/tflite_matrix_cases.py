@@ -103,7 +103,8 @@ def composite():
 
 
 def matrix_cases():
-    yield from of_values(I8)
+    for kind in (I8, F32):
+        yield from of_values(kind)
     yield from of_constants()
     yield attention()
     yield composite()

@@ -3,6 +3,7 @@
  * anyway. This follows quantize/values.c, which reads the file. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 #include "import/import.h"
 #include "graph/op.h"
@@ -216,6 +217,50 @@ static void frame_combination(Framing *f, Statement *s, Int8Form form) {
   else in_floats(f->im, s);
 }
 
+/* ---- products of two values ---- */
+static double argument_number(const Statement *s, const char *name, double otherwise) {
+  const char *at = strstr(s->call, name);
+  return at ? strtod(at + strlen(name), NULL) : otherwise;
+}
+
+/* Its sums have 32 bits; quantize/layers.c has the same rule. */
+static bool matrices_fit_int8(const Statement *s, const Quant *out) {
+  const bool left = strstr(s->call, "transpose=left") || strstr(s->call, "transpose=both");
+  const Extent e = shape_extent(s->in[0]->shape);
+  const double scale = argument_number(s, "scale=", 1),
+               factor = (double)quant_of(s->in[0])->scale * (double)quant_of(s->in[1])->scale * scale /
+                        (double)out->scale,
+               most = (double)(left ? e.w : e.c) * UINT8_MAX * UINT8_MAX;
+  const Multiplier fixed = multiplier_of(factor);
+  return scale > 0 && fixed.e <= MULTIPLIER_MOST && most <= INT32_MAX && sum_fits((int64_t)most, fixed.e);
+}
+
+/* The value itself, or what moves alone make of it, as join_rows: the first with a scale. */
+static Value *moved_value(const ModelImport *im, Value *value) {
+  while (!value->quant && value->reads == 1 && !is_model_output(im, value) && value->reader->nin == 1 &&
+         is_move(value->reader))
+    value = value->reader->out;
+  return value;
+}
+
+static void frame_matmul(Framing *f, Statement *s) {
+  Value *last = moved_value(f->im, s->out);
+  const Quant *out = last->quant;
+  if (last == s->out) out = result_of(f->im, s->out);
+  if (!out || !matrices_fit_int8(s, out)) {
+    in_floats(f->im, s);
+    return;
+  }
+  if (last == s->out) put_int8_result(f, s, out);
+  else {
+    last->quant = NULL; /* the moves keep the product's */
+    last->kept = out;
+    for (Value *v = s->out; v != last; v = v->reader->out) v->kept = out;
+    s->out->quant = out;
+    remark(f->im, s, "in int8");
+  }
+}
+
 /* ---- the others ---- */
 static bool mean_fits(const Statement *s) {
   const Quant *in = quant_of(s->in[0]), *out = s->out->quant;
@@ -264,6 +309,7 @@ static void frame(Framing *f, Statement *s) {
   }
   if (op->traits.int8 == INT8_PRODUCT) frame_layer(f, s, op);
   else if (bytes && combines(s, op->traits.int8)) frame_combination(f, s, op->traits.int8);
+  else if (bytes && op->traits.int8 == INT8_MATMUL) frame_matmul(f, s);
   else if (bytes && !fits_int8(s, op, &known)) in_floats(f->im, s);
   else if (bytes && known) remark(f->im, s, "in int8");
   if (s->out->quant) put_scale(f->im, s, s->out->quant);
