@@ -6,6 +6,8 @@
 #include "graph/shape.h"
 #include "lsp/lsp.h"
 #include "ops/registry.h"
+#include "passes/passes.h"
+#include "passes/stream.h"
 
 enum { MOST_TOLD = 8 };
 
@@ -38,6 +40,22 @@ static void put_formula(Text *out, const Node *node) {
                             w->dilation[axis], w->before[axis], w->after[axis], w->ceil));
 }
 
+/* Of a net over a sequence that can be computed in steps: the layer's rows in the shortest step. */
+static void put_hovered_steps(Text *out, const Graph *graph, const Node *node) {
+  StreamUse use = {NULL, 1};
+  Streaming options = {.use = {&use, 1, 1}};
+  Streams streams = {.arena = out->arena, .graph = graph, .written = graph, .options = &options};
+  if (!graph->inputs.n || graph->inputs.data[0].node->shape.rank != 2) return;
+  stream_rules(&streams);
+  use.rows = streams.jump;
+  const Graph *step = use.rows > 0 ? stream_graph(out->arena, NULL, graph, graph, &options) : NULL;
+  if (!step || !step->stream->layer[node->id].flows) return;
+  const StreamLayer *layer = &step->stream->layer[node->id];
+  text_put(out, "  --stream=%lld: %lld row%s a step, offset %lld, history %lld\n", (long long)use.rows,
+           (long long)layer->rows, layer->rows == 1 ? "" : "s", (long long)layer->offset,
+           (long long)layer->history);
+}
+
 static void put_application(Text *out, Analysis *a, const SemaCall *call) {
   Arena *arena = out->arena;
   const Node *node = call->node;
@@ -54,6 +72,7 @@ static void put_application(Text *out, Analysis *a, const SemaCall *call) {
   text_put(out, "  %s parameters, %s multiply-adds, receptive field %s, %s bytes\n",
            text_thousands(arena, f->parameters), text_thousands(arena, f->macs), f->field,
            text_thousands(arena, f->bytes));
+  put_hovered_steps(out, a->graph, node);
 }
 
 static void put_applications(Text *out, Analysis *a, Span span) {
