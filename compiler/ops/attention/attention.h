@@ -48,6 +48,8 @@ Val attention_added(Lower *, const Attention *, const Ix *h, const Ix *i, const 
 
 /* attention_tiles.c: with vectors */
 void attention_tiles(Lower *, const Attention *);
+/* The gradient of input wrt of the operator (bias: that one), from the inputs of its backward pass. */
+void attention_slopes_tiles(Lower *, const Attention *, int wrt, bool bias);
 
 /* relative_bias.c: height and width of its window; the row of its table for two pixels of that */
 void bias_window(const Node *, int64_t size[2]);

@@ -183,6 +183,13 @@ static void slopes_lower(Lower *l) {
   const Extent of = shape_extent(l->node->shape), e = {1, 1, of.h * of.w, of.c};
   added_inputs(&w.a, w.at);
   attention_flatten(l);
+  if (!l->plain && l->target->lanes > 1) {
+    const bool bias = w.wrt == w.a.bias;
+    w.a.mask = w.at[0];
+    w.a.bias = w.at[1];
+    attention_slopes_tiles(l, &w.a, w.wrt, bias);
+    return;
+  }
   w.p = lower_scratch(l, "p", 1, &w.a.m);
   w.ds = lower_scratch(l, "ds", 1, &w.a.m);
   w.to = walk_sum_begin(l, e);

@@ -6,7 +6,9 @@
  *           lanes. Results come out as they are stored.
  *
  * Where keys need several blocks, sums are rescaled to the largest score so far. Of causal masks and windows
- * only keys that some query of the tile sees are computed. */
+ * only keys that some query of the tile sees are computed.
+ *
+ * Gradients make the scores again, a tile of queries with all keys, and multiply in the same two ways. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "base/number.h"
@@ -25,6 +27,13 @@ typedef struct Tile {
   bool blocks;                        /* several blocks: `o` has the sums so far */
   Buf *q, *s, *o, *at, *factor;       /* [dk], [keys] of queries; [queries][dv]; positions; by query */
   Buf *most, *sum;                    /* registers */
+  /* what multiplies what: rows of `from` times vectors of queries in `left`; `weights` times rows of `values`
+   */
+  Buf *left, *from, *weights, *values;
+  Ix from_channel;
+  int64_t depth, d;    /* channels of a head of `from`, of `values` */
+  Buf *ds, *dy, *mean; /* gradients: of the scores, [keys] of queries; [dv] of queries; registers */
+  bool slopes;         /* the rows are dp, not scores */
 } Tile;
 
 static Ref query_lanes(const Tile *t, Buf *buf, const Ix *row, int v) {
@@ -114,33 +123,48 @@ static Cond in_limits(const Tile *t, const Limits *k, int64_t from, int64_t to) 
 }
 
 /* ---- scores ---- */
-static void score_rows(const Tile *t, const Ix *j0, int rows) {
+static void finish_score(const Tile *t, Val s, const Ix *j, int v) {
   const Attention *a = t->a;
+  Nest *b = t->l->b;
+  const Ix zero = {0}, position = t->key + *j, lane = zero + v * t->lanes;
+  if (a->mask >= 0 || a->bias >= 0) s = add(s, nest_load(b, query_lanes(t, t->s, j, v), t->lanes));
+  if (t->at)
+    s = attention_unless_seen(b, a, nest_load(b, nest_at(b, t->at, lane), t->lanes),
+                              splat(attention_position(b, &position), t->lanes), s);
+  s = nest_let(b, "s", s);
+  nest_store(b, query_lanes(t, t->s, j, v), s);
+  nest_store(b, nest_at(b, t->most, v), vmax(nest_get(b, nest_at(b, t->most, v)), s));
+}
+
+/* dp = dy*V^T, and the sum of p*dp. */
+static void finish_slope(const Tile *t, Val dp, const Ix *j, int v) {
+  Nest *b = t->l->b;
+  dp = nest_let(b, "dp", dp);
+  nest_store(b, query_lanes(t, t->ds, j, v), dp);
+  nest_store(
+      b, nest_at(b, t->mean, v),
+      fma_(nest_load(b, query_lanes(t, t->s, j, v), t->lanes), dp, nest_get(b, nest_at(b, t->mean, v))));
+}
+
+static void score_rows(const Tile *t, const Ix *j0, int rows) {
   Nest *b = t->l->b;
   Buf *sum = NEST_REGISTERS(b, "a", t->lanes, rows, t->vectors);
   NEST_UNROLL(b, r, rows)
     NEST_UNROLL(b, v, t->vectors) nest_store(b, nest_at(b, sum, r, v), num(b, 0));
-  NEST_FOR(b, c, a->dk) {
+  NEST_FOR(b, c, t->depth) {
     Val w[AT_ONCE];
     for (int v = 0; v < t->vectors; v++)
-      w[v] = nest_let(b, nest_text(b, "w%d", v), nest_load(b, query_lanes(t, t->q, &c, v), t->lanes));
+      w[v] = nest_let(b, nest_text(b, "w%d", v), nest_load(b, query_lanes(t, t->left, &c, v), t->lanes));
     NEST_UNROLL(b, r, rows) {
-      Val x = nest_let(b, "x",
-                       nest_load(b, nest_at(b, t->l->in[KEY], 0, t->key + *j0 + r, *t->u * a->dk + c), 1));
+      Val x =
+          nest_let(b, "x", nest_load(b, nest_at(b, t->from, 0, t->key + *j0 + r, t->from_channel + c), 1));
       for (int v = 0; v < t->vectors; v++) nest_accumulate(b, nest_at(b, sum, r, v), x, w[v]);
     }
   }
   for (int r = 0; r < rows; r++)
     for (int v = 0; v < t->vectors; v++) {
-      const Ix zero = {0}, j = *j0 + r, position = t->key + j, lane = zero + v * t->lanes;
-      Val s = nest_get(b, nest_at(b, sum, r, v));
-      if (a->mask >= 0 || a->bias >= 0) s = add(s, nest_load(b, query_lanes(t, t->s, &j, v), t->lanes));
-      if (t->at)
-        s = attention_unless_seen(b, a, nest_load(b, nest_at(b, t->at, lane), t->lanes),
-                                  splat(attention_position(b, &position), t->lanes), s);
-      s = nest_let(b, "s", s);
-      nest_store(b, query_lanes(t, t->s, &j, v), s);
-      nest_store(b, nest_at(b, t->most, v), vmax(nest_get(b, nest_at(b, t->most, v)), s));
+      const Ix j = *j0 + r;
+      (t->slopes ? finish_slope : finish_score)(t, nest_get(b, nest_at(b, sum, r, v)), &j, v);
     }
 }
 
@@ -161,9 +185,9 @@ static void block_scores(const Tile *t) {
 /* The last vector ends with the last channel: it overlaps the one before it rather than being a part. */
 static Ix mix_channel(const Tile *t, int v) {
   const Ix zero = {0};
-  return zero + larger(0, smaller(v * t->lanes, t->a->dv - t->lanes));
+  return zero + larger(0, smaller(v * t->lanes, t->d - t->lanes));
 }
-static int mix_part(const Tile *t) { return (int)smaller(t->a->dv, t->lanes); }
+static int mix_part(const Tile *t) { return (int)smaller(t->d, t->lanes); }
 static Ref mix_sums(const Tile *t, const Ix *query, int v) {
   Nest *b = t->l->b;
   return nest_at(b, t->o, *query, NEST_Z + v * t->lanes);
@@ -171,7 +195,7 @@ static Ref mix_sums(const Tile *t, const Ix *query, int v) {
 
 static void store_mixed(const Tile *t, Val y, const Ix *i, int v) {
   Nest *b = t->l->b;
-  const Ix zero = {0}, query = t->first + *i, to = *t->h * t->a->dv + mix_channel(t, v);
+  const Ix zero = {0}, query = t->first + *i, to = *t->h * t->d + mix_channel(t, v);
   lower_store(t->l, mul(y, nest_load(b, nest_at(b, t->factor, *i), 1)), &zero, &query, &to, mix_part(t),
               t->lanes);
 }
@@ -192,13 +216,12 @@ static void mix_queries(const Tile *t, const Ix *q0, int n, int v0, int vectors)
   EACH_SEEN(b, j, seen) {
     Val w[VECTORS];
     for (int v = 0; v < vectors; v++) {
-      const Ix c = *t->u * t->a->dv + mix_channel(t, v0 + v);
-      w[v] =
-          nest_let(b, nest_text(b, "w%d", v),
-                   nest_load_part(b, nest_at(b, t->l->in[VALUE], 0, t->key + j, c), mix_part(t), t->lanes));
+      const Ix c = *t->u * t->d + mix_channel(t, v0 + v);
+      w[v] = nest_let(b, nest_text(b, "w%d", v),
+                      nest_load_part(b, nest_at(b, t->values, 0, t->key + j, c), mix_part(t), t->lanes));
     }
     NEST_UNROLL(b, p, n) {
-      Val x = nest_let(b, "x", nest_load(b, nest_at(b, t->s, j, *q0 + p), 1));
+      Val x = nest_let(b, "x", nest_load(b, nest_at(b, t->weights, j, *q0 + p), 1));
       for (int v = 0; v < vectors; v++) nest_accumulate(b, nest_at(b, sum, p, v), x, w[v]);
     }
   }
@@ -210,7 +233,7 @@ static void mix_queries(const Tile *t, const Ix *q0, int n, int v0, int vectors)
     }
 }
 
-static int value_vectors(const Tile *t) { return (int)((t->a->dv + t->lanes - 1) / t->lanes); }
+static int value_vectors(const Tile *t) { return (int)((t->d + t->lanes - 1) / t->lanes); }
 
 static void mix_values(const Tile *t) {
   Nest *b = t->l->b;
@@ -323,7 +346,7 @@ static void begin_tile(const Tile *t) {
         nest_store(b, query_lanes(t, t->s, &j, v), splat(num(b, 0), t->lanes));
 }
 
-static void query_tile(Tile *t, const Ix *index, int64_t queries) {
+static void begin_queries(Tile *t, const Ix *index, int64_t queries) {
   Lower *l = t->l;
   Nest *b = l->b;
   t->first = *index * t->size;
@@ -331,14 +354,24 @@ static void query_tile(Tile *t, const Ix *index, int64_t queries) {
   t->queries = queries;
   t->vectors = (int)((queries + t->lanes - 1) / t->lanes);
   const int64_t all = t->vectors * t->lanes;
-  t->q = NEST_BUF(b, STACK, "q", t->a->dk, all);
-  t->s = NEST_BUF(b, STACK, "scores", t->block, all);
+  t->q = t->left = NEST_BUF(b, STACK, "q", t->a->dk, all);
+  t->from = l->in[KEY];
+  t->from_channel = *t->u * t->a->dk;
+  t->depth = t->a->dk;
+  t->values = l->in[VALUE];
+  t->d = t->a->dv;
   t->factor = NEST_BUF(b, STACK, "factor", all);
-  t->o =
-      t->blocks || l->kernel->nchain ? NEST_BUF(b, STACK, "o", queries, value_vectors(t) * t->lanes) : NULL;
   t->at = cuts(t->a) ? NEST_BUF(b, STACK, "at", all) : NULL;
   t->most = NEST_REGISTERS(b, "most", t->lanes, t->vectors);
   t->sum = NEST_REGISTERS(b, "sum", t->lanes, t->vectors);
+}
+
+static void query_tile(Tile *t, const Ix *index, int64_t queries) {
+  Nest *b = t->l->b;
+  begin_queries(t, index, queries);
+  t->s = t->weights = NEST_BUF(b, STACK, "scores", t->block, t->vectors * t->lanes);
+  t->o = t->blocks || t->l->kernel->nchain ? NEST_BUF(b, STACK, "o", queries, value_vectors(t) * t->lanes)
+                                           : NULL;
   begin_tile(t);
   key_blocks(t);
   if (t->blocks) store_inverses(t);
@@ -362,18 +395,213 @@ static void query_tiles(Tile *t, LoopKind kind, int64_t from, int64_t to, int64_
       }
 }
 
-void attention_tiles(Lower *l, const Attention *a) {
-  Nest *b = l->b;
+static Tile new_tile(Lower *l, const Attention *a) {
   Tile t = {.l = l, .a = a, .lanes = l->target->lanes};
   t.size = AT_ONCE * t.lanes;
+  t.rows = l->target->registers < 32 ? 4 : t.size % 8 ? 6 : 8; /* divides the tile, and the block */
+  return t;
+}
+
+void attention_tiles(Lower *l, const Attention *a) {
+  Nest *b = l->b;
+  Tile t = new_tile(l, a);
   const int64_t tiles = a->l / t.size, rest = a->l % t.size;
   const int64_t rows = b->nleads ? b->lead[b->nleads - 1] : 1, work = a->l * a->m * (a->dk + a->dv);
   const LoopKind kind = walk_rows(l, bounded_product(bounded_product(work, a->heads), rows));
-  t.rows = l->target->registers < 32 ? 4 : t.size % 8 ? 6 : 8; /* divides the tile, and the block */
   t.block = smaller(a->m, KEY_BLOCK / t.rows * t.rows);
   t.blocks = a->m > t.block;
   if (kind == PARALLEL) nest_lead_parallel(b);
   nest_fn(b, b->name, false);
   if (tiles) query_tiles(&t, kind, 0, tiles, t.size);
   if (rest) query_tiles(&t, kind, tiles, tiles + 1, rest);
+}
+
+/* ---- gradients ----
+ * Of a tile of queries and all keys: p, and with dp = dy*V^T also ds = p*(dp - sum of p*dp). */
+enum { DY = 3 }; /* among the inputs of the gradient */
+
+static Val dy_row(const Tile *t, const Ix *query, const Ix *c, int part) {
+  Nest *b = t->l->b;
+  return nest_load_part(b, nest_at(b, t->l->in[DY], 0, *query, *t->h * t->a->dv + *c), part, t->lanes);
+}
+
+static void slopes_products(Tile *t) {
+  turn_rows(t, dy_row, t->a->dv, t->dy);
+  t->left = t->dy;
+  t->from = t->l->in[VALUE];
+  t->from_channel = *t->u * t->a->dv;
+  t->depth = t->a->dv;
+  t->slopes = true;
+  block_scores(t);
+  t->slopes = false;
+}
+
+static void tile_slopes(Tile *t, bool of_scores) {
+  Nest *b = t->l->b;
+  Val largest[AT_ONCE], inverse[AT_ONCE], middle[AT_ONCE];
+  const Limits seen = limits_of(t, t->keys, false);
+  if (t->a->mask >= 0 || t->a->bias >= 0) turn_rows(t, added_row, t->keys, t->s);
+  block_scores(t);
+  for (int v = 0; v < t->vectors; v++)
+    largest[v] =
+        nest_let(b, nest_text(b, "largest%d", v), attention_finite(b, nest_get(b, nest_at(b, t->most, v))));
+  exponentials(t, largest);
+  if (of_scores) slopes_products(t);
+  for (int v = 0; v < t->vectors; v++) {
+    inverse[v] =
+        nest_let(b, nest_text(b, "i%d", v), attention_inverse(b, nest_get(b, nest_at(b, t->sum, v))));
+    if (of_scores)
+      middle[v] = nest_let(b, nest_text(b, "m%d", v), mul(nest_get(b, nest_at(b, t->mean, v)), inverse[v]));
+  }
+  EACH_SEEN(b, j, seen)
+  for (int v = 0; v < t->vectors; v++) {
+    Val p = mul(nest_load(b, query_lanes(t, t->s, &j, v), t->lanes), inverse[v]);
+    if (of_scores) p = mul(p, sub(nest_load(b, query_lanes(t, t->ds, &j, v), t->lanes), middle[v]));
+    nest_store(b, query_lanes(t, of_scores ? t->ds : t->s, &j, v), p);
+  }
+}
+
+/* Of keys j0 .. j0+rows-1: the weights of the tile's queries times their rows of dy, or of Q. */
+typedef struct KeySums {
+  const Tile *t;
+  Buf *to, *x;
+  double factor;
+} KeySums;
+
+static void add_keys(const KeySums *k, const Ix *j0, int rows, int v0, int vectors, int part) {
+  const Tile *t = k->t;
+  Nest *b = t->l->b;
+  const Ix zero = {0};
+  Buf *sum = NEST_REGISTERS(b, "y", t->lanes, rows, vectors);
+  NEST_UNROLL(b, r, rows)
+    for (int v = 0; v < vectors; v++) nest_store(b, nest_at(b, sum, r, v), num(b, 0));
+  NEST_FOR(b, i, t->queries) {
+    Val w[AT_ONCE];
+    for (int v = 0; v < vectors; v++)
+      w[v] = nest_let(b, nest_text(b, "w%d", v),
+                      nest_load_part(b, nest_at(b, k->x, 0, t->first + i, *t->h * t->d + (v0 + v) * t->lanes),
+                                     part, t->lanes));
+    NEST_UNROLL(b, r, rows) {
+      Val x = nest_let(b, "x", nest_load(b, nest_at(b, t->weights, *j0 + r, i), 1));
+      for (int v = 0; v < vectors; v++) nest_accumulate(b, nest_at(b, sum, r, v), x, w[v]);
+    }
+  }
+  NEST_UNROLL(b, r, rows)
+    for (int v = 0; v < vectors; v++) {
+      const Ix j = *j0 + r, c = *t->u * t->d + (v0 + v) * t->lanes;
+      Val y = mul(nest_get(b, nest_at(b, sum, r, v)), num(b, k->factor));
+      walk_put(t->l, k->to, add(walk_load(t->l, k->to, &zero, &j, &c, part, t->lanes), y), &zero, &j, &c,
+               part, t->lanes);
+    }
+}
+
+static void add_key_vectors(const KeySums *k, int v0, int vectors, int part) {
+  const Tile *t = k->t;
+  Nest *b = t->l->b;
+  const int64_t groups = t->keys / t->rows, rest = t->keys % t->rows;
+  const Ix zero = {0}, tail = zero + groups * t->rows;
+  const Limits seen = limits_of(t, groups, true), keys = limits_of(t, t->keys, false);
+  if (groups) EACH_SEEN(b, g, seen) {
+      const Ix first = g * t->rows;
+      add_keys(k, &first, t->rows, v0, vectors, part);
+    }
+  if (rest)
+    NEST_IF(b, in_limits(t, &keys, groups * t->rows, t->keys))
+      add_keys(k, &tail, (int)rest, v0, vectors, part);
+}
+
+static void add_all_keys(const KeySums *k) {
+  const Tile *t = k->t;
+  const int whole = (int)(t->d / t->lanes), rest = (int)(t->d % t->lanes);
+  for (int v0 = 0; v0 < whole; v0 += AT_ONCE)
+    add_key_vectors(k, v0, (int)smaller(AT_ONCE, whole - v0), t->lanes);
+  if (rest) add_key_vectors(k, whole, 1, rest);
+}
+
+/* Adds ds, transposed, to the gradient of a mask or a bias. */
+static void add_scores(const Tile *t, Buf *to, bool bias, const Ix *j0, int part, int v) {
+  Nest *b = t->l->b;
+  const Ix zero = {0};
+  Val x[LANES];
+  for (int n = 0; n < t->lanes; n++) {
+    const Ix j = *j0 + n;
+    Val row = n < part ? nest_load(b, query_lanes(t, t->ds, &j, v), t->lanes) : splat(num(b, 0), t->lanes);
+    x[n] = nest_let(b, nest_text(b, "x%d", n), row);
+  }
+  walk_transpose(b, x, t->lanes);
+  for (int n = 0; n < queries_of(t, v); n++) {
+    const Ix query = t->first + v * t->lanes + n, row = bias ? attention_bias_row(t->a, t->h, &query) : query;
+    walk_put(t->l, to, add(walk_load(t->l, to, &zero, &row, j0, part, t->lanes), x[n]), &zero, &row, j0, part,
+             t->lanes);
+  }
+}
+
+static void add_all_scores(const Tile *t, Buf *to, bool bias) {
+  Nest *b = t->l->b;
+  const int64_t squares = t->keys / t->lanes;
+  const Ix zero = {0}, tail = zero + squares * t->lanes;
+  for (int v = 0; v < t->vectors; v++) {
+    if (squares)
+      NEST_FOR(b, g, squares) {
+        const Ix j = g * t->lanes;
+        add_scores(t, to, bias, &j, t->lanes, v);
+      }
+    if (t->keys % t->lanes) add_scores(t, to, bias, &tail, (int)(t->keys % t->lanes), v);
+  }
+}
+
+static void clear_slopes(const Tile *t) {
+  Nest *b = t->l->b;
+  for (int v = 0; v < t->vectors; v++) nest_store(b, nest_at(b, t->mean, v), num(b, 0));
+  if (cuts(t->a))
+    NEST_FOR(b, j, t->block)
+      for (int v = 0; v < t->vectors; v++)
+        nest_store(b, query_lanes(t, t->ds, &j, v), splat(num(b, 0), t->lanes));
+}
+
+static void slopes_tile(Tile *t, const Ix *index, int64_t queries, int wrt, Buf *to, bool bias) {
+  Nest *b = t->l->b;
+  begin_queries(t, index, queries);
+  t->weights = wrt == VALUE ? t->s : t->ds;
+  const int64_t all = t->vectors * t->lanes;
+  t->dy = wrt == VALUE ? NULL : NEST_BUF(b, STACK, "dy", t->a->dv, all);
+  t->mean = wrt == VALUE ? NULL : NEST_REGISTERS(b, "mean", t->lanes, t->vectors);
+  begin_tile(t);
+  if (wrt != VALUE) clear_slopes(t);
+  tile_slopes(t, wrt != VALUE);
+  KeySums k = {.t = t, .to = to, .x = t->l->in[wrt == VALUE ? DY : QUERY], .factor = 1};
+  if (wrt != VALUE) t->d = t->a->dk;
+  if (wrt == KEY) k.factor = t->a->scale;
+  if (wrt == QUERY) {
+    Val scale[AT_ONCE];
+    for (int v = 0; v < t->vectors; v++) scale[v] = splat(num(b, t->a->scale), t->lanes);
+    t->values = t->l->in[KEY];
+    store_factors(t, scale);
+    mix_values(t);
+  } else if (wrt > VALUE) add_all_scores(t, to, bias);
+  else add_all_keys(&k);
+}
+
+void attention_slopes_tiles(Lower *l, const Attention *a, int wrt, bool bias) {
+  Nest *b = l->b;
+  const Extent of = shape_extent(l->node->shape), e = {1, 1, of.h * of.w, of.c};
+  Tile t = new_tile(l, a);
+  const int64_t tiles = a->l / t.size, rest = a->l % t.size,
+                dim[2] = {a->m, smaller(t.size, (a->l + t.lanes - 1) / t.lanes * t.lanes)};
+  t.s = lower_scratch(l, "p", 2, dim);
+  t.ds = wrt == VALUE ? NULL : lower_scratch(l, "ds", 2, dim);
+  Buf *to = wrt == QUERY ? NULL : walk_sum_begin(l, e);
+  t.block = t.keys = a->m;
+  nest_fn(b, b->name, false);
+  if (to) walk_clear(l, to, e);
+  NEST_FOR(b, u, a->heads / a->shared)
+    NEST_FOR(b, g, a->shared) {
+      const Ix h = u * a->shared + g, last = NEST_Z + tiles;
+      t.h = &h;
+      t.u = &u;
+      if (tiles)
+        NEST_FOR(b, n, tiles) slopes_tile(&t, &n, t.size, wrt, to, bias);
+      if (rest) slopes_tile(&t, &last, rest, wrt, to, bias);
+    }
+  if (to) walk_sum_end(l, to, e);
 }
