@@ -146,7 +146,7 @@ void shell_bash(Text *out) {
       "  local word=${COMP_WORDS[COMP_CWORD]} before= name= value=\n"
       "  ((COMP_CWORD > 0)) && before=${COMP_WORDS[COMP_CWORD - 1]}\n"
       "  COMPREPLY=()\n"
-      "  # bash takes --name=value for three words\n"
+      "  # bash splits --name=value into three words\n"
       "  if [[ $word == '=' && ($before == --* || $before == -Werror) ]]; then name=$before value=\n"
       "  elif [[ $before == '=' && COMP_CWORD -gt 1 ]]; then name=${COMP_WORDS[COMP_CWORD - 2]} value=$word\n"
       "  elif [[ $before == --help || $before == -h ]]; then name=--help value=$word\n"

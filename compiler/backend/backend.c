@@ -1,6 +1,6 @@
-/* backend.c: finding the C compiler and the runtime, and running it. Text goes to the compiler's standard
- * input, so that no file name finds its way into what it writes; several become objects at the same time, in
- * files without names, which are linked. */
+/* backend.c: Driver of the C compiler: finds it and the runtime, and runs it. Text goes to the compiler's
+ * standard input, so that no file name finds its way into what it writes; several become objects at the
+ * same time, in files without names, which are linked. */
 // SPDX-License-Identifier: Apache-2.0
 #ifdef HAVE_CONFIG_H
 #include "config.h"

@@ -1,4 +1,4 @@
-/* backend.h: from C text to objects, libraries and programs by a C compiler, which is started directly,
+/* backend.h: C text to objects, libraries and programs, with a C compiler that is started directly,
  * without a shell. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_BACKEND_H

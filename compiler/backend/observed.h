@@ -1,4 +1,4 @@
-/* observed.h: reads what a built program's command `observe` wrote. */
+/* observed.h: Reader of the files that `observe` of a built program writes. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_OBSERVED_H
 #define CNNC_OBSERVED_H

@@ -1,5 +1,5 @@
-/* quantized.c: the arrays of a quantized net's file, and what its metadata say. The format is read by the
- * runtime's own code, as weights.c does. */
+/* quantized.c: Reader of quantized weight files: arrays and metadata. The format is read by the runtime's
+ * own code, as weights.c does. */
 // SPDX-License-Identifier: Apache-2.0
 #include "backend/quantized.h"
 #include <jansson.h>

@@ -1,7 +1,6 @@
-/* arithmetic.h: how quantized nets compute, to the bit: the only copy of it outside the loops that are
- * compiled. An int8 or int16 value q represents (q - zero) * scale. Here all integers are int64, as the
- * meaning of operators (eval) has it; nests say the same by the primitives of nest/primitive.h, which share
- * nothing with this.
+/* arithmetic.h: Arithmetic of quantized nets, bit-exact: the only copy outside the compiled loops. An int8
+ * or int16 value q represents (q - zero) * scale. Here all integers are int64, as the meaning of operators
+ * (eval) has it; nests say the same by the primitives of nest/primitive.h, which share nothing with this.
  *
  * RSH(x, s) is x / 2^s, rounded down. */
 // SPDX-License-Identifier: Apache-2.0

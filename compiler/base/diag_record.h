@@ -1,4 +1,5 @@
-/* diag_record.h: how messages are kept between diag.c, which records them, and the files that print them. */
+/* diag_record.h: Storage of messages: interface between diag.c, which records them, and the files that
+ * print them. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_DIAG_RECORD_H
 #define CNNC_DIAG_RECORD_H

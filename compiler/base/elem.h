@@ -1,4 +1,4 @@
-/* elem.h: types of the elements of values, and of what loop nests compute with. */
+/* elem.h: Element types of values and of loop nests. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_ELEM_H
 #define CNNC_ELEM_H

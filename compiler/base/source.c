@@ -1,4 +1,4 @@
-/* source.c: source texts, where their lines start, and from a byte offset to line and column. */
+/* source.c: Source texts, and conversion of byte offsets to lines and columns. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "base/diag.h"

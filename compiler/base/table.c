@@ -1,4 +1,4 @@
-/* table.c: from names to things: open addressing, never more than half full. */
+/* table.c: Hash map from strings to pointers: open addressing, at most half full. */
 // SPDX-License-Identifier: Apache-2.0
 #include "base/table.h"
 #include <stdint.h>

@@ -1,4 +1,4 @@
-/* table.h: from names to things, by open addressing; lives in an arena. */
+/* table.h: Hash map from strings to pointers (open addressing, arena-allocated). */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_TABLE_H
 #define CNNC_TABLE_H

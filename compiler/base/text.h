@@ -1,4 +1,4 @@
-/* text.h: a text that grows by formatted pieces; numbers and names as people read them. */
+/* text.h: Growable text with formatted output; numbers and names for people. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_TEXT_H
 #define CNNC_TEXT_H

@@ -1,4 +1,4 @@
-/* compilation.c: what every stage of a compilation needs. */
+/* compilation.c: Common state of all stages of a compilation. */
 // SPDX-License-Identifier: Apache-2.0
 #define _POSIX_C_SOURCE 200809L
 #include "compilation.h"

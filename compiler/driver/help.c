@@ -1,4 +1,4 @@
-/* help.c: what --help prints. The same tables check arguments and options. */
+/* help.c: Output of --help. The same tables check arguments and options. */
 // SPDX-License-Identifier: Apache-2.0
 #include "help.h"
 #include "ops/registry.h"

@@ -1,4 +1,4 @@
-/* help.h: what --help prints on options and on the language, from the tables that check them. */
+/* help.h: Output of --help on options and on the language, from the tables that check them. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_HELP_H
 #define CNNC_HELP_H

@@ -1,5 +1,4 @@
-/* options.c: the subcommands, and cnnc's own options: how each is read, what they mean together, their table.
- */
+/* options.c: Subcommands and options of cnnc: parsing, combinations, table. */
 // SPDX-License-Identifier: Apache-2.0
 #include "options.h"
 #include <string.h>

@@ -327,7 +327,7 @@ bool output_possible(Compilation *c) {
   const char *header = o->output && !options_view(o->kind) ? header_path(c) : NULL;
   if (o->kind == OUTPUT_ONNX || o->kind == OUTPUT_MODEL) return has_weights(c);
   if (header && strpbrk(base_name(header), "\"\\\n"))
-    return cannot_write(c, header, "C cannot include a header of this name");
+    return cannot_write(c, header, "C cannot include a header with this name");
   return o->kind != OUTPUT_LIBRARY || library_possible(c);
 }
 

@@ -1,5 +1,5 @@
-/* dispatch.c: several targets in one file: the level that this CPU runs, and calls of the function of that
- * level. Level 0 is the lowest target, whose code is always compiled; the others stand under their #if. */
+/* dispatch.c: Several targets in one file: detection of the CPU's level, and dispatch to that level's
+ * function. Level 0 is the lowest target, whose code is always compiled; the others are under their #if. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "base/template.h"

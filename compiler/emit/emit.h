@@ -1,4 +1,4 @@
-/* emit.h: from a layout (lir/layout.h) to C text: NAME.c and NAME.h, as docs/c-interface.md describes them.
+/* emit.h: Printer of a layout (lir/layout.h) as C: NAME.c and NAME.h, described in docs/c-interface.md.
  * Nothing is decided here. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_EMIT_H

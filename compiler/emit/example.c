@@ -1,4 +1,4 @@
-/* example.c: a program's side of a net, for libraries and `cnnc new`. */
+/* example.c: Caller's code of a net, for libraries and `cnnc new`. */
 // SPDX-License-Identifier: Apache-2.0
 #include "emit/example.h"
 

@@ -1,5 +1,5 @@
-/* example.h: a program's side of a net: its buffers, the code that fills them, the call, the code that prints
- * the results. Private to emit/. */
+/* example.h: Caller's code of a net: its buffers, their initialization, the call, the output of results.
+ * Private to emit/. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_EXAMPLE_H
 #define CNNC_EXAMPLE_H

@@ -1,4 +1,4 @@
-/* header.c: what a net's header declares. */
+/* header.c: Declarations in a net's header. */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-/* infer.c: one image through the net, target by target, and the functions that the user calls. */
+/* infer.c: Inference code: one image per target, and the public functions. */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
-/* library.c: a net as a folder that Arduino, PlatformIO, ESP-IDF, Zephyr and CMake take as it is. The texts
- * are templates in library/. */
+/* library.c: A net as a library folder for Arduino, PlatformIO, ESP-IDF, Zephyr and CMake. The texts are
+ * templates in library/. */
 // SPDX-License-Identifier: Apache-2.0
 #include <ctype.h>
 #include <inttypes.h>

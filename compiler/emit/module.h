@@ -1,4 +1,4 @@
-/* module.h: a layout on its way to C text. Private to emit/. */
+/* module.h: State of the C printer. Private to emit/. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_MODULE_H
 #define CNNC_MODULE_H

@@ -1,4 +1,4 @@
-/* nest.c: a nest as C with vector extensions. All loops of kernels are printed here; what calls
+/* nest.c: Printer of nests as C with vector extensions. All loops of kernels are printed here; what calls
  * kernels, image by image and thread by thread, is infer.c, train.c and their like.
  *
  * instance.c says which functions there are. Buffers a function uses are its parameters. Arrays keep their

@@ -1,4 +1,4 @@
-/* nest_values.c: what stands inside a statement of a nest, as C: names, indices, conditions, values. */
+/* nest_values.c: Printer of the operands of a nest's statements: names, indices, conditions, values. */
 // SPDX-License-Identifier: Apache-2.0
 #include "emit/literals.h"
 #include "emit/nest_print.h"

@@ -1,4 +1,4 @@
-/* prelude_macros.c: how floats are computed, and the macros of a file, at its top and at its end. */
+/* prelude_macros.c: Floating-point settings, and the macros at the top and the end of a file. */
 // SPDX-License-Identifier: Apache-2.0
 #include "emit/prelude.h"
 #include <string.h>

@@ -1,5 +1,5 @@
-/* timing.c: a program that runs one kernel by several schedules and prints how long each takes: what --tune
- * compiles and runs. */
+/* timing.c: Generator of the timing program of --tune: runs one kernel with several schedules and prints
+ * their times. */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
 #include <string.h>

@@ -1,5 +1,4 @@
-/* gradient.c: builder of backward passes: what operators append for the gradients of their inputs and
- * weights. */
+/* gradient.c: Builder of backward passes, used by operators to append gradients of inputs and weights. */
 // SPDX-License-Identifier: Apache-2.0
 #include "graph/gradient.h"
 

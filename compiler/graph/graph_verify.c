@@ -1,5 +1,5 @@
-/* graph_verify.c: what holds of every graph between two passes. A violation is a bug of the compiler, never
- * of its user. */
+/* graph_verify.c: Invariants of every graph between two passes. A violation is a bug of the compiler,
+ * never of its user. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,7 +26,7 @@ void graph_verify(const Graph *graph) {
       broken(graph, node, "its zero is none of its type");
     if (node->quant && !(node->quant->scale > 0)) broken(graph, node, "its scale is not above 0");
     if ((node->elem == I8 || node->elem == I16) && !node->quant && !node_is_input(node))
-      broken(graph, node, "its value has 8 or 16 bits and no scale");
+      broken(graph, node, "its value is int8 or int16 without a scale");
     if (node->nweights > MOST_WEIGHTS) broken(graph, node, "it has more than MOST_WEIGHTS parameters");
     if (node->shape.rank < 1 || node->shape.rank > 3 || shape_elements(node->shape) < 1)
       broken(graph, node, "its shape is not one");

@@ -1,4 +1,4 @@
-/* normalize_text.h: what a net does with an input first. */
+/* normalize_text.h: Text of the preprocessing of an input. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_GRAPH_NORMALIZE_TEXT_H
 #define CNNC_GRAPH_NORMALIZE_TEXT_H

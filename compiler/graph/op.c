@@ -1,4 +1,4 @@
-// op.c: what the shape rules of all operators share: arguments, messages, parameters, windows.
+// op.c: Common code of all shape rules: arguments, messages, parameters, windows.
 // SPDX-License-Identifier: Apache-2.0
 #include "graph/op.h"
 #include <math.h>

@@ -1,4 +1,4 @@
-/* channels.c: one number of all channels of a pixel, and their sum. */
+/* channels.c: Reduction of a pixel's channels to one number, such as their sum. */
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/channels.h"
 

@@ -1,5 +1,5 @@
-/* channels.h: one number of all channels of a pixel: what channel_mean, channel_max and the gradient of an
- * operand that is repeated over the channels share. */
+/* channels.h: Reduction of a pixel's channels to one number: common code of channel_mean, channel_max and
+ * the gradient of an operand repeated over the channels. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_CHANNELS_H
 #define CNNC_CHANNELS_H

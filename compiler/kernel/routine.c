@@ -1,4 +1,4 @@
-/* routine.c: what operators share that call routines. */
+/* routine.c: Common code of operators that call runtime functions. */
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/routine.h"
 

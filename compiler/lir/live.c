@@ -1,5 +1,5 @@
-// live.c: how much of the arena each call of a program needs: the values that are made by then and read
-// later, what it works on, and its scratch.
+// live.c: Live arena bytes during each call of a program: stored values with later uses, operands and scratch
+// of the call.
 // SPDX-License-Identifier: Apache-2.0
 #include <stdlib.h>
 #include "lir/lir.h"

@@ -1,4 +1,4 @@
-/* order.c: where the threads of a team wait for each other.
+/* order.c: Barriers between the threads of a team.
  *
  * All threads walk through the calls. A call that is not shared is run by the first of them. They wait before
  * a call that touches what another thread may still be at. */

@@ -1,5 +1,4 @@
-/* analysis.c: a document as the compiler's front end sees it, what it imports included, with texts that are
- * not saved. */
+/* analysis.c: A document analyzed by the compiler's front end, with its imports and unsaved texts. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdlib.h>
 #include <string.h>

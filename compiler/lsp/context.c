@@ -1,4 +1,5 @@
-/* context.c: brackets are counted from the beginning; what is innermost and the last token decide. */
+/* context.c: Syntactic context at the cursor: brackets are counted from the beginning; the innermost one
+ * and the last token decide. */
 // SPDX-License-Identifier: Apache-2.0
 #include "lsp/context.h"
 #include <string.h>

@@ -1,5 +1,5 @@
-/* context.h: where in the program the cursor stands, as the tokens before it say: the text around it is
- * seldom complete. */
+/* context.h: Syntactic context at the cursor, from the tokens before it: the text around it is seldom
+ * complete. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_LSP_CONTEXT_H
 #define CNNC_LSP_CONTEXT_H

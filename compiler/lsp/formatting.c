@@ -1,4 +1,4 @@
-/* formatting.c: formatting, as `cnnc fmt` does it; what stays is not sent. */
+/* formatting.c: Formatting, as in `cnnc fmt`; only changes are sent. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "syntax/format.h"

@@ -1,4 +1,5 @@
-/* lsp.h: what the files of lsp/ share: documents, analyses of them, and the functions that answer. */
+/* lsp.h: Interface between the files of lsp/: documents, analyses of them, and the functions that answer
+ * requests. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_LSP_H
 #define CNNC_LSP_H

@@ -1,4 +1,4 @@
-/* positions.c: from bytes to lines and characters as the editor counts them, and back; URIs. */
+/* positions.c: Conversion between byte offsets and the editor's lines and characters; URIs. */
 // SPDX-License-Identifier: Apache-2.0
 #include <ctype.h>
 #include <string.h>

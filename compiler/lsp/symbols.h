@@ -1,5 +1,5 @@
-/* symbols.h: which name means what, from the tree alone: also in branches that are not taken, in blocks that
- * nothing applies, and while other parts of the text cannot be read. */
+/* symbols.h: Name resolution on the AST alone: also in branches that are not taken, in unused blocks, and
+ * despite syntax errors elsewhere. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_LSP_SYMBOLS_H
 #define CNNC_LSP_SYMBOLS_H

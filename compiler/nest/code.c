@@ -1,4 +1,4 @@
-// code.c: what the C function of an instance consists of, for the printer and for keys.
+// code.c: Contents of an instance's C function, for the printer and for keys.
 // SPDX-License-Identifier: Apache-2.0
 #include "nest/code.h"
 #include <string.h>

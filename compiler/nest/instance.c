@@ -1,5 +1,5 @@
-/* instance.c: which C functions a nest becomes: one for each set of constants a function is called with, and
- * what each of them uses. */
+/* instance.c: C functions of a nest: one for each set of constants that a function is called with, and the
+ * names that each uses. */
 // SPDX-License-Identifier: Apache-2.0
 #include "nest/instance.h"
 #include <string.h>

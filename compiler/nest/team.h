@@ -1,4 +1,4 @@
-/* team.h: how the threads of a team run the main function of a nest together. */
+/* team.h: Partition of a nest's main function among the threads of a team. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_NEST_TEAM_H
 #define CNNC_NEST_TEAM_H

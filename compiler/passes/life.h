@@ -1,4 +1,4 @@
-/* life.h: from which kernel to which a value is needed. For the passes that decide where values lie. */
+/* life.h: Lifetimes of values, in kernels. For the passes that assign storage. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_LIFE_H
 #define CNNC_LIFE_H

@@ -1,4 +1,4 @@
-/* node_tables.c: what passes find out about nodes, in tables by node id. */
+/* node_tables.c: Results of passes for nodes, in tables by node id. */
 // SPDX-License-Identifier: Apache-2.0
 #include "passes/node_tables.h"
 #include "graph/op.h"

@@ -1,4 +1,4 @@
-/* node_tables.h: what passes find out about nodes, in tables by node id. */
+/* node_tables.h: Results of passes for nodes, in tables by node id. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_PASSES_NODE_TABLES_H
 #define CNNC_PASSES_NODE_TABLES_H

@@ -1,4 +1,4 @@
-/* passes.h: from the graph as written to a plan. passes.c holds the list of passes as a table. */
+/* passes.h: Passes from the graph as written to a plan; passes.c has their table. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_PASSES_H
 #define CNNC_PASSES_H

@@ -1,4 +1,4 @@
-/* plan.h: a plan: the kernels of a graph in order, and where every value lives. Made by the passes
+/* plan.h: Plan: the kernels of a graph in order, and the storage of every value. Made by the passes
  * (passes.c), lowered by lir/lower.c. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_PLAN_H

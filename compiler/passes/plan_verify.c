@@ -1,6 +1,5 @@
-/* plan_verify.c: what holds of a plan between two passes. A violation is a bug of the compiler, never of its
- * user.
- */
+/* plan_verify.c: Invariants of a plan between two passes. A violation is a bug of the compiler, never of
+ * its user. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdio.h>
 #include <stdlib.h>
@@ -74,6 +73,6 @@ void verify_in_place(const Plan *plan) {
     if (kernel->over && plan->life[home_of(plan, kernel->over)->id].block.dies != k)
       broken_plan(plan, kernel->result, "it is written over a value that is needed later");
     if (kernel->over && plan->storage[kernel->over->id].kind != plan->storage[kernel->result->id].kind)
-      broken_plan(plan, kernel->result, "it is written over a value of another memory");
+      broken_plan(plan, kernel->result, "it overwrites a value in another memory space");
   }
 }

@@ -1,6 +1,6 @@
-/* states.c: where the next values of states are computed. An update is a copy into its state at the end of a
- * call. If every reader of the old value runs before the kernel that computes the new one, that kernel writes
- * into the state and there is no copy.
+/* states.c: In-place updates of states. An update is a copy into its state at the end of a call. If every
+ * reader of the old value runs before the kernel that computes the new one, that kernel writes into the
+ * state and there is no copy.
  *
  * Needs: the kernels in order. Keeps: their order; drops copies that nothing is left to do for. */
 // SPDX-License-Identifier: Apache-2.0

@@ -1,4 +1,4 @@
-/* store.c: how long each value is needed, and in which memory it lies.
+/* store.c: Lifetime and memory space of each value.
  *
  * Needs: the kernels in order. Keeps: them; sets life, storage and outputs. */
 // SPDX-License-Identifier: Apache-2.0

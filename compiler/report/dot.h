@@ -1,4 +1,4 @@
-/* dot.h: a graph for Graphviz. */
+/* dot.h: Graph in Graphviz format. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_DOT_H
 #define CNNC_DOT_H

@@ -1,4 +1,4 @@
-/* graph_dump.h: a graph as text, for --emit=graph. */
+/* graph_dump.h: Graph as text, for --emit=graph. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_DUMP_H
 #define CNNC_DUMP_H

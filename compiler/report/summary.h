@@ -1,4 +1,4 @@
-/* summary.h: what is known of a net before it is compiled: layers, shapes, parameters, multiply-adds,
+/* summary.h: Properties of a net before its compilation: layers, shapes, parameters, multiply-adds,
  * receptive fields. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_SUMMARY_H

@@ -1,4 +1,4 @@
-// choices.c: lists of choices: the sizes of a schedule, and what --tune measures of it.
+// choices.c: Lists of choices: the parameters of a schedule that --tune measures.
 // SPDX-License-Identifier: Apache-2.0
 #include "schedule/schedule.h"
 

@@ -1,4 +1,4 @@
-// choose.c: the one place where a kernel's schedule is picked.
+// choose.c: Choice of a kernel's schedule.
 // SPDX-License-Identifier: Apache-2.0
 //
 // The cost model ranks the registered schedules that take the kernel. What packs weights in its own way is

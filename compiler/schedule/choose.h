@@ -1,5 +1,5 @@
-/* choose.h: which schedule a kernel takes: what its family offers, what each would cost, which one is taken
- * and why. */
+/* choose.h: Choice of a kernel's schedule: the candidates of its family, their predicted costs, the
+ * decision and its reason. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_CHOOSE_H
 #define CNNC_CHOOSE_H

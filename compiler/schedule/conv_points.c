@@ -1,5 +1,4 @@
-// conv_points.c: tiles in blocks, packed weights and products of convolutions whose products are made point
-// by point.
+// conv_points.c: Driver of fast convolutions: tiles in blocks, packed weights, products point by point.
 // SPDX-License-Identifier: Apache-2.0
 //
 // The output is divided into tiles, each with a number of points xi. For a block of whole rows of tiles,

@@ -1,5 +1,4 @@
-// cost.c: an analytical model of kernels: multiply-adds against weights that have to come from far away, and
-// what transforms cost.
+// cost.c: Analytical cost model of kernels: multiply-adds, memory traffic of weights, transforms.
 // SPDX-License-Identifier: Apache-2.0
 //
 // The target's row has the machine's throughput, and the fraction of it that code reaches.

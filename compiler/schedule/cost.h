@@ -1,5 +1,5 @@
-/* cost.h: what a kernel will take, in cycles of one core, from the target's table: to rank schedules of the
- * same kernel, and to say what is waited for. */
+/* cost.h: Predicted cycles of a kernel on one core, from the target's table: ranks schedules of the same
+ * kernel, and states the bottleneck. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_COST_H
 #define CNNC_COST_H

@@ -1,4 +1,4 @@
-// parallel.c: where threads pay: for a whole net, and for a loop of a kernel.
+// parallel.c: Thresholds for threads: for a whole net, and for a loop of a kernel.
 // SPDX-License-Identifier: Apache-2.0
 #include "schedule/parallel.h"
 #include <math.h>

@@ -1,4 +1,4 @@
-/* parallel.h: where threads pay in inference. Training runs its images in parallel instead. */
+/* parallel.h: Thresholds for threads in inference. Training runs its images in parallel instead. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_SCHEDULE_PARALLEL_H
 #define CNNC_SCHEDULE_PARALLEL_H

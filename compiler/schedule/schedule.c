@@ -1,4 +1,4 @@
-// schedule.c: from a kernel to a nest that is proved and simplified: the operator's plain loops, or the
+// schedule.c: Lowering of a kernel to a proved and simplified nest: the operator's reference schedule, or a
 // schedule of its family.
 // SPDX-License-Identifier: Apache-2.0
 #include "schedule/choose.h"

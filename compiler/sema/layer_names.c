@@ -1,4 +1,4 @@
-/* layer_names.c: the names of layers, where they are counted, and whether two of them are one in C. */
+/* layer_names.c: Names of layers: numbering, and clashes in C. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "sema/context.h"

@@ -1,4 +1,4 @@
-/* match.c: which argument goes to which parameter, for operators, blocks and settings alike. */
+/* match.c: Matching of arguments to parameters, for operators, blocks and settings. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "sema/context.h"

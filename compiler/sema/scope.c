@@ -1,4 +1,4 @@
-/* scope.c: which names are visible where, and what to say about one that is not. */
+/* scope.c: Scopes: visible names, and messages for others. */
 // SPDX-License-Identifier: Apache-2.0
 #include <limits.h>
 #include <string.h>

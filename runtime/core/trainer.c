@@ -1,4 +1,4 @@
-/* trainer.c: a training step over a cnn_network: gradients, accumulation, clipping, update, average. */
+/* trainer.c: Training step of a cnn_network: gradients, accumulation, clipping, update, average. */
 // SPDX-License-Identifier: MIT-0
 #include "cnn_core.h"
 #include "scalar.h"

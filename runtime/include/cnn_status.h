@@ -1,4 +1,4 @@
-/* cnn_status.h: how the runtime reports errors. The library never prints and never exits: a call that can
+/* cnn_status.h: Error reporting of the runtime. The library never prints and never exits: a call that can
  * fail returns a cnn_status. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_STATUS_H

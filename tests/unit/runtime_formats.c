@@ -151,7 +151,7 @@ static void texts_are_no_labels(void) {
   scratch_bytes("t.npz", copy, n);
   free(copy);
   refuse_set(&net, scratch("t.npz"), NULL,
-             "\"y_train\": holds no numbers, but texts or objects; numpy.unique(y, return_inverse=True)[1] "
+             "\"y_train\": contains strings or objects, not numbers; numpy.unique(y, return_inverse=True)[1] "
              "numbers texts");
 }
 

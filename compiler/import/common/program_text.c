@@ -1,5 +1,5 @@
-/* program_text.c: statements as a program: chained where a value is read next, named where it is read
- * elsewhere. */
+/* program_text.c: Printer of statements as a program: chained if the next statement uses the value, named
+ * otherwise. */
 // SPDX-License-Identifier: Apache-2.0
 #include <ctype.h>
 #include <string.h>

@@ -1,5 +1,4 @@
-/* refusals.c: reports of what cannot be imported: all nodes without a form, and the largest part that can be
- * imported; import_list. */
+/* refusals.c: Reports of unsupported nodes, and of the largest part that can be imported; import_list. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "import/import.h"

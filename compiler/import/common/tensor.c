@@ -1,4 +1,4 @@
-/* tensor.c: constants of a model: numbers of any type, where they lie. */
+/* tensor.c: Constants of a model: numbers of any type, in place. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <string.h>

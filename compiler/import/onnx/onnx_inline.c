@@ -1,5 +1,5 @@
-/* onnx_inline.c: a model's graph as one list of nodes: functions in place of their calls, the branches of
- * each If before it. Tensors within a call or a branch have its name before their own. */
+/* onnx_inline.c: Inlining of a model's graph into one list of nodes: functions at their calls, the
+ * branches of each If before it. Tensors within a call or a branch have its name before their own. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "base/table.h"

@@ -1,4 +1,4 @@
-/* onnx_read.c: the file of a model: its nodes, and its constants where they lie. */
+/* onnx_read.c: Reader of a model file: its nodes, and its constants in place. */
 // SPDX-License-Identifier: Apache-2.0
 #define _XOPEN_SOURCE 700
 #include <errno.h>

@@ -1,4 +1,4 @@
-/* ops_map.c: what is computed element by element from one value; softmax. */
+/* ops_map.c: Element-wise functions of one value; softmax. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <string.h>

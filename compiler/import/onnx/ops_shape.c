@@ -1,4 +1,4 @@
-/* ops_shape.c: what only changes the view; concatenation. */
+/* ops_shape.c: Operators that only change the view; concatenation. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdio.h>
 #include <string.h>

@@ -170,7 +170,7 @@ static const char *put_activation(Making *k, const TflOperator *op, const char *
   const char *call = op->activation == TFL_ACTIVATION_RELU ? "relu" : between ? "clip" : "relu6";
   if (op->activation == TFL_NONE) return layer;
   text_put(&k->text, " -> ");
-  const char *own = tfl_layer(k, call); /* counted in any case, as layers without a name are */
+  const char *own = tfl_layer(k, call); /* counted even if unused, like unnamed layers */
   if (!between && bytes) return text_put(&k->text, "%s", call), layer;
   layer = own;
   tfl_call(k, op, layer, between ? "%s(-1, 1" : "%s(", call);

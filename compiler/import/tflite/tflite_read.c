@@ -578,7 +578,7 @@ TflModel *tflite_read(Arena *arena, const uint8_t *bytes, size_t n, const char *
   r.codes = flat_vector(&r.flat, model, MODEL_CODES, 4);
   r.buffers = flat_vector(&r.flat, model, MODEL_BUFFERS, 4);
   if (!r.flat.broken && flat_int(&r.flat, model, MODEL_VERSION, 4, 0) != VERSION)
-    bad(&r, "it is of another version of the format than 3");
+    bad(&r, "its format version is not 3");
   else if (!r.flat.broken && graphs.n == 0) bad(&r, "it has no graph");
   const bool read = !r.why && read_graph(&r, graphs, 0, 0);
   if (read) find_empty(&r);

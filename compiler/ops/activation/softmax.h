@@ -1,5 +1,5 @@
-/* softmax.h: what softmax and log_softmax share: rows of channels, shifted by their largest element so that
- * no exponential overflows. */
+/* softmax.h: Common code of softmax and log_softmax: rows of channels, minus their maximum so that no
+ * exponential overflows. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_SOFTMAX_H
 #define CNNC_SOFTMAX_H

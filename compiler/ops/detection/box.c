@@ -1,4 +1,4 @@
-/* box.c: what operators of boxes share. */
+/* box.c: Common code of box operators. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/detection/box.h"
 #include <math.h>

@@ -1,4 +1,4 @@
-/* mask.h: what dropout and drop_path share: values dropped at random in training. */
+/* mask.h: Common code of dropout and drop_path: values dropped at random in training. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_MASK_H
 #define CNNC_MASK_H

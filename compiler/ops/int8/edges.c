@@ -1,5 +1,5 @@
-// edges.c: where numbers of 8 and 16 bits meet others: floats, the caller's bytes, and the class of the
-// largest.
+// edges.c: Conversions between int8 or int16 values and floats, the caller's bytes, and the index of the
+// maximum.
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "kernel/walk.h"

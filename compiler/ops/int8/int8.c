@@ -1,4 +1,4 @@
-/* int8.c: what the nests of 8 and 16 bits share: loads, rounding, stores, of numbers and of vectors. */
+/* int8.c: Common code of int8 and int16 nests: loads, rounding, stores, scalar and vectorized. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/int8/int8.h"
 

@@ -1,5 +1,5 @@
-/* objects.c: what losses of objects share: logarithms and exponentials for their routines, and the parts of
- * the vector that such a loss makes, weighed and divided by the images. */
+/* objects.c: Common code of detection losses: logarithms and exponentials for their runtime functions, and
+ * the parts of the resulting vector, weighted and divided by the number of images. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/loss/objects.h"
 #include "ops/registry.h"

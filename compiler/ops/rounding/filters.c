@@ -1,4 +1,4 @@
-/* filters.c: which weights of a layer are those of a filter. */
+/* filters.c: Assignment of a layer's weights to filters. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/int8/int8.h"
 

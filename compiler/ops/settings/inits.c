@@ -1,5 +1,4 @@
-/* inits.c: the initializations of parameters and their arguments; op.c works out what they mean for a layer.
- */
+/* inits.c: Initializations of parameters and their arguments; op.c evaluates them for a layer. */
 // SPDX-License-Identifier: Apache-2.0
 #include "graph/op.h"
 #include "ops/registry.h"

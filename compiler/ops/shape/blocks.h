@@ -1,5 +1,5 @@
-/* blocks.h: what depth_to_space and space_to_depth share: a pixel of many channels here is a block of pixels
- * there. */
+/* blocks.h: Common code of depth_to_space and space_to_depth: a pixel with many channels on one side is a
+ * block of pixels on the other. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_BLOCKS_H
 #define CNNC_BLOCKS_H

@@ -1,4 +1,4 @@
-// axis.c: one axis of a correlation: phases of a transposed one, the outputs and taps that stay inside.
+// axis.c: One axis of a correlation: phases of a transposed one, outputs and taps that are inside.
 // SPDX-License-Identifier: Apache-2.0
 #include "schedule/float/axis.h"
 #include "base/number.h"

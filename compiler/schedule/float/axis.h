@@ -1,4 +1,4 @@
-/* axis.h: one axis of a correlation as schedules see it: from the side that is computed, or tap by tap. */
+/* axis.h: One axis of a correlation for schedules: from the computed side, or tap by tap. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_AXIS_H
 #define CNNC_AXIS_H

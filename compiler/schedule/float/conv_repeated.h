@@ -1,4 +1,4 @@
-/* conv_repeated.h: which convolutions after nearest upsampling are computed from the small image. */
+/* conv_repeated.h: Convolutions after nearest upsampling that are computed from the small image. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_CONV_REPEATED_H
 #define CNNC_CONV_REPEATED_H

@@ -59,7 +59,7 @@ void winograd_channels(Nest *b, int64_t groups, int64_t channels, int64_t panel,
 /* A tile: its first input, its place in the block. */
 typedef struct Split {
   const Conv *c;
-  const Ix *border; /* NULL: none of it lies outside */
+  const Ix *border; /* NULL: all of it is inside */
   bool far;
   Ix slot, y0, x0, t;
 } Split;

@@ -1,4 +1,4 @@
-// conv_winograd_weights.c: weight gradients of the convolutions that Winograd's algorithm computes.
+// conv_winograd_weights.c: Weight gradients of Winograd convolutions.
 // SPDX-License-Identifier: Apache-2.0
 //
 // The convolution is A^T [(G w G^T) * (B^T x B)] A for each tile, which is linear in w; so the gradient uses

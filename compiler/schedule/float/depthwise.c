@@ -446,7 +446,7 @@ static void add_channels(Nest *b, const Lower *l, const Correlation *k, const Ta
     NEST_FOR(b, y, k->small.h)
       NEST_IF(b, nest_within(b, y * k->stride[0] + ky * k->dilation[0] - k->before[0], 0, k->large.h)) {
         depthwise_add_columns(b, l, k, acc, lanes, part, vectors, &y, &ky, c, common);
-        for (int i = 0; i < ncolumns; i++) { /* what single taps see beyond that */
+        for (int i = 0; i < ncolumns; i++) { /* columns that only some taps cover */
           TapRun before = column[i], behind = column[i];
           before.to = before.to < common.from ? before.to : common.from;
           behind.from = behind.from > common.to ? behind.from : common.to;

@@ -1,4 +1,4 @@
-/* memory.c: how much memory there is. */
+/* memory.c: Memory of the machine. */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/base/memory.h"
 

@@ -1,4 +1,4 @@
-/* memory.h: how much memory there is. */
+/* memory.h: Memory of the machine. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_MEMORY_H
 #define CNN_MEMORY_H

@@ -1,4 +1,4 @@
-/* threads.h: how many threads a net computes with. */
+/* threads.h: Number of threads of a net. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_THREADS_H
 #define CNN_THREADS_H
@@ -14,6 +14,6 @@ cnn_threads_of_net(int32_t wanted); /* as cnn_threads, but 1 where the net was c
 /* As cnn_threads, where n processes share this machine: at most their part of it. The system may have
  * given each a smaller one, or the same larger one to several. */
 int32_t cnn_threads_shared(int32_t wanted, int32_t processes);
-double cnn_clock(void);      /* seconds from some moment on */
+double cnn_clock(void);      /* seconds since an arbitrary moment */
 double cnn_wall_clock(void); /* seconds since 1970 */
 #endif

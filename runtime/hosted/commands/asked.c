@@ -1,4 +1,4 @@
-/* asked.c: what the commands that look inside are asked about: a class, a pixel, a box. */
+/* asked.c: Target of an inspection command: a class, a pixel, a box. */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/commands/asked.h"
 

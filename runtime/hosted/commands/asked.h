@@ -1,4 +1,4 @@
-/* asked.h: what the commands that look inside are asked about: a class, a pixel, a box. */
+/* asked.h: Target of an inspection command: a class, a pixel, a box. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_ASKED_H
 #define CNN_ASKED_H

@@ -1,4 +1,4 @@
-/* judged.h: what `eval` shows of boxes, masks and segments: tables, JSON and curves. */
+/* judged.h: Output of `eval` for boxes, masks and segments: tables, JSON and curves. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_JUDGED_H
 #define CNN_JUDGED_H

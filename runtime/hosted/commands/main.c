@@ -1,4 +1,4 @@
-/* main.c: a whole program around a net. */
+/* main.c: Main program around a net. */
 // SPDX-License-Identifier: MIT-0
 #ifdef HAVE_CONFIG_H
 #include "config.h"

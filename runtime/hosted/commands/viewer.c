@@ -1,4 +1,4 @@
-/* viewer.c: a net with one sample in it, all of whose values can be seen. */
+/* viewer.c: A net with one sample and access to all of its values. */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/commands/viewer.h"
 #include "hosted/base/similar.h"

@@ -1,5 +1,5 @@
-/* viewer.h: a net with one sample in it, all of whose values can be seen: what features, dream, occlude and
- * saliency have in common. */
+/* viewer.h: A net with one sample and access to all of its values: common code of features, dream, occlude
+ * and saliency. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_VIEWER_H
 #define CNN_VIEWER_H

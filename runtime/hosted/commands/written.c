@@ -1,4 +1,4 @@
-/* written.c: no command writes over what it reads or is. */
+/* written.c: Check of output files: no command overwrites its inputs or the program itself. */
 // SPDX-License-Identifier: MIT-0
 #ifndef _POSIX_C_SOURCE
 #define _POSIX_C_SOURCE 200809L

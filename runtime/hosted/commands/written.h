@@ -1,5 +1,5 @@
-/* written.h: what a command is going to write, held against what it reads, against its other outputs and
- * against the program itself. */
+/* written.h: Check of a command's output files against its inputs, its other outputs and the program
+ * itself. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_WRITTEN_H
 #define CNN_WRITTEN_H

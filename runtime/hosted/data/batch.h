@@ -1,5 +1,5 @@
-/* batch.h: a few samples as a net takes them, and the threads that prepare the next ones while a step is
- * computed. */
+/* batch.h: A batch of samples in the net's format, and the threads that prepare the next ones during a
+ * step. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_BATCH_H
 #define CNN_BATCH_H

@@ -1,5 +1,4 @@
-/* csv.h: a text of rows and cells, as spreadsheets and pandas write them (RFC 4180, with the usual
- * extensions). */
+/* csv.h: CSV reader, for files from spreadsheets and pandas (RFC 4180, with the usual extensions). */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_CSV_H
 #define CNN_CSV_H

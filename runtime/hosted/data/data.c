@@ -1,4 +1,4 @@
-/* data.c: opening a data set by what its path holds, its parts, and its samples. */
+/* data.c: Opening of data sets: format by the path's contents, parts, samples. */
 // SPDX-License-Identifier: MIT-0
 #ifndef _XOPEN_SOURCE
 #define _XOPEN_SOURCE 700 /* realpath */

@@ -150,7 +150,7 @@ static cnn_status no_numbers(const cnn_data *data, const cnn_tensor *tensor, int
   const char *help = has_class_target(&data->network->output[o]) ? "; numpy.unique(y, "
                                                                    "return_inverse=True)[1] numbers texts"
                                                                  : "";
-  return cnn_failure(CNN_MISMATCH, "%s: holds no numbers, but texts or objects%s", what,
+  return cnn_failure(CNN_MISMATCH, "%s: contains strings or objects, not numbers%s", what,
                      tensor->dtype == CNN_DTYPE_OTHER ? help : "");
 }
 

@@ -1,5 +1,5 @@
-/* data_synthetic.c: a small learnable set for any net, made on the spot, for trying things. A sample is drawn
- * as numbers between 0 and 1, from which both its inputs and its targets follow:
+/* data_synthetic.c: Synthetic data set: a small learnable set for any net. A sample is drawn as numbers
+ * between 0 and 1, from which both its inputs and its targets follow:
  *
  *   one class per sample   stripes whose frequency, direction and brightness belong to the class
  *   a class per position   a line divides the image between two classes, each with its own brightness and

@@ -107,7 +107,7 @@ static cnn_status texts_check(cnn_data *data, const char *images, const char *la
   return status;
 }
 
-/* The images' paths below the folder without endings, which are cut off in place; sorted. */
+/* The images' paths below the folder, with their extensions cut off in place; sorted. */
 static char **stems_of(const cnn_image_list *pictures, size_t above) {
   char **stem = malloc(((size_t)pictures->count + 1) * sizeof *stem);
   for (int64_t i = 0; stem && i < pictures->count; i++) {

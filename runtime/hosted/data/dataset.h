@@ -95,7 +95,7 @@ struct cnn_data {
   int64_t unlabeled;           /* of one class a sample: samples of class -1, which do not count */
   bool has_zero;               /* and whether one is of class 0 */
   bool inputs_only;            /* rows to predict: a target may be there or not, and is not looked at */
-  bool lacks_targets;          /* with any_target: what the outputs are compared with is not there */
+  bool lacks_targets;          /* with any_target: the targets of the outputs are missing */
   bool nameless;               /* they cannot be kept in files */
   bool objects, masks, pixels; /* its annotations have objects, maps of their pixels, classes of pixels */
   int32_t stuff;               /* number of classes of pixels outside of objects: they come first */
@@ -105,8 +105,8 @@ struct cnn_data {
   int64_t shared; /* samples of the test part that are for training as well */
 };
 
-/* Each looks at the path and sets kind, title, set, pools and classes; or leaves kind NULL if it is not its
- * business. */
+/* Each inspects the path and sets kind, title, set, pools and classes, or leaves kind NULL if the format is
+ * not its own. */
 cnn_status cnn_data_open_idx(cnn_data *data, const Listing *listing);
 cnn_status cnn_data_open_cifar(cnn_data *data, const Listing *listing);
 cnn_status cnn_data_open_folders(cnn_data *data, const Listing *listing);

@@ -1,4 +1,4 @@
-/* folders.h: a set of class folders, for the files that open and read it. */
+/* folders.h: A data set of class folders, for the files that open and read it. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_FOLDERS_H
 #define CNN_FOLDERS_H

@@ -1,4 +1,4 @@
-/* image_exif.c: how a camera was held: the orientation of EXIF, and pixels turned by it. */
+/* image_exif.c: EXIF orientation. */
 // SPDX-License-Identifier: MIT-0
 #include <libexif/exif-data.h>
 #include <stdlib.h>

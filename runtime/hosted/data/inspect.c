@@ -1,5 +1,5 @@
-/* inspect.c: whether the files of a set can be read, before the samples are needed. Threads share the samples
- * out; the report depends on the order of the samples alone. */
+/* inspect.c: Check that the files of a data set are readable, before its samples are needed. Threads share
+ * the samples out; the report depends on the order of the samples alone. */
 // SPDX-License-Identifier: MIT-0
 #ifndef _POSIX_C_SOURCE
 #define _POSIX_C_SOURCE 200809L

@@ -1,4 +1,4 @@
-/* listing.c: what is in a directory, in an order that does not depend on the file system. */
+/* listing.c: Contents of a directory, in an order that does not depend on the file system. */
 // SPDX-License-Identifier: MIT-0
 #ifndef _XOPEN_SOURCE
 #define _XOPEN_SOURCE 700 /* realpath */

@@ -1,4 +1,4 @@
-/* outputs.c: what an output is to those who compare it with its target. */
+/* outputs.c: Kinds of outputs, by their loss and activation, for comparisons with targets. */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/data/outputs.h"
 

@@ -1,4 +1,4 @@
-/* outputs.h: what an output is to those who compare it with its target. */
+/* outputs.h: Kinds of outputs, for comparisons with targets. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_OUTPUTS_H
 #define CNN_OUTPUTS_H

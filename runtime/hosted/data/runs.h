@@ -1,5 +1,5 @@
-/* runs.h: a mask as COCO has it: the lengths of its runs, column by column from the top left, the first of
- * what does not belong to it. */
+/* runs.h: COCO run-length encoding of a mask: lengths of runs, column by column from the top left,
+ * starting with background. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_RUNS_H
 #define CNN_RUNS_H

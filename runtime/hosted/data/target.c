@@ -1,4 +1,4 @@
-/* target.c: what outputs want to be compared with, and one class a sample as such a target. */
+/* target.c: Target formats of outputs, and class labels in these formats. */
 // SPDX-License-Identifier: MIT-0
 #include <math.h>
 #include <string.h>

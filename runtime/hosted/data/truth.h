@@ -1,5 +1,4 @@
-/* truth.h: ground-truth annotations of an image: objects with boxes and masks, classes of
- * pixels. */
+/* truth.h: Ground-truth annotations, transformed together with their image. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_TRUTH_H
 #define CNN_TRUTH_H

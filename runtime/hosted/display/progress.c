@@ -1,4 +1,4 @@
-/* progress.c: how training goes, on standard error. */
+/* progress.c: Training progress, on standard error. */
 // SPDX-License-Identifier: MIT-0
 #ifndef _DEFAULT_SOURCE
 #define _DEFAULT_SOURCE /* ioctl's window size */

@@ -1,4 +1,4 @@
-/* svg.c: what drawings as SVG are made of. */
+/* svg.c: Building blocks of SVG drawings. */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/display/svg.h"
 

@@ -1,4 +1,4 @@
-/* svg.h: what drawings as SVG are made of. */
+/* svg.h: Building blocks of SVG drawings. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_SVG_H
 #define CNN_SVG_H

@@ -1,4 +1,4 @@
-/* width.h: how many columns a text takes on a terminal. */
+/* width.h: Width of a text on a terminal, in columns. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_WIDTH_H
 #define CNN_WIDTH_H

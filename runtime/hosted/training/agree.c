@@ -1,5 +1,5 @@
-/* agree.c: what processes that train together must have in common: that all is well, which step they stop
- * at, the program, the data and the weights. */
+/* agree.c: Agreement between processes that train together: errors, the last step, the program, the data
+ * and the weights. */
 // SPDX-License-Identifier: MIT-0
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-/* compare.h: whether processes that train together have the same program, settings, data and weights. */
+/* compare.h: Check that processes that train together have the same program, settings, data and weights. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_COMPARE_H
 #define CNN_COMPARE_H

@@ -1,4 +1,4 @@
-/* count.c: what a batch comes to: its loss and what its metrics are made of. */
+/* count.c: Loss of a batch, and the counts for its metrics. */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/training/training.h"
 

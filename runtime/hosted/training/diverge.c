@@ -1,5 +1,4 @@
-/* diverge.c: where numbers stopped being finite: the first place on the way from the weights over values to
- * the gradients. */
+/* diverge.c: Origin of non-finite numbers: the first place in the order weights, values, gradients. */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/training/diverge.h"
 

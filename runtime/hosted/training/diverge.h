@@ -1,4 +1,4 @@
-/* diverge.h: where numbers stopped being finite. */
+/* diverge.h: Origin of non-finite numbers. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_DIVERGE_H
 #define CNN_DIVERGE_H

@@ -1,4 +1,4 @@
-/* exchange.h: what processes that train a net together send each other. A batch has fixed shards; each
+/* exchange.h: Communication between processes that train a net together. A batch has fixed shards; each
  * process computes some of them, one after the other in the order of the processes, and the sums of their
  * gradients are added by the same tree as in one process: pairs of shards, pairs of pairs. */
 // SPDX-License-Identifier: MIT-0

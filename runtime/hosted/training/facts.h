@@ -1,5 +1,5 @@
-/* facts.h: what a run of training depends on, as texts that a checkpoint keeps: what the program said, and
- * what was chosen for the run. */
+/* facts.h: Settings of a training run, as texts that a checkpoint stores: those of the program, and those
+ * chosen for the run. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_FACTS_H
 #define CNN_FACTS_H

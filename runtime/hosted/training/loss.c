@@ -1,6 +1,6 @@
-/* loss.c: the losses in double. Training has them in its generated code; here they measure what infer gives,
- * with the same conventions: means over positions (or elements), classes of -1 left out, cross_entropy from
- * probabilities, their logarithms or raw scores. */
+/* loss.c: Losses in double. Training has them in its generated code; here they measure what infer gives,
+ * with the same conventions: means over positions (or elements), classes of -1 left out, cross_entropy
+ * from probabilities, their logarithms or raw scores. */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/training/loss.h"
 

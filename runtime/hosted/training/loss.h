@@ -1,4 +1,4 @@
-/* loss.h: the losses as functions of what infer returns, for validation. */
+/* loss.h: Losses as functions of the outputs of infer, for validation. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_LOSS_H
 #define CNN_LOSS_H

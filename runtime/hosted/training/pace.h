@@ -1,5 +1,5 @@
-/* pace.h: how many threads each call of a net gets. Where other programs keep the processors busy, a team of
- * threads waits for the one that has none, and fewer threads are faster. Results do not depend on their
+/* pace.h: Number of threads for each call of a net. Where other programs keep the processors busy, a team
+ * of threads waits for the one that has none, and fewer threads are faster. Results do not depend on their
  * number. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_PACE_H

@@ -1,4 +1,4 @@
-/* previous.h: what a new run finds under the names of its files is another run's, and is kept. */
+/* previous.h: Files of an earlier run with the names of a new run's, which are kept. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_PREVIOUS_H
 #define CNN_PREVIOUS_H

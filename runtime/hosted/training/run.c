@@ -280,7 +280,7 @@ static cnn_status read_state(const char *path, const cnn_archive *archive, const
   errno = 0; /* jansson reports a lack of memory like an error in the text */
   *state = text ? json_loads(text, 0, &error) : NULL;
   if (!text)
-    return cnn_failure(CNN_BAD_FORMAT, "%s: not a checkpoint: it has no note \"cnn_training\"", path);
+    return cnn_failure(CNN_BAD_FORMAT, "%s: not a checkpoint: it has no metadata \"cnn_training\"", path);
   if (!*state && errno == ENOMEM) return cnn_failure(CNN_NO_MEMORY, "%s: no memory to read it", path);
   if (!json_is_object(*state))
     return cnn_failure(CNN_BAD_FORMAT, "%s: its note \"cnn_training\" is damaged: %s", path, error.text);

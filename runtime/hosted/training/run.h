@@ -1,4 +1,4 @@
-/* run.h: a run of training as something that can be put down in a file and taken up again. */
+/* run.h: A training run that can be saved to a file and resumed. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_RUN_H
 #define CNN_RUN_H

@@ -1,4 +1,4 @@
-/* validate.c: what the net makes of samples that it is not trained on, after each epoch. */
+/* validate.c: Evaluation on validation samples after each epoch. */
 // SPDX-License-Identifier: MIT-0
 #include <math.h>
 

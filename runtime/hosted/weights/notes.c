@@ -1,4 +1,4 @@
-/* notes.c: what is said of weights in their file, as a JSON object of strings. */
+/* notes.c: Metadata of weight files, as a JSON object of strings. */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/weights/notes.h"
 

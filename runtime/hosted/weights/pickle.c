@@ -93,7 +93,7 @@ static void add(Machine *machine, cnn_pickled *to, cnn_pickled *item) {
 static cnn_pickled **pop_marked(Machine *machine, int32_t *count) {
   *count = 0;
   if (machine->wrong) return NULL;
-  if (machine->marks == 0) return refuse(machine, "it takes values to a mark, and there is none");
+  if (machine->marks == 0) return refuse(machine, "it pops values up to a mark, but there is none");
   const int32_t from = machine->mark[--machine->marks];
   *count = machine->height - from;
   machine->height = from;

@@ -1,5 +1,5 @@
-/* torch.h: what torch.save writes since PyTorch 1.6: a zip of a pickle, which is read and never run, and of
- * the numbers. Also built into the compiler (see file.h). */
+/* torch.h: PyTorch files: since version 1.6, a zip with a pickle, which is read and never run, and the
+ * numbers. Also built into the compiler (see file.h). */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_TORCH_H
 #define CNN_TORCH_H
