@@ -121,7 +121,7 @@ const double *int8_idle_gates(Arena *arena, const Int8Recurrent *p) {
   return gates;
 }
 
-/* What the next row needs. */
+/* The state for the next row. */
 static void keep_row(const Int8Recurrent *p, const State *s, double *to) {
   for (int64_t u = 0; u < p->r.units; u++) {
     to[u] = (double)(p->r.cell == CELL_GRU ? s->wide[u] : s->next[u] - p->zero);
