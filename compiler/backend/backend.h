@@ -19,7 +19,7 @@ typedef struct Backend {
   bool openmp, verbose;
   bool mpi; /* BACKEND_PROGRAM: with libcnn-mpi, by the compiler of MPI, which calls `cc` */
   const void *data;
-  size_t data_bytes; /* what the text finds in the file BACKEND_DATA; NULL: nothing */
+  size_t data_bytes; /* contents of the file BACKEND_DATA for the text; or NULL */
 } Backend;
 #define BACKEND_DATA "/dev/fd/3" /* has a name only while it is open */
 
@@ -55,6 +55,6 @@ bool backend_run(const Backend *, const char *text, size_t n, const char **print
 
 /* The first of all calls: standard input, output and error are there, if not for use. */
 void backend_begin(void);
-/* The last of all calls: if a signal stopped a command, cnnc ends by that signal, as who sent it expects. */
+/* The last call: if a signal stopped a command, cnnc terminates by that signal, as its sender expects. */
 void backend_end(void);
 #endif

@@ -1,6 +1,6 @@
-/* jobs.c: the number of concurrent compilers: one per processor of this process. Below a make with
- * -j, that has a pipe or fifo with a byte for each job that may be started besides those that run; who takes
- * one puts it back. Where make does not pass it on, it wants one job at a time. */
+/* jobs.c: Number of concurrent compilers: one per processor of this process. Below a make with -j, that
+ * has a pipe or fifo with a byte for each job that may be started besides those that run; who takes one
+ * puts it back. Where make does not pass it on, it wants one job at a time. */
 // SPDX-License-Identifier: Apache-2.0
 #ifdef __linux__
 #define _GNU_SOURCE /* sched_getaffinity */

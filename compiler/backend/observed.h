@@ -6,7 +6,7 @@
 
 typedef struct Observations {
   Table values;    /* of Observed, by name */
-  bool targets;    /* the data has what the outputs are compared with */
+  bool targets;    /* the data includes the targets of the outputs */
   int64_t samples; /* that are here */
   double **input;  /* by input: [samples][h][w][c], as the caller has them */
 } Observations;

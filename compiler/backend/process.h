@@ -11,10 +11,10 @@ typedef struct Command {
   Arena *arena;
   const char *what; /* it is, in messages */
   VEC(const char *) words;
-  const char *input; /* what it reads from its standard input; NULL: that of cnnc */
+  const char *input; /* its standard input; NULL: that of cnnc */
   size_t input_bytes;
   FILE *data;     /* a file that it finds under descriptor 3, or NULL */
-  FILE *printed;  /* what it prints; NULL: goes with its messages */
+  FILE *printed;  /* its standard output; NULL: together with its messages */
   FILE *messages; /* where its messages go; NULL: to standard error */
   FILE *told;     /* where they wait until it has ended, if others run at the same time */
   bool links;     /* it starts a linker, which would outlive it and go on writing: it is never stopped */

@@ -5,8 +5,8 @@
 #include "backend/weights.h"
 #include "quantize/quant_file.h"
 
-/* *file is NULL if it is of floats: it has no metadata `cnnc.quantization`. False: [weights-file], as it
- * cannot be read, or as the metadata are not what they should be. */
+/* file is NULL for float weights: there are no metadata `cnnc.quantization`. False: [weights-file], if it
+ * cannot be read, or its metadata are invalid. */
 bool quantized_read(Arena *, Diags *, const WeightsWay *, QuantFile **file);
 /* The same of an archive that is open: `path` is for messages. */
 struct cnn_archive;

@@ -21,6 +21,6 @@ typedef struct WeightsWay {
  * [weights-file] if the file cannot be read. */
 bool weights_read(Arena *, Diags *, const WeightsWay *, const Graph *, float *out);
 
-/* The file's name in what --weights says: what is before ":KEY". */
+/* The file's name in an argument of --weights: the part before ":KEY". */
 const char *weights_file(Arena *, const char *weights);
 #endif

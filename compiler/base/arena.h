@@ -18,7 +18,7 @@ void *arena_grow(Arena *, void *old, size_t old_bytes, size_t new_bytes);
 char *arena_copy(Arena *, const char *text, size_t n); /* n bytes and a final zero */
 char *arena_printf(Arena *, const char *format, ...) __attribute__((format(printf, 2, 3)));
 char *arena_vprintf(Arena *, const char *format, va_list);
-size_t arena_bytes(const Arena *); /* what it holds of the system's memory */
+size_t arena_bytes(const Arena *); /* memory obtained from the system */
 void arena_reset(Arena *);         /* takes back all that it gave, and keeps its last chunk */
 void arena_free(Arena *);
 

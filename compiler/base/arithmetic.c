@@ -51,7 +51,7 @@ static int64_t apply_single(int64_t x, Multiplier factor) {
   return shifted(x * factor.m + (INT64_C(1) << (30 - factor.e)), 31 - factor.e);
 }
 
-/* All values of 8 or 16 bits lie within the cut, whatever their zero. */
+/* Int8 and int16 values are always within the clamping range, for any zero point. */
 static int64_t apply_float(int64_t x, float real) {
   static const float FAR = 1 << 17;
   const float y = (float)x * real;

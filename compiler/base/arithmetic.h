@@ -21,7 +21,7 @@ bool rounding_find(const char *name, Rounding *);
 
 /* A factor: m * 2^(e - 31), 2^30 <= m < 2^31, or 0; and the same as a float. */
 typedef struct Multiplier {
-  int32_t m, e; /* -31 <= e; what is smaller is 0 */
+  int32_t m, e; /* -31 <= e; smaller factors are 0 */
   float real;
 } Multiplier;
 enum { MULTIPLIER_LEAST = -31, MULTIPLIER_MOST = 2 }; /* of e */
@@ -111,7 +111,7 @@ bool table_hard_swish(int8_t to[256], float in_scale, int32_t in_zero, float out
 enum { SOFTMAX_CHANNELS = 4095 };                             /* at most: their sum has 12 whole bits */
 bool softmax_scale_fits(float scale);                         /* of its input */
 void softmax_table(int32_t exponential[256], float in_scale); /* by largest - q, Q0.31; 0: too small */
-int32_t softmax_part(int32_t exponential);                    /* what it adds to the sum, Q12.19 */
+int32_t softmax_part(int32_t exponential);                    /* its term of the sum, Q12.19 */
 int32_t softmax_reciprocal(int32_t sum);                      /* 1 / the sum's leading part, Q0.31 */
 int32_t softmax_value(int32_t exponential, int32_t sum, int32_t reciprocal);
 
@@ -131,7 +131,7 @@ Curve curve_of(float in_scale, bool tanh);
 int32_t curve_point(int32_t n);     /* near logistic(n / 24) * 2^16, n of 0 to 255 */
 int32_t curve_bits(const Curve *);  /* of a step */
 int32_t curve_end(const Curve *);   /* the flat part, in units of 2^-16-curve_bits */
-int32_t curve_start(const Curve *); /* what it is at 0, in these units */
+int32_t curve_start(const Curve *); /* its value at 0, in these units */
 int32_t curve_shift(const Curve *); /* from these units to int16 */
 int64_t curve_value(const Curve *, int64_t q);
 

@@ -90,7 +90,7 @@ bool diags_option(Diags *,
                   const char *option); /* "unread-input", "no-unread-input", "error", "error=unused-value",
                                           "no-error=..."; false: no such slug, or not a warning */
 int diags_errors(const Diags *);       /* so far, warnings made errors included */
-int diags_mistakes(const Diags *);     /* the same without these: what is there may be wrong or missing */
+int diags_mistakes(const Diags *);     /* the same without these: names there may be wrong or missing */
 /* The text and place of error i of those that are kept; NULL after the last. */
 const char *diags_error(const Diags *, int i, Span *where);
 int diags_warnings(const Diags *);

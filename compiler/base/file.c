@@ -37,7 +37,7 @@ char *file_read(Arena *arena, const char *path, size_t *n, const char **why) {
   if (fstat(descriptor, &status) != 0) return refuse(descriptor, why, strerror(errno));
   if (S_ISDIR(status.st_mode)) return refuse(descriptor, why, "it is a directory");
   if (status.st_size > (off_t)largest_file) return refuse(descriptor, why, "it is larger than 1 GiB");
-  /* A pipe has no size: read until the end, whatever the size says. */
+  /* A pipe has no size: reads until the end. */
   size_t room = S_ISREG(status.st_mode) ? (size_t)status.st_size + 2 : 1 << 16, used = 0;
   char *bytes = arena_alloc(arena, room);
   for (;;) {
@@ -203,7 +203,7 @@ bool outputs_add(Outputs *outputs, const char *path, const char *bytes, size_t n
   output.bytes = bytes;
   output.n = n;
   if (output.kind != OUTPUT_RENAMED) output.bytes = arena_copy(outputs->arena, bytes, n);
-  /* before the file is there: from here on it is removed, whatever happens */
+  /* before the file exists: from here on it is removed in any case */
   vec_push(outputs->arena, outputs->list, output);
   if (output.kind != OUTPUT_RENAMED) return true;
   const int descriptor = temporary_open(output.temporary);

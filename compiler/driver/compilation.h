@@ -30,7 +30,7 @@ typedef struct Compilation {
   bool training;           /* training code is written */
   const float *weights;    /* compiled in, or NULL */
   bool quantized;          /* the graph is int8, with its weights */
-  const Graph *floats;     /* what the int8 graph was made of */
+  const Graph *floats;     /* the float graph that the int8 graph was quantized from */
   QuantFile *file;         /* of such a net */
   Node **made;             /* and by node of the net of floats what has its value */
   const char *order;       /* lines for --rename, or NULL */
@@ -81,14 +81,14 @@ Plan *make_plan(const Compilation *, PlanKind);
 /* With the plans and options that it has now. */
 void lower_inference(Compilation *);
 void lower_training(Compilation *);
-void lay_out(Compilation *);                /* what is lowered */
+void lay_out(Compilation *);                /* the lowered programs */
 SummarySizes sizes_of(const Compilation *); /* of the layout */
 
 /* ---- fit.c, fit_board.c ---- */
 bool fit(Compilation *);
 void fit_ram(Compilation *);    /* computes the first layers band by band, where --ram needs it */
 void fit_flash(Compilation *);  /* takes smaller constants, where --flash needs it */
-bool fits_board(Compilation *); /* reports what is beyond --flash and --ram */
+bool fits_board(Compilation *); /* reports sizes beyond --flash and --ram */
 
 /* ---- output.c ---- */
 bool output_possible(Compilation *);

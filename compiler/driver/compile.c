@@ -491,7 +491,7 @@ static bool run(Compilation *c) {
          load_weights(c) && // backend/: and quantize/: an int8 graph, where they are int8
          stream(c) &&       // passes/: the graph of a step, with --stream or --slide
          tune(c) &&         // --tune, and earlier measurements
-         plan(c) &&         // passes/: kernels, and where values lie
+         plan(c) &&         // passes/: kernels, and storage of values
          lower(c) &&        // schedule/ to lir/: nests, proved; sizes and names
          fit(c) &&          // --memory, --flash, --ram: plans and lowers again
          verify(c) &&       // lir/: limits, and the lowered program

@@ -146,7 +146,7 @@ static const Small *smaller_constants(const Compilation *c, int64_t flash, bool 
   return small;
 }
 
-/* Weights that two layers share are counted once, so what is left out may save less than it seems. */
+/* Weights that two layers share are counted once, so omitting a layer may save less than it seems. */
 void fit_flash(Compilation *c) {
   enum { TRIES = 3 };
   int64_t flash = layout_footprint(c->layout).flash;

@@ -368,7 +368,7 @@ static void write_tflite(Importing *m, Span at, const TflProgram *made) {
   const char *path = printed ? "-" : arena_printf(m->arena, "%s.cnn", base),
              *weights = arena_printf(m->arena, "%s.safetensors", base),
              *wrong = tflite_check(m->arena, made, path, &program);
-  if (wrong) { /* what it says of its values is not what its operators make */
+  if (wrong) { /* its declared values differ from the results of its operators */
     diag_report(m->diags, DIAG_import_file, at, NULL, "the model is not right: %s", wrong);
     return;
   }
@@ -406,7 +406,7 @@ static int import_floats(Importing *m, Span at, Onnx *graph) {
   return im ? write_program(m, im) : 0;
 }
 
-/* True: it was such a model, whatever became of it. */
+/* True: it was such a model, with or without errors. */
 static bool import_tflite(Importing *m, Span at, int *status) {
   size_t n;
   uint8_t begin[8];

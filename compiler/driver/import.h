@@ -10,7 +10,7 @@ extern const Command import_command;
 typedef enum ImportCheck {
   IMPORT_RIGHT,
   IMPORT_REFUSED, /* the language allows less than ONNX there: a node has no form, which is recorded */
-  IMPORT_WRONG,   /* `why` says what is */
+  IMPORT_WRONG,   /* `why` has the reason */
 } ImportCheck;
 ImportCheck import_check(const ModelImport *, const char *path, Text *program, const char **why);
 const char *import_net_name(Arena *, const char *path); /* of a net, after a file or folder */

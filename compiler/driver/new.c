@@ -135,7 +135,7 @@ static int import_into(const Beginning *b) {
   return import_command.run(b->arena, b->cnnc, sizeof words / sizeof *words - 1, words);
 }
 
-/* The program around the net is made of its graph. */
+/* The caller's program is generated from the graph. */
 static int write_embed_example(const Beginning *b) {
   Options options = {.batch = 1, .kind = OUTPUT_EXAMPLE, .level = LEVEL_PLAIN};
   options.input = project_path(b, arena_printf(b->arena, "%s.cnn", b->name));

@@ -454,7 +454,7 @@ static const char *suffix_help(const char *suffix) {
   return other_suffixes[i][1];
 }
 
-/* The output's suffix says what it is, where --emit does not. */
+/* The output's suffix determines its kind, unless --emit does. */
 static bool kind_from_suffix(Options *options) {
   if (strcmp(options->output, "-") == 0) return options->kind = OUTPUT_C, true;
   const char *slash = strrchr(options->output, '/'), *name = slash ? slash + 1 : options->output,

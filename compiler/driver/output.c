@@ -258,7 +258,7 @@ static const char *program_file(const Compilation *c) {
   return name ? name : c->options->input;
 }
 
-/* The command that makes the folder, wherever the files lie. */
+/* The command that generates the folder, independent of the files' directories. */
 static const char *command_of(const Compilation *c) {
   static const char *const levels[] = {
       [LEVEL_FULL] = "", [LEVEL_PLAIN] = " -O0", [LEVEL_QUICK] = " -O1", [LEVEL_SMALL] = " -Os"};
@@ -321,7 +321,7 @@ static bool write_library(Compilation *c) {
 }
 #endif
 
-/* Whether there can be such an output at all, whatever the net needs. */
+/* Is such an output possible at all, for any net? */
 bool output_possible(Compilation *c) {
   const Options *o = c->options;
   const char *header = o->output && !options_view(o->kind) ? header_path(c) : NULL;

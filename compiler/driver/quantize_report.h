@@ -25,7 +25,7 @@ typedef struct Quantizing {
   Table keep, wide;
   WordList keeps, directories;
   Defines defines;
-  bool help, no_equalize, wrong; /* wrong: what the command line asks for */
+  bool help, no_equalize, wrong; /* wrong: the target on the command line */
   bool failed;                   /* a program that was run, which has printed why */
   bool calibrates;               /* --calibrate: ranges are chosen from data in any case */
   double most_lost;              /* points; below 0: any */

@@ -16,7 +16,7 @@ typedef struct Trials {
   int n;
   Choice choice[MOST_CHOICES];
   const Lower *lower[MOST_CHOICES];
-  const Key *key[MOST_CHOICES]; /* the code: what is equal is measured once */
+  const Key *key[MOST_CHOICES]; /* the code: equal kernels are measured once */
   double us[MOST_CHOICES];
 } Trials;
 
@@ -121,8 +121,8 @@ static bool tune_target(const TuneJob *job, const Target *target, const char **w
   const int n = job->plan->kernels.n;
   const Lower **model = NEW_ARRAY(job->arena, const Lower *, n + 1);
   const Target *widest = target_widest(job->ntargets, job->target);
-  Tuning layout = {.arena = job->arena}; /* what was found for the widest target decides how weights lie;
-                                            nothing of this target's own */
+  Tuning layout = {.arena = job->arena}; /* the result for the widest target determines the layout of
+                                            weights; nothing specific to this target */
   Sum sum = {0};
   for (int i = 0; i < job->tuning->lines.n && target != widest; i++)
     if (strcmp(job->tuning->lines.data[i]->target, widest->name) == 0)

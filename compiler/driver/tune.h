@@ -1,5 +1,4 @@
-/* tune.h: --tune: measures on this machine what is worth a try for each kernel, and notes what was fastest.
- */
+/* tune.h: --tune: measures promising schedules of each kernel on this machine, and records the fastest. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_TUNE_H
 #define CNNC_TUNE_H
@@ -16,7 +15,7 @@ typedef struct TuneJob {
   int64_t weight_bytes;
   Backend backend; /* which compiler */
   bool progress;   /* a line a kernel on standard error */
-  Tuning *tuning;  /* what is known, and is added to */
+  Tuning *tuning;  /* known measurements; new ones are added */
 } TuneJob;
 
 /* False, and why, if the programs that measure could not be compiled or run. */

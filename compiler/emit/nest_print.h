@@ -1,5 +1,5 @@
-/* nest_print.h: the printer of one C function of a nest. nest_values.c prints what stands inside statements,
- * nest_statements.c and nest_joined.c statements, nest.c whole functions. Private to these. */
+/* nest_print.h: Printer of one C function of a nest: nest_values.c prints operands, nest_statements.c and
+ * nest_joined.c statements, nest.c whole functions. Private to these. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_EMIT_NEST_PRINT_H
 #define CNNC_EMIT_NEST_PRINT_H

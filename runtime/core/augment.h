@@ -1,5 +1,4 @@
-/* augment.h: the steps of a sample's augmentation and their random numbers, for those who augment and those
- * who mix. */
+/* augment.h: Steps of a sample's augmentation and their random numbers, for augmenting and mixing. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_CORE_AUGMENT_H
 #define CNN_CORE_AUGMENT_H

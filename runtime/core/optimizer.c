@@ -88,7 +88,7 @@ static void rmsprop(const cnn_recipe *recipe, float *restrict w, const float *re
   }
 }
 
-/* The sum of squares: eight sums, whatever the processor has, so that the bits are the same. */
+/* The sum of squares: eight partial sums on any processor, so that the bits are the same. */
 static double squares_of(const float *value, int64_t count) {
   enum { SUMS = 8 };
   double sum[SUMS] = {0}, all = 0;

@@ -102,7 +102,7 @@ void cnn_evaluation_free(cnn_evaluation *evaluation);
 
 /* ---- Training */
 
-typedef struct cnn_epoch { /* what a line of the log says */
+typedef struct cnn_epoch { /* text of a log line */
   int32_t epoch;           /* from 1 */
   cnn_measures train;
   cnn_measures val; /* samples 0: no validation */
@@ -114,12 +114,11 @@ typedef struct cnn_epoch { /* what a line of the log says */
 } cnn_epoch;
 
 typedef enum cnn_event_kind {
-  CNN_EVENT_NOTE,       /* `note`: something worth a line, whatever progress is wanted */
+  CNN_EVENT_NOTE,       /* `note`: a line worth printing at any verbosity */
   CNN_EVENT_STEP,       /* a step has been made; at most ten times a second */
   CNN_EVENT_VALIDATION, /* validation begins */
   CNN_EVENT_EPOCH,      /* an epoch has ended */
-  CNN_EVENT_END /* all went well; `done` is the epoch whose weights are the best, also if it lies before a
-                   resumption */
+  CNN_EVENT_END /* success; `done` is the epoch with the best weights, also if it was before a resumption */
 } cnn_event_kind;
 
 typedef struct cnn_event {
@@ -133,7 +132,7 @@ typedef struct cnn_event {
 } cnn_event;
 
 typedef struct cnn_train_options {
-  cnn_recipe recipe; /* the program's, with whatever shall differ */
+  cnn_recipe recipe; /* the program's, with any changes */
   int32_t threads;   /* 0: all */
   bool shuffle;      /* false: samples come in the order of the set */
   /* recipe.epochs counts for `overfit`, too; else that makes some hundreds of steps */

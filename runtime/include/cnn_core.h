@@ -36,7 +36,7 @@ void cnn_random_permutation(cnn_random random, int32_t *order,
 
 /* ---- Schedules: the learning rate at a time t in epochs, which need not be whole. */
 
-typedef struct cnn_schedule { /* what a plateau has to remember */
+typedef struct cnn_schedule { /* state of a plateau schedule */
   double scale;               /* of the rate, after reductions */
   double best;                /* the lowest loss so far */
   int32_t waiting;            /* epochs since then */

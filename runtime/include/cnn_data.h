@@ -51,8 +51,7 @@ typedef struct cnn_data_options {
                          decode each time */
   const char *target; /* CSV: the column of the target, by its name or its number from 1; NULL: the last */
   bool skip_bad;      /* images, masks and boxes that cannot be read are counted and left out */
-  bool any_target; /* the set is looked at or written as files: it need not have what the net is compared with
-                    */
+  bool any_target;    /* the set is inspected or written as files: it may lack the net's targets */
 } cnn_data_options;
 #define CNN_DATA_DEFAULTS {0.1, 0, CNN_FIT_STRETCH, 0, NULL, false, false}
 

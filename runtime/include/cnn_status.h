@@ -10,7 +10,7 @@ extern "C" {
 typedef enum cnn_code {
   CNN_OK,
   CNN_BAD_FILE,     /* cannot be opened, read or written */
-  CNN_BAD_FORMAT,   /* the bytes are not what they say they are */
+  CNN_BAD_FORMAT,   /* the contents are invalid */
   CNN_MISMATCH,     /* a sound file, but not for this net */
   CNN_BAD_ARGUMENT, /* the caller's mistake */
   CNN_NO_MEMORY,
@@ -19,8 +19,8 @@ typedef enum cnn_code {
   CNN_STOPPED     /* interrupted by the user */
 } cnn_code;
 
-/* message: what is wrong with which file, where in it, and why; without a final newline; empty if the code is
- * CNN_OK. */
+/* message: the error, the file, the position in it, and the reason; without a final newline; empty if the
+ * code is CNN_OK. */
 typedef struct cnn_status {
   cnn_code code;
   char message[1020];

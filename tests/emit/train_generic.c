@@ -180,9 +180,9 @@ typedef struct cnn_look {  /* inspection of one image: all values are in the cal
                               floats from its start */
   size_t bytes;            /* of that memory, aligned to 64 */
   const int64_t *layer;    /* by layer: its value, [h][w][c]; -1 - i: that of input i, as the caller has it */
-  const int64_t *score;    /* by output: the output, or what its softmax or sigmoid is made of; as layer */
-  const int64_t *gradient; /* by input: the gradient of the scores, [h][w][c] of floats whatever the input's
-                              type; -1: none arrives */
+  const int64_t *score;    /* by output: the output, or the input of its softmax or sigmoid; as layer */
+  const int64_t *gradient; /* by input: the gradient of the scores, [h][w][c] of floats for any input type;
+                              -1: none */
   void (*pack)(void *memory, const float *weights);
   void (*forward)(void *memory, const float *weights,
                   const void *const *input); /* fills in the layers and the scores */

@@ -24,8 +24,8 @@ cnn_status cnn_text_of(const char *path, const unsigned char *bytes, size_t n, c
 /* That of a file, with a zero after it; from malloc. */
 cnn_status cnn_text_read(const char *path, char **text, size_t *length);
 
-/* Inflates a gzip file of one member or several, but no more than `most` bytes: what is beyond is left alone.
- * The result is from malloc. */
+/* Inflates a gzip file of one or several members, up to `most` bytes; ignores the rest. The result is from
+ * malloc. */
 cnn_status cnn_file_inflate(const char *path, const unsigned char *gz, size_t n, size_t most,
                             unsigned char **data, size_t *size);
 

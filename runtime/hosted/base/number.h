@@ -1,4 +1,4 @@
-/* number.h: numbers as text, with a point whatever the locale. */
+/* number.h: Numbers as text, with a decimal point in any locale. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_NUMBER_H
 #define CNN_NUMBER_H

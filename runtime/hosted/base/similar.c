@@ -16,7 +16,7 @@ static int32_t length_of(const char *name) {
   return n < LONGEST ? (int32_t)n : LONGEST;
 }
 
-/* Damerau and Levenshtein. Names differ at their ends: what they begin with is often the same path. */
+/* Damerau and Levenshtein. Names differ at their ends: their beginning is often the same path. */
 int32_t cnn_letters_between(const char *a, const char *b) {
   const int32_t n = length_of(a), m = length_of(b);
   int32_t rows[3][LONGEST + 1];

@@ -30,7 +30,7 @@ int cnn_usage_error(const cnn_usage *usage, const char *format, ...) {
   return CNN_EXIT_USAGE;
 }
 
-/* From HELP_COLUMN on, with breaks between words; `column` is where the line has come to. */
+/* From HELP_COLUMN on, with breaks between words; `column` is the current column. */
 static void print_wrapped(const char *text, int column) {
   const char *blank = column < HELP_COLUMN ? "" : "  ";
   if (column < HELP_COLUMN) printf("%*s", HELP_COLUMN - column, "");

@@ -34,7 +34,7 @@ cnn_status cnn_program_finish(void); /* all of standard output is out */
  * warnings. `names`: maps the names of a file to those of the net. */
 cnn_status cnn_program_weights(const cnn_program *program, const char *path, const cnn_weights_names *names,
                                float **weights);
-/* Of a set without a part for validation, what the run that made the weights took for it. */
+/* For a set without a validation part: the samples that the run of these weights used for validation. */
 double cnn_program_val(const cnn_program *program);
 /* CNN_GO_ON, or it has been said that there are none. */
 int cnn_program_needs_weights(const cnn_usage *usage, const cnn_program *program, const char *path);

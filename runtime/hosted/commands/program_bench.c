@@ -296,7 +296,7 @@ static void put_text_of_training(const Bench *bench) {
   free(row);
 }
 
-/* ---- what is printed ---- */
+/* ---- output ---- */
 static void put_json_of_inference(const Bench *bench, json_t *root) {
   const cnn_network *network = bench->network;
   json_t *layers = json_array();

@@ -1,4 +1,4 @@
-/* program_data.c: `net data`: what is in a data set, and a data set as files. */
+/* program_data.c: `net data`: summary of a data set, and export as files. */
 // SPDX-License-Identifier: MIT-0
 #include <stdio.h>
 #include <stdlib.h>

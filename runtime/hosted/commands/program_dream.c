@@ -42,8 +42,8 @@ typedef struct Score {
 
 /* ---- The image */
 
-/* One line of `count` pixels that lie `apart` numbers from each other; beyond its ends it goes on as it ends.
- */
+/* One line of `count` pixels, with a stride of `apart` numbers; beyond its ends the outermost pixels
+ * repeat. */
 static void blur_line(float *line, int32_t count, int64_t apart, double sigma, float *room) {
   const int32_t reach = (int32_t)ceil(3 * sigma);
   for (int32_t i = 0; i < count; i++) room[i] = line[i * apart];

@@ -1,4 +1,4 @@
-/* program_features.c: `net features`: what the layers make of an input. */
+/* program_features.c: `net features`: values of the layers for an input. */
 // SPDX-License-Identifier: MIT-0
 #include <math.h>
 #include <stdio.h>

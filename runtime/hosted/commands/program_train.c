@@ -184,7 +184,7 @@ static int train_on(const cnn_usage *usage, const Arguments *arguments, const Ou
   return spared;
 }
 
-/* Weights may have a name without a suffix; one that they have says what the file is. */
+/* Weight files may have a name without a suffix; a suffix determines the format. */
 static int suffixes_check(const cnn_usage *usage, const Arguments *a, const char *out) {
   static const char *const svg[] = {".svg", NULL}, *const rows[] = {".jsonl", ".csv", NULL};
   static const char *const weights[] = {".safetensors", ".npz", NULL};

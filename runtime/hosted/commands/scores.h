@@ -5,7 +5,7 @@
 #include "cnn_network.h"
 #include "hosted/training/measure.h"
 
-/* As probabilities, whatever the output has. */
+/* As probabilities, for any kind of output. */
 void cnn_class_scores(const cnn_port *port, const cnn_judged *judged, const float *value, double *score);
 /* The best `wanted` classes first; the first of equals is the better one. */
 void cnn_rank_classes(const double *score, int64_t classes, int64_t wanted, int64_t *rank);

@@ -12,7 +12,7 @@ typedef struct cnn_viewer {
   const cnn_network *network;
   float *weights;
   void *memory;        /* network->look->bytes */
-  float **value;       /* by input, [h][w][c]: what is looked at; may be changed */
+  float **value;       /* by input, [h][w][c]: the inspected sample; may be changed */
   void **raw, **input; /* the same in the input's type, and as the net takes it */
   float **seed;        /* by output: weights of its scores */
   cnn_view view;       /* position of the image in the first image input */
@@ -52,12 +52,12 @@ bool cnn_class_parse(const cnn_network *network, int32_t classes, const char *te
 cnn_status cnn_unit_parse(const cnn_network *network, const char *text, cnn_unit *unit);
 const char *cnn_unit_name(const cnn_network *network, cnn_unit unit, char room[120]); /* as it is printed */
 
-/* The layer of that name, as the summary has it; else what it may have been. */
+/* The layer of that name, as in the summary; otherwise suggests a similar one. */
 cnn_status cnn_layer_find(const cnn_network *network, const char *name, int32_t *layer);
 
 void cnn_port_floats(const cnn_port *port, const void *raw, float *value); /* of an input */
 bool cnn_port_is_picture(const cnn_port *port);                            /* 1 or 3 channels */
-/* Such an input in RGB. Images are 0..255 whatever the type, i8 minus 128; arrays of other numbers are
+/* Such an input in RGB. Images are 0..255 for every type, i8 minus 128; arrays of other numbers are
  * stretched to the visible range. */
 void cnn_port_pixels(const cnn_port *port, const float *value, uint8_t *rgb);
 void cnn_port_range(const cnn_port *port, double *low,

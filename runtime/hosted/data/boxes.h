@@ -46,8 +46,8 @@ cnn_status cnn_boxes_scene(cnn_data *data, int pool, cnn_scene scene, cnn_scene 
 cnn_status cnn_boxes_object(cnn_data *data, cnn_scene *scene, const cnn_boxed *object);
 /* An error of an object or a whole image: with --skip-bad it is counted, and becomes success. */
 cnn_status cnn_boxes_bad(cnn_data *data, bool picture, const cnn_status *status);
-/* Whether a box is valid and inside an image of that size; an excess of less than a hundredth of the
- * size, or of a pixel, is clipped. The message says what is wrong with it. */
+/* Is a box valid and inside an image of that size? An excess of less than a hundredth of the size, or of a
+ * pixel, is clipped. The message describes the error. */
 cnn_status cnn_boxes_check(float box[4], double height, double width);
 /* The names of the classes in their order, and in class_of which of them each is: where the net has labels
  * for objects, the label of that name. `where` says who names them. */

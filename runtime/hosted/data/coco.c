@@ -111,7 +111,7 @@ static int category_order(const void *a, const void *b) {
   return (x->id > y->id) - (x->id < y->id);
 }
 
-/* The first file says what the classes are. */
+/* The first file defines the classes. */
 static cnn_status categories_keep(const File *file, const cnn_category *category, int32_t count) {
   cnn_coco *coco = file->coco;
   const size_t room = (size_t)count + 1;

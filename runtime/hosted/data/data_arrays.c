@@ -10,7 +10,7 @@ typedef struct Column {
   const cnn_tensor *tensor;
   ArrayForm form;
   bool labels;
-} Column; /* labels: one class a sample, for whatever form of target */
+} Column; /* labels: one class per sample, in any form of target */
 
 typedef struct ArraySet {
   cnn_archive archive;
@@ -276,7 +276,7 @@ static void array_files(const cnn_data *data, cnn_each_file *each, void *context
 static const DataKind arrays = {array_sample, array_label, array_close, array_unit, array_files,
                                 NULL,         NULL,        NULL,        NULL};
 
-/* Whether a file is a zip, whatever its name. */
+/* Is a file a zip, independent of its name? */
 static cnn_status zip_look(const char *path, bool *zip) {
   cnn_file file;
   cnn_status status = cnn_file_open(&file, path);

@@ -232,7 +232,7 @@ cnn_status cnn_data_open_panoptic(cnn_data *data, const Listing *listing) {
   return directory_open(data, listing, true);
 }
 
-/* The path without what is behind its last slash but one, `levels` times; "." at the end. From malloc. */
+/* The path without its last component, `levels` times; "." at the end. From malloc. */
 static char *above(const char *path, int levels) {
   char *folder = cnn_path_join("", path);
   for (int k = 0; folder && k < levels; k++) {

@@ -553,7 +553,7 @@ static bool is_csv(const char *name) {
          tolower((unsigned char)end[2]) == 's' && tolower((unsigned char)end[3]) == 'v';
 }
 
-/* The set owns the paths. Numbers have a point whatever the locale of the program around us. */
+/* The set owns the paths. Numbers have a decimal point in any locale of the surrounding program. */
 static cnn_status set_open(cnn_data *data, char *const path[POOLS]) {
   Tables *set = calloc(1, sizeof *set);
   if (!set) {

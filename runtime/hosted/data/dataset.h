@@ -13,7 +13,7 @@ enum { POOL_TRAIN, POOL_VAL, POOL_TEST, POOLS };
 
 /* ---- A directory */
 
-/* Identity of a file, whatever links lead to it. */
+/* Identity of a file, independent of links to it. */
 typedef struct cnn_identity {
   uint64_t device, node;
 } cnn_identity;
@@ -48,7 +48,7 @@ void cnn_data_files(const cnn_data *data, cnn_each_file *each, void *context);
 /* Decodes all images of the pools, on all processors, before the set has parts. bad: [images] of one pool
  * after the other, whether each is unreadable; `first` is the error of the first of these. */
 cnn_status cnn_pools_inspect(const cnn_data *data, bool *bad, char *first, size_t room);
-/* Whether a file of this name would be read the next time, as it lies among the data. */
+/* Would a file of this name be read the next time, as a part of the data? */
 bool cnn_data_takes(const cnn_data *data, const char *path);
 
 typedef struct DataKind {
@@ -130,7 +130,7 @@ bool cnn_csv_is_part(const char *name); /* train.csv and the like, which make a 
 cnn_status cnn_data_no_memory(const cnn_data *data);
 /* Where sample `index` of a part is: its pool, and its place there. False: there is none. */
 bool cnn_data_locate(const cnn_data *data, cnn_part part, int64_t index, int *pool, int64_t *place);
-/* A line for those who use the set, besides its description. Where there is no memory for it, it is lost. */
+/* A note for users of the set, besides its description. Without memory for it, it is lost. */
 void cnn_data_note(cnn_data *data, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* As cnn_data_sample; of a longer recording the part at `place`: see DataKind. */

@@ -54,7 +54,7 @@ static int png_orientation(png_structp png, png_infop info) {
   return 1;
 }
 
-/* Indices and grays stay what they are, a byte each. */
+/* Indices and grays are unchanged, one byte each. */
 static void png_keep_classes(png_structp png, png_infop info) {
   const png_byte type = png_get_color_type(png, info);
   if (type != PNG_COLOR_TYPE_GRAY && type != PNG_COLOR_TYPE_PALETTE)

@@ -122,11 +122,11 @@ static void span_paint(int64_t first, int64_t end, int32_t height, int32_t width
   }
 }
 
-/* Where inside and outside change: `odd` has a byte for each pixel, counted down the columns, and one more
- * for the end; 1 where an odd number of changes lies. */
+/* Transitions between inside and outside: `odd` has a byte per pixel, counted down the columns, and one
+ * more for the end; 1 where there is an odd number of transitions. */
 typedef struct Changes {
   uint8_t *odd;
-  int64_t first, last; /* the changes lie between them; first > last: there are none */
+  int64_t first, last; /* the transitions are between them; first > last: there are none */
   int32_t height, width;
   bool begun;
   int32_t x, y; /* the last point of the finer grid */
@@ -180,7 +180,7 @@ static bool polygon_paint(const double *corner, int32_t points, int32_t height, 
       end[i / 2][i % 2] = (int32_t)((double)FINE * corner[2 * ((k + i / 2) % points) + i % 2] + 0.5);
     side_add(&c, end[0], end[1]);
   }
-  /* Inside lies from each odd change to the next one. */
+  /* Inside is from each odd transition to the next one. */
   int64_t from = -1;
   for (int64_t at = c.first; at <= c.last; at++) {
     if (!c.odd[at]) continue;

@@ -20,7 +20,7 @@ typedef struct cnn_outline {
 enum { CNN_REACH = 1 }; /* the distance of a corner from the image is at most CNN_REACH times its size */
 
 void cnn_outline_free(cnn_outline *outline); /* NULL is fine */
-/* Adds a polygon of n numbers; what is wrong with it is the failure's message. */
+/* Adds a polygon of n numbers; the failure's message describes the error. */
 cnn_status cnn_outline_polygon(cnn_outline *outline, const double *corner, size_t n, int32_t height,
                                int32_t width);
 /* Adds a run of pixels; `sum` is what there was before, and must not exceed height * width. */

@@ -324,7 +324,7 @@ static void draw_panel(const cnn_image *page, const Panel *panel, int32_t top, i
   draw_frame(page, top, left, height, width);
 }
 
-/* Centerd under its panel; what is too long is cut off, and says so. */
+/* Centered under its panel; a text that is too long is cut off, with an ellipsis. */
 static void draw_caption(const cnn_image *page, const char *caption, int32_t top, int32_t middle,
                          int32_t room) {
   char text[64];

@@ -111,7 +111,7 @@ static const char *const GLYPHS[] = {
 
 enum { SPACE = 2, BETWEEN = 4 }; /* columns of a blank, and between two letters */
 
-/* The next character; what is not ASCII is a question mark, once for all its bytes. */
+/* The next character; non-ASCII ones become a single question mark. */
 static const char *next_glyph(const char **text) {
   const unsigned char c = (unsigned char)*(*text)++;
   if (c >= 0x80) {
@@ -144,8 +144,7 @@ static double distance(double x, double y, const double a[2],
   return hypot(x - a[0] - t * dx, y - a[1] - t * dy);
 }
 
-/* How near the pen comes to a pixel's center. Columns and rows are measured from the top left of the glyph.
- */
+/* Distance of the pen from a pixel's center. Columns and rows are measured from the top left of the glyph. */
 static double glyph_distance(const char *glyph, double x, double y) {
   double nearest = 1e9, from[2] = {0, 0};
   bool drawing = false;

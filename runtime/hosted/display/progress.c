@@ -137,7 +137,7 @@ static void print_epoch(const cnn_event *event) {
 
 void cnn_progress_event(void *context, const cnn_event *event) {
   cnn_progress *progress = context;
-  if (progress->quiet && event->kind != CNN_EVENT_NOTE) return; /* what is worth a line is no progress */
+  if (progress->quiet && event->kind != CNN_EVENT_NOTE) return; /* notes are not progress */
   switch (event->kind) {
   case CNN_EVENT_NOTE:
     erase(progress);

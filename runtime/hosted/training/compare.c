@@ -1,4 +1,4 @@
-/* compare.c: numbers made of all bytes that must be the same in all processes, and compared. */
+/* compare.c: Hashes of all bytes that must be the same in all processes, and their comparison. */
 // SPDX-License-Identifier: MIT-0
 #ifndef _POSIX_C_SOURCE
 #define _POSIX_C_SOURCE 200809L /* fseeko */
@@ -44,7 +44,7 @@ static uint64_t mix_text(uint64_t sum, const char *text) {
   return text ? mix(sum, text, strlen(text) + 1) : sum;
 }
 
-/* Up to `most` bytes of a file from where it stands. */
+/* Up to `most` bytes of a file from its current position. */
 static uint64_t mix_stream(uint64_t sum, FILE *file, int64_t most) {
   static unsigned char bytes[1 << 16];
   while (most > 0) {

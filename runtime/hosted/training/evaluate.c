@@ -136,8 +136,7 @@ void cnn_evaluator_close(cnn_evaluator *evaluator) {
   free(evaluator);
 }
 
-/* One call of infer: the samples from `first` on. Places of the batch that are left over keep what they had.
- */
+/* One call of infer: the samples from `first` on. Unused slots of the batch keep their contents. */
 static cnn_status evaluate_batch(Worker *worker, int64_t first) {
   cnn_evaluator *evaluator = worker->evaluator;
   const cnn_network *network = evaluator->network;
@@ -194,7 +193,7 @@ static void forget_samples(cnn_evaluator *evaluator) {
   evaluator->judged = NULL;
 }
 
-/* Adds what the samples come to, where anything is looked for. */
+/* Adds the results of the samples, if there are metrics of detections. */
 static cnn_status judge_samples(cnn_evaluator *evaluator, cnn_measures *measures) {
   if (!evaluator->judged) return cnn_success();
   cnn_objects_free(&evaluator->objects);

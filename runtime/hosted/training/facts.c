@@ -244,7 +244,7 @@ cnn_status cnn_change_check(const cnn_change *change) {
                        "another run from the weights of this one, with --init and another --out",
                        change->path, name, text_of(change->chosen, name), text_of(change->chosen_now, name));
   }
-  /* it chooses the samples for validation, whatever --seed says */
+  /* it selects the samples for validation, independent of --seed */
   if (!cnn_facts_same(change->program, change->program_now, "seed")) {
     return cnn_failure(CNN_MISMATCH,
                        "%s: the program's seed was %s, now it is %s: other samples would be kept for "

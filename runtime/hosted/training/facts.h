@@ -16,12 +16,12 @@ typedef struct cnn_change {
   json_t *program_now, *chosen_now;
 } cnn_change;
 
-/* What one run cannot change: what it minimizes and measures, its random numbers, what its optimizer
- * remembers. */
+/* Settings that cannot change during a run: its losses and metrics, its random numbers, the optimizer's
+ * state. */
 cnn_status cnn_change_check(const cnn_change *change);
 /* A line for all other changes, and for settings that are kept although the program has
  * another value. */
 void cnn_change_tell(const cnn_change *change, void (*tell)(void *context, const char *line), void *context);
-/* Whether the program says of this fact what it said then. */
+/* Is this setting of the program the same as then? */
 bool cnn_facts_same(const json_t *a, const json_t *b, const char *name);
 #endif

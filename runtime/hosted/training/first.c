@@ -63,7 +63,8 @@ static bool is_fixed(const cnn_network *network, int32_t w) {
   return network->weight[w].role == CNN_FROZEN;
 }
 
-typedef struct Stranded { /* frozen weights that keep what they begin with, though it is random or nothing */
+typedef struct Stranded { /* frozen weights that keep their initial values, although these are random or
+                             undefined */
   int32_t count, frozen;
   const char *first;
 } Stranded;
@@ -93,7 +94,7 @@ static cnn_status find_stranded(const Training *training, const bool *taken, Str
   return cnn_success();
 }
 
-/* Frozen weights stay what they are: random ones, and means of nothing, would never become right. */
+/* Frozen weights do not change: random ones, and statistics of no data, would stay wrong. */
 static cnn_status refuse_stranded(const Training *training, const bool *taken) {
   Stranded stranded;
   const cnn_status status = find_stranded(training, taken, &stranded);

@@ -1,4 +1,4 @@
-/* judge.h: boxes, masks and segments that a net finds, held against those of a data set. */
+/* judge.h: Comparison of detected boxes, masks and segments with those of a data set. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_JUDGE_H
 #define CNN_JUDGE_H

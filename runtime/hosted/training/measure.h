@@ -13,7 +13,7 @@ typedef struct cnn_tally {
   int64_t counts; /* length of count */
   int64_t *count;
   bool confusion; /* also count true class x predicted class of the first output with classes */
-  bool all;       /* where pixels have classes: all of iou, accuracy and dice, whatever the program names */
+  bool all;       /* with pixel classes: all of iou, accuracy and dice, whichever metric the program names */
 } cnn_tally;
 
 typedef struct cnn_sums {

@@ -337,8 +337,8 @@ static cnn_status check_finite(Training *training, const cnn_batch *batch, float
                      (int)other, x->place[other], x->place[0], kept_so_far(training));
 }
 
-/* A step: batches until the optimizer has what it wants, at the rate of the moment when it began. Where the
- * next samples cannot be read, it ends with those that it has. */
+/* A step: as many batches as the optimizer needs, at the rate of its beginning. If the next samples cannot
+ * be read, it ends with those it has. */
 static cnn_status make_step(Training *training, bool *over) {
   cnn_run *run = &training->run;
   cnn_trainer *trainer = &run->trainer;
@@ -476,7 +476,7 @@ static cnn_status run_epoch(Training *training) {
 
 /* ---- The whole run */
 
-/* The run as it stands, between two steps or two epochs. */
+/* The state of the run, between two steps or two epochs. */
 static cnn_status save_here(const Training *training) {
   if (!writes(training)) return cnn_success();
   cnn_status status = save(training, training->last);

@@ -17,8 +17,8 @@ static bool is_onnx(const unsigned char *bytes, size_t n) {
          memchr("\x12\x1a\x22\x28\x32\x3a\x42", bytes[2], 7) && bytes[8] != '{';
 }
 
-/* Opcodes of a pickle of protocol 2 to 5: PROTO, then what a number, a dictionary, a tuple, a name or a frame
- * begins with. */
+/* Opcodes of a pickle of protocol 2 to 5: PROTO, then the first opcode of a number, a dictionary, a tuple,
+ * a name or a frame. */
 static bool is_pickle(const unsigned char *bytes, size_t n) {
   return n > 4 && bytes[0] == 0x80 && bytes[1] >= 2 && bytes[1] <= 5 && bytes[2] != 0 &&
          memchr("\x8a}](\x63\x95\x8c", bytes[2], 7);

@@ -32,7 +32,7 @@ typedef struct cnn_matching {
  * none. */
 bool cnn_match(cnn_archive *archive, const cnn_wanted *wanted, int32_t count, const char *prefix,
                cnn_matching *matching);
-/* The same by order, whatever the names: the file's first array is the net's first weight. */
+/* The same in order, ignoring names: the file's first array is the net's first weight. */
 bool cnn_match_by_order(cnn_archive *archive, const cnn_wanted *wanted, int32_t count, const char *prefix,
                         cnn_matching *matching);
 /* The longest run of layers, in order, of which all shapes agree; nothing else is found. */

@@ -1,5 +1,5 @@
-/* notes.h: what is said of weights in their file, as a JSON object of strings: the __metadata__ of a
- * safetensors file, the comment of an .npz archive. Also built into the compiler (see file.h). */
+/* notes.h: Metadata of weight files, as a JSON object of strings: the __metadata__ of a safetensors file,
+ * the comment of an .npz archive. Also built into the compiler (see file.h). */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_NOTES_H
 #define CNN_NOTES_H

@@ -99,7 +99,7 @@ static bool header_take(Scan *scan, cnn_tensor *tensor) {
     if (!take_text(scan, key, sizeof key) || !take(scan, ":")) return false;
     if (strcmp(key, "descr") == 0 && !have_descr) {
       have_descr = true;
-      if (take(scan, "[")) { /* a structure: not numbers, so what is in it is of no interest */
+      if (take(scan, "[")) { /* a structure: not numbers, so its contents do not matter */
         tensor->dtype = CNN_DTYPE_OTHER;
         return true;
       }

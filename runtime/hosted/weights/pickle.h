@@ -13,7 +13,7 @@ typedef enum cnn_pickled_kind {
   CNN_PICKLED_TUPLE,
   CNN_PICKLED_LIST,
   CNN_PICKLED_DICT,    /* items: key, value, key, value ...; a later one is the one that counts */
-  CNN_PICKLED_STORAGE, /* items: those of the tuple that says where it lies */
+  CNN_PICKLED_STORAGE, /* items: those of the tuple with its position */
   CNN_PICKLED_TENSOR,  /* items: storage, offset, sizes, strides ... */
   CNN_PICKLED_MODULE   /* an object with modules in it: a net as Python's code sees it */
 } cnn_pickled_kind;

@@ -32,7 +32,7 @@ static bool whole(const json_t *value, int64_t *number) {
   return true;
 }
 
-/* One entry of the header. Its bytes lie from begin to end, counted from the end of the header. */
+/* One entry of the header. Its bytes are from begin to end, counted from the end of the header. */
 static cnn_status tensor_parse(cnn_tensor *tensor, const char *path, const json_t *entry, int64_t *begin,
                                int64_t *end) {
   const char *dtype = json_string_value(json_object_get(entry, "dtype"));
@@ -192,7 +192,7 @@ static json_t *header_make(const cnn_tensor *const *order, int32_t count, const 
   return NULL;
 }
 
-/* The format is little-endian, whatever the machine. */
+/* The format is little-endian on every machine. */
 static void tensor_put(cnn_writer *writer, const cnn_tensor *tensor) {
   if (tensor->swapped == cnn_machine_big_endian()) {
     cnn_writer_put(writer, tensor->data, tensor->bytes);

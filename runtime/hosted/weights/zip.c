@@ -115,7 +115,8 @@ cnn_status cnn_zip_open(cnn_zip *zip, cnn_archive *archive, const char *path, co
 static bool inflate_raw(const unsigned char *packed, size_t n, unsigned char *out, size_t size) {
   z_stream stream = {0};
   if (inflateInit2(&stream, -15) != Z_OK) return false;
-  stream.next_in = (unsigned char *)(uintptr_t)packed; /* zlib does not write there, whatever its type says */
+  stream.next_in = (unsigned char *)(uintptr_t)packed; /* zlib does not write there, although the pointer
+                                                          is not const */
   size_t left = n, used = 0;
   unsigned char beyond; /* room for a byte too many, so that one is noticed */
   int result;
@@ -162,7 +163,7 @@ cnn_status cnn_zip_read(const cnn_zip *zip, cnn_archive *archive, const char *la
       return cnn_failure(CNN_BAD_FORMAT, "%s: is stored with two sizes", label);
     data = bytes + start;
   } else {
-    if (member->size / 1032 > member->packed) /* more than deflate can do: a size that lies */
+    if (member->size / 1032 > member->packed) /* more than deflate can produce: a wrong size */
       return cnn_failure(CNN_BAD_FORMAT, "%s: cannot unpack to %llu bytes", label,
                          (unsigned long long)member->size);
     unsigned char *out = cnn_archive_alloc(archive, (size_t)member->size);
