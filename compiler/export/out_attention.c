@@ -72,7 +72,7 @@ static const char *out_term(OnnxOut *o, const Node *node, const Attention *a, in
 }
 
 /* ---- the operands ---- */
-typedef struct Operands { /* query, key, value: tensors of as many rows and positions as these nodes */
+typedef struct Operands { /* query, key, value: tensors with the rows and positions of these nodes */
   const Node *like[SOURCES];
   const char *x[SOURCES];
 } Operands;
@@ -184,7 +184,7 @@ typedef struct Rows { /* of a parameter, from one on */
   int64_t first;
 } Rows;
 
-/* A 1x1 convolution of a value by so many rows of a parameter and numbers of a bias. */
+/* A 1x1 convolution of a value with a number of rows of a parameter, and of numbers of a bias. */
 static const char *projected(OnnxOut *o, const char *x, Shape shape, const char *what, Rows w, Rows b,
                              int64_t rows) {
   const Weight *weight = o->node->weight[w.parameter], *bias = o->node->weight[b.parameter];

@@ -75,7 +75,7 @@ static bool is_in_sight(const Sight *s, int64_t i, int64_t j) {
          (s->after < 0 || j <= i + s->after);
 }
 
-/* What a constant mask adds to a score: that of a boolean one 0 or -infinity. Keys behind its end are hidden.
+/* Addend of a score for a constant mask: 0 or -infinity for a boolean one. Keys after its end are masked.
  */
 static double mask_number(const Tensor *t, int64_t h, int64_t i, int64_t j) {
   const int64_t index[] = {0, h, i, j};
@@ -101,7 +101,7 @@ static bool mask_fits(ModelImport *im, const Sight *s, int rank, const int64_t *
   return true;
 }
 
-/* What a constant mask is. band: it hides keys that lie further before or behind than a query's own place,
+/* Kind of a constant mask. band: it hides keys that lie further before or behind than a query's own place,
  * and adds nothing else; blind: a query sees no key. */
 typedef struct MaskKind {
   bool band, blind, by_head;
@@ -162,7 +162,7 @@ static Value *mask_constant(ModelImport *im, const OnnxNode *node, const Tensor 
 static double lowest_number(double x) { return x < -LARGEST_BOUND ? -LARGEST_BOUND : x; }
 static double same_number(double x) { return x; }
 
-/* Numbers of a program are finite, and so small a score counts for nothing beside others. Where a query sees
+/* Numbers of a program are finite, and so small a score is negligible. Where a query sees
  * no key, its scores have to be -infinity. */
 static Value *constant_mask(ModelImport *im, const OnnxNode *node, const Tensor *t, const Sight *s,
                             const MaskKind *kind) {
@@ -342,7 +342,7 @@ View *import_rotary(ModelImport *im, const OnnxNode *node) {
 }
 
 /* ---- RMSNormalization ---- */
-/* A number a channel: a constant beside the dimensions from `first` on, repeated where it has one. */
+/* One number per channel: a constant for the dimensions from `first` on, repeated where it has one. */
 static const Tensor *channel_factors(ModelImport *im, const View *x, int first, int last, const Tensor *t) {
   int64_t n = 1;
   for (int d = first; d <= last; d++) n *= x->size[d];

@@ -95,7 +95,7 @@ bool tflite_has_own_state(const TflOperator *, int input); /* a variable of a re
 /* Variables as states, unless they are used otherwise than that: TFL_STATE and TFL_UPDATE. */
 void tflite_keep_variables(Arena *, TflModel *);
 const char *tflite_state_operators(Arena *, const TflModel *); /* their names */
-/* What a state holds in the first call, as init= of it; "": zeros. of: its value, with its scale. */
+/* Initial value of a state, for init=; "": zeros. of: its value, with its scale. */
 const char *tflite_initial_text(Arena *, const TflTensor *of, const TflTensor *initial);
 bool tflite_is(const uint8_t *bytes, size_t n); /* such a file, by its mark */
 

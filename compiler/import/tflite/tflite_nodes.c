@@ -240,7 +240,7 @@ static OnnxPort *ports(Nodes *n, int count, const int *tensor, const char *word)
   return port;
 }
 
-/* As inputs that are fed by what the call before has made. */
+/* As inputs that receive the results of the previous call. */
 static void add_state_ports(Nodes *n) {
   Onnx *o = n->onnx;
   OnnxPort *all = NEW_ARRAY(n->arena, OnnxPort, o->ninputs + n->states.n + 1),

@@ -418,7 +418,7 @@ static bool read_operators(Reader *r, FlatTable graph) {
                       &m->noutputs);
 }
 
-/* ---- graphs of operators: both branches of IF, and what a composite is made of ---- */
+/* ---- graphs of operators: both branches of IF, and the body of a composite ---- */
 enum { MOST_NESTED = 8 };
 
 static bool read_graph(Reader *r, FlatVector graphs, int64_t index, int depth);

@@ -134,7 +134,7 @@ bool tfl_lstm(Making *k, const TflOperator *op) {
 }
 
 /* ---- with float values, as an LSTM of ONNX ---- */
-/* The gates i f c o, one behind the other in the order i o f c; NULL: they do not fit. */
+/* The gates i f c o, concatenated in the order i o f c; NULL: they do not fit. */
 static Tensor *lstm_gates(Nodes *n, int first, int64_t units, int64_t columns) {
   static const int order[] = {0, 3, 1, 2};
   const int64_t dim[] = {1, LSTM_GATES * units, columns};
