@@ -297,7 +297,7 @@ Value *constant_statement(ModelImport *, const OnnxNode *, int input, const char
 Value *constant_operand(ModelImport *, const OnnxNode *, int input, const Tensor *, const View *beside);
 /* The same of a vector of numbers of the importer's own. */
 Value *constant_vector(ModelImport *, const OnnxNode *, int input, int64_t n, const double *, bool frozen);
-/* A constant of at most three dimensions behind a first one of size 1. */
+/* A constant of at most three dimensions after a first one of size 1. */
 View *constant_alone(ModelImport *, const OnnxNode *, int input, const Tensor *);
 /* To be joined to values: it may have another size along one dimension. */
 View *constant_view(ModelImport *, const OnnxNode *, int input, const Tensor *, const View *like);
@@ -316,7 +316,7 @@ Value *exchanged_as_heads(ModelImport *, Value *, int64_t before, int64_t first,
                           int64_t after);
 /* The pixels of an image as windows, or back: positions and channels as `lay` wants them; NULL: not so. */
 Value *moved_as_windows(ModelImport *, Value *, int npos, const Factors *pos, const Factors *c);
-/* An image that windows were joined to, rolled behind that: joined so at once; else the value itself. */
+/* An image joined from windows and then rolled: joined in rolled order; else the value itself. */
 Value *join_windows_shifted(ModelImport *, Value *rolled);
 /* The smaller one is the same for several rows of the larger one; NULL: it is not. */
 View *combined_by_rows(ModelImport *, const View *large, const View *small, const char *word);

@@ -153,7 +153,7 @@ static bool is_copied(const Placer *p, const Node *node) {
          WIDE * shape_extent(node->shape).c <= shape_extent(node->in[0]->shape).c;
 }
 
-/* A concat without a kernel, read in another shape: its inputs lie in each of its pixels, not one behind the
+/* A concat without a kernel, read in another shape: its inputs are interleaved by pixel, not one after the
  * other in those of that shape. */
 static bool is_reshaped_join(const Placer *p, const Node *node) {
   const Node *made = node;

@@ -211,7 +211,7 @@ case("attention_patches", [
      "together": numbers(1, 4, 12, 4), "uncut": numbers(12, 4, 2, 2), "image": numbers(1, 4, 6, 8),
      **matrices(q=(4, 4), k=(4, 4), v=(4, 4))})
 
-# ---- EfficientViT: no softmax, sums of the values beside them as another channel
+# ---- EfficientViT: no softmax, sums of the values as an additional channel
 case("attention_linear", [
     node("Conv", "x wqkv", "all"), node("Reshape", "all by_head", "r"),
     node("Transpose", "r", "t", perm=[0, 1, 3, 2]),

@@ -21,7 +21,7 @@ typedef struct Chain {
   struct Term {
     Value *value;
     double factor;
-    const char *layer; /* of a bias, one number a channel; or NULL */
+    const char *layer; /* of a bias, one number per channel; or NULL */
   } term[MOST_TERMS];
   int64_t rows, l[2]; /* of the scores' value: rows, positions of both sides */
 } Chain;
@@ -120,7 +120,7 @@ static bool find_chain(ModelImport *im, const View *chances, Chain *c) {
 }
 
 /* ---- masks ---- */
-/* What is added to the scores, as numbers [rows][positions][keys]: of one row, or of all. */
+/* Addend of the scores, as numbers [rows][positions][keys]: of one row, or of all. */
 typedef struct Added {
   int64_t rows;
   float *number;
@@ -141,8 +141,8 @@ static const Tensor *term_numbers(ModelImport *im, const Term *t) {
   return weight ? weight->tensor : NULL;
 }
 
-/* How a term lies beside the scores' value, [rows][first][second]: how many rows, and whether positions of
- * each side are told apart. */
+/* Layout of a term next to the scores, [rows][first][second]: how many rows, and whether positions of
+ * each side are distinguished. */
 typedef struct Spread {
   int64_t rows;
   bool along[2];
@@ -271,7 +271,7 @@ static View *by_heads(ModelImport *im, const View *x, int64_t heads) {
   return apart ? view_permute(im, apart, (const int[]){0, 2, 1, 3}, 4) : NULL;
 }
 
-/* What is summed for the scores are channels. */
+/* The scores are sums over channels. */
 static bool sums_channels(const View *x) {
   const Factors *summed = &x->along[2];
   return x->size[2] == 1 || (summed->n && summed->f[summed->n - 1].axis == x->value->shape.rank - 1);

@@ -30,7 +30,7 @@ Value *laid_as_rows(ModelImport *, const View *, int64_t n, int64_t c);
 Shape shape_of_parts(int64_t rows, Shape row);
 /* One statement of a value, for all who want it. */
 Value *emitted_once(ModelImport *, Value *, Shape, const char *call);
-/* A value as so many rows of nxc, and rows as an axis of that shape again. */
+/* A value as a number of rows of nxc, and the inverse. */
 Value *as_rows(ModelImport *, Value *, int64_t rows, int64_t n, int64_t c);
 Value *joined_rows(ModelImport *, Value *, int64_t rows, Shape);
 
@@ -39,6 +39,6 @@ Value *joined_rows(ModelImport *, Value *, int64_t rows, Shape);
  * NULL: it is another product. */
 View *attention_of_product(ModelImport *, const OnnxNode *, const View *chances, const View *values,
                            double scale);
-/* A softmax that is 0, where softmax() is no number: of scores that all are minus infinity. */
+/* A softmax that is 0 where softmax() is NaN: if all scores are minus infinity. */
 bool is_zero_where_none_counts(const Value *);
 #endif
