@@ -88,7 +88,8 @@ def elements(port):
 
 def prepared(case, text):
     """Inputs and outputs of a test in the order of the program: tensor, type in the program, and how many
-    images the tensor is; 0: it is the same for all. None: they are of types that are not read here."""
+    images the tensor is; 0: it is the same for all. None: they are of types that are not read here, or indices
+    below 0."""
     names = [m[1] for m in re.finditer(r"^ *input .*# (\S*) [0-9x]+(?:, in this order)?$", text, re.M)]
     outs = [part.split(" ")[0] for part in re.search(r"^ *output .*?# (.*)$", text, re.M)[1].split("; ")]
     data = os.path.join(case, "test_data_set_0")
@@ -96,6 +97,7 @@ def prepared(case, text):
                                              key=lambda p: int(re.search(r"_(\d+)\.pb", p)[1]))]
             for kind in ("input", "output")]
     given, made = ({t[0]: t for t in side if t} for side in read)
+    given = {name: t for name, t in given.items() if t[3] not in (6, 7) or min(t[2], default=0) >= 0}
     if any(name not in given for name in names) or any(name not in made for name in outs):
         return None
     lines = re.findall(r"^ *input (.*?) *#", text, re.M)

@@ -204,7 +204,11 @@ View *import_gather_elements(ModelImport *im, const OnnxNode *node) {
   if (index->rank != x->rank) return no(im, "an index of other dimensions");
   bool varies = false;
   for (int d = 0; d < x->rank; d++) {
-    if (d == axis || is_one_image(x, d)) continue;
+    if (d == axis) continue;
+    if (is_one_image(x, d)) {
+      if (!is_one_image(index, d)) return no(im, "indices of images of the batch");
+      continue;
+    }
     varies = varies || index->along[d].n;
     if (index->size[d] != x->size[d]) return no(im, "elements of a part of an axis");
   }
