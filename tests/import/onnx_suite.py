@@ -88,8 +88,8 @@ def elements(port):
 
 def prepared(case, text):
     """Inputs and outputs of a test in the order of the program: tensor, type in the program, and how many
-    images the tensor is; 0: it is the same for all. None: they are of types that are not read here, or indices
-    below 0."""
+    images the tensor is; 0: it is the same for all. None: they are of types that are not read here,
+    or indices below 0."""
     names = [m[1] for m in re.finditer(r"^ *input .*# (\S*) [0-9x]+(?:, in this order)?$", text, re.M)]
     outs = [part.split(" ")[0] for part in re.search(r"^ *output .*?# (.*)$", text, re.M)[1].split("; ")]
     data = os.path.join(case, "test_data_set_0")
