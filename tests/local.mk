@@ -101,7 +101,7 @@ cnnc-extended: $(cnnc_OBJECTS) libcnnc.a
 .PHONY: netcheck-extended cnnc-extended
 randomnet_SOURCES = %D%/harness/randomnet.c %D%/harness/random_draw.c %D%/harness/random_ops.c \
   %D%/harness/random_shapes.c %D%/harness/random_objects.c %D%/harness/random_joined.c \
-  %D%/harness/random_sequence.c \
+  %D%/harness/random_parts.c %D%/harness/random_sequence.c \
   %D%/harness/random_towers.c %D%/harness/random_train.c %D%/harness/random.h
 randomnet_LDADD = libcnnc.a $(CNNC_LIBS) -lm
 hugenet_SOURCES = %D%/harness/hugenet.c %D%/harness/random_draw.c %D%/harness/random.h

@@ -15,7 +15,7 @@ all="sanitizers-unit sanitizers-programs sanitizers-front sanitizers-import sani
   sanitizers-nets sanitizers-embed sanitizers-runtime same-bytes targets-run targets-grad
   targets-aarch64 targets-armv7m targets-riscv64 targets-wasm32 targets-int8 targets-unit fuzz-1
   fuzz-2 fuzz-3 random-commands random-nests random-far random-sequences-1 random-sequences-2
-  random-int8 random-code random-mutants random-limits commands choices rows streams programs
+  random-parts random-int8 random-code random-mutants random-limits commands choices rows streams programs
   accuracy functions kills memory examples outputs export steps models special threads valgrind editor site
   packages mpi"
 [ $# -gt 0 ] || set -- $all
@@ -190,7 +190,8 @@ part_fuzz() { # one of three shares of the targets, or $FUZZ_TARGETS
 random() {
   make -s netcheck randomnet hugenet mutant || return
   [ "$1" != MUTANTS ] || [ ! -x long-sanitizers/cnnc ] || CNNC=$here/long-sanitizers/cnnc
-  env FIRST="$3" COMMANDS=0 NESTS=0 SEQUENCES=0 ROWS=0 INT8=0 CODE=0 MUTANTS=0 LIMITS=0 FAR=0 "$1=$2" \
+  env FIRST="$3" COMMANDS=0 \
+    NESTS=0 SEQUENCES=0 PARTS=0 ROWS=0 INT8=0 CODE=0 MUTANTS=0 LIMITS=0 FAR=0 "$1=$2" \
     sh "$top/tests/nets/random.tap"
 }
 random_portions() { # random_portions KIND PORTIONS COUNT [OFFSET]
@@ -204,6 +205,7 @@ part_random_commands() { random_portions COMMANDS 10 500; }
 part_random_nests() { random_portions NESTS 4 250; random_portions ROWS 1 8; }
 part_random_far() { random_portions FAR 4 250; }
 part_random_sequences() { random_portions SEQUENCES 5 200 $((1000 * (${part#random-sequences-} - 1))); }
+part_random_parts() { random_portions PARTS 10 200; }
 part_random_int8() { random_portions INT8 10 300; }
 part_random_code() { random_portions CODE 5 20; }
 part_random_mutants() { random_portions MUTANTS 5 1000; }

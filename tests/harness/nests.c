@@ -135,6 +135,13 @@ static void check_bands(const Check *check, const Way *way) {
     check_plan(check, plan_new(s->arena, s->graph, PLAN_INFERENCE, options), way);
 }
 
+/* images_side_by_side interleaves no images of nets that have rows; their losses cannot be. */
+static bool has_rows(const Graph *graph) {
+  for (int i = 0; i < graph->nodes.n; i++)
+    if (graph->nodes.data[i]->shape.regions) return true;
+  return false;
+}
+
 /* A target's plan: image by image; batched; interleaved, one image per lane. */
 static void check_way(const Check *check, const Way *way, int images) {
   const Sample *s = &check->sample;
@@ -148,7 +155,7 @@ static void check_way(const Check *check, const Way *way, int images) {
     check_bands(check, way);
   if (!check->gradients) return;
   Plan *training = plan_training(s->arena, s->graph, fusing, images);
-  if (training->images == images) check_plan(check, training, way);
+  if (training->images == images && (images == 1 || !has_rows(s->graph))) check_plan(check, training, way);
   if (!plain && images == 1 && way->layout == way->target->lanes) check_together(check, way, PLAN_TRAINING);
   if (!plain && images == 1 && way->target->lanes == 1) /* rematerializes everything that saves memory */
     check_plan(check, plan_training_within(s->arena, s->graph, (PlanOptions){.fusing = fusing}, 0, 1), way);

@@ -112,6 +112,10 @@ bool write_objects(Net *); /* a few statements; false: nothing was written */
 void write_joined(Net *);
 int joined_outputs(Net *, Value output[MOST_OUTPUTS]); /* how many */
 
+/* ---- random_parts.c: nets of rows that are parts, and of attention ---- */
+void write_parts(Net *);
+int parts_outputs(Net *, Value output[MOST_OUTPUTS]); /* and the train block: 0 */
+
 /* ---- random_sequence.c: nets of sequences ---- */
 bool write_sequence(Net *); /* has it states? */
 int sequence_outputs(Net *, Value output[MOST_OUTPUTS]);

@@ -1,11 +1,12 @@
-/* randomnet.c: Prints a random program. Usage: randomnet [joined|sequence] SEED
+/* randomnet.c: Prints a random program. Usage: randomnet [joined|parts|sequence] SEED
  *
  * Every program is valid by construction (like NNSmith's: Liu et al., 2023): this file tracks the shape of
  * each value with its own formulas, and writes only operators that fit. Graphs have branches, blocks,
  * rounds, shared and frozen parameters, several inputs and outputs; the train block has suitable losses.
  * One program in ten is a tower: a small net with batchnorm, as people train them; with `joined`, values
  * of every rank are joined and reused (random_joined.c), with `sequence` there are recurrent layers,
- * causal windows and states (random_sequence.c). Values stay within magnitudes where float and double
+ * causal windows and states (random_sequence.c), with `parts` heads, windows, products and attention
+ * (random_parts.c). Values stay within magnitudes where float and double
  * agree; the first line has the tolerances for netcheck. */
 // SPDX-License-Identifier: Apache-2.0
 #include "random.h"
@@ -219,9 +220,10 @@ static void write_graph(Net *net) {
 
 int main(int argc, char **argv) {
   const bool joined = argc == 3 && !strcmp(argv[1], "joined"),
-             sequences = argc == 3 && !strcmp(argv[1], "sequence");
-  if (argc != 2 && !joined && !sequences)
-    return fputs("usage: randomnet [joined|sequence] SEED\n", stderr), 2;
+             sequences = argc == 3 && !strcmp(argv[1], "sequence"),
+             parts = argc == 3 && !strcmp(argv[1], "parts");
+  if (argc != 2 && !joined && !sequences && !parts)
+    return fputs("usage: randomnet [joined|parts|sequence] SEED\n", stderr), 2;
   Arena *arena = arena_new();
   Net *net = NEW(arena, Net);
   net->arena = net->body.arena = net->blocks.arena = net->losses.arena = arena;
@@ -235,11 +237,15 @@ int main(int argc, char **argv) {
   const bool tower = argc == 2 && seed % TOWERS == TOWERS - 1;
   bool states = false;
   if (joined) write_joined(net);
+  else if (parts) write_parts(net);
   else if (sequences) states = write_sequence(net);
   else if (tower) write_tower(net);
   else write_graph(net);
   Value output[MOST_OUTPUTS];
-  const int noutputs = (joined ? joined_outputs : sequences ? sequence_outputs : write_outputs)(net, output);
+  const int noutputs = (joined      ? joined_outputs
+                        : parts     ? parts_outputs
+                        : sequences ? sequence_outputs
+                                    : write_outputs)(net, output);
   if (!states && noutputs && chance(net, argc == 3 || tower ? 95 : 70)) write_train(net, noutputs, output);
   static const char *const targets[] = {"x86-64-v4", "x86-64-v3", "x86-64",
                                         "generic"}; /* one of them compiles C */
