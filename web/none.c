@@ -97,6 +97,7 @@ ABSENT(attention)
 ABSENT(multihead_attention)
 ABSENT(relative_bias)
 ABSENT(rmsnorm)
+const Op op_whole = {.name = "whole numbers"};
 
 int64_t recurrent_summed_bias(const Recurrent *r) { return (void)r, 0; }
 

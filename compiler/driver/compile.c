@@ -359,10 +359,20 @@ static bool is_lowered(const Options *o) {
          (kind != OUTPUT_AST && kind != OUTPUT_DOT && kind != OUTPUT_GRAPH && kind != OUTPUT_ONNX);
 }
 
+/* The runtime and training code know float outputs alone: there whole numbers are floats. */
+static void whole_as_floats(const Compilation *c) {
+  if (!c->options->network && c->options->kind != OUTPUT_PROGRAM && !c->training) return;
+  for (int i = 0; i < c->graph->outputs.n; i++) {
+    const Port *port = &c->graph->outputs.data[i];
+    if (port->as == AS_I32) port->node->elem = F32;
+  }
+}
+
 static bool plan(Compilation *c) {
   const Options *o = c->options;
   Text summary = {.arena = c->arena};
   if (!output_possible(c)) return false;
+  whole_as_floats(c);
   if (!is_lowered(o)) return true;
   if (!limits_of_calls(c->arena, c->diags, c->graph, o->batch)) return false;
   graph_summary(&summary, c->graph);

@@ -55,7 +55,8 @@ static void put_rows(Text *out, const StreamLayer *layer) {
 
 static void put_inputs(Text *out, Net *net) {
   const Stream *stream = net->graph->stream;
-  static const char *const types[] = {[F32] = "CNN_F32", [U8] = "CNN_U8", [I8] = "CNN_I8", [I16] = "CNN_I16"};
+  static const char *const types[] = {
+      [F32] = "CNN_F32", [U8] = "CNN_U8", [I8] = "CNN_I8", [I16] = "CNN_I16", [I32] = "CNN_I32"};
   text_put(out, "static const cnn_port %s[] = {\n", net->own->network_inputs);
   for (int i = 0; i < net->graph->inputs.n; i++) {
     const Port *port = &net->graph->inputs.data[i];

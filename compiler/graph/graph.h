@@ -178,7 +178,7 @@ struct Node {
   int nweights;
   Weight **weight; /* in the operator's own order; a missing bias is NULL */
   bool frozen;
-  bool kept; /* a state of a layer with keep=true, or its update: not in the source */
+  bool kept; /* a state of a layer with keep=true, its update, an output as i32: not in the source */
   Precision precision;
   Span span;
   const Site *site; /* the call in the source, and the blocks it was expanded through */
@@ -202,8 +202,8 @@ typedef struct Home {
 Home home_own(const Node *); /* for a value that is not part of another one */
 int64_t home_bytes(const Home *, int64_t elements);
 
-/* How an int8 model returns an output. Float nets return floats. */
-typedef enum PortAs { AS_FLOATS, AS_I8, AS_U8, AS_CLASS } PortAs;
+/* How an int8 model returns an output. Float nets return floats, but for AS_I32. */
+typedef enum PortAs { AS_FLOATS, AS_I8, AS_U8, AS_CLASS, AS_I32 } PortAs;
 typedef struct Port {
   const char *name;
   Node *node;

@@ -48,7 +48,7 @@ libcnnc_a_SOURCES += %D%/rounding/filters.c %D%/rounding/rounding.c
 libcnnc_a_SOURCES += %D%/index/argmax.c %D%/index/deformable_attention.c %D%/index/embedding.c \
   %D%/index/grid_sample.c %D%/index/one_hot.c %D%/index/rotary.c %D%/index/sampling.c \
   %D%/index/sampling.h %D%/index/gather.c %D%/index/index.c %D%/index/index.h \
-  %D%/index/topk.c %D%/index/topk_routine.h
+  %D%/index/topk.c %D%/index/whole.c %D%/index/topk_routine.h
 libcnnc_a_SOURCES += %D%/int8/int8.h %D%/int8/int8.c %D%/int8/border.c %D%/int8/edges.c \
   %D%/int8/int8_combine.c %D%/int8/int8_pool.c %D%/int8/repeat.c %D%/int8/rescale.c %D%/int8/product.c \
   %D%/int8/curve.c %D%/int8/int8_embedding.c %D%/int8/int8_matmul.c \

@@ -93,4 +93,5 @@ Node *stream_started(Graph *, Node *first, Node *state,
 extern const Op op_copy;     /* hidden, FAMILY_MAP: copies a value into another one, as for a concat */
 extern const Op op_row_mean; /* hidden: the mean of each channel over each row of an image */
 extern const Op op_input, op_target; /* hidden: a network input; the target of a loss */
+extern const Op op_whole;            /* hidden: the value of an output as i32 */
 #endif

@@ -54,7 +54,7 @@ static bool is_caller_owned(const Plan *plan, const Node *node) {
   if (node_is_state(node)) return true;
   if (node_is_target(node)) return true;
   if (!node_is_input(node) || node->port->chw) return false;
-  return node->port->elem == node->elem || is_read_once(plan->graph, node, 0);
+  return node->port->elem == node->elem || (node->port->elem != I32 && is_read_once(plan->graph, node, 0));
 }
 
 void pass_given(PassState *state) {

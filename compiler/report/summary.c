@@ -93,7 +93,7 @@ static int64_t node_parameters(const Node *node) { /* shared ones belong to the 
 
 static int64_t node_bytes(const Node *node) { return elem_bytes(node->elem) * shape_elements(node->shape); }
 static bool is_layer(const Node *node) {
-  return !node_is_input(node) && !(node->kept && node_is_update(node));
+  return !node_is_input(node) && !(node->kept && !node_is_state(node));
 }
 
 static Totals totals_of(const Graph *graph) {

@@ -260,6 +260,7 @@ static const Elsewhere same[] = {
     {"uint8", "u8"},
     {"byte", "u8"},
     {"int8", "i8"},
+    {"int32", "i32"},
     {"s8", "i8"},
     {"float32", "f32"},
     {"float", "f32"},

@@ -55,14 +55,14 @@ static int type_place(Sema *s, const Frame *frame, Ident type, const char *const
 }
 
 static Elem type_eval(Sema *s, const Frame *frame, Ident type) {
-  static const char *const names[] = {"f32", "u8", "i8", "i16", NULL};
-  static const Elem types[] = {F32, U8, I8, I16};
-  return types[type_place(s, frame, type, names, "inputs", "u8, i8 and i16")];
+  static const char *const names[] = {"f32", "u8", "i8", "i16", "i32", NULL};
+  static const Elem types[] = {F32, U8, I8, I16, I32};
+  return types[type_place(s, frame, type, names, "inputs", "u8, i8, i16 and i32")];
 }
 
 static PortAs output_type_eval(Sema *s, const Frame *frame, Ident type) {
-  static const char *const names[] = {"f32", "i8", "u8", "class", NULL};
-  return (PortAs)type_place(s, frame, type, names, "outputs", "i8, u8 and class");
+  static const char *const names[] = {"f32", "i8", "u8", "class", "i32", NULL};
+  return (PortAs)type_place(s, frame, type, names, "outputs", "i8, u8, i32 and class");
 }
 
 void input_make(Sema *s, const Frame *frame, const Stmt *stmt) {
@@ -172,6 +172,18 @@ static void outputs_finish(Sema *s, const NetDecl *net) {
   diag_help(diag, "apply an operator, as in dense(10)");
 }
 
+/* The values of outputs `as i32`. */
+static void whole_outputs(Graph *graph) {
+  for (int i = 0; i < graph->outputs.n; i++) {
+    Port *port = &graph->outputs.data[i];
+    if (port->as != AS_I32 || !port->node->shape.rank) continue;
+    port->node = graph_part(graph, port->node, &op_whole, "whole", port->node->shape, 1, &port->node);
+    port->node->elem = I32;
+    port->node->port = NULL;
+    port->node->kept = true;
+  }
+}
+
 /* Training forms of nodes may have other shapes, which their users must accept. */
 static void training_check(Sema *s) {
   const Graph *graph = s->graph;
@@ -207,6 +219,7 @@ void net_build(Sema *s, const Scope *file, int order, const NetDecl *net) {
     train_read(s, &frame, s->train);
   }
   if (!diags_errors(s->diags)) states_keep(s->graph);
+  whole_outputs(s->graph);
   inputs_first(s->graph, s->arena);
   check_front_end(s);
   if (s->graph->training && s->graph->training->aware && !diags_errors(s->diags)) aware_prepare(s->graph);

@@ -15,6 +15,7 @@ DTYPES: dict[str, np.dtype[Any]] = {
     "u8": np.dtype(np.uint8),
     "i8": np.dtype(np.int8),
     "i16": np.dtype(np.int16),
+    "i32": np.dtype(np.int32),
 }
 Shape = tuple[int, ...]
 

@@ -384,7 +384,7 @@ static void step_values(const cnn_augmentation *a, int32_t step, cnn_plane plane
 /* ---- A sample */
 
 size_t cnn_core_bytes(cnn_type type) {
-  return type == CNN_F32 ? sizeof(float) : type == CNN_I16 ? sizeof(int16_t) : 1;
+  return type == CNN_F32 || type == CNN_I32 ? sizeof(float) : type == CNN_I16 ? sizeof(int16_t) : 1;
 }
 int64_t cnn_augment_scratch(cnn_plane plane) { return 2 * elements(plane); }
 
@@ -393,6 +393,7 @@ static void values_read(cnn_type type, const void *in, float *out, int64_t n) {
   for (int64_t i = 0; type != CNN_F32 && i < n; i++)
     out[i] = type == CNN_U8    ? (float)((const uint8_t *)in)[i]
              : type == CNN_I16 ? (float)((const int16_t *)in)[i]
+             : type == CNN_I32 ? (float)((const int32_t *)in)[i]
                                : (float)((const int8_t *)in)[i] + 128;
 }
 
@@ -400,6 +401,7 @@ static void values_write(cnn_type type, const float *in, void *out, int64_t n) {
   if (type == CNN_F32) memcpy(out, in, (size_t)n * sizeof *in);
   for (int64_t i = 0; type == CNN_I16 && i < n; i++)
     ((int16_t *)out)[i] = (int16_t)((int32_t)(in[i] + 32768.5f) - 32768);
+  for (int64_t i = 0; type == CNN_I32 && i < n; i++) ((int32_t *)out)[i] = (int32_t)in[i];
   for (int64_t i = 0; (type == CNN_U8 || type == CNN_I8) && i < n; i++) {
     const int32_t byte = in[i] < 0 ? 0 : in[i] > 255 ? 255 : (int32_t)(in[i] + 0.5f);
     if (type == CNN_U8) ((uint8_t *)out)[i] = (uint8_t)byte;

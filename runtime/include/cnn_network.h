@@ -10,7 +10,7 @@
 extern "C" {
 #endif
 
-typedef enum cnn_type { CNN_F32, CNN_U8, CNN_I8, CNN_I16 } cnn_type;
+typedef enum cnn_type { CNN_F32, CNN_U8, CNN_I8, CNN_I16, CNN_I32 } cnn_type;
 typedef enum cnn_target {
   CNN_TARGET_NONE,
   CNN_TARGET_CLASS,

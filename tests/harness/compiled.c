@@ -24,6 +24,11 @@ static int variant; /* number of the next directory: one for each C file */
 /* ---- generated code behind two functions whose form does not depend on the net ---- */
 static const char *port_type(const Node *node) { return elem_c_type(node->port->elem); }
 
+/* Is it an array of int32? With training code all outputs are floats. */
+static bool is_whole(const Graph *graph, int output) {
+  return graph->outputs.data[output].node->elem == I32 && !graph->training;
+}
+
 /* a batch from image `first` on; some: the rest of the images */
 static void put_infer_call(Text *out, const Check *check, bool some) {
   const Sample *s = &check->sample;
@@ -38,7 +43,7 @@ static void put_infer_call(Text *out, const Check *check, bool some) {
   }
   if (some) text_put(out, ", %lld - first", (long long)s->count);
   for (int i = 0; i < graph->outputs.n; i++)
-    text_put(out, ", output[%d] + first * %lld", i,
+    text_put(out, ", %s(output[%d] + first * %lld)", is_whole(graph, i) ? "(int32_t *)(void *)" : "", i,
              (long long)shape_elements(graph->outputs.data[i].node->shape));
   text_put(out, "%s, &workspace);\n", steps ? ", &state" : "");
 }
@@ -68,6 +73,17 @@ static void put_infer_calls(Text *out, const Check *check) {
   }
 }
 
+/* What was written as int32 becomes floats, as others are. */
+static void put_whole_outputs(Text *out, const Sample *s) {
+  for (int o = 0; o < s->graph->outputs.n; o++) {
+    if (!is_whole(s->graph, o)) continue;
+    text_put(out,
+             "  for (int i = 0; i < %lld; i++) {\n    union { float number; int32_t whole; } bits = {0};\n",
+             (long long)(s->count * shape_elements(s->graph->outputs.data[o].node->shape)));
+    text_put(out, "    bits.number = output[%d][i];\n    output[%d][i] = (float)bits.whole;\n  }\n", o, o);
+  }
+}
+
 static void put_infer(Text *out, const Check *check) {
   const Sample *s = &check->sample;
   const char *p = s->cname;
@@ -79,6 +95,7 @@ static void put_infer(Text *out, const Check *check) {
   } else text_put(out, "  (void)weights;\n");
   if (s->graph->stream || graph_states(s->graph)) put_step_calls(out, check);
   else put_infer_calls(out, check);
+  put_whole_outputs(out, s);
   text_put(out, "}\n#ifdef _OPENMP\n#include <omp.h>\nvoid glue_threads(int threads);\n"
                 "void glue_threads(int threads) { omp_set_num_threads(threads); }\n#endif\n");
 }

@@ -118,6 +118,9 @@ static void draw_input(const Node *node, int64_t n, void *to, double *numbers, u
     } else if (node->port->elem == I16) {
       ((int16_t *)to)[i] = (int16_t)(65536 * u - 32768);
       numbers[i] = ((int16_t *)to)[i];
+    } else if (node->port->elem == I32) {
+      ((int32_t *)to)[i] = (int32_t)(24 * u - 4);
+      numbers[i] = ((int32_t *)to)[i];
     } else {
       ((float *)to)[i] = (float)(2 * u - 1);
       numbers[i] = (double)((float *)to)[i];

@@ -278,8 +278,8 @@ bool cnn_port_is_picture(const cnn_port *port) {
 }
 
 void cnn_port_range(const cnn_port *port, double *low, double *high) {
-  *low = port->type == CNN_I8 ? -128 : port->type == CNN_I16 ? -32768 : 0;
-  *high = *low + (port->type == CNN_I16 ? 65535 : 255);
+  *low = port->type == CNN_I8 ? -128 : port->type == CNN_I16 ? -32768 : port->type == CNN_I32 ? INT32_MIN : 0;
+  *high = *low + (port->type == CNN_I16 ? 65535 : port->type == CNN_I32 ? UINT32_MAX : 255);
   if (port->type == CNN_F32 && !cnn_port_is_picture(port)) {
     *low = -INFINITY;
     *high = INFINITY;
@@ -333,8 +333,11 @@ bool cnn_out_is_array(const char *path) {
 
 cnn_status cnn_out_array(const char *path, cnn_type type, const void *value, int32_t rank,
                          const int64_t *dim) {
-  static const cnn_dtype dtype[] = {
-      [CNN_F32] = CNN_DTYPE_F32, [CNN_U8] = CNN_DTYPE_U8, [CNN_I8] = CNN_DTYPE_I8, [CNN_I16] = CNN_DTYPE_I16};
+  static const cnn_dtype dtype[] = {[CNN_F32] = CNN_DTYPE_F32,
+                                    [CNN_U8] = CNN_DTYPE_U8,
+                                    [CNN_I8] = CNN_DTYPE_I8,
+                                    [CNN_I16] = CNN_DTYPE_I16,
+                                    [CNN_I32] = CNN_DTYPE_I32};
   cnn_tensor tensor = {.name = "", .dtype = dtype[type], .rank = rank, .data = value};
   memcpy(tensor.dim, dim, sizeof *dim * (size_t)rank);
   cnn_tensor_measure(&tensor); /* in memory already, so it does not overflow */

@@ -87,8 +87,11 @@ cnn_status cnn_array_read(const cnn_tensor *tensor, ArrayForm form, int64_t inde
                           const char *what, void *out) {
   int64_t n = port->size, first = form.batched ? index * n : 0;
   bool direct = !form.planes && cnn_tensor_in_order(tensor);
-  static const cnn_dtype same_type[] = {
-      [CNN_F32] = CNN_DTYPE_F32, [CNN_U8] = CNN_DTYPE_U8, [CNN_I8] = CNN_DTYPE_I8, [CNN_I16] = CNN_DTYPE_I16};
+  static const cnn_dtype same_type[] = {[CNN_F32] = CNN_DTYPE_F32,
+                                        [CNN_U8] = CNN_DTYPE_U8,
+                                        [CNN_I8] = CNN_DTYPE_I8,
+                                        [CNN_I16] = CNN_DTYPE_I16,
+                                        [CNN_I32] = CNN_DTYPE_I32};
   const size_t bytes = cnn_type_bytes(port->type);
   if (direct && port->type == CNN_F32) {
     cnn_tensor_floats(tensor, first, n, out);

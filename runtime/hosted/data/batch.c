@@ -91,7 +91,8 @@ void cnn_reader_close(cnn_reader *reader) {
 
 /* u8 counts as 0..1, i8 and i16 as -1..1, as the contract of `target = input` says. */
 static void input_as_target(const cnn_port *port, const void *values, float *target) {
-  static const float full[] = {[CNN_F32] = 1, [CNN_U8] = 255, [CNN_I8] = 128, [CNN_I16] = 32768};
+  static const float full[] = {
+      [CNN_F32] = 1, [CNN_U8] = 255, [CNN_I8] = 128, [CNN_I16] = 32768, [CNN_I32] = 1};
   for (int64_t i = 0; i < port->size; i++)
     target[i] = (float)cnn_port_number(port, values, i) / full[port->type];
 }

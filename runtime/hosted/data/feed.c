@@ -11,9 +11,9 @@ static bool port_is_picture(const cnn_port *port) { return port->rank == 3; }
 
 cnn_status cnn_image_fits(const char *what, int32_t height, int32_t width, int32_t channels,
                           const cnn_port *port) {
-  if (port->type == CNN_I16)
-    return cnn_failure(CNN_MISMATCH, "%s: images are read as u8, i8 or f32; the input \"%s\" is i16", what,
-                       port->name);
+  if (port->type == CNN_I16 || port->type == CNN_I32)
+    return cnn_failure(CNN_MISMATCH, "%s: images are read as u8, i8 or f32; the input \"%s\" is %s", what,
+                       port->name, cnn_type_name(port->type));
   if (port_is_picture(port)) {
     if (port->dim[2] == 1 || port->dim[2] == 3) return cnn_success();
     return cnn_failure(CNN_MISMATCH, "%s: images have 1 or 3 channels, the input \"%s\" has %d", what,

@@ -191,7 +191,10 @@ cnn_status cnn_sound_fits(const char *path, const cnn_port *port) {
                        port->name);
   if (port->type == CNN_F32 || port->type == CNN_I16) return cnn_success();
   return cnn_failure(CNN_MISMATCH, "%s: WAV files are read as i16 or f32; the input \"%s\" is %s", path,
-                     port->name, port->type == CNN_U8 ? "u8" : "i8");
+                     port->name,
+                     port->type == CNN_U8   ? "u8"
+                     : port->type == CNN_I8 ? "i8"
+                                            : "i32");
 }
 
 void cnn_sound_store(const cnn_port *port, void *input, int64_t i, double value) {

@@ -5,7 +5,12 @@
 #include "hosted/data/dataset.h"
 
 size_t cnn_type_bytes(cnn_type type) {
-  return type == CNN_F32 ? sizeof(float) : type == CNN_I16 ? sizeof(int16_t) : 1;
+  static const size_t bytes[] = {[CNN_F32] = sizeof(float),
+                                 [CNN_U8] = 1,
+                                 [CNN_I8] = 1,
+                                 [CNN_I16] = sizeof(int16_t),
+                                 [CNN_I32] = sizeof(int32_t)};
+  return bytes[type];
 }
 
 static int64_t channels(const cnn_port *port) { return port->dim[port->rank - 1]; }
@@ -19,6 +24,7 @@ double cnn_port_number(const cnn_port *port, const void *values, int64_t i) {
   case CNN_U8: return ((const uint8_t *)values)[i];
   case CNN_I8: return ((const int8_t *)values)[i];
   case CNN_I16: return ((const int16_t *)values)[i];
+  case CNN_I32: return ((const int32_t *)values)[i];
   default: return (double)((const float *)values)[i];
   }
 }
@@ -28,19 +34,21 @@ void cnn_port_store(const cnn_port *port, void *values, int64_t i, double value)
   case CNN_U8: ((uint8_t *)values)[i] = (uint8_t)value; break;
   case CNN_I8: ((int8_t *)values)[i] = (int8_t)value; break;
   case CNN_I16: ((int16_t *)values)[i] = (int16_t)value; break;
+  case CNN_I32: ((int32_t *)values)[i] = (int32_t)value; break;
   default: ((float *)values)[i] = (float)value;
   }
 }
 
 bool cnn_port_takes(const cnn_port *port, double value) {
-  static const double low[] = {[CNN_I8] = -128, [CNN_I16] = -32768},
-                      high[] = {[CNN_U8] = 255, [CNN_I8] = 127, [CNN_I16] = 32767};
+  static const double low[] = {[CNN_I8] = -128, [CNN_I16] = -32768, [CNN_I32] = INT32_MIN},
+                      high[] = {[CNN_U8] = 255, [CNN_I8] = 127, [CNN_I16] = 32767, [CNN_I32] = INT32_MAX};
   return port->type == CNN_F32 ||
          (value == floor(value) && value >= low[port->type] && value <= high[port->type]);
 }
 
 const char *cnn_type_name(cnn_type type) {
-  static const char *const name[] = {[CNN_F32] = "f32", [CNN_U8] = "u8", [CNN_I8] = "i8", [CNN_I16] = "i16"};
+  static const char *const name[] = {
+      [CNN_F32] = "f32", [CNN_U8] = "u8", [CNN_I8] = "i8", [CNN_I16] = "i16", [CNN_I32] = "i32"};
   return name[type];
 }
 
@@ -61,6 +69,11 @@ void cnn_port_arrange(const cnn_port *input, const void *hwc, void *out) {
   } else if (input->type == CNN_F32) {
     const float *from = hwc;
     float *to = out;
+    for (size_t c = 0; c < depth; c++)
+      for (size_t p = 0; p < pixels; p++) to[c * pixels + p] = from[p * depth + c];
+  } else if (input->type == CNN_I32) {
+    const int32_t *from = hwc;
+    int32_t *to = out;
     for (size_t c = 0; c < depth; c++)
       for (size_t p = 0; p < pixels; p++) to[c * pixels + p] = from[p * depth + c];
   } else if (input->type == CNN_I16) {

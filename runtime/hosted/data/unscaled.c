@@ -35,7 +35,9 @@ cnn_status cnn_data_unscaled(const cnn_data *data, const cnn_network *network, c
   const cnn_port *port = &network->input[0];
   const bool raw = cnn_data_scale(data, 0) >= 255 || cnn_data_is_csv(data);
   *found = (cnn_unscaled){.remedy = "batchnorm, which scales each column"};
-  if (network->inputs != 1 || port->type == CNN_I16 || !raw || scales_itself(network)) return cnn_success();
+  if (network->inputs != 1 || port->type == CNN_I16 || port->type == CNN_I32 || !raw ||
+      scales_itself(network))
+    return cnn_success();
   void *input = malloc((size_t)port->size * cnn_type_bytes(port->type));
   cnn_status status = input ? cnn_success() : cnn_failure(CNN_NO_MEMORY, "no memory for a sample");
   for (int64_t i = 0; i < SAMPLES && i < samples && status.code == CNN_OK; i++) {

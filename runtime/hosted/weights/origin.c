@@ -12,7 +12,7 @@
  * no text: only that. */
 static size_t input_put(char *text, size_t room, const cnn_port *port, const char *before) {
   static const char *const types[] = {
-      [CNN_F32] = "", [CNN_U8] = " as u8", [CNN_I8] = " as i8", [CNN_I16] = " as i16"};
+      [CNN_F32] = "", [CNN_U8] = " as u8", [CNN_I8] = " as i8", [CNN_I16] = " as i16", [CNN_I32] = " as i32"};
   char shape[48];
   int n = snprintf(shape, sizeof shape, "%d", (int)port->dim[0]);
   for (int32_t d = 1; d < port->rank; d++)
