@@ -1,6 +1,7 @@
 /* onnx_out.c: Export of a net as an ONNX model: inputs, a few nodes for each of the net's, outputs; files. */
 // SPDX-License-Identifier: Apache-2.0
 #include "export/onnx_out.h"
+#include "ops/registry.h"
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -115,7 +116,7 @@ static void make_input(OnnxOut *o, const Port *input, bool channels_last) {
 
 /* For an int8 model the type given in the program; a class output is exported as scores. */
 static TensorType output_type(const Port *output) {
-  if (!output->node->quant) return TENSOR_FLOAT;
+  if (!output->node->quant) return output->as == AS_I32 ? TENSOR_INT32 : TENSOR_FLOAT;
   return output->as == AS_I8 ? TENSOR_INT8 : output->as == AS_U8 ? TENSOR_UINT8 : TENSOR_FLOAT;
 }
 
@@ -135,7 +136,7 @@ static void make_output(OnnxOut *o, const Port *output) {
   const char *stored = o->stored[node->id];
   const bool whole = type == TENSOR_INT8 && stored;
   const char *value = whole ? stored : o->value[node->id];
-  if (type != TENSOR_FLOAT && !whole) {
+  if (node->quant && type != TENSOR_FLOAT && !whole) {
     out_quantized(o, node, value, type);
     o->last->output.data[0] = output->name;
   } else if (node->shape.regions) {
@@ -143,7 +144,8 @@ static void make_output(OnnxOut *o, const Port *output) {
     o->last->output.data[0] = output->name;
   } else if (strcmp(value, output->name) != 0) {
     out_one(o, "Identity", value);
-    o->last->output.data[0] = o->last->name = output->name;
+    o->last->output.data[0] = output->name;
+    if (node->op != &op_whole) o->last->name = output->name; /* else that of the layer */
   }
   ValueInfoProto *info = out_port(o, output->name, type, rank, dim, 0);
   vec_push(o->arena, o->model->output, info);
@@ -178,12 +180,20 @@ bool out_keeps_order(const Node *node) {
          node->op->traits.fold == FOLD_NONE;
 }
 
+/* Operators that no program can write: whole numbers, or the operand with another scale. */
+static const char *export_hidden(OnnxOut *o, const Node *node) {
+  if (node->op != &op_whole) return out_input(o, 0);
+  const char *y = out_one(o, "Cast", out_input(o, 0));
+  out_int(o, "to", TENSOR_INT32);
+  return y;
+}
+
 static void make_node(OnnxOut *o, const Node *node) {
   o->node = node;
   o->last = NULL;
   if (out_keeps_order(node)) o->flattened[node->id] = o->flattened[node->in[0]->id];
   const OnnxWay *way = onnx_way(node->op); /* NULL: the operand in another scale */
-  const char *value = way ? way->function(o, node) : out_input(o, 0);
+  const char *value = way ? way->function(o, node) : export_hidden(o, node);
   o->value[node->id] = value;
   if (o->last && strcmp(o->last->output.data[0], value) == 0) name_last(o, node);
   if (!node->quant) return;
