@@ -81,6 +81,13 @@ static const View *with_whole_channels(ModelImport *im, const View *x, const boo
     for (int i = 0; over[d] && i < x->along[d].n; i++)
       cuts = cuts || (x->along[d].f[i].axis == c && !factors_whole(&x->along[d], x->value, c));
   if (!cuts || x->rank < 3 || x->rank > 4) return x;
+  int axis = -1, reduced = 0, npos, pos[MOST_DIMS];
+  for (int d = 0; d < x->rank; d++)
+    if (over[d] && x->along[d].n) axis = d, reduced++;
+  if (reduced == 1 && x->along[0].n && !factors_batch(&x->along[0])) { /* a tensor without a batch */
+    Value *v = lay_channels(im, x, axis, &npos, pos);
+    return v ? view_laid(im, x, v, axis, npos, pos) : NULL;
+  }
   Value *v = lay_standard(im, x);
   return v ? view_standard(im, v, x, x->rank) : NULL;
 }
