@@ -73,15 +73,15 @@ static double sine(double half_turns) { /* sin(pi x), 0 <= x */
 static double filter_at(double t) {
   const double pi = 3.14159265358979323846, away = t < 0 ? -t : t;
   if (away < 1e-9) return 1;
-  if (away >= WIDTH) return 0;
-  const double window = cnn_cos_turn(away / WIDTH / 2);
+  if (away >= (double)WIDTH) return 0;
+  const double window = cnn_cos_turn(away / (double)WIDTH / 2);
   return sine(away) / (pi * away) * window * window;
 }
 
 /* About the middle: a faster sound has silence at both ends, a slower one loses both ends. */
 static void speed(const cnn_augmentation *a, int32_t step, cnn_plane plane, const float *in, float *out) {
   const double *v = a->recipe->augment[step].value, factor = between(a, step, 0, v[0], v[1]),
-               middle = (plane.width - 1) / 2.0, base = factor > 1 ? 1 / factor : 1, reach = WIDTH / base;
+               middle = (plane.width - 1) / 2.0, base = factor > 1 ? 1 / factor : 1, reach = (double)WIDTH / base;
   const int64_t depth = plane.channels;
   memset(out, 0, (size_t)elements(plane) * sizeof *out);
   for (int32_t t = 0; t < plane.width; t++) {

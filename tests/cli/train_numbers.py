@@ -58,13 +58,17 @@ refused("plateau(patience=2.5)", "schedule = plateau(patience=2.5)")
 tried.add(("Schedules", "plateau", "patience"))
 
 AUGMENTATIONS = {"rotate": "degrees", "brightness": "delta", "noise": "std", "hue": "delta",
-                 "mixup": "alpha", "cutmix": "alpha"}
+                 "mixup": "alpha", "cutmix": "alpha", "time_shift": "milliseconds"}
 for form, argument in AUGMENTATIONS.items():
     tried.add(("Augmentations", form, argument))
     kept(f"{form}(0.375)", rf'"{form}", \{{0\.375\}}, 1', f"augment = {form}(0.375)")
-for form in "zoom contrast resized_crop saturation".split():
+for form in "zoom contrast resized_crop saturation gain speed".split():
     tried.add(("Augmentations", form, "range"))
     kept(f"{form}(0.375..0.75)", rf'"{form}", \{{0\.375, 0\.75\}}, 2', f"augment = {form}(0.375..0.75)")
+for argument in "snr", "share":
+    tried.add(("Augmentations", "background", argument))
+kept("background(snr=0.375..0.75, share=0.625)", r'"background", \{0\.375, 0\.75, 0\.625\}, 3',
+     "augment = background(snr=0.375..0.75, share=0.625)")
 for form, argument in {"shift": "pixels", "cutout": "size", "crop": "size"}.items():
     tried.add(("Augmentations", form, argument))
     refused(f"{form}(1.5)", f"augment = {form}(1.5)")

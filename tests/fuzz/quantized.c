@@ -111,7 +111,8 @@ static void write_model(Arena *arena, Diags *diags, const Graph *graph, Node *co
   const Graph *written = quantize_written(arena, graph, made, file, &arrays);
   const OnnxNumbers numbers = {constant_weights(arena, written), &arrays};
   const int errors = diags_errors(diags);
-  const ModelProto *model = onnx_out(arena, diags, written, &numbers, false);
+  const OnnxOptions options = {.opset = 17};
+  const ModelProto *model = onnx_out(arena, diags, written, &numbers, &options);
   if (!model != (diags_errors(diags) > errors)) abort();
   if (model && onnx_bytes(model) == 0) abort();
 }

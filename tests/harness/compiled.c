@@ -73,7 +73,7 @@ static void put_infer_calls(Text *out, const Check *check) {
   }
 }
 
-/* What was written as int32 becomes floats, as others are. */
+/* Converts int32 outputs to floats, which the other outputs are. */
 static void put_whole_outputs(Text *out, const Sample *s) {
   for (int o = 0; o < s->graph->outputs.n; o++) {
     if (!is_whole(s->graph, o)) continue;

@@ -29,7 +29,8 @@ static ModelProto *model_of(Net *net, float **weights) {
   *weights = NEW_ARRAY(net->arena, float, net->graph->parameters);
   for (int64_t i = 0; i < net->graph->parameters; i++) (*weights)[i] = (float)i / 2;
   const OnnxNumbers numbers = {.weights = *weights};
-  return onnx_out(net->arena, net->diags, net->graph, &numbers, false);
+  const OnnxOptions options = {.opset = 17};
+  return onnx_out(net->arena, net->diags, net->graph, &numbers, &options);
 }
 
 static void check_constant(const Onnx *read, const Weight *weight, const float *weights) {
