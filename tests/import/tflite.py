@@ -83,7 +83,7 @@ def test_good():
 
 
 def test_refused():
-    refused("another version", model(version=4), "another version of the format")
+    refused("another version", model(version=4), "format version is not 3")
     refused("an unknown operator", model(code=11), "L2_NORMALIZATION 0: there is no form of it in 8 and 16 ",
             "import-operator")
     refused("an operator without a name", model(code=250), "builtin operator 250 0", "import-operator")
