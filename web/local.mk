@@ -37,7 +37,7 @@ WEB_C = compiler/driver/main.c compiler/backend/none.c \
   compiler/import/onnx/forms_attention.c compiler/import/onnx/ops_product.c \
   compiler/import/onnx/view_parts.c \
   compiler/import/onnx/fold_product.c compiler/import/onnx/ops_spectrum.c \
-  compiler/import/onnx/state_hints.c \
+  compiler/import/onnx/state_hints.c compiler/import/onnx/broadcast.c \
   compiler/export/% runtime/%,$(filter \
   %.c,$(patsubst %.l,%.c,$(patsubst %.y,%.c,$(libcnnc_a_SOURCES)))))
 WEB_OBJECTS = $(WEB_C:%.c=web/objects/%.o)

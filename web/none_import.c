@@ -140,3 +140,20 @@ View *import_dft(ModelImport *im, const OnnxNode *node) {
 }
 
 View *import_stft(ModelImport *im, const OnnxNode *node) { return import_dft(im, node); }
+
+/* ---- broadcasting of opsets before 7 ---- */
+static bool is_broadcast_by_axis(ModelImport *im, const OnnxNode *node) {
+  const bool old = im->onnx->opset < 7 && onnx_int(node, "broadcast", 0);
+  if (old) no(im, "opsets before 7 are imported by cnnc, not in a page");
+  return old;
+}
+
+const Tensor *constant_beside(ModelImport *im, const OnnxNode *node, int input, const View *x) {
+  (void)x;
+  return is_broadcast_by_axis(im, node) ? NULL : im->item[node->in[input]].constant;
+}
+
+bool place_operand(ModelImport *im, const OnnxNode *node, Item *item) {
+  (void)item;
+  return !is_broadcast_by_axis(im, node);
+}
