@@ -81,7 +81,8 @@ static double filter_at(double t) {
 /* About the middle: a faster sound has silence at both ends, a slower one loses both ends. */
 static void speed(const cnn_augmentation *a, int32_t step, cnn_plane plane, const float *in, float *out) {
   const double *v = a->recipe->augment[step].value, factor = between(a, step, 0, v[0], v[1]),
-               middle = (plane.width - 1) / 2.0, base = factor > 1 ? 1 / factor : 1, reach = (double)WIDTH / base;
+               middle = (plane.width - 1) / 2.0, base = factor > 1 ? 1 / factor : 1,
+               reach = (double)WIDTH / base;
   const int64_t depth = plane.channels;
   memset(out, 0, (size_t)elements(plane) * sizeof *out);
   for (int32_t t = 0; t < plane.width; t++) {

@@ -147,10 +147,8 @@ await test("what there is not in a page is said", () => {
 for (const model of ["lenet", "gate"])
   await test(`import of ${model}.onnx`, () =>
     both(["import", `${model}.onnx`], program(`tests/import/${model}.onnx`)));
-await test("a bad model", () => {
-  const name = readdirSync(join(sources, "tests/import/bad")).find((file) => file.endsWith(".onnx"));
-  both(["import", name, "--diagnostics=json"], program(`tests/import/bad/${name}`));
-});
+await test("a bad model", () =>
+  both(["import", "circle.onnx", "--diagnostics=json"], program("tests/import/bad/circle.onnx")));
 await test("what was packed is unpacked; what is damaged is told or is something else", () => {
   same("cnnc.wasm", unpack(packed), readFileSync(join(page, "../cnnc.wasm")));
   const pack = (bytes, ...words) =>
