@@ -120,7 +120,7 @@ static void put_special_values(void) {
        "  and -inf alone is -3.4e38. `decode` gives NaN. `nms` and `proposals` drop scores that are NaN.\n"
        "  In `nms` a box with NaN, or with an area that is 0 or inf as a float, overlaps no other;\n"
        "  `proposals` drops boxes with NaN, and `panoptic` does not paint them.\n"
-       "- Denormal numbers are computed with as they are, unless the caller makes the CPU flush them\n"
+       "- Denormal numbers keep their values, unless the caller sets the CPU to flush them\n"
        "  to zero. Some CPUs are slow on them.\n"
        "- Results above 3.4e38 are inf, also sums on the way to a smaller result.\n"
        "- Gradients: at NaN relu, relu6 and hard_swish pass the gradient on, leaky_relu and prelu take the\n"

@@ -67,7 +67,7 @@ double now(void);                                 /* in seconds, from some point
 void stage_done(Compilation *, const char *name); /* for --time-report */
 void print_times(const Compilation *);
 bool cannot_write(Compilation *, const char *path, const char *why); /* reports it; false */
-/* Where the C compiler's messages go: where ours are JSON or SARIF, they alone are on standard error. */
+/* Stream for the messages of the C compiler: JSON and SARIF have standard error to themselves. */
 FILE *messages_open(const Compilation *);                               /* NULL: to standard error */
 bool backend_failed(Compilation *, const Backend *, const char *why);   /* reports it; false */
 const char *with_suffix(Arena *, const char *path, const char *suffix); /* net.cnn, ".c": net.c */

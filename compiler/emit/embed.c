@@ -195,7 +195,7 @@ static void put_symbols(Text *out, const Net *net, char mark) {
              net->own->trained, trained_bytes(net));
 }
 
-/* The symbols by the assembler, which copies the file without reading it. */
+/* Defines the symbols in assembly: .incbin copies the file, so that the C compiler does not parse it. */
 static void put_incbin(Text *out, Net *net, const char *file) {
   const char *name = net->name;
   text_put(out, "#ifdef __APPLE__\n#define %s \"_%s_\"\n#else\n#define %s \"%s_\"\n#endif\n__asm__(\n",

@@ -69,7 +69,7 @@ Cycles cost_direct(const Target *t, const Correlation *k, int64_t net_bytes) {
 }
 
 Cycles cost_phases(const Target *t, const Correlation *k, int64_t net_bytes) {
-  Correlation turned = *k; /* inputs are the small side's */
+  Correlation turned = *k; /* the smaller image is the input */
   turned.l = k->s;
   turned.s = k->l;
   return cost_direct(t, &turned, net_bytes);

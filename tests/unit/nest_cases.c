@@ -182,7 +182,7 @@ static bool same_as_run(const Case *c, void *handle, int k, bool fused, const ch
   const Buf *out = buf_named(c->nest, "out");
   double worst = 0;
   for (int64_t i = 0; i < buf_elements(out); i++) {
-    if (nest_unset(c->run.mem[out->id][i])) continue; /* beyond the size of this run */
+    if (nest_unset(c->run.mem[out->id][i])) continue; /* not part of this run */
     double want = c->run.mem[out->id][i], got = from_memory(out, memory[out->id], i),
            e = want == got ? 0 : fabs(want - got) / fmax(fabs(want), 1);
     worst = e <= worst ? worst : e;

@@ -70,7 +70,7 @@ void nodes_pool(Nodes *n) {
 }
 
 /* ---- products ---- */
-/* Of the last dimension, or of all that follow the first. */
+/* A product over the last dimension, or over all dimensions after the first. */
 void nodes_dense(Nodes *n) {
   const TflTensor *x = nodes_tensor(n, 0), *w = nodes_tensor(n, 1);
   const int bias = nodes_in(n, 2);

@@ -235,7 +235,7 @@ static bool is_held(const Eval *eval) {
   return at >= 0 && eval->weight[at][0] > 0;
 }
 
-/* `held` if they are held, else `otherwise`. */
+/* `held` where the statistics are held, else `otherwise`. */
 static Val if_held(Lower *l, Val held, Val otherwise) {
   Nest *b = l->b;
   Val on = nest_load(b, nest_at(b, lower_weight(l, rounding_switch(l->node)), 0), 1);
