@@ -9,9 +9,9 @@ reference = os.path.join(os.environ["top_srcdir"], "docs", "operators.md")
 start("numbers")
 
 
-def compiled(settings, end="-> softmax", loss="cross_entropy"):
+def compiled(settings, end="-> softmax", loss="cross_entropy", shape="16x16x3"):
     with open("n.cnn", "w") as file:
-        file.write(f"net n {{ input image: 16x16x3; flatten -> dense(4) {end}\n "
+        file.write(f"net n {{ input image: {shape}; flatten -> dense(4) {end}\n "
                    f"train {{ loss = {loss}; {settings} }} }}\n")
     return subprocess.run([cnnc, "--train", "--target=generic", "n.cnn", "-o", "-"], stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE,
@@ -58,17 +58,21 @@ refused("plateau(patience=2.5)", "schedule = plateau(patience=2.5)")
 tried.add(("Schedules", "plateau", "patience"))
 
 AUGMENTATIONS = {"rotate": "degrees", "brightness": "delta", "noise": "std", "hue": "delta",
-                 "mixup": "alpha", "cutmix": "alpha", "time_shift": "milliseconds"}
+                 "mixup": "alpha", "cutmix": "alpha"}
 for form, argument in AUGMENTATIONS.items():
     tried.add(("Augmentations", form, argument))
     kept(f"{form}(0.375)", rf'"{form}", \{{0\.375\}}, 1', f"augment = {form}(0.375)")
-for form in "zoom contrast resized_crop saturation gain speed".split():
+for form in "zoom contrast resized_crop saturation".split():
     tried.add(("Augmentations", form, "range"))
     kept(f"{form}(0.375..0.75)", rf'"{form}", \{{0\.375, 0\.75\}}, 2', f"augment = {form}(0.375..0.75)")
-for argument in "snr", "share":
-    tried.add(("Augmentations", "background", argument))
-kept("background(snr=0.375..0.75, share=0.625)", r'"background", \{0\.375, 0\.75, 0\.625\}, 3',
-     "augment = background(snr=0.375..0.75, share=0.625)")
+SOUND = {"time_shift": (["milliseconds"], "0.375"), "gain": (["range"], "0.375..0.75"),
+         "speed": (["range"], "0.375..0.75"),
+         "background": (["snr", "share"], "snr=0.375..0.75, share=0.625")}
+for form, (arguments, text) in SOUND.items():
+    tried.update(("Augmentations", form, argument) for argument in arguments)
+    numbers = re.findall(r"[0-9]+\.[0-9]+", text)
+    kept(f"{form}({text})", rf'"{form}", \{{{", ".join(map(re.escape, numbers))}\}}, {len(numbers)}',
+         f"augment = {form}({text})", shape="160x1 (rate=8000)")
 for form, argument in {"shift": "pixels", "cutout": "size", "crop": "size"}.items():
     tried.add(("Augmentations", form, argument))
     refused(f"{form}(1.5)", f"augment = {form}(1.5)")
