@@ -517,7 +517,8 @@ void train_generic_pack(train_generic_model *model, const train_generic_weights 
 
 /* ---- a model in a file or in flash ---- */
 
-// Header of a model: "cnnmodel", the format's version, the bytes that follow, a fingerprint of their layout and of this code.
+// Header of a model: "cnnmodel", the format's version, the bytes that follow, a
+// fingerprint of their layout and of this code.
 static const uint64_t train_generic_mark[8] = {UINT64_C(0x6c65646f6d6e6e63), 1, TRAIN_GENERIC_MODEL_BYTES, UINT64_C(0x44138ee21f113acb)};
 
 const train_generic_model *train_generic_open(const void *bytes, size_t size) {
