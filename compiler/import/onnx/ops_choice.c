@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 #include "import/import.h"
+#include "import/onnx/fold.h"
 
 /* ---- truths ---- */
 /* 1 where a value is greater than 0, else 0: of all floats, the least ones too. */
@@ -88,34 +89,26 @@ typedef struct Chosen {
   int64_t size[MOST_DIMS], n;
 } Chosen;
 
-static bool widen_choice(ModelImport *im, Chosen *to, int rank, const int64_t *size) {
-  for (int d = 0; d < rank; d++) {
-    int64_t *all = &to->size[MOST_DIMS - rank + d];
-    if (*all != 1 && size[d] != 1 && *all != size[d]) return no(im, "a choice of other shapes"), false;
-    if (*all == 1) *all = size[d];
+/* The shape that a choice by input 0 has, of constants and values. */
+static bool find_shape(ModelImport *im, const OnnxNode *node, int yes, int otherwise, Chosen *to) {
+  const int input[] = {0, yes, otherwise};
+  Tensor all = {0};
+  for (int k = 0; k < 3; k++) {
+    const Tensor *t = constant_of(im, node, input[k]);
+    const View *x = t ? NULL : view_of(im, node, input[k]);
+    if (!t && !x) return false;
+    Tensor one = {.rank = t ? t->rank : x->rank};
+    for (int d = 0; d < one.rank; d++) one.dim[d] = t ? t->dim[d] : x->size[d];
+    if (!common_shape(im, &all, &one, &to->rank, to->size)) return false;
+    all.rank = to->rank;
+    memcpy(all.dim, to->size, sizeof to->size);
   }
-  to->rank = rank > to->rank ? rank : to->rank;
-  return true;
-}
-
-static bool find_shape(ModelImport *im, const OnnxNode *node, const View *truth, int yes, int otherwise,
-                       Chosen *to) {
-  to->rank = 0, to->n = 1;
-  for (int d = 0; d < MOST_DIMS; d++) to->size[d] = 1;
-  const int side[] = {yes, otherwise};
-  const Tensor *always = constant_of(im, node, 0);
-  bool fits = truth ? widen_choice(im, to, truth->rank, truth->size)
-                    : widen_choice(im, to, always->rank, always->dim);
-  for (int k = 0; fits && k < 2; k++) {
-    const Tensor *t = constant_of(im, node, side[k]);
-    const View *x = t ? NULL : view_of(im, node, side[k]);
-    fits = (t || x) && widen_choice(im, to, t ? t->rank : x->rank, t ? t->dim : x->size);
-  }
-  for (int d = 0; fits && d < MOST_DIMS; d++) {
+  to->n = 1;
+  for (int d = 0; d < to->rank; d++) {
     to->n *= to->size[d];
     if (to->n > MOST_CHOSEN) return no(im, "a choice of more than %d numbers", MOST_CHOSEN), false;
   }
-  return fits;
+  return true;
 }
 
 /* All numbers of a view in the model's order, as a vector. */
@@ -128,7 +121,7 @@ static Value *spread_view(ModelImport *im, const View *x, const Chosen *as) {
     if (to == 0 && factors_batch(&x->along[d]) && x->size[d] != 1)
       return no(im, "a choice for several images");
   }
-  for (int d = 0; d < as->rank; d++) large->size[d] = as->size[MOST_DIMS - as->rank + d];
+  for (int d = 0; d < as->rank; d++) large->size[d] = as->size[d];
   const View *full = view_repeated(im, large);
   for (int d = 0; full && d < full->rank; d++)
     if (full->size[d] > 1) dims[n++] = d;
@@ -139,15 +132,7 @@ static Value *spread_view(ModelImport *im, const View *x, const Chosen *as) {
 /* A constant in that shape, number by number. */
 static double *spread_constant(ModelImport *im, const Tensor *t, const Chosen *as) {
   double *to = NEW_ARRAY(im->arena, double, as->n);
-  for (int64_t i = 0; i < as->n; i++) {
-    int64_t at = i, place = 0, stride = 1;
-    for (int d = MOST_DIMS - 1, of = t->rank - 1; of >= 0; d--, of--) {
-      if (t->dim[of] > 1) place += at % as->size[d] * stride;
-      stride *= t->dim[of];
-      at /= as->size[d];
-    }
-    to[i] = tensor_number(t, place);
-  }
+  for (int64_t i = 0; i < as->n; i++) to[i] = tensor_number(t, repeated_at(t, as->rank, as->size, i));
   return to;
 }
 
@@ -166,7 +151,7 @@ static Value *selection(ModelImport *im, const OnnxNode *node, const View *truth
 
 static View *in_shape(ModelImport *im, Value *v, const Chosen *as) {
   Shape shape = {0};
-  for (int d = 0; d < MOST_DIMS; d++) {
+  for (int d = 0; d < as->rank; d++) {
     if (as->size[d] == 1) continue;
     if (shape.rank == 3) return no(im, "a choice of more than three dimensions");
     shape.dim[shape.rank++] = as->size[d];
@@ -174,7 +159,7 @@ static View *in_shape(ModelImport *im, Value *v, const Chosen *as) {
   if (shape.rank == 0) shape = shape_vector(1);
   View *y = view_new(im, reshaped(im, v, shape), as->rank);
   for (int d = 0, a = 0; d < as->rank; d++)
-    if (as->size[MOST_DIMS - as->rank + d] > 1) view_set(y, d, a++);
+    if (as->size[d] > 1) view_set(y, d, a++);
   return y;
 }
 
@@ -182,7 +167,7 @@ static View *in_shape(ModelImport *im, Value *v, const Chosen *as) {
  * 0 where `truth` is NULL. */
 static View *selected(ModelImport *im, const OnnxNode *node, const View *truth, int yes, int otherwise) {
   Chosen as;
-  if (!find_shape(im, node, truth, yes, otherwise, &as)) return NULL;
+  if (!find_shape(im, node, yes, otherwise, &as)) return NULL;
   const int side[] = {otherwise, yes};
   Value *both[2];
   for (int k = 0; k < 2; k++) {
@@ -234,7 +219,7 @@ static View *chosen(ModelImport *im, const OnnxNode *node, const View *truth, in
   return !other || none ? other : two_values(im, one, true, other, "add");
 }
 
-/* A softmax is what reads a tensor in the end, after moves and sums. */
+/* Whether a tensor only goes into a softmax, through moves and sums. */
 static bool becomes_softmax(const ModelImport *im, int tensor) {
   static const char *const passed[] = {"Reshape",   "Add",     "Unsqueeze", "Squeeze",
                                        "Transpose", "Flatten", "Identity",  NULL};
