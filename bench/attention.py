@@ -53,7 +53,7 @@ def values(case, rows, length, depth, heads):
 
 
 def seen(length, more):
-    """What is added to the scores for mask=causal and window=64."""
+    """The mask that is added to the scores, for mask=causal and window=64."""
     i, j = np.indices((length, length))
     kept = j <= i if more == "mask=causal" else abs(i - j) <= 64
     return np.where(kept, 0, -np.inf).astype(np.float32)

@@ -82,7 +82,7 @@ static int64_t places_of(const Node *node) {
   return e.h * e.w;
 }
 
-/* ---- as an operator of its own ---- */
+/* ---- ONNX's Attention ---- */
 /* An operand as [N, positions, channels], with all rows. */
 static const char *positions_first(OnnxOut *o, const Node *node, const Operands *of, int k,
                                    int64_t channels) {

@@ -201,7 +201,7 @@ static bool add_to_mask(ModelImport *im, const Chain *c, const Tensor *t, const 
   return true;
 }
 
-/* False: it has no place among the arguments of attention with so many heads. */
+/* False if no argument of attention with `heads` heads can hold it. */
 static bool place_constant(ModelImport *im, const Chain *c, const Term *term, const Tensor *t,
                            const Spread *s, int64_t heads, Masks *to) {
   bool by[2];

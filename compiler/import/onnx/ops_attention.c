@@ -35,7 +35,7 @@ static Value *lay_heads(ModelImport *im, const View *x) {
   return lay(im, x, 2, chan, 1, pos, false);
 }
 
-/* The result of such a value, of so many heads. */
+/* The result, as a view with an axis of `heads` heads. */
 static View *view_of_heads(ModelImport *im, const View *like, Value *v, int64_t heads) {
   const int last = v->shape.rank - 1;
   const int64_t channels = v->shape.dim[last] / heads;
@@ -285,7 +285,7 @@ enum { IN_COSINES = 1, IN_SINES, IN_POSITIONS };
 static View *constant_rows(ModelImport *im, const OnnxNode *node, int input, const Tensor *cache,
                            const Tensor *places) {
   const int64_t length = places->rank ? places->dim[places->rank - 1] : 0;
-  if (cache->rank != 2 || length < 1) return no(im, "a cache of angles that is no table");
+  if (cache->rank != 2 || length < 1) return no(im, "a cache of angles of other than two dimensions");
   const int64_t pairs = cache->dim[1], dim[] = {1, length, pairs};
   if (!may_compute(im, sizeof(float) * (size_t)(length * pairs))) return NULL;
   Tensor *rows = tensor_new(im->arena, TENSOR_FLOAT, 3, dim);

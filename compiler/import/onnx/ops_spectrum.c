@@ -40,7 +40,7 @@ static Tensor *transform_matrix(ModelImport *im, const Transform *f) {
 }
 
 /* ---- DFT ---- */
-/* The value v, a row of numbers for each position, as rows of their own through stft. */
+/* Transforms the channels of each position by stft. */
 static Value *fast_rows(ModelImport *im, Value *v, const Transform *f) {
   const Shape s = v->shape;
   const int64_t rows = shape_elements(s) / f->in, channels = 2 * f->out;

@@ -30,7 +30,7 @@ static const char *matrix_constant(Making *k, const TflTensor *t, const Matrices
       data, t);
 }
 
-/* The name of the right operand as matrices: a constant, the value, or a statement of its own. */
+/* The name of the right operand as matrices: a constant, the value, or a new statement. */
 static const char *right_operand(Making *k, const TflOperator *op, const Matrices *m) {
   const TflTensor *t = tfl_in(k, op, 1);
   const char *name = t->data ? matrix_constant(k, t, m) : k->value[k->same[op->in[1]]];

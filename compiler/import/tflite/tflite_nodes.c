@@ -215,7 +215,7 @@ static const TflTensor *initial_of(const Nodes *n, int tensor) {
   return NULL;
 }
 
-/* The next value by a name of its own, for an output may have the same value. */
+/* The next value under a separate name, since an output may have the same value. */
 void nodes_update(Nodes *n) {
   const int state = n->op->in[0], next = nodes_apply_one(n, "Identity", nodes_in(n, 1));
   const TflTensor *t = &n->m->tensor[state], *initial = initial_of(n, state);

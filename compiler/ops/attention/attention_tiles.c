@@ -381,7 +381,8 @@ static void query_tile(Tile *t, const Ix *index, int64_t queries) {
         store_mixed(t, nest_load(b, mix_sums(t, &i, v), t->lanes), &i, v);
 }
 
-/* Tiles `from` .. `to`-1 of each head, of so many queries. Threads share heads and tiles as one range. */
+/* Tiles `from` .. `to`-1 of each head, with `queries` queries each. Threads share heads and tiles as one
+ * range. */
 static void query_tiles(Tile *t, LoopKind kind, int64_t from, int64_t to, int64_t queries) {
   Nest *b = t->l->b;
   const Attention *a = t->a;
