@@ -325,6 +325,8 @@ View *mapped_along_axis(ModelImport *, const View *, int d, const char *word, co
 
 /* ---- ops_shape.c ---- */
 Value *join_values(ModelImport *, int n, Value **in, int axis); /* along an axis of the value */
+/* The channels of each position times a frozen matrix [units][channels]. */
+Value *frozen_product(ModelImport *, const OnnxNode *, Value *, const Tensor *);
 
 /* ---- ops_combine.c ---- */
 /* Two values by an operator of the language; `alone`: the first is read nowhere else. */

@@ -136,24 +136,29 @@ static View *joined_runs(ModelImport *im, const View *x, int d, int64_t n, const
   return to;
 }
 
+Value *frozen_product(ModelImport *im, const OnnxNode *node, Value *v, const Tensor *w) {
+  const int npos = v->shape.rank - 1;
+  const int64_t dim[] = {w->dim[0], w->dim[1], 1, 1};
+  const char *layer = layer_of(im, node, -1), *kernel = npos == 0 ? "" : npos == 1 ? ", 1" : ", 1x1";
+  Shape to = v->shape;
+  to.dim[npos] = w->dim[0];
+  v = emit_one(im, v, to, "%s(%lld%s, bias=false, frozen=true, name=\"%s\")", npos ? "conv" : "dense",
+               (long long)w->dim[0], kernel, layer);
+  put_weight(im, layer, "weight", w, npos ? 2 + npos : 2, dim);
+  return v;
+}
+
 /* As channels, times a matrix of zeros and ones. */
 static View *times_selection(ModelImport *im, const OnnxNode *node, const View *x, int d, int64_t n,
                              const int64_t *at) {
-  const int64_t of = x->size[d], dim[] = {n, of, 1, 1};
+  const int64_t of = x->size[d], dim[] = {n, of};
   int pos[MOST_DIMS], npos;
   if (n > MOST_SELECTION / of) return no(im, "%lld elements in another order", (long long)n);
   Value *v = lay_channels(im, x, d, &npos, pos);
   if (!v) return NULL;
   Tensor *w = tensor_new(im->arena, TENSOR_FLOAT, 2, dim);
   for (int64_t i = 0; i < n; i++) tensor_put(w, i * of + at[i], 1);
-  const char *layer = layer_of(im, node, -1);
-  Shape to = v->shape;
-  to.dim[npos] = n;
-  const char *kernel = npos == 0 ? "" : npos == 1 ? ", 1" : ", 1x1";
-  v = emit_one(im, v, to, "%s(%lld%s, bias=false, frozen=true, name=\"%s\")", npos ? "conv" : "dense",
-               (long long)n, kernel, layer);
-  put_weight(im, layer, "weight", w, npos ? 2 + npos : 2, dim);
-  return view_laid(im, x, v, d, npos, pos);
+  return view_laid(im, x, frozen_product(im, node, v, w), d, npos, pos);
 }
 
 /* Frames that overlap: at[t*size + i] is t*step + i. NULL: it is another order, or after no(). */

@@ -56,20 +56,6 @@ static Value *fast_rows(ModelImport *im, Value *v, const Transform *f) {
   return reshaped(im, v, to);
 }
 
-static Value *transformed_rows(ModelImport *im, const OnnxNode *node, Value *v, const Transform *f) {
-  const int npos = v->shape.rank - 1;
-  const Tensor *w = transform_matrix(im, f);
-  if (!w) return NULL;
-  const int64_t dim[] = {w->dim[0], w->dim[1], 1, 1};
-  const char *layer = layer_of(im, node, -1), *kernel = npos == 0 ? "" : npos == 1 ? ", 1" : ", 1x1";
-  Shape to = v->shape;
-  to.dim[npos] = 2 * f->out;
-  v = emit_one(im, v, to, "%s(%lld%s, bias=false, frozen=true, name=\"%s\")", npos ? "conv" : "dense",
-               (long long)w->dim[0], kernel, layer);
-  put_weight(im, layer, "weight", w, npos ? 2 + npos : 2, dim);
-  return v;
-}
-
 /* The only number of a constant input, or of an attribute; 0 after no(). */
 static int64_t one_number(ModelImport *im, const OnnxNode *node, int input, const char *name,
                           int64_t otherwise) {
@@ -98,19 +84,18 @@ View *import_dft(ModelImport *im, const OnnxNode *node) {
   int chan[2] = {(int)axis, last}, pos[MOST_DIMS], npos = 0;
   for (int d = 0; d < last; d++)
     if (d != axis && x->size[d] > 1 && !factors_batch(&x->along[d])) pos[npos++] = d;
-  const bool cut = length < f.in;
-  View *whole = view_copy(im, x, x->value);
-  Value *v = lay(im, whole, 2, chan, npos, pos, true);
+  Value *v = lay(im, x, 2, chan, npos, pos, true);
   if (!v) return NULL;
-  if (cut) {
+  if (length < f.in) {
     Shape to = v->shape;
     to.dim[npos] = length * f.parts;
     v = emit_one(im, v, to, "slice(0..%lld)", (long long)to.dim[npos]);
     f.in = length;
   }
   const bool fast = half && f.in == length && length >= FAST_FROM && (length & (length - 1)) == 0;
-  v = fast ? fast_rows(im, v, &f) : transformed_rows(im, node, v, &f);
-  if (!v) return NULL;
+  const Tensor *w = fast ? NULL : transform_matrix(im, &f);
+  if (!fast && !w) return NULL;
+  v = fast ? fast_rows(im, v, &f) : frozen_product(im, node, v, w);
   View *y = view_laid(im, x, v, (int)axis, npos, pos);
   y->size[axis] = f.out;
   y->along[axis] = factors_one(npos, 2, f.out);
