@@ -168,17 +168,26 @@ static void score_rows(const Tile *t, const Ix *j0, int rows) {
     }
 }
 
-static void block_scores(const Tile *t) {
+/* What is done to `rows` keys from the key `first` on; `with` is the caller's. */
+typedef void KeyGroup(const Tile *t, const void *with, const Ix *first, int rows);
+
+/* All keys that a query of the tile sees: groups of t->rows keys, and the rest of them. */
+static void each_key_group(const Tile *t, KeyGroup *body, const void *with) {
   Nest *b = t->l->b;
   const int64_t groups = t->keys / t->rows, rest = t->keys % t->rows;
   const Ix zero = {0}, tail = zero + groups * t->rows;
   const Limits seen = limits_of(t, groups, true), keys = limits_of(t, t->keys, false);
   if (groups) EACH_SEEN(b, g, seen) {
       const Ix first = g * t->rows;
-      score_rows(t, &first, t->rows);
+      body(t, with, &first, t->rows);
     }
   if (rest)
-    NEST_IF(b, in_limits(t, &keys, groups * t->rows, t->keys)) score_rows(t, &tail, (int)rest);
+    NEST_IF(b, in_limits(t, &keys, groups * t->rows, t->keys)) body(t, with, &tail, (int)rest);
+}
+
+static void score_key_group(const Tile *t, const void *with, const Ix *first, int rows) {
+  (void)with;
+  score_rows(t, first, rows);
 }
 
 /* ---- values ---- */
@@ -291,7 +300,7 @@ static void key_block(Tile *t, const Ix *index, int64_t keys) {
   if (t->a->mask >= 0 || t->a->bias >= 0) turn_rows(t, added_row, keys, t->s);
   for (int v = 0; v < t->vectors; v++)
     old[v] = nest_let(b, nest_text(b, "old%d", v), nest_get(b, nest_at(b, t->most, v)));
-  block_scores(t);
+  each_key_group(t, score_key_group, NULL);
   for (int v = 0; v < t->vectors; v++) {
     largest[v] =
         nest_let(b, nest_text(b, "largest%d", v), attention_finite(b, nest_get(b, nest_at(b, t->most, v))));
@@ -433,7 +442,7 @@ static void slopes_products(Tile *t) {
   t->from_channel = *t->u * t->a->dv;
   t->depth = t->a->dv;
   t->slopes = true;
-  block_scores(t);
+  each_key_group(t, score_key_group, NULL);
   t->slopes = false;
 }
 
@@ -442,7 +451,7 @@ static void tile_slopes(Tile *t, bool of_scores) {
   Val largest[AT_ONCE], inverse[AT_ONCE], middle[AT_ONCE];
   const Limits seen = limits_of(t, t->keys, false);
   if (t->a->mask >= 0 || t->a->bias >= 0) turn_rows(t, added_row, t->keys, t->s);
-  block_scores(t);
+  each_key_group(t, score_key_group, NULL);
   for (int v = 0; v < t->vectors; v++)
     largest[v] =
         nest_let(b, nest_text(b, "largest%d", v), attention_finite(b, nest_get(b, nest_at(b, t->most, v))));
@@ -496,27 +505,24 @@ static void add_keys(const KeySums *k, const Ix *j0, int rows, int v0, int vecto
     }
 }
 
-static void add_key_vectors(const KeySums *k, int v0, int vectors, int part) {
-  const Tile *t = k->t;
-  Nest *b = t->l->b;
-  const int64_t groups = t->keys / t->rows, rest = t->keys % t->rows;
-  const Ix zero = {0}, tail = zero + groups * t->rows;
-  const Limits seen = limits_of(t, groups, true), keys = limits_of(t, t->keys, false);
-  if (groups) EACH_SEEN(b, g, seen) {
-      const Ix first = g * t->rows;
-      add_keys(k, &first, t->rows, v0, vectors, part);
-    }
-  if (rest)
-    NEST_IF(b, in_limits(t, &keys, groups * t->rows, t->keys))
-      add_keys(k, &tail, (int)rest, v0, vectors, part);
+/* Vectors v0 .. v0 + vectors - 1 of the sums, with `part` lanes each. */
+typedef struct KeyVectors {
+  const KeySums *sums;
+  int v0, vectors, part;
+} KeyVectors;
+
+static void add_key_group(const Tile *t, const void *with, const Ix *first, int rows) {
+  (void)t;
+  const KeyVectors *k = with;
+  add_keys(k->sums, first, rows, k->v0, k->vectors, k->part);
 }
 
 static void add_all_keys(const KeySums *k) {
   const Tile *t = k->t;
   const int whole = (int)(t->d / t->lanes), rest = (int)(t->d % t->lanes);
   for (int v0 = 0; v0 < whole; v0 += AT_ONCE)
-    add_key_vectors(k, v0, (int)smaller(AT_ONCE, whole - v0), t->lanes);
-  if (rest) add_key_vectors(k, whole, 1, rest);
+    each_key_group(t, add_key_group, &(KeyVectors){k, v0, (int)smaller(AT_ONCE, whole - v0), t->lanes});
+  if (rest) each_key_group(t, add_key_group, &(KeyVectors){k, whole, 1, rest});
 }
 
 /* Adds ds, transposed, to the gradient of a mask or a bias. */
