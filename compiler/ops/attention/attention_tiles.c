@@ -168,10 +168,10 @@ static void score_rows(const Tile *t, const Ix *j0, int rows) {
     }
 }
 
-/* What is done to `rows` keys from the key `first` on; `with` is the caller's. */
+/* Emits the work on `rows` keys, starting at key `first`; `with` is the caller's data. */
 typedef void KeyGroup(const Tile *t, const void *with, const Ix *first, int rows);
 
-/* All keys that a query of the tile sees: groups of t->rows keys, and the rest of them. */
+/* Calls `body` for each group of t->rows keys that a query of the tile sees, then for the remaining keys. */
 static void each_key_group(const Tile *t, KeyGroup *body, const void *with) {
   Nest *b = t->l->b;
   const int64_t groups = t->keys / t->rows, rest = t->keys % t->rows;
