@@ -7,14 +7,16 @@ libcnn_la_SOURCES += %D%/base/color.c %D%/base/color.h \
   %D%/base/threads.h %D%/base/unicode.c %D%/base/unicode.h
 libcnn_la_SOURCES += %D%/commands/asked.c %D%/commands/asked.h %D%/commands/found.c \
   %D%/commands/found.h %D%/commands/inputs.c \
-  %D%/commands/judged.c %D%/commands/judged.h \
+  %D%/commands/detect.c %D%/commands/detect.h %D%/commands/judged.c %D%/commands/judged.h \
   %D%/commands/main.c %D%/commands/options.c \
   %D%/commands/options.h %D%/commands/program.h %D%/commands/program_bench.c %D%/commands/program_data.c \
   %D%/commands/program_dream.c \
   %D%/commands/program_eval.c %D%/commands/program_features.c %D%/commands/program_filters.c \
   %D%/commands/program_observe.c \
   %D%/commands/program_info.c %D%/commands/program_occlude.c %D%/commands/program_predict.c \
-  %D%/commands/program_saliency.c %D%/commands/program_train.c %D%/commands/scores.c \
+  %D%/commands/program_recordings.c %D%/commands/program_saliency.c %D%/commands/program_stream.c \
+  %D%/commands/program_stream.h %D%/commands/program_train.c %D%/commands/rows.c %D%/commands/rows.h \
+  %D%/commands/scores.c \
   %D%/commands/scores.h %D%/commands/viewer.c %D%/commands/viewer.h \
   %D%/commands/written.c %D%/commands/written.h
 libcnn_la_SOURCES += %D%/data/array.c %D%/data/batch.c %D%/data/batch.h %D%/data/csv.c %D%/data/csv.h \

@@ -88,7 +88,7 @@ for words in (["frobnicate"], ["train"], ["train", *DATA, "--frobnicate"], ["tra
               ["predict", "--weights", "w"], ["predict", "x.npy"], ["bench", "--seconds", "-1"],
               ["info", "x"], ["eval", *DATA, "--weights", "w", "--confusion", "c.png"]):
     exits(2, "exit 2: " + " ".join(words), "./dot", *words, says="dot")
-for command in "train", "eval", "bench", "info", "filters", "dream":
+for command in "train", "bench", "info", "filters", "dream":
     exits(2, f"{command} takes no inputs", "./dot", command, "more",
           says=f"dot {command}: 'more' is one word too many")
 for command in "features", "occlude", "saliency":

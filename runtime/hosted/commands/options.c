@@ -144,9 +144,10 @@ static int take(const cnn_usage *usage, const cnn_flag *flag, const char *text) 
 }
 
 static int check_operands(const cnn_usage *usage, int n, char **operand) {
-  const bool none = !*usage->operands, several = strstr(usage->operands, "...") != NULL;
+  const bool none = !*usage->operands, optional = none || usage->operands[0] == '[',
+             several = strstr(usage->operands, "...") != NULL;
   if (none && n) return cnn_usage_error(usage, "'%s' is one word too many", operand[0]);
-  if (!none && !n) return cnn_usage_error(usage, "it needs an input");
+  if (!optional && !n) return cnn_usage_error(usage, "it needs an input");
   if (!several && n > 1) return cnn_usage_error(usage, "it takes one input");
   return CNN_GO_ON;
 }

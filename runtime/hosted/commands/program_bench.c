@@ -27,7 +27,7 @@ typedef struct Bench {
   double seconds;
   int32_t threads;
   cnn_pace pace;
-  bool json, train;
+  bool json, train, stream; /* stream: calls of step, and their share of real time */
   float *weights;
   cnn_batch batch; /* made-up samples */
   float **output;
@@ -309,17 +309,26 @@ static void put_json_of_inference(const Bench *bench, json_t *root) {
   json_object_set_new(root, "layers", layers);
 }
 
+/* The median time of a step, as a part of the duration of its samples; 0: the input has no rate. */
+static double real_time_factor(const Bench *bench) {
+  const cnn_port *input = &bench->network->input[0];
+  return bench->stream ? quantile(&bench->times, 0.5) * (double)input->rate / (double)input->dim[0] : 0;
+}
+
 static void print_json(const Bench *bench) {
   const Times *times = &bench->times;
-  json_t *root = json_pack("{s:{s:f, s:f, s:f}, s:f}", bench->train ? "step_ms" : "latency_ms", "min",
-                           1e3 * quantile(times, 0), "median", 1e3 * quantile(times, 0.5), "p99",
-                           1e3 * quantile(times, 0.99), "images_per_second", images_per_second(bench));
+  const char *what = bench->train || bench->stream ? "step_ms" : "latency_ms";
+  const double factor = real_time_factor(bench);
+  json_t *root = json_pack("{s:{s:f, s:f, s:f}, s:f}", what, "min", 1e3 * quantile(times, 0), "median",
+                           1e3 * quantile(times, 0.5), "p99", 1e3 * quantile(times, 0.99),
+                           "images_per_second", images_per_second(bench));
   if (bench->train) {
     json_object_set_new(root, "batch", json_integer(bench->batch.count));
   } else {
     json_object_set_new(root, "gflops",
                         json_real(gflops(bench->network->macs, bench->batch.count, quantile(times, 0.5))));
   }
+  if (factor > 0) json_object_set_new(root, "real_time_factor", json_real(factor));
   json_object_set_new(root, "threads", json_integer(bench->threads));
   (bench->train ? put_json_of_training : put_json_of_inference)(bench, root);
   json_dumpf(root, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
@@ -349,12 +358,17 @@ static void print_text(const Bench *bench) {
   const Times *times = &bench->times;
   double median = quantile(times, 0.5);
   printf("%s: %s of %d image%s, %s calls, %d thread%s, %s\n", network->name,
-         bench->train ? "training steps" : "inference", (int)bench->batch.count,
-         bench->batch.count == 1 ? "" : "s", cnn_number_grouped(times->count).text, (int)bench->threads,
-         bench->threads == 1 ? "" : "s", network->target_name ? network->target_name() : network->target);
-  printf("%s   min %s ms   median %s ms   p99 %s ms\n", bench->train ? "step" : "latency",
+         bench->train    ? "training steps"
+         : bench->stream ? "steps"
+                         : "inference",
+         (int)bench->batch.count, bench->batch.count == 1 ? "" : "s", cnn_number_grouped(times->count).text,
+         (int)bench->threads, bench->threads == 1 ? "" : "s",
+         network->target_name ? network->target_name() : network->target);
+  printf("%s   min %s ms   median %s ms   p99 %s ms\n", bench->train || bench->stream ? "step" : "latency",
          cnn_number(1e3 * quantile(times, 0), 4).text, cnn_number(1e3 * median, 4).text,
          cnn_number(1e3 * quantile(times, 0.99), 4).text);
+  if (real_time_factor(bench) > 0)
+    printf("median    %s of real time\n", cnn_number(real_time_factor(bench), 4).text);
   printf("images/s  %s\n", cnn_number_grouped((int64_t)images_per_second(bench)).text);
   if (!bench->train)
     printf("GFLOP/s   %s\n", cnn_number(gflops(network->macs, bench->batch.count, median), 4).text);
@@ -404,6 +418,8 @@ int cnn_program_bench(const cnn_program *program, int argc, char **argv) {
       {"threads", 0, CNN_VALUE_WHOLE, &threads, "N",
        "processors to use, fewer where others keep them busy (all)", 1, 4096, NULL, NULL},
       {"train", 0, CNN_VALUE_FLAG, &bench.train, "", "whole steps of training instead", 0, 0, NULL, NULL},
+      {"stream", 0, CNN_VALUE_FLAG, &bench.stream, "",
+       "steps of a net compiled with --stream, --slide or states", 0, 0, NULL, NULL},
       {"json", 0, CNN_VALUE_FLAG, &bench.json, "", "the same as JSON", 0, 0, NULL, NULL},
   };
   cnn_usage usage = {
@@ -415,6 +431,12 @@ int cnn_program_bench(const cnn_program *program, int argc, char **argv) {
         CNN_BAD_ARGUMENT,
         "%s was compiled without training code: its program has no train block, or --no-train was given",
         program->network->name);
+    return cnn_program_fail(program, &status);
+  }
+  if (bench.stream && (bench.train || !program->network->step)) {
+    if (bench.train) return cnn_usage_error(&usage, "--stream excludes --train");
+    const cnn_status status =
+        cnn_failure(CNN_BAD_ARGUMENT, "%s was compiled without --stream or --slide", program->network->name);
     return cnn_program_fail(program, &status);
   }
   bench.threads = cnn_threads_of_net((int32_t)threads);

@@ -10,6 +10,7 @@
 #include "hosted/base/threads.h"
 #include "hosted/commands/judged.h"
 #include "hosted/commands/program.h"
+#include "hosted/commands/program_stream.h"
 #include "hosted/display/width.h"
 #include "hosted/commands/written.h"
 #include "hosted/data/unscaled.h"
@@ -17,11 +18,12 @@
 #include "hosted/training/measure.h"
 
 typedef struct Arguments {
-  const char *data, *target, *weights, *confusion, *curves;
+  const char *data, *target, *weights, *confusion, *curves, *truth;
   cnn_weights_names names;
-  bool json, skip_bad;
+  bool json, skip_bad, stream;
   int64_t threads, limit;
   int fit;
+  cnn_detect_options detect;
 } Arguments;
 
 static json_t *real(double value) { return isfinite(value) ? json_real(value) : json_null(); }
@@ -181,8 +183,21 @@ static int evaluate(const cnn_program *program, const cnn_usage *usage, const cn
   return status.code == CNN_OK ? 0 : cnn_program_fail(program, &status);
 }
 
+static int eval_recordings(const cnn_program *program, const cnn_usage *usage, const Arguments *a, int files,
+                           char **file) {
+  const cnn_stream_arguments arguments = {a->weights, a->truth, &a->names, &a->detect, a->threads, a->json};
+  if (files == 0)
+    return a->truth ? cnn_usage_error(usage, "--truth needs a recording")
+                    : cnn_usage_error(usage, CNN_DETECT_WANTS, "--truth");
+  if (!a->truth) return cnn_usage_error(usage, "a recording needs --truth; a data set is read with --data");
+  const char *other = a->data ? "--data" : a->confusion ? "--confusion" : a->curves ? "--curves" : NULL;
+  if (other) return cnn_usage_error(usage, "--truth excludes %s", other);
+  const int ready = cnn_program_needs_weights(usage, program, a->weights);
+  return ready == CNN_GO_ON ? cnn_eval_recordings(program, &arguments, files, file) : ready;
+}
+
 int cnn_program_eval(const cnn_program *program, int argc, char **argv) {
-  Arguments a = {.fit = (int)cnn_fit_usual(program->network)};
+  Arguments a = {.fit = (int)cnn_fit_usual(program->network), .detect = CNN_DETECT_DEFAULTS};
   const cnn_flag flag[] = {
       {"data", 0, CNN_VALUE_TEXT, &a.data, "PATH",
        "a data set; its test part is read, or all of it where it has none", 0, 0, NULL, NULL},
@@ -198,17 +213,29 @@ int cnn_program_eval(const cnn_program *program, int argc, char **argv) {
       {"limit", 0, CNN_VALUE_WHOLE, &a.limit, "N", "only the first N samples", 1, 1e15, NULL, NULL},
       {"threads", 0, CNN_VALUE_WHOLE, &a.threads, "N", "processors to use (all)", 1, 4096, NULL, NULL},
       CNN_FLAG_FIT(a.fit, NULL),
+      {"truth", 0, CNN_VALUE_TEXT, &a.truth, "FILE.json",
+       "of recordings: [{\"wav_file\", \"detection_windows\": [[from, to], ...]}] in seconds; counts true "
+       "and "
+       "false detections",
+       0, 0, NULL, NULL},
+      {"stream", 0, CNN_VALUE_FLAG, &a.stream, "",
+       "of recordings: as predict --stream, which --truth implies", 0, 0, NULL, NULL},
+      CNN_FLAGS_DETECT(a.detect),
       {"skip-bad", 0, CNN_VALUE_FLAG, &a.skip_bad, "",
        "leaves out unusable images, masks and boxes, and counts them", 0, 0, NULL, NULL},
   };
   cnn_usage usage = {program->name,
                      "eval",
-                     "",
-                     "Loss, metrics and a table of classes on a data set.",
+                     "[RECORDING.wav...]",
+                     "Loss, metrics and a table of classes on a data set; of recordings, detections compared "
+                     "with --truth.",
                      flag,
                      sizeof flag / sizeof *flag};
-  const int parsed = cnn_usage_parse(&usage, argc, argv, NULL);
+  int operand;
+  const int parsed = cnn_usage_parse(&usage, argc, argv, &operand);
   if (parsed != CNN_GO_ON) return parsed;
+  if (operand < argc || a.truth || a.stream || a.detect.given)
+    return eval_recordings(program, &usage, &a, argc - operand, argv + operand);
   if (!a.data) return cnn_usage_error(&usage, "it needs --data");
   int ready = cnn_program_needs_weights(&usage, program, a.weights);
   if (ready != CNN_GO_ON) return ready;

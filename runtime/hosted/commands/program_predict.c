@@ -15,6 +15,7 @@
 #include "hosted/data/image_list.h"
 #include "hosted/commands/found.h"
 #include "hosted/commands/program.h"
+#include "hosted/commands/program_stream.h"
 #include "hosted/commands/scores.h"
 #include "hosted/commands/viewer.h"
 #include "hosted/base/color.h"
@@ -27,9 +28,10 @@ enum { SHOWN_SCORES = 5, SHOWN_VALUES = 8 };
 typedef struct Arguments {
   const char *weights, *out, *target;
   cnn_weights_names names;
-  bool json;
+  bool json, stream;
   int64_t threads;
   int fit;
+  cnn_detect_options detect;
 } Arguments;
 
 typedef struct Prediction {
@@ -546,8 +548,16 @@ static int spares_input(const cnn_usage *usage, const cnn_written *written, cons
   return spared;
 }
 
+static int predict_stream(const cnn_program *program, const cnn_usage *usage, const Arguments *a, int files,
+                          char **file) {
+  const cnn_stream_arguments arguments = {a->weights, NULL, &a->names, &a->detect, a->threads, a->json};
+  if (!a->stream) return cnn_usage_error(usage, CNN_DETECT_WANTS, "--stream");
+  if (a->out || a->target) return cnn_usage_error(usage, "--stream excludes %s", a->out ? "-o" : "--target");
+  return cnn_predict_stream(program, &arguments, files, file);
+}
+
 int cnn_program_predict(const cnn_program *program, int argc, char **argv) {
-  Arguments a = {.fit = (int)cnn_fit_usual(program->network)};
+  Arguments a = {.fit = (int)cnn_fit_usual(program->network), .detect = CNN_DETECT_DEFAULTS};
   const cnn_flag flag[] = {
       CNN_FLAG_WEIGHTS(a.weights),
       CNN_FLAG_WEIGHTS_NAMES(a.names),
@@ -560,6 +570,11 @@ int cnn_program_predict(const cnn_program *program, int argc, char **argv) {
       {"target", 0, CNN_VALUE_TEXT, &a.target, "NAME",
        "the column of a .csv that is left out (the last, where it has one too many), by name or number", 0, 0,
        NULL, NULL},
+      {"stream", 0, CNN_VALUE_FLAG, &a.stream, "",
+       "detections in WAV files of any length; - reads samples of the input's type from standard input; "
+       "with --json, the scores of all rows",
+       0, 0, NULL, NULL},
+      CNN_FLAGS_DETECT(a.detect),
       {"threads", 0, CNN_VALUE_WHOLE, &a.threads, "N", "processors to use (all)", 1, 4096, NULL, NULL},
   };
   cnn_usage usage = {program->name,
@@ -574,6 +589,7 @@ int cnn_program_predict(const cnn_program *program, int argc, char **argv) {
   if (parsed != CNN_GO_ON) return parsed;
   int ready = cnn_program_needs_weights(&usage, program, a.weights);
   if (ready != CNN_GO_ON) return ready;
+  if (a.stream || a.detect.given) return predict_stream(program, &usage, &a, argc - operand, argv + operand);
   static const char *const one[] = {".npy", ".npz", ".png", NULL}, *const several[] = {".npz", ".png", NULL};
   const bool many = program->network->outputs > 1;
   const cnn_written written[] = {{"-o", a.out}, {NULL, NULL}};

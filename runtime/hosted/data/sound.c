@@ -227,9 +227,17 @@ cnn_status cnn_sound_convert(cnn_sound *sound, const char *path, const cnn_port 
   return port->rate > 0 ? cnn_sound_resample(sound, path, port->rate) : status;
 }
 
+void cnn_sound_cut(const cnn_sound *sound, const cnn_port *port, int64_t first, void *input) {
+  const int64_t length = port->dim[0], channels = port->dim[1];
+  for (int64_t t = 0; t < length; t++)
+    for (int64_t c = 0; c < channels; c++)
+      cnn_sound_store(port, input, t * channels + c,
+                      first + t < sound->frames ? (double)sound->sample[(first + t) * channels + c] : 0);
+}
+
 cnn_status cnn_sound_feed(cnn_sound *sound, const char *path, const cnn_port *port, double place,
                           void *input) {
-  const int32_t length = port->dim[0], channels = port->dim[1];
+  const int32_t length = port->dim[0];
   const cnn_status status = cnn_sound_convert(sound, path, port);
   if (status.code != CNN_OK) return status;
   const int64_t rest = sound->frames > length ? sound->frames - length : 0,
@@ -237,9 +245,6 @@ cnn_status cnn_sound_feed(cnn_sound *sound, const char *path, const cnn_port *po
                 first = place < 0      ? rest / 2
                         : drawn < rest ? drawn
                                        : rest;
-  for (int32_t t = 0; t < length; t++)
-    for (int32_t c = 0; c < channels; c++)
-      cnn_sound_store(port, input, (int64_t)t * channels + c,
-                      first + t < sound->frames ? (double)sound->sample[(first + t) * channels + c] : 0);
+  cnn_sound_cut(sound, port, first, input);
   return status;
 }

@@ -24,6 +24,8 @@ cnn_status cnn_sound_resample(cnn_sound *sound, const char *path, int32_t rate);
 cnn_status cnn_sound_fits(const char *path, const cnn_port *port);
 /* Converts a sound to the rate and the channels of an input: one channel gets the mean of several. */
 cnn_status cnn_sound_convert(cnn_sound *sound, const char *path, const cnn_port *port);
+/* Fills an input with a converted sound, from frame `first` on; zeros follow its end. */
+void cnn_sound_cut(const cnn_sound *sound, const cnn_port *port, int64_t first, void *input);
 /* Fills an input with a sound, converted; zeros follow a shorter one. Of a longer one `place` is where it is
  * cut, 0 at the beginning to 1 at the end; below 0: in the middle. */
 cnn_status cnn_sound_feed(cnn_sound *sound, const char *path, const cnn_port *port, double place,

@@ -1,0 +1,62 @@
+/* detect.h: detections in rows of scores: the mean of the latest rows above a threshold. */
+// SPDX-License-Identifier: MIT-0
+#ifndef CNN_DETECT_H
+#define CNN_DETECT_H
+#include "hosted/commands/options.h"
+#include "hosted/commands/rows.h"
+
+typedef struct cnn_detect_options {
+  double threshold, hold, hop; /* hold and hop in seconds; hop 0: the default of cnn_rows_open */
+  int64_t average;             /* rows */
+  bool given;                  /* at least one of them, on the command line */
+} cnn_detect_options;
+
+#define CNN_DETECT_DEFAULTS (cnn_detect_options){.threshold = 0.5, .hold = 1, .average = 5}
+#define CNN_DETECT_WANTS "--threshold, --average, --hold and --hop need %s"
+#define CNN_FLAGS_DETECT(to)                                                                                 \
+  {"threshold",                                                                                              \
+   0,                                                                                                        \
+   CNN_VALUE_NUMBER,                                                                                         \
+   &(to).threshold,                                                                                          \
+   "P",                                                                                                      \
+   "of recordings: the mean score that is a detection (0.5)",                                                \
+   0,                                                                                                        \
+   1,                                                                                                        \
+   NULL,                                                                                                     \
+   &(to).given},                                                                                             \
+      {"average", 0,    CNN_VALUE_WHOLE, &(to).average, "N", "of recordings: the rows of that mean (5)", 1,  \
+       100000,    NULL, &(to).given},                                                                        \
+      {"hold",     0,     CNN_VALUE_NUMBER,                                                                  \
+       &(to).hold, "S",   "of recordings: seconds without another detection after one (1)",                  \
+       0,          86400, NULL,                                                                              \
+       &(to).given},                                                                                         \
+  {                                                                                                          \
+    "hop", 0, CNN_VALUE_NUMBER, &(to).hop, "S",                                                              \
+        "of recordings, of a net compiled without --stream: seconds between windows (a tenth of the "        \
+        "window)",                                                                                           \
+        0, 86400, NULL, &(to).given                                                                          \
+  }
+
+typedef struct cnn_detection {
+  double time; /* seconds */
+  const char *label;
+  double score; /* the mean */
+} cnn_detection;
+
+typedef struct cnn_detector {
+  const cnn_network *network;
+  const cnn_detect_options *options;
+  int64_t channels, rows; /* rows that were seen */
+  double *latest;         /* [average][channels] */
+  double free_from;       /* seconds: no detection before */
+  char room[24];
+} cnn_detector;
+
+/* Fails for an output without class scores. */
+cnn_status cnn_detector_open(cnn_detector *detector, const cnn_rows *rows, const cnn_detect_options *options);
+void cnn_detector_close(cnn_detector *detector);
+void cnn_detector_reset(cnn_detector *detector); /* before each recording */
+/* Whether the row is a detection: of the class with the largest mean, of those that are not named silence or
+ * unknown. */
+bool cnn_detector_row(cnn_detector *detector, const cnn_row *row, cnn_detection *found);
+#endif
