@@ -71,7 +71,7 @@ static int output_unknown(const LossReading *r, Ident name) {
 static int port_of(const LossReading *r, Node *node, const char *name, Span span) {
   Graph *graph = r->s->graph;
   for (int i = 0; i < graph_ports(graph); i++)
-    if (graph_port(graph, i)->node == node) return i;
+    if (graph_port(graph, i)->node == node && graph_port(graph, i)->as != AS_I32) return i;
   vec_push(r->s->arena, graph->values, ((Port){name, node, span, AS_FLOATS}));
   return graph_ports(graph) - 1;
 }
@@ -123,6 +123,22 @@ static bool absorbs_output(const Loss *parts, const Node *output) {
 
 static bool inside_of(const Loss *parts, const Node *output) {
   return parts && parts->inside && output->op == parts->inside;
+}
+
+/* Outputs as i32 are rounded: no gradient passes. */
+static bool loss_is_of_floats(const LossReading *r, const LossUse *use) {
+  const Port *whole = NULL;
+  for (int i = -1; i < use->nmore && !whole; i++) {
+    const Port *port = graph_port(r->s->graph, i < 0 ? use->port : use->more[i]);
+    if (port->as == AS_I32) whole = port;
+  }
+  if (!whole) return true;
+  Diag *diag = diag_report(r->s->diags, DIAG_loss_mismatch, use->span, NULL,
+                           "the loss of output '%s' trains nothing: no gradient passes i32", whole->name);
+  diag_note(diag, whole->span, "'%s' is i32 here", whole->name);
+  diag_help(diag, "give the value another name, and use that in the loss: floats = ..., %s = floats",
+            whole->name);
+  return false;
 }
 
 static bool gradient_reaches(const LossReading *r, const LossUse *use) {
@@ -251,7 +267,7 @@ static void loss_add(const LossReading *r, const Op *op, const Arguments *args, 
     diag_help(diag, "a value can have one loss: use another value in one of the two, or remove one");
     return;
   }
-  if (!loss_fits(r, &use) || !gradient_reaches(r, &use)) return;
+  if (!loss_is_of_floats(r, &use) || !loss_fits(r, &use) || !gradient_reaches(r, &use)) return;
   vec_push(s->arena, r->training->losses, use);
   if (op->traits.object_target) count_objects(r->training, &use);
 }

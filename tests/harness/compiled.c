@@ -25,12 +25,12 @@ static int variant; /* number of the next directory: one for each C file */
 static const char *port_type(const Node *node) { return elem_c_type(node->port->elem); }
 
 /* Is it an array of int32? With training code all outputs are floats. */
-static bool is_whole(const Graph *graph, int output) {
-  return graph->outputs.data[output].node->elem == I32 && !graph->training;
+static bool is_whole(const Graph *graph, int output, bool train) {
+  return graph->outputs.data[output].node->elem == I32 && !train;
 }
 
 /* a batch from image `first` on; some: the rest of the images */
-static void put_infer_call(Text *out, const Check *check, bool some) {
+static void put_infer_call(Text *out, const Check *check, bool train, bool some) {
   const Sample *s = &check->sample;
   const Graph *graph = s->graph;
   const bool steps = graph->stream || graph_states(graph) > 0;
@@ -43,14 +43,14 @@ static void put_infer_call(Text *out, const Check *check, bool some) {
   }
   if (some) text_put(out, ", %lld - first", (long long)s->count);
   for (int i = 0; i < graph->outputs.n; i++)
-    text_put(out, ", %s(output[%d] + first * %lld)", is_whole(graph, i) ? "(int32_t *)(void *)" : "", i,
-             (long long)shape_elements(graph->outputs.data[i].node->shape));
+    text_put(out, ", %s(output[%d] + first * %lld)", is_whole(graph, i, train) ? "(int32_t *)(void *)" : "",
+             i, (long long)shape_elements(graph->outputs.data[i].node->shape));
   text_put(out, "%s, &workspace);\n", steps ? ", &state" : "");
 }
 
 /* For a net with states, each batch is several calls from the initial state. There is no smaller call for
  * the rest of the images: the last batch repeats some of them. */
-static void put_step_calls(Text *out, const Check *check) {
+static void put_step_calls(Text *out, const Check *check, bool train) {
   const Sample *s = &check->sample;
   const long long batch = check->limits.batch, count = s->count;
   text_put(out, "  static %s_state state;\n  const int calls = %d;\n", s->cname, STATE_CALLS);
@@ -58,25 +58,25 @@ static void put_step_calls(Text *out, const Check *check) {
   text_put(out, "    const int first = at + %lld <= %lld ? at : %lld;\n    %s_reset(&state);\n", batch, count,
            count - batch, s->cname);
   text_put(out, "    if (!%s_state_ok(&state)) continue;\n", s->cname);
-  put_infer_call(out, check, false);
+  put_infer_call(out, check, train, false);
   text_put(out, "  }\n");
 }
 
 /* all images, batch by batch, then the rest */
-static void put_infer_calls(Text *out, const Check *check) {
+static void put_infer_calls(Text *out, const Check *check, bool train) {
   const long long batch = check->limits.batch, count = check->sample.count;
   text_put(out, "  int first = 0;\n  for (; first + %lld <= %lld; first += %lld)\n", batch, count, batch);
-  put_infer_call(out, check, false);
+  put_infer_call(out, check, train, false);
   if (batch > 1) {
     text_put(out, "  if (first < %lld)\n", count);
-    put_infer_call(out, check, true);
+    put_infer_call(out, check, train, true);
   }
 }
 
 /* Converts int32 outputs to floats, which the other outputs are. */
-static void put_whole_outputs(Text *out, const Sample *s) {
+static void put_whole_outputs(Text *out, const Sample *s, bool train) {
   for (int o = 0; o < s->graph->outputs.n; o++) {
-    if (!is_whole(s->graph, o)) continue;
+    if (!is_whole(s->graph, o, train)) continue;
     text_put(out,
              "  for (int i = 0; i < %lld; i++) {\n    union { float number; int32_t whole; } bits = {0};\n",
              (long long)(s->count * shape_elements(s->graph->outputs.data[o].node->shape)));
@@ -84,7 +84,7 @@ static void put_whole_outputs(Text *out, const Sample *s) {
   }
 }
 
-static void put_infer(Text *out, const Check *check) {
+static void put_infer(Text *out, const Check *check, bool train) {
   const Sample *s = &check->sample;
   const char *p = s->cname;
   static const char head[] = "void glue_infer(const float *weights, void *const *input, float **output)";
@@ -93,9 +93,9 @@ static void put_infer(Text *out, const Check *check) {
     text_put(out, "  static %s_model model;\n", p);
     text_put(out, "  %s_pack(&model, (const %s_weights *)(const void *)weights);\n", p, p);
   } else text_put(out, "  (void)weights;\n");
-  if (s->graph->stream || graph_states(s->graph)) put_step_calls(out, check);
-  else put_infer_calls(out, check);
-  put_whole_outputs(out, s);
+  if (s->graph->stream || graph_states(s->graph)) put_step_calls(out, check, train);
+  else put_infer_calls(out, check, train);
+  put_whole_outputs(out, s, train);
   text_put(out, "}\n#ifdef _OPENMP\n#include <omp.h>\nvoid glue_threads(int threads);\n"
                 "void glue_threads(int threads) { omp_set_num_threads(threads); }\n#endif\n");
 }
@@ -124,7 +124,7 @@ static void put_gradients(Text *out, const Check *check) {
 }
 
 static void put_glue(Text *out, const Check *check, bool train) {
-  put_infer(out, check);
+  put_infer(out, check, train);
   if (train) put_gradients(out, check);
 }
 
