@@ -69,9 +69,21 @@ case("optimized", [
     node("SkipSimplifiedLayerNormalization", "u z g", "v", epsilon=1e-3, **microsoft)],
     {"x": [1, 7, 5]}, "y z u v", {"w": (8, 5), "b": (8,), "g": (8,)}, opset=16, last="xyzuv")
 
+case("optimized_attention", [
+    node("MultiHeadAttention", "x k v b", "a", num_heads=2, **microsoft),
+    node("MultiHeadAttention", "a k v   added", "c", num_heads=4, scale=0.25, **microsoft),
+    node("RotaryEmbedding", "c first cache1 cache2", "r", num_heads=2, interleaved=1, **microsoft),
+    node("MultiHeadAttention", "r r r", "d", num_heads=2, unidirectional=1, **microsoft),
+    node("Attention", "d w c36", "e", num_heads=3, **microsoft),
+    node("Attention", "e w2 c32   added2", "y", num_heads=2, scale=0.5, qkv_hidden_sizes=[8, 8, 16],
+         **microsoft)],
+    {"x": [1, 5, 12], "k": [1, 7, 12], "v": [1, 7, 12], "added": [1, 1, 5, 7]}, "d e y",
+    {"b": (36,), "w": (12, 36), "c36": (36,), "w2": (12, 32), "c32": (32,), "added2": (1, 2, 5, 5),
+     "cache1": (9, 3), "cache2": (9, 3), "first": numbers(2)}, opset=17, last=("x", "k", "v", "d", "e", "y"))
+
 
 def refused():
-    """With a cache, read scores, a softcap."""
+    """With a cache, read scores, a softcap; a padding mask."""
     for name, nodes, inputs in (
             ("attends_cache", [node("Attention", "q k v  pk pv", "y")],
              {"q": [1, 2, 3, 4], "k": [1, 2, 5, 4], "v": [1, 2, 5, 4], "pk": [1, 2, 6, 4],
@@ -80,7 +92,11 @@ def refused():
                                 node("Add", "a b", "y")],
              {"q": [1, 2, 3, 4], "k": [1, 2, 5, 4], "v": [1, 2, 5, 4]}),
             ("attends_capped", [node("Attention", "q k v", "y", softcap=2.0)],
-             {"q": [1, 2, 3, 4], "k": [1, 2, 5, 4], "v": [1, 2, 5, 4]})):
+             {"q": [1, 2, 3, 4], "k": [1, 2, 5, 4], "v": [1, 2, 5, 4]}),
+            ("optimized_cache", [node("MultiHeadAttention", "q k v    pk pv", "y", num_heads=2, **microsoft)],
+             {"q": [1, 3, 8], "k": [1, 5, 8], "v": [1, 5, 8], "pk": [1, 2, 6, 4], "pv": [1, 2, 6, 4]}),
+            ("optimized_padding", [node("MultiHeadAttention", "q k v  m", "y", num_heads=2, **microsoft)],
+             {"q": [1, 3, 8], "k": [1, 5, 8], "v": [1, 5, 8], "m": [1, 5]})):
         make.cases[name] = (nodes, inputs, ["y"], {}, 23, (), 1.0)
         bad(name, model(name))
 

@@ -98,6 +98,54 @@ static void put_skip_rms_norm(NodeBuild *b) {
                    float_of(b, "epsilon", 1e-12F));
 }
 
+/* ---- attention ---- */
+static void put_number(NodeBuild *b, NodeProto *node, const char *to, const char *name) {
+  const AttributeProto *a = find(b, name);
+  if (a) build_attribute(b, node, to)->i = a->i;
+}
+
+/* A dense layer's result or constant as those of query, key and value. */
+static NodeProto *split_in_three(NodeBuild *b, const char *x, int axis) {
+  NodeProto *node = build_node(b, "Split", build_tensor(b), x, NULL);
+  for (int i = 1; i < 3; i++) vec_push(b->arena, node->output, build_tensor(b));
+  build_attribute(b, node, "axis")->i = axis;
+  return node;
+}
+
+/* Of query, key and value; `from`: the input that is added to the scores, and those of a cache. */
+static void put_core(NodeBuild *b, const char *const *x, const int *from) {
+  NodeProto *node = build_node(b, "Attention", replaced_output(b, 0), x[0], x[1], x[2], NULL);
+  for (int i = 0; i < 3; i++) build_input(b, node, replaced_input(b, from[i]));
+  put_number(b, node, "q_num_heads", "num_heads");
+  put_number(b, node, "kv_num_heads", "num_heads");
+  put_number(b, node, "is_causal", "unidirectional");
+  if (float_of(b, "scale", 0) != 0) build_attribute(b, node, "scale")->f = float_of(b, "scale", 0);
+}
+
+static void put_attention(NodeBuild *b) {
+  static const int from[] = {5, 4, 4};
+  const AttributeProto *sizes = find(b, "qkv_hidden_sizes");
+  const char *all = build_value(b, "MatMul", replaced_input(b, 0), replaced_input(b, 1), NULL);
+  NodeProto *split = split_in_three(b, fused_sum(b, all, replaced_input(b, 2)), -1);
+  if (sizes) build_attribute(b, split, "split")->ints = sizes->ints;
+  put_core(b, split->output.data, from);
+}
+
+static void put_multihead(NodeBuild *b) {
+  static const int from[] = {5, 6, 7};
+  const char *bias = replaced_input(b, 3), *x[3];
+  const NodeProto *split = *bias ? split_in_three(b, bias, 0) : NULL;
+  for (int i = 0; i < 3; i++) x[i] = fused_sum(b, replaced_input(b, i), split ? split->output.data[i] : "");
+  put_core(b, x, from);
+}
+
+static void put_rotary(NodeBuild *b) {
+  NodeProto *node = build_node(b, "RotaryEmbedding", replaced_output(b, 0), replaced_input(b, 0),
+                               replaced_input(b, 2), replaced_input(b, 3), replaced_input(b, 1), NULL);
+  static const char *const same[] = {"interleaved", "num_heads", "rotary_embedding_dim"};
+  for (int i = 0; i < 3; i++) put_number(b, node, same[i], same[i]);
+}
+
 /* ---- (x - offset) * scale ---- */
 static void put_scaler(NodeBuild *b) {
   const char *list[] = {"offset", "scale"}, *name[2];
@@ -115,23 +163,31 @@ static void put_scaler(NodeBuild *b) {
 typedef struct Fused {
   const char *domain, *op;
   void (*put)(NodeBuild *);
+  unsigned needs, without; /* inputs, a bit each */
 } Fused;
-static const Fused fused[] = {{"com.microsoft", "FusedConv", put_conv},
-                              {"com.microsoft", "FusedGemm", put_gemm},
-                              {"com.microsoft", "Gelu", put_gelu},
-                              {"com.microsoft", "BiasGelu", put_gelu},
-                              {"com.microsoft", "FastGelu", put_fast_gelu},
-                              {"com.microsoft", "QuickGelu", put_quick_gelu},
-                              {"com.microsoft", "SkipLayerNormalization", put_skip_norm},
-                              {"com.microsoft", "SkipSimplifiedLayerNormalization", put_skip_rms_norm},
-                              {"", "SimplifiedLayerNormalization", put_rms_norm},
-                              {"ai.onnx.ml", "Scaler", put_scaler}};
+static const Fused fused[] = {{"com.microsoft", "FusedConv", put_conv, 0, 0},
+                              {"com.microsoft", "FusedGemm", put_gemm, 0, 0},
+                              {"com.microsoft", "Gelu", put_gelu, 0, 0},
+                              {"com.microsoft", "BiasGelu", put_gelu, 0, 0},
+                              {"com.microsoft", "FastGelu", put_fast_gelu, 0, 0},
+                              {"com.microsoft", "QuickGelu", put_quick_gelu, 0, 0},
+                              {"com.microsoft", "SkipLayerNormalization", put_skip_norm, 0, 0},
+                              {"com.microsoft", "SkipSimplifiedLayerNormalization", put_skip_rms_norm, 0, 0},
+                              {"com.microsoft", "Attention", put_attention, 2, 8 /* a padding mask */},
+                              {"com.microsoft", "MultiHeadAttention", put_multihead, 6, 16 /* the same */},
+                              {"com.microsoft", "RotaryEmbedding", put_rotary, 14, 0},
+                              {"", "SimplifiedLayerNormalization", put_rms_norm, 0, 0},
+                              {"ai.onnx.ml", "Scaler", put_scaler, 0, 0}};
 
 /* Norms over the last axis alone, without statistics as outputs. */
-static bool has_form(const NodeBuild *b) {
+static bool has_form(const NodeBuild *b, const Fused *row) {
   const AttributeProto *axis = find(b, "axis");
-  const bool first = *replaced_output(b, 0) && !*replaced_output(b, 1) && !*replaced_output(b, 2);
-  return first && (!axis || axis->i == -1 || strstr(b->of->op_type, "Normalization") == NULL);
+  bool good = *replaced_output(b, 0) && !*replaced_output(b, 1) && !*replaced_output(b, 2);
+  for (int i = 0; i < 8 && good; i++) {
+    const bool is_given = *replaced_input(b, i) != 0;
+    good = is_given ? !(row->without >> i & 1) : !(row->needs >> i & 1);
+  }
+  return good && (!axis || axis->i == -1 || strstr(b->of->op_type, "Normalization") == NULL);
 }
 
 void onnx_fused(Arena *arena, WireList *nodes) {
@@ -142,7 +198,7 @@ void onnx_fused(Arena *arena, WireList *nodes) {
     const char *domain = onnx_domain(b.of->domain);
     const Fused *row = fused, *end = fused + sizeof fused / sizeof *fused;
     while (row < end && (strcmp(row->domain, domain) != 0 || strcmp(row->op, b.of->op_type) != 0)) row++;
-    if (row < end && has_form(&b)) row->put(&b);
+    if (row < end && has_form(&b, row)) row->put(&b);
     else vec_push(arena, out, nodes->data[i]);
   }
   *nodes = out;

@@ -281,6 +281,14 @@ View *import_attention(ModelImport *im, const OnnxNode *node) {
 /* ---- RotaryEmbedding ---- */
 enum { IN_COSINES = 1, IN_SINES, IN_POSITIONS };
 
+/* A single constant position is the first one of `length`: com.microsoft has it so. */
+static const Tensor *counted_places(ModelImport *im, const Tensor *places, int64_t length) {
+  if (!places || places->n != 1 || length == 1) return places;
+  Tensor *all = tensor_new(im->arena, TENSOR_INT64, 1, &length);
+  for (int64_t i = 0; i < length; i++) tensor_put(all, i, tensor_number(places, 0) + (double)i);
+  return all;
+}
+
 /* The rows of a cache at constant positions, which are those of all images. */
 static View *constant_rows(ModelImport *im, const OnnxNode *node, int input, const Tensor *cache,
                            const Tensor *places) {
@@ -302,7 +310,8 @@ static View *constant_rows(ModelImport *im, const OnnxNode *node, int input, con
 
 /* Cosines or sines by position, LxD. */
 static Value *angles_of(ModelImport *im, const OnnxNode *node, int input, int64_t length, int64_t pairs) {
-  const Tensor *cache = constant_of(im, node, input), *places = constant_of(im, node, IN_POSITIONS);
+  const Tensor *cache = constant_of(im, node, input),
+               *places = counted_places(im, constant_of(im, node, IN_POSITIONS), length);
   const View *rows;
   if (!given(node, IN_POSITIONS)) rows = attention_operand(im, node, input);
   else if (cache && places) rows = constant_rows(im, node, input, cache, places);
