@@ -1,7 +1,7 @@
-"""zoo.py: nets of others as they are, with random weights: of torchvision, timm, Ultralytics and Keras, and
-the light models of onnx's own tests; and one of our own, as people write them in PyTorch. Each is drawn anew,
-its statistics of batch normalization are those of noise, and it is written as a model of ONNX by each
-exporter that can."""
+"""zoo.py: nets of others as they are, with random weights: of torchvision, timm, Ultralytics, Hugging Face
+and Keras, and the light models of onnx's own tests; and one of our own, as people write them in PyTorch. Each
+is drawn anew, its statistics of batch normalization are those of noise, and it is written as a model of ONNX
+by each exporter that can."""
 # SPDX-License-Identifier: Apache-2.0
 import os, shutil, tempfile, warnings
 
@@ -14,15 +14,20 @@ NETS = {
         googlenet inception_v3 mobilenet_v2 mobilenet_v3_small mnasnet1_0 shufflenet_v2_x1_0 efficientnet_b0
         regnet_y_400mf convnext_tiny segmentation.deeplabv3_mobilenet_v3_large
         segmentation.lraspp_mobilenet_v3_large efficientnet_v2_s regnet_x_400mf segmentation.fcn_resnet50
-        vit_b_16 vgg16 wide_resnet50_2"""),
+        vit_b_16 swin_t swin_v2_t maxvit_t vgg16 wide_resnet50_2"""),
     "ultralytics": (320, """yolov3-tiny yolov5n yolov5n-anchors yolov8n yolov8n-cls yolov8n-seg
-        yolov8n-pose yolov9t"""),
+        yolov8n-pose yolov9t yolov10n yolo11n yolo11n-seg yolo11n-pose yolo11n-obb yolo11n-cls yolo12n
+        yolo26n rtdetr-l"""),
     "timm": (224, """resnet26d ecaresnet26t skresnet18 resnetv2_50x1_bit res2net50_26w_4s cspresnet50 dla34
         repvgg_a0 rexnet_100 ghostnet_100 lcnet_050 tf_efficientnet_lite0 mobilenetv4_conv_small
         nf_regnet_b0 convnextv2_atto poolformer_s12 hrnet_w18_small seresnext26d_32x4d ese_vovnet19b_dw
         mixnet_s dpn68 xception41 mobileone_s0 fastvit_t8 hgnetv2_b0 repghostnet_050 starnet_s1
         inception_next_atto convmixer_768_32 convformer_s18 mambaout_femto cspdarknet53 resnest14d
-        densenetblur121d selecsls42b gernet_s tinynet_e eca_nfnet_l0 inception_v4 edgenext_xx_small"""),
+        densenetblur121d selecsls42b gernet_s tinynet_e eca_nfnet_l0 inception_v4 edgenext_xx_small
+        vit_tiny_patch16_224 vit_small_patch16_224 deit_tiny_patch16_224 levit_128s mobilevit_s
+        efficientvit_b0 efficientvit_m0 edgenext_x_small fastvit_sa12 mobilenetv4_hybrid_medium
+        vit_small_patch14_dinov2"""),
+    "transformers": (320, "rt_detr_r18 d_fine_n whisper_tiny_encoder"),  # Hugging Face
     "own": (96, "unet"),  # written here
     "keras": (224, """VGG16 MobileNet MobileNetV2 MobileNetV3Small ResNet50 DenseNet121 EfficientNetB0
         Xception ResNet50V2 InceptionV3 InceptionResNetV2 NASNetMobile EfficientNetV2B0
@@ -31,7 +36,9 @@ NETS = {
         zfnet512"""),
 }
 EXPORTERS = {"keras": ["tf2onnx"], "onnx": ["light"]}  # "light": a model of onnx's own tests
-SIDES = {"inception_v3": 299, "yolov8n-cls": 224, "VGG16": 128}
+SIDES = {"inception_v3": 299, "yolov8n-cls": 224, "yolo11n-cls": 224, "VGG16": 128, "levit_128s": 224,
+         "maxvit_t": 224, "swin_v2_t": 256, "mobilevit_s": 256, "vit_small_patch14_dinov2": 518}
+SOUNDS = {"whisper_tiny_encoder": (80, 3000)}  # one-dimensional inputs: channels, length
 
 
 def nets():
@@ -62,6 +69,8 @@ def torch_net(library, name):
         return timm.create_model(name, pretrained=False)
     if library == "own":
         return {"unet": unet}[name]()
+    if library == "transformers":
+        return {"rt_detr_r18": rt_detr, "d_fine_n": d_fine, "whisper_tiny_encoder": whisper}[name]()
     import ultralytics
     net = ultralytics.YOLO(name.removesuffix("-anchors") + ".yaml", verbose=False).model
     return with_anchors(net) if name.endswith("-anchors") else net
@@ -104,6 +113,57 @@ def unet():
     return Unet()
 
 
+# ---- Hugging Face: the configurations of published checkpoints
+def rt_detr():
+    from transformers import RTDetrConfig, RTDetrForObjectDetection
+    small = {"model_type": "rt_detr_resnet", "embedding_size": 64, "hidden_sizes": [64, 128, 256, 512],
+             "depths": [2, 2, 2, 2], "layer_type": "basic", "out_features": ["stage2", "stage3", "stage4"]}
+    config = RTDetrConfig(backbone_config=small, encoder_in_channels=[128, 256, 512], decoder_layers=3,
+                          hidden_expansion=0.5, freeze_backbone_batch_norms=False)
+    return Detections(RTDetrForObjectDetection(config))
+
+
+def d_fine():
+    from transformers import DFineConfig, DFineForObjectDetection
+    b0 = {"model_type": "hgnet_v2", "stem_channels": [3, 16, 16], "stage_in_channels": [16, 64, 256, 512],
+          "stage_mid_channels": [16, 32, 64, 128], "stage_out_channels": [64, 256, 512, 1024],
+          "stage_num_blocks": [1, 1, 2, 1], "stage_downsample": [False, True, True, True],
+          "stage_light_block": [False, False, True, True], "stage_kernel_size": [3, 3, 5, 5],
+          "stage_numb_of_layers": [3, 3, 3, 3], "use_learnable_affine_block": True,
+          "out_features": ["stage3", "stage4"]}
+    config = DFineConfig(backbone_config=b0, encoder_in_channels=[512, 1024], encoder_hidden_dim=128,
+                         feat_strides=[16, 32], num_feature_levels=2, d_model=128, encode_proj_layers=[1],
+                         decoder_in_channels=[128, 128], decoder_layers=3, decoder_n_points=[6, 6],
+                         encoder_ffn_dim=512, decoder_ffn_dim=512, hidden_expansion=0.34, depth_mult=0.5,
+                         freeze_backbone_batch_norms=False)
+    return Detections(DFineForObjectDetection(config))
+
+
+def whisper():
+    from transformers import WhisperConfig, WhisperModel
+    tiny = WhisperConfig(d_model=384, encoder_layers=4, encoder_attention_heads=6, encoder_ffn_dim=1536,
+                         decoder_layers=1, decoder_attention_heads=6, decoder_ffn_dim=1536)
+    return WhisperModel(tiny).encoder
+
+
+class Detections:
+    """Makes a module that gives the scores and boxes of a detector side by side."""
+
+    def __new__(cls, net):
+        import torch
+
+        class Pair(torch.nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.net = net
+
+            def forward(self, x):
+                found = self.net(x)
+                return torch.cat((found.logits, found.pred_boxes), 2)
+
+        return Pair()
+
+
 def with_anchors(net):
     """The head of YOLOv5 as it was before 2023: boxes from anchors, in a net whose head has none."""
     import torch
@@ -134,18 +194,21 @@ def with_anchors(net):
     return net
 
 
-def calibrate_torch(net, side):
-    """Factors and constants a channel that are all different, and the statistics of one pass over noise."""
+def calibrate_torch(net, shape):
+    """Factors and constants a channel that are all different, no matrix of zeros, and the statistics of one
+    pass over noise."""
     import torch
     with torch.no_grad():
         for parameter in net.parameters():
             if parameter.dim() < 2:
                 parameter.add_(0.1 * torch.randn_like(parameter))
+            elif not parameter.any():
+                parameter.normal_(std=0.02)
         for module in net.modules():
             if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
                 module.momentum = None
         net.train()
-        net(torch.randn(4, 3, side, side))
+        net(torch.randn(4, *shape))
     return net.eval()
 
 
@@ -173,14 +236,15 @@ def write_torch(library, name, exporter, path):
     import torch
     torch.manual_seed(1)
     side = side_of(library, name)
-    net = calibrate_torch(torch_net(library, name), side)
+    shape = SOUNDS.get(name) or (3, side, side)
+    net = calibrate_torch(torch_net(library, name), shape)
     if library == "ultralytics":  # what its own export does
         for module in net.modules():
             if hasattr(module, "export"):
                 module.export, module.format = True, "onnx"
     if library != "timm":
         net = Tensors(net)
-    example = torch.randn(1, 3, side, side)
+    example = torch.randn(1, *shape)
     with torch.no_grad():
         net(example)
         if exporter == "torch":
