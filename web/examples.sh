@@ -1,9 +1,12 @@
 #!/bin/sh
-# examples.sh FOLDER: the programs below it as JSON, for the page's menu: {"lenet5/lenet5.cnn": "TEXT", ...}
+# examples.sh FOLDER NONE_C: the programs below FOLDER as JSON, for the page's menu: {"lenet5/lenet5.cnn":
+# "TEXT", ...}. Programs with an operator that the page lacks, an ABSENT(...) of web/none.c, are left out.
+# floor, sin and cos are functions of constants too, so they do not count.
 # SPDX-License-Identifier: Apache-2.0
+absent=$(sed -n -e '/floor\|sin\|cos/d' -e 's/^ABSENT(\(.*\))$/-e ^[^#]*\\<\1(/p' "$2")
 cd "$1" || exit 1
 separator='{'
-for file in */*.cnn; do
+for file in $(grep -L $absent */*.cnn); do
   printf '%s\n"%s": "' "$separator" "$file"
   sed -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/	/\\t/g' -e 's/$/\\n/' "$file" | tr -d '\n'
   printf '"'

@@ -9,7 +9,7 @@
 typedef struct Command {
   const char *name, *usage; /* usage: the text after the name */
   const char *does;         /* in a few words, after the name: "lays out programs" */
-  const char *page, *end;   /* paragraphs of --help: above the options, and below them */
+  DocText page, end;        /* paragraphs of --help: above the options, and below them */
   const Flag *options;
   const char *suffixes; /* of the files that it takes, separated by blanks; NULL: it takes none */
   /* The status of the process. cnnc: how this program was called; argv[0] is the command's name. */

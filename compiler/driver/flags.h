@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include "base/arena.h"
+#include "graph/op.h"
 #include "sema/sema.h"
 
 typedef VEC(const char *) WordList;
@@ -21,11 +22,11 @@ typedef struct Flag {
   char letter;      /* 0: none */
   int has_arg;      /* as getopt_long has it; an optional value belongs to the long option alone */
   FlagRead *read;
-  size_t member;            /* its offset in the struct */
-  const char *shown, *help; /* in --help; NULL: hidden */
-  const char *values;       /* the words that the value may be, @file, @folder, or where its words are:
-                             * @kinds @passes @targets @cpus @warnings @messages @topics; NULL: anything */
-} Flag;                     /* a table ends with a row without `read` */
+  size_t member;       /* its offset in the struct */
+  DocText shown, help; /* in --help; NULL: hidden */
+  const char *values;  /* the words that the value may be, @file, @folder, or where its words are:
+                        * @kinds @passes @targets @cpus @warnings @messages @topics; NULL: anything */
+} Flag;                /* a table ends with a row without `read` */
 
 typedef struct FlagUse { /* one option of a command line */
   Arena *arena;
