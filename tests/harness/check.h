@@ -73,6 +73,7 @@ void check_elements(const Check *, const char *rounding);        /* exchanges.c 
 void check_differences(Check *);                                 /* slopes.c */
 void check_look(Check *);                                        /* slopes.c */
 void check_streams(Check *);                                     /* streams.c */
+void check_step_programs(Check *);                               /* likewise */
 /* int8.c: quantizes the program with random parameters, with each rounding, and compares every byte with
  * eval. */
 void check_int8(Check *, bool nests); /* nests: only in the interpreter, for any program */

@@ -321,6 +321,7 @@ static void check_file(const char *path, Mode mode, bool special, bool infer, in
   case ACCURACY: check_accuracy(&check); break;
   case PROGRAMS:
     check_programs(&check);
+    check_step_programs(&check);
     check_exchanges(&check);
     break;
   case NESTS: check_nests(&check); break;

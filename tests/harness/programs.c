@@ -193,24 +193,47 @@ static bool change_fill(Draw *d, Program *p) {
   case 0: fill->value += 1; break;
   case 1: fill->from += 4 * (1 + draw(d, 4)); break;
   case 2: fill->to -= 4 * (1 + draw(d, 4)); break;
-  default: fill->state = (int)draw(d, p->initial.n);
+  default: fill->state = (int)draw(d, graph_states(p->graph));
   }
   return true;
+}
+
+/* The last buffer that a call writes in a state, or NULL. */
+static Operand *state_written(const KernelCall *call) {
+  const Version *version = &call->version[0];
+  Operand *found = NULL;
+  for (int k = 0; k < version->lower->b->nbufs; k++) {
+    Operand *operand = &version->argument[k];
+    if (operand->used && operand->place.space == SPACE_STATE && version->lower->b->buf[k]->place >= OUTPUT)
+      found = operand;
+  }
+  return found;
 }
 
 static bool drop_update(Draw *d, Program *p) { /* a call that writes a state, or any */
   const int from = (int)draw(d, p->calls.n);
   for (int i = 0; i < p->calls.n; i++) {
+    Operand *operand = state_written(&p->calls.data[(from + i) % p->calls.n]);
+    if (!operand) continue;
+    operand->place.space = SPACE_ARENA; /* the value goes to another place */
+    operand->place.offset = 0;
+    return true;
+  }
+  return false;
+}
+
+static bool early_update(Draw *d, Program *p) { /* a call that writes a state runs before earlier ones */
+  const int from = (int)draw(d, p->calls.n);
+  for (int i = 0; i < p->calls.n; i++) {
     const int c = (from + i) % p->calls.n;
-    const Version *version = &p->calls.data[c].version[0];
-    for (int k = 0; k < version->lower->b->nbufs; k++) {
-      Operand *operand = &version->argument[k];
-      if (!operand->used || operand->place.space != SPACE_STATE || version->lower->b->buf[k]->place < OUTPUT)
-        continue;
-      operand->place.space = SPACE_ARENA; /* the value goes to another place */
-      operand->place.offset = 0;
-      return true;
-    }
+    if (!c || !state_written(&p->calls.data[c])) continue;
+    const int to = (int)draw(d, c);
+    const KernelCall call = p->calls.data[c];
+    for (int k = to; k < c; k++)
+      if (p->calls.data[k].how != call.how) return false;
+    memmove(&p->calls.data[to + 1], &p->calls.data[to], (size_t)(c - to) * sizeof call);
+    p->calls.data[to] = call;
+    return true;
   }
   return false;
 }
@@ -230,12 +253,12 @@ static bool swap_states(Draw *d, Program *p) { /* reads or writes another state 
 static bool (*const damages[])(Draw *, Program *) = {
     move_place,   swap_place,   change_stride, change_space, drop_barrier, exchange_calls, shorten_life,
     shorten_life, shrink_space, move_phase,    merge_phases, move_copy,    cut_sum,        drop_barrier,
-    move_place,   cut_cleared,  change_fill,   drop_update,  swap_states};
+    move_place,   cut_cleared,  change_fill,   drop_update,  swap_states,  early_update};
 static const char *const damage_names[] = {
     "place moved",      "place of another", "stride changed", "space changed",   "barrier dropped",
     "calls exchanged",  "lifetime cut",     "lifetime cut",   "space shrunk",    "phase moved",
     "phases exchanged", "copy moved",       "sum cut",        "barrier dropped", "place moved",
-    "cleared less",     "fill changed",     "update dropped", "another state"};
+    "cleared less",     "fill changed",     "update dropped", "another state",   "update early"};
 enum { DAMAGES = sizeof damages / sizeof *damages };
 
 /* ---- what a run gives ---- */

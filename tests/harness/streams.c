@@ -373,6 +373,19 @@ static int64_t least_step(const Check *check, bool slide, int64_t lookahead) {
   return streams.jump;
 }
 
+/* Damages the program of a step, and of a window. */
+void check_step_programs(Check *check) {
+  if (graph_states(check->sample.graph) || check->sample.graph->training) return;
+  for (int slide = 0; slide < 2; slide++) {
+    StreamUse use = {NULL, larger(least_step(check, slide, 0), 1)};
+    const Streaming options = {.use = {&use, !slide, 1}, .slide = slide ? use.rows : 0};
+    Stepping s;
+    if (!find_steps(&s, check, check->sample.graph, &options)) continue;
+    Check step = check_of_step(&s);
+    check_programs(&step);
+  }
+}
+
 void check_streams(Check *check) {
   enum { WAYS = 3, LOOKAHEAD = 1000 };
   Sample *sample = &check->sample;
