@@ -161,8 +161,8 @@ static const Flag import_options[] = {
      "onnxruntime (default for ONNX)",
      "double litert single float"},
     {"variables", 0, required_argument, flag_word, AT(options.variables), "--variables=KIND",
-     "state of TensorFlow Lite's recurrent layers between calls: raise, each call starts from zeros (the "
-     "default); keep, it becomes keep=true",
+     "TensorFlow Lite's variables: raise, a streaming model becomes one of whole sequences, and each call of "
+     "a recurrent layer starts from zeros (the default); keep, they become states, and keep=true",
      "raise keep"},
     {"list", 0, no_argument, flag_set, AT(list), "--list",
      "print the result of the import for each node, and write nothing", NULL},
@@ -406,6 +406,17 @@ static int import_floats(Importing *m, Span at, Onnx *graph) {
   return im ? write_program(m, im) : 0;
 }
 
+/* The program of a model raised to sequences; NULL: it has no form, so that its variables are kept. */
+static const TflProgram *raised_program(Importing *m, Span at, TflModel *model, const uint8_t *bytes,
+                                        size_t n) {
+  ImportOptions options = m->options;
+  Sources sources = {.arena = m->arena};
+  Diags *silent = diags_new(m->arena, &sources);
+  options.trial = true;
+  const TflProgram *made = tflite_import(m->arena, silent, at, m->model, &options, model, bytes, n);
+  return made && admits_tflite(m->arena, made) ? made : NULL;
+}
+
 /* True: it was such a model, with or without errors. */
 static bool import_tflite(Importing *m, Span at, int *status) {
   size_t n;
@@ -426,8 +437,13 @@ static bool import_tflite(Importing *m, Span at, int *status) {
     return true;
   }
   m->options.admits_tflite = admits_tflite;
-  const TflProgram *made =
-      tflite_import(m->arena, m->diags, at, m->model, &m->options, model, (const uint8_t *)bytes, n);
+  const TflProgram *made = model->step ? raised_program(m, at, model, (const uint8_t *)bytes, n) : NULL;
+  if (model->step && !made) {
+    m->options.variables = "keep";
+    model = tflite_open(m->arena, m->diags, at, m->model, &m->options, (const uint8_t *)bytes, n);
+  }
+  if (!made && model)
+    made = tflite_import(m->arena, m->diags, at, m->model, &m->options, model, (const uint8_t *)bytes, n);
   if (made) write_tflite(m, at, made);
   return true;
 }

@@ -88,7 +88,7 @@ typedef struct ImportLayout { /* where the model has the channels */
 } ImportLayout;
 typedef struct ImportOptions {
   const char *net, *rounding; /* rounding: of a quantized model; NULL: float */
-  const char *variables;      /* "keep": recurrent layers of TensorFlow Lite keep their state; or NULL */
+  const char *variables;      /* "keep": variables of TensorFlow Lite are states; or NULL */
   bool chw;                   /* the caller's buffers are laid out as ONNX has them */
   VEC(const char *) outputs, bytes;
   VEC(ImportShape) shapes;

@@ -27,6 +27,6 @@ libcnnc_a_SOURCES += %D%/tflite/flat.c %D%/tflite/flat.h %D%/tflite/tflite.h %D%
   %D%/tflite/tflite_nodes.h %D%/tflite/tflite_nodes_layers.c %D%/tflite/tflite_nodes_maps.c \
   %D%/tflite/tflite_nodes_shape.c %D%/tflite/tflite_nodes_spectrum.c \
   %D%/tflite/tflite_ops.def %D%/tflite/tflite_parts.c \
-  %D%/tflite/tflite_parts.h %D%/tflite/tflite_prepare.c %D%/tflite/tflite_read.c \
+  %D%/tflite/tflite_parts.h %D%/tflite/tflite_prepare.c %D%/tflite/tflite_raise.c %D%/tflite/tflite_read.c \
   %D%/tflite/tflite_recurrent.c %D%/tflite/tflite_shape.c %D%/tflite/tflite_sparse.c \
   %D%/tflite/tflite_states.c

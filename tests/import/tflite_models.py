@@ -136,8 +136,8 @@ class Net:
         return next(i for i, known in enumerate(self.tensors) if known is t)
 
     def add(self, name, inputs, output, **options):
-        """options: f0=("b", 1): field 0 of its table. output: a tensor, or a list. CUSTOM NAME has bytes as
-        its options: custom=b"...". intermediates: tensors of the operator's own."""
+        """options: f0=("b", 1) or a text: field 0 of its table. output: a tensor, or a list. CUSTOM NAME has
+        bytes as its options: custom=b"...". intermediates: tensors of the operator's own."""
         outputs = output if isinstance(output, list) else [output]
         custom = options.pop("custom", b"")
         own = [self.index(t) for t in options.pop("intermediates", [])]
@@ -166,8 +166,10 @@ class Net:
             if name == "STABLEHLO_COMPOSITE":
                 fields[11], fields[12] = ("B", 21), lambda: b.table(options)
             elif not name.startswith("CUSTOM ") and OPERATORS[name][1]:
+                given = {k: (lambda v=v: b.vector("B", v.encode())) if isinstance(v, str) else v
+                         for k, v in options.items()}
                 fields[3] = ("B", OPERATORS[name][1])
-                fields[4] = lambda: b.table(options)
+                fields[4] = lambda: b.table(given)
             return lambda: b.table(fields)
 
         def code(name):

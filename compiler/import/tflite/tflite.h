@@ -61,6 +61,7 @@ typedef struct TflOperator {
   int cell_activation;       /* of a recurrent layer */
   bool time_major;           /* of a recurrent layer: the first axis of its input is time */
   bool hybrid;               /* int8 weights of it became floats */
+  bool dense;                /* a convolution that was a FULLY_CONNECTED */
   bool stateful;             /* of a recurrent layer: its state outlives a call, as --variables=keep says */
   int64_t mask[SLICE_MASKS]; /* begin, end, ellipsis, new axis, shrink axis; a bit a dimension */
 } TflOperator;
@@ -78,6 +79,7 @@ typedef struct TflModel {
   int input[TFLITE_IO], output[TFLITE_IO];
   int ninitial;
   TflInitial *initial;
+  int64_t step; /* of a model raised to sequences: rows of the input per call; 0: it is as in its file */
 } TflModel;
 
 /* NULL: *why says what is wrong with it. Names of tensors are unique. */
@@ -94,6 +96,8 @@ bool tflite_keeps_state(const TflModel *, const TflOperator *);
 bool tflite_has_own_state(const TflOperator *, int input); /* a variable of a recurrent layer */
 /* Variables as states, unless they are used otherwise than that: TFL_STATE and TFL_UPDATE. */
 void tflite_keep_variables(Arena *, TflModel *);
+/* For a program of sequences: how to compile it. */
+const char *tflite_step_comment(Arena *, const TflModel *);
 const char *tflite_state_operators(Arena *, const TflModel *); /* their names */
 /* Initial value of a state, for init=; "": zeros. of: its value, with its scale. */
 const char *tflite_initial_text(Arena *, const TflTensor *of, const TflTensor *initial);

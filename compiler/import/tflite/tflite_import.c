@@ -550,8 +550,10 @@ TflProgram *tflite_import(Arena *arena, Diags *diags, Span at, const char *path,
   if ((why = put_tfl_inputs(k))) return refuse_file(diags, at, path, why);
   if (!make_statements(k)) return refuse_operators(k, diags, at, path, options, bytes, n);
   if (!put_tfl_outputs(k)) return refuse_file(diags, at, path, "an output is made by no operator");
-  k->program->text = arena_printf(arena, "# imported from TensorFlow Lite\n%snet %s {\n%s%s%s", left_out,
-                                  options->net, k->inputs.s, k->constants.s ? k->constants.s : "", k->text.s);
+  const char *step = m->step ? arena_printf(arena, "# %s\n", tflite_step_comment(arena, m)) : "";
+  k->program->text =
+      arena_printf(arena, "# imported from TensorFlow Lite\n%s%snet %s {\n%s%s%s", step, left_out,
+                   options->net, k->inputs.s, k->constants.s ? k->constants.s : "", k->text.s);
   arrays_quantized(&k->program->arrays, rounding_name(k->rounding), layers_said(k));
   return k->program;
 }

@@ -18,7 +18,8 @@ static Layout layout_of(const TflTensor *t, int code) {
   return (Layout){t->dim[0], t->dim[3], h, w, h * w * t->dim[3], 1, t->dim[3], code == TFL_TRANSPOSE_CONV};
 }
 
-static void put_tfl_weight(Making *k, const char *layer, const TflTensor *t, const Layout *lay) {
+/* rank: of a convolution's weights, 3 of sequences. */
+static void put_tfl_weight(Making *k, const char *layer, const TflTensor *t, const Layout *lay, int rank) {
   const int64_t taps = lay->height * lay->width, outer = lay->by_channel ? lay->channels : lay->filters,
                 inner = lay->by_channel ? lay->filters : lay->channels,
                 dim[4] = {outer, inner, lay->height, lay->width};
@@ -30,7 +31,7 @@ static void put_tfl_weight(Making *k, const char *layer, const TflTensor *t, con
                     (lay->by_channel ? j : i) * lay->of_filter + (lay->by_channel ? i : j) * lay->of_channel +
                         tap * lay->of_tap,
                     to);
-  tfl_array(k, arena_printf(k->arena, "%s.weight", layer), t->elem, t->rank == 2 ? 2 : 4, dim, data);
+  tfl_array(k, arena_printf(k->arena, "%s.weight", layer), t->elem, t->rank == 2 ? 2 : rank, dim, data);
   const int64_t scales = t->scales;
   if (t->elem == I8)
     tfl_array(k, arena_printf(k->arena, "%s.weight.scale", layer), F32, 1, &scales, t->scale);
@@ -69,7 +70,7 @@ static void put_tfl_layer(Making *k, const TflOperator *op, const char *layer, c
   const Elem type = bias_type(k, op);
   char *data = arena_alloc(k->arena, (size_t)(elem_bytes(type) * lay.filters));
   for (int64_t f = 0; bias && f < lay.filters; f++) tfl_element(bias, f, data + elem_bytes(type) * f);
-  put_tfl_weight(k, layer, w, &lay);
+  put_tfl_weight(k, layer, w, &lay, tfl_out(k, op)->rank == 3 ? 3 : 4);
   tfl_array(k, arena_printf(k->arena, "%s.bias", layer), type, 1, &lay.filters, data);
   tfl_scale(k, layer, tfl_out(k, op));
 }
@@ -82,7 +83,23 @@ static bool window_known(Making *k, const TflOperator *op) {
   return true;
 }
 
+/* "3x5", of sequences "3" */
+static const char *tfl_window_size(Making *k, const TflOperator *op, int64_t height, int64_t width) {
+  if (tfl_in(k, op, 0)->rank == 3) return arena_printf(k->arena, "%" PRId64, height);
+  return arena_printf(k->arena, "%" PRId64 "x%" PRId64, height, width);
+}
+
+static const char *rows_window_text(Making *k, const TflOperator *op) {
+  Text text = {.arena = k->arena};
+  text_put(&text, "%s", "");
+  if (op->stride[0] != 1) text_put(&text, ", stride=%" PRId64, op->stride[0]);
+  if (op->border[0]) text_put(&text, ", pad=[%" PRId64 ", 0]", op->border[0]);
+  if (op->dilation[0] != 1) text_put(&text, ", dilation=%" PRId64, op->dilation[0]);
+  return text.s;
+}
+
 static const char *tfl_window_text(Making *k, const TflOperator *op) {
+  if (tfl_in(k, op, 0)->rank == 3) return rows_window_text(k, op);
   Text text = {.arena = k->arena};
   text_put(&text, "%s", "");
   if (op->stride[0] != 1 || op->stride[1] != 1)
@@ -96,27 +113,37 @@ static const char *tfl_window_text(Making *k, const TflOperator *op) {
   return text.s;
 }
 
+/* How LiteRT's dense layers round. */
+static void say_dense(Making *k, const TflOperator *op, const char *layer) {
+  if (k->litert && tfl_out(k, op)->elem == I8) tfl_say(k, layer, "rounding", rounding_name(ROUNDING_SINGLE));
+  if (k->litert && tfl_is_wide(k, op)) tfl_say(k, layer, "factor", "double");
+}
+
+/* A window over the rows of a sequence. */
+static bool is_raised(const Making *k, const TflOperator *op) {
+  return k->m->step && tfl_in(k, op, 0)->rank == 3 && tfl_out(k, op)->rank == 3;
+}
+
 bool tfl_conv(Making *k, const TflOperator *op) {
   const bool depthwise = op->code == TFL_DEPTHWISE_CONV_2D;
   const TflTensor *in = tfl_in(k, op, 0), *w = tfl_in(k, op, 1), *bias = tfl_in(k, op, 2);
   if (!tfl_value(k, op, op->in[0]) || !window_known(k, op) || !check_tfl_weight(k, op, w, 4)) return false;
-  const int64_t filters = w->dim[depthwise ? 3 : 0], channels = in->dim[3];
+  const int64_t filters = w->dim[depthwise ? 3 : 0], channels = in->dim[in->rank - 1];
   if (!check_bias(k, op, filters, bias)) return false;
-  if (in->rank != 4 || (depthwise ? w->dim[0] != 1 || filters % channels : channels % w->dim[3] != 0))
+  if ((in->rank != 4 && !is_raised(k, op)) ||
+      (depthwise ? w->dim[0] != 1 || filters % channels : channels % w->dim[3] != 0))
     return tfl_no(k, op, "its weights do not fit its input");
-  const char *layer = tfl_layer(k, depthwise ? "depthwise" : "conv"), *more = "";
+  const char *layer = tfl_layer(k, depthwise ? "depthwise" : "conv"), *more = "",
+             *size = tfl_window_size(k, op, w->dim[1], w->dim[2]);
   if (depthwise && filters != channels)
     more = arena_printf(k->arena, ", multiplier=%" PRId64, filters / channels);
   if (!depthwise && channels != w->dim[3])
     more = arena_printf(k->arena, ", groups=%" PRId64, channels / w->dim[3]);
   tfl_begin(k, op, op->in[0]);
-  if (depthwise)
-    tfl_call(k, op, layer, "depthwise(%" PRId64 "x%" PRId64 "%s%s", w->dim[1], w->dim[2],
-             tfl_window_text(k, op), more);
-  else
-    tfl_call(k, op, layer, "conv(%" PRId64 ", %" PRId64 "x%" PRId64 "%s%s", filters, w->dim[1], w->dim[2],
-             tfl_window_text(k, op), more);
+  if (depthwise) tfl_call(k, op, layer, "depthwise(%s%s%s", size, tfl_window_text(k, op), more);
+  else tfl_call(k, op, layer, "conv(%" PRId64 ", %s%s%s", filters, size, tfl_window_text(k, op), more);
   put_tfl_layer(k, op, layer, w, bias);
+  if (op->dense) say_dense(k, op, layer);
   tfl_end(k, op, layer);
   return true;
 }
@@ -172,8 +199,7 @@ bool tfl_dense(Making *k, const TflOperator *op) {
   if (in->rank != 2) text_put(&k->text, "flatten -> ");
   tfl_call(k, op, layer, "dense(%" PRId64, w->dim[0]);
   put_tfl_layer(k, op, layer, w, bias);
-  if (k->litert && tfl_out(k, op)->elem == I8) tfl_say(k, layer, "rounding", rounding_name(ROUNDING_SINGLE));
-  if (k->litert && tfl_is_wide(k, op)) tfl_say(k, layer, "factor", "double");
+  say_dense(k, op, layer);
   tfl_end_as(k, op, layer, shape_vector(w->dim[0]));
   return true;
 }
@@ -186,8 +212,8 @@ bool tfl_pool(Making *k, const TflOperator *op) {
     return false;
   const char *layer = tfl_layer(k, word);
   tfl_begin(k, op, op->in[0]);
-  tfl_call(k, op, layer, "%s(%" PRId64 "x%" PRId64 ", stride=%" PRId64 "x%" PRId64 "%s", word, op->size[0],
-           op->size[1], op->stride[0], op->stride[1], op->same ? ", pad=same" : "");
+  tfl_call(k, op, layer, "%s(%s, stride=%s%s", word, tfl_window_size(k, op, op->size[0], op->size[1]),
+           tfl_window_size(k, op, op->stride[0], op->stride[1]), op->same ? ", pad=same" : "");
   tfl_end(k, op, layer);
   /* XNNPACK leaves quantized means to kernels that round halves away from zero */
   if (op->code == TFL_AVERAGE_POOL_2D && k->rounding == ROUNDING_FLOAT && tfl_is_bytes(k, op))

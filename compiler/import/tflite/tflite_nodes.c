@@ -264,6 +264,7 @@ Onnx *tflite_nodes(Arena *arena, Diags *diags, Span at, const char *path, const 
   for (int i = 0; i < m->noperators; i++) add_operator(n, &m->op[i]);
   o->input = ports(n, o->ninputs = m->ninputs, m->input, "x");
   add_state_ports(n);
+  if (m->step) vec_push(arena, o->comments, tflite_step_comment(arena, m));
   o->output = ports(n, o->noutputs = m->noutputs, m->output, "y");
   o->nnodes = n->nodes.n;
   o->node = NEW_ARRAY(arena, OnnxNode, o->nnodes + 1);

@@ -11,20 +11,22 @@ typedef struct Parts {
   Arena *arena;
   TflModel *m;
   VEC(TflOperator) op;
-  VEC(TflTensor) tensor;
+  TflTensors tensor;
 } Parts;
 
-/* A list of integers; -1: not constant, or too long. */
-static int read_numbers(const Parts *p, const TflOperator *op, int input, int most, int64_t *to) {
-  const int at = input < op->nin ? op->in[input] : -1;
-  const TflTensor *t = at < 0 ? NULL : &p->tensor.data[at];
-  if (!t || !t->data || t->code != TFL_INT32 || t->size < 1 || t->size > most) return -1;
+int tflite_integers(const TflTensor *t, int most, int64_t *to) {
+  if (!t->data || t->code != TFL_INT32 || t->size < 1 || t->size > most) return -1;
   for (int i = 0; i < t->size; i++) to[i] = (int32_t)(uint32_t)wire_little(t->data + 4 * i, 4);
   return (int)t->size;
 }
 
-static int add_numbers(Parts *p, int n, const int64_t *list) {
-  uint8_t *data = arena_alloc(p->arena, 4 * (size_t)n + 1);
+static int read_numbers(const Parts *p, const TflOperator *op, int input, int most, int64_t *to) {
+  const int at = input < op->nin ? op->in[input] : -1;
+  return at < 0 ? -1 : tflite_integers(&p->tensor.data[at], most, to);
+}
+
+int tflite_add_integers(Arena *arena, TflTensors *tensors, int n, const int64_t *list) {
+  uint8_t *data = arena_alloc(arena, 4 * (size_t)n + 1);
   for (int i = 0; i < n; i++)
     for (int b = 0; b < 4; b++) data[4 * i + b] = (uint8_t)((uint64_t)list[i] >> (8 * b));
   const TflTensor t = {.name = "",
@@ -36,8 +38,12 @@ static int add_numbers(Parts *p, int n, const int64_t *list) {
                        .code = TFL_INT32,
                        .type = "INT32",
                        .data = data};
-  vec_push(p->arena, p->tensor, t);
-  return p->tensor.n - 1;
+  vec_push(arena, *tensors, t);
+  return tensors->n - 1;
+}
+
+static int add_numbers(Parts *p, int n, const int64_t *list) {
+  return tflite_add_integers(p->arena, &p->tensor, n, list);
 }
 
 static TflOperator *insert_operator(Parts *p, const TflOperator *of, int code, int nin, int out) {

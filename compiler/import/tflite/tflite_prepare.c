@@ -350,14 +350,16 @@ bool tflite_is_quantized(const TflModel *m) {
   return false;
 }
 
-static void prepare_model(Arena *arena, TflModel *m, size_t bytes) {
+static void prepare_model(Arena *arena, TflModel *m, size_t bytes, bool raises) {
   size_t room = 8 * bytes + (1 << 20); /* elements: a buffer may be that of many tensors, but hardly is */
   fold_conversions(arena, m, &room);
   tflite_keep_variables(arena, m);
   tflite_sort(arena, m);
   fold_hybrids(arena, m, &room);
   join_blocks(arena, m);
-  if (tflite_is_quantized(m)) tflite_part(arena, m);
+  const bool quantized = tflite_is_quantized(m);
+  if (quantized) tflite_part(arena, m);
+  if (raises) tflite_raise(arena, m, quantized);
 }
 
 /* ---- what is asked for ---- */
@@ -405,8 +407,8 @@ TflModel *tflite_open(Arena *arena, Diags *diags, Span at, const char *path, con
   if (!m) return refuse_model(diags, at, path, why);
   if (!choose_outputs(m, diags, at, path, options)) return NULL;
   open_sizes(m, options);
-  for (int o = 0; o < m->noperators && options->variables; o++)
-    m->op[o].stateful = strcmp(options->variables, "keep") == 0;
-  prepare_model(arena, m, n);
+  const bool keeps = options->variables && strcmp(options->variables, "keep") == 0;
+  for (int o = 0; o < m->noperators; o++) m->op[o].stateful = keeps;
+  prepare_model(arena, m, n, !keeps);
   return m;
 }
