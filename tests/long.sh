@@ -191,7 +191,7 @@ random() {
   make -s netcheck randomnet hugenet mutant || return
   [ "$1" != MUTANTS ] || [ ! -x long-sanitizers/cnnc ] || CNNC=$here/long-sanitizers/cnnc
   env FIRST="$3" COMMANDS=0 \
-    NESTS=0 SEQUENCES=0 PARTS=0 ROWS=0 INT8=0 CODE=0 MUTANTS=0 LIMITS=0 FAR=0 "$1=$2" \
+    NESTS=0 SEQUENCES=0 STREAMS=0 PARTS=0 ROWS=0 INT8=0 CODE=0 MUTANTS=0 LIMITS=0 FAR=0 "$1=$2" \
     sh "$top/tests/nets/random.tap"
 }
 random_portions() { # random_portions KIND PORTIONS COUNT [OFFSET]
@@ -204,7 +204,11 @@ random_portions() { # random_portions KIND PORTIONS COUNT [OFFSET]
 part_random_commands() { random_portions COMMANDS 10 500; }
 part_random_nests() { random_portions NESTS 4 250; random_portions ROWS 1 8; }
 part_random_far() { random_portions FAR 4 250; }
-part_random_sequences() { random_portions SEQUENCES 5 200 $((1000 * (${part#random-sequences-} - 1))); }
+part_random_sequences() {
+  offset=$((1000 * (${part#random-sequences-} - 1)))
+  random_portions SEQUENCES 5 200 "$offset"
+  random_portions STREAMS 5 50 "$offset"
+}
 part_random_parts() { random_portions PARTS 10 200; }
 part_random_int8() { random_portions INT8 10 300; }
 part_random_code() { random_portions CODE 5 20; }

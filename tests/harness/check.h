@@ -72,8 +72,9 @@ void check_exchanges(const Check *);                             /* exchanges.c 
 void check_elements(const Check *, const char *rounding);        /* exchanges.c */
 void check_differences(Check *);                                 /* slopes.c */
 void check_look(Check *);                                        /* slopes.c */
-void check_streams(Check *);                                     /* streams.c */
-void check_step_programs(Check *);                               /* likewise */
+/* streams.c: steps and windows; nests: only in the interpreter */
+void check_streams(Check *, bool nests);
+void check_step_programs(Check *); /* streams.c: damaged programs of steps and windows */
 /* int8.c: quantizes the program with random parameters, with each rounding, and compares every byte with
  * eval. */
 void check_int8(Check *, bool nests); /* nests: only in the interpreter, for any program */

@@ -3,7 +3,7 @@
  *     netcheck [--infer] [--special] [--nests | --rows=N | --choices | --programs | --commands | --races |
  *              --on=TARGET] FILE.cnn...
  *     netcheck --int8 | --int8-nests | --aware | --accuracy FILE.cnn...
- *     netcheck --stream FILE.cnn...
+ *     netcheck --stream | --stream-nests FILE.cnn...
  *     netcheck --share FILE.cnn...
  *     netcheck --model FILE.cnn FILE.safetensors ROUNDING VALUES
  *
@@ -23,7 +23,8 @@
  * that was left out; a program without threads prints no line
  *     --special    NaN, infinities, zeros of both signs and denormals as inputs, inference only, without
  *                  methods that round differently: non-finite results must be the same in eval
- *     --stream     computes programs in steps of several sizes, and in windows
+ *     --stream     computes programs in steps of several sizes, and in windows; --stream-nests: in the
+ *                  interpreter alone
  *     --infer      inference only, for large nets
  *     --accuracy   rounds every result to float: each kernel of training, with each schedule, is compared
  * with the same in double; prints a table
@@ -223,6 +224,7 @@ typedef enum Mode {
   MODEL,
   ACCURACY,
   STREAM,
+  STREAM_NESTS,
   SHARE
 } Mode;
 
@@ -302,8 +304,8 @@ static void check_file(const char *path, Mode mode, bool special, bool infer, in
     arena_free(arena);
     return;
   }
-  if (mode == STREAM) {
-    check_streams(&check);
+  if (mode == STREAM || mode == STREAM_NESTS) {
+    check_streams(&check, mode == STREAM_NESTS);
     arena_free(arena);
     return;
   }
@@ -334,6 +336,7 @@ static void check_file(const char *path, Mode mode, bool special, bool infer, in
   case AWARE:
   case MODEL:
   case STREAM:
+  case STREAM_NESTS:
   case SHARE: break;
   }
   arena_free(arena);
@@ -367,6 +370,7 @@ int main(int argc, char **argv) {
     else if (!strcmp(option, "--int8-nests")) mode = INT8_NESTS;
     else if (!strcmp(option, "--aware")) mode = AWARE;
     else if (!strcmp(option, "--stream")) mode = STREAM;
+    else if (!strcmp(option, "--stream-nests")) mode = STREAM_NESTS;
     else if (!strcmp(option, "--share")) mode = SHARE;
     else if (!strcmp(option, "--model")) mode = MODEL;
     else if (!strcmp(option, "--special")) special = true;

@@ -26,11 +26,12 @@ typedef struct Value {
   bool apart, softmax, named, lost, cut, level, joined;
   int reads, equal;
   int64_t regions;
+  double pace;
 } Value;
 /* id: of the computation, independent of its name; size: approximate magnitude of its numbers; apart: not
  * near zero; equal: 1 if some elements are, 2 if up to rounding; regions: the regions for each of which it
  * has a shape, 0: none; lost: a loss reads it; cut: no gradient reaches it; level: its mean is the same
- * for every image */
+ * for every image; pace: its rows for each of the input, without the rows that borders take or add */
 typedef struct Part {
   char name[24];
   const char *op;
@@ -58,6 +59,7 @@ typedef struct Net {
   bool uneven;            /* prefers primes and windows of odd sizes */
   Text losses;            /* detection losses, one after the other, each after a comma */
   int heads;              /* of objects */
+  bool flows;             /* a net of sequences that can be computed in steps */
   bool jumps;             /* some value is discontinuous: difference quotients cannot determine its slope */
 } Net;
 

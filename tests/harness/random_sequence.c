@@ -1,23 +1,27 @@
 /* random_sequence.c: random nets of sequences: recurrent layers, causal convolutions, pools, crops, branches
- * that are aligned and joined, and states that a call leaves for the next one. */
+ * that are aligned and joined, and states that a call leaves for the next one. Those that can be computed in
+ * steps (Net.flows) have layers that the rules of streams admit instead, and no states. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdio.h>
 #include "random.h"
 
 static Value *add_value(Net *net, const char *letter, Shape shape) {
   Value *v = &net->value[net->nvalues++];
-  *v = (Value){.id = ++net->ids, .shape = shape, .size = 1, .named = true};
+  *v = (Value){.id = ++net->ids, .shape = shape, .size = 1, .pace = 1, .named = true};
   snprintf(v->name, sizeof v->name, "%s%d", letter, net->names++);
   return v;
 }
 
-static Value *draw_rank(Net *net, int rank) { /* or NULL */
+static Value *draw_paced(Net *net, int rank, double pace) { /* or NULL; pace 0: any */
   Value *found = NULL;
   int n = 0;
-  for (int i = 0; i < net->nvalues; i++)
-    if (net->value[i].shape.rank == rank && below(net, ++n) == 0) found = &net->value[i];
+  for (int i = 0; i < net->nvalues; i++) {
+    Value *v = &net->value[i];
+    if (v->shape.rank == rank && (pace == 0 || v->pace == pace) && below(net, ++n) == 0) found = v;
+  }
   return found;
 }
+static Value *draw_rank(Net *net, int rank) { return draw_paced(net, rank, 0); }
 
 static Shape sequence(int64_t length, int64_t c) { return (Shape){2, 1, length, c}; }
 
@@ -47,7 +51,7 @@ static const char *recurrent(Net *net, Shape in, int64_t *out, bool *last) {
   static const char *const names[] = {"rnn", "gru", "lstm"};
   const int kind = (int)below(net, 3);
   const int64_t units = chance(net, 20) ? between(net, 15, 35) : between(net, 1, 9);
-  const int direction = (int)below(net, 4), sides = direction == 1 ? 2 : 1;
+  const int direction = net->flows ? 0 : (int)below(net, 4), sides = direction == 1 ? 2 : 1;
   const bool projects = kind == 2 && units > 1 && chance(net, 30);
   const int64_t shown = projects ? between(net, 1, units - 1) : units;
   net->macs += (double)(in.w * (in.c + shown) * units * sides * 4);
@@ -55,14 +59,15 @@ static const char *recurrent(Net *net, Shape in, int64_t *out, bool *last) {
   text_put(&call, "%s(%lld", names[kind], (long long)units);
   if (direction == 1) text_put(&call, ", direction=both");
   if (direction == 2) text_put(&call, ", direction=reverse");
-  *last = chance(net, 30);
+  *last = !net->flows && chance(net, 30);
   if (*last) text_put(&call, ", last=true");
   if (chance(net, 25)) text_put(&call, ", bias=false");
   if (projects) text_put(&call, ", project=%lld", (long long)shown);
   if (kind == 1 && chance(net, 40)) text_put(&call, ", reset=before");
   if (kind == 2 && chance(net, 25)) text_put(&call, ", clip=0.25");
-  const char *hidden = chance(net, 35) && room(net) ? vector_for(net, shown * sides) : NULL,
-             *cell = kind == 2 && chance(net, 30) && room(net) ? vector_for(net, units * sides) : NULL;
+  const char *hidden = !net->flows && chance(net, 35) && room(net) ? vector_for(net, shown * sides) : NULL,
+             *cell = !net->flows && kind == 2 && chance(net, 30) && room(net) ? vector_for(net, units * sides)
+                                                                              : NULL;
   if (hidden) text_put(&call, ", hidden=%s", hidden);
   if (cell) text_put(&call, ", cell=%s", cell);
   text_put(&call, ")");
@@ -76,13 +81,21 @@ static void put_recurrent(Net *net, Value *from) {
   const Shape in = from->shape;
   from->reads++;
   const char *name = from->name, *call = recurrent(net, in, &out, &last);
+  const double pace = from->pace;
   Value *made = add_value(net, "r", last ? vector(out) : sequence(in.w, out));
+  made->pace = pace;
   text_put(net->out, "    %s = %s -> %s%s\n", made->name, name, call, chance(net, 20) ? " -> relu" : "");
+}
+
+static int64_t draw_stride(Net *net, const Value *from) { /* a step of few rows has to go through all */
+  const int64_t s = between(net, 1, 3);
+  return net->flows && from->pace < (double)s / 4 ? 1 : s;
 }
 
 static void put_window_layer(Net *net, Value *from) {
   const Shape in = from->shape;
-  const int64_t k = between(net, 1, 4), d = between(net, 1, 3), s = between(net, 1, 3), reach = d * (k - 1);
+  const int64_t k = between(net, 1, 4), d = between(net, 1, 3), s = draw_stride(net, from),
+                reach = d * (k - 1);
   const bool causal = reach >= in.w || chance(net, 60), each = chance(net, 25);
   const int64_t length = causal ? (in.w - 1) / s + 1 : (in.w - reach - 1) / s + 1,
                 c = each ? in.c : between(net, 1, 12);
@@ -94,38 +107,102 @@ static void put_window_layer(Net *net, Value *from) {
   if (d > 1) text_put(&call, ", dilation=%lld", (long long)d);
   from->reads++;
   Value *made = add_value(net, "c", sequence(length, c));
+  made->pace = from->pace / (double)s;
   text_put(net->out, "    %s = %s -> %s) -> %s\n", made->name, from->name, call.s, activation(net));
+}
+
+/* Windows with any padding, also of rows to come. */
+static void put_padded(Net *net, Value *from) {
+  static const char *const calls[] = {"conv(5, ", "depthwise(", "maxpool(", "avgpool(", "conv_transpose(4, "};
+  const Shape in = from->shape;
+  const int kind = (int)below(net, 5);
+  const bool turned = kind == 4, pools = kind == 2 || kind == 3;
+  const int64_t k = between(net, 1, 5), s = turned && chance(net, 50) ? 2 : 1,
+                d = pools || turned ? 1 : between(net, 1, 3), reach = d * (k - 1),
+                before = below(net, reach + 1), after = turned && s > 1 ? 0 : below(net, reach - before + 1);
+  const int64_t length = turned ? (in.w - 1) * s + k - before - after : in.w + before + after - reach,
+                c = kind == 0 ? 5
+                    : turned  ? 4
+                              : in.c;
+  if (length < 1 || length * c > MOST_ELEMENTS) return;
+  net->macs += (double)(length * k * c * in.c);
+  from->reads++;
+  Value *made = add_value(net, "p", sequence(length, c));
+  made->pace = from->pace * (double)s;
+  net->jumps = net->jumps || kind == 2;
+  text_put(net->out, "    %s = %s -> %s%lld", made->name, from->name, calls[kind], (long long)k);
+  if (pools || s > 1) text_put(net->out, ", stride=%lld", (long long)s);
+  if (d > 1) text_put(net->out, ", dilation=%lld", (long long)d);
+  if (before || after) text_put(net->out, ", pad=[%lld, %lld]", (long long)before, (long long)after);
+  text_put(net->out, ")\n");
+}
+
+/* Layers that only sequences have, and maps. */
+static void put_other(Net *net, Value *from) {
+  const Shape in = from->shape;
+  const int kind = (int)below(net, 6);
+  const int64_t units = between(net, 1, 6), cut = between(net, 1, 2);
+  const double pace = from->pace;
+  const char *name = from->name;
+  if (kind == 5 && in.w <= cut) return;
+  from->reads++;
+  Value *made = add_value(net, "o",
+                          sequence(kind == 5   ? in.w - cut
+                                   : kind == 4 ? in.w + cut
+                                               : in.w,
+                                   kind == 0   ? 1
+                                   : kind == 1 ? units
+                                               : in.c));
+  made->pace = pace;
+  text_put(net->out, "    %s = %s -> ", made->name, name);
+  switch (kind) {
+  case 0: text_put(net->out, "conv(1, 1) -> preemphasis\n"); break;
+  case 1: text_put(net->out, "conv(%lld, 1) -> tanh\n", (long long)units); break;
+  case 2: text_put(net->out, "square -> pcen(smooth=0.25)\n"); break;
+  case 3: text_put(net->out, "softmax\n"); break;
+  case 4: text_put(net->out, "zero_pad([%lld, 0])\n", (long long)cut); break;
+  default: text_put(net->out, "crop([%lld, 0])\n", (long long)cut);
+  }
 }
 
 static void put_rows_layer(Net *net, Value *from) {
   const Shape in = from->shape;
   const int64_t a = below(net, in.w), b = below(net, in.w - a), k = between(net, 1, in.w < 4 ? in.w : 4),
-                s = between(net, 1, 3);
+                s = draw_stride(net, from);
+  const double pace = from->pace;
   const char *name = from->name;
+  Value *made = NULL;
   from->reads++;
   switch (below(net, 5)) {
   case 0:
+    if (net->flows) return put_other(net, from);
     text_put(net->out, "    %s = %s -> crop([%lld, %lld])\n",
              add_value(net, "t", sequence(in.w - a - b, in.c))->name, name, (long long)a, (long long)b);
     break;
   case 1:
   case 2:
-    text_put(net->out, "    %s = %s -> %s(%lld, stride=%lld)\n",
-             add_value(net, "p", sequence((in.w - k) / s + 1, in.c))->name, name,
+    made = add_value(net, "p", sequence((in.w - k) / s + 1, in.c));
+    made->pace = pace / (double)s;
+    text_put(net->out, "    %s = %s -> %s(%lld, stride=%lld)\n", made->name, name,
              chance(net, 50) ? "maxpool" : "avgpool", (long long)k, (long long)s);
     net->jumps = true;
     break;
-  case 3: text_put(net->out, "    %s = %s -> layernorm\n", add_value(net, "n", in)->name, name); break;
+  case 3:
+    made = add_value(net, "n", in);
+    made->pace = pace;
+    text_put(net->out, "    %s = %s -> layernorm\n", made->name, name);
+    break;
   default:
     if (in.w * 2 * in.c > MOST_ELEMENTS / 4) return;
-    text_put(net->out, "    %s = %s -> upsample(2)\n", add_value(net, "u", sequence(in.w * 2, in.c))->name,
-             name);
+    made = add_value(net, "u", sequence(in.w * 2, in.c));
+    made->pace = 2 * pace;
+    text_put(net->out, "    %s = %s -> upsample(2)\n", made->name, name);
   }
 }
 
 /* Two sequences, the longer one cut in front: added, or their channels or rows joined. */
 static void put_joined(Net *net, Value *a) {
-  Value *b = draw_rank(net, 2);
+  Value *b = draw_paced(net, 2, net->flows ? a->pace : 0);
   if (a == b) return;
   if (a->shape.w < b->shape.w) {
     Value *other = a;
@@ -134,15 +211,18 @@ static void put_joined(Net *net, Value *a) {
   }
   const Shape s = a->shape, t = b->shape;
   a->reads++, b->reads++;
+  Value *made;
   const char *cut = s.w == t.w ? "" : arena_printf(net->arena, " -> crop([%lld, 0])", (long long)(s.w - t.w));
   if (s.c == t.c && chance(net, 60)) {
-    const bool rows = chance(net, 40);
-    text_put(net->out, "    %s = %s%s -> %s(%s%s)\n",
-             add_value(net, "j", sequence(rows ? s.w + t.w : t.w, s.c))->name, a->name, rows ? "" : cut,
+    const bool rows = !net->flows && chance(net, 40);
+    made = add_value(net, "j", sequence(rows ? s.w + t.w : t.w, s.c));
+    text_put(net->out, "    %s = %s%s -> %s(%s%s)\n", made->name, a->name, rows ? "" : cut,
              rows ? "concat" : "add", b->name, rows ? ", axis=length" : "");
-  } else
-    text_put(net->out, "    %s = %s%s -> concat(%s)\n", add_value(net, "j", sequence(t.w, s.c + t.c))->name,
-             a->name, cut, b->name);
+  } else {
+    made = add_value(net, "j", sequence(t.w, s.c + t.c));
+    text_put(net->out, "    %s = %s%s -> concat(%s)\n", made->name, a->name, cut, b->name);
+  }
+  made->pace = b->pace;
 }
 
 /* ---- states ---- */
@@ -178,6 +258,8 @@ static void put_statement(Net *net, bool states) {
   const int64_t what = below(net, 100);
   if (numbers && what < 10) put_recurrent(net, numbers);
   else if (numbers && states && what < 18) put_memory(net, numbers);
+  else if (net->flows && what < 20) put_padded(net, rows);
+  else if (net->flows && what < 30) put_other(net, rows);
   else if (what < 45) put_recurrent(net, rows);
   else if (what < 65) put_window_layer(net, rows);
   else if (what < 80) put_rows_layer(net, rows);
@@ -186,12 +268,13 @@ static void put_statement(Net *net, bool states) {
 }
 
 bool write_sequence(Net *net) {
-  const bool states = chance(net, 55);
-  const int inputs = (int)between(net, 1, 3), n = (int)between(net, 4, 14);
+  const bool states = chance(net, 55) && !net->flows;
+  const int inputs = net->flows ? 1 : (int)between(net, 1, 3), n = (int)between(net, 4, 14);
+  const int64_t least = net->flows ? 25 : 1, most = net->flows ? 60 : 17;
   for (int i = 0; i < inputs; i++) {
     Value *v = add_value(net, "x",
                          i && chance(net, 50) ? vector(between(net, 1, 24))
-                                              : sequence(between(net, 1, 17), between(net, 1, 12)));
+                                              : sequence(between(net, least, most), between(net, 1, 12)));
     text_put(net->out, "    input %s: %s\n", v->name, shape_words(net, v->shape));
   }
   for (int i = 0; i < n && room(net); i++) put_statement(net, states);

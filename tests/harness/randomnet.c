@@ -1,4 +1,4 @@
-/* randomnet.c: Prints a random program. Usage: randomnet [joined|parts|sequence] SEED
+/* randomnet.c: Prints a random program. Usage: randomnet [joined|parts|sequence|stream] SEED
  *
  * Every program is valid by construction (like NNSmith's: Liu et al., 2023): this file tracks the shape of
  * each value with its own formulas, and writes only operators that fit. Graphs have branches, blocks,
@@ -220,10 +220,11 @@ static void write_graph(Net *net) {
 
 int main(int argc, char **argv) {
   const bool joined = argc == 3 && !strcmp(argv[1], "joined"),
-             sequences = argc == 3 && !strcmp(argv[1], "sequence"),
+             flows = argc == 3 && !strcmp(argv[1], "stream"),
+             sequences = flows || (argc == 3 && !strcmp(argv[1], "sequence")),
              parts = argc == 3 && !strcmp(argv[1], "parts");
   if (argc != 2 && !joined && !sequences && !parts)
-    return fputs("usage: randomnet [joined|parts|sequence] SEED\n", stderr), 2;
+    return fputs("usage: randomnet [joined|parts|sequence|stream] SEED\n", stderr), 2;
   Arena *arena = arena_new();
   Net *net = NEW(arena, Net);
   net->arena = net->body.arena = net->blocks.arena = net->losses.arena = arena;
@@ -234,6 +235,7 @@ int main(int argc, char **argv) {
   text_put(&net->blocks, "%s", "");
   for (int k = 0; k < 3; k++) net->constant[k] = channels(net);
   net->most_macs = MOST_MACS;
+  net->flows = flows;
   const bool tower = argc == 2 && seed % TOWERS == TOWERS - 1;
   bool states = false;
   if (joined) write_joined(net);
@@ -246,7 +248,8 @@ int main(int argc, char **argv) {
                         : parts     ? parts_outputs
                         : sequences ? sequence_outputs
                                     : write_outputs)(net, output);
-  if (!states && noutputs && chance(net, argc == 3 || tower ? 95 : 70)) write_train(net, noutputs, output);
+  if (!states && !flows && noutputs && chance(net, argc == 3 || tower ? 95 : 70))
+    write_train(net, noutputs, output);
   static const char *const targets[] = {"x86-64-v4", "x86-64-v3", "x86-64",
                                         "generic"}; /* one of them compiles C */
   static const int batches[] = {

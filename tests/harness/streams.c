@@ -324,7 +324,7 @@ static bool find_steps(Stepping *s, const Check *check, const Graph *whole, cons
 }
 
 /* A net quantized at random: steps return the same bytes as the whole. */
-static void check_int8_steps(const Check *of, const Streaming *options) {
+static void check_int8_steps(const Check *of, const Streaming *options, bool nests) {
   Check check = *of;
   Sample *sample = &check.sample;
   Stepping s;
@@ -338,16 +338,16 @@ static void check_int8_steps(const Check *of, const Streaming *options) {
   run_calls(&s, s.whole, s.windows, s.want);
   report_steps(&s, arena_printf(sample->arena, "int8, %s", rounding), true, 0);
   s.weights = weights;
-  check_compiled_steps(&s, target_native(), "-O2");
-  if (!int8_whole_numbers(s.graph)) return;
+  if (!nests) check_compiled_steps(&s, target_native(), "-O2");
+  if (nests || !int8_whole_numbers(s.graph)) return;
   Check step = check_of_step(&s);
   int8_compare(&step, rounding, weights, 2);
 }
 
 /* False: the net cannot be computed so. */
-static bool check_way(Check *check, const Streaming *options, int way) {
+static bool check_way(Check *check, const Streaming *options, int way, bool nests) {
   Stepping s;
-  const bool turn = try_all() || share_has_turn(&check->limits.share, way, 3);
+  const bool turn = try_all() || share_has_turn(&check->limits.share, way, nests ? 6 : 3);
   if (!find_steps(&s, check, check->sample.graph, options)) return false;
   run_calls(&s, s.graph, s.calls, s.output);
   run_calls(&s, s.whole, s.windows, s.want);
@@ -355,10 +355,10 @@ static bool check_way(Check *check, const Streaming *options, int way) {
   if (!turn) return true;
   Check step = check_of_step(&s);
   check_nests(&step);
-  check_compiled_steps(&s, target_find("generic"), "-O0");
-  check_compiled_steps(&s, target_native(), "-O2");
-  if (try_all()) check_compiled_steps(&s, target_find("generic"), "-Os");
-  check_int8_steps(check, options);
+  if (!nests) check_compiled_steps(&s, target_find("generic"), "-O0");
+  if (!nests) check_compiled_steps(&s, target_native(), "-O2");
+  if (!nests && try_all()) check_compiled_steps(&s, target_find("generic"), "-Os");
+  check_int8_steps(check, options, nests);
   return true;
 }
 
@@ -386,7 +386,7 @@ void check_step_programs(Check *check) {
   }
 }
 
-void check_streams(Check *check) {
+void check_streams(Check *check, bool nests) {
   enum { WAYS = 3, LOOKAHEAD = 1000 };
   Sample *sample = &check->sample;
   int64_t computed = 0;
@@ -398,7 +398,7 @@ void check_streams(Check *check) {
     StreamUse use = {NULL, rows};
     const Streaming options = {
         .use = {&use, !slide, 1}, .slide = slide ? rows : 0, .lookahead = slide ? 0 : LOOKAHEAD};
-    computed += check_way(check, &options, way);
+    computed += check_way(check, &options, way, nests);
   }
   if (check->limits.streams)
     report_error(check,
