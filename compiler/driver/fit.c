@@ -32,7 +32,8 @@ static bool fit_plan(Compilation *c, Plan *train, const PlanOptions *options, in
   if (sizes.training_bytes < *least) *least = sizes.training_bytes;
   c->lowering.shards = sizes.shards;
   for (int i = 0; sizes.training_bytes > most; i++) {
-    const int64_t others = sizes.training_bytes - plan_training_needs(train, sizes.shards, room).bytes,
+    const int64_t others =
+                      sizes.training_bytes - plan_training_needs(c->arena, train, sizes.shards, room).bytes,
                   left = most - others;
     if (i == TRIES || room <= 0) return false;
     room = i == TRIES - 1 || left < 0 || stuck ? 0 : left < room ? left : room - room / 64 - 1;
@@ -41,7 +42,7 @@ static bool fit_plan(Compilation *c, Plan *train, const PlanOptions *options, in
     if (sizes.training_bytes < *least) *least = sizes.training_bytes;
     const int64_t all = macs_of(train->graph);
     c->again = all > train->again_macs ? (double)train->again_macs / (double)(all - train->again_macs) : 0;
-    stuck = plan_training_needs(train, sizes.shards, room).bytes > room;
+    stuck = plan_training_needs(c->arena, train, sizes.shards, room).bytes > room;
   }
   return true;
 }

@@ -116,7 +116,7 @@ static const char *memory_text(Analysis *a) {
   if (graph->training) {
     const Plan *train = plan_training(a->arena, graph, FUSE_ALL, 1);
     text_put(&text, ", in training %s bytes",
-             text_thousands(a->arena, plan_training_needs(train, 1, INT64_MAX).bytes));
+             text_thousands(a->arena, plan_training_needs(a->arena, train, 1, INT64_MAX).bytes));
   }
   return text.s;
 }

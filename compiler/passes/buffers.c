@@ -123,18 +123,15 @@ static int64_t too_much(const Plan *plan, const Needs *needs, int64_t room) {
   return sum;
 }
 
-TrainingNeeds plan_training_needs(const Plan *plan, int64_t shards, int64_t room) {
-  Arena *arena = arena_new();
+TrainingNeeds plan_training_needs(Arena *arena, const Plan *plan, int64_t shards, int64_t room) {
   Block **value = value_blocks(arena, plan);
   const int64_t batch = plan->graph->training->batch;
   const Needs kept = needs_of(arena, plan, value, STORE_KEPT, batch),
               all = needs_of(arena, plan, value, STORE_ALL, batch),
               own = needs_of(arena, plan, value, STORE_ARENA, shards);
-  const TrainingNeeds needs = {kept.most + all.most + own.most,
-                               too_much(plan, &kept, room - all.most - own.most) +
-                                   too_much(plan, &own, room - all.most - kept.most)};
-  arena_free(arena);
-  return needs;
+  return (TrainingNeeds){kept.most + all.most + own.most,
+                         too_much(plan, &kept, room - all.most - own.most) +
+                             too_much(plan, &own, room - all.most - kept.most)};
 }
 
 /* The minimum for an operand and the result of a kernel, less than the sum: if they may overlap. */

@@ -9,7 +9,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "passes/fuse.h"
 #include "ops/registry.h"
-#include <stdlib.h>
 #include "passes/node_tables.h"
 
 enum { MOST_FUSED = 8, MOST_OPERANDS = 8, MOST_SCALES = 4 };
@@ -186,12 +185,22 @@ static void append_node(Fuser *f, Node *node) {
   f->kernel[node->id] = kernel;
 }
 
-static int kernel_order(const void *a, const void *b) { /* by phase; per-image kernels before batched ones;
-                                                           then by position */
-  const Kernel *x = *(Kernel *const *)a, *y = *(Kernel *const *)b;
-  if (x->phase != y->phase) return x->phase < y->phase ? -1 : 1;
-  if (x->batch != y->batch) return x->batch - y->batch;
-  return x->result->id < y->result->id ? -1 : x->result->id > y->result->id;
+/* Place of a kernel among the groups of all: by phase, per-image kernels before batched ones. */
+static int kernel_group(const Plan *plan, const Kernel *kernel) {
+  return 2 * (kernel->phase - plan->first_phase) + kernel->batch;
+}
+
+/* By group; within a group they stay in order of position. */
+static void order_kernels(Arena *arena, Plan *plan) {
+  const int n = plan->kernels.n, groups = 2 * (plan->phases - plan->first_phase);
+  Kernel **const kernel = NEW_ARRAY(arena, Kernel *, n + 1);
+  int *const at = NEW_ARRAY(arena, int, groups + 1); /* by group: the place of its next kernel */
+  for (int k = 0; k < n; k++) {
+    kernel[k] = plan->kernels.data[k];
+    at[kernel_group(plan, kernel[k]) + 1]++;
+  }
+  for (int g = 0; g < groups; g++) at[g + 1] += at[g];
+  for (int k = 0; k < n; k++) plan->kernels.data[at[kernel_group(plan, kernel[k])]++] = kernel[k];
 }
 
 /* The input of a folded normalize is read by the convolution itself; the normalize has no kernel. */
@@ -269,6 +278,5 @@ void fuse_kernels(Arena *arena, Plan *plan, const PlanOptions *options) {
     if (kernel->phase < plan->first_phase) plan->first_phase = kernel->phase;
     if (kernel->phase + 1 > plan->phases) plan->phases = kernel->phase + 1;
   }
-  if (plan->kernels.n == 0) return;
-  qsort(plan->kernels.data, (size_t)plan->kernels.n, sizeof *plan->kernels.data, kernel_order);
+  order_kernels(arena, plan);
 }

@@ -23,22 +23,21 @@ static bool read_at_the_element(const Plan *plan, const Kernel *kernel, const No
   return true;
 }
 
-static bool
-fills_place(const Plan *plan,
-            const Node *value) { /* all of one that is laid out, and nobody but kernels looks at it */
-  const Home home = plan->home[value->id];
+/* All of a value that is laid out, and nobody but kernels looks at it. */
+static bool fills_place(const Plan *plan, const Node *value) {
+  const Node *home = home_of(plan, value);
   const StoreKind kind = plan->storage[value->id].kind;
-  return (kind == STORE_ARENA || kind == STORE_KEPT) &&
-         shape_elements(home.node->shape) == shape_elements(value->shape) && !node_is_target(value) &&
-         home.node->result == RESULT_SAMPLE && plan->output_of[value->id] < 0;
+  return (kind == STORE_ARENA || kind == STORE_KEPT) && !node_is_target(value) &&
+         home->result == RESULT_SAMPLE && plan->output_of[value->id] < 0 &&
+         (home == value || shape_elements(home->shape) == shape_elements(value->shape));
 }
 
 static bool dies_in(const Plan *plan, int k, const Node *value) {
   const Kernel *kernel = plan->kernels.data[k];
-  return fills_place(plan, value) &&
+  return plan->life[home_of(plan, value)->id].block.dies == k && fills_place(plan, value) &&
          plan->storage[value->id].kind == plan->storage[kernel->result->id].kind &&
          shape_equal(value->shape, kernel->result->shape) && value->elem == kernel->result->elem &&
-         plan->life[home_of(plan, value)->id].block.dies == k && read_at_the_element(plan, kernel, value);
+         read_at_the_element(plan, kernel, value);
 }
 
 static bool makes_own_place(const Plan *plan, int k) {

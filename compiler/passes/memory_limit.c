@@ -51,7 +51,8 @@ static int64_t value_bytes(const Node *node) {
 /* The values of the forward pass that are read late. */
 static void find_values(Search *s) {
   const Graph *graph = s->base.plan->graph;
-  const bool *late = recompute_late(s->arena, s->base.plan);
+  s->base.times = recompute_times(s->arena, s->base.plan);
+  const bool *late = recompute_late(s->arena, s->base.plan, s->base.times);
   s->nodes = graph->nodes.n;
   s->value = NEW_ARRAY(s->arena, Value, s->nodes + 1);
   for (int i = 0; i < s->nodes && graph->nodes.data[i] != s->base.plan->loss[0]; i++)
@@ -59,28 +60,49 @@ static void find_values(Search *s) {
       s->value[s->n++] = (Value){i, value_bytes(graph->nodes.data[i]), recompute_work(graph->nodes.data[i])};
 }
 
-static Plan *plan_again(Arena *arena, const PassState *base, const unsigned char *again, bool trial) {
+/* The state after recompute. */
+static PassState state_again(Arena *arena, const PassState *base, const unsigned char *again, bool trial) {
   PassState state = passes_fork(arena, base);
   state.again = again;
   state.trial = trial;
-  passes_run(&state, PASS_RECOMPUTE, PASSES - 1);
-  return state.plan;
+  passes_run(&state, PASS_RECOMPUTE, PASS_RECOMPUTE);
+  return state;
 }
 
-static void try_it(Search *s, Trial *trial) {
-  const Plan *plan = plan_again(s->scratch, &s->base, trial->again, true);
-  const TrainingNeeds needs = plan_training_needs(plan, s->shards, s->room);
-  trial->bytes = needs.bytes;
-  trial->over = needs.over;
-  trial->work = plan->again_work;
-  arena_reset(s->scratch);
-  s->trials--;
+static Plan *plan_again(Arena *arena, const PassState *base, const unsigned char *again) {
+  PassState state = state_again(arena, base, again, false);
+  passes_run(&state, PASS_RECOMPUTE + 1, PASSES - 1);
+  return state.plan;
 }
 
 static bool better(const Trial *a, const Trial *b) {
   if (a->over != b->over) return a->over < b->over;
   return a->work != b->work ? a->work < b->work : a->bytes < b->bytes;
 }
+
+/* Memory saved by a change, relative to its work. */
+static double trial_gain(const Trial *from, const Trial *to) {
+  const double off = (double)(from->over - to->over), work = (double)(to->work - from->work);
+  return off <= 0 ? 0 : work <= 1 ? off : off / work;
+}
+
+/* The work is known first. Where not even a plan that fits would gain more than `least` with it, compared
+ * with `from`, the rest is left out, and there is no gain. */
+static void try_for_gain(Search *s, Trial *trial, const Trial *from, double least) {
+  PassState state = state_again(s->scratch, &s->base, trial->again, true);
+  trial->work = state.plan->again_work;
+  trial->over = trial->bytes = INT64_MAX;
+  if (!from || trial_gain(from, &(Trial){.work = trial->work}) > least) {
+    passes_run(&state, PASS_RECOMPUTE + 1, PASSES - 1);
+    const TrainingNeeds needs = plan_training_needs(s->scratch, state.plan, s->shards, s->room);
+    trial->bytes = needs.bytes;
+    trial->over = needs.over;
+  }
+  arena_reset(s->scratch);
+  s->trials--;
+}
+
+static void try_it(Search *s, Trial *trial) { try_for_gain(s, trial, NULL, 0); }
 
 static double price(const Value *value) { return (double)value->work / (double)value->bytes; }
 
@@ -133,34 +155,30 @@ static Trial best_of_runs(Search *s, const Trial *none) {
 }
 
 /* ---- value by value ---- */
-static Trial changed(Search *s, const Trial *from, int id, int by) {
+/* With a value rematerialized once more or once less; compared for its gain as in try_for_gain. */
+static Trial changed(Search *s, const Trial *from, int id, int by, const Trial *compared, double least) {
   Trial trial = *from;
   trial.again[id] = (unsigned char)(trial.again[id] + by);
-  try_it(s, &trial);
+  try_for_gain(s, &trial, compared, least);
   trial.again[id] = (unsigned char)(trial.again[id] - by);
   return trial;
-}
-
-/* Memory saved by a change, relative to its work. */
-static double trial_gain(const Trial *from, const Trial *to) {
-  const double off = (double)(from->over - to->over), work = (double)(to->work - from->work);
-  return off <= 0 ? 0 : work <= 1 ? off : off / work;
 }
 
 /* The change of one value that gains most; false: none gains anything. */
 static bool improve_trial(Search *s, Trial *best) {
   int chosen = -1, by = 0;
+  double most = 0;
   Trial to = *best;
   for (int i = 0; i < s->n; i++)
     for (int step = 1; step >= -1; step -= 2) {
       const int id = s->value[i].id, times = best->again[id] + step;
       if (times < 0 || times > MOST_AGAIN || s->trials <= 0) continue;
-      const Trial trial = changed(s, best, id, step);
-      if (trial_gain(best, &trial) > (chosen < 0 ? 0 : trial_gain(best, &to))) {
-        to = trial;
-        chosen = id;
-        by = step;
-      }
+      const Trial trial = changed(s, best, id, step, best, most);
+      if (trial_gain(best, &trial) <= most) continue;
+      most = trial_gain(best, &trial);
+      to = trial;
+      chosen = id;
+      by = step;
     }
   if (chosen < 0) return false;
   *best = to;
@@ -172,7 +190,7 @@ static bool improve_trial(Search *s, Trial *best) {
 static void keep_what_fits(Search *s, Trial *best) {
   for (int i = s->n - 1; i >= 0; i--)
     for (bool kept = true; kept && best->again[s->by_price[i].id];) {
-      const Trial trial = changed(s, best, s->by_price[i].id, -1);
+      const Trial trial = changed(s, best, s->by_price[i].id, -1, NULL, 0);
       kept = better(&trial, best);
       if (kept) {
         *best = trial;
@@ -235,5 +253,5 @@ Plan *plan_training_within(Arena *arena, const Graph *graph, PlanOptions options
     best = least_trial(&s, &best);
   }
   arena_free(s.scratch);
-  return plan_again(arena, &s.base, best.again, false);
+  return plan_again(arena, &s.base, best.again);
 }

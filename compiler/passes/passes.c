@@ -41,7 +41,7 @@ static void do_look(PassState *state) {
 
 static void recompute(PassState *state) {
   if (!state->phases && !state->again) return;
-  const Recomputed done = pass_recompute(state->plan, state->again);
+  const Recomputed done = pass_recompute(state->plan, state->times, state->again);
   state->plan->again_work = done.work;
   state->plan->again_macs = done.macs;
 }

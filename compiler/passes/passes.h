@@ -18,6 +18,7 @@ typedef struct PassState { /* what passes hand on */
   bool trial;                 /* what it plans is measured and thrown away: not verified */
   const unsigned char *again; /* training: by node id before recompute, how often it is rematerialized;
                                  NULL: only nearly free values */
+  const struct Times *times;  /* training: of the graph before recompute, which forks share, or NULL */
 } PassState;
 
 typedef enum PassId {

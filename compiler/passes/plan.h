@@ -146,7 +146,7 @@ Plan *plan_training_within(Arena *, const Graph *, PlanOptions, int64_t bytes, i
 typedef struct TrainingNeeds {
   int64_t bytes, over;
 } TrainingNeeds;
-TrainingNeeds plan_training_needs(const Plan *, int64_t shards, int64_t room);
+TrainingNeeds plan_training_needs(Arena *, const Plan *, int64_t shards, int64_t room);
 /* Approximate minimum bytes for the values of inference, without scratch. */
 int64_t plan_inference_least(const Plan *);
 void plan_lay_out(Arena *, Plan *,

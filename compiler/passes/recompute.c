@@ -21,7 +21,12 @@ enum {
 
 typedef struct Time {
   int phase, rank, before;
-} Time; /* rank: in the order of running; before: position in the graph */
+} Time;        /* rank: in the order of running; before: position in the graph */
+struct Times { /* by node id */
+  Time *time;
+  int *last; /* the phase that reads it last */
+  bool *all; /* read for all images together */
+};
 typedef struct Reader {
   Node *node;
   Time time;
@@ -33,11 +38,11 @@ typedef struct Recompute {
   Arena *arena;
   Plan *plan;
   Graph *graph; /* the plan's */
-  Time *time;   /* by node id, as all that follow */
-  int *last;    /* the phase that reads it last */
-  bool *all;    /* read for all images together */
-  bool *again;  /* rematerialized: cheap, or on request, or read by such a copy */
-  int *told;    /* how often, on request */
+  const Time *time;
+  const int *last;
+  const bool *all;
+  bool *again; /* by node id: rematerialized: cheap, or on request, or read by such a copy */
+  int *told;   /* by node id: how often, on request */
   Readers *readers;
   Readers copies;
   Recomputed done;
@@ -65,27 +70,34 @@ static int compare_uses(const void *a, const void *b) {
   return x->time.rank != y->time.rank ? x->time.rank - y->time.rank : x->node->id - y->node->id;
 }
 
-static void set_times(Recompute *r) {
-  const int n = r->graph->nodes.n;
-  const int *phase = fuse_phases(r->arena, r->plan);
-  Reader *order = NEW_ARRAY(r->arena, Reader, n + 1);
-  for (int i = 0; i < n; i++) order[i] = (Reader){r->graph->nodes.data[i], {phase[i], 0, i}, false};
-  qsort(order, (size_t)n, sizeof *order, compare_uses);
-  for (int i = 0; i < n; i++) {
-    order[i].time.rank = i;
-    r->time[order[i].node->id] = order[i].time;
-  }
+/* By phase, in each by position. */
+static void set_ranks(Arena *arena, Time *time, int n, const int *phase) {
+  int last = -1;
+  for (int i = 0; i < n; i++) last = phase[i] > last ? phase[i] : last;
+  int *const rank = NEW_ARRAY(arena, int, last + 3); /* by phase, which begin at -1: of its next node */
+  for (int i = 0; i < n; i++) rank[phase[i] + 2]++;
+  for (int p = 0; p <= last + 1; p++) rank[p + 1] += rank[p];
+  for (int i = 0; i < n; i++) time[i] = (Time){phase[i], rank[phase[i] + 1]++, i};
+}
+
+const Times *recompute_times(Arena *arena, const Plan *plan) {
+  const Graph *graph = plan->graph;
+  const int n = graph->nodes.n, *phase = fuse_phases(arena, plan);
+  Times *t = NEW(arena, Times);
+  *t = (Times){NEW_ARRAY(arena, Time, n + 1), NEW_ARRAY(arena, int, n + 1), NEW_ARRAY(arena, bool, n + 1)};
+  set_ranks(arena, t->time, n, phase);
   for (int i = n - 1; i >= 0; i--) {
-    const Node *node = r->graph->nodes.data[i];
-    if (r->last[i] < phase[i]) r->last[i] = phase[i];
-    const int read = is_alias_of_kept(node) ? r->last[i] : phase[i];
+    const Node *node = graph->nodes.data[i];
+    if (t->last[i] < phase[i]) t->last[i] = phase[i];
+    const int read = is_alias_of_kept(node) ? t->last[i] : phase[i];
     for (int k = 0; k < node->nin; k++) {
       const int in = node->in[k]->id;
-      if (r->last[in] < read) r->last[in] = read;
-      r->all[in] = r->all[in] || node->result == RESULT_BATCH || plan_whole_batch(r->plan, node) ||
-                   (is_alias_of_kept(node) && r->all[i]);
+      if (t->last[in] < read) t->last[in] = read;
+      t->all[in] = t->all[in] || node->result == RESULT_BATCH || plan_whole_batch(plan, node) ||
+                   (is_alias_of_kept(node) && t->all[i]);
     }
   }
+  return t;
 }
 
 /* ---- what is cheap ---- */
@@ -221,24 +233,22 @@ static void put_copies_in(Recompute *r) {
   r->plan->not_before = phase;
 }
 
-static Recompute recompute_begin(Arena *arena, Plan *plan) {
+static Recompute recompute_begin(Arena *arena, Plan *plan, const Times *times) {
   const int n = plan->graph->nodes.n + 1;
-  Recompute r = {.arena = arena,
-                 .plan = plan,
-                 .graph = plan->graph,
-                 .time = NEW_ARRAY(arena, Time, n),
-                 .last = NEW_ARRAY(arena, int, n),
-                 .all = NEW_ARRAY(arena, bool, n),
-                 .again = NEW_ARRAY(arena, bool, n),
-                 .told = NEW_ARRAY(arena, int, n),
-                 .readers = NEW_ARRAY(arena, Readers, n)};
-  set_times(&r);
-  return r;
+  return (Recompute){.arena = arena,
+                     .plan = plan,
+                     .graph = plan->graph,
+                     .time = times->time,
+                     .last = times->last,
+                     .all = times->all,
+                     .again = NEW_ARRAY(arena, bool, n),
+                     .told = NEW_ARRAY(arena, int, n),
+                     .readers = NEW_ARRAY(arena, Readers, n)};
 }
 
-const bool *recompute_late(Arena *arena, Plan *plan) {
+const bool *recompute_late(Arena *arena, Plan *plan, const Times *times) {
   const Graph *graph = plan->graph;
-  Recompute r = recompute_begin(arena, plan);
+  Recompute r = recompute_begin(arena, plan, times);
   bool *late = NEW_ARRAY(arena, bool, graph->nodes.n + 1);
   find_cheap(&r);
   for (int i = graph->nodes.n - 1; i >= 0; i--) {
@@ -253,9 +263,9 @@ const bool *recompute_late(Arena *arena, Plan *plan) {
   return late;
 }
 
-Recomputed pass_recompute(Plan *plan, const unsigned char *again) {
+Recomputed pass_recompute(Plan *plan, const Times *times, const unsigned char *again) {
   const Graph *graph = plan->graph;
-  Recompute r = recompute_begin(graph->arena, plan);
+  Recompute r = recompute_begin(graph->arena, plan, times ? times : recompute_times(graph->arena, plan));
   for (int i = 0; again && i < graph->nodes.n; i++) {
     r.again[i] = again[i] && !r.all[i] && can_copy(&r, graph->nodes.data[i]);
     if (r.again[i]) r.told[i] = again[i];

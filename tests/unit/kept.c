@@ -5,7 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 #include "ops_net.h"
-#include "passes/plan.h"
+#include "passes/passes.h"
+#include "passes/recompute.h"
 #include "lir/lir.h"
 
 typedef struct Lowered {
@@ -96,7 +97,7 @@ static void test_memory(void) {
     const PlanOptions options = {.fusing = FUSE_ALL};
     KeptKernels *kept = kept_new(net.arena);
     Plan *plan = plan_new(net.arena, net.graph, PLAN_TRAINING, options);
-    const int64_t all = plan_training_needs(plan, 1, INT64_MAX).bytes;
+    const int64_t all = plan_training_needs(net.arena, plan, 1, INT64_MAX).bytes;
     Lowered before = lowered(&net, PROGRAM_TRAINING, plan, kept);
     for (int part = 4; part >= 0; part--) {
       const int64_t room = all * part / 5;
@@ -137,6 +138,35 @@ static void test_bands(void) {
   }
 }
 
-CU_TestInfo suite_kept[] = {{"training that takes less memory", test_memory},
+/* Plans of copies of one graph, which share the times of its nodes, equal plans of copies that each find
+ * them. */
+static void test_shared_times(void) {
+  for (int i = 0; i < NETS; i++) {
+    Net net = net_of(i);
+    PassState base = passes_begin(net.arena, net.graph, PLAN_TRAINING, (PlanOptions){.fusing = FUSE_ALL});
+    passes_run(&base, 0, PASS_RECOMPUTE - 1);
+    const Times *times = recompute_times(net.arena, base.plan);
+    const int nodes = base.plan->graph->nodes.n;
+    for (int trial = 0; trial < 8; trial++) {
+      unsigned char *again = NEW_ARRAY(net.arena, unsigned char, nodes + 1);
+      for (int k = 0; k < nodes; k++) again[k] = (unsigned char)((k * 7 + trial * 5) % 11 % 3);
+      const char *text[2];
+      for (int shared = 0; shared < 2; shared++) {
+        PassState state = passes_fork(net.arena, &base);
+        state.again = again;
+        state.times = shared ? times : NULL;
+        passes_run(&state, PASS_RECOMPUTE, PASSES - 1);
+        Text dump = {.arena = net.arena};
+        plan_dump(&dump, state.plan);
+        text[shared] = dump.s;
+      }
+      CU_ASSERT_STRING_EQUAL(text[0], text[1]);
+    }
+    arena_free(net.arena);
+  }
+}
+
+CU_TestInfo suite_kept[] = {{"shared times of nodes", test_shared_times},
+                            {"training that takes less memory", test_memory},
                             {"inference band by band", test_bands},
                             CU_TEST_INFO_NULL};
