@@ -16,8 +16,6 @@ typedef struct Command {
   int (*run)(Arena *, const char *cnnc, int argc, char **argv);
 } Command;
 extern const Command *const command_table[]; /* ended by NULL */
-/* The command most similar to a word that is neither a command nor a file; or NULL. */
-const char *command_meant(Arena *, const char *word);
 
 int command_help(Arena *, const Command *); /* --help, on standard output; the status of the process */
 #endif

@@ -64,7 +64,8 @@ const Command *const command_table[] = {
 };
 
 #ifndef __wasi__ /* a page calls them by the right name */
-const char *command_meant(Arena *arena, const char *word) {
+/* The command most similar to a word that is neither a command nor a file; or NULL. */
+static const char *command_meant(Arena *arena, const char *word) {
   VEC(const char *) names = {0};
   for (const Command *const *c = command_table; *c; c++) vec_push(arena, names, (*c)->name);
   vec_push(arena, names, NULL);

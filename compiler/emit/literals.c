@@ -7,7 +7,7 @@
 #include <string.h>
 #include "emit/prelude.h"
 
-bool emit_name_taken(const char *name) { return name_of_c(name) || prelude_has_name(name); }
+static bool emit_name_taken(const char *name) { return name_of_c(name) || prelude_has_name(name); }
 
 const char *name_identifier(Arena *arena, const char *name) {
   const char *s = name_letters(arena, name);

@@ -8,7 +8,6 @@
 
 /* "stage1.conv1" -> "stage1_conv1"; appends '_' to a word that C or the file reserves */
 const char *name_identifier(Arena *, const char *name);
-bool emit_name_taken(const char *name); /* such a word */
 
 /* ---- literals: exact, and the same under any locale ---- */
 void put_float(Text *, float);                                         /* 0.1f: shortest */

@@ -38,11 +38,8 @@ const char *printer_function(Printer *, PreludeFn, Elem, int lanes);
 const char *printer_type(Printer *, Elem, int lanes);
 const char *printer_memory_type(Printer *, Elem, int lanes); /* with any alignment */
 
-const char *printer_parameter(Printer *, const void *of,
-                              int which); /* that takes the place of a number; or NULL */
-bool negative(Val);                       /* a negative number */
+bool negative(Val); /* a negative number */
 void print_index(Printer *, const Index *);
-void print_open(Printer *, const void *of, int which, int64_t value);
 bool print_flat(Printer *, const Buf *, const Index *at); /* false: all zeros, nothing was printed */
 void print_ref(Printer *, const Ref *);
 void print_cond(Printer *, const Cond *);

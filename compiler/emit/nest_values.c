@@ -20,7 +20,8 @@ const char *printer_name(Printer *p, const char *name) { /* w0, w0_2, w0_3, ... 
   return wanted;
 }
 
-const char *printer_parameter(Printer *p, const void *of, int which) {
+/* That takes the place of a number; or NULL. */
+static const char *printer_parameter(Printer *p, const void *of, int which) {
   const CodeNumbers *numbers = p->print->merged;
   const char *name = NULL;
   for (int i = 0; numbers && i < numbers->n; i++) { /* a value that is used twice has its number twice */
@@ -71,7 +72,7 @@ void print_index(Printer *p, const Index *raw) {
 }
 
 /* A number of the code, or the parameter that takes its place. */
-void print_open(Printer *p, const void *of, int which, int64_t value) {
+static void print_open(Printer *p, const void *of, int which, int64_t value) {
   const char *parameter = printer_parameter(p, of, which);
   if (parameter) put("%s", parameter);
   else put("%lld", (long long)value);

@@ -32,7 +32,8 @@ static bool same_extent(Shape a, Shape b) {
   return x.h == y.h && x.w == y.w && x.c == y.c;
 }
 
-bool map_repeats(Shape whole, Shape part) {
+/* Is `part` one pixel that is used at every pixel of `whole`, or one channel that is used in every one? */
+static bool map_repeats(Shape whole, Shape part) {
   const Extent w = shape_extent(whole), p = shape_extent(part);
   return !same_extent(whole, part) && (one_pixel(p) || (p.h == w.h && p.w == w.w)) &&
          (p.c == 1 || p.c == w.c);
@@ -210,6 +211,14 @@ static void weight_gradient_run(const Eval *eval) {
     }
 }
 
+/* l->in[k] at a pixel; its only pixel or channel, where it is repeated. */
+static Val map_operand(Lower *l, int k, const Ix *y, const Ix *x, const Ix *c, int part, int lanes) {
+  const int64_t *size = l->in[k]->dim + l->in[k]->leads;
+  const Ix zero = {0}, *row = size[0] == 1 ? &zero : y, *column = size[1] == 1 ? &zero : x;
+  return size[2] == 1 ? walk_load(l, l->in[k], row, column, &zero, 1, 1)
+                      : walk_load(l, l->in[k], row, column, c, part, lanes);
+}
+
 /* The summand at one pixel. */
 static Val weight_gradient_term(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,
                                 const void *context) {
@@ -249,10 +258,3 @@ static void sum_lower(Lower *l) {
 }
 
 const Op op_sum_pixels = {.name = "sum over pixels", .eval = sum_run, .lower = sum_lower};
-
-Val map_operand(Lower *l, int k, const Ix *y, const Ix *x, const Ix *c, int part, int lanes) {
-  const int64_t *size = l->in[k]->dim + l->in[k]->leads;
-  const Ix zero = {0}, *row = size[0] == 1 ? &zero : y, *column = size[1] == 1 ? &zero : x;
-  return size[2] == 1 ? walk_load(l, l->in[k], row, column, &zero, 1, 1)
-                      : walk_load(l, l->in[k], row, column, c, part, lanes);
-}

@@ -17,10 +17,6 @@ void map_backward(Gradient *, Node *, Node *dy); /* op->gradient */
 void map_backward_operand(Gradient *, Node *, Node *dy, int k, bool derivative_is_one);
 uint32_t map_needs_x(const Node *, int wrt); /* op->map_needs of functions of one operand */
 uint32_t map_needs_y(const Node *, int wrt);
-bool map_repeats(Shape whole, Shape part); /* is `part` one pixel that is used at every pixel of `whole`, or
-                                              one channel that is used in every one? */
-Val map_operand(Lower *, int k, const Ix *y, const Ix *x, const Ix *c, int part,
-                int lanes); /* l->in[k] at a pixel; its only pixel or channel, where it is repeated */
 
 extern const Op op_map_gradient; /* (dy, what the derivative needs): dy times dy/dx[wrt]; element-wise itself,
                                     so that it fuses */

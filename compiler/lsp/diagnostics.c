@@ -18,7 +18,7 @@ static json_t *related_json(const Server *s, const Analysis *a, const Diag *diag
 }
 
 /* The message, then its facts and helps, a line each. */
-json_t *diagnostic_json(const Server *s, const Analysis *a, const Diag *diag) {
+static json_t *diagnostic_json(const Server *s, const Analysis *a, const Diag *diag) {
   Text message = {.arena = a->arena};
   text_put(&message, "%s", diag->message);
   for (int i = 0; i < diag->facts.n; i++) text_put(&message, "\n%s", diag->facts.data[i]);

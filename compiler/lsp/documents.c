@@ -22,7 +22,8 @@ Document *document_of(const Server *s, const json_t *params, Failure *failure) {
   return d;
 }
 
-void documents_touch(Server *s, const char *identity) {
+/* Whoever has this file is to be analyzed again. */
+static void documents_touch(Server *s, const char *identity) {
   for (Document *d = s->documents; d; d = d->next) {
     if (strcmp(d->identity, identity) == 0) {
       d->stale = true;

@@ -111,7 +111,6 @@ Document *document_find(const Server *, const char *uri);
 Document *document_of(const Server *, const json_t *params, Failure *);
 void documents_open(Server *, const json_t *params), documents_change(Server *, const json_t *params),
     documents_close(Server *, const json_t *params);
-void documents_touch(Server *, const char *identity); /* whoever has this file is to be analyzed again */
 
 /* The text of a file that is not the one that is open, for trying a change. */
 typedef struct Instead {
@@ -174,6 +173,5 @@ Answer answer_hints, answer_lens, answer_hover, answer_completion, answer_resolv
     answer_definition, answer_references, answer_highlight, answer_prepare_rename, answer_rename,
     answer_format, answer_symbols, answer_folding, answer_actions;
 void diagnostics_publish(Server *);
-json_t *diagnostic_json(const Server *, const Analysis *, const struct Diag *);
 void notify(Server *, const char *method, json_t *params);
 #endif

@@ -471,10 +471,3 @@ Cond cond_or(Cond a, Cond b) {
   a.any[a.n++] = b.any[0];
   return a;
 }
-
-Cond cond_not(Cond a) { /* below the range or above it */
-  if (a.n != 1 || a.any[0].n != 1) misuse_condition("`negate` takes a single range");
-  Range r = a.any[0].range[0];
-  Cond lower = {1, {{1, {{r.e, NO_LO, r.lo}}}}}, upper = {1, {{1, {{r.e, r.hi, NO_HI}}}}};
-  return r.lo == NO_LO ? upper : r.hi == NO_HI ? lower : cond_or(lower, upper);
-}

@@ -76,8 +76,8 @@ Val nest_let(Nest *, const char *name, Val);
 Ref nest_ref(Nest *, Buf *, int rank, const Ix *);
 
 /* conditions */
-Cond cond_within(Nest *, const Ix *e, int64_t lo, int64_t hi);  /* lo <= e < hi */
-Cond cond_and(Cond, Cond), cond_or(Cond, Cond), cond_not(Cond); /* not: one range only */
+Cond cond_within(Nest *, const Ix *e, int64_t lo, int64_t hi); /* lo <= e < hi */
+Cond cond_and(Cond, Cond), cond_or(Cond, Cond);
 
 /* ---- the builder as a schedule writes it ---- */
 #define NEST_Z ((const Ix){0})

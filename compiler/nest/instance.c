@@ -26,7 +26,7 @@ int known_decide_all(const Known *known, const All *all) {
   return verdict;
 }
 
-int known_decide(const Known *known, const Cond *cond) {
+static int known_decide(const Known *known, const Cond *cond) {
   int verdict = 0;
   for (int i = 0; i < cond->n; i++) {
     int v = known_decide_all(known, &cond->any[i]);
@@ -144,17 +144,6 @@ static Used used_new(const Instances *plan) {
   return (Used){.buf = NEW_ARRAY(plan->arena, bool, n), .read = NEW_ARRAY(plan->arena, bool, n)};
 }
 
-bool used_chosen(Instances *plan, const NestStmt *stmt, const Known *known, const Used *used) {
-  const size_t n = (size_t)plan->nest->nbufs;
-  Used inside = used_new(plan);
-  memcpy(inside.buf, used->buf, n * sizeof *used->buf);
-  memcpy(inside.read, used->read, n * sizeof *used->read);
-  memcpy(inside.slot, used->slot, sizeof used->slot);
-  inside.slot[stmt->u.loop.slot] = false;
-  used_by(plan, stmt->body, known, &inside);
-  return inside.slot[stmt->u.loop.slot];
-}
-
 static void use_statement(const Reader *r, const NestStmt *stmt) {
   if (used_dead(r->used, stmt)) return;
   switch (stmt->kind) {
@@ -202,10 +191,21 @@ static void use_body(const Reader *r, const NestStmt *stmt) {
   while (plan->left.n > before) use_statement(r, plan->left.data[--plan->left.n]);
 }
 
-void used_by(Instances *plan, const NestStmt *body, const Known *known, Used *used) {
+static void used_by(Instances *plan, const NestStmt *body, const Known *known, Used *used) {
   Reader reader = {known, plan, used};
   read_body(&reader, body);
   use_body(&reader, body);
+}
+
+bool used_chosen(Instances *plan, const NestStmt *stmt, const Known *known, const Used *used) {
+  const size_t n = (size_t)plan->nest->nbufs;
+  Used inside = used_new(plan);
+  memcpy(inside.buf, used->buf, n * sizeof *used->buf);
+  memcpy(inside.read, used->read, n * sizeof *used->read);
+  memcpy(inside.slot, used->slot, sizeof used->slot);
+  inside.slot[stmt->u.loop.slot] = false;
+  used_by(plan, stmt->body, known, &inside);
+  return inside.slot[stmt->u.loop.slot];
 }
 
 /* ---- instances ---- */

@@ -10,8 +10,7 @@ typedef struct Known {
   int64_t value[SLOTS];
 } Known;
 Index known_fold(const Known *, const Index *);
-int known_decide(const Known *, const Cond *); /* 1 always, 0 never, -1 open */
-int known_decide_all(const Known *, const All *);
+int known_decide_all(const Known *, const All *);  /* 1 always, 0 never, -1 open */
 int known_branch(const Known *, const NestStmt *); /* of an IF, including the proof's result */
 int known_pick(const Known *, Val);
 
@@ -47,7 +46,6 @@ typedef struct Instances {
 /* The C functions of a finished nest: computed once and stored in it. */
 Instances *instances_of(const Nest *);
 void instances_name(Instances *, const char *name); /* name: of the main function */
-void used_by(Instances *, const NestStmt *body, const Known *, Used *);
 /* is a data-dependent index named? */
 bool used_chosen(Instances *, const NestStmt *, const Known *, const Used *);
 /* Does the printed main function have this parameter? Unused ones are dropped. The nest must be final. */

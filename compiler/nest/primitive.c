@@ -198,9 +198,3 @@ const Primitive *const primitive_table[PRIMITIVES] = {&primitive_requantize_sing
                                                       &primitive_part576};
 
 bool primitive_across(const Primitive *primitive) { return primitive == &primitive_dot_across; }
-
-const Primitive *primitive_find(const char *name) {
-  for (int i = 0; i < PRIMITIVES; i++)
-    if (strcmp(primitive_table[i]->name, name) == 0) return primitive_table[i];
-  return NULL;
-}

@@ -42,6 +42,5 @@ enum { PRIMITIVES = 56 };
 extern const Primitive *const primitive_table[PRIMITIVES];
 /* Also on vectors, except for the first argument: a scalar that goes through all of their lanes. */
 bool primitive_across(const Primitive *);
-const Primitive *primitive_find(const char *name);      /* or NULL */
 const char *primitive_text(Arena *, const Primitive *); /* its C, comment and function */
 #endif

@@ -40,7 +40,7 @@ Lin lin_plus(Lin a, int64_t c) {
   return a;
 }
 
-Lin lin_times(const Lin *a, int64_t k) { return lin_add((Lin){0}, a, k); }
+static Lin lin_times(const Lin *a, int64_t k) { return lin_add((Lin){0}, a, k); }
 bool lin_equal(const Lin *a, const Lin *b) {
   return !a->bad && !b->bad && a->c == b->c && !memcmp(a->k, b->k, sizeof a->k);
 }
@@ -135,7 +135,7 @@ void prover_fail(Prover *p, const char *what, const Buf *buf, int d, int64_t lo,
 }
 
 /* ---- magnitude of printed indices: they are ints ---- */
-int64_t prover_magnitude(const ProofEnv *env, const Index *ix) {
+static int64_t prover_magnitude(const ProofEnv *env, const Index *ix) {
   int64_t sum = ix->c < 0 ? -ix->c : ix->c, term;
   for (int s = 1; s < SLOTS; s++) {
     if (!ix->k[s]) continue;
@@ -151,7 +151,7 @@ void prover_check_magnitude(Prover *p, const ProofEnv *env, const Index *ix, con
     prover_fail(p, "an index that may exceed 31 bits", buf, -1, 0, 0);
 }
 
-int64_t prover_slot_size(Prover *p, const Lin *e) {
+static int64_t prover_slot_size(Prover *p, const Lin *e) {
   int64_t l = prover_low(p, e), h = prover_high(p, e);
   if (l <= UNKNOWN || h >= -UNKNOWN) return INT64_MAX;
   if (l < 0) l = -l;

@@ -65,7 +65,6 @@ typedef struct Prover {
 /* ---- affine arithmetic and bounds: prove.c ---- */
 Lin lin_add(Lin a, const Lin *b, int64_t k); /* a + k*b */
 Lin lin_plus(Lin a, int64_t c);
-Lin lin_times(const Lin *a, int64_t k);
 bool lin_equal(const Lin *a, const Lin *b);
 bool lin_constant(const Lin *);
 Lin lin_of(const ProofEnv *, const Index *);
@@ -79,9 +78,7 @@ bool prover_chosen(const Prover *, const Lin *); /* does it depend on a chosen i
 void prover_fail(Prover *, const char *what, const Buf *buf, int d, int64_t lo, int64_t hi);
 
 /* Indices are printed as ints: no sum of their terms may exceed 31 bits. */
-int64_t prover_magnitude(const ProofEnv *, const Index *);
 void prover_check_magnitude(Prover *, const ProofEnv *, const Index *, const Buf *);
-int64_t prover_slot_size(Prover *, const Lin *);
 
 /* ---- written boxes and accesses: prove_accesses.c ---- */
 void prover_add_box(Prover *, WrittenBox);

@@ -10,7 +10,7 @@
 
 enum { UNIT = 4, WINOGRAD_UNIT = 8 }; /* channel counts stay multiples of these */
 
-int64_t channel_count(const Node *node) { return shape_extent(node->shape).c; }
+static int64_t channel_count(const Node *node) { return shape_extent(node->shape).c; }
 
 static int64_t channel_root(const Channels *c, int64_t at) {
   while (c->root[at] != at) at = c->root[at] = c->root[c->root[at]];

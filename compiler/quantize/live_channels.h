@@ -38,7 +38,6 @@ typedef struct Channels {
   bool *kept;   /* it stays: needed, or kept for a channel count that schedules need */
 } Channels;
 Channels channels_of(Arena *, const Graph *);
-int64_t channel_count(const Node *);
 bool channel_constant(const Channels *, const Node *, int64_t channel);
 bool channel_needed(const Channels *, const Node *, int64_t channel);
 bool channel_kept(const Channels *, const Node *, int64_t channel);

@@ -48,7 +48,8 @@ static bool dense_near_limits(const Node *node) {
   return bounded_product(inputs + UNIT, units + UNIT) > MOST_PACKED;
 }
 
-bool choose_near_limits(const Lower *l) {
+/* Only the operator's own loops take such sizes, on every target. */
+static bool choose_near_limits(const Lower *l) {
   switch (l->node->op->family) {
   case FAMILY_DENSE:
   case FAMILY_DENSE_INPUT:

@@ -27,7 +27,6 @@ typedef struct Decision {
   const Tuned *tuned;        /* the measurement, if that decided */
 } Decision;
 
-bool choose_near_limits(const Lower *); /* only the operator's own loops take such sizes, on every target */
 void choose_schedule(Lower *);          /* sets choice and decision */
 Choices choose_variants(const Lower *); /* what is worth measuring, the model's choice first; n 0: nothing */
 #endif

@@ -57,7 +57,7 @@ static double weight_bytes_of(const Correlation *k) {
   return 4.0 * (double)(k->groups * k->s * k->l * k->kernel[0] * k->kernel[1]);
 }
 
-double cost_padding(const Correlation *k) {
+static double cost_padding(const Correlation *k) {
   return 1 - cost_taps(k) / ((double)(k->small.h * k->small.w) * (double)(k->kernel[0] * k->kernel[1]));
 }
 

@@ -67,9 +67,8 @@ Cycles cost_together(const Target *, int64_t macs, int64_t own_bytes, int64_t ba
                      int64_t weight_bytes); /* per image of a batched dense layer */
 Cycles cost_dense_strassen(const Target *, const Node *, int64_t batch,
                            int64_t weight_bytes); /* likewise with Strassen, in training */
-double
-cost_padding(const Correlation *); /* share of the taps that fall on padding, which schedules leave out */
-void cost_padding_detail(Lower *, const Correlation *); /* that share, as a line of --emit=schedule */
+/* The share of the taps that fall on padding, which schedules leave out, as a line of --emit=schedule. */
+void cost_padding_detail(Lower *, const Correlation *);
 
 /* Of the time of a kernel's first candidate: others have to take less. */
 #define CANDIDATE_GAIN 0.9

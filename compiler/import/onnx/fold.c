@@ -118,7 +118,7 @@ static const Tensor *floats_constant(ModelImport *im, const WireBytes *floats) {
   return n ? t : tensor_new(im->arena, TENSOR_FLOAT, 1, &n);
 }
 
-const Tensor *fold_constant(ModelImport *im, const OnnxNode *node) {
+static const Tensor *fold_constant(ModelImport *im, const OnnxNode *node) {
   const AttributeProto *a = onnx_attribute(node, "value");
   const char *why = "it has no value that is read", *path = im->onnx->path;
   Tensor *t = a && a->t ? onnx_constant(im->arena, a->t, path, &why) : NULL;

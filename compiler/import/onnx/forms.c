@@ -40,7 +40,7 @@ double single_number(const ModelImport *im, int tensor) { /* NaN: not a number *
   return t && t->n == 1 ? tensor_number(t, 0) : (double)NAN;
 }
 
-bool is_near(double value, double wanted) { return fabs(value - wanted) <= 1e-3 * fabs(wanted); }
+static bool is_near(double value, double wanted) { return fabs(value - wanted) <= 1e-3 * fabs(wanted); }
 
 /* The value of a node of a value and a number; 0: it is none. */
 int beside_number(const ModelImport *im, const OnnxNode *node, double *number) {

@@ -5,7 +5,6 @@
 #include "import/import.h"
 
 bool is_op(const OnnxNode *, const char *op);
-bool is_near(double value, double wanted);
 /* The node that makes a tensor, if it is of that operator; or NULL. */
 OnnxNode *op_before(const ModelImport *, int tensor, const char *op);
 OnnxNode *either_before(const ModelImport *, int tensor, const char *one, const char *other);

@@ -181,6 +181,25 @@ static void keep_state(Nodes *n) {
   nodes_refuse(n, "the model keeps state between calls");
 }
 
+/* ---- states ---- */
+/* A variable in this call. */
+static void nodes_state(Nodes *n) { vec_push(n->arena, n->states, n->op->out[0]); }
+
+static const TflTensor *initial_of(const Nodes *n, int tensor) {
+  for (int o = 0; o < n->m->noperators; o++)
+    if (n->m->op[o].code == TFL_STATE && n->m->op[o].out[0] == tensor) return n->m->op[o].initial;
+  return NULL;
+}
+
+/* The next value under a separate name, since an output may have the same value. */
+static void nodes_update(Nodes *n) {
+  const int state = n->op->in[0], next = nodes_apply_one(n, "Identity", nodes_in(n, 1));
+  const TflTensor *t = &n->m->tensor[state], *initial = initial_of(n, state);
+  const char *init = initial ? tflite_initial_text(n->arena, t, initial) : "";
+  n->names.data[next] = arena_printf(n->arena, "%s of the next call", t->name);
+  vec_push(n->arena, n->onnx->states, ((OnnxState){t->name, n->names.data[next], *init ? init : NULL}));
+}
+
 /* Operators that know the dimension of real and imaginary parts; a cast takes the real ones. */
 static bool takes_complex(int code) {
   return code == TFL_REAL || code == TFL_IMAG || code == TFL_COMPLEX_ABS || code == TFL_CAST ||
@@ -204,24 +223,6 @@ static void add_operator(Nodes *n, const TflOperator *op) {
       return nodes_refuse(n, "it has a tensor of more than 8 dimensions");
   if (nodes_complex(n) && !takes_complex(op->code)) return nodes_refuse(n, "an operator on complex numbers");
   rows[row].make(n);
-}
-
-/* ---- states ---- */
-void nodes_state(Nodes *n) { vec_push(n->arena, n->states, n->op->out[0]); }
-
-static const TflTensor *initial_of(const Nodes *n, int tensor) {
-  for (int o = 0; o < n->m->noperators; o++)
-    if (n->m->op[o].code == TFL_STATE && n->m->op[o].out[0] == tensor) return n->m->op[o].initial;
-  return NULL;
-}
-
-/* The next value under a separate name, since an output may have the same value. */
-void nodes_update(Nodes *n) {
-  const int state = n->op->in[0], next = nodes_apply_one(n, "Identity", nodes_in(n, 1));
-  const TflTensor *t = &n->m->tensor[state], *initial = initial_of(n, state);
-  const char *init = initial ? tflite_initial_text(n->arena, t, initial) : "";
-  n->names.data[next] = arena_printf(n->arena, "%s of the next call", t->name);
-  vec_push(n->arena, n->onnx->states, ((OnnxState){t->name, n->names.data[next], *init ? init : NULL}));
 }
 
 /* ---- the whole ---- */

@@ -49,7 +49,6 @@ void nodes_finish(Nodes *, int tensor);
 void nodes_finish_as(Nodes *, int tensor, int k); /* result k, without an activation */
 /* A node that is refused for that reason, in place of the operator. */
 void nodes_refuse(Nodes *, const char *why);
-void nodes_state(Nodes *), nodes_update(Nodes *); /* a variable's value in this call, and in the next one */
 
 int nodes_permuted(Nodes *, int tensor, int n, const int64_t *perm);
 int nodes_channels_first(Nodes *, int tensor); /* of [n, height, width, channels] */

@@ -203,7 +203,7 @@ bool sample_has(const Sample *s, int k) { return s->weight[0][k / 2] && s->weigh
 
 Val sample_weight(const Sample *s, int k) { return mul(s->weight[0][k / 2], s->weight[1][k % 2]); }
 
-Ref sample_corner(const Sample *s, Buf *image, int k, const Ix *c) {
+static Ref sample_corner(const Sample *s, Buf *image, int k, const Ix *c) {
   const Ix y = *s->at[0] + k / 2, x = *s->at[1] + k % 2;
   return nest_at(s->l->b, image, y, x, *c);
 }

@@ -53,7 +53,6 @@ void sample_choose(Lower *, const Sampling *, Extent, Val y, Val x, bool slopes,
 enum { SAMPLE_CORNERS = 4 };
 bool sample_has(const Sample *, int k);
 Val sample_weight(const Sample *, int k);
-Ref sample_corner(const Sample *, Buf *image, int k, const Ix *c);
 /* The channels c .. at the point: the sum over its corners, added to `sum`, which may be NULL. */
 Val sample_value(const Sample *, Buf *image, const Val weight[SAMPLE_CORNERS], const Ix *c, int part,
                  int lanes, Val sum);

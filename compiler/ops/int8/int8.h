@@ -119,7 +119,6 @@ bool int8_is_wide(const Node *);      /* is its value or an operand int16? */
 int64_t int8_most(const Node *value); /* maximum of its numbers minus its zero point */
 int64_t int8_most_read(const Node *); /* over all of its operands */
 
-int64_t int8_product_rounded(const Int8Product *, int64_t sum, int64_t filter);
 /* A dense layer is a convolution of one pixel; for a transposed one the output is the large side. */
 Correlation int8_geometry(const Node *product);
 Cost int8_product_cost(const Node *);

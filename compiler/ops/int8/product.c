@@ -56,7 +56,7 @@ static int64_t sum_at(const Eval *eval, const Correlation *k, int64_t y, int64_t
   return sum;
 }
 
-int64_t int8_product_rounded(const Int8Product *p, int64_t sum, int64_t f) {
+static int64_t int8_product_rounded(const Int8Product *p, int64_t sum, int64_t f) {
   if (p->real) return multiply_exactly(sum, p->real[f]);
   return (p->wide_bias ? multiplier_apply_wide : multiplier_apply)(p->rounding, sum, p->factor[f]);
 }

@@ -49,7 +49,8 @@ void loss_classes_shape(ShapeContext *context, Node *node) {
 static int64_t classes_of(const Node *node) {
   return node->detail ? ((const LossDetail *)node->detail)->classes : shape_extent(node->in[0]->shape).c;
 }
-int64_t loss_ignored(const Node *node) {
+/* The ignored class, or -1. */
+static int64_t loss_ignored(const Node *node) {
   return arg_const(node, "ignore")->kind == CONST_INT ? arg_int(node, "ignore") : -1;
 }
 bool loss_has_weights(const Node *node) { return weights_of(node) != NULL; }

@@ -31,7 +31,7 @@ static void move_body(Lower *l, const Ix *unused_y, const Ix *unused_x, const Ix
   }
 }
 
-void part_move(Lower *l, const PartSpot *spot, int64_t channels, bool to_parts) {
+static void part_move(Lower *l, const PartSpot *spot, int64_t channels, bool to_parts) {
   const Move move = {spot, to_parts};
   walk_channels(l, channels, NULL, NULL, move_body, &move);
 }

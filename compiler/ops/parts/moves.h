@@ -9,7 +9,6 @@
 typedef struct PartSpot {
   Ix whole_row, whole_y, whole_x, whole_c, part_row, part_y, part_x;
 } PartSpot;
-void part_move(Lower *, const PartSpot *, int64_t channels, bool to_parts);
 
 void parts_copy(const Eval *); /* elements keep their order */
 

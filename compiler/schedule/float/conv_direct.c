@@ -114,8 +114,10 @@ static int direct_vectors(const Lower *l, int lanes, int64_t channels) {
   return (int)smaller(tile_vectors(l, lanes, channels), ceil_divide(channels, lanes));
 }
 
-/* First the tile of a convolution with few fused nodes, then other promising ones. */
-int direct_tiles(const Lower *l, int pixels[MOST_TILES], int *most) {
+/* Tiles for a convolution: first that of one with few fused nodes, then other promising ones. most: the
+ * widest that fits the registers. */
+enum { MOST_TILES = 5 };
+static int direct_tiles(const Lower *l, int pixels[MOST_TILES], int *most) {
   const Correlation k = correlation_of(l->node);
   const Axis y = axis_pooled(&k, 0, l->kernel->pool), x = axis_pooled(&k, 1, l->kernel->pool);
   const int vectors = direct_vectors(l, tile_lanes(l, k.s), k.s);

@@ -51,10 +51,7 @@ typedef struct Tiling {
   int64_t pixels, count, rest, rests; /* of a row: `count` tiles of `pixels`, then `rests` tiles of `rest` */
 } Tiling;
 Tiling tiling_of(int64_t width, int64_t pixels); /* of tiles with that number of pixels, or one less */
-Tiling direct_tiling(const Lower *, int64_t width, int vectors); /* for that number of vectors of channels */
-enum { MOST_TILES = 5 };
-int direct_tiles(const Lower *, int pixels[MOST_TILES],
-                 int *most); /* tiles for a convolution, its own first; the widest that fits the registers */
+Tiling direct_tiling(const Lower *, int64_t width, int vectors);  /* for that number of vectors of channels */
 const char *direct_pixels_refused(const Lower *, const Choice *); /* a measured tile that is too wide */
 int64_t direct_unit(const Lower *, int64_t channels); /* floats of the vectors that packs are padded to:
                                                          depends on the file and the shape alone */

@@ -33,7 +33,7 @@ bool phases_alike(const Correlation *k) {
 
 /* Output o of an axis is stride*y + tap - before: with o + before = stride*q + r, r < stride, it is of phase
  * r and sees through the tap r + stride*t the input q - t. The first q is before / stride. */
-Correlation phases_correlation(const Correlation *k) {
+static Correlation phases_correlation(const Correlation *k) {
   Correlation phases = *k;
   int64_t count[2];
   for (int axis = 0; axis < 2; axis++) {

@@ -18,7 +18,6 @@ bool takes_whole_batch(const Lower *);
 /* Have all phases of a transposed convolution as many taps, side by side? Then: the gathering of stride 1
  * whose output channels are the filters of all phases, phase after phase. */
 bool phases_alike(const Correlation *);
-Correlation phases_correlation(const Correlation *);
 Correlation winograd_correlation(const Node *);      /* that one, or as a gathering */
 Correlation joined_correlation(const Correlation *); /* the gathering of stride 1 that computes all phases */
 bool joined_without_gaps(const Correlation *);       /* in it every tap is one of each phase */

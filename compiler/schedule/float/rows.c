@@ -28,7 +28,8 @@ static Cycles directly(const RowsCosts *c, const Node *node, const Correlation *
   return cycles;
 }
 
-Cycles rows_alone(const RowsCosts *c, const Node *node, int64_t batch) {
+/* Of a convolution or a gradient of one, image by image. */
+static Cycles rows_alone(const RowsCosts *c, const Node *node, int64_t batch) {
   const Correlation own = correlation_of(node), k = correlation_ranked(node);
   const bool weights = node->op->family == FAMILY_CONV_WEIGHTS;
   Cycles best = directly(c, node, &k, batch);
@@ -61,7 +62,7 @@ const char *rows_direct_refused(const RowsCosts *c, const Node *node) {
   return fits ? NULL : "a panel that the second cache does not take";
 }
 
-Cycles rows_directly(const RowsCosts *c, const Node *node, int64_t batch) {
+static Cycles rows_directly(const RowsCosts *c, const Node *node, int64_t batch) {
   const Correlation k = correlation_of(node);
   return node->op->family == FAMILY_CONV_WEIGHTS
              ? cost_rows_weights(c->target, &k, batch, c->weight_bytes)

@@ -13,9 +13,7 @@ typedef struct RowsCosts {
 } RowsCosts;
 RowsCosts rows_costs(const Lower *); /* for a kernel of the whole batch */
 
-/* Of a convolution or a gradient of one: image by image, all images directly, all images with Winograd. */
-Cycles rows_alone(const RowsCosts *, const Node *, int64_t batch);
-Cycles rows_directly(const RowsCosts *, const Node *, int64_t batch);
+/* Of a convolution or a gradient of one, for all images. */
 Cycles rows_by_winograd(const RowsCosts *, const Node *, int m, int64_t batch);
 const char *rows_direct_refused(const RowsCosts *, const Node *); /* why not; NULL: it can be */
 const char *rows_winograd_refused(const RowsCosts *, const Node *);

@@ -23,7 +23,8 @@ static int64_t bias_of(const Lower *l, Dot dot, const Int8Product *p, const Tota
   return p->bias[filter] - (l->node->in[0]->quant->zero + words_lift(dot)) * total->signs;
 }
 
-bool finish_fits(const Lower *l, Dot dot, const Int8Product *p, const Correlation *k) {
+/* False: a sum might leave 32 bits on the way. */
+static bool finish_fits(const Lower *l, Dot dot, const Int8Product *p, const Correlation *k) {
   const int64_t element = words_lift(dot) ? UINT8_MAX : -INT8_MIN; /* of a word, in size */
   const int64_t zero = l->node->in[0]->quant->zero, far = larger(zero - INT8_MIN, INT8_MAX - zero);
   for (int64_t f = 0; f < k->small.c; f++) {

@@ -59,9 +59,8 @@ typedef struct Finish {
   Buf *bias, *factor, *half, *shift, *left; /* NULL where the rounding has none */
 } Finish;
 
-/* False: a sum might leave 32 bits on the way. */
-bool finish_fits(const Lower *, Dot, const Int8Product *, const Correlation *);
-bool finish_may(const Lower *, Dot, const Int8Product *, const Correlation *); /* or is it assumed? */
+/* False: a sum might leave 32 bits on the way, and that it does not is not assumed either. */
+bool finish_may(const Lower *, Dot, const Int8Product *, const Correlation *);
 Finish finish_begin(Lower *, Dot, const Int8Product *, const Correlation *, int unit, bool inner);
 Finish finish_quads(Lower *, Dot, const Int8Product *, const Correlation *, int unit);
 /* Members of the model whose names end in `suffix`. Weights as bytes: [vectors of channels][ky][words of kx
