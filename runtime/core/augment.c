@@ -1,6 +1,6 @@
-/* augment.c: augmentation of one sample, from its own random numbers. Geometric steps in a row become one
- * map from the pixels of the result to those of the source, so that an image is resampled once; the others
- * work on its values. Each step has its place among the random numbers. */
+/* augment.c: Augmentation of one sample with its own random numbers. Consecutive geometric steps are merged
+ * into one map from the result's pixels to the source's, so that an image is resampled once; the other steps
+ * change its values. Each step has fixed positions in the sequence of random numbers. */
 // SPDX-License-Identifier: MIT-0
 #include "augment.h"
 #include "scalar.h"
@@ -69,9 +69,8 @@ cnn_augmentation cnn_augment_draw(const cnn_recipe *recipe, cnn_plane plane, uin
                             .random = cnn_random_keys((uint64_t)stream.key[1] << 32 | stream.key[0], index)};
 }
 
-/* ---- Geometry ----
- * Where in the source the pixels of the result come from, relative to the center, in pixels of the first
- * input. */
+/* ---- geometry ----
+ * A warp maps pixels of the result to the source, relative to the center, in pixels of the first input. */
 
 typedef struct Warp {
   double xx, xy, x, yx, yy, y;
@@ -84,7 +83,7 @@ static Warp warp_after(const Warp *w, const Warp *t) { /* w of t */
                 w->yx * t->xy + w->yy * t->yy,      w->yx * t->x + w->yy * t->y + w->y};
 }
 
-/* The piece of that size whose first pixel is (top, left), enlarged to the whole plane. */
+/* A crop of that size whose first pixel is (top, left), enlarged to the whole plane. */
 static Warp piece(cnn_plane plane, double height, double width, double top, double left) {
   const double h = plane.height, w = plane.width;
   return (Warp){width / w, 0, left + (width - w) / 2, 0, height / h, top + (height - h) / 2};
@@ -96,8 +95,8 @@ static Warp rotation(double degrees) {
   return (Warp){cosine, -sine, 0, sine, cosine, 0};
 }
 
-/* A part of the area between lo and hi, of an aspect between 3/4 and 4/3 (Szegedy et al., 2015); after ten
- * pieces that do not fit, all of it. */
+/* A random crop with an area between lo and hi and an aspect between 3/4 and 4/3 (Szegedy et al., 2015);
+ * after ten crops that do not fit, the whole image. */
 static Warp random_piece(const cnn_augmentation *a, int32_t step, double lo, double hi) {
   const double h = a->plane.height, w = a->plane.width, log_aspect = 0.28768207245178090; /* log(4/3) */
   for (uint32_t k = 0; k < 10; k++) {
@@ -144,16 +143,16 @@ static bool step_warp(const cnn_augmentation *a, int32_t step, Warp *warp) {
 
 static bool is_picture(cnn_plane plane) {
   return plane.height > 1 && plane.width > 1;
-} /* only those are moved and colored */
+} /* only images are moved and colored */
 
-/* The same for a plane of another size. */
+/* The same warp for a plane of another size. */
 static Warp warp_on(const Warp *w, cnn_plane first, cnn_plane plane) {
   if (!is_picture(plane)) return NOTHING;
   const double sx = (double)first.width / plane.width, sy = (double)first.height / plane.height;
   return (Warp){w->xx, w->xy * sy / sx, w->x / sx, w->yx * sx / sy, w->yy, w->y / sy};
 }
 
-/* Flips and shifts by whole pixels, which are copied and not resampled. */
+/* Flips and shifts by whole pixels are copied, not resampled. */
 static bool warp_is_move(const Warp *w, cnn_move *move) {
   const bool straight =
       w->xy == 0 && w->yx == 0 && (w->xx == 1 || w->xx == -1) && (w->yy == 1 || w->yy == -1);
@@ -178,7 +177,7 @@ void cnn_move_picture(const cnn_move *move, const void *in, void *out, int32_t h
     if (move->upend) source_y = height - 1 - source_y;
     const char *line = from + row * (size_t)source_y;
     int32_t first = move->right > 0 ? move->right : 0,
-            end = move->right < 0 ? width + move->right : width; /* columns that come from inside */
+            end = move->right < 0 ? width + move->right : width; /* columns copied from inside the source */
     if (first >= end) {
       memset(to, border, row);
       continue;
@@ -200,7 +199,7 @@ static int32_t floor_of(double x) {
   return (double)i > x ? i - 1 : i;
 }
 
-/* The sum of the four neighbors that are inside, each with its part. */
+/* The weighted sum of those of the four neighbors that are inside. */
 static void blend_edge(cnn_plane plane, const float *in, int32_t left, int32_t top, const float part[4],
                        float *out) {
   const int64_t depth = plane.channels;
@@ -213,8 +212,8 @@ static void blend_edge(cnn_plane plane, const float *in, int32_t left, int32_t t
   }
 }
 
-/* Bilinear with half-pixel centers; zero outside. Nearly all pixels have all four neighbors inside: for
- * those nothing is tested. */
+/* Bilinear with half-pixel centers; zero outside. Nearly all pixels have four neighbors inside the image and
+ * need no tests. */
 static void resample(const Warp *warp, cnn_plane plane, const float *in, float *out) {
   const Warp w = *warp;
   const double width = plane.width, height = plane.height;
@@ -263,7 +262,7 @@ static void pick_nearest(const Warp *w, cnn_plane plane, size_t bytes, int borde
   }
 }
 
-/* ---- Values: 0 .. scale */
+/* ---- values from 0 to scale */
 
 static double luma(const float *pixel) {
   return 0.299 * (double)pixel[0] + 0.587 * (double)pixel[1] + 0.114 * (double)pixel[2];
@@ -285,8 +284,8 @@ static void saturation(cnn_plane plane, float *pixel, float factor) {
   }
 }
 
-/* Hue, saturation and value of the hexagonal cone (Smith, 1978); only the hue is turned, by `turn` of a
- * circle. */
+/* Converts to hue, saturation and value of the hexagonal cone (Smith, 1978), and rotates the hue by `turn` of
+ * a circle. */
 static void hue(cnn_plane plane, float *pixel, float turn) {
   for (int64_t i = 0; i < (int64_t)plane.height * plane.width; i++, pixel += 3) {
     const float r = pixel[0], g = pixel[1], b = pixel[2];
@@ -299,7 +298,7 @@ static void hue(cnn_plane plane, float *pixel, float turn) {
     sector += 6 * turn;
     while (sector < 0) sector += 6;
     while (sector >= 6) sector -= 6;
-    for (int c = 0; c < 3; c++) { /* red is full within one sector of 0, green of 2, blue of 4 */
+    for (int c = 0; c < 3; c++) { /* red dominates in sectors around 0, green around 2, blue around 4 */
       float away = sector - (float)(2 * c);
       if (away < 0) away = -away;
       if (away > 3) away = 6 - away;
@@ -309,8 +308,9 @@ static void hue(cnn_plane plane, float *pixel, float turn) {
   }
 }
 
-static void cutout(const cnn_augmentation *a, int32_t step, cnn_plane plane,
-                   float *pixel) { /* its center is anywhere inside (DeVries and Taylor, 2017) */
+static void
+/* The center of the erased square is anywhere inside (DeVries and Taylor, 2017). */
+cutout(const cnn_augmentation *a, int32_t step, cnn_plane plane, float *pixel) {
   const double *v = a->recipe->augment[step].value;
   const int32_t height = (int32_t)(v[0] * plane.height / a->plane.height),
                 width = (int32_t)(v[1] * plane.width / a->plane.width);
@@ -322,8 +322,7 @@ static void cutout(const cnn_augmentation *a, int32_t step, cnn_plane plane,
              (size_t)plane.channels * sizeof *pixel);
 }
 
-/* The number that a standard normal variable exceeds with probability 1 - p, 0 < p < 1, within 1.2e-9 of it
- * (Acklam, 2003). */
+/* The p-quantile of the standard normal distribution, 0 < p < 1, within 1.2e-9 (Acklam, 2003). */
 double cnn_normal_quantile(double p) {
   static const double a[] = {-3.969683028665376e+01, 2.209460984245205e+02,  -2.759285104469687e+02,
                              1.383577518672690e+02,  -3.066479806614716e+01, 2.506628277459239e+00};
@@ -420,7 +419,7 @@ static void swap(float **a, float **b) {
   *b = before;
 }
 
-/* The warp of the steps from *step on, up to one of another kind or the end. */
+/* Merges the steps from *step on, up to a step of another kind or the end. */
 static Warp warp_from(const cnn_augmentation *a, int32_t *step) {
   Warp warp = NOTHING, next;
   for (; *step < a->recipe->augments && step_warp(a, *step, &next); (*step)++)
@@ -461,7 +460,7 @@ void cnn_augment_input(const cnn_augmentation *a, cnn_plane plane, cnn_type type
   values_write(type, now, out, n);
 }
 
-/* All geometric steps in one, for a plane. */
+/* Merges all geometric steps for a plane. */
 static Warp warp_of(const cnn_augmentation *a, cnn_plane plane) {
   Warp all = NOTHING, next;
   for (int32_t step = 0; step < a->recipe->augments; step++)
@@ -505,7 +504,7 @@ bool cnn_box_cut(float box[4], float left, float top, float right, float bottom)
 }
 
 bool cnn_augment_box(const cnn_augmentation *a, cnn_plane plane, const float in[4], float out[4]) {
-  const Warp w = warp_of(a, plane); /* from the result to the source: corners go the other way */
+  const Warp w = warp_of(a, plane); /* maps the result to the source, so corners need its inverse */
   const double half_w = plane.width / 2.0, half_h = plane.height / 2.0, scale = w.xx * w.yy - w.xy * w.yx;
   for (int corner = 0; corner < 4; corner++) {
     const double u = (double)in[corner & 1 ? 2 : 0] - half_w - w.x,

@@ -1,9 +1,9 @@
-/* augment_sound.c: augmentation of sound: time shift, gain, background noise, speed. */
+/* augment_sound.c: Augmentation of sound: time shift, gain, background noise, speed. */
 // SPDX-License-Identifier: MIT-0
 #include "augment.h"
 #include "scalar.h"
 
-enum { WIDTH = 6 }; /* zero crossings of the filter that resamples, to each side */
+enum { WIDTH = 6 }; /* zero crossings of the resampling filter on each side */
 static const double log_ten = 2.3025850929940457;
 
 static int64_t elements(cnn_plane plane) { return (int64_t)plane.width * plane.channels; }
@@ -78,7 +78,7 @@ static double filter_at(double t) {
   return sine(away) / (pi * away) * window * window;
 }
 
-/* About the middle: a faster sound has silence at both ends, a slower one loses both ends. */
+/* The center stays: a faster sound has silence at both ends, a slower one loses both ends. */
 static void speed(const cnn_augmentation *a, int32_t step, cnn_plane plane, const float *in, float *out) {
   const double *v = a->recipe->augment[step].value, factor = between(a, step, 0, v[0], v[1]),
                middle = (plane.width - 1) / 2.0, base = factor > 1 ? 1 / factor : 1,

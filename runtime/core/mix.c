@@ -1,7 +1,6 @@
-/* mix.c: samples mixed with others of the set: mixup (Zhang et al., 2018) and cutmix (Yun et al., 2019). The
- * share of a sample is drawn from a beta distribution. A single class cannot be mixed: the label is that of
- * the other sample with the probability that is its share, so that the expected loss is that of mixed labels.
- */
+/* mix.c: Mixing of samples: mixup (Zhang et al., 2018) and cutmix (Yun et al., 2019). A sample's share is
+ * drawn from a beta distribution. A single class cannot be mixed: the label is that of the other sample with
+ * a probability equal to its share, so that the expected loss is that of mixed labels. */
 // SPDX-License-Identifier: MIT-0
 #include "augment.h"
 #include "scalar.h"
@@ -13,10 +12,10 @@ enum {
   PARTNER = 31,
   TOP = 28,
   LEFT = 29
-}; /* places among the numbers of a step */
+}; /* positions among the random numbers of a step */
 
-/* Gamma(shape, 1) by Marsaglia and Tsang (2000); shapes below 1 by that of shape + 1. One try in twenty
- * fails. */
+/* Gamma(shape, 1) by Marsaglia and Tsang (2000); shapes below 1 are computed from shape + 1. One attempt in
+ * twenty is rejected. */
 static double gamma_draw(cnn_random random, uint32_t first, double shape) {
   const double boosted = shape < 1 ? shape + 1 : shape, d = boosted - 1.0 / 3, c = 1 / (3 * cnn_sqrt(d));
   double value = d;
@@ -75,7 +74,7 @@ static void blend(cnn_type type, double share, void *own, const void *other, int
     } else if (type == CNN_U8) {
       uint8_t *x = (uint8_t *)own + i;
       *x = (uint8_t)(part * (float)*x + (1 - part) * (float)((const uint8_t *)other)[i] + 0.5f);
-    } else if (type == CNN_I32) { /* indices: one of the two */
+    } else if (type == CNN_I32) { /* indices cannot be mixed: one of the two */
       if (share < 0.5) ((int32_t *)own)[i] = ((const int32_t *)other)[i];
     } else if (type == CNN_I16) {
       int16_t *x = (int16_t *)own + i;

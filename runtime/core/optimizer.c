@@ -1,15 +1,15 @@
-/* optimizer.c: SGD, Adam, AdamW and RMSprop with the arithmetic of PyTorch's torch.optim, term for term, LARS
- * and LAMB with that of their papers: scalars in double, tensors in float. */
+/* optimizer.c: Optimizers: SGD, Adam, AdamW and RMSprop with the arithmetic of PyTorch's torch.optim, term
+ * for term; LARS and LAMB with that of their papers. Scalars are double, tensors float. */
 // SPDX-License-Identifier: MIT-0
 #include "cnn_core.h"
 #include "scalar.h"
 
 #if defined __GNUC__ && !defined __clang__
-#pragma GCC optimize("O3") /* at -O2 gcc leaves these loops scalar */
+#pragma GCC optimize("O3") /* at -O2 gcc does not vectorize these loops */
 #endif
 
-/* Each element on its own: the result does not depend on the number of threads. Small tensors are not worth a
- * team. */
+/* Elements are independent: the result does not depend on the number of threads. Small tensors are not worth
+ * several threads. */
 #ifdef _OPENMP
 #define ELEMENTS(i)                                                                                          \
   _Pragma("omp parallel for schedule(static) if (count > 65536)") for (int64_t i = 0; i < count; i++)
@@ -29,8 +29,8 @@ int32_t cnn_optimizer_slots(const cnn_recipe *recipe) {
   return 0;
 }
 
-/* g += decay*w; b = momentum*b + g; w -= rate * (nesterov ? g + momentum*b : b). The first b is g, for b
- * starts at zero. */
+/* g += decay*w; b = momentum*b + g; w -= rate * (nesterov ? g + momentum*b : b). b starts at zero, so the
+ * first b is g. */
 static void sgd(const cnn_recipe *recipe, float *restrict w, const float *restrict gradient,
                 float *restrict b, int64_t count, float rate, float decay) {
   const float momentum = (float)recipe->momentum;
@@ -48,8 +48,8 @@ static void sgd(const cnn_recipe *recipe, float *restrict w, const float *restri
   }
 }
 
-/* m and v are the averages of the gradient and of its square; both are corrected for their start at zero.
- * Adam adds the decay to the gradient, AdamW shrinks the weights before the step. */
+/* m and v are the averages of the gradient and of its square; both are bias-corrected. Adam adds the decay to
+ * the gradient, AdamW shrinks the weights before the step. */
 static void adam(const cnn_recipe *recipe, float *restrict w, const float *restrict gradient,
                  float *restrict m, float *restrict v, int64_t count, int64_t step, double rate,
                  double decay) {
@@ -67,7 +67,8 @@ static void adam(const cnn_recipe *recipe, float *restrict w, const float *restr
   }
 }
 
-/* s = alpha*s + (1 - alpha)*g*g; the step g / (sqrt(s) + epsilon), or with momentum b = momentum*b + that. */
+/* s = alpha*s + (1 - alpha)*g*g; the step is g / (sqrt(s) + epsilon), or b with momentum: b = momentum*b + g
+ * / (sqrt(s) + epsilon). */
 static void rmsprop(const cnn_recipe *recipe, float *restrict w, const float *restrict gradient,
                     float *restrict s, float *restrict b, int64_t count, float rate, float decay) {
   const float alpha = (float)recipe->alpha, fresh = (float)(1 - recipe->alpha),
@@ -88,7 +89,7 @@ static void rmsprop(const cnn_recipe *recipe, float *restrict w, const float *re
   }
 }
 
-/* The sum of squares: eight partial sums on any processor, so that the bits are the same. */
+/* The sum of squares, with eight partial sums on any processor, so that the bits are the same. */
 static double squares_of(const float *value, int64_t count) {
   enum { SUMS = 8 };
   double sum[SUMS] = {0}, all = 0;
@@ -102,10 +103,10 @@ static double squares_of(const float *value, int64_t count) {
 
 static double length_of(const float *value, int64_t count) { return cnn_sqrt(squares_of(value, count)); }
 
-/* You, Gitman & Ginsburg, "Large batch training of convolutional networks" (2017), algorithm 1:
- * local = trust * |w| / (|g| + decay*|w|); b = momentum*b + rate * local * (g + decay*w); w -= b. A tensor
- * without a length or a gradient, and one that takes no part in the decay, as biases and norms under
- * `decay = weights`, has local = 1. */
+/* You, Gitman & Ginsburg, "Large batch training of convolutional networks" (2017), algorithm 1: local = trust
+ * * |w| / (|g| + decay*|w|); b = momentum*b + rate * local * (g + decay*w); w -= b. local is 1 for a tensor
+ * whose weights or gradient are all zero, and for one that is excluded from the decay, such as biases and
+ * norms under `decay = weights`. */
 static void lars(const cnn_recipe *recipe, float *restrict w, const float *restrict gradient,
                  float *restrict b, int64_t count, double rate, double decay, bool local) {
   const double long_w = local ? length_of(w, count) : 0, long_g = local ? length_of(gradient, count) : 0;
@@ -118,9 +119,9 @@ static void lars(const cnn_recipe *recipe, float *restrict w, const float *restr
   }
 }
 
-/* You et al., "Large batch optimization for deep learning" (2020), algorithm 2, with phi(x) = x:
- * r = m / (sqrt(v) + epsilon) + decay*w of the corrected averages; w -= rate * |w|/|r| * r. The ratio is 1
- * where a length is 0, and as in lars. r is computed twice, as there is no place to keep it. */
+/* You et al., "Large batch optimization for deep learning" (2020), algorithm 2, with phi(x) = x: r = m /
+ * (sqrt(v) + epsilon) + decay*w of the corrected averages; w -= rate * |w|/|r| * r. The ratio |w|/|r| is 1 if
+ * one of them is 0, and in the cases listed for lars. r is computed twice to save memory. */
 static inline float lamb_step(float m, float v, float w, float first, float second, float epsilon,
                               float decay) {
   return first * m / (cnn_sqrt_float(v) * second + epsilon) + decay * w;

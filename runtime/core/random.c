@@ -1,10 +1,9 @@
-/* random.c: random numbers by counter. Generated code makes bits of keys by the same function; its keys
- * are its own. */
+/* random.c: Counter-based random numbers. Generated code uses the same function with its own keys. */
 // SPDX-License-Identifier: MIT-0
 #include "cnn_core.h"
 
-/* splitmix64 (Steele, Lea, Flood 2014): the seed advances by the golden ratio, `stream` steps in one, and is
- * then mixed. */
+/* splitmix64 (Steele, Lea, Flood 2014): the seed advances by `stream` steps of the golden ratio, and is then
+ * mixed. */
 cnn_random cnn_random_keys(uint64_t seed, uint64_t stream) {
   uint64_t z = seed + 0x9E3779B97F4A7C15u * (stream + 1);
   z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;

@@ -1,6 +1,6 @@
-/* resample.c: image resampling. Bilinear with half-pixel centers; when shrinking the triangle widens
- * with the factor, so that nothing is skipped. The arithmetic is Pillow's (ImagingResample): weights in
- * 22-bit fixed point, columns first, rounded to bytes in between. */
+/* resample.c: Image resampling. Bilinear with half-pixel centers; when shrinking, the triangle filter widens
+ * with the factor, so that no pixel is skipped. The arithmetic is Pillow's (ImagingResample): weights in
+ * 22-bit fixed point, columns first, intermediate results rounded to bytes. */
 // SPDX-License-Identifier: MIT-0
 #include "cnn_image.h"
 
@@ -9,7 +9,7 @@ enum { PRECISION = 22 }; /* 32 bits minus 8 of the pixel minus 2 of headroom for
 typedef struct Axis {
   double from, scale, support;
   int32_t in, taps;
-} Axis; /* taps: the most that an output pixel has */
+} Axis; /* taps: the maximum per output pixel */
 
 static Axis axis_make(int32_t in, double from, double length, int32_t out) {
   double scale = length / (double)out, support = scale < 1 ? 1 : scale;
@@ -18,15 +18,14 @@ static Axis axis_make(int32_t in, double from, double length, int32_t out) {
   return (Axis){from, scale, support, in, 2 * reach + 1};
 }
 
-/* The triangle over source pixel t, for an output pixel whose center is there; not yet divided by the sum
- * over all t. */
+/* The unnormalized filter weight of source pixel t for the output pixel at this center. */
 static double triangle(const Axis *axis, int32_t t, double center) {
   double distance = ((double)t - center + 0.5) * (1 / axis->support),
          share = distance < 0 ? 1 + distance : 1 - distance;
   return share > 0 ? share : 0;
 }
 
-/* The weights of output pixel i: their number, and in *first the source pixel of the first one. */
+/* The weights of output pixel i. Returns their number, and in *first the first source pixel. */
 static int32_t axis_weights(const Axis *axis, int32_t i, int32_t *weight, int32_t *first) {
   double center = axis->from + ((double)i + 0.5) * axis->scale, total = 0;
   double low = center - axis->support + 0.5, high = center + axis->support + 0.5;
@@ -38,7 +37,7 @@ static int32_t axis_weights(const Axis *axis, int32_t i, int32_t *weight, int32_
   return end - begin;
 }
 
-/* Weighted sums along one axis. Source pixel t of output pixel i is `step` bytes after the previous one. */
+/* Weighted sums along one axis. `step` is the distance in bytes between source pixels of one output pixel. */
 static uint8_t weighted(const uint8_t *in, size_t step, const int32_t *weight, int32_t taps) {
   int32_t sum = 1 << (PRECISION - 1);
   for (int32_t t = 0; t < taps; t++) sum += weight[t] * (int32_t)in[(size_t)t * step];
@@ -46,7 +45,7 @@ static uint8_t weighted(const uint8_t *in, size_t step, const int32_t *weight, i
   return (uint8_t)(sum < 0 ? 0 : sum > 255 ? 255 : sum);
 }
 
-/* The source rows that the output needs. */
+/* The range of source rows that the output needs. */
 static int32_t rows_needed(const Axis *rows, int32_t out_h, int32_t *top) {
   double first = rows->from + 0.5 * rows->scale - rows->support + 0.5,
          last = rows->from + ((double)out_h - 0.5) * rows->scale + rows->support + 0.5;

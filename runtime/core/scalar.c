@@ -1,4 +1,4 @@
-/* scalar.c: exponential, logarithm, cosine and square root in double, for schedules and norms. */
+/* scalar.c: Exponential, logarithm, cosine and square root in double, for schedules and norms. */
 // SPDX-License-Identifier: MIT-0
 #include "scalar.h"
 
@@ -22,11 +22,11 @@ double cnn_exp(double x) {
   double r = (x - (double)k * LN2_HIGH) - (double)k * LN2_LOW;
   double sum = 1;
   for (int i = 14; i >= 1; i--) sum = 1 + sum * r / i;
-  int64_t half = k / 2; /* in two factors, so that results below the normal numbers come out right */
+  int64_t half = k / 2; /* two factors, so that subnormal results are correct */
   return sum * power_of_two(half) * power_of_two(k - half);
 }
 
-/* x = m * 2^e with m around 1; log(m) = 2 atanh(s), s = (m - 1)/(m + 1). */
+/* x = m * 2^e with m near 1; log(m) = 2 atanh(s), s = (m - 1)/(m + 1). */
 double cnn_log(double x) {
   int64_t exponent = 0;
   if (!(x > 0)) return x < 0 ? x - x : -1e308 * 10;
@@ -68,7 +68,7 @@ double cnn_power_whole(double x, int64_t n) {
 double cnn_cos_turn(double p) {
   const double pi = 3.14159265358979323846;
   if (p > 0.5) return -cnn_cos_turn(1 - p);
-  if (p <= 0.25) { /* the series of the cosine */
+  if (p <= 0.25) { /* the Taylor series of the cosine */
     double square = -(p * pi) * (p * pi), sum = 1;
     for (int i = 18; i >= 2; i -= 2) sum = 1 + sum * square / (i * (i - 1));
     return sum;
@@ -80,7 +80,7 @@ double cnn_cos_turn(double p) {
 
 double cnn_sqrt(double x) {
   if (!(x > 0) || x > 1.7976931348623157e308)
-    return x; /* zero, infinity, NaN; negative numbers do not come here */
+    return x; /* zero, infinity, NaN; callers pass no negative numbers */
   double scale = 1;
   if (x < 1e-290) {
     x *= 18014398509481984.0; /* 2^54 */

@@ -1,22 +1,22 @@
-/* scalar.h: the few functions that the core needs, so that it links without a mathematics library and gives
- * the same bits everywhere. */
+/* scalar.h: Scalar math functions of the core, which links without a math library and computes the same bits
+ * everywhere. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_CORE_SCALAR_H
 #define CNN_CORE_SCALAR_H
 #include <stdint.h>
 #include <string.h>
 
-double cnn_exp(double x);                    /* within 1e-15 of the value */
+double cnn_exp(double x);                    /* relative error below 1e-15 */
 double cnn_log(double x);                    /* x > 0 */
 double cnn_power(double x, double y);        /* x >= 0 */
 double cnn_power_whole(double x, int64_t n); /* n >= 0, by squaring */
 double cnn_cos_turn(double p);               /* cos(pi * p) for 0 <= p <= 1 */
 double cnn_sqrt(double x);
 
-/* Where the processor has it, the instruction (-fno-math-errno lets the compiler use it in vectors).
- * Elsewhere Newton's method on 1/sqrt in double, from a guess by bits: a square root of a float is never
- * closer than 2^-50 to the middle between two floats, so that rounding to float is exact, and the bits are
- * the same. */
+/* Uses the processor's square root instruction if there is one (-fno-math-errno lets the compiler vectorize
+ * it). Elsewhere it uses Newton's method on 1/sqrt in double, from a bitwise estimate. A square root of a
+ * float is never closer than 2^-50 to the middle between two floats, so rounding to float is exact, and the
+ * bits are the same. */
 #if defined __NO_MATH_ERRNO__ && (defined __SSE2__ || defined __aarch64__)
 static inline float cnn_sqrt_float(float value) { return __builtin_sqrtf(value); }
 #else
@@ -33,7 +33,7 @@ static inline float cnn_sqrt_float(float value) {
   y *= 1.5 - half * y * y;
   y *= 1.5 - half * y * y;
   double root = x * y;
-  return value <= 3.402823466e+38f ? (float)root : value; /* infinity and NaN stay */
+  return value <= 3.402823466e+38f ? (float)root : value; /* infinity and NaN are returned unchanged */
 }
 #endif
 #endif

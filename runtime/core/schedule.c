@@ -1,11 +1,11 @@
-/* schedule.c: the learning rate as a function of time. Time is in epochs and moves with every step. */
+/* schedule.c: Learning rate as a function of time. Time is in epochs and advances with every step. */
 // SPDX-License-Identifier: MIT-0
 #include "cnn_core.h"
 #include "scalar.h"
 
 void cnn_schedule_begin(cnn_schedule *schedule) { *schedule = (cnn_schedule){.scale = 1}; }
 
-/* A step that falls on the end of a batch happens there, although the quotient may be rounded downwards. */
+/* A step boundary at the end of a batch takes effect there, although the quotient may be rounded down. */
 static double step_factor(const cnn_recipe *recipe, double t) {
   int64_t drops = 0;
   if (recipe->every > 0) drops = (int64_t)(t / recipe->every * (1 + 1e-12));
@@ -13,7 +13,7 @@ static double step_factor(const cnn_recipe *recipe, double t) {
   return cnn_power_whole(recipe->factor, drops);
 }
 
-/* How far between the end of the warm-up (0) and the end of training (1). */
+/* Progress from the end of the warm-up (0) to the end of training (1). */
 static double progress(const cnn_recipe *recipe, double t) {
   double length = recipe->epochs - recipe->warmup;
   if (length <= 0) return 1;

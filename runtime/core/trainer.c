@@ -6,14 +6,14 @@
 #include <string.h>
 
 #if defined __GNUC__ && !defined __clang__
-#pragma GCC optimize("O3") /* at -O2 gcc leaves the loops over parameters scalar */
+#pragma GCC optimize("O3") /* at -O2 gcc does not vectorize the loops over parameters */
 #endif
 
 enum { ALIGNMENT = 64 };
 
 static size_t round_up(size_t bytes) { return (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT; }
 
-/* The trainer's memory is its arrays one after the other; `memory` NULL only counts. */
+/* Lays out the trainer's arrays one after the other; with `memory` NULL it only computes the size. */
 static size_t place(cnn_trainer *trainer, bool accumulates, char *memory) {
   const cnn_recipe *recipe = &trainer->recipe;
   size_t array = round_up((size_t)trainer->network->parameters * sizeof(float)), used = 0;
@@ -43,7 +43,7 @@ void cnn_trainer_place(cnn_trainer *trainer, const cnn_network *network, const c
   cnn_schedule_begin(&trainer->schedule);
 }
 
-/* Running means and variances come back in the place of their gradients. */
+/* Running means and variances are returned in the slots of their gradients. */
 static void copy_statistics(const cnn_network *network, float *to, const float *from) {
   for (int32_t i = 0; i < network->weights; i++) {
     const cnn_weight *weight = &network->weight[i];
@@ -72,7 +72,7 @@ float cnn_trainer_batch(cnn_trainer *trainer, const void *const *input, const vo
   return loss;
 }
 
-/* Infinity and NaN have all bits of the exponent set: adding one there reaches the sign. */
+/* Infinity and NaN have all exponent bits set: adding one to the exponent changes the sign bit. */
 static bool overflows(const float *value, int64_t count) {
   uint32_t any = 0;
   for (int64_t i = 0; i < count; i++) {
@@ -93,7 +93,7 @@ int32_t cnn_trainer_overflow(const cnn_trainer *trainer) {
   return -1;
 }
 
-/* The norm over everything that is trained, as one vector; min(1, max/(norm + 1e-6)) of it is kept. */
+/* The norm over all trained weights as one vector; the gradients are scaled by min(1, max/(norm + 1e-6)). */
 static void clip(const cnn_network *network, float *gradients, double most) {
   double square = 0;
   for (int32_t i = 0; i < network->weights; i++) {
@@ -107,7 +107,8 @@ static void clip(const cnn_network *network, float *gradients, double most) {
   for (int64_t i = 0; i < network->parameters; i++) gradients[i] *= (float)scale;
 }
 
-/* The first step copies the weights, as PyTorch's AveragedModel; running statistics are always copied. */
+/* The first step copies the weights, as PyTorch's AveragedModel does; running statistics are always copied.
+ */
 static void move_average(cnn_trainer *trainer) {
   const cnn_network *network = trainer->network;
   float *average = trainer->average;
@@ -125,7 +126,7 @@ void cnn_trainer_update(cnn_trainer *trainer, double rate) {
   const cnn_recipe *recipe = &trainer->recipe;
   if (trainer->samples == 0) return;
   float *gradients = trainer->gradients;
-  if (trainer->sum) { /* the mean over all samples of the step, as one large batch would give it */
+  if (trainer->sum) { /* the mean over all samples of the step, as in one large batch */
     gradients = trainer->sum;
     const float scale = (float)(1 / (double)trainer->samples);
     for (int64_t i = 0; i < network->parameters; i++) gradients[i] *= scale;

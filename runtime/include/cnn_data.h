@@ -1,22 +1,22 @@
-/* cnn_data.h: data sets for training and evaluation, and the inputs and outputs of a prediction.
+/* cnn_data.h: Data sets for training and evaluation, and the inputs and outputs of a prediction.
  *
- * A set is opened by looking at what the path holds: IDX files (MNIST, Fashion-MNIST; plain or .gz),
+ * The contents of the path determine the kind of the set: IDX files (MNIST, Fashion-MNIST; plain or .gz),
  * CIFAR-10/100 in binary, folders of images (train/CLASS, val/CLASS, test/CLASS, or CLASS alone), an .npz
  * file (x, y, x_val, y_val, x_test, y_test), a table (.csv; or train.csv, val.csv and test.csv in a
- * directory), images with a class mask each (images/ and masks/; Pascal VOC's folders), images with
- * boxes (YOLO's images/ and labels/, COCO's annotations/ or one of its JSON files, Pascal VOC's
- * Annotations/), the word "synthetic", a small learnable set made on the spot for any net, or
- * "synthetic:shapes", images of shapes with boxes, masks or a class for each pixel.
+ * directory), images with one class mask each (images/ and masks/; Pascal VOC's folders), images with boxes
+ * (YOLO's images/ and labels/, COCO's annotations/ or one of its JSON files, Pascal VOC's Annotations/), the
+ * word "synthetic", a small learnable set generated for any net, or "synthetic:shapes", images of shapes with
+ * boxes, masks or a class per pixel.
  *
- * A folder is the class whose label it has (cnn_network.label); folders named by whole numbers are the
- * classes of these numbers; where the net has no labels, they are numbered in the order of their names.
+ * A folder's class is the label of the same name (cnn_network.label); folders named by integers are the
+ * classes of these numbers; if the net has no labels, they are numbered in the order of their names.
  *
- * Samples come in the order of the file; those of folders class by class in turns, so that the first N have
- * all classes.
+ * Samples come in the order of the file. Those of folders alternate between the classes, so that the first N
+ * contain all classes.
  *
- * Samples are raw: images are 0..255 whatever the input's type (i8: minus 128), arrays are as they are in
- * the file. They are always laid out height, width, channels; cnn_port_arrange makes the caller's layout of
- * an input with layout=chw, after augmentation. */
+ * Samples are raw: images are 0..255 whatever the input's type (i8: minus 128), arrays are as in the file.
+ * They are always laid out height, width, channels; cnn_port_arrange converts to the caller's layout of an
+ * input with layout=chw, after augmentation. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_DATA_H
 #define CNN_DATA_H
@@ -31,27 +31,27 @@ extern "C" {
 #endif
 
 typedef enum cnn_part {
-  CNN_PART_TRAIN, /* without what validation takes */
-  CNN_PART_VAL,   /* the set's own, else taken from the training part by the program's seed */
-  CNN_PART_TEST   /* what `eval` reads: the set's own, else the whole set */
+  CNN_PART_TRAIN, /* without the validation samples */
+  CNN_PART_VAL,   /* the set's own, or else selected from the training part by the program's seed */
+  CNN_PART_TEST   /* the part that `eval` uses: the set's own, or else the whole set */
 } cnn_part;
 
-typedef enum cnn_fit {                   /* how an image of another size is fitted */
+typedef enum cnn_fit {                   /* how an image of another size is resized */
                        CNN_FIT_STRETCH,  /* each axis by itself */
-                       CNN_FIT_CROP,     /* covers the input, centered; what sticks out is lost */
-                       CNN_FIT_LETTERBOX /* all of it, centered on black */
+                       CNN_FIT_CROP,     /* covers the input, centered; the parts outside are lost */
+                       CNN_FIT_LETTERBOX /* the whole image, centered on black */
 } cnn_fit;
 
 typedef struct cnn_data_options {
-  double val;    /* part of the training samples for validation, where the set has no validation part; 0: no
-                    validation at all */
+  double val;    /* share of the training samples for validation, if the set has no validation part; 0: no
+                    validation */
   int64_t limit; /* only the first `limit` samples of each part; 0: all */
   cnn_fit fit;
-  int64_t keep;       /* bytes of memory for decoded images of folders, so that each is decoded once; 0:
-                         decode each time */
-  const char *target; /* CSV: the column of the target, by its name or its number from 1; NULL: the last */
-  bool skip_bad;      /* images, masks and boxes that cannot be read are counted and left out */
-  bool any_target;    /* the set is inspected or written as files: it may lack the net's targets */
+  int64_t keep; /* bytes of memory for decoded images of folders, so that each is decoded once; 0: decode each
+                   time */
+  const char *target; /* CSV: the target column, by its name or its number from 1; NULL: the last */
+  bool skip_bad;      /* images, masks and boxes that cannot be read are counted and dropped */
+  bool any_target;    /* the set is inspected or exported: it may lack the net's targets */
 } cnn_data_options;
 #define CNN_DATA_DEFAULTS {0.1, 0, CNN_FIT_STRETCH, 0, NULL, false, false}
 
@@ -63,72 +63,73 @@ cnn_status cnn_data_open(cnn_data **data, const char *path, const cnn_network *n
                          const cnn_data_options *options);
 void cnn_data_close(cnn_data *data); /* NULL is fine */
 
-const char *cnn_data_describe(
-    const cnn_data *data); /* "IDX files: 54,000 training, 6,000 validation and 10,000 test samples" */
-const char *cnn_data_notes(const cnn_data *data); /* lines: files skipped, classes without samples */
+/* "IDX files: 54,000 training, 6,000 validation and 10,000 test samples". */
+const char *cnn_data_describe(const cnn_data *data);
+const char *cnn_data_notes(const cnn_data *data); /* lines: skipped files, classes without samples */
 int64_t cnn_data_count(const cnn_data *data, cnn_part part);
-bool cnn_data_has_test(const cnn_data *data);   /* the set has a separate test part */
-int64_t cnn_data_shared(const cnn_data *data);  /* of the samples of CNN_PART_TEST, those for training */
-int32_t cnn_data_classes(const cnn_data *data); /* 0: its samples have no class */
+bool cnn_data_has_test(const cnn_data *data); /* whether the set has a separate test part */
+/* Number of samples of CNN_PART_TEST that are also used for training. */
+int64_t cnn_data_shared(const cnn_data *data);
+int32_t cnn_data_classes(const cnn_data *data);              /* 0: its samples have no class */
 const char *cnn_data_class(const cnn_data *data, int32_t c); /* the set's name for a class, or NULL */
-const char *const *
-cnn_data_class_names(const cnn_data *data); /* all; NULL where one is missing or no UTF-8 */
+/* All names; NULL if one is missing or not UTF-8. */
+const char *const *cnn_data_class_names(const cnn_data *data);
 
-/* Whether the files of a set can be read, before its samples are needed. Pictures of folders are opened: such
- * as will be kept in memory are decoded, of others it is seen whether they begin and end as they should. One
- * that cannot be read is the error; of several, the callback gets a line for each of the first ten. */
+/* Checks that the files of a set are readable, before its samples are needed. Images of folders are opened:
+ * those that will be kept in memory are decoded; of others the beginning and the end are checked. A single
+ * unreadable image is the error; of several, the callback gets a line for each of the first ten. */
 typedef struct cnn_inspection {
-  int64_t samples[3]; /* of each part, from its first */
+  int64_t samples[3]; /* number of samples of each part, from its first */
   int32_t threads;
-  void (*tell)(void *context, const char *line); /* or NULL; also gets progress, if it takes long */
+  void (*tell)(void *context, const char *line); /* or NULL; also receives progress, if it takes long */
   void *context;
-  const volatile sig_atomic_t *stop; /* ends it early where it is not 0; NULL: nothing does */
+  const volatile sig_atomic_t *stop; /* ends the check early when it is not 0; NULL: never */
 } cnn_inspection;
 cnn_status cnn_data_inspect(const cnn_data *data, const cnn_inspection *inspection);
 
 /* Reads a sample; any number of threads may read concurrently. input[i] has network->input[i].size elements
  * of its type. target[o] has network->output[o].target_size elements: int32_t for classes, float for values;
- * NULL skips it. An output that has no loss but class scores counts as an output with classes, one a
- * position. Numbers that are not finite are refused. Where the target is the input (`target = input`),
- * targets are left alone. */
+ * NULL skips it. An output with class scores but no loss counts as an output with classes, one per position.
+ * Non-finite numbers are errors. If the target is the input (`target = input`), targets are not written. */
 cnn_status cnn_data_sample(const cnn_data *data, cnn_part part, int64_t index, void *const input[],
                            void *const target[]);
 bool cnn_data_has_noise(const cnn_data *data); /* background recordings, for the augmentation background */
-double cnn_data_scale(
-    const cnn_data *data,
-    int32_t input); /* what counts as full scale of its values: 255 for pixels, 1 for arrays of floats */
-bool cnn_data_label(const cnn_data *data, cnn_part part, int64_t index,
-                    int32_t *label); /* cheap; false: no single class a sample */
+double
+/* The full scale of its values: 255 for pixels, 1 for arrays of floats. */
+cnn_data_scale(const cnn_data *data, int32_t input);
+/* Fast; false: no single class per sample. */
+bool cnn_data_label(const cnn_data *data, cnn_part part, int64_t index, int32_t *label);
 
 size_t cnn_type_bytes(cnn_type type);
 const char *cnn_type_name(cnn_type type); /* "f32" */
-/* Element i of values of the port's type; storing one that the type has: cnn_port_takes. */
+/* Element i of values of the port's type; cnn_port_takes: whether a number fits the type. */
 double cnn_port_number(const cnn_port *port, const void *values, int64_t i);
 void cnn_port_store(const cnn_port *port, void *values, int64_t i, double value);
 bool cnn_port_takes(const cnn_port *port, double value);
-int64_t
-cnn_port_classes(const cnn_port *output); /* number of classes of its scores: 2 for one sigmoid unit */
-int64_t cnn_port_targets(
-    const cnn_port *output); /* elements of its target, also for an output with scores and no loss */
-void cnn_port_arrange(const cnn_port *input, const void *hwc,
-                      void *out); /* one sample, in the layout that the net takes; a copy if that is hwc */
+/* Number of classes of its scores: 2 for one sigmoid unit. */
+int64_t cnn_port_classes(const cnn_port *output);
+/* Elements of its target, also for an output with scores and no loss. */
+int64_t cnn_port_targets(const cnn_port *output);
+/* Converts one sample to the net's layout; a copy if that is hwc. */
+void cnn_port_arrange(const cnn_port *input, const void *hwc, void *out);
 
-/* Inputs of `predict`: an image (PNG, JPEG, WebP), an .npy file with one input or a batch, an .npz keyed
- * by input name, or a table (.csv), with or without the target's columns. */
+/* Inputs of `predict`: an image (PNG, JPEG, WebP), an .npy file with one input or a batch, an .npz keyed by
+ * input name, or a table (.csv), with or without the target's columns. */
 typedef struct cnn_inputs cnn_inputs;
 cnn_status cnn_inputs_open(cnn_inputs **inputs, const char *path, const cnn_network *network, cnn_fit fit);
-/* The same; of a table the column `target` is left out, as in cnn_data_options; NULL: the last, where there
- * is one more than the input has. */
+/* The same; in a table the column `target` is ignored, as in cnn_data_options; NULL: the last one, if the
+ * table has one more column than the input. */
 cnn_status cnn_inputs_open_table(cnn_inputs **inputs, const char *path, const cnn_network *network,
                                  cnn_fit fit, const char *target);
 void cnn_inputs_close(cnn_inputs *inputs);
 int64_t cnn_inputs_count(const cnn_inputs *inputs);
-bool cnn_inputs_batched(const cnn_inputs *inputs); /* tables, and arrays with a leading n, also if n is 1 */
+/* True for tables, and for arrays with a leading n, even if n is 1. */
+bool cnn_inputs_batched(const cnn_inputs *inputs);
 cnn_status cnn_inputs_sample(const cnn_inputs *inputs, int64_t index, void *const input[]);
 
 /* Writes outputs of `count` samples, output[o] laid out [count][...]: one output as .npy, several (or a path
- * that ends in .npz) as .npz keyed by output name. batched: with the leading n. Written whole or not at all.
- */
+ * that ends in .npz) as .npz keyed by output name. batched: with the leading n. The file is written
+ * atomically. */
 cnn_status cnn_outputs_write(const char *path, const cnn_network *network, int64_t count, bool batched,
                              const float *const output[]);
 

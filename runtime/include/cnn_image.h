@@ -1,5 +1,5 @@
-/* cnn_image.h: images. Reading and writing them is hosted; resampling is the core's: no allocation, no
- * library. */
+/* cnn_image.h: Images. Reading and writing needs the hosted runtime; resampling is part of the core: no
+ * allocation, no library. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_IMAGE_H
 #define CNN_IMAGE_H
@@ -15,15 +15,15 @@ extern "C" {
 
 /* ---- core */
 
-/* A rectangle of pixels with fractional edges: from (y, x), height x width. */
+/* A rectangle of pixels with fractional edges: height x width, from (y, x). */
 typedef struct cnn_area {
   double y, x, height, width;
 } cnn_area;
 
-/* Resamples an area of an image of h x w x channels bytes to out_h x out_w: bilinear with half-pixel
- * centers, a wider triangle when shrinking, so that every pixel of the source counts. Bit for bit what Pillow
- * (before 13) gives for resize(size, BILINEAR). Rows of the output are `out_stride` bytes apart. `scratch`
- * has cnn_resample_scratch bytes, aligned for int32_t. The area must be inside the image and not empty. */
+/* Resamples an area of an image of h x w x channels bytes to out_h x out_w: bilinear with half-pixel centers,
+ * with a wider triangle when shrinking, so that every source pixel counts. Bit-identical with Pillow (before
+ * 13) for resize(size, BILINEAR). Rows of the output are `out_stride` bytes apart. `scratch` has
+ * cnn_resample_scratch bytes, aligned for int32_t. The area must be inside the image and not empty. */
 size_t cnn_resample_scratch(int32_t h, int32_t w, int32_t channels, cnn_area area, int32_t out_h,
                             int32_t out_w);
 void cnn_resample(const uint8_t *in, int32_t h, int32_t w, int32_t channels, cnn_area area, uint8_t *out,
@@ -39,14 +39,14 @@ typedef struct cnn_image {
   uint8_t *pixel;
 } cnn_image; /* 1 channel: gray, 3: RGB; rows without gaps */
 
-/* PNG, JPEG or WebP, by content. Alpha is blended over black, palettes and other depths become 8-bit, and the
- * image is turned upright as its EXIF says. `image` is empty after an error. */
+/* Reads PNG, JPEG or WebP, determined by content. Alpha is blended over black, palettes and other depths
+ * become 8-bit, and the image is rotated by its EXIF orientation. `image` is empty after an error. */
 cnn_status cnn_image_read(cnn_image *image, const char *path);
 void cnn_image_free(cnn_image *image);
-cnn_status cnn_image_write(const char *path, const cnn_image *image); /* a PNG, whole or not at all */
+cnn_status cnn_image_write(const char *path, const cnn_image *image); /* writes a PNG atomically */
 
-/* The image as the net's input: fitted to its size, gray or RGB as its channels say, 0..255 (i8:
- * minus 128), height, width, channels. */
+/* Converts the image to the net's input: resized, gray or RGB as its channels require, 0..255 (i8: minus
+ * 128), height, width, channels. */
 cnn_status cnn_image_feed(const cnn_image *image, const cnn_port *port, cnn_fit fit, void *input);
 
 #ifdef __cplusplus

@@ -1,5 +1,5 @@
-/* cnn_ranks.h: processes that train a net together, on one machine or on several. The runtime knows them by
- * this table alone; libcnn-mpi fills it in for MPI. */
+/* cnn_ranks.h: Interface to processes that train a net together, on one machine or on several. The runtime
+ * only uses this table; libcnn-mpi implements it with MPI. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_RANKS_H
 #define CNN_RANKS_H
@@ -11,33 +11,34 @@
 extern "C" {
 #endif
 
-/* All functions are called by the thread that opened the table; all processes call broadcast and gather in
- * the same order. A message that was begun has a number, from 0, until it has arrived; its bytes must stay as
- * they are until then. */
+/* Only the thread that opened the table calls its functions; all processes call broadcast and gather in the
+ * same order. A message has a number, from 0, from its start until its arrival; its bytes must not change
+ * until then. */
 typedef struct cnn_ranks {
-  int32_t rank, size; /* this process, from 0, and how many there are */
-  int32_t here;       /* of these, those on this machine */
+  int32_t rank, size; /* number of this process, from 0, and number of processes */
+  int32_t here;       /* number of processes on this machine */
   void *context;
   int32_t (*send)(void *context, const void *bytes, size_t n, int32_t to, int32_t tag);
   int32_t (*receive)(void *context, void *bytes, size_t n, int32_t from, int32_t tag);
-  bool (*arrived)(void *context, int32_t message); /* does not wait; true: the number is given back */
-  void (*wait)(void *context, int32_t message);    /* gives the number back */
+  bool (*arrived)(void *context,
+                  int32_t message);             /* does not wait; true: the message's number is free again */
+  void (*wait)(void *context, int32_t message); /* waits, and frees the message's number */
   void (*broadcast)(void *context, void *bytes, size_t n, int32_t from);
-  /* Process r has bytes from[r] .. from[r + 1] - 1; afterwards each has all. */
+  /* Process r has bytes from[r] .. from[r + 1] - 1; afterwards each process has all bytes. */
   void (*gather)(void *context, void *bytes, const int64_t *from);
   void (*abandon)(void *context); /* ends all processes immediately; does not return */
 } cnn_ranks;
 
-/* How a program gets to them. */
+/* How a program connects to the other processes. */
 typedef struct cnn_launch {
-  const cnn_ranks *(*open)(void); /* NULL: it failed, and said so */
+  const cnn_ranks *(*open)(void); /* NULL: it failed, and printed an error */
   void (*close)(void);
 } cnn_launch;
 
-/* As cnn_main, for a program that may be one of several processes. */
+/* Like cnn_main, for a program that may be one of several processes. */
 int cnn_main_launched(int argc, char **argv, const cnn_network *network, const cnn_launch *launch);
 
-/* The same by MPI, in the library libcnn-mpi. */
+/* The same with MPI, in the library libcnn-mpi. */
 int cnn_main_mpi(int argc, char **argv, const cnn_network *network);
 
 #ifdef __cplusplus

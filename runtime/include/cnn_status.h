@@ -11,11 +11,11 @@ typedef enum cnn_code {
   CNN_OK,
   CNN_BAD_FILE,     /* cannot be opened, read or written */
   CNN_BAD_FORMAT,   /* the contents are invalid */
-  CNN_MISMATCH,     /* a sound file, but not for this net */
+  CNN_MISMATCH,     /* a valid file that does not fit this net */
   CNN_BAD_ARGUMENT, /* the caller's mistake */
   CNN_NO_MEMORY,
-  CNN_NOT_BUILT,  /* known, but not read by this version */
-  CNN_NOT_FINITE, /* training met an infinite or undefined loss */
+  CNN_NOT_BUILT,  /* known, but not supported by this version */
+  CNN_NOT_FINITE, /* training computed an infinite or undefined loss */
   CNN_STOPPED     /* interrupted by the user */
 } cnn_code;
 

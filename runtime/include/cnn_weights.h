@@ -1,4 +1,4 @@
-/* cnn_weights.h: weights from files (.safetensors, .npz, PyTorch's .pt) and to them (.safetensors, .npz). */
+/* cnn_weights.h: Weights from files (.safetensors, .npz, PyTorch's .pt) and to files (.safetensors, .npz). */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_WEIGHTS_H
 #define CNN_WEIGHTS_H
@@ -10,48 +10,48 @@ extern "C" {
 #endif
 
 typedef struct cnn_weights_report {
-  int32_t matched, missing, extra,
-      differing;     /* weights by name: found, not in the file, not in the net, of another shape */
-  char *text;        /* a line for each of the last three, from malloc; NULL: none */
-  bool *taken;       /* [the net's weights] which are found, from malloc */
-  char warning[400]; /* on an ambiguity that shapes do not resolve, as the order of a flatten; or empty */
-  char *renames;     /* by order: the lines of a file for cnn_weights_names.rename, from malloc; else NULL */
+  int32_t matched, missing, extra, differing; /* number of weights by name: found, missing in the file,
+                                                 missing in the net, with another shape */
+  char *text;                                 /* a line for each of the last three, from malloc; NULL: none */
+  bool *taken;                                /* [the net's weights]: whether each was found, from malloc */
+  char warning[400]; /* an ambiguity that shapes do not resolve, such as the order of a flatten; or empty */
+  char *renames; /* by order: the lines of a file for cnn_weights_names.rename, from malloc; otherwise NULL */
 } cnn_weights_report;
 void cnn_weights_report_free(cnn_weights_report *report);
 
-/* A path may be "FILE:KEY": the dictionary KEY of a PyTorch file; without it the outermost one, or the
- * first of "state_dict", "model_state_dict", "model", "net" and "ema" that holds tensors. Every name and
- * shape must match, or nothing is written to `weights` and the message lists the differences (up to its
- * length; all are in the report). F16, BF16 and F64 are converted; a number that is not finite is refused,
- * but for minus infinity in frozen weights, by which a mask of attention excludes. `report` may be NULL; the
- * caller frees the report. */
+/* A path may be "FILE:KEY": the dictionary KEY of a PyTorch file. Without KEY it is the outermost dictionary,
+ * or the first of "state_dict", "model_state_dict", "model", "net" and "ema" that contains tensors. Every
+ * name and shape must match; otherwise nothing is written to `weights`, and the message lists the differences
+ * (up to its length; all are in the report). F16, BF16 and F64 are converted. Non-finite numbers are errors,
+ * except minus infinity in frozen weights, which attention masks use. `report` may be NULL; the caller frees
+ * the report. */
 cnn_status cnn_weights_load(const cnn_network *network, const char *path, float *weights,
                             cnn_weights_report *report);
 
-/* Takes what matches by name and shape and leaves the rest of `weights` as it is; CNN_MISMATCH if nothing
- * does. */
+/* Loads the weights that match by name and shape, and leaves the rest of `weights` unchanged; CNN_MISMATCH if
+ * none match. */
 cnn_status cnn_weights_load_some(const cnn_network *network, const char *path, float *weights,
                                  cnn_weights_report *report);
 
 /* Maps the names of a file to those of the net. */
 typedef struct cnn_weights_names {
-  const char *prefix; /* "module.": is left out; names without it do not count. NULL: what all names begin
-                         with is left out, if it must be */
-  const char *rename; /* before: a file with lines "theirs = ours", where '*' matches any text and later
-                         lines win; or NULL */
-  int32_t by_order;   /* not 0: whatever the names, the file's first array is the net's first weight; every
-                         shape must agree. Where some weights will do, the longest run of whole layers whose
-                         shapes agree is taken, so that a new head stays new */
+  const char *prefix; /* "module.": removed from names; names without it are ignored. NULL: a prefix that all
+                         names share is removed if needed */
+  const char *rename; /* applied first: a file with lines "theirs = ours", where '*' matches any text and
+                         later lines win; or NULL */
+  int32_t by_order;   /* not 0: names are ignored, and the file's first array is the net's first weight; every
+                         shape must match. If some weights suffice, the longest run of whole layers with equal
+                         shapes is loaded, so that a new head stays new */
 } cnn_weights_names;
 
-/* Both for a file with other names; `names` may be NULL. */
+/* Like the two functions above, for a file with other names; `names` may be NULL. */
 cnn_status cnn_weights_load_named(const cnn_network *network, const char *path,
                                   const cnn_weights_names *names, bool some, float *weights,
                                   cnn_weights_report *report);
 
-/* Writes a .safetensors file, or an .npz if the path ends so: whole, or not at all. Its __metadata__, in an
- * .npz the comment of the archive, has the net's name, its inputs, its labels as the names of the classes,
- * and notes: key, value, key, value ..., NULL; or NULL. */
+/* Writes a .safetensors file, or an .npz if the path ends so, atomically. Its __metadata__, or the comment of
+ * an .npz archive, has the net's name, its inputs, its labels as class names, and notes: key, value, key,
+ * value ..., NULL; or NULL. */
 cnn_status cnn_weights_save(const cnn_network *network, const char *path, const float *weights,
                             const char *const *notes);
 

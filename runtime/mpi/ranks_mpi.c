@@ -1,5 +1,5 @@
-/* ranks_mpi.c: libcnn-mpi, the table of cnn_ranks.h by MPI. The communicator is a copy of the world's, so
- * that nothing here meets messages of others. */
+/* ranks_mpi.c: libcnn-mpi, the table of cnn_ranks.h implemented with MPI. The communicator is a copy of the
+ * world's, so that its messages are separate from all others. */
 // SPDX-License-Identifier: MIT-0
 #include <limits.h>
 #include <mpi.h>
@@ -11,7 +11,7 @@
 
 typedef struct World {
   MPI_Comm all;
-  MPI_Request *request; /* by number of the message; MPI_REQUEST_NULL: free */
+  MPI_Request *request; /* by message number; MPI_REQUEST_NULL: free */
   int32_t requests;
   int *count, *place; /* [size] of a gather */
   cnn_ranks ranks;
@@ -109,8 +109,9 @@ static int32_t count_here(MPI_Comm all) {
   return size;
 }
 
-/* The launcher gives each process their number. If MPI knows of one only, it is not the MPI that
- * started them: each would train alone, and write over the files of the others. The first process says so. */
+/* Checks the number of processes, which the launcher passes to each. If MPI reports a single process, another
+ * MPI started the program: each process would train alone and overwrite the files of the others. The first
+ * process reports the error. */
 static bool one_of_many(void) {
   static const char *const starter[][2] = {{"OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK"},
                                            {"PMI_SIZE", "PMI_RANK"},

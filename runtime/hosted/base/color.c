@@ -1,11 +1,12 @@
-/* color.c: colors of classes in images. */
+/* color.c: Colors of classes in images. */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/base/color.h"
 
 #include <math.h>
 #include <string.h>
 
-/* Twelve that differ most; then hues a golden section apart, each third one darker. */
+/* The first twelve colors differ most. Later hues are a golden section apart, and each third one is darker.
+ */
 void cnn_class_color(int64_t c, uint8_t rgb[3]) {
   static const uint8_t first[][3] = {{230, 25, 75},  {0, 130, 200}, {60, 180, 75},  {245, 130, 48},
                                      {145, 30, 180}, {0, 165, 165}, {240, 50, 230}, {150, 190, 0},

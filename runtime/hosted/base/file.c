@@ -1,4 +1,4 @@
-/* file.c: mapping, inflating and writing files. */
+/* file.c: Mapping, inflating and writing files. */
 // SPDX-License-Identifier: MIT-0
 #ifndef _POSIX_C_SOURCE
 #define _POSIX_C_SOURCE 200809L
@@ -41,7 +41,7 @@ bool cnn_write_all(int descriptor, const void *bytes, size_t n) {
 
 cnn_status cnn_file_open(cnn_file *file, const char *path) {
   *file = (cnn_file){NULL, 0};
-  /* a pipe without a writer must not hang us; it is refused below */
+  /* opening a pipe without a writer must not block; the pipe is rejected below */
   int descriptor = cnn_open_again(path, O_RDONLY | O_NONBLOCK);
   if (descriptor < 0) return cnn_failure(CNN_BAD_FILE, "%s: cannot be opened: %s", path, strerror(errno));
   struct stat about;
@@ -109,7 +109,7 @@ cnn_status cnn_file_inflate(const char *path, const unsigned char *gz, size_t n,
   *data = NULL;
   *size = 0;
   size_t room = most < 4096 ? most + 1 : 4096, used = 0,
-         left = n; /* room grows with the data read, so a false header costs nothing */
+         left = n; /* the buffer grows with the data read, so a false size in the header costs nothing */
   unsigned char *out = malloc(room);
   z_stream stream = {0};
   if (!out || inflateInit2(&stream, 15 + 16) != Z_OK) { /* 16: a gzip header */
@@ -162,7 +162,7 @@ static size_t digits(const char *text) {
   return n;
 }
 
-/* The process that named it so, or 0: it is none of our names. */
+/* Returns the process number in a temporary file's name; 0 if the name is not one of ours. */
 static long temporary_process(const char *name, const char *base) {
   const size_t n = strlen(base);
   if (strncmp(name, base, n) != 0 || name[n] != '.') return 0;
@@ -175,14 +175,14 @@ static long temporary_process(const char *name, const char *base) {
   return errno || id > INT_MAX ? 0 : id;
 }
 
-static bool
-locked(int descriptor) { /* by another process, here or on another machine that shares the directory */
+static bool locked(int descriptor) { /* True if another process holds the lock, on this machine or on another
+                                        one that shares the directory. */
   struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
   return fcntl(descriptor, F_GETLK, &lock) != 0 || lock.l_type != F_UNLCK;
 }
 
-/* A process that was killed while it wrote has left its temporary file. It is removed when there is no
- * process of that number, and none holds its lock. */
+/* Removes the temporary files of killed processes: no process has their number, and no process holds their
+ * lock. */
 static void remove_stale(int directory, const char *name, const char *base) {
   const long process = temporary_process(name, base);
   struct stat about;
@@ -205,7 +205,8 @@ static void remove_all_stale(const char *path) {
   free(folder);
 }
 
-/* A new file beside `path`. The number keeps two processes, and two tries of one, apart. */
+/* Opens a new file next to `path`. The number in its name distinguishes processes, and attempts of one
+ * process. */
 static int temporary_open(cnn_writer *writer, const char *path) {
   remove_all_stale(path);
   for (int attempt = 0; attempt < 100; attempt++) {
@@ -218,9 +219,9 @@ static int temporary_open(cnn_writer *writer, const char *path) {
     }
     int descriptor = cnn_open_again(writer->temporary, O_WRONLY | O_CREAT | O_EXCL);
     if (descriptor >= 0) {
-      fcntl(
-          descriptor, F_SETLK,
-          &(struct flock){.l_type = F_WRLCK, .l_whence = SEEK_SET}); /* no more than a sign, so it may fail */
+      fcntl(descriptor, F_SETLK,
+            &(struct flock){.l_type = F_WRLCK,
+                            .l_whence = SEEK_SET}); /* the lock is only a hint, so it may fail */
       return descriptor;
     }
     int reason = errno;
@@ -294,7 +295,7 @@ static int rename_again(const char *from, const char *to) {
 cnn_status cnn_writer_commit(cnn_writer *writer) {
   flush(writer);
   if (writer->error == 0 && writer->temporary && sync_again(writer->descriptor) != 0) writer->error = errno;
-  /* interrupted, it is closed all the same */
+  /* when interrupted, the file is closed all the same */
   if (close(writer->descriptor) != 0 && errno != EINTR && writer->error == 0) writer->error = errno;
   writer->descriptor = -1;
   const bool renames = writer->error == 0 && writer->temporary;

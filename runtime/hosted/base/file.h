@@ -1,5 +1,5 @@
-/* file.h: files as bytes in memory, and files written whole or not at all. Depends on the status type alone:
- * the compiler builds status.c, file.c, archive.c, safetensors.c, npz.c, zip.c, pickle.c, torch.c, notes.c,
+/* file.h: Files as bytes in memory, and atomically written files. Depends only on the status type: the
+ * compiler builds status.c, file.c, archive.c, safetensors.c, npz.c, zip.c, pickle.c, torch.c, notes.c,
  * classes.c, origin.c, foreign.c, matching.c, rename.c and similar.c a second time, to read --weights
  * (compiler/backend). */
 // SPDX-License-Identifier: MIT-0
@@ -17,25 +17,26 @@ typedef struct cnn_file {
 
 cnn_status cnn_file_open(cnn_file *file, const char *path);
 void cnn_file_close(cnn_file *file);
-/* The text in the bytes of a file, without the byte order mark that editors may write before it. UTF-16 is
- * refused. The text is not copied, and may be empty. */
+/* The text in the bytes of a file, after an optional byte order mark. UTF-16 is an error. The text is not
+ * copied, and may be empty. */
 cnn_status cnn_text_of(const char *path, const unsigned char *bytes, size_t n, const char **text,
                        size_t *length);
-/* That of a file, with a zero after it; from malloc. */
+/* Reads a text file; the result is zero-terminated and from malloc. */
 cnn_status cnn_text_read(const char *path, char **text, size_t *length);
 
-/* Inflates a gzip file of one or several members, up to `most` bytes; ignores the rest. The result is from
+/* Inflates a gzip file of one or more members, up to `most` bytes; ignores the rest. The result is from
  * malloc. */
 cnn_status cnn_file_inflate(const char *path, const unsigned char *gz, size_t n, size_t most,
                             unsigned char **data, size_t *size);
 
-/* Bytes go to another name in the same directory, which becomes `path` only when all is on the disk. */
+/* Writes to a temporary file in the same directory, which is renamed to `path` when all data is on the disk.
+ */
 typedef struct cnn_writer {
   int descriptor; /* -1: closed */
   unsigned char *buffer;
   size_t buffered;
-  char *path, *temporary; /* temporary is NULL where path is a device or a pipe, which is written directly */
-  int error;              /* the first one; 0: none */
+  char *path, *temporary; /* temporary is NULL if path is a device or a pipe, which is written directly */
+  int error;              /* the first error; 0: none */
 } cnn_writer;
 
 /* Calls that retry when a signal interrupts them. */
@@ -43,8 +44,9 @@ int cnn_open_again(const char *path, int flags);                 /* -1: errno sa
 bool cnn_write_all(int descriptor, const void *bytes, size_t n); /* false: errno says why */
 
 cnn_status cnn_writer_open(cnn_writer *writer, const char *path);
-cnn_status cnn_writer_try(const char *path); /* whether it could be opened; writes nothing */
-void cnn_writer_put(cnn_writer *writer, const void *bytes, size_t n); /* errors are remembered for the end */
+cnn_status cnn_writer_try(const char *path); /* checks that `path` could be opened; writes nothing */
+/* Errors are stored and reported at the end. */
+void cnn_writer_put(cnn_writer *writer, const void *bytes, size_t n);
 cnn_status cnn_writer_commit(cnn_writer *writer);
 void cnn_writer_abandon(cnn_writer *writer);
 #endif

@@ -1,4 +1,4 @@
-/* json.c: JSON as text. */
+/* json.c: Serialization of JSON. */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/base/json.h"
 

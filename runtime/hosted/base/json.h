@@ -1,10 +1,10 @@
-/* json.h: JSON as text. Also built into the compiler (see file.h). */
+/* json.h: Serialization of JSON. Also built into the compiler (see file.h). */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_JSON_H
 #define CNN_JSON_H
 #include <jansson.h>
 
-/* On one line, without spaces; to be freed. NULL: no memory. In place of json_dumps, which leaves keys out
- * when memory runs out (Jansson 2.14). */
+/* Returns JSON on one line, without spaces; the caller frees it. NULL: out of memory. Replaces json_dumps,
+ * which omits keys when memory runs out (Jansson 2.14). */
 char *cnn_json_text(const json_t *);
 #endif

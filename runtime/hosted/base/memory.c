@@ -1,4 +1,4 @@
-/* memory.c: Memory of the machine. */
+/* memory.c: Size of the machine's memory. */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/base/memory.h"
 

@@ -1,4 +1,4 @@
-/* number.c: numbers as text. */
+/* number.c: Formatting of numbers. */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/base/number.h"
 
@@ -7,8 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The program that uses the library may have set a locale with a decimal comma; no digit grouping is ever
- * asked for. */
+/* Replaces a decimal comma: the calling program may have set such a locale. Digit grouping is never enabled.
+ */
 static void point(char *text) {
   for (char *c = text; *c; c++) {
     if (*c == ',') *c = '.';

@@ -1,4 +1,4 @@
-/* number.h: Numbers as text, with a decimal point in any locale. */
+/* number.h: Formatting of numbers, with a decimal point in any locale. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_NUMBER_H
 #define CNN_NUMBER_H
@@ -6,7 +6,7 @@
 
 typedef struct cnn_text {
   char text[48];
-} cnn_text; /* by value, so that several fit into one call of printf */
+} cnn_text; /* returned by value, so that one printf call can use several */
 
 cnn_text cnn_number(double value, int digits); /* significant digits: "0.001", "1.2e-05"; NaN is "nan" */
 cnn_text cnn_number_fixed(double value, int decimals);

@@ -1,4 +1,4 @@
-/* similar.c: "did you mean": the name that is most similar to a misspelt word. */
+/* similar.c: "Did you mean": the known name that is most similar to a misspelled word. */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/base/similar.h"
 
@@ -16,7 +16,8 @@ static int32_t length_of(const char *name) {
   return n < LONGEST ? (int32_t)n : LONGEST;
 }
 
-/* Damerau and Levenshtein. Names differ at their ends: their beginning is often the same path. */
+/* Damerau-Levenshtein distance. Compares the ends of long names, since they often begin with the same path.
+ */
 int32_t cnn_letters_between(const char *a, const char *b) {
   const int32_t n = length_of(a), m = length_of(b);
   int32_t rows[3][LONGEST + 1];
@@ -40,7 +41,7 @@ int32_t cnn_letters_between(const char *a, const char *b) {
 const char *cnn_similar(const char *word, const char *const *name, int32_t names) {
   const int32_t length = length_of(word);
   const char *best = NULL;
-  int32_t fewest = length < 5 ? 1 : length < 9 ? 2 : 3; /* a third of the word may be wrong */
+  int32_t fewest = length < 5 ? 1 : length < 9 ? 2 : 3; /* a third of the letters may be wrong */
   for (int32_t i = 0; i < names; i++) {
     const int32_t letters = cnn_letters_between(word, name[i]);
     if (letters > fewest || (best && letters == fewest)) continue;

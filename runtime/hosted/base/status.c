@@ -1,4 +1,4 @@
-/* status.c: making the results of functions. */
+/* status.c: Constructors of status values. */
 // SPDX-License-Identifier: MIT-0
 #include "cnn_status.h"
 
@@ -26,10 +26,10 @@ cnn_status cnn_failure(cnn_code code, const char *format, ...) {
     static const char more[] = "…";
     size_t end = sizeof status.message - sizeof more;
     while (end > 0 && ((unsigned char)status.message[end] & 0xC0) == 0x80)
-      end--; /* never half of a character */
+      end--; /* never cuts a UTF-8 character */
     memcpy(status.message + end, more, sizeof more);
   }
-  for (char *at = status.message; *at; at++) /* names in files may have what terminals obey */
+  for (char *at = status.message; *at; at++) /* names in files may contain terminal control codes */
     if (((unsigned char)*at < ' ' && *at != '\n' && *at != '\t') || *at == 127) *at = '?';
   return status;
 }

@@ -1,4 +1,4 @@
-/* threads.c: threads and time. */
+/* threads.c: Threads and time. */
 // SPDX-License-Identifier: MIT-0
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* sched_getaffinity */
@@ -37,7 +37,8 @@ static int32_t processors(void) {
 
 int32_t cnn_threads(int32_t wanted) {
   if (wanted > 0) return wanted;
-  return omp_get_max_threads ? omp_get_max_threads() : processors(); /* the former knows OMP_NUM_THREADS */
+  return omp_get_max_threads ? omp_get_max_threads()
+                             : processors(); /* omp_get_max_threads respects OMP_NUM_THREADS */
 }
 
 int32_t cnn_threads_shared(int32_t wanted, int32_t processes) {

@@ -4,15 +4,15 @@
 #define CNN_THREADS_H
 #include <stdint.h>
 
-/* For nets called from this thread; nothing happens where they were compiled without OpenMP. */
+/* Applies to nets called from this thread; no effect if they were compiled without OpenMP. */
 void cnn_threads_use(int32_t threads);
-/* For programs, before a net is called for the first time: threads that wait for each other spin for a
- * millisecond at most, then they sleep, unless the environment wants it otherwise. */
+/* Programs call this before the first call of a net: waiting threads then spin for at most a millisecond
+ * before they sleep, unless the environment sets another policy. */
 void cnn_threads_spare(void);
-int32_t
-cnn_threads_of_net(int32_t wanted); /* as cnn_threads, but 1 where the net was compiled without OpenMP */
-/* As cnn_threads, where n processes share this machine: at most their part of it. The system may have
- * given each a smaller one, or the same larger one to several. */
+/* Like cnn_threads, but 1 if the net was compiled without OpenMP. */
+int32_t cnn_threads_of_net(int32_t wanted);
+/* Like cnn_threads, but n processes share this machine: at most this process's share. The system may have
+ * assigned each process its own share, or the same larger share to several. */
 int32_t cnn_threads_shared(int32_t wanted, int32_t processes);
 double cnn_clock(void);      /* seconds since an arbitrary moment */
 double cnn_wall_clock(void); /* seconds since 1970 */

@@ -1,4 +1,4 @@
-/* unicode.c: UTF-8, and letters with marks in the form in which keyboards make them. */
+/* unicode.c: UTF-8 decoding and composed characters (NFC). */
 // SPDX-License-Identifier: MIT-0
 #ifndef _XOPEN_SOURCE
 #define _XOPEN_SOURCE 700
@@ -15,7 +15,7 @@ enum { CHARACTERS_END = 0x110000 };
 
 /* ---- UTF-8 */
 
-/* The character at *at, which moves past it; CHARACTERS_END: there is none. */
+/* Returns the character at *at and advances *at; CHARACTERS_END at the end. */
 static uint32_t next(const unsigned char **at, const unsigned char *end) {
   static const uint32_t least[] = {0, 0x80, 0x800, 0x10000};
   const unsigned char *from = *at;
@@ -57,11 +57,11 @@ bool cnn_text_plain(const char *text, size_t n) {
   return true;
 }
 
-/* ---- Letters and marks */
+/* ---- composition of letters and marks */
 
 typedef struct Mark {
   uint32_t mark;
-  const char *pairs; /* a letter, then the same with the mark; and so on */
+  const char *pairs; /* pairs of a letter and the same letter with the mark */
 } Mark;
 
 /* The compositions of Unicode for Latin, modern Greek, Cyrillic and Japanese. */
@@ -100,7 +100,7 @@ static const Mark marks[] = {
     {0x309a, "はぱひぴふぷへぺほぽハパヒピフプヘペホポ"},
 };
 
-/* Korean syllables are counted: a vowel after a first consonant, then a last one. */
+/* Korean syllables are numbered: first consonant, then vowel, then last consonant. */
 static uint32_t syllable(uint32_t letter, uint32_t mark) {
   enum {
     FIRST = 0x1100,
@@ -119,7 +119,7 @@ static uint32_t syllable(uint32_t letter, uint32_t mark) {
   return open && mark > LAST && mark < LAST + LASTS ? letter + mark - LAST : 0;
 }
 
-/* Both as one character; 0: there is none. */
+/* The composed character of a letter and a mark; 0: there is none. */
 static uint32_t compose(uint32_t letter, uint32_t mark) {
   for (size_t i = 0; i < sizeof marks / sizeof *marks; i++) {
     if (marks[i].mark != mark) continue;
@@ -137,7 +137,8 @@ char *cnn_composed(const char *name) {
   const unsigned char *at = (const unsigned char *)name, *const end = at + n;
   char *text = malloc(n + 1), *out = text;
   if (!text) return NULL;
-  if (cnn_utf8_length(at, n) < n) return memcpy(text, name, n + 1); /* no text in UTF-8 stays as it is */
+  if (cnn_utf8_length(at, n) < n)
+    return memcpy(text, name, n + 1); /* text that is not UTF-8 stays unchanged */
   uint32_t letter = at < end ? next(&at, end) : 0;
   while (at < end) {
     const uint32_t follows = next(&at, end), both = compose(letter, follows);

@@ -1,4 +1,4 @@
-/* unicode.h: UTF-8, and names that are the same although their bytes differ. */
+/* unicode.h: UTF-8, and composition of names to one form (NFC). */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_UNICODE_H
 #define CNN_UNICODE_H
@@ -6,12 +6,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-bool cnn_text_plain(const char *text, size_t n);              /* UTF-8 without control characters */
-size_t cnn_utf8_length(const unsigned char *bytes, size_t n); /* how many bytes at the beginning are UTF-8 */
+bool cnn_text_plain(const char *text, size_t n); /* UTF-8 without control characters */
+/* Number of leading bytes that are valid UTF-8. */
+size_t cnn_utf8_length(const unsigned char *bytes, size_t n);
 
-/* A copy in which a letter and the marks after it are one character, where there is one (NFC, for the
- * scripts that have such letters most): macOS writes names of files taken apart. From malloc; NULL: no
- * memory. */
+/* Copies a name and composes letters with the marks after them (NFC, for the scripts that use such letters
+ * most). macOS writes file names decomposed. The copy is from malloc; NULL: out of memory. */
 char *cnn_composed(const char *name);
 
 typedef enum cnn_likeness {

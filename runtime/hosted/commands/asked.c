@@ -16,7 +16,7 @@ static bool is_map(const cnn_port *port) {
          (int64_t)port->dim[0] * port->dim[1] > 1;
 }
 
-/* The first with a score for each pixel, if there is one with classes. -1: there is none. */
+/* The first output with class scores for each pixel; -1: there is none. */
 static int32_t map_of(const cnn_network *network) {
   int32_t first = -1;
   for (int32_t o = network->outputs; o-- > 0;)
@@ -107,7 +107,7 @@ const char *cnn_asked_name(const cnn_network *network, const cnn_asked *asked, c
 
 /* ---- Boxes */
 
-/* The detections, without masks. */
+/* Reads the detections, without masks. */
 static cnn_status look_for(const cnn_viewer *viewer, cnn_findings *findings) {
   const cnn_network *network = viewer->network;
   const int32_t o = cnn_output_first(network, CNN_OUTPUT_DETECTIONS);

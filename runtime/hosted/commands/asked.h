@@ -6,8 +6,9 @@
 
 typedef struct cnn_asked {
   const char *class;
-  int64_t pixel[2]; /* x and y in the original image, as `predict` counts */
-  int64_t box;      /* which of those that `predict` prints, or of those of the class, from 1 */
+  int64_t pixel[2]; /* x and y in the original image, as `predict` prints them */
+  int64_t
+      box; /* number of the box from 1, in the list that `predict` prints or among the boxes of the class */
   bool at_pixel, of_box;
 } cnn_asked;
 
@@ -23,17 +24,18 @@ typedef struct cnn_asked {
    NULL,                                                                                                     \
    &(asked).at_pixel}
 
-/* After a forward pass of the file `path`: the unit, by default the class with the best score. */
+/* The unit to inspect, by default the class with the best score; call it after a forward pass of the file
+ * `path`. */
 cnn_status cnn_asked_unit(const cnn_viewer *viewer, const char *path, const cnn_asked *asked, cnn_unit *unit);
 /* "disc", or "disc at 12,30" */
 const char *cnn_asked_name(const cnn_network *network, const cnn_asked *asked, cnn_unit unit, char room[200]);
-/* The pixel as a box in a map of height x width that covers the input. False: none is asked about. */
+/* The pixel as a box in a map of height x width that covers the input. False: no pixel was requested. */
 bool cnn_asked_place(const cnn_viewer *viewer, const cnn_asked *asked, int32_t height, int32_t width,
                      double box[4]);
 
-/* After a forward pass: the box that is asked about, by default the best one, in pixels of the image. */
+/* The requested box in pixels of the image, by default the best one; call it after a forward pass. */
 cnn_status cnn_asked_box(const cnn_viewer *viewer, const char *path, const cnn_asked *asked, cnn_found *box);
-/* After another one: the best score of a box of its class whose IoU with it is at least 0.5; 0: there is
- * none, as of covered objects. */
+/* The best score of a box of the same class whose IoU with the requested box is at least 0.5; 0: none,
+ * because the object is covered. Call it after a forward pass. */
 cnn_status cnn_asked_again(const cnn_viewer *viewer, const cnn_found *box, double *score);
 #endif

@@ -1,4 +1,4 @@
-/* found.c: boxes, masks and segments of `predict`. */
+/* found.c: Boxes, masks and segments in the output of `predict`. */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/commands/found.h"
 
@@ -24,7 +24,7 @@ bool cnn_net_finds(const cnn_network *network) {
   return input && cnn_port_is_picture(input) && (finds_boxes(network) || finds_segments(network));
 }
 
-/* ---- Classes: where pixels have classes too, those of no object come before those of objects. */
+/* ---- classes: where pixels have classes too, background classes come before object classes */
 
 static const cnn_port *segments_port(const cnn_network *network) {
   const int32_t o = cnn_output_first(network, CNN_OUTPUT_PANOPTIC);
@@ -59,7 +59,7 @@ typedef struct Extent { /* of a segment */
   const cnn_segment *segment;
   int32_t number;
   int64_t area;
-  int32_t left, top, right, bottom; /* right and bottom are outside of it */
+  int32_t left, top, right, bottom; /* right and bottom are exclusive */
 } Extent;
 
 static int larger_first(const void *a, const void *b) {
@@ -68,7 +68,7 @@ static int larger_first(const void *a, const void *b) {
   return (x->number > y->number) - (x->number < y->number);
 }
 
-/* The largest first, from calloc. NULL: no memory. */
+/* Segment extents, the largest segment first; from calloc. NULL: out of memory. */
 static Extent *extents_of(const cnn_segments *segments, int32_t width) {
   Extent *extent = calloc((size_t)segments->count + 1, sizeof *extent);
   if (!extent) return NULL;
@@ -88,7 +88,7 @@ static Extent *extents_of(const cnn_segments *segments, int32_t width) {
   return extent;
 }
 
-/* An instance has the number of its row among the boxes, if they are an output, too. -1: it has no score. */
+/* Score of an instance, which is the row number of its box if boxes are an output, too. -1: no score. */
 static double score_of(const cnn_network *network, float *const output[], int64_t slot,
                        const cnn_segment *segment) {
   enum { ROW = 6, SCORE = 4, LABEL = 5 };
@@ -125,7 +125,7 @@ static void print_findings(const cnn_shown *shown, const cnn_findings *findings)
   if (!findings->count) printf("nothing found");
 }
 
-/* "background 0.8123, disc 0.0841 score 0.9134": the share of the image that each covers. */
+/* Prints "background 0.8123, disc 0.0841 score 0.9134": the share of the image that each segment covers. */
 static bool print_segments(const cnn_shown *shown, float *const output[], int64_t slot,
                            const cnn_segments *segments) {
   Extent *extent = extents_of(segments, shown->view.width);
@@ -162,7 +162,7 @@ bool cnn_found_print(const cnn_shown *shown, float *const output[], int64_t slot
 
 /* ---- COCO's results */
 
-/* A COCO image is numbered by its name: 000000000139.jpg. */
+/* The image number in a COCO file name: 000000000139.jpg. */
 static json_t *image_id(const cnn_shown *shown) {
   if (shown->index >= 0) return json_integer(shown->index);
   const char *slash = strrchr(shown->path, '/'), *name = slash ? slash + 1 : shown->path;
@@ -179,7 +179,7 @@ static json_t *name_json(const cnn_shown *shown, int32_t class) {
   return name ? name : json_null(); /* it is not UTF-8 */
 }
 
-/* COCO numbers its categories from 1. */
+/* COCO categories are numbered from 1. */
 static json_t *result_of(const cnn_shown *shown, int32_t class) {
   return json_pack("{s:o, s:i, s:o}", "image_id", image_id(shown), "category_id", (int)class + 1, "label",
                    name_json(shown, class));
@@ -194,7 +194,7 @@ static bool add_found(const cnn_shown *shown, const cnn_found *f, bool masks, js
   return json_array_append_new(results, result) == 0 && fine;
 }
 
-/* The pixels of a segment as runs. NULL: no memory. */
+/* The pixels of a segment as run lengths. NULL: out of memory. */
 static json_t *pixels_json(const cnn_shown *shown, const cnn_segments *segments, int32_t number) {
   uint8_t *map = malloc((size_t)segments->pixels + 1);
   cnn_runs runs;
@@ -208,7 +208,7 @@ static json_t *pixels_json(const cnn_shown *shown, const cnn_segments *segments,
   return json;
 }
 
-/* As COCO's panoptic annotations have a segment; its pixels are runs, not an image. */
+/* A segment in the form of COCO's panoptic annotations; its pixels are run lengths, not an image. */
 static json_t *segment_json(const cnn_shown *shown, float *const output[], int64_t slot,
                             const cnn_segments *segments, const Extent *extent, int32_t id) {
   const cnn_segment *segment = extent->segment;
@@ -259,7 +259,7 @@ bool cnn_found_add(const cnn_shown *shown, float *const output[], int64_t slot, 
 
 /* ---- Pictures */
 
-/* The drawing may be enlarged by an integer factor. */
+/* Integer factor by which the drawing was enlarged. */
 static int32_t factor_of(const cnn_shown *shown, const cnn_image *picture) {
   return picture->width / shown->view.width;
 }
@@ -278,7 +278,7 @@ static bool draw_mask(const cnn_runs *mask, const cnn_image *picture, int32_t fa
   return true;
 }
 
-/* Detections are sorted by descending score. Unlikely ones are for metrics, and would hide the rest. */
+/* Number of detections to draw. They are sorted by descending score; unlikely ones would hide the rest. */
 static int32_t worth_drawing(const cnn_findings *findings) {
   const double least = 0.25;
   int32_t n = 0;
@@ -307,7 +307,7 @@ static bool draw_labels(const cnn_shown *shown, const cnn_findings *findings, in
   return drawn;
 }
 
-/* The best score is drawn on top. */
+/* The best detection is drawn last, on top. */
 static bool draw_findings(const cnn_shown *shown, const cnn_findings *findings, const cnn_image *picture) {
   uint8_t rgb[3];
   double box[4];
@@ -343,7 +343,7 @@ static bool draw_segments(const cnn_shown *shown, const cnn_segments *segments, 
   return fine;
 }
 
-/* A key for each class: its name, how many objects of it there are, and their share of the image. */
+/* The legend lists the name of each class, its number of objects, and its share of the image. */
 static bool draw_legend(const cnn_shown *shown, const cnn_segments *segments, cnn_image *picture) {
   Extent *extent = extents_of(segments, shown->view.width);
   cnn_key *key = calloc((size_t)segments->count + 1, sizeof *key);

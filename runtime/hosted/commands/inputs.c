@@ -1,4 +1,4 @@
-/* inputs.c: inputs and outputs of `predict`: images and arrays in, arrays out. */
+/* inputs.c: Inputs and outputs of `predict`: images and arrays in, arrays out. */
 // SPDX-License-Identifier: MIT-0
 #include <stdlib.h>
 #include <string.h>
@@ -11,9 +11,9 @@ struct cnn_inputs {
   const cnn_network *network;
   char *path;
   cnn_fit fit;
-  cnn_image image;  /* an image; else its pixels are NULL */
-  cnn_sound *sound; /* a WAV file; else NULL */
-  cnn_data *rows;   /* a table; else NULL, and */
+  cnn_image image;  /* an image file; otherwise its pixels are NULL */
+  cnn_sound *sound; /* a WAV file; otherwise NULL */
+  cnn_data *rows;   /* a table; otherwise NULL */
   cnn_archive archive;
   const cnn_tensor **tensor; /* [inputs] */
   ArrayForm *form;           /* [inputs] */
@@ -55,7 +55,7 @@ static cnn_status sound_open(cnn_inputs *inputs, const cnn_file *file) {
   return status;
 }
 
-/* The array for an input: an only one may have any name. */
+/* The array for an input. A single array may have any name. */
 static const cnn_tensor *tensor_for(const cnn_inputs *inputs, int32_t i) {
   const cnn_tensor *tensor = cnn_archive_find(&inputs->archive, inputs->network->input[i].name);
   if (!tensor && inputs->network->inputs == 1) tensor = cnn_archive_find(&inputs->archive, "x");
@@ -73,7 +73,7 @@ static cnn_status arrays_open(cnn_inputs *inputs) {
     const cnn_tensor *tensor = inputs->tensor[i] = tensor_for(inputs, i);
     if (!tensor)
       return cnn_failure(CNN_MISMATCH, "%s: has no array named \"%s\"", inputs->path, network->input[i].name);
-    bool either = i == 0; /* the others must match the first one */
+    bool either = i == 0; /* the other inputs must match the first one */
     if (!cnn_array_form(tensor, &network->input[i], either || inputs->batched, either || !inputs->batched,
                         &inputs->form[i])) {
       if (i > 0 && cnn_array_form(tensor, &network->input[i], true, true, &inputs->form[i]))
@@ -182,7 +182,7 @@ static cnn_tensor output_tensor(const cnn_port *port, int64_t count, bool batche
   if (batched) tensor.dim[tensor.rank++] = count;
   if (port->regions > 0) tensor.dim[tensor.rank++] = port->regions;
   for (int32_t d = 0; d < port->rank; d++) tensor.dim[tensor.rank++] = port->dim[d];
-  cnn_tensor_measure(&tensor); /* in memory already, so it does not overflow */
+  cnn_tensor_measure(&tensor); /* the array is in memory already, so this cannot overflow */
   return tensor;
 }
 

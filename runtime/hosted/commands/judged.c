@@ -1,4 +1,4 @@
-/* judged.c: boxes, masks and segments of `eval`. */
+/* judged.c: Output of `eval` for boxes, masks and segments. */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/commands/judged.h"
 

@@ -6,11 +6,11 @@
 #include "cnn.h"
 
 void cnn_objects_print(const cnn_network *network, const cnn_data *data, const cnn_objects *objects);
-/* Adds "boxes", "masks" and "segments" to the result; the classes of boxes are its "classes" where it has no
- * others. False: no memory. */
+/* Adds "boxes", "masks" and "segments" to the result; box classes become its "classes" if it has no others.
+ * False: out of memory. */
 bool cnn_objects_json(const cnn_network *network, const cnn_data *data, const cnn_evaluation *evaluation,
                       json_t *result);
-/* Precision over recall of masks, or of boxes where there are none. */
+/* Plots precision over recall of masks, or of boxes if there are no masks. */
 cnn_status cnn_objects_curves(const char *path, const cnn_network *network, const cnn_data *data,
                               const cnn_objects *objects);
 #endif

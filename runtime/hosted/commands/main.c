@@ -1,4 +1,4 @@
-/* main.c: Main program around a net. */
+/* main.c: Main program of a net's executable. */
 // SPDX-License-Identifier: MIT-0
 #ifdef HAVE_CONFIG_H
 #include "config.h"
@@ -77,9 +77,9 @@ cnn_status cnn_program_finish(void) {
 
 typedef struct cnn_program_state {
   cnn_network network;
-  cnn_classes classes; /* the labels of network, if they are those of a file */
-  double val;          /* of a training set, what was for validation, as the weights say */
-  char *beside, *here; /* where train may have left weights; "here" is the working directory */
+  cnn_classes classes; /* the labels of `network` if they come from a file */
+  double val;          /* size of the validation part of the training set, from the weights' metadata */
+  char *beside, *here; /* where train may have stored weights; "here" is the working directory */
 } cnn_program_state;
 
 static bool readable(const char *path) { return path && access(path, R_OK) == 0; }
@@ -91,7 +91,7 @@ static const char *weights_at_hand(const cnn_program *program) {
 
 static bool has_weights(const cnn_network *network) { return network->initial || network->parameters == 0; }
 
-/* Whether init= gives all weights in numbers: they are the same from every seed. */
+/* Whether init= gives all weights as numbers: these are the same with every seed. */
 static bool init_is_constant(const cnn_network *network) {
   const size_t bytes = (size_t)network->parameters * sizeof(float);
   float *one = calloc(bytes, 2), *other = one ? one + network->parameters : NULL;
@@ -121,8 +121,8 @@ static double val_of(const cnn_archive *archive, double usual) {
   return val >= 0 && val < 1 ? val : usual;
 }
 
-/* The metadata of a weight file: the names of classes, which must be those of the program in the same
- * order, if it has some, and the part that was for validation. */
+/* Reads a weight file's metadata: the size of the validation part, and class names, which must be those of
+ * the program in the same order. */
 static cnn_status take_notes(const cnn_program *program, const char *path) {
   cnn_program_state *state = program->state;
   cnn_network *network = &state->network;
@@ -188,7 +188,7 @@ const char *cnn_program_label(const cnn_network *network, const cnn_data *data, 
   return room;
 }
 
-/* NET.safetensors in the folder of the program, where the command line says it. */
+/* Looks for NET.safetensors in the folder of the program, as the command line names it. */
 static void look_around(cnn_program_state *state, const char *command) {
   const char *slash = command ? strrchr(command, '/') : NULL;
   const char *net = state->network.name;
@@ -265,7 +265,7 @@ int cnn_main(int argc, char **argv, const cnn_network *network) {
 int cnn_main_launched(int argc, char **argv, const cnn_network *network, const cnn_launch *launch) {
   cnn_threads_spare();
 #ifdef SIGXFSZ
-  signal(SIGXFSZ, SIG_IGN); /* a file that grows beyond its limit is a failure to write with a message */
+  signal(SIGXFSZ, SIG_IGN); /* exceeding the file size limit becomes a write error with a message */
 #endif
   const char *command = argc > 0 ? argv[0] : NULL, *slash = command ? strrchr(command, '/') : NULL;
   const cnn_data_options usual = CNN_DATA_DEFAULTS;

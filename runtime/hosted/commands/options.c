@@ -1,4 +1,4 @@
-/* options.c: parsing a command's options. */
+/* options.c: Parsing a command's options. */
 // SPDX-License-Identifier: MIT-0
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* getopt_long */
@@ -30,7 +30,7 @@ int cnn_usage_error(const cnn_usage *usage, const char *format, ...) {
   return CNN_EXIT_USAGE;
 }
 
-/* From HELP_COLUMN on, with breaks between words; `column` is the current column. */
+/* Prints from HELP_COLUMN on, with breaks between words; `column` is the current column. */
 static void print_wrapped(const char *text, int column) {
   const char *blank = column < HELP_COLUMN ? "" : "  ";
   if (column < HELP_COLUMN) printf("%*s", HELP_COLUMN - column, "");
@@ -152,7 +152,8 @@ static int check_operands(const cnn_usage *usage, int n, char **operand) {
   return CNN_GO_ON;
 }
 
-/* `letter`: the one that is unknown, of a word with one dash, which may be meant as a long option; else 0. */
+/* `letter`: the unknown letter of a word with one dash, which may be a misspelled long option; otherwise 0.
+ */
 static int unknown_option(const cnn_usage *usage, const char *word, int letter) {
   const char *names[MOST_FLAGS], *dashless = word + strspn(word, "-"), *near = NULL;
   const int length = (int)strcspn(word, "=");
@@ -165,7 +166,7 @@ static int unknown_option(const cnn_usage *usage, const char *word, int letter) 
   return cnn_usage_error(usage, "unknown option '%.*s'", length, word);
 }
 
-/* An option is written in full: what getopt_long takes for one by its first letters may be a mistake. */
+/* Is the option written in full? getopt_long also accepts its first letters, which may be a mistake. */
 static bool in_full(const char *word, const char *name) {
   return strncmp(word, "--", 2) != 0 || strcspn(word + 2, "=") == strlen(name);
 }
@@ -184,7 +185,7 @@ int cnn_usage_parse(const cnn_usage *usage, int argc, char **argv, int *operand)
   }
   option[usage->flags] = (struct option){"help", no_argument, NULL, HELP_VALUE};
 #ifdef __GLIBC__
-  optind = 0; /* starts anew, however often it is called */
+  optind = 0; /* restarts getopt, however often it is called */
 #else
   optind = 1;
 #endif

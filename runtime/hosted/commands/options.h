@@ -1,4 +1,4 @@
-/* options.h: the options of a command, as one table that parses them and prints the help. */
+/* options.h: Options of a command: one table for parsing and for the help. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_OPTIONS_H
 #define CNN_OPTIONS_H
@@ -19,9 +19,9 @@ typedef struct cnn_flag {
   const char *name;
   char letter; /* 0: none */
   cnn_value_kind kind;
-  void *value;          /* left alone when the option is not given */
-  const char *argument; /* as the help shows it: "PATH" */
-  const char *help;     /* one line, which the help wraps */
+  void *value;          /* unchanged if the option is not given */
+  const char *argument; /* as the help prints it: "PATH" */
+  const char *help;     /* one line, which the help output wraps */
   double low, high;
   const char *const *choices; /* NULL at the end */
   bool *given;                /* may be NULL */
@@ -37,12 +37,12 @@ typedef struct cnn_usage {
 
 enum { CNN_EXIT_FAILED = 1, CNN_EXIT_USAGE = 2, CNN_GO_ON = -1 };
 
-/* argv[0] is the command. CNN_GO_ON, with all operands in argv[*operand ..] (operand NULL:
- * none are permitted); else the exit status, after the message. */
+/* argv[0] is the command. Returns CNN_GO_ON, with the operands in argv[*operand ..] (operand NULL: none are
+ * permitted); or the exit status after an error message. */
 int cnn_usage_parse(const cnn_usage *usage, int argc, char **argv, int *operand);
-/* CNN_GO_ON if the path is NULL or ends in one of the suffixes; else it has been said that it should. */
+/* CNN_GO_ON if the path is NULL or ends in one of the suffixes; otherwise prints an error. */
 int cnn_usage_suffix(const cnn_usage *usage, const char *option, const char *path,
                      const char *const *suffixes);
-int cnn_usage_error(const cnn_usage *usage, const char *format, ...)
-    __attribute__((format(printf, 2, 3))); /* CNN_EXIT_USAGE */
+/* CNN_EXIT_USAGE. */
+int cnn_usage_error(const cnn_usage *usage, const char *format, ...) __attribute__((format(printf, 2, 3)));
 #endif

@@ -1,4 +1,4 @@
-/* program.h: the commands of a built program. */
+/* program.h: Commands of a built program. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_PROGRAM_H
 #define CNN_PROGRAM_H
@@ -8,9 +8,9 @@
 
 typedef struct cnn_program {
   const char *name;
-  const cnn_network *network; /* where the program has no labels, those of the weights, once they are read */
+  const cnn_network *network;      /* if the program has no labels, it gets those of the weight file */
   struct cnn_program_state *state; /* main.c's */
-  const struct cnn_launch *launch; /* how train gets to other processes; NULL: it is alone */
+  const struct cnn_launch *launch; /* how train reaches other processes; NULL: a single process */
 } cnn_program;
 
 int cnn_program_train(const cnn_program *program, int argc, char **argv);
@@ -28,17 +28,18 @@ int cnn_program_saliency(const cnn_program *program, int argc, char **argv);
 
 /* prints the message; CNN_EXIT_FAILED */
 int cnn_program_fail(const cnn_program *program, const cnn_status *status);
-cnn_status cnn_program_finish(void); /* all of standard output is out */
-/* The weights of a file, or (path NULL) those compiled in, or else those of NET.safetensors next to the
- * program or in the working directory, which is then reported on standard error: from malloc. Prints
- * warnings. `names`: maps the names of a file to those of the net. */
+cnn_status cnn_program_finish(void); /* flushes standard output and reports errors */
+/* Returns weights from malloc: those of a file, or (path NULL) those compiled in, or else those of
+ * NET.safetensors next to the program or in the working directory, which is reported on standard error.
+ * Prints warnings. `names`: maps the names in a file to those of the net. */
 cnn_status cnn_program_weights(const cnn_program *program, const char *path, const cnn_weights_names *names,
                                float **weights);
-/* For a set without a validation part: the samples that the run of these weights used for validation. */
+/* For a data set without a validation part: the share of samples that the training run of these weights used
+ * for validation. */
 double cnn_program_val(const cnn_program *program);
-/* CNN_GO_ON, or it has been said that there are none. */
+/* CNN_GO_ON, or the exit status after a message that weights are missing. */
 int cnn_program_needs_weights(const cnn_usage *usage, const cnn_program *program, const char *path);
-/* Their flags, for the table of a command. */
+/* The flags for weights, for the table of a command. */
 #define CNN_FLAG_WEIGHTS(to)                                                                                 \
   {"weights",                                                                                                \
    0,                                                                                                        \

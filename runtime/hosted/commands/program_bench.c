@@ -1,4 +1,4 @@
-/* program_bench.c: `net bench`: how long a call of infer takes, layer by layer, or a step of training. */
+/* program_bench.c: `net bench`: latency of infer or of a training step, in total and per layer. */
 // SPDX-License-Identifier: MIT-0
 #include <jansson.h>
 #include <math.h>
@@ -31,9 +31,9 @@ typedef struct Bench {
   float *weights;
   cnn_batch batch; /* made-up samples */
   float **output;
-  void *model, *workspace, *state; /* state: NULL where calls leave nothing */
+  void *model, *workspace, *state; /* state: NULL if the net keeps no state between calls */
   Times times;
-  int32_t steps;        /* of infer; or of gradients, and the update */
+  int32_t steps;        /* steps of infer; or of the gradients, and the update */
   double *layer_second; /* [steps][LAYER_CALLS]: of the latest calls */
   double *step_seconds; /* the median of each step */
   int64_t timed_calls;
@@ -93,7 +93,7 @@ static cnn_status prepare(Bench *bench) {
     memcpy(bench->weights, network->initial, (size_t)network->parameters * sizeof(float));
   } else if (network->init) {
     network->init(bench->weights, 1);
-  } else { /* any numbers of a usual size: the time does not depend on them */
+  } else { /* any values of a usual size: the time does not depend on them */
     cnn_random random = cnn_random_stream(2, CNN_STREAM_DATA, 0);
     for (int64_t i = 0; i < network->parameters; i++)
       bench->weights[i] = 0.1f * cnn_random_uniform(random, (uint32_t)i) + 0.01f;
@@ -114,7 +114,7 @@ static cnn_trainer trainer_of(Bench *bench, void *memory) {
   return trainer;
 }
 
-/* A rate of 0, so that random targets do not drive the weights to infinity. */
+/* The learning rate is 0, so that random targets do not drive the weights to infinity. */
 static void step(Bench *bench, cnn_trainer *trainer) {
   double begun = cnn_pace_begin(&bench->pace);
   cnn_trainer_batch(trainer, (const void *const *)bench->batch.input,
@@ -123,8 +123,8 @@ static void step(Bench *bench, cnn_trainer *trainer) {
   cnn_pace_end(&bench->pace, begun);
 }
 
-/* Calls until the time is over, the first tenth of it unmeasured; at least three calls. trainer: NULL for
- * infer. */
+/* Calls the net until the time is over, at least three times. The first tenth is not measured. trainer: NULL
+ * for infer. */
 static void measure(Bench *bench, cnn_trainer *trainer) {
   Times *times = &bench->times;
   double start = cnn_clock(), warm = start + 0.1 * bench->seconds, end = start + 1.1 * bench->seconds, now;
@@ -141,9 +141,8 @@ static void measure(Bench *bench, cnn_trainer *trainer) {
   }
 }
 
-static void
-mark(void *context,
-     int32_t number) { /* once for each image of a batch, or for those in a batch-innermost layout */
+/* Once per image of a batch, or once per group of images in a batch-innermost layout. */
+static void mark(void *context, int32_t number) {
   Bench *bench = context;
   double now = cnn_clock();
   bench->layer_second[number * LAYER_CALLS + bench->timed_calls % LAYER_CALLS] += now - bench->mark;
@@ -163,7 +162,7 @@ static void timed_infer(Bench *bench) {
   cnn_pace_end(&bench->pace, begun);
 }
 
-/* By one thread: the others would be at other layers. The last step is the update. */
+/* Runs on one thread, so that no thread is at another layer. The last step is the update. */
 static void timed_step(Bench *bench, cnn_trainer *trainer) {
   cnn_pace one = cnn_pace_of(1);
   double begun = cnn_pace_begin(&one);
@@ -179,7 +178,7 @@ static void timed_step(Bench *bench, cnn_trainer *trainer) {
   cnn_pace_end(&one, begun);
 }
 
-/* Half of the time again for the layers, so that reading the clock between them does not show in the
+/* Spends half of the time again on the layers, so that clock reads between them do not affect the measured
  * latency. trainer: NULL for infer. */
 static void measure_layers(Bench *bench, cnn_trainer *trainer) {
   if (bench->steps == 0 || (!trainer && !bench->network->infer_timed)) return;
@@ -192,14 +191,14 @@ static void measure_layers(Bench *bench, cnn_trainer *trainer) {
   } while (bench->mark < end || bench->timed_calls < 3);
   int32_t kept = bench->timed_calls < LAYER_CALLS ? (int32_t)bench->timed_calls : LAYER_CALLS;
   for (int32_t i = 0; i < bench->steps;
-       i++) { /* the median, which another program that takes the processor for a moment does not move */
+       i++) { /* the median is robust against other programs that take the processor for a moment */
     double *second = bench->layer_second + (int64_t)i * LAYER_CALLS;
     qsort(second, (size_t)kept, sizeof *second, by_size);
     bench->step_seconds[i] = second[kept / 2];
   }
 }
 
-/* The smallest time that `part` of the calls do not exceed. */
+/* The smallest time that a share of `part` of the calls does not exceed. */
 static double quantile(const Times *times, double part) {
   int32_t at = (int32_t)ceil(part * times->count) - 1;
   return times->second[at < 0 ? 0 : at];
@@ -227,8 +226,8 @@ static double row_seconds(const Row *row) {
   return sum;
 }
 
-/* A row for each layer, in the order of the program, then the rest of the step. NULL where there is no
- * memory. A layer that another one computes has no separate time. */
+/* One row per layer in program order, then the rest of the step. NULL: out of memory. A layer that is
+ * computed by another layer's kernel has no separate time. */
 static Row *rows_of_training(const Bench *bench, int32_t *count) {
   const cnn_network *network = bench->network;
   Row *row = calloc((size_t)(network->layers + bench->steps) + 1, sizeof *row);

@@ -1,4 +1,4 @@
-/* program_data.c: `net data`: summary of a data set, and export as files. */
+/* program_data.c: `net data`: Summary of a data set, and export as files. */
 // SPDX-License-Identifier: MIT-0
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,10 +19,10 @@ static void tell(void *context, const char *line) {
   fprintf(stderr, "%s\n", line);
 }
 
-/* How often each class is there. */
+/* Number of samples or objects of each class. */
 typedef struct Census {
   int64_t *samples, *objects, *pixels; /* [classes] */
-  int64_t ignored;                     /* objects that do not count */
+  int64_t ignored;                     /* objects marked as ignored */
 } Census;
 
 static void truth_count(const cnn_data *data, const cnn_truth *truth, Census *census) {
@@ -70,7 +70,7 @@ static void census_print(const cnn_data *data, const Census *census) {
            cnn_number_grouped(census->ignored).text);
 }
 
-/* Reads every sample, and prints how often each class is there. */
+/* Reads every sample, and prints the number of samples or objects per class. */
 static cnn_status look(const cnn_data *data) {
   const size_t room = (size_t)data->classes + 1;
   cnn_inspection inspection = {.threads = cnn_threads(0), .tell = tell};

@@ -1,8 +1,8 @@
-/* program_dream.c: `net dream`: an input that the net takes for a class as surely as it can be made to:
- * gradient ascent on the score, from noise or from an image (Simonyan, Vedaldi and Zisserman, 2014). Left to
- * itself it finds patterns that no eye can read, so after each step the image is drawn back a little to
- * where it began (decay; ibid.), now and then blurred, less and less (Yosinski et al., 2015), and each step
- * sees it shifted by a few pixels (jitter; Mordvintsev et al., 2015). */
+/* program_dream.c: `net dream`: An input with a high score of a class, found by gradient ascent on the score,
+ * from noise or from an image (Simonyan, Vedaldi and Zisserman, 2014). Without regularization the patterns
+ * are not readable. So after each step the image is pulled back towards its start (decay; ibid.) and
+ * sometimes blurred, less and less (Yosinski et al., 2015), and each step shifts it by a few pixels (jitter;
+ * Mordvintsev et al., 2015). */
 // SPDX-License-Identifier: MIT-0
 #include <math.h>
 #include <stdio.h>
@@ -29,7 +29,7 @@ typedef struct Dream {
   cnn_viewer viewer;
   const cnn_port *port;
   int32_t height, width, channels; /* a sequence has one row, a vector one pixel */
-  double low, high, step;          /* range of the values; a step of rate 1 */
+  double low, high, step;          /* range of the values; size of a step with rate 1 */
   float *start, *picture, *row;    /* row: for blurring */
   cnn_unit unit[CLASSES_MOST];
   int32_t units;
@@ -42,7 +42,7 @@ typedef struct Score {
 
 /* ---- The image */
 
-/* One line of `count` pixels, with a stride of `apart` numbers; beyond its ends the outermost pixels
+/* Blurs one line of `count` pixels, which are `apart` numbers apart; beyond the ends the outermost pixels
  * repeat. */
 static void blur_line(float *line, int32_t count, int64_t apart, double sigma, float *room) {
   const int32_t reach = (int32_t)ceil(3 * sigma);
@@ -68,7 +68,7 @@ static void blur(Dream *d, double sigma) {
     blur_line(d->picture + x, d->height, across, sigma, d->row);
 }
 
-/* The net's input: the image shifted cyclically. */
+/* Fills the net's input with the cyclically shifted image. */
 static int64_t shifted(const Dream *d, int32_t y, int32_t x, int32_t down, int32_t right) {
   return ((int64_t)((y + down) % d->height) * d->width + (x + right) % d->width) * d->channels;
 }
@@ -179,7 +179,7 @@ static cnn_status choose_units(Dream *d, const Arguments *a) {
   return cnn_unit_parse(network, a->output, &d->unit[0]);
 }
 
-/* Noise around the middle, or an image. */
+/* Starts from noise around the middle of the range, or from an image. */
 static cnn_status start(Dream *d, const Arguments *a) {
   const bool bounded = isfinite(d->low);
   const double middle = bounded ? (d->low + d->high) / 2 : 0;

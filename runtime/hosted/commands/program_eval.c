@@ -1,4 +1,4 @@
-/* program_eval.c: `net eval`. */
+/* program_eval.c: `net eval`: Metrics of a net on a data set. */
 // SPDX-License-Identifier: MIT-0
 #include <jansson.h>
 #include <math.h>
@@ -28,7 +28,7 @@ typedef struct Arguments {
 
 static json_t *real(double value) { return isfinite(value) ? json_real(value) : json_null(); }
 
-/* Whether classes are counted pixel by pixel; then each has its intersection over union. */
+/* Whether classes are counted pixel by pixel; then each class has an intersection over union. */
 static bool counts_pixels(const cnn_network *network) {
   const int32_t output = cnn_tally_first(network);
   return output >= 0 && cnn_judge(network, output).positions > 1;
@@ -37,7 +37,7 @@ static bool counts_pixels(const cnn_network *network) {
 static json_t *class_json(const cnn_network *network, const cnn_data *data, const cnn_class_counts *counts,
                           int32_t c) {
   char room[24];
-  /* none where the name is not UTF-8 */
+  /* no label if the name is not UTF-8 */
   json_t *label = json_string(cnn_program_label(network, data, c, room));
   json_t *row = json_pack("{s:o, s:I, s:o, s:o, s:o}", "label", label ? label : json_null(), "samples",
                           (json_int_t)counts->samples, "precision", real(cnn_class_precision(counts)),
@@ -110,7 +110,7 @@ static cnn_status print_text(const cnn_network *network, const cnn_data *data,
   return cnn_success();
 }
 
-/* Which samples they are, on standard error. */
+/* Prints on standard error which samples are evaluated. */
 static void print_samples(const cnn_network *network, const cnn_data *data, const Arguments *arguments) {
   const int64_t samples = cnn_data_count(data, CNN_PART_TEST), shared = cnn_data_shared(data);
   const bool test = cnn_data_has_test(data);
@@ -148,7 +148,7 @@ static int evaluate(const cnn_program *program, const cnn_usage *usage, const cn
   options.fit = (cnn_fit)arguments->fit;
   options.skip_bad = arguments->skip_bad;
   cnn_status status = cnn_program_weights(program, arguments->weights, &arguments->names, &weights);
-  options.val = cnn_program_val(program); /* split as train has split: see cnn_data_shared */
+  options.val = cnn_program_val(program); /* split as train splits: see cnn_data_shared */
   if (status.code == CNN_OK) status = cnn_data_open(&data, arguments->data, network, &options);
   const int spared = status.code == CNN_OK ? cnn_written_spares_data(usage, written, data) : CNN_GO_ON;
   if (spared != CNN_GO_ON) {

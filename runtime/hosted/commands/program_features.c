@@ -1,4 +1,4 @@
-/* program_features.c: `net features`: values of the layers for an input. */
+/* program_features.c: `net features`: Values of the layers for an input. */
 // SPDX-License-Identifier: MIT-0
 #include <math.h>
 #include <stdio.h>
@@ -15,7 +15,7 @@ enum {
   OVERVIEW = 8,
   OVERVIEW_HEIGHT = 200,
   STRIP = 960
-}; /* when all layers are shown: maps of each; how high and how wide a sequence is */
+}; /* limits when all layers are shown: maps per layer; height and width of a sequence */
 
 typedef struct Arguments {
   const char *weights, *out, *layer;
@@ -32,21 +32,21 @@ static const char *shape_text(int32_t rank, const int32_t dim[3], char room[48])
   return room;
 }
 
-/* How high a channel of a sequence is drawn. In time, all sequences are as wide as each other, so that they
- * line up. */
+/* Height at which a channel of a sequence is drawn. All sequences have the same width, so that they line up
+ * in time. */
 static int32_t strip_zoom(int32_t channels) {
   const int32_t zoom = OVERVIEW_HEIGHT / channels;
   return zoom < 1 ? 1 : zoom > 8 ? 8 : zoom;
 }
 
-/* The pixel that is asked about, where the last panel is a map of height x width that has it. */
+/* Marks the requested pixel, if the last panel is a map of height x width that contains it. */
 static void mark_pixel(cnn_figure *figure, const cnn_viewer *viewer, const Arguments *a, int32_t height,
                        int32_t width) {
   double mark[4];
   if (cnn_asked_place(viewer, &a->asked, height, width, mark)) cnn_figure_mark(figure, mark);
 }
 
-/* Maps of a layer side by side, the requested number of them; a sequence or a vector is one panel. */
+/* Draws the requested number of a layer's maps side by side; a sequence or a vector is one panel. */
 static void draw_layer(cnn_figure *figure, const cnn_viewer *viewer, const Arguments *a, int32_t index) {
   const int32_t most = a->layer ? (int32_t)a->channels : OVERVIEW, columns = a->layer ? 0 : OVERVIEW;
   const int32_t scale_wanted = a->layer ? (int32_t)a->scale : 0;
@@ -83,14 +83,14 @@ static void draw_input(cnn_figure *figure, const cnn_viewer *viewer, const Argum
     mark_pixel(figure, viewer, a, port->dim[0], port->dim[1]);
 }
 
-/* Layers that pass a value on as it is (dropout in inference, flatten) show nothing new. */
+/* False for layers that pass a value on unchanged (dropout in inference, flatten). */
 static bool is_new(const cnn_network *network, int32_t layer) {
   for (int32_t i = 0; i < layer; i++)
     if (network->look->layer[i] == network->look->layer[layer]) return false;
   return network->look->layer[layer] >= 0;
 }
 
-/* Where numbers stop being finite: no figure has room to say it of all layers. */
+/* Warns of NaN and infinity, which a figure of many layers does not show. */
 static void warn_unsound(const cnn_program *program, const cnn_viewer *viewer) {
   const cnn_network *network = viewer->network;
   int32_t layers = 0, first = -1;
@@ -110,7 +110,7 @@ static void warn_unsound(const cnn_program *program, const cnn_viewer *viewer) {
   fprintf(stderr, "\n");
 }
 
-/* The score of the requested class and pixel, or else of the best ones. */
+/* Prints the score of the requested class and pixel, or the best scores. */
 static cnn_status ask(const cnn_viewer *viewer, const Arguments *a, const char *path, char says[300]) {
   const cnn_network *network = viewer->network;
   *says = 0;

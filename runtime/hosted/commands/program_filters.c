@@ -1,4 +1,4 @@
-/* program_filters.c: `net filters`: the weights of a layer as images. */
+/* program_filters.c: `net filters`: The weights of a layer as images. */
 // SPDX-License-Identifier: MIT-0
 #include <math.h>
 #include <stdio.h>
@@ -8,7 +8,10 @@
 #include "hosted/commands/program.h"
 #include "hosted/commands/viewer.h"
 
-enum { MATRIX_ROWS = 512, MATRIX_COLUMNS = 1024 }; /* most that is shown of the weights of a dense layer */
+enum {
+  MATRIX_ROWS = 512,
+  MATRIX_COLUMNS = 1024
+}; /* most rows and columns that are shown of a dense layer's weights */
 
 typedef struct Arguments {
   const char *weights, *out, *layer;
@@ -16,8 +19,8 @@ typedef struct Arguments {
   int64_t filters, channels, scale;
 } Arguments;
 
-/* A layer's weights, seen as filters of channels of height x width numbers: value[f*filter + c*channel +
- * y*down + x*right]. */
+/* A layer's weights as filters of channels of height x width numbers: value[f*filter + c*channel + y*down +
+ * x*right]. */
 typedef struct Filters {
   const float *value;
   int64_t size; /* of all weights */
@@ -25,7 +28,7 @@ typedef struct Filters {
   int64_t filter, channel, down, right;
 } Filters;
 
-/* The weights that can be drawn: "NAME.weight" of two dimensions or more. */
+/* The weights that can be drawn: "NAME.weight" with two or more dimensions. */
 static const cnn_weight *weight_of(const cnn_network *network, const char *layer) {
   const size_t n = strlen(layer);
   for (int32_t i = 0; i < network->weights; i++) {
@@ -36,7 +39,7 @@ static const cnn_weight *weight_of(const cnn_network *network, const char *layer
   return NULL;
 }
 
-/* The layer with that name, or the first that has filters: better a convolution than a dense layer. */
+/* The layer with that name, or the first that has filters; a convolution is preferred to a dense layer. */
 static cnn_status choose_layer(const cnn_network *network, const char *name, int32_t *layer) {
   if (name) {
     cnn_status status = cnn_layer_find(network, name, layer);
@@ -73,7 +76,7 @@ static Filters filters_of(const cnn_network *network, const float *weights, int3
   f.channel = (int64_t)f.height * f.width;
   f.filter = f.channel * f.channels;
   if (strcmp(network->layer[layer].op, "conv_transpose") ==
-      0) { /* its weights begin with the channels of its input */
+      0) { /* the first dimension of these weights is the input channels */
     f.filters = dim[1];
     f.channels = dim[0];
     f.filter = f.channel;
@@ -87,7 +90,7 @@ static Filters filters_of(const cnn_network *network, const float *weights, int3
   return f;
 }
 
-/* A dense layer directly after a gray input image: its weights are images, too. */
+/* Draws a dense layer directly after a gray input image: each row of its weights is an image, too. */
 static void as_templates(const cnn_network *network, int32_t layer, Filters *f) {
   const cnn_port *port = &network->input[0];
   if (network->inputs != 1 || strcmp(network->layer[layer].op, "dense") != 0 || !cnn_port_is_picture(port) ||
@@ -102,7 +105,7 @@ static void as_templates(const cnn_network *network, int32_t layer, Filters *f) 
   f->channels = 1;
 }
 
-/* Color filters: 0 is the gray in the middle. */
+/* Color filters: 0 is drawn as middle gray. */
 static void draw_colors(cnn_figure *figure, const Filters *f, int32_t filter, double reach,
                         const char *caption) {
   uint8_t *rgb = cnn_figure_panel(figure, f->height, f->width, caption);

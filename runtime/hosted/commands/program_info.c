@@ -1,4 +1,4 @@
-/* program_info.c: `net info`. */
+/* program_info.c: `net info`: Description of the net. */
 // SPDX-License-Identifier: MIT-0
 #include <stdio.h>
 

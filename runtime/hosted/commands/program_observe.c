@@ -1,5 +1,5 @@
-/* program_observe.c: `net observe`: which numbers the values of a net take on a data set: what cnnc quantize
- * chooses scales by. Two walks over the samples: ranges first, then histograms over them. */
+/* program_observe.c: `net observe`: Ranges and histograms of the net's values on a data set, from which cnnc
+ * quantize chooses scales. Two passes over the samples: ranges first, then histograms. */
 // SPDX-License-Identifier: MIT-0
 #include <jansson.h>
 #include <math.h>
@@ -20,13 +20,13 @@ typedef struct Arguments {
   int64_t samples, inputs;
 } Arguments;
 
-/* Of an input, or of a layer's value. */
+/* Statistics of an input, or of a layer's value. */
 typedef struct Seen {
   const char *name;
   int64_t size;
   int32_t channels;
   double lo, hi;
-  double *bin, *sum; /* [BINS], how many; [channels] */
+  double *bin, *sum; /* [BINS]: counts; [channels] */
 } Seen;
 
 typedef struct Observer {
@@ -37,7 +37,7 @@ typedef struct Observer {
   Seen *seen;    /* inputs, then layers */
   void **target; /* none is wanted */
   int64_t inputs;
-  json_t *input; /* of the first samples, a list an input */
+  json_t *input; /* the first samples, one list per input */
 } Observer;
 
 static bool seen_begin(Seen *seen, const char *name, int64_t size, int32_t channels) {

@@ -1,6 +1,6 @@
-/* program_occlude.c: `net occlude`: the change of the score of a class when a square of the image is
- * covered, for squares all over it (Zeiler and Fergus, 2014). Of a sequence a stretch of time is covered, of
- * a vector a few numbers. */
+/* program_occlude.c: `net occlude`: Change of a class score when a square of the image is covered, for
+ * squares all over it (Zeiler and Fergus, 2014). In a sequence a stretch of time is covered, in a vector a
+ * few numbers. */
 // SPDX-License-Identifier: MIT-0
 #include <math.h>
 #include <stdio.h>
@@ -13,7 +13,7 @@
 #include "hosted/commands/viewer.h"
 #include "hosted/training/findings.h"
 
-enum { STRIP = 600 }; /* how wide a sequence is drawn, about */
+enum { STRIP = 600 }; /* approximate width at which a sequence is drawn */
 
 typedef struct Arguments {
   const char *weights, *out;
@@ -29,18 +29,18 @@ typedef struct Occlusion {
   cnn_viewer viewer;
   const cnn_port *port;
   int32_t height, width,
-      channels; /* of the covered input: a sequence is one row, a vector one row of one channel */
+      channels; /* size of the covered input: a sequence is one row, a vector one row of one channel */
   int32_t window, stride, rows, columns; /* positions of the window */
   const cnn_asked *asked;
   cnn_unit unit;
   bool boxed;          /* the score of a box is compared */
   cnn_found box;       /* this one */
-  bool likely;         /* probabilities of a unit are compared; else scores */
-  cnn_status status;   /* of looking for the box again */
+  bool likely;         /* compares probabilities of a unit; otherwise scores */
+  cnn_status status;   /* status of the search for the same box */
   double whole;        /* with nothing covered */
   float *plain, *fill; /* fill: by channel */
   float *value;        /* [rows][columns] */
-  float *drop, *times; /* by pixel: how much is lost where it is covered, on average */
+  float *drop, *times; /* per pixel: mean loss of the score when it is covered */
 } Occlusion;
 
 static double value_now(Occlusion *o) {
@@ -50,7 +50,7 @@ static double value_now(Occlusion *o) {
   return o->likely ? cnn_viewer_probability(&o->viewer, o->unit) : cnn_viewer_score(&o->viewer, o->unit);
 }
 
-/* The last window ends where the image does. */
+/* Position of window i; the last window ends at the end of the image. */
 static int32_t place(const Occlusion *o, int32_t i, int32_t extent) {
   const int32_t at = i * o->stride, last = extent > o->window ? extent - o->window : 0;
   return at < last ? at : last;
@@ -61,7 +61,7 @@ static int32_t positions(const Occlusion *o, int32_t extent) {
   return (last + o->stride - 1) / o->stride + 1;
 }
 
-/* Covers a window, looks, and uncovers it. */
+/* Covers a window, measures the score, and uncovers the window. */
 static void try_window(Occlusion *o, int32_t row, int32_t column) {
   const int32_t top = place(o, row, o->height), left = place(o, column, o->width);
   float *value = o->viewer.value[0];
@@ -93,7 +93,7 @@ static const char *name_of(const Occlusion *o, char room[300]) {
 
 static const char *of_what(const Occlusion *o) { return o->likely ? "probability" : "score"; }
 
-/* The window that costs most. */
+/* Prints the window that lowers the score most. */
 static void report(const Occlusion *o, const char *path) {
   int64_t worst = 0;
   char room[300];
@@ -110,7 +110,7 @@ static void report(const Occlusion *o, const char *path) {
   printf(" %d to %d covered\n", left, right - 1);
 }
 
-/* The pixel or the box that is asked about, on the last panel. */
+/* Marks the requested pixel or box on the last panel. */
 static void mark(cnn_figure *figure, const Occlusion *o) {
   double box[4];
   if (!cnn_port_is_picture(o->port)) return;
@@ -119,7 +119,7 @@ static void mark(cnn_figure *figure, const Occlusion *o) {
     cnn_figure_mark(figure, box);
 }
 
-/* The image in gray, with the colors of the map where it matters. */
+/* Draws the image in gray, with the map's colors where the score changes. */
 static void draw_overlay(cnn_figure *figure, const Occlusion *o, const cnn_scale *scale) {
   if (!cnn_port_is_picture(o->port)) return;
   uint8_t *rgb = cnn_figure_panel(figure, o->height, o->width, "both");
@@ -150,7 +150,7 @@ static cnn_status draw(const Occlusion *o, const Arguments *a, const char *path)
   cnn_figure_input(figure, o->port, o->plain, o->port->name);
   mark(figure, o);
   if (!picture)
-    cnn_figure_section(figure, "", &scale, 1, zoom); /* a strip under a sequence, pixel by pixel */
+    cnn_figure_section(figure, "", &scale, 1, zoom); /* a strip below a sequence, pixel by pixel */
   cnn_figure_values(figure, o->drop, o->height, o->width, o->width, 1, &scale, caption);
   mark(figure, o);
   draw_overlay(figure, o, &scale);
@@ -160,7 +160,7 @@ static cnn_status draw(const Occlusion *o, const Arguments *a, const char *path)
   return status;
 }
 
-/* The fill value: the requested one, or the image's mean color. */
+/* The fill value: as requested, or the image's mean color. */
 static void choose_fill(Occlusion *o, const Arguments *a) {
   const int64_t pixels = (int64_t)o->height * o->width;
   for (int32_t c = 0; c < o->channels; c++) {
@@ -170,7 +170,7 @@ static void choose_fill(Occlusion *o, const Arguments *a) {
   }
 }
 
-/* The explained score: of a net that finds boxes, that of a box, unless it is a pixel's. */
+/* Chooses the score to explain: in a net that detects boxes, a box's score, unless a pixel was requested. */
 static cnn_status choose(Occlusion *o, const Arguments *a, const char *path) {
   const cnn_network *network = o->viewer.network;
   const bool finds = cnn_output_first(network, CNN_OUTPUT_DETECTIONS) >= 0;

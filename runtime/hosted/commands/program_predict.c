@@ -1,4 +1,4 @@
-/* program_predict.c: `net predict`: labels and scores, or raw outputs, of images and arrays. */
+/* program_predict.c: `net predict`: Labels and scores, or raw outputs, of images and arrays. */
 // SPDX-License-Identifier: MIT-0
 #include <jansson.h>
 #include <math.h>
@@ -37,29 +37,29 @@ typedef struct Arguments {
 typedef struct Prediction {
   const cnn_network *network;
   const Arguments *arguments;
-  void *model, *workspace, *state; /* state: NULL where calls leave nothing */
+  void *model, *workspace, *state; /* state: NULL if the net keeps no state between calls */
   cnn_pace pace;
   cnn_batch batch;
   cnn_reader reader;
   float **output; /* of one call */
-  float **kept;   /* of all samples, for -o */
+  float **kept;   /* the outputs of all samples, for -o */
   int64_t samples, room;
-  bool batched;      /* the arrays had a leading n, or there are several inputs */
-  double *score;     /* of the classes of one position */
-  int64_t *rank;     /* classes, the best first */
-  cnn_image picture; /* RGB: what -o OUT.png is drawn on */
+  bool batched;      /* the arrays have a leading dimension n, or there are several inputs */
+  double *score;     /* class scores of one position */
+  int64_t *rank;     /* class numbers, the best first */
+  cnn_image picture; /* RGB: the image on which -o OUT.png is drawn */
   cnn_shown shown;   /* the sample at work */
   json_t *json;
-  bool incomplete;   /* there was no memory for all of it */
-  int64_t unsound;   /* values of outputs that are NaN or infinite */
-  int32_t strange;   /* the output that has the first of them, */
-  char where[300];   /* and the input that it came from */
-  cnn_status unread; /* CNN_OK, or that some images of a folder are damaged */
+  bool incomplete;   /* out of memory for part of the output */
+  int64_t unsound;   /* number of NaN or infinite output values */
+  int32_t strange;   /* the first output with such a value, */
+  char where[300];   /* and the input it was computed from */
+  cnn_status unread; /* CNN_OK, or an error for damaged images of a folder */
 } Prediction;
 
 static json_t *real(double value) { return isfinite(value) ? json_real(value) : json_null(); }
 
-/* ---- One sample as text: "PATH: LABEL SCORE, ..."; of several outputs each with its name. */
+/* ---- one sample as text: "PATH: LABEL SCORE, ..."; each of several outputs with its name */
 
 static void print_classes(Prediction *prediction, const cnn_port *port, const cnn_judged *judged,
                           const float *value) {
@@ -73,7 +73,7 @@ static void print_classes(Prediction *prediction, const cnn_port *port, const cn
   }
 }
 
-/* A map of classes: how much of it each class covers. */
+/* Prints the share of a class map that each class covers. */
 static void print_shares(Prediction *prediction, const cnn_port *port, const cnn_judged *judged,
                          const float *value) {
   double *share = calloc((size_t)judged->classes, sizeof *share);
@@ -140,7 +140,7 @@ static void add_classes(Prediction *prediction, json_t *object, int32_t o, const
   cnn_judged judged = cnn_judge(prediction->network, o);
   char room[24];
   int64_t best = cnn_class_at(&prediction->network->output[o], &judged, value, prediction->score);
-  /* none where it is not UTF-8 */
+  /* no label if it is not UTF-8 */
   json_t *label = json_string(cnn_program_label(prediction->network, NULL, best, room));
   put(prediction, object, "class", json_integer(best));
   put(prediction, object, "label", label ? label : json_null());
@@ -232,7 +232,7 @@ static bool is_picture(const cnn_network *network, int32_t o) {
          network->output[o].kind == CNN_OUTPUT_VALUES && (judged.channels == 1 || judged.channels == 3);
 }
 
-/* A copy of the sample's image to draw on; none if its input is not an image. */
+/* Copies the sample's image to draw on; no effect if its input is not an image. */
 static cnn_status keep_picture(Prediction *prediction, const cnn_inputs *inputs) {
   const cnn_status no_memory = cnn_failure(CNN_NO_MEMORY, "no memory for the image");
   const cnn_image *picture = cnn_inputs_picture(inputs);
@@ -254,7 +254,7 @@ static cnn_status keep_picture(Prediction *prediction, const cnn_inputs *inputs)
   return fine ? cnn_success() : no_memory;
 }
 
-/* Each pixel of the image in the color of its class. */
+/* Draws each pixel of the image in the color of its class. */
 static bool draw_map(Prediction *prediction, int32_t o, const cnn_image *picture) {
   const cnn_port *port = &prediction->network->output[o];
   const cnn_judged judged = cnn_judge(prediction->network, o);
@@ -272,7 +272,7 @@ static bool draw_map(Prediction *prediction, int32_t o, const cnn_image *picture
   return class != NULL;
 }
 
-/* The detections, on the image: boxes and segments, or (o >= 0) a map of classes. */
+/* Writes the detections onto the image: boxes and segments, or (o >= 0) a class map. */
 static cnn_status write_overlay(Prediction *prediction, const char *path, int32_t o) {
   cnn_image *picture = &prediction->picture;
   const bool drawn = o < 0 ? cnn_found_draw(&prediction->shown, prediction->kept, picture)
@@ -280,7 +280,7 @@ static cnn_status write_overlay(Prediction *prediction, const char *path, int32_
   return drawn ? cnn_image_write(path, picture) : cnn_failure(CNN_NO_MEMORY, "%s: no memory", path);
 }
 
-/* An image shows one output, and values from 0 to 1: reports the rest as left out. */
+/* Reports the outputs and values that an image cannot show: it has one output, and values from 0 to 1. */
 static void tell_left_out(const Prediction *prediction, const char *path, int32_t o, bool map) {
   const cnn_network *network = prediction->network;
   const cnn_port *port = &network->output[o];
@@ -303,7 +303,7 @@ static void tell_left_out(const Prediction *prediction, const char *path, int32_
     fprintf(stderr, "the command features draws %s on its own scale\n", drawable > 1 ? "each of them" : "it");
 }
 
-/* The detections; or the first output that can be shown: a map of classes in colors, over the image if
+/* Writes the detections, or the first output that can be shown: a class map in colors, over the image if
  * there is one, or an image of values from 0 to 1. */
 static cnn_status write_picture(Prediction *prediction, const char *path) {
   const cnn_network *network = prediction->network;
@@ -360,7 +360,7 @@ static cnn_status open_prediction(const cnn_program *program, Prediction *predic
               (prediction->state || !network->step) && prediction->output && prediction->kept &&
               prediction->score && prediction->rank && prediction->json;
   if (!fine) return cnn_failure(CNN_NO_MEMORY, "no memory to run %s", network->name);
-  if (network->step) network->reset(prediction->state); /* once: inputs are successive calls */
+  if (network->step) network->reset(prediction->state); /* reset once: inputs are successive calls */
   float *weights;
   cnn_status status =
       cnn_program_weights(program, prediction->arguments->weights, &prediction->arguments->names, &weights);
@@ -395,7 +395,7 @@ static cnn_status read_sample(Prediction *prediction, const cnn_inputs *inputs, 
   return status;
 }
 
-/* Values that are NaN or infinite are counted, for the first few that are printed may not show one. */
+/* Counts NaN and infinite values; the few values that are printed may not show one. */
 static void count_unsound(Prediction *prediction, const char *path, int32_t samples) {
   const cnn_network *network = prediction->network;
   for (int32_t o = 0; o < network->outputs; o++) {
@@ -421,7 +421,7 @@ static void warn_unsound(const cnn_program *program, const Prediction *predictio
             program->network->output[prediction->strange].name);
 }
 
-/* Of sample `index`: the first one is kept where an image is requested. */
+/* Keeps the outputs of sample `index`; if an image is requested, it shows the first sample. */
 static cnn_status see_sample(Prediction *prediction, const cnn_inputs *inputs, const char *path,
                              int64_t index) {
   const cnn_network *network = prediction->network;
@@ -471,7 +471,7 @@ static cnn_status predict_file(Prediction *prediction, const char *path) {
   return status;
 }
 
-/* All images in a folder and its subfolders. */
+/* Predicts all images in a folder and its subfolders. */
 static cnn_status predict_folder(Prediction *prediction, const char *path) {
   cnn_image_list pictures;
   cnn_status status = cnn_image_list_collect(&pictures, path, false);
@@ -534,13 +534,13 @@ static int predict(const cnn_program *program, const Arguments *arguments, int f
   return status.code == CNN_OK ? 0 : cnn_program_fail(program, &status);
 }
 
-/* As cnn_written_spares, for each image of a folder, too. */
+/* Like cnn_written_spares, and for each image of a folder, too. */
 static int spares_input(const cnn_usage *usage, const cnn_written *written, const char *path) {
   static const char why[] = "it is an input";
   if (!written->path || !is_folder(path)) return cnn_written_spares(usage, written, path, why);
   cnn_image_list pictures;
   const cnn_status status = cnn_image_list_collect(&pictures, path, false);
-  if (status.code != CNN_OK) return CNN_GO_ON; /* predict_folder will say it */
+  if (status.code != CNN_OK) return CNN_GO_ON; /* predict_folder reports the error */
   int spared = CNN_GO_ON;
   for (int64_t i = 0; i < pictures.count && spared == CNN_GO_ON; i++)
     spared = cnn_written_spares(usage, written, pictures.picture[i].path, why);

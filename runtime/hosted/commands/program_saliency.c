@@ -1,6 +1,6 @@
-/* program_saliency.c: `net saliency`: which pixels the score depends on: the largest |d score / d channel| of
- * each (Simonyan, Vedaldi and Zisserman, 2014), if wanted as a mean over noisy copies of the input, which is
- * less ragged (SmoothGrad; Smilkov et al., 2017). */
+/* program_saliency.c: `net saliency`: Pixels on which the score depends: the largest |d score / d channel| of
+ * each pixel (Simonyan, Vedaldi and Zisserman, 2014). Optionally the mean over noisy copies of the input,
+ * which is smoother (SmoothGrad; Smilkov et al., 2017). */
 // SPDX-License-Identifier: MIT-0
 #include <math.h>
 #include <stdio.h>
@@ -31,7 +31,7 @@ typedef struct Saliency {
   float *sum;   /* of gradients */
 } Saliency;
 
-/* The mean of gradients near the input; one copy is the input itself. */
+/* Averages gradients near the input; with one copy, at the input itself. */
 static void add_up(Saliency *s, const Arguments *a, int32_t input) {
   const int64_t n = s->viewer.network->input[input].size;
   const cnn_scale range = cnn_scale_of(s->plain, n);
@@ -49,7 +49,7 @@ static void add_up(Saliency *s, const Arguments *a, int32_t input) {
   memcpy(s->viewer.value[input], s->plain, (size_t)n * sizeof(float));
 }
 
-/* The largest of each pixel of an image; other inputs keep one per element. */
+/* Takes the largest gradient of each pixel of an image; other inputs keep one per element. */
 static void reduce(const cnn_port *port, float *gradient) {
   const int32_t channels = cnn_port_is_picture(port) ? port->dim[2] : 1;
   for (int64_t p = 0; p < port->size / channels; p++) {

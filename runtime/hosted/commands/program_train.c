@@ -1,4 +1,4 @@
-/* program_train.c: `net train`. */
+/* program_train.c: `net train`: Training on a data set. */
 // SPDX-License-Identifier: MIT-0
 #ifndef _POSIX_C_SOURCE
 #define _POSIX_C_SOURCE 200809L
@@ -19,9 +19,9 @@
 #include "hosted/commands/written.h"
 #include "hosted/training/exchange.h"
 
-/* The signal that came, Ctrl-C, SIGTERM, or SIGUSR1, which mpirun and Slurm pass on and do not follow by
- * SIGKILL: it only sets a flag for the loop. A second Ctrl-C ends the process immediately; a second of
- * the others does not, as Slurm sends SIGTERM both to a job and to its processes. */
+/* The signal received: Ctrl-C, SIGTERM, or SIGUSR1, which mpirun and Slurm forward without a later SIGKILL.
+ * The handler only sets a flag for the training loop. A second Ctrl-C ends the process immediately. A second
+ * SIGTERM does not, because Slurm sends it both to a job and to its processes. */
 static volatile sig_atomic_t interrupted;
 static void interrupt(int signal_number) { interrupted = signal_number; }
 
@@ -51,7 +51,7 @@ typedef struct Listener {
   const char *out;
 } Listener;
 
-/* The result: which file, which epoch, how good. */
+/* Prints the result: file, epoch and metric. */
 static void print_result(const char *out, const cnn_event *event) {
   const cnn_epoch *best = event->done;
   bool validated = best->val.samples > 0;
@@ -95,13 +95,13 @@ static void apply(const Arguments *arguments, cnn_train_options *options) {
   options->tensorboard = arguments->tensorboard;
 }
 
-/* A quarter of the machine's memory for decoded images: enough for most sets of folders, without
- * any cache file. The processes of a machine share it. */
+/* A quarter of the machine's memory for decoded images: enough for most image folders without a cache file.
+ * The processes of a machine share it. */
 static int64_t memory_for_pictures(const cnn_ranks *ranks) {
   return cnn_memory() / 4 / (ranks && ranks->here > 1 ? ranks->here : 1);
 }
 
-/* All that the run writes; the paths that are made here are freed with it. */
+/* Files that the run writes; paths built here are freed with the struct. */
 enum { WRITTEN = 9 };
 typedef struct Outputs {
   char *last, *checkpoint, *previous, *stopped, *original, *events;
@@ -138,7 +138,7 @@ static bool outputs_of(Outputs *outputs, const cnn_program *program, const Argum
          (outputs->events || !a->tensorboard);
 }
 
-/* Before anything is written: no output may be an input of the command, or its program. */
+/* Runs before anything is written: no output may be an input of the command or the program itself. */
 static int outputs_check(const cnn_usage *usage, const Outputs *outputs, const Arguments *a) {
   int status = cnn_written_apart(usage, outputs->list);
   if (status == CNN_GO_ON) {
@@ -150,7 +150,7 @@ static int outputs_check(const cnn_usage *usage, const Outputs *outputs, const A
   return status;
 }
 
-/* Opens the data and trains. The return value reports wrong usage, the status everything else. */
+/* Opens the data and trains. The return value reports usage errors, the status all others. */
 static int train_on(const cnn_usage *usage, const Arguments *arguments, const Outputs *outputs,
                     const cnn_network *network, cnn_train_options *options, cnn_status *status) {
   cnn_data *data = NULL;
@@ -184,7 +184,7 @@ static int train_on(const cnn_usage *usage, const Arguments *arguments, const Ou
   return spared;
 }
 
-/* Weight files may have a name without a suffix; a suffix determines the format. */
+/* Weight files may have no suffix; a suffix determines the format. */
 static int suffixes_check(const cnn_usage *usage, const Arguments *a, const char *out) {
   static const char *const svg[] = {".svg", NULL}, *const rows[] = {".jsonl", ".csv", NULL};
   static const char *const weights[] = {".safetensors", ".npz", NULL};
@@ -195,8 +195,8 @@ static int suffixes_check(const cnn_usage *usage, const Arguments *a, const char
   return status;
 }
 
-/* Only the first process writes; whether it may is broadcast to all. The return value reports wrong
- * usage, the status everything else. */
+/* Only the first process writes; its check of the files is broadcast to all. The return value reports usage
+ * errors, the status all others. */
 static int train(const cnn_program *program, const cnn_usage *usage, const Arguments *arguments,
                  cnn_train_options *options, cnn_status *status) {
   const bool first = !options->ranks || options->ranks->rank == 0;
@@ -235,7 +235,7 @@ static int run(const cnn_program *program, const cnn_usage *usage, const Argumen
   int failed = 0;
   if (status.code != CNN_OK && refused == CNN_GO_ON)
     failed = first ? cnn_program_fail(program, &status) : CNN_EXIT_FAILED;
-  /* as a shell shows a process that a signal ended */
+  /* the exit status that a shell shows for a process ended by a signal */
   if (status.code == CNN_STOPPED) failed = 128 + (interrupted ? interrupted : SIGTERM);
   if (options.ranks) program->launch->close();
   return refused != CNN_GO_ON ? refused : failed;

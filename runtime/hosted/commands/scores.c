@@ -1,4 +1,4 @@
-/* scores.c: classes by their scores. */
+/* scores.c: Ranking of classes by score. */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/commands/scores.h"
 

@@ -1,14 +1,14 @@
-/* scores.h: the scores of one position of an output, and the classes in their order. */
+/* scores.h: Class scores at one position of an output, and their ranking. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_SCORES_H
 #define CNN_SCORES_H
 #include "cnn_network.h"
 #include "hosted/training/measure.h"
 
-/* As probabilities, for any kind of output. */
+/* Class probabilities, for any kind of output. */
 void cnn_class_scores(const cnn_port *port, const cnn_judged *judged, const float *value, double *score);
-/* The best `wanted` classes first; the first of equals is the better one. */
+/* The best `wanted` classes first; the first of equal scores wins. */
 void cnn_rank_classes(const double *score, int64_t classes, int64_t wanted, int64_t *rank);
-/* The best class; `score` is room for all. */
+/* The best class; `score` is scratch space for all classes. */
 int64_t cnn_class_at(const cnn_port *port, const cnn_judged *judged, const float *value, double *score);
 #endif

@@ -16,7 +16,7 @@
 #include "hosted/commands/program.h"
 #include "hosted/commands/written.h"
 
-/* ---- Opening and reading */
+/* ---- opening and reading */
 
 static bool allocate(cnn_viewer *viewer) {
   const cnn_network *network = viewer->network;
@@ -109,7 +109,7 @@ void cnn_viewer_forward(cnn_viewer *viewer) {
 
 static int32_t channels_of(const cnn_port *port) { return port->dim[port->rank - 1]; }
 
-/* The positions of a unit: from `first` to before `end`. */
+/* Positions of a unit: from `first` up to but not including `end`. */
 typedef struct Span {
   int64_t first, end;
 } Span;
@@ -192,7 +192,7 @@ cnn_unit cnn_viewer_best(const cnn_viewer *viewer, cnn_unit unit) {
   return best;
 }
 
-static bool same_text(const char *a, const char *b, size_t n) { /* blind to the case of ASCII */
+static bool same_text(const char *a, const char *b, size_t n) { /* ignores ASCII case */
   for (size_t i = 0; i < n; i++) {
     const char x = (char)(a[i] >= 'A' && a[i] <= 'Z' ? a[i] + 32 : a[i]),
                y = (char)(b[i] >= 'A' && b[i] <= 'Z' ? b[i] + 32 : b[i]);
@@ -253,13 +253,13 @@ const char *cnn_unit_name(const cnn_network *network, cnn_unit unit, char room[1
 /* ---- Layers by name */
 
 cnn_status cnn_layer_find(const cnn_network *network, const char *name, int32_t *layer) {
-  int32_t nearest = -1, distance = 4; /* that far, and a name is another one */
+  int32_t nearest = -1, distance = 4; /* a name at a greater distance is no suggestion */
   for (*layer = 0; *layer < network->layers; ++*layer) {
     const char *have = network->layer[*layer].name, *dot = strrchr(have, '.');
     if (strcmp(have, name) == 0) return cnn_success();
     const bool part = (dot && strcmp(dot + 1, name) == 0) ||
                       (strncmp(have, name, strlen(name)) == 0 &&
-                       have[strlen(name)] == '.'); /* conv1 or stage1 for stage1.conv1 */
+                       have[strlen(name)] == '.'); /* matches conv1 or stage1 in stage1.conv1 */
     const int32_t letters = part ? 1 : cnn_letters_between(have, name);
     if (letters < distance) {
       nearest = *layer;
@@ -293,7 +293,7 @@ cnn_sheet cnn_sheet_of(int32_t rank, const int32_t dim[3]) {
   const int32_t n = dim[rank - 1];
   int32_t width = n;
   for (int32_t w = n > 40 ? 8 : n; w <= n && w <= 64; w++)
-    if (n % w == 0) width = w; /* lines of a handy length, all of the same */
+    if (n % w == 0) width = w; /* lines of a readable length, all of the same */
   return (cnn_sheet){1, n / width, width, width, 1};
 }
 
@@ -324,7 +324,7 @@ void cnn_figure_input(cnn_figure *figure, const cnn_port *port, const float *val
   cnn_figure_values(figure, value, sheet.height, sheet.width, sheet.down, sheet.right, &scale, caption);
 }
 
-/* ---- The command line */
+/* ---- the command line */
 
 bool cnn_out_is_array(const char *path) {
   const size_t n = strlen(path);
@@ -340,7 +340,7 @@ cnn_status cnn_out_array(const char *path, cnn_type type, const void *value, int
                                     [CNN_I32] = CNN_DTYPE_I32};
   cnn_tensor tensor = {.name = "", .dtype = dtype[type], .rank = rank, .data = value};
   memcpy(tensor.dim, dim, sizeof *dim * (size_t)rank);
-  cnn_tensor_measure(&tensor); /* in memory already, so it does not overflow */
+  cnn_tensor_measure(&tensor); /* the array is in memory already, so this cannot overflow */
   return cnn_npy_write(path, &tensor);
 }
 

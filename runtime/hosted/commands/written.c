@@ -11,9 +11,8 @@
 #include "hosted/data/dataset.h"
 #include "hosted/weights/archive.h"
 
-/* Names of outputs end differently, so two of them are one file only where there is a file already, with
- * several names. Devices and
- * pipes do not count: any number of outputs may go there. */
+/* Outputs have different suffixes, so two of them can only be one file if that file exists under several
+ * names. Devices and pipes do not count: several outputs may share one. */
 typedef struct Identity {
   dev_t device;
   ino_t number;
@@ -35,7 +34,7 @@ static int refuse(const cnn_usage *usage, const char *path, const char *why, con
   return cnn_usage_error(usage, "%s cannot be written: %s%s", path, why, more);
 }
 
-/* For weights, ":KEY" may follow the file name. */
+/* The name of weights may have ":KEY" after the file name. */
 static bool was_read(const char *path, Identity *identity) {
   char file[4096];
   const int n = snprintf(file, sizeof file, "%.*s", (int)cnn_archive_file(path), path);
@@ -63,7 +62,7 @@ int cnn_written_apart(const cnn_usage *usage, const cnn_written *written) {
   return cnn_written_spares(usage, written, "/proc/self/exe", "it is this program");
 }
 
-/* Of a data set, files are looked at only while there is an output that could be one of them. */
+/* Search for the outputs among a data set's files; it stops when no output is left. */
 typedef struct Search {
   const cnn_usage *usage;
   const cnn_written *written;

@@ -6,7 +6,7 @@
 #include "cnn_data.h"
 #include "hosted/commands/options.h"
 
-/* a NULL path: not asked for; a NULL option ends a list */
+/* path NULL: not requested; option NULL ends a list */
 typedef struct cnn_written {
   const char *option, *path;
 } cnn_written;
@@ -16,7 +16,7 @@ typedef struct cnn_written {
  * whatever names and links. */
 /* from each other and from the program */
 int cnn_written_apart(const cnn_usage *usage, const cnn_written *written);
-/* `path`, which may be NULL, is read; `why`: "the weights are read from it". */
+/* `path` (or NULL) is an input; `why` ends the message: "the weights are read from it". */
 int cnn_written_spares(const cnn_usage *usage, const cnn_written *written, const char *path, const char *why);
 int cnn_written_spares_data(const cnn_usage *usage, const cnn_written *written, const cnn_data *data);
 #endif

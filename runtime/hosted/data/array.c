@@ -1,5 +1,5 @@
-/* array.c: tensors of files as inputs and targets: which shapes go together, and numbers into the types that
- * the net takes. */
+/* array.c: Arrays from files as inputs and targets: matching of shapes, and conversion to the types of the
+ * net. */
 // SPDX-License-Identifier: MIT-0
 #include <math.h>
 #include <string.h>
@@ -39,12 +39,12 @@ static bool same(Shape a, Shape b) {
 
 static int64_t elements(Shape shape) {
   int64_t n = 1;
-  for (int32_t d = 0; d < shape.rank; d++) n *= shape.dim[d]; /* of a tensor, so it does not overflow */
+  for (int32_t d = 0; d < shape.rank; d++)
+    n *= shape.dim[d]; /* the size of a tensor, so it does not overflow */
   return n;
 }
 
-/* Dimensions of 1 may be left out or added; a vector is taken for any shape of its size, and any shape for a
- * vector. */
+/* Dimensions of 1 may be omitted or added; a vector matches any shape of its size, and vice versa. */
 static bool loosely(Shape shape, const cnn_port *port, bool planes) {
   if (same(without_ones(shape), without_ones(port_shape(port, planes)))) return true;
   return !planes && (without_ones(shape).rank <= 1 || port->rank == 1) && elements(shape) == port->size;

@@ -1,4 +1,4 @@
-/* batch.c: filling batches from a data set, augmented and in the net's layout. */
+/* batch.c: Filling of batches from a data set, augmented and in the net's layout. */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/data/batch.h"
 
@@ -20,7 +20,7 @@ static bool allocate(void **place, int64_t elements, size_t bytes) {
   return *place != NULL;
 }
 
-/* Room for `samples` samples. */
+/* Allocates `samples` samples. */
 static bool parts_open(cnn_parts *parts, const cnn_network *network, int64_t samples, bool targets) {
   parts->input = calloc((size_t)network->inputs + 1, sizeof(void *));
   parts->target = calloc((size_t)cnn_ports(network) + 1, sizeof(void *));
@@ -44,7 +44,7 @@ static void parts_close(cnn_parts *parts, const cnn_network *network) {
   *parts = (cnn_parts){0};
 }
 
-/* What augmentation sees: a sequence has one row; a vector is one pixel. */
+/* The plane that augmentation uses: a sequence has one row; a vector is one pixel. */
 static cnn_plane plane_of(const cnn_port *port) {
   if (port->regions > 0) return (cnn_plane){1, 1, (int32_t)port->size};
   return (cnn_plane){port->rank == 3 ? port->dim[0] : 1,
@@ -89,7 +89,7 @@ void cnn_reader_close(cnn_reader *reader) {
   *reader = (cnn_reader){0};
 }
 
-/* u8 counts as 0..1, i8 and i16 as -1..1, as the contract of `target = input` says. */
+/* u8 counts as 0..1, i8 and i16 as -1..1, as documented for `target = input`. */
 static void input_as_target(const cnn_port *port, const void *values, float *target) {
   static const float full[] = {
       [CNN_F32] = 1, [CNN_U8] = 255, [CNN_I8] = 128, [CNN_I16] = 32768, [CNN_I32] = 1};
@@ -109,7 +109,7 @@ static void record_put(const cnn_reader *reader, const cnn_parts *sample) {
                      sample->target[cnn_ports(network)]);
 }
 
-/* The image is decoded once, for the input and for its annotations. */
+/* Decodes the image once, for the input and for its annotations. */
 static cnn_status objects_read(cnn_reader *reader, const cnn_data *data, cnn_part part, int64_t index) {
   const cnn_port *port = &reader->network->input[0];
   cnn_image image;
@@ -125,7 +125,7 @@ static cnn_status objects_read(cnn_reader *reader, const cnn_data *data, cnn_par
   return status;
 }
 
-/* A sample as the data set gives it; place: see cnn_data_cut. */
+/* Reads a sample without augmentation; place: see cnn_data_cut. */
 static cnn_status raw_read(cnn_reader *reader, const cnn_data *data, cnn_part part, int64_t index,
                            double place) {
   if (reader->network->truth_objects == 0)
@@ -135,7 +135,7 @@ static cnn_status raw_read(cnn_reader *reader, const cnn_data *data, cnn_part pa
   return status;
 }
 
-/* A sample into its place among the others, in the net's layout. */
+/* Copies a sample into its slot of the batch, in the net's layout. */
 static void put_sample(cnn_batch *batch, int32_t slot, const cnn_parts *sample) {
   const cnn_network *network = batch->network;
   for (int32_t i = 0; i < network->inputs; i++) {
@@ -186,14 +186,15 @@ static cnn_augmentation augmentation_of(const cnn_reader *reader, const cnn_cour
   return drawn;
 }
 
-/* Where a recording of the course is cut: from numbers of its own, so that augmentations keep theirs. */
+/* The position of a random cut in a recording, from separate random numbers, so that augmentations keep
+ * theirs. */
 static double place_of(const cnn_course *course, int64_t at) {
   if (!course->cuts) return -1;
   const cnn_random stream = cnn_random_stream(course->recipe->seed, CNN_STREAM_CUT, (uint32_t)course->epoch);
   return (double)cnn_random_bits(stream, (uint32_t)index_of(course, at)) * 0x1p-32;
 }
 
-/* Reads a sample of the course and augments it by itself. */
+/* Reads a sample of the course and augments it, without mixing. */
 static cnn_status read_augmented(cnn_reader *reader, const cnn_course *course, int64_t at,
                                  const cnn_parts *out) {
   const cnn_network *network = reader->network;

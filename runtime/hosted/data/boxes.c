@@ -1,4 +1,4 @@
-/* boxes.c: images with objects, independent of file formats: filled by the readers, read as samples. */
+/* boxes.c: Data sets of images with objects, independent of file formats. */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/data/boxes.h"
 
@@ -39,7 +39,7 @@ static cnn_status size_check(const char *path, const cnn_image *image, int32_t h
                      (int)image->height, (int)image->width, says, (int)height, (int)width);
 }
 
-/* Where the segments of a scene stand among the objects of a truth, from 1; 0: not there. */
+/* The number of each segment of a scene among the annotated objects, from 1; 0: not among them. */
 static void segments_number(const cnn_scene *scene, cnn_truth *truth, int32_t *number) {
   for (int32_t k = 0; k < scene->count; k++) {
     number[k] = 0;
@@ -50,7 +50,7 @@ static void segments_number(const cnn_scene *scene, cnn_truth *truth, int32_t *n
   }
 }
 
-/* Classes, instances and boxes from the image of the segments, whose colors are R + 256 G + 65536 B. */
+/* Reads classes, instances and boxes from the segment image, where a pixel's color is R + 256 G + 65536 B. */
 static cnn_status segments_read(const cnn_scene *scene, const cnn_image *segments, int32_t *number,
                                 cnn_truth *truth) {
   const int32_t width = segments->width;
@@ -95,7 +95,7 @@ static cnn_status segments_take(const cnn_data *data, const cnn_scene *scene, cn
   return status;
 }
 
-/* Ignored objects are below the others. */
+/* Ignored objects are painted below the others. */
 static cnn_status outlines_paint(const cnn_data *data, const cnn_scene *scene, cnn_truth *truth) {
   truth->instance = calloc((size_t)truth->height * (size_t)truth->width, 1);
   bool memory = truth->instance != NULL;
@@ -206,7 +206,7 @@ cnn_status cnn_boxes_begin(cnn_data *data, const char *title) {
   return cnn_success();
 }
 
-/* Room for one more; it doubles at each power of two. NULL: no memory. */
+/* Makes room for one more element; doubles at each power of two. NULL: out of memory. */
 static void *room_for(void *array, int64_t count, size_t bytes) {
   if (array && (count & (count - 1))) return array;
   return realloc(array, bytes * (size_t)(count ? 2 * count : 1));
@@ -318,7 +318,7 @@ cnn_status cnn_boxes_name(cnn_data *data, const char *where, char *const *name, 
   return cnn_success();
 }
 
-/* ---- When all has been read */
+/* ---- after all files have been read */
 
 /* A missing image is reported immediately; with --skip-bad, all are read. */
 static cnn_status scene_try(const cnn_data *data, const cnn_scene *scene) {
@@ -367,7 +367,8 @@ static void tell_skipped(cnn_data *data) {
   else cnn_bad_note(data, set->bad_pictures, set->first);
 }
 
-/* In a set where others have some: a loss would learn that such an object has no pixels. */
+/* Warns of objects without masks in a set where others have masks: a loss would learn that such objects have
+ * no pixels. */
 static void tell_unmasked(cnn_data *data) {
   const BoxesSet *set = data->set;
   if (!data->masks || set->unmasked == 0 || data->network->truth_height == 0) return;

@@ -1,5 +1,5 @@
-/* coco.c: COCO's JSON as objects of images: images, categories and annotations, which name each other by
- * numbers. Errors are reported with their place in the JSON. */
+/* coco.c: Objects of images from COCO's JSON: images, categories and annotations, which refer to each other
+ * by numbers. Error messages name the position in the JSON. */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/data/coco.h"
 
@@ -10,7 +10,7 @@
 #include "hosted/base/unicode.h"
 #include "hosted/data/image.h"
 
-/* A number of an element of a list, for finding the element. */
+/* The id of a list element, for searching. */
 typedef struct Id {
   int64_t id;
   size_t place;
@@ -21,14 +21,14 @@ typedef struct File {
   cnn_data *data;
   const char *path, *images, *segments;
   int pool;
-  int64_t first; /* scenes that were in the pool before */
-  Id *image;     /* sorted; those of dropped images are missing */
+  int64_t first; /* number of scenes that were in the pool before this file */
+  Id *image;     /* sorted; without dropped images */
   size_t images_known;
 } File;
 
 #define LEADS_OUT "'%.200s' leads out of the image folder"
 
-/* "path: images[3].width: ..." */
+/* Formats an error: "path: images[3].width: ..." */
 __attribute__((format(printf, 5, 6))) static cnn_status wrong(const File *file, const char *list, size_t k,
                                                               const char *member, const char *format, ...) {
   char text[400];
@@ -46,7 +46,7 @@ static int id_order(const void *a, const void *b) {
   return (x->place > y->place) - (x->place < y->place);
 }
 
-/* The first place with that number, or NULL. */
+/* The first element with that id, or NULL. */
 static const Id *id_find(const Id *id, size_t count, int64_t wanted) {
   size_t lo = 0, hi = count;
   while (lo < hi) {
@@ -57,7 +57,7 @@ static const Id *id_find(const Id *id, size_t count, int64_t wanted) {
   return lo < count && id[lo].id == wanted ? &id[lo] : NULL;
 }
 
-/* The whole number of a member. False: it is missing, or something else. */
+/* Reads an integer member. False: missing or not an integer. */
 static bool whole_number(const json_t *object, const char *member, int64_t *number) {
   const json_t *value = json_object_get(object, member);
   if (!json_is_integer(value)) return false;
@@ -65,7 +65,7 @@ static bool whole_number(const json_t *object, const char *member, int64_t *numb
   return true;
 }
 
-/* The numbers `id` of a list, sorted; from malloc. Elements without one are left out. NULL: no memory. */
+/* The values `id` of a list, sorted; from malloc. Elements without an id are skipped. NULL: out of memory. */
 static Id *ids_of(const json_t *list, size_t *count) {
   Id *id = malloc((json_array_size(list) + 1) * sizeof *id);
   size_t k;
@@ -79,7 +79,7 @@ static Id *ids_of(const json_t *list, size_t *count) {
   return id;
 }
 
-/* Whether an element has the number of one before it; which one that is. */
+/* Whether an earlier element has the same id, and which one. */
 static bool is_second(const Id *id, size_t count, int64_t number, size_t place, size_t *first) {
   const Id *found = id_find(id, count, number);
   if (found) *first = found->place;
@@ -104,7 +104,7 @@ static cnn_status category_read(const File *file, const json_t *list, size_t k, 
   return cnn_success();
 }
 
-/* Stuff first, then by number. */
+/* Background classes first, then by id. */
 static int category_order(const void *a, const void *b) {
   const cnn_category *x = a, *y = b;
   if (x->stuff != y->stuff) return x->stuff ? -1 : 1;
@@ -130,7 +130,7 @@ static cnn_status categories_keep(const File *file, const cnn_category *category
   return cnn_boxes_name(file->data, file->path, coco->name, count, coco->class_of);
 }
 
-/* A later file must say the same. */
+/* A later file must define the same classes. */
 static cnn_status categories_compare(const File *file, const cnn_category *category, int32_t count) {
   const cnn_coco *coco = file->coco;
   for (int32_t k = 0; k < count && k < coco->categories; k++) {
@@ -166,7 +166,7 @@ static cnn_status categories_read(const File *file, const json_t *list) {
   return status;
 }
 
-/* Its place among the categories; -1: there is none of that number. */
+/* Index of a category; -1: no category has this id. */
 static int32_t category_find(const cnn_coco *coco, int64_t id) {
   for (int32_t k = 0; k < coco->categories; k++)
     if (coco->id[k] == id) return k;
@@ -216,7 +216,7 @@ static cnn_status images_read(File *file, const json_t *list) {
   return status;
 }
 
-/* The scene of an annotation. NULL with success: its image was dropped. */
+/* The scene of an annotation. NULL without an error: its image was dropped. */
 static cnn_status scene_of(const File *file, const json_t *list, size_t k, const Id *all, size_t alls,
                            cnn_scene **scene) {
   int64_t number;
@@ -327,7 +327,7 @@ static cnn_status box_read(const File *file, const json_t *annotation, size_t k,
   return status.code == CNN_OK ? status : wrong(file, "annotations", k, "bbox", "%s", status.message);
 }
 
-/* Common fields of an annotation and a segment: class, and whether it counts. */
+/* Reads common fields of an annotation and a segment: class, and whether it is ignored. */
 static cnn_status class_read(const File *file, const json_t *element, const char *list, size_t k,
                              cnn_boxed *object) {
   const cnn_coco *coco = file->coco;
@@ -345,7 +345,7 @@ static cnn_status class_read(const File *file, const json_t *element, const char
   return cnn_success();
 }
 
-/* COCO judges by it whether an object is small. */
+/* Reads the area, by which COCO defines small objects. */
 static cnn_status area_read(const File *file, const json_t *annotation, size_t k, double *area) {
   const json_t *number = json_object_get(annotation, "area");
   *area = json_number_value(number);
@@ -415,7 +415,7 @@ static cnn_status segments_take(const File *file, const json_t *list, size_t k, 
   return status;
 }
 
-/* One broken segment spoils the image: its pixels would belong to nothing. */
+/* One invalid segment invalidates the image: its pixels would have no class. */
 static cnn_status segments_read(const File *file, const json_t *list, size_t k, const Id *all, size_t alls) {
   cnn_scene *scene;
   cnn_status status = scene_of(file, list, k, all, alls, &scene);
@@ -428,7 +428,7 @@ static cnn_status segments_read(const File *file, const json_t *list, size_t k, 
   return status;
 }
 
-/* Pictures that have no segments, or broken ones, are left out. */
+/* Drops images without segments, or with invalid ones. */
 static cnn_status scenes_without_segments(const File *file) {
   BoxesSet *set = file->data->set;
   cnn_scenes *scenes = &set->pool[file->pool];

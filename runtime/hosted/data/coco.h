@@ -1,4 +1,4 @@
-/* coco.h: COCO's JSON as objects of images. */
+/* coco.h: Objects of images from COCO's JSON. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_COCO_H
 #define CNN_COCO_H
@@ -9,7 +9,7 @@ typedef struct cnn_category {
   int64_t id;
   const char *name; /* in the JSON */
   int32_t place;    /* in the list */
-  bool stuff;       /* of a panoptic set: no object */
+  bool stuff;       /* in a panoptic set: background, not an object */
 } cnn_category;
 
 /* Common state of the files of a set. */
@@ -23,8 +23,8 @@ typedef struct cnn_coco {
   int32_t *class_of;  /* [categories] */
 } cnn_coco;
 
-/* One file with the objects of a part. file_name of an image is below `images`, of its segments below
- * `segments`; whether they exist is not checked. */
+/* Reads one file with the objects of a part. An image's file_name is relative to `images`, that of its
+ * segments to `segments`; whether the files exist is not checked. */
 cnn_status cnn_coco_read(cnn_coco *coco, int pool, const char *path, const json_t *root, const char *images,
                          const char *segments);
 void cnn_coco_free(cnn_coco *coco);

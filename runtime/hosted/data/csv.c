@@ -1,5 +1,5 @@
-/* csv.c: rows of cells, one row at a time. A cell in quotes may hold separators, line ends and doubled
- * quotes. */
+/* csv.c: CSV reader, one row at a time. A quoted cell may contain separators, line ends and doubled quotes.
+ */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/data/csv.h"
 
@@ -109,7 +109,7 @@ static cnn_status too_long(const cnn_csv *csv) {
                      csv->path, (long long)csv->line, csv->cells, CELL_MOST);
 }
 
-/* Behind the opening quote. */
+/* Reads the rest of a quoted cell, after the opening quote. */
 static cnn_status quoted_take(cnn_csv *csv) {
   int64_t opened = csv->next_line;
   size_t begin = csv->text_bytes;

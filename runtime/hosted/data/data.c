@@ -1,4 +1,4 @@
-/* data.c: Opening of data sets: format by the path's contents, parts, samples. */
+/* data.c: Opening of data sets: detection of the format, parts, samples. */
 // SPDX-License-Identifier: MIT-0
 #ifndef _XOPEN_SOURCE
 #define _XOPEN_SOURCE 700 /* realpath */
@@ -35,8 +35,8 @@ void cnn_data_note(cnn_data *data, const char *format, ...) {
 
 /* ---- Parts */
 
-/* Splits the training pool: algorithm S of Knuth (The Art of Computer Programming, volume 2, 3.4.2) takes
- * exactly `need` samples, all choices being equally likely, and keeps the order of the set. */
+/* Splits the training pool: algorithm S of Knuth (The Art of Computer Programming, volume 2, 3.4.2) selects
+ * exactly `need` samples, each subset with equal probability, and keeps their order. */
 static cnn_status split(cnn_data *data, int64_t need) {
   Part *train = &data->part[CNN_PART_TRAIN], *val = &data->part[CNN_PART_VAL];
   int64_t n = data->pool[POOL_TRAIN], taken = 0, kept = 0;
@@ -55,7 +55,8 @@ static cnn_status split(cnn_data *data, int64_t need) {
   return cnn_success();
 }
 
-/* Samples of the test part that are for training as well: there are some where the set has no test part. */
+/* Number of samples that are both in the test part and in the training part, because the set has no test
+ * part. */
 static int64_t shared(const cnn_data *data) {
   const Part *train = &data->part[CNN_PART_TRAIN], *test = &data->part[CNN_PART_TEST];
   const int64_t limit = data->options.limit, end = limit > 0 && limit < test->count ? limit : test->count;
@@ -107,8 +108,7 @@ static void describe(cnn_data *data) {
 
 /* ---- Opening */
 
-/* Sets that number their classes and name them, too: names in another order than the net's labels would be
- * wrong results. */
+/* Compares the class names of a data set with the net's labels: another order would give wrong results. */
 static cnn_status labels_agree(const cnn_data *data) {
   const cnn_network *network = data->network;
   int32_t c = 0;
@@ -162,7 +162,7 @@ static cnn_status kind_open(cnn_data *data) {
   return status;
 }
 
-/* Whether boxes are there where the net wants some, and are of use where they are there. */
+/* Whether the set has boxes if the net needs them, and the net uses the boxes that the set has. */
 static cnn_status boxes_agree(const cnn_data *data) {
   const cnn_network *network = data->network;
   const bool wanted = cnn_boxes_wanted(network);
@@ -293,7 +293,7 @@ static cnn_status all_finite(const cnn_data *data, int pool, int64_t place, cons
                      data->path, which[pool], (long long)place, (long long)i, kind, port, (double)value[i]);
 }
 
-/* Numbers that are not finite would spoil all weights. */
+/* Rejects non-finite numbers, which would make all weights non-finite. */
 static cnn_status sample_check(const cnn_data *data, int pool, int64_t place, void *const input[],
                                void *const target[]) {
   const cnn_network *network = data->network;
@@ -354,7 +354,7 @@ void cnn_data_files(const cnn_data *data, cnn_each_file *each, void *context) {
   if (data->kind->files) data->kind->files(data, each, context);
 }
 
-/* The path after the directory and a slash; NULL: it is not in there. */
+/* The path relative to the directory; NULL: it is not in the directory. */
 static const char *below(const char *directory, const char *path) {
   const size_t n = strlen(directory);
   return strncmp(directory, path, n) == 0 && path[n] == '/' ? path + n + 1 : NULL;

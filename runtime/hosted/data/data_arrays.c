@@ -1,6 +1,6 @@
-/* data_arrays.c: sets in one .npz file: x, y, x_val, y_val, x_test, y_test; or, where a net has several
- * inputs or targets, arrays by the names of its inputs, and OUTPUT_target, with the same endings. Arrays for
- * training may also end in _train. */
+/* data_arrays.c: Data sets in one .npz file: x, y, x_val, y_val, x_test, y_test. For nets with several inputs
+ * or targets, arrays are named by the inputs, and OUTPUT_target, with the same endings. Training arrays may
+ * also end in _train. */
 // SPDX-License-Identifier: MIT-0
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +10,7 @@ typedef struct Column {
   const cnn_tensor *tensor;
   ArrayForm form;
   bool labels;
-} Column; /* labels: one class per sample, in any form of target */
+} Column; /* labels: one class per sample, for any kind of target */
 
 typedef struct ArraySet {
   cnn_archive archive;
@@ -25,13 +25,13 @@ static const cnn_tensor *find(const cnn_archive *archive, const char *name, cons
   return cnn_archive_find(archive, key);
 }
 
-/* NAME, or NAME_train, as in Keras's files; NAME_val, NAME_test. */
+/* Finds NAME, or NAME_train as in Keras files; NAME_val, NAME_test. */
 static const cnn_tensor *find_part(const cnn_archive *archive, const char *name, int pool) {
   const cnn_tensor *tensor = find(archive, name, endings[pool]);
   return !tensor && pool == POOL_TRAIN ? find(archive, name, "_train") : tensor;
 }
 
-/* By the input's name; x for an only input. */
+/* Finds an input by its name; a single input may be named x. */
 static const cnn_tensor *find_input(const cnn_archive *archive, const cnn_network *network, int32_t i,
                                     int pool) {
   const cnn_tensor *tensor = find_part(archive, network->input[i].name, pool);
@@ -44,7 +44,7 @@ static int32_t targets_wanted(const cnn_data *data) {
   return wanted;
 }
 
-/* By the output's name, OUTPUT_target; y for an only one. */
+/* Finds a target by its output's name, OUTPUT_target; a single target may be named y. */
 static const cnn_tensor *find_target(const cnn_data *data, const cnn_archive *archive, int32_t o, int pool) {
   char name[400];
   snprintf(name, sizeof name, "%.300s_target", data->network->output[o].name);
@@ -53,7 +53,7 @@ static const cnn_tensor *find_target(const cnn_data *data, const cnn_archive *ar
                                                                             : tensor;
 }
 
-/* The names in the file, for a message about a missing one, as far as the room permits. */
+/* The names in the file, for an error message, as far as they fit. */
 static const char *names(const cnn_archive *archive, char *text, size_t room) {
   enum { MORE = 20 };
   size_t n = 0;
@@ -80,7 +80,7 @@ static bool whole_numbers(const cnn_tensor *tensor) {
   }
 }
 
-/* Classes at positions: a port of the output's shape without its channels. */
+/* A port for classes per position: the output's shape without its channels. */
 static cnn_port class_port(const cnn_port *output) {
   cnn_port port = *output;
   port.size = cnn_port_targets(output);
@@ -114,7 +114,7 @@ static cnn_status labels_scan(cnn_data *data, const cnn_tensor *tensor, const ch
 
 /* ---- Opening */
 
-/* An only input may be called x, several go by their names. */
+/* A single input may be named x; several inputs need their own names. */
 static cnn_status input_missing(const cnn_data *data, const cnn_archive *archive, int pool) {
   const cnn_network *network = data->network;
   char wanted[400] = "", all[400];
@@ -276,7 +276,7 @@ static void array_files(const cnn_data *data, cnn_each_file *each, void *context
 static const DataKind arrays = {array_sample, array_label, array_close, array_unit, array_files,
                                 NULL,         NULL,        NULL,        NULL};
 
-/* Is a file a zip, independent of its name? */
+/* Is the file a zip, whatever its name? */
 static cnn_status zip_look(const char *path, bool *zip) {
   cnn_file file;
   cnn_status status = cnn_file_open(&file, path);
@@ -296,7 +296,7 @@ cnn_status cnn_data_open_arrays(cnn_data *data) {
     free(set);
     return status;
   }
-  data->kind = &arrays; /* closes the set from here on */
+  data->kind = &arrays; /* from here on, closing `data` closes this set */
   data->set = set;
   data->title = "arrays";
   for (int pool = 0; pool < POOLS && status.code == CNN_OK; pool++) {

@@ -1,5 +1,5 @@
 /* data_cifar.c: CIFAR-10 and CIFAR-100 in their binary form, https://www.cs.toronto.edu/~kriz/cifar.html:
- * records of a label (CIFAR-100: a coarse and a fine one, of which the fine one is taken) and 3072 bytes, the
+ * records of a label (CIFAR-100: a coarse and a fine one, of which the fine one is used) and 3072 bytes, the
  * red, green and blue planes of a 32x32 image. */
 // SPDX-License-Identifier: MIT-0
 #include <stdlib.h>
@@ -17,8 +17,8 @@ typedef struct CifarFile {
 } CifarFile;
 typedef struct CifarSet {
   CifarFile file[FILES_MOST];
-  int32_t files, labels; /* labels: bytes before an image */
-  char *names;           /* the file of classes; NULL: there is none */
+  int32_t files, labels; /* labels: number of label bytes before an image */
+  char *names;           /* path of the file of class names; NULL: none */
 } CifarSet;
 
 static const unsigned char *record(const cnn_data *data, int pool, int64_t index) {
@@ -72,7 +72,7 @@ static const DataKind cifar = {cifar_read, cifar_label, cifar_close, NULL, cifar
 static cnn_status file_add(cnn_data *data, CifarSet *set, const char *directory, const char *name, int pool) {
   char *path = cnn_path_join(directory, name);
   if (!path) return cnn_data_no_memory(data);
-  CifarFile *file = &set->file[set->files++]; /* the set owns the path from here on */
+  CifarFile *file = &set->file[set->files++]; /* the set takes ownership of the path */
   file->path = path;
   size_t stride = (size_t)set->labels + 3 * PIXELS;
   cnn_status status = cnn_file_open(&file->file, path);
@@ -95,7 +95,7 @@ static cnn_status file_add(cnn_data *data, CifarSet *set, const char *directory,
   return status;
 }
 
-/* The classes' names, a line each; without the file there are no names. */
+/* Reads the class names, one per line; without the file there are no names. */
 static void names_read(cnn_data *data, CifarSet *set, const char *directory, const char *name) {
   char *path = cnn_path_join(directory, name);
   cnn_file file = {0};
@@ -125,7 +125,7 @@ static cnn_status set_open(cnn_data *data, const Listing *listing, bool hundred)
                        data->network->inputs);
   CifarSet *set = calloc(1, sizeof *set);
   if (!set) return cnn_data_no_memory(data);
-  data->kind = &cifar; /* closes the set from here on */
+  data->kind = &cifar; /* from here on, closing `data` closes this set */
   data->set = set;
   data->title = hundred ? "CIFAR-100" : "CIFAR-10";
   data->classes = hundred ? 100 : 10;
@@ -150,7 +150,8 @@ cnn_status cnn_data_open_cifar(cnn_data *data, const Listing *listing) {
     return set_open(data, listing, false);
   if (cnn_listing_find(listing, "train.bin") || cnn_listing_find(listing, "test.bin"))
     return set_open(data, listing, true);
-  const Entry *inner = cnn_listing_find(listing, "cifar-10-batches-bin"); /* as the archives unpack */
+  const Entry *inner =
+      cnn_listing_find(listing, "cifar-10-batches-bin"); /* the folder in the unpacked archive */
   if (!inner) inner = cnn_listing_find(listing, "cifar-100-binary");
   if (!inner || !inner->directory) return cnn_success();
   char *path = cnn_path_join(data->path, inner->name);

@@ -1,5 +1,5 @@
-/* data_classes.c: mapping of image folders to classes. By the name of one of the net's labels; by its
- * number, where all folders are named by numbers; without labels by its place among the sorted names. */
+/* data_classes.c: Mapping of image folders to classes: by name, if the net has labels; by number, if all
+ * folder names are numbers; otherwise by alphabetical order. */
 // SPDX-License-Identifier: MIT-0
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,7 +11,7 @@
 
 enum { LIST = 300 }; /* bytes for the names in a message */
 
-/* A name of digits alone as a number, else -1. */
+/* Converts a name that consists of digits to a number, otherwise -1. */
 static int64_t number_of(const char *name) {
   if (!*name || strlen(name) > 9 || strspn(name, "0123456789") != strlen(name)) return -1;
   return strtol(name, NULL, 10);
@@ -30,19 +30,19 @@ int32_t cnn_label_find(const cnn_network *network, const char *name) {
   return -1;
 }
 
-/* The first folder whose name is no label; `folders` if there is none. */
+/* The first folder whose name is not a label; `folders` if there is none. */
 static int32_t stranger(const cnn_network *network, char *const *folder, int32_t folders) {
   int32_t f = 0;
   while (f < folders && cnn_label_find(network, folder[f]) >= 0) f++;
   return f;
 }
 
-/* The class of sounds whose folder is no label: that of the label "unknown"; -1: there is none. */
+/* The class of sounds whose folder is not a label: the label "unknown"; -1: there is no such label. */
 static int32_t unknown_class(const cnn_data *data) {
   return data->sounds && has_labels(data) ? cnn_label_find(data->network, "unknown") : -1;
 }
 
-/* Numbers are classes if each names another one that the net has, and no label says otherwise. */
+/* Numbers are classes if each selects a different class of the net, and no label contradicts. */
 static bool are_numbers(const cnn_data *data, char *const *folder, int32_t folders) {
   const cnn_network *network = data->network;
   const bool labeled = has_labels(data);
@@ -57,7 +57,7 @@ static bool are_numbers(const cnn_data *data, char *const *folder, int32_t folde
   return folders > 0;
 }
 
-/* The folder to blame: of numbers the first that no class has, else the first whose name is no label. */
+/* The folder to name in an error: the first number without a class, or the first name that is not a label. */
 static const char *to_blame(const cnn_data *data, char *const *folder, int32_t folders) {
   const cnn_network *network = data->network;
   int32_t f = 0;
@@ -80,10 +80,10 @@ static cnn_status refuse(const cnn_data *data, char *const *folder, int32_t fold
                      cnn_classes_list(network->label, network->labels, list, sizeof list), hint);
 }
 
-/* ---- Parts that spell a folder in several ways */
+/* ---- parts that spell a folder differently */
 
-/* Whether two folders of different parts are one: they differ in capitals alone, no other folder
- * comes into question for either, and they are not the labels of two classes. */
+/* Whether two folders of different parts are the same class: their names differ only in case, neither matches
+ * another folder, and they are not labels of two classes. */
 static bool is_one(const cnn_data *data, char *const *folder, const uint8_t *pools, int32_t folders,
                    int32_t f, int32_t g) {
   const cnn_network *network = data->network;
@@ -98,13 +98,14 @@ static bool is_one(const cnn_data *data, char *const *folder, const uint8_t *poo
          cnn_label_find(network, folder[g]) < 0;
 }
 
-/* The name that is kept is a label, or that of the training part. */
+/* A label is the better name, or else the name in the training part. */
 static bool is_better(const cnn_data *data, const char *name, uint8_t pools, const char *other) {
   if (has_labels(data) && cnn_label_find(data->network, other) >= 0) return false;
   return (has_labels(data) && cnn_label_find(data->network, name) >= 0) || (pools & 1 << POOL_TRAIN);
 }
 
-/* The list without the folders that have become another: number[f] was f, or which one it has become. */
+/* Removes folders that were merged into another: number[f] is the former number, or that of the folder it was
+ * merged into. */
 static int32_t join(char **folder, int32_t folders, int32_t *number) {
   int32_t kept = 0;
   for (int32_t f = 0; f < folders; f++)
@@ -133,7 +134,7 @@ int32_t cnn_folders_join(cnn_data *data, char **folder, const uint8_t *pools, in
   return join(folder, folders, number);
 }
 
-/* ---- The names of the classes */
+/* ---- class names */
 
 static bool class_name_set(cnn_data *data, int32_t c, const char *name) {
   data->class_name[c] = cnn_path_join("", name);
@@ -187,9 +188,9 @@ static cnn_status by_order(cnn_data *data, char *const *folder, int32_t folders,
   return status;
 }
 
-/* ---- What is worth a line */
+/* ---- notes */
 
-/* "b, c" of the classes that have no folder; the number of them. */
+/* Lists the classes without a folder as "b, c"; returns their number. */
 static int32_t without_folder(const cnn_data *data, const int32_t *class_of, int32_t folders, char *text,
                               size_t room) {
   const char **missing = calloc((size_t)data->classes + 1, sizeof *missing);
@@ -220,7 +221,7 @@ static cnn_status few_folders(cnn_data *data, int32_t folders, int64_t classes) 
   return cnn_success();
 }
 
-/* Files of weights hold UTF-8 alone. */
+/* Weight files can only store UTF-8. */
 static void check_text(cnn_data *data) {
   char *note = cnn_classes_note((const char *const *)data->class_name, data->classes);
   data->nameless = !note;
@@ -228,7 +229,7 @@ static void check_text(cnn_data *data) {
   free(note);
 }
 
-/* The folders of which all sounds are "unknown". */
+/* Lists the folders whose sounds are all "unknown". */
 static void unknown_note(cnn_data *data, char *const *folder, int32_t folders) {
   const char **name = calloc((size_t)folders + 1, sizeof *name);
   int32_t count = 0;

@@ -1,6 +1,6 @@
-/* data_coco.c: sets in COCO's JSON: annotations/instances_train2017.json and the like next to folders of
- * images, _annotations.coco.json among the images of train/, valid/ and test/, or one such file alone;
- * and panoptic_train2017.json with a folder of segments. */
+/* data_coco.c: Data sets in COCO's JSON: annotations/instances_train2017.json and similar names next to image
+ * folders; _annotations.coco.json among the images of train/, valid/ and test/; a single such file; or
+ * panoptic_train2017.json with a folder of segments. */
 // SPDX-License-Identifier: MIT-0
 #include <ctype.h>
 #include <stdio.h>
@@ -13,9 +13,9 @@
 
 enum { LOOKED_AT = 20, NAME_ROOM = 256 };
 
-/* A JSON file of a set: where it is, and what its name says. */
+/* A JSON file of a set: its location, and the parts of its name. */
 typedef struct Place {
-  char *path, *folder, *root; /* folder: its folder; root: of the set */
+  char *path, *folder, *root; /* folder: directory of the file; root: directory of the set */
   char suffix[NAME_ROOM];     /* "train2017" of instances_train2017.json */
   char stem[NAME_ROOM];       /* "instances_train2017" */
   int pool;
@@ -30,7 +30,7 @@ static bool is_json(const char *name) {
   return n > 5 && strcmp(name + n - 5, ".json") == 0;
 }
 
-/* The part by a file name; POOLS: not an annotation file. bare: "train.json" will do. */
+/* Finds the part from a file name; POOLS: not an annotation file. bare: "train.json" is accepted as well. */
 static void place_name(Place *place, const char *name, bool panoptic, bool bare) {
   const char *const prefix = panoptic ? "panoptic_" : "instances_";
   const size_t n = strlen(name) - 5;
@@ -52,7 +52,7 @@ static void place_name(Place *place, const char *name, bool panoptic, bool bare)
 
 /* ---- Image folders */
 
-/* memory: false where there was too little to look. */
+/* memory: false if there was too little memory to check. */
 static bool has_pictures(const json_t *root, const char *list, const char *folder, bool *memory) {
   const json_t *elements = json_object_get(root, list);
   bool there = false;
@@ -75,7 +75,7 @@ static char *below(const char *folder, const char *name, const char *inner) {
   return whole;
 }
 
-/* The first of the usual folders in which some of the files of a list are; if none is, the most usual one. */
+/* The first of the usual folders that contains some files of a list; otherwise the most usual one. */
 static char *folder_find(const Place *place, const json_t *root, const char *list, const char *name) {
   const char *const usual[][3] = {
       {place->root, name, ""},     {place->root, "images", name}, {place->root, name, "images"},
@@ -95,8 +95,8 @@ static char *folder_find(const Place *place, const json_t *root, const char *lis
 
 /* ---- A file */
 
-/* A number of two bytes takes twenty times as much memory when it has been read. Refused is what cannot fit:
- * a machine that has no memory left may stop anything. */
+/* Rejects a file that cannot fit in memory: a number of two bytes needs twenty times as much memory when
+ * parsed. */
 static cnn_status json_fits(const char *path, const cnn_file *file) {
   enum { VALUE_BYTES = 40 };
   const int64_t memory = cnn_memory();
@@ -147,8 +147,8 @@ static void place_free(Place *place) {
   free(place->root);
 }
 
-/* The annotation files in a folder; the first one begins the set. A file whose part is given by the
- * folder has `pool`; POOLS: by its own name. */
+/* Reads the annotation files in a folder; the first one begins the set. pool: the part of the folder's files;
+ * POOLS: the file name determines the part. */
 static cnn_status folder_take(cnn_coco *coco, const char *folder, const char *set_root, int pool, bool bare) {
   Listing listing;
   cnn_data *data = coco->data;
@@ -184,7 +184,7 @@ static cnn_status end(cnn_coco *coco, cnn_status status) {
   return status;
 }
 
-/* annotations/ with JSON files of other names alone: what names they should have. */
+/* Explains the expected names if annotations/ only has JSON files with other names. */
 static cnn_status names_tell(const cnn_data *data) {
   Listing listing;
   char *folder = cnn_path_join(data->path, "annotations");
@@ -232,7 +232,7 @@ cnn_status cnn_data_open_panoptic(cnn_data *data, const Listing *listing) {
   return directory_open(data, listing, true);
 }
 
-/* The path without its last component, `levels` times; "." at the end. From malloc. */
+/* The path without its last `levels` components; "." at the top. From malloc. */
 static char *above(const char *path, int levels) {
   char *folder = cnn_path_join("", path);
   for (int k = 0; folder && k < levels; k++) {

@@ -1,4 +1,4 @@
-/* data_csv.c: tables as sets: a row is a sample. One .csv file, or train.csv, val.csv and test.csv in a
+/* data_csv.c: Tables as data sets: a row is a sample. One .csv file, or train.csv, val.csv and test.csv in a
  * directory. The columns, in their order, are the elements of the input; the last one, or the one that
  * --target names, is the target. */
 // SPDX-License-Identifier: MIT-0
@@ -19,17 +19,17 @@ typedef struct Table {
   char *path; /* NULL: no such file */
   cnn_file file;
   int64_t rows;
-  unsigned char *input; /* [rows][input's size] of its type */
+  unsigned char *input; /* [rows][input size], in the input's type */
   float *target;        /* [rows][targets] */
 } Table;
 
 typedef struct Tables {
   Table pool[POOLS];
-  bool header;                     /* the first row has names */
-  char **name;                     /* of the columns, then; else NULL */
-  int32_t columns, first, targets; /* the target's columns: first .. first + targets - 1 */
+  bool header;                     /* the first row has column names */
+  char **name;                     /* column names if there is a header; otherwise NULL */
+  int32_t columns, first, targets; /* target columns: first .. first + targets - 1 */
   bool texts;                      /* classes go by name */
-  bool fractions;                  /* some number of the inputs is not whole */
+  bool fractions;                  /* some input is not an integer */
   int32_t names_room;
 } Tables;
 
@@ -52,9 +52,10 @@ static bool whole(const char *cell) {
   return !*cell;
 }
 
-/* A number in the C locale, which is set while a file is read. */
+/* Parses a number in the C locale, which is set while a file is read. */
 static bool number(const char *cell, double *value) {
-  if (!*cell || cell[strspn(cell, "+-.0123456789eE")]) return false; /* no inf, nan or hexadecimal */
+  if (!*cell || cell[strspn(cell, "+-.0123456789eE")])
+    return false; /* rejects inf, nan and hexadecimal numbers */
   char *end;
   *value = strtod(cell, &end);
   return !*end && isfinite(*value);
@@ -71,7 +72,7 @@ static bool is_missing(const char *cell) {
   return false;
 }
 
-/* "iris.csv:12: column 3 (petal)" */
+/* Formats a position: "iris.csv:12: column 3 (petal)" */
 static const char *place(const Tables *set, const cnn_csv *csv, int32_t column, char text[600]) {
   const char *name = set->header ? set->name[column] : "";
   snprintf(text, 600, "%.400s:%lld: column %d%s%.100s%s", csv->path, (long long)csv->line, column + 1,
@@ -98,7 +99,7 @@ static bool is_target(const Tables *set, int32_t column) {
   return column >= set->first && column < set->first + set->targets;
 }
 
-/* Numbers that count up are the names that pandas gives to columns without names. */
+/* Consecutive numbers are the names that pandas gives to unnamed columns. */
 static bool counts_up(const cnn_csv *csv) {
   double first, value;
   int32_t last = csv->cells - 1;
@@ -109,7 +110,7 @@ static bool counts_up(const cnn_csv *csv) {
   return !whole(csv->cell[last]) || (number(csv->cell[last], &value) && value == first + last);
 }
 
-/* A line alone that counts up is a sample. */
+/* A single line of consecutive numbers is a sample, not a header. */
 static bool has_header(cnn_csv *csv) {
   double value;
   int32_t numbers = 0;
@@ -154,7 +155,7 @@ static cnn_status target_find(const cnn_data *data, Tables *set) {
   return cnn_success();
 }
 
-/* The output whose target the set has; -1: none is wanted. Several cannot be had. */
+/* The output whose target is in the set; -1: none is needed. Several are not supported. */
 static cnn_status output_find(const cnn_data *data, int32_t *output) {
   *output = -1;
   if (data->inputs_only) return cnn_success();
@@ -170,7 +171,7 @@ static cnn_status output_find(const cnn_data *data, int32_t *output) {
   return cnn_success();
 }
 
-/* A first column without a name, or called index or id, numbers the rows. */
+/* A first column without a name, or named index or id, is probably a row number. */
 static const char *index_help(const Tables *set) {
   if (!set->header || set->columns < 2) return "";
   const char *name = set->name[0];
@@ -181,7 +182,7 @@ static const char *index_help(const Tables *set) {
                  : "";
 }
 
-/* Too few columns for an image are often the numbers of one of its rows. */
+/* Too few columns for an image: each line may hold one row of an image. */
 static void columns_help(const cnn_data *data, const Tables *set, int64_t inputs, char *help, size_t room) {
   const cnn_port *input = &data->network->input[0];
   const char *known = index_help(set);
@@ -217,7 +218,7 @@ static int32_t target_columns(const cnn_data *data, const Tables *set, const cnn
   return values && port->size <= set->columns ? (int32_t)port->size : 1;
 }
 
-/* Of a table to predict: the target's columns, where they are there as in training; else none. */
+/* Number of target columns in a table for prediction, which may have them as in training; otherwise 0. */
 static int32_t columns_beyond(const cnn_data *data, const Tables *set) {
   const int64_t beyond = set->columns - data->network->input[0].size;
   if (beyond == 0 && !data->options.target) return 0;
@@ -228,8 +229,8 @@ static int32_t columns_beyond(const cnn_data *data, const Tables *set) {
   return data->options.target ? 1 : 0;
 }
 
-/* The target is one column, a class or a number; or one column per value of a regression. Where the input is
- * the target, --target leaves a column out. */
+/* The target is one column, a class or a number; or one column per value of a regression. If the input is the
+ * target, --target leaves a column out. */
 static cnn_status columns_find(const cnn_data *data, Tables *set) {
   int32_t output;
   cnn_status status = output_find(data, &output);
@@ -275,7 +276,7 @@ static cnn_status each_row(cnn_data *data, EachRow *function, void *context) {
 
 typedef struct Survey {
   bool wanted, whole, labeled;
-} Survey; /* all targets: whole numbers; labels of the program */
+} Survey; /* over all targets: all are integers; all are labels of the program */
 
 static int32_t label_find(const cnn_data *data, const char *name) {
   for (int32_t c = 0; data->network->label && c < data->network->labels; c++)
@@ -305,8 +306,7 @@ static cnn_status label_unknown(const cnn_data *data, const cnn_csv *csv, const 
                      meant ? "; did you mean '" : column, meant ? meant : "", meant ? "'?" : "");
 }
 
-/* Adds a name to the classes, which are sorted in the end. Labels, where there are any, are all the names
- * there are. */
+/* Adds a name to the classes, which are sorted at the end. If the net has labels, other names are errors. */
 static cnn_status class_row(cnn_data *data, Table *table, const cnn_csv *csv, void *context) {
   Tables *set = data->set;
   const char *name = csv->cell[set->first];
@@ -346,8 +346,8 @@ static cnn_status labels_copy(cnn_data *data) {
   return cnn_success();
 }
 
-/* Counts the rows. Whole numbers number the classes, unless they are labels; texts are labels, or, in
- * alphabetical order, all the classes there are. */
+/* Counts the rows. Integers are class numbers, unless they are labels; texts are labels or, in alphabetical
+ * order, the class names. */
 static cnn_status classes_find(cnn_data *data, int32_t output) {
   Tables *set = data->set;
   int64_t limit = output < 0 ? 0 : cnn_label_limit(&data->network->output[output]);
@@ -472,7 +472,7 @@ static void csv_files(const cnn_data *data, cnn_each_file *each, void *context) 
   }
 }
 
-/* Of a directory, a part that is not there yet. */
+/* For a directory: a part that does not exist yet. */
 static bool csv_takes(const cnn_data *data, const char *below) {
   (void)data;
   return cnn_csv_is_part(below);
@@ -501,7 +501,7 @@ static cnn_status room_make(cnn_data *data) {
   return cnn_success();
 }
 
-/* A file with another number of columns, or other names for them, is not of one set with the first. */
+/* A file with another number of columns, or other column names, does not belong to the set. */
 static cnn_status header_check(const cnn_data *data, const Tables *set, const Table *table, bool first) {
   cnn_csv csv;
   bool more = false;
@@ -553,7 +553,7 @@ static bool is_csv(const char *name) {
          tolower((unsigned char)end[2]) == 's' && tolower((unsigned char)end[3]) == 'v';
 }
 
-/* The set owns the paths. Numbers have a decimal point in any locale of the surrounding program. */
+/* The set owns the paths. Numbers have a decimal point whatever the locale of the calling program. */
 static cnn_status set_open(cnn_data *data, char *const path[POOLS]) {
   Tables *set = calloc(1, sizeof *set);
   if (!set) {
@@ -561,7 +561,7 @@ static cnn_status set_open(cnn_data *data, char *const path[POOLS]) {
     return cnn_data_no_memory(data);
   }
   for (int pool = 0; pool < POOLS; pool++) set->pool[pool].path = path[pool];
-  data->kind = &tables; /* closes the set from here on */
+  data->kind = &tables; /* from here on, closing `data` closes this set */
   data->set = set;
   locale_t plain = newlocale(LC_ALL_MASK, "C", (locale_t)0);
   if (plain == (locale_t)0) return cnn_data_no_memory(data);

@@ -1,6 +1,6 @@
-/* data_folders.c: folders of images or WAV files: train/CLASS, val/CLASS, test/CLASS, or CLASS alone, which
- * is all training. data_classes.c says which class a folder is. The samples of the classes take turns, so
- * that the first N of a part have all of them. */
+/* data_folders.c: Folders of images or WAV files: train/CLASS, val/CLASS, test/CLASS, or CLASS alone, which
+ * is all training. data_classes.c maps folders to classes. Samples of the classes alternate, so that the
+ * first N samples of a part contain all classes. */
 // SPDX-License-Identifier: MIT-0
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,7 +31,7 @@ int cnn_data_part_of(const char *name) {
 
 /* ---- What is there */
 
-/* The images of a folder, each file once; the pool takes ownership of their paths. */
+/* Adds the images of a folder, each file once; the pool takes ownership of their paths. */
 static bool pictures_take(Pool *pool, cnn_image_list *pictures, int32_t folder) {
   Picture *moved = realloc(pool->picture, sizeof *moved * (size_t)(pool->count + pictures->count + 1));
   if (!moved) return false;
@@ -66,7 +66,7 @@ bool cnn_folders_name_add(Folders *set, char *name) {
   return true;
 }
 
-/* The number of a folder's name; a new one, if it has not been seen. */
+/* The number of a folder name; a new number for a new name. */
 static cnn_status folder_number(cnn_data *data, Folders *set, int pool, const char *path, const char *name,
                                 int32_t *folder) {
   char *composed = cnn_composed(name);
@@ -89,7 +89,7 @@ static cnn_status folder_number(cnn_data *data, Folders *set, int pool, const ch
   return cnn_success();
 }
 
-/* The error for a class without a file. In a set without files, folders are not classes. */
+/* The error for a class without files. In a set without any files, folders are not classes. */
 static cnn_status empty_folder(const char *path, const cnn_image_list *pictures) {
   if (pictures->skipped.count == 0)
     return cnn_failure(CNN_MISMATCH, "%s: this class folder is empty; put images%s into it, or remove it",
@@ -125,8 +125,8 @@ static bool is_background(const cnn_data *data, const Entry *entry) {
   return entry->directory && reads_sounds(data) && cnn_sounds_background(entry->name);
 }
 
-/* A directory of classes; `linked`: a link leads to it. `empty` is the error of the first one that has
- * no image. */
+/* Reads a directory of classes; `linked`: it was reached through a link. `empty` is the error for the first
+ * class without an image. */
 static cnn_status pool_collect(cnn_data *data, Folders *set, int pool, const Listing *listing, bool linked,
                                cnn_status *empty) {
   cnn_status status = cnn_success();
@@ -163,8 +163,8 @@ static size_t input_bytes(const cnn_data *data) {
   return (size_t)port->size * cnn_type_bytes(port->type);
 }
 
-/* Room for the images that may be kept, those for training first. Without room, they are decoded
- * each time. */
+/* Allocates the cache of decoded images, training images first. Images that do not fit are decoded each time.
+ */
 static void kept_open(cnn_data *data, Folders *set) {
   int64_t room = data->options.keep / (int64_t)input_bytes(data);
   set->all_kept = true;
@@ -172,7 +172,7 @@ static void kept_open(cnn_data *data, Folders *set) {
     Kept *kept = &set->pool[p].kept;
     int64_t count = set->pool[p].count < room ? set->pool[p].count : room;
     if (count <= 0) continue;
-    kept->input = malloc((size_t)count * input_bytes(data)); /* untouched until an image comes */
+    kept->input = malloc((size_t)count * input_bytes(data)); /* pages stay unused until an image is stored */
     kept->state = calloc((size_t)count, sizeof *kept->state);
     if (kept->input && kept->state) kept->count = count;
     room -= count;
@@ -181,7 +181,7 @@ static void kept_open(cnn_data *data, Folders *set) {
     set->all_kept = set->all_kept && set->pool[p].kept.count == set->pool[p].count;
 }
 
-/* Threads that read the same image concurrently all decode it; the first one keeps it. */
+/* Threads that read the same image concurrently all decode it; the first one stores it. */
 static void keep(Kept *kept, int64_t index, const void *input, size_t bytes) {
   unsigned char absent = ABSENT;
   if (index >= kept->count || !atomic_compare_exchange_strong(&kept->state[index], &absent, COMING)) return;
@@ -189,7 +189,7 @@ static void keep(Kept *kept, int64_t index, const void *input, size_t bytes) {
   atomic_store_explicit(&kept->state[index], PRESENT, memory_order_release);
 }
 
-/* place: see DataKind. *whole: the place does not matter. */
+/* place: see DataKind. *whole: the recording is not longer than the input, so `place` does not matter. */
 static cnn_status sound_read(const cnn_data *data, const Picture *picture, double place, void *input,
                              bool *whole) {
   const cnn_port *port = &data->network->input[0];
@@ -241,7 +241,7 @@ static cnn_status folder_read(const cnn_data *data, int pool, int64_t index, voi
   return folder_cut(data, pool, index, -1, input, target);
 }
 
-/* Has the set WAV files? Their full scale is 1. */
+/* Does the set have WAV files? Their full scale is 1. */
 static bool has_sounds(const Folders *set) {
   for (int p = 0; p < POOLS; p++)
     if (set->pool[p].count > 0) return cnn_sound_named(set->pool[p].picture[0].path);
@@ -253,8 +253,8 @@ static bool folder_unit(const cnn_data *data, int32_t input) {
   return data->sounds;
 }
 
-/* Images that stay in memory are decoded once anyway. So are those for an input that is not an image, for
- * they must have its size. */
+/* Images that stay in memory are decoded once anyway. Images for an input that is not an image are also
+ * decoded, because their size must match. */
 static cnn_status folder_inspect(const cnn_data *data, int pool, int64_t index, void *input) {
   const Folders *set = data->set;
   const bool kept = set->all_kept && index < set->pool[pool].kept.count;
@@ -291,7 +291,7 @@ static void folder_files(const cnn_data *data, cnn_each_file *each, void *contex
   for (int64_t i = 0; i < set->background.count; i++) each(context, set->background.picture[i].path);
 }
 
-/* Files in hidden folders are not listed. A table in the directory itself would be the set from then on. */
+/* Files in hidden folders are ignored. A table in the directory itself would make the set a table. */
 static bool folder_takes(const cnn_data *data, const char *below) {
   const Folders *set = data->set;
   char first[64];
@@ -312,8 +312,8 @@ static bool has_folders(const Listing *listing) {
   return false;
 }
 
-/* A folder that is named as a part is one if there are class folders in it; a folder of images alone
- * is a class of that name. */
+/* A folder with the name of a part is a part if it contains class folders; a folder that only contains images
+ * is a class. */
 static cnn_status part_collect(cnn_data *data, Folders *set, int pool, const char *path, bool linked,
                                cnn_status *empty) {
   Listing below;
@@ -330,7 +330,7 @@ static cnn_status part_collect(cnn_data *data, Folders *set, int pool, const cha
   return status;
 }
 
-/* Folders next to the parts are not read. */
+/* Reports folders next to the parts, which are not read. */
 static void others_note(cnn_data *data, const Folders *set, const Listing *listing) {
   for (int32_t i = 0; i < listing->count; i++) {
     const Entry *entry = &listing->entry[i];
@@ -345,7 +345,7 @@ static void others_note(cnn_data *data, const Folders *set, const Listing *listi
   }
 }
 
-/* Background recordings next to the parts. */
+/* Reads background recordings next to the parts. */
 static cnn_status background_collect(cnn_data *data, Folders *set, const Listing *listing) {
   cnn_status status = cnn_success();
   for (int32_t i = 0; i < listing->count && status.code == CNN_OK; i++) {
@@ -357,7 +357,7 @@ static cnn_status background_collect(cnn_data *data, Folders *set, const Listing
   return status;
 }
 
-/* A directory with train/, val/ or test/ in it has parts; then nothing else counts. */
+/* A directory with train/, val/ or test/ has parts; other folders are then ignored. */
 static cnn_status parts_collect(cnn_data *data, Folders *set, const Listing *listing, cnn_status *empty) {
   cnn_status status = cnn_success();
   for (int32_t i = 0; i < listing->count && status.code == CNN_OK; i++) {
@@ -374,7 +374,7 @@ static cnn_status parts_collect(cnn_data *data, Folders *set, const Listing *lis
   return background_collect(data, set, listing);
 }
 
-/* Images in the directory itself, for which no class is wanted. */
+/* Reads images in the directory itself, for nets that need no class. */
 static cnn_status loose_collect(cnn_data *data, Folders *set) {
   cnn_image_list pictures;
   free(set->loose.first);
@@ -388,7 +388,7 @@ static cnn_status loose_collect(cnn_data *data, Folders *set) {
   return status.code == CNN_OK ? found_take(data, set) : status;
 }
 
-/* Classes are folders; images that are in none will do where nothing is compared with a class. */
+/* Images outside of class folders are accepted if no output needs a class. */
 static cnn_status classless(cnn_data *data, Folders *set) {
   bool wanted = false;
   for (int32_t o = 0; o < cnn_ports(data->network); o++) wanted = wanted || cnn_target_wanted(data, o);
@@ -410,8 +410,8 @@ static bool has_class(const Pool *pool, const int32_t *class_of, int32_t c) {
   return false;
 }
 
-/* The classes that other parts have, and this one does not. Pictures are in the order of their turns: each
- * class comes early. */
+/* Reports classes that other parts have but this one does not. Images alternate between classes, so each
+ * class appears early. */
 static void part_note(cnn_data *data, const Folders *set, int pool) {
   const char **missing = calloc((size_t)data->classes + 1, sizeof *missing);
   int32_t count = 0;
@@ -445,7 +445,7 @@ static void set_note(cnn_data *data, const Folders *set) {
 
 /* ---- Opening */
 
-/* Folders of several parts become one where their names differ in capitals alone. */
+/* Merges folders of several parts whose names differ only in case. */
 static cnn_status folders_join(cnn_data *data, Folders *set) {
   int32_t *number = calloc((size_t)set->names + 1, sizeof *number);
   if (!number) return cnn_data_no_memory(data);
@@ -493,7 +493,7 @@ static cnn_status bad_skip(cnn_data *data, Folders *set) {
 cnn_status cnn_data_open_folders(cnn_data *data, const Listing *listing) {
   Folders *set = calloc(1, sizeof *set);
   if (!set) return cnn_data_no_memory(data);
-  data->kind = &folders; /* closes the set from here on */
+  data->kind = &folders; /* from here on, closing `data` closes this set */
   data->set = set;
   data->title = "folders of images";
   cnn_status empty = cnn_success(), status = parts_collect(data, set, listing, &empty);

@@ -1,6 +1,6 @@
-/* data_idx.c: IDX files, as MNIST and Fashion-MNIST come in: http://yann.lecun.com/exdb/mnist/ and
- * https://github.com/zalandoresearch/fashion-mnist. Two zero bytes, a type, the number of dimensions, each
- * dimension as 4 bytes, big-endian; then the numbers, big-endian. */
+/* data_idx.c: IDX files, the format of MNIST and Fashion-MNIST: http://yann.lecun.com/exdb/mnist/ and
+ * https://github.com/zalandoresearch/fashion-mnist. A file has two zero bytes, a type, the number of
+ * dimensions, each dimension as 4 bytes, big-endian; then the numbers, big-endian. */
 // SPDX-License-Identifier: MIT-0
 #include <ctype.h>
 #include <stdlib.h>
@@ -30,7 +30,7 @@ static const struct {
     {0x0C, CNN_DTYPE_I32}, {0x0D, CNN_DTYPE_F32}, {0x0E, CNN_DTYPE_F64},
 };
 
-/* Reads the header: all of the tensor but its data. */
+/* Reads the header: all fields of the tensor except its data. */
 static cnn_status header_parse(cnn_tensor *tensor, const char *path, const unsigned char *bytes, size_t n,
                                size_t *header) {
   *tensor = (cnn_tensor){.name = "", .swapped = !cnn_machine_big_endian(), .dtype = CNN_DTYPE_OTHER};
@@ -68,8 +68,8 @@ cnn_status cnn_idx_parse(cnn_tensor *tensor, const char *path, const unsigned ch
   return cnn_success();
 }
 
-/* Unpacks a .gz: first the header, which says how much is to come, then that and one byte more, so that too
- * much is noticed. */
+/* Unpacks a .gz: first the header, which determines the size, then the data and one more byte, to detect
+ * excess data. */
 static cnn_status unpack(IdxFile *idx, size_t *size) {
   size_t header;
   cnn_status status = cnn_file_inflate(idx->path, idx->file.data, idx->file.size, 4 + 4 * CNN_TENSOR_RANK,
@@ -100,8 +100,8 @@ static void idx_close(IdxFile *idx) {
   free(idx->path);
 }
 
-/* ---- Finding the files ----
- * Train-images-idx3-ubyte.gz, t10k-labels.idx1-ubyte, emnist-letters-test-images-idx3-ubyte, ... */
+/* ---- finding the files ----
+ * Names: train-images-idx3-ubyte.gz, t10k-labels.idx1-ubyte, emnist-letters-test-images-idx3-ubyte, ... */
 
 static bool idx_role(const char *file, int *pool, bool *labels) {
   char name[256];
@@ -118,7 +118,7 @@ static bool idx_role(const char *file, int *pool, bool *labels) {
   return *pool != POOLS;
 }
 
-/* A plain file goes before the same one as .gz; two others for one purpose are two sets. */
+/* A plain file is preferred to its .gz; two different files for one purpose are an error. */
 static cnn_status idx_choose(cnn_data *data, IdxFile *idx, const char *name) {
   char *path = cnn_path_join(data->path, name);
   if (!path) return cnn_data_no_memory(data);
@@ -236,7 +236,7 @@ cnn_status cnn_data_open_idx(cnn_data *data, const Listing *listing) {
                        data->network->inputs);
   IdxSet *set = calloc(1, sizeof *set);
   if (!set) return cnn_data_no_memory(data);
-  data->kind = &idx_files; /* closes the set from here on */
+  data->kind = &idx_files; /* from here on, closing `data` closes this set */
   data->set = set;
   data->title = "IDX files";
   cnn_status status = cnn_success();

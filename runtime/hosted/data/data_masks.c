@@ -1,6 +1,6 @@
-/* data_masks.c: images with a class mask each: images/ and masks/ with files of equal stems, in the
- * directory itself or in train/, val/ and test/; and Pascal VOC's JPEGImages, SegmentationClass and
- * ImageSets/Segmentation. A pixel of a mask is a class; 255 does not count. */
+/* data_masks.c: Images with one class mask each: images/ and masks/ with equal file stems, in the directory
+ * itself or in train/, val/ and test/; and Pascal VOC's JPEGImages, SegmentationClass and
+ * ImageSets/Segmentation. A mask pixel is a class; 255 is ignored. */
 // SPDX-License-Identifier: MIT-0
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,8 +21,8 @@ typedef struct Pairs {
 } Pairs;
 typedef struct Masks {
   Pairs pool[POOLS];
-  cnn_gathered gathered; /* while the set is opened */
-  int64_t left_out;      /* pairs that --skip-bad left out, and the first message */
+  cnn_gathered gathered; /* only used while the set is opened */
+  int64_t left_out;      /* pairs that --skip-bad dropped, and the first message */
   char first[300];
 } Masks;
 
@@ -125,9 +125,9 @@ static const DataKind masks = {masks_read,    NULL,        masks_close, NULL, ma
 
 /* ---- Pairs */
 
-/* The set owns both paths from then on. */
+/* Adds a pair; the set takes ownership of both paths. */
 static cnn_status pair_add(const cnn_data *data, Pairs *pairs, Pair pair) {
-  if ((pairs->count & (pairs->count - 1)) == 0) { /* room doubles at each power of two */
+  if ((pairs->count & (pairs->count - 1)) == 0) { /* the capacity doubles at each power of two */
     Pair *moved = realloc(pairs->pair, sizeof *moved * (size_t)(pairs->count ? 2 * pairs->count : 1));
     if (!moved) {
       pair_free(&pair);
@@ -150,7 +150,8 @@ static char *mask_path(const char *directory, const char *stem, size_t n) {
   return path;
 }
 
-/* An image and the mask of the same stem. With --skip-bad, unreadable pairs are counted and dropped. */
+/* Adds an image and the mask with the same stem. With --skip-bad, unreadable pairs are counted and dropped.
+ */
 static cnn_status pair_take(cnn_data *data, Masks *set, int pool, Pair pair) {
   cnn_status status = cnn_success();
   if (!pair.image || !pair.mask) status = cnn_data_no_memory(data);
@@ -184,7 +185,7 @@ static cnn_status folder_pair(cnn_data *data, Masks *set, const cnn_image_list *
   return status;
 }
 
-/* Of all folders, each image once. */
+/* Pairs the files of all folders, each image once. */
 static cnn_status folders_pair(cnn_data *data, Masks *set) {
   cnn_gathered *all = &set->gathered;
   cnn_status status = cnn_gathered_once(all);
@@ -195,7 +196,7 @@ static cnn_status folders_pair(cnn_data *data, Masks *set) {
   return status;
 }
 
-/* images/ and masks/ of a directory; `there`: they are both. */
+/* Gathers images/ and masks/ of a directory; `there`: both exist. */
 static cnn_status directory_gather(Masks *set, int pool, const char *path, bool linked, bool *there) {
   Listing listing;
   cnn_status status = cnn_listing_read(&listing, path);
@@ -234,7 +235,7 @@ static cnn_status voc_names_take(cnn_data *data, Masks *set, int pool, char *nam
   return status;
 }
 
-/* The names in ImageSets/Segmentation/PART.txt; a part without that file is empty. */
+/* Reads the names in ImageSets/Segmentation/PART.txt; a part without that file is empty. */
 static cnn_status voc_part(cnn_data *data, Masks *set, int pool, const char *part) {
   char below[64];
   snprintf(below, sizeof below, "ImageSets/Segmentation/%s.txt", part);
@@ -281,7 +282,7 @@ static cnn_status parts_take(cnn_data *data, Masks *set, const Listing *listing,
 cnn_status cnn_data_open_masks(cnn_data *data, const Listing *listing) {
   Masks *set = calloc(1, sizeof *set);
   if (!set) return cnn_data_no_memory(data);
-  data->kind = &masks; /* closes the set from here on */
+  data->kind = &masks; /* from here on, closing `data` closes this set */
   data->set = set;
   data->title = "images with masks";
   bool ours = false;

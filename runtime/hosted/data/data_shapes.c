@@ -1,6 +1,7 @@
 /* data_shapes.c: synthetic:shapes[,count=N,size=N,seed=N,kind=K], images of shapes generated on the fly
- * (shapes.c). kind=boxes: the shapes are objects: disc, square, triangle, star and ring; masks: with their
- * pixels; pixels: a class for each pixel: 0 what is no shape, then the shapes; panoptic: all of that. */
+ * (shapes.c). The kinds of annotations are: boxes: disc, square, triangle, star and ring as objects; masks:
+ * the same with their pixels; pixels: a class for each pixel, 0 for the background; panoptic: all of these.
+ */
 // SPDX-License-Identifier: MIT-0
 #ifndef _POSIX_C_SOURCE
 #define _POSIX_C_SOURCE 200809L /* strtok_r */
@@ -46,7 +47,7 @@ static void shapes_close(cnn_data *data) { free(data->set); }
 static const DataKind shapes = {cnn_pixels_read, NULL, shapes_close, NULL, NULL, NULL, NULL,
                                 shapes_truth,    NULL};
 
-/* ---- The words behind synthetic: */
+/* ---- options after synthetic: */
 
 static cnn_status number_read(const cnn_data *data, const char *name, const char *text, int64_t lo,
                               int64_t hi, int64_t *number) {
@@ -98,7 +99,7 @@ static cnn_status options_read(const cnn_data *data, Shapes *set, const char *op
   return status;
 }
 
-/* Without `kind=`, the net decides. */
+/* Without `kind=`, the net's targets decide. */
 static int kind_for(const cnn_data *data) {
   if (!cnn_boxes_wanted(data->network)) return KIND_PIXELS;
   return cnn_pixels_limit(data) > 0 ? KIND_PANOPTIC : KIND_MASKS;
@@ -111,7 +112,7 @@ static void truths_choose(cnn_data *data, int kind) {
   data->stuff = kind == KIND_PANOPTIC ? 1 : 0;
 }
 
-/* Of pixels, or of objects alone. */
+/* Sets the class names: of pixels, or of objects only. */
 static cnn_status classes_name(cnn_data *data) {
   const int32_t first = data->pixels ? 0 : 1;
   data->class_name = calloc(1 + CNN_SHAPES, sizeof *data->class_name);

@@ -1,5 +1,5 @@
-/* data_sounds.c: the conventions of the Speech Commands data set: lists of the files for validation and
- * tests, and silence that is cut from background recordings. */
+/* data_sounds.c: Conventions of the Speech Commands data set: lists of the files for validation and tests,
+ * and silence cut from background recordings. */
 // SPDX-License-Identifier: MIT-0
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +10,7 @@
 /* ---- Lists of parts */
 
 typedef struct PartList {
-  char *text; /* the file; its lines end with zeros */
+  char *text; /* contents of the file; lines are zero-terminated */
   char **line;
   int64_t count;
 } PartList; /* sorted */
@@ -41,13 +41,13 @@ static cnn_status list_read(cnn_data *data, PartList *list, const char *path) {
   return status;
 }
 
-/* The path of a file below the set, as lists name it. */
+/* The path of a file relative to the set, as in the lists. */
 static const char *below(const cnn_data *data, const char *path) {
   const size_t n = strlen(data->path);
   return path + n + strspn(path + n, "/");
 }
 
-/* Moves the listed files of the training pool to another; returns how many. */
+/* Moves the listed files of the training pool to another; returns their number. */
 static int64_t listed_move(const cnn_data *data, Folders *set, int to, const PartList *list) {
   Pool *from = &set->pool[POOL_TRAIN], *pool = &set->pool[to];
   int64_t kept = 0, moved = 0;
@@ -81,7 +81,7 @@ static cnn_status list_apply(cnn_data *data, Folders *set, int to, const char *n
   return status;
 }
 
-/* Numbers the files of each folder in each pool again. */
+/* Renumbers the files of each folder in each pool. */
 static bool turns_count(Folders *set) {
   int32_t *next = malloc(((size_t)set->names + 1) * sizeof *next);
   for (int p = 0; next && p < POOLS; p++) {
@@ -103,7 +103,7 @@ cnn_status cnn_sounds_lists(cnn_data *data, Folders *set) {
   return status.code == CNN_OK && !turns_count(set) ? cnn_data_no_memory(data) : status;
 }
 
-/* ---- Background recordings */
+/* ---- background recordings */
 
 bool cnn_sounds_background(const char *name) { return strcmp(name, "_background_noise_") == 0; }
 
@@ -155,7 +155,7 @@ cnn_status cnn_sounds_noise_open(cnn_data *data, Folders *set) {
   return cnn_data_no_memory(data);
 }
 
-/* As many as the mean class has: the samples of a pool by the classes that have some. */
+/* The mean number of samples per class, over the classes of a pool that have samples. */
 static int64_t mean_class(const Pool *pool, const int32_t *class_of, int32_t classes, uint8_t *seen) {
   int64_t present = 0;
   memset(seen, 0, (size_t)classes);

@@ -1,13 +1,12 @@
-/* data_synthetic.c: Synthetic data set: a small learnable set for any net. A sample is drawn as numbers
- * between 0 and 1, from which both its inputs and its targets follow:
+/* data_synthetic.c: Synthetic data set: a small learnable set for any net. A sample consists of numbers
+ * between 0 and 1, from which both its inputs and its targets are derived:
  *
- *   one class per sample   stripes whose frequency, direction and brightness belong to the class
- *   a class per position   a line divides the image between two classes, each with its own brightness and
- * stripes values                 four numbers, each of which is the strength of a pattern in the inputs;
- * targets repeat them
+ * one class per sample   stripes whose frequency, direction and brightness depend on the class
+ * one class per position a line divides the image between two classes with different brightness and stripes
+ * values                 four numbers: the strengths of patterns in the inputs; targets repeat them
  *
- * and noise over all of it. Everything is additions, products and counter-based random numbers: the same set
- * on every machine. */
+ * Noise is added to all of it. The code only uses additions, products and counter-based random numbers, so
+ * the set is the same on every machine. */
 // SPDX-License-Identifier: MIT-0
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +17,7 @@ enum { TRAIN_SAMPLES = 1000, TEST_SAMPLES = 200, LATENTS = 4, SEED = 20 };
 
 typedef struct Line {
   float y, x, at;
-} Line; /* where y*v + x*u > at, for a place (v, u) in 0..1 */
+} Line; /* the half-plane y*v + x*u > at, for a position (v, u) in 0..1 */
 typedef struct Sample {
   cnn_random random;
   float latent[LATENTS];
@@ -35,22 +34,22 @@ static Sample sample_make(int pool, int64_t index) {
   return sample;
 }
 
-/* The class of an output: classes take turns, so that every part has the same number of each; other outputs
- * count at other speeds. */
+/* The class of an output: classes alternate, so that every part has the same number of each; other outputs
+ * alternate at other speeds. */
 static int32_t class_draw(int64_t index, int32_t output, int64_t classes) {
   for (int32_t o = 0; o < output; o++) index = index / 2 + index * 3;
   return (int32_t)(index % classes);
 }
 
-/* A wave of triangles between 0 and 1, with period 1. */
+/* A triangle wave between 0 and 1, with period 1. */
 static float wave(float t) {
   float within = t - (float)(int32_t)t;
   if (within < 0) within += 1;
   return within < 0.5f ? 2 * within : 2 - 2 * within;
 }
 
-/* What class `c` of `classes` looks like at place (v, u) of channel ch; no class looks like another one
- * mirrored. */
+/* The texture of class `c` of `classes` at position (v, u) of channel ch; no class is the mirror image of
+ * another. */
 static float texture(int64_t c, int64_t classes, float v, float u, int64_t ch) {
   float across = 0.5f + 1.5f * (float)(c % 3), down = 0.5f + 1.5f * (float)(c / 3 % 3);
   float bright = ((float)c + 0.5f) / (float)classes;
@@ -128,7 +127,7 @@ static void target_make(const cnn_data *data, const Sample *sample, int64_t inde
 
 /* ---- Inputs */
 
-/* Contribution of an output's target to the inputs at a place: 0..1. */
+/* Contribution of an output's target to the inputs at a position: 0..1. */
 static float trace(const cnn_data *data, const Sample *sample, int64_t index, int32_t o, Place place) {
   const cnn_port *output = &data->network->output[o];
   Kind kind = kind_of(data, o);

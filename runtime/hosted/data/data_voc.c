@@ -1,4 +1,4 @@
-/* data_voc.c: Pascal VOC's boxes: JPEGImages/ and Annotations/ with an XML for each image, and the parts in
+/* data_voc.c: Pascal VOC's boxes: JPEGImages/ and Annotations/ with one XML file per image, and the parts in
  * ImageSets/Main/train.txt, val.txt and test.txt; or images/ and annotations/, also below train/, val/ and
  * test/. */
 // SPDX-License-Identifier: MIT-0
@@ -9,15 +9,15 @@
 #include "hosted/data/boxes.h"
 #include "hosted/data/voc.h"
 
-/* A name of a class, and where it was read first. */
+/* Class names, and where each was first read. */
 typedef struct Voc {
-  char **name; /* sorted when all has been read */
+  char **name; /* sorted after all files have been read */
   int32_t names;
 } Voc;
 
 static const char *const layouts[2][2] = {{"JPEGImages", "Annotations"}, {"images", "annotations"}};
 
-/* ---- Names of classes, in the order of their first objects */
+/* ---- class names, in the order of their first objects */
 
 static int32_t name_find(Voc *voc, const char *name) {
   for (int32_t k = 0; k < voc->names; k++)
@@ -31,7 +31,7 @@ static int32_t name_find(Voc *voc, const char *name) {
 
 static int name_order(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
 
-/* Labels count the names in the order in which they were met; now they become classes. */
+/* Labels are indices of names in reading order; converts them to classes. */
 static cnn_status classes_number(cnn_data *data, Voc *voc) {
   const size_t room = (size_t)voc->names + 1;
   char **sorted = malloc(room * sizeof *sorted);
@@ -77,7 +77,7 @@ static cnn_status objects_take(cnn_data *data, Voc *voc, const cnn_voc *read, co
   return status;
 }
 
-/* images/STEM.jpg, or with another ending that is there; from malloc. */
+/* images/STEM.jpg, or another existing extension; from malloc. */
 static char *image_path(const char *images, const char *stem) {
   static const char *const endings[] = {"jpg", "png", "jpeg", "webp", "JPG", "PNG", "JPEG"};
   char *first = NULL;
@@ -167,7 +167,7 @@ static cnn_status list_take(cnn_data *data, Voc *voc, int pool, const char *part
   return status;
 }
 
-/* Every XML of a folder. */
+/* Reads every XML file of a folder. */
 static cnn_status folder_take(cnn_data *data, Voc *voc, int pool, const char *images,
                               const char *annotations) {
   Listing listing;
@@ -196,7 +196,7 @@ static cnn_status has_xml(const char *folder, bool *there) {
   return status;
 }
 
-/* The folders of one directory, from malloc; both NULL: it has none. */
+/* Finds the folders of one directory, from malloc; both NULL: it has none. */
 static cnn_status folders_find(const cnn_data *data, const char *directory, char **images,
                                char **annotations) {
   Listing listing;
@@ -218,7 +218,7 @@ static cnn_status folders_find(const cnn_data *data, const char *directory, char
   return status;
 }
 
-/* One directory with folders of images and XML; pool POOLS: it may have lists of its parts. */
+/* Reads one directory with folders of images and XML; pool POOLS: it may have lists of its parts. */
 static cnn_status directory_take(cnn_data *data, Voc *voc, const char *directory, int pool) {
   static const char *const parts[] = {"train", "val", "test", "trainval"};
   static const int pools[] = {POOL_TRAIN, POOL_VAL, POOL_TEST, POOL_TRAIN};

@@ -1,7 +1,7 @@
-/* data_yolo.c: images with YOLO's text files of boxes: images/ and labels/ with files of equal stems, in
- * the directory itself or in train/, val/ and test/, or with these below both; classes.txt or data.yaml name
- * the classes. A line is an object: class, center, width and height, as fractions of the image size. An image
- * without a text has no object. */
+/* data_yolo.c: Images with YOLO text files of boxes: images/ and labels/ with equal file stems, in the
+ * directory itself or in train/, val/ and test/, or with these below both. classes.txt or data.yaml name the
+ * classes. A line is an object: class, center, width and height, as fractions of the image size. An image
+ * without a text file has no objects. */
 // SPDX-License-Identifier: MIT-0
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,11 +18,11 @@ typedef struct Yolo {
   cnn_names names;
   char *names_path;  /* NULL: the classes have no names */
   int32_t *class_of; /* [names] */
-  int64_t empty;     /* images without a text file */
+  int64_t empty;     /* number of images without a text file */
   cnn_gathered gathered;
 } Yolo;
 
-/* ---- An image and its text file */
+/* ---- an image and its text file */
 
 static cnn_status rows_take(cnn_data *data, Yolo *yolo, cnn_scene *scene, const char *path) {
   char *text = NULL;
@@ -78,7 +78,8 @@ static cnn_status picture_take(cnn_data *data, Yolo *yolo, int pool, const char 
 
 static int path_order(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
 
-/* A text file whose image is missing. `stem`: the paths of the images below their folder, without endings. */
+/* Reports a text file whose image is missing. `stem`: the image paths relative to their folder, without
+ * extensions. */
 static cnn_status texts_check(cnn_data *data, const char *images, const char *labels, const char *below,
                               char *const *stem, size_t stems, int depth) {
   Listing listing;
@@ -107,7 +108,7 @@ static cnn_status texts_check(cnn_data *data, const char *images, const char *la
   return status;
 }
 
-/* The images' paths below the folder, with their extensions cut off in place; sorted. */
+/* The image paths relative to the folder, with their extensions cut off in place; sorted. */
 static char **stems_of(const cnn_image_list *pictures, size_t above) {
   char **stem = malloc(((size_t)pictures->count + 1) * sizeof *stem);
   for (int64_t i = 0; stem && i < pictures->count; i++) {
@@ -135,7 +136,7 @@ static cnn_status folder_take(cnn_data *data, Yolo *yolo, const cnn_image_list *
   return status;
 }
 
-/* Of all folders, each image once. */
+/* Reads the images of all folders, each once. */
 static cnn_status folders_take(cnn_data *data, Yolo *yolo) {
   cnn_gathered *all = &yolo->gathered;
   cnn_status status = cnn_gathered_once(all);
@@ -153,13 +154,13 @@ static char *folder_path(const char *directory, const char *name, const char *be
   return whole;
 }
 
-/* The images of one part: directory/images/BELOW and directory/labels/BELOW. */
+/* Gathers the images of one part: directory/images/BELOW and directory/labels/BELOW. */
 static cnn_status part_gather(Yolo *yolo, int pool, const char *directory, const char *below, bool linked) {
   return cnn_folders_gather(&yolo->gathered, pool, folder_path(directory, "images", below),
                             folder_path(directory, "labels", below), linked);
 }
 
-/* images/train and labels/train, ...; or all of images/ for training. */
+/* Gathers images/train and labels/train, ...; or all of images/ for training. */
 static cnn_status inner_parts_gather(cnn_data *data, Yolo *yolo) {
   Listing listing;
   char *images = cnn_path_join(data->path, "images");

@@ -1,5 +1,5 @@
-/* dataset.h: interface of all kinds of data sets: a set has up to three pools of samples, as it is on the
- * disk; data.c makes the parts. */
+/* dataset.h: Interface of all kinds of data sets: a set has up to three pools of samples, as on disk; data.c
+ * splits them into parts. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_DATASET_H
 #define CNN_DATASET_H
@@ -20,33 +20,34 @@ typedef struct cnn_identity {
 
 typedef struct Entry {
   char *name;
-  bool directory, linked; /* linked: a symbolic link; directory is about its target */
+  bool directory, linked; /* linked: a symbolic link; directory refers to its target */
   cnn_identity identity;
 } Entry;
 typedef struct Listing {
   const char *path;
   Entry *entry;
   int32_t count;
-} Listing; /* sorted by name, without hidden ones */
+} Listing; /* sorted by name, without hidden files */
 
 cnn_status cnn_listing_read(Listing *listing, const char *path);
 void cnn_listing_free(Listing *listing);
 const Entry *cnn_listing_find(const Listing *listing, const char *name);
-bool cnn_listing_folder(const Listing *listing, const char *name); /* there is a folder of this name */
+/* Whether it contains a folder of this name. */
+bool cnn_listing_folder(const Listing *listing, const char *name);
 bool cnn_file_there(const char *path);
-/* Whether a symbolic link leads to a folder that it is in itself. */
+/* Whether a symbolic link leads to a folder that contains the link. */
 bool cnn_leads_back(const char *link);
-/* Whether a relative path stays in the folder that it begins in, as names in the files of a set must. */
+/* Whether a relative path stays inside the folder where it begins, as required of names in a set's files. */
 bool cnn_path_stays(const char *path);
-char *cnn_path_join(const char *directory, const char *name); /* from malloc; NULL: no memory */
+char *cnn_path_join(const char *directory, const char *name); /* from malloc; NULL: out of memory */
 
 /* ---- Sets */
 
 typedef void cnn_each_file(void *context, const char *path);
-/* all that the set reads its samples from */
+/* calls a function for every file that the set reads samples from */
 void cnn_data_files(const cnn_data *data, cnn_each_file *each, void *context);
-/* Decodes all images of the pools, on all processors, before the set has parts. bad: [images] of one pool
- * after the other, whether each is unreadable; `first` is the error of the first of these. */
+/* Decodes all images of the pools, on all processors, before the set has parts. bad: [images] of all pools in
+ * order, whether each is unreadable; `first` is the first error. */
 cnn_status cnn_pools_inspect(const cnn_data *data, bool *bad, char *first, size_t room);
 /* Would a file of this name be read the next time, as a part of the data? */
 bool cnn_data_takes(const cnn_data *data, const char *path);
@@ -57,19 +58,18 @@ typedef struct DataKind {
   bool (*label)(const cnn_data *data, int pool, int64_t index, int32_t *label); /* NULL: no classes */
   void (*close)(cnn_data *data);
   bool (*unit)(const cnn_data *data,
-               int32_t input); /* NULL, or: an f32 input's values are about 1, not pixels of 0..255 */
+               int32_t input); /* NULL, or whether an f32 input's values are about 1, not pixels of 0..255 */
   void (*files)(const cnn_data *data, cnn_each_file *each, void *context); /* NULL: it reads none */
-  /* Whether the sample can be read, as far as is cheap to see; `input` is room for one. NULL: opening the set
-   * has shown it. */
+  /* Checks whether the sample can be read, if that is cheap; `input` is scratch space for one input. NULL:
+   * checked when the set was opened. */
   cnn_status (*inspect)(const cnn_data *data, int pool, int64_t index, void *input);
-  /* Whether a file that is written to this path below the set's directory would be data the next time; NULL:
-   * none would. */
+  /* Whether a file written to this path below the set's directory would be read as data the next time; NULL:
+   * never. */
   bool (*takes)(const cnn_data *data, const char *below);
-  /* The original image of a sample and its annotations; both are to be freed. NULL: it has no such
-   * annotations. */
+  /* The original image of a sample and its annotations; the caller frees both. NULL: no such annotations. */
   cnn_status (*truth)(const cnn_data *data, int pool, int64_t index, cnn_image *image, cnn_truth *truth);
-  /* As read, for recordings that are longer than the input: the part at `place`, 0 at the beginning to 1 at
-   * the end; below 0: the middle. NULL: samples have no parts. */
+  /* Like `read`, for recordings that are longer than the input: the part at `place`, from 0 at the beginning
+   * to 1 at the end; below 0: the middle. NULL: samples have no parts. */
   cnn_status (*cut)(const cnn_data *data, int pool, int64_t index, double place, void *const input[],
                     void *const target[]);
 } DataKind;
@@ -77,36 +77,36 @@ typedef struct DataKind {
 typedef struct Part {
   int64_t first, count;
   int64_t *list;
-} Part; /* samples list[i], or first + i, of all pools one after the other */
+} Part; /* samples list[i], or first + i, numbered over all pools */
 
 struct cnn_data {
   const cnn_network *network;
   cnn_data_options options;
   char *path;
-  const DataKind *kind;        /* NULL: not recognized yet */
-  const char *title;           /* "IDX files" */
-  const char *file_kind;       /* of its files, for messages: "image", "WAV file" */
-  bool sounds;                 /* its files are WAV files */
-  void *set;                   /* the kind's own */
-  const cnn_noise *noise;      /* background recordings; NULL: none, or nothing needs them */
-  int64_t pool[POOLS];         /* samples */
-  int32_t classes;             /* 0: none */
-  char **class_name;           /* NULL, or one a class, from malloc */
-  int64_t unlabeled;           /* of one class a sample: samples of class -1, which do not count */
-  bool has_zero;               /* and whether one is of class 0 */
-  bool inputs_only;            /* rows to predict: a target may be there or not, and is not looked at */
-  bool lacks_targets;          /* with any_target: the targets of the outputs are missing */
-  bool nameless;               /* they cannot be kept in files */
-  bool objects, masks, pixels; /* its annotations have objects, maps of their pixels, classes of pixels */
-  int32_t stuff;               /* number of classes of pixels outside of objects: they come first */
+  const DataKind *kind;   /* NULL: not recognized yet */
+  const char *title;      /* "IDX files" */
+  const char *file_kind;  /* kind of its files, for messages: "image", "WAV file" */
+  bool sounds;            /* its files are WAV files */
+  void *set;              /* the kind's own */
+  const cnn_noise *noise; /* background recordings; NULL: none, or nothing needs them */
+  int64_t pool[POOLS];    /* samples */
+  int32_t classes;        /* 0: none */
+  char **class_name;      /* NULL, or one name per class, from malloc */
+  int64_t unlabeled;      /* with one class per sample: number of samples of class -1, which are ignored */
+  bool has_zero;          /* whether a sample is of class 0 */
+  bool inputs_only;       /* rows to predict: a target may be present, and is ignored */
+  bool lacks_targets;     /* with any_target: the targets of the outputs are missing */
+  bool nameless;          /* class names that cannot be stored in files */
+  bool objects, masks, pixels; /* its annotations have objects, instance maps, pixel classes */
+  int32_t stuff;               /* number of pixel classes outside of objects: they come first */
   Part part[3];
   char description[240];
   char *notes;    /* lines; NULL: none */
-  int64_t shared; /* samples of the test part that are for training as well */
+  int64_t shared; /* number of samples in both the test part and the training part */
 };
 
-/* Each inspects the path and sets kind, title, set, pools and classes, or leaves kind NULL if the format is
- * not its own. */
+/* Each function inspects the path and sets kind, title, set, pools and classes, or leaves kind NULL if the
+ * format is not its own. */
 cnn_status cnn_data_open_idx(cnn_data *data, const Listing *listing);
 cnn_status cnn_data_open_cifar(cnn_data *data, const Listing *listing);
 cnn_status cnn_data_open_folders(cnn_data *data, const Listing *listing);
@@ -119,79 +119,83 @@ cnn_status cnn_data_open_coco_file(cnn_data *data); /* path is a file */
 cnn_status cnn_data_open_csv_parts(cnn_data *data, const Listing *listing);
 cnn_status cnn_data_open_arrays(cnn_data *data); /* path is a file */
 cnn_status cnn_data_open_csv(cnn_data *data);    /* so is it here */
-/* A table to predict, with or without the target; NULL with success: the path's name is not that of a table.
- */
+/* A table to predict, with or without the target; NULL without an error: the path's name is not that of a
+ * table. */
 cnn_status cnn_data_open_rows(cnn_data **rows, const char *path, const cnn_network *network,
                               const char *target);
 cnn_status cnn_data_open_synthetic(cnn_data *data);
-cnn_status cnn_data_open_shapes(cnn_data *data, const char *options); /* what follows synthetic: */
+/* Options: the text after "synthetic:". */
+cnn_status cnn_data_open_shapes(cnn_data *data, const char *options);
 bool cnn_data_is_csv(const cnn_data *data);
-bool cnn_csv_is_part(const char *name); /* train.csv and the like, which make a directory a set of tables */
+/* Train.csv and similar names, which make a directory a set of tables. */
+bool cnn_csv_is_part(const char *name);
 cnn_status cnn_data_no_memory(const cnn_data *data);
-/* Where sample `index` of a part is: its pool, and its place there. False: there is none. */
+/* The pool and index of sample `index` of a part. False: there is none. */
 bool cnn_data_locate(const cnn_data *data, cnn_part part, int64_t index, int *pool, int64_t *place);
-/* A note for users of the set, besides its description. Without memory for it, it is lost. */
+/* Adds a note for the user, printed with the set's description. Lost when out of memory. */
 void cnn_data_note(cnn_data *data, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* As cnn_data_sample; of a longer recording the part at `place`: see DataKind. */
+/* Like cnn_data_sample; of a longer recording the part at `place`: see DataKind. */
 cnn_status cnn_data_cut(const cnn_data *data, cnn_part part, int64_t index, double place, void *const input[],
                         void *const target[]);
-/* The original image of a sample and its annotations, both to be freed. */
+/* The original image of a sample and its annotations; the caller frees both. */
 cnn_status cnn_data_truth(const cnn_data *data, cnn_part part, int64_t index, cnn_image *image,
                           cnn_truth *truth);
 
-/* Operands of losses: outputs, and the values after them. */
+/* Number of loss operands: outputs, and further values. */
 static inline int32_t cnn_ports(const cnn_network *network) { return network->outputs + network->values; }
 
-int cnn_data_part_of(const char *name); /* the pool that a folder of this name is for; POOLS: it is none */
+int cnn_data_part_of(const char *name); /* the pool of a folder with this name; POOLS: none */
 
-/* Gives each folder its number in a list without the names that another part spells with other capitals, and
- * the length of that list. pools: a bit for each pool that has the folder. */
+/* Numbers the folders in a list without names that another part spells in another case; returns that list's
+ * length. pools: a bit for each pool that has the folder. */
 int32_t cnn_folders_join(cnn_data *data, char **folder, const uint8_t *pools, int32_t folders,
                          int32_t *number);
-int32_t cnn_label_find(const cnn_network *network, const char *name); /* the net's label; -1: there is none */
-/* Which class each of the folders is: class_of[folders]. Sets classes and class_name. */
+/* Index of the net's label; -1: there is none. */
+int32_t cnn_label_find(const cnn_network *network, const char *name);
+/* The class of each folder: class_of[folders]. Sets classes and class_name. */
 cnn_status cnn_folders_name(cnn_data *data, char *const *folder, int32_t folders, int32_t *class_of);
 
 /* ---- Targets */
 
-bool cnn_target_wanted(const cnn_data *data, int32_t output); /* a sample needs one for this output */
-bool cnn_boxes_wanted(const cnn_network *network); /* something of the net is compared with objects */
-/* Whether the set has the masks of objects that losses read. */
+/* Whether samples need a target for this output. */
+bool cnn_target_wanted(const cnn_data *data, int32_t output);
+/* Whether a loss or metric of the net compares with objects. */
+bool cnn_boxes_wanted(const cnn_network *network);
+/* Checks that the set has the object masks that losses need. */
 cnn_status cnn_masks_agree(const cnn_data *data);
-bool cnn_target_optional(
-    const cnn_data *data,
-    int32_t output); /* it has scores, but no loss while others have: a class is welcome, -1 will do */
-int64_t cnn_label_limit(const cnn_port *output); /* the number of classes that one number per sample can have;
-                                                    0: any number will do */
-/* The number of classes of a label per sample; 0: it is any number, or is not needed. */
+/* The output has scores but no loss, while others have one: a class is used if present, and may be -1. */
+bool cnn_target_optional(const cnn_data *data, int32_t output);
+/* Number of classes for one number per sample; 0: any number is accepted. */
+int64_t cnn_label_limit(const cnn_port *output);
+/* Number of classes of a label per sample; 0: any number, or not needed. */
 int64_t cnn_label_classes(const cnn_data *data);
-/* Whether one class a sample can serve every output, and the numbers of classes go together; `what` names the
- * set. */
+/* Whether one class per sample fits every output, and the numbers of classes match; `what` names the set. */
 cnn_status cnn_labels_fit(const cnn_data *data, const char *what);
-/* Whether a label is one that the outputs know; if it is a class, data->classes counts it. `where`, i: the
- * file and the place in it. */
+/* Checks a label against the outputs; if it is a class, updates data->classes. `where`, i: the file and the
+ * position in it. */
 cnn_status cnn_label_check(cnn_data *data, const char *where, int64_t i, double label);
-/* When all labels have been checked: whether -1 can mean that a sample has no class; if so, a line. */
+/* Call it after all labels have been checked: whether -1 can mean that a sample has no class; adds a note if
+ * so. */
 cnn_status cnn_labels_end(cnn_data *data);
 void cnn_label_store_one(const cnn_data *data, int32_t output, double label, void *target);
 void cnn_label_store(const cnn_data *data, int32_t label, void *const target[]);
 
-/* ---- Arrays ----
- * Tensors whose first dimension counts samples (whole: which are one sample), as inputs and targets.
- * `what` names the array. */
+/* ---- arrays ----
+ * Tensors whose first dimension is the number of samples (whole: which are one sample), as inputs and
+ * targets. `what` names the array. */
 
 typedef struct ArrayForm {
   bool batched, planes;
 } ArrayForm; /* planes: channels first */
 
-/* The form in which a tensor can be read as this port, a batch or (single) one sample. */
+/* The layout in which a tensor can be read as this port, as a batch or (single) one sample. */
 bool cnn_array_form(const cnn_tensor *tensor, const cnn_port *port, bool batch, bool single, ArrayForm *form);
 cnn_status cnn_array_mismatch(const char *what, const cnn_tensor *tensor, const cnn_port *port);
 cnn_status cnn_array_read(const cnn_tensor *tensor, ArrayForm form, int64_t index, const cnn_port *port,
                           const char *what, void *out);
 
-/* ---- IDX, for the fuzzer too */
+/* ---- IDX, also used by the fuzzer */
 
 cnn_status cnn_idx_parse(cnn_tensor *tensor, const char *path, const unsigned char *bytes, size_t n);
 #endif

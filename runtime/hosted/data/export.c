@@ -1,6 +1,6 @@
-/* export.c: a data set as files: for each part images/, masks/ of classes of pixels, labels/ of boxes;
- * classes.txt and annotations/ with COCO's JSON where there are objects; and one sheet.png of the first
- * images with their masks and boxes below them. */
+/* export.c: Export of a data set as files: images/, masks/ of pixel classes and labels/ of boxes for each
+ * part; classes.txt and annotations/ with COCO's JSON if there are objects; and sheet.png with the first
+ * images above their masks and boxes. */
 // SPDX-License-Identifier: MIT-0
 #ifndef _POSIX_C_SOURCE
 #define _POSIX_C_SOURCE 200809L
@@ -25,7 +25,7 @@ static cnn_status folder_make(const char *path) {
   return cnn_failure(CNN_BAD_FILE, "%s: cannot be made: %s", path, strerror(errno));
 }
 
-/* Classes as the grays of a mask; 255 does not count. */
+/* Writes classes as gray values; 255 is ignored. */
 static cnn_status mask_write(const char *path, const cnn_truth *truth) {
   const size_t n = (size_t)truth->height * (size_t)truth->width;
   cnn_image mask = {truth->height, truth->width, 1, malloc(n)};
@@ -36,7 +36,7 @@ static cnn_status mask_write(const char *path, const cnn_truth *truth) {
   return status;
 }
 
-/* YOLO's text: one line per object: class, center, width and height as fractions of the image size. */
+/* Writes YOLO text: one line per object: class, center, width and height as fractions of the image size. */
 static cnn_status labels_write(const char *path, const cnn_truth *truth) {
   cnn_writer file;
   cnn_status status = cnn_writer_open(&file, path);
@@ -62,7 +62,7 @@ static void color_of(int32_t class, uint8_t color[3]) { /* ignored: gray */
   else cnn_mask_color(class, color);
 }
 
-/* The annotation of a pixel: its class, or that of its object; else the pixel itself. */
+/* Draws the annotation of a pixel: its class, or that of its object; otherwise the pixel itself. */
 static void pixel_show(const cnn_truth *truth, int64_t i, const uint8_t own[3], uint8_t color[3]) {
   memcpy(color, own, 3);
   if (truth->pixels) color_of(truth->pixels[i], color);
@@ -81,14 +81,15 @@ static void dot(const Cell *cell, int32_t y, int32_t x, const uint8_t color[3]) 
     memcpy(cell->corner + y * cell->stride + 3 * (int64_t)x, color, 3);
 }
 
-/* The box's outermost pixels. */
+/* Draws the outermost pixels of the box. */
 static void box_draw(const Cell *cell, const cnn_object *object) {
   const int32_t left = (int32_t)object->box[0], top = (int32_t)object->box[1],
                 right = (int32_t)(object->box[2] + 0.999f) - 1,
                 bottom = (int32_t)(object->box[3] + 0.999f) - 1;
   uint8_t color[3];
   color_of(object->ignored ? -1 : object->label + 1, color);
-  for (int k = 0; k < 3; k++) color[k] = (uint8_t)(128 + color[k] / 2); /* distinct from its own pixels */
+  for (int k = 0; k < 3; k++)
+    color[k] = (uint8_t)(128 + color[k] / 2); /* distinct from the object's own pixels */
   for (int32_t x = left; x <= right && x < cell->width; x++) {
     dot(cell, top, x, color);
     dot(cell, bottom, x, color);
@@ -99,7 +100,7 @@ static void box_draw(const Cell *cell, const cnn_object *object) {
   }
 }
 
-/* An image in its cell, cropped if it is larger than the first one; below it its annotations. */
+/* Draws an image in its cell, cropped if it is larger than the first one, with its annotations below. */
 static void sheet_add(cnn_image *sheet, int64_t place, int32_t height, int32_t width, const cnn_image *image,
                       const cnn_truth *truth) {
   const int64_t top = place / COLUMNS * 2 * height, left = place % COLUMNS * width;
@@ -131,10 +132,10 @@ typedef struct Export {
   const char *directory, *part; /* part: "train" */
   cnn_coco_writer coco;
   cnn_image sheet;
-  int32_t height, width; /* of an image on the sheet */
+  int32_t height, width; /* size of an image on the sheet */
 } Export;
 
-/* "DIRECTORY/BELOW", of which parts are formatted. */
+/* Formats a path "DIRECTORY/BELOW", where parts of BELOW are formatted. */
 __attribute__((format(printf, 3, 4))) static const char *path_to(const Export *e, char path[PATH_ROOM],
                                                                  const char *format, ...) {
   char below[100];
@@ -208,7 +209,7 @@ static cnn_status part_write(Export *e, cnn_part part) {
   return status;
 }
 
-/* classes.txt: the names of the classes of objects, a line each. */
+/* Writes classes.txt: the object class names, one per line. */
 static cnn_status classes_write(const Export *e) {
   char path[PATH_ROOM], line[300];
   cnn_writer file;

@@ -1,10 +1,10 @@
-/* export.h: a data set as files. */
+/* export.h: Export of a data set as files. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_EXPORT_H
 #define CNN_EXPORT_H
 #include "cnn_data.h"
 
-/* Writes every part as folders that are read as images with masks or boxes, COCO's JSON and classes.txt
- * where there are objects, and sheet.png with the first images. */
+/* Writes every part as folders that can be read as images with masks or boxes; COCO's JSON and classes.txt if
+ * there are objects; and sheet.png with the first images. */
 cnn_status cnn_data_export(const cnn_data *data, const char *directory);
 #endif

@@ -1,4 +1,5 @@
-/* export_coco.c: objects of images as COCO's JSON. A category's number is its class + 1, stuff first. */
+/* export_coco.c: Export of objects as COCO's JSON. A category id is the class + 1, background classes first.
+ */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/data/export_coco.h"
 
@@ -8,7 +9,7 @@
 #include "hosted/base/file.h"
 #include "hosted/data/runs.h"
 
-enum { FIRST_STUFF = 256 }; /* numbers of segments: those of objects are below */
+enum { FIRST_STUFF = 256 }; /* segment numbers below this are objects */
 
 static cnn_status no_memory(const cnn_coco_writer *writer) { return cnn_data_no_memory(writer->data); }
 
@@ -33,7 +34,7 @@ static json_t *box_of(const float box[4]) { /* x y width height */
                    (double)box[3] - (double)box[1]);
 }
 
-/* Its pixels, and as runs; NULL: it has none, or no memory. */
+/* The object's pixels, and their run lengths; NULL: none, or out of memory. */
 static json_t *runs_of(const cnn_truth *truth, int k, int64_t *area, bool *memory) {
   cnn_runs runs;
   json_t *object = NULL;
@@ -65,7 +66,7 @@ static cnn_status object_add(cnn_coco_writer *writer, int64_t index, const cnn_t
 
 /* ---- Segments */
 
-/* The number of the segment that a pixel belongs to; 0: to none. */
+/* The number of the segment that a pixel belongs to; 0: none. */
 static uint32_t segment_at(const cnn_truth *truth, size_t i) {
   if (truth->instance[i]) return truth->instance[i];
   return truth->pixels[i] < 0 ? 0 : FIRST_STUFF + (uint32_t)truth->pixels[i];
@@ -135,7 +136,7 @@ cnn_status cnn_coco_writer_add(cnn_coco_writer *writer, int64_t index, const cha
   return status;
 }
 
-/* from: the first class that is named. */
+/* from: the first class that is listed. */
 static json_t *categories_of(const cnn_data *data, int32_t from, bool things) {
   json_t *list = json_array();
   for (int32_t c = from; list && c < data->classes; c++) {

@@ -1,4 +1,4 @@
-/* export_coco.h: objects of images as COCO's JSON. */
+/* export_coco.h: Export of objects as COCO's JSON. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_EXPORT_COCO_H
 #define CNN_EXPORT_COCO_H
@@ -7,15 +7,14 @@
 
 typedef struct cnn_coco_writer {
   const cnn_data *data;
-  json_t *images, *objects, *segments; /* lists; segments: NULL without classes of pixels */
+  json_t *images, *objects, *segments; /* lists; segments: NULL without pixel classes */
 } cnn_coco_writer;
 
 cnn_status cnn_coco_writer_open(cnn_coco_writer *writer, const cnn_data *data);
-/* An image of the file `name`. segments: NULL, or the path of the image of its segments, which is written.
- */
+/* Adds the image of the file `name`. segments: NULL, or the path of the segment image to write. */
 cnn_status cnn_coco_writer_add(cnn_coco_writer *writer, int64_t index, const char *name,
                                const cnn_truth *truth, const char *segments);
-/* instances: the path of the file; panoptic: that of the other one, where there are segments. */
+/* instances: path of the file; panoptic: path of the second file, if there are segments. */
 cnn_status cnn_coco_writer_commit(const cnn_coco_writer *writer, const char *instances, const char *panoptic);
 void cnn_coco_writer_close(cnn_coco_writer *writer);
 #endif

@@ -1,12 +1,12 @@
-/* feed.c: an image as the input of a net: fitted to its size, gray or colored as its channels say, in its
- * type. Training, evaluation and prediction all come through here. */
+/* feed.c: Conversion of an image to an input of a net: resized, gray or colored as its channels require, in
+ * its type. Training, evaluation and prediction all use it. */
 // SPDX-License-Identifier: MIT-0
 #include <stdlib.h>
 #include <string.h>
 #include "hosted/data/image.h"
 
-/* Height, width and channels that an image must have for this input. An input that is not an image takes one
- * by its bare size: a vector of 784 is a gray 28x28, and so is a sequence 28x28. */
+/* Height, width and channels that an image must have for this input. An input that is not an image accepts
+ * one of the same size: a vector of 784 is a gray 28x28, and so is a sequence 28x28. */
 static bool port_is_picture(const cnn_port *port) { return port->rank == 3; }
 
 cnn_status cnn_image_fits(const char *what, int32_t height, int32_t width, int32_t channels,
@@ -25,7 +25,7 @@ cnn_status cnn_image_fits(const char *what, int32_t height, int32_t width, int32
                      width, channels, port->name, (long long)port->size);
 }
 
-/* `n` bytes of pixels as numbers of the input's type. */
+/* Converts `n` bytes of pixels to the input's type. */
 static void store(const uint8_t *pixel, int64_t n, cnn_type type, void *input) {
   float *f = input;
   int8_t *s = input;
@@ -36,7 +36,7 @@ static void store(const uint8_t *pixel, int64_t n, cnn_type type, void *input) {
     for (int64_t i = 0; i < n; i++) f[i] = (float)pixel[i];
 }
 
-/* A copy with other channels: luma, or gray three times. NULL: no memory. */
+/* A copy with other channels: luma, or gray three times. NULL: out of memory. */
 static uint8_t *recolored(const cnn_image *image, int32_t channels) {
   size_t pixels = (size_t)image->height * (size_t)image->width;
   uint8_t *out = malloc(pixels * (size_t)channels);
@@ -76,7 +76,7 @@ int64_t cnn_frame_source(const cnn_frame *frame, int32_t y, int32_t x, int32_t h
   return (int64_t)(at_y < height ? at_y : height - 1) * width + (at_x < width ? at_x : width - 1);
 }
 
-/* Pixels of the right colors to the size of the input. */
+/* Resizes pixels of the right colors to the size of the input. */
 static cnn_status resize(const uint8_t *pixel, int32_t h, int32_t w, const cnn_port *port, cnn_fit fit,
                          void *input) {
   int32_t out_h = port->dim[0], out_w = port->dim[1], channels = port->dim[2];

@@ -1,4 +1,4 @@
-/* folders.h: A data set of class folders, for the files that open and read it. */
+/* folders.h: Data set of class folders, for the files that open and read it. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_FOLDERS_H
 #define CNN_FOLDERS_H
@@ -9,15 +9,15 @@
 typedef struct Picture {
   char *path;
   int32_t folder;
-  int32_t turn;    /* its place in its folder */
-  int32_t silence; /* 0, or 1 + the number of the background recording that it is cut from */
-  double place;    /* of silence: where it is cut outside of training, 0 to 1 */
+  int32_t turn;    /* its index in its folder */
+  int32_t silence; /* 0, or 1 + the number of the background recording it is cut from */
+  double place;    /* for silence: position of the cut outside of training, 0 to 1 */
 } Picture;
 typedef struct Kept {
   unsigned char *input;
   atomic_uchar *state;
   int64_t count;
-} Kept; /* the first images, as net inputs, after they have been read */
+} Kept; /* cache of the first images as net inputs */
 typedef struct Pool {
   Picture *picture;
   int64_t count;
@@ -27,32 +27,32 @@ typedef struct Pool {
 typedef struct Folders {
   Pool pool[POOLS];
   int32_t *class_of; /* [folder] */
-  char **name;       /* composed: see unicode.h */
-  uint8_t *pools;    /* [folder] a bit a pool that has it */
+  char **name;       /* composed names: see unicode.h */
+  uint8_t *pools;    /* [folder]: a bit for each pool that has it */
   int32_t names;
-  bool parts;                /* the classes are in folders for the parts */
-  cnn_gathered gathered;     /* while the set is opened */
+  bool parts;                /* the class folders are inside part folders */
+  cnn_gathered gathered;     /* only used while the set is opened */
   cnn_skipped skipped;       /* files in class folders that are neither images nor WAV files */
   cnn_skipped loose;         /* images outside of such folders */
-  bool all_kept;             /* all images for training and validation have a place in memory */
+  bool all_kept;             /* the cache has room for all images for training and validation */
   cnn_image_list background; /* files of _background_noise_ */
   cnn_noise noise;
   cnn_noise_bad bad_noise; /* with --skip-bad */
 } Folders;
 
-bool cnn_folders_name_add(Folders *set, char *name); /* takes the name over; false: no memory */
+bool cnn_folders_name_add(Folders *set, char *name); /* takes ownership of the name; false: out of memory */
 
-/* ---- Sounds: the conventions of the Speech Commands data set */
+/* ---- sounds: conventions of the Speech Commands data set */
 
-/* Is a folder of this name the one of background recordings? */
+/* Is this the name of a folder of background recordings? */
 bool cnn_sounds_background(const char *name);
 /* Adds the WAV files of such a folder. */
 cnn_status cnn_sounds_background_add(Folders *set, const char *path, bool linked);
-/* Moves the files that validation_list.txt and testing_list.txt name from the training samples to their
+/* Moves the files listed in validation_list.txt and testing_list.txt from the training samples to their
  * parts. */
 cnn_status cnn_sounds_lists(cnn_data *data, Folders *set);
-/* Reads the background recordings, if something needs them, and gives the label "silence" a folder. */
+/* Reads the background recordings, if they are needed, and gives the label "silence" a folder. */
 cnn_status cnn_sounds_noise_open(cnn_data *data, Folders *set);
-/* Adds the samples of silence: each part gets the size of its mean class. */
+/* Adds samples of silence: in each part as many as its mean class has. */
 cnn_status cnn_sounds_silence_add(cnn_data *data, Folders *set);
 #endif

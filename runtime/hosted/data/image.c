@@ -1,4 +1,4 @@
-/* image.c: image decoding to gray or RGB bytes; formats are recognized by their first bytes. */
+/* image.c: Image decoding to gray or RGB bytes; the first bytes determine the format. */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/data/image.h"
 
@@ -36,7 +36,7 @@ void cnn_image_over_black(const uint8_t *mixed, cnn_image *image) {
 
 typedef struct Kind {
   const char *name;
-  size_t at, n; /* where its files have these bytes */
+  size_t at, n; /* position of the format's first bytes, and their number */
   const char *magic;
   cnn_status (*decode)(cnn_image *image, const char *path, const unsigned char *bytes, size_t n,
                        int *orientation); /* NULL: not read */
@@ -61,7 +61,7 @@ static const Kind *kind_of(const unsigned char *bytes, size_t n) {
   for (const Kind *kind = kinds; kind < kinds + sizeof kinds / sizeof *kinds; kind++) {
     if (n < kind->at + kind->n || memcmp(bytes + kind->at, kind->magic, kind->n) != 0) continue;
     if (kind->magic[0] == 'B' && (n < 14 || memcmp(bytes + 6, "\0\0\0", 4) != 0))
-      continue; /* two letters alone may be a text */
+      continue; /* a signature of two letters may also begin a text */
     return kind;
   }
   return NULL;
@@ -100,7 +100,7 @@ cnn_status cnn_image_decode(cnn_image *image, const char *path, const unsigned c
   return status;
 }
 
-/* An image that looks damaged is decoded, because the decoder reports where the damage is. */
+/* An image that looks damaged is decoded, because the decoder describes the damage. */
 cnn_status cnn_image_inspect(const char *path) {
   cnn_file file;
   cnn_status status = cnn_file_open(&file, path);

@@ -6,7 +6,7 @@
 #include "hosted/data/image.h"
 
 static const char exif_mark[6] =
-    "Exif\0"; /* before the data in JPEG; PNG and WebP leave it out, libexif wants it */
+    "Exif\0"; /* before the data in JPEG; PNG and WebP omit it, libexif requires it */
 
 static int orientation_of(ExifData *exif) {
   ExifEntry *entry = exif_content_get_entry(exif->ifd[EXIF_IFD_0], EXIF_TAG_ORIENTATION);
@@ -26,7 +26,7 @@ int cnn_exif_orientation(const unsigned char *bytes, size_t n) {
   if (copy && exif) {
     memcpy(copy, exif_mark, mark);
     memcpy(copy + mark, bytes, n);
-    exif_data_unset_option(exif, EXIF_DATA_OPTION_FOLLOW_SPECIFICATION); /* nothing is to be repaired */
+    exif_data_unset_option(exif, EXIF_DATA_OPTION_FOLLOW_SPECIFICATION); /* disables libexif's repairs */
     exif_data_load_data(exif, copy, (unsigned int)(mark + n));
     orientation = orientation_of(exif);
   }
@@ -35,8 +35,8 @@ int cnn_exif_orientation(const unsigned char *bytes, size_t n) {
   return orientation;
 }
 
-/* 1: as it is; 2: mirrored left to right; 3: upside down; 4: mirrored top to bottom; 5 to 8: rows are
- * columns, and so are they mirrored. */
+/* 1: unchanged; 2: mirrored left to right; 3: rotated by 180 degrees; 4: mirrored top to bottom; 5 to 8: the
+ * same with rows and columns exchanged. */
 cnn_status cnn_image_turn(cnn_image *image, const char *path, int orientation) {
   if (orientation < 2 || orientation > 8) return cnn_success();
   bool swapped = orientation >= 5, up = (1 << orientation) & (1 << 3 | 1 << 4 | 1 << 6 | 1 << 7);

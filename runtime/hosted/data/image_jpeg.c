@@ -1,4 +1,4 @@
-/* image_jpeg.c: JPEG files to bytes of gray or RGB. */
+/* image_jpeg.c: JPEG decoder to gray or RGB bytes. */
 // SPDX-License-Identifier: MIT-0
 #include <stdio.h> /* before jpeglib.h */
 
@@ -26,12 +26,12 @@ static void jpeg_fail(j_common_ptr jpeg) {
   longjmp(reader->leave, 1);
 }
 
-/* Warnings are not printed, real collections are full of them; but half an image is not a sample. */
+/* Warnings are not printed, because real collections cause many; but an incomplete image is an error. */
 static void jpeg_warn(j_common_ptr jpeg, int level) {
   if (level < 0 && jpeg->err->msg_code == JWRN_JPEG_EOF) jpeg_fail(jpeg);
 }
 
-/* The first marker with EXIF in it; others of that number hold XMP. */
+/* The first marker that contains EXIF; others of that number contain XMP. */
 static int jpeg_orientation(jpeg_saved_marker_ptr marker) {
   for (; marker; marker = marker->next)
     if (marker->marker == EXIF_MARKER && marker->data_length >= 6 && memcmp(marker->data, "Exif\0", 6) == 0)
@@ -39,7 +39,7 @@ static int jpeg_orientation(jpeg_saved_marker_ptr marker) {
   return 1;
 }
 
-/* Without an image only the header. */
+/* Without an image, reads only the header. */
 static void jpeg_read_whole(JpegReader *reader, cnn_image *image, cnn_status *status, const char *path,
                             const unsigned char *bytes, size_t n) {
   struct jpeg_decompress_struct *jpeg = &reader->jpeg;
@@ -64,7 +64,7 @@ static void jpeg_read_whole(JpegReader *reader, cnn_image *image, cnn_status *st
         image->pixel + (size_t)jpeg->output_scanline * (size_t)image->width * (size_t)image->channels;
     JSAMPROW row = inks ? reader->line : out;
     jpeg_read_scanlines(jpeg, &row, 1);
-    for (int32_t x = 0; inks && x < image->width; x++) /* Adobe's inks are inverted: 255 is none */
+    for (int32_t x = 0; inks && x < image->width; x++) /* Adobe's CMYK is inverted: 255 is no ink */
       for (int c = 0; c < 3; c++) {
         int ink = reader->line[4 * x + c], black = reader->line[4 * x + 3];
         out[3 * x + c] = (uint8_t)(jpeg->saw_Adobe_marker ? (ink * black + 127) / 255

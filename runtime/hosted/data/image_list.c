@@ -1,4 +1,4 @@
-/* image_list.c: lists of the images in a folder, in an order that does not depend on the file system. */
+/* image_list.c: Lists of the images in a folder, in an order that does not depend on the file system. */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/data/image_list.h"
 
@@ -7,9 +7,9 @@
 #include "hosted/data/image.h"
 #include "hosted/data/sound.h"
 
-enum { DEPTH_MOST = 8 }; /* of folders in folders */
+enum { DEPTH_MOST = 8 }; /* of nested folders */
 
-/* What systems leave in folders unasked. Names that begin with a dot are not listed at all. */
+/* Files that operating systems create in folders. Hidden files are not listed at all. */
 static bool is_litter(const char *name) {
   static const char *const litter[] = {"Thumbs.db", "ehthumbs.db", "desktop.ini", "Icon\r"};
   for (size_t i = 0; i < sizeof litter / sizeof *litter; i++)
@@ -17,9 +17,9 @@ static bool is_litter(const char *name) {
   return false;
 }
 
-/* Both take the path over. */
+/* Both functions take ownership of the path. */
 static bool add_picture(cnn_image_list *pictures, char *path, const Entry *entry, bool linked) {
-  if ((pictures->count & (pictures->count - 1)) == 0) { /* room doubles at each power of two */
+  if ((pictures->count & (pictures->count - 1)) == 0) { /* the capacity doubles at each power of two */
     size_t room = (size_t)(pictures->count ? 2 * pictures->count : 1);
     cnn_picture *moved = realloc(pictures->picture, sizeof *moved * room);
     if (!moved) {
@@ -44,8 +44,8 @@ void cnn_skipped_add(cnn_skipped *all, cnn_skipped *some) {
   some->first = NULL;
 }
 
-/* Folders that were entered through a link. Each is entered so once: links among folders could otherwise make
- * more paths than any memory holds. */
+/* Folders that were entered through a link. Each is entered once: links among folders could otherwise form an
+ * unlimited number of paths. */
 typedef struct Entered {
   cnn_identity *folder;
   int64_t count;
@@ -70,7 +70,7 @@ static bool enter(Entered *entered, cnn_identity folder) {
 static cnn_status collect(cnn_image_list *pictures, Entered *entered, const char *directory, bool linked,
                           int depth);
 
-/* A folder in a folder; takes the path over. */
+/* Lists a nested folder; takes ownership of the path. */
 static cnn_status collect_below(cnn_image_list *pictures, Entered *entered, char *path, const Entry *entry,
                                 bool linked, int depth) {
   const bool by_link = linked || entry->linked;
@@ -139,7 +139,7 @@ void cnn_image_list_free(cnn_image_list *pictures) {
   *pictures = (cnn_image_list){0};
 }
 
-/* ---- The images of all folders, each file once */
+/* ---- images of all folders, each file once */
 
 static void folder_free(const cnn_folder *folder) {
   free(folder->images);
@@ -187,10 +187,10 @@ void cnn_gathered_free(cnn_gathered *gathered) {
 /* An image of one of the lists. */
 typedef struct Seen {
   cnn_picture *picture;
-  int64_t turn; /* its place in all lists */
+  int64_t turn; /* its position in all lists */
 } Seen;
 
-/* Paths to one file come one after the other, those without links first. */
+/* Groups the paths to one file, paths without links first. */
 static int seen_order(const void *a, const void *b) {
   const Seen *x = a, *y = b;
   const cnn_picture *p = x->picture, *q = y->picture;
@@ -225,7 +225,7 @@ cnn_status cnn_gathered_once(cnn_gathered *gathered) {
   return cnn_success();
 }
 
-/* ---- What is worth a line */
+/* ---- notes */
 
 void cnn_again_note(cnn_data *data, const cnn_skipped *again) {
   if (again->count > 0)

@@ -1,4 +1,4 @@
-/* image_png.c: PNG files to bytes of gray or RGB, and back. */
+/* image_png.c: PNG decoder to gray or RGB bytes, and encoder. */
 // SPDX-License-Identifier: MIT-0
 #include <png.h>
 #include <setjmp.h>
@@ -8,8 +8,8 @@
 #include "hosted/base/file.h"
 #include "hosted/data/image.h"
 
-/* libpng leaves by longjmp, so what must survive lives in a struct of the caller of the function that calls
- * setjmp. */
+/* libpng reports errors by longjmp, so state that must survive is in a struct of the caller of the function
+ * that calls setjmp. */
 
 typedef struct PngReader {
   png_structp png;
@@ -17,9 +17,9 @@ typedef struct PngReader {
   const unsigned char *at;
   size_t left;
   uint8_t **row;
-  uint8_t *mixed;  /* pixels with alpha, before it is laid over black */
+  uint8_t *mixed;  /* pixels with alpha, before compositing over black */
   int orientation; /* of its EXIF */
-  bool classes;    /* a mask: the values in the file, unchanged */
+  bool classes;    /* a mask: values as in the file */
   char reason[200];
 } PngReader;
 
@@ -54,7 +54,7 @@ static int png_orientation(png_structp png, png_infop info) {
   return 1;
 }
 
-/* Indices and grays are unchanged, one byte each. */
+/* Indices and gray values are unchanged, one byte each. */
 static void png_keep_classes(png_structp png, png_infop info) {
   const png_byte type = png_get_color_type(png, info);
   if (type != PNG_COLOR_TYPE_GRAY && type != PNG_COLOR_TYPE_PALETTE)
@@ -65,11 +65,11 @@ static void png_keep_classes(png_structp png, png_infop info) {
 }
 
 static void png_expand_pixels(png_structp png) {
-  png_set_expand(png); /* palettes, fewer bits, transparent colors */
+  png_set_expand(png); /* expands palettes, low bit depths and transparent colors */
   png_set_scale_16(png);
 }
 
-/* Any kind of PNG, with or without alpha, to one byte per channel. */
+/* Reads any kind of PNG, with or without alpha, as one byte per channel. */
 static void png_read_whole(PngReader *reader, cnn_image *image, cnn_status *status, const char *path,
                            bool *alpha) {
   png_structp png = reader->png;
@@ -96,7 +96,7 @@ static void png_read_whole(PngReader *reader, cnn_image *image, cnn_status *stat
   reader->orientation = png_orientation(png, reader->info);
 }
 
-/* False: libpng gave up, and left the reason. Nothing that setjmp's function owns is needed afterwards. */
+/* False: libpng failed and left a message. No local state of the function with setjmp is used afterwards. */
 static bool png_guarded(PngReader *reader, cnn_image *image, cnn_status *status, const char *path,
                         bool *alpha) {
   if (setjmp(png_jmpbuf(reader->png)) != 0) return false;

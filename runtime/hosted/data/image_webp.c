@@ -1,4 +1,4 @@
-/* image_webp.c: WebP files to bytes of RGB. */
+/* image_webp.c: WebP decoder to RGB bytes. */
 // SPDX-License-Identifier: MIT-0
 #include <stdlib.h>
 #include <webp/decode.h>
@@ -34,7 +34,7 @@ static cnn_status webp_fill(cnn_image *image, const char *path, const unsigned c
 bool cnn_webp_whole(const unsigned char *bytes, size_t n) {
   WebPBitstreamFeatures features;
   if (n < 8 || WebPGetFeatures(bytes, n, &features) != VP8_STATUS_OK || features.has_animation) return false;
-  uint64_t size = 0; /* of RIFF, which begins the file */
+  uint64_t size = 0; /* size of the RIFF chunk, which begins the file */
   for (int b = 3; b >= 0; b--) size = size << 8 | bytes[4 + b];
   return size + 8 <= n;
 }

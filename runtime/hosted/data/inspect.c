@@ -1,5 +1,5 @@
 /* inspect.c: Check that the files of a data set are readable, before its samples are needed. Threads share
- * the samples out; the report depends on the order of the samples alone. */
+ * the samples; the report only depends on the order of the samples. */
 // SPDX-License-Identifier: MIT-0
 #ifndef _POSIX_C_SOURCE
 #define _POSIX_C_SOURCE 200809L
@@ -17,7 +17,7 @@
 enum { SHOWN = 10, THREADS_MOST = 64, SECONDS = 1 };
 
 typedef struct Bad {
-  int64_t at; /* the sample's place in the inspection */
+  int64_t at; /* the sample's index in the inspection */
   char *message;
 } Bad;
 
@@ -27,7 +27,7 @@ typedef struct Work {
   bool *marks; /* [samples], or NULL: samples are those of the pools, and are decoded; bad ones are marked */
   int64_t samples;
   atomic_llong next;
-  Bad bad[SHOWN + 1]; /* the first ones, in their order, and room for one to come */
+  Bad bad[SHOWN + 1]; /* the first bad samples, in order, and room for one more */
   int64_t bads;
   int32_t running;
   cnn_status fatal; /* the error that ends the inspection */
@@ -35,7 +35,7 @@ typedef struct Work {
   pthread_cond_t done;
 } Work;
 
-/* Keeps the message if the sample is among the first that are bad. */
+/* Keeps the message if the sample is among the first bad ones. */
 static void bad_add(Work *work, int64_t at, const char *message) {
   if (work->marks) work->marks[at] = true;
   const int32_t shown = work->bads < SHOWN ? (int32_t)work->bads : SHOWN;
@@ -94,7 +94,7 @@ __attribute__((format(printf, 2, 3))) static void tell(const Work *work, const c
   if (work->inspection->tell) work->inspection->tell(work->inspection->context, line);
 }
 
-/* Until all threads have ended. What takes long says now and then how far it is. */
+/* Waits for all threads. Reports progress now and then if it takes long. */
 static void wait_for_threads(Work *work) {
   struct timespec until;
   int64_t wait = SECONDS;

@@ -1,6 +1,6 @@
-/* loader.c: threads that fill the next batches while a step is computed. They share out the samples of a
- * batch, so that expensive ones (image decoding, rotations, mixtures) keep up with the step; the content of a
- * batch depends on its place in the epoch alone. */
+/* loader.c: Threads that fill the next batches while a step is computed. They share the samples of a batch,
+ * so that expensive ones (image decoding, rotations, mixtures) keep up with the step. The content of a batch
+ * only depends on its position in the epoch. */
 // SPDX-License-Identifier: MIT-0
 #ifndef _POSIX_C_SOURCE
 #define _POSIX_C_SOURCE 200809L
@@ -14,10 +14,10 @@ enum { AHEAD = 3 }; /* batches: one in use, two in preparation */
 
 typedef struct Place {
   cnn_batch batch;
-  int64_t at;            /* of its first sample, in the course */
-  int32_t first, end;    /* of its samples those that are read */
-  int32_t given, filled; /* the next one that a thread takes on, and how many are there */
-  int32_t failed;        /* the first of them that could not be read, and why */
+  int64_t at;            /* course index of its first sample */
+  int32_t first, end;    /* range of its samples that are read */
+  int32_t given, filled; /* next sample that a thread starts; number of finished samples */
+  int32_t failed;        /* the first sample that could not be read, and the error */
   cnn_status status;
 } Place;
 
@@ -31,13 +31,13 @@ struct cnn_loader {
   Place place[AHEAD];
   int64_t begun, taken; /* batches since the start; the last one taken is still in use */
   const cnn_course *course;
-  int64_t at;    /* where the next batch begins */
-  int32_t share; /* samples that a thread takes on at a time */
+  int64_t at;    /* start of the next batch */
+  int32_t share; /* samples that a thread reads at a time */
   Worker *worker;
   int32_t workers, running;
   bool quit;
   pthread_mutex_t mutex;
-  pthread_cond_t work, done; /* there may be samples to take on; a batch is complete */
+  pthread_cond_t work, done; /* signaled when samples may be available; when a batch is complete */
 };
 
 int32_t cnn_course_count(const cnn_course *course, int64_t at) {
@@ -58,8 +58,8 @@ cnn_status cnn_loader_open(cnn_loader **result, const cnn_network *network, int3
   pthread_cond_init(&loader->work, NULL);
   pthread_cond_init(&loader->done, NULL);
   loader->workers = threads;
-  loader->share =
-      (part + 2 * threads - 1) / (2 * threads); /* two each: the last ones are not waited for long */
+  loader->share = (part + 2 * threads - 1) /
+                  (2 * threads); /* two shares per thread, so that the last ones end at about the same time */
   loader->worker = calloc((size_t)threads, sizeof *loader->worker);
   bool fine = loader->worker != NULL;
   for (int i = 0; fine && i < AHEAD; i++) fine = cnn_batch_open(&loader->place[i].batch, network, part, true);
@@ -87,8 +87,7 @@ void cnn_loader_close(cnn_loader *loader) {
   free(loader);
 }
 
-/* The batch that still has samples for a thread to take on; a new one is begun where there is room. NULL:
- * there is nothing to do now. */
+/* The batch that still has samples to read; begins a new one if there is room. NULL: nothing to do now. */
 static Place *place_with_work(cnn_loader *loader) {
   Place *last = &loader->place[(loader->begun + AHEAD - 1) % AHEAD];
   if (loader->begun > 0 && last->given < last->end) return last;
@@ -106,7 +105,7 @@ static Place *place_with_work(cnn_loader *loader) {
   return place;
 }
 
-/* Called and left with the mutex held, which is let go of in between. */
+/* Called and left with the mutex locked; unlocks it in between. */
 static void fill_share(Worker *worker, Place *place) {
   cnn_loader *loader = worker->loader;
   int32_t slot = place->given, end = slot + loader->share;

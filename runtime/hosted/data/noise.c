@@ -1,4 +1,4 @@
-/* noise.c: background recordings of a set, in memory. */
+/* noise.c: Background recordings of a set, in memory. */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/data/noise.h"
 

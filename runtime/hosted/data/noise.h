@@ -1,12 +1,12 @@
-/* noise.h: background recordings of a set, in memory. */
+/* noise.h: Background recordings of a set, in memory. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_HOSTED_NOISE_H
 #define CNN_HOSTED_NOISE_H
 #include "cnn_core.h"
 #include "cnn_status.h"
 
-/* The WAV files among the paths of a folder, at the rate and with the channels of the input. bad: unreadable
- * files are left out and counted there, with the message of the first; NULL: the first is the error. */
+/* Loads the WAV files of a folder, with the rate and channels of the input. bad: unreadable files are skipped
+ * and counted there, with the first message; NULL: the first is an error. */
 typedef struct cnn_noise_bad {
   int64_t count;
   char first[400];

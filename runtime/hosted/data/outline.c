@@ -1,6 +1,6 @@
-/* outline.c: polygons and runs of pixels as maps. A polygon is drawn by the rule of COCO's tools: its sides
- * are lines of points on a grid that is five times finer; where a line goes from one column of that grid to
- * the next at the middle of a column of pixels, inside and outside change places below it. */
+/* outline.c: Rasterization of polygons and of run lengths. A polygon is drawn by the rule of COCO's tools:
+ * its sides are point sequences on a grid that is five times finer. If a side changes its column of that grid
+ * at the middle of a pixel column, inside and outside change below that point. */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/data/outline.h"
 
@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FINE = 5, LEAST = 6 }; /* points of the finer grid a pixel; numbers of a polygon */
+enum { FINE = 5, LEAST = 6 }; /* points of the finer grid per pixel; least numbers of a polygon */
 
 void cnn_outline_free(cnn_outline *outline) {
   if (!outline) return;
@@ -20,7 +20,8 @@ void cnn_outline_free(cnn_outline *outline) {
 
 static cnn_status no_memory(void) { return cnn_failure(CNN_NO_MEMORY, "out of memory for a mask"); }
 
-/* Room for one more element; it doubles at each power of two. NULL: no memory, the array is as it was. */
+/* Makes room for one more element; doubles at each power of two. NULL: out of memory, and the array is
+ * unchanged. */
 static void *room_for(void *array, int64_t count, size_t bytes) {
   if (count & (count - 1)) return array;
   return realloc(array, bytes * (size_t)(count ? 2 * count : 1));
@@ -77,8 +78,8 @@ cnn_status cnn_outline_run(cnn_outline *outline, double pixels, int64_t *sum, in
   return cnn_success();
 }
 
-/* One number: 5 bits per letter, the least first; the next bit says that more follow, and the highest
- * of the last five is the sign. False: it does not end, or is too long. */
+/* Reads one number: 5 bits per letter, least significant first; the next bit marks a continuation, and the
+ * highest of the last five is the sign. False: unterminated or too long. */
 static bool number_unpack(const char **text, const char *end, int64_t *number) {
   uint64_t bits = 0;
   for (int shift = 0; shift <= 30; shift += 5) {
@@ -112,7 +113,7 @@ cnn_status cnn_outline_unpack(cnn_outline *outline, const char *text, size_t n, 
 
 /* ---- Painting */
 
-/* Pixels first .. end - 1, counted down the columns. */
+/* Fills pixels first .. end - 1, counted down the columns. */
 static void span_paint(int64_t first, int64_t end, int32_t height, int32_t width, uint8_t value,
                        uint8_t *map) {
   int64_t x = first / height, y = first % height;
@@ -122,17 +123,17 @@ static void span_paint(int64_t first, int64_t end, int32_t height, int32_t width
   }
 }
 
-/* Transitions between inside and outside: `odd` has a byte per pixel, counted down the columns, and one
- * more for the end; 1 where there is an odd number of transitions. */
+/* Transitions between inside and outside: `odd` has one byte per pixel, counted down the columns, and one for
+ * the end: 1 for an odd number of transitions. */
 typedef struct Changes {
   uint8_t *odd;
-  int64_t first, last; /* the transitions are between them; first > last: there are none */
+  int64_t first, last; /* range of the transitions; first > last: none */
   int32_t height, width;
   bool begun;
-  int32_t x, y; /* the last point of the finer grid */
+  int32_t x, y; /* the last point on the finer grid */
 } Changes;
 
-/* The next point of a side. */
+/* Adds the next point of a side. */
 static void point_add(Changes *c, int32_t x, int32_t y) {
   if (c->begun && x != c->x) {
     const int32_t column = x < c->x ? x : x - 1, row = y < c->y ? y : c->y;
@@ -150,8 +151,8 @@ static void point_add(Changes *c, int32_t x, int32_t y) {
   c->y = y;
 }
 
-/* A side from a to b: a point for each step along its longer axis, computed from the end with the smaller
- * number there. */
+/* Adds a side from a to b: a point for each step along its longer axis, computed from the end with the
+ * smaller coordinate there. */
 static void side_add(Changes *c, const int32_t a[2], const int32_t b[2]) {
   const int32_t wide = abs(b[0] - a[0]), tall = abs(b[1] - a[1]), along = wide >= tall ? 0 : 1;
   const int32_t steps = along == 0 ? wide : tall;

@@ -1,4 +1,4 @@
-/* outline.h: the pixels of an object as COCO writes them: polygons, or runs (RLE). */
+/* outline.h: Pixels of an object in COCO's formats: polygons, or run lengths (RLE). */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_OUTLINE_H
 #define CNN_OUTLINE_H
@@ -7,12 +7,12 @@
 #include <stdint.h>
 #include "cnn_status.h"
 
-/* Either polygons, of which the union counts, or runs: pixels outside and inside in turns, beginning with
- * those outside, down the columns from left to right. */
+/* Either the union of polygons, or run lengths: pixels outside and inside alternate, beginning outside, down
+ * the columns from left to right. */
 typedef struct cnn_outline {
   int32_t polygons, runs;
   int32_t *points; /* of each polygon */
-  double *corner;  /* x y x y ... of all of them */
+  double *corner;  /* x y x y ... of all polygons */
   size_t numbers;  /* in it */
   uint32_t *run;
 } cnn_outline;
@@ -20,15 +20,15 @@ typedef struct cnn_outline {
 enum { CNN_REACH = 1 }; /* the distance of a corner from the image is at most CNN_REACH times its size */
 
 void cnn_outline_free(cnn_outline *outline); /* NULL is fine */
-/* Adds a polygon of n numbers; the failure's message describes the error. */
+/* Adds a polygon of n numbers; an error's message describes the problem. */
 cnn_status cnn_outline_polygon(cnn_outline *outline, const double *corner, size_t n, int32_t height,
                                int32_t width);
-/* Adds a run of pixels; `sum` is what there was before, and must not exceed height * width. */
+/* Adds a run of pixels; `sum` is the length of the previous runs, and must not exceed height * width. */
 cnn_status cnn_outline_run(cnn_outline *outline, double pixels, int64_t *sum, int32_t height, int32_t width);
-/* Runs packed into a text: differences in groups of 5 bits, each a letter from '0' on. */
+/* Unpacks run lengths from a text: differences in groups of 5 bits, each a letter from '0' on. */
 cnn_status cnn_outline_unpack(cnn_outline *outline, const char *text, size_t n, int32_t height,
                               int32_t width);
-/* Writes `value` to the pixels inside. False: no memory. */
+/* Writes `value` to the pixels inside. False: out of memory. */
 bool cnn_outline_paint(const cnn_outline *outline, int32_t height, int32_t width, uint8_t value,
                        uint8_t *map);
 #endif

@@ -4,13 +4,13 @@
 #define CNN_OUTPUTS_H
 #include "cnn.h"
 
-/* An output as metrics see it. Positions are pixels (1 for a vector); each has a class, or is a row of
+/* An output as seen by metrics. Positions are pixels (1 for a vector); each has a class, or is a row of
  * independent yes/no questions. */
 typedef struct cnn_judged {
-  int64_t positions, channels; /* channels: scores of a position */
+  int64_t positions, channels; /* channels: scores per position */
   int64_t classes;             /* to count by; 0: none */
-  bool binary;       /* one yes/no a channel: 2 classes if there is one channel, else a class a channel */
-  bool class_target; /* the target is int32_t classes, one a position; else floats like the output */
+  bool binary;       /* yes/no per channel: 2 classes with one channel, otherwise one class per channel */
+  bool class_target; /* the target is int32_t classes, one per position; otherwise floats like the output */
   bool has_target;
 } cnn_judged;
 cnn_judged cnn_judge(const cnn_network *network, int32_t output);

@@ -1,12 +1,11 @@
-/* pixels.c: classes of pixels as targets: fitted to the size of an output by the nearest pixel. */
+/* pixels.c: Pixel classes as targets, resized to an output with the nearest pixel. */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/data/pixels.h"
 #include "hosted/data/image.h"
 
 static int64_t channels(const cnn_port *port) { return port->dim[port->rank - 1]; }
 
-/* The number of classes of an output at each pixel; 0: it has no pixels, or other numbers than classes.
- */
+/* The number of classes of an output at each pixel; 0: its pixels do not have classes. */
 static int64_t pixel_classes(const cnn_port *output) {
   if (output->rank != 3 || (int64_t)output->dim[0] * output->dim[1] < 2) return 0;
   const bool binary = output->scores == CNN_SCORES_BINARY || output->scores == CNN_SCORES_BINARY_LOGIT;
@@ -39,7 +38,7 @@ int64_t cnn_pixels_limit(const cnn_data *data) {
   return limit;
 }
 
-/* One class at one pixel: its number, or a one among zeros. */
+/* Stores a class at one pixel: its number, or a one-hot vector. */
 static void store_one(const cnn_port *output, int64_t pixel, int32_t class, void *target) {
   if (output->target != CNN_TARGET_VALUES) {
     ((int32_t *)target)[pixel] = class;

@@ -1,19 +1,18 @@
-/* pixels.h: class maps of images, as the targets of a net. */
+/* pixels.h: Class maps of images, as the targets of a net. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_PIXELS_H
 #define CNN_PIXELS_H
 #include "hosted/data/dataset.h"
 
-/* Whether every output that wants a target takes data->classes classes of pixels; `what` names
- * the set. */
+/* Whether every output that needs a target accepts data->classes pixel classes; `what` names the set. */
 cnn_status cnn_pixels_fit(const cnn_data *data, const char *what);
-/* The number of classes that every output of pixels has; 0: there is no such output. */
+/* Number of classes of every output with pixel classes; 0: there is no such output. */
 int64_t cnn_pixels_limit(const cnn_data *data);
-/* The classes of an image ([height][width], -1: ignored) as targets: fitted as its pixels are, the nearest
- * one; positions outside the image are ignored. */
+/* Stores the classes of an image ([height][width], -1: ignored) as targets, resized like its pixels with the
+ * nearest one; positions outside the image are ignored. */
 void cnn_pixels_store(const cnn_data *data, const int32_t *pixels, int32_t height, int32_t width,
                       void *const target[]);
-/* Reads a sample of a kind with annotations: its image, and the classes of its pixels if there are any. */
+/* Reads a sample with annotations: its image, and its pixel classes if there are any. */
 cnn_status cnn_pixels_read(const cnn_data *data, int pool, int64_t index, void *const input[],
                            void *const target[]);
 #endif

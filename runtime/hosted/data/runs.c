@@ -1,4 +1,4 @@
-/* runs.c: masks as lengths of runs. */
+/* runs.c: Run-length encoding of masks. */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/data/runs.h"
 
@@ -6,7 +6,7 @@
 
 bool cnn_runs_make(cnn_runs *runs, const uint8_t *map, uint8_t value, int32_t height, int32_t width) {
   *runs = (cnn_runs){.height = height, .width = width};
-  for (int pass = 0; pass < 2; pass++) { /* counts them, then keeps them */
+  for (int pass = 0; pass < 2; pass++) { /* first counts the runs, then stores them */
     bool inside = false;
     uint32_t length = 0;
     int64_t n = 0;
@@ -37,7 +37,7 @@ int64_t cnn_runs_area(const cnn_runs *runs) {
   return area;
 }
 
-/* Walks along both and stops wherever one of them changes. */
+/* Walks along both, and stops at each change of either. */
 int64_t cnn_runs_shared(const cnn_runs *a, const cnn_runs *b) {
   int64_t shared = 0, i = 0, k = 0;
   if (a->height != b->height || a->width != b->width) return 0;
@@ -53,8 +53,8 @@ int64_t cnn_runs_shared(const cnn_runs *a, const cnn_runs *b) {
   return shared;
 }
 
-/* Five bits a character, the lowest first; the sixth says that more follow; the last one's highest bit is the
- * sign. From the fourth on, a run is stored as the difference from the last but one. */
+/* Five bits per character, least significant first; the sixth marks a continuation; the last one's highest
+ * bit is the sign. From the fourth on, a run is stored as the difference from the run two before. */
 char *cnn_runs_text(const cnn_runs *runs) {
   enum { CHARACTERS = 7, FIRST = '0' }; /* for 33 bits */
   char *text = malloc((size_t)runs->count * CHARACTERS + 1), *to = text;

@@ -1,7 +1,8 @@
-/* shapes.c: discs, squares, triangles, stars and rings of different sizes on textured ground; some cover
- * others. Colors do not depend on the kind of shape, and ground and shapes have the same choice of them, so
- * that no threshold separates them; light falls from a side, and noise covers all of it. Additions,
- * products, divisions and counter-based random numbers only: the same images on every machine. */
+/* shapes.c: Synthetic images: discs, squares, triangles, stars and rings of different sizes on a textured
+ * background; some cover others. Colors are independent of the shape, and the background uses the same
+ * colors, so that no threshold separates them. Light comes from one side, and noise covers everything. The
+ * code only uses additions, products, divisions and counter-based random numbers: the same images on every
+ * machine. */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/data/shapes.h"
 
@@ -13,7 +14,7 @@ const char *const cnn_shape_names[1 + CNN_SHAPES] = {"background", "disc", "squa
                                                      "triangle",   "star", "ring"};
 
 enum { DISC, SQUARE, TRIANGLE, STAR, RING };
-enum { OBJECTS = 6, TRIES = 24, CELLS = 9, SAMPLES = 2 }; /* samples: of a pixel, in each direction */
+enum { OBJECTS = 6, TRIES = 24, CELLS = 9, SAMPLES = 2 }; /* samples: per pixel, in each direction */
 
 typedef struct Draw {
   cnn_random random;
@@ -31,7 +32,7 @@ typedef struct Color {
   float part[3];
 } Color; /* 0..1 */
 
-/* Stripes: 0..1 at a place, with a direction and a frequency. */
+/* Stripes with a direction and a frequency: 0..1 at a position. */
 typedef struct Stripes {
   float x, y, at, strength;
 } Stripes;
@@ -45,7 +46,7 @@ typedef struct Thing {
 
 typedef struct Ground {
   Color color[2];
-  float cell[2][CELLS][CELLS]; /* a coarse and a fine field of random heights */
+  float cell[2][CELLS][CELLS]; /* random heights on a coarse and a fine grid */
   Stripes stripes;
 } Ground;
 
@@ -77,7 +78,7 @@ static Stripes stripes_draw(Draw *d, float strength) {
   return (Stripes){draw(d, -0.25f, 0.25f), draw(d, -0.25f, 0.25f), draw(d, 0, 1), draw(d, 0, strength)};
 }
 
-/* A wave of triangles between -1 and 1, times the strength. */
+/* A triangle wave between -1 and 1, times the strength. */
 static float stripes_at(const Stripes *s, float x, float y) {
   const float t = s->x * x + s->y * y + s->at;
   float within = t - (float)(int32_t)t;
@@ -96,7 +97,7 @@ static Ground ground_draw(Draw *d) {
   return g;
 }
 
-/* Bilinear between random heights; the field repeats itself. y, x >= 0, in cells. */
+/* Bilinear interpolation of random heights; the field is periodic. y, x >= 0, in cells. */
 static float field_at(const float cell[CELLS][CELLS], float y, float x) {
   const int32_t i = (int32_t)y, j = (int32_t)x;
   const float v = y - (float)i, u = x - (float)j;
@@ -115,13 +116,13 @@ static Color ground_at(const Scene *s, float y, float x) {
   return color;
 }
 
-/* ---- Shapes: u, v in a circle of radius 1 around it */
+/* ---- shapes: u, v in the unit circle around the shape */
 
 static bool in_triangle(float u, float v) {
   return v < 0.5f && -0.8660254f * u - 0.5f * v < 0.5f && 0.8660254f * u - 0.5f * v < 0.5f;
 }
 
-static bool in_star(float u, float v) { /* beyond one at most of the five lines through its points */
+static bool in_star(float u, float v) { /* outside of at most one of the five lines through its points */
   static const float line[5][2] = {{0, 1},
                                    {0.9510565f, 0.3090170f},
                                    {0.5877853f, -0.8090170f},
@@ -184,7 +185,7 @@ static bool center_covered(const Thing *t, int32_t y, int32_t x) {
   return thing_covers(t, (float)y + 0.5f, (float)x + 0.5f);
 }
 
-/* Whether all things remain visible enough under this one: each keeps half of its pixels. */
+/* Whether all things below this one remain visible: each keeps half of its pixels. */
 static bool thing_fits(const Scene *s, const Thing *t, const uint8_t *instance, const int32_t *whole,
                        const int32_t *seen, int32_t *own) {
   const Extent e = extent_of(s, t);
@@ -202,7 +203,7 @@ static bool thing_fits(const Scene *s, const Thing *t, const uint8_t *instance, 
   return *own >= 12;
 }
 
-/* Gives the pixels of each thing in `instance`. */
+/* Places the things, and stores the pixels of each in `instance`. */
 static void things_place(Draw *d, Scene *s, uint8_t *instance) {
   int32_t whole[OBJECTS] = {0}, seen[OBJECTS] = {0};
   const int32_t wanted = 1 + draw_below(d, OBJECTS);

@@ -16,7 +16,7 @@ enum {
   TAG_EXTENSIBLE = 0xFFFE,
   MOST_CHANNELS = 64,
   MOST_RATE = 1000000,
-  WIDTH = 6 /* zero crossings of the filter that resamples */
+  WIDTH = 6 /* zero crossings of the resampling filter */
 };
 static const int64_t most_samples = INT64_C(1) << 28;
 
@@ -107,7 +107,8 @@ cnn_status cnn_sound_decode(cnn_sound *sound, const char *path, const unsigned c
     const uint32_t size = little(bytes + at + 4, 4);
     const size_t left = n - at - CHUNK;
     const bool data = memcmp(bytes + at, "data", 4) == 0,
-               open = data && (size == 0 || size == UINT32_MAX); /* written to a pipe: up to the end */
+               open = data &&
+                      (size == 0 || size == UINT32_MAX); /* written to a pipe: the data end with the file */
     if (size > left && !open)
       return cnn_failure(CNN_BAD_FORMAT, "%s: is cut off: a chunk at byte %zu has %u bytes, and %zu are left",
                          path, at, size, left);
@@ -145,7 +146,7 @@ static int64_t common_divisor(int64_t a, int64_t b) {
   return a;
 }
 
-/* A sinc under a Hann window of WIDTH zero crossings to each side; t counts zero crossings. */
+/* A sinc with a Hann window of WIDTH zero crossings on each side; t counts zero crossings. */
 static double filter_at(double t) {
   const double pi = 3.14159265358979323846, window = cos(t * pi / (double)WIDTH / 2);
   return t == 0 ? 1 : sin(pi * t) / (pi * t) * window * window;
@@ -206,7 +207,7 @@ void cnn_sound_store(const cnn_port *port, void *input, int64_t i, double value)
   ((int16_t *)input)[i] = (int16_t)fmax(-32768, fmin(32767, whole));
 }
 
-/* In place: the mean of the channels. */
+/* Averages the channels in place. */
 static void channels_mix(cnn_sound *sound) {
   for (int64_t t = 0; t < sound->frames; t++) {
     double sum = 0;

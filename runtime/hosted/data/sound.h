@@ -1,4 +1,4 @@
-/* sound.h: WAV files: 8- to 32-bit PCM and floats, of any sample rate. */
+/* sound.h: WAV files: 8- to 32-bit PCM and floats, with any sample rate. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_HOSTED_SOUND_H
 #define CNN_HOSTED_SOUND_H
@@ -13,23 +13,24 @@ typedef struct cnn_sound {
   int32_t channels, rate;
 } cnn_sound;
 
-bool cnn_sound_known(const unsigned char *bytes, size_t n); /* has it the header of a WAV file? */
-bool cnn_sound_named(const char *name);                     /* *.wav */
+bool cnn_sound_known(const unsigned char *bytes,
+                     size_t n);         /* whether the bytes begin with the header of a WAV file */
+bool cnn_sound_named(const char *name); /* *.wav */
 cnn_status cnn_sound_decode(cnn_sound *sound, const char *path, const unsigned char *bytes, size_t n);
 cnn_status cnn_sound_read(cnn_sound *sound, const char *path);
 void cnn_sound_free(cnn_sound *sound);
 /* Resamples to another rate as torchaudio.functional.resample does by default. */
 cnn_status cnn_sound_resample(cnn_sound *sound, const char *path, int32_t rate);
-/* Can the input be fed from a WAV file? It is a sequence of samples, f32 or i16. */
+/* Can the input read a WAV file? It must be a sequence of samples, f32 or i16. */
 cnn_status cnn_sound_fits(const char *path, const cnn_port *port);
 /* Converts a sound to the rate and the channels of an input: one channel gets the mean of several. */
 cnn_status cnn_sound_convert(cnn_sound *sound, const char *path, const cnn_port *port);
 /* Fills an input with a converted sound, from frame `first` on; zeros follow its end. */
 void cnn_sound_cut(const cnn_sound *sound, const cnn_port *port, int64_t first, void *input);
-/* Fills an input with a sound, converted; zeros follow a shorter one. Of a longer one `place` is where it is
- * cut, 0 at the beginning to 1 at the end; below 0: in the middle. */
+/* Fills an input with a converted sound, and with zeros after a shorter one. `place` is the cut in a longer
+ * one, 0 at the beginning to 1 at the end; below 0: in the middle. */
 cnn_status cnn_sound_feed(cnn_sound *sound, const char *path, const cnn_port *port, double place,
                           void *input);
-/* Element i of the input, of full scale 1: rounded and limited in an i16 input. */
+/* Element i of the input, with full scale 1: rounded and saturated for an i16 input. */
 void cnn_sound_store(const cnn_port *port, void *input, int64_t i, double value);
 #endif

@@ -89,7 +89,7 @@ void cnn_port_arrange(const cnn_port *input, const void *hwc, void *out) {
   }
 }
 
-/* An output without a loss is compared by its scores, where no output has a loss. */
+/* An output without a loss is compared by its scores if no output has a loss. */
 bool cnn_target_wanted(const cnn_data *data, int32_t output) {
   const cnn_network *network = data->network;
   bool losses = cnn_boxes_wanted(network);
@@ -121,12 +121,12 @@ bool cnn_target_optional(const cnn_data *data, int32_t output) {
          port->scores != CNN_SCORES_NONE;
 }
 
-/* ---- One class a sample */
+/* ---- one class per sample */
 
 typedef enum Form { FORM_CLASS, FORM_NUMBER, FORM_ONE_HOT, FORM_NONE } Form;
 
-/* A class is its number, for one sigmoid or regression the number as a float, for several a vector of zeros
- * and a one. */
+/* A class is stored as its number, for one sigmoid or a regression as a float, for several sigmoids as a
+ * one-hot vector. */
 static Form label_form(const cnn_port *output) {
   if (output->target == CNN_TARGET_VALUES)
     return output->size == 1 ? FORM_NUMBER : output->size == channels(output) ? FORM_ONE_HOT : FORM_NONE;
@@ -182,7 +182,7 @@ cnn_status cnn_label_check(cnn_data *data, const char *where, int64_t i, double 
   return cnn_success();
 }
 
-/* -1 and 1 is how many sets number two classes. */
+/* Many data sets number two classes -1 and 1. */
 cnn_status cnn_labels_end(cnn_data *data) {
   if (data->unlabeled == 0) return cnn_success();
   if (!data->has_zero && data->classes == 2 && cnn_label_classes(data) == 2)

@@ -1,5 +1,5 @@
-/* truth.c: ground-truth annotations, transformed together with their image: fitted, moved by augmentation,
- * and written as a loss reads them. */
+/* truth.c: Ground-truth annotations, transformed together with their image: resized, moved by augmentation,
+ * and stored in the form that losses read. */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/data/truth.h"
 
@@ -19,7 +19,7 @@ static cnn_status no_memory(const cnn_truth *truth) {
                      truth->height);
 }
 
-/* Leaves out the objects whose boxes are empty; the others move up, in the map of instances as well. */
+/* Removes objects with empty boxes; the others move up, in the instance map as well. */
 static void truth_compact(cnn_truth *truth) {
   uint8_t number[CNN_INSTANCES_MOST + 1] = {0};
   int kept = 0;
@@ -37,7 +37,7 @@ static void truth_compact(cnn_truth *truth) {
 
 static void object_drop(cnn_object *object) { memset(object->box, 0, sizeof object->box); }
 
-/* ---- The size of an input */
+/* ---- resizing to an input */
 
 static void box_fit(cnn_object *object, const cnn_frame *frame) {
   const double scale_x = frame->width / frame->source.width, scale_y = frame->height / frame->source.height;
@@ -107,7 +107,7 @@ cnn_status cnn_truth_augment(cnn_truth *truth, const cnn_augmentation *augmentat
   return cnn_success();
 }
 
-/* ---- What a loss reads */
+/* ---- the record that a loss reads */
 
 static size_t instances_at(int32_t most) {
   return sizeof(int32_t) + (size_t)most * (sizeof(int32_t) + 4 * sizeof(float));

@@ -9,8 +9,7 @@
 
 #include "hosted/data/dataset.h"
 
-/* Whether something before the first weights, or those themselves, brings values of any size to about 1.
- */
+/* Whether an operator before the first weights, or these weights themselves, scale values to about 1. */
 static bool scales_itself(const cnn_network *network) {
   static const char *const scaling[] = {"normalize", "multiply",  "divide",       "scale",  "batchnorm",
                                         "layernorm", "groupnorm", "instancenorm", "l2norm", "lrn"};
@@ -22,7 +21,7 @@ static bool scales_itself(const cnn_network *network) {
   return true;
 }
 
-/* In a table only bytes are, and where there are enough of them for an image. */
+/* In a table, only bytes are pixels, if a row has enough of them for an image. */
 static bool are_pixels(const cnn_data *data, const cnn_port *port, double low, double high) {
   enum { FEW = 64 };
   if (!cnn_data_is_csv(data)) return true;

@@ -1,4 +1,4 @@
-/* unscaled.h: inputs of large numbers that nothing in the net scales. */
+/* unscaled.h: Detection of inputs with large numbers that no operator scales. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_UNSCALED_H
 #define CNN_UNSCALED_H
@@ -14,7 +14,7 @@ typedef struct cnn_unscaled {
 cnn_status cnn_data_unscaled(const cnn_data *data, const cnn_network *network, cnn_part part, int64_t samples,
                              cnn_unscaled *found);
 
-/* A hint on standard error for weights that may come from elsewhere: there images are scaled outside the net
- * as a rule. */
+/* Prints a hint on standard error for weights of other tools, which usually scale images outside of the net.
+ */
 cnn_status cnn_data_hint_unscaled(const cnn_data *data, const cnn_network *network, cnn_part part);
 #endif

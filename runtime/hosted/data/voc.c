@@ -1,5 +1,5 @@
-/* voc.c: Pascal VOC's XML of one image: size and objects, of which a name, a box and `difficult` count. A
- * box has the numbers of its first and last pixels, from 1. */
+/* voc.c: Pascal VOC's XML of one image: its size and objects, with a name, a box and `difficult`. A box has
+ * the numbers of its first and last pixels, from 1. */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/data/voc.h"
 
@@ -17,7 +17,7 @@ typedef struct Parse {
   cnn_voc *voc;
   const char *path;
   int depth;
-  char tag[5][16]; /* names of the elements around, as far as they matter */
+  char tag[5][16]; /* names of the enclosing elements, as far as they are needed */
   char text[TEXT_MOST];
   size_t letters;
   cnn_status status;
@@ -30,7 +30,7 @@ static void fail(Parse *p, cnn_status status) {
 
 static long long line_of(const Parse *p) { return (long long)XML_GetCurrentLineNumber(p->parser); }
 
-/* Whether the elements around are these, the last of them at `depth`. */
+/* Whether these are the enclosing elements, the last of them at `depth`. */
 static bool is_at(const Parse *p, int depth, const char *first, const char *second, const char *third) {
   const char *const name[3] = {first, second, third};
   if (p->depth != depth) return false;
@@ -52,7 +52,7 @@ static void XMLCALL begin(void *context, const XML_Char *name, const XML_Char **
   p->letters = 0;
   cnn_voc *voc = p->voc;
   if (!is_at(p, 2, "object", NULL, NULL)) return;
-  if ((voc->count & (voc->count - 1)) == 0) { /* room doubles at each power of two */
+  if ((voc->count & (voc->count - 1)) == 0) { /* the capacity doubles at each power of two */
     cnn_voc_object *moved =
         realloc(voc->object, sizeof *moved * (size_t)(voc->count ? 2 * (size_t)voc->count : 1));
     if (!moved) {
@@ -64,7 +64,7 @@ static void XMLCALL begin(void *context, const XML_Char *name, const XML_Char **
   voc->object[voc->count++] = (cnn_voc_object){.line = line_of(p)};
 }
 
-/* The text of an element as a number. */
+/* Converts the text of an element to a number. */
 static bool number_of(const Parse *p, double *number) {
   char *behind;
   *number = strtod(p->text, &behind);
@@ -127,7 +127,7 @@ static void XMLCALL letters(void *context, const XML_Char *text, int n) {
   for (int i = 0; i < n && p->letters < TEXT_MOST - 1; i++) p->text[p->letters++] = text[i];
 }
 
-/* Entities could make a small file large. */
+/* Rejects entities, which could expand a small file to a large one. */
 static void XMLCALL entity(void *context, const XML_Char *name, int parameter, const XML_Char *value, int n,
                            const XML_Char *base, const XML_Char *system, const XML_Char *public,
                            const XML_Char *notation) {

@@ -8,8 +8,8 @@
 typedef struct cnn_voc_object {
   char *name;
   int64_t line;
-  cnn_object object; /* its label is not known here; the box is as the file has it, from 1 on */
-  int32_t sides;     /* a bit for each side of the box that is a number */
+  cnn_object object; /* without a label; the box is as in the file, numbered from 1 */
+  int32_t sides;     /* a bit for each side of the box that is present and a number */
 } cnn_voc_object;
 
 typedef struct cnn_voc {
@@ -18,9 +18,9 @@ typedef struct cnn_voc {
   cnn_voc_object *object;
 } cnn_voc;
 
-/* Free it after a failure as well. */
+/* Parses an XML file. Free the result after a failure as well. */
 cnn_status cnn_voc_parse(cnn_voc *voc, const char *path, const char *bytes, size_t n);
 void cnn_voc_free(cnn_voc *voc);
-/* Whether the object has a name and a box in its image; the box is then in pixels from 0. */
+/* Whether the object has a name and a box inside its image; converts the box to pixels numbered from 0. */
 cnn_status cnn_voc_check(const cnn_voc *voc, const char *path, cnn_voc_object *object);
 #endif

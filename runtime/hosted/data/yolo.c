@@ -1,4 +1,4 @@
-/* yolo.c: YOLO's files as texts. */
+/* yolo.c: YOLO's text files. */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/data/yolo.h"
 
@@ -11,7 +11,8 @@
 
 static bool is_space(char c) { return c == ' ' || c == '\t' || c == '\r'; }
 
-/* The words of a line as numbers: their count, at most `room`; -1: *at is at a word that is not a number. */
+/* Reads the words of a line as numbers and returns their count, at most `room`; -1: *at is at a word that is
+ * not a number. */
 static int32_t numbers_read(const char **at, const char *end, double *number, int32_t room) {
   int32_t count = 0;
   for (;;) {
@@ -78,7 +79,7 @@ void cnn_names_free(cnn_names *names) {
   *names = (cnn_names){0};
 }
 
-/* The name of class c, which may come in any order. */
+/* Sets the name of class c; classes may come in any order. */
 static cnn_status name_set(cnn_names *names, const char *path, int64_t line, int64_t c, const char *name,
                            size_t n) {
   if (c < 0 || c >= CNN_YOLO_CLASSES_MOST)
@@ -111,7 +112,7 @@ static cnn_status names_check(const cnn_names *names, const char *path) {
   return cnn_success();
 }
 
-/* Without the spaces around it. */
+/* Removes surrounding spaces. */
 static void trim(const char **text, size_t *n) {
   while (*n > 0 && is_space(**text)) ++*text, --*n;
   while (*n > 0 && is_space((*text)[*n - 1])) --*n;
@@ -135,7 +136,7 @@ cnn_status cnn_names_lines(cnn_names *names, const char *path, const char *text,
   return status.code == CNN_OK ? names_check(names, path) : status;
 }
 
-/* One value of YAML's: without quotes around it; a part of a line, up to the first of `stops` or the end. */
+/* Reads one YAML value, without quotes around it: a part of a line, up to the first of `stops` or the end. */
 static const char *value_read(const char **at, const char *end, const char *stops, size_t *n) {
   while (*at < end && is_space(**at)) ++*at;
   const char quote = *at < end && (**at == '"' || **at == '\'') ? **at : 0;
@@ -148,7 +149,7 @@ static const char *value_read(const char **at, const char *end, const char *stop
   return value;
 }
 
-/* A number that is all of a text; -1: it is none. */
+/* Converts a text that is a number; -1: it is not. */
 static int64_t number_of(const char *text, size_t n) {
   int64_t number = 0;
   for (size_t i = 0; i < n; i++) {
@@ -170,7 +171,7 @@ static cnn_status yaml_broken(const Yaml *yaml) {
                      yaml->path, (long long)yaml->line);
 }
 
-/* [a, b] or {0: a, 1: b}, also over several lines. */
+/* Reads [a, b] or {0: a, 1: b}, also over several lines. */
 static cnn_status yaml_flow(Yaml *yaml, cnn_names *names) {
   const bool map = *yaml->at++ == '{';
   const char close = map ? '}' : ']', stops[] = {',', close, '\n', '#', map ? ':' : 0, 0};
@@ -198,7 +199,7 @@ static cnn_status yaml_flow(Yaml *yaml, cnn_names *names) {
   return status.code == CNN_OK ? yaml_broken(yaml) : status;
 }
 
-/* Separate lines: "- a" or "0: a", up to the first that is not indented as they are. */
+/* Reads separate lines, "- a" or "0: a", up to the first with less indentation. */
 static cnn_status yaml_lines(Yaml *yaml, cnn_names *names) {
   cnn_status status = cnn_success();
   while (yaml->at < yaml->end && status.code == CNN_OK) {

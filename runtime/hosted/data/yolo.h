@@ -1,4 +1,4 @@
-/* yolo.h: YOLO's files as texts: boxes, and the names of the classes. */
+/* yolo.h: YOLO's text files: boxes, and class names. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_YOLO_H
 #define CNN_YOLO_H
@@ -11,18 +11,18 @@ typedef struct cnn_names {
   char **name;
 } cnn_names;
 
-/* classes.txt: a name a line. */
+/* Reads classes.txt: one name per line. */
 cnn_status cnn_names_lines(cnn_names *names, const char *path, const char *text, size_t n);
-/* `names` of data.yaml: [a, b], {0: a, 1: b}, or a line for each. */
+/* Reads `names` of data.yaml: [a, b], {0: a, 1: b}, or one line per name. */
 cnn_status cnn_names_yaml(cnn_names *names, const char *path, const char *text, size_t n);
 void cnn_names_free(cnn_names *names);
 
 typedef struct cnn_yolo {
-  const char *path, *next, *end; /* the unread rest; a zero follows it */
-  int64_t line;                  /* the last one that was read, from 1 */
+  const char *path, *next, *end; /* the unread rest; zero-terminated */
+  int64_t line;                  /* number of the last line read, from 1 */
   int32_t classes;               /* 0: not known */
 } cnn_yolo;
-/* The next object, its box as fractions of the image size; more: there was one. After a failure the next call
- * goes on with the next line. */
+/* Reads the next object, its box as fractions of the image size; more: whether there was one. After a failure
+ * the next call continues with the next line. */
 cnn_status cnn_yolo_next(cnn_yolo *yolo, cnn_object *object, bool *more);
 #endif

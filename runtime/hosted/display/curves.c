@@ -1,4 +1,4 @@
-/* curves.c: precision over recall of each class, as an SVG. */
+/* curves.c: Precision-recall curves of each class, as SVG. */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/display/curves.h"
 

@@ -1,8 +1,8 @@
-/* events.c: scalars for TensorBoard. Its files are records: the length of a message, a checksum of these 8
- * bytes, the message, a checksum of it; all little-endian. A message is a protocol buffer, Event of
- * tensorflow/core/util/event.proto. Of that we need five fields, which are fewer lines than calling
- * protobuf-c would be, and no dependency. The file of a run has one name and always begins with the same
- * bytes, so that a TensorBoard that is watching reads on when a run is resumed. */
+/* events.c: Scalars for TensorBoard. An event file consists of records: the length of a message, a checksum
+ * of these 8 bytes, the message, and its checksum; all little-endian. A message is a protocol buffer, Event
+ * of tensorflow/core/util/event.proto. Only five fields are needed, so protobuf-c is not worth a dependency.
+ * A run's file has one name and always begins with the same bytes, so TensorBoard continues to read it when a
+ * run is resumed. */
 // SPDX-License-Identifier: MIT-0
 #include <math.h>
 #include <string.h>
@@ -16,8 +16,8 @@ typedef struct Message {
   size_t length;
 } Message;
 
-/* CRC-32C (Castagnoli), a bit at a time: an epoch has a few hundred bytes. The mask is TensorFlow's, for
- * checksums of data with checksums in it. */
+/* CRC-32C (Castagnoli), bit by bit: an epoch has a few hundred bytes. TensorFlow masks checksums that are
+ * stored with the data. */
 static uint32_t checksum(const unsigned char *byte, size_t n) {
   uint32_t crc = 0xFFFFFFFF;
   for (size_t i = 0; i < n; i++) {
@@ -75,7 +75,7 @@ static void write_record(FILE *stream, const Message *message) {
   put_fixed(&tail, checksum(message->byte, message->length), 4);
   fwrite(head.byte, 1, head.length, stream);
   fwrite(message->byte, 1, message->length, stream);
-  fwrite(tail.byte, 1, tail.length, stream); /* a failure is noticed when the stream is flushed */
+  fwrite(tail.byte, 1, tail.length, stream); /* an error is reported when the stream is flushed */
 }
 
 /* The fields of Event: 1 wall_time, 2 step, 3 file_version, 5 summary; of Summary: 1 value; of Value: 1 tag,

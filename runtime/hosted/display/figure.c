@@ -1,4 +1,4 @@
-/* figure.c: laying out and drawing a page of panels. */
+/* figure.c: Layout and drawing of a page of panels. */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/display/figure.h"
 
@@ -19,7 +19,7 @@ static const uint8_t SEQUENTIAL[][3] = {
     {44, 114, 142}, {38, 130, 142}, {33, 145, 140}, {31, 159, 136}, {39, 173, 129}, {61, 188, 116},
     {92, 200, 99},  {129, 211, 77}, {170, 220, 50}, {213, 226, 26}, {253, 231, 37},
 };
-/* Chosen so that the lightness (CIE L*: 97, 84, 66, 43, 20) falls alike on both sides of the middle. */
+/* Chosen so that the lightness (CIE L*: 97, 84, 66, 43, 20) falls equally on both sides of the middle. */
 static const uint8_t DIVERGING[][3] = {
     {16, 42, 99},    {42, 98, 166},   {112, 163, 208}, {183, 211, 232}, {247, 247, 247},
     {247, 205, 182}, {230, 139, 108}, {188, 61, 58},   {107, 10, 36},
@@ -92,7 +92,7 @@ typedef struct Section {
   char heading[280];
   bool scaled;
   cnn_scale scale;
-  int32_t columns, zoom, first, count, strip; /* strip: the width of every panel; 0: as their pixels are */
+  int32_t columns, zoom, first, count, strip; /* strip: width of every panel; 0: from its pixels */
 } Section;
 
 struct cnn_figure {
@@ -103,7 +103,7 @@ struct cnn_figure {
   bool failed;
 };
 
-/* Room for one more, doubled at each power of two. */
+/* Makes room for one more element; doubles at each power of two. */
 static bool grow(void **array, int32_t count, size_t bytes) {
   if ((count & (count - 1)) != 0) return true;
   void *moved = realloc(*array, bytes * (size_t)(count ? 2 * count : 1));
@@ -181,7 +181,8 @@ void cnn_figure_mark(cnn_figure *figure, const double box[4]) {
 
 typedef struct Layout { /* of a section */
   int32_t columns, rows, room_width, room_height, cell_width, cell_height, width, height;
-  int32_t gap, caption, bar; /* caption: height of that line; bar: width of the scale with its numbers */
+  int32_t gap, caption,
+      bar; /* caption: height of the caption line; bar: width of the color scale with its numbers */
 } Layout;
 
 static int32_t least(int32_t a, int32_t b) { return a < b ? a : b; }
@@ -209,8 +210,8 @@ static int32_t bar_width(const Section *section) {
   return 2 * GAP + BAR + 6 + width;
 }
 
-/* Whole pixels by whole factors, so that no pixel is larger than its neighbor; a panel that is too large
- * shrinks by a whole factor, a thin one is drawn higher. */
+/* Scales by integer factors, so that all pixels have the same size. A panel that is too large shrinks by an
+ * integer factor; a thin one is drawn higher. */
 static void drawn_size(const Section *section, const Layout *layout, const Panel *panel, int32_t *height,
                        int32_t *width) {
   const int32_t room_width = layout->room_width, room_height = layout->room_height;
@@ -237,8 +238,8 @@ static bool has_captions(const cnn_figure *figure, const Section *section) {
   return false;
 }
 
-/* How large a panel may be: one alone as wide as the page; without captions all together as high as a page.
- */
+/* Size limit of a panel: a single panel is as wide as the page; panels without captions together are as high
+ * as a page. */
 static void find_room(const Section *section, Layout *layout) {
   layout->room_width = most((PAGE - layout->bar) / layout->columns - layout->gap, 1);
   layout->room_height = HEIGHT_MOST;
@@ -279,8 +280,8 @@ static uint8_t *pixel_at(const cnn_image *page, int32_t y, int32_t x) {
   return page->pixel + 3 * ((size_t)y * (size_t)page->width + (size_t)x);
 }
 
-static void draw_frame(const cnn_image *page, int32_t top, int32_t left, int32_t height,
-                       int32_t width) { /* around it */
+/* Around it. */
+static void draw_frame(const cnn_image *page, int32_t top, int32_t left, int32_t height, int32_t width) {
   for (int32_t x = left - 1; x <= left + width; x++) {
     memcpy(pixel_at(page, top - 1, x), FRAME, 3);
     memcpy(pixel_at(page, top + height, x), FRAME, 3);
@@ -291,7 +292,8 @@ static void draw_frame(const cnn_image *page, int32_t top, int32_t left, int32_t
   }
 }
 
-/* A white line around the part, and a black one around that, so that they are seen on any ground. */
+/* Draws a white line around the part, and a black one around that, so that both are visible on any
+ * background. */
 static void draw_mark(const cnn_image *page, const Panel *panel, int32_t top, int32_t left, int32_t height,
                       int32_t width) {
   const double across = (double)width / panel->width, down = (double)height / panel->height;
@@ -306,7 +308,7 @@ static void draw_mark(const cnn_image *page, const Panel *panel, int32_t top, in
     }
 }
 
-/* A drawn pixel is the mean of the panel's pixels that it covers: one, or several where the panel shrinks. */
+/* A drawn pixel is the mean of the panel's pixels that it covers: one, or several if the panel shrinks. */
 static void draw_panel(const cnn_image *page, const Panel *panel, int32_t top, int32_t left, int32_t height,
                        int32_t width) {
   for (int32_t y = 0; y < height; y++)
@@ -324,7 +326,7 @@ static void draw_panel(const cnn_image *page, const Panel *panel, int32_t top, i
   draw_frame(page, top, left, height, width);
 }
 
-/* Centered under its panel; a text that is too long is cut off, with an ellipsis. */
+/* Draws a caption centered under its panel; text that is too long is cut off with an ellipsis. */
 static void draw_caption(const cnn_image *page, const char *caption, int32_t top, int32_t middle,
                          int32_t room) {
   char text[64];

@@ -1,46 +1,46 @@
-/* figure.h: a page of heat maps: a title, and sections of panels with one color scale each. Panels
- * are given pixel by pixel; how large they are drawn is the page's business. */
+/* figure.h: Page of heat maps: a title, and sections of panels with one color scale each. Panels are given as
+ * pixels; the page chooses their size. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_FIGURE_H
 #define CNN_FIGURE_H
 #include <stdbool.h>
 #include "cnn_image.h"
 
-/* ---- Colors of numbers ----
- * From dark to light, or, where numbers have signs, from blue over white at 0 to red. NaN and infinity are
- * magenta, which is on neither scale. */
+/* ---- color scales: from dark to light, or, for signed numbers, from blue through white at 0 to red. NaN
+ * and infinity are magenta, which is on neither scale. */
 
 typedef struct cnn_scale {
   double low, high;
   bool signs;
-  int64_t unsound, values; /* how many are NaN or infinite, of how many */
+  int64_t unsound, values; /* number of NaN and infinite values; number of all values */
 } cnn_scale;
 
-cnn_scale cnn_scale_of(const float *value, int64_t n); /* of the finite ones; signs: symmetric about 0 */
+/* Scale of the finite values; signs: symmetric about 0. */
+cnn_scale cnn_scale_of(const float *value, int64_t n);
 void cnn_scale_color(const cnn_scale *scale, double value, uint8_t rgb[3]);
 
-/* ---- Pages. cnn_figure_write reports when memory has run out. */
+/* ---- pages; cnn_figure_write reports errors of memory */
 
 typedef struct cnn_figure cnn_figure;
 
 cnn_figure *
-cnn_figure_new(const char *title,
-               const char *subtitle); /* NULL: no memory; the functions below do nothing with it */
+/* NULL: out of memory; the functions below then do nothing. */
+cnn_figure_new(const char *title, const char *subtitle);
 void cnn_figure_free(cnn_figure *figure);
-/* Panels that follow belong to this section. `scale` (with a name of its numbers) is drawn next to them, and
- * the heading says how many of them are NaN or infinite; NULL: none. `zoom`: pixels a side of one pixel, 0:
- * as large as fits well; `columns` 0: as fits well. */
+/* Starts a section for the next panels. `scale` (with a name of its unit) is drawn next to them, and the
+ * heading reports the number of NaN and infinite values; NULL: none. `zoom`: drawn pixels per pixel and side,
+ * 0: automatic; `columns` 0: automatic. */
 void cnn_figure_section(cnn_figure *figure, const char *heading, const cnn_scale *scale, int32_t columns,
                         int32_t zoom);
-/* Panels of the last section are drawn this many pixels wide, however many they have, so that strips of one
- * time line up. */
+/* Draws panels of the last section with this width, whatever their size, so that strips of the same time line
+ * up. */
 void cnn_figure_strips(cnn_figure *figure, int32_t width);
-/* A panel of RGB pixels to be filled in; NULL: no memory. */
+/* Adds a panel of RGB pixels for the caller to fill; NULL: out of memory. */
 uint8_t *cnn_figure_panel(cnn_figure *figure, int32_t height, int32_t width, const char *caption);
-/* A panel of numbers: value[y*down + x*right]. */
+/* Adds a panel of numbers: value[y*down + x*right]. */
 void cnn_figure_values(cnn_figure *figure, const float *value, int32_t height, int32_t width, int64_t down,
                        int64_t right, const cnn_scale *scale, const char *caption);
-/* Draws attention to a part of the last panel: x1 y1 x2 y2 in its pixels. */
+/* Marks a part of the last panel: x1 y1 x2 y2 in its pixels. */
 void cnn_figure_mark(cnn_figure *figure, const double box[4]);
-cnn_status cnn_figure_write(const cnn_figure *figure, const char *path); /* a PNG, whole or not at all */
+cnn_status cnn_figure_write(const cnn_figure *figure, const char *path); /* a PNG, written atomically */
 #endif

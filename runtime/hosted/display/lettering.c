@@ -1,9 +1,9 @@
-/* lettering.c: text in images, drawn with a pen: cnnc's stroke alphabet, so that no font file and no
- * library is needed at any size.
+/* lettering.c: Text in images, drawn with a stroke font, so that no font file and no library is needed at any
+ * size.
  *
- * A glyph is a few strokes, separated by blanks; a stroke is a line through points, each two characters: the
- * column 0..8 and the row a..q. Capitals are between the rows a and m, small letters begin at e, descenders
- * end at q. */
+ * A glyph is a list of strokes, separated by blanks. A stroke is a polyline; each point is two characters:
+ * the column 0..8 and the row a..q. Capitals are between the rows a and m, small letters begin at e,
+ * descenders end at q. */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/display/lettering.h"
 
@@ -109,7 +109,7 @@ static const char *const GLYPHS[] = {
     "0h1g2g4i5i6h",
 };
 
-enum { SPACE = 2, BETWEEN = 4 }; /* columns of a blank, and between two letters */
+enum { SPACE = 2, BETWEEN = 4 }; /* width of a blank, and gap between two letters, in columns */
 
 /* The next character; non-ASCII ones become a single question mark. */
 static const char *next_glyph(const char **text) {
@@ -136,15 +136,16 @@ int32_t cnn_text_width(const char *text, double size) {
 
 int32_t cnn_text_height(double size) { return (int32_t)ceil(16 * size + 1); }
 
-static double distance(double x, double y, const double a[2],
-                       const double b[2]) { /* of a point to a line from a to b */
+/* Distance of a point to the line from a to b. */
+static double distance(double x, double y, const double a[2], const double b[2]) {
   double dx = b[0] - a[0], dy = b[1] - a[1], square = dx * dx + dy * dy;
   double t = square > 0 ? ((x - a[0]) * dx + (y - a[1]) * dy) / square : 0;
   t = t < 0 ? 0 : t > 1 ? 1 : t;
   return hypot(x - a[0] - t * dx, y - a[1] - t * dy);
 }
 
-/* Distance of the pen from a pixel's center. Columns and rows are measured from the top left of the glyph. */
+/* Distance of the stroke from a pixel's center. Columns and rows are measured from the top left of the glyph.
+ */
 static double glyph_distance(const char *glyph, double x, double y) {
   double nearest = 1e9, from[2] = {0, 0};
   bool drawing = false;
@@ -167,7 +168,7 @@ static void blend(uint8_t *pixel, const uint8_t color[3], double cover) {
 
 void cnn_text_draw(const cnn_image *image, double left, double top, double size, const uint8_t color[3],
                    const char *text) {
-  const double pen = 0.35 + 0.3 * size; /* half of its width, in pixels */
+  const double pen = 0.35 + 0.3 * size; /* half of the stroke's width, in pixels */
   while (*text) {
     const char *glyph = next_glyph(&text);
     const int columns = glyph_columns(glyph);

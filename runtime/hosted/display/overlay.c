@@ -1,4 +1,4 @@
-/* overlay.c: boxes, labels and masks on images. */
+/* overlay.c: Boxes, labels and masks on images. */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/display/overlay.h"
 
@@ -22,7 +22,7 @@ cnn_image cnn_overlay_copy(const cnn_image *image) {
   return copy;
 }
 
-/* Labels need a side of some hundred pixels; a long image would become too large. */
+/* Labels need a side of a few hundred pixels; a long image would become too large. */
 bool cnn_overlay_enlarge(cnn_image *image) {
   enum { WANTED = 320, MOST = 2048 };
   const int32_t side = least(image->height, image->width), end = most(image->height, image->width);
@@ -54,7 +54,7 @@ static int32_t pen_of(const cnn_image *image) {
 /* ---- Boxes */
 
 typedef struct Area {
-  int32_t left, top, right, bottom; /* right and bottom are outside of it */
+  int32_t left, top, right, bottom; /* right and bottom are exclusive */
 } Area;
 
 static int32_t pixel_of(double value, int32_t end) { /* an edge, NaN too */
@@ -91,15 +91,15 @@ static int64_t common(Area a, Area b) { /* pixels of both */
   return width > 0 && height > 0 ? width * height : 0;
 }
 
-/* How much of a place is taken; one that is not all on the image is worse than any. */
+/* Number of occupied pixels in an area; an area partly outside of the image is worse than any other. */
 static int64_t taken(const cnn_image *image, Area place, const Area *placed, int32_t count) {
   int64_t pixels = place.top < 0 || place.bottom > image->height ? INT64_MAX / 2 : 0;
   for (int32_t i = 0; i < count; i++) pixels += common(place, placed[i]);
   return pixels;
 }
 
-/* At an edge of the box, where it hides no other label: above it, inside at the top, below it, inside at the
- * bottom; first where the box begins, then where it ends, then next to it. */
+/* Places a label at an edge of the box where it hides no other label: above the box, inside at the top, below
+ * the box, inside at the bottom; first left-aligned, then right-aligned, then next to the box. */
 static Area place_find(const cnn_image *image, Area box, int32_t width, int32_t height, const Area *placed,
                        int32_t count) {
   const int32_t top[] = {box.top - height, box.top, box.bottom, box.bottom - height};
@@ -137,7 +137,7 @@ bool cnn_overlay_labels(const cnn_image *image, const cnn_label *label, int32_t 
 
 /* ---- Legend */
 
-/* Places the keys from left to right in lines; returns their height. Draws them from `top` on
+/* Places the legend's entries from left to right in lines and returns their height. Draws them from `top` on
  * unless the image ends there. */
 static int32_t legend_lay(const cnn_image *image, int32_t top, double size, const cnn_key *key,
                           int32_t keys) {

@@ -1,5 +1,5 @@
-/* plot.c: plots of a run and of an evaluation, as SVG: curves over epochs, and the confusion of classes,
- * which is also written as text. */
+/* plot.c: Plots of a run and of an evaluation, as SVG: curves over epochs, and the confusion matrix, which is
+ * also written as text. */
 // SPDX-License-Identifier: MIT-0
 #include <inttypes.h>
 #include <math.h>
@@ -119,7 +119,8 @@ static bool put_curve(cnn_writer *writer, const Panel *panel, const cnn_epoch *e
       drawing = false;
     }
   }
-  for (int32_t i = 0; panel->epochs <= 40 && i < panel->epochs; i++) { /* few points are shown as such */
+  for (int32_t i = 0; panel->epochs <= 40 && i < panel->epochs;
+       i++) { /* with few epochs, points are marked */
     double value = series(&epoch[i], metric);
     if (isfinite(value)) cnn_svg_dot(writer, panel_x(panel, i + 1), panel_y(panel, value), color);
   }
@@ -150,7 +151,8 @@ cnn_status cnn_plot_write(const char *path, const char *title, const cnn_epoch *
   cnn_writer writer;
   cnn_status status = cnn_writer_open(&writer, path);
   if (status.code != CNN_OK) return status;
-  const cnn_measures *first = epochs > 0 ? &epoch[0].train : NULL; /* or validation, which may have more */
+  const cnn_measures *first =
+      epochs > 0 ? &epoch[0].train : NULL; /* train or validation, whichever has more */
   if (first && epoch[0].val.samples && epoch[0].val.metrics > first->metrics) first = &epoch[0].val;
   const int32_t metrics = first ? first->metrics : 0, rows = (metrics + 2) / 2;
   double height = 84 + rows * (HEIGHT + 84) + RATE_HEIGHT + 60;
@@ -192,7 +194,7 @@ static const char *class_name(const cnn_network *network, const cnn_data *data, 
   return room;
 }
 
-/* The first characters of a name, and how many there are. */
+/* The number of characters of a name that fit. */
 static int start_of(const char *name, int most, int *bytes) {
   int length = 0;
   for (*bytes = 0; name[*bytes]; ++*bytes)
@@ -200,7 +202,7 @@ static int start_of(const char *name, int most, int *bytes) {
   return length;
 }
 
-/* A name of at most `most` characters in a column of `width`, at its right end or its left one. */
+/* Writes at most `most` characters of a name in a column of `width`, right- or left-aligned. */
 static void put_cell(cnn_writer *writer, const char *name, int most, int width, bool right) {
   int bytes, length = start_of(name, most, &bytes);
   if (right) cnn_svg_put(writer, "%*s", width - length, "");
@@ -208,7 +210,7 @@ static void put_cell(cnn_writer *writer, const char *name, int most, int width, 
   if (!right) cnn_svg_put(writer, "%*s", width - length, "");
 }
 
-/* The same as numbers in columns; names are shortened so that ten classes fit into 80 characters. */
+/* Prints the confusion matrix as text; names are shortened so that ten classes fit into 80 characters. */
 static cnn_status confusion_print(const char *path, const cnn_network *network, const cnn_data *data,
                                   const cnn_evaluation *evaluation) {
   enum { NAME = 12, CELL = 6 };
@@ -232,10 +234,10 @@ static cnn_status confusion_print(const char *path, const cnn_network *network, 
   return cnn_writer_commit(&writer);
 }
 
-enum { NAMED = 120, NAME_MOST = 20 }; /* classes whose names are drawn, and characters of a name */
+enum { NAMED = 120, NAME_MOST = 20 }; /* most classes whose names are drawn, and characters of a name */
 
-static double width_of_names(const cnn_network *network, const cnn_data *data,
-                             int32_t n) { /* about: of the longest */
+/* Approximate width of the longest name. */
+static double width_of_names(const cnn_network *network, const cnn_data *data, int32_t n) {
   int longest = 0;
   char room[16];
   for (int32_t c = 0; c < n && n <= NAMED; c++) {
@@ -245,7 +247,8 @@ static double width_of_names(const cnn_network *network, const cnn_data *data,
   return longest * 7.5;
 }
 
-/* Rows are true classes, columns predicted ones; the darker, the larger a part of its row. */
+/* Draws the confusion matrix: rows are true classes, columns predicted ones. A darker cell is a larger share
+ * of its row. */
 static cnn_status confusion_draw(const char *path, const cnn_network *network, const cnn_data *data,
                                  const cnn_evaluation *evaluation) {
   int32_t n = evaluation->classes;
@@ -254,7 +257,7 @@ static cnn_status confusion_draw(const char *path, const cnn_network *network, c
   if (status.code != CNN_OK) return status;
   double cell = n <= 12 ? 52 : n <= 30 ? 34 : n <= NAMED ? 14 : 1680.0 / n;
   const double names = width_of_names(network, data, n), left = 28 + names,
-               top = 76 + 0.87 * names; /* those of columns are rotated by 60 degrees */
+               top = 76 + 0.87 * names; /* column names are rotated by 60 degrees */
   bool named = n <= NAMED, numbered = n <= 30;
   cnn_svg_begin(&writer, fmax(left + n * cell + fmax(names / 2, 20) + 8, 340), top + n * cell + 24);
   cnn_svg_text(&writer, 20, 30, "start", "font-weight=\"bold\" font-size=\"16\"", network->name, 60);
@@ -275,7 +278,7 @@ static cnn_status confusion_draw(const char *path, const cnn_network *network, c
     }
     for (int32_t c = 0; c < n; c++) {
       double part = all > 0 ? (double)row[c] / all : 0,
-             shade = sqrt(part); /* the root, so that rare mistakes can be seen */
+             shade = sqrt(part); /* the square root makes rare mistakes visible */
       int red = (int)(255 - shade * (r == c ? 225 : 20)),
           green = (int)(255 - shade * (r == c ? 145 : 190)); /* blue if right, else red */
       int blue = (int)(255 - shade * (r == c ? 75 : 215));

@@ -1,4 +1,4 @@
-/* progress.c: Training progress, on standard error. */
+/* progress.c: Training progress on standard error. */
 // SPDX-License-Identifier: MIT-0
 #ifndef _DEFAULT_SOURCE
 #define _DEFAULT_SOURCE /* ioctl's window size */
@@ -46,7 +46,7 @@ static int columns(void) {
   return 80;
 }
 
-/* A line under construction; what does not fit is left out. */
+/* A line under construction; text that does not fit is omitted. */
 typedef struct Line {
   char text[LINE];
   size_t length;
@@ -69,7 +69,7 @@ static void add_measures(Line *line, const char *prefix, const cnn_measures *mea
   }
 }
 
-/* Cut at the width of the terminal: a line that wraps could not be drawn over. */
+/* Cuts the line at the terminal's width: a wrapped line could not be overwritten. */
 static void show(cnn_progress *progress, const char *text) {
   int width = columns() - 1, used = 0;
   fputs("\r\033[K", stderr);
@@ -81,8 +81,8 @@ static void show(cnn_progress *progress, const char *text) {
   fflush(stderr);
 }
 
-/* The fields after the bar, by importance, each if it fits whole: a number that is cut
- * would be another number. Returns whether all is there but the rate, which is the least wanted. */
+/* Adds the fields after the bar by importance, each only if it fits whole, because a truncated number would
+ * be wrong. Returns whether all fields but the rate fit; the rate is the least important. */
 static bool add_fields(Line *line, const cnn_event *event, const char *gap, size_t room) {
   enum { FIELDS = CNN_METRICS + 4 };
   Line field[FIELDS] = {0};
@@ -100,7 +100,7 @@ static bool add_fields(Line *line, const cnn_event *event, const char *gap, size
   return shown >= n - 1;
 }
 
-/* On a narrow terminal the bar and the spaces give way to the numbers. */
+/* On a narrow terminal the bar and the spaces shrink to make room for the numbers. */
 static void draw_step(cnn_progress *progress, const cnn_event *event) {
   size_t width = (size_t)columns() - 1, least = SHORT_BAR;
   Line line = {{0}, 0}, after = {{0}, 0};
@@ -137,7 +137,8 @@ static void print_epoch(const cnn_event *event) {
 
 void cnn_progress_event(void *context, const cnn_event *event) {
   cnn_progress *progress = context;
-  if (progress->quiet && event->kind != CNN_EVENT_NOTE) return; /* notes are not progress */
+  if (progress->quiet && event->kind != CNN_EVENT_NOTE)
+    return; /* --quiet suppresses progress, but not notes */
   switch (event->kind) {
   case CNN_EVENT_NOTE:
     erase(progress);

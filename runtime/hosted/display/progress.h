@@ -1,4 +1,4 @@
-/* progress.h: progress on standard error: a live bar on a terminal, else one line per epoch. */
+/* progress.h: Progress on standard error: a live bar on a terminal, otherwise one line per epoch. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_PROGRESS_H
 #define CNN_PROGRESS_H
@@ -6,7 +6,7 @@
 
 typedef struct cnn_progress {
   bool live, quiet, unicode;
-  bool drawn;         /* the current line has a bar */
+  bool drawn;         /* the current line has a progress bar */
   int32_t line_every; /* epochs */
 } cnn_progress;
 

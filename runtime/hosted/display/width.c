@@ -1,4 +1,4 @@
-/* width.c: columns of a text, by the tables of the C library. */
+/* width.c: Width of a text in columns, from the tables of the C library. */
 // SPDX-License-Identifier: MIT-0
 #ifndef _XOPEN_SOURCE
 #define _XOPEN_SOURCE 700
@@ -18,7 +18,7 @@ static int width(const char *text) {
     const size_t n = mbrtowc(&character, text, left, &state);
     const int own = n < left + 1 ? wcwidth(character) : -1;
     const size_t taken = n < left + 1 ? n : 1;
-    if (n >= left + 1) memset(&state, 0, sizeof state); /* no character, or half of one */
+    if (n >= left + 1) memset(&state, 0, sizeof state); /* an invalid or incomplete character */
     columns += own < 0 ? 1 : own;
     text += taken;
     left -= taken;

@@ -18,7 +18,7 @@ static void fail_memory(const cnn_ranks *ranks) {
   ranks->abandon(ranks->context);
 }
 
-/* The failure of the first process that has one, in all; alike: all have failed. */
+/* The failure of the first process that has one, for all processes; alike: all have failed. */
 static cnn_status first_failure(const cnn_ranks *ranks, const Word *word, const cnn_status *own) {
   typedef struct Said {
     cnn_status status;
@@ -94,7 +94,7 @@ void cnn_exchange_add_counts(Exchange *x, int64_t *count, int64_t counts) {
   free(all);
 }
 
-/* The process that waits least is the one that the others wait for. */
+/* Names the process that waits least: the others wait for it. */
 static void tell_slowest(Exchange *x, char *text, size_t room) {
   int32_t slowest = 0;
   double most = 0;

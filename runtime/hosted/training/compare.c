@@ -1,4 +1,4 @@
-/* compare.c: Hashes of all bytes that must be the same in all processes, and their comparison. */
+/* compare.c: Comparison of processes by hashes of everything that must be the same in all of them. */
 // SPDX-License-Identifier: MIT-0
 #ifndef _POSIX_C_SOURCE
 #define _POSIX_C_SOURCE 200809L /* fseeko */
@@ -16,8 +16,8 @@
 #include "hosted/data/dataset.h"
 #include "hosted/training/facts.h"
 
-/* Of a set the names and sizes of all files count, and the contents of the first WHOLE_BYTES bytes. Of a file
- * that is larger than the rest of these, both ends count, where archives have their checksums. */
+/* A data set's hash covers the names and sizes of all files, and the first WHOLE_BYTES bytes of their
+ * contents in total. Of a file beyond that limit both ends count, where archives store their checksums. */
 enum { WHOLE_BYTES = 64 << 20, END_BYTES = 64 << 10 };
 
 static uint64_t mix_word(uint64_t sum, uint64_t word) {
@@ -25,7 +25,7 @@ static uint64_t mix_word(uint64_t sum, uint64_t word) {
   return sum ^ sum >> 29;
 }
 
-/* 64 bits of any bytes: eight at a time are mixed in by a multiplication, and how many they are. */
+/* Adds bytes to a 64-bit hash: eight at a time, mixed by a multiplication, then their number. */
 static uint64_t mix(uint64_t sum, const void *bytes, size_t n) {
   const unsigned char *at = bytes;
   sum = mix_word(sum, n);
@@ -69,8 +69,8 @@ static uint64_t program_sum(const cnn_network *network) {
 /* ---- data ---- */
 typedef struct Files {
   uint64_t sum;
-  size_t folder; /* length of the set's own path, which may differ on another machine */
-  int64_t left;  /* bytes that may be read */
+  size_t folder; /* length of the data set's own path, which may differ on another machine */
+  int64_t left;  /* number of bytes that may still be read */
 } Files;
 
 static void see_file(void *context, const char *path) {
@@ -143,7 +143,7 @@ cnn_status cnn_compare_weights(Exchange *x, const cnn_run *run) {
                      (int)other, x->place[other], x->place[0], (int)run->finished + 1);
 }
 
-/* Differences between checkpoints may change the data and the options as well. */
+/* Compares checkpoints: if they differ, data and options may differ as well. */
 static cnn_status compare_checkpoints(Exchange *x, const cnn_run *run, const cnn_train_options *options) {
   const int64_t number[] = {run->trainer.steps, run->finished, run->at};
   int32_t other;

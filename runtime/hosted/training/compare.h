@@ -5,8 +5,8 @@
 #include "hosted/training/exchange.h"
 #include "hosted/training/run.h"
 
-/* Before the first step. */
+/* Compares before the first step. */
 cnn_status cnn_compare_begin(Exchange *, const cnn_data *, const cnn_run *, const cnn_train_options *);
-/* At the end of an epoch, or before the first. */
+/* Compares weights at the end of an epoch, or before the first one. */
 cnn_status cnn_compare_weights(Exchange *, const cnn_run *);
 #endif

@@ -4,8 +4,7 @@
 #define CNN_DIVERGE_H
 #include "hosted/data/batch.h"
 
-/* After a loss or a gradient of this batch that is not finite: ": the values of the layer conv2 ..." for the
- * end of a message, or nothing.
- * The data are finite: samples that are not cannot be read. */
+/* Explains a non-finite loss or gradient of this batch: ": the values of the layer conv2 ..." for the end of
+ * a message, or nothing. The data are finite, because reading rejects other samples. */
 void cnn_blame(const cnn_trainer *trainer, const cnn_batch *batch, char *text, size_t room);
 #endif

@@ -1,6 +1,6 @@
-/* evaluate.c: running a net over a part of a data set. Each thread has its own workspace and takes the
- * next samples from a common counter; each sample leaves its numbers at its own place, and they are added in
- * order at the end: the sum is the same for any threads. */
+/* evaluate.c: Evaluation of a net on a part of a data set. Each thread has its own workspace and takes the
+ * next samples from a shared counter. The results of each sample are stored in its own slot and added in
+ * order at the end, so the sum does not depend on the threads. */
 // SPDX-License-Identifier: MIT-0
 #ifndef _DEFAULT_SOURCE
 #define _DEFAULT_SOURCE /* madvise */
@@ -27,31 +27,31 @@ typedef struct Worker {
   cnn_reader reader;
   cnn_tally tally;
   float **output;
-  void *workspace, *state; /* state: NULL where calls leave nothing */
+  void *workspace, *state; /* state: NULL if the net keeps no state between calls */
   cnn_status status;
   int64_t failed; /* at this sample */
 } Worker;
 
 struct cnn_evaluator {
   const cnn_network *network;
-  int32_t threads, threads_inside; /* workers, and threads of the net within each */
+  int32_t threads, threads_inside; /* workers, and threads of the net within each worker */
   Worker *worker;
   void *model;
   cnn_sums *sums;            /* [samples][outputs] */
-  cnn_judged_sample *judged; /* [samples]; NULL: nothing is looked for */
+  cnn_judged_sample *judged; /* [samples]; NULL: the net has no detections */
   cnn_objects objects;
   int64_t room;
   const cnn_data *data;
   cnn_part part;
   int64_t samples;
-  int64_t from, to;   /* of these, those of this process */
+  int64_t from, to;   /* the range of samples of this process */
   Exchange *exchange; /* NULL: it is alone */
   atomic_llong next;
   const volatile sig_atomic_t *stop;
 };
 
-/* Large blocks use huge pages where the system has them: weights that stream from memory cross fewer
- * pages. */
+/* Large blocks use huge pages if the system has them: weights read from memory then need fewer page
+ * translations. */
 void *cnn_aligned(size_t bytes) {
   size_t unit = bytes < 2 * HUGE_PAGE ? LINE : HUGE_PAGE, rounded = (bytes / unit + 1) * unit;
   void *memory = aligned_alloc(unit, rounded);
@@ -136,7 +136,7 @@ void cnn_evaluator_close(cnn_evaluator *evaluator) {
   free(evaluator);
 }
 
-/* One call of infer: the samples from `first` on. Unused slots of the batch keep their contents. */
+/* One call of infer for the samples from `first` on. Unused slots of the batch keep their contents. */
 static cnn_status evaluate_batch(Worker *worker, int64_t first) {
   cnn_evaluator *evaluator = worker->evaluator;
   const cnn_network *network = evaluator->network;
@@ -171,13 +171,13 @@ static void *work(void *context) {
     worker->status = evaluate_batch(worker, first);
     if (worker->status.code == CNN_OK) continue;
     worker->failed = first;
-    atomic_store(&evaluator->next, evaluator->to); /* the others need not go on */
+    atomic_store(&evaluator->next, evaluator->to); /* the other workers can stop */
     break;
   }
   return NULL;
 }
 
-/* The net's own threads are of use only where there are fewer batches than workers. */
+/* The net's own threads are only useful if there are fewer batches than workers. */
 static int32_t share_threads(cnn_evaluator *evaluator) {
   int64_t batches =
       (evaluator->to - evaluator->from + evaluator->network->batch - 1) / evaluator->network->batch;
@@ -193,7 +193,7 @@ static void forget_samples(cnn_evaluator *evaluator) {
   evaluator->judged = NULL;
 }
 
-/* Adds the results of the samples, if there are metrics of detections. */
+/* Adds the results of the samples if there are detection metrics. */
 static cnn_status judge_samples(cnn_evaluator *evaluator, cnn_measures *measures) {
   if (!evaluator->judged) return cnn_success();
   cnn_objects_free(&evaluator->objects);
@@ -202,7 +202,7 @@ static cnn_status judge_samples(cnn_evaluator *evaluator, cnn_measures *measures
   return status;
 }
 
-/* Room for the results of each sample. */
+/* Allocates the results of each sample. */
 static cnn_status make_room(cnn_evaluator *evaluator) {
   const size_t samples = (size_t)evaluator->samples;
   if (evaluator->samples > evaluator->room) {
@@ -218,7 +218,7 @@ static cnn_status make_room(cnn_evaluator *evaluator) {
   return cnn_failure(CNN_NO_MEMORY, "no memory to evaluate %lld samples", (long long)evaluator->samples);
 }
 
-/* Each worker takes samples until there are no more; the first failure is that of the first sample. */
+/* Each worker processes samples until none are left; the failure of the earliest sample is reported. */
 static cnn_status run_workers(cnn_evaluator *evaluator) {
   int32_t workers = share_threads(evaluator), running = 0;
   while (running < workers &&
@@ -251,7 +251,7 @@ static cnn_status measure_samples(cnn_evaluator *evaluator, cnn_measures *measur
 }
 
 /* ---- several processes ---- */
-/* Whole calls of infer. Detections are rated by the first process alone. */
+/* Splits the samples by whole calls of infer. Detections are rated by the first process alone. */
 static void take_part(cnn_evaluator *evaluator) {
   evaluator->from = 0;
   evaluator->to = evaluator->samples;
@@ -334,7 +334,7 @@ cnn_status cnn_evaluate(const cnn_network *network, const float *weights, const 
   cnn_evaluator *evaluator;
   cnn_status status = cnn_evaluator_open(&evaluator, network, cnn_threads(threads), confusion);
   if (status.code != CNN_OK) return status;
-  evaluator->worker[0].tally.all = true; /* those of the others are added to it */
+  evaluator->worker[0].tally.all = true; /* the tallies of the other workers are added to it */
   status = cnn_evaluator_run(evaluator, weights, data, part, -1, stop, &evaluation->measures);
   if (status.code == CNN_OK && !copy_counts(cnn_evaluator_tally(evaluator), evaluation)) {
     status = cnn_failure(CNN_NO_MEMORY, "no memory for the counts by class");

@@ -1,8 +1,8 @@
-/* exchange.c: sums of gradients over processes, and their other messages. Of a bucket each process
- * adds up one part for all: it gets from the others the sums of their shards as far as the tree allows,
- * finishes the tree, and sends the result to all. So each sends and gets about twice the bucket, however many
- * they are, and the order of the additions is that of one process. Messages go on whenever generated code
- * calls poll. */
+/* exchange.c: All-reduce of gradients over processes, and their other messages. Each process adds up one part
+ * of every bucket: it receives the sums of the other processes' shards as far as the tree allows, finishes
+ * the tree, and sends the result to all. So each process sends and receives about twice the bucket's size,
+ * for any number of processes, and the order of the additions is that of one process. Messages progress
+ * whenever generated code calls poll. */
 // SPDX-License-Identifier: MIT-0
 #ifndef _DEFAULT_SOURCE
 #define _DEFAULT_SOURCE /* gethostname */
@@ -22,11 +22,11 @@ enum { BLOCK = 512, TAGS = 16000 };
 struct Travel {
   int64_t from, to; /* floats of the gradients */
   float *gradients;
-  float *outgoing, *incoming; /* sums of own shards, part by part; those of all processes for the own part */
+  float *outgoing, *incoming; /* sums of own shards, part by part; sums of all processes for the own part */
   int64_t room_out, room_in;
-  const float **at; /* [shards]: where the sum of a subtree that begins with that shard is, as it came in */
-  int32_t *end;     /* [shards]: the end of that subtree; 0: none begins there */
-  int32_t *message; /* numbers of those that have not arrived */
+  const float **at; /* [shards]: the received sum of the subtree that begins with this shard */
+  int32_t *end;     /* [shards]: the end of that subtree; 0: no subtree begins there */
+  int32_t *message; /* numbers of the messages that have not arrived */
   int32_t messages, step;
 };
 
@@ -69,7 +69,7 @@ static void gather_values(void *context, void *values, int64_t bytes) {
 /* ---- the tree ---- */
 static int32_t middle_of(int32_t from, int32_t to) { return from + (to - from + 1) / 2; }
 
-/* The sum of shards from .. to - 1, n floats from `offset` on; subtrees that are there are taken. */
+/* The sum of shards from .. to - 1, n floats from `offset` on; received sums of subtrees are used. */
 static void add_tree(const Travel *t, int32_t from, int32_t to, int64_t offset, int64_t n, float *out) {
   float right[BLOCK];
   if (t->end[from] == to) {
@@ -87,7 +87,8 @@ static void add_blocks(const Travel *t, int32_t from, int32_t to, int64_t offset
     add_tree(t, from, to, offset + at, n - at < BLOCK ? n - at : BLOCK, out + at);
 }
 
-/* The largest subtrees of from .. to - 1 whose shards are all those of one process, first .. last - 1. */
+/* Calls a function for the largest subtrees of from .. to - 1 whose shards all belong to one process, first
+ * .. last - 1. */
 typedef void each_subtree(void *context, int32_t from, int32_t to);
 static void for_subtrees(int32_t from, int32_t to, int32_t first, int32_t last, each_subtree *each,
                          void *context) {
@@ -123,7 +124,7 @@ static void fail_memory(const Exchange *x) {
   x->ranks->abandon(x->ranks->context);
 }
 
-/* Also for no values there is a place: a bucket may have fewer numbers than there are processes. */
+/* Allocates at least one float: a bucket may have fewer numbers than there are processes. */
 static float *make_room(const Exchange *x, float *values, int64_t *room, int64_t wanted) {
   if (wanted <= *room && values) return values;
   free(values);
@@ -133,7 +134,7 @@ static float *make_room(const Exchange *x, float *values, int64_t *room, int64_t
   return values;
 }
 
-/* The place of the next bucket of this step; those of a step are the same in each. */
+/* The slot of the next bucket of this step; the buckets are the same in each step. */
 static Travel *next_travel(Exchange *x) {
   if (x->under_way < x->travels) return x->travel[x->under_way++];
   const size_t shards = (size_t)x->network->shards, size = (size_t)x->ranks->size;
@@ -175,7 +176,7 @@ static void take_subtree(void *context, int32_t from, int32_t to) {
 
 static int32_t tag_of(const Exchange *x, int32_t step) { return (x->under_way % TAGS) * 2 + step; }
 
-/* Where other processes' sums for the own part, and later the other parts, will come in. */
+/* Posts receives for other processes' sums of the own part, and later for the other parts. */
 static void post_receives(Exchange *x, Travel *t) {
   const cnn_ranks *ranks = x->ranks;
   const int64_t own = part_length(x, t, ranks->rank);
@@ -189,7 +190,7 @@ static void post_receives(Exchange *x, Travel *t) {
   }
 }
 
-/* The sums of the own shards, for each process those of its part. */
+/* Sends the sums of the own shards; each process gets those of its part. */
 static void send_sums(Exchange *x, Travel *t) {
   const cnn_ranks *ranks = x->ranks;
   Summing s = {t, 0, 0, t->outgoing};
@@ -211,7 +212,7 @@ static void send_sums(Exchange *x, Travel *t) {
   }
 }
 
-/* All sums of the own part are there: it is finished, and sent to all. */
+/* All sums of the own part have arrived: finishes it and sends it to all. */
 static void send_part(Exchange *x, Travel *t, int32_t tag) {
   const cnn_ranks *ranks = x->ranks;
   const int64_t own = part_length(x, t, ranks->rank);

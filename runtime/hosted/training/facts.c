@@ -1,6 +1,6 @@
-/* facts.c: the settings of a run as texts, and the consequences if they change between a checkpoint and its
- * resumption. Where the program has changed, it counts; where it has not, the checkpoint does; the command
- * line counts before both. */
+/* facts.c: Settings of a run as texts, and the rules for settings that change between a checkpoint and its
+ * resumption. The command line has priority, then the program if it has changed since the checkpoint, then
+ * the checkpoint. */
 // SPDX-License-Identifier: MIT-0
 #ifndef _POSIX_C_SOURCE
 #define _POSIX_C_SOURCE 200809L /* open_memstream */
@@ -20,7 +20,7 @@ typedef struct Subject {
   const cnn_recipe *recipe;
 } Subject;
 
-/* ---- Texts: "cosine(warmup=1)". Numbers that are 0 are left out. */
+/* ---- texts: "cosine(warmup=1)"; numbers that are 0 are omitted */
 
 typedef struct List {
   FILE *stream;
@@ -163,7 +163,7 @@ static void put_seed(FILE *stream, const Subject *subject) {
   fprintf(stream, "%" PRIu64, subject->recipe->seed);
 }
 
-/* The state of the optimizer and the average for each weight. */
+/* Floats per weight: the optimizer's state and the average. */
 static void put_memory(FILE *stream, const Subject *subject) {
   const cnn_recipe *recipe = subject->recipe;
   const bool adam = recipe->optimizer == CNN_ADAM || recipe->optimizer == CNN_ADAMW;
@@ -173,7 +173,7 @@ static void put_memory(FILE *stream, const Subject *subject) {
           recipe->average > 0 ? "with an" : "without an");
 }
 
-/* fixed: one run keeps it. */
+/* fixed: cannot change during a run */
 typedef struct Fact {
   const char *name;
   bool fixed;
@@ -244,7 +244,7 @@ cnn_status cnn_change_check(const cnn_change *change) {
                        "another run from the weights of this one, with --init and another --out",
                        change->path, name, text_of(change->chosen, name), text_of(change->chosen_now, name));
   }
-  /* it selects the samples for validation, independent of --seed */
+  /* this setting selects the validation samples, independent of --seed */
   if (!cnn_facts_same(change->program, change->program_now, "seed")) {
     return cnn_failure(CNN_MISMATCH,
                        "%s: the program's seed was %s, now it is %s: other samples would be kept for "

@@ -1,5 +1,5 @@
-/* facts.h: Settings of a training run, as texts that a checkpoint stores: those of the program, and those
- * chosen for the run. */
+/* facts.h: Settings of a training run, as texts in a checkpoint: those of the program, and those chosen for
+ * the run. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_FACTS_H
 #define CNN_FACTS_H
@@ -7,7 +7,7 @@
 #include "cnn_core.h"
 #include "cnn_status.h"
 
-/* an object of texts; NULL: no memory */
+/* a JSON object of texts; NULL: out of memory */
 json_t *cnn_facts(const cnn_network *network, const cnn_recipe *recipe);
 
 typedef struct cnn_change {
@@ -16,12 +16,11 @@ typedef struct cnn_change {
   json_t *program_now, *chosen_now;
 } cnn_change;
 
-/* Settings that cannot change during a run: its losses and metrics, its random numbers, the optimizer's
- * state. */
+/* Rejects changes of settings that are fixed during a run: losses and metrics, random numbers, the
+ * optimizer's state. */
 cnn_status cnn_change_check(const cnn_change *change);
-/* A line for all other changes, and for settings that are kept although the program has
- * another value. */
+/* Reports each other change, and settings that are kept although the program has another value. */
 void cnn_change_tell(const cnn_change *change, void (*tell)(void *context, const char *line), void *context);
-/* Is this setting of the program the same as then? */
+/* Is this setting of the program unchanged since the checkpoint? */
 bool cnn_facts_same(const json_t *a, const json_t *b, const char *name);
 #endif

@@ -1,4 +1,4 @@
-/* findings.c: detections, masks and segments from the outputs of a net. */
+/* findings.c: Detections, masks and segments from the outputs of a net. */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/training/findings.h"
 
@@ -30,7 +30,7 @@ cnn_fit cnn_fit_usual(const cnn_network *network) {
   return cnn_output_first(network, CNN_OUTPUT_DETECTIONS) >= 0 ? CNN_FIT_LETTERBOX : CNN_FIT_STRETCH;
 }
 
-/* ---- From the input to the image */
+/* ---- coordinates: input to image */
 
 cnn_view cnn_view_make(const cnn_port *input, int32_t height, int32_t width, cnn_fit fit) {
   const int32_t h = input->dim[0], w = input->dim[1];
@@ -69,7 +69,7 @@ int64_t cnn_view_place(const cnn_view *view, int32_t y, int32_t x, int32_t out_h
 
 /* ---- Masks */
 
-/* Between the centers of pixels; beyond the outer ones it stays the same. */
+/* Interpolation between pixel centers; beyond the outer ones the value is constant. */
 static void between(double at, int32_t n, int32_t *low, int32_t *high, double *part) {
   at = fmin(fmax(at, 0), n - 1);
   *low = (int32_t)at;
@@ -77,8 +77,8 @@ static void between(double at, int32_t n, int32_t *low, int32_t *high, double *p
   *part = at - *low;
 }
 
-/* The scores of a region, one channel of m x n, drawn to the image where they say yes: placed in
- * `box`, which may reach out of the image, of which `cut` is in it. */
+/* Resizes the mask scores of a region, one channel of m x n, to the image. `box` is the region, which may
+ * extend beyond the image; `cut` is its visible part. */
 static void mask_draw(const cnn_port *port, const float *score, const cnn_view *view, const double cut[BOX],
                       const double box[BOX], uint8_t *pixel) {
   const int32_t rows = port->dim[0], columns = port->dim[1], step = port->dim[2];
@@ -111,7 +111,7 @@ static bool mask_read(cnn_found *found, const cnn_port *port, const float *regio
 
 /* ---- Boxes */
 
-/* Masks are of the boxes as they were found, also where these reach out of the image. */
+/* The detected box before clipping: masks refer to it even where it extends beyond the image. */
 static void box_whole(const cnn_view *view, const float *row, double box[BOX]) {
   const cnn_frame *f = &view->frame;
   for (int k = 0; k < BOX; k += 2) {
@@ -157,7 +157,7 @@ void cnn_findings_free(cnn_findings *findings) {
 /* ---- Segments */
 
 bool cnn_segments_put(cnn_segments *segments, int64_t pixel, int32_t label, int32_t instance, bool ignored) {
-  int32_t k = 0; /* few: a linear search will do, and a neighbor's is the likely one */
+  int32_t k = 0; /* a linear search: there are few segments, and a neighbor usually has the same */
   if (pixel > 0 && segments->of[pixel - 1] >= 0) k = segments->of[pixel - 1];
   for (int32_t seen = 0; seen < segments->count; seen++, k = (k + 1) % segments->count) {
     const cnn_segment *s = &segments->segment[k];

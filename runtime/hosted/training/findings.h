@@ -1,5 +1,4 @@
-/* findings.h: detections in an image, in pixels of that image, however it was fitted to the input's
- * size. */
+/* findings.h: Detections in pixels of the original image, however it was fitted to the input's size. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_FINDINGS_H
 #define CNN_FINDINGS_H
@@ -9,8 +8,9 @@
 #include "hosted/training/precision.h"
 
 int32_t cnn_output_first(const cnn_network *network, cnn_output_kind kind); /* -1: there is none */
-const cnn_port *cnn_picture_input(const cnn_network *network); /* the first input that is one; NULL: none */
-cnn_fit cnn_fit_usual(const cnn_network *network); /* letterbox where objects are found, else stretch */
+const cnn_port *cnn_picture_input(const cnn_network *network); /* the first image input; NULL: none */
+/* Letterbox for nets that detect objects, otherwise stretch. */
+cnn_fit cnn_fit_usual(const cnn_network *network);
 
 /* Position of an image of height x width in the input of the net. */
 typedef struct cnn_view {
@@ -19,32 +19,31 @@ typedef struct cnn_view {
   cnn_frame frame;
 } cnn_view;
 cnn_view cnn_view_make(const cnn_port *input, int32_t height, int32_t width, cnn_fit fit);
-/* Where a pixel of the image is in a map of out_height x out_width that covers the input; -1: it is not
- * there. */
+/* Index of an image's pixel in a map of out_height x out_width that covers the input; -1: outside. */
 int64_t cnn_view_place(const cnn_view *view, int32_t y, int32_t x, int32_t out_height, int32_t out_width);
 
-/* A box of the image in the pixels of the input. */
+/* Converts a box of the image to pixels of the input. */
 void cnn_view_box(const cnn_view *view, const double box[4], double there[4]);
 
 typedef struct cnn_findings {
   int32_t count;
   cnn_found *found;  /* the best first */
-  bool boxes, masks; /* whether an output has them */
+  bool boxes, masks; /* whether the outputs include boxes, and masks */
 } cnn_findings;
 
-/* Of image `slot` of the outputs, of which masks may be NULL: not wanted; `image` is the number that they
- * get. Clipped to the image. False: no memory. */
+/* Reads the detections of image `slot` from the outputs, clipped to the image. masks NULL: not wanted;
+ * `image` is stored in each detection. False: out of memory. */
 bool cnn_findings_read(cnn_findings *findings, const cnn_network *network, float *const output[],
                        int64_t slot, const cnn_view *view, int32_t image);
 void cnn_findings_free(cnn_findings *findings);
 
-/* The segments of a panoptic output, for each pixel of the image. Classes of objects are numbered after
- * `stuff` others; a pixel of such a class that no instance has belongs to no segment, as in COCO's task.
- * stuff = 0: it is not known which classes are those of objects. False: no memory. */
+/* Reads the segment of each pixel of the image from a panoptic output. Object classes are numbered after
+ * `stuff` others. A pixel of an object class without an instance belongs to no segment, as in COCO's task.
+ * stuff = 0: the object classes are unknown. False: out of memory. */
 bool cnn_segments_read(cnn_segments *segments, const cnn_network *network, float *const output[],
                        int64_t slot, const cnn_view *view, int32_t stuff);
-bool cnn_segments_open(cnn_segments *segments, int64_t pixels); /* none of them belongs to one yet */
-/* Collects segments pixel by pixel: `instance` distinguishes those of a class. False: no memory. */
+bool cnn_segments_open(cnn_segments *segments, int64_t pixels); /* initially no pixel belongs to a segment */
+/* Adds a pixel to a segment; `instance` distinguishes the segments of a class. False: out of memory. */
 bool cnn_segments_put(cnn_segments *segments, int64_t pixel, int32_t label, int32_t instance, bool ignored);
 void cnn_segments_free(cnn_segments *segments);
 #endif

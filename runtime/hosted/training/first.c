@@ -1,4 +1,4 @@
-/* first.c: the weights that a run begins with. */
+/* first.c: Initial weights of a run. */
 // SPDX-License-Identifier: MIT-0
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,8 +19,8 @@ static void first_weights(Training *training) {
   }
 }
 
-/* Weights of other classes are no mistake here: the net learns its own. The same ones in another order are
- * put in that of the labels. */
+/* Weights with other classes are accepted: the net learns its own. Equal classes in another order are
+ * permuted to the order of the labels. */
 static cnn_status compare_classes(const Training *training) {
   const char *path = training->options->init, *layer = NULL;
   cnn_archive archive;
@@ -47,13 +47,13 @@ static cnn_status compare_classes(const Training *training) {
 
 /* ---- Frozen weights */
 
-/* Whether a weight begins with random numbers: with others for another seed. */
+/* Whether a weight is initialized with random numbers, which depend on the seed. */
 static bool is_random(const cnn_weight *weight, const float *weights, const float *others) {
   const size_t bytes = (size_t)weight->size * sizeof(float);
   return memcmp(weights + weight->offset, others + weight->offset, bytes) != 0;
 }
 
-/* Frozen, or a statistic of a frozen batchnorm: weights of a layer follow each other. */
+/* Frozen, or a statistic of a frozen batchnorm: the weights of a layer are consecutive. */
 static bool is_fixed(const cnn_network *network, int32_t w) {
   const char *name = network->weight[w].name, *dot = strrchr(name, '.');
   const size_t n = dot ? (size_t)(dot - name) + 1 : 0;
@@ -63,13 +63,12 @@ static bool is_fixed(const cnn_network *network, int32_t w) {
   return network->weight[w].role == CNN_FROZEN;
 }
 
-typedef struct Stranded { /* frozen weights that keep their initial values, although these are random or
-                             undefined */
+typedef struct Stranded { /* frozen weights that keep initial values that are random or undefined */
   int32_t count, frozen;
   const char *first;
 } Stranded;
 
-/* `taken`: by weight, what came from a file; NULL: nothing did. */
+/* `taken`: per weight, whether it came from a file; NULL: none did. */
 static cnn_status find_stranded(const Training *training, const bool *taken, Stranded *stranded) {
   const cnn_network *network = training->network;
   int32_t left = 0;
@@ -94,7 +93,7 @@ static cnn_status find_stranded(const Training *training, const bool *taken, Str
   return cnn_success();
 }
 
-/* Frozen weights do not change: random ones, and statistics of no data, would stay wrong. */
+/* Rejects frozen weights that are random, and statistics of no data: they would stay wrong. */
 static cnn_status refuse_stranded(const Training *training, const bool *taken) {
   Stranded stranded;
   const cnn_status status = find_stranded(training, taken, &stranded);
@@ -106,9 +105,10 @@ static cnn_status refuse_stranded(const Training *training, const bool *taken) {
                      training->options->init, (int)stranded.count, (int)stranded.frozen, stranded.first);
 }
 
-/* ---- Weights of a file */
+/* ---- weights of a file */
 
-/* As many whole lines as are read at a glance, and how many are left; from malloc. NULL: no memory. */
+/* The first lines of a text that are readable at a glance, and the number of the others; from malloc. NULL:
+ * out of memory. */
 static char *lines_first(const char *text) {
   enum { SHOWN = 12, MORE = 40 };
   const char *end = text;
@@ -124,7 +124,7 @@ static char *lines_first(const char *text) {
   return shown;
 }
 
-/* Reports the numbers of loaded and of newly initialized weights, and lines on them. */
+/* Reports the numbers of loaded and of newly initialized weights, and details. */
 static cnn_status tell_taken(Training *training, const cnn_weights_report *report) {
   const char *const init = training->options->init;
   const int32_t all = training->network->weights, fresh = report->missing + report->differing;

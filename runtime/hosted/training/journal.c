@@ -1,4 +1,4 @@
-/* journal.c: the log of a run. All kinds have the same columns: epoch, loss and metrics of training and
+/* journal.c: Log of a run. All formats have the same columns: epoch, loss and metrics of training and
  * validation, rate, speed, time. */
 // SPDX-License-Identifier: MIT-0
 #ifndef _POSIX_C_SOURCE
@@ -27,14 +27,14 @@ static int32_t add(cnn_column *column, int32_t n, const char *prefix, const char
 
 static int32_t columns_of(const cnn_epoch *epoch, cnn_column column[CNN_COLUMNS]) {
   const cnn_measures *train = &epoch->train, *val = &epoch->val;
-  bool validated = val->samples > 0; /* else its columns are there, but empty */
+  bool validated = val->samples > 0; /* otherwise the columns are present but empty */
   int32_t n = add(column, 0, "", "epoch", epoch->epoch, 10);
   n = add(column, n, "", "loss", train->loss, 9);
   for (int32_t i = 0; i < train->metrics; i++)
     n = add(column, n, "", train->metric[i].name, train->metric[i].value, 9);
   n = add(column, n, "val_", "loss", validated ? val->loss : NAN, 9);
   const int32_t measured = validated && val->metrics > train->metrics ? val->metrics : train->metrics;
-  for (int32_t i = 0; i < measured; i++) { /* some metrics, as map, are those of validation alone */
+  for (int32_t i = 0; i < measured; i++) { /* some metrics, such as map, exist only for validation */
     const char *name = i < train->metrics ? train->metric[i].name : val->metric[i].name;
     n = add(column, n, "val_", name, validated ? val->metric[i].value : NAN, 9);
   }
@@ -65,7 +65,7 @@ static void write_json(cnn_journal *journal, const cnn_epoch *epoch, const cnn_c
   fputs("}\n", journal->stream);
 }
 
-/* A row is made in memory and written as one. */
+/* Builds a row in memory and writes it with one call. */
 cnn_status cnn_journal_add(cnn_journal *journal, const cnn_epoch *epoch) {
   if (!journal->path) return cnn_success();
   char *row = NULL;
@@ -86,7 +86,7 @@ cnn_status cnn_journal_add(cnn_journal *journal, const cnn_epoch *epoch) {
   return status;
 }
 
-/* With path and write already set. */
+/* Requires path and write to be set. */
 static cnn_status start(cnn_journal *journal, const cnn_epoch *epoch, int32_t epochs) {
   if (!journal->path) return cnn_failure(CNN_NO_MEMORY, "no memory for a log");
   cnn_status status = cnn_success();
@@ -114,7 +114,7 @@ cnn_status cnn_journal_open(cnn_journal *journal, const char *path, const cnn_ep
   return start(journal, epoch, epochs);
 }
 
-/* A directory and those above it. */
+/* Creates a directory and its parents. */
 static cnn_status directory_make(const char *directory) {
   char *path = joined(directory, "", "");
   if (!path) return cnn_failure(CNN_NO_MEMORY, "no memory for a log");

@@ -1,4 +1,4 @@
-/* journal.h: the log of a run, one row per epoch: JSON lines, CSV, or events for TensorBoard. */
+/* journal.h: Log of a run, one row per epoch: JSON lines, CSV, or TensorBoard events. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_JOURNAL_H
 #define CNN_JOURNAL_H
@@ -14,22 +14,24 @@ typedef struct cnn_column {
 
 typedef struct cnn_journal cnn_journal;
 struct cnn_journal {
-  int file;     /* its descriptor, while path is not NULL */
-  FILE *stream; /* a row in the making, in memory */
+  int file;     /* its file descriptor, while path is not NULL */
+  FILE *stream; /* the current row, in memory */
   char *path;
   void (*write)(cnn_journal *journal, const cnn_epoch *epoch, const cnn_column *column, int32_t columns);
   bool titled; /* the header before the first row has been written */
 };
 
-/* Starts the file anew, with the rows of the epochs before a resumed run. A path that ends in .csv
- * makes a CSV. */
+/* Starts a new file, with the rows of the epochs before a resumed run. A path that ends in .csv selects CSV.
+ */
 cnn_status cnn_journal_open(cnn_journal *journal, const char *path, const cnn_epoch *epoch, int32_t epochs);
-/* The same as events in a directory, which is made if it is not there. `name`: of the net, for the file's. */
+/* The same as TensorBoard events in a directory, which is created if needed. `name`: name of the net, for the
+ * file's name. */
 cnn_status cnn_journal_open_events(cnn_journal *journal, const char *directory, const char *name,
                                    const cnn_epoch *epoch, int32_t epochs);
-/* that file; to be freed; NULL: no memory */
+/* path of the event file; the caller frees it; NULL: out of memory */
 char *cnn_journal_events_path(const char *directory, const char *name);
-cnn_status cnn_journal_add(cnn_journal *journal, const cnn_epoch *epoch); /* does nothing if it is not open */
+/* No effect if the journal is not open. */
+cnn_status cnn_journal_add(cnn_journal *journal, const cnn_epoch *epoch);
 void cnn_journal_close(cnn_journal *journal);
 
 /* events.c */

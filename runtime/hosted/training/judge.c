@@ -1,5 +1,5 @@
-/* judge.c: average precision and panoptic quality of a net on a data set. Everything is judged in the pixels
- * of the original images. */
+/* judge.c: Average precision and panoptic quality of a net on a data set, in pixels of the original images.
+ */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/training/judge.h"
 
@@ -18,7 +18,7 @@ bool cnn_judge_can(const cnn_network *network, const cnn_data *data) {
 
 /* ---- One sample */
 
-/* Its pixels: of its outline, which may be partly hidden, or else of the map of instances. */
+/* Reads an object's pixels: from its outline, which may be partly hidden, or from the instance map. */
 static bool mask_read(cnn_runs *mask, const cnn_truth *truth, int32_t k) {
   const cnn_outline *outline = truth->object[k].outline;
   if (!outline) return cnn_runs_make(mask, truth->instance, (uint8_t)(k + 1), truth->height, truth->width);
@@ -29,7 +29,7 @@ static bool mask_read(cnn_runs *mask, const cnn_truth *truth, int32_t k) {
   return fine;
 }
 
-/* Its area: the set's, or the number of pixels of its mask, or the area of its box. */
+/* Reads an object's area: from the data set, or the pixels of its mask, or the area of its box. */
 static bool object_read(cnn_sought *sought, const cnn_truth *truth, int32_t k, bool masks) {
   const cnn_object *object = &truth->object[k];
   cnn_runs mask = {0};
@@ -58,7 +58,7 @@ static bool objects_read(cnn_judged_sample *sample, const cnn_truth *truth, int3
   return fine;
 }
 
-/* A pixel's class is that of its segment, also where it belongs to an object. */
+/* The class of a pixel is that of its segment, even if the pixel belongs to an object. */
 static bool truth_segments(cnn_segments *segments, const cnn_truth *truth) {
   const int64_t pixels = (int64_t)truth->height * truth->width;
   if (!cnn_segments_open(segments, pixels)) return false;
@@ -165,7 +165,7 @@ static bool precision_of(cnn_objects *objects, const List *list) {
                                                    list->classes, true, &objects->masks, objects->of_mask);
 }
 
-/* Sums in the order of the samples, so that they do not depend on threads. */
+/* Adds in the order of the samples, so that the result does not depend on threads. */
 static bool quality_of(cnn_objects *objects, const cnn_judged_sample *sample, int64_t samples) {
   int32_t classes = 0;
   bool any = false;

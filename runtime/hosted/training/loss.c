@@ -1,6 +1,6 @@
-/* loss.c: Losses in double. Training has them in its generated code; here they measure what infer gives,
- * with the same conventions: means over positions (or elements), classes of -1 left out, cross_entropy
- * from probabilities, their logarithms or raw scores. */
+/* loss.c: Losses in double precision. Training computes losses in generated code; these measure outputs of
+ * infer with the same conventions: means over positions (or elements), classes of -1 left out, cross_entropy
+ * from probabilities, log-probabilities or raw scores. */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/training/loss.h"
 
@@ -14,19 +14,20 @@ typedef struct Loss Loss;
 struct Loss {
   const char *name;
   double parameter; /* its default */
-  /* one position of `n` scores with class `label`, or one value with its target; the other is NULL */
+  /* one position of `n` scores with class `label`, or one value with its target; the other argument is NULL
+   */
   double (*of_class)(const cnn_port *, const cnn_loss *, const float *score, int64_t n, int32_t label);
   double (*of_value)(const cnn_port *, const cnn_loss *, double value, double target);
-  bool weighted; /* the mean is by the weights of the classes */
-  /* a whole image of `positions`; its mean is over images */
+  bool weighted; /* the mean uses the class weights */
+  /* a whole image of `positions`; the mean is over images */
   double (*of_image)(const cnn_port *, const float *score, int64_t n, const int32_t *label,
                      int64_t positions);
 };
 
 static double log_of(double p) { return log(p > (double)FLT_MIN ? p : (double)FLT_MIN); }
 
-/* Logarithm of the sum of exponentials, so that raw scores become logarithms of probabilities; 0 for the
- * other kinds. */
+/* Logarithm of the sum of exponentials, which turns raw scores into log-probabilities; 0 for the other kinds.
+ */
 static double normalizer(const cnn_port *output, const float *score, int64_t n) {
   if (output->scores != CNN_SCORES_LOGIT) return 0;
   double top = -INFINITY, sum = 0;
@@ -77,7 +78,7 @@ static double binary_cross_entropy(const cnn_port *output, const cnn_loss *loss,
   double t = target * (1 - loss->smoothing) + loss->smoothing / 2;
   if (output->scores == CNN_SCORES_BINARY_LOGIT) return fmax(value, 0) - value * t + log1p(exp(-fabs(value)));
   return -t * fmax(log(value), -100) -
-         (1 - t) * fmax(log1p(-value), -100); /* PyTorch's bound of the logarithms */
+         (1 - t) * fmax(log1p(-value), -100); /* PyTorch's lower bound of the logarithms */
 }
 
 static double mse(const cnn_port *output, const cnn_loss *loss, double value, double target) {
@@ -104,7 +105,7 @@ static double linear(const cnn_port *output, const cnn_loss *loss, double value,
   return value * target;
 }
 
-/* Of class `c` at a position; `all` is its normalizer. */
+/* Probability of class `c` at a position; `all` is the position's normalizer. */
 static double probability(const cnn_port *output, const float *score, int64_t c, double all) {
   const double value = (double)score[c];
   switch (output->scores) {
@@ -115,8 +116,8 @@ static double probability(const cnn_port *output, const float *score, int64_t c,
   }
 }
 
-/* One minus the overlap of predicted and true pixels, the mean over the classes that appear. One channel is
- * class 1 of two, which is always looked at. */
+/* One minus the overlap of predicted and true pixels, averaged over the classes that appear. With one channel
+ * there are two classes, and class 1 always counts. */
 static double dice(const cnn_port *output, const float *score, int64_t n, const int32_t *label,
                    int64_t positions) {
   double miss = 0, classes = 0;

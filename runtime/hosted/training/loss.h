@@ -1,4 +1,4 @@
-/* loss.h: Losses as functions of the outputs of infer, for validation. */
+/* loss.h: Losses of the outputs of infer, for validation. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_LOSS_H
 #define CNN_LOSS_H
@@ -9,9 +9,9 @@ typedef struct cnn_loss_sum {
   double sum, weight;
 } cnn_loss_sum; /* the mean is sum/weight */
 
-bool cnn_loss_known(const cnn_port *output); /* has a loss that can be computed here */
-/* The loss of one sample on one output. For cross_entropy with class weights the weight is that of the true
- * class, as PyTorch's mean has it. */
+bool cnn_loss_known(const cnn_port *output); /* whether the output's loss can be computed here */
+/* The loss of one sample on one output. For cross_entropy with class weights, the weight is that of the true
+ * class, as in PyTorch's mean. */
 cnn_loss_sum cnn_loss_sample(const cnn_port *output, const float *values, const void *target);
-double cnn_loss_weight(const cnn_port *output); /* of this output among the others */
+double cnn_loss_weight(const cnn_port *output); /* weight of this output's loss in the total */
 #endif

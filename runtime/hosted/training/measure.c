@@ -1,4 +1,4 @@
-/* measure.c: counting how good outputs are. */
+/* measure.c: Counts for metrics of outputs. */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/training/measure.h"
 
@@ -15,12 +15,12 @@ enum {
   TOP,
   TOPS = 4,
   HEAD = TOP + TOPS
-}; /* the first counts of an output; those of its classes follow */
-enum { CLASS_COUNTS = 3 }; /* cnn_class_counts as numbers */
+}; /* the first counts of an output; the counts per class follow */
+enum { CLASS_COUNTS = 3 }; /* number of fields of cnn_class_counts */
 _Static_assert(sizeof(cnn_class_counts) == CLASS_COUNTS * sizeof(int64_t),
                "class counts fill the array of counts");
 
-/* Metrics: those of the program that make sense for an output, else the usual one. */
+/* Metrics: those of the program that apply to an output, otherwise the default one. */
 typedef enum Kind { KIND_ACCURACY, KIND_TOP, KIND_IOU, KIND_DICE, KIND_MAE, KINDS } Kind;
 static const char *const NAMES[] = {[KIND_ACCURACY] = "accuracy",
                                     [KIND_TOP] = "top",
@@ -30,10 +30,10 @@ static const char *const NAMES[] = {[KIND_ACCURACY] = "accuracy",
 
 typedef struct Metric {
   Kind kind;
-  double best; /* of top: number of classes that count */
+  double best; /* for top(k): k */
 } Metric;
 
-static Kind kind_of(const char *name) { /* KINDS: none that is known here */
+static Kind kind_of(const char *name) { /* KINDS: an unknown metric. */
   int kind = 0;
   while (kind < KINDS && strcmp(NAMES[kind], name) != 0) kind++;
   return (Kind)kind;
@@ -67,7 +67,7 @@ static int32_t metrics_of(const cnn_tally *tally, const cnn_judged *judged, Metr
   return n;
 }
 
-/* Where the counts of an output begin; of the one after the last: where the confusion begins. */
+/* Where the counts of output o begin; for o = outputs, where the confusion matrix begins. */
 static int64_t counts_at(const cnn_network *network, int32_t output) {
   int64_t at = 0;
   for (int32_t o = 0; o < output; o++) at += HEAD + CLASS_COUNTS * cnn_judge(network, o).classes;
@@ -81,7 +81,7 @@ int32_t cnn_tally_first(const cnn_network *network) {
   return -1;
 }
 
-/* Pairs of classes exist where a position has exactly one class. */
+/* Confusion counts exist if a position has exactly one class. */
 static int64_t confusion_side(const cnn_network *network) {
   int32_t first = cnn_tally_first(network);
   if (first < 0) return 0;
@@ -118,7 +118,7 @@ static int64_t largest(const float *score, int64_t n) {
   return best;
 }
 
-/* How many scores are better than that of `label`: the first of equals wins. */
+/* Number of scores that are better than that of `label`: the first of equal scores wins. */
 static int64_t rank_of(const float *score, int64_t n, int64_t label) {
   int64_t rank = 0;
   for (int64_t i = 0; i < n; i++)
@@ -132,7 +132,8 @@ static void count_class(cnn_class_counts *counts, int64_t truth, int64_t answer)
   counts[truth].correct += truth == answer;
 }
 
-/* Yes/no questions: one channel is two classes; several are a class each, of which "yes" is counted. */
+/* Binary decisions: one channel is two classes; several channels are one class each, of which "yes" is
+ * counted. */
 static void judge_binary(const cnn_port *port, const cnn_judged *judged, int64_t *count,
                          cnn_class_counts *counts, int64_t *confusion, const float *score,
                          const void *target) {
@@ -228,7 +229,7 @@ void cnn_sums_add(cnn_sums *total, const cnn_sums *sums, int32_t outputs) {
 
 static double ratio(double a, double b) { return b > 0 ? a / b : 0; }
 
-/* Mean over the classes that appear, in the truth or in the answers. */
+/* Mean over the classes that appear in the annotations or in the predictions. */
 static double mean_of_classes(const cnn_class_counts *counts, int64_t classes,
                               double (*of_class)(const cnn_class_counts *)) {
   double sum = 0, present = 0;

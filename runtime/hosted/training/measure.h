@@ -1,13 +1,13 @@
-/* measure.h: counting how good outputs are: accuracy, top(k), mae, iou, and counts by class. */
+/* measure.h: Counts for metrics: accuracy, top(k), mae, iou, and counts per class. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_MEASURE_H
 #define CNN_MEASURE_H
 #include "cnn.h"
 #include "hosted/data/outputs.h"
 
-/* Integers are in one array, so that tallies of several threads add up in any order to the same result.
- * Real numbers do not: those of a sample are returned, and added in the order of the samples by
- * cnn_tally_sums. */
+/* Integers are in one array: tallies of several threads can be added in any order with the same result.
+ * Floating-point numbers cannot: those of a sample are returned, and cnn_tally_sums adds them in the order of
+ * the samples. */
 typedef struct cnn_tally {
   const cnn_network *network;
   int64_t counts; /* length of count */
@@ -24,17 +24,17 @@ bool cnn_tally_open(cnn_tally *tally, const cnn_network *network, bool confusion
 void cnn_tally_close(cnn_tally *tally);
 void cnn_tally_clear(cnn_tally *tally);
 void cnn_tally_add(cnn_tally *tally, const cnn_tally *other);
-/* Sample number `slot` of a batch; sums[network->outputs] gets its real numbers. */
+/* Adds sample number `slot` of a batch; sums[network->outputs] receives its floating-point numbers. */
 void cnn_tally_sample(cnn_tally *tally, float *const output[], void *const target[], int64_t slot,
                       cnn_sums sums[]);
 void cnn_sums_add(cnn_sums *total, const cnn_sums *sums, int32_t outputs);
-/* The loss is NaN if some output's loss is not known here. */
+/* The loss is NaN if some output's loss is unknown here. */
 void cnn_tally_measures(const cnn_tally *tally, int64_t samples, const cnn_sums *total,
                         cnn_measures *measures);
 
 int32_t cnn_tally_first(const cnn_network *network); /* the first output with classes, or -1 */
 const cnn_class_counts *cnn_tally_classes(const cnn_tally *tally, int32_t output);
 const int64_t *cnn_tally_confusion(const cnn_tally *tally); /* NULL if not counted */
-/* of a metric or a loss: better when larger */
+/* whether larger is better, for a metric or a loss */
 bool cnn_metric_rises(const char *name);
 #endif

@@ -1,17 +1,18 @@
-/* pace.c: now and then a few calls are made with half or twice as many threads; if they are faster, it stays
- * so. The first call of a trial wakes threads and is not counted. A trial ends as soon as its calls are
- * clearly slower, and trials that fail come less often, so that they take about a hundredth of the time.
- * Calls that take long are never tried: a thread without a processor delays them little. */
+/* pace.c: Search for the fastest number of threads. Occasional trials use half or twice as many threads; if
+ * the calls are faster, the new number is kept. The first call of a trial wakes threads and is not counted. A
+ * trial ends as soon as its calls are clearly slower. Trials that fail become less frequent, so that they
+ * cost about 1 % of the time. Long calls are never tried: a thread without a processor delays them little. */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/training/pace.h"
 
 #include "hosted/base/threads.h"
 
-static const double LONG = 0.02;                  /* seconds of a call that is not worth a trial */
-static const double WINDOW = 0.02, TRIAL = 0.005; /* seconds of calls that are judged together */
-static const double SOONEST = 0.1, LATEST = 1;    /* seconds between trials */
-static const double FASTER = 0.9, SLOWER = 1.3;   /* of the usual time */
-enum { FEW = 4 }; /* counted calls of a trial at least, if they are not slower */
+static const double LONG = 0.02; /* a call of this many seconds or more is not worth a trial */
+static const double WINDOW = 0.02,
+                    TRIAL = 0.005;             /* seconds of calls that are averaged: usual, and in a trial */
+static const double SOONEST = 0.1, LATEST = 1; /* seconds between trials */
+static const double FASTER = 0.9, SLOWER = 1.3; /* of the usual time */
+enum { FEW = 4 };                               /* least counted calls of a trial, if they are not slower */
 
 cnn_pace cnn_pace_of(int32_t most) { return (cnn_pace){.most = most, .threads = most, .patience = SOONEST}; }
 
@@ -26,7 +27,8 @@ static int32_t next_trial(cnn_pace *pace) {
 
 static void judge_window(cnn_pace *pace) {
   double mean = pace->seconds / (double)pace->calls;
-  if (pace->usual > 0 && mean > SLOWER * pace->usual) pace->patience = SOONEST; /* something has changed */
+  if (pace->usual > 0 && mean > SLOWER * pace->usual)
+    pace->patience = SOONEST; /* the load of the machine has changed */
   pace->usual = mean;
   pace->seconds = 0;
   pace->calls = 0;

@@ -1,6 +1,5 @@
-/* pace.h: Number of threads for each call of a net. Where other programs keep the processors busy, a team
- * of threads waits for the one that has none, and fewer threads are faster. Results do not depend on their
- * number. */
+/* pace.h: Number of threads for each call of a net. If other programs occupy the processors, threads wait for
+ * one that has no processor, and fewer threads are faster. Results do not depend on the number of threads. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_PACE_H
 #define CNN_PACE_H
@@ -8,21 +7,21 @@
 #include <stdint.h>
 
 typedef struct cnn_pace {
-  int32_t most, threads, tried; /* the most there may be; now; on trial, or 0 */
+  int32_t most, threads, tried; /* the maximum; in use now; on trial, or 0 */
   int64_t calls,
-      tried_calls; /* that have been timed: with `threads` since it was chosen or last judged; on trial */
+      tried_calls; /* timed calls: with `threads` since it was last chosen or confirmed; on trial */
   double seconds, tried_seconds;
-  double usual;          /* the mean time of a call; 0: not known yet */
-  double wait, patience; /* seconds to the next trial; between trials */
-  bool up;               /* the next trial is with more threads */
-  bool woken;            /* the first call of the trial, which wakes its threads, is over */
+  double usual;          /* mean time of a call; 0: unknown */
+  double wait, patience; /* seconds to the next trial; seconds between trials */
+  bool up;               /* the next trial uses more threads */
+  bool woken;            /* the first call of the trial, which wakes its threads, is done */
 } cnn_pace;
 
 cnn_pace cnn_pace_of(int32_t most);
 int32_t cnn_pace_threads(const cnn_pace *);     /* for the next call */
 void cnn_pace_took(cnn_pace *, double seconds); /* how long it took */
 
-/* Around a call: sets the number of threads, and takes the time. */
+/* Call these around a call of the net: they set the number of threads, and measure the time. */
 double cnn_pace_begin(cnn_pace *);
 void cnn_pace_end(cnn_pace *, double begun);
 #endif

@@ -1,11 +1,11 @@
-/* panoptic.c: panoptic quality, with unknown pixels and crowds as in COCO's panoptic task. */
+/* panoptic.c: Panoptic quality, with unknown pixels and crowds as in COCO's panoptic task. */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/training/panoptic.h"
 
 #include <stdlib.h>
 
-/* How many pixels two segments share, and how many each has. Row and column 0 are of the pixels that belong
- * to none. */
+/* Number of pixels that two segments share, and of each segment. Row and column 0 are the pixels without a
+ * segment. */
 typedef struct Shared {
   const cnn_segments *truth, *found;
   int64_t *pixels; /* [1 + truths][1 + founds] */
@@ -26,7 +26,8 @@ static void count_pixels(Shared *s) {
   }
 }
 
-/* Segments of the same class that share more than half of what both cover; no other can do so as well. */
+/* Matches segments of the same class whose IoU exceeds one half; each segment has at most one such partner.
+ */
 static void match(Shared *s, cnn_quality_counts *of_class) {
   for (int32_t t = 0; t < s->truth->count; t++)
     for (int32_t f = 0; f < s->found->count && !s->truth->segment[t].ignored; f++) {
@@ -42,8 +43,8 @@ static void match(Shared *s, cnn_quality_counts *of_class) {
     }
 }
 
-/* Misses, and false detections: those of which at most half is unknown or in the crowd of their
- * class. */
+/* Counts misses, and false detections: those of which at most half is unknown or in a crowd of their class.
+ */
 static void count_mistakes(const Shared *s, cnn_quality_counts *of_class) {
   for (int32_t t = 0; t < s->truth->count; t++) {
     const cnn_segment *segment = &s->truth->segment[t];
@@ -51,7 +52,7 @@ static void count_mistakes(const Shared *s, cnn_quality_counts *of_class) {
   }
   for (int32_t f = 0; f < s->found->count; f++) {
     const int32_t label = s->found->segment[f].label;
-    int64_t crowd = 0; /* of several the last one counts, as in COCO's own program */
+    int64_t crowd = 0; /* of several crowds the last one counts, as in COCO's evaluation code */
     for (int32_t t = 0; t < s->truth->count; t++)
       if (s->truth->segment[t].ignored && s->truth->segment[t].label == label) crowd = shared(s, t, f);
     const int64_t unknown = shared(s, -1, f) + crowd;

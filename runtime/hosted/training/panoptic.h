@@ -7,26 +7,26 @@
 #include "cnn.h"
 
 typedef struct cnn_segment {
-  int32_t label, instance; /* instance: distinguishes those of a class */
-  bool ignored;            /* of an annotation: a crowd, neither true nor false */
+  int32_t label, instance; /* instance: distinguishes the segments of a class */
+  bool ignored;            /* an annotation of a crowd: neither true nor false */
 } cnn_segment;
 
 /* The segment of each pixel of an image. */
 typedef struct cnn_segments {
   int64_t pixels;
-  int32_t *of; /* of[pixels]: its segment; -1: none, and in a truth nobody knows */
+  int32_t *of; /* of[pixels]: the pixel's segment; -1: none, or unknown in annotations */
   int32_t count;
   cnn_segment *segment; /* each has a pixel */
 } cnn_segments;
 
 typedef struct cnn_quality_counts { /* of one class, over any number of images */
-  double iou;                       /* the sum over the segments that were found */
+  double iou;                       /* the sum over matched segments */
   int64_t right, wrong, missed;
 } cnn_quality_counts;
 
 /* Adds an image to of_class[classes]; labels are below `classes`. False: no memory. */
 bool cnn_quality_add(cnn_quality_counts *of_class, const cnn_segments *truth, const cnn_segments *found);
-cnn_quality cnn_quality_of(const cnn_quality_counts *counts); /* all 0 for a class that is nowhere */
-/* Means over the classes that are somewhere; -1: none is. */
+cnn_quality cnn_quality_of(const cnn_quality_counts *counts); /* all 0 for a class that appears nowhere */
+/* Means over the classes that appear; -1: no class appears. */
 cnn_quality cnn_quality_mean(const cnn_quality_counts *of_class, int32_t classes);
 #endif

@@ -1,5 +1,5 @@
-/* precision.c: the average precision of detections, as COCO counts it (Lin et al. 2014): IoU from 0.50 to
- * 0.95, 101 points of recall, at most 100 detections of a class in an image. */
+/* precision.c: Average precision of detections, as COCO defines it (Lin et al. 2014): IoU from 0.50 to 0.95,
+ * 101 points of recall, at most 100 detections of a class per image. */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/training/precision.h"
 
@@ -29,9 +29,9 @@ static const double range[RANGES][2] = {{0, 1e10}, {0, 1024}, {1024, 9216}, {921
 typedef struct Room {
   bool masks;
   Found *found;
-  Sought *sought, **order; /* order: of the truths of an image, those that are ignored last */
+  Sought *sought, **order; /* order: annotations of an image, the ignored ones last */
   uint8_t *verdict;        /* [TRIALS][detections of a class] */
-  double *overlap;         /* of an image: [detections][truths] */
+  double *overlap;         /* of one image: [detections][annotations] */
   int64_t overlaps;
   double *precision, *recall;
 } Room;
@@ -48,7 +48,7 @@ static int by_image(const void *a, const void *b) { /* best first */
   return before(x->row, y->row);
 }
 
-/* Behind by_image: images of a class one after the other, each with its best first. */
+/* After by_image: groups a class by image, the best detection of each image first. */
 static int by_score(const void *a, const void *b) {
   const Found *x = a, *y = b;
   if (x->score != y->score) return x->score > y->score ? -1 : 1;
@@ -78,8 +78,8 @@ static double overlap_of(const Room *room, const Found *f, const Sought *s) {
   return both > 0 ? both / (s->of->ignored ? f->area : f->area + area - both) : 0;
 }
 
-/* The truth that a detection is of: the best that is free; one that is ignored only where no other will do,
- * and a crowd is never taken. */
+/* The annotation that a detection matches: the best free one. An ignored one only matches if no other does; a
+ * crowd always stays free. */
 static Sought *match(const Room *room, const Sought *first, const double *overlap, int64_t soughts,
                      double least) {
   Sought *best = NULL;
@@ -95,7 +95,7 @@ static Sought *match(const Room *room, const Sought *first, const double *overla
   return best;
 }
 
-/* With `order` as it is for a range of areas: verdict[OVERLAPS] rows that are `stride` long. */
+/* `order` is sorted for one range of areas; fills verdict[OVERLAPS] rows with a stride of `stride`. */
 static void judge(const Room *room, const Found *f, int64_t founds, const Sought *first, int64_t soughts,
                   const double bound[2], uint8_t *verdict, int64_t stride) {
   for (int k = 0; k < OVERLAPS; k++, verdict += stride) {
@@ -110,7 +110,8 @@ static void judge(const Room *room, const Found *f, int64_t founds, const Sought
   }
 }
 
-/* The detections of a class in an image and its truths from number `first` on; counts the truths. */
+/* Matches the detections of a class in an image with its annotations from number `first` on; counts the
+ * annotations. */
 static bool judge_image(Room *room, const Found *f, int64_t founds, int64_t first, int64_t soughts,
                         int64_t truths[RANGES], uint8_t *verdict, int64_t stride) {
   Sought *s = room->sought + first;
@@ -139,8 +140,8 @@ static bool judge_image(Room *room, const Found *f, int64_t founds, int64_t firs
 
 /* ---- One class */
 
-/* The precision at each point of recall, at[CNN_RECALL_POINTS]; its mean. `f` by descending score; its rows
- * are the places of the verdicts. */
+/* The precision at each point of recall, at[CNN_RECALL_POINTS], and its mean. `f` is sorted by descending
+ * score; its rows are indices into the verdicts. */
 static double average(const Room *room, const Found *f, int64_t founds, int64_t truths,
                       const uint8_t *verdict, double *at) {
   double right = 0, wrong = 0, sum = 0;
@@ -162,7 +163,7 @@ static double average(const Room *room, const Found *f, int64_t founds, int64_t 
   return sum / (double)CNN_RECALL_POINTS;
 }
 
-/* Keeps the best MOST detections of each image: how many there are. */
+/* Keeps the best MOST detections of each image; returns their number. */
 static int64_t keep_best(Found *f, int64_t founds) {
   int64_t kept = 0, rank = 0;
   for (int64_t i = 0; i < founds; i++) {
@@ -242,7 +243,7 @@ static bool measure(Room *room, int64_t founds, int64_t soughts, int32_t classes
   return true;
 }
 
-/* A NaN score comes last. */
+/* A NaN score is sorted last. */
 static void fill(Room *room, const cnn_found *found, int64_t founds, const cnn_sought *sought,
                  int64_t soughts) {
   for (int64_t i = 0; i < founds; i++) {

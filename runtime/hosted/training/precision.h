@@ -1,4 +1,4 @@
-/* precision.h: the average precision of detections, as COCO counts it. */
+/* precision.h: Average precision of detections, as COCO defines it. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_PRECISION_H
 #define CNN_PRECISION_H
@@ -11,19 +11,19 @@
 typedef struct cnn_found {
   int32_t image, label;
   double score, box[4]; /* x1 y1 x2 y2 */
-  cnn_runs mask;        /* looked at only where masks are compared */
+  cnn_runs mask;        /* only used if masks are compared */
 } cnn_found;
 
 typedef struct cnn_sought {
   int32_t image, label;
-  bool ignored;        /* a crowd: neither truth nor mistake */
+  bool ignored;        /* a crowd: neither a true nor a false detection */
   double area, box[4]; /* area: from the annotations, or that of the mask, or of the box */
   cnn_runs mask;
 } cnn_sought;
 
 double cnn_boxes_shared(const double a[4], const double b[4]); /* the area */
-/* By the IoU of boxes or of masks; of_class[classes], or NULL. Labels are below `classes`. False: no memory.
- */
+/* Compares by the IoU of boxes or of masks; of_class[classes], or NULL. Labels are below `classes`. False:
+ * out of memory. */
 bool cnn_precision_measure(const cnn_found *found, int64_t founds, const cnn_sought *sought, int64_t soughts,
                            int32_t classes, bool masks, cnn_precision *result, cnn_precision_class *of_class);
 #endif

@@ -1,4 +1,4 @@
-/* previous.c: keeping the weights and the checkpoint of another run before a new one replaces them. */
+/* previous.c: Backup of the weights and the checkpoint of another run before a new one replaces them. */
 // SPDX-License-Identifier: MIT-0
 #ifndef _POSIX_C_SOURCE
 #define _POSIX_C_SOURCE 200809L
@@ -19,7 +19,7 @@ typedef struct Listener {
   void *context;
 } Listener;
 
-/* ---- What weights say of themselves */
+/* ---- metadata of weights */
 
 void cnn_about_weights(cnn_about *about, const char *data, const char *loss, double val, int32_t epoch,
                        const char *measure, double value) {
@@ -44,8 +44,7 @@ static void take(char *text, size_t room, const cnn_archive *archive, const char
   snprintf(text, room, "%s", note ? note : "");
 }
 
-/* An empty file does not count. Files other than cnnc's weights do, so that only a lack of memory is an
- * error. */
+/* An empty file does not count. A file that is not cnnc's counts, so only a lack of memory is an error. */
 static cnn_status weights_look(const char *path, Weights *weights) {
   struct stat about;
   cnn_archive archive;
@@ -66,7 +65,7 @@ static cnn_status weights_look(const char *path, Weights *weights) {
   return cnn_success();
 }
 
-/* Whether both were rated in the same way, and the first is at least as good. */
+/* Whether both were rated with the same metric, and the first is at least as good. */
 static bool as_good(const Weights *a, const Weights *b) {
   const bool alike = a->rated && b->rated && strcmp(a->measure, b->measure) == 0 &&
                      strcmp(a->data, b->data) == 0 && strcmp(a->loss, b->loss) == 0;
@@ -98,7 +97,7 @@ static cnn_status copy(const char *from, const char *to) {
   return status;
 }
 
-/* A run that is over: its weights. */
+/* Keeps the weights of a finished run. */
 static cnn_status keep_weights(const char *out, const Weights *there, const char *previous,
                                const Listener *listener) {
   Weights before;
@@ -123,7 +122,7 @@ static cnn_status keep_weights(const char *out, const Weights *there, const char
   return status;
 }
 
-/* A run that is not over: its weights and its checkpoint, under a name by which it can be resumed. */
+/* Keeps the weights and checkpoint of an unfinished run, under a name by which it can be resumed. */
 static cnn_status keep_run(const char *out, bool there, const char *checkpoint, const char *progress,
                            const char *stopped, const Listener *listener) {
   char line[1000];
@@ -139,7 +138,8 @@ static cnn_status keep_run(const char *out, bool there, const char *checkpoint, 
   return status;
 }
 
-/* The weights of other tools. An .npz of others may be a data set as well: it is nothing to train over. */
+/* Whether the weights are from another tool. An .npz of another tool may be a data set: it must not be
+ * overwritten. */
 static bool from_elsewhere(const char *path, const Weights *weights) {
   const size_t n = strlen(path);
   return weights->opened && !weights->ours && !(n > 4 && strcmp(path + n - 4, ".npz") == 0);
@@ -159,7 +159,7 @@ cnn_status cnn_previous_check(const char *out) {
   if (status.code != CNN_OK) return status;
   const bool elsewhere = from_elsewhere(out, &there);
   if (there.there && !there.ours && !elsewhere) return refuse(out);
-  /* Only weights from elsewhere are kept as W.original. */
+  /* Only weights of other tools are kept as W.original. */
   const size_t n = sizeof siblings / sizeof *siblings - (elsewhere ? 0 : 1);
   for (size_t i = 0; i < n && status.code == CNN_OK; i++) {
     char *path = cnn_sibling(out, siblings[i]);
@@ -171,8 +171,8 @@ cnn_status cnn_previous_check(const char *out) {
   return status;
 }
 
-/* Weights from elsewhere: whether another run's are better is unknown, so nothing replaces them.
- */
+/* Keeps weights of another tool. It is unknown whether another run's weights are better, so nothing replaces
+ * them. */
 static cnn_status keep_original(const char *out, const Listener *listener) {
   char line[1000];
   char *original = cnn_sibling(out, "original");

@@ -1,5 +1,5 @@
-/* reports.c: reports of a training run to its caller: events, and notes on the data, the memory and the
- * processes before it begins. */
+/* reports.c: Reports of a training run to its caller: events, and notes on the data, the memory and the
+ * processes before training begins. */
 // SPDX-License-Identifier: MIT-0
 #include <stdarg.h>
 #include <stdio.h>
@@ -53,7 +53,7 @@ static const char *class_name(const Training *training, int32_t c, char room[24]
   return room;
 }
 
-/* One line: a bar per class, and the smallest and the largest class by name. */
+/* One line: a bar per class, and the names of the smallest and the largest class. */
 void cnn_training_note_labels(const Training *training) {
   static const char *const bar[] = {" ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
   enum { BARS = 64 };
@@ -98,7 +98,7 @@ cnn_status cnn_training_note_scale(const Training *training) {
   return status;
 }
 
-/* Processes get whole shards. */
+/* Reports processes without a shard. */
 void cnn_training_note_idle(const Training *training) {
   const cnn_network *network = training->network;
   const cnn_ranks *ranks = training->options->ranks;

@@ -1,5 +1,4 @@
-/* run.c: the state of a run, and the checkpoint that holds it: after reading it back, training goes on to the
- * bit. */
+/* run.c: State of a run, and its checkpoint: training resumed from a checkpoint is bit-identical. */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/training/run.h"
 
@@ -52,7 +51,7 @@ bool cnn_run_append(cnn_run *run, const cnn_epoch *epoch) {
   return true;
 }
 
-/* ---- The arrays of a trainer, and how they are called in the file. */
+/* ---- arrays of a trainer, and their names in the file */
 
 typedef struct Array {
   const char *name;
@@ -62,7 +61,7 @@ typedef struct Array {
 
 static void arrays_of(const cnn_trainer *trainer, Array array[ARRAYS]) {
   static const char *const slot_name[][2] = {
-      /* as PyTorch calls them */
+      /* PyTorch's names */
       [CNN_SGD] = {"momentum_buffer", ""},     [CNN_ADAM] = {"exp_avg", "exp_avg_sq"},
       [CNN_ADAMW] = {"exp_avg", "exp_avg_sq"}, [CNN_RMSPROP] = {"square_avg", "momentum_buffer"},
       [CNN_LARS] = {"momentum_buffer", ""},    [CNN_LAMB] = {"exp_avg", "exp_avg_sq"},
@@ -89,9 +88,8 @@ static void for_each_tensor(const cnn_trainer *trainer, each_tensor *function, v
   }
 }
 
-/* ---- Numbers as JSON ----
- * Jansson writes doubles with 17 digits, which is enough to get the same bits back, and knows about
- * locales. */
+/* ---- numbers as JSON: Jansson writes doubles with 17 digits, which restores the same bits, in any locale
+ * */
 
 static json_t *real(double value) { return isfinite(value) ? json_real(value) : json_null(); }
 
@@ -104,7 +102,7 @@ static int64_t whole(const json_t *object, const char *key) {
   return (int64_t)json_integer_value(json_object_get(object, key));
 }
 
-/* NULL instead of the list when something could not be added: then nothing is written. */
+/* NULL instead of the list if an element could not be added: then nothing is written. */
 static json_t *listed(json_t *list, bool complete) {
   if (complete) return list;
   json_decref(list);
@@ -155,7 +153,7 @@ static void epoch_read(const json_t *object, cnn_epoch *epoch) {
   epoch->best = json_is_true(json_object_get(object, "best"));
 }
 
-/* The seed as text: JSON's whole numbers have a sign. */
+/* The seed is a text: JSON integers are signed. */
 static json_t *settings_json(const cnn_train_options *options) {
   char seed[24];
   snprintf(seed, sizeof seed, "%" PRIu64, options->recipe.seed);
@@ -295,7 +293,7 @@ static cnn_status read_state(const char *path, const cnn_archive *archive, const
 
 static cnn_status take_state(cnn_run *run, const json_t *state, const char *path) {
   cnn_trainer *trainer = &run->trainer;
-  /* of an older checkpoint, which has no facts */
+  /* an older checkpoint has no settings to compare */
   if (whole(state, "optimizer") != (int64_t)trainer->recipe.optimizer) {
     return cnn_failure(CNN_MISMATCH, "%s: the checkpoint was made with another optimizer", path);
   }
@@ -315,7 +313,7 @@ static cnn_status take_state(cnn_run *run, const json_t *state, const char *path
   run->loss = number(state, "loss");
   run->seconds = number(state, "seconds");
   run->rate = number(state, "rate");
-  /* an older checkpoint has none: then the mean is that of the steps to come */
+  /* an older checkpoint lacks this: then the mean covers only the remaining steps */
   run->rates = whole(state, "rates");
   run->mean_rate = run->rates > 0 ? number(state, "mean_rate") : 0;
   run->best = number(state, "best");
@@ -371,7 +369,7 @@ cnn_status cnn_run_load(cnn_run *run, const char *path, void (*tell)(void *conte
   cnn_status status = cnn_archive_open(&archive, path);
   if (status.code != CNN_OK) return status;
   json_t *state = NULL;
-  char doubt[400]; /* another name for the same class is the program's right */
+  char doubt[400]; /* the program may use another name for the same class */
   status = read_state(path, &archive, run->trainer.network->name, &state);
   if (status.code == CNN_OK)
     status = cnn_origin_check(&archive, path, run->trainer.network, doubt, sizeof doubt);
@@ -411,11 +409,11 @@ cnn_status cnn_run_look(const char *path, bool *unfinished, char progress[80]) {
   return status.code == CNN_NO_MEMORY ? status : cnn_success();
 }
 
-/* Settings that changed in the program win; else those chosen for the run. */
+/* Settings that changed in the program win; otherwise those chosen for the run. */
 static cnn_status take_recipe(const cnn_network *network, const json_t *state, const json_t *settings,
                               cnn_train_options *options) {
   const json_t *program = json_object_get(state, "program");
-  if (!network->recipe) return cnn_success(); /* it cannot be trained, which cnn_train says */
+  if (!network->recipe) return cnn_success(); /* the net cannot be trained; cnn_train reports it */
   json_t *now = cnn_facts(network, network->recipe);
   if (!now) return cnn_failure(CNN_NO_MEMORY, "no memory");
   if (!program || cnn_facts_same(program, now, "batch")) {

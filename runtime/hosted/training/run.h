@@ -10,15 +10,15 @@ typedef struct cnn_run {
   void *memory;     /* the trainer's */
   int64_t samples;  /* of the training part */
   int32_t finished; /* epochs */
-  int64_t at;       /* samples seen of the current one; always between two steps */
+  int64_t at;       /* samples of the current epoch already used; always between two steps */
   double loss;      /* of those, summed */
   double seconds;   /* spent on them */
   double rate;      /* of the last step */
-  double mean_rate; /* of the current epoch's steps */
+  double mean_rate; /* over the current epoch's steps */
   int64_t rates;    /* how many those are */
   cnn_tally tally;  /* of the current epoch, as are the sums */
   cnn_sums *sums;
-  double best;            /* lowest value of the criterion, once `rated` epochs have been rated */
+  double best;            /* lowest value of the criterion, valid after `rated` rated epochs */
   int32_t rated, waiting; /* waiting: epochs since the best */
   cnn_epoch *history;     /* [finished] */
   int32_t room;
@@ -28,13 +28,14 @@ cnn_status cnn_run_open(cnn_run *run, const cnn_network *network, const cnn_reci
 void cnn_run_close(cnn_run *run);
 bool cnn_run_append(cnn_run *run, const cnn_epoch *epoch); /* false: no memory */
 
-/* The checkpoint: weights, average and optimizer state as tensors, the rest as one JSON text in the notes. */
+/* Saves the checkpoint: weights, average and optimizer state as tensors, the rest as one JSON text in the
+ * metadata. */
 cnn_status cnn_run_save(const cnn_run *run, const cnn_train_options *options, const char *path);
-/* The callback receives a line for each changed setting of the recipe; changes that are not permitted are
- * errors. */
+/* Loads a checkpoint. The callback receives a line for each changed setting of the recipe; changes that are
+ * not permitted are errors. */
 cnn_status cnn_run_load(cnn_run *run, const char *path, void (*tell)(void *context, const char *line),
                         void *context);
-/* Whether the file, if it is there, is a checkpoint of a run that is not over; `progress` is then "in epoch 3
- * of 10". */
+/* Whether the file exists and is the checkpoint of an unfinished run; `progress` is then "in epoch 3 of 10".
+ */
 cnn_status cnn_run_look(const char *path, bool *unfinished, char progress[80]);
 #endif

@@ -1,4 +1,4 @@
-/* sibling.c: the names of the files of a run. */
+/* sibling.c: File names of a run. */
 // SPDX-License-Identifier: MIT-0
 #include <stdio.h>
 #include <stdlib.h>
@@ -6,7 +6,7 @@
 
 #include "cnn.h"
 
-/* Where `suffix` begins at the end of a path; 0: it is not there, or is all of it. */
+/* Where `suffix` begins at the end of a path; 0: it is missing, or is the whole name. */
 static size_t suffix_at(const char *path, const char *suffix) {
   const size_t n = strlen(path), m = strlen(suffix);
   return n > m && strcmp(path + n - m, suffix) == 0 ? n - m : 0;
@@ -16,7 +16,7 @@ char *cnn_sibling(const char *path, const char *kind) {
   static const char plain[] = ".safetensors", arrays[] = ".npz";
   const size_t zipped = suffix_at(path, arrays), named = zipped ? zipped : suffix_at(path, plain),
                length = named ? named : strlen(path);
-  /* a checkpoint has notes, which arrays have not */
+  /* a checkpoint needs metadata, which .npz files lack */
   const char *suffix = zipped && strcmp(kind, "checkpoint") != 0 ? arrays : plain;
   const size_t room = length + strlen(kind) + sizeof plain + 1;
   char *sibling = malloc(room);

@@ -1,4 +1,4 @@
-/* together.c: processes that train together fail together, and stop at the same step. */
+/* together.c: Agreement of processes that train together: they fail together, and stop at the same step. */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/training/training.h"
 

@@ -1,4 +1,4 @@
-/* train.c: the training loop: epochs of steps, validation, the best weights, checkpoints, log and plot. */
+/* train.c: Training loop: epochs of steps, validation, the best weights, checkpoints, log and plot. */
 // SPDX-License-Identifier: MIT-0
 #include <inttypes.h>
 #include <math.h>
@@ -57,7 +57,7 @@ static cnn_status check_options(const cnn_network *network, const cnn_train_opti
   return cnn_success();
 }
 
-/* Overfitting a few samples on purpose: a few hundred steps, at the full rate. */
+/* Recipe for intentional overfitting of a few samples: a few hundred steps, at the full rate. */
 static cnn_recipe recipe_for(const cnn_train_options *options, int64_t samples) {
   enum { OVERFIT_STEPS = 300 };
   cnn_recipe recipe = options->recipe;
@@ -74,7 +74,7 @@ static cnn_recipe recipe_for(const cnn_train_options *options, int64_t samples) 
   return recipe;
 }
 
-/* Parts of a large batch are as even as they can be. */
+/* The parts of a large batch are as equal as possible. */
 static int32_t part_of(const cnn_network *network, int32_t batch) {
   int64_t parts = ((int64_t)batch + network->train_batch - 1) / network->train_batch;
   return (int32_t)((batch + parts - 1) / parts);
@@ -112,7 +112,7 @@ static cnn_status open_training(Training *training) {
       return cnn_failure(CNN_NO_MEMORY, "no memory to train %s", network->name);
   }
 
-  /* Nets that look for objects are measured by their detections in inference. */
+  /* Nets with object losses are measured by their detections in inference. */
   const bool measured = network->truth_objects == 0;
   training->output = measured ? cnn_outputs_alloc(network, part) : NULL;
   training->sums = calloc((size_t)network->outputs + 1, sizeof *training->sums);
@@ -136,8 +136,8 @@ static cnn_status open_training(Training *training) {
   return cnn_success();
 }
 
-/* The criterion over epochs: the validation loss; where that is not known, and for nets that look for
- * objects, the first metric; without validation, the training loss. */
+/* The criterion over epochs: the validation loss; if it is unknown, or for nets with object losses, the first
+ * metric; without validation, the training loss. */
 static double rated(const Training *training, const cnn_epoch *epoch, char measure[72]) {
   const bool validated = epoch->val.samples > 0;
   const bool found = isnan(epoch->val.loss) || training->network->truth_objects > 0;
@@ -146,8 +146,8 @@ static double rated(const Training *training, const cnn_epoch *epoch, char measu
   return metric ? epoch->val.metric[0].value : validated ? epoch->val.loss : epoch->train.loss;
 }
 
-/* Behind a message of numbers that are not finite. Where values are rounded, batchnorms no longer make up for
- * a large rate. */
+/* Advice at the end of a message about non-finite numbers. If values are rounded, batchnorm no longer
+ * compensates for a large rate. */
 static const char *advice(const Training *training) {
   const cnn_trainer *trainer = &training->run.trainer;
   const bool rounds = trainer->recipe.quantize && trainer->weights[trainer->recipe.quantize_switch] > 0;
@@ -156,7 +156,7 @@ static const char *advice(const Training *training) {
                 : "A smaller rate, clip_norm or a warmup may help";
 }
 
-/* The weights as they are evaluated. Such as are not finite are no use to anybody and never written. */
+/* Checks the weights used in evaluation. Non-finite weights are useless and never written. */
 static cnn_status weights_check(const Training *training) {
   const cnn_network *network = training->network;
   const float *value = cnn_trainer_result(&training->run.trainer);
@@ -189,7 +189,7 @@ static cnn_status save(const Training *training, const char *path) {
   return status;
 }
 
-/* Files that cannot be written are reported now, not after the first epoch. */
+/* Opens the output files now, so that errors are reported before the first epoch. */
 static cnn_status open_files(Training *training) {
   const cnn_train_options *options = training->options;
   const cnn_run *run = &training->run;
@@ -225,7 +225,7 @@ static void note_resumption(Training *training) {
   cnn_training_tell(training, text);
 }
 
-/* Files that cannot be read are reported before any time is spent on training. */
+/* Reads the data once, so that unreadable files are reported before training. */
 static cnn_status inspect(Training *training) {
   const cnn_inspection inspection = {
       .samples = {[CNN_PART_TRAIN] = training->run.samples, [CNN_PART_VAL] = training->validated},
@@ -266,7 +266,7 @@ static cnn_status prepare(Training *training) {
   return status;
 }
 
-/* Nothing is written before it is known that all processes do the same. */
+/* Nothing is written before all processes are known to do the same. */
 static cnn_status prepare_files(Training *training) {
   const cnn_train_options *options = training->options;
   if (options->dry_run || !writes(training)) return cnn_success();
@@ -282,7 +282,8 @@ static cnn_status prepare_files(Training *training) {
 static void measure(const Training *training, cnn_measures *measures) {
   const cnn_run *run = &training->run;
   cnn_tally_measures(&run->tally, run->at, run->sums, measures);
-  measures->loss = run->at > 0 ? run->loss / (double)run->at : NAN; /* the generated code's own, by samples */
+  measures->loss = run->at > 0 ? run->loss / (double)run->at
+                               : NAN; /* the generated code's own loss, weighted by samples */
 }
 
 static double speed(const Training *training, double now) {
@@ -309,7 +310,7 @@ static void report_step(Training *training, bool last) {
   cnn_training_send(training, event);
 }
 
-/* The files stay as the last epoch left them. */
+/* Files stay as the last epoch left them. */
 static cnn_status not_finite(Training *training, const cnn_batch *batch, float loss) {
   const cnn_run *run = &training->run;
   int64_t step = (run->at - 1) / training->course.batch + 1;
@@ -327,7 +328,7 @@ static cnn_status not_finite(Training *training, const cnn_batch *batch, float l
                      (int)run->finished + 1, step, where, kept_so_far(training), advice(training));
 }
 
-/* A process that is alone with such a gradient has got other sums than the others. */
+/* If one process alone has such a gradient, it has received other sums than the others. */
 static cnn_status check_finite(Training *training, const cnn_batch *batch, float loss, bool fine) {
   const Exchange *x = &training->exchange;
   int32_t other;
@@ -337,8 +338,8 @@ static cnn_status check_finite(Training *training, const cnn_batch *batch, float
                      (int)other, x->place[other], x->place[0], kept_so_far(training));
 }
 
-/* A step: as many batches as the optimizer needs, at the rate of its beginning. If the next samples cannot
- * be read, it ends with those it has. */
+/* One step: as many batches as the optimizer needs, at the rate of its beginning. If the next samples cannot
+ * be read, the step ends with those it has. */
 static cnn_status make_step(Training *training, bool *over) {
   cnn_run *run = &training->run;
   cnn_trainer *trainer = &run->trainer;
@@ -349,7 +350,7 @@ static cnn_status make_step(Training *training, bool *over) {
   float loss = 0;
   const cnn_batch *batch = NULL;
   if (cnn_trainer_quantize(trainer, t))
-    run->rated = run->waiting = 0; /* the best is one of those from here on */
+    run->rated = run->waiting = 0; /* the best epoch is searched from here on */
   while (batches < trainer->recipe.accumulate && run->at < run->samples) {
     const cnn_batch *next;
     status = cnn_training_agree(training, cnn_loader_next(training->loader, &next));
@@ -377,7 +378,7 @@ static cnn_status make_step(Training *training, bool *over) {
   return status;
 }
 
-/* The rest of the current epoch's steps; a stop leaves the run between two steps. */
+/* The remaining steps of the current epoch; a stop leaves the run between two steps. */
 static cnn_status make_steps(Training *training) {
   cnn_run *run = &training->run;
   if (training->options->shuffle) {
@@ -397,13 +398,13 @@ static cnn_status make_steps(Training *training) {
   return status;
 }
 
-/* The order matters: whenever the process ends, the checkpoint is never ahead of the other files. */
+/* The order matters: if the process ends here, the checkpoint is never ahead of the other files. */
 static cnn_status save_epoch(Training *training, bool best) {
   if (!writes(training)) return cnn_success();
   const cnn_train_options *options = training->options;
   const cnn_epoch *done = &training->run.history[training->run.finished - 1];
   bool saves = options->overfit == 0 ||
-               finished(training); /* the many short epochs of an experiment are not worth it */
+               finished(training); /* not worth it for the many short epochs of an experiment */
   cnn_status status = best && saves ? save(training, options->out) : cnn_success();
   if (status.code == CNN_OK && saves) status = save(training, training->last);
   if (status.code == CNN_OK && saves) status = cnn_run_save(&training->run, options, training->checkpoint);
@@ -428,7 +429,7 @@ static cnn_status end_epoch(Training *training, cnn_epoch *epoch) {
   run->rated++;
   run->waiting = better ? 0 : run->waiting + 1;
   if (better) run->best = value;
-  epoch->best = better || training->validated == 0; /* without validation the last counts */
+  epoch->best = better || training->validated == 0; /* without validation the last epoch counts */
   cnn_schedule_epoch(&run->trainer.schedule, &run->trainer.recipe, value);
   if (!cnn_run_append(run, epoch))
     return cnn_training_agree(training, cnn_failure(CNN_NO_MEMORY, "no memory for another epoch"));
@@ -440,7 +441,7 @@ static cnn_status end_epoch(Training *training, cnn_epoch *epoch) {
   return cnn_training_agree(training, save_epoch(training, epoch->best));
 }
 
-/* Once is enough, unless another process than before is the slowest. */
+/* Reports once, unless another process has become the slowest. */
 static void note_exchange(Training *training) {
   const int32_t before = training->exchange.slowest;
   char text[400];
@@ -476,7 +477,7 @@ static cnn_status run_epoch(Training *training) {
 
 /* ---- The whole run */
 
-/* The state of the run, between two steps or two epochs. */
+/* Saves the state of the run, between two steps or two epochs. */
 static cnn_status save_here(const Training *training) {
   if (!writes(training)) return cnn_success();
   cnn_status status = save(training, training->last);
@@ -484,7 +485,7 @@ static cnn_status save_here(const Training *training) {
                                : status;
 }
 
-/* Keeps the progress made before samples could not be read or rated. */
+/* Saves the progress made before samples could not be read or rated. */
 static void save_unread(Training *training) {
   if (training->options->dry_run || training->run.trainer.steps == 0) return;
   if (weights_check(training).code != CNN_OK || save_here(training).code != CNN_OK) return;
@@ -538,7 +539,7 @@ static void close_training(Training *training) {
   cnn_exchange_close(&training->exchange);
 }
 
-/* Where the program names no classes, the data set does: the weights keep its names. */
+/* If the program has no class names, the weights store those of the data set. */
 static cnn_network with_names(const cnn_network *network, const cnn_data *data) {
   cnn_network named = *network;
   if (network->label || cnn_tally_first(network) < 0 || !cnn_data_class_names(data)) return named;

@@ -1,4 +1,4 @@
-/* training.h: state of a training run. Private to train.c and its helper files. */
+/* training.h: State of a training run. Private to train.c and its helper files. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_TRAINING_H
 #define CNN_TRAINING_H
@@ -25,14 +25,14 @@ typedef struct Training {
   char *last, *checkpoint; /* paths */
   int32_t threads;
   cnn_pace pace;     /* of the steps */
-  int64_t validated; /* samples of the validation part; 0: none */
+  int64_t validated; /* samples in the validation part; 0: none */
   double began, reported, validation_seconds;
-  int64_t began_at; /* samples seen when this process took the epoch up */
+  int64_t began_at; /* samples already used when this process took over the epoch */
   bool unread;      /* samples could not be read */
   Exchange exchange;
-  int stop;        /* with other processes: the signal that one of them got, once all know it */
-  cnn_tally fresh; /* with other processes: of the batch under way */
-  cnn_sums *each;  /* with other processes: of each sample of it */
+  int stop;        /* with other processes: the signal that one of them received, once all know it */
+  cnn_tally fresh; /* with other processes: tally of the current batch */
+  cnn_sums *each;  /* with other processes: sums of each sample of that batch */
 } Training;
 
 /* Processes fail together, and stop at the same step. */
@@ -40,15 +40,15 @@ cnn_status cnn_training_agree(Training *, cnn_status);
 bool cnn_training_stopped(const Training *);
 
 cnn_status cnn_training_validate(Training *, cnn_measures *);
-void cnn_training_count(Training *, const cnn_batch *, float loss); /* a batch that has been computed */
+void cnn_training_count(Training *, const cnn_batch *, float loss); /* adds a computed batch */
 void cnn_training_send(const Training *, cnn_event);
 __attribute__((format(printf, 2, 3))) void cnn_training_note(const Training *, const char *format, ...);
-void cnn_training_tell(void *training, const char *note); /* as others call it back */
+void cnn_training_tell(void *training, const char *note); /* a callback for notes */
 
-cnn_status cnn_training_first_weights(Training *); /* the net's own, or those of options->init */
+cnn_status cnn_training_first_weights(Training *); /* the net's own weights, or those of options->init */
 void cnn_training_note_memory(const Training *);
-void cnn_training_note_idle(const Training *);   /* processes that have no part of a batch */
-void cnn_training_note_labels(const Training *); /* how many samples each class has */
-/* A hint where raw bytes go into the first weights and nothing scales them. */
+void cnn_training_note_idle(const Training *);   /* reports processes without a part of a batch */
+void cnn_training_note_labels(const Training *); /* reports the number of samples per class */
+/* A hint if raw bytes reach the first weights without scaling. */
 cnn_status cnn_training_note_scale(const Training *);
 #endif

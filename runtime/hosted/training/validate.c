@@ -7,7 +7,7 @@
 #include "hosted/training/loss.h"
 #include "hosted/training/training.h"
 
-/* The loss of a batch as a training step computes it; nobody takes the gradients. */
+/* The loss of a batch as a training step computes it; the gradients are discarded. */
 static double loss_of_batch(Training *training, const cnn_batch *batch, uint64_t number) {
   const cnn_network *network = training->network;
   cnn_trainer *trainer = &training->run.trainer;
@@ -19,7 +19,7 @@ static double loss_of_batch(Training *training, const cnn_batch *batch, uint64_t
   if (!trainer->exchange)
     return (double)network->gradients(weights, input, target, batch->count, seed, number, trainer->gradients,
                                       NULL, trainer->training);
-  cnn_exchange loss = *trainer->exchange; /* of the loss alone: gradients are not exchanged */
+  cnn_exchange loss = *trainer->exchange; /* only for the loss: gradients are not exchanged */
   loss.sum = NULL;
   loss.poll = loss.wait = NULL;
   cnn_exchange_begin(&training->exchange, batch->count);
@@ -27,9 +27,9 @@ static double loss_of_batch(Training *training, const cnn_batch *batch, uint64_t
                                            trainer->gradients, NULL, trainer->training, &loss);
 }
 
-/* Losses that look for objects compare values that inference does not have. So the forward pass is that of
+/* Losses for object detection compare values that inference does not have, so the forward pass is that of
  * training: batchnorm with the statistics of the batch, dropout with the same random numbers in each epoch.
- * The batches are the same in each epoch, too: in the order of the data, nothing augmented. */
+ * The batches are the same in each epoch, too: in the order of the data, without augmentation. */
 static cnn_status loss_of_objects(Training *training, int64_t samples, double *loss) {
   cnn_course course = training->course;
   course.from = CNN_PART_VAL;

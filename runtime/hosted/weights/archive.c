@@ -1,4 +1,4 @@
-/* archive.c: opening files of arrays, and their elements as numbers. */
+/* archive.c: Files of named arrays: opening, and conversion of elements. */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/weights/archive.h"
 
@@ -13,7 +13,7 @@
 
 typedef struct cnn_block {
   struct cnn_block *next;
-} cnn_block; /* the allocated memory follows it */
+} cnn_block; /* the allocated memory follows this struct */
 
 enum { BLOCK_HEADER = 64 }; /* keeps any alignment */
 
@@ -36,7 +36,7 @@ void cnn_archive_close(cnn_archive *archive) {
   *archive = (cnn_archive){0};
 }
 
-static bool is_zip(const unsigned char *bytes, size_t n) { /* one of nothing has its end alone */
+static bool is_zip(const unsigned char *bytes, size_t n) { /* an empty zip only has its end record */
   return (n >= 4 && memcmp(bytes, "PK\3\4", 4) == 0) || (n >= 22 && memcmp(bytes, "PK\5\6", 4) == 0);
 }
 
@@ -78,7 +78,7 @@ cnn_status cnn_archive_parse(cnn_archive *archive, const char *path, const unsig
 
 size_t cnn_archive_file(const char *path) {
   const size_t n = strlen(path);
-  char name[4096]; /* no name of a file is longer */
+  char name[4096]; /* no file name is longer */
   size_t file = n;
   struct stat about;
   if (n >= sizeof name) return n;
@@ -199,7 +199,7 @@ static int64_t place_of(const cnn_tensor *tensor, int64_t i) {
   return place;
 }
 
-/* The bits of an element, as a number of this machine. */
+/* The bits of an element in this machine's byte order. */
 static uint64_t element_bits(const cnn_tensor *tensor, int64_t i) {
   if (!cnn_tensor_in_order(tensor)) i = place_of(tensor, i);
   size_t width = (size_t)(cnn_dtype_bits(tensor->dtype) / 8);
@@ -214,8 +214,8 @@ static double half_number(uint64_t bits) {
   int exponent = (int)(bits >> 10 & 31);
   double fraction = (double)(bits & 1023), sign = bits & 0x8000 ? -1 : 1;
   if (exponent == 31) {
-    uint32_t wide = (uint32_t)(bits & 0x8000) << 16 | 0x7F800000u |
-                    (uint32_t)(bits & 1023) << 13; /* infinite, or not a number */
+    uint32_t wide =
+        (uint32_t)(bits & 0x8000) << 16 | 0x7F800000u | (uint32_t)(bits & 1023) << 13; /* infinity or NaN */
     float value;
     memcpy(&value, &wide, sizeof value);
     return (double)value;
@@ -263,7 +263,7 @@ void cnn_tensor_floats(const cnn_tensor *tensor, int64_t first, int64_t count, f
   }
 }
 
-/* "[1, 4]": where element i is. */
+/* Formats the index of element i: "[1, 4]". */
 static void place_text(const cnn_tensor *tensor, int64_t i, char *text, size_t room) {
   cnn_tensor place = {.rank = tensor->rank};
   for (int32_t d = tensor->rank - 1; d >= 0; d--) {

@@ -1,5 +1,5 @@
-/* archive.h: named arrays of numbers, as files hold them: .safetensors, .npz, .npy, and PyTorch's. Depends on
- * file.h and the status type alone, and is also built into the compiler (see file.h). */
+/* archive.h: Named arrays of numbers in files: .safetensors, .npz, .npy, and PyTorch's. Depends only on
+ * file.h and the status type, and is also built into the compiler (see file.h). */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_ARCHIVE_H
 #define CNN_ARCHIVE_H
@@ -8,8 +8,8 @@
 #include <stdint.h>
 #include "hosted/base/file.h"
 
-typedef enum cnn_dtype { /* in the order in which safetensors ranks them; those without a number are carried,
-                            not converted */
+typedef enum cnn_dtype { /* in the order in which safetensors sorts them; types without a number are stored
+                            but cannot be converted */
                          CNN_DTYPE_BOOL,
                          CNN_DTYPE_F4,
                          CNN_DTYPE_F6_E2M3,
@@ -33,15 +33,15 @@ typedef enum cnn_dtype { /* in the order in which safetensors ranks them; those 
                          CNN_DTYPE_OTHER /* .npy only: texts, objects, structures */
 } cnn_dtype;
 
-#define CNN_NAMELESS "arr_0" /* what NumPy calls an array without a name, as that of an .npy is */
+#define CNN_NAMELESS "arr_0" /* NumPy's name for an array without a name, such as that of an .npy */
 enum { CNN_TENSOR_RANK = 32 };
 typedef struct cnn_tensor {
   const char *name;
   cnn_dtype dtype;
-  bool swapped;          /* bytes of a number are in the other order than this machine's */
-  bool fortran;          /* the first dimension runs fastest */
-  const int64_t *stride; /* elements from one to the next of each dimension, where they are not one after
-                            the other; or NULL */
+  bool swapped; /* the byte order differs from this machine's */
+  bool fortran; /* column-major: the first dimension runs fastest */
+  const int64_t
+      *stride; /* distance in elements for each dimension, if the array is not contiguous; or NULL */
   int32_t rank;
   int64_t dim[CNN_TENSOR_RANK];
   int64_t size; /* elements */
@@ -51,47 +51,46 @@ typedef struct cnn_tensor {
 
 typedef struct cnn_note {
   const char *key, *value;
-} cnn_note; /* the __metadata__ of a safetensors file */
+} cnn_note; /* an entry of a safetensors file's __metadata__ */
 
 typedef struct cnn_archive {
   cnn_file file;
   bool torch;         /* a PyTorch file */
-  const char *others; /* then: "'ema' (12 tensors), ...": its other dictionaries; or NULL */
+  const char *others; /* the other dictionaries of that file: "'ema' (12 tensors), ..."; or NULL */
   int32_t count, notes;
   cnn_tensor *tensor;
   cnn_note *note;
   struct cnn_block *blocks; /* what it allocated */
 } cnn_archive;
 
-/* Detects the format by content, whatever the name. "FILE:KEY", if no file has that full name, is the
- * dictionary KEY of a PyTorch file. */
+/* Opens a file. Its contents determine the format, not its name. "FILE:KEY", if no file has that full name,
+ * is the dictionary KEY of a PyTorch file. */
 cnn_status cnn_archive_open(cnn_archive *archive, const char *path);
-size_t cnn_archive_file(const char *path); /* letters of FILE in it */
+size_t cnn_archive_file(const char *path); /* length of FILE in a path "FILE:KEY" */
 void cnn_archive_close(cnn_archive *archive);
-/* The same for bytes that the caller keeps alive; `path` is for messages. Close it all the same. */
+/* The same for bytes that the caller keeps valid; `path` is for messages. The archive must be closed, too. */
 cnn_status cnn_archive_parse(cnn_archive *archive, const char *path, const unsigned char *bytes, size_t n);
 const cnn_tensor *cnn_archive_find(const cnn_archive *archive, const char *name); /* or NULL */
-/* A name that two tensors have, or NULL. False: no memory. */
+/* A name that two tensors have, or NULL. False: out of memory. */
 bool cnn_archive_twice(const cnn_archive *archive, const char **name);
 const char *cnn_archive_note(const cnn_archive *archive, const char *key); /* or NULL */
 
 const char *cnn_dtype_name(cnn_dtype dtype);        /* "F32" */
 int64_t cnn_dtype_bits(cnn_dtype dtype);            /* 0 for CNN_DTYPE_OTHER */
 bool cnn_tensor_numeric(const cnn_tensor *tensor);  /* the next two work */
-bool cnn_tensor_in_order(const cnn_tensor *tensor); /* element i follows i others */
-double cnn_tensor_number(const cnn_tensor *tensor,
-                         int64_t i); /* element i, the last dimension running fastest */
+bool cnn_tensor_in_order(const cnn_tensor *tensor); /* whether the elements are contiguous in C order */
+double cnn_tensor_number(const cnn_tensor *tensor, int64_t i); /* element i in C order */
 void cnn_tensor_floats(const cnn_tensor *tensor, int64_t first, int64_t count, float *out);
-/* that all its numbers are, as floats; else which is not. excludes: minus infinity may be among them */
+/* Checks that all numbers are finite, as floats. excludes: minus infinity is allowed. */
 cnn_status cnn_tensor_finite(const cnn_tensor *tensor, const char *path, bool excludes);
-bool cnn_tensor_is_counter(const cnn_tensor *tensor); /* PyTorch's "NAME.num_batches_tracked": no weight,
-                                                         though it lies among them */
-const char *cnn_tensor_shape(const cnn_tensor *tensor, char *text,
-                             size_t room); /* "[6, 1, 5, 5]"; returns text */
+bool cnn_tensor_is_counter(const cnn_tensor *tensor); /* PyTorch's "NAME.num_batches_tracked", which is stored
+                                                         among the weights but is not one */
+/* "[6, 1, 5, 5]"; returns text. */
+const char *cnn_tensor_shape(const cnn_tensor *tensor, char *text, size_t room);
 
-/* For the readers of formats. */
+/* ---- for the readers of formats */
 bool cnn_machine_big_endian(void);
-void *cnn_archive_alloc(cnn_archive *archive, size_t bytes); /* zeroed; NULL if there is no memory */
+void *cnn_archive_alloc(cnn_archive *archive, size_t bytes); /* zeroed; NULL: out of memory */
 /* Sets size and bytes from dtype and dim; false if they overflow or are not whole bytes. */
 bool cnn_tensor_measure(cnn_tensor *tensor);
 #endif

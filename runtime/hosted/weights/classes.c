@@ -1,4 +1,4 @@
-/* classes.c: names of classes: in the notes of weights, compared, and listed in messages. */
+/* classes.c: Class names: in the metadata of weights, compared, and listed in messages. */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/weights/classes.h"
 
@@ -8,7 +8,8 @@
 #include <string.h>
 #include "hosted/base/json.h"
 
-/* ---- Notes: a JSON list of strings under "classes", beside "net", which marks the files of programs. */
+/* ---- metadata: a JSON list of strings under "classes", next to "net", which marks files written by
+ * programs of cnnc */
 
 static bool names_take(cnn_classes *classes, const json_t *list) {
   size_t i;

@@ -1,5 +1,4 @@
-/* classes.h: names of classes, in weight files and in messages. Also built into the
- * compiler (see file.h). */
+/* classes.h: Class names, in weight files and in messages. Also built into the compiler (see file.h). */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_CLASSES_H
 #define CNN_CLASSES_H
@@ -10,27 +9,26 @@ typedef struct cnn_classes {
   char **name;
 } cnn_classes; /* count 0: not known */
 
-/* The class names in the metadata of a weight file; none where there are none. Names live
- * until they are freed. */
+/* Reads the class names in a weight file's metadata, if there are any. Names live until they are freed. */
 cnn_status cnn_classes_read(cnn_classes *classes, const cnn_archive *archive, const char *path);
 void cnn_classes_free(cnn_classes *classes);
-/* The text of such a note, from malloc; NULL: no memory, or no UTF-8. */
+/* The class names as a metadata text, from malloc; NULL: out of memory, or a name is not UTF-8. */
 char *cnn_classes_note(const char *const *name, int32_t count);
 
 typedef enum cnn_agreement {
   CNN_CLASSES_AGREE,
-  CNN_CLASSES_RENAMED, /* class `place` is the first that has two names */
-  CNN_CLASSES_MOVED    /* the first list's name at `place` is the other's for another class */
+  CNN_CLASSES_RENAMED, /* class `place` is the first with two different names */
+  CNN_CLASSES_MOVED    /* the first list's name at `place` is another class in the second list */
 } cnn_agreement;
-/* How the names of two lists go together, class by class. A NULL name agrees with any. */
+/* Compares two lists of names class by class. A NULL name matches any name. */
 cnn_agreement cnn_classes_compare(const char *const *a, int32_t as, const char *const *b, int32_t bs,
                                   int32_t *place);
 
-enum { CNN_CLASSES_SHOWN = 10 }; /* in a message about renamed classes */
-/* How many classes have two names; place[] gets the first of them, at most `room`. */
+enum { CNN_CLASSES_SHOWN = 10 }; /* most classes in a message about renamed ones */
+/* Number of classes with two different names; place[] receives the first of them, at most `room`. */
 int32_t cnn_classes_renamed(const char *const *a, int32_t as, const char *const *b, int32_t bs,
                             int32_t *place, int32_t room);
 
-/* "red, green, blue", or "a, b, c ... (100 in all)" where they do not fit into `room` bytes. Returns text. */
+/* "red, green, blue", or "a, b, c ... (100 in all)" if they do not fit into `room` bytes. Returns text. */
 const char *cnn_classes_list(const char *const *name, int32_t count, char *text, size_t room);
 #endif

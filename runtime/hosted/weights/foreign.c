@@ -1,5 +1,5 @@
-/* foreign.c: recognition of pickles and of Keras, ONNX and TensorFlow Lite weight files, and what to do
- * about each. None of them is opened: pickles can run code, and the others hold whole nets. */
+/* foreign.c: Recognition of pickles and of weight files of Keras, ONNX and TensorFlow Lite, with advice for
+ * each. None of them is opened: pickles can run code, and the others contain whole nets. */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/weights/foreign.h"
 
@@ -10,15 +10,15 @@ static bool begins(const unsigned char *bytes, size_t n, const char *with, size_
   return n >= m && memcmp(bytes, with, m) == 0;
 }
 
-/* The first fields of a ModelProto: the version of the format, a small number, and one of those that follow.
- */
+/* The first fields of a ModelProto: the version of the format, a small number, and then one of its other
+ * fields. */
 static bool is_onnx(const unsigned char *bytes, size_t n) {
   return n > 16 && bytes[0] == 0x08 && bytes[1] > 0 && bytes[1] < 64 && bytes[2] != 0 &&
          memchr("\x12\x1a\x22\x28\x32\x3a\x42", bytes[2], 7) && bytes[8] != '{';
 }
 
-/* Opcodes of a pickle of protocol 2 to 5: PROTO, then the first opcode of a number, a dictionary, a tuple,
- * a name or a frame. */
+/* Opcodes of a pickle of protocol 2 to 5: PROTO, then the first opcode of a number, a dictionary, a tuple, a
+ * name or a frame. */
 static bool is_pickle(const unsigned char *bytes, size_t n) {
   return n > 4 && bytes[0] == 0x80 && bytes[1] >= 2 && bytes[1] <= 5 && bytes[2] != 0 &&
          memchr("\x8a}](\x63\x95\x8c", bytes[2], 7);

@@ -1,6 +1,6 @@
-/* matching.c: names and shapes of a net against those of a file. Nothing is permuted. Only two names differ
- * from the file's: a prefix that all names share, and layers of a stack in PyTorch (rnn.weight_ih_l1), which
- * are rounds of a repeat here (rnn.1.weight_ih_l0). */
+/* matching.c: Matching of a net's weights with a file by name and shape. Nothing is permuted. Two differences
+ * between names are allowed: a common prefix of all names, and layers of a PyTorch stack (rnn.weight_ih_l1),
+ * which are rounds of a repeat here (rnn.1.weight_ih_l0). */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/weights/matching.h"
 
@@ -18,8 +18,8 @@ typedef struct Match {
   const cnn_wanted *wanted;
   int32_t count;
   const char *prefix;
-  bool *used; /* by tensor: it is a weight's, or named in a line */
-  bool blind; /* names do not count, and suggest nothing */
+  bool *used; /* per tensor: it was matched to a weight, or mentioned in a line */
+  bool blind; /* names are ignored, and give no suggestions */
   cnn_matching *out;
   bool failed; /* no memory */
 } Match;
@@ -33,7 +33,7 @@ static const char *text_of(cnn_archive *archive, const char *format, ...) {
   va_start(arguments, format);
   int n = vsnprintf(line, sizeof line, format, arguments);
   va_end(arguments);
-  for (char *at = line; n >= 0 && *at; at++) /* names in files may have what terminals obey */
+  for (char *at = line; n >= 0 && *at; at++) /* names in files may contain terminal control codes */
     if ((unsigned char)*at < ' ' || *at == 127) *at = '?';
   char *text = n < 0 ? NULL : cnn_archive_alloc(archive, strlen(line) + 1);
   return text ? strcpy(text, line) : NULL;
@@ -61,7 +61,7 @@ static bool dims_are(const cnn_tensor *tensor, int32_t rank, const int64_t *dim)
   return tensor->rank == rank && memcmp(tensor->dim, dim, sizeof *dim * (size_t)rank) == 0;
 }
 
-/* A matrix is the weights of a convolution of one position, too: of PyTorch's Linear, applied at each. */
+/* A matrix also fits a 1x1 convolution: PyTorch's Linear, applied at each position. */
 static bool fits(const cnn_tensor *own, const cnn_tensor *found) {
   if (found->rank != 2 || own->rank < 2) return same_shape(own, found);
   for (int32_t d = 2; d < own->rank; d++)
@@ -108,7 +108,7 @@ static const char *remedy(const cnn_tensor *own, const cnn_tensor *found, const 
 
 /* ---- Names */
 
-/* The name after the prefix, or NULL: the tensor is not requested. */
+/* The name after the prefix, or NULL: the name does not have it. */
 static const char *name_behind(const Match *match, const cnn_tensor *tensor) {
   size_t n = strlen(match->prefix);
   return strncmp(tensor->name, match->prefix, n) == 0 ? tensor->name + n : NULL;
@@ -152,8 +152,8 @@ static const char *const members[][2] = {{"gamma", "weight"},
                                          {"depthwise_kernel", "weight"},
                                          {"embeddings", "weight"}};
 
-/* The name in one style: small letters, '.' between its parts, members as they are called here; ":0" of
- * TensorFlow is left out. */
+/* Normalizes a name: lower case, '.' between its parts, parameters with PyTorch's names, without TensorFlow's
+ * ":0". */
 static void normalize(const char *name, char *out, size_t room) {
   size_t n = 0;
   for (; *name && *name != ':' && n + 1 < room; name++)
@@ -170,7 +170,7 @@ static void normalize(const char *name, char *out, size_t room) {
   }
 }
 
-/* The only tensor that nobody asks for of a shape that only one weight lacks. */
+/* The only unmatched tensor of a shape that only one unmatched weight has. */
 static const cnn_tensor *only_one(const Match *match, const cnn_tensor *own) {
   const cnn_tensor *only = NULL;
   int32_t lacking = 0, there = 0;
@@ -189,8 +189,7 @@ static const cnn_tensor *only_one(const Match *match, const cnn_tensor *own) {
   return lacking == 1 && there == 1 ? only : NULL;
 }
 
-/* The tensor that a weight, which the file does not have by name, may be: of its size, and of a name not far
- * from its own. */
+/* The tensor that a weight without a match probably is: of its size, and with a similar name. */
 static const cnn_tensor *likely(const Match *match, const cnn_tensor *own) {
   char mine[200], theirs[200];
   const cnn_tensor *best = NULL;
@@ -210,9 +209,9 @@ static const cnn_tensor *likely(const Match *match, const cnn_tensor *own) {
   return best ? best : only_one(match, own);
 }
 
-/* ---- A prefix that all names have in common */
+/* ---- a prefix common to all names */
 
-/* The number of weights that the file has with a prefix. */
+/* Number of weights that the file contains under names with this prefix. */
 static int32_t count_behind(const Match *match, const char *prefix) {
   int32_t count = 0;
   for (int32_t w = 0; w < match->count; w++) count += find(match, prefix, match->wanted[w].name) != NULL;
@@ -249,7 +248,7 @@ static void prefix_look(Match *match) {
 
 /* ---- The whole */
 
-/* The weight's name; with that in the file, where this is another. */
+/* The weight's name; with that in the file if it differs. */
 static const char *called(const Match *match, const cnn_wanted *wanted, const cnn_tensor *tensor,
                           char name[420]) {
   if (strcmp(tensor->name + strlen(match->prefix), wanted->name) == 0) return wanted->name;
@@ -272,7 +271,7 @@ static void differ(Match *match, const cnn_wanted *wanted, const cnn_tensor *ten
                             called(match, wanted, tensor, name), cnn_dtype_name(tensor->dtype)));
 }
 
-/* Those found by name first, so that none of them is taken for another one's. */
+/* Matches equal names first, so that none of them is used for another weight. */
 static void take_by_name(Match *match) {
   for (int32_t w = 0; w < match->count; w++) {
     const cnn_tensor *tensor = match->out->source[w] = find(match, match->prefix, match->wanted[w].name);
@@ -280,7 +279,7 @@ static void take_by_name(Match *match) {
   }
 }
 
-/* An only array that has no name is the only weight. */
+/* A single array without a name is the only weight. */
 static void take_nameless(Match *match) {
   const cnn_archive *archive = match->archive;
   if (match->count != 1 || archive->count != 1 || strcmp(archive->tensor->name, CNN_NAMELESS) != 0) return;
@@ -317,7 +316,7 @@ static void tell_extra(Match *match) {
   }
 }
 
-/* Files that programs of cnnc wrote say so, and other frameworks than PyTorch do, if they are asked to. */
+/* Files written by programs of cnnc store the order, and so do other frameworks than PyTorch on request. */
 static bool order_unknown(const cnn_archive *archive) {
   const char *format = cnn_archive_note(archive, "format");
   if (cnn_archive_note(archive, "net")) return false;
@@ -358,7 +357,7 @@ static bool match_begin(Match *match) {
   return out->source && out->line && match->used;
 }
 
-/* The weights for which there is something, in their shape or not. */
+/* Lists the weights for which a tensor was found, whether its shape matches or not. */
 static void compare(Match *match) {
   cnn_matching *out = match->out;
   for (int32_t w = 0; w < match->count; w++) {
@@ -409,21 +408,21 @@ bool cnn_match_by_order(cnn_archive *archive, const cnn_wanted *wanted, int32_t 
   return !match.failed;
 }
 
-/* ---- The longest run of layers that agree */
+/* ---- the longest run of layers with equal shapes */
 
-/* So many weights from `weight` on, and tensors of a list from `tensor` on. */
+/* `count` weights from `weight` on, and tensors of a list from `tensor` on. */
 typedef struct Run {
   int32_t weight, tensor, length;
 } Run;
 
-/* Whether two names are those of one layer: all that is before the last '.' or '/'. */
+/* Whether two names are those of one layer: the same text before the last '.' or '/'. */
 static bool same_layer(const char *a, const char *b) {
   size_t n = strlen(a);
   while (n > 0 && a[n - 1] != '.' && a[n - 1] != '/') n--;
   return n > 0 && strncmp(a, b, n) == 0 && !strpbrk(b + n, "./");
 }
 
-/* Whether one layer is on both sides of a border before the k-th of a run. */
+/* Whether one layer is on both sides of the border before the k-th weight of a run. */
 static bool splits_layer(const Match *match, const cnn_tensor *const *list, int32_t tensors, Run run,
                          int32_t k) {
   const int32_t w = run.weight + k, t = run.tensor + k;
@@ -432,7 +431,7 @@ static bool splits_layer(const Match *match, const cnn_tensor *const *list, int3
   return weights || (t > 0 && t < tensors && same_layer(list[t - 1]->name, list[t]->name));
 }
 
-/* Without the layers at both ends that the run has only a part of. */
+/* Shortens the run by incomplete layers at both ends. */
 static Run whole_layers(const Match *match, const cnn_tensor *const *list, int32_t tensors, Run run) {
   while (run.length > 0 && splits_layer(match, list, tensors, run, run.length)) run.length--;
   int32_t first = 0;
@@ -440,7 +439,7 @@ static Run whole_layers(const Match *match, const cnn_tensor *const *list, int32
   return (Run){run.weight + first, run.tensor + first, run.length - first};
 }
 
-/* row[t + 1]: how many weights up to the one at hand agree with as many tensors up to t. */
+/* row[t + 1]: number of consecutive weights up to the current one that match as many tensors up to t. */
 static Run run_find(const Match *match, const cnn_tensor *const *list, int32_t tensors, int32_t *row) {
   Run best = {0};
   for (int32_t w = 0; w < match->count; w++) {

@@ -1,5 +1,4 @@
-/* npz.c: reading and writing NumPy's .npy (format versions 1 to 3) and .npz (zip archives of them).
- */
+/* npz.c: Reader and writer of NumPy's .npy (format versions 1 to 3) and .npz (zip archives of them). */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/weights/npz.h"
 
@@ -10,7 +9,7 @@
 #include "hosted/base/json.h"
 #include "hosted/weights/notes.h"
 
-/* ---- .npy: magic, version, the length of a header that is a Python dictionary, the header, the numbers. */
+/* ---- .npy: magic, version, the length of a header that is a Python dictionary, the header, the numbers */
 
 enum { HEADER_MOST = 65536 };
 
@@ -35,7 +34,7 @@ static bool sees(Scan *scan, char letter) {
   return scan->at < scan->end && *scan->at == letter;
 }
 
-/* 'text' or "text"; escapes do not occur in what we understand. */
+/* Reads 'text' or "text"; escapes do not occur in supported headers. */
 static bool take_text(Scan *scan, char *text, size_t room) {
   skip_blanks(scan);
   if (scan->at >= scan->end || (*scan->at != '\'' && *scan->at != '"')) return false;
@@ -72,7 +71,7 @@ static bool take_shape(Scan *scan, cnn_tensor *tensor) {
   return true;
 }
 
-/* "<f4", "|u1", ">i8": byte order, kind, bytes. Others become CNN_DTYPE_OTHER. */
+/* Parses "<f4", "|u1", ">i8": byte order, kind, bytes. Other types become CNN_DTYPE_OTHER. */
 static void dtype_set(cnn_tensor *tensor, const char *descr) {
   static const struct {
     const char *name;
@@ -99,7 +98,7 @@ static bool header_take(Scan *scan, cnn_tensor *tensor) {
     if (!take_text(scan, key, sizeof key) || !take(scan, ":")) return false;
     if (strcmp(key, "descr") == 0 && !have_descr) {
       have_descr = true;
-      if (take(scan, "[")) { /* a structure: not numbers, so its contents do not matter */
+      if (take(scan, "[")) { /* a structure is not numeric, so its contents do not matter */
         tensor->dtype = CNN_DTYPE_OTHER;
         return true;
       }
@@ -158,7 +157,7 @@ cnn_status cnn_npy_parse(cnn_tensor *tensor, const char *path, const unsigned ch
   return cnn_success();
 }
 
-/* ---- .npz: a zip archive of them. */
+/* ---- .npz: a zip archive of .npy files */
 
 static cnn_status member_add(cnn_archive *archive, const cnn_zip *zip, cnn_zip_member *member) {
   const char *path = zip->path;
@@ -181,7 +180,7 @@ static cnn_status member_add(cnn_archive *archive, const cnn_zip *zip, cnn_zip_m
   return status;
 }
 
-/* Comments of other programs are ignored. */
+/* Reads the metadata; comments of other programs are ignored. */
 static cnn_status notes_read(cnn_archive *archive, const char *path, const char *comment, size_t n) {
   json_t *notes = n > 0 && comment[0] == '{' ? json_loadb(comment, n, JSON_REJECT_DUPLICATES, NULL) : NULL;
   cnn_status status = cnn_success();
@@ -201,7 +200,8 @@ cnn_status cnn_npz_parse(cnn_archive *archive, cnn_zip *zip) {
 
 /* ---- Writing */
 
-/* The header as NumPy writes it: padded so that the numbers begin at a multiple of 64. Returns its length. */
+/* Writes the header as NumPy does: padded so that the numbers begin at a multiple of 64. Returns its length.
+ */
 static size_t header_write(const cnn_tensor *tensor, char text[1024]) {
   static const char *const kinds[] = {
       [CNN_DTYPE_BOOL] = "b1", [CNN_DTYPE_U8] = "u1",  [CNN_DTYPE_I8] = "i1",  [CNN_DTYPE_U16] = "u2",
@@ -243,8 +243,8 @@ typedef struct Stored {
   uint32_t crc;
 } Stored;
 
-/* A member's header: local (before the data) or of the directory. Sizes and places are always 64 bits wide,
- * as NumPy's are. */
+/* A member's header: local (before the data) or in the directory. Sizes and offsets are always 64 bits wide,
+ * as in NumPy. */
 static void member_header(cnn_writer *writer, const char *name, const Stored *stored, bool local) {
   unsigned char head[46], extra[28], *p = head, *e = extra;
   size_t name_bytes = strlen(name) + 4;
@@ -259,7 +259,7 @@ static void member_header(cnn_writer *writer, const char *name, const Stored *st
   p = put_number(p, 1 << 11, 2); /* names are UTF-8 */
   p = put_number(p, 0, 2);       /* stored */
   p = put_number(p, 0, 2);       /* midnight, */
-  p = put_number(p, 33, 2);      /* 1 January 1980: the same arrays make the same bytes */
+  p = put_number(p, 33, 2);      /* 1 January 1980: the same arrays produce the same bytes */
   p = put_number(p, stored->crc, 4);
   p = put_number(p, 0xFFFFFFFFu, 4);
   p = put_number(p, 0xFFFFFFFFu, 4);
@@ -276,7 +276,7 @@ static void member_header(cnn_writer *writer, const char *name, const Stored *st
   cnn_writer_put(writer, extra, (size_t)(e - extra));
 }
 
-/* The end record of the directory, which has `size` bytes from `at` on; the comment follows it. */
+/* Writes the end record of the directory, which has `size` bytes from `at` on, and the comment. */
 static void put_end(cnn_writer *writer, int32_t count, uint64_t at, uint64_t size, size_t comment_bytes) {
   unsigned char tail[98], *p = tail;
   p = put_number(p, 0x06064b50, 4); /* zip64 end of the directory */
@@ -302,7 +302,7 @@ static void put_end(cnn_writer *writer, int32_t count, uint64_t at, uint64_t siz
   cnn_writer_put(writer, tail, (size_t)(p - tail));
 }
 
-/* Notes as text, empty if they are more than an archive's comment can hold; NULL: no memory. */
+/* The metadata as text; empty if it exceeds the length of an archive's comment; NULL: out of memory. */
 static char *comment_make(const cnn_note *note, int32_t notes) {
   json_t *object = cnn_notes_make(note, notes);
   char *text = object ? cnn_json_text(object) : NULL;

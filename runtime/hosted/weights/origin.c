@@ -1,5 +1,5 @@
-/* origin.c: metadata of a weight file on its net: its name, its inputs and how they are normalized, the
- * names of its classes. */
+/* origin.c: Metadata of a weight file about its net: its name, its inputs and their normalization, its class
+ * names. */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/weights/origin.h"
 
@@ -8,8 +8,8 @@
 #include <string.h>
 #include "hosted/weights/classes.h"
 
-/* "image: 28x28x1 as u8 -> normalize(mean=0, std=1, scale=0.5)", as in the language. Returns how long it is;
- * no text: only that. */
+/* Formats "image: 28x28x1 as u8 -> normalize(mean=0, std=1, scale=0.5)", as in the language. Returns the
+ * length; text NULL: only the length. */
 static size_t input_put(char *text, size_t room, const cnn_port *port, const char *before) {
   static const char *const types[] = {
       [CNN_F32] = "", [CNN_U8] = " as u8", [CNN_I8] = " as i8", [CNN_I16] = " as i16", [CNN_I32] = " as i32"};
@@ -53,7 +53,7 @@ void cnn_origin_free(cnn_origin *origin) {
   *origin = (cnn_origin){0};
 }
 
-/* All on one line: the first ten, as far as they fit. */
+/* Reports renamed classes on one line: the first ten, as far as they fit. */
 static void tell_renamed(const cnn_classes *classes, const char *path, const cnn_network *network,
                          char *doubt, size_t room) {
   enum { ENDING = 40 };
@@ -113,7 +113,7 @@ const char *cnn_origin_normalize(const cnn_archive *archive) {
   return arrow ? arrow + 4 : "no normalize";
 }
 
-/* Numbers that come in otherwise than in training are wrong results without a word. */
+/* Inputs with another scale than in training would silently give wrong results. */
 static void normalize_check(const cnn_archive *archive, const char *path, const cnn_network *network,
                             char *doubt, size_t room) {
   const char *theirs = cnn_origin_normalize(archive);

@@ -1,6 +1,6 @@
-/* pickle.c: the stack machine of Python's pickles, protocols 2 to 5, as far as torch.save uses it. Calls are
- * understood of four names, which make tensors and dictionaries; the result of any other is an object of
- * which nothing is known. https://docs.python.org/3/library/pickletools.html */
+/* pickle.c: Interpreter of Python's pickles, protocols 2 to 5, as far as torch.save uses them. Only calls of
+ * four functions are interpreted, which create tensors and dictionaries; the result of any other call is an
+ * unknown object. https://docs.python.org/3/library/pickletools.html */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/weights/pickle.h"
 
@@ -13,7 +13,7 @@ typedef struct Machine {
   cnn_archive *memory;
   const unsigned char *begin, *at, *end;
   cnn_pickled **stack, **memo;
-  cnn_pickled *chunk; /* values that are made next */
+  cnn_pickled *chunk; /* memory for the next values */
   int32_t height, stack_room, memo_room, memoised, pushed, left, marks;
   int32_t mark[DEPTH_MOST];
   const char *wrong; /* NULL: nothing */
@@ -32,7 +32,7 @@ static void *space(Machine *machine, size_t bytes) {
   return room ? room : refuse(machine, "out of memory");
 }
 
-/* Makes room for `least` pointers, by doubling; false: there is none. */
+/* Makes room for `least` pointers by doubling; false: out of memory. */
 static bool grow(Machine *machine, cnn_pickled ***items, int32_t *room, int32_t count, int32_t least) {
   int32_t more = *room ? *room : 4;
   if (least <= *room) return true;
@@ -45,7 +45,7 @@ static bool grow(Machine *machine, cnn_pickled ***items, int32_t *room, int32_t 
   return true;
 }
 
-/* ---- Values and the stack */
+/* ---- values and the stack */
 
 static cnn_pickled *value_new(Machine *machine, cnn_pickled_kind kind) {
   if (machine->left == 0) {
@@ -68,7 +68,7 @@ static void push(Machine *machine, cnn_pickled *value) {
 
 static void push_new(Machine *machine, cnn_pickled_kind kind) { push(machine, value_new(machine, kind)); }
 
-/* Nothing is taken from below the last mark. */
+/* Pops a value; values below the last mark are not accessible. */
 static cnn_pickled *pop(Machine *machine) {
   const int32_t floor = machine->marks ? machine->mark[machine->marks - 1] : 0;
   if (machine->wrong) return NULL;
@@ -89,7 +89,7 @@ static void add(Machine *machine, cnn_pickled *to, cnn_pickled *item) {
   else if (grow(machine, &to->item, &to->room, to->count, to->count + 1)) to->item[to->count++] = item;
 }
 
-/* The values above the last mark, of which there are *count, and takes them and the mark off. */
+/* Pops the values above the last mark, *count of them, and the mark. */
 static cnn_pickled **pop_marked(Machine *machine, int32_t *count) {
   *count = 0;
   if (machine->wrong) return NULL;
@@ -112,7 +112,7 @@ static void push_last(Machine *machine, int32_t count) {
   push_tuple(machine, item, count);
 }
 
-/* Adds items to the container below the mark, or (`one` times 1 or 2) below themselves; for objects they are
+/* Adds items to the container below the mark, or (`one` times 1 or 2) below these items; for objects they are
  * dropped. */
 static void add_items(Machine *machine, cnn_pickled_kind kind, int32_t one) {
   cnn_pickled *item[2], **items = item;
@@ -216,7 +216,7 @@ bool cnn_pickled_is(const cnn_pickled *value, const char *text) {
          value->bytes == strlen(text) && memcmp(value->text, text, value->bytes) == 0;
 }
 
-/* The four calls that are understood, by name; NULL: another. */
+/* Interprets one of the four known functions; NULL: another one. */
 static cnn_pickled *call(Machine *machine, const cnn_pickled *callee, cnn_pickled *arguments) {
   cnn_pickled **const item = arguments->item;
   if (cnn_pickled_is(callee, "collections\nOrderedDict") && arguments->count == 0)
@@ -250,7 +250,8 @@ static void object(Machine *machine, int32_t parts) {
   push_new(machine, CNN_PICKLED_OTHER);
 }
 
-/* The attributes of an object. Those of a module begin with a few flags and hooks, then come its modules. */
+/* Sets the attributes of an object. Those of a module begin with a few flags and hooks, followed by its
+ * modules. */
 static void build(Machine *machine) {
   enum { FIRST = 64 };
   const cnn_pickled *state = pop(machine);
@@ -289,7 +290,7 @@ static void get(Machine *machine, uint64_t place) {
   else refuse(machine, "it takes a value from its memory that it has not put there");
 }
 
-/* ---- Opcodes. Each group says whether the opcode is of it. */
+/* ---- opcodes: each function returns whether the opcode belongs to its group */
 
 static bool constant(Machine *machine, int opcode) {
   switch (opcode) {

@@ -1,5 +1,5 @@
-/* rename.c: renaming of the tensors of a weight file by the lines of another file: lines "theirs = ours",
- * with '*' for any text, which goes where ours has one. */
+/* rename.c: Renaming of a weight file's tensors by the rules of another file: lines "theirs = ours", with '*'
+ * for any text, which is inserted at the '*' of ours. */
 // SPDX-License-Identifier: MIT-0
 #include <stdio.h>
 #include <string.h>
@@ -13,7 +13,7 @@ typedef struct Part {
 } Part;
 
 typedef struct Rule {
-  Part theirs, ours; /* ours is empty: the array is left out */
+  Part theirs, ours; /* empty ours: the array is left out */
   int32_t line;
 } Rule;
 
@@ -49,7 +49,7 @@ static cnn_status rule_read(Rule *rule, const char *path, Part line) {
   return cnn_success();
 }
 
-/* All lines that are rules: in memory of the archive. */
+/* Reads all rules, in memory of the archive. */
 static cnn_status rules_read(cnn_archive *archive, const char *path, const cnn_file *file, Rule **rules,
                              size_t *count) {
   const char *at;
@@ -91,7 +91,8 @@ static Part literal(Part *pattern) {
   return part;
 }
 
-/* Whether the name is of that form; then the match of each '*', the first ones as short as possible. */
+/* Whether the name matches the pattern; returns the match of each '*', the first ones as short as possible.
+ */
 static bool fits(Part pattern, const char *name, Part found[STARS]) {
   const int32_t count = stars(pattern);
   size_t n = strlen(name);

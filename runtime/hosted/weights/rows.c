@@ -1,5 +1,5 @@
-/* rows.c: the classes of weights in the order of other labels: row c of the last layer with weights makes the
- * score of class c. */
+/* rows.c: Permutation of weights to another order of classes: row c of the last layer with weights computes
+ * the score of class c. */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/weights/rows.h"
 
@@ -19,7 +19,7 @@ static bool is_of(const cnn_weight *weight, const cnn_layer *layer) {
   return strncmp(weight->name, layer->name, n) == 0 && weight->name[n] == '.';
 }
 
-/* Filters in groups see some of the channels only, each row others. */
+/* Grouped filters only read some of the channels, each row different ones. */
 static bool sees_all(const cnn_network *network, int32_t layer) {
   const cnn_layer *before = layer > 0 ? &network->layer[layer - 1] : NULL;
   for (int32_t w = 0; w < network->weights; w++) {
@@ -30,7 +30,7 @@ static bool sees_all(const cnn_network *network, int32_t layer) {
   return true;
 }
 
-/* The layer whose rows are the classes: it is followed only by layers that treat all channels alike. */
+/* The layer whose rows are the classes: only operators that treat all channels alike follow it. */
 static const cnn_layer *score_layer(const cnn_network *network) {
   static const char *const rows[] = {"dense", "conv", NULL};
   static const char *const alike[] = {"softmax", "sigmoid",        "relu",           "dropout", "avgpool",
@@ -55,7 +55,7 @@ static bool was_taken(const cnn_weight *weight, const cnn_archive *archive, cons
   return same;
 }
 
-/* from[c]: the row of the file that is class c here. False: the names are not the same ones. */
+/* from[c]: the row in the file for class c. False: the names are not the same. */
 static bool order_find(const cnn_network *network, const cnn_classes *classes, int32_t *from) {
   if (classes->count != network->labels) return false;
   for (int32_t c = 0; c < network->labels; c++) {

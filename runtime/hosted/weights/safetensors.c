@@ -1,5 +1,5 @@
-/* safetensors.c: reading and writing .safetensors. The rules are those of the format's documentation and of
- * what its reference implementation refuses: https://huggingface.co/docs/safetensors */
+/* safetensors.c: Reader and writer of .safetensors. The rules are those of the format's documentation and of
+ * its reference implementation: https://huggingface.co/docs/safetensors */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/weights/safetensors.h"
 
@@ -25,14 +25,14 @@ static int dtype_find(const char *name) {
   return -1;
 }
 
-/* A count or an offset of the header: a whole number, not negative. */
+/* Reads a count or an offset in the header: a non-negative integer. */
 static bool whole(const json_t *value, int64_t *number) {
   if (!json_is_integer(value) || json_integer_value(value) < 0) return false;
   *number = json_integer_value(value);
   return true;
 }
 
-/* One entry of the header. Its bytes are from begin to end, counted from the end of the header. */
+/* Reads one entry of the header. Its bytes are from begin to end, counted from the end of the header. */
 static cnn_status tensor_parse(cnn_tensor *tensor, const char *path, const json_t *entry, int64_t *begin,
                                int64_t *end) {
   const char *dtype = json_string_value(json_object_get(entry, "dtype"));
@@ -77,7 +77,7 @@ static int place_order(const void *a, const void *b) {
   return p->end < q->end ? -1 : p->end > q->end;
 }
 
-/* Tensors cover the buffer: no overlap, no hole, nothing left over. */
+/* Checks that tensors cover the buffer: no overlap, no gap, no rest. */
 static cnn_status places_check(const char *path, Place *place, int32_t count, size_t buffer) {
   if (count > 0) qsort(place, (size_t)count, sizeof *place, place_order);
   int64_t at = 0;

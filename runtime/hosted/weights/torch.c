@@ -1,5 +1,5 @@
-/* torch.c: the dictionaries of tensors in a PyTorch file. Strides stay as they are: readers of elements
- * gather them, so that a small file cannot ask for much memory. */
+/* torch.c: Dictionaries of tensors in a PyTorch file. Strides are kept: elements are gathered when they are
+ * read, so that a small file cannot request much memory. */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/weights/torch.h"
 
@@ -15,7 +15,7 @@ typedef struct Reader {
   const cnn_zip *zip;
   const char *path;
   cnn_zip_member **member; /* by name */
-  size_t folder;           /* letters of "archive/" before the names of members */
+  size_t folder;           /* length of "archive/" before the names of members */
   bool swapped;
 } Reader;
 
@@ -54,7 +54,7 @@ static bool members_sort(Reader *reader) {
   return true;
 }
 
-/* The member of the pickle's folder that has this name; NULL: there is none. */
+/* The member of the pickle's folder with this name; NULL: there is none. */
 static cnn_zip_member *member_find(const Reader *reader, const char *pickle, const char *name) {
   const size_t n = reader->folder + strlen(name);
   char full[LABEL];
@@ -105,8 +105,8 @@ static bool integers(const cnn_pickled *tuple, int32_t count) {
   return fine;
 }
 
-/* The parts of a tensor are of the kinds that they must be: a storage ("storage", type, member, device,
- * elements), an offset, sizes and as many strides. */
+/* Whether the parts of a tensor have the right kinds: a storage ("storage", type, member, device, elements),
+ * an offset, sizes and as many strides. */
 static bool is_sound(const cnn_pickled *value) {
   cnn_pickled **const item = value->item;
   const cnn_pickled *storage = item[0];
@@ -118,8 +118,8 @@ static bool is_sound(const cnn_pickled *value) {
          integers(item[3], item[2]->count);
 }
 
-/* Sets the strides, if they are not those of contiguous elements; the last element of the storage
- * that is read is *last. False: no memory, or (*last is -1) they are beyond all numbers. */
+/* Sets the strides of a tensor that is not contiguous; *last is the last element of the storage that is read.
+ * False: out of memory, or (*last is -1) the strides overflow. */
 static bool strides_set(const Reader *reader, cnn_tensor *tensor, const cnn_pickled *strides, int64_t offset,
                         int64_t *last) {
   int64_t dense = 1;
@@ -151,7 +151,7 @@ static cnn_status beyond(const Reader *reader, const cnn_tensor *tensor, int64_t
                      (long long)elements);
 }
 
-/* The bytes of a storage that has this many elements. */
+/* The bytes of a storage with this number of elements. */
 static cnn_status storage_find(const Reader *reader, const char *pickle, const cnn_pickled *storage,
                                const cnn_tensor *tensor, cnn_zip_member **found) {
   char name[200];
@@ -178,7 +178,7 @@ static cnn_status tensor_set(const Reader *reader, const char *pickle, cnn_tenso
   const int64_t offset = value->item[1]->number, elements = storage->item[4]->number;
   int64_t last = 0;
   tensor->dtype = dtype_of(storage->item[1]);
-  if (tensor->dtype == CNN_DTYPE_OTHER) return cnn_success(); /* quantized, complex: nothing is read */
+  if (tensor->dtype == CNN_DTYPE_OTHER) return cnn_success(); /* quantized and complex tensors are not read */
   tensor->swapped = reader->swapped;
   tensor->rank = sizes->count;
   for (int32_t d = 0; d < tensor->rank; d++) tensor->dim[d] = sizes->item[d]->number;
@@ -240,10 +240,10 @@ static cnn_status tensors_take(const Reader *reader, const char *pickle, const c
   return status.code == CNN_OK ? names_check(reader) : status;
 }
 
-/* ---- Which dictionary */
+/* ---- choice of the dictionary */
 
-/* How many tensors it holds itself; those of one dimension or more, for numbers such as a loss are no
- * weights. */
+/* Number of tensors directly in the dictionary with one dimension or more: single numbers, such as a loss,
+ * are not weights. */
 static int32_t tensors_of(cnn_pickled *dict) {
   if (dict->kind != CNN_PICKLED_DICT) return 0;
   if (dict->seen) return dict->seen - 1;
@@ -254,8 +254,8 @@ static int32_t tensors_of(cnn_pickled *dict) {
   return count;
 }
 
-/* The value of the longest entry of the dictionary that the key is, or begins with before a '.'; *rest: what
- * follows it. */
+/* The value of the longest key in the dictionary that equals the requested key, or its beginning before a
+ * '.'; *rest: the remainder. */
 static cnn_pickled *entry_find(const cnn_pickled *dict, const char *key, const char **rest) {
   const size_t n = strlen(key);
   cnn_pickled *found = NULL;
@@ -283,10 +283,10 @@ enum { LISTED = 8, LOOKED_AT = 10000 };
 typedef struct Listing {
   char text[400];
   int32_t listed, looked;    /* entries */
-  const cnn_pickled *chosen; /* is not listed; or NULL */
+  const cnn_pickled *chosen; /* this dictionary is not listed; or NULL */
 } Listing;
 
-/* "'ema' (12 tensors)" for a dictionary of tensors, and for those in it. */
+/* Formats "'ema' (12 tensors)" for a dictionary of tensors, and for those inside it. */
 static void list(Listing *listing, const cnn_pickled *dict, const char *before) {
   for (int32_t i = 0; dict->kind == CNN_PICKLED_DICT && i + 1 < dict->count; i += 2) {
     const cnn_pickled *key = dict->item[i];
@@ -362,7 +362,7 @@ static cnn_status choose(const char *path, cnn_pickled *root, const char *key, c
   return refuse_key(path, root, NULL);
 }
 
-/* Where nobody said which: what else could have been taken. */
+/* If no key was given: lists the other dictionaries that could have been used. */
 static void tell_others(cnn_archive *archive, const cnn_pickled *root, const cnn_pickled *chosen) {
   Listing listing = {.chosen = chosen};
   list(&listing, root, "");

@@ -1,12 +1,12 @@
-/* torch.h: PyTorch files: since version 1.6, a zip with a pickle, which is read and never run, and the
- * numbers. Also built into the compiler (see file.h). */
+/* torch.h: PyTorch files: since version 1.6, a zip of the numbers and a pickle, which is read and never
+ * executed. Also built into the compiler (see file.h). */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_TORCH_H
 #define CNN_TORCH_H
 #include "hosted/weights/zip.h"
 
 bool cnn_torch_is(const cnn_zip *zip);
-/* The tensors of a dictionary: of that called `key` ("ema", "state.net"); NULL: of the outermost one, or if
- * that holds none, of "state_dict", "model_state_dict", "model", "net" or "ema" in it. */
+/* Reads the tensors of the dictionary called `key` ("ema", "state.net"). NULL: of the outermost one, or if it
+ * contains none, of "state_dict", "model_state_dict", "model", "net" or "ema" in it. */
 cnn_status cnn_torch_parse(cnn_archive *archive, const cnn_zip *zip, const char *key);
 #endif

@@ -1,4 +1,4 @@
-/* weights.c: the weights of a net in files, matched by name and shape. */
+/* weights.c: Loading and saving of a net's weights, matched by name and shape. */
 // SPDX-License-Identifier: MIT-0
 #include "cnn_weights.h"
 
@@ -32,7 +32,7 @@ static cnn_wanted *wanted_of(const cnn_network *network) {
   return wanted;
 }
 
-/* All lines, as one text from malloc; NULL: there are none, or no memory. */
+/* All lines as one text from malloc; NULL: there are none, or out of memory. */
 static char *lines_join(const cnn_matching *matching) {
   size_t n = 0;
   for (int32_t i = 0; i < matching->lines; i++) n += strlen(matching->line[i]) + 1;
@@ -42,8 +42,8 @@ static char *lines_join(const cnn_matching *matching) {
   return text;
 }
 
-/* The first of the chosen tensors with a number that is not finite, but for minus infinity in frozen ones,
- * by which masks of attention exclude. */
+/* Finds the first of the loaded tensors with a non-finite number. Minus infinity is allowed in frozen
+ * weights: attention masks use it. */
 static cnn_status all_finite(const cnn_network *network, const char *path, const cnn_tensor *const *source) {
   cnn_status status = cnn_success();
   for (int32_t w = 0; w < network->weights && status.code == CNN_OK; w++) {
@@ -52,7 +52,7 @@ static cnn_status all_finite(const cnn_network *network, const char *path, const
   return status;
 }
 
-/* Adds whole lines to a message as far as there is room, and the number of the remaining ones. */
+/* Adds as many whole lines to a message as fit, and the number of the remaining ones. */
 static void lines_add(cnn_status *status, const cnn_matching *matching) {
   enum { REST = 40 };
   for (int32_t i = 0; i < matching->lines; i++) {
@@ -65,7 +65,7 @@ static void lines_add(cnn_status *status, const cnn_matching *matching) {
   }
 }
 
-/* How many weights --match=order would find; 0 where it would be refused. */
+/* Number of weights that --match=order would find; 0 if it would fail. */
 static int32_t found_by_order(const cnn_network *network, cnn_archive *archive, const char *prefix,
                               bool some) {
   cnn_matching matching = {0};
@@ -102,7 +102,7 @@ static cnn_status refuse(const cnn_network *network, const char *path, const cnn
   return status;
 }
 
-/* The file with the names that are wanted, and what of it is whose. */
+/* Opens the file with renamed tensors, and matches its tensors with the weights. */
 static cnn_status find_all(const cnn_network *network, const char *path, const cnn_weights_names *names,
                            bool some, cnn_archive *archive, cnn_matching *matching) {
   cnn_status status = cnn_archive_open(archive, path);
@@ -118,7 +118,7 @@ static cnn_status find_all(const cnn_network *network, const char *path, const c
   return done ? status : cnn_failure(CNN_NO_MEMORY, "%s: out of memory", path);
 }
 
-/* "theirs = ours" for each weight: from malloc; NULL: no memory. */
+/* "theirs = ours" for each weight: from malloc; NULL: out of memory. */
 static char *renames_make(const cnn_network *network, const cnn_matching *matching) {
   size_t n = 1;
   for (int32_t w = 0; w < network->weights; w++)
@@ -207,7 +207,7 @@ cnn_status cnn_weights_save(const cnn_network *network, const char *path, const 
   cnn_status status = cnn_origin_make(&origin, network);
   if (status.code != CNN_OK) return status;
   cnn_note note[1 + ORIGIN_NOTES + NOTES] = {
-      {"format", "pt"}}; /* layouts and names as PyTorch's, whose loaders ask for this */
+      {"format", "pt"}}; /* layouts and names are PyTorch's; its loaders require this entry */
   memcpy(note + 1, origin.note, sizeof origin.note);
   int32_t count = 1 + origin.notes;
   for (; notes && notes[0] && count < 1 + ORIGIN_NOTES + NOTES; notes += 2)

@@ -1,4 +1,4 @@
-/* zip.c: zip archives, read from the directory at their end. */
+/* zip.c: Zip archives, read from the directory at their end. */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/weights/zip.h"
 
@@ -18,7 +18,8 @@ typedef struct Directory {
 
 static cnn_status directory_find(Directory *directory, const char *path, const unsigned char *bytes,
                                  size_t n) {
-  size_t lowest = n > 65557 ? n - 65557 : 0; /* the end record, and a comment of up to 65535 bytes after it */
+  size_t lowest =
+      n > 65557 ? n - 65557 : 0; /* the end record is followed by a comment of up to 65535 bytes */
   size_t at = n >= 22 ? n - 22 : 0;
   while (at > lowest && memcmp(bytes + at, "PK\5\6", 4) != 0) at--;
   if (n < 22 || memcmp(bytes + at, "PK\5\6", 4) != 0)
@@ -42,7 +43,7 @@ static cnn_status directory_find(Directory *directory, const char *path, const u
   return cnn_success();
 }
 
-/* The 64-bit sizes are in an extra field, only those that do not fit, in this order. */
+/* The extra field has 64-bit sizes for the fields that do not fit, in this order. */
 static bool member_widen(cnn_zip_member *member, const unsigned char *extra, size_t n) {
   while (n >= 4) {
     size_t id = (size_t)number(extra, 2), length = (size_t)number(extra + 2, 2);
@@ -63,7 +64,7 @@ static bool member_widen(cnn_zip_member *member, const unsigned char *extra, siz
   return true;
 }
 
-/* Reads the directory's entry at *at, and moves past it. */
+/* Reads the directory's entry at *at, and advances *at. */
 static bool member_next(cnn_zip_member *member, const unsigned char *bytes, size_t *at, size_t end) {
   const unsigned char *p = bytes + *at;
   if (end - *at < 46 || memcmp(p, "PK\1\2", 4) != 0) return false;
@@ -82,7 +83,7 @@ static bool member_next(cnn_zip_member *member, const unsigned char *bytes, size
   return member_widen(member, p + 46 + name, extra);
 }
 
-/* Members whose bytes overlap would unpack to more than deflate can make of the file. */
+/* Members whose bytes overlap could unpack to more than deflate can produce from the file. */
 static cnn_status members_read(cnn_zip *zip, const Directory *directory) {
   size_t at = (size_t)directory->offset, end = at + (size_t)directory->bytes, left = zip->n;
   for (uint64_t i = 0; i < directory->entries; i++) {
@@ -118,7 +119,7 @@ static bool inflate_raw(const unsigned char *packed, size_t n, unsigned char *ou
   stream.next_in = (unsigned char *)(uintptr_t)packed; /* zlib does not write there, although the pointer
                                                           is not const */
   size_t left = n, used = 0;
-  unsigned char beyond; /* room for a byte too many, so that one is noticed */
+  unsigned char beyond; /* room for one extra byte, to detect excess data */
   int result;
   do {
     uInt in = left > 1u << 30 ? 1u << 30 : (uInt)left,
@@ -163,7 +164,7 @@ cnn_status cnn_zip_read(const cnn_zip *zip, cnn_archive *archive, const char *la
       return cnn_failure(CNN_BAD_FORMAT, "%s: is stored with two sizes", label);
     data = bytes + start;
   } else {
-    if (member->size / 1032 > member->packed) /* more than deflate can produce: a wrong size */
+    if (member->size / 1032 > member->packed) /* more than deflate can produce: the size is wrong */
       return cnn_failure(CNN_BAD_FORMAT, "%s: cannot unpack to %llu bytes", label,
                          (unsigned long long)member->size);
     unsigned char *out = cnn_archive_alloc(archive, (size_t)member->size);
@@ -174,7 +175,7 @@ cnn_status cnn_zip_read(const cnn_zip *zip, cnn_archive *archive, const char *la
       return cnn_failure(CNN_BAD_FORMAT, "%s: the packed data are damaged", label);
     data = out;
   }
-#ifndef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION /* no mutation would get past it */
+#ifndef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION /* the fuzzer cannot produce a valid checksum */
   if (cnn_zip_checksum(data, (size_t)member->size) != member->crc)
     return cnn_failure(CNN_BAD_FORMAT, "%s: the checksum is wrong: the file is damaged", label);
 #endif

@@ -1,4 +1,4 @@
-/* zip.h: the members of a zip archive (zip64 included), stored or deflated. Also built into the compiler (see
+/* zip.h: Members of a zip archive (including zip64), stored or deflated. Also built into the compiler (see
  * file.h). */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_ZIP_H
@@ -24,11 +24,11 @@ typedef struct cnn_zip {
   size_t comment_bytes;
 } cnn_zip;
 
-/* Reads the directory; all memory is the archive's. */
+/* Reads the directory; the archive owns all memory. */
 cnn_status cnn_zip_open(cnn_zip *zip, cnn_archive *archive, const char *path, const unsigned char *bytes,
                         size_t n);
-/* Sets the member's data: where they are, or unpacked into memory of the archive; checks their sum. `label`
- * is "PATH: NAME" for messages. */
+/* Sets the member's data: in place, or unpacked into memory of the archive; checks their checksum. `label` is
+ * "PATH: NAME" for messages. */
 cnn_status cnn_zip_read(const cnn_zip *zip, cnn_archive *archive, const char *label, cnn_zip_member *member);
 uint32_t cnn_zip_checksum(const unsigned char *data, size_t n);
 #endif
