@@ -1,5 +1,6 @@
-/* dispatch.c: Several targets in one file: detection of the CPU's level, and dispatch to that level's
- * function. Level 0 is the lowest target, whose code is always compiled; the others are under their #if. */
+/* dispatch.c: Code for several targets in one file: detection of the CPU's level, and dispatch to that
+ * level's function. Level 0 is the lowest target, whose code is always compiled; the others are inside #if.
+ */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "base/template.h"
@@ -42,8 +43,8 @@ static void put_forced(Text *out, const Net *net) {
   text_put(out, "  return 0;\n}\n");
 }
 
-/* Detection of x86 features: like the compilers' own, but without their libraries, which some linkers
- * lack. An instruction set counts only if the system also saves its registers. */
+/* Detection of x86 features: like the compilers' own, but without their libraries, which some linkers lack.
+ * An instruction set counts only if the operating system also saves its registers. */
 static const char avx_text[] =
     "/* AVX features of the CPU and the system: 1: AVX2 and FMA; 2: AVX-512 F, BW, DQ and VL, too@ABOUT@. "
     "*/\n"
@@ -63,8 +64,8 @@ static const char avx_text[] =
     "  return (b & 0xc0030000u) == 0xc0030000u && (saved & 0xe6) == 0xe6 ? @BEST@ : 1;\n"
     "}\n";
 
-/* Linux answers programs that read this register, since 4.11, as its documents promise; Android's kernels
- * were older, and other systems may end the program: there the compiler has to know. */
+/* Linux, since 4.11, emulates reads of this register for programs, as documented. Android's kernels were
+ * older, and other systems may end the program: there the compiler's options decide. */
 static const char dotprod_text[] = "/* Does the CPU have DotProd? */\n"
                                    "static int @DOTPROD@(void) {\n"
                                    "#if defined(__ARM_FEATURE_DOTPROD)\n"
@@ -78,7 +79,7 @@ static const char dotprod_text[] = "/* Does the CPU have DotProd? */\n"
                                    "#endif\n"
                                    "}\n";
 
-/* The level on an architecture. The CPU is asked only where its targets differ in what they need. */
+/* The level on an architecture. The CPU is only queried if its targets need different features. */
 static void put_level(Text *out, const Net *net, const char *condition) {
   int highest = 0;
   bool avx = false, vnni = false, dotprod = false;
@@ -120,7 +121,7 @@ static void put_level(Text *out, const Net *net, const char *condition) {
   text_put(out, "  __atomic_store_n(&known, level + 1, __ATOMIC_RELAXED);\n  return level;\n}\n");
 }
 
-/* Each architecture once. */
+/* Prints each architecture once. */
 static void put_detection(Text *out, const Net *net) {
   for (int level = net->layout->options.ntargets - 1; level > 0; level--) {
     const char *condition = target_of_level(net, level)->condition;

@@ -10,7 +10,7 @@
 #include <string.h>
 #include "emit/module.h"
 
-/* ---- what is compiled in ---- */
+/* ---- compiled-in data ---- */
 static bool has_trained(const Net *net) {
   return (net->options->weights || !net->weights) && net->model &&
          (!net->options->program || net->graph->floats);
@@ -42,7 +42,7 @@ static void make_little_endian(Elem elem, void *values, int64_t bytes) {
     }
 }
 
-/* Its members, consecutively, little-endian; `to` is 0. */
+/* Copies the members of the model, consecutively, little-endian; `to` is zeroed. */
 static void copy_model(Net *net, unsigned char *to) {
   for (int i = 0; i < net->layout->infer.members.n; i++) {
     const Member *member = net->layout->infer.members.data[i];
@@ -83,7 +83,7 @@ static void put_integers(Text *out, Elem elem, const void *values, int64_t n, co
   text_put(out, "\n");
 }
 
-/* With the braces of all dimensions. */
+/* Prints nested braces for all dimensions. */
 static int64_t put_nested(Text *out, Elem elem, const void *values, int rank, const int64_t *dim) {
   int64_t done = 0;
   text_put(out, "{");
@@ -126,7 +126,7 @@ static void put_initial_array(Text *out, Net *net) {
 }
 
 /* ---- bytes in the text ---- */
-/* Little-endian numbers as pieces of a string, which compilers read ten times faster than numbers. */
+/* Prints little-endian numbers as pieces of a string, which compilers parse ten times faster than numbers. */
 static void put_byte_string(Text *out, Elem elem, void *values, int64_t n) {
   enum { A_LINE = 64 };
   make_little_endian(elem, values, n);
@@ -160,7 +160,7 @@ static void put_text_bytes(Text *out, Net *net) {
   text_put(out, "  ;\n#ifdef __GNUC__\n#pragma GCC diagnostic pop\n#endif\n");
 }
 
-/* The model is the beginning of the bytes. */
+/* The model is the first part of the bytes. */
 static void put_alias(Text *out, const Net *net) {
   if (!has_trained(net)) return;
   text_put(out, "#ifdef __APPLE__\n__asm__(\".globl _%s\\n.set _%s, _%s\");\n#else\n", net->own->trained,
@@ -169,7 +169,7 @@ static void put_alias(Text *out, const Net *net) {
            net->own->trained, net->own->bytes);
 }
 
-/* ---- bytes elsewhere ---- */
+/* ---- bytes in other files ---- */
 static const char elsewhere_text[] = "is not the file that was written with this one";
 
 static void put_embed(Text *out, Net *net) {
@@ -285,8 +285,8 @@ const char *initial_weights(Net *net) {
 }
 
 /* ---- models in files ---- */
-/* What such a file begins with, as little-endian numbers: "cnnmodel", the version of the format, the bytes
- * that follow, and a fingerprint of their layout and of the code that reads them. */
+/* The header of a model file, as little-endian numbers: "cnnmodel", the version of the format, the number of
+ * bytes that follow, and a fingerprint of their layout and of the code that reads them. */
 enum { MARK_WORDS = 8, MODEL_VERSION = 1 };
 
 static const uint64_t prime = UINT64_C(0x100000001b3);
@@ -297,7 +297,8 @@ static uint64_t hashed(uint64_t hash, const char *text) { /* FNV-1a, with the fi
   return hash;
 }
 
-static uint64_t hashed_number(uint64_t hash, uint64_t number) { /* its eight bytes, most of which are zeros */
+/* Hashes its eight bytes, most of which are zeros. */
+static uint64_t hashed_number(uint64_t hash, uint64_t number) {
   if (number <= UINT8_MAX)
     return (hash ^ number) * (prime * prime * prime * prime * prime * prime * prime * prime);
   for (int i = 0; i < 64; i += 8) hash = (hash ^ (number >> i & UINT8_MAX)) * prime;
@@ -316,8 +317,7 @@ static uint64_t hashed_nest(uint64_t hash, const Nest *nest) {
   return hash;
 }
 
-/* A call of a kernel: all numbers in its code, and what its buffers are: which values, which members, which
- * constants. */
+/* Hashes a call of a kernel: all numbers in its code, and its buffers: values, members, constants. */
 static uint64_t hashed_call(uint64_t hash, const Step *step, int target) {
   const Version *version = &step->call->version[target];
   const Nest *nest = version->lower->b;
@@ -335,19 +335,19 @@ static uint64_t hashed_call(uint64_t hash, const Step *step, int target) {
   return hash;
 }
 
-/* The scale that the header states. */
+/* Hashes the scale that the header declares. */
 static uint64_t hashed_scale(uint64_t hash, const Node *port) {
   uint32_t scale = 0;
   if (port->quant) memcpy(&scale, &port->quant->scale, sizeof scale);
   return hashed_number(hashed_number(hash, scale), port->quant ? (uint64_t)port->quant->zero : 0);
 }
 
-/* Of all that the code has in itself: a model that it does not fit is refused, whatever differs. */
+/* Hashes everything in the code: a model for other code is rejected, whatever the difference. */
 static uint64_t hashed_code(uint64_t hash, const Net *net) {
   for (int s = 0; s < net->layout->infer.steps.n; s++)
     for (int t = 0; t < net->layout->options.ntargets; t++)
       hash = hashed_call(hash, &net->layout->infer.steps.data[s], t);
-  if (net->graph->updatable) return hash; /* the model has the scales */
+  if (net->graph->updatable) return hash; /* the scales are in the model */
   for (int i = 0; i < net->graph->inputs.n; i++) hash = hashed_scale(hash, net->graph->inputs.data[i].node);
   for (int o = 0; o < net->graph->outputs.n; o++) hash = hashed_scale(hash, net->graph->outputs.data[o].node);
   return hash;
@@ -364,7 +364,7 @@ static uint64_t fingerprint(const Net *net) {
   for (int i = 0; i < net->layout->infer.members.n; i++) {
     const Member *member = net->layout->infer.members.data[i];
     hash = hashed(hashed(hash, member->name), member->key);      /* the weights in it, */
-    if (member->function) hash = hashed_key(hash, member->nest); /* and the code that packs them */
+    if (member->function) hash = hashed_key(hash, member->nest); /* and the code that packs the weights */
     for (int d = 0; d < member->rank; d++)
       hash = hashed(hash, arena_printf(net->arena, "%" PRId64, member->dim[d]));
   }

@@ -1,5 +1,5 @@
-/* emit.h: Printer of a layout (lir/layout.h) as C: NAME.c and NAME.h, described in docs/c-interface.md.
- * Nothing is decided here. */
+/* emit.h: Printer of a layout (lir/layout.h) as C: NAME.c and NAME.h, described in docs/c-interface.md. It
+ * makes no decisions. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_EMIT_H
 #define CNNC_EMIT_H
@@ -11,9 +11,9 @@
 typedef enum Embed {                /* how weights of more than embed_text bytes are compiled in */
                      EMBED_TEXT,    /* as text */
                      EMBED_BESIDE,  /* as a file next to the C file, named embed_file */
-                     EMBED_BACKEND, /* as the file embed_file, which is there while the backend runs */
-                     EMBED_OBJECT,  /* as another object, whose text emit_weights_object prints, made by the
-                                       backend with the file embed_file */
+                     EMBED_BACKEND, /* as the file embed_file, which exists while the backend runs */
+                     EMBED_OBJECT,  /* as another object, which the backend builds from the text of
+                                       emit_weights_object and the file embed_file */
 } Embed;
 
 typedef struct EmitOptions {
@@ -22,7 +22,7 @@ typedef struct EmitOptions {
   bool openmp;
   bool no_fma;          /* no fused multiply-adds */
   bool network;         /* with NAME_network */
-  bool program;         /* a program: with a main function */
+  bool program;         /* generates a main function */
   bool training;        /* with the training code */
   const float *weights; /* as the weights struct, or NULL */
   Embed embed;
@@ -34,31 +34,30 @@ bool prelude_has_name(const char *);
 typedef struct Net Net; /* a layout, and the text of its functions */
 Net *emit_net(Layout *, const Sources *, const EmitOptions *);
 void emit_c(Text *, Net *);
-typedef struct EmitUnit { /* a text of several that are linked */
+typedef struct EmitUnit { /* one of several texts that are linked together */
   Text text;
   UnitUse use;
 } EmitUnit;
-EmitUnit *emit_units(Arena *, Net *, bool several,
-                     int *n); /* emit_c's text, or, where it is long, the same as several */
+/* The text of emit_c, split into several units if it is long. */
+EmitUnit *emit_units(Arena *, Net *, bool several, int *n);
 void emit_header(Text *, Net *);
-const void *emit_weights(Net *, size_t *n); /* what is in embed_file; NULL if it is not needed */
+const void *emit_weights(Net *, size_t *n); /* contents of embed_file; NULL if it is not needed */
 void emit_weights_object(Text *, Net *);
-const void *emit_model(Net *, size_t *n); /* --emit=model: what NAME_open takes */
+const void *emit_model(Net *, size_t *n); /* --emit=model: the contents of a file for NAME_open */
 typedef struct LibraryFacts {
   const char *version, *author, *url, *command;
 } LibraryFacts;
 typedef struct LibraryFile {
-  const char *path; /* in the folder; NULL: there are no more */
+  const char *path; /* path inside the folder; NULL at the end */
   Text text;
 } LibraryFile;
 const LibraryFile *emit_library(Net *, const LibraryFacts *); /* --emit=library */
-void emit_embed(Text *, Net *);                      /* a program around NAME.c with its weights inside */
-const char *library_mark(Arena *, const char *name); /* what each of these files has in it */
-bool library_name_taken(const char *name);           /* C has a header of that name */
+void emit_embed(Text *, Net *);                      /* a program around NAME.c with compiled-in weights */
+const char *library_mark(Arena *, const char *name); /* a line that each of these files contains */
+bool library_name_taken(const char *name);           /* whether C has a header of that name */
 struct Lower;
-void emit_timing(
-    Text *, const Target *, int n, const struct Lower *const *,
-    int64_t weight_bytes); /* a program that runs a kernel in n ways; it prints the microseconds of each */
+/* A program that runs a kernel with n schedules and prints the microseconds of each. */
+void emit_timing(Text *, const Target *, int n, const struct Lower *const *, int64_t weight_bytes);
 const float *constant_weights(Arena *, const Graph *); /* the weights of a net whose parameters are all frozen
-                                                          and start from constants; else NULL */
+                                                          and start from constants; otherwise NULL */
 #endif

@@ -1,12 +1,12 @@
-/* example.c: Caller's code of a net, for libraries and `cnnc new`. */
+/* example.c: Example of a caller's code, for libraries and `cnnc new`. */
 // SPDX-License-Identifier: Apache-2.0
 #include "emit/example.h"
 
-/* Words of the texts around it, which a buffer cannot have as its name. */
+/* Words in the surrounding texts, which cannot be names of buffers. */
 static const char *const taken[] = {"setup", "loop",   "begin",     "end",    "micros",
                                     "delay", "Serial", "main",      "printf", "i",
                                     "run",   "model",  "workspace", "state",  NULL};
-enum { SHOWN = 10 }; /* elements of an output */
+enum { SHOWN = 10 }; /* number of printed elements of an output */
 
 static const char *loop_over(const Net *net, const PortNames *port) {
   return arena_printf(net->arena, "  for (int i = 0; i < %s * %s; i++)", net->macro->BATCH, port->macro.SIZE);
@@ -16,7 +16,7 @@ static const char *loop_over_first(const Net *net, const PortNames *port) {
   return arena_printf(net->arena, "  for (int i = 0; i < %s && i < %d; i++)", port->macro.SIZE, SHOWN);
 }
 
-/* Of the buffers, inputs first. */
+/* Names of the buffers, inputs first. */
 static const char **buffer_names(Net *net) {
   const int inputs = net->graph->inputs.n, n = inputs + net->graph->outputs.n;
   Names names = {.arena = net->arena};

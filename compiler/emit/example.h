@@ -1,4 +1,4 @@
-/* example.h: Caller's code of a net: its buffers, their initialization, the call, the output of results.
+/* example.h: Example of a caller's code: its buffers, their initialization, the call, the output of results.
  * Private to emit/. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_EXAMPLE_H
@@ -8,10 +8,10 @@
 typedef struct Example {
   const char *buffers;        /* declarations */
   const char *reset;          /* the call of NAME_reset on a separate line; empty for a net without state */
-  const char *fill;           /* loops over the inputs, in a function */
-  const char *call;           /* of NAME_infer or NAME_step */
-  const char *print, *serial; /* statements that print the beginning of each output: by stdio, by Arduino */
+  const char *fill;           /* loops that fill the inputs, in a function */
+  const char *call;           /* the call of NAME_infer or NAME_step */
+  const char *print, *serial; /* statements that print the beginning of each output: with stdio, on Arduino */
 } Example;
 
-Example example_of(Net *, bool trained); /* trained: with the weights that are compiled in */
+Example example_of(Net *, bool trained); /* trained: with the compiled-in weights */
 #endif

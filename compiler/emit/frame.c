@@ -1,5 +1,5 @@
-/* frame.c: Functions that call kernels. The bound value of each nest buffer becomes an argument; addresses
- * of values and weights become local variables. */
+/* frame.c: Functions that call kernels. The value bound to each nest buffer becomes an argument; addresses of
+ * values and weights become local variables. */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
 #include <string.h>
@@ -55,7 +55,7 @@ static const char *local_new(Frame *f, const char *key, const char *name) {
   return unique;
 }
 
-/* Declares a pointer the first time that it is asked for. `comment` may be empty. */
+/* Declares a pointer when it is first needed. `comment` may be empty. */
 static const char *local(Frame *f, const char *type, const char *wanted, const char *value,
                          const char *comment) {
   const char *key = local_key(f, wanted, value), *name = table_find(&f->local, key);
@@ -68,20 +68,21 @@ static const char *local(Frame *f, const char *type, const char *wanted, const c
 }
 
 /* "arena + 4704" */
-/* base: floats. Bytes may begin between two of them. */
+/* base points to floats. Bytes may begin between two of them. */
 static const char *offset_text(Frame *f, const char *base, int64_t bytes) {
   Arena *arena = f->net->arena;
   if (bytes % (int64_t)sizeof(float)) return arena_printf(arena, "(char *)(%s) + %" PRId64, base, bytes);
   return bytes ? arena_printf(arena, "%s + %" PRId64, base, floats_in(bytes)) : base;
 }
 
-/* "image + n * LENET5_IMAGE_SIZE": the part of a caller's array that belongs to the image. */
+/* "image + n * LENET5_IMAGE_SIZE": the image's part of a caller's array. */
 static const char *image_text(Frame *f, const char *base, const char *size) {
   return f->kind == FRAME_SAMPLE ? arena_printf(f->net->arena, "%s + %s * %s", base, frame_name(f, "n"), size)
                                  : base;
 }
 
-static const char *value_name(const Part *part, const Node *node) { /* of an alias (flatten), what it is of */
+/* An alias (flatten) has the name of its original. */
+static const char *value_name(const Part *part, const Node *node) {
   while (node->op->family == FAMILY_ALIAS && node->nin) node = node->in[0];
   const char *step = part->value[node->id];
   return step ? step : *node->name ? node->name : "value";
@@ -109,7 +110,7 @@ static const char *input_value(Frame *f, int index) {
                "");
 }
 
-/* The parts of the annotations are in one struct per image. */
+/* The annotations of an image are in one struct. */
 static const char *truth_value(Frame *f, int part) {
   static const char *const members[] = {"count", "class", "box", "instance"};
   Arena *arena = f->net->arena;
@@ -167,8 +168,8 @@ static const char *part_of(Frame *f, const char *type, const char *whole, const 
                value_text(f, node));
 }
 
-/* What there is once for a batch, for each of the images side by side: nothing for those that do not count,
- * so that these add nothing to any sum. */
+/* Copies a value that exists once per batch to each interleaved image. Unused lanes get 0, so that they add
+ * nothing to any sum. */
 static const char *repeated_value(Frame *f, const Node *node) {
   Arena *arena = f->net->arena;
   const char *wanted = arena_printf(arena, "%s_of_images", value_name(f->part, node));
@@ -212,8 +213,8 @@ const char *frame_value(Frame *f, const Node *node) {
   }
 }
 
-/* An array of several dimensions as the argument for a parameter, which may see it flat, or without the
- * dimensions of size 1. */
+/* A multidimensional array as the argument for a parameter that may be flat, or lack the dimensions of
+ * size 1. */
 const char *array_argument(Arena *arena, const Nest *nest, int id, const char *array, int rank,
                            const int64_t *dim) {
   const Buf *buf = nest->buf[id];
@@ -243,7 +244,7 @@ static const char *member_text(Frame *f, const Member *member) {
   return arena_printf(f->net->arena, "%s%s->%s", holder, infer || look ? "" : "->packed", member->name);
 }
 
-/* The keys of the image's random numbers, made different for each layer that uses them. */
+/* The keys of the image's random numbers, made distinct for each layer that uses them. */
 static const char *keys_value(Frame *f, const Step *step, const Node *node) {
   Net *net = f->net;
   const bool several = f->images > 1;
@@ -262,14 +263,14 @@ static const char *keys_value(Frame *f, const Step *step, const Node *node) {
   return name;
 }
 
-/* C does not add the const of elements by itself when a const void pointer becomes one to arrays; gcc's
- * -Wcast-qual takes it for a loss of const, but by way of a number. */
+/* C does not convert a const void pointer to a pointer to arrays of const elements; the cast goes through an
+ * integer because gcc's -Wcast-qual would warn of a lost const. */
 static const char *const_argument(const Frame *f, const Nest *nest, int id, const char *value) {
   const char *type = emit_nest_pointer(f->net->arena, nest, id);
   return code_is_flat(nest->buf[id]) ? value : arena_printf(f->net->arena, "(%s)(uintptr_t)%s", type, value);
 }
 
-/* Only the call knows it, so it has no name. */
+/* Only this call uses it, so it has no name. */
 static const char *scratch_argument(Frame *f, const Buf *buf, int64_t bytes) {
   const char *start = offset_text(f, frame_name(f, "arena"), bytes);
   const bool floats = buf->type.elem == F32 && bytes % (int64_t)sizeof(float) == 0;
@@ -318,7 +319,7 @@ static const char *argument(Frame *f, const Step *step, int id) {
   return "NULL";
 }
 
-/* The beginning of a call: "lenet5_conv1(", and the sizes that a merged function takes first. */
+/* Prints the beginning of a call: "lenet5_conv1(", and the sizes that a merged function takes first. */
 static int put_callee(Text *out, const NestFunction *function) {
   text_put(out, "%s(", function->into->name);
   for (int i = 0; i < function->sizes.n; i++)

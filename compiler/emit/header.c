@@ -8,7 +8,7 @@ static const char network_text[] =
 #include "emit/network_text.inc"
     ;
 
-enum { COMMENTS = 44 }; /* the column where they begin */
+enum { COMMENTS = 44 }; /* column where comments begin */
 
 /* ---- numbers ---- */
 void put_define(Text *out, const Net *net, const char *name, int64_t value, const char *comment) {
@@ -25,7 +25,7 @@ static void put_port(Text *out, const Net *net, const PortMacros *macro, Shape s
   for (int i = 0; i < shape.rank; i++) put_define(out, net, axes[shape.rank - 1][i], shape.dim[i], "");
 }
 
-/* In an updatable net the model says so. */
+/* In an updatable net the model contains the scale. */
 static void put_quant(Text *out, Net *net, const PortNames *names, const Node *node) {
   const Quant *quant = port_quant(node);
   if (!quant) return;
@@ -135,7 +135,7 @@ static void put_workspace_struct(Text *out, Net *net) {
   text_put(out, "  float arena");
   if (net->layout->infer.program->batching.how == WHOLE_BATCH)
     text_put(out, "[%" PRId64 "];\n};\n\n",
-             net->layout->infer.program->slots * slot); /* one array: a thread goes from slot to slot */
+             net->layout->infer.program->slots * slot); /* one array: a thread processes slot after slot */
   else if (net->layout->infer.program->slots > 1)
     text_put(out, "[%" PRId64 "][%" PRId64 "];\n};\n\n", net->layout->infer.program->slots, slot);
   else text_put(out, "[%" PRId64 "];\n};\n\n", slot);
@@ -199,7 +199,7 @@ static void put_training(Text *out, Net *net) {
                 &parameters, ";\n\n");
 }
 
-/* The whole in a file that is included by others, or the declarations alone at the top of a single file. */
+/* The contents of the header, or the declarations at the top of a single file. */
 void put_declarations(Text *out, Net *net) {
   put_numbers(out, net);
   if (net->weights) put_weights_struct(out, net);

@@ -6,10 +6,10 @@
 #include <string.h>
 #include "emit/module.h"
 
-/* ---- parameters and arguments, in the order of the contract ---- */
+/* ---- parameters and arguments, in the order of the C interface ---- */
 void list_add(Text *list, const char *text) { text_put(list, "%s%s", list->n ? ", " : "", text); }
 
-/* A port must not be called like another parameter: naming.c knows all of them. */
+/* A port's name must differ from all other parameters, which naming.c lists. */
 static void check_parameter(const Net *net, const char *name) {
   if (names_taken(&net->layout->locals, name)) return;
   fprintf(stderr, "cnnc: internal error: parameter %s of net %s is not in own_names.def\n", name, net->name);
@@ -41,7 +41,7 @@ void put_signature(Text *out, const Net *net, const char *head, const Parameters
 
 static bool by_phases(const Net *net) { return net->layout->infer.program->batching.how == WHOLE_BATCH; }
 
-static Parameters run_parameters(Net *net, bool phase) { /* phase: of the function for one image */
+static Parameters run_parameters(Net *net, bool phase) { /* phase: parameters of the function for one image */
   Arena *arena = net->arena;
   Parameters list = {0};
   if (net->model)
@@ -79,10 +79,10 @@ typedef struct RunArguments {
   bool typed;
   const char *thread;
   bool inside;
-} RunArguments; /* step: which image comes first; typed: ports are void pointers there; thread: of a team;
-                   inside: of a function that has parameters for states, and not their struct */
+} RunArguments; /* step: expression for the first image; typed: ports are void pointers there; thread: of a
+                   team; inside: of a function with parameters for the states instead of their struct */
 
-/* Where the first image's part of a state is. */
+/* Address of the first image's part of a state. */
 static const char *state_argument(Net *net, const RunArguments *a, int k) {
   const StateNames *names = &net->layout->state[k];
   const Node *state = graph_state(net->graph, k);
@@ -140,9 +140,9 @@ static void put_mark(Frame *f, const char *indent, int step) {
   text_put(&f->calls, "%sif (%s) %s(%s, %d);\n", indent, mark, mark, frame_name(f, "context"), step);
 }
 
-/* ---- on a team of threads ----
- * All threads walk through the calls. One that is not shared is run by the first of them. */
-/* Time passes for all together: a mark is set when every thread is done. */
+/* ---- team of threads: all threads walk through the calls; a call that is not shared is run by the first
+ * of them ---- */
+/* A timing mark is set when every thread is done. */
 static void put_team_mark(Frame *f, int step, bool waited) {
   if (!f->net->options->program) return;
   const char *mark = frame_name(f, "mark"), *thread = frame_name(f, "thread"),
@@ -206,8 +206,8 @@ static void put_function(Text *out, Frame *f, const char *name) {
   text_put(out, "}\n\n");
 }
 
-/* ---- by phases ----
- * Image by image up to a layer that is computed for all of them, that layer, and so on. */
+/* ---- phases: images one by one up to a layer that is computed for all of them, that layer, and so on
+ * ---- */
 static const char *phase_function(const Net *net, int target, int phase) {
   return arena_printf(net->arena, "%s%d%s", net->own->run_phase, phase, net->section[target].suffix);
 }
@@ -225,8 +225,8 @@ static void put_phase(Text *out, Net *net, int target, const Phase *of) {
   put_function(out, &f, phase_function(net, target, phase));
 }
 
-/* The images of a slot run one after the other in its part of the arena; a thread has every threads-th slot.
- */
+/* The images of a slot run one after the other in its part of the arena; a thread has every n-th slot of n
+ * threads. */
 static void put_images_of_phase(Frame *f, int phase) {
   Net *net = f->net;
   const Parameters taken = run_parameters(net, true);
@@ -317,7 +317,7 @@ void put_infer(Text *out, Net *net, int target) {
   if (f.images > 1) put_run_of_images(out, net, target);
 }
 
-/* ---- what the user calls ---- */
+/* ---- functions of the interface ---- */
 Parameters infer_parameters(Net *net, bool some) {
   Arena *arena = net->arena;
   Parameters list = {0};
@@ -384,7 +384,7 @@ static const char *some_name(const Net *net) {
   return net_steps(net) ? net->own->step_some : net->own->infer_some;
 }
 
-/* A step that leaves nothing for the next one does not look at its state. */
+/* A step without an updated state does not use its parameter. */
 static void put_unused_state(Text *out, const Net *net) {
   if (net_steps(net) && graph_states(net->graph) == 0) text_put(out, "  (void)state;\n");
 }

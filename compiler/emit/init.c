@@ -1,5 +1,5 @@
-/* init.c: NAME_init: weights to start from. The numbers depend on the seed, the weight and the element alone;
- * the arithmetic is in double, without a fused multiply-add, so that every machine gets the same. */
+/* init.c: NAME_init: initial weights. The numbers depend only on the seed, the weight and the element. The
+ * arithmetic is in double without fused multiply-adds, so that every machine gets the same weights. */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
 #include <string.h>
@@ -136,8 +136,8 @@ static bool has_init(const Net *net, InitKind kind) {
   return false;
 }
 
-/* ---- values that are known now ---- */
-/* A kernel that enlarges bilinearly, from each channel to the filter of the same number. */
+/* ---- values known at compile time ---- */
+/* A kernel for bilinear upsampling, from each channel to the filter of the same number. */
 static void set_bilinear(const Weight *weight, float *out) {
   const int64_t h = weight->rank > 3 ? weight->dim[2] : 1, w = weight->dim[weight->rank - 1];
   for (int64_t i = 0; i < weight->size; i++) {

@@ -15,7 +15,7 @@ static const struct {
     {NULL, NULL},
 };
 
-/* Which template makes which file. */
+/* Templates and the files generated from them. */
 static const char *const files[][2] = {
     {"library.properties.in", "library.properties"},
     {"sketch.ino.in", "examples/@NAME@/@NAME@.ino"},
@@ -37,13 +37,13 @@ static void fill(Net *net, Blanks *blanks, const char *name, const char *text) {
 }
 
 /* ---- names ---- */
-/* Headers that a folder in the way of includes would hide. */
+/* Standard headers that a folder of the same name in the include path would hide. */
 static const char *const c_headers[] = {
     "assert", "complex", "ctype",  "errno",  "fenv",    "float",   "inttypes", "iso646",  "limits",
     "locale", "malloc",  "math",   "memory", "setjmp",  "signal",  "stdarg",   "stdbool", "stddef",
     "stdint", "stdio",   "stdlib", "string", "strings", "tgmath",  "unistd",   "threads", "time",
     "uchar",  "wchar",   "wctype", "sched",  "select",  "Arduino", "features", NULL};
-/* Targets that CMake keeps for itself. */
+/* Target names reserved by CMake. */
 static const char *const cmake_targets[] = {"all",  "clean",  "help",       "install",       "package",
                                             "test", "depend", "edit_cache", "rebuild_cache", NULL};
 
@@ -59,7 +59,7 @@ const char *library_mark(Arena *arena, const char *name) {
   return arena_printf(arena, "Made by cnnc (library %s).", name);
 }
 
-/* Arduino's begin with a letter, are its own where they begin with arduino, and have at most 63 letters. */
+/* Arduino library names begin with a letter, must not begin with "arduino", and have at most 63 letters. */
 static const char *arduino_name(Arena *arena, const char *name) {
   enum { MOST = 63 };
   const char *from = name + strspn(name, "_"), *own = "arduino";
@@ -70,7 +70,7 @@ static const char *arduino_name(Arena *arena, const char *name) {
   return arena_copy(arena, from, n > MOST ? MOST : n);
 }
 
-/* PlatformIO's in lower case with dashes. */
+/* PlatformIO names are lower case with dashes. */
 static const char *platformio_name(Arena *arena, const char *name) {
   const char *from = arduino_name(arena, name);
   char *copy = arena_copy(arena, from, strlen(from));
@@ -109,8 +109,8 @@ static void fill_names(Net *net, Blanks *blanks, const LibraryFacts *facts) {
   fill(net, blanks, "COMMAND", facts->command);
 }
 
-/* ---- what is in it ---- */
-static const char *ports_of(Net *net) { /* as a table for people */
+/* ---- contents of the README ---- */
+static const char *ports_of(Net *net) { /* as a Markdown table */
   const Graph *graph = net->graph;
   Text out = {.arena = net->arena};
   text_put(&out, "| | shape | type |\n|---|---|---|");
@@ -161,7 +161,7 @@ static const char *keywords_of(const Net *net) {
   return out.s;
 }
 
-/* How weights are changed, or brought where there are none. */
+/* Describes how weights are replaced, or loaded if none are compiled in. */
 static const char *weights_text(Net *net) {
   const char *name = net->name;
   if (!net->model) return "The net has no weights.";

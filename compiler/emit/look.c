@@ -1,11 +1,11 @@
-/* look.c: Inspection code of programs: every layer's value for an image, and the gradient of the scores
- * with respect to the inputs. The values are consecutive at the start of the struct; tables give the
- * runtime their positions. Kernels are those of training where they are the same. */
+/* look.c: Inspection code of programs: every layer's value for an image, and the gradient of the scores with
+ * respect to the inputs. The values are consecutive at the start of the struct; tables give the runtime their
+ * positions. Kernels are shared with training where they are equal. */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
 #include "emit/module.h"
 
-/* ---- where the values lie ---- */
+/* ---- positions of values ---- */
 int64_t look_place(const Part *part, int output) {
   int64_t floats = 0;
   for (int o = 0; o < output; o++)
@@ -13,7 +13,8 @@ int64_t look_place(const Part *part, int output) {
   return floats;
 }
 
-/* In floats from the start; of an input that is read where the caller has it -1 less its index. */
+/* Position in floats from the start; for an input that is read from the caller's array, -1 minus its index.
+ */
 static int64_t visited_place(const Part *part, int output) {
   const Place *place = &part->program->value[0][part->program->output[output]->id];
   return place->space == SPACE_INPUT ? -1 - place->index : look_place(part, place->index);

@@ -1,4 +1,4 @@
-/* module.c: prints the functions of a layout, with the comments above them. */
+/* module.c: Prints the functions of a layout, with the comments above them. */
 // SPDX-License-Identifier: Apache-2.0
 #include "emit/module.h"
 #include <string.h>
@@ -30,7 +30,7 @@ static void add_layer(Net *net, Printed *printed, Table *told, const Node *node,
   if (also) vec_push(net->arena, printed->also, layer);
 }
 
-/* The function computes the layers of the kernel; also: beside those that its comment has. */
+/* Records that the function computes the layers of the kernel; also: in addition to those in its comment. */
 static void add_layers(Net *net, Printed *printed, Table *told, const Kernel *kernel, bool also) {
   add_layer(net, printed, told, kernel->normalize, also);
   add_layer(net, printed, told, kernel->gate, also);
@@ -82,7 +82,7 @@ static void print_function(Net *net, Section *section, const NestFunction *funct
   vec_push(net->arena, section->functions, printed);
 }
 
-/* Which layers a function computes beside those that its comment has. */
+/* Comment on the layers that a function computes in addition to those in its comment. */
 static void add_also(Net *net, const Section *section, const Functions *functions) {
   for (int i = 0; i < section->functions.n; i++) {
     Printed *printed = section->functions.data[i];

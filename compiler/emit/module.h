@@ -8,7 +8,7 @@
 #include "graph/node_text.h"
 #include "lir/layout.h"
 
-/* A function as text, without those that it calls. */
+/* The text of a function, without the functions that it calls. */
 typedef struct Printed {
   const NestFunction *function;
   const char *comment;
@@ -17,15 +17,15 @@ typedef struct Printed {
   VEC(const char *) also;
 } Printed;
 
-/* The functions of one target, or those of no target in particular (packing). */
+/* The functions of one target, or target-independent ones (packing). */
 typedef struct Section {
   const Target *target;  /* NULL: packing */
-  const char *suffix;    /* of the names of its functions: "_v4"; "" where a file has one target */
-  const char *attribute; /* macro of its functions: "LENET5_V4"; "" where none is needed */
+  const char *suffix;    /* suffix of its functions: "_v4"; "" if a file has one target */
+  const char *attribute; /* macro before its functions: "LENET5_V4"; "" if none is needed */
   NestPrint print;
   PreludeNeeds needs;
   VEC(Printed *) functions;
-  Printed *printed; /* by the id of a function */
+  Printed *printed; /* indexed by function id */
   NestText *code;   /* by the id of a Code */
   int codes;
 } Section;
@@ -37,72 +37,73 @@ struct Net {
   const Graph *graph;
   const Sources *sources;
   const char *name, *upper; /* lenet5, LENET5 */
-  const OwnNames *own;      /* those of the layout, as are: */
+  const OwnNames *own;      /* names of the layout, like the following ones: */
   const OwnMacros *macro;
   bool model, weights;
   const PortNames *input, *output;
   const char *truth;
-  Table said;             /* lines of comments on functions */
+  Table said;             /* comment lines already printed on functions */
   Section pack, *section; /* section: by target */
-  const char *barrier;    /* the text is one unit of several: what the others call for BARRIER; else NULL */
+  const char *barrier;    /* if the text is split into several units: the function that the others call for
+                             BARRIER; otherwise NULL */
 };
 
 /* ---- module.c ---- */
 const char *net_input_type(const Net *, int), *net_output_type(const Net *, int); /* of C: "uint8_t" */
-const char *
-net_linkage(const Net *); /* "static " in a program, whose libraries may have functions of the same name */
+/* "static " in a program, whose libraries may have functions of the same name. */
+const char *net_linkage(const Net *);
 const char *net_target_names(const Net *); /* "x86-64-v4,x86-64-v3,x86-64" */
 
 /* ---- frame.c: functions that call kernels ---- */
 typedef enum FrameKind {
-  FRAME_INFER,    /* one image, or a group of interleaved ones; in a plan with phases, `n` of the call */
+  FRAME_INFER,    /* inference: one image, or a group of interleaved ones; in a plan with phases, image `n` of
+                     the call */
   FRAME_TOGETHER, /* all images of a call */
-  FRAME_SAMPLE,   /* training: what they add */
-  FRAME_BATCH,    /* training: what is computed from all images */
-  FRAME_LOOK,     /* looking inside: one image, all values kept */
+  FRAME_SAMPLE,   /* training: per-image gradients, which are added up */
+  FRAME_BATCH,    /* training: values computed from all images */
+  FRAME_LOOK,     /* inspection: one image, all values kept */
 } FrameKind;
 typedef struct Parameter {
   const char *name, *declared; /* "n", "int64_t n" */
 } Parameter;
 typedef VEC(Parameter) Parameters;
-typedef struct Frame { /* local variables are declared as the calls need them */
+typedef struct Frame { /* local variables are declared when a call needs them */
   Net *net;
   const Part *part;
   int target;
   FrameKind kind;
-  int images; /* that the functions called work on: 1, or the target's lanes, of which `count` count */
+  int images; /* images per call: 1, or the target's lanes, of which `count` are used */
   Text locals, calls;
-  Table local; /* by key, and its value: the name */
+  Table local; /* variable names by key and value */
   Names names;
   Parameters parameters;
-  Table mentioned; /* the names of parameters, and of what else is there, that the text has */
+  Table mentioned; /* names that occur in the text */
   bool keys;       /* the image's random numbers are needed */
 } Frame;
 void add_parameter(Arena *, Parameters *, const char *name, const char *declared);
 const char *parameters_text(Arena *, const Parameters *);
 Frame frame_begin(Net *, const Part *, int target, FrameKind, const Parameters *);
 void frame_own(Frame *, const char *name);         /* a variable that the caller declares itself */
-const char *frame_name(Frame *, const char *name); /* the name, which is mentioned now */
+const char *frame_name(Frame *, const char *name); /* the name; marks it as used */
 void frame_call(Frame *, const Step *, const char *indent);
-const char *frame_value(Frame *, const Node *); /* an expression for where a value lies */
-void frame_outputs(Frame *, const Step *, const char *(*to)(Frame *, int output),
-                   bool optional); /* images side by side: the outputs that the step has made go to the
-                                      caller; optional: unless the pointer is NULL */
+const char *frame_value(Frame *, const Node *); /* an expression for the address of a value */
+/* Interleaved images: copies the outputs of the step to the caller; optional: unless the pointer is NULL. */
+void frame_outputs(Frame *, const Step *, const char *(*to)(Frame *, int output), bool optional);
 bool frame_mentions(const Frame *, const char *name);
-void frame_unused(Text *, const Frame *); /* "(void)name;" for each parameter that is not mentioned */
-void frame_end(Text *, Frame *);          /* the body of the function */
+void frame_unused(Text *, const Frame *); /* "(void)name;" for each unused parameter */
+void frame_end(Text *, Frame *);          /* prints the body of the function */
 
 const char *array_argument(Arena *, const Nest *, int buffer, const char *array, int rank,
                            const int64_t *dim);
-/* A parameter, or rows of one, as a member of `holder`: for array_argument. */
+/* A parameter, or rows of one, as a member of `holder`, for array_argument. */
 const char *weight_text(Net *, const char *holder, const Weight *);
 void list_add(Text *list, const char *item); /* with commas between */
 void put_signature(Text *, const Net *, const char *head, const Parameters *,
-                   const char *tail); /* "head(list)tail", the list on several lines where it is long */
-Parameters infer_parameters(Net *, bool some); /* of NAME_infer, NAME_infer_some */
+                   const char *tail);          /* "head(list)tail", with line breaks in a long list */
+Parameters infer_parameters(Net *, bool some); /* parameters of NAME_infer, NAME_infer_some */
 Parameters gradients_parameters(Net *);
 
-/* ---- state.c: a net that keeps something between calls ---- */
+/* ---- state.c: nets with state ---- */
 bool net_steps(const Net *);         /* it does */
 const char *infer_name(const Net *); /* NAME_infer, or NAME_step */
 void put_define(Text *, const Net *, const char *name, int64_t value, const char *comment);
@@ -112,28 +113,28 @@ void put_state_declarations(Text *, Net *);
 void put_state_functions(Text *, Net *);
 
 /* ---- the parts of the file ---- */
-void put_banner(Text *, Net *, bool header);        /* net.c: the comment at the top */
+void put_banner(Text *, Net *, bool header);        /* net.c: the comment at the top of a file */
 void put_network_types(Text *, const Net *);        /* header.c */
-void put_declarations(Text *, Net *);               /* header.c: what a header declares */
+void put_declarations(Text *, Net *);               /* header.c: declarations of a header */
 void put_functions(Text *, Net *, const Section *); /* net.c: the functions of a section */
 void put_includes(Text *);                          /* net.c: memcpy and memset, with a C library or not */
 void put_section_begin(Text *, const Net *, const Section *);
 void put_section_end(Text *, const Net *, const Section *);
-PreludeNeeds net_needs(const Net *); /* net.c: of the whole file */
-/* module.c: the functions that one calls, but those that `done` has, by the id of their code; there they are
- * noted. */
+PreludeNeeds net_needs(const Net *); /* net.c: for the whole file */
+/* module.c: prints the functions that a function calls, except those in `done`, by the id of their code; adds
+ * them to `done`. */
 void put_called(Text *, const Section *, const Printed *, bool *done);
-void put_declared(Text *, const Printed *); /* units.c: a function of another unit */
+void put_declared(Text *, const Printed *); /* units.c: declares a function of another unit */
 void put_barrier(Text *, const Net *);
 void put_pack(Text *, Net *); /* pack.c: tables, packing */
 void put_packing(Text *, Net *, const Part *, const char *to);
-bool packing_shared(const Net *); /* a team packs the weights of a training step */
+bool packing_shared(const Net *); /* whether a team packs the weights of a training step */
 void put_shared_packing(Text *, Net *);
-void pack_values(Net *, const Member *, void *to); /* what it is for the weights that are compiled in */
-void put_embedded(Text *, Net *);                  /* embed.c: NAME_trained, the weights to train on from */
+void pack_values(Net *, const Member *, void *to); /* the packed values of the compiled-in weights */
+void put_embedded(Text *, Net *); /* embed.c: NAME_trained, the weights from which training continues */
 void put_member_values(Text *, Net *, const Member *);
 void put_open(Text *, Net *);
-const char *initial_weights(Net *); /* an expression for the weights to train on from, or NULL */
+const char *initial_weights(Net *); /* an expression for the weights from which training continues, or NULL */
 int64_t model_file_bytes(const Net *);
 void put_infer(Text *, Net *, int target); /* infer.c */
 void put_infer_entries(Text *, Net *);
@@ -143,7 +144,8 @@ void put_init(Text *, Net *);         /* init.c */
 void put_batch_struct(Text *, Net *); /* train.c */
 void put_gradients(Text *, Net *, int target);
 void put_gradients_entry(Text *, Net *);
-bool phases_apart(const Net *); /* the phases of a training step are functions that are never inlined */
+/* Whether the phases of a training step are functions that are never inlined. */
+bool phases_apart(const Net *);
 void put_training_struct(Text *, Net *);
 bool truth_read(const Net *); /* is there a NAME_truth? */
 void put_truth_struct(Text *, Net *);

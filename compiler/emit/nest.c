@@ -1,9 +1,9 @@
-/* nest.c: Printer of nests as C with vector extensions. All loops of kernels are printed here; what calls
- * kernels, image by image and thread by thread, is infer.c, train.c and their like.
+/* nest.c: Printer of nests as C with vector extensions. All loops of kernels are printed here; infer.c,
+ * train.c and similar files print the calls of kernels for images and threads.
  *
- * instance.c says which functions there are. Buffers a function uses are its parameters. Arrays keep their
- * dimensions, `in[y][x][c]`: prove.c has shown each index to be inside its own dimension. Names are made
- * unique in their C scope here, so that schedules need not care. */
+ * instance.c determines the functions. Buffers that a function uses are its parameters. Arrays keep their
+ * dimensions, `in[y][x][c]`: prove.c has proved that each index is inside its own dimension. Names are made
+ * unique in their C scope here, so that schedules need not do it. */
 // SPDX-License-Identifier: Apache-2.0
 #include "emit/nest.h"
 #include "emit/literals.h"
@@ -14,8 +14,8 @@
 
 /* ---- functions ---- */
 static const char *
-pointer_text(Arena *arena, const Buf *buf,
-             const char *declared) { /* declared: "restrict in", or "" for the type alone */
+/* Declared: "restrict in", or "" for the type alone. */
+pointer_text(Arena *arena, const Buf *buf, const char *declared) {
   const char *text =
       arena_printf(arena, "%s%s ", buf->place <= WEIGHTS ? "const " : "", elem_c_type(buf->type.elem));
   if (code_is_flat(buf)) return arena_printf(arena, "%s*%s", text, declared);
@@ -32,7 +32,7 @@ static void name_parameter(Printer *p, const Buf *buf, Words *items) {
                    arena_printf(p->arena, "%s%s", buf->overlaps ? "" : "restrict ", p->buf_name[buf->id])));
 }
 
-/* The parameters in place of numbers. */
+/* Adds the parameters that replace numbers. */
 static void name_sizes(Printer *p, Words *items) {
   const CodeNumbers *numbers = p->print->merged;
   int n = 0;
@@ -46,7 +46,8 @@ static void name_sizes(Printer *p, Words *items) {
   }
 }
 
-/* A number that is printed without a look at its parameter would be that of one of the functions. */
+/* Checks that every number with a parameter was printed as that parameter; otherwise it would only be right
+ * for one of the merged functions. */
 static void check_sizes(const Printer *p) {
   const CodeNumbers *numbers = p->print->merged;
   for (int i = 0; numbers && i < numbers->n; i++)
@@ -56,7 +57,7 @@ static void check_sizes(const Printer *p) {
 static void print_parameters(Printer *p, const Instance *instance, bool entry, size_t column) {
   Words items = {0};
   name_sizes(p, &items);
-  if (p->team) { /* SHARE reads `threads` */
+  if (p->team) { /* SHARE uses `threads` */
     printer_name(p, "thread");
     printer_name(p, "threads");
   }
@@ -80,8 +81,8 @@ static void print_parameters(Printer *p, const Instance *instance, bool entry, s
   print_list(p, 0, column, &items);
 }
 
-static void print_shared_call(Printer *p,
-                              const Instance *instance) { /* the body with this instance's constants */
+/* The body with this instance's constants. */
+static void print_shared_call(Printer *p, const Instance *instance) {
   Words items = {0};
   for (int i = 0; i < p->nest->nbufs; i++)
     if (instance->used.buf[i] && p->nest->buf[i]->place < STACK)
@@ -117,7 +118,7 @@ static void print_nest_body(Printer *p, const Instance *instance, bool entry) {
   if (instance->body) print_shared_call(p, instance);
   else print_body(p, instance->fn->body, 1);
   for (int i = 0; i < p->nest->nbufs;
-       i++) /* a tile that sees padding alone reads no input, which shows when its loops are written out */
+       i++) /* a tile that only covers padding reads no input, which is visible after unrolling */
     if (instance->used.buf[i] && p->nest->buf[i]->place < STACK && !p->mentioned[i])
       put("  (void)%s;\n", p->buf_name[i]);
   put("}\n\n");
@@ -165,7 +166,7 @@ void emit_comment(Text *out, int columns, const char *text) {
     for (size_t i = 0; i < n; i++) text_put(out, "%c", (unsigned char)line[i] < ' ' ? ' ' : line[i]);
     while (n && line[n - 1] == ' ') n--;
     if (n && (line[n - 1] == '\\' || (n >= 3 && !memcmp(line + n - 3, "?\?/", 3))))
-      text_put(out, "."); /* else the next line would be comment too */
+      text_put(out, "."); /* otherwise the next line would be a comment, too */
     text_put(out, "\n");
     line += strcspn(line, "\r\n");
     line += strspn(line, "\r\n");
@@ -197,7 +198,7 @@ Words emit_nest_heading(Arena *arena, const Instances *plan) {
   return lines;
 }
 
-/* ---- what emit calls ---- */
+/* ---- functions for the other files of emit/ ---- */
 void emit_nest(Text *out, const Nest *nest, const NestPrint *print) {
   Arena *scratch = arena_new();
   Instances *plan = instances_of(nest);

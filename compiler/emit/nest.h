@@ -1,4 +1,4 @@
-/* nest.h: printing nests as C. The only printer of loops. */
+/* nest.h: Printer of nests as C, the only printer of loops. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_EMIT_NEST_H
 #define CNNC_EMIT_NEST_H
@@ -8,22 +8,21 @@
 typedef VEC(const char *) Words;
 
 typedef struct NestPrint {
-  PreludeNames
-      names; /* prefix: of types and of functions of the prelude; suffix and attribute: of all functions */
-  int lanes_max; /* 1: scalar C for any compiler */
-  bool team;     /* PARALLEL loops are shared: all threads of a team call main functions with such
-                    loops, as `thread` of `threads` */
-  bool apart; /* main functions are never inlined: they are called once, and their callers many of them; where
-                 registers are few, compilers make worse code of several in one function */
-  bool load2; /* two adjacent words are loaded with one instruction */
-  bool standard;             /* no assembly, nor anything else that a compiler may not have */
-  const CodeNumbers *merged; /* of a function that is several: which numbers parameters take the place of;
-                                NULL: it is none */
-  PreludeNeeds *needs;       /* what the printed text uses is added here */
+  PreludeNames names; /* prefix: of types and prelude functions; suffix and attribute: of all functions */
+  int lanes_max;      /* 1: scalar C for any compiler */
+  bool team;     /* PARALLEL loops are shared: all threads of a team call main functions with such loops, as
+                    `thread` of `threads` */
+  bool apart;    /* main functions are never inlined: each is called once, and callers have many; with few
+                    registers, compilers produce slower code for several in one function */
+  bool load2;    /* two adjacent words are loaded with one instruction */
+  bool standard; /* no assembly or other features that a compiler may lack */
+  const CodeNumbers
+      *merged;         /* for a merged function: the numbers that parameters replace; NULL: not merged */
+  PreludeNeeds *needs; /* receives the prelude functions that the printed text uses */
 } NestPrint;
 
-/* `static void NAME_SUFFIX(buffers, sizes)` with its helper functions before it and its comment above. A
- * buffer that is never touched is no parameter. */
+/* `static void NAME_SUFFIX(buffers, sizes)` after its helper functions, with its comment above. An unused
+ * buffer is not a parameter. */
 void emit_nest(Text *, const Nest *, const NestPrint *);
 /* The same in parts: the comment above it, and each function. */
 Words emit_nest_heading(Arena *, const Instances *); /* lines */
@@ -33,15 +32,15 @@ typedef struct NestText {
 NestText emit_nest_function(Arena *, Instances *, const Instance *, const NestPrint *);
 void put_nest_text(Text *, const NestText *);
 
-bool emit_nest_shares(
-    const Nest *,
-    const NestPrint *); /* does a team run it? Then `int thread, int threads` are its last parameters */
-const char *emit_nest_pointer(Arena *, const Nest *,
-                              int buf_id); /* its type, for a cast: "const float (*)[56][256]", "float *" */
+/* Does a team run it? Then `int thread, int threads` are its last parameters. */
+bool emit_nest_shares(const Nest *, const NestPrint *);
+/* Its type for a cast: "const float (*)[56][256]", "float *". */
+const char *emit_nest_pointer(Arena *, const Nest *, int buf_id);
 
-/* The whole call, `NAME_SUFFIX(…);`: argument[buf id] is C text of a pointer of any object type, cast where C
- * wants it; size[i] of a size parameter. `thread` and `threads` are in scope where a team calls it. */
+/* The complete call, `NAME_SUFFIX(…);`: argument[buf id] is C text of a pointer of any object type, cast
+ * where C requires it; size[i] of a size parameter. `thread` and `threads` are in scope if a team calls it.
+ */
 const char *emit_nest_call(Arena *, const Nest *, const NestPrint *, const char *const *argument,
                            const char *const *size);
-void emit_comment(Text *, int indent, const char *text); /* `// text`, a line each, whatever the text holds */
+void emit_comment(Text *, int indent, const char *text); /* `// text`, one comment per line of the text */
 #endif

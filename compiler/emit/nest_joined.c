@@ -31,7 +31,8 @@ static void print_joined_bounds(Printer *p, const NestStmt *loop, const char *v,
   p->print->needs->team = true;
 }
 
-/* const int u = round/5%3, if it is named: round/5 for the outermost loop, round%5 for the innermost. */
+/* Prints const int u = round/5%3, if it is named: round/5 for the outermost loop, round%5 for the innermost.
+ */
 static void print_joined_index(Printer *p, const NestStmt *loop, bool outermost, const char *round,
                                int depth) {
   const NestStmt *inner = team_inner_loop(loop);

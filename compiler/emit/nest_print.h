@@ -15,23 +15,23 @@ typedef struct Printer {
   const Instance *instance;
   Known known;
   const Used *used;
-  const char *slot_name[SLOTS], **buf_name; /* by slot, by buffer id */
+  const char *slot_name[SLOTS], **buf_name; /* indexed by slot, by buffer id */
   bool *mentioned;                          /* by buffer id: its name is in the text */
-  Words taken;                              /* names of this C function that are visible here */
+  Words taken;                              /* names already used in this C function */
   bool team;                                /* all threads of a team run the statements being printed */
-  const char **parameter; /* of a merged function: the names of those that take the place of numbers */
-  bool *found;            /* by number: it was printed */
+  const char **parameter; /* of a merged function: the names of the parameters that replace numbers */
+  bool *found;            /* by number: whether it was printed */
 } Printer;
 
 #define put(...) text_put(p->out, __VA_ARGS__)
 
-/* Precedence of C's operators, lowest first: a value is put in parentheses where more is asked for than its
- * own. */
+/* Precedence of C's operators, lowest first: a value is parenthesized if its context requires a higher one.
+ */
 enum { CHOICE, COMPARISON, SUM, PRODUCT, UNARY, PRIMARY };
 
-const char *printer_name(Printer *, const char *wanted); /* a name that is free here, taken from now on */
-const char *printer_buf(Printer *, const Buf *);         /* its name, which is mentioned now */
-Index printer_fold(const Printer *, const Index *);      /* with the constants of this function */
+const char *printer_name(Printer *, const char *wanted); /* a name that is unused here; marks it as used */
+const char *printer_buf(Printer *, const Buf *);         /* the buffer's name; marks it as used */
+Index printer_fold(const Printer *, const Index *);      /* folds the constants of this function */
 /* Names of prelude functions, which are marked as used. */
 bool printer_bytes_at_once(const Printer *, const Buf *, Elem number, int lanes);
 const char *printer_function(Printer *, PreludeFn, Elem, int lanes);
@@ -40,16 +40,17 @@ const char *printer_memory_type(Printer *, Elem, int lanes); /* with any alignme
 
 bool negative(Val); /* a negative number */
 void print_index(Printer *, const Index *);
-bool print_flat(Printer *, const Buf *, const Index *at); /* false: all zeros, nothing was printed */
+bool print_flat(Printer *, const Buf *,
+                const Index *at); /* false: all indices are zero, and nothing was printed */
 void print_ref(Printer *, const Ref *);
 void print_cond(Printer *, const Cond *);
 void print_number(Printer *, Elem, double);
 void print_value(Printer *, Val, int precedence);
-void print_wide(Printer *, Val, int lanes); /* broadcast where C does not do so by itself */
+void print_wide(Printer *, Val, int lanes); /* prints an explicit broadcast where C has none */
 
 void print_body(Printer *, const NestStmt *, int depth);
 void print_joined_loops(Printer *, const NestStmt *, int depth); /* team_inner_loop */
-/* (a, b, c) in lines of at most WIDTH columns. The text before it in its line begins with `margin` blanks and
- * ends at `column`. */
+/* Prints (a, b, c) in lines of at most WIDTH columns. The text before it in its line begins with `margin`
+ * blanks and ends at `column`. */
 void print_list(Printer *, size_t margin, size_t column, const Words *);
 #endif

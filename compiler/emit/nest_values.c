@@ -59,7 +59,7 @@ const char *printer_memory_type(Printer *p, Elem elem, int lanes) {
 /* ---- indices ---- */
 Index printer_fold(const Printer *p, const Index *ix) { return known_fold(&p->known, ix); }
 
-/* of: what its numbers are known by. */
+/* of: identifies its numbers. */
 static void print_terms(Printer *p, const void *of, const Index *ix) {
   const char *number[SLOTS] = {NULL};
   for (int s = 0; p->print->merged && s < SLOTS; s++) number[s] = printer_parameter(p, of, s);
@@ -71,7 +71,7 @@ void print_index(Printer *p, const Index *raw) {
   print_terms(p, raw, &ix);
 }
 
-/* A number of the code, or the parameter that takes its place. */
+/* A number in the code, or the parameter that replaces it. */
 static void print_open(Printer *p, const void *of, int which, int64_t value) {
   const char *parameter = printer_parameter(p, of, which);
   if (parameter) put("%s", parameter);
@@ -79,7 +79,7 @@ static void print_open(Printer *p, const void *of, int which, int64_t value) {
 }
 
 bool print_flat(Printer *p, const Buf *buf,
-                const Index *at) { /* (y)*14336 + (x)*256 + c; false if it is nothing but zeros */
+                const Index *at) { /* (y)*14336 + (x)*256 + c; false if all indices are zero */
   FlatTerm term[DIMS];
   const int n = code_flat(&p->known, buf, at, term);
   const char *cast = buf_room(buf, 0) >= NEST_FAR ? "(ptrdiff_t)" : "";
@@ -148,7 +148,7 @@ static void print_range(Printer *p, const Range *r, RangeForm form) {
   }
 }
 
-static int tests_in(const Printer *p, const All *all) { /* comparisons that are printed */
+static int tests_in(const Printer *p, const All *all) { /* number of comparisons to print */
   int n = 0;
   for (int i = 0; i < all->n; i++) {
     const RangeForm form = code_range(p->instance, &all->range[i]);
@@ -276,7 +276,7 @@ static void print_fma(Printer *p, Val e) { /* x * y + z, or z - 4.f * y */
   print_value(p, e->a[2], SUM);
 }
 
-/* Does one instruction read bytes and make them as wide as numbers, or the other way round? */
+/* Is there a single instruction that loads bytes and widens them, or narrows and stores them? */
 bool printer_bytes_at_once(const Printer *p, const Buf *buf, Elem number, int lanes) {
   return p->print->names.helium && lanes == 4 && buf->place != REGS && number == I32 &&
          (buf->type.elem == I8 || buf->type.elem == U8);
@@ -327,7 +327,7 @@ static void print_primitive(Printer *p, Val e) {
   print_arguments(p, prelude_primitive(p->arena, &p->print->names, e->primitive, lanes), e);
 }
 
-static void print_choice(Printer *p, Val e) { /* PICK, or SELECT by a scalar */
+static void print_choice(Printer *p, Val e) { /* PICK, or SELECT with a scalar condition */
   if (e->op == PICK) print_cond(p, e->cond);
   else print_value(p, e->a[0], COMPARISON);
   int first = e->op == PICK ? 0 : 1;

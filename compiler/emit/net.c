@@ -1,4 +1,4 @@
-/* net.c: the C file, from its first comment to its last function. */
+/* net.c: The C file, from its first comment to its last function. */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
 #include <string.h>
@@ -106,7 +106,8 @@ static const char *where_it_went(const Net *net, const Node *node) {
   return "nothing that inference computes depends on it";
 }
 
-/* Each line of the program is found in the C file: here, or above a function. */
+/* Lists the source lines that generate no code, so that each line of the program appears in the C file: here,
+ * or above a function. */
 static void put_codeless(Text *out, Net *net) {
   bool any = false;
   const Table told = told_by_kernels(net);
@@ -123,8 +124,8 @@ static void put_codeless(Text *out, Net *net) {
 }
 
 /* ---- sections ---- */
-/* A line of the comment above a function. Lines printed for the first target of the file are not repeated
- * for the others, nor is an operator's formula, which is indented. */
+/* Prints a line of a function's comment. Lines printed for the first target of the file are not repeated for
+ * the others, nor is an operator's formula, which is indented. */
 static void put_line_once(Text *out, Net *net, const char *of, const char *line) {
   static const char formula[] = "    ";
   const bool indented = strncmp(line, formula, strlen(formula)) == 0;
@@ -164,7 +165,7 @@ void put_functions(Text *out, Net *net, const Section *section) {
     else put_net_function(out, net, section, section->functions.data[i], done);
 }
 
-/* The macro of the functions of a target. */
+/* The macro before the functions of a target. */
 static void put_attribute(Text *out, const Section *section, bool lowest) {
   if (!*section->attribute) return;
   if (lowest && section->target->condition) text_put(out, "#if %s\n", section->target->condition);

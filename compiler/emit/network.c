@@ -1,5 +1,5 @@
-/* network.c: NAME_network: the constant that describes the net to the runtime, and its functions, which
- * have the same types for all nets. */
+/* network.c: NAME_network: the constant that describes the net to the runtime, and its functions, with the
+ * same types for all nets. */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
 #include <string.h>
@@ -21,8 +21,7 @@ static double number(const Const *value, double otherwise) {
                                                                : otherwise;
 }
 
-static void put_field(Text *out, const char *name,
-                      double value) { /* left out where it is zero, as it is then anyway */
+static void put_field(Text *out, const char *name, double value) { /* zero is the default and is omitted */
   if (value == 0) return;
   text_put(out, "  .%s = ", name);
   put_double(out, value);
@@ -33,7 +32,7 @@ static void put_count(Text *out, const char *name, int64_t value) {
   if (value) text_put(out, "  .%s = %" PRId64 ",\n", name, value);
 }
 
-/* The net as written: for an int8 model, the float net. */
+/* The net as in the source: for an int8 model, the float net. */
 static const Graph *written(const Net *net) { return net->graph->floats ? net->graph->floats : net->graph; }
 
 /* ---- ports ---- */
@@ -45,7 +44,7 @@ static void put_shape(Text *out, Shape shape) {
   text_put(out, "}");
 }
 
-/* With --stream and --slide: the rows of a call. */
+/* With --stream and --slide: the rows per call. */
 static void put_rows(Text *out, const StreamLayer *layer) {
   if (!layer || !layer->flows) return;
   text_put(out, ", .step = %" PRId64, layer->rows);
@@ -83,14 +82,14 @@ static const LossUse *loss_of(const Graph *graph, int output) {
   return NULL;
 }
 
-static bool absorbs(const Op *op, Scores scores) { /* does the loss belong to that kind of activation? */
+static bool absorbs(const Op *op, Scores scores) { /* does the loss include that kind of activation? */
   for (const Loss *loss = losses; loss->op; loss++)
     for (int i = 0; loss->op == op && i < 4 && loss->absorbs[i]; i++)
       if (loss->absorbs[i]->traits.scores == scores) return true;
   return false;
 }
 
-/* Regions of an output are masks where another output has as many boxes. */
+/* Regions of an output are masks if another output has as many boxes. */
 static bool is_masks(const Graph *graph, Shape shape) {
   bool found = false;
   for (int o = 0; o < graph->outputs.n; o++) {
@@ -100,7 +99,7 @@ static bool is_masks(const Graph *graph, Shape shape) {
   return found && shape.rank == 3;
 }
 
-/* How the runtime gets scores of classes from an output. */
+/* How the runtime converts an output to class scores. */
 static const char *scores_of(const Graph *graph, int output) {
   const Node *node = graph_port(graph, output)->node;
   const LossUse *use = loss_of(graph, output);
@@ -279,7 +278,7 @@ static const char *part_of_step(const Net *net, const Node *root) {
                                     : "CNN_FORWARD";
 }
 
-/* The last two are put_upkeep_mark's. */
+/* Prints the training steps; put_upkeep_mark marks the last two. */
 static void put_training_steps(Text *out, Net *net) {
   if (!net->layout->train.program || !net->options->program) return;
   text_put(out, "static const cnn_training_step %s[] = {\n", net->own->network_training_steps);
@@ -441,7 +440,7 @@ static void put_functions_of_inference(Text *out, Net *net) {
 
 typedef enum GradientsWay { GRADIENTS, GRADIENTS_SHARED, GRADIENTS_TIMED } GradientsWay;
 
-/* GRADIENTS_SHARED: with other processes. */
+/* GRADIENTS_SHARED: the variant for several processes. */
 static void put_function_of_training(Text *out, Net *net, GradientsWay way) {
   static const char *const parameters[] = {[GRADIENTS] = "",
                                            [GRADIENTS_SHARED] = ", const cnn_exchange *exchange",

@@ -1,5 +1,5 @@
-/* pack.c: weights from their natural layout to the order in which kernels read them: the functions that do it
- * at run time, and the same done now, by running the same nests. */
+/* pack.c: Packing of weights into the order in which kernels read them: functions that do it at run time, and
+ * packing at compile time by interpreting the same nests. */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
 #include <stdio.h>
@@ -8,7 +8,7 @@
 #include "emit/module.h"
 #include "nest/instance.h"
 
-/* ---- by the compiler ---- */
+/* ---- at compile time ---- */
 static bool fill_pack(Arena *arena, const Pack *pack, const float *weights, float *out) {
   const float **from = NEW_ARRAY(arena, const float *, pack->nest->nbufs + 1);
   for (int i = 0; i < pack->source.n; i++)
@@ -42,7 +42,7 @@ void pack_values(Net *net, const Member *member, void *to) {
   else run_pack(net, member->pack, net->options->weights, to);
 }
 
-/* Has a target before this one the same condition, and the table? */
+/* Has an earlier target the same condition, and the table? */
 static bool condition_before(const Net *net, const Member *table, int target) {
   const Target *const *of = net->layout->options.target;
   for (int t = 0; t < target; t++)
@@ -50,7 +50,7 @@ static bool condition_before(const Net *net, const Member *table, int target) {
   return false;
 }
 
-/* The CPUs for which a table is there: NULL for all, as the lowest target has no condition. */
+/* The CPUs for which a table is needed: NULL for all, as the lowest target has no condition. */
 static const char *table_condition(const Net *net, const Member *table) {
   const int n = net->layout->options.ntargets;
   const char *all = NULL;
@@ -113,7 +113,7 @@ void put_packing(Text *out, Net *net, const Part *part, const char *to) {
 }
 
 /* ---- at the start of each training step ---- */
-enum { SHARED_FLOATS = 1 << 15 }; /* a microsecond, as a team is made */
+enum { SHARED_FLOATS = 1 << 15 }; /* a microsecond, the time to wake a team */
 
 bool packing_shared(const Net *net) {
   return net->layout->train.program && net->options->openmp && net->layout->train.members.n > 1 &&
@@ -149,7 +149,7 @@ void put_pack(Text *out, Net *net) {
   if (net->pack.functions.n || net->layout->tables.n || net->weights)
     text_put(out, "/* ---- weights ---- */\n\n");
   put_tables(out, net);
-  if (!net->weights) return; /* what is packed was packed by the compiler */
+  if (!net->weights) return; /* the compiler has packed everything */
   put_functions(out, net, &net->pack);
   text_put(out, "%svoid %s(%s *model, const %s *weights) {\n", net_linkage(net), net->own->pack,
            net->own->model, net->own->weights);

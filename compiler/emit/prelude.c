@@ -1,13 +1,13 @@
-/* prelude.c: the text of macros, vector types and inline functions at the top of a generated file. One text
- * serves scalars and vectors of every width: in it @F is the float type, @I the type of masks, @U unsigned
- * integers of the same width, @(c) a constant, @[c] an unsigned one, @n the width and the target's suffix, @a
- * the attribute, @S the size of a vector; @T @E @l are for functions of several element types: vector,
- * element, width and letter. A word before @n or @l is a function's name: the net's prefix is printed before
- * it. Macros have no prefix; emit_prelude_end ends them.
+/* prelude.c: Text of macros, vector types and inline functions at the top of a generated file. One text is
+ * used for scalars and vectors of every width. It contains placeholders: @F the float type, @I the type of
+ * masks, @U unsigned integers of the same width, @(c) a constant, @[c] an unsigned one, @n the width and the
+ * target's suffix, @a the attribute, @S the size of a vector. @T @E @l are for functions of several element
+ * types: vector, element, width and letter. A word before @n or @l is a function's name and gets the net's
+ * prefix. Macros have no prefix; emit_prelude_end undefines them.
  *
- * No intrinsic, no library. Bounds on errors are those of tests/unit/prelude.c over all floats. The
- * polynomials were fitted for cnnc (minimax on the interval given, coefficients rounded one by one). The text
- * may be copied with generated code under MIT-0. */
+ * No intrinsics, no library. Error bounds are those of tests/unit/prelude.c over all floats. The polynomials
+ * were fitted for cnnc (minimax on the given interval, coefficients rounded one by one). The text may be
+ * copied with generated code under MIT-0. */
 // SPDX-License-Identifier: Apache-2.0
 #include "emit/prelude.h"
 #include <string.h>
@@ -16,7 +16,7 @@ typedef struct Function {
   const char *name, *text, *vector, *scalar;
   PreludeFn uses[6];
   int nuses;
-} Function; /* text for both, or one each */
+} Function; /* one text for both, or one each */
 
 static const char letters[] = "abcdefghijklmnopqrstuvwxyz_"; /* of names */
 
@@ -235,13 +235,12 @@ static const Function function[FN_COUNT] = {
                                        "    if (i < n) v[i] = p[i];\n"
                                        "  return v;\n"
                                        "}\n"},
-    [FN_STORE_PART] =
-        {"store_part",
-         .vector = "INLINE @a"
-                   "void store_part@l(@E *p, @T v, int n) {\n"
-                   "  UNROLL for (int i = 0; i < (int)(sizeof v / sizeof *p); i++)\n"
-                   "    if (i < n) p[i] = v[i];\n"
-                   "}\n"}, /* element by element: gcc copies through memory otherwise, and waits for it */
+    [FN_STORE_PART] = {"store_part",
+                       .vector = "INLINE @a"
+                                 "void store_part@l(@E *p, @T v, int n) {\n"
+                                 "  UNROLL for (int i = 0; i < (int)(sizeof v / sizeof *p); i++)\n"
+                                 "    if (i < n) p[i] = v[i];\n"
+                                 "}\n"}, /* element by element: gcc would copy through memory, and stall */
     [FN_WORDS] = {"words",
                   .text =
                       "// Four bytes a lane, anywhere in memory.\nINLINE @a@T words@l(const int8_t *p) {\n"
@@ -269,7 +268,7 @@ void prelude_need(PreludeNeeds *needs, PreludeFn fn, Elem elem, int lanes) {
   if (lanes > 1) needs->type[elem] |= bit;
   if (lanes > 1 && function[fn].nuses) needs->type[I32] |= bit;
   if (lanes > 1 && (fn == FN_SELECT || fn == FN_LOAD_BYTES || fn == FN_STORE_BYTES)) needs->type[I32] |= bit;
-  if (lanes == 1 && !function[fn].text) return; /* scalar texts of those are complete */
+  if (lanes == 1 && !function[fn].text) return; /* their scalar texts are complete */
   for (int i = 0; i < function[fn].nuses; i++) prelude_need(needs, function[fn].uses[i], elem, lanes);
   if ((fn == FN_SUM || fn == FN_HIGHEST) && lanes > 4) prelude_need(needs, fn, elem, lanes / 2);
   if (fn == FN_HIGHEST && lanes > 4) prelude_need(needs, FN_MAX, elem, lanes / 2);
@@ -295,7 +294,7 @@ void prelude_need_routine(PreludeNeeds *needs, const Routine *routine) {
   int i = 0;
   if (routine->uses) prelude_need_routine(needs, routine->uses);
   if (routine->also) prelude_need_routine(needs, routine->also);
-  while (needs->routine[i] && needs->routine[i] != routine) i++; /* there are fewer of them than places */
+  while (needs->routine[i] && needs->routine[i] != routine) i++; /* there are fewer routines than slots */
   needs->routine[i] = routine;
 }
 
@@ -357,7 +356,7 @@ const char *prelude_primitive(Arena *arena, const PreludeNames *names, const Pri
   return arena_printf(arena, "%s%s_x%d%s", names->prefix, primitive->name, lanes, names->suffix);
 }
 
-/* ---- the file's part ---- */
+/* ---- the part of the file ---- */
 static bool is_conversion(const char *name) { /* f32_from_u8_x16 */
   for (int to = 0; to < ELEMS; to++)
     for (int from = 0; from < ELEMS; from++) {
@@ -402,8 +401,8 @@ bool prelude_has_name(const char *name) {
          is_conversion(name); /* v16, v16u, v16i, v16iu, ... */
 }
 
-static bool any_convert(const PreludeNeeds *needs, int bit) { /* of bytes, which are converted through
-                                                                 int16 */
+/* Conversions of bytes, which go through int16. */
+static bool any_convert(const PreludeNeeds *needs, int bit) {
   int bits = 0;
   for (int to = 0; to < ELEMS; to++)
     for (int from = 0; from < ELEMS; from++)
@@ -411,7 +410,7 @@ static bool any_convert(const PreludeNeeds *needs, int bit) { /* of bytes, which
   return bits & bit;
 }
 
-/* A type and its short name, which is a macro; without a prefix the end of both. */
+/* A type and its short name, which is a macro; without a prefix, the #undef of both. */
 static void emit_type(Text *out, const char *prefix, const char *name, const char *of, const char *how) {
   if (!prefix) text_put(out, "#undef %s\n", name);
   else text_put(out, "typedef %s %s%s __attribute__((%s));\n", of, prefix, name, how);
@@ -465,7 +464,7 @@ static const char *upper_of(Arena *arena, const char *name) {
   return upper;
 }
 
-/* Its text, with the prefix before the names of its functions and macros. */
+/* Prints a routine's text, with the prefix before the names of its functions and macros. */
 static void emit_own_text(Text *out, const char *text, const char *prefix) {
   static const char small[] = "cnn_", large[] = "CNN_";
   const char *upper = upper_of(out->arena, prefix);
@@ -490,8 +489,8 @@ void emit_prelude_file(Text *out, const PreludeNeeds *needs, const char *prefix)
   text_put(out, "\n");
 }
 
-/* ---- a target's functions ---- */
-/* A word as it is; before @n or @l it is a function's name. */
+/* ---- the functions of a target ---- */
+/* Prints a word; before @n or @l it is a function's name. */
 static const char *emit_word(Text *out, const char *text, const PreludeNames *names) {
   const size_t length = strspn(text, letters);
   const bool function_name = text[length] == '@' && (text[length + 1] == 'n' || text[length + 1] == 'l');
@@ -520,7 +519,7 @@ void prelude_text(Text *out, const char *text, Elem elem, int lanes, const Prelu
       break;
     case 'a': text_put(out, "%s%s", names->attribute, gap); break;
     case '(':
-    case '[': /* a constant, everywhere in a vector */
+    case '[': /* a constant in all lanes of a vector */
       if (lanes > 1) text_put(out, "((v%d%s){0} + ", lanes, *text == '(' ? "" : "n");
       for (char end = *text == '(' ? ')' : ']'; *++text != end;) text_bytes(out, text, 1);
       if (lanes > 1) text_put(out, ")");
@@ -536,8 +535,8 @@ static void emit_half(Text *out, int half, int first) {
   text_put(out, ")");
 }
 
-static void emit_halves(Text *out, PreludeFn fn, int lanes,
-                        const PreludeNames *names) { /* a vector becomes a number by halves */
+/* Reduces a vector to a number by adding halves. */
+static void emit_halves(Text *out, PreludeFn fn, int lanes, const PreludeNames *names) {
   const char *type = prelude_type(out->arena, F32, lanes),
              *half_type = prelude_type(out->arena, F32, lanes / 2);
   const char *name = prelude_function(out->arena, names, fn, F32, lanes),
@@ -556,7 +555,7 @@ static void emit_halves(Text *out, PreludeFn fn, int lanes,
   }
 }
 
-/* Step by step: compilers know those instructions. */
+/* Converts step by step: compilers know the instructions for these steps. */
 static void emit_convert(Text *out, Elem to, Elem from, int lanes, const PreludeNames *names) {
   const char *value = "x", *vector = arena_printf(out->arena, "v%d", lanes);
   Arena *arena = out->arena;

@@ -1,11 +1,11 @@
-/* prelude.h: Top of a generated file: macros, vector types, small inline functions; only those that its
- * nests use. */
+/* prelude.h: Top of a generated file: macros, vector types, small inline functions; only those that its nests
+ * use. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_EMIT_PRELUDE_H
 #define CNNC_EMIT_PRELUDE_H
 #include "nest/nest.h"
 
-typedef enum PreludeFn { /* in the order in which they are printed: a function uses those before it */
+typedef enum PreludeFn { /* in print order: a function only uses functions before it */
                          FN_BITS,
                          FN_FLOAT_OF,
                          FN_SPLAT,
@@ -41,22 +41,22 @@ typedef enum PreludeFn { /* in the order in which they are printed: a function u
 
 enum { ROUTINES = 16 };
 
-/* Filled by emit_nest. Each bit is a width: 1 << log2(lanes). All zero: nothing is needed. */
+/* The parts of the prelude that the nests need, recorded by emit_nest. Each bit is a width: 1 << log2(lanes).
+ * All zero: nothing is needed. */
 typedef struct PreludeNeeds {
   uint8_t fn[FN_COUNT][ELEMS];        /* functions by element type and width */
-  uint8_t convert[ELEMS][ELEMS];      /* of vectors: [to][from] */
-  uint8_t type[ELEMS], memory[ELEMS]; /* vector types: values, and as they stand anywhere in memory */
+  uint8_t convert[ELEMS][ELEMS];      /* conversions of vectors: [to][from] */
+  uint8_t type[ELEMS], memory[ELEMS]; /* vector types: for values, and for unaligned memory */
   const Routine *routine[ROUTINES];   /* NULL after the last one */
-  uint8_t primitive[PRIMITIVES];      /* as in primitive_table, by width */
+  uint8_t primitive[PRIMITIVES];      /* indexed as primitive_table, with bits for widths */
   bool inlined, kernel, unroll, roll, team, prefetch, pin, load2, infinite; /* macros */
-  bool helium; /* the header of Arm's intrinsics */
+  bool helium; /* needs the header of Arm's intrinsics */
 } PreludeNeeds;
 
-/* What names are made of: "lenet5_" "max_x4" "_v4"; and the macro before a function, "LENET5_V4". All may be
- * "". */
+/* Parts of names: "lenet5_" "max_x4" "_v4"; and the macro before a function, "LENET5_V4". All may be "". */
 typedef struct PreludeNames {
   const char *prefix, *suffix, *attribute;
-  bool helium; /* vectors of four are those of Arm's Helium, where the compiler has them */
+  bool helium; /* vectors of four use Arm's Helium, if the compiler supports it */
   bool vnni;   /* the functions have AVX-512 VNNI */
 } PreludeNames;
 
@@ -67,9 +67,9 @@ void prelude_need_routine(PreludeNeeds *, const Routine *);
 void prelude_need_primitive(PreludeNeeds *, const Primitive *, int lanes);
 void prelude_merge(PreludeNeeds *into, const PreludeNeeds *from);
 
-/* Once a file, from the merged needs of its targets: how floats are computed first, then macros and vector
- * types. The file includes <stdint.h> and <stddef.h> before. At its end macros and contraction are as they
- * were: other files may follow in the same translation unit. */
+/* Printed once per file, from the merged needs of its targets: floating-point settings first, then macros and
+ * vector types. The file includes <stdint.h> and <stddef.h> before. At its end macros and contraction are
+ * restored, because other files may follow in the same translation unit. */
 void emit_precise(Text *); /* before the first function */
 void emit_contraction(Text *, bool fused);
 /* The macro that enables the instructions for functions with vectors of that number of floats. */
@@ -77,22 +77,22 @@ void emit_attribute(Text *, const char *macro, const char *attribute, int lanes)
 void emit_prelude_file(Text *, const PreludeNeeds *, const char *prefix);
 void emit_prelude_end(Text *, const PreludeNeeds *);
 
-/* Once a target: the inline functions. */
+/* Printed once per target: the inline functions. */
 void emit_prelude(Text *, const PreludeNeeds *, const PreludeNames *);
 
-bool prelude_has_name(const char *); /* a macro; or, without prefix and suffix, a vector type or function;
-                                        whether a file needs it or not: nothing else is called so */
+bool prelude_has_name(const char *); /* whether a macro has this name, or, without prefix and suffix, a vector
+                                        type or function, needed or not: other names must differ */
 
-/* "v16", "v16i", "v16b", "v16c" (with a u behind: anywhere in memory), which are macros for names with the
- * prefix; lanes 1: "float", "int32_t", "uint8_t", "int8_t". */
+/* "v16", "v16i", "v16b", "v16c" (with a u after: unaligned), which are macros for names with the prefix;
+ * lanes 1: "float", "int32_t", "uint8_t", "int8_t". */
 const char *prelude_type(Arena *, Elem, int lanes);
-/* Without the prefix: "exp_x16_v4", "max_x16i_v4", "select_x1"; the letter of the element type is left out
- * for floats. */
+/* Without the prefix: "exp_x16_v4", "max_x16i_v4", "select_x1"; the letter of the element type is omitted for
+ * floats. */
 const char *prelude_function(Arena *, const PreludeNames *, PreludeFn, Elem, int lanes);
-const char *prelude_convert(Arena *, const PreludeNames *, Elem to, Elem from,
-                            int lanes); /* "f32_from_u8_x16_v4" */
-const char *prelude_primitive(Arena *, const PreludeNames *, const Primitive *,
-                              int lanes); /* "dot_bytes_x16_v4"; lanes 1: "dot_bytes" */
+/* "f32_from_u8_x16_v4". */
+const char *prelude_convert(Arena *, const PreludeNames *, Elem to, Elem from, int lanes);
+/* "dot_bytes_x16_v4"; lanes 1: "dot_bytes". */
+const char *prelude_primitive(Arena *, const PreludeNames *, const Primitive *, int lanes);
 
 /* prelude_macros.c, with emit_precise, emit_contraction, emit_attribute and emit_prelude_end */
 void prelude_macros(Text *, const PreludeNeeds *);
@@ -102,10 +102,11 @@ void prelude_types(Text *, const PreludeNeeds *, const char *prefix); /* prefix 
 
 /* prelude_vectors.c: primitives of vectors. */
 void prelude_vector_primitive(Text *, const Primitive *, int lanes, const PreludeNames *);
-const char *prelude_helium(PreludeFn, Elem, int lanes); /* the text of a function there; NULL: as elsewhere */
-extern const char prelude_sine[], prelude_floor[];      /* of FN_SINE and FN_FLOOR */
-extern const char prelude_lookup[];                     /* the text of FN_LOOKUP */
-bool prelude_vector_of_floats(const Primitive *);       /* does its text have some? */
-void prelude_text(Text *, const char *text, Elem, int lanes,
-                  const PreludeNames *); /* in the language of prelude.c */
+const char *prelude_helium(PreludeFn, Elem,
+                           int lanes);             /* the Helium text of a function; NULL: the common text */
+extern const char prelude_sine[], prelude_floor[]; /* text of FN_SINE and FN_FLOOR */
+extern const char prelude_lookup[];                /* the text of FN_LOOKUP */
+bool prelude_vector_of_floats(const Primitive *);  /* does its text use vectors of floats? */
+/* In the notation of prelude.c. */
+void prelude_text(Text *, const char *text, Elem, int lanes, const PreludeNames *);
 #endif

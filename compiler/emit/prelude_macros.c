@@ -28,8 +28,8 @@ void emit_contraction(Text *out, bool fused) {
            "optimize(\"fp-contract=fast\", \"no-tree-loop-distribute-patterns\")\n#endif\n");
 }
 
-/* Clang, where it tunes for a CPU of Intel's (-march=native there, and -march=x86-64-v4), makes two
- * instructions of 256 bits of each of 512, unless a function says that it wants them. */
+/* When Clang tunes for an Intel CPU (-march=native there, and -march=x86-64-v4), it splits each 512-bit
+ * operation into two of 256 bits, unless a function requests 512. */
 void emit_attribute(Text *out, const char *macro, const char *attribute, int lanes) {
   const bool wide = lanes == 16;
   if (wide)
@@ -42,10 +42,10 @@ void emit_attribute(Text *out, const char *macro, const char *attribute, int lan
 }
 
 /* The macros of a file, in the order in which they are undefined at its end. */
-enum { NEED_MEMORY = -1 }; /* vectors anywhere in memory */
+enum { NEED_MEMORY = -1 }; /* unaligned vectors */
 static const struct {
   const char *name;
-  int need; /* where in PreludeNeeds, or NEED_MEMORY */
+  int need; /* offset in PreludeNeeds, or NEED_MEMORY */
 } macros[] = {
     {"INLINE", offsetof(PreludeNeeds, inlined)},
     {"KERNEL", offsetof(PreludeNeeds, kernel)},

@@ -1,5 +1,5 @@
-/* prelude_periodic.c: sine, cosine and floor of generated code, in the language of prelude.c. One text is
- * for scalars and vectors: a union accesses the lanes of either. */
+/* prelude_periodic.c: Sine, cosine and floor of generated code, in the notation of prelude.c. One text is for
+ * scalars and vectors: a union accesses the lanes of both. */
 // SPDX-License-Identifier: Apache-2.0
 #include "emit/prelude.h"
 

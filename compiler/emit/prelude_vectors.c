@@ -1,11 +1,11 @@
-/* prelude_vectors.c: primitives of vectors, lane by lane as nest/word_primitives.h and integer_primitives.h
- * have them of numbers. The same language as in prelude.c. Assembler where a CPU has an instruction:
- * compilers find none of them in loops of the shape that kernels have, and call them by different names. */
+/* prelude_vectors.c: Vector primitives, with the scalar operations of nest/word_primitives.h and
+ * integer_primitives.h in each lane. The notation is that of prelude.c. Assembly where a CPU has an
+ * instruction: compilers do not find these in the loops of kernels, and name their intrinsics differently. */
 // SPDX-License-Identifier: Apache-2.0
 #include "emit/prelude.h"
 #include <string.h>
 
-/* instruction: by those of x86-64 since AVX; four: of 4 lanes elsewhere; NULL: as `plain`. */
+/* instruction: text for x86-64 with AVX; four: for 4 lanes elsewhere; NULL: as `plain`. */
 typedef struct VectorText {
   const Primitive *of;
   const char *arguments, *plain, *instruction, *four;
@@ -27,13 +27,13 @@ typedef struct VectorText {
 #define UPPER "  return (@I)((even >> 32) | (odd & 0xffffffff00000000u));\n"
 #define HALF_ADDED "  even += 0x80000000u, odd += 0x80000000u;\n"
 
-/* Numbers beyond the largest one and the least one, which is -largest - 1. */
+/* Saturates to the largest number and the smallest, which is -largest - 1. */
 #define CUT(type, largest)                                                                                   \
   "  for (int i = 0; i < 2; i++) {\n"                                                                        \
   "    const " type " above = v[i] > " largest ", below = v[i] < -" largest " - 1;\n"                        \
   "    v[i] = (above & " largest ") | (below & (-" largest " - 1)) | (~(above | below) & v[i]);\n"           \
   "  }\n"
-/* Numbers of each 16 bytes of a, then of b; then bytes of 16 by their order. */
+/* Packs the numbers of each 16 bytes of a, then of b; then permutes each 16 bytes. */
 #define PACKED(instruction, order)                                                                           \
   "  typedef int8_t bytes __attribute__((vector_size(sizeof(@I)), aligned(1)));\n"                           \
   "  static const int8_t order[] = {" order ",\n    " order ",\n    " order ",\n    " order "};\n"           \
@@ -70,7 +70,7 @@ static const VectorText texts[] = {
      "  __asm__(\"vpdpbusd %2, %1, %0\" : \"+v\"(c) : \"v\"(x), \"v\"(w));\n"
      "  return c;\n",
      NULL},
-    {&primitive_dot_pairs, OF_C_X_W, BYTE_PRODUCTS, /* where two products side by side fit 16 bits */
+    {&primitive_dot_pairs, OF_C_X_W, BYTE_PRODUCTS, /* where two adjacent products fit in 16 bits */
      HALVES "  const halves ones = (halves){0} + 1;\n"
             "  @I products;\n"
             "  __asm__(\"vpmaddubsw %3, %2, %1\\n\\tvpmaddwd %4, %1, %1\\n\\tvpaddd %1, %0, %0\"\n"
@@ -146,20 +146,19 @@ static const VectorText texts[] = {
      "  const @F y = __builtin_convertvector(x, @F) * s;\n" NEAREST("y < least"), NULL, NULL},
     {&primitive_quantize_float, "(@F x, @F scale)", "  const @F y = x / scale;\n" NEAREST("~(y >= least)"),
      NULL, NULL},
-    {&primitive_average,
-     "(@I sum, @I n)", /* of at most 2^15 bytes: no quotient is rounded to a whole number */
+    {&primitive_average, "(@I sum, @I n)", /* of at most 2^15 bytes: the rounding is exact */
      "  const @I half = n >> 1, minus = ~(sum > 0);\n"
      "  const @F y = __builtin_convertvector(sum + (half ^ minus) - minus, @F) / __builtin_convertvector(n, "
      "@F);\n"
      "  return __builtin_convertvector(y, @I);\n",
      NULL, NULL},
-    {&primitive_average_even, "(@I sum, @I n)", /* of such sums no quotient is rounded to a half */
+    {&primitive_average_even, "(@I sum, @I n)", /* for such sums no quotient is rounded to a half */
      "  const @F nearest = __builtin_convertvector(sum, @F) / __builtin_convertvector(n, @F) + 12582912.f;\n"
      "  return __builtin_convertvector(nearest - 12582912.f, @I);\n",
      NULL, NULL},
 };
 
-/* Helium forms: Arm's intrinsics, which have the same names in all compilers. */
+/* Helium variants: Arm's intrinsics, which have the same names in all compilers. */
 #define NUMBERS(x) "(int32x4_t)(" #x ")"
 #define BYTES_OF(x) "(int8x16_t)(" #x ")"
 #define MEAN(i) "(sum[" #i "] > 0 ? sum[" #i "] + n[" #i "] / 2 : sum[" #i "] - n[" #i "] / 2) / n[" #i "]"
@@ -195,11 +194,11 @@ static const char *helium_text(const Primitive *primitive) {
 
 static const VectorText *text_of(const Primitive *primitive) {
   int i = 0;
-  while (texts[i].of != primitive) i++; /* each that has lanes is there */
+  while (texts[i].of != primitive) i++; /* every primitive with lanes is in the table */
   return &texts[i];
 }
 
-/* By a mask, of 16 lanes: compilers take a permutation, with a vector that says which lanes. */
+/* Masked operations on 16 lanes: compilers would use a permutation, with a vector of lane numbers. */
 #define UPPER_MASKED                                                                                         \
   "  __asm__(\"vmovshdup %1, %0%{%2%}\" : \"+v\"(odd) : \"v\"(even), \"Yk\"((uint16_t)0x5555));\n"           \
   "  return (@I)odd;\n"
@@ -220,7 +219,7 @@ static const struct {
     {NULL, NULL},
 };
 
-/* Or NULL. AVX-512 VNNI adds both products of halves in one instruction. */
+/* The instruction's text, or NULL. AVX-512 VNNI adds both products of int16 pairs in one instruction. */
 static const char *instruction_of(const VectorText *text, int lanes, const PreludeNames *names) {
   for (int i = 0; lanes == 16 && masked_texts[i].of; i++)
     if (masked_texts[i].of == text->of) return masked_texts[i].instruction;
@@ -256,7 +255,8 @@ void prelude_vector_primitive(Text *out, const Primitive *primitive, int lanes, 
 }
 
 /* ---- tables ---- */
-/* Of 16 lanes, which CPUs with AVX-512 have: of 64 pairs of bytes at a time, then the byte of the pair. */
+/* For 16 lanes, as on CPUs with AVX-512: a lookup among 64 byte pairs at a time, then the byte of the pair.
+ */
 const char prelude_lookup[] =
     "// table[b + 128] for each byte b.\n"
     "INLINE @a@T lookup@l(const int8_t *table, @T x) {\n"
@@ -284,7 +284,7 @@ const char prelude_lookup[] =
     "  return x;\n"
     "#endif\n}\n";
 
-/* ---- functions of Helium's vectors ---- */
+/* ---- functions with Helium vectors ---- */
 #define MVE(there, elsewhere) "#if defined(__ARM_FEATURE_MVE)\n" there "#else\n" elsewhere "#endif\n}\n"
 
 #define BYTES_LOADED(sign)                                                                                   \

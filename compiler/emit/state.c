@@ -13,7 +13,7 @@ bool net_steps(const Net *net) { return net->graph->stream || graph_states(net->
 const char *infer_name(const Net *net) { return net_steps(net) ? net->own->step : net->own->infer; }
 
 /* ---- the struct ---- */
-/* Members of larger elements come first, so that there is no padding between them. */
+/* Members with larger elements come first, so that there is no padding between them. */
 static const Node **state_members(Net *net, int *n) {
   const int states = graph_states(net->graph);
   const Node **member = NEW_ARRAY(net->arena, const Node *, states + 1);
@@ -85,7 +85,7 @@ static uint64_t hashed_text(uint64_t hash, const char *text) {
   return (hash ^ '\n') * UINT64_C(0x100000001b3);
 }
 
-/* Of the net's layers, its states and their layout. */
+/* A hash of the net's layers, its states and their layout. */
 static uint64_t state_mark(const Net *net, uint64_t hash) {
   Arena *arena = net->arena;
   hash = hashed_text(
@@ -129,7 +129,7 @@ static bool has_table(const Program *p, int state) {
   return fills_of(p, state, &first) > 1;
 }
 
-/* A state of different numbers is copied from a constant. */
+/* A state with different numbers is copied from a constant. */
 static void put_state_tables(Text *out, Net *net) {
   const Program *p = net->layout->infer.program;
   for (int k = 0; k < graph_states(net->graph); k++) {

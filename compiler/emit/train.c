@@ -1,6 +1,6 @@
 /* train.c: NAME_gradients. A batch is cut into a fixed number of shards. A shard runs its images one after
  * the other in its own arena and adds to its own gradients; shards may run at the same time. Batch statistics
- * need all images: they separate phases. In the end the shards' gradients are added in a fixed order. */
+ * need all images: they separate phases. At the end the shards' gradients are added in a fixed order. */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
 #include <string.h>
@@ -111,8 +111,7 @@ void put_batch_struct(Text *out, Net *net) {
 /* ---- phases ---- */
 static bool interleaved(const Net *net) { return net->layout->train.program->batching.how == INTERLEAVED; }
 
-/* A phase runs image by image; or, with images side by side, from one image to another, by a function for as
- * many as lie together. */
+/* A phase runs image by image; or, with interleaved images, by groups of them. */
 static const char *training_phase_function(Net *net, int phase,
                                            bool batch) { /* phase -1, before all images: 0 */
   return arena_printf(net->arena, "%s%d_%s", net->own->phase, phase - net->layout->train.program->first_phase,
@@ -143,7 +142,7 @@ static const char *training_output(Frame *f, int o) {
                       frame_name(f, "n"), net->output[o].macro.SIZE);
 }
 
-/* Outputs go to the caller as soon as they are there, before their place is taken again. */
+/* Outputs are copied to the caller as soon as they are computed, before their memory is reused. */
 static void put_output(Frame *f, int o) {
   Net *net = f->net;
   const PortNames *port = &net->output[o];
@@ -209,8 +208,7 @@ static Parameters calls_parameters(Net *net, bool batch) {
   return list;
 }
 
-/* A compiler would inline all phases into the function of the gradients, and takes long where they are many.
- */
+/* A compiler would inline all phases into the gradients function, which takes long if there are many. */
 bool phases_apart(const Net *net) {
   enum { FEW = 8 };
   return net->layout->train.program && net->layout->train.program->phases.n > FEW;
@@ -265,7 +263,7 @@ static void put_phase_dispatch(Text *out, Net *net, int phase, bool batch) {
   text_put(out, "}\n\n");
 }
 
-/* ---- what the user calls ---- */
+/* ---- functions of the interface ---- */
 static void put_only_shard(Text *out, Net *net, int phase) { /* all images, one after the other */
   const char *function = training_phase_function(net, phase, false),
              *gradients = net->model ? ", gradients" : "";
@@ -288,7 +286,7 @@ static void put_shards(Text *out, Net *net, int phase) {
   const int64_t shards = net->layout->train.program->shards;
   const char *wide = net->layout->train.program->batching.images > INT32_MAX / shards
                          ? "(int64_t)"
-                         : ""; /* small CPUs divide 32 bits only */
+                         : ""; /* small CPUs only divide 32-bit numbers */
   const char *gradients = !net->model ? "" : ", shard ? &workspace->sum[shard - 1] : gradients";
   if (net->options->openmp)
     text_put(out, "#ifdef _OPENMP\n#pragma omp parallel for schedule(static)\n#endif\n");
@@ -313,7 +311,7 @@ static void put_shards(Text *out, Net *net, int phase) {
            training_phase_function(net, phase, false), gradients);
 }
 
-/* ((g + s0) + (s1 + s2)) + ...: pairs, pairs of pairs. */
+/* ((g + s0) + (s1 + s2)) + ...: pairs, then pairs of pairs. */
 static void put_tree(Text *out, int64_t from, int64_t to) {
   if (to - from == 1) {
     if (from) text_put(out, "s[%" PRId64 "].f[i]", from - 1);
@@ -332,7 +330,7 @@ static bool all_gradients(const Net *net, const Stretches *of) {
   return of->n == 1 && of->data[0].from == 0 && of->data[0].to == graph_weight_bytes(net->graph);
 }
 
-/* Of the gradients at `pointer`, in an object of that name. */
+/* Zeros of the gradients at `pointer`, in an object of that name. */
 static void put_zeros(Text *out, const Net *net, const Stretches *of, const char *indent, const char *pointer,
                       const char *object) {
   if (all_gradients(net, of)) {
@@ -409,7 +407,7 @@ static void put_batch_value(Text *out, Net *net) {
            list.s, net->options->program ? ", mark, context" : "");
 }
 
-/* Behind the calls of all phases come two steps: what is done before them, and after. */
+/* Two further steps follow the calls of all phases: the work before them, and after them. */
 enum { BEFORE_PHASES, AFTER_PHASES };
 static void put_upkeep_mark(Text *out, const Net *net, int which) {
   if (net->options->program)
@@ -417,7 +415,7 @@ static void put_upkeep_mark(Text *out, const Net *net, int which) {
 }
 
 /* ---- several processes ---- */
-static const char *gathered(Net *net, const Gather *g) { /* where the value begins */
+static const char *gathered(Net *net, const Gather *g) { /* address of the value's first element */
   switch (g->space) {
   case SPACE_INPUT: return net->input[g->index].name;
   case SPACE_TARGET: return net->output[g->index].target;
@@ -438,7 +436,7 @@ static void put_gathers(Text *out, Net *net, int before) {
   }
 }
 
-/* Behind a phase: the sums of gradients that are complete begin to travel. */
+/* After a phase: starts the exchange of the gradient sums that are complete. */
 static void put_buckets(Text *out, Net *net, int after) {
   const Program *p = net->layout->train.program;
   const char *sums = p->shards > 1 ? "(float *)(void *)workspace->sum" : "NULL";

@@ -23,8 +23,8 @@ static void put_unit_function(Text *out, const Section *section, const Printed *
   text_put(out, "%s%s%s", text->lead, text->head, text->body);
 }
 
-/* ---- threads that wait ---- */
-/* OpenMP is known to the first unit alone. */
+/* ---- waiting threads ---- */
+/* Only the first unit uses OpenMP. */
 static void declare_barrier(Text *out, const Net *net) {
   const char *head = arena_printf(out->arena, "void %s(void)", net->barrier);
   put_hidden(out, head, net->barrier);

@@ -1,4 +1,5 @@
-/* onnx_out.c: Export of a net as an ONNX model: inputs, a few nodes for each of the net's, outputs; files. */
+/* onnx_out.c: Export of a net as an ONNX model: inputs, a few ONNX nodes per node of the net, outputs; files.
+ */
 // SPDX-License-Identifier: Apache-2.0
 #include "export/onnx_out.h"
 #include "ops/registry.h"
@@ -25,7 +26,7 @@ const OnnxWay *onnx_way(const Op *op) {
   return way->op ? way : NULL;
 }
 
-/* ---- what has no form ---- */
+/* ---- nodes without a form ---- */
 static bool is_port(const Node *node) { return node_is_input(node); }
 
 static const char *refusal(const Node *node) {
@@ -37,7 +38,7 @@ static const char *refusal(const Node *node) {
   return way && !way->function ? way->word : NULL;
 }
 
-/* All of them in one message: the first at its place, the others as notes. */
+/* Reports all of them in one message: the first at its location, the others as notes. */
 static bool all_have_forms(Diags *diags, const Graph *graph, const int *reads) {
   int n = 0;
   Diag *diag = NULL;
@@ -145,7 +146,7 @@ static void make_output(OnnxOut *o, const Port *output) {
   } else if (strcmp(value, output->name) != 0) {
     out_one(o, "Identity", value);
     o->last->output.data[0] = output->name;
-    if (node->op != &op_whole) o->last->name = output->name; /* else that of the layer */
+    if (node->op != &op_whole) o->last->name = output->name; /* otherwise the name of the layer */
   }
   ValueInfoProto *info = out_port(o, output->name, type, rank, dim, 0);
   vec_push(o->arena, o->model->output, info);
@@ -173,14 +174,14 @@ static void name_last(OnnxOut *o, const Node *node) {
   o->last->output.data[0] = o->value[node->id] = value;
 }
 
-/* A vector's order stays as it was where each number is computed from one, by the same function. */
+/* A vector keeps its order if each number is computed from one other number, by the same function. */
 bool out_keeps_order(const Node *node) {
   return node->shape.rank == 1 && node->nin == 1 && !node->nweights && node->in[0]->shape.rank == 1 &&
          (node->op->family == FAMILY_MAP || node->op->family == FAMILY_ALIAS) &&
          node->op->traits.fold == FOLD_NONE;
 }
 
-/* Operators that no program can write: whole numbers, or the operand with another scale. */
+/* Operators without syntax in the language: integers, or the operand with another scale. */
 static const char *export_hidden(OnnxOut *o, const Node *node) {
   if (node->op != &op_whole) return out_input(o, 0);
   const char *y = out_one(o, "Cast", out_input(o, 0));
@@ -192,7 +193,7 @@ static void make_node(OnnxOut *o, const Node *node) {
   o->node = node;
   o->last = NULL;
   if (out_keeps_order(node)) o->flattened[node->id] = o->flattened[node->in[0]->id];
-  const OnnxWay *way = onnx_way(node->op); /* NULL: the operand in another scale */
+  const OnnxWay *way = onnx_way(node->op); /* NULL: the operand with another scale */
   const char *value = way ? way->function(o, node) : export_hidden(o, node);
   o->value[node->id] = value;
   if (o->last && strcmp(o->last->output.data[0], value) == 0) name_last(o, node);
@@ -204,7 +205,7 @@ static void make_node(OnnxOut *o, const Node *node) {
   if (real) o->value[node->id] = o->last->output.data[0] = real;
 }
 
-/* Names that others want stay theirs. */
+/* Names used elsewhere are not changed. */
 static void keep_names(OnnxOut *o) {
   const Graph *g = o->graph;
   for (int i = 0; i < g->inputs.n; i++) table_set(o->arena, &o->names, g->inputs.data[i].name, o);

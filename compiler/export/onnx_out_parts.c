@@ -1,4 +1,4 @@
-/* onnx_out_parts.c: nodes, attributes and constants of a model that is written. */
+/* onnx_out_parts.c: Nodes, attributes and constants of an exported model. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "export/onnx_out.h"
@@ -85,7 +85,7 @@ const char *out_constant(OnnxOut *o, const char *name, TensorType type, int rank
   return t->name;
 }
 
-/* Where this machine's numbers are the same, they are not copied. */
+/* Numbers in this machine's format are not copied if it is the file's. */
 WireBytes out_words(Arena *arena, const void *words, size_t n) {
   const uint32_t *value = words;
   if (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__) return (WireBytes){(const uint8_t *)value, 4 * n, 0};
@@ -104,7 +104,7 @@ const char *out_named(OnnxOut *o, const char *name, int rank, const int64_t *dim
   return out_constant(o, name, TENSOR_FLOAT, rank, dim, out_words(o->arena, value, (size_t)n));
 }
 
-/* Layers that share a parameter share the tensor, where they want it under the same dimensions. */
+/* Layers that share a parameter share the tensor, if they need the same dimensions. */
 const char *out_weight(OnnxOut *o, int k, int rank, const int64_t *dim) {
   const Weight *weight = o->node->weight[k];
   Text key = {.arena = o->arena};

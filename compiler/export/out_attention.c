@@ -1,4 +1,4 @@
-/* out_attention.c: exports attention and its biases to ONNX: below opset 23 as products with a softmax
+/* out_attention.c: Export of attention and its biases to ONNX: below opset 23 as products with a softmax
  * between them, where positions without keys are NaN. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
@@ -7,7 +7,7 @@
 #include "ops/attention/attention.h"
 
 /* ---- positions without keys ---- */
-/* The first and the last key that the arguments leave a query; none: first > last. */
+/* The first and last key that the arguments leave to a query; none: first > last. */
 static void keys_seen(const Attention *a, int64_t query, int64_t *first, int64_t *last) {
   *first = a->windowed && query > a->before ? query - a->before : 0;
   *last = a->m - 1;
@@ -15,7 +15,7 @@ static void keys_seen(const Attention *a, int64_t query, int64_t *first, int64_t
   if (a->windowed && *last > query + a->after) *last = query + a->after;
 }
 
-/* Parameters are finite, so that a constant mask hides no key. */
+/* Parameters are finite, so a constant mask hides no key. */
 bool out_hides_all_keys(const Node *node) {
   const bool layer = node->op == &op_multihead_attention;
   if (!layer && node->op != &op_attention) return false;
@@ -31,8 +31,8 @@ bool out_hides_all_keys(const Node *node) {
   return hidden;
 }
 
-/* ---- what is added to the scores ---- */
-/* 0 where a key counts and -infinity elsewhere. */
+/* ---- terms added to the scores ---- */
+/* 0 where a key is visible and -infinity elsewhere. */
 static const char *out_table(OnnxOut *o, const Attention *a) {
   const int64_t dim[] = {a->l, a->m};
   float *table = NEW_ARRAY(o->arena, float, a->l * a->m);
@@ -57,7 +57,7 @@ static HeadAxes head_axes(const Attention *a) {
   return (HeadAxes){2, {key_heads, a->shared}, {key_heads, 1}};
 }
 
-/* Mask or bias, which is x, as [.., heads or 1, L, M]. */
+/* A mask or bias x as [.., heads or 1, L, M]. */
 static const char *out_term(OnnxOut *o, const Node *node, const Attention *a, int k, const char *x,
                             const OutRows *rows, const HeadAxes *heads) {
   static const int64_t turned[] = {0, 2, 1}, by_head[] = {0, 2, 3, 1};
@@ -71,7 +71,7 @@ static const char *out_term(OnnxOut *o, const Node *node, const Attention *a, in
   return same ? x : out_beside(o, rows, node->in[k], x, heads->n + 2, dim);
 }
 
-/* ---- the operands ---- */
+/* ---- operands ---- */
 typedef struct Operands { /* query, key, value: tensors with the rows and positions of these nodes */
   const Node *like[SOURCES];
   const char *x[SOURCES];
@@ -122,7 +122,7 @@ static const char *out_operator(OnnxOut *o, const Node *node, const Attention *a
   return node->shape.rank == 2 ? y : out_shaped(o, y, node->shape);
 }
 
-/* ---- taken apart ---- */
+/* ---- decomposed ---- */
 /* An operand as [.., heads, channels of a head, positions]. */
 static const char *out_by_heads(OnnxOut *o, const Operands *of, int k, const OutRows *rows, int nheads,
                                 const int64_t *heads, int64_t channels) {
@@ -135,7 +135,7 @@ static const char *out_by_heads(OnnxOut *o, const Operands *of, int k, const Out
   return out_beside(o, rows, like, of->x[k], nheads + 2, dim);
 }
 
-/* With the last two of its axes exchanged. */
+/* Transposes the last two axes. */
 static const char *matrices_turned(OnnxOut *o, const char *x, int rank) {
   int64_t from[OUT_DIMS];
   for (int d = 0; d < rank; d++) from[d] = d;
@@ -179,12 +179,12 @@ const char *export_attention(OnnxOut *o, const Node *node) {
 }
 
 /* ---- the layer ---- */
-typedef struct Rows { /* of a parameter, from one on */
+typedef struct Rows { /* rows of a parameter, from the given one on */
   int parameter;
   int64_t first;
 } Rows;
 
-/* A 1x1 convolution of a value with a number of rows of a parameter, and of numbers of a bias. */
+/* A 1x1 convolution with some rows of a parameter and some numbers of a bias. */
 static const char *projected(OnnxOut *o, const char *x, Shape shape, const char *what, Rows w, Rows b,
                              int64_t rows) {
   const Weight *weight = o->node->weight[w.parameter], *bias = o->node->weight[b.parameter];
@@ -203,7 +203,7 @@ static const char *projected(OnnxOut *o, const char *x, Shape shape, const char 
   return vector ? out_shaped(o, y, shape) : y;
 }
 
-/* By the names of PyTorch's parameters; those of all three products are written one by one. */
+/* Uses PyTorch's parameter names; a parameter for all three products is written in three parts. */
 const char *export_multihead_attention(OnnxOut *o, const Node *node) {
   static const char *const what[] = {"q_proj", "k_proj", "v_proj"};
   const MultiheadLayer m = multihead_layer(node);
@@ -218,8 +218,8 @@ const char *export_multihead_attention(OnnxOut *o, const Node *node) {
   return projected(o, y, node->shape, "out_proj", (Rows){OUT_WEIGHT, 0}, (Rows){OUT_BIAS, 0}, channels);
 }
 
-/* ---- biases by distance ---- */
-/* Picked from the table by the distances of all pairs of pixels. */
+/* ---- relative position biases ---- */
+/* Entries of the table, selected by the distances of all pairs of pixels. */
 const char *export_relative_bias(OnnxOut *o, const Node *node) {
   static const int64_t standard[] = {0, 2, 3, 1}; /* [i][j][head] as an image of heads x i with channels j */
   const int64_t n = node->shape.dim[1], pairs = n * n, dim[] = {1, n, n, node->shape.dim[0]};

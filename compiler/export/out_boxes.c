@@ -1,4 +1,4 @@
-/* out_boxes.c: operators of boxes, out to ONNX. */
+/* out_boxes.c: Export of box operators to ONNX. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "export/onnx_out.h"
@@ -6,13 +6,13 @@
 #include "ops/detection/lists.h"
 #include "ops/detection/yolo.h"
 
-enum { ROW = 1 }; /* the axis along which the numbers of a row lie: rows are a sequence's positions */
+enum { ROW = 1 }; /* the axis of a row's numbers: rows are the positions of a sequence */
 
 static const char *box_columns(OnnxOut *o, const char *x, int64_t from, int64_t to) {
   return out_part(o, x, 1, &from, &to, &(int64_t){ROW});
 }
 
-/* The input as rows: those of a cell are its channels, one anchor's after the other's. */
+/* The input as rows: those of a cell are its channels, one anchor after the other. */
 static const char *out_rows(OnnxOut *o, const Node *node) {
   const YoloHead *head = node->detail;
   const int64_t width = shape_extent(node->shape).c, dim[] = {0, head->anchors, width, -1},
@@ -20,7 +20,7 @@ static const char *out_rows(OnnxOut *o, const Node *node) {
   return out_shaped(o, out_permute(o, out_reshape(o, out_input(o, 0), 4, dim), 4, from), node->shape);
 }
 
-/* Two numbers for each row, [1, 2, rows]: the place of its cell, or the shape of its anchor. */
+/* Two numbers for each row, [1, 2, rows]: the position of its cell, or the shape of its anchor. */
 typedef double NumberOfRow(const YoloHead *, int64_t row, int k);
 
 static double yolo_cell_of(const YoloHead *head, int64_t row, int k) {
@@ -47,7 +47,7 @@ static const char *stride_of(OnnxOut *o, const YoloHead *head) {
   return out_floats(o, "stride", 3, (const int64_t[]){1, 2, 1}, stride);
 }
 
-/* The parts of a row that yolo computes in different ways, and then the row again. */
+/* Computes the parts of a row separately, as in yolo, and joins them again. */
 const char *export_yolo(OnnxOut *o, const Node *node) {
   const YoloHead *head = node->detail;
   const char *rows = out_rows(o, node), *center, *size, *scores;
@@ -62,7 +62,7 @@ const char *export_yolo(OnnxOut *o, const Node *node) {
   return y;
 }
 
-/* ---- boxes by their corners ---- */
+/* ---- boxes as corners ---- */
 const char *export_default_boxes(OnnxOut *o, const Node *node) {
   const int64_t rows = node->shape.dim[0], dim[] = {1, BOX, rows};
   float *all = NEW_ARRAY(o->arena, float, rows *BOX);
@@ -74,7 +74,7 @@ const char *export_default_boxes(OnnxOut *o, const Node *node) {
   return out_for_images(o, node, out_floats(o, "boxes", 3, dim, all));
 }
 
-/* Numbers for the rows of a box from `from` on, along `axis` of as many axes and one more for the rows. */
+/* Numbers for the rows of a box from `from` on, along `axis`; the result has one more axis, for the rows. */
 static const char *of_box(OnnxOut *o, const char *what, int axis, int n, const double *from) {
   const int64_t dim[] = {1, axis == 1 ? n : 1, axis == 1 ? 1 : n, 1};
   float *to = NEW_ARRAY(o->arena, float, n);
@@ -87,7 +87,7 @@ static const char *coordinate_pair(OnnxOut *o, const char *x, int64_t from, int6
   return out_part(o, x, 1, &from, &to, &axis);
 }
 
-/* Two of the deltas of a row, divided by their weights. */
+/* Two deltas of a row, divided by their weights. */
 static const char *deltas_of(OnnxOut *o, const Node *node, const char *deltas, int from, int axis) {
   double weight[2];
   for (int k = 0; k < 2; k++) weight[k] = list_number(node, "weights", from + k);
@@ -96,7 +96,7 @@ static const char *deltas_of(OnnxOut *o, const Node *node, const char *deltas, i
   return out_two(o, "Div", part, of_box(o, from ? "sizes" : "places", axis, 2, weight));
 }
 
-/* To the image, if there is one; always to 0. */
+/* Clips boxes to the image, if there is one; always to 0. */
 static const char *clip_boxes(OnnxOut *o, const Node *node, const char *corners, int axis) {
   const Node *picture = picture_of(node);
   if (picture) {
@@ -130,13 +130,13 @@ const char *export_decode(OnnxOut *o, const Node *node) {
   return classes > 1 ? out_shaped(o, y, node->shape) : y;
 }
 
-/* ---- the best boxes ---- */
+/* ---- non-maximum suppression ---- */
 /* Candidates of nms, by row, then by class. */
 typedef struct Candidates {
-  const char *boxes;  /* [N, 4, rows], or of a box for each class [N * classes, 4, rows] */
+  const char *boxes;  /* [N, 4, rows], or with one box per class [N * classes, 4, rows] */
   const char *scores; /* [N, classes, rows]; or [N * classes, 1, rows] */
   int64_t rows, classes;
-  bool each; /* a row has a box for each class */
+  bool each; /* a row has one box per class */
 } Candidates;
 
 static Candidates given_candidates(OnnxOut *o, const Node *node) {
@@ -149,7 +149,7 @@ static Candidates given_candidates(OnnxOut *o, const Node *node) {
   return c;
 }
 
-/* Rows of yolo: corners, and objectness times class. */
+/* Rows of yolo: corners, and objectness times class score. */
 static Candidates candidates_of_yolo(OnnxOut *o, const Node *node) {
   const Shape in = node->in[0]->shape;
   Candidates c = {.rows = in.dim[0], .classes = in.dim[1] - YOLO_CLASSES};
@@ -164,9 +164,9 @@ static Candidates candidates_of_yolo(OnnxOut *o, const Node *node) {
   return c;
 }
 
-/* The scores of those that are kept; of the others it is -inf. ONNX keeps what is above the least score, the
- * language also what is equal to it. Boxes that are turned round overlap none here, as here those of no
- * size. */
+/* The scores of the kept candidates; the others get -inf. ONNX keeps scores above the minimum, the language
+ * also scores equal to it. Boxes with exchanged corners overlap nothing here, like empty boxes in the
+ * language. */
 static const char *kept_scores(OnnxOut *o, const Node *node, const Candidates *c, const char *none) {
   static const int64_t rows_first[] = {0, 2, 1};
   const char *from = coordinate_pair(o, c->boxes, 0, ROW),
@@ -192,7 +192,7 @@ static const char *boxes_by_candidate(OnnxOut *o, const Candidates *c) {
   return out_reshape(o, out_permute(o, out_reshape(o, c->boxes, 4, apart), 4, from), 3, joined);
 }
 
-/* Rows [N, 6, n] of the n best, with the class and 1; missing ones are zeros. */
+/* The n best rows [N, 6, n], with the class and 1; missing rows are zeros. */
 static const char *best_rows(OnnxOut *o, const Candidates *c, const char *scores, const char *none,
                              int64_t n) {
   static const int64_t box[] = {1, BOX, 1}, rows_first[] = {0, 2, 1};
@@ -217,8 +217,8 @@ static const char *best_rows(OnnxOut *o, const Candidates *c, const char *scores
   return out_node(o, "Where", 3, chosen);
 }
 
-/* ONNX says which boxes are kept, image by image and class by class: the best of all classes are looked for
- * among their scores, where ties go to the first candidate, as they do in the language. */
+/* ONNX selects boxes per image and per class. The best over all classes are then selected by their scores; of
+ * equal scores the first candidate wins, as in the language. */
 const char *export_nms(OnnxOut *o, const Node *node) {
   static const float below[] = {0, 0, 0, 0, 0, 1}; /* the class of missing rows is -1 */
   const Candidates c = node->nin == 1 ? candidates_of_yolo(o, node) : given_candidates(o, node);

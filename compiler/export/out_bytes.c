@@ -1,5 +1,5 @@
-/* out_bytes.c: Int8 models as ONNX: integers between QuantizeLinear and DequantizeLinear. Weight scales
- * are per filter, along the filter axis; a bias has the scale of its sums. */
+/* out_bytes.c: Export of int8 models to ONNX: integers between QuantizeLinear and DequantizeLinear. Weight
+ * scales are per filter, along the filter axis; a bias has the scale of its sums. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "export/onnx_out.h"
@@ -14,7 +14,7 @@ static const char *scale_of(OnnxOut *o, const Node *node) {
   return known;
 }
 
-/* The zero of a Quant is that of the node's own type: an input of u8 has it as such. */
+/* The zero point of a Quant, in the node's own type: a u8 input has its own. */
 static const char *zero_of(OnnxOut *o, const Node *node, TensorType type) {
   const bool u8 = node->port && node->port->elem == U8;
   const int32_t zero = node->quant->zero + (type == TENSOR_UINT8 && !u8 ? -INT8_MIN : 0);
@@ -47,7 +47,7 @@ const NamedArray *out_whole(const OnnxOut *o, const Weight *weight) {
   return array && (array->elem == I8 || array->elem == I32) ? array : NULL;
 }
 
-/* Of a bias the input's scale times those of the weights. */
+/* The scales of a bias are the input's scale times those of the weights. */
 static float *scales_of(OnnxOut *o, const NamedArray *whole, const NamedArray *weight, int64_t *n) {
   float *scale = NEW_ARRAY(o->arena, float, weight->size);
   const Quant *in = o->node->in[0]->quant;

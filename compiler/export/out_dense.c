@@ -1,10 +1,10 @@
-/* out_dense.c: Dense layers and flatten as ONNX, where an image is flattened channel by channel. */
+/* out_dense.c: Export of dense layers and flatten to ONNX, which flattens an image channel by channel. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "export/onnx_out.h"
 
-/* Do all that read the vector take it in another order, too? A dense layer's columns move; functions of
- * single numbers pass it on. */
+/* Do all users of the vector also accept another order? The columns of a dense layer are permuted;
+ * elementwise functions keep the order. */
 static bool order_is_free(const OnnxOut *o, const Node *vector) {
   if (out_is_output(o, vector)) return false;
   for (int i = vector->id + 1; i < o->graph->nodes.n; i++) {
@@ -31,7 +31,7 @@ const char *export_flatten(OnnxOut *o, const Node *node) {
   return y;
 }
 
-/* The weights with their columns in the order of ONNX: channel by channel. */
+/* The weights with their columns in ONNX's order: channel by channel. */
 static const char *moved_columns(OnnxOut *o, const Node *node, const Node *flatten) {
   const Weight *weight = node->weight[0];
   const Extent e = out_extent(flatten->in[0]);

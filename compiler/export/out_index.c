@@ -1,4 +1,4 @@
-/* out_index.c: exports operators on indices to ONNX, where indices are int64. */
+/* out_index.c: Export of operators on indices to ONNX, whose indices are int64. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "export/onnx_out.h"
@@ -165,7 +165,7 @@ static const char *channels_of_heads(OnnxOut *o, const char *x, int64_t from, in
   return out_part(o, x, 1, &from, &to, &(int64_t){2});
 }
 
-/* ONNX's RotaryEmbedding, whose positions come first. */
+/* ONNX's RotaryEmbedding has positions as the first axis. */
 static const char *rotary_operator(OnnxOut *o, const Node *node) {
   const int64_t heads = arg_int(node, "heads"), turned = 2 * node->in[1]->shape.dim[1];
   const char *in[3];

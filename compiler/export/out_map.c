@@ -1,4 +1,4 @@
-/* out_map.c: operators that work element by element, out to ONNX. What opset 17 lacks is put together. */
+/* out_map.c: Export of elementwise operators to ONNX. Operators that opset 17 lacks are decomposed. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "export/onnx_out.h"
@@ -58,8 +58,7 @@ const char *export_silu(OnnxOut *o, const Node *node) {
   return out_two(o, "Mul", out_input(o, 0), out_one(o, "Sigmoid", out_input(o, 0)));
 }
 
-/* x/2 * (1 + erf(x / sqrt(2))), in the order in which PyTorch writes it; or with sqrt(2/pi) * (x +
- * 0.044715*x^3) and a tanh. */
+/* x/2 * (1 + erf(x / sqrt(2))), in PyTorch's order; or with sqrt(2/pi) * (x + 0.044715*x^3) and a tanh. */
 const char *export_gelu(OnnxOut *o, const Node *node) {
   const char *x = out_input(o, 0), *inner;
   if (arg_is(node, "approximate", "tanh")) {
@@ -96,7 +95,7 @@ const char *export_power(OnnxOut *o, const Node *node) {
   return out_two(o, "Pow", x, out_number(o, "exponent", n));
 }
 
-/* ONNX's Mod of floats has the sign of x. */
+/* ONNX's floating-point Mod has the sign of x. */
 const char *export_modulo(OnnxOut *o, const Node *node) {
   const char *x = out_input(o, 0), *n = out_number(o, "divisor", arg_number(node, "n"));
   const char *whole = out_one(o, "Floor", out_two(o, "Div", x, n));
@@ -104,7 +103,7 @@ const char *export_modulo(OnnxOut *o, const Node *node) {
 }
 
 /* ---- operands ---- */
-/* Operand k under as many dimensions as the value has, so that ONNX repeats what the language does. */
+/* Operand k with as many dimensions as the value has, so that ONNX broadcasts it as the language does. */
 static const char *out_operand(OnnxOut *o, const Node *node, const OutRows *rows, int k) {
   const int in = combine_input(node, k);
   if (in < 0) return out_number(o, "number", combine_number(node, k));
@@ -120,7 +119,7 @@ static const char *out_operand(OnnxOut *o, const Node *node, const OutRows *rows
   return out_beside(o, rows, node->in[in], out_input(o, in), rank - 1, size + 1);
 }
 
-/* Several values: one sum, as one that is rounded once. */
+/* Several values are one Sum, which is rounded once. */
 static const char *sum(OnnxOut *o, const Node *node, const OutRows *rows) {
   const char *in[MOST_INPUTS];
   for (int k = 0; k < node->nin; k++) in[k] = out_operand(o, node, rows, k);

@@ -1,4 +1,4 @@
-/* out_norm.c: normalizations, out to ONNX. */
+/* out_norm.c: Export of normalizations to ONNX. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "export/onnx_out.h"
@@ -67,8 +67,8 @@ const char *export_instancenorm(OnnxOut *o, const Node *node) {
 }
 
 /* ---- lrn ---- */
-/* A window of an even number of channels may begin elsewhere in ONNX, and onnxruntime has none: the sum of
- * the squares is a 1x1 convolution whose weights are 1 within the window. */
+/* A window with an even number of channels may begin elsewhere in ONNX, and onnxruntime does not support it:
+ * the sum of squares is a 1x1 convolution with weights of 1 within the window. */
 static const char *even_window(OnnxOut *o, const Node *node, const char *x) {
   const int64_t channels = out_extent(node).c, size = arg_int(node, "size");
   const int64_t dim[] = {channels, channels, 1, 1};
@@ -101,7 +101,7 @@ const char *export_lrn(OnnxOut *o, const Node *node) {
   return picture ? x : out_shaped(o, x, node->shape);
 }
 
-/* ---- constants of the data ---- */
+/* ---- constants from the data ---- */
 static double channel_scale(const Node *node, const char *name, int64_t c) {
   const Const *value = arg_const(node, name);
   if (value->kind == CONST_LIST) value = &value->items[value->n > 1 ? c : 0];

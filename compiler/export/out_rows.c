@@ -1,5 +1,5 @@
-/* out_rows.c: exports values of several rows to ONNX, where rows are images of the batch: R rows of [N,C,L]
- * are [N*R,C,L]. Operators that split, join and transpose them, and products of two values. */
+/* out_rows.c: Export of values with several rows to ONNX, where rows are images of the batch: R rows of
+ * [N,C,L] are [N*R,C,L]. Also operators that split, join and transpose them, and products of two values. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "export/onnx_out.h"
@@ -7,7 +7,7 @@
 #include "ops/detection/box.h"
 #include "ops/parts/moves.h"
 
-/* ---- what is the same for all images ---- */
+/* ---- values that are the same for all images ---- */
 static bool is_constant_source(const Node *node) {
   return (node->op->source && !node_is_state(node)) || node->op == &op_default_boxes;
 }
@@ -20,8 +20,8 @@ static bool repeats_images(const OnnxOut *o, const Node *node, int k) {
   return node->op->family == FAMILY_MAP || node->op == &op_decode || node->op == &op_matmul;
 }
 
-/* A constant is single unless an output or a node needs it for each image; what is computed of constants is
- * if all of these are. False: nothing changed. */
+/* A constant is single unless an output or a node needs it for each image; a value computed from constants is
+ * single if all of them are. False: nothing changed. */
 static bool fewer_single(const OnnxOut *o, const bool *fixed, bool *single) {
   const Graph *g = o->graph;
   bool changed = false;
@@ -52,7 +52,7 @@ void out_find_constants(OnnxOut *o) {
   o->single = single;
 }
 
-/* ---- rows of several values, joined ---- */
+/* ---- joined rows of several values ---- */
 OutRows out_row_axes(const OnnxOut *o, const Node *node) {
   OutRows rows = {0};
   const int64_t all = shape_rows(node->shape);

@@ -1,5 +1,5 @@
-/* out_shape.c: Operators that move elements as ONNX. Images with channels and pixels have another layout
- * in ONNX, so operators that use the net's order are preceded by a Transpose. */
+/* out_shape.c: Export of operators that move elements to ONNX. Images have another layout in ONNX, so
+ * operators that depend on the net's order are preceded by a Transpose. */
 // SPDX-License-Identifier: Apache-2.0
 #include "export/onnx_out.h"
 
@@ -17,7 +17,7 @@ const char *export_reshape(OnnxOut *o, const Node *node) {
 const char *export_concat(OnnxOut *o, const Node *node) {
   const int64_t axis = arg_is(node, "axis", "channels") ? 1
                        : arg_is(node, "axis", "width")  ? 3
-                                                        : 2; /* the length of a sequence, too */
+                                                        : 2; /* also the length of a sequence */
   const char **in = NEW_ARRAY(o->arena, const char *, node->nin);
   for (int k = 0; k < node->nin; k++)
     in[k] = out_repeated(o, node->in[k]->shape, out_input(o, k), shape_rows(node->shape));
@@ -57,7 +57,7 @@ const char *export_channel_shuffle(OnnxOut *o, const Node *node) {
   return out_shaped(o, out_permute(o, x, 4, from), node->shape);
 }
 
-typedef struct Blocks { /* of fy x fx pixels; flat: if these are adjacent, deep: if they are channels */
+typedef struct Blocks { /* blocks of fy x fx pixels; flat: these are adjacent, deep: they are channels */
   Extent flat, deep;
   int64_t fy, fx;
   bool dcr, square;

@@ -1,4 +1,4 @@
-/* out_size.c: borders, parts and other sizes, out to ONNX. */
+/* out_size.c: Export of padding, slicing and resizing to ONNX. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <string.h>
@@ -6,7 +6,7 @@
 #include "ops/shape/region.h"
 
 /* ---- borders ---- */
-/* Of ONNX's axes: what is before, then what is behind. */
+/* Padding along ONNX's axes: all sizes before, then all sizes after. */
 static int pads_of(const Node *node, const int64_t before[2], const int64_t after[2], const Const *channels,
                    int64_t pads[8]) {
   const int rank = node->shape.rank + 1;
@@ -89,8 +89,8 @@ static const char *resized(OnnxOut *o, const char *x, Extent in, Shape shape, co
   return y;
 }
 
-/* Where element o of the result comes from, exactly and as runtimes find it with a factor in single
- * precision. */
+/* The source of element o of the result, exactly and as runtimes compute it with a single-precision factor.
+ */
 static int64_t source(int64_t in, int64_t out, int64_t at, bool exact) {
   return exact ? (2 * at + 1) * in / (2 * out) : at * in / out;
 }
@@ -105,7 +105,7 @@ static bool rounds_right(int64_t in, int64_t out, bool exact) {
   return true;
 }
 
-/* Elements picked one by one along each axis. */
+/* Selects elements one by one along each axis. */
 static const char *out_picked(OnnxOut *o, const Node *node, bool exact) {
   const char *x = out_input(o, 0);
   for (int axis = node->shape.rank == 2; axis < 2; axis++) {
@@ -129,7 +129,7 @@ static const char *nearest(OnnxOut *o, const Node *node, bool exact) {
   return y;
 }
 
-/* onnxruntime's cubic requires images. */
+/* onnxruntime's cubic mode requires images. */
 static const char *between(OnnxOut *o, const Node *node, const char *mode, bool corners) {
   const Extent in = out_extent(node->in[0]), out = out_extent(node);
   const char *place = corners ? "align_corners" : "half_pixel", *x = out_input(o, 0);

@@ -1,10 +1,10 @@
-/* out_window.c: operators with windows, out to ONNX. A sequence has a window along its length alone. */
+/* out_window.c: Export of operators with windows to ONNX. A sequence only has a window along its length. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <string.h>
 #include "export/onnx_out.h"
 
-typedef struct Axes { /* of a value: how many, and of a window the first of them; a sequence has one */
+typedef struct Axes { /* number of axes of a value, and the first axis of a window; a sequence has one */
   int n, first;
 } Axes;
 
@@ -32,7 +32,7 @@ static void put_pads(OnnxOut *o, const Node *node, const int64_t before[2], cons
   out_ints(o, "pads", n, side);
 }
 
-/* A value with a border, which is made of `value`, or of itself: mode reflect. */
+/* A value padded with `value`, or by reflection (mode reflect). */
 static const char *out_padded(OnnxOut *o, const char *x, const Node *node, const int64_t before[2],
                               const int64_t after[2], const char *mode, double value) {
   const Axes a = axes_of(node);
@@ -98,7 +98,7 @@ static void cut_ends(const Node *node, int64_t before[2], int64_t after[2], int6
 
 const char *export_conv_transpose(OnnxOut *o, const Node *node) {
   const Window *w = node->window;
-  const bool early = w->before[0] < 0 || w->before[1] < 0; /* zeros come first, then the bias everywhere */
+  const bool early = w->before[0] < 0 || w->before[1] < 0; /* zeros first, then the bias everywhere */
   const char *bias = early ? NULL : out_bias(o, node);
   int64_t before[2], after[2], more[2];
   cut_ends(node, before, after, more);
@@ -128,7 +128,7 @@ static bool has_border(const int64_t before[2], const int64_t after[2]) {
   return before[0] || before[1] || after[0] || after[1];
 }
 
-/* A window whose border is no smaller than the kernel, as onnxruntime wants it. */
+/* A window whose padding is not smaller than the kernel, which onnxruntime rejects. */
 static bool wide_border(const Window *w, const int64_t before[2], const int64_t after[2]) {
   for (int axis = 0; axis < 2; axis++)
     if (before[axis] >= w->kernel[axis] || after[axis] >= w->kernel[axis]) return true;
@@ -160,7 +160,7 @@ static const char *averaged(OnnxOut *o, const Node *node, const char *x, const i
   return y;
 }
 
-/* The elements along an axis that the mean of a window counts. */
+/* Number of elements along an axis that a window's mean counts. */
 static int64_t counted_elements(const Node *node, int axis, int64_t at) {
   const Window *w = node->window;
   const bool pad = arg_bool(node, "count_pad");
@@ -220,7 +220,7 @@ const char *export_avgpool(OnnxOut *o, const Node *node) {
                   more, false);
 }
 
-/* With r = max(x, 0) the mean of r*r by that of r; where all are 0 that is 0. */
+/* With r = max(x, 0): the mean of r*r divided by the mean of r; 0 if all are 0. */
 const char *export_stochastic_pool(OnnxOut *o, const Node *node) {
   const Window *w = node->window;
   const char *r = out_one(o, "Relu", out_input(o, 0));

@@ -30,7 +30,7 @@ static size_t ints_size(const WireInts *ints) {
   return n;
 }
 
-/* A key, a length and that number of bytes. */
+/* Size of a key, a length and that number of bytes. */
 static size_t long_size(const WireField *field, size_t n) { return key_size(field) + varint_size(n) + n; }
 
 static bool put_long(FILE *file, const WireField *field, const void *bytes, size_t n) {
@@ -95,7 +95,7 @@ static bool put_ints(FILE *file, const WireField *field, const WireInts *ints) {
   return good;
 }
 
-/* A field that is not left out. */
+/* Writes a field unless it is omitted. */
 static bool write_field(FILE *file, const WireField *field, const void *message) {
   const void *place = field_place(field, message);
   bool good = true;

@@ -1,5 +1,5 @@
-/* import.h: Interface between the files of import/, from an ONNX model to a program. Other folders call
- * import_model and import_list. */
+/* import.h: Interface between the files of import/, which convert an ONNX model to a program. Other folders
+ * call import_model and import_list. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_IMPORT_H
 #define CNNC_IMPORT_H
@@ -20,40 +20,40 @@ typedef struct Factor {
 typedef struct Factors {
   int n;
   Factor f[MOST_FACTORS];
-} Factors; /* outermost first; none of size 1 */
+} Factors; /* outermost first; none has size 1 */
 
 typedef struct Statement Statement;
 typedef struct Product Product; /* products.h */
 enum { MOST_PREPARED = 4 };
-typedef struct Prepared { /* numbers of an input, as normalize has them: gain*x + shift, by channel */
+typedef struct Prepared { /* preprocessing of an input, as in normalize: gain*x + shift, per channel */
   int64_t n;              /* 1: the same for all channels */
   double gain[MOST_PREPARED], shift[MOST_PREPARED];
 } Prepared;
-typedef struct Value { /* what a statement makes, or an input */
+typedef struct Value { /* the result of a statement, or an input */
   Shape shape;
   Statement *made; /* NULL: an input */
   const char *name;
-  const char *affine; /* the layer whose weight and bias still take in factors and constants a channel */
+  const char *affine; /* the layer whose weight and bias can still absorb per-channel factors and constants */
   Prepared *prepared; /* pending preparation, directly after an input */
   const Quant *quant; /* its int8 quantization, or NULL */
-  const Quant *kept;  /* likewise, for the value it was moved from */
-  Product *product;   /* of two values, which it is; or NULL */
-  Statement *reader;  /* known when all are: the last one that reads it */
+  const Quant *kept;  /* the same for the value it was moved from */
+  Product *product;   /* if it is a product of two values; otherwise NULL */
+  Statement *reader;  /* its last user, once all are known */
   int reads;
-  int64_t regions; /* 0, or number of such values, which are ONNX's batch */
-  bool whole;      /* its elements are whole numbers */
+  int64_t regions; /* 0, or the number of such values, which are ONNX's batch */
+  bool whole;      /* its elements are integers */
   bool counts;     /* ... and not negative */
-  bool odd;        /* it may be infinite or no number, also where all inputs are numbers */
+  bool odd;        /* it may be infinite or NaN even if all inputs are finite */
 } Value;
 struct Statement {
   const char *call; /* %1, %2, ...: the operands after the current value; %*: all of them */
   int nin;
   Value **in, *out;
-  const OnnxNode *origin; /* NULL: what lays out an output */
+  const OnnxNode *origin; /* NULL: a statement that only lays out an output */
 };
 
-/* A tensor of the graph: the factors of a value that run along each of its dimensions. A dimension of more
- * than one element without factors repeats what is there. */
+/* A tensor of the graph: each of its dimensions consists of factors of a value. A dimension of more than one
+ * element without factors is broadcast. */
 typedef struct View {
   Value *value;
   int rank;
@@ -61,10 +61,10 @@ typedef struct View {
   Factors along[MOST_DIMS];
 } View;
 
-typedef struct Item { /* what a tensor is known as: one of them, or nothing */
+typedef struct Item { /* the imported form of a tensor: one of these, or none */
   const Tensor *constant;
   View *view;
-  TensorType bytes; /* the model has it as whole numbers, between conversions: TENSOR_UINT8, INT8; or 0 */
+  TensorType bytes; /* the model stores it as integers, between conversions: TENSOR_UINT8, INT8; or 0 */
 } Item;
 
 /* ---- options and results ---- */
@@ -73,33 +73,33 @@ typedef struct ImportShape {
   int rank;
   int64_t dim[MOST_DIMS];
 } ImportShape;
-typedef struct ImportSetting { /* an input that is always the same */
+typedef struct ImportSetting { /* an input with a constant value */
   const char *input;
-  VEC(double) value; /* one: of all its elements */
+  VEC(double) value; /* a single number applies to all its elements */
 } ImportSetting;
-typedef struct ImportState {         /* an input is what that output was in the call before */
-  const char *input, *output, *init; /* init: as a program has it, or NULL: zeros */
+typedef struct ImportState {         /* an input that is an output of the previous call */
+  const char *input, *output, *init; /* init: in the program's syntax, or NULL: zeros */
 } ImportState;
 typedef struct ModelImport ModelImport;
 struct TflProgram;
-typedef struct ImportLayout { /* where the model has the channels */
-  const char *input;          /* NULL: of all that have no other */
-  bool last;                  /* [N,H,W,C]; else [N,C,H,W] */
+typedef struct ImportLayout { /* position of the channels in the model */
+  const char *input;          /* NULL: for all inputs without their own */
+  bool last;                  /* [N,H,W,C]; otherwise [N,C,H,W] */
 } ImportLayout;
 typedef struct ImportOptions {
   const char *net, *rounding; /* rounding: of a quantized model; NULL: float */
   const char *variables;      /* "keep": variables of TensorFlow Lite are states; or NULL */
-  bool chw;                   /* the caller's buffers are laid out as ONNX has them */
+  bool chw;                   /* the caller's buffers have ONNX's layout */
   VEC(const char *) outputs, bytes;
   VEC(ImportShape) shapes;
   VEC(ImportSetting) settings;
   VEC(ImportState) states;
   VEC(ImportLayout) layouts;
-  VEC(const char *) theirs, ours;      /* layer names, from and to; each may contain one * */
-  bool trial;                          /* nothing is suggested where that fails */
-  bool (*admits)(const ModelImport *); /* whether its program compiles; NULL: not tried */
+  VEC(const char *) theirs, ours;      /* layer names, from and to; each may contain one */
+  bool trial;                          /* no suggestions are made if the import fails */
+  bool (*admits)(const ModelImport *); /* whether its program compiles; NULL: not checked */
   bool (*admits_tflite)(Arena *,
-                        const struct TflProgram *); /* the same of a quantized TensorFlow Lite model */
+                        const struct TflProgram *); /* the same for a quantized TensorFlow Lite model */
 } ImportOptions;
 
 typedef struct ImportWeight {
@@ -107,7 +107,7 @@ typedef struct ImportWeight {
   const Tensor *tensor;
   int rank;
   int64_t dim[4];
-  const int8_t *bytes;  /* of an int8 layer, or NULL */
+  const int8_t *bytes;  /* weights of an int8 layer, or NULL */
   const int32_t *words; /* its bias */
 } ImportWeight;
 typedef struct Problem {
@@ -115,16 +115,16 @@ typedef struct Problem {
   int tensor;           /* of the output */
   const char *what, *why;
 } Problem;
-typedef struct KeptValue { /* an input that is a state of the program, the last ones of the inputs */
+typedef struct KeptValue { /* an input that is a state of the program; states are the last inputs */
   Value *value;
   const OnnxPort *input, *output;
-  const char *init; /* as ImportState has it */
+  const char *init; /* as in ImportState */
 } KeptValue;
 typedef struct ImportOutput {
   const OnnxPort *port;
   Value *value;
   const View *view;
-  TensorType bytes; /* as the caller has it: TENSOR_UINT8, INT8; 0: floats */
+  TensorType bytes; /* the caller's type: TENSOR_UINT8, INT8; 0: floats */
   bool as_onnx;     /* its dimensions are in ONNX's order, and the channels are not last */
 } ImportOutput;
 
@@ -135,16 +135,16 @@ struct ModelImport {
   const ImportOptions *options;
   Onnx *onnx;
   Item *item;           /* by tensor */
-  int *maker, *readers; /* by tensor: the node that makes it, or -1; how often it is read */
-  int *reader;          /* by tensor: a node that reads it; the only one where it is read once */
+  int *maker, *readers; /* by tensor: the node that produces it, or -1; the number of its uses */
+  int *reader;          /* by tensor: a node that reads it; the only one if it is read once */
   bool *wanted, *live;  /* by tensor: it is an output; by node: an output depends on it */
-  bool *varies;         /* by tensor: it depends on the numbers of inputs */
+  bool *varies;         /* by tensor: it depends on the values of inputs */
   const char **became;  /* by node: its layers, for --list */
-  const char **refused; /* by node: why it has no form, or NULL */
+  const char **refused; /* by node: the reason why it is not supported, or NULL */
   const OnnxNode *node; /* at hand */
   const char *why;      /* it has no form */
-  size_t computed;      /* bytes that may_compute has granted */
-  bool huge;            /* the node at hand makes more elements than a value may have */
+  size_t computed;      /* bytes granted by may_compute */
+  bool huge;            /* the current node has more elements than a value may have */
   int64_t batch;
   VEC(Statement *) statements;
   VEC(Value *) inputs;
@@ -159,16 +159,17 @@ struct ModelImport {
   const char *text; /* the program */
 };
 
-/* NULL after reports; else a program and its weights. */
+/* A program and its weights; NULL after errors. */
 ModelImport *import_model(Arena *, Diags *, const char *path, Span at, const ImportOptions *);
 ModelImport *import_bytes(Arena *, Diags *, const char *path, Span at, const ImportOptions *, const uint8_t *,
                           size_t n);
-/* The same of a graph in memory; NULL: it was reported before. */
+/* The same for a graph in memory; NULL: the error was already reported. */
 ModelImport *import_graph(Arena *, Diags *, Span at, const ImportOptions *, Onnx *);
-/* One line per node: shape, and its layers or the reason why not. NULL after a report. */
+/* One line per node: its shape, and its layers or the reason why there are none. NULL after an error. */
 const char *import_list_graph(Arena *, Diags *, Span at, const ImportOptions *, Onnx *);
 const char *import_list(Arena *, Diags *, const char *path, Span at, const ImportOptions *);
-bool import_save_weights(const ModelImport *, const char *path); /* .safetensors; false: errno says why */
+bool import_save_weights(const ModelImport *,
+                         const char *path); /* .safetensors; false: errno has the reason */
 
 /* ---- statements.c ---- */
 void *no(ModelImport *, const char *why, ...)
@@ -181,44 +182,45 @@ Value *emit(ModelImport *, int nin, Value *const *in, Shape, const char *call, .
 Value *emit_one(ModelImport *, Value *, Shape, const char *call, ...) __attribute__((format(printf, 4, 5)));
 void value_of_regions(ModelImport *, Value *, int64_t regions); /* number of values of its shape */
 View *map_view(ModelImport *, const View *, const char *call, ...) __attribute__((format(printf, 3, 4)));
-/* Nothing but this node sees the value: each tensor on the way from where it was made is read once. */
+/* Is this node the only user of the value? Each tensor from its producer on must be read once. */
 bool read_once(const ModelImport *, int tensor, const Value *);
-const char *number_text(Arena *, double); /* as the program has it */
-#define LARGEST_BOUND 3.4e38              /* a bound beyond it, or infinite, bounds nothing */
+const char *number_text(Arena *, double); /* in the program's syntax */
+#define LARGEST_BOUND 3.4e38              /* a larger or infinite bound has no effect */
 
-/* Imports as much of a model as possible, with its problems; NULL after reports. The latter: again, with
- * other options. */
+/* Imports as much of a model as possible, with its problems; NULL after errors. The second function repeats
+ * it with other options. */
 ModelImport *import_try(Arena *, Diags *, Span at, const ImportOptions *, Onnx *);
 ModelImport *import_again(const ModelImport *, Diags *, const ImportOptions *);
-bool import_finish(ModelImport *); /* its program; false after a report */
+bool import_finish(ModelImport *); /* completes the program; false after an error */
 
 /* ---- branches.c ---- */
 typedef enum BranchState {
-  BRANCH_TAKEN, /* or in no branch, or in one of an If that depends on values */
+  BRANCH_TAKEN, /* also in no branch, or in a branch of an If that depends on values */
   BRANCH_LEFT_OUT,
-  BRANCH_UNKNOWN /* the condition follows from an earlier problem */
+  BRANCH_UNKNOWN /* the condition depends on an earlier problem */
 } BranchState;
 BranchState branch_of(const ModelImport *, const OnnxNode *);
-bool always_computed(const ModelImport *, int tensor);              /* in no branch that depends on values */
-bool reads_input(const ModelImport *, const OnnxNode *, int input); /* not a result of a branch left out */
-/* Whether a node is an If: its results are those of the branch that is taken, or no() says why not. */
+bool always_computed(const ModelImport *, int tensor); /* not in a branch that depends on values */
+bool reads_input(const ModelImport *, const OnnxNode *,
+                 int input); /* the result is in the program: not one of an omitted branch */
+/* Whether a node is an If: its results are those of the branch that is taken, or no() has the reason. */
 bool import_if(ModelImport *, const OnnxNode *);
 void fold_conditions(ModelImport *); /* those of constants */
 
 /* ---- refusals.c ---- */
-/* Why a node has no form, whatever becomes of the values before it; NULL: it may have one. */
+/* The reason why a node has no form, regardless of the values before it; NULL: it may have one. */
 const char *never_imported(const ModelImport *, const OnnxNode *);
 void report_problems(ModelImport *);
-/* Where an input cannot be imported: what else is in the way, whatever becomes of it. */
+/* If an input cannot be imported: reports other problems that do not depend on it. */
 void report_never_imported(ModelImport *);
-void add_problem(ModelImport *, const OnnxNode *);                /* for which no() gave the reason */
+void add_problem(ModelImport *, const OnnxNode *);                /* a node for which no() has the reason */
 void find_varying(ModelImport *, const OnnxPort *const *, int n); /* of these inputs */
 
 /* ---- inputs.c, layout.c ---- */
-bool set_inputs(ModelImport *);           /* those of --set become constants; false after reports */
+bool set_inputs(ModelImport *);           /* inputs of --set become constants; false after errors */
 bool add_inputs(ModelImport *);           /* false after reports */
 void report_state_hints(ModelImport *im); /* inputs that look like states, without --state */
-/* Recurrent layers whose initial and final states are all that --state names: keep=true. */
+/* Finds recurrent layers whose initial and final states are exactly those of --state: keep=true. */
 void find_kept_layers(ModelImport *);
 int channels_of_input(const ModelImport *, const OnnxPort *); /* the dimension, or NO_CHANNELS */
 bool input_has_planes(const OnnxPort *);                      /* its channels come first */
@@ -226,17 +228,17 @@ bool input_has_planes(const OnnxPort *);                      /* its channels co
 /* ---- names.c ---- */
 /* Do --shape and --input name inputs of the model? Reports an error if not. */
 bool names_of_inputs_known(const ModelImport *);
-const char *layer_of(ModelImport *, const OnnxNode *, int input);          /* input: its weight, or -1 */
-const char *layer_of_constant(ModelImport *, const OnnxNode *, int input); /* by the constant's own name */
-const char *layer_called(ModelImport *, const char *name);                 /* or that with a number */
+const char *layer_of(ModelImport *, const OnnxNode *, int input); /* input: index of its weight, or -1 */
+const char *layer_of_constant(ModelImport *, const OnnxNode *, int input); /* named after the constant */
+const char *layer_called(ModelImport *, const char *name);                 /* or the name with a number */
 const char *identifier(ModelImport *, const char *);
-/* Of an input or output; `otherwise` where the model numbers its tensors. */
+/* Name of an input or output; `otherwise` if the model numbers its tensors. */
 const char *port_name(ModelImport *, const OnnxPort *, const char *otherwise);
-/* The module that a node of a PyTorch model is in, "" for the model itself; NULL: unknown. */
+/* The module of a node in a PyTorch model, "" for the model itself; NULL: unknown. */
 const char *node_module(ModelImport *, const OnnxNode *);
 void put_weight(ModelImport *, const char *layer, const char *member, const Tensor *, int rank,
                 const int64_t *dim);
-/* with all elements that it has */
+/* with all its elements */
 void put_vector(ModelImport *, const char *layer, const char *member, const Tensor *);
 ImportWeight *weight_named(ModelImport *, const char *layer, const char *member);
 
@@ -247,80 +249,82 @@ int64_t factors_size(const Factors *);
 bool factors_equal(const Factors *, const Factors *);
 bool factors_whole(const Factors *, const Value *, int axis); /* this axis, all of it */
 bool factors_batch(const Factors *);                          /* whether the batch is among them */
-View *view_new(ModelImport *, Value *, int rank);             /* of dimensions of size 1 */
+View *view_new(ModelImport *, Value *, int rank);             /* with dimensions of size 1 */
 View *view_copy(ModelImport *, const View *, Value *);
-/* With repeated dimensions (of one element, Expand) as dimensions of the value; NULL after no(). */
+/* Makes broadcast dimensions (of one element, Expand) dimensions of the value; NULL after no(). */
 View *view_repeated(ModelImport *, const View *);
-View *view_standard(ModelImport *, Value *, const View *like, int rank); /* n, c, positions; n as of `like` */
-void view_set(View *, int d, int axis);                                  /* dimension d is that axis */
+View *view_standard(ModelImport *, Value *, const View *like, int rank); /* n, c, positions; n as in `like` */
+void view_set(View *, int d, int axis);                                  /* maps dimension d to that axis */
 View *view_reshape(ModelImport *, const View *, int rank, const int64_t *size);
 View *view_permute(ModelImport *, const View *, const int *from, int rank);
 View *view_without(ModelImport *, const View *, const bool *drop);
-View *view_split_channels(ModelImport *, const View *, int64_t n); /* NULL: a dimension has both parts */
+View *view_split_channels(ModelImport *, const View *, int64_t n); /* NULL: a dimension contains both parts */
 /* A value whose positions are some dimensions of a view, in the order of `pos`, and whose channels are
- * others; with any_order the positions may be brought into another order first. */
+ * others; with any_order the positions may be permuted first. */
 Value *lay(ModelImport *, const View *, int nchan, const int *chan, int npos, int *pos, bool any_order);
-/* With one dimension as channels; the positions, in any order, are set: all others that vary. For view_laid
- * alone: they may stay as they lie, each made of parts of several axes. */
+/* One dimension becomes the channels; the positions are set to all others that vary, in any order. Only for
+ * view_laid: they may stay where they are, each composed of parts of several axes. */
 enum { AS_IT_LIES = -1 };
 Value *lay_channels(ModelImport *, const View *, int axis, int *npos, int pos[MOST_DIMS]);
 /* Are these dimensions, in this order, the value's memory layout? */
 bool in_memory_order(const View *, int n, const int *dims);
 Value *lay_standard(ModelImport *, const View *);
-/* The value with these dimensions in this order in memory: unchanged, if it already is. */
+/* The value with these dimensions in this order in memory; unchanged if it already has it. */
 Value *lay_in_order(ModelImport *, const View *, int n, const int *dims);
 Value *reshaped(ModelImport *, Value *, Shape); /* the same elements in the same order */
 /* Removes the statements emitted after that number. */
 void take_back(ModelImport *, int statements);
-/* Behind an operator on a value that was laid out so. */
+/* The result of an operator on a value that was laid out like this. */
 View *view_laid(ModelImport *, const View *like, Value *, int chan, int npos, const int *pos);
 
 /* ---- broadcast.c ---- */
-/* The constant operand of a node, with the rank required next to a value. NULL: there is none, or after
- * no(). */
+/* The constant operand of a node, with the rank required next to a value. NULL: there is none, or after no().
+ */
 const Tensor *constant_beside(ModelImport *, const OnnxNode *, int input, const View *);
-/* The same of any second operand, in its item. False after no(). */
+/* The same for any second operand, in its item. False after no(). */
 bool place_operand(ModelImport *, const OnnxNode *, Item *);
 
 /* ---- permute.c ---- */
-/* A value of the same elements in this order. NULL: the factors are not each of them once. */
+/* A value with the same elements in this order. NULL: not a permutation of all factors. */
 Value *permuted(ModelImport *, Value *, const Factors *);
 
 /* ---- constant_values.c ---- */
-/* Beside such a number the score that it is added to is rounded away. */
+/* A score is rounded away when such a number is added to it. */
 #define EXCLUDED (-1e8)
-/* Called after the node's constant, or without a node so. Masks are frozen, which may have -inf. NULL after
- * no(): another number is not finite. */
+/* Named after the node's constant, or after the node if it has no name. Masks are frozen and may contain
+ * -inf. NULL after no(): another number is not finite. */
 Value *constant_statement(ModelImport *, const OnnxNode *, int input, const char *name, Shape, const Tensor *,
                           bool frozen);
 /* A constant as a value, in the layout of the other value: with its full shape, or HxWx1. NULL after no(). */
 Value *constant_operand(ModelImport *, const OnnxNode *, int input, const Tensor *, const View *beside);
-/* The same of a vector of numbers of the importer's own. */
+/* The same for a vector created by the importer. */
 Value *constant_vector(ModelImport *, const OnnxNode *, int input, int64_t n, const double *, bool frozen);
 /* A constant of at most three dimensions after a first one of size 1. */
 View *constant_alone(ModelImport *, const OnnxNode *, int input, const Tensor *);
-/* To be joined to values: it may have another size along one dimension. */
+/* For a concat with values: its size may differ along one dimension. */
 View *constant_view(ModelImport *, const OnnxNode *, int input, const Tensor *, const View *like);
 
 /* ---- ops_einsum.c ---- */
-/* MatMul of a constant, that input, that is first or has more than two dimensions. */
+/* MatMul with a constant as that input, if it is the first, or has more than two dimensions. */
 View *import_matrices(ModelImport *, const OnnxNode *, int constant);
 
 /* ---- ops_product.c ---- */
-View *import_two_matrices(ModelImport *, const OnnxNode *); /* MatMul, and Gemm, of two computed values */
+View *import_two_matrices(ModelImport *, const OnnxNode *); /* MatMul and Gemm of two computed values */
 View *import_two_gemm(ModelImport *, const OnnxNode *);
 
 /* ---- view_parts.c ---- */
-/* [before][first][second][after] with `first` and `second` exchanged, as heads of rows; NULL: not so. */
+/* [before][first][second][after] with `first` and `second` exchanged, as heads of rows; NULL: does not match.
+ */
 Value *exchanged_as_heads(ModelImport *, Value *, int64_t before, int64_t first, int64_t second,
                           int64_t after);
-/* The pixels of an image as windows, or back: positions and channels as `lay` wants them; NULL: not so. */
+/* The pixels of an image as windows, or the inverse: positions and channels as `lay` requires; NULL: does not
+ * match. */
 Value *moved_as_windows(ModelImport *, Value *, int npos, const Factors *pos, const Factors *c);
-/* An image joined from windows and then rolled: joined in rolled order; else the value itself. */
+/* An image joined from windows and then rolled: joined in rolled order; otherwise the value itself. */
 Value *join_windows_shifted(ModelImport *, Value *rolled);
-/* The smaller one is the same for several rows of the larger one; NULL: it is not. */
+/* The smaller value is broadcast over several rows of the larger one; NULL: does not match. */
 View *combined_by_rows(ModelImport *, const View *large, const View *small, const char *word);
-/* Along an axis of the value, where it lies; NULL: along other factors. */
+/* Applies an operator along an axis of the value; NULL: other factors. */
 View *mapped_along_axis(ModelImport *, const View *, int d, const char *word, const char *arguments);
 
 /* ---- ops_shape.c ---- */
@@ -329,58 +333,59 @@ Value *join_values(ModelImport *, int n, Value **in, int axis); /* along an axis
 Value *frozen_product(ModelImport *, const OnnxNode *, Value *, const Tensor *);
 
 /* ---- ops_combine.c ---- */
-/* Two values by an operator of the language; `alone`: the first is read nowhere else. */
+/* Two values combined by an operator of the language; `alone`: the first has no other user. */
 View *two_values(ModelImport *, const View *x, bool alone, const View *y, const char *word);
 
-/* A value that this node made, and a constant: an input of the node. */
+/* A value produced by this node, and a constant: an input of the node. */
 View *beside_constant(ModelImport *, const OnnxNode *, int input, const View *, const Tensor *,
                       const char *word);
 
 /* ---- ops_index.c ---- */
 bool result_is_used(const ModelImport *, const OnnxNode *, int out);
-/* The image or vector before a reshape to a table of its pixels or numbers, or else the table: gather and
+/* The image or vector before a reshape to a table of its pixels or numbers, otherwise the table: gather and
  * attention accept both. */
 Value *as_pixels(Value *table);
-View *gather_computed(ModelImport *, const OnnxNode *); /* Gather whose index is computed */
+View *gather_computed(ModelImport *, const OnnxNode *); /* Gather with a computed index */
 /* A Concat of image numbers and indices, which GatherND reads: its input with the indices. 0: another node.
  */
 int index_of_pairs(const ModelImport *, const OnnxNode *);
-bool only_chooses(const ModelImport *, int tensor); /* is it only used as an index, at most after copies? */
+bool only_chooses(const ModelImport *, int tensor); /* is it only used as an index, possibly after copies? */
 /* x == (0, 1, ... n-1) along a dimension of one element, as one_hot; NULL: another comparison. */
 View *equal_to_range(ModelImport *, const View *x, const Tensor *);
 
 /* ---- ops_choice.c ---- */
 bool is_truth(const ModelImport *, int tensor);
-View *truth_of(ModelImport *, const View *);               /* 1 where it is not 0, else 0 */
-View *differing(ModelImport *, const OnnxNode *);          /* 1 where its two inputs are not equal, else 0 */
-void import_choice(ModelImport *, const OnnxNode *branch); /* an If by a truth; or no() */
+View *truth_of(ModelImport *, const View *);               /* 1 where it is not 0, otherwise 0 */
+View *differing(ModelImport *, const OnnxNode *);          /* 1 where its two inputs differ, otherwise 0 */
+void import_choice(ModelImport *, const OnnxNode *branch); /* an If on a computed boolean; or no() */
 
 /* ---- ops_norm.c ---- */
-/* Whether reductions along an axis, which forms_norm.c found, are beside x: shapes are inputs from `first`
- * on. False after no(). */
+/* Whether reductions along an axis, which forms_norm.c found, match x: shapes are inputs from `first` on.
+ * False after no(). */
 bool reduced_along(ModelImport *, const OnnxNode *, const View *x, int64_t axis, int first);
 
 /* ---- ops_reduce.c ---- */
-/* The dimensions that a reduction runs over: an input, an attribute, or all. false after no(). */
+/* The dimensions of a reduction: an input, an attribute, or all. False after no(). */
 bool reduced_axes(ModelImport *, const OnnxNode *, int input, int rank, bool *over);
 
 /* ---- qdq.c, int8_layers.c: int8 models ---- */
-const Quant *quant_of(const Value *);       /* in which it is stored, or NULL */
-const Quant *quant_kept(const Statement *); /* a move: its result has the operand's quantization; or NULL */
-Value *same_value(ModelImport *, Value *);  /* with a separate name */
-TensorType port_bytes(const ModelImport *, const OnnxPort *); /* of an input that is dequantized; or 0 */
-/* Whole numbers stay what they are, and so do the node's results. false after no(). */
+const Quant *quant_of(const Value *); /* the quantization it is stored with, or NULL */
+const Quant *
+quant_kept(const Statement *); /* for a move: its result has the operand's quantization; or NULL */
+Value *same_value(ModelImport *, Value *);                    /* with a separate name */
+TensorType port_bytes(const ModelImport *, const OnnxPort *); /* type of an input that is dequantized; or 0 */
+/* Integers stay unchanged, and so do the node's results. False after no(). */
 bool keeps_bytes(ModelImport *, const OnnxNode *, int statements);
-void quantize_once(ModelImport *); /* a tensor that is quantized twice alike */
+void quantize_once(ModelImport *); /* removes the second of two equal quantizations of a tensor */
 bool is_move(const Statement *);   /* its elements are some of its operands' */
 /* Finds the layers computed in int8, and their arrays. */
 void make_frames(ModelImport *);
 
 /* ---- fold.c, forms.c, program_text.c ---- */
-bool fold(ModelImport *, const OnnxNode *); /* its results are constants and known now */
-/* So many bytes more may be made or read to compute constants. false after no(). */
+bool fold(ModelImport *, const OnnxNode *); /* its results are constants and were computed */
+/* May this number of bytes be created or read to compute constants? False after no(). */
 bool may_compute(ModelImport *, size_t bytes);
-void canonical(ModelImport *); /* old forms brought to those of today; forms put together */
+void canonical(ModelImport *); /* converts old operator forms to current ones; matches decomposed operators */
 const char *program_text(ModelImport *);
 
 typedef View *ImportOperator(ModelImport *, const OnnxNode *);

@@ -1,4 +1,4 @@
-/* statements.c: From a model's graph to statements, node by node; all nodes without a form are reported
+/* statements.c: Conversion of a model's graph to statements, node by node; all unsupported nodes are reported
  * together. */
 // SPDX-License-Identifier: Apache-2.0
 #include "import/import.h"
@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- what operators use ---- */
+/* ---- shared by the operators ---- */
 void *no(ModelImport *im, const char *why, ...) {
   va_list args;
   va_start(args, why);
@@ -27,7 +27,7 @@ View *view_of(ModelImport *im, const OnnxNode *node, int input) {
               : no(im, given(node, input) ? "a constant where a value is expected" : "an input is missing");
 }
 
-/* Sizes that the language refuses go no further, so that nothing is computed of them. */
+/* Replaces sizes that the language rejects, so that nothing is computed from them. */
 static Shape bounded(ModelImport *im, Shape shape) {
   int64_t n = 1;
   for (int a = 0; a < shape.rank; a++)
@@ -48,7 +48,7 @@ static bool is_call_of(const char *call, const char *const *words) {
   return words[k] != NULL;
 }
 
-/* Sets whether the result of a statement may be infinite or no number where its inputs are numbers. */
+/* Sets whether the result of a statement may be infinite or NaN if its inputs are finite. */
 static void set_odd(Value *value, const Statement *statement) {
   static const char *const makes[] = {"log", "sqrt", "power", "exp", "divide", NULL};
   static const char *const counts[] = {"argmax", "one_hot", NULL}, *const chooses[] = {"gather", NULL};
@@ -59,7 +59,7 @@ static void set_odd(Value *value, const Statement *statement) {
   if (is_call_of(call, chooses)) value->odd = statement->in[0]->odd;
 }
 
-/* Sets whether the result of a statement is whole numbers: indices are, and copies of whole numbers. */
+/* Sets whether the result of a statement is integers: indices are, and copies of integers. */
 static void set_whole(Value *value, const Statement *statement) {
   static const char *const words[] = {"argmax", "one_hot", "floor", NULL}, *const below[] = {"floor", NULL};
   value->whole = value->counts = statement->nin > 0 && is_move(statement);
@@ -121,7 +121,7 @@ const char *number_text(Arena *arena, double value) {
   return text_float(arena, value);
 }
 
-/* ---- what is needed ---- */
+/* ---- required nodes ---- */
 enum { MOST_PORTS = 1000 };
 
 static bool find_outputs(ModelImport *im) {
@@ -151,7 +151,7 @@ static bool find_outputs(ModelImport *im) {
   return true;
 }
 
-/* What becomes a state's next value is computed, whatever the outputs are. */
+/* The next value of a state is computed, whichever outputs were requested. */
 static bool find_state_outputs(ModelImport *im) {
   Onnx *o = im->onnx;
   for (int i = 0; i < im->options->states.n; i++) {
@@ -198,7 +198,7 @@ static void find_live(ModelImport *im) {
   for (int i = 0; i < o->noutputs; i++) im->readers[o->output[i].tensor]++;
 }
 
-/* Which tensors depend on the numbers of inputs, and not on sizes and constants alone. */
+/* Tensors that depend on the values of inputs, not only on sizes and constants. */
 void find_varying(ModelImport *im, const OnnxPort *const *port, int n) {
   const Onnx *o = im->onnx;
   for (int i = 0; i < n; i++) im->varies[port[i]->tensor] = true;
@@ -215,27 +215,27 @@ void find_varying(ModelImport *im, const OnnxPort *const *port, int n) {
 /* ---- nodes ---- */
 void add_problem(ModelImport *im, const OnnxNode *node) {
   const char *why = im->why ? im->why : "there is no such operator";
-  for (int i = 0; node->title && i < im->problems.n; i++) /* one for each operator of TensorFlow Lite */
+  for (int i = 0; node->title && i < im->problems.n; i++) /* one problem per TensorFlow Lite operator */
     if (im->problems.data[i].node && im->problems.data[i].node->title == node->title) return;
   const Problem row = {.node = node, .what = onnx_name(im->onnx, node), .why = why};
   vec_push(im->arena, im->problems, row);
   im->refused[node->index] = row.why;
 }
 
-/* No input of a node follows from an earlier problem. */
+/* No input of a node depends on an earlier problem. */
 static bool inputs_known(const ModelImport *im, const OnnxNode *node) {
   for (int i = 0; i < node->nin; i++)
     if (node->in[i] && !im->item[node->in[i]].constant && !im->item[node->in[i]].view) return false;
   return true;
 }
 
-static bool is_known(const ModelImport *im, const OnnxNode *node) { /* a tensor is made once */
+static bool is_known(const ModelImport *im, const OnnxNode *node) { /* a tensor has one producer */
   for (int k = 0; k < node->nout; k++)
     if (node->out[k] && im->item[node->out[k]].view) return true;
   return false;
 }
 
-/* Numbers of a model may be infinite or none; those of a program are neither. */
+/* Numbers of a model may be infinite or NaN; those of a program must be finite. */
 static bool has_odd_number(const char *call) {
   for (const char *c = call; c[0]; c++)
     if (strchr("(=[- ", *c) && (strncmp(c + 1, "nan", 3) == 0 || strncmp(c + 1, "inf", 3) == 0)) return true;
@@ -290,7 +290,7 @@ static void import_node(ModelImport *im, const OnnxNode *node) {
 }
 
 /* ---- outputs ---- */
-/* The dimensions of an output that are more than its batch; -1 after no(). */
+/* The number of dimensions of an output besides its batch; -1 after no(). */
 static int dimensions_of(ModelImport *im, const View *view, int dims[MOST_DIMS]) {
   int n = 0;
   for (int d = 0; d < view->rank; d++) {
@@ -306,7 +306,7 @@ static int dimensions_of(ModelImport *im, const View *view, int dims[MOST_DIMS])
   return n;
 }
 
-/* Whose channels are the last of these dimensions, where they were several of them. */
+/* The value with the last of these dimensions as channels, if several were. */
 static Value *with_last(ModelImport *im, Value *value, const View *view, int n, const int *dims) {
   Shape shape = {.rank = n};
   for (int k = 0; k < n; k++) shape.dim[k] = view->size[dims[k]];
@@ -314,14 +314,14 @@ static Value *with_last(ModelImport *im, Value *value, const View *view, int n, 
   return channels > shape.dim[n - 1] && channels % shape.dim[n - 1] == 0 ? reshaped(im, value, shape) : value;
 }
 
-/* Channels last, with four or more dimensions also two for channels, or in ONNX's order: whichever moves
- * least. Channels are the dimensions after the batch, which may be of one element. */
+/* Channels last, with four or more dimensions also two dimensions for channels, or ONNX's order: the one that
+ * needs the fewest moves. Channels are the dimensions after the batch, which may have one element. */
 static Value *lay_output(ModelImport *im, const View *output, bool *as_onnx) {
   const View *view = view_repeated(im, output);
   if (!view) return NULL;
   int dims[MOST_DIMS], order[3][MOST_DIMS], best = 0, least = INT32_MAX;
   const int n = dimensions_of(im, view, dims), before = im->statements.n;
-  int ways = 1; /* the model's order, which is that of the language in TensorFlow Lite */
+  int ways = 1; /* the model's order, which is the language's for TensorFlow Lite */
   if (n < 0) return NULL;
   while (!im->onnx->tflite && ways < 3 && ways < n && dims[ways - 1] == ways && (ways < 2 || n > 3)) ways++;
   for (int way = ways - 1; way >= 0; way--) {
@@ -340,7 +340,7 @@ static void add_model_output(ModelImport *im, const OnnxPort *port) {
   const Item *item = &im->item[port->tensor];
   im->node = NULL;
   im->why = NULL;
-  if (!item->view && !item->constant) return; /* follows from an earlier problem */
+  if (!item->view && !item->constant) return; /* depends on an earlier problem */
   bool as_onnx = false;
   Value *value = item->view ? lay_output(im, item->view, &as_onnx) : no(im, "an output that is constant");
   if (!value) {
@@ -348,7 +348,7 @@ static void add_model_output(ModelImport *im, const OnnxPort *port) {
     vec_push(im->arena, im->problems, row);
     return;
   }
-  bool other = !value->made && item->bytes; /* the value is one of another type, too */
+  bool other = !value->made && item->bytes; /* the value also has another type */
   for (int i = 0; i < im->outputs.n; i++)
     other = other || (im->outputs.data[i].value == value && im->outputs.data[i].bytes != item->bytes);
   if (other) value = same_value(im, value);
@@ -363,7 +363,7 @@ static bool is_kept_output(const ModelImport *im, const OnnxPort *port) {
   return false;
 }
 
-/* A view of as many dimensions as the input of a state, [1, U] for [1, 1, U]; NULL: it does not fit. */
+/* A view with as many dimensions as the input of a state, [1, U] for [1, 1, U]; NULL: does not fit. */
 static const View *with_rank(ModelImport *im, const View *view, const OnnxPort *input) {
   int64_t have = 1, want = 1;
   if (view->rank == input->rank) return view;
@@ -393,7 +393,7 @@ static void add_update(ModelImport *im, const KeptValue *kept) {
   const Item *item = &im->item[kept->output->tensor];
   im->node = NULL;
   im->why = NULL;
-  if (!item->view && !item->constant) return; /* follows from an earlier problem */
+  if (!item->view && !item->constant) return; /* depends on an earlier problem */
   Value *value = item->view ? lay_kept(im, item->view, kept) : no(im, "a state that is set to a constant");
   if (value) emit(im, 2, (Value *[]){value, kept->value}, value->shape, "update(%%*)");
   else {
@@ -447,7 +447,7 @@ static ModelImport *import_begin(Arena *arena, Diags *diags, Span at, const Impo
   return im;
 }
 
-/* An output that says which channel is largest: who reads the scores finds that out; NULL: it does not. */
+/* An ArgMax at an output: the caller can take the argmax of the scores instead; NULL: another output. */
 static const OnnxNode *argmax_reader(const ModelImport *im, int tensor) {
   static const char *const passed[] = {"Cast",    "Squeeze",  "Unsqueeze", "Reshape",
                                        "Flatten", "Identity", NULL};
@@ -463,7 +463,7 @@ static const OnnxNode *argmax_reader(const ModelImport *im, int tensor) {
   return NULL;
 }
 
-/* The scores take the place of such outputs, once. */
+/* Replaces such outputs by the scores, once each. */
 static void leave_out_argmax(ModelImport *im) {
   Onnx *o = im->onnx;
   int n = 0;
@@ -483,7 +483,7 @@ static void leave_out_argmax(ModelImport *im) {
   o->noutputs = n;
 }
 
-/* Branches that are left out, as sizes say, may have read inputs alone. */
+/* Drops inputs that are only read in branches that constant sizes exclude. */
 static void drop_inputs(ModelImport *im) {
   int n = 0;
   find_live(im);
@@ -496,7 +496,7 @@ static void drop_inputs(ModelImport *im) {
 }
 
 static bool import_nodes(ModelImport *im) {
-#ifndef __wasi__ /* a page asks for nothing */
+#ifndef __wasi__ /* the browser build reads no options */
   if (!names_of_inputs_known(im)) return false;
 #endif
   if (!set_inputs(im) || !find_outputs(im) || !find_state_outputs(im)) return false;
@@ -507,7 +507,7 @@ static bool import_nodes(ModelImport *im) {
   memset(im->wanted, 0, sizeof *im->wanted * (size_t)im->onnx->ntensors);
   find_live(im);
   canonical(im);
-  find_live(im); /* what was put together reads less */
+  find_live(im); /* matched patterns read fewer nodes */
   if (!im->onnx->tflite) report_state_hints(im);
   if (!add_inputs(im)) return false;
   find_varying(im, im->ports.data, im->ports.n);
@@ -553,8 +553,8 @@ static void drop_constant(ModelImport *im, const Statement *s) {
   im->weights.n = n;
 }
 
-/* Drops statements that are no longer read, but for layers: a reshape that gather made needless, products and
- * masks that became attention. */
+/* Drops unused statements except layers: a reshape that gather replaced, products and masks that became
+ * attention. */
 static void drop_unread(ModelImport *im) {
   int n = 0;
   for (int i = im->statements.n - 1; i >= 0; i--) {

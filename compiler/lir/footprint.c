@@ -108,9 +108,9 @@ static int64_t flash_of(Arena *arena, const Step *step, int target, Table *seen)
   return bytes;
 }
 
-/* Stack of NAME_infer. Compilers inline small functions that are called once, which then share its frame,
- * and leave large ones out of line: next to the largest frame there may be as much again from the others
- * as gcc permits. */
+/* Stack of NAME_infer. Compilers inline small functions that are called once, which then share its frame, and
+ * leave large ones out of line. So besides the largest frame, the others may add as much again as gcc
+ * permits. */
 static int64_t footprint_stack_of(const Footprint *f) {
   enum { FRAME = 256, INLINED = 768 };
   int64_t first = 0, second = 0;

@@ -17,13 +17,13 @@ enum { UPSTREAM = 3 };
 
 typedef struct KeptKernel {
   const Lower *lower;
-  VEC(const Node *) nodes; /* candidates for its bindings, in the order of the key */
+  VEC(const Node *) nodes; /* nodes to bind its buffers to, in the order of the key */
 } KeptKernel;
 
 struct KeptKernels {
   Arena *arena;
   KeyTable nodes, kernels;
-  int numbers; /* of different nodes so far */
+  int numbers; /* number of different nodes so far */
   ProgramKind kind;
   const int *number; /* by node id: equal for nodes that are equal together with their upstream nodes */
 };
@@ -92,7 +92,7 @@ static const void *kept_detail(const Node *node) {
   return node->op->traits.slice_offset ? NULL : node->detail;
 }
 
-/* A node without its operands. */
+/* Numbers a node without its operands. */
 static int number_node(KeptKernels *kept, Arena *scratch, const Node *node) {
   Key key = {0};
   const void *const to[] = {node->op, node->arg, node->target, node->rounds, kept_detail(node)};
@@ -109,7 +109,7 @@ static int number_node(KeptKernels *kept, Arena *scratch, const Node *node) {
   return number_for(kept, &key);
 }
 
-/* One step further upstream: a node with its operands and the node that it is hidden for. */
+/* One step further upstream: a node with its operands, and the node that it is hidden for. */
 static int number_further(KeptKernels *kept, Arena *scratch, const int *before, const Node *node) {
   Key key = {0};
   key_add(scratch, &key, before[node->id]);
@@ -183,7 +183,8 @@ static int kept_beside(const Kernel *kernel, const Nodes *nodes, const Home *hom
   }
 }
 
-/* Its alias as far as a nest depends on it: the shape of the whole value, and the other nodes in it. */
+/* The node's alias as far as a nest depends on it: the shape of the whole value, and the other nodes in it.
+ */
 static void kept_place(Arena *arena, Key *key, const Kernel *kernel, const Nodes *nodes, const Node *node) {
   const Home home = kept_home(kernel, node);
   key_add(arena, key, kept_beside(kernel, nodes, &home, false));
@@ -225,7 +226,7 @@ static const Key *kernel_key(const KeptKernels *kept, Arena *arena, const Kernel
   return key;
 }
 
-/* Are its buffers bound to nodes of the key alone? Others could not be replaced. */
+/* Are its buffers only bound to nodes of the key? Others could not be replaced. */
 static bool binds_own(const Lower *l, const Nodes *nodes) {
   for (int i = 0; i < l->bindings.n; i++) {
     const Node *node = l->bindings.data[i].node;

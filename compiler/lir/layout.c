@@ -31,16 +31,16 @@ static Member *new_member(Layout *layout, Part *part, const char *key, const cha
   return member;
 }
 
-static const char *pack_function_name(Layout *layout,
-                                      const Pack *pack) { /* the section's suffix is appended */
+/* The section's suffix is appended. */
+static const char *pack_function_name(Layout *layout, const Pack *pack) {
   const char *name = names_unique(&layout->names, pack->name);
   names_reserve(&layout->names, arena_printf(layout->arena, "%s%s", name, layout->pack.suffix));
   return name;
 }
 
-/* Equal constants are stored once, as the weights of a layer in row bands; not so two constants of one
- * call, which C assumes to be distinct (restrict). In an updatable net they must also come from the same
- * layer: others are equal by chance. */
+/* Equal constants are stored once, such as the weights of a layer in row bands. Two constants of one call are
+ * not merged, because C assumes them to be distinct (restrict). In an updatable net they must also come from
+ * the same layer: others are only equal by chance. */
 static const Member *constants_member(Layout *layout, Part *part, const Pack *pack, const Buf *shape) {
   const int64_t bytes = elem_bytes(shape->type.elem) * buf_elements(shape);
   Text key = {.arena = layout->arena};
@@ -142,7 +142,8 @@ static const char *step_wanted_name(Layout *layout, const Part *part, const Kern
   return arena_printf(layout->arena, "%s_%s", name, part == &layout->train ? "training" : "look");
 }
 
-/* Multidimensional arrays have their sizes in the type; flattened, they have them as numbers in indices. */
+/* Multidimensional arrays have their sizes in the type; after flattening, the sizes are numbers in indices.
+ */
 static void flatten(Nest *nest) {
   for (int i = 0; i < nest->nbufs; i++) {
     Buf *buf = nest->buf[i];

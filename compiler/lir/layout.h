@@ -22,8 +22,8 @@ typedef struct LayoutOptions {
   int64_t batch;
   int ntargets;
   const Target *const *target; /* best first */
-  bool embedded;               /* weights are compiled in: they need flash, no RAM */
-  bool merge;                  /* little flash: layers that differ in numbers only share a function */
+  bool embedded;               /* weights are compiled in: they need flash, not RAM */
+  bool merge;                  /* little flash: layers that only differ in numbers share a function */
   /* names used by the text around the layers */
   bool (*taken)(const char *name);
 } LayoutOptions;
@@ -31,35 +31,35 @@ typedef struct LayoutOptions {
 /* A C function: an instance of one of a nest's functions (nest/instance.h), or several with identical
  * code. */
 typedef struct Code {
-  int id;           /* index among those of its target */
+  int id;           /* index among the functions of its target */
   const char *name; /* without the target's suffix */
   const Key *key;
   struct NestFunction *entry; /* the NestFunction whose entry point it is; or NULL */
 } Code;
 
-/* The C function of a nest, with those that it calls. Kernels with identical code (layers of equal shape)
- * share one. */
+/* The C function of a nest, with the functions that it calls. Kernels with identical code (layers of equal
+ * shape) share one. */
 typedef struct NestFunction {
-  int id;                 /* index among those of its target */
+  int id;                 /* index among the functions of its target */
   const char *name, *own; /* "lenet5_conv1_v4", "lenet5_conv1" */
   Nest *nest;
   bool team;            /* a team shares its parallel loops */
-  const Kernel *kernel; /* the kernel it was created for; NULL: it packs weights, or reorders outputs */
+  const Kernel *kernel; /* the kernel it was created for; NULL: it packs weights, or deinterleaves outputs */
   VEC(const Kernel *) also;
   Instances *instances; /* each with its `code`; the last one is the function itself */
   bool steady;          /* called by inference or training */
-  int64_t stack;        /* maximum bytes; -1: unknown */
+  int64_t stack;        /* maximum stack in bytes; -1: unknown */
   /* Merged functions that differ in numbers only. */
-  struct NestFunction *into; /* the function to call: itself, or another one */
+  struct NestFunction *into; /* the function to call: itself, or the one it was merged into */
   bool merged;               /* others call it, too */
-  VEC(int64_t) sizes;        /* the arguments of that call: its first parameters */
+  VEC(int64_t) sizes;        /* the arguments of that call for its first parameters */
   CodeNumbers numbers;       /* the numbers in its code, and the parameters that replace them */
 } NestFunction;
 
-/* The functions of one target, or the target-independent ones (packing). */
+/* The functions of one target, or target-independent ones (packing). */
 typedef struct Functions {
   const Target *target; /* NULL: packing */
-  const char *suffix;   /* name suffix: "_v4"; "" where a file has one target */
+  const char *suffix;   /* name suffix: "_v4"; "" if a file has one target */
   VEC(NestFunction *) all;
   VEC(Code *) codes;
   KeyTable code_of;
@@ -118,7 +118,7 @@ typedef struct PortNames {
   const char *name, *upper, *target;
   PortMacros macro;
   const char *step;         /* a macro: LENET5_STEP_IMAGE */
-  const char *scale, *zero; /* members of an updatable net's model; else NULL */
+  const char *scale, *zero; /* members of an updatable net's model; otherwise NULL */
 } PortNames;                /* image, IMAGE; output_target */
 
 typedef struct StateNames {
@@ -133,9 +133,9 @@ typedef struct Layout {
   const char *upper; /* LENET5 */
   bool model;        /* kernels read packed weights */
   bool weights;      /* the caller may pack them: there are float parameters */
-  Names names;       /* of functions and tables, without the net's prefix */
+  Names names;       /* names of functions and tables, without the net's prefix */
   Names macros;      /* LENET5_BATCH, LENET5_IMAGE_SIZE */
-  Names locals;      /* of functions with ports as arguments: these, their other parameters and variables */
+  Names locals; /* names in functions with ports as arguments: these, their other parameters and variables */
   OwnNames own;
   OwnMacros macro;
   PortNames *input, *output; /* output: followed by the values that losses read */
@@ -165,7 +165,7 @@ void merge_similar(Arena *, Functions *);
 typedef enum UnitUse {
   USE_STEADY,  /* inference and training */
   USE_PACKING, /* called once per step: unrolled copies cost compile time and gain nothing */
-  USE_SELDOM,  /* functions of inspection commands */
+  USE_SELDOM,  /* only called by inspection commands */
 } UnitUse;
 typedef struct Unit {
   int target; /* -1: packing */
@@ -173,7 +173,8 @@ typedef struct Unit {
   VEC(const NestFunction *) functions;
 } Unit;
 typedef VEC(Unit) Units;
-Units layout_units(const Layout *); /* in addition to the first, which calls them; none: one unit suffices */
+/* Units in addition to the first, which calls them; none: one unit suffices. */
+Units layout_units(const Layout *);
 
 /* ---- sizes ---- */
 typedef struct NetSizes {
@@ -183,27 +184,28 @@ NetSizes layout_sizes(const Layout *);
 int64_t aligned(int64_t floats), floats_in(int64_t bytes);
 int64_t members_bytes(const Part *); /* size of a struct with these members */
 int64_t layout_model_bytes(const Layout *);
-int64_t layout_state_bytes(const Layout *); /* struct for all images; 0 without states */
+int64_t layout_state_bytes(const Layout *); /* size of the struct for all images; 0 without states */
 int64_t layout_all_floats(const Layout *);  /* part of the workspace shared by all images */
 int64_t layout_slot_floats(const Layout *);
-/* Training struct: floats of one arena; for all images of a batch, except BATCH, which exists once. */
+/* Size of the training struct in floats: one arena; for all images of a batch, except BATCH, which exists
+ * once. */
 int64_t layout_training_floats(const Layout *, SpaceKind);
 
 /* Memory of inference on a board, excluding code. */
 typedef struct LayerFootprint {
-  const char *name; /* of its function, without the net's */
+  const char *name; /* name of its function, without the net's prefix */
   int64_t flash;    /* constants that no earlier layer reads */
-  int64_t ram;      /* arena bytes live while it runs */
-  int64_t stack;    /* of its function; -1: unknown */
+  int64_t ram;      /* arena bytes that are live while it runs */
+  int64_t stack;    /* stack of its function; -1: unknown */
 } LayerFootprint;
 typedef struct Footprint {
   int64_t flash, tables, labels; /* flash: weights, tables, labels */
-  int64_t model;                 /* RAM: weights that are not compiled in */
+  int64_t model;                 /* RAM for weights that are not compiled in */
   int64_t workspace;
-  int64_t state; /* preserved between calls */
-  int64_t stack; /* of NAME_infer with an optimizing compiler; -1: unknown, or not a board */
+  int64_t state; /* RAM that is preserved between calls */
+  int64_t stack; /* stack of NAME_infer with an optimizing compiler; -1: unknown, or not a board */
   int64_t ram;   /* model + workspace + state + stack */
-  int n;         /* layers, in the order of their calls */
+  int n;         /* number of layers, in the order of their calls */
   LayerFootprint *layer;
 } Footprint;
 Footprint layout_footprint(const Layout *);

@@ -1,16 +1,16 @@
 /* lir.h: The lowered program: the order of nest calls and the address of every byte they access. It contains
  * all decisions about a net; emit/ only prints it.
  *
- *   lower.c    builds it: nests for every target, and addresses of their buffers
- *   overlap.c  results that may overwrite an operand
- *   share.c    what processes that share a batch exchange, and when
- *   order.c    barriers between the threads of a team
- *   verify.c   independent check of the program; a failure is a bug of cnnc: exit 3
- *   live.c     memory that is live during each call
- *   layout.h   functions, members, names and sizes of its C
- *   report/lir_dump.c prints it (--emit=lir), report/schedule_dump.c the schedules of its kernels
+ * lower.c    builds it: nests for every target, and addresses of their buffers
+ * overlap.c  results that may overwrite an operand
+ * share.c    data that processes exchange when they share a batch
+ * order.c    barriers between the threads of a team
+ * verify.c   independent check of the program; a failure is a bug of cnnc: exit 3
+ * live.c     memory that is live during each call
+ * layout.h   functions, members, names and sizes of its C
  *
- * The tests interpret it (tests/harness/machine.c). */
+ * report/lir_dump.c prints it (--emit=lir), report/schedule_dump.c the schedules of its kernels. The tests
+ * interpret it (tests/harness/machine.c). */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_PROGRAM_H
 #define CNNC_PROGRAM_H
@@ -19,34 +19,34 @@
 /* ---- memory ---- */
 typedef enum SpaceKind {
   SPACE_NONE,
-  SPACE_INPUT,    /* the caller's array of an input, for all images of a call */
-  SPACE_OUTPUT,   /* the caller's array of an output; inspection: the value in the returned struct */
-  SPACE_TARGET,   /* the caller's targets of an output; inspection: the weights of its scores */
-  SPACE_WEIGHTS,  /* weights in their natural layout */
-  SPACE_MODEL,    /* packed weights */
-  SPACE_TABLE,    /* constants */
-  SPACE_KEYS,     /* the keys of an image's random numbers */
-  SPACE_ARENA,    /* values and scratch of the current image; one arena per slot (inference) or shard
-                     (training) */
-  SPACE_KEPT,     /* a record per image of the batch: values that a later phase needs */
-  SPACE_ALL,      /* values of all images of a batch, consecutively */
-  SPACE_BATCH,    /* values that exist once per batch */
+  SPACE_INPUT,   /* the caller's array of an input, for all images of a call */
+  SPACE_OUTPUT,  /* the caller's array of an output; inspection: the value in the returned struct */
+  SPACE_TARGET,  /* the caller's targets of an output; inspection: the weights of its scores */
+  SPACE_WEIGHTS, /* weights in their natural layout */
+  SPACE_MODEL,   /* packed weights */
+  SPACE_TABLE,   /* constants */
+  SPACE_KEYS,    /* the keys of an image's random numbers */
+  SPACE_ARENA, /* values and scratch of the current image; one arena per slot (inference) or shard (training)
+                */
+  SPACE_KEPT,  /* a record per image of the batch: values that a later phase needs */
+  SPACE_ALL,   /* values of all images of a batch, consecutively */
+  SPACE_BATCH, /* values that exist once per batch */
   SPACE_GRADIENT, /* the gradients of all weights; one array per shard */
   SPACE_STATE,    /* the caller's state `index`, for all images of a call: it outlives the call */
 } SpaceKind;
 enum { SPACES = SPACE_STATE + 1, SPACE_ALIGNMENT = 64 };
 
-/* bytes: of one arena, of a record, of an image's part of ALL, of BATCH, as laid out; bound: the minimum
+/* bytes: the size as laid out, of one arena, a record, an image's part of ALL, or BATCH; bound: the minimum
  * for these calls in this order. */
 typedef struct Space {
   int64_t bytes, bound;
 } Space;
 
 /* Bytes of a space. Those of image n begin at offset + n * stride. Pixels are `pitch` bytes apart, and
- * `width` of these bytes belong to the place: fewer than the pitch for a part of a joined value. */
+ * `width` of these bytes belong to the place: less than the pitch for a part of a joined value. */
 typedef struct Place {
   SpaceKind space;
-  int index; /* INPUT, OUTPUT, TARGET, STATE: its number */
+  int index; /* number of the INPUT, OUTPUT, TARGET or STATE */
   int64_t offset, stride, bytes, pitch, width;
 } Place;
 
@@ -54,7 +54,7 @@ typedef struct Place {
 typedef enum CallHow {
   CALL_IMAGE, /* for each image in turn */
   CALL_LANES, /* for each group of interleaved images, one image per vector lane */
-  CALL_ONCE,  /* once for all images, after those of its phase */
+  CALL_ONCE,  /* once for all images, after the per-image calls of its phase */
 } CallHow;
 
 typedef struct Operand {  /* The argument for a buffer parameter of a nest. */
@@ -68,8 +68,8 @@ typedef struct Operand {  /* The argument for a buffer parameter of a nest. */
 typedef struct Version {
   Lower *lower;      /* its nest */
   Operand *argument; /* by buffer id of the nest */
-  int64_t scratch;   /* bytes, all buffers of it */
-  bool shared;       /* a team shares its parallel loops; else the first thread runs it */
+  int64_t scratch;   /* scratch bytes of all its buffers */
+  bool shared;       /* a team shares its parallel loops; otherwise the first thread runs it */
   bool barrier;      /* preceded by a barrier of the team */
 } Version;
 
@@ -88,14 +88,14 @@ typedef struct Copy {
   const Node *node;
 } Copy;
 
-/* Calls first .. first + n - 1: run for each image, or once. A phase ends before the next one begins. */
+/* Calls first .. first + n - 1 run for each image, or once. A phase ends before the next one begins. */
 typedef struct Phase {
   int number, first, n;
   bool once;
   bool barrier; /* preceded by a barrier of the team */
 } Phase;
 
-/* Before the first call: bytes from .. to of each image's state have this number as elements. */
+/* Before the first call: bytes from .. to of each image's state are filled with this element. */
 typedef struct Fill {
   int state;
   int64_t from, to;
@@ -105,8 +105,8 @@ typedef struct Fill {
 /* ---- many images ---- */
 typedef struct Batching {
   enum { ONE_BY_ONE, INTERLEAVED, WHOLE_BATCH } how; /* WHOLE_BATCH: at least one batched kernel */
-  int lanes;                                         /* INTERLEAVED: the widest target's; else 1 */
-  int64_t images;                                    /* maximum per call */
+  int lanes;      /* INTERLEAVED: lanes of the widest target; otherwise 1 */
+  int64_t images; /* maximum per call */
 } Batching;
 
 /* Bytes from .. to. */
@@ -118,8 +118,8 @@ typedef VEC(Stretch) Stretches;
 /* ---- several processes ----
  * They share the shards of a batch; calls for all images are run by each of them. */
 
-/* Before this phase (or after the last one, for the loss) each process receives the others' images of a
- * value of INPUT, TARGET or ALL: those of image n begin at offset + n * stride. */
+/* Before this phase (or after the last one, for the loss) each process receives the others' images of a value
+ * of INPUT, TARGET or ALL: those of image n begin at offset + n * stride. */
 typedef struct Gather {
   int before;
   SpaceKind space;
@@ -150,8 +150,8 @@ typedef struct Program {
   int first_phase; /* number of the first phase: -1 if a call before all images reads targets only */
   VEC(Copy) copies;
   VEC(Fill) initial; /* by state, then in byte order: written by reset */
-  /* Training: gradients that are cleared before the first call: those that calls add to, and those that no
-   * call writes. The others are stored by the single batched call that computes them. */
+  /* Training: gradients to clear before the first call: those that calls add to, and those that no call
+   * writes. Each of the others is stored by the one batched call that computes it. */
   Stretches cleared;
   Stretches sums;      /* gradients that each shard sums separately */
   bool processes;      /* training: several processes may divide the shards */
@@ -183,17 +183,17 @@ typedef struct ProgramOptions {
   int64_t processes;         /* training: maximum number of processes that share the batch; 0 means 1 */
   const Graph *written;      /* the graph as written */
   struct Tuning *tuning;
-  const CpuCycles *cycles;  /* of the board's CPU; NULL: those of the targets */
+  const CpuCycles *cycles;  /* of the board's CPU; NULL: the default cycles of the targets */
   const Small *small;       /* by root id; NULL: no restriction on weights */
   struct KeptKernels *kept; /* earlier lowerings of the same net while fitting; NULL: no cache */
   /* for tests */
-  bool team;            /* a team regardless of the amount of work */
-  int layout_lanes;     /* lanes for which weights are packed; 0: those of the widest target */
-  int64_t weight_bytes; /* of the net that schedules are chosen for; 0: of this one */
+  bool team;            /* uses a team regardless of the amount of work */
+  int layout_lanes;     /* number of lanes for which weights are packed; 0: those of the widest target */
+  int64_t weight_bytes; /* weight bytes of the net that schedules are chosen for; 0: of this one */
 } ProgramOptions;
 
-/* kept.c: cache of kernels from earlier lowerings of a net. Of each kind of program only the last lowered
- * one remains valid: it shares its nests with those before it. */
+/* kept.c: cache of kernels from earlier lowerings of a net. Of each kind of program only the last lowered one
+ * remains valid: it shares its nests with the earlier ones. */
 typedef struct KeptKernels KeptKernels;
 KeptKernels *kept_new(Arena *);
 void kept_begin(KeptKernels *, ProgramKind, const Graph *); /* before a program of that graph is lowered */
@@ -210,9 +210,9 @@ void program_mark_overlaps(Program *, const struct Plan *);   /* the analyses of
 void program_share(Program *, Arena *, const Graph *written); /* gathers and buckets */
 void program_order(Program *, Arena *);                       /* sets `barrier` of phases and versions */
 
-/* The first violation; NULL: none. Every byte that is read was written before, for the same image, and
- * still holds the required value; values that cross phases outlive them; calls without a barrier between
- * them do not touch each other's results; every space is large enough. */
+/* The first violation; NULL: none. Every byte that is read was written before, for the same image, and still
+ * holds the required value. Values that cross phases outlive them. Calls without a barrier between them do
+ * not touch each other's results. Every space is large enough. */
 const char *program_verify(Arena *, const Program *);
 void program_dump(Text *, const Program *);
 void program_nests(Text *, const Programs *); /* --emit=nests */
@@ -220,12 +220,12 @@ void program_nests(Text *, const Programs *); /* --emit=nests */
 void program_schedules(Text *, const Programs *, const ProgramOptions *, const Sources *);
 
 int program_lanes(const Program *, int target); /* images per call of a nest: 1, or the target's lanes */
-int64_t program_room(const Program *,
-                     SpaceKind); /* bytes of a space; spaces that are C arrays are never empty */
-bool program_meet(const Place *, const Place *);  /* do they share a byte, for the same image? */
+/* Bytes of a space; spaces that are C arrays are never empty. */
+int64_t program_room(const Program *, SpaceKind);
+bool program_meet(const Place *, const Place *);  /* do two places share a byte, for the same image? */
 bool program_counts(const Program *);             /* does a call take the number of images? */
 bool program_writes(const Program *, int output); /* do calls write it directly? Otherwise it is copied */
-/* The sum of shards from .. to - 1 is that of from .. middle - 1 plus that of middle .. to - 1: a binary
+/* The sum of shards from .. to - 1 is the sum of from .. middle - 1 plus that of middle .. to - 1: a binary
  * tree. */
 int64_t program_sum_middle(int64_t from, int64_t to);
 const char *space_name(SpaceKind);

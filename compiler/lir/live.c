@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include "lir/lir.h"
 
-/* Bytes from .. to of the arena, from the first call that has to do with them to the last. */
+/* Bytes from .. to of the arena, from the first call that uses them to the last. */
 typedef struct Piece {
   int64_t from, to;
   int first, last;
@@ -50,7 +50,7 @@ static int by_place(const void *a, const void *b) {
   return (x > y) - (x < y);
 }
 
-/* Values that are written over one another share their bytes. */
+/* Values that overwrite one another share their bytes. */
 void program_live(Arena *arena, const Program *p, int target, int64_t *bytes) {
   Pieces pieces = pieces_of(arena, p, target);
   if (pieces.n) qsort(pieces.data, (size_t)pieces.n, sizeof *pieces.data, by_place);

@@ -45,7 +45,7 @@ const char *space_name(SpaceKind space) {
 }
 
 /* ---- threads, slots, shards ---- */
-static int64_t image_groups(const Program *p) { /* of images that run together */
+static int64_t image_groups(const Program *p) { /* number of groups of images that run together */
   return (p->batching.images + p->batching.lanes - 1) / p->batching.lanes;
 }
 
@@ -58,7 +58,7 @@ static int64_t work_of(const Graph *graph) { /* multiply-adds and elements */
   return work;
 }
 
-static bool wants_team(const Lowering *l) { /* a batch distributes its images instead */
+static bool wants_team(const Lowering *l) { /* False with a batch, which distributes its images instead. */
   const Program *p = l->program;
   const ProgramOptions *o = l->options;
   return p->kind == PROGRAM_INFERENCE && o->openmp &&
@@ -389,7 +389,7 @@ static bool shards_add_to(const Program *p, const Weight *weight) {
   return !together;
 }
 
-/* Is any of it added to, or touched by nobody? What is stored is stored by one kernel. */
+/* Are any of its floats added to, or written by no call? Each stored gradient is stored by one kernel. */
 static bool starts_with_zeros(const Program *p, const Weight *weight) {
   int64_t stored = 0;
   for (int c = 0; c < p->calls.n; c++) {

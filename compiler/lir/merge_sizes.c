@@ -1,17 +1,17 @@
-/* merge_sizes.c: Function merging by size: where flash is limited, layers that differ in sizes only share
- * a function, with these numbers as its first parameters. Each nest is proved with its own numbers and a
- * call passes exactly these, so the merged function needs no proof. An array on the stack gets the largest
- * of its sizes. */
+/* merge_sizes.c: Function merging by size: if flash is limited, layers that only differ in sizes share a
+ * function, with these numbers as its first parameters. Each nest is proved with its own numbers and a call
+ * passes exactly these, so the merged function needs no proof. An array on the stack gets the largest of its
+ * sizes. */
 // SPDX-License-Identifier: Apache-2.0
 #include "lir/layout.h"
 
 enum {
   WORTH = 150,   /* key words above which a call with more arguments is shorter than the function */
   MOST = 24,     /* parameters */
-  PARAMETER = 8, /* bytes of stack: in the call, plus as many where registers are few */
+  PARAMETER = 8, /* bytes of stack: in the call, and again if registers are few */
 };
 
-typedef struct Similar { /* functions that differ in numbers only */
+typedef struct Similar { /* functions that only differ in numbers */
   VEC(NestFunction *) functions;
 } Similar;
 typedef VEC(Similar *) Groups;
@@ -72,8 +72,8 @@ static bool agrees_with_its_address(const Similar *group, int number) {
   return true;
 }
 
-/* first: by parameter, the first number that it replaces. Returns their number, or -1: too many, or two
- * for one address. */
+/* first: by parameter, the first number that it replaces. Returns the number of parameters, or -1: too many,
+ * or two for one address. */
 static int choose_parameters(const Similar *group, int first[MOST]) {
   CodeNumbers *numbers = &group->functions.data[0]->numbers;
   int n = 0;
@@ -89,7 +89,7 @@ static int choose_parameters(const Similar *group, int first[MOST]) {
   return n;
 }
 
-/* If a result of one of them may overlap an operand, the shared function must know. */
+/* If a result may overlap an operand in one of them, so it may in the shared function. */
 static void share_overlaps(const Nest *to, const Nest *from) {
   for (int i = 0, k = 0; i < to->nbufs && k < from->nbufs; i++) {
     if (to->buf[i]->place >= STACK || !nest_uses(to, i)) continue;

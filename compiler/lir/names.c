@@ -1,9 +1,9 @@
-/* names.c: identifiers of generated C, and scopes of them. */
+/* names.c: Identifiers of generated C, and their scopes. */
 // SPDX-License-Identifier: Apache-2.0
 #include "lir/names.h"
 #include <string.h>
 
-static const char *const keywords[] = {/* of C and C++, which reads the header */
+static const char *const keywords[] = {/* keywords of C and C++, which also reads the header */
                                        "alignas",
                                        "alignof",
                                        "and",

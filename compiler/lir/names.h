@@ -1,4 +1,4 @@
-/* names.h: identifiers of generated C, and scopes of them. */
+/* names.h: Identifiers of generated C, and their scopes. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_NAMES_H
 #define CNNC_NAMES_H
@@ -8,7 +8,7 @@
 
 typedef struct Names {
   Arena *arena;
-  const struct Names *file, *macros; /* of a function: the enclosing names, which are taken, too; or NULL */
+  const struct Names *file, *macros; /* for a function: the enclosing names, which are taken, too; or NULL */
   const char *prefix;                /* file: their common prefix in the text, "lenet5_" */
   Table last;                        /* by taken name: the last number appended to it, 1: none */
 } Names;                             /* of one scope */
@@ -18,6 +18,6 @@ const char *names_unique(Names *, const char *name); /* the name, or name_2, ...
 
 const char *name_letters(Arena *, const char *name); /* "stage1.conv1" -> "stage1_conv1" */
 bool name_of_c(const char *name);       /* a keyword of C or C++, or a name from the included headers */
-bool name_of_runtime(const char *name); /* names in the shared header begin like this */
+bool name_of_runtime(const char *name); /* prefixes of the names in the shared header */
 const char *name_upper(Arena *, const char *name);
 #endif

@@ -1,12 +1,11 @@
 /* order.c: Barriers between the threads of a team.
  *
  * All threads walk through the calls. A call that is not shared is run by the first of them. They wait before
- * a call that touches what another thread may still be at. */
+ * a call that touches data which another thread may still use. */
 // SPDX-License-Identifier: Apache-2.0
 #include "lir/lir.h"
 
-/* Parts of one joined value are interleaved by pixel: two of them share bytes only where their channels do.
- */
+/* Parts of one joined value are interleaved by pixel: two parts share bytes only if they share channels. */
 bool program_meet(const Place *a, const Place *b) {
   if (a->space != b->space || a->index != b->index) return false;
   if (a->offset + a->bytes <= b->offset || b->offset + b->bytes <= a->offset) return false;
@@ -16,20 +15,20 @@ bool program_meet(const Place *a, const Place *b) {
   return gap < first->width || gap + second->width > a->pitch;
 }
 
-typedef struct Open { /* touched since the threads last waited */
+typedef struct Open { /* places touched since the last barrier */
   Place place;
-  bool written, one; /* one: by the first thread alone */
+  bool written, one; /* one: only by the first thread */
 } Open;
 typedef VEC(Open) Opens;
 
-/* What several calls touch: values, and scratch. */
+/* Data that several calls touch: values and scratch. */
 static bool contended(const Operand *argument) {
   const SpaceKind space = argument->place.space;
   return argument->used &&
          (space == SPACE_ARENA || space == SPACE_OUTPUT || space == SPACE_ALL || space == SPACE_STATE);
 }
 
-/* Where calls are for all images, or threads are at different images: from the first one's bytes to the
+/* If calls are for all images, or threads are at different images: from the first image's bytes to the
  * last's. */
 static Place touched(const Program *p, const Operand *argument) {
   Place place = argument->place;
@@ -73,9 +72,9 @@ static void order_calls(Program *p, Arena *arena, int target) {
   }
 }
 
-/* With kernels for the whole batch: the images of a phase are shared out, and each thread runs all calls of
- * its images, so the threads wait before the phase or not in it; a phase of calls that run once is a row of
- * calls, of which this is the first. */
+/* With batched kernels the images of a phase are distributed, and each thread runs all calls of its images.
+ * So the threads wait before the phase or not in it. A phase of calls that run once is a row of calls, of
+ * which this is the first. */
 static bool phase_waits(const Program *p, const Phase *phase, const Opens *opens) {
   for (int t = 0; t < p->ntargets; t++)
     for (int c = phase->first; c < phase->first + (phase->once ? 1 : phase->n); c++)

@@ -1,9 +1,9 @@
-/* overlap.c: Results that may overlap a dead operand of their call, and by how much. Where each kernel
- * traverses its input from front to back, as convolutions do row by row, a net then needs the memory of its
- * largest value plus a row or two, instead of two values.
+/* overlap.c: Results that may overlap a dead operand of their call, and by how much. If each kernel traverses
+ * its input from front to back, as convolutions do row by row, a net then needs the memory of its largest
+ * value plus a row or two, instead of two values.
  *
- * The C of such a call cannot use restrict, and its loops cannot be parallel. So this is done where memory is
- * limited: on boards, with --ram and with -Os.
+ * The C of such a call cannot use restrict, and its loops cannot be parallel. So this is only done if memory
+ * is limited: on boards, with --ram and with -Os.
  *
  * Requires: the nests of all calls. Preserves: them; sets plan->overlaps, and marks buffers that have
  * addresses. */
@@ -104,7 +104,8 @@ static int next_parameter(const Nest *nest, int id) {
 
 /* Calls with identical code get the same marks, so that they still share their functions. */
 static void mark_equal(Arena *arena, const Marked *call, int n) {
-  bool *over = NEW_ARRAY(arena, bool, call->version->lower->b->nbufs + 1); /* by parameter, for one of them */
+  bool *over =
+      NEW_ARRAY(arena, bool, call->version->lower->b->nbufs + 1); /* by parameter, for one of the calls */
   for (int c = 0; c < n; c++) {
     const Nest *nest = call[c].version->lower->b;
     for (int i = next_parameter(nest, -1), k = 0; i >= 0; i = next_parameter(nest, i), k++)

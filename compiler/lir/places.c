@@ -15,7 +15,8 @@ static int64_t remainder_of(int64_t a, int64_t b) { return a - floor_divide(a, b
 
 /* ---- which meet ---- */
 static bool columns_meet(int64_t a, int64_t wide_a, int64_t b, int64_t wide_b, int64_t pitch) {
-  const int64_t between = remainder_of(b - a, pitch); /* from the start of a to that of b, in a pixel */
+  const int64_t between =
+      remainder_of(b - a, pitch); /* distance within a pixel from the start of a to that of b */
   return between < wide_a || pitch - between < wide_b;
 }
 
@@ -42,7 +43,7 @@ bool places_meet_in_any(const Place *a, const Place *b, int64_t images) {
     const Place x = of_all_images(*a, images), y = of_all_images(*b, images);
     return places_meet(&x, &y);
   }
-  /* Image n of a and image n + later of b. */
+  /* Pairs image n of a with image n + later of b. */
   for (int64_t later = larger(floor_divide(a->offset - end_of(b), stride), 1 - images);
        later < images && b->offset + later * stride < end_of(a); later++) {
     Place other = *b;

@@ -1,4 +1,4 @@
-/* places.h: Sets of bytes: intersection and coverage of places. For verify.c: shares no code with the
+/* places.h: Sets of bytes: intersection and coverage of places. Used by verify.c, it shares no code with the
  * program builder. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_PROGRAM_PLACES_H

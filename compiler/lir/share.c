@@ -18,7 +18,7 @@ typedef struct Region {
   int64_t offset, stride;
 } Region;
 
-/* Bytes written since their region was gathered: a process holds only its own images of them. */
+/* Bytes written since their region was gathered: a process only holds its own images of them. */
 typedef struct Stale {
   Region region;
   Place place;

@@ -1,14 +1,13 @@
-/* units.c: the translation units of a net, for as many C compilers at the same time: which of its functions
- * stand together. Decided on the size of their code before a line is printed, so it is the same on every
- * machine. */
+/* units.c: Assignment of a net's functions to translation units, which are compiled in parallel. It is
+ * decided from the size of their code before a line is printed, so it is the same on every machine. */
 // SPDX-License-Identifier: Apache-2.0
 #include "lir/layout.h"
 
-/* Numbers of the keys of code, each of which is about three bytes of C. */
+/* Limits in key numbers of code, each of which is about three bytes of C. */
 enum {
-  FEW = 22000,  /* that are compiled before a second compiler has begun */
-  UNIT = 22000, /* of a unit; what each of them begins with is about a tenth of it */
-  MOST = 64     /* units, each of which is an open file */
+  FEW = 22000,  /* size that is compiled before a second compiler starts */
+  UNIT = 22000, /* size of a unit; the common beginning of each unit is about a tenth of it */
+  MOST = 64     /* number of units, each of which is an open file */
 };
 
 static int64_t code_size(const Functions *functions, const NestFunction *function) {
@@ -27,7 +26,7 @@ static int64_t functions_size(const Functions *functions) {
   return size;
 }
 
-/* In their order: calls of one file are near each other. */
+/* Cuts in program order: calls of one file are near each other. */
 static void cut_functions(const Layout *layout, Units *units, int target, int64_t most, UnitUse use) {
   const Functions *functions = target < 0 ? &layout->pack : &layout->targets[target];
   int64_t size = 0;
@@ -49,7 +48,7 @@ Units layout_units(const Layout *layout) {
   for (int t = 0; t < layout->options.ntargets; t++) size += functions_size(&layout->targets[t]);
   if (size <= FEW) return units;
   const int64_t most = size / MOST > UNIT ? size / MOST : UNIT;
-  cut_functions(layout, &units, -1, most, USE_PACKING); /* takes long: not the last to begin */
+  cut_functions(layout, &units, -1, most, USE_PACKING); /* compilation takes long: it must not start last */
   for (int t = 0; t < layout->options.ntargets; t++) {
     cut_functions(layout, &units, t, most, USE_STEADY);
     cut_functions(layout, &units, t, most, USE_SELDOM);

@@ -68,7 +68,7 @@ static int64_t footprint(const Buf *buf) {
   return (last + 1) * size_of(buf);
 }
 
-/* ---- what the bytes hold ---- */
+/* ---- contents of bytes ---- */
 static bool lasts(SpaceKind space) {
   return space == SPACE_KEPT || space == SPACE_ALL || space == SPACE_BATCH || space == SPACE_OUTPUT ||
          space == SPACE_STATE;
@@ -307,7 +307,7 @@ static bool check_turns(Verifier *v, const Phase *phase) {
   return true;
 }
 
-/* End of a phase: each image's results are there for all images of the process. */
+/* End of a phase: each image's results exist for all images of the process. */
 static void images_through(Verifier *v) {
   const Reach reach = v->program->processes ? REACH_PROCESS : REACH_ALL;
   for (int i = 0; i < v->pieces.n; i++)
@@ -373,7 +373,7 @@ static bool check_end(Verifier *v) {
 }
 
 /* ---- states ---- */
-/* Where the state is read, and where its update must end up. */
+/* Where the state is read, and where its update must be stored at the end. */
 static Place state_place(const Node *state) {
   const int64_t bytes = state_bytes(state);
   const Home home = home_own(state);

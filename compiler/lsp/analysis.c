@@ -34,13 +34,13 @@ static const char *uri_of_source(const Server *s, Arena *arena, const char *path
   return uri_of_path(arena, identity);
 }
 
-/* ---- calls by place ---- */
+/* ---- calls by position ---- */
 static bool span_before(Span a, Span b) {
   if (a.file != b.file) return a.file < b.file;
   return a.start != b.start ? a.start < b.start : a.end < b.end;
 }
 
-static const Analysis *ordering; /* qsort hands nothing on */
+static const Analysis *ordering; /* global, because qsort passes no context */
 
 static int call_compare(const void *x, const void *y) {
   const int a = *(const int *)x, b = *(const int *)y;
@@ -83,7 +83,8 @@ Analysis *analysis_new(Server *s, const Document *d, int ninstead, const Instead
   const OpenTexts open = {document_text, &texts};
   const Instead *other = instead_of(&texts, d->identity);
   const size_t n = other ? other->n : d->n;
-  const char *text = arena_copy(arena, other ? other->text : d->text, n); /* it outlives the next change */
+  const char *text =
+      arena_copy(arena, other ? other->text : d->text, n); /* the copy outlives the next change */
   a->program = program_of(arena, a->diags, &a->sources, arena_copy(arena, d->path, strlen(d->path)), text, n,
                           s->ndirs, s->dirs, &open);
   a->main_files = a->sources.list.n;

@@ -35,7 +35,7 @@ static bool has_prefix(const char *word, const char *name) {
   return strncasecmp(word, name, strlen(word)) == 0 || strstr(name, word);
 }
 
-/* `group`: what is likely comes first. The text may be a snippet. */
+/* `group`: lower groups are more likely and come first. The text may be a snippet. */
 static void item(Completing *c, int group, int kind, const char *name, const char *detail, const char *text,
                  const char *data) {
   if (!has_prefix(c->context.word, name)) return;
@@ -60,7 +60,7 @@ static void words(Completing *c, int group, int kind, const char *list, const ch
   }
 }
 
-/* ---- operators and blocks, with the arguments that they need ---- */
+/* ---- operators and blocks, with their required arguments ---- */
 static const char *call_snippet(const Completing *c, const char *name, int n, const char *const *required) {
   if (!c->server->snippets || n == 0) return name;
   Text text = {.arena = c->arena};
@@ -333,7 +333,7 @@ json_t *answer_completion(Server *s, Arena *arena, const json_t *params, Failure
   return json_pack("{s:b, s:o}", "isIncomplete", 0, "items", c.items);
 }
 
-/* The page of an operator or a loss, for the item that is looked at. */
+/* The documentation of an operator or a loss, for the selected item. */
 json_t *answer_resolve(Server *s, Arena *arena, const json_t *params, Failure *failure) {
   (void)s;
   (void)failure;

@@ -1,5 +1,5 @@
-/* context.c: Syntactic context at the cursor: brackets are counted from the beginning; the innermost one
- * and the last token decide. */
+/* context.c: Syntactic context at the cursor: brackets are counted from the beginning; the innermost one and
+ * the last token determine it. */
 // SPDX-License-Identifier: Apache-2.0
 #include "lsp/context.h"
 #include <string.h>
@@ -44,7 +44,7 @@ static void brackets_read(Reading *r) {
       const Bracket bracket = {kind, i, 0, kind == TOK_LBRACE && kind_at(r, i - 1) == TOK_TRAIN};
       if (r->depth < DEEPEST) r->open[r->depth++] = bracket;
     }
-    if (kind == TOK_RBRACE) /* what was not closed in it is cut off */
+    if (kind == TOK_RBRACE) /* unclosed brackets in it are dropped */
       while (r->depth && r->open[r->depth - 1].kind != TOK_LBRACE) r->depth--;
     if (r->depth && (kind == TOK_RPAREN || kind == TOK_RBRACK || kind == TOK_RBRACE)) r->depth--;
     if (kind == TOK_COMMA && r->depth) r->open[r->depth - 1].commas++;
@@ -73,7 +73,7 @@ static Where literal_at(const Reading *r, uint32_t offset, Context *c) {
   return WHERE_IMPORT;
 }
 
-/* The innermost call around, whatever brackets without a name lie between. */
+/* The innermost enclosing call; unnamed brackets in between do not matter. */
 static const Bracket *call_around(const Reading *r) {
   for (int i = r->depth - 1; i >= 0 && r->open[i].kind != TOK_LBRACE; i--)
     if (r->open[i].kind == TOK_LPAREN && kind_at(r, r->open[i].token - 1) == TOK_NAME) return &r->open[i];

@@ -1,5 +1,5 @@
-/* context.h: Syntactic context at the cursor, from the tokens before it: the text around it is seldom
- * complete. */
+/* context.h: Syntactic context at the cursor, from the tokens before it, because the surrounding text is
+ * often incomplete. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_LSP_CONTEXT_H
 #define CNNC_LSP_CONTEXT_H
@@ -10,7 +10,7 @@ typedef enum Where {
   WHERE_TOP,       /* a declaration may begin */
   WHERE_STATEMENT, /* a statement may begin */
   WHERE_CHAIN,     /* after an arrow: an operator or a block */
-  WHERE_START,     /* behind NAME =: a value, too */
+  WHERE_START,     /* after NAME =: a value is also possible */
   WHERE_ARGUMENT,  /* an argument may begin */
   WHERE_CHOICE,    /* behind ARGUMENT = */
   WHERE_VALUE,     /* in an expression */
@@ -23,14 +23,14 @@ typedef enum Where {
 enum { MOST_GIVEN = 64 };
 typedef struct Context {
   Where where;
-  const char *word;    /* what of it is written */
-  uint32_t word_start; /* in the source, as offset */
-  const char *callee;  /* of the innermost call around, or NULL */
-  const char *name;    /* of the argument, or of the setting */
+  const char *word;    /* the part already typed */
+  uint32_t word_start; /* its offset in the source */
+  const char *callee;  /* name of the innermost enclosing call, or NULL */
+  const char *name;    /* name of the argument, or of the setting */
   const char *path;    /* MEMBER: the text before the dot */
-  int commas;          /* before the cursor in this call */
+  int commas;          /* number of commas before the cursor in this call */
   const char *given[MOST_GIVEN];
-  int ngiven;   /* arguments that have their names there */
+  int ngiven;   /* arguments of this call that are given by name */
   bool chained; /* the call is in a chain: an operator or a block */
 } Context;
 Context context_at(Arena *, const Document *, uint32_t offset);

@@ -17,7 +17,7 @@ static json_t *related_json(const Server *s, const Analysis *a, const Diag *diag
   return related;
 }
 
-/* The message, then its facts and helps, a line each. */
+/* The message, then its details and helps, one per line. */
 static json_t *diagnostic_json(const Server *s, const Analysis *a, const Diag *diag) {
   Text message = {.arena = a->arena};
   text_put(&message, "%s", diag->message);
@@ -119,7 +119,7 @@ static bool wants(const json_t *params, const char *kind) {
   return wanted;
 }
 
-/* All fixes that do not meet, in this document. */
+/* All fixes in this document that do not overlap. */
 static void fix_all(Server *s, const Document *d, json_t *actions) {
   const Analysis *a = d->now;
   bool *may = NEW_ARRAY(a->arena, bool, a->sources.list.n + 2);
@@ -128,7 +128,7 @@ static void fix_all(Server *s, const Document *d, json_t *actions) {
   if (diags_fix(a->diags, may, &fixed) != 1) return;
   const Source *source = sources_get(&a->sources, 1);
   const Span whole = {1, 0, (uint32_t)source->n};
-  const size_t mark = source->mark ? 3 : 0; /* it is before the range */
+  const size_t mark = source->mark ? 3 : 0; /* the mark is before the range */
   json_t *edit = json_pack("{s:o, s:o}", "range", range_json(s, a, whole), "newText",
                            json_stringn(fixed[0].text + mark, fixed[0].n - mark));
   json_array_append_new(actions, json_pack("{s:s, s:s, s:{s:{s:[o]}}}", "title", "Apply all cnnc fixes",

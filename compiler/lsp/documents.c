@@ -1,4 +1,4 @@
-/* documents.c: the texts that are open in the editor, and their changes. */
+/* documents.c: Texts open in the editor, and their changes. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "base/file.h"
@@ -29,7 +29,7 @@ static void documents_touch(Server *s, const char *identity) {
       d->stale = true;
       continue;
     }
-    /* A file that cannot be found has no source, so documents that miss one are analyzed, too. */
+    /* A file that cannot be found has no source, so documents that lack an import are analyzed, too. */
     bool concerned = false;
     for (int i = 0; d->now && i < d->now->program->files.n; i++) {
       const File *file = d->now->program->files.data[i];
@@ -71,7 +71,7 @@ void documents_open(Server *s, const json_t *params) {
   documents_touch(s, d->identity);
 }
 
-/* The range is replaced; without one the whole text is. */
+/* Replaces the range; without a range, the whole text. */
 static void change(const Server *s, Document *d, const json_t *one) {
   const json_t *text = json_object_get(one, "text"), *range = json_object_get(one, "range");
   if (!json_is_string(text)) return;

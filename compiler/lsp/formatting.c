@@ -22,7 +22,7 @@ static json_t *edit_json(const Server *s, Arena *arena, const Document *d, const
                    json_stringn(laid->s + same, laid->n - rest - same));
 }
 
-/* A text with syntax errors stays as it is. */
+/* A text with syntax errors is not changed. */
 json_t *answer_format(Server *s, Arena *arena, const json_t *params, Failure *failure) {
   const Document *d = document_of(s, params, failure);
   if (!d) return NULL;

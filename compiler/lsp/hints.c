@@ -9,18 +9,18 @@ typedef struct Hinting {
   Arena *arena;
   const Document *document;
   Analysis *analysis;
-  Analysis *now; /* the tree that is walked is of this one */
+  Analysis *now; /* the analysis that contains the tree */
   uint32_t file, from, to;
   json_t *hints;
 } Hinting;
 
-/* ---- the numbers of a call ---- */
+/* ---- sizes and costs of a call ---- */
 static bool within(const char *name, const char *prefix) {
   const size_t n = strlen(prefix);
   return strncmp(name, prefix, n) == 0 && (name[n] == 0 || name[n] == '.');
 }
 
-/* Of a layer, or of all layers of an application of a block. */
+/* Sizes and costs of a layer, or of all layers in one application of a block. */
 static LayerFacts call_facts(Analysis *a, const SemaCall *call) {
   const LayerFacts *facts = analysis_facts(a);
   LayerFacts sum = {0};
@@ -49,7 +49,7 @@ static const char *hint_label(const Hinting *h, Analysis *a, const SemaCall *cal
 /* ---- hints ---- */
 static bool known(const SemaCall *call) { return call->node->shape.rank > 0; }
 
-/* Of the first application; those of all of them in the tooltip, where there are several. */
+/* Shows the first application; the tooltip lists all of them, if there are several. */
 static bool hint(Hinting *h, Analysis *a, Span there, Span here) {
   enum { MOST_TOLD = 20 };
   int first, told = 0;
@@ -81,7 +81,7 @@ static void hint_call(void *context, const Call *call) {
   Hinting *h = context;
   if (call->span.end < h->from || call->span.start > h->to) return;
   if (hint(h, h->analysis, call->span, call->span)) return;
-  /* The call as the last good text had it. */
+  /* The same call in the last text without errors. */
   Place before, here = {(Document *)h->document, h->now, h->file, call->span.start};
   if (h->now != h->document->now || !place_before(&here, &before)) return;
   Span there = {1, before.offset, before.offset + call->span.end - call->span.start};
@@ -104,7 +104,7 @@ json_t *answer_hints(Server *s, Arena *arena, const json_t *params, Failure *fai
 }
 
 /* ---- the net ---- */
-/* Memory for the values of one image, as planned; kernel scratch would come on top, and is not included. */
+/* Memory for the values of one image, as planned; kernel scratch is not included. */
 static const char *memory_text(Analysis *a) {
   enum { MOST_NODES = 2000 };
   const Graph *graph = a->graph;

@@ -1,4 +1,4 @@
-/* hover.c: Hover text: an operator with the numbers of this call, a name, an argument, a setting; and
+/* hover.c: Hover text: an operator with the sizes of this call, a name, an argument, a setting; and
  * diagnostics there. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
@@ -11,7 +11,7 @@
 
 enum { MOST_TOLD = 8 };
 
-/* ---- what is wrong ---- */
+/* ---- diagnostics ---- */
 static bool put_mistakes(Text *out, const Analysis *a, const Place *place) {
   for (int i = 0; i < a->diags->list.n; i++) {
     const Diag *diag = a->diags->list.data[i];
@@ -40,7 +40,7 @@ static void put_formula(Text *out, const Node *node) {
                             w->dilation[axis], w->before[axis], w->after[axis], w->ceil));
 }
 
-/* Of a net over a sequence that can be computed in steps: the layer's rows in the shortest step. */
+/* For a net over a sequence that can be computed in steps: the layer's rows in the shortest step. */
 static void put_hovered_steps(Text *out, const Graph *graph, const Node *node) {
   StreamUse use = {NULL, 1};
   Streaming options = {.use = {&use, 1, 1}};
@@ -97,7 +97,7 @@ static const Block *hovered_block(const Analysis *a, const char *name) {
   return NULL;
 }
 
-/* Comments right above a definition. */
+/* Comments directly above a definition. */
 static void put_hovered_comment(Text *out, const Analysis *a, Span definition) {
   const Source *source = sources_get(&a->sources, definition.file);
   uint32_t begin = definition.start;
@@ -199,7 +199,7 @@ static bool put_hovered_word(Text *out, const Found *found) {
   return e && e->kind == EXPR_PATH && e->nparts == 1 && put_hovered_form(out, e->part[0].s);
 }
 
-/* The range is that of the text now; the numbers may be those of the last good text. */
+/* The range is in the current text; sizes may be those of the last text without errors. */
 static bool describe(Text *out, const Place *place) {
   const Found found = tree_find(file_of(place->analysis, place->file), place->offset);
   const Occurrence *name = names_at(place->analysis->names, place->file, place->offset);

@@ -15,21 +15,22 @@
 typedef struct Rpc {
   const Wire *wire;
   Arena *arena;
-  char *bytes; /* what was read and not yet taken */
+  char *bytes; /* bytes received and not yet processed */
   size_t n, room;
-  size_t skip;          /* bytes of a message that is too large, still to be passed over */
-  size_t given;         /* bytes of the message that was given last */
-  size_t length;        /* of the message whose header is read */
+  size_t skip;          /* remaining bytes of a message that is too large, to be skipped */
+  size_t given;         /* size of the last message returned */
+  size_t length;        /* length of the message whose header was read */
   bool has_length, bad; /* the header has a length; an invalid line */
   bool body;            /* the header is complete */
-  bool ended, broken;   /* broken: nothing can be written any more */
+  bool ended, broken;   /* broken: writing is no longer possible */
 } Rpc;
 typedef enum RpcEvent { RPC_MESSAGE, RPC_MISTAKE, RPC_NOTHING, RPC_END } RpcEvent;
-/* RPC_MESSAGE: its text, valid until the next call. RPC_MISTAKE: `why`. RPC_NOTHING: only without waiting. */
+/* RPC_MESSAGE: its text, valid until the next call. RPC_MISTAKE: `why` describes the error. RPC_NOTHING: only
+ * without waiting. */
 RpcEvent rpc_next(Rpc *, bool wait, const char **text, size_t *n, const char **why);
 void rpc_send(Rpc *, json_t *message); /* takes the reference */
 
-/* ---- lines and places (positions.c) ---- */
+/* ---- lines and positions (positions.c) ---- */
 typedef struct Lines {
   const char *text;
   size_t n;
@@ -42,20 +43,20 @@ json_t *lines_place(const Lines *, bool utf8, size_t offset);
 bool place_read(const json_t *position, json_int_t *line, json_int_t *character); /* false: it is none */
 const char *path_of_uri(Arena *, const char *uri);
 const char *uri_of_path(Arena *, const char *path);
-json_t *string_json(Arena *, const char *text); /* what is not UTF-8 becomes U+FFFD */
+json_t *string_json(Arena *, const char *text); /* invalid UTF-8 becomes U+FFFD */
 
 /* ---- documents (documents.c) ---- */
 typedef struct Document Document;
 struct Document {
   Document *next;
-  Arena *arena; /* of the names; the text has its own */
+  Arena *arena; /* owns the names; the text has its own memory */
   const char *uri, *path, *identity;
   Arena *text_arena;
   const char *text;
   size_t n;
   json_int_t version;
-  bool stale;                  /* the text, or one that it imports, changed after it was analyzed */
-  struct Analysis *now, *good; /* of the text; the last one without errors. They may be the same */
+  bool stale;                  /* the text, or an imported text, changed after the analysis */
+  struct Analysis *now, *good; /* analysis of the text; the last one without errors. They may be the same */
 };
 
 /* ---- analyses (analysis.c) ---- */
@@ -67,13 +68,13 @@ typedef struct Analysis {
   Graph *graph; /* NULL: a file without a net */
   SemaRecord record;
   Names *names;
-  int main_files;     /* sources from 1 to this one are files; others are made up */
+  int main_files;     /* sources from 1 to this one are files; others are synthetic */
   const char **uri;   /* by source */
-  Lines *lines;       /* by source, with a mark of byte order where the editor has one: */
+  Lines *lines;       /* per source, including the byte order mark if the editor counts it: */
   uint32_t *mark;     /* its bytes */
-  int *order;         /* calls of the record, by file and place */
-  LayerFacts *facts;  /* by node id; NULL until asked for, or after errors */
-  const char *memory; /* for the lens; NULL until asked for */
+  int *order;         /* calls of the record, sorted by file and position */
+  LayerFacts *facts;  /* by node id; NULL until needed, or after errors */
+  const char *memory; /* text of the code lens; NULL until needed */
 } Analysis;
 
 typedef struct Server {
@@ -83,15 +84,15 @@ typedef struct Server {
   int ndirs;
   const char *const *dirs;
   VEC(json_t *) queue;
-  VEC(char *) published; /* URIs that have messages */
-  bool changed;          /* messages are to be published */
-  bool others;           /* what the editor shows of other documents may be old */
+  VEC(char *) published; /* URIs with published diagnostics */
+  bool changed;          /* diagnostics must be published */
+  bool others;           /* the editor's view of other documents may be outdated */
   bool utf8, snippets, refreshes, initialized, shut_down, done;
   bool hint_shapes, hint_parameters, hint_macs;
   json_int_t next_id;
 } Server;
 
-/* Why a request has no result. */
+/* The reason why a request has no result. */
 typedef struct Failure {
   int code;
   const char *message;
@@ -107,12 +108,12 @@ enum {
 };
 
 Document *document_find(const Server *, const char *uri);
-/* That of params.textDocument; NULL: it is not open, which is in the failure. */
+/* The document in params.textDocument; NULL: it is not open, which is recorded in the failure. */
 Document *document_of(const Server *, const json_t *params, Failure *);
 void documents_open(Server *, const json_t *params), documents_change(Server *, const json_t *params),
     documents_close(Server *, const json_t *params);
 
-/* The text of a file that is not the one that is open, for trying a change. */
+/* A replacement text for a file, to try a change. */
 typedef struct Instead {
   const char *identity, *text;
   size_t n;
@@ -121,33 +122,35 @@ Analysis *analysis_new(Server *, const Document *, int ninstead, const Instead *
 void analysis_free(Analysis *);
 void analysis_refresh(Server *, Document *); /* if it is stale */
 void analysis_drop(Document *);
-uint32_t analysis_source(const Analysis *, const char *uri); /* the file in it; 0: it is not there */
-/* What knows most of a document: its own analysis or, of a library, that of a net that imports it. */
+uint32_t analysis_source(const Analysis *,
+                         const char *uri); /* number of the file in the analysis; 0: not there */
+/* The best analysis of a document: its own or, for a library, that of a net that imports it. */
 Analysis *analysis_for(Server *, Document *, uint32_t *file);
 json_t *range_json(const Server *, const Analysis *, Span);
 json_t *location_json(const Server *, const Analysis *, Span);
 const LayerFacts *analysis_facts(Analysis *);
-/* What calls of this span gave: `n` of them from order[first] on. */
+/* Results of calls at this span: `n` of them from order[first] on. */
 int calls_at(const Analysis *, Span, int *first);
 const SemaCall *call_of(const Analysis *, int i);
 
-/* A place in a document. */
+/* A position in a document. */
 typedef struct Place {
   Document *document;
   Analysis *analysis;
   uint32_t file, offset;
 } Place;
-bool place_of(Server *, const json_t *params, Place *, Failure *); /* of textDocument and position */
-/* While the text is broken: the same place in the last good analysis; false: there is none. */
+bool place_of(Server *, const json_t *params, Place *,
+              Failure *); /* position from textDocument and position */
+/* While the text has errors: the same position in the last good analysis; false: there is none. */
 bool place_before(const Place *, Place *good);
 
-/* ---- what walks over the tree (find.c) ---- */
-typedef struct Found {  /* the call, the argument of it, or the setting at a place */
+/* ---- search in the tree (find.c) ---- */
+typedef struct Found {  /* the call, its argument, or the setting at a position */
   const Call *call;     /* of a chain */
   const Expr *function; /* a call in an expression */
   const Argument *argument;
-  const Argument *setting; /* of a train block, around all that */
-  bool on_name;            /* on the name of the innermost of them */
+  const Argument *setting; /* the setting of a train block that contains it */
+  bool on_name;            /* the position is on the name of the innermost of them */
 } Found;
 Found tree_find(const File *, uint32_t offset);
 typedef void (*CallVisitor)(void *context, const Call *);
@@ -155,7 +158,7 @@ void tree_calls(const File *, CallVisitor, void *context);
 const File *file_of(const Analysis *, uint32_t source);
 
 /* ---- descriptions of tables (words.c) ---- */
-const Param *params_of(const char *name); /* of an operator, a loss or a form; NULL: none */
+const Param *params_of(const char *name); /* parameters of an operator, a loss or a form; NULL: none */
 const Form *form_any(const char *name);
 const Op *loss_find(const char *name);
 const Param *param_named(const Param *, const char *name);
@@ -167,7 +170,7 @@ const char *source_text(const Analysis *, Arena *, Span);
 json_t *markdown_json(Arena *, const Text *);
 void op_markdown(Text *, const Op *);
 
-/* ---- answers: a file each; NULL with a failure, or the result ---- */
+/* ---- answers, one file each; NULL with a failure, or the result ---- */
 typedef json_t *Answer(Server *, Arena *, const json_t *params, Failure *);
 Answer answer_hints, answer_lens, answer_hover, answer_completion, answer_resolve, answer_signature,
     answer_definition, answer_references, answer_highlight, answer_prepare_rename, answer_rename,

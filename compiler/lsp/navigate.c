@@ -4,7 +4,7 @@
 #include "base/file.h"
 #include "lsp/lsp.h"
 
-/* ---- the same name in several analyses: its definition has one place ---- */
+/* ---- the same name in several analyses: its definition has one position ---- */
 typedef struct Use {
   const Analysis *analysis;
   Occurrence at;
@@ -39,7 +39,7 @@ static Uses uses_of(Server *s, Arena *arena, const Place *place, const Symbol *s
   return uses;
 }
 
-/* The occurrence at a place, in the text as it is. */
+/* The occurrence at a position, in the current text. */
 static const Occurrence *occurrence(Server *s, const json_t *params, Place *place, Failure *failure) {
   if (!place_of(s, params, place, failure)) return NULL;
   return names_at(place->analysis->names, place->file, place->offset);
@@ -100,7 +100,7 @@ json_t *answer_highlight(Server *s, Arena *arena, const json_t *params, Failure 
   return places;
 }
 
-/* ---- another name ---- */
+/* ---- rename ---- */
 json_t *answer_prepare_rename(Server *s, Arena *arena, const json_t *params, Failure *failure) {
   (void)arena;
   Place place;
@@ -119,7 +119,7 @@ static int use_order(const Use *a, const Use *b) {
   return a->at.span.start < b->at.span.start ? -1 : a->at.span.start > b->at.span.start;
 }
 
-static void uses_sort(Uses *uses) { /* few, and nearly in order */
+static void uses_sort(Uses *uses) { /* insertion sort: few uses, nearly sorted */
   Use *list = uses->all.data;
   for (int i = 1; i < uses->all.n; i++) {
     const Use one = list[i];
@@ -169,8 +169,8 @@ static int uses_then(const Analysis *then, const Uses *uses) {
   return n;
 }
 
-/* The programs with the new name are read: they must have no other mistakes than before, and as many uses of
- * the name. NULL, or why not. */
+/* Analyzes the programs with the new name: they must have no additional errors, and the same number of uses
+ * of the name. Returns NULL, or the reason. */
 static const char *rename_try(Server *s, Arena *arena, const Uses *uses, const char *name, int nfiles,
                               const Instead *instead) {
   const char *why = NULL;

@@ -3,7 +3,7 @@
 #include <string.h>
 #include "lsp/lsp.h"
 
-/* Kinds as the protocol numbers them. */
+/* Kinds as numbered by the protocol. */
 enum {
   KIND_FILE = 1,
   KIND_MODULE = 2,
@@ -23,7 +23,7 @@ static json_t *symbol_json(const Server *s, const Analysis *a, const char *name,
   return json;
 }
 
-/* The shape of a value, where it is known. */
+/* The shape of a value, if it is known. */
 static const char *outline_detail(const Analysis *a, Ident name) {
   for (int i = 0; i < a->record.names.n; i++) {
     const SemaName *one = &a->record.names.data[i];
@@ -100,7 +100,7 @@ static void add_fold(const Folding *f, int first, int last, const char *kind) {
   json_array_append_new(f->list, json);
 }
 
-/* The line of what closes it stays. */
+/* The line of the closing bracket stays visible. */
 static void fold_span(const Folding *f, Span span) {
   if (span.end > span.start)
     add_fold(f, outline_line(f->analysis, span.start), outline_line(f->analysis, span.end) - 1, NULL);
@@ -119,7 +119,7 @@ static void fold_body(const Folding *f, const Body *body) {
   }
 }
 
-/* Lines that are comments alone, two and more in a row. */
+/* Two or more consecutive lines that only contain comments. */
 static void fold_comments(const Folding *f) {
   const Lines *lines = &f->analysis->lines[1];
   int first = -1;

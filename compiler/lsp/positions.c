@@ -14,7 +14,7 @@ Lines lines_of(Arena *arena, const char *text, size_t n) {
   return (Lines){text, n, start.data, start.n};
 }
 
-/* The bytes of the character at `at`, and how many units it counts for. */
+/* The bytes of the character at `at`, and its length in units. */
 static size_t character_at(const Lines *lines, size_t at, bool utf8, json_int_t *units) {
   uint32_t code;
   const int length = text_decode(lines->text + at, lines->n - at, &code);
@@ -73,11 +73,12 @@ bool place_read(const json_t *position, json_int_t *line, json_int_t *character)
 /* ---- URIs ---- */
 static int digit(char c) { return c >= '0' && c <= '9' ? c - '0' : (tolower((unsigned char)c) - 'a') + 10; }
 
-/* Of another scheme than file the URI itself, as a name. */
+/* For a scheme other than file: the URI itself, as a name. */
 const char *path_of_uri(Arena *arena, const char *uri) {
   static const char scheme[] = "file://";
   if (strncmp(uri, scheme, sizeof scheme - 1) != 0) return arena_copy(arena, uri, strlen(uri));
-  const char *from = strchr(uri + sizeof scheme - 1, '/'); /* after the host, which is empty or this one */
+  const char *from =
+      strchr(uri + sizeof scheme - 1, '/'); /* after the host, which is empty or this machine */
   Text path = {.arena = arena};
   text_put(&path, "%s", "");
   for (; from && *from; from++) {

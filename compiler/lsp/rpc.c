@@ -1,4 +1,4 @@
-/* rpc.c: messages with their headers, as the protocol frames them: Content-Length, an empty line, JSON. */
+/* rpc.c: Message framing of the protocol: a Content-Length header, an empty line, JSON. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdlib.h>
 #include <string.h>
@@ -7,7 +7,7 @@
 
 enum { PIECE = 64 << 10, LONGEST_LINE = 4096, LARGEST_MESSAGE = 256 << 20 };
 
-/* More bytes, if there are any; the event that they are not. */
+/* Reads more bytes, if there are any; returns the event if there are none. */
 static RpcEvent fill_buffer(Rpc *r, bool wait) {
   if (r->room - r->n < PIECE) {
     const size_t room = 2 * r->room + PIECE;
@@ -78,7 +78,7 @@ static RpcEvent header_read(Rpc *r, const char **why) {
   }
 }
 
-/* Passes over a message that is too large. */
+/* Skips a message that is too large. */
 static RpcEvent skip(Rpc *r, bool wait) {
   for (;;) {
     const size_t n = r->skip < r->n ? r->skip : r->n;

@@ -1,5 +1,5 @@
-/* server.c: the loop: messages are queued as they come, so that a request that is cancelled is never begun,
- * and of a burst of changes the last text is analyzed; then they are answered in order. */
+/* server.c: Main loop: messages are queued as they arrive, so that a cancelled request is never started, and
+ * of a burst of changes only the last text is analyzed; then they are answered in order. */
 // SPDX-License-Identifier: Apache-2.0
 #include "lsp/server.h"
 #include <stdlib.h>
@@ -40,7 +40,7 @@ static void ask_refresh(Server *s) {
              json_pack("{s:s, s:I, s:s}", "jsonrpc", "2.0", "id", s->next_id++, "method", methods[i]));
 }
 
-/* ---- the beginning and the end ---- */
+/* ---- start and end ---- */
 static const json_t *at(const json_t *json, const char *const *path) {
   for (; *path; path++) json = json_object_get(json, *path);
   return json;
@@ -121,7 +121,7 @@ static void say_configuration(Server *s, const json_t *params) {
   s->others = true;
 }
 
-/* A file changed that is not open, or was saved: whoever imports it is looked at again. */
+/* A file that is not open changed, or was saved: marks documents that import it. */
 static void say_files(Server *s, const json_t *params) {
   (void)params;
   stale_all(s);
@@ -234,7 +234,7 @@ static void take_in(Server *s, const char *text, size_t n) {
   }
 }
 
-/* Everything that is there already; waits if there is nothing to do. False at the end. */
+/* Reads all available messages; waits if there is nothing to do. False at the end. */
 static bool read_messages(Server *s) {
   enum { MOST_QUEUED = 1000 };
   const char *text, *why;

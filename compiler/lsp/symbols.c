@@ -1,5 +1,5 @@
-/* symbols.c: definitions first, scope by scope, then what refers to them. A name that is visible has one
- * meaning, so the innermost scope that has it decides; branches of an if are of the scope around them. */
+/* symbols.c: Name resolution: definitions first, scope by scope, then references. A visible name has one
+ * meaning, found in the innermost scope that defines it; branches of an if belong to the enclosing scope. */
 // SPDX-License-Identifier: Apache-2.0
 #include "lsp/symbols.h"
 #include "ops/registry.h"
@@ -9,7 +9,7 @@
 enum { DEEPEST = 200 };
 
 /* ---- symbols and occurrences ---- */
-/* Outputs and nets may be called as something else is. */
+/* Outputs and nets may have the same name as another symbol. */
 static bool is_apart(SymbolKind kind) { return kind == SYMBOL_OUTPUT || kind == SYMBOL_NET; }
 
 static Symbol *symbol_in(const NameScope *scope, const char *name, bool apart) {
@@ -122,7 +122,7 @@ const NameScope *names_members(const Names *names, const Symbol *symbol) {
   return members_of(names, symbol, 0);
 }
 
-/* ---- what refers to symbols ---- */
+/* ---- references ---- */
 static void expr_walk(Names *names, const NameScope *scope, const Expr *e);
 
 static void path_walk(Names *names, const NameScope *scope, const Expr *e) {
@@ -138,7 +138,7 @@ static void path_walk(Names *names, const NameScope *scope, const Expr *e) {
   }
 }
 
-/* The parameter that an argument is for, in the table or in the block. */
+/* The parameter of an argument, in the table or in the block. */
 static const Param *param_for(const Param *params, const Arguments *args, int i) {
   if (args->list[i].name.s) return param_named(params, args->list[i].name.s);
   int n = 0;
@@ -146,7 +146,7 @@ static const Param *param_for(const Param *params, const Arguments *args, int i)
   return params && params[n].name ? &params[n] : NULL;
 }
 
-/* A bare word that is a choice of its argument is no name, whatever else is called so. */
+/* A bare word that is a choice of its argument is not a reference, even if a symbol has the same name. */
 static bool is_choice(Arena *arena, const Param *p, const Expr *e) {
   if (!p || e->kind != EXPR_PATH || e->nparts != 1) return false;
   const size_t n = strlen(e->part[0].s);

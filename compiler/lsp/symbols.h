@@ -1,5 +1,5 @@
-/* symbols.h: Name resolution on the AST alone: also in branches that are not taken, in unused blocks, and
- * despite syntax errors elsewhere. */
+/* symbols.h: Name resolution on the AST, which also works in branches that are not taken, in unused blocks,
+ * and despite syntax errors elsewhere. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_LSP_SYMBOLS_H
 #define CNNC_LSP_SYMBOLS_H
@@ -13,20 +13,20 @@ typedef enum SymbolKind {
   SYMBOL_INPUT,
   SYMBOL_ROUND, /* of a repeat */
   SYMBOL_NET,
-  SYMBOL_OUTPUT, /* a name that an output statement gives */
+  SYMBOL_OUTPUT, /* a name introduced by an output statement */
 } SymbolKind;
 
 typedef struct NameScope NameScope;
 typedef struct Symbol {
   const char *name;
   SymbolKind kind;
-  Span span; /* of its first definition */
+  Span span; /* position of its first definition */
   const Stmt *stmt;
-  const Block *block; /* it is, or whose parameter it is */
+  const Block *block; /* the block itself, or the block that has this parameter */
   const Parameter *parameter;
   const NameScope *scope;
 } Symbol;
-struct NameScope { /* a file, a net, a block, a round of a repeat */
+struct NameScope { /* a file, a net, a block, or an iteration of a repeat */
   const NameScope *outer;
   const File *file;
   Span span;
@@ -46,9 +46,10 @@ typedef struct Names {
 
 Names *names_find(Arena *, const Ast *);
 const Occurrence *names_at(const Names *, uint32_t file, uint32_t offset);
-const NameScope *names_scope(const Names *, uint32_t file, uint32_t offset); /* the innermost; may be NULL */
+/* The innermost scope; may be NULL. */
+const NameScope *names_scope(const Names *, uint32_t file, uint32_t offset);
 Symbol *names_visible_as(const Names *, const NameScope *, const char *name);
-/* Members of a value that a dot can select besides its sizes: the scope of the one block of its chain, or
+/* Members of a value that a dot can select besides its sizes: the scope of the only block in its chain, or
  * NULL. */
 const NameScope *names_members(const Names *, const Symbol *);
 #endif

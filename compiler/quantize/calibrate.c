@@ -71,7 +71,7 @@ bool calibrate_can_widen(const Node *node) {
   }
 }
 
-/* As the program says, otherwise as requested; a concat also if one of its operands is int16. */
+/* As the program specifies, otherwise as requested; a concat also if one of its operands is int16. */
 static bool wants_wide(const Calibrator *k, const Node *node) {
   if (node->op->traits.int8 == INT8_RECURRENT) return false;
   if (node_is_input(node) && port_is_bytes(node->port)) return false;
@@ -87,7 +87,7 @@ static bool is_stored_as_int8(const Node *node) { /* scaled */
   return node->op->traits.fold == FOLD_NORMALIZE && node_is_input(in) && in->port->elem == U8;
 }
 
-/* Functions are tables of 256 entries. Scaled bytes lose nothing in int8. */
+/* Functions are tables of 256 entries. Scaled byte inputs lose nothing in int8. */
 static bool too_wide(const Calibrator *k, const Node *node) {
   if (is_stored_as_int8(node) && node->precision != PRECISION_I16) return false;
   const bool function = node->op->family == FAMILY_MAP && node->nin == 1 && node->op->map_eval &&
@@ -104,7 +104,7 @@ static void known_quant(Calibrator *k, const Node *node, Quant quant) {
   if (!k->weights) vec_push(k->arena, k->made->chosen, chosen);
 }
 
-/* Is the node computed where the layer is rounded, as in quantize/scales.c? */
+/* Is the node fused into the rounding of the layer, as in quantize/scales.c? */
 static bool takes(const Calibrator *k, const Node *of, const Node *node, bool bounded) {
   const int reads = k->uses[of->id];
   for (int o = 0; o < k->graph->outputs.n; o++)
@@ -169,7 +169,7 @@ static double norm_gain(const Calibrator *k, const Node *norm, int64_t f) {
 }
 
 typedef struct Layer {
-  int64_t filters, terms, inputs; /* inputs: input channels of a filter */
+  int64_t filters, terms, inputs; /* inputs: input channels per filter */
   double *weight, *bias;
   bool *nothing; /* by filter: its weights become zeros */
 } Layer;
@@ -338,7 +338,7 @@ static void calibrate_layer(Calibrator *k, const Node *node) {
 }
 
 /* ---- the walk ---- */
-/* The range of scaled bytes is known: images that are only scaled are stored exactly. */
+/* The range of scaled byte inputs is known: images that are only scaled are stored exactly. */
 static bool put_of_bytes(Calibrator *k, const Node *node) {
   double lo = 0, hi = 0;
   if (!is_stored_as_int8(node)) return false;
@@ -367,7 +367,7 @@ static void put_parameters(Calibrator *k, const Node *node) {
   }
 }
 
-/* ---- what stays in floats ---- */
+/* ---- nodes that stay float ---- */
 bool calibrate_is_layer(const Node *node) {
   return node->op->traits.int8 == INT8_PRODUCT || node->op->traits.int8 == INT8_RECURRENT;
 }
@@ -397,7 +397,7 @@ static bool feeds_bytes(const Calibrator *k, const Node *node) {
 
 static bool is_of_features(const Calibrator *, const Node *reader);
 
-/* The value has users, all of them meet the condition, and it is not an output. */
+/* The value has users, all of them satisfy the condition, and it is not an output. */
 static bool all_readers(const Calibrator *k, const Node *node,
                         bool (*condition)(const Calibrator *, const Node *)) {
   int readers = 0;
@@ -423,7 +423,7 @@ static bool is_float_reader(const Calibrator *k, const Node *reader) {
   return is_kept(k, reader) || is_of_features(k, reader);
 }
 
-/* Only float nodes use it: it has no scale. */
+/* Only float nodes use it, so it has no scale. */
 static bool feeds_floats(const Calibrator *k, const Node *node) {
   return all_readers(k, node, is_float_reader);
 }
@@ -442,7 +442,7 @@ static void calibrate_floats(Calibrator *k, const Node *node) {
 }
 
 static bool reads_floats(const Calibrator *k, const Node *node) {
-  const bool selects = node->op->traits.int8 == INT8_GATHER; /* its index is in floats, whatever it selects */
+  const bool selects = node->op->traits.int8 == INT8_GATHER; /* its index is float, whatever it selects */
   for (int j = 0; j < (selects ? 1 : node->nin); j++)
     if (k->real[node->in[j]->id]) return true;
   return false;
@@ -455,8 +455,8 @@ static const Node *updating_node(const Graph *graph, const Node *state) {
   return node;
 }
 
-/* The state gets the scale of its update, which is then copied. It takes part in the ranges of concats
- * before that. */
+/* The state gets the scale of its update, which is then copied. Before that, it takes part in the ranges of
+ * concats. */
 static void calibrate_state(Calibrator *k, const Node *state) {
   const Int8Form form = updating_node(k->graph, state)->op->traits.int8;
   const bool known = form == INT8_SOFTMAX || form == INT8_UNIT || form == INT8_SIGNED;
@@ -480,7 +480,7 @@ static void calibrate_value(Calibrator *k, const Node *node) {
   if (node->nin) k->real[node->id] = k->real[node->in[0]->id];
   if (k->fused[node->id] || (node->op->identity && node->op->identity(node)) || node_is_update(node)) return;
   if (node_is_state(node)) {
-    k->real[node->id] = node->kept; /* as the layer computes */
+    k->real[node->id] = node->kept; /* with the arithmetic of the layer */
     if (!node->kept) calibrate_state(k, node);
     return;
   }
@@ -518,7 +518,7 @@ static void calibrate_value(Calibrator *k, const Node *node) {
   }
 }
 
-/* For the metadata: the values stored as int16. */
+/* The values stored as int16, for the metadata. */
 static const char *wide_layers(const Calibrator *k) {
   Text text = {.arena = k->arena};
   for (int i = 0; i < k->made->chosen.n; i++)

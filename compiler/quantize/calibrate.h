@@ -7,24 +7,24 @@
 #include "base/arrays.h"
 #include "graph/graph.h"
 
-typedef struct Observed { /* of a value, by the name of its layer or input */
+typedef struct Observed { /* of a value, keyed by the name of its layer or input */
   const char *name;
   double lo, hi; /* 0 is among them */
   int bins, channels;
-  const double *count, *mean; /* by bin between lo and hi; by channel */
+  const double *count, *mean; /* per bin between lo and hi; per channel */
 } Observed;
 
 typedef enum RangeKind {
-  RANGE_MSE,        /* the clipping range with the least squared error, of 128 */
+  RANGE_MSE,        /* the clipping range with the smallest squared error, of 128 candidates */
   RANGE_MINMAX,     /* minimum and maximum */
   RANGE_PERCENTILE, /* clips a fraction of the values at each end */
-  RANGE_ENTROPY,    /* the clipping range of 128 with the least KL divergence */
+  RANGE_ENTROPY,    /* the clipping range with the smallest KL divergence, of 128 candidates */
 } RangeKind;
 
 /* Measurements of a recurrent layer on the samples. */
 typedef struct CellSeen {
-  double most;    /* of an lstm: the largest |c| */
-  double clamped; /* fraction of the sums of gates beyond -8 .. 8, where sigmoid and tanh are flat */
+  double most;    /* for an lstm: the largest |c| */
+  double clamped; /* fraction of the gates' sums outside -8 .. 8, where sigmoid and tanh are flat */
 } CellSeen;
 
 typedef struct Calibration {
@@ -50,7 +50,7 @@ typedef struct Chosen {
   const char *name;
   const Node *node, *last; /* of the float net: the layer, and the last node fused into it */
   const Node *seen;        /* the value with the observed range; NULL: the range is known */
-  bool kept;               /* it stays float: it has no scale */
+  bool kept;               /* it stays float and has no scale */
   bool wide;               /* stored as int16 */
   float scale;
   int zero;
@@ -77,15 +77,15 @@ bool weights_are_shared(const Graph *, const int *uses, const Node *);
 /* Values that can be int16: those of layers, sums, products of two values, float inputs. */
 bool calibrate_can_widen(const Node *);
 
-/* weights: float, as in the weights struct; observed: of Observed, by name. Both NULL: only determines
- * which values have a scale; the arrays of the result are undefined then. */
+/* weights: float, as in the weights struct; observed: Observed by name. Both NULL: only determines which
+ * values have a scale; the arrays of the result are undefined then. */
 Calibrated *calibrate(Arena *, const Graph *, const float *weights, const Table *observed,
                       const Calibration *);
 
-/* ---- qat.c: training for 8 bits ---- */
+/* ---- qat.c: quantization-aware training ---- */
 /* Adds the parameters of QAT to a graph, and marks where its nodes round. */
 void aware_prepare(Graph *);
-/* Of Observed, from the ranges that training left in the weights. NULL: no ranges, or training ended
+/* Observed by name, from the ranges that training stored in the weights. NULL: no ranges, or training ended
  * before rounding began. */
 const Table *aware_ranges(Arena *, const Graph *, const float *weights);
 #endif

@@ -1,11 +1,11 @@
-/* calibrate_indices.c: calibration of indices, which stay in float, and of embeddings, which they select rows
- * of. */
+/* calibrate_indices.c: Calibration of indices, which stay float, and of embeddings, whose rows they select.
+ */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "graph/op.h"
 #include "quantize/calibrator.h"
 
-/* Its table in int8: the range is that of its numbers. */
+/* The table in int8: its range is that of its numbers. */
 static void calibrate_table(Calibrator *k, const Node *node) {
   const Weight *weight = node->weight[0];
   const float *from = k->weights + weight->offset;

@@ -1,4 +1,4 @@
-/* calibrate_recurrent.c: calibration of recurrent layers: int8 weights with one scale per gate, and the scale
+/* calibrate_recurrent.c: Calibration of recurrent layers: int8 weights with one scale per gate, and the scale
  * of c. */
 // SPDX-License-Identifier: Apache-2.0
 #include <float.h>
@@ -21,7 +21,7 @@ static double *parameter_sum(const Calibrator *k, const Weight *a, const Weight 
   return sum;
 }
 
-/* Whether with `scale` the sums of a gate, its bias included, are at most half of INT32_MAX, in units of the
+/* Whether with `scale` the sums of a gate, including its bias, are at most half of INT32_MAX, in units of the
  * sums and of the gates. */
 static bool gate_has_room(const double *w, const double *bias, int64_t rows, int64_t columns, double scale,
                           Quant in) {
@@ -84,8 +84,8 @@ static int64_t put_recurrent_weights(Calibrator *k, const Node *node, Quant h) {
   return bytes;
 }
 
-/* The smallest power of two with which int16 holds c, within the range of all kernels; without samples c is
- * taken as -16 .. 16. */
+/* The smallest power of two with which int16 holds c, within the range of all kernels; without samples, c is
+ * assumed to be in -16 .. 16. */
 static float cell_scale(const CellSeen *seen, double clip) {
   static const double UNKNOWN = 16;
   enum { LEAST = -15, MOST = FIXED_WHOLE_MOST - UNIT_BITS };

@@ -1,4 +1,4 @@
-/* calibrator.h: state of a calibration, shared by calibrate.c and calibrate_recurrent.c. */
+/* calibrator.h: State of a calibration, shared by calibrate.c and calibrate_recurrent.c. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_CALIBRATOR_H
 #define CNNC_CALIBRATOR_H
@@ -14,7 +14,7 @@ typedef struct Calibrator {
   Quant *quant;      /* by node id */
   bool *fused;       /* its value is that of its input */
   bool *real;        /* its value stays in floats */
-  const Node **join; /* a concat that reads it: its range is that of all that is joined */
+  const Node **join; /* the concat that reads it, whose operands share one range */
   int *uses;
   const Node **reader;
 } Calibrator;
@@ -23,7 +23,7 @@ typedef struct Calibrator {
 /* Chooses the scale of a value from its observed range; NULL: there is none. last: the last node that is
  * fused into it. */
 Chosen *calibrate_seen(Calibrator *, const Node *, const Node *last);
-/* The scale of n weights, of which `most` is the largest. */
+/* The scale of n weights, the largest of which is `most`. */
 double calibrate_filter_scale(const Calibrator *, const double *w, int64_t n, double most);
 double calibrate_stored_weight(const Calibrator *, double w, double scale); /* as int8 */
 
@@ -31,10 +31,10 @@ Chosen *calibrate_as(Calibrator *, const Node *, const Node *last, Quant, double
 Quant calibrate_between(double lo, double hi, bool wide); /* the scale of a range */
 
 /* ---- calibrate_indices.c ---- */
-/* Indices, and embeddings whose table is int8; false: it is another node. for_floats: only float nodes use
+/* Indices, and embeddings whose table is int8; false: another kind of node. for_floats: only float nodes use
  * its value. */
 bool calibrate_indices(Calibrator *, const Node *, bool for_floats);
 /* ---- calibrate_recurrent.c ---- */
-bool calibrate_has_form(const Calibrator *, const Node *); /* false: a recurrent layer that stays in float */
+bool calibrate_has_form(const Calibrator *, const Node *); /* false: a recurrent layer that stays float */
 void calibrate_recurrent(Calibrator *, const Node *);
 #endif

@@ -1,5 +1,5 @@
-/* drop.c: Removes dead channels from an int8 model (live_channels.c), in their producer and their users;
- * the contribution of a constant one to a sum moves into the bias. All other numbers stay the same. */
+/* drop.c: Removes dead channels from an int8 model (live_channels.c), in their producer and their users; the
+ * contribution of a constant channel to a sum moves into the bias. All other numbers stay the same. */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
 #include "base/text.h"
@@ -161,7 +161,7 @@ static void note_layer(Arena *arena, Diags *diags, const Idle *of) {
               text_thousands(arena, of->saved));
 }
 
-/* Several layers in one line. */
+/* Reports several layers in one line. */
 static void note_layers(Arena *arena, Diags *diags, const Graph *graph, int layers, const Idle *sum) {
   diag_report(diags, DIAG_dead_filters, NO_SPAN, NULL,
               "net %s: %s of %s filters in %d layers do nothing; dropping them saves %s bytes of weights "

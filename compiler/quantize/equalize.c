@@ -1,13 +1,13 @@
-/* equalize.c: Cross-layer equalization (Nagel et al., 2019): where a layer's channels have only one user,
- * with at most relu and batchnorm between, a channel can be divided by a factor in the first layer and
- * multiplied by it in the second. The factor balances both ranges: sqrt(r1*r2)/r2. */
+/* equalize.c: Cross-layer equalization (Nagel et al., 2019): if a layer's channels have only one user, with
+ * at most relu and batchnorm between, a channel can be divided by a factor in the first layer and multiplied
+ * by it in the second. The factor balances both ranges: sqrt(r1*r2)/r2. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "graph/op.h"
 #include "quantize/calibrate.h"
 
 typedef struct Pair {
-  const Node *first, *norm, *second; /* norm: between them, or NULL */
+  const Node *first, *norm, *second; /* norm: the batchnorm between them, or NULL */
 } Pair;
 typedef VEC(Pair) Pairs;
 
@@ -94,7 +94,7 @@ static void divide_row(const Pair *pair, float *weights, int64_t c, double facto
 
 /* Returns the largest change of a factor. */
 static double balance(const Pair *pair, float *weights) {
-  static const double NOTHING = 1e-6; /* relative to the layer's largest: negligible, and left as it is */
+  static const double NOTHING = 1e-6; /* relative to the layer's largest: negligible, and not changed */
   const int64_t channels = pair->first->weight[0]->dim[0];
   double moved = 0, most = 0;
   for (int64_t c = 0; c < channels; c++) most = fmax(most, row_most(pair, weights, c));

@@ -1,6 +1,6 @@
-/* intervals.c: Value ranges of each channel in an int8 model, for every input of the net: interval
- * analysis of the weights, layer by layer. Rounding and clamping are monotonic, so the ends of an interval
- * follow from the ends before. */
+/* intervals.c: Value ranges of each channel in an int8 model, for every input of the net: interval analysis
+ * of the weights, layer by layer. Rounding and clamping are monotonic, so the ends of an interval determine
+ * the ends of the next one. */
 // SPDX-License-Identifier: Apache-2.0
 #include "quantize/live_channels.h"
 
@@ -101,7 +101,7 @@ static Interval combined_interval(const Node *node, Interval *const *interval, i
                     stored_put(p->stored, addition_rounded(p->rounding, sum, parts.hi))};
 }
 
-/* A mean as a factor of its sum, with windows inside the input. */
+/* A mean is a factor of its sum, with windows inside the input. */
 static Interval scaled_interval(const Node *node, Interval in) {
   const Int8Pool *p = node->detail;
   const int64_t n = node->window->kernel[0] * node->window->kernel[1], zero = node->in[0]->quant->zero,

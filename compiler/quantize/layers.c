@@ -8,7 +8,7 @@
 #include "base/text.h"
 #include "quantize/quantizer.h"
 
-/* ---- what does not go together ---- */
+/* ---- incompatible scales ---- */
 static void refuse_factor(Quantizer *q, const Node *node, int32_t most, double in, float out) {
   Diag *diag = diag_report(q->diags, DIAG_scale_mismatch, node->span, node->site,
                            "the scales of %s do not go together: what it adds up is multiplied by %g",
@@ -19,8 +19,8 @@ static void refuse_factor(Quantizer *q, const Node *node, int32_t most, double i
             most > MULTIPLIER_MOST ? INT16_MAX : INT8_MAX, node->name);
 }
 
-/* Rounded as floats: the scales of its addends differ too much, or are too far from the sum's. most: their
- * largest scale. */
+/* Sums with float rounding: reports that the scales of the addends differ too much, or are too far from the
+ * sum's. most: the addends' largest scale. */
 static void refuse_addends(Quantizer *q, const Node *node, double most, float out) {
   double least = most;
   bool wide = node->elem == I16;
@@ -165,7 +165,7 @@ static void make_doubles(Quantizer *q, const Node *node, const Weights *w, const
   p->real = real;
 }
 
-/* A layer whose input has an error that was reported. */
+/* False if a layer's input had an error that was reported. */
 static bool has_wide_bias(const Quantizer *q, const Node *node) {
   const Weight *bias = node->nweights > 1 ? node->weight[1] : NULL;
   const QuantArray *array = bias ? table_find(&q->file->by_name, bias->name) : NULL;
@@ -291,7 +291,7 @@ Node *quant_matmul(Quantizer *q, const Node *node) {
   return matmul_fits(q, made, p, int8_is_wide(made), unit, end.quant.scale) ? made : NULL;
 }
 
-/* ---- what keeps the scale ---- */
+/* ---- operators that keep the scale ---- */
 /* Pools and moves use the scale that the file has for their value, or else that of their first input;
  * inputs with other scales are rescaled first. */
 static Quant kept_quant(Quantizer *q, const Node *node, const Node *in, Ending *end) {

@@ -40,7 +40,7 @@ int64_t channels_kept(const Channels *c, const Node *node) {
   return n;
 }
 
-/* ---- what stays or goes together ---- */
+/* ---- channels kept or removed together ---- */
 static void tie(Channels *c, const Node *a, int64_t i, const Node *b, int64_t j) {
   const int64_t x = root_at(c, a, i), y = root_at(c, b, j);
   c->root[x > y ? x : y] = x > y ? y : x;
@@ -104,7 +104,7 @@ static void join_all(Channels *c) {
   for (int i = 0; i < graph->outputs.n; i++) need_all(c, graph->outputs.data[i].node);
 }
 
-/* ---- what is needed ---- */
+/* ---- required channels ---- */
 static bool in_bias(const Channels *c, const Node *node, const Filters *f, int64_t channel) {
   const Node *in = node->in[0];
   return channel_constant(c, in, channel) &&
@@ -142,7 +142,7 @@ static void find_needed(Channels *c) {
   }
 }
 
-/* ---- counts that schedules take ---- */
+/* ---- channel counts that schedules need ---- */
 static bool for_winograd(const Node *node) {
   return node->op == &op_int8_product && node->window && node->window->groups == 1 &&
          node->window->kernel[0] == 3 && node->window->kernel[1] == 3 && node->window->stride[0] == 1 &&

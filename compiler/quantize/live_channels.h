@@ -20,7 +20,7 @@ bool is_product(const Node *);
 Filters filters_of(const Node *product);
 Interval sum_interval(const Node *product, const Interval *in, int64_t filter);
 
-/* Range of each channel of an int8 value, for every input of the net. By node id, by channel; NULL: not an
+/* Range of each channel of an int8 value, for every input of the net; by node id, then channel; NULL: not an
  * int8 value. */
 Interval **intervals_of(Arena *, const Graph *);
 
@@ -30,9 +30,9 @@ typedef struct Channels {
   const Graph *graph;
   Interval **interval;
   int64_t *first; /* by node id: its first channel among those of all values; -1: not an int8 value */
-  int64_t all;    /* channels of all values */
-  /* Channels that are kept or removed together, as those before and after a pooling, have one `root`: the
-   * next two are by root. */
+  int64_t all;    /* total number of channels of all values */
+  /* Channels that are kept or removed together, such as those before and after a pooling, have one `root`;
+   * the next two arrays are indexed by root. */
   int64_t *root;
   bool *needed; /* its stored value has a live user */
   bool *kept;   /* it stays: needed, or kept for a channel count that schedules need */

@@ -46,7 +46,7 @@ static Node *rescale_node(Quantizer *q, const Node *of, Node *in, Quant to, Int8
   return made;
 }
 
-/* If one of them is int16. */
+/* A rescaled value, if the value or the result is int16. */
 static Node *rescaled(Quantizer *q, const Node *of, Node *in, Quant to) {
   Multiplier factor = multiplier_of((double)in->quant->scale / (double)to.scale);
   factor.real = in->quant->scale / to.scale;
@@ -99,7 +99,7 @@ static void refuse_argument(Quantizer *q, const Node *node, float scale) {
 }
 
 /* ---- functions ---- */
-/* Does it differ per channel, in its parameters or its arguments? */
+/* Does the function differ per channel, in its parameters or its arguments? */
 static bool differs_by_channel(const Node *node) {
   bool differs = false;
   for (int k = 0; k < node->nweights; k++) differs |= node->weight[k] && node->weight[k]->size > 1;
@@ -221,7 +221,7 @@ bool quant_has_table(const Quantizer *q, const Node *node) {
          quant_file_find(q->file, table_name(q, node));
 }
 
-/* [1][256], or one per channel. */
+/* A table [1][256], or one per channel. */
 Node *quant_table(Quantizer *q, const Node *node) {
   const char *name = table_name(q, node);
   const QuantArray *given = quant_file_find(q->file, name);

@@ -69,7 +69,7 @@ static void add_measured_layer(Arena *arena, const Measuring *m, const Node *nod
 }
 
 /* ---- a sample ---- */
-/* In the caller's layout: channels first if the port has that. */
+/* Converts to the caller's layout: channels first if the port has that. */
 static const double *arranged(Arena *arena, const Node *port, const double *from) {
   const Extent e = shape_extent(port->shape);
   if (!port->port->chw) return from;
@@ -125,7 +125,7 @@ const Measured *measure_layers(Arena *arena, const Graph *floats, const float *w
                  .kept = kept_weights(arena, bytes),
                  .like = NEW_ARRAY(arena, const Node *, bytes->nodes.n + 1),
                  .of = NEW_ARRAY(arena, Measured, floats->nodes.n + 1)};
-  for (int i = 0; i < floats->nodes.n; i++) /* the last one: it includes the fused nodes */
+  for (int i = 0; i < floats->nodes.n; i++) /* the last one wins: it includes the fused nodes */
     if (made[i]) m.like[made[i]->id] = floats->nodes.data[i];
   for (int64_t n = 0; n < samples; n++) add_sample(&m, n, input);
   return m.of;

@@ -5,17 +5,18 @@
 #include "base/table.h"
 #include "graph/graph.h"
 
-typedef struct Measured { /* of a value of the float net: sums of squares */
+typedef struct Measured { /* sums of squares of a value of the float net */
   bool there;             /* it is stored as int8 or int16 */
-  double signal, noise;   /* of the value; of its error */
-  double alone;           /* the same with exact operands, apart from their rounding: the layer's own error */
+  double signal, noise;   /* sum of squares of the value; of its error */
+  double alone;           /* the same with exact operands, excluding their rounding: the layer's own error */
 } Measured;
 
 /* made: by node id of the float net, the corresponding node (quantize_graph). input: by input,
  * [samples][h] [w][c], in the caller's layout. Result by node id of the float net. */
 const Measured *measure_layers(Arena *, const Graph *floats, const float *weights, const Graph *bytes,
                                Node *const *made, int64_t samples, const double *const *input);
-/* Cells and gates of the recurrent layers of the float net on samples: CellSeen (calibrate.h), by layer. */
+/* Measurements of the cells and gates of the float net's recurrent layers on samples: CellSeen (calibrate.h),
+ * by layer. */
 const Table *measure_cells(Arena *, const Graph *floats, const float *weights, int64_t samples,
                            const double *const *input);
 double measured_decibels(double signal, double noise); /* HUGE_VAL: no noise */

@@ -31,7 +31,7 @@ static Rounds *rounds_at(Graph *graph, const Node *node) {
   return rounds;
 }
 
-/* The range of a value; the operands of a concat share that of the concat. */
+/* The range of a value; the operands of a concat share the range of the concat. */
 static Weight *range_of_value(Graph *graph, const Calibrated *made, const Node *seen, Weight **known) {
   const char *name = seen->name;
   if (known[seen->id]) return known[seen->id];

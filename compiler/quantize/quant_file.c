@@ -1,4 +1,4 @@
-/* quant_file.c: looking things up in a quantized net's file. */
+/* quant_file.c: Lookups in a quantized net's file. */
 // SPDX-License-Identifier: Apache-2.0
 #include "quantize/quant_file.h"
 #include <string.h>

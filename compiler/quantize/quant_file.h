@@ -26,9 +26,9 @@ typedef struct QuantArray {
 /* Computation of the multiplier of a sum or a product from scales. */
 typedef enum Factor {
   FACTOR_FIXED,
-  FACTOR_FLOAT, /* products of two values, relus: divided as floats, then converted to fixed point, like
+  FACTOR_FLOAT, /* products of two values, relus: divided as floats, then converted to fixed point, as in
                    LiteRT */
-  FACTOR_DOUBLE /* int16 layers: sums are multiplied by a double, like LiteRT's dense layers */
+  FACTOR_DOUBLE /* int16 layers: sums are multiplied by a double, as in LiteRT's dense layers */
 } Factor;
 
 typedef struct QuantLayer {
@@ -38,7 +38,7 @@ typedef struct QuantLayer {
   Factor factor;
   bool wide;     /* its value is int16 */
   bool litert;   /* an lstm with the arithmetic of LiteRT's kernel */
-  unsigned said; /* settings that the file contains, and that were looked up: SAID_... */
+  unsigned said; /* settings that the file contains and that were looked up: SAID_... */
   unsigned asked;
 } QuantLayer;
 enum { SAID_ROUNDING = 1, SAID_MEAN = 2, SAID_PRECISION = 4, SAID_FACTOR = 8, SAID_KERNEL = 16 };
@@ -51,7 +51,7 @@ typedef struct QuantFile {
   VEC(QuantLayer) layers; /* layers with settings */
 } QuantFile;
 
-QuantArray *quant_file_find(const QuantFile *, const char *name); /* or NULL; marks it as used */
+QuantArray *quant_file_find(const QuantFile *, const char *name); /* or NULL; marks the array as used */
 bool quant_file_mean_factor(const QuantFile *, const char *layer);
 Factor quant_file_factor(const QuantFile *, const char *layer);
 Rounding quant_file_rounding(const QuantFile *, const char *layer);

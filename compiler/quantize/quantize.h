@@ -13,16 +13,16 @@
  * scales. [not-int8] notes layers that stay float, [dead-filters] filters that do nothing. F32 weights in
  * the file make their layer float. */
 typedef struct QuantizeOptions {
-  bool floats;    /* float outputs, regardless of the program: for the runtime */
+  bool floats;    /* float outputs, regardless of the program, for the runtime */
   bool updatable; /* graph->updatable */
   Node **made;    /* NULL, or set: by node id of the float net, the corresponding node */
 } QuantizeOptions;
 Graph *quantize_graph(Arena *, Diags *, const Graph *, QuantFile *, const QuantizeOptions *);
 
 /* An int8 model with the program's operators, for export to other formats. Its int8 values have a Quant,
- * also those of unnamed operators, which only rescale their operand. Its weights contain floats; the
- * integers that they represent, and their scales, are in the arrays, under the names of the file. `made`:
- * as in QuantizeOptions. */
+ * including those of unnamed operators, which only rescale their operand. Its weights contain floats; the
+ * corresponding integers and their scales are in the arrays, under the names of the file. `made`: as in
+ * QuantizeOptions. */
 Graph *quantize_written(Arena *, const Graph *, Node *const *made, const QuantFile *, Arrays *);
 
 /* The net without constant and unused channels: the same results with fewer weights. Returns the graph

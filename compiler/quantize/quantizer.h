@@ -1,5 +1,5 @@
-/* quantizer.h: State of the conversion to int8 and int16. values.c walks the nodes; layers.c creates those
- * of layers, lookup_tables.c those of functions; scales.c looks up scales in the file. Private to these. */
+/* quantizer.h: State of the conversion to int8 and int16. values.c walks the nodes; layers.c creates layers,
+ * lookup_tables.c functions; scales.c looks up scales in the file. Private to these files. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_QUANTIZER_H
 #define CNNC_QUANTIZER_H
@@ -18,9 +18,9 @@ typedef struct Quantizer {
   Node **floats;              /* its value as float if it is int8; or NULL */
   int *uses;                  /* 0: dead */
   const Node **reader;        /* one of its users */
-  bool *fused;                /* its value is its input's, with which it is computed */
+  bool *fused;                /* its value equals its input's, and is computed with it */
   Weight **kept;              /* by weight id of `from`: its float copy */
-  VEC(const char *) problems; /* in the file: one line each, */
+  VEC(const char *) problems; /* problems in the file: one line each, */
   Table told;                 /* without duplicates */
 } Quantizer;
 
@@ -44,8 +44,8 @@ const void *quant_array(Quantizer *, const char *name, Elem, int rank, const int
 /* ---- values.c ---- */
 Node *quant_node(Quantizer *, const Op *, const Node *of, int nin, Node *const *in,
                  const Quant *); /* I8 or I16 */
-Node *quant_bytes(Quantizer *,
-                  const Node *); /* the value of a node of `from` in int8; NULL: it has no scale */
+/* The value of a node of `from` in int8; NULL: it has no scale. */
+Node *quant_bytes(Quantizer *, const Node *);
 Node *quant_floats(Quantizer *, const Node *);
 
 /* ---- layers.c ---- */
@@ -69,8 +69,8 @@ Node *quant_product(Quantizer *, const Node *), *quant_combine(Quantizer *, cons
     *quant_function(Quantizer *, const Node *), *quant_table(Quantizer *, const Node *);
 bool quant_has_table(const Quantizer *, const Node *); /* the file has its table, by the layer's name */
 bool quant_is_function(const Node *);                  /* of one number */
-bool quant_is_wide_function(const Quantizer *, const Node *); /* one with an int16 form */
-bool quant_is_softmax(const Quantizer *, const Node *);       /* one with an int8 form */
+bool quant_is_wide_function(const Quantizer *, const Node *); /* a function with an int16 form */
+bool quant_is_softmax(const Quantizer *, const Node *);       /* a softmax with an int8 form */
 bool quant_is_wide_softmax(const Quantizer *, const Node *);
 Node *quant_requantized(Quantizer *, const Node *of, Node *, Quant to); /* the same value with another
                                                                            scale */

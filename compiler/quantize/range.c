@@ -12,8 +12,8 @@ static double all_of(const Observed *o) {
   return all;
 }
 
-/* Values inside have a rounding error of at most a step, uniformly distributed; values outside are off by
- * their distance from the range. */
+/* Values inside have a rounding error of at most a step, uniformly distributed; values outside have an error
+ * equal to their distance from the range. */
 static double squared_error(const Observed *o, double lo, double hi, int steps) {
   const double step = (hi - lo) / steps, inside = step * step / 12;
   double error = 0;
@@ -38,8 +38,8 @@ static SeenRange least_error(const Observed *o, int steps) {
 }
 
 /* ---- entropy ---- */
-/* KL divergence of 255 steps over the bins from `first` to before `end` from the observed distribution;
- * values outside count at the ends. The count of a step is spread over its nonempty bins. */
+/* KL divergence of 255 steps over the bins from `first` to `end` (exclusive) from the observed distribution;
+ * values outside count at the ends. The count of a step is distributed over its nonempty bins. */
 static double divergence(const Observed *o, int first, int end) {
   enum { STEPS = 255 };
   const int n = end - first;
@@ -56,14 +56,14 @@ static double divergence(const Observed *o, int first, int end) {
     for (int i = from; i < to; i++) {
       const double p = o->count[i] + (i == first ? outside[0] : 0) + (i == end - 1 ? outside[1] : 0),
                    q = o->count[i] > 0 ? step / used : 0;
-      if (p > 0) sum += p / all * log(p / fmax(q, 1e-4)); /* bins that the steps miss are expensive */
+      if (p > 0) sum += p / all * log(p / fmax(q, 1e-4)); /* bins without a step are expensive */
     }
   }
   return sum;
 }
 
 static SeenRange least_divergence(const Observed *o) {
-  const int CUTS = 128, LEAST = 16; /* below, steps would be smaller than bins */
+  const int CUTS = 128, LEAST = 16; /* with fewer bins, steps would be smaller than bins */
   const double width = (o->hi - o->lo) / o->bins;
   SeenRange best = {o->lo, o->hi, 0};
   if (!(width > 0) || !(all_of(o) > 0)) return best;

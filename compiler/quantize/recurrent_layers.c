@@ -1,5 +1,5 @@
-/* recurrent_layers.c: int8 lstm, gru and rnn from float ones: in each direction the gates of all rows, a
- * product with int16 results, and a core (ops/int8/int8_recurrent.c). */
+/* recurrent_layers.c: int8 lstm, gru and rnn from float ones: in each direction a product with int16 results
+ * for the gates of all rows, and a core (ops/int8/int8_recurrent.c). */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <stdlib.h>
@@ -60,7 +60,7 @@ static void refuse_gates(Quantizer *q, const Node *node, const Weight *weight, d
   diag_help(diag, "%s.scale times the scale of its other factor is too large", weight->name);
 }
 
-/* The factors of its sums into gates. one: scales are multiplied as floats. False after an error. */
+/* The factors from its sums to gates. one: scales are multiplied as floats. False after an error. */
 static bool find_factors(Quantizer *q, const Node *node, const Quant *in, bool one, Product *p) {
   Multiplier *factor = NEW_ARRAY(q->arena, Multiplier, p->sums);
   const double low = in->zero - INT8_MIN, high = INT8_MAX - in->zero, reach = low > high ? low : high;
@@ -192,7 +192,7 @@ static Node *core_node(Quantizer *q, const Layer *l, const Int8Recurrent *p, int
   return core;
 }
 
-/* The products of a direction: of x, and of h. */
+/* The two products of a direction: of x and of h. */
 typedef struct Products {
   Product x, h;
 } Products;
@@ -201,7 +201,8 @@ typedef struct Products {
 static bool find_products(Quantizer *q, const Node *node, int way, Products *p) {
   Weight *const *weight = node->weight + way * DIRECTION_WEIGHTS;
   const Recurrent r = recurrent_direction(node, way);
-  const bool apart = r.cell == CELL_GRU && !r.before; /* the candidate's product of h has a separate bias */
+  const bool apart =
+      r.cell == CELL_GRU && !r.before; /* the candidate gate's product of h has a separate bias */
   const bool found = find_product(q, weight[INPUT_WEIGHT], weight[INPUT_BIAS], r.gates, &p->x);
   return find_product(q, weight[HIDDEN_WEIGHT], apart ? weight[HIDDEN_BIAS] : NULL, r.gates, &p->h) && found;
 }

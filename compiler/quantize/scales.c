@@ -63,7 +63,7 @@ const Quant *quant_keep(Quantizer *q, Quant quant) {
   return kept;
 }
 
-/* ---- what is done where a layer's sums are rounded ---- */
+/* ---- nodes fused into the rounding of a layer's sums ---- */
 static const Node *sole_int8_reader(const Quantizer *q, const Node *node) {
   for (int o = 0; o < q->from->outputs.n; o++)
     if (q->from->outputs.data[o].node == node) return NULL;

@@ -15,7 +15,7 @@ static bool has_windows(const Op *op, const Node *of) {
   return op == of->op || op == &op_int8_product || op == &op_int8_transposed || op == &op_int8_pool;
 }
 
-/* Like `of` of the float net, except for the operator and its operands. */
+/* A node like `of` of the float net, except for the operator and its operands. */
 static Node *node_like(Quantizer *q, const Op *op, const Node *of, int nin, Node *const *in) {
   Node *node = graph_node(q->to, op, nin, in);
   node->name = of->name;
@@ -53,7 +53,7 @@ Node *quant_floats(Quantizer *q, const Node *of) {
   return q->floats[of->id];
 }
 
-/* Of u8, which is q + 128. */
+/* The caller's scale for u8, which is q + 128. */
 static Quant caller_quant(Quant quant, Elem elem) {
   if (elem == U8) quant.zero -= INT8_MIN;
   return quant;
@@ -100,7 +100,7 @@ static bool quants_equal(const Quant *a, const Quant *b) {
   return a && b && a->scale == b->scale && a->zero == b->zero && a->wide == b->wide;
 }
 
-/* Of a layer with keep=true: from its floats, possibly with a conversion after it. */
+/* The update for a layer with keep=true: from its floats, possibly with a conversion after it. */
 static Node *kept_update(Quantizer *q, const Node *node) {
   Node *update = graph_copy_node(q->arena, node, NULL);
   for (int k = 0; k < node->nin; k++)
@@ -110,7 +110,8 @@ static Node *kept_update(Quantizer *q, const Node *node) {
   return update;
 }
 
-/* A value with the state's scale is copied, any other one rescaled. Users of the update read its value. */
+/* A value with the state's scale is copied, any other value is rescaled. Users of the update read its value.
+ */
 static Node *update_node(Quantizer *q, const Node *node) {
   const Quant *quant = q->map[node->in[1]->id]->quant;
   Node *value = q->map[node->in[0]->id], *in[2] = {value, q->map[node->in[1]->id]};
@@ -125,7 +126,7 @@ static Node *update_node(Quantizer *q, const Node *node) {
   return value;
 }
 
-/* ---- what stays in floats ---- */
+/* ---- nodes that stay float ---- */
 static Weight *float_weight(Quantizer *q, const Weight *weight, Node *owner) {
   const float *values = quant_array(q, weight->name, F32, weight->rank, weight->dim);
   if (!values || q->kept[weight->id]) return q->kept[weight->id];
@@ -209,7 +210,7 @@ static const char *recurrent_reason(const Quantizer *q, const Node *node) {
   return has_wide(q, node) ? " with int16 values" : node->nin > 1 ? " with keep=true" : " with project=";
 }
 
-/* Notes that it has no int8 or int16 form, unless its operands are float. */
+/* Reports that the node has no int8 or int16 form, unless its operands are float. */
 static void note_floats(Quantizer *q, const Node *node) {
   const bool function = quant_is_function(node) || node->op->traits.int8 == INT8_SOFTMAX,
              wide = function && !quant_is_wide_function(q, node) && !quant_is_wide_softmax(q, node) &&
@@ -281,7 +282,7 @@ static Node *stored_floats(Quantizer *q, const Node *node) {
   return made;
 }
 
-/* For int8 values, exact; with its own scale it is rounded as any float is. */
+/* Exact for int8 values; if it has its own scale, it is rounded like any float. */
 static Node *argmax_node(Quantizer *q, const Node *node) {
   Node *in = q->map[node->in[0]->id];
   Quant quant;

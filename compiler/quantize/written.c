@@ -12,7 +12,7 @@ typedef struct Writing {
   const QuantFile *file;
   Graph *to;
   Node **map;          /* by node id of `from` */
-  const Node **source; /* likewise: the first node of the float net with its value; or NULL */
+  const Node **source; /* likewise: the first node of the float net with the same value; or NULL */
   Table by_name;       /* nodes of the float net */
 } Writing;
 

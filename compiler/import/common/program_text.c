@@ -24,7 +24,7 @@ static const Value *first_current(const ModelImport *im) {
   return im->kept.n ? im->inputs.data[im->inputs.n - 1] : im->inputs.data[0];
 }
 
-/* The last ones are states. */
+/* The last inputs are states. */
 static void put_program_states(ModelImport *im, Text *out) {
   for (int i = 0; i < im->kept.n; i++) {
     const KeptValue *kept = &im->kept.data[i];
@@ -49,7 +49,7 @@ static void put_program_inputs(ModelImport *im, Text *out) {
   }
 }
 
-/* Do letters begin like these, whether large or small? */
+/* Does a word begin with these letters, ignoring case? */
 static bool begins_like(const char *word, const char *with) {
   while (*with && tolower((unsigned char)*word) == tolower((unsigned char)*with)) word++, with++;
   return !*with;
@@ -60,7 +60,8 @@ static const char *last_part(const char *name) {
   return slash && slash[1] ? slash + 1 : name;
 }
 
-/* Of a/features/Add features/Add; of a/maxpool/MaxPool maxpool, which says it already. */
+/* a/features/Add becomes features/Add; a/maxpool/MaxPool becomes maxpool, which already names the operator.
+ */
 static const char *short_name(ModelImport *im, const char *name, const char *op) {
   const char *last = strrchr(name, '/'), *module = last;
   if (!last || last == name) return name;
@@ -71,7 +72,7 @@ static const char *short_name(ModelImport *im, const char *name, const char *op)
   return says ? arena_copy(im->arena, module, (size_t)(last - module)) : module;
 }
 
-/* The tensor of a node that is a value, where the node has several; NULL. */
+/* The tensor's name for one of a node's several values; otherwise NULL. */
 static const char *part_name(const ModelImport *im, const OnnxNode *node, const Value *value) {
   for (int k = 0; node->nout > 1 && k < node->nout; k++) {
     const View *view = im->item[node->out[k]].view;
@@ -85,8 +86,8 @@ static bool has_letter(const char *name) {
   return *name;
 }
 
-/* The path of its module, with the name of the node where the path does not say what it computes; a node
- * without a name is called after its tensor, and one whose tensor is a number after its operator. */
+/* The path of its module, with the name of the node if the path does not name the operator. A node without a
+ * name is named after its tensor, or after its operator if the tensor's name is a number. */
 static const char *node_name(ModelImport *im, const OnnxNode *node, const Value *value) {
   const char *part = part_name(im, node, value), *path = node_module(im, node);
   if (!path && !*node->name) {

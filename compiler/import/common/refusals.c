@@ -5,7 +5,7 @@
 
 enum { MOST_ASKED = 64, LONGEST_HELP = 4096, MOST_KINDS = 32, MOST_TRIALS = 16 };
 
-/* ---- nodes after a refused one ---- */
+/* ---- nodes after an unsupported one ---- */
 const char *never_imported(const ModelImport *im, const OnnxNode *node) {
   if (node->refused) return node->refused;
   const OnnxOperator *row = onnx_operator(node->op);
@@ -15,12 +15,12 @@ const char *never_imported(const ModelImport *im, const OnnxNode *node) {
 }
 
 /* ---- the largest part ---- */
-/* The tensor's name for --outputs: its node's name, if that is not a tensor's. */
+/* The tensor's name for --outputs: the name of its node, unless a tensor has that name. */
 static const char *refused_output_name(const ModelImport *im, int tensor) {
   if (im->onnx->shown) return im->onnx->tensor[tensor];
   const OnnxNode *node = im->maker[tensor] >= 0 ? &im->onnx->node[im->maker[tensor]] : NULL;
   const bool named = node && *node->name && node->out[0] == tensor && !strchr(node->name, ',');
-  int first = 0; /* of several nodes of a name --outputs means the first */
+  int first = 0; /* if several nodes have the same name, --outputs selects the first */
   while (named && strcmp(im->onnx->node[first].name, node->name) != 0) first++;
   const bool meant = named && first == node->index && !onnx_tensor(im->onnx, node->name);
   return meant ? node->name : im->onnx->tensor[tensor];
@@ -32,7 +32,7 @@ static bool is_computed(const ModelImport *im, int tensor) {
   return view && view->value->made && always_computed(im, tensor);
 }
 
-/* Of what is no tensor of a TensorFlow Lite model those that it is computed of. */
+/* Replaces a tensor that is not in the TensorFlow Lite model by those that it is computed from. */
 static void ask_for(const ModelImport *im, int tensor, bool *asked) {
   const int *shown = im->onnx->shown;
   if (!shown || shown[tensor]) {
@@ -49,14 +49,14 @@ static void ask_for_inputs(const ModelImport *im, const OnnxNode *node, bool *as
     if (is_computed(im, node->in[k])) ask_for(im, node->in[k], asked);
 }
 
-/* An output that has no layout is replaced by what its node reads. */
+/* Replaces an output that has no layout by its node's inputs. */
 static void step_back(const ModelImport *im, const Problem *output, bool *asked) {
   const int maker = im->maker[output->tensor];
   asked[output->tensor] = false;
   if (maker >= 0) ask_for_inputs(im, &im->onnx->node[maker], asked);
 }
 
-/* The last tensors that could be imported: operands of nodes without a form, and outputs. */
+/* The last tensors that could be imported: operands of unsupported nodes, and outputs. */
 static void last_values(const ModelImport *im, bool *asked) {
   const Onnx *o = im->onnx;
   for (int i = 0; i < o->nnodes; i++) {
@@ -73,7 +73,8 @@ static void last_values(const ModelImport *im, bool *asked) {
     if (!im->problems.data[i].node) step_back(im, &im->problems.data[i], asked);
 }
 
-/* Imports with these outputs, silently. NULL: that fails; outputs without a layout are stepped back from. */
+/* Imports with these outputs, without messages. NULL: the import fails; outputs without a layout are replaced
+ * by their inputs. */
 static ModelImport *try_outputs(const ModelImport *im, bool *asked, bool *again) {
   ImportOptions *options = NEW(im->arena, ImportOptions);
   *options = *im->options;
@@ -98,7 +99,7 @@ static ModelImport *try_outputs(const ModelImport *im, bool *asked, bool *again)
   return !options->admits || options->admits(part) ? part : NULL;
 }
 
-/* A word as a shell takes it. */
+/* Quotes a word for a shell. */
 static const char *quoted_name(Arena *arena, const char *text) {
   static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=./:,@%";
   const bool any = text[strspn(text, plain)] != 0;
@@ -196,7 +197,7 @@ void report_never_imported(ModelImport *im) {
   const Onnx *o = im->onnx;
   const OnnxPort **port = NEW_ARRAY(im->arena, const OnnxPort *, o->ninputs + 1);
   int n = 0;
-  for (int i = 0; i < o->ninputs; i++) /* single numbers may become constants */
+  for (int i = 0; i < o->ninputs; i++) /* scalars may become constants */
     if (o->input[i].rank != 0 && !im->onnx->constant[o->input[i].tensor]) port[n++] = &o->input[i];
   find_varying(im, port, n);
   for (int i = 0; i < o->nnodes; i++) {

@@ -1,4 +1,4 @@
-/* tensor.c: Constants of a model: numbers of any type, in place. */
+/* tensor.c: Constants of a model, with numbers of any type, in place. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <string.h>
@@ -75,7 +75,7 @@ static int64_t saturated_integer(double value) {
 
 void tensor_put(Tensor *t, int64_t i, double value) {
   const int width = tensor_width(t->type);
-  uint8_t *at = (uint8_t *)(uintptr_t)t->data + i * width; /* of a constant of our own */
+  uint8_t *at = (uint8_t *)(uintptr_t)t->data + i * width; /* a constant created by the importer */
   uint64_t bits = 0;
   if (t->type == TENSOR_FLOAT) {
     const float number = (float)value;

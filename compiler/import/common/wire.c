@@ -1,4 +1,4 @@
-/* wire.c: the wire format of protocol buffers. */
+/* wire.c: Reader of the wire format of protocol buffers. */
 // SPDX-License-Identifier: Apache-2.0
 #include "import/common/wire.h"
 #include <stdbool.h>
@@ -44,7 +44,7 @@ static bool take_varint(Wire *wire, WireBytes *in, uint64_t *value) {
   return wrong(wire, "a number has more than ten bytes");
 }
 
-/* Contents of a field: a number, or the bytes of everything else. */
+/* Contents of a field: a number, or the bytes of all other kinds. */
 typedef struct Content {
   WireType type;
   uint64_t number;

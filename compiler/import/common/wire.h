@@ -1,5 +1,5 @@
-/* wire.h: The wire format of protocol buffers, read and written with field tables (onnx_schema.def). For
- * any bytes, nothing outside them is read, and allocation is bounded by their number. */
+/* wire.h: Wire format of protocol buffers, read and written with field tables (onnx_schema.def). For any
+ * input, nothing outside the bytes is read, and allocation is bounded by their number. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_WIRE_H
 #define CNNC_WIRE_H
@@ -10,7 +10,7 @@
 #include "base/arena.h"
 
 typedef struct WireBytes {
-  const uint8_t *at; /* in the file, unless it came in several pieces */
+  const uint8_t *at; /* in the file, unless the field was split into several pieces */
   size_t n, room;
 } WireBytes;
 typedef struct WireInts {
@@ -32,7 +32,7 @@ typedef enum WireKind {
   WIRE_FLOAT,
   WIRE_TEXT, /* never NULL */
   WIRE_BYTES,
-  WIRE_MESSAGE, /* the last of that number; NULL: there is none */
+  WIRE_MESSAGE, /* of several, the last one; NULL: there is none */
   WIRE_INTS,
   WIRE_FIXED4, /* floats, packed or not, as bytes */
   WIRE_FIXED8,
@@ -44,7 +44,7 @@ typedef struct WireMessage WireMessage;
 typedef struct WireField {
   WireKind kind;
   uint32_t number;
-  size_t offset; /* in the structure of its message */
+  size_t offset; /* offset in the structure of its message */
   const WireMessage *of;
 } WireField;
 struct WireMessage {
@@ -55,17 +55,17 @@ struct WireMessage {
 
 typedef struct Wire {
   Arena *arena;
-  const char *why; /* what is wrong, once something is */
+  const char *why; /* the error, if there is one */
   int messages;    /* so far */
 } Wire;
 
-/* The structure of a message; NULL if the bytes are none: `why` says so. */
+/* The structure of a message; NULL if the bytes are invalid, with the reason in `why`. */
 void *wire_read(Wire *, const WireMessage *, const uint8_t *bytes, size_t n);
-/* Serialized size of a structure, and serialization: zeros, empty texts and empty lists are omitted.
- * False: errno has the reason. */
+/* Serialized size of a structure, and serialization: zeros, empty texts and empty lists are omitted. False:
+ * errno has the reason. */
 size_t wire_size(const WireMessage *, const void *message);
 bool wire_write(FILE *, const WireMessage *, const void *message);
-/* Numbers as all these files hold them, whatever this machine does. */
+/* Numbers in the byte order of the files, on any machine. */
 uint64_t wire_little(const uint8_t *bytes, int n);
 float wire_float(const uint8_t *bytes);
 double wire_double(const uint8_t *bytes);

@@ -1,11 +1,11 @@
-/* branches.c: If nodes whose condition is constant: the branch that is taken. */
+/* branches.c: If nodes with constant conditions: selection of the branch. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "import/import.h"
 
 static bool is_if(const OnnxNode *node) { return strcmp(node->op, "If") == 0; }
 
-/* The truth of a constant condition; -1: it is none. */
+/* The value of a constant condition; -1: not constant. */
 static int truth(const ModelImport *im, int tensor) {
   const Tensor *t = tensor ? im->item[tensor].constant : NULL;
   return t && t->n == 1 ? tensor_number(t, 0) != 0 : -1;
@@ -38,7 +38,7 @@ bool reads_input(const ModelImport *im, const OnnxNode *node, int k) {
 bool import_if(ModelImport *im, const OnnxNode *node) {
   if (!is_if(node)) return false;
   const int known = truth(im, given(node, 0) ? node->in[0] : 0);
-  if (known < 0) { /* of a condition that follows from an earlier problem nothing is said */
+  if (known < 0) { /* a condition that depends on an earlier problem is not reported */
     const bool chosen = given(node, 0) && im->item[node->in[0]].view && is_truth(im, node->in[0]);
     if (chosen) import_choice(im, node);
     else if (given(node, 0) && im->varies[node->in[0]]) no(im, "%s", onnx_operator("If")->word);
@@ -52,8 +52,7 @@ bool import_if(ModelImport *im, const OnnxNode *node) {
   return true;
 }
 
-/* Computes the conditions that depend on nothing but constants, so that only what the branches taken read is
- * needed. */
+/* Computes conditions that only depend on constants, so that only inputs of the branches taken are needed. */
 void fold_conditions(ModelImport *im) {
   const Onnx *o = im->onnx;
   bool *needed = NEW_ARRAY(im->arena, bool, o->ntensors);

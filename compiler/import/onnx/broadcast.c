@@ -1,9 +1,9 @@
-/* broadcast.c: broadcasting of opsets before 7: attributes `broadcast` and `axis` place the second operand.
+/* broadcast.c: Broadcasting in opsets before 7: attributes `broadcast` and `axis` place the second operand.
  */
 // SPDX-License-Identifier: Apache-2.0
 #include "import/import.h"
 
-/* How many dimensions of one element follow those of the second operand; -1 after no(). */
+/* Number of dimensions of size 1 after those of the second operand; -1 after no(). */
 static int dimensions_behind(ModelImport *im, const OnnxNode *node, int rank, int own, const int64_t *size,
                              const int64_t *of) {
   if (im->onnx->opset >= 7 || node->nin != 2 || !onnx_int(node, "broadcast", 0)) return 0;

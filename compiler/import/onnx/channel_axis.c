@@ -18,7 +18,7 @@ static bool is_any(const char *op, const char *const *list) {
 
 static int64_t axis_from_start(int64_t axis, int rank) { return axis < 0 ? axis + rank : axis; }
 
-/* The numbers of an input, or of an attribute in earlier opsets; -1: they are not known yet. */
+/* The numbers of an input, or of an attribute in earlier opsets; -1: unknown so far. */
 static int axes_or_sizes(const ModelImport *im, const OnnxNode *node, int input, const char *name,
                          int64_t *to) {
   const Tensor *t = constant_of(im, node, input);
@@ -110,7 +110,7 @@ static int told(const ModelImport *im, const OnnxNode *node, int input, const Tr
   return d < 0 && input == 0 ? told_by_axis(node, x) : d;
 }
 
-/* ---- the way of dimensions through nodes ---- */
+/* ---- dimensions through nodes ---- */
 static void keep_axis(const Trace *x, int d, Trace *y) {
   y->from[y->rank] = x->from[d];
   y->size[y->rank++] = x->size[d];
@@ -126,7 +126,7 @@ static bool transposed(const OnnxNode *node, const Trace *x, Trace *y) {
   return true;
 }
 
-/* Unsqueeze, Squeeze, and reductions that drop what they run over. */
+/* Unsqueeze, Squeeze, and reductions that drop their dimensions. */
 static bool with_other_rank(const ModelImport *im, const OnnxNode *node, const Trace *x, Trace *y) {
   int64_t axes[MOST_DIMS];
   bool at[MOST_DIMS] = {false};
@@ -146,7 +146,7 @@ static bool with_other_rank(const ModelImport *im, const OnnxNode *node, const T
   return true;
 }
 
-/* To the same sizes, but for those of one element. */
+/* Reshape to the same sizes, except dimensions of one element. */
 static bool with_shape(const ModelImport *im, const OnnxNode *node, const Trace *x, Trace *y) {
   int64_t size[MOST_DIMS], all = 1, others = 1;
   const int n = axes_or_sizes(im, node, 1, "shape", size);
@@ -172,7 +172,7 @@ static bool with_shape(const ModelImport *im, const OnnxNode *node, const Trace 
   return true;
 }
 
-/* False: its dimensions are lost. */
+/* False: its dimensions cannot be followed. */
 static bool followed(const ModelImport *im, const OnnxNode *node, const Trace *x, Trace *y) {
   static const char *const lost[] = {"Flatten", "Gemm",   "com.microsoft::FusedMatMul",
                                      "MatMul",  "Shape",  "Size",
@@ -200,7 +200,7 @@ static bool followed(const ModelImport *im, const OnnxNode *node, const Trace *x
   return true;
 }
 
-/* The dimension of the input that the first such node after a tensor treats as channels. */
+/* The input's dimension that the first such node after a tensor uses as channels. */
 static int channels_behind(const ModelImport *im, const Trace *x, bool sure, int *steps) {
   for (int i = 0; *steps > 0 && i < im->onnx->nnodes; i++) {
     const OnnxNode *node = &im->onnx->node[i];

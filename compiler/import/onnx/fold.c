@@ -1,12 +1,13 @@
-/* fold.c: computes constants: all that depends on nothing but sizes, which are known, and on weights. */
+/* fold.c: Constant folding: computes everything that only depends on weights and on sizes, which are known.
+ */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <string.h>
 #include "import/onnx/fold.h"
 
 /* ---- limits ---- */
-/* What computing constants may take, besides 8 times the size of the file. A small file may ask for large
- * weights: that of a net with filled weights has a few kB. */
+/* The cost limit of constant folding, in addition to 8 times the size of the file. A small file may define
+ * large weights: a net with filled weights has a few kB. */
 #ifdef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION
 #define MOST_COMPUTED ((size_t)1 << 22) /* sanitizers make it slow */
 #else
@@ -34,8 +35,7 @@ Tensor *fold_new(ModelImport *im, TensorType type, int rank, const int64_t *dim)
   const int width = tensor_width(type);
   if (width == 0) return no(im, "a constant of a type that is not read");
   if (!may_compute(im, (size_t)n * (width > 4 ? 8 : 4)))
-    return NULL; /* a byte costs as much time as a
-                    float */
+    return NULL; /* a byte costs as much time as a float */
   return tensor_new(im->arena, type, rank, dim);
 }
 
@@ -57,7 +57,7 @@ int fold_axis(ModelImport *im, const Tensor *x, int64_t axis) {
   return -1;
 }
 
-/* ---- types, filled and counted constants ---- */
+/* ---- types, filled and enumerated constants ---- */
 const Tensor *fold_cast(ModelImport *im, const OnnxNode *node) {
   const Tensor *x = constant_of(im, node, 0);
   const Tensor *like = constant_of(im, node, 1); /* of CastLike */

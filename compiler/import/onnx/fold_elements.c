@@ -1,10 +1,10 @@
-/* fold_elements.c: constant folding element by element. */
+/* fold_elements.c: Constant folding of elementwise operators. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <string.h>
 #include "import/onnx/fold.h"
 
-/* ---- element by element ---- */
+/* ---- elementwise ---- */
 typedef double Unary(double);
 typedef double Binary(double, double);
 static double f_neg(double x) { return -x; }

@@ -1,4 +1,4 @@
-/* fold_index.c: constant folding of operators that take or give indices. */
+/* fold_index.c: Constant folding of operators that read or produce indices. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "import/onnx/fold.h"
@@ -24,7 +24,7 @@ const Tensor *fold_gather(ModelImport *im, const OnnxNode *node) {
 }
 
 /* ---- elements by index along an axis ---- */
-/* An index of a dimension of n, counted from its end below 0; -1 and the reason: it is outside. */
+/* An index of a dimension of n, counted from its end if negative; -1, with the reason: out of range. */
 static int64_t index_in(ModelImport *im, const Tensor *index, int64_t i, int64_t n) {
   int64_t at = tensor_integer(index, i);
   if (at < 0) at += n;
@@ -33,7 +33,7 @@ static int64_t index_in(ModelImport *im, const Tensor *index, int64_t i, int64_t
   return -1;
 }
 
-/* Where element i of the indices points to along an axis, at its own place elsewhere. */
+/* The element that index i selects along an axis; other dimensions keep its position. */
 static int64_t element_at(ModelImport *im, const Tensor *x, const Tensor *index, int axis, int64_t i) {
   int64_t at = 0, stride = 1, rest = i;
   for (int d = x->rank - 1; d >= 0; d--) {
@@ -65,7 +65,7 @@ const Tensor *fold_gather_elements(ModelImport *im, const OnnxNode *node) {
   return to;
 }
 
-/* A copy to be changed. */
+/* A modifiable copy. */
 static Tensor *tensor_copied(ModelImport *im, const Tensor *x) {
   Tensor *to = fold_new(im, x->type, x->rank, x->dim);
   for (int64_t i = 0; to && i < to->n; i++) tensor_put(to, i, tensor_number(x, i));
@@ -97,7 +97,7 @@ const Tensor *fold_scatter_elements(ModelImport *im, const OnnxNode *node) {
 }
 
 /* ---- parts by several indices ---- */
-/* Where the part begins that the i-th row of indices points to. */
+/* Start of the part that the i-th row of indices selects. */
 static int64_t index_at(ModelImport *im, const Tensor *x, const Tensor *index, int64_t i) {
   const int64_t depth = index->dim[index->rank - 1];
   int64_t at = 0, stride[MOST_DIMS];

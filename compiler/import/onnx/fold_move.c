@@ -1,4 +1,4 @@
-/* fold_move.c: constant folding of operators that move numbers. */
+/* fold_move.c: Constant folding of operators that move elements. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "import/onnx/fold.h"
@@ -136,8 +136,8 @@ const Tensor *fold_shaped(ModelImport *im, const OnnxNode *node) {
   return to ? tensor_shaped(im->arena, x, to->rank, to->size) : NULL;
 }
 
-/* ---- repeating, padding, parts ---- */
-/* Exactly, where both have the same type. */
+/* ---- repetition, padding, parts ---- */
+/* Copies exactly if both have the same type. */
 static void copy_number(Tensor *to, int64_t i, const Tensor *x, int64_t at) {
   const int width = tensor_width(to->type);
   if (to->type != x->type) tensor_put(to, i, tensor_number(x, at));
@@ -189,12 +189,12 @@ const Tensor *fold_split(ModelImport *im, const OnnxNode *node) {
   return first;
 }
 
-/* Along a dimension: its size, and what of the source is kept, which begins at index 0. */
+/* Along a dimension: its size, and the part of the source that is kept, beginning at index 0. */
 typedef struct Padded {
   int64_t size, from, kept, before;
 } Padded;
 
-/* Where a padded place is in the source by the mode; -1: nowhere. */
+/* Source index of a padded position in this mode; -1: none. */
 static int64_t padded_from(const Padded *p, int64_t at, const char *mode) {
   const int64_t n = p->kept;
   at -= p->before;

@@ -1,18 +1,18 @@
-/* fold_product.c: constant folding of products of matrices. */
+/* fold_product.c: Constant folding of matrix products. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "import/onnx/fold.h"
 
-/* ---- sums of products over indices, as Einsum has them ---- */
+/* ---- sums of products over indices, as in Einsum ---- */
 enum { LABELS = 26 + 26 + MOST_DIMS, ELLIPSIS_LABELS = 52, MOST_OPERANDS = 8 };
-typedef struct Labels { /* of the dimensions of an operand */
+typedef struct Labels { /* labels of an operand's dimensions */
   int n, label[2 * MOST_DIMS];
 } Labels;
 typedef struct Product {
   int operands;
   const Tensor *operand[MOST_OPERANDS];
   Labels in[MOST_OPERANDS], out;
-  int64_t size[LABELS]; /* 0: there is no such label */
+  int64_t size[LABELS]; /* 0: the label is unused */
 } Product;
 
 static bool give_sizes(ModelImport *im, Product *p) {
@@ -30,7 +30,7 @@ static bool give_sizes(ModelImport *im, Product *p) {
   return true;
 }
 
-/* How far apart the elements of an operand are along each of these labels. */
+/* Strides of an operand along each of these labels. */
 static void strides_by(const Tensor *t, const Labels *of, int n, const int *label, int64_t *by) {
   int64_t stride[MOST_DIMS];
   strides_of(t, stride);
@@ -41,7 +41,7 @@ static void strides_by(const Tensor *t, const Labels *of, int n, const int *labe
   }
 }
 
-/* The labels of the result, then those that are summed over. */
+/* The labels of the result, then those of the sums. */
 static int all_labels(const Product *p, int *label) {
   int n = 0;
   for (; n < p->out.n; n++) label[n] = p->out.label[n];
@@ -79,7 +79,7 @@ static const Tensor *fold_contracted(ModelImport *im, Product *p) {
       double term = 1;
       for (int k = 0; k < p->operands; k++) term *= number[k][at[k]];
       sum += term;
-      for (int d = n - 1; d >= 0; d--) { /* the next index of all */
+      for (int d = n - 1; d >= 0; d--) { /* advances to the next index */
         const bool over = ++index[d] == p->size[label[d]];
         for (int k = 0; k < p->operands; k++) at[k] += over ? (1 - index[d]) * by[k][d] : by[k][d];
         if (!over) break;
@@ -96,7 +96,7 @@ static int einsum_label(char c) {
   return c >= 'a' && c <= 'z' ? c - 'a' : c >= 'A' && c <= 'Z' ? c - 'A' + 26 : -1;
 }
 
-/* Labels up to a comma, an arrow or the end; `more` of them for an ellipsis. NULL: they are none. */
+/* Labels up to a comma, an arrow or the end; an ellipsis stands for `more` labels. NULL: invalid. */
 static const char *read_labels(const char *at, int rank, Labels *to) {
   int letters = 0;
   for (const char *c = at; *c && *c != ',' && *c != '-'; c++) letters += einsum_label(*c) >= 0;
@@ -113,7 +113,7 @@ static const char *read_labels(const char *at, int rank, Labels *to) {
   return at;
 }
 
-/* Without an arrow: the ellipsis, then what occurs once, by the alphabet. */
+/* Without an arrow: the ellipsis, then the labels that occur once, in alphabetical order. */
 static void implied_labels(Product *p, int ellipsis) {
   int count[LABELS] = {0};
   for (int i = MOST_DIMS - ellipsis; i < MOST_DIMS; i++) p->out.label[p->out.n++] = ELLIPSIS_LABELS + i;
@@ -153,7 +153,7 @@ const Tensor *fold_einsum(ModelImport *im, const OnnxNode *node) {
 /* ---- matrices ---- */
 enum { ROW, COLUMN, INNER };
 
-/* x [..., row, inner] times y [..., inner, column], where a vector is one row or one column. */
+/* x [..., row, inner] times y [..., inner, column]; a vector is one row or one column. */
 static const Tensor *times(ModelImport *im, const Tensor *x, bool x_turned, const Tensor *y, bool y_turned) {
   Product p = {.operands = 2, .operand = {x, y}};
   const int batch = x->rank > y->rank ? x->rank - 2 : y->rank - 2;

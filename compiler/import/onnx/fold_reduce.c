@@ -1,4 +1,4 @@
-/* fold_reduce.c: constant folding of sums, maxima and orders along dimensions. */
+/* fold_reduce.c: Constant folding of sums, maxima and sorting along dimensions. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <stdlib.h>
@@ -6,7 +6,7 @@
 #include "import/onnx/fold.h"
 
 /* ---- reductions ---- */
-/* The element of the result that element i is joined into. */
+/* The element of the result to which element i is reduced. */
 static int64_t place_in(const Tensor *x, const bool *over, int64_t i) {
   int64_t at = 0, stride = 1;
   for (int d = x->rank - 1; d >= 0; d--) {
@@ -81,8 +81,8 @@ static void moments(const Tensor *x, int64_t c, double *mean, double *variance) 
   *variance = squares / (double)count;
 }
 
-/* How exporters write weights that are standardized: by the statistics of the numbers themselves, in training
- * mode, or by those that nodes before it have computed. */
+/* Standardized weights, as exporters write them: with their own statistics, in training mode, or with
+ * statistics that earlier nodes computed. */
 const Tensor *fold_batchnorm(ModelImport *im, const OnnxNode *node) {
   const bool own = onnx_int(node, "training_mode", 0);
   const Tensor *x = constant_of(im, node, 0), *given[4]; /* weight, bias, mean, variance */
@@ -115,8 +115,7 @@ const Tensor *fold_batchnorm(ModelImport *im, const OnnxNode *node) {
 }
 
 /* ---- along one dimension ---- */
-/* The numbers of a constant along an axis: `outer` times `inner` rows of n, whose elements are `inner` apart.
- */
+/* The numbers of a constant along an axis: `outer` times `inner` rows of n, with a stride of `inner`. */
 typedef struct Rows {
   int64_t outer, n, inner;
 } Rows;
@@ -175,7 +174,7 @@ const Tensor *fold_softmax(ModelImport *im, const OnnxNode *node) {
 
 typedef struct Ranked {
   double number;
-  int64_t at, order; /* of equal numbers the least comes first */
+  int64_t at, order; /* of equal numbers the lowest index comes first */
 } Ranked;
 
 static int compare_ranked(const void *a, const void *b) {
@@ -184,7 +183,7 @@ static int compare_ranked(const void *a, const void *b) {
   return one->order < other->order ? -1 : one->order > other->order;
 }
 
-/* What ArgMax, ArgMin and TopK give: the first k of each row in order, or their indices. */
+/* Results of ArgMax, ArgMin and TopK: the first k of each row in order, or their indices. */
 typedef struct Order {
   int axis;
   int64_t k;

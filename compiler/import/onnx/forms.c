@@ -1,5 +1,5 @@
-/* forms.c: Layers that exporters take apart, put together again before nodes are imported: activations, means
- * of means, quotients, padded maxpools. */
+/* forms.c: Pattern matching of operators that exporters decompose, before nodes are imported: activations,
+ * means of means, quotients, padded maxpools. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <string.h>
@@ -42,7 +42,7 @@ double single_number(const ModelImport *im, int tensor) { /* NaN: not a number *
 
 static bool is_near(double value, double wanted) { return fabs(value - wanted) <= 1e-3 * fabs(wanted); }
 
-/* The value of a node of a value and a number; 0: it is none. */
+/* The value operand of a node with a value and a number; 0: another node. */
 int beside_number(const ModelImport *im, const OnnxNode *node, double *number) {
   if (!node || node->nin != 2) return 0;
   const bool either = is_op(node, "Add") || is_op(node, "Mul");
@@ -66,7 +66,7 @@ void turn_into_one(ModelImport *im, OnnxNode *node, const char *op, int in) {
 }
 
 /* ---- activations ---- */
-/* x of clip(x + 3, 0, 6), or 0. */
+/* x in clip(x + 3, 0, 6), or 0. */
 static int six_of(const ModelImport *im, int tensor) {
   const OnnxNode *clip = op_before(im, tensor, "Clip");
   if (!clip) return 0;
@@ -111,7 +111,7 @@ static void form_sixth(ModelImport *im, OnnxNode *node) {
   onnx_set_float(im->arena, node, "beta", 0.5);
 }
 
-/* Relu(x) + (-a) * Relu(-x), as Keras has a prelu. Where -a is computed of a, that is the slope. */
+/* Relu(x) + (-a) * Relu(-x), Keras's prelu. If -a is computed from a, a is the slope. */
 static void form_prelu(ModelImport *im, OnnxNode *node) {
   for (int k = 0; k < 2 && is_op(node, "Add") && node->nin == 2; k++) {
     const OnnxNode *upper = op_before(im, node->in[k], "Relu"), *product = op_before(im, node->in[!k], "Mul");
@@ -129,7 +129,7 @@ static void form_prelu(ModelImport *im, OnnxNode *node) {
   }
 }
 
-/* x of erf(x / sqrt 2) + 1, or 0. */
+/* x in erf(x / sqrt 2) + 1, or 0. */
 static int erf_of(const ModelImport *im, int tensor) {
   double number = 0;
   const int sum = beside_number(im, op_before(im, tensor, "Add"), &number);
@@ -165,7 +165,7 @@ static void form_gelu(ModelImport *im, OnnxNode *node) {
 }
 
 /* ---- means of means ---- */
-/* The one axis of a ReduceMean; INT64_MIN: there are several. */
+/* The axis of a ReduceMean; INT64_MIN: there are several. */
 int64_t only_axis(const ModelImport *im, const OnnxNode *mean) {
   const WireInts *list = onnx_ints(mean, "axes");
   const Tensor *t = mean->nin > 1 && mean->in[1] ? im->item[mean->in[1]].constant : NULL;
@@ -173,8 +173,8 @@ int64_t only_axis(const ModelImport *im, const OnnxNode *mean) {
   return list && list->n == 1 ? list->data[0] : INT64_MIN;
 }
 
-/* A mean over one axis of a mean over another: over both. Axes that are counted from the end are known where
- * no dimension is dropped in between. */
+/* A mean over one axis of a mean over another becomes a mean over both. Axes counted from the end are known
+ * if no dimension is dropped in between. */
 static void form_mean(ModelImport *im, OnnxNode *node) {
   OnnxNode *inner = is_op(node, "ReduceMean") ? op_before(im, node->in[0], "ReduceMean") : NULL;
   if (!inner || im->readers[node->in[0]] != 1 || im->wanted[node->in[0]]) return;
@@ -188,7 +188,7 @@ static void form_mean(ModelImport *im, OnnxNode *node) {
   onnx_set_int(im->arena, node, "keepdims", keep);
 }
 
-/* ---- quotients that are 0 where the divisor is, as TensorFlow has them ---- */
+/* ---- quotients that are 0 where the divisor is 0, as in TensorFlow ---- */
 static void form_quotient(ModelImport *im, OnnxNode *node) {
   if (!is_op(node, "Where") || node->nin != 3 || single_number(im, node->in[1]) != 0) return;
   const OnnxNode *equal = op_before(im, node->in[0], "Equal"), *quotient = op_before(im, node->in[2], "Div");
@@ -198,7 +198,7 @@ static void form_quotient(ModelImport *im, OnnxNode *node) {
   turn_into(im, node, "DivideNoNan", 2, quotient->in);
 }
 
-/* ---- a border of minus infinity, which is what maxpool pads with ---- */
+/* ---- padding with minus infinity, as for maxpool ---- */
 static bool is_least(const ModelImport *im, const OnnxNode *pad) {
   const Tensor *value = pad->nin > 2 && pad->in[2] ? im->item[pad->in[2]].constant : NULL;
   const double number = value && value->n == 1 ? tensor_number(value, 0) : onnx_float(pad, "value", 0);
@@ -221,7 +221,7 @@ static void form_maxpool(ModelImport *im, OnnxNode *node) {
   onnx_set_ints(im->arena, node, "pads", 2 * axes, sides);
 }
 
-/* x - n*floor(x/n), as an exported modulo is. */
+/* x - n*floor(x/n), which is an exported modulo. */
 static void form_modulo(ModelImport *im, OnnxNode *node) {
   double n = 0, divisor = 0;
   const OnnxNode *product = is_op(node, "Sub") && node->nin == 2 ? op_before(im, node->in[1], "Mul") : NULL;
@@ -232,7 +232,7 @@ static void form_modulo(ModelImport *im, OnnxNode *node) {
   if (quotient->in[0] == node->in[0]) turn_into(im, node, "Mod", 2, quotient->in);
 }
 
-/* The image of a region: there is only one. A non-constant index is not checked. */
+/* The image number of a region: there is only one image. A computed index is not checked. */
 static void form_regions(const ModelImport *im, OnnxNode *node) {
   if (is_op(node, "RoiAlign") && node->nin > 2 && node->in[2] && !im->item[node->in[2]].constant)
     node->nin = 2;

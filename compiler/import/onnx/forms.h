@@ -5,14 +5,15 @@
 #include "import/import.h"
 
 bool is_op(const OnnxNode *, const char *op);
-/* The node that makes a tensor, if it is of that operator; or NULL. */
+/* The producer of a tensor, if it has that operator; or NULL. */
 OnnxNode *op_before(const ModelImport *, int tensor, const char *op);
 OnnxNode *either_before(const ModelImport *, int tensor, const char *one, const char *other);
-double single_number(const ModelImport *, int tensor); /* of a constant; NaN: it has several, or is none */
-/* The value of a node of a value and a number; 0: it is none. */
+double single_number(const ModelImport *,
+                     int tensor); /* value of a constant scalar; NaN: not a scalar, or not constant */
+/* The value operand of a node with a value and a number; 0: another node. */
 int beside_number(const ModelImport *, const OnnxNode *, double *number);
 int64_t only_axis(const ModelImport *, const OnnxNode *reduction); /* INT64_MIN: there are several */
-/* Makes the node another one, without attributes. */
+/* Changes a node to another operator, without attributes. */
 void turn_into(ModelImport *, OnnxNode *, const char *op, int n, const int *in);
 void turn_into_one(ModelImport *, OnnxNode *, const char *op, int in);
 

@@ -1,6 +1,6 @@
-/* forms_attention.c: recognizes attention in what was imported of a chain of ONNX nodes: a product of two
- * values, factors and sums with masks, softmax, another product. All on values, whose layout exporters no
- * longer matter to. */
+/* forms_attention.c: Pattern matching of attention in imported statements: a product of two values, factors
+ * and sums with masks, softmax, another product. It works on values, so the layout that the exporter chose
+ * does not matter. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <stdio.h>
@@ -10,20 +10,20 @@
 #include "import/onnx/products.h"
 
 enum { MOST_TERMS = 8, MOST_STEPS = 32 };
-/* From softmax back to the product. Terms are added to the scores. */
+/* The chain from softmax back to the product. Terms are added to the scores. */
 typedef struct Chain {
   const Product *product;
   int nsteps;
   const Statement *step[MOST_STEPS];
-  int key; /* which side the softmax runs over */
+  int key; /* the side over which the softmax runs */
   double scale;
   int nterms;
   struct Term {
     Value *value;
     double factor;
-    const char *layer; /* of a bias, one number per channel; or NULL */
+    const char *layer; /* layer of a bias, one number per channel; or NULL */
   } term[MOST_TERMS];
-  int64_t rows, l[2]; /* of the scores' value: rows, positions of both sides */
+  int64_t rows, l[2]; /* of the scores: rows, and positions of both sides */
 } Chain;
 typedef struct Term Term;
 
@@ -33,7 +33,7 @@ static bool is_call(const Statement *s, const char *word) {
   return s && strncmp(s->call, word, n) == 0 && (s->call[n] == 0 || s->call[n] == '(');
 }
 
-/* The factor that a statement multiplies its operand by; NaN: it is another statement. */
+/* The factor by which a statement multiplies its operand; NaN: another statement. */
 static double statement_factor(const Statement *s) {
   static const char *const calls[] = {"multiply(", "divide(", "normalize(scale=", NULL};
   for (int k = 0; calls[k] && s && s->nin == 1; k++) {
@@ -100,7 +100,7 @@ static bool find_scores(ModelImport *im, const Value *v, Chain *c, double factor
   return sum && find_in_sum(im, s, c, factor);
 }
 
-/* From the view of the softmax's result, as [rows, positions, summed]. */
+/* Finds the chain from the view of the softmax's result, as [rows, positions, summed]. */
 static bool find_chain(ModelImport *im, const View *chances, Chain *c) {
   const Value *v = chances->value;
   const int last = v->shape.rank - 1;
@@ -120,7 +120,7 @@ static bool find_chain(ModelImport *im, const View *chances, Chain *c) {
 }
 
 /* ---- masks ---- */
-/* Addend of the scores, as numbers [rows][positions][keys]: of one row, or of all. */
+/* An addend of the scores, as numbers [rows][positions][keys]: for one row, or for all. */
 typedef struct Added {
   int64_t rows;
   float *number;
@@ -141,8 +141,8 @@ static const Tensor *term_numbers(ModelImport *im, const Term *t) {
   return weight ? weight->tensor : NULL;
 }
 
-/* Layout of a term next to the scores, [rows][first][second]: how many rows, and whether positions of
- * each side are distinguished. */
+/* Layout of a term relative to the scores, [rows][first][second]: the number of rows, and whether it varies
+ * along the positions of each side. */
 typedef struct Spread {
   int64_t rows;
   bool along[2];
@@ -164,7 +164,7 @@ static bool term_spread(const Chain *c, const Term *t, const Tensor *numbers, Sp
   return (to->along[1] || s.dim[last] == 1) && c->rows % to->rows == 0;
 }
 
-/* A number of the constant: of a row, a query and a key. */
+/* The constant's number for a row, a query and a key. */
 static float term_number(const Chain *c, const Tensor *t, const Spread *s, int64_t row, int64_t i,
                          int64_t j) {
   const int64_t first = c->key ? i : j, second = c->key ? j : i;
@@ -174,7 +174,7 @@ static float term_number(const Chain *c, const Tensor *t, const Spread *s, int64
   return (float)tensor_number(t, at);
 }
 
-/* Whether a constant is another one for other rows of the scores or heads. */
+/* Whether a constant varies over the rows of the scores, or over heads. */
 static void varies_by(const Chain *c, const Tensor *t, const Spread *s, int64_t heads, bool by[2]) {
   by[0] = by[1] = false;
   for (int64_t r = 0; r < s->rows && s->rows > 1; r++)
@@ -201,7 +201,7 @@ static bool add_to_mask(ModelImport *im, const Chain *c, const Tensor *t, const 
   return true;
 }
 
-/* False if no argument of attention with `heads` heads can hold it. */
+/* False if no argument of attention with `heads` heads can contain it. */
 static bool place_constant(ModelImport *im, const Chain *c, const Term *term, const Tensor *t,
                            const Spread *s, int64_t heads, Masks *to) {
   bool by[2];
@@ -236,7 +236,7 @@ static bool is_causal(const Chain *c, const Added *mask) {
   return m > 1 && l == m;
 }
 
-/* Computed values have their places first. */
+/* Computed values are placed first. */
 static bool place_terms(ModelImport *im, const Chain *c, int64_t heads, Masks *to) {
   *to = (Masks){0};
   for (int constants = 0; constants < 2; constants++)
@@ -254,8 +254,8 @@ static bool place_terms(ModelImport *im, const Chain *c, int64_t heads, Masks *t
   return true;
 }
 
-/* ---- the operands ---- */
-/* Before a factor, which goes to the scores. */
+/* ---- operands ---- */
+/* The operand before a factor, which is moved to the scores. */
 static View *unscaled(ModelImport *im, View *x, double *scale) {
   const double factor = statement_factor(x->value->made);
   if (isnan(factor) || x->value->quant) return x;
@@ -263,7 +263,7 @@ static View *unscaled(ModelImport *im, View *x, double *scale) {
   return unscaled(im, view_copy(im, x, x->value->made->in[0]), scale);
 }
 
-/* [rows, positions, channels] as [rows / heads, positions, heads, channels]; NULL: not so. */
+/* [rows, positions, channels] as [rows / heads, positions, heads, channels]; NULL: does not match. */
 static View *by_heads(ModelImport *im, const View *x, int64_t heads) {
   const int64_t size[] = {x->size[0] / heads, heads, x->size[1], x->size[2]};
   const View *apart = view_reshape(im, x, 4, size);
@@ -277,7 +277,7 @@ static bool sums_channels(const View *x) {
   return x->size[2] == 1 || (summed->n && summed->f[summed->n - 1].axis == x->value->shape.rank - 1);
 }
 
-/* As many heads as let most of the operands stay where they are, at best parts of their channels. */
+/* The number of heads for which most operands need no copy, preferably as parts of their channels. */
 static int64_t best_heads(ModelImport *im, View *const operand[3]) {
   const Factors *rows = &operand[0]->along[0];
   static const int order[] = {0, 1, 2, 3};
@@ -330,7 +330,7 @@ static const char *scale_text(ModelImport *im, double scale, int64_t channels) {
              : arena_printf(im->arena, ", scale=%s", number_text(im->arena, scale));
 }
 
-/* [rows, positions, channels] of the value that attention makes. */
+/* [rows, positions, channels] of the value that attention computes. */
 static View *attended_view(ModelImport *im, Value *v, int64_t rows, int64_t heads, int64_t channels) {
   const int c = v->shape.rank - 1, first = rows > heads;
   View *y = view_new(im, v, 3);
@@ -392,8 +392,9 @@ View *attention_of_product(ModelImport *im, const OnnxNode *node, const View *ch
   return y;
 }
 
-/* ---- a softmax that is 0 where no key counts ---- */
-/* Where(IsNaN(softmax), 0, softmax), as scaled_dot_product_attention is exported: what attention computes. */
+/* ---- a softmax that is 0 if all keys are masked ---- */
+/* Where(IsNaN(softmax), 0, softmax), the exported form of scaled_dot_product_attention: attention computes
+ * the same. */
 void form_attention(ModelImport *im, OnnxNode *node) {
   const OnnxNode *none = is_op(node, "Where") && node->nin == 3 ? op_before(im, node->in[0], "IsNaN") : NULL;
   const OnnxNode *softmax = none && none->nin == 1 ? op_before(im, none->in[0], "Softmax") : NULL;

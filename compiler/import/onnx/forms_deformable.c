@@ -1,6 +1,6 @@
-/* forms_deformable.c: recognizes deformable attention as DETRs compute it (samples of each level at its part
- * of the places, stacked, weighted and summed) as one node, whose inputs are the levels, the places of all
- * levels and the weights. */
+/* forms_deformable.c: Pattern matching of deformable attention as in DETR models (samples of each level at
+ * its part of the sampling locations, stacked, weighted and summed), which becomes one node with the levels,
+ * the locations of all levels and the weights as inputs. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "import/onnx/forms.h"
@@ -18,7 +18,8 @@ static bool transposes(const OnnxNode *node, int n, const int64_t *wanted) {
   return true;
 }
 
-/* The grid of a level: its part of all places, [N, queries, heads, levels, points, 2], heads as images. */
+/* The grid of a level: its part of all sampling locations, [N, queries, heads, levels, points, 2], heads as
+ * images. */
 static int places_of_level(const ModelImport *im, int grid, int level) {
   static const int64_t heads_first[] = {0, 2, 1, 3, 4};
   const OnnxNode *flat = either_before(im, grid, "Reshape", "Flatten");
@@ -54,7 +55,7 @@ static bool all_levels(const ModelImport *im, int samples, Levels *levels) {
   return stack ? levels->n > 0 : add_level(im, levels, samples);
 }
 
-/* The x of 2*x - 1; 0: another expression. */
+/* The x in 2*x - 1; 0: another expression. */
 static int unit_places(const ModelImport *im, int places) {
   double one = 0, two = 0;
   const OnnxNode *less = op_before(im, places, "Sub");

@@ -1,18 +1,18 @@
-/* forms_norm.c: Norms and softmaxes that exporters take apart, put together again. */
+/* forms_norm.c: Pattern matching of norms and softmaxes that exporters decompose. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <string.h>
 #include "import/onnx/forms.h"
 
-/* ---- reductions along one axis, brought back beside what they are of ---- */
+/* ---- reductions along one axis, broadcast to their operand ---- */
 enum { MOST_SHAPES = 8 };
 typedef struct Along {
   int x;                           /* a tensor */
-  int64_t axis;                    /* INT64_MIN: it is not known yet */
-  double part;                     /* by which sums are multiplied: 1 / size; 0: there are none */
-  double spread;                   /* the same of the squares of differences, also 1 / (size - 1) */
-  int nshapes, shape[MOST_SHAPES]; /* tensors: those of x, with one element along the axis */
-  int64_t exact[MOST_SHAPES];      /* of Reshape; 0: of Expand */
+  int64_t axis;                    /* INT64_MIN: unknown so far */
+  double part;                     /* factor of sums: 1 / size; 0: no sums */
+  double spread;                   /* the same for squared differences, also 1 / (size - 1) */
+  int nshapes, shape[MOST_SHAPES]; /* shape tensors: those of x, with one element along the axis */
+  int64_t exact[MOST_SHAPES];      /* by shape: of Reshape; 0: of Expand */
   bool failed;
 } Along;
 
@@ -32,7 +32,7 @@ static void add_shape(Along *a, int tensor, bool exact) {
   a->shape[a->nshapes++] = tensor;
 }
 
-/* The reduction before reshapes that restore its axis, and repeat it; *back: the axis was restored. */
+/* The reduction before reshapes that restore its axis and broadcast it; *back: the axis was restored. */
 static int before_shapes(const ModelImport *im, int tensor, Along *a, bool *back) {
   for (;;) {
     const OnnxNode *expand = op_before(im, tensor, "Expand"), *reshape = op_before(im, tensor, "Reshape");
@@ -55,7 +55,7 @@ static int reduced_by(const ModelImport *im, int tensor, const char *op, Along *
   return node->in[0];
 }
 
-/* The same of a mean: or of a sum times 1 / size. */
+/* The same for a mean, or a sum times 1 / size. */
 static int mean_along(const ModelImport *im, int tensor, Along *a, bool *kept) {
   const OnnxNode *product = either_before(im, tensor, "Mul", "Div");
   double part = 0;
@@ -69,7 +69,7 @@ static int mean_along(const ModelImport *im, int tensor, Along *a, bool *kept) {
   return reduced_by(im, sum, "ReduceSum", a, kept);
 }
 
-/* The node has these inputs, and then the shapes, which are looked at when sizes are known. */
+/* Sets these inputs of the node, and then the shapes, which are checked when sizes are known. */
 static void turn_along(ModelImport *im, OnnxNode *node, const char *op, int n, const int *in,
                        const Along *a) {
   int all[MOST_SHAPES + 4];
@@ -96,7 +96,7 @@ static int constant_other(const ModelImport *im, const OnnxNode *node, int tenso
   return other && im->item[other].constant ? other : 0;
 }
 
-/* x where a node is x * x; 0: it is another. */
+/* x if a node is x * x; otherwise 0. */
 static int root_of_square(const ModelImport *im, const OnnxNode *node) {
   if (!node || node->nin != 2) return 0;
   const bool square = is_op(node, "Mul") ? node->in[1] == node->in[0]
@@ -104,7 +104,7 @@ static int root_of_square(const ModelImport *im, const OnnxNode *node) {
   return square ? node->in[0] : 0;
 }
 
-/* x * x, where x is the result of `of` or another difference of the same. */
+/* x * x, where x is the result of `of` or another equal difference. */
 static bool is_square(const ModelImport *im, const OnnxNode *node, int x, const OnnxNode *of) {
   const int root = root_of_square(im, node);
   const OnnxNode *again = op_before(im, root, "Sub");
@@ -114,14 +114,14 @@ static bool is_square(const ModelImport *im, const OnnxNode *node, int x, const 
 
 static void become_norm(ModelImport *im, OnnxNode *node, const Along *a, int w, int b, double epsilon) {
   const int in[] = {a->x, w, b};
-  const char *number = node->title ? strrchr(node->title, ' ') : NULL; /* layers are called after operators */
+  const char *number = node->title ? strrchr(node->title, ' ') : NULL; /* layers are named after operators */
   if (number) node->name = arena_printf(im->arena, "/layernorm_%s/layernorm", number + 1);
   turn_along(im, node, "LayerNormalization", 3, in, a);
   onnx_set_float(im->arena, node, "epsilon", epsilon);
 }
 
-/* What 1 / sqrt is computed of, which may be multiplied by a constant, *factor: a quotient of 1, or a power
- * of -1/2. 0: it is no such value. */
+/* The operand of 1 / sqrt, which may be multiplied by a constant, *factor: a quotient of 1, or a power of
+ * -1/2. 0: another value. */
 static int inverse_root(const ModelImport *im, int tensor, int *factor) {
   const OnnxNode *product = op_before(im, tensor, "Mul");
   for (int k = 0; product && product->nin == 2 && k < 2; k++)
@@ -154,7 +154,7 @@ static int normalized(const ModelImport *im, const OnnxNode *node, int *sum, int
   return 0;
 }
 
-/* x of max(x, 0), which is not negative; else the tensor itself. */
+/* x in max(x, 0), which is not negative; otherwise the tensor itself. */
 static int before_zero_bound(const ModelImport *im, int tensor) {
   const OnnxNode *bound = either_before(im, tensor, "Max", "Relu");
   for (int k = 0; is_op(bound, "Max") && bound->nin == 2 && k < 2; k++)
@@ -162,7 +162,7 @@ static int before_zero_bound(const ModelImport *im, int tensor) {
   return is_op(bound, "Relu") ? bound->in[0] : tensor;
 }
 
-/* mean(x * x) - mean(x)^2, as JAX has it. */
+/* mean(x * x) - mean(x)^2, JAX's form. */
 static bool is_variance_of(const ModelImport *im, int tensor, Along *a, bool *kept) {
   const OnnxNode *difference = op_before(im, tensor, "Sub");
   if (!difference || difference->nin != 2) return false;
@@ -174,7 +174,7 @@ static bool is_variance_of(const ModelImport *im, int tensor, Along *a, bool *ke
   return same && (*kept || back) == square_kept;
 }
 
-/* The axis that a Transpose brings one of its input's to; INT64_MIN: it is not known. */
+/* The axis to which a Transpose moves an axis of its input; INT64_MIN: unknown. */
 static int64_t axis_after_transpose(const OnnxNode *transpose, int64_t axis) {
   const WireInts *perm = onnx_ints(transpose, "perm");
   for (int d = 0; perm && d < perm->n; d++)
@@ -201,14 +201,14 @@ static bool is_variance(const ModelImport *im, int tensor, int numerator, const 
   return (kept || back) && !of.failed && of.axis == a->axis;
 }
 
-/* How often a node reads what it is a square of. */
+/* Number of times a node reads the operand of its square. */
 static int reads_of(const ModelImport *im, int variance) {
   const OnnxNode *mean = op_before(im, variance, "ReduceMean");
   return mean && op_before(im, mean->in[0], "Mul") ? 2 : 1;
 }
 
 /* (x - mean) / sqrt(mean((x - mean)^2) + epsilon), then * weight + bias; the weight may be a factor of the
- * root. Optimizers move a Transpose of x after the difference, which is moved back. */
+ * root. Optimizers move a Transpose of x after the difference; this is undone. */
 static void form_norm(ModelImport *im, OnnxNode *node) {
   double epsilon = 0;
   int of = 0, factor = 0;
@@ -255,11 +255,11 @@ static void form_rms(ModelImport *im, OnnxNode *node) {
   onnx_set_float(im->arena, last, "epsilon", epsilon);
 }
 
-/* ---- norms as Keras has them ---- */
-/* Of x * f + (shift - mean * f) with f = factor / sqrt(mean((x - mean)^2) + epsilon). */
+/* ---- Keras's norms ---- */
+/* Parts of x * f + (shift - mean * f) with f = factor / sqrt(mean((x - mean)^2) + epsilon). */
 typedef struct Moments {
-  int x, mean, factor, shift; /* the latter two 0: there is none */
-  int sum;                    /* of variance and epsilon */
+  int x, mean, factor, shift; /* the last two are 0 if missing */
+  int sum;                    /* the sum of variance and epsilon */
 } Moments;
 
 /* Whether this is -mean * f, with a constant added to it. */
@@ -333,7 +333,7 @@ static void form_moments(ModelImport *im, OnnxNode *node) {
 }
 
 /* ---- softmax ---- */
-/* x - max(x) along an axis, the larger one of which and minus infinity is taken: x, or 0. */
+/* x in x - max(x) along an axis, where the maximum may include minus infinity; otherwise 0. */
 static int below_largest(const ModelImport *im, int tensor, Along *a) {
   const OnnxNode *difference = op_before(im, tensor, "Sub");
   bool kept = false, back = false;
@@ -365,8 +365,8 @@ static void form_softmax(ModelImport *im, OnnxNode *node) {
   turn_along(im, node, plain ? "Softmax" : "LogSoftmax", 1, &a.x, &a);
 }
 
-/* ---- lrn, whose sums are a convolution with a band of equal weights ---- */
-/* How many channels before and after each one a band holds; false: it is none. */
+/* ---- lrn with sums computed by a convolution with a band of equal weights ---- */
+/* Number of channels before and after each one in a band; false: not a band. */
 static bool is_band(const Tensor *w, int64_t *before, int64_t *after) {
   const int64_t n = w->rank == 4 ? w->dim[0] : 0;
   if (n < 1 || w->n != n * n || tensor_number(w, 0) == 0) return false;
@@ -381,7 +381,7 @@ static bool is_band(const Tensor *w, int64_t *before, int64_t *after) {
   return *before - *after <= 1 && *after - *before <= 1;
 }
 
-/* x / (convolution of x * x + bias)^beta, as lrn is exported whose window is even. */
+/* x / (convolution of x * x + bias)^beta, the exported form of lrn with an even window. */
 static void form_lrn(ModelImport *im, OnnxNode *node) {
   if (!is_op(node, "Div") || node->nin != 2) return;
   double bias = 0;
@@ -404,7 +404,7 @@ static void form_lrn(ModelImport *im, OnnxNode *node) {
 }
 
 /* ---- lengths ---- */
-/* x / max(|x|, epsilon), the length over one axis; PyTorch repeats it to the size of x in between. */
+/* x / max(|x|, epsilon), the length over one axis; PyTorch broadcasts it to the size of x in between. */
 static void form_length(ModelImport *im, OnnxNode *node) {
   if (!is_op(node, "Div") || node->nin != 2) return;
   const OnnxNode *repeated = op_before(im, node->in[1], "Expand");

@@ -1,4 +1,4 @@
-/* inputs.c: inputs of a model as inputs of the program. */
+/* inputs.c: Inputs of a model as inputs of the program. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "import/import.h"
@@ -31,7 +31,7 @@ static bool sizes_of_input(ModelImport *im, OnnxPort *port) {
     memcpy(port->dim, shape->dim, sizeof port->dim);
   }
   if (port->rank > 1 && port->dim[0] == 0) port->dim[0] = 1;
-  if (port->rank == 0) return false; /* reported with the others */
+  if (port->rank == 0) return false; /* reported with the other inputs */
   bool open = port->rank < 1;
   for (int d = 0; d < port->rank; d++) open = open || port->dim[d] == 0;
   if (!open) return true;
@@ -44,13 +44,13 @@ static bool sizes_of_input(ModelImport *im, OnnxPort *port) {
   return false;
 }
 
-/* ---- inputs that are always the same ---- */
+/* ---- constant inputs ---- */
 static bool refuse_setting(const ModelImport *im, const char *input, const char *why) {
   diag_report(im->diags, DIAG_import_shape, im->at, NULL, "--set gives input '%s' %s", input, why);
   return false;
 }
 
-/* The sizes of an input that is set: open ones are 1, or that of a list as long as its values. */
+/* The sizes of an input that is set: unknown ones are 1, or the length of the list of values. */
 static bool sizes_of_setting(const ModelImport *im, OnnxPort *port, const ImportSetting *set, int64_t *n) {
   const ImportShape *shape = shape_given(im, port->name);
   if (port->rank < 0) port->rank = shape ? shape->rank : set->value.n > 1;
@@ -95,7 +95,7 @@ bool set_inputs(ModelImport *im) {
 }
 
 /* ---- values ---- */
-/* The language has numbers alone. */
+/* The language only has numbers. */
 static bool refuse_text(ModelImport *im, const OnnxPort *port) {
   Diag *diag = diag_report(im->diags, DIAG_import_shape, im->at, NULL,
                            "input '%s' is of strings, which the language does not have", port->name);
@@ -110,7 +110,7 @@ static bool refuse_text(ModelImport *im, const OnnxPort *port) {
   return false;
 }
 
-/* A table of boxes, whose first dimension is no batch. */
+/* A table of boxes, whose first dimension is not a batch. */
 static bool is_boxes(const ModelImport *im, const OnnxPort *port) {
   bool read = false;
   for (int i = 0; i < im->onnx->nnodes && port->rank == 2; i++) {
@@ -121,7 +121,7 @@ static bool is_boxes(const ModelImport *im, const OnnxPort *port) {
   return read;
 }
 
-/* Recurrent state, [layers, batch, units]: other inputs have the batch of one first. */
+/* A recurrent state, [layers, batch, units]: other inputs have the batch of size 1 first. */
 static bool is_state(const ModelImport *im, const OnnxPort *port) {
   bool batch = false;
   for (int i = 0; i < im->onnx->ninputs; i++) {
@@ -134,8 +134,8 @@ static bool is_state(const ModelImport *im, const OnnxPort *port) {
   return batch && port->rank == 3 && port->dim[0] > 1 && port->dim[1] == 1;
 }
 
-/* Does a node take the first dimension of an input for other than a batch? Masks, angles by position, and
- * norms over all dimensions. */
+/* Does a node use the first dimension of an input as something else than a batch? Masks, angles per position,
+ * and norms over all dimensions do. */
 static bool takes_whole(const OnnxNode *node, int input, int rank) {
   if (strcmp(node->op, "Attention") == 0) return input == 3 && rank < 4;
   if (strcmp(node->op, "RotaryEmbedding") == 0)
@@ -152,7 +152,7 @@ static bool has_no_batch(const ModelImport *im, const OnnxPort *port) {
   return is_boxes(im, port) || is_state(im, port);
 }
 
-/* The first two of four dimensions are one axis. */
+/* The first two of four dimensions become one axis. */
 static View *view_of_four(ModelImport *im, const OnnxPort *port) {
   const int64_t *dim = port->dim;
   Value *value = NEW(im->arena, Value);
@@ -165,14 +165,14 @@ static View *view_of_four(ModelImport *im, const OnnxPort *port) {
   return view;
 }
 
-/* The axis of the value that runs along each dimension of an input, positions first; -1: none. */
+/* The axis of the value for each dimension of an input, positions first; -1: none. */
 static void input_axes(const OnnxPort *port, int first, int axis[MOST_DIMS]) {
   int next = 0;
   for (int d = 0; d < port->rank; d++) axis[d] = d < first || d == port->channels ? -1 : next++;
   if (port->channels >= first) axis[port->channels] = next;
 }
 
-/* Behind the batch, if there is one. */
+/* The dimensions after the batch, if there is one. */
 static View *view_of_port(ModelImport *im, const OnnxPort *port, int first) {
   int axis[MOST_DIMS];
   const int rest = port->rank - first;
@@ -221,7 +221,7 @@ static bool is_needed(const ModelImport *im, const OnnxPort *port) {
   return !im->onnx->constant[port->tensor] && im->readers[port->tensor] > 0;
 }
 
-/* Reports all inputs that are single numbers. */
+/* Reports all inputs that are scalars. */
 static void refuse_scalars(ModelImport *im) {
   Text names = {.arena = im->arena}, help = {.arena = im->arena};
   int n = 0;
@@ -249,7 +249,7 @@ static const ImportState *state_given(const ModelImport *im, const OnnxPort *por
   return NULL;
 }
 
-/* As an input, with the output that it is in the next call. */
+/* Adds a state: an input, with the output that it becomes in the next call. */
 static bool add_kept(ModelImport *im, OnnxPort *port, const ImportState *state) {
   if (port->type && port->type != TENSOR_FLOAT) {
     diag_report(im->diags, DIAG_import_shape, im->at, NULL,

@@ -1,6 +1,6 @@
 /* int8_layers.c: Layers of an imported model that compute in int8: those between quantized values with
- * quantized weights. They get the arrays of docs/int8.md; all others are marked as float, unless they are
- * anyway. This follows quantize/values.c, which reads the file. */
+ * quantized weights. They get the arrays of docs/int8.md; all others are marked as float, if they need a
+ * mark. The rules are those of quantize/values.c, which reads the file. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <stdlib.h>
@@ -28,18 +28,18 @@ static void add_argument(ModelImport *im, Statement *s, const char *argument) {
                            argument);
 }
 
-/* The name that the program gives its layer; NULL: none. */
+/* The name of the layer in the program; NULL: none. */
 static const char *statement_name(ModelImport *im, const Statement *s) {
   static const char given[] = "name=\"";
   const char *at = strstr(s->call, given);
   return at ? arena_copy(im->arena, at + sizeof given - 1, strcspn(at + sizeof given - 1, "\"")) : NULL;
 }
 
-/* Notes the result at the node that it comes from, for --list. */
+/* Records the result at its node, for --list. */
 static void remark(ModelImport *im, const Statement *s, const char *what) {
   if (!s->origin) return;
   const char **became = &im->became[s->origin->index];
-  if (*became && strstr(*became, what)) return; /* of a statement before it */
+  if (*became && strstr(*became, what)) return; /* already recorded for an earlier statement */
   *became = arena_printf(im->arena, "%s, %s", *became ? *became : "", what);
 }
 
@@ -58,15 +58,15 @@ static void in_floats(ModelImport *im, Statement *s) {
   remark(im, s, "in floats");
 }
 
-/* ---- where a layer's sums are rounded ---- */
+/* ---- rounding of a layer's sums ---- */
 static bool is_model_output(const ModelImport *im, const Value *value) {
   for (int i = 0; i < im->outputs.n; i++)
     if (im->outputs.data[i].value == value) return true;
   return false;
 }
 
-/* The scale of a layer is its own, or that of the bound which alone reads it: relu is part of its rounding,
- * and others cut the same bytes. */
+/* The scale of a layer is its own, or that of a following clamp that is its only user: relu is part of its
+ * rounding, and other clamps limit the same integers. */
 static const Quant *result_of(const ModelImport *im, const Value *value) {
   static const char *const bounds[] = {"relu", "relu6", "clip(", "maximum(", "minimum(", NULL};
   const Statement *next = value->reader;
@@ -80,7 +80,7 @@ static const Quant *result_of(const ModelImport *im, const Value *value) {
 static void put_int8_result(Framing *f, Statement *s, const Quant *quant) {
   Value *value = s->out, *next = value->quant ? NULL : value->reader->out;
   value->quant = quant;
-  if (next && strncmp(value->reader->call, "relu", 4) == 0) { /* it goes into the layer */
+  if (next && strncmp(value->reader->call, "relu", 4) == 0) { /* relu is fused into the layer */
     next->kept = next->quant;
     next->quant = NULL;
   }
@@ -92,7 +92,7 @@ typedef struct Layer {
   const Statement *statement;
   bool transposed, dense;
   ImportWeight *weight, *bias;
-  int64_t filters, scales, inner; /* inner: elements of a filter that lie together */
+  int64_t filters, scales, inner; /* inner: adjacent elements of a filter */
   const float *scale;
   int8_t *bytes;
   int32_t *words;
@@ -101,7 +101,7 @@ typedef struct Layer {
 static int64_t filter_at(const Layer *l, int64_t i) { return i / l->inner % l->filters; }
 static float layer_scale(const Layer *l, int64_t filter) { return l->scale[l->scales == 1 ? 0 : filter]; }
 
-/* Each of these returns the reason why a layer is not int8, or NULL. */
+/* Each of these functions returns the reason why a layer is not int8, or NULL. */
 static const char *read_layer_weights(ModelImport *im, Layer *l) {
   const Tensor *t = l->weight->tensor, *whole = t->whole;
   if (!whole || whole->type == TENSOR_INT32) return "its weights are floats";
@@ -126,7 +126,7 @@ static const char *read_layer_weights(ModelImport *im, Layer *l) {
   return NULL;
 }
 
-/* In units of the input's scale times the weight's: as the model has it, or else the nearest number. */
+/* The bias in units of the input's scale times the weight's: as in the model, or else rounded. */
 static const char *read_bias(ModelImport *im, Layer *l, const Quant *in) {
   const Tensor *t = l->bias ? l->bias->tensor : NULL;
   const bool whole = t && t->whole && t->whole->type == TENSOR_INT32 && t->zero == 0 && t->whole->n == t->n;
@@ -146,7 +146,7 @@ static const char *read_bias(ModelImport *im, Layer *l, const Quant *in) {
   return NULL;
 }
 
-/* No sum may leave 32 bits, and no factor be larger than is built. */
+/* Every sum must fit in 32 bits, and no factor may exceed the supported maximum. */
 static const char *check_layer_sums(ModelImport *im, const Layer *l, const Quant *in, const Quant *out) {
   const double low = in->zero - INT8_MIN, high = INT8_MAX - in->zero;
   double *most = NEW_ARRAY(im->arena, double, l->filters);
@@ -235,7 +235,8 @@ static bool matrices_fit_int8(const Statement *s, const Quant *out) {
   return scale > 0 && fixed.e <= MULTIPLIER_MOST && most <= INT32_MAX && sum_fits((int64_t)most, fixed.e);
 }
 
-/* The value itself, or what moves alone make of it, as join_rows: the first with a scale. */
+/* The value itself, or the first value with a scale that is computed from it only by moves such as join_rows.
+ */
 static Value *moved_value(const ModelImport *im, Value *value) {
   while (!value->quant && value->reads == 1 && !is_model_output(im, value) && value->reader->nin == 1 &&
          is_move(value->reader))
@@ -253,7 +254,7 @@ static void frame_matmul(Framing *f, Statement *s) {
   }
   if (last == s->out) put_int8_result(f, s, out);
   else {
-    last->quant = NULL; /* the moves keep the product's */
+    last->quant = NULL; /* moves keep the product's scale */
     last->kept = out;
     for (Value *v = s->out; v != last; v = v->reader->out) v->kept = out;
     s->out->quant = out;
@@ -324,7 +325,7 @@ static bool is_quantized(const ModelImport *im) {
   return false;
 }
 
-/* For --list: what a tensor is quantized to. */
+/* For --list: the quantization of a tensor. */
 static void list_scales(ModelImport *im) {
   for (int i = 0; i < im->onnx->nnodes; i++) {
     const OnnxNode *node = &im->onnx->node[i];

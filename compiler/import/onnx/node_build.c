@@ -1,4 +1,4 @@
-/* node_build.c: builder of the nodes that replace one node of an ONNX model. */
+/* node_build.c: Builder of the nodes that replace one node of an ONNX model. */
 // SPDX-License-Identifier: Apache-2.0
 #include "import/onnx/node_build.h"
 #include <stdarg.h>

@@ -1,4 +1,4 @@
-/* node_build.h: builder of the nodes that replace one node of an ONNX model. */
+/* node_build.h: Builder of the nodes that replace one node of an ONNX model. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_NODE_BUILD_H
 #define CNNC_NODE_BUILD_H
@@ -8,20 +8,20 @@ typedef struct NodeBuild {
   Arena *arena;
   const NodeProto *of; /* the replaced node */
   WireList *out;       /* the list that new nodes are appended to */
-  const char *prefix;  /* of the names of new tensors */
+  const char *prefix;  /* prefix of the names of new tensors */
   int named;           /* number of new tensors so far */
 } NodeBuild;
 
-/* Whether it is this operator of the standard. */
+/* Whether it is this operator of the ONNX standard. */
 bool node_is(const NodeProto *, const char *op);
 
-/* Inputs and outputs of the replaced node; "": left out. */
+/* Inputs and outputs of the replaced node; "": omitted. */
 const char *replaced_input(const NodeBuild *, int i);
 const char *replaced_output(const NodeBuild *, int i);
 
 /* The name of a new tensor. */
 const char *build_tensor(NodeBuild *);
-/* Appends a node with the result `to` and the inputs that follow, up to NULL. It has the name, the metadata
+/* Appends a node with the result `to` and the inputs that follow, up to NULL. It gets the name, the metadata
  * and the branch of the replaced node. */
 NodeProto *build_node(NodeBuild *, const char *op, const char *to, ...) __attribute__((sentinel));
 /* The same with a new tensor as its result, which is returned. */

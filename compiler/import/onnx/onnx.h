@@ -1,4 +1,4 @@
-/* onnx.h: An ONNX model as in its file: nodes in order of computation, constants in place. */
+/* onnx.h: An ONNX model as in its file: nodes in topological order, constants in place. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_ONNX_H
 #define CNNC_ONNX_H
@@ -6,7 +6,7 @@
 #include "import/common/wire.h"
 #include "base/diag.h"
 
-/* ---- the messages ---- */
+/* ---- messages ---- */
 #define BEGIN(message)                                                                                       \
   typedef struct message message;                                                                            \
   struct message {
@@ -62,13 +62,13 @@ struct Tensor {
   TensorType type;
   int rank;
   int64_t dim[MOST_DIMS], n;
-  const uint8_t *data; /* n numbers as ONNX's raw_data has them, aligned to nothing */
-  const char *name;    /* of the initializer that it is, or was made of by moving numbers alone; or NULL */
-  const Tensor *whole, *scale; /* or NULL: those that it was dequantized of, in the same order */
+  const uint8_t *data;         /* n numbers as in ONNX's raw_data, unaligned */
+  const char *name;            /* the name of its initializer, possibly before moves of elements; or NULL */
+  const Tensor *whole, *scale; /* or NULL: the tensors that it was dequantized from, in the same order */
   int64_t zero;                /* of all of them */
-  int axis;                    /* along which the scales run, if there are several */
+  int axis;                    /* axis of the scales, if there are several */
 };
-int tensor_width(TensorType); /* bytes of a number; 0: none is read */
+int tensor_width(TensorType); /* bytes per number; 0: an unsupported type */
 bool tensor_whole(TensorType);
 double tensor_number(const Tensor *, int64_t i);
 int64_t tensor_integer(const Tensor *, int64_t i);
@@ -81,38 +81,38 @@ Tensor *tensor_shaped(Arena *, const Tensor *, int rank, const int64_t *dim); /*
 
 /* ---- models ---- */
 typedef struct OnnxNode {
-  const char *op, *name; /* of other domains: "domain::op" */
-  const char *kind;      /* of a TensorFlow Lite operator that it is a part of: "MEAN"; or NULL */
-  const char *title;     /* of the same: "MEAN 2" */
-  const char *refused;   /* why that has no form; or NULL */
+  const char *op, *name; /* for other domains: "domain::op" */
+  const char *kind;      /* the TensorFlow Lite operator that it is a part of: "MEAN"; or NULL */
+  const char *title;     /* the title of that operator: "MEAN 2" */
+  const char *refused;   /* the reason why that operator is not supported; or NULL */
   int index;
   int nin, nout;
-  int *in, *out; /* tensors by number; 0: left out */
-  bool keeps;    /* a recurrent layer whose final state is where the next call begins */
-  int guard;     /* the branch of an If that it is in; 0: none */
+  int *in, *out; /* tensor numbers; 0: omitted */
+  bool keeps;    /* a recurrent layer whose final state is the initial state of the next call */
+  int guard;     /* the branch of an If that contains it; 0: none */
   WireList attribute, metadata;
 } OnnxNode;
 enum { NO_CHANNELS = -1 };
-/* A branch of an If. Its nodes are among the model's; the If has the condition, the results of the one branch
- * and those of the other as inputs. */
+/* A branch of an If. Its nodes are among the model's; the inputs of the If are the condition, the results of
+ * one branch and those of the other. */
 typedef struct OnnxGuard {
-  int outer; /* the branch that the If is in; 0: none */
+  int outer; /* the branch that contains the If; 0: none */
   const char *name;
   int condition; /* a tensor */
-  bool value;    /* of the condition, for which it is taken */
+  bool value;    /* value of the condition for which it is taken */
 } OnnxGuard;
 typedef struct OnnxPort {
-  const char *name, *called; /* called: in the program, if that is another name; or NULL */
+  const char *name, *called; /* called: its name in the program, if that differs; or NULL */
   int tensor, rank;          /* rank -1: not given */
   TensorType type;
   int64_t dim[MOST_DIMS]; /* 0: open */
-  int channels; /* the dimension that counts them, or NO_CHANNELS: one channel without a dimension */
+  int channels;           /* the channel dimension, or NO_CHANNELS: one channel without a dimension */
 } OnnxPort;
-/* A state in the metadata of a model that cnnc wrote, as ONNX_STATE_KEY and the input: the output, and behind
- * = its numbers in the first call. */
+/* Prefix of a state in the metadata of a model that cnnc exported: the key is ONNX_STATE_KEY and the input;
+ * the value is the output and, after =, the initial numbers. */
 #define ONNX_STATE_KEY "cnnc.state."
 typedef struct OnnxState {
-  const char *input, *output, *init; /* init: as a program has it, or NULL: zeros */
+  const char *input, *output, *init; /* init: in the program's syntax, or NULL: zeros */
 } OnnxState;
 typedef struct Onnx {
   Arena *arena;
@@ -126,28 +126,31 @@ typedef struct Onnx {
   OnnxPort *input, *output;
   VEC(OnnxState) states;      /* as metadata has them */
   VEC(const char *) comments; /* lines for the top of the program */
-  OnnxGuard *guard;           /* from 1 on, below nguards */
-  bool tflite;                /* it was made of a TensorFlow Lite model: its nodes are parts of operators */
-  const int *shown; /* then, by tensor: the one of the model that it has the numbers of, or 0; else NULL */
+  OnnxGuard *guard;           /* numbered from 1, below nguards */
+  bool tflite;                /* converted from a TensorFlow Lite model: its nodes are parts of operators */
+  const int
+      *shown; /* in that case, by tensor: the model's tensor with the same numbers, or 0; otherwise NULL */
 } Onnx;
 
-/* NULL after a report: [import-file] or [import-weights]. Where external data lies is taken as seen from the
- * model's own directory, which it never leaves. */
+/* NULL after an error: [import-file] or [import-weights]. External data is relative to the model's directory,
+ * and must be inside of it. */
 Onnx *onnx_open(Arena *, Diags *, const char *path, Span at);
-/* The same of bytes that stay where they are. */
+/* The same for bytes that stay valid. */
 Onnx *onnx_read(Arena *, Diags *, const char *path, Span at, const uint8_t *bytes, size_t n);
 int onnx_tensor(const Onnx *, const char *name); /* its number, or 0 */
 
-/* The tensors that a node needs: its inputs and the conditions of the branches that it is in; 0: left out,
- * -1: there are no more. */
+/* The tensors that a node needs: its inputs and the conditions of the branches that contain it; 0: omitted,
+ * -1: no more. */
 int onnx_needs(const Onnx *, const OnnxNode *, int k);
-const char *onnx_name(const Onnx *, const OnnxNode *); /* its own, or that of its result */
-/* Brings nodes into the order in which they can be computed. NULL, or a node that needs its own result. */
+const char *onnx_name(const Onnx *, const OnnxNode *); /* its own name, or that of its result */
+/* Sorts nodes topologically. NULL, or a node that depends on its own result. */
 const OnnxNode *onnx_sort(Onnx *);
-const char *onnx_kind(const OnnxNode *);                   /* its operator, as the model's file calls it */
-const char *onnx_title(const Onnx *, const OnnxNode *);    /* with that: "Conv '/conv1'", "CONV_2D 3" */
-int onnx_count_operators(const Onnx *, const bool *among); /* of the file, that these nodes are parts of */
-/* A tensor that is made more than once, as input, constant or result; or NULL. */
+const char *onnx_kind(const OnnxNode *); /* its operator, as named in the model's file */
+/* Its operator and name: "Conv '/conv1'", "CONV_2D 3". */
+const char *onnx_title(const Onnx *, const OnnxNode *);
+/* Number of the file's operators to which these nodes belong. */
+int onnx_count_operators(const Onnx *, const bool *among);
+/* A tensor that is defined more than once, as input, constant or result; or NULL. */
 const char *onnx_made_twice(const Onnx *);
 
 const char *onnx_metadata(const OnnxNode *, const char *key); /* or "" */
@@ -161,13 +164,13 @@ void onnx_set_ints(Arena *, OnnxNode *, const char *name, int n, const int64_t *
 void onnx_set_float(Arena *, OnnxNode *, const char *name, double);
 void onnx_set_text(Arena *, OnnxNode *, const char *name, const char *);
 const AttributeProto *onnx_attribute_named(const WireList *, const char *name); /* or NULL */
-const char *onnx_domain(const char *domain); /* "": the standard's, which is also called ai.onnx */
-/* Operators on quantized numbers become those on floats, between conversions. */
+const char *onnx_domain(const char *domain); /* "": the standard's domain, also called ai.onnx */
+/* Converts operators on quantized numbers to operators on floats between conversions. */
 void onnx_frames(Arena *, WireList *nodes);
-/* Fused operators become those of the standard. */
+/* Converts fused operators to standard ones. */
 void onnx_fused(Arena *, WireList *nodes);
-/* The nodes of a graph with those of the model's own functions in the place of their calls, and those of both
- * branches before each If. */
+/* The nodes of a graph, with calls of the model's own functions inlined, and the nodes of both branches
+ * before each If. */
 typedef struct OnnxFlat {
   WireList nodes, constants; /* NodeProto, TensorProto */
   WireTexts names;           /* of the constants */
@@ -175,11 +178,11 @@ typedef struct OnnxFlat {
   const char *why; /* it is too much */
 } OnnxFlat;
 bool onnx_inline(Wire *, const ModelProto *, size_t file_bytes, OnnxFlat *);
-/* Dynamically quantized nodes become float nodes with the weights of the model, where nodes are in
- * topological order. Returns how many there were. */
+/* Converts dynamically quantized nodes to float nodes with the model's weights, in a topologically sorted
+ * list. Returns the number of converted nodes. */
 int onnx_dynamic(Arena *, const GraphProto *, OnnxFlat *);
-/* The constant that a TensorProto is; NULL and the reason if it is wrong. */
+/* The constant of a TensorProto; NULL, with the reason, if it is invalid. */
 Tensor *onnx_constant(Arena *, const TensorProto *, const char *path, const char **why);
-/* Likewise for a sparse one, as a dense constant of at most that number of bytes. */
+/* The same for a sparse one, as a dense constant of at most that number of bytes. */
 Tensor *onnx_sparse(Arena *, const SparseTensorProto *, const char *path, size_t most, const char **why);
 #endif

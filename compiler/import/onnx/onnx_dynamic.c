@@ -1,8 +1,8 @@
-/* onnx_dynamic.c: dynamically quantized nodes (onnxruntime's quantize_dynamic) as float nodes. In each call
- * the model computes the scale of a value, rounds the value to int8, multiplies it by int8 weights, and
- * scales the product back. Without the rounding, this is a float product with the dequantized weights. So a
- * scale becomes 1, its zero point 0, and a value that the model rounds in units of the scale remains as it
- * is. */
+/* onnx_dynamic.c: Conversion of dynamically quantized nodes (onnxruntime's quantize_dynamic) to float nodes.
+ * In each call the model computes the scale of a value, rounds the value to int8, multiplies it by int8
+ * weights, and scales the product back. Without the rounding, this is a float product with the dequantized
+ * weights. So a scale becomes 1, its zero point 0, and a value that the model rounds in units of the scale is
+ * left unrounded. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "base/table.h"
@@ -51,14 +51,14 @@ static const char *weight_floats(NodeBuild *b, const char *constant, const char 
   return to;
 }
 
-/* ConvInteger, MatMulInteger of such a value. */
+/* ConvInteger or MatMulInteger of such a value. */
 static void put_product(NodeBuild *b, const char *op, int axis) {
   const char *weight = weight_floats(b, replaced_input(b, 1), NULL, replaced_input(b, 3), axis);
   build_node(b, op, replaced_output(b, 0), replaced_input(b, 0), weight, NULL)->attribute = b->of->attribute;
 }
 
 /* W or R of a recurrent layer: stored as int8 [directions][inputs][gates*units], with a scale and a zero
- * point for each direction; returns the floats as LSTM has them. */
+ * point for each direction; returns the floats in LSTM's layout. */
 static const char *recurrent_weight(NodeBuild *b, int weight, int scale) {
   const char *to = build_tensor(b);
   const char *floats =
@@ -119,7 +119,7 @@ int onnx_dynamic(Arena *arena, const GraphProto *graph, OnnxFlat *flat) {
   if (!found) return 0;
   for (int i = 0; i < graph->input.n; i++) set_role(&r, ((ValueInfoProto *)graph->input.data[i])->name, MADE);
   for (int i = 0; i < flat->names.n; i++)
-    set_role(&r, flat->names.data[i], NO_ROLE); /* inputs, too, before IR 4 */
+    set_role(&r, flat->names.data[i], NO_ROLE); /* also inputs, before IR 4 */
   for (int i = 0; i < nodes->n; i++) put_node(&r, nodes->data[i]);
   flat->nodes = out;
   return found;

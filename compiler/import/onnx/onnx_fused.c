@@ -1,5 +1,5 @@
-/* onnx_fused.c: fused operators that onnxruntime's optimizer writes, and scalers of ai.onnx.ml, divided into
- * operators of the standard. */
+/* onnx_fused.c: Decomposition of fused operators from onnxruntime's optimizer, and of scalers of ai.onnx.ml,
+ * into standard operators. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "import/onnx/node_build.h"
@@ -19,7 +19,7 @@ static float float_of(const NodeBuild *b, const char *name, float otherwise) {
   return a ? a->f : otherwise;
 }
 
-/* A value and, if there is one, a second one added to it. */
+/* The sum of a value and an optional second one. */
 static const char *fused_sum(NodeBuild *b, const char *x, const char *more) {
   return *more ? build_value(b, "Add", x, more, NULL) : x;
 }
@@ -32,7 +32,7 @@ static void activation(NodeBuild *b, const char *x, const char *to) {
   static const char *const own[] = {"activation_alpha", "activation_beta"};
   const AttributeProto *kind = find(b, "activation"), *list = find(b, "activation_params");
   NodeProto *node = build_node(b, kind && *kind->s ? kind->s : "Identity", to, x, NULL);
-  size_t k = 0; /* of its parameters, in order */
+  size_t k = 0; /* index of the next activation parameter */
   for (size_t i = 0; i < sizeof given / sizeof *given; i++) {
     if (strcmp(given[i][0], node->op_type) != 0) continue;
     const AttributeProto *one = k < 2 ? find(b, own[k]) : NULL;
@@ -71,7 +71,7 @@ static void put_quick_gelu(NodeBuild *b) {
 }
 
 /* ---- norms ---- */
-static const char *fused_residual(NodeBuild *b, const char *bias) { /* which may be an output, too */
+static const char *fused_residual(NodeBuild *b, const char *bias) { /* the sum may be an output, too */
   const char *x = fused_sum(b, build_value(b, "Add", replaced_input(b, 0), replaced_input(b, 1), NULL), bias);
   if (*replaced_output(b, 3)) build_node(b, "Identity", replaced_output(b, 3), x, NULL);
   return x;
@@ -179,7 +179,7 @@ static const Fused fused[] = {{"com.microsoft", "FusedConv", put_conv, 0, 0},
                               {"", "SimplifiedLayerNormalization", put_rms_norm, 0, 0},
                               {"ai.onnx.ml", "Scaler", put_scaler, 0, 0}};
 
-/* Norms over the last axis alone, without statistics as outputs. */
+/* Norms over the last axis only, without statistics as outputs. */
 static bool has_form(const NodeBuild *b, const Fused *row) {
   const AttributeProto *axis = find(b, "axis");
   bool good = *replaced_output(b, 0) && !*replaced_output(b, 1) && !*replaced_output(b, 2);

@@ -1,5 +1,5 @@
-/* onnx_inline.c: Inlining of a model's graph into one list of nodes: functions at their calls, the
- * branches of each If before it. Tensors within a call or a branch have its name before their own. */
+/* onnx_inline.c: Inlining of a model's graph into one list of nodes: functions at their calls, the branches
+ * of each If before it. Names of tensors in a call or a branch get its path as a prefix. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "base/table.h"
@@ -12,18 +12,18 @@ typedef struct Inliner {
   Wire *wire;
   const ModelProto *model;
   OnnxFlat *flat;
-  size_t room; /* bytes of names that may still be made */
+  size_t room; /* remaining bytes for new names */
   int nodes;   /* looked at so far */
-  Table paths; /* of calls and branches */
+  Table paths; /* paths of calls and branches */
 } Inliner;
 typedef struct Scope Scope; /* NULL: the graph itself */
 struct Scope {
-  Scope *outer; /* of a branch: what it sees besides; a function sees nothing else */
+  Scope *outer; /* for a branch: the enclosing scope, which is visible; a function has none */
   const NodeProto *node;
   const FunctionProto *function; /* NULL: a branch */
   const char *path;              /* prefix of names within it */
   int guard;
-  Table names; /* of tensors: what they are in the list */
+  Table names; /* by tensor name: the name in the list */
 };
 
 const char *onnx_domain(const char *domain) { return strcmp(domain, "ai.onnx") == 0 ? "" : domain; }
@@ -50,7 +50,7 @@ static const char *joined(Inliner *in, const char *path, const char *name) {
   return arena_printf(in->arena, "%s/%s", path, name);
 }
 
-/* Of a call or a branch; nodes may have the same name. */
+/* The unique path of a call or a branch; nodes may have the same name. */
 static const char *inlined_path(Inliner *in, const NodeProto *node, const char *otherwise,
                                 const char *branch) {
   const char *name = *node->name ? node->name : node->output.n ? node->output.data[0] : otherwise;
@@ -80,7 +80,7 @@ static const char *tensor_of(Inliner *in, Scope *scope, const char *name) {
 }
 
 /* ---- nodes ---- */
-/* Replaces attribute references by those of the call, or their defaults. */
+/* Replaces attribute references by the call's attributes, or their defaults. */
 static WireList attributes_of(Inliner *in, const Scope *scope, const NodeProto *node) {
   WireList all = {0};
   while (scope && !scope->function) scope = scope->outer;
@@ -139,7 +139,7 @@ static void add_constants(Inliner *in, Scope *scope, const GraphProto *graph) {
   }
 }
 
-/* The nodes of a branch of an If, whose inputs its results become. */
+/* The nodes of a branch of an If; its results become inputs of the If. */
 static bool expand_branch(Inliner *in, NodeProto *node, const AttributeProto *a, bool value, Scope *outer,
                           int depth) {
   Scope branch = {.outer = outer, .node = node, .guard = in->flat->guards.n};

@@ -1,4 +1,4 @@
-/* onnx_names.c: names of layers, as the framework calls its modules; names of values; weights under them. */
+/* onnx_names.c: Names of layers, taken from the framework's modules; names of values and of weights. */
 // SPDX-License-Identifier: Apache-2.0
 #define _XOPEN_SOURCE 700
 #include <string.h>
@@ -7,7 +7,7 @@
 #include "graph/op.h"
 #include "ops/registry.h"
 
-enum { LONGEST = 4096 }; /* of metadata that name modules */
+enum { LONGEST = 4096 }; /* length of metadata that name modules */
 
 /* ---- of inputs ---- */
 static bool is_input(const ModelImport *im, const char *name, const char *option) {
@@ -37,17 +37,17 @@ bool names_of_inputs_known(const ModelImport *im) {
   return known;
 }
 
-/* ---- of layers and values ---- */
+/* ---- names of layers and values ---- */
 static bool is_name_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
 static bool is_name_digit(char c) { return c >= '0' && c <= '9'; }
 
-/* The module's path in the name of a node: /features/features.1/conv/conv.0/Conv is features.1.conv.0, for
- * a component that begins with the one before it replaces it. */
+/* The module's path in the name of a node: /features/features.1/conv/conv.0/Conv is features.1.conv.0, since
+ * a component that begins with the previous one replaces it. */
 static const char *module_path(ModelImport *im, const char *name) {
   VEC(const char *) parts = {0};
   for (const char *part = name; part && *part;) {
     const char *slash = strchr(part, '/');
-    if (!slash) break; /* the last one is the operator's */
+    if (!slash) break; /* the last component is the operator's */
     const char *word = arena_copy(im->arena, part, (size_t)(slash - part));
     const char *before = parts.n ? parts.data[parts.n - 1] : NULL;
     const size_t n = before ? strlen(before) : 0;
@@ -60,7 +60,7 @@ static const char *module_path(ModelImport *im, const char *name) {
   return path.n ? path.s : NULL;
 }
 
-/* Of layer1.0.conv1.weight the part before the last point. */
+/* For layer1.0.conv1.weight, the part before the last point. */
 static const char *parameter_path(ModelImport *im, const Tensor *weight) {
   static const char *const members[] = {"weight", "kernel", "gamma", "bias", "weight_ih_l0", NULL};
   if (!weight || !weight->name || strstr(weight->name, "onnx::")) return NULL;
@@ -71,13 +71,13 @@ static const char *parameter_path(ModelImport *im, const Tensor *weight) {
   return NULL;
 }
 
-/* The last words of a list as Python prints it: ['', 'layer1', 'conv2d']. */
+/* The last words of a list in Python's syntax: ['', 'layer1', 'conv2d']. */
 typedef struct Words {
-  const char *last, *before; /* where they begin; before: NULL if there is one alone */
+  const char *last, *before; /* where they begin; before: NULL if there is only one */
   size_t last_n, before_n;
 } Words;
 
-/* False: it is no such list, or one of no use. */
+/* False: not such a list, or not usable. */
 static bool read_words(const char *list, Words *words) {
   *words = (Words){0};
   if (strnlen(list, LONGEST) == LONGEST || *list++ != '[') return false;
@@ -94,8 +94,8 @@ static bool read_words(const char *list, Words *words) {
   }
 }
 
-/* Of a node that PyTorch wrote by torch.export the module that it is of, "" for the whole model: the last of
- * its scopes is the node itself. NULL: the model does not say. */
+/* The module of a node from torch.export, "" for the whole model: the last of its scopes is the node itself.
+ * NULL: not in the model. */
 static const char *module_scope(ModelImport *im, const OnnxNode *node) {
   Words scopes;
   if (!read_words(onnx_metadata(node, "pkg.torch.onnx.name_scopes"), &scopes)) return NULL;
@@ -107,7 +107,7 @@ const char *node_module(ModelImport *im, const OnnxNode *node) {
   return scope ? scope : *node->name == '/' ? module_path(im, node->name) : NULL;
 }
 
-/* What that exporter folds into the layer before it gives it its own scope. */
+/* That exporter gives a norm that it folds into the previous layer its own scope. */
 static bool has_folded_norm(ModelImport *im, const OnnxNode *node) {
   Words classes;
   if (strcmp(node->op, "BatchNormalization") == 0) return false;
@@ -115,13 +115,13 @@ static bool has_folded_norm(ModelImport *im, const OnnxNode *node) {
   return strstr(arena_copy(im->arena, classes.last, classes.last_n), "batch_norm") != NULL;
 }
 
-/* layer1.0 and layer1.0.conv1; the whole model and everything. */
+/* True for layer1.0 and layer1.0.conv1; for the whole model and everything. */
 static bool is_path_part(const char *part, const char *of) {
   const size_t n = strlen(of);
   return n == 0 || (strncmp(part, of, n) == 0 && (part[n] == '.' || part[n] == 0));
 }
 
-/* As the framework calls the module of a layer, or NULL. A parameter belongs to its module even where another
+/* The framework's name for the module of a layer, or NULL. A parameter belongs to its module even if another
  * one uses it; but equal parameters of several modules are written once, under the first one's name. */
 static const char *module_of(ModelImport *im, const OnnxNode *node, const Tensor *weight) {
   const char *scope = module_scope(im, node), *parameter = parameter_path(im, weight);
@@ -166,7 +166,7 @@ static const char *lower_case(ModelImport *im, const char *word) {
   return copy;
 }
 
-/* A name, numbered if it is used already: the table has the last number of each. */
+/* A name, with a number if it is already used: the table has the last number of each. */
 static const char *unused_name(ModelImport *im, Table *table, const char *name) {
   const char *numbered = name;
   int *last = table_find(table, name);
@@ -196,7 +196,7 @@ const char *layer_of_constant(ModelImport *im, const OnnxNode *node, int input) 
   return layer_called(im, name);
 }
 
-/* As the language calls a layer that has no name: conv1. */
+/* The default name of a layer in the language: conv1. */
 static bool is_ordinal(ModelImport *im, const char *word) {
   size_t n = strlen(word);
   while (n && is_name_digit(word[n - 1])) n--;
@@ -257,7 +257,7 @@ ImportWeight *weight_named(ModelImport *im, const char *layer, const char *membe
   return NULL;
 }
 
-/* As floats of this machine; those of the model where they are. */
+/* As floats in this machine's format; the model's own data if they have it. */
 static const void *tensor_floats(const ModelImport *im, const Tensor *t) {
   if (t->type == TENSOR_FLOAT && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__) return t->data;
   float *number = NEW_ARRAY(im->arena, float, t->n);

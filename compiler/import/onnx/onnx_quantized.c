@@ -1,5 +1,5 @@
-/* onnx_quantized.c: operators on quantized numbers (QLinearConv, ...) as float operators between conversions,
- * as their definitions have them. So the importer needs only one form of quantized models. */
+/* onnx_quantized.c: Conversion of operators on quantized numbers (QLinearConv, ...) to float operators
+ * between conversions, by their definitions, so that the importer needs only one form of quantized models. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "import/onnx/node_build.h"
@@ -10,7 +10,7 @@ typedef struct Frame {
   const char *op, *becomes;
   bool microsoft;         /* its domain */
   int value[MOST_VALUES]; /* ended by NONE */
-  int bias;               /* int32, or NONE; its scale is the product of those of both values */
+  int bias;               /* int32, or NONE; its scale is the product of the scales of both values */
   int result;             /* the scale of the result; NONE: floats */
 } Frame;
 static const Frame frames[] = {
@@ -40,7 +40,7 @@ static int64_t int_of(const NodeProto *node, const char *name) {
   return a ? a->i : 0;
 }
 
-/* Along which its weights have scales: that of the filters or units. */
+/* The axis of the weights' scales: that of the filters or units. */
 static int64_t scale_axis(const NodeProto *of, const Frame *frame, int value) {
   if (value == 0 || strcmp(frame->becomes, "Conv") == 0) return 0;
   return strcmp(frame->becomes, "Gemm") == 0 && int_of(of, "transB") ? 0 : -1;
@@ -52,7 +52,7 @@ static const char *bias(NodeBuild *b, const Frame *frame) {
   return dequantized(b, frame->bias, scale, "", 0);
 }
 
-/* An input, whose scale and zero point follow it. */
+/* An input that is followed by its scale and zero point. */
 static const char *framed(NodeBuild *b, int i, int64_t axis) {
   return dequantized(b, i, replaced_input(b, i + 1), replaced_input(b, i + 2), axis);
 }
@@ -97,7 +97,7 @@ static const Frame *frame_of(const NodeProto *node) {
   return NULL;
 }
 
-/* onnxruntime's conversions under its own name. */
+/* onnxruntime's conversions under its own domain. */
 static NodeProto *plain_node(Arena *arena, NodeProto *node) {
   if (strcmp(node->domain, "com.microsoft") != 0 ||
       (strcmp(node->op_type, "QuantizeLinear") != 0 && strcmp(node->op_type, "DequantizeLinear") != 0))

@@ -39,7 +39,7 @@ const WireMessage *const onnx_model_message = &ModelProto_wire;
 const WireMessage *const onnx_graph_message = &GraphProto_wire;
 
 /* ---- files ---- */
-/* Files stay mapped to the end of the process. */
+/* Files stay mapped until the process ends. */
 static const uint8_t *map_file(const char *path, size_t *n, const char **why) {
   const int descriptor = open(path, O_RDONLY | O_CLOEXEC);
   struct stat status;
@@ -163,7 +163,7 @@ Tensor *onnx_constant(Arena *arena, const TensorProto *proto, const char *path, 
   return t->data = proto->raw_data.at, t;
 }
 
-/* Where a number of a sparse constant is in the dense one: its index is one number, or one a dimension. */
+/* Position of a sparse constant's number in the dense one: its index is one number, or one per dimension. */
 static int64_t dense_place(const Tensor *t, const Tensor *index, int64_t i) {
   if (index->rank < 2) return tensor_integer(index, i);
   int64_t at = 0;
@@ -198,7 +198,7 @@ Tensor *onnx_sparse(Arena *arena, const SparseTensorProto *proto, const char *pa
 /* ---- the graph ---- */
 typedef struct Reader {
   Onnx *onnx;
-  Table names; /* of tensors: their numbers */
+  Table names; /* by tensor name: its number */
   VEC(const char *) tensors;
 } Reader;
 
@@ -303,7 +303,7 @@ static Onnx *bad_file(Diags *diags, Span at, const char *why) {
   return NULL;
 }
 
-/* Functions that follow a value to its origin require unique producers: then no imported value depends on
+/* Functions that follow a value to its origin require unique producers, so that no imported value depends on
  * itself. */
 const char *onnx_made_twice(const Onnx *o) {
   bool *made = NEW_ARRAY(o->arena, bool, o->ntensors);
@@ -318,7 +318,7 @@ const char *onnx_made_twice(const Onnx *o) {
   return NULL;
 }
 
-/* Numbers as a program has them: one, or a list. NULL: they are none. */
+/* Numbers in the program's syntax: one, or a list. NULL: not numbers. */
 static const char *numbers_text(Arena *arena, const char *text) {
   Text list = {.arena = arena};
   int n = 0;
@@ -411,7 +411,7 @@ const char *onnx_name(const Onnx *o, const OnnxNode *node) {
 const char *onnx_kind(const OnnxNode *node) { return node->kind ? node->kind : node->op; }
 
 int onnx_count_operators(const Onnx *o, const bool *among) {
-  const char *before = NULL; /* the nodes of one follow each other */
+  const char *before = NULL; /* the nodes of one function are consecutive */
   int n = 0;
   for (int i = 0; i < o->nnodes; i++) {
     if (!among[i]) continue;

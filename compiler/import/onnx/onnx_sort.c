@@ -1,15 +1,16 @@
-/* onnx_sort.c: topological order of a model's nodes. The standard demands it, onnxruntime does not. */
+/* onnx_sort.c: Topological sorting of a model's nodes. The standard requires sorted nodes, onnxruntime does
+ * not. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "import/onnx/onnx.h"
 
 typedef enum State { NEW_NODE, OPEN_NODE, PLACED_NODE } State;
 typedef struct Visit {
-  int node, input; /* the next input to look at */
+  int node, input; /* the next input to visit */
 } Visit;
 typedef struct Sorter {
   const Onnx *onnx;
-  int *maker; /* by tensor: the node that makes it, or -1 */
+  int *maker; /* by tensor: the node that produces it, or -1 */
   State *state;
   Visit *stack;
   OnnxNode *placed;
@@ -21,7 +22,7 @@ static void open_node(Sorter *s, int node) {
   s->stack[s->depth++] = (Visit){node, 0};
 }
 
-/* Places a node after all that it needs. -1, or a node that needs its own result. */
+/* Places a node after all nodes that it needs. Returns -1, or a node that depends on its own result. */
 static int place_node(Sorter *s, int first) {
   open_node(s, first);
   while (s->depth) {

@@ -1,4 +1,4 @@
-/* ops_attention.c: imports Attention, RotaryEmbedding and RMSNormalization. */
+/* ops_attention.c: Import of Attention, RotaryEmbedding and RMSNormalization. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <stdio.h>
@@ -16,7 +16,7 @@ static View *attention_operand(ModelImport *im, const OnnxNode *node, int input)
   return t ? constant_alone(im, node, input, t) : view_of(im, node, input);
 }
 
-/* [N, heads, positions, channels], also of [N, positions, heads * channels]. */
+/* [N, heads, positions, channels], also from [N, positions, heads * channels]. */
 static View *view_by_heads(ModelImport *im, const View *x, int64_t heads) {
   static const int heads_first[] = {0, 2, 1, 3};
   if (x->rank == 4) return view_copy(im, x, x->value);
@@ -28,14 +28,14 @@ static View *view_by_heads(ModelImport *im, const View *x, int64_t heads) {
   return apart ? view_permute(im, apart, heads_first, 4) : NULL;
 }
 
-/* Positions, with heads and channels as channels. */
+/* Lays out positions, with heads and channels as channels. */
 static Value *lay_heads(ModelImport *im, const View *x) {
   const int chan[] = {AXIS_HEAD, AXIS_CHANNEL};
   int pos[] = {AXIS_PLACE};
   return lay(im, x, 2, chan, 1, pos, false);
 }
 
-/* The result, as a view with an axis of `heads` heads. */
+/* The result as a view with an axis of `heads` heads. */
 static View *view_of_heads(ModelImport *im, const View *like, Value *v, int64_t heads) {
   const int last = v->shape.rank - 1;
   const int64_t channels = v->shape.dim[last] / heads;
@@ -54,7 +54,7 @@ static View *view_of_heads(ModelImport *im, const View *like, Value *v, int64_t 
   return y;
 }
 
-/* As the operand was: of three dimensions the last has all heads. */
+/* Restores the operand's layout: with three dimensions, the last contains all heads. */
 static View *heads_joined(ModelImport *im, View *y, int rank) {
   static const int places_first[] = {0, 2, 1, 3};
   if (rank == 4) return y;
@@ -64,7 +64,7 @@ static View *heads_joined(ModelImport *im, View *y, int rank) {
 }
 
 /* ---- masks ---- */
-typedef struct Sight { /* what the arguments leave a query */
+typedef struct Sight { /* keys that the arguments leave to a query */
   int64_t heads, places, keys;
   bool causal;
   int64_t before, after; /* -1: any number */
@@ -75,8 +75,7 @@ static bool is_in_sight(const Sight *s, int64_t i, int64_t j) {
          (s->after < 0 || j <= i + s->after);
 }
 
-/* Addend of a score for a constant mask: 0 or -infinity for a boolean one. Keys after its end are masked.
- */
+/* Addend of a score for a constant mask: 0 or -infinity for a boolean one. Keys after its end are masked. */
 static double mask_number(const Tensor *t, int64_t h, int64_t i, int64_t j) {
   const int64_t index[] = {0, h, i, j};
   int64_t at = 0;
@@ -101,8 +100,8 @@ static bool mask_fits(ModelImport *im, const Sight *s, int rank, const int64_t *
   return true;
 }
 
-/* Kind of a constant mask. band: it hides keys that lie further before or behind than a query's own place,
- * and adds nothing else; blind: a query sees no key. */
+/* Kind of a constant mask. band: it hides keys at a greater distance before or after the query's position,
+ * and adds nothing else; blind: some query has no visible key. */
 typedef struct MaskKind {
   bool band, blind, by_head;
   int64_t before, after; /* of a band: the most */
@@ -135,7 +134,7 @@ static MaskKind kind_of_mask(const Tensor *t, const Sight *s) {
   return kind;
 }
 
-/* Arguments in the place of a band. */
+/* Arguments that replace a band. */
 static void see_band(Sight *s, const MaskKind *kind) {
   const bool all_before = kind->before >= s->places - 1, all_after = kind->after >= s->keys - 1;
   s->causal = all_before && kind->after == 0 && !all_after;
@@ -144,7 +143,7 @@ static void see_band(Sight *s, const MaskKind *kind) {
   s->after = kind->after;
 }
 
-/* A constant of the numbers of a mask by a rule. */
+/* A constant with a mask's numbers, computed by a rule. */
 static Value *mask_constant(ModelImport *im, const OnnxNode *node, const Tensor *t, const Sight *s,
                             bool by_head, double (*rule)(double)) {
   const int64_t heads = by_head ? s->heads : 1, dim[] = {heads, s->places, s->keys};
@@ -162,8 +161,8 @@ static Value *mask_constant(ModelImport *im, const OnnxNode *node, const Tensor 
 static double lowest_number(double x) { return x < -LARGEST_BOUND ? -LARGEST_BOUND : x; }
 static double same_number(double x) { return x; }
 
-/* Numbers of a program are finite, and so small a score is negligible. Where a query sees
- * no key, its scores have to be -infinity. */
+/* Numbers of a program are finite, and a score this small is negligible. If a query has no visible key, its
+ * scores must be -infinity. */
 static Value *constant_mask(ModelImport *im, const OnnxNode *node, const Tensor *t, const Sight *s,
                             const MaskKind *kind) {
   return mask_constant(im, node, t, s, kind->by_head, kind->blind ? same_number : lowest_number);
@@ -190,8 +189,8 @@ static Value *computed_mask(ModelImport *im, const View *mask, const Sight *s, b
   return emit_one(im, v, shape_sequence(s->places, s->keys), "upsample(%lld)", (long long)s->places);
 }
 
-/* Its mask, if it has one that hides or adds something; a causal one becomes an argument. False after no().
- */
+/* The node's mask, if it has one that hides or adds something; a causal mask becomes an argument. False after
+ * no(). */
 static bool read_mask(ModelImport *im, const OnnxNode *node, Sight *s, Value **mask) {
   const Tensor *t = constant_of(im, node, IN_MASK);
   *mask = NULL;
@@ -281,7 +280,7 @@ View *import_attention(ModelImport *im, const OnnxNode *node) {
 /* ---- RotaryEmbedding ---- */
 enum { IN_COSINES = 1, IN_SINES, IN_POSITIONS };
 
-/* A single constant position is the first one of `length`: com.microsoft has it so. */
+/* In com.microsoft, a single constant position is the first one of `length`. */
 static const Tensor *counted_places(ModelImport *im, const Tensor *places, int64_t length) {
   if (!places || places->n != 1 || length == 1) return places;
   Tensor *all = tensor_new(im->arena, TENSOR_INT64, 1, &length);
@@ -289,7 +288,7 @@ static const Tensor *counted_places(ModelImport *im, const Tensor *places, int64
   return all;
 }
 
-/* The rows of a cache at constant positions, which are those of all images. */
+/* The rows of a cache at constant positions, which are the same for all images. */
 static View *constant_rows(ModelImport *im, const OnnxNode *node, int input, const Tensor *cache,
                            const Tensor *places) {
   const int64_t length = places->rank ? places->dim[places->rank - 1] : 0;
@@ -308,7 +307,7 @@ static View *constant_rows(ModelImport *im, const OnnxNode *node, int input, con
   return constant_alone(im, node, input, rows);
 }
 
-/* Cosines or sines by position, LxD. */
+/* Cosines or sines per position, LxD. */
 static Value *angles_of(ModelImport *im, const OnnxNode *node, int input, int64_t length, int64_t pairs) {
   const Tensor *cache = constant_of(im, node, input),
                *places = counted_places(im, constant_of(im, node, IN_POSITIONS), length);
@@ -351,7 +350,7 @@ View *import_rotary(ModelImport *im, const OnnxNode *node) {
 }
 
 /* ---- RMSNormalization ---- */
-/* One number per channel: a constant for the dimensions from `first` on, repeated where it has one. */
+/* One number per channel: a constant for the dimensions from `first` on, broadcast if it has one element. */
 static const Tensor *channel_factors(ModelImport *im, const View *x, int first, int last, const Tensor *t) {
   int64_t n = 1;
   for (int d = first; d <= last; d++) n *= x->size[d];
@@ -404,7 +403,7 @@ static View *rms_over(ModelImport *im, const OnnxNode *node, const View *x, int 
 View *import_rmsnorm(ModelImport *im, const OnnxNode *node) {
   const View *x = view_of(im, node, 0);
   const Tensor *w = constant_of(im, node, 1);
-  const bool single = onnx_int(node, "cnnc_single", 0) != 0; /* over this axis, not from it on */
+  const bool single = onnx_int(node, "cnnc_single", 0) != 0; /* over this axis only, not from it on */
   if (!x) return NULL;
   int64_t axis = onnx_int(node, "axis", -1);
   if (axis < 0) axis += x->rank;

@@ -1,4 +1,4 @@
-/* ops_choice.c: Comparisons as values of 0 and 1, and choices between values by them: Where, If. */
+/* ops_choice.c: Import of comparisons as values of 0 and 1, and of selection between values: Where, If. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <string.h>
@@ -6,7 +6,7 @@
 #include "import/onnx/fold.h"
 
 /* ---- truths ---- */
-/* 1 where a value is greater than 0, else 0: of all floats, the least ones too. */
+/* 1 where a value is greater than 0, otherwise 0; exact for all floats, including subnormal ones. */
 static View *is_positive(ModelImport *im, const View *x) {
   for (int i = 0; i < 2; i++) x = map_view(im, map_view(im, x, "multiply(1e38)"), "clip(0, 1)");
   return view_copy(im, x, x->value);
@@ -16,7 +16,7 @@ static View *opposite(ModelImport *im, const View *truth) {
   return map_view(im, map_view(im, truth, "multiply(-1)"), "add(1)");
 }
 
-/* The node's inputs, one of them a value at least, by another operator of ONNX. */
+/* Applies another ONNX operator to the node's inputs, at least one of which is a value. */
 static View *by_operator(ModelImport *im, const OnnxNode *node, const char *op, bool turned) {
   OnnxNode other = *node;
   int in[] = {node->in[0], node->nin > 1 ? node->in[1] : 0}, swapped[] = {in[1], in[0]};
@@ -60,7 +60,7 @@ static bool is_boolean_input(const ModelImport *im, int tensor) {
   return false;
 }
 
-/* As a constant, as an input, or by the operator that makes it, moved at most. */
+/* Whether a tensor is boolean: a constant, an input, or the result of such an operator, possibly moved. */
 bool is_truth(const ModelImport *im, int tensor) {
   static const char *const truths[] = {
       "Less", "LessOrEqual", "Greater", "GreaterOrEqual", "Equal", "And", "Or", "Xor", "Not", NULL};
@@ -80,16 +80,16 @@ bool is_truth(const ModelImport *im, int tensor) {
   return t ? t->type == TENSOR_BOOL : tensor && is_boolean_input(im, tensor);
 }
 
-/* ---- choices among numbers that may be infinite or none ---- */
-enum { MOST_CHOSEN = 1 << 23 }; /* two of each are counted by floats */
+/* ---- selection among numbers that may be infinite or NaN ---- */
+enum { MOST_CHOSEN = 1 << 23 }; /* floats count integers up to twice this number exactly */
 
-/* The shape of a choice, of constants and values. */
+/* The shape of a selection between constants and values. */
 typedef struct Chosen {
   int rank;
   int64_t size[MOST_DIMS], n;
 } Chosen;
 
-/* The shape that a choice by input 0 has, of constants and values. */
+/* Finds the shape of a selection by input 0 between constants and values. */
 static bool find_shape(ModelImport *im, const OnnxNode *node, int yes, int otherwise, Chosen *to) {
   const int input[] = {0, yes, otherwise};
   Tensor all = {0};
@@ -129,14 +129,14 @@ static Value *spread_view(ModelImport *im, const View *x, const Chosen *as) {
   return v ? reshaped(im, v, shape_vector(as->n)) : NULL;
 }
 
-/* A constant in that shape, number by number. */
+/* A constant broadcast to that shape. */
 static double *spread_constant(ModelImport *im, const Tensor *t, const Chosen *as) {
   double *to = NEW_ARRAY(im->arena, double, as->n);
   for (int64_t i = 0; i < as->n; i++) to[i] = tensor_number(t, repeated_at(t, as->rank, as->size, i));
   return to;
 }
 
-/* Indices into two concatenated vectors of n: n + i where the condition is true, else i. */
+/* Indices into two concatenated vectors of n: n + i where the condition is true, otherwise i. */
 static Value *selection(ModelImport *im, const OnnxNode *node, const View *truth, const Chosen *as) {
   const Tensor *t = truth ? NULL : constant_of(im, node, 0);
   double *at = NEW_ARRAY(im->arena, double, as->n);
@@ -163,8 +163,8 @@ static View *in_shape(ModelImport *im, Value *v, const Chosen *as) {
   return y;
 }
 
-/* Exact for all numbers: both sides in one vector, from which the condition selects. It is the constant input
- * 0 where `truth` is NULL. */
+/* Exact for all numbers: both sides are in one vector, from which the condition selects. The condition is the
+ * constant input 0 if `truth` is NULL. */
 static View *selected(ModelImport *im, const OnnxNode *node, const View *truth, int yes, int otherwise) {
   Chosen as;
   if (!find_shape(im, node, yes, otherwise, &as)) return NULL;
@@ -192,7 +192,7 @@ static bool is_finite(ModelImport *im, const OnnxNode *node, int input) {
   return !x || !x->value->odd;
 }
 
-/* A truth times an input of the node; NULL after no(). */
+/* A boolean value times an input of the node; NULL after no(). */
 static View *times_input(ModelImport *im, const OnnxNode *node, const View *truth, int input) {
   const Tensor *t = constant_of(im, node, input);
   const View *x = t ? NULL : view_of(im, node, input);
@@ -206,7 +206,8 @@ static bool is_zero(const Tensor *t) {
   return zero;
 }
 
-/* Where the truth is 1 the one input of the node, else the other: their sum, each times 1 or 0. */
+/* Selects one input of the node where the boolean is 1, otherwise the other: the sum of both, times 1 or 0.
+ */
 static View *chosen(ModelImport *im, const OnnxNode *node, const View *truth, int yes, int otherwise) {
   const bool none = is_zero(constant_of(im, node, yes)), least = is_zero(constant_of(im, node, otherwise));
   if (truth->value->odd) return no(im, "a choice by numbers that may be infinite or no numbers");
@@ -219,7 +220,7 @@ static View *chosen(ModelImport *im, const OnnxNode *node, const View *truth, in
   return !other || none ? other : two_values(im, one, true, other, "add");
 }
 
-/* Whether a tensor only goes into a softmax, through moves and sums. */
+/* Whether the only users of a tensor are a softmax, after moves and sums. */
 static bool becomes_softmax(const ModelImport *im, int tensor) {
   static const char *const passed[] = {"Reshape",   "Add",     "Unsqueeze", "Squeeze",
                                        "Transpose", "Flatten", "Identity",  NULL};
@@ -234,8 +235,8 @@ static bool becomes_softmax(const ModelImport *im, int tensor) {
   return false;
 }
 
-/* Scores of which constants exclude some: those plus minus infinity, or a number that is as good as that.
- * NULL, also without a reason: it is another choice. */
+/* Scores that a constant masks: the scores plus minus infinity, or a number with the same effect. NULL, even
+ * without a reason: another selection. */
 static View *masked_scores(ModelImport *im, const OnnxNode *node) {
   const Tensor *kept = constant_of(im, node, 0);
   const int input = constant_of(im, node, 1) ? 1 : 2;

@@ -1,5 +1,5 @@
-/* ops_combine.c: sums, differences, products, quotients, maxima and minima of values, and of values and
- * constants. */
+/* ops_combine.c: Import of sums, differences, products, quotients, maxima and minima of two values, or of a
+ * value and a constant. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <string.h>
@@ -33,7 +33,7 @@ bool read_once(const ModelImport *im, int tensor, const Value *value) {
   return false;
 }
 
-/* Absorbed by an instancenorm or groupnorm before it. */
+/* Fuses the constant into an instancenorm or groupnorm before it. */
 static bool absorbed(ModelImport *im, bool once, const View *x, const Tensor *t, const char *word) {
   const char *layer = x->value->affine;
   if (!layer || x->value->reads || !once) return false;
@@ -48,7 +48,7 @@ static bool absorbed(ModelImport *im, bool once, const View *x, const Tensor *t,
   return true;
 }
 
-/* ---- the first steps from raw numbers: one normalize ---- */
+/* ---- preprocessing of raw inputs: one normalize ---- */
 static void put_list(Text *out, const char *name, int64_t n, const double *number, double otherwise) {
   bool equal = true, needed = false;
   for (int64_t i = 0; i < n; i++) {
@@ -89,7 +89,7 @@ static bool prepare(Prepared *p, const Tensor *t, const char *word) {
   return true;
 }
 
-/* NULL: the value is no input that is read here alone, or the operator is another. */
+/* NULL: the value is not an input that is only read here, or the operator is another one. */
 static View *with_prepared(ModelImport *im, bool once, const View *x, const Tensor *t, const char *word) {
   Value *value = x->value;
   static const char *const words[] = {"add", "subtract", "multiply", "divide", NULL};
@@ -136,7 +136,7 @@ static View *with_vector(ModelImport *im, const OnnxNode *node, bool once, int i
   return map_view(im, x, "scale(name=\"%s\")", layer);
 }
 
-/* The value in the size of a constant that is larger; NULL after no(). */
+/* The value broadcast to the size of a larger constant; NULL after no(). */
 static const View *as_large(ModelImport *im, const View *x, const Tensor *t) {
   View *large = view_copy(im, x, x->value);
   bool repeats = false;
@@ -194,7 +194,7 @@ static View *align(ModelImport *im, const View *x, int rank) {
   return to;
 }
 
-/* The factors of the small one are all channels of the big one, as those run there. */
+/* The factors of the small value are all channels of the big one, in the same order. */
 static bool is_gate(const View *small, const View *big) {
   const int last = small->value->shape.rank - 1, c = big->value->shape.rank - 1;
   if (c != 2 || shape_elements(small->value->shape) != big->value->shape.dim[c]) return false;
@@ -220,7 +220,7 @@ void take_back(ModelImport *im, int statements) {
   }
 }
 
-/* The same for one in another order: brought into that of the big one. NULL: it is no gate. */
+/* The same for a value in another order, which is permuted to that of the big one. NULL: not a gate. */
 static const View *as_gate(ModelImport *im, const View *small, const View *big) {
   const int c = big->value->shape.rank - 1;
   Factors all = {0};
@@ -251,7 +251,7 @@ static View *gated(ModelImport *im, const View *big, const View *small, const ch
   return view_copy(im, big, emit(im, 2, both, big->value->shape, "%s(%%*)", word));
 }
 
-/* The small one is one channel of the big one, and lies like it otherwise. */
+/* The small value is one channel of the big one, in the same layout otherwise. */
 static bool is_plane(const View *small, const View *big) {
   const int c = big->value->shape.rank - 1;
   if (small->value->shape.rank != c + 1 || small->value->shape.dim[c] != 1) return false;
@@ -270,14 +270,15 @@ static View *plane(ModelImport *im, const View *big, const View *small, const ch
   return view_copy(im, big, emit(im, 2, both, big->value->shape, "%s(%%*)", word));
 }
 
-/* One number a position in another layout: brought into that of the big one. NULL: it is none. */
+/* One number per position in another layout, which is converted to that of the big value. NULL: does not
+ * match. */
 static const View *as_plane(ModelImport *im, const View *small, const View *big) {
   const int c = big->value->shape.rank - 1;
   int pos[MOST_DIMS], n = 0;
   Shape shape = big->value->shape;
   shape.dim[c] = 1;
   if (c < 1 || shape_elements(small->value->shape) != shape_elements(shape)) return NULL;
-  for (int axis = 0; axis < c; axis++) /* its dimensions, as they are in memory */
+  for (int axis = 0; axis < c; axis++) /* its dimensions, as in memory */
     for (int d = 0, before = n; shape.dim[axis] > 1 && n == before; d++) {
       if (d == big->rank) return NULL;
       if (factors_whole(&big->along[d], big->value, axis)) pos[n++] = d;
@@ -303,7 +304,7 @@ static bool is_single(const View *small, const View *big) {
   return true;
 }
 
-/* The language has one number per channel of one pixel. */
+/* The language broadcasts the channels of one pixel, not a scalar. */
 static View *with_single(ModelImport *im, const View *big, const View *small, const char *word) {
   const Shape pixel = shape_picture(1, 1, shape_elements(big->value->shape)), one = shape_picture(1, 1, 1);
   Value *both[] = {reshaped(im, big->value, pixel), reshaped(im, small->value, one)};
@@ -317,7 +318,7 @@ static bool same_layout(const View *a, const View *b) {
   return shape_equal(a->value->shape, b->value->shape);
 }
 
-/* Other orders of the same elements: both are converted to the layout of an image. */
+/* Different orders of the same elements: both are converted to the layout of an image. */
 static View *both_laid(ModelImport *im, const View *a, const View *b, const char *word) {
   Value *both[2] = {lay_standard(im, a), NULL};
   if (both[0]) both[1] = lay_standard(im, b);
@@ -329,13 +330,13 @@ static View *both_laid(ModelImport *im, const View *a, const View *b, const char
   return view_standard(im, emit(im, 2, both, both[0]->shape, "%s(%%*)", word), a, a->rank);
 }
 
-/* Such an operand comes first if the other one has other users, too: a shortcut is added to the layers of
- * its branch. */
+/* Such an operand comes first if the other one has other users, too: a shortcut is added to the layers of its
+ * branch. */
 static bool made_last(const ModelImport *im, const Value *value) {
   return value->made && value->made == im->statements.data[im->statements.n - 1];
 }
 
-/* `alone`: the first is read nowhere else. */
+/* `alone`: the first value has no other user. */
 View *two_values(ModelImport *im, const View *x, bool alone, const View *y, const char *word) {
   const int rank = x->rank > y->rank ? x->rank : y->rank;
   const View *a = align(im, x, rank), *b = align(im, y, rank);
@@ -376,7 +377,7 @@ static View *combine_two(ModelImport *im, const OnnxNode *node, const View *x, i
   return two_values(im, x, im->readers[node->in[first]] == 1, item->view, word);
 }
 
-/* Three values or more of one layout: one sum, which 8 bits round once. NULL: they are others. */
+/* Three or more values with the same layout: one sum, which int8 models round once. NULL: does not match. */
 static View *sum_of_all(ModelImport *im, const OnnxNode *node) {
   Value **all = NEW_ARRAY(im->arena, Value *, node->nin);
   if (strcmp(node->op, "Sum") != 0 || node->nin < 3 || node->nin > MOST_INPUTS) return NULL;
@@ -390,8 +391,8 @@ static View *sum_of_all(ModelImport *im, const OnnxNode *node) {
   return view_copy(im, first, emit(im, node->nin, all, first->value->shape, "add(%%*)"));
 }
 
-/* x / t of whole numbers, t > 0, rounded towards 0, as ONNX divides integers. Of x + 1/2, so that a rounded
- * product with 1/t is never below a quotient that is an integer. */
+/* x / t of integers, t > 0, rounded towards 0, as ONNX divides integers. Computed from x + 1/2, so that a
+ * rounded product with 1/t is never below a quotient that is an integer. */
 static View *whole_quotient(ModelImport *im, const OnnxNode *node, const View *x) {
   const Tensor *t = constant_of(im, node, 1);
   const bool counts = x->value->counts;
@@ -434,8 +435,8 @@ View *import_combine(ModelImport *im, const OnnxNode *node) {
   return y;
 }
 
-/* x / y, and 0 where y is 0: x * n / (y + 1 - n), where n is 1 unless y is 0. Rounded once, as the quotient.
- */
+/* x / y, and 0 where y is 0: x * n / (y + 1 - n), where n is 1 unless y is 0. Rounded once, like the
+ * quotient. */
 View *import_divide_no_nan(ModelImport *im, const OnnxNode *node) {
   const View *x = view_of(im, node, 0), *y = x ? view_of(im, node, 1) : NULL;
   if (!y) return NULL;

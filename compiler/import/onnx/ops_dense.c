@@ -1,4 +1,4 @@
-/* ops_dense.c: products with matrices of weights. */
+/* ops_dense.c: Import of products with weight matrices. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "import/import.h"
@@ -29,7 +29,7 @@ static const Tensor *by_units(ModelImport *im, const Tensor *w, bool transposed,
   return t;
 }
 
-/* An Add of a vector after it, without other users, is the bias. */
+/* A following Add of a vector is the bias, if it is the only user. */
 static const Tensor *vector_behind(ModelImport *im, const OnnxNode *node, const View *x, int64_t units) {
   const int made = node->out[0];
   if (im->readers[made] != 1 || im->wanted[made]) return NULL;
@@ -49,8 +49,8 @@ static bool same_constant(const Tensor *a, const Tensor *b) {
   return a->data == b->data || memcmp(a->data, b->data, (size_t)a->n * (size_t)tensor_width(a->type)) == 0;
 }
 
-/* An earlier layer of one matrix and bias, as each step of a recurrent layer has them; NULL: there is none.
- */
+/* An earlier layer with the same matrix and bias, as in each step of an unrolled recurrent layer; NULL: there
+ * is none. */
 static const char *layer_with(ModelImport *im, const Tensor *w, const Tensor *bias, int rank) {
   const size_t end = strlen(".weight");
   for (int i = 0; i < im->weights.n && w->name; i++) {
@@ -98,7 +98,7 @@ View *import_matmul(ModelImport *im, const OnnxNode *node) {
   return x ? dense_product(im, node, x, by_units(im, w, false, 1), NULL) : NULL;
 }
 
-/* Of onnxruntime: both matrices may be transposed, and there is a factor. */
+/* onnxruntime's FusedMatMul: both matrices may be transposed, and there is a factor. */
 View *import_fused_matmul(ModelImport *im, const OnnxNode *node) {
   const Tensor *w = constant_of(im, node, 1);
   if (!w && constant_of(im, node, 0)) return no(im, "a constant times a value");
@@ -139,7 +139,7 @@ View *import_gemm(ModelImport *im, const OnnxNode *node) {
 }
 
 /* ---- one-hot ---- */
-/* Whether a tensor is an input of whole numbers, moved at most. */
+/* Whether a tensor is an input of integers, possibly moved. */
 static bool is_whole(const ModelImport *im, int tensor) {
   static const char *const moves[] = {"Reshape",   "Expand",  "Unsqueeze", "Squeeze",
                                       "Transpose", "Flatten", "Identity",  NULL};
@@ -156,7 +156,8 @@ static bool is_whole(const ModelImport *im, int tensor) {
   return false;
 }
 
-/* The dimension along which a value is repeated and a constant varies, and neither does elsewhere; -1. */
+/* The dimension along which the value is broadcast and the constant varies, if they vary along no other;
+ * otherwise -1. */
 static int compared_dimension(const View *x, const Tensor *t) {
   int along = -1;
   for (int d = 0; d < x->rank; d++) {
@@ -169,13 +170,13 @@ static int compared_dimension(const View *x, const Tensor *t) {
   return t->rank <= x->rank && along >= 1 ? along : -1;
 }
 
-/* Any two, by their difference. */
+/* Compares any two values by their difference. */
 static View *other_equal(ModelImport *im, const OnnxNode *node) {
   View *y = differing(im, node);
   return y ? map_view(im, map_view(im, y, "multiply(-1)"), "add(1)") : NULL;
 }
 
-/* Whole numbers compared with several: 1 - |x - k|, and 0 where that is below. */
+/* Integers compared with several numbers: 1 - |x - k|, and 0 if that is negative. */
 View *import_equal(ModelImport *im, const OnnxNode *node) {
   const int constant = constant_of(im, node, 0) ? 0 : 1;
   const Tensor *t = constant_of(im, node, constant);

@@ -1,6 +1,6 @@
-/* ops_einsum.c: products of a value and a constant over any dimensions: Einsum, and MatMul with several
- * matrices or with the constant first. A 1x1 convolution, whose groups are the dimensions that both have and
- * the result keeps. */
+/* ops_einsum.c: Import of products of a value and a constant over any dimensions: Einsum, and MatMul with
+ * several matrices or with the constant first. They become a 1x1 convolution; its groups are the dimensions
+ * that are in both operands and in the result. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "import/onnx/products.h"
@@ -15,7 +15,7 @@ static Role role_of(const Letters *x, const Letters *w, const Letters *out, char
   return in_x ? ROLE_PLACE : in_w ? ROLE_NEW : ROLE_NONE;
 }
 
-/* Letters of one role, in the order of a list, and the product of their sizes. */
+/* Letters with the same role, in the order of a list, and the product of their sizes. */
 typedef struct Part {
   Letters letters;
   int64_t size[MOST_DIMS], all;
@@ -31,7 +31,7 @@ typedef struct Contraction {
   const View *x;
   const Tensor *w;
   Letters in, weight, out;
-  Part group, sum, made; /* made: those of the constant alone */
+  Part group, sum, made; /* made: those that only the constant has */
 } Contraction;
 
 static bool read_roles(ModelImport *im, Contraction *c) {
@@ -146,7 +146,7 @@ static View *contracted(ModelImport *im, const OnnxNode *node, int constant, Con
 }
 
 /* ---- Einsum ---- */
-/* Letters up to one of these ends; NULL: others are among them. */
+/* Reads letters up to one of these ends; NULL: other characters are among them. */
 static const char *read_letters(const char *at, const char *ends, Letters *to) {
   for (to->n = 0; *at && !strchr(ends, *at); at++) {
     if (*at == ' ') continue;
@@ -184,9 +184,10 @@ View *import_einsum(ModelImport *im, const OnnxNode *node) {
 }
 
 /* ---- MatMul ---- */
-static const char columns[] = "abcdef"; /* of dimensions before the last two, from behind */
+static const char columns[] =
+    "abcdef"; /* letters of the dimensions before the last two, starting from the last */
 
-/* The letters of an operand: those of several matrices, then two, or of a vector the summed one. */
+/* The letters of an operand: those of several matrices, then two; a vector only has the summed one. */
 static void matrix_letters(Letters *to, int rank, const int64_t *size, bool constant, const char *last) {
   to->n = rank;
   for (int d = 0; d < rank; d++) {

@@ -1,5 +1,5 @@
-/* ops_index.c: imports ArgMax, TopK, Gather, GatherElements and GatherND with computed indices, OneHot, Mod,
- * Ceil, Tile and GridSample. */
+/* ops_index.c: Import of ArgMax, TopK, Gather, GatherElements and GatherND with computed indices, OneHot,
+ * Mod, Ceil, Tile and GridSample. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdio.h>
 #include <string.h>
@@ -116,7 +116,7 @@ Value *as_pixels(Value *table) {
   return pixels || numbers ? made->in[0] : table;
 }
 
-/* x with a dimension as positions; the others are channels. */
+/* x with one dimension as positions; the others become channels. */
 static Value *lay_positions(ModelImport *im, const View *x, int axis) {
   int chan[MOST_DIMS], pos = axis;
   const int n = other_dimensions(x, axis, chan);
@@ -258,7 +258,7 @@ View *gather_computed(ModelImport *im, const OnnxNode *node) {
   View *y = gather_along(im, x, index, axis);
   if (!y) return NULL;
   int64_t size[MOST_DIMS];
-  int rank = 0, images = -1; /* images: the dimension that the indices have for each of them, and x has not */
+  int rank = 0, images = -1; /* images: the batch dimension of the indices, if x has none */
   if (x->rank + index->rank - 1 > MOST_DIMS) return no(im, "more than 8 dimensions");
   for (int d = 0; d < axis; d++) size[rank++] = y->size[d];
   for (int d = 0; d < index->rank; d++) {
@@ -306,7 +306,7 @@ View *import_gather_nd(ModelImport *im, const OnnxNode *node) {
 }
 
 /* ---- indices as rows ---- */
-/* one_hot, its channels a new dimension of the view. */
+/* one_hot, with its channels as a new dimension of the view. */
 static View *hot_rows(ModelImport *im, const View *x, int axis, int64_t n) {
   int pos[MOST_DIMS], npos = 0;
   for (int d = 0; d < x->rank; d++)
@@ -361,7 +361,7 @@ View *equal_to_range(ModelImport *im, const View *x, const Tensor *t) {
   return hot_rows(im, view_without(im, x, drop), along, t->n);
 }
 
-/* ---- arithmetic of whole numbers ---- */
+/* ---- integer arithmetic ---- */
 View *import_mod(ModelImport *im, const OnnxNode *node) {
   const View *x = view_of(im, node, 0);
   const Tensor *t = constant_of(im, node, 1);
@@ -380,7 +380,7 @@ View *import_ceil(ModelImport *im, const OnnxNode *node) {
   return map_view(im, map_view(im, map_view(im, x, "multiply(-1)"), "floor"), "multiply(-1)");
 }
 
-/* Repeats of dimensions of one element. */
+/* Broadcasts dimensions of one element. */
 View *import_tile(ModelImport *im, const OnnxNode *node) {
   const View *x = view_of(im, node, 0);
   const Tensor *t = constant_of(im, node, 1);

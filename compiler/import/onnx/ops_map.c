@@ -1,4 +1,4 @@
-/* ops_map.c: Element-wise functions of one value; softmax. */
+/* ops_map.c: Import of elementwise functions of one value, and softmax. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <string.h>
@@ -24,7 +24,7 @@ View *import_dropout(ModelImport *im, const OnnxNode *node) {
   return view_of(im, node, 0);
 }
 
-/* Rounded towards 0, as C converts; of a type without negative numbers down, since those are undefined. */
+/* Rounded towards 0, as in C; for an unsigned type rounded down, since negative numbers are undefined. */
 static View *import_truncated(ModelImport *im, const View *x, TensorType to) {
   const bool counts = to == TENSOR_UINT8 || to == TENSOR_UINT16 || to == TENSOR_UINT32 || to == TENSOR_UINT64;
   View *y = map_view(im, counts ? x : map_view(im, x, "relu"), "floor");
@@ -90,7 +90,7 @@ View *import_hard_sigmoid(ModelImport *im, const OnnxNode *node) {
   return map_view(im, x, "clip(0, 1)");
 }
 
-/* A bound of Clip: an input, or before opset 11 an attribute; of one that is computed nothing is known. */
+/* A bound of Clip: an input, or before opset 11 an attribute; a computed bound is unknown. */
 static bool bound(ModelImport *im, const OnnxNode *node, int input, const char *name, double *value) {
   const Tensor *t = constant_of(im, node, input);
   if (given(node, input) && !t) return true;
@@ -135,10 +135,11 @@ View *import_pow(ModelImport *im, const OnnxNode *node) {
   if (!isfinite(power) || power == floor(power))
     return no(im, "a power other than whole numbers to 64 and fractions");
   x = map_view(im, map_view(im, x, "log"), "multiply(%s)", number_text(im->arena, power));
-  return map_view(im, x, "exp"); /* negative numbers give NaN, as does such a power */
+  return map_view(im, x, "exp"); /* negative numbers give NaN, like this power */
 }
 
-/* The dimension along which slopes vary: that of the channels where they say nothing else; -1 after no(). */
+/* The dimension along which slopes vary: the channels, unless the slopes determine another one; -1 after
+ * no(). */
 static int slopes_along(ModelImport *im, const View *x, const Tensor *slope) {
   int along = 1, vary = 0;
   if (slope->rank > x->rank) return no(im, "slopes of more dimensions than the value"), -1;

@@ -1,4 +1,4 @@
-/* ops_norm.c: normalization. */
+/* ops_norm.c: Import of normalizations. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <string.h>
@@ -36,7 +36,7 @@ static const Tensor *each_channel(ModelImport *im, const Tensor *t, int64_t chan
   return to;
 }
 
-/* A layer with a weight and a bias a channel. */
+/* A layer with one weight and one bias per channel. */
 static Value *affine_with(ModelImport *im, const OnnxNode *node, Value *v, const Tensor *w, const Tensor *b,
                           const char *call, double epsilon) {
   const int64_t channels = v->shape.dim[v->shape.rank - 1];
@@ -56,7 +56,7 @@ static Value *affine(ModelImport *im, const OnnxNode *node, Value *v, const Tens
   return affine_with(im, node, v, w, b, call, onnx_float(node, "epsilon", 1e-5));
 }
 
-/* A view [n, groups, rest] of an image: the groups of its channels, or 0. */
+/* For a view [n, groups, rest] of an image: the groups of its channels, or 0. */
 static int64_t instance_groups(const View *x) {
   const Value *v = x->value;
   if (x->rank != 3 || v->shape.rank != 3 || shape_elements(v->shape) % x->size[1]) return 0;
@@ -98,7 +98,7 @@ View *import_groupnorm(ModelImport *im, const OnnxNode *node) {
   return v ? view_standard(im, v, x, x->rank) : NULL;
 }
 
-/* The channel groups of a norm over these dimensions; 0 and the reason: not such a norm. */
+/* The channel groups of a norm over these dimensions; 0, with the reason: not such a norm. */
 static int64_t groups_beside(ModelImport *im, const View *x, const bool *over) {
   const Shape s = x->value->shape;
   const int c = s.rank - 1;
@@ -130,7 +130,7 @@ static bool is_by_channel(const View *x, const Tensor *t) {
   return t->n == x->value->shape.dim[c] && factors_whole(&all, x->value, c);
 }
 
-/* (x - mean) / sqrt(variance + epsilon) over several dimensions, as forms.c puts it together. */
+/* (x - mean) / sqrt(variance + epsilon) over several dimensions, matched by forms.c. */
 View *import_moments(ModelImport *im, const OnnxNode *node) {
   const View *x = view_of(im, node, 0);
   const Tensor *w = constant_of(im, node, 1), *b = constant_of(im, node, 2);
@@ -145,15 +145,15 @@ View *import_moments(ModelImport *im, const OnnxNode *node) {
   return v ? view_copy(im, x, v) : NULL;
 }
 
-/* A constant that varies along this dimension alone, or not at all. */
+/* A constant that only varies along this dimension, or not at all. */
 static bool is_along(const View *x, const Tensor *t, int64_t axis) {
   for (int d = 0; d < t->rank; d++)
     if (t->dim[d] != 1 && (x->rank - t->rank + d != axis || t->dim[d] != x->size[axis])) return false;
   return t->rank <= x->rank;
 }
 
-/* Whether a tensor's shape is that of x, with one element along the axis. Those of Expand may have others of
- * one element, too, or x's own. */
+/* Whether a tensor's shape is that of x, with one element along the axis. Shapes of Expand may have other
+ * dimensions of one element, or x's own size. */
 static bool is_beside(const View *x, const Tensor *t, int64_t axis, bool exact) {
   if (t->n > x->rank || (exact && t->n != x->rank)) return false;
   for (int i = 0; i < t->n; i++) {
@@ -178,8 +178,8 @@ bool reduced_along(ModelImport *im, const OnnxNode *node, const View *x, int64_t
   return true;
 }
 
-/* Of a variance that is divided by another number than the size, such as size - 1: times a factor c it has
- * x / sqrt(c * variance + epsilon) = x / sqrt(variance + epsilon / c) / sqrt(c). */
+/* For a variance with another divisor than the size, such as size - 1, and c the ratio of both: x / sqrt(c *
+ * variance + epsilon) = x / sqrt(variance + epsilon / c) / sqrt(c). */
 static Value *spread_norm(ModelImport *im, const OnnxNode *node, Value *v, const Tensor *w, const Tensor *b) {
   const int64_t channels = v->shape.dim[v->shape.rank - 1];
   const double factor = onnx_float(node, "cnnc_spread", 0) * (double)channels;
@@ -200,7 +200,7 @@ View *import_layernorm(ModelImport *im, const OnnxNode *node) {
   int64_t axis = onnx_int(node, "axis", -1);
   if (axis < 0) axis += x->rank;
   if (axis < 1 || axis >= x->rank) return no(im, "a norm over the batch");
-  const bool single = onnx_int(node, "cnnc_single", 0) != 0; /* over this axis, not from it on */
+  const bool single = onnx_int(node, "cnnc_single", 0) != 0; /* over this axis only, not from it on */
   for (int64_t d = axis + 1; d < x->rank && !single; d++)
     if (x->size[d] > 1) return no(im, "a layer norm over several axes");
   if (!reduced_along(im, node, x, axis, 3)) return NULL;

@@ -1,4 +1,4 @@
-/* ops_part.c: parts of values along a dimension: Slice, Split, Gather with constant indices. */
+/* ops_part.c: Import of parts of values along a dimension: Slice, Split, Gather with constant indices. */
 // SPDX-License-Identifier: Apache-2.0
 #include "import/import.h"
 
@@ -47,14 +47,14 @@ static View *part_of_axis(ModelImport *im, const View *x, int d, int64_t low, in
   return view;
 }
 
-/* A sequence, of a model's tensor of two dimensions that has no batch. */
+/* A sequence, from a two-dimensional tensor of the model without a batch. */
 static View *table_view(ModelImport *im, Value *v, const View *like) {
   View *to = view_copy(im, like, v);
   for (int d = 0; d < 2; d++) view_set(to, d, d);
   return to;
 }
 
-/* The same tensor, whose channels stay those of its value; NULL: they are no dimension of it. */
+/* The same tensor with its value's channels as channels; NULL: they are not a dimension of it. */
 static const View *with_channels(ModelImport *im, const View *x) {
   const int c = x->value->shape.rank - 1;
   int chan = -1, pos[MOST_DIMS], npos = 0;
@@ -72,7 +72,7 @@ static const View *along_one_factor(ModelImport *im, const View *x, int d) {
   const View *laid = mixed ? with_channels(im, x) : NULL;
   if (laid) return along_one_factor(im, laid, d);
   const bool whole = x->along[d].n == 1 && x->along[d].f[0].size == x->size[d];
-  if (!whole && x->along[d].n > 0 && x->rank >= 2 && x->rank <= 4) { /* a shuffle comes first */
+  if (!whole && x->along[d].n > 0 && x->rank >= 2 && x->rank <= 4) { /* a channel shuffle comes first */
     const bool table = x->rank == 2 && x->along[0].n && !factors_batch(&x->along[0]);
     const int dims[] = {0, 1};
     Value *v = table ? lay_in_order(im, x, 2, dims) : lay_standard(im, x);
@@ -83,7 +83,7 @@ static const View *along_one_factor(ModelImport *im, const View *x, int d) {
   return x;
 }
 
-/* A dimension that repeats one element that number of times. */
+/* Repeats the one element of a dimension that number of times. */
 static View *repeat_axis(ModelImport *im, const View *x, int d, int64_t n) {
   View *to = view_copy(im, x, x->value);
   to->size[d] = n;
@@ -104,14 +104,14 @@ static View *cut_axis(ModelImport *im, const View *x, int d, int64_t low, int64_
 /* ---- elements in any order ---- */
 enum { MOST_RUNS = 32, MOST_SELECTION = 1 << 24 };
 
-/* How many of the elements follow the one before. */
+/* Number of consecutive indices from here on. */
 static int64_t run_length(int64_t n, const int64_t *at) {
   int64_t length = 1;
   while (length < n && at[length] == at[length - 1] + 1) length++;
   return length;
 }
 
-/* Runs of neighbors, joined. */
+/* Concatenates runs of consecutive elements. */
 static View *joined_runs(ModelImport *im, const View *x, int d, int64_t n, const int64_t *at) {
   Value *part[MOST_RUNS];
   int parts = 0;
@@ -148,7 +148,7 @@ Value *frozen_product(ModelImport *im, const OnnxNode *node, Value *v, const Ten
   return v;
 }
 
-/* As channels, times a matrix of zeros and ones. */
+/* The dimension as channels, times a matrix of zeros and ones. */
 static View *times_selection(ModelImport *im, const OnnxNode *node, const View *x, int d, int64_t n,
                              const int64_t *at) {
   const int64_t of = x->size[d], dim[] = {n, of};
@@ -161,7 +161,7 @@ static View *times_selection(ModelImport *im, const OnnxNode *node, const View *
   return view_laid(im, x, frozen_product(im, node, v, w), d, npos, pos);
 }
 
-/* Frames that overlap: at[t*size + i] is t*step + i. NULL: it is another order, or after no(). */
+/* Overlapping frames: at[t*size + i] is t*step + i. NULL: another order, or after no(). */
 static View *overlapping_frames(ModelImport *im, const View *x, int d, int64_t n, const int64_t *at) {
   const int64_t size = run_length(n, at), frames = n / size, step = at[size < n ? size : 0];
   if (at[0] != 0 || step < 1 || step > size || n % size) return NULL;
@@ -221,8 +221,8 @@ static bool bounds_list(ModelImport *im, const OnnxNode *node, int input, const 
   return true;
 }
 
-/* From `start` to before `end`, both counted from the end where they are below 0, by steps forward or
- * backward. */
+/* From `start` to `end` (exclusive), both counted from the end if negative, with a positive or negative step.
+ */
 static View *slice_axis(ModelImport *im, const OnnxNode *node, const View *x, int d, int64_t start,
                         int64_t end, int64_t step) {
   const int64_t size = x->size[d], least = step < 0 ? -1 : 0, most = step < 0 ? size - 1 : size;
@@ -261,7 +261,7 @@ View *import_slice(ModelImport *im, const OnnxNode *node) {
   return y;
 }
 
-/* One slice for each part that is used. The first result is given back; the others are put in their places.
+/* One slice for each part that is used. The first result is returned; the others are stored in their items.
  */
 View *import_split(ModelImport *im, const OnnxNode *node) {
   const View *x = view_of(im, node, 0);

@@ -1,5 +1,5 @@
-/* ops_product.c: products of two values that both are computed: MatMul, Gemm and Einsum as matmul, whose rows
- * are the dimensions that both values and the result have. */
+/* ops_product.c: Import of products of two computed values: MatMul, Gemm and Einsum as matmul; its rows are
+ * the dimensions that both values and the result have. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "import/onnx/products.h"
@@ -10,8 +10,9 @@ int letter_place(const Letters *in, char letter) {
   return -1;
 }
 
-/* ---- the roles of dimensions ---- */
-/* Dimensions of the result, or summed ones, in order: those of both values, of one of them, and of none. */
+/* ---- roles of dimensions ---- */
+/* Dimensions of the result, or summed dimensions, in order: those of both values, of one of them, and of
+ * none. */
 enum { ROWS, FREE, SUMMED };
 typedef struct Group {
   int n;
@@ -29,7 +30,7 @@ static void add_to_group(Group *group, char letter, int64_t size) {
 
 static bool of_batch(const View *x, int d) { return x->along[d].n > 0 && x->along[d].f[0].axis == BATCH; }
 
-/* A dimension that is there in full, and not that of the batch. */
+/* A dimension that is complete, and not the batch. */
 static bool dimension_is_there(const View *x, const Letters *in, char letter) {
   const int d = letter_place(in, letter);
   return d >= 0 && x->size[d] > 1 && x->along[d].n > 0 && !of_batch(x, d);
@@ -75,7 +76,7 @@ static void append(View *to, int d, const View *x, const Letters *in, const Grou
   }
 }
 
-/* One of them as [rows, its own, summed]. */
+/* One of the values as [rows, its own, summed]. */
 static View *product_side(ModelImport *im, const View *x, const Letters *in, const Roles *roles, int k) {
   View *to = view_new(im, x->value, 3);
   append(to, ROWS, x, in, &roles->rows);
@@ -90,7 +91,7 @@ Shape shape_of_parts(int64_t rows, Shape row) {
   return row;
 }
 
-/* One statement of a value, for all who want it. */
+/* A statement of a value that is emitted once for all users. */
 Value *emitted_once(ModelImport *im, Value *v, Shape shape, const char *call) {
   for (int i = im->statements.n - 1; i >= 0; i--) {
     const Statement *s = im->statements.data[i];
@@ -127,7 +128,7 @@ static bool channels_innermost(const View *x, int d) {
          along->f[along->n - 1].inner == 1;
 }
 
-/* A matrix a row, its own dimension before the summed one, or *turned. */
+/* One matrix per row, its own dimension before the summed one, or *turned. */
 static Value *laid_as_matrices(ModelImport *im, const View *side, bool *turned) {
   static const int order[2][3] = {{ROWS, FREE, SUMMED}, {ROWS, SUMMED, FREE}};
   const bool as_is = in_memory_order(side, 3, order[0]);
@@ -159,7 +160,7 @@ static View *view_of_product(ModelImport *im, const View *made, View *const x[2]
       to->along[d] = apart->along[from];
       continue;
     }
-    for (int k = 0; k < 2; k++) { /* of the batch, repeated, or of one element */
+    for (int k = 0; k < 2; k++) { /* dimensions of the batch, broadcast ones, or of one element */
       const int of = letter_place(&in[k], out->at[d]);
       if (of < 0 || to->along[d].n) continue;
       to->size[d] = x[k]->size[of] > to->size[d] ? x[k]->size[of] : to->size[d];
@@ -220,8 +221,8 @@ View *product_of_two(ModelImport *im, const OnnxNode *node, View *const x[2], co
 }
 
 /* ---- MatMul and Gemm ---- */
-/* Letters of an operand: those of several matrices, from behind, then its own and the summed one, of a vector
- * the latter. Dimensions of one element beside larger ones are repeated. */
+/* Letters of an operand: those of several matrices, starting from the last, then its own and the summed one;
+ * a vector only has the latter. Dimensions of one element are broadcast to larger ones. */
 static void operand_letters(const View *x, const View *other, const char *last, char summed, Letters *to) {
   to->n = x->rank;
   for (int d = 0; d < x->rank; d++) {

@@ -1,5 +1,4 @@
-/* ops_recurrent.c: LSTM, GRU and RNN: layers that go from row to row, whose gates ONNX has in an order of its
- * own. */
+/* ops_recurrent.c: Import of LSTM, GRU and RNN. ONNX has another order of gates than the language. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include <strings.h>
@@ -12,7 +11,7 @@ enum { OUT_ROWS, OUT_HIDDEN, OUT_CELL };
 typedef struct Cells { /* of a kind of layer */
   const char *op, *word;
   int64_t gates;
-  int from[MOST_GATES]; /* by gate of the language: which one of ONNX */
+  int from[MOST_GATES]; /* by the language's gate: ONNX's gate */
   int nactivations;
   const char *activation[3];
 } Cells;
@@ -28,7 +27,7 @@ typedef struct Layer {
   int64_t rows, images, channels, units, directions;
   const Tensor *weight, *hidden, *bias;
   const char *name, *relu;
-  Value *start[2]; /* of h and c; NULL: zeros */
+  Value *start[2]; /* initial h and c; NULL: zeros */
 } Layer;
 
 static bool used(const ModelImport *im, const OnnxNode *node, int output) {
@@ -36,7 +35,7 @@ static bool used(const ModelImport *im, const OnnxNode *node, int output) {
   return made && (im->readers[made] || im->wanted[made]);
 }
 
-/* ---- what is refused ---- */
+/* ---- unsupported forms ---- */
 static bool activations_fit(ModelImport *im, Layer *l) {
   const AttributeProto *list = onnx_attribute(l->node, "activations");
   for (int k = 0; list && k < list->strings.n; k++) {
@@ -58,7 +57,7 @@ static bool attributes_fit(ModelImport *im, Layer *l) {
   return activations_fit(im, l);
 }
 
-/* As long for each image as there are rows. */
+/* Every image must have all rows. */
 static bool lengths_fit(ModelImport *im, const Layer *l) {
   const Tensor *t = constant_of(im, l->node, IN_LENGTHS);
   if (given(l->node, IN_LENGTHS) && !t) return no(im, "sequence_lens: lengths that are computed");
@@ -88,7 +87,8 @@ static bool matrices_fit(ModelImport *im, Layer *l) {
 }
 
 /* ---- weights ---- */
-/* The part of a direction, gates in the language's order: [gates * units][columns], from that offset on. */
+/* The part of one direction, with gates in the language's order: [gates * units][columns], from that offset
+ * on. */
 static const Tensor *gates_of(ModelImport *im, const Layer *l, const Tensor *t, int64_t at, int64_t columns) {
   const int64_t sums = l->kind->gates * l->units, dim[] = {sums, columns};
   if (!may_compute(im, sizeof(float) * (size_t)(sums * columns))) return NULL;
@@ -122,14 +122,15 @@ static bool put_direction(ModelImport *im, const Layer *l, int64_t way) {
   return true;
 }
 
-/* ---- what it starts from ---- */
+/* ---- initial states ---- */
 static bool all_zeros(const Tensor *t) {
   for (int64_t i = 0; i < t->n; i++)
     if (tensor_number(t, i) != 0) return false;
   return true;
 }
 
-/* A vector of both directions; a constant of one number for each, in that order, is one. */
+/* Sets the initial state: a vector for both directions, or a constant with one number for each, in that
+ * order. */
 static bool begin_from(ModelImport *im, Layer *l, int input, Value **start) {
   if (l->node->keeps && l->images > 1) return no(im, "%lld sequences that keep states", (long long)l->images);
   const Tensor *t = constant_of(im, l->node, input);
@@ -153,7 +154,7 @@ static bool begin_from(ModelImport *im, Layer *l, int input, Value **start) {
 }
 
 /* ---- states between calls ---- */
-/* The output of the call before that an input is, as --state says; 0: none. */
+/* The output of the previous call that an input is, according to --state; 0: none. */
 static int kept_output(const ModelImport *im, const OnnxNode *node, int input) {
   for (int i = 0; given(node, input) && i < im->options->states.n; i++)
     if (!strcmp(im->options->states.data[i].input, im->onnx->tensor[node->in[input]]))
@@ -161,7 +162,7 @@ static int kept_output(const ModelImport *im, const OnnxNode *node, int input) {
   return 0;
 }
 
-/* Is an input, which nothing else reads, the final state of the call before? */
+/* Is an input, without other users, the final state of the previous call? */
 static bool keeps_part(const ModelImport *im, const OnnxNode *node, int input, int output, int readers) {
   const int made = output < node->nout ? node->out[output] : 0, to = kept_output(im, node, input);
   return to && made == to && im->readers[node->in[input]] == 1 && im->readers[to] <= readers;
@@ -213,7 +214,7 @@ static Value *emit_layer(ModelImport *im, const Layer *l, Value *rows, bool last
   if (!l->bias) text_put(&call, ", bias=false");
   if (l->kind->gates == 3 && !onnx_int(l->node, "linear_before_reset", 0)) text_put(&call, ", reset=before");
   if (l->relu) text_put(&call, "%s", l->relu);
-  const double clip = onnx_float(l->node, "cnnc_clip", 0); /* of the cells, as TensorFlow Lite has it */
+  const double clip = onnx_float(l->node, "cnnc_clip", 0); /* clips the cells, as in TensorFlow Lite */
   if (clip > 0) text_put(&call, ", clip=%s", number_text(im->arena, clip));
   text_put(&call, again ? ", weights=\"%s\")" : ", name=\"%s\")", l->name);
   return emit(im, nin, in, last ? shape_vector(n) : shape_sequence(l->rows, n), "%s", call.s);
@@ -248,7 +249,7 @@ static Value *run_sequences(ModelImport *im, const Layer *l, Value *all, bool la
   return l->images > 1 ? join_values(im, (int)l->images, made, 0) : made[0];
 }
 
-/* The last row of all, where that is the one computed last. */
+/* The last row of the sequence, if it is the one computed last. */
 static Value *last_row(ModelImport *im, const Layer *l, Value *rows) {
   Value *row = l->rows == 1 ? rows
                             : emit_one(im, rows, shape_sequence(1, l->units), "crop([%lld, 0])",
@@ -256,7 +257,7 @@ static Value *last_row(ModelImport *im, const Layer *l, Value *rows) {
   return reshaped(im, row, shape_vector(l->units));
 }
 
-/* Its dimensions: rows or none, directions, images, units, as the layout has them. */
+/* The result's dimensions: rows or none, directions, images, units, according to the layout. */
 static View *result_view(ModelImport *im, const Layer *l, Value *value, bool last) {
   const int c = value->shape.rank - 1, way = l->batch ? !last : last ? 1 : 2, image = l->batch ? way + 1 : 0;
   View *view = view_new(im, value, last ? 3 : 4);
@@ -273,7 +274,7 @@ static View *result_view(ModelImport *im, const Layer *l, Value *value, bool las
   return view;
 }
 
-/* ---- one row, of which c is used, too ---- */
+/* ---- a single row with c as a result ---- */
 static Value *cell_part(ModelImport *im, const Layer *l, Value *sums, int gate, const char *then) {
   const long long from = gate * l->units;
   Value *part = emit_one(im, sums, shape_vector(l->units), "slice(%lld..%lld)", from, from + l->units);
@@ -293,7 +294,7 @@ static Value *cell_sums(ModelImport *im, const Layer *l, Value *from, const char
                   bias ? "" : ", bias=false", name);
 }
 
-/* h and c of an LSTM of one row, of the operators that it is made of. */
+/* h and c of an LSTM with one row, computed with basic operators. */
 static bool lstm_cell(ModelImport *im, const Layer *l, Value *x, Value *made[2]) {
   const Shape row = shape_vector(l->units);
   Value *vector = reshaped(im, x, shape_vector(l->channels));

@@ -1,11 +1,11 @@
-/* ops_reduce.c: means, maxima and sums over channels, or over all positions. */
+/* ops_reduce.c: Import of means, maxima and sums over channels, or over all positions. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "import/import.h"
 
 typedef struct Reduction {
-  const char *op, *before, *pixels, *channels; /* before: what is done to each number; NULL: nothing */
-  bool sum;                                    /* times how many they are */
+  const char *op, *before, *pixels, *channels; /* before: applied to each number first; NULL: nothing */
+  bool sum;                                    /* multiplied by the number of elements */
   const char *after;
 } Reduction;
 static const Reduction reductions[] = {
@@ -36,12 +36,12 @@ bool reduced_axes(ModelImport *im, const OnnxNode *node, int input, int rank, bo
   return true;
 }
 
-/* What runs along the dimensions of a view that are reduced. */
+/* The axes of the value that belong to the reduced dimensions of a view. */
 typedef struct Over {
   bool dim[MOST_DIMS];
-  int channels; /* the dimension of the channels, if that is one of them; else -1 */
+  int channels; /* the channel dimension, if it is reduced; otherwise -1 */
   int chan[MOST_DIMS], pos[MOST_DIMS], nchan, npos; /* those that stay; positions that are reduced */
-  int kept;                                         /* a position that stays beside one that is; -1: none */
+  int kept; /* a position that stays next to a reduced one; -1: none */
 } Over;
 
 static bool look(ModelImport *im, const View *x, Over *over) {
@@ -73,7 +73,7 @@ static bool look(ModelImport *im, const View *x, Over *over) {
   return true;
 }
 
-/* Laid out with its channels in the second dimension, where a reduction is over a part of them. */
+/* The view with its channels as the second dimension, if the reduction is over a part of them. */
 static const View *with_whole_channels(ModelImport *im, const View *x, const bool *over) {
   const int c = x->value->shape.rank - 1;
   bool cuts = false;
@@ -108,7 +108,7 @@ static View *over_positions(ModelImport *im, const View *x, Over *over, const ch
   return y;
 }
 
-/* One of the two axes of an image: with a window of its length. */
+/* Reduces one of the two axes of an image, with a window of its length. */
 static View *over_one_axis(ModelImport *im, const View *x, const Over *over, const char *word) {
   int pos[2] = {over->kept, over->pos[0]}, chan = -1, nchan = 0;
   for (int i = 0; i < over->nchan; i++)
@@ -141,7 +141,7 @@ static View *over_channels(ModelImport *im, const View *x, int axis, const char 
 
 enum { MOST_PARTS = 16 };
 
-/* A sum over a dimension that counts a few parts of the channels; NULL: it is another one. */
+/* A sum over a dimension of a few parts of the channels; NULL: another dimension. */
 static View *over_parts(ModelImport *im, const OnnxNode *node, const View *x, const bool *over) {
   const int c = x->value->shape.rank - 1;
   int axis = -1;
@@ -191,7 +191,7 @@ View *import_reduce(ModelImport *im, const OnnxNode *node) {
   return onnx_int(node, "keepdims", 1) ? y : view_without(im, y, over.dim);
 }
 
-/* x / max(|x|, epsilon), the length over the channels of a pixel. */
+/* x / max(|x|, epsilon), where |x| is the length over the channels of a pixel. */
 View *import_l2norm(ModelImport *im, const OnnxNode *node) {
   const View *x = view_of(im, node, 0);
   int pos[MOST_DIMS], npos;

@@ -1,10 +1,11 @@
-/* ops_shape.c: Operators that only change the view; concatenation. */
+/* ops_shape.c: Import of operators that only change the view, and of Concat. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdio.h>
 #include <string.h>
 #include "import/import.h"
 
-/* The numbers of an input, or before it was one of an attribute; -1 and the reason if they are computed. */
+/* The numbers of an input, or of an attribute in earlier opsets; -1, with the reason, if they are computed.
+ */
 static int read_integers(ModelImport *im, const OnnxNode *node, int input, const char *name, int64_t *to,
                          bool *there) {
   const Tensor *t = constant_of(im, node, input);
@@ -17,8 +18,8 @@ static int read_integers(ModelImport *im, const OnnxNode *node, int input, const
   return (int)n;
 }
 
-/* Likewise if an axis is cut unevenly: elements in the tensor's order are those of a vector, which can be
- * cut anywhere. */
+/* Likewise if an axis is split unevenly: elements in the tensor's order are those of a vector, which can be
+ * split anywhere. */
 static View *reshape_unevenly(ModelImport *im, const View *x, int n, const int64_t *size) {
   int dims[MOST_DIMS];
   for (int d = 0; d < x->rank; d++) dims[d] = d;
@@ -133,12 +134,12 @@ View *import_expand(ModelImport *im, const OnnxNode *node) {
 }
 
 /* ---- concatenation ---- */
-/* A dimension that counts images: of one element where there is one. */
+/* The image dimension: it has one element, if there is one. */
 static bool is_batch(const View *x, int d) {
   return x->along[d].n == 0 ? x->size[d] == 1 : x->along[d].f[0].axis == BATCH;
 }
 
-/* All inputs have their channels along one dimension, and lie alike otherwise. */
+/* All inputs have their channels along one dimension, and the same layout otherwise. */
 static bool joins_channels(const ModelImport *im, const OnnxNode *node, int axis) {
   const View *first = im->item[node->in[0]].view;
   for (int i = 0; i < node->nin; i++) {
@@ -153,7 +154,7 @@ static bool joins_channels(const ModelImport *im, const OnnxNode *node, int axis
   return true;
 }
 
-/* Of which value these are all channels, one slice after the other; NULL: of none. */
+/* The value that these slices are all channels of, in order; NULL: none. */
 static Value *whole_of_slices(int n, Value *const *in) {
   Value *of = NULL;
   int64_t at = 0;
@@ -168,7 +169,7 @@ static Value *whole_of_slices(int n, Value *const *in) {
   return of && at == of->shape.dim[of->shape.rank - 1] ? of : NULL;
 }
 
-/* Values joined along an axis; at most MOST_JOINED by a statement. */
+/* Concatenates values along an axis, at most MOST_JOINED per statement. */
 Value *join_values(ModelImport *im, int n, Value **in, int axis) {
   static const char *const words[2][2] = {{"length", ""}, {"height", "width"}};
   Shape shape = in[0]->shape;
@@ -205,9 +206,9 @@ static View *join_stacked(ModelImport *im, const OnnxNode *node, int axis, Value
   return to;
 }
 
-/* The axis of values, in whatever layout they have in common, that a dimension is; -1: none. */
+/* The axis of a dimension in the common layout of the values; -1: none. */
 static int joined_axis(const ModelImport *im, const OnnxNode *node, int axis) {
-  int k = 0; /* the first of more than one element */
+  int k = 0; /* the first dimension of more than one element */
   while (k + 1 < node->nin && im->item[node->in[k]].view->along[axis].n == 0) k++;
   const View *first = im->item[node->in[k]].view;
   const int rank = first->value->shape.rank;
@@ -222,13 +223,13 @@ static int joined_axis(const ModelImport *im, const OnnxNode *node, int axis) {
   return a;
 }
 
-/* How values are laid out to be joined. */
+/* The layout in which values are concatenated. */
 typedef struct Join {
   int chan, npos, pos[MOST_DIMS];
 } Join;
 
-/* As the first one is in memory: the joined dimension as channels, or else another one as channels and the
- * joined one as positions. */
+/* The first value's memory layout: the concatenated dimension as channels, or else another one as channels
+ * and the concatenated one as positions. */
 static Join join_layout(const ModelImport *im, const OnnxNode *node, int axis) {
   const View *first = im->item[node->in[0]].view;
   Join last = {.chan = axis}, other = {.chan = -1};
@@ -253,7 +254,7 @@ static Join join_layout(const ModelImport *im, const OnnxNode *node, int axis) {
 static View *join_laid(ModelImport *im, const OnnxNode *node, int axis, Value **in) {
   const View *first = im->item[node->in[0]].view;
   Join join_as = join_layout(im, node, axis);
-  int along = join_as.npos; /* of the values that are laid out */
+  int along = join_as.npos; /* an axis of the laid out values */
   for (int k = 0; k < join_as.npos; k++)
     if (join_as.pos[k] == axis) along = k;
   for (int i = 0; i < node->nin; i++) {
@@ -268,7 +269,7 @@ static View *join_laid(ModelImport *im, const OnnxNode *node, int axis, Value **
   return view_laid(im, first, v, join_as.chan, join_as.npos, join_as.pos);
 }
 
-/* The same tensor, with one axis of the value along each dimension. */
+/* The same tensor, with one axis of the value per dimension. */
 static View *plain_view(ModelImport *im, View *x) {
   const int c = x->value->shape.rank - 1;
   int chan = -1, pos[MOST_DIMS], npos = 0;
@@ -284,7 +285,7 @@ static View *plain_view(ModelImport *im, View *x) {
   return v ? view_laid(im, x, v, chan, npos, pos) : NULL;
 }
 
-/* Constants among them become values, in the layout of the other operands. */
+/* Converts constants among them to values, in the layout of the other operands. */
 static bool constants_as_values(ModelImport *im, const OnnxNode *node) {
   View *like = NULL;
   bool any = false;
@@ -304,7 +305,7 @@ static bool constants_as_values(ModelImport *im, const OnnxNode *node) {
   return true;
 }
 
-/* Inputs of a concat stand side by side, each in full. */
+/* Operands of a concat must be stored in full. */
 static bool store_repeated(ModelImport *im, const OnnxNode *node) {
   for (int i = 0; i < node->nin; i++) {
     Item *item = &im->item[node->in[i]];
@@ -313,7 +314,7 @@ static bool store_repeated(ModelImport *im, const OnnxNode *node) {
   return true;
 }
 
-/* The node without those of its inputs that are constants without elements. */
+/* The node without inputs that are empty constants. */
 static const OnnxNode *without_empty(ModelImport *im, const OnnxNode *node) {
   OnnxNode *to = NEW(im->arena, OnnxNode);
   *to = *node;

@@ -1,14 +1,14 @@
-/* ops_size.c: padding, other sizes. */
+/* ops_size.c: Import of padding and resizing. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <string.h>
 #include "import/import.h"
 
 /* ---- padding ---- */
-typedef struct Pads { /* by dimension of the tensor */
+typedef struct Pads { /* indexed by dimension of the tensor */
   int64_t low[MOST_DIMS], high[MOST_DIMS];
   const char *mode;       /* of the language */
-  double value, infinite; /* infinite: put in place of `value`, or 0 */
+  double value, infinite; /* infinite: replaces `value`, or 0 */
 } Pads;
 
 static bool pad_mode(ModelImport *im, const OnnxNode *node, Pads *p) {
@@ -54,7 +54,7 @@ typedef struct Border {
 
 static int64_t resized_part(int64_t size, int sign) { return sign * size > 0 ? sign * size : 0; }
 
-/* The positions' sides as an argument; NULL: there is nothing to do. */
+/* The padding of the positions as an argument; NULL: no padding. */
 static const char *border_sides(ModelImport *im, const Border *b, int n, int sign, Shape *to) {
   bool any = false, equal = true;
   Text list = {.arena = im->arena};
@@ -84,7 +84,7 @@ static Value *take_off(ModelImport *im, Value *v, const Border *b) {
   return part ? emit_one(im, v, shape, "slice(%lld..%lld)", (long long)from, (long long)to) : v;
 }
 
-/* Elements before and after the channels, which become the columns of an image for that. */
+/* Pads the channels; for that they become the columns of an image. */
 static Value *pad_value_columns(ModelImport *im, Value *v, int64_t before, int64_t behind, const Pads *p) {
   Shape to = v->shape;
   const int c = to.rank - 1;
@@ -135,7 +135,7 @@ static bool real_padding(ModelImport *im, const OnnxNode *node, const View *x, P
   return true;
 }
 
-/* Zeros where the tensor is, infinite numbers around it: what is added after padding with zeros. */
+/* Zeros inside the tensor, infinity around it: added after padding with zeros. */
 static View *with_infinite_border(ModelImport *im, const OnnxNode *node, const View *y, const Pads *p) {
   int64_t dim[MOST_DIMS];
   for (int d = 0; d < y->rank; d++) dim[d] = p->low[d] || p->high[d] ? y->size[d] : 1;
@@ -193,11 +193,11 @@ View *import_pad(ModelImport *im, const OnnxNode *node) {
   return p.infinite != 0 ? with_infinite_border(im, node, to, &p) : to;
 }
 
-/* ---- other sizes ---- */
+/* ---- resizing ---- */
 typedef struct Sizes {
   int n; /* of positions */
   int64_t in[2], out[2];
-  bool exact; /* the factor gives the size */
+  bool exact; /* the factor gives the exact size */
 } Sizes;
 
 static bool read_sizes(ModelImport *im, const OnnxNode *node, const View *x, Sizes *s) {
@@ -233,7 +233,7 @@ static bool read_sizes(ModelImport *im, const OnnxNode *node, const View *x, Siz
   return true;
 }
 
-/* Where element `at` of the result is taken from, as ONNX has it; -1: it is not known. */
+/* Source of element `at` of the result, by ONNX's definition; -1: unknown. */
 static int64_t nearest_source(int64_t in, int64_t out, int64_t at, const char *how, const char *rounding) {
   const double factor = (double)out / (double)in, i = (double)at;
   double place;
@@ -264,8 +264,8 @@ static int64_t resize_period(int64_t in, int64_t out, const char *how) {
   return out / a;
 }
 
-/* Are the elements those of resize, by the element below or by the one whose middle is nearest? The first and
- * the last period are looked at. */
+/* Are the elements those of resize, with the element below or the nearest center? Checks the first and the
+ * last period. */
 static bool nearest_fits(const Sizes *s, bool exact, const char *how, const char *rounding) {
   for (int a = 0; a < s->n; a++) {
     const int64_t in = s->in[a], out = s->out[a], period = resize_period(in, out, how);
@@ -296,7 +296,7 @@ static const char *resized_nearest(ModelImport *im, const Sizes *s, const char *
                       below ? "nearest" : "nearest_exact");
 }
 
-/* A mean of two on each axis, or a sum of four. */
+/* A mean of two neighbors on each axis: a sum of four. */
 static const char *resized_between(ModelImport *im, const OnnxNode *node, const Sizes *s, const char *how,
                                    bool cubic) {
   bool large = true;
@@ -342,7 +342,7 @@ View *import_resize(ModelImport *im, const OnnxNode *node) {
   return call ? view_standard(im, emit_one(im, v, to, "%s", call), x, x->rank) : NULL;
 }
 
-/* The image whose blocks of k x k are moved; NULL after no(). */
+/* The image with blocks of k x k to move; NULL after no(). */
 static Value *blocks(ModelImport *im, const OnnxNode *node, int64_t *k) {
   const View *x = view_of(im, node, 0);
   *k = onnx_int(node, "blocksize", 0);

@@ -1,5 +1,5 @@
-/* ops_spectrum.c: Fourier transforms: DFT and STFT. A long one of real numbers is an stft, others are
- * products with the constant matrix of the transform. */
+/* ops_spectrum.c: Import of Fourier transforms: DFT and STFT. A long transform of real numbers is an stft,
+ * others are products with the constant matrix of the transform. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <string.h>
@@ -8,16 +8,16 @@
 enum { FAST_FROM = 64, MOST_COEFFICIENTS = 1 << 24 };
 static const double TURN = 6.283185307179586476925;
 
-/* From `in` numbers of `parts` parts (1: real, 2: complex) to `out` complex ones, by a transform of `length`.
- */
+/* From `in` numbers with `parts` parts (1: real, 2: complex) to `out` complex numbers, by a transform of
+ * length `length`. */
 typedef struct Transform {
   int64_t length, in, out;
   int parts;
   bool inverse;
-  const double *window; /* a factor of each input, or NULL */
+  const double *window; /* a factor for each input, or NULL */
 } Transform;
 
-/* weight [2*out][in*parts]: real and imaginary parts side by side */
+/* weight [2*out][in*parts]: real and imaginary parts alternate */
 static Tensor *transform_matrix(ModelImport *im, const Transform *f) {
   const int64_t columns = f->in * f->parts, dim[] = {2 * f->out, columns};
   if (f->out > MOST_COEFFICIENTS / (2 * columns))
@@ -40,7 +40,7 @@ static Tensor *transform_matrix(ModelImport *im, const Transform *f) {
 }
 
 /* ---- DFT ---- */
-/* Transforms the channels of each position by stft. */
+/* Transforms the channels of each position with stft. */
 static Value *fast_rows(ModelImport *im, Value *v, const Transform *f) {
   const Shape s = v->shape;
   const int64_t rows = shape_elements(s) / f->in, channels = 2 * f->out;
@@ -56,7 +56,7 @@ static Value *fast_rows(ModelImport *im, Value *v, const Transform *f) {
   return reshaped(im, v, to);
 }
 
-/* The only number of a constant input, or of an attribute; 0 after no(). */
+/* The number in a constant scalar input, or of an attribute; 0 after no(). */
 static int64_t one_number(ModelImport *im, const OnnxNode *node, int input, const char *name,
                           int64_t otherwise) {
   const Tensor *t = constant_of(im, node, input);
@@ -105,12 +105,12 @@ View *import_dft(ModelImport *im, const OnnxNode *node) {
 }
 
 /* ---- STFT ---- */
-/* The name of a window of cnnc's stft, or NULL. */
+/* The name of this window in cnnc's stft, or NULL. */
 static const char *window_name(const double *window, int64_t n) {
   static const struct {
     const char *name;
     double a;
-    int less; /* n - less samples are one turn */
+    int less; /* the window's period is n - less samples */
   } known[] = {{"ones", 1, 0},
                {"hann", 0.5, 0},
                {"hann_symmetric", 0.5, 1},

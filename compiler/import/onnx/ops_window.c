@@ -1,4 +1,4 @@
-/* ops_window.c: convolutions and pooling. */
+/* ops_window.c: Import of convolutions and pooling. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "import/import.h"
@@ -123,7 +123,8 @@ static const char *end_text(ModelImport *im, const Tensor *bias, const char *lay
   return arena_printf(im->arena, "%s, name=\"%s\")", bias ? "" : ", bias=false", layer);
 }
 
-/* An Add of one constant per channel after a convolution without a bias, without other users, is its bias. */
+/* A following Add of one constant per channel is the bias of a convolution without one, if it is the only
+ * user. */
 static const Tensor *bias_behind(ModelImport *im, const OnnxNode *node, int64_t channels) {
   const int made = node->out[0];
   if (im->readers[made] != 1 || im->wanted[made]) return NULL;
@@ -132,7 +133,7 @@ static const Tensor *bias_behind(ModelImport *im, const OnnxNode *node, int64_t 
   const View *view = im->item[node->in[0]].view;
   const Tensor *t = view ? constant_beside(im, next, next->in[0] == made, view) : NULL;
   if (!t || t->n != channels || channels == 1) return NULL;
-  const int c = t->rank - (view->rank - 1); /* where the channels are, counted from behind */
+  const int c = t->rank - (view->rank - 1); /* position of the channels, counted from the end */
   if (c < 0 || t->dim[c] != channels) return NULL;
   next->op = "Identity";
   next->in[0] = made;
@@ -279,7 +280,7 @@ View *import_global(ModelImport *im, const OnnxNode *node) {
 }
 
 /* ---- regions ---- */
-/* The features under each box; each box is an image from here on. */
+/* The features inside each box; from here on each box is an image. */
 View *import_roi_align(ModelImport *im, const OnnxNode *node) {
   const View *x = view_of(im, node, 0), *boxes = view_of(im, node, 1);
   const Tensor *image = constant_of(im, node, 2);

@@ -1,22 +1,22 @@
-/* permute.c: any order of a value's elements, by exchanging neighboring blocks of them. */
+/* permute.c: Any permutation of a value's elements, by exchanging adjacent blocks. */
 // SPDX-License-Identifier: Apache-2.0
 #include "import/import.h"
 
 enum { MOST_BLOCKS = 3 * MOST_FACTORS };
-/* Memory as blocks, the outermost first: their sizes, and which place each is wanted at. */
+/* Memory as blocks, the outermost first: their sizes, and their positions in the result. */
 typedef struct Blocks {
   int n, wanted[MOST_BLOCKS];
   int64_t size[MOST_BLOCKS];
 } Blocks;
 
-/* How far apart neighboring elements of a factor are; 0: it is not one of the value. */
+/* Distance between neighboring elements of a factor; 0: not a factor of the value. */
 static int64_t factor_stride(Factor f, Shape shape) {
   int64_t stride = f.axis == BATCH ? 0 : f.inner;
   for (int axis = shape.rank - 1; axis > f.axis && f.axis != BATCH; axis--) stride *= shape.dim[axis];
   return stride;
 }
 
-/* False: the factors are not each element of the value once. */
+/* False: the factors do not contain each element of the value once. */
 static bool permuted_blocks(const Factors *want, Shape shape, Blocks *b) {
   int64_t stride[MOST_BLOCKS], below = shape_elements(shape);
   b->n = 0;
@@ -50,7 +50,7 @@ static Value *as_matrix(ModelImport *im, Value *v, int64_t rows, int64_t columns
                         (long long)columns);
 }
 
-/* The columns of each of the rows, as a matrix of `first` rows, turned over. */
+/* Transposes each row's columns as a matrix of `first` rows. */
 static Value *turned(ModelImport *im, Value *v, int64_t rows, int64_t first, int64_t second) {
   v = as_matrix(im, v, rows, first * second);
   return emit_one(im, v, v->shape, "channel_shuffle(%lld)", (long long)first);

@@ -1,18 +1,18 @@
-/* products.h: products of two computed values. Private to ops_einsum.c, ops_product.c and
- * forms_attention.c. */
+/* products.h: Products of two computed values. Private to ops_einsum.c, ops_product.c and forms_attention.c.
+ */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_PRODUCTS_H
 #define CNNC_PRODUCTS_H
 #include "import/import.h"
 
-/* Which letter each dimension has, as in the equation of an Einsum; 0: it is repeated for the others. */
+/* The letter of each dimension, as in an Einsum equation; 0: broadcast. */
 typedef struct Letters {
   int n;
   char at[MOST_DIMS];
 } Letters;
 int letter_place(const Letters *, char letter); /* the dimension, or -1 */
 
-/* The scores that a matmul has made of two values: a view of each as [rows, its positions, summed], and their
+/* Scores that a matmul computed from two values: a view of each as [rows, its positions, summed], and their
  * product's factor. The value has [rows], the positions of the first and those of the second. */
 struct Product {
   View *side[2];
@@ -24,19 +24,19 @@ View *product_of_two(ModelImport *, const OnnxNode *, View *const x[2], const Le
                      const Letters *out, double scale);
 
 /* ---- ops_product.c ---- */
-/* A view [rows, n, ...] as a value of rows nxc, or without rows if there is one. NULL after no(). */
+/* A view [rows, n, ...] as a value of rows nxc, or without rows if there is only one. NULL after no(). */
 Value *laid_as_rows(ModelImport *, const View *, int64_t n, int64_t c);
-/* Of a row; with `rows` of them as parts, if there is more than one. */
+/* The shape of a row, with `rows` of them as parts if there is more than one. */
 Shape shape_of_parts(int64_t rows, Shape row);
-/* One statement of a value, for all who want it. */
+/* A statement of a value that is emitted once for all users. */
 Value *emitted_once(ModelImport *, Value *, Shape, const char *call);
 /* A value as a number of rows of nxc, and the inverse. */
 Value *as_rows(ModelImport *, Value *, int64_t rows, int64_t n, int64_t c);
 Value *joined_rows(ModelImport *, Value *, int64_t rows, Shape);
 
 /* ---- forms_attention.c ---- */
-/* softmax(scores) times a value, [rows, positions, summed] both, as attention: [rows, positions, channels].
- * NULL: it is another product. */
+/* softmax(scores) times a value, both [rows, positions, summed], as attention: [rows, positions, channels].
+ * NULL: another product. */
 View *attention_of_product(ModelImport *, const OnnxNode *, const View *chances, const View *values,
                            double scale);
 /* A softmax that is 0 where softmax() is NaN: if all scores are minus infinity. */

@@ -1,5 +1,5 @@
-/* qdq.c: QuantizeLinear and DequantizeLinear. Between them a tensor has int8 numbers; on both sides it is
- * the same value of the program, which is stored as int8. Those of constants are evaluated. */
+/* qdq.c: Import of QuantizeLinear and DequantizeLinear. Between them a tensor has int8 numbers; on both sides
+ * it is the same value of the program, which is stored as int8. Constants are dequantized at import. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <string.h>
@@ -7,9 +7,9 @@
 #include "graph/op.h"
 #include "ops/registry.h"
 
-/* ---- their parameters ---- */
+/* ---- quantization parameters ---- */
 typedef struct Parameters {
-  const Tensor *scale, *zero; /* zero: NULL where it is left out */
+  const Tensor *scale, *zero; /* zero: NULL if omitted */
   int axis;                   /* -1: one scale for all */
 } Parameters;
 
@@ -47,7 +47,7 @@ static bool read_parameters(ModelImport *im, const OnnxNode *node, int rank, con
   return true;
 }
 
-/* The type that numbers are quantized to. 0 after no(). */
+/* The quantized type. 0 after no(). */
 static TensorType quantized_type(ModelImport *im, const OnnxNode *node, const Parameters *p) {
   const int64_t asked = onnx_int(node, "output_dtype", 0);
   const TensorType type = p->zero ? p->zero->type : asked == 0 ? TENSOR_UINT8 : (TensorType)asked;
@@ -57,7 +57,7 @@ static TensorType quantized_type(ModelImport *im, const OnnxNode *node, const Pa
 
 static int64_t zero_point(const Parameters *p, int64_t i) { return p->zero ? tensor_integer(p->zero, i) : 0; }
 
-/* As the program has it: of i8. */
+/* The quantization in the program's form: of i8. */
 static Quant quant_from(const Parameters *p, TensorType type) {
   const int64_t zero = zero_point(p, 0) + (type == TENSOR_UINT8 ? INT8_MIN : 0);
   return (Quant){.scale = (float)tensor_number(p->scale, 0), .zero = (int32_t)zero};
@@ -98,7 +98,7 @@ const Tensor *fold_quantize(ModelImport *im, const OnnxNode *node) {
   return to;
 }
 
-/* Of conv1.weight_quantized conv1.weight. */
+/* conv1.weight_quantized becomes conv1.weight. */
 static const char *plain_name(ModelImport *im, const char *name) {
   static const char behind[] = "_quantized";
   const size_t n = name ? strlen(name) : 0, more = sizeof behind - 1;
@@ -137,7 +137,7 @@ bool is_move(const Statement *s) {
   memcpy(word, s->call, n);
   word[n] = 0;
   const Op *op = op_find(word);
-  if (op && op->traits.padding) /* of zeros, not of other numbers */
+  if (op && op->traits.padding) /* pads with zeros, not with other numbers */
     return !strstr(s->call, "mode=") && !strstr(s->call, "value=") && !strstr(s->call, "channels=");
   return op && (op->traits.int8 == INT8_MOVE || op->traits.int8 == INT8_LARGEST);
 }
@@ -159,7 +159,7 @@ Value *same_value(ModelImport *im, Value *value) {
                   (long long)s.dim[2]);
 }
 
-/* The parts of a concat of many. */
+/* Quantizes the parts of a concat of many values. */
 static void quantize_parts(const Value *value) {
   for (Statement *s = value->made; s && s->nin > 1 && strncmp(s->call, "concat(", 7) == 0;) {
     Value *first = s->in[0];
@@ -170,7 +170,8 @@ static void quantize_parts(const Value *value) {
   }
 }
 
-/* The value itself may be stored so: nobody wants it in floats, and its statement takes another scale. */
+/* The value itself may be stored with this quantization: it has no float users, and its statement accepts
+ * another scale. */
 static bool may_store(const ModelImport *im, const OnnxNode *node, const Value *value) {
   if (value->quant || !read_once(im, node->in[0], value)) return false;
   const Statement *made = value->made;
@@ -201,13 +202,13 @@ View *import_quantize(ModelImport *im, const OnnxNode *node) {
   if (quant_of(value) && same_quant(quant_of(value), &wanted)) return view_copy(im, x, value);
   if (!may_store(im, node, value)) value = same_value(im, value);
   value->quant = keep_quant(im, wanted);
-  value->affine = NULL; /* constants after it stay there */
+  value->affine = NULL; /* later constants are not fused into it */
   value->prepared = NULL;
   quantize_parts(value);
   return view_copy(im, x, value);
 }
 
-/* An input of whole numbers has the scale that it is dequantized by. */
+/* An integer input has the scale of its dequantization. */
 static void scale_input(ModelImport *im, Value *value, Quant quant) {
   VEC(Value *) moved = {0};
   for (; value->made && is_move(value->made); value = value->made->in[0]) vec_push(im->arena, moved, value);
@@ -236,7 +237,7 @@ View *import_dequantize(ModelImport *im, const OnnxNode *node) {
   return shift == 0 ? to : map_view(im, to, "add(%s)", number_text(im->arena, shift));
 }
 
-/* ---- between them ---- */
+/* ---- operators between them ---- */
 static bool is_operator(const OnnxNode *node, const char *op) { return strcmp(node->op, op) == 0; }
 
 TensorType port_bytes(const ModelImport *im, const OnnxPort *port) {

@@ -1,11 +1,11 @@
-/* repeated.c: tensors whose elements are repeated along a dimension (Expand, Tile), stored in full. */
+/* repeated.c: Materialization of broadcast tensors (Expand, Tile). */
 // SPDX-License-Identifier: Apache-2.0
 #include "import/import.h"
 
 static bool is_stretched(const View *view, int d) { return !view->along[d].n && view->size[d] > 1; }
 
-/* The dimension that can be the channels of the stored value at the least cost: the one that holds the
- * value's channels, else the last. */
+/* The dimension that can be the channels of the stored value at the least cost: the one that contains the
+ * value's channels, or else the last. */
 static int channels_at(const View *view, int n, const int *dims) {
   const int last = view->value->shape.rank - 1;
   for (int k = n - 1; k >= 0; k--) {
@@ -15,7 +15,7 @@ static int channels_at(const View *view, int n, const int *dims) {
   return n - 1;
 }
 
-/* The value as [1][1][..], or [1][..], enlarged to the repeats; `shape` has them in front. */
+/* The value as [1][1][..], or [1][..], enlarged to the broadcast size; `shape` begins with it. */
 static Value *enlarged(ModelImport *im, Value *v, int nrepeat, Shape shape) {
   Shape one = shape;
   for (int a = 0; a < nrepeat; a++) one.dim[a] = 1;

@@ -1,4 +1,4 @@
-/* state_hints.c: a note on inputs of a model that look like its outputs of the call before. */
+/* state_hints.c: A note on inputs of a model that look like its outputs of the previous call. */
 // SPDX-License-Identifier: Apache-2.0
 #include <ctype.h>
 #include <string.h>
@@ -6,8 +6,7 @@
 
 /* ---- names ---- */
 
-/* The words by which an input and the output for the next call differ: h_in and h_out, past.0 and present.0.
- */
+/* Words that distinguish an input from the output for the next call: h_in and h_out, past.0 and present.0. */
 static bool is_time_word(const char *word, size_t n) {
   static const char *const words[] = {"in",   "out",   "input", "output",   "n",    "o",
                                       "next", "new",   "prev",  "previous", "past", "present",
@@ -17,7 +16,7 @@ static bool is_time_word(const char *word, size_t n) {
   return false;
 }
 
-/* A name in small letters without those words. */
+/* A lower-case name without those words. */
 static const char *stem(Arena *arena, const char *name) {
   char *text = arena_copy(arena, name, strlen(name));
   for (char *s = text; *s; s++) *s = (char)tolower((unsigned char)*s);
@@ -60,7 +59,7 @@ static bool passes_on(const char *op) {
   return false;
 }
 
-/* Is one tensor the other, or made of it by moving elements? */
+/* Is one tensor the other, or computed from it by moving elements? */
 static bool comes_from(const ModelImport *im, int tensor, int source, int depth) {
   if (tensor == source) return true;
   const OnnxNode *node = im->maker[tensor] >= 0 ? &im->onnx->node[im->maker[tensor]] : NULL;
@@ -71,7 +70,7 @@ static bool comes_from(const ModelImport *im, int tensor, int source, int depth)
   return false;
 }
 
-/* Does a recurrent layer start from the input, and is the output where it ends? */
+/* Is the input the initial state of a recurrent layer, and the output its final state? */
 static bool joins_layer(const ModelImport *im, const OnnxPort *input, const OnnxPort *output) {
   enum { INITIAL = 5, FINAL = 1, PARTS = 2, DEPTH = 8 };
   for (int i = 0; i < im->onnx->nnodes; i++) {
@@ -100,7 +99,7 @@ static bool is_state_output(const ModelImport *im, const char *name) {
   return false;
 }
 
-/* The output for the next call, of those that no other input has; NULL: none looks like it. */
+/* The output for the next call, among those without another input; NULL: none looks like it. */
 static const OnnxPort *next_value_of(ModelImport *im, const OnnxPort *input, const bool *used) {
   const Onnx *o = im->onnx;
   for (int i = 0; i < o->noutputs; i++) {

@@ -1,5 +1,5 @@
-/* view.c: tensors of a graph as views of channels-last values: most moves of data cost nothing, and `lay`
- * writes what the others need. */
+/* view.c: Tensors of a graph as views of channels-last values: most moves of data cost nothing, and `lay`
+ * emits statements for the others. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "import/import.h"
@@ -112,13 +112,13 @@ View *view_without(ModelImport *im, const View *view, const bool *drop) {
   return view_permute(im, view, from, n);
 }
 
-/* The rest of the factors that were not used so far. */
+/* The factors that were not used so far. */
 typedef struct Rest {
   int n, at;
   Factor f[MOST_DIMS * MOST_FACTORS];
 } Rest;
 
-/* Takes factors of `want` elements in all; false: they do not divide so. */
+/* Takes factors with `want` elements in total; false: no split at that size. */
 static bool take_factors(Rest *rest, int64_t want, Factors *to) {
   while (want > 1) {
     if (rest->at == rest->n) return false;
@@ -187,7 +187,7 @@ static Factors whole_axes(const Value *value, int n, const int *axis) {
   return all;
 }
 
-/* All positions where they are, and two parts of the channels in the other order. */
+/* The same positions, with two parts of the channels exchanged. */
 static Value *shuffled(ModelImport *im, Value *v, const Factors *want) {
   const int last = v->shape.rank - 1;
   Factors rest = {0}, before = {0};
@@ -250,7 +250,7 @@ static Value *moved(ModelImport *im, Value *v, const Factors *pos, int npos, con
   return made ? made : no(im, "needs a transpose of %s", shape_text(im->arena, v->shape));
 }
 
-/* The innermost `n` of the channels as a channel dimension, the rest of them as positions. */
+/* The innermost `n` channels as a channel dimension, the others as positions. */
 View *view_split_channels(ModelImport *im, const View *view, int64_t n) {
   const Shape s = view->value->shape;
   const int c = s.rank - 1, to_c = c == 2 ? 2 : c + 1;
@@ -296,7 +296,7 @@ static void sort_positions(const View *view, int npos, int *pos) {
 
 typedef enum Laid { LAID_WRONG, LAID_FULL, LAID_REPEATED } Laid;
 
-/* Whether only the batch is left out, it is in no other dimension, and everything is there in full. */
+/* Whether only the batch is missing, it is in no other dimension, and everything else is complete. */
 static Laid check_dimensions(ModelImport *im, const View *view, int nchan, const int *chan, int npos,
                              const int *pos) {
   bool used[MOST_DIMS] = {false}, repeated = false;
@@ -355,7 +355,7 @@ Value *lay_channels(ModelImport *im, const View *x, int axis, int *npos, int pos
   *npos = 0;
   for (int d = 0; d < x->rank; d++)
     if (d != axis && x->along[d].n && !factors_batch(&x->along[d])) pos[(*npos)++] = d;
-  bool mixed = false; /* windows of an image are wanted in that order */
+  bool mixed = false; /* windows of an image are requested in that order */
   for (int i = 0; i < *npos; i++) mixed = mixed || x->along[pos[i]].n > 1;
   if (*npos > 2 && lies_whole(x, axis)) {
     *npos = x->value->shape.rank - 1;

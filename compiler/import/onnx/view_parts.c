@@ -1,15 +1,14 @@
-/* view_parts.c: moves of elements as parts of a value: heads, windows of an image, and operators on rows.
- */
+/* view_parts.c: Moves of elements as parts of a value: heads, windows of an image, and operators on rows. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdio.h>
 #include <string.h>
 #include "import/onnx/products.h"
 
 /* ---- heads ---- */
-/* In one copy: the fewer of them as heads. */
+/* One copy, with the smaller number as heads. */
 Value *exchanged_as_heads(ModelImport *im, Value *v, int64_t before, int64_t first, int64_t second,
                           int64_t after) {
-  if (quant_of(v) || v->regions) return NULL; /* heads of bytes are not copied as bytes */
+  if (quant_of(v) || v->regions) return NULL; /* heads of int8 values are not copied as bytes */
   if (first <= second) {
     const Shape whole = shape_of_parts(before, shape_sequence(second, first * after));
     v = as_rows(im, v, before * first, second, after);
@@ -23,7 +22,8 @@ Value *exchanged_as_heads(ModelImport *im, Value *v, int64_t before, int64_t fir
 }
 
 /* ---- windows ---- */
-/* Whether a value was computed of windows: the nearest statement before it that made or joined some. */
+/* Whether a value was computed on windows: looks at the nearest statement before it that split or joined
+ * windows. */
 static bool is_of_windows(const Value *v) {
   for (int steps = 0; v->made && v->made->nin && steps < 200; steps++, v = v->made->in[0]) {
     if (strncmp(v->made->call, "split_windows(", 14) == 0) return true;
@@ -32,7 +32,7 @@ static bool is_of_windows(const Value *v) {
   return false;
 }
 
-/* Of which value this is a part from `from` on, or up to it, along an axis; NULL: of none. */
+/* The value that this is a part of, from `from` on, or up to it, along an axis; NULL: none. */
 static Value *cropped(const Value *v, int axis, bool behind, int64_t *at) {
   const Statement *s = v->made;
   long long cut[4];
@@ -44,7 +44,7 @@ static Value *cropped(const Value *v, int axis, bool behind, int64_t *at) {
   return s->in[0];
 }
 
-/* The value whose lines along an axis follow, from *by on around its end; NULL: it is no such value. */
+/* The value before a cyclic shift by *by along an axis; NULL: not shifted. */
 static Value *before_roll(const Value *v, int axis, int64_t *by) {
   static const char *const calls[] = {"concat(%*, axis=height)", "concat(%*, axis=width)"};
   const Statement *s = v->made;
@@ -54,7 +54,7 @@ static Value *before_roll(const Value *v, int axis, int64_t *by) {
   return of && cropped(s->in[1], axis, false, &until) == of && until == *by ? of : NULL;
 }
 
-/* The value before rolls along its height and width, and how far those go. */
+/* The value before cyclic shifts along its height and width, and their distances. */
 static Value *before_rolls(Value *v, int64_t shift[2]) {
   shift[0] = shift[1] = 0;
   for (int step = 0; step < 2; step++)
@@ -155,7 +155,7 @@ Value *join_windows_shifted(ModelImport *im, Value *v) {
 }
 
 /* ---- operators on rows ---- */
-/* The dimensions of an axis, the outermost first; -1: others are mixed with it. */
+/* The dimensions of an axis, the outermost first; -1: mixed with dimensions of other axes. */
 static int dimensions_of_axis(const View *x, int axis, int dims[MOST_DIMS]) {
   int n = 0;
   Factors all = {0};
@@ -178,8 +178,8 @@ static bool is_plain(const View *x) {
   return true;
 }
 
-/* Both are there in full: one as `part`, [rows, positions, channels] of the axes of the other. If only that
- * one lies plainly, NULL: the other one is brought to it. */
+/* Both are complete: one as `part`, [rows, positions, channels] of the axes of the other. If only the first
+ * has a plain layout, NULL: the other one is converted to it. */
 static View *combined_in_full(ModelImport *im, const View *large, const View *small, const View *part,
                               const char *word) {
   const Shape s = large->value->shape;
@@ -224,7 +224,7 @@ View *combined_by_rows(ModelImport *im, const View *large, const View *small, co
   return view_copy(im, large, joined_rows(im, v, rows, s));
 }
 
-/* ---- softmax, and what else runs along an axis ---- */
+/* ---- softmax and other operators along an axis ---- */
 View *mapped_along_axis(ModelImport *im, const View *x, int d, const char *word, const char *more) {
   static const char *const names[2][2] = {{"length", ""}, {"height", "width"}};
   const Value *v = x->value;

@@ -1,11 +1,11 @@
-/* flat.c: the format of FlatBuffers: a table begins with the distance back to its table of fields, which has
- * its own size, the table's, and for each field its place in the table, or 0. */
+/* flat.c: Reader of the FlatBuffers format: a table begins with the distance back to its vtable, which has
+ * its own size, the table's size, and for each field its offset in the table, or 0. */
 // SPDX-License-Identifier: Apache-2.0
 #include "import/tflite/flat.h"
 #include <string.h>
 #include "import/common/wire.h"
 
-enum { OFFSET = 4, HEAD = 4 }; /* bytes: of an offset; before the places in a table of fields */
+enum { OFFSET = 4, HEAD = 4 }; /* bytes of an offset; bytes of a vtable before the field offsets */
 
 static bool flat_inside(Flat *flat, size_t at, size_t n) {
   if (at <= flat->n && n <= flat->n - at) return true;

@@ -1,6 +1,6 @@
-/* tflite.h: TensorFlow Lite models: tflite_read.c reads them, tflite_prepare.c brings them into one form;
- * tflite_import.c makes programs of quantized ones, by tflite_make.h, tflite_nodes.c ONNX graphs of others.
- */
+/* tflite.h: TensorFlow Lite models: tflite_read.c reads them, tflite_prepare.c normalizes them;
+ * tflite_import.c converts quantized ones to programs, with tflite_make.h, and tflite_nodes.c converts others
+ * to ONNX graphs. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_TFLITE_H
 #define CNNC_TFLITE_H
@@ -12,58 +12,58 @@
 #include "import/onnx/onnx.h"
 #include "graph/graph.h"
 
-/* ---- a model as it is in its file ---- */
+/* ---- a model as in its file ---- */
 enum { TFLITE_RANK = MOST_DIMS, TFLITE_IO = 64, SLICE_MASKS = 5 };
 typedef struct TflTensor {
   const char *name;
   int rank;
-  int64_t dim[TFLITE_RANK], size; /* size: -1 where a dimension is open or empty */
+  int64_t dim[TFLITE_RANK], size; /* size: -1 if a dimension is dynamic or empty */
   bool open[TFLITE_RANK];         /* the caller may choose the dimension */
-  bool known;                     /* its elements are F32, I32, I64, U8, I8 or I16 */
+  bool known;                     /* its element type is F32, I32, I64, U8, I8 or I16 */
   Elem elem;
   int code;            /* of TensorType */
   const char *type;    /* "INT8" */
-  const uint8_t *data; /* little-endian; NULL: it is computed */
-  int scales, axis;    /* axis: of its dimensions; each index along it has a separate scale */
+  const uint8_t *data; /* little-endian; NULL: computed */
+  int scales, axis;    /* axis: the dimension along which each index has its own scale */
   const float *scale;
-  int64_t zero;     /* of the first; those of weights must all be 0 */
+  int64_t zero;     /* the first zero point; those of weights must all be 0 */
   bool zeros;       /* all are 0 */
-  bool is_u8;       /* the caller's: q + 128 of the q described here */
-  bool is_variable; /* what the last call left in it is read by the next */
+  bool is_u8;       /* the caller uses q + 128 instead of q */
+  bool is_variable; /* its value persists until the next call */
 } TflTensor;
 
 typedef struct TflOperator {
-  int code, index;  /* of BuiltinOperator; its place in the file */
+  int code, index;  /* number in BuiltinOperator; index in the file */
   const char *name; /* "CONV_2D", "CUSTOM MaxUnpooling2D" */
   int nin, nout;
-  int *in, *out; /* tensors; -1: left out */
-  /* options, as far as it has them */
+  int *in, *out; /* tensors; -1: omitted */
+  /* options, as far as the operator has them */
   bool same;                                     /* padding */
   int64_t stride[2], dilation[2], size[2], axis; /* height, width */
   int activation;
-  float beta;          /* of softmax; the slope of leaky_relu */
+  float beta;          /* softmax's beta; leaky_relu's slope */
   bool keeps, corners; /* keep_dims; align_corners */
   bool powers;         /* pot_scale_int16: scales that are powers of two are shifts */
-  int sums;            /* of TensorType: quantized_bias_type, FLOAT32 if nothing is said */
-  bool middle;         /* half_pixel_centers; of gelu: by a tanh */
+  int sums;            /* a TensorType: quantized_bias_type, FLOAT32 by default */
+  bool middle;         /* half_pixel_centers; for gelu: the tanh approximation */
   bool transposed[2];  /* of BATCH_MATMUL's operands */
   bool asymmetric;     /* asymmetric_quantize_inputs */
-  bool symmetric;      /* of MIRROR_PAD: the outermost elements are repeated */
-  bool relative;       /* the ends of STRIDED_SLICE are counted from where it begins */
-  int64_t border[4];   /* of convolutions: top, bottom, left, right, besides `same` */
+  bool symmetric;      /* for MIRROR_PAD: the outermost elements are repeated */
+  bool relative;       /* the ends of STRIDED_SLICE are relative to its start */
+  int64_t border[4];   /* padding of convolutions: top, bottom, left, right, besides `same` */
   int64_t groups;      /* batch_dims of GATHER; radius of LOCAL_RESPONSE_NORMALIZATION */
   float alpha, bias;   /* of LOCAL_RESPONSE_NORMALIZATION */
-  int nlist;           /* numbers of new_shape or squeeze_dims; -1: there are none */
+  int nlist;           /* length of new_shape or squeeze_dims; -1: missing */
   int64_t list[TFLITE_RANK];
-  const char *variable;      /* of VAR_HANDLE: its name */
-  const TflTensor *initial;  /* of TFL_STATE */
-  float clips[2];            /* of a recurrent layer's cells, and of its projection; 0: none */
-  int cell_activation;       /* of a recurrent layer */
-  bool time_major;           /* of a recurrent layer: the first axis of its input is time */
-  bool hybrid;               /* int8 weights of it became floats */
-  bool dense;                /* a convolution that was a FULLY_CONNECTED */
-  bool stateful;             /* of a recurrent layer: its state outlives a call, as --variables=keep says */
-  int64_t mask[SLICE_MASKS]; /* begin, end, ellipsis, new axis, shrink axis; a bit a dimension */
+  const char *variable;     /* the variable's name in VAR_HANDLE */
+  const TflTensor *initial; /* of TFL_STATE */
+  float clips[2];           /* clips of a recurrent layer's cells, and of its projection; 0: none */
+  int cell_activation;      /* of a recurrent layer */
+  bool time_major;          /* for a recurrent layer: the first axis of its input is time */
+  bool hybrid;              /* its int8 weights were converted to floats */
+  bool dense;               /* a convolution that was a FULLY_CONNECTED */
+  bool stateful; /* for a recurrent layer: its state outlives a call, as --variables=keep requires */
+  int64_t mask[SLICE_MASKS]; /* begin, end, ellipsis, new axis, shrink axis; one bit per dimension */
 } TflOperator;
 
 /* Assignments in the graph of a CALL_ONCE. */
@@ -82,34 +82,34 @@ typedef struct TflModel {
   int64_t step; /* of a model raised to sequences: rows of the input per call; 0: it is as in its file */
 } TflModel;
 
-/* NULL: *why says what is wrong with it. Names of tensors are unique. */
+/* NULL: *why is the error. Names of tensors are unique. */
 TflModel *tflite_read(Arena *, const uint8_t *bytes, size_t n, const char **why);
-/* A model with the outputs and open sizes that are asked for. Weights that are stored otherwise are floats,
- * or dense; convolutions between SPACE_TO_BATCH_ND and BATCH_TO_SPACE_ND are dilated; operators are sorted,
- * and only those that an output needs. NULL after [import-file]. */
+/* A model with the requested outputs and sizes of dynamic dimensions. Compressed weights become floats, or
+ * dense; convolutions between SPACE_TO_BATCH_ND and BATCH_TO_SPACE_ND become dilated; operators are sorted,
+ * and unused ones dropped. NULL after [import-file]. */
 struct ImportOptions;
 TflModel *tflite_open(Arena *, Diags *, Span at, const char *path, const struct ImportOptions *,
                       const uint8_t *bytes, size_t n);
-void tflite_sort(Arena *, TflModel *);      /* the operators, and only those that an output needs */
-bool tflite_is_quantized(const TflModel *); /* some of it is computed in 8 or 16 bits */
+void tflite_sort(Arena *, TflModel *);      /* sorts the operators, and drops unused ones */
+bool tflite_is_quantized(const TflModel *); /* some of it is computed in int8 or int16 */
 bool tflite_keeps_state(const TflModel *, const TflOperator *);
 bool tflite_has_own_state(const TflOperator *, int input); /* a variable of a recurrent layer */
-/* Variables as states, unless they are used otherwise than that: TFL_STATE and TFL_UPDATE. */
+/* Converts variables to states, unless they have other uses: TFL_STATE and TFL_UPDATE. */
 void tflite_keep_variables(Arena *, TflModel *);
 /* For a program of sequences: how to compile it. */
 const char *tflite_step_comment(Arena *, const TflModel *);
 const char *tflite_state_operators(Arena *, const TflModel *); /* their names */
 /* Initial value of a state, for init=; "": zeros. of: its value, with its scale. */
 const char *tflite_initial_text(Arena *, const TflTensor *of, const TflTensor *initial);
-bool tflite_is(const uint8_t *bytes, size_t n); /* such a file, by its mark */
+bool tflite_is(const uint8_t *bytes, size_t n); /* whether the bytes have the format's signature */
 
-/* BuiltinOperator: those that are read. */
+/* BuiltinOperator: the supported ones. */
 enum {
 #define OP(name, number, make, nodes, onnx) TFL_##name = number,
 #include "import/tflite/tflite_ops.def"
 #undef OP
-  /* Not in files, made by tflite_states.c: a variable's value in this call; in[1] is the next value of in[0]
-   */
+  /* Not in files, created by tflite_states.c: a variable's value in this call; in[1] is the next value of
+     in[0] */
   TFL_STATE = 1000,
   TFL_UPDATE
 };
@@ -134,22 +134,22 @@ enum {
   TFL_ACTIVATION_TANH = 4
 };
 
-/* ---- as a program ---- */
+/* ---- the converted program ---- */
 typedef struct TflProgram {
   const char *text;
   Arrays arrays;
-  Shape *output; /* by output: what the model has there */
+  Shape *output; /* by output: its shape in the model */
   int noutputs;
 } TflProgram;
 
-/* Of a quantized model and the bytes of its file. NULL after [import-file] or [import-operator]. The rounding
- * is "double", or "litert": that of LiteRT's reference kernels, double but for dense layers, which are
- * single. */
+/* Converts a quantized model, with the bytes of its file. NULL after [import-file] or [import-operator]. The
+ * rounding is "double", or "litert" as in LiteRT's reference kernels: double except for dense layers, which
+ * are single. */
 TflProgram *tflite_import(Arena *, Diags *, Span at, const char *path, const struct ImportOptions *,
                           TflModel *, const uint8_t *bytes, size_t n);
 
 /* ---- as an ONNX graph ---- */
-/* Of a model without quantized values; the bytes of the file stay where they are. NULL after a report. */
+/* Converts a model without quantized values; the bytes of the file must stay valid. NULL after an error. */
 Onnx *tflite_nodes(Arena *, Diags *, Span at, const char *path, const TflModel *, const uint8_t *bytes,
                    size_t);
 Onnx *tflite_graph(Arena *, Diags *, Span at, const char *path, const struct ImportOptions *,

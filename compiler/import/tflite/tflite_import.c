@@ -1,5 +1,5 @@
-/* tflite_import.c: From a TensorFlow Lite model to a program, its weights in cnnc's order, and the scales
- * and zero points of its values. Layers are named after their operators: conv1, conv2, ... */
+/* tflite_import.c: Conversion of a quantized TensorFlow Lite model to a program, its weights in cnnc's order,
+ * and the scales and zero points of its values. Layers are named after their operators: conv1, conv2, ... */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <stdarg.h>
@@ -37,10 +37,10 @@ bool tfl_shape(const TflTensor *t, Shape *shape) {
   return true;
 }
 
-/* The type that a value has in the program: others are refused. */
+/* The type of a value in the program; other types are errors. */
 static Elem stored_type(const TflTensor *t) { return t->elem == F32 || t->elem == I16 ? t->elem : I8; }
 
-/* A value of the net, of 8 or 16 bits or of floats. */
+/* Checks that a value of the net is int8, int16 or float. */
 static bool check_value(Making *k, const TflOperator *op, int tensor, Elem wanted) {
   Shape shape;
   const TflTensor *t = tensor < 0 ? NULL : &k->m->tensor[tensor];
@@ -103,7 +103,7 @@ int tfl_integers(const Making *k, const TflOperator *op, int input, int64_t *to)
   for (int i = 0; i < (int)t->size; i++) {
     const uint64_t bits = wire_little(t->data + width * i, width);
     to[i] = width == 8 ? (int64_t)bits : (int32_t)(uint32_t)bits;
-    if (to[i] > INT32_MAX || to[i] < -INT32_MAX) return -1; /* no size, index or border is as large */
+    if (to[i] > INT32_MAX || to[i] < -INT32_MAX) return -1; /* no size, index or padding is as large */
   }
   return (int)t->size;
 }
@@ -204,8 +204,8 @@ void tfl_end(Making *k, const TflOperator *op, const char *layer) {
 }
 
 /* ---- conversions ---- */
-/* Int8 and float tensors of one real value are the same value; an int8 operand without a scale gets that
- * of its producer. */
+/* Int8 and float tensors of one real value are the same value; an int8 operand without a scale gets that of
+ * its producer. */
 static void find_same(Making *k) {
   const TflModel *m = k->m;
   for (int t = 0; t < m->ntensors; t++) k->same[t] = k->stored[t] = t;
@@ -238,7 +238,7 @@ bool tfl_convert(Making *k, const TflOperator *op) {
   if (!tfl_is_quantized(bytes) || !tfl_is_quantized(out))
     return tfl_no(k, op, "what it reads is also read as floats, before it is rounded");
   const Multiplier factor = multiplier_of((double)bytes->scale[0] / (double)out->scale[0]);
-  const bool wide = bytes->elem == I16 || out->elem == I16; /* from 8 bits it may be 2^8 and more */
+  const bool wide = bytes->elem == I16 || out->elem == I16; /* from int8 the factor may be 2^8 or more */
   if (!wide && !tfl_below(factor)) return tfl_no(k, op, "its scales do not go together");
   Shape shape;
   const char *layer = tfl_layer(k, "requantize");
@@ -259,7 +259,7 @@ bool tfl_convert(Making *k, const TflOperator *op) {
 static const struct {
   int code;
   TflMake *make;
-  const char *nodes, *onnx; /* nodes: the function that makes nodes of it, by name */
+  const char *nodes, *onnx; /* nodes: name of the function that creates its ONNX nodes */
 } makes[] = {
 #define OP(name, code, make, nodes, onnx) {code, make, #nodes, onnx},
 #include "import/tflite/tflite_ops.def"
@@ -272,7 +272,7 @@ static TflMake *maker_of(int code) {
   return NULL;
 }
 
-/* Where there is a form for floats, or none at all. */
+/* For operators that only have a float form, or none. */
 bool tfl_none(Making *k, const TflOperator *op) {
   size_t i = 0;
   while (makes[i].code != op->code) i++;
@@ -280,7 +280,7 @@ bool tfl_none(Making *k, const TflOperator *op) {
   return tfl_no(k, op, "%s", floats ? "there is no form of it in 8 and 16 bits" : makes[i].onnx);
 }
 
-/* A result that has indices. */
+/* A result with indices. */
 static bool makes_indices(const TflOperator *op, const TflTensor *out) {
   switch (op->code) {
   case TFL_ARG_MAX:
@@ -331,7 +331,7 @@ static bool names_input(int code) {
   return code == TFL_TILE || code == TFL_BATCH_MATMUL || code == TFL_SELECT || code == TFL_SELECT_V2;
 }
 
-/* Of values that are read elsewhere than in the next statement, or several times in it, and of outputs. */
+/* Names values that are used by another statement than the next one, or several times in it, and outputs. */
 static void name_tensors(Making *k) {
   const TflModel *m = k->m;
   for (int i = 0; i < m->ninputs; i++)
@@ -343,7 +343,7 @@ static void name_tensors(Making *k) {
   int current = m->input[0];
   for (int o = 0; o < m->noperators; o++) {
     const TflOperator *op = &m->op[o];
-    if (op->code == TFL_UPDATE) { /* it is the current value of no statement */
+    if (op->code == TFL_UPDATE) { /* no statement has it as its current value */
       for (int i = 0; i < 2; i++) {
         const char **name = &k->value[k->same[op->in[i]]];
         if (!*name) *name = arena_printf(k->arena, "v%d", k->same[op->in[i]]);
@@ -371,7 +371,7 @@ static void count_reads(Making *k) {
 }
 
 /* ---- inputs and outputs ---- */
-/* The caller has floats where values have 16 bits. */
+/* The caller has floats for int16 values. */
 static const char *type_text(const TflTensor *t) {
   return t->elem != I8 ? "" : t->is_u8 ? " as u8" : " as i8";
 }
@@ -404,7 +404,7 @@ static const char *put_tfl_inputs(Making *k) {
     k->layer[tensor] = k->value[tensor];
     k->there[tensor] = true;
   }
-  /* behind constants no value is the current one */
+  /* after constants there is no current value */
   k->current = computes_with_constants(k) ? -1 : k->m->input[0];
   k->inputs = k->text;
   k->text = (Text){.arena = k->arena};
@@ -466,7 +466,7 @@ static Making *making_new(Arena *arena, TflModel *m, const char *rounding) {
   return k;
 }
 
-/* All that have no form are reported. */
+/* Reports all unsupported operators. */
 static bool make_statements(Making *k) {
   const TflModel *m = k->m;
   const char *stateful = NULL;
@@ -491,7 +491,7 @@ static bool make_statements(Making *k) {
 }
 
 /* ---- refusals ---- */
-/* The computable part: operands of operators without a form, or values after them, and outputs. */
+/* The computable part: operands of unsupported operators, values after them, and outputs. */
 static void find_last_values(const Making *k, ImportOptions *options) {
   const TflModel *m = k->m;
   bool *asked = NEW_ARRAY(k->arena, bool, m->ntensors + 1),

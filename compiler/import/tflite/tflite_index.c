@@ -1,5 +1,5 @@
-/* tflite_index.c: operators of quantized TensorFlow Lite models on indices. Computed indices are floats of
- * the program, which hold them exactly. */
+/* tflite_index.c: Operators on indices in quantized TensorFlow Lite models. Computed indices are floats in
+ * the program, which represent them exactly. */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
 #include <string.h>
@@ -7,7 +7,7 @@
 
 bool tfl_is_index(const TflTensor *t) { return t->known && (t->elem == I32 || t->elem == I64) && !t->scales; }
 
-/* A computed index that was made before. */
+/* A computed index that already has a statement. */
 static bool computed_indices(Making *k, const TflOperator *op, int input) {
   const TflTensor *t = tfl_in(k, op, input);
   Shape shape;
@@ -16,13 +16,13 @@ static bool computed_indices(Making *k, const TflOperator *op, int input) {
   return k->there[op->in[input]] || tfl_no(k, op, "its indices are computed after it");
 }
 
-/* An index of each image: a vector, or a sequence of one channel. */
+/* One index per image: a vector, or a sequence of one channel. */
 static bool lists_indices(const TflTensor *t) {
   return t->rank == 2 || (t->rank == 3 && t->dim[2] == 1) || (t->rank == 4 && t->dim[2] * t->dim[3] == 1);
 }
 
 /* ---- GATHER ---- */
-/* Constant indices as a value of the program, each of them `repeat` times, `apart` beyond the one before. */
+/* Constant indices as a value of the program, each repeated `repeat` times, with an increment of `apart`. */
 static const char *constant_indices(Making *k, const TflTensor *index, int64_t limit, int64_t repeat,
                                     int64_t apart) {
   float *data = NEW_ARRAY(k->arena, float, index->size *repeat + 1);
@@ -39,7 +39,7 @@ static const char *constant_indices(Making *k, const TflTensor *index, int64_t l
 }
 
 typedef struct Selected {
-  const char *before, *after; /* what makes positions of the axis, and the value's shape again */
+  const char *before, *after; /* calls that convert the axis to positions, and back to the value's shape */
   int64_t repeat, apart;      /* of constant indices */
   Shape made;
 } Selected;
@@ -48,7 +48,7 @@ static const char *matrix_text(Making *k, int64_t rows, int64_t columns) {
   return arena_printf(k->arena, "reshape([%" PRId64 ", %" PRId64 "])", rows, columns);
 }
 
-/* How positions along an axis of [1, ...] are selected, n of them. */
+/* Selection of n positions along an axis of [1, ...]. */
 static Selected select_along(Making *k, const TflTensor *t, int axis, int64_t n) {
   const int64_t last = t->dim[t->rank - 1], *d = t->dim;
   Selected s = {.before = "", .after = "", .repeat = 1};
@@ -72,7 +72,7 @@ static Selected select_along(Making *k, const TflTensor *t, int axis, int64_t n)
   return s;
 }
 
-/* Rows of a constant table. */
+/* Selects rows of a constant table. */
 static bool select_rows(Making *k, const TflOperator *op, int values, int indices) {
   const TflTensor *table = tfl_in(k, op, values), *out = tfl_out(k, op);
   if (table->rank != 2 || !table->known || table->elem != out->elem || table->elem == I16 ||
@@ -129,8 +129,8 @@ bool tfl_embedding(Making *k, const TflOperator *op) {
   return select_rows(k, op, 1, 0);
 }
 
-/* ---- choices by a constant ---- */
-/* Numbers of the shape of the condition: 1 where it is `is`. */
+/* ---- selection by a constant ---- */
+/* A mask in the shape of the condition: 1 where it equals `is`. */
 static TflTensor mask_of(Making *k, const TflTensor *condition, bool is) {
   TflTensor mask = *condition;
   uint8_t *data = arena_alloc(k->arena, 4 * (size_t)condition->size + 1);
@@ -147,7 +147,7 @@ static TflTensor mask_of(Making *k, const TflTensor *condition, bool is) {
   return mask;
 }
 
-/* A value, or a constant, where the condition is `is`, and 0 elsewhere. NULL after tfl_no(). */
+/* A value, or a constant, where the condition equals `is`, and 0 elsewhere. NULL after tfl_no(). */
 static const char *tfl_masked(Making *k, const TflOperator *op, int input, bool is) {
   const TflTensor *t = tfl_in(k, op, input), mask = mask_of(k, tfl_in(k, op, 0), is);
   if (!t->data && !tfl_value(k, op, op->in[input])) return NULL;
@@ -162,7 +162,7 @@ static const char *tfl_masked(Making *k, const TflOperator *op, int input, bool 
   return name;
 }
 
-/* The sum of both where they are chosen: floats hold int8 values exactly. */
+/* The sum of both, each masked: exact, because floats represent int8 values exactly. */
 bool tfl_select(Making *k, const TflOperator *op) {
   const TflTensor *condition = tfl_in(k, op, 0), *a = tfl_in(k, op, 1), *b = tfl_in(k, op, 2);
   if (op->nin != 3 || !condition->data || condition->code != TFL_BOOL || condition->size < 1)
@@ -179,8 +179,8 @@ bool tfl_select(Making *k, const TflOperator *op) {
   return true;
 }
 
-/* ---- the largest ---- */
-/* The operator that makes a tensor; NULL: it is an input, or a constant. */
+/* ---- maximum ---- */
+/* The operator that produces a tensor; NULL: an input, or a constant. */
 static const TflOperator *tfl_maker(const TflModel *m, int tensor) {
   for (int o = 0; o < m->noperators; o++)
     for (int i = 0; i < m->op[o].nout; i++)
@@ -188,7 +188,7 @@ static const TflOperator *tfl_maker(const TflModel *m, int tensor) {
   return NULL;
 }
 
-/* The ARG_MAX that an output is made of; NULL: it is another value. */
+/* The ARG_MAX that produces an output; NULL: another operator. */
 static const TflOperator *argmax_output(const TflModel *m, int tensor) {
   enum { MOST_PASSED = 8 };
   for (int steps = 0; steps < MOST_PASSED; steps++) {
@@ -237,7 +237,7 @@ bool tfl_argmax(Making *k, const TflOperator *op) {
   return true;
 }
 
-/* The values and the indices of the largest, each where it is read. */
+/* The largest values and their indices, each if it is used. */
 bool tfl_topk(Making *k, const TflOperator *op) {
   const TflTensor *in = tfl_in(k, op, 0);
   int64_t n[2 * TFLITE_RANK];
@@ -263,7 +263,7 @@ bool tfl_topk(Making *k, const TflOperator *op) {
   return true;
 }
 
-/* 1 and 0, then spread to its two numbers. */
+/* 1 and 0, then scaled to its two numbers. */
 bool tfl_one_hot(Making *k, const TflOperator *op) {
   const TflTensor *in = tfl_in(k, op, 0), *on = tfl_in(k, op, 2), *off = tfl_in(k, op, 3);
   int64_t n[2 * TFLITE_RANK];
@@ -296,7 +296,7 @@ bool tfl_one_hot(Making *k, const TflOperator *op) {
   return true;
 }
 
-/* Numbers of one type as those of another, which the program has as floats. */
+/* Converts between types, which are floats in the program. */
 bool tfl_cast(Making *k, const TflOperator *op) {
   const TflTensor *in = tfl_in(k, op, 0), *out = tfl_out(k, op);
   const bool whole = in->known && tfl_is_index(in), floats = out->known && out->elem == F32;

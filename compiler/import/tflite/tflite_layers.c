@@ -1,10 +1,10 @@
-/* tflite_layers.c: convolutions, dense layers, pools, means, softmax, and pairs of values. */
+/* tflite_layers.c: Import of convolutions, dense layers, pools, means, softmax, and binary operators. */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
 #include "import/tflite/tflite_make.h"
 
 /* ---- weights ---- */
-/* Sizes of a weight in the file, [filters][channels][taps] where it goes, and where its elements lie. */
+/* Sizes of a weight in the file, as [filters][channels][taps], and the strides of its elements. */
 typedef struct Layout {
   int64_t filters, channels, height, width;
   int64_t of_filter, of_channel, of_tap; /* steps in the file */
@@ -104,7 +104,7 @@ static const char *tfl_window_text(Making *k, const TflOperator *op) {
   text_put(&text, "%s", "");
   if (op->stride[0] != 1 || op->stride[1] != 1)
     text_put(&text, ", stride=%" PRId64 "x%" PRId64, op->stride[0], op->stride[1]);
-  const int64_t *b = op->border; /* where a dilated convolution was put together */
+  const int64_t *b = op->border; /* padding of a dilated convolution that was matched */
   if (op->same) text_put(&text, ", pad=same");
   else if (b[0] || b[1] || b[2] || b[3])
     text_put(&text, ", pad=[%" PRId64 ", %" PRId64 ", %" PRId64 ", %" PRId64 "]", b[0], b[1], b[2], b[3]);
@@ -148,7 +148,7 @@ bool tfl_conv(Making *k, const TflOperator *op) {
   return true;
 }
 
-/* Crop of a transposed convolution's result, or elements added at its end; false: it has no form. */
+/* Crop of a transposed convolution's result, or elements added at its end; false: unsupported. */
 static bool transposed_border(const TflOperator *op, const TflTensor *in, const TflTensor *w,
                               const TflTensor *out, int64_t before[2], int64_t after[2], int64_t *more) {
   for (int a = 0; a < 2; a++) {
@@ -221,7 +221,7 @@ bool tfl_pool(Making *k, const TflOperator *op) {
   return true;
 }
 
-/* The axes of a reduction over height, width, or both: of sequences over their length. */
+/* The axes of a reduction over height, width, or both; for sequences over their length. */
 static bool pooled_axes(Making *k, const TflOperator *op, int64_t window[2]) {
   int64_t axis[2 * TFLITE_RANK];
   const TflTensor *in = tfl_in(k, op, 0);
@@ -265,7 +265,7 @@ bool tfl_mean(Making *k, const TflOperator *op) {
   return true;
 }
 
-/* A sum is a mean whose scale is that of the result divided by the count, times the count: the same bytes. */
+/* A sum is a mean with the result's scale divided by the count, times the count: the same bytes. */
 bool tfl_sum(Making *k, const TflOperator *op) {
   int64_t window[2];
   if (!pooled_axes(k, op, window)) return false;
@@ -287,7 +287,8 @@ bool tfl_sum(Making *k, const TflOperator *op) {
   return true;
 }
 
-/* The least is the largest of the negated: in bytes -1 - q, whose zero is -1 - zero. */
+/* The minimum is the negated maximum of the negated values: as bytes -1 - q, with the zero point -1 - zero.
+ */
 bool tfl_extreme(Making *k, const TflOperator *op) {
   int64_t window[2];
   const TflTensor *in = tfl_in(k, op, 0), *out = tfl_out(k, op);
@@ -376,8 +377,8 @@ const char *tfl_constant_beside(Making *k, const TflOperator *op, const TflTenso
   return tfl_constant(k, shape, data, t);
 }
 
-/* An older kernel shifts int16 values if all scales are powers of two. With a single scale it gives the
- * same result as the other one. */
+/* An older kernel shifts int16 values if all scales are powers of two. With a single scale it gives the same
+ * result as the new one. */
 static bool shifts(const Making *k, const TflOperator *op, const TflTensor *const operand[2]) {
   const float out = tfl_out(k, op)->scale[0];
   const TflTensor *of[3] = {operand[0], operand[1], tfl_out(k, op)};
@@ -430,7 +431,7 @@ bool tfl_pair(Making *k, const TflOperator *op) {
     if (k->value[op->out[0]]) text_put(&k->text, "%s = ", k->value[op->out[0]]);
     text_put(&k->text, "%s -> ", name[first]);
   } else tfl_begin(k, op, op->in[first]);
-  if (squares) { /* in floats, for the difference has no scale */
+  if (squares) { /* in floats, because the difference has no scale */
     text_put(&k->text, "subtract(%s, name=\"%s\", precision=f32) -> ", name[1 - first], layer);
     layer = tfl_layer(k, "square");
     text_put(&k->text, "square(name=\"%s\", precision=f32)", layer);

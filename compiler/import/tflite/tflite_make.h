@@ -13,24 +13,24 @@ typedef struct Making {
   TflModel *m;
   TflProgram *program;
   Rounding rounding;
-  bool litert; /* like LiteRT: int8 dense layers round like ROUNDING_SINGLE, int16 ones have factors that
-                  are doubles, products of values float ones */
-  int *same;   /* by tensor: the one whose value it has: itself, or what it is converted from */
-  int *stored; /* by tensor that is its own: the one whose scale it has */
-  int *reads;  /* by tensor: how often it is read; an output is read */
-  const char **value;           /* by tensor: its name in the program; NULL: it has none */
-  const char **layer;           /* by tensor: under which its scale would stand; NULL: under none */
-  bool *there;                  /* by tensor: an input, or a statement made it */
+  bool litert; /* like LiteRT: int8 dense layers round like ROUNDING_SINGLE, int16 ones have double factors,
+                  products of values float ones */
+  int *same;   /* by tensor: the tensor with the same value: itself, or the one it is converted from */
+  int *stored; /* by tensor for which same is itself: the tensor that has its scale */
+  int *reads;  /* by tensor: the number of its users; an output counts as one */
+  const char **value;           /* by tensor: its name in the program; NULL: none */
+  const char **layer;           /* by tensor: the layer name for its scale; NULL: none */
+  bool *there;                  /* by tensor: an input, or the result of a statement */
   int current;                  /* the tensor of the last statement; -1: none */
-  Table count;                  /* of layers, by word: an int * */
-  Text inputs, constants, text; /* of the program, in that order */
-  Table said;                   /* what the file says of a layer or a value, by its name: a Text * */
-  VEC(const char *) layers;     /* of which it says something */
+  Table count;                  /* number of layers by operator name: an int */
+  Text inputs, constants, text; /* parts of the program, in that order */
+  Table said;                   /* metadata of a layer or a value, by its name: a Text */
+  VEC(const char *) layers;     /* layers with metadata */
   VEC(Refusal) problems;
-  bool *unknown; /* by tensor: it follows from an operator without a form */
+  bool *unknown; /* by tensor: it depends on an unsupported operator */
 } Making;
 
-/* The statement of an operator; false after tfl_no(). Its first input is a value of the net. */
+/* Emits the statement of an operator; false after tfl_no(). Its first input is a value of the net. */
 typedef bool TflMake(Making *, const TflOperator *);
 #define OP(name, code, make, nodes, onnx) TflMake make;
 #include "import/tflite/tflite_ops.def"
@@ -39,7 +39,7 @@ typedef bool TflMake(Making *, const TflOperator *);
 TflMake tfl_state, tfl_update;
 
 /* ---- tflite_index.c ---- */
-/* Outputs that say which channel is the largest become the scores; comments for the program. */
+/* Replaces ArgMax outputs by the scores; returns comments for the program. */
 const char *tfl_leave_out_argmax(Arena *, TflModel *);
 
 /* ---- tflite_import.c ---- */
@@ -47,38 +47,40 @@ bool tfl_no(Making *, const TflOperator *, const char *format, ...) __attribute_
 const TflTensor *tfl_in(const Making *, const TflOperator *, int k); /* NULL: it is left out */
 int tfl_first(const Making *, const TflOperator *);                  /* the input before the call */
 const TflTensor *tfl_out(const Making *, const TflOperator *);
-/* An input that is a value of the net, of the type of the result, made before. false after tfl_no(). */
+/* Checks that an input is a value of the net with the type of the result, and already computed. False after
+ * tfl_no(). */
 bool tfl_value(Making *, const TflOperator *, int tensor);
-/* Whole numbers that are constants: all of an input's, at most TFLITE_RANK * 2. -1: they are none. */
+/* Constant integers: all numbers of an input, at most TFLITE_RANK * 2. -1: not constant. */
 int tfl_integers(const Making *, const TflOperator *, int k, int64_t *to);
-bool tfl_any_value(Making *, const TflOperator *, int tensor); /* the same, of any type */
+bool tfl_any_value(Making *, const TflOperator *, int tensor); /* the same for any type */
 bool tfl_is_quantized(const TflTensor *);                      /* of 8 or 16 bits */
-bool tfl_is_index(const TflTensor *);                          /* of whole numbers without a scale */
-bool tfl_is_bytes(const Making *, const TflOperator *);        /* its result is of 8 or 16 bits */
+bool tfl_is_index(const TflTensor *);                          /* integers without a scale */
+bool tfl_is_bytes(const Making *, const TflOperator *);        /* its result is int8 or int16 */
 bool tfl_is_wide(const Making *, const TflOperator *);         /* of 16 */
-bool tfl_shape(const TflTensor *, Shape *);                    /* false: it is no shape of the language */
+bool tfl_shape(const TflTensor *, Shape *);                    /* false: the language has no such shape */
 bool tfl_same_scale(Making *, const TflOperator *, const TflTensor *, const TflTensor *);
-bool tfl_below(Multiplier); /* it can be multiplied by */
+bool tfl_below(Multiplier); /* whether it is a valid factor */
 
 const char *tfl_layer(Making *, const char *word); /* "conv1" */
-/* A statement: the beginning; calls, each with the name of its layer and its precision, or without a name;
- * the end with the activation, where the value is `layer`'s from there on. */
+/* A statement: its beginning; calls, each with the name of its layer and its precision, or without a name;
+ * its end with the activation. The value from there on is that of `layer`. */
 void tfl_begin(Making *, const TflOperator *, int from);
-void tfl_begin_named(Making *, const char *name, int from); /* name: NULL where it needs none */
+void tfl_begin_named(Making *, const char *name, int from); /* name: NULL if none is needed */
 void tfl_call(Making *, const TflOperator *, const char *layer, const char *call, ...)
     __attribute__((format(printf, 4, 5)));
 void tfl_end(Making *, const TflOperator *, const char *layer);
-/* The same, where the call makes that shape and the result has another. */
+/* The same if the call returns that shape and the result has another. */
 void tfl_end_as(Making *, const TflOperator *, const char *layer, Shape);
 
 void tfl_array(Making *, const char *name, Elem, int rank, const int64_t *dim, const void *data);
-void tfl_element(const TflTensor *, int64_t i, void *to);       /* as bytes of this machine */
+void tfl_element(const TflTensor *, int64_t i, void *to);       /* in this machine's format */
 double tfl_number(const TflTensor *, int64_t i);                /* the real number that it represents */
 void tfl_scale(Making *, const char *value, const TflTensor *); /* nothing for floats */
-void tfl_say(Making *, const char *layer, const char *key, const char *value); /* in the file's metadata */
-/* A constant of the program, in the scale of `scaled`, or in floats where that is NULL: its name. */
+/* Stored in the file's metadata. */
+void tfl_say(Making *, const char *layer, const char *key, const char *value);
+/* A constant of the program, quantized with the scale of `scaled`, or in floats if that is NULL: its name. */
 const char *tfl_constant(Making *, Shape, const float *data, const TflTensor *scaled);
-/* A constant next to a value: by channel, or with the result's size; first: it is the first operand. NULL
+/* A constant next to a value: per channel, or with the result's size; first: it is the first operand. NULL
  * after tfl_no(). */
 const char *tfl_constant_beside(Making *, const TflOperator *, const TflTensor *, bool first);
 /* The int8 table of a unary function: [channels][256]. */

@@ -1,5 +1,5 @@
-/* tflite_maps.c: Unary functions. In int8, those with special arithmetic in TensorFlow Lite are tables in
- * the file; cnnc computes the tables of the others. */
+/* tflite_maps.c: Import of unary functions. In int8, those with special arithmetic in TensorFlow Lite are
+ * tables in the file; cnnc computes the tables of the others. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "import/tflite/tflite_make.h"
@@ -56,7 +56,7 @@ static bool has_scale(Making *k, const TflOperator *op, float scale, int zero) {
          tfl_no(k, op, "its value has not the scale 1/%.0f and the zero %d", (double)(1 / scale), zero);
 }
 
-/* *own: it has a table; false after tfl_no(). */
+/* own: it has a table; false after tfl_no(). */
 static bool make_table(Making *k, const TflOperator *op, int8_t *table, bool *own) {
   const TflTensor *in = tfl_in(k, op, 0), *out = tfl_out(k, op);
   const int32_t zero = (int32_t)in->zero;
@@ -138,7 +138,7 @@ bool tfl_map(Making *k, const TflOperator *op) {
   return true;
 }
 
-/* A power, a quotient rounded down, or what is left of one: of a value and a number. */
+/* POW, FLOOR_DIV and FLOOR_MOD of a value and a number. */
 bool tfl_with_number(Making *k, const TflOperator *op) {
   const TflTensor *t = tfl_in(k, op, 1);
   if (!tfl_value(k, op, op->in[0])) return false;
@@ -180,7 +180,7 @@ static bool prelu_tables(Making *k, const TflOperator *op, const TflTensor *alph
   return true;
 }
 
-/* A slope a channel, or one for all. */
+/* One slope per channel, or one for all. */
 bool tfl_prelu(Making *k, const TflOperator *op) {
   const TflTensor *in = tfl_in(k, op, 0), *alpha = tfl_in(k, op, 1);
   if (!tfl_value(k, op, op->in[0])) return false;

@@ -1,5 +1,5 @@
-/* tflite_matrix.c: products of two matrices in quantized TensorFlow Lite models. The leading dimensions of an
- * operand are its rows: those of an image are the rows of its pixels. */
+/* tflite_matrix.c: Import of matrix products in quantized TensorFlow Lite models. The leading dimensions of
+ * an operand are its rows; those of an image are the rows of its pixels. */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
 #include <string.h>
@@ -15,7 +15,7 @@ static Matrices matrices_of(const TflTensor *t) {
   return (Matrices){t->rank == 4 ? t->dim[1] : 1, h, t->dim[t->rank - 1]};
 }
 
-/* The call that converts the value to sequences, row by row if it has several; "": it is one. */
+/* The call that converts the value to sequences, row by row if it has several; "": a single one. */
 static const char *as_matrices(Making *k, const TflTensor *t, const Matrices *m) {
   if (m->rows > 1) return "split_rows -> ";
   if (t->rank == 3) return "";

@@ -1,5 +1,5 @@
-/* tflite_nodes.c: a TensorFlow Lite model of floats as an ONNX graph, which is imported as such: each
- * operator becomes the nodes that compute it, between transposes where ONNX has channels first. */
+/* tflite_nodes.c: Conversion of a float TensorFlow Lite model to an ONNX graph, which is then imported: each
+ * operator becomes ONNX nodes, between transposes if ONNX has channels first. */
 // SPDX-License-Identifier: Apache-2.0
 #include "import/tflite/tflite_nodes.h"
 #include "import/import.h"
@@ -155,7 +155,7 @@ static const struct {
 #undef OP
 };
 
-/* Layers with weights are conv1, conv2, ...; others are called after the operator and its number. */
+/* Layers with weights are conv1, conv2, ...; others are named after the operator and its number. */
 static const char *layer_name(Nodes *n, const TflOperator *op) {
   static const struct {
     int code;
@@ -173,7 +173,7 @@ static const char *layer_name(Nodes *n, const TflOperator *op) {
   return arena_printf(n->arena, "/%s_%d/%s", lower, op->index, lower);
 }
 
-/* Reported once for all of them, where they make a value. */
+/* Reported once for all of them, if they compute a value. */
 static void keep_state(Nodes *n) {
   if (n->op->code == TFL_VAR_HANDLE) return;
   if (!n->stateful) n->stateful = tflite_state_operators(n->arena, n->m);
@@ -191,7 +191,7 @@ static const TflTensor *initial_of(const Nodes *n, int tensor) {
   return NULL;
 }
 
-/* The next value under a separate name, since an output may have the same value. */
+/* The next value gets a separate name, since an output may be the same value. */
 static void nodes_update(Nodes *n) {
   const int state = n->op->in[0], next = nodes_apply_one(n, "Identity", nodes_in(n, 1));
   const TflTensor *t = &n->m->tensor[state], *initial = initial_of(n, state);
@@ -200,7 +200,7 @@ static void nodes_update(Nodes *n) {
   vec_push(n->arena, n->onnx->states, ((OnnxState){t->name, n->names.data[next], *init ? init : NULL}));
 }
 
-/* Operators that know the dimension of real and imaginary parts; a cast takes the real ones. */
+/* Operators that handle the dimension of real and imaginary parts; a cast takes the real ones. */
 static bool takes_complex(int code) {
   return code == TFL_REAL || code == TFL_IMAG || code == TFL_COMPLEX_ABS || code == TFL_CAST ||
          code == TFL_SQUEEZE;
@@ -241,7 +241,7 @@ static OnnxPort *ports(Nodes *n, int count, const int *tensor, const char *word)
   return port;
 }
 
-/* As inputs that receive the results of the previous call. */
+/* States become inputs that receive the results of the previous call. */
 static void add_state_ports(Nodes *n) {
   Onnx *o = n->onnx;
   OnnxPort *all = NEW_ARRAY(n->arena, OnnxPort, o->ninputs + n->states.n + 1),

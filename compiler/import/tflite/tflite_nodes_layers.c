@@ -1,4 +1,5 @@
-/* tflite_nodes_layers.c: TensorFlow Lite's convolutions, dense layers, pools and norms as ONNX nodes. */
+/* tflite_nodes_layers.c: Conversion of TensorFlow Lite's convolutions, dense layers, pools and norms to ONNX
+ * nodes. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "import/tflite/tflite_nodes.h"
@@ -12,7 +13,7 @@ static void set_pair(Nodes *n, const char *name, const int64_t pair[2]) {
   onnx_set_ints(n->arena, nodes_last(n), name, 2, pair);
 }
 
-/* Padding as ONNX has it: what is missing after an element for each before it. */
+/* ONNX's explicit padding of an odd total: one more element after than before. */
 static void set_window(Nodes *n, bool dilated) {
   const TflOperator *op = n->op;
   const int64_t *b = op->border, pads[4] = {b[0], b[2], b[1], b[3]};
@@ -37,7 +38,7 @@ void nodes_conv(Nodes *n) {
   nodes_finish(n, nodes_channels_last(n, made));
 }
 
-/* Of the result's size only that counts which the stride does not give. */
+/* Only the part of the result's size that the stride does not determine is needed. */
 void nodes_transpose_conv(Nodes *n) {
   static const int64_t perm[] = {3, 0, 1, 2};
   const TflTensor *w = nodes_tensor(n, 1), *x = nodes_tensor(n, 2), *out = &n->m->tensor[n->op->out[0]];
@@ -140,7 +141,7 @@ void nodes_softmax(Nodes *n) {
   nodes_finish(n, made);
 }
 
-/* ---- other sizes ---- */
+/* ---- resizing ---- */
 void nodes_resize(Nodes *n) {
   const TflOperator *op = n->op;
   const TflTensor *x = nodes_tensor(n, 0);

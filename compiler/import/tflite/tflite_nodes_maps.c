@@ -1,5 +1,4 @@
-/* tflite_nodes_maps.c: TensorFlow Lite's operators that compute element by element, and reductions, as ONNX
- * nodes. */
+/* tflite_nodes_maps.c: Conversion of TensorFlow Lite's elementwise operators and reductions to ONNX nodes. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "import/tflite/tflite_nodes.h"
@@ -12,13 +11,13 @@ static int inputs(Nodes *n, int *in) {
   return count;
 }
 
-/* The node of the same inputs. */
+/* One node with the same inputs. */
 void nodes_same(Nodes *n) {
   int in[MOST_DIMS];
   nodes_finish(n, nodes_apply(n, n->onnx_name, inputs(n, in), in));
 }
 
-/* The same of any number of inputs. */
+/* The same for any number of inputs. */
 void nodes_sum(Nodes *n) {
   int *in = NEW_ARRAY(n->arena, int, n->op->nin + 1);
   for (int i = 0; i < n->op->nin; i++) in[i] = nodes_in(n, i);
@@ -55,7 +54,7 @@ void nodes_square(Nodes *n) {
   nodes_finish(n, nodes_apply(n, "Mul", 2, twice));
 }
 
-/* Whole numbers are divided downwards. */
+/* Integer division rounds down. */
 void nodes_floor_div(Nodes *n) {
   const int in[] = {nodes_in(n, 0), nodes_in(n, 1)};
   const TflTensor *x = nodes_tensor(n, 0);
@@ -80,7 +79,7 @@ void nodes_select(Nodes *n) {
   nodes_finish(n, nodes_apply(n, "Where", 3, in));
 }
 
-/* Of both branches, which are read before it. */
+/* The results of both branches, which are read before the IF. */
 void nodes_if(Nodes *n) {
   int *in = NEW_ARRAY(n->arena, int, n->op->nin + 1);
   for (int i = 0; i < n->op->nin; i++) in[i] = nodes_in(n, i);
@@ -106,7 +105,7 @@ void nodes_cast(Nodes *n) {
 }
 
 /* ---- reductions ---- */
-/* A list of axes, which may be a single number. */
+/* A list of axes, which may be a scalar. */
 int nodes_axes(Nodes *n, int k) {
   const int64_t one[] = {-1};
   int64_t list[2 * MOST_DIMS];
@@ -152,7 +151,7 @@ void nodes_embedding(Nodes *n) {
   nodes_finish(n, nodes_apply(n, "Gather", 2, in));
 }
 
-/* Of 0 and 1, then spread to its two numbers. */
+/* One-hot of 0 and 1, then scaled to its two numbers. */
 void nodes_one_hot(Nodes *n) {
   static const int64_t two = 2;
   Tensor *ends = tensor_new(n->arena, TENSOR_FLOAT, 1, &two);

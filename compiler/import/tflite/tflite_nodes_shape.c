@@ -1,4 +1,4 @@
-/* tflite_nodes_shape.c: TensorFlow Lite's operators that move elements as ONNX nodes. */
+/* tflite_nodes_shape.c: Conversion of TensorFlow Lite's operators that move elements to ONNX nodes. */
 // SPDX-License-Identifier: Apache-2.0
 #include <limits.h>
 #include <string.h>
@@ -39,7 +39,7 @@ void nodes_transpose(Nodes *n) {
   nodes_finish(n, nodes_permuted(n, nodes_in(n, 0), rank, perm));
 }
 
-/* ---- joined and parted ---- */
+/* ---- concatenation and splitting ---- */
 void nodes_concat(Nodes *n) {
   int *in = NEW_ARRAY(n->arena, int, n->op->nin + 1);
   for (int i = 0; i < n->op->nin; i++) in[i] = nodes_in(n, i);
@@ -60,7 +60,7 @@ void nodes_pack(Nodes *n) {
   nodes_finish(n, made);
 }
 
-/* Element i along an axis, without it. */
+/* Element i along an axis, without that axis. */
 static int gather_element_at(Nodes *n, int tensor, int64_t axis, int64_t i) {
   const int in[] = {tensor, nodes_constant(n, tensor_scalar(n->arena, TENSOR_INT64, (double)i))};
   const int made = nodes_apply(n, "Gather", 2, in);
@@ -87,7 +87,7 @@ static void split_into(Nodes *n, int x, int axis, int parts) {
 
 void nodes_split(Nodes *n) { split_into(n, 1, 0, -1); }
 
-/* Slices, of which one may be -1: what is left. Parts of a size that is known may be empty. */
+/* Slices; one size may be -1, the remainder. Parts of a known size may be empty. */
 void nodes_split_v(Nodes *n) {
   int64_t along[2 * MOST_DIMS], size[2 * MOST_DIMS], at = 0, left;
   const TflTensor *x = nodes_tensor(n, 0);
@@ -139,7 +139,7 @@ static int sliced(Nodes *n, int rank, const int64_t *low, const int64_t *high, c
   return nodes_apply(n, "Slice", 5, in);
 }
 
-/* SLICE: where it begins, and sizes, of which -1 is all that is left. */
+/* SLICE: starts and sizes; a size of -1 is the remainder. */
 void nodes_slice(Nodes *n) {
   int64_t low[2 * MOST_DIMS], size[2 * MOST_DIMS], step[MOST_DIMS], high[MOST_DIMS];
   const int rank = nodes_rank(n, 0);
@@ -158,12 +158,12 @@ void nodes_slice(Nodes *n) {
   nodes_finish(n, nodes_apply(n, "Slice", 3, in));
 }
 
-/* What STRIDED_SLICE does to each dimension of its input. */
+/* The effect of STRIDED_SLICE on each dimension of its input. */
 typedef struct Spec {
-  int rank, result;    /* result: dimensions with new ones and those that are left out */
-  int from[MOST_DIMS]; /* by dimension of the input: its entry in the lists; -1: all of it */
+  int rank, result;    /* result: its rank, including new dimensions and those that are dropped */
+  int from[MOST_DIMS]; /* by dimension of the input: its entry in the lists; -1: the whole dimension */
   int64_t drop[MOST_DIMS], add[2 * MOST_DIMS];
-  int ndrop, nadd; /* dimensions of the input; of the result */
+  int ndrop, nadd; /* dropped dimensions of the input; new ones of the result */
 } Spec;
 
 static bool read_spec(const Nodes *n, int entries, Spec *s) {
@@ -202,7 +202,7 @@ static void bounds(const Nodes *n, const Spec *s, int64_t list[3][2 * MOST_DIMS]
   }
 }
 
-/* Where bounds are computed of sizes: without ellipsis and new dimensions. */
+/* For bounds computed from sizes: without ellipsis and new dimensions. */
 static int slice_computed(Nodes *n, int entries) {
   const int64_t *mask = n->op->mask;
   int64_t number[3][MOST_DIMS], axes[MOST_DIMS];
@@ -264,7 +264,7 @@ void nodes_reverse(Nodes *n) {
 }
 
 /* ---- borders ---- */
-/* Before and after each dimension; ONNX has all before first. */
+/* Before and after each dimension; ONNX has all sizes before first. */
 void nodes_pad(Nodes *n) {
   int64_t side[2 * MOST_DIMS], pads[2 * MOST_DIMS];
   const int rank = nodes_rank(n, 0);

@@ -1,5 +1,5 @@
-/* tflite_nodes_spectrum.c: Fourier transforms and complex numbers as ONNX nodes. A tensor of complex numbers
- * has a dimension of two behind those that the model gives it: real and imaginary part. */
+/* tflite_nodes_spectrum.c: Conversion of Fourier transforms and complex numbers to ONNX nodes. A tensor of
+ * complex numbers gets a last dimension of two: real and imaginary part. */
 // SPDX-License-Identifier: Apache-2.0
 #include "import/tflite/tflite_nodes.h"
 
@@ -11,7 +11,7 @@ bool nodes_complex(const Nodes *n) {
   return false;
 }
 
-/* Of real numbers [...][1][length], over the last dimension. */
+/* A transform of real numbers [...][1][length], over the last dimension. */
 void nodes_rfft(Nodes *n) {
   const TflTensor *x = nodes_tensor(n, 0);
   const int64_t last[] = {-1};

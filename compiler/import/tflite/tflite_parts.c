@@ -1,5 +1,5 @@
-/* tflite_parts.c: operators of quantized TensorFlow Lite models that part or join values, as slices and joins
- * with one result each. */
+/* tflite_parts.c: Conversion of operators of quantized TensorFlow Lite models that split or join values to
+ * slices and concats with one result each. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "import/tflite/tflite_parts.h"
@@ -60,7 +60,7 @@ static TflOperator *insert_operator(Parts *p, const TflOperator *of, int code, i
   return &p->op.data[p->op.n - 1];
 }
 
-/* Elements from `low` on along an axis; shrink: one, without the dimension. */
+/* Elements from `low` on along an axis; shrink: one element, without the dimension. */
 static void add_slice(Parts *p, const TflOperator *of, int x, int axis, int64_t low, int64_t size,
                       bool shrink, int out) {
   const TflTensor *t = &p->tensor.data[x];
@@ -136,8 +136,8 @@ static bool join_pack(Parts *p, const TflOperator *op) {
   return true;
 }
 
-/* STRIDED_SLICE with an entry for each dimension of its input: an ellipsis is all of those that have none;
- * new dimensions are those of its result alone. */
+/* STRIDED_SLICE with an entry for each dimension of its input: an ellipsis stands for all dimensions without
+ * one; new dimensions are only in its result. */
 static bool spread_slice(Parts *p, const TflOperator *op) {
   int64_t list[3][TFLITE_RANK], full[3][TFLITE_RANK], mask[3] = {0};
   const int x = op->nin == 4 ? op->in[0] : -1, n = x < 0 ? -1 : read_numbers(p, op, 1, TFLITE_RANK, list[0]);
@@ -174,7 +174,7 @@ static bool spread_slice(Parts *p, const TflOperator *op) {
   return true;
 }
 
-/* GATHER of neighbors, in order: a slice. */
+/* GATHER of consecutive elements: a slice. */
 static bool slice_gather(Parts *p, const TflOperator *op) {
   int64_t index[MOST_PARTS];
   const int x = op->nin == 2 && !op->groups ? op->in[0] : -1,

@@ -14,6 +14,6 @@ int tflite_add_integers(Arena *, TflTensors *, int n, const int64_t *list); /* a
  * variables are used so: its outputs are those of the calls, one after the other. narrow: rows are without
  * their width, where that is 1. */
 void tflite_raise(Arena *, TflModel *, bool narrow);
-/* In place of those whose numbers are constants; slices with an ellipsis or new dimensions as plain ones. */
+/* Replaces those with constant numbers; slices with an ellipsis or new dimensions become plain ones. */
 void tflite_part(Arena *, TflModel *);
 #endif

@@ -1,4 +1,4 @@
-/* tflite_prepare.c: TensorFlow Lite models brought into one form before they are imported. */
+/* tflite_prepare.c: Normalization of TensorFlow Lite models before their import. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <string.h>
@@ -22,7 +22,7 @@ static void store_float(uint8_t *to, float x) {
   for (int i = 0; i < 4; i++) to[i] = (uint8_t)(bits >> 8 * i);
 }
 
-/* A constant in 16 or 8 bits whose numbers are known as floats. */
+/* A 16- or 8-bit constant with known float values. */
 static bool stands_for_floats(const TflTensor *t) {
   if (!t->data || t->size < 1) return false;
   if (t->code == HALF) return true;
@@ -38,7 +38,7 @@ static float weight_float(const TflTensor *t, int64_t i, int64_t inner) {
   return (float)(q - t->zero) * t->scale[t->scales > 1 ? i / inner % t->scales : 0];
 }
 
-/* false: it needs more memory than a model of that size may. */
+/* False: it needs more memory than a model of that size may. */
 static bool as_floats(Arena *arena, const TflTensor *from, TflTensor *to, size_t *room) {
   if ((size_t)from->size > *room) return false;
   *room -= (size_t)from->size;
@@ -55,7 +55,7 @@ static bool as_floats(Arena *arena, const TflTensor *from, TflTensor *to, size_t
   return true;
 }
 
-/* Operators that only store a constant otherwise: their results are constants. */
+/* Folds operators that only convert a constant: their results are constants. */
 static void fold_conversions(Arena *arena, TflModel *m, size_t *room) {
   for (int o = 0; o < m->noperators; o++) {
     const TflOperator *op = &m->op[o];
@@ -69,8 +69,8 @@ static void fold_conversions(Arena *arena, TflModel *m, size_t *room) {
   }
 }
 
-/* Int8 weights of a float layer: only their numbers matter, not how its kernel would round the layer's
- * input. */
+/* Int8 weights of a float layer: only their values matter, not how its kernel would round the layer's input.
+ */
 static void fold_hybrids(Arena *arena, TflModel *m, size_t *room) {
   int *made = NEW_ARRAY(arena, int, m->ntensors + 1), n = m->ntensors, most = n;
   for (int o = 0; o < m->noperators; o++) most += m->op[o].nin;
@@ -97,7 +97,7 @@ static void fold_hybrids(Arena *arena, TflModel *m, size_t *room) {
   m->ntensors = n;
 }
 
-/* ---- dilated convolutions, as Keras had them ---- */
+/* ---- dilated convolutions, in Keras's form ---- */
 static int *count_readers(Arena *arena, const TflModel *m) {
   int *readers = NEW_ARRAY(arena, int, m->ntensors + 1);
   for (int o = 0; o < m->noperators; o++)
@@ -108,7 +108,7 @@ static int *count_readers(Arena *arena, const TflModel *m) {
   return readers;
 }
 
-/* The only operator that reads a tensor first; NULL: there are several or none. */
+/* The only operator that has a tensor as its first input; NULL: several or none. */
 static TflOperator *only_tfl_reader(const TflModel *m, const int *readers, int tensor) {
   for (int o = 0; o < m->noperators && readers[tensor] == 1; o++)
     if (m->op[o].nin && m->op[o].in[0] == tensor && m->op[o].nout == 1 && m->op[o].out[0] >= 0)
@@ -134,7 +134,7 @@ static void copy_shape(TflTensor *t, const TflTensor *as) {
   memcpy(t->dim, as->dim, sizeof t->dim);
 }
 
-/* `op` becomes one that gives what it reads. */
+/* Changes `op` to an identity. */
 static void become_same(TflModel *m, TflOperator *op) {
   op->code = TFL_RESHAPE;
   op->nin = 1;
@@ -180,15 +180,15 @@ static const int64_t *window_of(const TflModel *m, const TflOperator *conv) {
   return w && w->rank == 4 ? &w->dim[1] : NULL;
 }
 
-/* The convolution with the block as its dilation, and a border of the padding minus the crop: only
- * padding, if the crop is not larger. */
+/* The convolution with the block as its dilation, and the padding minus the crop as its padding; only if the
+ * crop is not larger. */
 static bool become_dilated(TflModel *m, Blocks *b) {
   TflOperator *conv = b->conv;
   const TflTensor *x = &m->tensor[b->apart->in[0]], *y = &m->tensor[b->together->out[0]];
   const int64_t *window = window_of(m, conv);
   int64_t border[4] = {0}, dilation[2] = {1, 1};
   const TflTensor *in = &m->tensor[conv->in[0]];
-  int first = 0; /* the axis of the convolution that the first block is of */
+  int first = 0; /* the axis of the convolution for the first block dimension */
   if (b->axes == 1 && in->rank == 4 && in->dim[1] == 1 && window && window[0] == 1) first = 1;
   if (!window || conv->same || x->size < 0 || y->size < 0) return false;
   for (int a = 0; a < 2; a++)
@@ -239,7 +239,7 @@ static void join_blocks(Arena *arena, TflModel *m) {
 /* ---- order ---- */
 typedef struct Order {
   TflModel *m;
-  int *maker, *stack, depth;                  /* by tensor: the operator that makes it, or -1 */
+  int *maker, *stack, depth;                  /* by tensor: the operator that produces it, or -1 */
   enum { IDLE, NEEDED, BEGUN, DONE } * state; /* by operator */
 } Order;
 
@@ -258,7 +258,7 @@ static void need(Order *r, int tensor) {
   r->stack[r->depth++] = o;
 }
 
-/* An operator whose result this one reads, and that has not been begun; -1: there is none. */
+/* An operator that produces an input of this one and has not been visited; -1: none. */
 static int waits_for(const Order *r, const TflOperator *op) {
   for (int i = 0; i < op->nin; i++) {
     const int o = op->in[i] < 0 ? -1 : r->maker[op->in[i]];
@@ -278,8 +278,8 @@ static bool is_of_state(const TflModel *m, const TflOperator *op) {
   return tflite_keeps_state(m, op) || op->code == TFL_STATE || op->code == TFL_UPDATE;
 }
 
-/* The operators that the outputs need, each after its operands, else in the order of the file. With state,
- * this includes all that update it. */
+/* The operators that the outputs need, each after its operands, otherwise in the file's order. With state,
+ * this includes all state updates. */
 void tflite_sort(Arena *arena, TflModel *m) {
   Order r = {.m = m};
   r.maker = NEW_ARRAY(arena, int, m->ntensors + 1);
@@ -351,7 +351,8 @@ bool tflite_is_quantized(const TflModel *m) {
 }
 
 static void prepare_model(Arena *arena, TflModel *m, size_t bytes, bool raises) {
-  size_t room = 8 * bytes + (1 << 20); /* elements: a buffer may be that of many tensors, but hardly is */
+  size_t room =
+      8 * bytes + (1 << 20); /* limit in elements: several tensors may share a buffer, but rarely do */
   fold_conversions(arena, m, &room);
   tflite_keep_variables(arena, m);
   tflite_sort(arena, m);
@@ -362,7 +363,7 @@ static void prepare_model(Arena *arena, TflModel *m, size_t bytes, bool raises) 
   if (raises) tflite_raise(arena, m, quantized);
 }
 
-/* ---- what is asked for ---- */
+/* ---- requested outputs and sizes ---- */
 static TflModel *refuse_model(Diags *diags, Span at, const char *path, const char *why) {
   diag_report(diags, DIAG_import_file, at, NULL, "cannot read '%s': %s", path, why);
   return NULL;
@@ -391,7 +392,7 @@ static bool choose_outputs(TflModel *m, Diags *diags, Span at, const char *path,
   return true;
 }
 
-/* Sizes that the file has as those of an open dimension are only an example. */
+/* The file's sizes of dynamic dimensions are only examples. */
 static void open_sizes(TflModel *m, const ImportOptions *options) {
   for (int i = 0; i < options->shapes.n; i++) {
     const int t = tensor_called(m, options->shapes.data[i].input);

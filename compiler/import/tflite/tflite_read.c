@@ -1,4 +1,4 @@
-/* tflite_read.c: the tables of a .tflite file as structures; numbers of fields are those of TensorFlow Lite's
+/* tflite_read.c: Reader of the tables of a .tflite file; field numbers are those of TensorFlow Lite's
  * schema.fbs, version 3. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
@@ -38,8 +38,8 @@ typedef struct Reader {
   TflModel *model;
   FlatVector codes, buffers;
   Table names; /* of tensors */
-  size_t room; /* bytes that constants made dense may still have */
-  size_t more; /* tensors and operators that branches may still have */
+  size_t room; /* remaining bytes for densified constants */
+  size_t more; /* remaining tensors and operators for branches */
   const char *why;
 } Reader;
 
@@ -51,7 +51,7 @@ static bool bad(Reader *r, const char *why) {
 /* ---- tensors ---- */
 static const struct {
   const char *name;
-  int width; /* bytes of an element; 0: not read */
+  int width; /* bytes of an element; 0: unsupported */
   bool known;
   Elem elem;
 } types[] = {{"FLOAT32", 4, true, F32},  {"FLOAT16", 2, false, F32},  {"INT32", 4, true, I32},
@@ -77,7 +77,7 @@ static bool read_tensor_shape(Reader *r, FlatTable table, TflTensor *tensor) {
   bool empty = false;
   tensor->size = 1;
   tensor->rank = (int)shape.n;
-  if (shape.n > TFLITE_RANK) return tensor->rank = -1, true; /* reported where it is read */
+  if (shape.n > TFLITE_RANK) return tensor->rank = -1, true; /* reported when it is used */
   for (int d = 0; d < tensor->rank; d++) {
     const int64_t n = flat_int_at(&r->flat, shape, (uint32_t)d, 4);
     if (n < -1 || (n > 0 && tensor->size > INT32_MAX / n)) return bad(r, "a tensor has an invalid size");
@@ -117,7 +117,7 @@ static bool read_quantization(Reader *r, FlatTable table, TflTensor *tensor) {
   return true;
 }
 
-/* Two numbers a byte, the lower four bits first. */
+/* Two numbers per byte, the lower four bits first. */
 static bool read_nibbles(Reader *r, TflTensor *tensor, uint64_t at, uint64_t n) {
   if (!n) return true;
   if (at > r->flat.n || n > r->flat.n - at || tensor->size < 0 || n != (uint64_t)(tensor->size + 1) / 2)
@@ -144,7 +144,7 @@ static bool read_sparse(Reader *r, FlatTable sparsity, TflTensor *tensor, FlatVe
   return tensor->data = data, true;
 }
 
-/* Bytes in the table, or at a place in the file. */
+/* Bytes in the table, or at an offset in the file. */
 static bool read_data(Reader *r, FlatTable table, TflTensor *tensor) {
   const uint64_t index = (uint64_t)flat_int(&r->flat, table, TENSOR_BUFFER, 4, 0);
   if (index >= r->buffers.n) return bad(r, "a tensor has a buffer that is not there");
@@ -167,7 +167,7 @@ static bool read_data(Reader *r, FlatTable table, TflTensor *tensor) {
   return true;
 }
 
-/* What --outputs and messages call it. */
+/* Its name for --outputs and messages. */
 static const char *named_tensor(Reader *r, const char *name, int tensor) {
   while (!*name || table_find(&r->names, name))
     name = arena_printf(r->arena, "%s%st%d", name, *name ? "_" : "", tensor);
@@ -200,7 +200,7 @@ static bool read_tensors(Reader *r, FlatTable graph) {
 }
 
 /* ---- operators ---- */
-/* of BuiltinOperator, in its order */
+/* names in BuiltinOperator's order */
 static const char names[] =
     "ADD AVERAGE_POOL_2D CONCATENATION CONV_2D DEPTHWISE_CONV_2D DEPTH_TO_SPACE DEQUANTIZE "
     "EMBEDDING_LOOKUP FLOOR FULLY_CONNECTED HASHTABLE_LOOKUP L2_NORMALIZATION L2_POOL_2D "
@@ -245,7 +245,7 @@ static bool read_indices(Reader *r, FlatVector from, int most, int n, int *to, i
   return true;
 }
 
-/* width before height, as the schema has them */
+/* width before height, as in the schema */
 static void read_pair(Reader *r, FlatTable options, int field, int64_t otherwise, int64_t to[2]) {
   to[1] = flat_int(&r->flat, options, field, 4, otherwise);
   to[0] = flat_int(&r->flat, options, field + 1, 4, otherwise);
@@ -254,7 +254,7 @@ static void read_pair(Reader *r, FlatTable options, int field, int64_t otherwise
 static void read_tfl_window(Reader *r, FlatTable options, TflOperator *op) {
   Flat *flat = &r->flat;
   const bool pool = op->code == TFL_AVERAGE_POOL_2D || op->code == TFL_MAX_POOL_2D;
-  const int more = op->code == TFL_DEPTHWISE_CONV_2D; /* its multiplier is that of the shapes */
+  const int more = op->code == TFL_DEPTHWISE_CONV_2D; /* its multiplier follows from the shapes */
   op->same = flat_int(flat, options, 0, 1, 0) == 0;
   read_pair(r, options, 1, 0, op->stride);
   op->activation = (int)flat_int(flat, options, pool ? 5 : 3 + more, 1, 0);
@@ -274,7 +274,7 @@ static void read_list(Reader *r, FlatTable options, TflOperator *op) {
   for (int i = 0; i < op->nlist; i++) op->list[i] = flat_int_at(&r->flat, list, (uint32_t)i, 4);
 }
 
-/* Of operators that layers of floats alone have. */
+/* Options that only float operators have. */
 static void read_more_options(Reader *r, FlatTable options, TflOperator *op) {
   Flat *flat = &r->flat;
   switch (op->code) {
@@ -358,15 +358,15 @@ static void read_operator_options(Reader *r, FlatTable options, TflOperator *op)
   }
 }
 
-/* An operator outside TensorFlow Lite, of which some are builtin ones by another name: the options of a
- * transposed convolution are its padding, 1 for `same`, and its strides, width first. */
+/* A custom operator; some are builtin ones with another name: the options of a transposed convolution are its
+ * padding, 1 for `same`, and its strides, width first. */
 static void read_custom(Reader *r, FlatTable code, FlatTable table, TflOperator *op) {
   const char *name = table_text(r, code, CODE_CUSTOM);
   const FlatVector options = flat_vector(&r->flat, table, OPERATOR_CUSTOM, 1);
   op->name = arena_printf(r->arena, "%s %s", op->name, name);
   if (strcmp(name, "Convolution2DTransposeBias") != 0 || options.n < 12 || op->nin != 3) return;
   int *in = NEW_ARRAY(r->arena, int, 4);
-  in[0] = -1; /* the shape of its result: the tensor's */
+  in[0] = -1; /* the shape of its result, taken from the tensor */
   in[1] = op->in[1];
   in[2] = op->in[0];
   in[3] = op->in[2];
@@ -418,12 +418,12 @@ static bool read_operators(Reader *r, FlatTable graph) {
                       &m->noutputs);
 }
 
-/* ---- graphs of operators: both branches of IF, and the body of a composite ---- */
+/* ---- nested graphs: both branches of IF, and the body of a composite ---- */
 enum { MOST_NESTED = 8 };
 
 static bool read_graph(Reader *r, FlatVector graphs, int64_t index, int depth);
 
-/* The graph that an operator calls; NULL: *why says what is wrong with it. */
+/* The graph that an operator calls; NULL: *why is the error. */
 static TflModel *read_called(Reader *r, FlatVector graphs, int64_t index, int depth) {
   Reader called = *r;
   called.model = NEW(r->arena, TflModel);
@@ -465,7 +465,7 @@ static void append_branch(Reader *r, const TflModel *branch, const TflOperator *
   m->noperators += branch->noperators;
 }
 
-/* An IF has the results of the one branch and those of the other as inputs. */
+/* The inputs of an IF become the results of one branch and those of the other. */
 static bool inline_branches(Reader *r, FlatVector graphs, int o, int depth) {
   const TflOperator choice = r->model->op[o];
   int *in = NEW_ARRAY(r->arena, int, 2 * choice.nout + 2), n = 0;
@@ -484,7 +484,7 @@ static bool inline_branches(Reader *r, FlatVector graphs, int o, int depth) {
   return true;
 }
 
-/* The operators of its graph in place of a composite, which becomes the last of them. */
+/* Replaces a composite by the operators of its graph; it becomes the last of them. */
 static bool inline_composite(Reader *r, FlatVector graphs, int o, int depth) {
   const TflOperator call = r->model->op[o];
   if (call.nout != 1) return true; /* refused as it is */
@@ -502,7 +502,7 @@ static bool inline_composite(Reader *r, FlatVector graphs, int o, int depth) {
   return true;
 }
 
-/* ---- the first values of variables ---- */
+/* ---- initial values of variables ---- */
 static void add_initial(Reader *r, const TflModel *from, const TflOperator *assign) {
   TflModel *m = r->model;
   const char *variable = NULL;
@@ -543,7 +543,7 @@ static bool read_graph(Reader *r, FlatVector graphs, int64_t index, int depth) {
   return true;
 }
 
-/* Tensors without elements that no operator makes are constants. */
+/* Empty tensors that no operator produces are constants. */
 static void find_empty(const Reader *r) {
   TflModel *m = r->model;
   bool *made = NEW_ARRAY(r->arena, bool, m->ntensors + 1);
@@ -556,7 +556,7 @@ static void find_empty(const Reader *r) {
     if (!made[t] && m->tensor[t].size < 0 && m->tensor[t].code >= 0) m->tensor[t].data = r->flat.bytes;
 }
 
-/* Inputs and outputs are values. */
+/* Inputs and outputs must be values. */
 static bool ports_fit(const TflModel *m) {
   for (int i = 0; i < m->ninputs; i++)
     if (m->input[i] < 0 || m->tensor[m->input[i]].data) return false;

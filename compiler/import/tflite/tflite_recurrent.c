@@ -1,4 +1,4 @@
-/* tflite_recurrent.c: import of UNIDIRECTIONAL_SEQUENCE_LSTM: with int8 weights and values, and with float
+/* tflite_recurrent.c: Import of UNIDIRECTIONAL_SEQUENCE_LSTM: with int8 weights and values, and with float
  * values. */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
@@ -133,8 +133,8 @@ bool tfl_lstm(Making *k, const TflOperator *op) {
   return true;
 }
 
-/* ---- with float values, as an LSTM of ONNX ---- */
-/* The gates i f c o, concatenated in the order i o f c; NULL: they do not fit. */
+/* ---- with float values, as an ONNX LSTM ---- */
+/* The gates i f c o, concatenated in the order i o f c; NULL: invalid sizes. */
 static Tensor *lstm_gates(Nodes *n, int first, int64_t units, int64_t columns) {
   static const int order[] = {0, 3, 1, 2};
   const int64_t dim[] = {1, LSTM_GATES * units, columns};
@@ -147,7 +147,7 @@ static Tensor *lstm_gates(Nodes *n, int first, int64_t units, int64_t columns) {
   return t;
 }
 
-/* Biases, of which each may be left out, and zeros. */
+/* Biases, each of which may be missing, and zeros. */
 static Tensor *lstm_biases(Nodes *n, int64_t units) {
   static const int order[] = {0, 3, 1, 2};
   const int64_t dim[] = {1, 2 * LSTM_GATES * units};

@@ -1,4 +1,4 @@
-/* tflite_shape.c: other shapes and sizes, borders, parts, values joined. */
+/* tflite_shape.c: Import of reshapes, resizing, padding, slices and concats. */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
 #include <math.h>
@@ -39,8 +39,7 @@ bool tfl_blocks(Making *k, const TflOperator *op) {
   return true;
 }
 
-/* Any order of height, width and channels: matrices are transposed by flatten, and in each of their rows by
- * channel_shuffle. */
+/* Any order of height, width and channels: flatten transposes matrices, channel_shuffle those in each row. */
 static const char *order_text(Making *k, const TflTensor *in, const int64_t *perm) {
   const int64_t h = in->rank == 4 ? in->dim[1] : 1, w = in->dim[in->rank - 2], c = in->dim[in->rank - 1];
   const int base = in->rank == 4 ? 0 : 1;
@@ -87,7 +86,7 @@ bool tfl_transpose(Making *k, const TflOperator *op) {
 }
 
 /* ---- borders ---- */
-/* An int8 border of 0 consists of zero points; other numbers are padded in float. */
+/* An int8 padding of 0 consists of zero points; other numbers are padded in float. */
 static bool pad_value(Making *k, const TflOperator *op, double *value) {
   const TflTensor *number = tfl_in(k, op, 2), *out = tfl_out(k, op);
   *value = 0;
@@ -169,7 +168,7 @@ static bool read_part(Making *k, const TflOperator *op, Part part[TFLITE_RANK]) 
   return true;
 }
 
-/* Calls that take the parts of positions, then of channels; the shape that they give. */
+/* Calls that slice positions, then channels; returns the resulting shape. */
 static Shape put_part(Making *k, const TflOperator *op, const Part *part, Text *to) {
   const TflTensor *in = tfl_in(k, op, 0);
   const int c = in->rank - 1;
@@ -186,7 +185,7 @@ static Shape put_part(Making *k, const TflOperator *op, const Part *part, Text *
     shape.dim[d - 1] = (p.high - p.low + p.step - 1) / p.step;
   }
   if (cuts) text_put(to, "crop([%s])", cut.s);
-  if (step[0] > 1 || step[1] > 1) tfl_layer(k, "maxpool"); /* counted, as layers without a name are */
+  if (step[0] > 1 || step[1] > 1) tfl_layer(k, "maxpool"); /* counted, like layers without a name */
   if (c == 3 && (step[0] > 1 || step[1] > 1))
     text_put(to, "%smaxpool(1x1, stride=%" PRId64 "x%" PRId64 ")", to->n ? " -> " : "", step[0], step[1]);
   if (c == 2 && step[0] > 1) text_put(to, "%smaxpool(1, stride=%" PRId64 ")", to->n ? " -> " : "", step[0]);
@@ -238,7 +237,7 @@ bool tfl_concat(Making *k, const TflOperator *op) {
   return true;
 }
 
-/* Along each axis the value is joined with itself. */
+/* Concatenates the value with itself along each axis. */
 bool tfl_tile(Making *k, const TflOperator *op) {
   static const char *const along[2][2] = {{", axis=length", ""}, {", axis=height", ", axis=width"}};
   enum { MOST = 64 };
@@ -264,8 +263,8 @@ bool tfl_tile(Making *k, const TflOperator *op) {
   return true;
 }
 
-/* ---- other sizes ---- */
-/* Which element the reference takes, in its floats. */
+/* ---- resizing ---- */
+/* The source element in the reference kernel, with its float arithmetic. */
 static int64_t tfl_nearest_source(const TflOperator *op, int64_t in, int64_t out, int64_t at) {
   const bool corners = op->corners && out > 1;
   const float scale = corners ? (float)(in - 1) / (float)(out - 1) : (float)in / (float)out,
@@ -274,7 +273,7 @@ static int64_t tfl_nearest_source(const TflOperator *op, int64_t in, int64_t out
   return from < (float)(in - 1) ? (int64_t)from : in - 1;
 }
 
-/* Are the elements those of resize, by the element below or by the one whose middle is nearest? */
+/* Are the elements those of resize, with the element below or the nearest center? */
 static bool tfl_nearest_fits(const TflOperator *op, const TflTensor *in, const TflTensor *out, bool exact) {
   enum { MOST = 1 << 16 };
   for (int d = 1; d < 3; d++) {

@@ -1,6 +1,6 @@
-/* tflite_sparse.c: sparse tensors of TensorFlow Lite made dense. Its levels are dimensions in traversal
- * order, then those within a block; each is dense, or has a list of indices for each index of the level
- * before. */
+/* tflite_sparse.c: Densification of sparse TensorFlow Lite tensors. The levels of a sparse tensor are
+ * dimensions in traversal order, then those within a block; each is dense, or has a list of indices for each
+ * index of the previous level. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "import/tflite/flat.h"
@@ -9,7 +9,7 @@ enum { ORDER, BLOCKS, LEVELS };                                              /* 
 enum { FORMAT, DENSE_SIZE, SEGMENTS_TYPE, SEGMENTS, INDICES_TYPE, INDICES }; /* DimensionMetadata */
 enum { MOST_LEVELS = 16 };
 
-typedef struct List { /* int32, or uint16 or uint8 */
+typedef struct List { /* int32, uint16 or uint8 indices */
   FlatVector at;
   int width;
 } List;
@@ -18,7 +18,7 @@ typedef struct Level {
   bool dense;
   int64_t size;         /* of a dense one */
   List segment, index;  /* of others */
-  int dimension, block; /* block: the size of blocks along it, where the level is one of their dimensions */
+  int dimension, block; /* block: the size of blocks along it, if the level is a block dimension */
 } Level;
 
 typedef struct Sparse {
@@ -29,7 +29,7 @@ typedef struct Sparse {
   FlatVector values;
   int width;
   uint8_t *to;
-  uint64_t used, steps, most; /* values; indices that were visited, and may be */
+  uint64_t used, steps, most; /* values; indices visited, and their limit */
   int64_t at[MOST_LEVELS];
 } Sparse;
 
@@ -87,7 +87,7 @@ static bool put_value(Sparse *s) {
   return true;
 }
 
-/* `before`: which of the indices of the level before it is. */
+/* `before`: the index in the previous level. */
 static bool put_sparse_level(Sparse *s, int at, uint64_t before) {
   if (at == s->levels) return put_value(s);
   const Level *level = &s->level[at];

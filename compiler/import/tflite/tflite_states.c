@@ -1,5 +1,5 @@
-/* tflite_states.c: variables of a TensorFlow Lite model as states. CALL_ONCE runs a graph that assigns their
- * first values; READ_VARIABLE before any ASSIGN_VARIABLE is a state, after one it is the value assigned. */
+/* tflite_states.c: Variables of a TensorFlow Lite model as states. CALL_ONCE runs a graph that assigns their
+ * initial values; READ_VARIABLE before any ASSIGN_VARIABLE is a state, after one it is the assigned value. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "base/table.h"
@@ -17,7 +17,7 @@ typedef struct Resolving {
   Table by_name;
   VEC(TflVariable *) variables;
   const char **handle; /* by tensor: the variable that it names; NULL: none */
-  int *same;           /* by tensor: the one that is read instead */
+  int *same;           /* by tensor: the tensor that replaces it */
 } Resolving;
 
 static TflVariable *variable_of(Resolving *r, int tensor) {
@@ -35,8 +35,8 @@ static TflVariable *variable_of(Resolving *r, int tensor) {
   return variable;
 }
 
-/* Are all of them assigned in the first call, and read and assigned outside of branches with the same
- * type? */
+/* Are all variables assigned in the first call, and read and assigned outside of branches with the same type?
+ */
 static bool all_known(Resolving *r) {
   const TflModel *m = r->m;
   bool any = false;
@@ -163,6 +163,6 @@ bool tfl_update(Making *k, const TflOperator *op) {
     return tfl_no(k, op, "it is assigned a value of another scale, which its reference ignores");
   if (from != k->current) text_put(&k->text, "%s -> ", k->value[from]);
   text_put(&k->text, "update(%s)\n", k->value[k->same[op->in[0]]]);
-  k->current = -1; /* it is the update's, and has its name */
+  k->current = -1; /* the value belongs to the update, and has its name */
   return true;
 }

@@ -162,7 +162,7 @@ static size_t digits(const char *text) {
   return n;
 }
 
-/* Returns the process number in a temporary file's name; 0 if the name is not one of ours. */
+/* Returns the process number in a temporary file's name; 0 if cnnc did not choose the name. */
 static long temporary_process(const char *name, const char *base) {
   const size_t n = strlen(base);
   if (strncmp(name, base, n) != 0 || name[n] != '.') return 0;

@@ -178,7 +178,7 @@ static void timed_step(Bench *bench, cnn_trainer *trainer) {
   cnn_pace_end(&one, begun);
 }
 
-/* Spends half of the time again on the layers, so that clock reads between them do not affect the measured
+/* Spends another 50 % of the time on the layers, so that clock reads between them do not affect the measured
  * latency. trainer: NULL for infer. */
 static void measure_layers(Bench *bench, cnn_trainer *trainer) {
   if (bench->steps == 0 || (!trainer && !bench->network->infer_timed)) return;

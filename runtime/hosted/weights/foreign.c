@@ -1,4 +1,4 @@
-/* foreign.c: Recognition of pickles and of weight files of Keras, ONNX and TensorFlow Lite, with advice for
+/* foreign.c: Recognition of pickles and of Keras, ONNX and TensorFlow Lite weight files, with advice for
  * each. None of them is opened: pickles can run code, and the others contain whole nets. */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/weights/foreign.h"

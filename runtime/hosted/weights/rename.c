@@ -1,5 +1,5 @@
 /* rename.c: Renaming of a weight file's tensors by the rules of another file: lines "theirs = ours", with '*'
- * for any text, which is inserted at the '*' of ours. */
+ * for any text, which is inserted at the '*' in ours. */
 // SPDX-License-Identifier: MIT-0
 #include <stdio.h>
 #include <string.h>
