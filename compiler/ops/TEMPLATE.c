@@ -18,8 +18,8 @@ static const Param params[] = {
     {0},
 };
 
-/* Sets the output's shape and the parameters (op_weight), or reports what is wrong in numbers, with a
- * hint. A poison input is silent. */
+/* Sets the output's shape and the parameters (op_weight), or reports invalid sizes, with a hint. A poison
+ * input is silent. */
 static void shape(ShapeContext *context, Node *node) {
   const Shape in = node->in[0]->shape;
   if (!in.rank) return;
@@ -34,7 +34,7 @@ static void shape(ShapeContext *context, Node *node) {
   node->shape = in;
 }
 
-/* Multiply-adds of one image, for the summary. Omitted where there are none. */
+/* Multiply-adds of one image, for the summary. Omitted if there are none. */
 static Cost cost(const Node *node) { return (Cost){.macs = 2 * shape_row_elements(node->shape)}; }
 
 /* The definition, in double, with simple loops: the oracle of all tests. It shares no code with lower. */

@@ -1,5 +1,5 @@
-/* registry.h: Interface of ops/ to other folders: tables of the language, and operators and functions used
- * by passes. Defined in ops/, by name: the tables in op_table.c, losses in loss/elementwise.c. */
+/* registry.h: Interface of ops/ to other folders: tables of the language, and operators and functions used by
+ * passes. Defined in ops/, by name: the tables in op_table.c, losses in loss/elementwise.c. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_REGISTRY_H
 #define CNNC_REGISTRY_H
@@ -7,13 +7,12 @@
 
 /* ---- losses ---- */
 /* The parts of a loss. All read the value before the activation that the loss absorbs (`absorbs`: softmax
- * before cross_entropy). op: SAMPLE, inputs (output, target, scale) -> this image's share of the mean;
- * scale: BATCH, inputs (target) -> vector(1), 1 / normalizer; gradient: SAMPLE, inputs (output, target,
- * scale). */
+ * before cross_entropy). op: SAMPLE, inputs (output, target, scale) -> this image's share of the mean; scale:
+ * BATCH, inputs (target) -> vector(1), 1 / normalizer; gradient: SAMPLE, inputs (output, target, scale). */
 typedef struct Loss {
   const Op *op, *scale, *gradient;
-  const Op *slopes; /* NULL, or an input of the gradient in place of the scale: inputs output, target,
-                       scale -> two numbers per channel, which depend on sums over all pixels */
+  const Op *slopes; /* NULL, or an input of the gradient that replaces the scale: inputs output, target, scale
+                       -> two numbers per channel, which depend on sums over all pixels */
   const Op *absorbs[4];
   /* Detection losses: scale and gradient are NULL. op: SAMPLE, inputs (values, count, class, box and, if
    * `instances`, instance) -> vector: the share of this image, before the loss weight and the mean over
@@ -30,7 +29,7 @@ typedef struct LossDetail {
   double weight;
   int64_t classes;
   Scores scores;
-  int64_t at;         /* op_object_part: of the vector, from here on */
+  int64_t at;         /* op_object_part: the part's first index in the vector */
   const Node *made;   /* the value of the loss, as computed by its activation */
   const Graph *graph; /* its graph, with those of the other losses; NULL while the program is read */
 } LossDetail;
@@ -40,7 +39,7 @@ const Loss *loss_parts(const Op *);
 /* The operands of a loss on a value: the input of the activation that the loss absorbs, or the inputs of
  * the operator that it replaces. Returns their number; loss may be NULL. */
 int loss_operands(const Loss *, Node *value, Node **in);
-extern const Op op_sum_gradients; /* hidden, FAMILY_MAP: adds its inputs, all of one shape */
+extern const Op op_sum_gradients; /* hidden, FAMILY_MAP: adds its inputs, which have one shape */
 
 /* ---- inputs and targets (ops/input.c) ---- */
 /* The node of a part of an image's annotations, created on first use. */
@@ -49,7 +48,7 @@ Node *graph_truth(Graph *, TruthPart);
 /* Hidden, FAMILY_ALIAS: T vectors of regions as a sequence T x n (ops/shape/reshape.c). */
 extern const Op op_region_rows;
 
-/* ---- training for 8 bits (ops/rounding) ---- */
+/* ---- quantization-aware training (ops/rounding) ---- */
 /* Fake quantization of a value: rounded to int8 steps once the switch is on. */
 Node *rounding_value(Graph *, Node *value, const Rounds *);
 /* Updates the range that several values share. */
@@ -57,9 +56,9 @@ void rounding_observe(Graph *, int n, Node *const *value, const Rounds *);
 /* For eval: node->weight[0] with the layer's rounding. */
 const double *rounding_weights(Arena *, const Node *, const double *const *weight);
 
-/* ---- rows of images and sequences (ops/shape/row_bands.c) ---- All are appended to the graph. Rows first
- * .. first+n-1 of an image; a copy of an image; images of one width and number of channels, stacked
- * vertically. A whole image, or a single one, is returned unchanged. */
+/* ---- rows of images and sequences (ops/shape/row_bands.c) ----
+ * All are appended to the graph. Rows first .. first+n-1 of an image; a copy of an image; images with equal
+ * width and channels, stacked vertically. A whole image, or a single one, is returned unchanged. */
 Node *rows_cut(Graph *, Node *picture, int64_t first, int64_t n);
 Node *rows_kept(Graph *, Node *picture);
 /* Regions as rows of a sequence, and rows as regions of that shape; others unchanged. */
@@ -82,7 +81,8 @@ Node *state_hidden(Graph *, const char *name, Shape, Elem, const Quant *, double
 void update_hidden(Graph *, Node *value, Node *state);
 /* Number of earlier calls, at most `most`. */
 Node *stream_counter(Graph *, int64_t most);
-/* A value whose first row has the number k*rows + offset in call k; rows below 0 get the fill. */
+/* A value whose first row has the number k*rows + offset in call k; rows with negative numbers get the fill.
+ */
 Node *stream_masked(Graph *, Node *value, Node *counter, int64_t rows, int64_t offset, double fill);
 /* The same with a fill for each channel. */
 Node *stream_masked_channels(Graph *, Node *value, Node *counter, int64_t rows, int64_t offset,

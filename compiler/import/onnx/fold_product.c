@@ -96,7 +96,7 @@ static int einsum_label(char c) {
   return c >= 'a' && c <= 'z' ? c - 'a' : c >= 'A' && c <= 'Z' ? c - 'A' + 26 : -1;
 }
 
-/* Labels up to a comma, an arrow or the end; an ellipsis stands for `more` labels. NULL: invalid. */
+/* Labels up to a comma, an arrow or the end; an ellipsis is `more` labels. NULL: invalid. */
 static const char *read_labels(const char *at, int rank, Labels *to) {
   int letters = 0;
   for (const char *c = at; *c && *c != ',' && *c != '-'; c++) letters += einsum_label(*c) >= 0;

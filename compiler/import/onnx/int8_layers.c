@@ -146,7 +146,7 @@ static const char *read_bias(ModelImport *im, Layer *l, const Quant *in) {
   return NULL;
 }
 
-/* Every sum must fit in 32 bits, and no factor may exceed the supported maximum. */
+/* Every sum must fit in int32, and no factor may exceed the supported maximum. */
 static const char *check_layer_sums(ModelImport *im, const Layer *l, const Quant *in, const Quant *out) {
   const double low = in->zero - INT8_MIN, high = INT8_MAX - in->zero;
   double *most = NEW_ARRAY(im->arena, double, l->filters);

@@ -136,8 +136,8 @@ static bool join_pack(Parts *p, const TflOperator *op) {
   return true;
 }
 
-/* STRIDED_SLICE with an entry for each dimension of its input: an ellipsis stands for all dimensions without
- * one; new dimensions are only in its result. */
+/* STRIDED_SLICE with an entry for each dimension of its input: an ellipsis is all dimensions without one;
+ * new dimensions are only in its result. */
 static bool spread_slice(Parts *p, const TflOperator *op) {
   int64_t list[3][TFLITE_RANK], full[3][TFLITE_RANK], mask[3] = {0};
   const int x = op->nin == 4 ? op->in[0] : -1, n = x < 0 ? -1 : read_numbers(p, op, 1, TFLITE_RANK, list[0]);

@@ -1,5 +1,5 @@
-/* clip.c: clip, y = min(max(x, lo), hi). The derivative is 1 at the limits themselves, as torch.clamp has it
- * in 2.3 (2.15: 0). */
+/* clip.c: clip, y = min(max(x, lo), hi). The derivative is 1 at the limits themselves, as in torch.clamp 2.3
+ * (2.15: 0). */
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/map.h"
 

@@ -1,4 +1,4 @@
-/* elu.c: elu, y = x for x > 0, alpha*(exp(x) - 1) else  (Clevert, Unterthiner and Hochreiter, 2015). */
+/* elu.c: elu, y = x for x > 0, otherwise alpha*(exp(x) - 1)  (Clevert, Unterthiner and Hochreiter, 2015). */
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/map.h"
 #include <math.h>

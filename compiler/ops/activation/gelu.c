@@ -1,5 +1,5 @@
 /* gelu.c: gelu, y = x * P(X <= x) for a standard normal X = x/2 * (1 + erf(x / sqrt 2)), the exact form
- * (Hendrycks and Gimpel, 2016), or with a tanh close to it: x/2 * (1 + tanh(u)), where u = sqrt(2/pi) * (x +
+ * (Hendrycks and Gimpel, 2016), or its tanh approximation: x/2 * (1 + tanh(u)), where u = sqrt(2/pi) * (x +
  * 0.044715 * x^3). */
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/map.h"

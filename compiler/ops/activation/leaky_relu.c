@@ -1,12 +1,12 @@
-/* leaky_relu.c: leaky_relu, y = x for x > 0, slope*x else  (Maas, Hannun and Ng, 2013). The derivative at 0
- * is `slope`. */
+/* leaky_relu.c: leaky_relu, y = x for x > 0, otherwise slope*x  (Maas, Hannun and Ng, 2013). The derivative
+ * at 0 is `slope`. */
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/map.h"
 
 static const Param params[] = {{"slope", PARAM_NUMBER, "0.01", "the factor for negative values", 0, 0, NULL},
                                {0}};
 
-/* y has the sign of x unless the slope is negative, and x need not be kept for the backward pass. */
+/* y has the sign of x unless the slope is negative; then the backward pass does not need x. */
 static uint32_t needs(const Node *node, int wrt) {
   return arg_number(node, "slope") >= 0 ? map_needs_y(node, wrt) : map_needs_x(node, wrt);
 }

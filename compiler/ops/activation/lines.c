@@ -31,7 +31,7 @@ void lines_shape(ShapeContext *context, Node *node, const Op *other) {
 }
 
 typedef struct Lines {
-  int64_t lines[2], size[2]; /* by axis: number of parallel lines; elements of each */
+  int64_t lines[2], size[2]; /* by axis: number of parallel lines; elements of each line */
 } Lines;
 
 static Lines axis_lines(const Node *node) {
@@ -46,7 +46,7 @@ int64_t lines_length(const Node *node) {
   return arg_is(node, "axis", "channels") ? shape_extent(node->shape).c : k.size[0] * k.size[1];
 }
 
-/* ---- the meaning, along any axis ---- */
+/* ---- reference, along any axis ---- */
 /* Index of element i of a line. */
 static int64_t line_position(const Node *node, const Lines *k, int64_t line, int64_t i) {
   const Extent e = shape_extent(node->shape);

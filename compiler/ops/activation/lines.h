@@ -1,4 +1,4 @@
-/* lines.h: operators along one axis, the argument axis= of softmax, log_softmax and l2norm. A line is the
+/* lines.h: Operators along one axis, the argument axis= of softmax, log_softmax and l2norm. A line is the
  * channels of a pixel, or one channel along positions. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_LINES_H
@@ -16,28 +16,28 @@
 
 extern const Param lines_params[]; /* that argument alone */
 
-/* The shape rule. Where the axis is not the channels, the node's operator becomes `other`. */
+/* The shape rule. If the axis is not the channels, the node's operator becomes `other`. */
 void lines_shape(ShapeContext *, Node *, const Op *other);
 
-/* The meaning, along any axis: one line of n elements. */
+/* The reference, along any axis: one line of n elements. */
 typedef void LinesEval(const Node *, int64_t n, double *const *in, double *out);
 void lines_run(const Eval *, LinesEval);
 
 /* The nest of `other`: lines along positions, in vectors of channels. */
 typedef struct Line {
   Lower *l;
-  const Ix *y, *x, *c; /* where the line begins */
+  const Ix *y, *x, *c; /* start of the line */
   int part, lanes;
   int64_t size[2]; /* elements along height and width */
 } Line;
 typedef void LinesBody(const Line *);
 void lines_lower(Lower *, LinesBody);
 void lines_lower_numbers(Lower *, LinesBody); /* channel by channel */
-int64_t lines_length(const Node *);           /* of a line, along any axis */
-/* From element `from` of the line on. */
+int64_t lines_length(const Node *);           /* length of a line, along any axis */
+/* Emits the work on the line's elements from `from` on. */
 typedef void LineElement(const Line *, const Ix *y, const Ix *x, const void *context);
 void line_each(const Line *, int64_t from, LineElement, const void *context);
-/* The value of an element of the line, from that element of the inputs. */
+/* The value of an element of the line, computed from that element of the inputs. */
 typedef Val LineValue(const Line *, Val const *in, const void *context);
 Val line_sum(const Line *, const char *name, LineValue, const void *context);
 Val line_max(const Line *); /* of in[0] */

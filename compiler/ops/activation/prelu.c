@@ -1,4 +1,5 @@
-/* prelu.c: prelu, y = x for x > 0, w[c]*x else, with a trained slope for each channel  (He et al., 2015). */
+/* prelu.c: prelu, y = x for x > 0, otherwise w[c]*x, with a trained slope for each channel  (He et al.,
+ * 2015). */
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/map.h"
 

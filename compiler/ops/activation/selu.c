@@ -1,4 +1,4 @@
-/* selu.c: selu, the elu whose two constants keep mean 0 and variance 1 from layer to layer  (Klambauer et
+/* selu.c: selu, an elu with two constants that keep mean 0 and variance 1 from layer to layer  (Klambauer et
  * al., 2017). */
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/map.h"

@@ -7,21 +7,21 @@
 
 /* eval: the largest element of a row, and log(sum of exp(x - largest)). */
 double softmax_log_sum(const double *x, int64_t channels, double *largest);
-/* At pixel [y][x]: writes exp(x - largest) to `row`, a scratch of one row; sets the largest element and gives
- * the sum. */
+/* At pixel [y][x]: writes exp(x - largest) to `row`, a scratch of one row; sets the largest element and
+ * returns the sum. */
 Val softmax_exponentials(Lower *, Buf *in, Buf *row, int64_t channels, const Ix *y, const Ix *x,
                          Val *largest);
 
-/* The nest of softmax and log_softmax: softmax_exponentials of each pixel and a value of their sum; then
- * `body`, whose context is the SoftmaxRow, stores the channels. */
+/* The nest of softmax and log_softmax: softmax_exponentials of each pixel and a value computed from their
+ * sum; then `body`, whose context is the SoftmaxRow, stores the channels. */
 typedef struct SoftmaxRow {
   Buf *row;
   Val largest, of_sum;
 } SoftmaxRow;
 void softmax_lower_rows(Lower *, Val (*of_sum)(Nest *, Val sum), WalkBody);
 
-/* The input gradient of a row, from one sum of the row: `body` sees it as its context. The hidden operator's
- * inputs are dy and y. */
+/* The input gradient of a row, from one sum over the row, which `body` gets as its context. The hidden
+ * operator's inputs are dy and y. */
 void softmax_lower_gradient(Lower *, WalkValue element, WalkBody);
 void softmax_backward(Gradient *, Node *, Node *dy, const Op *);
 #endif

@@ -1,4 +1,4 @@
-/* add.c: add, y = x0 + x1 + ...: the joint of a residual network. */
+/* add.c: add, y = x0 + x1 + ..., which joins the branches of a residual network. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/arithmetic/combine.h"
 

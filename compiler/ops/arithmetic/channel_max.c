@@ -1,5 +1,5 @@
 /* channel_max.c: channel_max, the largest channel of each pixel (Woo et al., 2018, CBAM). NaN counts as the
- * largest. Channels that are equally large share the gradient evenly, as torch.amax has it. */
+ * largest. Equal channels share the gradient evenly, as in torch.amax. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "kernel/channels.h"
@@ -18,7 +18,7 @@ static void run(const Eval *eval) {
   for (int64_t p = 0; p < e.h * e.w; p++) eval->out[p] = largest_of(eval->in[0] + p * e.c, e.c);
 }
 
-/* 0, or NaN where the element is. */
+/* 0, or NaN if the element is NaN. */
 static Val not_a_number(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,
                         const void *context) {
   (void)context;
@@ -56,7 +56,7 @@ static Val is_largest(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part,
                 num(l->b, 0));
 }
 
-/* Beyond the channels the last vector has zeros, which are counted where the largest is 0. */
+/* After the channels the last vector has zeros, which are counted if the largest channel is 0. */
 static Val counted_beyond(Lower *l, int64_t channels, Val largest) {
   const int lanes = walk_lanes(l, channels);
   const int64_t rest = channels % lanes;

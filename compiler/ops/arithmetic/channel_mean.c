@@ -1,5 +1,5 @@
-/* channel_mean.c: channel_mean, the mean of the channels of each pixel, as attention over positions begins
- * with (Woo et al., 2018, CBAM). */
+/* channel_mean.c: channel_mean, the mean of the channels of each pixel, used in spatial attention (Woo et
+ * al., 2018, CBAM). */
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/channels.h"
 

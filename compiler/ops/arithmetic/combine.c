@@ -1,4 +1,4 @@
-/* combine.c: operands that are values or numbers. */
+/* combine.c: Operands that are values or numbers. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/arithmetic/combine.h"
 
@@ -10,7 +10,7 @@ static const Const *written_constant(const Node *node, int operand) { /* 1, 2, .
 int combine_count(const Node *node) {
   const Const *x = arg_const(node, "x");
   return x->kind == CONST_NONE ? node->nin
-                               : 1 + (x->kind == CONST_LIST ? x->n : 1); /* NONE: a node that a pass made */
+                               : 1 + (x->kind == CONST_LIST ? x->n : 1); /* NONE: a node created by a pass */
 }
 
 bool combine_turns(const Node *node) {
@@ -49,6 +49,6 @@ Val combine_value(Map *m, int operand) {
 void combine_shape(ShapeContext *context, Node *node) {
   if (combine_count(node) > 1000)
     op_error(context, node, DIAG_too_many_arguments, "%s of %d operands", node->op->name,
-             combine_count(node)); /* deep sums are for convolutions */
+             combine_count(node)); /* only convolutions need deep sums */
   else map_shape_operands(context, node);
 }

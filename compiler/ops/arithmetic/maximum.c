@@ -1,5 +1,5 @@
-/* maximum.c: maximum, y = max(x0, x1, ...)  (maxout: Goodfellow et al., 2013). Operands that are equal share
- * the gradient evenly, as torch.maximum's. */
+/* maximum.c: maximum, y = max(x0, x1, ...)  (maxout: Goodfellow et al., 2013). Equal operands share the
+ * gradient evenly, as in torch.maximum. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "ops/arithmetic/combine.h"
@@ -7,7 +7,7 @@
 static const Param params[] = {
     {"x", PARAM_OPERANDS, NULL, "values of the same shape (or 1x1xC or HxWx1), or numbers", 0, 0, NULL}, {0}};
 
-static uint32_t needs(const Node *node, int wrt) { /* which of them is the largest, and which are as large */
+static uint32_t needs(const Node *node, int wrt) { /* the largest operand, and those equal to it */
   (void)wrt;
   return (UINT32_C(1) << node->nin) - 1;
 }

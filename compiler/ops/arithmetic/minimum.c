@@ -1,5 +1,4 @@
-/* minimum.c: minimum, y = min(x0, x1, ...). Operands that are equal share the gradient evenly, as
- * torch.minimum's. */
+/* minimum.c: minimum, y = min(x0, x1, ...). Equal operands share the gradient evenly, as in torch.minimum. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "ops/arithmetic/combine.h"
@@ -7,7 +6,7 @@
 static const Param params[] = {
     {"x", PARAM_OPERANDS, NULL, "values of the same shape (or 1x1xC or HxWx1), or numbers", 0, 0, NULL}, {0}};
 
-static uint32_t needs(const Node *node, int wrt) { /* which of them is the smallest, and which are as small */
+static uint32_t needs(const Node *node, int wrt) { /* the smallest operand, and those equal to it */
   (void)wrt;
   return (UINT32_C(1) << node->nin) - 1;
 }
@@ -29,7 +28,7 @@ MAP_SLOPE(slope) {
   return 1.0 / equals;
 }
 
-/* NaN wherever one is, as of maximum. */
+/* NaN if any operand is NaN, as in maximum. */
 MAP_VALUE(value) {
   Val minus = number(-1), y = mul(minus, m->x[0]);
   for (int i = 1; i < combine_count(m->node); i++) y = vmax_nan(y, mul(minus, combine_value(m, i)));

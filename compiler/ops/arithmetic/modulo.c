@@ -1,5 +1,5 @@
 /* modulo.c: modulo, the remainder of a division that is rounded down: y = x - n*floor(x/n) has the sign of n,
- * as torch.remainder has it. */
+ * as in torch.remainder. */
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/map.h"
 #include <math.h>

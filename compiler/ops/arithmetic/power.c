@@ -1,5 +1,5 @@
-/* power.c: power, y = x^n, of whole n and of 1/2 and -1/2: power(-1) is the reciprocal, power(-1/2) one
- * divided by the square root. */
+/* power.c: power, y = x^n, for integers n and for 1/2 and -1/2: power(-1) is the reciprocal, power(-1/2) the
+ * reciprocal square root. */
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/map.h"
 #include <math.h>
@@ -28,7 +28,7 @@ static void shape(ShapeContext *context, Node *node) {
 }
 
 /* ---- the oracle ---- */
-MAP_EVAL(power) { /* of roots as sqrt has it, which differs from pow at -inf and -0 */
+MAP_EVAL(power) { /* roots use sqrt, which differs from pow at -inf and -0 */
   const double n = exponent(node);
   return n == 0.5 ? sqrt(x[0]) : n == -0.5 ? 1 / sqrt(x[0]) : pow(x[0], n);
 }
@@ -37,7 +37,7 @@ MAP_SLOPE(slope) {
   return n == 0.5 ? 0.5 / y : n == -0.5 ? -0.5 * y * y * y : n * pow(x[0], n - 1);
 }
 
-/* ---- the nest: products, each of them squared ---- */
+/* ---- the nest: products by repeated squaring ---- */
 static Val whole_power(Val x, int64_t n) { /* n > 0 */
   Val result = NULL;
   for (Val square = x; n > 0; n /= 2) {
@@ -59,7 +59,7 @@ MAP_VALUE(value) {
   return n > 0 ? vsqrt(m->x[0]) : div_(number(1), vsqrt(m->x[0]));
 }
 
-/* Of roots from the value: y' = 1 / 2y, and -y^3 / 2. */
+/* The derivatives of roots are computed from the value: y' = 1 / 2y, and -y^3 / 2. */
 static uint32_t needs(const Node *node, int wrt) {
   return of_root(node) ? map_needs_y(node, wrt) : map_needs_x(node, wrt);
 }

@@ -1,4 +1,4 @@
-/* scale.c: scale, y = w[c] * x: one trained factor a channel. */
+/* scale.c: scale, y = w[c] * x: one trained factor per channel. */
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/map.h"
 

@@ -1,5 +1,5 @@
-/* sum_gradients.c: where a value is used more than once, its gradients add up. Hidden; made by
- * differentiation only. */
+/* sum_gradients.c: Sum of the gradients of a value that is used more than once. Hidden; only created by
+ * differentiation. */
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/map.h"
 #include "ops/registry.h"

@@ -1,9 +1,9 @@
 /* attention.c: attention, weighted means of values by the similarity of queries and keys (Vaswani et al.,
  * 2017):
  *
- *   s[i][j] = scale * sum over c of Q[i][c]*K[j][c] + bias[i][j] + mask[i][j],  y[i] = softmax(s[i]) * V
+ * s[i][j] = scale * sum over c of Q[i][c]*K[j][c] + bias[i][j] + mask[i][j],  y[i] = softmax(s[i]) * V
  *
- * for each head. A position that sees no key is 0. */
+ * for each head. A position without a visible key is 0. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/attention/attention.h"
 #include <math.h>
@@ -160,7 +160,7 @@ static Cost cost(const Node *node) {
   return (Cost){.macs = bounded_product(bounded_product(a.l, a.m), a.heads * (a.dk + a.dv))};
 }
 
-/* ---- the meaning ---- */
+/* ---- reference ---- */
 static bool key_is_seen(const Attention *a, int64_t i, int64_t j) {
   return (!a->causal || j <= i) && (!a->windowed || (j >= i - a->before && j <= i + a->after));
 }

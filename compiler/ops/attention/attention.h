@@ -4,7 +4,7 @@
 #define CNNC_ATTENTION_H
 #include "kernel/parts.h"
 
-enum { QUERY, KEY, VALUE }; /* among the inputs of the operator */
+enum { QUERY, KEY, VALUE }; /* inputs of the operator */
 typedef struct Attention {
   int64_t l, m;          /* queries, keys */
   int64_t heads, shared; /* shared: query heads per key head */
@@ -16,25 +16,26 @@ typedef struct Attention {
   double scale;
 } Attention;
 extern const Op op_attention, op_matmul, op_multihead_attention, op_slice;
-Attention attention_of(const Node *);                /* of the operator, or of a node of its backward pass */
+Attention attention_of(const Node *);                /* for the operator, or a node of its backward pass */
 void attention_arguments(const Node *, Attention *); /* mask=causal and window= */
-/* Checks; key and value: inputs. attention_rows: of sizes, mask, bias and rows; the input whose rows the
- * result has, or NULL after a report. */
+/* Checks; key and value: inputs. attention_rows: checks sizes, mask, bias and rows; returns the input whose
+ * rows the result has, or NULL after an error. */
 bool attention_window_fits(ShapeContext *, const Node *);
 bool attention_lengths_fit(ShapeContext *, const Node *, int key, int value);
 const Node *attention_rows(ShapeContext *, const Node *, const Attention *);
 void attention_run(const Eval *, const Attention *);
-/* p[j] = exp(score of key j - largest score) of a head and a query; their sum, which is 0 if no key is seen.
- * in: the inputs with mask and bias. */
+/* p[j] = exp(score of key j - largest score) for a head and a query; returns their sum, which is 0 if no key
+ * is visible. in: the inputs with mask and bias. */
 double attention_exponentials(const Eval *, const Attention *, const int in[2], int64_t h, int64_t i,
                               double *p);
 
 /* attention_core.c */
 void attention_lower(Lower *);
-/* Before nest_fn: images become sequences of positions, so that a value by heads is [1][heads*L][M]. */
+/* Called before nest_fn: images become sequences of positions, so that a value with heads is [1][heads*L][M].
+ */
 void attention_flatten(Lower *);
 Ix attention_bias_row(const Attention *, const Ix *h, const Ix *i); /* in a flattened bias */
-/* The scaled product of query i and key j plus mask and bias; -infinity if the key is not seen. in: as above.
+/* The scaled product of query i and key j plus mask and bias; -infinity if the key is hidden. in: as above.
  */
 Val attention_score(Lower *, const Attention *, Val product, const Ix *h, const Ix *i, const Ix *j,
                     const int in[2]);
@@ -46,24 +47,24 @@ Val attention_unless_seen(Nest *, const Attention *, Val i, Val j, Val score); /
 Val attention_added(Lower *, const Attention *, const Ix *h, const Ix *i, const Ix *j, int part, int lanes,
                     const int in[2]);
 
-/* attention_tiles.c: with vectors */
+/* attention_tiles.c: the vectorized nest */
 void attention_tiles(Lower *, const Attention *);
-/* The gradient of input wrt of the operator (bias: that one), from the inputs of its backward pass. */
+/* The gradient of the operator's input wrt (also the bias), from the inputs of its backward pass. */
 void attention_slopes_tiles(Lower *, const Attention *, int wrt, bool bias);
 
-/* relative_bias.c: height and width of its window; the row of its table for two pixels of that */
+/* relative_bias.c: height and width of its window; the table row for a pair of its pixels */
 void bias_window(const Node *, int64_t size[2]);
 int64_t bias_row(const int64_t size[2], int64_t i, int64_t j);
 
-/* multihead_attention.c: its parameters, in the order of files. Where key and value have the channels of the
- * query, IN_WEIGHT has the rows of all three, else those of the query. */
+/* multihead_attention.c: parameters, in the order of weight files. If key and value have the channels of the
+ * query, IN_WEIGHT has the rows of all three, otherwise those of the query. */
 enum { IN_WEIGHT, KEY_WEIGHT, VALUE_WEIGHT, IN_BIAS, OUT_WEIGHT, OUT_BIAS, LAYER_WEIGHTS };
 enum { SOURCES = VALUE + 1 }; /* QUERY, KEY, VALUE */
 typedef struct MultiheadLayer {
   Attention core;
-  int from[SOURCES];         /* the inputs; the same one where they are the same value */
+  int from[SOURCES];         /* input of each source; equal if they are the same value */
   int64_t channels[SOURCES]; /* theirs */
-  bool joined;               /* all have as many: one weight */
+  bool joined;               /* all have the same number of channels: one weight */
 } MultiheadLayer;
 MultiheadLayer multihead_layer(const Node *);
 

@@ -1,5 +1,5 @@
-/* attention_core.c: the nests of attention: what they share, and without vectors, where queries are computed
- * one by one. */
+/* attention_core.c: Nests of attention: shared parts, and the scalar nest, which computes one query at a
+ * time. */
 // SPDX-License-Identifier: Apache-2.0
 #include <float.h>
 #include <math.h>

@@ -1,20 +1,20 @@
-/* attention_slopes.c: the gradients of attention. Scores are recomputed, one query at a time: the matrix
- * of scores is never in memory. With p = softmax(s), dp = dy*V^T and ds = p*(dp - sum of p*dp):
+/* attention_slopes.c: Gradients of attention. Scores are recomputed, one query at a time: the matrix of
+ * scores is never in memory. With p = softmax(s), dp = dy*V^T and ds = p*(dp - sum of p*dp):
  *
- *   dQ = scale * ds*K,  dK = scale * ds^T*Q,  dV = p^T*dy,  dmask, dbias = ds */
+ * dQ = scale * ds*K,  dK = scale * ds^T*Q,  dV = p^T*dy,  dmask, dbias = ds */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/attention/attention.h"
 #include <math.h>
 
-enum { DY = 3 }; /* after query, key and value; then mask and bias */
+enum { DY = 3 }; /* inputs after query, key and value; then mask and bias */
 
-/* Their inputs in a node of the backward pass; -1: none. */
+/* Indices of mask and bias among the inputs of a backward node; -1: none. */
 static void added_inputs(const Attention *a, int at_[2]) {
   at_[0] = a->mask < 0 ? -1 : DY + 1;
   at_[1] = a->bias < 0 ? -1 : DY + 1 + (a->mask >= 0);
 }
 
-/* ---- the meaning ---- */
+/* ---- reference ---- */
 typedef struct Slopes {
   const Eval *eval;
   Attention a;
@@ -89,7 +89,7 @@ typedef struct Work {
   Val factor; /* of an update */
 } Work;
 
-/* A sum over channels of a query's row of one input and a key's row of another. */
+/* A sum over channels of a query's row in one input times a key's row in another. */
 typedef struct HeadDot {
   const Work *w;
   Buf *x, *y;

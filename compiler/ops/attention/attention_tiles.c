@@ -1,14 +1,14 @@
-/* attention_tiles.c: attention in vectors. A tile of queries meets a block of keys twice:
+/* attention_tiles.c: Vectorized attention. A tile of queries is combined with a block of keys twice:
  *
- *   scores  lanes are queries, which are transposed once; keys are read in place, one element for all lanes.
- *           The maximum and the sum of each query need no reduction across lanes.
- *   mix     lanes are channels of values, which are read in place; exponentials are read one element for all
- *           lanes. Results come out as they are stored.
+ * scores  lanes are queries, which are transposed once; keys are read in place, one element for all lanes.
+ * The maximum and the sum of each query need no reduction across lanes. mix     lanes are channels of values,
+ * which are read in place; exponentials are read one element for all lanes. The results have their final
+ * layout.
  *
- * Where keys need several blocks, sums are rescaled to the largest score so far. Of causal masks and windows
+ * If keys need several blocks, sums are rescaled to the largest score so far. With causal masks and windows,
  * only keys that some query of the tile sees are computed.
  *
- * Gradients make the scores again, a tile of queries with all keys, and multiply in the same two ways. */
+ * Gradients recompute the scores, a tile of queries with all keys, and multiply in the same two ways. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "base/number.h"
@@ -21,18 +21,18 @@ typedef struct Tile {
   const Attention *a;
   const Ix *h, *u;
   Ix first, first_group;              /* the first query; in groups of `rows` */
-  Ix key, key_group;                  /* of a block: the first key */
+  Ix key, key_group;                  /* the first key of a block */
   int64_t size, queries, keys, block; /* size: queries of a full tile */
   int lanes, vectors, rows;           /* rows: keys at a time */
-  bool blocks;                        /* several blocks: `o` has the sums so far */
+  bool blocks;                        /* several blocks: `o` contains the sums so far */
   Buf *q, *s, *o, *at, *factor;       /* [dk], [keys] of queries; [queries][dv]; positions; by query */
   Buf *most, *sum;                    /* registers */
-  /* what multiplies what: rows of `from` times vectors of queries in `left`; `weights` times rows of `values`
-   */
+  /* operands of the products: rows of `from` times vectors of queries in `left`; `weights` times rows of
+   * `values` */
   Buf *left, *from, *weights, *values;
   Ix from_channel;
-  int64_t depth, d;    /* channels of a head of `from`, of `values` */
-  Buf *ds, *dy, *mean; /* gradients: of the scores, [keys] of queries; [dv] of queries; registers */
+  int64_t depth, d;    /* channels of a head in `from`, in `values` */
+  Buf *ds, *dy, *mean; /* gradients of the scores, [keys] of queries; [dv] of queries; registers */
   bool slopes;         /* the rows are dp, not scores */
 } Tile;
 
@@ -45,7 +45,7 @@ static Ref query_lanes(const Tile *t, Buf *buf, const Ix *row, int v) {
 static int queries_of(const Tile *t, int v) { return (int)smaller(t->queries - v * t->lanes, t->lanes); }
 
 /* ---- transposed queries, masks and biases ---- */
-/* Channels (or keys) c .. c+part-1 of the queries of vector v: row c+n of `to` has number n of each. */
+/* Channels (or keys) c .. c+part-1 of the queries of vector v: row c+n of `to` contains number n of each. */
 typedef Val RowOf(const Tile *, const Ix *query, const Ix *c, int part);
 
 static void turn_queries(const Tile *t, int v, RowOf row_of, const Ix *c, int part, Buf *to) {
@@ -88,11 +88,11 @@ static Val added_row(const Tile *t, const Ix *query, const Ix *j, int part) {
   return attention_added(t->l, t->a, t->h, query, &key, part, t->lanes, (int[]){t->a->mask, t->a->bias});
 }
 
-/* ---- keys that are seen ---- */
+/* ---- visible keys ---- */
 static bool cuts(const Attention *a) { return a->causal || a->windowed; }
 static int64_t groups_up(const Tile *t, int64_t n) { return (n + t->rows - 1) / t->rows; }
 
-/* The loop over keys of a block, or their groups, is limited to those that a query of the tile may see. */
+/* The loop over keys of a block, or their groups, is limited to those that some query of the tile sees. */
 typedef struct Limits {
   int nlo, nhi;
   Ix lo[2], hi[2];
@@ -106,13 +106,13 @@ static Limits limits_of(const Tile *t, int64_t n, bool groups) {
   const int64_t after = a->causal ? 0 : a->after;
   if (a->causal || (a->windowed && after < a->m))
     k.hi[k.nhi++] = first - key + groups_up(t, t->queries + after) * unit;
-  if (a->windowed && a->l - a->before <= a->m) /* else some tile sees nothing */
+  if (a->windowed && a->l - a->before <= a->m) /* otherwise some tile sees no key */
     k.lo[k.nlo++] = first - key - groups_up(t, a->before) * unit;
   return k;
 }
 #define EACH_SEEN(b, v, limits) NEST_LOOP(b, v, SERIAL, (limits).nlo, (limits).lo, (limits).nhi, (limits).hi)
 
-/* Is one of the keys from `from` to `to`, both of this block, within the limits? */
+/* Is one of the keys from `from` to `to`, both in this block, within the limits? */
 static Cond in_limits(const Tile *t, const Limits *k, int64_t from, int64_t to) {
   Nest *b = t->l->b;
   if (k->nhi == 1 && k->nlo == 1) return nest_always(b);
@@ -171,7 +171,8 @@ static void score_rows(const Tile *t, const Ix *j0, int rows) {
 /* Emits the work on `rows` keys, starting at key `first`; `with` is the caller's data. */
 typedef void KeyGroup(const Tile *t, const void *with, const Ix *first, int rows);
 
-/* Calls `body` for each group of t->rows keys that a query of the tile sees, then for the remaining keys. */
+/* Calls `body` for each group of t->rows keys that some query of the tile sees, then for the remaining keys.
+ */
 static void each_key_group(const Tile *t, KeyGroup *body, const void *with) {
   Nest *b = t->l->b;
   const int64_t groups = t->keys / t->rows, rest = t->keys % t->rows;
@@ -191,7 +192,7 @@ static void score_key_group(const Tile *t, const void *with, const Ix *first, in
 }
 
 /* ---- values ---- */
-/* The last vector ends with the last channel: it overlaps the one before it rather than being a part. */
+/* The last vector ends with the last channel: it overlaps the previous one instead of being partial. */
 static Ix mix_channel(const Tile *t, int v) {
   const Ix zero = {0};
   return zero + larger(0, smaller(v * t->lanes, t->d - t->lanes));
@@ -265,7 +266,7 @@ static void mix_values(const Tile *t) {
 }
 
 /* ---- a tile ---- */
-/* By query: 1/sum, or exp(old - new largest), by which the sums so far are multiplied. */
+/* By query: 1/sum, or exp(old - new maximum), the factor of the sums so far. */
 static void store_factors(const Tile *t, Val const *factor) {
   Nest *b = t->l->b;
   for (int v = 0; v < t->vectors; v++) nest_store(b, nest_at(b, t->factor, NEST_Z + v * t->lanes), factor[v]);
@@ -324,7 +325,7 @@ static void key_blocks(Tile *t) {
   Nest *b = t->l->b;
   const int64_t blocks = t->a->m / t->block, rest = t->a->m % t->block;
   const Ix zero = {0}, last = zero + blocks;
-  if (!t->blocks) { /* results are stored there, whether keys are seen or not */
+  if (!t->blocks) { /* results are always stored there, even if no key is visible */
     key_block(t, &zero, t->block);
     return;
   }
@@ -349,7 +350,7 @@ static void begin_tile(const Tile *t) {
     NEST_FOR(b, i, t->queries)
       for (int v = 0; v < value_vectors(t); v++)
         nest_store(b, mix_sums(t, &i, v), splat(num(b, 0), t->lanes));
-  if (cuts(t->a)) /* which of them are computed depends on the tile: all have a value */
+  if (cuts(t->a)) /* which keys are computed depends on the tile, so all get a value */
     NEST_FOR(b, j, t->block)
       for (int v = 0; v < t->vectors; v++)
         nest_store(b, query_lanes(t, t->s, &j, v), splat(num(b, 0), t->lanes));
@@ -408,7 +409,7 @@ static void query_tiles(Tile *t, LoopKind kind, int64_t from, int64_t to, int64_
 static Tile new_tile(Lower *l, const Attention *a) {
   Tile t = {.l = l, .a = a, .lanes = l->target->lanes};
   t.size = AT_ONCE * t.lanes;
-  t.rows = l->target->registers < 32 ? 4 : t.size % 8 ? 6 : 8; /* divides the tile, and the block */
+  t.rows = l->target->registers < 32 ? 4 : t.size % 8 ? 6 : 8; /* divides the tile and the block */
   return t;
 }
 
@@ -427,8 +428,8 @@ void attention_tiles(Lower *l, const Attention *a) {
 }
 
 /* ---- gradients ----
- * Of a tile of queries and all keys: p, and with dp = dy*V^T also ds = p*(dp - sum of p*dp). */
-enum { DY = 3 }; /* among the inputs of the gradient */
+ * For a tile of queries and all keys: p, and with dp = dy*V^T also ds = p*(dp - sum of p*dp). */
+enum { DY = 3 }; /* index among the inputs of the gradient */
 
 static Val dy_row(const Tile *t, const Ix *query, const Ix *c, int part) {
   Nest *b = t->l->b;
@@ -471,7 +472,7 @@ static void tile_slopes(Tile *t, bool of_scores) {
   }
 }
 
-/* Of keys j0 .. j0+rows-1: the weights of the tile's queries times their rows of dy, or of Q. */
+/* Sums for keys j0 .. j0+rows-1: the weights of the tile's queries times their rows of dy, or of Q. */
 typedef struct KeySums {
   const Tile *t;
   Buf *to, *x;

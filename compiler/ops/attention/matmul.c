@@ -1,5 +1,5 @@
-/* matmul.c: matmul, the product of two matrices that both are values: y = scale * A*B, where A is the current
- * value and either may be transposed. */
+/* matmul.c: matmul, the product of two matrices that are both computed: y = scale * A*B, where A is the
+ * current value and either may be transposed. */
 // SPDX-License-Identifier: Apache-2.0
 #include "base/number.h"
 #include "kernel/parts.h"
@@ -91,7 +91,7 @@ static Cost cost(const Node *node) {
   return (Cost){.macs = bounded_product(bounded_product(p.l, p.k), p.m)};
 }
 
-/* ---- the meaning ---- */
+/* ---- reference ---- */
 static void run(const Eval *eval) {
   const MatrixProduct p = matmul_sizes(eval->node);
   const double *a = eval->in[0], *b = eval->in[1];
@@ -105,7 +105,7 @@ static void run(const Eval *eval) {
 }
 
 /* ---- the nest ----
- * Tiles of some rows by some vectors of columns in registers. B is read in vectors of its columns; if it is
+ * Tiles of a few rows by a few vectors of columns in registers. B is read in vectors of its columns; if it is
  * stored transposed, it is first copied in that order. */
 typedef struct Tiles {
   Lower *l;

@@ -1,4 +1,4 @@
-/* matmul.h: the sizes of a product of two values, for its float and int8 kernels. */
+/* matmul.h: Sizes of a matrix product, for its float and int8 kernels. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_MATMUL_H
 #define CNNC_MATMUL_H

@@ -1,7 +1,7 @@
-/* multihead_attention.c: multihead_attention, a layer: attention of heads between four trained products, with
- * the parameters of PyTorch's nn.MultiheadAttention (Vaswani et al., 2017):
+/* multihead_attention.c: multihead_attention, a layer: attention with heads between four trained products,
+ * with the parameters of PyTorch's nn.MultiheadAttention (Vaswani et al., 2017):
  *
- *   y = attention(x*Wq^T + bq, key*Wk^T + bk, value*Wv^T + bv) * Wo^T + bo */
+ * y = attention(x*Wq^T + bq, key*Wk^T + bk, value*Wv^T + bv) * Wo^T + bo */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <string.h>
@@ -106,7 +106,7 @@ static Cost cost(const Node *node) {
   return (Cost){.macs = queries + keys + bounded_product(bounded_product(m.core.l, m.core.m), 2 * e)};
 }
 
-/* ---- the meaning ---- */
+/* ---- reference ---- */
 /* to[i][f] = bias[f] + sum over c of x[i][c]*weight[f][c] */
 static void product_run(const double *x, int64_t rows, int64_t in, const double *weight, const double *bias,
                         int64_t out, double *to) {
@@ -182,7 +182,7 @@ static Node *product_part(Graph *graph, const Node *layer, const char *suffix, N
   return node;
 }
 
-/* Channels from .. from+n-1 of a value: a slice. */
+/* A slice: channels from .. from+n-1 of a value. */
 static Node *channels_part(Graph *graph, const Node *layer, const char *suffix, Node *of, int64_t from,
                            int64_t n) {
   Shape to = of->shape;
@@ -196,7 +196,7 @@ static Node *channels_part(Graph *graph, const Node *layer, const char *suffix, 
   return node;
 }
 
-/* Query, key and value from one product where they are neighbors in the weight and have one source. */
+/* One product for those of query, key and value that have the same source and adjacent weights. */
 static void in_products(Graph *graph, const Node *layer, const Layer *m, Node *to[SOURCES]) {
   static const char *const names[] = {"query", "key", "value"};
   const int64_t e = m->channels[QUERY];

@@ -1,7 +1,7 @@
-/* relative_bias.c: relative_bias, a bias of attention that is trained for each distance between two positions
- * of a window (Liu et al., 2021: Swin):
+/* relative_bias.c: relative_bias, a trained bias of attention for each distance between two positions of a
+ * window (Liu et al., 2021: Swin):
  *
- *   y[n][i][j] = weight[(yi - yj + h - 1)*(2w - 1) + xi - xj + w - 1][n] */
+ * y[n][i][j] = weight[(yi - yj + h - 1)*(2w - 1) + xi - xj + w - 1][n] */
 // SPDX-License-Identifier: Apache-2.0
 #include "base/number.h"
 #include "ops/attention/attention.h"
@@ -37,7 +37,7 @@ static void shape(ShapeContext *context, Node *node) {
   if (node->weight[0]) node->shape = shape_picture(heads, length, length);
 }
 
-/* ---- the meaning ---- */
+/* ---- reference ---- */
 int64_t bias_row(const int64_t size[2], int64_t i, int64_t j) {
   return (i / size[1] - j / size[1] + size[0] - 1) * (2 * size[1] - 1) + i % size[1] - j % size[1] + size[1] -
          1;

@@ -1,4 +1,4 @@
-/* audio.h: shapes of audio operators; linear maps over the channels. */
+/* audio.h: Shapes of audio operators; linear maps over the channels. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_OPS_AUDIO_H
 #define CNNC_OPS_AUDIO_H
@@ -6,8 +6,8 @@
 
 #define TURN 6.283185307179586476925 /* 2*pi */
 
-/* Is the input a sequence, or regions that are sequences? `samples`: of one channel. False after an error, or
- * where the shape of the input is unknown. */
+/* Is the input a sequence, or regions that are sequences? `samples`: with one channel. False after an error,
+ * or if the input's shape is unknown. */
 bool audio_sequence(ShapeContext *, const Node *, bool samples);
 /* The input's shape with another number of channels. */
 Shape audio_channels(const Node *, int64_t channels);

@@ -1,4 +1,4 @@
-/* mel.c: mel, a filter bank of triangles that are equally spaced in mel. */
+/* mel.c: mel, a bank of triangular filters with equal distances on the mel scale. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "base/number.h"
@@ -62,7 +62,7 @@ static Like mel_like(const Node *node) {
                                               : LIKE_TORCHAUDIO;
 }
 
-/* Slaney's: linear below 1000 Hz, then 27 steps for a factor of 6.4. */
+/* Slaney's mel scale: linear below 1000 Hz, then 27 steps for a factor of 6.4. */
 static const double break_mel = 15, break_hz = 1000, hz_of_mel = 200.0 / 3;
 
 static double mel_of_hz(Like like, double hz) {
@@ -107,7 +107,7 @@ static void run(const Eval *eval) {
   arena_free(arena);
 }
 
-/* ---- the nest: each band sums as many bins as the widest one, from its first one on ---- */
+/* ---- the nest: each band sums as many bins as the widest one, from its first bin on ---- */
 static int64_t first_bin(const Bank *bank, int64_t band) {
   int64_t k = 0;
   while (k < bank->inputs && !(bank->weight[band * bank->inputs + k] > 0)) k++;

@@ -1,5 +1,5 @@
 /* micro_frontend.c: micro_frontend, TensorFlow Lite Micro's features of int16 samples in integer arithmetic,
- * bit for bit (tensorflow/lite/experimental/microfrontend/lib; its FFT is kiss_fft's of int16 numbers). */
+ * bit for bit (tensorflow/lite/experimental/microfrontend/lib; its FFT is kiss_fft's int16 version). */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <string.h>
@@ -37,16 +37,16 @@ static const Param params[] = {
 enum { NOISE_ROWS = 2 }; /* upper and lower 16 bits of the noise estimates */
 enum { LEAST_FFT = 8, MOST_FFT_SIZE = 4096, LOGS = 130, GAINS = 125, PCAN_BITS = 12 };
 
-/* The numbers of the routine, by their place in its array. */
+/* Offsets of the routine's numbers in their array. */
 enum {
   BITS_AT, /* fractional bits of the noise estimate */
-  EVEN_AT, /* weights of a new frame in it, by band, of 2^14 */
+  EVEN_AT, /* weights of a new frame in the estimate, by band, in units of 2^-14 */
   ODD_AT,
-  REMAINING_AT, /* the fraction of the signal that always remains, of 2^14 */
+  REMAINING_AT, /* the fraction of the signal that always remains, in units of 2^-14 */
   PCAN_AT,
   PCAN_SHIFT_AT,
   LOG_AT,
-  CORRECTION_AT, /* bits, by the length of the FFT */
+  CORRECTION_AT, /* correction bits, from the length of the FFT */
   LOG_SHIFT_AT,
   NUMBERS
 };
@@ -64,7 +64,7 @@ static int highest_bit(uint64_t x) {
   return n;
 }
 
-/* Bits that a longer FFT needs. */
+/* Additional bits that a longer FFT needs. */
 static int correction_bits(const Node *node) { return highest_bit((uint64_t)fft_of(node)) - 1 - 6; }
 
 /* The shifts of PCAN are not negative. */
@@ -101,7 +101,7 @@ static void shape(ShapeContext *context, Node *node) {
   node->shape.dim[0] = frames;
 }
 
-/* ---- tables, in float arithmetic as the original computes them ---- */
+/* ---- tables, in float arithmetic like the original ---- */
 static float freq_to_mel(float f) { return 1127.0f * log1pf(f / 700.0f); }
 
 typedef struct Tables {
@@ -193,8 +193,8 @@ static void make_gains(const Tables *t, const Node *node, int input_bits) {
   }
 }
 
-/* In steps of a stream two more rows of the value are the noise estimates: inputs are the samples, the number
- * of calls where there are frames below 0, and the estimates of the call before. */
+/* In steps of a stream, two more rows of the value are the noise estimates. Inputs are the samples, the
+ * number of calls while frames have negative indices, and the estimates of the previous call. */
 static bool keeps_noise(const Node *node) { return node->nin > 1; }
 static bool front_counts(const Node *node) { return node->nin == 3; }
 static int64_t frames_in(const Node *node) {
@@ -223,7 +223,7 @@ static Tables make_front_tables(Arena *arena, const Node *node) {
   return t;
 }
 
-/* ---- the meaning ---- */
+/* ---- reference ---- */
 typedef struct Complex {
   int64_t re, im;
 } Complex;
@@ -242,7 +242,7 @@ static Complex complex_difference(Complex a, Complex b) {
   return (Complex){wrap(a.re - b.re), wrap(a.im - b.im)};
 }
 
-/* The transform of n numbers, each `every` after the last in x: radix 4 or 2, decimation in time. */
+/* The transform of n numbers, which are `every` apart in x: radix 4 or 2, decimation in time. */
 static void transform_parts(const Tables *t, const Complex *x, int64_t n, int64_t every, Complex *to) {
   if (n == 1) {
     *to = *x;
@@ -352,8 +352,8 @@ static void frame_features(const Tables *t, Complex *x, Complex *z, uint64_t *en
   }
 }
 
-/* start: halves of the noise estimates [2][bands], then the number of frames that leave them alone. After the
- * features `out` has the last estimates. */
+/* start: halves of the noise estimates [2][bands], then the number of frames that leave them unchanged. After
+ * the features, `out` has the last estimates. */
 static void find_features(Arena *arena, const Tables *t, const double *samples, const double *start,
                           double *out) {
   Complex *x = NEW_ARRAY(arena, Complex, t->fft / 2), *z = NEW_ARRAY(arena, Complex, t->fft / 2);
@@ -397,7 +397,7 @@ static void run(const Eval *eval) {
   arena_free(arena);
 }
 
-/* ---- the routine ---- */
+/* ---- runtime function ---- */
 enum { ARRAYS = 6, SIZES = 5 };
 
 static void run_routine(double *const *buf, const double *number) {

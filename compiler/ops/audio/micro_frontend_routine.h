@@ -12,15 +12,15 @@ static int cnn_micro_bits_routine(unsigned x) {
 /* Rounds a product with 15 fractional bits. */
 static int cnn_micro_round_routine(int x) { return (int16_t)((x + (1 << 14)) >> 15); }
 
-/* to = x*w, of complex numbers. */
+/* to = x*w, a product of complex numbers. */
 static void cnn_micro_turn_routine(const int32_t *x, const float *w, int *to) {
   const int re = (int)w[0], im = (int)w[1];
   to[0] = cnn_micro_round_routine((int)x[0] * re - (int)x[1] * im);
   to[1] = cnn_micro_round_routine((int)x[0] * im + (int)x[1] * re);
 }
 
-/* Butterflies of radix 2 or 4 on complex numbers that are `apart` from each other, divided by the radix;
- * every: the step in the table of twiddles. */
+/* Butterflies of radix 2 or 4 on complex numbers that are `apart` numbers apart, divided by the radix; every:
+ * the step in the table of twiddles. */
 static void cnn_micro_butterfly_routine(int32_t *x, const float *wave, int radix, int apart, int every) {
   for (int k = 0; k < apart; k++) {
     int32_t *at[4];
@@ -63,7 +63,7 @@ static void cnn_micro_transform_routine(int32_t *x, const float *wave, int n) {
   }
 }
 
-/* The index of number i of n in digit-reversed order: digits of radix 4, then one of radix 2. */
+/* Position of number i of n in digit-reversed order: digits of radix 4, then one of radix 2. */
 static int cnn_micro_place_routine(int i, int n) {
   int place = 0;
   for (int left = n; left > 1;) {
@@ -141,9 +141,9 @@ static uint32_t cnn_micro_log_routine(uint32_t x, const float *table, int shift)
   return ((natural << shift) + 32768) >> 16;
 }
 
-/* One band: noise reduction, gain, logarithm. number: 0 fractional bits of the noise estimate, 1 and 2
- * weights of a new frame in it (even and odd bands), 3 the fraction that remains, 4 PCAN, 5 its shift, 6
- * logarithms, 7 correction bits by the length of the FFT, 8 shift of the logarithms. */
+/* One band: noise reduction, gain, logarithm. number: 0 fractional bits of the noise estimate; 1 and 2
+ * weights of a new frame in it (even and odd bands); 3 the fraction that remains; 4 PCAN; 5 its shift; 6
+ * logarithms; 7 correction bits from the length of the FFT; 8 shift of the logarithms. */
 static uint32_t cnn_micro_band_routine(uint32_t signal, uint32_t *noise, int odd, const float *table,
                                        const float *number) {
   const int bits = (int)number[0], smooth = (int)number[odd ? 2 : 1], correct = (int)number[7];
@@ -166,11 +166,11 @@ static uint32_t cnn_micro_band_routine(uint32_t signal, uint32_t *noise, int odd
   return signal < 0xFFFF ? signal : 0xFFFF;
 }
 
-/* out[frames + 2][bands] of x[]: the features, then the upper and the lower 16 bits of the noise estimates.
- * start: these before the first frame, then the number of frames that leave them alone. table: logarithms
- * [130], gains [125], window [size], twiddles of the transform [fft], of its split [fft/2], bins where bands
- * begin [bands + 2], weights [fft/2 + 1][2]. work: the transform [fft], energies [fft/2 + 1], noise [bands].
- */
+/* out[frames + 2][bands] from x[]: the features, then the upper and the lower 16 bits of the noise estimates.
+ * start: the estimates before the first frame, then the number of frames that leave them unchanged. table:
+ * logarithms [130], gains [125], window [size], twiddles of the transform [fft], of its split [fft/2], first
+ * bins of the bands [bands + 2], weights [fft/2 + 1][2]. work: the transform [fft], energies [fft/2 + 1],
+ * noise [bands]. */
 static void cnn_micro_frontend_routine(const float *x, const float *table, const float *number,
                                        const float *start, int32_t *work, float *out, int frames, int size,
                                        int step, int fft, int bands) {

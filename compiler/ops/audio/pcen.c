@@ -85,8 +85,8 @@ static void lower(Lower *l) {
   walk_channels(l, shape_extent(l->node->shape).c, &top, &top, pcen_body, l->node);
 }
 
-/* ---- steps of a stream: the means of all rows, which go on from those of the last call ---- */
-/* Inputs: x, the number of calls where there are rows below 0, and the mean of the row before. */
+/* ---- steps of a stream: the means of all rows, which continue from those of the previous call ---- */
+/* Inputs: x, the number of calls while rows have negative indices, and the mean of the previous row. */
 static bool mean_counts(const Node *node) { return node->nin == 3; }
 
 static void mean_run(const Eval *eval) {

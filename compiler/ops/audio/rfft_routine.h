@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT-0
 /* Spectra of frames with a real FFT of 2^a numbers: a complex Stockham FFT of half the length, in passes of
- * radix 4 and, where a factor of 2 is left, one of radix 2. Copied into generated C. */
+ * radix 4 and, if a factor of 2 remains, one of radix 2. Copied into generated C. */
 
 /* A pass of radix 4 from x to y: `apart` interleaved transforms of n complex numbers each. wave: the twiddles
- * of fft numbers, of which the pass uses every (2*apart)th one. */
+ * of fft numbers; the pass uses every (2*apart)th one. */
 static void cnn_rfft_four_routine(const float *x, float *y, const float *wave, int n, int apart) {
   const int quarter = n / 4, leg = 2 * apart * quarter;
   for (int p = 0; p < quarter; p++) {
@@ -28,7 +28,7 @@ static void cnn_rfft_four_routine(const float *x, float *y, const float *wave, i
   }
 }
 
-/* The last pass, of radix 2: two numbers of each transform are left. */
+/* The last pass, of radix 2: each transform has two numbers. */
 static void cnn_rfft_two_routine(const float *x, float *y, int apart) {
   for (int q = 0; q < 2 * apart; q++) {
     const float a = x[q], b = x[q + 2 * apart];
@@ -37,8 +37,8 @@ static void cnn_rfft_two_routine(const float *x, float *y, int apart) {
   }
 }
 
-/* Transforms the frame in work[0 .. fft-1] as fft/2 complex numbers; returns the half of work that has the
- * result. */
+/* Transforms the frame in work[0 .. fft-1] as fft/2 complex numbers; returns the half of work that contains
+ * the result. */
 static const float *cnn_rfft_half_routine(const float *wave, float *work, int fft) {
   float *x = work, *y = work + fft;
   int n = fft / 2, apart = 1;
@@ -54,7 +54,7 @@ static const float *cnn_rfft_half_routine(const float *wave, float *work, int ff
   return x;
 }
 
-/* The spectrum of real numbers from that of the complex ones. */
+/* The spectrum of real numbers from the spectrum of the complex ones. */
 static void cnn_rfft_split_routine(const float *z, const float *wave, float *out, int fft) {
   for (int k = 0; k <= fft / 2; k++) {
     const float *a = z + 2 * (k == fft / 2 ? 0 : k), *b = z + 2 * (k == 0 ? 0 : fft / 2 - k);

@@ -1,13 +1,13 @@
-/* spec_mask.c: spec_mask, rows and channels of a spectrogram set to zero in training (SpecAugment, Park et
- * al., 2019). The masks depend on the seed, the step, the image and the layer only, so the backward pass
- * draws the same ones. */
+/* spec_mask.c: spec_mask, which sets rows and channels of a spectrogram to zero in training (SpecAugment,
+ * Park et al., 2019). The masks only depend on the seed, the step, the image and the layer, so the backward
+ * pass draws the same ones. */
 // SPDX-License-Identifier: Apache-2.0
 #include "base/number.h"
 #include "base/random.h"
 #include "ops/audio/audio.h"
 #include "ops/shape/reshape.h"
 
-enum { MOST_MASKS = 16, DRAWS = 4 /* numbers for a pair of masks: width and start of each */ };
+enum { MOST_MASKS = 16, DRAWS = 4 /* random numbers for a pair of masks: width and start of each */ };
 
 static const Param params[] = {
     {"rows", PARAM_INT, "10", "largest number of rows of a mask", 0, 1000000, NULL},
@@ -19,7 +19,7 @@ static void shape(ShapeContext *context, Node *node) {
   if (audio_sequence(context, node, false)) node->shape = node->in[0]->shape;
 }
 
-typedef struct Axis {   /* of rows or of channels */
+typedef struct Axis {   /* an axis: rows or channels */
   int64_t length, most; /* most: of a mask */
 } Axis;
 
@@ -30,7 +30,7 @@ static Axis mask_axis(const Node *node, int axis) {
 }
 
 /* ---- training: its own backward pass with dy for x ---- */
-/* Is element `at` of the axis masked? A mask is 0 .. most wide, and begins where it fits. */
+/* Is element `at` of the axis masked? A mask has a width of 0 .. most, and begins where it fits. */
 static bool masked(const uint32_t key[2], Axis axis, uint32_t draw, int64_t at) {
   const int64_t width = (int64_t)(random_uniform(key[0], key[1], draw) * (float)(axis.most + 1)),
                 start =
@@ -88,7 +88,7 @@ static void lower(Lower *l) {
 
 static void backward(Gradient *gradient, Node *node, Node *dy) {
   Node *dx = graph_hidden(gradient_graph(gradient), node->op, node, node->shape, RESULT_SAMPLE, 1, &dy);
-  gradient_add(gradient, node->in[0], dx); /* the salt is copied: the same is masked */
+  gradient_add(gradient, node->in[0], dx); /* the salt is copied, so the mask is the same */
 }
 
 static const Op op_masks = {.name = "spec_mask masks",
@@ -102,7 +102,7 @@ static Node *train(Graph *graph, Node *node) {
   return graph_hidden(graph, &op_masks, node, node->shape, RESULT_SAMPLE, 1, node->in);
 }
 
-/* ---- inference: nothing is masked ---- */
+/* ---- inference: no masks ---- */
 static void pass_back(Gradient *gradient, Node *node, Node *dy) { gradient_add(gradient, node->in[0], dy); }
 
 static bool identity(const Node *node) {

@@ -1,4 +1,4 @@
-/* stft.c: stft, the spectra of overlapping frames of samples. */
+/* stft.c: stft, spectra of overlapping frames of samples. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "base/number.h"
@@ -39,7 +39,7 @@ static const Param params[] = {
 typedef enum Give { GIVE_POWER, GIVE_MAGNITUDE, GIVE_COMPLEX } Give;
 
 typedef struct Frames {
-  int64_t samples, frames, size, step, before, fft, at, bins; /* at: where a frame begins in the transform */
+  int64_t samples, frames, size, step, before, fft, at, bins; /* at: start of a frame in the transform */
   bool mirror;
   Give give;
 } Frames;
@@ -69,7 +69,7 @@ static bool transform_fits(ShapeContext *context, const Node *node) {
   return false;
 }
 
-/* With center=true as many frames as torch.stft and librosa.stft have, of `fft` samples each. */
+/* With center=true: as many frames as in torch.stft and librosa.stft, of `fft` samples each. */
 static void center_frames(ShapeContext *context, Node *node) {
   const int64_t n = node->in[0]->shape.dim[0], size = arg_int(node, "size"), step = arg_int(node, "step"),
                 fft = arg_int(node, "fft"), frames = n / step + 1,
@@ -112,7 +112,7 @@ static Frames frames_of(const Node *node) {
                                                               : GIVE_POWER};
 }
 
-/* Is the transform an FFT, of 2^a numbers? Else it is the sum of the definition. */
+/* Is the transform an FFT, of 2^a numbers? Otherwise it is the direct sum. */
 static bool is_fast(const Frames *f) { return f->fft >= FAST_FROM && (f->fft & (f->fft - 1)) == 0; }
 
 /* ---- tables ---- */
@@ -142,7 +142,7 @@ static double *make_wave(Arena *arena, int64_t fft) {
   return wave;
 }
 
-/* ---- the meaning ---- */
+/* ---- reference ---- */
 static double frame_sample(const Frames *f, const double *x, int64_t i) {
   const int64_t last = f->samples - 1, at = !f->mirror ? i : i < 0 ? -i : i > last ? 2 * last - i : i;
   return at >= 0 && at <= last ? x[at] : 0;
@@ -181,7 +181,7 @@ static void run(const Eval *eval) {
   arena_free(arena);
 }
 
-/* ---- the routines ---- */
+/* ---- runtime functions ---- */
 enum { BUFFERS = 5, NUMBERS = 8 };
 
 static void run_routine(double *const *buf, const double *number) {
@@ -250,7 +250,7 @@ static Cost cost(const Node *node) {
   return (Cost){.macs = f.frames * (is_fast(&f) ? f.fft * doublings : 2 * f.size * f.bins)};
 }
 
-/* Samples of the end are mirrored. */
+/* Samples at the end are mirrored. */
 static StreamRule stream_rule(const Node *node) {
   return arg_bool(node, "center") ? STREAM_AHEAD : STREAM_WINDOW;
 }

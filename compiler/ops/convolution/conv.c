@@ -9,11 +9,11 @@
 #include "ops/convolution/correlation.h"
 #include "kernel/window.h"
 
-/* The most terms per output with which a direct convolution also computes the following pooling. Fusing
- * saves a pass over the result: 4 to 43 % of the time for up to 64 terms, 0 to 4 % from 256 to 512, more
- * with 5x5 at stride 2 (tried by hand: AVX-512, one thread, windows from 1x1 to 7x7, 16 to 512 filters).
- * With more terms it saves nothing, and since a pooled convolution reads all its weights for each row of
- * the result, it is 2x slower where they exceed the cache. */
+/* The most terms per output with which a direct convolution also computes the following pooling. Fusing saves
+ * a pass over the result: 4 to 43 % of the time for up to 64 terms, 0 to 4 % from 256 to 512, more with 5x5
+ * at stride 2 (measured with AVX-512, one thread, windows from 1x1 to 7x7, 16 to 512 filters). With more
+ * terms it saves nothing. A pooled convolution reads all its weights for each row of the result, so it is 2x
+ * slower if they exceed the cache. */
 enum { MOST_TERMS_POOLED = 512 };
 
 static const Param params[] = {
@@ -78,9 +78,9 @@ static bool fuses_pool(const Node *node, const Node *pool) {
 }
 
 /* A gate (squeeze and excitation) before a 1x1 convolution: the weights are scaled, not the input. Weights
- * come from further away than values computed just before: with 2.5 pixels per filter it is 1 or 2 %
- * slower than scaling the values (14x14, 480 channels to 80 filters); with 4, the layer and the one before
- * it are 3 % faster, with 20 (28x28) 4 % faster (AVX-512, one thread). */
+ * come from a slower memory than values computed just before. With 2.5 pixels per filter it is 1 or 2 %
+ * slower than scaling the values (14x14, 480 channels to 80 filters). With 4, the layer and the previous one
+ * are 3 % faster; with 20 (28x28), 4 % (AVX-512, one thread). */
 enum { PIXELS_A_FILTER = 4 };
 
 static bool fuses_gate(const Node *node) {

@@ -64,7 +64,7 @@ Cost correlation_cost(const Node *node) {
   return (Cost){.macs = correlation_macs(&k)};
 }
 
-static int64_t padded(int64_t channels) { /* to two vectors of the widest target */
+static int64_t padded(int64_t channels) { /* rounds up to two vectors of the widest target */
   enum { VECTORS = 32 };
   return (channels + VECTORS - 1) / VECTORS * VECTORS;
 }
@@ -110,8 +110,8 @@ int correlation_weight_index(const Correlation *k, Ix *at_, const Ix *s, const I
 }
 
 /* ---- eval ---- */
-/* The products of one small (y, x, s) with the large (ly, lx, l) of all l, through one tap of the kernel:
- * start positions in the three arrays. */
+/* The products of one small element (y, x, s) with the large elements (ly, lx, l) of all l, through one tap
+ * of the kernel: start positions in the three arrays. */
 typedef struct Products {
   int64_t small, large, weight;
   int64_t n, taps; /* the next l is at the next element of large, and `taps` elements later in weight */
@@ -179,11 +179,11 @@ void correlation_eval_weights(const Eval *eval) {
   each_product(&k, eval, visit_weights);
 }
 
-/* ---- plain nests ---- */
+/* ---- reference nests ---- */
 static bool fits_index(int64_t bound) { return bound <= INT32_MAX; }
 
-/* The taps inside the large side, for the small side's index i: a range if the dilation is 1 and its ends
- * can be computed, else a test. */
+/* The taps inside the large side, for the small side's index i: a range if the dilation is 1 and its ends can
+ * be computed, otherwise a test. */
 static const Ix *taps(Nest *b, const char *name, const Correlation *k, int axis, const Ix *i) {
   const int64_t K = k->kernel[axis], S = k->stride[axis], D = k->dilation[axis], P = k->before[axis];
   const int64_t large = extent_side(k->large, axis), small = extent_side(k->small, axis);
@@ -256,7 +256,7 @@ Buf *correlation_bias(Lower *l, const Correlation *k, bool spread, int64_t padde
   return correlation_bias_copies(l, k, spread, 1, padded);
 }
 
-/* As [channels / sums][kernel][l][sums], where a loop computes several channels of a group. */
+/* As [channels / sums][kernel][l][sums], if a loop computes several channels of a group. */
 static Buf *weights_of_sums(Lower *l, const Correlation *k, int64_t sums) {
   Pack *pack =
       lower_pack(l, "weight", 5, (int64_t[]){k->small.c / sums, k->kernel[0], k->kernel[1], k->l, sums});
@@ -276,7 +276,7 @@ static Buf *weights_of_sums(Lower *l, const Correlation *k, int64_t sums) {
   return lower_pack_done(l, pack);
 }
 
-/* Sums at one position, for `sums` channels of the small side, the first of which is block * sums. */
+/* Sums at one position for `sums` channels of the small side, starting with channel block * sums. */
 typedef struct Gather {
   Correlation k;
   int64_t sums;
@@ -292,7 +292,7 @@ static Val gathered_weight(Lower *l, const Gather *gather, const Ix *c, const Ix
   return nest_load(b, nest_ref(b, gather->weights, rank, index), 1);
 }
 
-/* The sums, in registers. */
+/* Computes the sums, in registers. */
 static Buf *gather_sums(Lower *l, const Gather *gather) {
   const Correlation k = gather->k;
   const int sums = (int)gather->sums;
@@ -317,7 +317,7 @@ static Buf *gather_sums(Lower *l, const Gather *gather) {
   return sum;
 }
 
-/* The sums for a pooling after it: windows of 2x2 positions, which are not stored. */
+/* The sums for a following pooling: windows of 2x2 positions, which are not stored. */
 static void gather_windows(Lower *l, Gather *gather) {
   enum { SIDE = 2 };
   const Correlation *k = &gather->k;
@@ -455,7 +455,7 @@ void correlation_backward(Gradient *gradient, Node *node, Node *dy, const Op *in
 static bool correlation_parameters(ShapeContext *context, Node *node, const Correlation *k, int64_t outputs) {
   int64_t dim[4] = {k->small.c, k->l, k->kernel[0], k->kernel[1]};
   if (k->rank == 3) dim[2] = dim[3];
-  const int64_t taps_ = k->kernel[0] * k->kernel[1]; /* perhaps too many: op_weight reports it */
+  const int64_t taps_ = k->kernel[0] * k->kernel[1]; /* may be too large: op_weight reports it */
   const int64_t large = bounded_product(k->l, taps_), small = bounded_product(k->s, taps_);
   const bool transposed = node->op->traits.transposed;
   const int64_t fan_in = transposed ? small : large, fan_out = transposed ? large : small;

@@ -1,15 +1,15 @@
 /* correlation.h: Geometry of convolutions, their transposes and all their gradients.
  *
  * A correlation relates a large image to a small one: the small side's element (y, x) sees, through the tap
- * (ky, kx), the large side's (y*stride + ky*dilation - before, the same for x). With w[s][l][ky][kx], s a
+ * (ky, kx), the large side's (y*stride + ky*dilation - before, the same for x). In w[s][l][ky][kx], s is a
  * channel of the small side and l one of the large side within the group of s:
  *
- *   gather   small[y][x][s] = sum over ky, kx, l of large[y'][x'][l] * w[s][l][ky][kx]
- *            conv, and the input gradient of conv_transpose
- *   spread   large[y'][x'][l] = sum over all contributions small[y][x][s] * w[s][l][ky][kx]
- *            conv_transpose, and the input gradient of conv
- *   weights  w[s][l][ky][kx] = sum over y, x of small[y][x][s] * large[y'][x'][l]
- *            the weight gradient of both
+ * gather   small[y][x][s] = sum over ky, kx, l of large[y'][x'][l] * w[s][l][ky][kx]:
+ *           conv, and the input gradient of conv_transpose
+ * spread   large[y'][x'][l] = sum over all contributions small[y][x][s] * w[s][l][ky][kx]:
+ *           conv_transpose, and the input gradient of conv
+ * weights  w[s][l][ky][kx] = sum over y, x of small[y][x][s] * large[y'][x'][l]:
+ *           the weight gradient of both
  *
  * Both have the same weight layout: filters x channels of conv, channels x filters of conv_transpose
  * (PyTorch's). A depthwise convolution has as many groups as the large side has channels. */
@@ -22,25 +22,25 @@ typedef struct Correlation {
   Extent large, small;
   int64_t kernel[2], stride[2], dilation[2], before[2];
   int64_t groups, l, s; /* channels of one group on each side */
-  int rank;             /* of the weight: 4, on sequences 3; 2 with op->traits.matrix */
+  int rank;             /* rank of the weight: 4, on sequences 3; 2 with op->traits.matrix */
 } Correlation;
 
-Correlation correlation_of(
-    const Node *); /* for conv, depthwise, conv_transpose, and the hidden operators of their backward pass */
+/* For conv, depthwise, conv_transpose, and the hidden operators of their backward pass. */
+Correlation correlation_of(const Node *);
 
 bool correlation_pointwise(const Correlation *); /* output pixel i depends only on input pixel i */
 bool correlation_spreads(const Node *);          /* computes the large side from the small one */
-/* The same computation as a gather. A scatter with stride 1 is a gather from the small side, padded by K -
- * 1 - P, with flipped weights and the channels exchanged. */
+/* The same computation as a gather. A scatter with stride 1 is a gather from the small side, padded by K - 1
+ * - P, with flipped weights and the channels exchanged. */
 Correlation correlation_gathering(const Node *);
 
-/* eval: in double, simple loops. gather and spread add eval->weight[1], if there is one and the node is
- * not a gradient. */
+/* Reference evaluation in double with simple loops. gather and spread add eval->weight[1], if there is one
+ * and the node is not a gradient. */
 void correlation_eval_gather(const Eval *);  /* in[0]: the large side */
 void correlation_eval_spread(const Eval *);  /* in[0]: the small side */
 void correlation_eval_weights(const Eval *); /* in[0]: the large side, in[1]: the small side; adds to out */
 
-/* The reference nests of the same. */
+/* The corresponding reference nests. */
 void correlation_lower_gather(Lower *);
 void correlation_lower_spread(Lower *);
 void correlation_lower_weights(Lower *);
@@ -58,7 +58,7 @@ Cost correlation_cost(const Node *);
  * support all sizes that its shape rule permits. */
 bool correlation_near_limits(const Correlation *);
 
-/* Appends the wanted parts of the backward pass: `input` and `weights` are hidden operators of the forward
+/* Appends the required parts of the backward pass: `input` and `weights` are hidden operators of the forward
  * one. */
 void correlation_backward(Gradient *, Node *, Node *dy, const Op *input, const Op *weights);
 /* Shape, weight and bias of a forward node with a known window, with `outputs` channels at h x w. */

@@ -6,15 +6,15 @@
 
 enum { BOX = 4 };
 
-/* The image in which boxes are detected: the first input of the net with height, width and channels that
- * the node depends on; or NULL. */
+/* The image in which boxes are detected: the first input of the net with height, width and channels that the
+ * node depends on; or NULL. */
 const Node *picture_of(const Node *);
 
 /* Maximum number of positives of a sample: `sample` times `positives`, rounded down, with the share as a
  * float. */
 int most_positives(const Node *);
 
-/* Largest factor by which a delta enlarges a side of a box: the largest d of exp(d). */
+/* Largest factor by which a delta enlarges a side of a box: the exponential of the largest d. */
 double box_growth(void);
 /* The box of a row of default_boxes. */
 void default_box(const Node *, int64_t row, double box[BOX]);

@@ -1,4 +1,4 @@
-/* cells.c: boxes around the centers of cells. */
+/* cells.c: Boxes around the centers of cells. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/detection/cells.h"
 #include "ops/detection/lists.h"
@@ -35,7 +35,7 @@ Buf *cells_anchor_corners(Lower *l, const Node *node) {
   return lower_table(l, to, n * BOX);
 }
 
-/* A box is a vector of four, where the target has vectors. */
+/* A box is a vector of four, if the target has vectors. */
 void cells_boxes(Lower *l, Extent cells, const double stride[2], int64_t n, Buf *corners, Buf *to) {
   Nest *b = l->b;
   const int lanes = walk_lanes(l, BOX);

@@ -1,5 +1,5 @@
-/* decode.c: decode, boxes moved and scaled by a net's predictions. decoder.c has the arithmetic. A row of
- * deltas has those of one class or of several: one box for each. */
+/* decode.c: decode, boxes moved and scaled by a net's predictions. decoder.c implements the arithmetic. A row
+ * of deltas is for one class, or for several: one box for each. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/detection/box.h"
 #include "ops/detection/decoder.h"
@@ -64,7 +64,7 @@ static Val load_row(Lower *l, Buf *buf, const Ix *row, const Ix *c, int part, in
   return walk_load(l, buf, below ? row : &zero, below ? &zero : row, c, part, lanes);
 }
 
-typedef struct Row { /* of boxes: for each number of a vector, the center and the side along its axis */
+typedef struct Row { /* for boxes: for each number of a vector, the center and the side along its axis */
   const DecoderTables *tables;
   Val center, side;
 } Row;

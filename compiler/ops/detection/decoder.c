@@ -8,7 +8,7 @@
 #include "ops/detection/decoder.h"
 #include <math.h>
 
-/* ---- the meaning ---- */
+/* ---- reference ---- */
 static double cut_at(double x, double most) { return x < 0 ? 0 : x > most ? most : x; }
 
 void decoder_run(const Decoder *d, const double *box, const double *delta, double *out) {

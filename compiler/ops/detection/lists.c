@@ -1,4 +1,4 @@
-/* lists.c: lists of positive numbers, and of pairs of them. */
+/* lists.c: Lists of positive numbers, and of pairs of them. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/detection/lists.h"
 
@@ -16,7 +16,7 @@ double list_pair(const Node *node, const char *param, int i, int k) {
   return number_of(&arg_const(node, param)->items[i].items[k]);
 }
 
-/* A message at an item of the list. */
+/* A message at an element of the list. */
 static Diag *item_error(ShapeContext *context, const Node *node, const char *param, const Const *item,
                         DiagId id, const char *text) {
   const Span list = arg_const(node, param)->span,

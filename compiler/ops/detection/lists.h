@@ -1,11 +1,11 @@
-/* lists.h: the lists of positive numbers that operators of boxes take: sizes, ratios, weights, anchors. */
+/* lists.h: Lists of positive numbers for box operators: sizes, ratios, weights, anchors. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_DETECTION_LISTS_H
 #define CNNC_DETECTION_LISTS_H
 #include "graph/op.h"
 
-/* Whether the argument is a list of positive numbers: `count` of them, or at least one where that is 0. A
- * message says what it has to be. */
+/* Whether the argument is a list of positive numbers: `count` of them, or at least one if count is 0. Reports
+ * an error if not. */
 bool list_of_numbers(ShapeContext *, const Node *, const char *param, int count);
 /* The same for a list of pairs [width, height] of positive numbers. */
 bool list_of_pairs(ShapeContext *, const Node *, const char *param);

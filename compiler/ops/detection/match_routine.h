@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT-0
 /* Which truth a box belongs to. Copied into generated C. */
 
-/* Whole numbers 0 .. most of a count that comes from outside. */
+/* Clamps a count from outside to an integer in 0 .. most. */
 static int cnn_match_count_routine(const int32_t *count, int most) {
   return !(count[0] > 0) ? 0 : count[0] < most ? (int)count[0] : most;
 }
 
-/* The truth of classes 0 .. classes - 1, or of any if that is 0, that a box overlaps most, and by how much;
- * -1: none of `n`. */
+/* The ground-truth box of classes 0 .. classes - 1, or of any if that is 0, with the largest overlap, and
+ * that overlap; -1: none of `n`. */
 static int cnn_match_truth_routine(const float *box, const float *truth, const int32_t *label, int n,
                                    int classes, float *most) {
   int best = -1;

@@ -114,7 +114,7 @@ static int64_t classes(const Node *node) {
   return scores.dim[scores.rank - 1];
 }
 
-/* ---- the meaning ---- */
+/* ---- reference ---- */
 typedef struct Found {
   double score;
   int64_t row, label;
@@ -133,7 +133,7 @@ static float length_shared(float a0, float a1, float b0, float b1) {
   return to > from ? to - from : 0;
 }
 
-/* In float, like generated code: areas that underflow or overflow in float decide nothing. */
+/* In float, like generated code: areas that underflow or overflow in float have no effect. */
 static double overlap(const double *box, const double *other) {
   float a[BOX], b[BOX];
   for (int c = 0; c < BOX; c++) a[c] = (float)box[c], b[c] = (float)other[c];
@@ -213,7 +213,7 @@ static void eval(const Eval *eval) {
   else suppress(&s, eval->in[0], eval->in[1], eval->out);
 }
 
-/* ---- the routines ---- */
+/* ---- runtime functions ---- */
 static void clear(double *buf, int64_t n) {
   for (int64_t i = 0; i < n; i++) buf[i] = 0;
 }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT-0
-/* Non-maximum suppression: the boxes x1 y1 x2 y2 of the best scores, class by class without those that
- * overlap a better one of their class. Copied into generated C. */
+/* Non-maximum suppression: the boxes x1 y1 x2 y2 with the best scores, per class without those that overlap a
+ * better one of their class. Copied into generated C. */
 
 /* boxes[rows][each][4], scores[rows][classes] -> out[most][6]: a box, its score and its class. A row has one
- * box, or one for each class. heap[rows * classes][2], kept[5][most]: scratch; a float counts so far. */
+ * box, or one per class. heap[rows * classes][2], kept[5][most]: scratch; candidate numbers are exact in
+ * float. */
 static void cnn_nms_routine(const float *restrict boxes, const float *restrict scores, float *restrict heap,
                             float *restrict kept, float *restrict out, int rows, int classes, int most,
                             int each, float overlap, float least) {

@@ -2,12 +2,12 @@
 /* Non-maximum suppression of rows of yolo. Copied into generated C. */
 
 /* rows[count][5 + classes], x y w h, objectness and classes -> out[most][6]: the corners of a box, its score,
- * which is objectness times class, and its class. shares: no class is above 1, so that a row of less
- * objectness than `least` needs no closer look. heap[count * classes][2], kept[5][most]: scratch. */
+ * which is objectness times class, and its class. shares: no class score exceeds 1, so rows with an
+ * objectness below `least` are skipped. heap[count * classes][2], kept[5][most]: scratch. */
 static void cnn_nms_rows_routine(const float *restrict rows, float *restrict heap, float *restrict kept,
                                  float *restrict out, int count, int classes, int most, int shares,
                                  float overlap, float least) {
-  float *const likely = heap + (2 * classes - 1) * count; /* overwritten behind where it is read */
+  float *const likely = heap + (2 * classes - 1) * count; /* overwritten only after it was read */
   int nlikely = 0, n = 0, found = 0;
   for (int i = 0; i < count; i++) {
     likely[nlikely] = (float)i;

@@ -1,7 +1,7 @@
-/* panoptic.c: panoptic, a class and an instance for each pixel (Kirillov et al., 2019). Instances are
- * painted by descending score onto free pixels; an instance of which less than half the mask would be
- * visible is dropped; the remaining pixels get the best class of the current value. A mask is sampled at
- * pixel centers, bilinearly between the centers of its cells, with 0 outside. */
+/* panoptic.c: panoptic, a class and an instance for each pixel (Kirillov et al., 2019). Instances are painted
+ * by descending score onto free pixels. An instance is dropped if less than half of its mask would be
+ * visible. The remaining pixels get the best class of the current value. A mask is sampled at pixel centers,
+ * bilinearly between the centers of its cells, with 0 outside. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <stdlib.h>
@@ -23,7 +23,7 @@ static const Param params[] = {
 
 /* ---- the shape ---- */
 typedef struct Scale {
-  double across, down; /* pixels of the result per pixel of the image of the boxes */
+  double across, down; /* pixels of the result per pixel of the boxes' image */
 } Scale;               /* node->detail */
 
 static bool inputs_fit(ShapeContext *context, const Node *node) {
@@ -66,7 +66,7 @@ static void shape(ShapeContext *context, Node *node) {
   node->shape = shape_picture(in.dim[0], in.dim[1], 2);
 }
 
-/* ---- the meaning ---- */
+/* ---- reference ---- */
 typedef struct Panoptic {
   int64_t h, w, classes, rows, height, width, channels; /* height, width: of a mask */
   double threshold, across, down;
@@ -160,7 +160,7 @@ static void eval(const Eval *eval) {
   paint(&p, eval->out);
 }
 
-/* ---- the routine ---- */
+/* ---- runtime function ---- */
 enum { NUMBERS = 10 };
 
 static void run(double *const *buf, const double *number) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT-0
-/* Panoptic segmentation: instances painted over each other, and background classes. Copied into generated
- * C. */
+/* Panoptic segmentation: instances painted over each other, and background classes. Copied into generated C.
+ */
 
 /* A mask in a box of the image. */
 typedef struct cnn_panoptic_instance_routine {
@@ -37,7 +37,7 @@ static int cnn_panoptic_edge_routine(float edge, int n) {
   return (float)at + 0.5f < edge ? at + 1 : at;
 }
 
-/* The row with the best score after row `last`; of equal ones the first. -1: none. */
+/* The row with the best score after row `last`; the first of equal ones. -1: none. */
 static int cnn_panoptic_next_routine(const float *boxes, int rows, int last) {
   int best = -1;
   for (int i = 0; i < rows; i++) {
@@ -49,8 +49,8 @@ static int cnn_panoptic_next_routine(const float *boxes, int rows, int last) {
 }
 
 /* Paints instance `number` on free pixels where its mask is above the threshold, unless that is less than
- * half of it. out[h][w][2]: class, instance; on free pixels the class marks the last instance that covers
- * it. */
+ * half of it. out[h][w][2]: class, instance; on free pixels the class marks the last instance that covers it.
+ */
 static void cnn_panoptic_paint_routine(const cnn_panoptic_instance_routine *of, const float *box,
                                        const int *edge, float *out, int w, int number, float threshold) {
   int area = 0, left = 0;

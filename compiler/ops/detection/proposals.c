@@ -1,7 +1,7 @@
 /* proposals.c: proposals, the regions of an image that may contain an object (Ren et al., 2015). Each cell
- * has anchors, boxes around its center; each anchor has a score and deltas that move and scale it. Of the
- * `before` boxes with the best scores, those remain whose IoU with every better one is at most `iou`, like
- * torchvision's filter_proposals; of these the best `max`. */
+ * has anchors, boxes around its center; each anchor has a score and deltas that move and scale it. The
+ * `before` boxes with the best scores are candidates. A candidate remains if its IoU with every better one is
+ * at most `iou`, as in torchvision's filter_proposals. The result is the best `max` of these. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdlib.h>
 #include "ops/detection/cells.h"
@@ -16,7 +16,7 @@ static const char text[] =
     ;
 
 enum { FLOAT_COUNTS = 1 << 24 };
-#define SMALLEST 1e-3 /* of a box that counts, along each axis */
+#define SMALLEST 1e-3 /* the minimum length of a valid box along each axis */
 
 static const Param params[] = {
     {"deltas", PARAM_VALUE, NULL, "dx dy dw dh of each anchor", 0, 0, NULL},
@@ -81,7 +81,7 @@ static void shape(ShapeContext *context, Node *node) {
     node->shape = shape_sequence(arg_int(node, "max"), BOX);
 }
 
-/* ---- what it is made of ---- */
+/* ---- anchors ---- */
 typedef struct Anchors {
   Extent cells; /* c: anchors of each */
   int64_t count, before, most;
@@ -99,7 +99,7 @@ static Anchors anchors_of(const Node *node) {
   return a;
 }
 
-/* ---- the meaning ---- */
+/* ---- reference ---- */
 typedef struct Found {
   double score;
   int64_t row;
@@ -156,7 +156,7 @@ static void eval(const Eval *eval) {
   arena_free(arena);
 }
 
-/* ---- the routine ---- */
+/* ---- runtime function ---- */
 static void run_routine(double *const *buf, const double *number) {
   const int64_t rows = (int64_t)number[0], before = (int64_t)number[1], most = (int64_t)number[2];
   choose_best(buf[0], buf[1], rows, before, most, (double)(float)number[3], buf[4]);

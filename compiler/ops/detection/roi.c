@@ -1,4 +1,4 @@
-/* roi.c: regions: their shape, their boxes, loops over their channels. */
+/* roi.c: Regions: shapes, boxes, loops over channels. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/detection/roi.h"
 #include "base/number.h"
@@ -6,7 +6,7 @@
 
 enum {
   BOX = 4,
-  TOGETHER = 8 /* vectors that are worked on side by side */
+  TOGETHER = 8 /* vectors that are processed together */
 };
 
 /* ---- the shape ---- */
@@ -96,8 +96,8 @@ const double *roi_box(const Eval *eval, int k, int64_t row) {
   return eval->in[k] + (of_row ? 0 : row * BOX);
 }
 
-/* N x 4 is one row of N columns; N of 4 has N rows of the leading axis, which may be seen as rows of pixels.
- */
+/* N x 4 is one row of N columns; N regions of 4 are N rows of the leading axis, which may be viewed as rows
+ * of pixels. */
 Val roi_side(Lower *l, Buf *boxes, const Ix *n, int side) {
   Nest *b = l->b;
   return nest_load(b,

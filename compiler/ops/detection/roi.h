@@ -1,6 +1,6 @@
 /* roi.h: Common code of roi_pool and roi_align. The current value is the boxes, in[1] the features; the
- * result is an image of `size` for each box. Their nests loop over these rows
- * (op->traits.loops_over_rows), so that threads divide whole regions. */
+ * result is an image of `size` for each box. Their nests loop over these rows (op->traits.loops_over_rows),
+ * so that threads divide whole regions. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_ROI_H
 #define CNNC_ROI_H
@@ -16,13 +16,13 @@ typedef struct Roi {
   double scale;
 } Roi;
 void roi_shape(ShapeContext *, Node *);
-Roi roi_of(const Node *); /* of the operator, or of a node of its backward pass */
+Roi roi_of(const Node *); /* for the operator, or a node of its backward pass */
 
 /* x1 y1 x2 y2 of a row; in[k] has the boxes. */
 const double *roi_box(const Eval *, int k, int64_t row);
 Val roi_side(Lower *, Buf *boxes, const Ix *n, int side); /* one of them */
 
-/* Kind of the loop over the rows of the value, with that number of operations per element. */
+/* Kind of the loop over the rows of the value, from the number of operations per element. */
 LoopKind roi_rows(const Lower *, const Roi *, int64_t work);
 /* `count` adjacent vectors from channel c on, which share all indices; a single one may be partial. */
 typedef void RoiBody(Lower *, const Ix *c, int count, int part, int lanes, const void *context);

@@ -1,11 +1,12 @@
-/* roi_align.c: roi_align, the features under each box, resampled to one size (He et al., 2017), like
+/* roi_align.c: roi_align, the features inside each box, resampled to one size (He et al., 2017), as in
  * torchvision. A box is divided into size x size bins; a bin is the mean of samples x samples points with
  * equal distances:
  *
- *     at = x1*scale - offset + bin*width/size + (i + 1/2)*width/(size*samples), width = (x2 - x1)*scale
+ * at = x1*scale - offset + bin*width/size + (i + 1/2)*width/(size*samples), width = (x2 - x1)*scale
  *
  * where offset is 1/2 for aligned=true; without it a width below 1 counts as 1. A point between -1 and the
- * length of the axis is clamped to the axis; one beyond is 0. Between features the value is bilinear. */
+ * length of the axis is clamped to the axis; a point further outside is 0. Between features the value is
+ * bilinear. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "base/number.h"
@@ -35,7 +36,7 @@ static Align align_of(const Node *node) {
   return (Align){roi_of(node), samples, aligned, aligned ? 0.5 : 0, 1. / (double)samples};
 }
 
-/* An axis of one feature has no second one. */
+/* An axis with one feature has no second one. */
 static bool has_corner(const Align *a, int k) {
   return (k / 2 == 0 || a->roi.length[0] > 1) && (k % 2 == 0 || a->roi.length[1] > 1);
 }
@@ -45,7 +46,7 @@ static Cost cost(const Node *node) {
   return (Cost){.macs = 4 * samples * samples * shape_row_elements(node_forward(node)->shape)};
 }
 
-/* ---- the meaning ---- */
+/* ---- reference ---- */
 typedef struct Point {
   int64_t low;
   double near, far; /* weights of the feature at `low` and of the next one */
@@ -118,9 +119,9 @@ static void back_eval(const Eval *eval) {
 }
 
 /* ---- the nest ----
- * First where the points of a region lie along both axes, in tables; then, bin by bin, their corners in
- * vectors of channels. */
-typedef struct Table { /* an axis: by bin*samples + sample */
+ * First computes tables of the positions of a region's points along both axes; then, bin by bin, their
+ * corners in vectors of channels. */
+typedef struct Table { /* one axis: by bin*samples + sample */
   Buf *low, *near, *far;
 } Table;
 typedef struct Work {
@@ -271,8 +272,7 @@ static void lower(Lower *l) {
   each_bin(&w, kind, gather_bin);
 }
 
-/* ---- the gradient of the features ----
- * Inputs dy and the boxes. */
+/* ---- the gradient of the features ---- Inputs are dy and the boxes. */
 static void scatter_point(const Work *w, const Ix *y, const Ix *x, const Val weight[4], const void *context) {
   Nest *b = w->l->b;
   const Vectors *v = context;

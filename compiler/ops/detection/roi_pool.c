@@ -1,11 +1,11 @@
-/* roi_pool.c: roi_pool, the largest features under each box, at one size (Girshick, 2015), as torchvision has
- * it. The corners of a box are rounded to features, half away from zero, both belong to it, and it is at
- * least one feature high and wide. Along an axis bin k of `size` has the features
+/* roi_pool.c: roi_pool, the largest features inside each box, at one size (Girshick, 2015), as in
+ * torchvision. The corners of a box are rounded to features, half away from zero, and included; a box is at
+ * least one feature high and wide. Along an axis, bin k of `size` has the features
  *
- *   first + floor(k * length / size) .. first + ceil((k + 1) * length / size) - 1
+ * first + floor(k * length / size) .. first + ceil((k + 1) * length / size) - 1
  *
- * as far as there are such; a bin without any is 0. A tie belongs to the first element in row order, NaN is
- * never the largest. */
+ * that exist; an empty bin is 0. Of equal elements the first in row order counts; NaN is never the largest.
+ */
 // SPDX-License-Identifier: Apache-2.0
 #include <float.h>
 #include <math.h>
@@ -19,8 +19,8 @@ static const Param params[] = {
     {0},
 };
 
-/* ---- the meaning ----
- * Bins begin and end at whole numbers, so each step is rounded to a float, as generated code has it. */
+/* ---- reference ----
+ * Bins begin and end at integers, so each step is rounded to a float, as in generated code. */
 typedef struct Bin { /* from[axis] .. to[axis] - 1 */
   int64_t from[2], to[2];
 } Bin;
@@ -96,8 +96,8 @@ typedef struct Work {
 static Val roi_number(Nest *b, const Ix *index) { return convert(position(b, index), F32); }
 static Val whole(Val x) { return convert(convert(x, I32), F32); } /* towards zero */
 
-/* Half away from zero: the number of halves, one more, halved. A product goes into no sum that could be fused
- * with it, so that it is rounded as eval rounds it. */
+/* Rounds half away from zero: twice the number, plus one, halved. No product is part of a sum that could be
+ * fused with it, so it is rounded as in eval. */
 static Val cell_at(const Work *w, const char *name, int side) {
   Nest *b = w->l->b;
   const double most = 2 * (double)ROI_FAR;
@@ -118,7 +118,8 @@ static void find_region(Work *w) {
   }
 }
 
-static Val edge_at(const Work *w, int axis, int64_t next) { /* of this bin, or of the next one, rounded up */
+/* Edge of this bin, or of the next one, rounded up. */
+static Val edge_at(const Work *w, int axis, int64_t next) {
   Nest *b = w->l->b;
   const Ix k = *w->bin[axis] + next;
   Val at_ = nest_let(b, "edge", mul(roi_number(b, &k), w->step[axis])), below = whole(at_);
@@ -152,7 +153,7 @@ static void each_region(Work *w, LoopKind kind, RoiBody body) {
   }
 }
 
-/* The largest of each channel, in registers; of a bin without features minus the largest float. */
+/* The largest element of each channel, in registers; for an empty bin minus the largest float. */
 static Buf *largest_buffer(const Work *w, const Ix *c, int count, int part, int lanes) {
   Nest *b = w->l->b;
   Buf *most = NEST_REGISTERS(b, "most", lanes, count);
@@ -188,8 +189,7 @@ static void lower(Lower *l) {
 }
 
 /* ---- the gradient of the features ----
- * Inputs dy, the boxes, the features. The first element that is the largest takes dy; nothing is left for the
- * others. */
+ * Inputs are dy, the boxes, the features. The first of the largest elements gets dy, the others get 0. */
 static void scatter_largest(Lower *l, const Ix *c, int count, int part, int lanes, const void *context) {
   Nest *b = l->b;
   const Work *w = context;

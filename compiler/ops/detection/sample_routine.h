@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT-0
-/* The regions that a net is trained with (Ren et al., 2015). Copied into generated C. */
+/* Regions on which a net is trained (Ren et al., 2015). Copied into generated C. */
 
-/* Rows from..most - 1 of out: the regions of a kind, those of the largest draws; how many rows there are
- * then.
- */
+/* Rows from..most - 1 of out: the regions of one kind with the largest random numbers; returns the number of
+ * rows so far. */
 static int cnn_sample_add_routine(const float *restrict regions, const float *restrict draws,
                                   const float *restrict kind, float *restrict rows_of, float *restrict out,
                                   int rows, float wanted, int from, int most) {
@@ -16,9 +15,9 @@ static int cnn_sample_add_routine(const float *restrict regions, const float *re
   return from + n;
 }
 
-/* out[sample][4]: the boxes of the truth, then regions that overlap one by a half at least, until there are
- * `positives` rows, then regions that do not; missing rows are 0. regions[rows][4], of which rows of no size
- * are missing; draws[rows]. kind, rows_of[rows]: scratch. */
+/* out[sample][4]: the ground-truth boxes, then regions with an overlap of at least one half, until there are
+ * `positives` rows, then other regions; missing rows are 0. regions[rows][4], where empty rows are missing;
+ * draws[rows]. kind, rows_of[rows]: scratch. */
 static void cnn_sample_routine(const float *restrict regions, const float *restrict draws,
                                const int32_t *restrict count, const int32_t *restrict label,
                                const float *restrict truth, float *restrict kind, float *restrict rows_of,

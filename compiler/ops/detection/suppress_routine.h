@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT-0
-/* Candidates of non-maximum suppression, and boxes that were kept. Copied into generated C.
+/* Candidates of non-maximum suppression, and kept boxes. Copied into generated C.
  *
  * heap[][2]: a candidate's score and its number, row * classes + class. kept[5][most]: corners and class of
- * what was kept, coordinate by coordinate, so that a vector holds several boxes. */
+ * kept boxes, coordinate by coordinate, so that a vector holds several boxes. */
 
-/* Does the first candidate come before the second? That of the larger score does; of equal ones the first. */
+/* Does the first candidate come before the second? The larger score wins; of equal ones the first. */
 static int cnn_suppress_before_routine(const float *a, const float *b) {
   return a[0] > b[0] || (a[0] == b[0] && a[1] < b[1]);
 }
 
-/* The place `at` of the heap, below which all is in order: the best of it rises to it. */
+/* Restores the heap order at position `at`, below which it holds: the best candidate below rises to it. */
 static void cnn_suppress_sink_routine(float *heap, int at, int n) {
   const float moved[2] = {heap[2 * at], heap[2 * at + 1]};
   for (int child = 2 * at + 1; child < n; child = 2 * at + 1) {
@@ -27,7 +27,7 @@ static void cnn_suppress_order_routine(float *heap, int n) {
   for (int i = n / 2 - 1; i >= 0; i--) cnn_suppress_sink_routine(heap, i, n);
 }
 
-/* A score that about `wanted` of n candidates exceed, at most a quarter: taken from 64 of them. */
+/* A score that about `wanted` of n candidates exceed, at most a quarter; estimated from 64 of them. */
 static float cnn_suppress_pivot_routine(const float *heap, int n, int wanted) {
   enum { SAMPLE = 64 };
   float above = 0.f, pivot = 0.f;
@@ -44,8 +44,8 @@ static float cnn_suppress_pivot_routine(const float *heap, int n, int wanted) {
   return pivot;
 }
 
-/* Orders a batch of the best candidates at the front, at least `wanted` or all; how many. Most candidates are
- * never looked at, and ordering them all would take most of the time. */
+/* Sorts a batch of the best candidates to the front, at least `wanted` or all; returns their number. Most
+ * candidates are never used, and sorting all would take most of the time. */
 static int cnn_suppress_batch_routine(float *heap, int n, int wanted) {
   int front = 0;
   if (n / 16 > wanted && n >= 64) {
@@ -64,7 +64,7 @@ static int cnn_suppress_batch_routine(float *heap, int n, int wanted) {
   return front;
 }
 
-/* Takes the best candidate out of the heap; its number. */
+/* Removes the best candidate from the heap; returns its number. */
 static int cnn_suppress_take_routine(float *heap, int n, float *score) {
   const float number = heap[1];
   *score = heap[0];
@@ -74,8 +74,8 @@ static int cnn_suppress_take_routine(float *heap, int n, float *score) {
   return (int)number;
 }
 
-/* Does one of those that are kept overlap the box of this class by more? The area that two boxes share is
- * divided by the area of both; boxes that share none do not overlap. */
+/* Does a kept box of this class overlap the box by more? The overlap is the area of the intersection divided
+ * by that of the union; boxes that do not intersect have none. */
 static int cnn_suppress_covered_routine(const float *restrict kept, const float *restrict box, float label,
                                         int from, int to, int most, float overlap) {
   const float x1 = box[0], y1 = box[1], x2 = box[2], y2 = box[3], area = (x2 - x1) * (y2 - y1);
@@ -91,8 +91,8 @@ static int cnn_suppress_covered_routine(const float *restrict kept, const float 
   return covered;
 }
 
-/* The candidate becomes row `found` of out[most][6], x1 y1 x2 y2 score class, unless it is covered; how many
- * there are then. */
+/* The candidate becomes row `found` of out[most][6], x1 y1 x2 y2 score class, unless it is suppressed;
+ * returns the number of rows so far. */
 static int cnn_suppress_keep_routine(float *restrict kept, float *restrict out, const float *box, float score,
                                      int label, int found, int most, float overlap) {
   enum { BLOCK = 64 };
@@ -106,7 +106,7 @@ static int cnn_suppress_keep_routine(float *restrict kept, float *restrict out, 
   return found + 1;
 }
 
-/* Missing rows are of class -1. */
+/* Missing rows have class -1. */
 static void cnn_suppress_end_routine(float *restrict out, int found, int most) {
   for (int i = 6 * found; i < 6 * most; i++) out[i] = i % 6 == 5 ? -1.f : 0.f;
 }

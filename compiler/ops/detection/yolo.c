@@ -1,7 +1,7 @@
-/* yolo.c: yolo, the boxes of a YOLOv3 head (Redmon and Farhadi, 2018). Each cell of the input has for each
- * anchor tx ty tw th, an objectness and a number per class; with s the sigmoid, the result's row is
+/* yolo.c: yolo, the boxes of a YOLOv3 head (Redmon and Farhadi, 2018). Each cell of the input has, for each
+ * anchor, tx ty tw th, an objectness and a number per class. With s the sigmoid, a row of the result is
  *
- *     (s(tx) + column)*stride  (s(ty) + row)*stride  anchor width*exp(tw)  anchor height*exp(th)  s(others)
+ * (s(tx) + column)*stride  (s(ty) + row)*stride  anchor width*exp(tw)  anchor height*exp(th)  s(others)
  *
  * in the order of the input's numbers. */
 // SPDX-License-Identifier: Apache-2.0
@@ -159,7 +159,7 @@ static void run_back(const Eval *eval) { /* inputs dy, x */
 typedef struct Rows {
   const YoloHead *head;
   bool back;
-  int lanes, width;            /* of the first vector, which contains the box; of a row of `factor` */
+  int lanes, width; /* lanes of the first vector, which contains the box; width of a row of `factor` */
   const float *factor, *shape; /* tables: factors of the box's numbers, by anchor; 1 for w, h */
   const float *step[2];        /* by column of the cell, by row */
   Ix y, x, a;
@@ -285,8 +285,8 @@ static void lower_boxes(Lower *l, bool back) {
       }
 }
 
-/* ---- cell by cell ---- The rows of a cell are stored like its channels: vectors run over all of its
- * anchors. */
+/* ---- cell by cell ----
+ * The rows of a cell are stored like its channels: vectors run over all of its anchors. */
 typedef struct CellTables { /* by channel: factors and addends; 1 for w and h */
   int64_t channels;
   const float *factor, *shape, *step[2];
@@ -326,7 +326,7 @@ static void cell_vector(Lower *l, const Ix *y, const Ix *x, const Ix *c, int par
   lower_store(l, value, y, x, c, part, lanes);
 }
 
-/* Only if the result is contiguous and no nodes are fused after it, so that it can be viewed as the cells. */
+/* Only if the result is contiguous and no nodes are fused after it, so that it can be viewed as cells. */
 static bool lower_cells(Lower *l) {
   const YoloHead *head = l->node->detail;
   Buf *out = l->out;

@@ -4,12 +4,12 @@
 #define CNNC_MASK_H
 #include "ops/shape/reshape.h"
 
-extern const Op op_dropout_mask, op_drop_path_mask; /* training: y = 0 with probability rate, else x / (1 -
-                                                       rate); each element by itself, or all of a sample */
+extern const Op op_dropout_mask, op_drop_path_mask; /* training: y = 0 with probability rate, otherwise x / (1
+                                                       - rate); for each element, or for a whole sample */
 void mask_shape(ShapeContext *, Node *);
 Node *mask_train(Graph *, Node *, const Op *mask); /* the node's stand-in */
 
-/* In inference, where nothing is dropped. */
+/* The gradient in inference, where nothing is dropped. */
 void mask_gradient(Gradient *, Node *, Node *dy);
 bool mask_identity(const Node *);
 #define MASK_PARAMS(value)                                                                                   \

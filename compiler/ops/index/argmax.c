@@ -1,5 +1,5 @@
-/* argmax.c: argmax, the index of the largest channel of each pixel: the first of those that are equally
- * large. NaN counts as the largest. No gradient passes. */
+/* argmax.c: argmax, the index of the largest channel of each pixel, the first of equal ones. NaN counts as
+ * the largest. No gradient. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "kernel/channels.h"
@@ -25,7 +25,7 @@ static void run(const Eval *eval) {
   }
 }
 
-/* The best channel so far and its index, lane by lane. */
+/* The best channel so far and its index, per lane. */
 typedef struct Best {
   Lower *l;
   Buf *value, *index;
@@ -41,7 +41,8 @@ static void best_is(const Best *best, Val value, Val index) {
   nest_store(b, nest_at(b, best->index, 0), index);
 }
 
-/* Keeps the larger value, and NaN before numbers; of equal ones the first, or the lower index with `ties`. */
+/* Keeps the larger value, with NaN as the largest; of equal ones the first, or the lower index with `ties`.
+ */
 static void best_meet(const Best *best, Val value, Val index, bool ties) {
   Nest *b = best->l->b;
   Val x = nest_let(b, "x", value), at_ = nest_let(b, "at", index),

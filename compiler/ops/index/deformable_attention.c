@@ -1,10 +1,10 @@
-/* deformable_attention.c: deformable_attention (Zhu et al., 2021): for each query and head the weighted sum
- * of samples at a few places of a few images, its levels:
+/* deformable_attention.c: deformable_attention (Zhu et al., 2021): for each query and head, the weighted sum
+ * of samples at a few places of a few images, called levels:
  *
- *   y[i][h*d + c] = sum over l, p of weights[i][h][l][p] * sample(level l, places[i][h][l][p])[h*d + c]
+ * y[i][h*d + c] = sum over l, p of weights[i][h][l][p] * sample(level l, places[i][h][l][p])[h*d + c]
  *
- * Places are x, y in 0 .. 1; between pixels a sample is bilinear, outside it is 0. All in one pass: no sample
- * is stored. */
+ * Places are x, y in 0 .. 1; between pixels a sample is bilinear, outside it is 0. One pass, without storing
+ * samples. */
 // SPDX-License-Identifier: Apache-2.0
 #include "base/number.h"
 #include "kernel/parts.h"
@@ -109,7 +109,7 @@ static Cost cost(const Node *node) {
   return (Cost){.macs = SAMPLE_CORNERS * d.queries * d.channels * d.levels * d.points};
 }
 
-/* ---- the meaning ---- */
+/* ---- reference ---- */
 /* Each sample: its image, point and number among those of all queries. */
 typedef void EachSample(const Eval *, const SampleImage *, int level, const SamplePoint point[2],
                         int64_t query, int64_t number);
@@ -143,8 +143,9 @@ static void eval(const Eval *eval) {
   each_sample(eval, eval->in[PLACES], take_sample);
 }
 
+/* Dy, places, weights. */
 static void spread_sample(const Eval *eval, const SampleImage *image, int level, const SamplePoint point[2],
-                          int64_t query, int64_t number) { /* dy, places, weights */
+                          int64_t query, int64_t number) {
   if (level == eval->node->hidden->wrt)
     sample_spread(image, point, eval->in[2][number], eval->in[0] + query * image->e.c, eval->out);
 }
@@ -183,7 +184,7 @@ typedef struct Spread { /* image, dy: of the gradient that is computed */
   Lower *l;
   Deform d;
   Buf *places, *weights, *image, *dy, *sum;
-  const Ix *query, *head, *number, *c; /* c: channels c .. of the head, `count` vectors */
+  const Ix *query, *head, *number, *c; /* c: channels of the head from c on, `count` vectors */
   int count, part, lanes;
   bool of_weights; /* the gradient of the weights, not of the places */
 } Spread;
@@ -193,7 +194,7 @@ static Val sample_number(const Spread *s, const char *name, Buf *buf, const Ix *
   return nest_let(s->l->b, name, walk_load(s->l, buf, &zero, s->query, c, 1, 1));
 }
 
-/* The points of one level, of the query and head at hand. */
+/* Visits the points of one level, for the current query and head. */
 static void each_sampled_place(Spread *s, int level, bool slopes, SampleBody body) {
   Nest *b = s->l->b;
   const Extent e = level_extent(s->l->node, level);
@@ -206,7 +207,7 @@ static void each_sampled_place(Spread *s, int level, bool slopes, SampleBody bod
   }
 }
 
-/* The weights of the corners of a sample, times its own. */
+/* The weights of the corners of a sample, times the sample's weight. */
 static void weighted_corners(const Spread *s, const Sample *sample, Val weight[SAMPLE_CORNERS]) {
   Nest *b = s->l->b;
   Val own = sample_number(s, "weight", s->weights, s->number);

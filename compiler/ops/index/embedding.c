@@ -1,5 +1,5 @@
-/* embedding.c: embedding, a trained row for each index: y = weight[index], as nn.Embedding. An index is
- * truncated and cut to 0 .. count-1; NaN is 0. No gradient passes to it. */
+/* embedding.c: embedding, a trained row for each index: y = weight[index], as in nn.Embedding. An index is
+ * truncated and clamped to 0 .. count-1; NaN is 0. The index has no gradient. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/index/index.h"
 

@@ -1,5 +1,5 @@
-/* gather.c: gather, positions of a value by index: y[k][c] = x[index[k]][c], as torch.index_select;
- * with each=true every channel has its own index, as torch.gather. The positions of an image are its pixels,
+/* gather.c: gather, positions of a value by index: y[k][c] = x[index[k]][c], as in torch.index_select; with
+ * each=true every channel has its own index, as in torch.gather. The positions of an image are its pixels,
  * row by row. The gradient of a position is the sum of dy over its results; the index has no gradient. */
 // SPDX-License-Identifier: Apache-2.0
 #include "base/number.h"
@@ -61,7 +61,7 @@ static void shape(ShapeContext *context, Node *node) {
   node->shape.regions = in.regions;
 }
 
-/* ---- the meaning ---- */
+/* ---- reference ---- */
 /* The element of x that becomes element c of result k. */
 static int64_t gathered_from(const Table *t, const double *index, int64_t k, int64_t c) {
   return index_of(index[t->each ? k * t->e.c + c : k], t->e.h * t->e.w) * t->e.c + c;
@@ -86,11 +86,11 @@ static void back_eval(const Eval *eval) {
 typedef struct Work {
   Table table;
   Shape in;        /* of x */
-  Buf *x, *dy;     /* dy: it is added to x; NULL: forward */
-  const Ix *k, *c; /* c: with each=true the channel */
+  Buf *x, *dy;     /* dy: added to the gradient x; NULL: forward */
+  const Ix *k, *c; /* c: the channel with each=true */
 } Work;
 
-/* A vector lies along the channels. */
+/* A vector is stored along the channels. */
 static void at_positions(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,
                          const void *context) {
   const Work *w = context;

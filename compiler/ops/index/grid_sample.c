@@ -1,7 +1,7 @@
-/* grid_sample.c: grid_sample, an image at the points of a grid, as torch's: x and y are in -1 .. 1, from the
- * outer edges of the border pixels, or with corners=true from their centers. Outside an image is 0, its
- * border, or mirrored at its edges. A NaN in the grid gives NaN (bilinear, zeros), 0 (nearest, zeros), else
- * the first pixel. */
+/* grid_sample.c: grid_sample, an image sampled at the points of a grid, as in torch: x and y are in -1 .. 1,
+ * between the outer edges of the border pixels, or with corners=true between their centers. Outside, an image
+ * is 0, its border, or mirrored at its edges. A NaN in the grid gives NaN (bilinear, zeros), 0 (nearest,
+ * zeros), otherwise the first pixel. */
 // SPDX-License-Identifier: Apache-2.0
 #include "base/number.h"
 #include "ops/index/index.h"
@@ -57,7 +57,7 @@ static Cost cost(const Node *node) {
   return (Cost){.macs = corners * shape_row_elements(forward->shape)};
 }
 
-/* ---- the meaning ---- */
+/* ---- reference ---- */
 typedef struct Grid {
   Sampling sampling;
   SampleImage image;

@@ -1,4 +1,4 @@
-/* index.c: indices as values: their range, their elements and the pixels that they select. */
+/* index.c: Indices as values: their range, their elements, and the pixels that they select. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/index/index.h"
 

@@ -1,28 +1,29 @@
-/* index.h: helpers of operators on indices. An index is a float, exact up to 2^24: it is truncated and
+/* index.h: Helpers of operators on indices. An index is a float, exact up to 2^24; it is truncated and
  * clamped to 0 .. last; NaN is 0. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_INDEX_H
 #define CNNC_INDEX_H
 #include "kernel/walk.h"
 
-enum { INDEX_COUNTS = 1 << 24 }; /* the last count that a float holds exactly */
+enum { INDEX_COUNTS = 1 << 24 }; /* the last number up to which floats count exactly */
 
 extern const Op op_argmax, op_topk;
 
-/* A number as an index in 0 .. count - 1. */
+/* Converts a number to an index in 0 .. count - 1. */
 int64_t index_of(double number, int64_t count);
 /* False, after an error, if floats cannot count the elements of a value. */
 bool index_fits(ShapeContext *, const Node *, const Node *value, int64_t count);
 /* Is it a vector of L, Lx1 or HxWx1: one index per position? */
 bool index_is_flat(Shape);
-/* The result of flat indices: their shape with these channels; of a vector a sequence. False after an error.
- */
+/* The result's shape for flat indices: their shape with these channels; for a vector a sequence. False after
+ * an error. */
 bool index_rows_shape(ShapeContext *, Node *, int64_t channels);
 /* The index at a pixel of such a result. */
 Ref index_of_pixel(Lower *, Buf *, const Ix *y, const Ix *x);
 /* Element k of a vector or of a sequence of one channel. */
 Ref index_element(Lower *, Buf *, const Ix *k);
-/* The body with the pixel that a number selects: one data-dependent index, in images two, row and column. */
+/* Calls the body with the pixel that a number selects: one data-dependent index, for images two, row and
+ * column. */
 typedef struct IndexPixel {
   const Ix *y, *x;
 } IndexPixel;

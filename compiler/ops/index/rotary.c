@@ -1,9 +1,9 @@
-/* rotary.c: rotary, pairs of channels rotated by an angle of their position (Su et al., 2021): of each head
- * the first 2*D channels are x1 and x2, its halves or, interleaved, its even and odd ones:
+/* rotary.c: rotary, pairs of channels rotated by an angle that depends on their position (Su et al., 2021).
+ * In each head, the first 2*D channels are x1 and x2: its halves or, interleaved, its even and odd channels:
  *
- *   y1 = x1*cos - x2*sin,  y2 = x2*cos + x1*sin
+ * y1 = x1*cos - x2*sin,  y2 = x2*cos + x1*sin
  *
- * Other channels stay as they are. */
+ * Other channels are unchanged. */
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/parts.h"
 #include "kernel/walk.h"
@@ -56,7 +56,7 @@ static void shape(ShapeContext *context, Node *node) {
     node->shape = node->in[X]->shape;
 }
 
-/* ---- which channels are a pair ---- */
+/* ---- pairs of channels ---- */
 typedef struct Turn {
   int64_t length, channels, heads, width, pairs; /* width: channels of a head */
   bool interleaved;
@@ -80,7 +80,7 @@ static int64_t first_of_pair(const Turn *t, int64_t head, int64_t pair) {
 
 static int64_t pair_distance(const Turn *t) { return t->interleaved ? 1 : t->pairs; }
 
-/* ---- the meaning ---- */
+/* ---- reference ---- */
 /* sign: 1, or -1 for the gradient, which rotates back. */
 static void turn_run(const Turn *t, const double *x, const double *cosine, const double *sine, double sign,
                      double *y) {
@@ -126,7 +126,7 @@ static void sine_eval(const Eval *eval) { angle_run(eval, true); }
 typedef struct Pairs {
   Turn turn;
   double sign;
-  const Ix *first; /* of the head: its first channel */
+  const Ix *first; /* first channel of the head */
 } Pairs;
 
 static void turn_pairs(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,

@@ -1,4 +1,4 @@
-/* sampling.c: sampling of images between pixels, in double and as values of nests. */
+/* sampling.c: Sampling of images between pixels, in double and as values of nests. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/index/sampling.h"
 #include <math.h>
@@ -19,7 +19,7 @@ bool sampling_takes_image(ShapeContext *context, const Node *node, const Node *i
   return false;
 }
 
-/* ---- the meaning ---- */
+/* ---- reference ---- */
 /* A position in pixels, and its derivative by the coordinate. */
 typedef struct Place {
   double at, speed;
@@ -105,7 +105,7 @@ void sample_slopes(const SampleImage *image, const SamplePoint point[2], const d
 }
 
 /* ---- the nest ---- */
-/* In pixels, before positions outside the image are moved. */
+/* The position in pixels, before positions outside the image are moved. */
 static Val pixel_place(Lower *l, const Sampling *s, Val at, int64_t length) {
   Nest *b = l->b;
   const double n = (double)length, factor = (s->corners ? n - 1 : n) * (s->unit ? 1 : 0.5);
@@ -113,7 +113,7 @@ static Val pixel_place(Lower *l, const Sampling *s, Val at, int64_t length) {
   return nest_let(b, "place", fma_(at, num(b, factor), num(b, shift)));
 }
 
-typedef struct Folded { /* flips: 1, or -1 where it is mirrored */
+typedef struct Folded { /* flips: 1, or -1 if it is mirrored */
   Val at, flips;
 } Folded;
 
@@ -257,7 +257,7 @@ void sample_products(const Sample *s, Buf *image, Buf *dy, const Ix *y, const Ix
   for (int k = 0; k < SAMPLE_CORNERS; k++) product[k] = nest_get(b, nest_at(b, p.sum, k));
 }
 
-/* The sum over the corners of their products, times one factor of either axis. */
+/* The sum over the corners of their products, times one factor for each axis. */
 static Val sum_of_corners(const Sample *s, const Val rows[2], const Val columns[2],
                           const Val product[SAMPLE_CORNERS]) {
   Val sum = NULL;

@@ -1,4 +1,4 @@
-/* sampling.h: sampling of images between pixels, for grid_sample and deformable_attention. Along each axis a
+/* sampling.h: Sampling of images between pixels, for grid_sample and deformable_attention. Along each axis a
  * point is between two pixels, `low` and the next one, with the weights 1 - |distance|, but not below 0. An
  * axis of one pixel has no next one. */
 // SPDX-License-Identifier: Apache-2.0
@@ -8,7 +8,7 @@
 
 /* False, after an error, if it is not an image, or has an axis longer than SAMPLING_FAR. */
 bool sampling_takes_image(ShapeContext *, const Node *, const Node *image);
-enum { SAMPLING_FAR = 1 << 22 }; /* pixels along an axis: a float has quarters of a pixel */
+enum { SAMPLING_FAR = 1 << 22 }; /* most pixels along an axis: floats still represent quarters of a pixel */
 typedef enum Outside { OUTSIDE_ZEROS, OUTSIDE_BORDER, OUTSIDE_REFLECT } Outside;
 typedef struct Sampling {
   bool nearest, corners;
@@ -16,7 +16,7 @@ typedef struct Sampling {
   Outside outside;
 } Sampling;
 
-/* ---- the meaning ---- */
+/* ---- reference ---- */
 typedef struct SamplePoint { /* along an axis */
   int64_t low;
   int corners;                /* 1 or 2 */
@@ -38,7 +38,7 @@ void sample_slopes(const SampleImage *, const SamplePoint point[2], const double
                    double to[3]);
 
 /* ---- the nest ---- */
-typedef struct Sample { /* axis 0: y; at: of `low` */
+typedef struct Sample { /* axis 0: y; at: position of `low` */
   Lower *l;
   const Sampling *sampling;
   int64_t length[2];
@@ -46,23 +46,23 @@ typedef struct Sample { /* axis 0: y; at: of `low` */
   Val weight[2][2], slope[2][2];
 } Sample;
 typedef void SampleBody(const Sample *, const void *context);
-/* The body with the pixels around a point of an image of this height and width. */
+/* Calls the body with the pixels around a point of an image of this height and width. */
 void sample_choose(Lower *, const Sampling *, Extent, Val y, Val x, bool slopes, SampleBody,
                    const void *context);
 /* Corner k = 2*row + column: does it exist? Its weight, and its channels. */
 enum { SAMPLE_CORNERS = 4 };
 bool sample_has(const Sample *, int k);
 Val sample_weight(const Sample *, int k);
-/* The channels c .. at the point: the sum over its corners, added to `sum`, which may be NULL. */
+/* The channels from c on at the point: the sum over its corners, added to `sum`, which may be NULL. */
 Val sample_value(const Sample *, Buf *image, const Val weight[SAMPLE_CORNERS], const Ix *c, int part,
                  int lanes, Val sum);
-/* dy times the weights, added to the channels of the corners. */
+/* Adds dy times the weights to the channels of the corners. */
 void sample_add(const Sample *, Buf *image, const Val weight[SAMPLE_CORNERS], Val dy, const Ix *c, int part,
                 int lanes);
 /* The products of dy with each corner, summed over the channels from .. from+n-1; dy is at [y][x][c]. */
 void sample_products(const Sample *, Buf *image, Buf *dy, const Ix *y, const Ix *x, const Ix *from, int64_t n,
                      Val product[SAMPLE_CORNERS]);
-/* From these: the sample, and its derivatives along y and x. */
+/* From these products: the sample, and its derivatives along y and x. */
 Val sample_total(const Sample *, const Val product[SAMPLE_CORNERS]);
 Val sample_slope(const Sample *, int axis, const Val product[SAMPLE_CORNERS]);
 #endif

@@ -1,5 +1,5 @@
-/* topk.c: topk, the k largest or smallest numbers of a vector, sorted, with their indices, as torch.topk;
- * ties by the lower index. NaN is larger than all numbers. The indices have no gradient. */
+/* topk.c: topk, the k largest or smallest numbers of a vector, sorted, with their indices, as in torch.topk;
+ * of equal ones the lower index first. NaN is larger than all numbers. The indices have no gradient. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <stdlib.h>
@@ -43,9 +43,9 @@ static void shape(ShapeContext *context, Node *node) {
   node->shape.regions = in.regions;
 }
 
-/* ---- the meaning ---- */
+/* ---- reference ---- */
 typedef struct Ranked {
-  double value; /* the first ones are the least */
+  double value; /* the smallest values come first */
   int64_t index;
   bool odd;
 } Ranked;
@@ -57,7 +57,7 @@ static int rank_order(const void *a, const void *b) {
   return (x->index > y->index) - (x->index < y->index);
 }
 
-/* NaN is sorted last, and is first among the largest. */
+/* NaN is sorted last, so it is the first of the largest. */
 static void select_best(const double *x, int64_t n, int64_t k, bool largest, double *out) {
   Arena *arena = arena_new();
   Ranked *ranked = NEW_ARRAY(arena, Ranked, n);

@@ -1,4 +1,4 @@
-/* whole.c: an output `as i32`: each number without its fraction, cut to the range of int32; NaN is 0. */
+/* whole.c: An output `as i32`: each number without its fraction, clamped to the range of int32; NaN is 0. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "ops/index/index.h"

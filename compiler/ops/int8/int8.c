@@ -121,7 +121,7 @@ void int8_store(Lower *l, Val rounded, Stored stored, const Ix *y, const Ix *x, 
   lower_store(l, int8_stored(l, stored, rounded), y, x, c, part, lanes);
 }
 
-/* ---- pixels without gaps ---- */
+/* ---- contiguous pixels ---- */
 static bool can_join(const Lower *l, const Buf *buf) {
   for (int d = 0; d < 3 && buf->rank == 3; d++)
     if (buf->dim[d] != l->out->dim[d]) return false;

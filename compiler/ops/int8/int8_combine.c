@@ -36,7 +36,7 @@ typedef struct Place {
   int part, lanes;
 } Place;
 
-/* A side of 1 is repeated. */
+/* A side of 1 is broadcast. */
 static Val operand_value(Lower *l, int k, const Place *at) {
   const int64_t *dim = l->in[k]->dim;
   const Ix none = {0};
@@ -61,7 +61,8 @@ static Val sum_of_floats(Lower *l, const Int8Combine *p, const Place *at) {
                         p->wide ? num_i32(b, a->shift) : lower_number(l, "shift", a->shift), NULL);
 }
 
-/* What addend k adds. By a power of two, as the one of the largest scale, there is nothing to round. */
+/* The term of addend k. A factor that is a power of two, such as that of the largest scale, needs no
+ * rounding. */
 static Val part_value(Lower *l, const Int8Combine *p, int k, const Place *at) {
   Nest *b = l->b;
   const Multiplier factor = p->addition.addend[k].factor;
@@ -94,7 +95,7 @@ static void body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int 
   int8_store(l, made, p->stored, y, x, c, part, lanes);
 }
 
-/* Do vectors compute the same? */
+/* Is the vectorized result the same? */
 static bool steps_fit(const Node *node) {
   const Int8Combine *p = node->detail;
   const Addition *a = &p->addition;

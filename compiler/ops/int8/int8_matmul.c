@@ -1,6 +1,6 @@
-/* int8_matmul.c: the product of two int8 or int16 values: x = sum over k of (a - zero of a) * (b - zero of
- * b); out = cut(round(x * factor) + zero of out). Int8 sums fit into int32 (quantize/matmul.c), those of
- * int16 values are int64. */
+/* int8_matmul.c: Product of two int8 or int16 values: x = sum over k of (a - zero of a) * (b - zero of b);
+ * out = clamp(round(x * factor) + zero of out). Int8 sums fit in int32 (quantize/matmul.c), those of int16
+ * values are int64. */
 // SPDX-License-Identifier: Apache-2.0
 #include "base/number.h"
 #include "kernel/walk.h"
@@ -35,7 +35,7 @@ static Cost cost(const Node *node) {
 typedef struct Matrices {
   Lower *l;
   const Int8Matmul *p;
-  Buf *b; /* the right matrix as [K][M], a copy where it is stored transposed */
+  Buf *b; /* the right matrix as [K][M], copied if it is stored transposed */
   bool copied;
 } Matrices;
 

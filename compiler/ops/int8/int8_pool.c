@@ -9,7 +9,7 @@
 
 typedef struct Span1 {
   int64_t lo, hi;
-} Span1; /* positions lo .. hi - 1 count */
+} Span1; /* positions lo .. hi - 1 are counted */
 
 static Span1 counted(const Node *node, int axis) {
   const Int8Pool *p = node->detail;
@@ -214,7 +214,8 @@ static bool lower_largest(Lower *l) {
 }
 
 static void lower(Lower *l) {
-  const int64_t most = l->node->quant->wide ? 1 << 7 : 1 << 15; /* of a mean, whose sums are exact in float */
+  const int64_t most =
+      l->node->quant->wide ? 1 << 7 : 1 << 15; /* limit of a mean with sums that are exact in float */
   Nest *b = l->b;
   const Int8Pool *p = l->node->detail;
   const int64_t *kernel = l->node->window->kernel;

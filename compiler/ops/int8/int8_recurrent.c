@@ -1,13 +1,13 @@
-/* int8_recurrent.c: int8 cores of recurrent layers. round() is to integers, sat() to int16; h is less its
- * zero point:
+/* int8_recurrent.c: Int8 cores of recurrent layers. round() is to integers, sat() to int16; h is relative to
+ * its zero point:
  *
- *   a      = sat(gates + sat(round(W_hh h)))                as LiteRT has it sat(gates + round(W_hh h))
- *   lstm     c' = sat(sat(round(f*c)) + sat(round(i*g))), limited to -clip..clip;  h' = round(o * tanh(c'))
- *   gru      n = tanh(sat(a_x + ((r*a_h + 2^14) >> 15)));  h' = sat(((2^15 - z)*n + z*h + 2^14) >> 15)
- *   rnn      h' = tanh(a), or round(max(a, 0)) in the scale of h
+ * a      = sat(gates + sat(round(W_hh h)));  in LiteRT: sat(gates + round(W_hh h))
+ * lstm   c' = sat(sat(round(f*c)) + sat(round(i*g))), clamped to -clip..clip;  h' = round(o * tanh(c'))
+ * gru    n = tanh(sat(a_x + ((r*a_h + 2^14) >> 15)));  h' = sat(((2^15 - z)*n + z*h + 2^14) >> 15)
+ * rnn    h' = tanh(a), or round(max(a, 0)) in the scale of h
  *
- * In gru, and in rnn with tanh, h' is int16. The value of the layer, which the weights read as h, is
- * (h' + 2^7) >> 8. */
+ * In gru, and in rnn with tanh, h' is int16. The value of the layer, which the weights read as h, is (h' +
+ * 2^7) >> 8. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/int8/int8_recurrent.h"
 

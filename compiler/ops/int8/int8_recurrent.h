@@ -1,4 +1,4 @@
-/* int8_recurrent.h: int8 cores of recurrent layers. */
+/* int8_recurrent.h: Int8 cores of recurrent layers. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_INT8_RECURRENT_H
 #define CNNC_INT8_RECURRENT_H
@@ -12,24 +12,24 @@ enum { GATE_BITS = 12, UNIT_BITS = 15 };
 typedef struct Int8Recurrent {
   Recurrent r;
   Rounding rounding;
-  bool litert;              /* an lstm as LiteRT's kernel computes it */
-  const int8_t *weight;     /* of h: [gates*units][outputs] */
+  bool litert;              /* an lstm with the arithmetic of LiteRT's kernel */
+  const int8_t *weight;     /* weights of h: [gates*units][outputs] */
   const int32_t *bias;      /* of its sums */
-  const Multiplier *factor; /* of its sums, into 2^-12 */
+  const Multiplier *factor; /* factor of its sums, with the scale 2^-12 as the result */
   int32_t zero;             /* zero point of h */
   Stored stored;            /* of the value */
-  Multiplier out;           /* into the value's scale: of o*tanh(c), of relu's sum */
-  Multiplier forget, add;   /* lstm: of f*c and i*g, into the scale of c, 2^bits */
+  Multiplier out;           /* factors to the value's scale: of o*tanh(c), of relu's sum */
+  Multiplier forget, add;   /* lstm: factors of f*c and i*g to the scale of c, 2^bits */
   int32_t bits, clip;       /* clip below 0: none */
 } Int8Recurrent;
 
 extern const Op op_int8_recurrent;
-extern const Curve int8_gate_sigmoid, int8_gate_tanh; /* of sums with the scale 2^-12 */
+extern const Curve int8_gate_sigmoid, int8_gate_tanh; /* for sums with the scale 2^-12 */
 Curve int8_cell_curve(const Int8Recurrent *);         /* tanh of c */
 void int8_recurrent_lower(Lower *);
-/* A core in steps of a stream: Op.keep (int8_recurrent_keep.c). With keeps a core returns what the next row
- * needs of each row. */
+/* A core in steps of a stream: Op.keep (int8_recurrent_keep.c). With `keeps`, a core returns for each row the
+ * state that the next row needs. */
 Node *int8_recurrent_keep(Graph *, Node *core, Node *calls, int64_t rows, int64_t offset);
-const double *int8_idle_gates(Arena *, const Int8Recurrent *); /* with them zero states stay zero */
+const double *int8_idle_gates(Arena *, const Int8Recurrent *); /* gates with which zero states stay zero */
 Val int8_upper_byte(Nest *, Val wide);
 #endif

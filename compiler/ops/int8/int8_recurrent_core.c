@@ -8,7 +8,7 @@ typedef struct Core {
   Buf *weight, *bias, *points;
   Int8Factors factors;
   Buf *h, *next, *wide, *c, *middle, *update;
-  Buf *gate; /* of a unit: sums, then the activated gates */
+  Buf *gate; /* a unit's sums, then the activated gates */
 } Core;
 
 /* ---- numbers ---- */
@@ -47,7 +47,7 @@ static Val fixed_value(const Core *core, bool tanh, Val q, int whole) {
   return choose(less(zero, q), size, choose(less(q, zero), mirrored, num_i32(b, tanh ? 0 : 1 << 14)));
 }
 
-/* The curve of q into `to`. */
+/* Stores the curve's value at q in `to`. */
 static void put_curve(const Core *core, const Curve *curve, int whole, Val q, Ref to) {
   Lower *l = core->l;
   Nest *b = l->b;
@@ -138,7 +138,7 @@ static void int8_lstm_unit(const Core *core, const Ix *row, const Ix *u) {
   keep_unit(core, row, u, p->r.units, c);
 }
 
-/* The candidate is at gate 2. */
+/* The candidate is gate 2. */
 static void put_gru(const Core *core, const Ix *row, const Ix *u, Val z) {
   Nest *b = core->l->b;
   activate(core, 2, true);

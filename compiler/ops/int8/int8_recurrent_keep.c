@@ -1,6 +1,6 @@
-/* int8_recurrent_keep.c: int8 cores of recurrent layers in steps of a stream. The core returns what the next
- * row needs of each row: of lstm h less its zero point, then c; of gru the int16 h. The last one is the
- * state, and the layer's value is made from them. The value of rnn is its state. */
+/* int8_recurrent_keep.c: Int8 cores of recurrent layers in steps of a stream. For each row the core returns
+ * what the next row needs: for lstm h relative to its zero point, then c; for gru the int16 h. The last one
+ * is the state, and the layer's value is computed from them. The value of rnn is its state. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/int8/int8_recurrent.h"
 #include "ops/registry.h"
@@ -38,7 +38,7 @@ static void value_lower(Lower *l) {
 static const Op op_value = {
     .name = "int8 recurrent value", .traits.layer_part = true, .eval = value_eval, .lower = value_lower};
 
-/* ---- given initial values of an lstm, as the core keeps them: h, c; NULL: zeros ---- */
+/* ---- given initial values of an lstm, in the core's form: h, c; NULL: zeros ---- */
 static void given_eval(const Eval *eval) {
   const Int8Recurrent *p = eval->node->detail;
   for (int64_t u = 0; u < p->r.units; u++) {
@@ -67,7 +67,7 @@ static const Op op_given = {
     .name = "int8 recurrent start", .traits.layer_part = true, .eval = given_eval, .lower = given_lower};
 
 /* ---- the layer ---- */
-/* The kept row before row 0, where the program gives it; else NULL: zeros. */
+/* The state before row 0 if the program gives it; otherwise NULL: zeros. */
 static Node *given_start(Graph *graph, const Node *core, const Int8Recurrent *p, Shape shape,
                          const Quant *quant) {
   if (core->nin == 1) return NULL;

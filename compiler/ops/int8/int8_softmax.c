@@ -94,7 +94,7 @@ static SoftmaxLine softmax_line_tables(Lower *l) {
                        .part = lower_constants(l, "part", I32, 1, &n, s->part)};
 }
 
-/* Of two channels the difference says all: a table of it. */
+/* With two channels the result only depends on their difference: a table lookup. */
 static void lower_pairs(Lower *l) {
   enum { MOST = UINT8_MAX };
   const Int8Softmax *s = l->node->detail;

@@ -11,7 +11,7 @@ static void eval(const Eval *eval) {
     eval->out[i] = t->value[t->channels > 1 ? i % channels : 0][(int)eval->in[0][i] - INT8_MIN];
 }
 
-/* ---- straight lines, as normalize is one: vectors compute them ---- */
+/* ---- straight lines, such as normalize, which are vectorized ---- */
 enum { LINE_BITS = 16, MOST_LINES = 16, MOST_SLOPE = 1 << 23, MOST_TRIED = 1024 };
 
 /* (q * slope + start) / 2^LINE_BITS, rounded down, then clamped to int8. */
@@ -19,7 +19,7 @@ typedef struct Line {
   int32_t slope, start;
 } Line;
 
-/* Is there a start for which the line gives all values? Each value leaves a range of it. */
+/* Is there a `start` with which the line gives all values? Each value restricts it to a range. */
 static bool line_starts(const int8_t value[256], int64_t slope, Line *line) {
   const int64_t one = INT64_C(1) << LINE_BITS;
   int64_t least = INT32_MIN / 2, most = INT32_MAX / 2;
@@ -61,7 +61,7 @@ static Val on_line(Lower *l, Val q, Val slope, Val start) {
   return convert(vmax(vmin(v, num_i32(b, INT8_MAX)), num_i32(b, INT8_MIN)), I8);
 }
 
-/* Vectors over adjacent pixels see the channels in a pattern that repeats after some elements. */
+/* Vectors over adjacent pixels contain the channels in a pattern that repeats after some elements. */
 typedef struct Turns {
   Buf *slope, *start;
   int64_t length; /* 1: all channels have the same line */
@@ -138,7 +138,7 @@ static Buf *values_of(Lower *l) {
   return lower_constants(l, "table", I8, 2, (int64_t[]){t->channels, TABLE_BYTES}, t->value);
 }
 
-/* AVX-512 looks up 64 bytes at a time; the last vector of a row overlaps the one before. */
+/* AVX-512 looks up 64 bytes at a time; the last vector of a row overlaps the previous one. */
 static bool lower_lookups(Lower *l) {
   enum { BLOCK = WORD_BYTES * LANES };
   Nest *b = l->b;

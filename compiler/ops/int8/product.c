@@ -168,7 +168,7 @@ void int8_add_term(Lower *l, Ref sum, Val q, Val weight) {
   else nest_store(l->b, sum, add(nest_get(l->b, sum), convert(mul(q, weight), I64)));
 }
 
-/* The taps of an axis that are inside: a range if the dilation is 1; else each is tested. */
+/* The taps of an axis that are inside: a range if the dilation is 1; otherwise each is tested. */
 static const Ix *product_taps(Nest *b, const char *name, const Correlation *k, int axis, const Ix *at) {
   const int64_t size = k->kernel[axis], stride = k->stride[axis], before = k->before[axis],
                 large = extent_side(k->large, axis), small = extent_side(k->small, axis);

@@ -46,7 +46,7 @@ typedef struct Place {
   Ix i, r; /* S*i + r */
 } Place;
 
-/* The taps of an axis, by input row: without dilation a row has one; else all are tested. */
+/* The taps of an axis, by input row: without dilation a row has one; otherwise all are tested. */
 static void lower_transposed_sum(Lower *l, const Correlation *k, const Int8Constants *constants,
                                  const Ref *sum, const Place *y, const Place *x, const Ix *g, const Ix *f) {
   Nest *b = l->b;

@@ -1,7 +1,7 @@
 /* binary_cross_entropy.c: binary_cross_entropy, the mean of -t*log p - (1 - t)*log(1 - p) with p =
  * sigmoid(o), computed from o:
  *
- *     max(o, 0) - o*t + log(1 + exp(-|o|)),     derivative p - t */
+ * max(o, 0) - o*t + log(1 + exp(-|o|)),     derivative p - t */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/loss/loss.h"
 #include <math.h>
@@ -10,7 +10,7 @@ static const Param params[] = {{0}};
 
 extern const Op op_softmax, op_log_softmax;
 
-/* A softmax before the sigmoid that the loss absorbs is meant. */
+/* An error for a softmax: the loss absorbs a sigmoid. */
 static void shape(ShapeContext *context, Node *node) {
   const Node *output = node->in[0];
   const bool absorbed = ((const LossDetail *)node->detail)->made != output;

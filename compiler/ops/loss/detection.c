@@ -1,5 +1,5 @@
-/* detection.c: the loss of Fast R-CNN's head (Girshick, 2015): which class the object of a region has, and
- * how its box is to be moved. */
+/* detection.c: Loss of Fast R-CNN's head (Girshick, 2015): the class of a region's object, and the deltas of
+ * its box. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdlib.h>
 #include "kernel/routine.h"
@@ -74,7 +74,7 @@ static void shape(ShapeContext *context, Node *node) {
   node->shape = shape_vector(1);
 }
 
-/* ---- the meaning ---- */
+/* ---- reference ---- */
 static void run_routine(double *const *b, const double *n) {
   cnn_detection_routine(b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], (int)n[0],
                         (int)n[1], (int)n[2], (int)n[3], (double)(float)n[4]);

@@ -1,9 +1,9 @@
 /* dice.c: dice, one minus the overlap of predicted and true pixels (Milletari, Navab and Ahmadi, 2016): per
- * image the mean over the classes c that appear in its labels of 1 - N/D, where sums are over the pixels that
- * count, t is 1 where the label is c, and p = softmax(o), or sigmoid(o) where the output is a sigmoid or has
- * one channel. A single channel is class 1 of two, and always counts.
+ * image the mean of 1 - N/D over the classes c that appear in its labels. Sums are over the pixels that
+ * count; t is 1 where the label is c; p = softmax(o), or sigmoid(o) if the output is a sigmoid or has one
+ * channel. A single channel is class 1 of two, and always counts.
  *
- *     N = 2 * sum(p*t) + 1    D = sum(p) + sum(t) + 1    dL/dp = (N/D - 2*t) / D / classes */
+ * N = 2 * sum(p*t) + 1    D = sum(p) + sum(t) + 1    dL/dp = (N/D - 2*t) / D / classes */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "ops/loss/loss.h"
@@ -36,7 +36,7 @@ static int64_t label_of(int64_t channels, int64_t c) { return channels == 1 ? 1 
 typedef struct Overlap {
   double both, predicted, truth;
   bool appears;
-} Overlap; /* of a class: sum(p*t), sum(p), sum(t) */
+} Overlap; /* for a class: sum(p*t), sum(p), sum(t) */
 
 static double probability(const Node *node, const double *o, int64_t channels, int64_t c) {
   double largest, log_sum = 0;
@@ -204,7 +204,7 @@ static Val denominator(Nest *b, const Pixels *s, const Ix *c) {
              num(b, 1));
 }
 
-/* The scale divided by the number of classes that appear, 0 if there is none. */
+/* The scale divided by the number of classes that appear, 0 if none does. */
 static Val scale_of_class(Lower *l, const Pixels *s) {
   Nest *b = l->b;
   Buf *classes = NEST_REGISTERS(b, "classes", 1, 1);

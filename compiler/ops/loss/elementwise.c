@@ -1,4 +1,4 @@
-/* elementwise.c: Element-wise losses: the mean over all elements of all images. */
+/* elementwise.c: Elementwise losses: the mean over all elements of all images. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/loss/loss.h"
 

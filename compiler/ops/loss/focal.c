@@ -1,10 +1,10 @@
-/* focal.c: focal, cross_entropy times (1 - p[t])^gamma: what is classified well counts less  (Lin et al.,
- * 2017, there for one class; here p = softmax(o)). With q = 1 - p[t]:
+/* focal.c: focal, cross_entropy times (1 - p[t])^gamma, which reduces the weight of well-classified pixels
+ * (Lin et al., 2017, there for one class; here p = softmax(o)). With q = 1 - p[t]:
  *
- *     L = -q^g * log p[t]          dL/do[c] = (q^g - g * q^(g-1) * p[t] * log p[t]) * (p[c] - [c = t])
+ * L = -q^g * log p[t]          dL/do[c] = (q^g - g * q^(g-1) * p[t] * log p[t]) * (p[c] - [c = t])
  *
- * The smaller of p[t] and q is computed from exponentials, the larger one from it: 1 minus a rounded number
- * near 1 has few correct digits. */
+ * The smaller of p[t] and q is computed from exponentials, the larger one as 1 minus it: 1 minus a rounded
+ * number near 1 has few correct digits. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "ops/loss/loss.h"
@@ -19,7 +19,7 @@ static double gamma_of(const Node *node) { return arg_number(node, "gamma"); }
 /* ---- eval ---- */
 typedef struct Rest {
   double q, log_p;
-} Rest; /* what the other classes have; log p[t] */
+} Rest; /* probability of the other classes; log p[t] */
 
 static Rest rest_of(const double *o, int64_t classes, int64_t label) {
   double largest, sum = 0;
@@ -69,7 +69,7 @@ static Val focal_element(Lower *l, const Ix *y, const Ix *x, const Ix *c, int pa
   return walk_load(l, *row, y, x, c, part, lanes);
 }
 
-/* Sum of the exponentials of the other classes; that of the label becomes 0 in `row`. */
+/* Sum of the exponentials of the other classes; the label's exponential becomes 0 in `row`. */
 static Val others_sum(Lower *l, Buf *row, Val label, int64_t classes, const Ix *y, const Ix *x) {
   Nest *b = l->b;
   NEST_FOR(b, c, classes)
@@ -86,7 +86,7 @@ static Val log_complement(Nest *b, Val q) {
                 mul(num(b, -1), q));
 }
 
-/* q^g: of g's whole part by squaring, as exp multiplies what rounding does to its operand. */
+/* q^g: the integer part of g by squaring, because exp amplifies the rounding of its operand. */
 static Val power_of(Nest *b, Val q, double gamma) {
   Val power = num(b, 1), square = q;
   for (int whole = (int)gamma; whole; whole /= 2) {

@@ -1,4 +1,4 @@
-/* huber.c: huber: d^2/2 where |d| <= delta, delta*(|d| - delta/2) beyond, with d = o - t  (Huber, 1964;
+/* huber.c: huber: d^2/2 for |d| <= delta, otherwise delta*(|d| - delta/2), with d = o - t  (Huber, 1964;
  * PyTorch's HuberLoss). */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/loss/loss.h"
@@ -19,7 +19,7 @@ MAP_SLOPE(slope) {
 }
 MAP_VALUE(value) {
   Val delta = number(arg_number(m->node, "delta")), d = vabs(sub(m->x[0], m->x[1])),
-      inner = vmin(d, delta); /* inner*d - inner^2/2 is both */
+      inner = vmin(d, delta); /* inner*d - inner^2/2 covers both cases */
   return mul(inner, sub(d, mul(number(0.5), inner)));
 }
 MAP_GRADIENT(gradient) {

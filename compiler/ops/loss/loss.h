@@ -10,8 +10,9 @@
 double loss_weight(const Node *);    /* weight= of the loss: a factor of the scale */
 double loss_smoothing(const Node *); /* label_smoothing */
 
-/* ---- element-wise losses: sums over all elements of f(o, t) ---- f is defined by map_eval and map of the
- * loss (x[0]: the output, x[1]: the target), df/do by map_slope and map_gradient (dy: 1) of its gradient. */
+/* ---- elementwise losses: sums over all elements of f(o, t) ----
+ * The loss defines f by map_eval and map (x[0]: the output, x[1]: the target), its gradient df/do by
+ * map_slope and map_gradient (dy: 1). */
 void loss_elements_shape(ShapeContext *, Node *);
 void loss_elements_run(const Eval *);
 void loss_elements_lower(Lower *);

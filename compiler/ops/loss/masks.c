@@ -1,4 +1,5 @@
-/* masks.c: the loss of Mask R-CNN's head (He et al., 2017): which pixels of a region belong to its object. */
+/* masks.c: Loss of Mask R-CNN's head (He et al., 2017): whether each pixel of a region belongs to its object.
+ */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "kernel/routine.h"
@@ -49,7 +50,7 @@ static void shape(ShapeContext *context, Node *node) {
   diag_help(diag, "use the boxes of roi_align or roi_pool");
 }
 
-/* ---- the meaning ---- */
+/* ---- reference ---- */
 typedef struct Sizes {
   int64_t rows, height, width, classes, most, tall, wide;
 } Sizes;

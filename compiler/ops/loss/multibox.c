@@ -1,5 +1,5 @@
-/* multibox.c: the loss of a detector that corrects default boxes (Liu et al., 2016, SSD): which class the
- * object of a box has, and how the box is to be moved. */
+/* multibox.c: Loss of a detector that corrects default boxes (Liu et al., 2016, SSD): the class of a box's
+ * object, and the deltas of the box. */
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/routine.h"
 #include "ops/loss/objects.h"
@@ -59,7 +59,7 @@ static void shape(ShapeContext *context, Node *node) {
   node->shape = shape_vector(1);
 }
 
-/* ---- the meaning ---- */
+/* ---- reference ---- */
 static void run_routine(double *const *b, const double *n) {
   cnn_multibox_routine(b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13],
                        (int)n[0], (int)n[1], (int)n[2], (int)n[3], (double)(float)n[4]);

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT-0
-/* The loss of a detector that corrects default boxes (Liu et al., 2016). Copied into generated C. */
+/* Loss of a detector that corrects default boxes (Liu et al., 2016). Copied into generated C. */
 
-/* The truth that each box belongs to, -1: none. A box takes the truth that it overlaps most, if by `overlap`
- * at least; then each truth takes the box that overlaps it most. How many boxes have one. */
+/* Matches boxes with ground-truth objects; -1: none. A box gets the object with the highest IoU, if that is
+ * at least `overlap`; then each object gets the box with the highest IoU. Returns the number of matched
+ * boxes. */
 static int cnn_multibox_match_routine(const float *restrict boxes, const int32_t *restrict label,
                                       const float *restrict truth, float *restrict match, int rows,
                                       int classes, int n, float overlap) {
@@ -25,11 +26,11 @@ static int cnn_multibox_match_routine(const float *restrict boxes, const int32_t
   return positives;
 }
 
-/* The sum over the boxes that have a truth of the cross-entropy of their class and the smooth L1 of their
- * deltas, and of the cross-entropy of the background over the worst `negatives` others for each of them;
- * divided by their number. scores, softmax[rows][classes], log_sum[rows]: log(sum of exp); deltas,
- * boxes[rows][4]; box_log[rows][2], truth_log[most][2]: logarithms of sizes. match, worst, cost[rows]:
- * scratch. out: the loss, its gradients by scores and by deltas. */
+/* The sum over the matched boxes of the cross-entropy of their class and the smooth L1 of their deltas, and
+ * of the background's cross-entropy over the `negatives` worst others per matched box; divided by the number
+ * of matched boxes. scores, softmax[rows][classes], log_sum[rows]: log(sum of exp); deltas, boxes[rows][4];
+ * box_log[rows][2], truth_log[most][2]: logarithms of sizes. match, worst, cost[rows]: scratch. out: the
+ * loss, its gradients by scores and by deltas. */
 static void cnn_multibox_routine(const float *restrict scores, const float *restrict softmax,
                                  const float *restrict log_sum, const float *restrict deltas,
                                  const float *restrict boxes, const float *restrict box_log,

@@ -30,9 +30,9 @@ typedef struct Chances {
 Chances chances_room(Lower *, Shape scores); /* before nest_fn */
 void chances_fill(Lower *, const Chances *, Buf *scores);
 void chances_run(const double *scores, int64_t rows, int64_t classes, double *softmax, double *log_sum);
-/* sigmoid(x) and softplus(x) of each element: for binary cross-entropy and its slope. */
+/* sigmoid(x) and softplus(x) of each element, for binary cross-entropy and its slope. */
 void objects_sigmoid(Lower *, Buf *x, Buf *sigmoid, Buf *softplus);
-int64_t objects_rows(Shape); /* of a table of rows: R x C, or R regions of C */
+int64_t objects_rows(Shape); /* number of rows in a table: R x C, or R regions of C */
 int64_t objects_columns(Shape);
 
 /* Checks the values of a loss on boxes of regions; false after an error. */

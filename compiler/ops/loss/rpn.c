@@ -1,5 +1,5 @@
-/* rpn.c: the loss of what proposes regions (Ren et al., 2015): which anchors hold an object, and how they are
- * to be moved. Its value is one of proposals; it works on what that reads, the scores and deltas. */
+/* rpn.c: Loss of a region proposal network (Ren et al., 2015): whether an anchor contains an object, and its
+ * deltas. The loss is on a value of proposals, and reads that operator's inputs, the scores and deltas. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "base/random.h"
@@ -49,7 +49,7 @@ static void shape(ShapeContext *context, Node *node) {
   node->shape = shape_vector(1);
 }
 
-/* ---- the meaning ---- */
+/* ---- reference ---- */
 static void run_routine(double *const *b, const double *n) {
   cnn_rpn_routine(b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13],
                   (int)n[0], (int)n[1], (int)n[2], (int)n[3], (int)n[4], (int)n[5], (double)(float)n[6],

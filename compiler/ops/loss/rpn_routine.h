@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT-0
-/* The loss of region proposals (Ren et al., 2015). Copied into generated C. */
+/* Loss of region proposals (Ren et al., 2015). Copied into generated C. */
 
 /* For each anchor the ground-truth object with the highest IoU, if it is at least `high`, or if no other
- * anchor has a higher IoU with some object; -1 if it is below `low` for all; -2: neither; -3: it extends
- * outside the image. An image of width 0 has no border. */
+ * anchor has a higher IoU with some object; -1 if it is below `low` for all; -2: neither; -3: the anchor
+ * extends outside the image. An image of width 0 has no border. */
 static void cnn_rpn_match_routine(const float *restrict anchors, const int32_t *restrict label,
                                   const float *restrict truth, float *restrict match, int rows, int n,
                                   int height, int width, float high, float low) {
@@ -22,8 +22,8 @@ static void cnn_rpn_match_routine(const float *restrict anchors, const int32_t *
       shared = match[r] != -3.f ? cnn_box_overlap_routine(anchors + 4 * r, truth + 4 * t) : 0.f;
       if (shared > most) most = shared;
     }
-    for (int r = 0; r < rows && label[t] >= 0 && most > 0.f; r++) { /* all anchors that share it, up to
-                                                                       rounding */
+    for (int r = 0; r < rows && label[t] >= 0 && most > 0.f;
+         r++) { /* all anchors with the same IoU, up to rounding */
       if (match[r] == -3.f) continue;
       if (cnn_box_overlap_routine(anchors + 4 * r, truth + 4 * t) >= 0.99999f * most)
         match[r] = (float)cnn_match_truth_routine(anchors + 4 * r, truth, label, n, 0, &shared);
@@ -31,7 +31,7 @@ static void cnn_rpn_match_routine(const float *restrict anchors, const int32_t *
   }
 }
 
-/* Draws a number of rows with a ground truth, or negative ones: those with the largest draws. */
+/* Selects a number of rows with a ground truth, or negative ones: those with the largest random numbers. */
 static int cnn_rpn_draw_routine(const float *restrict match, const float *restrict draws,
                                 float *restrict rows_of, int rows, int positive, int most) {
   int n = 0;
@@ -40,11 +40,11 @@ static int cnn_rpn_draw_routine(const float *restrict match, const float *restri
   return cnn_best_routine(draws, rows_of, n, most);
 }
 
-/* Over `sample` anchors, of which at most `positives` have a ground truth, the binary cross-entropy of
- * their scores, and over those with a ground truth the smooth L1 (beta 1/9) of their deltas; divided by
- * `sample`. scores, sigmoid, softplus, draws[rows]; deltas, anchors[rows][4]; anchor_log[rows][2],
- * truth_log[most][2]: logarithms of sizes. match, rows_of[rows]: scratch. out: the loss, its gradients by
- * scores and by deltas. */
+/* Over `sample` anchors, at most `positives` of them with a ground truth: the binary cross-entropy of their
+ * scores and, over those with a ground truth, the smooth L1 (beta 1/9) of their deltas; divided by `sample`.
+ * scores, sigmoid, softplus, draws[rows]; deltas, anchors[rows][4]; anchor_log[rows][2], truth_log[most][2]:
+ * logarithms of sizes. match, rows_of[rows]: scratch. out: the loss, its gradients by scores and by deltas.
+ */
 static void cnn_rpn_routine(const float *restrict scores, const float *restrict sigmoid,
                             const float *restrict softplus, const float *restrict draws,
                             const float *restrict deltas, const float *restrict anchors,

@@ -1,6 +1,6 @@
-/* yolo_loss.c: the loss yolo, of a head of YOLOv3  (Redmon and Farhadi, 2018). It sees what lies before the
- * operator yolo: tx ty tw th, objectness and classes of each anchor in each cell. A truth belongs to the
- * anchor, over all such losses of the net, whose shape overlaps it most. */
+/* yolo_loss.c: Loss yolo, of a YOLOv3 head  (Redmon and Farhadi, 2018). It reads the input of the operator
+ * yolo: tx ty tw th, objectness and classes of each anchor in each cell. A ground-truth object belongs to the
+ * anchor, over all such losses of the net, whose shape has the highest IoU. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "ops/detection/yolo.h"
@@ -57,7 +57,7 @@ static void shape(ShapeContext *context, Node *node) {
 
 /* ---- all heads ---- */
 typedef struct Anchors {
-  int64_t first, total; /* those of this head, all */
+  int64_t first, total; /* first anchor of this head; number of all */
   double *side;         /* [total][SIDES]: width, height and their logarithms */
 } Anchors;
 
@@ -88,7 +88,7 @@ static Anchors loss_anchors(Arena *arena, const Node *node) {
   return all;
 }
 
-/* ---- the meaning ---- */
+/* ---- reference ---- */
 enum { NUMBERS = 11 };
 
 static void put_anchor_numbers(const Node *node, const Anchors *anchors, double number[NUMBERS]) {

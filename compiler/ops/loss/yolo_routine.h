@@ -2,7 +2,8 @@
 /* The loss of a YOLOv3 head (Redmon and Farhadi, 2018) for an image: a ground-truth object belongs to the
  * anchor whose shape has the highest IoU, in the cell of its center. Copied into generated C. */
 
-/* anchor[total][4]: width, height and their logarithms, of all heads; this head has `own` from `first` on. */
+/* anchor[total][4]: width, height and their logarithms, for all heads; this head has `own` anchors from
+ * `first` on. */
 typedef struct cnn_yolo_head_routine {
   int h, w, own, first, total, classes;
   float across, down; /* the distance of adjacent cells */
@@ -14,7 +15,7 @@ static int cnn_yolo_cell_routine(float at, int n) {
   return !(at > 0.f) ? 0 : at < (float)n ? (int)at : n - 1;
 }
 
-/* The row that an object belongs to; -1: none of this head. */
+/* The row of an object; -1: none in this head. */
 static int cnn_yolo_place_routine(const cnn_yolo_head_routine *of, const float *truth, int32_t label) {
   const float width = truth[2] - truth[0], height = truth[3] - truth[1];
   float most = -1.f;
@@ -79,8 +80,8 @@ static int cnn_yolo_class_routine(const float *place, const int32_t *label, int 
   return has;
 }
 
-/* The target objectness of rows without an object is 0, unless the box's IoU with an object exceeds
- * `ignore`. by: gradient of the objectness; 1 for the other rows. */
+/* The target objectness of rows without an object is 0, unless the box's IoU with an object exceeds `ignore`.
+ * by: gradient of the objectness; 1 for the other rows. */
 static float cnn_yolo_empty_routine(const cnn_yolo_head_routine *of, const float *sigmoid,
                                     const float *softplus, const float *size, const int32_t *label,
                                     const float *truth, int n, float ignore, float *by) {
@@ -103,8 +104,8 @@ static float cnn_yolo_empty_routine(const cnn_yolo_head_routine *of, const float
 }
 
 /* t[rows][5 + classes], sigmoid and softplus of it; size[rows][2]: exp(tw), exp(th); truth_log[most][2]:
- * logarithms of sizes. place[most]: the row of each object; of several in one row the last one defines the
- * box, and all define classes. out: the loss, its gradient by t. */
+ * logarithms of sizes. place[most]: the row of each object. If several share a row, the last one defines the
+ * box, and all of them the classes. out: the loss, its gradient by t. */
 static void cnn_yolo_routine(const float *restrict t, const float *restrict sigmoid,
                              const float *restrict softplus, const float *restrict size,
                              const float *restrict anchor, const int32_t *restrict count,

@@ -82,8 +82,7 @@ MAP_EVAL(normalized) {
 }
 MAP_SLOPE(slope) { return or_one(node, weight) / sqrt(weight[VARIANCE] + epsilon(node)); }
 
-/* Accesses the parameters in a fixed order, as C evaluates arguments in any order: it is their order in
- * the model. */
+/* Reads the parameters in a fixed order, that of the model, because C evaluates arguments in any order. */
 static Val gain(Map *m) {
   Val factor = div_(number(1), vsqrt(add(map_weight(m, VARIANCE), number(epsilon(m->node)))));
   return m->node->weight[WEIGHT] ? mul(map_weight(m, WEIGHT), factor) : factor;
@@ -121,8 +120,8 @@ static Val load_statistics(Lower *l, int in, int64_t row, const Ix *c, int part,
 
 static Val index_value_of(Nest *b, const Ix *index) { return convert(position(b, index), F32); }
 
-/* For a block of rows, whose vectors stay in the L1 cache: the mean, and then the sum of squared
- * deviations from it. all_*: of the blocks so far, merged as images are below. */
+/* For a block of rows, whose vectors stay in the L1 cache: the mean, and then the sum of squared deviations
+ * from it. all_*: over the blocks so far, merged like images below. */
 typedef struct Moments {
   const Columns *set;
   Extent e;
@@ -235,7 +234,7 @@ static bool is_held(const Eval *eval) {
   return at >= 0 && eval->weight[at][0] > 0;
 }
 
-/* `held` where the statistics are held, else `otherwise`. */
+/* `held` if the statistics are held, otherwise `otherwise`. */
 static Val if_held(Lower *l, Val held, Val otherwise) {
   Nest *b = l->b;
   Val on = nest_load(b, nest_at(b, lower_weight(l, rounding_switch(l->node)), 0), 1);

@@ -1,5 +1,5 @@
-/* instancenorm.c: instancenorm, mean and variance of each channel of an image (Ulyanov, Vedaldi and
- * Lempitsky, 2016). */
+/* instancenorm.c: instancenorm, normalization with mean and variance of each channel of an image (Ulyanov,
+ * Vedaldi and Lempitsky, 2016). */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/normalization/standardize.h"
 

@@ -1,5 +1,5 @@
 /* l2norm.c: l2norm, y = x / max(|x|, epsilon), where |x| is the root of the sum of squares over the channels
- * of a pixel, as PyTorch's normalize. */
+ * of a pixel, as in PyTorch's normalize. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "kernel/map.h"
@@ -24,7 +24,7 @@ static void norm_line_run(const Node *node, int64_t n, double *const *in, double
 }
 static void run(const Eval *eval) { lines_run(eval, norm_line_run); }
 
-/* inputs dy, x: dx = (dy - y * sum of dy*y) / |x|, and dy / epsilon where |x| is below it */
+/* inputs dy, x: dx = (dy - y * sum of dy*y) / |x|, or dy / epsilon if |x| is below epsilon */
 static void norm_line_back_run(const Node *node, int64_t n, double *const *in, double *out) {
   const double *dy = in[0], *x = in[1], norm = norm_of(x, n), least = epsilon_of(node);
   double dot = 0;

@@ -1,4 +1,5 @@
-/* layernorm.c: layernorm, mean and variance of the channels of each pixel (Ba, Kiros and Hinton, 2016). */
+/* layernorm.c: layernorm, normalization with mean and variance of the channels of each pixel (Ba, Kiros and
+ * Hinton, 2016). */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/normalization/standardize.h"
 

@@ -1,15 +1,14 @@
 /* lrn.c: lrn, local response normalization over neighboring channels  (Krizhevsky, Sutskever and Hinton,
  * 2012):
  *
- *     y[c] = x[c] / d[c]^beta,     d[c] = bias + alpha/size * sum of x[k]^2 over k from c - before to c +
- * after
+ * y[c] = x[c] / d[c]^beta,     d[c] = bias + alpha/size * sum of x[k]^2 over k from c - before to c + after
  *
- * (alpha divided by size, as PyTorch and ONNX.) before + after + 1 = size; where that is even, before is
- * larger by one as in PyTorch, and with even=after after is, as in ONNX. Backward, with t[c] = dy[c] * x[c] /
+ * (alpha is divided by size, as in PyTorch and ONNX.) before + after + 1 = size; if size is even, before is
+ * larger by one as in PyTorch, or after with even=after, as in ONNX. Backward, with t[c] = dy[c] * x[c] /
  * d[c]^(beta + 1):
  *
- *     dx[c] = dy[c] / d[c]^beta - 2*alpha*beta/size * x[c] * sum of t[k] over the k whose window holds c:
- * from c - after to c + before */
+ * dx[c] = dy[c] / d[c]^beta - 2*alpha*beta/size * x[c] * sum of t[k] over the k whose window contains c: from
+ * c - after to c + before */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "base/number.h"
@@ -72,7 +71,7 @@ static void run(const Eval *eval) {
           pow(lrn_denominator(node, eval->in[0] + p * e.c, e.c, c), -arg_number(node, "beta"));
 }
 
-static void gradient_run(const Eval *eval) { /* inputs dy, x; straight from the derivative */
+static void gradient_run(const Eval *eval) { /* inputs dy, x; directly from the derivative */
   const Node *node = eval->node;
   const Extent e = shape_extent(node->shape);
   const double beta = arg_number(node, "beta");
@@ -92,7 +91,7 @@ static void gradient_run(const Eval *eval) { /* inputs dy, x; straight from the 
 /* ---- lower: a row of scratch with zeros on both sides for each pixel of a block, so that no window needs a
  * test ---- */
 typedef struct Rows {
-  Buf *squares, *terms, *scaled; /* [pixel][c]; where threads share the image rows, [y][pixel][c] */
+  Buf *squares, *terms, *scaled; /* [pixel][c]; if threads share the image rows, [y][pixel][c] */
   int64_t before, after, pixels;
   Ix pixel; /* of the block */
 } Rows;
@@ -127,7 +126,7 @@ static void zero_block(Lower *l, Rows *rows, Buf *row, const Ix *y) {
   }
 }
 
-/* The sum of size elements of a pixel's row from c on; the row begins with zeros. */
+/* The sum of `size` elements of a pixel's row from c on; the row begins with zeros. */
 static Val window_sum(Lower *l, const Rows *rows, Buf *row, const Ix *y, const Ix *c, int part, int lanes) {
   Nest *b = l->b;
   const int64_t size = lrn_size(l->node);
@@ -179,7 +178,7 @@ static Rows make_rows(Lower *l, LoopKind kind, Extent e) {
   return rows;
 }
 
-/* Runs the bodies in turn, at `pixels` of row y from `first` on. */
+/* Runs the bodies one after the other, at `pixels` of row y from `first` on. */
 static void walk_block(Lower *l, const Ix *y, const Ix *first, int64_t pixels, Rows *rows, int n,
                        WalkBody *const *body) {
   Nest *b = l->b;

@@ -45,7 +45,7 @@ static bool one_for_all(const Node *node) {
   return same;
 }
 
-/* y = gain*x + shift: numbers that fit into floats may have quotients that do not. */
+/* y = gain*x + shift: numbers that fit in floats may have quotients that do not. */
 static double quotient(const Node *node, const char *name, int64_t c) {
   return of_channel(node, name, c) / of_channel(node, "std", c);
 }
@@ -88,7 +88,9 @@ MAP_EVAL(normalized) {
 }
 MAP_SLOPE(slope) { return gain_of(node, c); }
 MAP_VALUE(value) {
-  Val scaled = mul(m->x[0], constants(m, false)); /* before the shift: the order of the tables in the text */
+  Val scaled =
+      mul(m->x[0],
+          constants(m, false)); /* created before the shift: this is the order of the tables in the C text */
   return add(scaled, constants(m, true));
 }
 MAP_GRADIENT(gradient) { return mul(dy, constants(m, false)); }

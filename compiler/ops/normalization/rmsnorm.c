@@ -1,5 +1,5 @@
-/* rmsnorm.c: rmsnorm, y = x / sqrt(mean of x^2 + epsilon) * weight[c], the mean over the channels of each
- * pixel (Zhang and Sennrich, 2019). */
+/* rmsnorm.c: rmsnorm, y = x / sqrt(mean of x^2 + epsilon) * weight[c], with the mean over the channels of
+ * each pixel (Zhang and Sennrich, 2019). */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "kernel/map.h"

@@ -1,6 +1,6 @@
 /* standardize.c: Mean and variance of groups of elements. Groups within a pixel use a row of scratch. Over
- * pixels, sums are of x - x[0][0][c], so that a large mean does not drown the variance, and those of a
- * group's channels are merged (Chan, Golub and LeVeque, 1979). */
+ * pixels, sums are of x - x[0][0][c], so that a large mean does not hide the variance; the sums of a group's
+ * channels are merged (Chan, Golub and LeVeque, 1979). */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/normalization/standardize.h"
 #include <math.h>
@@ -90,13 +90,13 @@ void standardize_back_run(const Eval *eval) {
   }
 }
 
-/* ---- what is stored ---- */
+/* ---- stored values ---- */
 typedef struct Work {
-  Buf *x, *dy;                            /* dy: backward, else NULL */
+  Buf *x, *dy;                            /* dy: backward, otherwise NULL */
   Buf *weight, *bias;                     /* NULL: none */
   Buf *row;                               /* by pixel: x - mean */
-  Buf *mean, *factor, *sum, *products;    /* over pixels: by channel */
-  Val row_mean, row_factor, dy_mean, dot; /* by pixel; dot: mean of dy*h, times the factor */
+  Buf *mean, *factor, *sum, *products;    /* over pixels: per channel */
+  Val row_mean, row_factor, dy_mean, dot; /* per pixel; dot: mean of dy*h, times the factor */
   int64_t pixels;
 } Work;
 
@@ -177,7 +177,7 @@ static void lower_by_pixel(Lower *l, Work *w, Extent e) {
 }
 
 /* ---- over pixels ---- */
-/* Mean and factor of each channel on its own: the mean, and the sum of squared deviations. */
+/* Mean and factor of each channel separately: the mean, and the sum of squared deviations. */
 static void moments_body(Lower *l, const Ix *y0, const Ix *x0, const Ix *c, int part, int lanes,
                          const void *context) {
   const Work *w = context;
@@ -340,7 +340,7 @@ Node *standardize_train(Graph *graph, Node *node) {
   return graph_hidden(graph, &op_affine, node, node->shape, RESULT_SAMPLE, 1, &h);
 }
 
-/* ---- inference: what looks inside wants the gradient of the whole ---- */
+/* ---- inference: inspection needs the gradient of the whole ---- */
 MAP_EVAL(weighted) { return x[0] * weight[WEIGHT]; }
 MAP_VALUE(weighted_value) { return mul(m->x[0], map_weight(m, WEIGHT)); }
 static const Op op_weighted = {.name = "norm weighted",

@@ -7,9 +7,9 @@
 #define CNNC_STANDARDIZE_H
 #include "kernel/lower.h"
 
-typedef struct Standardize {     /* the detail of a node, and of its hidden nodes */
-  bool by_pixel;                 /* a group is the channels of a pixel; else all pixels of some channels */
-  int64_t channels;              /* of a group */
+typedef struct Standardize { /* the detail of a node, and of its hidden nodes */
+  bool by_pixel;             /* a group is the channels of a pixel; otherwise all pixels of some channels */
+  int64_t channels;          /* of a group */
   const Op *standardized, *back; /* h, in training; the gradient with respect to x */
 } Standardize;
 
@@ -20,7 +20,7 @@ typedef struct Standardize {     /* the detail of a node, and of its hidden node
 
 /* One weight and one bias per channel; the input's shape. */
 void standardize_shape(ShapeContext *, Node *, Standardize);
-void standardize_run(const Eval *);      /* input x; with weight and bias where the op has params */
+void standardize_run(const Eval *);      /* input x; with weight and bias if the operator has parameters */
 void standardize_back_run(const Eval *); /* inputs dy, x */
 void standardize_lower(Lower *);         /* either */
 void standardize_gradient(Gradient *, Node *, Node *dy); /* of h */

@@ -1,4 +1,4 @@
-/* join_rows.c: join_rows, the inverse of split_rows. Nothing is moved. */
+/* join_rows.c: join_rows, the inverse of split_rows. No data moves. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/parts/moves.h"
 

@@ -1,4 +1,4 @@
-/* join_windows.c: join_windows, the inverse of split_windows: the image of its windows. */
+/* join_windows.c: join_windows, the inverse of split_windows: an image from its windows. */
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/window.h"
 #include "ops/parts/moves.h"

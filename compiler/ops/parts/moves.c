@@ -1,4 +1,4 @@
-/* moves.c: copies between a value and its parts. */
+/* moves.c: Copies between a value and its parts. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/parts/moves.h"
 
@@ -118,9 +118,9 @@ void windows_run(const Eval *eval, bool to_parts) {
     }
 }
 
-/* Loops along an axis: one over windows, one over the positions in a window, in the order in which the result
- * is stored. A shift wraps around at one position: some rounds of the outer loop have two ranges of the inner
- * one, with different offsets. */
+/* Loops along an axis: one over windows, one over the positions in a window, in the order of the stored
+ * result. A shift wraps around at one position: some iterations of the outer loop have two ranges of the
+ * inner one, with different offsets. */
 typedef struct WindowRounds {
   int64_t outer[2];
   int nparts;
@@ -148,7 +148,7 @@ static int rounds_of(const Windows *w, int axis, bool by_window, WindowRounds to
                 inner = by_window ? w->size[axis] : w->count[axis], length = outer * inner,
                 shift = w->shift[axis], wrap = length - shift;
   int n = 0;
-  if (by_window != w->grid) { /* the outer one takes the larger steps */
+  if (by_window != w->grid) { /* the outer loop takes the larger steps */
     const int64_t at = wrap / inner, cut = wrap % inner;
     add_rounds(to, &n, 0, at, inner, inner, shift, length);
     if (cut) add_rounds(to, &n, at, at + 1, cut, inner, shift, length);

@@ -1,28 +1,28 @@
-/* moves.h: copies between a value and its parts, for split_heads, split_windows and their inverses. */
+/* moves.h: Copies between a value and its parts, for split_heads, split_windows and their inverses. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_PARTS_MOVES_H
 #define CNNC_PARTS_MOVES_H
 #include "kernel/parts.h"
 
-/* Channels that are contiguous in both: all of a pixel of a part, and those from whole_c on of a pixel of the
- * whole value. */
+/* Channels that are contiguous in both: all channels of a part's pixel, and those from whole_c on of a pixel
+ * of the whole value. */
 typedef struct PartSpot {
   Ix whole_row, whole_y, whole_x, whole_c, part_row, part_y, part_x;
 } PartSpot;
 
 void parts_copy(const Eval *); /* elements keep their order */
 
-/* ---- heads: row r*n + h of the parts holds channels h*C/n and on of row r ---- */
+/* ---- heads: row r*n + h of the parts contains channels h*C/n and up of row r ---- */
 void heads_run(const Eval *, bool to_parts);
 void heads_lower(Lower *, bool to_parts);
 
 /* ---- windows ---- */
 typedef struct Windows {
-  int64_t count[2], size[2]; /* of windows, and of a window, by axis */
+  int64_t count[2], size[2]; /* number of windows, and window size, by axis */
   int64_t shift[2];          /* from 0 to the length of the axis */
   bool grid;
 } Windows;
-/* False: reported. whole: height and width. */
+/* False after an error. whole: height and width. */
 bool windows_shift(ShapeContext *, const Node *, const int64_t whole[2], int64_t shift[2]);
 Windows windows_of(const Node *);
 void windows_run(const Eval *, bool to_parts);

@@ -1,5 +1,5 @@
 /* split_windows.c: split_windows, parts of an image as rows: blocks of neighboring pixels (Liu et al., 2021:
- * Swin) or grids of pixels that lie evenly apart (Tu et al., 2022: MaxViT; the patches of MobileViT). */
+ * Swin) or grids of pixels with equal distances (Tu et al., 2022: MaxViT; the patches of MobileViT). */
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/window.h"
 #include "ops/parts/moves.h"

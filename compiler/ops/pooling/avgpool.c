@@ -1,5 +1,6 @@
-/* avgpool.c: avgpool, y[y][x][c] = sum over the window of x / n. n counts the window's elements inside the
- * input; with count_pad those of the padding too, but not what ceil adds beyond it (as PyTorch). */
+/* avgpool.c: avgpool, y[y][x][c] = sum over the window of x / n. n is the number of the window's elements
+ * inside the input; with count_pad it includes the padding, but not the elements that ceil adds beyond it (as
+ * in PyTorch). */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/pooling/pool.h"
 #include "ops/shape/stream_mask.h"
@@ -14,7 +15,7 @@ static const Param params[] = {
     {0},
 };
 
-/* ---- which elements are counted: those at lo <= position < hi ---- */
+/* ---- counted elements: those at lo <= position < hi ---- */
 static int64_t counted_from(const Node *forward, int axis) {
   return arg_bool(forward, "count_pad") ? -forward->window->before[axis] : 0;
 }
@@ -23,7 +24,7 @@ static int64_t counted_to(const Node *forward, int axis) {
          (arg_bool(forward, "count_pad") ? forward->window->after[axis] : 0);
 }
 
-/* Of an endless sequence rows before the first one do not count: in[1] has the calls so far. */
+/* In an endless sequence rows before the first one do not count: in[1] is the number of calls so far. */
 static bool counts_real_rows(const Node *node, int axis) {
   return node->nin == 2 && axis == (node->shape.rank == 2);
 }
@@ -34,7 +35,7 @@ static double real_rows(const Eval *eval, int axis, int64_t o) {
   const double first = stream_first_row(eval, eval->node->detail) + (double)(o * w->stride[axis]);
   double n = 0;
   for (int64_t k = 0; k < w->kernel[axis]; k++) n += first + (double)(k * w->dilation[axis]) >= 0;
-  return n > 0 ? n : 1; /* of rows that mean nothing */
+  return n > 0 ? n : 1; /* for rows without meaning */
 }
 
 /* 1 / n of a window */
@@ -52,7 +53,7 @@ static double window_share(const Eval *eval, const Node *forward, int64_t oy, in
   return 1 / n;
 }
 
-/* Calls of the windows' elements: spread: large += small/n, else small += large/n. */
+/* Visits the windows' elements: spread: large += small/n, otherwise small += large/n. */
 static void eval_mean(const Eval *eval, const Node *forward, bool spread) {
   const double *from = eval->in[0];
   double *to = eval->out;
@@ -103,7 +104,7 @@ static Val real_pixels(Lower *l, const Ix *start, int64_t kernel, int64_t dilati
   return vmax(num(b, 1), nest_get(b, nest_at(b, n, 0)));
 }
 
-/* How many elements of this window count along an axis; NULL: all. */
+/* Number of elements of this window that count along an axis; NULL: all. */
 static Val counted_pixels(Lower *l, const Node *forward, const PoolPixel *pixel, int axis) {
   Nest *b = l->b;
   const Window *w = &pixel->pool->window;

@@ -1,10 +1,10 @@
 /* blurpool.c: blurpool, every stride-th element of the input blurred by the binomial filter of each axis
  * (Zhang, 2019: Making Convolutional Networks Shift-Invariant Again):
  *
- *     y[i][j] = sum over k, l of B(k) * B(l) * x[i*S + k - before][j*S + l - before],
- *     B(k) = (K - 1 over k) / 2^(K - 1), before = floor((K - 1) / 2)
+ * y[i][j] = sum over k, l of B(k) * B(l) * x[i*S + k - before][j*S + l - before],
+ * B(k) = (K - 1 over k) / 2^(K - 1), before = floor((K - 1) / 2)
  *
- * The border is the input mirrored at its first and last elements, as in the paper's code (reflect). */
+ * The input is padded by mirroring at its first and last elements, as in the paper's code (reflect). */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <stdlib.h>
@@ -75,7 +75,7 @@ static Cost cost(const Node *node) {
 /* ---- the oracle ---- */
 static int eval_rule(const Node *node, int axis, int64_t to, AxisTap tap[AXIS_TAPS]) {
   const int64_t n = node->window->kernel[axis], last = size_of(node->in[0], axis) - 1;
-  double row[AXIS_TAPS] = {1}; /* of Pascal's triangle, halved on each step */
+  double row[AXIS_TAPS] = {1}; /* a row of Pascal's triangle, halved on each step */
   for (int64_t step = 1; step < n; step++)
     for (int64_t k = step; k >= 0; k--) row[k] = (row[k] + (k ? row[k - 1] : 0)) / 2;
   for (int64_t k = 0; k < n; k++) {

@@ -1,6 +1,6 @@
-/* maxpool.c: maxpool, y[y][x][c] = max over the window of x, padding counting as minus infinity. A tie
- * belongs to the first element in row order: it alone gets the gradient. Of a window whose maximum is NaN the
- * first element gets it. */
+/* maxpool.c: maxpool, y[y][x][c] = max over the window of x, where padding counts as minus infinity. Of equal
+ * elements the first in row order gets the gradient. If the maximum is NaN, the window's first element gets
+ * it. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "ops/pooling/pool.h"
@@ -19,7 +19,7 @@ static int64_t position_of(const Window *w, int axis, int64_t o, int64_t k) {
   return o * w->stride[axis] + k * w->dilation[axis] - w->before[axis];
 }
 
-/* The index of the window's largest element: the first of several. NaN counts as the largest. */
+/* The index of the window's largest element, the first of equal ones. NaN counts as the largest. */
 static int64_t largest_in_window(const double *x, Extent in, const Window *w, int64_t oy, int64_t ox,
                                  int64_t c) {
   const Taps rows = pool_taps(w, 0, oy, 0, in.h), columns = pool_taps(w, 1, ox, 0, in.w);
@@ -62,8 +62,7 @@ static Val largest_of(const Val *x, int n) {
 }
 
 /* ---- input gradient ----
- * Inputs dy, x, y. The first element that is not less than the maximum takes dy; nothing is left for the
- * others. */
+ * Inputs are dy, x, y. The first element that is not less than the maximum gets dy, the others get 0. */
 static int64_t receiver(const double *x, Extent in, const Window *w, int64_t oy, int64_t ox, int64_t c) {
   const int64_t best = largest_in_window(x, in, w, oy, ox, c);
   if (!isnan(x[best])) return best;

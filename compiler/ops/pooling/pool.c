@@ -5,7 +5,7 @@
 #include "graph/shape.h"
 #include "kernel/window.h"
 
-enum { UNROLL_MOST = 16 }; /* maximum taps of an unrolled window */
+enum { UNROLL_MOST = 16 }; /* most taps of an unrolled window */
 
 Taps pool_taps(const Window *w, int axis, int64_t o, int64_t lo, int64_t hi) { /* lo <= o*S - P + k*D < hi */
   const int64_t start = o * w->stride[axis] - w->before[axis];
@@ -15,14 +15,14 @@ Taps pool_taps(const Window *w, int axis, int64_t o, int64_t lo, int64_t hi) { /
 
 /* ---- shapes ---- */
 
-/* The last window may begin after the input; those that begin before it may step over it if it is shorter
- * than the dilation. */
+/* The last window may begin after the input. Windows that begin before it may skip it if it is shorter than
+ * the dilation. */
 static bool sees_padding_alone(const Window *w, int axis, int64_t input, int64_t output) {
   const int64_t dilation = w->dilation[axis], stride = w->stride[axis], before = w->before[axis];
   if (before > dilation * (w->kernel[axis] - 1) || (output - 1) * stride - before >= input) return true;
   int64_t outside = smaller(output, ceil_divide(before, stride));
-  outside = input < dilation ? smaller(outside, dilation) : 0; /* after that number of windows the
-                                                                  positions repeat */
+  outside = input < dilation ? smaller(outside, dilation)
+                             : 0; /* after that number of windows the positions repeat */
   for (int64_t o = 0; o < outside; o++) {
     const Taps taps = pool_taps(w, axis, o, 0, input);
     if (taps.last < taps.first) return true;
@@ -139,8 +139,7 @@ void pool_walk(Lower *l, const Pool *p, PoolBody body, const void *context) {
   rows(l, &walk, inner[1], height, true);
 }
 
-/* One axis after the other: the loop over its taps, clipped to the image where the window may extend
- * outside. */
+/* Nests one loop per axis over its taps, clipped to the image if the window may extend outside. */
 static void each_tap(Lower *l, const PoolPixel *at_, int axis, const Ix *row, PoolTap tap, void *context) {
   Nest *b = l->b;
   const Window *w = &at_->pool->window;
@@ -194,7 +193,7 @@ Val pool_combine(Lower *l, const PoolPixel *pixel, const Ix *c, int part, int la
   return nest_get(b, nest_at(b, of.value, 0));
 }
 
-/* ---- the backward pass: a window spreads over what it saw ---- */
+/* ---- the backward pass: a window distributes its gradient over its elements ---- */
 static PoolTarget target_of(Lower *l, const Pool *p) { /* before nest_fn */
   const Window *w = &p->window;
   PoolTarget target = {l->out, POOL_FINAL};

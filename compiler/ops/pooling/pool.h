@@ -7,7 +7,7 @@
 
 void pool_shape(
     ShapeContext *,
-    Node *); /* from kernel, stride, pad, dilation, ceil; a window that contains only padding is an error */
+    Node *); /* from kernel, stride, pad, dilation, ceil; a window that only contains padding is an error */
 void pool_shape_global(ShapeContext *, Node *); /* one window over everything */
 
 /* The taps first .. last of a window's axis inside lo <= position < hi, for output o; last < first: none. */
@@ -28,9 +28,10 @@ typedef struct PoolPixel { /* position of a body: window [y][x]; whether it may 
   bool clip[2];
 } PoolPixel;
 typedef void PoolBody(Lower *, const PoolPixel *, const Ix *c, int part, int lanes, const void *context);
-typedef void PoolTap(Lower *, const Ix *y, const Ix *x, void *context); /* at an element of the image */
+typedef void PoolTap(Lower *, const Ix *y, const Ix *x,
+                     void *context); /* called at an element of the image */
 
-Pool pool_of(const Node *); /* of the forward node or a hidden one of its backward pass */
+Pool pool_of(const Node *); /* for the forward node or a hidden one of its backward pass */
 void pool_walk(Lower *, const Pool *, PoolBody,
                const void *context); /* all windows: inner ones in separate loops without tests */
 void pool_each_tap(Lower *, const PoolPixel *, PoolTap, void *context); /* in row order */
@@ -44,7 +45,7 @@ typedef enum PoolSum {
   POOL_FINAL,
   POOL_ONCE,
   POOL_ADD
-} PoolSum; /* each element is in exactly one window; in one at most; in several */
+} PoolSum; /* each element is in exactly one window; in at most one; in several */
 typedef struct PoolTarget {
   Buf *buf;
   PoolSum sum;

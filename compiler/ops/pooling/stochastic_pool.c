@@ -1,8 +1,8 @@
 /* stochastic_pool.c: stochastic_pool (Zeiler & Fergus, 2013). In each window an element is drawn with a
- * probability that is proportional to it, r[i] / sum of r, where r = max(x, 0):
+ * probability proportional to it, r[i] / sum of r, where r = max(x, 0):
  *
- *     training   y = the r[i] that was drawn: the first whose sum r[0] + ... + r[i] exceeds u * sum of r
- *     inference  y = sum of r*r / sum of r, the expected value of a draw
+ * training   y = the drawn r[i]: the first whose sum r[0] + ... + r[i] exceeds u * sum of r
+ * inference  y = sum of r*r / sum of r, the expected value of a draw
  *
  * If no element of a window is positive, y is 0. */
 // SPDX-License-Identifier: Apache-2.0
@@ -31,7 +31,7 @@ static Sight sight_of(const Node *forward, const double *x, int64_t oy, int64_t 
   return (Sight){x, in, w, (oy * w->stride[0] * in.w + ox * w->stride[1]) * in.c + c};
 }
 
-static int64_t sight_place(const Sight *s, int64_t k) { /* of its element k, in row order */
+static int64_t sight_place(const Sight *s, int64_t k) { /* position of the window's element k, in row order */
   return s->first + (k / s->window->kernel[1] * s->in.w + k % s->window->kernel[1]) * s->in.c;
 }
 static int64_t sight_count(const Sight *s) { return s->window->kernel[0] * s->window->kernel[1]; }
@@ -190,7 +190,7 @@ static Val uniforms(Lower *l, const PoolPixel *pixel, const Ix *c, int part, int
   return nest_load_part(b, nest_at(b, u, 0), part, lanes);
 }
 
-/* The threshold that the running sum of the drawn element exceeds. */
+/* The limit that the running sum exceeds at the drawn element. */
 static void draw(Lower *l, Tap *tap, const Ix *c, int part, int lanes) {
   Nest *b = l->b;
   tap->limit = nest_let(b, "limit", mul(uniforms(l, tap->pixel, c, part, lanes), held_value(b, tap->sum)));
@@ -198,8 +198,8 @@ static void draw(Lower *l, Tap *tap, const Ix *c, int part, int lanes) {
   tap->found = zero_register(b, "found", lanes);
 }
 
-/* The last positive element before which the sum is not above the limit: the one whose sum first exceeds
- * it, even if rounding leaves the total at the limit. */
+/* The last positive element before which the sum is not above the limit: the one whose sum first exceeds it,
+ * even if rounding leaves the total at the limit. */
 static void sample_tap(Lower *l, const Ix *y, const Ix *x, void *context) {
   const Tap *t = context;
   Nest *b = l->b;
@@ -225,7 +225,7 @@ static void sample_lower(Lower *l) {
   pool_walk(l, &pool, sample_window, NULL);
 }
 
-/* ---- backward: dy goes to the element that was drawn, which is found again ---- */
+/* ---- backward: dy goes to the drawn element, which is recomputed ---- */
 static Val tap_number(Lower *l, const Tap *t, const Ix *y, const Ix *x) {
   const Window *w = &t->pixel->pool->window;
   const Ix number = (*y - *t->pixel->y * w->stride[0]) * w->kernel[1] + (*x - *t->pixel->x * w->stride[1]);

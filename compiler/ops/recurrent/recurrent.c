@@ -22,7 +22,7 @@ static bool starts_from(const Node *layer, const char *param) {
   return arg_const(layer, param)->kind == CONST_VALUE;
 }
 
-/* Its initial values are states, which no argument names. */
+/* Its initial values are states that no argument names. */
 static bool keeps_state(const Node *layer) {
   return layer->nin > 1 && !starts_from(layer, "hidden") && !starts_from(layer, "cell");
 }
@@ -186,7 +186,7 @@ static Init glorot_init(int64_t from, int64_t to) {
   return (Init){INIT_UNIFORM, sqrt(6.0 / (double)(from + to)), 0, NULL};
 }
 
-/* Keras: zeros, but 1 for the gate that keeps c. */
+/* Keras: zeros, but 1 for the forget gate. */
 static Init bias_init(ShapeContext *context, const Recurrent *r) {
   if (r->cell != CELL_LSTM) return (Init){INIT_CONSTANT, 0, 0, NULL};
   float *values = NEW_ARRAY(context->arena, float, r->gates * r->units);
@@ -194,7 +194,7 @@ static Init bias_init(ShapeContext *context, const Recurrent *r) {
   return (Init){INIT_LITERAL, 0, 0, values};
 }
 
-/* In PyTorch's order, which is that of files. */
+/* In PyTorch's order, which is that of weight files. */
 static bool add_parameters(ShapeContext *context, Node *node, const Recurrent *r, int way) {
   Weight **to = node->weight + way * DIRECTION_WEIGHTS;
   const int64_t sums = r->gates * r->units;
@@ -399,7 +399,7 @@ static const Op op_last = {.name = "recurrent last",
                            .gradient = value_gradient,
                            .lower = part_lower};
 
-/* ---- making them ---- */
+/* ---- construction ---- */
 static void set_weights(Graph *graph, Node *node, int n, Weight *const *weight) {
   node->nweights = n;
   node->weight = NEW_ARRAY(graph->arena, Weight *, n);

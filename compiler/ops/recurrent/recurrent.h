@@ -25,27 +25,28 @@ enum { CORE_WEIGHT, CORE_BIAS, CORE_PROJECTION, CORE_WEIGHTS };
 /* One direction of a layer: `detail` of its nodes. */
 typedef struct Recurrent {
   Cell cell;
-  int64_t rows, channels, units, outputs, gates; /* outputs: numbers of h; gates: G of the formulas */
+  int64_t rows, channels, units, outputs, gates; /* outputs: length of h; gates: G in the formulas */
   bool project, reverse, last, before, relu;     /* before: reset=before */
   bool records;                                  /* training: the core returns a record of each row */
-  bool keeps;        /* its final state is kept: the core of an lstm returns h, then c, of each row */
+  bool keeps;        /* its final state is kept: the core of an lstm returns h, then c, for each row */
   double clip;       /* 0: none */
   int hidden, state; /* inputs of the core, initial h and c; 0: zeros */
-  int calls;         /* the layer's input with the number of calls; 0: there are no rows below 0 */
-  StreamRow first;   /* which row is the first, by the number of calls */
+  int calls;         /* the layer's input with the number of calls; 0: no rows have negative indices */
+  StreamRow first;   /* the first row, from the number of calls */
 } Recurrent;
 
-/* `detail` of a layer with states of a stream. */
+/* `detail` of a layer with stream states. */
 typedef struct KeptLayer {
-  bool masked; /* its last input is the number of calls, and rows below 0 leave the states alone */
+  bool masked; /* its last input is the number of calls, and rows with negative indices do not change the
+                  states */
   StreamRow first;
 } KeptLayer;
 
-typedef struct Record {                 /* start of a part among its channels */
+typedef struct Record {                 /* starts of a record's parts among its channels */
   int64_t state, middle, hidden, width; /* state: c, or q; middle: m */
 } Record;
 typedef struct Slopes {
-  int64_t other, width, rows; /* other: those after the ones of the sums */
+  int64_t other, width, rows; /* other: those after the slopes of the sums */
 } Slopes;
 
 /* Gradient of a core's weight: rows first .. first+n-1 get the sum over the rows of the sequence of slopes
@@ -70,12 +71,12 @@ extern const Op op_concat, op_lstm, op_gru, op_state, op_update;
 void recurrent_shape(ShapeContext *, Node *);
 Cost recurrent_cost(const Node *);
 Node *recurrent_parts(Graph *, Node *, bool training);
-/* Appends a forward layer that starts from the final state of the last call: its states, the layer, their
+/* Appends a forward layer that starts from the final state of the previous call: its states, the layer, their
  * updates (recurrent_keep.c). */
 Node *recurrent_keep(Graph *, Node *layer, Node *calls, int64_t rows, int64_t offset);
 Node *recurrent_final(Graph *, Node *layer, Node *value, bool cell); /* h or c of the last row */
-/* The nodes that compute a layer, float or int8: its input as a sequence; a direction's gates of all rows,
- * a 1x1 convolution; its part of an initial value; the joined directions. */
+/* The nodes that compute a layer, float or int8: its input as a sequence; a direction's gates of all rows, a
+ * 1x1 convolution; its part of an initial value; the joined directions. */
 Node *recurrent_rows(Graph *, const Node *layer, const Recurrent *, Node *in);
 Node *recurrent_gates(Graph *, const Node *layer, const Op *, const Recurrent *, int way, Node *rows);
 Node *recurrent_start(Graph *, const Node *layer, Node *given, int way, int64_t n, const char *suffix);
@@ -87,7 +88,7 @@ void recurrent_eval(const Eval *); /* the layer */
 double *recurrent_layer_record(Arena *, const Recurrent *, int way, const double *const *in,
                                const double *const *weights);
 void recurrent_eval_final(const Eval *);   /* h or c of its last row: an update of recurrent_keep.c */
-void recurrent_eval_gates(const Eval *);   /* of a hidden node, like the others */
+void recurrent_eval_gates(const Eval *);   /* of a hidden node, like the next ones */
 void recurrent_eval_core(const Eval *);    /* inputs: gates, and initial values */
 void recurrent_eval_record(const Eval *);  /* the same */
 void recurrent_eval_slopes(const Eval *);  /* inputs: dy, the record, and initial values */

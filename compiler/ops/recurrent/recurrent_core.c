@@ -22,8 +22,8 @@
 
 enum { MOST_SUMS = 8, MOST_GATES = 4 }; /* independent sums: enough to hide the latency of an addition */
 
-/* The product of a vector of `numbers` with weights packed by blocks of units:
- * [block][number][gate][unit]. */
+/* The product of a vector of `numbers` with weights packed by blocks of units: [block][number][gate][unit].
+ */
 typedef struct Product {
   Buf *weight, *from;
   int64_t gates, units, numbers; /* numbers: of `from` */
@@ -35,9 +35,9 @@ typedef struct Core {
   const Recurrent *r;
   Record at;
   Buf *h, *c;      /* of the previous row */
-  Buf *next;       /* of h, while the other units of the row still need the previous one */
+  Buf *next;       /* buffer for h, while the other units of the row still need the previous one */
   Buf *middle, *z; /* the operand of a second product; the update gates until then */
-  Buf *bias;       /* of h's candidates where r scales it; or NULL */
+  Buf *bias;       /* bias of h's candidates if r scales it; or NULL */
   Product product[2];
 } Core;
 
@@ -81,7 +81,7 @@ static Product pack_product(Lower *l, const char *member, int weight, int64_t fi
   return p;
 }
 
-/* ---- what a row reads and gives ---- */
+/* ---- inputs and results of a row ---- */
 static Val gate_at(const Units *u, int64_t gate, int v) {
   Lower *l = u->core->l;
   const Ix y = {0}, c = *u->unit + (gate * u->core->r->units + v * u->lanes);
@@ -264,7 +264,7 @@ static void whole_blocks(const Pass *pass, int vectors, int lanes) {
       }
 }
 
-/* All units of a row: blocks, parts of a block, and the rest of the last one. */
+/* Visits all units of a row: blocks, parts of a block, and the rest of the last one. */
 static void each_unit(const Pass *pass) {
   const Product *p = pass->product;
   Lower *l = pass->core->l;
@@ -344,7 +344,7 @@ static void keep_next(const Core *core) {
     walk_channels(core->l, core->r->units, &none, &none, copy_start, (Buf *[]){core->h, core->next});
 }
 
-/* Reads the previous row's `next`, and stores its own h into the other buffer. */
+/* Reads the previous row's `next`, and stores its own h in the other buffer. */
 static Core core_exchanged(const Core *core) {
   Core other = *core;
   if (!core->next) return other;

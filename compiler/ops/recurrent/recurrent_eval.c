@@ -1,4 +1,4 @@
-/* recurrent_eval.c: Definition of recurrent layers, in double, row by row. */
+/* recurrent_eval.c: Reference of recurrent layers, in double, row by row. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <string.h>
@@ -13,7 +13,7 @@ static double sum_on(double start, const double *weight, const double *x, int64_
 }
 
 /* ---- gates ---- */
-typedef struct Parameters { /* of one direction; NULL: it has none */
+typedef struct Parameters { /* parameters of one direction; NULL: none */
   const double *input, *input_bias, *hidden_bias, *hidden, *projection;
 } Parameters;
 
@@ -34,7 +34,7 @@ void recurrent_eval_gates(const Eval *eval) {
 }
 
 /* ---- the core ---- */
-typedef struct Row { /* of the new record; h and c of the previous row */
+typedef struct Row { /* the new record; h and c of the previous row */
   const Recurrent *r;
   const Parameters *p;
   const double *gates, *h, *c;
@@ -103,7 +103,7 @@ static void rnn_row(const Row *row) {
   }
 }
 
-/* below: number of rows before the sequence, which leave h and c alone. */
+/* below: number of rows before the sequence, which do not change h and c. */
 static void run_core(const Recurrent *r, const Parameters *p, const double *gates, const double *h,
                      const double *c, int64_t below, double *record) {
   static void (*const rows[])(const Row *) = {lstm_row, gru_row, rnn_row};
@@ -208,8 +208,8 @@ void recurrent_eval_final(const Eval *eval) {
 typedef struct BackRow {
   const Recurrent *r;
   const double *weight, *projection, *record, *h, *c; /* h and c of the previous row */
-  double *dh, *dc, *to;                               /* dh, dc: of this row, then of the previous one */
-  double *spare;                                      /* units */
+  double *dh, *dc, *to; /* dh, dc: gradients of this row, then of the previous one */
+  double *spare;        /* units */
 } BackRow;
 
 /* dh of the previous row: adds the slopes of n sums times rows first .. first+n-1 of the weights. */
@@ -310,7 +310,7 @@ void recurrent_eval_slopes(const Eval *eval) {
   arena_free(arena);
 }
 
-/* ---- gradients of the weights that h, or what is made of it, goes through ---- */
+/* ---- gradients of the weights of h and of values derived from it ---- */
 static void add_outer(const Eval *eval, const Recurrent *r, const Outer *o) {
   const Record at = recurrent_record(r);
   const Slopes slopes = recurrent_slopes(r);

@@ -1,4 +1,4 @@
-/* recurrent_keep.c: states of layers with keep=true, and their updates from the layer's last row. */
+/* recurrent_keep.c: States of layers with keep=true, and their updates from the layer's last row. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "ops/recurrent/recurrent.h"
@@ -8,7 +8,7 @@ static const bool of_cell = true; /* `detail` of an update of c */
 /* Inputs of an update: the layer, the state, and the inputs of the layer. */
 enum { OF_LAYER, OF_STATE, OF_INPUTS };
 
-/* An update of h or c as it is computed. In training no call follows. */
+/* The nodes that compute an update of h or c. In training no call follows. */
 static Node *update_parts(Graph *graph, Node *node, bool training) {
   Node *value = node->in[OF_LAYER];
   Node *final = recurrent_final(graph, node, value, node->detail != NULL);
@@ -50,7 +50,7 @@ static void make_update(Graph *graph, Node *layer, Node *state, bool cell) {
   update->detail = cell ? &of_cell : NULL;
 }
 
-/* The state, in call 0 the given value instead. */
+/* The state; in call 0 the given value instead. */
 static Node *started(Graph *graph, Node *given, Node *state, Node *calls) {
   return given ? stream_started(graph, given, state, calls) : state;
 }

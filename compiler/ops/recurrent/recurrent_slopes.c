@@ -11,13 +11,13 @@ typedef struct Back {
   const Recurrent *r;
   Record at;
   Slopes to;
-  Buf *dh, *dc;                  /* of the current row, then of the previous one */
-  Buf *sums;                     /* slopes of the sums that h is a term of */
+  Buf *dh, *dc;                  /* gradients of the current row, then of the previous one */
+  Buf *sums;                     /* slopes of the sums with h as a term */
   Buf *inner;                    /* project: of m; reset=before: of r*h */
   const Ix *row, *before, *step; /* before: the previous row, if there is one */
 } Back;
 
-/* `lanes` units from `c` on, of which the last vector has `part`. */
+/* `lanes` units from `c` on; the last vector has `part`. */
 typedef struct Place {
   const Back *back;
   const Ix *c;
@@ -85,7 +85,7 @@ static void lstm_slopes(const Place *p) {
   set_number(p, k->dc, 0, mul(dc, f));
 }
 
-/* Of z and of the candidate. */
+/* Slopes of z and of the candidate. */
 static void candidate_slopes(const Place *p) {
   const Back *k = p->back;
   Nest *b = k->l->b;
@@ -114,7 +114,7 @@ static void candidate_slopes(const Place *p) {
   set_number(p, k->dh, 0, mul(dh, z));
 }
 
-/* Of r, with reset=before: from the slopes of r*h. */
+/* Slopes of r, with reset=before: from the slopes of r*h. */
 static void reset_slopes(const Place *p) {
   const Back *k = p->back;
   Nest *b = k->l->b;
@@ -170,11 +170,11 @@ static void add_place(const Place *p) {
 
 static void give_dh(const Place *p) { give_slope(p, p->back->to.other, unit_number(p, p->back->dh, 0)); }
 
-/* ---- what slopes bring through weights ---- */
+/* ---- slopes passed back through weights ---- */
 typedef struct Through {
   Buf *weight, *from, *to;
   int64_t first, n; /* rows of the weight */
-  int64_t slope;    /* of the first of them, in `from` */
+  int64_t slope;    /* index of the first of them in `from` */
   bool adds;
 } Through;
 
@@ -284,7 +284,7 @@ void recurrent_lower_slopes(Lower *l) {
 }
 
 /* ---- gradients of weights ---- */
-typedef struct OuterRows { /* of the weight, from `row` on */
+typedef struct OuterRows { /* rows of the weight, from `row` on */
   const Recurrent *r;
   const Outer *outer;
   const Ix *row;

@@ -1,4 +1,4 @@
-/* rnn.c: rnn, a recurrent layer without gates (Elman, 1990), with the names and order of PyTorch. */
+/* rnn.c: rnn, a recurrent layer without gates (Elman, 1990), with PyTorch's names and parameter order. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/recurrent/recurrent.h"
 

@@ -17,7 +17,7 @@
 #include "ops/int8/int8.h"
 #include "ops/registry.h"
 
-enum { RANGE, ON }; /* node->weight of fake quantize */
+enum { RANGE, ON }; /* indices in node->weight of fake quantize */
 enum { LO, HI };    /* of a range */
 enum { STEPS = 255, BINS = 2048 };
 
@@ -44,7 +44,7 @@ const double *rounding_weights(Arena *arena, const Node *node, const double *con
 
 /* ---- values ---- */
 typedef struct Grid {
-  bool any; /* otherwise nothing is rounded */
+  bool any; /* whether anything is rounded */
   float scale;
   double least, most; /* steps from 0 */
 } Grid;
@@ -149,8 +149,8 @@ Node *rounding_value(Graph *graph, Node *value, const Rounds *rounds) {
   return node;
 }
 
-/* ---- what was seen of an image ---- */
-/* Number of values that may be clipped at each end: below 1 none. */
+/* ---- observed range of an image ---- */
+/* Number of values that may be clipped at each end; below 1: none. */
 static double tail_of(const Node *node) {
   double all = 0;
   for (int k = 0; k < node->nin; k++) all += (double)shape_elements(node->in[k]->shape);
@@ -320,7 +320,7 @@ void rounding_observe(Graph *graph, int n, Node *const *value, const Rounds *rou
   Node *seen[MOST_INPUTS];
   int parts = 0;
   if (n == 0) return;
-  for (int from = 0; from < n; from += MOST_INPUTS) { /* every observed range contains 0: it adds nothing */
+  for (int from = 0; from < n; from += MOST_INPUTS) { /* every observed range contains 0, so 0 adds nothing */
     if (parts == MOST_INPUTS) parts = 0, seen[parts++] = seen_node(graph, MOST_INPUTS, seen, rounds);
     seen[parts++] = seen_node(graph, n - from < MOST_INPUTS ? n - from : MOST_INPUTS, value + from, rounds);
   }

@@ -10,12 +10,12 @@ typedef enum ScheduleCode {
 
 typedef enum AugmentCode {
   AUGMENT_ANY,         /* any input */
-  AUGMENT_MIX,         /* any input, from two samples */
+  AUGMENT_MIX,         /* any input; mixes two samples */
   AUGMENT_PICTURE,     /* the first input is an image */
-  AUGMENT_MIX_PICTURE, /* likewise, from two samples */
+  AUGMENT_MIX_PICTURE, /* the first input is an image; mixes two samples */
   AUGMENT_COLOR,       /* an image with three channels */
   AUGMENT_SOUND,       /* the first input is a sequence */
-  AUGMENT_TIME,        /* the same with a rate: it has an argument in milliseconds */
+  AUGMENT_TIME,        /* a sequence with a rate: it has an argument in milliseconds */
   AUGMENT_PIECE,       /* an image at least as large as the size, its first argument */
 } AugmentCode;
 
@@ -24,6 +24,6 @@ typedef enum MetricCode {
   METRIC_PIXELS,   /* losses with a class per pixel */
   METRIC_VALUES,   /* losses with numbers */
   METRIC_BOXES,    /* any loss; an output has boxes */
-  METRIC_SEGMENTS, /* likewise with segments */
+  METRIC_SEGMENTS, /* any loss; an output has segments */
 } MetricCode;
 #endif

@@ -1,4 +1,4 @@
-/* metrics.c: the arguments of metrics; they are computed by the runtime. */
+/* metrics.c: Arguments of metrics, which the runtime computes. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/settings/forms.h"
 #include "graph/op.h"

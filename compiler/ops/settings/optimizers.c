@@ -1,4 +1,4 @@
-/* optimizers.c: the arguments of optimizers; their arithmetic is the runtime's (core/optimizers). */
+/* optimizers.c: Arguments of optimizers; the runtime implements them (core/optimizers). */
 // SPDX-License-Identifier: Apache-2.0
 #include "graph/op.h"
 #include "ops/registry.h"

@@ -1,4 +1,4 @@
-/* quantizers.c: the arguments of training for 8 bits. */
+/* quantizers.c: Arguments of quantization-aware training. */
 // SPDX-License-Identifier: Apache-2.0
 #include "graph/op.h"
 #include "ops/registry.h"

@@ -1,5 +1,4 @@
-/* schedules.c: the arguments of learning-rate schedules; units are epochs. The arithmetic is the runtime's.
- */
+/* schedules.c: Arguments of learning-rate schedules, in units of epochs; the runtime implements them. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/settings/forms.h"
 #include "graph/op.h"

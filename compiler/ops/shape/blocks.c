@@ -1,5 +1,5 @@
-/* blocks.c: Values whose pixels are blocks of fy x fx pixels of another one. Of its C channels, element
- * (i, j) of a block has number c*fy*fx + i*fx + j (crd) or (i*fx + j)*C + c (dcr). */
+/* blocks.c: Values whose pixels are blocks of fy x fx pixels of another value. With C channels, element (i,
+ * j) of a block has the number c*fy*fx + i*fx + j (crd) or (i*fx + j)*C + c (dcr). */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/shape/blocks.h"
 #include "base/number.h"
@@ -48,7 +48,7 @@ static Spot flat_spot(const Blocks *k, const Spot *deep, const Ix *i, const Ix *
   return (Spot){deep->y * k->fy + *i, deep->x * k->fx + *j, {0}};
 }
 
-/* In vectors of channels, which are assembled from the elements of a block or split. */
+/* Copies in vectors of channels, which are assembled from the elements of a block or split. */
 static void woven(Lower *l, const Blocks *k, const Spot *deep, bool to_deep) {
   const int64_t area = k->fy * k->fx;
   const Ix zero = {0};
@@ -120,7 +120,7 @@ void blocks_lower(Lower *l, bool to_deep) {
     }
 }
 
-/* ---- backward: the other of the two ---- */
+/* ---- backward: the inverse operator ---- */
 static void deep_run(const Eval *eval) { blocks_run(eval, true); }
 static void flat_run(const Eval *eval) { blocks_run(eval, false); }
 static void deep_lower(Lower *l) { blocks_lower(l, true); }

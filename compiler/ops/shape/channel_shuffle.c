@@ -1,6 +1,7 @@
-/* channel_shuffle.c: channel_shuffle, the channels of all groups in turn  (Zhang et al., 2018: ShuffleNet):
+/* channel_shuffle.c: channel_shuffle, which interleaves the channels of all groups  (Zhang et al., 2018:
+ * ShuffleNet):
  *
- *     y[k*groups + g] = x[g*(C/groups) + k] */
+ * y[k*groups + g] = x[g*(C/groups) + k] */
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/walk.h"
 #include "ops/shape/weave.h"
@@ -22,8 +23,7 @@ static void shape(ShapeContext *context, Node *node) {
   diag_help(diag, "use the number of groups of the grouped convolution before it");
 }
 
-/* The value is a matrix of rows x columns at each pixel, which is turned over; the backward pass turns it
- * back. */
+/* Transposes the matrix of rows x columns at each pixel; the backward pass transposes it back. */
 static int64_t rows_of(const Node *node) {
   const int64_t groups = arg_int(node, "groups");
   return node->hidden ? shape_extent(node->shape).c / groups : groups;

@@ -1,5 +1,5 @@
-/* concat.c: concat, values side by side: the channels of the current value, then those of the named ones in
- * order; or their rows, along another axis. */
+/* concat.c: concat, concatenation of values: the channels of the current value, then those of the named ones
+ * in order; or their rows, along another axis. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "ops/shape/region.h"
@@ -14,7 +14,7 @@ static const Param params[] = {
      "channels length height width"},
     {0}};
 
-typedef enum Axis { HEIGHT, WIDTH, CHANNELS } Axis; /* of an extent: a sequence's length is its width */
+typedef enum Axis { HEIGHT, WIDTH, CHANNELS } Axis; /* axes of an extent: a sequence's length is its width */
 
 static Axis axis_of(const Node *node) {
   return arg_is(node, "axis", "height") ? HEIGHT : arg_is(node, "axis", "channels") ? CHANNELS : WIDTH;
@@ -25,7 +25,7 @@ static int64_t size_along(const Node *node, Axis axis) {
   return axis == HEIGHT ? e.h : axis == WIDTH ? e.w : e.c;
 }
 
-static Box start_of(const Node *node, int k) { /* where operand k begins */
+static Box start_of(const Node *node, int k) { /* start of operand k in the result */
   const Axis axis = axis_of(node);
   int64_t at = 0;
   for (int i = 0; i < k; i++) at += size_along(node->in[i], axis);
@@ -51,7 +51,7 @@ static bool axis_exists(ShapeContext *context, const Node *node) {
   return false;
 }
 
-/* Of the same form, and as large on each axis but the one. */
+/* Equal rank, and equal sizes on the other axes. */
 static bool agree(Shape a, Shape b, Axis axis) {
   const Extent x = shape_extent(a), y = shape_extent(b);
   return a.rank == b.rank && (axis == HEIGHT || x.h == y.h) && (axis == WIDTH || x.w == y.w) &&
@@ -95,7 +95,7 @@ static void shape(ShapeContext *context, Node *node) {
                                    : 0] = end.y + end.x + end.c;
 }
 
-/* ---- the meaning, and the nest ---- */
+/* ---- reference and nest ---- */
 static void run(const Eval *eval) {
   const Node *node = eval->node;
   const Extent out = shape_extent(node->shape);
@@ -154,7 +154,7 @@ const Op op_concat = {
     .traits.stream_rule = stream_rule,
 };
 
-/* ---- what cannot be written into the result by its producer ---- */
+/* ---- operands that their producers cannot write into the result ---- */
 MAP_EVAL(copy_eval) { return x[0]; }
 MAP_VALUE(copy_map) { return m->x[0]; }
 

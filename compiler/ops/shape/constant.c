@@ -1,5 +1,5 @@
-/* constant.c: constant, a value of the net's own: trained numbers that no input has a part in, as the
- * embeddings of positions. It takes no value; each image has the same. */
+/* constant.c: constant, a value that does not depend on inputs: trained numbers such as position embeddings.
+ * It is the same for each image. */
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/walk.h"
 #include "ops/shape/reshape.h"
@@ -24,7 +24,7 @@ static void run(const Eval *eval) {
   for (int64_t i = 0; i < n; i++) eval->out[i] = eval->weight[0][i];
 }
 
-/* The parameter has as many dimensions as were written; values have three. */
+/* The parameter has as many dimensions as in the source; values have three. */
 static Ref constant_element(Lower *l, Buf *weight, const Ix *y, const Ix *x, const Ix *c) {
   Nest *b = l->b;
   return weight->rank == 1   ? nest_at(b, weight, *c)

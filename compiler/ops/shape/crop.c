@@ -1,4 +1,4 @@
-/* crop.c: crop, the input without a border. */
+/* crop.c: crop, the input without some rows and columns at its edges. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/shape/region.h"
 #include "kernel/window.h"

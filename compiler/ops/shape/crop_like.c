@@ -1,5 +1,5 @@
-/* crop_like.c: crop_like, the center of the input, with the height and width of another value: a crop
- * whose sizes come from there. An odd row or column is removed at the end. */
+/* crop_like.c: crop_like, the center of the input, with the height and width of another value: a crop with
+ * sizes from that value. An odd row or column is removed at the end. */
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/window.h"
 #include "ops/shape/region.h"
@@ -9,7 +9,7 @@ static const Param params[] = {{"x", PARAM_VALUE, NULL,
                                 0, NULL},
                                {0}};
 
-/* The size of the other value: nothing else of it is used. */
+/* The size of the other value; its elements are not used. */
 typedef struct Middle {
   Box box;
   int64_t h, w;

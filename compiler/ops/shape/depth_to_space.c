@@ -1,4 +1,4 @@
-/* depth_to_space.c: depth_to_space, channels become blocks of pixels (Shi et al., 2016: sub-pixel
+/* depth_to_space.c: depth_to_space, which turns channels into blocks of pixels (Shi et al., 2016: sub-pixel
  * convolution). */
 // SPDX-License-Identifier: Apache-2.0
 #include "graph/shape.h"

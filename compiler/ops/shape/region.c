@@ -1,4 +1,4 @@
-/* region.c: cutting boxes out of values and placing values in boxes of zeros. */
+/* region.c: Cutting boxes out of values and placing values in boxes of zeros. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/shape/region.h"
 #include "graph/shape.h"
@@ -53,7 +53,7 @@ static void fill_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part,
   lower_store(l, num(b, of->around), &ty, &tx, &tc, part, lanes);
 }
 
-/* The number to rows y0 .. y1-1, columns x0 .. x1-1, channels c0 .. c1-1 of the result. */
+/* Stores the number in rows y0 .. y1-1, columns x0 .. x1-1, channels c0 .. c1-1 of the result. */
 static void fill_region(Lower *l, double around, int64_t y0, int64_t y1, int64_t x0, int64_t x1, int64_t c0,
                         int64_t c1) {
   const Fill of = {{y0, x0, c0}, around};

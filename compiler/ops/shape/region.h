@@ -1,5 +1,5 @@
-/* region.h: values that are parts of others: a box cut out of a value, a value placed in a box of zeros. The
- * two are each other's backward pass. */
+/* region.h: Values that are parts of others: a box cut out of a value, a value placed in a box of zeros. Each
+ * of the two is the backward pass of the other. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_OPS_SHAPE_REGION_H
 #define CNNC_OPS_SHAPE_REGION_H
@@ -7,23 +7,23 @@
 
 typedef struct Box {
   int64_t y, x, c;
-} Box; /* where the smaller value begins in the larger one */
+} Box; /* position of the smaller value in the larger one */
 
 void box_cut(const double *from, Extent large, double *to, Extent small, Box); /* to = a box of from */
 void box_place(const double *from, Extent small, double *to, Extent large, Box,
-               double around);                     /* to = `around`, and from in a box */
-void box_lower_cut(Lower *, Box);                  /* the result is a box of in[0] */
-void box_lower_place(Lower *, Box, double around); /* the result is `around` around in[0] */
-/* dx of shape `shape` from dy: hidden operators that remember the box. */
+               double around);    /* fills `to` with `around`, and places `from` in a box of it */
+void box_lower_cut(Lower *, Box); /* the result is a box of in[0] */
+void box_lower_place(Lower *, Box, double around); /* the result is in[0] surrounded by `around` */
+/* dx of shape `shape` from dy: hidden operators that store the box. */
 Node *box_gradient_cut(Gradient *, Node *of, Node *dy, Shape, Box);
 Node *box_gradient_place(Gradient *, Node *of, Node *dy, Shape, Box);
 
-/* zero_pad, crop: N, [h, w], [top, bottom, left, right], on sequences [before, after]; by axis. False after
- * an error. */
+/* Sizes of zero_pad and crop: N, [h, w], [top, bottom, left, right], on sequences [before, after]; by axis.
+ * False after an error. */
 bool box_border(ShapeContext *, const Node *, const char *param, int64_t before[2], int64_t after[2]);
 void box_border_of(const Node *, const char *param, int64_t before[2],
                    int64_t after[2]);            /* of a checked node */
-Box box_inside(const Node *, const char *param); /* what such a border goes around */
-/* Of a copy of such a node: another border as its argument n. */
+Box box_inside(const Node *, const char *param); /* the box inside such a border */
+/* Sets another border as argument n of a copied node. */
 void box_set_border(Arena *, Node *, const int64_t before[2], const int64_t after[2]);
 #endif

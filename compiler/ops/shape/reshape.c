@@ -1,5 +1,5 @@
-/* reshape.c: reshape, the same elements, in the same order in memory (height, width, channels), under another
- * shape. Nothing is moved. */
+/* reshape.c: reshape, the same elements, in the same memory order (height, width, channels), with another
+ * shape. No data moves. */
 // SPDX-License-Identifier: Apache-2.0
 #include "graph/shape.h"
 #include "kernel/lower.h"

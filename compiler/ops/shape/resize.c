@@ -1,11 +1,11 @@
-/* resize.c: resize, an image or a sequence at another size. On each axis, of I elements to O:
+/* resize.c: resize, an image or a sequence at another size. On each axis, from I elements to O:
  *
- *   nearest    y[o] = x[floor(o * I / O)]
- *   nearest_exact  y[o] = x[floor((o + 1/2) * I / O)], the one whose center is nearest
- *   bilinear   s = max(0, (o + 1/2) * I / O - 1/2), with corners s = o * (I - 1) / (O - 1);
- *              y[o] = (1 - f) * x[floor(s)] + f * x[min(floor(s) + 1, I - 1)], where f = s - floor(s)
- *   cubic      s as in bilinear, but also below 0; y[o] = sum over k = -1..2 of w(f - k) * x[floor(s) + k],
- *              with the ends repeated; w is Keys' kernel with a = -3/4
+ * nearest        y[o] = x[floor(o * I / O)]
+ * nearest_exact  y[o] = x[floor((o + 1/2) * I / O)], the element with the nearest center
+ * bilinear       s = max(0, (o + 1/2) * I / O - 1/2), with corners s = o * (I - 1) / (O - 1);
+ *                 y[o] = (1 - f) * x[floor(s)] + f * x[min(floor(s) + 1, I - 1)], where f = s - floor(s)
+ * cubic          s as in bilinear, but also below 0; y[o] = sum over k = -1..2 of w(f - k) * x[floor(s) + k],
+ * with the ends repeated; w is Keys' kernel with a = -3/4
  *
  * as in PyTorch's interpolate. */
 // SPDX-License-Identifier: Apache-2.0
@@ -144,7 +144,7 @@ static int resize_eval_rule(const Node *node, int axis, int64_t to, AxisTap tap[
 void resize_eval(const Eval *eval) { axes_run(eval, resize_eval_rule); }
 static void back_eval(const Eval *eval) { axes_run_back(eval, resize_eval_rule); }
 
-/* ---- the nest: the same in whole numbers, so that weights that repeat are equal to the bit ---- */
+/* ---- the nest: the same in integers, so that repeated weights are bit-equal ---- */
 static int nest_cubic(int64_t in, int64_t below, double t, AxisTap tap[AXIS_TAPS]) {
   if (in == 1) {
     tap[0] = (AxisTap){0, 1};

@@ -16,7 +16,7 @@ static Box band_region(const Node *node) {
   return node->shape.rank == 2 ? (Box){0, first->row, 0} : (Box){first->row, 0, 0};
 }
 
-static int64_t elements_of_row(const Node *node) { /* of an image, or of a sequence */
+static int64_t elements_of_row(const Node *node) { /* elements per row of an image, or of a sequence */
   const Extent e = shape_extent(node->shape);
   return node->shape.rank == 2 ? e.c : e.w * e.c;
 }
@@ -42,7 +42,7 @@ MAP_VALUE(kept_map) { return m->x[0]; }
 
 static const Op op_kept = {.name = "kept rows", MAP_OPERATOR, .map_eval = kept_eval, .map = kept_map};
 
-/* ---- one below the other ---- */
+/* ---- vertically stacked images ---- */
 static int64_t band_row(const Node *node, int k) { /* the first row of image k */
   int64_t row = 0;
   for (int i = 0; i < k; i++) row += node->in[i]->shape.dim[0];

@@ -1,4 +1,5 @@
-/* space_to_depth.c: space_to_depth, blocks of pixels become channels: the other way of depth_to_space. */
+/* space_to_depth.c: space_to_depth, which turns blocks of pixels into channels: the inverse of
+ * depth_to_space. */
 // SPDX-License-Identifier: Apache-2.0
 #include "graph/shape.h"
 #include "kernel/window.h"

@@ -1,5 +1,5 @@
-/* state.c: state and update, values that outlive a call. A state is read where the caller has it; an update
- * is stored there at the end of the call, or by the kernel that makes its value (passes/states.c). */
+/* state.c: state and update, values that outlive a call. A state is read from the caller's memory; an update
+ * is stored there at the end of the call, or by the kernel that computes its value (passes/states.c). */
 // SPDX-License-Identifier: Apache-2.0
 #include "graph/shape.h"
 #include "kernel/walk.h"

@@ -1,5 +1,5 @@
-/* stream_mask.c: hidden operators that replace rows before the start of an endless sequence by the padding of
- * their reader, and count calls for that (passes/stream.c). */
+/* stream_mask.c: Hidden operators that replace rows before the start of an endless sequence by the padding of
+ * their user, and count calls for that (passes/stream.c). */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "kernel/map.h"
@@ -7,7 +7,7 @@
 #include "ops/registry.h"
 #include "ops/shape/stream_mask.h"
 
-/* ---- calls so far, up to the number after which no row is masked ---- */
+/* ---- number of calls, up to the number after which no row is masked ---- */
 static double most_calls(const Node *node) { return *(const double *)node->detail; }
 
 MAP_EVAL(count_eval) { return fmin(x[0] + 1, most_calls(node)); }
@@ -27,7 +27,7 @@ Node *stream_counter(Graph *graph, int64_t most) {
   return state;
 }
 
-/* ---- which row is the first ---- */
+/* ---- the first row ---- */
 double stream_first_row(const Eval *eval, const StreamRow *row) {
   return eval->in[1][0] * (double)row->rows + (double)row->offset;
 }
@@ -57,7 +57,7 @@ static void mask_run(const Eval *eval) {
   }
 }
 
-/* The fill of channel c and those after it. */
+/* The fill of the channels from c on. */
 static Val mask_fill(Lower *l, const Mask *mask, Buf *channels, const Ix *c, int part, int lanes) {
   Nest *b = l->b;
   const bool floats = l->node->elem == F32;

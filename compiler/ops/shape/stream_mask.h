@@ -1,10 +1,11 @@
-/* stream_mask.h: number of a row in an endless sequence, for operators that treat rows below 0 as padding. */
+/* stream_mask.h: Number of a row in an endless sequence, for operators that treat rows with negative numbers
+ * as padding. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_STREAM_MASK_H
 #define CNNC_STREAM_MASK_H
 #include "kernel/lower.h"
 
-/* In call k row 0 of the first operand is row k*rows + offset of the sequence; k is operand 1. */
+/* In call k, row 0 of the first operand is row k*rows + offset of the sequence; k is operand 1. */
 typedef struct StreamRow {
   int64_t rows, offset;
 } StreamRow;

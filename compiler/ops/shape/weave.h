@@ -1,6 +1,6 @@
-/* weave.h: Permutation of channels, like the transpose of a matrix of `ways` rows: done by
- * channel_shuffle, depth_to_space and space_to_depth at each pixel. Vectors are loaded and stored whole;
- * their elements are permuted in registers. */
+/* weave.h: Permutation of channels, like the transpose of a matrix of `ways` rows, used by channel_shuffle,
+ * depth_to_space and space_to_depth at each pixel. Vectors are loaded and stored whole; their elements are
+ * permuted in registers. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_WEAVE_H
 #define CNNC_WEAVE_H
@@ -10,10 +10,9 @@ typedef struct Spot {
   Ix y, x, c;
 } Spot; /* an element of the input or of the result */
 
-/* Do the next two have vectors for that number of ways of n elements each? */
+/* Do the next two functions have vectors for that number of ways of n elements each? */
 bool weave_fits(const Lower *, int64_t ways, int64_t n);
-/* n elements from each of `from` to the result, element by element: from[0][0], from[1][0], ...,
- * from[0][1]. */
+/* Interleaves n elements from each of `from`: from[0][0], from[1][0], ..., from[0][1]. */
 void weave_together(Lower *, int64_t ways, int64_t n, const Spot *from, const Spot *to);
 /* The inverse: element k*ways + w of `from` becomes element k of to[w]. */
 void weave_apart(Lower *, int64_t ways, int64_t n, const Spot *from, const Spot *to);

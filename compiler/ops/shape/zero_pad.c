@@ -1,6 +1,6 @@
-/* zero_pad.c: zero_pad, a border of zeros or of another number, around channels, too; mirrored at the
- * outermost elements (reflect), or repeating them (edge). Zeros before a convolution cost nothing: they
- * become its padding. */
+/* zero_pad.c: zero_pad, padding with zeros or another number, also of channels; or mirrored at the outermost
+ * elements (reflect), or repeating them (edge). Zeros before a convolution cost nothing: they become its
+ * padding. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "base/number.h"
@@ -93,7 +93,7 @@ static bool border(const Node *node, int64_t before[2], int64_t after[2]) {
          shape_extent(node->shape).c == shape_extent(node->in[0]->shape).c;
 }
 
-/* ---- borders copied from the image: each row is a row of the input ---- */
+/* ---- padding copied from the image: each row is a row of the input ---- */
 static int pad_eval_rule(const Node *node, int axis, int64_t to, AxisTap tap[AXIS_TAPS]) {
   const Box box = box_inside(node, "n");
   const double last = (double)extent_side(shape_extent(node->in[0]->shape), axis) - 1,
