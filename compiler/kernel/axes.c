@@ -8,8 +8,8 @@
 #include "kernel/walk.h"
 
 enum {
-  AT_ONCE = 256, /* products in all code for both axes above which there are two passes */
-  IN_LINE = 16,  /* products of an element in one expression */
+  AT_ONCE = 256, /* most products in all code for both axes in one pass; with more, two passes */
+  IN_LINE = 16,  /* most products of an element in one expression */
   FEW = 4        /* equal elements with unrolled stores */
 };
 
@@ -190,7 +190,7 @@ static int64_t axis_products(const AxisMap *map) { /* in the code */
 /* ---- the nest ---- */
 typedef struct Pass {
   Lower *l;
-  Buf *from, *to; /* to: NULL: the result, followed by the fused nodes */
+  Buf *from, *to; /* to NULL: the result, followed by the fused nodes */
   const AxisMap *map[2];
   int64_t channels;
 } Pass;

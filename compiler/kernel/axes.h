@@ -1,6 +1,6 @@
-/* axes.h: Operators that are separable in height and width: each row of the result is a weighted sum of a
- * few input rows, each column of a few columns. resize, upsample and blurpool define the weights with a
- * rule; this file has the rest. */
+/* axes.h: Operators that are separable in height and width: each row of the result is a weighted sum of a few
+ * input rows, each column of a few columns. resize, upsample and blurpool define the weights with a rule; all
+ * other code is here. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_AXES_H
 #define CNNC_AXES_H
@@ -24,7 +24,7 @@ typedef struct AxisPeriod {
 } AxisPeriod;
 typedef AxisPeriod AxisPeriodOf(const Node *forward, int axis);
 
-/* ---- the oracle: its rule is in double and shares no code with that of the nest ---- */
+/* ---- the oracle: its rule is in double and shares no code with the rule of the nest ---- */
 void axes_run(const Eval *, AxisRule);
 void axes_run_back(const Eval *, AxisRule); /* the gradient with respect to the input, from in[0] */
 

@@ -10,5 +10,5 @@ typedef Val ChannelsValue(Lower *, const Ix *y, const Ix *x, int64_t channels); 
 void channels_shape(ShapeContext *, Node *); /* HxWx1, Lx1, or a vector of 1 */
 void channels_lower(Lower *, ChannelsValue);
 
-extern const Op op_sum_channels; /* HxWx1: the gradient of an operand that was repeated over the channels */
+extern const Op op_sum_channels; /* HxWx1: the gradient of an operand that was broadcast over the channels */
 #endif

@@ -96,8 +96,8 @@ static bool is_stored_for_all(const Lower *l, const Node *value) {
   return l->kernel->batch && value->result != RESULT_BATCH;
 }
 
-/* A value as the nest sees it: with a leading axis where the nest or its builder loops over rows; of all
- * images in a batched kernel. Where nothing loops over rows they form one image. n 0: no leading axis. */
+/* A value as seen by the nest: with a leading axis if the nest or its builder loops over rows; of all images
+ * in a batched kernel. If nothing loops over rows they form one image. n 0: no leading axis. */
 static Extent extent_of(const Lower *l, const Node *value) {
   Extent e = l->rows || l->b->nleads ? shape_extent(value->shape) : shape_joined(value->shape);
   e.n = is_stored_for_all(l, value)                         ? l->batch * e.n
@@ -129,7 +129,7 @@ static Buf *value_buffer(Lower *l, BufPlace place, const char *name, const Node 
   return bind(l, buf, (Binding){.kind = BIND_VALUE, .node = value});
 }
 
-/* The buffer that an operand already has under another name, as with two flattens of one value: C assumes
+/* The buffer that an operand already has under another name, such as two flattens of one value: C assumes
  * that two `restrict` pointers differ. */
 static Buf *find_alias(const Lower *l, const Node *value) {
   const Home home = home_in(l->kernel, value);
@@ -209,7 +209,7 @@ static bool is_dense(const Node *root) {
   return (root->target ? root->target : root->weight[0])->size < MOST_WEIGHTS_PACKED;
 }
 
-/* Operands with fewer rows are repeated; op_common_rows guarantees that the numbers fit. */
+/* Operands with fewer rows are broadcast; op_common_rows guarantees that the numbers fit. */
 static void lead_rows(Lower *l, int64_t rows) {
   const Node *root = l->node;
   nest_lead(l->b, rows);
@@ -511,7 +511,7 @@ Buf *lower_pack_done(Lower *l, Pack *pack) {
               (Binding){.kind = BIND_PACK, .pack = pack});
 }
 
-/* ---- element-wise nodes ---- */
+/* ---- elementwise nodes ---- */
 Val map_weight(Map *map, int k) {
   Nest *b = map->b;
   Weight *weight = k < map->node->nweights ? map->node->weight[k] : NULL;
@@ -599,7 +599,8 @@ void lower_store_sums(Lower *l, Buf *sum, int64_t sums, const Ix *y, const Ix *x
     lower_store(l, nest_get(b, nest_at(b, sum, 0)), y, x, block, 1, 1);
     return;
   }
-  Buf *done = NEST_REGISTERS(b, "done", 1, sums); /* registers that a loop indexes are in memory */
+  Buf *done =
+      NEST_REGISTERS(b, "done", 1, sums); /* registers that are indexed by a loop are stored in memory */
   for (int u = 0; u < sums; u++) nest_store(b, nest_at(b, done, u), nest_get(b, nest_at(b, sum, u)));
   NEST_FOR(b, u, sums) {
     const Ix channel = *block * sums + u;

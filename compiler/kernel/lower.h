@@ -1,6 +1,6 @@
-/* lower.h: Lowering of a kernel (a node with the element-wise nodes fused after it) to a loop nest.
- * Operators build the reference nest, schedules the tiled one. Both create their buffers here, so that
- * emit/ and the tests know the binding of each parameter. */
+/* lower.h: Lowering of a kernel (a node with the elementwise nodes fused after it) to a loop nest. Operators
+ * build the reference nest, schedules the tiled one. Both create their buffers here, so that emit/ and the
+ * tests know the binding of each parameter. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_LOWER_H
 #define CNNC_LOWER_H
@@ -15,7 +15,7 @@ typedef struct Kernel {
   int nchain;
   Node **chain;
   Node *pool;       /* the fused pooling after them, as root->op->traits.fuses_pool allows; or NULL */
-  Node *means;      /* op_row_mean: the mean of each row of the result, stored in addition; or NULL */
+  Node *means;      /* op_row_mean: the mean of each row of the result, which is stored as well; or NULL */
   Node *result;     /* the last of them */
   const Node *over; /* set by passes/in_place.c: an operand without later uses that the result overwrites,
                        if the nest allows; or NULL */
@@ -31,11 +31,11 @@ typedef struct Kernel {
   Node *gate;
   int phase;  /* the kernels of a phase run image by image */
   bool batch; /* runs once for all images, after those of its phase: a BATCH node, or a batched kernel */
-  const Home *home; /* by node id: where values are stored; NULL: each on its own */
+  const Home *home; /* by node id: where values are stored; NULL: each separately */
 } Kernel;
 bool kernel_whole_batch(const Kernel *); /* does it compute all images of a per-image value in one run? */
 
-enum { TOGETHER_WEIGHTS = 1 << 14 }; /* fewest weights of a batched dense layer: fewer stay in cache */
+enum { TOGETHER_WEIGHTS = 1 << 14 }; /* fewest weights of a batched dense layer: smaller ones stay in cache */
 
 typedef enum BindKind {
   BIND_VALUE,    /* the value of `node`: [h][w][c]; in a batched nest [batch][h][w][c] */
@@ -84,12 +84,12 @@ typedef struct Choice {
 struct Decision; /* schedule/choose.h: how it was chosen */
 struct Tuning;   /* schedule/tuning.h: measured choices */
 
-/* How small int8 weights must be where flash is limited. */
+/* Required size of int8 weights if flash is limited. */
 typedef enum Small {
   SMALL_NOT,   /* as in the fastest schedule */
   SMALL_TILES, /* no Winograd tiles larger than 2x2 */
   SMALL_BYTES, /* bytes */
-  SMALL_MOST   /* other constants have the fewest bytes, too */
+  SMALL_MOST   /* other constants are as small as possible, too */
 } Small;
 
 /* -Os: a product costs two loads with one sum, 1.2 with six sums. More sums cost code size and save
@@ -108,9 +108,9 @@ typedef struct LowerOptions { /* as in Lower */
   const CpuCycles *cycles; /* NULL: those of `layout` */
   int64_t batch, call;
   int images;
-  const Target *layout; /* NULL: the first of the table with that number of lanes */
+  const Target *layout; /* NULL: the first in the table with that number of lanes */
   int64_t weight_bytes;
-  struct Tuning *tuning; /* NULL: the cost model alone */
+  struct Tuning *tuning; /* NULL: only the cost model */
 } LowerOptions;
 
 typedef struct Lower {
@@ -128,13 +128,13 @@ typedef struct Lower {
   struct Decision *decision; /* set before a schedule builds the nest */
   bool plain;                /* -O0, -Os */
   int sums;                  /* reference nests: maximum sums per input loop; 0 means 1 */
-  bool exact;                /* no algorithm that rounds differently */
+  bool exact;                /* excludes algorithms that round differently */
   bool updatable;            /* graph->updatable: numbers of the weight file are only in the model */
   Numbers *numbers[2];       /* such numbers, integers and floats; NULL: none yet */
-  VEC(const char *) broken;  /* assumptions of the schedule about the weights that do not hold */
+  VEC(const char *) broken;  /* assumptions of the schedule that the weights do not satisfy */
   bool sole;                 /* as in LowerOptions */
   Small small;
-  const CpuCycles *cycles; /* of a board's CPU, with which int8 schedules are chosen; or NULL */
+  const CpuCycles *cycles; /* cycles of a board's CPU, for the choice of int8 schedules; or NULL */
   bool threads;            /* PARALLEL loops are run by threads */
   int64_t batch;           /* maximum images of a batched nest; 0: one image, inference */
   int64_t call;            /* inference: images of a call, sequential or batched; 0: one */
@@ -142,24 +142,24 @@ typedef struct Lower {
                      then widened; 0 or 1: not interleaved */
   int64_t rows;   /* size of the nest's leading axis: maximum images of a batch, or regions of an image; 0:
                      none, or the builder loops over it (nest_lead) */
-  Buf **in, *out; /* created by lower_begin: [h][w][c] of each root input and of the result
-                     ([rows][h][w][c] in a nest that has the leading axis; [batch][h][w][c] of inputs of a
-                     RESULT_BATCH node). RESULT_SUM: out is the gradient buffer in the weight's dims,
-                     UPDATE, or OUTPUT where it is stored. With kernel->over it is also that value's
-                     buffer, OVER */
+  Buf **in, *out; /* created by lower_begin: [h][w][c] of each root input and of the result ([rows][h][w][c]
+                     in a nest with the leading axis; [batch][h][w][c] for inputs of a RESULT_BATCH node).
+                     RESULT_SUM: out is the gradient buffer in the weight's dims, UPDATE, or OUTPUT if it is
+                     stored. With kernel->over it is also that value's buffer, OVER */
   Buf *means;     /* of kernel->means, an OUTPUT; or NULL */
   VEC(Binding) bindings; /* by buffer id, if bound: lower_binding */
   VEC(Pack *) packs;
   Buf *other[64];
   int nothers;   /* operands of the chain */
   Buf *rounded;  /* QAT: node->weight[0] as lower_weight returns it; NULL: not requested yet */
-  const Ix *row; /* nests that have the leading axis: the row that lower_finish and lower_store access */
+  const Ix *row; /* nests with the leading axis: the row that lower_finish and lower_store access */
   VEC(const char *) details; /* further remarks of the schedule */
 } Lower;
 
 /* Does a RESULT_SUM add to the gradient, or store it? */
 bool lower_adds(const Lower *);
-void lower_must_add(Lower *); /* before anything is built: the gradient is computed in parts that are added */
+void lower_must_add(
+    Lower *); /* call it before anything is built: the gradient is computed in parts that are added */
 
 /* Starts a nest with the buffers of inputs and result and the operands of the chain; other parameters are
  * created on first use, at any time. The main function is named l->b->name. */
@@ -169,7 +169,7 @@ Buf *lower_weight(Lower *,
                   int k); /* node->weight[k], natural layout [dims]; NULL if the node has no such weight */
 Buf *lower_scratch(Lower *, const char *name, int rank, const int64_t *dim); /* WORK */
 Buf *lower_scratch_of(Lower *, const char *name, Elem, int rank, const int64_t *dim);
-/* Constants in the model, as int8 kernels read them. */
+/* Constants in the model, in the order in which int8 kernels read them. */
 Buf *lower_constants(Lower *, const char *member, Elem, int rank, const int64_t *dim, const void *values);
 /* numbers.c: a number derived from scales or weights, with its own name in the kernel: a constant, or a
  * number in the model if the net is updatable. */
@@ -189,11 +189,11 @@ void lower_columns(Lower *);    /* before nest_fn: views an input of one channel
 void lower_whole_rows(Lower *); /* before nest_fn: views the result as [h][1][w*c], so that vectors run
                                    over its pixels */
 const Ix *lower_count(Lower *); /* batched nests: the size parameter `count`, after nest_fn */
-Ix lower_rows(Lower *); /* nests that have the leading axis, after nest_fn: the number of rows that count,
-                           of l->rows */
-Ix lower_row(const Lower *); /* others: the current row */
+Ix lower_rows(
+    Lower *); /* nests with the leading axis, after nest_fn: the number of rows that count, of l->rows */
+Ix lower_row(const Lower *); /* other nests: the current row */
 Ref lower_at(const Lower *, Buf *value, const Ix *y, const Ix *x,
-             const Ix *c); /* an element of a value that has the leading axis in this nest, in row l->row */
+             const Ix *c); /* an element of a value with the leading axis in this nest, in row l->row */
 
 /* A packed copy of weights. Between lower_pack and lower_pack_done the caller builds `pack->nest` (with
  * Nest *b = pack->nest) as loops that store to pack->out; lower_packed_weight and lower_packed_bias return
@@ -213,7 +213,7 @@ Buf *lower_pack_done(Lower *, Pack *); /* the WEIGHTS buffer of the main nest */
 bool lower_rounds(const Lower *);
 void lower_scales(Lower *, Pack *);
 Val lower_rounded(Lower *, Pack *, Val weight, const Ix *index, const Ix *channel);
-Buf *lower_rounded_weight(Lower *); /* all of them in natural order */
+Buf *lower_rounded_weight(Lower *); /* all rounded weights in natural order */
 
 /* The chain after the root: value of output element(s) [y][x][c .. c+part-1] after all fused nodes;
  * `lanes` wide (1: scalar). */
@@ -237,12 +237,12 @@ void lower_about(Lower *, const char *format, ...)
 void lower_detail(Lower *, const char *format, ...)
     __attribute__((format(printf, 2, 3))); /* one more line for --emit=schedule */
 
-/* ---- what a FAMILY_MAP operator sees ---- */
+/* ---- arguments of a FAMILY_MAP operator ---- */
 typedef struct Map {
   Nest *b;
   const Node *node;
   Val x[MOST_INPUTS]; /* operands in the order of the node's `in`, x[0] the current value; lanes wide */
-  Val y;              /* in map_gradient: the node's value (only on the op's request: see map.c), else NULL */
+  Val y; /* in map_gradient: the node's value (only if the operator requests it: see map.c), otherwise NULL */
   Lower *lower;
   const Ix *c;
   int part, lanes;

@@ -1,4 +1,4 @@
-/* map.c: Common code of element-wise operators: shapes and repeated operands, eval, the backward pass. */
+/* map.c: Common code of elementwise operators: shapes and broadcast operands, eval, the backward pass. */
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/map.h"
 #include <math.h>
@@ -32,7 +32,8 @@ static bool same_extent(Shape a, Shape b) {
   return x.h == y.h && x.w == y.w && x.c == y.c;
 }
 
-/* Is `part` one pixel that is used at every pixel of `whole`, or one channel that is used in every one? */
+/* Is `part` one pixel that is used at every pixel of `whole`, or one channel that is used in every channel?
+ */
 static bool map_repeats(Shape whole, Shape part) {
   const Extent w = shape_extent(whole), p = shape_extent(part);
   return !same_extent(whole, part) && (one_pixel(p) || (p.h == w.h && p.w == w.w)) &&
@@ -45,7 +46,8 @@ static int64_t operand_element(Shape operand, int64_t pixel, int64_t c) {
   return (one_pixel(e) ? 0 : pixel * e.c) + (e.c == 1 ? 0 : c);
 }
 
-/* The operand to whose shape the others are repeated; of several of equal size, the one of highest rank. */
+/* The operand to whose shape the others are broadcast; of several of equal size, the one with the highest
+ * rank. */
 static Node *largest_operand(const Node *node) {
   Node *best = node->in[0];
   for (int i = 1; i < node->nin; i++) {
@@ -132,7 +134,7 @@ static int derivative_inputs(Node *of, uint32_t needed, Node *dy, Node *in[MOST_
   return n;
 }
 
-/* The gradient of an operand that is repeated over pixels, channels, or both. */
+/* The gradient of an operand that is broadcast over pixels, channels, or both. */
 static Node *sum_repeated(Graph *graph, Node *node, Shape part, Node *dx) {
   const Extent p = shape_extent(part), whole = shape_extent(node->shape);
   const bool over_channels = p.c != whole.c;
@@ -169,7 +171,7 @@ void map_backward(Gradient *gradient, Node *node, Node *dy) {
 static double gradient_eval(const Node *node, const double *given, const double *weight, int64_t c) {
   const Node *of = node->hidden->of;
   const uint32_t needed = needs(of, node->hidden->wrt);
-  double x[MOST_INPUTS], y = NAN; /* NAN where not requested */
+  double x[MOST_INPUTS], y = NAN; /* NAN if not requested */
   int n = 1;
   for (int i = 0; i < of->nin; i++) x[i] = needed >> i & 1 ? given[n++] : NAN;
   if (needed & MAP_NEEDS_Y) y = given[n];
@@ -211,7 +213,7 @@ static void weight_gradient_run(const Eval *eval) {
     }
 }
 
-/* l->in[k] at a pixel; its only pixel or channel, where it is repeated. */
+/* l->in[k] at a pixel; its only pixel or channel if it is broadcast. */
 static Val map_operand(Lower *l, int k, const Ix *y, const Ix *x, const Ix *c, int part, int lanes) {
   const int64_t *size = l->in[k]->dim + l->in[k]->leads;
   const Ix zero = {0}, *row = size[0] == 1 ? &zero : y, *column = size[1] == 1 ? &zero : x;

@@ -1,27 +1,28 @@
-/* map.h: operators that work element by element, y = f(x0, x1, ...). Such an operator gives f and its
- * derivatives, once as numbers (eval) and once as values of a nest; map.c makes of them the shape rule, eval,
- * the backward pass and, through hidden operators, its nests. */
+/* map.h: Elementwise operators, y = f(x0, x1, ...). Such an operator defines f and its derivatives, once as
+ * numbers (eval) and once as values of a nest; map.c derives the shape rule, eval, the backward pass and,
+ * through hidden operators, its nests. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_MAP_H
 #define CNNC_MAP_H
 #include "kernel/lower.h"
 
 void map_shape(ShapeContext *, Node *);          /* one operand: its shape */
-void map_shape_weighted(ShapeContext *, Node *); /* the same, and one weight a channel, from `init` */
-void map_shape_weight(ShapeContext *, Node *, const char *member, bool decay); /* the same by another name */
+void map_shape_weighted(ShapeContext *, Node *); /* the same, and one weight per channel, from `init` */
+void map_shape_weight(ShapeContext *, Node *, const char *member,
+                      bool decay); /* the same with another member name */
 void map_shape_operands(ShapeContext *,
-                        Node *); /* several: equal, or 1x1xC (also a vector of C) that is repeated at every
-                                    pixel, or HxWx1 over the channels, either way */
+                        Node *); /* several: equal, or 1x1xC (also a vector of C) that is broadcast to every
+                                    pixel, or HxWx1 to every channel, in either order */
 void map_run(const Eval *);      /* op->eval */
 void map_backward(Gradient *, Node *, Node *dy); /* op->gradient */
 void map_backward_operand(Gradient *, Node *, Node *dy, int k, bool derivative_is_one);
 uint32_t map_needs_x(const Node *, int wrt); /* op->map_needs of functions of one operand */
 uint32_t map_needs_y(const Node *, int wrt);
 
-extern const Op op_map_gradient; /* (dy, what the derivative needs): dy times dy/dx[wrt]; element-wise itself,
+extern const Op op_map_gradient; /* (dy, operands of the derivative): dy times dy/dx[wrt]; elementwise itself,
                                     so that it fuses */
 extern const Op op_map_weight_gradient; /* the same with respect to a parameter, summed over the pixels */
-extern const Op op_sum_pixels;          /* 1x1xC: the gradient of an operand that was repeated */
+extern const Op op_sum_pixels;          /* 1x1xC: the gradient of an operand that was broadcast */
 
 #define MAP_OPERATOR                                                                                         \
   .family = FAMILY_MAP, .traits.keeps_spatial = true, .eval = map_run, .gradient = map_backward,             \

@@ -25,7 +25,7 @@ static Numbers *lowered_numbers(Lower *l, bool real) {
   return *of;
 }
 
-/* The index of the number, by name; a new one is appended. Two numbers may have equal values. */
+/* The index of the number, by name; appends a new one. Two numbers may have equal values. */
 static int number_index(Lower *l, Numbers *of, const char *name) {
   for (int i = 0; i < of->n; i++)
     if (strcmp(of->name[i], name) == 0) return i;

@@ -1,4 +1,4 @@
-/* parts.c: loads of rows, sums over rows, and the error about parts that do not divide. */
+/* parts.c: Loads of rows, sums over rows, and the error about parts that do not divide. */
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/parts.h"
 

@@ -1,5 +1,5 @@
-/* parts.h: helpers of operators that compute all rows in one nest (op->traits.mixes_rows), and gradients of
- * operands that are repeated for each row. */
+/* parts.h: Helpers of operators that compute all rows in one nest (op->traits.mixes_rows), and gradients of
+ * operands that are broadcast to each row. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_PARTS_H
 #define CNNC_PARTS_H

@@ -7,7 +7,7 @@ bool lower_rounds(const Lower *l) {
   return node_forward(l->node)->op->traits.int8 == INT8_PRODUCT && rounding_switch(l->node) >= 0;
 }
 
-/* A weight [filters][...]; of conv_transpose [channels][filters of a group][...]. */
+/* A weight [filters][...]; for conv_transpose [channels][filters of a group][...]. */
 typedef struct Filters {
   Weight *weight;
   bool spread;

@@ -5,7 +5,7 @@
 #define CNNC_ROUTINE_H
 #include "kernel/lower.h"
 
-/* Texts that others use; each uses the one before: NAME_routine.h in ops/detection. */
+/* Texts used by others; each uses the previous one: NAME_routine.h in ops/detection. */
 extern const Routine box_routine, match_routine, delta_routine;
 extern const Routine best_routine, suppress_routine; /* independent of those */
 

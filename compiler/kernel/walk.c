@@ -1,13 +1,11 @@
-/* walk.c: loops over pixels and channels. */
+/* walk.c: Loops over pixels and channels. */
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/walk.h"
 
-enum {
-  TOGETHER = 4
-}; /* vectors that are summed side by side, so that one addition need not wait for the other */
+enum { TOGETHER = 4 }; /* number of vectors summed together, so that one addition need not wait for another */
 enum {
   PARALLEL_WORK = 1 << 9
-}; /* operations of a lane from which a second thread pays, although lines move from cache to cache */
+}; /* operations per lane from which a second thread is faster, although lines move between caches */
 
 int walk_lanes(const Lower *l, int64_t channels) {
   int lanes = l->plain || channels == 1 ? 1 : l->target->lanes;
@@ -172,7 +170,8 @@ Val walk_row_max(Lower *l, Buf *buf, const Ix *y, const Ix *x, int64_t channels)
   const int lanes = whole_lanes(l, channels);
   const int64_t vectors = channels / lanes, rest = channels % lanes;
   const Ix zero = {0},
-           last = zero + (channels - lanes); /* the rest is in a vector that overlaps the one before */
+           last = zero + (channels -
+                          lanes); /* the remaining channels are in a vector that overlaps the previous one */
   Buf *most = NEST_REGISTERS(b, "most", lanes, 1);
   nest_store(b, nest_at(b, most, 0), walk_load(l, buf, y, x, &zero, lanes, lanes));
   if (vectors > 1)

@@ -1,5 +1,5 @@
-/* walk.h: Loops of an operator's own nest over pixels and channels: scalar in the reference schedule, else
- * in vectors of channels with a shorter last one. */
+/* walk.h: Loops of an operator's own nest over pixels and channels: scalar in the reference schedule,
+ * otherwise in vectors of channels with a shorter last one. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_WALK_H
 #define CNNC_WALK_H
@@ -11,13 +11,13 @@ typedef void WalkBody(Lower *, const Ix *y, const Ix *x, const Ix *c, int part, 
 typedef Val WalkValue(Lower *, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,
                       const void *context);
 
-int walk_lanes(const Lower *, int64_t channels); /* the width for that number of channels, or for the rest
-                                                    of them */
+int walk_lanes(const Lower *,
+               int64_t channels); /* the width for that number of channels, or for the remaining ones */
 LoopKind walk_rows(const Lower *,
-                   int64_t work); /* kind of an outermost loop with that amount of work in total */
+                   int64_t work); /* kind of an outermost loop with that total amount of work */
 Val walk_load(Lower *, Buf *, const Ix *y, const Ix *x, const Ix *c, int part, int lanes);
 void walk_put(Lower *, Buf *, Val, const Ix *y, const Ix *x, const Ix *c, int part,
-              int lanes); /* into a buffer other than the result: no fused nodes */
+              int lanes); /* stores to a buffer other than the result: no fused nodes */
 void walk_channels(Lower *, int64_t channels, const Ix *y, const Ix *x, WalkBody, const void *context);
 void walk_pixels(Lower *, Extent, WalkBody, const void *context);
 /* Vectors of channels that traverse the pixels together, so that their sums are independent and cache
@@ -44,11 +44,11 @@ const Column *columns_enter(const Columns *, bool more);
     for (const Column *column_ = columns_enter(set, more_); nest_enter(b);)                                  \
       for (const Ix *v_ = &column_->v, *c_ __attribute__((unused)) = &column_->c; column_; column_ = NULL)
 #define COLUMNS_REGISTERS(b, name, set) NEST_REGISTERS(b, name, (set)->lanes, (set)->full + (set)->more)
-/* Each channel's sum over the pixels: added to a gradient (RESULT_SUM), else stored as 1x1xC. */
+/* Each channel's sum over the pixels: added to a gradient (RESULT_SUM), otherwise stored as 1x1xC. */
 void walk_sum_pixels(Lower *, Extent, WalkValue, const void *context);
 /* A square of vectors: element n of x[k] becomes element k of x[n]. */
 void walk_transpose(Nest *, Val x[LANES], int lanes);
-/* Reduces the channels of a row to one number. A scratch row has rank 1; where pixel rows are shared among
+/* Reduces the channels of a row to one number. A scratch row has rank 1; if pixel rows are shared among
  * threads each has its own: rank 2. */
 Buf *walk_row_scratch(Lower *, const char *name, LoopKind, int64_t rows, int64_t channels);
 Val walk_row_max(Lower *, Buf *, const Ix *y, const Ix *x, int64_t channels);

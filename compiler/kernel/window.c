@@ -138,7 +138,7 @@ bool window_arguments(ShapeContext *context, const Node *node, Window *window, P
          window_padding(context, node, window, rule);
 }
 
-/* ---- what is wrong with a size ---- */
+/* ---- errors about sizes ---- */
 static const char *formula(ShapeContext *context, const Window *w, int axis, int64_t input) {
   return window_formula(context->arena, input, w->kernel[axis], w->stride[axis], w->dilation[axis],
                         w->before[axis], w->after[axis], w->ceil);

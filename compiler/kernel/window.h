@@ -18,7 +18,7 @@ bool window_arguments(ShapeContext *, const Node *, Window *, PadRule *);
 Shape window_shape(const Node *, int64_t h, int64_t w, int64_t c);
 const char *window_size_text(Arena *, const Node *, const int64_t size[2]); /* "5x5", on sequences "5" */
 const char *window_axis_name(const Node *, int axis);                       /* "height", "width", "length" */
-/* Do indices of the larger side fit into 31 bits? If not, reports the responsible numbers. */
+/* Do indices of the larger side fit in int32? If not, reports the responsible numbers. */
 bool window_addressable(ShapeContext *, const Node *, const Window *, const int64_t large[2],
                         const int64_t small[2]);
 /* Windows of a sequence from the arguments size, step and pad: sets node->window and their number. */

@@ -36,13 +36,15 @@ void nest_prefetch_at(Nest *, Buf *, const Ix *flat);
 void nest_comment(Nest *, const char *);
 Index nest_index(Nest *, const Ix *);
 Val nest_name(Nest *, const char *name, Val settled); /* `let` without val_settle */
-bool val_calls(Val);         /* does it call a prelude function of tens of instructions, such as exp? */
-Val val_settle(Nest *, Val); /* prepares the value of a statement: checks its scope, names subexpressions that
-                                are used twice */
+bool val_calls(Val); /* does it call a prelude function of tens of instructions, such as exp? */
+Val val_settle(
+    Nest *,
+    Val); /* prepares the value of a statement: checks its scope, names subexpressions that are used twice */
 int nest_scope_of(const Nest *, const Index *); /* the innermost block whose variables the index uses */
 void nest_check_scope(Nest *, int scope);
-_Noreturn void nest_misuse(const Nest *, const char *what); /* the schedule is wrong: a compiler bug, not
-                                                               the user's; exits with status 3 */
+_Noreturn void
+nest_misuse(const Nest *,
+            const char *what); /* reports an invalid schedule, which is a compiler bug; exits with status 3 */
 
 /* values; a scalar and a vector give a vector */
 Val num(Nest *, double);
@@ -56,7 +58,7 @@ Val vpower_minus_three_quarters(Val), vsin(Val), vcos(Val), vfloor(Val);
 Val fma_(Val x, Val y, Val plus);
 Val shuffle(Val, Val, int lanes, const int *lane);
 Val hsum(Val), hmax(Val);
-Val splat(Val, int lanes); /* for a store of one number, where nothing else determines the width */
+Val splat(Val, int lanes); /* for a store of one number, if nothing else determines the width */
 Val lane_at(Nest *, Val, const Ix *);
 Val convert(Val, Elem);
 Val pick(Nest *, Cond, Val yes, Val no);
@@ -79,7 +81,7 @@ Ref nest_ref(Nest *, Buf *, int rank, const Ix *);
 Cond cond_within(Nest *, const Ix *e, int64_t lo, int64_t hi); /* lo <= e < hi */
 Cond cond_and(Cond, Cond), cond_or(Cond, Cond);
 
-/* ---- the builder as a schedule writes it ---- */
+/* ---- macros for schedules ---- */
 #define NEST_Z ((const Ix){0})
 #define NEST_1(a) NEST_Z + (a)
 #define NEST_2(a, ...) NEST_Z + (a), NEST_1(__VA_ARGS__)
@@ -132,8 +134,8 @@ Cond cond_and(Cond, Cond), cond_or(Cond, Cond);
 #define nest_yes(b, flag) nest_within(b, flag, 1, 2)
 #define nest_no(b, flag) nest_within(b, flag, 0, 1)
 #define nest_always(b) nest_is(b, NEST_Z, 0)
-/* Parameters are declared in the order of these calls; C does not define that order within one
- * initializer. */
+/* Parameters are declared in the order of these calls; C does not define that order within one initializer.
+ */
 #define nest_arg(b, name) (*nest_param(b, name, PLAIN))
 /* If `varied`, each instance has it, even where calls pass constants, so that they share a function. */
 #define nest_varied(b, name, varied) (*nest_param(b, name, (varied) ? VARIED : PLAIN))

@@ -14,7 +14,7 @@ INLINE int32_t cnn_word(const void *bytes) {
 #endif
 }
 
-/* As cnn_dot_halves, but fixed in place: compilers that move it run out of registers. */
+/* Like cnn_dot_halves, but not moved: compilers that move it run out of registers. */
 INLINE int32_t cnn_dot2_here(int32_t c, int32_t a, int32_t b) {
 #if defined(__ARM_FEATURE_SIMD32) && !defined(CNN_PLAIN)
   __asm__ volatile("smlad %0, %1, %2, %0" : "+r"(c) : "r"(a), "r"(b));

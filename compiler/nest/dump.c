@@ -1,4 +1,4 @@
-/* dump.c: nests as text for people (--emit=nests). */
+/* dump.c: Nests as text (--emit=nests). */
 // SPDX-License-Identifier: Apache-2.0
 #include "nest/nest.h"
 
@@ -64,8 +64,7 @@ static void put_binary(Dump *d, Val e, const char *sign) {
   text_put(d->out, ")");
 }
 
-static void put_lanes(Dump *d,
-                      Val e) { /* what puts lanes or elements elsewhere, or makes other ones of them */
+static void put_lanes(Dump *d, Val e) { /* operations that permute, convert or broadcast */
   switch (e->op) {
   case SHUFFLE:
     put_arguments(d, "shuffle", e);

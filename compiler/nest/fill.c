@@ -17,7 +17,7 @@ typedef struct Fill {
   float **reg;                 /* by buffer id: [elements][MOST] */
   VEC(const NestStmt *) laned; /* the loops that are run in lanes */
   int64_t env[SLOTS];
-  int slot; /* of the loop that runs in lanes; 0: none */
+  int slot; /* slot of the loop that runs in lanes; 0: none */
   int64_t stored;
 } Fill;
 
@@ -25,7 +25,7 @@ typedef struct Lanes {
   int a, b;
 } Lanes; /* the lanes a .. b-1 */
 
-/* ---- what can be run this way ---- */
+/* ---- supported nests ---- */
 static bool is_register(const Buf *buf) { return buf->place == REGS || buf->place == STACK; }
 
 static bool value_fits(Val e) {
@@ -73,7 +73,7 @@ static bool fits_lanes(const NestStmt *stmt) {
   return true;
 }
 
-/* ---- which loops are run in lanes ---- */
+/* ---- choice of the loops that run in lanes ---- */
 static bool declares_buffer(const NestStmt *stmt, const Buf *buf) {
   for (; stmt; stmt = stmt->next) {
     if (stmt->kind == DECLARE && stmt->u.declare.buf == buf) return true;

@@ -1,4 +1,4 @@
-/* index.c: indices and sizes as every printer shows them: C code, comments in it, nests as text. */
+/* index.c: Printing of indices and sizes, shared by C code, comments in it, and nests as text. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdlib.h>
 #include "nest/nest.h"

@@ -44,15 +44,14 @@ int known_branch(const Known *known, const NestStmt *stmt) {
 }
 int known_pick(const Known *known, Val e) { return with_proof(known, e->cond, e->seen); }
 
-/* ---- what a body reads ---- */
+/* ---- names that a body reads ---- */
 typedef struct Reader {
   const Known *known;
   Instances *plan;
   Used *used;
 } Reader;
 
-static void read_value(const Reader *r,
-                       Val e) { /* before it is known which names are dead: too many rather than too few */
+static void read_value(const Reader *r, Val e) { /* before dead names are known: may include too many */
   if (e->op == LOAD) r->used->read[(e->ref->buf->of ? e->ref->buf->of : e->ref->buf)->id] = true;
   int verdict = e->op == PICK ? known_pick(r->known, e) : -1;
   for (int i = 0; i < 3 && e->a[i]; i++)
@@ -75,7 +74,7 @@ static void read_body(const Reader *r, const NestStmt *stmt) {
   }
 }
 
-/* ---- what a body uses: backwards, so that a name is met after its uses ---- */
+/* ---- names that a body uses: traversed backwards, so that a name is visited after its uses ---- */
 static void use_index(const Reader *r, const Index *ix) {
   for (int s = 1; s < SLOTS; s++)
     if (ix->k[s] && !r->known->fixed[s]) r->used->slot[s] = true;
@@ -107,15 +106,14 @@ static void use_value(const Reader *r, Val e) {
 
 bool used_dead(const Used *used, const NestStmt *stmt) {
   if (stmt->kind == DECLARE) return !used->buf[stmt->u.declare.buf->id];
-  if (stmt->kind == PIN) return !used->buf[stmt->u.pin.view->id]; /* a position that nothing is read from */
+  if (stmt->kind == PIN) return !used->buf[stmt->u.pin.view->id]; /* a position from which nothing is read */
   if (stmt->kind != STORE) return false;
   const Buf *buf = stmt->u.store.ref.buf;
   const Buf *of = buf->of ? buf->of : buf;
   return stmt->u.store.declare ? !used->buf[buf->id] : of->place >= STACK && !used->read[of->id];
 }
 
-/* Is anything of a body, which has been looked at, printed? Neither loops nor branches are that have nothing
- * in them. */
+/* True if the body prints a statement; used_by has visited it. Empty loops and branches are not printed. */
 static bool anything(const Reader *r, const NestStmt *stmt) {
   for (; stmt; stmt = stmt->next) {
     if (used_dead(r->used, stmt)) continue;
@@ -290,8 +288,8 @@ bool nest_uses(const Nest *nest, int buf_id) {
   return plan->instances.data[plan->instances.n - 1]->used.buf[buf_id];
 }
 
-/* ---- their names ---- */
-/* With a number where the name is taken by one of the first n, or by the main function. */
+/* ---- names of the functions ---- */
+/* Appends a number if one of the first n, or the main function, has that name. */
 static const char *unique_name(const Instances *plan, int n, const char *main, const char *name) {
   int same = 0;
   for (bool taken = true; taken; same++) {

@@ -11,7 +11,7 @@ typedef struct Known {
 } Known;
 Index known_fold(const Known *, const Index *);
 int known_decide_all(const Known *, const All *);  /* 1 always, 0 never, -1 open */
-int known_branch(const Known *, const NestStmt *); /* of an IF, including the proof's result */
+int known_branch(const Known *, const NestStmt *); /* result of an IF, including that of the proof */
 int known_pick(const Known *, Val);
 
 /* Names that a body uses, without dead branches and unused names. */

@@ -9,14 +9,14 @@
 #include "base/random.h"
 #include "nest/team.h"
 
-enum { SEVERAL = -1 }; /* of `reader`: more than one iteration of the parallel loop */
+enum { SEVERAL = -1 }; /* for `reader`: more than one iteration of the parallel loop */
 
 /* Last access to an element in the current parallel loop: the serial number of the iteration. */
 typedef struct Touch {
   int64_t writer, reader;
 } Touch;
 
-/* Compact form of a nest for execution: of each index only the nonzero terms. */
+/* Compact form of a nest for execution: only the nonzero terms of each index. */
 typedef struct Term {
   int64_t k;
   int slot;
@@ -67,13 +67,13 @@ typedef struct Body {
 typedef struct Interp {
   Run *run;
   Arena *arena;
-  bool joined;                /* within parallel loops whose rounds are one range */
+  bool joined;                /* inside parallel loops whose iterations are one range */
   int64_t serial, first, now; /* iterations of outermost parallel loops: counter; the first of this loop;
                                  the current one (0: none) */
-  double **mem;               /* by buffer id, of locals, too */
+  double **mem;               /* by buffer id, including locals */
   Touch **touch;
   bool **over;      /* by element of a buffer that may be overwritten: was it? */
-  VEC(Body) bodies; /* of the called functions */
+  VEC(Body) bodies; /* bodies of the called functions */
 } Interp;
 
 static void interp_exec(Interp *, int64_t *, const Step *);
@@ -105,7 +105,7 @@ static int64_t elements(const Buf *buf) {
   return buf_room(buf, 0) * (buf->place == REGS ? buf->type.lanes : 1);
 }
 
-/* ---- a nest made ready to run ---- */
+/* ---- preparation of a nest for execution ---- */
 static Sum index_sum(Arena *arena, const Index *a, const Index *b) { /* b: NULL, or added */
   int64_t k[SLOTS];
   int n = 0;
@@ -494,7 +494,8 @@ static void interp_exec_loop(Interp *in, int64_t *env, const Step *step) {
     hi = v < hi ? v : hi;
   }
   const bool parallel = stmt->u.loop.kind == PARALLEL && !in->now, joined = in->joined;
-  const bool counts = parallel && !team_inner_loop(stmt); /* else the rounds of the loop inside */
+  const bool counts =
+      parallel && !team_inner_loop(stmt); /* otherwise the iterations of the inner loop count */
   if (parallel && !joined) in->first = in->serial + 1;
   in->joined = joined || (parallel && !counts);
   for (int64_t v = lo; v < hi && !in->run->error[0]; v++) {

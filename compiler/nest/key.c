@@ -364,7 +364,7 @@ static const Key *key_finished(Writer *w) {
   return w->key;
 }
 
-/* ---- what others call ---- */
+/* ---- interface ---- */
 const Key *code_key(Arena *arena, Instances *plan, const Instance *instance, bool team) {
   Writer *w = writer_new(arena, plan);
   key_begin(w, instance);

@@ -35,8 +35,7 @@
 enum { SLOTS = 15, DIMS = 6, LANES = 16, PARAMS = 11, BOUNDS = 2, LEADS = 4 };
 enum {
   NEST_FAR = 1 << 28
-}; /* buffers with at least this number of elements compute positions in
-      ptrdiff_t */
+}; /* buffers with at least this number of elements compute positions in ptrdiff_t */
 typedef int64_t Ix __attribute__((vector_size(128), aligned(16))); /* the alignment of the arena */
 
 typedef struct Index {
@@ -71,7 +70,7 @@ typedef struct Buf {
   int id, rank;
   int64_t dim[DIMS];
   int64_t room[DIMS]; /* dimensions of the array in memory: dim, or larger where this is a part of it */
-  int64_t apart;      /* elements between indices of the first dimension, if they differ from room; else 0 */
+  int64_t apart; /* elements between indices of the first dimension, if they differ from room; otherwise 0 */
   Nest *nest;
   struct Buf *of;   /* VIEW: the buffer */
   Index base[DIMS]; /* VIEW: where in it */
@@ -174,12 +173,12 @@ typedef enum StmtKind_ { LOOP, IF, STORE, DECLARE, CALL, ROUTINE, PIN, PREFETCH,
 enum { ROUTINE_BUFS = 16 };
 typedef struct Routine {
   const char *name, *text;
-  const struct Routine *uses; /* NULL, or: its text comes first */
-  const struct Routine *also; /* NULL, or: a second one */
+  const struct Routine *uses; /* NULL, or a routine whose text comes first */
+  const struct Routine *also; /* NULL, or a routine whose text comes first */
   int nbufs, nnumbers;        /* arguments: pointers to buffers, then numbers */
   Elem elem[ROUTINE_BUFS];
-  bool writes[ROUTINE_BUFS];                             /* writes all of it before reading any of it */
-  bool whole[ROUTINE_BUFS];                              /* the numbers: int rather than float */
+  bool writes[ROUTINE_BUFS]; /* writes the whole buffer before reading it */
+  bool whole[ROUTINE_BUFS];  /* by number: whether it is an int, otherwise a float */
   void (*run)(double *const *buf, const double *number); /* the same in double */
 } Routine;
 
@@ -217,7 +216,7 @@ typedef struct NestStmt {
                 ...;` */
     struct {
       Buf *buf;
-    } declare; /* stack, registers, view */
+    } declare; /* declaration of stack, registers or a view */
     struct {
       struct NestFn *fn;
       Index *arg; /* one per parameter */
@@ -243,13 +242,13 @@ bool store_is_words(const NestStmt *); /* a STORE of I32 as bytes, four per lane
 typedef enum ParamKind { PLAIN, FLAG, VARIED } ParamKind;
 typedef struct NestFn {
   const char *name;
-  bool kernel; /* its own function for each set of constant arguments; else inlined at the call */
+  bool kernel; /* a separate function for each set of constant arguments; otherwise inlined at the call */
   int nparams;
   const char *param[PARAMS]; /* parameter i has slot i + 1 */
   bool flag[PARAMS];         /* 0 or 1, always constant; names the instances */
   bool varied[PARAMS];       /* never constant in an instance */
-  bool size[PARAMS];         /* of the main function: a run-time parameter, lo <= value <= hi (the number of
-                                images) */
+  bool size[PARAMS]; /* for the main function: a run-time parameter, lo <= value <= hi (the number of images)
+                      */
   int64_t lo[PARAMS], hi[PARAMS];
   NestStmt *body;
   struct NestFn *next;
@@ -273,7 +272,7 @@ struct Nest {
   int slot_scope[SLOTS], marks;
   int nleads;                  /* 0: no leading axis */
   int64_t lead[LEADS];         /* numbers of rows, ascending: of repeated operands, then of the axis */
-  LoopKind lead_kind;          /* of the loops over rows: SERIAL or PARALLEL */
+  LoopKind lead_kind;          /* kind of the loops over rows: SERIAL or PARALLEL */
   const Ix *lead_at[LEADS];    /* in this function: the row modulo each of them */
   struct Instances *instances; /* cache of instance.c: its C functions; NULL: not computed yet */
 };

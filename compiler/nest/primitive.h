@@ -15,7 +15,7 @@ typedef struct Primitive {
   int arguments;
   Elem takes[3]; /* it gives I32 */
   int32_t (*run)(const double *argument);
-  bool lanes; /* also of vectors, lane by lane */
+  bool lanes; /* also for vectors, lane by lane */
 } Primitive;
 
 extern const Primitive primitive_requantize_single, primitive_requantize_double, primitive_requantize_float,
@@ -40,7 +40,7 @@ extern const Primitive primitive_word, primitive_add_even8, primitive_add_odd8, 
     primitive_sub_halves, primitive_wrap_sum, primitive_wrap_difference, primitive_part576;
 enum { PRIMITIVES = 56 };
 extern const Primitive *const primitive_table[PRIMITIVES];
-/* Also on vectors, except for the first argument: a scalar that goes through all of their lanes. */
+/* Also for vectors, except the first argument: a scalar that goes through all of their lanes. */
 bool primitive_across(const Primitive *);
-const char *primitive_text(Arena *, const Primitive *); /* its C, comment and function */
+const char *primitive_text(Arena *, const Primitive *); /* its C text: comment and function */
 #endif

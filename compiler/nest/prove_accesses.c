@@ -84,7 +84,7 @@ static bool widen(Prover *p, WrittenBox *box,
                               diagonal, an irregular range */
   const Var *var = &p->var[v];
   int dim = -1;
-  if (prover_one_round(var)) { /* the variable is that number */
+  if (prover_one_round(var)) { /* the variable has a single value */
     for (int d = 0; d < box->buf->rank; d++) {
       substitute(&box->lo[d], v, &var->lo[0]);
       substitute(&box->hi[d], v, &var->lo[0]);
@@ -255,7 +255,8 @@ static bool are_interleaved(Prover *p, const Access *a, const Access *b, int d, 
   return false;
 }
 
-/* All that any iteration of loop t touches of `a` is before all that any touches of `b`. */
+/* All elements of `a` that any iteration of loop t touches are before all elements that any iteration touches
+ * of `b`. */
 static bool in_front(Prover *p, const Access *a, const Access *b, int d, int t) {
   Lin hi = a->hi[d], lo = b->lo[d];
   widest(p, &hi, t, true);
@@ -295,7 +296,7 @@ static bool same_access(const Access *a, const Access *b) {
   return true;
 }
 
-static void note_steps(Access *a, int v) { /* before v is forgotten */
+static void note_steps(Access *a, int v) { /* call it before v is forgotten */
   for (int d = 0; d < a->buf->rank; d++) {
     const int64_t k = a->lo[d].k[v];
     if (k != a->hi[d].k[v]) a->width[d] = 0;

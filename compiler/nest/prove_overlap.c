@@ -48,7 +48,7 @@ static void allow(Prover *p, int64_t most) {
   if (most < p->overlap->most) p->overlap->most = most;
 }
 
-/* ---- in the same rounds of all loops that are open ---- */
+/* ---- in the same iterations of all open loops ---- */
 static bool other_channels(Prover *p, const Access *store, const Lin *lo, const Lin *hi) {
   const int c = store->buf->rank - 1, d = p->overlap->operand->rank - 1;
   return p->overlap->by_pixel && (prover_low_of_difference(p, &lo[d], &store->hi[c]) > 0 ||
@@ -65,7 +65,7 @@ void prover_overlap_load(Prover *p, const Lin *lo, const Lin *hi) {
   }
 }
 
-/* ---- in a later round of loop t ---- */
+/* ---- in a later iteration of loop t ---- */
 static bool later_channels(Prover *p, const Access *store, const Access *load, int t) {
   const int c = store->buf->rank - 1, d = load->buf->rank - 1;
   return p->overlap->by_pixel && prover_apart(p, &store->hi[c], &load->lo[d], t);

@@ -9,7 +9,7 @@ enum { VARS = 24, GUARDS = 32 };
 
 typedef struct Lin {
   int64_t c, k[VARS], bad;
-} Lin; /* bad: it did not fit into 64 bits */
+} Lin; /* bad: it did not fit in 64 bits */
 typedef struct Var {
   int nlo, nhi;
   Lin lo[BOUNDS], hi[BOUNDS];
@@ -32,14 +32,14 @@ typedef struct Access {
   bool write, aside;
   Lin lo[DIMS], hi[DIMS];
   int64_t step[DIMS], width[DIMS];
-} Access; /* aside: in another branch than the current one. Along a dimension only elements lo + i, lo +
-             step + i, lo + 2*step + i ... with 0 <= i < width are touched; step 0: lo + i only; width 0:
-             nothing is known */
+} Access; /* aside: in another branch than the current one. Along a dimension only elements lo + i, lo + step
+             + i, lo + 2*step + i ... with 0 <= i < width are touched; step 0: only lo + i; width 0: unknown
+           */
 
 /* A result that may overlap an operand: prove_overlap.c. */
 typedef struct OverlapProof {
   const Buf *operand, *result;
-  bool by_pixel; /* positions count pixels, and channels are independent; else bytes */
+  bool by_pixel; /* positions count pixels, and channels are independent; otherwise bytes */
   int64_t most;  /* the maximum offset of the result from the operand */
 } OverlapProof;
 

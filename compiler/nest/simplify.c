@@ -13,7 +13,7 @@ typedef struct Simplifier {
   Index by;
 } Simplifier; /* slot: the variable that `by` replaces */
 
-/* ---- a variable becomes an index ---- */
+/* ---- replacement of a variable by an index ---- */
 static void put_in(const Simplifier *s, Index *ix) {
   int64_t k = ix->k[s->slot];
   if (!k) return;

@@ -77,7 +77,7 @@ static bool touched_meet(const Nest *nest, const Touched *a, const Touched *b) {
   return false;
 }
 
-/* ---- what statements touch ---- */
+/* ---- elements touched by statements ---- */
 static void touch_local(const Walk *w, const Buf *buf) {
   if (buf->place == VIEW) w->touched->read[buf->id].any = true;
 }
@@ -114,7 +114,7 @@ static void touch_routine(const Walk *w, const NestStmt *stmt) { /* all of its b
 
 static void touch_body(const Walk *w, const Env *env, const NestStmt *stmt);
 
-static void touch_loop(const Walk *w, const Env *env, const NestStmt *stmt) { /* chosen: all of the range */
+static void touch_loop(const Walk *w, const Env *env, const NestStmt *stmt) { /* chosen: the whole range */
   Env inner = *env;
   if (stmt->u.loop.chosen) touch_value(w, env, stmt->u.loop.chosen);
   Bounds b = {INT64_MIN, INT64_MAX};
@@ -184,7 +184,7 @@ static void mark_own(const NestStmt *stmt,
     }
 }
 
-/* Locals of the main function are private to each thread, so each thread has to write them. */
+/* Locals of the main function are private to each thread, so each thread must write them. */
 static bool writes_locals(Arena *arena, const Nest *nest, const NestStmt *stmt, const Touched *touched) {
   bool *own = NEW_ARRAY(arena, bool, nest->nbufs + 1), locals = declared_by(stmt) != NULL, memory = false;
   mark_own(stmt, own);
@@ -207,7 +207,7 @@ typedef struct Unit {
   int first, n;
   PieceKind kind;
   Touched touched;
-} Unit; /* statements for one thread, because one declares a name that another uses; else a single one */
+} Unit; /* statements for one thread, because one declares a name that another uses; otherwise a single one */
 
 static int team_unit_end(const NestStmt *const *list, int n, const Touched *touched, int first) {
   int end = first + 1;
@@ -234,7 +234,7 @@ static Unit next_unit(Arena *arena, const Nest *nest, const NestStmt *const *lis
 static const Touched *touched_by(Arena *arena, const Nest *nest, const NestStmt *const *list, int n) {
   Touched *touched = NEW_ARRAY(arena, Touched, n + 1);
   Env env;
-  for (int s = 0; s < SLOTS; s++) env.slot[s] = (Bounds){NO_LO, NO_HI}; /* loops around: any iteration */
+  for (int s = 0; s < SLOTS; s++) env.slot[s] = (Bounds){NO_LO, NO_HI}; /* enclosing loops: any iteration */
   for (int i = 0; i < n; i++) {
     touched[i] = touched_nothing(arena, nest);
     touch_statement(&(Walk){nest, &touched[i]}, &env, list[i]);
@@ -246,8 +246,8 @@ Pieces team_pieces(Arena *arena, const Nest *nest, const NestStmt *const *list, 
   Pieces pieces = {0};
   const Touched *touched = touched_by(arena, nest, list, n);
   Touched others = touched_nothing(arena, nest),
-          one = touched_nothing(arena, nest); /* since the last barrier: by all pieces but the latest
-                                                 single-thread one, and by that */
+          one = touched_nothing(arena, nest); /* elements touched since the last barrier: by all pieces except
+                                                 the latest single-thread one, and by that one */
   bool open = false, last = false;
   for (int i = 0; i < n;) {
     const Unit unit = next_unit(arena, nest, list, n, touched, i);
@@ -279,7 +279,8 @@ Pieces team_pieces(Arena *arena, const Nest *nest, const NestStmt *const *list, 
       last = false;
     }
     if (unit.kind == PIECE_ONE)
-      last = !last; /* the first one goes with the first iterations of a loop, the next with the last ones */
+      last = !last; /* the first piece goes with the first iterations of a loop, the next one with the last
+                       iterations */
   }
   return pieces;
 }

@@ -6,8 +6,8 @@
 
 typedef enum PieceKind {
   PIECE_ONE,     /* statements that one thread runs */
-  PIECE_SHARED,  /* a parallel loop: each thread has a share of its rounds */
-  PIECE_EACH,    /* what every thread does for itself: names of values, locals */
+  PIECE_SHARED,  /* a parallel loop: each thread runs a share of its iterations */
+  PIECE_EACH,    /* statements that every thread runs: names of values, locals */
   PIECE_TOGETHER /* a loop or a branch with parallel loops inside: its body is again a list of pieces, and all
                     threads wait at its end */
 } PieceKind;
@@ -15,13 +15,13 @@ typedef enum PieceKind {
 typedef struct Piece {
   PieceKind kind;
   int first, n; /* of the list */
-  bool last;    /* ONE: the last thread runs it, not the first */
-  bool wait;    /* all threads wait for each other before it, for it touches what others have not done with */
+  bool last;    /* ONE: run by the last thread instead of the first */
+  bool wait;    /* a barrier before it, because it touches elements that other threads still use */
 } Piece;
 typedef VEC(Piece) Pieces;
 
-bool team_shares(const NestStmt *body); /* is there a parallel loop in it? */
-/* A parallel loop directly inside of another one: the team shares the rounds of both as one range. NULL:
+bool team_shares(const NestStmt *body); /* does it contain a parallel loop? */
+/* A parallel loop directly inside another one: the team shares the iterations of both as one range. NULL:
  * there is none. */
 const NestStmt *team_inner_loop(const NestStmt *loop);
 Pieces team_pieces(Arena *, const Nest *, const NestStmt *const *list,

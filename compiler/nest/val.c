@@ -99,7 +99,7 @@ Val vmin(Val a, Val b) { return both_num(a, b) ? (a->num < b->num ? a : b) : bin
 Val vmax(Val a, Val b) { return both_num(a, b) ? (a->num > b->num ? a : b) : binary(MAX, a, b); }
 Val vmax_nan(Val a, Val b) { return both_num(a, b) ? vmax(a, b) : binary(MAX_NAN, a, b); }
 
-static Val make_comparison(ValOp op, Val a, Val b) { /* a mask: I32, not zero where it holds */
+static Val make_comparison(ValOp op, Val a, Val b) { /* a mask: I32, nonzero where it holds */
   ValNode *e = (ValNode *)(uintptr_t)binary(op, a, b);
   e->type.elem = I32;
   return e;
@@ -118,7 +118,7 @@ Val fma_(Val x, Val y, Val plus) {
   int factors = lanes_of(x, y), lanes = factors > plus->type.lanes ? factors : plus->type.lanes;
   lanes_of(factors > 1 ? (x->type.lanes > 1 ? x : y) : plus, plus);
   if (lanes > 1 && factors == 1)
-    x = splat(x, lanes); /* else the product would be a scalar, rounded before the sum */
+    x = splat(x, lanes); /* otherwise the product would be a scalar, rounded before the sum */
   Type type = {x->type.elem, lanes};
   if (!computes(type.elem)) nest_misuse(x->nest, "arithmetic on bytes: convert them first");
   return node(x->nest, FMA, type, x, y, plus);
@@ -307,7 +307,7 @@ static bool is_of_bytes(Val e) {
 bool val_is_words(Val e) { return is_of_bytes(e) && !e->a[0]; }
 bool val_is_lookup(Val e) { return is_of_bytes(e) && e->a[0]; }
 
-/* ---- naming what is used twice ---- */
+/* ---- naming of subexpressions that are used twice ---- */
 static void count_uses(Val v,
                        int mark) { /* the branches of a PICK stay in place: only one of them is evaluated */
   ValNode *e = (ValNode *)(uintptr_t)v;

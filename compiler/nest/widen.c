@@ -19,7 +19,7 @@ typedef struct Widener {
 
 static Buf *base_buffer(Buf *buf) { return buf->of ? buf->of : buf; }
 
-/* ---- which buffers hold images ---- */
+/* ---- buffers with per-image values ---- */
 static bool is_wide(const Widener *w, Val v) {
   if (v->op == LOAD) return w->wide[base_buffer(v->ref->buf)->id];
   for (int i = 0; i < 3 && v->a[i]; i++)

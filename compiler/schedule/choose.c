@@ -13,7 +13,8 @@
 #include "base/number.h"
 #include "graph/shape.h"
 
-static const double HOPELESS = 3; /* times the least predicted time: not measured */
+static const double HOPELESS =
+    3; /* candidates beyond this factor of the smallest predicted time are not measured */
 
 /* ---- description of the kernel ---- */
 static const char *axes(Arena *arena, const char *what, const int64_t value[2], int64_t otherwise) {
@@ -39,7 +40,7 @@ static const char *key_of(const Lower *l) {
   return key.s;
 }
 
-/* ---- sizes that only an operator's own loops take ---- */
+/* ---- sizes that only the operator's own loops support ---- */
 static bool dense_near_limits(const Node *node) {
   enum { UNIT = 64, MOST_PACKED = INT32_MAX - (1 << 26) };
   const Node *forward = node_forward(node);
@@ -48,7 +49,7 @@ static bool dense_near_limits(const Node *node) {
   return bounded_product(inputs + UNIT, units + UNIT) > MOST_PACKED;
 }
 
-/* Only the operator's own loops take such sizes, on every target. */
+/* On every target, only the operator's own loops support such sizes. */
 static bool choose_near_limits(const Lower *l) {
   switch (l->node->op->family) {
   case FAMILY_DENSE:
@@ -63,11 +64,11 @@ static bool choose_near_limits(const Lower *l) {
     const Correlation k = correlation_of(l->node);
     return correlation_near_limits(&k);
   }
-  default: return false; /* those of int8 kernels look for themselves */
+  default: return false; /* int8 kernels check this themselves */
   }
 }
 
-/* ---- the candidates ---- */
+/* ---- candidates ---- */
 /* Can it be chosen? */
 static bool add_candidate(const Lower *l, Decision *d, const Schedule *s, Choice choice) {
   choice.schedule = s;
@@ -95,20 +96,20 @@ static void add_candidates(const Lower *l, Decision *d) {
 }
 
 /* ---- picking ---- */
-/* What computes a whole batch packs no weights for other targets: it is picked for each target by itself. */
+/* A batched kernel packs no weights for other targets: it is chosen for each target separately. */
 static double cycles_for(const Lower *l, const Candidate *c) {
   if (l->target == l->layout || kernel_whole_batch(l->kernel)) return c->cycles.total;
   return c->choice.schedule->cycles(l, l->layout, &c->choice).total;
 }
 
-/* Reference loops compute every kernel (add_candidates). */
+/* The reference schedule supports every kernel (add_candidates). */
 static _Noreturn void no_schedule(const Lower *l) {
   fprintf(stderr, "cnnc: internal error: no schedule computes %s\n", l->b->name);
   exit(3);
 }
 
 /* Prefers the first permissible candidate unless another one is clearly faster, or, in a batched kernel,
- * faster. */
+ * faster at all. */
 static void pick_by_model(const Lower *l, Decision *d) {
   const double gain = kernel_whole_batch(l->kernel) ? 1 : CANDIDATE_GAIN;
   double least = INFINITY;
@@ -131,7 +132,8 @@ static void pick_by_model(const Lower *l, Decision *d) {
                          : "nothing else takes less than 0.9 of its cycles";
 }
 
-static const char *choose_name_of(const Lower *l, const Target *target) { /* in a file of measured choices */
+static const char *
+choose_name_of(const Lower *l, const Target *target) { /* the target's name in a file of measured choices */
   return target->lanes == l->layout_lanes ? target->name
                                           : arena_printf(l->arena, "%s/%d", target->name, l->layout_lanes);
 }
@@ -156,7 +158,7 @@ static const char *why_not(const Lower *l, const Decision *d, const Target *targ
 }
 
 /* The measured choice for a target, if it is possible. With --exact an impossible one is silent: the next
- * compilation may be without it. */
+ * compilation may run without --exact. */
 static const Tuned *measured(const Lower *l, const Decision *d, const Target *target) {
   Tuned *tuned = l->tuning && !l->batch && !l->plain && l->images <= 1
                      ? tuning_find(l->tuning, target == l->target ? d->target : d->layout_target, d->key)
@@ -197,7 +199,7 @@ void choose_schedule(Lower *l) {
   if (!d->tuned) l->choice = d->candidates.data[d->chosen].choice;
 }
 
-/* ---- what to measure ---- */
+/* ---- variants to measure ---- */
 static void add_variants(const Lower *l, const Candidate *c, Choices *variants) {
   const Schedule *s = c->choice.schedule;
   if (s->variants && !c->compared) s->variants(l, &c->choice, variants);

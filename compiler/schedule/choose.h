@@ -6,27 +6,27 @@
 #include "schedule/tuning.h"
 
 typedef struct Candidate {
-  Choice choice;       /* the schedule and its sizes; the rest is left to the schedule */
+  Choice choice;       /* the schedule and its sizes; the schedule chooses the rest */
   const char *name;    /* "Winograd F(4x4,3x3)" */
-  bool compared;       /* the plan has decided against it: it is listed, never chosen */
-  const char *refused; /* why it is out of the question, or NULL */
-  /* For the target. What decides how weights are packed is chosen by the cycles of the file's widest target.
-   */
+  bool compared;       /* rejected by the plan: listed, never chosen */
+  const char *refused; /* the reason why it is unsupported, or NULL */
+  /* Predicted cycles for the target. The choice that determines the packing of weights uses the cycles of the
+   * file's widest target. */
   Cycles cycles;
   WinogradError error;
 } Candidate;
 
 typedef struct Decision {
-  const char *target, *layout_target; /* there: "x86-64-v3/16" for code of 8 lanes in a file whose weights are
-                                         packed for "x86-64-v4" */
-  const char *key;           /* what the choice depends on: the kernel's line in a file of measured choices */
-  VEC(Candidate) candidates; /* one of them is always possible */
-  int model, chosen;         /* by the cost model; in the end */
+  const char *target, *layout_target; /* names in a file of measured choices: "x86-64-v3/16" for code of 8
+                                         lanes in a file whose weights are packed for "x86-64-v4" */
+  const char *key;           /* the inputs of the choice: the kernel's line in a file of measured choices */
+  VEC(Candidate) candidates; /* at least one of them is possible */
+  int model, chosen;         /* index chosen by the cost model; final index */
   const char *why;           /* a sentence */
-  bool layout;               /* the method is given by the layout of the file's weights */
-  const Tuned *tuned;        /* the measurement, if that decided */
+  bool layout;               /* the layout of the file's weights determines the method */
+  const Tuned *tuned;        /* the measurement, if it determined the choice */
 } Decision;
 
 void choose_schedule(Lower *);          /* sets choice and decision */
-Choices choose_variants(const Lower *); /* what is worth measuring, the model's choice first; n 0: nothing */
+Choices choose_variants(const Lower *); /* variants worth measuring, the model's choice first; n 0: none */
 #endif

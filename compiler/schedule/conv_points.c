@@ -27,16 +27,16 @@ enum {
   MOST_VECTORS = 8
 };
 
-static int64_t points_line_of(const Points *c) { return c->l->target->line / 4; } /* floats of a cache line */
+static int64_t points_line_of(const Points *c) { return c->l->target->line / 4; } /* floats per cache line */
 static int64_t points_padded(const Points *c, int64_t floats) {
   return target_odd_lines(c->l->target, floats);
 }
 static int64_t points_phases_of(const Points *c) { return c->phases[0] * c->phases[1]; }
-static Elem elem_of(const Points *c) { return points_int8(c) ? I32 : F32; } /* of V, M and the weights */
+static Elem elem_of(const Points *c) { return points_int8(c) ? I32 : F32; } /* type of V, M and the weights */
 static int64_t all_filters(const Points *c) { return points_phases_of(c) * c->filters; } /* of a group */
 
 /* ---- choices ---- */
-/* The number of slots at which two, four and eight threads wait for each other least. */
+/* The number of slots with the least waiting time for two, four and eight threads. */
 static int64_t choose_slots(int64_t blocks) {
   int64_t best = 1, least = INT64_MAX;
   for (int64_t slots = 2; slots <= MOST_SLOTS; slots++) {
@@ -98,7 +98,7 @@ static void choose_blocks(Points *c) {
 }
 
 /* ---- packed weights ---- */
-/* Of a group all points lie together: its weights are one stream. */
+/* All points of a group are consecutive: its weights are one stream. */
 static Ix points_point_of(const Points *c, const Ix *group, const Ix *xi) { return c->points * *group + *xi; }
 
 static Ref packed_at(const Points *c, Pack *pack, const PointWeight *w, Ix point) {
@@ -109,7 +109,7 @@ static Ref packed_at(const Points *c, Pack *pack, const PointWeight *w, Ix point
 
 static int taps_of(const PointPack *how, int axis) { return how->taps[axis][0] * how->taps[axis][1]; }
 
-/* The numbers of the filter f from the place `first` on, transformed. */
+/* The transformed numbers of filter f from index `first` on. */
 static void transformed(const Points *c, Nest *b, const PointPack *how, int axis, Buf *from, const Ix *first,
                         const Ix *f, Val *y) {
   Val x[MOST_AXIS];
@@ -118,9 +118,9 @@ static void transformed(const Points *c, Nest *b, const PointPack *how, int axis
   how->transform(c, b, axis, x, y);
 }
 
-/* In the natural layout windows are consecutive, while points are in rows of filters. The taps of a
- * panel's filters are first copied into rows, so that compilers vectorize the transform. This runs once,
- * so the code is kept small. */
+/* In the natural layout windows are consecutive, while points are in rows of filters. The taps of a panel's
+ * filters are first copied into rows, so that compilers vectorize the transform. This runs once, so the code
+ * is kept small. */
 static void pack_filters(const Points *c, Pack *pack, PointWeight *at, const Panels *panels,
                          const PointPack *how) {
   Nest *b = pack->nest;
@@ -154,8 +154,8 @@ static void pack_filters(const Points *c, Pack *pack, PointWeight *at, const Pan
     }
 }
 
-/* The rows of a channel at all points are a power of two apart as often as not, and caches keep few of them
- * at a time: those of some channels are put together first, and go to a point as one piece. */
+/* The rows of a channel at all points are often a power of two apart, and caches keep few of them at a time.
+ * So the rows of some channels are collected first, and copied to a point as one piece. */
 static int64_t channels_at_a_time(const Points *c, const Panels *panels) {
   enum { ENOUGH = 8 };
   const Target *target = c->l->target;
@@ -187,7 +187,7 @@ static void pack_channels(const Points *c, Pack *pack, PointWeight *at, const Pa
   }
 }
 
-/* Filters that fill up the last panel. */
+/* Zeros for filters that fill up the last panel. */
 static void clear_rest(const Points *c, Pack *pack, const Ix *xi, const Ix *panel, const Panels *panels) {
   Nest *b = pack->nest;
   NEST_FOR(b, in, c->in)
@@ -195,7 +195,8 @@ static void clear_rest(const Points *c, Pack *pack, const Ix *xi, const Ix *pane
       nest_store(b, nest_at(b, pack->out, *xi, *panel, in, f), num(b, 0));
 }
 
-/* For all images the weights are transformed once, in the kernel itself: all kernels share the scratch. */
+/* With batched kernels the weights are transformed once, in the kernel itself: all kernels share the scratch.
+ */
 static bool packs_itself(const Points *c) { return c->images && !c->l->call; }
 
 static void pack_panel(Points *c, int kind, const int64_t dim[4], const PointPack *how) {
@@ -257,14 +258,14 @@ static void make_panels(Points *c, const PointPack *how) {
 }
 
 /* ---- multiply ---- */
-/* The last parameter, where there are groups, or parts of the input channels. */
+/* The last parameter, if there are groups, or parts of the input channels. */
 static Ix group_arg(const Points *c) {
   Nest *b = c->l->b;
   return c->groups > 1 ? nest_arg(b, "group") : c->parts > 1 ? nest_arg(b, "part") : NEST_Z;
 }
 
-/* Arguments of a register tile: tiles from t on of the slot's block, times the vectors from place h of a
- * panel's rows, to the products from f on. */
+/* Arguments of a register tile: tiles from t on of the slot's block, times the vectors from h on in a panel's
+ * rows, to the products from f on. */
 typedef struct MultiplyArgs {
   const Panels *panels;
   int vectors;
@@ -292,7 +293,7 @@ static void add_product(const Points *c, Ref sum, Val x, Val w) {
   else nest_accumulate(b, sum, x, w);
 }
 
-/* Channel i of all tiles; with the inner product also the channel half a row after it, crosswise. */
+/* Channel i of all tiles; with the inner product also the channel half a row later, crosswise. */
 static void add_channel(const Points *c, const MultiplyArgs *m, Buf *a, const Ix *i) {
   Nest *b = c->l->b;
   const int L = c->lanes, n = points_int8(c) && c->inner[0] ? 2 : 1;
@@ -314,7 +315,7 @@ static void add_channel(const Points *c, const MultiplyArgs *m, Buf *a, const Ix
   }
 }
 
-/* Zeros; with the inner product the negated sum of the products that it adds in excess. */
+/* Zeros; with the inner product the negated sum of the excess products. */
 static void begin_sums(const Points *c, const MultiplyArgs *m, Buf *a) {
   Nest *b = c->l->b;
   const Val zero = points_int8(c) ? splat(num_i32(b, 0), c->lanes) : num(b, 0);
@@ -331,8 +332,8 @@ static void begin_sums(const Points *c, const MultiplyArgs *m, Buf *a) {
     }
 }
 
-/* A register tile of `count` tiles. `lines` of the weights that come later are fetched with each row, one
- * after the other from the element `ahead` on. */
+/* A register tile of `count` tiles. Each row prefetches `lines` of later weights, one after the other from
+ * element `ahead` on. */
 static NestFn *multiply_tile(Points *c, const Panels *panels, int64_t count, int vectors, int64_t lines) {
   Nest *b = c->l->b;
   for (int i = 0; i < c->nmultiply; i++)
@@ -361,7 +362,7 @@ Tiling points_tiling(const Points *c, int64_t tiles_, int vectors) {
                  : direct_tiling(c->l, tiles_, vectors);
 }
 
-/* A block times a panel, tile after tile. Each call fetches `share` of the panel that comes next. */
+/* A block times a panel, tile by tile. Each call prefetches `share` of the next panel. */
 typedef struct Product {
   NestFn *whole, *rest;
   Tiling row;
@@ -375,14 +376,14 @@ static Product product_functions(Points *c, const Panels *panels, int64_t tiles_
   p.calls = p.row.count + p.row.rests;
   p.share = ceil_divide(ceil_divide(buf_room(panels->w, 2), points_line_of(c)),
                         p.calls * (panels->width / (p.vectors * c->lanes)));
-  /* Weights that have been transformed right before this are in a cache. */
+  /* Weights that were just transformed are in a cache. */
   const int64_t lines = points_int8(c) ? 0 : ceil_divide(p.share, c->in);
   p.whole = multiply_tile(c, panels, p.row.pixels, p.vectors, lines);
   if (p.row.rests) p.rest = multiply_tile(c, panels, p.row.rest, p.vectors, lines);
   return p;
 }
 
-/* next: the number of the panel that follows, counted through all points. */
+/* next: the number of the next panel, counted through all points. */
 static void points_product(Nest *b, const Points *c, const Panels *panels, const Product *p, const Ix *slot,
                            const Ix *xi, const Ix *group, const Ix *panel, const Ix *f, const Ix *next) {
   const int64_t step = p->vectors * c->lanes, share = points_line_of(c) * p->share;
@@ -401,7 +402,7 @@ static void points_product(Nest *b, const Points *c, const Panels *panels, const
   }
 }
 
-/* One point, all of the bundle's panels. A point after the other, V and M of a point stay near, and the
+/* One point, all panels of the bundle. Going point by point, V and M of a point stay in cache, and the
  * weights of whole blocks are one stream. */
 static NestFn *multiply_point(Points *c, const Bundle *bundle, int64_t rows) {
   Nest *b = c->l->b;
@@ -416,7 +417,7 @@ static NestFn *multiply_point(Points *c, const Bundle *bundle, int64_t rows) {
   const Ix slot = nest_arg(b, "slot"), xi = nest_arg(b, "xi"), first = nest_arg(b, "first"),
            group = group_arg(c), point = points_point_of(c, points_int8(c) ? &slot : &group, &xi);
   const bool whole_points =
-      bundle->count == panels[0].count; /* else the next panel that follows in the file is another bundle's */
+      bundle->count == panels[0].count; /* otherwise the next panel in the file belongs to another bundle */
   const Ix here = panels[0].count * point + first;
   if (bundle->count)
     NEST_FOR(b, i, bundle->count)
@@ -444,7 +445,7 @@ void points_functions(Points *c, NestFn *split_row, JoinRow *join_row) {
   }
 }
 
-/* The block whose rows of tiles start at ty. kind: of the loops over rows and points. */
+/* The block with tile rows from ty on. kind: of the loops over rows and points. */
 typedef struct Block {
   bool last;
   LoopKind kind;
@@ -462,14 +463,14 @@ static void bundle_of_block(Nest *b, const Points *c, const Block *k, int kind, 
   NEST_LOOP(b, xi, k->kind, 1, NEST_IX(0), 1, NEST_IX(c->points))
     nest_call_list(b, bundle->multiply[k->last], c->groups > 1 ? 4 : 3,
                    (const Ix[]){*k->slot, xi, panel, *group});
-  const int n = c->join_row[kind]->nparams - b->nleads; /* not all know of phases */
+  const int n = c->join_row[kind]->nparams - b->nleads; /* not all of these functions have phase parameters */
   NEST_LOOP(b, r, k->kind, 1, NEST_IX(0), 1, NEST_IX(block_rows(c, k)))
     NEST_IF(b, c->images ? nest_at_least(b, c->count - *k->ty - r, 1) : nest_always(b))
       nest_call_list(b, c->join_row[kind], n,
                      (const Ix[]){*k->slot, *k->ty + r, c->width * r, f0, phase[0], phase[1]});
 }
 
-/* A function of each row of tiles of the block. */
+/* Calls a function for each row of tiles of the block. */
 static void call_rows(Nest *b, const Points *c, const Block *k, NestFn *fn, const Ix *slot,
                       const Ix *bundle) {
   NEST_FOR(b, r, block_rows(c, k)) nest_call(b, fn, *slot, *k->ty + r, c->width * r, *bundle);
@@ -493,7 +494,7 @@ static void bundles_by_slots(Nest *b, const Points *c, const Block *k) {
     }
 }
 
-/* The tiles of an image that is not there are those of the first one, and their products are not joined. */
+/* The tiles of a missing image are those of the first one, and their products are not stored. */
 static void split_row(Nest *b, const Points *c, const Block *k, const Ix *r) {
   const Ix ty = *k->ty + *r, t0 = c->width * *r;
   if (!c->images) {
@@ -521,7 +522,7 @@ static void points_block(Nest *b, const Points *c, bool last, LoopKind kind, con
       }
 }
 
-/* All images: a block after the other, as far as there are any. */
+/* All images: one block after the other, as far as there are images. */
 static void image_blocks(Nest *b, Points *c) {
   const Ix none = {0};
   const LoopKind kind = c->by_points ? PARALLEL : SERIAL;
@@ -547,7 +548,7 @@ void points_loops(Nest *b, Points *c) {
   const Ix none = {0};
   const int64_t each = c->blocks / c->slots, left = c->blocks % c->slots;
   const LoopKind kind =
-      c->by_blocks || c->by_points ? PARALLEL : c->by_bundles; /* of what threads do together on one block */
+      c->by_blocks || c->by_points ? PARALLEL : c->by_bundles; /* for work that threads share on one block */
   if (c->by_blocks)
     NEST_PARALLEL(b, s, c->slots)
       NEST_FOR(b, k, each) points_block(b, c, false, SERIAL, &s, NEST_IX(c->block * (each * s + k)));

@@ -8,7 +8,7 @@
 #define CNNC_CONV_POINTS_H
 #include "schedule/float/direct.h"
 
-/* `count` panels, perhaps with the rest, of one group; multiply: for whole blocks, for the last one. */
+/* `count` panels of one group, possibly with the rest; multiply: for whole blocks, for the last one. */
 typedef struct Bundle {
   int64_t count, width, valid;
   bool rest;
@@ -22,42 +22,43 @@ typedef struct MultiplyTile {
 } MultiplyTile; /* number of tiles per call */
 
 typedef struct Points {
-  /* what the algorithm says */
+  /* defined by the algorithm */
   Lower *l;
   int64_t points;      /* of a tile */
   int64_t groups, in;  /* input channels of a group at a point */
-  int64_t channels;    /* of all groups, as V has them */
-  int64_t phases[2];   /* along each axis: all of them read the same tiles, with different filters */
+  int64_t channels;    /* of all groups, as in V */
+  int64_t phases[2];   /* number of phases along each axis: all read the same tiles, with different filters */
   int64_t filters;     /* output channels of a group and a phase at a point */
-  int64_t rows, width; /* of tiles: rows of them, tiles in a row */
-  bool many_small;     /* the image consists of many small ones, and a block has at least this number of
-                          their tiles */
+  int64_t rows, width; /* rows of tiles; tiles per row */
+  bool many_small;     /* the image consists of many small ones, and a block has at least this number of their
+                          tiles */
   bool alone;          /* no thread has a separate block */
-  bool images;         /* a row of tiles is all those of an image */
-  int64_t macs;        /* of the convolution as written */
+  bool images;         /* a row of tiles contains all tiles of an image */
+  int64_t macs;        /* multiply-adds of the direct convolution */
 
   /* int8: V, M and the weights are I32; an element of V, and of the weights, holds two int16. The weights of
    * a bundle are transformed in each call. Many input channels are split into parts, whose outputs are added.
    */
   const Primitive *dot; /* adds the product of two elements; NULL: floats, multiply-adds */
-  Buf *inner[2];   /* the inner product (int8_inner.c) needs: even by odd channels of V, [point][tile], and of
-                      the   weights, [slot][point][filter of the bundle]; or NULL */
-  int64_t parts;   /* of the input channels; in: of a part */
+  Buf *inner[2];   /* sums for the inner product (int8_inner.c): even times odd channels of V, [point][tile],
+                      and of the weights, [slot][point][filter of the bundle]; or NULL */
+  int64_t parts;   /* number of parts of the input channels; `in` is for one part */
   NestFn *weights; /* (slot, bundle[, part]): transforms them; NULL: they are packed */
-  NestFn *clear;   /* of parts: (slot): before the first one */
-  NestFn *finish;  /* of parts: after the last one, as join_row */
+  NestFn *clear;   /* with parts: (slot), called before the first part */
+  NestFn *finish;  /* with parts: called after the last part, like join_row */
 
   /* what is chosen */
   int lanes, vectors;
   int64_t block, blocks, last; /* rows of tiles in a block; whole blocks; rows of the last one, or 0 */
-  int64_t slots;               /* blocks, or bundles, that are at work at the same time */
-  bool by_blocks, by_points;   /* what threads share; neither: one thread */
-  LoopKind by_bundles;         /* int8: of the slots, which share V, and of the rows of tiles in split */
-  Panels panels[2]; /* of a group: whole ones, the rest; w: [group, point][panel][channel][width] */
-  NestFn *pack[2];  /* training, for all images: makes a panel of w, which is scratch */
-  Ix count;         /* with images: of those that are there */
+  int64_t slots;               /* number of blocks, or bundles, in progress at the same time */
+  bool by_blocks, by_points;   /* loops shared by threads; neither: one thread */
+  LoopKind
+      by_bundles; /* int8: kind of the loop over slots, which share V, and over the rows of tiles in split */
+  Panels panels[2]; /* panels of a group: whole ones, the rest; w: [group, point][panel][channel][width] */
+  NestFn *pack[2];  /* batched training: computes a panel of w, which is scratch */
+  Ix count;         /* with images: the number of images present */
   int64_t bundles;
-  Bundle bundle[2]; /* for each group: their number of the first kind; one of the second if count or rest
+  Bundle bundle[2]; /* for each group: number of bundles of the first kind; one of the second if count or rest
                        is set */
   int64_t most;     /* maximum number of tiles in one multiplication; 0: from direct_tiling */
   Buf *V, *M;       /* [slot][point][tile of the block][channel]: transformed inputs (int8: [part][point]...),
@@ -68,14 +69,14 @@ typedef struct Points {
 } Points;
 
 static inline bool points_int8(const Points *c) {
-#ifdef __wasi__ /* the page has no int8 models */
+#ifdef __wasi__ /* the browser build has no int8 models */
   return (void)c, false;
 #else
   return c->dot != NULL;
 #endif
 }
 
-/* A window of a group: of an input channel `in` and filter `out` of the group and the phase, f of a panel. */
+/* A window of a group: of input channel `in` and filter `out` of the group and the phase, f of a panel. */
 typedef struct PointWeight {
   Ix group, panel, in, f, out, phase[2];
   Buf *points; /* buffer for its points, in `row`; NULL: they are stored directly */
@@ -90,13 +91,13 @@ typedef struct PointPack {
   void (*transform)(const Points *, Nest *, int axis, const Val *tap, Val *point);
 } PointPack;
 
-/* In this order; int8: points_begin_words, and its functions, in place of points_begin. split_row(slot, ty,
- * t0) and join_row(slot, ty, t0, f0[, phase along each axis]) transform the tiles of row ty, which lie from
- * t0 on in the block: from the input to V, and from M to the filters f0 and behind of the output. The two
- * functions are made before points_loops fills the main one. */
+/* Call these in this order; int8: points_begin_words and its functions instead of points_begin.
+ * split_row(slot, ty, t0) and join_row(slot, ty, t0, f0[, phase along each axis]) transform the tiles of row
+ * ty, which start at t0 in the block: from the input to V, and from M to the output filters from f0 on. Both
+ * functions must be built before points_loops fills the main one. */
 void points_begin(Points *, const PointPack *); /* panels, blocks, V and M */
-/* Int8, where lanes, vectors, bundles, rows, block and slots are chosen. Rows of V have `odd` elements that
- * are not used: points, and tiles, a power of 2 apart would share the same lines of the first cache. */
+/* Int8, after lanes, vectors, bundles, rows, block and slots were chosen. Rows of V have `odd` unused
+ * elements: points, and tiles, a power of 2 apart would map to the same lines of the first-level cache. */
 void points_begin_words(Points *, int64_t odd);
 typedef NestFn *JoinRow(const Points *, const Bundle *);
 void points_functions(Points *, NestFn *split_row, JoinRow *);

@@ -14,7 +14,7 @@ static const double PANEL_VECTORS = 2; /* of a register tile */
 
 static double vectors(int64_t channels, int lanes) { return (double)((channels + lanes - 1) / lanes); }
 
-/* Between two calls the rest of the net evicts this layer's weights from any cache of which they take more
+/* Between two calls the rest of the net evicts this layer's weights from any cache of which they occupy more
  * than half. */
 static void set_memory(Cycles *c, const Target *t, double bytes, int64_t net_bytes) {
   const bool far = net_bytes > t->l3 / 2, near = net_bytes <= t->l2 / 2;
@@ -23,7 +23,7 @@ static void set_memory(Cycles *c, const Target *t, double bytes, int64_t net_byt
   c->memory = bytes / (far ? t->memory_rate : near ? t->l2_rate : t->l3_rate);
 }
 
-static double far_rate(const Target *t, double bytes) { /* for that number of bytes */
+static double far_rate(const Target *t, double bytes) { /* bandwidth for that number of bytes */
   return bytes > (double)t->l3 / 2 ? t->memory_rate : bytes <= (double)t->l2 / 2 ? t->l2_rate : t->l3_rate;
 }
 
@@ -39,7 +39,8 @@ Cycles cost_with_weights(Cycles c, const Target *t, int64_t own_bytes, int64_t w
   return summed(c);
 }
 
-static double taps_inside(const Correlation *k, int axis) { /* of all outputs along the axis */
+static double taps_inside(const Correlation *k,
+                          int axis) { /* taps inside the input for all outputs along the axis */
   const int64_t large = axis ? k->large.w : k->large.h, small = axis ? k->small.w : k->small.h;
   const int64_t stride = k->stride[axis];
   int64_t n = 0;
@@ -84,8 +85,8 @@ Cycles cost_joined(const Target *t, const Correlation *k, int64_t net_bytes) {
   return summed(c);
 }
 
-/* A sum for each pair of an input and an output of a group, in vectors of all inputs or all outputs; of the
- * sums of an output all but one have their lanes exchanged and are added. */
+/* A sum for each pair of an input and an output of a group, in vectors of all inputs or all outputs. All but
+ * one of an output's sums have their lanes permuted and are added. */
 Cycles cost_groups(const Target *t, const Correlation *k, int64_t net_bytes) {
   const int64_t n = smaller(k->l, k->s), wide = larger(k->l, k->s) / n;
   const double sums = vectors(k->groups * n, t->lanes) * (double)(n * wide);
@@ -95,7 +96,8 @@ Cycles cost_groups(const Target *t, const Correlation *k, int64_t net_bytes) {
   return summed(c);
 }
 
-static double taps_repeated(const Correlation *k, int axis, int64_t factor) { /* inside, of all outputs */
+static double taps_repeated(const Correlation *k, int axis,
+                            int64_t factor) { /* taps inside the input, for all outputs */
   int64_t n = 0;
   for (int64_t r = 0; r < factor; r++) {
     const Axis a = axis_repeated(k, axis, factor, r);
@@ -123,14 +125,14 @@ Cycles cost_columns(const Target *t, const Correlation *k, int64_t outputs, int6
   return summed(c);
 }
 
-/* Of the output, m outputs long on the axes on which the kernel is longer than 1. */
+/* Tiles of the output, m outputs long on the axes on which the kernel is longer than 1. */
 typedef struct Tiles {
   double points, count; /* of each; of them */
   double transform;     /* time of a point relative to a tile of 6x6 */
 } Tiles;
 
 static const double ROW_TRANSFORM =
-    2; /* measured: of few points, most of it are loads and stores far apart */
+    2; /* measured: with few points, most of the time is scattered loads and stores */
 
 static Tiles all_tiles(const Correlation *k, int m) {
   Tiles tiles = {1, 1, k->kernel[0] > 1 && k->kernel[1] > 1 ? 1 : ROW_TRANSFORM};
@@ -143,11 +145,11 @@ static Tiles all_tiles(const Correlation *k, int m) {
   return tiles;
 }
 
-/* Measured, for a vector of sums of a group: with few channels more of the time goes into calls of register
- * tiles, and into the sums that each begins with and stores. */
+/* Measured, per vector of a group's sums: with few channels more of the time is spent on calls of register
+ * tiles, and on initializing and storing sums. */
 static const double GROUP_SUM = 7;
 
-/* Without the weights: of one image, if the tiles of several are multiplied together. */
+/* Excludes the weights, for one image if the tiles of several are multiplied together. */
 static Cycles winograd_work(const Target *t, const Correlation *k, int m, int64_t images) {
   const Tiles all = all_tiles(k, m);
   const double points = all.points, tiles = all.count, groups = (double)k->groups,
@@ -169,8 +171,8 @@ static double winograd_weights_of(const Correlation *k, int m) { /* transformed 
   return all_tiles(k, m).points * (double)(k->groups * k->l * k->s);
 }
 
-/* Where packed weights are many times as many, of the time that they take from a cache or from memory this
- * share was seen even where there are more multiply-adds. */
+/* If packed weights are many times larger, this share of their load time was measured even when multiply-adds
+ * dominate. */
 static const double WAITED_FOR = 0.25, WAITED_FOR_STRIDE = 0.5;
 
 Cycles cost_winograd(const Target *t, const Correlation *k, int m, int64_t batch, int64_t net_bytes) {
@@ -213,7 +215,7 @@ Cycles cost_groups_weights(const Target *t, const Correlation *k) {
                .transforms = cost_taps(k) / (double)k->kernel[1] * sums + t->rates->lane_add * elements});
 }
 
-/* Of the tiles of an image to bring them to their points, and to sum their products. */
+/* Cycles to transform an image's tiles to points, and to sum their products. */
 static Cycles winograd_sums(const Target *t, const Correlation *k, int m) {
   const Tiles all = all_tiles(k, m);
   const double groups = (double)k->groups, large = groups * vectors(k->l, t->lanes),
@@ -255,8 +257,8 @@ static double values_passed(const Target *t, const Correlation *k, int64_t batch
   return cost_passed(t, bytes, batch);
 }
 
-/* Each panel of output channels reads all inputs, from where those of all images lie; each block of input
- * channels reads the sums and writes them. */
+/* Each panel of output channels reads all inputs, from the memory that holds those of all images; each block
+ * of input channels reads and writes the sums. */
 Cycles cost_rows(const Target *t, const Correlation *k, bool spread, bool turned, int64_t batch,
                  int64_t net_bytes) {
   const Extent in = spread ? k->small : k->large, out = spread ? k->large : k->small;
@@ -274,7 +276,7 @@ Cycles cost_rows(const Target *t, const Correlation *k, bool spread, bool turned
   return summed(c);
 }
 
-/* From a cache they come while they are added. */
+/* From a cache they are loaded while they are added. */
 double cost_gradient_sums(const Target *t, const Correlation *k, int64_t net_bytes) {
   return net_bytes > t->l3 / 2 ? 2 * weight_bytes_of(k) / t->memory_rate : 0;
 }
@@ -335,8 +337,8 @@ Cycles cost_together(const Target *t, int64_t macs, int64_t own_bytes, int64_t b
   return summed(c);
 }
 
-/* Of quarters of the weights sums are made once, of those of images for each of them; it is these that take
- * long where the gradient of inputs is computed, for they leave the first cache. */
+/* Sums of quarters of the weights are computed once, those of images for each quarter. The latter dominate
+ * for input gradients, because they exceed the first-level cache. */
 Cycles cost_dense_strassen(const Target *t, const Node *node, int64_t batch, int64_t net_bytes) {
   const Family family = node->op->family;
   const Node *forward = node_forward(node);
@@ -346,7 +348,7 @@ Cycles cost_dense_strassen(const Target *t, const Node *node, int64_t batch, int
   const int64_t unit = 2 * (family == FAMILY_DENSE         ? STRASSEN_VECTORS * (int64_t)t->lanes
                             : family == FAMILY_DENSE_INPUT ? t->blocking.dense_rows
                                                            : 1),
-                images = ceil_divide(batch, unit) * unit; /* with zeros that fill tiles */
+                images = ceil_divide(batch, unit) * unit; /* includes the zeros that fill tiles */
   Cycles c = {.products =
                   7.0 / 8 * macs * (double)images / (double)batch / t->lanes / t->fmas / t->rates->together,
               .transforms = each * macs / t->lanes / (double)batch + 8 * (inputs + units) / t->lanes};

@@ -1,5 +1,5 @@
-/* cost.h: Predicted cycles of a kernel on one core, from the target's table: ranks schedules of the same
- * kernel, and states the bottleneck. */
+/* cost.h: Predicted cycles of a kernel on one core, from the target's table, to rank schedules of the same
+ * kernel and name the bottleneck. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_COST_H
 #define CNNC_COST_H
@@ -8,68 +8,68 @@
 typedef struct Cycles {
   double products;   /* multiply-adds */
   double transforms; /* other computations, and stores of partial vectors */
-  double memory;     /* weights (other kernels: values too) until they have arrived; at the same time as the
-                        products */
+  double memory;     /* waiting for weights (other kernels: also values), in parallel with the products */
   double total;
   int64_t weight_bytes; /* as they are packed */
-  const char *from;     /* where they come from: "memory" */
+  const char *from;     /* the memory they are loaded from: "memory" */
 } Cycles;
 
-/* The products and transforms that are known, with the wait for own_bytes of weights. */
+/* Adds the wait for own_bytes of weights to known products and transforms. */
 Cycles cost_with_weights(Cycles, const Target *, int64_t own_bytes, int64_t weight_bytes);
-/* weight_bytes: of the whole net, which say how far away each of its weights is when its turn comes. */
+/* weight_bytes: of the whole net, which determine the cache level of a layer's weights. */
 Cycles cost_direct(const Target *, const Correlation *, int64_t weight_bytes);
 /* After nearest upsampling by these factors, computed from the smaller image. */
 Cycles cost_repeated(const Target *, const Correlation *, const int64_t factor[2], int64_t weight_bytes);
 Cycles cost_phases(const Target *, const Correlation *,
-                   int64_t weight_bytes); /* a transposed one, phase by phase */
+                   int64_t weight_bytes); /* a transposed convolution, phase by phase */
 Cycles cost_joined(const Target *, const Correlation *, int64_t weight_bytes); /* all phases together */
-Cycles cost_groups(const Target *, const Correlation *, int64_t weight_bytes); /* narrow ones, by diagonals */
-Cycles cost_columns(const Target *, const Correlation *, int64_t outputs,
-                    int64_t weight_bytes); /* vectors over output columns; this number of lanes is stored one
-                                              by one */
-Cycles cost_winograd(const Target *, const Correlation *, int m, int64_t batch,
-                     int64_t weight_bytes); /* tiles of m outputs on each axis on which the kernel is longer
-                                               than 1; batch: images for which weights are packed once, 0:
-                                               packed long ago */
+Cycles cost_groups(const Target *, const Correlation *,
+                   int64_t weight_bytes); /* narrow groups, by diagonals */
+Cycles cost_columns(
+    const Target *, const Correlation *, int64_t outputs,
+    int64_t weight_bytes); /* vectors over output columns; this number of lanes is stored one by one */
+Cycles
+cost_winograd(const Target *, const Correlation *, int m, int64_t batch,
+              int64_t weight_bytes); /* tiles of m outputs on each axis on which the kernel is longer than 1;
+                                        batch: images for which weights are packed once, 0: packed earlier */
 Cycles cost_strassen(const Target *, const Correlation *, int parts, int64_t batch,
-                     int64_t weight_bytes);                      /* likewise */
-Cycles cost_groups_weights(const Target *, const Correlation *); /* likewise of narrow groups, by diagonals */
-Cycles cost_weights(const Target *, const Correlation *);        /* a weight gradient, tap by tap */
+                     int64_t weight_bytes); /* likewise */
+Cycles cost_groups_weights(const Target *,
+                           const Correlation *);          /* the same for narrow groups, by diagonals */
+Cycles cost_weights(const Target *, const Correlation *); /* a weight gradient, tap by tap */
 Cycles cost_winograd_weights(const Target *, const Correlation *, int m); /* likewise */
-/* A kernel of which nothing more is known: its multiply-adds, weights and values, in passing. For `cycles` of
- * a Schedule. */
+/* A kernel without a specific model: its multiply-adds, weights and values. For `cycles` of a Schedule. */
 Cycles cost_kernel(const Lower *, const Target *, const Choice *);
-double cost_read(const Target *, int64_t bytes); /* cycles that bytes take which are read once a call */
-/* Cost of storing that number of bytes of each image for all of them: one more store and load than if each
- * image's are used while they are in the cache. */
+double cost_read(const Target *, int64_t bytes); /* cycles to load bytes that are read once per call */
+/* Cost of storing that number of bytes of each image for all images: one more store and load than if each
+ * image's values are used while they are cached. */
 double cost_passed(const Target *, double bytes, int64_t batch);
 /* Per image of a batched convolution, or of its input gradient; `spread`: computes the large side; turned:
  * weights are permuted first. */
 Cycles cost_rows(const Target *, const Correlation *, bool spread, bool turned, int64_t batch,
                  int64_t weight_bytes);
 Cycles cost_rows_weights(const Target *, const Correlation *, int64_t batch,
-                         int64_t weight_bytes); /* likewise of a weight gradient */
-/* Likewise with Winograd; packs: the weights are transformed for each batch. */
+                         int64_t weight_bytes); /* the same for a weight gradient */
+/* The same with Winograd; packs: the weights are transformed for each batch. */
 Cycles cost_winograd_rows(const Target *, const Correlation *, int m, bool packs, int64_t batch,
                           int64_t weight_bytes);
 Cycles cost_winograd_rows_weights(const Target *, const Correlation *, int m, int64_t batch,
                                   int64_t weight_bytes);
-/* Of a weight gradient: the rows of an image's tiles that the second cache takes transformed, and the images
- * whose tiles share the last cache with other data. */
+/* For a weight gradient: the number of rows of an image's transformed tiles that fit in the second-level
+ * cache, and the number of images whose tiles share the last-level cache with other data. */
 int64_t cost_winograd_lines(const Target *, const Correlation *, int m);
 int64_t cost_winograd_images(const Target *, const Correlation *, int m, int64_t batch);
 double cost_gradient_sums(const Target *, const Correlation *,
-                          int64_t weight_bytes); /* to read gradients of weights and to write them again */
+                          int64_t weight_bytes); /* to read gradients of weights and to write them back */
 Cycles cost_stream(const Target *, int64_t macs, int64_t value_bytes, int64_t own_bytes,
-                   int64_t weight_bytes); /* anything else: own_bytes of weights and these values pass by */
+                   int64_t weight_bytes); /* any other kernel: loads own_bytes of weights and these values */
 Cycles cost_together(const Target *, int64_t macs, int64_t own_bytes, int64_t batch,
                      int64_t weight_bytes); /* per image of a batched dense layer */
 Cycles cost_dense_strassen(const Target *, const Node *, int64_t batch,
-                           int64_t weight_bytes); /* likewise with Strassen, in training */
-/* The share of the taps that fall on padding, which schedules leave out, as a line of --emit=schedule. */
+                           int64_t weight_bytes); /* the same with Strassen, in training */
+/* The share of the taps on padding, which schedules skip, as a line of --emit=schedule. */
 void cost_padding_detail(Lower *, const Correlation *);
 
-/* Of the time of a kernel's first candidate: others have to take less. */
+/* Other candidates must need less than this fraction of the first candidate's time. */
 #define CANDIDATE_GAIN 0.9
 #endif

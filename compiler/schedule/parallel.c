@@ -4,18 +4,18 @@
 #include <math.h>
 #include "schedule/cost.h"
 
-/* Measured with LLVM's OpenMP and threads that are awake: to make a team takes 1 microsecond, to wait for
- * each other half of one. */
+/* Measured with LLVM's OpenMP and awake threads: starting a team takes 1 microsecond, a barrier half of one.
+ */
 enum {
   TEAM_CYCLES = 1 << 16,   /* 15 microseconds */
-  KERNEL_CYCLES = 8000,    /* overhead per kernel in addition to its share of the work: the threads wait,
-                              and half of its inputs are in the other core's cache. DS-CNN, 12 kernels: 36
-                              microseconds on one thread, 60 on two (Xeon, AVX-512) */
-  PARALLEL_MACS = 1 << 12, /* half a microsecond: the team waits before and after a layer in any case; below
-                              that, moving the values to another core's cache costs more */
+  KERNEL_CYCLES = 8000,    /* overhead per kernel besides its share of the work: the threads wait, and half of
+                              its inputs are in the other core's cache. DS-CNN, 12 kernels: 36 microseconds on
+                              one thread, 60 on two (Xeon, AVX-512) */
+  PARALLEL_MACS = 1 << 12, /* half a microsecond: the team always waits before and after a layer; below that,
+                              moving the values to another core's cache costs more */
 };
 
-/* Multiply-adds run while weights arrive. */
+/* Multiply-adds run while weights are loaded. */
 bool schedule_team(const Target *target, int64_t work, int64_t weight_bytes, int kernels) {
   const double multiplying = (double)work / (target->fmas * target->lanes);
   return fmax(multiplying, cost_read(target, weight_bytes)) >

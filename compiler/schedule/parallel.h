@@ -4,9 +4,9 @@
 #define CNNC_SCHEDULE_PARALLEL_H
 #include "kernel/lower.h"
 
-/* Does a team of threads pay for a net with these multiply-adds and weights, in that number of kernels? */
+/* Is a team of threads faster for a net with these multiply-adds and weights, in that number of kernels? */
 bool schedule_team(const Target *, int64_t work, int64_t weight_bytes, int kernels);
-/* PARALLEL if a loop with that number of multiply-adds is worth sharing, in a net that has a team; else
+/* PARALLEL if a loop with that number of multiply-adds is worth sharing, in a net that has a team; otherwise
  * SERIAL. */
 LoopKind schedule_outer(const Lower *, int64_t macs);
 #endif

@@ -15,7 +15,7 @@ const Schedule *schedule_named(const char *tuning_name) {
   return NULL;
 }
 
-/* ---- the operators' own nests, which follow the target where they can: kernel/walk.h ---- */
+/* ---- the operators' own nests, which are vectorized where possible: kernel/walk.h ---- */
 static const char *plain_title(const Lower *l, const Choice *choice) {
   (void)choice;
   if (l->plain) return "plain loops";
@@ -24,7 +24,7 @@ static const char *plain_title(const Lower *l, const Choice *choice) {
   case FAMILY_INT8: return "its own loops";
   case FAMILY_POOL: return "window by window";
   case FAMILY_ALIAS: return "nothing";
-  default: return "plain loops"; /* of sizes near the limits */
+  default: return "plain loops"; /* for sizes near the limits */
   }
 }
 

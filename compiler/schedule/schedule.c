@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include "schedule/float/images.h"
 
-/* A nest that cannot be proved is a bug of the compiler: nothing is written. */
+/* A nest that cannot be proved is a compiler bug: nothing is written. */
 static void schedule_check(Nest *nest) {
   Proof proof;
   if (nest_prove(nest, &proof)) {
@@ -24,7 +24,8 @@ static bool all_int8(const Node *node) {
   return bytes;
 }
 
-/* With images innermost most nests are built of scalars, then widened; others are built of vectors. */
+/* With batch-innermost layout most nests are built as scalars, then widened; others are built with vectors.
+ */
 static bool built_interleaved(Lower *l) {
   const Schedule *s = l->choice.schedule;
   return images_gather(l) || (s->build_interleaved && s->build_interleaved(l));
@@ -51,7 +52,7 @@ static Lower *lowered(Arena *arena, const Kernel *kernel, const Target *target, 
   return l;
 }
 
-/* Lowers again without proposals that could not be proved: with a separate result, with a gradient that is
+/* Lowers again without proposals that could not be proved: with a separate result, or with a gradient that is
  * added to. */
 static Lower *lowered_otherwise(Arena *arena, const Kernel *kernel, const Target *target,
                                 const LowerOptions *options) {
@@ -65,9 +66,9 @@ static Lower *lowered_otherwise(Arena *arena, const Kernel *kernel, const Target
 }
 
 /* A result may be written in place if the proof shows that each element is read for the last time before it
- * is written over. It fails where partial sums are kept in the result or two tiles compute the same pixel. A
- * gradient may be stored instead of added to if the proof shows that all of it is written, and nothing of it
- * read before. It fails where images, or blocks of them, are added one after the other. */
+ * is overwritten. It fails if partial sums are kept in the result or two tiles compute the same pixel. A
+ * gradient may be stored instead of added to if the proof shows that all of it is written, and none of it
+ * read before. It fails if images, or blocks of them, are added one after the other. */
 Lower *schedule_kernel(Arena *arena, const Kernel *kernel, const Target *target,
                        const LowerOptions *options) {
   const bool proposed = kernel->over || options->sole;

@@ -1,8 +1,8 @@
 /* schedule.h: Schedules: ways to compute a kernel on a target; their registry, and the nest of the chosen
  * one.
  *
- * A schedule is one constant in its own file and one line in registry.def, from which the chooser
- * (choose.c), the file of measured choices (tuning.c), --emit=schedule and the fitting of boards read it. */
+ * A schedule is one constant in its own file and one line in registry.def. The chooser (choose.c), the file
+ * of measured choices (tuning.c), --emit=schedule and the fitting of boards read it from there. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_SCHEDULE_H
 #define CNNC_SCHEDULE_H
@@ -10,41 +10,42 @@
 #include "schedule/float/winograd.h"
 #include "schedule/parallel.h"
 
-/* Choices of one schedule: its tile sizes, or what --tune measures. */
+/* Choices of one schedule: its tile sizes, or the variants that --tune measures. */
 enum { MOST_CHOICES = 24 };
 typedef struct Choices {
   int n;
   Choice choice[MOST_CHOICES];
 } Choices;
-void choices_add(Choices *, Choice);                             /* more than MOST_CHOICES are left out */
-void choices_itself(const Lower *, const Choice *, Choices *);   /* the choice alone: for `variants` */
+void choices_add(Choices *, Choice);                             /* choices beyond MOST_CHOICES are ignored */
+void choices_itself(const Lower *, const Choice *, Choices *);   /* only the choice itself: for `variants` */
 void choices_by_tiles(const Lower *, const Choice *, Choices *); /* and blocks of 32 to 256 tiles */
 
-/* A member that is left out (0) means what its comment says. */
+/* A member that is omitted (0) has the meaning given in its comment. */
 typedef struct Schedule Schedule;
 struct Schedule {
   const char *name;        /* "direct": in --emit=schedule */
   const char *tuning_name; /* "direct": in a file of measured choices; NULL: it is never measured */
   unsigned families;       /* FAMILY_BIT of each family whose kernels it computes */
-  const char *transforms;  /* what Cycles.transforms are of it; NULL: "transforms" */
+  const char *transforms;  /* description of Cycles.transforms for it; NULL: "transforms" */
 
-  bool (*takes)(const Lower *); /* of these kernels, those it is meant for; NULL: those of one image */
-  /* Of those, kernels that the plan has decided to compute in another way: it is listed, never chosen. NULL:
-   * none */
+  bool (*takes)(const Lower *); /* of these kernels, those it supports; NULL: those of one image */
+  /* Of those, kernels for which the plan chose another way: listed, never chosen. NULL: none */
   bool (*compared)(const Lower *);
-  /* The sizes it can have, as choices that the cost model ranks; NULL: one without sizes. */
+  /* Its possible sizes, as choices that the cost model ranks; NULL: it has no sizes. */
   void (*sizes)(const Lower *, Choices *);
-  const char *(*title)(const Lower *, const Choice *);   /* its name with these sizes; NULL: name */
-  const char *(*refused)(const Lower *, const Choice *); /* why it cannot be; NULL: it can always be */
+  const char *(*title)(const Lower *, const Choice *); /* its name with these sizes; NULL: name */
+  const char *(*refused)(const Lower *,
+                         const Choice *); /* the reason why it is not possible; NULL: always possible */
   Cycles (*cycles)(const Lower *, const Target *, const Choice *);
-  WinogradError (*error)(const Lower *, const Choice *); /* NULL: it rounds as plain loops do */
+  WinogradError (*error)(const Lower *, const Choice *); /* NULL: it rounds like the reference loops */
   /* Builds the nest of l->node for l->target with l->choice, or returns false before it has built anything.
    * NULL: the operator's own nest. */
   bool (*build)(Lower *);
-  bool (*build_interleaved)(Lower *); /* with images innermost; NULL: the nest of one image is widened */
-  /* What --tune measures of it, beginning with the choice itself; NULL: nothing. */
+  bool (*build_interleaved)(
+      Lower *); /* with batch-innermost layout; NULL: the nest of one image is widened */
+  /* The variants that --tune measures, beginning with the choice itself; NULL: nothing. */
   void (*variants)(const Lower *, const Choice *, Choices *);
-  Small (*small)(const Choice *); /* on boards: how small its weights are; NULL: elsewhere */
+  Small (*small)(const Choice *); /* on boards: the size of its weights; NULL: elsewhere */
 };
 #define FAMILY_BIT(family) (1u << (family))
 
@@ -53,14 +54,14 @@ struct Schedule {
 #include "schedule/registry.def"
 #undef SCHEDULE
 extern const Schedule
-    schedule_plain; /* the operator's own nest, where no other takes the kernel; not listed */
+    schedule_plain; /* the operator's own nest, if no other supports the kernel; not listed */
 extern const Schedule *const schedule_registry[]; /* in the order in which candidates are listed; then NULL */
-const Schedule *schedule_named(const char *tuning_name); /* the first one of that name, or NULL */
+const Schedule *schedule_named(const char *tuning_name); /* the first one with that name, or NULL */
 
 /* ---- schedule.c ---- */
-/* The nest of the schedule that is chosen for the kernel, proved and simplified. A nest that cannot be proved
- * is a bug: it ends the process with status 3. */
+/* The nest of the schedule chosen for the kernel, proved and simplified. A nest that cannot be proved is a
+ * bug: it ends the process with status 3. */
 Lower *schedule_kernel(Arena *, const Kernel *, const Target *, const LowerOptions *);
-/* Of a value whose images are innermost: the nest that brings it into the caller's order. */
+/* For a value in batch-innermost layout: the nest that converts it to the caller's order. */
 Nest *schedule_outputs(Arena *, const Node *value, int images);
 #endif

@@ -3,7 +3,7 @@
 #include "schedule/tuning.h"
 #include <string.h>
 
-static const char first_line[] = "# cnnc tuning 1"; /* another number where choices mean something else */
+static const char first_line[] = "# cnnc tuning 1"; /* the number changes if choices get another meaning */
 
 static const char *const order_names[] = {
     [ORDER_OWN] = NULL, [ORDER_ROWS] = "rows", [ORDER_PANELS] = "panels"};
@@ -38,7 +38,8 @@ const char *tuning_choice(Arena *arena, const Choice *choice) {
   return out.s;
 }
 
-static const char *microseconds(Arena *arena, double us) { /* three digits are more than can be measured */
+static const char *microseconds(Arena *arena,
+                                double us) { /* three digits are more precise than the measurement */
   char text[32];
   snprintf(text, sizeof text, us < 100 ? "%.2f" : "%.0f", us);
   return arena_copy(arena, text, strlen(text));
@@ -88,7 +89,7 @@ static bool read_setting(Tuned *t, const char *name, const char *value) {
   return true;
 }
 
-/* "winograd m=4 tiles=56 us=102.3", which is cut up; the word that means nothing, or NULL. */
+/* Parses "winograd m=4 tiles=56 us=102.3", which is modified; returns the invalid word, or NULL. */
 static const char *read_choice(Arena *arena, Tuned *t, char *words) {
   for (int n = 0;; n++) {
     words += strspn(words, " ");

@@ -9,12 +9,12 @@
 /* A line:  x86-64-v4  conv 3x3 56x56x64 -> 56x56x64 pad 1x1 + relu: winograd m=4 tiles=56 us=102.3
  * model_us=141 */
 typedef struct Tuned {
-  const char *target; /* x86-64-v3/16: where weights are packed for vectors of 16 */
+  const char *target; /* "x86-64-v3/16" if weights are packed for vectors of 16 */
   const char *key;
   Choice choice;
-  double us, model_us; /* measured: with this choice, with that of the cost model */
+  double us, model_us; /* measured times: with this choice, with that of the cost model */
   Span span;
-  const char *refused; /* found out when it was to be used: why it cannot be; or NULL */
+  const char *refused; /* the reason why it cannot be used, found later; or NULL */
 } Tuned;
 
 typedef struct Tuning {
@@ -27,6 +27,6 @@ void tuning_set(Tuning *, Tuned);                             /* replaces the en
 const char *tuning_choice(Arena *, const Choice *);           /* "winograd m=4 tiles=56" */
 void tuning_put(Text *, const Tuning *, const char *program); /* the file */
 void tuning_read(Tuning *, Diags *, const Sources *,
-                 uint32_t file);             /* lines that say nothing are reported, and passed over */
-void tuning_report(const Tuning *, Diags *); /* choices that could not be used */
+                 uint32_t file);             /* invalid lines are reported and skipped */
+void tuning_report(const Tuning *, Diags *); /* reports choices that could not be used */
 #endif

@@ -26,9 +26,8 @@ Axis axis_pooled(const Correlation *k, int axis, const Node *pool) {
   return a;
 }
 
-/* The outputs are o = y*S + k*D - P. Phase r is o + P = S*q + r: it is reached through the taps with k*D = r
- * (mod S) only, from y = q + (r - k*D)/S. The taps are taken backwards, so that their inputs come in order.
- */
+/* The outputs are o = y*S + k*D - P. Phase r is o + P = S*q + r: only taps with k*D = r (mod S) contribute to
+ * it, from y = q + (r - k*D)/S. The taps are traversed backwards, so that their inputs are in order. */
 Axis axis_phase(const Correlation *k, int axis, int64_t r) {
   const int64_t S = k->stride[axis], D = k->dilation[axis], P = k->before[axis],
                 step = S / common_divisor(S, D);
@@ -54,7 +53,7 @@ Axis axis_phase(const Correlation *k, int axis, int64_t r) {
   return a;
 }
 
-/* Output factor*q + r sees through tap k the element q + floor((r + k - P) / factor). */
+/* Output factor*q + r reads through tap k the element q + floor((r + k - P) / factor). */
 static int64_t seen(const Correlation *k, int axis, int64_t factor, int64_t r, int64_t tap) {
   return floor_divide(r + tap - k->before[axis], factor);
 }

@@ -1,4 +1,4 @@
-/* axis.h: One axis of a correlation for schedules: from the computed side, or tap by tap. */
+/* axis.h: One axis of a correlation for schedules: per output, or per tap. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_AXIS_H
 #define CNNC_AXIS_H
@@ -10,30 +10,30 @@
 typedef struct Axis {
   int64_t count, out_first, out_step, in_size, in_first, in_step, taps, tap_step, tap_first, tap_stride;
   int64_t parts, part_step; /* an output is pooled from `parts` neighboring sums, whose windows are part_step
-                               inputs apart; else 1 */
+                               inputs apart; otherwise 1 */
 } Axis;
 
 Axis axis_gathered(const Correlation *, int axis); /* the small side computed from the large one */
-Axis axis_pooled(const Correlation *, int axis,
-                 const Node *pool); /* likewise, under a pooling of windows that share nothing; without one if
-                                       it is NULL */
+Axis axis_pooled(
+    const Correlation *, int axis,
+    const Node *pool); /* the same before a pooling with disjoint windows; `pool` NULL: no pooling */
 Axis axis_phase(
     const Correlation *, int axis,
-    int64_t phase); /* the large side from the small one: of each stride-th output; phase < stride */
+    int64_t phase); /* the large side from the small one: every stride-th output; phase < stride */
 /* The small side from a large one whose elements are repeated `factor` times, for every factor-th output;
  * phase < factor, stride and dilation 1. The input is the image before repetition. Taps that read the same
  * element of it are merged: the kernel's elements here are sums, phase by phase. */
 Axis axis_repeated(const Correlation *, int axis, int64_t factor, int64_t phase);
 int64_t axis_repeated_taps(const Correlation *, int axis, int64_t factor); /* of all phases */
 void axis_repeated_sum(const Correlation *, int axis, int64_t factor, int64_t tap, int64_t *from,
-                       int64_t *to);       /* the kernel's own elements that are summed in that one of them */
+                       int64_t *to);       /* the kernel's own elements that are summed in this one */
 bool axis_before(const Axis *, int64_t n); /* does output n have taps before the input's start? */
 bool axis_behind(const Axis *, int64_t n); /* or behind its end? */
 void axis_inside(const Axis *, int64_t *from,
-                 int64_t *to); /* the outputs from .. to-1 that have all taps inside */
+                 int64_t *to); /* the outputs from .. to-1 with all taps inside */
 const Ix *
 axis_taps(Nest *, const char *name, const Axis *,
-          const Ix *n); /* a loop over the taps of output n: those inside where tap_step is 1, else all */
+          const Ix *n); /* a loop over the taps of output n: those inside if tap_step is 1, otherwise all */
 
 /* Taps first .. first+count-1 that stay inside the large side for the small side's from .. to-1. */
 typedef struct TapRun {
@@ -41,7 +41,6 @@ typedef struct TapRun {
 } TapRun;
 enum { MOST_TAP_RUNS = 64 };
 int axis_runs(const Correlation *, int axis, TapRun[MOST_TAP_RUNS]); /* -1: too many */
-/* The elements of the small side, of that number, for which the taps of all n runs are inside; their
- * number of taps. */
+/* The elements of the small side for which the taps of all n runs are inside, and their number of taps. */
 TapRun tap_runs_common(const TapRun *, int n, int64_t small);
 #endif

@@ -31,13 +31,14 @@ typedef struct Columns {
   Lower *l;
   Correlation k;
   Axis y, x;
-  int lanes, vectors;     /* of a tile's row of columns */
+  int lanes, vectors;     /* lanes and vectors of a tile's row of columns */
   int64_t filters;        /* of a tile */
   int64_t tiles;          /* of a row */
   Buf *w, *bias, *padded; /* [ky][kx][filter], [filter], [row][column] */
 } Columns;
 
-/* ---- choices: by the file's vectors and the shape alone, for they decide how the weights lie ---- */
+/* ---- choices, which only depend on the file's vectors and the shape, because they determine the packing
+ * of weights ---- */
 static const char *conv_columns_refused(const Lower *l, const Choice *choice) {
   (void)choice;
   const Correlation own = correlation_of(l->node), *k = &own;
@@ -151,14 +152,14 @@ static Val plain_sum(Nest *b, const Columns *c, Buf *acc, const Ix *f, int r, in
   return lower_finish(c->l, nest_get(b, nest_at(b, acc, *f, r, v)), y, &zero, filter, 1, 1);
 }
 
-/* Every second lane of two vectors side by side, or of one. */
+/* Every second lane of two adjacent vectors, or of one. */
 static Val alternate(Nest *b, const Columns *c, const Val x[MOST_VECTORS], int first) {
   int *lane = NEW_ARRAY(b->arena, int, c->lanes);
   for (int i = 0; i < c->lanes; i++) lane[i] = 2 * i + first < c->lanes * c->vectors ? 2 * i + first : 0;
   return shuffle(x[0], x[c->vectors - 1], c->lanes, lane);
 }
 
-/* The windows of two rows of columns. */
+/* Pools the windows of two rows of columns. */
 static Val pooled(Nest *b, const Columns *c, Buf *acc, const Ix *f, const Ix *y, const Ix *filter) {
   Val x[MOST_POOLED];
   int n = 0;

@@ -4,7 +4,7 @@
 #include "base/number.h"
 #include "schedule/float/conv_tile.h"
 
-/* Diagonals that a vector sees apart: all, or those of a block of the square. */
+/* Number of diagonals in a vector: all, or those of a block of the square. */
 static int64_t block_of(const Direct *d) { return smaller(d->diagonals->n, d->lanes); }
 
 int diagonal_cuts(const Direct *d) {
@@ -16,7 +16,7 @@ static int64_t terms_of(const Direct *d) {
   return d->diagonals->n * larger(d->diagonals->ins, d->diagonals->outs);
 }
 
-/* More sums than that would leave a tile of less than three pixels. */
+/* With more sums a tile would have fewer than three pixels. */
 static int64_t most_terms(const Direct *d) {
   int64_t most = 2;
   while (2 * most * 3 + 4 <= d->l->target->registers) most *= 2;
@@ -42,7 +42,7 @@ int diagonal_pixels(const Direct *d, int64_t width) {
   return (int)ceil_divide(width, ceil_divide(width, most));
 }
 
-/* Of a tile at the end of a panel that is not full the last vectors have few lanes, or none. */
+/* In a tile at the end of a partial panel the last vectors have few lanes, or none. */
 int diagonal_inputs(const Tile *t, int input) {
   const Direct *d = t->d;
   const int64_t outputs = (t->vectors - 1) * d->lanes + t->part,
@@ -82,7 +82,7 @@ static Val exchanged(Nest *b, Val x, int lanes, int64_t r) {
   return shuffle(x, x, lanes, lane);
 }
 
-/* The sums of a square's diagonals become its outputs, in the lanes of its inputs. */
+/* Combines the sums of a square's diagonals to its outputs, in the lanes of its inputs. */
 static Val folded(Nest *b, const Direct *d, int64_t diagonals, Val x[MOST_VECTORS]) {
   for (int64_t half = diagonals / 2; half; half /= 2)
     for (int64_t r = 0; r < half; r++) x[r] = add(x[r], exchanged(b, x[r + half], d->lanes, half));
@@ -101,7 +101,8 @@ void diagonal_keep(Nest *b, const Tile *t, Buf *acc) {
   }
 }
 
-/* Output vector v from the sums of the squares with number q along the inputs: each lane from its own. */
+/* Output vector v from the sums of the squares with number q along the inputs: each lane from its own square.
+ */
 static Val collected(Nest *b, const Tile *t, Val sum[MOST_VECTORS], int v, int64_t q) {
   const Diagonals *of = t->d->diagonals;
   const int64_t L = t->d->lanes;

@@ -41,16 +41,16 @@ static int64_t choose_block(const Lower *l, int64_t channels, int64_t floats_a_c
 }
 
 static int most_pixels(const Lower *l, int vectors,
-                       int64_t parts) { /* accumulators, weights and one broadcast fit the registers */
+                       int64_t parts) { /* accumulators, weights and one broadcast fit in the registers */
   const Target *t = l->target;
   const int64_t pixels = (t->registers - vectors - 1 - !t->fma) / (vectors * parts);
   return pixels > 16 ? 16 : pixels < 1 ? 1 : (int)pixels;
 }
 
-/* A tile width that divides the row, if one is wide enough; else one that splits it evenly. parts: sums
- * per pixel. In theory as many sums suffice as there are multiply-adds in flight; more are needed to hide
- * late operands. If another instruction adds the products, sums wait for that one only, which has half the
- * latency. */
+/* A tile width that divides the row, if a wide enough one does; otherwise one that splits it evenly. parts:
+ * sums per pixel. In theory as many sums suffice as there are multiply-adds in flight; more are needed to
+ * hide late operands. If a separate instruction adds the products, sums only wait for that one, which has
+ * half the latency. */
 static int64_t even_pixels(const Target *t, int64_t width, int vectors, int64_t parts, int64_t most) {
   const int64_t under_way = t->chains - !t->fma;
   for (int64_t pixels = smaller(width, most); pixels * 2 > most && pixels * vectors * parts > under_way;
@@ -59,9 +59,9 @@ static int64_t even_pixels(const Target *t, int64_t width, int vectors, int64_t 
   return ceil_divide(width, ceil_divide(width, most));
 }
 
-/* Code after a tile of many sums waits until most of them are stored, which matters where a sum has few
- * `products`. There the tile is a narrower one that divides the row, if that is wide enough and the
- * weights, which are read more often, are in the L1 cache. products 0: never narrower. */
+/* Code after a tile of many sums waits until most of them are stored, which matters if a sum has few
+ * `products`. Then the tile is a narrower one that divides the row, if it is wide enough and the weights,
+ * which are read more often, are in the L1 cache. products 0: never narrower. */
 static int tile_pixels(const Lower *l, int64_t width, int vectors, int64_t parts, int64_t products) {
   const Target *t = l->target;
   const int64_t most = most_pixels(l, vectors, parts), few = t->stores / vectors;
@@ -77,8 +77,8 @@ Tiling direct_tiling(const Lower *l, int64_t width, int vectors) {
   return tiling_of(width, tile_pixels(l, width, vectors, 1, 0));
 }
 
-/* With expensive fused nodes, stores are spread out. With a leading axis this is only known within its
- * loop. */
+/* With expensive fused nodes, stores are distributed. With a leading axis this is only known within its loop.
+ */
 static int own_pixels(const Direct *d, const Axis *y, const Axis *x, int vectors) {
   if (d->diagonals) return diagonal_pixels(d, x->count);
   const bool few = d->l->target->stores && d->l->images <= 1 && !d->l->b->nleads &&
@@ -90,16 +90,16 @@ static int tile_lanes(const Lower *l, int64_t channels) {
   return (int)smaller(l->target->lanes, direct_unit(l, channels));
 }
 
-static int tile_vectors(const Lower *l, int lanes, int64_t channels) { /* pooled: four sums a pixel */
+static int tile_vectors(const Lower *l, int lanes, int64_t channels) { /* with pooling: four sums per pixel */
   const int64_t most = l->kernel->pool && l->target->registers < 32 ? 2 : 4,
                 tiles = (channels + most - 1) / most;
   if (l->images > 1) return (int)((channels + tiles - 1) / tiles);
   return lanes == 1 ? 4 : l->kernel->pool && l->target->registers < 32 ? 1 : 2;
 }
 
-/* So many rows are seen as one: all of them, where one has fewer pixels than sums have to be under way; else,
- * where tiles of one row are not nine tenths full, the fewest rows that fill theirs to 97 %. A single panel
- * keeps its rows: threads share them. */
+/* Number of rows that are merged into one. All rows, if a row has fewer pixels than the sums that must be in
+ * flight. Otherwise, if tiles of one row are less than 90 % full, the fewest rows that fill their tiles to 97
+ * %. With a single panel rows stay separate: threads share them. */
 static int64_t rows_joined(const Lower *l, const Correlation *k, int vectors) {
   if (!correlation_pointwise(k) || l->kernel->pool) return 1;
   const int64_t width = k->small.w, rows = k->small.h, most = most_pixels(l, vectors, 1);
@@ -114,8 +114,8 @@ static int direct_vectors(const Lower *l, int lanes, int64_t channels) {
   return (int)smaller(tile_vectors(l, lanes, channels), ceil_divide(channels, lanes));
 }
 
-/* Tiles for a convolution: first that of one with few fused nodes, then other promising ones. most: the
- * widest that fits the registers. */
+/* Tiles for a convolution: first the tile for few fused nodes, then other promising ones. most: the widest
+ * that fits in the registers. */
 enum { MOST_TILES = 5 };
 static int direct_tiles(const Lower *l, int pixels[MOST_TILES], int *most) {
   const Correlation k = correlation_of(l->node);
@@ -141,7 +141,7 @@ const char *direct_pixels_refused(const Lower *l, const Choice *choice) {
 }
 
 /* ---- packed weights ---- */
-typedef struct Row { /* of a panel: output channels of one tap and input channel */
+typedef struct Row { /* a panel's row: output channels of one tap and input channel */
   Ix g, fb, ib, c;
   int64_t from[2], to[2]; /* the kernel's own elements that are summed in this tap */
 } Row;
@@ -170,8 +170,8 @@ static Val packed_sum(const Direct *d, Pack *pack, const Row *row, const Ix *out
   return sum;
 }
 
-/* Compilers write out two loops of up to `MOST` rounds in all, which from `LEAST` on is much code for what
- * runs once. */
+/* Compilers unroll two nested loops of up to `MOST` iterations in total; from `LEAST` on this is too much
+ * code for a loop that runs once. */
 static LoopKind row_kind(const Direct *d, const Panels *panels) {
   enum { LEAST = 129, MOST = 512 };
   const int64_t rounds = panels->valid * (d->block > 1 ? d->block : d->k.kernel[1]);
@@ -194,7 +194,7 @@ static void pack_row(const Direct *d, const Panels *panels, Pack *pack, const Ro
       nest_store(b, nest_at(b, pack->out, panel, *ky, *kx, row->c, f), num(b, 0));
 }
 
-/* Tap by tap: each is another sum. */
+/* Tap by tap: each is a different sum. */
 static void pack_sums(const Direct *d, const Panels *panels, Pack *pack, Row *row) {
   Nest *b = pack->nest;
   for (int64_t ty = 0; ty < d->k.kernel[0]; ty++)
@@ -226,7 +226,7 @@ static void pack_group(const Direct *d, const Panels *panels, Pack *pack, const 
     }
 }
 
-/* The kinds of panels in one buffer. */
+/* All kinds of panels are in one buffer. */
 static void direct_pack_panels(Direct *d, Panels *panels, int kinds, const char *member) {
   Lower *l = d->l;
   const Correlation *k = &d->k;
@@ -280,7 +280,7 @@ typedef struct RowTiles {
   int64_t first, count;
   int pixels;
   bool left, right, narrow;
-} RowTiles; /* count tiles side by side */
+} RowTiles; /* count adjacent tiles */
 
 static void call_tile(Nest *b, const Direct *d, const RowTiles *run, const TileArgs *row, const Ix *x0) {
   Ix args[12] = {
@@ -295,7 +295,7 @@ static void call_tile(Nest *b, const Direct *d, const RowTiles *run, const TileA
   nest_call_list(b, run->fn, run->fn->nparams - b->nleads, args);
 }
 
-/* The tiles from pixel `first` on: those at an edge apart, those between in one run. */
+/* The tiles from pixel `first` on: those at an edge separately, those between in one run. */
 static int runs_of(const Axis *x, const RowTiles *kind, int64_t tiles, RowTiles *run, int n) {
   for (int64_t t = 0, length; t < tiles; t += length) {
     const int64_t from = kind->first + t * kind->pixels;
@@ -319,9 +319,9 @@ static int64_t all_weights(const Direct *d) { /* bytes */
   return 4 * d->k.groups * d->in * d->out * taps;
 }
 
-/* Rows outside, panels inside: where all weights stay near. Else a panel is used for all rows before the next
- * one; with images side by side, where values are larger than weights, the few rows that a panel sees stay in
- * the first cache. */
+/* Rows outside, panels inside, if all weights stay in a cache. Otherwise a panel is used for all rows before
+ * the next one. With interleaved images, whose values are larger than weights, a panel's few rows stay in the
+ * first-level cache. */
 static bool rows_first(const Direct *d, const Axis *y) {
   const Order order = d->l->choice.order;
   const bool own = d->l->images <= 1 && all_weights(d) <= d->l->target->blocking.direct_weights;
@@ -344,7 +344,7 @@ static int runs_with_edges(Tile *t, NestFn *whole, int64_t pixels, const char *p
   return 3;
 }
 
-/* Do tiles have room for a parameter more? */
+/* Has a tile function room for another parameter? */
 static bool one_more(const Direct *d) {
   return (d->blocks > 1) * 2 + (d->l->kernel->pool != NULL) + (d->l->b->nleads != 0) < 2;
 }
@@ -422,7 +422,7 @@ void direct_functions(Direct *d, const Axis *y, const Axis *x, const char *phase
   }
 }
 
-/* ---- a gate: the weights are scaled, for each image anew ---- */
+/* ---- a gate: the weights are scaled for each image ---- */
 static void gate_begin(Direct *d) {
   static const char *const name[] = {"gated", "gated_rest"};
   for (int i = 0; i < 2; i++)
@@ -434,7 +434,7 @@ static void gate_begin(Direct *d) {
     }
 }
 
-/* Those of the channel in panel fb. */
+/* The factors of the channel in panel fb. */
 static void gate_channel(const Direct *d, int i, const Ix *fb, const Ix *c) {
   Nest *b = d->l->b;
   const Panels *panels = &d->panels[i];
@@ -446,14 +446,14 @@ static void gate_channel(const Direct *d, int i, const Ix *fb, const Ix *c) {
   }
 }
 
-/* Scales a panel right before it is read for the whole image. */
+/* Scales a panel just before it is used for the whole image. */
 static void gate_panel(const Direct *d, int i, const Ix *fb) {
   Nest *b = d->l->b;
   if (d->l->kernel->gate)
     NEST_FOR(b, c, d->in) gate_channel(d, i, fb, &c);
 }
 
-/* All panels, where each row reads all of them. */
+/* Scales all panels, if each row reads all of them. */
 static void gate_panels(const Direct *d) {
   Nest *b = d->l->b;
   if (d->l->kernel->gate)
@@ -472,7 +472,7 @@ static void call_row(Nest *b, const Direct *d, NestFn *row, const Panels *panels
                      const Ix *fb, const Ix *ib, const Ix *h, Flags flags) {
   const Ix f0 = *g * d->out + panels->first + *fb * panels->valid + *h;
   Ix args[8] = {*y, panel_of(d, panels, g, fb, ib), *g * d->in + *ib * d->block, f0, *h};
-  if (d->diagonals) { /* inputs as far along as the outputs; one of ins and outs is 1 */
+  if (d->diagonals) { /* inputs advance like the outputs; one of ins and outs is 1 */
     args[2] = f0 / d->diagonals->outs * d->diagonals->ins;
     args[4] = *h / d->diagonals->outs * d->diagonals->ins;
   }
@@ -485,7 +485,7 @@ static void call_row(Nest *b, const Direct *d, NestFn *row, const Panels *panels
   nest_call_list(b, row, n, args);
 }
 
-/* All of one panel's channels in row y, from one block of the input channels. */
+/* All channels of one panel in row y, from one block of the input channels. */
 static void panel_row(Nest *b, const Direct *d, NestFn *const row[2], const Panels *panels, const Ix *y,
                       const Ix *g, const Ix *fb, const Ix *ib, Flags flags) {
   const int64_t step = d->vectors * d->lanes, whole = panels->valid / step;
@@ -496,7 +496,7 @@ static void panel_row(Nest *b, const Direct *d, NestFn *const row[2], const Pane
 
 static void each_block(Nest *b, const Direct *d, NestFn *const row[2], const Panels *panels, const Axis *rows,
                        const Ix *y, const Ix *g, const Ix *fb, bool edge) {
-  for (int part = 0; part < 3; part++) { /* the first block, those between, the last */
+  for (int part = 0; part < 3; part++) { /* the first block, the middle ones, the last */
     const int64_t from = part == 0   ? 0
                          : part == 1 ? 1
                                      : d->blocks - 1,
@@ -592,7 +592,7 @@ static Cycles conv_direct_cycles(const Lower *l, const Target *target, const Cho
   return cost_direct(target, &k, l->weight_bytes);
 }
 
-/* Itself, other tiles, other orders of the loops. */
+/* The choice itself, other tiles, other loop orders. */
 static void conv_direct_variants(const Lower *l, const Choice *own, Choices *variants) {
   int pixels[MOST_TILES], most;
   const int tiles = direct_tiles(l, pixels, &most);

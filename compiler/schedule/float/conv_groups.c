@@ -58,11 +58,11 @@ static const char *conv_groups_refused(const Lower *l, const Choice *choice) {
 typedef struct Square {
   const Direct *d;
   Pack *pack;
-  Ix panel, ky, kx, group, first, q, h; /* first: of the group in its panel; q, h: squares */
+  Ix panel, ky, kx, group, first, q, h; /* first: index of the group in its panel; q, h: squares */
 } Square;
 
-/* Diagonal r; input j is the sum of the bits that loops run over, the lowest innermost; output j ^ r is as
- * affine in them. */
+/* Diagonal r; input j is the sum of the bits that loops run over, the lowest innermost; output j ^ r is
+ * affine in the same bits. */
 static void pack_diagonal(const Square *s, int64_t r, int64_t bit, const Ix *in, const Ix *out) {
   const Direct *d = s->d;
   const Diagonals *of = d->diagonals;

@@ -30,8 +30,9 @@ enum { MOST_TERMS = 16 };
 typedef struct Sums {
   const Lower *l;
   Correlation k;
-  int64_t n, larges, smalls; /* diagonals of a square; vectors of each side that meet, one of them 1 */
-  int lanes, taps;           /* of a row that are summed at a time */
+  int64_t n, larges,
+      smalls;      /* diagonals of a square; vectors of each side that are combined, one of them 1 */
+  int lanes, taps; /* lanes; taps of a row that are summed together */
   TapRun column[MOST_TAP_RUNS];
   int ncolumns;
 } Sums;
@@ -54,12 +55,12 @@ static int64_t real_vectors(const Sums *s, const Block *block, int64_t channels)
   return ceil_divide(block->groups * channels, s->lanes);
 }
 
-/* For each diagonal the small side's channels in the lanes of the large side's vector u. */
+/* For each diagonal: the small side's channels in the lanes of the large side's vector u. */
 static void exchange(Nest *b, const Sums *s, const Val small[2], int64_t u, Val term[MOST_TERMS]) {
   const Correlation *k = &s->k;
   for (int64_t h = 0; h < s->smalls; h++)
     for (int64_t r = 0; r < s->n; r++) {
-      const int64_t fewer = s->larges * s->smalls == 1 ? r & (r - 1) : 0; /* one bit less: done already */
+      const int64_t fewer = s->larges * s->smalls == 1 ? r & (r - 1) : 0; /* one bit less: already computed */
       const Val from = fewer ? term[fewer] : small[0];
       int *lane = NEW_ARRAY(b->arena, int, s->lanes);
       for (int64_t i = 0; i < s->lanes; i++) {
@@ -100,7 +101,8 @@ static void add_columns(Nest *b, const Sums *s, const Block *block, Buf *acc, co
   }
 }
 
-/* Channel j of the large side is the sum of the bits that loops run over, j ^ r of the small side as well. */
+/* Channel j of the large side is the sum of the bits that loops run over, and so is j ^ r of the small side.
+ */
 static void add_diagonal(Nest *b, const Sums *s, const Block *block, const Buf *sums, const Ix *place,
                          int64_t r, int64_t bit, const Ix *large, const Ix *small) {
   if (bit) {
@@ -136,8 +138,7 @@ static void add_to_gradient(Nest *b, const Sums *s, const Block *block, Buf *acc
         }
 }
 
-/* The columns where all taps of the row are inside: they form one loop; others are handled by the taps
- * that are outside. */
+/* The columns where all taps of the row are inside form one loop; other columns are handled tap by tap. */
 static TapRun common_columns(const Sums *s) {
   TapRun all = tap_runs_common(s->column, s->ncolumns, s->k.small.w);
   if (all.count < s->k.kernel[1] || all.from >= all.to) all.from = all.to = s->k.small.w;

@@ -24,7 +24,7 @@
 #include "schedule/float/conv_repeated.h"
 #include "schedule/float/direct.h"
 
-enum { MOST_SUMMED = 7 }; /* taps of a kernel along an axis */
+enum { MOST_SUMMED = 7 }; /* most taps of a kernel along an axis */
 
 static bool conv_repeated_build(Lower *l) {
   Direct d = direct_begin(l, false);
@@ -40,7 +40,7 @@ static bool possible(const Correlation *k, const int64_t factor[2]) {
   return factor[0] * factor[1] > 1 && k->kernel[0] * k->kernel[1] > 1;
 }
 
-/* Including the upsampling, which computes the large image. */
+/* Cycles including the upsampling, which computes the large image. */
 static double as_written(Arena *arena, const Target *t, const Correlation *k, int64_t net_bytes) {
   double least = cost_direct(t, k, net_bytes).total;
   int m[WINOGRAD_SIZES];

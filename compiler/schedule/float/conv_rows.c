@@ -33,9 +33,9 @@ typedef struct Rows {
   Correlation k;
   bool spread;         /* the output is the large side */
   int64_t in, out;     /* channels */
-  int64_t taps, block; /* of the whole kernel; input channels of a block */
+  int64_t taps, block; /* taps of the whole kernel; input channels of a block */
   int lanes, vectors, tile;
-  Buf *w, *bias; /* training: as they are; inference: w NULL, bias padded */
+  Buf *w, *bias; /* training: natural weights; inference: w NULL, bias padded */
   Ix count;
 } Rows;
 
@@ -65,7 +65,7 @@ static void store_weight(Nest *b, const Rows *c, const Panel *panel, int64_t tap
   nest_store(b, nest_at(b, panel->w, tap / width, tap % width, *i, f), w);
 }
 
-/* The taps of a vector of output channels: those of a channel are contiguous. */
+/* Transposes the taps of a vector of output channels: those of a channel are contiguous. */
 static void turn_taps(Nest *b, const Rows *c, const Panel *panel, const Ix *first, const Ix *i, int v) {
   const int L = c->lanes, part = rows_part_of(c, panel, v);
   const Ix from = *first + *i;
@@ -90,7 +90,7 @@ static void turn_taps(Nest *b, const Rows *c, const Panel *panel, const Ix *firs
   }
 }
 
-/* One tap, weights [f][i]: squares of vectors first. */
+/* Transposes one tap, weights [f][i]: squares of vectors first. */
 static void turn_squares(Nest *b, const Rows *c, const Panel *panel, const Ix *first, int64_t depth, int v) {
   const int64_t L = c->lanes, squares = depth / L;
   const int part = rows_part_of(c, panel, v);
@@ -133,8 +133,8 @@ static void fill_panel(Nest *b, const Rows *c, const Panel *panel, const Ix *fir
 /* ---- tiles ---- */
 static int64_t tiles_of(const Rows *c) { return ceil_divide(c->l->rows, c->tile); } /* of images */
 
-/* A place of the output, of images from `row` on; input channels first .. first+depth-1. site: its number, of
- * `sites` of all places. */
+/* A position of the output, of images from `row` on; input channels first .. first+depth-1. site: number of
+ * the position, of `sites` in total. */
 typedef struct Place {
   const Axis *y, *x;
   Ix oy, ox, first, site;
@@ -146,9 +146,9 @@ static Ref rows_sum_at(Nest *b, const Rows *c, const Panel *panel, const Place *
                  p->x->out_first + p->ox * p->x->out_step, panel->first + v * c->lanes);
 }
 
-/* Weights of the next block are prefetched meanwhile, else filling its panel would wait for memory: they are
- * rows far apart. Each tile prefetches its share of these rows, `each`, at each place of the input some of
- * them, a line or so for each input channel `i`. */
+/* Weights of the next block are prefetched meanwhile, because filling its panel would otherwise wait for
+ * memory: their rows are far apart. Each tile prefetches its share of these rows, `each`: at each input
+ * position about one cache line for each input channel `i`. */
 static void prefetch_weights(Nest *b, const Rows *c, const Panel *panel, const Place *p, const Ix *tile,
                              const Ix *iy, const Ix *ix, const Ix *i) {
   const int64_t width = panel->vectors * c->lanes, rows = c->spread ? p->depth : width,
@@ -190,7 +190,7 @@ static void tap(Nest *b, const Rows *c, const Panel *panel, const Place *p, Buf 
     }
 }
 
-/* fetch: the number of the tile, if it prefetches weights. */
+/* fetch: number of the tile, if it prefetches weights. */
 static void rows_tile(Nest *b, const Rows *c, const Panel *panel, const Place *p, const Ix *row, int rows,
                       const Ix *fetch) {
   Buf *acc = NEST_REGISTERS(b, "a", c->lanes, rows, panel->vectors);
@@ -208,7 +208,7 @@ static void rows_tile(Nest *b, const Rows *c, const Panel *panel, const Place *p
                       nest_get(b, nest_at(b, acc, r, v)), rows_part_of(c, panel, v));
 }
 
-/* Whole tiles; of the images that are left, half a tile and single ones. */
+/* Whole tiles; for the remaining images, half a tile and single ones. */
 static void tiles(Nest *b, const Rows *c, const Panel *panel, const Place *p) {
   const int T = c->tile, half = T / 2;
   const Ix count = c->count;
@@ -228,7 +228,7 @@ static void tiles(Nest *b, const Rows *c, const Panel *panel, const Place *p) {
   }
 }
 
-/* All places, phase by phase where the output is the large side of a stride. */
+/* All positions, phase by phase if the output is the large side of a stride. */
 static void rows_places(Nest *b, const Rows *c, const Panel *panel, const Ix *first, int64_t depth) {
   const Correlation *k = &c->k;
   const Extent e = shape_extent(c->l->node->shape);
@@ -289,7 +289,7 @@ static void panel(Nest *b, const Rows *c, const Panel *panel) {
     }
 }
 
-/* `valid` channels of a panel, from `first` on, a register tile's width at a time. */
+/* `valid` channels of a panel, from `first` on, in steps of a register tile's width. */
 static void parts_of_panel(Nest *b, const Rows *c, const Panel *given, const Ix *first, int64_t valid) {
   const int64_t step = c->vectors * c->lanes, whole = valid / step, rest = valid % step,
                 vectors = ceil_divide(rest, c->lanes);
@@ -367,7 +367,7 @@ static bool conv_rows_build(Lower *l) {
   c.w = lower_weight(l, 0);
   if (l->node->op->traits.second_bias) c.bias = correlation_bias(l, &c.k, c.spread, 0);
   else if (!l->node->hidden) c.bias = lower_weight(l, 1);
-  c.w->rank = c.taps > 1 ? 3 : 2; /* [s][l][ky][kx] is [s][l][tap], or [s][l] */
+  c.w->rank = c.taps > 1 ? 3 : 2; /* views [s][l][ky][kx] as [s][l][tap], or [s][l] */
   c.w->dim[2] = c.w->room[2] = c.taps;
   rows_choose_block(&c);
   rows_begin(&c);

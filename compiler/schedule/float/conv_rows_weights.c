@@ -34,9 +34,9 @@ enum { VECTORS = 2, FEW_TAPS = 2, MOST_FETCHED = 1 << 28 }; /* positions slightl
 typedef struct Sums {
   Lower *l;
   Correlation k;
-  int lanes, tile;        /* channels of the small side in a tile */
+  int lanes, tile;        /* tile: channels of the small side in a tile */
   int64_t taps;           /* of the whole kernel */
-  int64_t images, blocks; /* of a block of images; how many there are */
+  int64_t images, blocks; /* images per block; number of blocks */
   Buf *small;             /* [tile][block][y][x and image][channel] */
   const Ix *count;
 } Sums;
@@ -105,7 +105,7 @@ static void copy_large(Nest *b, const Sums *s, const Panel *panel, const Ix *blo
 }
 
 /* ---- a tile ---- */
-/* The products of a tile's channels at places `small` of its row y with those at `large` of row ly. */
+/* The products of a tile's channels at positions `small` of its row y with those at `large` of row ly. */
 static void add_products(Nest *b, const Sums *s, const Panel *panel, Buf *acc, const Ix *tile,
                          const Ix *block, const Ix *y, const Ix *small, const Ix *ly, const Ix *large) {
   Val w[VECTORS];
@@ -118,8 +118,8 @@ static void add_products(Nest *b, const Sums *s, const Panel *panel, Buf *acc, c
                       nest_load(b, nest_at(b, s->small, *tile, *block, *y, *small, r), 1), w[v]);
 }
 
-/* A row of the small side, through one tap. Without a stride the places of both sides that meet are one run,
- * of all its images. */
+/* A row of the small side, through one tap. Without a stride the matching positions of both sides are one
+ * run, for all its images. */
 static void add_row(Nest *b, const Sums *s, const Panel *panel, Buf *acc, const Ix *tile, const Ix *block,
                     const Ix *y, const Ix *ly, const Ix *kx) {
   const Correlation *k = &s->k;
@@ -150,7 +150,7 @@ static void prefetch_sums(Nest *b, const Sums *s, const Panel *panel, const Ix *
                     (*tile * s->tile + r) * room + panel->first * s->taps + (*tap * share + i) * line);
 }
 
-/* The sums of one tap over a block of images, to gathered[tap]. */
+/* The sums of one tap over a block of images, stored in gathered[tap]. */
 static void row_weights_sum_tap(Nest *b, const Sums *s, const Panel *panel, Buf *gathered, const Ix *block,
                                 const Ix *tile, const Ix *ky, const Ix *kx) {
   const Correlation *k = &s->k;
@@ -175,8 +175,8 @@ static Val with_gradient(Nest *b, const Sums *s, Ref ref, Val sum, int part, int
   return lower_adds(s->l) ? add(nest_load_part(b, ref, part, lanes), sum) : sum;
 }
 
-/* Taps first .. of channel `row` of the tile, which is `channel` of the small side: vectors of channels
- * become runs of taps. */
+/* Taps from `first` on of channel `row` of the tile, which is `channel` of the small side: vectors of
+ * channels become runs of taps. */
 static void add_taps(Nest *b, const Sums *s, const Panel *panel, Buf *gathered, const Ix *row,
                      const Ix *channel, int v, int64_t first) {
   const int L = s->lanes, taps = (int)smaller(s->taps - first, L), part = row_weights_part_of(s, panel, v);
@@ -238,7 +238,7 @@ static void row_weights_panel(Nest *b, const Sums *s, const Panel *given) {
   }
 }
 
-static void seen_by_taps(Buf *out, int64_t taps) { /* [s][l][ky][kx] is [s][l][tap], or [s][l] */
+static void seen_by_taps(Buf *out, int64_t taps) { /* views [s][l][ky][kx] as [s][l][tap], or [s][l] */
   out->rank = taps > 1 ? 3 : 2;
   out->dim[2] = out->room[2] = taps;
 }

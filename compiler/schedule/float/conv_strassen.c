@@ -37,17 +37,17 @@
 enum { FEWEST_CHANNELS = 16 }; /* of a part */
 
 typedef struct Conv {
-  Points p; /* the first member: what conv_points.c is given */
+  Points p; /* the first member, which conv_points.c uses */
   Lower *l;
   Correlation own;
   bool spread;    /* an input gradient */
   int levels;     /* applications */
-  int64_t parts;  /* of each axis of a matrix, and pixels of a tile */
+  int64_t parts;  /* parts along each axis of a matrix; pixels of a tile */
   int64_t pixels; /* of the image */
   Buf *bias;
 } Conv;
 
-/* A place along an axis of a matrix, from those of both applications. */
+/* Index along an axis of a matrix, from those of both applications. */
 static Ix strassen_part_of(const Conv *c, int first, const Ix *second) {
   return c->levels > 1 ? 2 * first + *second : NEST_Z + first;
 }
@@ -65,7 +65,7 @@ static Val read_tap(const Points *p, Pack *pack, const PointWeight *at, const Ix
   return lower_packed_weight(c->l, pack, rank, index, &out, &in);
 }
 
-/* Of one application the second axis has one number, which is its point. */
+/* With one application the second axis has a single point. */
 static void transform_taps(const Points *p, Nest *b, int axis, const Val *tap, Val *point) {
   if (axis == 0 || ((const Conv *)p)->levels > 1) strassen_right(b, &strassen_floats, tap, point);
   else point[0] = tap[0];
@@ -81,7 +81,7 @@ static Val input_at(const Conv *c, bool edge, const Ix *pixel, const Ix *channel
               : value;
 }
 
-/* The four blocks of the first application, at one place of the second. */
+/* The four blocks of the first application, at one index of the second. */
 static void load_blocks(const Conv *c, bool edge, const Ix *tile, const Ix *channel, int part, const Ix *i,
                         const Ix *j, Val *x) {
   Nest *b = c->l->b;
@@ -128,10 +128,10 @@ static NestFn *split_tile(const Conv *c, bool edge) {
   return fn;
 }
 
-/* Rows of tiles in which no pixel is missing. */
+/* Rows of tiles without missing pixels. */
 static int64_t whole_rows(const Conv *c) { return c->pixels / (c->parts * c->p.width); }
 
-/* The tiles of row ty, by that function; f0 of join alone. */
+/* Calls that function for the tiles of row ty; f0 is only passed to join. */
 static void row_tiles(const Conv *c, NestFn *fn, const Ix *slot, const Ix *ty, const Ix *t0, const Ix *f0) {
   Nest *b = c->l->b;
   if (fn)
@@ -156,11 +156,11 @@ static NestFn *strassen_split_row(const Conv *c) {
 typedef struct Join {
   const Conv *c;
   bool edge;
-  Ix slot, tile, t, f0, f; /* channels from f0 + f on of each part, of which `part` are real */
+  Ix slot, tile, t, f0, f; /* channels from f0 + f on of each part; `part` of them are real */
   int part;
 } Join;
 
-/* The four blocks of the first application, at one place of the second. */
+/* The four blocks of the first application, at one index of the second. */
 static void put_blocks(const Join *j, const Ix *pixel, const Ix *part, const Val *y) {
   const Conv *c = j->c;
   Nest *b = c->l->b;
@@ -200,7 +200,8 @@ static void join_channels(const Join *join) {
     for (int k = 0; k < STRASSEN_BLOCKS; k++) nest_store(b, nest_at(b, d, i, k), y[k]);
   }
   NEST_UNROLL(b, i, 2)
-    for (int j = 0; j < 2; j++) { /* no loop of the nest: channels of two parts are no box for the prover */
+    for (int j = 0; j < 2;
+         j++) { /* not a loop of the nest: channels of two parts are not a box for the prover */
       for (int k = 0; k < STRASSEN_PRODUCTS; k++) x[k] = nest_get(b, nest_at(b, d, k, 2 * i + j));
       strassen_result(b, &strassen_floats, x, y);
       put_blocks(join, &i, NEST_IX(j), y);
@@ -241,8 +242,7 @@ static NestFn *join_row(const Points *p, const Bundle *bundle) {
 }
 
 /* ---- the whole ---- */
-/* Blocks consist of rows: of approximately that number of tiles, with which the row divides the image
- * best. */
+/* Blocks consist of rows, each with about that number of tiles, chosen so that rows divide the image well. */
 static int64_t row_width(int64_t tiles) {
   enum { NARROWEST = 6, WIDEST = 16 };
   int64_t best = tiles;
@@ -312,7 +312,7 @@ static bool conv_strassen_build(Lower *l) {
   return true;
 }
 
-/* ---- as a candidate ---- */
+/* ---- candidate ---- */
 static bool conv_strassen_takes(const Lower *l) {
   const Correlation k = correlation_ranked(l->node);
   return takes_channels(l) && strassen_takes(&k);

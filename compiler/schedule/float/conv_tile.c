@@ -33,7 +33,7 @@ static TileArgs tile_params(Nest *b, Tile *t) {
   return a;
 }
 
-/* Where in the convolution's own result a tile's sum lies. */
+/* Position of a tile's sum in the convolution's own result. */
 static Ix tile_row_of(const Tile *t, const TileArgs *a, int r) {
   return t->y->out_first + (a->y * t->y->parts + r) * t->y->out_step;
 }
@@ -69,8 +69,8 @@ static void start_tile(Nest *b, const Tile *t, const TileArgs *a, Buf *acc) {
     }
 }
 
-/* A result larger than the second cache has left it since the place was last used: its lines come while the
- * sums are made, so that stores do not wait. */
+/* A result larger than the second-level cache is no longer cached when it is written again: its lines are
+ * prefetched while the sums are computed, so that stores do not wait. */
 static void fetch_output(Nest *b, const Tile *t, const TileArgs *a) {
   const Direct *d = t->d;
   Buf *out = d->l->out;
@@ -85,9 +85,8 @@ static void fetch_output(Nest *b, const Tile *t, const TileArgs *a) {
                         line_floats * line);
 }
 
-/* Where groups are narrow a tile takes a line of each pixel, which the processor does not foresee: where
- * values are more than the second cache holds, those that the next row of tiles is the first to read are
- * fetched. */
+/* With narrow groups a tile reads one line of each pixel, which hardware prefetchers do not predict. If the
+ * values exceed the second-level cache, the pixels that the next row of tiles reads first are prefetched. */
 static void fetch_input(Nest *b, const Tile *t, const TileArgs *a) {
   const Direct *d = t->d;
   Buf *in = d->l->in[0], *out = d->l->out;
@@ -105,7 +104,7 @@ static Val whole_sum(Nest *b, const Tile *t, Buf *acc, const Ix *p, int v) {
   return sum;
 }
 
-/* Output vectors of a tile that are finished together: all, or the cut that is at work. */
+/* Output vectors of a tile that are finished together: all, or the current cut. */
 static int first_vector(const Tile *t) { return t->cut; }
 static int end_vector(const Tile *t) {
   return t->d->diagonals && diagonal_cuts(t->d) > 1 ? t->cut + 1 : t->vectors;
@@ -189,7 +188,7 @@ static void finish_in_loop(Nest *b, const Tile *t, const TileArgs *a, Buf *acc) 
     }
 }
 
-/* Where they are not `finished`, other input channels follow: the sums alone. */
+/* If not `finished`, further input channels follow: stores the unfinished sums. */
 static void store_sums(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, bool finished) {
   const Direct *d = t->d;
   const Ix oy = tile_row_of(t, a, 0);
@@ -216,9 +215,9 @@ static void finish_tile(Nest *b, const Tile *t, const TileArgs *a, Buf *acc) {
 /* A phase of a transposed convolution uses some taps of a panel, which are not adjacent. */
 static bool taps_apart(const Tile *t) { return t->x->taps < t->d->k.kernel[1] && t->x->tap_stride != 1; }
 
-/* While a tile reads its panel, it prefetches a slice of the next one, chosen by its place in the row, its
- * row, and its channel at the first column of taps; with taps apart a slice of each tap as it comes to it.
- * Slices of neighboring tiles may overlap. */
+/* While a tile reads its panel, it prefetches a slice of the next one, chosen by its position in the row, its
+ * row, and its channel, at the first column of taps; with non-adjacent taps a slice of each tap. Slices of
+ * neighboring tiles may overlap. */
 static void fetch_next(Nest *b, const Tile *t, const TileArgs *a, const Ix *ty, const Ix *tx, const Ix *c,
                        int u) {
   const Direct *d = t->d;
@@ -236,15 +235,14 @@ static void fetch_next(Nest *b, const Tile *t, const TileArgs *a, const Ix *ty, 
     nest_prefetch(b, t->panels->w, (a->panel + 1) * panel + first + tile + (site * lines + i) * line);
 }
 
-/* Several rows: each is tested if the tile is at an edge. One: the range of ty has been restricted
- * already. */
+/* Several rows: each is tested if the tile is at an edge. One row: the range of ty is already restricted. */
 static Cond row_inside(Nest *b, const Tile *t, const TileArgs *a, const Ix *iy, int r) {
   return t->rows > 1
              ? cond_or(nest_no(b, a->edge), nest_within(b, *iy + r * t->y->part_step, 0, t->y->in_size))
              : nest_always(b);
 }
 
-/* The operands of a pixel's terms: a number, or vectors if groups are narrow. */
+/* The operands of a pixel's terms: a number, or vectors with narrow groups. */
 static void load_inputs(Nest *b, const Tile *t, Buf *in, const Ix *y, const Ix *x, const Ix *channel,
                         Val input[MOST_VECTORS]) {
   const Direct *d = t->d;
@@ -273,7 +271,7 @@ int64_t tile_edges(const Axis *x, int64_t pixels) {
   return n;
 }
 
-/* Taps are unrolled where tiles at an edge leave some out, and where the code stays small. */
+/* Taps are unrolled if tiles at an edge skip some, and if the code stays small. */
 static LoopKind taps_kind(const Tile *t) {
   const Axis *x = t->x;
   const Blocking *most = &t->d->l->target->blocking;
@@ -282,8 +280,8 @@ static LoopKind taps_kind(const Tile *t) {
   return x->taps > most->unrolled_taps || (large && tile_edges(x, t->pixels) == 0) ? SERIAL : UNROLLED;
 }
 
-/* Few channels are unrolled, unless many taps of a row are, too: in such a long block clang loads the
- * inputs of several channels in advance, and then runs out of registers. */
+/* Few channels are unrolled, unless many taps of a row are, too: in such a long block clang loads the inputs
+ * of several channels in advance, and then runs out of registers. */
 static LoopKind channels_kind(const Tile *t) {
   if (t->d->block > FEW_CHANNELS) return SERIAL;
   return t->x->taps > FEW_TAPS && taps_kind(t) == UNROLLED ? ROLLED : UNROLLED;
@@ -297,8 +295,8 @@ static void tile_tap(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, const 
            ix = x->in_first + a->x0 * x->in_step + *tx * x->tap_step;
   const Ix ky = t->y->tap_first + *ty * t->y->tap_stride, kx = x->tap_first + *tx * x->tap_stride;
   Buf *in = NEST_VIEW(b, "i", d->l->in[0], iy, ix, a->c0);
-  const bool each = d->l->images > 1 && !t->guarded; /* vectors of images would be loaded for several
-                                                        channels in advance, and run out of registers */
+  const bool each = d->l->images > 1 && !t->guarded; /* vectors of images would be loaded for several channels
+                                                        in advance, and run out of registers */
   if (!each) nest_pin(b, in);
   if (t->guarded) {
     for (int r = 0; r < t->rows; r++)
@@ -391,8 +389,8 @@ NestFn *tile_function(Tile *t, const char *phase) {
   return fn;
 }
 
-/* ---- how a row is cut into tiles ---- */
-/* Two widths that differ by one where that is possible, not a last tile that may be narrow. */
+/* ---- split of a row into tiles ---- */
+/* Two widths that differ by one if possible, instead of a last tile that may be narrow. */
 Tiling tiling_of(int64_t width, int64_t pixels) {
   const int64_t tiles = ceil_divide(width, pixels), narrow = tiles * pixels - width;
   if (narrow == 0) return (Tiling){.pixels = pixels, .count = tiles};

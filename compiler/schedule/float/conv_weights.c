@@ -39,8 +39,7 @@ typedef struct Weights {
   int64_t broadcast; /* channels of the other side in a tile */
   int64_t vector_channels, broadcast_channels;
   bool whole_rows; /* few channels: all taps of a kernel row together */
-  Buf *tile; /* images side by side: the vectors of a tile's channels, copied so that they lie together; else
-                NULL */
+  Buf *tile; /* interleaved images: a contiguous copy of the vectors of a tile's channels; otherwise NULL */
   bool pointwise; /* one tap: the gradient is [s][l], and vectors over l are stored whole */
 } Weights;
 
@@ -48,7 +47,7 @@ typedef struct Weights {
 typedef struct Piece {
   int64_t broadcast;
   int vectors, part, taps, unroll;
-} Piece; /* taps side by side; unroll: pixels summed apart */
+} Piece; /* adjacent taps; unroll: pixels summed separately */
 typedef struct Taps {
   TapRun rows[MOST_TAP_RUNS], columns[MOST_TAP_RUNS];
   int nrows, ncolumns;
@@ -67,8 +66,8 @@ typedef struct Channels {
   Ix vector, broadcast;
 } Channels;
 
-/* The products of the small side's pixel (y, x) for the taps kx .. kx+count-1, into the sums from `slot` on.
- */
+/* Adds the products of the small side's pixel (y, x) for the taps kx .. kx+count-1 to the sums from `slot`
+ * on. */
 static void add_pixel(Nest *b, const Weights *w, const Piece *piece, Buf *acc, int u, const Ix *y,
                       const Ix *x, const Ix *ky, const Ix *kx, int64_t count, int64_t slot,
                       const Channels *c) {
@@ -128,7 +127,7 @@ static Buf *sums(Nest *b, const Weights *w, const Piece *piece) {
 }
 
 /* tap(ky, kx, y0, yn, x0, xn, xr, s0, l0, g0): pixels y0 .. y0+yn-1 by x0 .. x0 + unroll*xn + xr - 1;
- * channels from s0, l0 of the weight; the large side's group from g0 */
+ * channels from s0, l0 of the weight; the large side's group from g0. */
 static NestFn *tap_function(const Weights *w, const Piece *piece) {
   Nest *b = w->l->b;
   NestFn *fn = nest_fn(b,
@@ -210,9 +209,8 @@ static void call_taps(Nest *b, const Weights *w, const Taps *taps, const Piece *
     }
 }
 
-static Piece
-weights_piece_of(const Weights *w, int64_t broadcast,
-                 int64_t vector_channels) { /* up to a whole tile of the channels that are given */
+static Piece weights_piece_of(const Weights *w, int64_t broadcast,
+                              int64_t vector_channels) { /* up to a whole tile of the given channels */
   const int64_t vectors = (vector_channels + w->lanes - 1) / w->lanes;
   Piece piece = {.broadcast = broadcast,
                  .vectors = (int)vectors,
@@ -225,8 +223,8 @@ weights_piece_of(const Weights *w, int64_t broadcast,
   return piece;
 }
 
-/* The channels of a pixel lie far apart for a tile that takes a few of many: as pixels often do by a power of
- * two, which a cache holds few of. */
+/* For a tile with a few of many channels, a pixel's channels are far apart, often by a power of two, and a
+ * cache holds few such lines: they are copied. */
 static void weights_copy_tile(Nest *b, const Weights *w, const Ix *channel, int vectors) {
   NEST_FOR(b, y, w->k.small.h)
     NEST_FOR(b, x, w->k.small.w)
@@ -270,7 +268,7 @@ static int64_t weights_lanes_for(const Lower *l, int64_t channels) {
   return lanes;
 }
 
-/* Products and stores of a tap when vectors run over one side: the larger width wins where it is filled. */
+/* Products and stores of a tap if vectors run over one side: the larger width wins if it is filled. */
 static int64_t cost_over(int64_t lanes, int64_t vector, int64_t broadcast, int64_t pixels,
                          bool whole_stores) {
   const int64_t vectors = (vector + lanes - 1) / lanes * broadcast;
@@ -278,7 +276,7 @@ static int64_t cost_over(int64_t lanes, int64_t vector, int64_t broadcast, int64
 }
 
 /* Images are the vectors: a vector is a channel of the small side, which is loaded once for all taps of a
- * row; the large side's is one that the tap before has loaded already. */
+ * row; the large side's vector was already loaded for the previous tap. */
 static void take_rows(Weights *w, int64_t most) {
   if (w->k.kernel[1] == 1 || w->k.kernel[1] > most) return;
   w->over_large = false;
@@ -320,7 +318,7 @@ static bool conv_weights_build(Lower *l) {
                  all.count == k->kernel[1] && all.to - all.from >= (l->images > 1 ? 1 : l->target->chains) &&
                  sums_of_row <= most;
   if (w.whole_rows && sums_of_row * w.vectors > most) w.vectors = 1;
-  if (w.pointwise) l->out->rank = 2; /* [s][l][1][1] is [s][l] */
+  if (w.pointwise) l->out->rank = 2; /* views [s][l][1][1] as [s][l] */
   weights_all_tiles(&w, &taps);
   lower_about(l, "tiles of %d channels x %d vectors of %d for each %s", (int)w.broadcast, w.vectors, w.lanes,
               w.whole_rows ? "row of taps" : "tap");

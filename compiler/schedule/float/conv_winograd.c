@@ -91,8 +91,8 @@ static void cut_tiles(Conv *c) {
   c->p.width = count / c->p.rows;
   c->p.many_small = c->dilated || c->whole;
   c->p.images = c->whole;
-  c->p.alone = c->by_phase || c->whole; /* blocks of whole phases have no separate rows that the prover
-                                           could see; those of images read all weights */
+  c->p.alone = c->by_phase || c->whole; /* blocks of whole phases have no rows that the prover can separate;
+                                           those of images read all weights */
   if (c->whole) {
     c->p.rows = c->l->rows;
     c->p.width = count;
@@ -148,7 +148,7 @@ static bool conv_winograd_build(Lower *l) {
   return true;
 }
 
-/* ---- as a candidate, of weight gradients and of whole batches, too ---- */
+/* ---- candidate, also for weight gradients and batched kernels ---- */
 static bool conv_winograd_takes(const Lower *l) {
   const Correlation k = correlation_of(l->node);
   const bool gathers = no_stride(&k) || !correlation_spreads(l->node) || phases_alike(&k);
@@ -168,10 +168,10 @@ const char *conv_winograd_title(const Lower *l, const Choice *choice) {
   return takes_whole_batch(l) ? arena_printf(l->arena, "all images by %s", name) : name;
 }
 
-/* Panels of weights, and joined outputs, belong to one phase. correlation_near_limits does not know of
- * phases, does not count points of groups, and counts too few with a stride. */
+/* Panels of weights, and outputs of join, belong to one phase. correlation_near_limits ignores phases, does
+ * not count points of groups, and counts too few with a stride. */
 static const char *winograd_weights_refused(const Lower *l, const Correlation *k, int64_t points) {
-  enum { UNIT = 16 }; /* what filters of a group are padded to */
+  enum { UNIT = 16 }; /* filters of a group are padded to this */
   const Correlation own = correlation_of(l->node);
   const bool phases = correlation_spreads(l->node) && !no_stride(&own);
   if (phases && own.l % direct_unit(l, own.l)) return "filters that fill no vectors";

@@ -9,20 +9,20 @@
 enum { POOLED = 2 }; /* the windows of a following pooling, which never span two tiles */
 
 typedef struct Conv {
-  Points p; /* the first member: what conv_points.c is given */
+  Points p; /* the first member, which conv_points.c uses */
   Lower *l;
-  Correlation own, k; /* the node's; as a gathering: from the large side to the small one */
-  bool spread;        /* the node spreads: an input gradient, or a transposed convolution */
+  Correlation own, k; /* the node's geometry; the same as a gather: from the large side to the small one */
+  bool spread;        /* the node scatters: an input gradient, or a transposed convolution */
   Winograd w[2];      /* along each axis */
   bool turned; /* k has its axes exchanged: a row of pixels is a column, whose blocks are parts of it */
   /* A transposed convolution has stride[0] * stride[1] phases, whose filters are the output channels of k,
-   * phase after phase. Output q of phase r is the node's stride*q + r - shift, if that is inside it.
-   * Others have one phase. */
+   * phase after phase. Output q of phase r is the node's stride*q + r - shift, if that is inside it. Others
+   * have one phase. */
   int64_t stride[2], shift[2], out[2];
-  /* Of a dilated convolution the outputs whose number leaves the same rest, divided by the dilation, are a
-   * phase along the axis: a convolution without a dilation, of inputs that stand so far apart. phases: along
-   * each axis; tiles: of each of them along the axis. A row of tiles then is the n-th one of every phase,
-   * or, with by_phase, all those of a phase. */
+  /* In a dilated convolution, the outputs whose index has the same remainder modulo the dilation are a phase
+   * along the axis: a convolution without dilation, on inputs at that distance. phases: along each axis;
+   * tiles: of each phase along the axis. A row of tiles is then the n-th one of every phase, or, with
+   * by_phase, all those of a phase. */
   int64_t dilation[2], phases[2], tiles[2];
   bool dilated, by_phase;
   bool whole;    /* batched: tile functions get the number of an image first */
@@ -30,24 +30,24 @@ typedef struct Conv {
   Buf *bias;
 } Conv;
 
-/* A vector of channels, of which `part` are real, and where it lies among panels. */
+/* A vector of channels, `part` of which are real, and its position among panels. */
 typedef struct Channels {
   Ix channel, group, panel, inner;
   int part;
 } Channels;
-/* For each vector of channels, group after group; panel: 0, there are none. Panels and vectors never span
+/* Called for each vector of channels, group after group; panel 0: no panels. Panels and vectors never span
  * groups. */
 typedef void EachChannels(const void *data, const Channels *);
 void winograd_channels(Nest *, int64_t groups, int64_t channels, int64_t panel, int lanes, EachChannels *,
                        const void *data);
 
-/* The functions of rows of tiles that conv_points.h asks for. */
+/* The row functions that conv_points.h requires. */
 NestFn *winograd_split_row(const Conv *);
 NestFn *winograd_join_row(const Points *, const Bundle *);
 /* split_row(0, ty, t0) of Winograd's algorithm: the tiles of row ty of in[0] transformed to V[0][xi][panel of
  * channels][t0 ..][channel]. */
 NestFn *winograd_split(Lower *, const Correlation *, const Winograd *axis, int lanes, Buf *V);
-/* What conv_winograd.c and conv_winograd_weights.c say of themselves as candidates. */
+/* Sizes of conv_winograd.c and conv_winograd_weights.c as candidates. */
 void conv_winograd_sizes(const Lower *, Choices *);
 const char *conv_winograd_title(const Lower *, const Choice *);
 const char *conv_winograd_refused(const Lower *, const Choice *);

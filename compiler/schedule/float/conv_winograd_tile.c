@@ -5,11 +5,10 @@
 
 enum {
   WIDEST_EDGE = 2,
-  FEW = 4 /* tiles of a row: one function for all, which asks of each column whether it is there */
+  FEW = 4 /* few tiles per row: one function for all, which tests each column */
 };
 
-/* A tile is called with its place along both axes: its number, or, with a dilation, that of its first output.
- */
+/* The arguments of a tile along both axes: its number, or, with a dilation, that of its first output. */
 static Ix first_output(const Conv *c, int axis, const Ix *tile) {
   return c->dilated ? *tile : c->w[axis].m * *tile;
 }
@@ -19,7 +18,7 @@ static Cond at_border(Nest *b, const Ix *border, const Ix *place, int64_t size) 
   return cond_or(nest_no(b, *border), nest_within(b, *place, 0, size));
 }
 
-/* border: rows of the tile may lie outside, or NULL; its columns have been looked at. */
+/* border: rows of the tile may be outside, or NULL; its columns have been tested. */
 static Val winograd_tile_input_at(const Conv *c, const Ix *border, const Ix *y, const Ix *x,
                                   const Ix *channel, int part) {
   Nest *b = c->l->b;
@@ -29,8 +28,8 @@ static Val winograd_tile_input_at(const Conv *c, const Ix *border, const Ix *y, 
   return border ? pick(b, at_border(b, border, y, c->k.large.h), value, zero) : value;
 }
 
-/* More channels than a vector has, and fewer than two: two whole vectors that overlap, the second one from
- * here on, are half the code of a vector and a part of one. What both have is stored twice. */
+/* Between one and two vectors of channels: two whole vectors that overlap need half the code of a vector and
+ * a part of one. The second begins here; the common lanes are stored twice. */
 static int64_t overlapping(int64_t channels, int lanes) {
   return channels > lanes && channels < 2 * lanes ? channels - lanes : 0;
 }
@@ -56,7 +55,7 @@ void winograd_channels(Nest *b, int64_t groups, int64_t channels, int64_t panel,
   }
 }
 
-/* A tile: its first input, its place in the block. */
+/* A tile: its first input, its position in the block. */
 typedef struct Split {
   const Conv *c;
   const Ix *border; /* NULL: all of it is inside */
@@ -96,8 +95,8 @@ static void split_column(const Split *s, const Channels *at, const Ix *i, Buf *d
 /* Most vectors of a tile with more than twice the number of registers are in memory anyway. */
 static bool in_memory(const Conv *c) { return c->w[0].n * c->w[1].n > 2 * c->l->target->registers; }
 
-/* Tiles at a border are few, and loops over what is in memory cost nothing: both stay loops. What lies
- * outside is asked at run time. */
+/* Tiles at a border are few, and loops over values in memory cost nothing: both stay loops, and positions are
+ * tested at run time. */
 static void winograd_tile_split_channels(const void *split, const Channels *at) {
   const Split *s = split;
   const Conv *c = s->c;
@@ -116,8 +115,8 @@ static void winograd_tile_split_channels(const void *split, const Channels *at) 
   }
 }
 
-/* Prefetches the columns that the tile two further on reads first: a few lines with each vector of
- * channels, so that other loads need not wait. */
+/* Prefetches the columns that the second next tile reads first: a few lines with each vector of channels, so
+ * that other loads need not wait. */
 static void fetch_ahead(const Split *s, const Channels *at) {
   const Conv *c = s->c;
   Nest *b = c->l->b;
@@ -154,13 +153,14 @@ static NestFn *winograd_tile_split_tile(const Conv *c, const char *name, int kin
   return fn;
 }
 
-/* Tiles from..to-1 of the row ty; their places in the block start at t0. At an edge a call each, so that the
- * tests are settled. */
+/* Tiles from..to-1 of row ty; in the block they start at t0. Each tile at an edge is a separate call, so that
+ * its tests are constant. */
 typedef struct Row {
   Ix image; /* of a whole batch */
   Ix slot, ty, t0;
   Ix first;   /* with a dilation: the first column of the phase */
-  Ix more[3]; /* what its tiles take besides: `border`, or f0 and the phase of the output along each axis */
+  Ix more[3]; /* additional arguments of its tiles: `border`, or f0 and the phase of the output along each
+                 axis */
 } Row;
 
 /* Common arguments of the functions of a row. */
@@ -176,7 +176,7 @@ static void winograd_call_tile(const Conv *c, NestFn *fn, const Row *r, const Ix
   const int64_t step = c->dilated ? c->dilation[1] * c->w[1].m : 1;
   const Ix arg[] = {r->image,    r->slot,    r->ty,      r->first + step * *tx,
                     r->t0 + *tx, r->more[0], r->more[1], r->more[2]};
-  const int n = fn->nparams - b->nleads; /* split_tile takes fewer */
+  const int n = fn->nparams - b->nleads; /* split_tile takes fewer parameters */
   nest_call_list(b, fn, n, c->whole ? arg : arg + 1);
 }
 
@@ -190,8 +190,8 @@ static void winograd_tile_tiles(const Conv *c, NestFn *fn, bool edge, const Row 
     for (int64_t tx = from; tx < to; tx++) winograd_call_tile(c, fn, r, NEST_IX(tx));
 }
 
-/* The parts of a row, each a run of tiles of a phase: with a dilation for each phase of the columns, and for
- * what the row has of the phases of the rows. n: the number of the tiles along the first axis. */
+/* The parts of a row, each a run of tiles of a phase: with a dilation, one for each phase of the columns and
+ * of the rows. n: the number of the tiles along the first axis. */
 typedef void Parts(const Conv *, const Row *, const Ix *n, NestFn *const fn[2]);
 
 static void row_parts(const Conv *c, Parts *parts, const Row *row, NestFn *const fn[2]) {
@@ -221,12 +221,12 @@ static void row_parts(const Conv *c, Parts *parts, const Row *row, NestFn *const
     }
 }
 
-/* The tiles from .. to-1 along an axis whose inputs are all there. */
+/* The tiles from .. to-1 along an axis with all inputs inside. */
 static void tiles_inside(const Conv *c, int axis, int64_t *from, int64_t *to) {
   const Correlation *k = &c->k;
   const Winograd *w = &c->w[axis];
   const int64_t step = c->dilation[axis] * w->stride * w->m,
-                last = c->phases[axis] - 1; /* of the phases: the first is another's */
+                last = c->phases[axis] - 1; /* last phase: the first one belongs to another run */
   *from = 0;
   *to = c->tiles[axis];
   while (*from < *to && step * *from < k->before[axis]) (*from)++;
@@ -235,8 +235,8 @@ static void tiles_inside(const Conv *c, int axis, int64_t *from, int64_t *to) {
     (*to)--;
 }
 
-/* Does tile tx of the row see nothing but inputs? from .. to-1 along each axis do, with a dilation of those
- * of a phase. */
+/* Does tile tx of the row only read inputs inside the image? True from .. to-1 along each axis, with a
+ * dilation of each phase. */
 static Cond sees_inputs(const Conv *c, const Ix *n, const Ix *tx, const int64_t from[2],
                         const int64_t to[2]) {
   Nest *b = c->l->b;
@@ -294,7 +294,7 @@ NestFn *winograd_split(Lower *l, const Correlation *k, const Winograd *w, int la
 }
 
 /* ---- join ---- */
-/* A tile of the product: place t of the block, channels from f0 + f on, of which `part` are real; at an edge
+/* A tile of the product: tile t of the block, channels from f0 + f on, `part` of which are real; at an edge
  * some columns are outside. */
 typedef struct Join {
   const Conv *c;
@@ -315,7 +315,7 @@ static void winograd_tile_put(const Join *j, Val x, const Ix *oy, const Ix *ox) 
   lower_put(j->c->l, x, turned ? ox : oy, turned ? oy : ox, &j->channel, j->part, j->c->p.lanes);
 }
 
-/* Where the tile's output k along the axis lies. */
+/* Position of the tile's output k along the axis. */
 static Ix output_of(const Join *j, int axis, const Ix *k) {
   const Conv *c = j->c;
   const Ix q = first_output(c, axis, axis ? &j->tx : &j->ty) + c->dilation[axis] * *k;
@@ -424,7 +424,7 @@ static void tiles_whole(const Conv *c, int64_t *from, int64_t *to) {
   const int64_t columns = pool         ? shape_extent(pool->shape).w * POOLED
                           : c->dilated ? (c->out[1] - c->phases[1]) / c->dilation[1] + 1
                                        : (c->out[1] + c->shift[1]) / c->stride[1];
-  *from = c->shift[1] > 0; /* the first of some phase lies before the output */
+  *from = c->shift[1] > 0; /* the first tile of some phase is before the output */
   *to = larger(*from, columns / c->w[1].m);
   if (*to - *from < c->tiles[1] && c->tiles[1] <= FEW) *to = *from;
 }

@@ -42,12 +42,12 @@ typedef struct Weights {
   Correlation k;
   Winograd w[2];
   int lanes;
-  int64_t broadcast;          /* channels of the small side in a register tile */
-  int64_t tiles[2];           /* of an image along each axis */
-  bool whole;                 /* a row is all tiles of an image; else those along the second axis */
+  int64_t broadcast; /* channels of the small side in a register tile */
+  int64_t tiles[2];  /* tiles of an image along each axis */
+  bool whole;        /* a row contains all tiles of an image; otherwise those along the second axis */
   int64_t rows, width, block; /* rows; tiles of a row; rows in a block */
-  int64_t large, small;       /* channels of a panel of either side; no panel has those of two groups */
-  Buf *V, *Y, *S;             /* S: of each panel of V its own where threads share them out */
+  int64_t large, small;       /* channels of a panel of either side; no panel spans two groups */
+  Buf *V, *Y, *S;             /* S: one per panel of V if threads share the panels */
   NestFn *split_large, *split_small, *clear;
 } Weights;
 
@@ -132,7 +132,7 @@ static NestFn *winograd_weight_split_row(const Weights *k) {
   return fn;
 }
 
-/* The tiles of an image that is not there add nothing. */
+/* The tiles of a missing image add nothing. */
 typedef struct Clear {
   const Weights *k;
   Buf *buf;
@@ -163,18 +163,18 @@ static NestFn *clear_row(const Weights *k) {
 /* A panel of the large side; part: lanes of its last vector that are real. */
 typedef struct Piece {
   int vectors, part;
-  NestFn *multiply[2]; /* by the number of channels of the small side in a register tile; by the rest */
+  NestFn *multiply[2]; /* with the number of channels of the small side in a register tile; with the rest */
   NestFn *join[2];     /* with a whole panel of the small side; with the last one */
 } Piece;
 
-/* The last parameter of both functions, where there are groups. */
+/* The last parameter of both functions, if there are groups. */
 static Ix winograd_weight_group_arg(const Weights *k) {
   return k->k.groups > 1 ? nest_arg(k->l->b, "group") : NEST_Z;
 }
 
 static Ix sums_of(const Weights *k, const Ix *large) { return k->whole ? *large : NEST_Z; }
 
-/* Panels `large` and `small`, of this the channels from `inner` on. */
+/* Panels `large` and `small`; of the latter the channels from `inner` on. */
 static NestFn *winograd_weight_multiply_tile(const Weights *k, const Piece *p, int64_t broadcast) {
   Nest *b = k->l->b;
   const int L = k->lanes;
@@ -201,8 +201,8 @@ static NestFn *winograd_weight_multiply_tile(const Weights *k, const Piece *p, i
   return fn;
 }
 
-/* The weights of a filter and a channel are contiguous, so the sums of a vector of channels pass through
- * the stack, from which each channel's are added. */
+/* The weights of a filter and a channel are contiguous, so the sums of a vector of channels pass through the
+ * stack, from which each channel's are added. */
 static void winograd_weight_add_taps(const Weights *k, Buf *taps, const Ix *s, const Ix *l0, int part) {
   Nest *b = k->l->b;
   NEST_FOR(b, ky, k->w[0].r)
@@ -275,7 +275,7 @@ static void call_pair(const Weights *k, NestFn *fn, int n, Ix *args, const Ix *g
   nest_call_list(k->l->b, fn, k->k.groups > 1 ? n + 1 : n, args);
 }
 
-/* A pair of panels, `channels` of the small one's: all points, then their join. */
+/* A pair of panels, with `channels` of the small one: all points, then their join. */
 static void pair(Nest *b, const Weights *k, const Piece *p, const Ix *group, const Ix *large, const Ix *small,
                  int64_t channels, int64_t tiles) {
   const int64_t whole = channels / k->broadcast;

@@ -28,9 +28,9 @@ enum { ROWS = 4 };
 typedef struct Dense {
   Lower *l;
   int64_t inputs, units;
-  int lanes, vectors; /* of a tile: a panel, or the part of it that fits the registers */
+  int lanes, vectors; /* width of a tile: a panel, or the part of it that fits in the registers */
   Buf *bias;
-  Buf *natural; /* images side by side: weights [units][inputs] as they are; else NULL */
+  Buf *natural; /* interleaved images: natural weights [units][inputs]; otherwise NULL */
 } Dense;
 
 static Ref dense_weight_at(Nest *b, const Dense *d, Buf *w, const Ix *panel, const Ix *input, const Ix *first,
@@ -39,7 +39,7 @@ static Ref dense_weight_at(Nest *b, const Dense *d, Buf *w, const Ix *panel, con
                     : nest_at(b, w, *panel, *input, *h + d->lanes * v);
 }
 
-/* `vectors` of units from place h of a panel's rows; the last has `part` real lanes. */
+/* `vectors` of units from h on in a panel's rows; the last has `part` real lanes. */
 static void units(Nest *b, const Dense *d, Buf *w, const Ix *panel, const Ix *first, const Ix *h, int vectors,
                   int part) {
   const Ix none = {0};
@@ -226,14 +226,14 @@ static bool dense_weights_build(Lower *l) {
   return true;
 }
 
-/* ---- the same for images side by side ----
+/* ---- the same for interleaved images ----
  * Products of matrices [units][images] and [images][inputs], with vectors over the inputs. */
 typedef struct Outer {
   Lower *l;
   Buf *x;
   int rows, vectors, part;
   Ix first;
-} Outer; /* x: inputs first .. of each image, [images][inputs]; part: lanes of the last vector */
+} Outer; /* x: inputs from `first` on of each image, [images][inputs]; part: lanes of the last vector */
 
 static Val sums_at(Nest *b, const Outer *o, const Ix *unit, int v) {
   const Ref ref = nest_at(b, o->l->out, *unit, o->first + v * o->l->images);
@@ -262,7 +262,7 @@ static void outer_rows(Nest *b, const Outer *o, const Ix *unit, int64_t rows) {
                       nest_get(b, nest_at(b, acc, r, v)), v == o->vectors - 1 ? o->part : lanes);
 }
 
-/* All units for a few vectors of inputs, which are first turned from [inputs][images]. */
+/* All units for a few vectors of inputs, which are first transposed from [inputs][images]. */
 static void outer_columns(Nest *b, const Outer *o, int64_t units_) {
   const int lanes = o->l->images;
   Outer own = *o;
@@ -307,7 +307,7 @@ static bool dense_weights_interleaved(Lower *l) {
   return true;
 }
 
-/* ---- as candidates: beside dense_rows.c, which the plan decides for or against ---- */
+/* ---- candidates, besides dense_rows.c, which the plan accepts or rejects ---- */
 static bool dense_takes(const Lower *l) {
   (void)l;
   return true;

@@ -7,9 +7,9 @@
 typedef struct DensePacks {
   int64_t inputs, units;
   int64_t panels, width; /* whole panels [panels][inputs][width] */
-  int64_t rest;          /* units of one more, of whole vectors; 0: none */
-  int lanes;             /* of the target's vectors in a panel */
-  Buf *w[2], *bias;      /* w: whole panels, the rest; NULL where there are none. bias: padded as they are */
+  int64_t rest;          /* units of one more panel, of whole vectors; 0: none */
+  int lanes;             /* lanes of the target's vectors in a panel */
+  Buf *w[2], *bias;      /* w: whole panels, the rest; NULL if there are none. bias: padded like them */
 } DensePacks;
 
 DensePacks dense_packs(Lower *);

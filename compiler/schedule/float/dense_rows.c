@@ -82,20 +82,21 @@ DensePacks dense_packs(Lower *l) {
 
 enum { VECTORS = 2, MOST_VECTORS = 4, TOGETHER = 4 };
 static const double WORTH =
-    0.9; /* of the time image by image: phases of images end before and begin after it */
+    0.9; /* fraction of the time image by image: phases of images end before and begin after it */
 
 typedef struct Product {
   Lower *l;
   Family family;
   int64_t inputs, units;
-  int64_t rows, columns, depth; /* of the leading axis the most there may be; likewise depth */
+  int64_t rows, columns, depth; /* rows: maximum size of the leading axis; the same for depth */
   int lanes, vectors, tile;     /* vectors of a panel, rows of a tile */
   Buf *w, *bias, *dy;           /* dy: of the weight gradient, [units/tile][rows][tile] */
   const Ix *count;
   LoopKind loops; /* over panels: threads share them */
 } Product;
 
-/* Its columns; part: lanes of the last vector. In inference b is the packed weights [number][k][from ..]. */
+/* Columns of a panel; part: lanes of the last vector. In inference b is the packed weights [number][k][from
+ * ..]. */
 typedef struct Panel {
   Ix first;
   int vectors, part;
@@ -134,7 +135,8 @@ static Val load_columns(Nest *b, const Product *p, const Panel *panel, Ref ref, 
   return nest_load_part(b, ref, part, p->lanes);
 }
 
-/* Weights [units][inputs] to [inputs][units], squares of vectors first. Units that do not exist are zeros. */
+/* Transposes weights [units][inputs] to [inputs][units], squares of vectors first. Missing units are zeros.
+ */
 static void turn_weights(Nest *b, const Product *p, const Panel *panel, const Ix *first, int64_t depth) {
   const int64_t L = p->lanes, squares = depth / L;
   for (int v = 0; v < panel->vectors; v++) {
@@ -205,7 +207,7 @@ static Ref a_at(Nest *b, const Product *p, const Ix *row, const Ix *block, int r
   return gives_rows(p) ? nest_at(b, p->l->in[0], *row + r, 0, 0, *k) : nest_at(b, p->dy, *block, *k, r);
 }
 
-/* One row of b at `k` of the panel's rows, which are those from `first`. */
+/* One row of b at `k` of the panel's rows, which start at `first`. */
 static void accumulate_row(Nest *b, const Product *p, const Panel *panel, const Ix *row, const Ix *block,
                            Buf *acc, const Ix *first, int64_t depth, const Ix *k) {
   const int rows = (int)acc->dim[0];
@@ -219,9 +221,9 @@ static void accumulate_row(Nest *b, const Product *p, const Panel *panel, const 
                       nest_load(b, a_at(b, p, row, block, r, NEST_IX(*first + *k)), 1), w[v]);
 }
 
-/* Computes `rows` of them from `row`, the first row of tile `block`; the panel's rows start at `first` of
- * b. If there are just enough sums to saturate the multiply-adds, any stall is lost time. In that case
- * several rows are unrolled: 8 images by 1024 x 1024 weights run in 0.19 ms instead of 0.22 on Zen 3. */
+/* Computes `rows` rows from `row`, the first row of tile `block`; the panel's rows start at `first` of b. If
+ * there are just enough sums to saturate the multiply-adds, any stall costs time. In that case several rows
+ * are unrolled: 8 images by 1024 x 1024 weights run in 0.19 ms instead of 0.22 on Zen 3. */
 static void dense_rows_tile(Nest *b, const Product *p, const Panel *panel, const Ix *row, const Ix *block,
                             int rows, const Ix *first, int64_t depth) {
   const int L = p->lanes;
@@ -243,7 +245,7 @@ static void dense_rows_tile(Nest *b, const Product *p, const Panel *panel, const
       store_sum(b, p, panel, NEST_IX(*row + r), v, nest_get(b, nest_at(b, acc, r, v)));
 }
 
-/* Whole tiles; of the rows that are left, half a tile and single ones. */
+/* Whole tiles; for the remaining rows, half a tile and single ones. */
 static void tiles_of_rows(Nest *b, const Product *p, const Panel *panel, const Ix *first, int64_t depth) {
   const int T = p->tile, half = T / 2;
   const Ix count = *p->count, none = {0};
@@ -393,7 +395,7 @@ static bool packed_product(Lower *l) {
 }
 
 bool dense_pays_together(const RowsCosts *costs, int64_t batch) {
-  enum { MACS = 1 << 20 }; /* any number: both ways take as much longer */
+  enum { MACS = 1 << 20 }; /* any number: both alternatives scale with it */
   const Target *target = costs->target;
   return batch > 1 && cost_together(target, MACS, 4 * MACS, batch, costs->weight_bytes).total <
                           WORTH * cost_stream(target, MACS, 0, 4 * MACS, costs->weight_bytes).total;
@@ -439,7 +441,7 @@ static bool dense_rows_build(Lower *l) {
   return true;
 }
 
-/* ---- as a candidate ---- */
+/* ---- candidate ---- */
 bool dense_rows_compared(const Lower *l) {
   return !kernel_whole_batch(l->kernel) && l->node->op->family == FAMILY_DENSE && l->call > 1 &&
          l->images <= 1;

@@ -32,10 +32,10 @@
 
 enum {
   ODD = 1, /* unused padding rows of a block: equal rows of all blocks map to different cache sets */
-  MOST_STACK = 1 << 18 /* bytes of a panel, and of its sums */
+  MOST_STACK = 1 << 18 /* most bytes of a panel, and of its sums */
 };
 
-/* rows, columns, depth: of a block. */
+/* rows, columns, depth: sizes of a block. */
 typedef struct Product {
   Lower *l;
   Family family;
@@ -46,8 +46,8 @@ typedef struct Product {
   LoopKind loops;
 } Product;
 
-/* Columns from `first` on, of each half; part: lanes of the last vector. b: its factors; sums: of the rows of
- * images, [half of the columns][row][column]. */
+/* Columns from `first` on, of each half; part: lanes of the last vector. b: its factors; sums: for the rows
+ * of images, [half of the columns][row][column]. */
 typedef struct Panel {
   Ix first;
   int vectors, part;
@@ -97,7 +97,7 @@ static void dense_strassen_split(Nest *b, const Product *p) {
   }
 }
 
-/* ---- the right ones ---- */
+/* ---- the right factors ---- */
 static void store_right(Nest *b, const Product *p, const Panel *panel, const Val *x, const Ix *k,
                         const Ix *v) {
   Val y[STRASSEN_PRODUCTS];
@@ -125,7 +125,7 @@ static void dense_strassen_fill_panel(Nest *b, const Product *p, const Panel *pa
 }
 
 /* ---- tiles ---- */
-typedef struct At { /* of a tile: the inner axis is read from `first` on */
+typedef struct At { /* a tile: the inner axis is read from `first` on */
   const Product *p;
   const Panel *panel;
   Ix m, first;
@@ -153,7 +153,7 @@ static Ref result_at(Nest *b, const StrassenTile *t, int block, const Ix *r, int
                        at->panel->first + strassen_column(block) * p->columns + v * p->lanes);
 }
 
-/* The gradients of a tile are far away: they are on their way while its products are made. */
+/* The gradients of a tile are not cached: they are prefetched while its products are computed. */
 static void fetch_gradients(Nest *b, const StrassenTile *t, int step) {
   static const int stored[STRASSEN_BLOCKS] = {0, 2, 3, 1}; /* in that order */
   const At *at = t->at;
@@ -284,7 +284,7 @@ static bool dense_strassen_build(Lower *l) {
   return true;
 }
 
-/* ---- as a candidate ---- */
+/* ---- candidate ---- */
 static bool dense_strassen_takes(const Lower *l) { return takes_whole_batch(l) && !l->call; }
 
 static void dense_strassen_sizes(const Lower *l, Choices *choices) {

@@ -4,22 +4,22 @@
 #define CNNC_DENSE_STRASSEN_H
 #include "kernel/lower.h"
 
-enum { STRASSEN_DEPTH = 128 /* of each half of the inner axis, at a time */ };
+enum { STRASSEN_DEPTH = 128 /* numbers of each half of the inner axis that are processed together */ };
 
-/* The factors of the seven products for the operand with the images: of an image in each half of them,
- * from `depth` numbers in each half of its row. */
+/* The factors of the seven products for the operand with the images: of an image in each half of them, from
+ * `depth` numbers in each half of its row. */
 typedef struct ImageFactors {
   Lower *l;
-  const Ix *count; /* of images: others are zeros */
+  const Ix *count; /* number of images: others are zeros */
   int64_t images, depth;
   int lanes, tile; /* adjacent images */
-  bool right;      /* as the right side; else as the left */
+  bool right;      /* as the right operand; otherwise as the left one */
   Buf *to;         /* [tile][product][number][image] */
 } ImageFactors;
 
-/* Of the images of tile m, `part` numbers from `first` on. */
+/* Factors of the images of tile m, `part` numbers from `first` on. */
 void dense_image_factors(Nest *, const ImageFactors *, const Ix *m, const Ix *first, int part);
-/* `part` numbers of image n from `at` on; zeros where there is no such image. */
+/* `part` numbers of image n from `at` on; zeros if there is no such image. */
 Val dense_of_image(Nest *, const Ix *count, Buf *values, const Ix *n, const Ix *at, int part, int lanes);
 
 bool dense_strassen_forward(Lower *); /* dense_strassen_forward.c */

@@ -32,7 +32,7 @@ static void turn_square(Nest *b, const ImageFactors *f, Buf *turned, const Ix *m
   for (int t = 0; t < part; t++) nest_store(b, nest_at(b, f->to, *m, *i, *first + t, *image), x[t]);
 }
 
-/* [image][number] becomes [number][image]. */
+/* Transposes [image][number] to [number][image]. */
 void dense_image_factors(Nest *b, const ImageFactors *f, const Ix *m, const Ix *first, int part) {
   Buf *turned = NEST_BUF(b, STACK, "t", STRASSEN_PRODUCTS, f->tile, f->lanes);
   Val x[STRASSEN_BLOCKS], y[STRASSEN_PRODUCTS];
@@ -58,11 +58,11 @@ void dense_image_factors(Nest *b, const ImageFactors *f, const Ix *m, const Ix *
   }
 }
 
-/* units, images, inputs: of a block. */
+/* units, images, inputs: sizes of a block. */
 typedef struct Forward {
   Lower *l;
   int64_t units, images, inputs;
-  int lanes, tile, width; /* units of a tile; images of one */
+  int lanes, tile, width; /* units of a tile; images of a tile */
   Buf *w, *bias, *right;
   const Ix *count;
 } Forward;
@@ -73,8 +73,7 @@ typedef struct Chunk {
   int64_t units;
 } Chunk;
 
-typedef struct At { /* of a tile: units from `unit` of the chunk on, panel of images, inputs from `first` on
-                     */
+typedef struct At { /* a tile: units from `unit` of the chunk on, panel of images, inputs from `first` on */
   const Forward *f;
   const Chunk *chunk;
   Buf *left;
@@ -82,7 +81,8 @@ typedef struct At { /* of a tile: units from `unit` of the chunk on, panel of im
 } At;
 
 /* ---- tiles ---- */
-/* The factors that are blocks of the weights are read where these are; the others' places among the sums. */
+/* Factors that are blocks of the weights are read in place; for the others, their positions among the sums.
+ */
 static const struct {
   int block, sum;
 } factor[STRASSEN_PRODUCTS] = {{0, -1}, {1, -1}, {-1, 0}, {3, -1}, {-1, 1}, {-1, 2}, {-1, 3}};
@@ -112,8 +112,8 @@ static Ref strassen_forward_result_at(Nest *b, const StrassenTile *t, int block,
                  at->panel * f->width + strassen_column(block) * f->images + v * t->lanes);
 }
 
-/* The weights of the next tile are on their way while the products of this one are made: in each step those
- * of a block, of as many units as there are panels for them. */
+/* The weights of the next tile are prefetched while the products of this one are computed: in each step those
+ * of a block, for as many units as there are panels for them. */
 static void fetch_weights(Nest *b, const StrassenTile *t, int step) {
   const At *at = t->at;
   const Forward *f = at->f;
@@ -128,7 +128,7 @@ static void fetch_weights(Nest *b, const StrassenTile *t, int step) {
   }
 }
 
-/* The sums among the factors of the weights of `rows` units. */
+/* Computes the factors of the weights of `rows` units that are sums. */
 static void fill_left(Nest *b, const At *at, int rows, const Ix *from, int part) {
   NEST_FOR(b, r, rows) {
     Val x[STRASSEN_BLOCKS], y[STRASSEN_PRODUCTS];
@@ -174,7 +174,7 @@ static void strassen_forward_add_inputs(Nest *b, const Forward *f, const Chunk *
   if (rest) strassen_forward_tiles(b, f, chunk, NEST_IX(f->tile * whole), (int)rest, first, depth);
 }
 
-/* A square of sums, `part` units of it from `at` on in half j, to the images of square n. */
+/* Stores a square of sums, `part` units of it from `at` on in half j, for the images of square n. */
 static void finish_square(Nest *b, const Forward *f, const Chunk *chunk, const Ix *n, int half, const Ix *at,
                           int part) {
   const int L = f->lanes;

@@ -60,11 +60,11 @@ static Depthwise depthwise_begin(Lower *l, bool spread) {
 typedef struct Tile {
   const Depthwise *d;
   const Axis *y, *x;
-  int lines, pixels;    /* of outputs: rows, and columns of each */
-  int64_t first, last;  /* where along a row the first and the last such tile begin */
-  int64_t vector, each; /* of channels: the first one of the first block, and how many a block has */
+  int lines, pixels;    /* size of the outputs: rows, and columns of each */
+  int64_t first, last;  /* start of the first and of the last such tile along a row */
+  int64_t vector, each; /* vectors of channels: the first one of the first block, and the number per block */
   int64_t blocks;
-  bool part; /* with the channels that fill no vector; then there is one block */
+  bool part; /* includes the channels that fill no vector; then there is one block */
 } Tile;
 typedef struct TileArgs {
   Ix y, x0, block;
@@ -72,7 +72,7 @@ typedef struct TileArgs {
 typedef struct Channels {
   const Ix *c;
   int part, lanes;
-} Channels; /* of a vector: the first one, how many are real, of how many */
+} Channels; /* channels of a vector: the first one, the number of real ones, of how many */
 
 /* n taps of a row from `first` on, with their weights for each output row that uses row `r` of the tile's
  * inputs: row y of the image. */
@@ -82,12 +82,12 @@ typedef struct Taps {
   Buf *w;
 } Taps;
 
-/* Does row q of outputs see the row of inputs? */
+/* Does row q of outputs read this row of inputs? */
 static Cond sees(Nest *b, const Tile *t, const Taps *taps, const Ix *q) {
   return nest_within(b, taps->r - *q * t->y->in_step, 0, t->y->taps);
 }
 
-/* Of a row of outputs that does not see those inputs they are zeros. */
+/* For a row of outputs that does not read these inputs they are zeros. */
 static void depthwise_load_weights(Nest *b, const Tile *t, const Channels *v, const Taps *taps) {
   const Axis *y = t->y, *x = t->x;
   NEST_UNROLL(b, q, t->lines) {
@@ -102,14 +102,14 @@ static void depthwise_load_weights(Nest *b, const Tile *t, const Channels *v, co
   }
 }
 
-/* Pixel p of a tile reads through tap k the input p * in_step + k * tap_step after the first one. The
- * outer one of these two has the larger step. An input used by several pixels is loaded once: the loop is
- * over inputs, and an inner loop over the outer one finds the pixels that use it. */
+/* Pixel p of a tile reads through tap k the input p * in_step + k * tap_step after the first one. The outer
+ * of these two loops has the larger step. An input used by several pixels is loaded once: the loop is over
+ * inputs, and an inner loop over the outer one finds the pixels that use it. */
 typedef struct Inputs {
   bool taps_outer;
-  int64_t outer, outer_step, inner, inner_step; /* how many, and their steps */
-  int64_t count;                                /* from the first input to the last */
-  bool shared;                                  /* several pixels see an input */
+  int64_t outer, outer_step, inner, inner_step; /* numbers of iterations, and their steps */
+  int64_t count;                                /* number of inputs from the first to the last */
+  bool shared;                                  /* several pixels read an input */
 } Inputs;
 
 static Inputs inputs_of(const Tile *t, const Taps *taps) {
@@ -130,7 +130,7 @@ static void depthwise_product(Nest *b, const Taps *taps, Buf *acc, Val in, const
   nest_accumulate(b, nest_at(b, acc, q, *pixel), in, nest_get(b, nest_at(b, taps->w, q, *tap)));
 }
 
-/* The rows of outputs are no loop, for which compilers would take longer. */
+/* The rows of outputs are not a loop, for which compilers would take longer. */
 static void products(Nest *b, const Tile *t, Buf *acc, const Taps *taps, Val in, const Inputs *n, const Ix *i,
                      const Ix *j) {
   for (int q = 0; q < t->lines; q++)
@@ -171,7 +171,7 @@ static void depthwise_columns(Nest *b, const Tile *t, const TileArgs *a, Buf *ac
   const int64_t start = x->in_first + t->first * x->in_step;
   const bool one_tile = taps->n == x->taps && t->first == t->last;
   int64_t from = 0, to = n.shared ? n.count : n.outer;
-  if (n.shared && one_tile) { /* the loop leaves its padding out */
+  if (n.shared && one_tile) { /* the loop skips its padding */
     from = smaller(larger(0, -start), to);
     to = larger(from, smaller(to, x->in_size - start));
   }
@@ -247,10 +247,10 @@ static void tile_vector(Nest *b, const Tile *t, const TileArgs *a, const Channel
   store_tile(b, t, a, acc, v);
 }
 
-/* The rest of the channels goes by narrower vectors, of which only the last one may have lanes to spare. */
+/* The remaining channels use narrower vectors, only the last of which may have unused lanes. */
 static int narrower(int lanes) { return lanes > 4 ? lanes / 2 : lanes; }
 static int depthwise_part_of(int64_t rest,
-                             int lanes) { /* of the lanes of the next vector; 0: narrower ones do it */
+                             int lanes) { /* lanes used in the next vector; 0: narrower vectors suffice */
   return rest >= lanes || lanes <= 4 ? (int)smaller(rest, lanes) : 0;
 }
 
@@ -281,8 +281,8 @@ static NestFn *depthwise_tile_function(const Tile *t, const char *phase) {
 }
 
 /* ---- rows ---- */
-/* The means of rows that have just been stored, and are in the first caches: whoever makes a row, the sum is
- * in one order. Several sums, which need not wait for each other. */
+/* The means of rows that were just stored, and are in the first-level caches. The order of the sum is the
+ * same for every kernel. Several independent sums need not wait for each other. */
 static void means_of_rows(Nest *b, const Tile *t, const TileArgs *a, const Channels *v) {
   Lower *l = t->d->l;
   const int64_t width = t->d->k.small.w;
@@ -315,7 +315,7 @@ static int64_t depthwise_block_of(int64_t vectors, int64_t most) {
   return most;
 }
 
-/* A function for the blocks of a phase, and one for the channels that are left over. */
+/* A function for the blocks of a phase, and one for the remaining channels. */
 typedef struct Rows {
   Tile tile;
   NestFn *fn;
@@ -446,7 +446,7 @@ static void add_channels(Nest *b, const Lower *l, const Correlation *k, const Ta
     NEST_FOR(b, y, k->small.h)
       NEST_IF(b, nest_within(b, y * k->stride[0] + ky * k->dilation[0] - k->before[0], 0, k->large.h)) {
         depthwise_add_columns(b, l, k, acc, lanes, part, vectors, &y, &ky, c, common);
-        for (int i = 0; i < ncolumns; i++) { /* columns that only some taps cover */
+        for (int i = 0; i < ncolumns; i++) { /* columns where only some taps are inside */
           TapRun before = column[i], behind = column[i];
           before.to = before.to < common.from ? before.to : common.from;
           behind.from = behind.from > common.to ? behind.from : common.to;

@@ -1,8 +1,8 @@
-/* direct.h: the direct convolution kernel, whatever asks for it: a convolution, or one phase of a transposed
- * one.
+/* direct.h: Direct convolution kernel, used by convolutions, and by each phase of a transposed one:
  *
- *     out[oy][ox][f] = finish(bias[f] + sum over ty, tx, c of in[iy][ix][c] * w[ky][kx][c][f])
- *     with o, i and k on each axis as an Axis says */
+ * out[oy][ox][f] = finish(bias[f] + sum over ty, tx, c of in[iy][ix][c] * w[ky][kx][c][f])
+ *
+ * where an Axis determines o, i and k on each axis. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_DIRECT_H
 #define CNNC_DIRECT_H
@@ -15,10 +15,11 @@ typedef struct Panels { /* packed weights [groups * each * blocks][ky][kx][block
   int64_t count, width; /* panels of a group; floats of a row, a multiple of the layout's vectors */
   int64_t valid,
       first; /* number of real channels of each; start of the first panel's channels in the group */
-  int64_t each, before; /* panels of a group in w; those before the first of these, which are other Panels' */
+  int64_t each,
+      before; /* panels of a group in w; the number of panels before these, which belong to other Panels */
 } Panels;
 
-/* A group's weights as squares of n x n channels, side by side where one side has more of them. */
+/* A group's weights as squares of n x n channels, adjacent if one side has more of them. */
 typedef struct Diagonals {
   int64_t n, ins, outs; /* squares along the inputs and along the outputs; one of the two is 1 */
   int64_t unit;         /* n or more: a panel has ins * unit inputs and outs * unit outputs */
@@ -27,40 +28,43 @@ typedef struct Diagonals {
 typedef struct Direct {
   Lower *l;
   Correlation k;
-  int64_t repeat[2]; /* after an upsampling: repetitions of each input element along each axis; then the
-                        kernel of k is that of merged taps, `own` the node's. Else 0 */
+  int64_t repeat[2]; /* after an upsampling: repetitions of each input element along each axis; then k has the
+                        kernel of merged taps, `own` the node's. Otherwise 0 */
   Correlation own;
-  bool spread;               /* the output is the large side */
-  int64_t in, out;           /* channels of a group */
-  int64_t block, blocks;     /* number of blocks of `block` input channels: panels stay in the L2 cache */
-  int lanes, vectors;        /* of a tile */
-  Panels panels[2];          /* whole ones; the rest */
-  Buf *packed[2];            /* with a gate: their weights as they are in the model; panels has scaled ones */
-  Buf *bias;                 /* padded to whole vectors, or NULL */
-  const Correlation *joined; /* the channels are all phases of this one's outputs (conv_joined.c), or NULL */
-  const Diagonals *diagonals; /* of groups narrower than a vector (conv_groups.c), or NULL */
+  bool spread;           /* the output is the large side */
+  int64_t in, out;       /* channels of a group */
+  int64_t block, blocks; /* number of blocks of `block` input channels: panels stay in the L2 cache */
+  int lanes, vectors;    /* of a tile */
+  Panels panels[2];      /* whole ones; the rest */
+  Buf *packed[2];        /* with a gate: their weights as in the model; panels has scaled ones */
+  Buf *bias;             /* padded to whole vectors, or NULL */
+  const Correlation
+      *joined; /* the channels are all phases of this correlation's outputs (conv_joined.c), or NULL */
+  const Diagonals *diagonals; /* for groups narrower than a vector (conv_groups.c), or NULL */
 } Direct;
 
-Direct direct_begin(Lower *, bool spread); /* chooses the blocks and makes the packs */
-/* Where in the packed weights a panel of a group lies, with a block of the input channels. */
+Direct direct_begin(Lower *, bool spread); /* chooses the blocks and creates the packs */
+/* Position in the packed weights of a panel of a group, with a block of the input channels. */
 Ix panel_of(const Direct *, const Panels *, const Ix *group, const Ix *number, const Ix *block);
 void direct_functions(
     Direct *, const Axis *y, const Axis *x, const char *phase,
     NestFn *row[2][2]); /* row[panel][whole or rest] of the tiles; before the main function */
 typedef struct Tiling {
-  int64_t pixels, count, rest, rests; /* of a row: `count` tiles of `pixels`, then `rests` tiles of `rest` */
+  int64_t pixels, count, rest,
+      rests; /* tiles of a row: `count` tiles of `pixels`, then `rests` tiles of `rest` */
 } Tiling;
 Tiling tiling_of(int64_t width, int64_t pixels); /* of tiles with that number of pixels, or one less */
-Tiling direct_tiling(const Lower *, int64_t width, int vectors);  /* for that number of vectors of channels */
-const char *direct_pixels_refused(const Lower *, const Choice *); /* a measured tile that is too wide */
-int64_t direct_unit(const Lower *, int64_t channels); /* floats of the vectors that packs are padded to:
-                                                         depends on the file and the shape alone */
+Tiling direct_tiling(const Lower *, int64_t width, int vectors); /* for that number of vectors of channels */
+const char *direct_pixels_refused(const Lower *,
+                                  const Choice *);    /* the reason why a measured tile is too wide */
+int64_t direct_unit(const Lower *, int64_t channels); /* floats of the vectors to which packs are padded: only
+                                                         depends on the file and the shape */
 void direct_fill(Lower *, Buf *bias,
                  int lanes); /* the whole output with the bias or zeros, before parts of it are written */
 enum { DIRECT_PHASES = 9 };  /* most */
-void direct_gather(Direct *, int64_t macs); /* the functions and the loops of a gathering */
+void direct_gather(Direct *, int64_t macs); /* the functions and loops of a gather */
 /* Outputs of each phase separately: transposed convolutions, or after an upsampling. */
 void direct_by_phases(Direct *);
-int diagonal_pixels(const Direct *, int64_t width); /* how wide a tile of a row is, with diagonals */
+int diagonal_pixels(const Direct *, int64_t width); /* width of a tile of a row, with diagonals */
 void direct_loops(Direct *, const Axis *y, NestFn *const row[2][2], LoopKind);
 #endif

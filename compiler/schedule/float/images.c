@@ -5,9 +5,9 @@
 #include "schedule/cost.h"
 #include "ops/registry.h"
 
-/* ---- decision: cost of a batch either way ---- */
+/* ---- decision: cost of a batch with both layouts ---- */
 static const double WORTH =
-    1.05; /* so much faster it must be, for values are brought into another order and back */
+    1.05; /* the required speed-up, because values are permuted to another order and back */
 
 static double dense_alone(const Target *target, int64_t macs, int64_t batch, int64_t weight_bytes) {
   const double streamed = 4 * (double)macs / target->l3_rate,
@@ -34,7 +34,7 @@ static double images_one_by_one(
 }
 
 static bool near_enough(const Node *node, int lanes,
-                        int64_t cache) { /* what a layer reads and writes for all lanes */
+                        int64_t cache) { /* bytes that a layer reads and writes for all lanes */
   int64_t floats = shape_elements(node->shape);
   for (int k = 0; k < node->nin; k++) floats += shape_elements(node->in[k]->shape);
   return floats <= cache / 4 / lanes;
@@ -51,9 +51,9 @@ int images_side_by_side(const Graph *graph, int ntargets, const Target *const *t
   for (int i = 0; i < graph->nodes.n; i++) {
     const Node *node = graph->nodes.data[i];
     const Family family = node->op->family;
-    if (node->shape.regions) return 1; /* they fill vectors, and kernels go through them one by one */
+    if (node->shape.regions) return 1; /* they fill vectors, and kernels process them one by one */
     if (family == FAMILY_MAP || family == FAMILY_ALIAS)
-      continue; /* most are done where their input is made */
+      continue; /* most are fused into the producer of their input */
     if (!near_enough(node, lanes, target[0]->l2)) return 1;
     if (family != FAMILY_CONV && family != FAMILY_CONV_SCATTER && family != FAMILY_DEPTHWISE &&
         family != FAMILY_DENSE)
@@ -67,14 +67,14 @@ int images_side_by_side(const Graph *graph, int ntargets, const Target *const *t
   return apart + dense > WORTH * together ? lanes : 1;
 }
 
-/* ---- a kernel of scalars ---- */
+/* ---- a scalar kernel ---- */
 Lower *images_begin(Arena *arena, const Kernel *kernel, const Target *target, const LowerOptions *options) {
   Target *scalar = NEW(arena, Target);
   *scalar = *target;
   scalar->lanes = 1;
   LowerOptions o = *options;
   o.layout_lanes = 1;
-  o.layout = scalar; /* weights are broadcast one by one: no target wants them padded to its vectors */
+  o.layout = scalar; /* weights are broadcast one by one: no target needs padding to its vectors */
   return lower_begin(arena, kernel, scalar, &o);
 }
 
@@ -94,9 +94,9 @@ void images_end(Lower *l) {
   lower_about(l, "%d interleaved images", l->images);
 }
 
-/* ---- into that order and back ---- */
-/* One element of all images; where there are fewer, the last one again: what is computed in lanes that do not
- * count is then nothing new. */
+/* ---- conversion to that order and back ---- */
+/* One element of all images. If there are fewer, the last one is repeated, so that unused lanes compute
+ * nothing new. */
 static void gather_element(Nest *b, Buf *in, Buf *out, const Ix *row, const Ix *i, const Ix *count) {
   const int64_t lanes = out->dim[2];
   const Elem elem = out->type.elem;
@@ -131,7 +131,7 @@ bool images_gather(Lower *l) {
   in->dim[2] = length;
   out->dim[0] = length;
   out->dim[1] = rows;
-  out->dim[2] = lanes; /* [h][w][c] seen as it is, or as [h*w][c] */
+  out->dim[2] = lanes; /* [h][w][c], unchanged or viewed as [h*w][c] */
   for (int d = 0; d < 3; d++) {
     in->room[d] = in->dim[d];
     out->room[d] = out->dim[d];

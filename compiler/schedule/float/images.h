@@ -1,6 +1,6 @@
 /* images.h: Batch-innermost layout: a value is [h][w][c][images], one image per vector lane. Kernels are
- * scheduled as for a CPU without vectors and widened (nest/widen.c), so that few channels fill vectors as
- * well as many. */
+ * scheduled as for a CPU without vectors and widened (nest/widen.c), so that few channels also fill vectors.
+ */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_IMAGES_H
 #define CNNC_IMAGES_H
@@ -13,13 +13,13 @@ int images_side_by_side(const Graph *, int ntargets, const Target *const *target
 
 Lower *
 images_begin(Arena *, const Kernel *, const Target *,
-             const LowerOptions *); /* as lower_begin, for a nest of scalars with the target's registers */
+             const LowerOptions *); /* like lower_begin, for a scalar nest with the target's registers */
 void images_end(Lower *);           /* widens the nest that was built */
-bool images_gather(Lower *); /* the nest of an input or a target, from the caller's order; false: the kernel
-                                is no such thing */
-/* For a nest that is built of vectors, before nest_fn: values get their last dimension; it is not widened. */
+bool images_gather(
+    Lower *); /* the nest of an input or a target, from the caller's order; false: another kernel */
+/* For a nest built with vectors, before nest_fn: values get their last dimension; it is not widened. */
 void images_values(Lower *);
 Nest *
 images_scatter(Arena *, const Node *value,
-               int images); /* a value to the caller's order: parameters in, out, and how many images count */
+               int images); /* a value to the caller's order: parameters in, out, and the number of images */
 #endif

@@ -18,8 +18,8 @@ static void map_element(Lower *l, const Ix *y, const Ix *x, const Ix *c, int par
   lower_store(l, lower_root_map(l, y, x, c, part, lanes), y, x, c, part, lanes);
 }
 
-/* A row of pixels for one vector of channels: what depends on the channel alone (the root and the quotient of
- * a batchnorm) is computed once a row. */
+/* A row of pixels for one vector of channels: expressions that only depend on the channel (the root and the
+ * quotient of a batchnorm) are computed once per row. */
 static void row(Lower *l, const Ix *y, const Ix *first, const Ix *c, int part, int lanes,
                 const void *context) {
   Nest *b = l->b;
@@ -33,7 +33,7 @@ static bool costly_channels(const Kernel *kernel) {
   return costly;
 }
 
-/* Bytes of fewer channels than a vector has lanes: compilers make vectors of a whole row. */
+/* Bytes with fewer channels than a vector has lanes: compilers vectorize a whole row. */
 static bool few_bytes(const Lower *l) {
   return l->in[0]->as_floats && shape_extent(l->node->shape).c < l->target->lanes;
 }

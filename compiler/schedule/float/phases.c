@@ -24,15 +24,15 @@ bool takes_groups(const Lower *l) { return takes_channels(l) && correlation_of(l
 bool takes_depthwise(const Lower *l) { return !kernel_whole_batch(l->kernel) && is_depthwise(l->node); }
 bool takes_whole_batch(const Lower *l) { return kernel_whole_batch(l->kernel); }
 
-/* ---- each phase apart ---- */
+/* ---- phases one by one ---- */
 bool phases_alike(const Correlation *k) {
   bool alike = k->dilation[0] == 1 && k->dilation[1] == 1;
   for (int axis = 0; axis < 2; axis++) alike = alike && k->kernel[axis] % k->stride[axis] == 0;
   return alike;
 }
 
-/* Output o of an axis is stride*y + tap - before: with o + before = stride*q + r, r < stride, it is of phase
- * r and sees through the tap r + stride*t the input q - t. The first q is before / stride. */
+/* Output o of an axis is stride*y + tap - before. With o + before = stride*q + r, r < stride, it belongs to
+ * phase r and reads through the tap r + stride*t the input q - t. The first q is before / stride. */
 static Correlation phases_correlation(const Correlation *k) {
   Correlation phases = *k;
   int64_t count[2];
@@ -57,9 +57,9 @@ Correlation winograd_correlation(const Node *node) {
                                                                   : correlation_gathering(node);
 }
 
-/* ---- all phases side by side ---- */
-/* The taps of all phases together. Output S*m + p of an axis takes input m + first + t by the kernel's
- * element p + P - S*(first + t), if there is such a one. */
+/* ---- all phases together ---- */
+/* The taps of all phases together. Output S*m + p of an axis reads input m + first + t through the kernel's
+ * element p + P - S*(first + t), if there is one. */
 typedef struct PhaseTaps {
   int64_t first, taps, count; /* count: of m */
 } PhaseTaps;
@@ -70,7 +70,7 @@ static PhaseTaps phases_taps_of(const Correlation *k, int axis) {
   return (PhaseTaps){first, last - first + 1, (axis ? k->large.w : k->large.h) / S};
 }
 
-/* Every tap that all phases see together is one of each phase. */
+/* Every tap of the joined kernel is a tap of each phase. */
 bool joined_without_gaps(const Correlation *k) {
   const PhaseTaps y = phases_taps_of(k, 0), x = phases_taps_of(k, 1);
   return y.taps * k->stride[0] == k->kernel[0] && x.taps * k->stride[1] == k->kernel[1];

@@ -1,24 +1,24 @@
-/* phases.h: the geometry from which float schedules of convolutions are ranked, and the gatherings that
- * compute all phases of a transposed one. */
+/* phases.h: Geometry for ranking float schedules of convolutions, and the gathers that compute all phases of
+ * a transposed one. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_PHASES_H
 #define CNNC_PHASES_H
 #include "ops/convolution/correlation.h"
 
 bool no_stride(const Correlation *);
-/* What cycles follow from: the gathering, unless a stride gives it phases. */
+/* The geometry for cost models: the gather, unless a stride gives it phases. */
 Correlation correlation_ranked(const Node *);
 /* For a schedule's `takes`: kernels of one image whose groups have several channels, or one channel on each
- * side; kernels of the whole batch. */
+ * side; batched kernels. */
 bool takes_channels(const Lower *);
 bool takes_groups(const Lower *); /* of the first, those with several groups */
 bool takes_depthwise(const Lower *);
 bool takes_whole_batch(const Lower *);
 
-/* Have all phases of a transposed convolution as many taps, side by side? Then: the gathering of stride 1
- * whose output channels are the filters of all phases, phase after phase. */
+/* Do all phases of a transposed convolution have the same number of adjacent taps? Then: the gather with
+ * stride 1 whose output channels are the filters of all phases, phase after phase. */
 bool phases_alike(const Correlation *);
-Correlation winograd_correlation(const Node *);      /* that one, or as a gathering */
-Correlation joined_correlation(const Correlation *); /* the gathering of stride 1 that computes all phases */
+Correlation winograd_correlation(const Node *);      /* that one, or the gather */
+Correlation joined_correlation(const Correlation *); /* the gather with stride 1 that computes all phases */
 bool joined_without_gaps(const Correlation *);       /* in it every tap is one of each phase */
 #endif

@@ -8,9 +8,9 @@
 #include "schedule/float/strassen.h"
 #include "schedule/schedule.h"
 
-enum { FEWEST_IMAGES = 8 }; /* of a large dense layer in training */
-/* Of the predicted time image by image: phases of images end before and begin after it. A gradient of weights
- * wants values of the forward pass, too, which then are kept, not computed again. */
+enum { FEWEST_IMAGES = 8 }; /* fewest images of a large dense layer in training */
+/* Fraction of the predicted time image by image: phases of images end before and begin after it. A weight
+ * gradient also needs values of the forward pass, which are then stored instead of recomputed. */
 static const double WORTH = 0.9, WORTH_KEEPING = 0.7;
 
 static Cycles by_winograd(const RowsCosts *c, const Node *node, const Correlation *k, int m, int64_t batch) {
@@ -28,7 +28,7 @@ static Cycles directly(const RowsCosts *c, const Node *node, const Correlation *
   return cycles;
 }
 
-/* Of a convolution or a gradient of one, image by image. */
+/* A convolution or its gradient, image by image. */
 static Cycles rows_alone(const RowsCosts *c, const Node *node, int64_t batch) {
   const Correlation own = correlation_of(node), k = correlation_ranked(node);
   const bool weights = node->op->family == FAMILY_CONV_WEIGHTS;
@@ -113,7 +113,7 @@ bool rows_pay(const void *rows_costs, const Node *node, int64_t batch, int64_t k
   }
 }
 
-/* ---- as candidates ---- */
+/* ---- candidates ---- */
 RowsCosts rows_costs(const Lower *l) {
   return (RowsCosts){.target = l->layout,
                      .weight_bytes = l->weight_bytes,

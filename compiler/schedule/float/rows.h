@@ -11,16 +11,16 @@ typedef struct RowsCosts {
   bool training, exact;
   Arena *arena;
 } RowsCosts;
-RowsCosts rows_costs(const Lower *); /* for a kernel of the whole batch */
+RowsCosts rows_costs(const Lower *); /* for a batched kernel */
 
-/* Of a convolution or a gradient of one, for all images. */
+/* A convolution or its gradient, for all images. */
 Cycles rows_by_winograd(const RowsCosts *, const Node *, int m, int64_t batch);
-const char *rows_direct_refused(const RowsCosts *, const Node *); /* why not; NULL: it can be */
+const char *rows_direct_refused(const RowsCosts *, const Node *); /* the reason why not; NULL: supported */
 const char *rows_winograd_refused(const RowsCosts *, const Node *);
 
 bool rows_pay(const void *rows_costs, const Node *, int64_t batch, int64_t kept); /* a WholeBatchPays */
 bool dense_pays_together(const RowsCosts *,
-                         int64_t batch); /* dense_rows.c: do large dense layers, in inference? */
+                         int64_t batch); /* dense_rows.c: are large dense layers batched in inference? */
 
 /* The two schedules of conv_rows.c and conv_rows_weights.c as candidates. */
 const char *conv_rows_refused(const Lower *, const Choice *);

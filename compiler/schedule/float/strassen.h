@@ -1,6 +1,6 @@
-/* strassen.h: the product of two matrices of 2x2 blocks by seven products of blocks instead of eight:
- * Strassen's algorithm (1969) in Winograd's form, which takes fifteen additions. The blocks are in the order
- * 11, 12, 21, 22. Applied to the products again it takes 49 instead of 64. */
+/* strassen.h: Product of two matrices of 2x2 blocks by seven products of blocks instead of eight: Strassen's
+ * algorithm (1969) in Winograd's form, which needs fifteen additions. The blocks are in the order 11, 12,
+ * 21, 22. Applied twice it needs 49 products instead of 64. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_STRASSEN_H
 #define CNNC_STRASSEN_H
@@ -14,7 +14,7 @@ WinogradError strassen_error(int levels, int64_t channels);
 
 /* conv_strassen.c: the algorithm with that number of parts along each axis of a matrix: 2, or 4 if applied
  * twice. */
-bool strassen_takes(const Correlation *); /* as a gathering: is it the product of two matrices? */
+bool strassen_takes(const Correlation *); /* as a gather: is it the product of two matrices? */
 const char *strassen_refused_for(Arena *, const Target *layout, bool exact, const Correlation *, int parts);
 const char *strassen_name(int parts);
 
@@ -34,8 +34,8 @@ static inline int strassen_row(int k) { return k / 2; }
 static inline int strassen_column(int k) { return k % 2; }
 
 /* Rows times vectors of columns of all four blocks of the result, from the factors of the seven products
- * (strassen_tile.c). part: lanes of the result's last vector; adds: to its previous contents. The factors
- * are at left (a row), right and result (a vector each). */
+ * (strassen_tile.c). part: lanes of the result's last vector; adds: to its previous contents. The factors are
+ * at left (a row), right and result (a vector each). */
 enum { STRASSEN_VECTORS = 2 /* of a tile, at most */ };
 typedef struct StrassenTile StrassenTile;
 struct StrassenTile {
@@ -45,10 +45,10 @@ struct StrassenTile {
   Ref (*left)(Nest *, const StrassenTile *, int product, const Ix *k, const Ix *r);
   Ref (*right)(Nest *, const StrassenTile *, int product, const Ix *k, int v);
   Ref (*result)(Nest *, const StrassenTile *, int block, const Ix *r, int v);
-  /* Called before the product of each step, from 0 on, for prefetches; NULL: there are none. Blocks of the
-   * result are stored from step 1 on. */
+  /* Called before the product of each step, from 0 on, for prefetches; NULL: none. Blocks of the result are
+   * stored from step 1 on. */
   void (*fetch)(Nest *, const StrassenTile *, int step);
-  const void *at; /* where the tile is, for these */
+  const void *at; /* position of the tile, for these functions */
 };
 void strassen_tile(Nest *, const StrassenTile *);
 #endif

@@ -46,7 +46,7 @@ static void multiply(Nest *b, const StrassenTile *t, Buf *a, int step, int produ
   }
 }
 
-/* The block of the result is, or is added to, a + sums; sums: NULL, a. */
+/* Stores, or adds, a + sums as the block of the result; sums NULL: a. */
 static void strassen_tile_put(Nest *b, const StrassenTile *t, Buf *a, int block, Buf *sums) {
   NEST_UNROLL(b, r, t->rows)
     for (int v = 0; v < t->vectors; v++) {

@@ -14,7 +14,7 @@
 /* ---- the matrices ---- */
 static const double points[WINOGRAD_TILE - 1] = {0, 1, -1, 2, -2, 0.5, -0.5, 0.75, -0.75};
 
-/* The coefficients of the product of (x - point[l]) over the `count` points, but for `except`. */
+/* The coefficients of the product of (x - point[l]) over the `count` points, except `except`. */
 static void winograd_product_of(int count, int except, double coefficient[WINOGRAD_TILE]) {
   for (int k = 0; k < WINOGRAD_TILE; k++) coefficient[k] = k == 0;
   for (int l = 0; l < count; l++) {
@@ -66,7 +66,7 @@ Winograd winograd_of_stride_two(int m) {
   return w;
 }
 
-/* ---- which tiles a convolution takes ---- */
+/* ---- tile sizes that a convolution supports ---- */
 int winograd_sizes(const Correlation *k, int m[WINOGRAD_SIZES]) {
   const int64_t shorter = smaller(k->kernel[0], k->kernel[1]), longer = larger(k->kernel[0], k->kernel[1]);
   const bool square = shorter == longer;
@@ -138,8 +138,8 @@ const char *winograd_refused(const Lower *l, const Correlation *k) {
 /* ---- rounding ---- */
 static double winograd_size_of(double x) { return x < 0 ? -x : x; }
 
-/* Of the outputs of an axis the worst one. variance: of the sum of its products' variances, for data of
- * variance 1; absolute: the sum of absolute coefficients. */
+/* The worst output of an axis. variance: of the sum of its products' variances, for data of variance 1;
+ * absolute: the sum of absolute coefficients. */
 typedef struct Spread {
   double variance, absolute;
 } Spread;
@@ -167,16 +167,17 @@ static Spread spread_of(const Winograd *w) {
   return worst;
 }
 
-/* An output is the sum over i of output[k][i] * M[i], and M[i] a sum over the channels of (row i of B^T x) *
+/* An output is the sum over i of output[k][i] * M[i], and M[i] a sum over the channels of (row i of B^T x)
  * (row i of G w). Data of variance 1 give M[i] the variance V[i] = |B^T row|^2 |G row|^2 for each channel.
- * Each of the `channels` steps of the sum rounds what has been summed so far, on the average half of it, by
- * at most u: with the standard deviation u/sqrt(3); the transforms add a few roundings of the whole. The
- * exact output has the variance r for each channel. Both dimensions do this, and the largest errors stand to
- * the largest outputs as the deviations do. The worst case takes absolute values everywhere: u times
- * (channels + the roundings of the transforms) times the sums of absolute coefficients. */
+ * Each of the `channels` steps of the sum rounds the partial sum, on average half of the total, by at most u:
+ * with the standard deviation u/sqrt(3); the transforms add a few roundings of the total. The exact output
+ * has the variance r for each channel. This applies to both dimensions, and the largest errors relate to the
+ * largest outputs as the deviations do. The worst case uses absolute values everywhere: u times (channels +
+ * the roundings of the transforms) times the sums of absolute coefficients. */
 WinogradError winograd_error(const Winograd axis[2], int64_t channels) {
   const double unit = 0x1p-24, transform_steps = 32;
-  const double margin = axis[0].n > 1 && axis[1].n > 1 ? 1.5 : 2; /* of one axis fewer products average out */
+  const double margin =
+      axis[0].n > 1 && axis[1].n > 1 ? 1.5 : 2; /* with one axis fewer products average out */
   const Spread y = spread_of(&axis[0]), x = spread_of(&axis[1]);
   const double steps = (double)channels / 2 + transform_steps, taps = (double)(axis[0].r * axis[1].r);
   return (WinogradError){margin * unit * sqrt(steps / 3 * y.variance * x.variance / taps),
@@ -188,8 +189,8 @@ static Val add_scaled(Nest *b, Val sum, double factor, Val x) {
   return factor == 1 ? add(sum, x) : factor == -1 ? sub(sum, x) : add(sum, mul(num(b, factor), x));
 }
 
-/* The sum of k[i]*x[i] by `factor`, i = first, first + step ... One of the coefficients is the factor, so the
- * sum begins with an x[i] as it is. */
+/* The sum of k[i]*x[i] divided by `factor`, i = first, first + step ... One of the coefficients is the
+ * factor, so the sum begins with an unscaled x[i]. */
 static Val sum_of(Nest *b, int n, const double *k, double factor, const Val *x, int first, int step) {
   int start = first;
   while (start < n && k[start] != factor) start += step;
@@ -204,8 +205,8 @@ static Val winograd_named(Nest *b, const char *name, Val x) {
   return x->op == LOAD ? x : nest_let(b, name, x);
 }
 
-/* y = matrix * x; rows 1 and 2, 3 and 4, ... are those of pairs of points. Where n is odd the last finite
- * point has none, and the polynomials of the input, which are products over all points, are no pairs. */
+/* y = matrix * x; rows 1 and 2, 3 and 4, ... are those of pairs of points. If n is odd, the last finite point
+ * has no partner, and the polynomials of the input, which are products over all points, are not pairs. */
 static void by_rows(Nest *b, int n, int columns, const double matrix[][WINOGRAD_TILE], const Val *x, Val *y) {
   const bool pairs = n % 2 == 0 || columns < n;
   for (int j = 0; j < n; j++) {
@@ -243,7 +244,7 @@ void winograd_weight(Nest *b, const Winograd *w, const Val *x, Val *y) {
   for (int k = 0; k < w->m; k++) y[even.n + k] = x[1];
 }
 
-/* Likewise with columns for pairs: even rows want the sum of a pair's, odd ones the difference. */
+/* The same with columns for pairs: even rows use the sum of a pair, odd ones the difference. */
 static void by_columns(Nest *b, int n, int rows, const double matrix[][WINOGRAD_TILE], const Val *x, Val *y) {
   Val even[WINOGRAD_TILE], odd[WINOGRAD_TILE];
   even[0] = odd[0] = x[0];

@@ -1,14 +1,13 @@
 /* winograd.h: Winograd's short convolutions along an axis, F(m,r): m outputs from n inputs, n = m + r - 1,
  * with n products instead of m*r (Lavin and Gray, 2015):
  *
- *     output = A^T [ (G weight) * (B^T input) ]     with * element by element
+ * output = A^T [ (G weight) * (B^T input) ]     with * elementwise
  *
  * With stride 2 a window of 3 reads two even inputs and an odd one between them. F(m,2) computes m sums of
  * the even ones with m + 1 products; m more are the odd ones times the middle weight: n = 2m + 1 instead of
  * 3m.
  *
- * For an image there is one along each of its two axes, F(m x m, r x r); one of them may be F(1,1), the
- * identity. */
+ * An image uses one along each of its two axes, F(m x m, r x r); one of them may be F(1,1), the identity. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_WINOGRAD_H
 #define CNNC_WINOGRAD_H
@@ -18,23 +17,23 @@ enum { WINOGRAD_TILE = 10 };
 typedef struct Winograd {
   int m, r, n, stride;                         /* n = (m - 1) * stride + r inputs, and as many products */
   double input[WINOGRAD_TILE][WINOGRAD_TILE];  /* B^T [n][n] */
-  double weight[WINOGRAD_TILE][WINOGRAD_TILE]; /* G   [n][r]: each row to be multiplied by */
+  double weight[WINOGRAD_TILE][WINOGRAD_TILE]; /* G   [n][r]: each row must be multiplied by */
   double scale[WINOGRAD_TILE];                 /* [n] */
   double output[WINOGRAD_TILE][WINOGRAD_TILE]; /* A^T [m][n] */
 } Winograd;
 Winograd winograd_of(int m, int r);     /* stride 1; n is at most WINOGRAD_TILE; or m = r = 1 */
 Winograd winograd_of_stride_two(int m); /* of windows of 3 */
 
-/* Why the kernel cannot be done that way; NULL: it can. */
+/* The reason why the kernel is not supported; NULL: it is. */
 const char *winograd_refused(const Lower *, const Correlation *); /* as a gathering */
 /* weights: a weight gradient */
 const char *winograd_refused_for(Arena *, const Target *layout, bool exact, bool weights,
                                  const Correlation *);
-/* How many outputs a tile may have along the axes on which the kernel is longer than 1; how many such sizes
+/* Possible numbers of outputs of a tile along the axes on which the kernel is longer than 1; returns how many
  * there are. */
 enum { WINOGRAD_SIZES = 4 };
 int winograd_sizes(const Correlation *, int m[WINOGRAD_SIZES]);
-/* An axis of `size` outputs cut into tiles of m. With a dilation each of its phases is cut by itself: the
+/* An axis of `size` outputs split into tiles of m. With a dilation each phase is split separately: the
  * outputs phase, phase + step, ... */
 typedef struct WinogradTiles {
   int64_t step, phases, each;
@@ -55,7 +54,7 @@ WinogradError winograd_error(const Winograd axis[2], int64_t channels);
 void winograd_input(Nest *, const Winograd *, const Val *x, Val *y);
 void winograd_weight(Nest *, const Winograd *, const Val *x, Val *y);
 void winograd_output(Nest *, const Winograd *, const Val *x, Val *y);
-/* Backwards: m values become n; n (times the scale already) become r. */
+/* Backwards: m values become n; n (with the scale) become r. */
 void winograd_output_gradient(Nest *, const Winograd *, const Val *x, Val *y);
 void winograd_weight_gradient(Nest *, const Winograd *, const Val *x, Val *y);
 #endif

@@ -37,15 +37,16 @@ typedef struct Depthwise {
   Buf *rows, *weight;
   int64_t height, words; /* rows of a word; words of a column of the window */
   int lanes, pixels;
-  bool copies_words; /* rows are copied four bytes a lane */
+  bool copies_words; /* rows are copied four bytes per lane */
 } Depthwise;
 
-/* Rows of a word. They are its last elements, for the last one was pushed last; a single one is its first. */
+/* Rows of a word. They are its last elements, because the last one was pushed last; a single row is its first
+ * element. */
 static int64_t rows_of_word(const Depthwise *d, int64_t word) {
   return smaller(d->height, d->k.kernel[0] - word * d->height);
 }
 
-/* In quads: where column_words leaves the rows of a channel. */
+/* In quads: the position of a channel's rows after column_words. */
 static int64_t first_of_quad(const Depthwise *d, int64_t n, int64_t channel) {
   if (d->height == 2) return n == 1 ? channel % WORD_BYTES / 2 : 0;
   return n == 1 ? channel % WORD_BYTES : n == 2 ? channel % WORD_BYTES / 2 * 2 : 0;
@@ -86,8 +87,8 @@ static Buf *int8_depthwise_packed_weights(const Depthwise *d) {
   return lower_constants(d->l, d->height == 4 ? "weight_bytes" : "weight_halves", I32, 4, dim, values);
 }
 
-/* ---- the input with its padding: bytes + 128, or as they are ---- */
-/* Four bytes a lane: how many of a pixel's there are so. */
+/* ---- the input with its padding: bytes + 128, or unchanged ---- */
+/* Copies four bytes per lane; returns the number of a pixel's bytes copied this way. */
 static int64_t store_words(const Depthwise *d, const Ix *y, const Ix *to, const Ix *x, bool pad) {
   Nest *b = d->l->b;
   Lower *l = d->l;
@@ -159,7 +160,7 @@ static void fill_rows(const Depthwise *d, LoopKind outer) {
 typedef struct Tile {
   int pixels, part;
   Ix y, x, vector, lane, c;
-  Buf *in; /* what the windows see, from the first one's corner on */
+  Buf *in; /* the input of the windows, from the first one's corner on */
 } Tile;
 
 static Val int8_depthwise_element(const Depthwise *d, const Tile *t, int64_t ky, int64_t j) {
@@ -200,7 +201,7 @@ static void add_word(const Depthwise *d, const Tile *t, Buf *sum, int64_t word) 
   }
 }
 
-/* Of the function that is begun. */
+/* Parameters of the current function. */
 static Tile tile_args(const Depthwise *d, int pixels, int part) {
   Nest *b = d->l->b;
   Tile t = {.pixels = pixels, .part = part};
@@ -291,7 +292,7 @@ static NestFn *quad_tile_of(const Depthwise *d, int pixels) {
   const Tile t = tile_args(d, pixels, d->lanes);
   Buf *joined[2];
   for (int odd = 0; odd < 2; odd++) {
-    if (odd) nest_pin(b, t.in); /* else what was loaded is kept, in registers that are not there */
+    if (odd) nest_pin(b, t.in); /* otherwise loaded values are kept, for which there are no registers */
     Buf *sum = nest_buf(b, REGS, odd ? "odd" : "even", (Type){I32, d->lanes}, 2, (int64_t[]){pixels, 2});
     joined[odd] =
         nest_buf(b, REGS, odd ? "odd_halves" : "even_halves", (Type){I32, d->lanes}, 1, (int64_t[]){pixels});
@@ -366,8 +367,8 @@ static Tiles int8_depthwise_tiles_of(const Depthwise *d) {
   return tiles;
 }
 
-/* Registers: sums; the weights of a row of words, a word, products. With quads a pixel has two sums and
- * the widened even ones; rows of a word, and two widened ones. */
+/* Registers: sums; the weights of a row of words, a word, products. With quads a pixel has two sums and the
+ * widened even ones; rows of a word, and two widened ones. */
 static void choose_pixels(Depthwise *d) {
   const int registers = d->l->target->registers;
   const int64_t width = d->k.small.w, taps = d->k.kernel[1],
@@ -376,7 +377,7 @@ static void choose_pixels(Depthwise *d) {
   d->pixels = (int)ceil_divide(width, ceil_divide(width, most));
 }
 
-/* To push bytes into a word costs more than their products save: the words are the target's. */
+/* Pushing bytes into a word costs more than their products save: the words are the target's. */
 static int64_t word_height(const Lower *l) { return l->target->dot == DOT_HALVES ? 2 : 4; }
 
 static bool int8_depthwise_build(Lower *l) {
@@ -385,7 +386,7 @@ static bool int8_depthwise_build(Lower *l) {
   const Correlation geometry = int8_geometry(l->node);
   Depthwise d = {.l = l, .p = p, .k = geometry, .height = word_height(l)};
   Correlation *k = &d.k;
-  k->s = k->groups; /* one group, as far as channels are concerned */
+  k->s = k->groups; /* a single group of channels */
   k->groups = 1;
   d.words = ceil_divide(k->kernel[0], d.height);
   const int unit = (int)direct_unit(l, k->s);
@@ -415,7 +416,7 @@ static bool int8_depthwise_build(Lower *l) {
   return true;
 }
 
-/* ---- as a candidate ---- */
+/* ---- candidate ---- */
 static bool int8_depthwise_takes(const Lower *l) {
   const Correlation k = int8_takes(l, &op_int8_product) ? int8_geometry(l->node) : (Correlation){0};
   return int8_by_channel(&k);

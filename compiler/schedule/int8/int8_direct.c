@@ -19,7 +19,7 @@
 #include "schedule/int8/int8_cost.h"
 #include "schedule/int8/int8_tiles.h"
 
-/* Where each pixel is made of one, rows are one row. */
+/* If each output pixel reads one input pixel, rows are merged into one. */
 static void join_rows(Product *d) {
   Correlation *k = &d->k;
   if (!correlation_pointwise(k) || d->p->dense) return;
@@ -29,7 +29,7 @@ static void join_rows(Product *d) {
   k->large.h = k->small.h = 1;
 }
 
-/* The same on rows of windows as pixels: what a row of the window sees is one tap of many channels. */
+/* The same with rows of windows as pixels: a row of the window is one tap with many channels. */
 static void see_windows(Product *d, Int8Product *own) {
   Correlation *k = &d->k;
   const int64_t taps = k->kernel[1], rows = k->kernel[0], channels = k->l;
@@ -73,7 +73,7 @@ static bool int8_direct_build(Lower *l) {
   return true;
 }
 
-/* ---- as a candidate ---- */
+/* ---- candidate ---- */
 static bool int8_direct_takes(const Lower *l) {
   const Correlation k = int8_takes(l, &op_int8_product) ? int8_geometry(l->node) : (Correlation){0};
   return k.groups && !int8_by_channel(&k);

@@ -23,7 +23,7 @@ static int64_t bias_of(const Lower *l, Dot dot, const Int8Product *p, const Tota
   return p->bias[filter] - (l->node->in[0]->quant->zero + words_lift(dot)) * total->signs;
 }
 
-/* False: a sum might leave 32 bits on the way. */
+/* False: a partial sum might exceed int32. */
 static bool finish_fits(const Lower *l, Dot dot, const Int8Product *p, const Correlation *k) {
   const int64_t element = words_lift(dot) ? UINT8_MAX : -INT8_MIN; /* of a word, in size */
   const int64_t zero = l->node->in[0]->quant->zero, far = larger(zero - INT8_MIN, INT8_MAX - zero);
@@ -40,7 +40,7 @@ bool finish_may(const Lower *l, Dot dot, const Int8Product *p, const Correlation
   return lower_assumes(l, finish_fits(l, dot, p, k));
 }
 
-/* Where a filter's number lies. In quads each vector has every fourth of four vectors of channels. */
+/* Index of a filter's number. In quads each vector has every fourth channel of four vectors. */
 static int64_t int8_finish_place_of(const Finish *finish, const Correlation *k, int64_t filter) {
   const int64_t quad = WORD_BYTES * finish->unit, f = filter % k->s;
   return filter / k->s * finish->vectors * finish->unit +
@@ -77,7 +77,7 @@ STEP(left)
 STEP(m)
 STEP(shift)
 
-/* Where each shift leaves room for it, half of 2^shift has the zero, too: one addition for both. */
+/* If every shift permits it, half of 2^shift includes the zero point: one addition for both. */
 static bool holds_zero(const Lower *l, const Int8Product *p, const Correlation *k) {
   enum { MOST_SHIFT = 22 }; /* the upper half of a product is less than 2^30 */
   for (int64_t f = 0; f < k->small.c; f++)

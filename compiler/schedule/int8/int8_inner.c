@@ -14,7 +14,7 @@
 #include "base/number.h"
 #include "schedule/int8/int8_words.h"
 
-/* A pixel's products of x in a tile; the least size of a layer for which this pays, as tiles have fewer
+/* A pixel's products of x in a tile; the minimum size of a layer for which this pays off, as tiles have fewer
  * pixels. */
 enum { MOST_TAPS = 16, FEWEST_PIXELS = 32, FEWEST_WORDS = 8 };
 

@@ -43,7 +43,7 @@ static const int8_t *int8_phases_taps_of(const Phases *t, const Int8Product *p, 
   return weight;
 }
 
-/* The outputs of one phase: why they cannot be computed, or NULL. */
+/* The outputs of one phase: the reason why they are not supported, or NULL. */
 static const char *add_phase(Phases *t, const Lower *l, int64_t ry, int64_t rx) {
   const Int8Product *p = l->node->detail;
   const Axis axis[2] = {axis_phase(&t->k, 0, ry), axis_phase(&t->k, 1, rx)};
@@ -106,7 +106,7 @@ static Words words_of(Phases *t, Lower *l) {
   return words_begin(l, &all);
 }
 
-/* Phases write parts of the output: that together they write all of it is not seen by the proof. */
+/* Phases write parts of the output; the proof does not see that together they write all of it. */
 static void int8_phases_fill(Lower *l) {
   Nest *b = l->b;
   const Extent e = shape_extent(l->node->shape);
@@ -144,7 +144,7 @@ static bool int8_phases_build(Lower *l) {
   return true;
 }
 
-/* ---- as a candidate ---- */
+/* ---- candidate ---- */
 static bool int8_phases_takes(const Lower *l) {
   if (!int8_takes(l, &op_int8_transposed)) return false;
   const Correlation k = int8_geometry(l->node);

@@ -14,23 +14,23 @@
 enum { FEWEST_LANES = 4 };
 
 typedef struct Points8 {
-  Points p; /* the first member: for conv_points.c */
+  Points p; /* the first member, which conv_points.c uses */
   Lower *l;
   Correlation k;
   Finish finish;
   Buf *weight;    /* of the model */
-  int64_t halves; /* 1; 2: both channel axes are cut in halves, and a bundle has filters of each half */
-  int64_t quads;  /* words of four bytes: of a pixel, in a half of the input channels */
+  int64_t halves; /* 1; 2: both channel axes are split in halves, and a bundle has filters of each half */
+  int64_t quads;  /* words of four bytes per pixel, in a half of the input channels */
   int channels;   /* lanes of vectors of such words */
 } Points8;
 
-/* The vectors that the channels are cut into; false: they do not fill them. */
+/* Splits the channels into vectors; false: they do not fill them. */
 bool points8_fit(Points8 *, const Lower *, const Correlation *, int64_t halves);
 int64_t points8_width(const Points8 *); /* filters of a bundle in a half */
-/* After points, parts, rows, width and block are set: the members of the model and the buffers, with `odd`
- * words of a row of V that are not used. inner: products by the inner product. */
+/* Call it after points, parts, rows, width and block are set: creates the members of the model and the
+ * buffers, with `odd` unused words per row of V. inner: products by the inner product. */
 void points8_begin(Points8 *, Lower *, int64_t odd, bool inner);
-/* The vector of the model that has the filters of vector v of a bundle in a half, and their first lane. */
+/* The vector of the model with the filters of vector v of a bundle in a half, and their first lane. */
 Ix points8_vector(const Points8 *, const Ix *bundle, int64_t half, int v);
 Ix points8_lane(const Points8 *, int v);
 /* Stores filters of vector v of a bundle in a half. */

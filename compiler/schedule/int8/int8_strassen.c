@@ -45,7 +45,7 @@ static void split_blocks(Nest *b, Val y[2][POINTS], const Val bytes[BLOCKS],
   }
 }
 
-/* The products of a tile's words by themselves at a point. */
+/* The products of a tile's words with themselves at a point. */
 static void store_own(const Points8 *d, const Ix *point, const Ix *tile) {
   Nest *b = d->l->b;
   Buf *sum = nest_buf(b, REGS, "a", (Type){I32, d->channels}, 1, (int64_t[]){1});
@@ -114,7 +114,7 @@ static void store_own_weights(const Points8 *d, const Ix *slot, const Ix *point)
     nest_store(b, nest_at(b, d->p.inner[1], *slot, *point, v * d->p.lanes), nest_get(b, nest_at(b, sum, v)));
 }
 
-/* They come from memory, by a stream for each vector of each block. */
+/* The weights come from memory, with a stream for each vector of each block. */
 static void int8_strassen_prefetch_weights(const Points8 *d, const Ix *bundle, const Ix *quad) {
   enum { AHEAD = 8 };
   Nest *b = d->l->b;
@@ -178,8 +178,8 @@ static NestFn *int8_strassen_join_row(const Points *p, const Bundle *of) {
 }
 
 /* ---- the whole ---- */
-/* Blocks of as many tiles as keep their factors and sums in a cache. Those are read once for each bundle of
- * filters, one after the other, so it may be slower than the second. */
+/* Blocks with as many tiles as keep their factors and sums in a cache. Each bundle of filters reads these
+ * sequentially, so the cache may be slower than the second level. */
 static void int8_strassen_choose_blocks(Points8 *d, const Lower *l) {
   enum { ROOM = 1 << 19 };
   const int64_t room = larger(ROOM, l->target->blocking.winograd_block / 4 * 3),
@@ -189,7 +189,7 @@ static void int8_strassen_choose_blocks(Points8 *d, const Lower *l) {
   d->p.block = ceil_divide(d->p.rows, ceil_divide(d->p.rows * tile, room));
 }
 
-/* Sizes; or why there are none. */
+/* Sets sizes; returns the reason if there are none. */
 static const char *int8_strassen_sizes(Points8 *d, const Lower *l) {
   const Correlation k = int8_geometry(l->node);
   if (!points8_fit(d, l, &k, HALVES)) return "halves of the channels that fill no whole vectors";
@@ -216,7 +216,7 @@ static bool int8_strassen_build(Lower *l) {
   return true;
 }
 
-/* ---- as a candidate ---- */
+/* ---- candidate ---- */
 static bool int8_strassen_takes(const Lower *l) {
   if (!int8_takes(l, &op_int8_product)) return false;
   const Correlation k = int8_geometry(l->node);
@@ -232,9 +232,9 @@ static const char *int8_strassen_refused(const Lower *l, const Choice *choice) {
   return why ? why : int8_strassen_sizes(&d, l);
 }
 
-/* As against a direct convolution: seven of eight products, measured. Additions take two or three operations
- * for each word of the input, of the weights and of the sums; sums are begun and stored nearly twice as
- * often, which takes most. */
+/* Relative to a direct convolution: seven of eight products, measured. Additions need two or three operations
+ * for each word of the input, of the weights and of the sums. Sums are initialized and stored nearly twice as
+ * often, which costs most. */
 static const double PRODUCTS = 0.79;
 
 static Cycles int8_strassen_cycles(const Lower *l, const Target *target, const Choice *choice) {

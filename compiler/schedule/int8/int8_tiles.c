@@ -27,7 +27,7 @@ static Val half_words(const Product *d, int plane, int v, Val bytes) {
   return words_half(b, nest_text(b, plane ? "odd%d" : "even%d", v), plane, bytes);
 }
 
-/* One word of all windows: from one plane. */
+/* One word of all windows, from one plane. */
 static void int8_tiles_add_word(const Product *d, const Tile *t, Buf *sum, Buf *in, const Ix *plane,
                                 const Ix *word, const Val *w) {
   Nest *b = d->l->b;
@@ -43,7 +43,7 @@ static void int8_tiles_add_word(const Product *d, const Tile *t, Buf *sum, Buf *
   }
 }
 
-/* By weights as they are packed. */
+/* With weights as packed. */
 static void add_bytes(const Product *d, const Tile *t, const TileArgs *a, Buf *sum, Buf *in, const Ix *ky,
                       const Ix *kx, int64_t words) {
   Nest *b = d->l->b;
@@ -58,14 +58,14 @@ static void add_bytes(const Product *d, const Tile *t, const TileArgs *a, Buf *s
     for (int plane = 0; plane < d->words.planes; plane++) {
       const bool bytes = d->words.planes == 1;
       if (plane)
-        nest_pin(b, in); /* else the words of both are loaded first, into registers that are not there */
+        nest_pin(b, in); /* otherwise the words of both are loaded first, for which there are no registers */
       for (int v = 0; v < t->vectors && !bytes; v++) half[v] = half_words(d, plane, v, w[v]);
       int8_tiles_add_word(d, t, sum, in, NEST_IX(plane), &c, bytes ? w : half);
     }
   }
 }
 
-/* The planes one after the other, or in turns where a row is short: a loop costs more than the turns. */
+/* The planes one after the other, or alternating if a row is short: a loop costs more than alternating. */
 static void add_halves(const Product *d, const Tile *t, const TileArgs *a, Buf *sum, Buf *in, const Ix *ky,
                        const Ix *kx, int64_t words) {
   enum { SHORT = 16 };
@@ -86,7 +86,7 @@ static void add_halves(const Product *d, const Tile *t, const TileArgs *a, Buf *
       }
 }
 
-/* Sums of halves crosswise, and one product of them (int8_inner.c). */
+/* Crosswise sums of halves, and one product of them (int8_inner.c). */
 static void add_inner(const Product *d, const Tile *t, const TileArgs *a, Buf *sum, Buf *in, const Ix *ky,
                       const Ix *kx, int64_t words) {
   Nest *b = d->l->b;
@@ -225,7 +225,7 @@ static void int8_tiles_call_row(const Product *d, const Strip *strip, const Ix *
       }
 }
 
-/* Row after row, each through all weights. Halves of all of them are there: of one group. */
+/* Row after row, each with all weights. The halves of all of them exist, for one group. */
 static void int8_tiles_call_rows(const Product *d, const Strip *whole, const Strip *part) {
   Nest *b = d->l->b;
   const Ix last = NEST_Z + d->strips, first = NEST_Z;
@@ -240,7 +240,7 @@ static void int8_tiles_call_rows(const Product *d, const Strip *whole, const Str
     }
 }
 
-/* Some channels after the other, each over the whole image. */
+/* Strip after strip of channels, each over the whole image. */
 static void call_strips(const Product *d, const Strip *whole, const Strip *part) {
   Nest *b = d->l->b;
   const int64_t each = d->strips / d->slots;
@@ -260,8 +260,8 @@ static void call_strips(const Product *d, const Strip *whole, const Strip *part)
   }
 }
 
-/* ---- what is chosen ---- */
-/* Room for the halves of all strips, or of those that threads are at work at. */
+/* ---- choices ---- */
+/* Room for the halves of all strips, or of those that threads process at the same time. */
 static void choose_halves(Product *d) {
   enum { MOST_SLOTS = 16 };
   const int64_t width = d->vectors * d->lanes, row = d->k.kernel[1] * d->words.group;
@@ -272,9 +272,9 @@ static void choose_halves(Product *d) {
                                (int64_t[]){d->slots, d->k.kernel[0], row, d->words.planes, width});
 }
 
-/* Registers: sums, a vector of weights each, a word of the input, products; with halves that are made in the
- * tile the bytes of the weights, too; with pairs ones; by the inner product the weights and words of both
- * planes, and two sums of them. */
+/* Registers: sums, a vector of weights each, a word of the input, products. With halves computed in the tile,
+ * the bytes of the weights; with pairs, ones; with the inner product the weights and words of both planes,
+ * and two sums of them. */
 static void choose_tile(Product *d) {
   const Target *t = d->l->target;
   const int64_t needed = ceil_divide(d->k.s, d->lanes), width = d->k.small.w, pixels = width * d->k.small.h;
@@ -286,7 +286,7 @@ static void choose_tile(Product *d) {
                          : d->words.planes > 1     ? vectors + 1
                                                    : 0,
                 whole = d->inner ? (t->registers - 2 * vectors - 4) / vectors
-                                 : (t->registers - vectors - 2) / vectors; /* with halves that are there */
+                                 : (t->registers - vectors - 2) / vectors; /* with precomputed halves */
   const bool split = d->inner || (d->words.planes > 1 && pixels >= 2 * whole);
   const int64_t most = split ? whole : (t->registers - vectors - 1 - others) / vectors;
   d->row = tiling_of(width, ceil_divide(width, ceil_divide(width, smaller(most, 16))));

@@ -12,7 +12,7 @@ typedef struct Product {
   Correlation k;     /* from the input to the outputs of this phase: first + n * step */
   const char *phase; /* what names end in */
   int64_t first[2], step[2];
-  int64_t from[2]; /* the words' row and column that window 0 begins at */
+  int64_t from[2]; /* row and column of the words where window 0 begins */
   Words words;
   Finish finish;
   Buf *weight;
@@ -20,7 +20,7 @@ typedef struct Product {
   Buf *inner;         /* Winograd's inner product: the products of each pixel's words; or NULL */
   int lanes, vectors; /* of a tile */
   Tiling row;
-  int64_t slots, strips; /* strips whose halves are kept at the same time; whole ones of a group */
+  int64_t slots, strips; /* strips whose halves are kept at the same time; whole strips of a group */
   LoopKind outer;
   bool rows_first;
 } Product;
@@ -30,8 +30,8 @@ typedef struct Strip {
   NestFn *split, *tile[2]; /* halves of the weights; the tiles of a row. NULL: none */
 } Strip;
 
-/* Of the outputs of a phase: the weights and the functions of its strips, whole ones and the rest. Wants all
- * above `weight`. */
+/* For the outputs of a phase: creates the weights and the functions of its strips, whole ones and the rest.
+ * Requires all members above `weight`. */
 void int8_tiles_begin(Product *, Strip strip[2]);
 void int8_tiles_loops(const Product *, const Strip strip[2]);
 void int8_tiles_about(const Product *, const char *phases);

@@ -39,8 +39,8 @@
 enum { M = 4, SIDE = M + 2, POINTS = SIDE * SIDE, TAPS = 3, SHIFT = 6 };
 
 typedef struct Winograd8 {
-  Points8 d;  /* the first member: for conv_points.c */
-  Buf *total; /* of parts: [slot][tile][output][filter of the bundle]; or NULL */
+  Points8 d;  /* the first member, which conv_points.c uses */
+  Buf *total; /* with parts: [slot][tile][output][filter of the bundle]; or NULL */
 } Winograd8;
 
 /* ---- parts ---- */
@@ -57,7 +57,7 @@ static bool sums_fit(const Lower *l, const Correlation *k, int64_t parts) {
 
 static int64_t quads_of_part(const Points8 *d) { return d->p.in / 2; }
 
-/* As few parts as have sums that fit. */
+/* The fewest parts with sums that fit. */
 static bool choose_parts(Points8 *d, const Lower *l) {
   enum { MOST_PARTS = 4 };
   for (int64_t parts = 1; parts <= MOST_PARTS; parts++) {
@@ -186,7 +186,7 @@ static NestFn *split_word(const Points8 *d) {
   return fn;
 }
 
-/* Weights come from memory, by a stream for each tap and vector: more than CPUs follow by themselves. */
+/* Weights come from memory, with a stream for each tap and vector: more than CPUs prefetch by themselves. */
 static void int8_winograd_prefetch_weights(const Points8 *d, const Ix *bundle, const Ix *part,
                                            const Ix *quad) {
   enum { AHEAD = 6 };
@@ -278,7 +278,7 @@ static NestFn *int8_winograd_join_tile(const Winograd8 *w) {
   return fn;
 }
 
-/* The tiles of a row, by that function. */
+/* Calls that function for the tiles of a row. */
 static NestFn *int8_winograd_row_of(const Points8 *d, const char *name, NestFn *tile) {
   Nest *b = d->l->b;
   NestFn *fn = nest_fn(b, name, false);
@@ -294,7 +294,7 @@ static NestFn *int8_winograd_join_row(const Points *p, const Bundle *bundle) {
   return int8_winograd_row_of(&w->d, "join_row", int8_winograd_join_tile(w));
 }
 
-/* Of parts: what they are added to, and what becomes of it. */
+/* With parts: clears their sums. */
 static NestFn *clear_total(const Winograd8 *w) {
   const Points8 *d = &w->d;
   Nest *b = d->l->b;
@@ -325,9 +325,9 @@ static NestFn *int8_winograd_finish_tile(const Winograd8 *w) {
 }
 
 /* ---- the whole ---- */
-/* Blocks of rows whose transformed inputs and sums use three quarters of the L2 cache, but not of few
- * tiles, since each block transforms all weights. All have the same number of rows, which may extend past
- * the image. */
+/* Blocks of rows whose transformed inputs and sums use three quarters of the L2 cache, but with enough tiles,
+ * since each block transforms all weights. All have the same number of rows, which may extend past the image.
+ */
 static void int8_winograd_choose_blocks(Points8 *d, const Lower *l) {
   const Blocking *most = &l->target->blocking;
   const int64_t all = ceil_divide(d->k.small.h, M), line = l->target->line / 4,
@@ -339,7 +339,7 @@ static void int8_winograd_choose_blocks(Points8 *d, const Lower *l) {
   d->p.rows = blocks * d->p.block;
 }
 
-/* Sizes and parts; or why there are none. */
+/* Sets sizes and parts; returns the reason if there are none. */
 static const char *int8_winograd_sizes(Points8 *d, const Lower *l) {
   const Correlation k = int8_geometry(l->node);
   if (!points8_fit(d, l, &k, 1)) return "channels that fill no whole vectors";
@@ -372,7 +372,7 @@ static bool int8_winograd_build(Lower *l) {
   return true;
 }
 
-/* ---- as a candidate ---- */
+/* ---- candidate ---- */
 static bool int8_winograd_takes(const Lower *l) {
   const Correlation k = int8_takes(l, &op_int8_product) ? int8_geometry(l->node) : (Correlation){0};
   bool square = k.groups == 1;
@@ -390,7 +390,7 @@ static const char *int8_winograd_refused(const Lower *l, const Choice *choice) {
   return why ? why : int8_winograd_sizes(&d, l);
 }
 
-/* So much longer than its operations take: it was faster where they are 0.8 of a direct convolution's. */
+/* Factor on its predicted time: it was faster if its operations are below 0.8 of a direct convolution's. */
 static const double LONGER = CANDIDATE_GAIN / 0.8;
 
 static Cycles int8_winograd_cycles(const Lower *l, const Target *target, const Choice *choice) {

@@ -29,7 +29,7 @@ static int64_t reached(const Correlation *k, int axis) { /* elements that some w
   return (extent_side(k->small, axis) - 1) * k->stride[axis] + (k->kernel[axis] - 1) * k->dilation[axis] + 1;
 }
 
-/* Rows without gaps between pixels are seen as [h][1][w*c]. */
+/* Rows without gaps between pixels are viewed as [h][1][w*c]. */
 static bool joins_pixels(const Buf *in) { return in->rank == 3 && in->room[2] == in->dim[2] && !in->flat; }
 
 static void join_pixels(Lower *l) {
@@ -89,7 +89,7 @@ static Words windows_of(const Lower *l, const Correlation *k) {
 }
 
 bool words_see_windows(const Lower *l, const Correlation *k) {
-  enum { MOST_WORDS = 32, FEWEST_BYTES = 16 }; /* at the edges, each of them by itself; of a row */
+  enum { MOST_WORDS = 32, FEWEST_BYTES = 16 }; /* at the edges, handled separately; of a row */
   if (k->groups > 1 || k->dilation[1] > 1 || !joins_pixels(l->in[0])) return false;
   const Words w = windows_of(l, k);
   int64_t from, to;
@@ -130,7 +130,8 @@ static void int8_store_words(Lower *l, const Words *w, Val bytes, const Ix *y, c
   nest_store(b, nest_at(b, w->buf, 1, *y, *at), nest_primitive(b, &primitive_odd_bytes, four, NULL, NULL));
 }
 
-/* n things side by side, as wide as they go: what one step does with `lanes` of them from `at` on. */
+/* Processes n adjacent elements in vectors as wide as possible: one step handles `lanes` of them from `at`
+ * on. */
 typedef void Step(Lower *, const Words *, const Ix *y, const Ix *at, int lanes, const void *context);
 static void each_vector(Lower *l, const Words *w, const Ix *y, int64_t n, Step *step, const void *context) {
   Nest *b = l->b;
@@ -162,7 +163,7 @@ static void pad_columns(Lower *l, const Words *w, const Ix *y, int64_t from, int
   if (from < to) each_vector(l, w, y, (to - from) * w->pixel, pad_step, &at);
 }
 
-/* ---- what there is of the input ---- */
+/* ---- the part inside the input ---- */
 static void copy_step(Lower *l, const Words *w, const Ix *y, const Ix *at, int lanes, const void *context) {
   Nest *b = l->b;
   const Val bytes = nest_load_words(b, nest_at(b, l->in[0], *y - w->before[0], 0, *at * WORD_BYTES), lanes);
@@ -252,7 +253,7 @@ static void pad_bytes(Lower *l, const Words *w, const Ix *y, int64_t from, int64
       nest_store(b, nest_at(b, w->buf, 0, *y, from + i), convert(lower_number(l, "padding_byte", byte), I8));
 }
 
-/* In vectors; the last one is some of those before again. */
+/* In vectors; the last one overlaps the previous one. */
 static void copy_bytes(Lower *l, const Words *w, const Ix *y) {
   Nest *b = l->b;
   const int64_t bytes = w->in.w * w->channels, left = w->before[1] * w->channels;

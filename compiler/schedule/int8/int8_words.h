@@ -11,16 +11,16 @@
 #include "ops/int8/int8.h"
 #include "schedule/schedule.h"
 
-/* The input of a correlation: [planes][rows][columns * pixel]. Bytes have one plane; halves two, for bytes
- * 0 and 2 of each four, and 1 and 3. With few channels most of a pixel's words would be empty: then a
- * column is the part of a row that a window covers, byte after byte; if a word has four bytes, it is read
- * from the row itself, and the copy is I8: [1][rows][bytes]. */
+/* The input of a correlation: [planes][rows][columns * pixel]. Bytes have one plane; halves two, for bytes 0
+ * and 2 of each four, and 1 and 3. With few channels most of a pixel's words would be empty: then a column is
+ * the part of a row that a window covers, byte after byte; if a word has four bytes, it is read from the row
+ * itself, and the copy is I8: [1][rows][bytes]. */
 typedef struct Words {
   Buf *buf;
   Dot dot;
   int planes;
   int64_t rows, columns;
-  int64_t group, pixel; /* words of a group of channels, of all of them, in a plane */
+  int64_t group, pixel; /* words of a group of channels, of all channels, in a plane */
   int64_t step, unit;   /* elements of the copy from a column to the next one, and of a word: 1, or 4 bytes */
   int64_t before[2];
   Extent in;
@@ -33,33 +33,33 @@ Words words_begin(Lower *, const Correlation *); /* makes the buffer */
 bool words_see_windows(const Lower *, const Correlation *);
 Words words_of_windows(Lower *, const Correlation *); /* makes the buffer */
 void words_fill(Lower *, const Words *, LoopKind outer);
-Dot words_kind(const Lower *);              /* how the layer's words are multiplied */
-int32_t words_lift(Dot);                    /* what is added to each q: 128 or 0 */
-const Primitive *words_dot(Dot, int lanes); /* a sum, a word of the input, one of weights */
+Dot words_kind(const Lower *);              /* the kind of product of the layer's words */
+int32_t words_lift(Dot);                    /* the number added to each q: 128 or 0 */
+const Primitive *words_dot(Dot, int lanes); /* operands: a sum, a word of the input, one of weights */
 
 Val words_half(Nest *, const char *name, int odd, Val bytes); /* two of four bytes as halves */
-Val halves_plus(Val, Val);                                    /* each half of a word by itself */
+Val halves_plus(Val, Val);                                    /* each half of a word separately */
 Val halves_minus(Val, Val);
 Val wrapped_plus(Val, Val); /* modulo 2^32 */
 Val wrapped_minus(Val, Val);
-/* Winograd's F(4x4,3x3) on one axis: v = B'd, each half of a word by itself; y = A'm, modulo 2^32. */
+/* Winograd's F(4x4,3x3) on one axis: v = B'd, each half of a word separately; y = A'm, modulo 2^32. */
 void winograd_split_halves(Nest *, Val v[6], const Val d[6]);
 void winograd_join_words(Nest *, Val y[4], const Val m[6]);
 
-/* Sums of vectors, by channel. Members of the model are padded to whole vectors of `unit`; channels of group
- * g begin at vector g * vectors. */
+/* Requantization of vectors of sums, by channel. Members of the model are padded to whole vectors of `unit`;
+ * channels of group g begin at vector g * vectors. */
 typedef struct Finish {
-  Dot dot;    /* of the words whose products are added up */
-  bool inner; /* the bias is without the products of the weights by themselves (int8_inner.c) */
-  bool quads; /* channels of four vectors in turns: lane i of vector v has channel 4i + v */
+  Dot dot;    /* kind of the words whose products are summed */
+  bool inner; /* the bias excludes the products of the weights with themselves (int8_inner.c) */
+  bool quads; /* the channels of four vectors alternate: lane i of vector v has channel 4i + v */
   Rounding rounding;
   Stored stored; /* its zero point is added after rounding, or is part of the rounding constant */
   int unit;
   int64_t vectors;                          /* of a group */
-  Buf *bias, *factor, *half, *shift, *left; /* NULL where the rounding has none */
+  Buf *bias, *factor, *half, *shift, *left; /* NULL if the rounding does not need it */
 } Finish;
 
-/* False: a sum might leave 32 bits on the way, and that it does not is not assumed either. */
+/* False: a partial sum might exceed int32, and the assumption that it does not is not made either. */
 bool finish_may(const Lower *, Dot, const Int8Product *, const Correlation *);
 Finish finish_begin(Lower *, Dot, const Int8Product *, const Correlation *, int unit, bool inner);
 Finish finish_quads(Lower *, Dot, const Int8Product *, const Correlation *, int unit);
@@ -68,14 +68,15 @@ Finish finish_quads(Lower *, Dot, const Int8Product *, const Correlation *, int 
 Buf *finish_bias(Lower *, const Finish *, const Int8Product *, const Correlation *, const char *suffix);
 Buf *words_weights(Lower *, const Int8Product *, const Correlation *, const Finish *, const char *suffix);
 Val finish_vector(Lower *, const Finish *, Val sum, const Ix *vector, const Ix *lane); /* I8 */
-/* I32, of which all that is beyond the ends of I8 is still to be cut. */
+/* I32, not yet clamped to the range of I8. */
 Val finish_words(Lower *, const Finish *, Val sum, const Ix *vector, const Ix *lane);
 
 /* Winograd's inner product: int8_inner.c. */
 bool inner_gains(const Lower *); /* does the target? */
 bool inner_pays(const Lower *, const Words *, const Correlation *);
-int32_t inner_of_weights(const int8_t *weight, int64_t n, int64_t stride); /* even ones by the odd ones */
-Val inner_total(Val);                                                      /* of all lanes, modulo 2^32 */
+int32_t inner_of_weights(const int8_t *weight, int64_t n,
+                         int64_t stride); /* sum of the even weights times the odd ones */
+Val inner_total(Val);                     /* sum of all lanes, modulo 2^32 */
 Buf *inner_begin(Lower *, const Words *); /* for the products of each pixel's words: [rows][columns] */
 NestFn *inner_function(Lower *, const Words *, Buf *);
 void inner_fill(Lower *, const Words *, NestFn *, LoopKind outer);

@@ -39,7 +39,7 @@ static Cycles plain_cycles(const Lower *l, const Target *target, const Choice *c
   (void)target;
   (void)choice;
   const double outputs = (double)shape_row_elements(l->node->shape);
-  /* By vectors about 40 instructions, as three values change their scale; nothing else is offered there. */
+  /* With vectors about 40 instructions, as three values are rescaled; there is no other schedule. */
   if (l->node->op == &op_int8_combine && l->target->lanes > 1)
     return dsp_cycles(l, (DspWork){.vectors = 40 * outputs / l->target->lanes}, (DspWork){0});
   if (l->node->op == &op_int8_combine)
@@ -56,7 +56,7 @@ static Cycles plain_cycles(const Lower *l, const Target *target, const Choice *c
   return c;
 }
 
-/* ---- which kernels ---- */
+/* ---- supported kernels ---- */
 bool dsp_takes(const Lower *l) {
   return l->node->op->family == FAMILY_INT8 && l->target->dsp && l->layout->dsp && !l->threads && !l->plain &&
          !int8_is_wide(l->node);
@@ -73,7 +73,7 @@ bool dsp_has_no_gaps(const Buf *buf, int from) {
   return true;
 }
 
-/* ---- two forms: with larger and with small constants ---- */
+/* ---- two forms: with large and with small constants ---- */
 void dsp_forms(const Lower *l, Choices *choices) {
   (void)l;
   for (int small = 0; small < 2; small++) choices_add(choices, (Choice){.small = small});

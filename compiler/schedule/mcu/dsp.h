@@ -8,66 +8,67 @@
 #include "schedule/schedule.h"
 
 /* ---- dsp.c ---- */
-bool dsp_takes(const Lower *);               /* are they this kernel's? */
-const char *dsp_limits(const Lower *);       /* why its sizes are too large; NULL: they are not */
+bool dsp_takes(const Lower *);               /* is it a kernel for these schedules? */
+const char *dsp_limits(const Lower *);       /* the reason why its sizes are too large; NULL: they are not */
 bool dsp_has_no_gaps(const Buf *, int from); /* along the axes of its value, from that one on */
-/* Schedules with two forms, with larger and with small constants: their members of Schedule. */
+/* Schedules with two forms, with large and with small constants: members of Schedule. */
 void dsp_forms(const Lower *, Choices *);
 const char *dsp_form_title(const Lower *, const Choice *);
 const char *dsp_form_refused(const Lower *, bool small, const char *(*refused)(const Lower *, bool small));
 Small dsp_form_small(const Choice *);
 
-/* Instructions, but those of loops. */
+/* Instructions, excluding loops. */
 typedef struct DspWork {
   double loads, stores, pairs, others, vectors;
-  double flash; /* bytes of weights that are read, repeatedly */
+  double flash; /* bytes of weights that are read, counted repeatedly */
 } DspWork;
 Cycles dsp_cycles(const Lower *, DspWork products, DspWork others);
 DspWork dsp_finish_work(const Lower *, double outputs); /* sums become 8 bits */
-DspWork dsp_small_work(double filters); /* extra cost of small constants, read for that number of filters */
-int64_t dsp_bytes(int n, const int64_t *words); /* bytes of arrays of the model with that number of words
-                                                   each */
+DspWork dsp_small_work(double filters); /* extra cost of small constants, for that number of filters */
+int64_t dsp_bytes(int n,
+                  const int64_t *words); /* bytes of arrays of the model with that number of words each */
 
 /* ---- dsp_finish.c ---- */
 /* Bounds of a filter that follow from its weights, for all inputs. Padding is 0. */
 typedef struct DspFilter {
-  int64_t lo, hi; /* its sum with the bias lies between them; both 0 where it is constant */
-  bool constant;  /* what it stores is always `value`, by a quick finish; its weights do not matter */
+  int64_t lo, hi; /* range of its sum with the bias; both 0 if it is constant */
+  bool
+      constant; /* its stored value is always `value`, with quick requantization; its weights do not matter */
   int32_t value;
 } DspFilter;
 const DspFilter *dsp_filters(const Lower *);
 
-/* How the sums of a layer become 8 bits. */
+/* Requantization of a layer's sums to int8. */
 typedef struct DspFinish {
   Rounding rounding;
   Stored stored;
-  bool doubled; /* sums come twice as large, which the upper half of the product wants: quick and double */
+  bool doubled; /* sums are doubled, as the upper half of the product requires: quick and double */
   bool quick;   /* in int32: a product's upper half, a shift */
   bool same;    /* quick: all filters have the same steps */
-  Buf *steps;   /* quick: [filters][3], or two filters side by side, [filters / 2][6]; [1][3] for the same */
-  bool small;   /* quick: words of factors and bytes of shifts, from which `plus` is made */
-  Buf *factor, *exponent; /* else, by filter; exponent: NULL where floats round. small: the shifts */
+  Buf *steps;   /* quick: [filters][3], or for pairs of filters, [filters / 2][6]; [1][3] for the same */
+  bool small;   /* quick: words of factors and bytes of shifts, from which `plus` is computed */
+  Buf *factor, *exponent; /* otherwise, by filter; exponent: NULL with float rounding. small: the shifts */
 } DspFinish;
-/* Of a filter; plus holds the rounding and the zero. */
+/* Requantization steps of a filter; plus contains the rounding and the zero point. */
 typedef struct DspSteps {
   Val factor, plus, shift;
 } DspSteps;
-/* Can its constants take 5 bytes a filter instead of 12? */
+/* Can its constants take 5 bytes per filter instead of 12? */
 bool dsp_finish_shrinks(const Lower *, int64_t filters, const DspFilter *);
-/* Makes its constants: small ones where the layer's choice is and that can be. */
+/* Creates its constants: small ones if the layer's choice asks for them and they are possible. */
 DspFinish dsp_finish(Lower *, int64_t filters, const DspFilter *, bool pairs);
-/* For filters 2p and 2p + 1, where `finish` is quick and has pairs: the shifts of both (from 0 to 2) or of
- * one, then, for one of them, its other constants. Each loads two adjacent words. */
+/* For filters 2p and 2p + 1, if `finish` is quick and has pairs: the shifts of both (from 0 to 2) or of one,
+ * then, for one of them, its other constants. Each loads two adjacent words. */
 void dsp_pair_shifts(Lower *, const DspFinish *, const Ix *p, int from, int to, Val shift[2]);
 DspSteps dsp_pair_steps(Lower *, const DspFinish *, const Ix *p, int which, const Val shift[2]);
 Val dsp_cut(Lower *, Val q, Stored); /* clamps to the stored range */
 /* `double`: 2x * m / 2^(32 + shift), rounded to nearest twice, the second time with halves away from zero;
  * plus is half of 2^shift and the addend of the quotient. sign: a number with the sign of x. */
 Val dsp_shifted_away(Nest *, Val sign, Val twice, Val m, Val plus, Val shift);
-/* Of filter f, where there are no pairs; small ones under names. */
+/* Steps of filter f without pairs; small ones are named. */
 DspSteps dsp_steps(Lower *, const DspFinish *, const Ix *f);
 Val dsp_stepped(Lower *, const DspFinish *, const DspSteps *, Val sum);
-/* The stored value of filter f, where there are no pairs. */
+/* The stored value of filter f, without pairs. */
 Val dsp_finished(Lower *, const DspFinish *, Val sum, const Ix *f);
 
 #endif

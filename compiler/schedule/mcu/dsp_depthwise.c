@@ -32,15 +32,14 @@ enum {
   TAPS = 3,
   CHANNELS = 4,
   NARROW = 16,       /* columns */
-  MOST_ROWS = 12,    /* of the output, for which planes are made at a time */
+  MOST_ROWS = 12,    /* most output rows for which planes are computed together */
   MOST_PLANES = 4096 /* bytes of all planes */
 };
 
 typedef struct Depthwise {
-  Correlation k; /* axes as they are gone through */
+  Correlation k; /* axes in traversal order */
   bool exchanged;
-  int64_t stride, rows, plane_rows,
-      pairs; /* rows: of the output at a time; pairs: words of a row of a plane */
+  int64_t stride, rows, plane_rows, pairs; /* rows: output rows at a time; pairs: words of a row of a plane */
   const DspFilter *filter;
   bool small; /* weights are bytes */
   /* [channels][6], or small: [channels][3]; [channels]; [4][plane_rows][pairs] */
@@ -73,7 +72,7 @@ static Depthwise depthwise_of(const Node *node) {
   return d;
 }
 
-/* Small constants are fewer bytes in any case. */
+/* Small constants always need fewer bytes. */
 static const char *dsp_depthwise_form_refused(const Lower *l, bool small) {
   (void)small;
   const Correlation k = int8_geometry(l->node);
@@ -112,7 +111,7 @@ static Cycles dsp_depthwise_cycles(const Lower *l, const Target *target, const C
 }
 
 /* ---- constants ---- */
-/* Two words of halves, (w0 w1) and (w1 w2), or a word whose bytes 0 and 2, and 1 and 3, are these. */
+/* Two words of halves, (w0 w1) and (w1 w2), or one word with these as bytes 0 and 2, and 1 and 3. */
 static int32_t *dsp_depthwise_put_row(int32_t *to, const int32_t w[TAPS], bool bytes) {
   enum { BYTE = 256 };
   const int32_t first = int8_halves(w[0], w[1]), second = int8_halves(w[1], w[2]);
@@ -150,7 +149,7 @@ static void make_constants(Lower *l, Depthwise *d) {
 }
 
 /* ---- planes ---- */
-/* Two pixels of four channels become a word of each of four planes. Of those outside the number is 0. */
+/* Two pixels of four channels become a word of each of four planes. Pixels outside are 0. */
 static void transpose_pair(Lower *l, const Depthwise *d, const Ix *c, const Ix *iy, const Ix *i, const Ix *j,
                            const bool inside[2]) {
   Nest *b = l->b;
@@ -212,7 +211,7 @@ static void planes_nest(Lower *l, const Depthwise *d, const Ix *c, const Ix *blo
 
 /* ---- products ---- */
 typedef struct Row {
-  const Ix *channel, *f, *y, *oy; /* f: of all channels; y: of the planes, oy: of the output */
+  const Ix *channel, *f, *y, *oy; /* f: among all channels; y: of the planes, oy: of the output */
   Val weight[2 * TAPS], start;
   DspSteps steps; /* of small constants */
   Buf *last;      /* [TAPS]: the words (a0 a1) */
@@ -225,7 +224,7 @@ static void store_pixel(Lower *l, const Depthwise *d, const Row *row, Val sum, c
   else lower_store(l, q, row->oy, x, row->f, 1, 1);
 }
 
-/* The pixels whose sums begin with word j: one, or two of them. */
+/* The one or two pixels whose sums begin with word j. */
 static void pixels_nest(Lower *l, const Depthwise *d, const Row *row, const Ix *j, int pixels) {
   Nest *b = l->b;
   Val first = row->start, second = row->start, next[TAPS];
@@ -250,7 +249,7 @@ static void pixels_nest(Lower *l, const Depthwise *d, const Row *row, const Ix *
   }
 }
 
-/* Half-words i of a channel's bytes, twice as large where sums are. */
+/* Half-words i of a channel's bytes, doubled if sums are. */
 static Val widened(Lower *l, const Depthwise *d, const Ix *f, int i) {
   Nest *b = l->b;
   const Val bytes = nest_load(b, nest_at(b, d->weight, *f, i / 2), 1),

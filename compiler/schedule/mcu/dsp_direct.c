@@ -37,12 +37,12 @@
 #include "schedule/mcu/helium.h"
 
 enum {
-  FILTERS = 4,    /* of a tile */
-  WORDS = 4,      /* of each pixel in a round of the inner loop, or */
-  MANY_WORDS = 8, /* where they go into it */
-  ODD_RUN = 64,   /* maximum elements of an unrolled window row whose channels are not a multiple of 4 */
+  FILTERS = 4,          /* of a tile */
+  WORDS = 4,            /* of each pixel in an iteration of the inner loop, or */
+  MANY_WORDS = 8,       /* if they are a multiple of it */
+  ODD_RUN = 64,         /* most elements of an unrolled window row whose channels are not a multiple of 4 */
   MOST_WORDS = 1 << 11, /* of a window; two of them are on the stack: 16 KB */
-  MOST_COPIED = 8 << 10 /* bytes of windows and weights, where weights are copied */
+  MOST_COPIED = 8 << 10 /* bytes of windows and weights, if weights are copied */
 };
 static const int64_t MOST_REST = (INT64_C(1) << 23) - 1;
 
@@ -52,9 +52,9 @@ typedef struct Direct {
   bool by_rows;      /* the window is gathered row by row */
   int64_t runs, run; /* of a window: number of contiguous runs, and elements of each, a multiple of 4 */
   int64_t words;     /* of a window */
-  int64_t blocks;    /* of filters, the last one may have fewer */
-  int64_t phases[2]; /* outputs along each axis that a pixel contributes to with separate weights: 1,
-                        unless transposed */
+  int64_t blocks;    /* blocks of filters; the last one may have fewer */
+  int64_t phases[2]; /* outputs along each axis that a pixel contributes to with separate weights: 1, unless
+                        transposed */
   int64_t together;  /* pairs of pixels that share a copy of the weights; 1: there is none */
   bool small;        /* its constants */
   const DspFilter *filter;
@@ -62,8 +62,8 @@ typedef struct Direct {
   DspFinish finish;
 } Direct;
 
-/* Transposed, by a kernel as large as its stride, it has pixels that see one pixel of the input each: by a
- * convolution of 1x1 for each element of the kernel. */
+/* A transposed convolution with a kernel as large as its stride has outputs that each depend on one input
+ * pixel: a 1x1 convolution for each element of the kernel. */
 static Correlation geometry_of(const Node *node, int64_t phases[2]) {
   phases[0] = phases[1] = 1;
   const Correlation t = int8_geometry(node);
@@ -163,8 +163,8 @@ static Cycles dsp_direct_cycles_of(const Lower *l, const Direct *d) {
   return c;
 }
 
-/* The least number of pairs that is about as fast as the fastest one; it divides those of a row. A transposed
- * layer has one: the proof does not see that pixels by pairs, groups and phases are all of them. */
+/* The smallest number of pairs that is about as fast as the fastest one; it divides those of a row. A
+ * transposed layer has one: the proof does not see that pixels in pairs, groups and phases cover all. */
 static void choose_together(const Lower *l, Direct *d) {
   const bool waits = l->cycles->line > 0 && l->node->op != &op_int8_transposed;
   const int64_t pairs = d->k.small.w / 2, pair = 8 * d->words, most = waits ? MOST_COPIED / pair - 1 : 1;
@@ -201,7 +201,7 @@ static int64_t dsp_direct_place_of(const Direct *d, int64_t row, int64_t r) {
   return kx < k->kernel[1] ? c * taps + row * k->kernel[1] + kx : -1;
 }
 
-/* The weights of a phase, which lie between those of the others. */
+/* The weights of a phase, which are interleaved with those of the others. */
 typedef struct PhaseWeights {
   const Direct *d;
   const Int8Product *p;
@@ -248,7 +248,8 @@ static void dsp_direct_make_constants(Lower *l, Direct *d) {
     start[f] = d->filter[f].constant ? 0 : p->bias[f];
     if (f % 2) start[f] = (int32_t)(256 * (uint32_t)start[f] + (uint32_t)start[f - 1]);
   }
-  if (filters % 2) start[filters] = start[filters - 1]; /* nobody's sum, mixed with that */
+  if (filters % 2)
+    start[filters] = start[filters - 1]; /* not a real sum, but processed with the previous one */
   d->weight = dsp_direct_packed_weights(l, d);
   d->start = lower_constants(l, "start", I32, 1, &padded, start);
   d->finish = dsp_finish(l, filters, d->filter, true);
@@ -262,8 +263,8 @@ typedef struct Block {
 
 typedef struct Tile {
   int pixels;
-  Buf *window; /* [tiles][words][pixels]: of those that share a copy of the weights */
-  Buf *weight; /* [words][2]: the copy, of a block; NULL: there is none */
+  Buf *window; /* [tiles][words][pixels]: of the tiles that share a copy of the weights */
+  Buf *weight; /* [words][2]: the copy for a block; NULL: there is none */
   const Ix *at, *y, *x;
   const Block *block;
 } Tile;
@@ -307,7 +308,7 @@ static void gather_taps(Lower *l, const Direct *d, const Tile *tile, int p) {
     }
 }
 
-/* Element r of a row of the window, which begins at `left` of the input's row; 0 where it lies outside. */
+/* Element r of a row of the window, which begins at `left` of the input's row; 0 if outside. */
 static Val dsp_direct_row_element(Lower *l, const Direct *d, const Ix *iy, const Ix *left, int64_t r,
                                   Cond inside) {
   Nest *b = l->b;
@@ -363,7 +364,7 @@ static Val window_word(Lower *l, const Tile *tile, const Ix *word, int p, int na
                   nest_load(b, nest_at(b, tile->window, *tile->at, *word, p), 1));
 }
 
-/* With a word of two filters, then with its low byte. */
+/* Multiplies by a word of two filters: its high half, then its low byte. */
 static void dsp_direct_multiply(Lower *l, const Tile *tile, const Sums *sums, int i, Val w, const Val *x) {
   Nest *b = l->b;
   for (int own = 0; own < 2; own++) {
@@ -424,13 +425,13 @@ static void store_filter(Lower *l, const Direct *d, const Tile *tile, const Sums
   }
 }
 
-/* Of the filters `from` to `to` of a block, which are of one pair. */
+/* Shifts of the filters `from` to `to` of a block, which are one pair. */
 static void load_shifts(Lower *l, const Direct *d, const Ix *block, int from, int to, Val shift[2]) {
   const Ix pair = *block * (FILTERS / 2) + from / 2;
   if (d->finish.quick) dsp_pair_shifts(l, &d->finish, &pair, from % 2, from % 2 + to - from, shift);
 }
 
-/* The last block may have fewer filters than the others, whose code serves it, too: it is long. */
+/* The last block may have fewer filters than the others. It uses the same code, which is long. */
 static void dsp_direct_store_sums(Lower *l, const Direct *d, const Tile *tile, const Sums *sums,
                                   const Ix *block) {
   Nest *b = l->b;
@@ -464,7 +465,7 @@ static void block_nest(Lower *l, const Direct *d, const Tile *tile) {
       nest_store(b, nest_at(b, sums.mix, p, i),
                  nest_load(b, nest_at(b, d->start, *block * FILTERS + 2 * i + 1), 1));
     }
-  const int step = tile->pixels == 1 ? 2 : 1; /* words that are loaded side by side */
+  const int step = tile->pixels == 1 ? 2 : 1; /* words that are loaded together */
   NEST_FOR(b, k, most / words)
     for (int u = 0; u < words; u += step) {
       const Ix word = k * words + u;

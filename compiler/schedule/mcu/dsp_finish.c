@@ -16,7 +16,7 @@ enum { LEAST_SINGLE = 2, LEAST_DOUBLE = 1, MOST_SHIFT = 22 };
 static DspFilter filter_of(const Int8Product *p, const Correlation *k, int64_t filter, int64_t zero) {
   const int64_t terms = k->l * k->kernel[0] * k->kernel[1], low = INT8_MIN - zero, high = INT8_MAX - zero;
   DspFilter made = {.lo = p->bias[filter], .hi = p->bias[filter]};
-  for (int64_t i = 0; i < terms; i++) { /* padding is 0, which lies between low and high */
+  for (int64_t i = 0; i < terms; i++) { /* padding is 0, which is between low and high */
     const int64_t w = p->weight[filter * terms + i];
     made.lo += w > 0 ? w * low : w * high;
     made.hi += w > 0 ? w * high : w * low;
@@ -54,7 +54,7 @@ const DspFilter *dsp_filters(const Lower *l) {
   const Node *product = l->node;
   const Int8Product *p = product->detail;
   Correlation k = int8_geometry(product);
-  if (product->op == &op_int8_transposed) { /* an output sees some of its filter's weights */
+  if (product->op == &op_int8_transposed) { /* an output only uses some of its filter's weights */
     const int64_t filters = k.l;
     k.l = k.s;
     k.s = filters;
@@ -69,7 +69,7 @@ const DspFilter *dsp_filters(const Lower *l) {
 
 enum { STEPS = 3, PAIR = 2 * STEPS, FACTOR = 0, PLUS = 1, SHIFT = 2 };
 
-/* Where they lie among all: a pair has the factor and plus of the first filter, both shifts, then those of
+/* Their positions among all: a pair has the factor and plus of the first filter, both shifts, then those of
  * the second one. */
 static int64_t step_place(bool pairs, int64_t filter, int step) {
   static const int in_pair[2][STEPS] = {{0, 1, 2}, {4, 5, 3}};
@@ -89,7 +89,7 @@ static bool one_factor(const Lower *l, int64_t filters, const DspFilter *filter)
 
 /* The addend follows from the shift, unless the filter is constant. */
 bool dsp_finish_shrinks(const Lower *l, int64_t filters, const DspFilter *filter) {
-  if (l->updatable) return false; /* one of its filters may be constant with other weights */
+  if (l->updatable) return false; /* a filter may be constant with other weights */
   for (int64_t f = 0; f < filters; f++)
     if (filter[f].constant) return false;
   return may_be_quick(l, filters, filter) && !one_factor(l, filters, filter);
@@ -172,7 +172,7 @@ static Val small_plus(Lower *l, const DspFinish *finish, Val shift) {
   return nest_let(b, "plus", nest_primitive(b, &primitive_shift_right, twice, num_i32(b, 1), NULL));
 }
 
-/* Of filter `which` of pair p. */
+/* The step of filter `which` of pair p. */
 static Val pair_step(Lower *l, const DspFinish *finish, const char *name, const Ix *p, int which, int step) {
   return nest_let(l->b, name,
                   step_at(l, finish, p, step_place(!finish->same, finish->same ? 0 : which, step)));

@@ -38,7 +38,7 @@ typedef struct Winograd8 {
   Correlation k;
   int m, side, points; /* a tile has m x m outputs, side x side inputs and this number of sums of products */
   int tiles, filters;  /* per iteration: 4 and 2, or 2 and 4 on narrow maps */
-  int64_t words;       /* of the channels of a point */
+  int64_t words;       /* words of the channels of a point */
   const DspFilter *filter;
   Buf *weight, *start;       /* [blocks][points][words][filters], [all filters] */
   Buf *column, *input, *sum; /* [2][side][m*tiles + 2], [points][words][tiles], [points][8] */
@@ -80,9 +80,9 @@ static const char *dsp_winograd_refused(const Lower *l, const Choice *choice) {
   return m == 4 ? "a sum can exceed 2^25" : "a sum can exceed 2^29";
 }
 
-/* A word of an input is split in each row of a tile and, of tiles side by side, in m columns and what two
- * tiles share; an output is joined in each row and in m columns. Loops and what compilers spill add a
- * fifth. Each point begins and ends a loop over the channels. */
+/* Each input word is transformed in each row of a tile and, for adjacent tiles, in m columns and those shared
+ * by two tiles; an output is joined in each row and in m columns. Loops and register spills add a fifth. Each
+ * point begins and ends a loop over the channels. */
 static Cycles dsp_winograd_cycles(const Lower *l, const Target *target, const Choice *choice) {
   (void)target;
   const int m = choice->m;
@@ -154,7 +154,7 @@ static void dsp_winograd_split(Nest *b, int m, Val v[], const Val d[]) {
   v[3] = halves_minus(d[1], d[3]);
 }
 
-/* Column x of four channels: the rows of a tile, two channels a word. */
+/* Column x of four channels: the rows of a tile, two channels per word. */
 static void dsp_winograd_split_column(Lower *l, const Winograd8 *d, const Ix *ty, const Ix *ix, const Ix *c,
                                       const Ix *x) {
   Nest *b = l->b;
@@ -209,7 +209,7 @@ static Val dsp_winograd_named(Lower *l, Buf *of, const char *name, const Ix *at,
   return nest_let(b, nest_text(b, "%s%d", name, n), nest_load(b, nest_ref(b, of, of->rank, at), 1));
 }
 
-/* Two numbers of one side by four of the other: the filters are two, or the tiles. */
+/* Two numbers of one side by four of the other: there are two filters, or two tiles. */
 static void dsp_winograd_multiply(Lower *l, const Winograd8 *d, Buf *sums, const Ix *block, const Ix *point,
                                   const Ix *word) {
   Nest *b = l->b;
@@ -265,7 +265,7 @@ static void dsp_winograd_join(Nest *b, int outputs, Val y[], const Val m[]) {
   y[1] = wrapped_minus(wrapped_minus(m[1], m[2]), m[3]);
 }
 
-/* The operand of a sum, or twice that, in the result of join. */
+/* The operand of a sum, or its double, in the result of join. */
 static Val dsp_winograd_sum_of(Lower *l, const Winograd8 *d, Val y) {
   const int most = d->m == 4 ? 6 : 2;
   return nest_primitive(l->b, d->m == 4 ? &primitive_part576 : &primitive_shift_right, y,
@@ -325,7 +325,7 @@ static bool dsp_winograd_build(Lower *l) {
   return true;
 }
 
-/* ---- as a candidate ---- */
+/* ---- candidate ---- */
 static bool dsp_winograd_takes(const Lower *l) {
   if (!dsp_takes(l) || l->node->op != &op_int8_product || helium_takes(l)) return false;
   const Correlation k = int8_geometry(l->node);

@@ -31,17 +31,17 @@ enum {
   BYTES = 16, /* of a vector */
   LANES_OF_SUMS = 4,
   PIXELS = 3,
-  SHORT = 4, /* vectors of a window that compilers write out: to begin a loop takes six instructions */
+  SHORT = 4, /* vectors of a window that compilers unroll: starting a loop takes six instructions */
   MOST_STACK = 12 << 10 /* bytes of windows */
 };
 
 typedef struct Across {
   Correlation k;
-  bool flat;     /* the input is seen as rows of elements */
-  bool apart;    /* vectors of the windows of a tile take turns in memory */
-  bool in_place; /* windows are read where they lie */
+  bool flat;     /* the input is viewed as rows of elements */
+  bool apart;    /* vectors of the windows of a tile alternate in memory */
+  bool in_place; /* windows are read in place */
   int64_t run;   /* elements of a row of a window */
-  int64_t depth; /* of a window, up to whole vectors */
+  int64_t depth; /* elements of a window, rounded up to whole vectors */
   int pixels;    /* of a tile */
   int filters;   /* of a tile: 2 or 4 */
   Finish finish;
@@ -81,7 +81,7 @@ DspWork helium_finish_work(const Lower *l, double vectors) {
   return (DspWork){.vectors = steps * vectors};
 }
 
-/* Vector instructions, and scalar ones in addition. */
+/* Vector instructions, and additional scalar ones. */
 static Cycles helium_product_cycles(const Lower *l, const Target *target, const Choice *choice) {
   (void)target;
   (void)choice;
@@ -126,13 +126,13 @@ typedef struct Tile {
   const Ix *y, *x;
 } Tile;
 
-/* Source of elements: element c of pixel x of row y; for a flat input x is 0. NULL: elements that
- * represent 0. */
+/* Source of elements: element c of pixel x of row y; for a flat input x is 0. NULL: elements that represent
+ * 0. */
 typedef struct From {
   Ix y, x, c;
 } From;
 
-/* Element `at` of the window of pixel p; where vectors are apart, the first one of a vector. */
+/* Element `at` of the window of pixel p; if vectors are apart, the first one of a vector. */
 static Ref window_at(Lower *l, const Across *d, Buf *window, int p, const Ix *at) {
   return d->apart ? nest_at(l->b, window, *at / BYTES, p, 0) : nest_at(l->b, window, 0, p, *at);
 }
@@ -149,7 +149,7 @@ static void helium_put_zeros(Lower *l, const Ref *first, int n) {
   }
 }
 
-/* n elements, as wide as they go. */
+/* Copies n elements, in vectors as wide as possible. */
 static void helium_fill(Lower *l, const Across *d, Buf *to, int p, const Ix *at, int64_t n,
                         const From *from) {
   Nest *b = l->b;
@@ -243,7 +243,7 @@ static void helium_block_nest(Lower *l, const Across *d, const Tile *t, Buf *sum
       nest_store(b, nest_at(b, sums, p, first + i), nest_get(b, nest_at(b, a, p, i)));
 }
 
-/* Four filters, of which `part` are there. */
+/* Four filters, `part` of which exist. */
 static void unit_nest(Lower *l, const Across *d, const Tile *t, const Ix *unit, int part) {
   Nest *b = l->b;
   const Ix none = {0}, f = *unit * LANES_OF_SUMS;

@@ -8,9 +8,10 @@
 
 bool helium_may(const Lower *); /* a convolution or dense layer, on a CPU with Helium */
 const char *helium_refused(const Lower *, const Choice *);
-DspWork helium_finish_work(const Lower *, double vectors); /* sums of four channels each become 8 bits */
+DspWork helium_finish_work(const Lower *,
+                           double vectors); /* requantizes the sums of four channels per vector to int8 */
 
-/* Vectors do all layers that they can do: no other schedule comes near. */
+/* Vectors compute every layer that they support: no other schedule is nearly as fast. */
 static inline bool helium_takes(const Lower *l) {
   return schedule_helium_product.takes(l) || schedule_helium_depthwise.takes(l);
 }

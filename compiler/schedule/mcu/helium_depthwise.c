@@ -138,7 +138,7 @@ static NestFn *helium_depthwise_tile_of(Lower *l, const Depthwise *d, int pixels
 }
 
 /* ---- all tiles ---- */
-/* Steps of `step` outputs from lo .. hi-1 reach over no edge. */
+/* `step` outputs from lo .. hi-1 at a time do not read beyond an edge. */
 typedef struct Inner {
   int64_t lo, hi;
 } Inner;
@@ -160,7 +160,7 @@ static bool helium_depthwise_build(Lower *l) {
   const Int8Product *p = l->node->detail;
   Depthwise d = {.k = int8_geometry(l->node)};
   Correlation *k = &d.k;
-  k->s = k->groups; /* one group, as far as channels are concerned */
+  k->s = k->groups; /* a single group of channels */
   k->groups = 1;
   d.finish = finish_begin(l, DOT_ACROSS, p, k, CHANNELS, false);
   d.weight = helium_depthwise_packed_weights(l, &d);
