@@ -62,7 +62,7 @@ list-tests:
 	@echo $(TESTS)
 
 EXTRA_DIST += %D%/README.md %D%/long.md %D%/long.sh %D%/skips.txt %D%/identical.sh \
-  %D%/debian.tap %D%/editors.tap %D%/python.tap %D%/tree.tap %D%/warnings.tap \
+  %D%/debian.tap %D%/editors.tap %D%/long.tap %D%/python.tap %D%/tree.tap %D%/warnings.tap \
   %D%/phrases.tap %D%/phrases.txt %D%/phrases_exempt.txt \
   %D%/harness/bare.c %D%/harness/bare.mjs %D%/harness/cli.sh \
   %D%/harness/compiled.py %D%/harness/editor.cjs %D%/harness/folders.py %D%/harness/grammar.c \
