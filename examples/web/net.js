@@ -13,7 +13,8 @@ export async function load(name) {
   return start(module, facts);
 }
 
-// label(c) is the name of a class. Write the inputs' `numbers`, call run(), read those of the outputs.
+// label(c) is the name of a class. Write the inputs' `numbers`, call run(), read those of the outputs. Of a
+// net compiled with --stream a run is a step; reset() begins a sequence.
 export function start(module, facts) {
   const net = new WebAssembly.Instance(module).exports;
   let end = net.__heap_base.value;
@@ -33,17 +34,23 @@ export function start(module, facts) {
     outputs = ports(facts.outputs);
   const model = net[`${facts.net}_trained`],
     labels = net[`${facts.net}_labels`];
+  const state = facts.stream ? [room(facts.stream.state_bytes)] : [];
   const places = [
     ...(model ? [model.value] : []),
     ...[...inputs, ...outputs].map(({ at }) => at),
+    ...state,
     room(facts.totals.workspace_bytes),
   ];
   for (const port of [...inputs, ...outputs])
     port.numbers = new KIND[port.type](net.memory.buffer, port.at, port.size);
+  const call = net[`${facts.net}_${state.length ? "step" : "infer"}`],
+    reset = () => state.length && net[`${facts.net}_reset`](...state);
+  reset();
   return {
     inputs,
     outputs,
-    run: () => net[`${facts.net}_infer`](...places),
+    reset,
+    run: () => call(...places),
     label(c) {
       if (!labels) return String(c);
       const text = new Uint32Array(net.memory.buffer, labels.value)[c],

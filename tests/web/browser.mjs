@@ -41,8 +41,9 @@ export function serve(folder) {
 }
 
 // A page: open(address), evaluate(expression), until(expression), press(text), files(selector, paths),
-// screenshot(), size(width, height, dark), close(). `errors` gets what went wrong in it.
-export async function browse(program) {
+// screenshot(), size(width, height, dark), close(). `errors` gets what went wrong in it. options: of the
+// browser's command line.
+export async function browse(program, options = []) {
   const profile = mkdtempSync(join(tmpdir(), "cnnc-browser-"));
   const child = spawn(
     program,
@@ -55,6 +56,7 @@ export async function browse(program) {
       "--no-first-run",
       "--remote-debugging-pipe",
       `--user-data-dir=${profile}`,
+      ...options,
     ],
     { stdio: ["ignore", "ignore", "ignore", "pipe", "pipe"] },
   );
