@@ -111,13 +111,14 @@ static void put_window_layer(Net *net, Value *from) {
   text_put(net->out, "    %s = %s -> %s) -> %s\n", made->name, from->name, call.s, activation(net));
 }
 
-/* Windows with any padding, also of rows to come. */
+/* Windows with any padding, also of rows to come. A transposed one leaves no rows between its windows: the
+ * last of them are in steps alone. */
 static void put_padded(Net *net, Value *from) {
   static const char *const calls[] = {"conv(5, ", "depthwise(", "maxpool(", "avgpool(", "conv_transpose(4, "};
   const Shape in = from->shape;
   const int kind = (int)below(net, 5);
   const bool turned = kind == 4, pools = kind == 2 || kind == 3;
-  const int64_t k = between(net, 1, 5), s = turned && chance(net, 50) ? 2 : 1,
+  const int64_t s = turned && chance(net, 50) ? 2 : 1, k = between(net, s, 5),
                 d = pools || turned ? 1 : between(net, 1, 3), reach = d * (k - 1),
                 before = below(net, reach + 1), after = turned && s > 1 ? 0 : below(net, reach - before + 1);
   const int64_t length = turned ? (in.w - 1) * s + k - before - after : in.w + before + after - reach,
