@@ -21,6 +21,29 @@ static bool scales_itself(const cnn_network *network) {
   return true;
 }
 
+/* The least or largest number of a list or number in the text of a normalize, after `name=`. */
+static double extreme(const char *text, const char *name, bool largest) {
+  const char *at = strstr(text, name);
+  double found = largest ? -INFINITY : INFINITY;
+  if (!at) return 1;
+  at += strlen(name);
+  const bool list = *at == '[';
+  do {
+    char *end;
+    const double number = strtod(at + list, &end);
+    found = largest ? fmax(found, number) : fmin(found, number);
+    at = end;
+  } while (list && *at == ',');
+  return found;
+}
+
+/* The largest value that the net's own normalize makes of one this large: 0 without it. */
+static double normalized(const cnn_port *port, double high) {
+  if (!port->normalize) return 0;
+  const double scale = extreme(port->normalize, "scale=", true);
+  return (high * scale - extreme(port->normalize, "mean=", false)) / extreme(port->normalize, "std=", false);
+}
+
 /* In a table, only bytes are pixels, if a row has enough of them for an image. */
 static bool are_pixels(const cnn_data *data, const cnn_port *port, double low, double high) {
   enum { FEW = 64 };
@@ -30,12 +53,12 @@ static bool are_pixels(const cnn_data *data, const cnn_port *port, double low, d
 
 cnn_status cnn_data_unscaled(const cnn_data *data, const cnn_network *network, cnn_part part, int64_t samples,
                              cnn_unscaled *found) {
-  enum { SAMPLES = 16 };
+  enum { SAMPLES = 16, CENTERED = 200 }; /* bytes less a mean are below it */
   const cnn_port *port = &network->input[0];
   const bool raw = cnn_data_scale(data, 0) >= 255 || cnn_data_is_csv(data);
   *found = (cnn_unscaled){.remedy = "batchnorm, which scales each column"};
   if (network->inputs != 1 || port->type == CNN_I16 || port->type == CNN_I32 || !raw ||
-      scales_itself(network))
+      (scales_itself(network) && !port->normalize))
     return cnn_success();
   void *input = malloc((size_t)port->size * cnn_type_bytes(port->type));
   cnn_status status = input ? cnn_success() : cnn_failure(CNN_NO_MEMORY, "no memory for a sample");
@@ -51,15 +74,31 @@ cnn_status cnn_data_unscaled(const cnn_data *data, const cnn_network *network, c
   const bool pixels = are_pixels(data, port, found->low, found->high);
   const double large = pixels ? 16 : 100;
   if (pixels)
-    snprintf(found->remedy, sizeof found->remedy, "normalize(scale=1/%d)", port->type == CNN_I8 ? 128 : 255);
-  found->there = status.code == CNN_OK && fmax(found->high, -found->low) > large;
+    snprintf(found->remedy, sizeof found->remedy, port->normalize ? "scale=1/%d" : "normalize(scale=1/%d)",
+             port->type == CNN_I8 ? 128 : 255);
+  found->made = normalized(port, found->high);
+  if (port->normalize) found->there = pixels && found->made > CENTERED;
+  else found->there = fmax(found->high, -found->low) > large;
+  found->there = found->there && status.code == CNN_OK;
   return status;
+}
+
+cnn_unscaled_hint cnn_unscaled_text(const cnn_unscaled *found, const char *input) {
+  cnn_unscaled_hint hint;
+  snprintf(
+      hint.text, sizeof hint.text,
+      "hint: the input \"%.80s\" has values up to %g, of which its normalize makes %g: means and standard "
+      "deviations of values from 0 to 1 also need %s",
+      input, found->high, found->made, found->remedy);
+  return hint;
 }
 
 cnn_status cnn_data_hint_unscaled(const cnn_data *data, const cnn_network *network, cnn_part part) {
   cnn_unscaled found;
   const cnn_status status = cnn_data_unscaled(data, network, part, cnn_data_count(data, part), &found);
-  if (status.code == CNN_OK && found.there)
+  if (status.code != CNN_OK || !found.there) return status;
+  if (found.made > 0) fprintf(stderr, "%s\n", cnn_unscaled_text(&found, network->input[0].name).text);
+  else
     fprintf(
         stderr,
         "hint: the input \"%s\" has values from %g to %g, and nothing in the program scales them; weights "

@@ -5,14 +5,20 @@
 #include "cnn_data.h"
 
 typedef struct cnn_unscaled {
-  bool there; /* false: the numbers are small, or the net scales them itself */
-  double low, high;
-  char remedy[40]; /* "normalize(scale=1/255)" */
+  bool there;             /* false: the numbers are small, or the net scales them itself */
+  double low, high, made; /* made: what the net's own normalize makes of `high`; 0 without one */
+  char remedy[40];        /* "normalize(scale=1/255)" */
 } cnn_unscaled;
 
 /* Checks the first samples of a part of `samples` samples. */
 cnn_status cnn_data_unscaled(const cnn_data *data, const cnn_network *network, cnn_part part, int64_t samples,
                              cnn_unscaled *found);
+
+/* For found->made: the values are still large after the net's own normalize. */
+typedef struct cnn_unscaled_hint {
+  char text[320];
+} cnn_unscaled_hint;
+cnn_unscaled_hint cnn_unscaled_text(const cnn_unscaled *found, const char *input);
 
 /* Prints a hint on standard error for weights of other tools, which usually scale images outside of the net.
  */

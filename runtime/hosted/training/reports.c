@@ -89,12 +89,15 @@ cnn_status cnn_training_note_scale(const Training *training) {
   cnn_unscaled found;
   const cnn_status status =
       cnn_data_unscaled(training->data, training->network, CNN_PART_TRAIN, training->run.samples, &found);
-  if (status.code == CNN_OK && found.there)
+  if (status.code != CNN_OK || !found.there) return status;
+  const char *input = training->network->input[0].name;
+  if (found.made > 0) cnn_training_note(training, "%s", cnn_unscaled_text(&found, input).text);
+  else
     cnn_training_note(
         training,
         "hint: the input \"%s\" has values from %g to %g, and nothing scales them: nets learn better after "
         "%s",
-        training->network->input[0].name, found.low, found.high, found.remedy);
+        input, found.low, found.high, found.remedy);
   return status;
 }
 
