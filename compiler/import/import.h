@@ -95,8 +95,9 @@ typedef struct ImportOptions {
   VEC(ImportSetting) settings;
   VEC(ImportState) states;
   VEC(ImportLayout) layouts;
-  VEC(const char *) theirs, ours;      /* layer names, from and to; each may contain one */
-  bool trial;                          /* no suggestions are made if the import fails */
+  VEC(const char *) theirs, ours; /* layer names, from and to; each may contain one */
+  bool together;                  /* a first dimension of several elements is one of the value, not a batch */
+  bool trial;                     /* no suggestions are made if the import fails */
   bool (*admits)(const ModelImport *); /* whether its program compiles; NULL: not checked */
   bool (*admits_tflite)(Arena *,
                         const struct TflProgram *); /* the same for a quantized TensorFlow Lite model */
@@ -191,7 +192,8 @@ const char *number_text(Arena *, double); /* in the program's syntax */
  * it with other options. */
 ModelImport *import_try(Arena *, Diags *, Span at, const ImportOptions *, Onnx *);
 ModelImport *import_again(const ModelImport *, Diags *, const ImportOptions *);
-bool import_finish(ModelImport *); /* completes the program; false after an error */
+ModelImport *import_together(ModelImport *); /* refusals.c */
+bool import_finish(ModelImport *);           /* completes the program; false after an error */
 
 /* ---- branches.c ---- */
 typedef enum BranchState {

@@ -522,7 +522,11 @@ static bool import_nodes(ModelImport *im) {
 
 ModelImport *import_try(Arena *arena, Diags *diags, Span at, const ImportOptions *options, Onnx *onnx) {
   ModelImport *im = onnx ? import_begin(arena, diags, at, options, onnx) : NULL;
-  return im && import_nodes(im) ? im : NULL;
+  if (!im || !import_nodes(im)) return NULL;
+#ifndef __wasi__
+  if (im->problems.n && !options->together) im = import_together(im);
+#endif
+  return im;
 }
 
 ModelImport *import_again(const ModelImport *im, Diags *diags, const ImportOptions *options) {

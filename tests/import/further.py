@@ -305,6 +305,27 @@ case("recurrent_cell", [  # one row, with the state as input and output
     {"x": [1, 1, 5], "h": [1, 1, 4], "c": [1, 1, 4]}, "y yh yc",
     {"flat": numbers(1, -1), **weights_of("", "LSTM")})
 
+case("recurrent_cells", [  # the last c of several rows: from states and zeros, in each direction
+    node("Transpose", "x", "rows", perm=[1, 0, 2]),
+    node("LSTM", "rows aW aR aB  h c", "a0 a1 a2", hidden_size=4),
+    node("LSTM", "rows bW bR", "- b1 b2", hidden_size=4, direction="reverse"),
+    node("LSTM", "rows cW cR cB  hc cc", "c0 - c2", hidden_size=4, direction="bidirectional"),
+    node("ReduceMax", "rows", "one", axes=[0]), node("LSTM", "one dW dR dB", "- - d2", hidden_size=4),
+    *[node("Reshape", name + " flat", name.upper()) for name in "a0 a1 a2 b1 b2 c0 c2 d2".split()]],
+    {"x": [1, 5, 3], "h": [1, 1, 4], "c": [1, 1, 4]}, "A0 A1 A2 B1 B2 C0 C2 D2", {
+    "flat": numbers(1, -1), "hc": (2, 1, 4), "cc": (2, 1, 4), **weights_of("a", "LSTM", channels=3),
+    **weights_of("b", "LSTM", channels=3), **weights_of("c", "LSTM", 2, channels=3),
+    **weights_of("d", "LSTM", channels=3)})
+make.TABLES += ("times",)
+case("steps_together", [  # four images that are steps in time: their dimension is one of the value
+    node("Unsqueeze", "steps one", "a"), node("Conv", "a k", "b", strides=[2], pads=[1, 1]),
+    node("MaxPool", "b", "p", kernel_shape=[2], strides=[2]), node("Relu", "p", "r"),
+    node("ReduceMean", "r", "m", axes=[2], keepdims=0), node("Unsqueeze", "m one", "rows"),
+    node("LSTM", "rows W R B", "- h c", hidden_size=4), node("Reshape", "h flat", "y"),
+    node("Reshape", "c flat", "z"), node("MatMul", "steps w", "product"),
+    node("Transpose", "product", "times", perm=[1, 0])], {"steps": [4, 19]}, "y z times", {
+    "one": numbers(1), "k": (5, 1, 5), "flat": numbers(1, -1), "w": (19, 3), **weights_of("", "LSTM")})
+
 
 def bad_files():
     """What must be refused."""

@@ -14,6 +14,37 @@ const char *never_imported(const ModelImport *im, const OnnxNode *node) {
   return row->import == import_none ? row->word : NULL;
 }
 
+/* ---- imported again ---- */
+static Diags *silent_diags(const ModelImport *im) {
+  Sources *sources = NEW(im->arena, Sources);
+  sources->arena = im->arena;
+  return diags_new(im->arena, sources);
+}
+
+#ifndef __wasi__
+static bool has_images(const ModelImport *im) {
+  for (int i = 0; i < im->ports.n; i++) {
+    const OnnxPort *port = im->ports.data[i];
+    const View *view = im->item[port->tensor].view;
+    if (port->dim[0] > 1 && view->rank > 1 && factors_batch(&view->along[0])) return true;
+  }
+  return false;
+}
+
+/* A model of a fixed number of images may compute something of all of them, as of steps in time: then their
+ * dimension is one of the values. Returns the first import where that does not help. */
+ModelImport *import_together(ModelImport *im) {
+  if (!has_images(im)) return im;
+  ImportOptions *options = NEW(im->arena, ImportOptions);
+  *options = *im->options;
+  options->together = true;
+  ModelImport *whole = import_again(im, silent_diags(im), options);
+  if (!whole || whole->problems.n) return im;
+  whole->diags = im->diags;
+  return whole;
+}
+#endif
+
 /* ---- the largest part ---- */
 /* The tensor's name for --outputs: the name of its node, unless a tensor has that name. */
 static const char *refused_output_name(const ModelImport *im, int tensor) {
@@ -82,12 +113,9 @@ static ModelImport *try_outputs(const ModelImport *im, bool *asked, bool *again)
   options->outputs.n = options->outputs.room = 0;
   for (int t = 1; t < im->onnx->ntensors; t++)
     if (asked[t]) vec_push(im->arena, options->outputs, refused_output_name(im, t));
-  Sources *sources = NEW(im->arena, Sources);
-  sources->arena = im->arena;
-  Diags *silent = diags_new(im->arena, sources);
   *again = false;
   if (options->outputs.n == 0 || options->outputs.n > MOST_ASKED) return NULL;
-  ModelImport *part = import_again(im, silent, options);
+  ModelImport *part = import_again(im, silent_diags(im), options);
   if (!part) return NULL;
   for (int i = 0; i < part->problems.n; i++) {
     const Problem *p = &part->problems.data[i];

@@ -121,6 +121,7 @@ static bool is_boxes(const ModelImport *im, const OnnxPort *port) {
   return read;
 }
 
+#ifndef __wasi__ /* the browser build imports neither recurrent layers nor attention */
 /* A recurrent state, [layers, batch, units]: other inputs have the batch of size 1 first. */
 static bool is_state(const ModelImport *im, const OnnxPort *port) {
   bool batch = false;
@@ -145,12 +146,16 @@ static bool takes_whole(const OnnxNode *node, int input, int rank) {
 }
 
 static bool has_no_batch(const ModelImport *im, const OnnxPort *port) {
+  if (im->options->together && port->dim[0] > 1) return true;
   for (int i = 0; i < im->onnx->nnodes; i++)
     for (int k = 0; im->live[i] && k < im->onnx->node[i].nin; k++)
       if (im->onnx->node[i].in[k] == port->tensor && takes_whole(&im->onnx->node[i], k, port->rank))
         return true;
   return is_boxes(im, port) || is_state(im, port);
 }
+#else
+static bool has_no_batch(const ModelImport *im, const OnnxPort *port) { return is_boxes(im, port); }
+#endif
 
 /* The first two of four dimensions become one axis. */
 static View *view_of_four(ModelImport *im, const OnnxPort *port) {

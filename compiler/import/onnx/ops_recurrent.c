@@ -274,60 +274,143 @@ static View *result_view(ModelImport *im, const Layer *l, Value *value, bool las
   return view;
 }
 
-/* ---- a single row with c as a result ---- */
-static Value *cell_part(ModelImport *im, const Layer *l, Value *sums, int gate, const char *then) {
+/* ---- the layer of an LSTM of which c is used, too: row by row, of the operators that it is made of ---- */
+typedef struct Cell { /* of one direction */
+  const Layer *layer;
+  int64_t way;
+  bool one_bias;   /* it starts from zeros: the bias of hh is part of that of ih */
+  const char *hh;  /* the layer that all rows share; NULL before the first */
+  Value *state[2]; /* h and c; NULL: zeros */
+  Value *all;      /* h of all rows, sequences of one row; NULL where it is not used */
+} Cell;
+
+static Value *gate_of(ModelImport *im, const Layer *l, Value *sums, int gate, const char *then) {
   const long long from = gate * l->units;
   Value *part = emit_one(im, sums, shape_vector(l->units), "slice(%lld..%lld)", from, from + l->units);
   return emit_one(im, part, part->shape, "%s", then);
 }
 
-static Value *cell_sums(ModelImport *im, const Layer *l, Value *from, const char *kind, int64_t columns,
-                        const Tensor *of, int64_t bias_at) {
-  const int64_t sums = l->kind->gates * l->units, dim[] = {sums, columns};
-  const char *name = layer_called(im, arena_printf(im->arena, "%s.%s", l->name, kind));
-  const Tensor *t = gates_of(im, l, of, 0, columns),
-               *bias = l->bias ? gates_of(im, l, l->bias, bias_at, 1) : NULL;
-  if (!t || (l->bias && !bias)) return NULL;
-  put_weight(im, name, "weight", t, 2, dim);
-  if (bias) put_weight(im, name, "bias", bias, 1, dim);
-  return emit_one(im, from, shape_vector(sums), "dense(%lld%s, name=\"%s\")", (long long)sums,
-                  bias ? "" : ", bias=false", name);
+static const char *cell_layer(ModelImport *im, const Cell *c, const char *kind) {
+  return layer_called(im, arena_printf(im->arena, "%s.%s%s", c->layer->name, kind, c->way ? "_reverse" : ""));
 }
 
-/* h and c of an LSTM with one row, computed with basic operators. */
-static bool lstm_cell(ModelImport *im, const Layer *l, Value *x, Value *made[2]) {
-  const Shape row = shape_vector(l->units);
-  Value *vector = reshaped(im, x, shape_vector(l->channels));
-  Value *sums = cell_sums(im, l, vector, "ih", l->channels, l->weight, 0);
-  if (sums && l->start[0]) {
-    Value *hidden = cell_sums(im, l, l->start[0], "hh", l->units, l->hidden, l->kind->gates * l->units);
-    if (!hidden) return false;
-    sums = emit(im, 2, (Value *[]){sums, hidden}, sums->shape, "add(%%*)");
-  }
-  if (!sums) return false;
-  Value *i = cell_part(im, l, sums, 0, "sigmoid"), *g = cell_part(im, l, sums, 2, "tanh"),
-        *o = cell_part(im, l, sums, 3, "sigmoid");
-  Value *c = emit(im, 2, (Value *[]){i, g}, row, "multiply(%%*)");
-  if (l->start[1]) {
-    Value *f = cell_part(im, l, sums, 1, "sigmoid"),
-          *old = emit(im, 2, (Value *[]){f, l->start[1]}, row, "multiply(%%*)");
-    c = emit(im, 2, (Value *[]){old, c}, row, "add(%%*)");
-  }
-  Value *curve = emit_one(im, c, row, "tanh");
-  made[0] = emit(im, 2, (Value *[]){o, curve}, row, "multiply(%%*)");
-  made[1] = c;
+/* The bias of the sums over x (part 0) or h; with one_bias that of x is the sum of both. */
+static const Tensor *cell_bias(ModelImport *im, const Cell *c, int64_t part) {
+  const Layer *l = c->layer;
+  const int64_t sums = l->kind->gates * l->units, at = 2 * c->way * sums;
+  if (!l->bias || (part && c->one_bias)) return NULL;
+  const Tensor *bias = gates_of(im, l, l->bias, at + part * sums, 1);
+  if (!bias || !c->one_bias) return bias;
+  const Tensor *other = gates_of(im, l, l->bias, at + sums, 1);
+  if (!other) return NULL;
+  Tensor *both = tensor_new(im->arena, TENSOR_FLOAT, 1, &sums);
+  for (int64_t i = 0; i < sums; i++) tensor_put(both, i, tensor_number(bias, i) + tensor_number(other, i));
+  return both;
+}
+
+static bool put_cell_sums(ModelImport *im, const Cell *c, const char *name, int64_t part, int rank) {
+  const Layer *l = c->layer;
+  const int64_t sums = l->kind->gates * l->units, columns = part ? l->units : l->channels,
+                dim[] = {sums, columns, 1};
+  const Tensor *of = gates_of(im, l, part ? l->hidden : l->weight, c->way * sums * columns, columns),
+               *bias = cell_bias(im, c, part);
+  if (!of || (!bias && l->bias && !(part && c->one_bias))) return false;
+  put_weight(im, name, "weight", of, rank, dim);
+  if (bias) put_weight(im, name, "bias", bias, 1, dim);
   return true;
 }
 
+/* The sums of the gates over x, for all rows in one layer. */
+static Value *cell_inputs(ModelImport *im, const Cell *c, Value *rows) {
+  const Layer *l = c->layer;
+  const int64_t sums = l->kind->gates * l->units;
+  const bool one = l->rows == 1;
+  const char *name = cell_layer(im, c, "ih"), *bias = l->bias ? "" : ", bias=false";
+  if (!put_cell_sums(im, c, name, 0, one ? 2 : 3)) return NULL;
+  if (!one)
+    return emit_one(im, rows, shape_sequence(l->rows, sums), "conv(%lld, 1%s, name=\"%s\")", (long long)sums,
+                    bias, name);
+  Value *vector = reshaped(im, rows, shape_vector(l->channels));
+  return emit_one(im, vector, shape_vector(sums), "dense(%lld%s, name=\"%s\")", (long long)sums, bias, name);
+}
+
+static Value *cell_row(ModelImport *im, const Layer *l, Value *inputs, int64_t row) {
+  const int64_t sums = l->kind->gates * l->units;
+  if (l->rows == 1) return inputs;
+  Value *one = emit_one(im, inputs, shape_sequence(1, sums), "crop([%lld, %lld])", (long long)row,
+                        (long long)(l->rows - 1 - row));
+  return reshaped(im, one, shape_vector(sums));
+}
+
+/* The sums of the gates over h, with the weights of the first row. */
+static Value *cell_hidden(ModelImport *im, Cell *c) {
+  const Layer *l = c->layer;
+  const int64_t sums = l->kind->gates * l->units;
+  const bool first = !c->hh;
+  if (first) c->hh = cell_layer(im, c, "hh");
+  if (first && !put_cell_sums(im, c, c->hh, 1, 2)) return NULL;
+  return emit_one(im, c->state[0], shape_vector(sums), "dense(%lld%s, %s=\"%s\")", (long long)sums,
+                  l->bias && !c->one_bias ? "" : ", bias=false", first ? "name" : "weights", c->hh);
+}
+
+static bool cell_step(ModelImport *im, Cell *c, Value *sums) {
+  const Layer *l = c->layer;
+  const Shape row = shape_vector(l->units);
+  if (c->state[0]) {
+    Value *hidden = cell_hidden(im, c);
+    if (!hidden) return false;
+    sums = emit(im, 2, (Value *[]){sums, hidden}, sums->shape, "add(%%*)");
+  }
+  Value *i = gate_of(im, l, sums, 0, "sigmoid"), *g = gate_of(im, l, sums, 2, "tanh"),
+        *o = gate_of(im, l, sums, 3, "sigmoid");
+  Value *next = emit(im, 2, (Value *[]){i, g}, row, "multiply(%%*)");
+  if (c->state[1]) {
+    Value *f = gate_of(im, l, sums, 1, "sigmoid"),
+          *old = emit(im, 2, (Value *[]){f, c->state[1]}, row, "multiply(%%*)");
+    next = emit(im, 2, (Value *[]){old, next}, row, "add(%%*)");
+  }
+  Value *curve = emit_one(im, next, row, "tanh");
+  c->state[0] = emit(im, 2, (Value *[]){o, curve}, row, "multiply(%%*)");
+  c->state[1] = next;
+  return true;
+}
+
+static bool run_cell(ModelImport *im, Cell *c, Value *rows, bool all) {
+  const Layer *l = c->layer;
+  const bool back = c->way || !strcmp(onnx_text(l->node, "direction", "forward"), "reverse");
+  Value *made[MOST_ROWS_APART], *inputs = cell_inputs(im, c, rows);
+  for (int k = 0; k < 2 && l->directions > 1; k++)
+    if (c->state[k])
+      c->state[k] = emit_one(im, c->state[k], shape_vector(l->units), "slice(%lld..%lld)",
+                             (long long)(c->way * l->units), (long long)((c->way + 1) * l->units));
+  for (int64_t r = 0; inputs && r < l->rows; r++) {
+    const int64_t row = back ? l->rows - 1 - r : r;
+    if (!cell_step(im, c, cell_row(im, l, inputs, row))) return false;
+    if (all) made[row] = reshaped(im, c->state[0], shape_sequence(1, l->units));
+  }
+  if (inputs && all) c->all = l->rows > 1 ? join_values(im, (int)l->rows, made, 0) : made[0];
+  return inputs != NULL;
+}
+
 static View *import_cell(ModelImport *im, const Layer *l, Value *x) {
-  Value *made[2];
-  if (l->rows > 1) return no(im, "Y_c: the cell's state after several rows");
-  if (l->directions > 1 || l->images > 1) return no(im, "Y_c of several directions or sequences");
-  if (l->bias && !l->start[0]) return no(im, "Y_c of a layer that starts from zeros");
-  if (!lstm_cell(im, l, x, made)) return NULL;
-  for (int k = OUT_HIDDEN; k <= OUT_CELL; k++)
-    if (used(im, l->node, k)) im->item[l->node->out[k]].view = result_view(im, l, made[k - 1], true);
-  return result_view(im, l, reshaped(im, made[0], shape_sequence(1, l->units)), false);
+  Cell cell[2];
+  const bool all = used(im, l->node, OUT_ROWS);
+  if (l->rows > MOST_ROWS_APART)
+    return no(im, "Y_c: the cell's state after more than %d rows", MOST_ROWS_APART);
+  if (l->images > 1) return no(im, "Y_c of several sequences");
+  for (int64_t way = 0; way < l->directions; way++) {
+    cell[way] = (Cell){.layer = l, .way = way, .one_bias = !l->start[0], .state = {l->start[0], l->start[1]}};
+    if (!run_cell(im, &cell[way], x, all)) return NULL;
+  }
+  for (int k = 0; k < 2; k++) {
+    Value *of[] = {cell[0].state[k], l->directions > 1 ? cell[1].state[k] : NULL};
+    Value *both = of[1] ? join_values(im, 2, of, 0) : of[0];
+    if (used(im, l->node, OUT_HIDDEN + k))
+      im->item[l->node->out[OUT_HIDDEN + k]].view = result_view(im, l, both, true);
+  }
+  if (!all) return im->item[l->node->out[OUT_CELL]].view;
+  Value *rows[] = {cell[0].all, l->directions > 1 ? cell[1].all : NULL};
+  return result_view(im, l, rows[1] ? join_values(im, 2, rows, 1) : rows[0], false);
 }
 
 View *import_recurrent(ModelImport *im, const OnnxNode *node) {

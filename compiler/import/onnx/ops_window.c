@@ -20,13 +20,10 @@ static bool ints_of(ModelImport *im, const OnnxNode *node, const char *name, int
   return true;
 }
 
-static bool read_window(ModelImport *im, const OnnxNode *node, Window2 *w, Shape in) {
+static bool read_window(ModelImport *im, const OnnxNode *node, Window2 *w) {
   int64_t pads[4] = {0};
   const char *automatic = onnx_text(node, "auto_pad", "NOTSET");
-  for (int k = 0; k < w->n; k++) {
-    w->stride[k] = w->dilation[k] = 1;
-    w->in[k] = in.dim[k];
-  }
+  for (int k = 0; k < w->n; k++) w->stride[k] = w->dilation[k] = 1;
   if (!ints_of(im, node, "strides", w->n, w->stride) || !ints_of(im, node, "dilations", w->n, w->dilation) ||
       !ints_of(im, node, "pads", 2 * w->n, pads))
     return false;
@@ -39,6 +36,10 @@ static bool read_window(ModelImport *im, const OnnxNode *node, Window2 *w, Shape
     if (w->before[k] < 0 || w->after[k] < 0) return no(im, "negative padding"), false;
   }
   return true;
+}
+
+static void window_input(Window2 *w, Shape in) {
+  for (int k = 0; k < w->n; k++) w->in[k] = in.dim[k];
 }
 
 static void pad_same(Window2 *w, bool upper) {
@@ -91,6 +92,26 @@ static const char *window_text(Arena *arena, const Window2 *w, bool pooling) {
   if (w->dilation[0] != 1 || (w->n == 2 && w->dilation[1] != 1))
     text_put(&text, ", dilation=%s", pair_text(arena, w->n, w->dilation));
   return text.s;
+}
+
+/* The positions of a window, after the channels. A first dimension that is no batch is one more of them, with
+ * windows of one element: steps of which each has a sequence. */
+static void window_positions(const View *x, Window2 *w, int pos[2]) {
+  pos[0] = 2;
+  pos[1] = 3;
+#ifdef __wasi__ /* in the browser build it is always a batch */
+  (void)x, (void)w;
+#else
+  if (w->n > 1 || !x->along[0].n || factors_batch(&x->along[0])) return;
+  int64_t *const each[] = {w->kernel, w->stride, w->dilation, w->before, w->after};
+  for (int i = 0; i < 5; i++) {
+    each[i][1] = each[i][0];
+    each[i][0] = i < 3;
+  }
+  w->n = 2;
+  pos[0] = 0;
+  pos[1] = 2;
+#endif
 }
 
 /* ---- convolutions ---- */
@@ -147,14 +168,16 @@ View *import_conv(ModelImport *im, const OnnxNode *node) {
   if (!x || !window_weights(im, node, &weight, &bias)) return NULL;
   Window2 w = {.n = weight->rank - 2, .kernel = {weight->dim[2], weight->rank == 4 ? weight->dim[3] : 1}};
   if (x->rank != weight->rank) return no(im, "weights of %d dimensions", weight->rank);
-  if (!read_window(im, node, &w, (Shape){0})) return NULL;
+  if (!read_window(im, node, &w)) return NULL;
   bool one = !w.same;
   for (int k = 0; k < w.n; k++)
     one = one && w.kernel[k] == 1 && w.stride[k] == 1 && w.before[k] + w.after[k] == 0;
   const int chan[] = {1};
-  int pos[2] = {2, 3};
+  int pos[2];
+  window_positions(x, &w, pos);
   Value *v = lay(im, x, 1, chan, w.n, pos, one);
-  if (!v || !read_window(im, node, &w, v->shape)) return NULL;
+  if (!v) return NULL;
+  window_input(&w, v->shape);
   if (w.same) pad_same(&w, strcmp(onnx_text(node, "auto_pad", ""), "SAME_UPPER") == 0);
   if (!count_out(im, &w, false)) return NULL;
   const int64_t groups = onnx_int(node, "group", 1), filters = weight->dim[0], channels = v->shape.dim[w.n];
@@ -172,7 +195,8 @@ View *import_conv(ModelImport *im, const OnnxNode *node) {
     if (groups > 1) text_put(&call, ", groups=%lld", (long long)groups);
   }
   v = emit_one(im, v, shape_out(&w, filters), "%s%s", call.s, end_text(im, bias, layer));
-  put_weight(im, layer, "weight", weight, weight->rank, weight->dim);
+  const int64_t dim[] = {filters, weight->dim[1], w.kernel[0], w.kernel[1]};
+  put_weight(im, layer, "weight", weight, w.n + 2, dim);
   put_vector(im, layer, "bias", bias);
   return view_laid(im, x, v, 1, w.n, pos);
 }
@@ -205,9 +229,9 @@ View *import_conv_transpose(ModelImport *im, const OnnxNode *node) {
   Window2 w = {.n = weight->rank - 2, .kernel = {weight->dim[2], weight->rank == 4 ? weight->dim[3] : 1}};
   int64_t more[2] = {0, 0};
   Value *v = x->rank == weight->rank ? lay_standard(im, x) : no(im, "weights of %d dimensions", weight->rank);
-  if (!v || !read_window(im, node, &w, v->shape) || !ints_of(im, node, "output_padding", w.n, more) ||
-      !transposed_size(im, node, &w, more))
-    return NULL;
+  if (!v || !read_window(im, node, &w)) return NULL;
+  window_input(&w, v->shape);
+  if (!ints_of(im, node, "output_padding", w.n, more) || !transposed_size(im, node, &w, more)) return NULL;
   const int64_t groups = onnx_int(node, "group", 1), filters = weight->dim[1] * groups;
   if (groups < 1 || weight->dim[0] != v->shape.dim[w.n]) return no(im, "weights that do not fit");
   // The language has one output_pad for both axes. Where they differ, less is cropped at the end instead, or
@@ -256,8 +280,14 @@ View *import_pool(ModelImport *im, const OnnxNode *node) {
   if (node->nout > 1 && node->out[1]) return no(im, "the places of the maxima as an output");
   if (!kernel || kernel->n < 1 || kernel->n > 2) return no(im, "more than two spatial dimensions");
   Window2 w = {.n = kernel->n, .kernel = {kernel->data[0], kernel->n == 2 ? kernel->data[1] : 1}};
-  Value *v = x->rank == w.n + 2 ? lay_standard(im, x) : no(im, "a window of %d dimensions", w.n);
-  if (!v || !read_window(im, node, &w, v->shape)) return NULL;
+  if (x->rank != w.n + 2) return no(im, "a window of %d dimensions", w.n);
+  if (!read_window(im, node, &w)) return NULL;
+  const int chan[] = {1};
+  int pos[2];
+  window_positions(x, &w, pos);
+  Value *v = lay(im, x, 1, chan, w.n, pos, false);
+  if (!v) return NULL;
+  window_input(&w, v->shape);
   if (w.same) pad_same(&w, strcmp(onnx_text(node, "auto_pad", ""), "SAME_UPPER") == 0);
   const bool ceil = onnx_int(node, "ceil_mode", 0) != 0;
   if (!count_out(im, &w, ceil)) return NULL;
@@ -270,7 +300,7 @@ View *import_pool(ModelImport *im, const OnnxNode *node) {
   const bool count = mean && padded && onnx_int(node, "count_include_pad", 0);
   v = emit_one(im, v, shape_out(&w, v->shape.dim[w.n]), "%s(%s%s%s)", mean ? "avgpool" : "maxpool",
                window_text(im->arena, &w, true), ceil ? ", ceil=true" : "", count ? ", count_pad=true" : "");
-  return view_standard(im, v, x, x->rank);
+  return view_laid(im, x, v, 1, w.n, pos);
 }
 
 View *import_global(ModelImport *im, const OnnxNode *node) {
