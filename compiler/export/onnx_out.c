@@ -181,8 +181,15 @@ bool out_keeps_order(const Node *node) {
          node->op->traits.fold == FOLD_NONE;
 }
 
-/* Operators without syntax in the language: integers, or the operand with another scale. */
+/* T regions of n numbers as a sequence T x n. */
+static const char *export_region_rows(OnnxOut *o, const Node *node) {
+  const int64_t dim[] = {-1, node->shape.dim[0], node->shape.dim[1]};
+  return out_channels_first(o, out_reshape(o, out_input(o, 0), 3, dim), node->shape);
+}
+
+/* Operators without syntax in the language: integers, regions as rows, or the operand with another scale. */
 static const char *export_hidden(OnnxOut *o, const Node *node) {
+  if (node->op == &op_region_rows) return export_region_rows(o, node);
   if (node->op != &op_whole) return out_input(o, 0);
   const char *y = out_one(o, "Cast", out_input(o, 0));
   out_int(o, "to", TENSOR_INT32);

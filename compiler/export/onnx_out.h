@@ -66,7 +66,8 @@ const char *out_floats(OnnxOut *, const char *what, int rank, const int64_t *dim
 /* A one-dimensional tensor of equal numbers. */
 const char *out_filled(OnnxOut *, const char *what, int64_t n, double);
 const char *out_number(OnnxOut *, const char *what, double);
-const char *out_list(OnnxOut *, const char *what, int n, const int64_t *);
+const char *out_list(OnnxOut *, const char *what, int n, const int64_t *); /* int64 */
+const char *out_integers(OnnxOut *, const char *what, int rank, const int64_t *dim, const int64_t *);
 const char *out_named(OnnxOut *, const char *name, int rank, const int64_t *dim, const float *);
 /* Int8 models: out_bytes.c. */
 const NamedArray *out_whole(const OnnxOut *, const Weight *); /* as integers; NULL: it is float */
@@ -97,6 +98,14 @@ int out_axes(const Node *, int64_t axis[2]);
 bool out_keeps_order(const Node *);
 bool out_is_output(const OnnxOut *, const Node *);
 const char *out_reduced(OnnxOut *, const char *op, const char *x, int n, const int64_t *axis); /* axes of 1 */
+
+/* Windows. */
+/* A value padded by the node's window, with `value`, or by reflection (mode reflect). */
+const char *out_padded(OnnxOut *, const char *x, const Node *, const int64_t before[2],
+                       const int64_t after[2], const char *mode, double value);
+/* A convolution by the node's window, with the given padding. */
+const char *out_convolved(OnnxOut *, const Node *, const char *x, const char *weight, int64_t groups,
+                          const int64_t before[2], const int64_t after[2]);
 
 /* Rows are images of the batch. Values may be the same for all images, or have fewer rows than others, which
  * ONNX broadcasts if they have separate axes. */

@@ -140,11 +140,17 @@ const char *out_number(OnnxOut *o, const char *what, double value) {
   return out_floats(o, what, 0, NULL, one);
 }
 
+const char *out_integers(OnnxOut *o, const char *what, int rank, const int64_t *dim, const int64_t *value) {
+  int64_t n = 1;
+  for (int d = 0; d < rank; d++) n *= dim[d];
+  const Tensor *list = tensor_list(o->arena, (int)n, value);
+  return out_constant(o, numbered_name(o, what), TENSOR_INT64, rank, dim,
+                      (WireBytes){list->data, 8 * (size_t)n, 0});
+}
+
 const char *out_list(OnnxOut *o, const char *what, int n, const int64_t *value) {
   const int64_t dim[] = {n};
-  const Tensor *list = tensor_list(o->arena, n, value);
-  return out_constant(o, numbered_name(o, what), TENSOR_INT64, 1, dim,
-                      (WireBytes){list->data, 8 * (size_t)n, 0});
+  return out_integers(o, what, 1, dim, value);
 }
 
 /* ---- values ---- */

@@ -32,9 +32,8 @@ static void put_pads(OnnxOut *o, const Node *node, const int64_t before[2], cons
   out_ints(o, "pads", n, side);
 }
 
-/* A value padded with `value`, or by reflection (mode reflect). */
-static const char *out_padded(OnnxOut *o, const char *x, const Node *node, const int64_t before[2],
-                              const int64_t after[2], const char *mode, double value) {
+const char *out_padded(OnnxOut *o, const char *x, const Node *node, const int64_t before[2],
+                       const int64_t after[2], const char *mode, double value) {
   const Axes a = axes_of(node);
   int64_t side[4], pads[8] = {0};
   sides(node, before, after, side);
@@ -69,6 +68,13 @@ static void put_window(OnnxOut *o, const Node *node, int64_t groups, const int64
   put_pads(o, node, before, after);
   put_sizes(o, "dilations", node, w->dilation);
   out_int(o, "group", groups);
+}
+
+const char *out_convolved(OnnxOut *o, const Node *node, const char *x, const char *weight, int64_t groups,
+                          const int64_t before[2], const int64_t after[2]) {
+  const char *y = convolved(o, "Conv", x, weight, NULL);
+  put_window(o, node, groups, before, after);
+  return y;
 }
 
 static const char *weight_of(OnnxOut *o, const Node *node) {

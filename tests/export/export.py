@@ -172,6 +172,15 @@ def attention_programs():
         by_onnxruntime(programs, f"attention of opset {opset}", "--opset=" + opset)
 
 
+def audio_programs():
+    """Audio operators: the model comes back as convolutions and products, which compute the same."""
+    audio, windows = (f"{top}/tests/export/{name}.cnn" for name in ("audio", "windows"))
+    if there_and_back("audio", "audio", open(audio).read()):
+        compute_both("audio", "audio")
+    by_onnxruntime([audio, windows, f"{top}/tests/run/audio_stft.cnn", f"{top}/tests/run/audio_unfold.cnn"],
+                   "audio operators")
+
+
 def all_detections():
     programs = [f"{top}/tests/run/{name}.cnn" for name in ("boxes", "detection", "yolo_nms")]
     for word in ("ssd,side=32", "tiny_yolov3,side=64"):
@@ -202,6 +211,7 @@ boxes("tiny_yolov3,side=64")
 boxes("ssd,side=32")
 all_detections()
 attention_programs()
+audio_programs()
 for word in sys.argv[3:]:
     round_trip(word)
 finish()

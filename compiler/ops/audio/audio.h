@@ -20,4 +20,10 @@ typedef struct Bank { /* y[o] = sum over i of weight[o][i]*x[i] */
 void bank_eval(const Eval *, Bank);
 void bank_eval_transposed(const Eval *, Bank); /* the input gradient, from dy */
 void bank_lower(Lower *, Bank, bool transposed);
+/* The maps that operators are, for export. */
+Bank mel_bank(Arena *, const Node *);
+Bank dct_bank(Arena *, const Node *);
+/* stft: from the samples of a frame to the real and imaginary parts of each bin: re, im, re, im; without
+ * `scale`. */
+Bank stft_bank(Arena *, const Node *);
 #endif

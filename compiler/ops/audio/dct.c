@@ -21,7 +21,7 @@ static void shape(ShapeContext *context, Node *node) {
 }
 
 /* The angle is reduced to less than one turn in integers, so that large angles are exact. */
-static Bank dct_bank(Arena *arena, const Node *of) {
+Bank dct_bank(Arena *arena, const Node *of) {
   const Node *node = node_forward(of);
   const int64_t n = shape_extent(node->in[0]->shape).c, k = shape_extent(node->shape).c;
   double *weight = NEW_ARRAY(arena, double, n *k);

@@ -79,7 +79,7 @@ static double hz_of_scale(Like like, double mel) {
 
 /* [bands][bins]. torchaudio: slopes linear in Hz; librosa: the same with an area of 1; tensorflow: slopes
  * linear in mel, without bin 0. */
-static Bank mel_bank(Arena *arena, const Node *node) {
+Bank mel_bank(Arena *arena, const Node *node) {
   const int64_t bins = shape_extent(node->in[0]->shape).c, bands = shape_extent(node->shape).c;
   const Like like = mel_like(node);
   const bool in_mel = like == LIKE_TENSORFLOW;

@@ -142,6 +142,17 @@ static double *make_wave(Arena *arena, int64_t fft) {
   return wave;
 }
 
+Bank stft_bank(Arena *arena, const Node *node) {
+  const Frames f = frames_of(node);
+  const double *window = make_window(arena, node, f.size), *wave = make_wave(arena, f.fft);
+  double *weight = NEW_ARRAY(arena, double, 2 * f.bins * f.size);
+  for (int64_t k = 0; k < f.bins; k++)
+    for (int64_t i = 0; i < f.size; i++)
+      for (int64_t part = 0; part < 2; part++)
+        weight[(2 * k + part) * f.size + i] = window[i] * wave[2 * (k * (i + f.at) % f.fft) + part];
+  return (Bank){f.size, 2 * f.bins, weight};
+}
+
 /* ---- reference ---- */
 static double frame_sample(const Frames *f, const double *x, int64_t i) {
   const int64_t last = f->samples - 1, at = !f->mirror ? i : i < 0 ? -i : i > last ? 2 * last - i : i;
