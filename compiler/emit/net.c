@@ -101,8 +101,9 @@ static const char *where_it_went(const Net *net, const Node *node) {
   if (op->traits.padding)
     return arena_printf(net->arena, "in the bounds of the windows of %s", reader_of(net, node));
   if (op->family == FAMILY_ALIAS) return "the same values under another shape";
-  if (op->traits.channel_offset) return "its inputs are written straight into it";
-  if (op->traits.channel_slice) return "is a view of its input";
+  if (op->traits.channel_offset || op->traits.joins_channels)
+    return "its inputs are written straight into it";
+  if (op->traits.channel_slice || op->traits.splits_channels) return "is a view of its input";
   return "nothing that inference computes depends on it";
 }
 

@@ -68,7 +68,9 @@ const Node *node_forward(const Node *node) { return node->hidden ? node->hidden-
 /* Kernels produce the elements that the node declares: floats, except in int8 models. This includes inputs
  * that are converted. */
 Home home_own(const Node *node) {
-  return (Home){node, 0, shape_extent(node->shape).c, node_is_target(node) ? node->port->elem : node->elem};
+  return (Home){.node = node,
+                .pitch = shape_extent(node->shape).c,
+                .elem = node_is_target(node) ? node->port->elem : node->elem};
 }
 
 int64_t home_bytes(const Home *home, int64_t elements) { return elem_bytes(home->elem) * elements; }

@@ -193,10 +193,11 @@ struct Node {
 };
 
 /* Where a value is stored: `offset` elements after the start of the value of `node`, with pixels `pitch`
- * elements apart. */
+ * elements apart. rows: the distance of its rows where they are groups of channels, side by side in each
+ * pixel (heads); 0: row after row. */
 typedef struct Home {
   const Node *node;
-  int64_t offset, pitch;
+  int64_t offset, pitch, rows;
   Elem elem;
 } Home;
 Home home_own(const Node *); /* for a value that is not part of another one */

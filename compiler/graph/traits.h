@@ -108,8 +108,11 @@ typedef struct OpTraits {
   /* aliases (passes/alias.c): values that are parts of others. -1: not this node */
   int64_t (*channel_offset)(const Node *, int k); /* concat: the channel of its value where input k starts */
   int64_t (*channel_slice)(const Node *); /* its value is a range of channels of its input; the first one */
-  int64_t (*slice_offset)(const Node *);  /* its value is one contiguous part of its input; the first
-                                             element */
+  bool splits_channels; /* its value is its input, the rows of which are groups of channels: split_heads */
+  bool joins_channels;  /* the inverse: join_heads */
+  bool reads_anywhere;  /* its nest reads and writes rows of pixels at any distance (Home) */
+  int64_t (*slice_offset)(const Node *);         /* its value is one contiguous part of its input; the first
+                                                    element */
   int64_t (*concat_offset)(const Node *, int k); /* its value is the concatenation of its inputs; the first
                                                     element of input k */
 

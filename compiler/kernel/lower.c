@@ -112,7 +112,7 @@ static void lie_within(const Lower *l, Buf *buf, const Node *value) {
   const Home home = home_in(l->kernel, value);
   const Extent e = shape_extent(value->shape);
   const int64_t last = buf->rank - 1, images = is_stored_for_all(l, value) ? l->batch : 1,
-                apart = shape_elements(home.node->shape) * images / buf->dim[0];
+                apart = home.rows ? home.rows : shape_elements(home.node->shape) * images / buf->dim[0];
   if (e.h * e.w > 1) buf->room[last] = home.pitch;
   if (buf->rank == 4 && buf_room(buf, 1) != apart) buf->apart = apart;
   buf->flat = buf->apart || buf->room[last] != buf->dim[last];
@@ -140,8 +140,8 @@ static Buf *find_alias(const Lower *l, const Node *value) {
     const Home other = home_in(l->kernel, known);
     const Extent a = extent_of(l, known), b = extent_of(l, value);
     if (home.node == other.node && home.offset == other.offset && home.pitch == other.pitch &&
-        known->elem == value->elem && known->result == value->result && a.n == b.n && a.h == b.h &&
-        a.w == b.w && a.c == b.c)
+        home.rows == other.rows && known->elem == value->elem && known->result == value->result &&
+        a.n == b.n && a.h == b.h && a.w == b.w && a.c == b.c)
       return l->b->buf[i];
   }
   return NULL;

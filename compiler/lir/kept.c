@@ -191,6 +191,7 @@ static void kept_place(Arena *arena, Key *key, const Kernel *kernel, const Nodes
   key_add(arena, key, kept_beside(kernel, nodes, &home, true));
   key_add(arena, key, home.node == node);
   key_add(arena, key, home.pitch);
+  key_add(arena, key, home.rows);
   key_add(arena, key, home.elem);
   kept_shape(arena, key, &home.node->shape);
 }

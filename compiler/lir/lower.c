@@ -249,8 +249,8 @@ static Place value_place(const Lowering *l, const Node *node, int target) {
     return contiguous(space, 0, weight_from(node->target), 0, weight_bytes(node->target));
   place.offset = home_bytes(&home, home.offset * lanes);
   place.pitch = home_bytes(&home, home.pitch * lanes);
-  place.width = home_bytes(&home, e.c * lanes);
-  place.bytes = (e.n * e.h * e.w - 1) * place.pitch + place.width;
+  place.width = home_bytes(&home, ((home.rows ? (e.n - 1) * home.rows : 0) + e.c) * lanes);
+  place.bytes = ((home.rows ? 1 : e.n) * e.h * e.w - 1) * place.pitch + place.width;
   switch (space) {
   case SPACE_ALL: place.offset += storage->offset * p->batching.images; break;
   case SPACE_ARENA:

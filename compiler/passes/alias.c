@@ -4,6 +4,10 @@
  * of an image (bands.c) are always views of it, and an image that is assembled from rows contains them:
  * neither has other aliases.
  *
+ * Attention and products of values read and write rows of pixels wherever they lie (reads_anywhere). For
+ * these alone heads are views, slices of values with rows are, and a slice may be read in another shape that
+ * keeps the channels of a pixel.
+ *
  * Requires: a verified graph. Preserves: values and order; adds copies of concat inputs that are also
  * stored elsewhere. */
 // SPDX-License-Identifier: Apache-2.0
@@ -19,10 +23,12 @@ typedef struct Placer {
   Arena *arena;
   Inside *inside; /* by node id; new nodes have ids behind all others until the end */
   int ids;
-  bool training;
+  const Plan *plan;
   Graph *graph;
   int *uses;            /* by node id */
   bool *output, *whole; /* by node id: an output, or an alias of it is; it is read in another shape */
+  bool *anywhere;       /* by node id: only kernels read it that read rows of pixels at any distance */
+  bool *rows;           /* by node id: an alias has its pixels in other rows */
   const Node **reader;  /* by node id: one that reads it */
 } Placer;
 
@@ -38,6 +44,32 @@ static bool is_one_pixel(const Node *node) {
   return e.h == 1 && e.w == 1;
 }
 
+static bool has_its_channels(const Node *alias) {
+  return shape_extent(alias->shape).c == shape_extent(alias->in[0]->shape).c;
+}
+
+static bool reads_anywhere(const Placer *p, const Node *node) {
+  if (is_alias(node)) return has_its_channels(node) && p->anywhere[node->id];
+  return node->op->traits.reads_anywhere || node->op->traits.channel_slice;
+}
+
+static bool plain_result(const Node *node) { return node->result == RESULT_SAMPLE && !node->target; }
+
+static void look_at_readers(Placer *p) {
+  const Graph *graph = p->graph;
+  for (int i = 0; i < graph->nodes.n; i++) p->anywhere[i] = p->plan->images <= 1;
+  for (int i = graph->nodes.n - 1; i >= 0; i--) {
+    const Node *node = graph->nodes.data[i];
+    p->anywhere[i] = p->anywhere[i] && plain_result(node) && !plan_whole_batch(p->plan, node);
+    for (int k = 0; p->uses[i] && k < node->nin; k++) {
+      const int of = node->in[k]->id;
+      p->anywhere[of] = p->anywhere[of] && reads_anywhere(p, node);
+      if (is_alias(node) || node->op->traits.channel_slice)
+        p->rows[of] = p->rows[of] || p->rows[i] || node->shape.regions != node->in[k]->shape.regions;
+    }
+  }
+}
+
 static void look_around(Placer *p) {
   const Graph *graph = p->graph;
   for (int i = 0; i < graph->outputs.n; i++) p->output[graph->outputs.data[i].node->id] = true;
@@ -50,13 +82,12 @@ static void look_around(Placer *p) {
     if (!is_alias(node)) continue;
     const int of = node->in[0]->id;
     p->output[of] = p->output[of] || p->output[i];
-    p->whole[of] = p->whole[of] || p->whole[i] || !have_same_pixels(node, node->in[0]);
+    p->whole[of] = p->whole[of] || p->whole[i] ||
+                   (!have_same_pixels(node, node->in[0]) && !(has_its_channels(node) && p->anywhere[i]));
   }
 }
 
-static bool plain_value(const Node *node) {
-  return node->result == RESULT_SAMPLE && !node->target && !node->shape.regions;
-}
+static bool plain_value(const Node *node) { return plain_result(node) && !node->shape.regions; }
 
 /* May its pixels be further apart than its channels need? One channel is dense everywhere: kernels read
  * columns of it as vectors. */
@@ -86,7 +117,7 @@ static bool is_near_join(const Placer *p, const Node *node, const Node *join) {
     if (p->uses[i] && other->op->family != FAMILY_ALIAS && other->op->family != FAMILY_MAP)
       between += shape_elements(other->shape);
   }
-  return p->training || between <= NEAR * shape_elements(join->shape);
+  return p->plan->training || between <= NEAR * shape_elements(join->shape);
 }
 
 static void place_in_join(Placer *p, const Node *node, const Node *join, int k) {
@@ -149,7 +180,7 @@ static void place_join(Placer *p, Node *join, Nodes *to) {
  * layers of a concat has, is better read once and copied: its pixels lie near each other then, and layers of
  * equal size have the same functions whatever they are a part of. */
 static bool is_copied(const Placer *p, const Node *node) {
-  return p->training && p->uses[node->id] > 1 &&
+  return p->plan->training && p->uses[node->id] > 1 &&
          WIDE * shape_extent(node->shape).c <= shape_extent(node->in[0]->shape).c;
 }
 
@@ -163,20 +194,52 @@ static bool is_reshaped_join(const Placer *p, const Node *node) {
 
 static void place_part(const Placer *p, const Node *node) {
   const int64_t channel = node->op->traits.channel_slice(node);
-  if (channel < 0 || p->inside[node->id].within || p->output[node->id] || !plain_value(node) ||
-      !plain_value(node->in[0]) || !can_be_spread(p, node) || is_copied(p, node) ||
+  const bool plain =
+      p->anywhere[node->id] ? plain_result(node->in[0]) : plain_value(node) && plain_value(node->in[0]);
+  if (channel < 0 || p->inside[node->id].within || p->output[node->id] || !plain ||
+      node->shape.regions != node->in[0]->shape.regions || !can_be_spread(p, node) || is_copied(p, node) ||
       is_reshaped_join(p, node->in[0]))
     return;
-  p->inside[node->id] = (Inside){node->in[0], channel, true};
+  p->inside[node->id] = (Inside){.within = node->in[0], .from = channel, .done = true};
+}
+
+/* ---- heads ---- */
+/* Its rows can be groups of channels of a value without rows. */
+static bool can_be_heads(const Placer *p, const Node *node) {
+  return node->shape.regions && p->anywhere[node->id] && !p->rows[node->id] && !p->output[node->id] &&
+         !p->inside[node->id].within && plain_result(node);
+}
+
+static void place_heads(const Placer *p, const Node *node) {
+  const Node *whole = node->in[0];
+  if (!can_be_heads(p, node) || !plain_value(whole) || is_reshaped_join(p, whole)) return;
+  p->inside[node->id] = (Inside){whole, 0, shape_extent(node->shape).c, true};
+}
+
+/* The kernel that makes the rows writes them side by side. */
+static void place_joined_heads(const Placer *p, const Node *node) {
+  const Node *rows = node->in[0];
+  if (!plain_value(node) || p->inside[node->id].done || !rows->op->traits.reads_anywhere ||
+      rows->op->traits.splits_channels || !can_be_heads(p, rows))
+    return;
+  p->inside[rows->id] = (Inside){node, 0, shape_extent(rows->shape).c, false};
+  p->inside[node->id].done = true;
+}
+
+static void place_views(const Placer *p, const Node *node) {
+  const OpTraits *traits = &node->op->traits;
+  if (traits->channel_slice) place_part(p, node);
+  if (traits->splits_channels) place_heads(p, node);
+  if (traits->joins_channels) place_joined_heads(p, node);
 }
 
 /* ---- rows ---- */
 static void place_rows(const Placer *p, const Node *node) {
   if (node->op->traits.slice_offset)
-    p->inside[node->id] = (Inside){node->in[0], node->op->traits.slice_offset(node), true};
+    p->inside[node->id] = (Inside){node->in[0], node->op->traits.slice_offset(node), 0, true};
   if (!node->op->traits.concat_offset) return;
   for (int k = 0; k < node->nin; k++)
-    p->inside[node->in[k]->id] = (Inside){node, node->op->traits.concat_offset(node, k), false};
+    p->inside[node->in[k]->id] = (Inside){node, node->op->traits.concat_offset(node, k), 0, false};
   p->inside[node->id].done = true;
 }
 
@@ -190,9 +253,11 @@ static Placer placer_of(Arena *arena, Plan *plan) {
   return (Placer){arena,
                   NEW_ARRAY(arena, Inside, most + 1),
                   n,
-                  plan->training,
+                  plan,
                   graph,
                   fuse_uses(arena, plan),
+                  NEW_ARRAY(arena, bool, n + 1),
+                  NEW_ARRAY(arena, bool, n + 1),
                   NEW_ARRAY(arena, bool, n + 1),
                   NEW_ARRAY(arena, bool, n + 1),
                   NEW_ARRAY(arena, const Node *, n + 1)};
@@ -215,6 +280,7 @@ void place_values(Arena *arena, Plan *plan) {
   const Graph *graph = plan->graph;
   Placer p = placer_of(arena, plan);
   Nodes to = {0};
+  look_at_readers(&p);
   look_around(&p);
   for (int i = 0; i < graph->nodes.n; i++)
     if (p.uses[i]) place_rows(&p, graph->nodes.data[i]);
@@ -226,6 +292,6 @@ void place_values(Arena *arena, Plan *plan) {
     vec_push(arena, to, node);
   }
   for (int i = 0; i < graph->nodes.n; i++)
-    if (p.uses[i] && graph->nodes.data[i]->op->traits.channel_slice) place_part(&p, graph->nodes.data[i]);
+    if (p.uses[i]) place_views(&p, graph->nodes.data[i]);
   set_places(&p, plan, &to);
 }

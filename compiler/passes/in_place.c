@@ -27,8 +27,8 @@ static bool read_at_the_element(const Plan *plan, const Kernel *kernel, const No
 static bool fills_place(const Plan *plan, const Node *value) {
   const Node *home = home_of(plan, value);
   const StoreKind kind = plan->storage[value->id].kind;
-  return (kind == STORE_ARENA || kind == STORE_KEPT) && !node_is_target(value) &&
-         home->result == RESULT_SAMPLE && plan->output_of[value->id] < 0 &&
+  return (kind == STORE_ARENA || kind == STORE_KEPT) && !plan->home[value->id].rows &&
+         !node_is_target(value) && home->result == RESULT_SAMPLE && plan->output_of[value->id] < 0 &&
          (home == value || shape_elements(home->shape) == shape_elements(value->shape));
 }
 

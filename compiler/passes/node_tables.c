@@ -46,9 +46,12 @@ static Home home_of_its_own(const Plan *plan, const Node *node) {
 
 static Home home_inside(const Plan *plan, const Node *node, const Node *in) {
   const Extent own = shape_extent(node->shape), outer = shape_extent(in->shape);
-  const bool reshaped = own.h != outer.h || own.w != outer.w; /* all of it side by side, in another shape */
+  const Inside *inside = &plan->inside[node->id];
+  const bool reshaped = own.c != outer.c && !inside->rows && /* all of it side by side, in another shape */
+                        (own.h != outer.h || own.w != outer.w);
   Home home = plan->home[in->id];
-  home.offset += plan->inside[node->id].from;
+  home.offset += inside->from;
+  if (inside->rows) home.rows = inside->rows;
   if (reshaped) home.pitch = own.c;
   return home;
 }

@@ -87,6 +87,7 @@ typedef struct ValueOverlap {
 typedef struct Inside {
   const Node *within; /* the value that contains this one; or NULL */
   int64_t from;       /* the element of that one at which it begins: a channel of its first pixel, or a row */
+  int64_t rows;       /* as in Home; 0: as that one's */
   bool done;          /* no kernel: it is a view of its input (slice), or contains its inputs (concat) */
 } Inside;
 

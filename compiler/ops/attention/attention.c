@@ -219,5 +219,6 @@ const Op op_attention = {
     .cost = cost,
     .eval = eval,
     .gradient = attention_gradient,
+    .traits.reads_anywhere = true,
     .lower = attention_lower,
 };

@@ -212,8 +212,11 @@ static Cost slopes_cost(const Node *node) {
   return (Cost){.macs = a.l * a.m * a.heads * (2 * a.dk + a.dv)};
 }
 
-static const Op op_slopes = {
-    .name = "attention gradient", .cost = slopes_cost, .eval = slopes_run, .lower = slopes_lower};
+static const Op op_slopes = {.name = "attention gradient",
+                             .traits.reads_anywhere = true,
+                             .cost = slopes_cost,
+                             .eval = slopes_run,
+                             .lower = slopes_lower};
 
 void attention_gradient(Gradient *gradient, Node *node, Node *dy) {
   Node *in[DY + 3] = {node->in[QUERY], node->in[KEY], node->in[VALUE], dy};

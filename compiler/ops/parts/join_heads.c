@@ -43,6 +43,8 @@ const Op op_join_heads = {
     .example = "split_heads(4) -> softmax(axis=length) -> join_heads(4)",
     .traits.mixes_rows = true,
     .traits.int8 = INT8_MOVE,
+    .traits.joins_channels = true,
+    .traits.reads_anywhere = true,
     .shape = shape,
     .eval = run,
     .gradient = backward,

@@ -37,6 +37,8 @@ const Op op_split_heads = {
     .example = "conv(192, 1) -> split_heads(3) -> softmax(axis=length) -> join_heads(3)",
     .traits.mixes_rows = true,
     .traits.int8 = INT8_MOVE,
+    .traits.splits_channels = true,
+    .traits.reads_anywhere = true,
     .shape = shape,
     .eval = run,
     .gradient = backward,
