@@ -6,8 +6,9 @@ table of parameters asks for. The weights reach the generated code through NAME_
 that loads a file would. The sides take turns, and of each the shortest call counts.
 """
 # SPDX-License-Identifier: Apache-2.0
-import argparse, json, os, platform, subprocess, tempfile
+import argparse, json, os, platform, subprocess, tempfile, time
 import numpy as np
+import timing
 from compiler import newest_clang
 from nets import NETS, OTHERS, SIZES, draw_weights, find
 from sides import PEERS, ROOT, Case, Ours, march
@@ -76,8 +77,12 @@ def read_options(known, kind, seconds, peers=None):
     parser.add_argument("--peers", default=peers or ",".join(peer.name for peer in PEERS),
                         help=f"who is measured besides ({peers or 'all'})")
     parser.add_argument("--seconds", type=float, default=seconds, help=f"for each row ({seconds})")
+    parser.add_argument("--processor-time", action="store_true",
+                        help="measure time of the processor, on a busy machine; with one thread")
     parser.add_argument("nets", nargs="*", metavar=kind, help="of: " + ", ".join(known))
     options = parser.parse_args()
+    if options.processor_time:
+        timing.clock = time.process_time
     unknown = [net for net in options.nets if net not in known]
     if unknown:
         parser.error(f"no such {kind}: " + ", ".join(unknown))

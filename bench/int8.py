@@ -8,7 +8,7 @@ import ctypes, json, math, os, struct, subprocess, sys, tempfile
 import numpy as np
 from inference import make_case, print_machine, read_options
 from nets import NETS, OTHERS
-from sides import Ours, as_onnx, march
+from sides import Ours, march
 from timing import in_turns
 
 PICTURES = 8  # that scales are chosen by
@@ -107,7 +107,7 @@ class OursInt8(Ours):
 def quantized_model(options, case, work):
     """The ONNX model of the case by quantize_static: int8, with per-channel weights."""
     from onnxruntime import quantization
-    model, _, _ = as_onnx(case)
+    model, *_ = case.onnx()
     planes = np.ascontiguousarray(np.moveaxis(case.pictures, -1, 1))
     floats, prepared, result = (os.path.join(work, name) for name in ("f.onnx", "p.onnx", "q.onnx"))
     with open(floats, "wb") as file:

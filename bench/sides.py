@@ -107,6 +107,17 @@ class Case:
         self.shapes = [[batch, *output["shape"]] for output in facts["outputs"]]
         self.model = None  # ONNX models, replacing the built one
 
+    def onnx(self):
+        """The net for the others: its bytes, its input's name and numbers, the names of its outputs."""
+        batch, *plane, c = self.images.shape
+        builder = Builder(self.weights)
+        outputs = self.build(builder)
+        outputs = [outputs] if isinstance(outputs, str) else list(outputs)
+        model = builder.model([batch, c, *plane], outputs, [channels_first(shape) for shape in self.shapes],
+                              self.images.dtype == np.uint8)
+        return (self.model or model, "image", np.ascontiguousarray(np.moveaxis(self.images, -1, 1)),
+                outputs)
+
 
 def case_of_program(options, source, build, batch):
     """A program that is not an example, with weights of about the same variance in every layer."""
@@ -157,17 +168,6 @@ class Ours:
         self.library.stop()
 
 
-def as_onnx(case):
-    """The net for the others: its bytes, its input as they want it, the names of its outputs."""
-    batch, *plane, c = case.images.shape
-    builder = Builder(case.weights)
-    outputs = case.build(builder)
-    outputs = [outputs] if isinstance(outputs, str) else list(outputs)
-    model = builder.model([batch, c, *plane], outputs, [channels_first(shape) for shape in case.shapes],
-                          case.images.dtype == np.uint8)
-    return case.model or model, np.ascontiguousarray(np.moveaxis(case.images, -1, 1)), outputs
-
-
 def channels_first(shape):
     batch, *regions, channels = shape
     return [batch, channels, *([] if regions == [1, 1] else regions)]
@@ -178,19 +178,23 @@ class OnnxRuntime:
 
     def __init__(self, options, case, threads):
         import onnxruntime
-        model, images, outputs = as_onnx(case)
+        model, port, images, outputs = case.onnx()
         settings = onnxruntime.SessionOptions()
         settings.intra_op_num_threads, settings.inter_op_num_threads = threads, 1
         self.session = onnxruntime.InferenceSession(model, settings, providers=["CPUExecutionProvider"])
         self.binding = self.session.io_binding()
-        self.binding.bind_cpu_input("image", images)
+        self.binding.bind_cpu_input(port, images)
         for output in outputs:
             self.binding.bind_output(output)
         # what its Python method calls
         self.call = functools.partial(self.session._sess.run_with_iobinding, self.binding._iobinding, None)
 
     def results(self):
-        return [np.moveaxis(output, 1, -1) for output in self.binding.copy_outputs_to_cpu()]
+        return [np.moveaxis(output, 1, -1) for output in self.raw()]
+
+    def raw(self):
+        """As the model has them."""
+        return self.binding.copy_outputs_to_cpu()
 
     @staticmethod
     def version():
@@ -205,7 +209,7 @@ class OpenVINO:
 
     def __init__(self, options, case, threads):
         import openvino
-        model, images, _ = as_onnx(case)
+        model, _, images, _ = case.onnx()
         self.library = ctypes.CDLL(
                                    glob.glob(os.path.join(os.path.dirname(openvino.__file__), "libs",
                                                           "libopenvino_c.so*"))[0])
