@@ -61,6 +61,7 @@ static const Param absent_params[] = {{"x", PARAM_OPERANDS, "", "", 0, 0, NULL},
       .name = #operator, .group = "attention", .params = absent_params, .shape = absent_shape};
 ABSENT(lstm)
 ABSENT(gru)
+ABSENT(svdf)
 ABSENT(rnn)
 ABSENT(state)
 ABSENT(update)

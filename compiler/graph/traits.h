@@ -129,6 +129,7 @@ typedef struct OpTraits {
   StreamRule stream;
   StreamRule (*stream_rule)(const Node *); /* where it depends on the arguments */
   double (*row_fill)(const Node *);        /* value of the elements of rows before the first; not set: 0 */
+  int64_t (*kept_rows)(const Node *);      /* STREAM_RECURRENT: rows of its state; not set: none */
   bool (*counts_inside)(const Node *);     /* a mean that does not count padding? */
   /* Its result depends on row numbers: makes its copy in the step graph count from the start of the
    * stream. `calls` is the number k of the call; row 0 of the copy's input is row k*rows + offset of the
@@ -140,12 +141,13 @@ typedef struct OpTraits {
 
   bool weights_of_input; /* eval reads the parameters of in[0], not its own */
   bool recurrent;        /* each direction has several parameters, with names that end in its own suffix */
-  bool layer_part; /* one of several kernels of a layer: named after its own node, not after the layer */
-  bool needs_axes; /* needs a height or length: T regions of n elements are read as a sequence T x n */
-  bool indices;    /* its value has indices: float in int8 models, exact */
-  bool features;   /* audio features: float in int8 models, as are values that only such operators read */
-  bool front_end;  /* audio front end without a gradient: layers before it cannot be trained */
-  bool matrix;     /* of a convolution: its weight is a matrix, outputs by inputs, its window one pixel */
+  bool layer_part;     /* one of several kernels of a layer: named after its own node, not after the layer */
+  bool needs_axes;     /* needs a height or length: T regions of n elements are read as a sequence T x n */
+  bool indices;        /* its value has indices: float in int8 models, exact */
+  bool features;       /* audio features: float in int8 models, as are values that only such operators read */
+  bool front_end;      /* audio front end without a gradient: layers before it cannot be trained */
+  bool matrix;         /* of a convolution: its weight is a matrix, outputs by inputs, its window one pixel */
+  bool matrix_of_taps; /* with matrix: a row of taps for each input channel of each output, on a sequence */
   /* weight[2] is a second bias, for the first output channels: their number */
   int64_t (*second_bias)(const Node *);
 

@@ -234,6 +234,8 @@ static StreamLayer stream_layer_of(const Step *s, const Node *node) {
   for (int k = 0; k < node->nin; k++)
     if (stream_needs(s->streams, node, k, &need))
       layer.history = larger(layer.history, step_history(stream_steps(s, node->in[k]), need.first));
+  if (flow->flows && node->op->traits.kept_rows && !s->streams->window)
+    layer.history = node->op->traits.kept_rows(node);
   return layer;
 }
 

@@ -45,10 +45,21 @@ static const char *vector_for(Net *net, int64_t n) {
   return made->name;
 }
 
+static const char *svdf(Net *net, Shape in, int64_t *out, bool *last) {
+  const int64_t memory = between(net, 1, 12), rank = between(net, 1, 3);
+  *out = between(net, 1, 20);
+  *last = false;
+  net->macs += (double)(in.w * *out * rank * (in.c + memory));
+  return arena_printf(net->arena, "svdf(%lld, %lld, rank=%lld%s%s)", (long long)*out, (long long)memory,
+                      (long long)rank, chance(net, 25) ? ", bias=false" : "",
+                      chance(net, 50) ? ", activation=relu" : "");
+}
+
 /* The text of a recurrent layer for a value of c channels; *out: what it returns for a row; *last: for all.
  */
 static const char *recurrent(Net *net, Shape in, int64_t *out, bool *last) {
   static const char *const names[] = {"rnn", "gru", "lstm"};
+  if (chance(net, 15)) return svdf(net, in, out, last);
   const int kind = (int)below(net, 3);
   const int64_t units = chance(net, 20) ? between(net, 15, 35) : between(net, 1, 9);
   const int direction = net->flows ? 0 : (int)below(net, 4), sides = direction == 1 ? 2 : 1;

@@ -2,6 +2,7 @@
 // in correlation.h).
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/convolution/correlation.h"
+#include <string.h>
 #include "base/number.h"
 #include "graph/shape.h"
 #include "kernel/window.h"
@@ -18,6 +19,7 @@ Correlation correlation_of(const Node *node) {
     in.w *= factor[1];
   }
   Correlation k = {.large = transposed ? out : in, .small = transposed ? in : out, .groups = w.groups};
+  k.taps = forward->op->traits.matrix_of_taps;
   k.rank = forward->op->traits.matrix ? 2 : forward->in[0]->shape.rank == 2 ? 3 : 4;
   for (int axis = 0; axis < 2; axis++) {
     window_compact(&w, axis, extent_side(k.large, axis), extent_side(k.small, axis));
@@ -102,6 +104,11 @@ bool correlation_near_limits(const Correlation *k) {
 int correlation_weight_index(const Correlation *k, Ix *at_, const Ix *s, const Ix *l, const Ix *ky,
                              const Ix *kx) {
   int n = 0;
+  if (k->taps) {
+    at_[n++] = *s * k->l + *l;
+    at_[n++] = *kx;
+    return n;
+  }
   at_[n++] = *s;
   at_[n++] = *l;
   if (k->rank > 3) at_[n++] = *ky;
@@ -207,10 +214,20 @@ static const Ix *places(Nest *b, const char *name, const Correlation *k, int axi
 #define TAPS(b, v, axis, i) for (const Ix v = *taps(b, #v, &k, axis, &i); nest_enter(b);)
 #define PLACES(b, v, axis, tap) for (const Ix v = *places(b, #v, &k, axis, &tap); nest_enter(b);)
 
+/* Sizes of the weight, as correlation_weight_index numbers its elements. */
+static void weight_sizes(const Correlation *k, int64_t dim[4]) {
+  const int64_t sizes[4] = {k->small.c, k->l, k->kernel[0], k->kernel[1]};
+  memcpy(dim, sizes, sizeof sizes);
+  if (k->rank == 3) dim[2] = dim[3];
+  if (!k->taps) return;
+  dim[0] = k->small.c * k->l;
+  dim[1] = k->kernel[1];
+}
+
 /* The weights in natural order, with folded constants. `spread`: the output channel is the large side's. */
 static Buf *natural_weights(Lower *l, const Correlation *k, bool spread) {
-  int64_t dim[4] = {k->small.c, k->l, k->kernel[0], k->kernel[1]};
-  if (k->rank == 3) dim[2] = dim[3];
+  int64_t dim[4];
+  weight_sizes(k, dim);
   Pack *pack = lower_pack(l, "weight", k->rank, dim);
   Nest *b = pack->nest;
   NEST_FOR(b, g, k->groups)
@@ -453,8 +470,8 @@ void correlation_backward(Gradient *gradient, Node *node, Node *dy, const Op *in
 }
 
 static bool correlation_parameters(ShapeContext *context, Node *node, const Correlation *k, int64_t outputs) {
-  int64_t dim[4] = {k->small.c, k->l, k->kernel[0], k->kernel[1]};
-  if (k->rank == 3) dim[2] = dim[3];
+  int64_t dim[4];
+  weight_sizes(k, dim);
   const int64_t taps_ = k->kernel[0] * k->kernel[1]; /* may be too large: op_weight reports it */
   const int64_t large = bounded_product(k->l, taps_), small = bounded_product(k->s, taps_);
   const bool transposed = node->op->traits.transposed;

@@ -23,6 +23,7 @@ typedef struct Correlation {
   int64_t kernel[2], stride[2], dilation[2], before[2];
   int64_t groups, l, s; /* channels of one group on each side */
   int rank;             /* rank of the weight: 4, on sequences 3; 2 with op->traits.matrix */
+  bool taps;            /* the weight is [s*l][kx]: op->traits.matrix_of_taps */
 } Correlation;
 
 /* For conv, depthwise, conv_transpose, and the hidden operators of their backward pass. */

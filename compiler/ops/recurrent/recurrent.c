@@ -107,7 +107,7 @@ int recurrent_outers(const Recurrent *r, int weight, Outer outer[MOST_OUTERS]) {
 }
 
 /* ---- the shape ---- */
-static bool input_fits(ShapeContext *context, const Node *node) {
+bool recurrent_input_fits(ShapeContext *context, const Node *node) {
   const Shape in = node->in[0]->shape;
   int64_t rows, channels;
   if (!in.rank) return false;
@@ -229,7 +229,7 @@ static bool sizes_fit(ShapeContext *context, const Node *node, const Recurrent *
 
 void recurrent_shape(ShapeContext *context, Node *node) {
   enum { MOST_UNITS = 1 << 28 };
-  if (!input_fits(context, node)) return;
+  if (!recurrent_input_fits(context, node)) return;
   if (arg_int(node, "units") > MOST_UNITS) {
     op_error_at(context, node, "units", DIAG_too_large, "%s of %lld units", node->op->name,
                 (long long)arg_int(node, "units"));

@@ -68,12 +68,17 @@ int64_t recurrent_row(const Recurrent *, int64_t step); /* the row of a step */
 int64_t recurrent_summed_bias(const Recurrent *); /* number of sums to which the gates add both biases */
 
 extern const Op op_concat, op_lstm, op_gru, op_state, op_update;
+bool recurrent_input_fits(ShapeContext *, const Node *); /* a sequence or a vector? else an error */
 void recurrent_shape(ShapeContext *, Node *);
 Cost recurrent_cost(const Node *);
 Node *recurrent_parts(Graph *, Node *, bool training);
 /* Appends a forward layer that starts from the final state of the previous call: its states, the layer, their
  * updates (recurrent_keep.c). */
 Node *recurrent_keep(Graph *, Node *layer, Node *calls, int64_t rows, int64_t offset);
+/* A state of a kept layer, and its update by a hidden operator on the layer, the state and the layer's
+ * inputs. */
+Node *recurrent_state(Graph *, const Node *layer, const char *part, Shape);
+Node *recurrent_update(Graph *, Node *layer, const Op *, Node *state);
 Node *recurrent_final(Graph *, Node *layer, Node *value, bool cell); /* h or c of the last row */
 /* The nodes that compute a layer, float or int8: its input as a sequence; a direction's gates of all rows, a
  * 1x1 convolution; its part of an initial value; the joined directions. */

@@ -26,9 +26,9 @@ static const Op op_kept = {.name = "state update",
                            .parts = update_parts,
                            .traits.weights_of_input = true};
 
-static Node *make_state(Graph *graph, const Node *layer, const char *part, int64_t n) {
-  Node *state = state_hidden(graph, arena_printf(graph->arena, "%s.%s", layer->name, part), shape_vector(n),
-                             F32, NULL, 0);
+Node *recurrent_state(Graph *graph, const Node *layer, const char *part, Shape shape) {
+  Node *state =
+      state_hidden(graph, arena_printf(graph->arena, "%s.%s", layer->name, part), shape, F32, NULL, 0);
   state->span = layer->span;
   state->site = layer->site;
   state->precision = layer->precision;
@@ -36,18 +36,18 @@ static Node *make_state(Graph *graph, const Node *layer, const char *part, int64
   return state;
 }
 
-static void make_update(Graph *graph, Node *layer, Node *state, bool cell) {
+Node *recurrent_update(Graph *graph, Node *layer, const Op *op, Node *state) {
   Node **in = NEW_ARRAY(graph->arena, Node *, OF_INPUTS + layer->nin);
   in[OF_LAYER] = layer;
   in[OF_STATE] = state;
   for (int k = 0; k < layer->nin; k++) in[OF_INPUTS + k] = layer->in[k];
-  Node *update = graph_node(graph, &op_kept, OF_INPUTS + layer->nin, in);
+  Node *update = graph_node(graph, op, OF_INPUTS + layer->nin, in);
   update->name = arena_printf(graph->arena, "%s_update", state->name);
   update->shape = state->shape;
   update->span = layer->span;
   update->site = layer->site;
   update->kept = true;
-  update->detail = cell ? &of_cell : NULL;
+  return update;
 }
 
 /* The state; in call 0 the given value instead. */
@@ -61,10 +61,10 @@ Node *recurrent_keep(Graph *graph, Node *layer, Node *calls, int64_t rows, int64
   Node *hidden = r.hidden ? layer->in[r.hidden] : NULL, *cell = r.state ? layer->in[r.state] : NULL;
   int nin = 0;
   in[nin++] = layer->in[0];
-  state[0] = make_state(graph, layer, "hidden", r.outputs);
+  state[0] = recurrent_state(graph, layer, "hidden", shape_vector(r.outputs));
   in[nin++] = started(graph, hidden, state[0], calls);
   if (r.cell == CELL_LSTM) {
-    state[1] = make_state(graph, layer, "cell", r.units);
+    state[1] = recurrent_state(graph, layer, "cell", shape_vector(r.units));
     in[nin++] = started(graph, cell, state[1], calls);
   }
   if (calls) {
@@ -77,6 +77,6 @@ Node *recurrent_keep(Graph *graph, Node *layer, Node *calls, int64_t rows, int64
   layer->nin = nin;
   graph_append(graph, layer);
   for (int k = 0; k < 2; k++)
-    if (state[k]) make_update(graph, layer, state[k], k == 1);
+    if (state[k]) recurrent_update(graph, layer, &op_kept, state[k])->detail = k ? &of_cell : NULL;
   return layer;
 }
