@@ -23,8 +23,8 @@ WIDTH = 98  # of a line of the excerpt; what is longer ends in ...
 NONE = {"rows.c", "dsp.c"}
 
 
-def function(shape, layers, options, name, int8):
-    """The lines of the function that cnnc prints for the net."""
+def compiled(shape, layers, options, int8, emit):
+    """What cnnc prints for the net: its status, the text and its messages."""
     rest = ("global_avgpool -> " if "x" in shape else "") + r"dense(4) -> train { loss = mse; batch = \1 }"
     layers = re.sub(r"train\((\d+)\)$", rest, layers)
     with open("n.cnn", "w", encoding="utf-8") as file:
@@ -33,22 +33,34 @@ def function(shape, layers, options, name, int8):
     if int8:
         save("n.safetensors", chain(shape, layers.split(" -> ")), note())
         options += " --weights=n.safetensors"
-    result = subprocess.run([cnnc, "n.cnn", "--emit=c", "-o", "n.c", *options.split()], text=True,
+    result = subprocess.run([cnnc, "n.cnn", "--emit=" + emit, "-o", "n.out", *options.split()], text=True,
                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     if result.returncode:
-        return [result.stdout]
-    with open("n.c", encoding="utf-8") as file:
-        text = file.read()
+        return False, result.stdout
+    with open("n.out", encoding="utf-8") as file:
+        return True, file.read()
+
+
+def function(name, *net):
+    """The lines of the function that cnnc prints for the net."""
+    good, text = compiled(*net, "c")
+    if not good:
+        return [text]
     found = re.search(r"^(?!typedef)[^\n;]*\bn_%s\((?:[^;{]|\n)*\{\n.*?^\}$" % name, text, re.M | re.S)
     return found[0].split("\n") if found else ["no function n_%s" % name]
 
 
 def excerpt(match, int8):
-    lines = function(match[1], match[2], match[3], match[6], int8)[int(match[4]) - 1:int(match[5])]
+    lines = function(match[6], *match.group(1, 2, 3), int8)[int(match[4]) - 1:int(match[5])]
     indent = min((len(line) - len(line.lstrip()) for line in lines if line), default=0)
     lines = [line[indent:] for line in lines]
     lines = [line if len(line) <= WIDTH else line[:WIDTH - 4] + " ..." for line in lines]
     return "".join("//     " + line + "\n" for line in lines)
+
+
+def chosen(match, int8):
+    """The schedules that cnnc chooses for kernels of the net."""
+    return re.findall(r"^    \* (.*?)  ", compiled(*match.group(1, 2, 3), int8, "schedule")[1], re.M)
 
 
 for path in sorted(glob.glob(os.path.join(top, "compiler/schedule/*/*.c")) +
@@ -62,7 +74,13 @@ for path in sorted(glob.glob(os.path.join(top, "compiler/schedule/*/*.c")) +
     check(match, f"{name} opens with an example of its C", "")
     if not match:
         continue
-    now = excerpt(match, os.path.basename(os.path.dirname(path)) in ("int8", "mcu"))
+    int8 = os.path.basename(os.path.dirname(path)) in ("int8", "mcu")
+    now = excerpt(match, int8)
+    names = re.findall(r"^const Schedule .*?\.name = \"([^\"]*)\"", text, re.M | re.S)
+    ways = chosen(match, int8) if names else []
+    if names:  # the name, and what the title adds to it: Winograd F(4x4,3x3)
+        check(any(way.startswith(one) for way in ways for one in names),
+              f"  {name} has the schedule that its example is computed with", "\n".join(ways))
     if os.environ.get("BLESS") and os.access(path, os.W_OK):
         with open(path, "w", encoding="utf-8") as file:
             file.write(text[:match.start(7)] + now + text[match.end(7):])
