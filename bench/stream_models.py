@@ -1,0 +1,288 @@
+"""stream_models.py: imported models and a TCN step by step, compared with the runtimes that they come from,
+or with the whole net: the cases of bench/streams besides `speed`."""
+# SPDX-License-Identifier: Apache-2.0
+import argparse
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+import numpy as np
+
+top = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path.append(os.path.join(top, "python"))
+import cnnc
+
+CALLS = 2000  # of wake words
+RATE, FRAME, CONTEXT, SECONDS = 16000, 512, 64, 60  # of silero-vad
+
+
+def imported(options, model, *words):
+    """The imported net, and the names of its inputs in the model's order."""
+    subprocess.run([options.cnnc, "import", model, *words, "--name=net", "-o", "net"], check=True)
+    weights = "net.safetensors" if os.path.exists("net.safetensors") else None
+    return cnnc.load("net.cnn", weights=weights)
+
+
+# ---- TensorFlow Lite ----
+class LiteRt:
+    """Calls of a model by LiteRT's reference kernels: all logits, the input of the last operator."""
+
+    def __init__(self, model):
+        from ai_edge_litert.interpreter import Interpreter, OpResolverType
+        self.net = Interpreter(model, experimental_op_resolver_type=OpResolverType.BUILTIN_REF,
+                               experimental_preserve_all_tensors=True)
+        self.net.allocate_tensors()
+        last = [op for op in self.net._get_ops_details() if op["op_name"] in ("LOGISTIC", "SOFTMAX")][-1]
+        details = {row["index"]: row for row in self.net.get_tensor_details()}
+        self.input, self.logits = self.net.get_input_details()[0], details[last["inputs"][0]]
+
+    def __call__(self, x):
+        self.net.set_tensor(self.input["index"], x)
+        self.net.invoke()
+        return self.net.get_tensor(self.logits["index"]).ravel().astype(int)
+
+    def stored(self, numbers):
+        """Real numbers as the integers of the model."""
+        scale = self.logits["quantization_parameters"]
+        return np.rint(numbers / scale["scales"][0]).astype(int) + scale["zero_points"][0]
+
+
+def features(rng, rows, channels):
+    """Values that change slowly, as those of sounds do, and noise."""
+    level, made = np.zeros(channels), []
+    for _ in range(rows):
+        level = 0.9 * level + rng.normal(0, 1, channels) * rng.uniform(0, 30)
+        made.append(level - 60)
+    smooth = np.clip(np.rint(made), -128, 127).astype(np.int8)
+    return {"features": smooth, "noise": rng.integers(-128, 128, (rows, channels)).astype(np.int8)}
+
+
+def wake(options):
+    wrong = 0
+    for model in options.files:
+        rows, channels = LiteRt(model).input["shape"][1:3]
+        for kind, x in features(np.random.default_rng(3), CALLS * rows, channels).items():
+            peer = LiteRt(model)
+            wanted = np.concatenate([peer(part[None]) for part in x.reshape(CALLS, rows, channels)])
+            for variables, steps in (("raise", rows), ("keep", None)):
+                net = imported(options, model, "--rounding=litert", "--variables=" + variables,
+                               "--outputs=" + peer.logits["name"])
+                stream = net.stream(int(steps) if steps else None)
+                differ = int((peer.stored(stream(x).ravel()) != wanted).sum())
+                wrong += differ
+                title = os.path.basename(model)
+                print(f"{title:20} {kind:8} {variables:5}: {differ} of {CALLS} logits differ "
+                      f"({len(np.unique(wanted))} values), state {len(stream.state)} bytes", flush=True)
+    return wrong
+
+
+CALL = """#include <stdlib.h>
+#include "net.h"
+static int8_t x[NET_X_SIZE], y[NET_Y_SIZE + 64];
+static net_workspace workspace;
+int main(int argc, char **argv) {{
+  {state}for (int i = 0; i < atoi(argv[argc - 1]); i++) {call};
+}}
+"""
+
+
+def instructions(options, words, state, call):
+    """Instructions of a call, without vectors, by callgrind; None without it."""
+    if not shutil.which("valgrind"):
+        return None
+    with open("call.c", "w") as file:
+        file.write(CALL.format(state=state, call=call))
+    subprocess.run([options.cnnc, "net.cnn", "--weights=net.safetensors", "--target=generic", *words,
+                    "-o", "net.c"], check=True)
+    subprocess.run(["cc", "-O2", "-w", "call.c", "net.c", "-lm", "-o", "call"], check=True)
+    total = []
+    for calls in (50, 60):
+        run = subprocess.run(["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", "./call",
+                              str(calls)], check=True, capture_output=True, text=True)
+        total.append(int(re.search(r"Collected : (\d+)", run.stderr)[1]))
+    return (total[1] - total[0]) / 10
+
+
+def slide(options):
+    """Windows that move by a row, compared with the whole net on each."""
+    wrong = 0
+    for model in options.files:
+        peer = LiteRt(model)
+        rows, channels = peer.input["shape"][1], int(np.prod(peer.input["shape"][2:]))
+        net = imported(options, model, "--rounding=litert", "--outputs=" + peer.logits["name"])
+        x = features(np.random.default_rng(4), options.rows + rows - 1, channels)["features"]
+        x = x.reshape(-1, *net.inputs[0].shape[1:])
+        made = net.stream(slide=1)(x)
+        made = made[made.shape[0] - options.rows:]
+        differ = 0
+        for k in range(options.rows):
+            wanted = peer(x[k:k + rows].reshape(peer.input["shape"]))
+            differ += int((peer.stored(made[k].ravel()) != wanted).any())
+        table = json.loads(subprocess.run([options.cnnc, "net.cnn", "--weights=net.safetensors", "--slide=1",
+                                           "--emit=json"], check=True, capture_output=True).stdout)["stream"]
+        wrong += differ
+        imported(options, model)
+        step = instructions(options, ["--slide=1"], "static net_state state; net_reset(&state); ",
+                            "net_step(&net_trained, x, y, &state, &workspace)")
+        window = instructions(options, [], "", "net_infer(&net_trained, x, y, &workspace)")
+        print(f"{os.path.basename(model)} --slide=1: {differ} of {options.rows} windows differ; "
+              f"{table['macs_per_step']:,} multiply-adds a step, {table['macs_whole']:,} a window: "
+              f"1/{table['macs_whole'] / table['macs_per_step']:.1f}; state {table['state_bytes']:,} bytes")
+        if step:
+            print(f"instructions (generic, callgrind): {step:,.0f} a step, {window:,.0f} a window: "
+                  f"1/{window / step:.1f}")
+    return wrong
+
+
+# ---- silero-vad ----
+def sound():
+    """Tones that change, with pauses, in noise."""
+    t = np.arange(RATE * SECONDS // FRAME * FRAME) / RATE
+    tone = 0.3 * np.sin(2 * np.pi * (200 + 150 * np.sin(t)) * t) * (np.sin(0.7 * t) > 0)
+    return (tone + 0.05 * np.random.default_rng(1).standard_normal(len(t))).astype(np.float32)
+
+
+def session_of(model):
+    import onnxruntime
+    settings = onnxruntime.SessionOptions()
+    settings.intra_op_num_threads = settings.inter_op_num_threads = 1
+    settings.log_severity_level = 3
+    return onnxruntime.InferenceSession(model, settings, providers=["CPUExecutionProvider"])
+
+
+def silero_by_frames(options, model, session, x):
+    """One frame a call: probabilities of onnxruntime and of steps, and states at the end."""
+    given = {row.name: row for row in session.get_inputs()}
+    context = 0 if "half" in model else CONTEXT
+    state, before, wanted, frames = np.zeros((2, 1, 128), np.float32), np.zeros(context, np.float32), [], []
+    rate = {"sr": np.array(RATE, np.int64)} if "sr" in given else {}
+    for frame in x.reshape(-1, FRAME):
+        frames.append(np.concatenate([before, frame]))
+        before = frame[len(frame) - context:]
+        p, state = session.run(None, {"input": frames[-1][None], "state": state, **rate})
+        wanted.append(p.ravel()[0])
+    words = ["--set", f"sr={RATE}"] if rate else []
+    net = imported(options, model, *words, "--state=state=" + session.get_outputs()[1].name,
+                   f"--shape=input=1x{FRAME + context}")
+    stream = net.stream()
+    made = np.array([stream(frame.reshape(net.inputs[0].shape)).ravel()[0] for frame in frames])
+    kept = np.frombuffer(stream.state, np.float32)[-state.size:]  # after the mark
+    off = np.abs(np.sort(kept) - np.sort(state.ravel())).max() / np.abs(state).max()
+    return made, np.array(wanted), float(off)
+
+
+def silero(options):
+    x, wrong = sound(), 0
+    for model in options.files:
+        session = session_of(model)
+        made, wanted, states = silero_by_frames(options, model, session, x)
+        off = float(np.abs(made - wanted).max())
+        wrong += not max(off, states) <= 1e-5
+        print(f"{os.path.basename(model):30} {len(made)} frames, {len(x) / RATE:.0f} s: largest difference "
+              f"{off:.1e}, of states at the end {states:.1e} of their largest", flush=True)
+    return wrong
+
+
+# ---- DeepFilterNet3 ----
+FRAMES = 50
+SHAPES = {"enc": ["feat_erb=1x1x{}x32", "feat_spec=1x2x{}x96"],
+          "erb_dec": ["emb=1x{}x512", "e3=1x64x{}x8", "e2=1x64x{}x8", "e1=1x64x{}x16", "e0=1x64x{}x32"],
+          "df_dec": ["emb=1x{}x512", "c0=1x64x{}x96"]}
+
+
+def rows_first(x):
+    """[1, C, T, F] as T x F x C; [1, T, C] as it is; without the batch."""
+    return x[0].transpose(1, 2, 0) if x.ndim == 4 and x.shape[2] == FRAMES else x[0]
+
+
+def difference(made, wanted):
+    """As a part of the largest number; made is in the order of the model or of the program."""
+    ordered = wanted if made.shape == wanted.shape[-made.ndim:] else rows_first(wanted)
+    return float(np.abs(np.ravel(made) - np.ravel(ordered)).max() / np.abs(wanted).max())
+
+
+def deepfilter(options):
+    """The whole and its steps of a frame: each with its largest difference."""
+    wrong, rng = 0, np.random.default_rng(6)
+    for model in options.files:
+        title = os.path.basename(model).removesuffix(".onnx")
+        shapes = [text.format(FRAMES) for text in SHAPES[title]]
+        session = session_of(model)
+        given = {text.split("=")[0]: rng.standard_normal([int(n) for n in text.split("=")[1].split("x")])
+                 .astype(np.float32) for text in shapes}
+        wanted = session.run(None, given)
+        layout = ["--layout", "emb=nhwc"] if "emb" in given else []
+        net = imported(options, model, *layout, *["--shape=" + text for text in shapes])
+        inputs = {port.name: rows_first(given[port.name]).reshape(port.shape) for port in net.inputs}
+        inputs = inputs if len(inputs) > 1 else inputs[net.inputs[0].name]
+        found = []
+        for made in (net(inputs), net.stream(1)(inputs)):
+            made = list(made.values()) if isinstance(made, dict) else [made]
+            found.append(max(difference(*pair) for pair in zip(made, wanted)))
+        wrong += not max(found) <= 1e-4
+        print(f"{title:8} {FRAMES} frames: largest difference {found[0]:.1e}, by steps {found[1]:.1e}",
+              flush=True)
+    return wrong
+
+
+# ---- a temporal convolutional net ----
+LAYERS = "".join(f"    conv(64, 3, pad=causal, dilation={2**i}) -> relu\n" for i in range(8))
+TCN = f"net tcn {{\n    input x: 512x64\n{LAYERS}}}\n"
+
+
+def tcn(options):
+    """Multiply-adds, time and state of a step, beside the whole sequence and the formula."""
+    with open("tcn.cnn", "w") as file:
+        file.write(TCN)
+    table = json.loads(subprocess.run([options.cnnc, "tcn.cnn", "--stream=1", "--emit=json"], check=True,
+                                      capture_output=True).stdout)["stream"]
+    ratio = table["macs_whole"] / table["macs_per_step"]
+    state = 4 * 64 * sum(2 * 2**i for i in range(8)) + 16
+    rng = np.random.default_rng(2)
+    net = cnnc.load("tcn.cnn")
+    net.load_weights({f"conv{i}.{name}": rng.uniform(-0.1, 0.1, shape).astype(np.float32) for i in range(1, 9)
+                      for name, shape in (("weight", (64, 64, 3)), ("bias", 64))})
+    net.save("tcn.safetensors")
+    commands = []
+    for words in (["--stream=1"], []):
+        name = "step" if words else "whole"
+        subprocess.run([options.cnnc, "tcn.cnn", "--weights=tcn.safetensors", *words, "-o", name], check=True)
+        line = [f"./{name}", "bench", "--threads=1", "--seconds=0.5", "--json"]
+        commands.append((line + ["--stream"], "step_ms") if words else (line, "latency_ms"))
+    least = [1e9, 1e9]
+    for _ in range(options.rounds):  # in turns
+        for i, (command, key) in enumerate(commands):
+            told = subprocess.run(command, check=True, capture_output=True).stdout
+            least[i] = min(least[i], json.loads(told)[key]["min"])
+    spent = 512 * least[0] / least[1]
+    print(f"tcn: a step has 1/{ratio:.1f} of the multiply-adds of 512 rows; 512 steps take {spent:.2f} of "
+          f"the time of the whole; state {table['state_bytes']:,} bytes, by the formula {state:,}")
+    return ratio != 512 or table["state_bytes"] > 1.02 * state
+
+
+CASES = {"wake": wake, "slide": slide, "silero": silero, "deepfilter": deepfilter, "tcn": tcn}
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("case", choices=CASES)
+    parser.add_argument("--cnnc", required=True)
+    parser.add_argument("--rows", type=int, default=10000, help="windows of slide")
+    parser.add_argument("--rounds", type=int, default=5, help="of tcn's times")
+    parser.add_argument("files", nargs="*")
+    options = parser.parse_intermixed_args()
+    options.cnnc = os.environ["CNNC"] = os.path.abspath(options.cnnc)
+    options.files = [os.path.abspath(file) for file in options.files]
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        wrong = CASES[options.case](options)
+        os.chdir("/")
+    sys.exit(wrong != 0)
+
+
+main()
