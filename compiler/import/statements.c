@@ -541,7 +541,7 @@ ModelImport *import_again(const ModelImport *im, Diags *diags, const ImportOptio
 }
 
 static bool is_output_value(const ModelImport *im, const Value *value) {
-  bool found = im->kept.n > 0; /* with states, no statement is dropped */
+  bool found = false;
   for (int i = 0; i < im->outputs.n && !found; i++) found = im->outputs.data[i].value == value;
   return found;
 }
@@ -565,7 +565,8 @@ static void drop_unread(ModelImport *im) {
     Statement *s = im->statements.data[i];
     const bool constant = strncmp(s->call, "constant(", 9) == 0 || strncmp(s->call, "bias(", 5) == 0;
     const bool layer = strstr(s->call, "name=") && !constant;
-    if (s->out->reads || layer || is_output_value(im, s->out)) continue;
+    const bool updates = strncmp(s->call, "update(", 7) == 0;
+    if (s->out->reads || layer || updates || is_output_value(im, s->out)) continue;
     if (constant) drop_constant(im, s);
     for (int k = 0; k < s->nin; k++) s->in[k]->reads--;
     im->statements.data[i] = NULL;

@@ -250,6 +250,22 @@ def run_recurrent():
           "an initial state with other users is refused", told.stderr)
 
 
+def run_rows():
+    """Each row is divided otherwise: what other rows hold is not needed, so that steps can compute it."""
+    model = onnx([("Relu", "x", "a"), ("Reshape", "a one", "b"), ("Tanh", "b", "c"),
+                  ("Reshape", "c two", "d"), ("Relu", "d", "y")], [("x", 1, 6, 3, 4)], [("y", 1, 6, 12)],
+                 shapes=[("one", (1, 6, 2, 6)), ("two", (1, 6, 12))])
+    told = imported("m.onnx", model, "--layout=nhwc")
+    with open("m.cnn", encoding="utf-8") as file:
+        text = file.read()
+    check(told.returncode == 0 and "flatten" not in text, "rows that are divided otherwise stay rows",
+          told.stderr + text)
+    net = Steps(ctypes.c_float, (12,), options=("--stream=1",))
+    x = [0.1 * i - 0.5 for i in range(12)]
+    want = [math.tanh(max(0, v)) for v in x]
+    check(max(abs(a - b) for a, b in zip(net.step(x)[0], want)) < 1e-6, "  in steps, too")
+
+
 run_variables(1, [3, 3, 3, 3], "state(2x2, name")
 run_variables(2, [1, 2, 3, 4], "init=[-1, -0.5, 0, 0.5]")
 run_variables(1, [3, 3, 3, 3], "state(2x2, init=3)", F32)
@@ -264,4 +280,5 @@ check(TOLD.returncode == 1 and "keeps state between calls" in TOLD.stderr, "so i
 run_pairs()
 run_hints()
 run_recurrent()
+run_rows()
 finish()

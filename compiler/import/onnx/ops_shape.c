@@ -18,12 +18,30 @@ static int read_integers(ModelImport *im, const OnnxNode *node, int input, const
   return (int)n;
 }
 
+/* Likewise if an axis of each row is split unevenly: the elements of a row are those of a vector. NULL: other
+ * rows. */
+static View *reshape_rows(ModelImport *im, const View *x, int n, const int64_t *size) {
+  const Shape from = x->value->shape;
+  if (from.rank != 3) return NULL;
+  const Shape to = shape_sequence(from.dim[0], from.dim[1] * from.dim[2]);
+  int64_t before = 1;
+  int d = 0;
+  while (d < n && before < from.dim[0]) before *= size[d++];
+  if (before != from.dim[0]) return NULL;
+  View *rows = view_new(im, reshaped(im, x->value, to), 2);
+  view_set(rows, 0, 0);
+  view_set(rows, 1, 1);
+  return view_reshape(im, rows, n, size);
+}
+
 /* Likewise if an axis is split unevenly: elements in the tensor's order are those of a vector, which can be
  * split anywhere. */
 static View *reshape_unevenly(ModelImport *im, const View *x, int n, const int64_t *size) {
   int dims[MOST_DIMS];
   for (int d = 0; d < x->rank; d++) dims[d] = d;
   if (!in_memory_order(x, x->rank, dims)) return NULL;
+  View *rows = reshape_rows(im, x, n, size);
+  if (rows) return rows;
   const Shape all = shape_vector(shape_elements(x->value->shape));
   View *flat = view_new(im, emit_one(im, x->value, all, "flatten"), 1);
   view_set(flat, 0, 0);

@@ -174,6 +174,9 @@ static bool order_of_memory(const Factors *want, Shape shape) {
 Value *reshaped(ModelImport *im, Value *value, Shape shape) {
   if (shape_equal(shape, value->shape)) return value;
   if (shape.rank == 1) return emit_one(im, value, shape, "flatten");
+  /* rows of a flattened value may be those of the value itself, which steps need */
+  if (value->made && strcmp(value->made->call, "flatten") == 0)
+    return reshaped(im, value->made->in[0], shape);
   if (shape.rank == 2)
     return emit_one(im, value, shape, "reshape([%lld, %lld])", (long long)shape.dim[0],
                     (long long)shape.dim[1]);
