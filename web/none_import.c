@@ -106,6 +106,7 @@ View *import_recurrent(ModelImport *im, const OnnxNode *node) {
   (void)node;
   return no(im, "recurrent layers are imported by cnnc, not in a page");
 }
+View *import_svdf(ModelImport *im, const OnnxNode *node) { return import_recurrent(im, node); }
 
 /* ---- indices ---- */
 View *gather_computed(ModelImport *im, const OnnxNode *node) {

@@ -113,6 +113,51 @@ def run_lstms():
             check(max(abs(a - b) for a, b in zip(got, want)) < 1e-6, f"  call {call + 1}", f"{got} {want}")
 
 
+class Svdf:
+    """A float model with SVDF of two units, rank 2 and memory 3."""
+
+    def __init__(self, relu=False, bias=True, activation=None):
+        self.relu, self.x = relu, Tensor([1, 3], F32, name="x")
+        self.features = [[math.sin(7 * f + 2 * c) for c in range(3)] for f in range(4)]
+        self.time = [[math.cos(3 * f + 5 * j) for j in range(3)] for f in range(4)]
+        self.bias, self.past = [0.3, -0.2] if bias else [0.0, 0.0], [[0.0] * 4] * 2
+        self.net, self.y = Net(self.x), Tensor([1, 2], F32, name="y")
+        self.net.add("SVDF", [self.x, Tensor([4, 3], F32, data=sum(self.features, []), name="w"),
+                              Tensor([4, 3], F32, data=sum(self.time, []), name="t"),
+                              Tensor([2], F32, data=self.bias, name="b") if bias else None,
+                              Tensor([1, 12], F32, variable=True, name="s")], self.y,
+                     f0=("i", 2), f1=("b", int(relu) if activation is None else activation))
+
+    def run(self, x, keeps):
+        rows = [*self.past, [sum(w * v for w, v in zip(row, x)) for row in self.features]]
+        y = [self.bias[u] + sum(self.time[f][j] * rows[j][f] for f in (2 * u, 2 * u + 1) for j in range(3))
+             for u in range(2)]
+        if keeps:
+            self.past = rows[1:]
+        return [max(v, 0.0) for v in y] if self.relu else y
+
+
+def run_svdfs():
+    for title, svdf, options in (("an SVDF", Svdf(), ()), ("with RELU", Svdf(True), ("--variables=keep",)),
+                                 ("without biases", Svdf(bias=False), ("--variables=keep",))):
+        told = imported("m.tflite", svdf.net.write(svdf.y), *options)
+        check(told.returncode == 0, title, told.stderr)
+        with open("m.cnn", encoding="utf-8") as file:
+            text = file.read()
+        keeps = bool(options)
+        check(("keep=true" in text) == keeps and ("starts from zeros" in text) != keeps and "rank=2" in text,
+              "  says what it keeps", text)
+        net = Steps(ctypes.c_float, (2,), keeps)
+        for call in range(5):
+            x = [0.7 * call - 1, 0.4, -0.3 * call]
+            got, want = net.step(x)[0], svdf.run(x, keeps)
+            check(max(abs(a - b) for a, b in zip(got, want)) < 1e-5, f"  call {call + 1}", f"{got} {want}")
+    svdf = Svdf(activation=4)
+    told = imported("m.tflite", svdf.net.write(svdf.y))
+    check(told.returncode == 1 and "SVDF" in told.stderr and "activation" in told.stderr,
+          "an SVDF with tanh is refused", told.stderr)
+
+
 # ---- ONNX
 def field(number, value):
     if isinstance(value, int):
@@ -271,6 +316,7 @@ run_variables(2, [1, 2, 3, 4], "init=[-1, -0.5, 0, 0.5]")
 run_variables(1, [3, 3, 3, 3], "state(2x2, init=3)", F32)
 run_variables(2, [1, 2, 3, 4], "init=[1, 2, 3, 4]", F32)
 run_lstms()
+run_svdfs()
 TOLD = imported("m.tflite", variables((0.25, 3)))
 check(TOLD.returncode == 1 and "another scale" in TOLD.stderr, "a variable of two scales is refused",
       TOLD.stderr)

@@ -441,3 +441,41 @@ View *import_recurrent(ModelImport *im, const OnnxNode *node) {
   }
   return made ? result_view(im, &l, made, false) : no(im, "nothing of it is used");
 }
+
+/* ---- SVDF, which only TensorFlow Lite has: one row for each call ---- */
+/* Inputs: x, the weights of features, those over time, biases. */
+View *import_svdf(ModelImport *im, const OnnxNode *node) {
+  enum { IN_FEATURES = 1, IN_TIME, IN_BIASES };
+  static const int channels = 1;
+  const View *x = view_of(im, node, IN_X);
+  const Tensor *w = constant_of(im, node, IN_FEATURES), *time = constant_of(im, node, IN_TIME),
+               *bias = constant_of(im, node, IN_BIASES);
+  const int64_t rank = onnx_int(node, "rank", 1), features = w && w->rank == 2 ? w->dim[0] : 0;
+  if (!x) return NULL;
+  if (x->rank != 2) return no(im, "a tensor of %d dimensions", x->rank);
+  const bool batch = x->along[0].n && x->along[0].f[0].axis == BATCH;
+  if (!batch && x->size[0] != 1)
+    return no(im, "%lld rows, which go on from each other", (long long)x->size[0]);
+  if (!w || !time || (given(node, IN_BIASES) && !bias)) return no(im, "weights that are computed");
+  if (features < 1 || rank < 1 || features % rank != 0 || w->dim[1] != x->size[1] || time->rank != 2 ||
+      time->dim[0] != features || (bias && bias->n != features / rank))
+    return no(im, "weights that do not fit");
+  const int64_t units = features / rank;
+  const char *name = layer_of(im, node, IN_FEATURES);
+  Value *row = lay(im, x, 1, &channels, 0, NULL, false);
+  if (!row) return NULL;
+  put_weight(im, name, "weight_feature", w, 2, w->dim);
+  put_weight(im, name, "weight_time", time, 2, time->dim);
+  if (bias) put_weight(im, name, "bias", bias, 1, &units);
+  Value *y =
+      emit_one(im, row, shape_sequence(1, units), "svdf(%lld, %lld, rank=%lld%s%s%s, name=\"%s\")",
+               (long long)units, (long long)time->dim[1], (long long)rank, bias ? "" : ", bias=false",
+               onnx_int(node, "relu", 0) ? ", activation=relu" : "", node->keeps ? ", keep=true" : "", name);
+  Value *vector = reshaped(im, y, shape_vector(units));
+  if (!vector) return NULL;
+  View *view = view_new(im, vector, 2);
+  view->size[0] = x->size[0];
+  view->along[0] = x->along[0];
+  view_set(view, 1, 0);
+  return view;
+}

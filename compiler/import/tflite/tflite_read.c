@@ -300,6 +300,10 @@ static void read_more_options(Reader *r, FlatTable options, TflOperator *op) {
     for (int i = 0; i < 2; i++) op->clips[i] = flat_float(flat, options, 1 + i, 0);
     op->time_major = flag(r, options, 3);
     break;
+  case TFL_SVDF:
+    op->groups = flat_int(flat, options, 0, 4, 1);
+    op->activation = (int)flat_int(flat, options, 1, 1, 0);
+    break;
   case TFL_CALL_ONCE: op->list[0] = flat_int(flat, options, 0, 4, -1); break;
   case TFL_VAR_HANDLE: op->variable = table_text(r, options, 1); break;
   case TFL_L2_NORMALIZATION: op->activation = (int)flat_int(flat, options, 0, 1, 0); break;

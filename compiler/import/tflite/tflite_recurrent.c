@@ -1,5 +1,5 @@
-/* tflite_recurrent.c: Import of UNIDIRECTIONAL_SEQUENCE_LSTM: with int8 weights and values, and with float
- * values. */
+/* tflite_recurrent.c: Import of UNIDIRECTIONAL_SEQUENCE_LSTM, with int8 weights and values and with float
+ * values, and of SVDF with float values. */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
 #include "import/tflite/tflite_make.h"
@@ -19,7 +19,10 @@ enum {
   LSTM_GATES = 4
 };
 
+enum { SVDF_FEATURES = 1, SVDF_TIME, SVDF_BIAS, SVDF_STATE }; /* inputs of SVDF */
+
 bool tflite_has_own_state(const TflOperator *op, int input) {
+  if (op->code == TFL_SVDF) return input == SVDF_STATE;
   return op->code == TFL_UNIDIRECTIONAL_SEQUENCE_LSTM && (input == LSTM_HIDDEN || input == LSTM_CELL);
 }
 
@@ -161,6 +164,21 @@ static Tensor *lstm_biases(Nodes *n, int64_t units) {
   return t;
 }
 
+/* Comments on its state, and on weights of another type than the values. */
+static void note_state(Nodes *n, OnnxNode *node) {
+  node->keeps = n->op->stateful;
+  if (!n->op->stateful)
+    vec_push(n->arena, n->onnx->comments,
+             arena_printf(n->arena,
+                          "The model keeps the state of %s between calls; here each call starts from zeros.",
+                          n->title));
+  if (n->op->hybrid)
+    vec_push(n->arena, n->onnx->comments,
+             arena_printf(n->arena,
+                          "%s has int8 weights: its results differ from LiteRT's, which rounds its values.",
+                          n->title));
+}
+
 void nodes_lstm(Nodes *n) {
   const TflOperator *op = n->op;
   const TflTensor *x = nodes_tensor(n, 0), *out = &n->m->tensor[op->out[0]];
@@ -180,17 +198,36 @@ void nodes_lstm(Nodes *n) {
   onnx_set_int(n->arena, node, "hidden_size", units);
   onnx_set_int(n->arena, node, "layout", !op->time_major);
   if (op->clips[0] > 0) onnx_set_float(n->arena, node, "cnnc_clip", (double)op->clips[0]);
-  node->keeps = op->stateful;
-  if (!op->stateful)
-    vec_push(n->arena, n->onnx->comments,
-             arena_printf(n->arena,
-                          "The model keeps the state of %s between calls; here each call starts from zeros.",
-                          n->title));
-  if (op->hybrid)
-    vec_push(n->arena, n->onnx->comments,
-             arena_printf(n->arena,
-                          "%s has int8 weights: its results differ from LiteRT's, which rounds its values.",
-                          n->title));
+  note_state(n, node);
   const int one[] = {made, nodes_integers(n, 1, directions)};
   nodes_finish_as(n, nodes_apply(n, "Squeeze", 2, one), 0);
+}
+
+/* ---- SVDF ---- */
+/* A constant matrix of floats, or a vector; NULL: the input is something else. */
+static Tensor *svdf_constant(Nodes *n, int input, int rank) {
+  const TflTensor *from = nodes_tensor(n, input);
+  if (!from || !from->data || !from->known || from->elem != F32 || from->rank != rank) return NULL;
+  const int64_t dim[] = {from->dim[0], rank > 1 ? from->dim[1] : 1};
+  Tensor *t = tensor_new(n->arena, TENSOR_FLOAT, rank, dim);
+  for (int64_t i = 0; i < from->size; i++) tensor_put(t, i, tfl_number(from, i));
+  return t;
+}
+
+void nodes_svdf(Nodes *n) {
+  const TflOperator *op = n->op;
+  Tensor *w = svdf_constant(n, SVDF_FEATURES, 2), *time = svdf_constant(n, SVDF_TIME, 2),
+         *bias = svdf_constant(n, SVDF_BIAS, 1);
+  const bool biased = nodes_tensor(n, SVDF_BIAS) != NULL;
+  if (op->activation && op->activation != TFL_ACTIVATION_RELU)
+    return nodes_refuse(n, "its activation is neither none nor RELU");
+  if (!w || !time || (biased && !bias)) return nodes_refuse(n, "its weights are not float constants");
+  const int in[] = {nodes_in(n, 0), nodes_constant(n, w), nodes_constant(n, time),
+                    bias ? nodes_constant(n, bias) : 0};
+  const int made = nodes_apply(n, "SVDF", biased ? 4 : 3, in);
+  OnnxNode *node = nodes_last(n);
+  onnx_set_int(n->arena, node, "rank", op->groups);
+  onnx_set_int(n->arena, node, "relu", op->activation == TFL_ACTIVATION_RELU);
+  note_state(n, node);
+  nodes_finish_as(n, made, 0);
 }
