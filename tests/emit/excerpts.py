@@ -78,7 +78,7 @@ for path in sorted(glob.glob(os.path.join(top, "compiler/schedule/*/*.c")) +
     now = excerpt(match, int8)
     names = re.findall(r"^const Schedule .*?\.name = \"([^\"]*)\"", text, re.M | re.S)
     ways = chosen(match, int8) if names else []
-    if names:  # the name, and what the title adds to it: Winograd F(4x4,3x3)
+    if names:  # titles begin with the name: Winograd F(4x4,3x3)
         check(any(way.startswith(one) for way in ways for one in names),
               f"  {name} has the schedule that its example is computed with", "\n".join(ways))
     if os.environ.get("BLESS") and os.access(path, os.W_OK):
