@@ -253,6 +253,37 @@ case("products", [
     {"first": numbers(0), "second": numbers(1), "matrix": numbers(4, 5), "more": (5,)},
     last=("x", "atb", "as", "c", "d", "f", "g"))
 
+# ---- around attention: windows as images, norms of all positions, every other row, places of constants
+windows_first = [node("Transpose", "x", "last", perm=[0, 2, 3, 1]),
+                 node("Reshape", "last cut", "c0"), node("Transpose", "c0", "c1", perm=[0, 1, 3, 2, 4, 5]),
+                 node("Reshape", "c1 windows", "c2"), node("Transpose", "c2", "images", perm=[0, 3, 1, 2])]
+case("window_images", [  # EfficientViT
+    *windows_first, node("Conv", "images w1 b1", "each"), node("Relu", "each", "r"),
+    node("Conv", "r wd bd", "d", group=8, pads=[1, 1, 1, 1]),
+    node("AveragePool", "d", "a", kernel_shape=[2, 2], strides=[1, 1]),
+    node("MaxPool", "a", "m", kernel_shape=[2, 2], strides=[1, 1], pads=[1, 1, 1, 1]),
+    node("Conv", "m w2", "t", strides=[2, 2], pads=[1, 1, 1, 1]),
+    node("Transpose", "t", "t1", perm=[0, 2, 3, 1]), node("Reshape", "t1 back", "t2"),
+    node("Transpose", "t2", "t3", perm=[0, 1, 3, 2, 4, 5]), node("Reshape", "t3 whole", "t4"),
+    node("Transpose", "t4", "y", perm=[0, 3, 1, 2])],
+    {"x": [1, 6, 8, 12]}, "y",
+    {"cut": numbers(1, 2, 4, 3, 4, 6), "windows": numbers(6, 4, 4, 6), "w1": (8, 6, 1, 1), "b1": (8,),
+     "wd": (8, 1, 3, 3), "bd": (8,), "w2": (5, 8, 3, 3), "back": numbers(1, 2, 3, 2, 2, 5),
+     "whole": numbers(1, 4, 6, 5)})
+case("norm_flat", [  # LeViT
+    node("MatMul", "x w", "xw"), node("Flatten", "xw", "f", axis=2),
+    node("BatchNormalization", "f scale bias mean var", "n"), node("Reshape", "n sequence", "s"),
+    node("Reshape", "s image", "i"), node("Slice", "i start end axes steps", "few"),
+    node("Reshape", "few sequence", "fs"), node("MatMul", "fs w2", "y")],
+    {"x": [1, 24, 5]}, "s y",
+    {"w": (5, 7), "scale": (7,), "bias": (7,), "mean": (7,), "var": (7,), "sequence": numbers(1, -1, 7),
+     "image": numbers(1, 4, 6, 7), "start": numbers(0, 0), "end": numbers(1 << 40, 1 << 40),
+     "axes": numbers(1, 2), "steps": numbers(2, 2), "w2": (7, 3)}, last=("x", "s", "y"))
+case("places_by_conv", [  # EdgeNeXt
+    node("Conv", "angles w b", "places"), node("Conv", "angles w", "more"), node("Add", "x places", "s"),
+    node("Add", "s more", "y")],
+    {"x": [1, 6, 4, 5]}, "y", {"angles": (1, 8, 4, 5), "w": (6, 8, 1, 1), "b": (6,)})
+
 
 def refusals():
     make.cases["no_product"] = ([

@@ -98,7 +98,8 @@ static const char *node_name(ModelImport *im, const OnnxNode *node, const Value 
   const char *own = last_part(part && has_letter(part) ? part : node->name);
   if (begins_like(own, "node_")) own += strlen("node_"); /* torch.export's prefix of tensors */
   const char *point = strrchr(path, '.'), *layer = point ? point + 1 : path;
-  if (*path && !part && (begins_like(layer, node->op) || strstr(value->made->call, "name=\""))) return path;
+  const bool is_layer = strstr(value->made->call, "name=\"") != NULL, taken = table_find(&im->layers, path);
+  if (*path && !part && (is_layer || (begins_like(layer, node->op) && !taken))) return path;
   return *path ? arena_printf(im->arena, "%s.%s", path, own) : own;
 }
 

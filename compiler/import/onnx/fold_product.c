@@ -197,3 +197,36 @@ const Tensor *fold_gemm(ModelImport *im, const OnnxNode *node) {
   }
   return to;
 }
+
+/* ---- convolutions of one pixel, as of computed positions ---- */
+static bool is_trivial(const OnnxNode *node, const char *name, int64_t number) {
+  const WireInts *list = onnx_ints(node, name);
+  for (int i = 0; list && i < list->n; i++)
+    if (list->data[i] != number) return false;
+  return true;
+}
+
+const Tensor *fold_conv(ModelImport *im, const OnnxNode *node) {
+  enum { IMAGE, FILTER, CHANNEL, FIRST_PLACE };
+  const Tensor *x = constant_of(im, node, 0), *w = constant_of(im, node, 1), *bias = constant_of(im, node, 2);
+  Product p = {.operands = 2};
+  bool pointwise = w && x->rank > 2 && w->rank == x->rank && w->dim[1] == x->dim[1] &&
+                   onnx_int(node, "group", 1) == 1 && is_trivial(node, "strides", 1) &&
+                   is_trivial(node, "pads", 0);
+  for (int d = 2; pointwise && d < w->rank; d++) pointwise = w->dim[d] == 1;
+  if (!pointwise) return no(im, "a convolution of constants with larger windows");
+  if (bias && bias->n != w->dim[0]) return no(im, "constants whose shapes do not fit");
+  p.operand[0] = x;
+  p.operand[1] = tensor_shaped(im->arena, w, 2, w->dim);
+  p.in[0] = p.out = (Labels){x->rank, {IMAGE, CHANNEL}};
+  for (int d = 2; d < x->rank; d++) p.in[0].label[d] = p.out.label[d] = FIRST_PLACE + d;
+  p.in[1] = (Labels){2, {FILTER, CHANNEL}};
+  p.out.label[1] = FILTER;
+  const Tensor *product = fold_contracted(im, &p);
+  if (!product || !bias) return product;
+  Tensor *to = fold_new(im, product->type, product->rank, product->dim);
+  const int64_t places = product->n / (product->dim[0] * product->dim[1]);
+  for (int64_t i = 0; to && i < to->n; i++)
+    tensor_put(to, i, tensor_number(product, i) + tensor_number(bias, i / places % bias->n));
+  return to;
+}

@@ -11,9 +11,12 @@ static const char *epsilon_text(ModelImport *im, const OnnxNode *node) {
 View *import_batchnorm(ModelImport *im, const OnnxNode *node) {
   static const char *const member[] = {"weight", "bias", "running_mean", "running_var"};
   const View *x = view_of(im, node, 0);
+  int npos = 0, pos[MOST_DIMS];
   if (!x) return NULL;
   if (onnx_int(node, "training_mode", 0)) return no(im, "batch normalization in training mode");
-  Value *v = x->rank > 1 ? lay_standard(im, x) : no(im, "a tensor of one dimension");
+  if (x->rank < 2) return no(im, "a tensor of one dimension");
+  const bool flat = x->along[0].n && !factors_batch(&x->along[0]); /* positions, where a batch may be */
+  Value *v = flat ? lay_channels(im, x, 1, &npos, pos) : lay_standard(im, x);
   if (!v) return NULL;
   const Tensor *t[4];
   for (int k = 0; k < 4; k++) {
@@ -24,7 +27,7 @@ View *import_batchnorm(ModelImport *im, const OnnxNode *node) {
   const char *layer = layer_of(im, node, 1);
   for (int k = 0; k < 4; k++) put_vector(im, layer, member[k], t[k]);
   v = emit_one(im, v, v->shape, "batchnorm(epsilon=%s, name=\"%s\")", epsilon_text(im, node), layer);
-  return view_standard(im, v, x, x->rank);
+  return flat ? view_laid(im, x, v, 1, npos, pos) : view_standard(im, v, x, x->rank);
 }
 
 /* One number per channel from one per group or channel; if there is none, ones or zeros. */

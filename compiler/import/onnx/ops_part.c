@@ -66,10 +66,18 @@ static const View *with_channels(ModelImport *im, const View *x) {
   return v ? view_laid(im, x, v, chan, npos, pos) : NULL;
 }
 
+/* Rows or columns of positions that are one axis. */
+static bool is_part_of_positions(const View *x, int d) {
+  const Factor *f = x->along[d].n == 1 ? &x->along[d].f[0] : NULL;
+  if (!f || f->axis == BATCH || f->axis == x->value->shape.rank - 1) return false;
+  return f->inner * f->size <= x->value->shape.dim[f->axis] && f->size < x->value->shape.dim[f->axis];
+}
+
 /* A view in which dimension d is one factor of its value; NULL after no(). */
 static const View *along_one_factor(ModelImport *im, const View *x, int d) {
   const bool mixed = x->along[d].n > 1 && x->along[d].f[0].axis != x->along[d].f[1].axis;
-  const View *laid = mixed ? with_channels(im, x) : NULL;
+  const View *laid = mixed || is_part_of_positions(x, d) ? with_channels(im, x) : NULL;
+  if (laid && !mixed) return laid;
   if (laid) return along_one_factor(im, laid, d);
   const bool whole = x->along[d].n == 1 && x->along[d].f[0].size == x->size[d];
   if (!whole && x->along[d].n > 0 && x->rank >= 2 && x->rank <= 4) { /* a channel shuffle comes first */

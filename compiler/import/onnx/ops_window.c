@@ -1,7 +1,7 @@
 /* ops_window.c: Import of convolutions and pooling. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
-#include "import/import.h"
+#include "import/onnx/products.h"
 
 typedef struct Window2 { /* of one or two axes */
   int n;
@@ -175,7 +175,8 @@ View *import_conv(ModelImport *im, const OnnxNode *node) {
   const int chan[] = {1};
   int pos[2];
   window_positions(x, &w, pos);
-  Value *v = lay(im, x, 1, chan, w.n, pos, one);
+  const int64_t rows = w.n == 2 ? rows_of_images(x) : 1;
+  Value *v = rows > 1 ? lay_images(im, x, one) : lay(im, x, 1, chan, w.n, pos, one);
   if (!v) return NULL;
   window_input(&w, v->shape);
   if (w.same) pad_same(&w, strcmp(onnx_text(node, "auto_pad", ""), "SAME_UPPER") == 0);
@@ -194,11 +195,13 @@ View *import_conv(ModelImport *im, const OnnxNode *node) {
     text_put(&call, "conv(%lld, %s", (long long)filters, window);
     if (groups > 1) text_put(&call, ", groups=%lld", (long long)groups);
   }
-  v = emit_one(im, v, shape_out(&w, filters), "%s%s", call.s, end_text(im, bias, layer));
+  const bool parts = rows > 1 && v->shape.parts;
+  const Shape out = shape_out(&w, filters);
+  v = emit_one(im, v, parts ? shape_of_parts(rows, out) : out, "%s%s", call.s, end_text(im, bias, layer));
   const int64_t dim[] = {filters, weight->dim[1], w.kernel[0], w.kernel[1]};
   put_weight(im, layer, "weight", weight, w.n + 2, dim);
   put_vector(im, layer, "bias", bias);
-  return view_laid(im, x, v, 1, w.n, pos);
+  return rows > 1 ? view_images(im, v, x) : view_laid(im, x, v, 1, w.n, pos);
 }
 
 /* The crop that gives the requested output size, or stride times the input's. */
@@ -285,22 +288,24 @@ View *import_pool(ModelImport *im, const OnnxNode *node) {
   const int chan[] = {1};
   int pos[2];
   window_positions(x, &w, pos);
-  Value *v = lay(im, x, 1, chan, w.n, pos, false);
+  const int64_t rows = w.n == 2 ? rows_of_images(x) : 1;
+  Value *v = rows > 1 ? lay_images(im, x, false) : lay(im, x, 1, chan, w.n, pos, false);
   if (!v) return NULL;
   window_input(&w, v->shape);
   if (w.same) pad_same(&w, strcmp(onnx_text(node, "auto_pad", ""), "SAME_UPPER") == 0);
   const bool ceil = onnx_int(node, "ceil_mode", 0) != 0;
   if (!count_out(im, &w, ceil)) return NULL;
-  bool padded = false, all = mean;
+  bool padded = false, all = mean && rows == 1;
   for (int k = 0; k < w.n; k++) {
     padded = padded || w.before[k] || w.after[k];
     all = all && w.kernel[k] == w.in[k] && w.out[k] == 1;
   }
   if (all && !padded) return global(im, x, v, "global_avgpool");
   const bool count = mean && padded && onnx_int(node, "count_include_pad", 0);
-  v = emit_one(im, v, shape_out(&w, v->shape.dim[w.n]), "%s(%s%s%s)", mean ? "avgpool" : "maxpool",
+  const Shape out = shape_out(&w, v->shape.dim[w.n]);
+  v = emit_one(im, v, rows > 1 ? shape_of_parts(rows, out) : out, "%s(%s%s%s)", mean ? "avgpool" : "maxpool",
                window_text(im->arena, &w, true), ceil ? ", ceil=true" : "", count ? ", count_pad=true" : "");
-  return view_laid(im, x, v, 1, w.n, pos);
+  return rows > 1 ? view_images(im, v, x) : view_laid(im, x, v, 1, w.n, pos);
 }
 
 View *import_global(ModelImport *im, const OnnxNode *node) {

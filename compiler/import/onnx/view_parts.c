@@ -248,3 +248,43 @@ View *mapped_along_axis(ModelImport *im, const View *x, int d, const char *word,
   if (channels) return *more ? map_view(im, x, "%s(%s)", word, more) : map_view(im, x, "%s", word);
   return map_view(im, x, "%s(%s%saxis=%s)", word, more, *more ? ", " : "", name);
 }
+
+/* ---- images ---- */
+int64_t rows_of_images(const View *x) {
+  return x->rank == 4 && x->along[0].n && !factors_batch(&x->along[0]) ? x->size[0] : 1;
+}
+
+Value *lay_images(ModelImport *im, const View *x, bool pointwise) {
+  static const int last[] = {0, 2, 3, 1};
+  const int64_t rows = rows_of_images(x), c = x->size[1];
+  if (rows == 1) return lay_standard(im, x);
+  const int64_t n = x->size[2] * x->size[3], size[] = {rows, n, c};
+  const int chan = 2;
+  int pos[] = {0, 1};
+  const View *flat = view_reshape(im, view_permute(im, x, last, 4), 3, size);
+  Value *v = !flat ? NULL : pointwise ? lay(im, flat, 1, &chan, 2, pos, false) : laid_as_rows(im, flat, n, c);
+  return !v || pointwise
+             ? v
+             : emitted_once(im, v, shape_of_parts(rows, shape_picture(x->size[2], x->size[3], c)),
+                            arena_printf(im->arena, "reshape(%lldx%lldx%lld)", (long long)x->size[2],
+                                         (long long)x->size[3], (long long)c));
+}
+
+View *view_images(ModelImport *im, Value *v, const View *like) {
+  const int64_t rows = rows_of_images(like), c = v->shape.dim[2];
+  if (rows == 1) return view_standard(im, v, like, like->rank);
+  const bool apart = v->shape.parts;
+  const int64_t h = apart ? v->shape.dim[0] : like->size[2], w = apart ? v->shape.dim[1] : like->size[3];
+  if (apart) {
+    v = emit_one(im, v, shape_of_parts(rows, shape_sequence(h * w, c)), "reshape([%lld, %lld])",
+                 (long long)(h * w), (long long)c);
+    v = joined_rows(im, v, rows, shape_picture(rows, h * w, c));
+  }
+  View *y = view_new(im, v, 4);
+  const int64_t inner[] = {1, 1, w, 1}, axis[] = {0, 2, 1, 1}, size[] = {rows, c, h, w};
+  for (int d = 0; d < 4; d++) {
+    y->size[d] = size[d];
+    if (size[d] > 1) y->along[d] = factors_one((int)axis[d], inner[d], size[d]);
+  }
+  return y;
+}
