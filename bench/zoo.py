@@ -27,7 +27,7 @@ NETS = {
         vit_tiny_patch16_224 vit_small_patch16_224 deit_tiny_patch16_224 levit_128s mobilevit_s
         efficientvit_b0 efficientvit_m0 edgenext_x_small fastvit_sa12 mobilenetv4_hybrid_medium
         vit_small_patch14_dinov2"""),
-    "transformers": (320, "rt_detr_r18 d_fine_n whisper_tiny_encoder"),  # Hugging Face
+    "transformers": (320, "rt_detr_r18 whisper_tiny_encoder"),  # Hugging Face
     "own": (96, "unet"),  # written here
     "keras": (224, """VGG16 MobileNet MobileNetV2 MobileNetV3Small ResNet50 DenseNet121 EfficientNetB0
         Xception ResNet50V2 InceptionV3 InceptionResNetV2 NASNetMobile EfficientNetV2B0
@@ -70,8 +70,10 @@ def torch_net(library, name):
     if library == "own":
         return {"unet": unet}[name]()
     if library == "transformers":
-        return {"rt_detr_r18": rt_detr, "d_fine_n": d_fine, "whisper_tiny_encoder": whisper}[name]()
+        return {"rt_detr_r18": rt_detr, "whisper_tiny_encoder": whisper}[name]()
     import ultralytics
+    if name.startswith("rtdetr"):
+        return ultralytics.RTDETR(name + ".yaml").model
     net = ultralytics.YOLO(name.removesuffix("-anchors") + ".yaml", verbose=False).model
     return with_anchors(net) if name.endswith("-anchors") else net
 
@@ -121,22 +123,6 @@ def rt_detr():
     config = RTDetrConfig(backbone_config=small, encoder_in_channels=[128, 256, 512], decoder_layers=3,
                           hidden_expansion=0.5, freeze_backbone_batch_norms=False)
     return Detections(RTDetrForObjectDetection(config))
-
-
-def d_fine():
-    from transformers import DFineConfig, DFineForObjectDetection
-    b0 = {"model_type": "hgnet_v2", "stem_channels": [3, 16, 16], "stage_in_channels": [16, 64, 256, 512],
-          "stage_mid_channels": [16, 32, 64, 128], "stage_out_channels": [64, 256, 512, 1024],
-          "stage_num_blocks": [1, 1, 2, 1], "stage_downsample": [False, True, True, True],
-          "stage_light_block": [False, False, True, True], "stage_kernel_size": [3, 3, 5, 5],
-          "stage_numb_of_layers": [3, 3, 3, 3], "use_learnable_affine_block": True,
-          "out_features": ["stage3", "stage4"]}
-    config = DFineConfig(backbone_config=b0, encoder_in_channels=[512, 1024], encoder_hidden_dim=128,
-                         feat_strides=[16, 32], num_feature_levels=2, d_model=128, encode_proj_layers=[1],
-                         decoder_in_channels=[128, 128], decoder_layers=3, decoder_n_points=[6, 6],
-                         encoder_ffn_dim=512, decoder_ffn_dim=512, hidden_expansion=0.34, depth_mult=0.5,
-                         freeze_backbone_batch_norms=False)
-    return Detections(DFineForObjectDetection(config))
 
 
 def whisper():
@@ -226,7 +212,7 @@ class Tensors:
             def forward(self, x):
                 y = self.net(x)
                 while isinstance(y, (tuple, list, dict)):
-                    y = y["out"] if isinstance(y, dict) else y[0]
+                    y = y["out"] if isinstance(y, dict) and "out" in y else y[0]
                 return y
 
         return First().eval()

@@ -40,6 +40,8 @@ nobase_dist_pkgdata_DATA += \
     %D%/rcnn/segments.png \
   %D%/ssd/README.md %D%/ssd/found.png %D%/ssd/ssd.cnn \
   %D%/unet/README.md %D%/unet/classes.png %D%/unet/image.png %D%/unet/unet.cnn %D%/unet/unet_2015.cnn \
+  %D%/swin/README.md %D%/swin/pixels.png %D%/swin/swin.cnn \
+  %D%/detr/README.md %D%/detr/detr.cnn %D%/detr/found.png \
   %D%/vit/README.md %D%/vit/vit.cnn \
   %D%/vgg16/README.md %D%/vgg16/vgg16.cnn \
   %D%/web/Makefile %D%/web/README.md %D%/web/draw.js %D%/web/garments.cnn %D%/web/index.html \
