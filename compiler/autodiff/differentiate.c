@@ -7,6 +7,7 @@
  * topological order. */
 // SPDX-License-Identifier: Apache-2.0
 #include "autodiff/forward.h"
+#include "base/number.h"
 #include "graph/gradient.h"
 #include "passes/passes.h"
 #include "ops/registry.h"
@@ -21,8 +22,8 @@ static Shape target_shape(const Op *loss, Shape output) {
   return shape_with_rows(shape, output);
 }
 
-static const LossDetail *loss_detail_of(const Graph *graph, const LossUse *use, const Node *made,
-                                        const Node *output) {
+static LossDetail *loss_detail_of(const Graph *graph, const LossUse *use, const Node *made,
+                                  const Node *output) {
   LossDetail *detail = NEW(graph->arena, LossDetail);
   detail->training = graph->training;
   detail->weight = use->weight;
@@ -33,10 +34,10 @@ static const LossDetail *loss_detail_of(const Graph *graph, const LossUse *use, 
   return detail;
 }
 
-static Node *find_target(Graph *graph, const LossUse *use, const Node *output) {
+static Node *find_target(Graph *graph, const LossUse *use, Shape output) {
   const PortInfo info = {use->port, use->op->traits.class_target ? I32 : F32, false, 0};
   Node *target = graph_outside(graph, &op_target, info);
-  target->shape = target_shape(use->op, output->shape);
+  target->shape = target_shape(use->op, output);
   target->name = graph_port(graph, use->port)->name;
   return target;
 }
@@ -83,27 +84,55 @@ static Node *append_object_loss(Gradient *gradient, const LossUse *use, const Lo
   return object_part(graph, use, detail, 0, shape_vector(1), from);
 }
 
-static void append_loss(Gradient *gradient, const LossUse *use, TrainingGraph *result, int index) {
+/* What a loss reads: the value before the activation that it absorbs, which `made` is then. With `steps` it
+ * is that of the calls that count, and `made` is the activation in one of them. */
+typedef struct LossOperand {
+  Node *made, *output;
+} LossOperand;
+
+static LossOperand loss_operand(Graph *graph, const LossUse *use) {
+  const Loss *loss = loss_parts(use->op);
+  const int64_t calls = graph->training->steps, first = graph->training->loss_from;
+  LossOperand o = {.made = graph_port(graph, use->port)->node};
+  if (use->op->traits.object_target) return o;
+  if (calls <= 1) {
+    loss_operands(loss, o.made, &o.output);
+    return o;
+  }
+  Node **counted = NEW_ARRAY(graph->arena, Node *, calls), *one = NULL;
+  for (int64_t k = first; k < calls; k++) {
+    one = calls_member(o.made, k);
+    loss_operands(loss, one, &counted[k - first]);
+  }
+  const bool absorbed = counted[calls - 1 - first] != one;
+  o.output = !absorbed && first == 0 ? o.made : calls_joined(graph, calls - first, counted);
+  o.made = absorbed ? one : o.output;
+  return o;
+}
+
+static void append_loss(Gradient *gradient, const LossUse *use, LossOperand o, TrainingGraph *result,
+                        int index) {
   Graph *graph = gradient->graph;
   const Loss *loss = loss_parts(use->op);
   if (use->op->traits.object_target) {
     result->loss[index] = append_object_loss(gradient, use, loss);
     return;
   }
-  Node *made = graph_port(graph, use->port)->node, *output;
-  loss_operands(loss, made, &output);
-  const LossDetail *detail = loss_detail_of(graph, use, made, output);
-  if (!result->target[use->port]) result->target[use->port] = find_target(graph, use, output);
+  const Training *t = graph->training;
+  LossDetail *detail = loss_detail_of(graph, use, o.made, o.output);
+  const Shape all = shape_with_rows(o.output->shape, graph_port(graph, use->port)->node->shape);
+  if (!result->target[use->port]) result->target[use->port] = find_target(graph, use, all);
   Node *target = result->target[use->port];
+  detail->uncounted = t->loss_from * (shape_rows(all) / larger(t->steps, 1));
   Node *scale = loss_node(graph, loss->scale, use, detail, shape_vector(1), RESULT_BATCH, 1, &target);
-  Node *in[3] = {output, target, scale};
+  Node *in[3] = {o.output, calls_after(graph, target, t->steps, t->loss_from), scale};
   result->loss[index] = loss_node(graph, loss->op, use, detail, shape_vector(1), RESULT_SAMPLE, 3, in);
-  if (!gradient_wanted(gradient, output)) return;
+  if (!gradient_wanted(gradient, o.output)) return;
   if (loss->slopes)
-    in[2] = loss_node(graph, loss->slopes, use, detail, shape_sequence(2, shape_extent(output->shape).c),
+    in[2] = loss_node(graph, loss->slopes, use, detail, shape_sequence(2, shape_extent(o.output->shape).c),
                       RESULT_SAMPLE, 3, in);
-  gradient_add(gradient, output,
-               loss_node(graph, loss->gradient, use, detail, output->shape, RESULT_SAMPLE, 3, in));
+  gradient_add(gradient, o.output,
+               loss_node(graph, loss->gradient, use, detail, o.output->shape, RESULT_SAMPLE, 3, in));
 }
 
 /* The sum of all contributions to a value's gradient: nodes of at most MOST_INPUTS terms, the last of
@@ -140,20 +169,22 @@ static Gradient gradient_begin(Graph *graph, bool training) {
     gradient.wanted[i] = !training && node_is_input(node);
     for (int k = 0; training && k < node->nweights; k++)
       gradient.wanted[i] = gradient.wanted[i] || (!node->frozen && gradient_trainable(node->weight[k]));
-    for (int k = 0; k < node->nin; k++)
+    for (int k = 0; k < node->nin && !node->op->traits.stops_gradient; k++)
       gradient.wanted[i] = gradient.wanted[i] || gradient.wanted[node->in[k]->id];
   }
   return gradient;
 }
 
 TrainingGraph pass_differentiate(Arena *arena, const Graph *from) {
-  Node **map = NEW_ARRAY(arena, Node *, from->nodes.n);
-  Graph *graph = graph_forward(arena, from, map, NULL);
+  Graph *graph = graph_forward(arena, from, NULL);
   TrainingGraph result = {graph, NEW_ARRAY(arena, Node *, graph->training->losses.n + 1),
                           NEW_ARRAY(arena, Node *, graph_ports(graph) + TRUTH_PARTS)};
+  const LossUse *use = graph->training->losses.data;
+  const int losses_n = graph->training->losses.n;
+  LossOperand *operand = NEW_ARRAY(arena, LossOperand, losses_n + 1);
+  for (int i = 0; i < losses_n; i++) operand[i] = loss_operand(graph, &use[i]);
   Gradient gradient = gradient_begin(graph, true);
-  for (int i = 0; i < graph->training->losses.n; i++)
-    append_loss(&gradient, &graph->training->losses.data[i], &result, i);
+  for (int i = 0; i < losses_n; i++) append_loss(&gradient, &use[i], operand[i], &result, i);
   for (int i = 0; i < TRUTH_PARTS; i++) result.target[graph_ports(graph) + i] = graph->truth[i];
   differentiate_backward(&gradient);
   for (int i = gradient.forward; i < graph->nodes.n; i++) graph->nodes.data[i]->backward = true;

@@ -1,13 +1,21 @@
 /* forward.c: Forward pass of a net in training. */
 // SPDX-License-Identifier: Apache-2.0
 #include "autodiff/forward.h"
+#include "base/number.h"
 #include "graph/op.h"
 #include "ops/registry.h"
 
 typedef struct Forward {
   Arena *arena;
+  const Graph *graph;
   Graph *copy;
-  Node **map;
+  int64_t calls;       /* of a sample */
+  const int *live;     /* by node id */
+  bool *changes;       /* by node id: its value may differ from call to call */
+  Node ***of_call;     /* by call: by node id, its value */
+  Node ***before;      /* the same before it is rounded */
+  Node **map, **exact; /* of_call, before of the call at work */
+  Node **input;        /* by node id: an input in all calls; NULL if there is one call */
   Diags *diags;
 } Forward;
 
@@ -52,55 +60,140 @@ static bool shape_again(const Forward *f, const Node *of, Node *node) {
 }
 
 /* ---- training for 8 bits ---- */
-/* Marks the values that update a quantization range: those rounded with it, before rounding, and the other
- * operands of a concat. */
-static void observe(const Forward *f, const Graph *graph, Node *const *before, const Rounds *rounds) {
-  VEC(Node *) seen = {0};
-  for (int i = 0; i < graph->nodes.n; i++) {
-    const Node *node = graph->nodes.data[i];
-    if (!f->map[i] || !node->rounds || node->rounds->range != rounds->range) continue;
-    if (node->rounds->observed) vec_push(f->arena, seen, before[i]);
+typedef VEC(Node *) Values;
+
+/* Adds the values that update a quantization range in a call: those rounded with it, before rounding, and the
+ * other operands of a concat. */
+static void observe_call(const Forward *f, int64_t call, const Rounds *rounds, Values *seen) {
+  Node *const *value = f->of_call[call];
+  for (int i = 0; i < f->graph->nodes.n; i++) {
+    const Node *node = f->graph->nodes.data[i];
+    if (!value[i] || !node->rounds || node->rounds->range != rounds->range) continue;
+    if (call && !f->changes[i]) continue;
+    if (node->rounds->observed && f->before[call][i]) vec_push(f->arena, *seen, f->before[call][i]);
     for (int k = 0; k < node->nin && node->rounds->joins; k++) {
       const Rounds *own = node->in[k]->rounds;
-      if (!own || own->range != rounds->range) vec_push(f->arena, seen, f->map[node->in[k]->id]);
+      if (!own || own->range != rounds->range) vec_push(f->arena, *seen, value[node->in[k]->id]);
     }
   }
-  rounding_observe(f->copy, seen.n, seen.data, rounds);
 }
 
-static void observe_all(const Forward *f, const Graph *graph, Node *const *before) {
+static void observe_all(const Forward *f) {
+  const Graph *graph = f->graph;
   for (int i = 0; i < graph->nodes.n; i++) {
     const Rounds *rounds = graph->nodes.data[i]->rounds;
     bool first = rounds && rounds->range && f->map[i];
     for (int k = 0; k < i && first; k++)
       first =
           !graph->nodes.data[k]->rounds || !f->map[k] || graph->nodes.data[k]->rounds->range != rounds->range;
-    if (first) observe(f, graph, before, rounds);
+    Values seen = {0};
+    for (int64_t call = 0; call < f->calls && first; call++) observe_call(f, call, rounds, &seen);
+    if (first) rounding_observe(f->copy, seen.n, seen.data, rounds);
   }
 }
 
-Graph *graph_forward(Arena *arena, const Graph *graph, Node **map, Diags *diags) {
-  const Forward f = {arena, graph_copy_head(arena, graph), map, diags};
-  VEC(Node *) roots = {0};
-  for (int i = 0; i < graph->values.n; i++) vec_push(arena, roots, graph->values.data[i].node);
-  const int *live = graph_live(arena, graph, roots.n, roots.data);
-  Node **before = NEW_ARRAY(arena, Node *, graph->nodes.n + 1); /* it is rounded */
+/* ---- calls ---- */
+/* What depends on neither inputs nor states, nor on random numbers, is the same in all calls. */
+static bool *changing(Arena *arena, const Graph *graph) {
+  bool *changes = NEW_ARRAY(arena, bool, graph->nodes.n + 1);
   for (int i = 0; i < graph->nodes.n; i++) {
     const Node *node = graph->nodes.data[i];
-    if (!live[i] && !node_is_input(node)) continue;
-    map[i] = graph_copy_node(arena, node, map);
-    if (!node->op->parts) graph_append(f.copy, map[i]);
-    map[i]->salt = i;
-    if (!shape_again(&f, node, map[i])) return NULL;
-    if (node->rounds && node->rounds->weights) rounding_add_switch(arena, map[i], node->rounds->aware);
-    if (node->op->train) map[i] = node->op->train(f.copy, map[i]);
-    if (node->op->parts) map[i] = node->op->parts(f.copy, map[i], true);
-    before[i] = map[i];
-    if (node->rounds && node->rounds->value) map[i] = rounding_value(f.copy, map[i], node->rounds);
+    changes[i] = node_is_input(node) || node_is_state(node) || node_is_update(node) || node->op->train;
+    for (int k = 0; k < node->nin; k++) changes[i] = changes[i] || changes[node->in[k]->id];
   }
-  observe_all(&f, graph, before);
-  graph_copy_ports(f.copy, graph, map);
-  graph_copy_values(f.copy, graph, map);
+  return changes;
+}
+
+/* The inputs come before all calls, each with a region for each call. */
+static void add_call_inputs(Forward *f) {
+  f->input = NEW_ARRAY(f->arena, Node *, f->graph->nodes.n + 1);
+  for (int i = 0; i < f->graph->nodes.n && f->calls > 1; i++) {
+    if (!node_is_input(f->graph->nodes.data[i])) continue;
+    f->input[i] = graph_copy_node(f->arena, f->graph->nodes.data[i], NULL);
+    f->input[i]->shape.regions = f->calls;
+    graph_append(f->copy, f->input[i]);
+  }
+}
+
+/* A state after the first call is what its update got. */
+static Node *state_after(const Forward *f, const Node *state, int64_t call) {
+  const Node *update = graph_update(f->graph, state->port->index);
+  Node *value = f->of_call[call - 1][update->id];
+  const int64_t truncate = f->graph->training->truncate;
+  return truncate && call % truncate == 0 ? calls_truncated(f->copy, value) : value;
+}
+
+/* The value of a node in training; NULL: its shape does not fit. */
+static Node *trained_node(Forward *f, const Node *node, int64_t call) {
+  const int i = node->id;
+  Node *made = graph_copy_node(f->arena, node, f->map);
+  if (!node->op->parts) graph_append(f->copy, made);
+  made->salt = i + call * f->graph->nodes.n;
+  if (!shape_again(f, node, made)) return NULL;
+  if (node->rounds && node->rounds->weights) rounding_add_switch(f->arena, made, node->rounds->aware);
+  if (node->op->train) made = node->op->train(f->copy, made);
+  if (node->op->parts) made = node->op->parts(f->copy, made, true);
+  return made;
+}
+
+static bool add_trained_call(Forward *f, int64_t call) {
+  f->map = f->of_call[call];
+  f->exact = f->before[call];
+  for (int i = 0; i < f->graph->nodes.n; i++) {
+    const Node *node = f->graph->nodes.data[i];
+    if (!f->live[i] && !node_is_input(node)) continue;
+    if (call && (node_is_state(node) || !f->changes[i])) {
+      f->map[i] = node_is_state(node) ? state_after(f, node, call) : f->of_call[0][i];
+      continue;
+    }
+    f->map[i] =
+        f->input[i] ? calls_part(f->copy, f->input[i], node->shape, call) : trained_node(f, node, call);
+    if (!f->map[i]) return false;
+    f->exact[i] = f->map[i];
+    if (node->rounds && node->rounds->value) f->map[i] = rounding_value(f->copy, f->map[i], node->rounds);
+  }
+  return true;
+}
+
+/* By node id, of inputs and outputs of the graph: their values in all calls. */
+static Node **values_of_all(const Forward *f) {
+  Node **all = f->of_call[0], **of = NEW_ARRAY(f->arena, Node *, f->calls);
+  if (f->calls == 1) return all;
+  all = NEW_ARRAY(f->arena, Node *, f->graph->nodes.n + 1);
+  for (int i = 0; i < f->graph->nodes.n; i++) all[i] = f->input[i];
+  for (int o = 0; o < graph_ports(f->graph); o++) {
+    const int id = graph_port(f->graph, o)->node->id;
+    for (int64_t call = 0; call < f->calls && !all[id]; call++) of[call] = f->of_call[call][id];
+    if (!all[id]) all[id] = calls_joined(f->copy, f->calls, of);
+  }
+  return all;
+}
+
+static Forward forward_begin(Arena *arena, const Graph *graph, Diags *diags) {
+  Forward f = {.arena = arena, .graph = graph, .copy = graph_copy_head(arena, graph), .diags = diags};
+  Values roots = {0};
+  for (int i = 0; i < graph->values.n; i++) vec_push(arena, roots, graph->values.data[i].node);
+  f.calls = diags || !graph->training ? 1 : larger(graph->training->steps, 1);
+  f.live = graph_live(arena, graph, roots.n, roots.data);
+  f.changes = changing(arena, graph);
+  f.of_call = NEW_ARRAY(arena, Node **, f.calls);
+  f.before = NEW_ARRAY(arena, Node **, f.calls);
+  for (int64_t call = 0; call < f.calls; call++) {
+    f.of_call[call] = NEW_ARRAY(arena, Node *, graph->nodes.n + 1);
+    f.before[call] = NEW_ARRAY(arena, Node *, graph->nodes.n + 1);
+  }
+  return f;
+}
+
+Graph *graph_forward(Arena *arena, const Graph *graph, Diags *diags) {
+  Forward f = forward_begin(arena, graph, diags);
+  add_call_inputs(&f);
+  for (int64_t call = 0; call < f.calls; call++)
+    if (!add_trained_call(&f, call)) return NULL;
+  observe_all(&f);
+  Node **all = values_of_all(&f);
+  graph_copy_ports(f.copy, graph, all);
+  graph_copy_values(f.copy, graph, all);
   for (int i = 0; i < TRUTH_PARTS; i++) /* numbered after the ports, which are complete now */
     if (f.copy->truth[i]) f.copy->truth[i]->port->index = graph_ports(f.copy) + i;
   return f.copy;

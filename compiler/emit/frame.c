@@ -97,6 +97,14 @@ static const char *value_text(const Frame *f, const Node *node) {
   return home == node ? shape : arena_printf(arena, "%s of %s", shape, shape_text(arena, home->shape));
 }
 
+/* Elements of an input or output in a sample of training. */
+const char *sample_size(Net *net, const char *size) {
+  const Training *training = net->graph->training;
+  return training && training->steps > 1
+             ? arena_printf(net->arena, "(%s * %s)", net->macro->TRAIN_STEPS, size)
+             : size;
+}
+
 static const char *input_value(Frame *f, int index) {
   Net *net = f->net;
   const PortNames *port = &net->input[index];
@@ -104,7 +112,7 @@ static const char *input_value(Frame *f, int index) {
   if (f->kind == FRAME_LOOK)
     return local(f, "const void *", port->name,
                  arena_printf(net->arena, "%s[%d]", frame_name(f, "input"), index), "");
-  const char *size = port->macro.SIZE;
+  const char *size = sample_size(net, port->macro.SIZE);
   return local(f, "const void *", port->name,
                image_text(f, arena_printf(net->arena, "%s->%s", frame_name(f, "batch"), port->name), size),
                "");

@@ -52,6 +52,9 @@ static void put_numbers(Text *out, Net *net) {
   if (net->layout->train.program)
     put_define(out, net, net->macro->TRAIN_BATCH, net->layout->train.program->batching.images,
                "the most samples a call of gradients takes");
+  if (net->layout->train.program && graph->training->steps > 1)
+    put_define(out, net, net->macro->TRAIN_STEPS, graph->training->steps,
+               "calls of step in a sample of training");
   for (int i = 0; i < graph->inputs.n; i++) {
     const Port *port = &graph->inputs.data[i];
     const char *order = port->node->shape.rank == 1 ? ""
@@ -189,11 +192,14 @@ static void put_training(Text *out, Net *net) {
              "/* Weights to start from; the same seed gives the same weights on every machine. */\n%svoid "
              "%s(%s *weights, uint64_t seed);\n\n",
              net_linkage(net), net->own->init, net->own->weights);
+  const bool steps = net->graph->training->steps > 1;
   text_put(out,
            "/* The mean loss of 1 to %s samples and its gradients (of frozen parameters: zeros; "
            "instead of running statistics: their new values).\n"
-           "   Random numbers depend on seed, step and the sample's place in the batch alone.%s */\n",
-           net->macro->TRAIN_BATCH, net->graph->outputs.n ? " Outputs are written unless NULL." : "");
+           "   Random numbers depend on seed, step and the sample's place in the batch alone.%s%s%s%s */\n",
+           net->macro->TRAIN_BATCH, net->graph->outputs.n ? " Outputs are written unless NULL." : "",
+           steps ? "\n   Inputs, targets and outputs of a sample are those of " : "",
+           steps ? net->macro->TRAIN_STEPS : "", steps ? " calls, one after the other." : "");
   const Parameters parameters = gradients_parameters(net);
   put_signature(out, net, arena_printf(net->arena, "%sfloat %s", net_linkage(net), net->own->gradients),
                 &parameters, ";\n\n");

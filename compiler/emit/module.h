@@ -86,7 +86,8 @@ Frame frame_begin(Net *, const Part *, int target, FrameKind, const Parameters *
 void frame_own(Frame *, const char *name);         /* a variable that the caller declares itself */
 const char *frame_name(Frame *, const char *name); /* the name; marks it as used */
 void frame_call(Frame *, const Step *, const char *indent);
-const char *frame_value(Frame *, const Node *); /* an expression for the address of a value */
+const char *sample_size(Net *, const char *size); /* of an input or output, in training */
+const char *frame_value(Frame *, const Node *);   /* an expression for the address of a value */
 /* Interleaved images: copies the outputs of the step to the caller; optional: unless the pointer is NULL. */
 void frame_outputs(Frame *, const Step *, const char *(*to)(Frame *, int output), bool optional);
 bool frame_mentions(const Frame *, const char *name);

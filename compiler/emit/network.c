@@ -347,6 +347,8 @@ static void put_recipe(Text *out, Net *net) {
   text_put(out, "  .batch = %" PRId64 ", .epochs = %" PRId64 ", .seed = UINT64_C(%" PRIu64 "),\n", t->batch,
            t->epochs, (uint64_t)t->seed);
   put_count(out, "accumulate", t->accumulate);
+  if (t->steps > 1) put_count(out, "steps", t->steps);
+  put_count(out, "loss_from", t->loss_from);
   put_count(out, "early_stop", t->early_stop);
   put_field(out, "average", t->average);
   put_field(out, "clip_norm", t->clip_norm);

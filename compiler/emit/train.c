@@ -139,18 +139,19 @@ static const char *phase_arguments(Net *net, bool batch) {
 static const char *training_output(Frame *f, int o) {
   Net *net = f->net;
   return arena_printf(net->arena, "(void *)(%s->%s + %s * %s)", frame_name(f, "batch"), net->output[o].name,
-                      frame_name(f, "n"), net->output[o].macro.SIZE);
+                      frame_name(f, "n"), sample_size(net, net->output[o].macro.SIZE));
 }
 
 /* Outputs are copied to the caller as soon as they are computed, before their memory is reused. */
 static void put_output(Frame *f, int o) {
   Net *net = f->net;
   const PortNames *port = &net->output[o];
+  const char *sample = sample_size(net, port->macro.SIZE);
   frame_name(f, "batch");
   if (f->kind == FRAME_BATCH) {
     text_put(&f->calls,
              "  if (batch->%s) memcpy(batch->%s, %s, (size_t)batch->count * %s * sizeof(float));\n",
-             port->name, port->name, frame_value(f, f->part->program->output[o]), port->macro.SIZE);
+             port->name, port->name, frame_value(f, f->part->program->output[o]), sample);
     return;
   }
   frame_name(f, "n");
@@ -158,9 +159,9 @@ static void put_output(Frame *f, int o) {
   const int64_t there = shape_elements(node->shape),
                 room = shape_elements(net->graph->outputs.data[o].node->shape);
   const char *size = there < room ? arena_printf(net->arena, "%" PRId64, there) /* sample of proposals */
-                                  : port->macro.SIZE;
+                                  : sample;
   text_put(&f->calls, "  if (batch->%s) memcpy(batch->%s + n * %s, %s, %s * sizeof(float));\n", port->name,
-           port->name, port->macro.SIZE, frame_value(f, node), size);
+           port->name, sample, frame_value(f, node), size);
 }
 
 static void put_keys(Text *out, const Frame *f) {

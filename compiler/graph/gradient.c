@@ -18,6 +18,11 @@ void gradient_add(Gradient *gradient, Node *input, Node *contribution) {
     vec_push(gradient->graph->arena, gradient->part[input->id], contribution);
 }
 
+Node *gradient_given(const Gradient *gradient, const Node *node) {
+  const Contributions *part = &gradient->part[node->id];
+  return part->n == 1 ? part->data[0] : NULL;
+}
+
 Node *gradient_operand(Gradient *gradient, const Op *op, Node *node, int k, int nin, Node *const *in) {
   Node *operand = node->in[k];
   if (!gradient_wanted(gradient, operand)) return NULL;

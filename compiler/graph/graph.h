@@ -114,8 +114,10 @@ typedef struct Weight {
 enum {
   MOST_INPUTS = 16,
   MOST_JOINED = 1000,
+  MOST_CALL_NODES = 4096,
   MOST_WEIGHTS = 12
-}; /* limits per node; MOST_JOINED: per concat. graph_verify enforces them */
+}; /* limits per node; MOST_JOINED: per concat; MOST_CALL_NODES: nodes of all calls of a sample, also the most
+      rows or calls that a value is put together from. graph_verify enforces them */
 typedef enum Result {
   RESULT_SAMPLE, /* one value per image */
   RESULT_SUM,    /* added to the gradient of `target`, image by image (training) */
@@ -232,6 +234,8 @@ typedef struct Training { /* the train block, checked; numbers and names as in l
   Setting optimizer, schedule;
   int64_t batch, epochs, seed, accumulate, early_stop; /* early_stop 0: off */
   double average, clip_norm, label_smoothing;          /* 0: off */
+  int64_t steps, truncate, loss_from; /* of a net with states: calls of a sample; calls after which
+                                         gradients are cut, 0: off; the first call that the loss counts */
   bool decay_weights_only, target_is_input;
   int64_t objects; /* losses on detections: maximum objects per image; 0: no such loss */
   bool instances;  /* they also need instance masks */

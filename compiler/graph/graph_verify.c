@@ -16,8 +16,10 @@ void graph_verify(const Graph *graph) {
     const Node *node = graph->nodes.data[i];
     if (node->id != i) broken(graph, node, "its id is not its position");
     if (!node->op) broken(graph, node, "it has no operator");
-    if (node->nin >
-        (node->op->traits.channel_offset || node->op->traits.concat_offset ? MOST_JOINED : MOST_INPUTS))
+    const OpTraits *traits = &node->op->traits;
+    if (node->nin > (traits->channel_offset  ? MOST_JOINED
+                     : traits->concat_offset ? MOST_CALL_NODES
+                                             : MOST_INPUTS))
       broken(graph, node, "it has too many inputs");
     const int least = node->elem == U8 ? 0 : INT8_MIN;
     if (node->quant && (node->quant->wide ? node->elem != I16 || node->quant->zero

@@ -121,6 +121,7 @@ bool gradient_trained(const Gradient *, const Node *,
                       int weight); /* is that parameter trained, and not frozen? */
 Graph *gradient_graph(Gradient *);
 void gradient_add(Gradient *, Node *input, Node *contribution); /* several contributions are summed */
+Node *gradient_given(const Gradient *, const Node *);           /* its only contribution so far, or NULL */
 /* If the gradient of node->in[k] is wanted, appends the operator on `in`, adds its result to that gradient
  * and returns it; else NULL. */
 Node *gradient_operand(Gradient *, const Op *, Node *node, int k, int nin, Node *const *in);

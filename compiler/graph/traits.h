@@ -139,6 +139,7 @@ typedef struct OpTraits {
   void (*border)(const Node *, int64_t before[2], int64_t after[2]);
   void (*set_border)(Arena *, Node *, const int64_t before[2], const int64_t after[2]);
 
+  bool stops_gradient;   /* its operand gets no gradient from it */
   bool weights_of_input; /* eval reads the parameters of in[0], not its own */
   bool recurrent;        /* each direction has several parameters, with names that end in its own suffix */
   bool layer_part;     /* one of several kernels of a layer: named after its own node, not after the layer */

@@ -111,8 +111,12 @@ static Extent extent_of(const Lower *l, const Node *value) {
 static void lie_within(const Lower *l, Buf *buf, const Node *value) {
   const Home home = home_in(l->kernel, value);
   const Extent e = shape_extent(value->shape);
-  const int64_t last = buf->rank - 1, images = is_stored_for_all(l, value) ? l->batch : 1,
-                apart = home.rows ? home.rows : shape_elements(home.node->shape) * images / buf->dim[0];
+  const Shape around = home.node->shape;
+  const bool all = is_stored_for_all(l, value), some = !all && around.regions > value->shape.regions;
+  const int64_t last = buf->rank - 1,
+                apart = home.rows ? home.rows
+                        : some    ? shape_row_elements(around) /* some of its rows */
+                                  : shape_elements(around) * (all ? l->batch : 1) / buf->dim[0];
   if (e.h * e.w > 1) buf->room[last] = home.pitch;
   if (buf->rank == 4 && buf_room(buf, 1) != apart) buf->apart = apart;
   buf->flat = buf->apart || buf->room[last] != buf->dim[last];

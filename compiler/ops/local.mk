@@ -74,7 +74,7 @@ libcnnc_a_SOURCES += %D%/pooling/avgpool.c %D%/pooling/blurpool.c %D%/pooling/gl
   %D%/pooling/global_maxpool.c %D%/pooling/maxpool.c %D%/pooling/pool.c %D%/pooling/pool.h \
   %D%/pooling/stochastic_pool.c
 libcnnc_a_SOURCES += %D%/shape/blocks.c %D%/shape/blocks.h %D%/shape/region.c \
-  %D%/shape/row_bands.c %D%/shape/region.h \
+  %D%/shape/calls.c %D%/shape/row_bands.c %D%/shape/region.h \
   %D%/shape/channel_shuffle.c %D%/shape/concat.c %D%/shape/constant.c %D%/shape/crop.c %D%/shape/crop_like.c \
   %D%/shape/depth_to_space.c %D%/shape/flatten.c %D%/shape/reshape.c %D%/shape/reshape.h %D%/shape/resize.c \
   %D%/shape/resize.h %D%/shape/slice.c %D%/shape/space_to_depth.c %D%/shape/state.c \

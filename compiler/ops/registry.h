@@ -29,6 +29,7 @@ typedef struct LossDetail {
   double weight;
   int64_t classes;
   Scores scores;
+  int64_t uncounted;  /* the scale: rows of the target, from the first, that do not count: loss_from */
   int64_t at;         /* op_object_part: the part's first index in the vector */
   const Node *made;   /* the value of the loss, as computed by its activation */
   const Graph *graph; /* its graph, with those of the other losses; NULL while the program is read */
@@ -65,6 +66,15 @@ Node *rows_kept(Graph *, Node *picture);
 Node *rows_of_regions(Graph *, Node *value);
 Node *regions_of_rows(Graph *, Node *rows, Shape region);
 Node *rows_stacked(Graph *, int n, Node *const *picture);
+
+/* ---- training with `steps` (ops/shape/calls.c): a sample has several calls ---- The values of all calls
+ * are regions, one call after the other. The value of call k, of that shape; those of call `first` and later;
+ * all of them from each; the value from which call k of such a node came, or NULL. */
+Node *calls_part(Graph *, Node *all, Shape, int64_t k);
+Node *calls_after(Graph *, Node *all, int64_t calls, int64_t first);
+Node *calls_joined(Graph *, int64_t n, Node *const *value);
+Node *calls_member(const Node *all, int64_t k);
+Node *calls_truncated(Graph *, Node *value); /* the same value, through which no gradient passes */
 
 extern const Op *const
     op_table[]; /* the operators of the language, in the order of ops.def; ends with NULL */

@@ -24,7 +24,7 @@ void verify_places(const Plan *plan) {
     const Extent own = shape_extent(node->shape), outer = shape_extent(around->shape);
     if (from < 0 || from + shape_elements(node->shape) > shape_elements(around->shape))
       broken_plan(plan, node, "it lies outside the value that it is part of");
-    if (own.h == outer.h && own.w == outer.w && from + own.c > outer.c)
+    if (own.h == outer.h && own.w == outer.w && from % shape_row_elements(around->shape) + own.c > outer.c)
       broken_plan(plan, node, "it has channels beyond those of the value that it is part of");
   }
 }

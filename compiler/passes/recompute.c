@@ -58,9 +58,10 @@ static bool is_cheap(const Node *node) {
   return node->op->family == FAMILY_MAP || node->op->traits.elementwise || is_alias_of_kept(node);
 }
 
+/* The inputs of a value that consists of them are parts of it, and of no copy. */
 static bool can_copy(const Recompute *r, const Node *node) {
   return node->nin && node->result == RESULT_SAMPLE && !node->target && !plan_whole_batch(r->plan, node) &&
-         !is_caller(node);
+         !is_caller(node) && !node->op->traits.concat_offset;
 }
 
 /* ---- when nodes run, and until when they are read ---- */

@@ -136,9 +136,12 @@ static void train_whole_batch(PassState *state) {
   if (apart) plan->images = 1;
 }
 
+/* Inputs of several calls are not brought into that order. */
 static bool any_alone(const Graph *graph) {
-  for (int i = 0; i < graph->nodes.n; i++)
-    if (graph->nodes.data[i]->op->traits.per_image) return true;
+  for (int i = 0; i < graph->nodes.n; i++) {
+    const Node *node = graph->nodes.data[i];
+    if (node->op->traits.per_image || (node_is_input(node) && node->shape.regions)) return true;
+  }
   return false;
 }
 

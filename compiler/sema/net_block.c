@@ -188,7 +188,7 @@ static void whole_outputs(Graph *graph) {
 static void training_check(Sema *s) {
   const Graph *graph = s->graph;
   if (!graph->training || !graph->training->objects || diags_mistakes(s->diags)) return;
-  graph_forward(s->arena, graph, NEW_ARRAY(s->arena, Node *, graph->nodes.n + 1), s->diags);
+  graph_forward(s->arena, graph, s->diags);
 }
 
 /* precision= for all layers of a net. */

@@ -341,6 +341,14 @@ static const Key keys[] = {
            early_stop),
     NUMBER("label_smoothing", PARAM_NUMBER, "off", 1, "share of a label that is spread over all classes",
            STORE_BELOW_1, label_smoothing),
+    NUMBER("steps", PARAM_INT, "1", 0, "of a net with states: consecutive calls in a sample", STORE_INT,
+           steps),
+    NUMBER("truncate", PARAM_INT, "off", 0, "calls after which gradients are cut", STORE_INT, truncate),
+    {{"loss_from", PARAM_INT, "0", "the first call that the loss counts", 0, 1e6, NULL},
+     NULL,
+     STORE_INT,
+     offsetof(Training, loss_from),
+     false},
     READ("metrics", "by the loss", "a list of metrics: [accuracy, top(5)]", metrics_read),
     READ("quantize", "off", "rounds as 8 bits do, from an epoch on: int8(start=5)", quantize_read),
 };
@@ -449,13 +457,87 @@ static void smoothing_check(const Reading *r) {
   diag_help(diag, "remove label_smoothing");
 }
 
+/* ---- steps: several calls in a sample ---- */
+/* Nodes of a call in training; a layer with keep=true will have states and their updates. */
+static int64_t nodes_of_call(const Graph *graph, bool *states) {
+  int64_t nodes = 0;
+  for (int i = 0; i < graph->nodes.n; i++) {
+    const Node *node = graph->nodes.data[i];
+    const bool keeps = node->op->keep && arg_bool(node, "keep");
+    *states = *states || keeps || node_is_state(node);
+    nodes += node_is_input(node) ? 0 : keeps ? 3 : 1;
+  }
+  return nodes;
+}
+
+/* Images of different calls would have to be changed alike. */
+static void steps_check_augment(const Reading *r) {
+  const Training *t = r->training;
+  for (int i = 0; i < t->augment.n; i++) {
+    const Setting *setting = &t->augment.data[i];
+    const int code = setting->form->code;
+    if (code == AUGMENT_ANY || code == AUGMENT_MIX || code == AUGMENT_SOUND || code == AUGMENT_TIME) continue;
+    diag_help(diag_report(r->s->diags, DIAG_bad_value, setting->span, NULL,
+                          "%s works on single images, but a sample is %lld calls", setting->form->name,
+                          (long long)t->steps),
+              "noise, mixup and the augmentations of sound work on all calls of a sample");
+  }
+}
+
+/* dice compares all pixels of a sample at once. */
+static void steps_check_losses(const Reading *r) {
+  const Training *t = r->training;
+  for (int i = 0; i < t->losses.n; i++) {
+    const LossUse *use = &t->losses.data[i];
+    if (use->op->traits.object_target || loss_parts(use->op)->slopes)
+      diag_report(r->s->diags, DIAG_loss_mismatch, use->span, NULL,
+                  "%s compares single images, but a sample is %lld calls", use->op->name,
+                  (long long)t->steps);
+  }
+}
+
+static void steps_check(const Reading *r, Span steps, Span truncate, Span loss_from) {
+  const Training *t = r->training;
+  Diags *diags = r->s->diags;
+  bool states = false;
+  const int64_t nodes = nodes_of_call(r->s->graph, &states);
+  if (t->steps > 1 && !states)
+    diag_help(diag_report(diags, DIAG_bad_value, steps, NULL,
+                          "'steps' is for nets with states, but %s has none", r->s->graph->name),
+              "states are state(SHAPE) with update, and recurrent layers with keep=true");
+  if (t->truncate && t->steps == 1)
+    diag_help(diag_report(diags, DIAG_bad_value, truncate, NULL,
+                          "'truncate' cuts gradients between calls, but a sample is one call"),
+              "steps = N: calls in a sample");
+  if (t->loss_from >= t->steps)
+    diag_help(
+        diag_report(diags, DIAG_bad_value, loss_from, NULL,
+                    "'loss_from' is %lld, but a sample has %lld call%s, numbered from 0: the loss would "
+                    "count none",
+                    (long long)t->loss_from, (long long)t->steps, t->steps == 1 ? "" : "s"),
+        t->steps == 1 ? "steps = N: calls in a sample" : "loss_from = %lld counts only the last one",
+        (long long)(t->steps - 1));
+  if (t->steps == 1 || !states) return;
+  if (nodes * t->steps > MOST_CALL_NODES) {
+    Diag *diag = diag_report(diags, DIAG_too_large, steps, NULL,
+                             "%s steps of %lld nodes are %s nodes in training, above the limit of %s",
+                             text_thousands(r->s->arena, t->steps), (long long)nodes,
+                             text_thousands(r->s->arena, nodes * t->steps),
+                             text_thousands(r->s->arena, MOST_CALL_NODES));
+    if (nodes * 2 <= MOST_CALL_NODES)
+      diag_help(diag, "at most steps = %lld; rows of a recurrent layer are no calls, and have no such limit",
+                (long long)(MOST_CALL_NODES / nodes));
+  }
+  steps_check_augment(r);
+  steps_check_losses(r);
+}
+
 static Setting default_form(const Reading *r, const Form *form) {
   static const Arguments none = {0};
   return (Setting){form, form_bind(r->s, r->frame, "setting", form, &none, NO_SPAN).arg, NO_SPAN};
 }
 
-static void block_read(const Reading *r, const Stmt *stmt) {
-  const Argument *seen[KEYS] = {0};
+static void block_read(const Reading *r, const Stmt *stmt, const Argument *seen[KEYS]) {
   bool meant_loss = false; /* with a misspelled name */
   for (int i = 0; i < stmt->settings.n; i++) {
     const Argument *setting = &stmt->settings.list[i];
@@ -481,6 +563,13 @@ static void block_read(const Reading *r, const Stmt *stmt) {
   }
 }
 
+/* NO_SPAN if it was not given. */
+static Span setting_span(const Argument *const seen[KEYS], const char *name) {
+  for (int i = 0; i < KEYS; i++)
+    if (strcmp(keys[i].param.name, name) == 0 && seen[i]) return seen[i]->value->span;
+  return NO_SPAN;
+}
+
 void train_read(Sema *s, const Frame *frame, const Stmt *stmt) {
   if (!s->graph->training &&
       s->train != stmt) { /* seen in the body: read at the end, when all outputs are known */
@@ -495,12 +584,16 @@ void train_read(Sema *s, const Frame *frame, const Stmt *stmt) {
     return;
   }
   Training *training = s->graph->training = NEW(s->arena, Training);
-  *training = (Training){.span = stmt->span, .batch = 32, .epochs = 10, .seed = 1, .accumulate = 1};
+  *training =
+      (Training){.span = stmt->span, .batch = 32, .epochs = 10, .seed = 1, .accumulate = 1, .steps = 1};
   const Reading r = {s, frame, training};
   const int mistakes = diags_mistakes(s->diags);
   training->optimizer = default_form(&r, optimizer_table[0]);
   training->schedule = default_form(&r, schedule_table[0]);
-  block_read(&r, stmt);
+  const Argument *seen[KEYS] = {0};
+  block_read(&r, stmt, seen);
+  steps_check(&r, setting_span(seen, "steps"), setting_span(seen, "truncate"),
+              setting_span(seen, "loss_from"));
   target_check(&r);
   mix_check(&r);
   smoothing_check(&r);

@@ -19,7 +19,8 @@ libcnn_la_SOURCES += %D%/commands/asked.c %D%/commands/asked.h %D%/commands/foun
   %D%/commands/scores.c \
   %D%/commands/scores.h %D%/commands/viewer.c %D%/commands/viewer.h \
   %D%/commands/written.c %D%/commands/written.h
-libcnn_la_SOURCES += %D%/data/array.c %D%/data/batch.c %D%/data/batch.h %D%/data/csv.c %D%/data/csv.h \
+libcnn_la_SOURCES += %D%/data/array.c %D%/data/batch.c %D%/data/batch.h %D%/data/calls.c \
+  %D%/data/calls.h %D%/data/csv.c %D%/data/csv.h \
   %D%/data/data.c %D%/data/data_arrays.c %D%/data/data_cifar.c %D%/data/data_classes.c %D%/data/data_csv.c \
   %D%/data/data_folders.c %D%/data/data_idx.c %D%/data/data_sounds.c %D%/data/data_synthetic.c \
   %D%/data/folders.h %D%/data/noise.c %D%/data/noise.h \

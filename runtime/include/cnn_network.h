@@ -3,7 +3,7 @@
  * constant; pointers are not NULL unless documented. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_NETWORK_VERSION
-#define CNN_NETWORK_VERSION 11
+#define CNN_NETWORK_VERSION 12
 #include <stddef.h>
 #include <stdint.h>
 #ifdef __cplusplus
@@ -59,6 +59,8 @@ typedef struct cnn_port { /* an input or an output */
       *criterion; /* parameters of the loss; NULL: weight 1, no smoothing, delta 1, gamma 2, ignore -1 */
   const char *normalize;      /* inputs: "normalize(mean=0, std=1, scale=0.5)" if it follows, or NULL */
   int32_t rate;               /* inputs: samples per second of sound; otherwise 0 */
+  int32_t calls;              /* 0 or 1; in the runtime, of a sample of several calls: how many; then regions,
+                                 size and target_size are those of all calls */
   int32_t step, offset, late; /* with --stream: rows per call, otherwise 0; number of the first row of call 0;
                                  delay of its rows in rows of the first input */
   cnn_output_kind kind;       /* outputs */
@@ -137,6 +139,7 @@ typedef struct cnn_recipe { /* the train block */
   int32_t batch, epochs, accumulate, early_stop; /* early_stop 0: off */
   uint64_t seed;
   double average, clip_norm; /* 0: off */
+  int32_t steps, loss_from;  /* of a net with states: calls in a sample, 0 or 1: one; the first that counts */
   int32_t target_is_input;
   int32_t augments, metrics;
   int32_t quantize;        /* training for 8 bits */

@@ -34,7 +34,7 @@
 /* ---- shared with the runtime ---- */
 
 #ifndef CNN_NETWORK_VERSION
-#define CNN_NETWORK_VERSION 11
+#define CNN_NETWORK_VERSION 12
 #include <stddef.h>
 #include <stdint.h>
 #ifdef __cplusplus
@@ -54,22 +54,22 @@ typedef enum cnn_scores {
   CNN_SCORES_LOGIT,
   CNN_SCORES_BINARY,
   CNN_SCORES_BINARY_LOGIT
-} cnn_scores; /* how an output becomes class scores */
+} cnn_scores; /* how an output is converted to class scores */
 
 typedef enum cnn_output_kind {
-  CNN_OUTPUT_VALUES,     /* numbers, or scores of classes */
-  CNN_OUTPUT_DETECTIONS, /* rows x1 y1 x2 y2 score class, in pixels of the first input that is an image;
-                            class -1: none */
-  CNN_OUTPUT_MASKS, /* a region for each of those rows: from 0 to 1 for each pixel of its box and class */
+  CNN_OUTPUT_VALUES,      /* numbers, or scores of classes */
+  CNN_OUTPUT_DETECTIONS,  /* rows x1 y1 x2 y2 score class, in pixels of the first image input; class -1: none
+                           */
+  CNN_OUTPUT_MASKS,       /* a mask for each of those rows: 0 to 1 for each pixel of its box and class */
   CNN_OUTPUT_MASK_LOGITS, /* the same before a sigmoid */
-  CNN_OUTPUT_PANOPTIC     /* for each pixel its class and the number of its instance, 0: none */
+  CNN_OUTPUT_PANOPTIC     /* per pixel its class and the number of its instance, 0: none */
 } cnn_output_kind;
 
-typedef struct cnn_loss { /* the numbers of a loss, for computing it from the outputs of infer (validation) */
-  double weight;          /* of this output in the sum of losses */
-  double smoothing;       /* label_smoothing */
-  double parameter;       /* huber: delta; focal: gamma */
-  int32_t ignore;         /* a class that does not count, besides -1 */
+typedef struct cnn_loss {    /* parameters of a loss, to compute it from the outputs of infer (validation) */
+  double weight;             /* of this output in the sum of losses */
+  double smoothing;          /* label_smoothing */
+  double parameter;          /* huber: delta; focal: gamma */
+  int32_t ignore;            /* a class that is ignored, besides -1 */
   const float *class_weight; /* one a class, or NULL */
 } cnn_loss;
 
@@ -77,23 +77,26 @@ typedef struct cnn_port { /* an input or an output */
   const char *name;
   cnn_type type;   /* outputs: CNN_F32 */
   int32_t rank;    /* 3: height, width, channels; 2: length, channels; 1: a vector */
-  int32_t regions; /* 0, or how many regions of that shape */
+  int32_t regions; /* 0, or the number of regions of that shape */
   int32_t dim[3];
-  int32_t chw;         /* inputs: the caller's buffer has the channels first */
+  int32_t chw;         /* inputs: the caller's buffer is channels-first */
   int64_t size;        /* elements of one image */
-  cnn_target target;   /* outputs: what its loss compares it with */
+  cnn_target target;   /* outputs: the target of its loss */
   int64_t target_size; /* elements of the target of one image: 1 class, or height*width classes, or `size`
                           values */
   cnn_scores scores;   /* outputs */
   const char *loss;    /* outputs: the loss's name, or NULL */
-  const cnn_loss *criterion;  /* its numbers; NULL: weight 1, no smoothing, delta 1, gamma 2, ignore -1 */
-  const char *normalize;      /* inputs: "normalize(mean=0, std=1, scale=0.5)" if it is next, or NULL */
-  int32_t rate;               /* inputs: samples per second, of sound; else 0 */
-  int32_t step, offset, late; /* with --stream: rows in a call, else 0; number of the first row of call 0;
-                                 rows of the first input by which its rows come late */
+  const cnn_loss
+      *criterion; /* parameters of the loss; NULL: weight 1, no smoothing, delta 1, gamma 2, ignore -1 */
+  const char *normalize;      /* inputs: "normalize(mean=0, std=1, scale=0.5)" if it follows, or NULL */
+  int32_t rate;               /* inputs: samples per second of sound; otherwise 0 */
+  int32_t calls;              /* 0 or 1; in the runtime, of a sample of several calls: how many; then regions,
+                                 size and target_size are those of all calls */
+  int32_t step, offset, late; /* with --stream: rows per call, otherwise 0; number of the first row of call 0;
+                                 delay of its rows in rows of the first input */
   cnn_output_kind kind;       /* outputs */
-  int32_t stuff,
-      things; /* of a panoptic output: its classes of no object, which come first, and of objects */
+  int32_t stuff, things;      /* of a panoptic output: number of background classes, which come first, and of
+                                 object classes */
 } cnn_port;
 
 typedef enum cnn_role {
@@ -101,14 +104,13 @@ typedef enum cnn_role {
   CNN_FROZEN,
   CNN_STATISTIC,
   CNN_PASSING
-} cnn_role; /* statistic: running mean or variance; passing: one of training alone, which files need not have
-             */
+} cnn_role; /* statistic: running mean or variance; passing: only used in training, so files may lack it */
 typedef struct cnn_weight {
   const char *name; /* "stage1.conv1.weight" */
   int32_t rank, dim[4];
   int64_t offset, size; /* in floats, in the weights struct */
   cnn_role role;
-  int32_t decay;        /* takes part in weight decay (`decay = weights` leaves biases and norms out) */
+  int32_t decay;        /* subject to weight decay (`decay = weights` excludes biases and norms) */
   int32_t flattened[3]; /* after flatten(order=hwc): height, width, channels of the flattened value */
 } cnn_weight;
 
@@ -127,7 +129,7 @@ typedef enum cnn_training_part {
   CNN_FORWARD,
   CNN_INPUT_GRADIENT,
   CNN_WEIGHT_GRADIENT,
-  CNN_UPKEEP /* weights are packed, gradients of shards are added */
+  CNN_UPKEEP /* packing of weights, addition of gradients of shards */
 } cnn_training_part;
 typedef struct cnn_training_step {
   const char *name;
@@ -139,7 +141,7 @@ typedef struct cnn_option {
   const char *name;
   double value[4];
   int32_t count;
-} cnn_option; /* an augmentation with its numbers: {"shift", {2}, 1} */
+} cnn_option; /* an augmentation with its arguments: {"shift", {2}, 1} */
 
 typedef enum cnn_optimizer_kind {
   CNN_SGD,
@@ -168,21 +170,22 @@ typedef struct cnn_recipe { /* the train block */
   int32_t batch, epochs, accumulate, early_stop; /* early_stop 0: off */
   uint64_t seed;
   double average, clip_norm; /* 0: off */
+  int32_t steps, loss_from;  /* of a net with states: calls in a sample, 0 or 1: one; the first that counts */
   int32_t target_is_input;
   int32_t augments, metrics;
   int32_t quantize;        /* training for 8 bits */
   double quantize_start;   /* epochs before values and weights are rounded */
-  int64_t quantize_switch; /* where in the weights struct it says, in floats, whether they are: 0 or 1 */
+  int64_t quantize_switch; /* offset in floats in the weights struct of the switch for rounding: 0 or 1 */
   const cnn_option *augment, *metric; /* metric: {"accuracy"}, {"top", {5}, 1}, {"mae"}, {"iou"} */
 } cnn_recipe;
 
-typedef struct cnn_look {  /* inspection of one image: all values are in the caller's memory, at offsets in
-                              floats from its start */
-  size_t bytes;            /* of that memory, aligned to 64 */
-  const int64_t *layer;    /* by layer: its value, [h][w][c]; -1 - i: that of input i, as the caller has it */
-  const int64_t *score;    /* by output: the output, or the input of its softmax or sigmoid; as layer */
-  const int64_t *gradient; /* by input: the gradient of the scores, [h][w][c] of floats for any input type;
-                              -1: none */
+typedef struct cnn_look { /* inspection of one image: all values are in the caller's memory, at offsets in
+                             floats from its start */
+  size_t bytes;           /* size of that memory, aligned to 64 */
+  const int64_t *layer;   /* per layer: its value, [h][w][c]; -1 - i: input i, in the caller's layout */
+  const int64_t *score;   /* per output: the output, or the input of its softmax or sigmoid; as layer */
+  const int64_t
+      *gradient; /* per input: the gradient of the scores, [h][w][c] of floats for any input type; -1: none */
   void (*pack)(void *memory, const float *weights);
   void (*forward)(void *memory, const float *weights,
                   const void *const *input); /* fills in the layers and the scores */
@@ -190,52 +193,52 @@ typedef struct cnn_look {  /* inspection of one image: all values are in the cal
                    const float *const *seed); /* then the gradients of sum seed[o][k] * score[o][k] */
 } cnn_look;
 
-/* How processes that share the shards of a batch exchange what they need. Where one is alone, all functions
- * are NULL. Where `gather` is there and `sum`, `poll` and `wait` are NULL, gradients are not exchanged and of
- * no use: only the loss counts. */
+/* Communication of processes that share the shards of a batch. A single process sets all functions to NULL.
+ * If only `gather` is set, and `sum`, `poll` and `wait` are NULL, gradients are not exchanged and must be
+ * ignored: only the loss is valid. */
 typedef struct cnn_exchange {
   int32_t first, last; /* shards of this process: first .. last - 1 */
   void *context;
-  /* Gets the other processes' images of `values`, where each image has `bytes`. */
+  /* Receives the other processes' images of `values`, with `bytes` bytes per image. */
   void (*gather)(void *context, void *values, int64_t bytes);
-  /* Begins to add floats from .. to - 1 of the gradients of all shards: of shard 0 they are in `gradients`,
-   * where the sums come as well, of others in sums[shard - 1], one array after the other. */
+  /* Begins to add floats from .. to - 1 of the gradients of all shards. Those of shard 0 are in `gradients`,
+   * which also receives the sums; those of shard s in sums[s - 1], one array after the other. */
   void (*sum)(void *context, float *gradients, float *sums, int64_t from, int64_t to);
   void (*poll)(void *context); /* lets messages go on */
-  void (*wait)(void *context); /* until all sums are there */
+  void (*wait)(void *context); /* waits until all sums are complete */
 } cnn_exchange;
 
 typedef struct cnn_network {
   int32_t version;           /* CNN_NETWORK_VERSION */
   const char *name, *target; /* target: the names of all targets, "x86-64-v4,x86-64-v3,x86-64" */
   int32_t inputs, outputs, weights, layers, steps, labels;
-  const cnn_port *input, *output; /* output: after the outputs come `values` that only losses read */
+  const cnn_port *input, *output; /* output: the outputs, then `values` that only losses read */
   int32_t values;
-  /* Losses that look for objects compare them with a record of each image, NAME_truth: int32_t count,
-   * class[objects], float box[objects][4] of x1 y1 x2 y2 in pixels of the first image input, and,
-   * where the height is not 0, uint8_t instance[height][width]. objects is 0 where there is none. */
+  /* Losses for object detection read a record for each image, NAME_truth: int32_t count, class[objects],
+   * float box[objects][4] of x1 y1 x2 y2 in pixels of the first image input, and, if the height is not 0,
+   * uint8_t instance[height][width]. objects is 0 if there is no such loss. */
   int32_t truth_objects, truth_height, truth_width;
   size_t truth_bytes;
   const cnn_weight *weight;
   const cnn_layer *layer;
-  const cnn_step *timed;    /* by step: what infer_timed and its marks are about */
+  const cnn_step *timed;    /* the steps of infer_timed and of its marks */
   const char *const *label; /* NULL without labels */
   const char *summary;      /* the compiler's table */
   int64_t parameters;       /* floats of the weights struct */
   int64_t macs;
-  int32_t batch, train_batch; /* images of an infer call; most of a gradients call, 0 without training */
+  int32_t batch, train_batch; /* images per infer call; most images per gradients call, 0 without training */
   size_t model_bytes, workspace_bytes, training_bytes; /* training_bytes 0 without training */
   const cnn_recipe *recipe;                            /* NULL without training */
   const float *initial; /* weights that were compiled in (or constant), as the weights struct; NULL: none */
-  const char *(*target_name)(void); /* the level that runs on this CPU */
+  const char *(*target_name)(void); /* the instruction set level in use on this CPU */
   void (*init)(float *weights, uint64_t seed);
   void (*pack)(void *model, const float *weights);
   void (*infer)(const void *model, const void *const *input, float *const *output,
-                void *workspace); /* exactly `batch` images; NULL where calls leave something for the next */
-  /* Nets with states have these instead: `reset` begins a state, which each call of `step` leaves to the
-   * next. state_bytes 0: there are none. */
+                void *workspace); /* exactly `batch` images; NULL if the net has a state */
+  /* Nets with a state have these instead: `reset` begins a state, which each call of `step` updates.
+   * state_bytes 0: no state. */
   size_t state_bytes;
-  int32_t window, ready; /* --slide: rows of a window, else 0; calls before the first full one */
+  int32_t window, ready; /* --slide: rows per window, or 0; calls before the first full one */
   void (*reset)(void *state);
   void (*step)(const void *model, const void *const *input, float *const *output, void *state,
                void *workspace);
@@ -244,8 +247,8 @@ typedef struct cnn_network {
                       void *context); /* calls mark after each step; NULL: not compiled in */
   float (*gradients)(const float *weights, const void *const *input, const void *const *target, int32_t count,
                      uint64_t seed, uint64_t step, float *gradients, float *const *output,
-                     void *training); /* target: one per output and value, NULL where it has none, then the
-                                         records of the truth; gradients: NULL without training */
+                     void *training); /* target: one per output and value, NULL where there is none, then the
+                                         annotation records; gradients: NULL without training */
   int32_t training_steps;
   const cnn_training_step *training_step;
   float (*gradients_timed)(
@@ -254,13 +257,13 @@ typedef struct cnn_network {
       void (*mark)(void *, int32_t step),
       void *context);   /* on one thread: calls mark after each step; NULL: not compiled in */
   const cnn_look *look; /* NULL: not compiled in */
-  /* Parts of a batch of `count` samples, of which processes take some each: shard s has the groups of `lanes`
-   * samples from s * groups / shards to (s + 1) * groups / shards. */
+  /* A batch of `count` samples is split into shards, which are distributed over processes: shard s has the
+   * groups of `lanes` samples from s * groups / shards to (s + 1) * groups / shards. */
   int32_t shards, lanes;
-  float (*gradients_shared)(const float *weights, const void *const *input, const void *const *target,
-                            int32_t count, uint64_t seed, uint64_t step, float *gradients,
-                            float *const *output, void *training,
-                            const cnn_exchange *exchange); /* the same; NULL: not compiled in */
+  float (*gradients_shared)(
+      const float *weights, const void *const *input, const void *const *target, int32_t count, uint64_t seed,
+      uint64_t step, float *gradients, float *const *output, void *training,
+      const cnn_exchange *exchange); /* the same with several processes; NULL: not compiled in */
 } cnn_network;
 
 #ifdef __cplusplus

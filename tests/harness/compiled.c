@@ -190,8 +190,8 @@ static ThreadsFunction *threads_of(void *library) {
   return use;
 }
 
-static int64_t output_elements(const Sample *s, int o) {
-  return s->count * shape_elements(s->graph->outputs.data[o].node->shape);
+static int64_t output_elements(const Sample *s, int o) { /* enough for inference and for training */
+  return s->count * sample_calls(s) * shape_elements(s->graph->outputs.data[o].node->shape);
 }
 
 static float **new_outputs(const Sample *s) {
@@ -321,7 +321,7 @@ static size_t bytes_add(Arena *arena, Bytes *bytes, const void *from, size_t n) 
 
 static size_t values_bytes(const Sample *s, const Node *node) {
   const size_t bytes = (size_t)elem_bytes(node->port ? node->port->elem : F32);
-  return (size_t)(s->count * shape_elements(node->shape)) * bytes;
+  return (size_t)(s->count * sample_calls(s) * shape_elements(node->shape)) * bytes;
 }
 
 /* One program for everything: it reads weights, inputs and targets as one block of bytes, and writes

@@ -239,6 +239,10 @@ static void draw_boxes(Sample *sample, int input, uint64_t *state) {
   }
 }
 
+int64_t sample_calls(const Sample *sample) {
+  return sample->graph->training ? sample->graph->training->steps : 1;
+}
+
 void sample_draw(Sample *sample, int64_t count, uint64_t seed) {
   const Graph *graph = sample->graph;
   uint64_t state = seed * 2 + 1;
@@ -256,7 +260,7 @@ void sample_draw(Sample *sample, int64_t count, uint64_t seed) {
   sample->target_double = NEW_ARRAY(sample->arena, double *, graph_ports(graph) + TRUTH_PARTS);
   for (int i = 0; i < graph->inputs.n; i++) {
     const Node *node = graph->inputs.data[i].node;
-    const int64_t n = count * shape_elements(node->shape);
+    const int64_t n = count * sample_calls(sample) * shape_elements(node->shape);
     sample->input[i] = NEW_ARRAY(sample->arena, float, n);
     sample->input_double[i] = NEW_ARRAY(sample->arena, double, n);
     if (is_boxes(sample, node)) draw_boxes(sample, i, &state);
@@ -347,10 +351,18 @@ GraphRun sample_infer_far(const Sample *sample) {
   return run;
 }
 
-GraphRun sample_train(const Sample *sample, const double *weights, double *gradients) {
+/* Where no gradient passes, values are those of an earlier run. */
+static void hold_truncated(void *context, const Node *node, double *value, int64_t n) {
+  const GraphRun *first = context;
+  if (node->op->traits.stops_gradient) memcpy(value, first->value[node->id], (size_t)n * sizeof *value);
+}
+
+GraphRun sample_train(const Sample *sample, const double *weights, double *gradients, const GraphRun *first) {
   GraphRun run = run_of(sample, weights);
   run.training = true;
   run.gradients = gradients;
+  if (first) run.made = hold_truncated;
+  run.context = (void *)(uintptr_t)first;
   graph_run(sample->arena, sample->training.graph, &run);
   return run;
 }

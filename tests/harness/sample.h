@@ -29,6 +29,7 @@ size_t sample_target_bytes(const Sample *, int index); /* for all images; 0: the
 /* False after printing the program's errors. rows: a leading axis that all values get; 0: none. */
 bool sample_read(Sample *, Arena *, const char *path, int64_t rows);
 void sample_draw(Sample *, int64_t count, uint64_t seed); /* weights, inputs and targets for `count` images */
+int64_t sample_calls(const Sample *);                     /* of an image, in training */
 void sample_spoil(Sample *, uint64_t seed); /* puts NaN, infinities, zeros of both signs and denormals into
                                                float inputs: one image of each kind */
 double sample_number(uint64_t *state);      /* uniform in [0, 1) */
@@ -36,8 +37,9 @@ GraphRun sample_infer(const Sample *);      /* eval in double */
 /* If a value that sums depend on exceeds half of the float range, it is NaN: in float such a sum may
  * overflow before it reaches its value in double. */
 GraphRun sample_infer_far(const Sample *);
-GraphRun sample_train(const Sample *, const double *weights,
-                      double *gradients); /* forward and backward in double */
+/* Forward and backward in double. first: NULL, or a run whose values those have that pass no gradient on, so
+ * that differences are of what the gradients are of. */
+GraphRun sample_train(const Sample *, const double *weights, double *gradients, const GraphRun *first);
 /* Change of each gradient if the values of the net and of its backward pass are rounded to floats: the
  * maximum over some draws. */
 const double *sample_round(const Sample *, const double *gradients);

@@ -26,6 +26,7 @@ static double largest_of(const double *x, int64_t n, double least) {
 /* ---- parameters ---- */
 typedef struct LossAt {
   const Sample *sample;
+  const GraphRun *first;
   double *weights, *ignored;
   int64_t element;
 } LossAt;
@@ -34,7 +35,7 @@ static double loss_at(void *context, double x) {
   LossAt *at = context;
   const double before = at->weights[at->element];
   at->weights[at->element] = x;
-  const GraphRun run = sample_train(at->sample, at->weights, at->ignored);
+  const GraphRun run = sample_train(at->sample, at->weights, at->ignored, at->first);
   at->weights[at->element] = before;
   return sample_loss(at->sample, &run);
 }
@@ -47,7 +48,9 @@ void check_differences(Check *check) {
   if (aware && s->weights[aware->on->offset] > 0) return;
   uint64_t state = 99;
   Slopes slopes = {0};
-  LossAt at = {.sample = s, .weights = NEW_ARRAY(s->arena, double, s->graph->parameters + 1)};
+  LossAt at = {.sample = s,
+               .first = &check->training,
+               .weights = NEW_ARRAY(s->arena, double, s->graph->parameters + 1)};
   at.ignored = NEW_ARRAY(s->arena, double, s->graph->parameters + 1);
   memcpy(at.weights, s->weights_double, (size_t)s->graph->parameters * sizeof *at.weights);
   /* smaller values are rounding errors of the loss */

@@ -159,23 +159,28 @@ void loss_classes_lower(Lower *l, LossShare *share) {
 /* ---- the scale: input target ---- */
 void loss_classes_scale_run(const Eval *eval) {
   const Node *node = eval->node;
-  const int64_t labels = eval->count * shape_elements(node->in[0]->shape), classes = classes_of(node);
+  const Shape target = node->in[0]->shape;
+  const int64_t labels = shape_elements(target), classes = classes_of(node),
+                from = loss_uncounted(node) * shape_row_elements(target);
   double sum = 0;
-  for (int64_t i = 0; i < labels; i++) sum += loss_label_weight(node, eval->in[0][i], classes);
+  for (int64_t n = 0; n < eval->count; n++)
+    for (int64_t i = from; i < labels; i++)
+      sum += loss_label_weight(node, eval->in[0][n * labels + i], classes);
   eval->out[0] = sum > 0 ? loss_weight(node) / sum : 0;
 }
 
 void loss_classes_scale_lower(Lower *l) {
   Nest *b = l->b;
   const Extent e = shape_joined(l->node->in[0]->shape);
-  const int64_t classes = classes_of(l->node);
+  const int64_t classes = classes_of(l->node),
+                from = loss_uncounted(l->node) * shape_extent(l->node->in[0]->shape).h;
   const Ix zero = {0};
   nest_fn(b, b->name, false);
   const Ix count = *lower_count(l);
   Buf *total = NEST_REGISTERS(b, "total", 1, 1);
   nest_store(b, nest_at(b, total, 0), num(b, 0));
   NEST_FROM(b, n, 0, count)
-    NEST_FOR(b, y, e.h) {
+    NEST_FROM(b, y, from, e.h) {
       Buf *row = NEST_REGISTERS(b, "row", 1, 1);
       nest_store(b, nest_at(b, row, 0), num(b, 0));
       NEST_FOR(b, x, e.w) {

@@ -78,6 +78,15 @@ void loss_elements_lower(Lower *l) {
 }
 
 /* ---- the scale: input target ---- */
+int64_t loss_uncounted(const Node *node) {
+  return node->detail ? ((const LossDetail *)node->detail)->uncounted : 0;
+}
+
+static int64_t elements_that_count(const Node *node) {
+  const Shape target = node->in[0]->shape;
+  return shape_elements(target) - loss_uncounted(node) * shape_row_elements(target);
+}
+
 void loss_images_scale_run(const Eval *eval) { eval->out[0] = loss_weight(eval->node) / (double)eval->count; }
 
 void loss_images_scale_lower(Lower *l) {
@@ -89,7 +98,7 @@ void loss_images_scale_lower(Lower *l) {
 }
 
 void loss_elements_scale_run(const Eval *eval) {
-  eval->out[0] = loss_weight(eval->node) / (double)(eval->count * shape_elements(eval->node->in[0]->shape));
+  eval->out[0] = loss_weight(eval->node) / (double)(eval->count * elements_that_count(eval->node));
 }
 
 void loss_elements_scale_lower(Lower *l) {
@@ -97,8 +106,8 @@ void loss_elements_scale_lower(Lower *l) {
   const Ix zero = {0};
   nest_fn(b, b->name, false);
   Val images = convert(position(b, lower_count(l)), F32);
-  lower_store(l, div_(num(b, loss_weight(l->node) / (double)shape_elements(l->node->in[0]->shape)), images),
-              &zero, &zero, &zero, 1, 1);
+  lower_store(l, div_(num(b, loss_weight(l->node) / (double)elements_that_count(l->node)), images), &zero,
+              &zero, &zero, 1, 1);
 }
 
 /* ---- the gradient: inputs output, target, scale ---- */

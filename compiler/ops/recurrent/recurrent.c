@@ -362,16 +362,24 @@ static void start_gradients(Gradient *gradient, Node *record, Node *slopes) {
         box_gradient_cut(gradient, record, slopes, shape_vector(r->units), (Box){0, r->rows, r->outputs}));
 }
 
+/* Appends the slopes: from dy, and from the gradient of the final c, which a later call gave the record. */
+static Node *make_slopes(Gradient *gradient, Node *record, Node *dy) {
+  Node *in[5] = {dy, record}, *final = gradient_given(gradient, record);
+  const Slopes to = recurrent_slopes(recurrent_of(record));
+  int n = 1;
+  for (int k = 1; k < record->nin; k++) in[++n] = record->in[k];
+  if (final) in[++n] = final;
+  return graph_hidden(gradient_graph(gradient), &op_slopes, record, shape_sequence(to.rows, to.width),
+                      RESULT_SAMPLE, n + 1, in);
+}
+
 /* The value is a part of the record: appends the gradients of all inputs of the core, and of its weights. */
 static void value_gradient(Gradient *gradient, Node *node, Node *dy) {
-  Graph *graph = gradient_graph(gradient);
-  Node *record = node->in[0], *in[4] = {dy, record};
+  Node *record = node->in[0];
   const Recurrent *r = recurrent_of(record);
   const Slopes to = recurrent_slopes(r);
   if (!gradient_wanted(gradient, record)) return;
-  for (int k = 1; k < record->nin; k++) in[k + 1] = record->in[k];
-  Node *slopes = graph_hidden(graph, &op_slopes, record, shape_sequence(to.rows, to.width), RESULT_SAMPLE,
-                              record->nin + 1, in);
+  Node *slopes = make_slopes(gradient, record, dy);
   Node *sums = slopes_part(gradient, record, slopes, 0, r->gates * r->units);
   if (gradient_wanted(gradient, record->in[0])) gradient_add(gradient, record->in[0], sums);
   start_gradients(gradient, record, slopes);
@@ -398,6 +406,22 @@ static const Op op_last = {.name = "recurrent last",
                            .eval = part_run,
                            .gradient = value_gradient,
                            .lower = part_lower};
+
+/* The final h is the last row of the value. The final c is one of the record; its gradient waits there for
+ * that of the value, which comes next: h is read wherever c is. */
+static const Op op_final = {.name = "recurrent final",
+                            .traits.layer_part = true,
+                            .eval = part_run,
+                            .gradient = part_gradient,
+                            .lower = part_lower};
+static void cell_gradient(Gradient *gradient, Node *node, Node *dy) {
+  gradient_add(gradient, node->in[0], dy);
+}
+static const Op op_final_cell = {.name = "recurrent final",
+                                 .traits.layer_part = true,
+                                 .eval = part_run,
+                                 .gradient = cell_gradient,
+                                 .lower = part_lower};
 
 /* ---- construction ---- */
 static void set_weights(Graph *graph, Node *node, int n, Weight *const *weight) {
@@ -485,7 +509,11 @@ Node *recurrent_final(Graph *graph, Node *layer, Node *value, bool cell) {
   Node *core = whole ? value : value->in[0];
   const Recurrent *r = core->detail;
   const Record at = recurrent_value(r);
-  if (whole && value->shape.rank == 1) return value;
+  if ((whole || (r->records && !cell)) && value->shape.rank == 1) return value;
+  if (r->records)
+    return boxed_part(graph, layer, cell ? &op_final_cell : &op_final, "",
+                      shape_vector(cell ? r->units : r->outputs), cell ? core : value,
+                      (Box){0, r->rows - 1, cell ? at.state : 0});
   return boxed_part(graph, layer, &op_last, "", shape_vector(cell ? r->units : r->outputs), core,
                     (Box){0, r->rows - 1, cell ? at.state : at.hidden});
 }

@@ -92,12 +92,14 @@ void recurrent_eval(const Eval *); /* the layer */
 /* The record of a direction of a layer with these inputs and weights. */
 double *recurrent_layer_record(Arena *, const Recurrent *, int way, const double *const *in,
                                const double *const *weights);
-void recurrent_eval_final(const Eval *);   /* h or c of its last row: an update of recurrent_keep.c */
-void recurrent_eval_gates(const Eval *);   /* of a hidden node, like the next ones */
-void recurrent_eval_core(const Eval *);    /* inputs: gates, and initial values */
-void recurrent_eval_record(const Eval *);  /* the same */
-void recurrent_eval_slopes(const Eval *);  /* inputs: dy, the record, and initial values */
-void recurrent_eval_weights(const Eval *); /* inputs: slopes, the record, and initial h if there is one */
+void recurrent_eval_final(const Eval *);  /* h or c of its last row: an update of recurrent_keep.c */
+void recurrent_eval_gates(const Eval *);  /* of a hidden node, like the next ones */
+void recurrent_eval_core(const Eval *);   /* inputs: gates, and initial values */
+void recurrent_eval_record(const Eval *); /* the same */
+/* inputs: dy, the record, initial values, gradient of the final c */
+void recurrent_eval_slopes(const Eval *);
+int recurrent_final_cell(const Node *slopes); /* which input that is; 0: there is none */
+void recurrent_eval_weights(const Eval *);    /* inputs: slopes, the record, and initial h if there is one */
 
 /* recurrent_core.c, recurrent_slopes.c: their nests */
 void recurrent_lower_core(Lower *);

@@ -281,6 +281,12 @@ static void rnn_back(const BackRow *row) {
   through_weights(row, row->to, 0, units, row->dh);
 }
 
+int recurrent_final_cell(const Node *slopes) {
+  const Recurrent *r = recurrent_of(slopes);
+  const int n = 2 + (r->hidden > 0) + (r->state > 0);
+  return slopes->nin > n ? n : 0;
+}
+
 void recurrent_eval_slopes(const Eval *eval) {
   static void (*const rows[])(const BackRow *) = {lstm_back, gru_back, rnn_back};
   const Recurrent *r = recurrent_of(eval->node);
@@ -290,6 +296,8 @@ void recurrent_eval_slopes(const Eval *eval) {
   Arena *arena = arena_new();
   double *zeros = NEW_ARRAY(arena, double, r->units + r->outputs), *dh = NEW_ARRAY(arena, double, r->outputs),
          *dc = NEW_ARRAY(arena, double, r->units), *spare = NEW_ARRAY(arena, double, r->units);
+  const int final = recurrent_final_cell(eval->node);
+  for (int64_t u = 0; u < r->units && final; u++) dc[u] = eval->in[final][u];
   for (int64_t step = r->rows - 1; step >= 0; step--) {
     const int64_t t = recurrent_row(r, step);
     const double *before = step ? record + recurrent_row(r, step - 1) * at.width : NULL;

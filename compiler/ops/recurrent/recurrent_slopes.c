@@ -157,6 +157,10 @@ static void each_place(const Back *k, int64_t n, void (*body)(const Place *)) {
 
 static void clear_place(const Place *p) { set_number(p, p->back->dh, 0, num(p->back->l->b, 0)); }
 static void clear_cell(const Place *p) { set_number(p, p->back->dc, 0, num(p->back->l->b, 0)); }
+static void begin_cell(const Place *p) {
+  Lower *l = p->back->l;
+  set_number(p, p->back->dc, 0, unit_number(p, l->in[recurrent_final_cell(l->node)], 0));
+}
 static void begin_place(const Place *p) {
   set_number(p, p->back->dh, 0, unit_number(p, p->back->l->in[0], 0));
 }
@@ -270,7 +274,7 @@ void recurrent_lower_slopes(Lower *l) {
   Buf *weight[2] = {lower_weight(l, CORE_WEIGHT), lower_weight(l, CORE_PROJECTION)};
   nest_fn(b, b->name, false);
   each_place(&k, r->outputs, r->last ? begin_place : clear_place);
-  if (k.dc) each_place(&k, r->units, clear_cell);
+  if (k.dc) each_place(&k, r->units, recurrent_final_cell(l->node) ? begin_cell : clear_cell);
   NEST_FOR(b, back, r->rows) {
     const Ix step = none + (r->rows - 1) - back, row = r->reverse ? none + back : step,
              before = r->reverse ? row + 1 : row - 1;

@@ -46,6 +46,8 @@ static void parts_close(cnn_parts *parts, const cnn_network *network) {
 
 /* The plane that augmentation uses: a sequence has one row; a vector is one pixel. */
 static cnn_plane plane_of(const cnn_port *port) {
+  const int32_t channels = port->dim[port->rank - 1];
+  if (port->calls > 1 && port->rank < 3) return (cnn_plane){1, (int32_t)(port->size / channels), channels};
   if (port->regions > 0) return (cnn_plane){1, 1, (int32_t)port->size};
   return (cnn_plane){port->rank == 3 ? port->dim[0] : 1,
                      port->rank == 3   ? port->dim[1]
@@ -172,7 +174,8 @@ static int64_t index_of(const cnn_course *course, int64_t at) {
 
 static cnn_plane target_plane(const cnn_network *network, int32_t o) {
   const cnn_judged judged = cnn_judge(network, o);
-  cnn_plane plane = plane_of(&network->output[o]);
+  const cnn_port *port = &network->output[o];
+  cnn_plane plane = port->calls > 1 ? (cnn_plane){1, 1, (int32_t)port->size} : plane_of(port);
   if (judged.class_target) plane.channels = 1;
   return plane;
 }

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include "hosted/weights/classes.h"
 #include "cnn_core.h"
+#include "hosted/data/calls.h"
 #include "hosted/data/dataset.h"
 #include "hosted/data/pixels.h"
 
@@ -208,7 +209,8 @@ cnn_status cnn_data_open(cnn_data **opened, const char *path, const cnn_network 
   data->network = network;
   data->file_kind = "image";
   data->options = *options;
-  data->path = cnn_path_join("", path);
+  data->path = cnn_calls_open(&data->samples, &data->ports, network) ? cnn_path_join("", path) : NULL;
+  if (data->ports) data->network = &data->samples;
   cnn_status status = data->path ? kind_open(data) : cnn_failure(CNN_NO_MEMORY, "%s: out of memory", path);
   if (status.code == CNN_OK) status = cnn_labels_end(data);
   if (status.code == CNN_OK) status = targets_agree(data);
@@ -250,6 +252,7 @@ void cnn_data_close(cnn_data *data) {
   for (int32_t c = 0; data->class_name && c < data->classes; c++) free(data->class_name[c]);
   free(data->class_name);
   free(data->notes);
+  free(data->ports);
   free(data->path);
   free(data);
 }

@@ -4,6 +4,7 @@
 // SPDX-License-Identifier: MIT-0
 #include <stdlib.h>
 #include <string.h>
+#include "hosted/data/calls.h"
 #include "hosted/data/dataset.h"
 
 typedef struct Column {

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include "hosted/data/calls.h"
 #include "hosted/base/unicode.h"
 #include "hosted/weights/classes.h"
 #include "hosted/data/image.h"
@@ -202,7 +203,7 @@ static cnn_status sound_read(const cnn_data *data, const Picture *picture, doubl
   cnn_sound sound;
   cnn_status status = cnn_sound_read(&sound, picture->path);
   if (status.code == CNN_OK) status = cnn_sound_feed(&sound, picture->path, port, place, input);
-  *whole = sound.frames <= port->dim[0];
+  *whole = sound.frames <= cnn_port_length(port);
   cnn_sound_free(&sound);
   return status;
 }

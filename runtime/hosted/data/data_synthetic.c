@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "cnn_core.h"
+#include "hosted/data/calls.h"
 #include "hosted/data/dataset.h"
 
 enum { TRAIN_SAMPLES = 1000, TEST_SAMPLES = 200, LATENTS = 4, SEED = 20 };
@@ -70,7 +71,8 @@ typedef struct Place {
 
 static Place place_of(const cnn_port *port, int64_t i) {
   int64_t channels = port->dim[port->rank - 1], pixel = i / channels;
-  if (port->rank == 1) return (Place){0, ((float)i + 0.5f) / (float)port->size, 0};
+  const int64_t size = port->size / cnn_port_calls(port);
+  if (port->rank == 1) return (Place){0, ((float)(i % size) + 0.5f) / (float)size, 0};
   int64_t width = port->rank == 3 ? port->dim[1] : port->dim[0], height = port->rank == 3 ? port->dim[0] : 1;
   return (Place){((float)(pixel / width % height) + 0.5f) / (float)height,
                  ((float)(pixel % width) + 0.5f) / (float)width, i % channels};
@@ -94,12 +96,12 @@ static Kind kind_of(const cnn_data *data, int32_t o) {
   const cnn_port *output = &data->network->output[o];
   if (!cnn_target_wanted(data, o)) return KIND_NONE;
   if (output->target == CNN_TARGET_VALUES) return sigmoid(output) ? KIND_BITS : KIND_VALUES;
-  return cnn_port_targets(output) == 1 ? KIND_CLASS : KIND_PIXELS;
+  return cnn_port_targets(output) == cnn_port_calls(output) ? KIND_CLASS : KIND_PIXELS;
 }
 
 /* One sigmoid separates two classes; several predict for each pattern whether it is strong. */
 static bool bit_of(const Sample *sample, int64_t index, int32_t o, const cnn_port *output, int64_t i) {
-  if (output->size == 1) return class_draw(index, o, 2) == 1;
+  if (output->size == cnn_port_calls(output)) return class_draw(index, o, 2) == 1;
   return sample->latent[i % LATENTS] > 0.5f;
 }
 
@@ -108,7 +110,10 @@ static void target_make(const cnn_data *data, const Sample *sample, int64_t inde
   int32_t *classes = target;
   float *values = target;
   switch (kind_of(data, o)) {
-  case KIND_CLASS: classes[0] = class_draw(index, o, cnn_port_classes(output)); break;
+  case KIND_CLASS:
+    for (int32_t call = 0; call < cnn_port_calls(output); call++)
+      classes[call] = class_draw(index, o, cnn_port_classes(output));
+    break;
   case KIND_PIXELS:
     for (int64_t i = 0; i < cnn_port_targets(output); i++) {
       Place place = place_of(output, i * output->dim[output->rank - 1]);
@@ -131,7 +136,7 @@ static void target_make(const cnn_data *data, const Sample *sample, int64_t inde
 static float trace(const cnn_data *data, const Sample *sample, int64_t index, int32_t o, Place place) {
   const cnn_port *output = &data->network->output[o];
   Kind kind = kind_of(data, o);
-  if (kind == KIND_CLASS || (kind == KIND_BITS && output->size == 1)) {
+  if (kind == KIND_CLASS || (kind == KIND_BITS && output->size == cnn_port_calls(output))) {
     int64_t classes = kind == KIND_CLASS ? cnn_port_classes(output) : 2;
     return texture(class_draw(index, o, classes), classes, place.v, place.u, place.channel);
   }
@@ -195,9 +200,10 @@ static cnn_status synthetic_read(const cnn_data *data, int pool, int64_t index, 
 static bool synthetic_label(const cnn_data *data, int pool, int64_t index, int32_t *label) {
   (void)pool;
   for (int32_t o = 0; o < cnn_ports(data->network); o++) {
-    bool bit = kind_of(data, o) == KIND_BITS && data->network->output[o].size == 1;
+    const cnn_port *output = &data->network->output[o];
+    bool bit = kind_of(data, o) == KIND_BITS && output->size == cnn_port_calls(output);
     if (kind_of(data, o) != KIND_CLASS && !bit) continue;
-    *label = class_draw(index, o, cnn_port_classes(&data->network->output[o]));
+    *label = class_draw(index, o, cnn_port_classes(output));
     return true;
   }
   return false;

@@ -80,7 +80,9 @@ typedef struct Part {
 } Part; /* samples list[i], or first + i, numbered over all pools */
 
 struct cnn_data {
-  const cnn_network *network;
+  const cnn_network *network; /* with ports of samples: calls.h */
+  cnn_network samples;        /* that net, where a sample is several calls */
+  cnn_port *ports;            /* its ports; else NULL */
   cnn_data_options options;
   char *path;
   const DataKind *kind;   /* NULL: not recognized yet */

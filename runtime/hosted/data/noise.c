@@ -1,5 +1,6 @@
 /* noise.c: Background recordings of a set, in memory. */
 // SPDX-License-Identifier: MIT-0
+#include "hosted/data/calls.h"
 #include "hosted/data/noise.h"
 
 #include <stdio.h>
@@ -43,7 +44,7 @@ void cnn_noise_close(cnn_noise *noise) {
 }
 
 void cnn_noise_feed(const cnn_noise *noise, int32_t r, double place, const cnn_port *port, void *input) {
-  const int64_t length = port->dim[0], channels = port->dim[1], frames = noise->frames[r],
+  const int64_t length = cnn_port_length(port), channels = port->dim[1], frames = noise->frames[r],
                 starts = frames > length ? frames - length + 1 : frames,
                 drawn = (int64_t)(place * (double)starts);
   int64_t at = drawn < starts ? drawn : starts - 1;

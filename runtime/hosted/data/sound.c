@@ -1,5 +1,6 @@
 /* sound.c: WAV reader, resampler, and conversion to an input's channels and length. */
 // SPDX-License-Identifier: MIT-0
+#include "hosted/data/calls.h"
 #include "hosted/data/sound.h"
 
 #include <math.h>
@@ -229,7 +230,7 @@ cnn_status cnn_sound_convert(cnn_sound *sound, const char *path, const cnn_port 
 }
 
 void cnn_sound_cut(const cnn_sound *sound, const cnn_port *port, int64_t first, void *input) {
-  const int64_t length = port->dim[0], channels = port->dim[1];
+  const int64_t length = cnn_port_length(port), channels = port->dim[1];
   for (int64_t t = 0; t < length; t++)
     for (int64_t c = 0; c < channels; c++)
       cnn_sound_store(port, input, t * channels + c,
@@ -238,7 +239,7 @@ void cnn_sound_cut(const cnn_sound *sound, const cnn_port *port, int64_t first, 
 
 cnn_status cnn_sound_feed(cnn_sound *sound, const char *path, const cnn_port *port, double place,
                           void *input) {
-  const int32_t length = port->dim[0];
+  const int64_t length = cnn_port_length(port);
   const cnn_status status = cnn_sound_convert(sound, path, port);
   if (status.code != CNN_OK) return status;
   const int64_t rest = sound->frames > length ? sound->frames - length : 0,

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: MIT-0
 #include <math.h>
 #include <string.h>
+#include "hosted/data/calls.h"
 #include "hosted/data/dataset.h"
 
 size_t cnn_type_bytes(cnn_type type) {
@@ -125,17 +126,18 @@ bool cnn_target_optional(const cnn_data *data, int32_t output) {
 
 typedef enum Form { FORM_CLASS, FORM_NUMBER, FORM_ONE_HOT, FORM_NONE } Form;
 
-/* A class is stored as its number, for one sigmoid or a regression as a float, for several sigmoids as a
- * one-hot vector. */
+/* A label of a sample is that of all its calls. A class is stored as its number, for one sigmoid or a
+ * regression as a float, for several sigmoids as a one-hot vector. */
 static Form label_form(const cnn_port *output) {
+  const int64_t calls = cnn_port_calls(output), size = output->size / calls;
   if (output->target == CNN_TARGET_VALUES)
-    return output->size == 1 ? FORM_NUMBER : output->size == channels(output) ? FORM_ONE_HOT : FORM_NONE;
-  return cnn_port_targets(output) == 1 ? FORM_CLASS : FORM_NONE;
+    return size == 1 ? FORM_NUMBER : size == channels(output) ? FORM_ONE_HOT : FORM_NONE;
+  return cnn_port_targets(output) == calls ? FORM_CLASS : FORM_NONE;
 }
 
 int64_t cnn_label_limit(const cnn_port *output) {
   if (label_form(output) == FORM_NUMBER) return binary(output) ? 2 : 0;
-  return label_form(output) == FORM_ONE_HOT ? output->size : cnn_port_classes(output);
+  return label_form(output) == FORM_ONE_HOT ? channels(output) : cnn_port_classes(output);
 }
 
 int64_t cnn_label_classes(const cnn_data *data) {
@@ -201,12 +203,17 @@ void cnn_label_store_one(const cnn_data *data, int32_t o, double label, void *ta
         (cnn_target_optional(data, o) && label < (double)cnn_label_limit(output))))
     return;
   int32_t class = cnn_label_limit(output) > 0 ? (int32_t)label : 0;
+  int32_t *classes = target;
   float *values = target;
   switch (label_form(output)) {
-  case FORM_CLASS: memcpy(target, &class, sizeof class); break;
-  case FORM_NUMBER: values[0] = (float)label; break;
+  case FORM_CLASS:
+    for (int32_t call = 0; call < cnn_port_calls(output); call++) classes[call] = class;
+    break;
+  case FORM_NUMBER:
+    for (int32_t call = 0; call < cnn_port_calls(output); call++) values[call] = (float)label;
+    break;
   case FORM_ONE_HOT:
-    for (int64_t c = 0; c < output->size; c++) values[c] = c == class ? 1 : 0;
+    for (int64_t c = 0; c < output->size; c++) values[c] = c % channels(output) == class ? 1 : 0;
     break;
   case FORM_NONE: break;
   }

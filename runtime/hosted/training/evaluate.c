@@ -14,6 +14,7 @@
 #include <sys/mman.h>
 
 #include "hosted/data/batch.h"
+#include "hosted/data/calls.h"
 #include "hosted/base/threads.h"
 #include "hosted/training/exchange.h"
 #include "hosted/training/judge.h"
@@ -27,6 +28,8 @@ typedef struct Worker {
   cnn_reader reader;
   cnn_tally tally;
   float **output;
+  cnn_batch one; /* of samples of several calls: the inputs and outputs of one */
+  float **one_output;
   void *workspace, *state; /* state: NULL if the net keeps no state between calls */
   cnn_status status;
   int64_t failed; /* at this sample */
@@ -104,7 +107,9 @@ cnn_status cnn_evaluator_open(cnn_evaluator **result, const cnn_network *network
     worker->workspace = cnn_aligned(network->workspace_bytes);
     worker->state = network->step ? cnn_aligned(network->state_bytes) : NULL;
     worker->output = cnn_outputs_alloc(network, network->batch);
-    fine = cnn_batch_open(&worker->batch, network, network->batch, true) &&
+    worker->one_output = cnn_outputs_alloc(network, network->batch);
+    fine = cnn_batch_open(&worker->batch, network, network->batch, true) && worker->one_output &&
+           cnn_batch_open(&worker->one, network, network->batch, false) &&
            cnn_reader_open(&worker->reader, network) && cnn_tally_open(&worker->tally, network, confusion) &&
            worker->workspace && worker->output && (worker->state || !network->step);
   }
@@ -125,7 +130,9 @@ void cnn_evaluator_close(cnn_evaluator *evaluator) {
     if (worker->batch.network) cnn_batch_close(&worker->batch);
     cnn_reader_close(&worker->reader);
     cnn_tally_close(&worker->tally);
+    if (worker->one.network) cnn_batch_close(&worker->one);
     cnn_outputs_free(evaluator->network, worker->output);
+    cnn_outputs_free(evaluator->network, worker->one_output);
     free(worker->workspace);
     free(worker->state);
   }
@@ -134,6 +141,39 @@ void cnn_evaluator_close(cnn_evaluator *evaluator) {
   free(evaluator->sums);
   cnn_objects_free(&evaluator->objects);
   free(evaluator);
+}
+
+/* Elements of call `call` of all samples of a batch, which lie apart: where the call has them, or back. */
+static void move_call(const Worker *worker, const cnn_port *port, size_t element, int32_t call, void *all,
+                      void *one, bool back) {
+  const cnn_network *network = worker->evaluator->network;
+  const size_t size = (size_t)(port->size / cnn_port_calls(port)) * element;
+  for (int32_t n = 0; n < network->batch; n++) {
+    char *of_sample = (char *)all + (size_t)(n * cnn_port_calls(port) + call) * size,
+         *of_call = (char *)one + (size_t)n * size;
+    memcpy(back ? of_sample : of_call, back ? of_call : of_sample, size);
+  }
+}
+
+/* A sample begins with the first call. */
+static void run_calls(Worker *worker) {
+  const cnn_evaluator *evaluator = worker->evaluator;
+  const cnn_network *network = evaluator->network;
+  const int32_t calls = cnn_port_calls(&network->input[0]);
+  if (network->step) network->reset(worker->state);
+  if (calls == 1) {
+    cnn_call(network, evaluator->model, &worker->batch, worker->output, worker->state, worker->workspace);
+    return;
+  }
+  for (int32_t call = 0; call < calls; call++) {
+    for (int32_t i = 0; i < network->inputs; i++)
+      move_call(worker, &network->input[i], cnn_type_bytes(network->input[i].type), call,
+                worker->batch.input[i], worker->one.input[i], false);
+    cnn_call(network, evaluator->model, &worker->one, worker->one_output, worker->state, worker->workspace);
+    for (int32_t o = 0; o < network->outputs; o++)
+      move_call(worker, &network->output[o], sizeof(float), call, worker->output[o], worker->one_output[o],
+                true);
+  }
 }
 
 /* One call of infer for the samples from `first` on. Unused slots of the batch keep their contents. */
@@ -147,8 +187,7 @@ static cnn_status evaluate_batch(Worker *worker, int64_t first) {
         cnn_batch_read(&worker->batch, &worker->reader, i, evaluator->data, evaluator->part, first + i);
     if (status.code != CNN_OK) return status;
   }
-  if (network->step) network->reset(worker->state); /* each sample is a first call */
-  cnn_call(network, evaluator->model, &worker->batch, worker->output, worker->state, worker->workspace);
+  run_calls(worker);
   for (int32_t i = 0; i < count; i++) {
     cnn_tally_sample(&worker->tally, worker->output, worker->batch.target, i,
                      evaluator->sums + (first + i) * network->outputs);
@@ -332,7 +371,8 @@ cnn_status cnn_evaluate(const cnn_network *network, const float *weights, const 
                         cnn_evaluation *evaluation) {
   *evaluation = (cnn_evaluation){0};
   cnn_evaluator *evaluator;
-  cnn_status status = cnn_evaluator_open(&evaluator, network, cnn_threads(threads), confusion);
+  const cnn_network samples = cnn_calls_network(network, data);
+  cnn_status status = cnn_evaluator_open(&evaluator, &samples, cnn_threads(threads), confusion);
   if (status.code != CNN_OK) return status;
   evaluator->worker[0].tally.all = true; /* the tallies of the other workers are added to it */
   status = cnn_evaluator_run(evaluator, weights, data, part, -1, stop, &evaluation->measures);

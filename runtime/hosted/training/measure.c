@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "hosted/data/calls.h"
 #include "hosted/training/loss.h"
 
 enum {
@@ -184,36 +185,51 @@ static void judge_classes(const cnn_port *port, const cnn_judged *judged, int64_
   }
 }
 
+/* A call of a sample on an output. */
+static cnn_sums judge_call(const cnn_tally *tally, const cnn_port *port, const cnn_judged *judged,
+                           int64_t *count, int64_t *confusion, const float *score, const void *wanted) {
+  cnn_class_counts *counts = (cnn_class_counts *)(void *)(count + HEAD);
+  cnn_sums sums = {0};
+  Metric metric[CNN_METRICS];
+  int32_t metrics = metrics_of(tally, judged, metric);
+  if (judged->binary) {
+    judge_binary(port, judged, count, counts, confusion, score, wanted);
+  } else if (judged->classes > 0) {
+    judge_classes(port, judged, count, counts, confusion, metrics, metric, score, wanted);
+  } else {
+    const float *value = wanted;
+    for (int64_t i = 0; i < port->size; i++) sums.absolute += fabs((double)score[i] - (double)value[i]);
+  }
+  cnn_loss_sum loss = cnn_loss_sample(port, score, wanted);
+  sums.loss = loss.sum;
+  sums.loss_weight = loss.weight;
+  return sums;
+}
+
+/* The first call that counts. */
+static int64_t first_call(const cnn_network *network, const cnn_port *port) {
+  return network->recipe && port->calls > 1 ? network->recipe->loss_from : 0;
+}
+
 void cnn_tally_sample(cnn_tally *tally, float *const output[], void *const target[], int64_t slot,
                       cnn_sums sums[]) {
   const cnn_network *network = tally->network;
   int32_t first = cnn_tally_first(network);
   int64_t *count = tally->count;
   for (int32_t o = 0; o < network->outputs; o++) {
-    const cnn_port *port = &network->output[o];
+    const cnn_port *all = &network->output[o], port = cnn_port_call(all);
+    const int64_t calls = cnn_port_calls(all);
     cnn_judged judged = cnn_judge(network, o);
-    cnn_class_counts *counts = (cnn_class_counts *)(void *)(count + HEAD);
+    judged.positions /= calls;
     int64_t *confusion =
         tally->confusion && o == first ? tally->count + counts_at(network, network->outputs) : NULL;
+    const int64_t targets = judged.class_target ? judged.positions : port.size;
     sums[o] = (cnn_sums){0};
-    if (target[o]) {
-      Metric metric[CNN_METRICS];
-      int32_t metrics = metrics_of(tally, &judged, metric);
-      const float *score = output[o] + slot * port->size;
-      int64_t targets = judged.class_target ? judged.positions : port->size;
-      const void *wanted = (const char *)target[o] + slot * targets * 4; /* int32_t or float */
-      if (judged.binary) {
-        judge_binary(port, &judged, count, counts, confusion, score, wanted);
-      } else if (judged.classes > 0) {
-        judge_classes(port, &judged, count, counts, confusion, metrics, metric, score, wanted);
-      } else {
-        const float *value = wanted;
-        for (int64_t i = 0; i < port->size; i++)
-          sums[o].absolute += fabs((double)score[i] - (double)value[i]);
-      }
-      cnn_loss_sum loss = cnn_loss_sample(port, score, wanted);
-      sums[o].loss = loss.sum;
-      sums[o].loss_weight = loss.weight;
+    for (int64_t call = first_call(network, all); call < calls && target[o]; call++) {
+      const cnn_sums of_call =
+          judge_call(tally, &port, &judged, count, confusion, output[o] + (slot * calls + call) * port.size,
+                     (const char *)target[o] + (slot * calls + call) * targets * 4); /* int32_t or float */
+      cnn_sums_add(&sums[o], &of_call, 1);
     }
     count += HEAD + CLASS_COUNTS * judged.classes;
   }
@@ -268,7 +284,10 @@ void cnn_tally_measures(const cnn_tally *tally, int64_t samples, const cnn_sums 
       measures->loss +=
           cnn_loss_known(port) ? cnn_loss_weight(port) * ratio(total[o].loss, total[o].loss_weight) : NAN;
     }
+    const int64_t calls = cnn_port_calls(port),
+                  counted = port->size / calls * (calls - first_call(network, port));
     Metric metric[CNN_METRICS];
+    judged.positions /= calls;
     int32_t metrics = metrics_of(tally, &judged, metric);
     for (int32_t m = 0, top = 0; m < metrics; m++) {
       double value = 0;
@@ -280,7 +299,7 @@ void cnn_tally_measures(const cnn_tally *tally, int64_t samples, const cnn_sums 
         break;
       case KIND_IOU: value = mean_of_classes(counts, judged.classes, cnn_class_iou); break;
       case KIND_DICE: value = mean_of_classes(counts, judged.classes, cnn_class_f1); break;
-      case KIND_MAE: value = ratio(total[o].absolute, (double)samples * (double)port->size); break;
+      case KIND_MAE: value = ratio(total[o].absolute, (double)samples * (double)counted); break;
       case KINDS: break;
       }
       add_metric(measures, port, &metric[m], value, judged_outputs > 1);

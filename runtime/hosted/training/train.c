@@ -10,6 +10,7 @@
 #include "hosted/training/diverge.h"
 #include "hosted/training/facts.h"
 #include "hosted/base/file.h"
+#include "hosted/data/calls.h"
 #include "hosted/data/dataset.h"
 #include "hosted/base/number.h"
 #include "hosted/weights/origin.h"
@@ -541,7 +542,7 @@ static void close_training(Training *training) {
 
 /* If the program has no class names, the weights store those of the data set. */
 static cnn_network with_names(const cnn_network *network, const cnn_data *data) {
-  cnn_network named = *network;
+  cnn_network named = cnn_calls_network(network, data);
   if (network->label || cnn_tally_first(network) < 0 || !cnn_data_class_names(data)) return named;
   named.label = cnn_data_class_names(data);
   named.labels = cnn_data_classes(data);
