@@ -20,8 +20,8 @@ static double now(void) {
   return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* Chains enough to hide the latency of the instruction, few enough to stay in 16 registers; the barrier keeps
- * the compiler from folding rounds. */
+/* Enough chains to hide the latency of the instruction, few enough to stay in 16 registers; the barrier keeps
+ * the compiler from folding iterations. */
 static void *run(void *sum) {
   vector a[CHAINS], x, y;
   for (int l = 0; l < LANES; l++) {
@@ -54,5 +54,5 @@ int main(int argc, char **argv) {
     least = seconds < least ? seconds : least;
   }
   printf("%.1f\n", 2e-9 * threads * ROUNDS * CHAINS * LANES / least);
-  return sum[0][0] > 1e30f; /* never: so that the sums are needed */
+  return sum[0][0] > 1e30f; /* never true, so that the sums are needed */
 }

@@ -1,8 +1,8 @@
-/* phases.c: Stub of libcnn-mpi for scale.py. `bench --train` of a program linked with it computes the
- * share of one of several processes, without the others, and measures the time between their exchanges. In
- * the environment: LAST, number of shards from the first on (0: all); IMAGES, of a batch (0: the
- * program's); PHASES, the JSON file written at the end. The minimum of each time counts, in processor
- * time, which other programs do not lengthen. */
+/* phases.c: Stub of libcnn-mpi for scale.py. `bench --train` of a program linked with it computes the share
+ * of one of several processes, without the others, and measures the time between their exchanges. Environment
+ * variables: LAST, number of shards from the first on (0: all); IMAGES, number of images in a batch (0: the
+ * program's); PHASES, the JSON file written at the end. The minimum of each time is kept, in processor time,
+ * which other programs do not affect. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef _POSIX_C_SOURCE
 #define _POSIX_C_SOURCE 200809L
@@ -22,8 +22,8 @@ enum { MOST = 4096 };
 
 typedef struct Moment {
   const char *kind;
-  int64_t from, to; /* of sums: floats of the gradients; of a gather: 0 .. bytes of an image */
-  double seconds;   /* since the moment before */
+  int64_t from, to; /* for sums: floats of the gradients; for a gather: 0 .. bytes of an image */
+  double seconds;   /* seconds since the previous moment */
 } Moment;
 
 static const cnn_network *real;
@@ -118,7 +118,7 @@ int cnn_main_mpi(int argc, char **argv, const cnn_network *network) {
   cnn_network timed = *network;
   real = network;
   timed.gradients = gradients;
-  timed.gradients_timed = NULL; /* nobody reads the times of layers */
+  timed.gradients_timed = NULL; /* the times of layers are not used */
   most = number("LAST");
   images = number("IMAGES");
   if (most < 1 || most > network->shards) most = network->shards;

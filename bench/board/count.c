@@ -1,10 +1,8 @@
-/* count.c: a plugin of qemu (its interface 1, declared here: the header is not packaged): how often each
- * instruction between two marks is executed, and how many bytes of flash are read as data.
+/* count.c: qemu plugin (interface 1, declared here: the header is not packaged) that counts the executions of
+ * each instruction between two marks, and the bytes of flash that are read as data.
  *
- *     -plugin count.so,start=0x...,stop=0x...,out=FILE     the addresses of the marks; FILE: a line for each
- *                                                          instruction, its address and how often,
- *                                                          then "flash" and the bytes
- */
+ * -plugin count.so,start=0x...,stop=0x...,out=FILE     the addresses of the marks; FILE: a line per
+ * instruction, its address and count, then "flash" and the bytes */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
 #include <stdbool.h>
@@ -13,8 +11,8 @@
 #include <string.h>
 
 #define EXPORT __attribute__((visibility("default")))
-enum { CODE = 8 << 20 }; /* bytes from address 0 on, flash, that are counted */
-enum { ALL = 3 };        /* loads and stores: qemu 7.2 confuses them, and nobody stores to flash */
+enum { CODE = 8 << 20 }; /* bytes of flash from address 0 on in which instructions are counted */
+enum { ALL = 3 };        /* loads and stores: qemu 7.2 confuses them, and no program stores to flash */
 
 typedef uint64_t qemu_plugin_id_t;
 typedef struct qemu_info_t qemu_info_t;

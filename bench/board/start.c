@@ -1,5 +1,5 @@
-/* start.c: starts a program on the Cortex-M boards of qemu, without an operating system: memory, text on the
- * host's terminal, the marks between which instructions are counted. */
+/* start.c: Startup of programs on qemu's Cortex-M boards, without an operating system: memory, text on the
+ * host's terminal, and the marks between which instructions are counted. */
 // SPDX-License-Identifier: Apache-2.0
 #include "board.h"
 #include <stddef.h>

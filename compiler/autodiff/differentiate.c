@@ -191,7 +191,7 @@ TrainingGraph pass_differentiate(Arena *arena, const Graph *from) {
   return result;
 }
 
-/* ---- looking inside ---- */
+/* ---- inspection ---- */
 static Graph *copy_inference(Arena *arena, const Graph *graph, Node **map) {
   Graph *copy = graph_copy_head(arena, graph);
   copy->training = NULL;

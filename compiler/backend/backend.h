@@ -1,5 +1,5 @@
-/* backend.h: C text to objects, libraries and programs, with a C compiler that is started directly,
- * without a shell. */
+/* backend.h: Compilation of C text to objects, libraries and programs, with a C compiler that is started
+ * directly, without a shell. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_BACKEND_H
 #define CNNC_BACKEND_H
@@ -11,50 +11,52 @@ typedef enum BackendKind { BACKEND_OBJECT, BACKEND_SHARED, BACKEND_WASM, BACKEND
 typedef struct Backend {
   Arena *arena;
   BackendKind kind;
-  const char *cc; /* --cc, or NULL: the clang found when cnnc was configured, else the newest on the PATH */
+  const char
+      *cc; /* --cc, or NULL: the clang found when cnnc was configured, otherwise the newest on the PATH */
   const char *const *cross; /* clang's options for another machine; NULL: for this one */
-  const char *soname;       /* BACKEND_SHARED: the name under which programs look for it; NULL: its path */
-  const char *runtime;      /* where libcnn.a is, or NULL: found */
-  FILE *messages;           /* where the C compiler's messages go; NULL: standard error */
+  const char *soname;       /* BACKEND_SHARED: the name by which programs find it; NULL: its path */
+  const char *runtime;      /* path of libcnn.a, or NULL: searched */
+  FILE *messages;           /* output of the C compiler's messages; NULL: standard error */
   bool openmp, verbose;
-  bool mpi; /* BACKEND_PROGRAM: with libcnn-mpi, by the compiler of MPI, which calls `cc` */
+  bool mpi; /* BACKEND_PROGRAM: linked with libcnn-mpi, with MPI's compiler wrapper, which calls `cc` */
   const void *data;
   size_t data_bytes; /* contents of the file BACKEND_DATA for the text; or NULL */
 } Backend;
 #define BACKEND_DATA "/dev/fd/3" /* has a name only while it is open */
 
 typedef struct BackendUnit {
-  const char *text; /* C, which includes nothing but the C standard's headers */
+  const char *text; /* C that only includes the C standard's headers */
   size_t n;
   const char *optimize; /* the C compiler's -O3 (for clang -O2), -O1 ... */
-  bool vectorize;       /* the C compiler's vectorizers run, also where its level leaves them out */
+  bool vectorize;       /* the C compiler's vectorizers run, even if its level disables them */
 } BackendUnit;
 
-/* Compiles n units, of which the first alone has OpenMP and data, to the file `output`; several at the same
- * time. False, and why, if that did not work; `messages` has what the compiler said of it by then. */
+/* Compiles n units to the file `output`, several at the same time; only the first uses OpenMP and data. False
+ * on failure, with the reason; `messages` then has the compiler's messages. */
 bool backend_compile(const Backend *, const BackendUnit *, int n, const char *output, const char **why);
 
 bool backend_takes_units(Arena *, BackendKind, bool cross); /* more than one? */
 
-FILE *backend_file(Arena *); /* without a name, for `messages`; the caller closes it. NULL: there is none */
-const char *backend_messages(const Backend *); /* those so far; "" where they go to standard error */
+FILE *backend_file(Arena *); /* an unnamed file for `messages`; the caller closes it. NULL on failure */
+const char *backend_messages(const Backend *); /* the messages so far; "" if they go to standard error */
 
-/* What would help where there is no clang; NULL: there is, or --cc names another compiler. */
+/* Advice if there is no clang; NULL: there is one, or --cc names another compiler. */
 const char *backend_help(const Backend *);
 
-/* Runs cnnc or a program that it built, whose words end with NULL; its standard output is on standard error.
- * what: it is, in messages. False with `why` NULL: it has printed the reason itself. */
+/* Runs cnnc or a program that it built, with arguments that end with NULL; its standard output goes to
+ * standard error. what: its name in messages. False with `why` NULL: it has printed the reason itself. */
 bool backend_command(Arena *, const char *what, const char *const *words, bool verbose, const char **why);
 /* The same; *printed is its standard output. */
 bool backend_output(Arena *, const char *what, const char *const *words, const char **printed,
                     const char **why);
 
-/* Compiles the text of a separate program, runs it and returns its output. Of `backend`, cc, messages and
- * verbose count. */
+/* Compiles the text of a separate program, runs it and returns its output. Uses cc, messages and verbose of
+ * `backend`. */
 bool backend_run(const Backend *, const char *text, size_t n, const char **printed, const char **why);
 
-/* The first of all calls: standard input, output and error are there, if not for use. */
+/* Must be called first: ensures that standard input, output and error are open. */
 void backend_begin(void);
-/* The last call: if a signal stopped a command, cnnc terminates by that signal, as its sender expects. */
+/* Must be called last: if a signal stopped a command, cnnc terminates with that signal, as its sender
+ * expects. */
 void backend_end(void);
 #endif

@@ -1,6 +1,6 @@
-/* jobs.c: Number of concurrent compilers: one per processor of this process. Below a make with -j, that
- * has a pipe or fifo with a byte for each job that may be started besides those that run; who takes one
- * puts it back. Where make does not pass it on, it wants one job at a time. */
+/* jobs.c: Number of concurrent compilers: one per processor of this process. Under a make with -j it uses
+ * make's job server, a pipe or fifo with a byte for each further job; a process takes a byte and puts it
+ * back. If make does not pass the job server on, one job runs at a time. */
 // SPDX-License-Identifier: Apache-2.0
 #ifdef __linux__
 #define _GNU_SOURCE /* sched_getaffinity */
@@ -28,7 +28,8 @@ static int processors(void) {
   return 1;
 }
 
-/* A separate descriptor: reading from it does not wait, and those of other processes stay as they are. */
+/* Opens a separate descriptor: reading from it does not block, and other processes' descriptors are not
+ * affected. */
 static int open_tokens(const char *path, int flags) {
   struct stat status;
   const int descriptor = open(path, flags | O_NONBLOCK | O_CLOEXEC);
@@ -44,8 +45,8 @@ static int open_inherited(int descriptor, int flags) {
   return descriptor < 0 ? -1 : open_tokens(path, flags);
 }
 
-/* The word of MAKEFLAGS that begins there: make puts a backslash before blanks and backslashes. False:
- * it does not fit. */
+/* The word of MAKEFLAGS that begins there: make puts a backslash before blanks and backslashes. False: it is
+ * too long. */
 static bool unquoted(const char *flags, char *word, size_t room) {
   size_t n = 0;
   for (; *flags && *flags != ' ' && *flags != '\t' && n < room; n++) {
@@ -72,7 +73,7 @@ static void open_make(Jobs *jobs, const char *auth) {
   if (jobs->from < 0 || jobs->to < 0) jobs->most = 1;
 }
 
-/* The value of an option of make's: of several, the last. */
+/* The value of an option of make; of several, the last one. */
 static const char *make_option(const char *name) {
   const char *flags = getenv("MAKEFLAGS"), *value = NULL;
   for (; flags && (flags = strstr(flags, name)); flags = value) value = flags + strlen(name);

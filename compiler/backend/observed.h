@@ -8,7 +8,7 @@ typedef struct Observations {
   Table values;    /* of Observed, by name */
   bool targets;    /* the data includes the targets of the outputs */
   int64_t samples; /* that are here */
-  double **input;  /* by input: [samples][h][w][c], as the caller has them */
+  double **input;  /* by input: [samples][h][w][c], in the caller's layout */
 } Observations;
 /* False, and why. */
 bool observed_read(Arena *, const char *path, const Graph *, Observations *, const char **why);

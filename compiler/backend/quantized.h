@@ -1,14 +1,14 @@
-/* quantized.h: reads the file of a quantized net. */
+/* quantized.h: Reader of a quantized net's file. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_QUANTIZED_H
 #define CNNC_QUANTIZED_H
 #include "backend/weights.h"
 #include "quantize/quant_file.h"
 
-/* file is NULL for float weights: there are no metadata `cnnc.quantization`. False: [weights-file], if it
- * cannot be read, or its metadata are invalid. */
+/* file is NULL for float weights: no metadata `cnnc.quantization`. False: [weights-file], if it cannot be
+ * read, or its metadata are invalid. */
 bool quantized_read(Arena *, Diags *, const WeightsWay *, QuantFile **file);
-/* The same of an archive that is open: `path` is for messages. */
+/* The same for an open archive: `path` is for messages. */
 struct cnn_archive;
 bool quantized_take(Arena *, Diags *, const char *path, const struct cnn_archive *, QuantFile **file);
 #endif

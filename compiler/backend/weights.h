@@ -1,4 +1,4 @@
-/* weights.h: --weights: the parameters of a net from a .safetensors or .npz file, or one of PyTorch. */
+/* weights.h: --weights: the parameters of a net from a .safetensors, .npz or PyTorch file. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_WEIGHTS_H
 #define CNNC_WEIGHTS_H
@@ -8,16 +8,16 @@
 #include "base/text.h"
 #include "graph/graph.h"
 
-/* A file, and how its arrays are found. */
+/* A file, and how its arrays are matched. */
 typedef struct WeightsWay {
   const char *path;
-  const char *prefix; /* left out of the file's names, and names without it do not count; or NULL */
-  const char *rename; /* a file of other names for its arrays; or NULL */
-  Text *order;        /* NULL: by name; else in their order, and it gets the lines that would rename them */
+  const char *prefix; /* removed from the file's names; names without it are ignored; or NULL */
+  const char *rename; /* a file with renaming rules for its arrays; or NULL */
+  Text *order; /* NULL: match by name; otherwise by order, and it gets the lines that would rename them */
 } WeightsWay;
 
 /* Fills out[graph->parameters], laid out as the weights struct (after graph_layout_weights). Every name and
- * shape must be the net's: otherwise false, and one [weights-mismatch] that lists each difference;
+ * shape must match the net: otherwise false, with one [weights-mismatch] that lists each difference;
  * [weights-file] if the file cannot be read. */
 bool weights_read(Arena *, Diags *, const WeightsWay *, const Graph *, float *out);
 

@@ -1,4 +1,4 @@
-/* arena.c: arena allocator: memory from growing chunks, freed together. */
+/* arena.c: Arena allocator: memory from growing chunks, freed together. */
 // SPDX-License-Identifier: Apache-2.0
 #include "base/arena.h"
 #include <stdbool.h>
@@ -15,7 +15,7 @@ typedef struct Chunk {
 } Chunk;
 
 struct Arena {
-  Chunk *chunk; /* the one that is being filled */
+  Chunk *chunk; /* the current chunk */
   size_t held;
   void (*clean)(void *context);
   void *context;
@@ -41,8 +41,8 @@ void arena_at_failure(Arena *arena, void (*clean)(void *context), void *context)
   arena->context = context;
 }
 
-/* Chunks double, so that a large compilation asks the system seldom; a large object gets its own chunk
- * size. */
+/* Chunks double, so that a large compilation rarely asks the system for memory; a large object gets its own
+ * chunk size. */
 static Chunk *chunk_add(Arena *arena, size_t bytes) {
   size_t room = arena->chunk ? 2 * arena->chunk->room : FIRST_CHUNK;
   if (room > LARGEST_CHUNK) room = LARGEST_CHUNK;

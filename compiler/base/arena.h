@@ -1,5 +1,5 @@
-/* arena.h: arena allocator: memory that is freed together. One arena for a compilation, a scratch arena for a
- * pass; `free` appears nowhere else. */
+/* arena.h: Arena allocator: memory that is freed together. One arena per compilation, a scratch arena per
+ * pass; `free` is used nowhere else. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_ARENA_H
 #define CNNC_ARENA_H
@@ -9,7 +9,7 @@
 typedef struct Arena Arena;
 
 Arena *arena_new(void);
-/* called before the program ends for want of memory */
+/* called before the program ends because it is out of memory */
 void arena_at_failure(Arena *, void (*clean)(void *context), void *context);
 void *
 arena_alloc(Arena *,
@@ -19,7 +19,7 @@ char *arena_copy(Arena *, const char *text, size_t n); /* n bytes and a final ze
 char *arena_printf(Arena *, const char *format, ...) __attribute__((format(printf, 2, 3)));
 char *arena_vprintf(Arena *, const char *format, va_list);
 size_t arena_bytes(const Arena *); /* memory obtained from the system */
-void arena_reset(Arena *);         /* takes back all that it gave, and keeps its last chunk */
+void arena_reset(Arena *);         /* frees all its objects, and keeps its last chunk */
 void arena_free(Arena *);
 
 #define NEW(arena, type) ((type *)arena_alloc((arena), sizeof(type)))

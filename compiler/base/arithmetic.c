@@ -1,4 +1,4 @@
-/* arithmetic.c: reference arithmetic of quantized nets, on 64-bit integers. */
+/* arithmetic.c: Reference arithmetic of quantized nets, in 64-bit integers. */
 // SPDX-License-Identifier: Apache-2.0
 #include "base/arithmetic.h"
 #include <math.h>
@@ -15,12 +15,12 @@ bool rounding_find(const char *name, Rounding *rounding) {
   return false;
 }
 
-/* x / 2^s, rounded down: shifts of negative numbers are not said by C. */
+/* x / 2^s, rounded down; C does not define right shifts of negative numbers. */
 static int64_t shifted(int64_t x, int32_t s) { return x >= 0 ? x >> s : ~(~x >> s); }
 
 /* ---- factors ---- */
 Multiplier multiplier_of(double factor) {
-  static const double FAR = 0x1p40; /* and of infinity: beyond all that is used */
+  static const double FAR = 0x1p40; /* replaces infinity: beyond all numbers in use */
   if (!(factor < FAR)) return (Multiplier){INT32_MAX, 41, (float)factor};
   int e = 0;
   const double part = frexp(factor, &e);
@@ -71,7 +71,7 @@ int32_t multiplier_reduced(Multiplier factor) {
   return factor.m < 0x7fff0000 ? (factor.m + (1 << 15)) >> 16 : 0x7fff;
 }
 
-/* RSH(x * m + 2^(s-1), s), where the product may have 78 bits: in two 32-bit halves. */
+/* RSH(x * m + 2^(s-1), s), where the product may have 78 bits: computed in two 32-bit halves. */
 static int64_t scaled_by(int64_t x, int32_t m, int32_t s) {
   const int64_t low = (int64_t)((uint64_t)x & UINT32_MAX), high = (x - low) / (INT64_C(1) << 32);
   const uint64_t below = (uint64_t)low * (uint64_t)m + (UINT64_C(1) << (s - 1));
@@ -175,7 +175,7 @@ int64_t addition_rounded(Rounding rounding, const Addition *addition, int64_t pa
   return multiplier_apply(rounding, parts, addition->out);
 }
 
-int64_t addition_most(const Addition *addition, int64_t most) { /* a factor is 1/2 at most */
+int64_t addition_most(const Addition *addition, int64_t most) { /* a factor is at most 1/2 */
   return addition->count * (most * (INT64_C(1) << addition->bits) / 2 + 1);
 }
 
@@ -218,8 +218,8 @@ static int64_t halved(int64_t x, int32_t e) { /* x / 2^e, halves away from zero 
   return shifted(x, e) + (e && rest > half);
 }
 
-/* exp(a) as Q0.31, a <= 0 with n integer bits: a polynomial near 0 to -1/4, then a factor for each bit
- * above. */
+/* exp(a) as Q0.31, a <= 0 with n integer bits: a polynomial from 0 to -1/4, then a factor for each bit above.
+ */
 static int64_t exponential_of(int64_t a, int whole) {
   static const int64_t factor[] = {1672461947, 1302514674, 790015084, 290630308, 39332535, 720401, 242};
   const int fraction = 31 - whole;
@@ -259,7 +259,7 @@ static int32_t leading_zeros(int32_t x) {
 
 static int64_t saturated(int64_t x) { return x > INT32_MAX ? INT32_MAX : x < INT32_MIN ? INT32_MIN : x; }
 
-/* 1 / ((1 + x) / 2) as Q2.29, x of 0 to 1 in Q0.31: three steps of Newton's. */
+/* 1 / ((1 + x) / 2) as Q2.29, x from 0 to 1 in Q0.31: three Newton steps. */
 static int64_t reciprocal_of(int64_t part) {
   const int64_t half = (part + INT64_C(0x7fffffff) + 1) / 2;
   int64_t x = 1515870810 + product_saturated(half, -1010580540);
@@ -279,7 +279,7 @@ int32_t softmax_value(int32_t exponential, int32_t sum, int32_t reciprocal) {
   return q < INT8_MIN ? INT8_MIN : q > INT8_MAX ? INT8_MAX : (int32_t)q;
 }
 
-/* ---- functions as TensorFlow Lite computes them ---- */
+/* ---- functions of TensorFlow Lite ---- */
 static int8_t cut8(int64_t q) { return (int8_t)(q < INT8_MIN ? INT8_MIN : q > INT8_MAX ? INT8_MAX : q); }
 
 /* 1 / (1 + exp(-x)) and tanh(x) as Q0.31, x >= 0 in Q4.27. */
@@ -322,7 +322,7 @@ void table_pieces(int8_t to[256], Rounding rounding, int32_t in_zero, Multiplier
   }
 }
 
-/* In 16 bits, as TensorFlow Lite's kernel has it. */
+/* Saturates to 16 bits, as in TensorFlow Lite's kernel. */
 static int64_t cut16(int64_t x) { return x < INT16_MIN ? INT16_MIN : x > INT16_MAX ? INT16_MAX : x; }
 static int64_t product16(int64_t a, int64_t b) { /* a * b / 2^15, halves away from zero */
   const int64_t ab = a * b;
@@ -337,7 +337,7 @@ bool table_hard_swish(int8_t to[256], float in_scale, int32_t in_zero, float out
   if (out.e > 0 || gate.e > 16) return false;
   for (int q = INT8_MIN; q <= INT8_MAX; q++) {
     const int64_t x = (q - in_zero) * 128, value = product16(x, high16(out));
-    int64_t open = x; /* relu6(x + 3) / 6, of which first x / 3 in Q0.15 */
+    int64_t open = x; /* relu6(x + 3) / 6; first x / 3 in Q0.15 */
     if (gate.e > 0) open = cut16(open * (INT64_C(1) << (gate.e - 1)));
     open = product16(open, high16(gate));
     open = gate.e > 0 ? cut16(open * 2) : halved(open, -gate.e);
@@ -347,8 +347,7 @@ bool table_hard_swish(int8_t to[256], float in_scale, int32_t in_zero, float out
   return true;
 }
 
-/* ---- functions of int16 values, as TensorFlow Lite's reference kernels compute them: by points and
- * straight lines between them ---- */
+/* ---- int16 functions of TensorFlow Lite's reference kernels: piecewise linear ---- */
 bool scale_is_power(float scale, int *e) {
   static const double NEARLY = 1e-3;
   const double exponent = log2((double)scale), nearest = round(exponent);
@@ -357,11 +356,11 @@ bool scale_is_power(float scale, int *e) {
 }
 
 /* ---- sigmoid and tanh ---- */
-static const double CURVE_UNITS = 24 << 9; /* of sigmoid; of tanh, of twice its number, 24 << 8 */
+static const double CURVE_UNITS = 24 << 9; /* for sigmoid; for tanh, of twice its number, 24 << 8 */
 
 bool curve_fits(float in_scale) { return (double)in_scale * CURVE_UNITS < 0x1p16; }
 
-/* Scales that are nearly powers of two count as such, where products need no shift. */
+/* Scales that are nearly powers of two are treated as such, so that products need no shift. */
 Curve curve_of(float in_scale, bool tanh) {
   static const double LARGEST = 32767 / 2.0;
   enum { MOST_SHIFT = 31 };
@@ -377,8 +376,8 @@ Curve curve_of(float in_scale, bool tanh) {
 
 static double logistic(double x) { return 0x1p16 / (1 + exp(-x)); }
 
-/* Half as far from the function as the line to the next point would be in its middle: the line misses as much
- * there as at its ends. */
+/* Corrected by half of the interpolation error in the middle of the line to the next point: the error is then
+ * equal there and at the ends. */
 int32_t curve_point(int32_t n) {
   const double step = 1 / 24.0, here = logistic(n * step), next = logistic((n + 1) * step);
   if (n == CURVE_STEPS) return UINT16_MAX;
@@ -407,7 +406,7 @@ int64_t curve_value(const Curve *curve, int64_t q) {
 static double exponential_at(double x) { return exp(x); }
 static double reciprocal_at(double x) { return 1 / (1 + x); }
 
-/* Points as those of curve_point, rounded step by step. */
+/* Points like those of curve_point, rounded step by step. */
 static void fill_lines(int16_t to[LINES + 1], double low, double high, double (*function)(double)) {
   const double step = (high - low) / (double)LINES, unit = 0x1p15;
   for (int i = 0; i < LINES; i++) {
@@ -483,7 +482,7 @@ static int64_t exponential16(int64_t a, int32_t whole) {
   return a ? result : INT16_MAX;
 }
 
-/* 1 / ((1 + x) / 2) as Q2.13, x of 0 to 1 in Q0.15: three steps of Newton's. */
+/* 1 / ((1 + x) / 2) as Q2.13, x from 0 to 1 in Q0.15: three Newton steps. */
 static int64_t reciprocal16(int64_t x) {
   const int64_t half = (x + (1 << 15)) / 2;
   int64_t y = wrap16(23130 + product16(half, -15420));

@@ -1,6 +1,6 @@
-/* arithmetic.h: Arithmetic of quantized nets, bit-exact: the only copy outside the compiled loops. An int8
- * or int16 value q represents (q - zero) * scale. Here all integers are int64, as the meaning of operators
- * (eval) has it; nests say the same by the primitives of nest/primitive.h, which share nothing with this.
+/* arithmetic.h: Arithmetic of quantized nets, bit-exact: the only copy outside the compiled loops. An int8 or
+ * int16 value q represents (q - zero) * scale. Here all integers are int64, as in the reference of operators
+ * (eval); nests use the primitives of nest/primitive.h, which share nothing with this.
  *
  * RSH(x, s) is x / 2^s, rounded down. */
 // SPDX-License-Identifier: Apache-2.0
@@ -9,9 +9,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* How a sum becomes 8 bits. It belongs to the quantized net, not to the target. */
+/* Rounding of a sum to int8. It belongs to the quantized net, not to the target. */
 typedef enum Rounding {
-  ROUNDING_SINGLE, /* RSH(x*m + 2^(30-e), 31 - e): ruy, TOSA; what cnnc quantizes */
+  ROUNDING_SINGLE, /* RSH(x*m + 2^(30-e), 31 - e): ruy, TOSA; the default of cnnc quantize */
   ROUNDING_DOUBLE, /* after the product and after the shift: gemmlowp; TFLM's reference kernels, CMSIS-NN */
   ROUNDING_FLOAT,  /* nearest-even((float)x * S): XNNPACK, onnxruntime */
 } Rounding;
@@ -26,42 +26,42 @@ typedef struct Multiplier {
 } Multiplier;
 enum { MULTIPLIER_LEAST = -31, MULTIPLIER_MOST = 2 }; /* of e */
 Multiplier multiplier_of(double factor);              /* real is the nearest float */
-/* s_in * s_w / s_out. one: a dense layer with one scale for all units, whose product of scales TFLite rounds
- * to a float first. */
+/* s_in * s_w / s_out. one: for a dense layer with one scale for all units, TFLite first rounds the product of
+ * scales to a float. */
 Multiplier multiplier_of_scales(float in, float weight, float out, bool one);
 int64_t multiplier_apply(Rounding, int64_t x, Multiplier);
-/* Sums of layers with int16 values, -2^47 < x < 2^47, are rounded once by all three; DOUBLE multiplies
- * by the upper 15 bits of m alone, as TFLite does. */
+/* Sums of layers with int16 values, -2^47 < x < 2^47, are rounded once by all three; DOUBLE only multiplies
+ * by the upper 15 bits of m, as TFLite does. */
 enum { WIDE_SUM_BITS = 47, WIDE_MULTIPLIER_MOST = 7 };
 int64_t multiplier_apply_wide(Rounding, int64_t x, Multiplier);
 int32_t multiplier_reduced(Multiplier);             /* those bits */
 int64_t multiply_exactly(int64_t x, double factor); /* to the nearest, halves away from zero, within 2^30 */
 
-/* What bounds the value: its zero is added, then it is cut. */
+/* Bounds of a value: its zero point is added, then it is clamped. */
 typedef enum Bound { BOUND_NONE, BOUND_RELU, BOUND_RELU6 } Bound;
 typedef struct Stored {
   int32_t zero, lo, hi;
-  Bound bound;  /* which of lo and hi follow from scales */
+  Bound bound;  /* determines which of lo and hi follow from scales */
   bool settled; /* the zero point is part of the rounded sum: nothing is added */
 } Stored;
-Stored stored_of(float scale, int32_t zero, bool wide, Bound); /* wide: 16 bits, else 8 */
+Stored stored_of(float scale, int32_t zero, bool wide, Bound); /* wide: 16 bits, otherwise 8 */
 int32_t stored_put(Stored, int64_t rounded);
 
-/* Sums that every rounding can take: |x| * 2^max(e, 0) + 256 fits into 32 bits. */
+/* Sums that every rounding supports: |x| * 2^max(e, 0) + 256 fits in int32. */
 bool sum_fits(int64_t most, int32_t e);
-/* Of means: whether the sum of n int8 or int16 numbers fits. */
+/* For means: whether the sum of n int8 or int16 numbers fits. */
 enum { MOST_SUMMED = INT32_MAX / 256, MOST_WIDE_SUMMED = INT32_MAX >> 16 };
 
-/* Products of two values, at most so large, each counted from its zero. */
+/* Products of two values of at most this size, each relative to its zero point. */
 bool product_fits(Multiplier, int64_t most);
 
-/* Sums of values, of which one may be subtracted. With each doubling of their number beyond two the fixed
- * point has one bit less: the sum of all has as much room as that of two. */
+/* Sums of values, one of which may be subtracted. Each doubling of their number beyond two costs one bit of
+ * the fixed point, so that the sum of all has as much room as that of two. */
 typedef struct Addend {
   float scale;
   bool minus;
-  Multiplier factor; /* SINGLE, DOUBLE: its scale by twice the largest */
-  int64_t whole;     /* FLOAT: its scale by the output's, times 2^shift; negative: it is subtracted */
+  Multiplier factor; /* SINGLE, DOUBLE: its scale divided by twice the largest */
+  int64_t whole;     /* FLOAT: its scale divided by the output's, times 2^shift; negative: it is subtracted */
 } Addend;
 typedef struct Addition {
   const Addend *addend;
@@ -71,14 +71,15 @@ typedef struct Addition {
   int32_t shift;     /* FLOAT: RSH(2^(shift-1) + sum of whole * (q - zero), shift) */
   bool floats_round; /* FLOAT: all scales are 2^-10 to 2^8 of the output's; for int16 2^-18 to 2^16 */
 } Addition;
-enum { ADDITION_BITS = 20, WIDE_ADDITION_BITS = 15 }; /* of two; FLOAT: of any type */
-/* Of addends of which scale and minus are said; wide: one of them or the result has 16 bits. */
+enum { ADDITION_BITS = 20, WIDE_ADDITION_BITS = 15 }; /* for two; FLOAT: for any type */
+/* For addends with scale and minus set; wide: one of them or the result is int16. */
 Addition addition_of(Addend *, int32_t count, float out, bool wide);
 int64_t addition_part(Rounding, const Addition *, int32_t k,
-                      int64_t x); /* what addend k, less its zero, adds */
+                      int64_t x); /* the term of addend k, relative to its zero point */
 int64_t addition_rounded(Rounding, const Addition *, int64_t parts);
 int64_t addition_most(const Addition *, int64_t most); /* of the parts of SINGLE and DOUBLE */
-/* ROUNDING_FLOAT: the scale of an addend divided by that of the sum is 2^least or more, below 2^most. */
+/* ROUNDING_FLOAT: the scale of an addend divided by that of the sum must be at least 2^least and below
+ * 2^most. */
 int32_t addition_float_least(bool wide);
 int32_t addition_float_most(bool wide);
 bool addition_fits(Rounding, const Addition *, int64_t most); /* each is at most `most` from its zero point */
@@ -88,47 +89,47 @@ int64_t average_of(int64_t sum, int64_t n);
 int64_t average_even(int64_t sum, int64_t n); /* halves to even */
 
 /* The results of a function for each of the 256 values, the lowest first. A function whose parameters differ
- * by channel has a table for each; the number of channels is limited. */
+ * per channel has a table for each; the number of channels is limited. */
 enum { MOST_TABLES = 4096 };
 typedef double RealFunction(const void *context, double x);
 void table_of(int8_t to[256], float in_scale, int32_t in_zero, float out_scale, Stored out, RealFunction *,
               const void *context);
-/* The same value in another scale. */
+/* The same value with another scale. */
 void table_requantize(int8_t to[256], Rounding, float in_scale, int32_t in_zero, float out_scale, Stored out);
 int32_t quantize_real(double x, float scale, Stored); /* halves away from zero */
 
-/* The tables of imported nets, as the kernels of TensorFlow Lite compute them. Logistic and tanh by
- * gemmlowp's fixed point, into 1/256 and -128, 1/128 and 0. */
+/* The tables of imported nets, computed like TensorFlow Lite's kernels: logistic and tanh in gemmlowp's fixed
+ * point, with the scales 1/256 and 1/128 and the zero points -128 and 0. */
 void table_logistic(int8_t to[256], float in_scale, int32_t in_zero);
 void table_tanh(int8_t to[256], float in_scale, int32_t in_zero);
-/* q - zero times `above`, where it is negative times `slope` and `below`: relus of all kinds. */
+/* q - zero times `above`; if negative, times `slope` and `below`: all kinds of relu. */
 void table_pieces(int8_t to[256], Rounding, int32_t in_zero, Multiplier above, int32_t slope,
                   Multiplier below, Stored out);
-/* false: the output's scale is too small for that kernel. */
+/* False: the output's scale is too small for that kernel. */
 bool table_hard_swish(int8_t to[256], float in_scale, int32_t in_zero, float out_scale, int32_t out_zero);
 
 /* Softmax as gemmlowp has it, without floats; its value has the scale 1/256 and the zero -128. */
-enum { SOFTMAX_CHANNELS = 4095 };                             /* at most: their sum has 12 whole bits */
-bool softmax_scale_fits(float scale);                         /* of its input */
+enum { SOFTMAX_CHANNELS = 4095 };     /* most channels: their sum has 12 integer bits */
+bool softmax_scale_fits(float scale); /* of its input */
 void softmax_table(int32_t exponential[256], float in_scale); /* by largest - q, Q0.31; 0: too small */
 int32_t softmax_part(int32_t exponential);                    /* its term of the sum, Q12.19 */
 int32_t softmax_reciprocal(int32_t sum);                      /* 1 / the sum's leading part, Q0.31 */
 int32_t softmax_value(int32_t exponential, int32_t sum, int32_t reciprocal);
 
 /* ---- functions of int16 values, as TensorFlow Lite's reference kernels compute them ---- */
-/* Is it nearly a power of two, as these kernels ask? Then by shifts alone. */
+/* Is it nearly a power of two, as these kernels require? Then only shifts are needed. */
 bool scale_is_power(float scale, int *e);
 
-/* Sigmoid and tanh, which is 2 * sigmoid(2x) - 1, into the scale 2^-15, by points of the logistic function a
- * 24th apart and straight lines between them. From the last point on they are flat. */
+/* Sigmoid and tanh, which is 2 * sigmoid(2x) - 1, with the scale 2^-15: points of the logistic function at
+ * distances of 1/24, and straight lines between them. After the last point they are flat. */
 enum { CURVE_STEPS = 255, CURVE_MIDDLE = 1 << 15 };
 typedef struct Curve {
   int32_t factor, shift; /* (q * factor + half) / 2^shift, in steps of 2^-curve_bits */
   bool tanh;
 } Curve;
-bool curve_fits(float in_scale); /* its products have 32 bits */
+bool curve_fits(float in_scale); /* its products fit in int32 */
 Curve curve_of(float in_scale, bool tanh);
-int32_t curve_point(int32_t n);     /* near logistic(n / 24) * 2^16, n of 0 to 255 */
+int32_t curve_point(int32_t n);     /* about logistic(n / 24) * 2^16, n from 0 to 255 */
 int32_t curve_bits(const Curve *);  /* of a step */
 int32_t curve_end(const Curve *);   /* the flat part, in units of 2^-16-curve_bits */
 int32_t curve_start(const Curve *); /* its value at 0, in these units */
@@ -140,16 +141,16 @@ int64_t cut_wide(int64_t);                     /* to int16 */
 int64_t cut_narrow(int64_t);                   /* to int8 */
 int64_t shift_half_up(int64_t x, int32_t s);   /* x / 2^s to the nearest, halves upwards */
 int64_t shift_half_away(int64_t x, int32_t s); /* halves away from zero */
-/* Sigmoid of 2^-12 and tanh of 2^-(15 - whole), as LiteRT's LSTM kernel computes them: gemmlowp's 16-bit
+/* Sigmoid with the scale 2^-12 and tanh with 2^-(15 - whole), as in LiteRT's LSTM kernel: gemmlowp's 16-bit
  * fixed point. */
 enum { FIXED_WHOLE = 3, FIXED_WHOLE_MOST = 6 };
 int64_t fixed_logistic(int64_t q);
 int64_t fixed_tanh(int64_t q, int32_t whole);
 
-/* A function by 513 points, 128 apart from -32768 on, and straight lines between them. */
+/* A function as 513 points, 128 apart from -32768 on, and straight lines between them. */
 enum { LINES = 512, LINES_BITS = 7 };
-/* Softmax into the scale 2^-15: places of -32768 to 32767 are exponents of -10 to 0, and x of 0 to 1 in
- * 1 / (1 + x). */
+/* Softmax with the scale 2^-15: table positions from -32768 to 32767 are exponents from -10 to 0, and x from
+ * 0 to 1 in 1 / (1 + x). */
 enum { SOFTMAX_WIDE_CHANNELS = 65535 };
 void softmax_wide_tables(int16_t exponential[LINES + 1], int16_t reciprocal[LINES + 1]);
 Multiplier softmax_wide_factor(float in_scale);

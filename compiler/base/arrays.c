@@ -1,4 +1,4 @@
-/* arrays.c: arrays as a .safetensors file, little-endian on every machine. */
+/* arrays.c: Writer of arrays as a .safetensors file, little-endian on every machine. */
 // SPDX-License-Identifier: Apache-2.0
 #include "base/arrays.h"
 #include <inttypes.h>

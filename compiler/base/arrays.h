@@ -1,4 +1,4 @@
-/* arrays.h: named arrays of several types, and their file. */
+/* arrays.h: Named arrays of several types, and their file. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_ARRAYS_H
 #define CNNC_ARRAYS_H
@@ -17,8 +17,8 @@ typedef struct NamedArray {
 typedef struct Arrays {
   Arena *arena;
   VEC(NamedArray) list;
-  const char *note; /* the metadata `cnnc.quantization`, or NULL: it is of floats */
-  const char *net;  /* of which they are: in our order; NULL: that is not said */
+  const char *note; /* the metadata `cnnc.quantization`, or NULL: float weights */
+  const char *net;  /* name of their net, in our order; NULL: not stored */
 } Arrays;
 
 void arrays_add(Arrays *, const char *name, Elem, int rank, const int64_t *dim, const void *data); /* kept */
@@ -26,5 +26,5 @@ void arrays_add_scale(Arrays *, const char *value, float scale, int64_t zero); /
 void arrays_quantized(
     Arrays *, const char *rounding,
     const char *layers); /* marks an int8 model; layers: members of a JSON object, NULL: none */
-bool arrays_save(const Arrays *, const char *path); /* .safetensors; false: errno says why */
+bool arrays_save(const Arrays *, const char *path); /* .safetensors; false: errno has the reason */
 #endif

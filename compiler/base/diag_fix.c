@@ -1,15 +1,15 @@
-/* diag_fix.c: applies the fixes that messages carry to the texts of their sources. */
+/* diag_fix.c: Application of the messages' fixes to the source texts. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "base/diag_record.h"
 
-typedef VEC(DiagFix) Fixes; /* of one source, in the order of their ranges */
+typedef VEC(DiagFix) Fixes; /* fixes of one source, in the order of their ranges */
 
 static bool fix_equal(const DiagFix *a, const DiagFix *b) {
   return a->span.start == b->span.start && a->span.end == b->span.end && strcmp(a->text, b->text) == 0;
 }
 
-/* Two insertions at one place meet as well: nobody knows their order. */
+/* Two insertions at one position overlap as well: their order is unknown. */
 static bool fix_meets(const DiagFix *a, const DiagFix *b) {
   if (a->span.start == b->span.start) return true;
   return a->span.start < b->span.end && b->span.start < a->span.end;

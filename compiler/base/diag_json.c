@@ -1,4 +1,4 @@
-/* diag_json.c: messages for programs: JSON as the interface says it, and SARIF 2.1.0 for code scanning. */
+/* diag_json.c: Messages for programs: JSON in the documented format, and SARIF 2.1.0 for code scanning. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "base/diag_record.h"
@@ -12,7 +12,7 @@ static void put_json_field(Text *text, const char *key, const char *value) {
   text_put(text, ", ");
 }
 
-/* Ends are exclusive; without a place, file and numbers are null. */
+/* Ends are exclusive; without a position, file and numbers are null. */
 static void put_place(const Diags *diags, Text *text, Span span) {
   if (!sources_get(diags->sources, span.file)) {
     text_put(text,
@@ -43,7 +43,7 @@ static void put_lines(const Diags *diags, Text *text, Span span, const char *con
   for (int i = 0; i < 4; i++) text_put(text, "%s\"%s\": %d", i ? ", " : "", key[i], place[i]);
 }
 
-/* The file is named where it is another than the message's. */
+/* Prints the file if it differs from the message's. */
 static void put_fix(const Diags *diags, Text *text, const Diag *diag, const DiagFix *fix) {
   static const char *const key[] = {"line", "column", "end_line", "end_column"};
   text_put(text, "{");
@@ -55,7 +55,7 @@ static void put_fix(const Diags *diags, Text *text, const Diag *diag, const Diag
   text_put(text, "}");
 }
 
-/* Facts are notes at the place of their message. */
+/* Details become notes at the position of their message. */
 static void put_message(const Diags *diags, Text *text, const Diag *diag) {
   text_put(text, "{");
   put_json_field(text, "severity", level_name[diag->level]);
@@ -152,7 +152,7 @@ static bool file_told(const Diag *diag, int before, uint32_t file) {
   return false;
 }
 
-/* One fix: what belongs together. */
+/* One fix: all edits that belong together. */
 static void put_fixes(const Diags *diags, Text *text, const Diag *diag) {
   text_put(text, ",\n          \"fixes\": [{\"description\": {\"text\": ");
   text_json(text, diag->helps.n ? diag->helps.data[0] : diag->message);

@@ -1,4 +1,4 @@
-/* diag_print.c: messages as people read them, with the source line and a caret under it. */
+/* diag_print.c: Messages as text, with the source line and a caret below it. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "base/diag_record.h"
@@ -7,7 +7,7 @@ enum {
   TAB = 4,
   WIDEST = 160,
   BEFORE_CARET = 60
-}; /* columns on the screen; of a longer line the part around the caret is shown */
+}; /* columns on the screen; for a longer line the part around the caret is shown */
 
 typedef struct Palette {
   const char *error, *warning, *note, *bold, *caret, *gutter, *reset;
@@ -29,8 +29,8 @@ static bool is_within(uint32_t code, const CodeRange *range, size_t n) {
   return false;
 }
 
-/* Columns that a character takes on a terminal: none for marks on the one before, two for East Asian wide
- * characters and emoji. */
+/* Width of a character on a terminal in columns: none for combining marks, two for East Asian wide characters
+ * and emoji. */
 static int code_columns(uint32_t code) {
   static const CodeRange none[] = {{0x300, 0x36f},    {0x483, 0x489},   {0x591, 0x5bd},   {0x610, 0x61a},
                                    {0x64b, 0x65f},    {0x900, 0x902},   {0x1ab0, 0x1aff}, {0x1dc0, 0x1dff},
@@ -51,7 +51,7 @@ static bool is_harmful(uint32_t code) {
   return code < 0x20 || (code >= 0x7f && code < 0xa0) || (code >= 0x202a && code <= 0x202e);
 }
 
-/* Text of users in a message: nothing in it may move the cursor or turn the line around. */
+/* User text in a message: removes characters that move the cursor or change the text direction. */
 static void put_clean(Text *text, const char *s) {
   for (const char *end = s + strlen(s); s < end;) {
     uint32_t code = 0;
@@ -64,7 +64,7 @@ static void put_clean(Text *text, const char *s) {
 
 /* ---- the source line ---- */
 
-/* A line as it is shown: cells of one character each, and where the range falls on them. */
+/* A line as it is shown: cells of one character each, and the position of the range in them. */
 typedef struct Cell {
   uint32_t offset;
   int column, columns, bytes;
@@ -97,7 +97,7 @@ static int cells_make(Arena *arena, const Source *source, uint32_t begin, uint32
   }
   vec_push(
       arena, list,
-      ((Cell){.offset = end, .column = column, .s = ""})); /* so that the end of the line has a column too */
+      ((Cell){.offset = end, .column = column, .s = ""})); /* so that the end of the line also has a column */
   *cells = list.data;
   return list.n - 1;
 }
@@ -115,8 +115,8 @@ static void put_source(const Diags *diags, Text *text, const Palette *color, Spa
   const SourcePlace place = sources_place(diags->sources, span.file, span.start);
   const uint32_t begin = source->line[place.line - 1];
   uint32_t end = place.line < source->lines ? source->line[place.line] - 1 : (uint32_t)source->n;
-  /* Without the blanks at its end; a range that goes on below is underlined to the last letter of its first
-   * line. */
+  /* Ignores trailing blanks; a range that continues on the next line is underlined to the last letter of its
+   * first line. */
   while (end > begin && is_blank(source->text[end - 1])) end--;
 
   Arena *scratch = arena_new(); /* a line may be as long as the file, and there may be many messages on it */
@@ -128,14 +128,13 @@ static void put_source(const Diags *diags, Text *text, const Palette *color, Spa
   int underlined = (stop > start ? cell_column(cells, n, stop) : caret) - caret;
   if (underlined < 1) underlined = 1;
 
-  /* The window of columns that is shown. */
+  /* The range of columns that is shown. */
   const int width = cells[n].column;
   const int first = width <= WIDEST || caret <= BEFORE_CARET ? 0 : caret - BEFORE_CARET;
   const int last = width <= WIDEST ? width : first + WIDEST;
   const char *dots = first > 0 ? "..." : "";
   text_put(text, "%s%5d |%s %s", color->gutter, place.line, color->reset, dots);
-  int skipped =
-      first; /* columns before the first cell shown: a wide character or tab may straddle the edge */
+  int skipped = first; /* columns before the first cell shown: a wide character or tab may cross the edge */
   for (int i = n - 1; i >= 0 && cells[i].column >= first; i--) skipped = cells[i].column;
   for (int i = 0; i < n; i++)
     if (cells[i].column >= first && cells[i].column + cells[i].columns <= last)
@@ -180,7 +179,7 @@ static void put_text_message(const Diags *diags, Text *text, const Palette *colo
   if (source && !source->binary) put_source(diags, text, color, span);
 }
 
-/* "= fact"; further lines of a long one stand below its first letter. */
+/* "= detail"; further lines of a long one are aligned with its first letter. */
 static void put_fact(Text *text, const Palette *color, const char *label, const char *fact) {
   text_put(text, "      %s=%s %s", color->gutter, color->reset, label);
   for (const char *line = fact;;) {

@@ -17,7 +17,7 @@ typedef struct DiagFix {
 } DiagFix;
 
 struct Diag {
-  Arena *arena; /* NULL: nobody will see this message, and it keeps nothing */
+  Arena *arena; /* NULL: a suppressed message, which stores nothing */
   const Sources *sources;
   DiagId id;
   DiagLevel level;

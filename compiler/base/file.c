@@ -1,4 +1,4 @@
-/* file.c: reading whole files, writing files whole or not at all. */
+/* file.c: Reading of whole files, and atomic writing of files. */
 // SPDX-License-Identifier: Apache-2.0
 #define _POSIX_C_SOURCE 200809L
 #define _XOPEN_SOURCE 700
@@ -110,7 +110,7 @@ const char *file_beside(Arena *arena, const char *beside, const char *path) {
 
 typedef enum FileKind {
   OUTPUT_RENAMED, /* written under the temporary name, renamed at the end */
-  OUTPUT_DIRECT,  /* a device or pipe: the bytes are kept and written at the end */
+  OUTPUT_DIRECT,  /* a device or pipe: the bytes are buffered and written at the end */
   OUTPUT_STDOUT,  /* likewise */
 } FileKind;
 
@@ -119,13 +119,13 @@ typedef struct Output {
   const char *path, *temporary;
   const char *bytes;
   size_t n;
-  mode_t mode; /* of the file that is replaced; 0: there is none */
+  mode_t mode; /* mode of the file that is replaced; 0: there is none */
 } Output;
 
 struct Outputs {
   Arena *arena;
   VEC(Output) list;
-  VEC(const char *) folders; /* made by outputs_folder, in this order */
+  VEC(const char *) folders; /* created by outputs_folder, in this order */
 };
 
 static void abandon(void *outputs) { outputs_abandon(outputs); }
@@ -137,7 +137,7 @@ Outputs *outputs_new(Arena *arena) {
   return outputs;
 }
 
-/* A hidden name in the same directory that keeps the suffix, for tools that look at it: dir/.12-0-net.o */
+/* A hidden name in the same directory with the same suffix, which some tools require: dir/.12-0-net.o */
 static const char *temporary_name(Outputs *outputs, const char *path) {
   const char *slash = strrchr(path, '/');
   const int directory = slash ? (int)(slash - path) + 1 : 0;
@@ -154,7 +154,8 @@ static bool output_place(Outputs *outputs, const char *path, Output *output, con
     if (!S_ISREG(status.st_mode)) return output->kind = OUTPUT_DIRECT, true;
     output->mode = status.st_mode & 07777;
     if (lstat(path, &link) == 0 && S_ISLNK(link.st_mode))
-      output->path = file_identity(outputs->arena, path); /* written through, not replaced */
+      output->path =
+          file_identity(outputs->arena, path); /* a link's target is written, the link is not replaced */
   }
   for (int i = 0; i < outputs->list.n; i++)
     if (strcmp(outputs->list.data[i].path, output->path) == 0)
@@ -186,11 +187,12 @@ static bool write_bytes(int descriptor, const char *bytes, size_t n) {
   return true;
 }
 
-/* Writes and closes, also when the first of them failed. */
+/* Closes the file even if the write failed. */
 static bool write_and_close(int descriptor, const char *bytes, size_t n, const char **why) {
   const bool written = write_bytes(descriptor, bytes, n);
   const int error = errno;
-  const bool closed = close(descriptor) == 0 || errno == EINTR; /* interrupted, it is closed all the same */
+  const bool closed =
+      close(descriptor) == 0 || errno == EINTR; /* if interrupted, the file is closed all the same */
   if (!written || !closed) *why = strerror(written ? errno : error);
   return written && closed;
 }
@@ -203,11 +205,11 @@ bool outputs_add(Outputs *outputs, const char *path, const char *bytes, size_t n
   output.bytes = bytes;
   output.n = n;
   if (output.kind != OUTPUT_RENAMED) output.bytes = arena_copy(outputs->arena, bytes, n);
-  /* before the file exists: from here on it is removed in any case */
+  /* recorded before the file exists, so that it is always removed */
   vec_push(outputs->arena, outputs->list, output);
   if (output.kind != OUTPUT_RENAMED) return true;
   const int descriptor = temporary_open(output.temporary);
-#ifndef __wasi__ /* whose files have no modes */
+#ifndef __wasi__ /* WASI files have no modes */
   if (descriptor >= 0 && output.mode) (void)fchmod(descriptor, output.mode);
 #endif
   if (descriptor >= 0) return write_and_close(descriptor, bytes, n, why);
@@ -221,8 +223,8 @@ bool outputs_adopt(Outputs *outputs, const char *path, const char **temporary, c
   if (!output_place(outputs, path, &output, why)) return false;
   if (output.kind == OUTPUT_STDOUT) return *why = "a tool cannot write it to standard output", false;
   if (output.kind == OUTPUT_DIRECT)
-    return *temporary = output.path, true; /* the tool writes directly into the device */
-  /* Found out now rather than by the tool: whether the directory is there and may be written. */
+    return *temporary = output.path, true; /* the tool writes directly to the device */
+  /* Checks now, before the tool runs, whether the directory exists and is writable. */
   const int descriptor = temporary_open(output.temporary);
   if (descriptor < 0) return *why = strerror(errno), false;
   close(descriptor);

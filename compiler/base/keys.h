@@ -1,4 +1,4 @@
-/* keys.h: sequences of numbers as keys for equality, and a hash map from them to pointers. */
+/* keys.h: Sequences of numbers as keys for equality, and a hash map from them to pointers. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_KEYS_H
 #define CNNC_KEYS_H
@@ -24,7 +24,7 @@ typedef struct KeySlot {
 typedef struct KeyTable {
   KeySlot *slot;
   int n, room;
-} KeyTable;                                                           /* all zero: an empty one */
-void *key_table_find(const KeyTable *, const Key *);                  /* NULL if it is not there */
+} KeyTable;                                                           /* all zero: an empty table */
+void *key_table_find(const KeyTable *, const Key *);                  /* NULL if it is missing */
 void key_table_set(Arena *, KeyTable *, const Key *key, void *thing); /* replaces; the key is not copied */
 #endif

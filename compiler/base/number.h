@@ -1,4 +1,4 @@
-/* number.h: the few functions of whole numbers that C lacks. */
+/* number.h: Integer functions that C lacks. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_NUMBER_H
 #define CNNC_NUMBER_H
@@ -7,11 +7,11 @@
 static inline int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 static inline int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
 
-/* Towards minus and plus infinity; b is positive. */
+/* Rounds towards minus and plus infinity; b is positive. */
 static inline int64_t floor_divide(int64_t a, int64_t b) { return a / b - (a % b < 0); }
 static inline int64_t ceil_divide(int64_t a, int64_t b) { return -floor_divide(-a, b); }
 
-/* The greatest one; of 0 and a number that number. Neither is negative. */
+/* The greatest common divisor; of 0 and a number that number. Neither is negative. */
 static inline int64_t common_divisor(int64_t a, int64_t b) {
   while (b) {
     const int64_t rest = a % b;
@@ -21,7 +21,7 @@ static inline int64_t common_divisor(int64_t a, int64_t b) {
   return a;
 }
 
-/* The least common one of positive numbers. */
+/* The least common multiple of positive numbers. */
 static inline int64_t least_multiple(int64_t a, int64_t b) { return a / common_divisor(a, b) * b; }
 
 /* INT64_MAX on overflow; neither factor is negative. */

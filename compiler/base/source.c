@@ -53,7 +53,7 @@ SourcePlace sources_place(const Sources *sources, uint32_t file, uint32_t offset
   for (uint32_t at = source->line[line]; at < offset; column++) {
     uint32_t code;
     const int length = text_decode(source->text + at, source->n - at, &code);
-    at += length ? (uint32_t)length : 1; /* a byte that is not UTF-8 counts as one character */
+    at += length ? (uint32_t)length : 1; /* an invalid UTF-8 byte counts as one character */
     if (at > offset) break;              /* the offset is inside a character: that character's column */
   }
   return (SourcePlace){source->path, line + 1, column};

@@ -1,4 +1,4 @@
-/* suggest.c: "did you mean": the name that is most similar to a misspelt word. */
+/* suggest.c: "Did you mean": the known name that is most similar to a misspelled word. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "base/text.h"
@@ -21,7 +21,7 @@ static bool is_part(const char *word, int n, const char *name, int m) {
 /* A third of the word may be wrong. */
 static int limit_of(int n) { return n < 5 ? 1 : n < 9 ? 2 : 3; }
 
-/* The digits of both are the same: adam2 is no misspelt adam1. */
+/* Both have the same digits: adam2 is not a misspelled adam1. */
 static bool same_digits(const char *a, const char *b) {
   for (;;) {
     a += strcspn(a, "0123456789");

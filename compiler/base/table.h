@@ -11,7 +11,7 @@ typedef struct Slot {
 typedef struct Table {
   Slot *slot;
   int n, room;
-} Table;                                                        /* all zero: an empty one */
-void *table_find(const Table *, const char *key);               /* NULL if it is not there */
+} Table;                                                        /* all zero: an empty table */
+void *table_find(const Table *, const char *key);               /* NULL if it is missing */
 void table_set(Arena *, Table *, const char *key, void *thing); /* replaces; the key is not copied */
 #endif

@@ -1,5 +1,4 @@
-/* text.c: growing texts, and numbers as people read them. Nothing here depends on the locale: cnnc never
- * calls setlocale. */
+/* text.c: String builder, and number formatting. Independent of the locale: cnnc never calls setlocale. */
 // SPDX-License-Identifier: Apache-2.0
 #include "base/text.h"
 #include <inttypes.h>

@@ -1,4 +1,4 @@
-/* text.h: Growable text with formatted output; numbers and names for people. */
+/* text.h: String builder; formatting of numbers and names for messages. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_TEXT_H
 #define CNNC_TEXT_H
@@ -10,25 +10,25 @@ typedef struct Text {
   Arena *arena;
   char *s;
   size_t n, room;
-} Text; /* s always ends in a zero once something was put */
+} Text; /* s is always zero-terminated after the first output */
 
 void text_put(Text *, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void text_bytes(Text *, const char *s, size_t n);
-const char *text_thousands(Arena *, int64_t); /* 1234567 -> "1,234,567" */
-const char *text_float(Arena *, double);      /* shortest decimal that reads back as the same float; "1.5",
-                                                 "1e-05"; independent of the locale */
-const char *text_double(Arena *, double);     /* the same for a double; an integral value has no point */
-void text_json(Text *, const char *utf8);     /* a JSON string with its quotes */
-bool text_number(const char *s,
-                 double *value); /* the whole of s is a decimal number with digits around its point;
-                                    independent of the locale; infinite when too large */
-int text_decode(const char *s, size_t n,
-                uint32_t *code); /* bytes of the UTF-8 character at s, 0 if it is not valid within n bytes */
+const char *text_thousands(Arena *, int64_t);   /* 1234567 -> "1,234,567" */
+const char *text_float(Arena *, double);        /* shortest decimal that reads back as the same float; "1.5",
+                                                   "1e-05"; independent of the locale */
+const char *text_double(Arena *, double);       /* the same for a double; an integral value has no point */
+void text_json(Text *, const char *utf8);       /* a JSON string with its quotes */
+bool text_number(const char *s, double *value); /* parses s as a decimal number with digits around its point;
+                                                   independent of the locale; infinite if too large */
+int text_decode(
+    const char *s, size_t n,
+    uint32_t *code); /* number of bytes of the UTF-8 character at s, 0 if it is invalid within n bytes */
 int text_encode(char out[4], uint32_t code); /* the bytes written */
 
-/* The name among `names` (NULL-terminated) that a misspelt `word` most likely means, or NULL. */
+/* The name among `names` (NULL-terminated) that a misspelled `word` most likely means, or NULL. */
 const char *suggest(const char *word, const char *const *names);
-/* Whether letters of the word are wrong, rather than words or digits left out or added. */
+/* Whether letters of the word are wrong, rather than words or digits omitted or added. */
 bool is_misspelt(const char *word, const char *name);
-void text_hex_float(Text *, float); /* 0x1.99999ap-4f; of a number that is finite */
+void text_hex_float(Text *, float); /* 0x1.99999ap-4f; for a finite number */
 #endif

@@ -1,4 +1,4 @@
-/* compilation.h: state of a compilation, from stage to stage. Private to compile.c, fit.c, fit_board.c,
+/* compilation.h: State of a compilation, from stage to stage. Private to compile.c, fit.c, fit_board.c,
  * limits.c and output.c. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_COMPILATION_H
@@ -26,14 +26,14 @@ typedef struct Compilation {
   Diags *diags;
   Ast *program;
   const char *labels_file;
-  Graph *graph;            /* as written; for int8 weights, quantized; with --stream, that of a step */
-  bool training;           /* training code is written */
-  const float *weights;    /* compiled in, or NULL */
-  bool quantized;          /* the graph is int8, with its weights */
-  const Graph *floats;     /* the float graph that the int8 graph was quantized from */
-  QuantFile *file;         /* of such a net */
-  Node **made;             /* and by node of the net of floats what has its value */
-  const char *order;       /* lines for --rename, or NULL */
+  Graph *graph;         /* the source's graph; for int8 weights, quantized; with --stream, that of a step */
+  bool training;        /* training code is generated */
+  const float *weights; /* compiled in, or NULL */
+  bool quantized;       /* the graph is int8, with its weights */
+  const Graph *floats;  /* the float graph that the int8 graph was quantized from */
+  QuantFile *file;      /* of such a net */
+  Node **made;          /* by node of the float net: the node with its value */
+  const char *order;    /* lines for --rename, or NULL */
   const char *tuning_file; /* NAME.tune next to the program, if there is one, or NULL */
   Tuning tuning;
   const char *summary;
@@ -51,11 +51,11 @@ typedef struct Compilation {
   struct {
     const void *bytes;
     size_t n;
-  } data;               /* weights that the text has no room for, or NULL */
-  Bands bands;          /* of inference, so that it fits into --ram */
-  const char *bands_to; /* the layer at which they end */
-  int64_t ram_whole;    /* the RAM that it takes without them */
-  double again;         /* multiply-adds of the training step that --memory costs, as a part of all others */
+  } data;               /* weights too large for the text, or NULL */
+  Bands bands;          /* row bands of inference, to meet --ram */
+  const char *bands_to; /* the last layer in row bands */
+  int64_t ram_whole;    /* RAM needed without row bands */
+  double again; /* extra multiply-adds of the training step with --memory, as a fraction of the others */
   Outputs *outputs;
   VEC(Stage) stages; /* for --time-report */
   double since;
@@ -63,22 +63,22 @@ typedef struct Compilation {
 
 /* ---- compilation.c ---- */
 bool good(const Compilation *);                   /* there are no errors so far */
-double now(void);                                 /* in seconds, from some point on */
+double now(void);                                 /* seconds since an arbitrary moment */
 void stage_done(Compilation *, const char *name); /* for --time-report */
 void print_times(const Compilation *);
 bool cannot_write(Compilation *, const char *path, const char *why); /* reports it; false */
 /* Stream for the messages of the C compiler: JSON and SARIF have standard error to themselves. */
-FILE *messages_open(const Compilation *);                               /* NULL: to standard error */
+FILE *messages_open(const Compilation *);                               /* NULL: standard error */
 bool backend_failed(Compilation *, const Backend *, const char *why);   /* reports it; false */
 const char *with_suffix(Arena *, const char *path, const char *suffix); /* net.cnn, ".c": net.c */
 const char *base_name(const char *path);
-const char *header_path(const Compilation *); /* of the header next to the output, or NULL */
-const char *c_name(const Compilation *);      /* what names in C begin with */
+const char *header_path(const Compilation *); /* path of the header next to the output, or NULL */
+const char *c_name(const Compilation *);      /* prefix of C names */
 
 /* ---- compile.c ---- */
 PlanOptions plan_options(const Compilation *, PlanKind);
 Plan *make_plan(const Compilation *, PlanKind);
-/* With the plans and options that it has now. */
+/* Lowers inference with the current plans and options. */
 void lower_inference(Compilation *);
 void lower_training(Compilation *);
 void lay_out(Compilation *);                /* the lowered programs */
@@ -86,13 +86,13 @@ SummarySizes sizes_of(const Compilation *); /* of the layout */
 
 /* ---- fit.c, fit_board.c ---- */
 bool fit(Compilation *);
-void fit_ram(Compilation *);    /* computes the first layers band by band, where --ram needs it */
-void fit_flash(Compilation *);  /* takes smaller constants, where --flash needs it */
+void fit_ram(Compilation *);    /* computes the first layers in row bands if --ram requires it */
+void fit_flash(Compilation *);  /* chooses smaller constants if --flash requires it */
 bool fits_board(Compilation *); /* reports sizes beyond --flash and --ram */
 
 /* ---- output.c ---- */
 bool output_possible(Compilation *);
 bool emit_output(Compilation *);   /* writes a view, or prints C */
-bool backend(Compilation *);       /* compiles what was printed, where the output is no C */
+bool backend(Compilation *);       /* compiles the C text if the output is not C */
 void print_results(Compilation *); /* to standard output */
 #endif

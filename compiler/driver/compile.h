@@ -1,4 +1,4 @@
-/* compile.h: compiler driver: runs the stages from source file to output. */
+/* compile.h: Compiler driver: runs the stages from source file to output. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_COMPILE_H
 #define CNNC_COMPILE_H
@@ -6,6 +6,6 @@
 #include "options.h"
 
 int compile(Arena *, const Options *); /* the exit status */
-/* The same, but no file is written; lowered: the programs, each NULL where there is none. */
+/* The same without writing a file; lowered: the programs, each NULL if there is none. */
 int compile_dry(Arena *, const Options *, Programs *lowered);
 #endif

@@ -1,4 +1,4 @@
-/* fit.c: --memory, --flash and --ram: plans and lowers again until the net fits. Nothing is printed. */
+/* fit.c: --memory, --flash and --ram: plans and lowers again until the net fits. It prints nothing. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdlib.h>
 #include "compilation.h"
@@ -19,10 +19,10 @@ static NetSizes lower_training_again(Compilation *c, Plan *train) {
   return layout_sizes(c->layout);
 }
 
-/* Weights as kernels read them and the gradients of shards take their part; how much scratch there is, one
- * knows when kernels are lowered. `train` is the plan that was lowered last. False: nothing was found that
- * fits; `least` is what takes the fewest bytes. The last plan tried is the one for no room at all, so that
- * what is reported as the least fits when it is asked for. */
+/* Packed weights and the gradients of shards use a part of the memory; the size of scratch is only known
+ * after lowering. `train` is the plan that was lowered last. False: no plan fits; `least` is the one with the
+ * fewest bytes. The last plan tried is the one for no room at all, so that the reported minimum fits when it
+ * is requested. */
 static bool fit_plan(Compilation *c, Plan *train, const PlanOptions *options, int64_t *least) {
   enum { TRIES = 8 };
   const int64_t most = c->options->memory;
@@ -47,8 +47,8 @@ static bool fit_plan(Compilation *c, Plan *train, const PlanOptions *options, in
   return true;
 }
 
-/* Inputs and outputs of batched convolutions are kept for every image: where nothing else helps,
- * they are computed image by image. */
+/* Inputs and outputs of batched convolutions are stored for every image; if nothing else helps, they are
+ * computed image by image. */
 static bool fit_training(Compilation *c, Plan *train) {
   PlanOptions options = plan_options(c, PLAN_TRAINING);
   int64_t least = INT64_MAX;

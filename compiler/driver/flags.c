@@ -1,4 +1,4 @@
-/* flags.c: reading command lines by tables of options, and the messages about wrong ones. */
+/* flags.c: Parsing of command lines with tables of options, and errors about wrong options. */
 // SPDX-License-Identifier: Apache-2.0
 #include "flags.h"
 #include <errno.h>
@@ -10,7 +10,7 @@
 #include <unistd.h>
 #include "base/text.h"
 
-enum { LONG = 256 }; /* getopt_long's code of the long option of row 0; letters are their own */
+enum { LONG = 256 }; /* getopt_long's code of the long option of row 0; short options use their letters */
 
 const char *usage_command = "";
 
@@ -68,7 +68,7 @@ static bool unknown_option(Arena *arena, const Flag *table, const char *word) {
               : usage_error("unknown option '%.*s'", length, word);
 }
 
-/* What getopt_long found wrong, and returned as ':' or '?'. */
+/* Reports an error that getopt_long returned as ':' or '?'. */
 static bool wrong_option(Arena *arena, const Flag *table, int code, char **argv) {
   const char *word = argv[optind - 1];
   if (code == ':') return usage_error("%s needs a value", word);
@@ -196,7 +196,7 @@ static const Flag *flag_of_letter(const Flag *table, int letter) {
   return table;
 }
 
-/* What getopt_long takes for a long option by its first letters may be a mistake. */
+/* getopt_long accepts the first letters of a long option, which may be a mistake. */
 static bool in_full(const char *word, const char *name) {
   return strncmp(word, "--", 2) != 0 || strcspn(word + 2, "=") == strlen(name);
 }

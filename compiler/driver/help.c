@@ -55,7 +55,7 @@ enum { WIDTH = 100 };
 
 static void help_paragraph(Text *out, const char *text) { put_wrapped(out, text, 0, WIDTH); }
 
-/* Lines that fit as they are, as formulas and tables are written; others wrapped. */
+/* Keeps lines that fit, such as formulas and tables; wraps others. */
 static void put_fitting_lines(Text *out, const char *text) {
   while (*text) {
     const int length = (int)strcspn(text, "\n"), indent = (int)strspn(text, " ");
@@ -273,7 +273,7 @@ static bool put_topic_list(Text *out, const char *name) {
 }
 
 /* ---- any of them ---- */
-static void put_apart(Text *out, size_t before) { /* one word may name several things */
+static void put_apart(Text *out, size_t before) { /* one word may name several topics */
   if (out->n > before) text_put(out, "\n");
 }
 

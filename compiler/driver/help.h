@@ -6,7 +6,7 @@
 #include "options.h"
 
 void help_options(Text *out);
-bool help_topic(Text *out, const char *name); /* false: there is nothing of that name */
+bool help_topic(Text *out, const char *name); /* false: there is no such topic */
 const char *const *help_names(Arena *);       /* all that have help, ended by NULL */
 
 /* The language in short pages; ends with a row without a name. */

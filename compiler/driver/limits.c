@@ -1,5 +1,5 @@
-/* limits.c: nets that are too large are refused with their numbers: for an array of C, for the addresses of a
- * target, for the memory that training may take. fit_board.c has the limits of flash and RAM. */
+/* limits.c: Size limits, with the numbers in the errors: for C arrays, for the addresses of a target, for
+ * training memory. fit_board.c has the limits of flash and RAM. */
 // SPDX-License-Identifier: Apache-2.0
 #include "limits.h"
 #include <inttypes.h>
@@ -74,7 +74,7 @@ bool limits_of_calls(Arena *arena, Diags *diags, const Graph *graph, int64_t bat
   return good;
 }
 
-/* Each kernel takes some 100 KB for each target while nests are proved and printed. */
+/* Each kernel needs about 100 KB per target while nests are proved and printed. */
 static bool few_kernels(Arena *arena, Diags *diags, const Graph *graph, const Plan *plan) {
   enum { MOST_KERNELS = 10000 };
   if (plan->kernels.n <= MOST_KERNELS) return true;
@@ -87,7 +87,7 @@ static bool few_kernels(Arena *arena, Diags *diags, const Graph *graph, const Pl
   return false;
 }
 
-/* Losses, batchnorm and large dense layers see the values of a whole batch. */
+/* Losses, batchnorm and large dense layers need the values of a whole batch. */
 static bool batch_fits(Arena *arena, Diags *diags, const Graph *graph, const Plan *training) {
   bool good = true;
   for (int k = 0; k < training->kernels.n; k++) {
@@ -104,8 +104,7 @@ bool limits_of_plans(Arena *arena, Diags *diags, const Graph *graph, const Plan 
 }
 
 /* ---- training in the memory that there is ---- */
-/* Steps of the same number of images, some at a time: one by one, but for statistics of a batch, which want
- * some. */
+/* Steps with the same number of images, computed one by one, or in parts for batch statistics. */
 static const char *smaller_batch(Arena *arena, const Graph *graph) {
   const int64_t batch = graph->training->batch;
   bool statistics = false;

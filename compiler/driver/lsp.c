@@ -1,4 +1,4 @@
-/* lsp.c: `cnnc lsp`: the language server on standard input and output. */
+/* lsp.c: `cnnc lsp`: language server on standard input and output. */
 // SPDX-License-Identifier: Apache-2.0
 #define _POSIX_C_SOURCE 200809L
 #include "lsp.h"
@@ -57,7 +57,7 @@ static int lsp(Arena *arena, const char *cnnc, int argc, char **argv) {
   if (serving.help) return command_help(arena, &lsp_command);
   if (optind < argc)
     return usage_error("cnnc lsp takes no file, but got '%s'; the editor opens the files", argv[optind]), 2;
-  signal(SIGPIPE, SIG_IGN); /* an editor that is gone is the end */
+  signal(SIGPIPE, SIG_IGN); /* if the editor is gone, the server ends */
   const Wire wire = {NULL, stdio_read, stdio_write};
   return lsp_serve(&wire, serving.directories.n, serving.directories.data);
 }

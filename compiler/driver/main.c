@@ -44,7 +44,7 @@ static int run_action(Arena *arena, const Options *options) {
   return compile(arena, options);
 }
 
-/* The called command with its own options; NULL: none, a program is compiled. */
+/* The command on the command line; NULL: none, a program is compiled. */
 static const Command *command(int argc, char **argv) {
   const Command *const *c = command_table;
   while (*c && (argc < 2 || strcmp(argv[1], (*c)->name) != 0)) c++;

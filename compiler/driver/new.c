@@ -1,5 +1,5 @@
-/* new.c: `cnnc new`: a folder with a net, a program around it and a Makefile, to begin from. The texts are
- * templates in new/. */
+/* new.c: `cnnc new`: a folder with a net, a program around it and a Makefile. The texts are templates in
+ * new/. */
 // SPDX-License-Identifier: Apache-2.0
 #define _POSIX_C_SOURCE 200809L
 #include "new.h"
@@ -22,7 +22,7 @@ static const struct {
 
 typedef struct Beginning {
   Arena *arena;
-  const char *cnnc, *folder, *name, *model; /* model: NULL: a net of our own */
+  const char *cnnc, *folder, *name, *model; /* model: NULL: the default net */
   bool help;
   Outputs *outputs;
   Diags *diags;
@@ -53,7 +53,7 @@ static bool read_new_line(Beginning *b, int argc, char **argv) {
   return true;
 }
 
-/* The net's name: the folder's, unless a file of it would hide another or be a target of the Makefile. */
+/* The net's name: the folder's, unless one of its files would hide another or be a target of the Makefile. */
 static const char *project_net_name(Arena *arena, const char *folder) {
   static const char *const targets[] = {"embed", "run", "clean", "Makefile", NULL};
   const char *name = import_net_name(arena, folder);
@@ -62,7 +62,7 @@ static const char *project_net_name(Arena *arena, const char *folder) {
   return taken ? arena_printf(arena, "net_%s", name) : name;
 }
 
-/* How the Makefile calls cnnc: as it was called here, so that it is the same one. */
+/* The Makefile calls cnnc as it was called here, so that it is the same one. */
 static const char *cnnc_command(Arena *arena, const char *cnnc) {
   const char *path = strchr(cnnc, '/') ? file_identity(arena, cnnc) : "cnnc";
   const bool plain =
@@ -131,7 +131,7 @@ static int import_into(const Beginning *b) {
                    arena_printf(b->arena, "--"),
                    arena_printf(b->arena, "%s", b->model),
                    NULL};
-  optind = 0; /* options are read a second time */
+  optind = 0; /* options are parsed a second time */
   return import_command.run(b->arena, b->cnnc, sizeof words / sizeof *words - 1, words);
 }
 

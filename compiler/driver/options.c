@@ -51,11 +51,11 @@ bool options_plain(const Options *options) {
 
 /* ---- subcommands ---- */
 const Command *const command_table[] = {
-#ifndef __wasi__ /* a page has no files to format */
+#ifndef __wasi__ /* the browser build has no files to format */
     &fmt_command,
 #endif
     &import_command,
-#ifndef __wasi__ /* a page has no data, no editors to serve and no folders */
+#ifndef __wasi__ /* the browser build has no data, no editors and no folders */
     &quantize_command,
     &lsp_command,
     &new_command,
@@ -63,7 +63,7 @@ const Command *const command_table[] = {
     NULL,
 };
 
-#ifndef __wasi__ /* a page calls them by the right name */
+#ifndef __wasi__ /* the browser build uses the right names */
 /* The command most similar to a word that is neither a command nor a file; or NULL. */
 static const char *command_meant(Arena *arena, const char *word) {
   VEC(const char *) names = {0};
@@ -75,7 +75,7 @@ static const char *command_meant(Arena *arena, const char *word) {
 }
 #endif
 
-/* ---- what values may be ---- */
+/* ---- values of options ---- */
 const char *const *options_kinds(Arena *arena) {
   WordList words = {0};
   for (int i = 0; i < KINDS; i++) vec_push(arena, words, kinds[i].name);
@@ -153,7 +153,7 @@ static bool read_mpi(const FlagUse *use, void *member, const char *value) {
   return !value || flag_number(use, member, value);
 }
 
-/* N or INPUT:N, several of them. */
+/* N or INPUT:N, possibly several. */
 static bool read_stream(const FlagUse *use, void *member, const char *list) {
   Streaming *streaming = member;
   for (const char *at = list;; at++) {
@@ -431,7 +431,7 @@ const Flag options_table[] = {
 };
 
 /* ---- options that need others ---- */
-/* What others write under suffixes that cnnc does not. */
+/* Suffixes of other compilers' outputs that cnnc does not write. */
 static const char *const other_suffixes[][2] = {
     {".a", "a library of objects is made of one: -o FILE.o, then ar rcs FILE.a FILE.o"},
     {".cc", "the net is written as C, which C++ can call: -o FILE.c"},
@@ -467,12 +467,12 @@ static bool kind_from_suffix(Options *options) {
       return true;
     }
   if (!*name || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
-    return options->kind = OUTPUT_PROGRAM, true; /* a directory: refused when it is written */
+    return options->kind = OUTPUT_PROGRAM, true; /* a directory: an error when it is written */
   return usage_error("cnnc writes no file with the suffix '%s', as '%s': %s", suffix, options->output,
                      suffix_help(suffix));
 }
 
-/* A pass belongs to some graphs only: with --train that of training is shown. */
+/* Each pass belongs to some graphs; with --train the training graph is shown. */
 static bool check_after(const Options *options) {
   const char *pass = options->after;
   if (!pass) return true;
@@ -514,7 +514,7 @@ static bool check_mpi(const Options *options) {
   return options->train || usage_error("--mpi is for training, which --no-train disables");
 }
 
-/* A view covers training without --train, too. */
+/* A view includes training even without --train. */
 static bool check_memory(const Options *options) {
   const bool code = options_backend(options->kind) || options->kind == OUTPUT_C ||
                     options->kind == OUTPUT_HEADER || options->kind == OUTPUT_LIBRARY;
@@ -524,8 +524,7 @@ static bool check_memory(const Options *options) {
   return usage_error("--memory is for training: it needs --train");
 }
 
-/* The output of the backend is for one machine: this one, or another that can be had without its C library.
- */
+/* The backend's output is for one machine: this one, or another one that needs no C library. */
 static bool choose_machine(Options *options) {
   const Target *one = options->kind == OUTPUT_WASM ? target_find("wasm32") : NULL;
   for (int i = 0; i < options->targets.n; i++) {
@@ -582,7 +581,7 @@ static bool is_version(const char *text) {
   return !*text || ((*text == '-' || *text == '+') && n > 0 && !text[n + 1]);
 }
 
-/* A value in a separate line. */
+/* A single-line value. */
 static bool is_line(const char *text) {
   for (const char *c = text; *c; c++)
     if ((unsigned char)*c < ' ' || *c == 127) return false;
@@ -628,7 +627,7 @@ static void default_targets(Options *options, Arena *arena) {
     for (int i = options->level == LEVEL_QUICK; all[i]; i++) add_target(options, arena, target_find(all[i]));
 }
 
-/* A CPU belongs to all targets of the file, but for those that are of any CPU. */
+/* A CPU selects all targets of the file, except generic ones. */
 static bool choose_targets(Options *options, Arena *arena) {
   if (options->targets.n == 0) default_targets(options, arena);
   const Cpu *cpu = options->cpu;

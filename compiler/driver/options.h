@@ -12,7 +12,7 @@
 typedef enum Action { ACTION_COMPILE, ACTION_HELP, ACTION_VERSION, ACTION_EXPLAIN } Action;
 
 typedef enum OutputKind {
-  OUTPUT_NONE, /* no -o: the program is checked, and its summary printed */
+  OUTPUT_NONE, /* no -o: checks the program, and prints its summary */
   OUTPUT_C,
   OUTPUT_HEADER,
   OUTPUT_OBJECT,
@@ -22,7 +22,7 @@ typedef enum OutputKind {
   OUTPUT_MODEL, /* packed weights */
   OUTPUT_ONNX,
   OUTPUT_LIBRARY, /* a folder for other build systems */
-  OUTPUT_EXAMPLE, /* a program around NAME.c: of `cnnc new` alone */
+  OUTPUT_EXAMPLE, /* a program around NAME.c: only for `cnnc new` */
   OUTPUT_SUMMARY,
   OUTPUT_JSON,
   OUTPUT_DOT,
@@ -37,63 +37,63 @@ typedef enum EmbedKind { EMBED_BY_SIZE, EMBED_AS_TEXT, EMBED_AS_FILE, EMBED_AS_O
 
 typedef enum Level {
   LEVEL_FULL,  /* -O2 */
-  LEVEL_PLAIN, /* -O0: loops as one would write them */
+  LEVEL_PLAIN, /* -O0: straightforward loops */
   LEVEL_QUICK, /* -O1: little work for the C compiler */
-  LEVEL_SMALL, /* -Os: plain loops of fused layers */
+  LEVEL_SMALL, /* -Os: reference loops of fused layers */
 } Level;
 
 typedef struct Options {
   Action action;
-  const char *topic;          /* HELP: what about, or NULL; EXPLAIN: a slug */
+  const char *topic;          /* HELP: the topic, or NULL; EXPLAIN: a slug */
   const char *input, *output; /* output NULL: none; "-": standard output */
   OutputKind kind;
   bool kind_given;
-  const char *after; /* a pass: with OUTPUT_GRAPH the graph after it; NULL: as written */
+  const char *after; /* a pass: with OUTPUT_GRAPH the graph after it; NULL: the source's graph */
   const char *weights, *weights_prefix, *rename, *prefix, *cc, *runtime; /* NULL: not given */
   const char *version_name, *author, *url;                               /* of a library; NULL: not given */
-  int match;  /* the weights: 0 by name, 1 by order */
-  int layout; /* of the inputs of an ONNX model: 0 chw, 1 hwc; -1: not given */
-  int opset;  /* of an ONNX model: 0 17, 1 23; -1: not given */
+  int match;  /* matching of weights: 0 by name, 1 by order */
+  int layout; /* layout of an ONNX model's inputs: 0 chw, 1 hwc; -1: not given */
+  int opset;  /* operator set of an ONNX model: 0 17, 1 23; -1: not given */
   EmbedKind embed;
   int64_t batch;
   Streaming streaming; /* --stream, --slide, --lookahead */
   int64_t memory;      /* limit of training memory in bytes; 0: none */
-  bool train; /* training code is wanted; for a program without either option: if there is a train block */
+  bool train; /* generate training code; for a program without either option: if there is a train block */
   bool train_given;
-  bool network, look;          /* with NAME_network, and inspection; programs have both in any case */
+  bool network, look;          /* with NAME_network, and inspection; executables always have both */
   VEC(const Target *) targets; /* best first */
   bool targets_given, native;  /* native: by that word */
-  const Cpu *cpu;              /* of a board; NULL: not given */
+  const Cpu *cpu;              /* CPU of a board; NULL: not given */
   int64_t flash, ram;          /* limits of inference in bytes; 0: none */
   int64_t flash_wait;          /* cycles; 0: none */
-  const Target *machine;       /* that an object is for; NULL: this one */
+  const Target *machine;       /* machine of an object; NULL: this one */
   int threads;                 /* 0 openmp, 1 none; -1: not given */
   bool openmp;
-  bool mpi;         /* a program that processes of MPI can share */
+  bool mpi;         /* an executable that MPI processes can share */
   int64_t mpi_most; /* number of processes; 0: the number of shards without it */
   Defines defines;
   WordList directories, warnings;
   Level level;
-  bool exact, tune; /* no algorithm that rounds differently; schedules are measured */
-  bool updatable;   /* int8 models: code and layout depend on no number of the weights file */
-  bool no_fma;      /* generated C rounds each product before it is added to something */
+  bool exact, tune; /* no algorithm that rounds differently; measure schedules */
+  bool updatable;   /* int8 models: code and layout do not depend on numbers in the weight file */
+  bool no_fma;      /* generated C rounds each product before an addition */
   bool single_file, summary, time_report, verbose;
   bool dependencies;
   const char *dependency_file;
-  bool fix; /* fixes of messages are applied to the program first */
+  bool fix; /* first apply fixes to the program */
   DiagFormat format;
   int color; /* whether messages have colors */
 } Options;
 
-/* False after a mistake in the command line, which is reported on standard error: exit 2. */
+/* False after an error in the command line, which is reported on standard error: exit 2. */
 bool options_parse(Options *, Arena *, int argc, char **argv);
-bool options_view(OutputKind);       /* a text about the program rather than the program */
-bool options_backend(OutputKind);    /* made by the C compiler */
+bool options_view(OutputKind);       /* a text about the program instead of the program */
+bool options_backend(OutputKind);    /* produced by the C compiler */
 bool options_plain(const Options *); /* without schedules */
 bool options_step(const Options *);  /* --stream or --slide: the net of a step */
 extern const Flag options_table[];
 const char *const *options_kinds(Arena *); /* the values of --emit */
 const char *const *options_targets(Arena *);
 const char *const *options_cpus(Arena *);
-const char *const *options_slugs(Arena *, bool warnings); /* of warnings, or of all messages */
+const char *const *options_slugs(Arena *, bool warnings); /* slugs of warnings, or of all messages */
 #endif

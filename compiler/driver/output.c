@@ -1,5 +1,5 @@
-/* output.c: the last stages: a view, C with its header and weights, a library, an ONNX model; and the output
- * of the C compiler. */
+/* output.c: Last stages: a view, C with its header and weights, a library, an ONNX model; and the output of
+ * the C compiler. */
 // SPDX-License-Identifier: Apache-2.0
 #define _POSIX_C_SOURCE 200809L
 #include <errno.h>
@@ -151,8 +151,8 @@ static const char *library_file(const Compilation *c, const char *path) { return
 #else
 enum {
   ONNX_DETACHED = 1024
-}; /* bytes of the least tensor that goes into the separate file of a large model */
-static const size_t onnx_most = 0x7fffffff; /* bytes that a message may have */
+}; /* smallest tensor in bytes that goes into the separate file of a large model */
+static const size_t onnx_most = 0x7fffffff; /* most bytes of a message */
 
 static bool spare_file(Compilation *c, const char *path, const char **temporary) {
   const char *why = NULL;
@@ -160,7 +160,7 @@ static bool spare_file(Compilation *c, const char *path, const char **temporary)
   return outputs_adopt(c->outputs, path, temporary, &why) || cannot_write(c, path, why);
 }
 
-/* A function that the file has as a table alone, without its parameters, can be computed, but not named. */
+/* A function that the file only stores as a table, without its parameters, can be computed, but not named. */
 static bool functions_known(Compilation *c) {
   for (int i = 0; i < c->graph->floats->nodes.n; i++) {
     const Node *node = c->graph->floats->nodes.data[i];
@@ -226,7 +226,7 @@ static bool write_onnx(Compilation *c) {
   return true;
 }
 
-/* ---- the program around it ---- */
+/* ---- the program around the net ---- */
 static bool write_example(Compilation *c) {
   Text text = {.arena = c->arena};
   emit_embed(&text, c->net);
@@ -321,7 +321,7 @@ static bool write_library(Compilation *c) {
 }
 #endif
 
-/* Is such an output possible at all, for any net? */
+/* Is this output possible for any net? */
 bool output_possible(Compilation *c) {
   const Options *o = c->options;
   const char *header = o->output && !options_view(o->kind) ? header_path(c) : NULL;
@@ -352,7 +352,7 @@ static void put_path(Text *out, const char *path) { /* as make wants it */
   }
 }
 
-/* What make looks at: a folder's time says nothing. */
+/* The file that make checks: the time of a folder is not reliable. */
 static const char *output_target(const Compilation *c) {
   const Options *o = c->options;
   if (o->kind == OUTPUT_LIBRARY) return library_file(c, arena_printf(c->arena, "src/%s.c", c_name(c)));

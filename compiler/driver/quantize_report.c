@@ -1,4 +1,4 @@
-/* quantize_report.c: the results of `cnnc quantize`: a line per value, warnings, --report. */
+/* quantize_report.c: Results of `cnnc quantize`: a line per value, warnings, --report. */
 // SPDX-License-Identifier: Apache-2.0
 #include <jansson.h>
 #include <math.h>

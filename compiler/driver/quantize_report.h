@@ -1,4 +1,4 @@
-/* quantize_report.h: the state of a run of `cnnc quantize`, and reports of its results. */
+/* quantize_report.h: State of a run of `cnnc quantize`, and reports of its results. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_QUANTIZE_REPORT_H
 #define CNNC_QUANTIZE_REPORT_H
@@ -25,22 +25,22 @@ typedef struct Quantizing {
   Table keep, wide;
   WordList keeps, directories;
   Defines defines;
-  bool help, no_equalize, wrong; /* wrong: the target on the command line */
-  bool failed;                   /* a program that was run, which has printed why */
-  bool calibrates;               /* --calibrate: ranges are chosen from data in any case */
+  bool help, no_equalize, wrong; /* wrong: an error on the command line */
+  bool failed;                   /* a program failed, and has printed the reason */
+  bool calibrates;               /* --calibrate: ranges are always chosen from data */
   double most_lost;              /* points; below 0: any */
 
   const Graph *graph;
-  float *values;       /* the weights, equalized */
-  int equalized;       /* between how many pairs of layers */
-  const Table *ranges; /* as training for 8 bits left them; NULL: they are chosen from data */
+  float *values;       /* the equalized weights */
+  int equalized;       /* number of equalized pairs of layers */
+  const Table *ranges; /* ranges from QAT; NULL: chosen from data */
   Observations seen;
   const Calibrated *made;
   const Measured *measured; /* by node id; of the last `made` */
   Judgement before, after;
 } Quantizing;
 
-double quantize_lost(const Quantizing *); /* in points, or the change of a metric that is not a share */
+double quantize_lost(const Quantizing *); /* in points, or the change of a metric that is not a fraction */
 void quantize_warn(Quantizing *);         /* [saturating-layer] */
 void quantize_print(const Quantizing *);
 bool quantize_report(Quantizing *); /* --report */

@@ -14,10 +14,10 @@ typedef struct TuneJob {
   bool exact, threads; /* as in LowerOptions */
   int64_t weight_bytes;
   Backend backend; /* which compiler */
-  bool progress;   /* a line a kernel on standard error */
+  bool progress;   /* prints a line per kernel on standard error */
   Tuning *tuning;  /* known measurements; new ones are added */
 } TuneJob;
 
-/* False, and why, if the programs that measure could not be compiled or run. */
+/* False, with the reason, if the timing programs could not be compiled or run. */
 bool tune_kernels(const TuneJob *, const char **why);
 #endif

@@ -1,6 +1,6 @@
 /* graph.h: Graph of a net: one node per operator, one value per node. An operator's own rule checks shapes
- * when a node is created. The same structures hold the program as written, its simplification for
- * inference, and the training graph with its backward pass. */
+ * when a node is created. The same structures represent the source program, its simplification for inference,
+ * and the training graph with its backward pass. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_GRAPH_H
 #define CNNC_GRAPH_H
@@ -27,7 +27,7 @@ Shape shape_picture(int64_t h, int64_t w, int64_t c);
 Shape shape_sequence(int64_t length, int64_t c);
 Shape shape_vector(int64_t n);
 int64_t shape_elements(Shape);     /* per image, over all rows */
-int64_t shape_rows(Shape);         /* of the leading axis: its regions, or 1 */
+int64_t shape_rows(Shape);         /* rows of the leading axis: its regions, or 1 */
 int64_t shape_row_elements(Shape); /* height * width * channels */
 /* A table: R x C, or R regions of a vector of C elements. False for any other shape. */
 bool shape_table(Shape, int64_t *rows, int64_t *columns);
@@ -54,7 +54,7 @@ typedef struct Window { /* axis 0 is the height, 1 the width; a sequence has the
   int64_t groups, multiplier; /* convolutions; depthwise: channels c*multiplier + m */
 } Window;
 
-/* ---- constant values of the language: what arguments are bound to ---- */
+/* ---- constant values of the language: values of arguments ---- */
 typedef enum ConstKind {
   CONST_NONE,
   CONST_INT,
@@ -77,9 +77,9 @@ typedef struct Const {
   const char *s; /* STRING; WORD: a choice; CALL: the callee, as in init=normal(0.02) */
   int n;
   const struct Const *items;   /* DIMS, LIST; RANGE: lo, hi or infinity; CALL: arguments, bound to the
-                                  parameters where it has a table */
+                                  parameters if it has a table */
   Node *node;                  /* VALUE */
-  const struct Origin *origin; /* VALUE: where its name comes from; used by sema/ only */
+  const struct Origin *origin; /* VALUE: origin of its name; only used by sema/ */
 } Const;
 
 /* ---- parameters ---- */
@@ -106,8 +106,9 @@ typedef struct Weight {
   bool passing; /* a statistic that only training updates: weight files may lack it */
   bool decay;   /* takes part in weight decay when `decay = weights` */
   Init init;
-  Node *owner;                /* the layer that first uses it */
-  const struct Weight *whole; /* the parameter that it is rows of (parameter_rows); NULL: it is a parameter */
+  Node *owner; /* the layer that first uses it */
+  const struct Weight
+      *whole; /* the parameter that contains these rows (parameter_rows); NULL: it is a parameter */
 } Weight;
 
 /* ---- nodes ---- */
@@ -133,35 +134,35 @@ typedef struct Quant {
 /* Origin of a node that a pass created. */
 typedef struct Hidden {
   Node *of; /* the node of the forward graph that it represents or differentiates */
-  int wrt;  /* with respect to which input or weight; which statistic it updates */
+  int wrt;  /* with respect to this input or weight; the statistic that it updates */
 } Hidden;
-typedef struct PortInfo { /* of an input, target or state */
-  int index;              /* among the inputs, or of graph_port, or among the states */
+typedef struct PortInfo { /* information about an input, target or state */
+  int index;              /* index among the inputs, or of graph_port, or among the states */
   Elem elem;              /* element type of the caller's buffer; I32: class indices */
   bool chw;               /* channels first */
   int64_t rate;           /* audio: samples per second; 0: not given */
 } PortInfo;
 static inline bool port_is_bytes(const PortInfo *port) { return port->elem == U8 || port->elem == I8; }
-/* quantize = int8(...) of a train block. */
+/* Settings of quantize = int8(...) in a train block. */
 typedef struct Aware {
   Span span;
   int64_t start; /* epochs before rounding begins */
   double momentum, percentile;
-  Weight *on; /* the switch, one number: rounding is on where it is above 0 */
+  Weight *on; /* the switch, one number: rounding is on if it is above 0 */
 } Aware;
-/* What QAT rounds at a node of the source. */
+/* Values that QAT rounds at a node of the source. */
 typedef struct Rounds {
   const Aware *aware;
   bool weights;  /* the layer's weights, per filter */
-  bool value;    /* its value, as an int8 model would store it */
+  bool value;    /* its value, like in an int8 model */
   bool observed; /* the unrounded value updates the range */
-  bool joins;    /* otherwise the values that the node joins do */
+  bool joins;    /* otherwise the values that the node concatenates do */
   Weight *range; /* [2]: minimum and maximum of the int8 range; NULL: the range is fixed */
   double lo, hi; /* these, always */
 } Rounds;
 /* precision= of an int8 model. */
 typedef enum Precision {
-  PRECISION_GIVEN, /* as the weight file says */
+  PRECISION_GIVEN, /* as specified in the weight file */
   PRECISION_F32,
   PRECISION_I8,
   PRECISION_I16
@@ -186,17 +187,17 @@ struct Node {
   const Site *site; /* the call in the source, and the blocks it was expanded through */
   Result result;
   bool backward;        /* in a training graph: of a loss, or of the backward pass */
-  Hidden *hidden;       /* NULL in the program as written, and for a pass's own nodes without an origin */
-  PortInfo *port;       /* NULL but for inputs, targets and states */
+  Hidden *hidden;       /* NULL in the source's graph, and for a pass's own nodes without an origin */
+  PortInfo *port;       /* NULL except for inputs, targets and states */
   Weight *target;       /* RESULT_SUM, RESULT_BATCH */
   int64_t salt;         /* numbers the consumers of random numbers */
-  const Rounds *rounds; /* of a source node under QAT; else NULL */
+  const Rounds *rounds; /* for a source node with QAT; otherwise NULL */
   const void *detail;   /* private data of the operator */
 };
 
-/* Where a value is stored: `offset` elements after the start of the value of `node`, with pixels `pitch`
- * elements apart. rows: the distance of its rows where they are groups of channels, side by side in each
- * pixel (heads); 0: row after row. */
+/* Storage of a value: `offset` elements after the start of the value of `node`, with pixels `pitch` elements
+ * apart. rows: the distance of its rows if they are groups of channels, side by side in each pixel (heads);
+ * 0: row by row. */
 typedef struct Home {
   const Node *node;
   int64_t offset, pitch, rows;
@@ -205,7 +206,7 @@ typedef struct Home {
 Home home_own(const Node *); /* for a value that is not part of another one */
 int64_t home_bytes(const Home *, int64_t elements);
 
-/* How an int8 model returns an output. Float nets return floats, but for AS_I32. */
+/* Form in which an int8 model returns an output. Float nets return floats, except for AS_I32. */
 typedef enum PortAs { AS_FLOATS, AS_I8, AS_U8, AS_CLASS, AS_I32 } PortAs;
 typedef struct Port {
   const char *name;
@@ -222,8 +223,8 @@ typedef struct Setting {
 typedef struct LossUse {
   const struct Op *op;
   const Const *arg;
-  int port;  /* of the value it applies to: graph_port */
-  int nmore; /* losses of several values: those that its arguments name, in their order */
+  int port;  /* the value it applies to: graph_port */
+  int nmore; /* losses on several values: the values that its arguments name, in order */
   int *more;
   double weight;
   Span span;
@@ -253,9 +254,9 @@ typedef enum TruthPart {
   TRUTH_PARTS
 } TruthPart;
 
-/* Of a step graph (passes/stream.c): the part of a value of the whole net that a call computes. */
+/* In a step graph (passes/stream.c): the part of a value of the whole net that a call computes. */
 typedef struct StreamLayer {
-  bool flows;                          /* rows of an endless sequence; else the whole value */
+  bool flows;                          /* rows of an endless sequence; otherwise the whole value */
   int64_t rows, offset, history, late; /* call k computes rows k*rows + offset ..; rows kept for later
                                           calls; delay in rows of the input */
 } StreamLayer;
@@ -274,14 +275,14 @@ struct Graph {
   VEC(Node *) nodes; /* inputs first; then in program order, which is topological */
   VEC(Port) inputs, outputs;
   VEC(Port) values;      /* values that only losses read: not outputs, absent from inference */
-  VEC(Weight *) weights; /* program order, shared ones once */
+  VEC(Weight *) weights; /* in program order, shared ones once */
   int64_t parameters;    /* floats of the weights struct */
   int nlabels;
   const char *const *label;
   Training *training;         /* NULL without a train block */
-  const struct Graph *floats; /* int8 model: the float graph that it was quantized from; else NULL */
-  bool updatable;       /* int8 model: code, layout and schedules depend on no number of the weights file */
-  const Stream *stream; /* of a step graph; else NULL */
+  const struct Graph *floats; /* int8 model: the float graph that it was quantized from; otherwise NULL */
+  bool updatable; /* int8 model: code, layout and schedules do not depend on numbers in the weight file */
+  const Stream *stream;     /* for a step graph; otherwise NULL */
   Node *truth[TRUTH_PARTS]; /* training graphs: the target of each part, or NULL; graph_truth creates it */
 };
 
@@ -289,7 +290,7 @@ Graph *graph_new(Arena *, const char *name);
 Node *graph_node(Graph *, const struct Op *, int nin, Node *const *in); /* appended; shape not yet set */
 Node *graph_hidden(
     Graph *, const struct Op *, Node *of, Shape, Result, int nin,
-    Node *const *in); /* a node made by a pass: name, span, window, arguments and weights from `of` */
+    Node *const *in); /* a node created by a pass: name, span, window, arguments and weights from `of` */
 Node *graph_outside(Graph *, const struct Op *, PortInfo); /* an input or target */
 Hidden *hidden_of(Arena *, Node *of);
 const Node *node_forward(const Node *); /* the forward node of a hidden node; any other node itself */
@@ -306,19 +307,19 @@ int64_t weight_bytes(const Weight *), weight_from(const Weight *);
 Weight *parameter_rows(Arena *, Weight *, int64_t first, int64_t n);
 bool parameters_overlap(const Weight *, const Weight *);
 /* For the weight of a dense layer: the flatten through which it reads an image or a sequence in the order
- * height, width, channels; else NULL. */
+ * height, width, channels; otherwise NULL. */
 const Node *graph_flatten_before(const Weight *);
 /* Number of states, in program order; their port->index counts them. */
 int graph_states(const Graph *);
 Node *graph_state(const Graph *, int index);
 Node *graph_update(const Graph *, int index); /* the node whose in[0] is its next value */
-/* Element i of a state before the first call: as init= gives it, or in an int8 model as it is stored. */
+/* Element i of a state before the first call: from init=, or in an int8 model as stored. */
 double state_initial(const Node *state, int64_t i);
 double number_stored(const Quant *, double number); /* NULL: as a float */
 /* By node id: number of uses by live nodes, outputs and roots; 0: dead. Roots are the given ones and all
  * nodes that add to a gradient or update a state. */
 int *graph_live(Arena *, const Graph *, int nroots, Node *const *root);
-/* Copies. A copied node has its own input array: inputs are replaced by map[id] where there is a map. */
+/* Copies. A copied node has its own input array: inputs are replaced by map[id] if there is a map. */
 Node *graph_copy_node(Arena *, const Node *, Node *const *map);
 void graph_append(Graph *, Node *);
 /* Appends one of the nodes that compute a layer: without parameters, named after the layer and the suffix. */
