@@ -322,7 +322,7 @@ void table_pieces(int8_t to[256], Rounding rounding, int32_t in_zero, Multiplier
   }
 }
 
-/* Saturates to 16 bits, as in TensorFlow Lite's kernel. */
+/* Saturates to int16, as in TensorFlow Lite's kernel. */
 static int64_t cut16(int64_t x) { return x < INT16_MIN ? INT16_MIN : x > INT16_MAX ? INT16_MAX : x; }
 static int64_t product16(int64_t a, int64_t b) { /* a * b / 2^15, halves away from zero */
   const int64_t ab = a * b;

@@ -9,7 +9,7 @@ enum { VARS = 24, GUARDS = 32 };
 
 typedef struct Lin {
   int64_t c, k[VARS], bad;
-} Lin; /* bad: it did not fit in 64 bits */
+} Lin; /* bad: it exceeds int64 */
 typedef struct Var {
   int nlo, nhi;
   Lin lo[BOUNDS], hi[BOUNDS];
