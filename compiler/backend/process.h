@@ -32,7 +32,7 @@ FILE *command_file(Arena *, const void *bytes, size_t n,
 
 /* False, with the reason, if it cannot be started or fails. */
 bool command_run(Command *, const char **why);
-/* Runs as many at a time as there are processors. The messages of each are printed together; at the first
+/* Runs one process per processor at a time. The messages of each are printed together; at the first
  * failure the others are stopped, and their messages are dropped. */
 bool commands_run(Command *, int n, const char **why);
 

@@ -155,7 +155,7 @@ static Trial best_of_runs(Search *s, const Trial *none) {
 }
 
 /* ---- value by value ---- */
-/* With a value rematerialized once more or once less; compared for its gain as in try_for_gain. */
+/* With one more or one less rematerialization of a value; compared for its gain as in try_for_gain. */
 static Trial changed(Search *s, const Trial *from, int id, int by, const Trial *compared, double least) {
   Trial trial = *from;
   trial.again[id] = (unsigned char)(trial.again[id] + by);
