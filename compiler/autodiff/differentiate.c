@@ -84,8 +84,8 @@ static Node *append_object_loss(Gradient *gradient, const LossUse *use, const Lo
   return object_part(graph, use, detail, 0, shape_vector(1), from);
 }
 
-/* What a loss reads: the value before the activation that it absorbs, which `made` is then. With `steps` it
- * is that of the calls that count, and `made` is the activation in one of them. */
+/* The operand of a loss. output: the operand, before an activation that the loss absorbs; with `steps`, of all
+ * calls that count. made: the absorbed activation, with `steps` of one call; without one, `output`. */
 typedef struct LossOperand {
   Node *made, *output;
 } LossOperand;

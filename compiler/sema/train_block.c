@@ -484,7 +484,7 @@ static void steps_check_augment(const Reading *r) {
   }
 }
 
-/* dice compares all pixels of a sample at once. */
+/* dice is computed over all pixels of a sample. */
 static void steps_check_losses(const Reading *r) {
   const Training *t = r->training;
   for (int i = 0; i < t->losses.n; i++) {

@@ -143,7 +143,7 @@ void cnn_evaluator_close(cnn_evaluator *evaluator) {
   free(evaluator);
 }
 
-/* Elements of call `call` of all samples of a batch, which lie apart: where the call has them, or back. */
+/* Copies the elements of call `call` of all samples of a batch to the buffer of the call, or back. */
 static void move_call(const Worker *worker, const cnn_port *port, size_t element, int32_t call, void *all,
                       void *one, bool back) {
   const cnn_network *network = worker->evaluator->network;
