@@ -84,8 +84,8 @@ static Node *append_object_loss(Gradient *gradient, const LossUse *use, const Lo
   return object_part(graph, use, detail, 0, shape_vector(1), from);
 }
 
-/* The operand of a loss. output: the operand, before an activation that the loss absorbs; with `steps`, of all
- * calls that count. made: the absorbed activation, with `steps` of one call; without one, `output`. */
+/* The operand of a loss. output: the operand, before an activation that the loss absorbs; with `steps`, of
+ * all calls that count. made: the absorbed activation, with `steps` of one call; without one, `output`. */
 typedef struct LossOperand {
   Node *made, *output;
 } LossOperand;
