@@ -100,18 +100,18 @@ static const char *const outputs[][2] = {
     {"-o NAME.o, -o libNAME.so, -o NAME.wasm", "the same C, compiled, and the header"},
     {"-o NAME", "a program that trains, evaluates and predicts: cnnc-program(1)"},
     {"--emit=library -o FOLDER", "a folder for Arduino, PlatformIO, ESP-IDF, Zephyr and CMake"},
-    {"-o NAME.model", "the weights alone, packed, for NAME_open"},
-    {"no -o", "nothing is written: the program is checked, and the table of its layers printed"},
+    {"-o NAME.model", "only the packed weights, for NAME_open"},
+    {"no -o", "writes nothing: checks the program, and prints the table of its layers"},
 };
 static const char *const environment[][2] = {
     {"NO_COLOR", "messages have no colors where it is set and not empty"},
-    {"CNNC_RUNTIME", "the folder of libcnn.a, which programs are linked with, where it is not beside cnnc or "
+    {"CNNC_RUNTIME", "the folder of libcnn.a, for linking programs, if it is not next to cnnc or "
                      "where it was installed"},
-    {"TMPDIR", "where --tune puts the programs that it measures"},
+    {"TMPDIR", "folder for the timing programs of --tune"},
 };
 static const char *const statuses[][2] = {
-    {"0", "what was asked for is done"},
-    {"1", "something is wrong in what was read, or cannot be written"},
+    {"0", "success"},
+    {"1", "an input is invalid, or an output cannot be written"},
     {"2", "the command line is wrong"},
     {"3", "a bug in cnnc: nothing is written"},
 };

@@ -75,10 +75,10 @@ bool man_program(Text *out) {
   char name[] = "NET", option[] = "--help";
   const char *help = printed_by(out->arena, 2, (char *[]){name, option, NULL});
   if (!help) return false;
-  man_title(out, "cnnc-program", 1, "programs that cnnc makes of nets");
+  man_title(out, "cnnc-program", 1, "programs that cnnc builds from nets");
   man_heading(out, "DESCRIPTION");
-  man_page(out, "cnnc FILE.cnn -o NET makes a program of a net, which trains it, measures it and looks "
-                "inside. Results go to standard output, progress and messages to "
+  man_page(out, "cnnc FILE.cnn -o NET builds a program that trains, evaluates and inspects the net. "
+                "Results go to standard output, progress and messages to "
                 "standard error.");
   put_help(out, help);
   man_heading(out, "COMMANDS");
@@ -96,10 +96,10 @@ bool man_program(Text *out) {
     line += n + (line[n] == '\n');
   }
   man_heading(out, "EXIT STATUS");
-  man_entry(out, "0", "what was asked for is done");
-  man_entry(out, "1", "something is wrong in what was read, or cannot be written");
+  man_entry(out, "0", "success");
+  man_entry(out, "1", "an input is invalid, or an output cannot be written");
   man_entry(out, "2", "the command line is wrong");
-  man_entry(out, "130", "training was stopped by Ctrl-C: everything is saved, and train --resume goes on");
+  man_entry(out, "130", "training was stopped by Ctrl-C: everything is saved, and train --resume continues");
   man_heading(out, "SEE ALSO");
   text_put(out, ".BR cnnc (1),\n.BR cnn (5)\n");
   return true;

@@ -39,7 +39,7 @@ static bool glued(const Flag *row) {
 }
 
 static const char *const head =
-    "# Made from cnnc's table of options by docgen.\n# SPDX-License-Identifier: MIT-0\n";
+    "# Generated from cnnc's table of options by docgen.\n# SPDX-License-Identifier: MIT-0\n";
 
 /* The beginning of a help text, up to the end of its first part; `quote` replaces a quotation mark inside
  * a quoted word. */

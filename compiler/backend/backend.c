@@ -1,6 +1,6 @@
-/* backend.c: Driver of the C compiler: finds it and the runtime, and runs it. Text goes to the compiler's
- * standard input, so that no file name finds its way into what it writes; several become objects at the
- * same time, in files without names, which are linked. */
+/* backend.c: Driver of the C compiler: finds the compiler and the runtime, and runs the compiler. Text goes
+ * to the compiler's standard input, so that its output contains no file names. Several texts become objects
+ * at the same time, in unnamed files, which are linked. */
 // SPDX-License-Identifier: Apache-2.0
 #ifdef HAVE_CONFIG_H
 #include "config.h"
@@ -19,7 +19,7 @@
 #include "base/file.h"
 #include "base/text.h"
 
-/* Set by configure and make; these are for other builds. */
+/* Set by configure and make; these defaults are for other builds. */
 #ifndef DEFAULT_CLANG
 #define DEFAULT_CLANG "clang"
 #endif
@@ -62,7 +62,7 @@ static const char *find_objcopy(Arena *arena) {
   return NULL;
 }
 
-/* Code for another machine may want another linker, and another objcopy. */
+/* Code for another machine may need another linker and another objcopy. */
 bool backend_takes_units(Arena *arena, BackendKind kind, bool cross) {
   if (kind == BACKEND_OBJECT) return !cross && find_objcopy(arena);
   return kind != BACKEND_WASM;
@@ -72,21 +72,22 @@ const char *backend_help(const Backend *backend) {
   static const char *const others[] = {"gcc", "cc", NULL};
   if (backend->cc || on_path(backend->arena, find_compiler(backend->arena, NULL))) return NULL;
   if (backend->cross || backend->kind == BACKEND_WASM)
-    return "install the packages clang and lld: other compilers than clang make code for one machine";
+    return "install the packages clang and lld: compilers other than clang only generate code for one "
+           "machine";
   for (const char *const *other = others; *other; other++)
     if (on_path(backend->arena, *other))
       return arena_printf(backend->arena, "--cc=%s works, too; or install the package clang", *other);
   return "install the package clang, or name another C compiler with --cc";
 }
 
-/* The directory of the running program, with its slash; empty if it cannot be known. */
+/* The directory of the running program, with its slash; empty if unknown. */
 static const char *own_directory(Arena *arena) {
   const char *path = file_self(arena), *slash = path ? strrchr(path, '/') : NULL;
   return slash ? arena_copy(arena, path, (size_t)(slash + 1 - path)) : "";
 }
 
-/* libcnn.a: where $CNNC_RUNTIME says, in the build tree, next to an installed cnnc, where it was configured
- * to be installed. */
+/* libcnn.a: from $CNNC_RUNTIME, in the build tree, next to an installed cnnc, or at the configured
+ * installation path. */
 static const char *find_runtime(Arena *arena, const char *given, const char **why) {
   const char *own = own_directory(arena), *named = given ? given : getenv("CNNC_RUNTIME");
   if (named && *named) {
@@ -103,25 +104,26 @@ static const char *find_runtime(Arena *arena, const char *given, const char **wh
   }
   const char *installed = RUNTIME_DIRECTORY "/libcnn.a";
   if (!file_exists(installed))
-    *why = "the runtime library libcnn.a is neither beside cnnc nor where it was installed; CNNC_RUNTIME can "
-           "name its directory";
+    *why =
+        "the runtime library libcnn.a is neither next to cnnc nor where it was installed; CNNC_RUNTIME can "
+        "name its directory";
   return installed;
 }
 
 /* ---- MPI ---- */
-/* Its compiler adds where its headers and libraries are to a call of another. */
+/* MPI's compiler wrapper adds the paths of its headers and libraries to a call of another compiler. */
 static const char *find_mpi_compiler(Arena *arena, const char *cc, const char **why) {
   const char *named = getenv("MPICC"), *const built = DEFAULT_MPICC;
   const char *compiler = named && *named ? named : strcmp(built, "no") != 0 ? built : "mpicc";
   if (!on_path(arena, compiler))
-    return *why = arena_printf(arena, "--mpi wants the compiler of an MPI, and '%s' is not there", compiler),
+    return *why = arena_printf(arena, "--mpi needs an MPI compiler, but '%s' does not exist", compiler),
            compiler;
   setenv("OMPI_CC", cc, 1);
   setenv("MPICH_CC", cc, 1);
   return compiler;
 }
 
-/* Beside libcnn.a; in the build tree that is one folder deeper. */
+/* Next to libcnn.a; in the build tree it is one folder deeper. */
 static const char *find_mpi_library(Arena *arena, const char *runtime, const char **why) {
   const char *slash = strrchr(runtime, '/');
   const int length = slash ? (int)(slash + 1 - runtime) : 0;
@@ -130,7 +132,7 @@ static const char *find_mpi_library(Arena *arena, const char *runtime, const cha
     if (file_exists(path)) return path;
   }
   if (!*why)
-    *why = arena_printf(arena, "the library libcnn-mpi.a is not beside %s: this cnnc was built without MPI",
+    *why = arena_printf(arena, "the library libcnn-mpi.a is not next to %s: this cnnc was built without MPI",
                         runtime);
   return "libcnn-mpi.a";
 }
@@ -141,7 +143,7 @@ static bool is_clang(const char *compiler) {
   return strstr(slash ? slash + 1 : compiler, "clang") != NULL;
 }
 
-/* Another compiler than clang is taken to be one for that machine. */
+/* A compiler other than clang is assumed to be for that machine. */
 static void add_cross(Command *command, const Backend *backend) {
   const bool clang = is_clang(backend->cc);
   for (const char *const *flag = backend->cross; *flag; flag++)
@@ -161,10 +163,9 @@ static void add_kind(Command *command, const Backend *backend) {
     command_add(command, "-shared");
     if (backend->soname) command_add_all(command, WORDS("-Xlinker", "-soname", "-Xlinker", backend->soname));
     if (backend->cross)
-      command_add_all(command, WORDS("-nostdlib", "-fuse-ld=lld")); /* memcpy comes with the program */
+      command_add_all(command, WORDS("-nostdlib", "-fuse-ld=lld")); /* the program contains memcpy */
     break;
-  case BACKEND_WASM: /* the caller's memory begins at __heap_base; a stack that grows too large ends in a trap
-                      */
+  case BACKEND_WASM: /* the caller's memory begins at __heap_base; a stack overflow ends in a trap */
     command_add_all(command,
                     WORDS("-nostdlib", "-Wl,--no-entry", "-Wl,--export-dynamic", "-Wl,--export=__heap_base",
                           "-Wl,--stack-first", "-Wl,-z,stack-size=1048576"));
@@ -175,7 +176,7 @@ static void add_kind(Command *command, const Backend *backend) {
 
 static bool add_runtime(Command *command, const Backend *backend, const char **why) {
   command_add_all(command, WORDS("-x", "none"));
-#ifdef SANITIZER_FLAGS /* the runtime was built with them */
+#ifdef SANITIZER_FLAGS /* the runtime was built with these flags */
   command_add_all(command, WORDS(SANITIZER_FLAGS));
 #endif
   const char *runtime = find_runtime(backend->arena, backend->runtime, why);
@@ -186,7 +187,7 @@ static bool add_runtime(Command *command, const Backend *backend, const char **w
   return !*why;
 }
 
-/* The options common to all calls of the compiler. */
+/* Adds the options common to all calls of the compiler. */
 static void add_flags(Command *command, const Backend *backend, const BackendUnit *unit, bool openmp) {
   if (backend->cross) add_cross(command, backend);
   else command_add(command, "-fPIC");
@@ -214,12 +215,12 @@ static bool compile_whole(const Backend *backend, const char *compiler, const Ba
   return command_run(&command, why);
 }
 
-/* ---- of units that are linked ---- */
+/* ---- linked units ---- */
 static const char *path_of(Arena *arena, FILE *file) {
   return arena_printf(arena, "/dev/fd/%d", fileno(file));
 }
 
-/* data: passed to the first of them. */
+/* data: passed to the first unit. */
 static bool compile_units(const Backend *backend, const char *compiler, const BackendUnit *unit, int n,
                           FILE *data, FILE *const *object, const char **why) {
   Command *list = NEW_ARRAY(backend->arena, Command, n);
@@ -259,7 +260,7 @@ static bool link_units(const Backend *backend, const char *compiler, FILE *const
   return command_run(&command, why);
 }
 
-/* Of one object: what its units call of each other is for nobody else. */
+/* Makes the symbols that the units of an object share local. */
 static bool join_units(const Backend *backend, const char *compiler, FILE *const *object, int n,
                        const char *output, const char **why) {
   FILE *joined = command_file(backend->arena, "", 0, why);
@@ -297,10 +298,10 @@ bool backend_compile(const Backend *given, const BackendUnit *unit, int n, const
   backend.cc = find_compiler(given->arena, given->cc);
   const char *compiler = backend.mpi ? find_mpi_compiler(given->arena, backend.cc, why) : backend.cc;
   if (*why) return false;
-  /* The first file that is opened: if its descriptor is free, this is the one that has to have it. */
+  /* the file that is opened first gets the descriptor if it is free, so this one must be first */
   FILE *data = given->data ? command_file(given->arena, given->data, given->data_bytes, why) : NULL;
   if (*why) return false;
-  /* Linking uses unnamed temporary objects: a compiler that a signal ends leaves its own behind.
+  /* Linking uses unnamed temporary objects: a compiler that is ended by a signal leaves its own files behind.
    */
   const bool linked = given->kind == BACKEND_PROGRAM || given->kind == BACKEND_SHARED;
   const bool done = n > 1 || linked ? compile_apart(&backend, compiler, unit, n, data, output, why)
@@ -352,7 +353,7 @@ bool backend_run(const Backend *backend, const char *text, size_t n, const char 
   FILE *output = tmpfile();
   *why = NULL;
   if (!output || !mkdtemp(directory)) {
-    *why = arena_printf(backend->arena, "no temporary directory for the program that measures: %s",
+    *why = arena_printf(backend->arena, "cannot create a temporary directory for the measurement: %s",
                         strerror(errno));
     if (output) fclose(output);
     return false;

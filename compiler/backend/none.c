@@ -1,4 +1,4 @@
-/* none.c: stubs for the browser build: no C compiler, no weight files. */
+/* none.c: Stubs for the browser build: no C compiler, no weight files. */
 // SPDX-License-Identifier: Apache-2.0
 #include "backend/backend.h"
 #include "backend/origin.h"
@@ -9,7 +9,7 @@
 bool backend_compile(const Backend *backend, const BackendUnit *unit, int n, const char *output,
                      const char **why) {
   (void)backend, (void)unit, (void)n, (void)output;
-  return *why = "there is no C compiler in a page", false;
+  return *why = "the browser build has no C compiler", false;
 }
 
 bool backend_takes_units(Arena *arena, BackendKind kind, bool cross) {
@@ -19,7 +19,7 @@ bool backend_takes_units(Arena *arena, BackendKind kind, bool cross) {
 
 bool backend_run(const Backend *backend, const char *text, size_t n, const char **printed, const char **why) {
   (void)backend, (void)text, (void)n, (void)printed;
-  return *why = "there is no C compiler in a page", false;
+  return *why = "the browser build has no C compiler", false;
 }
 
 FILE *backend_file(Arena *arena) {
@@ -37,12 +37,13 @@ void backend_end(void) {}
 
 const char *backend_help(const Backend *backend) {
   (void)backend;
-  return "write the C file, and compile it elsewhere";
+  return "write the C file, and compile it on another machine";
 }
 
 bool weights_read(Arena *arena, Diags *diags, const WeightsWay *way, const Graph *graph, float *out) {
   (void)arena, (void)graph, (void)out;
-  diag_report(diags, DIAG_weights_file, NO_SPAN, NULL, "%s: weights cannot be read in a page", way->path);
+  diag_report(diags, DIAG_weights_file, NO_SPAN, NULL, "%s: the browser build cannot read weights",
+              way->path);
   return false;
 }
 

@@ -1,4 +1,4 @@
-/* observed.c: ranges, means and histograms from JSON, and some samples. */
+/* observed.c: Reader of ranges, means, histograms and samples from JSON. */
 // SPDX-License-Identifier: Apache-2.0
 #include "backend/observed.h"
 #include <jansson.h>
@@ -25,7 +25,7 @@ static bool take_value(Arena *arena, const json_t *value, Table *table) {
   return true;
 }
 
-/* One list a sample, of one list an input. */
+/* One list per sample, each with one list per input. */
 static bool take_inputs(Arena *arena, const json_t *samples, const Graph *graph, Observations *seen) {
   const int inputs = graph->inputs.n;
   seen->samples = (int64_t)json_array_size(samples);
@@ -52,6 +52,6 @@ bool observed_read(Arena *arena, const char *path, const Graph *graph, Observati
   seen->targets = json_is_true(json_object_get(root, "targets"));
   good = good && take_inputs(arena, json_object_get(root, "inputs"), graph, seen);
   json_decref(root);
-  if (!good) *why = "what was observed cannot be read";
+  if (!good) *why = "the observed ranges cannot be read";
   return good;
 }

@@ -1,5 +1,5 @@
-/* process.c: runs commands, one or several at the same time. Their inputs are unnamed files, and a signal
- * that would end cnnc ends them first, so that no files are left over. */
+/* process.c: Execution of commands, one or several at the same time. Their inputs are unnamed files, and a
+ * signal that would end cnnc ends the commands first, so that no files remain. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef _POSIX_C_SOURCE
 #define _POSIX_C_SOURCE 200809L
@@ -30,7 +30,7 @@ void command_show(const Command *command) {
   fputc('\n', stderr);
 }
 
-/* In $TMPDIR: they may be large. */
+/* Creates an unnamed file in $TMPDIR, because it may be large. */
 static FILE *nameless(Arena *arena) {
   const char *folder = getenv("TMPDIR");
   char *path = arena_printf(arena, "%s/cnnc-XXXXXX", folder ? folder : "");
@@ -46,14 +46,14 @@ FILE *command_file(Arena *arena, const void *bytes, size_t n, const char **why) 
   FILE *file = nameless(arena);
   if (file && fwrite(bytes, 1, n, file) == n && fflush(file) == 0 && fseek(file, 0, SEEK_SET) == 0)
     return file;
-  *why = arena_printf(arena, "no temporary file for the compiler: %s", strerror(errno));
+  *why = arena_printf(arena, "cannot create a temporary file for the compiler: %s", strerror(errno));
   if (file) fclose(file);
   return NULL;
 }
 
 /* ---- signals ---- */
-/* Signals that would end cnnc end the running commands; then they have failed, and their partial output is
- * removed. Then cnnc ends by it (backend_end). */
+/* Signals that would end cnnc end the running commands first; these have then failed, and their partial
+ * output is removed. Then cnnc ends with the signal (backend_end). */
 static const int fatal[] = {SIGHUP, SIGINT, SIGTERM};
 enum { FATAL = sizeof fatal / sizeof fatal[0] };
 static volatile sig_atomic_t fatal_signal;
@@ -86,7 +86,7 @@ static void watch(const Command *list, int n) {
   }
 }
 
-/* False, and why, if there was a signal. */
+/* False, with the reason, if there was a signal. */
 static bool unwatch(const Command *list, const char **why) {
   for (int i = 0; i < FATAL; i++) sigaction(fatal[i], &watched.before[i], NULL);
   watched.n = 0;
@@ -94,8 +94,8 @@ static bool unwatch(const Command *list, const char **why) {
   return *why = arena_printf(list->arena, "stopped by signal %d", (int)fatal_signal), false;
 }
 
-/* Where one of them is closed, the next file that is opened would be it. The file opened in place of it can
- * neither be read nor written, as if it were closed. */
+/* If a standard descriptor is closed, the next opened file would get its number. The file opened in its place
+ * can neither be read nor written, as if it were closed. */
 void backend_begin(void) {
   for (int descriptor = STDIN_FILENO; descriptor <= STDERR_FILENO; descriptor++)
     if (fcntl(descriptor, F_GETFD) < 0)
@@ -123,7 +123,7 @@ static bool command_spawn(Command *command, FILE *input, const char **why) {
                                  (char *const *)(uintptr_t)command->words.data, environ);
   posix_spawn_file_actions_destroy(&actions);
   command->words.n--;
-  if (!error && fatal_signal) stop(command, 1); /* before its number was known */
+  if (!error && fatal_signal) stop(command, 1); /* the signal came before the process number was known */
   if (!error) return true;
   command->pid = 0;
   return *why = arena_printf(command->arena, "%s '%s' cannot be started: %s", command->what, program,
@@ -159,7 +159,7 @@ static bool command_lost(const Command *command, const char **why) {
          false;
 }
 
-/* pid: of one that is waited for, or -1 for any. */
+/* pid: the awaited process, or -1 for any. */
 static pid_t wait_again(pid_t pid, int *status) {
   pid_t ended;
   do ended = waitpid(pid, status, 0);
@@ -199,7 +199,7 @@ static bool start_apart(Command *command, const char **why) {
   return false;
 }
 
-/* Waits for one of those that run. */
+/* Waits for one of the running commands. */
 static bool end_one(Command *list, int n, const char **why) {
   int status, i = 0;
   const pid_t pid = wait_again(-1, &status);

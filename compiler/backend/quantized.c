@@ -51,20 +51,21 @@ static const char *take_layer(Arena *arena, const char *name, json_t *layer, Qua
   if (!json_is_object(layer)) return arena_printf(arena, "its entry of layer '%s' must be an object", name);
   const char *unknown = unknown_key(layer, keys);
   if (unknown)
-    return arena_printf(arena,
-                        "layer '%s' has \"%s\", where rounding, mean, precision, factor and kernel are known",
-                        name, arena_copy(arena, unknown, strlen(unknown)));
+    return arena_printf(
+        arena,
+        "layer '%s' has the unknown key \"%s\"; known are rounding, mean, precision, factor and kernel", name,
+        arena_copy(arena, unknown, strlen(unknown)));
   if (mean && (!json_is_string(mean) || strcmp(json_string_value(mean), "factor") != 0))
-    return arena_printf(arena, "the mean of layer '%s' is not factor", name);
+    return arena_printf(arena, "the mean of layer '%s' must be factor", name);
   if (!take_factor(factor, &own.factor))
-    return arena_printf(arena, "the factor of layer '%s' is not float or double", name);
+    return arena_printf(arena, "the factor of layer '%s' must be float or double", name);
   own.litert = kernel != NULL;
   if (kernel && (!json_is_string(kernel) || strcmp(json_string_value(kernel), "litert") != 0))
-    return arena_printf(arena, "the kernel of layer '%s' is not litert", name);
+    return arena_printf(arena, "the kernel of layer '%s' must be litert", name);
   if (!take_precision(layer, &own.wide))
-    return arena_printf(arena, "the precision of layer '%s' is not i8 or i16", name);
+    return arena_printf(arena, "the precision of layer '%s' must be i8 or i16", name);
   if (rounding && !take_rounding(layer, &own.rounding))
-    return arena_printf(arena, "the rounding of layer '%s' is not single, double or float", name);
+    return arena_printf(arena, "the rounding of layer '%s' must be single, double or float", name);
   own.said = (rounding ? SAID_ROUNDING : 0u) | (mean ? SAID_MEAN : 0u) |
              (json_object_get(layer, "precision") ? SAID_PRECISION : 0u) | (factor ? SAID_FACTOR : 0u) |
              (kernel ? SAID_KERNEL : 0u);
@@ -89,11 +90,11 @@ static const char *take_note(Arena *arena, const char *note, QuantFile *file) {
   const char *wrong = NULL, *unknown = unknown_key(root, keys);
   if (!json_is_object(root)) wrong = "they must be a JSON object";
   else if (!json_is_integer(version)) wrong = "they have no \"version\"";
-  else if (json_integer_value(version) != VERSION) wrong = "they are of another version than 1";
+  else if (json_integer_value(version) != VERSION) wrong = "their version is not 1";
   else if (unknown)
-    wrong = arena_printf(arena, "they have \"%s\", where version, rounding and layers are known",
+    wrong = arena_printf(arena, "they have the unknown key \"%s\"; known are version, rounding and layers",
                          arena_copy(arena, unknown, strlen(unknown)));
-  else if (!take_rounding(root, &file->rounding)) wrong = "the \"rounding\" is not single, double or float";
+  else if (!take_rounding(root, &file->rounding)) wrong = "the \"rounding\" must be single, double or float";
   else wrong = take_layers(arena, json_object_get(root, "layers"), file);
   json_decref(root);
   return wrong;
@@ -101,7 +102,7 @@ static const char *take_note(Arena *arena, const char *note, QuantFile *file) {
 
 /* ---- arrays ---- */
 static void copy_elements(const cnn_tensor *tensor, Elem elem, void *to) {
-  static const double FAR = 0x1p60; /* beyond all that is used */
+  static const double FAR = 0x1p60; /* beyond all numbers in use */
   for (int64_t i = 0; i < tensor->size; i++) {
     const double x = cnn_tensor_number(tensor, i);
     if (elem == F32) ((float *)to)[i] = (float)x;

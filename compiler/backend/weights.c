@@ -1,6 +1,6 @@
-/* weights.c: the arrays of a file as the parameters of a net. The formats are read, and names and shapes
- * compared, by the runtime's own code, which depends on nothing else of it and is compiled into cnnc as well:
- * the one place where the compiler sees the runtime. */
+/* weights.c: Reading of a file's arrays as the parameters of a net. The formats are read, and names and
+ * shapes compared, by the runtime's own code, which has no other dependencies and is compiled into cnnc as
+ * well: the one place where the compiler uses the runtime. */
 // SPDX-License-Identifier: Apache-2.0
 #include "backend/weights.h"
 #include <string.h>
@@ -42,11 +42,11 @@ static void report_differences(Diags *diags, const char *path, const Graph *grap
     renamed = renamed || strstr(m->line[i], "did you mean");
   }
   if (renamed)
-    diag_help(diag, "a layer is called as the file calls it with name=\"...\", or the file's arrays as the "
-                    "net does with --rename=FILE");
+    diag_help(diag, "name=\"...\" gives a layer the name in the file; --rename=FILE gives the file's arrays "
+                    "the names of the net");
   if (order)
     diag_help(diag,
-              "a net with a new head starts from the layers that agree: NET train --init %s "
+              "a net with a new head starts from the layers that match: NET train --init %s "
               "--match=order takes the longest run of them",
               path);
   if (others) diag_help(diag, "the file also has %s: --weights=%s:KEY takes one of them", others, path);
@@ -69,7 +69,7 @@ const char *weights_file(Arena *arena, const char *weights) {
   return arena_printf(arena, "%.*s", (int)cnn_archive_file(weights), weights);
 }
 
-/* The file with the names that are wanted, and what of it is whose. */
+/* Opens the file with renamed arrays, and matches them with the parameters. */
 static cnn_status find_all(Arena *arena, const WeightsWay *way, const Graph *graph, cnn_archive *archive,
                            cnn_matching *matching) {
   cnn_status status = cnn_archive_open(archive, way->path);
@@ -105,7 +105,7 @@ bool weights_read(Arena *arena, Diags *diags, const WeightsWay *way, const Graph
   if (fine && way->order) text_put(way->order, "# %s = net %s\n", way->path, graph->name);
   for (int w = 0; fine && w < graph->weights.n; w++) {
     const Weight *weight = graph->weights.data[w];
-    if (!matching.source[w]) continue; /* it need not be there, and is 0 */
+    if (!matching.source[w]) continue; /* it may be missing, and is 0 */
     cnn_tensor_floats(matching.source[w], 0, weight->size, out + weight->offset);
     if (way->order) text_put(way->order, "%s = %s\n", matching.source[w]->name, weight->name);
   }

@@ -1,4 +1,4 @@
-/* diag.c: messages are recorded here, sorted into source order, and handed to a printer. */
+/* diag.c: Recording of messages, their sorting into source order, and their printing. */
 // SPDX-License-Identifier: Apache-2.0
 #include "base/diag.h"
 #include <string.h>
@@ -46,8 +46,7 @@ bool diags_option(Diags *diags, const char *option) {
   const int id = warning_find(what + (error ? 6 : 0));
   if (id < 0) return false;
   if (error) diags->is_error[id] = off ? SETTING_OFF : SETTING_ON;
-  if (!error || !off)
-    diags->shown[id] = off ? SETTING_OFF : SETTING_ON; /* -Werror=slug turns it on as well */
+  if (!error || !off) diags->shown[id] = off ? SETTING_OFF : SETTING_ON; /* -Werror=slug enables it as well */
   return true;
 }
 
@@ -160,7 +159,7 @@ int diags_warnings(const Diags *diags) { return diags->warnings; }
 
 /* ---- printing ---- */
 
-/* Of a very deep stack of applications the innermost and the outermost are printed. */
+/* Of a very deep stack of applications, only the innermost and the outermost are printed. */
 int diag_all_notes(const Diag *diag, Arena *arena, const DiagNote **notes) {
   VEC(DiagNote) all = {0};
   for (int i = 0; i < diag->notes.n; i++) vec_push(arena, all, diag->notes.data[i]);
@@ -174,7 +173,7 @@ int diag_all_notes(const Diag *diag, Arena *arena, const DiagNote **notes) {
                ((DiagNote){site->applied, arena_printf(arena, "in %s, applied here", site->block)}));
     else if (at == MOST_APPLICATIONS / 2)
       vec_push(arena, all,
-               ((DiagNote){NO_SPAN, arena_printf(arena, "and %d applications more on the way",
+               ((DiagNote){NO_SPAN, arena_printf(arena, "and %d more applications in between",
                                                  depth - MOST_APPLICATIONS)}));
   }
   *notes = all.data;
@@ -188,7 +187,7 @@ static bool comes_before(const Sources *sources, Span a, Span b) {
   return a.start != b.start ? a.start < b.start : a.end > b.end;
 }
 
-/* Insertion: stable, and there are few. */
+/* Insertion sort: stable, and there are few. */
 static void diags_sort(Diags *diags) {
   Diag **list = diags->list.data;
   for (int i = 1; i < diags->list.n; i++) {

@@ -1,4 +1,4 @@
-/* compile.c: compiler driver. run(), at its end, is the list of stages from source file to output. */
+/* compile.c: Compiler driver. run(), at its end, is the list of stages from source file to output. */
 // SPDX-License-Identifier: Apache-2.0
 #include "compile.h"
 #include <stdio.h>
@@ -22,7 +22,7 @@
 #include "tune.h"
 
 /* ---- reading ---- */
-enum { LARGEST_TEXT = 1 << 20 }; /* bytes of weights that are text unless one asks for something else */
+enum { LARGEST_TEXT = 1 << 20 }; /* bytes of weights stored as text by default */
 
 static bool parse(Compilation *c) {
   const Options *o = c->options;
@@ -97,7 +97,7 @@ static bool check_name(Compilation *c) {
              shared = c->training || c->options->network || c->options->kind == OUTPUT_PROGRAM;
   if (!code || !shared || strcmp(c_name(c), "cnn") != 0) return true;
   Diag *diag = diag_report(c->diags, DIAG_name_clash, c->graph->name_span, NULL,
-                           "with 'cnn' before them, the names of net %s in C would be those of the runtime: "
+                           "the C names of net %s would be names of the runtime, which begin with 'cnn': "
                            "cnn_network, cnn_target",
                            c->graph->name);
   diag_help(diag, "give the net another name, or its C names with --prefix=NAME");
@@ -113,7 +113,7 @@ static bool has_target(const Options *o, const Target *target) {
   return false;
 }
 
-/* Without --target, adds the preferred int8 target to the float one; code for this CPU has it instead. */
+/* Without --target, adds the preferred int8 target to the float one; code for this CPU replaces it. */
 static const Options *targets_for_bytes(const Options *o, Arena *arena) {
   Options *own = NEW(arena, Options);
   *own = *o;
@@ -134,7 +134,7 @@ static const Options *targets_for_bytes(const Options *o, Arena *arena) {
   return own;
 }
 
-/* A board's target has its schedules where all targets of the file have them. */
+/* A board's schedules are only used if all targets of the file have them. */
 static void tell_plain(const Compilation *c) {
   const Options *o = c->options;
   const Target *widest = target_widest(o->targets.n, o->targets.data);
@@ -352,14 +352,14 @@ static void set_options(Compilation *c) {
   choose_embedding(c);
 }
 
-/* Trees, graphs and ONNX models are no programs. */
+/* Trees, graphs and ONNX models are not lowered. */
 static bool is_lowered(const Options *o) {
   const OutputKind kind = o->kind;
   return o->summary || !o->output ||
          (kind != OUTPUT_AST && kind != OUTPUT_DOT && kind != OUTPUT_GRAPH && kind != OUTPUT_ONNX);
 }
 
-/* The runtime and training code know float outputs alone: there whole numbers are floats. */
+/* The runtime and training code only support float outputs: they get integers as floats. */
 static void whole_as_floats(const Compilation *c) {
   if (!c->options->network && c->options->kind != OUTPUT_PROGRAM && !c->training) return;
   for (int i = 0; i < c->graph->outputs.n; i++) {
@@ -387,7 +387,7 @@ static bool plan(Compilation *c) {
 }
 
 /* ---- the lowered program ---- */
-/* Looking inside takes one image; where training code is there too, it has the same functions. */
+/* Inspection processes one image; if there is training code, it uses the same functions. */
 static ProgramOptions lowering_of_training(const Compilation *c) {
   ProgramOptions options = c->lowering;
   options.batch = c->training ? c->graph->training->batch : 1;
@@ -395,7 +395,7 @@ static ProgramOptions lowering_of_training(const Compilation *c) {
   return options;
 }
 
-/* Inspection is seldom used, and the reference schedule compiles fast: -O1 uses it. */
+/* Inspection is rarely used, and the reference schedule compiles fast: -O1 uses it. */
 static ProgramOptions lowering_of_looking(const Compilation *c) {
   ProgramOptions options = lowering_of_training(c);
   if (c->options->level != LEVEL_QUICK) return options;
@@ -456,15 +456,14 @@ static void check_assumptions(const Compilation *c) {
       const Lower *l = p->calls.data[i].version[t].lower;
       if (!l->broken.n) continue;
       Diag *diag = diag_report(c->diags, DIAG_not_updatable, l->node->span, l->node->site,
-                               "the weights of %s do not fit code that is --updatable", l->node->name);
+                               "the weights of %s do not fit --updatable code", l->node->name);
       for (int k = 0; k < l->broken.n; k++) diag_fact(diag, "it needs %s", l->broken.data[k]);
-      diag_help(diag,
-                "-Os, whose loops take all weights; both the code and its models are made with it then");
+      diag_help(diag, "use -Os, whose loops support all weights, for both the code and its models");
       break;
     }
 }
 
-/* A program that is wrong is a bug of the compiler: nothing is written. */
+/* An invalid program is a compiler bug: nothing is written. */
 static void verify_programs(const Compilation *c) {
   const Program *const all[] = {c->programs.infer, c->programs.train, c->programs.look};
   for (int i = 0; i < 3; i++) {

@@ -1,5 +1,5 @@
-/* fit_board.c: --flash and --ram: the fastest of the ways to compute an int8 layer whose constants fit; first
- * layers in row bands (passes/bands.c) where values do not fit as they are. */
+/* fit_board.c: --flash and --ram: the fastest schedules of int8 layers whose constants fit; first layers in
+ * row bands (passes/bands.c) if values do not fit otherwise. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdlib.h>
 #include "compilation.h"
@@ -13,18 +13,18 @@ static void lower_again(Compilation *c) {
 }
 
 /* ---- flash ---- */
-/* A way to compute a layer that is faster than the smallest way, and larger: with Winograd, or with
- * larger constants. Those of a layer stand side by side. */
+/* An alternative schedule of a layer that is faster than the smallest one, and larger: with Winograd, or with
+ * larger constants. Those of a layer are consecutive. */
 typedef struct Gain {
   int root; /* the id of its node */
   Small small;
-  bool chosen; /* it is the way that is taken now */
+  bool chosen; /* it is currently chosen */
   int64_t bytes;
   double cycles;
 } Gain;
 typedef VEC(Gain) Gains;
 
-/* Among those that the schedule may be, plain loops where there is nothing else. */
+/* Among the permissible schedules; the reference loops if there are no others. */
 static const Candidate *smallest(const Decision *d) {
   const Candidate *least = NULL;
   for (int i = 0; i < d->candidates.n; i++) {
@@ -76,7 +76,7 @@ static int by_bytes(const void *a, const void *b) {
   return x->cycles > y->cycles ? -1 : x->cycles < y->cycles;
 }
 
-/* Those that no other set of as few bytes beats; where they are very many, of neighbors the smaller. */
+/* Sets that no other set with as few bytes beats; if there are very many, the smaller of two neighbors. */
 static Sets best_sets(Arena *arena, Sets all) {
   enum { MOST = 4096 };
   Sets kept = {0};
@@ -92,7 +92,7 @@ static Sets best_sets(Arena *arena, Sets all) {
   return kept;
 }
 
-/* The set with the most cycles gained in n bytes, with at most one way per layer: a knapsack. */
+/* The set with the most cycles gained in n bytes, with at most one schedule per layer: a knapsack. */
 static const Taken *best_set(Arena *arena, const Gains *gains, int64_t bytes) {
   Sets sets = {0};
   vec_push(arena, sets, NEW(arena, Taken));
@@ -113,8 +113,8 @@ static const Taken *best_set(Arena *arena, const Gains *gains, int64_t bytes) {
   return sets.data[sets.n - 1];
 }
 
-/* Have most layers that could be larger their smallest constants, and none weights of Winograd's algorithm?
- * These take much more flash than the code of a layer, for as many cycles as are lost where it is shared. */
+/* Do most layers that could be larger have their smallest constants, and none Winograd weights? These need
+ * much more flash than the code of a layer, for about the cycles that are lost if the code is shared. */
 static bool mostly_smallest(const Gains *gains, const Small *small) {
   int layers = 0, smallest = 0;
   for (int g = 0; g < gains->n; g++) {
@@ -127,9 +127,9 @@ static bool mostly_smallest(const Gains *gains, const Small *small) {
   return 2 * smallest > layers;
 }
 
-/* For inference in a given amount of flash: how small the constants of each kernel have to be, by the ids of
- * their roots, for the net to be as fast as --flash allows; NULL: it fits, or nothing is larger. merge: set
- * where functions are to be few, too. */
+/* For inference in a given amount of flash: the required size of each kernel's constants, by the ids of their
+ * roots, for the fastest net within --flash; NULL: it fits, or nothing is larger. merge: set if functions
+ * must be few, too. */
 static const Small *smaller_constants(const Compilation *c, int64_t flash, bool *merge) {
   const Gains gains = gains_of(c);
   if (!gains.n || flash <= c->options->flash) return NULL;
@@ -161,20 +161,20 @@ void fit_flash(Compilation *c) {
 }
 
 /* ---- RAM ----
- * Up to which layer there are bands, and how many rows at a time, is tried out: of the choices that fit, that
- * of the fewest kernels is taken, of the others, the smallest. */
+ * The last layer in row bands, and the rows per band, are found by trials: of those that fit, the one with
+ * the fewest kernels; otherwise the smallest. */
 enum { MOST_LAYERS = 200, MOST_KERNELS = 2000, TRIES = 6 };
 
 typedef struct BandTrial {
   Bands bands;
-  const char *to; /* the layer at which they end */
-  int64_t bytes;  /* of its values, at the least */
+  const char *to; /* the last layer in row bands */
+  int64_t bytes;  /* lower bound of the bytes of its values */
   int kernels;
   bool lowered;
 } BandTrial;
 typedef VEC(BandTrial) BandTrials;
 
-/* Bands that were lowered, and the RAM that inference needs with them. */
+/* Row bands that were lowered, and the RAM that inference needs with them. */
 typedef struct Lowered {
   Bands bands;
   const char *to;
@@ -263,7 +263,7 @@ void fit_ram(Compilation *c) {
   lower_again(c);
 }
 
-/* ---- what does not fit ---- */
+/* ---- errors about sizes ---- */
 static const char *with_commas(const Compilation *c, int64_t bytes) {
   return text_thousands(c->arena, bytes);
 }
@@ -289,7 +289,7 @@ static void tell_layers(const Compilation *c, Diag *diag, const Footprint *f, bo
 
 static void tell_machine(const Compilation *c, Diag *diag, const Footprint *f) {
   if (f->stack < 0)
-    diag_help(diag, "this is for %s; --cpu=NAME counts for a microcontroller",
+    diag_help(diag, "this is for %s; --cpu=NAME selects a microcontroller",
               c->options->targets.data[0]->name);
 }
 

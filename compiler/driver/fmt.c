@@ -1,4 +1,4 @@
-/* fmt.c: `cnnc fmt`: programs in the layout of format/, on standard output or in their files. */
+/* fmt.c: `cnnc fmt`: formats programs, on standard output or in their files. */
 // SPDX-License-Identifier: Apache-2.0
 #define _POSIX_C_SOURCE 200809L
 #include "fmt.h"
@@ -17,22 +17,22 @@ typedef struct Fmting {
   Sources sources;
   Diags *diags;
   Outputs *outputs;
-  bool differs, broken; /* a file has another layout; a layout was wrong */
+  bool differs, broken; /* a file would change; formatting changed the meaning */
 } Fmting;
 
 #define AT(member) offsetof(Fmting, member)
 static const Flag fmt_options[] = {
     {"write", 'w', no_argument, flag_set, AT(write), "-w, --write",
-     "writes the files that change, instead of printing all", NULL},
+     "rewrite the files that change, instead of printing all files", NULL},
     {"check", 0, no_argument, flag_set, AT(check), "--check",
-     "changes nothing and names the files that would change: status 1 if there are any", NULL},
+     "only list the files that would change: status 1 if there are any", NULL},
     FLAG_DIAGNOSTICS(AT(diagnostics)),
     FLAG_COLOR(AT(color)),
     FLAG_HELP(AT(help)),
     FLAG_END,
 };
 
-/* A source, or 0 after a report. */
+/* A source, or 0 after an error. */
 static uint32_t read_source(Fmting *f, const char *path) {
   const bool input = strcmp(path, "-") == 0;
   size_t n = 0;
@@ -50,7 +50,7 @@ static void put_formatted(Fmting *f, const char *path, const Source *source, con
   if (!f->write && !f->check) fwrite(text->s, 1, text->n, stdout);
   else if (!differs) return;
   else if (f->check) {
-    fprintf(stderr, "%s: its layout differs: cnnc fmt -w %s\n", path, path);
+    fprintf(stderr, "%s: not formatted: cnnc fmt -w %s\n", path, path);
     f->differs = true;
   } else if (strcmp(path, "-") == 0) fwrite(text->s, 1, text->n, stdout);
   else if (!outputs_add(f->outputs, path, text->s, text->n, &why)) diag_cannot_write(f->diags, path, why);
@@ -92,8 +92,8 @@ const Command fmt_command = {
     "lays out programs",
     "Prints programs in the usual layout: 4 blanks for each open brace or bracket, one blank around ->, = "
     "and "
-    "binary operators, none around = in arguments. Lines stay broken where they are, comments are kept.",
-    "-: standard input. A file with syntax errors is left as it is: their messages, and status 1.",
+    "binary operators, none around = in arguments. Line breaks and comments are kept.",
+    "-: standard input. A file with syntax errors is not changed: prints the errors, status 1.",
     fmt_options,
     ".cnn",
     fmt,

@@ -1,5 +1,5 @@
-/* import.c: `cnnc import`: an ONNX model as a program and its weights. The program is then compiled by
- * the ordinary front end, and the shape of each statement compared with the model's. */
+/* import.c: `cnnc import`: converts an ONNX model to a program and its weights. The program is then compiled
+ * by the ordinary front end, and the shape of each statement is compared with the model's. */
 // SPDX-License-Identifier: Apache-2.0
 #include "graph/op.h"
 #include "import.h"
@@ -108,7 +108,7 @@ static bool read_outputs(const FlagUse *use, void *member, const char *text) {
   return true;
 }
 
-/* chw and hwc: of the caller's buffers; nchw and nhwc: of the model. */
+/* chw and hwc: layout of the caller's buffers; nchw and nhwc: of the model. */
 static bool read_orders(const FlagUse *use, void *member, const char *text) {
   Importing *m = use->options;
   (void)member;
@@ -242,20 +242,20 @@ static const char *difference(Arena *arena, const ModelImport *im, const Graph *
     inputs += node_is_input(node) || node_is_state(node);
     vec_push(arena, written, node);
   }
-  if (written.n - inputs != im->statements.n) return "it has another number of statements";
+  if (written.n - inputs != im->statements.n) return "the number of statements differs";
   for (int i = 0; i < im->statements.n; i++) {
     const Node *node = written.data[inputs + i];
     const Statement *s = im->statements.data[i];
     Shape wanted = s->out->shape;
     if (s->out->regions) wanted.regions = s->out->regions;
     if (!shape_equal(node->shape, wanted))
-      return arena_printf(arena, "%s gives %s, and the model has %s there", s->call,
+      return arena_printf(arena, "%s has the shape %s, but the model has %s there", s->call,
                           shape_text(arena, node->shape), shape_text(arena, wanted));
   }
   for (int w = 0; w < graph->weights.n; w++) {
     const Weight *weight = graph->weights.data[w];
     bool found = false;
-    for (int k = 0; k < im->weights.n && !found; k++) { /* most likely in the same order */
+    for (int k = 0; k < im->weights.n && !found; k++) { /* usually in the same order */
       const ImportWeight *ours = &im->weights.data[(w + k) % im->weights.n];
       found = strcmp(ours->name, weight->name) == 0 && ours->tensor->n == weight->size;
     }
@@ -264,8 +264,8 @@ static const char *difference(Arena *arena, const ModelImport *im, const Graph *
   return graph->weights.n == im->weights.n ? NULL : "it has other weights";
 }
 
-/* Numbers that ONNX allows and the language does not: its own messages are the reasons. A statement has a
- * line, after a comment, the net and its inputs. */
+/* Numbers that ONNX allows and the language does not: the reasons are the language's own messages. A
+ * statement has a line, after a comment, the net and its inputs. */
 static void report_refused(const ModelImport *im, const Diags *diags, const Sources *sources) {
   const int before = 3 + im->left_out.n + im->options->settings.n + im->inputs.n, n = diags_errors(diags);
   Span where;
@@ -326,12 +326,12 @@ static int write_program(Importing *m, const ModelImport *im) {
   const ImportCheck check = import_check(im, arena_printf(m->arena, "%s.cnn", base), &program, &why);
   if (check == IMPORT_RIGHT) write_files(m, im, base, &program);
   if (check != IMPORT_WRONG) return 0;
-  fprintf(stderr, "cnnc: internal error: the imported program is not right: %s\n", why);
+  fprintf(stderr, "cnnc: internal error: the imported program is wrong: %s\n", why);
   return 3;
 }
 
 /* ---- TensorFlow Lite models ---- */
-#ifdef __wasi__ /* the page takes those of ONNX alone */
+#ifdef __wasi__ /* the browser build only imports ONNX models */
 static bool import_tflite(Importing *m, Span at, int *status) {
   (void)m, (void)at, (void)status;
   return false;
@@ -351,7 +351,7 @@ static const char *tflite_check(Arena *arena, const TflProgram *made, const char
   if (!graph || graph->outputs.n != made->noutputs) return "it has an output twice";
   for (int o = 0; o < made->noutputs; o++)
     if (!shape_equal(graph->outputs.data[o].node->shape, made->output[o]))
-      return "an output has another shape than its operators give";
+      return "an output's shape differs from that of its operators";
   return NULL;
 }
 
@@ -369,7 +369,7 @@ static void write_tflite(Importing *m, Span at, const TflProgram *made) {
              *weights = arena_printf(m->arena, "%s.safetensors", base),
              *wrong = tflite_check(m->arena, made, path, &program);
   if (wrong) { /* its declared values differ from the results of its operators */
-    diag_report(m->diags, DIAG_import_file, at, NULL, "the model is not right: %s", wrong);
+    diag_report(m->diags, DIAG_import_file, at, NULL, "the model is invalid: %s", wrong);
     return;
   }
   if (!outputs_add(m->outputs, path, program.s, program.n, &why)) diag_cannot_write(m->diags, path, why);
@@ -381,18 +381,19 @@ static void write_tflite(Importing *m, Span at, const TflProgram *made) {
   else if (!outputs_commit(m->outputs, &why)) diag_cannot_write(m->diags, path, why);
 }
 
-/* Something was asked for that has no meaning for a model of its kind. */
+/* An option that does not apply to a model of this kind. */
 static const char *not_for_tflite(const Importing *m, bool quantized) {
   const ImportOptions *o = &m->options;
   if (o->chw || o->layouts.n)
-    return "--layout is for ONNX models: TensorFlow Lite has channels last, as the language";
+    return "--layout is for ONNX models: TensorFlow Lite has channels last, like the language";
   if (!quantized) return NULL;
-  if (m->list) return "--list is for models of floats; this one is quantized";
-  if (m->rename) return "--rename is for models of floats; this one is quantized";
-  if (o->shapes.n) return "--shape is for models of floats; this one is quantized, with sizes that are fixed";
-  if (o->states.n) return "--state is for models of floats; variables of this one are states as it is";
-  if (o->settings.n) return "--set is for models of floats; this one is quantized";
-  return o->bytes.n ? "--input is for models of floats; a quantized one says what its inputs are" : NULL;
+  if (m->list) return "--list is for float models; this one is quantized";
+  if (m->rename) return "--rename is for float models; this one is quantized";
+  if (o->shapes.n) return "--shape is for float models; this one is quantized, with fixed sizes";
+  if (o->states.n)
+    return "--state is for float models; variables of this quantized model become states anyway";
+  if (o->settings.n) return "--set is for float models; this one is quantized";
+  return o->bytes.n ? "--input is for float models; a quantized model defines the types of its inputs" : NULL;
 }
 
 static int import_floats(Importing *m, Span at, Onnx *graph) {
@@ -406,7 +407,7 @@ static int import_floats(Importing *m, Span at, Onnx *graph) {
   return im ? write_program(m, im) : 0;
 }
 
-/* The program of a model raised to sequences; NULL: it has no form, so that its variables are kept. */
+/* The program of a model raised to sequences; NULL: impossible, so its variables are kept. */
 static const TflProgram *raised_program(Importing *m, Span at, TflModel *model, const uint8_t *bytes,
                                         size_t n) {
   ImportOptions options = m->options;

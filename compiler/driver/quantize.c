@@ -1,7 +1,7 @@
-/* quantize.c: `cnnc quantize`: post-training quantization of a float net into an int8 weight file. The
- * net is built as a program, which runs on the data and writes which numbers its values take (its command
- * observe); scales are chosen from that here, the file is tried as the compiler reads it, and the program of
- * 8 bits is judged by the test of the data. */
+/* quantize.c: `cnnc quantize`: post-training quantization of a float net to an int8 weight file. The net is
+ * built as an executable, which runs on the data and writes the ranges of its values (its command observe).
+ * Scales are chosen from these here, the file is read as the compiler reads it, and the int8 executable is
+ * evaluated on the test data. */
 // SPDX-License-Identifier: Apache-2.0
 #define _POSIX_C_SOURCE 200809L
 #include "quantize.h"
@@ -152,8 +152,8 @@ static bool report_failure(Quantizing *q, const char *why) {
   return false;
 }
 
-/* ---- the programs that are built and run ---- */
-/* The warnings of a build are those of this command, which prints them itself. */
+/* ---- programs that are built and run ---- */
+/* Disables the build's warnings, which this command prints itself. */
 static int add_silence(Arena *arena, const char **words) {
   int n = 0;
   for (int i = 0; i < DIAG_COUNT; i++)
@@ -163,7 +163,7 @@ static int add_silence(Arena *arena, const char **words) {
 
 static bool build_executable(Quantizing *q, const char *weights, const char *program) {
   const char *why = NULL, *self = file_self(q->arena);
-  if (!self) return report_failure(q, "cnnc does not find itself");
+  if (!self) return report_failure(q, "cannot find the cnnc executable");
   enum { OTHERS = 8 + DIAG_COUNT };
   const char **words = NEW_ARRAY(q->arena, const char *, OTHERS + q->defines.n + q->directories.n);
   int n = 0;
@@ -182,7 +182,7 @@ static bool build_executable(Quantizing *q, const char *weights, const char *pro
   return backend_command(q->arena, "the program's build", words, false, &why) || report_failure(q, why);
 }
 
-/* How many samples both nets are run on by eval: it takes a few nanoseconds for a product. */
+/* Number of samples on which eval runs both nets: it takes a few nanoseconds per product. */
 static int64_t samples_measured(const Graph *graph) {
   const double PRODUCTS = 4e8;
   enum { MOST = 32 };
@@ -274,7 +274,7 @@ static bool keeps_layers(Quantizing *q) {
   return !diags_errors(q->diags);
 }
 
-/* Weights that are equalized are those of the same net: it is observed with them. */
+/* Equalized weights define the same net: it is observed with them. */
 static bool equalized(Quantizing *q, const char **path) {
   *path = q->weights;
   q->equalized = q->no_equalize || q->ranges ? 0 : equalize(q->arena, q->graph, q->values);
@@ -300,8 +300,8 @@ static bool calibrated(Quantizing *q, const char *path) {
   if (q->made->missing)
     return report_failure(
         q, arena_printf(q->arena,
-                        q->ranges ? "training has left no range of '%s': --calibrate=mse chooses it from data"
-                                  : "the program does not show the value '%s'",
+                        q->ranges ? "training stored no range for '%s': --calibrate=mse chooses it from data"
+                                  : "the program has no value '%s'",
                         q->made->missing));
   if (!arrays_save(&q->made->arrays, path)) return report_failure(q, strerror(errno));
   const Graph *bytes =
@@ -315,8 +315,8 @@ static bool calibrated(Quantizing *q, const char *path) {
 }
 
 /* ---- --max-loss ---- */
-/* The noise that a value adds, relative to its cost: the worst of those that can become int16, or of the
- * layers that can be one of floats. NULL: there is none. */
+/* The value with the most noise relative to its cost, among those that can become int16, or layers that can
+ * become float. NULL: there is none. */
 static const Chosen *worst_value(const Quantizing *q, bool widen) {
   const Chosen *worst = NULL;
   double most = -1;
@@ -337,8 +337,8 @@ static const Chosen *worst_value(const Quantizing *q, bool widen) {
   return worst;
 }
 
-/* The next values that get 16 bits, or then layers that stay in floats: an eighth of all layers at a time.
- * False: all do. */
+/* The next values become int16, or then layers float: an eighth of all layers at a time. False: all of them
+ * are. */
 static bool keep_more(Quantizing *q) {
   enum { PARTS = 8 };
   int layers = 0;
@@ -380,7 +380,7 @@ static bool quantized(Quantizing *q) {
   }
 }
 
-/* Weights that were trained for 8 bits are what training has rounded: nothing is moved between them. */
+/* Weights of QAT are already rounded: they are not equalized. */
 static bool finds_ranges(Quantizing *q) {
   q->ranges = q->calibrates ? NULL : aware_ranges(q->arena, q->graph, q->values);
   if (q->ranges) {
@@ -389,9 +389,9 @@ static bool finds_ranges(Quantizing *q) {
     return true;
   }
   if (q->data) return true;
-  Diag *diag = diag_report(
-      q->diags, DIAG_weights_mismatch, NO_SPAN, NULL,
-      "%s holds no ranges that training has left, and there is no data to choose them from", q->weights);
+  Diag *diag = diag_report(q->diags, DIAG_weights_mismatch, NO_SPAN, NULL,
+                           "%s contains no ranges from training, and there is no data to choose them from",
+                           q->weights);
   diag_help(diag, "--data=PATH names a data set; or train with quantize = int8(start=5) in the train block");
   return false;
 }
@@ -409,13 +409,14 @@ static void quantize_net(Quantizing *q) {
   if (!read_net(q) || !finds_ranges(q)) return;
   q->wrong = !suits_training(q);
   if (q->wrong || !keeps_layers(q)) return;
-  diags_print(q->diags, stderr, DIAG_TEXT, flag_wants_color(0)); /* of the source: each trial has its own */
+  diags_print(q->diags, stderr, DIAG_TEXT,
+              flag_wants_color(0)); /* only for this source: each trial has its own */
   q->diags = diags_new(q->arena, &q->sources);
   if (q->data && !build_executable(q, NULL, program)) return;
   if (!equalized(q, &weights) || (q->data && !run_calibration(q, program, weights))) return;
   if (q->data && q->seen.targets) run_test(q, program, q->weights, &q->before);
   if (q->most_lost >= 0 && !q->before.share) {
-    report_failure(q, "--max-loss is in points of a metric, and the data has no test that gives one");
+    report_failure(q, "--max-loss needs a metric, but the data has no test part that gives one");
     return;
   }
   if (!quantized(q)) return;

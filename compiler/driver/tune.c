@@ -9,8 +9,8 @@
 #include "schedule/choose.h"
 #include "schedule/schedule.h"
 
-static const double GAIN = 0.97; /* of the time of the cost model's choice, from where on it is left: less
-                                    is within the noise */
+static const double GAIN = 0.97; /* fraction of the time of the cost model's choice that another one must not
+                                    exceed: less is within the noise */
 
 typedef struct Trials {
   int n;
@@ -37,7 +37,7 @@ static Lower *lower_with(const TuneJob *job, const Kernel *kernel, const Target 
                                          .tuning = tuning});
 }
 
-/* The kernel by that choice, as if it had been measured. */
+/* The kernel with that choice, as if it had been measured. */
 static Lower *lower_by(const TuneJob *job, const Kernel *kernel, const Target *target, const Lower *model,
                        Choice choice) {
   const Decision *d = model->decision;
@@ -74,7 +74,7 @@ static bool measure_trials(const TuneJob *job, const Target *target, Trials *t, 
     char *end;
     t->us[i] = strtod(result, &end);
     if (end == result || *end != '\n' || !(t->us[i] > 0))
-      return *why = "the program that measures did not print times", false;
+      return *why = "the timing program printed no times", false;
     result = end + 1;
   }
   return true;
@@ -85,7 +85,7 @@ static void show(const TuneJob *job, const Trials *t, int best, const char *key)
     fprintf(stderr, "%12.1f us by %s\n", t->us[i], tuning_choice(job->arena, &t->choice[i]));
   fprintf(stderr, "%10.1f us by %s", t->us[best], tuning_choice(job->arena, &t->choice[best]));
   if (best)
-    fprintf(stderr, ", %.1f %% less than the cost model's %s", 100 * (1 - t->us[best] / t->us[0]),
+    fprintf(stderr, ", %.1f %% less than with the cost model's %s", 100 * (1 - t->us[best] / t->us[0]),
             tuning_choice(job->arena, &t->choice[0]));
   fprintf(stderr, ", best of %d: %s\n", t->n, key);
 }
@@ -121,8 +121,8 @@ static bool tune_target(const TuneJob *job, const Target *target, const char **w
   const int n = job->plan->kernels.n;
   const Lower **model = NEW_ARRAY(job->arena, const Lower *, n + 1);
   const Target *widest = target_widest(job->ntargets, job->target);
-  Tuning layout = {.arena = job->arena}; /* the result for the widest target determines the layout of
-                                            weights; nothing specific to this target */
+  Tuning layout = {.arena = job->arena}; /* the result for the widest target determines the layout of weights;
+                                            nothing else depends on this target */
   Sum sum = {0};
   for (int i = 0; i < job->tuning->lines.n && target != widest; i++)
     if (strcmp(job->tuning->lines.data[i]->target, widest->name) == 0)
@@ -134,7 +134,7 @@ static bool tune_target(const TuneJob *job, const Target *target, const char **w
     if (!tune_kernel(job, job->plan->kernels.data[k], target, model[k], &sum, why)) return false;
   }
   if (job->progress)
-    fprintf(stderr, "%10.1f us for %d different kernels, %.1f by the cost model\n", sum.us, sum.kernels,
+    fprintf(stderr, "%10.1f us for %d different kernels, %.1f with the cost model\n", sum.us, sum.kernels,
             sum.model_us);
   return true;
 }
@@ -144,7 +144,7 @@ bool tune_kernels(const TuneJob *job, const char **why) {
     if (target_runs_here(job->target[t])) {
       if (!tune_target(job, job->target[t], why)) return false;
     } else if (job->progress)
-      fprintf(stderr, "not tuned for %s, which this machine does not run\n", job->target[t]->name);
+      fprintf(stderr, "not tuned for %s, which this machine cannot run\n", job->target[t]->name);
   }
   return true;
 }

@@ -51,7 +51,8 @@ static void name_sizes(Printer *p, Words *items) {
 static void check_sizes(const Printer *p) {
   const CodeNumbers *numbers = p->print->merged;
   for (int i = 0; numbers && i < numbers->n; i++)
-    if (numbers->data[i].parameter && !p->found[i]) nest_misuse(p->nest, "a size is not in the text");
+    if (numbers->data[i].parameter && !p->found[i])
+      nest_misuse(p->nest, "a size is missing in the printed text");
 }
 
 static void print_parameters(Printer *p, const Instance *instance, bool entry, size_t column) {

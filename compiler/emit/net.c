@@ -94,17 +94,17 @@ static const char *reader_of(const Net *net, const Node *node) {
 
 static const char *where_it_went(const Net *net, const Node *node) {
   const Op *op = node->op;
-  if (!*reader_of(net, node) && !is_output(net, node)) return "nothing that inference computes depends on it";
-  if (op->identity && op->identity(node)) return "does nothing in inference";
-  if (node_is_state(node)) return "is read in the struct of the states";
-  if (node_is_update(node)) return "its value is made in the struct of the states";
+  if (!*reader_of(net, node) && !is_output(net, node)) return "no result of inference depends on it";
+  if (op->identity && op->identity(node)) return "no effect in inference";
+  if (node_is_state(node)) return "is read from the state struct";
+  if (node_is_update(node)) return "its value is computed in the state struct";
   if (op->traits.padding)
     return arena_printf(net->arena, "in the bounds of the windows of %s", reader_of(net, node));
-  if (op->family == FAMILY_ALIAS) return "the same values under another shape";
+  if (op->family == FAMILY_ALIAS) return "the same elements with another shape";
   if (op->traits.channel_offset || op->traits.joins_channels)
-    return "its inputs are written straight into it";
+    return "its inputs are written directly into it";
   if (op->traits.channel_slice || op->traits.splits_channels) return "is a view of its input";
-  return "nothing that inference computes depends on it";
+  return "no result of inference depends on it";
 }
 
 /* Lists the source lines that generate no code, so that each line of the program appears in the C file: here,

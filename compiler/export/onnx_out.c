@@ -54,7 +54,7 @@ static bool all_have_forms(Diags *diags, const Graph *graph, const int *reads) {
       diag = diag_report(diags, DIAG_onnx_operator, node->span, node->site, "%s '%s' has no form in ONNX: %s",
                          op, node->name, why);
   }
-  if (diag) diag_help(diag, "a net whose outputs lie before %s can be written", n == 1 ? "it" : "them");
+  if (diag) diag_help(diag, "a net with outputs before %s can be exported", n == 1 ? "it" : "them");
   return !n;
 }
 

@@ -25,7 +25,7 @@ void graph_verify(const Graph *graph) {
     if (node->quant && (node->quant->wide ? node->elem != I16 || node->quant->zero
                                           : elem_bytes(node->elem) != 1 || node->quant->zero < least ||
                                                 node->quant->zero > least + UINT8_MAX))
-      broken(graph, node, "its zero is none of its type");
+      broken(graph, node, "its zero point is outside its type's range");
     if (node->quant && !(node->quant->scale > 0)) broken(graph, node, "its scale is not above 0");
     if ((node->elem == I8 || node->elem == I16) && !node->quant && !node_is_input(node))
       broken(graph, node, "its value is int8 or int16 without a scale");
@@ -37,7 +37,7 @@ void graph_verify(const Graph *graph) {
         broken(graph, node, "an input does not come before it");
     for (int k = 0; k < node->nweights; k++)
       if (node->weight[k] && node->weight[k]->offset + node->weight[k]->size > graph->parameters)
-        broken(graph, node, "a parameter lies outside the weights");
+        broken(graph, node, "a parameter is outside the weights");
     if (node->hidden && (node->hidden->of->id >= graph->nodes.n ||
                          graph->nodes.data[node->hidden->of->id] != node->hidden->of))
       broken(graph, node, "it is derived from a node outside the graph");

@@ -84,8 +84,8 @@ bool op_same_regions(ShapeContext *context, const Node *node, const Node *a, con
                                        : "one has regions, the other is a single value");
   op_note_origin(context, diag, a);
   op_note_origin(context, diag, b);
-  diag_help(diag, some && others ? "take the regions of both with the same boxes"
-                                 : "take regions of the other one, too, with roi_align or roi_pool");
+  diag_help(diag, some && others ? "use the same boxes for the regions of both"
+                                 : "apply roi_align or roi_pool to the other one, too");
   return false;
 }
 
@@ -225,9 +225,9 @@ static bool literal_init(ShapeContext *context, const Node *node, const char *pa
   int rank = -1, level[5] = {0};
   int64_t dim[5] = {0};
   if (!literal_sizes(value, 0, &rank, dim)) {
-    Diag *diag =
-        op_error_at(context, node, param, DIAG_bad_value,
-                    "%s of %s is a list whose rows are not numbers of equal count", param, node->op->name);
+    Diag *diag = op_error_at(context, node, param, DIAG_bad_value,
+                             "the rows of the list %s of %s differ in length, or are not numbers", param,
+                             node->op->name);
     diag_help(diag, "a kernel is written row by row: [[1, 0, -1], [2, 0, -2], [1, 0, -1]]");
     return false;
   }
@@ -237,7 +237,7 @@ static bool literal_init(ShapeContext *context, const Node *node, const char *pa
                              sizes_text(context->arena, weight->rank, weight->dim));
     if (node->window)
       diag_help(diag,
-                "give one kernel of %s for all filters and channels, or a list with one for each filter",
+                "write one kernel of %s for all filters and channels, or a list with one for each filter",
                 sizes_text(context->arena, weight->rank - 2, weight->dim + 2));
     return false;
   }

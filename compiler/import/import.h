@@ -398,7 +398,7 @@ typedef struct OnnxOperator {
 } OnnxOperator;
 extern const OnnxOperator onnx_operators[]; /* onnx_ops.def; a row without a name ends it */
 const OnnxOperator *onnx_operator(const char *name);
-#define TRUTH "a truth that depends on values"
+#define TRUTH "a computed boolean"
 #define ATTENTION "a product of two values (attention)"
 #define OP(name, function, word) ImportOperator function;
 #define ML(name, function, word) ImportOperator function;

@@ -142,7 +142,7 @@ static bool find_outputs(ModelImport *im) {
       if (strcmp(o->node[k].name, name) == 0 && o->node[k].nout > 0) tensor = o->node[k].out[0];
     if (tensor == 0) {
       Diag *diag = diag_report(im->diags, DIAG_import_file, im->at, NULL,
-                               "no tensor and no node is called '%s', as --outputs says", name);
+                               "--outputs: there is no tensor or node '%s'", name);
       diag_help(diag, "cnnc import --list %s names them", o->path);
       return false;
     }
@@ -161,8 +161,8 @@ static bool find_state_outputs(ModelImport *im) {
     for (int k = 0; k < o->noutputs; k++) there = there || o->output[k].tensor == tensor;
     if (there && tensor) continue;
     if (tensor == 0) {
-      Diag *diag = diag_report(im->diags, DIAG_import_file, im->at, NULL,
-                               "no tensor is called '%s', as --state says", name);
+      Diag *diag =
+          diag_report(im->diags, DIAG_import_file, im->at, NULL, "--state: there is no tensor '%s'", name);
       if (o->noutputs) diag_help(diag, "the first output of the model is %s", o->output[0].name);
       return false;
     }
@@ -249,7 +249,7 @@ static View *import_by_row(ModelImport *im, const OnnxNode *node) {
   if (view && !keeps_bytes(im, node, before)) view = NULL;
   if (view && im->huge) view = no(im, "a value of more than 2147483647 elements");
   for (int i = before; view && i < im->statements.n; i++)
-    if (has_odd_number(im->statements.data[i]->call)) view = no(im, "a number that is not finite");
+    if (has_odd_number(im->statements.data[i]->call)) view = no(im, "a non-finite number");
   return view;
 }
 
@@ -342,7 +342,7 @@ static void add_model_output(ModelImport *im, const OnnxPort *port) {
   im->why = NULL;
   if (!item->view && !item->constant) return; /* depends on an earlier problem */
   bool as_onnx = false;
-  Value *value = item->view ? lay_output(im, item->view, &as_onnx) : no(im, "an output that is constant");
+  Value *value = item->view ? lay_output(im, item->view, &as_onnx) : no(im, "a constant output");
   if (!value) {
     const Problem row = {.tensor = port->tensor, .what = port->name, .why = im->why};
     vec_push(im->arena, im->problems, row);
@@ -375,7 +375,7 @@ static const View *with_rank(ModelImport *im, const View *view, const OnnxPort *
 /* Its dimensions in the order of the state's axes: positions, then channels. */
 static Value *lay_kept(ModelImport *im, const View *made, const KeptValue *kept) {
   const View *view = with_rank(im, made, kept->input);
-  if (!view) return no(im, "a state of another number of dimensions");
+  if (!view) return no(im, "a state with another number of dimensions");
   int dims[MOST_DIMS], order[MOST_DIMS], m = 0;
   const int n = dimensions_of(im, view, dims), channels = kept->input->channels;
   if (n < 0) return NULL;
@@ -385,7 +385,7 @@ static Value *lay_kept(ModelImport *im, const View *made, const KeptValue *kept)
   Value *value = lay_in_order(im, view, n, order);
   if (!value || shape_equal(value->shape, kept->value->shape)) return value;
   if (shape_elements(value->shape) != shape_elements(kept->value->shape))
-    return no(im, "a state of another size than its input");
+    return no(im, "a state with another size than its input");
   return reshaped(im, value, kept->value->shape);
 }
 

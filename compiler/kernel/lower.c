@@ -405,8 +405,7 @@ static const char *about_pack(const Lower *l, const char *member) {
              kernel->normalize_shift ? ", mean/std" : "");
   for (int i = 0; i < kernel->nscales; i++)
     text_put(&out, "%s %s", i || kernel->normalize ? " and" : ", with", kernel->scale[i]->name);
-  text_put(&out, "%s in the order in which its kernel reads it",
-           kernel->normalize || kernel->nscales ? " in it," : "");
+  text_put(&out, "%s, packed", kernel->normalize || kernel->nscales ? " in it," : "");
   return out.s;
 }
 

@@ -82,10 +82,11 @@ void map_shape_operands(ShapeContext *context, Node *node) {
       diag_help(diag, "conv(%lld, 1x1) makes the current value's channels %lld", (long long)y.c,
                 (long long)y.c);
     else if (x.c == y.c)
-      diag_help(diag,
-                "height and width must agree (a stride or pad=same on one of the two ways?); only 1x1x%lld "
-                "is repeated at every pixel",
-                (long long)x.c);
+      diag_help(
+          diag,
+          "height and width must be equal (a stride or pad=same in one of the two branches?); only 1x1x%lld "
+          "is broadcast to every pixel",
+          (long long)x.c);
     else diag_help(diag, "the shapes must be equal, or one of them one pixel or one channel of the other");
     return;
   }

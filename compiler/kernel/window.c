@@ -247,7 +247,7 @@ bool window_addressable(ShapeContext *context, const Node *node, const Window *w
     if (window_reach(&near, axis, small[axis]) <= SHAPE_MOST_ELEMENTS) continue;
     const char *name = window_axis_name(node, axis);
     Diag *diag = op_error(context, node, DIAG_too_large,
-                          "the windows of %s reach too far: positions along the %s exceed 31 bits",
+                          "the windows of %s extend too far: positions along the %s exceed 31 bits",
                           node->op->name, name);
     diag_fact(diag,
               "%s: padding %lld + stride %lld*(%lld - 1) + dilation %lld*(%lld - 1) = %lld, more than %lld",

@@ -33,7 +33,7 @@ json_t *answer_format(Server *s, Arena *arena, const json_t *params, Failure *fa
   switch (format_source(&laid, arena, diags, &sources, source)) {
   case FORMAT_MISTAKES: return json_null();
   case FORMAT_CHANGED:
-    *failure = (Failure){RPC_REQUEST_FAILED, "the layout would change what the program means"};
+    *failure = (Failure){RPC_REQUEST_FAILED, "formatting would change the meaning of the program"};
     return NULL;
   case FORMATTED: break;
   }

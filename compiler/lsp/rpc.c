@@ -74,7 +74,7 @@ static RpcEvent header_read(Rpc *r, const char **why) {
       return mistake(r, why, "the message is larger than 256 MiB");
     }
     if (r->has_length && !r->bad) return RPC_MESSAGE;
-    if (r->has_length || r->bad) return mistake(r, why, "the header of the message cannot be read");
+    if (r->has_length || r->bad) return mistake(r, why, "the header of the message is invalid");
   }
 }
 

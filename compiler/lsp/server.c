@@ -80,7 +80,7 @@ static json_t *capabilities(const Server *s) {
 
 static json_t *initialize(Server *s, Arena *arena, const json_t *params, Failure *failure) {
   (void)arena;
-  if (s->initialized) return *failure = (Failure){RPC_INVALID_REQUEST, "it is initialized already"}, NULL;
+  if (s->initialized) return *failure = (Failure){RPC_INVALID_REQUEST, "it is already initialized"}, NULL;
   const json_t *encodings = AT(params, "capabilities", "general", "positionEncodings");
   for (size_t i = 0; i < json_array_size(encodings); i++) {
     const char *one = json_string_value(json_array_get(encodings, i));
@@ -177,7 +177,7 @@ static void take_notice(Server *s, const char *method, const json_t *params) {
 
 static void take_request(Server *s, const json_t *id, const char *method, const json_t *params) {
   if (!s->initialized && strcmp(method, "initialize") != 0)
-    return refuse_request(s, id, RPC_NOT_INITIALIZED, "the first request is initialize");
+    return refuse_request(s, id, RPC_NOT_INITIALIZED, "the first request must be initialize");
   if (s->shut_down) return refuse_request(s, id, RPC_INVALID_REQUEST, "it is shut down");
   for (size_t i = 0; i < LENGTH(requests); i++) {
     if (strcmp(requests[i].method, method) != 0) continue;
@@ -205,7 +205,8 @@ static void take_message(Server *s, const json_t *message) {
   if (method && is_id(id)) return take_request(s, id, method, params);
   const bool answer = !method && (json_object_get(message, "result") || json_object_get(message, "error"));
   if (!answer)
-    refuse_request(s, is_id(id) ? id : NULL, RPC_INVALID_REQUEST, "this is neither a request nor a notice");
+    refuse_request(s, is_id(id) ? id : NULL, RPC_INVALID_REQUEST,
+                   "this is neither a request nor a notification");
 }
 
 /* ---- the queue ---- */

@@ -28,7 +28,7 @@ static void shape(ShapeContext *context, Node *node) {
         op_error(context, node, DIAG_wrong_shape, "mirror needs two channels or more, but its input is %s",
                  shape_text(context->arena, in));
     op_note_origin(context, diag, node->in[0]);
-    diag_help(diag, "conv(2, 1x1) before it makes two channels");
+    diag_help(diag, "put conv(2, 1x1) before it to get two channels");
     return;
   }
   node->shape = in;

@@ -43,13 +43,13 @@ void verify_kernels(const Plan *plan) {
       broken_plan(plan, kernel->result, "its kernel runs in no phase");
     if (before &&
         (before->phase > kernel->phase || (before->phase == kernel->phase && before->batch > kernel->batch)))
-      broken_plan(plan, kernel->result, "its kernel runs in an earlier phase than the one before");
+      broken_plan(plan, kernel->result, "its kernel runs in an earlier phase than the previous kernel");
   }
   for (int o = 0; o < plan->graph->outputs.n; o++) {
     const Node *node = plan->graph->outputs.data[o].node;
     while (node->op->family == FAMILY_ALIAS && node->nin) node = node->in[0];
     if (live[node->id] && !made[node->id] && !plan->inside[node->id].done && !plan_given(plan, node))
-      broken_plan(plan, node, "it is an output, and no kernel makes it");
+      broken_plan(plan, node, "it is an output that no kernel computes");
   }
   arena_free(arena);
 }
@@ -59,7 +59,7 @@ void verify_storage(const Plan *plan) {
     const Node *result = plan->kernels.data[k]->result;
     if (plan->storage[result->id].kind == STORE_NONE) broken_plan(plan, result, "it is stored nowhere");
     if (plan->life[home_of(plan, result)->id].block.dies < k)
-      broken_plan(plan, result, "it dies before it is made");
+      broken_plan(plan, result, "its lifetime ends before it is computed");
     const Node *means = plan->kernels.data[k]->means;
     if (means && plan->storage[means->id].kind == STORE_NONE)
       broken_plan(plan, means, "it is stored nowhere");
@@ -71,7 +71,7 @@ void verify_in_place(const Plan *plan) {
   for (int k = 0; k < plan->kernels.n; k++) {
     const Kernel *kernel = plan->kernels.data[k];
     if (kernel->over && plan->life[home_of(plan, kernel->over)->id].block.dies != k)
-      broken_plan(plan, kernel->result, "it is written over a value that is needed later");
+      broken_plan(plan, kernel->result, "it overwrites a value that is needed later");
     if (kernel->over && plan->storage[kernel->over->id].kind != plan->storage[kernel->result->id].kind)
       broken_plan(plan, kernel->result, "it overwrites a value in another memory space");
   }

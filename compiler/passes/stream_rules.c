@@ -67,7 +67,7 @@ static void refuse_stride(Streams *s, const Node *node, int64_t rows, int64_t fa
   Diag *diag = refuse_stream(s, node, DIAG_stream_stride, "a step has %s for %s, which takes %lld at a time",
                              rows_text(s, rows), operator_of(s, node), (long long)factor);
   if (diag)
-    diag_help(diag, "a step has a multiple of %s: --%s=%lld is the least", rows_text(s, s->jump),
+    diag_help(diag, "a step needs a multiple of %s: at least --%s=%lld", rows_text(s, s->jump),
               slides(s) ? "slide" : "stream", (long long)s->jump);
 }
 
@@ -149,8 +149,8 @@ static bool flow_repeated(Streams *s, const Node *node, Flow *flow) {
   if (from == to && !node->op->traits.repeats) return true;
   if (node->op->traits.repeats && !node->op->traits.repeats(node, factors)) {
     if (slides(s)) return false;
-    Diag *diag = refuse_stream(s, node, DIAG_stream_future, "%s computes rows from those that follow",
-                               operator_of(s, node));
+    Diag *diag =
+        refuse_stream(s, node, DIAG_stream_future, "%s computes rows from later ones", operator_of(s, node));
     if (diag) diag_help(diag, "upsample(%lld) repeats each row", (long long)larger(factor, 2));
     return true;
   }
@@ -205,8 +205,8 @@ static bool flow_flatter(Streams *s, const Node *node, Flow *flow) {
 static bool flow_ahead(Streams *s, const Node *node, Flow *flow) {
   (void)flow;
   if (slides(s)) return false;
-  Diag *diag = refuse_stream(s, node, DIAG_stream_future, "%s computes rows from those that follow",
-                             operator_of(s, node));
+  Diag *diag =
+      refuse_stream(s, node, DIAG_stream_future, "%s computes rows from later ones", operator_of(s, node));
   if (diag) diag_help(diag, "a convolution with pad=causal sees only what came before");
   return true;
 }
@@ -245,7 +245,7 @@ static bool flow_recurrent(Streams *s, const Node *node, Flow *flow) {
   Diag *diag = refuse_stream(s, node, DIAG_stream_future, "%s reads its rows from the last one on",
                              operator_of(s, node));
   if (diag) {
-    diag_fact(diag, "direction=%s: there is no bound to how far it looks ahead", direction);
+    diag_fact(diag, "direction=%s: its look-ahead is unlimited", direction);
     diag_help(diag, "direction=forward, the default");
   }
   return true;
@@ -284,7 +284,7 @@ static StreamRule rule_of(const Node *node) {
 
 /* ---- several operands ---- */
 static void refuse_position(Streams *s, const Node *node, const Node *constant) {
-  Diag *diag = refuse_stream(s, constant, DIAG_stream_position, "%s has a row for each position",
+  Diag *diag = refuse_stream(s, constant, DIAG_stream_position, "%s has one row per position",
                              operator_of(s, constant));
   if (!diag) return;
   diag_note(diag, node->span, "%s combines it with rows of a sequence here", operator_of(s, node));
@@ -295,7 +295,8 @@ static void refuse_rate(Streams *s, const Node *node, const Node *a, const Node 
   Diag *diag =
       refuse_stream(s, node, DIAG_stream_rate, "%s of values with %s and %s a step", operator_of(s, node),
                     rows_text(s, s->flow[a->id].step.rows), rows_text(s, s->flow[b->id].step.rows));
-  if (diag) diag_help(diag, "both need the same strides, so that a row stands for as many of the input");
+  if (diag)
+    diag_help(diag, "both need the same total stride, so that their rows cover the same part of the input");
 }
 
 /* Aligns the rows of all operands to the latest. False: some operand is not computed in steps. */
@@ -460,8 +461,8 @@ static bool inputs_have_rows(Streams *s) {
     fit = false;
     if (!s->diags) continue;
     if (!port)
-      diag_report(s->diags, DIAG_unknown_name, graph->name_span, NULL,
-                  "net %s has no input '%s', which --stream names", graph->name, use->input);
+      diag_report(s->diags, DIAG_unknown_name, graph->name_span, NULL, "--stream: net %s has no input '%s'",
+                  graph->name, use->input);
     else
       diag_report(s->diags, DIAG_stream_whole, port->node->span, NULL, "input %s has no rows, but is %s",
                   port->name, shape_text(s->arena, port->node->shape));

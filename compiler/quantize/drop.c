@@ -153,18 +153,18 @@ static Idle idle_of(const Channels *c, const Node *node) {
 static void note_layer(Arena *arena, Diags *diags, const Idle *of) {
   Diag *diag =
       diag_report(diags, DIAG_dead_filters, of->node->span, of->node->site,
-                  "%" PRId64 " of %" PRId64 " filters of %s do nothing: what they give is constant, or "
+                  "%" PRId64 " of %" PRId64 " filters of %s have no effect: their output is constant, or "
                   "nobody reads it",
                   of->idle, of->filters, of->node->name);
   if (of->saved)
-    diag_fact(diag, "%" PRId64 " filters are left, which saves %s bytes of weights here", of->left,
+    diag_fact(diag, "%" PRId64 " filters remain, which saves %s bytes of weights here", of->left,
               text_thousands(arena, of->saved));
 }
 
 /* Reports several layers in one line. */
 static void note_layers(Arena *arena, Diags *diags, const Graph *graph, int layers, const Idle *sum) {
   diag_report(diags, DIAG_dead_filters, NO_SPAN, NULL,
-              "net %s: %s of %s filters in %d layers do nothing; dropping them saves %s bytes of weights "
+              "net %s: %s of %s filters in %d layers have no effect; dropping them saves %s bytes of weights "
               "(--emit=graph --after=drop lists the rest)",
               graph->name, text_thousands(arena, sum->idle), text_thousands(arena, sum->filters), layers,
               text_thousands(arena, sum->saved));

@@ -11,11 +11,11 @@
 /* ---- incompatible scales ---- */
 static void refuse_factor(Quantizer *q, const Node *node, int32_t most, double in, float out) {
   Diag *diag = diag_report(q->diags, DIAG_scale_mismatch, node->span, node->site,
-                           "the scales of %s do not go together: what it adds up is multiplied by %g",
-                           node->name, in / (double)out);
-  diag_fact(diag, "a unit of the sum is %g, one of the result %g; the factor must be below %d", in,
+                           "the scales of %s are incompatible: its sum is multiplied by %g", node->name,
+                           in / (double)out);
+  diag_fact(diag, "the scale of the sum is %g, of the result %g; the factor must be below %d", in,
             (double)out, 1 << most);
-  diag_help(diag, "the scale of a value is about its largest number / %d: %s.scale is too small",
+  diag_help(diag, "the scale of a value should be about its largest number / %d: %s.scale is too small",
             most > MULTIPLIER_MOST ? INT16_MAX : INT8_MAX, node->name);
 }
 
@@ -29,8 +29,9 @@ static void refuse_addends(Quantizer *q, const Node *node, double most, float ou
     wide |= node->in[k]->quant->wide;
   }
   Diag *diag = diag_report(q->diags, DIAG_scale_mismatch, node->span, node->site,
-                           "the scales of %s do not go together: they are too far apart", node->name);
-  diag_fact(diag, "those that are added go from %g to %g, that of the sum is %g", least, most, (double)out);
+                           "the scales of %s are incompatible: they differ too much", node->name);
+  diag_fact(diag, "the scales of the addends range from %g to %g, that of the sum is %g", least, most,
+            (double)out);
   diag_fact(
       diag,
       "with rounding=float each of them, divided by that of the sum, must be at least 2^%d and below 2^%d",
@@ -52,18 +53,18 @@ static Diag *overflow(Quantizer *q, const Node *node, const char *what, int bits
 bool quant_refuse_sum(Quantizer *q, const Node *node, const Weight *weight, int64_t filter, int64_t terms,
                       double most, int bits) {
   Diag *diag = overflow(q, node, "sum", bits);
-  diag_fact(diag, "filter %" PRId64 " adds up %s products and its bias, which can come to %.0f", filter,
+  diag_fact(diag, "filter %" PRId64 " sums %s products and its bias, up to %.0f", filter,
             text_thousands(q->arena, terms), most);
-  diag_help(diag, "smaller weights under a larger %s.scale leave room", weight->name);
+  diag_help(diag, "smaller weights with a larger %s.scale avoid this", weight->name);
   return false;
 }
 
 /* For layers without weights. */
 static bool report_large(Quantizer *q, const Node *node, const char *what, int64_t most, Multiplier factor) {
   Diag *diag = overflow(q, node, what, 32);
-  diag_fact(diag, "it can come to %s, and is multiplied by %g", text_thousands(q->arena, most),
+  diag_fact(diag, "it can reach %s, and is multiplied by %g", text_thousands(q->arena, most),
             (double)factor.real);
-  diag_help(diag, "a larger %s.scale leaves room", node->name);
+  diag_help(diag, "a larger %s.scale avoids this", node->name);
   return false;
 }
 
@@ -92,13 +93,12 @@ static bool find_bias(Quantizer *q, const Node *node, Weights *w) {
 static bool weights_in_range(Quantizer *q, const Weight *weight, Weights *w) {
   for (int64_t i = 0; i < weight->size; i++) {
     if (w->weight[i] < -INT8_MAX)
-      return quant_problem(q, "%s: has -128, where weights are -127 to 127", weight->name), false;
+      return quant_problem(q, "%s: has -128; weights must be -127 to 127", weight->name), false;
     if (abs(w->weight[i]) > w->most) w->most = abs(w->weight[i]);
   }
   for (int64_t i = 0; i < w->scales; i++)
     if (!(w->scale[i] > 0) || !isfinite(w->scale[i]))
-      return quant_problem(q, "%s.scale: has %g, should be numbers above 0", weight->name,
-                           (double)w->scale[i]),
+      return quant_problem(q, "%s.scale: has %g; must be numbers above 0", weight->name, (double)w->scale[i]),
              false;
   return true;
 }
@@ -157,7 +157,7 @@ static void make_doubles(Quantizer *q, const Node *node, const Weights *w, const
   const Factor kind = quant_file_factor(q->file, node->name);
   if (kind == FACTOR_FIXED) return;
   if (kind == FACTOR_FLOAT || !w->wide)
-    quant_problem(q, "%s: has a factor in the metadata that is not for int%s layers", node->name,
+    quant_problem(q, "%s: its factor in the metadata is not supported for int%s layers", node->name,
                   w->wide ? "16" : "8");
   double *real = NEW_ARRAY(q->arena, double, w->filters);
   for (int64_t f = 0; f < w->filters; f++)
@@ -217,7 +217,7 @@ static Multiplier product_factor(Quantizer *q, const Node *node, float a, float 
   Multiplier factor = multiplier_of_scales(a, b, out, false);
   const Factor kind = quant_file_factor(q->file, node->name);
   if (kind == FACTOR_DOUBLE)
-    quant_problem(q, "%s: is a product of values, whose factor must not be a double", node->name);
+    quant_problem(q, "%s: is a product of values; its factor must not be a double", node->name);
   if (kind != FACTOR_FLOAT) return factor;
   const float real = factor.real;
   factor = multiplier_of((double)real);
@@ -261,9 +261,9 @@ static bool matmul_fits(Quantizer *q, const Node *node, const Int8Matmul *p, boo
     return true;
   if (!wide && most <= INT32_MAX) return report_large(q, node, "sum", (int64_t)most, p->factor);
   Diag *diag = overflow(q, node, "sum", wide ? WIDE_SUM_BITS + 1 : 32);
-  diag_fact(diag, "it adds up %s products of two values, which can come to %s",
-            text_thousands(q->arena, p->of.k), text_thousands(q->arena, (int64_t)most));
-  diag_help(diag, "precision=f32 computes it in floats");
+  diag_fact(diag, "it sums %s products of two values, up to %s", text_thousands(q->arena, p->of.k),
+            text_thousands(q->arena, (int64_t)most));
+  diag_help(diag, "precision=f32 computes it in float");
   return false;
 }
 
@@ -318,7 +318,7 @@ static Node *scaled_mean(Quantizer *q, const Node *node, Node *in) {
   const Ending end = quant_ending(q, node, true);
   if (!end.found) return NULL;
   if (in->quant->wide != end.quant.wide) {
-    quant_problem(q, "%s: a mean with a factor has %s bits, but its input has %s", node->name,
+    quant_problem(q, "%s: is a mean with a factor and has %s bits, but its input has %s", node->name,
                   end.quant.wide ? "16" : "8", in->quant->wide ? "16" : "8");
     return NULL;
   }

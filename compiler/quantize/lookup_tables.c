@@ -24,8 +24,8 @@ static Node *table_node(Quantizer *q, const Node *of, Node *in, Quant quant, int
 static void refuse_rescaling(Quantizer *q, const Node *of, double factor) {
   Diag *diag =
       diag_report(q->diags, DIAG_scale_mismatch, of->span, of->site,
-                  "the scales of %s do not go together: its input's is %g times its own", of->name, factor);
-  diag_help(diag, "a move or a pooling has the scale of its input");
+                  "the scales of %s are incompatible: its input's is %g times its own", of->name, factor);
+  diag_help(diag, "data movement and pooling keep the scale of their input");
 }
 
 static bool check_factor(const Node *in, Multiplier factor) {
@@ -73,7 +73,7 @@ static Node *piecewise_linear(Quantizer *q, const Node *node, Node *in, const En
   r.factor.real = above;
   r.below.real = below;
   if (kind == FACTOR_DOUBLE)
-    quant_problem(q, "%s: has a factor in the metadata that is not for %s", node->name, node->op->name);
+    quant_problem(q, "%s: its factor in the metadata is not supported for %s", node->name, node->op->name);
   return rescale_node(q, node, in, to, r);
 }
 
@@ -95,7 +95,7 @@ static void refuse_argument(Quantizer *q, const Node *node, float scale) {
   Diag *diag = diag_report(q->diags, DIAG_scale_mismatch, node->span, node->site,
                            "%s has an int16 input with the scale %g, which is too large", node->op->name,
                            (double)scale);
-  diag_help(diag, "nearly all of its results are the same with that scale");
+  diag_help(diag, "with that scale nearly all of its results are equal");
 }
 
 /* ---- functions ---- */
@@ -255,13 +255,13 @@ Node *quant_softmax(Quantizer *q, const Node *node) {
   Node *in = quant_bytes(q, node->in[0]);
   if (!in) return NULL;
   if (quant_given(q, node->name, &given) && (given.scale != own.scale || given.zero != own.zero))
-    quant_problem(q, "%s.scale: is %g and %s.zero %d, should be 1/256 and -128, as of every softmax",
-                  node->name, (double)given.scale, node->name, given.zero);
+    quant_problem(q, "%s.scale: is %g and %s.zero %d; softmax needs 1/256 and -128", node->name,
+                  (double)given.scale, node->name, given.zero);
   if (!softmax_scale_fits(in->quant->scale)) {
-    Diag *diag = diag_report(q->diags, DIAG_scale_mismatch, node->span, node->site,
-                             "softmax is taken of numbers with the scale %g, and can be from 2^-26 on",
-                             (double)in->quant->scale);
-    diag_help(diag, "with that scale all its results are the same");
+    Diag *diag =
+        diag_report(q->diags, DIAG_scale_mismatch, node->span, node->site,
+                    "the input of softmax has the scale %g; the least is 2^-26", (double)in->quant->scale);
+    diag_help(diag, "with that scale all its results are equal");
     return NULL;
   }
   Int8Softmax *s = NEW(q->arena, Int8Softmax);

@@ -32,7 +32,7 @@ static const float *product_scales(Quantizer *q, const Weight *weight, int64_t g
   const float *scale = quant_array(q, name, F32, 1, n);
   for (int64_t i = 0; scale && i < *n; i++)
     if (!(scale[i] > 0) || !isfinite(scale[i])) {
-      quant_problem(q, "%s: has %g, should be numbers above 0", name, (double)scale[i]);
+      quant_problem(q, "%s: has %g; must be numbers above 0", name, (double)scale[i]);
       return NULL;
     }
   return scale;
@@ -46,17 +46,18 @@ static bool find_product(Quantizer *q, const Weight *weight, const Weight *bias,
   p->bias = bias ? quant_array(q, bias->name, I32, 1, &p->sums) : NEW_ARRAY(q->arena, int32_t, p->sums);
   for (int64_t i = 0; p->q && i < weight->size; i++)
     if (p->q[i] < -INT8_MAX) {
-      quant_problem(q, "%s: has -128, where weights are -127 to 127", weight->name);
+      quant_problem(q, "%s: has -128; weights must be -127 to 127", weight->name);
       return false;
     }
   return p->q && p->scale && p->bias;
 }
 
 static void refuse_gates(Quantizer *q, const Node *node, const Weight *weight, double unit) {
-  Diag *diag = diag_report(q->diags, DIAG_scale_mismatch, node->span, node->site,
-                           "the scales of %s do not go together: a unit of its sums is %g", node->name, unit);
-  diag_fact(diag, "gates have the scale 2^-%d; a unit must be below 2^%d of it", GATE_BITS,
-            WIDE_MULTIPLIER_MOST);
+  Diag *diag =
+      diag_report(q->diags, DIAG_scale_mismatch, node->span, node->site,
+                  "the scales of %s are incompatible: the scale of its sums is %g", node->name, unit);
+  diag_fact(diag, "gates have the scale 2^-%d; the scale of the sums must be below 2^%d times that",
+            GATE_BITS, WIDE_MULTIPLIER_MOST);
   diag_help(diag, "%s.scale times the scale of its other factor is too large", weight->name);
 }
 
@@ -98,7 +99,8 @@ static bool find_value(Quantizer *q, Layer *l, const Recurrent *r) {
   const bool found = quant_given(q, name, &given);
   if (r->cell == CELL_LSTM || r->relu) {
     if (found && given.wide)
-      quant_problem(q, "%s: has 16 bits, where a recurrent layer that reads 8 makes 8", name);
+      quant_problem(q, "%s: has 16 bits, but a recurrent layer with an 8-bit input has an 8-bit output",
+                    name);
     else if (!found) quant_problem(q, "%s.scale: F32 [1] and %s.zero: I8 [1] are missing", name, name);
     l->h = l->start = given;
     return found && !given.wide;
@@ -106,8 +108,8 @@ static bool find_value(Quantizer *q, Layer *l, const Recurrent *r) {
   l->h = (Quant){.scale = BYTE_SCALE};
   l->start = r->cell == CELL_GRU ? (Quant){.scale = UNIT_SCALE, .wide = true} : l->h;
   if (!found || (given.scale == l->h.scale && given.zero == 0 && !given.wide)) return true;
-  quant_problem(q, "%s.scale: is %g and %s.zero %d, should be 1/128 and 0, as of every %s", name,
-                (double)given.scale, name, given.zero, l->node->op->name);
+  quant_problem(q, "%s.scale: is %g and %s.zero %d; must be 1/128 and 0 for %s", name, (double)given.scale,
+                name, given.zero, l->node->op->name);
   return false;
 }
 
@@ -120,7 +122,7 @@ static bool find_cell(Quantizer *q, Layer *l) {
   int bits = 0;
   if (!(*scale > 0) || !isfinite(*scale) || !scale_is_power(*scale, &bits) || bits < CELL_BITS_LEAST ||
       bits > most) {
-    quant_problem(q, "%s: is %g, should be a power of two from 2^%d to 2^%d", name, (double)*scale,
+    quant_problem(q, "%s: is %g; must be a power of two from 2^%d to 2^%d", name, (double)*scale,
                   CELL_BITS_LEAST, most);
     return false;
   }

@@ -29,7 +29,7 @@ const void *quant_array(Quantizer *q, const char *name, Elem elem, int rank, con
   bool same = array->rank == rank;
   for (int d = 0; d < rank && same; d++) same = array->dim[d] == dim[d];
   if (same && array->known && array->elem == elem) return array->data;
-  quant_problem(q, "%s: is %s %s, should be %s %s", name, array->type, array->shape, types[elem], wanted);
+  quant_problem(q, "%s: is %s %s; must be %s %s", name, array->type, array->shape, types[elem], wanted);
   return NULL;
 }
 
@@ -52,7 +52,7 @@ bool quant_given(Quantizer *q, const char *value, Quant *quant) {
     quant->zero = 0;
   }
   if (*scale > 0 && isfinite(*scale)) return true;
-  quant_problem(q, "%s: is %g, should be a number above 0", scale_name, (double)*scale);
+  quant_problem(q, "%s: is %g; must be a number above 0", scale_name, (double)*scale);
   quant->scale = 1;
   return true;
 }
@@ -101,7 +101,7 @@ Ending quant_ending(Quantizer *q, const Node *node, bool wanted) {
   }
   const Precision other = ending.quant.wide ? PRECISION_I8 : PRECISION_I16;
   if (ending.found && wanted && node->precision == other)
-    quant_problem(q, "%s: has %s bits, and precision=%s in the program", node->name,
+    quant_problem(q, "%s: has %s bits, but precision=%s in the program", node->name,
                   ending.quant.wide ? "16" : "8", ending.quant.wide ? "i8" : "i16");
   if (!ending.found && wanted && q->problems.n == problems)
     quant_problem(q, "%s.scale: F32 [1] and %s.zero: I8 [1] are missing", node->name, node->name);

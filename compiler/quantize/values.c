@@ -72,7 +72,7 @@ static Node *input_node(Quantizer *q, const Node *node) {
   if (!quant_given(q, node->name, &quant)) return input;
   const bool bytes = port_is_bytes(node->port);
   if (quant.wide && bytes)
-    quant_problem(q, "%s: has 16 bits, and the program takes it as %s", node->name,
+    quant_problem(q, "%s: has 16 bits, but the program declares it as %s", node->name,
                   elem_name(node->port->elem));
   if (bytes) quant.wide = false;
   if (bytes) input->elem = node->port->elem;
@@ -132,7 +132,7 @@ static Weight *float_weight(Quantizer *q, const Weight *weight, Node *owner) {
   if (!values || q->kept[weight->id]) return q->kept[weight->id];
   for (int64_t i = 0; i < weight->size; i++)
     if (!isfinite(values[i])) {
-      quant_problem(q, "%s: has %g, should be finite numbers", weight->name, (double)values[i]);
+      quant_problem(q, "%s: has %g; must be finite numbers", weight->name, (double)values[i]);
       return NULL;
     }
   Weight *own = NEW(q->arena, Weight);
@@ -223,7 +223,7 @@ static void note_floats(Quantizer *q, const Node *node) {
                    : combine_count(node) == node->nin ? " of more than two values"
                                                       : " of values and numbers";
   diag_report(q->diags, DIAG_not_int8, node->span, node->site,
-              "%s%s has no int%s form: %s computes in floats, between conversions", node->op->name, of,
+              "%s%s has no int%s form: %s computes in float, between conversions", node->op->name, of,
               wide ? "16" : "8", node->name);
 }
 
@@ -394,7 +394,7 @@ static Node *output_node(Quantizer *q, const Port *port) {
   }
   Node *bytes = quant_bytes(q, port->node);
   if (bytes && bytes->quant->wide) {
-    quant_problem(q, "%s: has 16 bits, and the program gives it as %s", port->node->name,
+    quant_problem(q, "%s: has 16 bits, but the program declares it as %s", port->node->name,
                   port->as == AS_I8 ? "i8" : "u8");
     return NULL;
   }
@@ -428,21 +428,21 @@ static void find_leftovers(Quantizer *q, bool sure) {
     const QuantLayer *layer = &q->file->layers.data[i];
     const unsigned left = layer->said & ~layer->asked;
     if (left & SAID_PRECISION)
-      quant_problem(q, "%s: has %s bits by its metadata, and no value of the net is stored under that name",
+      quant_problem(q, "%s: has %s bits in the metadata, but the net stores no value of that name",
                     layer->name, layer->wide ? "16" : "8");
     if (sure && left & SAID_ROUNDING)
-      quant_problem(q, "%s: has a rounding in the metadata, and no layer of that name rounds", layer->name);
+      quant_problem(q, "%s: has a rounding in the metadata, but no layer of that name rounds", layer->name);
     if (sure && left & SAID_MEAN)
-      quant_problem(q, "%s: is a mean by its metadata, and none of the net", layer->name);
+      quant_problem(q, "%s: is a mean in the metadata, but not in the net", layer->name);
     if (sure && left & SAID_KERNEL)
       quant_problem(q, "%s: has a kernel in the metadata, but there is no int8 lstm of that name",
                     layer->name);
     if (sure && left & SAID_FACTOR)
-      quant_problem(q, "%s: has a factor in the metadata, and no layer of that name takes one", layer->name);
+      quant_problem(q, "%s: has a factor in the metadata, but no layer of that name uses one", layer->name);
   }
   for (int i = 0; i < q->file->arrays.n; i++)
     if (!q->file->arrays.data[i]->used)
-      quant_problem(q, "%s: no layer of the net has it", q->file->arrays.data[i]->name);
+      quant_problem(q, "%s: no layer of the net uses it", q->file->arrays.data[i]->name);
 }
 
 static void report_int8_problems(const Quantizer *q) {
@@ -469,7 +469,7 @@ static void refuse_wide(const Quantizer *q) {
     const Node *node = q->to->nodes.data[i];
     if (node->elem != I16) continue;
     diag_report(q->diags, DIAG_not_updatable, node->span, node->site,
-                "%s has 16 bits: --updatable is for values of 8", node->name);
+                "%s is int16: --updatable needs int8 values", node->name);
     return;
   }
 }

@@ -11,7 +11,7 @@ static void put_space(Text *out, const Program *p, SpaceKind kind, int64_t times
   if (!space->bytes) return;
   text_put(out, "  %-9s %13s bytes%s", space_name(kind), lir_number(out, space->bytes), each);
   if (times > 1) text_put(out, ", %s", lir_number(out, times));
-  if (space->bound < space->bytes) text_put(out, "; the least possible is %s", lir_number(out, space->bound));
+  if (space->bound < space->bytes) text_put(out, "; the lower bound is %s", lir_number(out, space->bound));
   text_put(out, "\n");
 }
 

@@ -46,7 +46,7 @@ void plan_dump(Text *out, const Plan *plan) {
     const Node *node = graph->nodes.data[i];
     graph_dump_node(out, graph, node);
     if (plan_whole_batch(plan, node)) text_put(out, "; whole batch");
-    if (plan_given(plan, node)) text_put(out, "; read where the caller has it");
+    if (plan_given(plan, node)) text_put(out, "; read directly from the caller");
     if (plan_not_before(plan, node)) text_put(out, "; not before phase %d", plan_not_before(plan, node));
     if (plan->inside && plan->inside[i].within)
       text_put(out, "; part of %%%d from element %lld", plan->inside[i].within->id,

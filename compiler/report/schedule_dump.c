@@ -46,7 +46,7 @@ static void put_threads(Text *out, const Lower *l) {
   Shares s = {0};
   for (const NestFn *fn = l->b->fns; fn; fn = fn->next) count_shares(fn->body, &s);
   if (!l->threads) return;
-  if (!s.loops) text_put(out, "      threads: one; the work is too little, or in one piece\n");
+  if (!s.loops) text_put(out, "      threads: one; too little work, or it cannot be split\n");
   else if (s.loops == 1) text_put(out, "      threads: a loop of %" PRId64 " rounds is shared out\n", s.most);
   else
     text_put(out, "      threads: %d loops of %" PRId64 " to %" PRId64 " rounds are shared out\n", s.loops,
@@ -144,18 +144,19 @@ static void put_schedule_head(Text *out, const ProgramOptions *options, const Ta
     put_board(out, graph, t, options->cycles);
     return;
   }
-  text_put(out, "%s for %s: %d lanes, %d registers, %g multiply-adds of vectors a cycle\n", graph->name,
+  text_put(out, "%s for %s: %d lanes, %d registers, %g vector multiply-adds per cycle\n", graph->name,
            t->name, t->lanes, t->registers, t->fmas);
-  text_put(out, "second cache %s, %g bytes a cycle; last cache %s, %g; memory %g\n",
+  text_put(out, "L2 cache %s, %g bytes per cycle; last-level cache %s, %g; memory %g\n",
            rounded_bytes(out->arena, t->l2), t->l2_rate, rounded_bytes(out->arena, t->l3), t->l3_rate,
            t->memory_rate);
   if (weights)
     text_put(out, "weights of the net: %s, %s\n", rounded_bytes(out->arena, weights),
-             weights > t->l3 / 2   ? "more than half the last cache: they come from memory in each call"
-             : weights > t->l2 / 2 ? "more than half the second cache: they come from the last one"
-                                   : "which stay in the second cache");
-  text_put(out, "Cycles are predicted, for one thread; multiply-adds and the wait for weights run at the "
-                "same time. * marks the chosen schedule; shares are those of the net.\n\n");
+             weights > t->l3 / 2 ? "more than half the last-level cache: each call loads them from memory"
+             : weights > t->l2 / 2
+                 ? "more than half the L2 cache: each call loads them from the last-level cache"
+                 : "which stay in the L2 cache");
+  text_put(out, "Cycles are predicted, for one thread; multiply-adds run while weights are loaded. "
+                "* marks the chosen schedule; shares are those of the net.\n\n");
 }
 
 static void put_total(Text *out, const Program *p, int target) {

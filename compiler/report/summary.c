@@ -257,7 +257,7 @@ static void memory_put(Text *out, const char *what, int64_t bytes, int64_t bound
   text_put(out, "%-15s%s bytes, ", what, text_thousands(out->arena, bytes));
   if (bytes == bound) text_put(out, "the least possible%s\n", of);
   else
-    text_put(out, "%.2f %% above the least possible%s (%s)%s\n", above, of, text_thousands(out->arena, bound),
+    text_put(out, "%.2f %% above the lower bound%s (%s)%s\n", above, of, text_thousands(out->arena, bound),
              above > remarkable ? ": no search found a layout without gaps" : "");
 }
 
@@ -268,7 +268,7 @@ void graph_memory(Text *out, const SummarySizes *sizes) {
   memory_put(out, "workspace", sizes->workspace_bytes, sizes->workspace_bound, "");
   if (sizes->bands_to)
     text_put(out, "%-15swith the layers up to %s in bands of rows, for --ram\n", "", sizes->bands_to);
-  const char *of = sizes->training_most ? " for the values that are kept" : ""; /* others may take less */
+  const char *of = sizes->training_most ? " for the stored values" : ""; /* others may take less */
   if (sizes->training_bytes >= 0)
     memory_put(out, "training", sizes->training_bytes, sizes->training_bound, of);
   if (sizes->training_most)

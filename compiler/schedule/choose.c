@@ -127,9 +127,9 @@ static void pick_by_model(const Lower *l, Decision *d) {
   }
   if (d->model < 0 || d->candidates.data[d->model].refused) no_schedule(l);
   d->chosen = d->model;
-  d->why = possible == 1 ? d->candidates.n > 1 ? "nothing else is possible" : ""
+  d->why = possible == 1 ? d->candidates.n > 1 ? "no other schedule is possible" : ""
            : d->model    ? "the least cycles"
-                         : "nothing else takes less than 0.9 of its cycles";
+                         : "no other schedule needs less than 0.9 of its cycles";
 }
 
 static const char *
@@ -181,10 +181,9 @@ static void pick_measured(Lower *l, Decision *d) {
     d->tuned = own;
     l->choice = own->choice;
     l->choice.schedule = chosen->choice.schedule;
-    d->why = own->us > 0
-                 ? arena_printf(l->arena, "measured: %.1f us, against %.1f us of the cost model's choice",
-                                own->us, own->model_us)
-                 : "the file of measured choices says so";
+    d->why = own->us > 0 ? arena_printf(l->arena, "measured: %.1f us; the cost model's choice: %.1f us",
+                                        own->us, own->model_us)
+                         : "from the file of measured choices";
   }
 }
 

@@ -374,5 +374,5 @@ void cost_padding_detail(Lower *l, const Correlation *k) {
   const bool skips = family == FAMILY_CONV || family == FAMILY_DEPTHWISE;
   const double share = skips ? cost_padding(k) : 0;
   if (share > 0.0005)
-    lower_detail(l, "padding: %.1f %% of the taps would fall on it and are left out", 100 * share);
+    lower_detail(l, "padding: %.1f %% of the taps are in the padding and are skipped", 100 * share);
 }

@@ -47,7 +47,7 @@ static const char *microseconds(Arena *arena,
 
 void tuning_put(Text *out, const Tuning *tuning, const char *program) {
   text_put(out,
-           "%s\n# What `cnnc --tune` measured for %s; read by each later compilation of it. A line: target, "
+           "%s\n# Choices that `cnnc --tune` measured for %s; later compilations read them. A line: target, "
            "kernel: choice, its time, and that of the\n"
            "# cost model's choice, on one thread. Delete lines, or the file, to go back to the cost model.\n",
            first_line, program);
@@ -110,14 +110,14 @@ static void read_line(Tuning *tuning, Diags *diags, char *line, Span span) {
   Tuned t = {.target = line, .key = space ? space + 1 : "", .span = span};
   if (!space || !colon || colon < space) {
     diag_report(diags, DIAG_tuning_ignored, span, NULL,
-                "not a measured choice, which is a target, a kernel, a colon and the choice");
+                "not a measured choice: a line needs a target, a kernel, a colon and the choice");
     return;
   }
   *space = *colon = 0;
   const char *wrong = read_choice(tuning->arena, &t, colon + 1);
   if (!wrong) tuning_set(tuning, t);
   else if (*wrong)
-    diag_report(diags, DIAG_tuning_ignored, span, NULL, "'%s' means nothing in a measured choice", wrong);
+    diag_report(diags, DIAG_tuning_ignored, span, NULL, "'%s' is unknown in a measured choice", wrong);
   else diag_report(diags, DIAG_tuning_ignored, span, NULL, "a measured choice without the choice");
 }
 
@@ -142,7 +142,7 @@ void tuning_read(Tuning *tuning, Diags *diags, const Sources *sources, uint32_t 
       (source->n > first && !strchr("\r\n", source->text[first]))) {
     Diag *diag =
         diag_report(diags, DIAG_tuning_ignored, NO_SPAN, NULL,
-                    "'%s' does not begin with '%s', so it is of another version", source->path, first_line);
+                    "'%s' does not begin with '%s': it has another version", source->path, first_line);
     diag_help(diag, "--tune makes it anew");
     return;
   }

@@ -336,7 +336,7 @@ static const Advice advice[] = {
     {ADVICE_OPERATOR, "lambda", "cnnc --help operators lists the operators", false},
     {ADVICE_OPERATOR, "permute",
      "images have their channels last; flatten(order=chw) is for weights from PyTorch", false},
-    {ADVICE_OPERATOR, "bidirectional", "lstm, gru and rnn go both ways with direction=both", false},
+    {ADVICE_OPERATOR, "bidirectional", "lstm, gru and rnn are bidirectional with direction=both", false},
     {ADVICE_OPERATOR, "transformer", ENCODER, false},
     {ADVICE_OPERATOR, "transformerencoder", ENCODER, false},
     {ADVICE_OPERATOR, "transformerencoderlayer", ENCODER, false},

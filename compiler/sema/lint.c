@@ -177,7 +177,8 @@ static void doubt_metric(Sema *s, const Setting *metric, const Training *t) {
                      arena_printf(s->arena, "%s(%lld) of %lld classes is always 1", metric->form->name,
                                   (long long)k->i, (long long)classes));
   if (classes > 2)
-    diag_help(diag, "%s(%lld) counts the better half", metric->form->name, (long long)(classes / 2));
+    diag_help(diag, "%s(%lld) covers at least half of the classes", metric->form->name,
+              (long long)(classes / 2));
 }
 
 void doubt_training(Sema *s, const Training *t) {

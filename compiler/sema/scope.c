@@ -173,7 +173,7 @@ void name_report(Sema *s, const Frame *frame, Ident name) {
       Diag *diag = diag_report(s->diags, DIAG_unknown_name, name.span, frame->site,
                                "'%s' is not defined here", name.s);
       const char *why =
-          at.in_round ? "visible in its round of the repeat only" : "in a branch that is not taken";
+          at.in_round ? "only visible in its iteration of the repeat" : "in a branch that is not taken";
       diag_note(diag, at.span, "the '%s' defined here is %s", name.s, why);
     }
     return;

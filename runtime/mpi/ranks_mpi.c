@@ -122,8 +122,8 @@ static bool one_of_many(void) {
     if (strtol(size, NULL, 10) < 2) return false;
     if (!rank || strcmp(rank, "0") == 0)
       fprintf(stderr,
-              "error: %s processes were started, and MPI knows of one: start them by mpirun of the MPI that "
-              "the program was made with, or by srun --mpi=pmix (Open MPI) or --mpi=pmi2 (MPICH)\n",
+              "error: %s processes were started, but MPI reports one: start them with mpirun of the MPI that "
+              "the program was built with, or with srun --mpi=pmix (Open MPI) or --mpi=pmi2 (MPICH)\n",
               size);
     return true;
   }

@@ -165,16 +165,16 @@ def starts(title, program, path, *says, status=0, silent=None, options=("--match
 net("three", "conv(4, 3x3) -> relu", "conv(4, 3x3) -> relu", "conv(5, 3x3) -> relu")
 layers("all.npz", ("a.w", (4, 3, 3, 3)), ("a.b", (4,)), ("b.w", (4, 4, 3, 3)), ("b.b", (4,)),
        ("c.w", (5, 4, 3, 3)), ("c.b", (5,)), ("head.w", (9, 5)), ("head.b", (9,)))
-starts("a new head", "three", "all.npz", "all.npz: 6 of 8 weights taken; 2 start anew; what differs:\n",
+starts("a new head", "three", "all.npz", "all.npz: 6 of 8 weights loaded; 2 start anew; what differs:\n",
        "missing: dense1.weight [2, 5]\nmissing: dense1.bias [2]\nnot in the net: head.w [9, 5]\n",
        "a.w = conv1.weight\n", "c.b = conv3.bias\n")
 layers("gray.npz", ("a.w", (4, 1, 3, 3)), ("a.b", (4,)), ("b.w", (4, 4, 3, 3)), ("b.b", (4,)),
        ("c.w", (5, 4, 3, 3)), ("c.b", (5,)), ("d.w", (2, 9)), ("d.b", (2,)))
-starts("another first layer: none of it, though its bias fits", "three", "gray.npz", "4 of 8 weights taken",
+starts("another first layer: none of it, though its bias fits", "three", "gray.npz", "4 of 8 weights loaded",
        "b.w = conv2.weight", "missing: conv1.bias [4]", "missing: dense1.bias [2]", silent="a.b = ")
 layers("more.npz", ("x.w", (7, 3, 3, 3)), ("a.w", (4, 3, 3, 3)), ("a.b", (4,)), ("b.w", (4, 4, 3, 3)),
        ("b.b", (4,)), ("b.g", (4,)), ("c.w", (5, 4, 3, 3)), ("c.b", (5,)))
-starts("a layer with more arrays is another one", "three", "more.npz", "2 of 8 weights taken",
+starts("a layer with more arrays is another one", "three", "more.npz", "2 of 8 weights loaded",
        "a.b = conv1.bias", silent="b.w = ")
 layers("none.npz", ("a.w", (6, 3, 3, 3)), ("a.b", (6,)))
 starts("nothing in common", "three", "none.npz", "nothing matches the net's weights:", status=1)
@@ -189,7 +189,7 @@ exits(1, "  where all of them are there", "./three", "eval", "--data", "syntheti
       says="these weights are not the net's by name; --match=order finds 8 of 8:")
 layers("many.npz", *((f"other.{i}.weight", (3, 3)) for i in range(60)), ("conv1.weight", (4, 3, 3, 3)))
 done = starts("many differences end with a whole line", "three", "many.npz",
-              "1 of 8 weights taken; 7 start anew", options=[])
+              "1 of 8 weights loaded; 7 start anew", options=[])
 lines = done.stderr.split("what differs:\n")[1].splitlines()
 check(len([line for line in lines if line.startswith(("missing: ", "not in"))]) == 12
       and "... and 55 more" in lines, "  that counts the rest", lines)
@@ -199,11 +199,11 @@ exits(1, "the compiler wants all weights", "cnnc", "three.cnn", "--weights=all.n
 
 # ---- Frozen weights
 net("cold", "conv(4, 3x3, frozen=true) -> relu", "conv(4, 3x3) -> relu", "conv(5, 3x3) -> relu")
-starts("frozen weights that the file has", "cold", "all.npz", "6 of 8 weights taken")
+starts("frozen weights that the file has", "cold", "all.npz", "6 of 8 weights loaded")
 os.remove("out.npz")
 starts("frozen weights that it has not", "cold", "gray.npz",
-       "cold: error: gray.npz: has nothing for 1 of the 2 frozen weights (first: conv1.weight), which would "
-       "stay as they begin", status=1)
+       "cold: error: gray.npz: lacks 1 of the 2 frozen weights (first: conv1.weight), which would "
+       "keep their initial values", status=1)
 check(not os.path.exists("out.npz"), "  nothing is trained")
 exits(0, "without a file, a line says so", "./cold", "train", "--data", "synthetic", "--limit", "8", "--out",
       "out.npz", says="1 of 2 frozen weights keep random numbers (first: conv1.weight); --init takes them")
@@ -211,10 +211,10 @@ net("normed", "conv(4, 3x3, frozen=true) -> batchnorm(frozen=true) -> relu", "co
 layers("bare.npz", ("conv1.weight", (4, 3, 3, 3)), ("conv1.bias", (4,)), ("batchnorm1.weight", (4,)),
        ("batchnorm1.bias", (4,)))
 starts("frozen statistics that it has not", "normed", "bare.npz",
-       "has nothing for 2 of the 6 frozen weights (first: batchnorm1.running_mean)", status=1, options=[])
+       "lacks 2 of the 6 frozen weights (first: batchnorm1.running_mean)", status=1, options=[])
 net("given", "conv(1, 3x3, frozen=true, bias=false, init=[[1, 0, -1], [2, 0, -2], [1, 0, -1]])",
     "conv(4, 3x3) -> relu")
 layers("rest.npz", ("conv2.weight", (4, 1, 3, 3)), ("conv2.bias", (4,)))
-starts("numbers of the program are no random ones", "given", "rest.npz", "2 of 5 weights taken",
+starts("numbers of the program are no random ones", "given", "rest.npz", "2 of 5 weights loaded",
        silent="frozen weights", options=[])
 finish()

@@ -132,7 +132,7 @@ typedef int32_t conv_v3_v8i __attribute__((vector_size(32)));
 
 /* ---- weights ---- */
 
-// weight of conv1 in the order in which its kernel reads it
+// weight of conv1, packed
 //   out    [1][3][3][3][16]  output
 //   weight [16][3][3][3]  input
 KERNEL void conv_v3_conv1_weight_pack(float (*restrict out)[3][3][3][16], const float (*restrict weight)[3][3][3]) {
@@ -143,7 +143,7 @@ KERNEL void conv_v3_conv1_weight_pack(float (*restrict out)[3][3][3][16], const 
           out[0][ky][kx][c][f] = weight[f][c][ky][kx];
 }
 
-// bias of conv1 in the order in which its kernel reads it
+// bias of conv1, packed
 //   out  [24]  output
 //   bias [16]  input
 KERNEL void conv_v3_conv1_bias_pack(float *restrict out, const float *restrict bias) {

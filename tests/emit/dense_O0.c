@@ -102,7 +102,7 @@ _Static_assert(sizeof(dense_O0_workspace) == DENSE_O0_WORKSPACE_BYTES, "workspac
 
 /* ---- weights ---- */
 
-// weight of dense1 in the order in which its kernel reads it
+// weight of dense1, packed
 //   out    [3][4]  output
 //   weight [3][4]  input
 KERNEL void dense_O0_dense1_weight_pack(float (*restrict out)[4], const float (*restrict weight)[4]) {
@@ -111,7 +111,7 @@ KERNEL void dense_O0_dense1_weight_pack(float (*restrict out)[4], const float (*
       out[u][i] = weight[u][i];
 }
 
-// bias of dense1 in the order in which its kernel reads it
+// bias of dense1, packed
 //   out  [3]  output
 //   bias [3]  input
 KERNEL void dense_O0_dense1_bias_pack(float *restrict out, const float *restrict bias) {
@@ -119,7 +119,7 @@ KERNEL void dense_O0_dense1_bias_pack(float *restrict out, const float *restrict
     out[u] = bias[u];
 }
 
-// weight of dense2 in the order in which its kernel reads it
+// weight of dense2, packed
 //   out    [2][3]  output
 //   weight [2][3]  input
 KERNEL void dense_O0_dense2_weight_pack(float (*restrict out)[3], const float (*restrict weight)[3]) {
@@ -128,7 +128,7 @@ KERNEL void dense_O0_dense2_weight_pack(float (*restrict out)[3], const float (*
       out[u][i] = weight[u][i];
 }
 
-// bias of dense2 in the order in which its kernel reads it
+// bias of dense2, packed
 //   out  [2]  output
 //   bias [2]  input
 KERNEL void dense_O0_dense2_bias_pack(float *restrict out, const float *restrict bias) {

@@ -172,7 +172,7 @@ typedef uint32_t team_v8n __attribute__((vector_size(32)));
 
 /* ---- weights ---- */
 
-// weight of a in the order in which its kernel reads it
+// weight of a, packed
 //   out    [1][1][1][16][16]  output
 //   weight [16][16][1][1]  input
 KERNEL void team_a_weight_pack(float (*restrict out)[1][1][16][16], const float (*restrict weight)[16][1][1]) {
@@ -181,7 +181,7 @@ KERNEL void team_a_weight_pack(float (*restrict out)[1][1][16][16], const float 
       out[0][0][0][c][f] = weight[f][c][0][0];
 }
 
-// bias of a in the order in which its kernel reads it
+// bias of a, packed
 //   out  [24]  output
 //   bias [16]  input
 KERNEL void team_a_bias_pack(float *restrict out, const float *restrict bias) {
@@ -191,7 +191,7 @@ KERNEL void team_a_bias_pack(float *restrict out, const float *restrict bias) {
     out[c] = 0.f;
 }
 
-// weight_rest of b in the order in which its kernel reads it
+// weight_rest of b, packed
 //   out    [1][1][1][16][8]  output
 //   weight [24][16][1][1]  input
 KERNEL void team_b_weight_rest_pack(float (*restrict out)[1][1][16][8], const float (*restrict weight)[16][1][1]) {
@@ -200,7 +200,7 @@ KERNEL void team_b_weight_rest_pack(float (*restrict out)[1][1][16][8], const fl
       out[0][0][0][c][f] = weight[f + 16][c][0][0];
 }
 
-// bias of b in the order in which its kernel reads it
+// bias of b, packed
 //   out  [32]  output
 //   bias [24]  input
 KERNEL void team_b_bias_pack(float *restrict out, const float *restrict bias) {
@@ -210,7 +210,7 @@ KERNEL void team_b_bias_pack(float *restrict out, const float *restrict bias) {
     out[c] = 0.f;
 }
 
-// weight of c.conv1 in the order in which its kernel reads it
+// weight of c.conv1, packed
 //   out    [1][3][3][16][16]  output
 //   weight [16][16][3][3]  input
 KERNEL void team_c_conv1_weight_pack(float (*restrict out)[3][3][16][16], const float (*restrict weight)[16][3][3]) {
@@ -221,7 +221,7 @@ KERNEL void team_c_conv1_weight_pack(float (*restrict out)[3][3][16][16], const 
           out[0][ky][kx][c][f] = weight[f][c][ky][kx];
 }
 
-// weight of c.dense1 in the order in which its kernel reads it
+// weight of c.dense1, packed
 //   out    [1][16][8]  output
 //   weight [5][16]  input
 KERNEL void team_c_dense1_weight_pack(float (*restrict out)[16][8], const float (*restrict weight)[16]) {
@@ -233,7 +233,7 @@ KERNEL void team_c_dense1_weight_pack(float (*restrict out)[16][8], const float 
   }
 }
 
-// bias of c.dense1 in the order in which its kernel reads it
+// bias of c.dense1, packed
 //   out  [8]  output
 //   bias [5]  input
 KERNEL void team_c_dense1_bias_pack(float *restrict out, const float *restrict bias) {

@@ -481,7 +481,7 @@ void train_generic_init(train_generic_weights *weights, uint64_t seed) {
 
 /* ---- weights ---- */
 
-// weight of conv1 in the order in which its kernel reads it
+// weight of conv1, packed
 //   out    [2][1][3][3]  output
 //   weight [2][1][3][3]  input
 KERNEL void train_generic_conv1_weight_pack(float (*restrict out)[1][3][3], const float (*restrict weight)[1][3][3]) {
@@ -491,7 +491,7 @@ KERNEL void train_generic_conv1_weight_pack(float (*restrict out)[1][3][3], cons
         out[s][0][ky][kx] = weight[s][0][ky][kx];
 }
 
-// weight of dense1 in the order in which its kernel reads it
+// weight of dense1, packed
 //   out    [2][8]  output
 //   weight [2][8]  input
 KERNEL void train_generic_dense1_weight_pack(float (*restrict out)[8], const float (*restrict weight)[8]) {
@@ -500,7 +500,7 @@ KERNEL void train_generic_dense1_weight_pack(float (*restrict out)[8], const flo
       out[u][i] = weight[u][i];
 }
 
-// bias of dense1 in the order in which its kernel reads it
+// bias of dense1, packed
 //   out  [2]  output
 //   bias [2]  input
 KERNEL void train_generic_dense1_bias_pack(float *restrict out, const float *restrict bias) {
@@ -548,8 +548,8 @@ typedef struct train_generic_batch {
 } train_generic_batch;
 
 // Layers without separate code:
-//   flatten1, line 6: flatten: the same values under another shape
-//   dropout1, line 6: dropout(0.5): does nothing in inference
+//   flatten1, line 6: flatten: the same elements with another shape
+//   dropout1, line 6: dropout(0.5): no effect in inference
 
 /* ---- generic ---- */
 

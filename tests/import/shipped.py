@@ -10,7 +10,7 @@ from make import case, f32, main, node, numbers
 make.cases.clear()
 
 
-# ---- elements in another order
+# ---- permuted elements
 def backward(x, axis, y, step=-1, start=-1, end=-100):
     return node("Slice", f"{x} n{-start} n{-end} p{axis} n{-step}", y)
 

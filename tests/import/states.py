@@ -216,7 +216,7 @@ def run_pairs():
         h, c = [a - b for a, b in zip(x, h)], [a + k for a, k in zip(x, c)]
     for option, status, words in (("h", 2, "--state must be INPUT=OUTPUT"),
                                   ("q=hn", 1, "no input is called 'q'"),
-                                  ("h=qn", 1, "no tensor is called 'qn'")):
+                                  ("h=qn", 1, "there is no tensor 'qn'")):
         told = imported("m.onnx", model, "--state", option)
         check(told.returncode == status and words in told.stderr, f"--state {option} is refused", told.stderr)
     told = imported("m.onnx", onnx([("Concat", "h h", "hn")], [("h", 1, 4), ("x", 1, 4)], [("hn", 1, 8)]),

@@ -84,11 +84,11 @@ def test_good():
 
 def test_refused():
     refused("another version", model(version=4), "format version is not 3")
-    refused("an unknown operator", model(code=11), "L2_NORMALIZATION 0: there is no form of it in 8 and 16 ",
+    refused("an unknown operator", model(code=11), "L2_NORMALIZATION 0: it has no int8 or int16 form",
             "import-operator")
     refused("an operator without a name", model(code=250), "builtin operator 250 0", "import-operator")
-    refused("a code that is not there", model(opcode=7), "a code that is not there")
-    refused("a tensor that is not there", model(inputs=(0, 9)), "a tensor that is not there")
+    refused("a code that is not there", model(opcode=7), "the code of an operator does not exist")
+    refused("a tensor that is not there", model(inputs=(0, 9)), "a tensor of an operator does not exist")
     refused("a separate tensor", model(inputs=(3, 1)), "a constant, or computed after it", "import-operator")
     refused("a scale of 0", model(tensors={0: dict(scale=[0.0])}), "a scale must be a number above 0")
     refused("a scale of NaN", model(tensors={1: dict(scale=[float("nan")])}), "must be a number above 0")
@@ -97,8 +97,8 @@ def test_refused():
     refused("weights with a zero point", model(tensors={1: dict(zero=[3])}), "zero points other than 0",
             "import-operator")
     refused("two scales for three filters", model(tensors={1: dict(scale=[1.0, 1.0], zero=[0, 0])}),
-            "another number of scales")
-    refused("a buffer of another size", model(weight=b"\1" * 11), "a buffer of another size")
+            "must have one scale per channel")
+    refused("a buffer of another size", model(weight=b"\1" * 11), "the size of a tensor's buffer is wrong")
     refused("a size of 0", model(tensors={0: dict(shape=[1, 0])}), "an input is not an image")
     refused("sizes beyond 31 bits", model(tensors={0: dict(shape=[1, 65536, 65536, 9])}),
             "an invalid size")
@@ -106,9 +106,9 @@ def test_refused():
     refused("an input without a scale", model(tensors={0: dict(scale=[], zero=[])}), "must have one scale")
     refused("bytes of another type", model(tensors={3: dict(kind=3)}), "is UINT8", "import-operator")
     refused("an activation", model(activation=4), "neither relu nor relu6", "import-operator")
-    refused("weights that do not fit", model(tensors={0: dict(shape=[1, 5])}), "do not fit its input",
+    refused("weights that do not fit", model(tensors={0: dict(shape=[1, 5])}), "do not match its input",
             "import-operator")
-    refused("an output of another shape", model(tensors={3: dict(shape=[1, 2])}), "another shape than")
+    refused("an output of another shape", model(tensors={3: dict(shape=[1, 2])}), "shape differs from")
 
 
 def wide(tensors=None, bias=struct.pack("<3q", 1, -2, 2**40), **more):
@@ -143,7 +143,7 @@ def test_wide_refused():
                 "'v' is INT16 with a zero point other than 0")
     refused("an int16 input without a scale", wide({0: dict(scale=[], zero=[])}), "must have one scale")
     refused("an input of 64 bits", wide({0: dict(kind=I64)}), "an input is INT64")
-    refused("a bias cut short", wide(bias=b"\0" * 23), "a buffer of another size")
+    refused("a bias cut short", wide(bias=b"\0" * 23), "the size of a tensor's buffer is wrong")
     rows, threes = "FULLY_CONNECTED 0: ", struct.pack("<3i", 1, 2, 3)
     for what, data, words in (
             ("a value without a scale", wide({3: dict(scale=[], zero=[])}), "0 scales instead of one"),
@@ -154,9 +154,9 @@ def test_wide_refused():
             ("a bias of 64 bits in a layer of 8", model(tensors={2: dict(kind=I64)}, bias=b"\0" * 24),
              "must have one int32 number"),
             ("values of 16 bits into 8", model(tensors={0: dict(kind=I16)}),
-             "INT16, where the net computes in INT8"),
-            ("values of 8 bits into 16", wide({0: dict(kind=I8)}), "INT8, where the net computes in INT16"),
-            ("floats into 16 bits", wide({0: dict(kind=F32)}), "FLOAT32, where the net computes in INT16"),
+             "INT16, but the net computes in INT8"),
+            ("values of 8 bits into 16", wide({0: dict(kind=I8)}), "INT8, but the net computes in INT16"),
+            ("floats into 16 bits", wide({0: dict(kind=F32)}), "FLOAT32, but the net computes in INT16"),
             ("weights of 16 bits", wide({1: dict(kind=I16)}, weight=b"\1" * 24), "its weights are INT16"),
             ("weights of 64 bits", wide({1: dict(kind=I64)}, weight=b"\1" * 96), "its weights are INT64"),
             ("an end at -1 and 1", wide(activation=2), "which has no int16 form")):
@@ -180,11 +180,11 @@ def test_wide_operators():
             ("a sigmoid of another scale", of("LOGISTIC", value()), "the scale 1/32768"),
             ("a tanh of another scale", of("TANH", value(2.0**-14)), "the scale 1/32768"),
             ("a softmax of another scale", of("SOFTMAX", value(), f0=("f", 1.0)), "the scale 1/32768"),
-            ("a softmax with beta", of("SOFTMAX", unit, f0=("f", 2.0)), "beta 2"),
+            ("a softmax with beta", of("SOFTMAX", unit, f0=("f", 2.0)), "beta is 2"),
             ("a sigmoid by a huge scale", of("LOGISTIC", unit, value(6.0)), "too large"),
             ("a tanh by a huge scale", of("TANH", unit, value(1e30)), "too large"),
             ("a softmax by a huge scale", of("SOFTMAX", unit, value(6.0), f0=("f", 1.0)), "too large"),
-            ("a slope below 0", of("LEAKY_RELU", value(), f0=("f", -0.5)), "below 0"),
+            ("a slope below 0", of("LEAKY_RELU", value(), f0=("f", -0.5)), "slope is negative"),
             ("a slope of NaN", of("LEAKY_RELU", value(), f0=("f", float("nan"))), "is not a finite number"),
             ("relu from -1 to 1", of("RELU_N1_TO_1", value()), "RELU_N1_TO_1 0: it has no int16 form"),
             ("prelu", of("PRELU", value(), beside=[value(shape=[8], data=[1] * 8)]), "no int16 form"),
@@ -194,10 +194,10 @@ def test_wide_operators():
              "another type or shape"),
             ("a sum by shifts", of("ADD", value(2.0**-10), value(2.0**-12), beside=["x"], f0=("b", 0)),
              "a separate kernel"),
-            ("a pool into another scale", of("MAX_POOL_2D", value(0.002), **window), "other scales at"),
-            ("the larger of two scales", of("MAXIMUM", value(0.002), beside=["x"]), "other scales at"),
+            ("a pool into another scale", of("MAX_POOL_2D", value(0.002), **window), "different scales"),
+            ("the larger of two scales", of("MAXIMUM", value(0.002), beside=["x"]), "different scales"),
             ("joined values of other scales",
-             of("CONCATENATION", value(0.002, (1, 4, 4, 16)), beside=["x"], f0=("i", 3)), "other scales at"),
+             of("CONCATENATION", value(0.002, (1, 4, 4, 16)), beside=["x"], f0=("i", 3)), "different scales"),
             ("a sigmoid into 8 bits", of("LOGISTIC", Tensor(same, I8, 1 / 256, -128)), "computes in INT8")):
         refused(f"{what}, of 16 bits,", data, words, "import-operator")
     for what, data in (("a relu", of("RELU", value(1e-9), value(0.5))),
@@ -234,43 +234,44 @@ def test_operators():
             ("a maximum over channels", one("REDUCE_MAX", ["x", ints([3])], bytes8([1, 4, 4])),
              "not over height and width"),
             ("a minimum of another scale", one("REDUCE_MIN", ["x", ints([1, 2])], bytes8([1, 8], 0.06)),
-             "other scales at its ends"),
+             "have different scales"),
             ("a sum over what is computed", one("SUM", ["x", "x"], bytes8([1, 8])), "axes must be constant"),
             ("copies along two axes", one("TILE", ["x", ints([1, 2, 2, 1])], bytes8([1, 8, 8, 8])),
              "along two axes"),
             ("a border around images", one("PAD", ["x", pads(1, 0, 0, 0, 0, 0, 0, 0)], bytes8(same)),
-             "it pads images"),
+             "it pads the batch"),
             ("a border of less than nothing", one("PAD", ["x", pads(0, 0, -1, 0, 0, 0, 0, 0)], bytes8(same)),
-             "less than nothing"),
+             "padding is negative"),
             ("a border of another scale", one("PAD", ["x", pads(0, 0, 0, 0, 0, 0, 0, 0)], bytes8(same, 0.06)),
-             "other scales at its ends"),
+             "have different scales"),
             ("a slice backwards", one("STRIDED_SLICE", ["x", ints([0] * 4), ints(same), ints([1, -1, 1, 1])],
                                       bytes8(same), **masks), "goes backwards"),
             ("an empty slice", one("SLICE", ["x", ints([0, 3, 0, 0]), ints([1, 0, 4, 8])], bytes8(same)),
-             "leaves nothing"),
+             "removes all elements"),
             ("a slice of too much", one("SLICE", ["x", ints([0] * 4), ints([1, 3, 4, 8])], bytes8(same)),
-             "another shape than its bounds"),
+             "does not match its bounds"),
             ("channels with a step",
              one("STRIDED_SLICE", ["x", ints([0] * 4), ints(same), ints([1, 1, 1, 2])],
                  bytes8([1, 4, 4, 4]), **masks), "channels with a step"),
             ("joined images", one("CONCATENATION", ["x", "x"], bytes8([2, 4, 4, 8]), f0=("i", 0)),
              "more than one image"),
             ("one value joined", one("CONCATENATION", ["x"], bytes8(same), f0=("i", 3)), "joins one value"),
-            ("bilinear from the corner", one("RESIZE_BILINEAR", ["x", ints([8, 8])], wide), "in another way"),
+            ("bilinear from the corner", one("RESIZE_BILINEAR", ["x", ints([8, 8])], wide),
+             "neither centers nor corners"),
             ("nearest by corners", one("RESIZE_NEAREST_NEIGHBOR", ["x", ints([12, 12])], wider, f0=("B", 1)),
-             "in another way"),
+             "neither centers nor corners"),
             ("a transposed convolution of another size",
              one("TRANSPOSE_CONV", [ints([1, 12, 8, 2]), weight, "x"], bytes8([1, 12, 8, 2]), f0=("b", SAME),
-                 f1=("i", 2), f2=("i", 2)), "a size that its stride does not give"),
+                 f1=("i", 2), f2=("i", 2)), "does not match its stride"),
             ("a sigmoid of another scale", one("LOGISTIC", ["x"], bytes8(same)), "the scale 1/256"),
             ("a tanh of another scale", one("TANH", ["x"], bytes8(same)), "the scale 1/128"),
             ("a hard_swish by a tiny scale", one("HARD_SWISH", ["x"], bytes8(same, 1e-5)),
-             "do not go together"),
-            ("a relu by a tiny scale", one("RELU", ["x"], bytes8(same, 1e-9)), "do not go together"),
-            ("a slope below 0", one("LEAKY_RELU", ["x"], bytes8(same), f0=("f", -1.0)), "below 0"),
+             "are incompatible"),
+            ("a relu by a tiny scale", one("RELU", ["x"], bytes8(same, 1e-9)), "are incompatible"),
+            ("a slope below 0", one("LEAKY_RELU", ["x"], bytes8(same), f0=("f", -1.0)), "slope is negative"),
             ("a slope far below 0",
              one("LEAKY_RELU", ["x"], bytes8(same), x=bytes8(same, 1e10), f0=("f", -3e38)),
-             "below 0"),
+             "slope is negative"),
             ("a slope of NaN", one("LEAKY_RELU", ["x"], bytes8(same), f0=("f", float("nan"))),
              "is not a finite number"),
             ("slopes a pixel", one("PRELU", ["x", bytes8([4, 4, 1], data=[1] * 16)], bytes8(same)),
@@ -280,18 +281,18 @@ def test_operators():
              "another type or shape"),
             ("two constants", one("ADD", [bytes8([8], data=[1] * 8)] * 2, bytes8(same)),
              "computes a constant"),
-            ("blocks of nothing", one("DEPTH_TO_SPACE", ["x"], bytes8(same), f0=("i", 0)), "do not fit"),
+            ("blocks of nothing", one("DEPTH_TO_SPACE", ["x"], bytes8(same), f0=("i", 0)), "do not divide"),
             ("other elements", one("RESHAPE", ["x"], bytes8([1, 64])), "another number of elements"),
             ("bytes without signs within", one("RELU", ["x"], bytes8(same), x=Tensor(same, U8, 0.05, 3)),
              "UINT8"),
-            ("bytes into floats", one("RELU", ["x"], Tensor(same, F32)), "is INT8, where")):
+            ("bytes into floats", one("RELU", ["x"], Tensor(same, F32)), "is INT8, but")):
         refused(what, data, words, "import-operator")
     x, y = bytes8(same), Tensor(same, F32)
     net = Net(x)
     net.add("DEQUANTIZE", [x], y)
     one_more, q = net.add("EXP", [y], Tensor(same, F32)), bytes8(same, 0.5)
     net.add("QUANTIZE", [one_more], q)
-    refused("floats that are also rounded", net.write(one_more, q), "also read as floats", "import-operator")
+    refused("floats that are also rounded", net.write(one_more, q), "also used as floats", "import-operator")
     net = Net(x)
     mean = net.add("MEAN", [x, ints([3])], bytes8([1, 4, 4]))
     net.add("LOGISTIC", [x], q)
@@ -334,7 +335,7 @@ def test_floats():
     check(told.returncode == 0 and "dense2" not in open("m.cnn").read(), "--outputs by the name of a tensor",
           told.stderr)
     told = imported(data, "--outputs=middle")
-    check(told.returncode == 1 and "no tensor is called 'middle'" in told.stderr, "  which must be one")
+    check(told.returncode == 1 and "there is no tensor 'middle'" in told.stderr, "  which must be one")
     told = imported(data, "--list")
     check(told.returncode == 0 and "# FULLY_CONNECTED 1" in told.stdout, "--list has all operators",
           told.stdout)
@@ -354,7 +355,7 @@ def test_shapes():
     told = imported(data, "--shape", "in=1x5x7x2")
     check(told.returncode == 0 and "x: 5x7x2" in open("m.cnn").read(), "--shape sets them", told.stderr)
     told = imported(data, "--shape", "in=1x5x7x3")
-    check(told.returncode == 1 and "does not leave open" in told.stderr, "  and no others", told.stderr)
+    check(told.returncode == 1 and "are fixed in the model" in told.stderr, "  and no others", told.stderr)
 
 
 def test_reasons():
@@ -405,10 +406,10 @@ def test_lstm():
                          ({"i1": None}, "its input gate is coupled to its forget gate"),
                          ({"i16": Tensor([3, 5], I8, 0.01, data=[1] * 15)}, "no int8 form"),
                          ({"i2": None}, "a weight is left out"),
-                         ({"i7": gate}, "its weights do not fit its input"),
+                         ({"i7": gate}, "its weights do not match its input"),
                          ({"i3": Tensor([5, 4], I8, 0.01, 1, data=[1] * 20)}, "one scale and zero point 0"),
                          ({"i13": Tensor([5], I64, data=[1] * 5)}, "one int32 number per unit"),
-                         ({"i18": Tensor([1, 5], I8, 0.006, 4, variable=True)}, "another scale than"),
+                         ({"i18": Tensor([1, 5], I8, 0.006, 4, variable=True)}, "and its value differ"),
                          ({"i18": None}, "its state is left out"),
                          ({"cell": Tensor([1, 5], I8, 0.01, variable=True)}, "its cells are INT8")):
         told = imported(model(**changes))
@@ -430,7 +431,7 @@ def test_sparse():
         net = Net(x)
         net.add("FULLY_CONNECTED", [x, w], y, f0=("b", 0))
         told = imported(net.write(y))
-        check(told.returncode == 0 if good else "indices do not fit their shape" in told.stderr,
+        check(told.returncode == 0 if good else "indices exceed their shape" in told.stderr,
               f"sparse weights of {segments} and {indices}", told.stderr)
 
 

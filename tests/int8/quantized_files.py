@@ -114,11 +114,12 @@ def test_imported():
     for what, arrays, metadata, words in (
             ("a table and a mean by a factor", good, factor, None),
             ("a table a channel", {**good, "f.table": ("I8", [2, 256], [1] * 512)}, factor, None),
-            ("a table of 255", short, factor, "f.table: is I8 [1, 255], should be I8 [1, 256]"),
-            ("a table of floats", floats, factor, "f.table: is F32 [1, 256], should be I8 [1, 256]"),
+            ("a table of 255", short, factor, "f.table: is I8 [1, 255]; must be I8 [1, 256]"),
+            ("a table of floats", floats, factor, "f.table: is F32 [1, 256]; must be I8 [1, 256]"),
             ("a table without a scale", alone, factor, "f.scale: F32 [1] and f.zero: I8 [1] are missing"),
             ("a table of no layer", {**good, "g.table": good["f.table"]}, factor, "g.table: no layer"),
-            ("a mean of another kind", good, note(m={"mean": "half"}), "the mean of layer 'm' is not factor"),
+            ("a mean of another kind", good, note(m={"mean": "half"}),
+             "the mean of layer 'm' must be factor"),
             ("a mean into a tiny scale", {**good, **stored("m", 1e-6, 0)}, factor, "scales of m do not go")):
         save("table.safetensors", arrays, metadata)
         made = run("table.cnn", "--weights=table.safetensors", "--emit=c", "-o", "table.out")
@@ -203,8 +204,8 @@ def test_factors():
             ("int16 with double factors", layer, whole, bydouble, None),
             ("int16 with float factors", layer, whole, byfloat, "not for int16 layers"),
             ("a factor of no layer", relu, near, note(x=wide, f=wide, g={"factor": "float"}),
-             "no layer of that name takes one"),
-            ("a factor of halves", relu, near, note(f={"factor": "half"}), "'f' is not float or double")):
+             "no layer of that name uses one"),
+            ("a factor of halves", relu, near, note(f={"factor": "half"}), "'f' must be float or double")):
         done = made(layers, arrays, metadata)
         good = done.returncode == 0 and not done.stderr if words is None else words in done.stderr
         check(good, what + (" is taken" if words is None else f": {words}"), done.stderr)

@@ -73,9 +73,9 @@ check(load("boxes2/annotations/instances_val.json")["categories"][4]["name"] == 
 # ---- what cannot be learnt
 for kind in ("boxes", "masks"):
     exits(1, f"a net without boxes does not learn from {kind}",
-          *train("net", kind, "--out", "a.safetensors"), says="has boxes, which no output of the net takes")
+          *train("net", kind, "--out", "a.safetensors"), says="has boxes, which no output of the net uses")
     exits(1, "  nor from made-up ones", *train("net", f"synthetic:shapes,kind={kind}"),
-          says="has boxes, which no output of the net takes")
+          says="has boxes, which no output of the net uses")
 done = counted("other sets are counted, too", "synthetic", "synthetic")
 
 # ---- what is wrong is named

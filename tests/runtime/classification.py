@@ -17,7 +17,7 @@ exits(
     1,
     "a folder that is not a label is rejected",
     *train("named", rgb),
-    says="rgb: the folder 'red' is none of the labels Red, green, blue; did you mean 'Red'?",
+    says="rgb: the folder 'red' is not one of the labels Red, green, blue; did you mean 'Red'?",
 )
 check(not os.path.exists("named.safetensors"), "before anything is written")
 folders("strange", Red="red", green="green", orange="blue")
@@ -25,7 +25,7 @@ done = exits(
     1,
     "and so is one that is like none",
     *train("named", "strange"),
-    says="the folder 'orange' is none of the labels Red, green, blue",
+    says="the folder 'orange' is not one of the labels Red, green, blue",
 )
 check("did you mean" not in done.both, "without a guess", done.both)
 folders("right", blue="blue", Red="red", green="green")
@@ -71,7 +71,7 @@ exits(
     1,
     "a number that is not a class",
     *evaluate("named", "many", "--weights", "named.safetensors"),
-    says="the folder '3' is none of the labels Red, green, blue, nor the number of one, from 0 to 2",
+    says="the folder '3' is not one of the labels Red, green, blue, nor the number of one, from 0 to 2",
 )
 
 # ---- sets that lack classes, or what is in them
@@ -281,7 +281,7 @@ exits(
     1,
     "a folder that is not one of the classes",
     *evaluate("three", "misspelt", "--weights", "rgb.safetensors"),
-    says="misspelt: the folder 'Red' is none of the labels blue, green, red; did you mean 'red'?",
+    says="misspelt: the folder 'Red' is not one of the labels blue, green, red; did you mean 'red'?",
 )
 exits(
     0,
@@ -441,9 +441,9 @@ exits(
         "1",
     ),
     says=(
-        "2 of 2 weights taken",
+        "2 of 2 weights loaded",
         "class 0 of these weights is 'blue'",
-        "rgb.safetensors: the rows of dense1 are taken by name, in the order of the labels",
+        "rgb.safetensors: the rows of dense1 are matched by name, in the order of the labels",
     ),
 )
 AT_ONCE = ("--init", "rgb.safetensors", "--epochs", "1", "--rate", "0")
@@ -460,7 +460,7 @@ exits(
     0,
     "other classes are learnt anew",
     *train("colours", "cyan", *AT_ONCE, "--out", "cyan.safetensors"),
-    says="the scores begin with those of other classes, and are learnt anew",
+    says="the scores are those of other classes, and are learned again",
 )
 rename(
     "rgb.checkpoint.safetensors",

@@ -90,7 +90,7 @@ for words in (["frobnicate"], ["train"], ["train", *DATA, "--frobnicate"], ["tra
     exits(2, "exit 2: " + " ".join(words), "./dot", *words, says="dot")
 for command in "train", "bench", "info", "filters", "dream":
     exits(2, f"{command} takes no inputs", "./dot", command, "more",
-          says=f"dot {command}: 'more' is one word too many")
+          says=f"dot {command}: unexpected argument 'more'")
 for command in "features", "occlude", "saliency":
     exits(2, f"{command} takes one input", "./dot", command, "one.png", "two.png", says="it takes one input")
 for command in "predict", "features", "occlude", "saliency":
@@ -253,7 +253,7 @@ exits(0, "--dry-run", *TRAIN, "--dry-run", "--out", "dry.safetensors", "--log", 
 check(sorted(os.listdir()) == before, "which writes nothing", os.listdir())
 exits(0, "--overfit", *TRAIN, "--overfit", "8", "--out", "over.safetensors", says="accuracy 1.0000")
 exits(0, "--init", *TRAIN[:-1], "plain", "--init", "dot.safetensors", "--out", "init.safetensors",
-      "--epochs", "1", says="of 8 weights taken")
+      "--epochs", "1", says="of 8 weights loaded")
 exits(0, "--val 0, --shuffle=off", *TRAIN, "--val", "0", "--shuffle=off", "--epochs", "1", "--out",
       "v.safetensors", "--log", "v.jsonl")
 exits(0, "without its own labels: any batch", *TRAIN, "--batch", "50", "--epochs", "1", "--out",

@@ -122,7 +122,7 @@ done = exits(
         "of different parts are taken for one class, 'blau'",
     ),
 )
-check(done.stderr.count("taken for one class") == 4, "  are reported once each", done.stderr)
+check(done.stderr.count("treated as one class") == 4, "  are reported once each", done.stderr)
 done = exits(
     0,
     "  and have the same classes",
@@ -146,14 +146,14 @@ done = exits(
     *train("three", "letters", "--out", "letters.safetensors", "--epochs", "1"),
     says=("3 classes", "the validation part has no image of a"),
 )
-check("taken for one" not in done.both, "  where a part has both", done.both)
+check("treated as one" not in done.both, "  where a part has both", done.both)
 folders("parts/Train", 5, red="red", green="green", blue="blue")
 folders("parts/train", 5, red="green", green="blue", blue="red")
 exits(
     1,
     "Train and train side by side",
     *train("three", "parts"),
-    says="parts/train: another folder next to it is the training part, too; merge the two, or rename one",
+    says="parts/train: another folder next to it is also the training part; merge the two, or rename one",
 )
 
 # ---- outputs among the data
@@ -173,7 +173,7 @@ for option, name in (
         2,
         f"{option} {name} is refused",
         *train("three", data, *OUT, option, name),
-        says=f"{name} cannot be written: it would lie among the data, and be read as such",
+        says=f"{name} cannot be written: it would be inside the data set, and be read as data",
     )
     check(sorted(os.listdir(os.path.dirname(name))) == before, "  and nothing is written there")
 os.makedirs("capitals/runs")

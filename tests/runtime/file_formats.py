@@ -56,7 +56,7 @@ rows = [(3 + i % 7 * 0.1, 1 + i % 5 * 0.1, "small") if i % 2 else (6 + i % 7 * 0
 write("beans.csv", "length,width,kind,colour\n" + "".join(f"{a:.2f},{b:.2f},{kind},{a * b:.3f}\n" for a, b,
                                                           kind in rows))
 exits(1, "the last column is the target", "./beans", "train", "--data", "beans.csv",
-      says="beans.csv:2: column 4 (colour): '18.000' is none of the net's labels; --target names another "
+      says="beans.csv:2: column 4 (colour): '18.000' is not one of the net's labels; --target names another "
            "column")
 exits(0, "a table is learnt", "./beans", "train", "--data", "beans.csv", "--target", "kind",
       says="CSV with a header: 54 training, 6 validation and 0 test samples, 2 classes")
@@ -70,7 +70,7 @@ exits(0, "going on needs no --target again", "./beans", "train", "--data", "bean
 exits(1, "a column that is not there", "./beans", "eval", "--data", "beans.csv", "--target", "kinds",
       "--weights", "beans.safetensors", says="did you mean 'kind'?")
 exits(1, "--target of another set", "./beans", "train", "--data", "synthetic", "--target", "kind",
-      says="a target column is chosen in tables")
+      says="only tables (.csv) have a target column")
 
 # ---- tables to predict
 BEANS = ("./beans", "predict", "--weights", "beans.safetensors")
@@ -93,7 +93,7 @@ check(open("bare.npy", "rb").read(90).count(b"(60, 2)") == 1, "  are one array")
 exits(0, "rows as JSON", *BEANS, "bare.csv", "--json", says='"index": 59')
 write("more.csv", "".join(f"1,{a},{b},{c},{kind}\n" for a, b, kind, c in cells))
 exits(1, "too many columns", *BEANS, "more.csv",
-      says='has 5 columns, but the input "sizes" has 3 values; --target=NAME leaves a column out')
+      says='has 5 columns, but the input "sizes" has 3 values; --target=NAME ignores a column')
 exits(1, "a cell that is not a number", *BEANS, "beans.csv",
       says="beans.csv:2: column 3 (kind): 'large' is not a number")
 build("four", "net four { input image: 4x4x1 \n conv(1, 3x3, init=ones, bias=false, frozen=true) }\n")
@@ -199,7 +199,7 @@ exits(0, "  and left out", "./raw", "eval", "--data", "raw.npz", "--weights", "m
       "--weights-prefix=module.",
       says="module.safetensors: warning: dense1.weight belongs to a flattened 6x6x2")
 exits(0, "  also by train", "./raw", "train", "--data", "raw.npz", "--init", "module.safetensors",
-      "--weights-prefix", "module.", "-o", "again.safetensors", says="4 of 4 weights taken")
+      "--weights-prefix", "module.", "-o", "again.safetensors", says="4 of 4 weights loaded")
 exits(1, "  there, too", "./raw", "train", "--data", "raw.npz", "--init", "branches.safetensors", "-o",
       "again.safetensors", says="--weights-prefix=module.")
 exits(1, "  a prefix without its dot is reported", "./raw", "eval", "--data", "raw.npz", "--weights",

@@ -165,7 +165,7 @@ with open("coco/instances.json", "wb") as file:
 refused("JSON: a gigabyte of zero bytes", "coco", "coco/instances.json:1:", memory=2048)
 put("coco/instances.json", '{"images":[' + "0," * (40 * MEGABYTE))
 refused("JSON: zeros that take more memory than there is", "coco",
-        "coco/instances.json: has 41943040 values, for which 1.1 GB of memory are too little", memory=1024)
+        "coco/instances.json: has 41943040 values; 1.1 GB of memory are not enough", memory=1024)
 shutil.rmtree("coco")
 
 # ---- YOLO's texts

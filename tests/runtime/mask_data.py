@@ -139,12 +139,12 @@ exits(0, "shapes are made", *train("shapes", "synthetic:shapes,count=100,size=32
       says="shapes: 90 training, 10 validation and 20 test samples, 6 classes")
 done = exits(0, "  and evaluated", *evaluate("shapes", "synthetic:shapes,count=100,size=32,seed=3"),
              says=("background", "disc", "square", "triangle", "star", "ring"))
-for option, says in (("cont=3", "'cont' is not understood"), ("count=0", "a whole number from 1 to"),
-                     ("size=8", "a whole number from 16 to 1024"), ("kind=dots", "there is no kind 'dots'"),
-                     ("kind=boxes", "which no output of the net takes")):
+for option, says in (("cont=3", "unknown option 'cont'"), ("count=0", "an integer from 1 to"),
+                     ("size=8", "an integer from 16 to 1024"), ("kind=dots", "there is no kind 'dots'"),
+                     ("kind=boxes", "which no output of the net uses")):
     exits(1, f"shapes,{option} is refused", *train("shapes", "synthetic:shapes," + option), says=says)
 exits(1, "another word is refused", *train("shapes", "synthetic:circles"),
-      says="the made-up sets are synthetic and synthetic:shapes")
+      says="the generated sets are synthetic and synthetic:shapes")
 exits(1, "more classes than the net has are refused", *train("soft", "synthetic:shapes"),
       says="has 6 classes, but the output \"output\" has only 3")
 
@@ -161,7 +161,7 @@ both = [json.loads(exits(0, f"  {data}: is evaluated",
         for data in ("files", "synthetic:shapes,count=20,size=32")]
 check(both[0] == both[1], "  and read back they are the same", both)
 exits(2, "a folder that is there is refused",
-      "./shapes", "data", "--data", "synthetic:shapes,count=20", "-o", "files", says="is there already")
+      "./shapes", "data", "--data", "synthetic:shapes,count=20", "-o", "files", says="already exists")
 exits(1, "other sets are refused", "./shapes", "data", "--data", "synthetic", "-o", "others",
       says="only images with masks or boxes, and shapes")
 finish()

@@ -151,7 +151,7 @@ for option in "init.safetensors", "init.last.safetensors", "init.checkpoint.safe
     shutil.copy("w.safetensors", option)
     spares(f"weights over --init={option}", option, *TRAIN, "--data=d.npz", f"--init={option}", "-o",
            "init.safetensors",
-           says=f"{option} cannot be written: the first weights are read from it")
+           says=f"{option} cannot be written: the initial weights are read from it")
 os.link("w.safetensors", "weights.txt")
 spares("a confusion matrix over the weights", "w.safetensors", "./dot", "eval", "--data=d.npz",
        "--weights=w.safetensors", "--confusion=weights.txt",
@@ -266,16 +266,16 @@ done = exits(0, "all epochs are done", "./turn", "train", *GOES,
              says="all 2 epochs are done; --epochs=6 trains on, as the program says")
 check("from here on" not in done.both, "  nothing has changed")
 for what, value, line in (
-        ("optimizer", "adamw(rate=0.0002)", "from here on, rate is 0.0002; until here it was 0.002"),
+        ("optimizer", "adamw(rate=0.0002)", "from now on, rate is 0.0002; before it was 0.002"),
         ("optimizer", "adamw(rate=0.002, weight_decay=0.5)", "weight_decay=0.5); until here it was adamw("),
         ("schedule", "cosine(warmup=1)",
-         "from here on, schedule is cosine(warmup=1); until here it was cosine"),
-        ("augment", "hflip, shift(1)", "from here on, augment is hflip, shift(1); until here it was hflip"),
-        ("batch", "12", "from here on, batch is 12; until here it was 10"),
-        ("clip", "1", "from here on, clip_norm is 1; until here it was 0"),
-        ("epochs", "3", "from here on, epochs is 3; until here it was 2"),
+         "from now on, schedule is cosine(warmup=1); before it was cosine"),
+        ("augment", "hflip, shift(1)", "from now on, augment is hflip, shift(1); before it was hflip"),
+        ("batch", "12", "from now on, batch is 12; before it was 10"),
+        ("clip", "1", "from now on, clip_norm is 1; before it was 0"),
+        ("epochs", "3", "from now on, epochs is 3; before it was 2"),
         ("activation", "tanh",
-         "from here on, layers is flatten -> dense -> tanh -> dense -> softmax; until here it was flatten "
+         "from now on, layers is flatten -> dense -> tanh -> dense -> softmax; before it was flatten "
          "-> dense -> relu")):
     again()
     changed(**{what: value})
@@ -301,12 +301,12 @@ exits(1, "another --seed: refused", "./turn", "train", *GOES, "--epochs=3", "--s
       says="a run keeps its seed: it was 1, now it is 9")
 begin("--epochs=2", "--rate=0.01")
 exits(0, "what was chosen for the run stays", "./turn", "train", *GOES, "--epochs=3",
-      says="rate stays 0.01, as this run began; the program says 0.002")
+      says="rate stays 0.01, as at the start of this run; the program has 0.002")
 exits(0, "  unless it is chosen anew", "./turn", "train", *GOES, "--epochs=4", "--rate=0.02",
-      says="from here on, rate is 0.02; until here it was 0.01")
+      says="from now on, rate is 0.02; before it was 0.01")
 changed(epochs=9)
 exits(0, "the program's new number of epochs counts", "./turn", "train", *GOES,
-      says="from here on, epochs is 9; until here it was 4")
+      says="from now on, epochs is 9; before it was 4")
 
 # ---- The rate of an epoch is the mean over its steps; it is the same for a run that was interrupted in the
 # middle of one.
@@ -359,7 +359,7 @@ exits(0, "weights on other data", *TRAIN, "--data=folders", "-o", "run.safetenso
       says=(OLD, "in place of those of an older run (epoch "))
 check(kept(".safetensors") == good, "  cannot be compared: the newer ones are kept")
 exits(2, "weights that would be replaced by others are not read", *RUN, "--init=run.previous.safetensors",
-      says="run.previous.safetensors cannot be written: the first weights are read from it")
+      says="run.previous.safetensors cannot be written: the initial weights are read from it")
 exits(0, "npz says the same about itself", *TRAIN, "--data=d.npz", "-o", "x.npz",
       says=("x.npz holds the weights of another run (epoch ", "); they are kept as x.previous.npz"))
 with open("other.safetensors", "wb") as file:
@@ -402,7 +402,7 @@ child.send_signal(signal.SIGINT)
 child.communicate(timeout=60)
 half = content("half.checkpoint.safetensors"), content("half.safetensors")
 exits(0, "a run that was stopped", *LONG,
-      says=("half.checkpoint.safetensors holds a run that was stopped in epoch ", " of 10000",
+      says=("half.checkpoint.safetensors contains a run that was stopped in epoch ", " of 10000",
       "it is kept: '--resume --out half.stopped.safetensors' goes on with it"))
 check((content("half.stopped.checkpoint.safetensors"), content("half.stopped.safetensors")) == half,
       "  is kept with all it needs")
@@ -437,7 +437,7 @@ npz("nan.npz", x=npy((N, 6, 6, 1), values, "f", "<f4"), y=npy((N,), labels, "i",
     x_val=npy((N, 6, 6, 1), sick, "f", "<f4"), y_val=npy((N,), labels, "i", "<i4"))
 exits(1, "validation data that are not finite", *TRAIN, "--data=nan.npz", "-o", "nan.safetensors",
       says=('nan.npz: the data are not finite: validation sample 7, number 5 of the input "image" is nan',
-            "epoch 1 is saved as far as it went; once the cause is gone, --resume goes on from "
+            "the finished part of epoch 1 is saved; once the cause is removed, --resume continues from "
             "nan.checkpoint"))
 npz("nan.npz", x=npy((N, 6, 6, 1), values, "f", "<f4"), y=npy((N,), labels, "i", "<i4"),
     x_val=npy((N, 6, 6, 1), values, "f", "<f4"), y_val=npy((N,), labels, "i", "<i4"))
@@ -451,7 +451,7 @@ for more in [], ["--batch=4"]:
     exits(1, f"samples that cannot be read in the middle of an epoch {more}", *TRAIN, "--data=step.npz",
           "--val=0",
           "--shuffle=off", "--init=never.safetensors", "-o", "step.safetensors", "--batch=2", *more,
-          says=("sample 7, number 5", "epoch 1 is saved as far as it went"))
+          says=("sample 7, number 5", "the finished part of epoch 1 is saved"))
     check(not os.path.exists("step.safetensors"), "  are not called a result")
     check(tensors("step.last.safetensors") != tensors("never.safetensors"), "  leave what was learnt before")
 npz("step.npz", x=npy((N, 6, 6, 1), values, "f", "<f4"), y=npy((N,), labels, "i", "<i4"))

@@ -58,7 +58,7 @@ program("")
 exits(0, "nor without labels", "./words", "data", "--data", "set", says="4 classes")
 program('"yes", "no"')
 exits(1, "without the label unknown other words are errors", "./words", "data", "--data", "set",
-      says="the folder 'cat' is none of the labels yes, no")
+      says="the folder 'cat' is not one of the labels yes, no")
 with open("set/testing_list.txt", "a") as file:
     file.write("yes/77.wav\n")
 program('"yes", "no", "unknown", "silence"')

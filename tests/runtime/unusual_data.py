@@ -188,7 +188,7 @@ link("../../train/masks", "m2/val/masks/more")
 data("boxes", "m2", "a link from one part to another", "skipped 3 paths", "3 training, 2 validation")
 npz("three.npz", **{"dense1.weight": npy((3, 48), [0] * 144), "dense1.bias": npy((3,), [0] * 3)})
 exits(0, "predict follows no link back", "./three", "predict", "--weights", "three.npz", "up/red",
-      says="up/red: skipped 1 symbolic link to folders that are read already (first: up/red/more/up)")
+      says="up/red: skipped 1 symbolic link to folders that were already read (first: up/red/more/up)")
 
 # ---- byte order marks
 yolo("b1", row=MARK + "0 0.5 0.5 0.2 0.4\n")
@@ -283,12 +283,12 @@ data("three", "single", "a single one is reported with the option",
 for name in "../0.png", "a/../../0.png", os.path.abspath("c0/images/train/0.png"), "..":
     coco("c0", file_name=name)
     data("boxes", "c0", f"COCO's name {name} is refused",
-         f"images[0].file_name: '{name}' leads out of the image folder", status=1)
+         f"images[0].file_name: '{name}' is outside of the image folder", status=1)
 coco("c0", file_name="./a/../0.png")
 os.makedirs("c0/images/train/a")
 data("boxes", "c0", "  one that stays is read", "1 training")
 write("b3/ImageSets/Main/train.txt", "../../c0/0\n")
-data("boxes", "b3", "so is a name in a list of Pascal VOC's", "'../../c0/0' leads out of the set", status=1)
+data("boxes", "b3", "so is a name in a list of Pascal VOC's", "'../../c0/0' is outside of the set", status=1)
 write("b4/ImageSets/Segmentation/train.txt", "/etc/0\n")
-data("boxes", "b4", "  and of its masks", "'/etc/0' in ImageSets leads out of the set", status=1)
+data("boxes", "b4", "  and of its masks", "'/etc/0' in ImageSets is outside of the set", status=1)
 finish()

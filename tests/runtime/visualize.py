@@ -255,7 +255,7 @@ for words in (["features", "e.npy"], ["filters"], ["saliency", "e.npy"], ["occlu
     exits(0, "constant weights: " + " ".join(words), "./edges", *words, "-o", "out.png")
 
 # ---- weights that init= gives without frozen=true are not in the program
-FROZEN = "weights that init= gives are compiled in where the layer has frozen=true"
+FROZEN = "weights from init= are compiled in if the layer has frozen=true"
 for name, init, hinted in ("given", "[[1, 0, -1], [2, 0, -2], [1, 0, -1]]", True), ("drawn", "he", False):
     build(name, f"net {name} {{ input image: 6x6x1 as u8 \n conv(1, 3x3, bias=false, init={init}) }}\n")
     done = exits(2, f"init={init[:6]} without weights", f"./{name}", "predict", "e.npy",
@@ -268,7 +268,7 @@ build("roots",
       " root = x -> power(0.5) \n fine = image -> normalize(scale=1/255) \n output x, fine, root }\n")
 write_npy("ramp.npy", (8, 8, 1), [4 * i for i in range(64)], "B", "|u1")
 done = exits(0, "predict as an image", "./roots", "predict", "ramp.npy", "-o", "x.png",
-             says='x.png: the values of "x", -4 to 11.75, are cut to 0..1\n')
+             says='x.png: the values of "x", -4 to 11.75, are clamped to 0..1\n')
 check('x.png: shows the output "x", the first of 3 that are images\n' in done.stderr
       and "features draws each of them on its own scale" in done.stderr, "  says which output", done.stderr)
 check("16 output values are NaN or infinite (first: ramp.npy, output \"root\")" in done.stderr,

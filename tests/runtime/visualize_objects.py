@@ -76,13 +76,13 @@ for words, status, says in (
     (["--pixel=3,16"], 1, "--pixel 3,16: halves.png has X from 0 to 31 and Y from 0 to 15"),
     (["--pixel=3,3", "--fit=crop"], 1, "soft does not see it, because the image is cropped"),
     (["--pixel=3,3", "--class=mild"], 1, "no output 'mild'"),
-    (["--pixel=3"], 2, "--pixel wants X,Y, two whole numbers from 0 up, not '3'"),
+    (["--pixel=3"], 2, "--pixel needs X,Y, two integers of at least 0, not '3'"),
     (["--pixel=3,-1"], 2, "--pixel wants X,Y"), (["--pixel=3,4,5"], 2, "--pixel wants X,Y")):
     for command in "features", "saliency", "occlude":
         exits(status, f"{command} {' '.join(words)}", "./soft", command, "halves.png", SOFT, "-o", "no.png",
               *words, says=says)
 exits(1, "boxes of a net that finds none", "./soft", "occlude", "halves.png", SOFT, "--box=1", "-o",
-      "no.png", says="--box: no output of soft finds boxes")
+      "no.png", says="--box: no output of soft has boxes")
 
 # ---- A net with one class per image has no pixels
 build("whole", "net whole { input image: 8x8x3 as u8 \n global_avgpool -> dense(2) -> softmax }\n")
@@ -125,7 +125,7 @@ exits(0, "a page of it", *OCCLUDE, "-o", "page.png")
 check(marked("page.png"), "has the box")
 for words, status, says in (
     (["--box=3"], 1, "--box 3: find finds 2 boxes in corners.png"),
-    (["--class=cat", "--box=2"], 1, "--box 2: find finds 1 box of class cat in corners.png"),
+    (["--class=cat", "--box=2"], 1, "--box 2: find detects 1 box of class cat in corners.png"),
     (["--class=cow"], 1, "the net has no such label; its classes are 0 to 1, or 'cat' and so on"),
     (["--pixel=3,3"], 1, "--pixel: no output of find has scores for each pixel; it finds boxes"),
     (["--box=0"], 2, "--box wants a whole number"), (["--box=1", "--pixel=3,3"], 2, "ask one")):
@@ -137,7 +137,7 @@ write_png("dark.png", 16, 16, lambda x, y: (9, 9, 9))
 exits(1, "nothing to ask about", "./find", "occlude", "dark.png", FIND, "-o", "no.png",
       says="dark.png: find finds no box")
 exits(1, "boxes have no gradient", "./find", "saliency", "corners.png", FIND, "-o", "no.png",
-      says="has boxes, not the scores of classes that are asked for; 'occlude' shows")
+      says="has boxes, but class scores were requested; 'occlude' shows")
 exits(0, "features of such a net", "./find", "features", "corners.png", FIND, "-o", "page.png")
 check(not os.path.exists("no.png"), "nothing was written")
 finish()

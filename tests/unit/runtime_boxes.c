@@ -76,11 +76,11 @@ static void yaml_names_classes(void) {
                                       "names:   # by number\n  1: dog\n  0: cat\n"};
   static const char *const broken[][2] = {
       {"nc: 2\n", "data.yaml: has no names of classes"},
-      {"names: cat\n", "data.yaml:1: the names are not understood"},
-      {"names: [cat, dog\n", "the names are not understood"},
+      {"names: cat\n", "data.yaml:1: the names are invalid"},
+      {"names: [cat, dog\n", "the names are invalid"},
       {"a: 1\nnames:\n  0: cat\n  2: dog\n", "class 1 has no name"},
       {"names:\n  0: cat\n  0: dog\n", "data.yaml:3: class 0 has two names"},
-      {"names:\n  x: cat\n", "data.yaml:2: the names are not understood"},
+      {"names:\n  x: cat\n", "data.yaml:2: the names are invalid"},
       {"names: []\n", "names no class"}};
   Net net;
   net_of_boxes(&net);
@@ -181,7 +181,7 @@ static void labels_and_augmentation_must_go_with_boxes(void) {
   cnn_truth_free(&truth);
   cnn_data_close(data);
   net.network.label = other;
-  refuse_set(&net, scratch("names"), CNN_MISMATCH, "the class 'cat' is none of the net's labels");
+  refuse_set(&net, scratch("names"), CNN_MISMATCH, "the class 'cat' is not one of the net's labels");
   net.network.labels = 1;
   net.network.label = one;
   remove(scratch("names/classes.txt"));

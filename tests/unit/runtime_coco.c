@@ -204,7 +204,7 @@ static void broken_files_are_refused(void) {
   scratch_text("bad/instances.json", "{\"images\": [\n{\"id\": 1,\"bbox\":[NaN]}]}");
   refuse_set(&net, scratch("bad"), CNN_BAD_FORMAT, "bad/instances.json:2:20: invalid JSON: invalid token");
   scratch_text("bad/instances.json", "{\"images\": []}");
-  refuse_set(&net, scratch("bad"), CNN_BAD_FORMAT, "has no list \"categories\", as COCO's files have");
+  refuse_set(&net, scratch("bad"), CNN_BAD_FORMAT, "has no list \"categories\", which COCO files have");
   scratch_text("bad/instances.json", "[[[[");
   refuse_set(&net, scratch("bad/instances.json"), CNN_BAD_FORMAT, "invalid JSON");
   coco_write("bad/instances.json", images, "{\"id\":1,\"name\":\"a\"},{\"id\":1,\"name\":\"b\"}", "");
@@ -302,12 +302,12 @@ static void broken_segments_are_named_and_skipped(void) {
       {PANOPTIC(SEGMENT("3", "2", "0")), "row 0, column 0 has the segment 1, which has no annotation"},
       {PANOPTIC(SEGMENT("1", "2", "0") "," SEGMENT("1", "2", "0")),
        "annotations[0].segments_info[1].id: 1 is the id of segment 0, too"},
-      {PANOPTIC(SEGMENT("0", "2", "0")), "annotations[0].segments_info[0].id: must be a whole number from 1"},
+      {PANOPTIC(SEGMENT("0", "2", "0")), "annotations[0].segments_info[0].id: must be an integer from 1"},
       {PANOPTIC(SEGMENT("1", "5", "0")),
        "annotations[0].segments_info[0].category_id: no element of categories"},
       {PANOPTIC(SEGMENT("1", "2", "0") "," SEGMENT("258", "9", "0") "," SEGMENT("3", "2", "0") "," SEGMENT(
            "4", "2", "0")),
-       "a.png: object 3 of it has no pixel"},
+       "a.png: object 3 of its annotation has no pixels"},
       {"", "there is no annotation for the image"},
       {"{\"image_id\":7,\"segments_info\":[]}", "annotations[0].file_name: must be a text"},
       {"{\"image_id\":7,\"file_name\":\"a.png\"}", "annotations[0].segments_info: must be a list"},
@@ -404,8 +404,7 @@ static void shapes_are_what_the_net_takes(void) {
   refuse_set(&net, "synthetic:shapes,kind=pixels", CNN_MISMATCH, "have no boxes, which the net is compared");
   net.network.outputs = 0;
   net.network.truth_objects = 0;
-  refuse_set(&net, "synthetic:shapes,kind=boxes", CNN_MISMATCH,
-             "has boxes, which no output of the net takes");
+  refuse_set(&net, "synthetic:shapes,kind=boxes", CNN_MISMATCH, "has boxes, which no output of the net uses");
 }
 
 CU_TestInfo suite_coco[] = {

@@ -246,7 +246,7 @@ static void folders_have_the_names_of_labels(void) {
   net.network.labels = 3;
   net.network.label = names;
   refuse_set(&net, scratch("named"), CNN_MISMATCH,
-             "the folder 'Dog' is none of the labels owl, cat, dog; did you mean 'dog'?");
+             "the folder 'Dog' is not one of the labels owl, cat, dog; did you mean 'dog'?");
   picture_write("bin/1/a.png", 4, 10);
   picture_write("bin/02/a.png", 4, 10);
   data = open_set(&net, scratch("bin"), 0, 0);

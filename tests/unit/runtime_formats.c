@@ -96,7 +96,7 @@ static void arrays_have_names_that_are_said(void) {
   net.input[1] = vector_of("facts", 2);
   net.network.inputs = 2;
   refuse_set(&net, npz_of("n.npz", set, 2), NULL,
-             "the net has 2 inputs, and each wants the array of its name: \"photo\" and \"facts\"; the "
+             "the net has 2 inputs, and each needs an array of its name: \"photo\" and \"facts\"; the "
              "file has x, y");
   refuse_set(&net, npz_of("n.npz", set, 3), NULL,
              "each wants the array of its name: \"photo\" and \"facts\"; the file has x, y, facts");
@@ -104,7 +104,7 @@ static void arrays_have_names_that_are_said(void) {
   net.output[1] = values_of("size", 1);
   net.network.outputs = 2;
   refuse_set(&net, npz_of("n.npz", set, 2), NULL,
-             "has no \"class_target\"; where several outputs have targets, each wants the array of its name; "
+             "has no \"class_target\"; if several outputs have targets, each needs the array of its name; "
              "it has x, y");
   net.network.outputs = 1;
   static const char *const training[][2] = {
@@ -250,9 +250,9 @@ static void classes_of_tables_go_by_name(void) {
   expect_row(data, 1, 3, 4, 1);
   cnn_data_close(data);
   refuse_set(&net, csv_of("t.csv", "a,b,species\n1,2,setosa\n3,4,Setosa\n"), NULL,
-             "t.csv:3: column 3 (species): 'Setosa' is none of the net's labels; did you mean 'setosa'?");
+             "t.csv:3: column 3 (species): 'Setosa' is not one of the net's labels; did you mean 'setosa'?");
   refuse_set(&net, csv_of("t.csv", "a,b,species\n1,2,setosa\n3,4,1\n"), NULL,
-             "t.csv:3: column 3 (species): '1' is none of the net's labels");
+             "t.csv:3: column 3 (species): '1' is not one of the net's labels");
   net.network.label = NULL;
   net.network.labels = 0;
   refuse_set(&net, csv_of("t.csv", "a,b,s\n1,2,x\n3,4,y\n5,6,z\n"), NULL,
@@ -321,11 +321,11 @@ static void bad_tables_are_refused_with_the_place(void) {
       {"a;b;c\n1;2,5;0\n", NULL, "'2,5' is not a number; fractions are written with a point"},
       {"a,b,c\n1,2\n", NULL, "t.csv:2: has 2 cells, but the first row has 3"},
       {"a,b,c\n\"1\n\",2\n1,2,\"0\n", NULL, "t.csv:2: has 2 cells, but the first row has 3"},
-      {"a,b,c\n1,2,0\n1,2,\"0\n", NULL, "t.csv:3: a quote that is opened here is not closed"},
+      {"a,b,c\n1,2,0\n1,2,\"0\n", NULL, "t.csv:3: the quote that opens here is not closed"},
       {"a,b,c\n1,\"2\"3,0\n", NULL, "t.csv:2: there is text after the closing quote of cell 2"},
       {"a,b,c,d\n1,2,3,0\n", NULL,
        "has 3 columns without the target (column 4, d), but the input \"x\" has 2 values"},
-      {",a,b,c\n0,1,2,0\n", NULL, "the first column seems to number the rows: leave it out"},
+      {",a,b,c\n0,1,2,0\n", NULL, "the first column seems to be row numbers: remove it"},
       {"a,b,c\n1,2,0\n", "d", "has no column 'd'; its 3 columns are 'a' to 'c'"},
       {"first,second,class\n1,2,0\n", "classes", "has no column 'classes'; did you mean 'class'?"},
       {"1,2,0\n", "class",
@@ -345,7 +345,7 @@ static void bad_tables_are_refused_with_the_place(void) {
                            6),
              NULL, "is UTF-16; save it as UTF-8");
   refuse_set(&net, scratch_bytes("t.csv", "1,2\0,0", 6), NULL, "is not a text file: it contains zero bytes");
-  refuse_set(&net, "synthetic", "a", "a target column is chosen in tables (.csv)");
+  refuse_set(&net, "synthetic", "a", "only tables (.csv) have a target column");
   char *large = malloc((1 << 21) + 2);
   CU_ASSERT_PTR_NOT_NULL_FATAL(large);
   memset(large, ',', 1 << 21);
@@ -357,7 +357,7 @@ static void bad_tables_are_refused_with_the_place(void) {
              "cell 1 has more than 65536 bytes; a quote may be missing");
   free(large);
   net.network.inputs = 2;
-  refuse_set(&net, csv_of("t.csv", "1,2,0\n"), NULL, "a row is one input, the net has 2");
+  refuse_set(&net, csv_of("t.csv", "1,2,0\n"), NULL, "a row is a single input, but the net has 2");
 }
 
 CU_TestInfo suite_formats[] = {

@@ -116,21 +116,22 @@ static void names_and_layouts_of_others_are_recognized(void) {
                        floats_of("dense1.weight", 2, 7, 12, 0, 0)};
   set[0] = floats_of("conv1.weight", 4, 1, 5, 2, 3);
   expect_refused(set, 3,
-                 "conv1.weight is [1, 5, 2, 3] in the file, [3, 2, 1, 5] in the net: its kernel lies height, "
+                 "conv1.weight is [1, 5, 2, 3] in the file, [3, 2, 1, 5] in the net: its kernel is height, "
                  "width, in, out");
   set[0] = floats_of("conv1/kernel:0", 4, 1, 5, 2, 3);
   expect_refused(set, 3,
                  "missing: conv1.weight [3, 2, 1, 5]; did you mean the file's conv1/kernel:0 [1, 5, 2, 3]: "
-                 "its kernel lies height");
+                 "its kernel is height");
   set[0] = floats_of("conv1.weight", 4, 3, 2, 1, 5);
   set[2] = floats_of("dense1.weight", 2, 12, 7, 0, 0);
   expect_refused(set, 3, "dense1.weight is [12, 7] in the file, [7, 12] in the net: it is transposed; w.T");
   set[2] = floats_of("dense1.weight", 4, 7, 12, 1, 1);
   expect_refused(set, 3, "it differs by dimensions of 1");
   set[2] = floats_of("dense1.weight", 4, 7, 3, 2, 2);
-  expect_refused(set, 3, "its columns lie channels, height, width, as PyTorch's do; w.reshape(len(w), -1)");
+  expect_refused(
+      set, 3, "its columns are in the order channels, height, width, as in PyTorch; w.reshape(len(w), -1)");
   set[2] = floats_of("dense1.weight", 4, 7, 2, 2, 3);
-  expect_refused(set, 3, "its columns lie height, width, channels; w.reshape(len(w), -1)");
+  expect_refused(set, 3, "its columns are in the order height, width, channels; w.reshape(len(w), -1)");
   set[2] = floats_of("dense_1.weigth", 2, 7, 12, 0, 0);
   expect_refused(set, 3, "did you mean the file's dense_1.weigth [7, 12]");
   set[2] = floats_of("dense1.weight", 2, 7, 12, 0, 0);

@@ -88,7 +88,7 @@ static void wrong_command_lines_exit_with_2(void) {
   CU_ASSERT_EQUAL(RUN(&network, "bench", "--seconds=long"), 2);
   CU_ASSERT_EQUAL(RUN(&network, "train", "--data", "nowhere"), 1);
   CU_ASSERT_EQUAL(RUN(&network, "dream"), 1); /* the net has no inspection code */
-  SAYS("stderr", "needs a net that cnnc compiled as a program");
+  SAYS("stderr", "needs an executable built by cnnc");
   CU_ASSERT_EQUAL(RUN(&network, "filters"), 2);
   CU_ASSERT_EQUAL(RUN(&network, "train", "--data", "synthetic", "--out", "no/such/place.safetensors"), 1);
   CU_ASSERT_EQUAL(RUN(&bare, "train", "--data", "synthetic"), 1);
@@ -206,7 +206,7 @@ static void an_interrupt_saves_and_resumes(void) {
   SAYS("stderr", "--resume");
   CU_ASSERT_EQUAL(
       RUN(&network, "train", "--data=synthetic", "--resume", "--epochs=100", "--out=part.safetensors"), 0);
-  SAYS("stderr", "going on after ");
+  SAYS("stderr", "continuing after ");
   CU_ASSERT_EQUAL(RUN(&network, "train", "--data=synthetic", "--seed=11", "--epochs=100", "--batch=1",
                       "--out=whole.safetensors", "--limit=400"),
                   0);

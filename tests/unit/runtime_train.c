@@ -369,7 +369,7 @@ static void training_stops_early(void) {
   trial.recipe.warmup = 0;
   CU_ASSERT_EQUAL(trial_run(&trial).code, CNN_OK);
   CU_ASSERT(trial.watch.steps <= 57 * 12);
-  CU_ASSERT_PTR_NOT_NULL(strstr(trial.watch.text, "stopped early: no progress for 3 epochs"));
+  CU_ASSERT_PTR_NOT_NULL(strstr(trial.watch.text, "stopped early: no improvement for 3 epochs"));
   remove_directory();
 }
 
@@ -410,7 +410,7 @@ static void training_starts_from_given_weights(void) {
   again.recipe.epochs = 1;
   again.recipe.floor = 0;
   CU_ASSERT_EQUAL(trial_run(&again).code, CNN_OK);
-  CU_ASSERT_PTR_NOT_NULL(strstr(again.watch.text, "4 of 4 weights taken"));
+  CU_ASSERT_PTR_NOT_NULL(strstr(again.watch.text, "4 of 4 weights loaded"));
   float x[NET_PARAMETERS], y[NET_PARAMETERS];
   load("a.safetensors", x);
   load("b.safetensors", y);

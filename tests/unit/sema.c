@@ -513,8 +513,8 @@ static void summaries(void) {
         table.s,
         (const char *const[]){"16x16x8", "conv_transpose1", "5x5",
                               "parameters     789 (3,156 bytes): 748 trainable, 25 frozen, 16 statistics",
-                              "workspace      1,020 bytes, 2.00 % above the least possible (1,000)\n",
-                              "training       1,200 bytes, 20.00 % above the least possible (1,000): no "
+                              "workspace      1,020 bytes, 2.00 % above the lower bound (1,000)\n",
+                              "training       1,200 bytes, 20.00 % above the lower bound (1,000): no "
                               "search found a layout without gaps\n",
                               "workspace      1,000 bytes, the least possible\n", NULL});
     hears_of_everything(json.s,

@@ -140,7 +140,7 @@ for (const [slug, kind] of [
 await test("what there is not in a page is said", () => {
   const files = program("tests/fixtures/small.cnn");
   const object = run(compiler, ["small.cnn", "-o", "small.o"], files);
-  wants(object.err, object.code === 1 && /there is no C compiler in a page/.test(object.err));
+  wants(object.err, object.code === 1 && /the browser build has no C compiler/.test(object.err));
   const weights = run(compiler, ["small.cnn", "--weights=a.npz", "-o", "small.c"], files);
   wants(weights.err, weights.code === 1 && /weights cannot be read in a page/.test(weights.err));
 });

@@ -81,7 +81,7 @@ for weights, like in ("state.pt", "state.npz"), ("epoch3.ckpt:ema", "ema.npz"):
     with open(weights.replace(":", "_") + ".npy", "rb") as a, open(like + ".npy", "rb") as b:
         check(a.read() == b.read(), "    and gives the same")
 exits(0, "  trains from one", run("./trained", "train", "--data", "synthetic", "--limit", "8", "--init",
-                                  "epoch3.ckpt:ema", "--out", "w.safetensors"), "9 of 9 weights taken")
+                                  "epoch3.ckpt:ema", "--out", "w.safetensors"), "9 of 9 weights loaded")
 shutil.copy("epoch3.ckpt", "scores.npy")
 exits(2, "  does not write over what it reads", run("./trained", "predict", "x.npy", "--weights",
                                                     "scores.npy:ema", "-o", "scores.npy"),
@@ -120,7 +120,7 @@ for weights in "state.pt", "state.npz":
 exits(2, "    not without a file", run("./other", "predict", "x.npy", "--rename", "names"))
 exits(0, "    and --init", run("./other", "train", "--data", "synthetic", "--limit", "8", "--init",
                                "state.pt", "--rename", "names", "--out", "w.safetensors"),
-      "9 of 9 weights taken")
+      "9 of 9 weights loaded")
 done = run("./other", "predict", "x.npy", "--weights", "state.pt", "--match=order", "-o", "y.npy")
 exits(0, "  programs pair by order themselves", done)
 with open("y.npy", "rb") as a, open("other.npy", "rb") as b, open("names", "rb") as c:
@@ -128,7 +128,7 @@ with open("y.npy", "rb") as a, open("other.npy", "rb") as b, open("names", "rb")
           done.stderr)
 exits(0, "  and --init", run("./other", "train", "--data", "synthetic", "--limit", "8", "--init", "state.pt",
                              "--match=order", "--out", "w.safetensors"),
-      "9 of 9 weights taken", "\nhead.bias = top.bias\n")
+      "9 of 9 weights loaded", "\nhead.bias = top.bias\n")
 with open("short.cnn", "w") as file:
     file.write("net s { input x: 6x6x2\n    conv(3, 3x3) -> batchnorm -> relu\n    conv(4, 3x3)\n"
                "    flatten\n    train { loss = mse; epochs = 1; batch = 4 } }\n")
@@ -142,7 +142,7 @@ exits(1, "    in all commands", run("./short", "predict", "x.npy", "--weights", 
 exits(0, "    but --init, which takes the layers that agree",
       run("./short", "train", "--data", "synthetic", "--limit", "8", "--init", "state.pt", "--match=order",
           "--out", "short.safetensors"),
-      "6 of 8 weights taken; 2 start anew", "\nmissing: conv2.weight [4, 3, 3, 3]\n",
+      "6 of 8 weights loaded; 2 start anew", "\nmissing: conv2.weight [4, 3, 3, 3]\n",
       "not in the net: features.3.weight [4, 3, 1, 1]\n", "\nfeatures.0.weight = conv1.weight\n")
 exits(2, "--match wants a file", cnnc("net.cnn", "--match=order"), "--weights, which is missing")
 exits(2, "  and standard output", cnnc("net.cnn", "--weights=state.pt", "--match=order", "-o", "-"))
@@ -165,7 +165,7 @@ for title, says, *lines in [
      "a* = *b*"),
     ("a long name", "names:1: names have at most 500 letters", "a" * 501 + "=b"),
     ("many stars", "names:1: names have at most 500 letters, and 8 '*'", "*" * 9 + "=" + "*" * 9),
-    ("two of one name", 'names: makes "same" of two names', "head.weight = same", "head.bias = same"),
+    ("two of one name", 'names: renames two arrays to "same"', "head.weight = same", "head.bias = same"),
     ("a tensor left out", "missing: head.bias [5]", "head.bias ="),
     ("other names", "missing: features.0.weight [3, 2, 3, 3]; did you mean the file's feature.0.weight",
      "features.* = feature.*"),
@@ -212,13 +212,13 @@ exits(1, "  not where one was chosen", cnnc("small.cnn", "--weights=epoch3.ckpt:
       "not in the net: head.bias", silent="also has")
 exits(1, "  also by programs", run("./other", "predict", "x.npy", "--weights", "epoch3.ckpt"),
       "these weights are not the net's by name; --match=order finds 9 of 9 (the file also has 'ema' (9 "
-      "tensors); choose one by ':' and its name after the file name):\n")
+      "tensors); append ':' and the name of one to the file name):\n")
 for weights, *says in [
-    ("module.pt", "module.pt: is a whole module of PyTorch",
+    ("module.pt", "module.pt: is a whole PyTorch module",
      'weights_only=False).state_dict(), "weights.pt")'),
-    ("modules.pt", "modules.pt: has a whole module", 'weights_only=False)["model"].state_dict()'),
-    ("modules.pt:model", "modules.pt: has a whole module", 'weights_only=False)["model"].state_dict()'),
-    ("script.pt", "script.pt: is a module of TorchScript", 'torch.jit.load("script.pt", map_location="cpu")'),
+    ("modules.pt", "modules.pt: has a whole PyTorch module", 'weights_only=False)["model"].state_dict()'),
+    ("modules.pt:model", "modules.pt: has a whole PyTorch module", 'weights_only=False)["model"].state_dict()'),
+    ("script.pt", "script.pt: is a TorchScript module", 'torch.jit.load("script.pt", map_location="cpu")'),
     ("before2020.pt", "is a PyTorch file from before 1.6", 'torch.load("before2020.pt", map_location="cpu")'),
     ("pair.bin", "pair.bin: contains no tensors, but dictionaries of them",
      "'nets.one' (9 tensors), 'nets.two.x' (9 tensors)"),
@@ -308,7 +308,7 @@ def tensor(offset=0, size=(2, 2), stride=(2, 1), elements=4, key="0", kind="Floa
     return {"a.weight": Tensor(Storage(key, elements, kind), offset, size, stride)}
 
 
-BEYOND = 'tensor "a.weight", [2, 2], lies outside its storage of 4 elements'
+BEYOND = 'tensor "a.weight", [2, 2], is outside its storage of 4 elements'
 SHAPELESS = 'tensor "a.weight" is not described as torch.save does'
 for title, says, content in [
     ("an offset", BEYOND, tensor(offset=1)), ("a huge offset", BEYOND, tensor(offset=(1 << 63) - 1)),
@@ -317,7 +317,7 @@ for title, says, content in [
     ("strides", BEYOND, tensor(stride=(3, 1))), ("huge strides", BEYOND, tensor(stride=(1 << 62, 1 << 62))),
     ("negative strides", SHAPELESS, tensor(stride=(2, -1))),
     ("too few strides", SHAPELESS, tensor(stride=(2,))),
-    ("sizes", "[2, 4], lies outside", tensor(size=(2, 4))),
+    ("sizes", "[2, 4], is outside", tensor(size=(2, 4))),
     ("huge sizes", "more than 2147483647 elements", tensor(size=(1 << 62, 1 << 62), stride=(0, 0))),
     ("many repeated elements", "more than 2147483647 elements",
      tensor(size=(1 << 16, 1 << 16), stride=(0, 0))),
@@ -333,9 +333,9 @@ for title, says, content in [
     ("a long name", "the name of a tensor has 100000 bytes", {"n" * 100000: SOUND["a.weight"]}),
     ("a name with a NUL", "has a NUL in it", {"a\0b": SOUND["a.weight"]}),
     ("a name that terminals obey", "?[31m", {"\x1b[31m": SOUND["a.weight"]}),
-    ("tensors in a list", "holds no dictionary of tensors", [SOUND["a.weight"]]),
-    ("nothing", "holds no dictionary of tensors", {}),
-    ("a number", "holds no dictionary of tensors", 7),
+    ("tensors in a list", "contains no dictionary of tensors", [SOUND["a.weight"]]),
+    ("nothing", "contains no dictionary of tensors", {}),
+    ("a number", "contains no dictionary of tensors", 7),
 ]:
     put(content, DATA)
     exits(1, f"lies about {title} are refused", one(memory=512), "x.pt", says, silent="\x1b")
@@ -343,7 +343,7 @@ put(tensor(size=(2, 2), stride=(0, 0), elements=1), {"0": floats(1.5)})
 holds("an element may be read again and again", 1.5)
 
 # ---- Invalid pickles
-DEEP, CUT, NONE, REST = "100 deep", "it is cut off", "it takes a value where there is none", b"."
+DEEP, CUT, NONE, REST = "100 deep", "it is cut off", "it pops a value from an empty stack", b"."
 own = b"\x80\2]q\0h\0ah\0a."  # a list that holds itself
 for title, says, content in [
     ("nothing", CUT, b""), ("no end", CUT, b"\x80\2}"), ("no value", NONE, b"\x80\2."),
@@ -354,15 +354,15 @@ for title, says, content in [
     ("an extension", "opcode 0x82", b"\x80\2\x82\1."), ("a value below a mark", NONE, b"N(0."),
     ("no mark", "up to a mark, but there is none", b"Nt."),
     ("a key alone", "a key without a value", b"}(Nu."),
-    ("items of a number", "into a value that has none", b"K\1(NNu."),
-    ("an empty memory", "that it has not put there", b"h\0."),
-    ("a memory of 2^32 places", "remembers more than 1048576", b"Nr\xff\xff\xff\xff."),
+    ("items of a number", "to a value that is not a container", b"K\1(NNu."),
+    ("an empty memory", "from its memo that was not stored", b"h\0."),
+    ("a memory of 2^32 places", "memo has more than 1048576", b"Nr\xff\xff\xff\xff."),
     ("lists 1000 deep", DEEP, b"]" * 1000 + b"a" * 999 + REST),
     ("tuples 1000 deep", DEEP, b")" + b"\x85" * 1000 + REST),
     ("marks 1000 deep", DEEP, b"(" * 1000 + REST),
-    ("a list that holds itself", "holds no dictionary", own),
+    ("a list that holds itself", "contains no dictionary", own),
     ("a list that holds itself 1000 times", DEEP, b"\x80\2]q\0" + b"h\0a" * 1000 + REST),
-    ("a dictionary that holds itself", "holds no dictionary", b"\x80\2}q\0X\5\0\0\0modelh\0s."),
+    ("a dictionary that holds itself", "contains no dictionary", b"\x80\2}q\0X\5\0\0\0modelh\0s."),
     ("two million values", "more than 1048576 values", b"N" * 2000000 + REST),
     ("lists that double", "x.pt", b"]" + b"".join(b"q%c](h%ch%ce" % (n, n, n) for n in range(90)) + REST),
     ("a long text named often", "x.pt", b"\x80\2}(X\0\0\x10\0" + b"a" * MEGABYTE + b"q\0" +
@@ -374,7 +374,7 @@ many = b"".join(b"K%cN" % (n % 256) for n in range(100000))
 put(b"\x80\2}q\0(" + many + b"u(" + b"X\1\0\0\0ah\0" * 200000 + b"u.")
 exits(1, "pickles: a dictionary in itself, over and over", one(memory=512), "x.pt")
 put(b"N" * (65 * MEGABYTE))
-exits(1, "pickles: 65 MB", one(memory=512), "its pickle has 68157440 bytes; at most 67108864 are read")
+exits(1, "pickles: 65 MB", one(memory=512), "its pickle has 68157440 bytes; the limit is 67108864")
 put(b"\0" * (65 * MEGABYTE), how=zipfile.ZIP_DEFLATED)
 exits(1, "  also packed", one(memory=128), "its pickle has 68157440 bytes")
 

@@ -162,7 +162,7 @@ const char *program_text(ModelImport *im) {
     text_put(&text, "# imported from ONNX: %s %s, opset %d\n", comment(im, im->onnx->producer),
              comment(im, im->onnx->version), im->onnx->opset);
   for (int i = 0; i < im->left_out.n; i++)
-    text_put(&text, "# left out, for who reads the scores takes the largest: ArgMax %s\n",
+    text_put(&text, "# dropped: ArgMax %s; take the argmax of the scores in the caller\n",
              comment(im, onnx_name(im->onnx, im->left_out.data[i])));
   for (int i = 0; i < im->onnx->comments.n; i++)
     text_put(&text, "# %s\n", comment(im, im->onnx->comments.data[i]));

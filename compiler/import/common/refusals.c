@@ -172,7 +172,7 @@ static bool is_blocking(const char *why) {
                                        "outside TensorFlow Lite",
                                        "depends on values",
                                        "a table of labels",
-                                       "a table that values choose from",
+                                       "a table with a computed index",
                                        NULL};
   int k = 0;
   while (causes[k] && !strstr(why, causes[k])) k++;
@@ -215,7 +215,7 @@ static Diag *report_kinds(ModelImport *im) {
       diag_report(im->diags, DIAG_import_operator, im->at, NULL, "%d of %d %s%s ha%s no form in the language",
                   n, of, nodes ? unit(im) : "output", of == 1 ? "" : "s", n == 1 ? "s" : "ve");
   const int more = tell_problems(im, diag);
-  if (more) diag_fact(diag, "and %d more, which cnnc import --list shows", more);
+  if (more) diag_fact(diag, "and %d more: cnnc import --list prints them", more);
   return diag;
 }
 

@@ -55,7 +55,7 @@ static bool take_content(Wire *wire, WireBytes *in, Content *content) {
   uint64_t n = content->type == TYPE_EIGHT ? 8 : 4;
   if (content->type == TYPE_VARINT) return take_varint(wire, in, &content->number);
   if (content->type == TYPE_BYTES && !take_varint(wire, in, &n)) return false;
-  if (n > in->n) return wrong(wire, "a field is longer than what holds it");
+  if (n > in->n) return wrong(wire, "a field is longer than its message");
   content->bytes = (WireBytes){in->at, (size_t)n, 0};
   in->at += n;
   in->n -= (size_t)n;
@@ -64,7 +64,7 @@ static bool take_content(Wire *wire, WireBytes *in, Content *content) {
 
 static bool read_wire_ints(Wire *wire, WireInts *ints, Content *content) {
   if (content->type == TYPE_VARINT) vec_push(wire->arena, *ints, (int64_t)content->number);
-  else if (content->type != TYPE_BYTES) return wrong(wire, "a field has another type than its number says");
+  else if (content->type != TYPE_BYTES) return wrong(wire, "a field has the wrong type for its number");
   while (content->type == TYPE_BYTES && content->bytes.n > 0) {
     uint64_t value;
     if (ints->n == INT32_MAX / 2) return wrong(wire, "a list is too long");
@@ -120,8 +120,7 @@ static bool type_fits(WireKind kind, WireType type) {
 
 static bool read_wire_field(Wire *wire, const WireField *field, void *message, Content *content) {
   uint8_t *place = (uint8_t *)message + field->offset;
-  if (!type_fits(field->kind, content->type))
-    return wrong(wire, "a field has another type than its number says");
+  if (!type_fits(field->kind, content->type)) return wrong(wire, "a field has the wrong type for its number");
   switch (field->kind) {
   case WIRE_INT: *(int64_t *)(void *)place = (int64_t)content->number; return true;
   case WIRE_FLOAT: *(float *)(void *)place = wire_float(content->bytes.at); return true;
@@ -151,7 +150,7 @@ void *wire_read(Wire *wire, const WireMessage *of, const uint8_t *bytes, size_t 
     if (!take_varint(wire, &in, &key)) return NULL;
     Content content = {.type = (WireType)(key & 7)};
     if (key >> 3 == 0 || content.type == 3 || content.type == 4 || content.type > TYPE_FOUR)
-      return wrong(wire, "it is no ONNX file: a field has a type that there is not"), NULL;
+      return wrong(wire, "not an ONNX file: a field has an invalid type"), NULL;
     if (!take_content(wire, &in, &content)) return NULL;
     const WireField *field = of->field;
     while (field->kind != WIRE_END && field->number != key >> 3) field++;

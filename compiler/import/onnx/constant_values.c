@@ -14,7 +14,7 @@ Value *constant_statement(ModelImport *im, const OnnxNode *node, int input, cons
                           const Tensor *t, bool frozen) {
   for (int64_t i = 0; i < t->n; i++) {
     const double number = tensor_number(t, i);
-    if (number > DBL_MAX || isnan(number)) return no(im, "a constant that is infinite or no number");
+    if (number > DBL_MAX || isnan(number)) return no(im, "an infinite or NaN constant");
     frozen = frozen || number <= EXCLUDED;
   }
   Text list = {.arena = im->arena};
@@ -64,7 +64,7 @@ Value *constant_operand(ModelImport *im, const OnnxNode *node, int input, const 
     const int of = d + beside->rank - t->rank;
     if (t->dim[d] == 1) continue;
     if (beside->size[of] != factors_size(&beside->along[of]))
-      return no(im, "a constant that repeats a value");
+      return no(im, "a constant as a broadcast value");
     for (int i = 0; i < beside->along[of].n; i++) {
       if (beside->along[of].f[i].axis == BATCH) return no(im, "a constant that varies over the batch");
       channels = channels || beside->along[of].f[i].axis == c;
@@ -80,17 +80,19 @@ Value *constant_operand(ModelImport *im, const OnnxNode *node, int input, const 
 View *constant_view(ModelImport *im, const OnnxNode *node, int input, const Tensor *t, const View *like) {
   Shape shape = like->value->shape;
   int of[3] = {-1, -1, -1};
-  if (t->rank != like->rank || t->n == 0) return no(im, "a constant of other dimensions, joined to a value");
-  if (t->dim[0] != 1 || like->size[0] != 1) return no(im, "a constant joined over the batch");
+  if (t->rank != like->rank || t->n == 0)
+    return no(im, "a constant of another rank, concatenated with a value");
+  if (t->dim[0] != 1 || like->size[0] != 1) return no(im, "a constant concatenated along the batch");
   for (int d = 1; d < like->rank; d++) {
     const int axis = like->along[d].n == 1 ? like->along[d].f[0].axis : -1;
     const bool whole = axis >= 0 && factors_whole(&like->along[d], like->value, axis);
     if (whole) of[axis] = d;
     else if (t->dim[d] != 1 || like->along[d].n)
-      return no(im, "a constant joined to a value in another layout");
+      return no(im, "a constant concatenated with a value in another layout");
   }
   for (int a = 0; a < shape.rank; a++) {
-    if (of[a] < 0 && shape.dim[a] != 1) return no(im, "a constant joined to a value in another layout");
+    if (of[a] < 0 && shape.dim[a] != 1)
+      return no(im, "a constant concatenated with a value in another layout");
     shape.dim[a] = of[a] < 0 ? 1 : t->dim[of[a]];
   }
   Tensor *all = constant_numbers(im, shape);

@@ -28,12 +28,12 @@ Tensor *fold_new(ModelImport *im, TensorType type, int rank, const int64_t *dim)
   int64_t n = 1;
   if (rank > MOST_DIMS) return no(im, "a constant of more than 8 dimensions");
   for (int d = 0; d < rank; d++) {
-    if (dim[d] < 0 || dim[d] > INT32_MAX) return no(im, "a constant of a size that cannot be");
+    if (dim[d] < 0 || dim[d] > INT32_MAX) return no(im, "a constant with an invalid size");
     n *= dim[d];
     if (n > INT32_MAX) return no(im, "a constant of more than 2^31 numbers");
   }
   const int width = tensor_width(type);
-  if (width == 0) return no(im, "a constant of a type that is not read");
+  if (width == 0) return no(im, "a constant of an unsupported type");
   if (!may_compute(im, (size_t)n * (width > 4 ? 8 : 4)))
     return NULL; /* a byte costs as much time as a float */
   return tensor_new(im->arena, type, rank, dim);
@@ -53,7 +53,7 @@ double *fold_numbers(ModelImport *im, const Tensor *t) {
 int fold_axis(ModelImport *im, const Tensor *x, int64_t axis) {
   if (axis < 0) axis += x->rank;
   if (axis >= 0 && axis < x->rank) return (int)axis;
-  no(im, "an axis that there is not");
+  no(im, "an invalid axis");
   return -1;
 }
 
@@ -63,7 +63,7 @@ const Tensor *fold_cast(ModelImport *im, const OnnxNode *node) {
   const Tensor *like = constant_of(im, node, 1); /* of CastLike */
   const int64_t to = like ? (int64_t)like->type : onnx_int(node, "to", 0);
   if (to == (int64_t)x->type) return x;
-  if (to < 1 || to > 16) return no(im, "a cast to a type that is not read");
+  if (to < 1 || to > 16) return no(im, "a cast to an unsupported type");
   Tensor *t = fold_new(im, (TensorType)to, x->rank, x->dim);
   for (int64_t i = 0; t && i < t->n; i++) {
     const double number = tensor_number(x, i);
@@ -104,7 +104,7 @@ const Tensor *fold_range(ModelImport *im, const OnnxNode *node) {
   }
   const double low = tensor_number(t[0], 0), high = tensor_number(t[1], 0), step = tensor_number(t[2], 0);
   const double count = step != 0 ? ceil((high - low) / step) : 0;
-  if (!(count < 1e9)) return no(im, "a constant of a size that cannot be");
+  if (!(count < 1e9)) return no(im, "a constant with an invalid size");
   const int64_t n = count > 0 ? (int64_t)count : 0;
   Tensor *to = fold_new(im, t[0]->type, 1, &n);
   for (int64_t i = 0; to && i < n; i++) tensor_put(to, i, low + (double)i * step);
@@ -120,7 +120,7 @@ static const Tensor *floats_constant(ModelImport *im, const WireBytes *floats) {
 
 static const Tensor *fold_constant(ModelImport *im, const OnnxNode *node) {
   const AttributeProto *a = onnx_attribute(node, "value");
-  const char *why = "it has no value that is read", *path = im->onnx->path;
+  const char *why = "it has no supported value", *path = im->onnx->path;
   Tensor *t = a && a->t ? onnx_constant(im->arena, a->t, path, &why) : NULL;
   if (t) return t->name = NULL, t;
   if ((a = onnx_attribute(node, "sparse_value")) && a->sparse_tensor) {

@@ -104,7 +104,7 @@ bool common_shape(ModelImport *im, const Tensor *a, const Tensor *b, int *rank, 
   for (int d = 0; d < *rank; d++) {
     const int ad = d - (*rank - a->rank), bd = d - (*rank - b->rank);
     const int64_t an = ad < 0 ? 1 : a->dim[ad], bn = bd < 0 ? 1 : b->dim[bd];
-    if (an != bn && an != 1 && bn != 1) return no(im, "constants whose shapes do not fit"), false;
+    if (an != bn && an != 1 && bn != 1) return no(im, "constants whose shapes do not match"), false;
     dim[d] = an == 1 ? bn : an;
   }
   return true;

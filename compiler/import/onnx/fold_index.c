@@ -8,7 +8,7 @@ const Tensor *fold_gather(ModelImport *im, const OnnxNode *node) {
   int64_t axis = onnx_int(node, "axis", 0), dim[2 * MOST_DIMS], inner = 1;
   int rank = 0;
   if (axis < 0) axis += x->rank;
-  if (!index || axis < 0 || axis >= x->rank) return no(im, "an axis that there is not");
+  if (!index || axis < 0 || axis >= x->rank) return no(im, "an invalid axis");
   for (int d = 0; d < axis; d++) dim[rank++] = x->dim[d];
   for (int d = 0; d < index->rank; d++) dim[rank++] = index->dim[d];
   for (int64_t d = axis + 1; d < x->rank; d++) inner *= dim[rank++] = x->dim[d];
@@ -17,7 +17,7 @@ const Tensor *fold_gather(ModelImport *im, const OnnxNode *node) {
   for (int64_t i = 0; to && i < to->n; i++) {
     int64_t at = tensor_integer(index, i / inner % index->n);
     if (at < 0) at += n;
-    if (at < 0 || at >= n) return no(im, "an index that there is not");
+    if (at < 0 || at >= n) return no(im, "an index out of range");
     tensor_put(to, i, tensor_number(x, (i / (inner * index->n) * n + at) * inner + i % inner));
   }
   return to;
@@ -29,7 +29,7 @@ static int64_t index_in(ModelImport *im, const Tensor *index, int64_t i, int64_t
   int64_t at = tensor_integer(index, i);
   if (at < 0) at += n;
   if (at >= 0 && at < n) return at;
-  no(im, "an index that there is not");
+  no(im, "an index out of range");
   return -1;
 }
 
@@ -172,7 +172,7 @@ const Tensor *fold_onehot(ModelImport *im, const OnnxNode *node) {
   int64_t axis = onnx_int(node, "axis", -1), dim[MOST_DIMS + 1], inner = 1;
   if (axis < 0) axis += rank;
   if (!depth || depth->n != 1 || !values || values->n != 2 || axis < 0 || axis >= rank)
-    return no(im, "a table of ones that does not fit");
+    return no(im, "an invalid depth or axis");
   const int64_t n = tensor_integer(depth, 0);
   for (int d = 0; d < rank; d++) dim[d] = d == axis ? n : index->dim[d < axis ? d : d - 1];
   for (int64_t d = axis + 1; d < rank; d++) inner *= dim[d];

@@ -34,7 +34,7 @@ const Tensor *fold_transpose(ModelImport *im, const OnnxNode *node) {
   const Tensor *x = constant_of(im, node, 0);
   const WireInts *perm = onnx_ints(node, "perm");
   int64_t stride[MOST_DIMS], dim[MOST_DIMS], by[MOST_DIMS];
-  if (perm && perm->n != x->rank) return no(im, "an order of %d dimensions", perm->n);
+  if (perm && perm->n != x->rank) return no(im, "a permutation of %d dimensions", perm->n);
   strides_of(x, stride);
   for (int d = 0; d < x->rank; d++) {
     const int64_t at = perm ? perm->data[d] : x->rank - 1 - d;
@@ -56,7 +56,7 @@ const Tensor *fold_expand(ModelImport *im, const OnnxNode *node) {
   for (int d = 0; d < rank; d++) {
     const int own = d - (rank - x->rank), asked = d - (rank - (int)s->n);
     const int64_t have = own < 0 ? 1 : x->dim[own], want = asked < 0 ? 1 : tensor_integer(s, asked);
-    if (have != 1 && want != 1 && have != want) return no(im, "a shape that does not fit");
+    if (have != 1 && want != 1 && have != want) return no(im, "a shape that does not match");
     dim[d] = have == 1 ? want : have;
     by[d] = have == 1 ? 0 : stride[own];
   }
@@ -67,14 +67,14 @@ const Tensor *fold_concat(ModelImport *im, const OnnxNode *node) {
   const Tensor *first = constant_of(im, node, 0);
   int64_t axis = onnx_int(node, "axis", 0), dim[MOST_DIMS], outer = 1, at = 0;
   if (axis < 0) axis += first->rank;
-  if (axis < 0 || axis >= first->rank) return no(im, "an axis that there is not");
+  if (axis < 0 || axis >= first->rank) return no(im, "an invalid axis");
   memcpy(dim, first->dim, sizeof dim);
   dim[axis] = 0;
   for (int i = 0; i < node->nin; i++) {
     const Tensor *x = constant_of(im, node, i);
     bool fits = x && x->rank == first->rank;
     for (int d = 0; fits && d < x->rank; d++) fits = d == axis || x->dim[d] == first->dim[d];
-    if (!fits) return no(im, "constants whose shapes do not fit");
+    if (!fits) return no(im, "constants whose shapes do not match");
     dim[axis] += x->dim[axis];
   }
   for (int d = 0; d < axis; d++) outer *= dim[d];
@@ -147,11 +147,12 @@ static void copy_number(Tensor *to, int64_t i, const Tensor *x, int64_t at) {
 const Tensor *fold_tile(ModelImport *im, const OnnxNode *node) {
   const Tensor *x = constant_of(im, node, 0), *times = constant_of(im, node, 1);
   int64_t dim[MOST_DIMS], stride[MOST_DIMS];
-  if (!times || times->n != x->rank || node->nin > 2) return no(im, "a number of repeats for each dimension");
+  if (!times || times->n != x->rank || node->nin > 2)
+    return no(im, "repeats must have one number per dimension");
   strides_of(x, stride);
   for (int d = 0; d < x->rank; d++) {
     const int64_t n = tensor_integer(times, d);
-    if (n < 0 || n > INT32_MAX) return no(im, "a number of repeats that cannot be");
+    if (n < 0 || n > INT32_MAX) return no(im, "an invalid number of repeats");
     dim[d] = x->dim[d] * n;
   }
   Tensor *to = fold_new(im, x->type, x->rank, dim);
@@ -212,7 +213,8 @@ static bool read_padding(ModelImport *im, const OnnxNode *node, const Tensor *x,
   const Tensor *pads = constant_of(im, node, 1), *axes = constant_of(im, node, 3);
   const WireInts *list = onnx_ints(node, "pads");
   const int64_t n = (pads ? pads->n : list ? list->n : 0) / 2;
-  if (n != (axes ? axes->n : x->rank) || n > x->rank) return no(im, "padding that does not fit"), false;
+  if (n != (axes ? axes->n : x->rank) || n > x->rank)
+    return no(im, "padding that does not match the shape"), false;
   for (int d = 0; d < x->rank; d++) p[d] = (Padded){.size = x->dim[d], .kept = x->dim[d]};
   for (int64_t i = 0; i < n; i++) {
     const int d = fold_axis(im, x, axes ? tensor_integer(axes, i) : i);
@@ -222,7 +224,7 @@ static bool read_padding(ModelImport *im, const OnnxNode *node, const Tensor *x,
     if (low < -INT32_MAX || low > INT32_MAX || high < -INT32_MAX || high > INT32_MAX)
       return no(im, "padding that cannot be"), false;
     const int64_t kept = x->dim[d] - above_zero(-low) - above_zero(-high);
-    if (kept < 1) return no(im, "padding that leaves nothing"), false;
+    if (kept < 1) return no(im, "padding that removes all elements"), false;
     p[d] = (Padded){x->dim[d] + low + high, above_zero(-low), kept, above_zero(low)};
   }
   return true;

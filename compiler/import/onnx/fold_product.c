@@ -18,12 +18,12 @@ typedef struct Product {
 static bool give_sizes(ModelImport *im, Product *p) {
   for (int k = 0; k < p->operands; k++) {
     const Tensor *t = p->operand[k];
-    if (p->in[k].n != t->rank) return no(im, "an equation that does not fit"), false;
+    if (p->in[k].n != t->rank) return no(im, "an equation that does not match its operands"), false;
     for (int d = 0; d < t->rank; d++) {
       int64_t *size = &p->size[p->in[k].label[d]];
       if (t->dim[d] == 0) return no(im, "a product of no elements"), false;
       if (*size > 1 && t->dim[d] > 1 && *size != t->dim[d])
-        return no(im, "constants whose shapes do not fit"), false;
+        return no(im, "constants whose shapes do not match"), false;
       if (t->dim[d] > *size) *size = t->dim[d];
     }
   }
@@ -60,7 +60,7 @@ static const Tensor *fold_contracted(ModelImport *im, Product *p) {
   if (!give_sizes(im, p)) return NULL;
   const int n = all_labels(p, label);
   for (int i = 0; i < n; i++) {
-    if (p->size[label[i]] == 0) return no(im, "an equation that does not fit");
+    if (p->size[label[i]] == 0) return no(im, "an equation that does not match its operands");
     if (i < p->out.n) dim[i] = p->size[label[i]];
     else terms *= p->size[label[i]];
     work *= p->size[label[i]];
@@ -147,7 +147,7 @@ const Tensor *fold_einsum(ModelImport *im, const OnnxNode *node) {
   for (int i = 0; i < p.out.n; i++)
     for (int k = 0; k < i; k++)
       if (p.out.label[i] == p.out.label[k]) at = NULL;
-  return at && !*at ? fold_contracted(im, &p) : no(im, "an equation that is not read");
+  return at && !*at ? fold_contracted(im, &p) : no(im, "an unsupported equation");
 }
 
 /* ---- matrices ---- */
@@ -172,7 +172,7 @@ static const Tensor *times(ModelImport *im, const Tensor *x, bool x_turned, cons
   if (y->rank > 1) p.out.label[p.out.n++] = COLUMN;
   const int64_t inner = x->dim[x->rank - 1 - (x->rank > 1 && x_turned)],
                 other = y->dim[y->rank > 1 ? y->rank - 2 + y_turned : 0];
-  return inner == other ? fold_contracted(im, &p) : no(im, "constants whose shapes do not fit");
+  return inner == other ? fold_contracted(im, &p) : no(im, "constants whose shapes do not match");
 }
 
 const Tensor *fold_matmul(ModelImport *im, const OnnxNode *node) {
@@ -185,12 +185,12 @@ const Tensor *fold_gemm(ModelImport *im, const OnnxNode *node) {
   const double alpha = onnx_float(node, "alpha", 1), beta = onnx_float(node, "beta", 1);
   int64_t dim[MOST_DIMS];
   int rank;
-  if (!y || x->rank != 2 || y->rank != 2) return no(im, "a product of other than matrices");
+  if (!y || x->rank != 2 || y->rank != 2) return no(im, "a product of operands that are not matrices");
   const Tensor *product = times(im, x, onnx_int(node, "transA", 0) != 0, y, onnx_int(node, "transB", 0) != 0);
   if (!product || (c && !common_shape(im, product, c, &rank, dim))) return NULL;
   Tensor *to = fold_new(im, product->type, 2, product->dim);
   if (to && c && (rank != 2 || dim[0] != to->dim[0] || dim[1] != to->dim[1]))
-    return no(im, "constants whose shapes do not fit");
+    return no(im, "constants whose shapes do not match");
   for (int64_t i = 0; to && i < to->n; i++) {
     const double added = c ? beta * tensor_number(c, repeated_at(c, 2, to->dim, i)) : 0;
     tensor_put(to, i, alpha * tensor_number(product, i) + added);

@@ -199,7 +199,7 @@ static bool read_order(ModelImport *im, const OnnxNode *node, const Tensor *x, O
   o->last = !top && onnx_int(node, "select_last_index", 0) != 0;
   o->keep = top || onnx_int(node, "keepdims", 1) != 0;
   if (o->axis < 0) return false;
-  return (o->k >= 1 && o->k <= x->dim[o->axis]) || (no(im, "more numbers than there are"), false);
+  return (o->k >= 1 && o->k <= x->dim[o->axis]) || (no(im, "k is larger than the dimension"), false);
 }
 
 const Tensor *fold_sorted(ModelImport *im, const OnnxNode *node) {

@@ -24,7 +24,7 @@ static bool sizes_of_input(ModelImport *im, OnnxPort *port) {
       fits = port->rank < 0 || port->dim[d] == 0 || port->dim[d] == shape->dim[d];
     if (!fits) {
       diag_report(im->diags, DIAG_import_shape, im->at, NULL,
-                  "--shape gives input '%s' sizes that the model does not leave open", port->name);
+                  "--shape: the sizes of input '%s' are fixed in the model", port->name);
       return false;
     }
     port->rank = shape->rank;
@@ -36,7 +36,7 @@ static bool sizes_of_input(ModelImport *im, OnnxPort *port) {
   for (int d = 0; d < port->rank; d++) open = open || port->dim[d] == 0;
   if (!open) return true;
   Diag *diag = diag_report(im->diags, DIAG_import_shape, im->at, NULL,
-                           "the size of input '%s' is open in the model", port->name);
+                           "the size of input '%s' is symbolic in the model", port->name);
   Text example = {.arena = im->arena};
   for (int d = 0; d < port->rank; d++)
     text_put(&example, "%s%lld", d ? "x" : "", (long long)(port->dim[d] ? port->dim[d] : 224));
@@ -59,7 +59,7 @@ static bool sizes_of_setting(const ModelImport *im, OnnxPort *port, const Import
     const bool shaped = shape && shape->rank == port->rank;
     if (port->dim[d] == 0) port->dim[d] = shaped ? shape->dim[d] : port->rank == 1 ? set->value.n : 1;
     *n *= port->dim[d];
-    if (*n > INT32_MAX) return refuse_setting(im, port->name, "a number; it has more than 2^31");
+    if (*n > INT32_MAX) return refuse_setting(im, port->name, "a number, but it has more than 2^31 elements");
   }
   if (set->value.n == 1 || set->value.n == *n) return true;
   const char *why = arena_printf(im->arena, "%d numbers; it has %lld", set->value.n, (long long)*n);
@@ -69,7 +69,7 @@ static bool sizes_of_setting(const ModelImport *im, OnnxPort *port, const Import
 static bool set_input(ModelImport *im, OnnxPort *port, const ImportSetting *set) {
   const TensorType type = port->type ? port->type : TENSOR_FLOAT;
   int64_t n;
-  if (tensor_width(type) == 0) return refuse_setting(im, port->name, "a number; it is of another type");
+  if (tensor_width(type) == 0) return refuse_setting(im, port->name, "a number, but it has another type");
   if (!sizes_of_setting(im, port, set, &n)) return false;
   if (!may_compute(im, 8 * (size_t)n)) return refuse_setting(im, port->name, "too many numbers");
   Tensor *t = tensor_new(im->arena, type, port->rank, port->dim);
@@ -78,7 +78,7 @@ static bool set_input(ModelImport *im, OnnxPort *port, const ImportSetting *set)
     tensor_put(t, i, number);
     if (tensor_whole(type) && tensor_number(t, i) != number)
       return refuse_setting(im, port->name,
-                            arena_printf(im->arena, "%g, which its type cannot hold", number));
+                            arena_printf(im->arena, "%g, which is outside its type's range", number));
   }
   im->onnx->constant[port->tensor] = t;
   im->item[port->tensor].constant = t;
@@ -98,7 +98,7 @@ bool set_inputs(ModelImport *im) {
 /* The language only has numbers. */
 static bool refuse_text(ModelImport *im, const OnnxPort *port) {
   Diag *diag = diag_report(im->diags, DIAG_import_shape, im->at, NULL,
-                           "input '%s' is of strings, which the language does not have", port->name);
+                           "input '%s' is a string tensor, which the language does not support", port->name);
   for (int i = 0; i < im->onnx->nnodes; i++) {
     const OnnxNode *node = &im->onnx->node[i];
     if (!im->live[i] || !given(node, 0) || node->in[0] != port->tensor || node->nout == 0) continue;
@@ -257,8 +257,7 @@ static const ImportState *state_given(const ModelImport *im, const OnnxPort *por
 /* Adds a state: an input, with the output that it becomes in the next call. */
 static bool add_kept(ModelImport *im, OnnxPort *port, const ImportState *state) {
   if (port->type && port->type != TENSOR_FLOAT) {
-    diag_report(im->diags, DIAG_import_shape, im->at, NULL,
-                "--state: input '%s' is of another type than float", port->name);
+    diag_report(im->diags, DIAG_import_shape, im->at, NULL, "--state: input '%s' must be float", port->name);
     return false;
   }
   /* [layers, batch, units] */

@@ -113,11 +113,11 @@ static const char *read_layer_weights(ModelImport *im, Layer *l) {
     return arena_printf(im->arena, "its weights have the zero point %lld", (long long)t->zero);
   l->scales = t->scale->n;
   if (l->scales > 1 && (l->scales != l->filters || t->axis != l->transposed))
-    return "its scales are not those of its filters";
+    return "its scales are not one per filter";
   l->bytes = NEW_ARRAY(im->arena, int8_t, t->n);
   for (int64_t i = 0; i < t->n; i++) {
     const int64_t q = tensor_integer(whole, i) - zero;
-    if (q == INT8_MIN) return "its weights have -128, where -127 to 127 are built";
+    if (q == INT8_MIN) return "its weights contain -128; supported are -127 to 127";
     l->bytes[i] = (int8_t)q;
   }
   float *scale = NEW_ARRAY(im->arena, float, l->scales);
@@ -156,7 +156,7 @@ static const char *check_layer_sums(ModelImport *im, const Layer *l, const Quant
   for (int64_t f = 0; f < l->filters; f++) {
     const Multiplier factor =
         multiplier_of_scales(in->scale, layer_scale(l, f), out->scale, l->dense && l->scales == 1);
-    if (factor.e > MULTIPLIER_MOST) return "its scales do not go together";
+    if (factor.e > MULTIPLIER_MOST) return "its scales are incompatible";
     if (most[f] > INT32_MAX || !sum_fits((int64_t)most[f], factor.e)) return "its sums can exceed 32 bits";
   }
   return NULL;
@@ -183,7 +183,7 @@ static void frame_layer(Framing *f, Statement *s, const Op *op) {
              .filters = s->out->shape.dim[s->out->shape.rank - 1]};
   const Tensor *t = l.weight->tensor;
   l.inner = l.transposed && t->dim[1] ? t->n / t->dim[0] / t->dim[1] : t->n / l.filters;
-  const char *why = l.transposed && t->dim[1] != l.filters ? "a transposed convolution in groups"
+  const char *why = l.transposed && t->dim[1] != l.filters ? "a grouped transposed convolution"
                                                            : layer_in_bytes(im, &l, out);
   if (why) {
     remark(im, s, arena_printf(im->arena, "in floats: %s", why));

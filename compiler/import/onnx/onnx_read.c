@@ -112,7 +112,7 @@ static bool external_data(Arena *arena, const TensorProto *proto, const char *mo
     const bool where = strcmp(entry->key, "offset") == 0, size = strcmp(entry->key, "length") == 0;
     if (strcmp(entry->key, "location") == 0) location = entry->value;
     else if ((where || size) && !external_number(entry->value, where ? &offset : &length))
-      return *why = "where its external data lies is not a number", false;
+      return *why = "the offset of its external data is not a number", false;
   }
   if (leaves_directory(location)) {
     *why = arena_printf(arena, "its external data, '%s', is not in the folder of the model", location);
@@ -141,7 +141,7 @@ static Tensor *typed_data(Arena *arena, Tensor *t, const TensorProto *proto, con
                            : t->type == TENSOR_DOUBLE ? &proto->double_data
                                                       : NULL;
   const bool enough = fixed ? fixed->n == (size_t)t->n * (size_t)width : ints->n == t->n;
-  if (!enough) return *why = "it has not as many numbers as its shape says", NULL;
+  if (!enough) return *why = "its number of elements does not match its shape", NULL;
   if (fixed) return t->data = fixed->at, t;
   uint8_t *data = arena_alloc(arena, (size_t)t->n * (size_t)width + 1);
   for (int64_t i = 0; i < t->n; i++)
@@ -154,7 +154,7 @@ Tensor *onnx_constant(Arena *arena, const TensorProto *proto, const char *path, 
   t->type = (TensorType)proto->data_type;
   if (!shape_of(t, proto, why)) return NULL;
   const int width = proto->data_type > 0 && proto->data_type <= 16 ? tensor_width(t->type) : 0;
-  if (width == 0) return *why = "its type is none that is read", NULL;
+  if (width == 0) return *why = "its type is not supported", NULL;
   const size_t wanted = (size_t)t->n * (size_t)width;
   if (proto->data_location == 1) return external_data(arena, proto, path, wanted, &t->data, why) ? t : NULL;
   if (t->n == 0) return t->data = (const uint8_t *)"", t;
@@ -373,11 +373,12 @@ Onnx *onnx_read(Arena *arena, Diags *diags, const char *path, Span at, const uin
   o->ntensors = r.tensors.n;
   read_state_entries(o, &model->metadata_props);
   const char *twice = onnx_made_twice(o);
-  if (twice) return bad_file(diags, at, arena_printf(arena, "'%s' is made twice", twice));
+  if (twice) return bad_file(diags, at, arena_printf(arena, "'%s' is defined twice", twice));
   const OnnxNode *circular = onnx_sort(o);
   if (circular)
     return bad_file(
-        diags, at, arena_printf(arena, "%s '%s' needs its own result", circular->op, onnx_name(o, circular)));
+        diags, at,
+        arena_printf(arena, "%s '%s' depends on its own result", circular->op, onnx_name(o, circular)));
   return o;
 }
 

@@ -95,7 +95,7 @@ static bool mask_fits(ModelImport *im, const Sight *s, int rank, const int64_t *
     const int of = d + 4 - rank;
     const bool shorter = constant && of == 3 && dim[d] < wanted[of];
     if (of == 0 ? constant && dim[d] != 1 : dim[d] != 1 && dim[d] != wanted[of] && !shorter)
-      return no(im, of ? "a mask that does not fit" : "a mask that varies over the batch"), false;
+      return no(im, of ? "a mask that does not match" : "a mask that varies over the batch"), false;
   }
   return true;
 }
@@ -217,7 +217,7 @@ static bool attention_refused(ModelImport *im, const OnnxNode *node) {
     if (given(node, k)) return no(im, "attention with a cache"), true;
   if (result_is_used(im, node, OUT_PRESENT_KEY) || result_is_used(im, node, OUT_PRESENT_VALUE))
     return no(im, "attention with a cache"), true;
-  if (result_is_used(im, node, OUT_SCORES)) return no(im, "attention whose scores are read"), true;
+  if (result_is_used(im, node, OUT_SCORES)) return no(im, "attention with the scores as an output"), true;
   if (onnx_float(node, "softcap", 0) != 0) return no(im, "attention with a softcap"), true;
   return false;
 }
@@ -268,7 +268,7 @@ View *import_attention(ModelImport *im, const OnnxNode *node) {
   }
   if (heads % key_heads || in[2]->size[AXIS_HEAD] != key_heads || in[2]->size[AXIS_PLACE] != s.keys ||
       in[0]->size[AXIS_CHANNEL] != in[1]->size[AXIS_CHANNEL])
-    return no(im, "query, key and value that do not fit");
+    return no(im, "query, key and value that do not match");
   if (!read_mask(im, node, &s, &value[3])) return NULL;
   const char *more = attention_words(im, node, &s, key_heads, in[0]->size[AXIS_CHANNEL], value[3]);
   Shape to = value[0]->shape;
@@ -292,7 +292,7 @@ static const Tensor *counted_places(ModelImport *im, const Tensor *places, int64
 static View *constant_rows(ModelImport *im, const OnnxNode *node, int input, const Tensor *cache,
                            const Tensor *places) {
   const int64_t length = places->rank ? places->dim[places->rank - 1] : 0;
-  if (cache->rank != 2 || length < 1) return no(im, "a cache of angles of other than two dimensions");
+  if (cache->rank != 2 || length < 1) return no(im, "a cache of angles that is not two-dimensional");
   const int64_t pairs = cache->dim[1], dim[] = {1, length, pairs};
   if (!may_compute(im, sizeof(float) * (size_t)(length * pairs))) return NULL;
   Tensor *rows = tensor_new(im->arena, TENSOR_FLOAT, 3, dim);
@@ -357,7 +357,7 @@ static const Tensor *channel_factors(ModelImport *im, const View *x, int first, 
   for (int d = 0; t && d < t->rank; d++) {
     const int of = d + x->rank - t->rank;
     if (t->dim[d] != 1 && (of < first || of > last || t->dim[d] != x->size[of]))
-      return no(im, "parameters that do not fit");
+      return no(im, "parameters that do not match");
   }
   if (!may_compute(im, sizeof(float) * (size_t)n)) return NULL;
   Tensor *all = tensor_new(im->arena, TENSOR_FLOAT, 1, &n);
@@ -379,7 +379,7 @@ static const Tensor *channel_factors(ModelImport *im, const View *x, int first, 
 static View *rms_over(ModelImport *im, const OnnxNode *node, const View *x, int first, int last) {
   const Tensor *t = constant_of(im, node, 1), *w;
   int chan[MOST_DIMS], pos[MOST_DIMS], npos = 0;
-  if (given(node, 1) && !t) return no(im, "parameters that are computed");
+  if (given(node, 1) && !t) return no(im, "computed parameters");
   for (int d = first; d <= last; d++) chan[d - first] = d;
   for (int d = 0; d < x->rank; d++)
     if ((d < first || d > last) && x->along[d].n && x->along[d].f[0].axis != BATCH) pos[npos++] = d;
@@ -407,7 +407,7 @@ View *import_rmsnorm(ModelImport *im, const OnnxNode *node) {
   if (!x) return NULL;
   int64_t axis = onnx_int(node, "axis", -1);
   if (axis < 0) axis += x->rank;
-  if (axis < 0 || axis >= x->rank) return no(im, "an axis that there is not");
+  if (axis < 0 || axis >= x->rank) return no(im, "an invalid axis");
   const int last = single ? (int)axis : x->rank - 1;
   for (int64_t d = axis; d <= last; d++)
     if (x->along[d].n && x->along[d].f[0].axis == BATCH) return no(im, "a norm over the batch");

@@ -20,7 +20,7 @@ static View *opposite(ModelImport *im, const View *truth) {
 static View *by_operator(ModelImport *im, const OnnxNode *node, const char *op, bool turned) {
   OnnxNode other = *node;
   int in[] = {node->in[0], node->nin > 1 ? node->in[1] : 0}, swapped[] = {in[1], in[0]};
-  if (node->nin != 2 || !in[0] || !in[1]) return no(im, "a truth of other than two values");
+  if (node->nin != 2 || !in[0] || !in[1]) return no(im, "a boolean operator with other than two inputs");
   other.op = op;
   other.in = turned ? swapped : in;
   return onnx_operator(op)->import(im, &other);
@@ -106,7 +106,7 @@ static bool find_shape(ModelImport *im, const OnnxNode *node, int yes, int other
   to->n = 1;
   for (int d = 0; d < to->rank; d++) {
     to->n *= to->size[d];
-    if (to->n > MOST_CHOSEN) return no(im, "a choice of more than %d numbers", MOST_CHOSEN), false;
+    if (to->n > MOST_CHOSEN) return no(im, "a selection among more than %d numbers", MOST_CHOSEN), false;
   }
   return true;
 }
@@ -119,7 +119,7 @@ static Value *spread_view(ModelImport *im, const View *x, const Chosen *as) {
     const int to = as->rank - x->rank + d;
     large->along[to] = x->along[d];
     if (to == 0 && factors_batch(&x->along[d]) && x->size[d] != 1)
-      return no(im, "a choice for several images");
+      return no(im, "a selection for several images");
   }
   for (int d = 0; d < as->rank; d++) large->size[d] = as->size[d];
   const View *full = view_repeated(im, large);
@@ -153,7 +153,7 @@ static View *in_shape(ModelImport *im, Value *v, const Chosen *as) {
   Shape shape = {0};
   for (int d = 0; d < as->rank; d++) {
     if (as->size[d] == 1) continue;
-    if (shape.rank == 3) return no(im, "a choice of more than three dimensions");
+    if (shape.rank == 3) return no(im, "a selection with more than three dimensions");
     shape.dim[shape.rank++] = as->size[d];
   }
   if (shape.rank == 0) shape = shape_vector(1);
@@ -210,7 +210,7 @@ static bool is_zero(const Tensor *t) {
  */
 static View *chosen(ModelImport *im, const OnnxNode *node, const View *truth, int yes, int otherwise) {
   const bool none = is_zero(constant_of(im, node, yes)), least = is_zero(constant_of(im, node, otherwise));
-  if (truth->value->odd) return no(im, "a choice by numbers that may be infinite or no numbers");
+  if (truth->value->odd) return no(im, "a selection by numbers that may be infinite or NaN");
   if (!is_finite(im, node, yes) || !is_finite(im, node, otherwise))
     return selected(im, node, truth, yes, otherwise);
   if (none && least) return map_view(im, truth, "multiply(0)");
@@ -268,7 +268,7 @@ void import_choice(ModelImport *im, const OnnxNode *node) {
     return;
   }
   for (int d = 0; d < truth->rank; d++)
-    if (truth->size[d] != 1) no(im, "a condition of several truths");
+    if (truth->size[d] != 1) no(im, "a condition with several elements");
   for (int k = 0; k < node->nout && !im->why; k++) {
     const int yes = 1 + k, otherwise = 1 + node->nout + k;
     const Item *a = &im->item[node->in[yes]], *b = &im->item[node->in[otherwise]];
@@ -276,5 +276,5 @@ void import_choice(ModelImport *im, const OnnxNode *node) {
     View *view = chosen(im, node, truth, yes, otherwise);
     if (view) im->item[node->out[k]].view = view;
   }
-  im->became[node->index] = "both branches, one of them times 0";
+  im->became[node->index] = "both branches are computed, and one is multiplied by 0";
 }

@@ -143,7 +143,7 @@ static const View *as_large(ModelImport *im, const View *x, const Tensor *t) {
   for (int d = 0; d < t->rank && t->rank <= x->rank; d++) {
     const int along = d + x->rank - t->rank;
     if (t->dim[d] == 1 || x->size[along] != 1) continue;
-    if (along == 0 || x->along[along].n) return no(im, "a constant that repeats a value");
+    if (along == 0 || x->along[along].n) return no(im, "a constant as a broadcast value");
     large->size[along] = t->dim[d];
     repeats = true;
   }
@@ -153,7 +153,7 @@ static const View *as_large(ModelImport *im, const View *x, const Tensor *t) {
 /* `once`: the operand has no other user. */
 static View *with_constant(ModelImport *im, const OnnxNode *node, bool once, int input, const View *x,
                            const Tensor *t, const char *word) {
-  if (t->rank > x->rank && t->n > 1) return no(im, "a constant of more dimensions than the value");
+  if (t->rank > x->rank && t->n > 1) return no(im, "a constant with more dimensions than the value");
   if (t->n == 0) return no(im, "a constant without elements");
   if (!(x = as_large(im, x, t))) return NULL;
   bool equal = true, finite = true;
@@ -163,7 +163,7 @@ static View *with_constant(ModelImport *im, const OnnxNode *node, bool once, int
   for (int d = 0; d < t->rank; d++) {
     if (t->dim[d] == 1) continue;
     along = d + x->rank - t->rank;
-    if (x->size[along] != t->dim[d]) return no(im, "a constant whose shape does not fit");
+    if (x->size[along] != t->dim[d]) return no(im, "a constant whose shape does not match");
     vary++;
   }
   const bool channels =
@@ -325,7 +325,7 @@ static View *both_laid(ModelImport *im, const View *a, const View *b, const char
   if (!both[0] || !both[1] || !shape_equal(both[0]->shape, both[1]->shape)) {
     const char *of = arena_printf(im->arena, "%s and %s", shape_text(im->arena, a->value->shape),
                                   shape_text(im->arena, b->value->shape));
-    return no(im, "two values in different layouts, or one that is repeated other than 1x1xC: %s", of);
+    return no(im, "two values in different layouts, or a broadcast other than 1x1xC: %s", of);
   }
   return view_standard(im, emit(im, 2, both, both[0]->shape, "%s(%%*)", word), a, a->rank);
 }
@@ -344,7 +344,7 @@ View *two_values(ModelImport *im, const View *x, bool alone, const View *y, cons
     return no(im, "one operand per region, the other for the whole image");
   for (int d = 0; d < rank; d++)
     if (a->size[d] != b->size[d] && a->size[d] != 1 && b->size[d] != 1)
-      return no(im, "two values whose sizes do not fit");
+      return no(im, "two values whose sizes do not match");
   if (same_layout(a, b)) {
     const bool turned = !alone && commutes(word) && made_last(im, b->value);
     Value *both[] = {turned ? b->value : a->value, turned ? a->value : b->value};

@@ -71,7 +71,7 @@ static View *dense_product(ModelImport *im, const OnnxNode *node, const View *x,
   const int last = x->rank - 1;
   int pos[MOST_DIMS], npos;
   if (last < 1) return no(im, "a tensor of %d dimensions", x->rank);
-  if (w->dim[1] != x->size[last]) return no(im, "a matrix that does not fit");
+  if (w->dim[1] != x->size[last]) return no(im, "a matrix that does not match");
   Value *v = lay_channels(im, x, last, &npos, pos);
   if (!v) return NULL;
   const int64_t units = w->dim[0], dim[] = {units, w->dim[1], 1, 1};
@@ -122,9 +122,9 @@ View *import_gemm(ModelImport *im, const OnnxNode *node) {
   const Tensor *w = constant_of(im, node, 1), *b = constant_of(im, node, 2);
   if (!x) return NULL;
   if (!w) return import_two_gemm(im, node);
-  if (onnx_int(node, "transA", 0)) return no(im, "a value that is transposed");
+  if (onnx_int(node, "transA", 0)) return no(im, "a transposed value");
   if (given(node, 2) && !b) return no(im, "a bias that is computed");
-  if (w->rank != 2 || w->n == 0 || x->rank != 2) return no(im, "a product of other than matrices");
+  if (w->rank != 2 || w->n == 0 || x->rank != 2) return no(im, "a product of operands that are not matrices");
   w = by_units(im, w, onnx_int(node, "transB", 0) != 0, onnx_float(node, "alpha", 1));
   if (!b) return dense_product(im, node, x, w, NULL);
   const int64_t units = w->dim[0];

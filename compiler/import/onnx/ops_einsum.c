@@ -41,20 +41,20 @@ static bool read_roles(ModelImport *im, Contraction *c) {
     const int of = letter_place(&c->weight, letter);
     const Role role = role_of(&c->in, &c->weight, &c->out, letter);
     if (of >= 0 && c->w->dim[of] != c->x->size[d])
-      return no(im, "a constant whose shape does not fit"), false;
+      return no(im, "a constant whose shape does not match"), false;
     if (role == ROLE_NONE || letter_place(&c->in, letter) != d)
-      return no(im, "an equation with a sum over a dimension of the value alone"), false;
+      return no(im, "an equation with a sum over a dimension that only the value has"), false;
     if (role == ROLE_SUM) add_letter(&c->sum, letter, c->x->size[d]);
   }
   for (int d = 0; d < c->weight.n; d++)
     if (letter_place(&c->weight, c->weight.at[d]) != d ||
         role_of(&c->in, &c->weight, &c->out, c->weight.at[d]) == ROLE_NONE)
-      return no(im, "an equation with a sum over a dimension of the constant alone"), false;
+      return no(im, "an equation with a sum over a dimension that only the constant has"), false;
   for (int d = 0; d < c->out.n; d++) {
     const char letter = c->out.at[d];
     const Role role = role_of(&c->in, &c->weight, &c->out, letter);
     if (role == ROLE_NONE || letter_place(&c->out, letter) != d)
-      return no(im, "an equation that is not read"), false;
+      return no(im, "an unsupported equation"), false;
     if (role == ROLE_GROUP) add_letter(&c->group, letter, c->w->dim[letter_place(&c->weight, letter)]);
     if (role == ROLE_NEW) add_letter(&c->made, letter, c->w->dim[letter_place(&c->weight, letter)]);
   }
@@ -171,7 +171,8 @@ View *import_einsum(ModelImport *im, const OnnxNode *node) {
   at = at && at[0] == '-' && at[1] == '>' ? read_letters(at + 2, "", &c.out) : NULL;
   if (!at) return no(im, "the equation %s", onnx_text(node, "equation", ""));
   for (int k = 0; k < 2; k++)
-    if (in[k].n != (x[k] ? x[k]->rank : c.w->rank)) return no(im, "an equation that does not fit");
+    if (in[k].n != (x[k] ? x[k]->rank : c.w->rank))
+      return no(im, "an equation that does not match its operands");
   bool summed = c.w != NULL;
   for (int d = 0; d < in[0].n; d++)
     summed = summed || (letter_place(&in[1], in[0].at[d]) >= 0 && letter_place(&c.out, in[0].at[d]) < 0);

@@ -10,9 +10,9 @@
 static int index_axis(ModelImport *im, const OnnxNode *node, const View *x, int64_t otherwise) {
   int64_t axis = onnx_int(node, "axis", otherwise);
   if (axis < 0) axis += x->rank;
-  if (axis < 0 || axis >= x->rank) return no(im, "an axis that there is not"), -1;
+  if (axis < 0 || axis >= x->rank) return no(im, "an invalid axis"), -1;
   for (int i = 0; i < x->along[axis].n; i++)
-    if (x->along[axis].f[i].axis == BATCH) return no(im, "indices of images of the batch"), -1;
+    if (x->along[axis].f[i].axis == BATCH) return no(im, "indices along the batch"), -1;
   return (int)axis;
 }
 
@@ -22,7 +22,7 @@ View *import_argmax(ModelImport *im, const OnnxNode *node) {
   const int axis = index_axis(im, node, x, 0);
   int pos[MOST_DIMS], npos;
   if (axis < 0) return NULL;
-  if (onnx_int(node, "select_last_index", 0)) return no(im, "the last one of equal numbers");
+  if (onnx_int(node, "select_last_index", 0)) return no(im, "select_last_index: the last of equal numbers");
   if (strcmp(node->op, "ArgMin") == 0) x = map_view(im, x, "multiply(-1)");
   Value *v = lay_channels(im, x, axis, &npos, pos);
   if (!v) return NULL;
@@ -55,11 +55,11 @@ View *import_topk(ModelImport *im, const OnnxNode *node) {
   if (!x) return NULL;
   const int axis = index_axis(im, node, x, -1);
   if (axis < 0) return NULL;
-  if (given(node, 1) && (!t || t->n != 1)) return no(im, "a number of largest elements that is computed");
+  if (given(node, 1) && (!t || t->n != 1)) return no(im, "a computed k");
   const int64_t k = t ? tensor_integer(t, 0) : onnx_int(node, "k", 0);
   for (int d = 0; d < x->rank; d++)
     if (d != axis && x->along[d].n && x->along[d].f[0].axis != BATCH)
-      return no(im, "the largest along one of several axes");
+      return no(im, "the maximum along one of several axes");
   if (k < 1 || k > x->size[axis])
     return no(im, "%lld of %lld numbers", (long long)k, (long long)x->size[axis]);
   Value *v = lay(im, x, 1, &axis, 0, NULL, false);
@@ -141,7 +141,7 @@ static Value *lay_indices(ModelImport *im, const View *index, int64_t count) {
     if (!own->along[d].n) own->size[d] = 1;
     else if (own->along[d].f[0].axis != BATCH) dims[n++] = d;
   }
-  if (n > 3 && !in_memory_order(own, n, dims)) return no(im, "indices in another order");
+  if (n > 3 && !in_memory_order(own, n, dims)) return no(im, "indices in another layout");
   int pos[2] = {n ? dims[0] : 0, 0};
   const Shape shape = own->value->shape;
   if (n == 1 && shape.rank == 2 && shape.dim[1] == 1 && factors_whole(&own->along[dims[0]], own->value, 0))
@@ -155,7 +155,7 @@ static View *gather_each(ModelImport *im, const View *x, const View *index, int 
   int chan[MOST_DIMS], pos = axis;
   const int n = other_dimensions(x, axis, chan);
   for (int i = 0; i < n; i++)
-    if (index->size[chan[i]] != x->size[chan[i]]) return no(im, "elements of a part of an axis");
+    if (index->size[chan[i]] != x->size[chan[i]]) return no(im, "elements along a part of an axis");
   index = view_copy(im, index, uncut_index(index->value, x->size[axis]));
   Value *from = lay_positions(im, x, axis), *at = from ? lay(im, index, n, chan, 1, &pos, false) : NULL;
   if (!at) return NULL;
@@ -196,21 +196,21 @@ static View *gather_along(ModelImport *im, const View *x, const View *index, int
 }
 
 View *import_gather_elements(ModelImport *im, const OnnxNode *node) {
-  if (constant_of(im, node, 0)) return no(im, "elements of a constant that values choose");
+  if (constant_of(im, node, 0)) return no(im, "elements of a constant with computed indices");
   const View *x = view_of(im, node, 0), *index = x ? view_of(im, node, 1) : NULL;
   if (!x || !index) return NULL;
   const int axis = index_axis(im, node, x, 0);
   if (axis < 0) return NULL;
-  if (index->rank != x->rank) return no(im, "an index of other dimensions");
+  if (index->rank != x->rank) return no(im, "an index with another number of dimensions");
   bool varies = false;
   for (int d = 0; d < x->rank; d++) {
     if (d == axis) continue;
     if (is_one_image(x, d)) {
-      if (!is_one_image(index, d)) return no(im, "indices of images of the batch");
+      if (!is_one_image(index, d)) return no(im, "indices along the batch");
       continue;
     }
     varies = varies || index->along[d].n;
-    if (index->size[d] != x->size[d]) return no(im, "elements of a part of an axis");
+    if (index->size[d] != x->size[d]) return no(im, "elements along a part of an axis");
   }
   return varies ? gather_each(im, x, index, axis) : gather_along(im, x, index, axis);
 }
@@ -218,7 +218,7 @@ View *import_gather_elements(ModelImport *im, const OnnxNode *node) {
 /* Rows of a constant: its second dimension becomes the channels. */
 static View *embedded(ModelImport *im, const OnnxNode *node, const Tensor *table, const View *index) {
   if (onnx_int(node, "axis", 0) != 0 || table->rank < 1 || table->rank > 2)
-    return no(im, "a table that values choose from, of other than two dimensions");
+    return no(im, "a table with computed indices that is not two-dimensional");
   const int64_t dim[] = {table->dim[0], table->rank > 1 ? table->dim[1] : 1};
   if (dim[0] < 1 || dim[1] < 1 || index->rank + 1 > MOST_DIMS) return no(im, "an empty table");
   Value *at = lay_indices(im, index, dim[0]);
@@ -295,7 +295,7 @@ View *import_gather_nd(ModelImport *im, const OnnxNode *node) {
   const int64_t batch = onnx_int(node, "batch_dims", 0) + pairs;
   if (batch != 1 || x->rank < 2 || !is_one_image(x, 0) || index->rank < 2 || !is_one_image(index, 0) ||
       index->size[index->rank - 1] != 1)
-    return no(im, "elements that values choose, by several axes");
+    return no(im, "elements selected by computed indices along several axes");
   View *y = gather_along(im, x, index, 1);
   if (!y) return NULL;
   int64_t size[MOST_DIMS];
@@ -336,11 +336,10 @@ View *import_one_hot(ModelImport *im, const OnnxNode *node) {
   const View *x = view_of(im, node, 0);
   const Tensor *depth = constant_of(im, node, 1), *values = constant_of(im, node, 2);
   if (!x) return NULL;
-  if (!depth || depth->n != 1 || !values || values->n != 2)
-    return no(im, "a number of classes that is computed");
+  if (!depth || depth->n != 1 || !values || values->n != 2) return no(im, "a computed number of classes");
   int64_t axis = onnx_int(node, "axis", -1);
   if (axis < 0) axis += x->rank + 1;
-  if (axis < 0 || axis > x->rank || x->rank + 1 > MOST_DIMS) return no(im, "an axis that there is not");
+  if (axis < 0 || axis > x->rank || x->rank + 1 > MOST_DIMS) return no(im, "an invalid axis");
   View *y = hot_rows(im, x, (int)axis, tensor_integer(depth, 0));
   const double off = tensor_number(values, 0), on = tensor_number(values, 1);
   if (y && on - off != 1) y = map_view(im, y, "multiply(%s)", number_text(im->arena, on - off));
@@ -385,13 +384,13 @@ View *import_tile(ModelImport *im, const OnnxNode *node) {
   const View *x = view_of(im, node, 0);
   const Tensor *t = constant_of(im, node, 1);
   if (!x) return NULL;
-  if (!t || t->n != x->rank) return no(im, "repeats that are computed");
+  if (!t || t->n != x->rank) return no(im, "computed repeats");
   View *y = view_copy(im, x, x->value);
   for (int d = 0; d < x->rank; d++) {
     const int64_t times = tensor_integer(t, d);
     if (times == 1) continue;
     if (times < 1 || times > INT32_MAX || x->along[d].n || x->size[d] != 1)
-      return no(im, "a tensor that is repeated (tile)");
+      return no(im, "a repeated tensor (tile)");
     y->size[d] = times;
   }
   return y;
@@ -402,7 +401,7 @@ View *import_grid_sample(ModelImport *im, const OnnxNode *node) {
   const View *x = view_of(im, node, 0), *grid = x ? view_of(im, node, 1) : NULL;
   const char *mode = onnx_text(node, "mode", "linear"), *outside = onnx_text(node, "padding_mode", "zeros");
   if (!x || !grid) return NULL;
-  if (x->rank != 4 || grid->rank != 4) return no(im, "samples of other than images");
+  if (x->rank != 4 || grid->rank != 4) return no(im, "samples of a value that is not an image");
   if (strstr(mode, "cubic")) return no(im, "bicubic samples");
   int chan = 1, pos[] = {2, 3}, last = 3, points[] = {1, 2};
   Value *image = lay(im, x, 1, &chan, 2, pos, false),

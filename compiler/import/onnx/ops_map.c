@@ -63,7 +63,7 @@ View *import_elu(ModelImport *im, const OnnxNode *node) {
 View *import_selu(ModelImport *im, const OnnxNode *node) {
   const View *x = view_of(im, node, 0);
   const double a = onnx_float(node, "alpha", 1.67326), g = onnx_float(node, "gamma", 1.0507);
-  if (fabs(a - 1.67326) > 1e-3 || fabs(g - 1.0507) > 1e-3) return no(im, "selu with other constants");
+  if (fabs(a - 1.67326) > 1e-3 || fabs(g - 1.0507) > 1e-3) return no(im, "selu with non-standard constants");
   return x ? map_view(im, x, "selu") : NULL;
 }
 
@@ -133,7 +133,7 @@ View *import_pow(ModelImport *im, const OnnxNode *node) {
   const bool whole = power != 0 && fabs(power) <= 64 && power == floor(power);
   if (whole || power == -0.5) return map_view(im, x, "power(%s)", number_text(im->arena, power));
   if (!isfinite(power) || power == floor(power))
-    return no(im, "a power other than whole numbers to 64 and fractions");
+    return no(im, "an exponent other than integers up to 64, 1/2 and -1/2");
   x = map_view(im, map_view(im, x, "log"), "multiply(%s)", number_text(im->arena, power));
   return map_view(im, x, "exp"); /* negative numbers give NaN, like this power */
 }
@@ -142,7 +142,7 @@ View *import_pow(ModelImport *im, const OnnxNode *node) {
  * no(). */
 static int slopes_along(ModelImport *im, const View *x, const Tensor *slope) {
   int along = 1, vary = 0;
-  if (slope->rank > x->rank) return no(im, "slopes of more dimensions than the value"), -1;
+  if (slope->rank > x->rank) return no(im, "slopes with more dimensions than the value"), -1;
   for (int d = 0; d < slope->rank; d++) {
     if (slope->dim[d] == 1) continue;
     vary++;
@@ -150,14 +150,14 @@ static int slopes_along(ModelImport *im, const View *x, const Tensor *slope) {
   }
   if (vary == 1 && slope->rank == 1 && x->rank > 2 && x->size[along] != slope->n) along = 1;
   if (vary == 1 && x->size[along] == slope->n) return along;
-  return no(im, "a slope that is not one a channel"), -1;
+  return no(im, "slopes that are not one per channel"), -1;
 }
 
 View *import_prelu(ModelImport *im, const OnnxNode *node) {
   const View *x = view_of(im, node, 0);
   const Tensor *slope = constant_of(im, node, 1);
   if (!x) return NULL;
-  if (!slope || slope->n == 0 || x->rank < 2) return no(im, "a slope that is computed");
+  if (!slope || slope->n == 0 || x->rank < 2) return no(im, "a computed slope");
   const int along = slope->n == 1 ? 1 : slopes_along(im, x, slope);
   const double sign = onnx_int(node, "cnnc_negative", 0) ? -1 : 1;
   int pos[MOST_DIMS], npos = 0;
@@ -184,7 +184,7 @@ View *import_softmax(ModelImport *im, const OnnxNode *node) {
   if (!x) return NULL;
   int64_t axis = onnx_int(node, "axis", flat ? 1 : -1);
   if (axis < 0) axis += x->rank;
-  if (axis < 0 || axis >= x->rank) return no(im, "an axis that there is not");
+  if (axis < 0 || axis >= x->rank) return no(im, "an invalid axis");
   for (int64_t d = axis + 1; flat && d < x->rank; d++)
     if (x->size[d] > 1) return no(im, "a softmax over several axes (opset below 13)");
   if (axis == 0 && x->size[0] > 1) return no(im, "a softmax over the batch");

@@ -21,8 +21,8 @@ View *import_batchnorm(ModelImport *im, const OnnxNode *node) {
   const Tensor *t[4];
   for (int k = 0; k < 4; k++) {
     t[k] = constant_of(im, node, k + 1);
-    if (!t[k]) return no(im, "statistics that are computed");
-    if (t[k]->n != v->shape.dim[v->shape.rank - 1]) return no(im, "statistics that do not fit");
+    if (!t[k]) return no(im, "computed statistics");
+    if (t[k]->n != v->shape.dim[v->shape.rank - 1]) return no(im, "statistics that do not match");
   }
   const char *layer = layer_of(im, node, 1);
   for (int k = 0; k < 4; k++) put_vector(im, layer, member[k], t[k]);
@@ -33,7 +33,7 @@ View *import_batchnorm(ModelImport *im, const OnnxNode *node) {
 /* One number per channel from one per group or channel; if there is none, ones or zeros. */
 static const Tensor *each_channel(ModelImport *im, const Tensor *t, int64_t channels, double otherwise) {
   Tensor *to = tensor_new(im->arena, TENSOR_FLOAT, 1, &channels);
-  if (t && (t->n == 0 || channels % t->n)) return no(im, "parameters that do not fit");
+  if (t && (t->n == 0 || channels % t->n)) return no(im, "parameters that do not match");
   for (int64_t i = 0; i < channels; i++)
     tensor_put(to, i, t ? tensor_number(t, i / (channels / t->n)) : otherwise);
   return to;
@@ -75,8 +75,8 @@ View *import_instancenorm(ModelImport *im, const OnnxNode *node) {
   const View *x = view_of(im, node, 0);
   const Tensor *w = constant_of(im, node, 1), *b = constant_of(im, node, 2);
   if (!x) return NULL;
-  if (!w || !b) return no(im, "parameters that are computed");
-  if (x->rank < 3 || w->n != x->size[1] || b->n != x->size[1]) return no(im, "parameters that do not fit");
+  if (!w || !b) return no(im, "computed parameters");
+  if (x->rank < 3 || w->n != x->size[1] || b->n != x->size[1]) return no(im, "parameters that do not match");
   const int64_t groups = instance_groups(x);
   if (groups) {
     Value *v =
@@ -93,7 +93,7 @@ View *import_groupnorm(ModelImport *im, const OnnxNode *node) {
   const Tensor *w = constant_of(im, node, 1), *b = constant_of(im, node, 2);
   const int64_t groups = onnx_int(node, "num_groups", 1);
   if (!x) return NULL;
-  if (!w || !b) return no(im, "parameters that are computed");
+  if (!w || !b) return no(im, "computed parameters");
   Value *v = lay_standard(im, x);
   if (!v) return NULL;
   if (groups < 1 || v->shape.dim[v->shape.rank - 1] % groups) return no(im, "groups that do not fit");
@@ -141,7 +141,8 @@ View *import_moments(ModelImport *im, const OnnxNode *node) {
   if (!x || !reduced_axes(im, node, 3, x->rank, over)) return NULL;
   const int64_t groups = groups_beside(im, x, over);
   if (!groups) return NULL;
-  if ((w && !is_by_channel(x, w)) || (b && !is_by_channel(x, b))) return no(im, "parameters that do not fit");
+  if ((w && !is_by_channel(x, w)) || (b && !is_by_channel(x, b)))
+    return no(im, "parameters that do not match");
   const bool each = groups == x->value->shape.dim[x->value->shape.rank - 1];
   const char *call = each ? "instancenorm(" : arena_printf(im->arena, "groupnorm(%lld, ", (long long)groups);
   Value *v = affine(im, node, x->value, w, b, call);
@@ -171,12 +172,12 @@ bool reduced_along(ModelImport *im, const OnnxNode *node, const View *x, int64_t
   const WireInts *exact = onnx_ints(node, "cnnc_exact");
   const double part = onnx_float(node, "cnnc_part", 0);
   if (part != 0 && fabs(part * (double)x->size[axis] - 1) > 1e-5)
-    return no(im, "a mean of other than all elements along an axis"), false;
+    return no(im, "a mean over a part of an axis"), false;
   for (int k = 0; exact && k < exact->n; k++) {
     const Tensor *t = constant_of(im, node, first + k);
-    if (!t) return no(im, "a shape that is computed from values"), false;
+    if (!t) return no(im, "a computed shape"), false;
     if (!is_beside(x, t, axis, exact->data[k]))
-      return no(im, "a mean or maximum that is repeated along other axes than its own"), false;
+      return no(im, "a mean or maximum that is broadcast along other axes than its own"), false;
   }
   return true;
 }
@@ -197,7 +198,7 @@ View *import_layernorm(ModelImport *im, const OnnxNode *node) {
   const View *x = view_of(im, node, 0);
   const Tensor *w = constant_of(im, node, 1), *b = constant_of(im, node, 2);
   if (!x) return NULL;
-  if ((given(node, 1) && !w) || (given(node, 2) && !b)) return no(im, "parameters that are computed");
+  if ((given(node, 1) && !w) || (given(node, 2) && !b)) return no(im, "computed parameters");
   for (int k = 1; k < node->nout; k++)
     if (node->out[k]) return no(im, "mean and deviation as outputs");
   int64_t axis = onnx_int(node, "axis", -1);
@@ -214,7 +215,7 @@ View *import_layernorm(ModelImport *im, const OnnxNode *node) {
   const int64_t channels = v->shape.dim[v->shape.rank - 1];
   const bool fits =
       (!w || w->n == channels || (single && w->n == 1)) && (!b || b->n == channels || (single && b->n == 1));
-  if (!fits && !apart) return no(im, "parameters that do not fit");
+  if (!fits && !apart) return no(im, "parameters that do not match");
   v = spread_norm(im, node, v, apart ? NULL : w, apart ? NULL : b);
   View *y = v ? view_laid(im, x, v, (int)axis, npos, pos) : NULL;
   if (y && apart && w) y = beside_constant(im, node, 1, y, w, "multiply");

@@ -26,7 +26,7 @@ static View *part_of_axis(ModelImport *im, const View *x, int d, int64_t low, in
     view->along[d] = factors_one(c, f.inner, high - low);
     return view;
   }
-  if (f.inner != 1 || f.size != v->shape.dim[f.axis]) return no(im, "a slice of a part of an axis");
+  if (f.inner != 1 || f.size != v->shape.dim[f.axis]) return no(im, "a slice along a part of an axis");
   if (low != 0 || high != f.size) {
     Text cut = {.arena = im->arena};
     for (int a = 0; a < c; a++)
@@ -131,7 +131,7 @@ static View *joined_runs(ModelImport *im, const View *x, int d, int64_t n, const
     return x ? joined_runs(im, x, d, n, at) : no(im, "a slice of the inner part of the channels");
   }
   if (f.axis != x->value->shape.rank - 1 && (f.inner != 1 || f.size != x->value->shape.dim[f.axis]))
-    return no(im, "a slice of a part of an axis");
+    return no(im, "a slice along a part of an axis");
   for (int64_t i = 0, run; i < n; i += run) {
     run = run_length(n - i, at + i);
     const View *y = cut_axis(im, x, d, at[i], at[i] + run, 1);
@@ -161,7 +161,7 @@ static View *times_selection(ModelImport *im, const OnnxNode *node, const View *
                              const int64_t *at) {
   const int64_t of = x->size[d], dim[] = {n, of};
   int pos[MOST_DIMS], npos;
-  if (n > MOST_SELECTION / of) return no(im, "%lld elements in another order", (long long)n);
+  if (n > MOST_SELECTION / of) return no(im, "%lld permuted elements", (long long)n);
   Value *v = lay_channels(im, x, d, &npos, pos);
   if (!v) return NULL;
   Tensor *w = tensor_new(im->arena, TENSOR_FLOAT, 2, dim);
@@ -220,7 +220,7 @@ static bool bounds_list(ModelImport *im, const OnnxNode *node, int input, const 
                         int64_t *to) {
   const Tensor *t = constant_of(im, node, input);
   const WireInts *list = onnx_ints(node, name);
-  if (given(node, input) && !t) return no(im, "bounds that are computed"), false;
+  if (given(node, input) && !t) return no(im, "computed bounds"), false;
   if (!t && !list) return true;
   const int64_t many = t ? t->n : list->n;
   if (many > MOST_DIMS || (*n >= 0 && many != *n)) return no(im, "bounds that do not fit"), false;
@@ -263,7 +263,7 @@ View *import_slice(ModelImport *im, const OnnxNode *node) {
   View *y = view_copy(im, x, x->value);
   for (int i = 0; i < b.n && y; i++) {
     const int64_t d = b.axis[i] < 0 ? b.axis[i] + x->rank : b.axis[i];
-    if (d < 0 || d >= x->rank) return no(im, "an axis that there is not");
+    if (d < 0 || d >= x->rank) return no(im, "an invalid axis");
     y = slice_axis(im, node, y, (int)d, b.start[i], b.end[i], b.step[i]);
   }
   return y;
@@ -278,7 +278,7 @@ View *import_split(ModelImport *im, const OnnxNode *node) {
   if (!x) return NULL;
   int64_t axis = onnx_int(node, "axis", 0), at = 0;
   if (axis < 0) axis += x->rank;
-  if (axis < 0 || axis >= x->rank) return no(im, "an axis that there is not");
+  if (axis < 0 || axis >= x->rank) return no(im, "an invalid axis");
   if (given(node, 1) && !t) return no(im, "parts that are computed");
   const int64_t n = x->size[axis], parts = node->nout, each = (n + parts - 1) / parts;
   if ((t && t->n != parts) || (!t && list && list->n != parts)) return no(im, "parts that do not fit");
@@ -305,13 +305,13 @@ View *import_gather(ModelImport *im, const OnnxNode *node) {
   if (index->n == 0) return no(im, "an index of no elements");
   int64_t axis = onnx_int(node, "axis", 0);
   if (axis < 0) axis += x->rank;
-  if (axis < 0 || axis >= x->rank) return no(im, "an axis that there is not");
+  if (axis < 0 || axis >= x->rank) return no(im, "an invalid axis");
   const int64_t n = x->size[axis];
   int64_t *at = NEW_ARRAY(im->arena, int64_t, index->n);
   for (int64_t i = 0; i < index->n; i++) {
     at[i] = tensor_integer(index, i);
     if (at[i] < 0) at[i] += n;
-    if (at[i] < 0 || at[i] >= n) return no(im, "an index that there is not");
+    if (at[i] < 0 || at[i] >= n) return no(im, "an index out of range");
   }
   View *y = select_axis(im, node, x, (int)axis, index->n, at);
   if (!y || index->rank == 1) return y;

@@ -44,7 +44,7 @@ static bool find_roles(ModelImport *im, View *const x[2], const Letters in[2], c
     const bool there[] = {dimension_is_there(x[0], &in[0], letter), dimension_is_there(x[1], &in[1], letter)};
     if (letter_place(out, letter) != d ||
         (letter_place(&in[0], letter) < 0 && letter_place(&in[1], letter) < 0))
-      return no(im, "an equation that is not read"), false;
+      return no(im, "an unsupported equation"), false;
     for (int k = 0; k < 2; k++)
       if (there[k]) {
         const int64_t size = x[k]->size[letter_place(&in[k], letter)];
@@ -58,7 +58,7 @@ static bool find_roles(ModelImport *im, View *const x[2], const Letters in[2], c
       if (!letter) continue;
       if (letter_place(&in[k], letter) != d) return no(im, "an Einsum that is no product of matrices"), false;
       if (other >= 0 && x[k]->size[d] != x[!k]->size[other])
-        return no(im, "two values whose sizes do not fit"), false;
+        return no(im, "two values whose sizes do not match"), false;
       if (letter_place(out, letter) >= 0 || x[k]->size[d] == 1) continue;
       if (other < 0) return no(im, "an Einsum that is no product of matrices"), false;
       if (of_batch(x[k], d)) return no(im, "a sum over the batch"), false;
@@ -215,7 +215,7 @@ View *product_of_two(ModelImport *im, const OnnxNode *node, View *const x[2], co
   }
   for (int k = 0; k < 2 && !made; k++)
     if (is_zero_where_none_counts(x[k]->value))
-      return no(im, "a softmax that is 0 where no key counts, outside attention");
+      return no(im, "a softmax that is 0 if all keys are masked, outside attention");
   if (!made) made = multiplied(im, side, scale);
   return made ? view_of_product(im, made, x, in, out, &roles) : NULL;
 }
@@ -255,7 +255,7 @@ View *import_two_gemm(ModelImport *im, const OnnxNode *node) {
                          {onnx_int(node, "transB", 0) ? 'n' : 's', onnx_int(node, "transB", 0) ? 's' : 'n'}}},
                 out = {2, {'r', 'n'}};
   if (!x[0] || !x[1]) return NULL;
-  if (x[0]->rank != 2 || x[1]->rank != 2) return no(im, "a product of other than matrices");
+  if (x[0]->rank != 2 || x[1]->rank != 2) return no(im, "a product of operands that are not matrices");
   View *y = product_of_two(im, node, x, in, &out, onnx_float(node, "alpha", 1));
   if (!y || !given(node, 2) || beta == 0) return y;
   const Tensor *c = constant_of(im, node, 2);

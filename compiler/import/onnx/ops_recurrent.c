@@ -50,19 +50,20 @@ static bool activations_fit(ModelImport *im, Layer *l) {
 
 static bool attributes_fit(ModelImport *im, Layer *l) {
   const OnnxNode *node = l->node;
-  if (given(node, IN_PEEPHOLES)) return no(im, "P: peepholes, by which the gates see c");
+  if (given(node, IN_PEEPHOLES)) return no(im, "P: peephole connections");
   if (onnx_attribute(node, "clip"))
-    return no(im, "clip: it limits what goes into the gates, clip of lstm what is kept in c");
-  if (onnx_int(node, "input_forget", 0)) return no(im, "input_forget: one gate for both");
+    return no(im, "clip: it limits the sums of the gates, but clip of lstm limits c");
+  if (onnx_int(node, "input_forget", 0)) return no(im, "input_forget: coupled gates");
   return activations_fit(im, l);
 }
 
 /* Every image must have all rows. */
 static bool lengths_fit(ModelImport *im, const Layer *l) {
   const Tensor *t = constant_of(im, l->node, IN_LENGTHS);
-  if (given(l->node, IN_LENGTHS) && !t) return no(im, "sequence_lens: lengths that are computed");
+  if (given(l->node, IN_LENGTHS) && !t) return no(im, "sequence_lens: computed lengths");
   for (int64_t i = 0; t && i < t->n; i++)
-    if (tensor_integer(t, i) != l->rows) return no(im, "sequence_lens: other than the number of rows");
+    if (tensor_integer(t, i) != l->rows)
+      return no(im, "sequence_lens: lengths other than the number of rows");
   return true;
 }
 
@@ -70,7 +71,7 @@ static bool matrices_fit(ModelImport *im, Layer *l) {
   const bool both = !strcmp(onnx_text(l->node, "direction", "forward"), "bidirectional");
   const Tensor *w = l->weight, *r = l->hidden;
   if (l->x->rank != 3) return no(im, "a tensor of %d dimensions", l->x->rank);
-  if (!w || !r || (given(l->node, IN_BIAS) && !l->bias)) return no(im, "weights that are computed");
+  if (!w || !r || (given(l->node, IN_BIAS) && !l->bias)) return no(im, "computed weights");
   l->directions = both ? 2 : 1;
   l->units = r->rank == 3 ? r->dim[2] : 0;
   l->channels = l->x->size[2];
@@ -132,13 +133,13 @@ static bool all_zeros(const Tensor *t) {
 /* Sets the initial state: a vector for both directions, or a constant with one number for each, in that
  * order. */
 static bool begin_from(ModelImport *im, Layer *l, int input, Value **start) {
-  if (l->node->keeps && l->images > 1) return no(im, "%lld sequences that keep states", (long long)l->images);
+  if (l->node->keeps && l->images > 1) return no(im, "%lld sequences with states", (long long)l->images);
   const Tensor *t = constant_of(im, l->node, input);
   const int64_t n = l->directions * l->units;
   if (!given(l->node, input) || (t && all_zeros(t))) return true;
-  if (l->images > 1) return no(im, "%lld sequences that start from values", (long long)l->images);
+  if (l->images > 1) return no(im, "%lld sequences with initial values", (long long)l->images);
   if (t) {
-    if (t->n != n) return no(im, "a state that does not fit");
+    if (t->n != n) return no(im, "a state that does not match");
     const char *layer = layer_of_constant(im, l->node, input);
     put_weight(im, layer, "weight", t, 1, &n);
     *start =
@@ -148,9 +149,9 @@ static bool begin_from(ModelImport *im, Layer *l, int input, Value **start) {
   }
   const View *v = view_of(im, l->node, input);
   const int dims[] = {l->batch ? 0 : 1, 2};
-  if (!v || v->rank != 3) return no(im, "a state that does not fit");
+  if (!v || v->rank != 3) return no(im, "a state that does not match");
   *start = lay(im, v, 2, dims, 0, NULL, false);
-  return *start && (shape_elements((*start)->shape) == n || no(im, "a state that does not fit"));
+  return *start && (shape_elements((*start)->shape) == n || no(im, "a state that does not match"));
 }
 
 /* ---- states between calls ---- */

@@ -30,7 +30,7 @@ bool reduced_axes(ModelImport *im, const OnnxNode *node, int input, int rank, bo
   for (int64_t i = 0; i < n; i++) {
     int64_t axis = t ? tensor_integer(t, i) : list->data[i];
     if (axis < 0) axis += rank;
-    if (axis < 0 || axis >= rank) return no(im, "an axis that there is not"), false;
+    if (axis < 0 || axis >= rank) return no(im, "an invalid axis"), false;
     over[axis] = true;
   }
   return true;
@@ -172,7 +172,7 @@ View *import_reduce(ModelImport *im, const OnnxNode *node) {
   if (!x || !row->op || !reduced_axes(im, node, 1, x->rank, over.dim)) return NULL;
   bool any = false;
   for (int d = 0; d < x->rank; d++) any = any || over.dim[d];
-  if (!any) return no(im, "a reduction over nothing");
+  if (!any) return no(im, "a reduction over no dimension");
   View *parts = over_parts(im, node, x, over.dim);
   if (parts) return onnx_int(node, "keepdims", 1) ? parts : view_without(im, parts, over.dim);
   x = with_whole_channels(im, x, over.dim);
@@ -198,7 +198,7 @@ View *import_l2norm(ModelImport *im, const OnnxNode *node) {
   if (!x) return NULL;
   int64_t axis = onnx_int(node, "axis", -1);
   if (axis < 0) axis += x->rank;
-  if (axis < 0 || axis >= x->rank) return no(im, "an axis that there is not");
+  if (axis < 0 || axis >= x->rank) return no(im, "an invalid axis");
   if (onnx_int(node, "p", 2) != 2) return no(im, "a length by another norm than the sum of squares");
   const double epsilon = onnx_float(node, "cnnc_epsilon", 1e-12);
   if (!(epsilon >= 1e-30 && epsilon <= 1e6)) return no(im, "a length of at least %g", epsilon);

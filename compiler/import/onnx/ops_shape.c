@@ -61,7 +61,7 @@ View *import_reshape(ModelImport *im, const OnnxNode *node) {
   for (int d = 0; d < n; d++) {
     if (size[d] == 0 && !onnx_int(node, "allowzero", 0) && d < x->rank) size[d] = x->size[d];
     if (size[d] == -1 && open < 0) open = d;
-    else if (size[d] < 1 || size[d] > all) return no(im, "a shape with a size that cannot be");
+    else if (size[d] < 1 || size[d] > all) return no(im, "a shape with an invalid size");
     else if ((others *= size[d]) > all) return no(im, "reshape to another number of elements");
   }
   if (open >= 0) size[open] = all / others;
@@ -74,7 +74,7 @@ View *import_flatten(ModelImport *im, const OnnxNode *node) {
   int64_t axis = onnx_int(node, "axis", 1), size[2] = {1, 1};
   if (!x) return NULL;
   if (axis < 0) axis += x->rank;
-  if (axis < 0 || axis > x->rank) return no(im, "an axis that there is not");
+  if (axis < 0 || axis > x->rank) return no(im, "an invalid axis");
   for (int d = 0; d < x->rank; d++) size[d >= axis] *= x->size[d];
   return view_reshape(im, x, 2, size);
 }
@@ -85,7 +85,7 @@ View *import_transpose(ModelImport *im, const OnnxNode *node) {
   int from[MOST_DIMS];
   bool used[MOST_DIMS] = {false};
   if (!x) return NULL;
-  if (perm && perm->n != x->rank) return no(im, "an order of %d dimensions", perm->n);
+  if (perm && perm->n != x->rank) return no(im, "a permutation of %d dimensions", perm->n);
   for (int d = 0; d < x->rank; d++) {
     const int64_t at = perm ? perm->data[d] : x->rank - 1 - d;
     if (at < 0 || at >= x->rank || used[at]) return no(im, "an invalid permutation");
@@ -104,7 +104,7 @@ View *import_squeeze(ModelImport *im, const OnnxNode *node) {
   for (int d = 0; d < x->rank && !there; d++) drop[d] = x->size[d] == 1;
   for (int i = 0; i < n; i++) {
     const int64_t axis = axes[i] < 0 ? axes[i] + x->rank : axes[i];
-    if (axis < 0 || axis >= x->rank || x->size[axis] != 1) return no(im, "an axis that cannot be left out");
+    if (axis < 0 || axis >= x->rank || x->size[axis] != 1) return no(im, "an axis that cannot be removed");
     drop[axis] = true;
   }
   return view_without(im, x, drop);
@@ -281,7 +281,7 @@ static View *join_laid(ModelImport *im, const OnnxNode *node, int axis, Value **
     if (!in[i]) return NULL;
     for (int a = 0; a <= join_as.npos; a++)
       if (a != along && in[i]->shape.dim[a] != in[0]->shape.dim[a])
-        return no(im, "a concat of different sizes");
+        return no(im, "a concat of values with different sizes");
   }
   Value *v = join_values(im, node->nin, in, along);
   return view_laid(im, first, v, join_as.chan, join_as.npos, join_as.pos);
@@ -355,14 +355,14 @@ View *import_concat(ModelImport *im, const OnnxNode *whole) {
   for (int i = 0; i < node->nin; i++) {
     const View *x = im->item[node->in[i]].view;
     if (!x) return no(im, given(node, i) ? "a constant where a value is expected" : "an input is missing");
-    if (first && x->rank != first->rank) return no(im, "a concat of different ranks");
+    if (first && x->rank != first->rank) return no(im, "a concat of values with different ranks");
     in[i] = x->value;
     first = first ? first : x;
   }
   if (!first) return no(im, "a concat of nothing");
   int64_t axis = onnx_int(node, "axis", 1);
   if (axis < 0) axis += first->rank;
-  if (axis < 0 || axis >= first->rank) return no(im, "an axis that there is not");
+  if (axis < 0 || axis >= first->rank) return no(im, "an invalid axis");
   if (node->nin == 1) return view_copy(im, first, first->value);
   for (int i = 0; i < node->nin && axis == 0; i++) /* one image may be joined with others */
     if (im->item[node->in[i]].view->along[0].n && is_batch(im->item[node->in[i]].view, 0))

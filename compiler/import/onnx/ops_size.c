@@ -18,7 +18,7 @@ static bool pad_mode(ModelImport *im, const OnnxNode *node, Pads *p) {
   p->mode = constant ? "zero" : mode;
   if (!constant && strcmp(mode, "reflect") != 0 && strcmp(mode, "edge") != 0)
     return no(im, "padding by mode %s", mode), false;
-  if (given(node, 2) && !value) return no(im, "padding with a number that is computed"), false;
+  if (given(node, 2) && !value) return no(im, "padding with a computed number"), false;
   if (constant) p->value = value && value->n ? tensor_number(value, 0) : onnx_float(node, "value", 0);
   if (isinf(p->value)) p->infinite = p->value, p->value = 0;
   return isfinite(p->value) || (no(im, "padding with NaN"), false);
@@ -28,11 +28,11 @@ static bool read_pads(ModelImport *im, const OnnxNode *node, const View *x, Pads
   int64_t pads[2 * MOST_DIMS];
   const Tensor *t = constant_of(im, node, 1), *axes = constant_of(im, node, 3);
   const WireInts *list = onnx_ints(node, "pads") ? onnx_ints(node, "pads") : onnx_ints(node, "paddings");
-  if (given(node, 1) && !t) return no(im, "padding that is computed"), false;
+  if (given(node, 1) && !t) return no(im, "computed padding"), false;
   if (!t && !list) return no(im, "padding that is missing"), false;
   const int64_t n = (t ? t->n : list->n) / 2;
   if (n > x->rank || (axes && axes->n != n) || (!axes && n != x->rank))
-    return no(im, "padding that does not fit"), false;
+    return no(im, "padding that does not match the shape"), false;
   for (int i = 0; i < 2 * n; i++) {
     pads[i] = t ? tensor_integer(t, i) : list->data[i];
     if (pads[i] < -INT32_MAX || pads[i] > INT32_MAX) return no(im, "padding that cannot be"), false;
@@ -40,7 +40,7 @@ static bool read_pads(ModelImport *im, const OnnxNode *node, const View *x, Pads
   for (int i = 0; i < n; i++) {
     int64_t d = axes ? tensor_integer(axes, i) : i;
     if (d < 0) d += x->rank;
-    if (d < 0 || d >= x->rank) return no(im, "an axis that there is not"), false;
+    if (d < 0 || d >= x->rank) return no(im, "an invalid axis"), false;
     p->low[d] = pads[i];
     p->high[d] = pads[i + n];
   }
@@ -76,8 +76,8 @@ static Value *take_off(ModelImport *im, Value *v, const Border *b) {
   Shape shape = v->shape;
   const char *list = border_sides(im, b, c, -1, &shape);
   for (int a = 0; a < c; a++)
-    if (shape.dim[a] < 1) return no(im, "padding that leaves nothing");
-  if (from >= to) return no(im, "padding that leaves nothing");
+    if (shape.dim[a] < 1) return no(im, "padding that removes all elements");
+  if (from >= to) return no(im, "padding that removes all elements");
   if (list) v = emit_one(im, v, shape, "crop(%s)", list);
   shape.dim[c] = to - from;
   const bool part = shape.dim[c] != v->shape.dim[c];
@@ -306,9 +306,9 @@ static const char *resized_between(ModelImport *im, const OnnxNode *node, const 
   const bool half = strcmp(how, "half_pixel") == 0 || (strcmp(how, "pytorch_half_pixel") == 0 && large);
   if (!corners && !half) return no(im, "a %s resize by %s", mode, how);
   if (cubic && fabs(onnx_float(node, "cubic_coeff_a", -0.75) + 0.75) > 1e-6)
-    return no(im, "a cubic resize by another kernel than that of -3/4");
-  if (onnx_int(node, "exclude_outside", 0)) return no(im, "a resize that leaves out what is outside");
-  if (!s->exact) return no(im, "a resize by a factor that does not give the size");
+    return no(im, "a cubic resize with a coefficient other than -3/4");
+  if (onnx_int(node, "exclude_outside", 0)) return no(im, "a resize with exclude_outside");
+  if (!s->exact) return no(im, "a resize with a factor that does not match the size");
   return arena_printf(im->arena, "resize(%s%s%s)", size_text(im, s), cubic ? ", mode=cubic" : "",
                       corners ? ", corners=true" : "");
 }
@@ -347,7 +347,7 @@ static Value *blocks(ModelImport *im, const OnnxNode *node, int64_t *k) {
   const View *x = view_of(im, node, 0);
   *k = onnx_int(node, "blocksize", 0);
   if (!x) return NULL;
-  if (x->rank != 4) return no(im, "blocks of values other than images");
+  if (x->rank != 4) return no(im, "blocks of a value that is not an image");
   return *k < 1 || *k > 1024 ? no(im, "blocks that do not fit") : lay_standard(im, x);
 }
 

@@ -62,7 +62,7 @@ static int64_t one_number(ModelImport *im, const OnnxNode *node, int input, cons
   const Tensor *t = constant_of(im, node, input);
   if (!given(node, input)) return onnx_int(node, name, otherwise);
   if (t && t->n == 1) return tensor_integer(t, 0);
-  no(im, "a Fourier transform of a size that is computed");
+  no(im, "a Fourier transform with a computed size");
   return 0;
 }
 
@@ -72,13 +72,13 @@ View *import_dft(ModelImport *im, const OnnxNode *node) {
   const int last = x->rank - 1;
   int64_t axis = one_number(im, node, 2, "axis", im->onnx->opset < 20 ? 1 : -2);
   if (axis < 0) axis += x->rank;
-  if (axis < 0 || axis >= last || x->size[last] > 2) return no(im, "an axis that there is not");
+  if (axis < 0 || axis >= last || x->size[last] > 2) return no(im, "an invalid axis");
   const int64_t length = one_number(im, node, 1, "dft_length", x->size[axis]);
   if (im->why) return NULL;
-  if (length < 1 || length > INT32_MAX) return no(im, "a Fourier transform of no numbers");
+  if (length < 1 || length > INT32_MAX) return no(im, "an empty Fourier transform");
   Transform f = {.length = length, .parts = (int)x->size[last], .inverse = onnx_int(node, "inverse", 0) != 0};
   const bool half = onnx_int(node, "onesided", 0) != 0;
-  if (half && (f.inverse || f.parts == 2)) return no(im, "one side of a transform of complex numbers");
+  if (half && (f.inverse || f.parts == 2)) return no(im, "onesided with complex numbers");
   f.in = x->size[axis];
   f.out = half ? length / 2 + 1 : length;
   int chan[2] = {(int)axis, last}, pos[MOST_DIMS], npos = 0;
@@ -144,12 +144,12 @@ View *import_stft(ModelImport *im, const OnnxNode *node) {
   if (!x) return NULL;
   if (x->rank < 2 || x->rank > 3 || (x->rank == 3 && x->size[2] != 1))
     return no(im, "an STFT of complex numbers");
-  if (given(node, 2) && !window) return no(im, "a window that is computed");
+  if (given(node, 2) && !window) return no(im, "a computed window");
   const int64_t step = one_number(im, node, 1, "frame_step", 0);
   const int64_t size = one_number(im, node, 3, "frame_length", window ? window->n : x->size[1]);
   if (im->why) return NULL;
   if (step < 1 || size < 2 || size > x->size[1] || (window && window->n != size))
-    return no(im, "frames of a size that does not fit");
+    return no(im, "frames with an invalid size");
   double *factor = NEW_ARRAY(im->arena, double, size);
   for (int64_t i = 0; i < size; i++) factor[i] = window ? tensor_number(window, i) : 1;
   const bool half = onnx_int(node, "onesided", 1) != 0;

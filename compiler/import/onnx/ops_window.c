@@ -132,7 +132,7 @@ static bool window_weights(ModelImport *im, const OnnxNode *node, const Tensor *
                            const Tensor **bias) {
   *weight = constant_of(im, node, 1);
   *bias = constant_of(im, node, 2);
-  if (!*weight) return no(im, "weights that are computed"), false;
+  if (!*weight) return no(im, "computed weights"), false;
   if (given(node, 2) && !*bias) return no(im, "a bias that is computed"), false;
   if ((*weight)->rank > 4) return no(im, "more than two spatial dimensions"), false;
   if ((*weight)->n == 0) return no(im, "weights without numbers"), false;
@@ -183,9 +183,9 @@ View *import_conv(ModelImport *im, const OnnxNode *node) {
   if (!count_out(im, &w, false)) return NULL;
   const int64_t groups = onnx_int(node, "group", 1), filters = weight->dim[0], channels = v->shape.dim[w.n];
   if (groups < 1 || channels % groups || weight->dim[1] != channels / groups || filters % groups)
-    return no(im, "weights that do not fit %lld channels", (long long)channels);
+    return no(im, "weights that do not match %lld channels", (long long)channels);
   if (!bias) bias = bias_behind(im, node, filters);
-  if (bias && bias->n != filters) return no(im, "a bias that does not fit");
+  if (bias && bias->n != filters) return no(im, "a bias that does not match");
   Text call = {.arena = im->arena};
   const char *window = window_text(im->arena, &w, false), *layer = layer_of(im, node, 1);
   if (groups > 1 && groups == channels) {
@@ -247,7 +247,7 @@ View *import_conv_transpose(ModelImport *im, const OnnxNode *node) {
   }
   for (int k = 0; differ && k < 2; k++) beyond[k] = more[k] < more[1 - k] ? more[1 - k] - more[k] : 0;
   more[0] += beyond[0];
-  if (bias && bias->n != filters) return no(im, "a bias that does not fit");
+  if (bias && bias->n != filters) return no(im, "a bias that does not match");
   const char *layer = layer_of(im, node, 1);
   Text call = {.arena = im->arena};
   text_put(&call, "conv_transpose(%lld, %s", (long long)filters, window_text(im->arena, &w, false));
@@ -280,7 +280,7 @@ View *import_pool(ModelImport *im, const OnnxNode *node) {
   const View *x = view_of(im, node, 0);
   const WireInts *kernel = onnx_ints(node, "kernel_shape");
   if (!x) return NULL;
-  if (node->nout > 1 && node->out[1]) return no(im, "the places of the maxima as an output");
+  if (node->nout > 1 && node->out[1]) return no(im, "the indices of the maxima as an output");
   if (!kernel || kernel->n < 1 || kernel->n > 2) return no(im, "more than two spatial dimensions");
   Window2 w = {.n = kernel->n, .kernel = {kernel->data[0], kernel->n == 2 ? kernel->data[1] : 1}};
   if (x->rank != w.n + 2) return no(im, "a window of %d dimensions", w.n);

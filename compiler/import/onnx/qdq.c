@@ -20,8 +20,7 @@ static bool read_scales(ModelImport *im, const Tensor *scale) {
     return no(im, "scales that are not a list of floats"), false;
   for (int64_t i = 0; i < scale->n; i++) {
     const float s = (float)tensor_number(scale, i);
-    if (!(s > 0) || !isfinite(s))
-      return no(im, "the scale %g, where one above 0 is needed", (double)s), false;
+    if (!(s > 0) || !isfinite(s)) return no(im, "the scale %g; it must be above 0", (double)s), false;
   }
   return true;
 }
@@ -30,8 +29,7 @@ static bool read_parameters(ModelImport *im, const OnnxNode *node, int rank, con
                             Parameters *p) {
   *p = (Parameters){constant_of(im, node, 1), constant_of(im, node, 2), -1};
   if (!given(node, 1)) return no(im, "a scale that is missing"), false;
-  if (!p->scale || (given(node, 2) && !p->zero))
-    return no(im, "a scale or a zero point that is computed"), false;
+  if (!p->scale || (given(node, 2) && !p->zero)) return no(im, "a computed scale or zero point"), false;
   if (!read_scales(im, p->scale)) return false;
   if (onnx_int(node, "block_size", 0)) return no(im, "scales by blocks"), false;
   if (p->zero && (p->zero->n != p->scale->n || p->zero->rank > 1))
@@ -40,7 +38,7 @@ static bool read_parameters(ModelImport *im, const OnnxNode *node, int rank, con
   if (p->scale->n == 1) return true;
   int64_t axis = onnx_int(node, "axis", 1);
   if (axis < 0) axis += rank;
-  if (axis < 0 || axis >= rank) return no(im, "scales along an axis that there is not"), false;
+  if (axis < 0 || axis >= rank) return no(im, "scales along an invalid axis"), false;
   if (size[axis] != p->scale->n)
     return no(im, "%lld scales for %lld channels", (long long)p->scale->n, (long long)size[axis]), false;
   p->axis = (int)axis;
@@ -52,7 +50,7 @@ static TensorType quantized_type(ModelImport *im, const OnnxNode *node, const Pa
   const int64_t asked = onnx_int(node, "output_dtype", 0);
   const TensorType type = p->zero ? p->zero->type : asked == 0 ? TENSOR_UINT8 : (TensorType)asked;
   if (is_byte_type(type) && (asked == 0 || asked == (int64_t)type)) return type;
-  return no(im, "numbers of other than 8 bits"), (TensorType)0;
+  return no(im, "numbers that are not int8"), (TensorType)0;
 }
 
 static int64_t zero_point(const Parameters *p, int64_t i) { return p->zero ? tensor_integer(p->zero, i) : 0; }
@@ -82,7 +80,7 @@ static int64_t scale_at(const Parameters *p, const Tensor *t, int64_t i) {
 const Tensor *fold_quantize(ModelImport *im, const OnnxNode *node) {
   const Tensor *x = constant_of(im, node, 0);
   Parameters p;
-  if (tensor_whole(x->type)) return no(im, "whole numbers where floats are expected");
+  if (tensor_whole(x->type)) return no(im, "integers where floats are expected");
   if (!read_parameters(im, node, x->rank, x->dim, &p)) return NULL;
   const TensorType type = quantized_type(im, node, &p);
   if (!type || !may_compute(im, (size_t)x->n)) return NULL;
@@ -109,9 +107,9 @@ static const char *plain_name(ModelImport *im, const char *name) {
 const Tensor *fold_dequantize(ModelImport *im, const OnnxNode *node) {
   const Tensor *x = constant_of(im, node, 0);
   Parameters p;
-  if (!is_byte_type(x->type) && x->type != TENSOR_INT32) return no(im, "numbers of other than 8 or 32 bits");
+  if (!is_byte_type(x->type) && x->type != TENSOR_INT32) return no(im, "numbers that are not int8 or int32");
   if (!read_parameters(im, node, x->rank, x->dim, &p) || !may_compute(im, 4 * (size_t)x->n)) return NULL;
-  if (p.zero && p.zero->type != x->type) return no(im, "zero points of another type than the numbers");
+  if (p.zero && p.zero->type != x->type) return no(im, "zero points with another type than the numbers");
   Tensor *to = tensor_new(im->arena, TENSOR_FLOAT, x->rank, x->dim);
   bool one_zero = true;
   for (int64_t i = 1; i < p.scale->n; i++) one_zero = one_zero && zero_point(&p, i) == zero_point(&p, 0);
@@ -190,7 +188,7 @@ View *import_quantize(ModelImport *im, const OnnxNode *node) {
   const View *x = view_of(im, node, 0);
   Parameters p;
   if (!x || !read_parameters(im, node, x->rank, x->size, &p)) return NULL;
-  if (im->item[node->in[0]].bytes) return no(im, "whole numbers where floats are expected");
+  if (im->item[node->in[0]].bytes) return no(im, "integers where floats are expected");
   if (p.axis >= 0) return no(im, "a scale for each channel of a value");
   const TensorType type = quantized_type(im, node, &p);
   if (!type) return NULL;
@@ -222,8 +220,8 @@ View *import_dequantize(ModelImport *im, const OnnxNode *node) {
   Parameters p;
   if (!x || !read_parameters(im, node, x->rank, x->size, &p)) return NULL;
   const TensorType type = im->item[node->in[0]].bytes;
-  if (!type) return no(im, "numbers of other than 8 bits");
-  if (p.zero && p.zero->type != type) return no(im, "a zero point of another type than the numbers");
+  if (!type) return no(im, "numbers that are not int8");
+  if (p.zero && p.zero->type != type) return no(im, "a zero point with another type than the numbers");
   if (p.axis >= 0) return no(im, "a scale for each channel of a value");
   const Quant wanted = quant_from(&p, type);
   if (!quant_of(x->value)) scale_input(im, x->value, wanted);
@@ -271,7 +269,7 @@ bool keeps_bytes(ModelImport *im, const OnnxNode *node, int statements) {
   if (!type || is_operator(node, "DequantizeLinear")) return true;
   bool moves = alike && !is_operator(node, "Cast");
   for (int i = statements; i < im->statements.n; i++) moves = moves && is_move(im->statements.data[i]);
-  if (!moves) return no(im, "whole numbers where floats are expected"), false;
+  if (!moves) return no(im, "integers where floats are expected"), false;
   for (int k = 0; k < node->nout; k++) im->item[node->out[k]].bytes = type;
   return true;
 }

@@ -32,12 +32,12 @@ View *view_repeated(ModelImport *im, const View *view) {
   for (int d = 0; d < view->rank; d++) {
     const bool whole = view->size[d] == factors_size(&view->along[d]);
     if (is_stretched(view, d)) times[nrepeat] = view->size[d], repeat[nrepeat++] = d, small->size[d] = 1;
-    else if (!whole) return no(im, "a tensor that is repeated (tile)");
+    else if (!whole) return no(im, "a repeated tensor (tile)");
     else if (view->along[d].n && !factors_batch(&view->along[d])) dims[n++] = d;
   }
   if (!nrepeat) return small;
   const int rank = nrepeat + (n ? n : 1);
-  if (rank > 3) return no(im, "a tensor that is repeated (tile)");
+  if (rank > 3) return no(im, "a repeated tensor (tile)");
   const int c = n ? channels_at(view, n, dims) : 0;
   for (int k = c; k + 1 < n; k++) {
     const int moved = dims[k];

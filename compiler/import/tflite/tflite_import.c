@@ -46,14 +46,14 @@ static bool check_value(Making *k, const TflOperator *op, int tensor, Elem wante
   const TflTensor *t = tensor < 0 ? NULL : &k->m->tensor[tensor];
   if (!t) return tfl_no(k, op, "a value is left out");
   if (!t->known || t->elem != wanted || (t->is_u8 && op->code != TFL_QUANTIZE))
-    return tfl_no(k, op, "'%s' is %s, where the net computes in %s", t->name, t->type,
+    return tfl_no(k, op, "'%s' is %s, but the net computes in %s", t->name, t->type,
                   wanted == I8    ? "INT8"
                   : wanted == I16 ? "INT16"
                                   : "FLOAT32");
   if (tfl_is_quantized(t) && t->scales != 1)
     return tfl_no(k, op, "'%s' has %d scales instead of one", t->name, t->scales);
   if (!tfl_shape(t, &shape))
-    return tfl_no(k, op, "'%s' has a shape of more than one image, or of other axes", t->name);
+    return tfl_no(k, op, "the shape of '%s' has more than one image, or unsupported axes", t->name);
   return true;
 }
 
@@ -69,7 +69,7 @@ bool tfl_value(Making *k, const TflOperator *op, int tensor) {
 
 bool tfl_same_scale(Making *k, const TflOperator *op, const TflTensor *a, const TflTensor *b) {
   if (!tfl_is_quantized(a) || (a->scale[0] == b->scale[0] && a->zero == b->zero)) return true;
-  return tfl_no(k, op, "it has other scales at its ends, which its reference ignores");
+  return tfl_no(k, op, "its input and its result have different scales, which its reference kernel ignores");
 }
 
 bool tfl_below(Multiplier factor) { return factor.e <= 8; }
@@ -229,17 +229,17 @@ bool tfl_convert(Making *k, const TflOperator *op) {
   const TflTensor *out = tfl_out(k, op);
   const int from = k->same[op->in[0]];
   if (k->stored[from] == op->out[0]) {
-    if (!k->layer[from]) return tfl_no(k, op, "what it reads has no name for a scale");
+    if (!k->layer[from]) return tfl_no(k, op, "its input has no name for a scale");
     tfl_scale(k, k->layer[from], out);
     return k->there[op->out[0]] = true;
   }
   if (k->same[op->out[0]] == from) return k->there[op->out[0]] = true;
   const TflTensor *bytes = &k->m->tensor[k->stored[from]];
   if (!tfl_is_quantized(bytes) || !tfl_is_quantized(out))
-    return tfl_no(k, op, "what it reads is also read as floats, before it is rounded");
+    return tfl_no(k, op, "its input is also used as floats, before it is rounded");
   const Multiplier factor = multiplier_of((double)bytes->scale[0] / (double)out->scale[0]);
   const bool wide = bytes->elem == I16 || out->elem == I16; /* from int8 the factor may be 2^8 or more */
-  if (!wide && !tfl_below(factor)) return tfl_no(k, op, "its scales do not go together");
+  if (!wide && !tfl_below(factor)) return tfl_no(k, op, "its scales are incompatible");
   Shape shape;
   const char *layer = tfl_layer(k, "requantize");
   tfl_shape(out, &shape);
@@ -277,7 +277,7 @@ bool tfl_none(Making *k, const TflOperator *op) {
   size_t i = 0;
   while (makes[i].code != op->code) i++;
   const bool floats = strcmp(makes[i].nodes, "nodes_none") != 0;
-  return tfl_no(k, op, "%s", floats ? "there is no form of it in 8 and 16 bits" : makes[i].onnx);
+  return tfl_no(k, op, "%s", floats ? "it has no int8 or int16 form" : makes[i].onnx);
 }
 
 /* A result with indices. */
@@ -296,14 +296,15 @@ static bool make(Making *k, const TflOperator *op) {
   if (op->code == TFL_STATE) return tfl_state(k, op);
   if (op->code == TFL_UPDATE) return tfl_update(k, op);
   TflMake *maker = maker_of(op->code);
-  if (!maker) return tfl_no(k, op, "there is no form of it yet");
+  if (!maker) return tfl_no(k, op, "it is not supported yet");
   if (maker == tfl_none) return tfl_none(k, op);
   if (op->nin < 1 || op->nout != (op->code == TFL_TOPK_V2 ? 2 : 1))
     return tfl_no(k, op, "it has not one result");
   const TflTensor *in = tfl_in(k, op, 0), *out = op->out[0] < 0 ? NULL : tfl_out(k, op);
   if (!in || !out) return tfl_no(k, op, "a value is left out");
   if (op->code == TFL_DEQUANTIZE && in->data && out->data) return true; /* floats by now */
-  if (out->data || k->there[op->out[0]]) return tfl_no(k, op, "its result is a constant, or made before");
+  if (out->data || k->there[op->out[0]])
+    return tfl_no(k, op, "its result is a constant, or was computed before");
   const bool converts = op->code == TFL_QUANTIZE || op->code == TFL_DEQUANTIZE;
   if (!check_value(k, op, op->out[0], makes_indices(op, out) ? out->elem : stored_type(out))) return false;
   if (converts) {
@@ -396,7 +397,7 @@ static const char *put_tfl_inputs(Making *k) {
     if (!tfl_shape(t, &shape)) return "an input is not an image, sequence or vector";
     if (!t->known || (!tfl_is_quantized(t) && t->elem != F32 && !tfl_is_index(t)))
       return arena_printf(
-          k->arena, "an input is %s, where floats and quantized INT8, UINT8 and INT16 are read", t->type);
+          k->arena, "an input is %s; supported are floats and quantized INT8, UINT8 and INT16", t->type);
     if (tfl_is_quantized(t) && t->scales != 1)
       return arena_printf(k->arena, "an int%s input must have one scale", t->elem == I8 ? "8" : "16");
     text_put(&k->text, "input %s: %s%s\n", k->value[tensor], shape_text(k->arena, shape), type_text(t));
@@ -549,7 +550,7 @@ TflProgram *tflite_import(Arena *arena, Diags *diags, Span at, const char *path,
   Making *k = making_new(arena, m, options->rounding ? options->rounding : "double");
   if ((why = put_tfl_inputs(k))) return refuse_file(diags, at, path, why);
   if (!make_statements(k)) return refuse_operators(k, diags, at, path, options, bytes, n);
-  if (!put_tfl_outputs(k)) return refuse_file(diags, at, path, "an output is made by no operator");
+  if (!put_tfl_outputs(k)) return refuse_file(diags, at, path, "no operator computes an output");
   const char *step = m->step ? arena_printf(arena, "# %s\n", tflite_step_comment(arena, m)) : "";
   k->program->text =
       arena_printf(arena, "# imported from TensorFlow Lite\n%s%snet %s {\n%s%s%s", step, left_out,

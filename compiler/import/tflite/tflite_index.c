@@ -12,7 +12,7 @@ static bool computed_indices(Making *k, const TflOperator *op, int input) {
   const TflTensor *t = tfl_in(k, op, input);
   Shape shape;
   if (!t || !tfl_is_index(t)) return tfl_no(k, op, "its indices are not INT32 or INT64");
-  if (!tfl_shape(t, &shape)) return tfl_no(k, op, "'%s' has a shape of more than one image", t->name);
+  if (!tfl_shape(t, &shape)) return tfl_no(k, op, "the shape of '%s' has more than one image", t->name);
   return k->there[op->in[input]] || tfl_no(k, op, "its indices are computed after it");
 }
 
@@ -96,20 +96,21 @@ static bool select_rows(Making *k, const TflOperator *op, int values, int indice
 
 bool tfl_gather(Making *k, const TflOperator *op) {
   const TflTensor *in = tfl_in(k, op, 0), *index = tfl_in(k, op, 1), *out = tfl_out(k, op);
-  if (!index) return tfl_no(k, op, "its indices are left out");
+  if (!index) return tfl_no(k, op, "its indices are missing");
   const int axis = (int)(op->axis < 0 ? op->axis + in->rank : op->axis);
   if (in->data) {
-    if (axis != 0 || op->groups) return tfl_no(k, op, "it selects other than rows of a constant");
+    if (axis != 0 || op->groups) return tfl_no(k, op, "it does not select rows of a constant");
     return select_rows(k, op, 0, 1);
   }
   if (!tfl_value(k, op, op->in[0]) || !tfl_same_scale(k, op, in, out)) return false;
   if (axis < 1 || axis >= in->rank) return tfl_no(k, op, "it selects images");
   if (index->data ? op->groups != 0 || !tfl_is_index(index) : !computed_indices(k, op, 1) || op->groups != 1)
-    return index->data || k->there[op->in[1]] ? tfl_no(k, op, "its indices are of another form") : false;
+    return index->data || k->there[op->in[1]] ? tfl_no(k, op, "the form of its indices is not supported")
+                                              : false;
   const int64_t n = index->data ? index->size : index->size / index->dim[0];
   Selected s = select_along(k, in, axis, n);
   if (!index->data && (s.repeat > 1 || !lists_indices(index)))
-    return tfl_no(k, op, "its computed indices are of columns, or not a list");
+    return tfl_no(k, op, "its computed indices select columns, or are not a list");
   if (shape_elements(s.made) != out->size) return tfl_no(k, op, "its result has another shape");
   const char *name = index->data ? constant_indices(k, index, in->dim[axis], s.repeat, s.apart)
                                  : k->value[k->same[op->in[1]]];
@@ -213,7 +214,7 @@ const char *tfl_leave_out_argmax(Arena *arena, TflModel *m) {
     bool twice = false;
     for (int j = 0; j < m->noutputs; j++) twice = twice || (op && j != i && m->output[j] == tensor);
     if (op)
-      text_put(&comments, "# left out, for who reads the scores takes the largest: %s %d\n", op->name,
+      text_put(&comments, "# dropped: %s %d; take the argmax of the scores in the caller\n", op->name,
                op->index);
     if (!twice) m->output[n++] = tensor;
   }

@@ -47,7 +47,7 @@ static bool check_tfl_weight(Making *k, const TflOperator *op, const TflTensor *
   if (w->scales < 1 || !w->zeros)
     return tfl_no(k, op, "its weights have no scale, or zero points other than 0");
   if (w->scales > 1 && w->axis != (op->code == TFL_DEPTHWISE_CONV_2D ? 3 : 0))
-    return tfl_no(k, op, "its scales are not those of its filters");
+    return tfl_no(k, op, "its scales are not one per filter");
   return true;
 }
 
@@ -132,7 +132,7 @@ bool tfl_conv(Making *k, const TflOperator *op) {
   if (!check_bias(k, op, filters, bias)) return false;
   if ((in->rank != 4 && !is_raised(k, op)) ||
       (depthwise ? w->dim[0] != 1 || filters % channels : channels % w->dim[3] != 0))
-    return tfl_no(k, op, "its weights do not fit its input");
+    return tfl_no(k, op, "its weights do not match its input");
   const char *layer = tfl_layer(k, depthwise ? "depthwise" : "conv"), *more = "",
              *size = tfl_window_size(k, op, w->dim[1], w->dim[2]);
   if (depthwise && filters != channels)
@@ -171,9 +171,9 @@ bool tfl_transpose_conv(Making *k, const TflOperator *op) {
       !check_bias(k, op, w->dim[0], bias))
     return false;
   if (in->rank != 4 || out->rank != 4 || in->dim[3] != w->dim[3] || out->dim[3] != w->dim[0])
-    return tfl_no(k, op, "its weights do not fit its input");
+    return tfl_no(k, op, "its weights do not match its input");
   if (!transposed_border(op, in, w, out, before, after, &more))
-    return tfl_no(k, op, "its result has a size that its stride does not give");
+    return tfl_no(k, op, "the size of its result does not match its stride");
   Text call = {.arena = k->arena};
   text_put(&call, "conv_transpose(%" PRId64 ", %" PRId64 "x%" PRId64 ", stride=%" PRId64 "x%" PRId64,
            w->dim[0], w->dim[1], w->dim[2], op->stride[0], op->stride[1]);
@@ -193,7 +193,7 @@ bool tfl_dense(Making *k, const TflOperator *op) {
   const TflTensor *in = tfl_in(k, op, 0), *w = tfl_in(k, op, 1), *bias = tfl_in(k, op, 2);
   if (!tfl_value(k, op, op->in[0]) || !check_tfl_weight(k, op, w, 2) || !check_bias(k, op, w->dim[0], bias))
     return false;
-  if (in->size != w->dim[1]) return tfl_no(k, op, "its weights do not fit its input");
+  if (in->size != w->dim[1]) return tfl_no(k, op, "its weights do not match its input");
   const char *layer = tfl_layer(k, "dense");
   tfl_begin(k, op, op->in[0]);
   if (in->rank != 2) text_put(&k->text, "flatten -> ");
@@ -320,11 +320,11 @@ bool tfl_extreme(Making *k, const TflOperator *op) {
 bool tfl_softmax(Making *k, const TflOperator *op) {
   const TflTensor *out = tfl_out(k, op);
   if (!tfl_value(k, op, op->in[0])) return false;
-  if (op->beta != 1) return tfl_no(k, op, "it has beta %g, where 1 is built", (double)op->beta);
+  if (op->beta != 1) return tfl_no(k, op, "its beta is %g; only 1 is supported", (double)op->beta);
   if (out->elem == I8 && (out->scale[0] != 1 / 256.0f || out->zero != INT8_MIN))
-    return tfl_no(k, op, "its value has not the scale 1/256 and the zero -128");
+    return tfl_no(k, op, "its value must have the scale 1/256 and the zero point -128");
   if (out->elem == I16 && out->scale[0] != 1 / 32768.0f)
-    return tfl_no(k, op, "its value has not the scale 1/32768");
+    return tfl_no(k, op, "its value must have the scale 1/32768");
   if (out->elem == I16 && !softmax_wide_fits(tfl_in(k, op, 0)->scale[0]))
     return tfl_no(k, op, "the scale of its input is too large");
   const char *layer = tfl_layer(k, "softmax");
@@ -351,12 +351,11 @@ const char *tfl_constant_beside(Making *k, const TflOperator *op, const TflTenso
   int64_t step[TFLITE_RANK] = {0}, size = 1, at = 1;
   Shape shape;
   if (!t->known || (t->elem != F32 && (t->elem != out->elem || t->scales != 1)) || t->rank > out->rank)
-    return tfl_no(k, op, "its constant is of another type or shape"), NULL;
+    return tfl_no(k, op, "its constant has another type or shape"), NULL;
   bool vector = !first;
   for (int d = out->rank - 1; d >= 0; d--) {
     const int64_t own = d - out->rank + t->rank >= 0 ? t->dim[d - out->rank + t->rank] : 1;
-    if (own != 1 && own != out->dim[d])
-      return tfl_no(k, op, "its constant is of another type or shape"), NULL;
+    if (own != 1 && own != out->dim[d]) return tfl_no(k, op, "its constant has another type or shape"), NULL;
     step[d] = own == 1 ? 0 : at;
     at *= own;
     if (d > 0 && d < out->rank - 1) vector = vector && own == 1;
@@ -411,7 +410,7 @@ bool tfl_pair(Making *k, const TflOperator *op) {
   for (int i = 0; i < 2; i++) {
     if (!operand[i]->data && !tfl_value(k, op, op->in[i])) return false;
     if (operand[i]->data && operand[i]->elem != tfl_out(k, op)->elem)
-      return tfl_no(k, op, "its constant is of another type or shape");
+      return tfl_no(k, op, "its constant has another type or shape");
     name[i] = operand[i]->data ? tfl_constant_beside(k, op, operand[i], i == 0 && tfl_first(k, op) == 0)
                                : k->value[k->same[op->in[i]]];
     if (operand[i]->data && !name[i]) return false;

@@ -30,22 +30,21 @@ static bool check_wide(Making *k, const TflOperator *op) {
   switch (op->code) {
   case TFL_RELU:
   case TFL_RELU6: return true;
-  case TFL_LEAKY_RELU:
-    return op->beta >= 0 || tfl_no(k, op, "its slope is below 0, of which there is no form");
+  case TFL_LEAKY_RELU: return op->beta >= 0 || tfl_no(k, op, "its slope is negative, which is not supported");
   case TFL_LOGISTIC:
   case TFL_TANH:
-    if (out->scale[0] != 1 / 32768.0f) return tfl_no(k, op, "its value has not the scale 1/32768");
+    if (out->scale[0] != 1 / 32768.0f) return tfl_no(k, op, "its value must have the scale 1/32768");
     return curve_fits(tfl_in(k, op, 0)->scale[0]) || tfl_no(k, op, "the scale of its input is too large");
   default: return tfl_no(k, op, "it has no int16 form yet");
   }
 }
 
 static bool put_pieces(Making *k, const TflOperator *op, int8_t *table, float slope, Stored stored) {
-  if (slope < 0) return tfl_no(k, op, "its slope is below 0, which its reference does not take");
+  if (slope < 0) return tfl_no(k, op, "its slope is negative, which its reference kernel does not support");
   const TflTensor *in = tfl_in(k, op, 0), *out = tfl_out(k, op);
   const Multiplier above = ratio_of(in->scale[0], out->scale[0]),
                    below = ratio_of(in->scale[0] * slope, out->scale[0]);
-  if (!tfl_below(above) || !tfl_below(below)) return tfl_no(k, op, "its scales do not go together");
+  if (!tfl_below(above) || !tfl_below(below)) return tfl_no(k, op, "its scales are incompatible");
   table_pieces(table, k->rounding, (int32_t)in->zero, above, 1, below, stored);
   return true;
 }
@@ -53,7 +52,8 @@ static bool put_pieces(Making *k, const TflOperator *op, int8_t *table, float sl
 static bool has_scale(Making *k, const TflOperator *op, float scale, int zero) {
   const TflTensor *out = tfl_out(k, op);
   return (out->scale[0] == scale && out->zero == zero) ||
-         tfl_no(k, op, "its value has not the scale 1/%.0f and the zero %d", (double)(1 / scale), zero);
+         tfl_no(k, op, "its value must have the scale 1/%.0f and the zero point %d", (double)(1 / scale),
+                zero);
 }
 
 /* own: it has a table; false after tfl_no(). */
@@ -76,7 +76,7 @@ static bool make_table(Making *k, const TflOperator *op, int8_t *table, bool *ow
     return table_tanh(table, in->scale[0], zero), true;
   case TFL_HARD_SWISH:
     return table_hard_swish(table, in->scale[0], zero, out->scale[0], (int32_t)out->zero) ||
-           tfl_no(k, op, "its scales do not go together");
+           tfl_no(k, op, "its scales are incompatible");
   default: *own = false; return true;
   }
 }
@@ -144,7 +144,7 @@ bool tfl_with_number(Making *k, const TflOperator *op) {
   if (!tfl_value(k, op, op->in[0])) return false;
   if (!t || !t->data || t->size != 1 || !t->known || t->elem != tfl_out(k, op)->elem ||
       (tfl_is_quantized(t) && t->scales != 1))
-    return tfl_no(k, op, "its second operand is not one number");
+    return tfl_no(k, op, "its second operand must be a single number");
   if (tfl_is_wide(k, op)) return tfl_no(k, op, "it has no int16 form yet");
   const double number = tfl_number(t, 0);
   if (!isfinite(number) || (op->code != TFL_POW && !(number > 0)))
@@ -170,7 +170,7 @@ static bool prelu_tables(Making *k, const TflOperator *op, const TflTensor *alph
   const TflTensor *in = tfl_in(k, op, 0), *out = tfl_out(k, op);
   const Multiplier above = ratio_of(in->scale[0], out->scale[0]),
                    below = ratio_of(in->scale[0] * alpha->scale[0], out->scale[0]);
-  if (!tfl_below(above) || !tfl_below(below)) return tfl_no(k, op, "its scales do not go together");
+  if (!tfl_below(above) || !tfl_below(below)) return tfl_no(k, op, "its scales are incompatible");
   int8_t (*table)[256] = (int8_t (*)[256])arena_alloc(k->arena, 256 * (size_t)alpha->size);
   for (int64_t c = 0; c < alpha->size; c++)
     table_pieces(table[c], k->rounding, (int32_t)in->zero, above,

@@ -48,13 +48,13 @@ static bool check_operand(Making *k, const TflOperator *op, int i) {
   if (!t->data) return tfl_value(k, op, op->in[i]);
   if (i == 0) return tfl_no(k, op, "its first operand is a constant");
   if (!t->known || t->elem != tfl_out(k, op)->elem || (t->elem != F32 && t->scales != 1))
-    return tfl_no(k, op, "its constant is of another type or shape");
+    return tfl_no(k, op, "its constant has another type or shape");
   return t->size <= MOST || tfl_no(k, op, "its constant has more than 2^24 numbers");
 }
 
 static bool check_operands(Making *k, const TflOperator *op, Matrices m[2]) {
   if (op->nin != 2 || !tfl_in(k, op, 1)) return tfl_no(k, op, "it has not two operands");
-  if (op->asymmetric) return tfl_no(k, op, "it rounds its input when it runs (asymmetric_quantize_inputs)");
+  if (op->asymmetric) return tfl_no(k, op, "it quantizes its input at run time (asymmetric_quantize_inputs)");
   for (int i = 0; i < 2; i++) {
     const TflTensor *t = tfl_in(k, op, i);
     if (!check_operand(k, op, i)) return false;
@@ -63,7 +63,7 @@ static bool check_operands(Making *k, const TflOperator *op, Matrices m[2]) {
     m[i] = matrices_of(t);
   }
   const bool shared = m[0].rows == m[1].rows || m[0].rows == 1 || m[1].rows == 1;
-  return shared || tfl_no(k, op, "its operands have other numbers of matrices");
+  return shared || tfl_no(k, op, "its operands have different numbers of matrices");
 }
 
 bool tfl_matmul(Making *k, const TflOperator *op) {

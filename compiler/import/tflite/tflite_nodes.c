@@ -117,7 +117,7 @@ void nodes_finish(Nodes *n, int tensor) {
     const int in[] = {tensor, nodes_number(n, six ? 0 : -1), nodes_number(n, six ? 6 : 1)};
     tensor = nodes_apply(n, "Clip", 3, in);
   } else if (activation == 4) tensor = nodes_apply_one(n, "Tanh", tensor);
-  else if (activation != TFL_NONE) return nodes_refuse(n, "it has an activation that is not known");
+  else if (activation != TFL_NONE) return nodes_refuse(n, "it has an unknown activation");
   nodes_finish_as(n, tensor, 0);
 }
 
@@ -216,7 +216,7 @@ static void add_operator(Nodes *n, const TflOperator *op) {
   if (op->code == TFL_STATE) return nodes_state(n);
   if (op->code == TFL_UPDATE) return nodes_update(n);
   if (tflite_keeps_state(n->m, op)) return keep_state(n);
-  if (row == sizeof rows / sizeof *rows) return nodes_refuse(n, "there is no form of it yet");
+  if (row == sizeof rows / sizeof *rows) return nodes_refuse(n, "it is not supported yet");
   n->onnx_name = rows[row].onnx;
   for (int i = 0; i < op->nin; i++)
     if (op->in[i] >= 0 && n->m->tensor[op->in[i]].rank < 0)
@@ -276,7 +276,7 @@ Onnx *tflite_nodes(Arena *arena, Diags *diags, Span at, const char *path, const 
   o->ntensors = n->names.n;
   const char *twice = onnx_made_twice(o);
   if (!twice) return o;
-  diag_report(diags, DIAG_import_file, at, NULL, "cannot read '%s': '%s' is made twice", path, twice);
+  diag_report(diags, DIAG_import_file, at, NULL, "cannot read '%s': '%s' is defined twice", path, twice);
   return NULL;
 }
 

@@ -27,7 +27,7 @@ void nodes_conv(Nodes *n) {
   static const int64_t depthwise[] = {3, 0, 1, 2};
   const bool each = n->op->code == TFL_DEPTHWISE_CONV_2D;
   const TflTensor *x = nodes_tensor(n, 0), *w = nodes_tensor(n, 1);
-  if (!x || !w || x->rank != 4 || w->rank != 4) return nodes_refuse(n, "its weights do not fit its input");
+  if (!x || !w || x->rank != 4 || w->rank != 4) return nodes_refuse(n, "its weights do not match its input");
   int in[] = {nodes_channels_first(n, nodes_in(n, 0)), 0, nodes_in(n, 2)};
   in[1] = each ? nodes_permuted(n, nodes_in(n, 1), 4, depthwise) : nodes_channels_first(n, nodes_in(n, 1));
   const int made = nodes_apply(n, "Conv", in[2] ? 3 : 2, in);
@@ -43,7 +43,7 @@ void nodes_transpose_conv(Nodes *n) {
   static const int64_t perm[] = {3, 0, 1, 2};
   const TflTensor *w = nodes_tensor(n, 1), *x = nodes_tensor(n, 2), *out = &n->m->tensor[n->op->out[0]];
   if (!x || !w || x->rank != 4 || w->rank != 4 || out->rank != 4 || x->size < 0 || out->size < 0)
-    return nodes_refuse(n, "its weights do not fit its input");
+    return nodes_refuse(n, "its weights do not match its input");
   int in[] = {nodes_channels_first(n, nodes_in(n, 2)), nodes_permuted(n, nodes_in(n, 1), 4, perm),
               nodes_in(n, 3)};
   int64_t pads[4], more[2];
@@ -53,7 +53,7 @@ void nodes_transpose_conv(Nodes *n) {
     pads[2 + a] = extra > 0 ? extra - pads[a] : 0;
     more[a] = extra < 0 ? -extra : 0;
     if (more[a] >= n->op->stride[a] && more[a])
-      return nodes_refuse(n, "its result has a size that its stride does not give");
+      return nodes_refuse(n, "the size of its result does not match its stride");
   }
   const int made = nodes_apply(n, "ConvTranspose", in[2] ? 3 : 2, in);
   set_pair(n, "strides", n->op->stride);
@@ -97,7 +97,7 @@ void nodes_dense(Nodes *n) {
 void nodes_matmul(Nodes *n) {
   int in[2];
   if (n->op->asymmetric)
-    return nodes_refuse(n, "it rounds its input when it runs (asymmetric_quantize_inputs)");
+    return nodes_refuse(n, "it quantizes its input at run time (asymmetric_quantize_inputs)");
   for (int k = 0; k < 2; k++) {
     const int rank = nodes_rank(n, k);
     int64_t perm[MOST_DIMS];

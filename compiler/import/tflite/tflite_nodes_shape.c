@@ -35,7 +35,7 @@ void nodes_expand_dims(Nodes *n) {
 void nodes_transpose(Nodes *n) {
   int64_t perm[2 * MOST_DIMS];
   const int rank = nodes_rank(n, 0);
-  if (nodes_list(n, 1, perm) != rank) return nodes_refuse(n, "its order is not a constant");
+  if (nodes_list(n, 1, perm) != rank) return nodes_refuse(n, "its permutation is not constant");
   nodes_finish(n, nodes_permuted(n, nodes_in(n, 0), rank, perm));
 }
 
@@ -94,7 +94,7 @@ void nodes_split_v(Nodes *n) {
   const int parts = nodes_list(n, 1, size);
   if (!x || nodes_list(n, 2, along) != 1 || parts != n->op->nout) return split_into(n, 0, 2, 1);
   const int64_t axis = along[0] < 0 ? along[0] + x->rank : along[0];
-  if (axis < 0 || axis >= x->rank) return nodes_refuse(n, "it has an axis that there is not");
+  if (axis < 0 || axis >= x->rank) return nodes_refuse(n, "it has an invalid axis");
   left = x->dim[axis];
   for (int i = 0; i < parts; i++) left -= size[i] < 0 ? 0 : size[i];
   for (int i = 0; i < parts; i++) {
@@ -108,7 +108,7 @@ void nodes_split_v(Nodes *n) {
 
 void nodes_gather(Nodes *n) {
   const int in[] = {nodes_in(n, 0), nodes_in(n, 1)};
-  if (n->op->groups) return nodes_refuse(n, "it chooses for each image or row (batch_dims)");
+  if (n->op->groups) return nodes_refuse(n, "it selects per image or row (batch_dims)");
   const int made = nodes_apply(n, "Gather", 2, in);
   onnx_set_int(n->arena, nodes_last(n), "axis", n->op->axis);
   nodes_finish(n, made);
@@ -233,9 +233,9 @@ void nodes_strided_slice(Nodes *n) {
   Spec s;
   bool known = true;
   if (entries < 0 || entries > MOST_DIMS || !nodes_in(n, 2) || !nodes_in(n, 3))
-    return nodes_refuse(n, "its bounds do not fit its input");
+    return nodes_refuse(n, "its bounds do not match its input");
   for (int k = 0; k < 3; k++) known = nodes_list(n, 1 + k, list[k]) == entries && known;
-  if (!read_spec(n, entries, &s)) return nodes_refuse(n, "its bounds do not fit its input");
+  if (!read_spec(n, entries, &s)) return nodes_refuse(n, "its bounds do not match its input");
   const bool plain = !n->op->mask[2] && !n->op->mask[3] && !n->op->relative;
   if (!known && !plain)
     return nodes_refuse(n, "its bounds are computed, and it has an ellipsis or a new axis");
@@ -255,7 +255,7 @@ void nodes_reverse(Nodes *n) {
   for (int d = 0; d < rank; d++) low[d] = 0, high[d] = INT_MAX, step[d] = 1;
   for (int i = 0; i < count; i++) {
     const int64_t d = axes[i] < 0 ? axes[i] + rank : axes[i];
-    if (d < 0 || d >= rank) return nodes_refuse(n, "it has an axis that there is not");
+    if (d < 0 || d >= rank) return nodes_refuse(n, "it has an invalid axis");
     low[d] = INT_MAX;
     high[d] = -INT_MAX;
     step[d] = -1;
@@ -276,7 +276,7 @@ void nodes_pad(Nodes *n) {
     wide = wide || side[i] > 1;
   }
   if (mirror && n->op->symmetric && wide)
-    return nodes_refuse(n, "it mirrors the outermost elements, too (SYMMETRIC), by more than one");
+    return nodes_refuse(n, "it repeats the outermost elements (SYMMETRIC), and pads by more than one");
   const int in[] = {nodes_in(n, 0), nodes_integers(n, 2 * rank, pads), nodes_in(n, 2)};
   const int made = nodes_apply(n, "Pad", !mirror && in[2] ? 3 : 2, in);
   if (mirror) onnx_set_text(n->arena, nodes_last(n), "mode", n->op->symmetric ? "edge" : "reflect");

@@ -383,8 +383,7 @@ static bool choose_outputs(TflModel *m, Diags *diags, Span at, const char *path,
     const char *name = options->outputs.data[i];
     m->output[i] = tensor_called(m, name);
     if (m->output[i] >= 0) continue;
-    Diag *diag =
-        diag_report(diags, DIAG_import_file, at, NULL, "no tensor is called '%s', as --outputs says", name);
+    Diag *diag = diag_report(diags, DIAG_import_file, at, NULL, "--outputs: there is no tensor '%s'", name);
     diag_help(diag, "cnnc import --list %s names the outputs of operators", path);
     return false;
   }

@@ -101,7 +101,7 @@ static bool read_quantization(Reader *r, FlatTable table, TflTensor *tensor) {
   tensor->axis = (int)flat_int(&r->flat, quant, QUANT_AXIS, 4, 0);
   tensor->zero = flat_int_at(&r->flat, zero, 0, 8);
   tensor->zeros = true;
-  if (zero.n && zero.n != scale.n) return bad(r, "a tensor has other zero points than scales");
+  if (zero.n && zero.n != scale.n) return bad(r, "a tensor has different numbers of zero points and scales");
   for (uint32_t i = 0; i < scale.n; i++) {
     scales[i] = flat_float_at(&r->flat, scale, i);
     tensor->zeros = tensor->zeros && flat_int_at(&r->flat, zero, i, 8) == 0;
@@ -113,7 +113,7 @@ static bool read_quantization(Reader *r, FlatTable table, TflTensor *tensor) {
     return bad(r, arena_printf(r->arena, "'%s' is INT16 with a zero point other than 0", tensor->name));
   if (scale.n > 1 && (tensor->rank < 1 || tensor->axis < 0 || tensor->axis >= tensor->rank ||
                       tensor->dim[tensor->axis] != (int64_t)scale.n))
-    return bad(r, "a tensor has another number of scales than it has channels");
+    return bad(r, "a tensor must have one scale per channel");
   return true;
 }
 
@@ -121,7 +121,7 @@ static bool read_quantization(Reader *r, FlatTable table, TflTensor *tensor) {
 static bool read_nibbles(Reader *r, TflTensor *tensor, uint64_t at, uint64_t n) {
   if (!n) return true;
   if (at > r->flat.n || n > r->flat.n - at || tensor->size < 0 || n != (uint64_t)(tensor->size + 1) / 2)
-    return bad(r, "a tensor has a buffer of another size");
+    return bad(r, "the size of a tensor's buffer is wrong");
   uint8_t *data = arena_alloc(r->arena, (size_t)tensor->size + 1);
   for (int64_t i = 0; i < tensor->size; i++) {
     const int number = r->flat.bytes[at + (uint64_t)i / 2] >> (i % 2 ? 4 : 0) & 15;
@@ -140,14 +140,14 @@ static bool read_sparse(Reader *r, FlatTable sparsity, TflTensor *tensor, FlatVe
   r->room -= bytes;
   uint8_t *data = arena_alloc(r->arena, bytes);
   if (!flat_dense(&r->flat, sparsity, tensor->rank, tensor->dim, values, width, data))
-    return bad(r, "it has sparse weights whose indices do not fit their shape");
+    return bad(r, "it has sparse weights whose indices exceed their shape");
   return tensor->data = data, true;
 }
 
 /* Bytes in the table, or at an offset in the file. */
 static bool read_data(Reader *r, FlatTable table, TflTensor *tensor) {
   const uint64_t index = (uint64_t)flat_int(&r->flat, table, TENSOR_BUFFER, 4, 0);
-  if (index >= r->buffers.n) return bad(r, "a tensor has a buffer that is not there");
+  if (index >= r->buffers.n) return bad(r, "a tensor's buffer does not exist");
   const FlatTable buffer = flat_table_at(&r->flat, r->buffers, (uint32_t)index);
   const FlatVector data = flat_vector(&r->flat, buffer, BUFFER_DATA, 1);
   const uint64_t offset = (uint64_t)flat_int(&r->flat, buffer, BUFFER_OFFSET, 8, 0);
@@ -160,9 +160,9 @@ static bool read_data(Reader *r, FlatTable table, TflTensor *tensor) {
   const FlatTable sparsity = flat_table(&r->flat, table, TENSOR_SPARSITY);
   if (tensor->code == TFL_INT4) return read_nibbles(r, tensor, at, n);
   if (!n || !width || tensor->rank < 0) return true;
-  if (at > r->flat.n || n > r->flat.n - at) return bad(r, "a buffer lies outside the file");
+  if (at > r->flat.n || n > r->flat.n - at) return bad(r, "a buffer is outside the file");
   if (sparsity.at) return read_sparse(r, sparsity, tensor, (FlatVector){at, (uint32_t)n}, width);
-  if (n != (uint64_t)(tensor->size * width)) return bad(r, "a tensor has a buffer of another size");
+  if (n != (uint64_t)(tensor->size * width)) return bad(r, "the size of a tensor's buffer is wrong");
   tensor->data = r->flat.bytes + at;
   return true;
 }
@@ -189,7 +189,7 @@ static bool read_tensors(Reader *r, FlatTable graph) {
     tensor->name = named_tensor(r, table_text(r, table, TENSOR_NAME), i);
     tensor->is_variable = flat_int(&r->flat, table, TENSOR_VARIABLE, 1, 0) != 0;
     tensor->code = listed ? (int)type : -1;
-    tensor->type = listed ? types[type].name : "a type that is not known";
+    tensor->type = listed ? types[type].name : "an unknown type";
     tensor->known = listed && types[type].known;
     tensor->elem = listed ? types[type].elem : F32;
     if (!read_tensor_shape(r, table, tensor) || !read_quantization(r, table, tensor) ||
@@ -239,7 +239,7 @@ static bool read_indices(Reader *r, FlatVector from, int most, int n, int *to, i
   if (from.n > (uint32_t)most) return bad(r, "it has more than 64 inputs or outputs");
   for (uint32_t i = 0; i < from.n; i++) {
     const int64_t tensor = flat_int_at(&r->flat, from, i, 4);
-    if (tensor < -1 || tensor >= n) return bad(r, "an operator has a tensor that is not there");
+    if (tensor < -1 || tensor >= n) return bad(r, "a tensor of an operator does not exist");
     to[i] = (int)tensor;
   }
   return true;
@@ -384,7 +384,7 @@ static void read_custom(Reader *r, FlatTable code, FlatTable table, TflOperator 
 
 static bool read_operator(Reader *r, FlatTable table, TflOperator *op) {
   const uint64_t code = (uint64_t)flat_int(&r->flat, table, OPERATOR_CODE, 4, 0);
-  if (code >= r->codes.n) return bad(r, "an operator has a code that is not there");
+  if (code >= r->codes.n) return bad(r, "the code of an operator does not exist");
   const FlatTable of = flat_table_at(&r->flat, r->codes, (uint32_t)code);
   const int64_t old = flat_int(&r->flat, of, CODE_OLD, 1, 0),
                 now = flat_int(&r->flat, of, CODE_BUILTIN, 4, 0);
@@ -479,7 +479,7 @@ static bool inline_branches(Reader *r, FlatVector graphs, int o, int depth) {
     const TflModel *m = read_called(r, graphs, choice.list[b], depth);
     if (!m) return false;
     if (m->ninputs != choice.nin - 1 || m->noutputs != choice.nout)
-      return bad(r, "a branch of an IF has other inputs or outputs than it");
+      return bad(r, "the inputs or outputs of an IF and its branch differ");
     for (int i = 0; i < m->noutputs; i++) in[n++] = in_branch(m, &choice, m->output[i], r->model->ntensors);
     append_branch(r, m, &choice);
   }
@@ -495,7 +495,7 @@ static bool inline_composite(Reader *r, FlatVector graphs, int o, int depth) {
   const TflModel *m = read_called(r, graphs, call.list[0], depth);
   if (!m) return false;
   if (m->ninputs != call.nin || m->noutputs != 1)
-    return bad(r, "the graph of a composite has other inputs or outputs than it");
+    return bad(r, "the inputs or outputs of a composite and its graph differ");
   int *in = NEW_ARRAY(r->arena, int, 1);
   in[0] = in_branch(m, &call, m->output[0], r->model->ntensors);
   append_branch(r, m, &call);
@@ -528,8 +528,8 @@ static bool read_initial(Reader *r, FlatVector graphs, int64_t index, int depth)
 }
 
 static bool read_graph(Reader *r, FlatVector graphs, int64_t index, int depth) {
-  if (index < 0 || index >= (int64_t)graphs.n) return bad(r, "a graph that an operator calls is not there");
-  if (depth > MOST_NESTED) return bad(r, "it has too many IFs in each other");
+  if (index < 0 || index >= (int64_t)graphs.n) return bad(r, "a graph that an operator calls does not exist");
+  if (depth > MOST_NESTED) return bad(r, "its IFs are nested too deeply");
   const FlatTable graph = flat_table_at(&r->flat, graphs, (uint32_t)index);
   const size_t size = (size_t)flat_vector(&r->flat, graph, GRAPH_TENSORS, 4).n +
                       flat_vector(&r->flat, graph, GRAPH_OPERATORS, 4).n;
@@ -587,7 +587,7 @@ TflModel *tflite_read(Arena *arena, const uint8_t *bytes, size_t n, const char *
   const bool read = !r.why && read_graph(&r, graphs, 0, 0);
   if (read) find_empty(&r);
   if (read && !ports_fit(r.model)) bad(&r, "its graph has no inputs or outputs");
-  if (r.flat.broken) r.why = "it is damaged: something in it points outside";
+  if (r.flat.broken) r.why = "it is damaged: an offset points outside of it";
   *why = r.why;
   return read && !r.why ? r.model : NULL;
 }

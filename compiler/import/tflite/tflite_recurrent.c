@@ -53,7 +53,7 @@ static bool is_gate_weight(Making *k, const TflOperator *op, int input, int64_t 
   if (!w) return tfl_no(k, op, "a weight is left out");
   if (!w->data) return tfl_no(k, op, "its weights are computed, not constants");
   if (w->rank != 2 || w->dim[0] != units || w->dim[1] != columns)
-    return tfl_no(k, op, "its weights do not fit its input");
+    return tfl_no(k, op, "its weights do not match its input");
   if (!w->known || w->elem != I8 || w->scales != 1 || !w->zeros)
     return tfl_no(k, op, "its weights are %s, not int8 with one scale and zero point 0", w->type);
   return true;
@@ -71,7 +71,7 @@ static bool check_state(Making *k, const TflOperator *op, int64_t units) {
                   *out = tfl_out(k, op);
   if (hidden->elem != I8 || hidden->scales != 1 || hidden->scale[0] != out->scale[0] ||
       hidden->zero != out->zero)
-    return tfl_no(k, op, "its state has another scale than its value");
+    return tfl_no(k, op, "the scales of its state and its value differ");
   if (hidden->size != units || cell->size != units) return tfl_no(k, op, "it has several sequences");
   if (!cell->known || cell->elem != I16 || cell->scales != 1)
     return tfl_no(k, op, "its cells are %s, not int16 with one scale", cell->type);
@@ -184,14 +184,14 @@ void nodes_lstm(Nodes *n) {
   const TflTensor *x = nodes_tensor(n, 0), *out = &n->m->tensor[op->out[0]];
   const char *why = lstm_refusal(op);
   if (why) return nodes_refuse(n, why);
-  if (nodes_tensor(n, LSTM_PROJECTION)) return nodes_refuse(n, "its projection has no form yet");
+  if (nodes_tensor(n, LSTM_PROJECTION)) return nodes_refuse(n, "its projection is not supported yet");
   if (!x || x->rank != 3 || out->rank != 3 || out->dim[2] < 1 || x->dim[2] < 1 || out->dim[2] > INT16_MAX ||
       x->dim[2] > INT16_MAX)
     return nodes_refuse(n, "its input must be a sequence");
   const int64_t units = out->dim[2], directions[] = {op->time_major ? 1 : 2};
   Tensor *w = lstm_gates(n, LSTM_INPUT_WEIGHTS, units, x->dim[2]),
          *r = lstm_gates(n, LSTM_HIDDEN_WEIGHTS, units, units), *b = lstm_biases(n, units);
-  if (!w || !r || !b) return nodes_refuse(n, "its weights do not fit its input");
+  if (!w || !r || !b) return nodes_refuse(n, "its weights do not match its input");
   const int in[] = {nodes_in(n, 0), nodes_constant(n, w), nodes_constant(n, r), nodes_constant(n, b)};
   const int made = nodes_apply(n, "LSTM", 4, in);
   OnnxNode *node = nodes_last(n);

@@ -31,7 +31,7 @@ bool tfl_blocks(Making *k, const TflOperator *op) {
   const char *word = op->code == TFL_DEPTH_TO_SPACE ? "depth_to_space" : "space_to_depth";
   if (!tfl_value(k, op, op->in[0]) || !tfl_same_scale(k, op, tfl_in(k, op, 0), tfl_out(k, op))) return false;
   if (tfl_in(k, op, 0)->rank != 4 || op->size[0] < 1 || op->size[0] > 1024)
-    return tfl_no(k, op, "it has blocks that do not fit");
+    return tfl_no(k, op, "its blocks do not divide its input");
   const char *layer = tfl_layer(k, word);
   tfl_begin(k, op, op->in[0]);
   tfl_call(k, op, layer, "%s(%" PRId64 ", order=dcr", word, op->size[0]);
@@ -71,12 +71,12 @@ bool tfl_transpose(Making *k, const TflOperator *op) {
   int64_t perm[2 * TFLITE_RANK];
   int used = 0;
   if (!tfl_value(k, op, op->in[0]) || !tfl_same_scale(k, op, in, out)) return false;
-  if (tfl_integers(k, op, 1, perm) != in->rank) return tfl_no(k, op, "its order is not a constant");
+  if (tfl_integers(k, op, 1, perm) != in->rank) return tfl_no(k, op, "its permutation is not constant");
   for (int d = 0; d < in->rank; d++) used |= perm[d] >= 0 && perm[d] < in->rank ? 1 << perm[d] : 0;
   if (used != (1 << in->rank) - 1 || perm[0] != 0) return tfl_no(k, op, "its order has no form");
   for (int d = 0; d < in->rank; d++)
     if (out->rank != in->rank || out->dim[d] != in->dim[perm[d]])
-      return tfl_no(k, op, "its result has another shape than its order gives");
+      return tfl_no(k, op, "the shape of its result does not match its permutation");
   const char *call = in->rank > 2 ? order_text(k, in, perm) : NULL;
   tfl_begin(k, op, op->in[0]);
   text_put(&k->text, "%s%s", call ? call : "", call ? " -> " : "");
@@ -93,7 +93,7 @@ static bool pad_value(Making *k, const TflOperator *op, double *value) {
   if (op->code != TFL_PADV2 || !number) return true;
   if (!number->data || number->size != 1 || !number->known || number->elem != out->elem ||
       (number->elem != F32 && number->scales > 1))
-    return tfl_no(k, op, "its border value must be a constant of its type");
+    return tfl_no(k, op, "its padding value must be a constant of its type");
   if (number->elem == I8) /* in the scale of the result, whatever its own is */
     *value = (double)((float)((int8_t)number->data[0] - out->zero) * out->scale[0]);
   else if (number->elem == I16) {
@@ -101,7 +101,7 @@ static bool pad_value(Making *k, const TflOperator *op, double *value) {
     tfl_element(number, 0, &q);
     *value = (double)((float)q * out->scale[0]);
   } else *value = tfl_number(number, 0);
-  return isfinite(*value) || tfl_no(k, op, "its border is of a number that is not finite");
+  return isfinite(*value) || tfl_no(k, op, "its padding value is not finite");
 }
 
 bool tfl_pad(Making *k, const TflOperator *op) {
@@ -115,10 +115,11 @@ bool tfl_pad(Making *k, const TflOperator *op) {
   for (int i = 0; i < 2 * in->rank && op->code == TFL_MIRROR_PAD; i++) {
     if (i >= 2 * in->rank - 2 && side[i]) return tfl_no(k, op, "it mirrors channels");
     if (op->symmetric && side[i] > 1)
-      return tfl_no(k, op, "it mirrors the outermost elements, too (SYMMETRIC), by more than one");
+      return tfl_no(k, op, "it repeats the outermost elements (SYMMETRIC), and pads by more than one");
   }
   for (int i = 0; i < 2 * in->rank; i++)
-    if (side[i] < 0 || (i < 2 && side[i])) return tfl_no(k, op, "it pads images, or by less than nothing");
+    if (side[i] < 0 || (i < 2 && side[i]))
+      return tfl_no(k, op, "it pads the batch, or its padding is negative");
   const int64_t *c = &side[2 * in->rank - 2];
   Text call = {.arena = k->arena};
   if (in->rank == 4)
@@ -160,9 +161,9 @@ static bool read_part(Making *k, const TflOperator *op, Part part[TFLITE_RANK]) 
     if (p.low < 0) p.low = 0;
     if (p.high > n) p.high = n;
     if (p.step < 1) return tfl_no(k, op, "it goes backwards");
-    if (p.low >= p.high) return tfl_no(k, op, "it leaves nothing");
+    if (p.low >= p.high) return tfl_no(k, op, "it removes all elements");
     if (d == in->rank - 1 && p.step > 1 && p.high - p.low > 1)
-      return tfl_no(k, op, "it takes channels with a step");
+      return tfl_no(k, op, "it slices channels with a step");
     part[d] = p;
   }
   return true;
@@ -202,7 +203,8 @@ bool tfl_slice(Making *k, const TflOperator *op) {
   if (!tfl_value(k, op, op->in[0]) || !tfl_same_scale(k, op, in, out) || !read_part(k, op, part))
     return false;
   Shape from = put_part(k, op, part, &call);
-  if (shape_elements(from) != out->size) return tfl_no(k, op, "its result has another shape than its bounds");
+  if (shape_elements(from) != out->size)
+    return tfl_no(k, op, "the shape of its result does not match its bounds");
   tfl_begin(k, op, op->in[0]);
   if (call.n) text_put(&k->text, "%s", call.s);
   else {
@@ -249,7 +251,7 @@ bool tfl_tile(Making *k, const TflOperator *op) {
   for (int d = 0; d < in->rank; d++)
     if (times[d] < 1 || times[d] > MOST || (joined *= times[d]) > MOST ||
         out->dim[d] != in->dim[d] * times[d])
-      return tfl_no(k, op, "it gives more than %d copies, or none", MOST);
+      return tfl_no(k, op, "it makes more than %d copies, or none", MOST);
   int axes = 0, axis = 0;
   for (int d = 1; d < in->rank; d++)
     if (times[d] > 1) axes++, axis = d;
@@ -308,7 +310,7 @@ bool tfl_resize(Making *k, const TflOperator *op) {
   if (in->rank != 4 || out->rank != 4 || in->dim[3] != out->dim[3])
     return tfl_no(k, op, "its input is not an image");
   const char *call = resize_call(k, op);
-  if (!call) return tfl_no(k, op, "it places elements in another way than from middle to middle or corners");
+  if (!call) return tfl_no(k, op, "it aligns neither centers nor corners");
   const char *layer = tfl_layer(k, "resize");
   tfl_begin(k, op, op->in[0]);
   tfl_call(k, op, layer, "%s", call);

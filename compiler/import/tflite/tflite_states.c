@@ -140,9 +140,9 @@ bool tfl_state(Making *k, const TflOperator *op) {
   const TflTensor *t = &k->m->tensor[out];
   Shape shape;
   if (!tfl_is_quantized(t) || t->scales != 1 || t->is_u8)
-    return tfl_no(k, op, "'%s' is %s, where variables are INT8 and INT16 with one scale", t->name, t->type);
+    return tfl_no(k, op, "'%s' is %s; variables must be INT8 or INT16 with one scale", t->name, t->type);
   if (!tfl_shape(t, &shape))
-    return tfl_no(k, op, "'%s' has a shape of more than one image, or of other axes", t->name);
+    return tfl_no(k, op, "the shape of '%s' has more than one image, or unsupported axes", t->name);
   const char *layer = tfl_layer(k, "state");
   text_put(&k->text, "%s = ", k->value[out]);
   const char *initial = tflite_initial_text(k->arena, t, op->initial);
@@ -158,9 +158,10 @@ bool tfl_update(Making *k, const TflOperator *op) {
   const TflTensor *state = tfl_in(k, op, 0), *value = tfl_in(k, op, 1);
   const int from = k->same[op->in[1]];
   if (value->data || !k->there[op->in[1]]) return tfl_no(k, op, "it is assigned a constant");
-  if (value->elem != state->elem || value->scales != 1) return tfl_no(k, op, "it is assigned another type");
+  if (value->elem != state->elem || value->scales != 1)
+    return tfl_no(k, op, "it is assigned a value of another type");
   if (value->scale[0] != state->scale[0] || value->zero != state->zero)
-    return tfl_no(k, op, "it is assigned a value of another scale, which its reference ignores");
+    return tfl_no(k, op, "it is assigned a value with another scale, which its reference kernel ignores");
   if (from != k->current) text_put(&k->text, "%s -> ", k->value[from]);
   text_put(&k->text, "update(%s)\n", k->value[k->same[op->in[0]]]);
   k->current = -1; /* the value belongs to the update, and has its name */

@@ -14,7 +14,7 @@ static double highest(const Node *node) { return arg_number(node, "max"); }
 
 static void shape(ShapeContext *context, Node *node) {
   if (lowest(node) > highest(node))
-    op_error(context, node, DIAG_bad_value, "clip from %s to %s leaves nothing",
+    op_error(context, node, DIAG_bad_value, "clip from %s to %s: the minimum is above the maximum",
              text_float(context->arena, lowest(node)), text_float(context->arena, highest(node)));
   else map_shape(context, node);
 }

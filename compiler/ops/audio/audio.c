@@ -15,7 +15,7 @@ bool audio_sequence(ShapeContext *context, const Node *node, bool samples) {
   else if (in.rank == 3)
     diag_help(diag, "reshape([%lld, %lld]) before it turns the rows of the image into those of a sequence",
               (long long)in.dim[0], (long long)(in.dim[1] * in.dim[2]));
-  else diag_help(diag, "reshape([%lld, 1]) before it makes it a sequence", (long long)n);
+  else diag_help(diag, "put reshape([%lld, 1]) before it to get a sequence", (long long)n);
   return false;
 }
 

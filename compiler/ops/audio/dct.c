@@ -14,7 +14,7 @@ static void shape(ShapeContext *context, Node *node) {
     return;
   }
   Diag *diag =
-      op_error_at(context, node, "n", DIAG_bad_value, "dct of %lld channels has no %lld coefficients",
+      op_error_at(context, node, "n", DIAG_bad_value, "dct of %lld channels has fewer than %lld coefficients",
                   (long long)channels, (long long)n);
   op_note_origin(context, diag, node->in[0]);
   diag_help(diag, "use at most %lld", (long long)channels);

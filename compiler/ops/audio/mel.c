@@ -47,7 +47,7 @@ static void shape(ShapeContext *context, Node *node) {
                           "mel needs a spectrum of 2 bins or more, but its input is %s",
                           shape_text(context->arena, in));
     op_note_origin(context, diag, node->in[0]);
-    diag_help(diag, "stft before it makes one: T x (fft/2 + 1)");
+    diag_help(diag, "put stft before it, which produces one: T x (fft/2 + 1)");
     return;
   }
   if (range_fits(context, node)) node->shape = audio_channels(node, arg_int(node, "bands"));

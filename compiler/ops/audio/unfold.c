@@ -17,7 +17,7 @@ static void shape(ShapeContext *context, Node *node) {
     Diag *diag = op_error(context, node, DIAG_wrong_shape, "unfold needs one sequence, but its input is %s",
                           shape_text(context->arena, node->in[0]->shape));
     op_note_origin(context, diag, node->in[0]);
-    diag_help(diag, "flatten before it makes each region a row of a sequence");
+    diag_help(diag, "put flatten before it, which turns each region into a row of a sequence");
     return;
   }
   if (!window_frames(context, node, &windows)) return;

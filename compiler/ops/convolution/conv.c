@@ -25,7 +25,7 @@ static const Param params[] = {
      "valid, same, causal (sequences), N, [h, w], [top, bottom, left, right] or [before, after]", 0, 0, NULL},
     {"dilation", PARAM_WINDOW, "1", "step from one element of the window to the next", 0, 0, NULL},
     {"groups", PARAM_INT, "1", "number of channel groups, convolved separately", 0, 0, NULL},
-    {"bias", PARAM_BOOL, "true", "whether each filter adds a trained constant", 0, 0, NULL},
+    {"bias", PARAM_BOOL, "true", "adds a trained constant per filter", 0, 0, NULL},
     {"init", PARAM_INIT, "he",
      "initial weights; a literal kernel such as [[1, 0, -1], [2, 0, -2], [1, 0, -1]] is a fixed filter", 0, 0,
      NULL},

@@ -24,7 +24,7 @@ static const Param params[] = {
     {"output_pad", PARAM_INT, "0", "rows and columns added at the end of the output", 0, 1000000, NULL},
     {"dilation", PARAM_WINDOW, "1", "step from one element of the window to the next", 0, 0, NULL},
     {"groups", PARAM_INT, "1", "number of channel groups, convolved separately", 0, 0, NULL},
-    {"bias", PARAM_BOOL, "true", "whether each filter adds a trained constant", 0, 0, NULL},
+    {"bias", PARAM_BOOL, "true", "adds a trained constant per filter", 0, 0, NULL},
     {"init", PARAM_INIT, "he", "initial weights; bilinear for upsampling", 0, 0, NULL},
     {"bias_init", PARAM_INIT, "zeros", "initial bias", 0, 0, NULL},
     {0},

@@ -18,7 +18,7 @@ static const Param params[] = {
      "valid, same, causal (sequences), N, [h, w], [top, bottom, left, right] or [before, after]", 0, 0, NULL},
     {"dilation", PARAM_WINDOW, "1", "step from one element of the window to the next", 0, 0, NULL},
     {"multiplier", PARAM_INT, "1", "output channels per input channel", 0, 0, NULL},
-    {"bias", PARAM_BOOL, "true", "whether each output channel adds a trained constant", 0, 0, NULL},
+    {"bias", PARAM_BOOL, "true", "adds a trained constant per output channel", 0, 0, NULL},
     {"init", PARAM_INIT, "he", "initial weights; a literal kernel is a fixed filter", 0, 0, NULL},
     {"bias_init", PARAM_INIT, "zeros", "initial bias", 0, 0, NULL},
     {0},

@@ -6,7 +6,7 @@
 
 static const Param params[] = {
     {"units", PARAM_INT, NULL, "size of the output", 0, 0, NULL},
-    {"bias", PARAM_BOOL, "true", "whether each unit adds a trained constant", 0, 0, NULL},
+    {"bias", PARAM_BOOL, "true", "adds a trained constant per unit", 0, 0, NULL},
     {"init", PARAM_INIT, "he", "initial weights", 0, 0, NULL},
     {"bias_init", PARAM_INIT, "zeros", "initial bias", 0, 0, NULL},
     {0},

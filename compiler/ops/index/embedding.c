@@ -99,7 +99,7 @@ static void gradient(Gradient *gradient, Node *node, Node *dy) {
 const Op op_embedding = {
     .name = "embedding",
     .group = "index",
-    .summary = "a trained row of numbers for each index",
+    .summary = "looks up a trained row of numbers for each index",
     .detail = "y = weight[x]; an index is truncated and cut to 0 .. count-1, NaN is 0; the same names and "
               "layout as nn.Embedding",
     .params = params,

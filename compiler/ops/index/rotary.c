@@ -34,10 +34,10 @@ static bool takes_angles(ShapeContext *context, const Node *node) {
   const bool fits = cosine.rank == 2 && cosine.dim[0] == in.dim[0] && cosine.dim[1] <= most;
   if (fits && shape_equal(cosine, sine) && cosine.regions == in.regions) return true;
   const int wrong = fits && cosine.regions == in.regions ? SINE : COSINE;
-  Diag *diag =
-      op_error_at(context, node, wrong == SINE ? "sin" : "cos", DIAG_shape_mismatch,
-                  wrong == SINE ? "cos and sin of rotary are %s and %s" : "cos of rotary is %s, but turns %s",
-                  shape_text(context->arena, cosine), shape_text(context->arena, wrong == SINE ? sine : in));
+  Diag *diag = op_error_at(
+      context, node, wrong == SINE ? "sin" : "cos", DIAG_shape_mismatch,
+      wrong == SINE ? "cos and sin of rotary are %s and %s" : "cos of rotary is %s, but its input is %s",
+      shape_text(context->arena, cosine), shape_text(context->arena, wrong == SINE ? sine : in));
   op_note_origin(context, diag, node->in[wrong]);
   op_note_origin(context, diag, node->in[X]);
   diag_help(diag, "both are %lldxD with D from 1 to %lld, half the channels of a head", (long long)in.dim[0],
@@ -223,7 +223,8 @@ static void gradient(Gradient *gradient, Node *node, Node *dy) {
 const Op op_rotary = {
     .name = "rotary",
     .group = "index",
-    .summary = "rotary position embedding: pairs of channels rotated by an angle of their position",
+    .summary =
+        "rotary position embedding: rotates pairs of channels by an angle that depends on their position",
     .detail = "of each head x1 and x2 are the halves of its first 2*D channels, or with interleaved=true "
               "their even and odd ones; y1 = x1*cos - x2*sin, y2 = x2*cos + x1*sin; other channels stay",
     .params = params,

@@ -12,7 +12,7 @@ static void shape(ShapeContext *context, Node *node) {
     Diag *diag = op_error(context, node, DIAG_wrong_shape, "join_heads takes rows, but its input is %s",
                           shape_text(context->arena, in));
     op_note_origin(context, diag, node->in[0]);
-    diag_help(diag, "split_heads(%lld) before it makes rows of groups of channels", (long long)n);
+    diag_help(diag, "put split_heads(%lld) before it, which produces rows", (long long)n);
     return;
   }
   if (!parts_divide(context, node, "n", n, shape_rows(in), "rows", "input", node->in[0])) return;

@@ -29,7 +29,7 @@ const Op op_join_rows = {
     .name = "join_rows",
     .group = "attention",
     .summary = "the inverse of split_rows: R of WxC become RxWxC",
-    .detail = "elements keep their order: nothing is moved",
+    .detail = "the elements and their order do not change",
     .params = params,
     .example = "split_rows -> softmax(axis=length) -> join_rows",
     .family = FAMILY_ALIAS,

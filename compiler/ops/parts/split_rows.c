@@ -30,7 +30,7 @@ const Op op_split_rows = {
     .name = "split_rows",
     .group = "attention",
     .summary = "rows of pixels as separate rows: HxWxC becomes H of WxC",
-    .detail = "elements keep their order: nothing is moved",
+    .detail = "the elements and their order do not change",
     .params = params,
     .example = "masks = constant(64x49x49, frozen=true) -> split_rows",
     .family = FAMILY_ALIAS,

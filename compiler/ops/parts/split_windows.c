@@ -6,9 +6,9 @@
 
 static const Param params[] = {
     {"size", PARAM_WINDOW, NULL, "of a window; mode=grid: number of windows along each axis", 0, 0, NULL},
-    {"mode", PARAM_CHOICE, "block", "block: neighboring pixels; grid: pixels that lie evenly apart", 0, 0,
+    {"mode", PARAM_CHOICE, "block", "block: neighboring pixels; grid: pixels with equal distances", 0, 0,
      "block grid"},
-    {"shift", PARAM_NUMBERS, "0", "N or [dy, dx]: pixel (y, x) is taken from ((y+dy) mod H, (x+dx) mod W)", 0,
+    {"shift", PARAM_NUMBERS, "0", "N or [dy, dx]: pixel (y, x) is read from ((y+dy) mod H, (x+dx) mod W)", 0,
      0, NULL},
     {0}};
 
@@ -23,7 +23,7 @@ static void report_rest(ShapeContext *context, const Node *node, const int64_t s
     const int64_t rest = in.dim[axis] % size[axis];
     missing[axis] = rest ? size[axis] - rest : 0;
     if (rest)
-      diag_fact(diag, "%s: %lld / %lld leaves %lld", axis_name[axis], (long long)in.dim[axis],
+      diag_fact(diag, "%s: %lld / %lld has the remainder %lld", axis_name[axis], (long long)in.dim[axis],
                 (long long)size[axis], (long long)rest);
   }
   op_note_origin(context, diag, node->in[0]);

@@ -4,11 +4,11 @@
 #include "ops/recurrent/recurrent.h"
 
 static const Param params[] = {
-    {"units", PARAM_INT, NULL, "number of units: the size of c, and without project of h", 0, 0, NULL},
+    {"units", PARAM_INT, NULL, "number of units: the size of c, and also of h without project", 0, 0, NULL},
     RECURRENT_DIRECTION,
     {"cell", PARAM_VALUE, "", "initial value of c: a vector; default: zeros", 0, 0, NULL},
     RECURRENT_BIAS,
-    {"project", PARAM_INT, "0", "size of h as a trained projection of the units; 0: no projection", 0,
+    {"project", PARAM_INT, "0", "size of h if it is a trained projection of the units; 0: no projection", 0,
      1 << 30, NULL},
     {"clip", PARAM_NUMBER, "0", "limits c to -clip..clip; 0: no limit", 0, 1e30, NULL},
     RECURRENT_INIT,

@@ -118,7 +118,7 @@ bool recurrent_input_fits(ShapeContext *context, const Node *node) {
                in.regions ? "regions:" : "the image", shape_text(context->arena, in));
   op_note_origin(context, diag, node->in[0]);
   if (in.regions) {
-    diag_help(diag, "put flatten before it, which makes each region a row of %lld numbers",
+    diag_help(diag, "put flatten before it, which turns each region into a row of %lld numbers",
               (long long)shape_row_elements(in));
     return false;
   }
@@ -155,8 +155,8 @@ static bool keep_fits(ShapeContext *context, const Node *node) {
   const bool way = !strcmp(other, "direction");
   Diag *diag = op_error_at(context, node, "keep", DIAG_wrong_type, "%s with keep=true cannot have %s%s%s",
                            node->op->name, other, way ? "=" : "", way ? arg_const(node, "direction")->s : "");
-  diag_help(diag, way ? "the next rows begin with the state after the last call: direction=forward"
-                      : "it starts from the state after the last call: leave out one of the two");
+  diag_help(diag, way ? "each call starts from the state of the previous one, which needs direction=forward"
+                      : "keep=true starts from the state of the previous call: remove one of the two");
   return false;
 }
 

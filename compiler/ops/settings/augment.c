@@ -61,14 +61,14 @@ static const Form cutmix = {"cutmix",
                             "pastes a region of another sample, and mixes the targets (Yun et al., 2019)",
                             alpha_params, AUGMENT_MIX_PICTURE};
 
-static const Form time_shift = {"time_shift", "random shift in time; silence follows", time_shift_params,
+static const Form time_shift = {"time_shift", "random shift in time; the rest is silence", time_shift_params,
                                 AUGMENT_TIME};
 static const Form gain = {"gain", "random change of loudness", gain_params, AUGMENT_SOUND};
 static const Form background = {"background",
                                 "mixes in background noise, from the WAV files of _background_noise_",
                                 background_params, AUGMENT_SOUND};
-static const Form speed = {"speed", "random change of speed, and of pitch, about the middle", speed_params,
-                           AUGMENT_SOUND};
+static const Form speed = {"speed", "random change of speed, and thus of pitch, about the middle",
+                           speed_params, AUGMENT_SOUND};
 
 const Form *const augment_table[] = {
     &hflip,        &vflip,      &shift, &rotate, &zoom,   &brightness, &contrast, &cutout,     &noise, &crop,

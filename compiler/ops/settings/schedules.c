@@ -21,7 +21,7 @@ static const Param poly_params[] = {
 static const Param cosine_params[] = {{"floor", PARAM_NUMBER, "0", "the rate at the end", 0, 1e6, NULL},
                                       WARMUP};
 static const Param plateau_params[] = {
-    {"patience", PARAM_INT, "3", "epochs without progress of the validation loss", 1, 1e9, NULL},
+    {"patience", PARAM_INT, "3", "epochs without an improvement of the validation loss", 1, 1e9, NULL},
     FACTOR("0.1", "then"),
     WARMUP};
 

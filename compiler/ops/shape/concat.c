@@ -71,7 +71,7 @@ static void disagree(ShapeContext *context, const Node *node, const Node *other)
   else if (axis_of(node) == CHANNELS && first->shape.rank == 2 && first->shape.dim[1] == other->shape.dim[1])
     diag_help(diag, "use axis=length to join their rows");
   else if (axis_of(node) == CHANNELS)
-    diag_help(diag, "pad=same or zero_pad on one of the two ways, or crop on the other, makes them agree");
+    diag_help(diag, "use pad=same or zero_pad in one branch, or crop in the other");
 }
 
 static void shape(ShapeContext *context, Node *node) {

@@ -18,7 +18,7 @@ static void shape(ShapeContext *context, Node *node) {
     node->shape = window_shape(node, h, w, e.c);
     return;
   }
-  Diag *diag = op_error(context, node, DIAG_bad_size, "crop leaves nothing of its %s input",
+  Diag *diag = op_error(context, node, DIAG_bad_size, "crop removes all of its %s input",
                         shape_text(context->arena, node->in[0]->shape));
   if (h < 1)
     diag_fact(diag, "height: %lld - %lld - %lld = %lld", (long long)e.h, (long long)before[0],

@@ -19,7 +19,7 @@ static void shape(ShapeContext *context, Node *node) {
   Diag *diag = op_error_at(context, node, "factor", DIAG_groups_mismatch,
                            "factor %s of depth_to_space does not divide the %lld channels of its input",
                            window_size_text(context->arena, node, factor), (long long)in.c);
-  diag_fact(diag, "channels: %lld / (%lld*%lld) is not whole", (long long)in.c, (long long)factor[0],
+  diag_fact(diag, "channels: %lld / (%lld*%lld) is not an integer", (long long)in.c, (long long)factor[0],
             (long long)factor[1]);
   op_note_origin(context, diag, node->in[0]);
   if (area <= 4096)

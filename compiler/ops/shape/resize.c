@@ -19,7 +19,7 @@
 static const Param params[] = {
     {"size", PARAM_WINDOW, NULL, "height and width of the output; on a sequence the length", 0, 0, NULL},
     {"mode", PARAM_CHOICE, "bilinear",
-     "nearest: the element below; nearest_exact: the one whose middle is nearest, as PyTorch's "
+     "nearest: the element below; nearest_exact: the one with the nearest center, as PyTorch's "
      "nearest-exact; bilinear: a mean of the two on each axis; cubic: a sum of four on each axis",
      0, 0, "nearest nearest_exact bilinear cubic"},
     {"corners", PARAM_BOOL, "false", "keep the first and last elements in place (align_corners)", 0, 0, NULL},
@@ -57,7 +57,7 @@ static bool period_fits(ShapeContext *context, const Node *node, const char *par
   if (period.from <= AXIS_PERIOD && period.to <= AXIS_PERIOD) return true;
   const int corners = arg_bool(node, "corners");
   Diag *diag = op_error_at(context, node, param, DIAG_too_large,
-                           "%s from %lld to %lld is a ratio of too large numbers", node->op->name,
+                           "%s from %lld to %lld: the numbers of the ratio are too large", node->op->name,
                            (long long)in, (long long)out);
   diag_fact(diag, "%s: %lld%s / %lld%s is %lld/%lld in lowest terms, and neither may be above %d",
             window_axis_name(node, axis), (long long)out - corners, corners ? " steps" : "",

@@ -76,7 +76,7 @@ static Node *state_train(Graph *graph, Node *node) {
 const Op op_state = {
     .name = "state",
     .group = "state",
-    .summary = "what the last call left: a value that is kept between calls",
+    .summary = "a value that is kept between calls",
     .detail = "y = init in the first call, later the value that update(NAME) got in the call before.\n"
               "It takes no value. A net with states is compiled to NAME_step, a call of which is one step",
     .params = state_params,
@@ -178,7 +178,7 @@ static void update_lower(Lower *l) {
 const Op op_update = {
     .name = "update",
     .group = "state",
-    .summary = "keeps the current value for the next call, and hands it on unchanged",
+    .summary = "stores the current value for the next call, and returns it unchanged",
     .detail =
         "y = x; state(NAME) of the next call is x. In the same call NAME is the old value, also below it",
     .params = update_params,

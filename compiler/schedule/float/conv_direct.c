@@ -576,11 +576,11 @@ static bool conv_direct_build(Lower *l) {
   lower_detail(l, "registers: %d of %d: %d sums, %d of weights, 1 of the input",
                (pixels * parts + 1) * vectors + 1, l->target->registers, pixels * parts * vectors, vectors);
   lower_detail(l, "%s",
-               rows_first(&d, &y) ? "order: row after row, each through all panels of weights"
-                                  : "order: panel after panel of weights, each over the whole image");
+               rows_first(&d, &y) ? "order: row by row, each with all panels of weights"
+                                  : "order: panel by panel of weights, each over the whole image");
   if (l->kernel->gate) lower_detail(l, "gate: the weights are scaled for each image, not the input");
   if (d.blocks > 1)
-    lower_detail(l, "input channels: %d blocks of %d, so that a panel of weights stays in the second cache",
+    lower_detail(l, "input channels: %d blocks of %d, so that a panel of weights stays in the L2 cache",
                  (int)d.blocks, (int)d.block);
   cost_padding_detail(l, &d.own);
   return true;

@@ -47,7 +47,7 @@ static const char *conv_groups_refused(const Lower *l, const Choice *choice) {
   if (l->images > 1) return "batch-innermost layout";
   if (k->groups == 1) return "no groups";
   if (!power_of_two(n)) return "a number of channels per group that is not a power of two";
-  if (larger(k->l, k->s) % n) return "groups of which one side has no multiple of the other's channels";
+  if (larger(k->l, k->s) % n) return "groups with channel counts that do not divide each other";
   if (n >= l->layout_lanes) return "groups as wide as a vector";
   if (n * wide > MOST_VECTORS) return "more than 16 products of each input";
   if (correlation_spreads(l->node) && k->stride[0] * k->stride[1] > DIRECT_PHASES) return "too many phases";
@@ -140,7 +140,7 @@ static bool conv_groups_build(Lower *l) {
   d.k.groups = 1;
   if (d.spread) direct_by_phases(&d);
   else direct_gather(&d, correlation_macs(&k));
-  lower_about(l, "%d groups side by side in vectors of %d channels, a sum for each of %d diagonals",
+  lower_about(l, "%d adjacent groups in vectors of %d channels, a sum for each of %d diagonals",
               (int)smaller(k.groups, larger(d.lanes / of.n, 1)), d.lanes, (int)of.n);
   return true;
 }

@@ -205,7 +205,7 @@ static bool conv_groups_weights_build(Lower *l) {
   if (blocks)
     NEST_FOR(b, block, blocks) add_groups(b, &s, NEST_IX(block * side), side);
   if (rest) add_groups(b, &s, NEST_IX(blocks * side), rest);
-  lower_about(l, "%d taps of a row at a time, %d groups side by side in vectors of %d channels, by diagonals",
+  lower_about(l, "%d taps of a row at a time, %d adjacent groups in vectors of %d channels, by diagonals",
               s.taps, (int)smaller(side, k->groups), s.lanes);
   return true;
 }

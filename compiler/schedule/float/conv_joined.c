@@ -37,12 +37,12 @@ static const char *conv_joined_refused(const Lower *l, const Choice *choice) {
   if (bounded_product(k->stride[0] * k->stride[1], k->l) > MOST_CHANNELS)
     return "more than 16 phases and filters";
   if (k->large.h % k->stride[0] || k->large.w % k->stride[1])
-    return "an output whose size is not a multiple of the stride";
+    return "an output size that is not a multiple of the stride";
   if (l->exact && !joined_without_gaps(k)) return "--exact";
   if (l->out->flat) return "its result is a view of another value";
   for (int i = 0; i < l->kernel->nchain; i++)
     if (l->kernel->chain[i]->nin > 1 || l->kernel->chain[i]->nweights)
-      return "operands, which have their filters side by side";
+      return "operands, which need interleaved filters";
   return NULL;
 }
 
@@ -89,7 +89,7 @@ static bool conv_joined_build(Lower *l) {
   lower_whole_rows(l);
   l->choice.order = ORDER_ROWS;
   direct_gather(&d, correlation_macs(&k));
-  lower_about(l, "%d phases of %d filters side by side in vectors of %d", (int)(k.stride[0] * k.stride[1]),
+  lower_about(l, "%d phases of %d adjacent filters in vectors of %d", (int)(k.stride[0] * k.stride[1]),
               (int)k.l, d.lanes);
   return true;
 }

@@ -136,7 +136,7 @@ static void by_pixels(Direct *d) {
           lower_store(l, nest_load_part(b, nest_at(b, l->out, y, x, d->lanes * whole), (int)rest, d->lanes),
                       &y, &x, NEST_IX(d->lanes * whole), (int)rest, d->lanes);
       }
-  lower_about(l, "each pixel spread with vectors of %d channels", d->lanes);
+  lower_about(l, "each pixel scattered with vectors of %d channels", d->lanes);
 }
 
 static bool conv_scatter_build(Lower *l) {

@@ -258,7 +258,7 @@ static const char *dense_strassen_refused(const Lower *l, const Choice *choice) 
   const int64_t width = 4 * STRASSEN_VECTORS * l->target->lanes, images = ceil_divide(l->rows, 2);
   if (l->target->lanes == 1) return "no vectors";
   if (shape_row_elements(forward->in[0]->shape) % 2 || shape_row_elements(forward->shape) % 2)
-    return "inputs or units that 2 does not divide";
+    return "an odd number of inputs or units";
   if (STRASSEN_PRODUCTS * width * larger(images, STRASSEN_DEPTH) > MOST_STACK) return "too many images";
   return l->exact ? "--exact" : NULL;
 }

@@ -59,7 +59,7 @@ const char *rows_direct_refused(const RowsCosts *c, const Node *node) {
   if (k.groups > 1) return "groups";
   const bool fits = bounded_product(width, k.large.h * k.large.w) <= t->blocking.rows_panel &&
                     bounded_product(width * t->lanes, taps) <= 2 * t->blocking.rows_panel;
-  return fits ? NULL : "a panel that the second cache does not take";
+  return fits ? NULL : "a panel larger than the L2 cache";
 }
 
 static Cycles rows_directly(const RowsCosts *c, const Node *node, int64_t batch) {

@@ -128,9 +128,9 @@ const char *winograd_refused_for(Arena *arena, const Target *layout, bool exact,
 
 const char *winograd_refused(const Lower *l, const Correlation *k) {
   if (l->kernel->pool && (k->kernel[0] != k->kernel[1] || k->kernel[0] == 2))
-    return "a fused pooling whose windows would span two tiles";
+    return "a fused pooling with windows across two tiles";
   if (l->kernel->pool && (k->dilation[0] != 1 || k->dilation[1] != 1))
-    return "a fused pooling whose windows would span several phases";
+    return "a fused pooling with windows across several phases";
   if (l->kernel->pool && (k->stride[0] != 1 || k->stride[1] != 1)) return "a fused pooling, and a stride";
   return winograd_refused_for(l->arena, l->layout, l->exact, l->node->op->family == FAMILY_CONV_WEIGHTS, k);
 }

@@ -322,6 +322,6 @@ void int8_tiles_about(const Product *d, const char *phases) {
               : d->words.dot == DOT_PAIRS ? "bytes in pairs"
                                           : "bytes");
   lower_detail(d->l, "%s",
-               d->rows_first ? "order: row after row, each through all weights"
+               d->rows_first ? "order: row by row, each with all weights"
                              : "order: blocks of channels, each over the whole image");
 }

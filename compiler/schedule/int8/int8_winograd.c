@@ -345,7 +345,7 @@ static const char *int8_winograd_sizes(Points8 *d, const Lower *l) {
   if (!points8_fit(d, l, &k, 1)) return "channels that fill no whole vectors";
   d->p.points = POINTS;
   int8_winograd_choose_blocks(d, l);
-  return choose_parts(d, l) ? NULL : "sums that 32 bits may not hold";
+  return choose_parts(d, l) ? NULL : "sums that may exceed int32";
 }
 
 static bool int8_winograd_build(Lower *l) {
@@ -368,7 +368,7 @@ static bool int8_winograd_build(Lower *l) {
   nest_fn(l->b, l->b->name, false);
   points_loops(l->b, c);
   points8_about(d, nest_text(l->b, "Winograd F(%dx%d,3x3)", M, M), "");
-  if (c->parts > 1) lower_detail(l, "the channels in %d parts, whose outputs are added up", (int)c->parts);
+  if (c->parts > 1) lower_detail(l, "the channels in %d parts, with added outputs", (int)c->parts);
   return true;
 }
 
@@ -385,7 +385,7 @@ static const char *int8_winograd_refused(const Lower *l, const Choice *choice) {
   const Dot own = l->target->dot;
   Points8 d;
   (void)choice;
-  if (own != DOT_HALVES && own != DOT_BYTES) return "products of two int16, of which the target has none";
+  if (own != DOT_HALVES && own != DOT_BYTES) return "products of two int16, which the target lacks";
   const char *why = int8_product_refused(l);
   return why ? why : int8_winograd_sizes(&d, l);
 }

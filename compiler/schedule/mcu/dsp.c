@@ -87,7 +87,7 @@ const char *dsp_form_title(const Lower *l, const Choice *choice) {
 const char *dsp_form_refused(const Lower *l, bool small, const char *(*refused)(const Lower *, bool small)) {
   const char *limits = dsp_limits(l), *why = limits ? limits : refused(l, small);
   if (!why && !small && l->small >= SMALL_MOST && !refused(l, true))
-    return "no flash is left for its constants";
+    return "not enough flash for its constants";
   return why;
 }
 

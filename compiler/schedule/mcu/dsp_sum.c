@@ -38,18 +38,19 @@ static bool result_fits(const Addition *a) { return -a->out.e >= LEAST_SHIFT && 
 
 static const char *dsp_sum_refused(const Lower *l, const Choice *choice) {
   (void)choice;
-  if (l->target->lanes > 1) return "plain loops have vectors";
+  if (l->target->lanes > 1) return "the reference loops are vectorized";
   const Node *node = l->node;
   const Int8Combine *p = node->detail;
   const Addition *a = &p->addition;
   if (p->product) return "a product";
-  if (l->updatable && p->rounding != ROUNDING_SINGLE) return "rounding double, and shifts that are not known";
+  if (l->updatable && p->rounding != ROUNDING_SINGLE)
+    return "rounding double, and shifts that are not constant";
   if (p->rounding == ROUNDING_FLOAT) return "rounding float";
   for (int k = 0; k < node->nin; k++) {
     if (!same_shape(&node->in[k]->shape, &node->shape)) return "an operand is repeated";
   }
-  if (!lower_assumes(l, operands_fit(a))) return "a scale that is far from the others";
-  return lower_assumes(l, result_fits(a)) ? NULL : "a result of another size than its operands";
+  if (!lower_assumes(l, operands_fit(a))) return "a scale that differs much from the others";
+  return lower_assumes(l, result_fits(a)) ? NULL : "a result with another size than its operands";
 }
 
 static Cycles dsp_sum_cycles(const Lower *l, const Target *target, const Choice *choice) {
@@ -111,7 +112,7 @@ static bool dsp_sum_build(Lower *l) {
   const Int8Combine *p = l->node->detail;
   const Extent e = shape_extent(l->node->shape);
   const int64_t step = e.c % STEP == 0 ? STEP : 1;
-  lower_needs(l, operands_fit(&p->addition) && result_fits(&p->addition), "scales that are near each other");
+  lower_needs(l, operands_fit(&p->addition) && result_fits(&p->addition), "scales of similar size");
   lower_about(l, "int8, 32-bit sums, rounding %s",
               rounding_name(((const Int8Combine *)l->node->detail)->rounding));
   nest_fn(b, b->name, false);

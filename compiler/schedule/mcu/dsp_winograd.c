@@ -67,14 +67,14 @@ static const char *dsp_winograd_refused(const Lower *l, const Choice *choice) {
   const Winograd8 d = winograd_of_layer(l->node, m);
   const Correlation *k = &d.k;
   if (l->exact) return "--exact";
-  if (l->small >= (m == 4 ? SMALL_TILES : SMALL_BYTES)) return "no flash is left for its weights";
+  if (l->small >= (m == 4 ? SMALL_TILES : SMALL_BYTES)) return "not enough flash for its weights";
   for (int axis = 0; axis < 2; axis++)
     if (k->kernel[axis] != 3 || k->stride[axis] != 1 || k->dilation[axis] != 1 || k->before[axis] != 1)
-      return "no kernel of 3x3 with stride 1 and a border of 1";
+      return "not a 3x3 kernel with stride 1 and padding 1";
   if (k->groups != 1 || k->l % (2 * WORDS) || k->s % d.filters)
     return "the number of channels is not a multiple of 8";
   if (k->large.h != k->small.h || k->large.w != k->small.w || k->large.h % m || k->large.w % (m * d.tiles))
-    return "the map is not made of whole tiles";
+    return "the output is not a multiple of the tile size";
   const DspFilter *filter = dsp_filters(l);
   if (lower_assumes(l, dsp_winograd_sums_fit(filter, k->s, m))) return NULL;
   return m == 4 ? "a sum can exceed 2^25" : "a sum can exceed 2^29";

@@ -37,7 +37,7 @@ static const char *helium_depthwise_impossible(const Lower *l) {
   if (k.l != 1 || k.s != 1) return "groups of channels";
   if (l->in[0]->rank != 3 || l->out->rank != 3) return "rows of a leading axis";
   if (k.kernel[1] > MOST_TAPS) return "a row of more than 16 taps";
-  return finish_may(l, DOT_ACROSS, l->node->detail, &k) ? NULL : "a sum might leave 32 bits on the way";
+  return finish_may(l, DOT_ACROSS, l->node->detail, &k) ? NULL : "a partial sum might exceed int32";
 }
 
 static Cycles helium_depthwise_cycles(const Lower *l, const Target *target, const Choice *choice) {

@@ -29,7 +29,7 @@ static int32_t map_of(const cnn_network *network) {
 static cnn_status no_map(const cnn_network *network, const cnn_port *port) {
   const char *const hint = cnn_output_first(network, CNN_OUTPUT_DETECTIONS) < 0
                                ? ""
-                               : "; it finds boxes, and --box chooses one of them for 'occlude'";
+                               : "; it detects boxes, and --box selects one of them for 'occlude'";
   if (port)
     return cnn_failure(CNN_BAD_ARGUMENT, "--pixel: the output \"%s\" of %s has no scores for each pixel%s",
                        port->name, network->name, hint);
@@ -72,11 +72,11 @@ bool cnn_asked_place(const cnn_viewer *viewer, const cnn_asked *asked, int32_t h
 static cnn_status no_scores(const cnn_port *port) {
   if (port->kind == CNN_OUTPUT_DETECTIONS)
     return cnn_failure(CNN_BAD_ARGUMENT,
-                       "the output \"%s\" has boxes, not the scores of classes that are asked for; 'occlude' "
-                       "shows what the score of a box depends on",
+                       "the output \"%s\" has boxes, but class scores were requested; 'occlude' "
+                       "shows the pixels on which the score of a box depends",
                        port->name);
   return cnn_failure(
-      CNN_BAD_ARGUMENT, "the output \"%s\" has %s, not the scores of classes that are asked for", port->name,
+      CNN_BAD_ARGUMENT, "the output \"%s\" has %s, but class scores were requested", port->name,
       port->kind == CNN_OUTPUT_PANOPTIC ? "a class and an instance for each pixel" : "a mask for each box");
 }
 
@@ -119,7 +119,8 @@ static cnn_status look_for(const cnn_viewer *viewer, cnn_findings *findings) {
     if (!fine) cnn_findings_free(findings);
   }
   free(output);
-  return fine ? cnn_success() : cnn_failure(CNN_NO_MEMORY, "no memory for what %s finds", network->name);
+  return fine ? cnn_success()
+              : cnn_failure(CNN_NO_MEMORY, "no memory for the detections of %s", network->name);
 }
 
 static cnn_status class_of(const cnn_network *network, const char *text, int32_t *class) {
@@ -152,7 +153,7 @@ cnn_status cnn_asked_box(const cnn_viewer *viewer, const char *path, const cnn_a
   const char *const of = class >= 0 ? " of class " : "", *const name = class >= 0 ? asked->class : "";
   if (seen == 0)
     return cnn_failure(CNN_BAD_ARGUMENT, "%s: %s finds no box%s%s", path, network->name, of, name);
-  return cnn_failure(CNN_BAD_ARGUMENT, "--box %lld: %s finds %lld box%s%s%s in %s", (long long)wanted,
+  return cnn_failure(CNN_BAD_ARGUMENT, "--box %lld: %s detects %lld box%s%s%s in %s", (long long)wanted,
                      network->name, (long long)seen, seen == 1 ? "" : "es", of, name, path);
 }
 

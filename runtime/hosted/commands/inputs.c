@@ -32,7 +32,7 @@ static cnn_status picture_open(cnn_inputs *inputs, const cnn_file *file) {
   if (inputs->network->inputs != 1)
     return cnn_failure(
         CNN_MISMATCH,
-        "%s: an image is one input, the net has %d: use an .npz with an array for each, by name",
+        "%s: an image is a single input, but the net has %d: use an .npz with a named array for each",
         inputs->path, inputs->network->inputs);
   cnn_status status = cnn_image_decode(&inputs->image, inputs->path, file->data, file->size);
   if (status.code == CNN_OK)
@@ -45,7 +45,7 @@ static cnn_status picture_open(cnn_inputs *inputs, const cnn_file *file) {
 static cnn_status sound_open(cnn_inputs *inputs, const cnn_file *file) {
   const cnn_port *port = &inputs->network->input[0];
   if (inputs->network->inputs != 1)
-    return cnn_failure(CNN_MISMATCH, "%s: a sound is one input, the net has %d", inputs->path,
+    return cnn_failure(CNN_MISMATCH, "%s: a sound is a single input, but the net has %d", inputs->path,
                        inputs->network->inputs);
   cnn_status status = cnn_sound_fits(inputs->path, port);
   inputs->sound = calloc(1, sizeof *inputs->sound);
@@ -129,7 +129,7 @@ cnn_status cnn_inputs_open_table(cnn_inputs **opened, const char *path, const cn
     status = rows_open(inputs, target);
   }
   if (status.code == CNN_OK && target && !inputs->rows)
-    status = cnn_failure(CNN_BAD_ARGUMENT, "%s: a target column is chosen in tables (.csv)", path);
+    status = cnn_failure(CNN_BAD_ARGUMENT, "%s: only tables (.csv) have a target column", path);
   if (status.code == CNN_OK) *opened = inputs;
   else cnn_inputs_close(inputs);
   return status;

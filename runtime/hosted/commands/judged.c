@@ -152,8 +152,7 @@ bool cnn_objects_json(const cnn_network *network, const cnn_data *data, const cn
 cnn_status cnn_objects_curves(const char *path, const cnn_network *network, const cnn_data *data,
                               const cnn_objects *objects) {
   if (!objects->of_box)
-    return cnn_failure(CNN_BAD_ARGUMENT,
-                       "%s: no output of the net has boxes that the data could be held against", path);
+    return cnn_failure(CNN_BAD_ARGUMENT, "%s: no output of the net has boxes to compare with the data", path);
   const size_t n = (size_t)objects->classes + 1;
   const char **name = calloc(n, sizeof *name);
   char (*room)[24] = calloc(n, sizeof *room);

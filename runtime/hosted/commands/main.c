@@ -37,8 +37,8 @@ static const Command COMMANDS[] = {
     {"predict", "INPUT...", "labels and scores of images, or raw outputs", cnn_program_predict, false},
     {"data", "--data PATH [-o DIR]", "counts of a data set; images with masks or boxes as files",
      cnn_program_data, false},
-    {"bench", "", "how fast it is, layer by layer", cnn_program_bench, false},
-    {"info", "", "the layers, the target chosen on this machine, threads", cnn_program_info, false},
+    {"bench", "", "latency, in total and per layer", cnn_program_bench, false},
+    {"info", "", "layers, the target selected on this machine, threads", cnn_program_info, false},
     {"features", "IMAGE --layer NAME -o OUT.png", "feature maps of an image", cnn_program_features, true},
     {"filters", "--layer NAME -o OUT.png", "the filters of a layer", cnn_program_filters, false},
     {"dream", "--output K -o OUT.png", "an input that excites an output", cnn_program_dream, true},
@@ -108,9 +108,8 @@ int cnn_program_needs_weights(const cnn_usage *usage, const cnn_program *program
   return cnn_usage_error(
       usage, "it needs --weights: there is no %s.safetensors next to the program or in this directory%s",
       program->network->name,
-      init_is_constant(program->network)
-          ? "; weights that init= gives are compiled in where the layer has frozen=true"
-          : "");
+      init_is_constant(program->network) ? "; weights from init= are compiled in if the layer has frozen=true"
+                                         : "");
 }
 
 double cnn_program_val(const cnn_program *program) { return program->state->val; }
@@ -158,11 +157,12 @@ cnn_status cnn_program_weights(const cnn_program *program, const char *path, con
   *weights = NULL;
   if (!path && !has_weights(network)) {
     path = weights_at_hand(program);
-    if (!path) return cnn_failure(CNN_BAD_ARGUMENT, "it has no weights inside: name a file with --weights");
+    if (!path)
+      return cnn_failure(CNN_BAD_ARGUMENT, "it has no compiled-in weights: name a file with --weights");
     fprintf(stderr, "weights: %s\n", path);
   }
   if ((names->prefix || names->rename || names->by_order) && !path)
-    return cnn_failure(CNN_BAD_ARGUMENT, "--%s is about the file of --weights, which is not given",
+    return cnn_failure(CNN_BAD_ARGUMENT, "--%s applies to the file of --weights, which is missing",
                        names->prefix   ? "weights-prefix"
                        : names->rename ? "rename"
                                        : "match");
@@ -219,10 +219,8 @@ static int run_command(const cnn_program *program, int argc, char **argv) { /* a
               COMMANDS[i].name);
       return CNN_EXIT_FAILED;
     }
-    fprintf(
-        stderr,
-        "%s: error: '%s' needs a net that cnnc compiled as a program; this one was linked by other means\n",
-        program->name, COMMANDS[i].name);
+    fprintf(stderr, "%s: error: '%s' needs an executable built by cnnc; this one was linked otherwise\n",
+            program->name, COMMANDS[i].name);
     return CNN_EXIT_FAILED;
   }
   return unknown_command(program, argv[0]);

@@ -19,7 +19,7 @@ enum { MOST_FLAGS = 40, HELP_COLUMN = 34, HELP_WIDTH = 100, HELP_VALUE = 1000 };
 static void complain(const cnn_usage *usage, const char *format, va_list arguments) {
   fprintf(stderr, "%s %s: ", usage->program, usage->command);
   vfprintf(stderr, format, arguments);
-  fprintf(stderr, "\n'%s %s --help' lists what it understands\n", usage->program, usage->command);
+  fprintf(stderr, "\n'%s %s --help' lists its options\n", usage->program, usage->command);
 }
 
 int cnn_usage_error(const cnn_usage *usage, const char *format, ...) {
@@ -127,7 +127,7 @@ static int take(const cnn_usage *usage, const cnn_flag *flag, const char *text) 
     return cnn_usage_error(usage, "--%s is %s, not '%s'", flag->name, flag->argument, text);
   case CNN_VALUE_PAIR:
     if (parse_pair(flag, text)) return CNN_GO_ON;
-    return cnn_usage_error(usage, "--%s wants %s, two whole numbers from %g up, not '%s'", flag->name,
+    return cnn_usage_error(usage, "--%s needs %s, two integers of at least %g, not '%s'", flag->name,
                            flag->argument, flag->low, text);
   case CNN_VALUE_WHOLE:
   case CNN_VALUE_NUMBER:
@@ -135,7 +135,7 @@ static int take(const cnn_usage *usage, const cnn_flag *flag, const char *text) 
   }
   if (parse_number(flag, text)) return CNN_GO_ON;
   if (flag->kind == CNN_VALUE_SEED)
-    return cnn_usage_error(usage, "--%s wants a whole number from 0 to 2^64-1, not '%s'", flag->name, text);
+    return cnn_usage_error(usage, "--%s needs an integer from 0 to 2^64-1, not '%s'", flag->name, text);
   const char *what = flag->kind == CNN_VALUE_WHOLE ? "whole number" : "number";
   if (flag->high >= 1e9)
     return cnn_usage_error(usage, "--%s wants a %s from %g up, not '%s'", flag->name, what, flag->low, text);
@@ -146,7 +146,7 @@ static int take(const cnn_usage *usage, const cnn_flag *flag, const char *text) 
 static int check_operands(const cnn_usage *usage, int n, char **operand) {
   const bool none = !*usage->operands, optional = none || usage->operands[0] == '[',
              several = strstr(usage->operands, "...") != NULL;
-  if (none && n) return cnn_usage_error(usage, "'%s' is one word too many", operand[0]);
+  if (none && n) return cnn_usage_error(usage, "unexpected argument '%s'", operand[0]);
   if (!optional && !n) return cnn_usage_error(usage, "it needs an input");
   if (!several && n > 1) return cnn_usage_error(usage, "it takes one input");
   return CNN_GO_ON;

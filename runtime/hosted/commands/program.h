@@ -58,8 +58,8 @@ int cnn_program_needs_weights(const cnn_usage *usage, const cnn_program *program
    CNN_VALUE_TEXT,                                                                                           \
    &(to).prefix,                                                                                             \
    "PREFIX",                                                                                                 \
-   "removes PREFIX ('module.') from the names in that file; names that do not begin with it are ignored. A " \
-   "prefix of all names need not be given",                                                                  \
+   "removes PREFIX ('module.') from the names in that file; names without it are ignored. A "                \
+   "prefix that all names have is removed automatically",                                                    \
    0,                                                                                                        \
    0,                                                                                                        \
    NULL,                                                                                                     \
@@ -69,7 +69,7 @@ int cnn_program_needs_weights(const cnn_usage *usage, const cnn_program *program
        CNN_VALUE_TEXT,                                                                                       \
        &(to).rename,                                                                                         \
        "FILE",                                                                                               \
-       "gives the arrays in that file other names: lines 'theirs = ours', with '*' for any text; later "     \
+       "renames the arrays in that file: lines 'theirs = ours', with '*' for any text; later "               \
        "ones win",                                                                                           \
        0,                                                                                                    \
        0,                                                                                                    \
@@ -77,7 +77,7 @@ int cnn_program_needs_weights(const cnn_usage *usage, const cnn_program *program
        NULL},                                                                                                \
   {                                                                                                          \
     "match", 0, CNN_VALUE_CHOICE, &(to).by_order, "name|order",                                              \
-        "how the arrays in that file are found: by name; or in the order of the file, where all shapes "     \
+        "matches the arrays in that file by name, or by file order where all shapes "                        \
         "agree, which prints the pairs of names as a file for --rename on standard error",                   \
         0, 0, cnn_match_choices, NULL                                                                        \
   }
@@ -90,11 +90,12 @@ extern const char *const cnn_fit_choices[], *const cnn_match_choices[];
    CNN_VALUE_CHOICE,                                                                                         \
    &(to),                                                                                                    \
    "stretch|crop|letterbox",                                                                                 \
-   "how images of another size fit (stretch; boxes: letterbox)",                                             \
+   "how images of another size are resized (stretch; boxes: letterbox)",                                     \
    0,                                                                                                        \
    0,                                                                                                        \
    cnn_fit_choices,                                                                                          \
    given}
 #define CNN_FLAG_INDEX(to)                                                                                   \
-  {"index", 0, CNN_VALUE_WHOLE, &(to), "N", "which sample of an array of several (0)", 0, 1e15, NULL, NULL}
+  {"index", 0,   CNN_VALUE_WHOLE, &(to), "N", "number of the sample in an array of several (0)", 0, 1e15,    \
+   NULL,    NULL}
 #endif

@@ -415,14 +415,14 @@ int cnn_program_bench(const cnn_program *program, int argc, char **argv) {
   const cnn_flag flag[] = {
       {"seconds", 0, CNN_VALUE_NUMBER, &bench.seconds, "N", "how long it measures (2)", 0, 86400, NULL, NULL},
       {"threads", 0, CNN_VALUE_WHOLE, &threads, "N",
-       "processors to use, fewer where others keep them busy (all)", 1, 4096, NULL, NULL},
-      {"train", 0, CNN_VALUE_FLAG, &bench.train, "", "whole steps of training instead", 0, 0, NULL, NULL},
+       "processors to use, fewer if other programs keep them busy (all)", 1, 4096, NULL, NULL},
+      {"train", 0, CNN_VALUE_FLAG, &bench.train, "", "measure training steps instead", 0, 0, NULL, NULL},
       {"stream", 0, CNN_VALUE_FLAG, &bench.stream, "",
        "steps of a net compiled with --stream, --slide or states", 0, 0, NULL, NULL},
       {"json", 0, CNN_VALUE_FLAG, &bench.json, "", "the same as JSON", 0, 0, NULL, NULL},
   };
   cnn_usage usage = {
-      program->name, "bench", "", "How fast the net is on this machine.", flag, sizeof flag / sizeof *flag};
+      program->name, "bench", "", "Latency of the net on this machine.", flag, sizeof flag / sizeof *flag};
   const int parsed = cnn_usage_parse(&usage, argc, argv, NULL);
   if (parsed != CNN_GO_ON) return parsed;
   if (bench.train && (!program->network->gradients || !program->network->recipe)) {

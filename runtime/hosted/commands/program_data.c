@@ -66,8 +66,7 @@ static void census_print(const cnn_data *data, const Census *census) {
     putchar('\n');
   }
   if (census->ignored > 0)
-    printf("%s objects are crowds or difficult, and do not count\n",
-           cnn_number_grouped(census->ignored).text);
+    printf("%s objects are crowds or difficult, and are ignored\n", cnn_number_grouped(census->ignored).text);
 }
 
 /* Reads every sample, and prints the number of samples or objects per class. */
@@ -113,8 +112,8 @@ int cnn_program_data(const cnn_program *program, int argc, char **argv) {
        0, NULL, NULL},
       {"limit", 0, CNN_VALUE_WHOLE, &a.limit, "N", "only the first N samples of each part", 1, 1e15, NULL,
        NULL},
-      {"skip-bad", 0, CNN_VALUE_FLAG, &a.skip_bad, "",
-       "leaves out unusable images, masks and boxes, and counts them", 0, 0, NULL, NULL},
+      {"skip-bad", 0, CNN_VALUE_FLAG, &a.skip_bad, "", "skip and count unusable images, masks and boxes", 0,
+       0, NULL, NULL},
   };
   const cnn_usage usage = {
       program->name,
@@ -129,6 +128,6 @@ int cnn_program_data(const cnn_program *program, int argc, char **argv) {
   if (!a.data) return cnn_usage_error(&usage, "it needs --data");
   struct stat about;
   if (a.out && stat(a.out, &about) == 0)
-    return cnn_usage_error(&usage, "%s is there already; -o names a folder that is not", a.out);
+    return cnn_usage_error(&usage, "%s already exists; -o needs a new folder", a.out);
   return run(program, &a);
 }

@@ -132,7 +132,7 @@ static cnn_status dream_all(Dream *d, const Arguments *a) {
   const size_t bytes = (size_t)d->port->size * sizeof(float),
                raw = (size_t)d->port->size * cnn_type_bytes(d->port->type);
   char title[200], subtitle[300], caption[200];
-  snprintf(title, sizeof title, "%s: what the net dreams of", d->viewer.network->name);
+  snprintf(title, sizeof title, "%s: inputs that maximize the score", d->viewer.network->name);
   snprintf(subtitle, sizeof subtitle,
            "%lld steps of gradient ascent on the score from %s; under each image, its score",
            (long long)a->steps, a->from ? a->from : "noise");
@@ -169,7 +169,7 @@ static cnn_status choose_units(Dream *d, const Arguments *a) {
     const int32_t channels =
         network->output[d->unit[0].output].dim[network->output[d->unit[0].output].rank - 1];
     if (channels > CLASSES_MOST)
-      return cnn_failure(CNN_BAD_ARGUMENT, "--output=all shows at most %d, and there are %d", CLASSES_MOST,
+      return cnn_failure(CNN_BAD_ARGUMENT, "--output=all shows at most %d, but there are %d", CLASSES_MOST,
                          channels);
     for (d->units = 0; d->units < channels; d->units++)
       d->unit[d->units] = (cnn_unit){d->unit[0].output, d->units, CNN_EVERYWHERE};
@@ -197,10 +197,10 @@ static cnn_status start(Dream *d, const Arguments *a) {
 static cnn_status dream_open(Dream *d, const Arguments *a) {
   const cnn_network *network = d->viewer.network;
   if (network->inputs != 1)
-    return cnn_failure(CNN_BAD_ARGUMENT, "%s has %d inputs; dream works on one", network->name,
+    return cnn_failure(CNN_BAD_ARGUMENT, "%s has %d inputs; dream supports one", network->name,
                        network->inputs);
   if (network->look->gradient[0] < 0)
-    return cnn_failure(CNN_BAD_ARGUMENT, "no gradient passes from the outputs of %s back to its input",
+    return cnn_failure(CNN_BAD_ARGUMENT, "the outputs of %s have no gradient with respect to its input",
                        network->name);
   d->port = &network->input[0];
   d->channels = d->port->dim[d->port->rank - 1];
@@ -251,10 +251,10 @@ int cnn_program_dream(const cnn_program *program, int argc, char **argv) {
       CNN_FLAG_WEIGHTS_NAMES(a.names),
       {"from", 0, CNN_VALUE_TEXT, &a.from, "IMAGE", "begin with it (noise)", 0, 0, NULL, NULL},
       {"steps", 0, CNN_VALUE_WHOLE, &a.steps, "N", "of gradient ascent (256)", 1, 1e6, NULL, NULL},
-      {"rate", 0, CNN_VALUE_NUMBER, &a.rate, "X", "how far a step goes, in shades of gray (8)", 0, 1e6, NULL,
+      {"rate", 0, CNN_VALUE_NUMBER, &a.rate, "X", "size of a step, in shades of gray (8)", 0, 1e6, NULL,
        NULL},
       {"decay", 0, CNN_VALUE_NUMBER, &a.decay, "X",
-       "how much of the way back to its beginning each step takes (0.01)", 0, 1, NULL, NULL},
+       "fraction by which each step moves back towards the start (0.01)", 0, 1, NULL, NULL},
       {"blur", 0, CNN_VALUE_NUMBER, &a.blur, "X",
        "standard deviation of the first blur, in pixels; it fades out (1)", 0, 100, NULL, NULL},
       {"jitter", 0, CNN_VALUE_WHOLE, &a.jitter, "N",

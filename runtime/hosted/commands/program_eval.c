@@ -119,7 +119,7 @@ static void print_samples(const cnn_network *network, const cnn_data *data, cons
           cnn_number_grouped(samples).text, samples == 1 ? "" : "s");
   if (!test) fprintf(stderr, ", because it has no test part");
   if (shared > 0 && network->recipe)
-    fprintf(stderr, "; if the net was trained on this set, %s of them were for training",
+    fprintf(stderr, "; if the net was trained on this set, %s of them were used for training",
             cnn_number_grouped(shared).text);
   fprintf(stderr, "\n%s", cnn_data_notes(data));
 }
@@ -199,15 +199,15 @@ static int eval_recordings(const cnn_program *program, const cnn_usage *usage, c
 int cnn_program_eval(const cnn_program *program, int argc, char **argv) {
   Arguments a = {.fit = (int)cnn_fit_usual(program->network), .detect = CNN_DETECT_DEFAULTS};
   const cnn_flag flag[] = {
-      {"data", 0, CNN_VALUE_TEXT, &a.data, "PATH",
-       "a data set; its test part is read, or all of it where it has none", 0, 0, NULL, NULL},
+      {"data", 0, CNN_VALUE_TEXT, &a.data, "PATH", "a data set; its test part, or all of it if there is none",
+       0, 0, NULL, NULL},
       {"target", 0, CNN_VALUE_TEXT, &a.target, "NAME",
-       "the column of a .csv that is to be predicted (the last), by name or number", 0, 0, NULL, NULL},
+       "the target column of a .csv (the last), by name or number", 0, 0, NULL, NULL},
       CNN_FLAG_WEIGHTS(a.weights),
       CNN_FLAG_WEIGHTS_NAMES(a.names),
       {"json", 0, CNN_VALUE_FLAG, &a.json, "", "the same as JSON", 0, 0, NULL, NULL},
-      {"confusion", 0, CNN_VALUE_TEXT, &a.confusion, "FILE.svg|.txt", "which classes are taken for which", 0,
-       0, NULL, NULL},
+      {"confusion", 0, CNN_VALUE_TEXT, &a.confusion, "FILE.svg|.txt", "the confusion matrix of classes", 0, 0,
+       NULL, NULL},
       {"curves", 0, CNN_VALUE_TEXT, &a.curves, "FILE.svg",
        "precision over recall of each class, of boxes or masks", 0, 0, NULL, NULL},
       {"limit", 0, CNN_VALUE_WHOLE, &a.limit, "N", "only the first N samples", 1, 1e15, NULL, NULL},
@@ -221,8 +221,8 @@ int cnn_program_eval(const cnn_program *program, int argc, char **argv) {
       {"stream", 0, CNN_VALUE_FLAG, &a.stream, "",
        "of recordings: as predict --stream, which --truth implies", 0, 0, NULL, NULL},
       CNN_FLAGS_DETECT(a.detect),
-      {"skip-bad", 0, CNN_VALUE_FLAG, &a.skip_bad, "",
-       "leaves out unusable images, masks and boxes, and counts them", 0, 0, NULL, NULL},
+      {"skip-bad", 0, CNN_VALUE_FLAG, &a.skip_bad, "", "skip and count unusable images, masks and boxes", 0,
+       0, NULL, NULL},
   };
   cnn_usage usage = {program->name,
                      "eval",

@@ -172,23 +172,24 @@ int cnn_program_features(const cnn_program *program, int argc, char **argv) {
   Arguments a = {.channels = 64, .fit = (int)cnn_fit_usual(program->network)};
   const cnn_flag flag[] = {
       {"layer", 0, CNN_VALUE_TEXT, &a.layer, "NAME",
-       "a layer, as info lists them (all, a few channels of each)", 0, 0, NULL, NULL},
+       "a layer, as listed by info (all, a few channels of each)", 0, 0, NULL, NULL},
       {"out", 'o', CNN_VALUE_TEXT, &a.out, "OUT", ".png: a page of images; .npy: the layer's values", 0, 0,
        NULL, NULL},
       CNN_FLAG_WEIGHTS(a.weights),
       CNN_FLAG_WEIGHTS_NAMES(a.names),
       {"class", 0, CNN_VALUE_TEXT, &a.asked.class, "K",
-       "whose probability the page says: a number or a label (the one that is predicted)", 0, 0, NULL, NULL},
+       "the class with the printed probability: a number or a label (the predicted one)", 0, 0, NULL, NULL},
       CNN_FLAG_PIXEL(a.asked),
       {"channels", 0, CNN_VALUE_WHOLE, &a.channels, "N", "maximum per layer (64)", 1, 1024, NULL, NULL},
-      {"scale", 0, CNN_VALUE_WHOLE, &a.scale, "N", "pixels a side of each value (as fits the page)", 1, 64,
+      {"scale", 0, CNN_VALUE_WHOLE, &a.scale, "N", "side of each value in pixels (fits the page)", 1, 64,
        NULL, NULL},
       CNN_FLAG_INDEX(a.index),
       CNN_FLAG_FIT(a.fit, NULL),
   };
-  cnn_usage usage = {program->name, "features",
-                     "IMAGE",       "Draws what the layers make of an input (PNG, JPEG, WebP, .npy, .npz).",
-                     flag,          sizeof flag / sizeof *flag};
+  cnn_usage usage = {
+      program->name, "features",
+      "IMAGE",       "Draws the values of the layers for an input (PNG, JPEG, WebP, .npy, .npz).",
+      flag,          sizeof flag / sizeof *flag};
   int operand, parsed = cnn_usage_parse(&usage, argc, argv, &operand);
   if (parsed != CNN_GO_ON) return parsed;
   if (a.out && cnn_out_is_array(a.out) && !a.layer)

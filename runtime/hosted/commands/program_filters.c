@@ -191,10 +191,10 @@ int cnn_program_filters(const cnn_program *program, int argc, char **argv) {
       {"out", 'o', CNN_VALUE_TEXT, &a.out, "OUT.png", "the page", 0, 0, NULL, NULL},
       CNN_FLAG_WEIGHTS(a.weights),
       CNN_FLAG_WEIGHTS_NAMES(a.names),
-      {"filters", 0, CNN_VALUE_WHOLE, &a.filters, "N", "maximum (256; 32 where each has many channels)", 1,
-       4096, NULL, NULL},
+      {"filters", 0, CNN_VALUE_WHOLE, &a.filters, "N", "maximum number (256; 32 if each has many channels)",
+       1, 4096, NULL, NULL},
       {"channels", 0, CNN_VALUE_WHOLE, &a.channels, "N", "maximum per filter (32)", 1, 4096, NULL, NULL},
-      {"scale", 0, CNN_VALUE_WHOLE, &a.scale, "N", "pixels a side of each weight (as fits the page)", 1, 64,
+      {"scale", 0, CNN_VALUE_WHOLE, &a.scale, "N", "side of each weight in pixels (fits the page)", 1, 64,
        NULL, NULL},
   };
   cnn_usage usage = {

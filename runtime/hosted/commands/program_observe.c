@@ -93,8 +93,7 @@ static cnn_status keep_inputs(Observer *o, int64_t index) {
     const cnn_port *port = &o->viewer.network->input[i];
     for (int64_t k = 0; k < port->size; k++)
       if (!isfinite(o->viewer.value[i][k]))
-        return cnn_failure(CNN_NOT_FINITE, "training sample %lld: an input is not a number",
-                           (long long)index);
+        return cnn_failure(CNN_NOT_FINITE, "training sample %lld: an input is NaN", (long long)index);
     kept = json_array_append_new(sample, input_numbers(port, o->viewer.value[i])) == 0;
   }
   return kept ? cnn_success() : cnn_failure(CNN_NO_MEMORY, "no memory for the inputs of samples");
@@ -163,9 +162,9 @@ static cnn_status write_seen(const Observer *o, const char *path) {
   }
   complete = complete && json_dump_file(root, path, JSON_COMPACT) == 0;
   json_decref(root);
-  return complete
-             ? cnn_success()
-             : cnn_failure(CNN_BAD_FILE, "cannot write what was observed to %s, or it is not finite", path);
+  return complete ? cnn_success()
+                  : cnn_failure(CNN_BAD_FILE,
+                                "cannot write the observed ranges to %s, or they are not finite", path);
 }
 
 static int observe(const cnn_program *program, const Arguments *a) {
@@ -203,7 +202,7 @@ int cnn_program_observe(const cnn_program *program, int argc, char **argv) {
        NULL, NULL},
       {"samples", 0, CNN_VALUE_WHOLE, &a.samples, "N", "number of training samples (500)", 1, 1e9, NULL,
        NULL},
-      {"inputs", 0, CNN_VALUE_WHOLE, &a.inputs, "N", "with the first N samples themselves (0)", 0, 1e6, NULL,
+      {"inputs", 0, CNN_VALUE_WHOLE, &a.inputs, "N", "also store the first N samples (0)", 0, 1e6, NULL,
        NULL},
       CNN_FLAG_WEIGHTS(a.weights),
       CNN_FLAG_WEIGHTS_NAMES(a.names),
@@ -212,7 +211,7 @@ int cnn_program_observe(const cnn_program *program, int argc, char **argv) {
       program->name,
       "observe",
       "",
-      "Runs the net on a data set and writes which numbers its values take, for cnnc quantize.",
+      "Runs the net on a data set and writes the ranges of its values, for cnnc quantize.",
       flag,
       sizeof flag / sizeof *flag};
   const int parsed = cnn_usage_parse(&usage, argc, argv, NULL);

@@ -177,7 +177,7 @@ static cnn_status choose(Occlusion *o, const Arguments *a, const char *path) {
   o->asked = &a->asked;
   o->boxed = finds && !a->asked.at_pixel;
   if (a->asked.of_box && !finds)
-    return cnn_failure(CNN_BAD_ARGUMENT, "--box: no output of %s finds boxes", network->name);
+    return cnn_failure(CNN_BAD_ARGUMENT, "--box: no output of %s has boxes", network->name);
   const cnn_status status = o->boxed ? cnn_asked_box(&o->viewer, path, &a->asked, &o->box)
                                      : cnn_asked_unit(&o->viewer, path, &a->asked, &o->unit);
   if (status.code != CNN_OK) return status;
@@ -247,30 +247,30 @@ int cnn_program_occlude(const cnn_program *program, int argc, char **argv) {
   const cnn_flag flag[] = {
       {"out", 'o', CNN_VALUE_TEXT, &a.out, "OUT",
        ".png: a page; .npy: the probability (or score) for each position of the window", 0, 0, NULL, NULL},
-      {"class", 0, CNN_VALUE_TEXT, &a.asked.class, "K",
-       "whose probability: a number or a label (the one that is predicted)", 0, 0, NULL, NULL},
+      {"class", 0, CNN_VALUE_TEXT, &a.asked.class, "K", "the class: a number or a label (the predicted one)",
+       0, 0, NULL, NULL},
       CNN_FLAG_PIXEL(a.asked),
       {"box", 0, CNN_VALUE_WHOLE, &a.asked.box, "N",
-       "the score of the N-th box that is found, or of the N-th of the class (1, the best)", 1, 1e6, NULL,
+       "the score of the N-th detected box, or of the N-th of the class (1, the best)", 1, 1e6, NULL,
        &a.asked.of_box},
       CNN_FLAG_WEIGHTS(a.weights),
       CNN_FLAG_WEIGHTS_NAMES(a.names),
       {"window", 0, CNN_VALUE_WHOLE, &a.window, "N",
        "side of the window in pixels (a seventh of the image's)", 1, 1e6, NULL, NULL},
       {"stride", 0, CNN_VALUE_WHOLE, &a.stride, "N",
-       "pixels from one position to the next (1; of large windows a quarter)", 1, 1e6, NULL, NULL},
+       "pixels from one position to the next (1; a quarter of large windows)", 1, 1e6, NULL, NULL},
       {"fill", 0, CNN_VALUE_NUMBER, &a.fill, "X", "fill value of the window (the image's mean color)", -1e30,
        1e30, NULL, &a.filled},
       CNN_FLAG_INDEX(a.index),
       CNN_FLAG_FIT(a.fit, NULL),
   };
   cnn_usage usage = {program->name, "occlude",
-                     "IMAGE",       "Draws what the prediction loses when parts of an input are covered.",
+                     "IMAGE",       "Draws how much the score drops when parts of an input are covered.",
                      flag,          sizeof flag / sizeof *flag};
   int operand, parsed = cnn_usage_parse(&usage, argc, argv, &operand);
   if (parsed != CNN_GO_ON) return parsed;
   if (a.asked.of_box && a.asked.at_pixel)
-    return cnn_usage_error(&usage, "--box and --pixel are two questions; ask one");
+    return cnn_usage_error(&usage, "--box and --pixel are mutually exclusive");
   int ready = cnn_viewer_usage(&usage, program, a.weights, argv[operand], a.out, true);
   return ready == CNN_GO_ON ? occlude(program, &a, argv[operand]) : ready;
 }

@@ -297,7 +297,7 @@ static void tell_left_out(const Prediction *prediction, const char *path, int32_
     fprintf(stderr, "%s: shows the output \"%s\", the first of %d that are images\n", path, port->name,
             (int)drawable);
   if (cut)
-    fprintf(stderr, "%s: the values of \"%s\", %s to %s, are cut to 0..1\n", path, port->name,
+    fprintf(stderr, "%s: the values of \"%s\", %s to %s, are clamped to 0..1\n", path, port->name,
             cnn_number((double)low, 4).text, cnn_number((double)high, 4).text);
   if (drawable > 1 || cut)
     fprintf(stderr, "the command features draws %s on its own scale\n", drawable > 1 ? "each of them" : "it");
@@ -483,7 +483,7 @@ static cnn_status predict_folder(Prediction *prediction, const char *path) {
             skipped->count == 1 ? "an image" : "images", skipped->first);
   }
   if (pictures.again.count > 0)
-    fprintf(stderr, "%s: skipped %lld symbolic link%s to folders that are read already (first: %s)\n", path,
+    fprintf(stderr, "%s: skipped %lld symbolic link%s to folders that were already read (first: %s)\n", path,
             (long long)pictures.again.count, pictures.again.count == 1 ? "" : "s", pictures.again.first);
   prediction->batched = true;
   if (pictures.count == 0) status = cnn_failure(CNN_MISMATCH, "%s: there are no images in this folder", path);
@@ -568,8 +568,8 @@ int cnn_program_predict(const cnn_program *program, int argc, char **argv) {
       {"json", 0, CNN_VALUE_FLAG, &a.json, "", "an array of objects instead of lines", 0, 0, NULL, NULL},
       CNN_FLAG_FIT(a.fit, NULL),
       {"target", 0, CNN_VALUE_TEXT, &a.target, "NAME",
-       "the column of a .csv that is left out (the last, where it has one too many), by name or number", 0, 0,
-       NULL, NULL},
+       "the column of a .csv to ignore (the last, if there is one too many), by name or number", 0, 0, NULL,
+       NULL},
       {"stream", 0, CNN_VALUE_FLAG, &a.stream, "",
        "detections in WAV files of any length; - reads samples of the input's type from standard input; "
        "with --json, the scores of all rows",

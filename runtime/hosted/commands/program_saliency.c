@@ -106,7 +106,7 @@ static cnn_status measure(Saliency *s, const Arguments *a, const char *path) {
   int32_t input = 0;
   while (input < network->inputs && !cnn_viewer_gradient(viewer, input)) input++;
   if (input == network->inputs)
-    return cnn_failure(CNN_BAD_ARGUMENT, "no gradient passes from the outputs of %s back to its inputs",
+    return cnn_failure(CNN_BAD_ARGUMENT, "the outputs of %s have no gradient with respect to its inputs",
                        network->name);
   const int64_t n = network->input[input].size;
   s->plain = malloc((size_t)n * sizeof(float));
@@ -132,21 +132,21 @@ int cnn_program_saliency(const cnn_program *program, int argc, char **argv) {
   const cnn_flag flag[] = {
       {"out", 'o', CNN_VALUE_TEXT, &a.out, "OUT", ".png: a page; .npy: the gradient, with its signs", 0, 0,
        NULL, NULL},
-      {"class", 0, CNN_VALUE_TEXT, &a.asked.class, "K",
-       "whose score: a number or a label (the one that is predicted)", 0, 0, NULL, NULL},
+      {"class", 0, CNN_VALUE_TEXT, &a.asked.class, "K", "the class: a number or a label (the predicted one)",
+       0, 0, NULL, NULL},
       CNN_FLAG_PIXEL(a.asked),
       CNN_FLAG_WEIGHTS(a.weights),
       CNN_FLAG_WEIGHTS_NAMES(a.names),
       {"smooth", 0, CNN_VALUE_WHOLE, &a.smooth, "N",
        "the mean over N noisy copies of the input (1: the input itself)", 1, 1e6, NULL, NULL},
       {"noise", 0, CNN_VALUE_NUMBER, &a.noise, "X",
-       "their standard deviation, as a part of the input's range (0.15)", 0, 10, NULL, NULL},
+       "standard deviation of the noise, as a fraction of the input's range (0.15)", 0, 10, NULL, NULL},
       {"seed", 0, CNN_VALUE_SEED, &a.seed, "S", "of the noise (0)", 0, 0, NULL, NULL},
       CNN_FLAG_INDEX(a.index),
       CNN_FLAG_FIT(a.fit, NULL),
   };
   cnn_usage usage = {program->name, "saliency",
-                     "IMAGE",       "Draws which parts of an input the score of its class depends on.",
+                     "IMAGE",       "Draws the parts of an input on which the score of its class depends.",
                      flag,          sizeof flag / sizeof *flag};
   int operand, parsed = cnn_usage_parse(&usage, argc, argv, &operand);
   if (parsed != CNN_GO_ON) return parsed;

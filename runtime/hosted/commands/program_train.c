@@ -145,7 +145,7 @@ static int outputs_check(const cnn_usage *usage, const Outputs *outputs, const A
     status = cnn_written_spares(usage, outputs->list, a->data, "the data are read from it");
   }
   if (status == CNN_GO_ON) {
-    status = cnn_written_spares(usage, outputs->list, a->init, "the first weights are read from it");
+    status = cnn_written_spares(usage, outputs->list, a->init, "the initial weights are read from it");
   }
   return status;
 }
@@ -166,7 +166,7 @@ static int train_on(const cnn_usage *usage, const Arguments *arguments, const Ou
   int spared = CNN_GO_ON;
   if (status->code == CNN_OK && !options->dry_run && first) {
     spared = cnn_written_spares_data(usage, outputs->list, data);
-    if (spared != CNN_GO_ON) *status = cnn_failure(CNN_BAD_ARGUMENT, "a file would be written over");
+    if (spared != CNN_GO_ON) *status = cnn_failure(CNN_BAD_ARGUMENT, "a file would be overwritten");
   }
   *status = cnn_ranks_agree(options->ranks, *status);
   if (status->code == CNN_OK) {
@@ -221,8 +221,8 @@ static int train(const cnn_program *program, const cnn_usage *usage, const Argum
 static int run(const cnn_program *program, const cnn_usage *usage, const Arguments *a) {
   if (!a->data) return cnn_usage_error(usage, "it needs --data");
   if (a->resume && a->init)
-    return cnn_usage_error(usage,
-                           "--resume goes on from a checkpoint, --init starts from weights: one of them");
+    return cnn_usage_error(
+        usage, "--resume continues from a checkpoint, --init starts from weights: use one of them");
   char out[512];
   snprintf(out, sizeof out, "%s.safetensors", program->network->name);
   cnn_train_options options = cnn_train_defaults(program->network);
@@ -245,7 +245,7 @@ int cnn_program_train(const cnn_program *program, int argc, char **argv) {
   static const char *const on_off[] = {"on", "off", NULL}, *const progress[] = {"auto", "plain", "none",
                                                                                 NULL};
   static const char about[] =
-      "Trains the net. Messages go to standard error; Ctrl-C saves and stops, --resume goes on.";
+      "Trains the net. Messages go to standard error; Ctrl-C saves and stops, --resume continues.";
   Arguments a = {.progress = CNN_PROGRESS_AUTO};
   const double most = INT32_MAX;
   const cnn_flag flag[] = {
@@ -253,43 +253,43 @@ int cnn_program_train(const cnn_program *program, int argc, char **argv) {
        "a directory with IDX or CIFAR files or folders of images, an .npz, a .csv, or 'synthetic'", 0, 0,
        NULL, NULL},
       {"target", 0, CNN_VALUE_TEXT, &a.target, "NAME",
-       "the column of a .csv that is to be predicted (the last), by name or number", 0, 0, NULL, NULL},
+       "the target column of a .csv (the last), by name or number", 0, 0, NULL, NULL},
       {"out", 'o', CNN_VALUE_TEXT, &a.out, "W",
-       "file for the best weights, .safetensors or .npz (NET.safetensors); next to it the last and a "
-       "checkpoint. What another run left there is kept: its weights as W.previous, a stopped run as "
-       "W.stopped; weights from elsewhere become W.original",
+       "file for the best weights, .safetensors or .npz (NET.safetensors); next to it the last ones and a "
+       "checkpoint. Files of another run are kept: its weights as W.previous, a stopped run as "
+       "W.stopped; weights of other tools become W.original",
        0, 0, NULL, NULL},
       {"init", 0, CNN_VALUE_TEXT, &a.init, "W", "start from these weights, where names and shapes match", 0,
        0, NULL, NULL},
       CNN_FLAG_WEIGHTS_NAMES(a.names),
-      {"epochs", 0, CNN_VALUE_WHOLE, &a.epochs, "N", "instead of the program's", 1, most, NULL,
+      {"epochs", 0, CNN_VALUE_WHOLE, &a.epochs, "N", "overrides the program's", 1, most, NULL,
        &a.epochs_given},
-      {"batch", 0, CNN_VALUE_WHOLE, &a.batch, "N", "samples of a step, instead of the program's", 1, most,
-       NULL, &a.batch_given},
-      {"rate", 0, CNN_VALUE_NUMBER, &a.rate, "R", "learning rate, instead of the program's", 0, 1e30, NULL,
+      {"batch", 0, CNN_VALUE_WHOLE, &a.batch, "N", "samples per step; overrides the program's", 1, most, NULL,
+       &a.batch_given},
+      {"rate", 0, CNN_VALUE_NUMBER, &a.rate, "R", "learning rate; overrides the program's", 0, 1e30, NULL,
        &a.rate_given},
       {"seed", 0, CNN_VALUE_SEED, &a.seed, "N", "of weights, order, augmentation and dropout", 0, 0, NULL,
        &a.seed_given},
       {"threads", 0, CNN_VALUE_WHOLE, &a.threads, "N", "processors to use (all)", 1, 4096, NULL, NULL},
       {"resume", 0, CNN_VALUE_FLAG, &a.resume, "",
-       "go on from the checkpoint as if never stopped; reports changes of the program", 0, 0, NULL, NULL},
+       "continue from the checkpoint as if never stopped; reports changes of the program", 0, 0, NULL, NULL},
       {"shuffle", 0, CNN_VALUE_CHOICE, &a.shuffle, "on|off", "off: samples come in the order of the files", 0,
        0, on_off, &a.shuffle_given},
       {"limit", 0, CNN_VALUE_WHOLE, &a.limit, "N", "only the first N samples of each part", 1, 1e15, NULL,
        &a.limit_given},
       {"val", 0, CNN_VALUE_NUMBER, &a.val, "F",
-       "part of the training samples for validation (0.1), where the set has none", 0, 0.999, NULL,
-       &a.val_given},
+       "fraction of the training samples for validation (0.1), if the set has no validation part", 0, 0.999,
+       NULL, &a.val_given},
       CNN_FLAG_FIT(a.fit, &a.fit_given),
-      {"skip-bad", 0, CNN_VALUE_FLAG, &a.skip_bad, "",
-       "leaves out unusable images, masks and boxes, and counts them", 0, 0, NULL, NULL},
+      {"skip-bad", 0, CNN_VALUE_FLAG, &a.skip_bad, "", "skip and count unusable images, masks and boxes", 0,
+       0, NULL, NULL},
       {"log", 0, CNN_VALUE_TEXT, &a.log, "FILE", ".jsonl or .csv: one row per epoch", 0, 0, NULL, NULL},
       {"plot", 0, CNN_VALUE_TEXT, &a.plot, "FILE.svg", "curves of loss, metrics and rate", 0, 0, NULL, NULL},
       {"tensorboard", 0, CNN_VALUE_TEXT, &a.tensorboard, "DIR",
        "the same for TensorBoard, as events in this directory", 0, 0, NULL, NULL},
-      {"overfit", 0, CNN_VALUE_WHOLE, &a.overfit, "N", "train on N samples alone: can the net learn them?", 1,
-       most, NULL, &a.overfit_given},
-      {"dry-run", 0, CNN_VALUE_FLAG, &a.dry_run, "", "one step and one validation, nothing is written", 0, 0,
+      {"overfit", 0, CNN_VALUE_WHOLE, &a.overfit, "N",
+       "train on N samples only, to test whether the net can learn them", 1, most, NULL, &a.overfit_given},
+      {"dry-run", 0, CNN_VALUE_FLAG, &a.dry_run, "", "one step and one validation; writes nothing", 0, 0,
        NULL, NULL},
       {"progress", 0, CNN_VALUE_CHOICE, &a.progress, "auto|plain|none",
        "a live bar on a terminal, one line per epoch, or neither", 0, 0, progress, NULL},

@@ -42,7 +42,7 @@ cnn_status cnn_viewer_open(cnn_viewer *viewer, const cnn_program *program, const
   *viewer = (cnn_viewer){.network = network};
   cnn_status status = cnn_program_weights(program, weights, names, &viewer->weights);
   if (status.code != CNN_OK) return status;
-  if (!allocate(viewer)) return cnn_failure(CNN_NO_MEMORY, "no memory to look into %s", network->name);
+  if (!allocate(viewer)) return cnn_failure(CNN_NO_MEMORY, "no memory to inspect %s", network->name);
   network->look->pack(viewer->memory, viewer->weights);
   return cnn_success();
 }
@@ -72,7 +72,7 @@ cnn_status cnn_viewer_read(cnn_viewer *viewer, const char *path, int64_t index, 
   cnn_status status = cnn_inputs_open(&inputs, path, network, fit);
   if (status.code != CNN_OK) return status;
   if (index >= cnn_inputs_count(inputs)) {
-    status = cnn_failure(CNN_BAD_ARGUMENT, "%s: there is no sample %lld, it has %lld", path, (long long)index,
+    status = cnn_failure(CNN_BAD_ARGUMENT, "%s: there is no sample %lld; it has %lld", path, (long long)index,
                          (long long)cnn_inputs_count(inputs));
   } else {
     status = cnn_inputs_sample(inputs, index, viewer->raw);

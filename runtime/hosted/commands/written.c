@@ -81,7 +81,7 @@ int cnn_written_spares_data(const cnn_usage *usage, const cnn_written *written, 
   Identity identity;
   for (const cnn_written *each = written; each->option; each++) {
     if (each->path && cnn_data_takes(data, each->path))
-      return refuse(usage, each->path, "it would lie among the data, and be read as such", "");
+      return refuse(usage, each->path, "it would be inside the data set, and be read as data", "");
     exists = exists || is_file(each->path, &identity);
   }
   if (exists) cnn_data_files(data, look_at, &search);

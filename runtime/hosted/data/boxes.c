@@ -73,7 +73,8 @@ static cnn_status segments_read(const cnn_scene *scene, const cnn_image *segment
   }
   for (int k = 0; k < truth->count; k++)
     if (!(truth->object[k].box[0] < truth->object[k].box[2]))
-      return cnn_failure(CNN_MISMATCH, "%s: object %d of it has no pixel", scene->segments, k + 1);
+      return cnn_failure(CNN_MISMATCH, "%s: object %d of its annotation has no pixels", scene->segments,
+                         k + 1);
   return cnn_success();
 }
 
@@ -294,7 +295,7 @@ static cnn_status label_missing(const cnn_data *data, const char *where, const c
   const char *similar = cnn_similar(name, network->label, network->labels);
   char list[300], hint[120] = "";
   if (similar) snprintf(hint, sizeof hint, "; did you mean '%.80s'?", similar);
-  return cnn_failure(CNN_MISMATCH, "%s: the class '%s' is none of the net's labels %s%s", where, name,
+  return cnn_failure(CNN_MISMATCH, "%s: the class '%s' is not one of the net's labels %s%s", where, name,
                      cnn_classes_list(network->label, network->labels, list, sizeof list), hint);
 }
 
@@ -372,7 +373,7 @@ static void tell_skipped(cnn_data *data) {
 static void tell_unmasked(cnn_data *data) {
   const BoxesSet *set = data->set;
   if (!data->masks || set->unmasked == 0 || data->network->truth_height == 0) return;
-  cnn_data_note(data, "%lld object%s no mask; the loss masks takes %s for empty", (long long)set->unmasked,
+  cnn_data_note(data, "%lld object%s no mask; the loss masks treats %s as empty", (long long)set->unmasked,
                 set->unmasked == 1 ? " has" : "s have", set->unmasked == 1 ? "it" : "them");
 }
 
@@ -393,7 +394,7 @@ cnn_status cnn_boxes_end(cnn_data *data) {
     status = cnn_failure(CNN_MISMATCH, "%s: contains no image%s%s", data->path,
                          set->bad_pictures ? "; the first that was skipped: " : "", set->first);
   if (status.code == CNN_OK && data->network->inputs != 1)
-    status = cnn_failure(CNN_MISMATCH, "%s: an image is one input, the net has %d", data->path,
+    status = cnn_failure(CNN_MISMATCH, "%s: an image is a single input, but the net has %d", data->path,
                          (int)data->network->inputs);
   if (status.code == CNN_OK) status = cnn_image_fits(data->path, 0, 0, 3, &data->network->input[0]);
   tell_skipped(data);

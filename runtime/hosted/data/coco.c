@@ -26,7 +26,7 @@ typedef struct File {
   size_t images_known;
 } File;
 
-#define LEADS_OUT "'%.200s' leads out of the image folder"
+#define LEADS_OUT "'%.200s' is outside of the image folder"
 
 /* Formats an error: "path: images[3].width: ..." */
 __attribute__((format(printf, 5, 6))) static cnn_status wrong(const File *file, const char *list, size_t k,
@@ -186,9 +186,9 @@ static cnn_status image_read(File *file, const json_t *list, size_t k, const Id 
   if (!name || !*name) return wrong(file, "images", k, "file_name", "must be a text");
   if (!cnn_path_stays(name)) return wrong(file, "images", k, "file_name", LEADS_OUT, name);
   if (!whole_number(element, "height", &height) || height < 1 || height > CNN_PIXELS_MOST)
-    return wrong(file, "images", k, "height", "must be a whole number, from 1 on");
+    return wrong(file, "images", k, "height", "must be an integer of at least 1");
   if (!whole_number(element, "width", &width) || width < 1 || width > CNN_PIXELS_MOST / height)
-    return wrong(file, "images", k, "width", "must be a whole number, from 1 on");
+    return wrong(file, "images", k, "width", "must be an integer of at least 1");
   cnn_scene *scene;
   const cnn_status status = cnn_boxes_scene(file->data, file->pool,
                                             (cnn_scene){.image = cnn_path_join(file->images, name),
@@ -350,7 +350,7 @@ static cnn_status area_read(const File *file, const json_t *annotation, size_t k
   const json_t *number = json_object_get(annotation, "area");
   *area = json_number_value(number);
   if (!number || json_is_null(number) || (json_is_number(number) && *area >= 0)) return cnn_success();
-  return wrong(file, "annotations", k, "area", "must be a number, from 0 on");
+  return wrong(file, "annotations", k, "area", "must be a number of at least 0");
 }
 
 static cnn_status object_read(const File *file, const json_t *list, size_t k, const Id *all, size_t alls,
@@ -386,7 +386,7 @@ static cnn_status segment_read(const File *file, size_t k, const json_t *segment
   const json_t *segment = json_array_get(segments, s);
   snprintf(list, sizeof list, "annotations[%zu].segments_info", k);
   if (!whole_number(segment, "id", &id) || id < 1 || id > 0xFFFFFF)
-    return wrong(file, list, s, "id", "must be a whole number from 1 to %d", 0xFFFFFF);
+    return wrong(file, list, s, "id", "must be an integer from 1 to %d", 0xFFFFFF);
   if (is_second(own, owns, id, s, &first))
     return wrong(file, list, s, "id", "%lld is the id of segment %zu, too", (long long)id, first);
   cnn_status status = class_read(file, segment, list, s, &object);
@@ -469,7 +469,7 @@ cnn_status cnn_coco_read(cnn_coco *coco, int pool, const char *path, const json_
   static const char *const lists[] = {"images", "categories", "annotations"};
   for (size_t k = 0; k < 3; k++)
     if (!json_is_array(json_object_get(root, lists[k])))
-      return cnn_failure(CNN_BAD_FORMAT, "%s: has no list \"%s\", as COCO's files have", path, lists[k]);
+      return cnn_failure(CNN_BAD_FORMAT, "%s: has no list \"%s\", which COCO files have", path, lists[k]);
   const BoxesSet *set = coco->data->set;
   File file = {.coco = coco,
                .data = coco->data,

@@ -115,7 +115,7 @@ static cnn_status quoted_take(cnn_csv *csv) {
   size_t begin = csv->text_bytes;
   for (;; csv->at++) {
     if (csv->at >= csv->end)
-      return cnn_failure(CNN_BAD_FORMAT, "%s:%lld: a quote that is opened here is not closed", csv->path,
+      return cnn_failure(CNN_BAD_FORMAT, "%s:%lld: the quote that opens here is not closed", csv->path,
                          (long long)opened);
     if (*csv->at == '"' && (csv->at + 1 == csv->end || csv->at[1] != '"')) break;
     if (*csv->at == '"') csv->at++;

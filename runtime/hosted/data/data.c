@@ -122,7 +122,7 @@ static cnn_status labels_agree(const cnn_data *data) {
 }
 
 static const char understood[] =
-    "understood are IDX files (train-images-idx3-ubyte[.gz] ...), CIFAR-10/100 in binary, folders of "
+    "supported are IDX files (train-images-idx3-ubyte[.gz] ...), CIFAR-10/100 in binary, folders of "
     "images (train/CLASS/*.png|jpg|webp or CLASS/*), "
     "images with masks (images/ and masks/), images with boxes (YOLO's images/ and labels/, COCO's "
     "annotations/*.json, Pascal VOC's folders), .npz files, tables (.csv, or train.csv and test.csv in a "
@@ -173,7 +173,7 @@ static cnn_status boxes_agree(const cnn_data *data) {
                        data->title);
   if (data->objects && !wanted && !data->pixels)
     return cnn_failure(CNN_MISMATCH,
-                       "%s: has boxes, which no output of the net takes: it can be looked at and written as "
+                       "%s: has boxes, which no output of the net uses: it can be inspected and exported as "
                        "files (`data`), but the net cannot learn from it",
                        data->path);
   if (wanted && network->labels > 0 && data->classes - data->stuff > network->labels)
@@ -182,7 +182,7 @@ static cnn_status boxes_agree(const cnn_data *data) {
                        network->labels == 1 ? "" : "s");
   if (wanted && mixes >= 0)
     return cnn_failure(CNN_MISMATCH,
-                       "%s: the augmentation %s mixes two images, and boxes cannot be mixed; leave it out",
+                       "%s: the augmentation %s mixes two images, and boxes cannot be mixed; remove it",
                        data->path, network->recipe->augment[mixes].name);
   return cnn_success();
 }
@@ -215,9 +215,8 @@ cnn_status cnn_data_open(cnn_data **opened, const char *path, const cnn_network 
   if (status.code == CNN_OK) status = cnn_labels_end(data);
   if (status.code == CNN_OK) status = targets_agree(data);
   if (status.code == CNN_OK && options->target && !cnn_data_is_csv(data))
-    status =
-        cnn_failure(CNN_BAD_ARGUMENT, "%s: a target column is chosen in tables (.csv); this set is of %s",
-                    path, data->title);
+    status = cnn_failure(CNN_BAD_ARGUMENT, "%s: only tables (.csv) have a target column; this set has %s",
+                         path, data->title);
   if (status.code == CNN_OK) status = parts_make(data);
   if (status.code != CNN_OK) {
     cnn_data_close(data);

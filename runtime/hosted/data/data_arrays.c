@@ -128,7 +128,7 @@ static cnn_status input_missing(const cnn_data *data, const cnn_archive *archive
                           network->input[i].name, endings[pool]);
   if (network->inputs > 1)
     return cnn_failure(CNN_MISMATCH,
-                       "%.300s: the net has %d inputs, and each wants the array of its name: %s; the file "
+                       "%.300s: the net has %d inputs, and each needs an array of its name: %s; the file "
                        "has %s",
                        data->path, network->inputs, wanted, names(archive, all, sizeof all));
   return cnn_failure(CNN_MISMATCH, "%.300s: has no inputs: neither \"x%s\" nor %s; it has %s", data->path,
@@ -140,8 +140,8 @@ static cnn_status target_missing(const cnn_data *data, const cnn_archive *archiv
   char all[400];
   if (targets_wanted(data) > 1)
     return cnn_failure(CNN_MISMATCH,
-                       "%.300s: has no \"%.100s_target%s\"; where several outputs have targets, each wants "
-                       "the array of its name; it has %s",
+                       "%.300s: has no \"%.100s_target%s\"; if several outputs have targets, each needs "
+                       "an array of its name; it has %s",
                        data->path, name, ending, names(archive, all, sizeof all));
   return cnn_failure(CNN_MISMATCH, "%.300s: has no targets \"y%s\" or \"%.100s_target%s\"; it has %s",
                      data->path, ending, name, ending, names(archive, all, sizeof all));

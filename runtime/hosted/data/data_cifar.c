@@ -82,7 +82,7 @@ static cnn_status file_add(cnn_data *data, CifarSet *set, const char *directory,
     data->pool[pool] += file->records;
     if (file->file.size % stride != 0 || file->records == 0)
       status = cnn_failure(CNN_BAD_FORMAT,
-                           "%s: %zu bytes are not a whole number of records of %zu bytes: it is cut off",
+                           "%s: %zu bytes are not a multiple of the record size, %zu bytes: it is cut off",
                            path, file->file.size, stride);
   }
   for (int64_t i = 0; i < file->records && status.code == CNN_OK; i++) {
@@ -121,7 +121,7 @@ static void names_read(cnn_data *data, CifarSet *set, const char *directory, con
 
 static cnn_status set_open(cnn_data *data, const Listing *listing, bool hundred) {
   if (data->network->inputs != 1)
-    return cnn_failure(CNN_MISMATCH, "%s: CIFAR has one input, the net has %d", data->path,
+    return cnn_failure(CNN_MISMATCH, "%s: CIFAR has a single input, but the net has %d", data->path,
                        data->network->inputs);
   CifarSet *set = calloc(1, sizeof *set);
   if (!set) return cnn_data_no_memory(data);

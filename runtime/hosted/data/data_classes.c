@@ -76,7 +76,7 @@ static cnn_status refuse(const cnn_data *data, char *const *folder, int32_t fold
   if (similar) snprintf(hint, sizeof hint, "; did you mean '%.80s'?", similar);
   else if (number_of(name) >= 0)
     snprintf(hint, sizeof hint, ", nor the number of one, from 0 to %d", (int)network->labels - 1);
-  return cnn_failure(CNN_MISMATCH, "%s: the folder '%s' is none of the labels %s%s", data->path, name,
+  return cnn_failure(CNN_MISMATCH, "%s: the folder '%s' is not one of the labels %s%s", data->path, name,
                      cnn_classes_list(network->label, network->labels, list, sizeof list), hint);
 }
 
@@ -127,7 +127,7 @@ int32_t cnn_folders_join(cnn_data *data, char **folder, const uint8_t *pools, in
     for (int32_t g = f + 1; number[f] == f && g < folders; g++) {
       if (number[g] != g || !is_one(data, folder, pools, folders, f, g)) continue;
       const bool better = is_better(data, folder[g], pools[g], folder[f]);
-      cnn_data_note(data, "the folders '%s' and '%s' of different parts are taken for one class, '%s'",
+      cnn_data_note(data, "the folders '%s' and '%s' of different parts are treated as one class, '%s'",
                     folder[f], folder[g], folder[better ? g : f]);
       number[better ? f : g] = better ? g : f;
     }
@@ -209,11 +209,12 @@ static cnn_status few_folders(cnn_data *data, int32_t folders, int64_t classes) 
   const char *const *name = (const char *const *)data->class_name;
   char list[LIST];
   if (folders == 1)
-    return cnn_failure(CNN_MISMATCH,
-                       "%s: has one folder of images, '%s', but the net has %lld classes and no "
-                       "labels to find it among; a class is a folder, and --data names the folder that holds "
-                       "them all",
-                       data->path, name[0], (long long)classes);
+    return cnn_failure(
+        CNN_MISMATCH,
+        "%s: has one folder of images, '%s', but the net has %lld classes and no "
+        "labels to match it with; a class is a folder, and --data names the folder that contains "
+        "them all",
+        data->path, name[0], (long long)classes);
   cnn_data_note(data,
                 "%d folders of images for %lld classes; without labels they are numbered in the order of "
                 "their names, from 0: %s",

@@ -103,7 +103,7 @@ static cnn_status json_fits(const char *path, const cnn_file *file) {
   int64_t values = 0;
   for (size_t i = 0; i < file->size; i++) values += file->data[i] == ',';
   if (memory == 0 || values <= memory / VALUE_BYTES) return cnn_success();
-  return cnn_failure(CNN_NO_MEMORY, "%s: has %lld values, for which %.1f GB of memory are too little", path,
+  return cnn_failure(CNN_NO_MEMORY, "%s: has %lld values; %.1f GB of memory are not enough", path,
                      (long long)values, (double)memory / 1e9);
 }
 
@@ -198,8 +198,8 @@ static cnn_status names_tell(const cnn_data *data) {
   }
   if (strange && !panoptic)
     status = cnn_failure(CNN_BAD_FORMAT,
-                         "%s/%s: is not known by its name; COCO's files are named instances_train.json, "
-                         "instances_val.json ..., or one is chosen by --data %s/%s",
+                         "%s/%s: unknown name; COCO files are named instances_train.json, "
+                         "instances_val.json ..., or select one with --data %s/%s",
                          folder, strange, folder, strange);
   if (folder) cnn_listing_free(&listing);
   free(folder);

@@ -163,7 +163,7 @@ static cnn_status output_find(const cnn_data *data, int32_t *output) {
     if (!cnn_target_wanted(data, o)) continue;
     if (*output >= 0)
       return cnn_failure(CNN_MISMATCH,
-                         "%s: a row has one target, and several outputs want one; an .npz has an array for "
+                         "%s: a row has one target, but several outputs need one; an .npz has an array for "
                          "each",
                          data->path);
     *output = o;
@@ -177,7 +177,7 @@ static const char *index_help(const Tables *set) {
   const char *name = set->name[0];
   bool numbers = !*name || strcmp(name, "index") == 0 || strcmp(name, "id") == 0 || strcmp(name, "Id") == 0 ||
                  strcmp(name, "Unnamed: 0") == 0;
-  return numbers ? "; the first column seems to number the rows: leave it out (in pandas: to_csv(..., "
+  return numbers ? "; the first column seems to be row numbers: remove it (in pandas: to_csv(..., "
                    "index=False))"
                  : "";
 }
@@ -187,7 +187,7 @@ static void columns_help(const cnn_data *data, const Tables *set, int64_t inputs
   const cnn_port *input = &data->network->input[0];
   const char *known = index_help(set);
   if (!*known && data->inputs_only && !data->options.target && inputs > input->size)
-    known = "; --target=NAME leaves a column out";
+    known = "; --target=NAME ignores a column";
   if (!*known && inputs < input->size && input->rank > 1)
     snprintf(help, room, "; a line is one sample, with all %lld values of its %s", (long long)input->size,
              input->rank == 3 ? "image" : "sequence");
@@ -301,7 +301,7 @@ static cnn_status label_unknown(const cnn_data *data, const cnn_csv *csv, const 
   const char *meant = cnn_similar(name, network->label, network->labels);
   char where[600];
   const char *column = data->options.target ? "" : "; --target names another column";
-  return cnn_failure(CNN_MISMATCH, "%s: '%.60s' is none of the net's labels%s%.60s%s",
+  return cnn_failure(CNN_MISMATCH, "%s: '%.60s' is not one of the net's labels%s%.60s%s",
                      place(data->set, csv, ((const Tables *)data->set)->first, where), name,
                      meant ? "; did you mean '" : column, meant ? meant : "", meant ? "'?" : "");
 }
@@ -523,7 +523,8 @@ static cnn_status tables_open(cnn_data *data) {
   bool first = true;
   int32_t output = -1;
   if (data->network->inputs != 1)
-    return cnn_failure(CNN_MISMATCH, "%s: a row is one input, the net has %d; an .npz has an array for each",
+    return cnn_failure(CNN_MISMATCH,
+                       "%s: a row is a single input, but the net has %d; an .npz has an array for each",
                        data->path, data->network->inputs);
   for (int pool = 0; pool < POOLS && status.code == CNN_OK; pool++) {
     Table *table = &set->pool[pool];

@@ -322,7 +322,7 @@ static cnn_status part_collect(cnn_data *data, Folders *set, int pool, const cha
   if (status.code == CNN_OK && has_folders(&below)) {
     if (set->pool[pool].there)
       status = cnn_failure(CNN_MISMATCH,
-                           "%s: another folder next to it is the %s part, too; merge the two, or rename one",
+                           "%s: another folder next to it is also the %s part; merge the two, or rename one",
                            path, part_titles[pool]);
     set->pool[pool].there = set->parts = true;
     if (status.code == CNN_OK) status = pool_collect(data, set, pool, &below, linked, empty);
@@ -397,7 +397,7 @@ static cnn_status classless(cnn_data *data, Folders *set) {
     return cnn_failure(
         CNN_MISMATCH,
         "%s: %lld image%s, but no folders of classes, CLASS/*.png (first: %s); without "
-        "classes a set calibrates (cnnc quantize), and trains nets whose target is their input",
+        "classes a set can calibrate (cnnc quantize), and train nets with their input as target",
         data->path, (long long)set->loose.count, set->loose.count == 1 ? "" : "s", set->loose.first);
   data->lacks_targets = wanted;
   return loose_collect(data, set);
@@ -513,7 +513,7 @@ cnn_status cnn_data_open_folders(cnn_data *data, const Listing *listing) {
   if (sounds) data->title = "folders of sounds";
   if (sounds) data->file_kind = "WAV file";
   if (data->network->inputs != 1)
-    return cnn_failure(CNN_MISMATCH, "%s: %s %s is one input, the net has %d", data->path,
+    return cnn_failure(CNN_MISMATCH, "%s: %s %s is a single input, but the net has %d", data->path,
                        sounds ? "a" : "an", data->file_kind, data->network->inputs);
   status = folders_join(data, set);
   if (status.code == CNN_OK && sounds) status = cnn_sound_fits(data->path, &data->network->input[0]);

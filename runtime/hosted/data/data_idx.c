@@ -35,7 +35,7 @@ static cnn_status header_parse(cnn_tensor *tensor, const char *path, const unsig
                                size_t *header) {
   *tensor = (cnn_tensor){.name = "", .swapped = !cnn_machine_big_endian(), .dtype = CNN_DTYPE_OTHER};
   if (n < 4 || bytes[0] != 0 || bytes[1] != 0)
-    return cnn_failure(CNN_BAD_FORMAT, "%s: is no IDX file: it does not begin with two zero bytes", path);
+    return cnn_failure(CNN_BAD_FORMAT, "%s: is not an IDX file: it does not begin with two zero bytes", path);
   for (size_t t = 0; t < sizeof types / sizeof *types; t++)
     if (types[t].code == bytes[2]) tensor->dtype = types[t].dtype;
   if (tensor->dtype == CNN_DTYPE_OTHER)
@@ -128,7 +128,7 @@ static cnn_status idx_choose(cnn_data *data, IdxFile *idx, const char *name) {
                   strcmp(path + n, ".gz") == 0; /* sorted: the .gz comes second */
     cnn_status status =
         packed ? cnn_success()
-               : cnn_failure(CNN_BAD_FORMAT, "%s and %s: a directory must hold one set of IDX files",
+               : cnn_failure(CNN_BAD_FORMAT, "%s and %s: a directory must contain one set of IDX files",
                              idx->path, path);
     free(path);
     return status;
@@ -232,7 +232,7 @@ cnn_status cnn_data_open_idx(cnn_data *data, const Listing *listing) {
       found = true;
   if (!found) return cnn_success();
   if (data->network->inputs != 1)
-    return cnn_failure(CNN_MISMATCH, "%s: IDX files have one input, the net has %d", data->path,
+    return cnn_failure(CNN_MISMATCH, "%s: IDX files have a single input, but the net has %d", data->path,
                        data->network->inputs);
   IdxSet *set = calloc(1, sizeof *set);
   if (!set) return cnn_data_no_memory(data);

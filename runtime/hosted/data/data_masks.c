@@ -221,7 +221,7 @@ static cnn_status voc_names_take(cnn_data *data, Masks *set, int pool, char *nam
     const char end = name[n];
     name[n] = 0;
     if (!cnn_path_stays(name)) {
-      status = cnn_failure(CNN_MISMATCH, "%s: the name '%.200s' in ImageSets leads out of the set",
+      status = cnn_failure(CNN_MISMATCH, "%s: the name '%.200s' in ImageSets is outside of the set",
                            data->path, name);
     } else if (n > 0) {
       char file[256];
@@ -300,7 +300,7 @@ cnn_status cnn_data_open_masks(cnn_data *data, const Listing *listing) {
     status = cnn_failure(CNN_MISMATCH, "%s: contains no image with a mask%s%s", data->path,
                          set->left_out ? "; the first that was skipped: " : "", set->first);
   if (status.code == CNN_OK && data->network->inputs != 1)
-    status = cnn_failure(CNN_MISMATCH, "%s: an image is one input, the net has %d", data->path,
+    status = cnn_failure(CNN_MISMATCH, "%s: an image is a single input, but the net has %d", data->path,
                          (int)data->network->inputs);
   if (status.code == CNN_OK) status = cnn_image_fits(data->path, 0, 0, 3, &data->network->input[0]);
   if (status.code == CNN_OK) status = cnn_pixels_fit(data, data->path);

@@ -55,7 +55,7 @@ static cnn_status number_read(const cnn_data *data, const char *name, const char
   errno = 0;
   const long long value = strtoll(text, &end, 10);
   if (end == text || *end || errno != 0 || value < lo || value > hi)
-    return cnn_failure(CNN_BAD_ARGUMENT, "%s: %s is '%s', but it must be a whole number from %lld to %lld",
+    return cnn_failure(CNN_BAD_ARGUMENT, "%s: %s is '%s', but must be an integer from %lld to %lld",
                        data->path, name, text, (long long)lo, (long long)hi);
   *number = value;
   return cnn_success();
@@ -80,7 +80,7 @@ static cnn_status option_read(const cnn_data *data, Shapes *set, char *option) {
     return number_read(data, option, value, 0, INT64_MAX / 8, &set->seed);
   if (value && strcmp(option, "kind") == 0) return kind_read(data, value, &set->kind);
   return cnn_failure(CNN_BAD_ARGUMENT,
-                     "%s: '%s' is not understood; synthetic:shapes takes count=2000, size=96, seed=1 and "
+                     "%s: unknown option '%s'; synthetic:shapes accepts count=2000, size=96, seed=1 and "
                      "kind=boxes|masks|pixels|panoptic",
                      data->path, option);
 }
@@ -91,8 +91,8 @@ static cnn_status options_read(const cnn_data *data, Shapes *set, const char *op
   cnn_status status = cnn_success();
   char *option = strtok_r(text, ",", &rest);
   if (!option || strcmp(option, "shapes") != 0)
-    status =
-        cnn_failure(CNN_BAD_ARGUMENT, "%s: the made-up sets are synthetic and synthetic:shapes", data->path);
+    status = cnn_failure(CNN_BAD_ARGUMENT, "%s: the generated sets are synthetic and synthetic:shapes",
+                         data->path);
   while (status.code == CNN_OK && (option = strtok_r(NULL, ",", &rest)) != NULL)
     status = option_read(data, set, option);
   free(text);
@@ -135,7 +135,7 @@ cnn_status cnn_data_open_shapes(cnn_data *data, const char *options) {
   data->stuff = 1;
   cnn_status status = options_read(data, set, options);
   if (status.code == CNN_OK && data->network->inputs != 1)
-    status = cnn_failure(CNN_MISMATCH, "%s: an image is one input, the net has %d", data->path,
+    status = cnn_failure(CNN_MISMATCH, "%s: an image is a single input, but the net has %d", data->path,
                          (int)data->network->inputs);
   if (status.code == CNN_OK) status = cnn_image_fits(data->path, 0, 0, 3, &data->network->input[0]);
   truths_choose(data, set->kind < KINDS ? set->kind : kind_for(data));

@@ -158,7 +158,7 @@ static cnn_status list_take(cnn_data *data, Voc *voc, int pool, const char *part
     memcpy(stem, at, n);
     stem[n] = 0;
     if (!cnn_path_stays(stem))
-      status = cnn_failure(CNN_MISMATCH, "%s: '%s' leads out of the set", path, stem);
+      status = cnn_failure(CNN_MISMATCH, "%s: '%s' is outside of the set", path, stem);
     else if (n > 0) status = stem_take(data, voc, pool, images, annotations, stem);
     at = stop < end ? stop + 1 : end;
   }

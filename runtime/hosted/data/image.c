@@ -12,7 +12,7 @@ cnn_status cnn_image_allocate(cnn_image *image, const char *path, uint32_t heigh
                               int32_t channels) {
   if (height == 0 || width == 0) return cnn_failure(CNN_BAD_FORMAT, "%s: is an image without pixels", path);
   if ((uint64_t)height * width > CNN_PIXELS_MOST || height > INT32_MAX / 8 || width > INT32_MAX / 8)
-    return cnn_failure(CNN_BAD_FORMAT, "%s: claims %u x %u pixels; at most %d are read", path, width, height,
+    return cnn_failure(CNN_BAD_FORMAT, "%s: claims %u x %u pixels; the limit is %d", path, width, height,
                        CNN_PIXELS_MOST);
   *image = (cnn_image){(int32_t)height, (int32_t)width, channels,
                        malloc((size_t)height * width * (size_t)channels)};

@@ -140,8 +140,8 @@ cnn_status cnn_image_read_classes(cnn_image *mask, const char *path) {
   *mask = (cnn_image){0};
   cnn_status status = cnn_file_open(&file, path);
   if (status.code == CNN_OK && !cnn_png_whole(file.data, file.size))
-    status = cnn_failure(CNN_BAD_FORMAT, "%s: a mask of classes is a PNG, and this file is none, or cut off",
-                         path);
+    status = cnn_failure(CNN_BAD_FORMAT,
+                         "%s: a class mask must be a PNG, but this file is not, or is cut off", path);
   if (status.code == CNN_OK) status = decode(mask, path, file.data, file.size, true, &orientation);
   cnn_file_close(&file);
   if (status.code != CNN_OK) cnn_image_free(mask);

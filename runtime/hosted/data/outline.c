@@ -101,7 +101,8 @@ cnn_status cnn_outline_unpack(cnn_outline *outline, const char *text, size_t n, 
   while (text < end && status.code == CNN_OK) {
     const char *const at = text;
     if (!number_unpack(&text, end, &number))
-      return cnn_failure(CNN_BAD_FORMAT, "letter %zu begins no number of packed runs", (size_t)(at - begin));
+      return cnn_failure(CNN_BAD_FORMAT, "letter %zu does not begin a number of packed runs",
+                         (size_t)(at - begin));
     if (outline->runs > 2) number += outline->run[outline->runs - 2]; /* from the third run on: differences */
     status = cnn_outline_run(outline, (double)number, &sum, height, width);
   }

@@ -53,10 +53,9 @@ static cnn_status format_read(Format *format, const char *path, const unsigned c
   *format = (Format){(int32_t)little(at, 2), (int32_t)channels, (int32_t)little(at + 14, 2), 0};
   if (format->tag == TAG_EXTENSIBLE && n >= 26) format->tag = (int32_t)little(at + 24, 2);
   if (channels < 1 || channels > MOST_CHANNELS)
-    return cnn_failure(CNN_BAD_FORMAT, "%s: has %u channels, should be 1 to %d", path, channels,
-                       MOST_CHANNELS);
+    return cnn_failure(CNN_BAD_FORMAT, "%s: has %u channels; must be 1 to %d", path, channels, MOST_CHANNELS);
   if (rate < 1 || rate > MOST_RATE)
-    return cnn_failure(CNN_BAD_FORMAT, "%s: has %u samples per second, should be 1 to %d", path, rate,
+    return cnn_failure(CNN_BAD_FORMAT, "%s: has %u samples per second; must be 1 to %d", path, rate,
                        MOST_RATE);
   format->rate = (int32_t)rate;
   const bool pcm = format->tag == TAG_PCM && format->bits >= 8 && format->bits <= 32 && format->bits % 8 == 0,
@@ -111,7 +110,7 @@ cnn_status cnn_sound_decode(cnn_sound *sound, const char *path, const unsigned c
                open = data &&
                       (size == 0 || size == UINT32_MAX); /* written to a pipe: the data end with the file */
     if (size > left && !open)
-      return cnn_failure(CNN_BAD_FORMAT, "%s: is cut off: a chunk at byte %zu has %u bytes, and %zu are left",
+      return cnn_failure(CNN_BAD_FORMAT, "%s: is cut off: a chunk at byte %zu has %u bytes, but %zu remain",
                          path, at, size, left);
     const unsigned char *body = bytes + at + CHUNK;
     if (memcmp(bytes + at, "fmt ", 4) == 0) {
@@ -223,7 +222,7 @@ cnn_status cnn_sound_convert(cnn_sound *sound, const char *path, const cnn_port 
   const cnn_status status = cnn_sound_fits(path, port);
   if (status.code != CNN_OK) return status;
   if (channels != 1 && channels != sound->channels)
-    return cnn_failure(CNN_MISMATCH, "%s: has %d channels, and the input \"%s\" has %d", path,
+    return cnn_failure(CNN_MISMATCH, "%s: has %d channels, but the input \"%s\" has %d", path,
                        (int)sound->channels, port->name, (int)channels);
   if (channels != sound->channels) channels_mix(sound);
   return port->rate > 0 ? cnn_sound_resample(sound, path, port->rate) : status;

@@ -154,8 +154,9 @@ cnn_status cnn_labels_fit(const cnn_data *data, const char *what) {
     const cnn_port *output = &data->network->output[o];
     if (!cnn_target_wanted(data, o)) continue;
     if (label_form(output) == FORM_NONE)
-      return cnn_failure(CNN_MISMATCH, "%s: has one class a sample, but the output \"%s\" wants %lld targets",
-                         what, output->name, (long long)cnn_port_targets(output));
+      return cnn_failure(CNN_MISMATCH,
+                         "%s: has one class per sample, but the output \"%s\" needs %lld targets", what,
+                         output->name, (long long)cnn_port_targets(output));
     if (cnn_label_limit(output) > 0 && data->classes > cnn_label_limit(output))
       return cnn_failure(CNN_MISMATCH, "%s: has %d classes, but the output \"%s\" has only %lld", what,
                          data->classes, output->name, (long long)cnn_label_limit(output));

@@ -43,7 +43,7 @@ static void XMLCALL begin(void *context, const XML_Char *name, const XML_Char **
   (void)attributes;
   Parse *p = context;
   if (p->depth >= DEPTH_MOST) {
-    fail(p, cnn_failure(CNN_BAD_FORMAT, "%s:%lld: elements lie more than %d deep", p->path, line_of(p),
+    fail(p, cnn_failure(CNN_BAD_FORMAT, "%s:%lld: elements are nested more than %d deep", p->path, line_of(p),
                         (int)DEPTH_MOST));
     return;
   }
@@ -152,8 +152,8 @@ cnn_status cnn_voc_parse(cnn_voc *voc, const char *path, const char *bytes, size
                            "%s:%lld: is invalid XML: %s", path, line_of(&p), XML_ErrorString(error));
   }
   if (p.status.code == CNN_OK && strcmp(p.tag[0], "annotation") != 0)
-    p.status =
-        cnn_failure(CNN_BAD_FORMAT, "%s: is about '%s', not an 'annotation' as Pascal VOC's", path, p.tag[0]);
+    p.status = cnn_failure(CNN_BAD_FORMAT, "%s: its root element is '%s', but Pascal VOC has 'annotation'",
+                           path, p.tag[0]);
   XML_ParserFree(p.parser);
   return p.status;
 }

@@ -34,7 +34,7 @@ static cnn_status row_check(const cnn_yolo *yolo, const double number[5], cnn_ob
     return yolo->classes > 0
                ? cnn_failure(CNN_MISMATCH, "%s:%lld: the class is %g, but there are %d classes, from 0 on",
                              yolo->path, (long long)yolo->line, class, (int)yolo->classes)
-               : cnn_failure(CNN_MISMATCH, "%s:%lld: the class is %g, no whole number from 0 to %d",
+               : cnn_failure(CNN_MISMATCH, "%s:%lld: the class is %g; must be an integer from 0 to %d",
                              yolo->path, (long long)yolo->line, class, CNN_YOLO_CLASSES_MOST - 1);
   *object = (cnn_object){.label = (int32_t)class};
   for (int k = 0; k < 4; k++)
@@ -128,7 +128,7 @@ cnn_status cnn_names_lines(cnn_names *names, const char *path, const char *text,
     text = stop ? stop + 1 : end;
     trim(&name, &length);
     if (length > 0 && empty > 0)
-      return cnn_failure(CNN_BAD_FORMAT, "%s:%lld: is empty; a line is the name of a class", path,
+      return cnn_failure(CNN_BAD_FORMAT, "%s:%lld: is empty; a line must be the name of a class", path,
                          (long long)empty);
     if (length > 0) status = name_set(names, path, line, names->count, name, length);
     else if (empty == 0) empty = line;
@@ -166,7 +166,7 @@ typedef struct Yaml {
 
 static cnn_status yaml_broken(const Yaml *yaml) {
   return cnn_failure(CNN_BAD_FORMAT,
-                     "%s:%lld: the names are not understood; they are [a, b], {0: a, 1: b}, or a line for "
+                     "%s:%lld: the names are invalid; supported are [a, b], {0: a, 1: b}, or a line for "
                      "each: '- a' or '0: a'",
                      yaml->path, (long long)yaml->line);
 }

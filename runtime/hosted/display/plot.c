@@ -308,7 +308,7 @@ static cnn_status confusion_draw(const char *path, const cnn_network *network, c
 cnn_status cnn_confusion_write(const char *path, const cnn_network *network, const cnn_data *data,
                                const cnn_evaluation *evaluation) {
   if (!evaluation->confusion)
-    return cnn_failure(CNN_BAD_ARGUMENT, "%s: there is no confusion of classes to draw", path);
+    return cnn_failure(CNN_BAD_ARGUMENT, "%s: there is no confusion matrix to draw", path);
   const size_t length = strlen(path);
   const bool text = length > 4 && strcmp(path + length - 4, ".txt") == 0;
   return (text ? confusion_print : confusion_draw)(path, network, data, evaluation);

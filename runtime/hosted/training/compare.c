@@ -119,7 +119,7 @@ static uint64_t settings_sum(const cnn_run *run, const cnn_train_options *option
   return sum;
 }
 
-#define OTHER_OPTIONS "process %d on %s was started with other options than process 0 on %s"
+#define OTHER_OPTIONS "process %d on %s has other options than process 0 on %s"
 
 static uint64_t weights_sum(const cnn_run *run) {
   const cnn_trainer *trainer = &run->trainer;
@@ -138,7 +138,7 @@ cnn_status cnn_compare_weights(Exchange *x, const cnn_run *run) {
     return cnn_failure(CNN_MISMATCH, "process %d on %s starts from other weights than process 0 on %s",
                        (int)other, x->place[other], x->place[0]);
   return cnn_failure(CNN_MISMATCH,
-                     "the weights of process %d on %s are not those of process 0 on %s any more after epoch "
+                     "the weights of process %d on %s differ from those of process 0 on %s after epoch "
                      "%d: its memory, its processor or a message is at fault. The epochs before are saved",
                      (int)other, x->place[other], x->place[0], (int)run->finished + 1);
 }
@@ -151,7 +151,7 @@ static cnn_status compare_checkpoints(Exchange *x, const cnn_run *run, const cnn
     return cnn_failure(CNN_MISMATCH, OTHER_OPTIONS, (int)other, x->place[other], x->place[0]);
   if (!options->resume || cnn_exchange_same(x, mix(weights_sum(run), number, sizeof number), &other))
     return cnn_success();
-  return cnn_failure(CNN_MISMATCH, "process %d on %s goes on from another checkpoint than process 0 on %s",
+  return cnn_failure(CNN_MISMATCH, "process %d on %s continues from another checkpoint than process 0 on %s",
                      (int)other, x->place[other], x->place[0]);
 }
 

@@ -19,7 +19,7 @@ static bool blame_weights(const cnn_trainer *trainer, char *text, size_t room) {
   for (int32_t i = 0; i < network->weights; i++) {
     const cnn_weight *weight = &network->weight[i];
     if (all_finite(trainer->weights + weight->offset, weight->size)) continue;
-    snprintf(text, room, ": %s is not finite any more", weight->name);
+    snprintf(text, room, ": %s is no longer finite", weight->name);
     return true;
   }
   return false;
@@ -47,8 +47,8 @@ static bool blame_values(const cnn_network *network, const cnn_batch *batch, int
     const cnn_layer *layer = &network->layer[l];
     const int64_t place = network->look->layer[l];
     if (place < 0 || all_finite((const float *)memory + place, layer_size(layer))) continue;
-    snprintf(text, room, ": the values of the layer %s (line %d) are the first that are not finite",
-             layer->name, (int)layer->line);
+    snprintf(text, room, ": the values of the layer %s (line %d) are the first non-finite ones", layer->name,
+             (int)layer->line);
     found = true;
   }
   free(input);

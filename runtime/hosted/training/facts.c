@@ -240,7 +240,7 @@ cnn_status cnn_change_check(const cnn_change *change) {
     const char *name = FACTS[f].name;
     if (!FACTS[f].fixed || cnn_facts_same(change->chosen, change->chosen_now, name)) continue;
     return cnn_failure(CNN_MISMATCH,
-                       "%s: a run keeps its %s: it was %s, now it is %s. Set it back, or begin "
+                       "%s: the %s of a run cannot change: it was %s, now it is %s. Restore it, or start "
                        "another run from the weights of this one, with --init and another --out",
                        change->path, name, text_of(change->chosen, name), text_of(change->chosen_now, name));
   }
@@ -261,10 +261,10 @@ void cnn_change_tell(const cnn_change *change, void (*tell)(void *context, const
     const char *was = text_of(change->chosen, name), *is = text_of(change->chosen_now, name);
     const char *program = text_of(change->program_now, name);
     if (strcmp(was, is) != 0) {
-      snprintf(line, sizeof line, "from here on, %s is %.400s; until here it was %.400s", name, is, was);
+      snprintf(line, sizeof line, "from now on, %s is %.400s; before it was %.400s", name, is, was);
     } else if (strcmp(is, program) != 0) {
-      snprintf(line, sizeof line, "%s stays %.400s, as this run began; the program says %.400s", name, is,
-               program);
+      snprintf(line, sizeof line, "%s stays %.400s, as at the start of this run; the program has %.400s",
+               name, is, program);
     } else {
       continue;
     }

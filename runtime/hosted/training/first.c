@@ -36,11 +36,10 @@ static cnn_status compare_classes(const Training *training) {
   }
   cnn_archive_close(&archive);
   if (status.code == CNN_OK && layer)
-    cnn_training_note(training, "%s: the rows of %s are taken by name, in the order of the labels", path,
+    cnn_training_note(training, "%s: the rows of %s are matched by name, in the order of the labels", path,
                       layer);
   else if (status.code == CNN_OK && moved)
-    cnn_training_note(training, "%s: the scores begin with those of other classes, and are learnt anew",
-                      path);
+    cnn_training_note(training, "%s: the scores are those of other classes, and are learned again", path);
   if (*doubt) cnn_training_note(training, "%s", doubt);
   return status;
 }
@@ -99,8 +98,8 @@ static cnn_status refuse_stranded(const Training *training, const bool *taken) {
   const cnn_status status = find_stranded(training, taken, &stranded);
   if (status.code != CNN_OK || stranded.count == 0) return status;
   return cnn_failure(CNN_MISMATCH,
-                     "%s: has nothing for %d of the %d frozen weights (first: %s), which would stay as "
-                     "they begin; --rename or --match=order finds weights of other names, and without "
+                     "%s: lacks %d of the %d frozen weights (first: %s), which would keep their "
+                     "initial values; --rename or --match=order finds weights with other names, and without "
                      "frozen=true they are trained",
                      training->options->init, (int)stranded.count, (int)stranded.frozen, stranded.first);
 }
@@ -130,7 +129,7 @@ static cnn_status tell_taken(Training *training, const cnn_weights_report *repor
   const int32_t all = training->network->weights, fresh = report->missing + report->differing;
   char anew[48] = "";
   if (fresh > 0) snprintf(anew, sizeof anew, "; %d start%s anew", (int)fresh, fresh == 1 ? "s" : "");
-  cnn_training_note(training, "%s: %d of %d weights taken%s%s", init, (int)report->matched, (int)all, anew,
+  cnn_training_note(training, "%s: %d of %d weights loaded%s%s", init, (int)report->matched, (int)all, anew,
                     report->text ? "; what differs:" : "");
   char *lines = report->text ? lines_first(report->text) : NULL;
   if (report->text && !lines) return cnn_failure(CNN_NO_MEMORY, "%s: out of memory", init);
@@ -159,7 +158,7 @@ cnn_status cnn_training_first_weights(Training *training) {
   const cnn_status status = find_stranded(training, NULL, &stranded);
   if (status.code == CNN_OK && stranded.count > 0)
     cnn_training_note(
-        training, "%d of %d frozen weights keep random numbers (first: %s); --init takes them from a file",
+        training, "%d of %d frozen weights keep random numbers (first: %s); --init loads them from a file",
         (int)stranded.count, (int)stranded.frozen, stranded.first);
   return status;
 }

@@ -108,7 +108,7 @@ cnn_status cnn_judge_sample(cnn_judged_sample *sample, const cnn_network *networ
   cnn_truth_free(&truth);
   if (fine) return status;
   cnn_judge_free(sample);
-  return cnn_failure(CNN_NO_MEMORY, "no memory to hold what was found against the data");
+  return cnn_failure(CNN_NO_MEMORY, "no memory to compare the detections with the data");
 }
 
 void cnn_judge_free(cnn_judged_sample *sample) {
@@ -200,7 +200,7 @@ cnn_status cnn_judge_all(cnn_objects *objects, const cnn_judged_sample *sample, 
   free(list.sought);
   if (fine) return cnn_success();
   cnn_objects_free(objects);
-  return cnn_failure(CNN_NO_MEMORY, "no memory to hold what was found against the data");
+  return cnn_failure(CNN_NO_MEMORY, "no memory to compare the detections with the data");
 }
 
 void cnn_objects_free(cnn_objects *objects) {

@@ -131,7 +131,7 @@ static cnn_status keep_run(const char *out, bool there, const char *checkpoint, 
       beside ? copy(checkpoint, beside) : cnn_failure(CNN_NO_MEMORY, "%s: out of memory", stopped);
   if (status.code == CNN_OK && there) status = copy(out, stopped);
   snprintf(line, sizeof line,
-           "%.200s holds a run that was stopped %s; it is kept: '--resume --out %.200s' goes on with it",
+           "%.200s contains a run that was stopped %s; it is kept: '--resume --out %.200s' continues it",
            checkpoint, progress, stopped);
   if (status.code == CNN_OK) listener->tell(listener->context, line);
   free(beside);
@@ -147,7 +147,7 @@ static bool from_elsewhere(const char *path, const Weights *weights) {
 
 static cnn_status refuse(const char *path) {
   return cnn_failure(CNN_BAD_ARGUMENT,
-                     "%s: is not written over: it is not a weight file that cnnc's programs wrote; "
+                     "%s: will not be overwritten: it is not a weight file of a program built by cnnc; "
                      "name another --out, or remove it",
                      path);
 }
@@ -178,7 +178,8 @@ static cnn_status keep_original(const char *out, const Listener *listener) {
   char *original = cnn_sibling(out, "original");
   if (!original) return cnn_failure(CNN_NO_MEMORY, "%s: out of memory", out);
   const cnn_status status = copy(out, original);
-  snprintf(line, sizeof line, "%.200s holds weights from elsewhere; they are kept as %.200s", out, original);
+  snprintf(line, sizeof line, "%.200s contains weights of another tool; they are kept as %.200s", out,
+           original);
   if (status.code == CNN_OK) listener->tell(listener->context, line);
   free(original);
   return status;

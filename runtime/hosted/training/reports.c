@@ -95,7 +95,7 @@ cnn_status cnn_training_note_scale(const Training *training) {
   else
     cnn_training_note(
         training,
-        "hint: the input \"%s\" has values from %g to %g, and nothing scales them: nets learn better after "
+        "hint: the input \"%s\" has values from %g to %g without scaling: nets learn better after "
         "%s",
         input, found.low, found.high, found.remedy);
   return status;
@@ -109,7 +109,7 @@ void cnn_training_note_idle(const Training *training) {
   if (!ranks || ranks->size <= network->shards) return;
   if ((network->train_batch - 1) / network->lanes >= network->shards)
     snprintf(more, sizeof more, "cnnc --mpi=%d makes more", (int)ranks->size);
-  cnn_training_note(training,
-                    "%d of %d processes have nothing to compute: the program cuts a batch into %d shards; %s",
-                    (int)(ranks->size - network->shards), (int)ranks->size, (int)network->shards, more);
+  cnn_training_note(
+      training, "%d of %d processes have nothing to compute: the program splits a batch into %d shards; %s",
+      (int)(ranks->size - network->shards), (int)ranks->size, (int)network->shards, more);
 }

@@ -284,9 +284,9 @@ static cnn_status read_state(const char *path, const cnn_archive *archive, const
     return cnn_failure(CNN_BAD_FORMAT, "%s: its note \"cnn_training\" is damaged: %s", path, error.text);
   const char *name = json_string_value(json_object_get(*state, "net"));
   if (whole(*state, "version") != STATE_VERSION)
-    return cnn_failure(CNN_MISMATCH, "%s: a checkpoint of another version of the runtime", path);
+    return cnn_failure(CNN_MISMATCH, "%s: is a checkpoint of another version of the runtime", path);
   if (!name || strcmp(name, net) != 0)
-    return cnn_failure(CNN_MISMATCH, "%s: a checkpoint of the net %s, not of %s", path, name ? name : "?",
+    return cnn_failure(CNN_MISMATCH, "%s: is a checkpoint of the net %s, not of %s", path, name ? name : "?",
                        net);
   return cnn_success();
 }
@@ -295,7 +295,7 @@ static cnn_status take_state(cnn_run *run, const json_t *state, const char *path
   cnn_trainer *trainer = &run->trainer;
   /* an older checkpoint has no settings to compare */
   if (whole(state, "optimizer") != (int64_t)trainer->recipe.optimizer) {
-    return cnn_failure(CNN_MISMATCH, "%s: the checkpoint was made with another optimizer", path);
+    return cnn_failure(CNN_MISMATCH, "%s: the checkpoint has another optimizer", path);
   }
   if (whole(state, "samples") != run->samples) {
     return cnn_failure(CNN_MISMATCH, "%s: the run had %" PRId64 " training samples, now there are %" PRId64,
@@ -307,7 +307,7 @@ static cnn_status take_state(cnn_run *run, const json_t *state, const char *path
   bool fits = json_array_size(counts) == (size_t)run->tally.counts &&
               json_array_size(sums) == (size_t)trainer->network->outputs;
   if (!fits || at < 0 || at > run->samples) {
-    return cnn_failure(CNN_MISMATCH, "%s: the checkpoint does not fit this program", path);
+    return cnn_failure(CNN_MISMATCH, "%s: the checkpoint does not match this program", path);
   }
   run->at = at;
   run->loss = number(state, "loss");

@@ -47,14 +47,14 @@ static cnn_status check_options(const cnn_network *network, const cnn_train_opti
                        cnn_weights_fixed(network) ? "has int8 weights, which cannot be trained"
                                                   : "was compiled without training code: its program has no "
                                                     "train block, or --no-train was given");
-  if (!options->out) return cnn_failure(CNN_BAD_ARGUMENT, "there is no name for the weights to be written");
+  if (!options->out) return cnn_failure(CNN_BAD_ARGUMENT, "the output file for the weights has no name");
   if (options->ranks && options->ranks->size > 1 && network->shards < 1)
     return cnn_failure(CNN_BAD_ARGUMENT, "%s was compiled for one process: --mpi was not given",
                        network->name);
   if (recipe->batch < 1 || recipe->epochs < 1)
     return cnn_failure(CNN_BAD_ARGUMENT, "batch and epochs must be at least 1");
   if (!isfinite(recipe->rate) || recipe->rate < 0)
-    return cnn_failure(CNN_BAD_ARGUMENT, "the rate must be a number from 0 up");
+    return cnn_failure(CNN_BAD_ARGUMENT, "the rate must be a non-negative number");
   return cnn_success();
 }
 
@@ -152,7 +152,7 @@ static double rated(const Training *training, const cnn_epoch *epoch, char measu
 static const char *advice(const Training *training) {
   const cnn_trainer *trainer = &training->run.trainer;
   const bool rounds = trainer->recipe.quantize && trainer->weights[trainer->recipe.quantize_switch] > 0;
-  return rounds ? "Values are rounded to int8 by now, and batchnorms no longer change: a later start, at a "
+  return rounds ? "Values are now rounded to int8, and batchnorms no longer change: a later start, at a "
                   "smaller rate, may help"
                 : "A smaller rate, clip_norm or a warmup may help";
 }
@@ -211,14 +211,15 @@ static void note_resumption(Training *training) {
   const cnn_run *run = &training->run;
   const int32_t done = run->finished, wanted = run->trainer.recipe.epochs,
                 program = training->network->recipe->epochs;
-  char more[200] = "with a larger N trains on", text[600];
+  char more[200] = "with a larger N continues training", text[600];
   if (done < wanted) {
-    cnn_training_note(training, "%s: going on after epoch %d of %d", training->checkpoint, (int)done,
+    cnn_training_note(training, "%s: continuing after epoch %d of %d", training->checkpoint, (int)done,
                       (int)wanted);
     return;
   }
   if (program > done) {
-    snprintf(more, sizeof more, "trains on, as the program says; %d were asked for", (int)wanted);
+    snprintf(more, sizeof more, "continues training, as the program specifies; %d were requested",
+             (int)wanted);
   }
   const cnn_text epochs = program > done ? cnn_number(program, 9) : (cnn_text){"N"};
   snprintf(text, sizeof text, "%.300s: all %d epochs are done; --epochs=%s %s", training->checkpoint,
@@ -323,7 +324,7 @@ static cnn_status not_finite(Training *training, const cnn_batch *batch, float l
   }
   cnn_blame(&run->trainer, batch, where, sizeof where);
   return cnn_failure(CNN_NOT_FINITE, "%s in epoch %d, step %" PRId64 "%s; %s. %s",
-                     isnan(loss)   ? "the loss is not a number"
+                     isnan(loss)   ? "the loss is NaN"
                      : isinf(loss) ? "the loss is infinite"
                                    : "a gradient is not finite",
                      (int)run->finished + 1, step, where, kept_so_far(training), advice(training));
@@ -335,8 +336,9 @@ static cnn_status check_finite(Training *training, const cnn_batch *batch, float
   int32_t other;
   if (cnn_exchange_same(&training->exchange, fine, &other))
     return fine ? cnn_success() : not_finite(training, batch, loss);
-  return cnn_failure(CNN_MISMATCH, "the gradients of process %d on %s are not those of process 0 on %s: %s",
-                     (int)other, x->place[other], x->place[0], kept_so_far(training));
+  return cnn_failure(CNN_MISMATCH,
+                     "the gradients of process %d on %s differ from those of process 0 on %s: %s", (int)other,
+                     x->place[other], x->place[0], kept_so_far(training));
 }
 
 /* One step: as many batches as the optimizer needs, at the rate of its beginning. If the next samples cannot
@@ -490,9 +492,10 @@ static cnn_status save_here(const Training *training) {
 static void save_unread(Training *training) {
   if (training->options->dry_run || training->run.trainer.steps == 0) return;
   if (weights_check(training).code != CNN_OK || save_here(training).code != CNN_OK) return;
-  cnn_training_note(training,
-                    "epoch %d is saved as far as it went; once the cause is gone, --resume goes on from %s",
-                    (int)training->run.finished + 1, training->checkpoint);
+  cnn_training_note(
+      training,
+      "the finished part of epoch %d is saved; once the cause is removed, --resume continues from %s",
+      (int)training->run.finished + 1, training->checkpoint);
 }
 
 static cnn_status save_stopped(Training *training) {
@@ -502,16 +505,16 @@ static cnn_status save_stopped(Training *training) {
     status = save(training, training->options->out);
   if (status.code == CNN_OK && !training->options->dry_run) status = save_here(training);
   if (status.code != CNN_OK) return status;
-  return cnn_failure(CNN_STOPPED, "stopped in epoch %d; %s holds everything to go on with --resume",
+  return cnn_failure(CNN_STOPPED, "stopped in epoch %d; %s contains everything to continue with --resume",
                      (int)run->finished + 1, training->checkpoint);
 }
 
 static void report_end(const Training *training) {
   const cnn_run *run = &training->run;
   if (training->options->dry_run) {
-    cnn_training_note(training, "dry run: a step and a validation went well; nothing was written");
+    cnn_training_note(training, "dry run: a step and a validation succeeded; nothing was written");
   } else if (run->finished < run->trainer.recipe.epochs) {
-    cnn_training_note(training, "stopped early: no progress for %d epochs", (int)run->waiting);
+    cnn_training_note(training, "stopped early: no improvement for %d epochs", (int)run->waiting);
   }
   if (training->options->overfit > 0 && run->finished > 0) {
     const cnn_measures *end = &run->history[run->finished - 1].train;

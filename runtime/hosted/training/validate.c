@@ -75,7 +75,7 @@ cnn_status cnn_training_validate(Training *training, cnn_measures *measures) {
   if (status.code == CNN_OK && isnan(measures->loss) && (objects || losses_known(training->network))) {
     return cnn_failure(
         CNN_NOT_FINITE,
-        "the validation loss of epoch %d is not a number. A smaller rate, clip_norm or a warmup may help",
+        "the validation loss of epoch %d is NaN. A smaller rate, clip_norm or a warmup may help",
         (int)training->run.finished + 1);
   }
   return status;

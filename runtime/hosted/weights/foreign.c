@@ -34,24 +34,26 @@ static cnn_status legacy_torch(const char *path) {
 }
 
 static cnn_status pickle(const char *path) {
-  return cnn_failure(CNN_BAD_FORMAT,
-                     "%s: is a pickle, which can run code, and none that torch.save wrote. If you trust it, "
-                     "and it is a dictionary of arrays, in Python this makes an .npz of it, which is read:\n"
-                     "import numpy, pickle\n"
-                     "numpy.savez(\"weights.npz\", **pickle.load(open(\"%s\", \"rb\")))",
-                     path, path);
+  return cnn_failure(
+      CNN_BAD_FORMAT,
+      "%s: is a pickle that torch.save did not write, and could run code. If you trust it, "
+      "and it is a dictionary of arrays, this Python code converts it to an .npz, which is supported:\n"
+      "import numpy, pickle\n"
+      "numpy.savez(\"weights.npz\", **pickle.load(open(\"%s\", \"rb\")))",
+      path, path);
 }
 
 static cnn_status keras(const char *path, const char *what) {
-  return cnn_failure(CNN_BAD_FORMAT,
-                     "%s: is %s, which is not read. Keras's kernels have another order of dimensions and "
-                     "other names: with the Python package 'python3 -m cnnc convert' changes both "
-                     "(docs/from-keras.md). These lines make an "
-                     ".npz of it as it is:\n"
-                     "import keras, numpy\n"
-                     "numpy.savez(\"weights.npz\", **{w.path: w.numpy() for w in "
-                     "keras.models.load_model(\"%s\").weights})",
-                     path, what, path);
+  return cnn_failure(
+      CNN_BAD_FORMAT,
+      "%s: is %s, which is not supported. Keras's kernels have another order of dimensions and "
+      "other names: with the Python package 'python3 -m cnnc convert' changes both "
+      "(docs/from-keras.md). These lines make an "
+      ".npz of it as it is:\n"
+      "import keras, numpy\n"
+      "numpy.savez(\"weights.npz\", **{w.path: w.numpy() for w in "
+      "keras.models.load_model(\"%s\").weights})",
+      path, what, path);
 }
 
 cnn_status cnn_foreign_zip(const char *path, const cnn_zip *zip) {
@@ -77,7 +79,7 @@ cnn_status cnn_foreign_check(const char *path, const unsigned char *bytes, size_
   if (is_onnx(bytes, n))
     return cnn_failure(CNN_BAD_FORMAT,
                        "%s: is an ONNX model, not a weight file. In Python this writes an .npz of its "
-                       "weights, which is read:\n"
+                       "weights, which is supported:\n"
                        "import numpy, onnx\n"
                        "model = onnx.load(\"%s\")\n"
                        "numpy.savez(\"weights.npz\", **{t.name: onnx.numpy_helper.to_array(t) for t in "

@@ -83,26 +83,28 @@ static bool same_without_ones(const cnn_tensor *a, const cnn_tensor *b) {
 static const char *remedy(const cnn_tensor *own, const cnn_tensor *found, const int64_t from[3]) {
   const int64_t *w = own->dim;
   if (own->rank == 2 && from[0] > 0 && dims_are(found, 4, (const int64_t[]){w[0], from[2], from[0], from[1]}))
-    return ": its columns lie channels, height, width, as PyTorch's do; w.reshape(len(w), -1) gives the "
+    return ": its columns are in the order channels, height, width, as in PyTorch; w.reshape(len(w), -1) "
+           "gives the "
            "order "
            "of flatten(order=chw)";
   if (own->rank == 2 && from[0] > 0 && dims_are(found, 4, (const int64_t[]){w[0], from[0], from[1], from[2]}))
-    return ": its columns lie height, width, channels; w.reshape(len(w), -1) gives the order of flatten";
+    return ": its columns are in the order height, width, channels; w.reshape(len(w), -1) gives the order of "
+           "flatten";
   if (own->rank == 4 && dims_are(found, 4, (const int64_t[]){w[2], w[3], w[1], w[0]}))
-    return ": its kernel lies height, width, in, out, as TensorFlow's do; w.transpose(3, 2, 0, 1) gives the "
+    return ": its kernel is height, width, in, out, as in TensorFlow; w.transpose(3, 2, 0, 1) gives the "
            "net's order";
   bool depthwise =
       own->rank == 4 && found->rank == 4 && w[1] == 1 && found->dim[0] == w[2] && found->dim[1] == w[3];
   if (depthwise && found->dim[2] * found->dim[3] == w[0])
-    return ": its kernel lies height, width, channels, multiplier, as TensorFlow's do; w.transpose(2, 3, 0, "
+    return ": its kernel is height, width, channels, multiplier, as in TensorFlow; w.transpose(2, 3, 0, "
            "1).reshape(the net's shape) gives the net's order";
   if (own->rank == 3 && dims_are(found, 3, (const int64_t[]){w[2], w[1], w[0]}))
-    return ": its kernel lies length, in, out, as TensorFlow's do; w.transpose(2, 1, 0) gives the net's "
+    return ": its kernel is length, in, out, as in TensorFlow; w.transpose(2, 1, 0) gives the net's "
            "order";
   if (own->rank == 2 && dims_are(found, 2, (const int64_t[]){w[1], w[0]}))
     return ": it is transposed; w.T gives the net's order";
   if (same_without_ones(own, found))
-    return ": it differs by dimensions of 1; w.reshape(the net's shape) leaves them out";
+    return ": it differs by dimensions of 1; w.reshape(the net's shape) removes them";
   return "";
 }
 

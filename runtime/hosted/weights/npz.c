@@ -131,12 +131,12 @@ cnn_status cnn_npy_parse(cnn_tensor *tensor, const char *path, const unsigned ch
   if (start > n || length > n - start)
     return cnn_failure(CNN_BAD_FORMAT, "%s: is cut off in the .npy header: %zu bytes", path, n);
   if (length > HEADER_MOST)
-    return cnn_failure(CNN_BAD_FORMAT, "%s: a .npy header of %zu bytes; at most %d are read", path, length,
+    return cnn_failure(CNN_BAD_FORMAT, "%s: a .npy header of %zu bytes; the limit is %d", path, length,
                        HEADER_MOST);
   Scan scan = {(const char *)bytes + start, (const char *)bytes + start + length};
   Scan begin = scan;
   if (!header_take(&scan, tensor))
-    return cnn_failure(CNN_BAD_FORMAT, "%s: the .npy header cannot be understood at byte %zu", path,
+    return cnn_failure(CNN_BAD_FORMAT, "%s: the .npy header is invalid at byte %zu", path,
                        start + (size_t)(scan.at - begin.at));
   tensor->data = bytes + start + length;
   size_t left = n - start - length;

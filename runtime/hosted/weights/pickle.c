@@ -72,7 +72,7 @@ static void push_new(Machine *machine, cnn_pickled_kind kind) { push(machine, va
 static cnn_pickled *pop(Machine *machine) {
   const int32_t floor = machine->marks ? machine->mark[machine->marks - 1] : 0;
   if (machine->wrong) return NULL;
-  if (machine->height <= floor) return refuse(machine, "it takes a value where there is none");
+  if (machine->height <= floor) return refuse(machine, "it pops a value from an empty stack");
   return machine->stack[--machine->height];
 }
 
@@ -85,7 +85,7 @@ static cnn_pickled *top(Machine *machine) {
 static void add(Machine *machine, cnn_pickled *to, cnn_pickled *item) {
   if (!to || !item || machine->wrong) return;
   if (item->depth >= to->depth) to->depth = item->depth + 1;
-  if (to->depth > DEPTH_MOST) refuse(machine, "its values are more than 100 deep in each other");
+  if (to->depth > DEPTH_MOST) refuse(machine, "its values are nested more than 100 deep");
   else if (grow(machine, &to->item, &to->room, to->count, to->count + 1)) to->item[to->count++] = item;
 }
 
@@ -123,7 +123,7 @@ static void add_items(Machine *machine, cnn_pickled_kind kind, int32_t one) {
   if (!to || !items) return;
   if (kind == CNN_PICKLED_DICT && count % 2 != 0) refuse(machine, "it has a key without a value");
   if (to->kind != kind && to->kind != CNN_PICKLED_OTHER && to->kind != CNN_PICKLED_MODULE)
-    refuse(machine, "it puts items into a value that has none");
+    refuse(machine, "it adds items to a value that is not a container");
   for (int32_t i = 0; i < count && to->kind == kind; i++) add(machine, to, items[i]);
 }
 
@@ -276,7 +276,7 @@ static void put(Machine *machine, uint64_t place) {
   cnn_pickled *value = top(machine);
   if (!value) return;
   if (place >= VALUES_MOST) {
-    refuse(machine, "it remembers more than 1048576 values");
+    refuse(machine, "its memo has more than 1048576 values");
     return;
   }
   if (!grow(machine, &machine->memo, &machine->memo_room, machine->memo_room, (int32_t)place + 1)) return;
@@ -287,7 +287,7 @@ static void put(Machine *machine, uint64_t place) {
 static void get(Machine *machine, uint64_t place) {
   if (machine->wrong) return;
   if (place < (uint64_t)machine->memo_room && machine->memo[place]) push(machine, machine->memo[place]);
-  else refuse(machine, "it takes a value from its memory that it has not put there");
+  else refuse(machine, "it reads a value from its memo that was not stored");
 }
 
 /* ---- opcodes: each function returns whether the opcode belongs to its group */
@@ -323,7 +323,7 @@ static bool container(Machine *machine, int opcode) {
   case ')': push_new(machine, CNN_PICKLED_TUPLE); return true;
   case 0x8f: push_new(machine, CNN_PICKLED_OTHER); return true; /* a set */
   case '(':
-    if (machine->marks == DEPTH_MOST) refuse(machine, "its values are more than 100 deep in each other");
+    if (machine->marks == DEPTH_MOST) refuse(machine, "its values are nested more than 100 deep");
     else machine->mark[machine->marks++] = machine->height;
     return true;
   case 't':
@@ -349,7 +349,7 @@ static bool container(Machine *machine, int opcode) {
 static bool other(Machine *machine, int opcode) {
   switch (opcode) {
   case 0x80:
-    if (number(machine, 1) > 5) refuse(machine, "it is of a protocol above 5");
+    if (number(machine, 1) > 5) refuse(machine, "its protocol is above 5");
     return true;
   case 0x95: number(machine, 8); return true; /* a frame */
   case 'q': put(machine, number(machine, 1)); return true;

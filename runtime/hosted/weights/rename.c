@@ -149,7 +149,7 @@ static cnn_status apply(cnn_archive *archive, const char *path, const Rule *rule
   const char *twice = NULL;
   if (!cnn_archive_twice(archive, &twice)) return cnn_failure(CNN_NO_MEMORY, "%s: out of memory", path);
   if (!twice) return cnn_success();
-  return cnn_failure(CNN_BAD_FORMAT, "%s: makes \"%.200s\" of two names", path, twice);
+  return cnn_failure(CNN_BAD_FORMAT, "%s: renames two arrays to \"%.200s\"", path, twice);
 }
 
 cnn_status cnn_rename(cnn_archive *archive, const char *path) {

@@ -46,7 +46,7 @@ static cnn_status tensor_parse(cnn_tensor *tensor, const char *path, const json_
   if (!json_is_array(shape))
     return cnn_failure(CNN_BAD_FORMAT, "%s: tensor \"%.200s\" has no shape", path, tensor->name);
   if (json_array_size(shape) > CNN_TENSOR_RANK)
-    return cnn_failure(CNN_BAD_FORMAT, "%s: tensor \"%.200s\" has %zu dimensions; at most %d are read", path,
+    return cnn_failure(CNN_BAD_FORMAT, "%s: tensor \"%.200s\" has %zu dimensions; the limit is %d", path,
                        tensor->name, json_array_size(shape), CNN_TENSOR_RANK);
   tensor->rank = (int32_t)json_array_size(shape);
   for (int32_t d = 0; d < tensor->rank; d++)

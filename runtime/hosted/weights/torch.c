@@ -146,7 +146,7 @@ static bool strides_set(const Reader *reader, cnn_tensor *tensor, const cnn_pick
 
 static cnn_status beyond(const Reader *reader, const cnn_tensor *tensor, int64_t elements) {
   char shape[200];
-  return cnn_failure(CNN_BAD_FORMAT, "%s: tensor \"%.200s\", %s, lies outside its storage of %lld elements",
+  return cnn_failure(CNN_BAD_FORMAT, "%s: tensor \"%.200s\", %s, is outside its storage of %lld elements",
                      reader->path, tensor->name, cnn_tensor_shape(tensor, shape, sizeof shape),
                      (long long)elements);
 }
@@ -197,7 +197,7 @@ static cnn_status tensor_set(const Reader *reader, const char *pickle, cnn_tenso
 
 static cnn_status name_set(const Reader *reader, cnn_tensor *tensor, const cnn_pickled *key) {
   if (key->bytes > NAME_MOST)
-    return cnn_failure(CNN_BAD_FORMAT, "%s: the name of a tensor has %zu bytes; at most %d are read",
+    return cnn_failure(CNN_BAD_FORMAT, "%s: the name of a tensor has %zu bytes; the limit is %d",
                        reader->path, key->bytes, NAME_MOST);
   char *name = cnn_archive_alloc(reader->archive, key->bytes + 1);
   if (!name) return cnn_failure(CNN_NO_MEMORY, "%s: out of memory", reader->path);
@@ -312,8 +312,8 @@ static cnn_status refuse_module(const char *path, const char *key) {
   if (key && *key) snprintf(of, sizeof of, "[\"%.120s\"]", key);
   return cnn_failure(
       CNN_BAD_FORMAT,
-      "%s: %s a whole module of PyTorch, which only the Python code that made it can open. Where that code "
-      "is, this makes a file of its weights:\n"
+      "%s: %s a whole PyTorch module, which only the Python code that created it can open. Where that code "
+      "is available, this writes a file of its weights:\n"
       "import torch\n"
       "torch.save(torch.load(\"%s\", map_location=\"cpu\", weights_only=False)%s.state_dict(), "
       "\"weights.pt\")",
@@ -322,7 +322,7 @@ static cnn_status refuse_module(const char *path, const char *key) {
 
 static cnn_status refuse_script(const char *path) {
   return cnn_failure(CNN_BAD_FORMAT,
-                     "%s: is a module of TorchScript. In Python this makes a file of its weights, which is "
+                     "%s: is a TorchScript module. In Python this writes a file of its weights, which is "
                      "read:\n"
                      "import torch\n"
                      "torch.save(torch.jit.load(\"%s\", map_location=\"cpu\").state_dict(), \"weights.pt\")",
@@ -336,7 +336,7 @@ static cnn_status refuse_key(const char *path, const cnn_pickled *root, const ch
     return cnn_failure(CNN_MISMATCH, "%s: has no dictionary of tensors named '%.100s'%s%s", path, key,
                        listing.listed ? "; it has " : "", listing.text);
   if (listing.listed == 0)
-    return cnn_failure(CNN_MISMATCH, "%s: holds no dictionary of tensors, as a state dict is one", path);
+    return cnn_failure(CNN_MISMATCH, "%s: contains no dictionary of tensors such as a state dict", path);
   return cnn_failure(CNN_MISMATCH,
                      "%s: contains no tensors, but dictionaries of them: %s. To choose one, append "
                      "':' and its name to the file name",
@@ -388,7 +388,7 @@ cnn_status cnn_torch_parse(cnn_archive *archive, const cnn_zip *zip, const char 
   archive->torch = true;
   if (member_ending(zip, "constants.pkl")) return refuse_script(zip->path);
   if (pickle->size > PICKLE_MOST)
-    return cnn_failure(CNN_BAD_FORMAT, "%s: its pickle has %llu bytes; at most %d are read", zip->path,
+    return cnn_failure(CNN_BAD_FORMAT, "%s: its pickle has %llu bytes; the limit is %d", zip->path,
                        (unsigned long long)pickle->size, PICKLE_MOST);
   reader.folder = pickle->name_bytes - strlen("data.pkl");
   if (!members_sort(&reader)) return cnn_failure(CNN_NO_MEMORY, "%s: out of memory", zip->path);

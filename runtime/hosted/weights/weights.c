@@ -95,9 +95,9 @@ static cnn_status refuse(const cnn_network *network, const char *path, const cnn
     status = cnn_failure(CNN_MISMATCH, "%.400s: %s%s%s%.400s%s:", path,
                          some ? "nothing matches the net's weights" : "these weights are not the net's",
                          order, others ? " (the file also has " : "", others ? others : "",
-                         others ? "; choose one by ':' and its name after the file name)" : "");
+                         others ? "; append ':' and the name of one to the file name)" : "");
   if (!matching->prefix && matching->lines == 0)
-    return cnn_failure(CNN_MISMATCH, "%.400s: holds no weights", path);
+    return cnn_failure(CNN_MISMATCH, "%.400s: contains no weights", path);
   lines_add(&status, matching);
   return status;
 }

@@ -39,7 +39,7 @@ static cnn_status directory_find(Directory *directory, const char *path, const u
   }
   if (directory->offset > n || directory->bytes > n - directory->offset ||
       directory->entries > directory->bytes / 46)
-    return cnn_failure(CNN_BAD_FORMAT, "%s: the zip directory lies outside the file", path);
+    return cnn_failure(CNN_BAD_FORMAT, "%s: the zip directory is outside the file", path);
   return cnn_success();
 }
 
@@ -150,7 +150,7 @@ cnn_status cnn_zip_read(const cnn_zip *zip, cnn_archive *archive, const char *la
   if (member->flags & 1) return cnn_failure(CNN_BAD_FORMAT, "%s: is encrypted", label);
   if (member->method != 0 && member->method != 8)
     return cnn_failure(CNN_BAD_FORMAT,
-                       "%s: is packed by method %u; only stored and deflated members are read", label,
+                       "%s: has compression method %u; only stored and deflated members are supported", label,
                        member->method);
   if (member->header > n || n - member->header < 30 || memcmp(bytes + member->header, "PK\3\4", 4) != 0)
     return cnn_failure(CNN_BAD_FORMAT, "%s: has no zip header at byte %llu", label,
