@@ -83,9 +83,21 @@ static Node *kept_state(Step *s, const Ring *ring) {
   return state;
 }
 
+/* Is the value stored in stacked rows already? Several values of the program may be the same one in a step,
+ * as crops of one value are. */
+static bool is_stacked(const Graph *graph, const Node *value) {
+  for (int i = value->id + 1; i < graph->nodes.n; i++) {
+    const Node *node = graph->nodes.data[i];
+    for (int k = 0; k < node->nin && node->op->traits.concat_offset; k++)
+      if (node->in[k] == value) return true;
+  }
+  return false;
+}
+
 /* Can the kernel of the value write it directly after the history? */
 static bool can_follow(const Step *s, const Node *value) {
   const OpTraits *traits = &value->op->traits;
+  if (is_stacked(s->to, value)) return false;
   for (int i = 0; i < s->streams->graph->outputs.n; i++)
     if (s->map[s->streams->graph->outputs.data[i].node->id] == value) return false;
   return !node_is_input(value) && !value->op->source && value->op->family != FAMILY_ALIAS &&
@@ -111,7 +123,7 @@ static Node *calls_so_far(Step *s) {
   return s->calls;
 }
 
-static void make_ring(Step *s, Ring *ring, bool first) {
+static void make_ring(Step *s, Ring *ring) {
   Node *value = s->map[ring->of->id];
   const StepRows rows = stream_steps(s, ring->of);
   if (ring->history || ring->masked) value = rows_of_regions(s->to, value);
@@ -119,18 +131,14 @@ static void make_ring(Step *s, Ring *ring, bool first) {
   ring->rows = value;
   if (!ring->history) return;
   Node *state = kept_state(s, ring), *kept = rows_kept(s->to, state);
-  Node *part[2] = {kept, ring->masked || (first && can_follow(s, value)) ? value : rows_kept(s->to, value)};
+  Node *part[2] = {kept, ring->masked || can_follow(s, value) ? value : rows_kept(s->to, value)};
   ring->rows = rows_stacked(s->to, 2, part);
   update_hidden(s->to, rows_cut(s->to, ring->rows, rows.rows, ring->history), state);
 }
 
 static void make_rings(Step *s, const Node *of) {
-  bool first = true;
-  for (int i = 0; i < s->rings.n; i++) {
-    if (s->rings.data[i].of != of) continue;
-    make_ring(s, &s->rings.data[i], first);
-    if (s->rings.data[i].history && !s->rings.data[i].masked) first = false;
-  }
+  for (int i = 0; i < s->rings.n; i++)
+    if (s->rings.data[i].of == of) make_ring(s, &s->rings.data[i]);
 }
 
 static Node *needed_rows(Step *s, const Node *of, const StreamNeed *need) {
