@@ -23,7 +23,7 @@ WEB_C = compiler/driver/main.c compiler/backend/none.c \
   compiler/schedule/float/conv_joined.c \
   compiler/schedule/float/conv_repeated.c compiler/passes/stream%.c compiler/ops/shape/stream_mask.c \
   compiler/ops/recurrent/%.c compiler/ops/audio/%.c \
-  compiler/ops/shape/state.c compiler/emit/state.c compiler/passes/states.c \
+  compiler/ops/shape/state.c compiler/ops/shape/calls.c compiler/emit/state.c compiler/passes/states.c \
   compiler/ops/activation/lines.c compiler/kernel/parts.c \
   compiler/ops/index/% compiler/ops/arithmetic/cos.c compiler/ops/arithmetic/floor.c \
   compiler/ops/arithmetic/modulo.c compiler/ops/arithmetic/sin.c compiler/emit/prelude_periodic.c \
