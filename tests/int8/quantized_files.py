@@ -120,7 +120,7 @@ def test_imported():
             ("a table of no layer", {**good, "g.table": good["f.table"]}, factor, "g.table: no layer"),
             ("a mean of another kind", good, note(m={"mean": "half"}),
              "the mean of layer 'm' must be factor"),
-            ("a mean into a tiny scale", {**good, **stored("m", 1e-6, 0)}, factor, "scales of m do not go")):
+            ("a mean into a tiny scale", {**good, **stored("m", 1e-6, 0)}, factor, "scales of m are incompatible")):
         save("table.safetensors", arrays, metadata)
         made = run("table.cnn", "--weights=table.safetensors", "--emit=c", "-o", "table.out")
         right = made.returncode == 0 if words is None else made.returncode == 1 and words in made.stderr
@@ -197,12 +197,12 @@ def test_factors():
             ("sigmoid of a huge scale", 'sigmoid(name="f")', {**unit, **huge}, both, "which is too large"),
             ("softmax of a huge scale", 'softmax(name="f")', {**unit, **huge}, both, "which is too large"),
             ("a relu by floats", relu, near, byfloat, None),
-            ("a relu by doubles", relu, near, bydouble, "not for relu"),
+            ("a relu by doubles", relu, near, bydouble, "not supported for relu"),
             ("a product by floats", product, near, note(f={"factor": "float"}), None),
             ("double product", product, near, note(f={"factor": "double"}), "factor must not be a double"),
-            ("int8 with double factors", layer, narrow, note(f={"factor": "double"}), "not for int8 layers"),
+            ("int8 with double factors", layer, narrow, note(f={"factor": "double"}), "not supported for int8 layers"),
             ("int16 with double factors", layer, whole, bydouble, None),
-            ("int16 with float factors", layer, whole, byfloat, "not for int16 layers"),
+            ("int16 with float factors", layer, whole, byfloat, "not supported for int16 layers"),
             ("a factor of no layer", relu, near, note(x=wide, f=wide, g={"factor": "float"}),
              "no layer of that name uses one"),
             ("a factor of halves", relu, near, note(f={"factor": "half"}), "'f' must be float or double")):

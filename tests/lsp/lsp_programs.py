@@ -19,7 +19,7 @@ def shapes_missing(path, hints):
         return [] if "no-net" in run.stderr else ["no layers: " + run.stderr]
     return [f"{name}: {shape}" for name, shape in layers
             if f"{name}: {shape}" not in told and shape not in labels
-            and not re.search(r"\.(hidden|cell)(_update)?$|_rows$", name)]
+            and not re.search(r"\.(hidden|cell|features)(_update)?$|_rows$", name)]
 
 
 def names_refused(c, uri, text):

@@ -94,7 +94,7 @@ exits(
     *evaluate("named", folders("single", blue="blue"), "--weights", "named.safetensors"),
     says=(
         "single: the whole set, 24 samples, because it has no test part; "
-        "if the net was trained on this set, 22 of them were for training",
+        "if the net was trained on this set, 22 of them were used for training",
         "no folder for Red, green",
     ),
 )
@@ -102,11 +102,11 @@ exits(0, "  weights record the validation part",
       *train("named", "single", "--val", "0.5", "--epochs", "1", "--out", "half.npz"))
 for val, count in ("half.npz", 12), ("named.safetensors", 22):
     exits(0, f"  {val}", *evaluate("named", "single", "--weights", val),
-          says=f"if the net was trained on this set, {count} of them were for training")
+          says=f"if the net was trained on this set, {count} of them were used for training")
 exits(0, "  also where there was none",
       *train("named", "single", "--val", "0", "--epochs", "1", "--out", "none.npz"))
 exits(0, "  of all", *evaluate("named", "single", "--weights", "none.npz"),
-      says="24 of them were for training")
+      says="24 of them were used for training")
 shutil.copytree("right", "hollow")
 os.mkdir("hollow/zebra")
 exits(
@@ -400,7 +400,7 @@ exits(
     picture,
     "--weights",
     "brighter.safetensors",
-    says="behind normalize(mean=0, std=1, scale=1), but the program has "
+    says="after normalize(mean=0, std=1, scale=1), but the program has "
     "normalize(mean=0, std=1, scale=0.003921569)",
 )
 rename("rgb.safetensors", "damaged.safetensors", lambda notes: notes.update(classes="[1, 2]"))

@@ -117,9 +117,9 @@ done = exits(
     *train("three", "capitals", "--out", "capitals.safetensors"),
     says=(
         "72 training, 15 validation and 15 test samples, 3 classes",
-        "of different parts are taken for one class, 'Red'",
-        "of different parts are taken for one class, 'green'",
-        "of different parts are taken for one class, 'blau'",
+        "of different parts are treated as one class, 'Red'",
+        "of different parts are treated as one class, 'green'",
+        "of different parts are treated as one class, 'blau'",
     ),
 )
 check(done.stderr.count("treated as one class") == 4, "  are reported once each", done.stderr)
@@ -136,7 +136,7 @@ exits(
     0,
     "the label among them counts",
     *train("labelled", "capitals", "--out", "labelled.safetensors", "--epochs", "1"),
-    says="of different parts are taken for one class, 'red'",
+    says="of different parts are treated as one class, 'red'",
 )
 folders("letters/train", a="red", A="green", b="blue")
 folders("letters/val", 5, A="green", b="blue")

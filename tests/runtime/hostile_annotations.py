@@ -91,7 +91,8 @@ RUNS = "coco/instances.json: annotations[1].segmentation.counts: "
 BOX = "coco/instances.json: annotations[1].bbox: "
 for title, says, annotation in [
     ("an id that stands twice", "annotations[1].id: 1 is the id of annotations[0], too", bad(id=1)),
-    ("an image with a list as its id", "annotations[1].image_id: must be a whole number", bad(image_id=[1])),
+    ("an image with a list as its id", "annotations[1].image_id: must be a whole number",
+     bad(image_id=[1])),
     ("an image that does not exist", "annotations[1].image_id: no element", bad(image_id=1 << 62)),
     ("a class that is not there", "annotations[1].category_id: no element", bad(category_id=-1)),
     ("a polygon of one point", "annotations[1].segmentation[0]: has 2 numbers", bad(segmentation=[[1, 1]])),
@@ -106,9 +107,9 @@ for title, says, annotation in [
     ("runs that go back", RUNS + "run 1 is -5", bad(segmentation={"size": [4, 4], "counts": [8, -5, 13]})),
     ("runs of nothing", RUNS + "runs 2 and 3 are both empty",
      bad(segmentation={"size": [4, 4], "counts": [0] * 100000})),
-    ("packed runs of one long number", RUNS + "letter 0 begins no number",
+    ("packed runs of one long number", RUNS + "letter 0 does not begin a number",
      bad(segmentation={"size": [4, 4], "counts": "o" * 100000})),
-    ("packed runs of other bytes", RUNS + "letter 0 begins no number",
+    ("packed runs of other bytes", RUNS + "letter 0 does not begin a number",
      bad(segmentation={"size": [4, 4], "counts": "\u001b[31m\u00e4"})),
     ("runs of another size than the image", "segmentation.size: is 4294967296x1, but its image is 4x4",
      bad(segmentation={"size": [1 << 32, 1], "counts": [16]})),
@@ -131,9 +132,10 @@ done = run("coco", "--out", "many.safetensors", "--progress", "none", command="t
 check(done.returncode == 0 and os.path.exists("many.safetensors"), "  and learnt from", done.stderr)
 for title, says, second in [
     ("images with the same id", "images[1].id: 1 is the id of images[0], too", picture(1, "b.png")),
-    ("an image of huge size", "images[1].width: must be a whole number",
+    ("an image of huge size", "images[1].width: must be an integer of at least 1",
      picture(2, "b.png", 1 << 20, 1 << 20)),
-    ("an image of negative size", "images[1].height: must be a whole number", picture(2, "b.png", -4)),
+    ("an image of negative size", "images[1].height: must be an integer of at least 1",
+     picture(2, "b.png", -4)),
     ("an image whose name has an escape sequence", "b?[31m.png: the image is missing",
      picture(2, "b\u001b[31m.png")),
 ]:
@@ -225,7 +227,8 @@ for title, content, says, spoils in [
     ("a file of the machine", "<!DOCTYPE a [\n<!ENTITY a SYSTEM '/etc/hostname'>]>\n<annotation>"
      f"{SIZE}{voc('&a;')}</annotation>", "voc/Annotations/b.xml:2: declares the entity 'a'", "image"),
     ("no end tags", f"<annotation>\n{SIZE}<object>\n", "voc/Annotations/b.xml:4: is invalid XML", "image"),
-    ("elements 100,000 deep", "<annotation>\n" + "<a>" * 100000, "voc/Annotations/b.xml:2: elements lie",
+    ("elements 100,000 deep", "<annotation>\n" + "<a>" * 100000,
+     "voc/Annotations/b.xml:2: elements are nested",
      "image"),
     ("bytes that are no text", b"<annotation>\n\xff\x00\x1b", "voc/Annotations/b.xml:2: is invalid XML",
      "image"),

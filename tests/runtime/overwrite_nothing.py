@@ -263,11 +263,11 @@ def again():
 
 
 done = exits(0, "all epochs are done", "./turn", "train", *GOES,
-             says="all 2 epochs are done; --epochs=6 trains on, as the program says")
-check("from here on" not in done.both, "  nothing has changed")
+             says="all 2 epochs are done; --epochs=6 continues training, as the program specifies")
+check("from now on" not in done.both, "  nothing has changed")
 for what, value, line in (
         ("optimizer", "adamw(rate=0.0002)", "from now on, rate is 0.0002; before it was 0.002"),
-        ("optimizer", "adamw(rate=0.002, weight_decay=0.5)", "weight_decay=0.5); until here it was adamw("),
+        ("optimizer", "adamw(rate=0.002, weight_decay=0.5)", "weight_decay=0.5); before it was adamw("),
         ("schedule", "cosine(warmup=1)",
          "from now on, schedule is cosine(warmup=1); before it was cosine"),
         ("augment", "hflip, shift(1)", "from now on, augment is hflip, shift(1); before it was hflip"),
@@ -283,12 +283,13 @@ for what, value, line in (
           *([] if what == "epochs" else ["--epochs=3"]), says=line)
 for what, value, line in (
         ("loss", "focal(gamma=2)",
-         "a run keeps its loss: it was output: cross_entropy, now it is output: focal"),
+         "the loss of a run cannot change: it was output: cross_entropy, now it is output: focal"),
         ("metrics", "accuracy, top(2)",
-         "a run keeps its metrics: it was accuracy, now it is accuracy, top(2)"),
+         "the metrics of a run cannot change: it was accuracy, now it is accuracy, top(2)"),
         ("seed", "2", "the program's seed was 1, now it is 2"),
         ("optimizer", "sgd(rate=0.1, momentum=0.9)",
-         "a run keeps its optimizer state: it was adamw, without an average, now it is sgd with momentum"),
+         "the optimizer state of a run cannot change: it was adamw, without an average, now it is sgd with "
+         "momentum"),
         ("average", "0.9", "it was adamw, without an average, now it is adamw, with an average")):
     again()
     changed(**{what: value})
@@ -298,7 +299,7 @@ for what, value, line in (
 changed()
 again()
 exits(1, "another --seed: refused", "./turn", "train", *GOES, "--epochs=3", "--seed=9",
-      says="a run keeps its seed: it was 1, now it is 9")
+      says="the seed of a run cannot change: it was 1, now it is 9")
 begin("--epochs=2", "--rate=0.01")
 exits(0, "what was chosen for the run stays", "./turn", "train", *GOES, "--epochs=3",
       says="rate stays 0.01, as at the start of this run; the program has 0.002")
@@ -365,11 +366,11 @@ exits(0, "npz says the same about itself", *TRAIN, "--data=d.npz", "-o", "x.npz"
 with open("other.safetensors", "wb") as file:
     file.write(b"something else")
 exits(1, "what is no weights", *TRAIN, "--data=d.npz", "-o", "other.safetensors",
-      says="other.safetensors: is not written over: it is not a weight file that cnnc's programs wrote")
+      says="other.safetensors: will not be overwritten: it is not a weight file of a program built by cnnc")
 shutil.copy("d.npz", "fresh.previous.npz")
 exits(1, "a data set where weights would be kept", *TRAIN, "--data=d.npz", "-o", "fresh.npz",
       "--log=fresh.csv",
-      says="fresh.previous.npz: is not written over")
+      says="fresh.previous.npz: will not be overwritten")
 check(content("other.safetensors") == b"something else" and content("fresh.previous.npz") == content("d.npz")
       and
       not os.path.exists("fresh.csv"), "  nothing of them is touched")
@@ -387,7 +388,7 @@ check(content("torch.original.safetensors") == elsewhere, "  leave the first as 
 with open("torch.safetensors", "wb") as file:
     file.write(elsewhere)
 exits(1, "  others come to their name", *TRAIN, "--data=d.npz", "-o", "torch.safetensors",
-      says="torch.original.safetensors: is not written over")
+      says="torch.original.safetensors: will not be overwritten")
 open("empty.safetensors", "w").close()
 exits(0, "an empty file is no loss", *TRAIN, "--data=d.npz", "-o", "empty.safetensors")
 before = content("w.safetensors")
@@ -403,7 +404,7 @@ child.communicate(timeout=60)
 half = content("half.checkpoint.safetensors"), content("half.safetensors")
 exits(0, "a run that was stopped", *LONG,
       says=("half.checkpoint.safetensors contains a run that was stopped in epoch ", " of 10000",
-      "it is kept: '--resume --out half.stopped.safetensors' goes on with it"))
+      "it is kept: '--resume --out half.stopped.safetensors' continues it"))
 check((content("half.stopped.checkpoint.safetensors"), content("half.stopped.safetensors")) == half,
       "  is kept with all it needs")
 exits(0, "  and goes on", *TRAIN, "--data=d.npz", "--resume", "-o", "half.stopped.safetensors", "--epochs=2")
@@ -456,7 +457,7 @@ for more in [], ["--batch=4"]:
     check(tensors("step.last.safetensors") != tensors("never.safetensors"), "  leave what was learnt before")
 npz("step.npz", x=npy((N, 6, 6, 1), values, "f", "<f4"), y=npy((N,), labels, "i", "<i4"))
 exits(0, "  and the run goes on", *TRAIN, "--data=step.npz", "-o", "step.safetensors", "--resume",
-      says="going on after epoch 0 of 2")
+      says="continuing after epoch 0 of 2")
 build("line", """net line {
     input x: 2
     dense(1)

@@ -282,7 +282,7 @@ MAGENTA = bytes((255, 0, 200))
 check(MAGENTA in colours(read_png("x.png")[2]), "  and draws them in a separate color")
 build("wide", "net wide { input image: 8x8x1 as u8 \n normalize(scale=1/16) }\n")
 exits(0, "predict as an image of the only output", "./wide", "predict", "ramp.npy", "-o", "x.png",
-      says="cut to 0..1\nthe command features draws it on its own scale\n")
+      says="clamped to 0..1\nthe command features draws it on its own scale\n")
 build("sound", "net sound { input image: 8x8x1 as u8 \n normalize(scale=1/255) }\n")
 done = exits(0, "values from 0 to 1 of one output", "./sound", "predict", "ramp.npy", "-o", "x.png")
 check(not done.stderr, "  need no line", done.stderr)

@@ -77,7 +77,7 @@ for words, status, says in (
     (["--pixel=3,3", "--fit=crop"], 1, "soft does not see it, because the image is cropped"),
     (["--pixel=3,3", "--class=mild"], 1, "no output 'mild'"),
     (["--pixel=3"], 2, "--pixel needs X,Y, two integers of at least 0, not '3'"),
-    (["--pixel=3,-1"], 2, "--pixel wants X,Y"), (["--pixel=3,4,5"], 2, "--pixel wants X,Y")):
+    (["--pixel=3,-1"], 2, "--pixel needs X,Y"), (["--pixel=3,4,5"], 2, "--pixel needs X,Y")):
     for command in "features", "saliency", "occlude":
         exits(status, f"{command} {' '.join(words)}", "./soft", command, "halves.png", SOFT, "-o", "no.png",
               *words, says=says)
@@ -124,10 +124,10 @@ check(near(read_npy("o.npy")[1], [0.6, 0.6, 0.8, 0.8] * 2 + [0.8] * 8), "with a 
 exits(0, "a page of it", *OCCLUDE, "-o", "page.png")
 check(marked("page.png"), "has the box")
 for words, status, says in (
-    (["--box=3"], 1, "--box 3: find finds 2 boxes in corners.png"),
+    (["--box=3"], 1, "--box 3: find detects 2 boxes in corners.png"),
     (["--class=cat", "--box=2"], 1, "--box 2: find detects 1 box of class cat in corners.png"),
     (["--class=cow"], 1, "the net has no such label; its classes are 0 to 1, or 'cat' and so on"),
-    (["--pixel=3,3"], 1, "--pixel: no output of find has scores for each pixel; it finds boxes"),
+    (["--pixel=3,3"], 1, "--pixel: no output of find has scores for each pixel; it detects boxes"),
     (["--box=0"], 2, "--box wants a whole number"), (["--box=1", "--pixel=3,3"], 2, "ask one")):
     exits(status, " ".join(words), *OCCLUDE, "-o", "no.png", *words, says=says)
 write_png("large.png", 64, 32, lambda x, y: (153,) * 3)

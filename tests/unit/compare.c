@@ -14,7 +14,9 @@ static void test_numbers(void) {
   CU_ASSERT(isinf(numbers_error(bad, want, 3, 0)));
   CU_ASSERT(isinf(numbers_error(want, bad, 3, 0)));
   CU_ASSERT(isinf(numbers_error(bad, bad, 3, 0)));
-  CU_ASSERT(isinf(numbers_error(infinite, infinite, 3, 0)));
+  CU_ASSERT(isinf(numbers_error(infinite, want, 3, 0)));
+  CU_ASSERT(isinf(numbers_error(want, infinite, 3, 0)));
+  CU_ASSERT(numbers_error(infinite, infinite, 3, 0) <= 0); /* equal infinities */
   const float floats[] = {1, NAN, 0.5f};
   CU_ASSERT(isinf(floats_error(floats, want, 3, 0)));
 }

@@ -283,7 +283,8 @@ static void broken_xml_is_named_and_skipped(void) {
                "<!DOCTYPE a [<!ENTITY lol \"lollol\">]><annotation>&lol;</annotation>");
   refuse_set(&net, scratch("broken"), CNN_BAD_FORMAT, "a.xml:1: declares the entity 'lol'");
   scratch_text("broken/annotations/a.xml", "<html/>");
-  refuse_set(&net, scratch("broken"), CNN_BAD_FORMAT, "is about 'html', not an 'annotation'");
+  refuse_set(&net, scratch("broken"), CNN_BAD_FORMAT,
+             "its root element is 'html', but Pascal VOC has 'annotation'");
   scratch_text("broken/annotations/a.xml", xml(whole, ""));
   remove(scratch("broken/images/a.png"));
   cnn_data_close(

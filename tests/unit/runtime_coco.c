@@ -100,7 +100,7 @@ static void other_names_are_reported(void) {
   picture_make("other/images/a.png");
   coco_write("other/annotations/pets.json", "{\"id\":7,\"file_name\":\"a.png\",\"height\":20,\"width\":40}",
              categories, sound);
-  refuse_set(&net, scratch("other"), CNN_BAD_FORMAT, "annotations/pets.json: is not known by its name");
+  refuse_set(&net, scratch("other"), CNN_BAD_FORMAT, "annotations/pets.json: unknown name");
   cnn_data_close(open_set(&net, scratch("other/annotations/pets.json"), 0, 0));
 }
 
@@ -141,7 +141,7 @@ static void broken_annotations_are_named_and_skipped(void) {
        "annotations[1].segmentation.counts: run 1 is -1"},
       {WITH("\"segmentation\":{\"size\":[20,40],\"counts\":[3]}"), "the runs have 3 pixels, but 20x40"},
       {WITH("\"segmentation\":{\"size\":[20,40],\"counts\":\"oooooooo\"}"),
-       "annotations[1].segmentation.counts: letter 0 begins no number"},
+       "annotations[1].segmentation.counts: letter 0 does not begin a number"},
       {WITH("\"segmentation\":{\"size\":[20,40]}"),
        "annotations[1].segmentation.counts: must be a list of numbers"},
       {WITH("\"segmentation\":{\"counts\":[]}"), "annotations[1].segmentation.size: must be [height, width]"},
@@ -172,7 +172,8 @@ static void broken_images_are_named_and_skipped(void) {
       {"{\"id\":8,\"height\":20,\"width\":40}", "images[1].file_name: must be a text"},
       {"{\"id\":1.5,\"file_name\":\"b.png\",\"height\":20,\"width\":40}",
        "images[1].id: must be a whole number"},
-      {"{\"id\":8,\"file_name\":\"b.png\",\"width\":40}", "images[1].height: must be a whole number"},
+      {"{\"id\":8,\"file_name\":\"b.png\",\"width\":40}",
+       "images[1].height: must be an integer of at least 1"},
       {"{\"id\":8,\"file_name\":\"b.png\",\"height\":100000,\"width\":100000}", "images[1].width: must be"}};
   Net net;
   net_of_boxes(&net);

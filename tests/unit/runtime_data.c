@@ -143,7 +143,7 @@ static void cifar_is_read(void) {
   for (int i = 0; i < 3072; i++) CU_ASSERT_EQUAL(pixel[i], i % 3 * 50 + i / 3 % 32 - 128);
   cnn_data_close(data);
   scratch_bytes("cifar/cifar-10-batches-bin/test_batch.bin", records, 3072);
-  refuse_set(&net, scratch("cifar"), CNN_BAD_FORMAT, "not a whole number of records");
+  refuse_set(&net, scratch("cifar"), CNN_BAD_FORMAT, "are not a multiple of the record size");
   net.output[0] = classes_of("output", 4);
   refuse_set(&net, scratch("cifar"), CNN_MISMATCH, "has 10 classes");
   memset(records, 0, 2);
@@ -255,7 +255,7 @@ static void folders_have_the_names_of_labels(void) {
   CU_ASSERT_STRING_EQUAL(cnn_data_class(data, 2), "dog");
   cnn_data_close(data);
   picture_write("bin/2/a.png", 4, 10);
-  refuse_set(&net, scratch("bin"), CNN_MISMATCH, "the folder '02' is none of the labels");
+  refuse_set(&net, scratch("bin"), CNN_MISMATCH, "the folder '02' is not one of the labels");
   picture_write("alone/cat/a.png", 4, 10);
   data = open_set(&net, scratch("alone"), 0, 0);
   CU_ASSERT_EQUAL(label_of(data, CNN_PART_TRAIN, 0), 1);
@@ -293,7 +293,7 @@ static void what_is_no_set_is_said(void) {
   refuse_set(&net, scratch("segments"), CNN_MISMATCH, "has a class for each pixel, but the output");
   scratch_text("boxes/images/a.png", "");
   scratch_text("boxes/labels/a.txt", "");
-  refuse_set(&net, scratch("boxes"), CNN_MISMATCH, "has boxes, which no output of the net takes");
+  refuse_set(&net, scratch("boxes"), CNN_MISMATCH, "has boxes, which no output of the net uses");
   net.network.truth_objects = 8;
   refuse_set(&net, "synthetic", CNN_MISMATCH, "have no boxes, which the net is compared with");
 }
@@ -385,7 +385,7 @@ static void several_inputs_and_targets_go_by_name(void) {
   cnn_data_close(data);
   refuse_set(&net, npz_write("several.npz", set, 3), CNN_MISMATCH, "pixels_target");
   refuse_set(&net, npz_write("several.npz", set + 1, 3), CNN_MISMATCH,
-             "each wants the array of its name: \"left\" and \"right\"");
+             "each needs an array of its name: \"left\" and \"right\"");
 }
 
 static void labels_become_the_targets_that_outputs_want(void) {

@@ -99,12 +99,12 @@ static void arrays_have_names_that_are_said(void) {
              "the net has 2 inputs, and each needs an array of its name: \"photo\" and \"facts\"; the "
              "file has x, y");
   refuse_set(&net, npz_of("n.npz", set, 3), NULL,
-             "each wants the array of its name: \"photo\" and \"facts\"; the file has x, y, facts");
+             "each needs an array of its name: \"photo\" and \"facts\"; the file has x, y, facts");
   net.network.inputs = 1;
   net.output[1] = values_of("size", 1);
   net.network.outputs = 2;
   refuse_set(&net, npz_of("n.npz", set, 2), NULL,
-             "has no \"class_target\"; if several outputs have targets, each needs the array of its name; "
+             "has no \"class_target\"; if several outputs have targets, each needs an array of its name; "
              "it has x, y");
   net.network.outputs = 1;
   static const char *const training[][2] = {

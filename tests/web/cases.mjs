@@ -142,7 +142,7 @@ await test("what there is not in a page is said", () => {
   const object = run(compiler, ["small.cnn", "-o", "small.o"], files);
   wants(object.err, object.code === 1 && /the browser build has no C compiler/.test(object.err));
   const weights = run(compiler, ["small.cnn", "--weights=a.npz", "-o", "small.c"], files);
-  wants(weights.err, weights.code === 1 && /weights cannot be read in a page/.test(weights.err));
+  wants(weights.err, weights.code === 1 && /the browser build cannot read weights/.test(weights.err));
 });
 for (const model of ["lenet", "gate"])
   await test(`import of ${model}.onnx`, () =>

@@ -299,7 +299,7 @@ static bool conv_weights_build(Lower *l) {
   taps.nrows = axis_runs(k, 0, taps.rows);
   taps.ncolumns = axis_runs(k, 1, taps.columns);
   if (taps.nrows < 0 || taps.ncolumns < 0) return false;
-  w.pointwise = k->kernel[0] * k->kernel[1] == 1;
+  w.pointwise = k->kernel[0] * k->kernel[1] == 1 && !k->taps;
   const int64_t pixels = k->small.h * k->small.w, over_large = weights_lanes_for(l, k->l),
                 over_small = weights_lanes_for(l, k->s);
   w.over_large = cost_over(over_large, k->l, k->s, pixels, w.pointwise) <=

@@ -53,7 +53,8 @@ static bool are_pixels(const cnn_data *data, const cnn_port *port, double low, d
 
 cnn_status cnn_data_unscaled(const cnn_data *data, const cnn_network *network, cnn_part part, int64_t samples,
                              cnn_unscaled *found) {
-  enum { SAMPLES = 16, CENTERED = 200 }; /* bytes less a mean are below it */
+  enum { SAMPLES = 16 };
+  const double centered = 200; /* bytes less a mean are below it */
   const cnn_port *port = &network->input[0];
   const bool raw = cnn_data_scale(data, 0) >= 255 || cnn_data_is_csv(data);
   *found = (cnn_unscaled){.remedy = "batchnorm, which scales each column"};
@@ -77,7 +78,7 @@ cnn_status cnn_data_unscaled(const cnn_data *data, const cnn_network *network, c
     snprintf(found->remedy, sizeof found->remedy, port->normalize ? "scale=1/%d" : "normalize(scale=1/%d)",
              port->type == CNN_I8 ? 128 : 255);
   found->made = normalized(port, found->high);
-  if (port->normalize) found->there = pixels && found->made > CENTERED;
+  if (port->normalize) found->there = pixels && found->made > centered;
   else found->there = fmax(found->high, -found->low) > large;
   found->there = found->there && status.code == CNN_OK;
   return status;
