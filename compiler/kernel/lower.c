@@ -394,8 +394,8 @@ Buf *lower_constants(Lower *l, const char *member, Elem elem, int rank, const in
               (Binding){.kind = BIND_PACK, .pack = pack});
 }
 
-/* "weight of conv1, with normalize1 (scale/std, mean/std) and batchnorm1 in it, in the order ...":
- * describes packed constants. */
+/* Describes packed constants: "weight of conv1, with normalize1 (scale/std, mean/std) and batchnorm1 folded
+ * in, packed". */
 static const char *about_pack(const Lower *l, const char *member) {
   Text out = {.arena = l->arena};
   const Kernel *kernel = l->kernel;
@@ -405,7 +405,7 @@ static const char *about_pack(const Lower *l, const char *member) {
              kernel->normalize_shift ? ", mean/std" : "");
   for (int i = 0; i < kernel->nscales; i++)
     text_put(&out, "%s %s", i || kernel->normalize ? " and" : ", with", kernel->scale[i]->name);
-  text_put(&out, "%s, packed", kernel->normalize || kernel->nscales ? " in it," : "");
+  text_put(&out, "%s, packed", kernel->normalize || kernel->nscales ? " folded in" : "");
   return out.s;
 }
 

@@ -120,7 +120,8 @@ def test_imported():
             ("a table of no layer", {**good, "g.table": good["f.table"]}, factor, "g.table: no layer"),
             ("a mean of another kind", good, note(m={"mean": "half"}),
              "the mean of layer 'm' must be factor"),
-            ("a mean into a tiny scale", {**good, **stored("m", 1e-6, 0)}, factor, "scales of m are incompatible")):
+            ("a mean into a tiny scale", {**good, **stored("m", 1e-6, 0)}, factor,
+             "scales of m are incompatible")):
         save("table.safetensors", arrays, metadata)
         made = run("table.cnn", "--weights=table.safetensors", "--emit=c", "-o", "table.out")
         right = made.returncode == 0 if words is None else made.returncode == 1 and words in made.stderr
@@ -200,7 +201,8 @@ def test_factors():
             ("a relu by doubles", relu, near, bydouble, "not supported for relu"),
             ("a product by floats", product, near, note(f={"factor": "float"}), None),
             ("double product", product, near, note(f={"factor": "double"}), "factor must not be a double"),
-            ("int8 with double factors", layer, narrow, note(f={"factor": "double"}), "not supported for int8 layers"),
+            ("int8 with double factors", layer, narrow, note(f={"factor": "double"}),
+             "not supported for int8 layers"),
             ("int16 with double factors", layer, whole, bydouble, None),
             ("int16 with float factors", layer, whole, byfloat, "not supported for int16 layers"),
             ("a factor of no layer", relu, near, note(x=wide, f=wide, g={"factor": "float"}),
