@@ -42,7 +42,8 @@ static bool unrolls(const Window *w) {
 }
 
 /* One group, or gradients of weights, which Winograd's algorithm makes of several; not too much to unroll,
- * and positions in the values of all images that an int holds. */
+ * and positions in the values of all images that an int holds. The schedules index a weight by its two
+ * channels, so one that is a matrix of taps stays image by image. */
 static bool conv_together(const Node *node, int64_t batch) {
   if (!of_family(FAMILY_CONV, FAMILY_CONV_SCATTER, FAMILY_CONV_WEIGHTS, node)) return false;
 #ifdef __wasi__ /* the browser page leaves out the schedules for it */
@@ -51,7 +52,7 @@ static bool conv_together(const Node *node, int64_t batch) {
   const Node *forward = node_forward(node);
   const Shape in = forward->in[0]->shape, out = forward->shape;
   const bool groups = forward->window->groups > 1 && node->op->family != FAMILY_CONV_WEIGHTS;
-  return !in.regions && !groups && unrolls(forward->window) &&
+  return !in.regions && !groups && !forward->op->traits.matrix_of_taps && unrolls(forward->window) &&
          shape_row_elements(in) <= MOST_ELEMENTS / batch && shape_row_elements(out) <= MOST_ELEMENTS / batch;
 }
 
