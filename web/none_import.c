@@ -2,6 +2,7 @@
  * choices by value, indices that are computed, products with several matrices, Fourier transforms. */
 // SPDX-License-Identifier: Apache-2.0
 #include "import/import.h"
+#include "import/onnx/products.h"
 
 void onnx_frames(Arena *arena, WireList *nodes) { (void)arena, (void)nodes; }
 
@@ -157,4 +158,14 @@ const Tensor *constant_beside(ModelImport *im, const OnnxNode *node, int input, 
 bool place_operand(ModelImport *im, const OnnxNode *node, Item *item) {
   (void)item;
   return !is_broadcast_by_axis(im, node);
+}
+
+/* Images whose first dimension is not a batch: in the page it always is. */
+int64_t rows_of_images(const View *x) { return (void)x, 1; }
+Shape shape_of_parts(int64_t rows, Shape row) { return (void)rows, row; }
+Value *lay_images(ModelImport *im, const View *x, bool pointwise) {
+  return (void)pointwise, lay_standard(im, x);
+}
+View *view_images(ModelImport *im, Value *v, const View *like) {
+  return view_standard(im, v, like, like->rank);
 }

@@ -7,6 +7,8 @@ typedef struct Window2 { /* of one or two axes */
   int n;
   int64_t kernel[2], stride[2], dilation[2], before[2], after[2], in[2], out[2];
   bool same;
+  int pos[2];   /* the axes that it moves along */
+  int64_t rows; /* images that are parts of the value, or 1 */
 } Window2;
 
 static bool ints_of(ModelImport *im, const OnnxNode *node, const char *name, int n, int64_t *to) {
@@ -94,14 +96,11 @@ static const char *window_text(Arena *arena, const Window2 *w, bool pooling) {
   return text.s;
 }
 
-/* The positions of a window, after the channels. A first dimension that is no batch is one more of them, with
- * windows of one element: steps of which each has a sequence. */
-static void window_positions(const View *x, Window2 *w, int pos[2]) {
-  pos[0] = 2;
-  pos[1] = 3;
-#ifdef __wasi__ /* in the browser build it is always a batch */
-  (void)x, (void)w;
-#else
+/* Sets the axes after the channels. A first dimension that is not a batch is one of them, along which the
+ * window has one element: each step has a sequence of its own. */
+static void find_positions(const View *x, Window2 *w) {
+  w->pos[0] = 2;
+  w->pos[1] = 3;
   if (w->n > 1 || !x->along[0].n || factors_batch(&x->along[0])) return;
   int64_t *const each[] = {w->kernel, w->stride, w->dilation, w->before, w->after};
   for (int i = 0; i < 5; i++) {
@@ -109,9 +108,29 @@ static void window_positions(const View *x, Window2 *w, int pos[2]) {
     each[i][0] = i < 3;
   }
   w->n = 2;
-  pos[0] = 0;
-  pos[1] = 2;
-#endif
+  w->pos[0] = 0;
+  w->pos[1] = 2;
+}
+
+/* Lays out the value for the window and completes the window by it. NULL after a refusal. */
+static Value *lay_window(ModelImport *im, const OnnxNode *node, const View *x, Window2 *w, bool pointwise) {
+  static const int channels[] = {1};
+  find_positions(x, w);
+  w->rows = w->n == 2 ? rows_of_images(x) : 1;
+  Value *v = w->rows > 1 ? lay_images(im, x, pointwise) : lay(im, x, 1, channels, w->n, w->pos, pointwise);
+  if (!v) return NULL;
+  window_input(w, v->shape);
+  if (w->same) pad_same(w, strcmp(onnx_text(node, "auto_pad", ""), "SAME_UPPER") == 0);
+  return v;
+}
+
+static Shape shape_of_windows(const Window2 *w, const Value *laid, int64_t channels) {
+  const Shape out = shape_out(w, channels);
+  return w->rows > 1 && laid->shape.parts ? shape_of_parts(w->rows, out) : out;
+}
+
+static View *view_windows(ModelImport *im, Value *v, const View *x, const Window2 *w) {
+  return w->rows > 1 ? view_images(im, v, x) : view_laid(im, x, v, 1, w->n, w->pos);
 }
 
 /* ---- convolutions ---- */
@@ -172,15 +191,8 @@ View *import_conv(ModelImport *im, const OnnxNode *node) {
   bool one = !w.same;
   for (int k = 0; k < w.n; k++)
     one = one && w.kernel[k] == 1 && w.stride[k] == 1 && w.before[k] + w.after[k] == 0;
-  const int chan[] = {1};
-  int pos[2];
-  window_positions(x, &w, pos);
-  const int64_t rows = w.n == 2 ? rows_of_images(x) : 1;
-  Value *v = rows > 1 ? lay_images(im, x, one) : lay(im, x, 1, chan, w.n, pos, one);
-  if (!v) return NULL;
-  window_input(&w, v->shape);
-  if (w.same) pad_same(&w, strcmp(onnx_text(node, "auto_pad", ""), "SAME_UPPER") == 0);
-  if (!count_out(im, &w, false)) return NULL;
+  Value *v = lay_window(im, node, x, &w, one);
+  if (!v || !count_out(im, &w, false)) return NULL;
   const int64_t groups = onnx_int(node, "group", 1), filters = weight->dim[0], channels = v->shape.dim[w.n];
   if (groups < 1 || channels % groups || weight->dim[1] != channels / groups || filters % groups)
     return no(im, "weights that do not match %lld channels", (long long)channels);
@@ -195,13 +207,11 @@ View *import_conv(ModelImport *im, const OnnxNode *node) {
     text_put(&call, "conv(%lld, %s", (long long)filters, window);
     if (groups > 1) text_put(&call, ", groups=%lld", (long long)groups);
   }
-  const bool parts = rows > 1 && v->shape.parts;
-  const Shape out = shape_out(&w, filters);
-  v = emit_one(im, v, parts ? shape_of_parts(rows, out) : out, "%s%s", call.s, end_text(im, bias, layer));
+  v = emit_one(im, v, shape_of_windows(&w, v, filters), "%s%s", call.s, end_text(im, bias, layer));
   const int64_t dim[] = {filters, weight->dim[1], w.kernel[0], w.kernel[1]};
   put_weight(im, layer, "weight", weight, w.n + 2, dim);
   put_vector(im, layer, "bias", bias);
-  return rows > 1 ? view_images(im, v, x) : view_laid(im, x, v, 1, w.n, pos);
+  return view_windows(im, v, x, &w);
 }
 
 /* The crop that gives the requested output size, or stride times the input's. */
@@ -285,27 +295,19 @@ View *import_pool(ModelImport *im, const OnnxNode *node) {
   Window2 w = {.n = kernel->n, .kernel = {kernel->data[0], kernel->n == 2 ? kernel->data[1] : 1}};
   if (x->rank != w.n + 2) return no(im, "a window of %d dimensions", w.n);
   if (!read_window(im, node, &w)) return NULL;
-  const int chan[] = {1};
-  int pos[2];
-  window_positions(x, &w, pos);
-  const int64_t rows = w.n == 2 ? rows_of_images(x) : 1;
-  Value *v = rows > 1 ? lay_images(im, x, false) : lay(im, x, 1, chan, w.n, pos, false);
-  if (!v) return NULL;
-  window_input(&w, v->shape);
-  if (w.same) pad_same(&w, strcmp(onnx_text(node, "auto_pad", ""), "SAME_UPPER") == 0);
   const bool ceil = onnx_int(node, "ceil_mode", 0) != 0;
-  if (!count_out(im, &w, ceil)) return NULL;
-  bool padded = false, all = mean && rows == 1;
+  Value *v = lay_window(im, node, x, &w, false);
+  if (!v || !count_out(im, &w, ceil)) return NULL;
+  bool padded = false, all = mean && w.rows == 1;
   for (int k = 0; k < w.n; k++) {
     padded = padded || w.before[k] || w.after[k];
     all = all && w.kernel[k] == w.in[k] && w.out[k] == 1;
   }
   if (all && !padded) return global(im, x, v, "global_avgpool");
   const bool count = mean && padded && onnx_int(node, "count_include_pad", 0);
-  const Shape out = shape_out(&w, v->shape.dim[w.n]);
-  v = emit_one(im, v, rows > 1 ? shape_of_parts(rows, out) : out, "%s(%s%s%s)", mean ? "avgpool" : "maxpool",
+  v = emit_one(im, v, shape_of_windows(&w, v, v->shape.dim[w.n]), "%s(%s%s%s)", mean ? "avgpool" : "maxpool",
                window_text(im->arena, &w, true), ceil ? ", ceil=true" : "", count ? ", count_pad=true" : "");
-  return rows > 1 ? view_images(im, v, x) : view_laid(im, x, v, 1, w.n, pos);
+  return view_windows(im, v, x, &w);
 }
 
 View *import_global(ModelImport *im, const OnnxNode *node) {

@@ -36,11 +36,7 @@ Value *joined_rows(ModelImport *, Value *, int64_t rows, Shape);
 
 /* ---- view_parts.c ---- */
 /* Images whose first dimension is no batch but parts of a value, as windows: their number, or 1. */
-#ifdef __wasi__ /* in the browser build it is always a batch */
-#define rows_of_images(view) ((void)(view), (int64_t)1)
-#else
 int64_t rows_of_images(const View *);
-#endif
 /* lay_standard and view_standard, also of such images: a row each, or rows x positions x channels. */
 Value *lay_images(ModelImport *, const View *, bool pointwise);
 View *view_images(ModelImport *, Value *, const View *like);
