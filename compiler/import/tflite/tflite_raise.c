@@ -288,7 +288,7 @@ static bool raise_concat(Raising *r, const TflOperator *op) {
 /* The window of `kernel` rows has padding in the place of rows before the first call. */
 static bool raise_window(TflOperator *to, const TflRows *x, int64_t kernel) {
   const int64_t before = -x->low, reach = to->dilation[0] * (kernel - 1), stride = to->stride[0];
-  if (to->same && (kernel > 1 || stride > 1)) return false; /* each call has borders of its own */
+  if (to->same && (kernel > 1 || stride > 1)) return false; /* each call pads its own rows */
   if (stride < 1 || x->n % stride || x->high != x->n || before < 0 || before > reach ||
       before <= reach - stride)
     return false;
@@ -298,28 +298,27 @@ static bool raise_window(TflOperator *to, const TflRows *x, int64_t kernel) {
   return true;
 }
 
-static bool raise_conv(Raising *r, const TflOperator *op) {
-  const TflRows *x = raised_rows(r, op, 0);
-  const TflTensor *w = raised_constant(r, op, 1);
-  if (!x || x->flat || !w || w->rank != 4 || op->border[0] || op->border[1]) return false;
+/* An operator with such a window: the same on the sequence. */
+static bool raise_windowed(Raising *r, const TflOperator *op, const TflRows *x, int64_t kernel) {
+  const int64_t stride = op->stride[0];
   TflOperator window = *op;
-  if (!raise_window(&window, x, w->dim[1]) ||
-      !raise_result(r, op->out[0], x->n / op->stride[0], 0, x->n / op->stride[0]))
+  if (!raise_window(&window, x, kernel) || !raise_result(r, op->out[0], x->n / stride, 0, x->n / stride))
     return false;
   add_raised_operator(r, &window, x->sequence, r->rows[op->out[0]].sequence);
   return true;
 }
 
+static bool raise_conv(Raising *r, const TflOperator *op) {
+  const TflRows *x = raised_rows(r, op, 0);
+  const TflTensor *w = raised_constant(r, op, 1);
+  return x && !x->flat && w && w->rank == 4 && !op->border[0] && !op->border[1] &&
+         raise_windowed(r, op, x, w->dim[1]);
+}
+
 /* Pools count the rows of a ring, but not padding: only windows without padding. */
 static bool raise_pool(Raising *r, const TflOperator *op) {
   const TflRows *x = raised_rows(r, op, 0);
-  if (!x || x->low) return false;
-  TflOperator window = *op;
-  if (!raise_window(&window, x, op->size[0]) ||
-      !raise_result(r, op->out[0], x->n / op->stride[0], 0, x->n / op->stride[0]))
-    return false;
-  add_raised_operator(r, &window, x->sequence, r->rows[op->out[0]].sequence);
-  return true;
+  return x && !x->low && raise_windowed(r, op, x, op->size[0]);
 }
 
 /* A dense layer over all rows of a ring is a convolution over them, once per call. */
