@@ -25,7 +25,7 @@ NETS = {  # library (zoo.py; "parts": here), its name, the exporter
 }
 
 
-# ---- writing the models, in a process of its own
+# ---- writing the models, in a separate process
 def whisper():
     """The encoder of whisper-tiny, from the spectrum of 30 s on."""
     sys.modules["torchaudio"] = None  # not needed, and often of another version of CUDA

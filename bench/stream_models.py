@@ -236,7 +236,7 @@ TCN = f"net tcn {{\n    input x: 512x64\n{LAYERS}}}\n"
 
 
 def tcn(options):
-    """Multiply-adds, time and state of a step, beside the whole sequence and the formula."""
+    """Multiply-adds, time and state of a step, compared with the whole sequence and the formula."""
     with open("tcn.cnn", "w") as file:
         file.write(TCN)
     table = json.loads(subprocess.run([options.cnnc, "tcn.cnn", "--stream=1", "--emit=json"], check=True,

@@ -24,7 +24,7 @@ NONE = {"rows.c", "dsp.c"}
 
 
 def compiled(shape, layers, options, int8, emit):
-    """What cnnc prints for the net: its status, the text and its messages."""
+    """Compiles the net; returns the status of cnnc, its output and its messages."""
     rest = ("global_avgpool -> " if "x" in shape else "") + r"dense(4) -> train { loss = mse; batch = \1 }"
     layers = re.sub(r"train\((\d+)\)$", rest, layers)
     with open("n.cnn", "w", encoding="utf-8") as file:

@@ -53,10 +53,10 @@ build("beans", """net beans {
 """)
 rows = [(3 + i % 7 * 0.1, 1 + i % 5 * 0.1, "small") if i % 2 else (6 + i % 7 * 0.1, 3 - i % 5 * 0.1, "large")
         for i in range(60)]
-write("beans.csv", "length,width,kind,colour\n" + "".join(f"{a:.2f},{b:.2f},{kind},{a * b:.3f}\n" for a, b,
+write("beans.csv", "length,width,kind,color\n" + "".join(f"{a:.2f},{b:.2f},{kind},{a * b:.3f}\n" for a, b,
                                                           kind in rows))
 exits(1, "the last column is the target", "./beans", "train", "--data", "beans.csv",
-      says="beans.csv:2: column 4 (colour): '18.000' is not one of the net's labels; --target names another "
+      says="beans.csv:2: column 4 (color): '18.000' is not one of the net's labels; --target names another "
            "column")
 exits(0, "a table is learnt", "./beans", "train", "--data", "beans.csv", "--target", "kind",
       says="CSV with a header: 54 training, 6 validation and 0 test samples, 2 classes")

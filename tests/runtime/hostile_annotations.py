@@ -91,7 +91,7 @@ RUNS = "coco/instances.json: annotations[1].segmentation.counts: "
 BOX = "coco/instances.json: annotations[1].bbox: "
 for title, says, annotation in [
     ("an id that stands twice", "annotations[1].id: 1 is the id of annotations[0], too", bad(id=1)),
-    ("an image with a list as its id", "annotations[1].image_id: must be a whole number",
+    ("an image with a list as its id", "annotations[1].image_id: must be an integer",
      bad(image_id=[1])),
     ("an image that does not exist", "annotations[1].image_id: no element", bad(image_id=1 << 62)),
     ("a class that is not there", "annotations[1].category_id: no element", bad(category_id=-1)),
@@ -120,7 +120,7 @@ for title, says, annotation in [
     ("a box outside the image", BOX + "the box's left side is 1e+30", bad(bbox=[1e30, 0, 1e30, 2])),
     ("a box of infinity", BOX + "the box's right side is inf", bad(bbox=[0, 0, 1e300, 2])),
     ("a box of texts", BOX + "must be four numbers", bad(bbox=["0", "0", "2", "2"])),
-    ("an annotation that is a number", "annotations[1].image_id: must be a whole number", 7),
+    ("an annotation that is a number", "annotations[1].image_id: must be an integer", 7),
 ]:
     refused(title, coco(annotation), "coco/instances.json", says)
     skipped("coco", "skipped 1 unusable object", says)

@@ -116,9 +116,9 @@ with subprocess.Popen((*predict, "-", "--json"), stdin=subprocess.PIPE, stdout=s
     pipe.stdin.close()
     check(pipe.stdout.read() == b"]\n" and pipe.wait() == 0, "a part of a step is left out")
 net("bytes", CLASSES.format(pool=ROWS), f"--stream={STEP}", head=f"as i16 (rate={RATE})")
-done = subprocess.run(("./bytes", "predict", "--stream", "-", "--json"), 
+done = subprocess.run(("./bytes", "predict", "--stream", "-", "--json"),
                       input=struct.pack("<80h", *[-9] * 80), capture_output=True, timeout=60)
-check([row["scores"][2] > 0.99 for row in json.loads(done.stdout)] == [True, True], "samples of 16 bits",
+check([row["scores"][2] > 0.99 for row in json.loads(done.stdout)] == [True, True], "int16 samples",
       done.stdout.decode() + done.stderr.decode())
 
 # ---- windows: --slide, and a net that is compiled for a whole window

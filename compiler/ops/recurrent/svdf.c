@@ -226,7 +226,7 @@ static Node *parts(Graph *graph, Node *layer, bool training) {
   if (kept) {
     Node *both[2] = {rows_kept(graph, layer->in[s.state]), f};
     f = rows_stacked(graph, 2, both);
-    f->hidden = both[0]->hidden = NULL; /* layers of their own, as with --stream */
+    f->hidden = both[0]->hidden = NULL; /* separate layers, as with --stream */
   }
   const bool relu = arg_is(layer, "activation", "relu");
   Node *y =

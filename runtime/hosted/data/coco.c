@@ -94,7 +94,7 @@ static cnn_status category_read(const File *file, const json_t *list, size_t k, 
   size_t first = 0;
   *category = (cnn_category){.name = json_string_value(json_object_get(element, "name"))};
   if (!whole_number(element, "id", &category->id))
-    return wrong(file, "categories", k, "id", "must be a whole number");
+    return wrong(file, "categories", k, "id", "must be an integer");
   if (is_second(id, ids, category->id, k, &first))
     return wrong(file, "categories", k, "id", "%lld is the id of categories[%zu], too",
                  (long long)category->id, first);
@@ -180,7 +180,7 @@ static cnn_status image_read(File *file, const json_t *list, size_t k, const Id 
   const char *name = json_string_value(json_object_get(element, "file_name"));
   int64_t number, height, width;
   size_t first = 0;
-  if (!whole_number(element, "id", &number)) return wrong(file, "images", k, "id", "must be a whole number");
+  if (!whole_number(element, "id", &number)) return wrong(file, "images", k, "id", "must be an integer");
   if (is_second(id, ids, number, k, &first))
     return wrong(file, "images", k, "id", "%lld is the id of images[%zu], too", (long long)number, first);
   if (!name || !*name) return wrong(file, "images", k, "file_name", "must be a text");
@@ -222,7 +222,7 @@ static cnn_status scene_of(const File *file, const json_t *list, size_t k, const
   int64_t number;
   *scene = NULL;
   if (!whole_number(json_array_get(list, k), "image_id", &number))
-    return wrong(file, "annotations", k, "image_id", "must be a whole number");
+    return wrong(file, "annotations", k, "image_id", "must be an integer");
   const Id *found = id_find(file->image, file->images_known, number);
   const BoxesSet *set = file->data->set;
   if (found) *scene = &set->pool[file->pool].scene[found->place];
@@ -334,7 +334,7 @@ static cnn_status class_read(const File *file, const json_t *element, const char
   int64_t number;
   const json_t *crowd = json_object_get(element, "iscrowd");
   if (!whole_number(element, "category_id", &number))
-    return wrong(file, list, k, "category_id", "must be a whole number");
+    return wrong(file, list, k, "category_id", "must be an integer");
   const int32_t c = category_find(coco, number);
   if (c < 0)
     return wrong(file, list, k, "category_id", "no element of categories has the id %lld", (long long)number);
