@@ -4,9 +4,9 @@
  * of an image (bands.c) are always views of it, and an image that is assembled from rows contains them:
  * neither has other aliases.
  *
- * Attention and products of values read and write rows of pixels wherever they lie (reads_anywhere). For
- * these alone heads are views, slices of values with rows are, and a slice may be read in another shape that
- * keeps the channels of a pixel.
+ * Attention and matmul accept pixels at any distance from each other (reads_anywhere). Three more kinds of
+ * values are views if only these operators read or write them: heads, slices of values with rows, and slices
+ * that are reshaped without a change of the channels per pixel.
  *
  * Requires: a verified graph. Preserves: values and order; adds copies of concat inputs that are also
  * stored elsewhere. */
@@ -27,8 +27,8 @@ typedef struct Placer {
   Graph *graph;
   int *uses;            /* by node id */
   bool *output, *whole; /* by node id: an output, or an alias of it is; it is read in another shape */
-  bool *anywhere;       /* by node id: only kernels read it that read rows of pixels at any distance */
-  bool *rows;           /* by node id: an alias has its pixels in other rows */
+  bool *anywhere;       /* by node id: all its readers accept pixels at any distance */
+  bool *rows;           /* by node id: an alias divides its pixels into rows differently */
   const Node **reader;  /* by node id: one that reads it */
 } Placer;
 
@@ -216,7 +216,7 @@ static void place_heads(const Placer *p, const Node *node) {
   p->inside[node->id] = (Inside){whole, 0, shape_extent(node->shape).c, true};
 }
 
-/* The kernel that makes the rows writes them side by side. */
+/* The kernel that computes the rows writes each as a group of channels of the joined value. */
 static void place_joined_heads(const Placer *p, const Node *node) {
   const Node *rows = node->in[0];
   if (!plain_value(node) || p->inside[node->id].done || !rows->op->traits.reads_anywhere ||
