@@ -1,9 +1,12 @@
 #!/bin/sh
-# identical.sh OLD NEW [FILE.cnn...]: two builds of cnnc write the same C, byte for byte, for every program of
-# tests/, examples/ and docs/ in each way of use below. Prints what differs, then the totals; status 1 where
-# something does. For changes that must not change what is generated.
+# identical.sh [--no-comments] OLD NEW [FILE.cnn...]: whether two builds of cnnc generate the same C, byte for
+# byte, from every program of tests/, examples/ and docs/ with each set of options below. With --no-comments,
+# comments, indentation and blank lines may differ. Prints each difference, then the totals; status 1 if there
+# is one.
 # SPDX-License-Identifier: Apache-2.0
 set -eu
+comments=yes
+if [ "$1" = --no-comments ]; then comments=no; shift; fi
 old=$1 new=$2
 shift 2
 top=$(cd "$(dirname "$0")/.." && pwd)
@@ -21,6 +24,29 @@ if [ $# -eq 0 ]; then
     "$top"/tests/golden/nets/*.cnn \
     $(find "$top/examples" -name '*.cnn') "$work"/docs/*.cnn
 fi
+code() { # code FILE: its lines without comments, indentation and blank lines
+  awk '{
+    code = ""
+    for (rest = $0; rest != "";) {
+      if (inside) {
+        end = index(rest, "*/")
+        rest = end ? substr(rest, end + 2) : ""
+        inside = !end
+      } else if (match(rest, /"([^"\\]|\\.)*"|\/\*|\/\/|'"'"'([^'"'"'\\]|\\.)+'"'"'/)) {
+        token = substr(rest, RSTART, RLENGTH)
+        comment = token == "/*" || token == "//"
+        code = code substr(rest, 1, comment ? RSTART - 1 : RSTART + RLENGTH - 1)
+        if (comment) sub(/[ \t]+$/, "", code)
+        rest = token == "//" ? "" : substr(rest, RSTART + RLENGTH)
+        inside = token == "/*"
+      } else {
+        code = code rest
+        rest = ""
+      }
+    }
+    gsub(/^[ \t]+|[ \t]+$/, "", code)
+    if (code != "") print code }' "$1"
+}
 same=0 refused=0 different=0
 try() { # try FILE OPTION...
   status=0 other=0
@@ -29,12 +55,25 @@ try() { # try FILE OPTION...
   if [ $status != $other ]; then
     echo "$*: status $status and $other"
     different=$((different + 1))
+    return
   elif [ $status != 0 ]; then
     refused=$((refused + 1))
-  elif cmp -s "$work/old/net.c" "$work/new/net.c" && cmp -s "$work/old/net.h" "$work/new/net.h"; then
+    return
+  fi
+  lines=0
+  for name in net.c net.h; do
+    if cmp -s "$work/old/$name" "$work/new/$name"; then continue; fi
+    for build in old new; do
+      if [ $comments = no ]; then code "$work/$build/$name"; else cat "$work/$build/$name"; fi \
+        >"$work/$build.text"
+    done
+    found=$(diff "$work/old.text" "$work/new.text" | grep -c '^[<>]') || :
+    lines=$((lines + found))
+  done
+  if [ $lines = 0 ]; then
     same=$((same + 1))
   else
-    echo "$*: $(diff "$work/old/net.c" "$work/new/net.c" | grep -c '^[<>]') lines differ"
+    echo "$*: $lines lines differ"
     different=$((different + 1))
   fi
 }
