@@ -33,10 +33,12 @@ endif
 
 # Those that take longest begin first, so that no processor waits for the last one. unit is run by a script
 # because make would put off what depends on a program until all other tests have begun.
-LONG_CASES = tests/unit/unit.tap tests/int8/int8.tap tests/nets/choices.tap tests/embed/generated_c.tap \
-  tests/models/boards.tap tests/int8/quantize.tap tests/embed/layer_names.tap tests/embed/embedded.tap \
-  tests/models/models.tap tests/embed/several_nets.tap tests/int8/budget.tap tests/export/export.tap \
-  tests/nets/examples.tap tests/nets/programs.tap
+LONG_CASES = tests/nets/random.tap tests/unit/unit.tap tests/stream/stream.tap tests/nets/accuracy.tap \
+  tests/embed/misra.tap tests/int8/int8.tap tests/nets/programs.tap \
+  tests/nets/choices.tap tests/embed/generated_c.tap \
+  tests/models/boards.tap tests/int8/quantize.tap tests/import/onnx_suite.tap tests/import/tflite_ops.tap \
+  tests/embed/layer_names.tap tests/embed/embedded.tap tests/models/models.tap \
+  tests/embed/several_nets.tap tests/int8/budget.tap tests/export/export.tap tests/nets/examples.tap
 # Adding a file adds a case: configure substitutes lists that make evaluates, which automake itself would not
 # have in TESTS.
 TESTS += $(LONG_CASES) @NET_CASES@ @SCRIPT_CASES@
