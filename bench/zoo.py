@@ -3,7 +3,7 @@ and Keras, and the light models of onnx's own tests; and one of our own, as peop
 is drawn anew, its statistics of batch normalization are those of noise, and it is written as a model of ONNX
 by each exporter that can."""
 # SPDX-License-Identifier: Apache-2.0
-import os, shutil, tempfile, warnings
+import os, shutil, sys, tempfile, warnings
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("YOLO_CONFIG_DIR", tempfile.gettempdir())
@@ -27,7 +27,7 @@ NETS = {
         vit_tiny_patch16_224 vit_small_patch16_224 deit_tiny_patch16_224 levit_128s mobilevit_s
         efficientvit_b0 efficientvit_m0 edgenext_x_small fastvit_sa12 mobilenetv4_hybrid_medium
         vit_small_patch14_dinov2"""),
-    "transformers": (320, "rt_detr_r18 whisper_tiny_encoder"),  # Hugging Face
+    "transformers": (320, "rt_detr_r18 d_fine_n whisper_tiny_encoder"),  # Hugging Face
     "own": (96, "unet"),  # written here
     "keras": (224, """VGG16 MobileNet MobileNetV2 MobileNetV3Small ResNet50 DenseNet121 EfficientNetB0
         Xception ResNet50V2 InceptionV3 InceptionResNetV2 NASNetMobile EfficientNetV2B0
@@ -70,7 +70,7 @@ def torch_net(library, name):
     if library == "own":
         return {"unet": unet}[name]()
     if library == "transformers":
-        return {"rt_detr_r18": rt_detr, "whisper_tiny_encoder": whisper}[name]()
+        return {"rt_detr_r18": rt_detr, "d_fine_n": d_fine, "whisper_tiny_encoder": whisper}[name]()
     import ultralytics
     if name.startswith("rtdetr"):
         return ultralytics.RTDETR(name + ".yaml").model
@@ -123,6 +123,22 @@ def rt_detr():
     config = RTDetrConfig(backbone_config=small, encoder_in_channels=[128, 256, 512], decoder_layers=3,
                           hidden_expansion=0.5, freeze_backbone_batch_norms=False)
     return Detections(RTDetrForObjectDetection(config))
+
+
+def d_fine():
+    from transformers import DFineConfig, DFineForObjectDetection
+    small = {"model_type": "hgnet_v2", "hidden_sizes": [128, 256, 512, 1024], "stem_channels": [3, 16, 16],
+             "stage_in_channels": [16, 64, 256, 512], "stage_mid_channels": [16, 32, 64, 128],
+             "stage_out_channels": [64, 256, 512, 1024], "stage_num_blocks": [1, 1, 2, 1],
+             "stage_numb_of_layers": [3, 3, 3, 3], "stage_downsample": [False, True, True, True],
+             "stage_light_block": [False, False, True, True], "stage_kernel_size": [3, 3, 5, 5],
+             "out_indices": [3, 4], "use_learnable_affine_block": True}
+    config = DFineConfig(backbone_config=small, encoder_in_channels=[512, 1024], encoder_hidden_dim=128,
+                         encoder_ffn_dim=512, encode_proj_layers=[1], depth_mult=0.5, hidden_expansion=0.34,
+                         d_model=128, decoder_in_channels=[128, 128], decoder_ffn_dim=512, decoder_layers=3,
+                         decoder_n_points=[6, 6], num_feature_levels=2, feat_strides=[16, 32],
+                         freeze_backbone_batch_norms=False)
+    return Detections(DFineForObjectDetection(config))
 
 
 def whisper():
@@ -268,6 +284,8 @@ def load(library):
     import onnxscript, torch
     torch.set_num_threads(1)
     torch.backends.mha.set_fastpath_enabled(False)  # which has no form in ONNX
+    if library == "transformers":
+        sys.modules["torchaudio"] = None  # not needed, and often of another version of CUDA
     if library != "own":
         __import__(library)
 

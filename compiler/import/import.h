@@ -326,8 +326,15 @@ Value *moved_as_windows(ModelImport *, Value *, int npos, const Factors *pos, co
 Value *join_windows_shifted(ModelImport *, Value *rolled);
 /* The smaller value is broadcast over several rows of the larger one; NULL: does not match. */
 View *combined_by_rows(ModelImport *, const View *large, const View *small, const char *word);
+/* The smaller value is broadcast over parts of the larger one's channels, which become heads; NULL: does not
+ * match. */
+View *combined_by_heads(ModelImport *, const View *large, const View *small, const char *word);
 /* Applies an operator along an axis of the value; NULL: other factors. */
 View *mapped_along_axis(ModelImport *, const View *, int d, const char *word, const char *arguments);
+
+/* ---- ops_part.c ---- */
+/* The same tensor with its value's channels as channels; NULL: they are not a dimension of it. */
+const View *view_with_channels(ModelImport *, const View *);
 
 /* ---- ops_shape.c ---- */
 Value *join_values(ModelImport *, int n, Value **in, int axis); /* along an axis of the value */

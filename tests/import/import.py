@@ -1,7 +1,7 @@
-"""import.py CNNC: models of tests/import through cnnc import: the program is NAME.cnn, its output what
-onnxruntime computed (NAME.out0.npy ...). Quantised models may be off by one step from that, whose kernels add
-up in floats, and are what docs/int8.md says (NAME.want0.npy ..., by reference.py). The weights of the module
-(NAME.state.safetensors) fit the program, and do the same. Bad files give NAME.err.
+"""import.py CNNC [NAME...]: models of tests/import through cnnc import: the program is NAME.cnn, its output
+what onnxruntime computed (NAME.out0.npy ...). Quantised models may be off by one step from that, whose
+kernels add up in floats, and are what docs/int8.md says (NAME.want0.npy ..., by reference.py). The weights of
+the module (NAME.state.safetensors) fit the program, and do the same. Bad files give NAME.err.
 Only the standard library is needed."""
 # SPDX-License-Identifier: Apache-2.0
 import ast, ctypes, glob, math, os, re, shutil, struct, subprocess, sys
@@ -165,11 +165,17 @@ def thrifty():
           f"64 MiB more of weights take {large and small and (large - small) >> 20} MiB")
 
 
+def all_models(*folder):
+    """Their paths, or those of the models that the command names."""
+    paths = sorted(glob.glob(os.path.join(models, *folder, "*.onnx")))
+    return [path for path in paths if not sys.argv[2:] or os.path.basename(path)[:-5] in sys.argv[2:]]
+
+
 start("import")
 thrifty()
-for path in sorted(glob.glob(os.path.join(models, "*.onnx"))):
+for path in all_models():
     good(os.path.basename(path)[:-5])
-for path in sorted(glob.glob(os.path.join(models, "bad", "*.onnx"))):
+for path in all_models("bad"):
     shutil.copy(path, ".")
     bad(os.path.basename(path)[:-5])
 finish()

@@ -581,10 +581,10 @@ def bad_files():
     bad("huge", huge)
     cases["detector"] = ([
         node("Conv", "x w", "a", "/conv/Conv"), node("Sigmoid", "a", "scores", "/Sigmoid"),
-        node("TopK", "scores k", "y i", "/TopK"), node("Reshape", "a flat", "b"),
+        node("NonZero", "scores", "y", "/NonZero"), node("Reshape", "a flat", "b"),
         node("Transpose", "b", "c", perm=[0, 2, 1]), node("MatMul", "b c", "z", "/MatMul"),
         node("Relu", "y", "u")], {"x": [1, 3, 6, 5]}, ["u", "z"],
-        {"w": (4, 3, 3, 3), "k": numbers(2), "flat": numbers(0, 4, -1)}, 17, (), 1.0)
+        {"w": (4, 3, 3, 3), "flat": numbers(0, 4, -1)}, 17, (), 1.0)
     bad("detector", model("detector"))
     cases["no-form"] = ([
         node("Relu", "x", "a"), node("Einsum", "a a", "b", equation="ij,ij->ij"), node("Tile", "a t", "c"),

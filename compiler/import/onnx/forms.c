@@ -232,6 +232,32 @@ static void form_modulo(ModelImport *im, OnnxNode *node) {
   if (quotient->in[0] == node->in[0]) turn_into(im, node, "Mod", 2, quotient->in);
 }
 
+/* q - 1 where x is not a multiple of n and its sign is another one, otherwise q = x / n: integers divided and
+ * rounded down. */
+static void form_floor_quotient(ModelImport *im, OnnxNode *node) {
+  double one = 0, zero = 0, n = 0, divisor = 0, number = 0;
+  const OnnxNode *and = is_op(node, "Where") && node->nin == 3 ? op_before(im, node->in[0], "And") : NULL,
+                 *less = and ? op_before(im, node->in[1], "Sub") : NULL,
+                 *quotient = and ? op_before(im, node->in[2], "Div") : NULL;
+  if (!less || !quotient || beside_number(im, less, &one) != node->in[2] || one != 1) return;
+  const int x = beside_number(im, quotient, &divisor);
+  const Tensor *by = x && x == quotient->in[0] ? im->item[quotient->in[1]].constant : NULL;
+  if (!by || !tensor_whole(by->type) || !(divisor > 0)) return;
+  for (int k = 0; k < 2 && and->nin == 2; k++) {
+    const OnnxNode *signs = op_before(im, and->in[k], "Xor"), *no = op_before(im, and->in[!k], "Not"),
+                   *equal = no ? op_before(im, no->in[0], "Equal") : NULL,
+                   *rest = equal ? op_before(im, equal->in[0], "Mod") : NULL,
+                   *below = signs && signs->nin == 2 ? op_before(im, signs->in[0], "Less") : NULL;
+    if (!rest || !below || beside_number(im, rest, &n) != x || rest->in[0] != x || n != divisor) continue;
+    number = single_number(im, equal->in[1]);
+    zero = single_number(im, below->in[1]);
+    if (number != 0 || zero != 0 || below->in[0] != x || single_number(im, signs->in[1]) != 0) continue;
+    turn_into(im, node, "Div", 2, quotient->in);
+    onnx_set_int(im->arena, node, "cnnc_floor", 1);
+    return;
+  }
+}
+
 /* The image number of a region: there is only one image. A computed index is not checked. */
 static void form_regions(const ModelImport *im, OnnxNode *node) {
   if (is_op(node, "RoiAlign") && node->nin > 2 && node->in[2] && !im->item[node->in[2]].constant)
@@ -258,6 +284,7 @@ void canonical(ModelImport *im) {
     form_maxpool(im, node);
     form_regions(im, node);
     form_modulo(im, node);
+    form_floor_quotient(im, node);
     form_deformable(im, node);
     form_attention(im, node);
   }

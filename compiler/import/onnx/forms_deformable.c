@@ -18,13 +18,36 @@ static bool transposes(const OnnxNode *node, int n, const int64_t *wanted) {
   return true;
 }
 
-/* The grid of a level: its part of all sampling locations, [N, queries, heads, levels, points, 2], heads as
- * images. */
-static int places_of_level(const ModelImport *im, int grid, int level) {
+/* Sampling locations before heads become images, [N, queries, heads, points, 2]; 0: another tensor. */
+static int before_heads_first(const ModelImport *im, int images) {
   static const int64_t heads_first[] = {0, 2, 1, 3, 4};
-  const OnnxNode *flat = either_before(im, grid, "Reshape", "Flatten");
+  const OnnxNode *flat = either_before(im, images, "Reshape", "Flatten");
   const OnnxNode *turned = flat ? op_before(im, flat->in[0], "Transpose") : NULL;
-  const OnnxNode *part = transposes(turned, 5, heads_first) ? op_before(im, turned->in[0], "Gather") : NULL;
+  return transposes(turned, 5, heads_first) ? turned->in[0] : 0;
+}
+
+/* Whether the parts of a Split have the same size. */
+static bool splits_equally(const ModelImport *im, const OnnxNode *split) {
+  const Tensor *t = split->nin > 1 && split->in[1] ? im->item[split->in[1]].constant : NULL;
+  const WireInts *list = onnx_ints(split, "split");
+  if (split->nin > 1 && split->in[1] && !t) return false;
+  const int64_t n = t ? t->n : list ? list->n : 0;
+  for (int64_t i = 1; i < n; i++)
+    if (t ? tensor_integer(t, i) != tensor_integer(t, 0) : list->data[i] != list->data[0]) return false;
+  return true;
+}
+
+/* The grid of a level: its part of all sampling locations, [N, queries, heads, levels, points, 2], or
+ * [N, queries, heads, levels * points, 2], heads as images. */
+static int places_of_level(const ModelImport *im, int grid, int level) {
+  const OnnxNode *split = op_before(im, grid, "Split");
+  if (split) {
+    const int64_t axis = onnx_int(split, "axis", 0);
+    if ((axis != 2 && axis != -2) || level >= split->nout || split->out[level] != grid) return 0;
+    return splits_equally(im, split) ? before_heads_first(im, split->in[0]) : 0;
+  }
+  const int all = before_heads_first(im, grid);
+  const OnnxNode *part = op_before(im, all, "Gather");
   if (!part || part->nin != 2 || onnx_int(part, "axis", 0) != 3) return 0;
   const Tensor *index = im->item[part->in[1]].constant;
   return index && index->rank == 0 && tensor_integer(index, 0) == level ? part->in[0] : 0;
@@ -44,10 +67,15 @@ static bool add_level(const ModelImport *im, Levels *levels, int samples) {
   return true;
 }
 
-/* Samples of all levels, stacked before their points. */
+/* Samples of all levels, stacked before their points, or side by side. */
 static bool all_levels(const ModelImport *im, int samples, Levels *levels) {
   const OnnxNode *flat = either_before(im, samples, "Reshape", "Flatten");
   const OnnxNode *stack = flat ? op_before(im, flat->in[0], "Concat") : NULL;
+  const OnnxNode *beside = flat ? NULL : op_before(im, samples, "Concat");
+  const int64_t axis = beside ? onnx_int(beside, "axis", 0) : 3;
+  for (int i = 0; beside && i < beside->nin; i++)
+    if ((axis != 3 && axis != -1) || !add_level(im, levels, beside->in[i])) return false;
+  if (beside) return true;
   for (int i = 0; stack && i < stack->nin; i++) {
     const OnnxNode *apart = op_before(im, stack->in[i], "Unsqueeze");
     if (!apart || !add_level(im, levels, apart->in[0])) return false;
@@ -88,10 +116,11 @@ View *import_deformable(ModelImport *im, const OnnxNode *node) {
   const int levels = node->nin - 2;
   const View *places = view_of(im, node, levels), *weights = places ? view_of(im, node, levels + 1) : NULL;
   if (!places || !weights) return NULL;
-  if (places->rank != 6 || weights->rank != 4)
+  if ((places->rank != 5 && places->rank != 6) || weights->rank != 4)
     return no(im, "sampling locations that are not [heads, levels, points]");
   const int64_t heads = places->size[2], queries = places->size[1];
   int by_head[] = {2, 3, 4, 5}, query = 1, weight[] = {0, 3}, asked = 2;
+  if (weights->size[3] % levels) return no(im, "levels with different numbers of points");
   Value *in[MOST_LEVELS + 2];
   for (int i = 0; i < levels; i++) {
     const View *x = view_of(im, node, i);
@@ -99,7 +128,7 @@ View *import_deformable(ModelImport *im, const OnnxNode *node) {
     if (!x || x->rank != 4 || x->size[0] != heads) return no(im, "levels that are not [heads * channels]");
     if (!(in[i ? i + 2 : 0] = lay(im, x, 2, channels, 2, pixels, false))) return NULL;
   }
-  if (!(in[1] = lay(im, places, 4, by_head, 1, &query, false)) ||
+  if (!(in[1] = lay(im, places, places->rank - 2, by_head, 1, &query, false)) ||
       !(in[2] = lay(im, weights, 2, weight, 1, &asked, false)))
     return NULL;
   Text more = {.arena = im->arena};

@@ -336,6 +336,13 @@ static bool made_last(const ModelImport *im, const Value *value) {
   return value->made && value->made == im->statements.data[im->statements.n - 1];
 }
 
+/* a - b or a / b where a is repeated over b: the sum, or product, with the opposite, or the inverse, of b. */
+static View *with_opposite(ModelImport *im, const View *a, const View *b, const char *word) {
+  const bool difference = strcmp(word, "subtract") == 0;
+  const View *of = map_view(im, b, difference ? "multiply(-1)" : "power(-1)");
+  return two_values(im, of, true, a, difference ? "add" : "multiply");
+}
+
 /* `alone`: the first value has no other user. */
 View *two_values(ModelImport *im, const View *x, bool alone, const View *y, const char *word) {
   const int rank = x->rank > y->rank ? x->rank : y->rank;
@@ -364,7 +371,11 @@ View *two_values(ModelImport *im, const View *x, bool alone, const View *y, cons
   if (turned) return plane(im, b, turned, word);
   View *rows = combined_by_rows(im, a, b, word);
   if (!rows && commutes(word)) rows = combined_by_rows(im, b, a, word);
-  return rows ? rows : both_laid(im, a, b, word);
+  if (!rows) rows = combined_by_heads(im, a, b, word);
+  if (!rows && commutes(word)) rows = combined_by_heads(im, b, a, word);
+  if (rows) return rows;
+  const bool repeats = shape_elements(a->value->shape) < shape_elements(b->value->shape);
+  return repeats && !commutes(word) ? with_opposite(im, a, b, word) : both_laid(im, a, b, word);
 }
 
 static View *combine_two(ModelImport *im, const OnnxNode *node, const View *x, int first, int input,
@@ -391,22 +402,22 @@ static View *sum_of_all(ModelImport *im, const OnnxNode *node) {
   return view_copy(im, first, emit(im, node->nin, all, first->value->shape, "add(%%*)"));
 }
 
-/* x / t of integers, t > 0, rounded towards 0, as ONNX divides integers. Computed from x + 1/2, so that a
- * rounded product with 1/t is never below a quotient that is an integer. */
+/* x / t of integers, t > 0, rounded towards 0, as ONNX divides integers, or down. Computed from x + 1/2, so
+ * that a rounded product with 1/t is never below a quotient that is an integer. */
 static View *whole_quotient(ModelImport *im, const OnnxNode *node, const View *x) {
   const Tensor *t = constant_of(im, node, 1);
-  const bool counts = x->value->counts;
+  const bool counts = x->value->counts, floor = counts || onnx_int(node, "cnnc_floor", 0);
   View *part[2] = {NULL, NULL};
   for (int64_t i = 0; i < t->n; i++)
     if (tensor_number(t, i) <= 0) return no(im, "a quotient of integers by a number that is not positive");
-  for (int k = 0; k < (counts ? 1 : 2); k++) {
+  for (int k = 0; k < (floor ? 1 : 2); k++) {
     View *from = k ? map_view(im, x, "multiply(-1)") : view_copy(im, x, x->value);
-    from = map_view(im, counts ? from : map_view(im, from, "relu"), "add(0.5)");
+    from = map_view(im, floor ? from : map_view(im, from, "relu"), "add(0.5)");
     View *y = combine_two(im, node, from, 0, 1, "divide");
     part[k] = y ? map_view(im, y, "floor") : NULL;
     if (!part[k]) return NULL;
   }
-  View *y = counts ? part[0] : two_values(im, part[0], true, part[1], "subtract");
+  View *y = floor ? part[0] : two_values(im, part[0], true, part[1], "subtract");
   if (y) y->value->whole = true, y->value->counts = counts;
   return y;
 }
@@ -420,7 +431,8 @@ View *import_combine(ModelImport *im, const OnnxNode *node) {
   const View *x = view_of(im, node, first);
   if (!x) return NULL;
   const Tensor *t = strcmp(word, "divide") == 0 ? constant_of(im, node, 1) : NULL;
-  if (t && first == 0 && tensor_whole(t->type) && x->value->whole) return whole_quotient(im, node, x);
+  const bool whole = x->value->whole || onnx_int(node, "cnnc_floor", 0);
+  if (t && first == 0 && tensor_whole(t->type) && whole) return whole_quotient(im, node, x);
   if (first > 0 && strcmp(word, "divide") == 0) {
     x = map_view(im, x, "power(-1)");
     word = "multiply";

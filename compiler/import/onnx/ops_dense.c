@@ -89,9 +89,27 @@ static View *dense_product(ModelImport *im, const OnnxNode *node, const View *x,
   return view_laid(im, x, v, last, npos, pos);
 }
 
+/* A product with a constant vector, a matrix of one column or row whose dimension is dropped. */
+static View *vector_product(ModelImport *im, const OnnxNode *node, int constant, const Tensor *w) {
+  const View *x = view_of(im, node, !constant);
+  int from[MOST_DIMS];
+  bool drop[MOST_DIMS] = {false};
+  if (!x) return NULL;
+  const int last = x->rank - 1;
+  if (last < 1) return no(im, "a tensor of %d dimensions", x->rank);
+  for (int d = 0; d <= last; d++) from[d] = d;
+  if (constant == 0) from[last] = last - 1, from[last - 1] = last;
+  const Tensor *units = tensor_shaped(im->arena, w, 2, (const int64_t[]){1, w->n});
+  const View *y = dense_product(im, node, view_permute(im, x, from, x->rank), units, NULL);
+  drop[last] = true;
+  return y ? view_without(im, y, drop) : NULL;
+}
+
 View *import_matmul(ModelImport *im, const OnnxNode *node) {
-  const Tensor *w = constant_of(im, node, 1);
-  if (!w && constant_of(im, node, 0)) return import_matrices(im, node, 0);
+  const int constant = constant_of(im, node, 1) ? 1 : 0;
+  const Tensor *w = constant_of(im, node, constant);
+  if (w && w->rank == 1 && w->n) return vector_product(im, node, constant, w);
+  if (w && constant == 0) return import_matrices(im, node, 0);
   if (!w) return import_two_matrices(im, node);
   const View *x = view_of(im, node, 0);
   if (w->rank != 2 || w->n == 0) return import_matrices(im, node, 1);

@@ -3,7 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <stdio.h>
 #include <string.h>
-#include "import/import.h"
+#include "import/onnx/products.h"
 
 /* ---- ranks ---- */
 /* The axis of a node, from the start; -1 after no(). */
@@ -38,14 +38,41 @@ bool result_is_used(const ModelImport *im, const OnnxNode *node, int out) {
   return out < node->nout && node->out[out] && (im->readers[node->out[out]] || im->wanted[node->out[out]]);
 }
 
+/* The pairs of value and index along a dimension of x: kx2, for each element of its other dimensions. */
+static Value *topk_pairs(ModelImport *im, const View *x, int axis, int64_t k, const char *largest) {
+  const int64_t n = x->size[axis];
+  View *rows = view_new(im, x->value, 3);
+  rows->size[2] = n;
+  rows->along[2] = x->along[axis];
+  for (int d = 0; d < x->rank; d++) {
+    if (d == axis || !x->along[d].n || factors_batch(&x->along[d])) continue;
+    rows->size[0] *= x->size[d];
+    for (int i = 0; i < x->along[d].n; i++) factors_push(&rows->along[0], x->along[d].f[i]);
+  }
+  const int64_t many = rows->size[0];
+  Value *v = many == 1 ? lay(im, x, 1, &axis, 0, NULL, false) : laid_as_rows(im, rows, 1, n);
+  if (!v) return NULL;
+  if (many > 1) v = emit_one(im, v, shape_of_parts(many, shape_vector(n)), "flatten");
+  v = emit_one(im, v, shape_of_parts(many, shape_sequence(k, 2)), "topk(%lld%s)", (long long)k, largest);
+  return joined_rows(im, v, many, shape_picture(many, k, 2));
+}
+
 /* Values or indices of topk, along the dimension that was sorted. */
 static View *topk_column(ModelImport *im, const View *x, Value *pairs, int axis, int column) {
-  const int64_t k = pairs->shape.dim[0];
-  Value *v = emit_one(im, pairs, shape_sequence(k, 1), "slice(%d..%d)", column, column + 1);
+  Shape to = pairs->shape;
+  int64_t inner = 1;
+  to.dim[to.rank - 1] = 1;
+  Value *v = emit_one(im, pairs, to, "slice(%d..%d)", column, column + 1);
   View *y = view_copy(im, x, v);
   v->whole = v->counts = column == 1;
-  y->size[axis] = k;
-  y->along[axis] = factors_one(0, 1, k);
+  if (column == 1) v->odd = false;
+  y->size[axis] = to.dim[to.rank - 2];
+  y->along[axis] = factors_one(to.rank - 2, 1, y->size[axis]);
+  for (int d = x->rank - 1; d >= 0; d--) {
+    if (d == axis || !x->along[d].n || factors_batch(&x->along[d])) continue;
+    y->along[d] = factors_one(0, inner, x->size[d]);
+    inner *= x->size[d];
+  }
   return y;
 }
 
@@ -57,15 +84,10 @@ View *import_topk(ModelImport *im, const OnnxNode *node) {
   if (axis < 0) return NULL;
   if (given(node, 1) && (!t || t->n != 1)) return no(im, "a computed k");
   const int64_t k = t ? tensor_integer(t, 0) : onnx_int(node, "k", 0);
-  for (int d = 0; d < x->rank; d++)
-    if (d != axis && x->along[d].n && x->along[d].f[0].axis != BATCH)
-      return no(im, "the maximum along one of several axes");
   if (k < 1 || k > x->size[axis])
     return no(im, "%lld of %lld numbers", (long long)k, (long long)x->size[axis]);
-  Value *v = lay(im, x, 1, &axis, 0, NULL, false);
+  Value *v = topk_pairs(im, x, axis, k, onnx_int(node, "largest", 1) ? "" : ", largest=false");
   if (!v) return NULL;
-  v = emit_one(im, v, shape_sequence(k, 2), "topk(%lld%s)", (long long)k,
-               onnx_int(node, "largest", 1) ? "" : ", largest=false");
   View *values = result_is_used(im, node, 0) ? topk_column(im, x, v, axis, 0) : view_copy(im, x, v);
   if (result_is_used(im, node, 1)) im->item[node->out[1]].view = topk_column(im, x, v, axis, 1);
   return values;
@@ -215,29 +237,50 @@ View *import_gather_elements(ModelImport *im, const OnnxNode *node) {
   return varies ? gather_each(im, x, index, axis) : gather_along(im, x, index, axis);
 }
 
-/* Rows of a constant: its second dimension becomes the channels. */
-static View *embedded(ModelImport *im, const OnnxNode *node, const Tensor *table, const View *index) {
-  if (onnx_int(node, "axis", 0) != 0 || table->rank < 1 || table->rank > 2)
-    return no(im, "a table with computed indices that is not two-dimensional");
-  const int64_t dim[] = {table->dim[0], table->rank > 1 ? table->dim[1] : 1};
-  if (dim[0] < 1 || dim[1] < 1 || index->rank + 1 > MOST_DIMS) return no(im, "an empty table");
-  Value *at = lay_indices(im, index, dim[0]);
+/* A constant as a matrix whose rows are its parts along a dimension. */
+static const Tensor *as_table(ModelImport *im, const Tensor *t, int axis) {
+  int64_t dim[] = {t->dim[axis], 1}, inner = 1;
+  for (int d = 0; d < t->rank; d++) dim[1] *= d == axis ? 1 : t->dim[d];
+  for (int d = axis + 1; d < t->rank; d++) inner *= t->dim[d];
+  if (inner == dim[1]) return tensor_shaped(im->arena, t, 2, dim);
+  if (!may_compute(im, sizeof(float) * (size_t)t->n)) return NULL;
+  Tensor *to = tensor_new(im->arena, TENSOR_FLOAT, 2, dim);
+  for (int64_t i = 0; i < t->n; i++) {
+    const int64_t row = i / inner % dim[0], column = i / (inner * dim[0]) * inner + i % inner;
+    tensor_put(to, row * dim[1] + column, tensor_number(t, i));
+  }
+  return to;
+}
+
+/* Parts of a constant along a dimension: its other dimensions become the channels. */
+static View *embedded(ModelImport *im, const OnnxNode *node, const Tensor *t, const View *index,
+                      int64_t axis) {
+  int64_t inner = 1, size[MOST_DIMS];
+  int chan[MOST_DIMS], n = 0;
+  if (axis < 0) axis += t->rank;
+  if (axis < 0 || axis >= t->rank) return no(im, "an invalid axis");
+  if (t->n < 1 || index->rank + t->rank - 1 > MOST_DIMS) return no(im, "an empty table");
+  const Tensor *table = as_table(im, t, (int)axis);
+  Value *at = table ? lay_indices(im, index, table->dim[0]) : NULL;
   if (!at) return NULL;
   const char *layer = layer_of(im, node, 0);
-  Value *v = emit_one(im, at, shape_sequence(shape_elements(at->shape), dim[1]),
-                      "embedding(%lld, %lld, name=\"%s\")", (long long)dim[0], (long long)dim[1], layer);
-  put_weight(im, layer, "weight", table, 2, dim);
-  const int more = table->rank > 1;
-  View *y = view_new(im, v, index->rank + more);
-  int64_t inner = 1;
+  Value *v = emit_one(im, at, shape_sequence(shape_elements(at->shape), table->dim[1]),
+                      "embedding(%lld, %lld, name=\"%s\")", (long long)table->dim[0],
+                      (long long)table->dim[1], layer);
+  put_weight(im, layer, "weight", table, 2, table->dim);
+  View *y = view_new(im, v, index->rank + t->rank - 1);
   for (int d = index->rank - 1; d >= 0; d--) {
     const bool own = index->along[d].n && index->along[d].f[0].axis != BATCH;
-    y->size[d] = index->size[d];
-    if (!own) y->along[d] = index->along[d];
-    else y->along[d] = factors_one(0, inner, index->size[d]);
+    y->size[axis + d] = index->size[d];
+    y->along[axis + d] = own ? factors_one(0, inner, index->size[d]) : index->along[d];
     if (own) inner *= index->size[d];
   }
-  if (more) view_set(y, index->rank, 1);
+  for (int d = 0; d < t->rank; d++) {
+    if (d == axis) continue;
+    chan[n] = d < axis ? d : d - 1 + index->rank;
+    size[n++] = t->dim[d];
+  }
+  split_into_channels(y, n, chan, size, 1);
   return y;
 }
 
@@ -247,11 +290,10 @@ static bool varies_over_images(const View *x) {
   return false;
 }
 
-View *gather_computed(ModelImport *im, const OnnxNode *node) {
+/* Gather with these indices. */
+static View *gather_by(ModelImport *im, const OnnxNode *node, const View *index) {
   const Tensor *table = constant_of(im, node, 0);
-  const View *index = view_of(im, node, 1);
-  if (!index) return NULL;
-  if (table) return embedded(im, node, table, index);
+  if (table) return embedded(im, node, table, index, onnx_int(node, "axis", 0));
   const View *x = view_of(im, node, 0);
   const int axis = x ? index_axis(im, node, x, 0) : -1;
   if (axis < 0) return NULL;
@@ -274,6 +316,11 @@ View *gather_computed(ModelImport *im, const OnnxNode *node) {
   return y;
 }
 
+View *gather_computed(ModelImport *im, const OnnxNode *node) {
+  const View *index = view_of(im, node, 1);
+  return index ? gather_by(im, node, index) : NULL;
+}
+
 int index_of_pairs(const ModelImport *im, const OnnxNode *node) {
   if (node->nin != 2 || strcmp(node->op, "Concat") != 0 || !im->item[node->in[1]].view) return 0;
   const Tensor *t = im->item[node->in[0]].constant;
@@ -287,19 +334,31 @@ int index_of_pairs(const ModelImport *im, const OnnxNode *node) {
   return strcmp(reader->op, "GatherND") == 0 ? node->in[1] : 0;
 }
 
+/* One index for each element, along the first dimension: Gather. */
+static View *gather_first(ModelImport *im, const OnnxNode *node, const View *index) {
+  bool drop[MOST_DIMS] = {false};
+  drop[index->rank - 1] = true;
+  return gather_by(im, node, view_without(im, index, drop)); /* GatherND has no axis: 0 */
+}
+
 View *import_gather_nd(ModelImport *im, const OnnxNode *node) {
-  const View *x = view_of(im, node, 0), *index = x ? view_of(im, node, 1) : NULL;
-  if (!x || !index) return NULL;
+  const View *index = view_of(im, node, 1);
+  if (!index) return NULL;
   const int maker = im->maker[node->in[1]];
   const bool pairs = maker >= 0 && index_of_pairs(im, &im->onnx->node[maker]);
-  const int64_t batch = onnx_int(node, "batch_dims", 0) + pairs;
-  if (batch != 1 || x->rank < 2 || !is_one_image(x, 0) || index->rank < 2 || !is_one_image(index, 0) ||
-      index->size[index->rank - 1] != 1)
+  const int64_t batch = onnx_int(node, "batch_dims", 0);
+  const bool single = index->rank > 0 && index->size[index->rank - 1] == 1;
+  if (!pairs && batch == 0 && single) return gather_first(im, node, index);
+  const View *x = view_of(im, node, 0);
+  if (!x) return NULL;
+  const bool by_image = pairs ? batch == 0 : batch == 1 && index->rank > 1 && is_one_image(index, 0);
+  if (!single || !by_image || x->rank < 2 || !is_one_image(x, 0))
     return no(im, "elements selected by computed indices along several axes");
   View *y = gather_along(im, x, index, 1);
   if (!y) return NULL;
   int64_t size[MOST_DIMS];
   int rank = 0;
+  if (x->rank + index->rank - 3 > MOST_DIMS) return no(im, "more than 8 dimensions");
   for (int d = 0; d + 1 < index->rank; d++) size[rank++] = index->size[d];
   for (int d = 2; d < x->rank; d++) size[rank++] = x->size[d];
   return view_reshape(im, y, rank, size);

@@ -54,8 +54,7 @@ static View *table_view(ModelImport *im, Value *v, const View *like) {
   return to;
 }
 
-/* The same tensor with its value's channels as channels; NULL: they are not a dimension of it. */
-static const View *with_channels(ModelImport *im, const View *x) {
+const View *view_with_channels(ModelImport *im, const View *x) {
   const int c = x->value->shape.rank - 1;
   int chan = -1, pos[MOST_DIMS], npos = 0;
   for (int d = 0; d < x->rank; d++) {
@@ -76,7 +75,7 @@ static bool is_part_of_positions(const View *x, int d) {
 /* A view in which dimension d is one factor of its value; NULL after no(). */
 static const View *along_one_factor(ModelImport *im, const View *x, int d) {
   const bool mixed = x->along[d].n > 1 && x->along[d].f[0].axis != x->along[d].f[1].axis;
-  const View *laid = mixed || is_part_of_positions(x, d) ? with_channels(im, x) : NULL;
+  const View *laid = mixed || is_part_of_positions(x, d) ? view_with_channels(im, x) : NULL;
   if (laid && !mixed) return laid;
   if (laid) return along_one_factor(im, laid, d);
   const bool whole = x->along[d].n == 1 && x->along[d].f[0].size == x->size[d];

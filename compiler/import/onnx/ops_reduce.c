@@ -54,7 +54,6 @@ static bool look(ModelImport *im, const View *x, Over *over) {
       channels = channels || along->f[i].axis == c;
       batch = batch || along->f[i].axis == BATCH;
     }
-    if (over->dim[d] && batch) return no(im, "a reduction over the batch"), false;
     if (over->dim[d] && channels) {
       if (!factors_whole(along, x->value, c)) return no(im, "a reduction over a part of the channels"), false;
       over->channels = d;
@@ -164,25 +163,60 @@ static View *over_parts(ModelImport *im, const OnnxNode *node, const View *x, co
   return y;
 }
 
+/* Each axis of the value by an operator that reduces it; NULL, even without a reason: not possible. */
+static View *over_axes(ModelImport *im, const View *x, Over *over, const Reduction *row) {
+  if (!(x = with_whole_channels(im, x, over->dim)) || !look(im, x, over)) return NULL;
+  View *y = row->before ? map_view(im, x, "%s", row->before) : view_copy(im, x, x->value);
+  if (over->kept >= 0) y = over_one_axis(im, y, over, row->pixels);
+  else if (over->npos) y = over_positions(im, y, over, row->pixels);
+  return y && over->channels >= 0 ? over_channels(im, y, over->channels, row->channels) : y;
+}
+
+/* All reduced dimensions as channels, the others as positions. */
+static View *over_any(ModelImport *im, const View *x, const bool *over, const Reduction *row) {
+  if (!(x = view_repeated(im, x))) return NULL;
+  View *flat = view_new(im, x->value, 2);
+  int chan = 1, pos = 0;
+  for (int d = 0; d < x->rank; d++) {
+    if (factors_batch(&x->along[d])) continue;
+    flat->size[over[d]] *= x->size[d];
+    for (int i = 0; i < x->along[d].n; i++) factors_push(&flat->along[over[d]], x->along[d].f[i]);
+  }
+  Value *v = lay(im, flat, 1, &chan, 1, &pos, false);
+  if (!v) return NULL;
+  if (row->before) v = emit_one(im, v, v->shape, "%s", row->before);
+  View *y = view_copy(im, x, emit_one(im, v, shape_sequence(v->shape.dim[0], 1), "%s", row->channels));
+  int64_t inner = 1;
+  for (int d = x->rank - 1; d >= 0; d--) {
+    if (over[d] || factors_batch(&x->along[d])) continue;
+    y->along[d] = factors_one(0, inner, x->size[d]);
+    inner *= x->size[d];
+  }
+  return y;
+}
+
 View *import_reduce(ModelImport *im, const OnnxNode *node) {
   const View *x = view_of(im, node, 0);
   const Reduction *row = reductions;
   Over over = {.channels = -1};
+  int64_t count = 1;
+  bool any = false;
   while (row->op && strcmp(row->op, node->op) != 0) row++;
   if (!x || !row->op || !reduced_axes(im, node, 1, x->rank, over.dim)) return NULL;
-  bool any = false;
-  for (int d = 0; d < x->rank; d++) any = any || over.dim[d];
+  for (int d = 0; d < x->rank; d++) {
+    any = any || over.dim[d];
+    if (over.dim[d] && factors_batch(&x->along[d])) return no(im, "a reduction over the batch");
+    if (over.dim[d]) count *= x->size[d];
+  }
   if (!any) return no(im, "a reduction over no dimension");
   View *parts = over_parts(im, node, x, over.dim);
   if (parts) return onnx_int(node, "keepdims", 1) ? parts : view_without(im, parts, over.dim);
-  x = with_whole_channels(im, x, over.dim);
-  if (!x || !look(im, x, &over)) return NULL;
-  int64_t count = 1;
-  for (int d = 0; d < x->rank; d++) count *= over.dim[d] ? x->size[d] : 1;
-  View *y = row->before ? map_view(im, x, "%s", row->before) : view_copy(im, x, x->value);
-  if (over.kept >= 0) y = over_one_axis(im, y, &over, row->pixels);
-  else if (over.npos) y = over_positions(im, y, &over, row->pixels);
-  if (y && over.channels >= 0) y = over_channels(im, y, over.channels, row->channels);
+  const int before = im->statements.n;
+  View *y = over_axes(im, x, &over, row);
+  if (!y) {
+    take_back(im, before);
+    y = over_any(im, x, over.dim, row);
+  }
   if (y && row->sum && count > 1) y = map_view(im, y, "multiply(%lld)", (long long)count);
   if (y && row->after) y = map_view(im, y, "%s", row->after);
   if (!y) return NULL;

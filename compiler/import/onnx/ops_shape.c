@@ -35,15 +35,20 @@ static View *reshape_rows(ModelImport *im, const View *x, int n, const int64_t *
 }
 
 /* Likewise if an axis is split unevenly: elements in the tensor's order are those of a vector, which can be
- * split anywhere. */
+ * split anywhere. Parts of several axes become one axis first. */
 static View *reshape_unevenly(ModelImport *im, const View *x, int n, const int64_t *size) {
   int dims[MOST_DIMS];
-  for (int d = 0; d < x->rank; d++) dims[d] = d;
-  if (!in_memory_order(x, x->rank, dims)) return NULL;
-  View *rows = reshape_rows(im, x, n, size);
-  if (rows) return rows;
-  const Shape all = shape_vector(shape_elements(x->value->shape));
-  View *flat = view_new(im, emit_one(im, x->value, all, "flatten"), 1);
+  for (int d = 0; d < MOST_DIMS; d++) dims[d] = d;
+  if (!(x = view_repeated(im, x))) return NULL;
+  const bool as_is = in_memory_order(x, x->rank, dims);
+  const int before = im->statements.n;
+  const View *laid = as_is ? NULL : view_with_channels(im, x);
+  View *y = as_is ? reshape_rows(im, x, n, size) : laid ? view_reshape(im, laid, n, size) : NULL;
+  if (y) return y;
+  take_back(im, before);
+  Value *v = lay_in_order(im, x, x->rank, dims);
+  if (!v) return NULL;
+  View *flat = view_new(im, reshaped(im, v, shape_vector(shape_elements(v->shape))), 1);
   view_set(flat, 0, 0);
   return view_reshape(im, flat, n, size);
 }

@@ -1,5 +1,4 @@
-/* products.h: Products of two computed values. Private to ops_einsum.c, ops_product.c and forms_attention.c.
- */
+/* products.h: Products of two computed values. Private to the files that need rows. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_PRODUCTS_H
 #define CNNC_PRODUCTS_H

@@ -5,11 +5,17 @@
 #include "import/onnx/products.h"
 
 /* ---- heads ---- */
-/* One copy, with the smaller number as heads. */
+/* Whether a value was joined from `rows` rows of nxc. */
+static bool is_of_rows(const Value *v, int64_t rows, int64_t n, int64_t c) {
+  return v->made && strcmp(v->made->call, "join_rows") == 0 &&
+         shape_equal(v->made->in[0]->shape, shape_of_parts(rows, shape_sequence(n, c)));
+}
+
+/* One copy, with the smaller number as heads, or the rows that there are. */
 Value *exchanged_as_heads(ModelImport *im, Value *v, int64_t before, int64_t first, int64_t second,
                           int64_t after) {
   if (quant_of(v) || v->regions) return NULL; /* heads of int8 values are not copied as bytes */
-  if (first <= second) {
+  if (first <= second || is_of_rows(v, before * first, second, after)) {
     const Shape whole = shape_of_parts(before, shape_sequence(second, first * after));
     v = as_rows(im, v, before * first, second, after);
     v = emit_one(im, v, whole, "join_heads(%lld)", (long long)first);
@@ -222,6 +228,80 @@ View *combined_by_rows(ModelImport *im, const View *large, const View *small, co
   both[0] = as_rows(im, large->value, rows, l, m);
   Value *v = emit(im, 2, both, both[0]->shape, "%s(%%*)", word);
   return view_copy(im, large, joined_rows(im, v, rows, s));
+}
+
+/* A view [heads, positions, channels] of these dimensions, with a place for each in `at`. */
+typedef struct Apart {
+  int n[3], at[3][MOST_DIMS];
+} Apart;
+
+/* The dimensions of the larger value by the part of its memory that they are: parts of the channels along
+ * which the smaller one is repeated, positions, other channels. False: does not match. */
+static bool find_apart(const View *large, const View *small, Apart *to) {
+  const int c = large->value->shape.rank - 1;
+  *to = (Apart){0};
+  for (int d = 0; d < large->rank; d++)
+    if (large->size[d] != factors_size(&large->along[d]) ||
+        (small->size[d] != 1 && small->size[d] != large->size[d]))
+      return false;
+  for (int axis = 0; axis <= c; axis++) {
+    int dims[MOST_DIMS];
+    const int n = dimensions_of_axis(large, axis, dims);
+    if (n < 0 && large->value->shape.dim[axis] > 1) return false;
+    for (int i = 0; i < n; i++) {
+      const bool missing = !small->along[dims[i]].n;
+      if (missing && axis < c) return false;
+      const int part = missing ? 0 : axis < c ? 1 : 2;
+      to->at[part][to->n[part]++] = dims[i];
+    }
+  }
+  return to->n[0] > 0;
+}
+
+/* The dimensions as one view, [heads, positions, channels]. */
+static View *view_apart(ModelImport *im, const View *x, const Apart *parts) {
+  View *to = view_new(im, x->value, 3);
+  for (int part = 0; part < 3; part++)
+    for (int i = 0; i < parts->n[part]; i++) {
+      const int d = parts->at[part][i];
+      to->size[part] *= x->size[d];
+      for (int f = 0; f < x->along[d].n; f++) factors_push(&to->along[part], x->along[d].f[f]);
+    }
+  return to;
+}
+
+/* A view [heads, positions, channels] as rows of positions x channels. */
+static Value *split_into_heads(ModelImport *im, const View *x) {
+  static const int as_they_lie[] = {1, 0, 2};
+  const int64_t heads = x->size[0], l = x->size[1], m = x->size[2];
+  if (quant_of(x->value) || !in_memory_order(x, 3, as_they_lie)) return laid_as_rows(im, x, l, m);
+  Value *v = reshaped(im, x->value, shape_sequence(l, heads * m));
+  return emitted_once(im, v, shape_of_parts(heads, shape_sequence(l, m)),
+                      arena_printf(im->arena, "split_heads(%lld)", (long long)heads));
+}
+
+View *combined_by_heads(ModelImport *im, const View *large, const View *small, const char *word) {
+  Apart parts;
+  if (large->rank != small->rank || large->value->regions || small->value->regions) return NULL;
+  if (!find_apart(large, small, &parts)) return NULL;
+  const View *a = view_apart(im, large, &parts), *b = view_apart(im, small, &parts);
+  const int64_t heads = a->size[0], l = a->size[1], m = a->size[2];
+  const int before = im->statements.n;
+  View *one = view_copy(im, b, b->value); /* without heads */
+  one->size[0] = 1;
+  Value *both[] = {split_into_heads(im, a), laid_as_rows(im, one, l, m)};
+  if (!both[0] || !both[1]) return take_back(im, before), NULL;
+  Value *v = emit(im, 2, both, both[0]->shape, "%s(%%*)", word);
+  View *y = view_copy(im, large, joined_rows(im, v, heads, shape_picture(heads, l, m)));
+  for (int part = 0; part < 3; part++) {
+    int64_t inner = 1;
+    for (int i = parts.n[part] - 1; i >= 0; i--) {
+      const int d = parts.at[part][i];
+      y->along[d] = factors_one(part, inner, y->size[d]);
+      inner *= y->size[d];
+    }
+  }
+  return y;
 }
 
 /* ---- softmax and other operators along an axis ---- */
