@@ -242,6 +242,7 @@ argument : argued             { $$ = (Argument){{NULL, NO_SPAN}, $1, @$}; }
          | argument_name ASSIGN argued { $$ = (Argument){$1, $3, @$}; } ;
 
 argued : expr
+       | BLOCK                { $$ = expr_word(p, $1); } /* a choice: mode=block */
        | expr RANGE           { $$ = expr_range(p, @$, @2, $1, NULL); } ;
 
 argument_name : NAME | word | IN | AND | OR | NOT | TRUE | FALSE ;

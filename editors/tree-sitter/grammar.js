@@ -51,7 +51,7 @@ module.exports = grammar({
     // ---- arguments and expressions
     arguments: $ => seq('(', optional(list($.argument)), ')'),
     argument: $ => choice($._argued, seq(field('key', $._argument_name), '=', field('value', $._argued))),
-    _argued: $ => choice($._expr, $.open_range),
+    _argued: $ => choice($._expr, $.open_range, alias('block', $.choice)),
     open_range: $ => prec.left(PREC.range, seq($._expr, '..')),
     _argument_name: $ => choice($.name, 'input', 'output', 'labels', 'train', 'net', 'block', 'const',
       'repeat', 'if', 'else', 'import', 'as', 'in', 'and', 'or', 'not', 'true', 'false'),

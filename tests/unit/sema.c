@@ -11,6 +11,7 @@
 #include "report/dot.h"
 #include "report/summary.h"
 #include "graph/op.h"
+#include "ops/registry.h"
 #include "sema/sema.h"
 
 typedef struct Built {
@@ -69,6 +70,24 @@ static bool clean(const char *text, const Built *b) {
     printf("# %s: %s\n", text, b->diags->list.data[i]->message);
   if (none) graph_verify(b->graph);
   return none;
+}
+
+/* Words may also be keywords, as in mode=block. */
+static void every_choice_parses(void) {
+  for (const Op *const *op = op_table; *op; op++)
+    for (const Param *param = (*op)->params; param && param->name; param++)
+      for (const char *word = param->choices; word && *word;) {
+        const int length = (int)strcspn(word, " ");
+        char text[200];
+        snprintf(text, sizeof text, "net n { input x: 16x16x4; x -> %s(%s=%.*s) }", (*op)->name, param->name,
+                 length, word);
+        Built b = build(text);
+        const bool syntax = strstr(slugs(&b), "syntax");
+        CU_ASSERT_FALSE(syntax);
+        if (syntax) printf("# %s\n", text);
+        arena_free(b.arena);
+        word += length + (word[length] == ' ');
+      }
 }
 
 /* The statements of a net with the input x: 16x16x4, and the names of its layers. */
@@ -541,6 +560,7 @@ CU_TestInfo suite_sema[] = {
     {"ordinals in repeats", ordinals_in_repeats},
     {"names that clash", names_clash},
     {"arguments", arguments},
+    {"every choice of an argument", every_choice_parses},
     {"-D", defines},
     {"shared weights", sharing},
     {"frozen layers", freezing},
