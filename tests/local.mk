@@ -14,8 +14,8 @@ AM_TESTS_ENVIRONMENT = \
   CNNC_FAST='$(CNNC_FAST)'; export CNNC_FAST; \
   CNNC_TEST_SEED=$${CNNC_TEST_SEED:-$(TEST_SEED)}; export CNNC_TEST_SEED; \
   $(SANITIZER_ENVIRONMENT)
-# Which targets, levels and C compilers each net meets: the same for all who test a commit, others with the
-# next one. Logs print it; CNNC_TEST_SEED=N make check repeats it.
+# The targets, levels and C compilers of each net are the same for all who test a commit, and change with the
+# commit. Logs print the seed; CNNC_TEST_SEED=N make check repeats it.
 TEST_CC = $(CC)
 TEST_CXX = $(CXX)
 TEST_CLANG = $(CLANG)
@@ -31,8 +31,8 @@ else
 SANITIZER_ENVIRONMENT =
 endif
 
-# Those that take longest begin first, so that no processor waits for the last one. unit is run by a script
-# because make would put off what depends on a program until all other tests have begun.
+# The longest cases begin first, so that no processor is idle at the end. unit is run by a script because make
+# would delay a program's dependents until all other tests have begun.
 LONG_CASES = tests/nets/random.tap tests/unit/unit.tap tests/stream/stream.tap tests/nets/accuracy.tap \
   tests/embed/misra.tap tests/int8/int8.tap tests/nets/programs.tap \
   tests/nets/choices.tap tests/embed/generated_c.tap \
@@ -53,7 +53,7 @@ check-fast:
 	$(MAKE) $(if $(findstring jobserver,$(MAKEFLAGS)),,-j2) check TESTS='$(FAST_CASES)' CNNC_FAST=yes \
 	  TEST_CC=false TEST_CXX=false TEST_CLANG=false
 
-# Behind the last test: which cases were skipped, and why.
+# After the last test: the skipped cases and their reasons.
 .PHONY: skips list-tests
 skips:
 	@sh $(top_srcdir)/tests/harness/skips.sh $(top_srcdir)/tests/skips.txt $(TEST_LOGS)
@@ -76,7 +76,7 @@ EXTRA_DIST += %D%/README.md %D%/long.md %D%/long.sh %D%/skips.txt %D%/identical.
   %D%/export %D%/fixtures %D%/fuzz %D%/golden %D%/grad %D%/import %D%/int8 %D%/lsp %D%/models \
   %D%/nests %D%/nets %D%/run %D%/runtime %D%/special %D%/targets %D%/walks %D%/web %D%/weights
 
-# Where a folder of cases is also in the build directory, make dist copies that too: results are no sources.
+# If a folder of cases is also in the build directory, make dist copies it, too: remove the logs.
 dist-hook:
 	find $(distdir)/tests -name '*.log' -o -name '*.trs' | xargs rm -f
 
@@ -93,8 +93,8 @@ netcheck_SOURCES = %D%/harness/netcheck.c %D%/harness/accuracy.c %D%/harness/che
   %D%/harness/foreign.c %D%/harness/foreign.h %D%/harness/sample.c %D%/harness/sample.h \
   %D%/harness/machine.c %D%/harness/machine.h %D%/harness/share.c %D%/harness/share.h
 netcheck_LDADD = libcnnc.a $(CNNC_LIBS) -ldl -lm
-# These programs with a schedule that is not in the tree, EXTENDED/SCHEDULE.c, and the registry.def that is in
-# EXTENDED/schedule: tests/docs/howto_schedule.tap.
+# These programs with a schedule outside of the tree, EXTENDED/SCHEDULE.c, and the registry.def in
+# EXTENDED/schedule: for tests/docs/howto_schedule.tap.
 EXTEND = $(CC) $(DEFS) -I'$(EXTENDED)' $(DEFAULT_INCLUDES) $(AM_CPPFLAGS) $(CPPFLAGS) $(AM_CFLAGS) $(CFLAGS) \
   $(LDFLAGS) '$(EXTENDED)/$(SCHEDULE).c' '$(srcdir)/compiler/schedule/registry.c'
 netcheck-extended: $(netcheck_OBJECTS) libcnnc.a

@@ -68,7 +68,7 @@ in_portions() {
   done
 }
 
-# record RESULT: the line of the part in the ledger
+# record RESULT: writes the part's line in the ledger
 record() {
   ledger=$top/tests/long.md
   [ -w "$ledger" ] || return 0
@@ -131,7 +131,8 @@ part_sanitizers_nets() { sanitized $(scripts_of nets special golden); }
 part_sanitizers_embed() { sanitized $(scripts_of embed targets web); }
 part_sanitizers_runtime() { sanitized $(scripts_of runtime); }
 
-# Two compilers made the two cnnc, and evaluate arguments in different orders: what they write is the same.
+# The two builds of cnnc are from different C compilers, which evaluate arguments in different orders; their
+# output must be the same.
 compare_bytes() { # compare_bytes PROGRAM...
   status=0
   for program in "$@"; do
@@ -143,7 +144,7 @@ compare_bytes() { # compare_bytes PROGRAM...
   done
   return $status
 }
-# The numbers of random programs mean the same program everywhere.
+# A seed must generate the same random program with both compilers.
 compare_generators() {
   make -s randomnet hugenet && make -s -C "$here/long-sanitizers" randomnet hugenet || return
   status=0
@@ -163,7 +164,7 @@ part_same_bytes() {
   rm -f long-one.c
 }
 
-# ---- all of what make check has a share of: targets, levels, emulators, compiled with -O1 ----
+# ---- all combinations of which make check runs a share: targets, levels, emulators, compiled with -O1 ----
 check_all() { make -j2 -s check TESTS="$*"; }
 on_target() { netcheck "--on=$target" "$@"; }
 part_targets_run() { in_portions 10 check_all $(tests_of run); }
@@ -239,13 +240,13 @@ part_commands() { in_portions 10 commands $(programs); }
 # Other shapes than make check's, and all programs that it compiles.
 choices() { SHAPES='12x12x35 13x15x1 7x7x3' sh "$top/tests/nets/choices.tap" "$@"; }
 part_choices() { step netcheck make -s netcheck; in_portions 20 choices "$top"/tests/run/*.cnn; }
-# In steps and in windows, with all ways to compile them.
+# In steps and in windows, with all compilers and levels.
 streams() { netcheck --stream "$@"; }
 part_streams() {
   step own sh "$top/tests/stream/stream.tap"
   in_portions 10 streams $(ls "$top"/tests/run/*.cnn | grep -v -e _far -e _large -e threads -e winograd)
 }
-# With three rows of every value; but for nms and the losses of objects, which take tables of rows.
+# With three rows of every value; but nms and detection losses, which read tables of rows.
 rows() { ROWS_OF=$* sh "$top/tests/nets/rows.tap"; }
 part_rows() {
   step netcheck make -s netcheck
@@ -253,7 +254,7 @@ part_rows() {
     grep -v -e _far -e _large -e detection -e nms -e rcnn -e rpn -e multibox -e yolo -e region \
       -e mask_head -e panoptic)
 }
-# Damaged lowered programs: those that misbehave are refused.
+# Damaged lowered programs: those that misbehave must be refused.
 damaged() { MUTANTS=100 netcheck --programs "$@"; }
 part_programs() { in_portions 8 damaged $(programs) "$top"/tests/stream/*.cnn; }
 # Rounding errors of each kernel with each schedule, on all targets.
@@ -272,7 +273,7 @@ part_special() { in_portions 10 special "$top"/tests/special/*.cnn "$top"/tests/
 # Training that is killed and resumed far more often than in make check, at other moments.
 kills() { KILLS=${KILLS:-300} KILL_SEED=${KILL_SEED:-2} sh "$top/tests/runtime/reproducible_training.tap"; }
 part_kills() { step all kills; }
-# The same bits by any number of processes, under each MPI that is there.
+# The same bits with any number of processes, under each installed MPI.
 processes() { MPI_ALL=1 sh "$top/tests/runtime/mpi.tap"; }
 part_mpi() { step all processes; }
 # Every allocation of a command fails once.
@@ -292,28 +293,28 @@ part_examples() {
     convnext_t:64 unet,side=32 unet_2015:188,width=4 fcn8s,side=32 deeplab_v3,side=32 tiny_yolo:64 \
     tiny_yolov3,side=32 ssd,side=32 faster_rcnn mask_rcnn panoptic fast_rcnn rcnn fsrcnn espcn dcgan
 }
-# At full size they give what onnxruntime gives. Wants Python's venv and a package index the first time.
+# At full size they agree with onnxruntime. The first run needs Python's venv and a package index.
 part_outputs() { step all sh "$top/bench/run" outputs "$here"; }
-# Models of ONNX that cnnc writes: onnxruntime computes the same of every program of tests/run, and all nets
-# of examples/ that classify come back as programs that do.
+# ONNX export: onnxruntime agrees on every program of tests/run, and all classifiers of examples/ can be
+# exported and imported with the same results.
 part_export() {
   step onnxruntime sh "$top/bench/run" export "$here"
   step back env COMPUTED=all sh "$top/tests/export/export.tap"
 }
-# The first step of nets that find objects against PyTorch, with the kernels that are chosen for this CPU.
+# The first training step of detectors compared with PyTorch, with the kernels that are chosen for this CPU.
 part_steps() {
   step golden make -s golden
   step all env LEVEL=-O2 sh "$top/tests/golden/steps.tap"
 }
-# Each layer of the nets of tests/models, for all their inputs, against the kernels of others.
+# Each layer of the nets of tests/models, for all their inputs, compared with other kernels.
 part_models() {
   step netcheck make -s netcheck
   for test in models boards dotprod; do step $test sh "$top/tests/models/$test.tap"; done
 }
 
 # ---- threads ----
-# They touch nothing that another one is at: ThreadSanitizer over all programs, and over nets of large layers.
-# A program without a train block gets one, so that all of them train but those without gradients.
+# No data races: ThreadSanitizer over all programs, and over nets with large layers. A program without a train
+# block gets one, so that all of them train except those without gradients.
 trained() { # trained PROGRAM
   losses=$("$here/cnnc" --emit=json "$1" -o - 2>/dev/null |
     sed -n '/^  "outputs"/,/^  ]/s/.*{"name": "\([^"]*\)".*/mse(\1)/p' | paste -sd,)
@@ -380,8 +381,8 @@ part_editor() { step all editor; }
 # The documentation site with the theme of PyPI, in Chromium where there is one.
 site() { make -C "$here" -s site && sh "$top/tests/docs/site.tap"; }
 part_site() { step all site; }
-# The packages of what git has, what lintian says of them, and their module in Debian's Python, which may not
-# be the one on the PATH.
+# The Debian packages, built from the git tree; lintian's reports; and the module in Debian's Python, which
+# may not be the one on the PATH.
 packages() {
   for tool in dpkg-buildpackage dh dh_python3 lintian git; do
     command -v $tool >/dev/null || { echo "1..0 # SKIP no $tool"; return; }

@@ -1,7 +1,6 @@
-/* faults.c: a library to be preloaded that makes calls fail: the FAULT_MEMORY-th allocation, or every
- * FAULT_INTERRUPT-th call that a signal
- * may interrupt. FAULT_COUNT names a file that gets the number of allocations. The programs that are started
- * from here do not inherit it. */
+/* allocation_faults.c: Preloaded library that makes calls fail: the FAULT_MEMORY-th allocation, or every
+ * FAULT_INTERRUPT-th call that a signal may interrupt. FAULT_COUNT names a file for the number of
+ * allocations. Child processes do not inherit the faults. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -84,7 +83,7 @@ ssize_t read(int file, void *to, size_t n) {
   return interrupted(CALLER) ? -1 : real(file, to, n);
 }
 
-ssize_t write(int file, const void *from, size_t n) { /* and now and then a part of it only */
+ssize_t write(int file, const void *from, size_t n) { /* sometimes only a part is transferred */
   REAL(write);
   return interrupted(CALLER) ? -1 : real(file, from, interrupt && calls % 2 && n > 1 ? n / 2 : n);
 }

@@ -1,6 +1,6 @@
-# fix.py: the fixes of all messages of tests/diag: each one applied by itself makes its message go away; --fix
-# applies all of them, and where each message had one the program is right. Then what --fix does to files:
-# imports, byte order marks, permissions, files that it must not change.
+# fix.py: the fixes of all messages of tests/diag. Each fix alone removes its message; --fix applies all of
+# them, and if each message of a program has one, the program then compiles. Then files: imports, byte order
+# marks, permissions, files that --fix must not change.
 # SPDX-License-Identifier: Apache-2.0
 import glob, json, os, shlex, shutil, stat, subprocess
 from tap import check, finish, start
@@ -9,7 +9,7 @@ cnnc = os.environ["CNNC"]
 source = os.path.abspath(os.path.join(os.environ["top_srcdir"], "tests", "diag"))
 work = start("fix")
 
-# Fixes that lead to another error, which the first one hid.
+# Fixes after which another error appears, which the first one hid.
 NOT_RIGHT_YET = {}
 
 
@@ -68,12 +68,12 @@ def alone(name, path, before):
 def together(name, path, before):
     result = run(["--fix", path])
     after = messages(path)
-    check(not any(one["fixes"] for one in after), f"{name}: --fix leaves none",
+    check(not any(one["fixes"] for one in after), f"{name}: --fix applies all of them",
           open(path).read() + result.stderr)
     if any(not one["fixes"] for one in before):
         return
     slugs = [one["slug"] for one in after]
-    check(slugs == NOT_RIGHT_YET.get(name, []), f"{name}: --fix makes it right",
+    check(slugs == NOT_RIGHT_YET.get(name, []), f"{name}: the fixed program compiles",
           open(path).read() + result.stderr)
     check(result.returncode == (1 if any(one["severity"] == "error" for one in after) else 0),
           f"{name}: the status is that of the fixed program")
@@ -96,13 +96,13 @@ for path in sorted(glob.glob("diag/*/*.cnn")):
     together(name, path, before)
 
 
-# Names that resemble one of the language, but mean something else, are not replaced.
+# Names of other frameworks with another meaning are not replaced.
 found = messages(os.path.join(source, "unknown-operator/habits.cnn"))
 texts = [fix["text"] for one in found for fix in one["fixes"]]
 check(len(found) > 20 and texts == ["u8", "square", "rmsnorm", ""],
-      "what other frameworks have besides is left as it is", json.dumps(found))
+      "names of other frameworks without an equivalent stay", json.dumps(found))
 found = messages(os.path.join(source, "unknown-name/other.cnn"))
-check(len(found) == 1 and not found[0]["fixes"], "a name with another number is left as it is",
+check(len(found) == 1 and not found[0]["fixes"], "a name with another number stays",
       json.dumps(found))
 
 
@@ -130,24 +130,24 @@ check(result.returncode == 0 and read("own.cnn") == 'block stage(n) { dense(n) -
       "imports are fixed too", result.stderr)
 check(read(
            "net.cnn") == '\ufeffimport "own.cnn"\r\nnet a {\r\n    input x: 8\r\n    stage(4)\r\n    '
-                         'dense(2) -> softmax\r\n}\r\n', "the rest of the file stays, to the byte")
+                         'dense(2) -> softmax\r\n}\r\n', "no other byte of the file changes")
 check(stat.S_IMODE(os.stat("net.cnn").st_mode) == 0o640, "so do its permissions")
 check("net.cnn: fixed in 1 place\n" in result.stderr and "own.cnn: fixed in 2 places\n" in result.stderr,
       "changes are reported", result.stderr)
-check(run(["--fix", "net.cnn"]).stderr == "", "a second time there is nothing to do")
+check(run(["--fix", "net.cnn"]).stderr == "", "a second --fix changes nothing")
 
 write("far.cnn", 'import "far.cnn"\nnet a { input x: 8; far(2) }\n')
 os.mkdir("user")
 shutil.move("far.cnn", "user/net.cnn")
 result = run(["-I", "lib", "--fix", "user/net.cnn"])
 check(result.returncode == 1 and read("lib/far.cnn") == 'block far(n) { densse(n) }\n',
-      "what -I finds is not changed", result.stderr)
+      "files found with -I are not changed", result.stderr)
 
 write("target.cnn", "net a { input x: 8; densse(2) }\n")
 os.symlink("target.cnn", "link.cnn")
 result = run(["--fix", "link.cnn"])
 check(os.path.islink("link.cnn") and read("target.cnn") == "net a { input x: 8; dense(2) }\n",
-      "a link is written through", result.stderr)
+      "a symbolic link stays one", result.stderr)
 
 write("one.cnn", "net a { input x: 8; densse(2) }\n")
 result = run(["--fix", "one.cnn", "-o", "one.c"])
@@ -166,13 +166,13 @@ check(result.returncode == 0 and read("twice.cnn").count("dense(n)") == 1,
 write("define.cnn", "const n = 4\nnet a { input x: 8; dense(n) }\n")
 result = run(["--fix", "-D", "n=mni(2, 3)", "define.cnn"])
 check(read("define.cnn") == "const n = 4\nnet a { input x: 8; dense(n) }\n",
-      "what -D says is not written into the program", result.stderr)
+      "definitions of -D are not written into the program", result.stderr)
 
 if os.geteuid() != 0:
     write("readonly.cnn", "net a { input x: 8; densse(2) }\n", 0o444)
     result = run(["--fix", "readonly.cnn"])
     check(result.returncode == 1 and "densse" in read("readonly.cnn"),
-          "a file that may not be written stays", result.stderr)
+          "a read-only file stays", result.stderr)
 
 result = run(["--fix", "--diagnostics=sarif", "lib/far.cnn"])
 write("sarif.cnn", "net a { input x: 8; densse(2) }\n")

@@ -1,6 +1,6 @@
-# out_of_memory.py: the cases of out_of_memory.tap, with a library that makes calls fail
-# (allocation_faults.c). ALLOCATIONS is how many allocations of a command are made to fail, evenly spread; 0:
-# each of them.
+# out_of_memory.py: the cases of out_of_memory.tap, with a preloaded library that makes calls fail
+# (allocation_faults.c). ALLOCATIONS is the number of allocations of a command that fail, one per run, evenly
+# spread; 0: all of them.
 # SPDX-License-Identifier: Apache-2.0
 import json, os, shutil, signal, struct, subprocess, sys, zlib
 from tap import check, finish, start
@@ -12,7 +12,7 @@ cnnc, cc = os.environ["CNNC"], os.environ.get("CC", "cc").split()
 made = subprocess.run([*cc, "-shared", "-fPIC", "-O1", "-o", f"{work}/faults.so",
                        f"{here}/allocation_faults.c", "-ldl"],
                       capture_output=True, text=True)
-if made.returncode:  # another C library
+if made.returncode:  # not glibc
     print("1..0 # SKIP", made.stderr.splitlines()[0] if made.stderr else "no shared library")
     sys.exit(0)
 
@@ -31,7 +31,7 @@ NET = """net t {
     }
 }
 """
-os.mkdir("fresh")  # what each command finds
+os.mkdir("fresh")  # the files before each command
 os.chdir("fresh")
 with open("t.cnn", "w") as file:
     file.write(NET)
@@ -63,7 +63,7 @@ def files(directory):
 
 
 def steady(found):
-    """Without what depends on the time: logs, plots and checkpoints."""
+    """Without files that depend on the time: logs, plots and checkpoints."""
     return {name: data for name, data in found.items() if not name.endswith((".jsonl", ".csv", ".svg",
         ".checkpoint.safetensors")) and "tfevents" not in name}
 
@@ -90,18 +90,18 @@ def complete(data):
 
 
 def arrays(data):
-    """The arrays of a file of weights, without what its header says of the run."""
+    """The arrays of a weight file, without the metadata of the run in its header."""
     return data[8 + struct.unpack("<Q", data[:8])[0]:] if data else None
 
 
 def unfinished(name, data, whole, done):
-    """An epoch that could not be judged is kept: its weights, with another header than at its end."""
+    """An epoch whose evaluation failed is kept: the same weights, with another header."""
     return (name.endswith(".last.safetensors") and "is saved" in done.stderr
             and arrays(data) in (arrays(whole.get(name)), arrays(before.get(name))))
 
 
 def sound(name, data, whole, done):
-    """An output is as it was, or as it is when all goes well; logs may lack their last rows."""
+    """An output is the old file or that of a successful run; logs may lack their last rows."""
     if name not in whole:
         return False
     if unfinished(name, data, whole, done):
@@ -140,18 +140,18 @@ def suffers(title, *words, limit=None, status=0):
         if done.returncode not in (status, 1) and not misread(done):
             why = f"status {done.returncode}"
         elif done.returncode == 1 and status == 0 and "memory" not in done.stderr and not misread(done):
-            why = "no message of memory"
+            why = "no message about memory"
         elif done.returncode == 0 and (steady(found) != steady(whole) or set(found) != set(whole)
                                        or done.stdout != normal.stdout):
             why = "success, and another result"
         elif any(found.get(name) != before[name] and not unfinished(name, found.get(name), whole, done)
                  for name in before if name not in whole or whole[name] == before[name]):
-            why = "an input is touched"
+            why = "an input was changed"
         elif not all(sound(name, data, whole, done) for name, data in found.items()):
             why = f"left: {[name for name, data in found.items() if not sound(name, data, whole, done)]}"
         if why:
             wrong.append(f"{n}: {why}: {done.stderr.strip()[-300:]}")
-    check(not wrong, f"  each of {len(list(numbers))} that fails: a message, and nothing half written",
+    check(not wrong, f"  each of {len(list(numbers))} failures: a message, and no partial file",
           "\n".join(wrong))
     check(status or refused > len(list(numbers)) // 2, "  most are reported", refused)
 

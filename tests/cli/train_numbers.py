@@ -1,5 +1,5 @@
-# train_numbers.py: every numeric setting and argument of a train block with a fraction: the generated recipe
-# contains it as written, or it is rejected.
+# train_numbers.py: each numeric setting and argument of a train block is set to a fraction; the generated
+# recipe must contain it exactly, or the program is rejected.
 # SPDX-License-Identifier: Apache-2.0
 import os, re, subprocess
 from tap import check, finish, start
@@ -29,7 +29,7 @@ def refused(title, *program, **more):
     check(result.returncode == 1 and "integer" in result.stderr, f"{title} is refused", result.stderr)
 
 
-# what is asked for in (kind, form, argument)
+# the argument in (kind, form, argument)
 tried = set()
 
 OPTIMIZERS = {"sgd": "rate momentum weight_decay", "adam": "rate beta1 beta2 epsilon weight_decay",
@@ -131,7 +131,7 @@ for setting in "average clip_norm".split():
     kept(f"{setting} = 0.375", rf"\.{setting} = 0\.375\b", f"{setting} = 0.375")
 kept("label_smoothing = 0.375", r"\.smoothing = 0\.375\b", "label_smoothing = 0.375")
 
-# ---- the reference lists no others ----
+# ---- docs/operators.md lists no other numbers ----
 
 chapter = form = None
 missing = []
@@ -143,5 +143,5 @@ with open(reference) as file:
         if row and chapter in ("Optimizers", "Schedules", "Augmentations", "Metrics", "Losses") and (chapter,
                 form, row[1]) not in tried:
             missing.append((chapter, form, row[1]))
-check(not missing, "every number of docs/operators.md is here", missing)
+check(not missing, "every number of docs/operators.md is tested", missing)
 finish()

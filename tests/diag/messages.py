@@ -1,4 +1,4 @@
-# messages.py: the case of messages.tap: which messages of a folder no case of diag/ shows.
+# messages.py: the cases of messages.tap: prints the messages of a folder that no case of diag/ shows.
 # SPDX-License-Identifier: Apache-2.0
 import glob, re, sys
 
@@ -7,7 +7,7 @@ LITERAL = re.compile(r'"((?:[^"\\]|\\.)*)"')
 
 
 def argument_texts(source, at):
-    """The texts of a call, each joined of its parts: those of nested calls are their own."""
+    """The string arguments of a call, adjacent literals joined; without those of nested calls."""
     depth, texts, begin = 1, [], at
     while depth and at < len(source):
         if source[at] == '"':
@@ -39,7 +39,7 @@ for path in sorted(sum((glob.glob(f"{folder}/*.c") for folder in sys.argv[1:]), 
     source = open(path, encoding="utf-8").read()
     for call in CALL.finditer(source):
         for text in argument_texts(source, call.end()):
-            if len(text) < 12 or " " not in text: # names of parameters, pieces that others put together
+            if len(text) < 12 or " " not in text: # names of parameters, parts of messages
                 continue
             if not pattern(text).search(shown):
                 line = source.count("\n", 0, call.start()) + 1

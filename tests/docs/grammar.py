@@ -1,13 +1,13 @@
-# grammar.py: a parser driven by a grammar that a page of docs/dev prints: an ```ebnf block, and a table of
-# the terminals with their regular expressions. Ordered choice with memory, as in parsing expression grammars.
+# grammar.py: PEG parser with memoization, driven by a grammar of a page of docs/dev: an ```ebnf block, and a
+# table of terminals with their regular expressions.
 # SPDX-License-Identifier: Apache-2.0
 import re
 
-OPEN, CLOSE = "\x01", "\x02"  # where lines are indented deeper, and where that ends
+OPEN, CLOSE = "\x01", "\x02"  # indent and dedent
 
 
 def indented(text):
-    """The text with marks in place of the blanks that lines begin with."""
+    """The text with indent and dedent marks in place of indentation."""
     stack, lines = [0], []
     for line in text.splitlines():
         body = line.lstrip(" ")
@@ -21,7 +21,7 @@ def indented(text):
             stack.pop()
             marks += CLOSE
         if depth != stack[-1]:
-            raise ValueError(f"a line is indented to no open block: {line}")
+            raise ValueError(f"indentation matches no open block: {line}")
         lines.append(marks + body + "\n")
     return "".join(lines) + CLOSE * (len(stack) - 1)
 
@@ -50,7 +50,7 @@ class Grammar:
     def expect(self, token):
         found = self.take()
         if found != token:
-            raise ValueError(f"grammar: {token} is wanted, not {found}")
+            raise ValueError(f"grammar: expected {token}, not {found}")
 
     def choice(self):
         parts = [self.sequence()]
@@ -75,7 +75,7 @@ class Grammar:
         return ("literal", token[1:-1]) if token[0] == '"' else ("name", token)
 
     def parse(self, text):
-        """None, or the line at which the text is not of the grammar."""
+        """None if the text parses, otherwise the line of the syntax error."""
         self.text = indented(text) if self.blocks else re.sub(r"^ +|\n(?=\n)", "", text + "\n", flags=re.M)
         self.known, self.far = {}, 0
         end = self.rule(self.start, 0)
@@ -137,7 +137,7 @@ class Grammar:
         return self.terminal(self.MARKS.get(part) or self.terminals[part], at)
 
     def unused(self):
-        """Alternatives, options and repetitions that no text has needed, as text."""
+        """Alternatives, options and repetitions that no parsed text contained, as text."""
         def walk(expression, rule):
             kind, part = expression
             inner = part if kind in ("sequence", "choice") else [part] if kind in (

@@ -1,7 +1,7 @@
-# guides.py: the cases of guides.tap. A page's blocks are run in their order: a program becomes a file named
-# after its net, a table one named after the next net, C the file that its first comment names. Shell lines
-# are run, and so is Python, if $PYTHON (python3) has the packages of the page; if not, this script writes the
-# arrays and weights that the Python would have written. Pages about Fashion-MNIST run on synthetic images.
+# guides.py: the cases of guides.tap. A page's blocks are run in order: a program becomes a file named after
+# its net, a table a file named after the next net, C the file that its first comment names. Shell commands
+# are run, and so is Python, if $PYTHON (python3) has the packages of the page; otherwise this script writes
+# the arrays and weights in its place. Pages about Fashion-MNIST run on synthetic images.
 # SPDX-License-Identifier: Apache-2.0
 import json, os, random, re, shutil, struct, subprocess, zipfile
 from samples import write_png
@@ -34,7 +34,7 @@ def npy(shape, values, code="B", kind="|u1"):
         *values)
 
 
-# what the page's Python would have left: weights of the program's names and shapes, and inputs
+# the files that the page's Python would write: weights with the program's names and shapes, and inputs
 def stand_in(net, framework):
     facts = json.loads(run(["cnnc", net + ".cnn", "--emit=json", "-o", "-"]).stdout)
     header, data = {"__metadata__": {"format": framework}}, b""
@@ -133,6 +133,6 @@ streaming_numbers()
 follow("data", "numpy")
 follow("from-pytorch", "numpy", "torch", "safetensors")
 if has("torch") and "KERAS_BACKEND" not in environment:
-    environment["KERAS_BACKEND"] = "torch"  # keras needs a backend, whichever is there
+    environment["KERAS_BACKEND"] = "torch"  # keras needs a backend
 follow("from-keras", "numpy", "keras", "safetensors")
 finish()

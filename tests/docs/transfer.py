@@ -1,6 +1,6 @@
-# transfer.py: the cases of transfer.tap: docs/transfer.md is followed verbatim, with the weights of a small
-# body that is trained here and written as PyTorch and Keras would; its blocks print the page's output, except
-# for decimals, times and rates. Then --init with layers that do not match.
+# transfer.py: the cases of transfer.tap: the commands of docs/transfer.md are run verbatim, with the weights
+# of a small body that is trained here and written in the formats of PyTorch and Keras. Their output is as
+# shown, except for decimals, times and rates. Then --init with layers that do not match.
 # SPDX-License-Identifier: Apache-2.0
 import collections, os, random, re, shutil, struct, subprocess, zipfile
 from samples import npy, npz, write_png
@@ -31,7 +31,7 @@ def exits(status, title, *words, says=(), silent=None):
     return done
 
 
-# ---- Images: weaves of several kinds, in any colors
+# ---- Images: textures of several kinds, in any colors
 def weave(kind, x, y, step):
     across, down = (x // step) % 2, (y // step) % 2
     rising, falling = ((x + y) // step) % 2, ((x - y) // step) % 2
@@ -59,7 +59,7 @@ images("images/train", 8, ("grid", "diamonds", "zigzag"), 2)
 images("images/val", 20, ("grid", "diamonds", "zigzag"), 4)
 images("images/test", 40, ("grid", "diamonds", "zigzag"), 3)
 
-# ---- The body, trained, as other frameworks have it
+# ---- The trained body, in the formats of other frameworks
 BODY = """net textures {
     input image: 24x24x3 as u8
     normalize(mean=[0.485, 0.456, 0.406], std=[0.229, 0.224, 0.225], scale=1/255)
@@ -98,7 +98,7 @@ npz("textures_keras.npz", **{KERAS[name.rsplit(".", 1)[0]] + "." + name.rsplit("
                              for name, (shape, data) in arrays.items()})
 
 
-# ---- The page: the lines below a command, from its first line on, are its output
+# ---- The page: the lines after a command are its output
 def plain(text):
     return [re.sub(r"\d+\.\d+|epoch \d+ of", "#", line).rstrip() for line in text.splitlines()]
 
@@ -118,9 +118,9 @@ for number, (kind, body) in enumerate(blocks, 1):
         shown = done.stdout
         refused = "error" in (blocks[number][1] if number < len(blocks) and not blocks[number][0] else "")
         check((done.returncode != 0) == refused, title, shown)
-    else:  # its lines are among those that are printed, in their order
+    else:  # its lines are printed in this order, among others
         printed, at, missing = plain(shown), 0, []
-        for line in plain(body.replace("\n    ", " ")):  # an indented line goes on
+        for line in plain(body.replace("\n    ", " ")):  # an indented line continues the one before
             found = next((i for i in range(at, len(printed)) if printed[i] == line), None)
             if line and line != "...":
                 missing += [line] if found is None else []
@@ -135,10 +135,10 @@ def accuracy(program, weights):
 
 run("./whole", "train", "--data", "images", "--out", "scratch.npz", "--rate", "0.003", "--progress", "none")
 reached = accuracy("weaves", "head.safetensors"), accuracy("whole", "scratch.npz")
-check(reached[0] > 0.7 and reached[1] < 0.66, "the head on a frozen body is better than the net from nothing",
+check(reached[0] > 0.7 and reached[1] < 0.66, "a head on the frozen body beats a net from scratch",
       reached)
 
-# ---- What goes together: whole layers, in one run
+# ---- Matching: whole layers, in one sequence
 def net(name, *layers, frozen=False):
     body = "\n".join(f'    {layer}' for layer in layers)
     with open(name + ".cnn", "w") as file:
@@ -170,16 +170,16 @@ starts("a new head", "three", "all.npz", "all.npz: 6 of 8 weights loaded; 2 star
        "a.w = conv1.weight\n", "c.b = conv3.bias\n")
 layers("gray.npz", ("a.w", (4, 1, 3, 3)), ("a.b", (4,)), ("b.w", (4, 4, 3, 3)), ("b.b", (4,)),
        ("c.w", (5, 4, 3, 3)), ("c.b", (5,)), ("d.w", (2, 9)), ("d.b", (2,)))
-starts("another first layer: none of it, though its bias fits", "three", "gray.npz", "4 of 8 weights loaded",
+starts("another first layer: not even its bias", "three", "gray.npz", "4 of 8 weights loaded",
        "b.w = conv2.weight", "missing: conv1.bias [4]", "missing: dense1.bias [2]", silent="a.b = ")
 layers("more.npz", ("x.w", (7, 3, 3, 3)), ("a.w", (4, 3, 3, 3)), ("a.b", (4,)), ("b.w", (4, 4, 3, 3)),
        ("b.b", (4,)), ("b.g", (4,)), ("c.w", (5, 4, 3, 3)), ("c.b", (5,)))
-starts("a layer with more arrays is another one", "three", "more.npz", "2 of 8 weights loaded",
+starts("a layer with more arrays does not match", "three", "more.npz", "2 of 8 weights loaded",
        "a.b = conv1.bias", silent="b.w = ")
 layers("none.npz", ("a.w", (6, 3, 3, 3)), ("a.b", (6,)))
 starts("nothing in common", "three", "none.npz", "nothing matches the net's weights:", status=1)
 starts("  nor by name", "three", "none.npz", "nothing matches the net's weights:", status=1, options=[])
-starts("other names, the same order", "three", "all.npz",
+starts("other names in the same order", "three", "all.npz",
        "nothing matches the net's weights by name; --match=order finds 6 of 8:", status=1, options=[])
 exits(1, "  for all weights of a program", "./three", "eval", "--data", "synthetic", "--weights", "all.npz",
       says="these weights are not the net's:")
@@ -188,33 +188,33 @@ layers("same.npz", ("a.w", (4, 3, 3, 3)), ("a.b", (4,)), ("b.w", (4, 4, 3, 3)), 
 exits(1, "  where all of them are there", "./three", "eval", "--data", "synthetic", "--weights", "same.npz",
       says="these weights are not the net's by name; --match=order finds 8 of 8:")
 layers("many.npz", *((f"other.{i}.weight", (3, 3)) for i in range(60)), ("conv1.weight", (4, 3, 3, 3)))
-done = starts("many differences end with a whole line", "three", "many.npz",
+done = starts("a long list of differences ends at a whole line", "three", "many.npz",
               "1 of 8 weights loaded; 7 start anew", options=[])
 lines = done.stderr.split("what differs:\n")[1].splitlines()
 check(len([line for line in lines if line.startswith(("missing: ", "not in"))]) == 12
-      and "... and 55 more" in lines, "  that counts the rest", lines)
-exits(1, "the compiler wants all weights", "cnnc", "three.cnn", "--weights=all.npz", "--match=order",
+      and "... and 55 more" in lines, "  with the number of omitted lines", lines)
+exits(1, "the compiler needs all weights", "cnnc", "three.cnn", "--weights=all.npz", "--match=order",
       says=("does not have the weights of three",
             "NET train --init all.npz --match=order takes the longest run of them"))
 
 # ---- Frozen weights
 net("cold", "conv(4, 3x3, frozen=true) -> relu", "conv(4, 3x3) -> relu", "conv(5, 3x3) -> relu")
-starts("frozen weights that the file has", "cold", "all.npz", "6 of 8 weights loaded")
+starts("frozen weights in the file", "cold", "all.npz", "6 of 8 weights loaded")
 os.remove("out.npz")
-starts("frozen weights that it has not", "cold", "gray.npz",
+starts("frozen weights that are not in the file", "cold", "gray.npz",
        "cold: error: gray.npz: lacks 1 of the 2 frozen weights (first: conv1.weight), which would "
        "keep their initial values", status=1)
 check(not os.path.exists("out.npz"), "  nothing is trained")
-exits(0, "without a file, a line says so", "./cold", "train", "--data", "synthetic", "--limit", "8", "--out",
+exits(0, "without a file: a warning", "./cold", "train", "--data", "synthetic", "--limit", "8", "--out",
       "out.npz", says="1 of 2 frozen weights keep random numbers (first: conv1.weight); --init loads them")
 net("normed", "conv(4, 3x3, frozen=true) -> batchnorm(frozen=true) -> relu", "conv(4, 3x3) -> relu")
 layers("bare.npz", ("conv1.weight", (4, 3, 3, 3)), ("conv1.bias", (4,)), ("batchnorm1.weight", (4,)),
        ("batchnorm1.bias", (4,)))
-starts("frozen statistics that it has not", "normed", "bare.npz",
+starts("frozen statistics that are not in the file", "normed", "bare.npz",
        "lacks 2 of the 6 frozen weights (first: batchnorm1.running_mean)", status=1, options=[])
 net("given", "conv(1, 3x3, frozen=true, bias=false, init=[[1, 0, -1], [2, 0, -2], [1, 0, -1]])",
     "conv(4, 3x3) -> relu")
 layers("rest.npz", ("conv2.weight", (4, 1, 3, 3)), ("conv2.bias", (4,)))
-starts("numbers of the program are no random ones", "given", "rest.npz", "2 of 5 weights loaded",
+starts("values of the program are not random", "given", "rest.npz", "2 of 5 weights loaded",
        silent="frozen weights", options=[])
 finish()

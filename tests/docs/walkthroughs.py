@@ -1,5 +1,5 @@
-# walkthroughs.py: the cases of walkthroughs.tap. The shell lines of a page are run in its folder as they
-# stand. A first step that needs PyTorch is left out where that is missing, and the next one takes the file of
+# walkthroughs.py: the cases of walkthroughs.tap. The shell commands of a page are run in its folder,
+# verbatim. Without PyTorch a first step that needs it is omitted, and the next one reads the file of
 # tests/walks; the page gets the small MobileNetV2 of tests/walks.
 # SPDX-License-Identifier: Apache-2.0
 import json, os, re, shutil, subprocess, sys
@@ -76,7 +76,7 @@ def firmware():
     os.chdir(work)
 
 
-# ---- from torchvision to a page
+# ---- from torchvision to a web page
 SCORES = """import { readFileSync } from "node:fs";
 import { start } from "./net.js";
 const net = start(await WebAssembly.compile(readFileSync("net.wasm")), JSON.parse(readFileSync("net.json")));
@@ -99,7 +99,7 @@ def page():
         done = sh(line)
         check(done.returncode == 0 and not done.stderr, line, done.stdout + done.stderr)
     check(all(os.path.exists("page/" + name) for name in ("net.wasm", "net.json", "photo.html", "net.js")),
-          "the page is whole")
+          "the page is complete")
     os.rename("page/net.js", "page/net.mjs")
     with open("page/scores.mjs", "w") as file:
         file.write(SCORES.replace("./net.js", "./net.mjs"))

@@ -1,6 +1,6 @@
-# embedding.py PAGE: writes the blocks of docs/embedding.md that begin with the name of a file, FOLDER/FILE,
-# to that file. `embedding.py bazel` plays the rules of bazel/BUILD.bazel: the genrule's command is run, and
-# what is compiled is what its rules name.
+# embedding.py PAGE: writes the blocks of docs/embedding.md that begin with a file name, FOLDER/FILE, to that
+# file. `embedding.py bazel` simulates the rules of bazel/BUILD.bazel: runs the genrule's command and compiles
+# the sources of its rules.
 # SPDX-License-Identifier: Apache-2.0
 import os, re, subprocess, sys
 

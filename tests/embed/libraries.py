@@ -1,6 +1,5 @@
-# libraries.py DIR NAME: what Arduino, PlatformIO and ESP-IDF ask of a library's manifests. Prints what is
-# wrong.
-# Arduino: the library specification, revision 2.2; PlatformIO: the schema of manifests that its core has.
+# libraries.py DIR NAME: checks the manifests of a library by the rules of Arduino (library specification,
+# revision 2.2), PlatformIO (manifest schema of its core) and ESP-IDF. Prints the errors.
 # SPDX-License-Identifier: Apache-2.0
 import json, os, re, sys
 
@@ -38,7 +37,7 @@ want(fields["category"] in ["Display", "Communication", "Signal Input/Output", "
 want(re.fullmatch(r"https?://\S+", fields["url"]), "url")
 want(fields["architectures"] == "*", "architectures")
 want(fields["includes"] == name + ".h" and os.path.isfile(f"{folder}/src/{name}.h"), "includes")
-for there in "src", "examples":  # a folder of the first layout would make src/ count for nothing
+for there in "src", "examples":  # with a folder of the old layout, src/ would be ignored
     want(os.path.isdir(f"{folder}/{there}"), f"no folder {there}")
 want(not os.path.exists(f"{folder}/utility"), "utility/ and src/")
 for example in os.listdir(f"{folder}/examples"):
@@ -65,7 +64,7 @@ want(facts["frameworks"] == "*" and facts["platforms"] == "*", "library.json: fr
 want(facts["headers"] == name + ".h" and facts["build"]["srcDir"] == "src", "library.json: headers, srcDir")
 want(re.fullmatch(r"[A-Za-z0-9.+-]+", facts["license"]), "library.json: license")
 
-# ESP-IDF and Zephyr: few lines of YAML
+# ESP-IDF and Zephyr: a few lines of YAML
 component = dict(re.findall(r'^(\w+): "(.*)"$', text("idf_component.yml"), re.M))
 want(re.fullmatch(SEMVER, component["version"]) and component["version"] == fields["version"], "idf: version")
 want(component["description"] and component["url"] == fields["url"], "idf: description, url")
@@ -73,7 +72,7 @@ want(re.search(r"^name: " + name + r"\nbuild:\n  cmake: \.\n  kconfig: Kconfig$"
                text("zephyr/module.yml"), re.M), "zephyr/module.yml")
 want(re.search(r"^config " + name.upper() + r"\n\tbool \"", text("Kconfig"), re.M), "Kconfig")
 
-# what everybody moves around
+# what all library managers copy
 source = text(f"src/{name}.c")
 want(".incbin" not in source and "#embed" not in source, "weights in a separate file")
 want(all(os.path.splitext(file)[1] in (".c", ".h") for file in os.listdir(f"{folder}/src")), "more in src")

@@ -1,5 +1,5 @@
-# updated_nets.py: the cases of updated_nets.tap. Each net is quantized with two sets of random weights; code
-# made of the first with --updatable, and the model of the second, must give what code of the second gives.
+# updated_nets.py: the cases of updated_nets.tap. Each net is quantized with two sets of random weights. Code
+# of the first with --updatable, loading the model of the second, must give the results of code of the second.
 # SPDX-License-Identifier: Apache-2.0
 import json, math, os, random, subprocess, sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "harness"))

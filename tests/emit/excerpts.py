@@ -19,7 +19,7 @@ start("excerpts")
 EXAMPLE = re.compile(r"^// Example: `x: (\w+) -> ([^`]*)`(.*?),(?: |\n// )lines (\d+)-(\d+) of (\w+):\n//\n"
                      r"((?://     .*\n|//\n(?=//     ))*)", re.M)
 WIDTH = 98  # of a line of the excerpt; what is longer ends in ...
-# They build no kernel: what the plan has decided against, and the operator's own nest.
+# These files build no kernel: plan_views records decisions of the plan, the other is the operator's own nest.
 NONE = {"rows.c", "dsp.c"}
 
 
@@ -80,7 +80,7 @@ for path in sorted(glob.glob(os.path.join(top, "compiler/schedule/*/*.c")) +
     ways = chosen(match, int8) if names else []
     if names:  # titles begin with the name: Winograd F(4x4,3x3)
         check(any(way.startswith(one) for way in ways for one in names),
-              f"  {name} has the schedule that its example is computed with", "\n".join(ways))
+              f"  {name} defines the schedule of its example", "\n".join(ways))
     if os.environ.get("BLESS") and os.access(path, os.W_OK):
         with open(path, "w", encoding="utf-8") as file:
             file.write(text[:match.start(7)] + now + text[match.end(7):])

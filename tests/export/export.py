@@ -10,7 +10,7 @@ from tap import check, finish, start
 
 COMPUTED = os.environ.get("COMPUTED", "").split()
 cnnc = os.path.abspath(sys.argv[1])
-# Left out in ONNX, or free to be written in another way: the numbers are what counts.
+# Comments and the spelling of literals may differ in ONNX: only numbers are compared.
 NOTHING = ("dropout", "drop_path")
 FREE = ("init", "bias_init", "pad", "order", "momentum", "mean", "std", "scale", "ceil", "count_pad", "x")
 
@@ -39,7 +39,7 @@ def pixel(shape):
 
 
 def layers(facts):
-    """Of each layer what does not depend on names: operator, shape, arguments, where inputs come from."""
+    """Each layer without names: operator, shape, arguments, layers of its inputs."""
     number = {port["name"]: f"input {n}" for n, port in enumerate(facts["inputs"])}
     rows = []
     for layer in facts["layers"]:
@@ -61,7 +61,7 @@ def layers(facts):
 
 
 def same(ours, theirs):
-    """Why the two programs differ; empty: they do not."""
+    """The first difference between two programs; empty if there is none."""
     (a, outs), (b, others) = layers(ours), layers(theirs)
     for n, (row, other) in enumerate(zip(a, b)):
         if row != other:
@@ -80,7 +80,7 @@ def computed(name, weights, back):
 
 
 def there_and_back(word, name, text, *options):
-    """Facts of the program and of NAME_back.cnn, what became of it; None: it was refused."""
+    """JSON of the program and of NAME_back.cnn, its export imported again; None if refused."""
     with open(name + ".cnn", "w") as file:
         file.write(text)
     facts = compiled.facts_of(cnnc, name + ".cnn")
@@ -132,7 +132,7 @@ def boxes(word):
 
 
 def detections(program):
-    """A model whose outputs are boxes that were found. It does not come back: how many there are is data."""
+    """A model whose outputs are detected boxes. It cannot be imported: their number depends on data."""
     name = os.path.basename(program)[:-4]
     facts = compiled.facts_of(cnnc, program)
     compiled.write_weights(facts, name + ".safetensors")
@@ -145,7 +145,7 @@ def detections(program):
 
 
 def by_onnxruntime(programs, what, *options):
-    """onnxruntime computes what these programs do, where it is there."""
+    """onnxruntime, if installed, gives the results of these programs."""
     words = [sys.executable, "-B", f"{top}/bench/export.py", "--cnnc", cnnc, *options, *programs]
     made = subprocess.run(words, capture_output=True, text=True)
     if "ModuleNotFoundError" in made.stderr:
@@ -157,7 +157,7 @@ def by_onnxruntime(programs, what, *options):
 
 
 def attention_programs():
-    """Rows, products and attention, taken apart and as operators of opset 23."""
+    """Rows, products and attention, decomposed and as operators of opset 23."""
     names = ("attention", "attention_long", "matmul", "parts", "relative_bias", "repeated_rows", "rmsnorm",
              "multihead_attention", "index_forms")
     programs = [f"{top}/tests/run/{name}.cnn" for name in names]
@@ -194,7 +194,7 @@ def all_detections():
 
 
 def table():
-    """Each operator of the language has a row in the table of ways out."""
+    """Each operator of the language has a row in the table of exports."""
     rows = lambda path, form: re.findall(form, open(os.path.join(top, "compiler", path)).read(), re.M)
     ops = rows("ops/ops.def", r"^OP\((\w+)\)")
     check(ops == rows("export/onnx_out.def", r"^(?:OUT|NONE)\((\w+),"), "every operator is in onnx_out.def")

@@ -31,7 +31,7 @@ ZEROS = {"one": -128, "two": -128, "three": 5, "four": -3, "five": 0, "six": 7}
 
 
 def arrays(seed):
-    """Scales by which few values are cut off."""
+    """Scales with which few values saturate."""
     numbers, scale, made = random.Random(seed), {"image": 1 / 64, "curve": 1 / 128}, {}
     made.update(quantized.stored("image", scale["image"], -128))
     for name, shape in SHAPES.items():
@@ -62,11 +62,11 @@ def round_trip(rounding):
     weights, model, back = rounding + ".safetensors", rounding + ".onnx", rounding + "_back"
     quantized.save(weights, made, quantized.note(rounding))
     out = compiled.command(cnnc, "net.cnn", "--weights=" + weights, "-o", model)
-    check(out.returncode == 0, f"{rounding}: a net of 8 bits is written as ONNX", out.stderr)
+    check(out.returncode == 0, f"{rounding}: an int8 model is written as ONNX", out.stderr)
     if out.returncode:
         return
     check(("[onnx-rounding]" in out.stderr) == (rounding != "float"),
-          f"{rounding}: a note says where ONNX rounds in another way", out.stderr)
+          f"{rounding}: a note says where ONNX rounds differently", out.stderr)
     out = compiled.command(cnnc, "import", model, "--rounding=" + rounding, "-o", back)
     check(out.returncode == 0, f"{rounding}: it comes back", out.stderr)
     if out.returncode:
@@ -78,7 +78,7 @@ def round_trip(rounding):
     inputs = [compiled.draw_inputs(first.facts, seed) for seed in range(4)]
     outputs = [first(x) for x in inputs]
     check(all(len({round(v / s) for y in outputs for v in y[k]}) > 5 for k, s in enumerate(steps)),
-          f"{rounding}: the outputs differ from each other")
+          f"{rounding}: the outputs of samples differ")
     check([second(x) for x in inputs] == outputs, f"{rounding}: with the same bytes")
     if rounding != "float":
         return
@@ -111,7 +111,7 @@ MEANS = """net means {
 
 
 def window_mean(x, zero, rows, columns, c, mean, padding):
-    """Of a 4x4x6 image; padding: the number outside, or None where it does not count."""
+    """Means of a 4x4x6 image; padding: the value outside, or None if it is not counted."""
     numbers = [x[(h * 4 + w) * 6 + c] if h < 4 and w < 4 else padding for h in rows for w in columns]
     numbers = [q for q in numbers if q is not None]
     return mean(sum(numbers), len(numbers), zero)
@@ -147,7 +147,7 @@ def means():
             for level in ("-O0", "-O2"):
                 net = compiled.Net(cnnc, "means.cnn", name + ".safetensors", name + level, (level,))
                 found = [[q / 0.5 + zero for q in y] for y in net([x])[:-1]]
-                check(found == expected, f"means that round as {rounding}, of the zero {zero}, {level}",
+                check(found == expected, f"means that round as {rounding}, zero point {zero}, {level}",
                       f"{found}\n{expected}")
 
 

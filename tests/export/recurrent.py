@@ -89,7 +89,7 @@ class Session:
                 self.state[port.name] = numpy.zeros(sizes, "f4") + numpy.float32(first.get(port.name, 0))
 
     def ours(self, array, shape):
-        """[1,C,H,W] in the order of the program."""
+        """[1,C,H,W] in the layout of the program."""
         return list((self.numpy.moveaxis(array[0], 0, -1) if len(shape) > 1 else array).reshape(-1))
 
     def __call__(self, inputs):

@@ -1,5 +1,4 @@
-/* archive.h: what the fuzz targets for files of arrays share: whatever is accepted must be readable to the
- * last element. */
+/* archive.h: Shared by fuzz targets of array files: reads every element of an accepted file. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef FUZZ_ARCHIVE_H
 #define FUZZ_ARCHIVE_H

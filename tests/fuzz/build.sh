@@ -36,7 +36,7 @@ case $target in
   *) sources="$(ls "$top"/compiler/base/*.c "$top"/compiler/syntax/*.c |
     tr '\n' ' ') $(ls "$build"/grammar/*.c | tr '\n' ' ') $(hosted similar)" ;;
 esac
-# FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION: checksums are not looked at, for no mutation would get past them.
+# FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION: checksums are ignored; otherwise no mutation would get past them.
 exec "$clang" -std=c11 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
   -DFUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION \
   -I"$top/compiler" -I"$top/grammar" -I"$build/grammar" -I"$build" -I"$top/runtime" -I"$top/runtime/include" \

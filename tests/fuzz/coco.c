@@ -1,5 +1,5 @@
-/* coco.c: fuzz target for COCO's JSON: each of its letters is the input's. What is accepted lies in its
- * picture and is painted; what is skipped is counted. */
+/* coco.c: Fuzz target for COCO JSON. The masks of accepted objects are rasterized and must be inside the
+ * image; skipped objects must be counted. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdlib.h>
 #include <string.h>

@@ -1,4 +1,5 @@
-/* csv.c: fuzz target for the reader of tables: every cell is a text, and what is refused says where. */
+/* csv.c: Fuzz target for the CSV reader: every cell of an accepted table is a string, and errors have a
+ * position. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
-/* detection.c: fuzz target for the routine of the loss detection: any numbers, arrays of just the size that
- * it is told. Only the deltas of rows that have a truth, and those of its class, have a gradient. */
+/* detection.c: Fuzz target for the runtime function of the loss detection: any numbers, arrays of exactly the
+ * declared sizes. Only the deltas of rows with a ground-truth box, for its class, have a gradient. */
 // SPDX-License-Identifier: Apache-2.0
 #include "numbers.h"
 #include "ops/detection/box_routine.h"
@@ -14,7 +14,7 @@ typedef struct Case {
   const int32_t *label;
 } Case;
 
-/* The class of a row: that of the truth that it overlaps most, 0 where none does by `overlap`. */
+/* The class of a row: that of the ground-truth box with the largest overlap; 0 if that is below `overlap`. */
 static int class_of(const Case *c, int r) {
   float most = 0.f;
   int class_of_row = 0;

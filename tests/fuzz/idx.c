@@ -1,4 +1,4 @@
-/* idx.c: fuzz target for the reader of IDX files and of gzip around them. */
+/* idx.c: Fuzz target for the reader of IDX files, also gzipped. */
 // SPDX-License-Identifier: Apache-2.0
 #include "archive.h"
 #include "hosted/data/dataset.h"

@@ -1,6 +1,6 @@
-/* lsp.c: fuzz target for the language server: the bytes are what an editor sends. Messages are divided by
- * newlines that follow each other, and get the header that fits, so that more than headers is tried; a
- * message that begins with '!' goes as it is. Two documents are open before. */
+/* lsp.c: Fuzz target for the language server: the bytes are what an editor sends. Consecutive newlines
+ * separate messages. Each gets a valid header, so that mutations reach more than headers; a message that
+ * begins with '!' is sent verbatim. Two documents are open from the start. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdio.h>
 #include <string.h>
@@ -16,7 +16,7 @@ static long take(void *context, char *bytes, size_t n, bool wait) {
   Stream *s = context;
   if (!wait && s->at % 3 == 0 && s->at < s->n) return -1;
   if (n > s->n - s->at) n = s->n - s->at;
-  if (n > 1000) n = 1000; /* messages come in pieces */
+  if (n > 1000) n = 1000; /* messages arrive in pieces */
   memcpy(bytes, s->bytes + s->at, n);
   s->at += n;
   return (long)n;

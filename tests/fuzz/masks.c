@@ -1,5 +1,5 @@
-/* masks.c: fuzz target for the routine of the loss masks: any numbers, arrays of just the size that it is
- * told. Only the channel of the class of a row's truth has a gradient. */
+/* masks.c: Fuzz target for the runtime function of the loss masks: any numbers, arrays of exactly the
+ * declared sizes. Only the channel of the class of a row's ground-truth box has a gradient. */
 // SPDX-License-Identifier: Apache-2.0
 #include "numbers.h"
 #include "ops/detection/box_routine.h"
@@ -13,7 +13,7 @@ typedef struct Case {
   const int32_t *label;
 } Case;
 
-/* The class of the truth that a row overlaps most; -1 where none does by `overlap`. */
+/* The class of the ground-truth box with the largest overlap; -1 if that is below `overlap`. */
 static int class_of(const Case *c, int r) {
   float most = 0.f;
   int class_of_row = -1;
@@ -27,7 +27,7 @@ static int class_of(const Case *c, int r) {
   return class_of_row;
 }
 
-/* A slope is that of a cell inside the object, or of one outside. */
+/* A gradient is that of a cell inside the object, or outside. */
 static int possible(float slope, float sigmoid, float share) {
   const float inside = (sigmoid - 1.f) * share, outside = sigmoid * share;
   return slope != slope ? sigmoid != sigmoid || share * sigmoid != share * sigmoid

@@ -1,5 +1,6 @@
-/* multibox.c: fuzz target for the routine of the loss multibox: any numbers, arrays of just the size that it
- * is told. The boxes that have a truth overlap it; of the others the worst count, no more than wanted. */
+/* multibox.c: Fuzz target for the runtime function of the loss multibox: any numbers, arrays of exactly the
+ * declared sizes. Boxes that are assigned to a ground-truth box overlap it; of the others, those of the
+ * largest loss count, at most the requested number. */
 // SPDX-License-Identifier: Apache-2.0
 #include "numbers.h"
 #include "ops/detection/best_routine.h"
@@ -21,7 +22,8 @@ static float shared(const Case *c, int r, int t) {
   return cnn_box_overlap_routine(c->boxes + 4 * r, c->truth + 4 * t);
 }
 
-/* A box has a truth that counts and that it overlaps: by `overlap`, or more than each box that has none. */
+/* A box is assigned to a valid ground-truth box that it overlaps by `overlap`, or by more than every
+ * unassigned box. */
 static void check_truths(const Case *c) {
   for (int r = 0; r < c->rows; r++) {
     const int t = (int)c->match[r];
@@ -53,7 +55,8 @@ static void check_slopes(const Case *c) {
     if (!others++ || c->cost[r] < least) least = c->cost[r];
   }
   hold(others <= positives * c->negatives);
-  for (int r = 0, worse = 0; r < c->rows && others; r++) { /* few cost more than the one that costs least */
+  for (int r = 0, worse = 0; r < c->rows && others; r++) { /* few have a larger loss than the counted one of
+                                                              the smallest loss */
     worse += c->match[r] < 0.f && c->cost[r] > least;
     hold(worse < positives * c->negatives);
   }

@@ -1,5 +1,5 @@
-/* nms.c: fuzz target for the routine nms: any numbers, arrays of just the size that it is told; what it keeps
- * is what nms means, whatever the numbers. */
+/* nms.c: Fuzz target for the runtime function nms: any numbers, arrays of exactly the declared sizes; the
+ * result satisfies the definition of nms. */
 // SPDX-License-Identifier: Apache-2.0
 #include "numbers.h"
 #include <string.h>
@@ -17,7 +17,7 @@ static void check_rows(const float *out, int kept, int classes, float overlap, f
   }
 }
 
-/* A candidate that is not there is covered by a row, or worse than the last of a full result. */
+/* A missing candidate is suppressed by a row, or worse than the last row of a full result. */
 static void check_missing(const float *boxes, const float *scores, const float *out, int rows, int classes,
                           int most, int each, int kept, float overlap, float least) {
   for (int i = 0; i < rows * classes; i++) {

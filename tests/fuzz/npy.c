@@ -1,5 +1,5 @@
-/* npy.c: fuzz target for the readers of .npy and .npz. Checksums are not looked at, or nothing would get past
- * them. */
+/* npy.c: Fuzz target for the readers of .npy and .npz. Checksums are ignored; otherwise no mutation would get
+ * past them. */
 // SPDX-License-Identifier: Apache-2.0
 #include "archive.h"
 #include "hosted/weights/npz.h"

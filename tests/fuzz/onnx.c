@@ -1,5 +1,5 @@
-/* onnx.c: fuzz target for cnnc import: whatever the bytes are, they are refused or give a program that says
- * what the model does. */
+/* onnx.c: Fuzz target for cnnc import of ONNX: the bytes are refused or give a program that computes the same
+ * as the model. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdint.h>
 #include <stdio.h>

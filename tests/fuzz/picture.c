@@ -1,5 +1,5 @@
-/* picture.c: fuzz target for the readers of pictures and of the EXIF in them. Large pictures are left alone:
- * they take the time of small ones. */
+/* picture.c: Fuzz target for the image readers and the EXIF reader. Large images are skipped: they take too
+ * long. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdlib.h>
 #include <string.h>

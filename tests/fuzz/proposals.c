@@ -1,5 +1,5 @@
-/* proposals.c: fuzz target for the routine proposals: any numbers, arrays of just the size that it is told;
- * what it keeps is what proposals means, whatever the numbers. */
+/* proposals.c: Fuzz target for the runtime function proposals: any numbers, arrays of exactly the declared
+ * sizes; the result satisfies the definition of proposals. */
 // SPDX-License-Identifier: Apache-2.0
 #include "numbers.h"
 #include <string.h>
@@ -19,7 +19,7 @@ static int covers(const float *kept, const float *box, float overlap) {
   return cnn_proposals_covered_routine(corners, box, 0, 1, 1, overlap);
 }
 
-/* How many rows come before row i: a row is looked at if fewer than `before` do. */
+/* Number of rows before row i in order: a row is considered if fewer than `before` are. */
 static int better(const Case *c, int i) {
   int n = 0;
   for (int k = 0; k < c->rows; k++)
@@ -38,7 +38,7 @@ static void check(const Case *c, int kept) {
     hold(from < c->rows && large(c->out + 4 * i));
     for (int k = 0; k < i; k++) hold(!covers(c->out + 4 * k, c->out + 4 * i, c->overlap));
   }
-  for (int i = 0; i < c->rows && kept < c->most; i++) { /* all that is missing has a reason */
+  for (int i = 0; i < c->rows && kept < c->most; i++) { /* every missing row has a reason */
     const float *box = c->boxes + 4 * i;
     int found = !large(box) || !(c->scores[i] == c->scores[i]) || better(c, i) >= c->before;
     for (int k = 0; k < kept && !found; k++)

@@ -1,9 +1,7 @@
-/* quantized.c: fuzz target for files of weights of 8 bits: whatever they hold, a net that is made of them is
- * lowered to a program that is right, and to a model of ONNX; what cannot be one is refused in words.
- *
- * Inputs are files as cnnc reads them. Mutations begin with files that fit (int8_draw.c) and know their form:
- * they change single numbers of an array, or the header under a length that fits; else all would end at the
- * first check. */
+/* quantized.c: Fuzz target for int8 weight files: with any file, a net is lowered to a valid program and
+ * exported to ONNX, or refused with an error. Mutations begin with valid files (int8_draw.c) and know the
+ * format: they change single numbers of an array, or the header without its length; otherwise all would fail
+ * at the first check. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <stdio.h>
@@ -28,7 +26,7 @@ size_t LLVMFuzzerCustomMutator(uint8_t *bytes, size_t n, size_t room, unsigned s
 size_t LLVMFuzzerMutate(uint8_t *bytes, size_t n, size_t room);
 
 /* ---- the nets ---- */
-/* Each form of 8 bits is in one of them; names as `table` mean something to int8_draw. */
+/* Each int8 form occurs in one of them; names such as `table` have a meaning in int8_draw. */
 static const char *const texts[] = {
     "net layers {\n"
     "  input image: 8x8x3 as u8\n"
@@ -86,7 +84,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv) {
   return 0;
 }
 
-/* ---- what becomes of a file ---- */
+/* ---- compiling a file ---- */
 static void lower_for(Arena *arena, const Graph *graph, const char *name, bool plain) {
   const Target **target = NEW_ARRAY(arena, const Target *, 2);
   *target = target_find(name);
@@ -156,7 +154,7 @@ static uint64_t draw(uint64_t n) { /* 0 .. n-1 */
   return (state >> 33) % n;
 }
 
-/* A file for one of the nets that fits. */
+/* A valid file for one of the nets. */
 static size_t draw_file(uint8_t *bytes, size_t room, unsigned seed) {
   char path[64];
   snprintf(path, sizeof path, "quantized-%ld.drawn", (long)getpid());
@@ -203,7 +201,7 @@ static void put_whole(uint8_t *at, size_t width) {
   for (size_t b = 0; b < width; b++) at[b] = (uint8_t)((uint64_t)x >> (8 * b));
 }
 
-/* Some numbers of one array, or all of them, and so of a few arrays. */
+/* Some or all numbers of one array, in a few arrays. */
 static void change_numbers(uint8_t *bytes, size_t n, const cnn_archive *archive) {
   for (uint64_t left = archive->count ? 1 + draw(3) : 0; left > 0; left--) {
     const cnn_tensor *tensor = &archive->tensor[draw((uint64_t)archive->count)];
@@ -218,7 +216,7 @@ static void change_numbers(uint8_t *bytes, size_t n, const cnn_archive *archive)
   }
 }
 
-/* The header as any text, then its length as it is. */
+/* The header as any text, with the right length. */
 static size_t change_header(uint8_t *bytes, size_t n, size_t room, size_t length) {
   const size_t rest = n - 8 - length;
   uint8_t *header = malloc(room), *data = malloc(rest + 1);

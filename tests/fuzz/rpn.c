@@ -1,5 +1,5 @@
-/* rpn.c: fuzz target for the routine of the loss rpn: any numbers, arrays of just the size that it is told.
- * No more anchors count than the sample has, and those drawn are inside the picture. */
+/* rpn.c: Fuzz target for the runtime function of the loss rpn: any numbers, arrays of exactly the declared
+ * sizes. At most as many anchors count as the sample has, and sampled ones are inside the image. */
 // SPDX-License-Identifier: Apache-2.0
 #include "numbers.h"
 #include "ops/detection/best_routine.h"
@@ -40,7 +40,7 @@ static void check_match(const Case *c) {
   }
 }
 
-/* Of the anchors of a kind, `counted` have a gradient: none with a smaller draw than one that has none. */
+/* Of the anchors of a kind, `counted` have a gradient: those with the largest random numbers. */
 static int check_drawn(const Case *c, int positive, int most) {
   int counted = 0, all = 0;
   for (int r = 0; r < c->rows; r++) {

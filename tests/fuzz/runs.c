@@ -1,5 +1,5 @@
-/* runs.c: fuzz target for outlines: the first two bytes are a picture's size, the next says whether the rest
- * are packed runs or corners of polygons. Packed runs that are accepted come out as they went in. */
+/* runs.c: Fuzz target for outlines: the first two bytes are the size of the image, the third selects packed
+ * runs or polygon corners for the rest. Accepted runs are packed to the same bytes again. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdlib.h>
 #include <string.h>

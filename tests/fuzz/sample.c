@@ -1,5 +1,5 @@
-/* sample.c: fuzz target for the routine that draws the regions a net is trained with: any numbers, arrays of
- * just the size that it is told; the rows are truths, then regions of the two kinds, then zeros. */
+/* sample.c: Fuzz target for the runtime function that samples regions for training: any numbers, arrays of
+ * exactly the declared sizes; the rows are ground-truth boxes, then regions of the two kinds, then zeros. */
 // SPDX-License-Identifier: Apache-2.0
 #include "numbers.h"
 #include <string.h>
@@ -26,7 +26,7 @@ static int kind_of(const Case *c, int r) {
   return kind;
 }
 
-/* `taken` regions of a kind from row `from` on: those of the largest draws, each once. */
+/* `taken` regions of a kind from row `from` on: those with the largest random numbers, without duplicates. */
 static void check_kind(const Case *c, int kind, int from, int taken) {
   int all = 0, *used = calloc((size_t)c->rows, sizeof *used);
   hold(used != NULL);

@@ -1,5 +1,5 @@
-/* syntax.c: fuzz target for the lexer, the parser and the printing of messages. A text without errors must
- * give the same tree again when its dump is parsed. */
+/* syntax.c: Fuzz target for the lexer, the parser and the printing of messages. The dump of a text without
+ * errors must parse to the same tree. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdlib.h>
 #include <string.h>
@@ -25,7 +25,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
   if (diags_errors(diags) == 0) {
     Diags *again = diags_new(arena, &sources);
     const Text second = dump_of(arena, again, &sources, dump.s, dump.n);
-    /* The dump has more brackets than the text: only their number may be too large. */
+    /* The dump has more brackets than the text: it may only exceed the limit of their number. */
     bool deep = false;
     for (size_t i = 0, depth = 0; i < dump.n; i++) {
       if (strchr("([{", dump.s[i])) depth++;

@@ -1,5 +1,5 @@
-/* tflite.c: fuzz target for cnnc import of TensorFlow Lite: whatever the bytes are, they are refused in words
- * or give a program, and nothing outside them is read. */
+/* tflite.c: Fuzz target for cnnc import of TensorFlow Lite: the bytes are refused with an error or give a
+ * program, and nothing outside of them is read. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdlib.h>
 #include "import/import.h"

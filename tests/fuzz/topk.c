@@ -1,11 +1,11 @@
-/* topk.c: fuzz target for the routine topk: any numbers, arrays of just the size that it is told. The result
- * is in order, has every index once, and leaves out nothing better. */
+/* topk.c: Fuzz target for the runtime function topk: any numbers, arrays of exactly the declared sizes. The
+ * result is sorted, has no index twice, and omits no better element. */
 // SPDX-License-Identifier: Apache-2.0
 #include "numbers.h"
 #include "ops/detection/best_routine.h"
 #include "ops/index/topk_routine.h"
 
-/* Does element a come before b? */
+/* Is element a before b in order? */
 static int before(const float *x, int a, int b, int largest) {
   const int odd_a = x[a] != x[a], odd_b = x[b] != x[b];
   if (odd_a != odd_b) return largest ? odd_a : odd_b;

@@ -1,5 +1,5 @@
-/* torch.c: fuzz target for the reader of PyTorch's files. What is no zip is taken for the pickle of one, and
- * has storages beside it, so that mutations reach the pickle and not only the zip around it. */
+/* torch.c: Fuzz target for the reader of PyTorch files. An input that is not a zip is used as the pickle of
+ * one, with valid storages, so that mutations reach the pickle and not only the zip. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdio.h>
 #include "archive.h"
@@ -51,7 +51,7 @@ static void finish(Zip *zip) {
   zip->n = at + zip->directory_bytes + 22;
 }
 
-/* With a key: the whole file, too. */
+/* The whole file, too, with a key. */
 static void touch_key(const Zip *whole, const char *key) {
   cnn_archive archive = {0};
   cnn_zip zip;

@@ -1,4 +1,4 @@
-/* yolo_text.c: fuzz target for YOLO's texts: boxes, and names of classes as lines and in YAML. */
+/* yolo_text.c: Fuzz target for YOLO's text files: boxes, and class names as lines and in YAML. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdlib.h>
 #include <string.h>

@@ -12,7 +12,7 @@ import scipy
 import scipy.fft
 import scipy.signal
 import torch
-torch.version.cuda = None  # torchaudio refuses that of another CUDA, which nothing here uses
+torch.version.cuda = None  # torchaudio refuses a torch of another CUDA version, which is not used here
 import torchaudio
 import torchaudio.functional as F
 
@@ -61,7 +61,7 @@ case("librosa.stft", "stft size=100 step=40 fft=128 center=true give=complex", x
 spectrum = torchaudio.transforms.Spectrogram(64, 48, 32)(wave).numpy().T
 case("torchaudio.transforms.Spectrogram", "stft size=48 step=32 fft=64 center=true", x, spectrum)
 
-# tf.signal.stft: frames of the window's length, zeros after them; its hann window is periodic.
+# tf.signal.stft: frames of the window's length, then zero padding; its hann window is periodic.
 frames = np.stack([x[t:t + 48, 0] * scipy.signal.get_window("hann", 48) for t in range(0, 200 - 47, 40)])
 case("tf.signal.stft", "stft size=48 step=40 fft=64 place=start give=complex", x,
      pairs(np.fft.rfft(frames, 64)))

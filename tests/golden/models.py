@@ -41,11 +41,11 @@ import int8_layers  # noqa: E402
 WIDE_MODELS = ["residual_16x8", "separable_16x8", "autoencoder_16x8"]
 MODELS = ["pretrainedResnet_quant", "kws_ref_model", "vww_96_int8", "ad01_int8", "str_ww_ref_model"]
 EXTREMES, INPUTS = 2, 102
-# XNNPACK has none of 8 bits: behind it these are LiteRT's own. Its softmax computes in floats, by a table of
-# the C library's exp, and now and then differs by one from the reference kernels, which have whole numbers.
+# XNNPACK has none of these int8 operators: LiteRT's own kernels run. Its softmax computes in floats, with a
+# table of the C library's exp, and sometimes differs by one from the integer reference kernels.
 NOT_OF_XNNPACK = ("AVERAGE_POOL_2D", "SOFTMAX")
 LEFT_OUT = {"RESHAPE": "RESHAPE keeps the bytes where they are",
-            "SOFTMAX": "XNNPACK has no softmax of 8 bits, and LiteRT's own computes in floats"}
+            "SOFTMAX": "XNNPACK has no int8 softmax, and LiteRT's own computes in floats"}
 
 
 # ---- inputs.h ----
@@ -67,7 +67,7 @@ def inputs(n, bits=8):
 
 
 def hashes(values, bits=8):
-    """Of arrays, one for each input. Of numbers of 16 bits the lower byte is first."""
+    """Hash of arrays, one for each input. int16 values are little-endian."""
     rows = np.stack([v.reshape(-1) for v in values])
     rows = np.stack([rows >> s & 255 for s in range(0, bits, 8)], -1).reshape(len(rows), -1).astype(np.uint64)
     made = np.full(len(rows), 0xcbf29ce484222325, np.uint64)
@@ -123,7 +123,7 @@ def micro(path, layers):
 
 
 def wide_hashes(path):
-    """Of a model of 16 bits: its layers, and {kernels: {layer's name: hashes}}."""
+    """The layers of an int16 model, and {kernels: {layer's name: hashes}}."""
     it = Interpreter(path, num_threads=1, experimental_preserve_all_tensors=True,
                      experimental_op_resolver_type=OpResolverType.BUILTIN_REF)
     it.allocate_tensors()
@@ -163,7 +163,7 @@ def litert(path, layers, source, xs, resolver):
 
 
 class Net:
-    """What cmsis.Writer wants of a model, from cnnc."""
+    """A model in the form that cmsis.Writer reads, from cnnc."""
 
     def __init__(self, cnnc, path, work):
         base = os.path.join(work, "net")

@@ -29,7 +29,7 @@ def conv(x, filters, size, stride=1, activation=None, padding="same"):
 
 
 def residual():
-    """Shortcuts, a stem whose stride wants padding, a mean, softmax."""
+    """Shortcuts, a stem whose stride needs padding, a mean, softmax."""
     x = source = L.Input((20, 20, 3), 1)
     x = conv(x, 8, 3, 2, "relu")
     for filters, stride in ((8, 1), (16, 2), (16, 1)):

@@ -1,6 +1,5 @@
-# objects.py: anchors, proposals, and the losses of a picture with objects, of torchvision's pieces where it
-# has them. The numbers for single operators (detection.py, yolo.py) and for whole nets (steps.py) are made of
-# these.
+# objects.py: anchors, proposals and detection losses, with torchvision's functions where they exist. Golden
+# values of single operators (detection.py, yolo.py) and of nets (steps.py) are computed with these.
 # SPDX-License-Identifier: Apache-2.0
 import torch
 import torch.nn.functional as F
@@ -28,7 +27,7 @@ def anchors(height, width, sides, stride):
 
 
 def proposed(objectness, deltas, boxes, size, before, most, iou):
-    """At most so many regions of a picture of size (height, width)."""
+    """At most n regions of an image of size (height, width)."""
     moved = BoxCoder((1., 1., 1., 1.)).decode_single(deltas, boxes)
     network = RegionProposalNetwork(None, None, 0.7, 0.3, 256, 0.5, dict(training=before, testing=before),
                                     dict(training=most, testing=most), iou).eval()
@@ -36,7 +35,7 @@ def proposed(objectness, deltas, boxes, size, before, most, iou):
 
 
 def rpn_loss(scores, deltas, boxes, size, truth, high, low, sample):
-    """The sample is so large that every anchor that counts is in it: none is drawn."""
+    """The sample is large enough for every eligible anchor: none is drawn at random."""
     inside = ((boxes[:, :2] >= 0).all(1) & (boxes[:, 2] <= size[1]) &
               (boxes[:, 3] <= size[0])).nonzero()[:, 0]
     network = RegionProposalNetwork(None, None, high, low, 1000, 1.0, {}, {}, 0.5)
@@ -48,7 +47,7 @@ def rpn_loss(scores, deltas, boxes, size, truth, high, low, sample):
 
 
 def best_truths(regions, truth, overlap):
-    """Of each region the truth that it overlaps most, -1: by less than `overlap`."""
+    """For each region the ground-truth box of the largest overlap; -1 if that is below `overlap`."""
     if not len(truth):
         return torch.full([len(regions)], -1)
     most, best = box_iou(regions, truth).max(1)
@@ -69,7 +68,7 @@ def detection_loss(scores, deltas, regions, truth, labels, overlap):
 
 
 def masks_loss(scores, regions, truth, labels, instance, overlap):
-    """Masks of regions: what grid_sample finds at the centres of their cells, at least a half."""
+    """Masks of regions: grid_sample at the centers of their cells, thresholded at a half."""
     height, width = instance.shape
     side = scores.shape[1]
     total, matched = (scores * 0).sum(), 0
@@ -111,7 +110,7 @@ def shape_overlap(size, anchor):
 
 
 def owners(truths, heads, picture, classes):
-    """Of each truth (head, row of cells, column, anchor); None where it does not count."""
+    """For each ground-truth box (head, row of cells, column, anchor); None if it is ignored."""
     found = []
     for label, box in truths:
         size = (box[2] - box[0], box[3] - box[1])

@@ -66,8 +66,7 @@ def kinks():
 
 
 def activations():
-    # clip is not tried at its limits themselves: there its derivative is 1, as in torch 2.3; torch 2.15 gives
-    # 0
+    # clip is not tested at its limits: there its derivative is 1, as in torch 2.3; torch 2.15 gives 0
     for layers, net in [
         ("relu", F.relu), ("relu6", F.relu6), ("leaky_relu", F.leaky_relu),
         ("leaky_relu slope=-0.5", lambda x: F.leaky_relu(x, -0.5)), ("elu", F.elu),
@@ -169,7 +168,7 @@ def dice(p, labels):
 
 
 def blurred(x, kernel, stride):
-    """Zhang's blurpool: the binomial filter over a border that is mirrored."""
+    """Zhang's blurpool: the binomial filter with reflection padding."""
     taps = torch.tensor({2: [1., 1], 3: [1., 2, 1], 4: [1., 3, 3, 1], 5: [1., 4, 6, 4, 1]}[kernel])
     taps = torch.outer(taps, taps) / taps.sum() ** 2
     before, after, channels = (kernel - 1) // 2, kernel // 2, x.shape[1]
@@ -256,7 +255,7 @@ def regions():
 
 
 def yolo_rows(t, anchors, stride):
-    """As the layer of that name in Darknet: t is N x A*(5 + classes) x H x W, anchor-major."""
+    """Darknet's yolo layer: t is N x A*(5 + classes) x H x W, anchor-major."""
     n, channels, h, w = t.shape
     t = t.reshape(n, len(anchors), channels // len(anchors), h, w).permute(0, 3, 4, 1, 2)
     column, row = torch.arange(w).reshape(1, 1, w, 1), torch.arange(h).reshape(1, h, 1, 1)

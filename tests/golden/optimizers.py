@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-# optimizers.py: makes optimizers.txt, the weights that PyTorch's optimizers reach on given gradients, and
-# those of LARS and LAMB by the arithmetic of their papers, in double. Needs torch (any version from 1.13 on).
+# optimizers.py: writes optimizers.txt, the weights that PyTorch's optimizers reach on given gradients, and
+# those of LARS and LAMB, in double, by the formulas of their papers. Needs torch (1.13 or later).
 # SPDX-License-Identifier: Apache-2.0
 import os
 import torch

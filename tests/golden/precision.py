@@ -23,8 +23,8 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 SIDES = [8, 16, 31, 32, 33, 64, 95, 96, 97, 120]
-SIDE = 128  # of pictures with masks
-ROWS, COLUMNS = 6, 9  # of pictures with segments
+SIDE = 128  # of images with masks
+ROWS, COLUMNS = 6, 9  # of images with segments
 
 
 def near(draw, box):
@@ -137,7 +137,7 @@ def put_case(name, kind, images, classes, truths, found):
 
 
 def draw_segments(draw, classes, crowds):
-    """A picture of patches, and the class of each segment that is left of them; capitals: crowds."""
+    """An image of patches, and the class of each segment that remains; capitals: crowds."""
     picture, labels = [["."] * COLUMNS for _ in range(ROWS)], {}
     for k in range(draw.randint(0, 6)):
         label = draw.randrange(classes)
@@ -157,7 +157,7 @@ def rest(picture, labels):
 
 
 def disturb(draw, picture, labels, classes):
-    """What a net might find: pixels and classes are changed."""
+    """A possible prediction: pixels and classes are changed."""
     names = sorted(labels) + ["z"]
     found = [[draw.choice(names) if draw.random() < 0.12 else cell for cell in row] for row in picture]
     new = {name: draw.randrange(classes) if draw.random() < 0.15 else label for name, label in labels.items()}

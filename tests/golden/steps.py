@@ -1,5 +1,5 @@
-# steps.py: makes steps.txt, the loss and the gradients of PyTorch in the first step of the nets in nets/ that
-# segment pictures or find objects, in double. Needs torch, torchvision and numpy.
+# steps.py: writes steps.txt, the loss and the gradients of PyTorch in the first step of the nets in nets/
+# that segment images or detect objects, in double. Needs torch, torchvision and numpy.
 # SPDX-License-Identifier: Apache-2.0
 #
 # Weights, pictures and classes of pixels come from the runtime's random numbers by counter, as in nets.py;
@@ -21,7 +21,7 @@ SIDE, THINGS, SAMPLE = 64, 3, 48
 
 
 class Picture:
-    """The objects of a picture: classes, boxes, and of each pixel the number of its object."""
+    """The objects of an image: classes, boxes, and for each pixel the number of its object."""
 
     def __init__(self, labels, boxes):
         self.labels = torch.tensor(labels, dtype=torch.int64)
@@ -64,7 +64,7 @@ def half(x):
 
 
 def rows(x, columns):
-    """Of each picture: by row and column of cells, then by what a cell has."""
+    """For each image: by row and column of cells, then by the values of a cell."""
     return x.permute(0, 2, 3, 1).reshape(len(x), -1, columns)
 
 
@@ -164,7 +164,7 @@ def rcnn(net, x, masks):
     return total / len(PICTURES)
 
 
-# name: net, side of the pictures, how many, mean and deviation of `normalize`
+# name: net, side of the images, their number, mean and deviation of `normalize`
 CASES = {
     "unet": (unet, 32, 2, 0.5, 0.02),
     "yolo": (yolo, SIDE, 3, 0.5, 0.25),
@@ -175,7 +175,7 @@ CASES = {
 
 
 class Shaken(Net):
-    """Weights that are a little other."""
+    """Slightly changed weights."""
 
     def take(self, name, shape):
         if name not in self.weight:

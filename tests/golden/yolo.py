@@ -18,7 +18,7 @@ def numbers(name, values):
 
 
 def rounded(t, to=64):
-    """To numbers that a float has, so that both see the same."""
+    """Rounds to float, so that both sides compute with the same values."""
     return torch.round(t * to) / to
 
 
@@ -57,7 +57,7 @@ def head(h, w, step, anchors, classes, iou, score, most):
 
 
 def painted(scores, boxes, masks, threshold, picture):
-    """Masks are sampled by grid_sample, which sees zeros beside them."""
+    """Masks are sampled with grid_sample and zero padding."""
     h, w = scores.shape[:2]
     result = torch.zeros(h, w, 2)
     result[..., 0] = scores.argmax(-1)
@@ -96,7 +96,7 @@ def panoptic(h, w, classes, rows, size, things, threshold, picture):
 
 
 def loss(picture, shapes, classes, ignore, truths, most):
-    """shapes: of each head the cells and the anchors."""
+    """shapes: cells and anchors of each head."""
     heads = [(rounded(torch.randn(*cells, len(anchors), 5 + classes) * 0.7).requires_grad_(), anchors)
              for cells, anchors in shapes]
     for k, (t, anchors) in enumerate(heads):

@@ -1,4 +1,4 @@
-/* all.h: make check tries a part of what there is to try; with $NETCHECK_ALL, as in make check-long, all. */
+/* all.h: make check tests a share of all combinations; with $NETCHECK_ALL, as in make check-long, all. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef TEST_ALL_H
 #define TEST_ALL_H

@@ -36,7 +36,7 @@ static int host(int number, const void *argument) {
   return r0;
 }
 
-/* Of numbers below 2^53, such as 64-bit sums: doubles represent both steps. */
+/* For numbers below 2^53, such as 64-bit sums: doubles represent both exactly. */
 static double doubled(long long x) {
   return (double)(int)(x >> 32) * 0x1p32 + (double)(unsigned)(x & 0xffffffff);
 }
@@ -70,7 +70,7 @@ static void fault(void) { leave(BAD); }
 __attribute__((section(".vectors"), used)) static void (*const vectors[8])(void) = {
     (void (*)(void))stack_top, bare_reset, fault, fault, fault, fault, fault, fault};
 #elif defined(__arm__) || defined(__aarch64__) || defined(__riscv)
-#if defined(__arm__) /* r7 may be the frame pointer, which no asm statement may name */
+#if defined(__arm__) /* r7 may be the frame pointer, which must not be named in an asm statement */
 enum { EXIT = 1, READ = 3, WRITE = 4 };
 static long call(long number, long a, long b, long c) {
   register long r0 __asm__("r0") = a, r1 __asm__("r1") = b, r2 __asm__("r2") = c, r4 __asm__("r4") = number;

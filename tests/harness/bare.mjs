@@ -1,4 +1,4 @@
-// bare.mjs: runs WebAssembly as bare.c runs elsewhere.  node bare.mjs FILE.wasm <IN >OUT
+// bare.mjs: runs WebAssembly built from bare.c. node bare.mjs FILE.wasm <IN >OUT
 // SPDX-License-Identifier: Apache-2.0
 import { readFileSync, writeSync } from "node:fs";
 

@@ -1,4 +1,4 @@
-// bytes.c: whole files of bytes, and variables of the environment.
+// bytes.c: reads whole files, and environment variables.
 // SPDX-License-Identifier: Apache-2.0
 #include "bytes.h"
 #include <stdio.h>

@@ -1,4 +1,4 @@
-/* bytes.h: what the commands of tests need: whole files of bytes, and variables of the environment. */
+/* bytes.h: Helpers of the test commands: reading whole files, and environment variables. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef TEST_BYTES_H
 #define TEST_BYTES_H
@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 bool bytes_write(const char *path, const unsigned char *bytes, size_t n);
-bool bytes_read(const char *path, unsigned char *bytes, size_t n); /* false unless the file has just n */
+bool bytes_read(const char *path, unsigned char *bytes, size_t n); /* false unless the file has exactly n
+                                                                      bytes */
 const char *variable(const char *name, const char *otherwise);
 #endif

@@ -1,5 +1,6 @@
-# cli.sh: shell functions of the test scripts. Each script sources it, checks, and ends with `finish`. It then
-# runs in an empty directory with copies of tests/fixtures; CNNC, CC, CXX and CLANG name the tools.
+# cli.sh: shell functions of the test scripts. A script sources it, runs checks, and ends with `finish`. The
+# current directory is then an empty one with copies of tests/fixtures; CNNC, CC, CXX and CLANG name the
+# tools.
 # SPDX-License-Identifier: Apache-2.0
 here=$(cd "$(dirname "$0")" && pwd) || exit 99
 fixtures=$(cd "$here/../fixtures" && pwd) || exit 99
@@ -11,7 +12,7 @@ cd "$work" || exit 99
 cp "$fixtures"/*.cnn "$fixtures"/*.[ch] "$fixtures"/*.mjs . || exit 99
 number=0
 
-result() { # result STATUS TITLE [FILE]: a line of output; the file is shown when the status is not 0
+result() { # result STATUS TITLE [FILE]: prints a TAP line, and the file if the status is not 0
   number=$((number + 1))
   if [ "$1" = 0 ]; then
     echo "ok $number - $2"
@@ -21,7 +22,7 @@ result() { # result STATUS TITLE [FILE]: a line of output; the file is shown whe
   fi
 }
 
-runs() { # runs STATUS TITLE COMMAND...: ends with that status
+runs() { # runs STATUS TITLE COMMAND...: checks the exit status
   wanted=$1 title=$2
   shift 2
   "$@" >out 2>err
@@ -31,8 +32,8 @@ runs() { # runs STATUS TITLE COMMAND...: ends with that status
   result $? "$title" err
 }
 
-# says TITLE PATTERN [FILE]: what the last command printed on standard error, or the file, has a line like
-# this
+# says TITLE PATTERN [FILE]: checks that standard error of the last command, or the file, has a line that
+# matches
 says() {
   grep -q -e "$2" "${3:-err}"
   result $? "$1" "${3:-err}"

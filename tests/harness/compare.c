@@ -1,4 +1,4 @@
-/* compare.c: differences of numbers, and of gradients from differences of a function. */
+/* compare.c: Differences of numbers; comparison of gradients with difference quotients. */
 // SPDX-License-Identifier: Apache-2.0
 #include "compare.h"
 #include <math.h>
@@ -13,7 +13,7 @@ static double relative(double error, double largest) {
   return largest > 0 && isfinite(error) ? error / largest : error;
 }
 
-/* Equal infinities are no difference: steps have them in rows before the first. */
+/* Equal infinities have no difference: steps have them in rows before the first. */
 double numbers_error(const double *got, const double *want, int64_t n, double least) {
   double error = 0, largest = least;
   for (int64_t i = 0; i < n; i++) {
@@ -24,7 +24,7 @@ double numbers_error(const double *got, const double *want, int64_t n, double le
   return relative(error, largest);
 }
 
-static double finite_error(double got, double want) { /* of floats; infinite where the classes differ */
+static double finite_error(double got, double want) { /* of floats; infinite if the classes differ */
   const float nearest = (float)want;
   if (isnan(nearest)) return isnan(got) ? 0 : HUGE_VAL;
   if (isinf(nearest)) return (float)got == nearest ? 0 : HUGE_VAL;
@@ -63,7 +63,8 @@ double number_error(double got, double want) { return worse(0, fabs(got - want) 
 
 /* ---- slopes ---- */
 enum { STEPS = 4 };
-static const double first_step = 1e-5; /* then a tenth of it, and so on: a kink may lie within the first */
+static const double first_step = 1e-5; /* then a tenth of it, and so on: a kink may be within the first step
+                                        */
 
 Slope slope_judge(Function *f, void *context, double x, double gradient, double scale, double limit,
                   double *error) {
@@ -81,9 +82,8 @@ Slope slope_judge(Function *f, void *context, double x, double gradient, double 
     *error = HUGE_VAL;
     return SLOPE_WRONG;
   }
-  /* No derivative is to be seen where one side's slope is not the other's, or slopes of smaller steps
-     are not those of larger ones, by at least half of the error. What rounding does to f is not taken for
-     that. */
+  /* There is no derivative if the slopes of both sides differ, or those of smaller and larger steps, by at
+   * least half of the error. Differences that rounding of f explains do not count. */
   const double h1 = first_step / 10, h2 = first_step / 100;
   const double right = (up[1] - middle) / h1, left = (middle - down[1]) / h1;
   const double nearer = (up[2] - down[2]) / (2 * h2), wider = (up[1] - down[1]) / (2 * h1);

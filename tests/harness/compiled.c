@@ -21,10 +21,10 @@ typedef float GradientsFunction(const float *weights, void *const *input, void *
 
 static int variant; /* number of the next directory: one for each C file */
 
-/* ---- generated code behind two functions whose form does not depend on the net ---- */
+/* ---- generated code, with two functions whose signature does not depend on the net ---- */
 static const char *port_type(const Node *node) { return elem_c_type(node->port->elem); }
 
-/* Is it an array of int32? With training code all outputs are floats. */
+/* Is it an array of int32? In code with training all outputs are floats. */
 static bool is_whole(const Graph *graph, int output, bool train) {
   return graph->outputs.data[output].node->elem == I32 && !train;
 }
@@ -269,7 +269,7 @@ static void check_gradients(const Check *check, void *library, const char *targe
     return;
   }
   float *gradients = NEW_ARRAY(s->arena, float, s->graph->parameters + 1), **output = new_outputs(s);
-  memset(gradients, 0x7f, (size_t)s->graph->parameters * sizeof *gradients); /* they are overwritten */
+  memset(gradients, 0x7f, (size_t)s->graph->parameters * sizeof *gradients); /* inputs may be overwritten */
   if (threads_of(library)) threads_of(library)(1);
   const float loss =
       function(s->weights, s->input, s->target, (int32_t)s->count, SEED, STEP, gradients, output);
@@ -420,7 +420,7 @@ void check_foreign(Check *check, const Target *target) {
   check_foreign_file(check, target, programs++ % 2 ? wide : target->name);
 }
 
-/* ---- by threads, under ThreadSanitizer ---- */
+/* ---- on threads, under ThreadSanitizer ---- */
 /* ThreadSanitizer ignores vectors of more than 16 bytes. */
 static const char *raced_target(const Check *check) {
   for (const char *const *name = (const char *const[]){"x86-64", "aarch64", NULL}; *name; name++)
@@ -446,9 +446,9 @@ static void check_raced(const Bare *bare, const char *dir, int threads, const un
   report(!differ, check, arena_printf(arena, "bits of %d threads", threads), differ, 0);
 }
 
-/* Checks that races would be detected: leaves out one barrier after another. Some of these are no race:
- * another barrier follows closely, or all threads divide two loops in the same way, which is less common
- * with 3 of them than with 4. */
+/* Checks that races would be detected: leaves out one barrier after another. Not every one causes a race:
+ * another barrier may follow closely, or all threads may divide two loops in the same way, which is less
+ * common with 3 threads than with 4. */
 static void check_barriers(const Bare *bare, const char *dir, int barriers) {
   const Check *check = bare->check;
   Arena *arena = check->sample.arena;

@@ -3,7 +3,7 @@ called. Only the standard library is needed."""
 # SPDX-License-Identifier: Apache-2.0
 import array, ctypes, json, math, os, random, re, struct, subprocess
 
-BLOCK = 65521  # numbers that are drawn; larger arrays repeat them
+BLOCK = 65521  # random numbers; larger arrays repeat them
 
 
 def command(cnnc, *words):
@@ -17,7 +17,7 @@ def facts_of(cnnc, program):
 
 
 def drawn(row, seed):
-    """Numbers that keep values of the size of 1: variances positive, factors near 1, weights by their fan."""
+    """Numbers that keep values near 1: positive variances, factors near 1, weights scaled by their fan-in."""
     count, member = math.prod(row["shape"]), row["name"].rsplit(".", 1)[-1]
     numbers = random.Random(f"{seed} {row['name']}")
     fan = max(1, count // row["shape"][0]) if len(row["shape"]) > 1 else 1
@@ -93,7 +93,7 @@ class Net:
 
 
 def difference(got, wanted):
-    """The largest, as a part of the largest number."""
+    """The largest difference, relative to the largest number."""
     most = max((abs(y) for y in wanted), default=0)
     worst = max((abs(a - b) if a == a or b == b else 0 for a, b in zip(got, wanted)), default=0)
     return worst / most if most else worst

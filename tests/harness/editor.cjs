@@ -1,6 +1,6 @@
-// editor.cjs: a session with `cnnc lsp` by the client library of Visual Studio Code: open, break, hint, hover,
-// complete, rename across an import, format, fix, shut down. NODE_PATH is where npm has put
-// vscode-languageserver-protocol; CNNC is the compiler.
+// editor.cjs: a session with `cnnc lsp` by the client library of Visual Studio Code: open, introduce an
+// error, hint, hover, complete, rename across an import, format, fix, shut down. NODE_PATH is where npm has
+// put vscode-languageserver-protocol; CNNC is the compiler.
 // SPDX-License-Identifier: Apache-2.0
 const assert = require('assert');
 const { spawn } = require('child_process');

@@ -26,7 +26,8 @@ static bool gather_later(Program *p, int i) {
   return true;
 }
 
-static bool gather_first(Program *p, int i) { /* before images have written it; the caller's data is there */
+static bool gather_first(Program *p, int i) { /* before images have written it: the caller's data are still
+                                                 there */
   Gather *g = &p->gathers.data[i];
   const bool harms = g->space == SPACE_ALL && g->before > 0;
   g->before = 0;
@@ -174,7 +175,7 @@ static bool is_read(const Program *p, int home) { /* by a nest, as a value */
   return false;
 }
 
-/* Changes the element size of a value, bytes to int16 or int32; all places stay as they are. */
+/* Changes the element size of a value from bytes to int16 or int32; all offsets stay. */
 static bool widen(Arena *arena, const Program *p, int home, Elem elem) {
   Program mutant = *p;
   Home *homes = NEW_ARRAY(arena, Home, p->graph->nodes.n);

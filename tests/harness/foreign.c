@@ -1,5 +1,5 @@
-// foreign.c: Commands to compile and run code for other CPUs. Paths come from CLANG and top_srcdir in the
-// environment.
+// foreign.c: Commands that compile and run code for other CPUs. The environment has the paths: CLANG and
+// top_srcdir.
 // SPDX-License-Identifier: Apache-2.0
 #include "foreign.h"
 #include <stdio.h>
@@ -26,8 +26,8 @@ static const char *emulator_of(const Target *target) {
   return NULL;
 }
 
-/* In addition to the target's options: with hardware doubles a Cortex-M7 needs no library for the few of
- * the training code. */
+/* In addition to the target's options: with hardware doubles a Cortex-M7 needs no support library for the few
+ * doubles of training code. */
 static const char *more_options(Arena *arena, const Target *target) {
   if (!strcmp(target->name, "wasm32"))
     return "-Wl,--no-entry -Wl,--export-dynamic -Wl,--stack-first -Wl,-z,stack-size=1048576";
@@ -55,7 +55,7 @@ static bool compile(Arena *arena, const Target *target, const char *dir) {
   text_put(&command,
            " -std=c11 %s -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror -nostdlib -fuse-ld=lld -I%s "
            "%s/net.c %s/glue.c %s/bare.c -o %s/program %s",
-           try_all() ? "-O1" : "-O0", /* the compiler needs 90% of the time */
+           try_all() ? "-O1" : "-O0", /* compiling takes 90% of the time */
            dir, dir, dir, harness, dir, more_options(arena, target));
   return system(command.s) == 0;
 }

@@ -22,7 +22,7 @@
 enum {
   BATCHES = 4,
   PORTS = 8,
-  SAMPLES = 8, /* at most */
+  SAMPLES = 8, /* largest number */
   OBJECTS = 8,
   LINE = 4096,
   WEIGHTS = 11,

@@ -11,9 +11,9 @@ const TSLanguage *tree_sitter_cnn(void);
 enum { MOST_BYTES = 1 << 22, MOST_DEPTH = 1 << 16 };
 
 typedef struct Reader {
-  TSLexer lexer; /* first: passed to the parser's functions */
+  TSLexer lexer; /* first member: passed to the parser's functions */
   const char *text;
-  size_t n, at, end; /* end: of the token, as marked */
+  size_t n, at, end; /* end: of the token, as marked by the parser */
   bool marked;
 } Reader;
 

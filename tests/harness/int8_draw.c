@@ -41,7 +41,7 @@ static bool is_kept(const Node *node) {
          (strncmp(node->name, "kept", 4) == 0 || (node->shape.regions && !node->shape.parts));
 }
 
-/* Not values computed in float, which may round differently from eval's. */
+/* For values computed in float false: they may round differently from eval's. */
 static bool can_widen(const Node *node) {
   switch (node->op->traits.int8) {
   case INT8_PRODUCT: return !is_kept(node);
@@ -265,7 +265,7 @@ static void draw_matmul(Drawing *d, const Node *node) {
             any_zero(d));
 }
 
-/* ---- as importing has it ---- */
+/* ---- tables and factors, as written by import ---- */
 /* Layers with this name have a table in the file. */
 static bool has_table(const Node *node) { return strncmp(node->name, "table", 5) == 0; }
 
@@ -290,7 +290,7 @@ static bool takes_bounds(const Node *node) {
          combine_has_int8(node);
 }
 
-/* Is it computed where the layer before it is rounded, like batchnorm and relu after a convolution? */
+/* Is it computed before the rounding of the layer before it, like batchnorm and relu after a convolution? */
 static bool is_fused(const Drawing *d, const Node *node) {
   if (node->nin != 1 || !node->in[0]->nin) return false;
   const Node *before = node->in[0];
@@ -303,7 +303,7 @@ static bool is_fused(const Drawing *d, const Node *node) {
   return takes_bounds(before) || (d->fused[before->id] && before->op->traits.fold == FOLD_SCALE);
 }
 
-static bool is_border(const Node *node) { /* zeros around */
+static bool is_border(const Node *node) { /* zero padding */
   int64_t before[2], after[2];
   return node->op->traits.padding && node->op->traits.padding(node, before, after) && before[0] >= 0 &&
          before[1] >= 0 && after[0] >= 0 && after[1] >= 0;
@@ -383,10 +383,12 @@ static void draw_value(Drawing *d, const Node *node) {
   else if (node->op->traits.int8 == INT8_MATMUL) draw_matmul(d, node);
   else if (combine_has_int8(node)) put_scale(d, node, sum_scale(d, node), any_zero(d));
   else if (is_fixed(node) && is_wide(d, node) && node->precision == PRECISION_I16) put_unit(d, node);
-  else if (is_fixed(node) && is_wide(d, node)) put_scale(d, node, 1 / 200.0, any_zero(d)); /* by floats */
+  else if (is_fixed(node) && is_wide(d, node))
+    put_scale(d, node, 1 / 200.0, any_zero(d)); /* rounded as
+                                                   floats */
   else if (is_fixed(node)) d->scale[node->id] = node->op->traits.int8 == INT8_SIGNED ? 1 / 128.0 : 1 / 256.0;
   else if (node->op->traits.int8 == INT8_MOVE && node->nin > 1)
-    put_scale(d, node, largest(d, node) * between(d, 0.7, 1.5), any_zero(d)); /* none is far above it */
+    put_scale(d, node, largest(d, node) * between(d, 0.7, 1.5), any_zero(d)); /* no factor is far above it */
   else if (node->op->traits.int8 == INT8_LARGEST || node->op->traits.int8 == INT8_GATHER ||
            node->op->traits.int8 == INT8_MEAN || node->op->traits.int8 == INT8_MOVE || repeats(node) ||
            is_border(node)) {

@@ -20,7 +20,7 @@ static bool broken(Machine *m, const Version *version, int buffer, const char *w
   return false;
 }
 
-/* ---- where things lie ---- */
+/* ---- buffers and their places ---- */
 
 /* The memory of a place with elements of `size` bytes, of which there are *room; or NULL. */
 static double *memory_at(const Machine *m, const Place *place, int64_t size, int64_t image, int shard,
@@ -65,7 +65,7 @@ static double *value_at(const Machine *m, const Node *node, int64_t image) {
   return memory_at(m, &m->program->value[0][node->id], size, image, 0, &room);
 }
 
-/* ---- what buffers are bound to ---- */
+/* ---- bindings of buffers ---- */
 static void run_pack(const Machine *m, const Pack *pack, double *out) {
   Run *run = NEW(m->arena, Run);
   run->mem = NEW_ARRAY(m->arena, double *, pack->nest->nbufs + 1);
@@ -76,11 +76,11 @@ static void run_pack(const Machine *m, const Pack *pack, double *out) {
   nest_run(pack->nest, run);
 }
 
-static int64_t images_from(const Machine *m, int64_t image) { /* that run together */
+static int64_t images_from(const Machine *m, int64_t image) { /* number of images that run together */
   return m->images - image < m->lanes ? m->images - image : m->lanes;
 }
 
-/* A value that exists once, repeated for each of the interleaved images: 0 for unused lanes. */
+/* A value without interleaving, repeated for each of the interleaved images: 0 for unused lanes. */
 static double *repeated(const Machine *m, const Place *place, int64_t image) {
   int64_t room;
   double *own = NEW_ARRAY(m->arena, double, m->lanes);

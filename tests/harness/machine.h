@@ -48,7 +48,6 @@ bool machine_run(Machine *, const Target *, bool plain);
 Program *machine_lower(const Machine *, const Target *, bool plain);
 bool machine_execute(Machine *, const Program *); /* runs the version of the first target */
 
-/* Does the target look to schedules much like an earlier row of the table: same lanes, registers and fused
- * multiply-adds? */
+/* Does the target have the same lanes, registers and fused multiply-adds as an earlier row of the table? */
 bool machine_seen(const Target *);
 #endif

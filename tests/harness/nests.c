@@ -1,4 +1,4 @@
-/* nests.c: Compares loop nests in the interpreter with eval: both in double, so that only mistakes differ. */
+/* nests.c: Compares loop nests in the interpreter with eval: both in double, so that only errors differ. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <stdio.h>

@@ -71,7 +71,7 @@ static bool move_place(Draw *d, Program *p) {
   return operand != NULL;
 }
 
-static bool swap_place(Draw *d, Program *p) { /* the place of another buffer in that space */
+static bool swap_place(Draw *d, Program *p) { /* the address of another buffer in that space */
   Operand *operand = some_operand(d, p), *other = some_operand(d, p);
   if (!operand || !other || operand->place.space != other->place.space) return false;
   operand->place.offset = other->place.offset;
@@ -114,7 +114,7 @@ static bool exchange_calls(Draw *d, Program *p) {
   return true;
 }
 
-/* Moves a value with all of its parts, everywhere. */
+/* Moves a value and all of its parts, at every use. */
 static void move_value(Program *p, int home, int64_t by) {
   for (int i = 0; i < p->graph->nodes.n; i++)
     if (p->home[i].node->id == home) p->value[0][i].offset += by;
@@ -129,7 +129,7 @@ static void move_value(Program *p, int home, int64_t by) {
   }
 }
 
-/* Puts a value where another one is, as if it had a shorter lifetime; or at a small offset. */
+/* Puts a value at the address of another one, as if it had a shorter lifetime; or at a small offset. */
 static bool shorten_life(Draw *d, Program *p) {
   Operand *operand = some_operand(d, p), *other = some_operand(d, p);
   if (!operand || !other || operand->binding->kind != BIND_VALUE) return false;
@@ -215,7 +215,7 @@ static bool drop_update(Draw *d, Program *p) { /* a call that writes a state, or
   for (int i = 0; i < p->calls.n; i++) {
     Operand *operand = state_written(&p->calls.data[(from + i) % p->calls.n]);
     if (!operand) continue;
-    operand->place.space = SPACE_ARENA; /* the value goes to another place */
+    operand->place.space = SPACE_ARENA; /* writes the value to another address */
     operand->place.offset = 0;
     return true;
   }

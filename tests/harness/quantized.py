@@ -1,4 +1,4 @@
-"""Weight files of int8 models, for tests: safetensors by struct alone."""
+"""Weight files of int8 models, for tests: writes safetensors with struct."""
 # SPDX-License-Identifier: Apache-2.0
 import json
 import math

@@ -1,7 +1,7 @@
-// racer.c: a program for ThreadSanitizer. Standard input goes to bare_in, bare_run makes bare_out of it with
-// a number of threads, twice, and bare_out goes to standard output.
+// racer.c: Program for ThreadSanitizer. Reads standard input into bare_in, calls bare_run twice with a number
+// of threads, and writes bare_out to standard output.
 //     racer THREADS [BARRIER]
-// With BARRIER the threads do not wait at that one of net.c, counted from 0.
+// With BARRIER, threads do not wait at that barrier of net.c, counted from 0.
 // SPDX-License-Identifier: Apache-2.0
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,12 +1,12 @@
-// races.c: the commands that compile generated code with ThreadSanitizer and run it. CLANG and top_srcdir of
-// the environment say where things are.
+// races.c: Commands that compile generated code with ThreadSanitizer and run it. The environment has the
+// paths: CLANG and top_srcdir.
 // SPDX-License-Identifier: Apache-2.0
 #include "races.h"
 #include <stdlib.h>
 #include <sys/wait.h>
 #include "bytes.h"
 
-enum { SEEN_STATUS = 66 }; /* of a program of which ThreadSanitizer has reported something */
+enum { SEEN_STATUS = 66 }; /* exit status of a program with a ThreadSanitizer report */
 
 static const char *clang(void) { return variable("CLANG", "clang"); }
 
@@ -15,7 +15,7 @@ const char *races_missing(Arena *arena) {
   return system(command) ? "libarcher.so of clang" : NULL;
 }
 
-/* A barrier asks racer.c whether to wait. */
+/* A barrier calls racer.c to decide whether to wait. */
 bool races_compile(Arena *arena, const char *dir) {
   const char *edit = "s/^#define BARRIER() _Pragma(\"omp barrier\")$/_Bool racer_waits(int barrier);\\n"
                      "#define BARRIER() do { if (racer_waits(__COUNTER__)) { _Pragma(\"omp barrier\") } } "

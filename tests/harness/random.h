@@ -29,9 +29,9 @@ typedef struct Value {
   double pace;
 } Value;
 /* id: of the computation, independent of its name; size: approximate magnitude of its numbers; apart: not
- * near zero; equal: 1 if some elements are, 2 if up to rounding; regions: the regions for each of which it
- * has a shape, 0: none; lost: a loss reads it; cut: no gradient reaches it; level: its mean is the same
- * for every image; pace: its rows for each of the input, without the rows that borders take or add */
+ * near zero; equal: 1 if some elements are, 2 if up to rounding; regions: the value with the regions of its
+ * leading axis, 0: none; lost: a loss reads it; cut: no gradient reaches it; level: its mean is the same for
+ * every image; pace: its rows per row of the input, without the rows that padding adds or windows drop */
 typedef struct Part {
   char name[24];
   const char *op;
@@ -65,7 +65,7 @@ typedef struct Net {
 
 /* ---- random_draw.c ---- */
 int64_t below(Net *, int64_t n);                /* 0 .. n-1 */
-int64_t between(Net *, int64_t lo, int64_t hi); /* both may come */
+int64_t between(Net *, int64_t lo, int64_t hi); /* both occur */
 bool chance(Net *, int percent);
 int64_t channels(Net *);
 const char *activation(Net *);
@@ -74,7 +74,7 @@ int64_t elements(Shape);
 bool same_pixels(Shape, Shape), one_pixel(Shape);
 Shape picture(int64_t h, int64_t w, int64_t c), vector(int64_t n);
 const char *shape_words(Net *, Shape);
-bool spend(Net *, double macs);    /* false: too much */
+bool spend(Net *, double macs);    /* false: too much computation */
 void put_number(Net *, int64_t n); /* an expression with that value */
 void put_pair(Net *, const char *name, const int64_t n[2], int rank);
 void put_init(Net *, const char *name);
@@ -92,7 +92,7 @@ bool draw_window(Net *, bool pool, const int64_t *kernel,
                  Window *); /* one that fits the current value; false if none was found */
 void put_window(Net *, const Window *, int rank, bool stride);
 
-/* ---- random_ops.c: calls for the current value, which becomes what comes out ----
+/* ---- random_ops.c: calls for the current value, which becomes their result ----
  * Each writes one call, or returns false with nothing written. */
 typedef bool OpWriter(Net *);
 void becomes(Net *, Shape, double size);
@@ -107,14 +107,14 @@ OpWriter op_conv, op_depthwise, op_transpose, op_pool, op_other_pool, op_global,
 /* ---- random_shapes.c ---- */
 OpWriter op_flat, op_border, op_resize, op_blocks, op_crop_like, op_concat;
 
-/* ---- random_objects.c: nets that look for objects ---- */
+/* ---- random_objects.c: nets with detection heads ---- */
 bool write_objects(Net *); /* a few statements; false: nothing was written */
 
-/* ---- random_joined.c: nets whose values are joined, cut and read again ---- */
+/* ---- random_joined.c: nets whose values are concatenated, sliced and reused ---- */
 void write_joined(Net *);
-int joined_outputs(Net *, Value output[MOST_OUTPUTS]); /* how many */
+int joined_outputs(Net *, Value output[MOST_OUTPUTS]); /* number of inputs */
 
-/* ---- random_parts.c: nets of rows that are parts, and of attention ---- */
+/* ---- random_parts.c: nets with rows split into heads and windows, and attention ---- */
 void write_parts(Net *);
 int parts_outputs(Net *, Value output[MOST_OUTPUTS]); /* and the train block: 0 */
 
@@ -122,7 +122,7 @@ int parts_outputs(Net *, Value output[MOST_OUTPUTS]); /* and the train block: 0 
 bool write_sequence(Net *); /* has it states? */
 int sequence_outputs(Net *, Value output[MOST_OUTPUTS]);
 
-/* ---- random_towers.c: small nets as people train them ---- */
+/* ---- random_towers.c: small nets of common architectures ---- */
 void write_tower(Net *);
 
 /* ---- random_train.c: the train block ---- */

@@ -1,5 +1,4 @@
-/* random_draw.c: what a random program is made of: numbers and names, windows that fit, parameters that are
- * shared. */
+/* random_draw.c: Parts of random programs: numbers and names, windows that fit, shared parameters. */
 // SPDX-License-Identifier: Apache-2.0
 #include "random.h"
 #include <stdio.h>
@@ -99,7 +98,7 @@ void put_init(Net *net, const char *name) {
   if (chance(net, 15)) text_put(net->out, ", %s=%s", name, some[below(net, sizeof some / sizeof *some)]);
 }
 
-/* ---- parameters: named now, shared later, frozen ---- */
+/* ---- parameters: named, shared later, frozen ---- */
 Part *find_part(Net *net, const char *op) {
   if (!chance(net, 45)) return NULL;
   for (int i = 0; i < net->nparts; i++) {
@@ -122,7 +121,7 @@ void put_part(Net *net, const Part *shared, const Part *made) { /* the end of a 
 
 /* ---- windows ---- */
 
-static bool empty_window(const Window *w, int axis, int64_t input) { /* one that sees nothing but padding */
+static bool empty_window(const Window *w, int axis, int64_t input) { /* one with only padding in it */
   for (int64_t o = 0; o < w->out[axis]; o++) {
     bool seen = false;
     for (int64_t k = 0; k < w->kernel[axis]; k++) {
@@ -155,7 +154,7 @@ static const char *draw_padding(Net *net, Window *w, int rank) {
   for (int a = axis; a < 2 && form >= 2; a++) {
     const int64_t most =
         w->kernel[a] +
-        (chance(net, 15) ? 3 : 0); /* also more than the kernel: windows of nothing but padding */
+        (chance(net, 15) ? 3 : 0); /* possibly larger than the kernel: windows with only padding */
     w->before[a] = between(net, 0, most);
     w->after[a] = form == 4 ? between(net, 0, most) : w->before[a];
   }

@@ -19,7 +19,7 @@ static void name_value(Net *net) {
   text_put(net->out, chance(net, 95) ? "\n" : ";\n");
 }
 
-/* Prefers one of the latest, so that nets get deep, too. */
+/* Prefers a recent value, so that nets also get deep. */
 static Value *any_value(Net *net) {
   const int64_t latest = net->nvalues < 5 ? net->nvalues : 5;
   if (chance(net, 25)) /* prefers a joined one */
@@ -186,7 +186,7 @@ static void write_slices(Net *net) {
   if (chance(net, 60) && 2 * elements(from->shape) <= MOST_JOINED_ELEMENTS) write_concat(net, part, 2);
 }
 
-/* ---- rounds ---- */
+/* ---- repeats ---- */
 /* The end of a body applied to `in`, where `a` and `b` are two layers of n channels: joins them, with the
  * original number of channels. */
 static void join_round(Net *net, int id, const char *flat) {
@@ -199,7 +199,7 @@ static void join_round(Net *net, int id, const char *flat) {
   text_put(net->out, "\n");
 }
 
-/* Some rounds, each of which joins two layers of its input. */
+/* Some repetitions, each of which joins two layers of its input. */
 static bool write_joined_rounds(Net *net) {
   const Shape in = net->now.shape;
   const int64_t rounds = between(net, 1, 4), n = channels(net) % 11 + 1;
@@ -220,7 +220,7 @@ static bool write_joined_rounds(Net *net) {
   return true;
 }
 
-/* A repeat of the current value, with a named result. */
+/* A repeat block on the current value, with a named result. */
 static void write_rounds(Net *net) {
   if (!chance(net, 60) || !write_joined_rounds(net)) write_repeat(net);
   begin(net);
@@ -240,7 +240,7 @@ static Shape joined_shape(Net *net) {
   }
 }
 
-/* The current value is one of them, or else the net's own. */
+/* The current value is an input, or else a value of the net. */
 static void joined_inputs(Net *net) {
   const int n = chance(net, 35) ? 1 : (int)between(net, 2, 4);
   for (int i = 0; i < n; i++) {
@@ -255,7 +255,7 @@ static void joined_inputs(Net *net) {
              v->shape.rank > 1 && chance(net, 15) ? " (layout=chw)" : "");
   }
   net->now = net->value[0];
-  if (chance(net, 20)) { /* and one of the net's own values */
+  if (chance(net, 20)) { /* and one value of the net */
     Value *v = &net->value[net->nvalues++];
     *v = (Value){.name = "own", .id = ++net->ids, .shape = joined_shape(net), .size = 2};
     text_put(net->out, "    own = constant(%s, init=normal(0.5))\n", shape_words(net, v->shape));

@@ -1,6 +1,6 @@
-/* random_objects.c: Detection heads as people write them: YOLO's, SSD's, R-CNN's with given or proposed
- * regions, masks and panoptic segmentation; and matching losses. They start from the first input, so that
- * cells are a whole number of pixels wide. */
+/* random_objects.c: Common detection heads: YOLO's, SSD's, R-CNN's with given or proposed regions, masks and
+ * panoptic segmentation; and matching losses. They start from the first input, so that cells are a whole
+ * number of pixels wide. */
 // SPDX-License-Identifier: Apache-2.0
 #include "random.h"
 #include <stdio.h>
@@ -169,8 +169,8 @@ static void write_rcnn(Net *net, const Head *h) {
   write_regions(net, h, most, sample);
 }
 
-/* ---- what they look at ---- */
-static int64_t step_of(Net *net, int64_t side) { /* divides it */
+/* ---- inputs of the heads ---- */
+static int64_t step_of(Net *net, int64_t side) { /* a divisor of it */
   int64_t step = divisor(net, side, 12);
   while (side / step > 5) step = step * 2 <= side && side % (step * 2) == 0 ? step * 2 : side;
   return step;

@@ -1,4 +1,4 @@
-/* random_ops.c: operators that compute, and blocks: each writes one call for the current value. */
+/* random_ops.c: Operators that compute, and blocks: each function writes one call for the current value. */
 // SPDX-License-Identifier: Apache-2.0
 #include "random.h"
 
@@ -14,7 +14,7 @@ void becomes(Net *net, Shape shape, double size) {
   net->layers++;
 }
 
-/* So many that they are groups, too, now and then, though channels are a prime. */
+/* A number that is sometimes also possible for groups, although channels are prime. */
 static int64_t filters(Net *net) {
   const int64_t c = net->now.shape.c;
   return net->uneven && c < 50 && chance(net, 20) ? c * between(net, 1, 2) : channels(net);
@@ -129,8 +129,8 @@ bool op_pool(Net *net) {
   const Shape in = net->now.shape;
   const int equal = net->now.equal;
   const bool average =
-      !net->now.level &&
-      (equal == 2 || chance(net, 50)); /* of means that are equal but for rounding, any may be the largest */
+      !net->now.level && (equal == 2 || chance(net, 50)); /* any of several means that are equal up to
+                                                             rounding may be the largest */
   Window w;
   if ((!average && equal == 2) || !draw_window(net, true, NULL, &w)) return false;
   text_put(net->out, average ? "avgpool(" : "maxpool(");
@@ -214,7 +214,7 @@ bool op_activation(Net *net) {
   const char *name = activation(net);
   const bool wide = strchr("ralpgsh", name[0]) && strcmp(name, "relu6") && !strstr(name, "sigmoid") &&
                     !strstr(name, "softplus");
-  const bool softmax = net->now.softmax; /* a loss may see through the activation */
+  const bool softmax = net->now.softmax; /* a loss may be fused with the activation */
   text_put(net->out, "%s", name);
   becomes(net, net->now.shape, wide || net->now.size < 6 ? net->now.size : 6);
   net->now.softmax = softmax;
@@ -222,7 +222,7 @@ bool op_activation(Net *net) {
   return true;
 }
 
-bool op_curve(Net *net) { /* those that need their input in bounds */
+bool op_curve(Net *net) { /* operators that need a bounded input */
   const double size = net->now.size;
   switch (below(net, 10)) {
   case 6:
@@ -342,7 +342,7 @@ bool op_group_norm(Net *net) {
   put_part(net, shared, &p);
   text_put(net->out, ")");
   becomes(net, in, 4);
-  net->now.level = true; /* a gradient of its mean would be rounding alone */
+  net->now.level = true; /* a gradient of its mean would be only rounding */
   return true;
 }
 
@@ -362,7 +362,7 @@ Value *draw_value(Net *net, bool (*fits)(Shape now, const Value *)) {
       some[n++] = &net->value[i];
   return n ? some[below(net, n)] : NULL;
 }
-static bool covers(Shape whole, Shape part) { /* is it as large, or repeated to it? */
+static bool covers(Shape whole, Shape part) { /* has it the same size, or can it be broadcast to it? */
   return (part.c == whole.c || part.c == 1) && (same_pixels(part, whole) || one_pixel(part));
 }
 static bool combines(Shape now, const Value *v) {
@@ -477,7 +477,7 @@ bool op_block(Net *net) {
 }
 
 /* ---- one of them ---- */
-void tame(Net *net) { /* large numbers are made small again */
+void tame(Net *net) { /* scales large numbers down */
   static const char *const some[] = {
       "tanh", "sigmoid", "normalize(scale=1/64)", "clip(-4, 4)", "batchnorm(epsilon=0.1)", "hard_sigmoid"};
   const int form = (int)below(net, 6);

@@ -1,5 +1,5 @@
-/* random_parts.c: random nets whose values have rows that are parts: heads, windows and rows of pixels, split
- * and joined again, products of them, attention, softmax along any axis, indices. */
+/* random_parts.c: Random nets with split rows: heads, windows and rows of pixels, split and joined, products
+ * of them, attention, softmax along any axis, indices. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdio.h>
 #include "random.h"
@@ -26,12 +26,12 @@ static Value *any_value(Net *net) {
   return &net->value[chance(net, 60) ? net->nvalues - 1 - below(net, latest) : below(net, net->nvalues)];
 }
 
-/* Rows meet those of another value where one number divides the other. */
+/* Rows can be broadcast to those of another value if one number divides the other. */
 static bool rows_meet(const Value *a, const Value *b) {
   return rows_of(a) % rows_of(b) == 0 || rows_of(b) % rows_of(a) == 0;
 }
 
-/* `vN = FROM -> `, where vN is the value that is made next. */
+/* `vN = FROM -> `, where vN is the next value. */
 static void begin(Net *net, Value *from) {
   from->reads++;
   text_put(net->out, "    v%d = %s -> ", net->names, from->name);
@@ -51,7 +51,7 @@ static bool put_split_heads(Net *net, Value *from) {
   text_put(net->out, "split_heads(%lld", (long long)n);
   s.c /= n;
   end(net, s, rows, from->size);
-  net->value[net->nvalues - 1].regions = rows; /* also one head is a row */
+  net->value[net->nvalues - 1].regions = rows; /* one head is also a row */
   return true;
 }
 
@@ -214,7 +214,7 @@ static void put_seen(Net *net, int64_t l, int64_t m) { /* which keys */
     text_put(net->out, ", window=[%lld, %lld]", (long long)(l + below(net, 3)), (long long)below(net, 3));
 }
 
-/* Query, key and value of any positions, by layers of one pixel, or values as they are. */
+/* Query, key and value at any positions, from 1x1 layers, or values unchanged. */
 static bool put_attention(Net *net, Value *query) {
   Value *of = any_value(net);
   if (!rows_meet(query, of) || query->size > 20 || of->size > 20) return false;
@@ -266,7 +266,7 @@ static bool put_layer_of_heads(Net *net, Value *query) {
   return true;
 }
 
-/* Indices are those of inputs: where a rounding decides, nothing can be compared. */
+/* Indices are inputs: where rounding decides about an index, results cannot be compared. */
 static bool put_gather(Net *net, Value *from) {
   const Value *input = &net->value[0];
   const int64_t most = positions_of(input->shape) * (input->shape.rank == 1 ? input->shape.c : 1),
@@ -317,7 +317,7 @@ void write_parts(Net *net) {
     done += put[below(net, sizeof put / sizeof *put)](net, any_value(net));
 }
 
-/* One value, in which all rows meet, and others that nobody has read. */
+/* One value that combines all rows, and others that have no user yet. */
 int parts_outputs(Net *net, Value output[MOST_OUTPUTS]) {
   Value *last = &net->value[net->nvalues - 1];
   last->reads++;

@@ -1,6 +1,6 @@
-/* random_sequence.c: random nets of sequences: recurrent layers, causal convolutions, pools, crops, branches
- * that are aligned and joined, and states that a call leaves for the next one. Those that can be computed in
- * steps (Net.flows) have layers that the rules of streams admit instead, and no states. */
+/* random_sequence.c: Random nets of sequences: recurrent layers, causal convolutions, pools, crops, branches
+ * that are aligned and joined, and states that a call passes to the next one. Nets for steps (Net.flows) have
+ * only layers that streaming supports, and no states. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdio.h>
 #include "random.h"
@@ -30,7 +30,7 @@ static bool room(const Net *net) {
 }
 
 /* ---- layers ---- */
-/* A vector of that size for hidden= or cell=: of the net's, or computed for it; named before the call. */
+/* A vector of that size for hidden= or cell=: of the net or computed for it; named before the call. */
 static const char *vector_for(Net *net, int64_t n) {
   for (int i = 0; i < net->nvalues; i++)
     if (net->value[i].shape.rank == 1 && net->value[i].shape.c == n && chance(net, 70))
@@ -98,7 +98,7 @@ static void put_recurrent(Net *net, Value *from) {
   text_put(net->out, "    %s = %s -> %s%s\n", made->name, name, call, chance(net, 20) ? " -> relu" : "");
 }
 
-static int64_t draw_stride(Net *net, const Value *from) { /* a step of few rows has to go through all */
+static int64_t draw_stride(Net *net, const Value *from) { /* a step with few rows has to be possible */
   const int64_t s = between(net, 1, 3);
   return net->flows && from->pace < (double)s / 4 ? 1 : s;
 }
@@ -122,8 +122,8 @@ static void put_window_layer(Net *net, Value *from) {
   text_put(net->out, "    %s = %s -> %s) -> %s\n", made->name, from->name, call.s, activation(net));
 }
 
-/* Windows with any padding, also of rows to come. A transposed one leaves no rows between its windows: the
- * last of them are in steps alone. */
+/* Windows with any padding, including later rows. Transposed ones leave no rows between their windows: the
+ * last of them exist only in steps. */
 static void put_padded(Net *net, Value *from) {
   static const char *const calls[] = {"conv(5, ", "depthwise(", "maxpool(", "avgpool(", "conv_transpose(4, "};
   const Shape in = from->shape;
@@ -149,7 +149,7 @@ static void put_padded(Net *net, Value *from) {
   text_put(net->out, ")\n");
 }
 
-/* Layers that only sequences have, and maps. */
+/* Layers that only sequences have, and elementwise ones. */
 static void put_other(Net *net, Value *from) {
   const Shape in = from->shape;
   const int kind = (int)below(net, 6);
@@ -212,7 +212,7 @@ static void put_rows_layer(Net *net, Value *from) {
   }
 }
 
-/* Two sequences, the longer one cut in front: added, or their channels or rows joined. */
+/* Two sequences, the longer one cropped at its beginning: added, or their channels or rows concatenated. */
 static void put_joined(Net *net, Value *a) {
   Value *b = draw_paced(net, 2, net->flows ? a->pace : 0);
   if (a == b) return;
@@ -238,7 +238,7 @@ static void put_joined(Net *net, Value *a) {
 }
 
 /* ---- states ---- */
-/* The rows of earlier calls before those of this one; the next call finds the last of them. */
+/* Rows of earlier calls before those of this one; the last of them are kept for the next call. */
 static void put_history(Net *net, Value *from) {
   const Shape in = from->shape;
   const int64_t past = between(net, 1, 6);
@@ -252,7 +252,7 @@ static void put_history(Net *net, Value *from) {
   text_put(net->out, "    %s -> crop([%lld, 0]) -> update(%s)\n", rows->name, (long long)in.w, state);
 }
 
-static void put_memory(Net *net, Value *from) { /* a vector that goes on from call to call */
+static void put_memory(Net *net, Value *from) { /* a vector that is kept from call to call */
   const char *name = from->name;
   const int64_t n = from->shape.c;
   from->reads++;
@@ -293,7 +293,7 @@ bool write_sequence(Net *net) {
   return states;
 }
 
-/* All that nothing reads, as far as there is room. */
+/* All values without a user, as far as possible. */
 int sequence_outputs(Net *net, Value output[MOST_OUTPUTS]) {
   int n = 0;
   for (int i = net->nvalues - 1; i >= 0 && n < MOST_OUTPUTS; i--) {

@@ -1,4 +1,4 @@
-/* random_shapes.c: operators that move elements: each writes one call for the current value. */
+/* random_shapes.c: Operators that move elements: each function writes one call for the current value. */
 // SPDX-License-Identifier: Apache-2.0
 #include "random.h"
 
@@ -43,7 +43,7 @@ bool op_border(Net *net) {
                   l = below(net, 3), r = below(net, 3);
   const int64_t h = crop ? in.h - t - b : in.h + t + b, w = crop ? in.w - l - r : in.w + l + r;
   if (in.rank == 1 || h < 1 || w < 1 || h * w * c > MOST_ELEMENTS) return false;
-  const int mode = crop ? 0 : (int)below(net, 5); /* 1: mirrored, 2: its own edge, 3: another number */
+  const int mode = crop ? 0 : (int)below(net, 5); /* 1: reflection, 2: replication, 3: another number */
   const bool mirrors = mode == 1;
   if (mirrors && (t >= in.h || b >= in.h || l >= in.w || r >= in.w)) return false;
   if (in.rank == 2) text_put(net->out, "%s([%lld, %lld]", crop ? "crop" : "zero_pad", l, r);
@@ -58,7 +58,7 @@ bool op_border(Net *net) {
   return true;
 }
 
-/* Another size: each element a few times, or between two elements. */
+/* Resizing: each element repeated, or interpolation. */
 bool op_resize(Net *net) {
   const Shape in = net->now.shape;
   static const char *const modes[] = {"nearest", "bilinear", "nearest_exact", "cubic"};
@@ -81,7 +81,7 @@ bool op_resize(Net *net) {
   return true;
 }
 
-/* Blocks of pixels become channels, or the other way round; channels change places. */
+/* Pixel blocks to channels, or the reverse; channel shuffles. */
 bool op_blocks(Net *net) {
   const Shape in = net->now.shape;
   const char *order = chance(net, 50) ? "" : chance(net, 50) ? ", order=dcr" : ", order=crd";

@@ -1,4 +1,4 @@
-/* random_train.c: the train block: losses that fit what they compare, of outputs and of other values. */
+/* random_train.c: The train block: suitable losses on outputs and other values. */
 // SPDX-License-Identifier: Apache-2.0
 #include "random.h"
 
@@ -22,7 +22,7 @@ static const char *draw_loss(Net *net, const Value *v, bool *classes) {
   return arena_printf(net->arena, "cross_entropy(weights=[%s])", weights);
 }
 
-/* One more of the list: of an output, or of any value by its name. */
+/* Another loss of the list: on an output, or any value by its name. */
 static void put_loss(Net *net, const char *loss, const char *name, bool *any) {
   const char *arguments = strchr(loss, '(');
   const int length = arguments ? (int)(arguments - loss) : (int)strlen(loss);
@@ -33,8 +33,8 @@ static void put_loss(Net *net, const char *loss, const char *name, bool *any) {
   *any = true;
 }
 
-/* Values besides the outputs that losses may read: of each that is computed one name. Those of inputs train
- * nothing, and are losses all the same. */
+/* Values besides the outputs that losses may read: one name per computed value. Those computed from inputs
+ * alone train nothing, but may have a loss. */
 static int inner_values(Net *net, int noutputs, const Value *output, const Value *inner[3]) {
   const int most = chance(net, net->uneven ? 65 : 15) ? (int)between(net, 1, 3) : 0;
   int n = 0;

@@ -8,7 +8,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 size_t LLVMFuzzerMutate(uint8_t *data, size_t n, size_t most);
 __attribute__((weak)) int LLVMFuzzerInitialize(int *argc, char ***argv); /* defined by some targets */
 
-/* Linked with mutators of targets: nothing is mutated here. */
+/* Targets with mutators need this symbol: nothing is mutated here. */
 size_t LLVMFuzzerMutate(uint8_t *data, size_t n, size_t most) {
   (void)data;
   return n < most ? n : most;
@@ -35,7 +35,7 @@ int main(int argc, char **argv) {
     size_t n = 0;
     uint8_t *data = read_whole(argv[i], &n);
     if (!data) return perror(argv[i]), 2;
-    fprintf(stderr, "%s\n", argv[i]); /* after a crash, the last one is its input */
+    fprintf(stderr, "%s\n", argv[i]); /* after a crash, the last line names its input */
     LLVMFuzzerTestOneInput(data, n);
     free(data);
   }

@@ -54,10 +54,10 @@ static void draw_weight(const Weight *weight, float *to, uint64_t *state) {
   }
 }
 
-/* ---- training for 8 bits ---- */
-/* Numbers with sums and products that are exact in float: else float and double round a value differently.
- * Ranges have a scale that is a power of two, and so have filters, whose first weight is the largest.
- * Before epoch `start`, the net is float. */
+/* ---- QAT ---- */
+/* Numbers with sums and products that are exact in float: otherwise float and double round a value
+ * differently. Scales of ranges are powers of two, and so are those of filters, whose first weight is the
+ * largest. Before epoch `start`, the net is float. */
 static double draw_step(uint64_t *state, double unit, double most) {
   return unit * floor(most / unit * (2 * sample_number(state) - 1));
 }
@@ -142,7 +142,7 @@ static void draw_target(const Node *node, int64_t classes, int64_t n, void *to, 
   }
 }
 
-/* ---- what is true of objects ---- */
+/* ---- ground truth ---- */
 static void draw_box(double *box, double height, double width, uint64_t *state) {
   const double side[2] = {width, height};
   for (int c = 0; c < 2; c++) {
@@ -223,7 +223,7 @@ size_t sample_target_bytes(const Sample *sample, int index) {
   return (size_t)(sample->count * shape_elements(node->shape)) * 4;
 }
 
-/* Input boxes are valid boxes. */
+/* Inputs that are boxes have valid boxes. */
 static bool is_boxes(const Sample *sample, const Node *input) {
   return sample->graph->training && sample->graph->training->objects && input->shape.rank == 2 &&
          input->shape.dim[1] == 4;
@@ -279,7 +279,7 @@ void sample_draw(Sample *sample, int64_t count, uint64_t seed) {
   }
 }
 
-/* ---- what is no ordinary number ---- */
+/* ---- NaN, infinities and denormals ---- */
 static void spoil_image(float *to, double *numbers, int64_t n, int kind, uint64_t *state) {
   static const float some[] = {NAN, INFINITY, -INFINITY, -0.f, 0.f, 0x1p-149f, -0x1p-140f, 0x1p-126f};
   static const float each[] = {NAN, NAN, INFINITY, -INFINITY};
@@ -351,7 +351,7 @@ GraphRun sample_infer_far(const Sample *sample) {
   return run;
 }
 
-/* Where no gradient passes, values are those of an earlier run. */
+/* Values from which no gradient passes are those of an earlier run. */
 static void hold_truncated(void *context, const Node *node, double *value, int64_t n) {
   const GraphRun *first = context;
   if (node->op->traits.stops_gradient) memcpy(value, first->value[node->id], (size_t)n * sizeof *value);
@@ -402,7 +402,7 @@ double sample_loss(const Sample *sample, const GraphRun *run) {
   return sum;
 }
 
-/* Is there a schedule for it, at any cost? */
+/* Is there a row-band schedule, at any cost? */
 static bool possible(const void *costs, const Node *node, int64_t batch, int64_t kept) {
   (void)batch;
   (void)kept;

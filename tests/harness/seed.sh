@@ -1,6 +1,6 @@
 #!/bin/sh
-# seed.sh: prints the number by which make check chooses what each net is tested with: that of the commit, and
-# 1 where there is no repository.
+# seed.sh: prints the number that determines what make check tests each net with: derived from the commit, 1
+# without a repository.
 # SPDX-License-Identifier: Apache-2.0
 cd "$(dirname "$0")/../.." || exit 1
 commit=

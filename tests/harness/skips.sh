@@ -1,6 +1,6 @@
 #!/bin/sh
-# skips.sh PERMITTED LOG...: the skipped cases in logs of make check, by script and reason. PERMITTED is
-# tests/skips.txt; with $CI the status is 1 where a skip is not in it.
+# skips.sh PERMITTED LOG...: lists the skipped cases in logs of make check, by script and reason. PERMITTED is
+# tests/skips.txt; with $CI the status is 1 if a skip is not in it.
 # SPDX-License-Identifier: Apache-2.0
 permitted=$1
 shift

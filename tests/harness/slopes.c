@@ -75,7 +75,7 @@ void check_differences(Check *check) {
   report_slopes(check, "gradients of eval against differences", &slopes);
 }
 
-/* ---- looking inside ---- */
+/* ---- gradients of the inputs ---- */
 typedef struct ScoreAt {
   const Check *check;
   const Plan *plan;

@@ -1,5 +1,4 @@
-# sounds.py: what the cases of sound_data.tap and sound_sets.tap share: WAV files, nets and the numbers of
-# predictions.
+# sounds.py: functions of the cases of sound_data.tap and sound_sets.tap: WAV files, nets, predictions.
 # SPDX-License-Identifier: Apache-2.0
 import os, struct
 from folders import exits

@@ -1,4 +1,4 @@
-"""steps.py: imported models called step by step. Used by the scripts of tests/import."""
+"""steps.py: calls imported models step by step. Used by the scripts of tests/import."""
 # SPDX-License-Identifier: Apache-2.0
 import ctypes
 import os
@@ -45,9 +45,9 @@ class Steps:
         if not keeps:
             return
         self.state = (ctypes.c_uint8 * self.state_bytes)(*[0xa5] * self.state_bytes)
-        check(not self.library.m_state_ok(self.state), "a state of other bytes is none")
+        check(not self.library.m_state_ok(self.state), "a state with other bytes is invalid")
         self.library.m_reset(self.state)
-        check(self.library.m_state_ok(self.state), "  and after a reset it is one")
+        check(self.library.m_state_ok(self.state), "  and after a reset it is valid")
 
     def step(self, *inputs):
         given = [(self.kind * len(x))(*x) for x in inputs]

@@ -1,8 +1,8 @@
-/* streams.c: checks of nets in steps (--stream) and in windows (--slide). For several numbers of rows per
- * step eval runs the graph of a step call by call, and each row must equal that of the whole sequence; with
- * --slide each call must equal the whole net on the last rows. Compiled code must do the same: with -O0
- * exactly, with -O2 except for rounding. The graph of a step is also checked as other nets with states are:
- * its nests in the interpreter, and quantized at random. */
+/* streams.c: Checks nets in steps (--stream) and in windows (--slide). For several numbers of rows per step,
+ * eval runs the graph of a step call by call, and each row must equal that of the whole sequence; with
+ * --slide each call must equal the whole net on the last rows. Compiled code must agree, with -O0 exactly,
+ * with -O2 except for rounding. The graph of a step is also checked like other nets with states: its nests in
+ * the interpreter, and quantized at random. */
 // SPDX-License-Identifier: Apache-2.0
 #include <dlfcn.h>
 #include <math.h>
@@ -25,7 +25,7 @@ typedef struct Stepping {
   const char *weights; /* of an int8 model; else NULL */
   Graph *graph;        /* of a call */
   const Graph *whole;
-  int64_t calls, windows;  /* windows: calls of the whole net that they are compared with */
+  int64_t calls, windows;  /* windows: number of calls of the whole net to compare with */
   double **input;          /* by input: [image][rows of all calls] */
   double **output, **want; /* by output: [image][call][elements], [image][window][elements] */
 } Stepping;
@@ -87,7 +87,7 @@ static int64_t output_size(const Graph *graph, int o) {
   return shape_elements(graph->outputs.data[o].node->shape);
 }
 
-/* Runs a net in successive calls. */
+/* Runs a net for successive calls. */
 static void run_calls(const Stepping *s, const Graph *graph, int64_t calls, double **output) {
   const Sample *sample = &s->check->sample;
   double **state = graph_state_vector(sample->arena, graph, sample->count);
@@ -110,7 +110,7 @@ static double error_of(double got, double want, bool exact) {
   return exact ? 1 : isfinite(got - want) ? fabs(got - want) : HUGE_VAL;
 }
 
-/* Of the rows of output o that steps have returned, or of its windows. */
+/* Of rows that steps have returned for output o, or of its windows. */
 static double output_error(const Stepping *s, int o, bool exact, int64_t *compared) {
   const StreamLayer *layer = &s->graph->stream->output[o];
   const int64_t rows = larger(stream_rows(s->whole->outputs.data[o].node->shape), 1),
@@ -162,7 +162,7 @@ static void put_arguments(Text *out, const Stepping *s, const Graph *graph, int6
              (long long)output_size(graph, o));
 }
 
-/* Between calls a state is stored, and the rest of the memory lost: the state itself and the workspace. */
+/* Between calls a state is saved, and all other memory is cleared: the state struct and the workspace. */
 static void put_sleep(Text *out, const char *p) {
   text_put(out, "      if (call == 0) %s_reset(&state[image]);\n", p);
   text_put(out, "      if (!%s_state_ok(&state[image])) return;\n", p);
@@ -248,7 +248,7 @@ static bool run_compiled(const Stepping *s, const Graph *graph, int64_t calls, c
 static void check_compiled_steps(const Stepping *s, const Target *target, const char *level) {
   const bool exact = strcmp(level, "-O2") != 0 || s->weights;
   for (int i = 0; i < s->graph->inputs.n; i++)
-    if (step_input(s, i)->port->chw) return; /* rows are not side by side */
+    if (step_input(s, i)->port->chw) return; /* rows are not adjacent */
   const char *what = arena_printf(s->check->sample.arena, "%s %s", target->name, level);
   if (!run_compiled(s, s->graph, s->calls, target, level, s->output) ||
       !run_compiled(s, s->whole, s->windows, target, level, s->want))
@@ -270,7 +270,7 @@ static Check check_of_step(const Stepping *s) {
   return check;
 }
 
-/* ---- ways ---- */
+/* ---- numbers of rows ---- */
 static double **new_values(Arena *arena, const Graph *graph, int64_t calls) {
   double **value = NEW_ARRAY(arena, double *, graph->outputs.n + 1);
   for (int o = 0; o < graph->outputs.n; o++)
@@ -344,7 +344,7 @@ static void check_int8_steps(const Check *of, const Streaming *options, bool nes
   int8_compare(&step, rounding, weights, 2);
 }
 
-/* False: the net cannot be computed so. */
+/* False: the net does not support this. */
 static bool check_way(Check *check, const Streaming *options, int way, bool nests) {
   Stepping s;
   const bool turn = try_all() || share_has_turn(&check->limits.share, way, nests ? 6 : 3);

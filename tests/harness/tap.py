@@ -6,7 +6,7 @@ work, count = None, 0
 
 
 def start(name):
-    """Goes into a new directory and gives its path."""
+    """Changes to a new directory and returns its path."""
     global work
     work = tempfile.mkdtemp(prefix=f"cnnc-{name}.")
     os.chdir(work)

@@ -1,4 +1,4 @@
-# torch_pickle.py: files as torch.save writes them, without torch: its module is a stand-in with a few names.
+# torch_pickle.py: writes files in the format of torch.save, without torch: a stand-in module has its names.
 # SPDX-License-Identifier: Apache-2.0
 import collections, io, pickle, sys, types
 

@@ -19,7 +19,7 @@ def node(op, inputs, outputs, name="", **attributes):
 
 
 def scoped(node, scopes, classes="['Net', 'torch.nn.Conv2d', 'aten.conv2d.default']"):
-    """As PyTorch's exporter by torch.export says which module a node is of."""
+    """Metadata in the form of PyTorch's torch.export exporter: the module of each node."""
     node.metadata_props.add(key="pkg.torch.onnx.class_hierarchy", value=classes)
     node.metadata_props.add(key="pkg.torch.onnx.name_scopes", value=scopes)
     return node
@@ -32,7 +32,7 @@ def case(name, nodes, inputs, outputs, weights=None, opset=17, last=(), scale=1.
 
 integers = set()  # inputs of small whole numbers
 truths = {"truth"}  # inputs of booleans
-settings = {}  # of cases: inputs that are always the same: name -> number or array
+settings = {}  # inputs with fixed values, by case: name -> number or array
 
 
 def model(name):
@@ -61,7 +61,7 @@ def model(name):
 
 
 def functions():
-    """Block: a convolution, then the function Leaky, whose slope is 0.5 unless it is given, in a branch."""
+    """Block: a convolution, then the function Leaky (slope 0.5 by default) in a branch."""
     sets = [helper.make_opsetid("", 17), helper.make_opsetid("own", 1)]
     leaky = helper.make_node("LeakyRelu", ["a"], ["b"])
     leaky.attribute.append(onnx.AttributeProto(name="alpha", ref_attr_name="slope", type=1))
@@ -79,8 +79,8 @@ def functions():
                                  attribute_protos=slope)]
 
 
-NOT_IN_ONNXRUNTIME = ("even_windows",)  # by the definition of the standard
-TABLES = ("boxes", "rows", "h", "h2", "steps")  # whose first dimension is no batch
+NOT_IN_ONNXRUNTIME = ("even_windows",)  # expected values are computed by the standard's definition
+TABLES = ("boxes", "rows", "h", "h2", "steps")  # whose first dimension is not the batch
 
 
 def in_memory(key, array, last):
@@ -94,7 +94,7 @@ def in_memory(key, array, last):
 
 
 class LRN(OpRun):
-    """By the standard's text, of any batch."""
+    """The standard's definition, for any batch."""
     def _run(self, x, alpha=None, beta=None, bias=None, size=None):
         sums = [np.sum(x[:, max(0, c - (size - 1) // 2):c + size // 2 + 1] ** 2, axis=1)
                 for c in range(x.shape[1])]
@@ -180,7 +180,7 @@ def make(name):
     for k, (key, array) in enumerate(feed.items()):
         array = array.astype(np.float32) if key in integers | truths else array
         np.save(f"{path}.in{k}.npy", in_memory(key, array, last))
-    outputs = [key for key in outputs if key != "label"]  # which is left out
+    outputs = [key for key in outputs if key != "label"]  # which is dropped
     for k, (key, array) in enumerate(zip(outputs, session.run(outputs, feed | settings.get(name, {})))):
         np.save(f"{path}.out{k}.npy", in_memory(key, array, last))
 
@@ -482,14 +482,14 @@ case("regions", [
     {"w1": (4, 3, 1, 1), "index": numbers(0, 0, 0, 0, 0), "w2": (6, 7, 1, 1), "w3": (3, 36)})
 
 NORM = "['Net', 'torch.nn.BatchNorm2d', 'aten.batch_norm.default']"
-scopes = [  # of a node, its weight, and what that is called
+scopes = [  # of a node, its weight; comment: the weight's name
     ("['', 'body', 'body.0', 'conv2d']", "w0"),                      # body.0
     ('["", "it\'s", "conv2d"]', "w1"),                               # it_s
     (r"['', 'it\'s', 'two\\', 'conv2d']", "w2"),                     # two__: escaped
-    ("['', 'conv2d']", "w3"),                                        # of the whole model: conv
-    ("['conv2d']", "w4"), ("[]", "w5"), ("", "w6"),                  # of nothing
+    ("['', 'conv2d']", "w3"),                                        # the whole model: conv
+    ("['conv2d']", "w4"), ("[]", "w5"), ("", "w6"),                  # no module
     ("['', 'a', 'conv2d'", "w7"), ("['', 'a", "w8"), ("'a', 'b'", "w9"), ("['a' 'b']", "w10"),
-    ("['', 'a', 'b\\", "w11"), ("['', 'a', 1]", "w12"),              # no lists
+    ("['', 'a', 'b\\", "w11"), ("['', 'a', 1]", "w12"),              # invalid lists
     (f"['', '{'a' * 5000}', 'conv2d']", "w13"),                      # too long
     ("['', 'used', 'conv2d']", "owner.weight"),                      # equal numbers written once: used
     ("['', 'outer', 'conv2d']", "outer.inner.weight"),               # outer.inner, which is not called
@@ -503,7 +503,7 @@ case("scopes", [
     {w: (2, 2, 1, 1) for _, w in scopes}, scale=2)
 
 
-# Patterns that resemble composed forms, but are not.
+# Patterns that resemble supported ones, but are not.
 no_forms = {
     "not_single": ([
         node("GlobalAveragePool", "x", "a"), node("Conv", "a w", "b"), node("Expand", "b three", "c"),
@@ -527,7 +527,7 @@ no_forms = {
         {"w": (2, 3, 1, 1)}),
     "made_twice": ([node("Div", "x mean", "e"), node("Mul", "e third", "y"), node("Relu", "e", "e", "again")],
         {"x": [1, 3, 4, 4]}, {"mean": (3, 1, 1), "third": f32(3)}),
-    # Within the limit in bytes, but each costs as much time as a float.
+    # Within the limit in bytes, but each element costs as much time as a float.
     "large_bytes": ([
         node("ConstantOfShape", "long", "a", value=helper.make_tensor("", TensorProto.BOOL, [1], [True])),
         node("Slice", "a zero four zero", "b"), node("Cast", "b", "c", to=1), node("Add", "x c", "y")],
@@ -560,7 +560,7 @@ def bad_files():
         nested = b"\x3a" + size + bytes([length]) + nested
     bad("nested", nested)
     metadata = model("scopes")
-    metadata.graph.node[0].MergeFromString(b"\x48\x01")  # a number in the place of a message
+    metadata.graph.node[0].MergeFromString(b"\x48\x01")  # a number instead of a message
     bad("metadata", metadata)
     bad("no-graph", helper.make_model(helper.make_graph([], "", [], [])).SerializeToString()[:2])
     bad("unsized", model("open"))

@@ -10,7 +10,7 @@ cnnc, folder = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
 
 
 def fields(data):
-    """(number, value) of a message of protocol buffers; values are numbers or bytes."""
+    """(number, value) of each field of a protobuf message; values are numbers or bytes."""
     at = 0
 
     def varint():
@@ -38,7 +38,7 @@ def fields(data):
             at += size
 
 
-KINDS = {1: "f", 2: "B", 3: "b", 6: "i", 7: "q", 9: "?"}  # types of ONNX as struct has them
+KINDS = {1: "f", 2: "B", 3: "b", 6: "i", 7: "q", 9: "?"}  # ONNX types as format characters of struct
 TYPES = {"as u8": ctypes.c_uint8, "as i8": ctypes.c_int8, "as i32": ctypes.c_int32}
 
 
@@ -65,7 +65,7 @@ def tensor(path):
 
 
 def moved(shape, numbers, back):
-    """The numbers with the first axis last (or, back, as they are)."""
+    """The array with the first axis moved to the end; unchanged if back."""
     if back or len(shape) < 2:
         return numbers
     inner = len(numbers) // shape[0]
@@ -140,7 +140,7 @@ def run(library, net, inputs, outputs, trained, size):
 
 
 def packed(number, data):
-    """A field of bytes of a message."""
+    """An encoded field of bytes."""
     size, length = b"", len(data)
     while length > 127:
         size, length = size + bytes([length & 127 | 128]), length >> 7
@@ -148,7 +148,7 @@ def packed(number, data):
 
 
 def with_constants(case):
-    """The model with all inputs but the first as constants, as weights are in models that people have."""
+    """The model with all inputs but the first as constants, as weights are in real models."""
     more = b""
     for path in glob.glob(f"{case}/test_data_set_0/input_*.pb"):
         if not path.endswith("input_0.pb"):
@@ -209,7 +209,7 @@ page = os.path.join(here, "..", "..", "docs", "onnx-tests.md")
 
 
 def write_page(right, reasons):
-    """What is right and what is refused, by reason."""
+    """The imported tests, and the refused ones by reason."""
     count, refused = len(right), sum(map(len, reasons.values()))
     fold = lambda text: textwrap.wrap(text, 110, break_long_words=False)
     lines = ["<!-- Made by `BLESS=1 make check TESTS=tests/import/onnx_suite.tap`; do not edit. -->",

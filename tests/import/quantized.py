@@ -15,7 +15,7 @@ OF = {f32: TensorProto.FLOAT, i8: TensorProto.INT8, u8: TensorProto.UINT8}
 
 
 class Graph:
-    """A model that is written down node by node."""
+    """Builds a model node by node."""
     def __init__(self, seed):
         self.random, self.nodes, self.weights = np.random.default_rng(seed), [], {}
 
@@ -43,7 +43,7 @@ class Graph:
         return self.add("QuantizeLinear", f"{x} {x}_s {x}_z", x + "_q")
 
     def to_floats(self, x, scale=None, zero=None, kind=i8):
-        """Of x_q, by the scale that x was quantized with, or by another."""
+        """Dequantizes x_q with the scale of x or with another one."""
         base = x.removesuffix("_q")
         if scale is not None:
             self.constant(x + "_s", f32(scale)), self.constant(x + "_z", kind(zero))
@@ -54,7 +54,7 @@ class Graph:
         return self.to_floats(self.to_bytes(x, scale, zero, kind))
 
     def weight(self, name, shape, axis=None, kind=i8, zero=0):
-        """Of 8 bits, as floats; axis: with a scale for each of that dimension."""
+        """An int8 weight, dequantized; axis: one scale per index of that dimension."""
         low, high = (-127, 128) if kind is i8 else (zero - 127 if zero >= 127 else 0, min(256, zero + 128))
         self.constant(name, self.random.integers(low, high, shape).astype(kind))
         count = () if axis is None else (shape[axis],)
@@ -80,7 +80,7 @@ class Graph:
 
 
 def net():
-    """Of floats: convolutions, a shortcut, functions, parts that are joined."""
+    """A float net: convolutions, a shortcut, functions, a concatenation."""
     g = Graph(3)
     x = g.add("Relu", g.conv("x", "c1", 3, 8, 3), "r1")
     x = g.add("Relu", g.conv(x, "dw", 8, 8, 3, group=8, strides=[2, 2]), "r2")
@@ -106,7 +106,7 @@ class Samples(quantization.CalibrationDataReader):
 
 
 def by_onnxruntime(form, kind, per_channel, outputs):
-    """The net as quantize_static writes it; what it stores becomes outputs."""
+    """The net as quantize_static writes it; every stored value becomes an output."""
     with tempfile.TemporaryDirectory() as folder:
         source, made = os.path.join(folder, "f.onnx"), os.path.join(folder, "q.onnx")
         onnx.save(net(), source)
@@ -139,7 +139,7 @@ def qoperator():
 
 
 def qdq_bytes():
-    """Raw bytes in and out; moves of whole numbers; other scales at the ends of moves; weights of u8."""
+    """Raw bytes in and out; data movement of integers, with other scales at its ends; u8 weights."""
     g = Graph(11)
     x = g.add("DequantizeLinear", g.add("Transpose", "x", "moved", perm=[0, 3, 1, 2]) + " x_s x_z", "x_f")
     g.constant("x_s", f32(1 / 64)), g.constant("x_z", u8(128))
@@ -160,22 +160,22 @@ def qdq_bytes():
 
 
 def qdq_mixed():
-    """Layers that stay in floats, and why; biases of floats; a value in floats and in bytes; products."""
+    """Layers that stay in floats, with reasons; float biases; a value as floats and as bytes; products."""
     g = Graph(12)
     x = g.through("x", 0.03, 3)
     g.drawn("b1", 6, scale=0.3)
     w = g.weight("w1", (6, 4, 3, 3), axis=0)
-    g.add("Conv", f"{x} {w} b1", "a")  # a bias of floats
-    a = g.through(g.add("Relu", "a", "a_r"), 0.04, -20)  # relu above the least number
+    g.add("Conv", f"{x} {w} b1", "a")  # a float bias
+    a = g.through(g.add("Relu", "a", "a_r"), 0.04, -20)  # relu with a lower bound above the smallest byte
     w = g.weight("w2", (6, 6, 1, 1), kind=u8, zero=120)  # in floats: its zero point
     b = g.through(g.add("Conv", f"{a} {w}", "b"), 0.05, 0)
     w = g.weight("w3", (6, 6, 1, 1))
-    g.add("Conv", f"{b} {w}", "c")  # in floats: its value is read so
+    g.add("Conv", f"{b} {w}", "c")  # in floats: its users read floats
     s = g.add("Sigmoid", "c", "gate")
     c = g.through("c", 0.02, 10)
-    g.add("Mul", f"{c} {s}", "d")  # of bytes and of floats
+    g.add("Mul", f"{c} {s}", "d")  # bytes and floats
     d = g.through("d", 0.015, -11)
-    d2 = g.through(d, 0.01, 5)  # twice, by another scale
+    d2 = g.through(d, 0.01, 5)  # quantized twice, with different scales
     g.to_bytes(g.add("Flatten", g.add("GlobalAveragePool", d2, "mean"), "m"), 0.004, 12)
     m = g.to_floats("m_q")
     w = g.weight("w4", (6, 5), axis=1)
@@ -202,7 +202,7 @@ def qdq_wider():
 
 
 def qlinear():
-    """Operators of whole numbers by hand, with all that may be left out left out."""
+    """Integer operators by hand, without any optional input."""
     g = Graph(13)
     for k, (scale, zero) in {"x": (0.02, 131), "a": (0.05, 90), "c": (0.06, 120), "y": (0.1, 128)}.items():
         g.constant(k + "_s", f32(scale)), g.constant(k + "_z", u8(zero))
@@ -239,7 +239,7 @@ def qdq_products():
 
 
 def hostile():
-    """A node for each thing that must be refused."""
+    """One node for each unsupported case."""
     g = Graph(14)
     rows = {"nothing": (f32(0), i8(0)), "negative": (f32(-1), i8(0)), "no_number": (f32("nan"), i8(0)),
             "infinite": (f32("inf"), i8(0)), "two_zeros": (f32(1), np.zeros(2, i8)), "whole": (i32(1), i8(0)),
@@ -268,7 +268,7 @@ def hostile():
 
 
 CASES = [qdq_channels, qdq_tensors, qoperator, qdq_bytes, qdq_mixed, qdq_wider, qlinear, qdq_products]
-# Ports whose channels are last in ONNX, too.
+# Ports with channels last, also in ONNX.
 LAST = {"qdq_bytes": ("x",), "qdq_products": ("x", "p_q", "s_q", "y_q")}
 
 

@@ -10,11 +10,11 @@ from tflite_models import F32, I8, I32, RELU, RESOURCE, VALID, Net, Tensor, ints
 
 start("raised")
 SCALE, ZERO = 0.1, 3
-KINDS = {I8: ctypes.c_int8, F32: ctypes.c_float}  # of the numbers
+KINDS = {I8: ctypes.c_int8, F32: ctypes.c_float}  # element types
 
 
 class Stream:
-    """A model of 3 rows of 4 numbers a call. Other words are what keeps it from being raised."""
+    """A model with 3 rows of 4 numbers per call. Other arguments prevent that it is raised."""
 
     def __init__(self, kind, initial=None, second=None, between=None, shared=False):
         self.kind, self.random, self.count = kind, random.Random(5), 0
@@ -72,7 +72,7 @@ class Stream:
                        (1, n, *x.shape[2:]), f0=("i", 13), f1=("i", 15))
 
     def ring(self, x, history, initial=None):
-        """x after the rows of the calls before, the last of which the next call finds."""
+        """x appended to the rows of earlier calls; the last rows are kept for the next call."""
         shape = (1, history, *x.shape[2:])
         n, own, handle = history * shape[3], Tensor([], RESOURCE), Tensor([], RESOURCE)
         first = [ZERO if self.kind == I8 else 0] * n if initial is None else [initial] * n
@@ -129,9 +129,9 @@ def run(kind, title):
     net = Steps(KINDS[kind], (2,), options=("--stream=3",))
     made = [net.step(x)[0] for x in rows]
     check(all(alike(kind, *pair) for pair in zip(made, kept)), "  whose steps are the model's calls")
-    check(net.state_bytes <= 1.2 * bytes_kept, "  with as much state", f"{net.state_bytes} {bytes_kept}")
+    check(net.state_bytes <= 1.2 * bytes_kept, "  with the same state", f"{net.state_bytes} {bytes_kept}")
     whole = Steps(KINDS[kind], (2 * calls,), keeps=False).step(sum(rows, []))[0]
-    check(alike(kind, whole, sum(kept, [])), "  and the whole sequence at once")
+    check(alike(kind, whole, sum(kept, [])), "  and the result for a whole sequence")
 
 
 def stays(title, **words):

@@ -10,13 +10,13 @@ f32 = np.float32
 
 
 def away(x):
-    """The nearest whole numbers, halves away from zero."""
+    """Rounds to the nearest integers, halves away from zero."""
     return np.sign(x) * np.floor(np.abs(x) + 0.5)
 
 
 class Bytes:
     def __init__(self, q, scale, zero, unsigned, real=False):
-        """real: the model has it as floats"""
+        """real: stored as floats in the model"""
         self.q, self.scale, self.zero = q.astype(np.int64), f32(scale), int(zero)
         self.unsigned, self.real = unsigned, real
 
@@ -33,7 +33,7 @@ class Bytes:
 
 
 class Weights:
-    """Constants of 8 bits, and their scale for each filter or for all."""
+    """int8 constants, and their scale per filter or for all."""
     def __init__(self, q, scale, axis, array):
         self.q, self.scale, self.axis, self.array = q.astype(np.int64), scale, axis, array
 
@@ -42,7 +42,7 @@ class Weights:
 
 
 class Pending:
-    """What is not rounded yet: as floats, or as bytes of a scale."""
+    """A result before rounding: as floats, or as bytes with a scale."""
     def __init__(self, floats, as_bytes, bound=None):
         self.make, self.as_bytes, self.bound = floats, as_bytes, bound
 
@@ -58,7 +58,7 @@ def limits(zero, bound, scale):
 
 
 def rounded(x, factor, zero, bound, scale):
-    """nearest-even((float)x * S), after the product is cut to what fits."""
+    """nearest-even((float)x * S), with the product clamped to the range first."""
     low, high = limits(zero, bound, scale)
     product = x.astype(f32) * np.asarray(factor, f32)
     return np.rint(np.clip(product, f32(low - zero), f32(high - zero))).astype(np.int64) + zero
@@ -87,7 +87,7 @@ def convolved(x, w, a):
 
 
 def transposed(x, w, a):
-    """Each number spreads over a window: with zeros between, the turned window over all of it."""
+    """Transposed convolution: the input with zeros inserted, convolved with the flipped window."""
     (n, c, *size), steps, pads, taps = x.shape, a["strides"], a.get("pads", [0] * 4), w.shape[2:]
     wide = np.zeros((n, c, *((size[k] - 1) * steps[k] + 1 for k in range(2))), x.dtype)
     wide[:, :, ::steps[0], ::steps[1]] = x
@@ -107,7 +107,7 @@ class Model:
             a = {x.name: helper.get_attribute_value(x) for x in node.attribute}
             made = getattr(self, node.op_type)(a, *inputs)
             if isinstance(made, Pending) and not self.is_rounded(node.output[0]):
-                made = made.floats()  # someone reads it so
+                made = made.floats()  # a node reads it as floats
             self.value[node.output[0]] = made
         return [self.result(self.value[port.name]) for port in self.graph.output]
 
@@ -153,7 +153,7 @@ class Model:
 
     # ---- layers ----
     def layer(self, x, w, b, compute, filters, shape):
-        """compute(x, w): the sums; shape: how a number for each filter lies beside them."""
+        """compute(x, w): the sums; shape: the shape in which one number per filter broadcasts to them."""
         bias = None if b is None else floats(b)
         if not isinstance(x, Bytes) or not isinstance(w, Weights):
             product = compute(floats(x), floats(w))
@@ -195,7 +195,7 @@ class Model:
                 product, f32(x.scale * w.scale) / scale, zero, bound, scale))
         return self.layer(x, w, None, lambda x, w: x @ w, array_of(w).shape[1], (1, -1))
 
-    # ---- operators on whole numbers: what they mean ----
+    # ---- integer operators: their definitions ----
     def QLinearConv(self, a, x, xs, xz, w, ws, wz, ys, yz, b=None):
         x, w = self.DequantizeLinear({}, x, xs, xz), self.DequantizeLinear({"axis": 0}, w, ws, wz)
         b = None if b is None else self.DequantizeLinear({"axis": 0}, b, np.broadcast_to(xs * ws, b.shape))

@@ -64,9 +64,9 @@ case("state", [
     {"w": (3, 4), "zero": np.int64(0), "one": np.int64(1), "first": numbers(0)}, last=("h",))
 
 
-# ---- norms and softmaxes taken apart
+# ---- norms and softmaxes, decomposed
 def beside(x, axis, made, y):
-    """A reduction over the axis gets it back: by the shape of x."""
+    """The reduced axis is restored with the shape of x."""
     yield node("Shape", x, f"{y}_sizes")
     yield node("ScatterElements", f"{y}_sizes p{axis} p1", f"{y}_shape")
     yield node("Reshape", f"{made} {y}_shape", f"{y}_back")
@@ -74,7 +74,7 @@ def beside(x, axis, made, y):
 
 
 def by_squares(x, axis, size, y, weight="", bias=""):
-    """As JAX writes a layer norm: the variance is the mean of squares without the square of the mean."""
+    """JAX's layer norm: the variance is the mean of squares minus the square of the mean."""
     yield node("ReduceSum", f"{x} p{axis}", f"{y}1", keepdims=0, noop_with_empty_axes=1)
     yield node("Mul", f"{y}1 part{size}", f"{y}2")
     yield node("Mul", f"{x} {x}", f"{y}3")
@@ -138,7 +138,7 @@ case("unbiased", [
     node("Add", "f none", "g"), node("Sqrt", "g", "h"), node("Div", "b h", "i"), node("Mul", "i row", "j"),
     node("Add", "j row", "y")], {"x": [1, 5, 7]}, "y",
     {**apart, "row": (7,)}, opset=13, last=("x", "y"))
-case("no_norm", [  # what looks like one: a sum times another number, a maximum of another value
+case("no_norm", [  # similar patterns: a sum times another number, a maximum of another value
     node("ReduceSum", "x p1", "a", keepdims=1), node("Mul", "a part6", "b"), node("Sub", "x b", "c"),
     node("Mul", "c c", "d"), node("ReduceMean", "d", "e", axes=[1]), node("Add", "e small", "f"),
     node("Sqrt", "f", "g"), node("Div", "c g", "h"), node("ReduceMax", "x", "i", axes=[1]),
@@ -165,7 +165,7 @@ def branch(result, *nodes):
 
 
 def verified(most, made):
-    """A second net is asked where the first one's score is large enough."""
+    """A second net runs if the score of the first one is large enough."""
     yield node("GreaterOrEqual", f"score {most}", f"{made}sure")
     yield node("If", f"{made}sure", made, else_branch=branch("other", node("Identity", "score", "other")),
                then_branch=branch("own", node("Gemm", "x w2", "d"), node("Sigmoid", "d", "own")))
@@ -176,7 +176,7 @@ case("verified", [
     {"x": [1, 6]}, "y z", {"w1": (6, 1), "w2": (6, 1), "low": f32(1e-6), "high": f32([1 - 1e-6])})
 
 
-# ---- bounds that bound nothing
+# ---- bounds without effect
 case("unbounded", [
     node("Min", "x most", "a"), node("Max", "least a", "b"), node("Min", "b more", "c"),
     node("Max", "c less", "d"), node("Clip", "d less more", "e"), node("Exp", "e", "y")],

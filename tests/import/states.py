@@ -92,7 +92,7 @@ class Lstm:
 
 
 def run_lstms():
-    for title, lstm, options in (("an LSTM of floats", Lstm(), ()), ("with a clip", Lstm(0.25), ()),
+    for title, lstm, options in (("a float LSTM", Lstm(), ()), ("with a clip", Lstm(0.25), ()),
                                  ("with int8 weights", Lstm(hybrid=True), ()),
                                  ("whose state is kept", Lstm(), ("--variables=keep",))):
         told = imported("m.tflite", lstm.net.write(lstm.y), *options)
@@ -101,7 +101,7 @@ def run_lstms():
             text = file.read()
         keeps = bool(options)
         check(("keep=true" in text) == keeps and ("starts from zeros" in text) != keeps and
-              ("int8 weights" in text) == ("int8" in title), "  says what it keeps", text)
+              ("int8 weights" in text) == ("int8" in title), "  names its state", text)
         net = Steps(ctypes.c_float, (6,), keeps)
         h, c = [0.0] * 2, [0.0] * 2
         for call in range(2):
@@ -146,7 +146,7 @@ def run_svdfs():
             text = file.read()
         keeps = bool(options)
         check(("keep=true" in text) == keeps and ("starts from zeros" in text) != keeps and "rank=2" in text,
-              "  says what it keeps", text)
+              "  names its state", text)
         net = Steps(ctypes.c_float, (2,), keeps)
         for call in range(5):
             x = [0.7 * call - 1, 0.4, -0.3 * call]
@@ -201,7 +201,7 @@ def run_pairs():
                   ("Add", "y c", "z")],
                  [("h", 1, 4), ("x", 1, 4), ("c", 1, 4)], [("z", 1, 4), ("hn", 1, 4), ("cn", 1, 4)])
     told = imported("m.onnx", model, "--state", "h=hn,c=cn")
-    check(told.returncode == 0, "two inputs of ONNX are outputs of the call before", told.stderr)
+    check(told.returncode == 0, "two ONNX inputs are outputs of the previous call", told.stderr)
     with open("m.cnn", encoding="utf-8") as file:
         text = file.read()
     words = ("update(h)", "update(c)")
@@ -225,7 +225,7 @@ def run_pairs():
 
 
 def run_hints():
-    """Inputs that look like states are told, with the option that makes states of them."""
+    """Inputs that look like states are reported, with the option that makes them states."""
     for inputs, outputs, pairs in (("x h c", "y hn cn", "h=hn,c=cn"),
                                    ("x state", "y stateN", "state=stateN"),
                                    ("x past.0.key", "present.0.key y", "past.0.key=present.0.key"),
@@ -242,7 +242,7 @@ def run_hints():
         check(told.returncode == 0 and good, f"{inputs} -> {outputs}: {pairs or 'no state'}", told.stderr)
     told = imported("m.onnx", onnx([("Add", "x h", "y"), ("Sub", "x h", "hn")], [("x", 1, 4), ("h", 1, 4)],
                                    [("y", 1, 4), ("hn", 1, 4)]), "--state=h=hn")
-    check("import-state" not in told.stderr, "states that are named are not told", told.stderr)
+    check("import-state" not in told.stderr, "named states are not reported", told.stderr)
     told = imported("m.onnx", onnx([("Add", "x h", "y"), ("Reshape", "y s", "hn")],
                                    [("x", 1, 4), ("h", 1, 1, 4)], [("y", 1, 1, 4), ("hn", 1, 4)],
                                    [], [("s", (1, 4))]), "--state=h=hn")
@@ -252,7 +252,7 @@ def run_hints():
                                    [("x", 3, 1, 1), ("b", 1, 1, 2)], [("y", 1, 1, 2), ("r", 1, 1, 2)],
                                    weights))
     check("input 'b' looks like a state" in told.stderr and "--state b=r keeps it" in told.stderr,
-          "a layer's initial and final state, whatever their names", told.stderr)
+          "a layer's initial and final state, with any names", told.stderr)
 
 
 def lstm_rows(weights, x, h, c):
@@ -307,14 +307,14 @@ def run_recurrent():
 
 
 def run_rows():
-    """Each row is divided otherwise: what other rows hold is not needed, so that steps can compute it."""
+    """Reshapes within each row: other rows are not needed, so that steps can compute them."""
     model = onnx([("Relu", "x", "a"), ("Reshape", "a one", "b"), ("Tanh", "b", "c"),
                   ("Reshape", "c two", "d"), ("Relu", "d", "y")], [("x", 1, 6, 3, 4)], [("y", 1, 6, 12)],
                  shapes=[("one", (1, 6, 2, 6)), ("two", (1, 6, 12))])
     told = imported("m.onnx", model, "--layout=nhwc")
     with open("m.cnn", encoding="utf-8") as file:
         text = file.read()
-    check(told.returncode == 0 and "flatten" not in text, "rows that are divided otherwise stay rows",
+    check(told.returncode == 0 and "flatten" not in text, "reshaped rows stay rows",
           told.stderr + text)
     net = Steps(ctypes.c_float, (12,), options=("--stream=1",))
     x = [0.1 * i - 0.5 for i in range(12)]
@@ -332,7 +332,7 @@ TOLD = imported("m.tflite", variables((0.25, 3)))
 check(TOLD.returncode == 1 and "another scale" in TOLD.stderr, "a variable of two scales is refused",
       TOLD.stderr)
 TOLD = imported("m.tflite", variables((0.5, 3), initial=False))
-check(TOLD.returncode == 1 and "keeps state between calls" in TOLD.stderr, "so is one without a first value",
+check(TOLD.returncode == 1 and "keeps state between calls" in TOLD.stderr, "so is one with no initial value",
       TOLD.stderr)
 run_pairs()
 run_hints()

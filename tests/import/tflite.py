@@ -22,7 +22,7 @@ def tensor(b, shape, kind, buffer, scale=(0.5,), zero=(0,), axis=0, name=b"t"):
 
 def model(code=9, version=3, opcode=0, inputs=(0, 1, 2), weight=b"\1" * 12, tensors=None, activation=0,
           bias=struct.pack("<3i", 1, 2, 3), sums=0):
-    """A dense layer of 4 numbers to 3."""
+    """A dense layer from 4 numbers to 3."""
     b = Builder()
     tensors = tensors or {}
     of = [dict(shape=[1, 4], kind=9, buffer=0), dict(shape=[3, 4], kind=9, buffer=1),
@@ -77,7 +77,7 @@ def test_good():
     check(not os.path.exists("m.cnn"), "  and writes nothing")
     floats = {0: dict(kind=0), 1: dict(kind=0), 2: dict(kind=0), 3: dict(kind=0)}
     data = model(tensors=floats, weight=struct.pack("<12f", *range(12)))
-    check(imported(data).returncode == 0, "a model of floats is imported")
+    check(imported(data).returncode == 0, "a float model is imported")
     made = run("m.cnn", "--weights=m.safetensors", "-o", "m.c")
     check(made.returncode == 0, "  and compiles", made.stderr)
 
@@ -112,7 +112,7 @@ def test_refused():
 
 
 def wide(tensors=None, bias=struct.pack("<3q", 1, -2, 2**40), **more):
-    """The same with values of 16 bits."""
+    """The same dense layer with int16 values."""
     of = {0: dict(kind=I16), 2: dict(kind=I64), 3: dict(kind=I16)}
     for i, change in (tensors or {}).items():
         of.setdefault(i, {}).update(change)
@@ -120,45 +120,45 @@ def wide(tensors=None, bias=struct.pack("<3q", 1, -2, 2**40), **more):
 
 
 def test_wide():
-    """Models with values of 16 bits and weights of 8."""
-    check(imported(wide()).returncode == 0, "a dense layer of 16 bits is imported")
+    """Models with int16 values and int8 weights."""
+    check(imported(wide()).returncode == 0, "an int16 dense layer is imported")
     file = open("m.safetensors", "rb").read().replace(b"\\", b"")
-    check(b'"precision": "i16"' in file and b'"I64"' in file, "  which the file says, with a bias of 64 bits")
+    check(b'"precision": "i16"' in file and b'"I64"' in file, "  which the file states, with an int64 bias")
     made = run("m.cnn", "--weights=m.safetensors", "--emit=c", "-o", "-")
     check(made.returncode == 0 and "int16_t" in made.stdout, "  and compiles", made.stderr)
-    check("input x: 4\n" in open("m.cnn").read(), "  for the caller its input is floats")
+    check("input x: 4\n" in open("m.cnn").read(), "  the caller passes floats")
     check(imported(wide(inputs=(0, 1))).returncode == 0, "without a bias")
     check(imported(wide(activation=3)).returncode == 0 and "-> relu6" in open("m.cnn").read(), "with relu6")
     check(imported(wide(), "--rounding=litert").returncode == 0, "--rounding=litert")
     file = open("m.safetensors", "rb").read().replace(b"\\", b"")
-    check(b'"factor": "double"' in file, "  has factors of doubles")
+    check(b'"factor": "double"' in file, "  has double factors")
 
 
 def test_wide_refused():
     for place, name in ((0, "an input"), (3, "a value")):
         for scale, what in ((0.0, "0"), (-0.5, "-0.5"), (float("nan"), "NaN"), (float("inf"), "infinity")):
-            refused(f"{name} of 16 bits with the scale {what}", wide({place: dict(scale=[scale])}),
+            refused(f"{name} in int16 with the scale {what}", wide({place: dict(scale=[scale])}),
                     "a scale must be a number above 0")
-        refused(f"{name} of 16 bits with a zero point", wide({place: dict(zero=[1], name=b"v")}),
+        refused(f"{name} in int16 with a zero point", wide({place: dict(zero=[1], name=b"v")}),
                 "'v' is INT16 with a zero point other than 0")
     refused("an int16 input without a scale", wide({0: dict(scale=[], zero=[])}), "must have one scale")
-    refused("an input of 64 bits", wide({0: dict(kind=I64)}), "an input is INT64")
-    refused("a bias cut short", wide(bias=b"\0" * 23), "the size of a tensor's buffer is wrong")
+    refused("an int64 input", wide({0: dict(kind=I64)}), "an input is INT64")
+    refused("a truncated bias", wide(bias=b"\0" * 23), "the size of a tensor's buffer is wrong")
     rows, threes = "FULLY_CONNECTED 0: ", struct.pack("<3i", 1, 2, 3)
     for what, data, words in (
             ("a value without a scale", wide({3: dict(scale=[], zero=[])}), "0 scales instead of one"),
-            ("a bias of 32 bits", wide({2: dict(kind=I32)}, threes), rows + "it sums int16 values"),
-            ("sums of 32 bits without a bias", wide(inputs=(0, 1), sums=I32), "int16 values in int32"),
-            ("a bias of 16 bits", wide({2: dict(kind=I16)}, b"\0" * 6), "must have one int64 number"),
-            ("a bias of floats", wide({2: dict(kind=F32)}, b"\0" * 12), "must have one int64 number"),
-            ("a bias of 64 bits in a layer of 8", model(tensors={2: dict(kind=I64)}, bias=b"\0" * 24),
+            ("an int32 bias", wide({2: dict(kind=I32)}, threes), rows + "it sums int16 values"),
+            ("int32 sums without a bias", wide(inputs=(0, 1), sums=I32), "int16 values in int32"),
+            ("an int16 bias", wide({2: dict(kind=I16)}, b"\0" * 6), "must have one int64 number"),
+            ("a float bias", wide({2: dict(kind=F32)}, b"\0" * 12), "must have one int64 number"),
+            ("an int64 bias in an int8 layer", model(tensors={2: dict(kind=I64)}, bias=b"\0" * 24),
              "must have one int32 number"),
-            ("values of 16 bits into 8", model(tensors={0: dict(kind=I16)}),
+            ("int16 values into int8", model(tensors={0: dict(kind=I16)}),
              "INT16, but the net computes in INT8"),
-            ("values of 8 bits into 16", wide({0: dict(kind=I8)}), "INT8, but the net computes in INT16"),
-            ("floats into 16 bits", wide({0: dict(kind=F32)}), "FLOAT32, but the net computes in INT16"),
-            ("weights of 16 bits", wide({1: dict(kind=I16)}, weight=b"\1" * 24), "its weights are INT16"),
-            ("weights of 64 bits", wide({1: dict(kind=I64)}, weight=b"\1" * 96), "its weights are INT64"),
+            ("int8 values into int16", wide({0: dict(kind=I8)}), "INT8, but the net computes in INT16"),
+            ("floats into int16", wide({0: dict(kind=F32)}), "FLOAT32, but the net computes in INT16"),
+            ("int16 weights", wide({1: dict(kind=I16)}, weight=b"\1" * 24), "its weights are INT16"),
+            ("int64 weights", wide({1: dict(kind=I64)}, weight=b"\1" * 96), "its weights are INT64"),
             ("an end at -1 and 1", wide(activation=2), "which has no int16 form")):
         refused(what, data, words, "import-operator")
     imported(wide(bias=struct.pack("<3q", 0, 0, 2**60)))
@@ -190,7 +190,7 @@ def test_wide_operators():
             ("prelu", of("PRELU", value(), beside=[value(shape=[8], data=[1] * 8)]), "no int16 form"),
             ("gelu", of("GELU", value(), f0=("B", 0)), "no int16 form"),
             ("a quotient", of("DIV", value(), beside=["x"], f0=("b", 0)), "no int16 form"),
-            ("a constant of 8 bits", of("ADD", value(), beside=[Tensor([8], I8, 0.1, 0, data=[1] * 8)]),
+            ("an int8 constant", of("ADD", value(), beside=[Tensor([8], I8, 0.1, 0, data=[1] * 8)]),
              "another type or shape"),
             ("a sum by shifts", of("ADD", value(2.0**-10), value(2.0**-12), beside=["x"], f0=("b", 0)),
              "a separate kernel"),
@@ -198,7 +198,7 @@ def test_wide_operators():
             ("the larger of two scales", of("MAXIMUM", value(0.002), beside=["x"]), "different scales"),
             ("joined values of other scales",
              of("CONCATENATION", value(0.002, (1, 4, 4, 16)), beside=["x"], f0=("i", 3)), "different scales"),
-            ("a sigmoid into 8 bits", of("LOGISTIC", Tensor(same, I8, 1 / 256, -128)), "computes in INT8")):
+            ("a sigmoid into int8", of("LOGISTIC", Tensor(same, I8, 1 / 256, -128)), "computes in INT8")):
         refused(f"{what}, of 16 bits,", data, words, "import-operator")
     for what, data in (("a relu", of("RELU", value(1e-9), value(0.5))),
                        ("a conversion", of("QUANTIZE", value(1e-9), value(0.5)))):
@@ -209,7 +209,7 @@ def test_wide_operators():
 
 
 def one(name, inputs, out, shape=(1, 4, 4, 8), kind=I8, x=None, **options):
-    """A model of one operator on a picture."""
+    """A model with one operator on an image."""
     x = x or Tensor(shape, kind, *((0.05, 3) if kind == I8 else ()))
     net = Net(x)
     net.add(name, [x if t == "x" else t for t in inputs], out, **options)
@@ -217,7 +217,7 @@ def one(name, inputs, out, shape=(1, 4, 4, 8), kind=I8, x=None, **options):
 
 
 def test_operators():
-    """What the operators of tflite_ops.py cannot be."""
+    """Unsupported variants of the operators of tflite_ops.py."""
     def bytes8(shape, scale=0.05, zero=3, **more):
         return Tensor(shape, I8, scale, zero, **more)
 
@@ -229,13 +229,13 @@ def test_operators():
     for what, data, words in (
             ("a mean over channels", one("MEAN", ["x", ints([3])], bytes8([1, 4, 4])),
              "not over height and width"),
-            ("a mean over what is computed", one("MEAN", ["x", "x"], bytes8([1, 8])),
+            ("a mean over computed axes", one("MEAN", ["x", "x"], bytes8([1, 8])),
              "axes must be constant"),
             ("a maximum over channels", one("REDUCE_MAX", ["x", ints([3])], bytes8([1, 4, 4])),
              "not over height and width"),
             ("a minimum of another scale", one("REDUCE_MIN", ["x", ints([1, 2])], bytes8([1, 8], 0.06)),
              "have different scales"),
-            ("a sum over what is computed", one("SUM", ["x", "x"], bytes8([1, 8])), "axes must be constant"),
+            ("a sum over computed axes", one("SUM", ["x", "x"], bytes8([1, 8])), "axes must be constant"),
             ("copies along two axes", one("TILE", ["x", ints([1, 2, 2, 1])], bytes8([1, 8, 8, 8])),
              "along two axes"),
             ("a border around images", one("PAD", ["x", pads(1, 0, 0, 0, 0, 0, 0, 0)], bytes8(same)),
@@ -248,7 +248,7 @@ def test_operators():
                                       bytes8(same), **masks), "goes backwards"),
             ("an empty slice", one("SLICE", ["x", ints([0, 3, 0, 0]), ints([1, 0, 4, 8])], bytes8(same)),
              "removes all elements"),
-            ("a slice of too much", one("SLICE", ["x", ints([0] * 4), ints([1, 3, 4, 8])], bytes8(same)),
+            ("a slice out of bounds", one("SLICE", ["x", ints([0] * 4), ints([1, 3, 4, 8])], bytes8(same)),
              "does not match its bounds"),
             ("channels with a step",
              one("STRIDED_SLICE", ["x", ints([0] * 4), ints(same), ints([1, 1, 1, 2])],
@@ -311,7 +311,7 @@ def dense(net, x, to):
 
 
 def test_floats():
-    """What becomes of a model of floats: names, forms, options."""
+    """A float model: names, forms, options."""
     x, gain = floats([1, 8], name="in"), floats([8], [2.0] * 8)
     net, axis, one = Net(x), Tensor([], I32, data=[-1]), [1, 1]
     mean = net.add("MEAN", [x, axis], floats(one), f0=("B", 1))
@@ -323,7 +323,7 @@ def test_floats():
     told = imported(net.write(y))
     program = open("m.cnn").read()
     check(told.returncode == 0 and "y = layernorm(epsilon=0.001" in program and "mean" not in program,
-          "a layer norm taken apart is one layer", told.stderr + program)
+          "a decomposed layer norm is one layer", told.stderr + program)
     check("input x: 8  # in 1x8" in program and "# scores 1x8" in program, "comments name inputs and outputs",
           program)
     x, mid, y = floats([1, 4], name="in"), floats([1, 3], name="mid"), floats([1, 2], name="end")
@@ -355,7 +355,7 @@ def test_shapes():
     told = imported(data, "--shape", "in=1x5x7x2")
     check(told.returncode == 0 and "x: 5x7x2" in open("m.cnn").read(), "--shape sets them", told.stderr)
     told = imported(data, "--shape", "in=1x5x7x3")
-    check(told.returncode == 1 and "are fixed in the model" in told.stderr, "  and no others", told.stderr)
+    check(told.returncode == 1 and "are fixed in the model" in told.stderr, "  the others stay", told.stderr)
 
 
 def test_reasons():
@@ -370,9 +370,9 @@ def test_reasons():
     check("CUSTOM Landmarks2TransformMatrix 1: an operator outside TensorFlow Lite" in told,
           "a custom operator by its name", told)
     check("UNIDIRECTIONAL_SEQUENCE_RNN 2: a recurrent layer" in told, "  and what comes after it", told)
-    check("--outputs=mid is the largest part that can be imported (1 operator)" in told, "  and a way out",
+    check("--outputs=mid is the largest part that can be imported (1 operator)" in told, "  and the rest",
           told)
-    check(imported(net.write(z), "--outputs=mid").returncode == 0, "  which works")
+    check(imported(net.write(z), "--outputs=mid").returncode == 0, "  which can be imported")
     for kind, what in ((F32, "floats"), (I8, "8 bits")):
         def value(name="t"):
             return Tensor([1, 4], kind, *((0.5, 0) if kind == I8 else ()), name=name)
@@ -390,7 +390,7 @@ def test_reasons():
 
 
 def test_lstm():
-    """An lstm's program, and what of it has no form."""
+    """An lstm's program, and its unsupported variants."""
     def model(rows=6, clip=2.5, cell=Tensor([1, 5], I16, 2.0**-12, variable=True), **changes):
         case = Case("lstm", Tensor([1, rows, 4], I8, 0.02, 3, name="x"))
         case.outputs.append(lstm(case, case.inputs[0], random.Random(1), 5, 0.007, 4, 2.0**-12, clip,
@@ -399,7 +399,7 @@ def test_lstm():
     for options, call in (({}, 'lstm(5, clip=2.5, name="lstm1")'), ({"clip": 0.0}, 'lstm(5, name="lstm1")')):
         made = imported(model(**options))
         check(made.returncode == 0 and call in open("m.cnn").read(), call, made.stderr)
-    check("keeps the state of lstm1 between calls" in open("m.cnn").read(), "  says where its state goes")
+    check("keeps the state of lstm1 between calls" in open("m.cnn").read(), "  names the output of its state")
     check("input x: 6x4 " in open("m.cnn").read(), "  of a sequence")
     norm, gate = Tensor([5], I16, 0.01, data=[1] * 5), Tensor([5, 4], I8, 0.01, data=[1] * 20)
     for changes, why in (({"i9": norm}, "it has peepholes"), ({"i21": norm}, "it has layer norms"),
@@ -436,7 +436,7 @@ def test_sparse():
 
 
 def test_damage():
-    """Bytes changed and files cut short: refused or taken, never a crash."""
+    """Changed bytes and truncated files: refused or accepted, never a crash."""
     data, rng, bad = model(), random.Random(4), []
     cases, whole = [data[:n] for n in range(0, len(data), 7)], [data]
     whole.append(one("STRIDED_SLICE", ["x", ints([0] * 4), ints([1, 4, 4, 8]), ints([1, 2, 1, 1])],

@@ -44,7 +44,7 @@ class Case:
                 if t.kind == I32:
                     values = [(5 * v + k) % t.limit for v in values]
                 if t.kind == F32:
-                    values = [ref.f32(v / 31) for v in values]  # none halfway between two bytes
+                    values = [ref.f32(v / 31) for v in values]  # no ties in rounding
                 sample.append(values)
             yield sample
 
@@ -99,14 +99,14 @@ def function_cases():
 
 
 def scale_cases():
-    """Requantising by factors from 2^-31 to just below 4."""
+    """Requantization with factors from 2^-31 to just below 4."""
     for zero in (-128, 0, 127):
         x = Tensor(ALL, I8, 0.5, zero)
         ends = [(0.5, 3), (0.5 * 2**-31 * 2**31.5, 0), (0.1255, zero), (0.25, -7), (0.7, 127), (2.0**20, 0),
                 (2.0**30, 1), (0.5 * 255, -128), (1.0, -1)]
         yield maps(f"requantize, {zero}", x, [("QUANTIZE", out(s, z), ref.requantize) for s, z in ends])
     x, y = Tensor(ALL, I8, 0.03, 5), Tensor(ALL, I8, 0.03, 5)
-    case = Case("relu6 behind a conversion that changes nothing", [x])
+    case = Case("relu6 after a conversion that changes nothing", [x])
     z = case.net.add("RELU6", [case.net.add("QUANTIZE", [x], y)], out(0.02, 0))
     case.output(z, lambda v, r: [ref.relu(0, 6)(q, x, z, r) for q in v[0]])
     yield case
@@ -175,7 +175,7 @@ def mean_cases():
 
 
 def reduced(v, h, w, c, axes, fold):
-    """fold of the elements over these axes, for each that is left."""
+    """fold over the elements of these axes, for each remaining index."""
     rows = range(1 if 1 in axes else h)
     columns = range(1 if 2 in axes else w)
     return [fold([v[(i * w + j) * c + e] for i in (range(h) if 1 in axes else [row])
@@ -222,7 +222,7 @@ def tile_cases():
     case.net.add("TILE", [line, ints([1, 2, 1])], y)
     case.output(y, lambda v, r: v[1] * 2)
     a, b = Tensor([1, h, w, c], I8, 0.04, 0), Tensor([1, h, 2 * w, c], I8, 0.04, 0)
-    case.net.add("ADD", [x, x], a)  # read by TILE alone, in the next statement
+    case.net.add("ADD", [x, x], a)  # read only by TILE, in the next statement
     case.net.add("TILE", [a, ints([1, 1, 2, 1])], b)
     case.output(b, lambda v, r: [ref.add(q, x, q, x, a, r) for i in range(h) for _ in range(2)
                                  for q in v[0][i * w * c:(i + 1) * w * c]])
@@ -255,8 +255,8 @@ def pair_cases():
         case.output(y, lambda v, r, f=function: [f(q, -128 + 16 * (k % 16)) for k, q in enumerate(v[0])])
     yield case
     gate = Tensor([1, 1, 1, 16], I8, 1 / 256, -128)
-    # LiteRT multiplies these scales as floats, TensorFlow Lite for microcontrollers as doubles
-    case, y = Case("a gate before its picture", [gate, x], golden=False), out(0.04, 1)
+    # LiteRT multiplies these scales as floats, TensorFlow Lite for Microcontrollers as doubles
+    case, y = Case("a gate before its image", [gate, x], golden=False), out(0.04, 1)
     case.net.add("MUL", [gate, x], y, f0=("b", NONE))
     case.output(y, lambda v, r: [ref.multiply(v[0][k % 16], gate, q, x, y, r) for k, q in enumerate(v[1])])
     yield case
@@ -337,7 +337,7 @@ def shape_cases(kind):
          lambda at: (0, at[1] * 2 + at[3] // 16, at[2] * 2 + at[3] // 8 % 2, at[3] % 8), f0=("i", 2))
     yield case
     sequence = tensor(kind, [1, 7, 5])
-    case = Case(f"a sequence as a picture, {kind}", [sequence], rounds=False)
+    case = Case(f"a sequence as an image, {kind}", [sequence], rounds=False)
     middle, y = tensor(kind, [1, 1, 7, 5]), tensor(kind, [1, 1, 7, 5])
     case.net.add("EXPAND_DIMS", [sequence, ints([1])], middle)
     pool(case.net, "MAX_POOL_2D", middle, y, (1, 3), (1, 1), SAME)
@@ -421,7 +421,7 @@ def transposed_cases():
 
 
 def window_cases():
-    """A border in front of a convolution, and what activations its sums end in."""
+    """Padding before a convolution, and the activations after it."""
     rng = random.Random(4)
     x, weight = Tensor([1, 5, 5, 4], I8, 0.05, 3), [rng.randrange(-127, 128) for _ in range(3 * 9 * 4)]
     w = Tensor([3, 3, 3, 4], I8, [0.011, 0.002, 0.0073], 0, 0, data=weight)
@@ -462,9 +462,9 @@ def float_cases():
     slope = ("LEAKY_RELU", Tensor(x.shape, F32), lambda q, i, o, r: q if q > 0 else 0.25 * q, [],
              {"f0": ("f", 0.25)})
     elu = ("ELU", Tensor(x.shape, F32), lambda q, i, o, r: q if q > 0 else math.expm1(q))
-    yield maps("elu of floats", x, [elu], near=2e-5, golden=False, rounds=False)
-    yield maps("functions of floats", x, rows + [slope], near=2e-5, rounds=False)
-    case = Case("layers of floats", [x], near=2e-5, rounds=False)
+    yield maps("elu in floats", x, [elu], near=2e-5, golden=False, rounds=False)
+    yield maps("functions in floats", x, rows + [slope], near=2e-5, rounds=False)
+    case = Case("layers in floats", [x], near=2e-5, rounds=False)
     y = case.net.add("MEAN", [x, ints([1, 2])], Tensor([1, 6], F32), f0=("B", 0))
     case.output(y, lambda v, r: [sum(v[0][c::6]) / 12 for c in range(6)])
     slopes = [0.5, -1.0, 2.0, 0.0, 0.125, 1.0]
@@ -498,7 +498,7 @@ def all_cases():
 
 
 def main(folder):
-    from tflite_float_cases import float_cases  # which uses this file
+    from tflite_float_cases import float_cases  # a circular import
     from tflite_index_cases import index_cases
     from tflite_matrix_cases import matrix_cases
     for number, case in enumerate([*all_cases(), *float_cases(), *matrix_cases(), *index_cases()]):

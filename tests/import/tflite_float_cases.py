@@ -193,7 +193,7 @@ def norm_of(v, gain, shift, epsilon, centered=True):
 
 
 def norm_case(name, shape, build, centered=True):
-    """build: the last operator's result of (net, x, its shape with one channel, weights)."""
+    """build(net, x, shape of x with one channel, weights): returns the result of the last operator."""
     case, channels, epsilon = case_of(name, shape), shape[-1], 1e-3
     gain, shift = drawn([channels], 5, 0.5, 2), drawn([channels], 6)
     y = build(case.net, case.inputs[0], [*shape[:-1], 1], floats([channels], gain),
@@ -251,7 +251,7 @@ def norm_cases():
     yield case
 
 
-# ---- weights that are stored otherwise ----
+# ---- weights in other forms ----
 def weight_cases():
     x, rng = [1, 4, 6, 2], random.Random(9)
     numbers = [rng.randrange(-127, 128) for _ in range(3 * 9 * 2)]
@@ -273,7 +273,7 @@ def weight_cases():
             return result
         case.output(y, want)
     scales = [0.01, 0.002, 0.03]
-    case = case_of("weights in 8 bits of a layer of floats", x, golden=False)
+    case = case_of("int8 weights of a float layer", x, golden=False)
     layer(case, Tensor([3, 3, 3, 2], I8, scales, 0, 0, data=numbers),
           [q * ref.f32(scales[k // 18]) for k, q in enumerate(numbers)])
     yield case
@@ -288,7 +288,7 @@ def weight_cases():
 
 
 def sparse_cases():
-    """A matrix by rows, and one in blocks of 2x2, made dense by an operator or where it is read."""
+    """A sparse matrix by rows, and one in blocks of 2x2, made dense by DENSIFY or in the layer."""
     def level(b, dense, segments=(), indices=()):
         fields = {0: ("b", 0 if dense else 1), 1: ("i", dense)}
         if not dense:
@@ -319,7 +319,7 @@ def sparse_cases():
 
 # ---- layers ----
 def dilated_cases():
-    """Convolutions between SPACE_TO_BATCH_ND and BATCH_TO_SPACE_ND, which pads before and cuts off behind."""
+    """Convolutions between SPACE_TO_BATCH_ND, which pads, and BATCH_TO_SPACE_ND, which crops."""
     weight, bias = drawn([1, 3, 3, 2], 3), [0.5, -0.5]
     case = case_of("a dilated depthwise convolution", [1, 5, 6, 2])
     net, x = case.net, case.inputs[0]
@@ -337,7 +337,7 @@ def dilated_cases():
     yield case
     weight, sums = [q % 255 - 127 for q in range(0, 18 * 37, 37)], [300, -200]
     x, y = Tensor([1, 5, 6, 2], I8, 0.05, 3), Tensor([1, 5, 6, 2], I8, 0.2, -11)
-    case, scale = Case("a dilated depthwise convolution in 8 bits", [x]), ref.f32(0.01)
+    case, scale = Case("an int8 dilated depthwise convolution", [x]), ref.f32(0.01)
     w = Tensor([1, 3, 3, 2], I8, [0.01, 0.02], 0, 3, data=weight)
     bias = Tensor([2], I32, [0.05 * scale] * 2, 0, data=sums)
     apart = case.net.add("SPACE_TO_BATCH_ND", [x, ints([2, 3]), pad], Tensor([6, 5, 4, 2], I8, 0.05, 3))
@@ -402,7 +402,7 @@ def layer_cases():
 
 
 def spectrum_cases():
-    """Overlapping frames by GATHER, as tf.signal.stft makes them, and their spectra."""
+    """Overlapping frames with GATHER, as in tf.signal.stft, and their spectra."""
     case = case_of("spectra of frames", [1, 80, 1])
     net, frames, size, step = case.net, 33, 16, 2
     where = Tensor([frames, size], I32, data=[t * step + i for t in range(frames) for i in range(size)])
@@ -424,8 +424,8 @@ def spectrum_cases():
 
 # ---- constants ----
 def constant_cases():
-    """What depends on nothing is computed: shapes, tables of sines, choices."""
-    case = case_of("constants that are computed", SEQUENCE)
+    """Constant expressions are folded: shapes, tables of sines, choices."""
+    case = case_of("folded constants", SEQUENCE)
     net, x = case.net, case.inputs[0]
     steps = net.add("RANGE", [number(0.0), number(10.0), number(1.0)], floats([10]))
     angle = net.add("MUL", [net.add("EXPAND_DIMS", [steps, ints([1])], floats([10, 1])),
@@ -453,7 +453,7 @@ def constant_cases():
 
 
 def map_cases():
-    case = case_of("more functions of floats")
+    case = case_of("more functions in floats")
     case.near = 1e-3
     real = {"RSQRT": ([], lambda q: 1 / math.sqrt(q)), "NEG": ([], lambda q: -q),
             "SQUARED_DIFFERENCE": ([number(0.5)], lambda q: (q - 0.5) ** 2)}
@@ -492,7 +492,7 @@ def single_cases():
     rows = lambda v: [v[0][k:k + 8] for k in range(0, 192, 8)]  # noqa: E731
     case.output(y, lambda v, r: [q - math.log(sum(map(math.exp, row))) for row in rows(v) for q in row])
     yield case
-    # the reference kernel leaves the last channel of each window out; LiteRT runs the optimized one
+    # the reference kernel omits the last channel of each window; LiteRT runs the optimized one
     case = case_of("a local response normalization", golden=False)
     x = case.inputs[0]
     y = case.net.add("LOCAL_RESPONSE_NORMALIZATION", [x], floats(IMAGE), f0=("i", 2), f1=("f", 1.5),
@@ -512,7 +512,7 @@ def sum_cases():
 
 
 def folded_cases():
-    """Comparisons, whole numbers and orders of constants, as factors of a value."""
+    """Comparisons, integers and sorting of constants, as factors of a value."""
     case = case_of("comparisons of constants", SEQUENCE)
     net, x, steps = case.net, case.inputs[0], [2, 5, -3, 7, 0, 5]
     a, five = ints(steps), Tensor([1], I32, data=[5])
@@ -549,7 +549,7 @@ def folded_cases():
 
 
 def index_cases():
-    """The largest numbers, where they are, and what that chooses."""
+    """TOPK, ARG_MAX, and selection by their indices."""
     case = case_of("indices", VECTOR)
     net, x = case.net, case.inputs[0]
     ranks = lambda v: sorted(range(12), key=lambda i: (-v[i], i))[:5]

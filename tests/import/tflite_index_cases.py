@@ -1,4 +1,4 @@
-"""Operators on indices in small quantized TensorFlow Lite models, as tflite_cases.py."""
+"""Cases in the form of tflite_cases.py: operators on indices in small quantized models."""
 # SPDX-License-Identifier: Apache-2.0
 import math
 import random
@@ -9,7 +9,7 @@ from tflite_models import BOOL, F32, I8, I32, Tensor, ints
 
 
 def indices(shape, limit):
-    """An input of whole numbers below the limit."""
+    """An input of integers below the limit."""
     t = Tensor(shape, I32)
     t.limit = limit
     return t

@@ -1,4 +1,4 @@
-"""Products of two values in small TensorFlow Lite models, as tflite_cases.py."""
+"""Cases in the form of tflite_cases.py: products of two values."""
 # SPDX-License-Identifier: Apache-2.0
 import math
 import random
@@ -12,7 +12,7 @@ TURNS = ((0, 0), (0, 1), (1, 0), (1, 1))
 
 
 def product(kind, v, w, a, b, y, turned, rounding):
-    """Of the last two dimensions; those before them are the matrices that go together, or one for all."""
+    """Matrix product of the last two dimensions; the others are batch dimensions, or 1."""
     inner = a.shape[-2] if turned[0] else a.shape[-1]
     rows, columns = y.shape[-2:]
     result = []
@@ -86,7 +86,7 @@ def attention():
 
 
 def composite():
-    """Its graph takes its place: two products of three values."""
+    """A call that is inlined: two products of three values."""
     q, k, v = (matrix(I8, [1, 5, 4], s, z) for s, z in ((0.05, 3), (0.04, -9), (0.06, 0)))
     case = Case("a composite", [q, k, v], golden=False)
     own = [matrix(I8, t.shape, t.scale[0], t.zero[0]) for t in (q, k, v)]

@@ -45,7 +45,7 @@ OPERATORS = {
 
 
 class Builder:
-    """FlatBuffers from the front: what a field points to comes behind the table."""
+    """FlatBuffers written front to back: the target of a field comes after the table."""
 
     def __init__(self):
         self.data = bytearray(struct.pack("<I4s", 0, b"TFL3"))
@@ -122,7 +122,7 @@ def ints(values, kind=I32):
 
 
 class Net:
-    """Operators one after the other; tensors are known by the order in which they come."""
+    """A subgraph: operators in order; tensors are numbered in order of creation."""
 
     def __init__(self, *inputs):
         self.tensors, self.ops, self.inputs, self.outputs, self.branches = [], [], [], [], []
@@ -147,7 +147,7 @@ class Net:
         return output
 
     def branch(self, net, *outputs):
-        """Another graph; its number, for IF."""
+        """Adds a graph; returns its index, for IF."""
         self.branches.append((net, outputs))
         return len(self.branches)
 

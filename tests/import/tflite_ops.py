@@ -57,7 +57,7 @@ class Net:
 
 
 def compare(case, got, wanted):
-    """What differs, in words."""
+    """The differences, as text."""
     lines = []
     for k, (a, b) in enumerate(zip(got, wanted)):
         off = [i for i in range(len(b)) if not abs(a[i] - b[i]) <= case.near]

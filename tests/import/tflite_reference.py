@@ -32,7 +32,7 @@ def fixed(x, m, e, rounding):
 
 
 def scaled(x, factor, rounding, real=None):
-    """real: the factor as floats divide and multiply."""
+    """real: the factor computed in floats."""
     if rounding == "float":
         return round(max(-1024, min(1024, f32(f32(x) * f32(factor if real is None else real)))))
     return fixed(x, *quantize_multiplier(factor), rounding)
@@ -93,7 +93,7 @@ def newton(a):  # 1 / ((1 + a) / 2) in Q2.29
 
 
 def limited(q, i):
-    """The input in Q4.27, or None and the sign of what it is beyond."""
+    """The input in Q4.27, or None and its sign if it is out of range."""
     m, shift = quantize_multiplier(i.scale[0] * (1 << 27))
     radius = math.floor(15 * 2.0**27 / 2.0**shift)
     x = q - i.zero[0]
@@ -225,7 +225,7 @@ def flat(shape, index):
 
 
 def moved(values, shape, out_shape, source, border=0):
-    """source: of an index of the output that of the input, or None."""
+    """source: maps an index of the output to one of the input, or None."""
     result = []
     for index in indices(out_shape):
         at = source(index)

@@ -19,7 +19,7 @@ def digest(values, kind):
 
 
 class Net:
-    """An imported model as a function. For it values of 16 bits are floats outside."""
+    """An imported model as a function; the caller passes and gets floats for int16 values."""
 
     def __init__(self, case, rounding, folder):
         self.case, self.why, self.program = case, "", ""

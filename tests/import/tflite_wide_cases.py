@@ -15,7 +15,7 @@ SMALL = [1, 8, 6, 5]
 
 
 class Case:
-    """kernels: those that have it."""
+    """kernels: those that have the operator."""
 
     def __init__(self, name, *inputs, kernels=("litert", "tflm")):
         self.name, self.net, self.inputs, self.kernels = name, Net(*inputs), inputs, kernels
@@ -70,7 +70,7 @@ def function_cases():
     case.add("LEAKY_RELU", [x], wide(ALL, 1.63e-4), f0=("f", 0.3))
     case.add("LEAKY_RELU", [x], wide(ALL, 3.3e-4), f0=("f", 0.01))
     yield case
-    # near powers of two scales count as such
+    # scales near powers of two are treated as powers of two
     power = 2.0**-12
     for scale in (1e-9, 1e-6, 3.3e-5, power / 2, 1.7e-4, power, power * 1.0005, power * 1.002, power * 2,
                   power * 1.9992, 0.001, 0.0123, 0.5, 2.6, 5.3):
@@ -78,7 +78,8 @@ def function_cases():
         case.add("LOGISTIC", case.inputs, wide(ALL, 2.0**-15))
         case.add("TANH", case.inputs, wide(ALL, 2.0**-15))
         yield case
-    # those for microcontrollers make the tables by floats of the C library's exp: a point may be off by one
+    # TensorFlow Lite for Microcontrollers computes the tables with the C library's float exp: an entry may
+    # differ by one
     for scale, shape in ((3e-6, ALL), (1e-4, ALL), (1.7e-4, [1, 32768, 2]), (0.001, [1, 1000]), (0.05, ALL),
                          (0.9, [1, 3]), (2e-4, [1, 64, 1])):
         case = Case(f"softmax, {scale}, {shape[-1]}", wide(shape, scale), kernels=("litert",))
@@ -94,7 +95,7 @@ def scale_cases():
     for scale, zero in ((0.028, 0), (0.021, -128), (0.0001, 127)):
         case.add("QUANTIZE", [x], Tensor(ALL, I8, scale, zero))
     yield case
-    case = Case("requantize 8 bits to 16", y)
+    case = Case("requantize int8 to int16", y)
     for scale in (0.021, 8.2e-5, 0.0003):
         case.add("QUANTIZE", [y], wide(y.shape, scale))
     yield case

@@ -41,7 +41,7 @@ def written(given):
 
 
 def names():
-    """dense is called after its value where that has a name."""
+    """dense has the name of its value, if there is one."""
     good = dict(GOOD)
     for name in list(GOOD):
         if name.startswith("dense1"):
@@ -54,9 +54,9 @@ def test_header():
     made, header = written("")
     check(made.returncode == 0, "a net becomes an int8 model", made.stderr)
     for words, title in (("uint8_t image[", "the input has bytes"), ("int8_t features[", "an output as i8"),
-                         ("float scores[", "one of floats"),
+                         ("float scores[", "a float output"),
                          ("extern const tiny_model tiny_trained", "weights"),
-                         ("#define TINY_IMAGE_ZERO 0", "the zero of u8"),
+                         ("#define TINY_IMAGE_ZERO 0", "the zero point of u8"),
                          ("TINY_FEATURES_SCALE 0x1p-1f", "scale"),
                          ("TINY_FEATURES_ZERO -128", "zero"), ('#define TINY_PRECISION "i8"', "precision")):
         check(words in header, f"  {title}: {words}", header)
@@ -84,7 +84,7 @@ def test_views():
 
 
 def test_damage():
-    """A float net's weights are not an int8 file; changed bytes and numbers never make cnnc crash."""
+    """Float weights are not an int8 file; changed bytes and numbers never crash cnnc."""
     rng, data, bad = random.Random(6), open("good.safetensors", "rb").read(), []
     size = int.from_bytes(data[:8], "little")
     for n in range(300):
@@ -101,7 +101,7 @@ def test_damage():
 
 
 def test_imported():
-    """Tables and means as importing writes them, and what cannot be one."""
+    """Tables and means as import writes them, and invalid ones."""
     with open("table.cnn", "w") as file:
         file.write("net table {\n  input x: 4x4x2 as i8\n  tanh(name=\"f\")\n"
                    "  y = global_avgpool(name=\"m\")\n  output y as i8\n}\n")
@@ -112,12 +112,12 @@ def test_imported():
     floats = {**good, "f.table": ("F32", [1, 256], [0.0] * 256)}
     alone = {name: array for name, array in good.items() if name not in ("f.scale", "f.zero")}
     for what, arrays, metadata, words in (
-            ("a table and a mean by a factor", good, factor, None),
+            ("a table, and a mean with a factor", good, factor, None),
             ("a table a channel", {**good, "f.table": ("I8", [2, 256], [1] * 512)}, factor, None),
             ("a table of 255", short, factor, "f.table: is I8 [1, 255]; must be I8 [1, 256]"),
-            ("a table of floats", floats, factor, "f.table: is F32 [1, 256]; must be I8 [1, 256]"),
+            ("a float table", floats, factor, "f.table: is F32 [1, 256]; must be I8 [1, 256]"),
             ("a table without a scale", alone, factor, "f.scale: F32 [1] and f.zero: I8 [1] are missing"),
-            ("a table of no layer", {**good, "g.table": good["f.table"]}, factor, "g.table: no layer"),
+            ("a table without a layer", {**good, "g.table": good["f.table"]}, factor, "g.table: no layer"),
             ("a mean of another kind", good, note(m={"mean": "half"}),
              "the mean of layer 'm' must be factor"),
             ("a mean into a tiny scale", {**good, **stored("m", 1e-6, 0)}, factor,
@@ -147,7 +147,7 @@ def computed(name, layers, arrays, metadata, numbers, has_model=False, shape="2x
 
 
 def test_bounds():
-    """A bound clips its input, not values before that."""
+    """A bound clips its input only, not earlier values."""
     found = computed("mean", "avgpool(2) -> relu", {**stored("x", 0.1, 0), **stored("relu1", 0.05, -128)},
                      note(), [-1, 1, 1, 0.2], has_model=True)
     check(found[:1] == [0.3], "relu after a mean clips the mean", found)
@@ -158,7 +158,7 @@ def test_bounds():
     table = {"tanh1.table": ("I8", [1, 256], [0] * 256)}
     found = computed("floats", "tanh(precision=f32)", {**stored("x", 0.01, 0), **table}, note(),
                      [0, 1, -1, 0.5])
-    check(found == [0, 0.76, -0.76, 0.46], "what the file has as a table can be computed in floats", found)
+    check(found == [0, 0.76, -0.76, 0.46], "an operator with a table can be computed in floats", found)
     slopes = {"f.weight": ("F32", [4100], [n % 2 for n in range(4100)])}
     found = computed("slopes", 'prelu(name="f")', {**stored("x", 0.01, 0), **stored("f", 0.01, 0), **slopes},
                      note(), [-1] * 4100, has_model=True, shape="1x1x4100")
@@ -166,7 +166,7 @@ def test_bounds():
 
 
 def test_moves():
-    """A data movement may have its own scale: its input is rescaled to that first."""
+    """A data movement may have its own scale: its input is requantized first."""
     for layer, wanted in (("zero_pad([1, 0])", [0, 0.2, 1, 0]), ("upsample([2, 1])", [0.2, 0.2, 1, 1]),
                           ("crop([0, 0])", [0.2, 1])):
         name = layer[:layer.index("(")]
@@ -197,17 +197,17 @@ def test_factors():
             ("int16 tanh in another scale", 'tanh(name="f")', near, both, "tanh has no int16 form"),
             ("sigmoid of a huge scale", 'sigmoid(name="f")', {**unit, **huge}, both, "which is too large"),
             ("softmax of a huge scale", 'softmax(name="f")', {**unit, **huge}, both, "which is too large"),
-            ("a relu by floats", relu, near, byfloat, None),
-            ("a relu by doubles", relu, near, bydouble, "not supported for relu"),
-            ("a product by floats", product, near, note(f={"factor": "float"}), None),
+            ("a relu with a float factor", relu, near, byfloat, None),
+            ("a relu with a double factor", relu, near, bydouble, "not supported for relu"),
+            ("a product with a float factor", product, near, note(f={"factor": "float"}), None),
             ("double product", product, near, note(f={"factor": "double"}), "factor must not be a double"),
             ("int8 with double factors", layer, narrow, note(f={"factor": "double"}),
              "not supported for int8 layers"),
             ("int16 with double factors", layer, whole, bydouble, None),
             ("int16 with float factors", layer, whole, byfloat, "not supported for int16 layers"),
-            ("a factor of no layer", relu, near, note(x=wide, f=wide, g={"factor": "float"}),
+            ("a factor of an unknown layer", relu, near, note(x=wide, f=wide, g={"factor": "float"}),
              "no layer of that name uses one"),
-            ("a factor of halves", relu, near, note(f={"factor": "half"}), "'f' must be float or double")):
+            ("a float16 factor", relu, near, note(f={"factor": "half"}), "'f' must be float or double")):
         done = made(layers, arrays, metadata)
         good = done.returncode == 0 and not done.stderr if words is None else words in done.stderr
         check(good, what + (" is taken" if words is None else f": {words}"), done.stderr)

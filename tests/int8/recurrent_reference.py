@@ -39,7 +39,7 @@ def scaled(x, factor, rounding):
     return by_pot(((x << max(e, 0)) * m + (1 << 30)) >> 31, max(-e, 0))
 
 
-# ---- sigmoid and tanh by points of the logistic function (reference_integer_ops) ----
+# ---- sigmoid and tanh by interpolation of the logistic function (reference_integer_ops) ----
 def point(n):
     def logistic(x):
         return 65536 / (1 + math.exp(-x))
@@ -113,7 +113,7 @@ def fixed_tanh(q, whole=3):
 
 # ---- layers ----
 class Product:
-    """Weights [rows][columns], a scale for each row, a bias for each, of values with a scale and a zero."""
+    """Weights [rows][columns], a scale and a bias per row, for values with a scale and a zero point."""
 
     def __init__(self, weight, scales, bias, in_scale, in_zero, single_floats):
         self.weight, self.bias, self.zero = weight, bias, in_zero
@@ -165,7 +165,7 @@ def upper(h):
 
 
 def gru(x, ih, hh, before=False, rounding="single"):
-    """The 8 bits of h of each row; gates r z n."""
+    """h of each row as int8; gates r z n."""
     units = len(hh.weight[0])
     h, hs = [0] * units, []
     for row in x:
@@ -188,7 +188,7 @@ def gru(x, ih, hh, before=False, rounding="single"):
 
 
 def rnn(x, ih, hh, relu=None, rounding="single"):
-    """relu: the scale and zero of h, else tanh."""
+    """relu: scale and zero point of h; None for tanh."""
     units = len(hh.weight[0])
     h, hs = [relu[1] if relu else 0] * units, []
     for row in x:

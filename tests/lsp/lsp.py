@@ -1,4 +1,4 @@
-# lsp.py: the cases of lsp.tap: a session as an editor has it.
+# lsp.py: the cases of lsp.tap: sessions of an editor.
 # SPDX-License-Identifier: Apache-2.0
 import json, os, subprocess
 from lsp_client import Client, apply, uri_of
@@ -71,16 +71,16 @@ def lifecycle():
     c.tell("textDocument/didOpen", textDocument={"uri": net, "version": 1, "text": "net"})
     answer = c.initialize()
     check(answer["capabilities"]["positionEncoding"] == "utf-16", "utf-16 where nothing else is offered")
-    check(answer["serverInfo"]["name"] == "cnnc", "it says who it is")
+    check(answer["serverInfo"]["name"] == "cnnc", "it names itself")
     check(c.ask("initialize")["error"]["code"] == -32600, "a second initialize")
-    check(c.ask("textDocument/none")["error"]["code"] == -32601, "a method that there is not")
+    check(c.ask("textDocument/none")["error"]["code"] == -32601, "an unknown method")
     check(c.ask("textDocument/hover", textDocument={"uri": net})["error"]["code"] == -32602,
-          "what came before initialize is not open")
+          "documents sent before initialize are not open")
     c.tell("$/setTrace", value="off")
     check(c.ask("shutdown")["result"] is None, "shutdown")
-    check(c.ask("textDocument/hover")["error"]["code"] == -32600, "a request behind shutdown")
+    check(c.ask("textDocument/hover")["error"]["code"] == -32600, "a request after shutdown")
     c.tell("exit")
-    check(c.close() == (0, ""), "exit behind shutdown: 0")
+    check(c.close() == (0, ""), "exit after shutdown: 0")
     c = Client()
     c.initialize()
     c.tell("exit")
@@ -106,9 +106,9 @@ def diagnostics():
     c.change(net, (at, (at[0], at[1] + 5), "densee"))
     found = c.messages(net)
     check(len(found) == 1 and found[0]["code"] == "unknown-operator" and found[0]["source"] == "cnnc",
-          "a mistake has its slug", found)
+          "an error has its slug", found)
     check(found[0]["range"] == {"start": {"line": at[0], "character": at[1]},
-                                "end": {"line": at[0], "character": at[1] + 6}}, "and its place", found)
+                                "end": {"line": at[0], "character": at[1] + 6}}, "and its position", found)
     check("did you mean 'dense'" in found[0]["message"], "and its help", found)
     actions = c.of("textDocument/codeAction", net, range=found[0]["range"],
                    context={"diagnostics": found})
@@ -118,13 +118,13 @@ def diagnostics():
           "a code action fixes it", actions)
     whole = [a for a in actions if a["kind"] == "source.fixAll.cnnc"]
     check(len(whole) == 1 and apply(broken, whole[0]["edit"]["changes"][net]) == NET,
-          "all fixes together do", actions)
+          "all fixes at once, too", actions)
     only = c.of("textDocument/codeAction", net, range=found[0]["range"],
                 context={"diagnostics": [], "only": ["refactor"]})
-    check(only == [], "no actions of a kind that is not asked for", only)
+    check(only == [], "no actions of kinds that were not requested", only)
     hover = c.at("textDocument/hover", net, at[0], at[1] + 1)
     check("unknown-operator" in hover["contents"]["value"] and "Wrong:" in hover["contents"]["value"],
-          "hover explains the mistake", hover)
+          "hover explains the error", hover)
     c.change(net, NET.replace("stage(16, kernel=5)", "stage(16, kernel=5) -> conv(4, 9x9)"))
     found = c.messages(net)
     check(len(found) == 1 and "floor((" in found[0]["message"], "the formula is in the message", found)
@@ -142,7 +142,7 @@ def broken():
     at = line_of(NET, "dense(classes)")
     c.change(net, (at, (at[0], at[1] + 5), "dens)e("))
     found = c.messages(net)
-    check(found and found[0]["severity"] == 1, "the text is broken", found)
+    check(found and found[0]["severity"] == 1, "the text has a syntax error", found)
     now = labels(c, net)
     check(now[:4] == before[:4], "layers above keep their shapes", now)
     line = line_of(NET, "first = ")[0]
@@ -150,15 +150,15 @@ def broken():
     c.messages(net)
     now = hints(c, net)
     check(any(h["label"] == "784" for p, h in now.items() if p[0] > line),
-          "what stands below has those of the last good text", now)
+          "layers below keep the shapes of the last valid text", now)
     hover = c.at("textDocument/hover", net, *inside(NET, "softmax"))
     check("digits" not in str(hover) and "10 -> 10" in hover["contents"]["value"],
-          "hover answers from it, too", hover)
+          "hover uses it, too", hover)
     c.change(net, "")
     c.messages(net)
     check(labels(c, net) == [], "an empty text has no hints")
     c.change(net, NET)
-    check(c.messages(net) == [] and labels(c, net) == before, "the text is back")
+    check(c.messages(net) == [] and labels(c, net) == before, "the text is restored")
     c.finish()
 
 
@@ -171,7 +171,7 @@ def shapes():
           "in a library: the first application, the others in the tooltip", found)
     part = c.of("textDocument/inlayHint", net, range={"start": {"line": 5, "character": 0},
                                                       "end": {"line": 5, "character": 99}})
-    check([h["label"] for h in part] == ["14x14x8"], "only those of the range", part)
+    check([h["label"] for h in part] == ["14x14x8"], "only hints of the range", part)
     c.tell("workspace/didChangeConfiguration",
            settings={"cnnc": {"inlayHints": {"parameters": True, "multiplyAdds": True}}})
     check("14x14x8, 80 parameters, 56,448 multiply-adds" in labels(c, net), "parameters and multiply-adds",
@@ -251,19 +251,19 @@ def completion():
     check(item["textEdit"]["newText"] == "conv(${1:filters}, ${2:kernel})",
           "an operator with its required arguments", item)
     whole = c.result("completionItem/resolve", **item)
-    check("output channels" in whole["documentation"]["value"], "its page comes when it is looked at", whole)
+    check("output channels" in whole["documentation"]["value"], "its page is sent on request", whole)
     found = complete(c, NET.replace('"blocks.cnn"', '"|"'))
     check("blocks.cnn" in found and "sub/" in found and "digits.cnn" not in found, "paths of imports", found)
     found = complete(c, NET.replace('"blocks.cnn"', '"sub/|"'))
     check("sub/more.cnn" in found, "in folders", found)
-    check("net" in complete(c, "|\n" + NET), "what a file begins with")
+    check("net" in complete(c, "|\n" + NET), "the keywords that begin a file")
     text = NET.replace("second = flatten", "second = conv(8, |")
     line, character = line_of(text, "|")
     c.change(net, text.replace("|", ""))
     help_ = c.at("textDocument/signatureHelp", net, line, character)
     signature = help_["signatures"][0]
     first, last = signature["parameters"][help_["activeParameter"]]["label"]
-    check(signature["label"][first:last] == "kernel", "the signature, and where in it", help_)
+    check(signature["label"][first:last] == "kernel", "the signature, and the active argument", help_)
     c.change(net, text.replace("8, |", "8, 5x5"))
     number = c.at("textDocument/signatureHelp", net, line, character + 3)
     check(number == help_, "it stays while a number is typed", number)
@@ -273,8 +273,8 @@ def completion():
     c.change(net, NET.replace("kernel=5", "kernel="))
     help_ = c.at("textDocument/signatureHelp", net, *inside(NET, "kernel=5", 7))
     check(help_["signatures"][0]["label"] == "stage(filters, kernel=3)" and help_["activeParameter"] == 1,
-          "that of a block, by the argument's name", help_)
-    check(c.at("textDocument/signatureHelp", net, 1, 0) is None, "none outside of calls")
+          "that of a block, with the named argument active", help_)
+    check(c.at("textDocument/signatureHelp", net, 1, 0) is None, "no signature outside of calls")
     c.finish()
 
 
@@ -301,11 +301,11 @@ def names():
           "conv(filters, size, pad" in apply(BLOCKS, rename[blocks]), "a parameter, where it is named, too",
           rename)
     prepared = c.at("textDocument/prepareRename", net, *at)
-    check(prepared["placeholder"] == "stage", "what is to be renamed", prepared)
+    check(prepared["placeholder"] == "stage", "prepareRename returns the range", prepared)
     for new in ("conv", "first", "net", "2x", "a b", "", "classes", "é"):
         failed = c.at("textDocument/rename", net, *at, newName=new)
         check("failed" in failed, f"no such name: '{new}'", failed)
-    check("failed" in c.at("textDocument/rename", net, 1, 0, newName="x"), "nothing there to rename")
+    check("failed" in c.at("textDocument/rename", net, 1, 0, newName="x"), "nothing to rename here")
     members = NET.replace("second = flatten", "second = in -> flatten\n    output o = first.c1")
     c.change(net, members)
     rename = c.at("textDocument/rename", net, *inside(members, "first.c1", 7), newName="inner")["changes"]
@@ -321,27 +321,27 @@ def unsaved():
     c.settle()
     c.change(blocks, BLOCKS.replace("classes = 10", "classes = 7"))
     c.settle()
-    check(labels(c, net)[-1] == "7", "an import that is not saved counts", labels(c, net))
-    check("workspace/inlayHint/refresh" in c.asked, "the editor is asked to show others anew", c.asked)
+    check(labels(c, net)[-1] == "7", "an unsaved import is used", labels(c, net))
+    check("workspace/inlayHint/refresh" in c.asked, "the editor is asked to refresh other documents", c.asked)
     c.change(blocks, BLOCKS.replace("block stage", "block stages"))
     c.settle()
     check(c.diagnostics[net] and c.diagnostics[net][0]["code"] == "unknown-operator",
-          "a mistake that this makes elsewhere", c.diagnostics)
+          "an error in another document because of it", c.diagnostics)
     c.change(blocks, BLOCKS.replace("conv(", "cov("))
     c.settle()
-    check(len(c.diagnostics[blocks]) == 1, "a mistake in an import is reported once, in its file",
+    check(len(c.diagnostics[blocks]) == 1, "an error in an import is reported once, in its file",
           c.diagnostics[blocks])
     c.tell("textDocument/didClose", textDocument={"uri": blocks})
     c.settle()
-    check(c.diagnostics[net] == [] and c.diagnostics[blocks] == [], "closed: the file on the disk counts",
+    check(c.diagnostics[net] == [] and c.diagnostics[blocks] == [], "once closed, the file on disk is used",
           c.diagnostics)
     new = uri_of("new.cnn")
     c.change(net, NET.replace("blocks.cnn", "new.cnn"))
     c.settle()
-    check(c.diagnostics[net][0]["code"] == "import-not-found", "an import that there is not", c.diagnostics)
+    check(c.diagnostics[net][0]["code"] == "import-not-found", "an import that does not exist", c.diagnostics)
     c.open(new, BLOCKS)
     c.settle()
-    check(c.diagnostics[net] == [], "until the editor has it", c.diagnostics)
+    check(c.diagnostics[net] == [], "until the editor opens it", c.diagnostics)
     c.finish()
     c, _ = begin()
     c.messages(net)
@@ -351,7 +351,7 @@ def unsaved():
                                                     "params": {"id": "b"}})
     c.raw(body)
     check(c.wait("b").get("error", {}).get("code") == -32800,
-          "a request that is cancelled before it is begun")
+          "a request that is canceled before it is processed")
     check("result" in c.wait("a"), "the one before it is answered")
     c.finish()
 
@@ -371,11 +371,11 @@ def layout():
     check(apply(odd, edits) == laid and laid != odd, "formatting is that of cnnc fmt", edits)
     c.change(net, laid.replace("\n", "\r\n"))
     check(apply(laid.replace("\n", "\r\n"), c.of("textDocument/formatting", net, options={})) == laid,
-          "ends of lines as Windows writes them")
+          "CRLF line ends")
     c.change(net, laid)
     check(c.of("textDocument/formatting", net, options={}) == [], "nothing to change")
     c.change(net, odd + "}")
-    check(c.of("textDocument/formatting", net, options={}) is None, "a text that is broken stays")
+    check(c.of("textDocument/formatting", net, options={}) is None, "a text with a syntax error stays")
     c.change(net, NET)
     symbols = c.of("textDocument/documentSymbol", net)
     check([s["name"] for s in symbols] == ["blocks.cnn", "digits"], "symbols", symbols)
@@ -399,7 +399,7 @@ def encodings():
         units = len(before.encode("utf-16-le")) // 2 if encoding == "utf-16" else len(before.encode())
         found = [m for m in c.messages(net) if m["code"] == "unknown-operator"]
         check(found and found[0]["range"]["start"] == {"line": 1, "character": units},
-              f"{encoding}: places behind letters of several bytes", found)
+              f"{encoding}: positions after multibyte characters", found)
         c.change(net, ((1, units + 5), (1, units + 6), ""))
         found = [m for m in c.messages(net) if m["code"] == "unknown-operator"]
         check(found == [], f"{encoding}: a change after them", found)
@@ -421,9 +421,9 @@ def marked():
     mended = [apply(text, action["edit"]["changes"][net]) for action in actions]
     check(mended == [text.replace("densee", "dense")] * 2, "fixes keep it", mended)
     middle = "net a { input x: 8; labels [\"😀\"]; dense(1) }\n"
-    c.change(net, middle, ((0, 30), (0, 31), ""))  # from the middle of a pair of surrogates to its end
+    c.change(net, middle, ((0, 30), (0, 31), ""))  # the second half of a surrogate pair
     c.settle()
-    check("an empty label" in str(c.diagnostics[net]), "a place within a character is where that begins",
+    check("an empty label" in str(c.diagnostics[net]), "a position within a character is its beginning",
           c.diagnostics[net])
     c.finish()
 

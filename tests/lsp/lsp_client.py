@@ -1,5 +1,5 @@
-# lsp_client.py: a small client of the Language Server Protocol for the cases of this folder: it speaks to
-# `cnnc lsp` through pipes.
+# lsp_client.py: a small client of the Language Server Protocol for the cases of this folder: it communicates
+# with `cnnc lsp` through pipes.
 # SPDX-License-Identifier: Apache-2.0
 import json, os, select, subprocess, time
 
@@ -24,7 +24,7 @@ class Client:
         self.raw(b"Content-Length: %d\r\n\r\n%s" % (len(body), body))
 
     def receive(self, patience=None):
-        """The next message, or None when there is none in time or any more."""
+        """The next message; None after a timeout or at the end."""
         end = time.monotonic() + (self.patience if patience is None else patience)
         while True:
             head, found, rest = self.buffer.partition(b"\r\n\r\n")
@@ -42,7 +42,7 @@ class Client:
             self.buffer += data
 
     def take(self, message):
-        """Keeps what is no answer."""
+        """Keeps messages that are not responses."""
         if message.get("method") == "textDocument/publishDiagnostics":
             self.diagnostics[message["params"]["uri"]] = message["params"]["diagnostics"]
             self.published.append(message["params"]["uri"])
@@ -53,7 +53,7 @@ class Client:
         else:
             self.stray.append(message)
 
-    # ---- requests and notices
+    # ---- requests and notifications
     def start(self, method, **params):
         self.id += 1
         self.send({"jsonrpc": "2.0", "id": self.id, "method": method, "params": params})
@@ -110,7 +110,7 @@ class Client:
         return self.result(method, textDocument={"uri": uri}, **more)
 
     def messages(self, uri):
-        """The messages of a document that are published next."""
+        """The diagnostics of a document that are published next."""
         self.published.clear()
         while uri not in self.published:
             message = self.receive()
@@ -120,7 +120,7 @@ class Client:
         return self.diagnostics[uri]
 
     def settle(self):
-        """Waits until all that was sent is answered and published."""
+        """Waits until all sent messages are answered and diagnostics published."""
         while (message := self.receive(0.3)) is not None:
             self.take(message)
 
@@ -159,7 +159,7 @@ def uri_of(path):
 
 
 def offset(text, position, encoding="utf-16"):
-    """Of a place in a text, in characters."""
+    """The offset of a position in a text, in characters."""
     lines = text.split("\n")
     line, units = lines[position["line"]], 0
     for i, letter in enumerate(line):

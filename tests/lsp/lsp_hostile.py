@@ -1,4 +1,4 @@
-# lsp_hostile.py: messages that no editor should send. The server answers with errors and goes on.
+# lsp_hostile.py: invalid and hostile messages: the server answers with errors and continues.
 # SPDX-License-Identifier: Apache-2.0
 import json, random
 from lsp_client import Client
@@ -11,13 +11,13 @@ def alive(c):
 
 def headers(check):
     cases = [(b"Content-Length: -5\r\n\r\n", "a length below 0"),
-             (b"Content-Length: 99999999999999999999999\r\n\r\n", "a length that no number holds"),
+             (b"Content-Length: 99999999999999999999999\r\n\r\n", "a length beyond 64 bits"),
              (b"Content-Length: many\r\n\r\n", "a length as text"), (b"Content-Type: x\r\n\r\n", None),
              (b"no header at all\r\n\r\n", "a line that is not a header"),
              (b"x" * 70000 + b"\r\n\r\n", "a long line"),
              (b"\x00\xff\xfe\r\n\r\n", "bytes"), (b"Content-Length: 2\r\n\r\n{}", "an empty message"),
              (b"Content-Length: 0\r\n\r\n", "a message without bytes"),
-             (b"content-length:5\nX: y\n\n[1,2]", "a header with other ends of lines"),
+             (b"content-length:5\nX: y\n\n[1,2]", "a header with LF line ends"),
              (b"Content-Length: 4\r\n\r\nnull", "null"),
              (b"Content-Length: 3\r\n\r\n{\"a", "half of an object"),
              (b"Content-Length: 7\r\n\r\n\"\xff\xfe\xfd\xfc\"\r", "a text that is not UTF-8"),
@@ -27,7 +27,7 @@ def headers(check):
         c = Client()
         c.initialize()
         c.raw(data)
-        if title == "a length that no number holds":  # all that follows is passed over, up to the end
+        if title == "a length beyond 64 bits":  # everything after it is skipped
             first = c.receive()
             check(first and "error" in first and c.close()[0] == 1, f"hostile: {title}", first)
             continue
@@ -78,11 +78,11 @@ def messages(check, net, uri):
     c.send({"jsonrpc": "2.0", "id": {"a": 1}, "method": "shutdown"})
     c.send({"id": 3})
     check(alive(c), "hostile: a response instead of a request")
-    check(c.finish() == (0, ""), "hostile: and it ends as ever")
+    check(c.finish() == (0, ""), "hostile: and it exits normally")
 
 
 def at_random(check, net, uri, rounds=400, seed=1):
-    """Random changes of a text that both sides keep; each question is asked at random places."""
+    """Random changes of a text that both sides keep; each request is sent for random positions."""
     draw = random.Random(seed)
     c = Client()
     c.initialize(["utf-8"])
@@ -110,7 +110,7 @@ def at_random(check, net, uri, rounds=400, seed=1):
         if answer.get("error", {}).get("code", 1) == 0:
             failed = f"{i}: {method} {there}"
             break
-    check(not failed and alive(c), f"hostile: {rounds} random changes and questions", failed)
+    check(not failed and alive(c), f"hostile: {rounds} random changes and requests", failed)
     status, errors = c.finish()
     check(status == 0 and not errors, "hostile: nothing on standard error", errors)
 

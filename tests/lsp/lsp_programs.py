@@ -1,5 +1,5 @@
-# lsp_programs.py: compares the answers on each program of tests/ and examples/ with the compiler: each layer
-# has its shape after a call, each name can be renamed, and the layout is that of cnnc fmt.
+# lsp_programs.py: compares the responses for each program of tests/ and examples/ with the compiler: each
+# call of a layer is followed by its shape, each name can be renamed, and formatting is that of cnnc fmt.
 # SPDX-License-Identifier: Apache-2.0
 import glob, os, re, subprocess
 from lsp_client import Client, apply, uri_of
@@ -23,7 +23,7 @@ def shapes_missing(path, hints):
 
 
 def names_refused(c, uri, text):
-    """How many names were tried, and those that cannot have another one."""
+    """The number of names that were tried, and those that cannot be renamed."""
     seen, refused = set(), []
     for i, line in enumerate(text.split("\n")):
         for word in re.finditer(r"[A-Za-z_]\w*", line.split("#")[0]):
@@ -66,6 +66,6 @@ def programs(check):
     print(f"# {len(paths)} programs, {hinted} hints, {names} names")
     check(len(paths) > 100 and hinted > 1000 and names > 500, "there are programs")
     check(not shapes, "programs: each layer has its shape after a call", "\n".join(shapes))
-    check(not refused, "programs: each name can have another one", "\n".join(refused))
+    check(not refused, "programs: each name can be renamed", "\n".join(refused))
     check(not laid, "programs: formatting is that of cnnc fmt", "\n".join(laid))
     c.finish()

@@ -1,16 +1,16 @@
-# lsp_speed.py: how long a key stroke takes in a large program, from the change to the messages and the hints;
-# and that the server does not grow while one types.
+# lsp_speed.py: the time of a key stroke in a large program, from the change to the messages and the hints;
+# and the server's memory does not grow with the number of changes.
 # SPDX-License-Identifier: Apache-2.0
 import os, time
 from lsp_client import Client, uri_of
 
-LIMIT = 0.020  # seconds, on a machine that does nothing else; the least of several counts
+LIMIT = 0.020  # seconds, on an idle machine; the minimum of several runs counts
 STROKES, MOST_MORE = 300, 8000  # kilobytes: each analysis takes more than 100
 LOADED = 10  # slowdown where tests run in parallel, or with sanitizers
 
 
 def resident(c):
-    """Kilobytes of memory of the server; None where the system does not say it."""
+    """Memory of the server in KB; None if the system does not report it."""
     try:
         with open(f"/proc/{c.process.pid}/status") as f:
             return next((int(line.split()[1]) for line in f if line.startswith("VmRSS")), None)
@@ -38,7 +38,7 @@ def speed(check, rounds=30):
         times.append(time.perf_counter() - start)
     check(found == [] and len(hints) > 10, "a large program with hints behind its calls", (found, hints))
     print(f"# a key stroke in VGG16: {min(times) * 1e3:.2f} ms at the least, "
-          f"{sorted(times)[len(times) // 2] * 1e3:.2f} ms as a rule")
+          f"{sorted(times)[len(times) // 2] * 1e3:.2f} ms is the median")
     check(min(times) < LIMIT * LOADED, "a key stroke in VGG16 is fast", times)
     begun = resident(c)
     for i in range(STROKES):
@@ -47,5 +47,5 @@ def speed(check, rounds=30):
             c.at("textDocument/" + method, uri, 2, 6)
     sanitized = "SANITIZED" in os.environ  # sanitizers keep what was freed
     check(sanitized or begun is None or resident(c) < begun + MOST_MORE,
-          "the server does not grow while one types", f"{begun} kB, then {resident(c)} kB")
+          "the memory does not grow with the number of changes", f"{begun} kB, then {resident(c)} kB")
     c.finish()

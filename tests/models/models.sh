@@ -1,9 +1,9 @@
-# models.sh: what the tests share that hold the nets of models/ against other kernels: sourced.
+# models.sh: functions of the tests that compare the nets of models/ with other kernels (sourced).
 # SPDX-License-Identifier: Apache-2.0
 models=$(cd "$top_srcdir/tests/models" && pwd)
 n=0
 
-# FILE: the hashes of what the last layer stores, of the first $inputs inputs
+# FILE: prints the hashes of the last layer's stored values, for the first $inputs inputs
 wanted() { awk -v inputs="$inputs" '/^[0-9]/ && $1 < inputs { print $NF }' "$models/$1"; }
 
 check() { # WHAT EXPECTED FOUND

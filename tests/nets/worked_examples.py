@@ -1,16 +1,16 @@
-# worked_examples.py: compares shapes, parameters and receptive fields in comments after layers, and numbers
-# worked out by hand, with cnnc's output and the results of its programs.
+# worked_examples.py: compares numbers that were worked out by hand, in comments of programs, with cnnc's
+# output: shapes, parameters and receptive fields after layers, and the values of outputs.
 # SPDX-License-Identifier: Apache-2.0
 import glob, json, os, re, struct, subprocess, zipfile
 import tap
 
 CNNC, HERE = os.environ["CNNC"], os.path.dirname(os.path.abspath(__file__))
-# `# 28x28x6, 156 parameters, sees 5x5: why`, all but the shape at will
+# `# 28x28x6, 156 parameters, sees 5x5: why`; only the shape is required
 BEHIND = re.compile(r"# (\d[\dx]*)(?:, (\d+) parameters)?(?:, sees (\w+))?(?::.*)?$")
 
 
 def said(path):
-    """cnnc's shapes of a program, as comments of its lines would have them."""
+    """cnnc's shapes of a program, in the form of the comments."""
     facts = json.loads(subprocess.run([CNNC, "--emit=json", path], check=True,
                                       capture_output=True).stdout)
     size, lines = facts["inputs"][0]["shape"][:2], {}
@@ -35,7 +35,7 @@ def check_comments(path):
                 continue
             for wanted, got in zip(match.groups(), lines[n]):
                 if wanted is not None and wanted != str(got):
-                    wrong.append(f"{os.path.basename(path)}:{n}: {wanted} stands there, and cnnc says {got}")
+                    wrong.append(f"{os.path.basename(path)}:{n}: the comment has {wanted}, cnnc prints {got}")
     name = os.path.basename(path)
     tap.check(found > 5 and not wrong, f"{name}: {found} layers as worked out", "\n".join(wrong))
 
@@ -48,7 +48,7 @@ def npy(shape, numbers):
 
 
 def check_numbers(path):
-    """Every input and output of the program has its numbers in a comment."""
+    """Every input and output of the program has its values in a comment."""
     facts = json.loads(subprocess.run([CNNC, "--emit=json", path], check=True, capture_output=True).stdout)
     with open(path) as f:
         written = {name: [float(x) for x in numbers.split() if x != "|"]
@@ -63,7 +63,7 @@ def check_numbers(path):
             data = archive.read(port["name"] + ".npy")
             numbers = [x for x, in struct.iter_unpack("<f", data[10 + struct.unpack("<H", data[8:10])[0]:])]
             tap.check(numbers == written.get(port["name"]), f"{os.path.basename(path)}: {port['name']}",
-                      f"{written.get(port['name'])} stands there, and {numbers} comes out")
+                      f"{written.get(port['name'])} in the comment, but the result is {numbers}")
 
 
 def main():

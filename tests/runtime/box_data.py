@@ -39,8 +39,8 @@ for kind in ("boxes", "masks", "panoptic"):
     check(size == (8 * 48, 2 * 3 * 48), "  with a sheet", size)
     with open(f"{kind}/classes.txt") as file:
         check(file.read().split() == NAMES, "  and the names of the classes")
-    one, two = counted("  counted as they are made", made).stdout, counted("  counted as files", kind).stdout
-    check(one == two and one.count("\n") >= 6 and "disc" in one, "  both times the same", one + two)
+    one, two = counted("  counted when generated", made).stdout, counted("  counted as files", kind).stdout
+    check(one == two and one.count("\n") >= 6 and "disc" in one, "  with the same counts", one + two)
     rows = []
     for name in sorted(os.listdir(f"{kind}/train/labels")):
         with open(f"{kind}/train/labels/{name}") as file:
@@ -58,27 +58,27 @@ for kind in ("boxes", "masks", "panoptic"):
 segments = load("panoptic/annotations/panoptic_train.json")
 check([c["isthing"] for c in segments["categories"]] == [0, 1, 1, 1, 1, 1]
       and len(os.listdir("panoptic/annotations/panoptic_train")) == len(segments["annotations"]) == 18,
-      "segments have an image each, and stuff comes first", segments["categories"])
+      "segments have one image per sample, and stuff classes come first", segments["categories"])
 exits(0, "a net with classes of pixels learns from segments",
       *train("net", "panoptic", "--dry-run", "--out", "a.safetensors"), says="COCO's segments: 18 training")
 done = counted("boxes of one JSON file are read", "boxes/annotations/instances_test.json",
                "3 training, 1 validation and 0 test samples, 5 classes")
 check("pixels" not in done.stdout, "  they have no pixels", done.stdout)
 shutil.rmtree("boxes/annotations")
-counted("boxes without JSON are YOLO's", "boxes",
+counted("boxes without JSON are in YOLO's format", "boxes",
         "images with YOLO boxes: 18 training, 2 validation and 4")
 again = exits(0, "  and are written again", "./net", "data", "--data", "boxes", "-o", "boxes2")
-check(load("boxes2/annotations/instances_val.json")["categories"][4]["name"] == "ring", "  with their names")
+check(load("boxes2/annotations/instances_val.json")["categories"][4]["name"] == "ring", "  with these names")
 
-# ---- what cannot be learnt
+# ---- data that do not fit the net
 for kind in ("boxes", "masks"):
     exits(1, f"a net without boxes does not learn from {kind}",
           *train("net", kind, "--out", "a.safetensors"), says="has boxes, which no output of the net uses")
-    exits(1, "  nor from made-up ones", *train("net", f"synthetic:shapes,kind={kind}"),
+    exits(1, "  nor from synthetic boxes", *train("net", f"synthetic:shapes,kind={kind}"),
           says="has boxes, which no output of the net uses")
 done = counted("other sets are counted, too", "synthetic", "synthetic")
 
-# ---- what is wrong is named
+# ---- errors are reported with their position
 path = "boxes/train/labels/000003.txt"
 with open(path, "a") as file:
     file.write("0 0.5 0.5 0.2 0.2\n7 0.5 0.5 0.2 0.2\n")
@@ -95,7 +95,7 @@ counted("  --skip-bad counts it", "boxes", "skipped 1 unusable object and 1 unus
 write("boxes/train/images/000006.png", "no picture")
 counted("  and an invalid one", "boxes", "skipped 1 unusable object and 2 unusable images", "16 training",
         options=["--skip-bad"])
-exits(1, "a part that is broken is not written", "./net", "data", "--data", "boxes", "-o", "boxes3",
+exits(1, "an invalid part is not exported", "./net", "data", "--data", "boxes", "-o", "boxes3",
       says="the class is 7")
 check(not os.path.exists("boxes3"), "  and no folder is made", os.listdir("."))
 write("voc/Annotations/x.xml", "<annotation><size><width>4</width><height>4</height></size></annotation>")

@@ -23,7 +23,7 @@ check(not os.path.exists("named.safetensors"), "before anything is written")
 folders("strange", Red="red", green="green", orange="blue")
 done = exits(
     1,
-    "and so is one that is like none",
+    "and so is one unlike all labels",
     *train("named", "strange"),
     says="the folder 'orange' is not one of the labels Red, green, blue",
 )
@@ -34,7 +34,7 @@ exits(0, "as predict shows", "./named", "predict", picture, "--weights", "named.
 folders("fewer", Red="red", blue="blue")
 exits(
     0,
-    "fewer folders than labels: by name, and said",
+    "fewer folders than labels: matched by name, with a note",
     *evaluate("named", "fewer", "--weights", "named.safetensors"),
     says=("no folder for green", "accuracy     1.0000"),
 )
@@ -45,14 +45,14 @@ folders("padded", **{"00": "red", "01": "green", "02": "blue"})
 for data in "numbers", "padded":
     exits(
         0,
-        f"{data} are classes, whatever the labels",
+        f"{data} are class numbers, with any labels",
         *evaluate("named", data, "--weights", "named.safetensors"),
         says="accuracy     1.0000",
     )
 folders("gap", **{"0": "red", "2": "blue"})
 exits(
     0,
-    "also where one is left out",
+    "also if one is missing",
     *train("three", "gap", "--out", "gap.safetensors"),
     says="no folder for 1",
 )
@@ -74,7 +74,7 @@ exits(
     says="the folder '3' is not one of the labels Red, green, blue, nor the number of one, from 0 to 2",
 )
 
-# ---- sets that lack classes, or what is in them
+# ---- sets without some classes, or with empty ones
 exits(
     0,
     "fewer folders than classes, without labels",
@@ -90,7 +90,7 @@ exits(
 )
 exits(
     0,
-    "with labels it is one of them",
+    "with labels it is one of the classes",
     *evaluate("named", folders("single", blue="blue"), "--weights", "named.safetensors"),
     says=(
         "single: the whole set, 24 samples, because it has no test part; "
@@ -103,7 +103,7 @@ exits(0, "  weights record the validation part",
 for val, count in ("half.npz", 12), ("named.safetensors", 22):
     exits(0, f"  {val}", *evaluate("named", "single", "--weights", val),
           says=f"if the net was trained on this set, {count} of them were used for training")
-exits(0, "  also where there was none",
+exits(0, "  also if there was no validation part",
       *train("named", "single", "--val", "0", "--epochs", "1", "--out", "none.npz"))
 exits(0, "  of all", *evaluate("named", "single", "--weights", "none.npz"),
       says="24 of them were used for training")
@@ -123,13 +123,13 @@ exits(
     says=("hollow/zebra: this class folder has no readable image", "hollow/zebra/a.gif"),
 )
 
-# ---- what is in a set, and is not read
+# ---- files in a set that are not read
 odd = shutil.copytree("right", "odd")
 for name in ".DS_Store", "Thumbs.db", "desktop.ini", "__MACOSX/._a.png", ".ipynb_checkpoints/x.png":
     write(f"{odd}/Red/{name}")
     write(f"{odd}/{name}")
 done = exits(0, "litter", *train("named", odd, "--epochs", "1", "--out", "odd.safetensors"))
-check("skip" not in done.both and "not read" not in done.both, "is passed over in silence", done.both)
+check("skip" not in done.both and "not read" not in done.both, "is ignored without a note", done.both)
 for name in "blue/anim.gif", "blue/b.bmp", "green/notes.txt":
     write(f"{odd}/{name}")
 done = exits(
@@ -165,7 +165,7 @@ shutil.rmtree("parts_Train/Validation/blue")
 os.mkdir("parts_Train/extra")
 exits(
     0,
-    "a part that lacks a class is said",
+    "a part without one of the classes is reported",
     *train("named", "parts_Train", "--epochs", "1", "--out", "parts.safetensors"),
     says=(
         "the validation part has no image of blue",
@@ -188,7 +188,7 @@ exits(
     says="flat/test is not read: there are no folders of classes in it",
 )
 
-# ---- what weights know
+# ---- metadata of weights
 
 
 def metadata(path):
@@ -214,10 +214,10 @@ known = {
 }
 check(
     known.items() <= metadata("rgb.safetensors").items(),
-    "its weights know the net, its input and the classes",
+    "its weights have the net, its input and the classes as metadata",
     metadata("rgb.safetensors"),
 )
-check(known.items() <= metadata("rgb.last.safetensors").items(), "the last ones as well")
+check(known.items() <= metadata("rgb.last.safetensors").items(), "so have the last weights")
 check(
     {"net", "classes", "inputs", "cnn_training"} == set(metadata("rgb.checkpoint.safetensors")),
     "and the checkpoint",
@@ -241,13 +241,13 @@ exits(
 exits(0, "weights as .npz", *train("three", rgb, "--out", "rgb.npz"))
 exits(
     0,
-    "they know the classes as well, and their order of a flatten",
+    "which have the classes and the order of a flatten as metadata",
     "./three", "predict", picture, "--weights", "rgb.npz",
     says="rgb/red/00.png: red ",
 )
 exits(
     0,
-    "predict says them",
+    "predict prints them",
     "./three",
     "predict",
     picture,
@@ -260,19 +260,19 @@ check(result[0]["label"] == "red" and result[0]["class"] == 2, "as JSON, too", r
 folders("less", green="green", red="red")
 done = exits(
     0,
-    "a set with fewer classes goes by name, and that is said",
+    "a set with fewer classes is matched by name, with a note",
     *evaluate("three", "less", "--weights", "rgb.safetensors"),
     says=("no folder for blue", "accuracy     1.0000"),
 )
 check(
     [line.split()[:2] for line in done.stdout.splitlines()[-3:]]
     == [["blue", "0"], ["green", "24"], ["red", "24"]],
-    "rows by name",
+    "rows are matched by name",
     done.stdout,
 )
 exits(
     0,
-    "also a single one",
+    "also a single row",
     *evaluate("three", "one", "--weights", "rgb.safetensors"),
     says=("no folder for blue, green", "accuracy     1.0000"),
 )
@@ -317,7 +317,7 @@ check(
 write("shots/notes.txt")
 exits(
     0,
-    "what is skipped is said",
+    "skipped files are reported",
     "./three",
     "predict",
     "shots",
@@ -340,14 +340,14 @@ exits(
     says="nothing: there are no images in this folder",
 )
 
-# ---- names of any length and script in the table of classes
+# ---- long and non-Latin names in the table of classes
 names = {"a very long name of a class that goes on and on": "red", "Größe": "green", "赤い色": "blue"}
 folders("scripts", **names)
 exits(0, "long names, umlauts, Chinese", *train("three", "scripts", "--out", "scripts.safetensors"))
 done = exits(0, "in the table of classes", *evaluate("three", "scripts", "--weights", "scripts.safetensors"))
 rows = done.stdout.splitlines()[-4:]
 columns = {sum(2 if unicodedata.east_asian_width(c) == "W" else 1 for c in row) for row in rows}
-check(len(columns) == 1 and rows[1].startswith("Größe  "), "stand in columns", rows)
+check(len(columns) == 1 and rows[1].startswith("Größe  "), "are aligned in columns", rows)
 
 # ---- labels of the program and classes of the weights
 build("other", 3, 'labels ["red", "green", "blue"]')
@@ -378,7 +378,7 @@ exits(
 rename("rgb.safetensors", "rot.safetensors", lambda notes: notes.update(classes='["rot","green","blau"]'))
 exits(
     0,
-    "of two other names both are reported",
+    "if two names differ both are reported",
     "./other",
     "predict",
     picture,
@@ -394,7 +394,7 @@ rename(
 )
 exits(
     0,
-    "so is another normalization",
+    "so is a different normalization",
     "./three",
     "predict",
     picture,
@@ -421,7 +421,7 @@ rename(
 )
 exits(
     0,
-    "but not in files of others",
+    "but not in files of other programs",
     "./three",
     "predict",
     picture,
@@ -450,7 +450,7 @@ AT_ONCE = ("--init", "rgb.safetensors", "--epochs", "1", "--rate", "0")
 exits(0, "the classes keep their rows", *train("other", "order", *AT_ONCE, "--out", "rows.safetensors"))
 exits(
     0,
-    "so that the net knows them before it learns",
+    "so that the net predicts them before training",
     *evaluate("other", "order", "--weights", "rows.safetensors"),
     says="accuracy     1.0000",
 )
@@ -458,7 +458,7 @@ build("colours", 3, 'labels ["red", "green", "cyan"]')
 folders("cyan", red="red", green="green", cyan="blue")
 exits(
     0,
-    "other classes are learnt anew",
+    "other classes start with random rows",
     *train("colours", "cyan", *AT_ONCE, "--out", "cyan.safetensors"),
     says="the scores are those of other classes, and are learned again",
 )
@@ -474,14 +474,14 @@ exits(
     says="in this order",
 )
 exits(
-    0, "with the same it does", *train("three", rgb, "--out", "rgb.safetensors", "--resume", "--epochs", "31")
+    0, "with the same one", *train("three", rgb, "--out", "rgb.safetensors", "--resume", "--epochs", "31")
 )
 
-# ---- weights inside
+# ---- compiled-in weights
 build("three", 3, "", "--weights=rgb.safetensors")
 exits(
     0,
-    "a program with weights inside knows their classes",
+    "a program with compiled-in weights has their classes",
     "./three",
     "predict",
     picture,
@@ -526,7 +526,7 @@ exits(
 )
 check("three_labels[3]" in open("three.h").read() and '"green"' in open("three.c").read(), "with names")
 
-# ---- weights at hand
+# ---- default weight files
 build("near", 3)
 exits(
     2,
@@ -570,7 +570,7 @@ exits(
 )
 check(
     run("./near", "predict", picture, "--weights", "near.safetensors").stderr == "",
-    "those that are named are not reported",
+    "explicitly named weights are not reported",
 )
 
 finish()

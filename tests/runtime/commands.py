@@ -98,7 +98,7 @@ for command in "predict", "features", "occlude", "saliency":
 exits(1, "a file where TensorBoard's directory should be", "./dot", "train", *DATA, "--tensorboard",
       "dot.cnn", says="Not a directory")
 exits(1, "no such data", "./dot", "train", "--data", "nowhere", says="nowhere")
-exits(1, "no checkpoint to go on from", "./dot", "train", *DATA, "--resume", says="checkpoint")
+exits(1, "no checkpoint to continue from", "./dot", "train", *DATA, "--resume", says="checkpoint")
 exits(1, "a directory that does not exist", "./dot", "train", *DATA, "--out", "no/such.safetensors",
       says="no/such")
 
@@ -134,7 +134,7 @@ def crc32c(data):
     return crc ^ 0xFFFFFFFF
 
 
-def fields(data):  # of a protocol buffer: numbers and values
+def fields(data):  # of a protobuf message: numbers and values
     def varint():
         nonlocal at
         value = shift = 0
@@ -156,7 +156,7 @@ def fields(data):  # of a protocol buffer: numbers and values
         at += size
 
 
-# step, time and values of each event but the first, with checksums as TensorBoard checks them
+# step, time and values of each event but the first, with checksums as TensorBoard verifies them
 def events(path):
     def masked(data):
         crc = crc32c(data)
@@ -188,11 +188,11 @@ check(len(logged) == 3 and all(list(row) == list(values)
                                for row, (_, _, values) in zip(logged, board)),
       "and the numbers of the log", (logged, board))
 before = content(f"runs/board/{EVENTS}")
-exits(0, "which a resumed run goes on with", *TRAIN, "--out", "board.safetensors", "--tensorboard",
+exits(0, "to which a resumed run appends", *TRAIN, "--out", "board.safetensors", "--tensorboard",
       "runs/board", "--resume", "--epochs", "5")
 check(content(f"runs/board/{EVENTS}").startswith(before)
       and [step for step, _, _ in events(f"runs/board/{EVENTS}")] == [20, 40, 60, 80, 100],
-      "after the same bytes")
+      "after the same bytes as before")
 try:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
     theirs = EventAccumulator("runs/board").Reload()
@@ -241,10 +241,10 @@ for number, what in (signal.SIGINT, "Ctrl-C"), (signal.SIGKILL, "kill -9"), (sig
           f"to the bit after {what}, {stops} times", codes)
     mine = [json.loads(line) for line in open(f"{name}.jsonl")]
     check([[row["epoch"], row["val_loss"]] for row in mine] == [[row["epoch"], row["val_loss"]]
-                                                                for row in rows], "and the log is whole")
+                                                                for row in rows], "and the log is complete")
     left = [file for file in os.listdir() if file.startswith(name) and file.endswith(".tmp")]
-    check(not left, "and nothing half written is left", left)
-done = exits(0, "going on to more epochs", *TRAIN, "--resume", "--epochs", "14")
+    check(not left, "and no partial file is left", left)
+done = exits(0, "continuing to more epochs", *TRAIN, "--resume", "--epochs", "14")
 
 # ---- experiments
 before = sorted(os.listdir())
@@ -322,20 +322,20 @@ exits(0, "-o for one input", "./dot", "predict", "one.npy", *WEIGHTS, "-o", "out
 check(floats(content("out.npy")) == ((4,), raw[:4]), "has no leading n, and the same bits")
 exits(2, "-o with another suffix", "./dot", "predict", "one.npy", *WEIGHTS, "-o", "out.txt")
 
-# ---- what does not go together
+# ---- invalid combinations
 npy("small.npy", (3, 8, 7, 1), picture[:168])
 exits(1, "an input of another size", "./dot", "predict", "small.npy", *WEIGHTS, says="[3, 8, 7, 1]")
-exits(1, "an input that is not there", "./dot", "predict", "nothing.png", *WEIGHTS, says="nothing.png")
+exits(1, "an input that does not exist", "./dot", "predict", "nothing.png", *WEIGHTS, says="nothing.png")
 with open("cut.safetensors", "wb") as file:
     file.write(reference[0][:-9])
-exits(1, "weights that are cut off", "./dot", "predict", "one.npy", "--weights", "cut.safetensors",
+exits(1, "truncated weights", "./dot", "predict", "one.npy", "--weights", "cut.safetensors",
       says="cut.safetensors")
 npz("class.npz", x=npy(None, (3, 8, 8, 1), picture), y=npy(None, (3,), [0, 4, 1], "q", "<i8"))
 exits(1, "a class out of range", "./dot", "train", "--data", "class.npz", says="label 1 is 4")
 npz("short.npz", x=npy(None, (3, 8, 8, 1), picture), y=npy(None, (2,), [0, 1], "q", "<i8"))
 exits(1, "fewer targets than samples", "./dot", "train", "--data", "short.npz", says="2 samples")
 
-# ---- time
+# ---- times
 result = json.loads(exits(0, "bench --json", "./dot", "bench", "--seconds", "0.1", "--json").stdout)
 check(list(result) == ["latency_ms", "images_per_second", "gflops", "threads", "layers"]
       and list(result["latency_ms"]) == ["min", "median", "p99"]
@@ -352,10 +352,10 @@ check([list(row) for row in layers.values()] == len(layers) * [
       and any(row["forward_ms"] > 0 and row["weight_gradient_ms"] > 0 for row in layers.values()),
       "and its layers, forward and backward", result)
 check([row["name"] for row in result["rest"]] == ["weights packed", "gradients added", "update"],
-      "and what no layer has", result)
+      "and the time outside of layers", result)
 parts = sum(row["ms"] for row in [*layers.values(), *result["rest"]])
 check(0.2 * result["step_ms"]["min"] < parts < 5 * result["step_ms"]["p99"],
-      "which together take about as long as a step", [parts, result["step_ms"]])
+      "whose sum is about the time of a step", [parts, result["step_ms"]])
 exits(0, "info", "./dot", "info", says="parameters")
 
 # ---- other nets
@@ -363,7 +363,7 @@ shutil.copy("dot.safetensors", "kept.safetensors")
 exits(0, "with weights inside", os.environ["CNNC"], "dot.cnn", "--weights=kept.safetensors", "-o", "full")
 check(run("./full", "predict", "one.npy").stdout == lines[0] + "\n",
       "no --weights is needed, and the answers are the same")
-exits(0, "and trains on from them", "./full", "train", *DATA, "--limit", "40", "--epochs", "1")
+exits(0, "and continues training from them", "./full", "train", *DATA, "--limit", "40", "--epochs", "1")
 exits(0, "evaluates", "./full", "eval", *DATA, says="accuracy")
 
 build("edge", """net edge {

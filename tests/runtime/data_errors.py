@@ -17,7 +17,7 @@ def damage(path, change):
 # ---- unreadable images
 build("three", 3)
 folders("rgb", red="red", green="green", blue="blue")
-exits(0, "a sound set", *train("three", "rgb", "--epochs", "1", "--out", "rgb.safetensors"))
+exits(0, "a valid set", *train("three", "rgb", "--epochs", "1", "--out", "rgb.safetensors"))
 damage("rgb/red/03.png", lambda data: b"")
 done = exits(
     1,
@@ -27,7 +27,7 @@ done = exits(
 )
 check(not any(name.startswith("one.") for name in os.listdir(".")), "  and nothing is written",
       os.listdir("."))
-check("cannot be read" not in done.both, "  a single one is reported by itself", done.both)
+check("cannot be read" not in done.both, "  a single one is reported without a count", done.both)
 os.makedirs("rgb/val")
 for name in "red", "green", "blue":
     os.makedirs(f"rgb/train/{name}")
@@ -52,7 +52,7 @@ bad = (
 for more in [], ["--dry-run"], ["--resume"]:
     exits(
         1,
-        f"all of them are reported, of all parts {more}",
+        f"all of them are reported, in all parts {more}",
         *train("three", "rgb", "--epochs", "2", "--out", "rgb.safetensors", *more),
         says=bad,
     )
@@ -65,23 +65,23 @@ done = exits(
     says=("rgb: 29 of 144 images cannot be read; the first 10 are above", "rgb/train/red/03.png: is empty"),
 )
 check(done.stderr.count(".png: ") == 10, "  and no more", done.stderr)
-exits(0, "samples that are not read do not count", *train("three", "rgb", "--dry-run", "--limit", "1"))
+exits(0, "unread samples are not reported", *train("three", "rgb", "--dry-run", "--limit", "1"))
 done = exits(
     1,
     "eval reports them too",
     *evaluate("three", "rgb", "--weights", "rgb.safetensors"),
     says=("rgb/train/red/03.png: is empty", "of 144 images cannot be read"),
 )
-check("accuracy" not in done.stdout, "  before it evaluates", done.stdout)
+check("accuracy" not in done.stdout, "  before evaluation", done.stdout)
 
-# ---- names of folders in other characters and capitals
+# ---- other Unicode forms and capitals in names of folders
 NAMES = {"Größe": "red", "Việt ấy": "green", "ぎょう한국ё": "blue"}
 for program, form in ("words", "NFC"), ("apart", "NFD"):
     labels = '", "'.join(unicodedata.normalize(form, name) for name in NAMES)
     build(program, 3, f'labels ["{labels}"]')
 for form in "NFC", "NFD":
     folders(form, **{unicodedata.normalize(form, name): colour for name, colour in NAMES.items()})
-check(len(set(os.listdir("NFC") + os.listdir("NFD"))) == 6, "names on the disk are other bytes")
+check(len(set(os.listdir("NFC") + os.listdir("NFD"))) == 6, "names on the disk are in another Unicode form")
 for program in "words", "apart":
     for form in "NFC", "NFD":
         out = f"{program}.{form}.safetensors"
@@ -95,7 +95,7 @@ for program in "words", "apart":
 exits(0, "without labels", *train("three", "NFD", "--out", "nfd.safetensors"))
 exits(
     0,
-    "  weights keep the common form",
+    "  weights store the composed form",
     *evaluate("three", "NFC", "--weights", "nfd.safetensors"),
     says=("accuracy     1.0000", *NAMES),
 )
@@ -113,7 +113,7 @@ folders("capitals/val", 5, red="red", GREEN="green", blau="blue")
 folders("capitals/test", 5, RED="red", green="green", Blau="blue")
 done = exits(
     0,
-    "parts that differ in capitals",
+    "parts whose folders differ in capitals",
     *train("three", "capitals", "--out", "capitals.safetensors"),
     says=(
         "72 training, 15 validation and 15 test samples, 3 classes",
@@ -134,7 +134,7 @@ check([line.split()[0] for line in done.stdout.splitlines()[-3:]] == ["Red", "bl
 build("labelled", 3, 'labels ["red", "green", "blau"]')
 exits(
     0,
-    "the label among them counts",
+    "the spelling of the label is used",
     *train("labelled", "capitals", "--out", "labelled.safetensors", "--epochs", "1"),
     says="of different parts are treated as one class, 'red'",
 )
@@ -142,7 +142,7 @@ folders("letters/train", a="red", A="green", b="blue")
 folders("letters/val", 5, A="green", b="blue")
 done = exits(
     0,
-    "letters are other classes",
+    "within a part, capitals distinguish classes",
     *train("three", "letters", "--out", "letters.safetensors", "--epochs", "1"),
     says=("3 classes", "the validation part has no image of a"),
 )
@@ -182,7 +182,7 @@ for option, name in (
     ("--log", "flat/.runs/log.csv"),
     ("--plot", "capitals/runs/plot.svg"),
 ):
-    exits(0, f"{option} {name} is not among them", *train("three", name.split("/")[0], *OUT, option, name))
+    exits(0, f"{option} {name} is outside of it", *train("three", name.split("/")[0], *OUT, option, name))
 done = exits(0, "  and no part of the next run", *train("three", "flat", *OUT))
 check("skipped" not in done.both and "log" not in done.both, "  at all", done.both)
 

@@ -40,9 +40,9 @@ def predict(*words):
 done = run(*predict("000000000139.png"))
 check(done.stdout == "000000000139.png: cat 0.9000 (16.0 8.0 48.0 40.0), dog 0.7500 (60.0 16.0 120.0 60.0)\n",
       "one line per image, in its own pixels", done.both)
-exits(0, "boxes are mapped back from letterbox, and cut", *predict("square.png"),
+exits(0, "boxes are mapped back from letterbox, and clipped", *predict("square.png"),
       says="cat 0.9000 (0.0 8.0 16.0 40.0), dog 0.7500 (28.0 16.0 64.0 60.0)\n")
-exits(0, "and from another fit, if that is wanted", *predict("square.png", "--fit=stretch"),
+exits(0, "and from another fit, with --fit", *predict("square.png", "--fit=stretch"),
       says="cat 0.9000 (8.0 8.0 24.0 40.0), dog")
 exits(0, "and from a crop", *predict("square.png", "--fit=crop"), says="cat 0.9000 (8.0 20.0 24.0 36.0), dog")
 
@@ -60,16 +60,16 @@ check((width, height) == (640, 320), "on the image, enlarged fivefold", (width, 
 cat, dog = rows[199][80], rows[299][500]
 check(cat != dog and cat != (90, 90, 90) and rows[40][239] == cat and rows[150][599] == dog,
       "each class in its color", (cat, dog))
-check(rows[100][150] == (90, 90, 90) and rows[310][25] == (90, 90, 90), "and the rest stays", rows[100][150])
+check(rows[100][150] == (90, 90, 90) and rows[310][25] == (90, 90, 90), "others stay", rows[100][150])
 check(rows[78][300] == dog and any(rows[72][x] not in (dog, (90, 90, 90)) for x in range(300, 420)),
       "with a label on a tab above", rows[72][300:])
 write_png("large.png", 700, 400, lambda x, y: (90, 90, 90))
-exits(0, "on a large one", *predict("large.png", "-o", "drawn.png"))
-check(read_png("drawn.png")[:2] == (700, 400), "in its own size", read_png("drawn.png")[:2])
+exits(0, "on a large image", *predict("large.png", "-o", "drawn.png"))
+check(read_png("drawn.png")[:2] == (700, 400), "at its own size", read_png("drawn.png")[:2])
 exits(0, "raw rows are written, too", *predict("square.png", "-o", "raw.npy"))
 with open("raw.npy", "rb") as file:
     raw = file.read()
-check(b"(5, 6)" in raw[:128] and struct.unpack("<f", raw[-4:]) == (-1,), "of which the last are missing",
+check(b"(5, 6)" in raw[:128] and struct.unpack("<f", raw[-4:]) == (-1,), "without the missing last ones",
       raw[:128])
 exits(1, "an image shows one sample", *predict("square.png", "000000000139.png", "-o", "two.png"),
       says="an image shows one sample, not 2")
@@ -77,7 +77,7 @@ with open("two.npy", "wb") as file:
     file.write(npy((2, HEIGHT, WIDTH, 3), [7] * (2 * HEIGHT * WIDTH * 3), "|u1", "B"))
 results = json.loads(run(*predict("two.npy", "--json")).stdout)
 check([r["image_id"] for r in results] == [0, 0, 1, 1] and results[2]["bbox"] == [8, 4, 16, 16],
-      "samples of an array have numbers, and the input's pixels", results)
+      "samples of an array have numbers, and coordinates of the input", results)
 exits(0, "lines, too", *predict("two.npy"), says="two.npy[1]: cat 0.9000 (8.0 4.0 24.0 20.0), dog")
 
 # ---- Pixel classes are drawn over the image
@@ -93,10 +93,10 @@ exits(0, "classes are drawn", "./soft", "predict", "halves.png", "--weights=soft
 width, height, rows = read_png("soft.png")
 left, right = rows[8][4], rows[8][28]
 check((width, height) == (32, 16) and left[0] < 200 and left[1] < 40 and right[0] > 40 and right[2] < 200,
-      "over the original image, ground in black", (width, height, left, right))
+      "over the original image, background in black", (width, height, left, right))
 check(rows[8][15] != left and rows[8][16] == (128, 0, 0), "with an outline", rows[8][14:18])
 
-# ---- Things and stuff: objects of the first and of the last class are in two corners, on pixel class 0
+# ---- Panoptic segments: objects of the first and of the last class are in two corners, on pixel class 0
 
 
 def panoptic(name, objects, labels, outputs):
@@ -130,14 +130,14 @@ meadow = ["./things", "predict", "meadow.png", "--weights=things.npz"]
 done = run(*meadow)
 check(done.stdout == "meadow.png: cat 0.7500 (0.0 0.0 16.0 16.0), dog 0.5000 (16.0 16.0 32.0 32.0); "
       "grass 0.5312, cat 0.2344 score 0.7500, dog 0.2344 score 0.5000\n",
-      "segments have names, sizes and, of objects, scores; the largest comes first", done.both)
+      "segments have names, sizes and, for objects, scores; the largest comes first", done.both)
 results = json.loads(run(*meadow, "--json").stdout)
 check([r["category_id"] for r in results[:2]] == [2, 3] and results[0]["label"] == "cat",
-      "classes of objects come behind those of the ground", results)
+      "classes of objects come after those of pixels", results)
 segments = results[2]["segments_info"]
 check([s["id"] for s in segments] == [1, 2, 3] and segments[0]["category_id"] == 1
       and segments[0]["label"] == "grass" and segments[0]["isthing"] == 0 and "score" not in segments[0]
-      and segments[0]["bbox"] == [0, 0, 32, 32], "as COCO has them in its panoptic form", segments)
+      and segments[0]["bbox"] == [0, 0, 32, 32], "in COCO's panoptic format", segments)
 check(segments[1]["label"] == "cat" and segments[1]["isthing"] == 1 and segments[1]["score"] == 0.75
       and segments[1]["iscrowd"] == 0 and sum(s["area"] for s in segments) == 32 * 32
       and segments[1]["segmentation"]["size"] == [32, 32], "with their pixels as runs", segments)
@@ -160,13 +160,13 @@ shapes = ["--data", "synthetic:shapes,kind=panoptic,count=20,size=32"]
 result = json.loads(run("./grounds", "eval", *shapes, "--weights=grounds.npz", "--json").stdout or "{}")
 check([row["label"] for row in result["boxes"]["classes"]] == ["round", "box", "roof", "point", "hole"]
       and [row["label"] for row in result["segments"]["classes"]][:2] == ["background", "round"],
-      "labels may name the classes of objects alone; the data names the others", result)
+      "labels may name only the classes of objects; the data name the others", result)
 panoptic("bare", 5, "", "segments")
 done = run("./bare", "eval", *shapes, "--weights=bare.npz", "--json")
 check(set(json.loads(done.stdout or "{}").get("metrics", {})) == {"pq", "sq", "rq"},
-      "are judged by their quality, not by boxes that no output has", done.both)
+      "are evaluated by panoptic quality, not by boxes", done.both)
 
-# ---- What is found is held against the data
+# ---- Detections are compared with the annotations
 build("both", """net both {
     input image: 32x32x3 as u8
     pixels = image -> normalize(scale=1/255) -> conv(6, 1x1) -> softmax
@@ -182,14 +182,14 @@ npz("both.npz", **{"pixels.weight": npy((6, 3, 1, 1), [0] * 18), "pixels.bias": 
                    "scores.weight": npy((25, 3), [0] * 75), "scores.bias": npy((25,), [0.5] * 25),
                    "boxes.weight": npy((20, 3), [0] * 60), "boxes.bias": npy((20,), PLACES)})
 EVAL = ["./both", "eval", "--data", "synthetic:shapes,count=100,size=64", "--weights=both.npz"]
-done = exits(0, "boxes are held against the data", *EVAL, "--json", "--curves", "curves.svg")
+done = exits(0, "boxes are compared with the annotations", *EVAL, "--json", "--curves", "curves.svg")
 result = json.loads(done.stdout)
 found, boxes = result["metrics"], result["boxes"]
 check(0 < found["map"] < found["map50"] < 0.9 and found["map"] == boxes["ap"] and "iou" in found,
       "the metrics have the average precision", found)
 classes = boxes["classes"]
 check(len(classes) == 5 and all(0 <= c["ap"] <= c["ap50"] and c["samples"] > 0 for c in classes)
-      and abs(sum(c["ap"] for c in classes) / 5 - boxes["ap"]) < 1e-8, "and so has each class", boxes)
+      and abs(sum(c["ap"] for c in classes) / 5 - boxes["ap"]) < 1e-8, "and so does each class", boxes)
 os.makedirs("pets/images")
 os.makedirs("pets/labels")
 for name, line in (("a", "0 0.25 0.375 0.25 0.5"), ("b", "1 0.703125 0.59375 0.46875 0.6875")):
@@ -199,11 +199,11 @@ for name, line in (("a", "0 0.25 0.375 0.25 0.5"), ("b", "1 0.703125 0.59375 0.4
 alone = run("./find", "eval", "--data", "pets", WEIGHTS, "--json")
 only = json.loads(alone.stdout)
 check(only["classes"] == only["boxes"]["classes"] and only["classes"][1]["label"] == "dog"
-      and only["loss"] is None, "a net of boxes alone has them as its classes", only)
+      and only["loss"] is None, "a net with only boxes has their classes", only)
 same = [run(*EVAL, "--json", f"--threads={n}").stdout for n in (1, 3)]
 check(same[0] == same[1] == done.stdout, "the same for any number of threads", same[0])
 with open("curves.svg") as file:
-    check(file.read().count("<polyline") == 5, "each class has a curve of precision")
+    check(file.read().count("<polyline") == 5, "each class has a precision-recall curve")
 exits(0, "training validates them", "./both", "train", "--data", "synthetic:shapes,count=40,size=32", "--log",
       "log.csv", "--plot", "plot.svg", "--progress=plain", says="  val_map50 ")
 with open("log.csv") as log, open("plot.svg") as plot:

@@ -1,5 +1,4 @@
-# file_formats.py: the cases of file_formats.tap: programs built by $CNNC, given files that other programs
-# write.
+# file_formats.py: the cases of file_formats.tap: executables read files that other programs write.
 # SPDX-License-Identifier: Apache-2.0
 import json, os, struct, subprocess, unicodedata, zipfile
 from tap import check, finish, start
@@ -32,7 +31,7 @@ def tensors(path):
     return json.loads(data[8:8 + n]), data[8 + n:]
 
 
-def rename(source, target, names, metadata=None):  # the same tensors under other names
+def rename(source, target, names, metadata=None):  # the same tensors with other names
     header, data = tensors(source)
     header.pop("__metadata__", None)
     header = {names(name): entry for name, entry in header.items()}
@@ -64,10 +63,10 @@ done = exits(0, "and evaluated", "./beans", "eval", "--data", "beans.csv", "--ta
              "beans.safetensors", "--json")
 facts = json.loads(done.stdout)
 check(facts["metrics"]["accuracy"] > 0.95 and [c["label"] for c in facts["classes"]] == ["small", "large"],
-      "  by the names of its classes", facts)
-exits(0, "going on needs no --target again", "./beans", "train", "--data", "beans.csv", "--resume",
+      "  with the names of its classes", facts)
+exits(0, "resuming needs no --target", "./beans", "train", "--data", "beans.csv", "--resume",
       "--epochs", "31", says="CSV with a header")
-exits(1, "a column that is not there", "./beans", "eval", "--data", "beans.csv", "--target", "kinds",
+exits(1, "an unknown column", "./beans", "eval", "--data", "beans.csv", "--target", "kinds",
       "--weights", "beans.safetensors", says="did you mean 'kind'?")
 exits(1, "--target of another set", "./beans", "train", "--data", "synthetic", "--target", "kind",
       says="only tables (.csv) have a target column")
@@ -85,7 +84,7 @@ done = exits(0, "rows without it", *BEANS, "bare.csv")
 check(done.stdout.replace("bare", "beans").splitlines() == lines, "  are the same", done.stdout)
 write("last.tsv", "".join(f"{a}\t{b}\t{c}\t{kind if i % 2 else ''}\n" for i,
                           (a, b, kind, c) in enumerate(cells)))
-done = exits(0, "the last column is the target, whatever is in it", *BEANS, "last.tsv")
+done = exits(0, "the last column is the target, with any contents", *BEANS, "last.tsv")
 check(done.stdout.replace("last.tsv", "beans.csv").splitlines() == lines, "  without a header, too",
       done.stdout)
 exits(0, "raw outputs of rows", *BEANS, "bare.csv", "-o", "bare.npy")
@@ -131,14 +130,14 @@ for words in ("./cafes", "train", "--data", "latin.csv"), ("./beans", "predict",
           says='latin.csv:2: is not UTF-8: the byte 0xE9; a table in Latin-1 or Windows-1252 is converted '
                'by iconv -f WINDOWS-1252 -t UTF-8 "latin.csv" >utf8.csv')
 write("cafes.csv", unicodedata.normalize("NFD", cafes))
-done = exits(0, "letters and accents apart", "./cafes", "train", "--data", "cafes.csv", says="2 classes",
+done = exits(0, "decomposed accents", "./cafes", "train", "--data", "cafes.csv", says="2 classes",
              silent="normalize")
 check("hint: the input \"sizes\" has values from 0 to" in done.stderr
       and "after batchnorm, which scales each column" in done.stderr,
       "a hint for columns of other sizes", done.stderr)
 build("scaled_cafes", open("cafes.cnn").read().replace("net cafes", "net scaled_cafes")
       .replace("dense", "batchnorm -> dense"))
-exits(0, "  that helps", "./scaled_cafes", "train", "--data", "cafes.csv", silent="hint")
+exits(0, "  which removes it", "./scaled_cafes", "train", "--data", "cafes.csv", silent="hint")
 write("digits.csv", "".join(",".join(str((p * i) % 256) for p in range(64)) + f",{i % 3}\n"
                             for i in range(30)))
 PLAIN = ("net digits { input image: 8x8x1 \n conv(2, 3x3) -> relu -> flatten -> dense(3) \n train { loss = "
@@ -172,7 +171,7 @@ for name, type_, first, hint in (("raw", "", "", "0 to 255"), ("bytes", " as u8"
         check("normalize(scale=1/" in done.stderr
               and sum("hint" in line for line in done.stderr.splitlines()) == 1,
               "  of one line, on standard error", done.stderr)
-exits(0, "a hint is printed whatever progress is wanted", "./raw", "train", "--data", "raw.npz", "--progress",
+exits(0, "a hint is printed with any --progress", "./raw", "train", "--data", "raw.npz", "--progress",
       "none",
       says="hint:")
 
@@ -187,7 +186,7 @@ for name, says in ("a.bmp", "a.bmp: is a BMP image; convert it to PNG, JPEG or W
 
 # ---- weights
 rename("raw.safetensors", "module.safetensors", lambda name: "module." + name, {"format": "pt"})
-exits(0, "what all names begin with is left out", "./raw", "eval", "--data", "raw.npz", "--weights",
+exits(0, "a common prefix of all names is ignored", "./raw", "eval", "--data", "raw.npz", "--weights",
       "module.safetensors", says="module.safetensors: warning: dense1.weight belongs to a flattened 6x6x2")
 rename("raw.safetensors", "branches.safetensors",
        lambda name: ("module." if name[0] == "c" else "other.") + name, {"format": "pt"})
@@ -195,7 +194,7 @@ exits(1, "an absent prefix is reported", "./raw", "eval", "--data", "raw.npz", "
       "branches.safetensors",
       says="has 2 of the net's 4 weights, with 'module.' before their names; --weights-prefix=module. "
            "leaves that out")
-exits(0, "  and left out", "./raw", "eval", "--data", "raw.npz", "--weights", "module.safetensors",
+exits(0, "  and ignored", "./raw", "eval", "--data", "raw.npz", "--weights", "module.safetensors",
       "--weights-prefix=module.",
       says="module.safetensors: warning: dense1.weight belongs to a flattened 6x6x2")
 exits(0, "  also by train", "./raw", "train", "--data", "raw.npz", "--init", "module.safetensors",
@@ -206,21 +205,21 @@ exits(1, "  a prefix without its dot is reported", "./raw", "eval", "--data", "r
       "module.safetensors", "--weights-prefix=module", says="did you mean '--weights-prefix=module.'?\n")
 exits(0, "  and by cnnc", os.environ["CNNC"], "raw.cnn", "--weights=module.safetensors",
       "--weights-prefix=module.", "-o", "raw.c", says="[weights-order]")
-exits(2, "a prefix of no file", os.environ["CNNC"], "raw.cnn", "--weights-prefix=module.", "-o", "raw.c",
+exits(2, "a prefix without a file", os.environ["CNNC"], "raw.cnn", "--weights-prefix=module.", "-o", "raw.c",
       says="--weights, which is missing")
 write("state.pt", b"\x80\x02}q\x00." + bytes(8))
 write("net.onnx", b"\x08\x08\x12\x04test" + bytes(16))
 write("net.h5", b"\x89HDF\r\n\x1a\n" + bytes(16))
 for name in "state.pt", "net.onnx", "net.h5":
     for words in (os.environ["CNNC"], "raw.cnn", "-o", "raw.c"), ("./raw", "eval", "--data", "raw.npz"):
-        done = exits(1, f"{name} is answered by Python", *words, f"--weights={name}", says="import ")
+        done = exits(1, f"{name} is answered with Python code", *words, f"--weights={name}", says="import ")
         lines = done.stderr.splitlines()[1:]
         try:
             compile("\n".join(lines[:-1] if lines[-1] == "1 error" else lines), name, "exec")
             check(True, "  that can be pasted")
         except SyntaxError as error:
             check(False, "  that can be pasted", f"{error}\n{done.stderr}")
-exits(0, "own weights bring no warning", "./raw", "eval", "--data", "raw.npz", "--weights",
+exits(0, "own weights cause no warning", "./raw", "eval", "--data", "raw.npz", "--weights",
       "raw.safetensors", silent="warning")
 rename("raw.safetensors", "keras.safetensors", lambda name: name, {"format": "keras"})
 exits(0, "nor do those of a framework with the same order", "./raw", "eval", "--data", "raw.npz",

@@ -43,7 +43,7 @@ def by_program():
                "--out", "after.safetensors")
     check(made.returncode == 0, "it is trained further", made.stderr)
     after = accuracy("after.safetensors")
-    check(before < 0.7 and after > 0.9, "and knows shapes that it did not know before", f"{before} {after}")
+    check(before < 0.7 and after > 0.9, "and classifies new shapes", f"{before} {after}")
 
 
 PACKAGE = """

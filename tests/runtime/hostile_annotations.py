@@ -6,7 +6,7 @@ from tap import check, finish, start
 
 start("hostile")
 MEGABYTE = 1 << 20
-SECONDS = 60  # a case takes far less; what hangs takes forever
+SECONDS = 60  # a case takes far less; this detects hangs
 with open("net.cnn", "w") as file:
     file.write("""net net {
     input image: 4x4x3 as u8
@@ -19,7 +19,7 @@ exits(0, "a net is built", os.environ["CNNC"], "net.cnn", "-O1", "-o", "net")
 
 
 def run(data, *options, command="data", memory=None):
-    """A command of the program; memory: MiB of addresses, where it is limited."""
+    """Runs a command of the program; memory: limit of the address space in MiB."""
     words = ["./net", command, "--data", data, *options]
     if memory:
         words = ["sh", "-c", f'ulimit -v {memory * 1024}; exec "$@"', "sh", *words]
@@ -30,7 +30,7 @@ def run(data, *options, command="data", memory=None):
 
 
 def plain(output):
-    """Only what a terminal shows as it stands."""
+    """True if all characters are printable."""
     return all(byte >= 32 or byte in b"\n\r\t" for byte in output) and output.decode("utf-8", "replace")
 
 
@@ -70,7 +70,7 @@ def picture(number, name, height=4, width=4):
 
 
 def coco(*annotations, second=picture(2, "b.png"), name="dog"):
-    """The classes are above each other, in a circle."""
+    """The classes are their own supercategories, in a cycle."""
     text = {"images": [picture(1, "a.png"), second],
             "categories": [{"id": 1, "name": name, "supercategory": "cat"},
                            {"id": 2, "name": "cat", "supercategory": "dog"}],
@@ -85,27 +85,27 @@ def bad(**members):
 
 coco({**GOOD, "id": 2, "image_id": 2})
 good = run("coco")
-check(b"1 training, 1 validation" in good.stdout + good.stderr, "sound annotations are read",
+check(b"1 training, 1 validation" in good.stdout + good.stderr, "valid annotations are read",
       good.stdout + good.stderr)
 RUNS = "coco/instances.json: annotations[1].segmentation.counts: "
 BOX = "coco/instances.json: annotations[1].bbox: "
 for title, says, annotation in [
-    ("an id that stands twice", "annotations[1].id: 1 is the id of annotations[0], too", bad(id=1)),
+    ("a duplicate id", "annotations[1].id: 1 is the id of annotations[0], too", bad(id=1)),
     ("an image with a list as its id", "annotations[1].image_id: must be an integer",
      bad(image_id=[1])),
     ("an image that does not exist", "annotations[1].image_id: no element", bad(image_id=1 << 62)),
-    ("a class that is not there", "annotations[1].category_id: no element", bad(category_id=-1)),
+    ("an unknown class", "annotations[1].category_id: no element", bad(category_id=-1)),
     ("a polygon of one point", "annotations[1].segmentation[0]: has 2 numbers", bad(segmentation=[[1, 1]])),
     ("a polygon of lists", "annotations[1].segmentation[0]: must be a list of numbers",
      bad(segmentation=[[[1]] * 8])),
-    ("a polygon far away", "annotations[1].segmentation[0]: [2]: 1e+300 is far outside",
+    ("a polygon far outside", "annotations[1].segmentation[0]: [2]: 1e+300 is far outside",
      bad(segmentation=[[0, 0, 1e300, 0, 0, 4]])),
     ("runs beyond the image", RUNS + "run 1 is 99, but 16", bad(segmentation={"size": [4, 4],
                                                                               "counts": [0, 99]})),
     ("runs of huge numbers", RUNS + "run 1 is", bad(segmentation={"size": [4, 4],
                                                                   "counts": [0, (1 << 63) - 1]})),
-    ("runs that go back", RUNS + "run 1 is -5", bad(segmentation={"size": [4, 4], "counts": [8, -5, 13]})),
-    ("runs of nothing", RUNS + "runs 2 and 3 are both empty",
+    ("negative runs", RUNS + "run 1 is -5", bad(segmentation={"size": [4, 4], "counts": [8, -5, 13]})),
+    ("empty runs", RUNS + "runs 2 and 3 are both empty",
      bad(segmentation={"size": [4, 4], "counts": [0] * 100000})),
     ("packed runs of one long number", RUNS + "letter 0 does not begin a number",
      bad(segmentation={"size": [4, 4], "counts": "o" * 100000})),
@@ -115,11 +115,11 @@ for title, says, annotation in [
      bad(segmentation={"size": [1 << 32, 1], "counts": [16]})),
     ("runs of a huge image", "segmentation.size: is 100000x100000, but",
      bad(segmentation={"size": [100000, 100000], "counts": [10 ** 10]})),
-    ("a box of no size", BOX + "the box is 0 wide", bad(bbox=[1, 1, 0, 2])),
+    ("an empty box", BOX + "the box is 0 wide", bad(bbox=[1, 1, 0, 2])),
     ("a box of negative size", BOX + "the box is -2 wide", bad(bbox=[2, 1, -2, 2])),
     ("a box outside the image", BOX + "the box's left side is 1e+30", bad(bbox=[1e30, 0, 1e30, 2])),
-    ("a box of infinity", BOX + "the box's right side is inf", bad(bbox=[0, 0, 1e300, 2])),
-    ("a box of texts", BOX + "must be four numbers", bad(bbox=["0", "0", "2", "2"])),
+    ("an infinite box", BOX + "the box's right side is inf", bad(bbox=[0, 0, 1e300, 2])),
+    ("a box of strings", BOX + "must be four numbers", bad(bbox=["0", "0", "2", "2"])),
     ("an annotation that is a number", "annotations[1].image_id: must be an integer", 7),
 ]:
     refused(title, coco(annotation), "coco/instances.json", says)
@@ -129,7 +129,7 @@ coco(*many)
 done = run("coco")
 check(done.returncode == 0, "10,000 boxes in an image are read", done.stderr)
 done = run("coco", "--out", "many.safetensors", "--progress", "none", command="train")
-check(done.returncode == 0 and os.path.exists("many.safetensors"), "  and learnt from", done.stderr)
+check(done.returncode == 0 and os.path.exists("many.safetensors"), "  and trained on", done.stderr)
 for title, says, second in [
     ("images with the same id", "images[1].id: 1 is the id of images[0], too", picture(1, "b.png")),
     ("an image of huge size", "images[1].width: must be an integer of at least 1",
@@ -144,7 +144,7 @@ for title, says, second in [
 coco({**GOOD, "id": 2, "image_id": 2}, second=picture(2, "b.png", 40, 4))
 skipped("coco", "skipped 1 unusable image", "b.png: is 4x4 (height x width), but the annotation of its",
         "says 40x4")
-refused("a class of a name that terminals obey", coco(name="\u001b[31m"),
+refused("a class name with control characters", coco(name="\u001b[31m"),
         "categories[0].name: must be a text without control characters")
 
 # ---- invalid JSON
@@ -153,12 +153,12 @@ for title, content, says in [
     ("infinity", '{"images":\n[1e999]}', "coco/instances.json:2:6: invalid JSON"),
     ("lists 100,000 deep", '{"images":\n' + "[" * 100000, "coco/instances.json:2:"),
     ("objects 100,000 deep", '{"a":' * 100000, "coco/instances.json:1:"),
-    ("a text without end", '{"images":"' + "a" * 100000, "coco/instances.json:1:"),
-    ("bytes that are no text", b'{"images":\n["\xff\xfe\x1b[31m"]}', "coco/instances.json:2:"),
+    ("a string without end", '{"images":"' + "a" * 100000, "coco/instances.json:1:"),
+    ("bytes that are not UTF-8", b'{"images":\n["\xff\xfe\x1b[31m"]}', "coco/instances.json:2:"),
     ("half a file", '{"images":[{"id":1,', "coco/instances.json:1:"),
     ("nothing", "", "coco/instances.json"),
     ("another value", "7", "coco/instances.json"),
-    ("a name that stands twice", '{"images":[],\n"images":[]}', "coco/instances.json:2:"),
+    ("a duplicate key", '{"images":[],\n"images":[]}', "coco/instances.json:2:"),
 ]:
     put("coco/instances.json", content)
     refused("JSON: " + title, "coco", says)
@@ -170,7 +170,7 @@ refused("JSON: zeros that take more memory than there is", "coco",
         "coco/instances.json: has 41943040 values; 1.1 GB of memory are not enough", memory=1024)
 shutil.rmtree("coco")
 
-# ---- YOLO's texts
+# ---- YOLO's text files
 png("yolo/images/a.png", (9, 99, 199))
 png("yolo/images/b.png", (199, 99, 9))
 put("yolo/classes.txt", "dog\ncat\n")
@@ -187,7 +187,7 @@ for title, content, says in [
     ("pixels", "0 50 50 20 20", "as fractions of the image size, not in pixels"),
     ("too few numbers", "0 0.5 0.5", "has 3 numbers"),
     ("a polygon", "0 " + "0.5 " * 100000, "has 100001 numbers"),
-    ("bytes that are no text", b"\x00\xff\x1b[31m\x07", "is not a number"),
+    ("bytes that are not UTF-8", b"\x00\xff\x1b[31m\x07", "is not a number"),
 ]:
     content = content if isinstance(content, bytes) else content.encode()
     put("yolo/labels/b.txt", b"1 0.5 0.5 0.2 0.2\n" + content + b"\n")
@@ -199,7 +199,7 @@ refused("YOLO: 200 MB of zero bytes", "yolo", "yolo/labels/b.txt:1: ", memory=20
 os.remove("yolo/labels/b.txt")
 for title, content, says in [
     ("empty names", "\n\n", "yolo/classes.txt: names no class"),
-    ("a name of bytes", b"dog\n\x1b[31m\x00\xff\n", "yolo/classes.txt:2"),
+    ("a name that is not UTF-8", b"dog\n\x1b[31m\x00\xff\n", "yolo/classes.txt:2"),
 ]:
     put("yolo/classes.txt", content)
     refused("YOLO: " + title, "yolo", says)
@@ -224,13 +224,13 @@ put("voc/Annotations/a.xml", f"<annotation>\n{SIZE}{voc()}</annotation>")
 for title, content, says, spoils in [
     ("a billion laughs", f"{LAUGHS}<annotation>{SIZE}{voc('&a11;')}</annotation>",
      "voc/Annotations/b.xml:2: declares the entity 'a0'", "image"),
-    ("a file of the machine", "<!DOCTYPE a [\n<!ENTITY a SYSTEM '/etc/hostname'>]>\n<annotation>"
+    ("a file of the host", "<!DOCTYPE a [\n<!ENTITY a SYSTEM '/etc/hostname'>]>\n<annotation>"
      f"{SIZE}{voc('&a;')}</annotation>", "voc/Annotations/b.xml:2: declares the entity 'a'", "image"),
     ("no end tags", f"<annotation>\n{SIZE}<object>\n", "voc/Annotations/b.xml:4: is invalid XML", "image"),
     ("elements 100,000 deep", "<annotation>\n" + "<a>" * 100000,
      "voc/Annotations/b.xml:2: elements are nested",
      "image"),
-    ("bytes that are no text", b"<annotation>\n\xff\x00\x1b", "voc/Annotations/b.xml:2: is invalid XML",
+    ("bytes that are not UTF-8", b"<annotation>\n\xff\x00\x1b", "voc/Annotations/b.xml:2: is invalid XML",
      "image"),
     ("an infinite height", "<annotation>\n<size><height>1e400</height></size></annotation>",
      "voc/Annotations/b.xml:2: the height of the image is '1e400'", "image"),
@@ -238,7 +238,7 @@ for title, content, says, spoils in [
      "voc/Annotations/b.xml:3: 'dog': the box's left side is nan", "object"),
     ("a box of 1e400", f"<annotation>\n{SIZE}{voc(box=(1, 1, '1e400', 2))}</annotation>",
      "voc/Annotations/b.xml:3: 'dog': the box's right side is inf", "object"),
-    ("a box turned round", f"<annotation>\n{SIZE}{voc(box=(4, 1, 2, 2))}</annotation>",
+    ("an inverted box", f"<annotation>\n{SIZE}{voc(box=(4, 1, 2, 2))}</annotation>",
      "voc/Annotations/b.xml:3: 'dog': the box is -1 wide", "object"),
     ("an object without a name", f"<annotation>\n{SIZE}{voc('')}</annotation>",
      "voc/Annotations/b.xml:3: the object has no name", "object"),
@@ -247,7 +247,7 @@ for title, content, says, spoils in [
     refused("VOC: " + title, "voc", says)
     skipped("voc", f"skipped 1 unusable {spoils}", says)
 
-# ---- nothing is lost: weights that are there stay as they are when training stops at a mistake
+# ---- existing weights stay as they are when training stops at an error
 done = run("voc", "--skip-bad", "--out", "kept.safetensors", "--progress", "none", command="train")
 check(done.returncode == 0, "a net is trained with --skip-bad", done.stderr)
 with open("kept.safetensors", "rb") as file:

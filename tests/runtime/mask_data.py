@@ -34,7 +34,7 @@ COLOURS = [(230, 20, 20), (20, 220, 30), (30, 30, 240)]
 PALETTE = [v for colour in ((9, 9, 9), (0, 0, 0), (250, 0, 0)) for v in colour]
 
 
-def classes_of(number):  # three stripes whose order changes; a column that does not count
+def classes_of(number):  # three stripes whose order changes; an ignored column
     rows = [[(x // 3 + number + (y > 3)) % 3 for x in range(SIDE)] for y in range(SIDE)]
     for row in rows:
         row[7] = 255
@@ -91,7 +91,7 @@ write("voc/ImageSets/Segmentation/val.txt", "2007_4\n2007_5\n")
 done = exits(0, "VOC's folders are read", *train("soft", "voc", "--epochs", "1", "--out", "voc.safetensors"))
 exits(0, "  and their parts", *train("soft", "voc", "--dry-run", "--out", "voc.safetensors"))
 
-# ---- what is wrong is named
+# ---- errors are reported
 def broken(title, says, change):
     shutil.rmtree("bad", ignore_errors=True)
     shutil.copytree("plain", "bad")
@@ -115,13 +115,13 @@ broken("a color mask", "06.png: the PNG is damaged",
        lambda: png("bad/masks/06.png", [[0] * 24] * 8))
 png("bits/images/a.png", [[99] * 24] * 8)
 png("bits/masks/a.png", [[0b00011011, 0b11000110]] * 8, 0, 2)
-exits(1, "fewer bits a pixel are read as they stand",
+exits(1, "fewer than 8 bits per pixel are read unscaled",
       *evaluate("soft", "bits", "--weights", "soft.safetensors"), says="row 0, column 3 is 3")
 with open("whole.cnn", "w") as file:
     file.write("net whole { input image: 8x8x3 as u8; flatten; dense(3) -> softmax\n"
                "train { loss = cross_entropy } }")
 exits(0, "a net of whole images is built", os.environ["CNNC"], "whole.cnn", "-O1", "-o", "whole")
-exits(1, "masks are not for it", *train("whole", "plain"),
+exits(1, "which masks cannot train", *train("whole", "plain"),
       says='has a class for each pixel, but the output "output" has none')
 
 # ---- shapes
@@ -135,7 +135,7 @@ with open("shapes.cnn", "w") as file:
 }
 """)
 exits(0, "a net for shapes is built", os.environ["CNNC"], "shapes.cnn", "-O1", "-o", "shapes")
-exits(0, "shapes are made", *train("shapes", "synthetic:shapes,count=100,size=32,seed=3,kind=pixels"),
+exits(0, "shapes are generated", *train("shapes", "synthetic:shapes,count=100,size=32,seed=3,kind=pixels"),
       says="shapes: 90 training, 10 validation and 20 test samples, 6 classes")
 done = exits(0, "  and evaluated", *evaluate("shapes", "synthetic:shapes,count=100,size=32,seed=3"),
              says=("background", "disc", "square", "triangle", "star", "ring"))
@@ -148,7 +148,7 @@ exits(1, "another word is refused", *train("shapes", "synthetic:circles"),
 exits(1, "more classes than the net has are refused", *train("soft", "synthetic:shapes"),
       says="has 6 classes, but the output \"output\" has only 3")
 
-# ---- a set as files
+# ---- export as files
 exits(0, "shapes are written as files",
       "./shapes", "data", "--data", "synthetic:shapes,count=20,size=32", "-o", "files")
 check(sorted(os.listdir("files")) == ["sheet.png", "test", "train", "val"]
@@ -160,7 +160,7 @@ both = [json.loads(exits(0, f"  {data}: is evaluated",
                          *evaluate("shapes", data, "--weights", "shapes.safetensors", "--json")).stdout)
         for data in ("files", "synthetic:shapes,count=20,size=32")]
 check(both[0] == both[1], "  and read back they are the same", both)
-exits(2, "a folder that is there is refused",
+exits(2, "an existing folder is refused",
       "./shapes", "data", "--data", "synthetic:shapes,count=20", "-o", "files", says="already exists")
 exits(1, "other sets are refused", "./shapes", "data", "--data", "synthetic", "-o", "others",
       says="only images with masks or boxes, and shapes")

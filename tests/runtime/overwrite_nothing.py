@@ -33,7 +33,7 @@ def content(path):
         return file.read()
 
 
-def tensors(path):  # without the notes
+def tensors(path):  # without metadata
     data = content(path)
     return data[8 + struct.unpack("<Q", data[:8])[0]:]
 
@@ -115,12 +115,12 @@ def spares(title, path, *words, says):
     """Rejected as a wrong command line, and the file is unchanged."""
     before = content(path)
     done = exits(2, title, *words, says=says)
-    check(content(path) == before, "  and it is left alone", done.both)
+    check(content(path) == before, "  and the file stays", done.both)
 
 
 TRAIN = ("./dot", "train", "--progress=none")
 
-# ---- What is read is not written over, by whatever name.
+# ---- Input files are never overwritten, whatever path names them.
 data("d.npz")
 exits(0, "a run", *TRAIN, "--data=d.npz", "-o", "w.safetensors", "--log=w.csv", "--plot=w.svg")
 reads = "d.npz cannot be written: the data are read from it"
@@ -157,7 +157,7 @@ spares("a confusion matrix over the weights", "w.safetensors", "./dot", "eval", 
        "--weights=w.safetensors", "--confusion=weights.txt",
        says="weights.txt cannot be written: the weights are read from it")
 
-# ---- Nor the program, nor another output.
+# ---- Nor the executable, nor another output.
 spares("weights over the program", "dot", *TRAIN, "--data=d.npz", "-o", "dot",
        says="dot cannot be written: it is this program")
 os.symlink("dot", "dot.csv")
@@ -191,7 +191,7 @@ shutil.copy("copy.safetensors", "w.png")
 spares("filters over the weights", "w.png", "./copy", "filters", "--weights=w.png", "-o", "w.png",
        says="w.png cannot be written: the weights are read from it")
 
-# ---- A name says what is in the file.
+# ---- The suffix determines the format.
 for name in "x.csv", "x.pt", "x.h5", "x.safetensor":
     exits(2, f"weights named {name}", *TRAIN, "--data=d.npz", "-o", name,
           says=f"--out writes a file that ends in .safetensors or .npz, not '{name}'")
@@ -204,17 +204,17 @@ exits(0, "weights named .npz", *TRAIN, "--data=d.npz", "-o", "x.npz", "--seed=5"
 exits(0, "  and .safetensors", *TRAIN, "--data=d.npz", "-o", "y.safetensors", "--seed=5")
 check(all(zipfile.is_zipfile(name) and set(zipfile.ZipFile(name).namelist()) == {"dense1.weight.npy",
     "dense1.bias.npy"}
-          for name in ("x.npz", "x.last.npz")), "  are npz, the last ones too")
+          for name in ("x.npz", "x.last.npz")), "  are npz, as are the last ones")
 check(os.path.exists("x.checkpoint.safetensors") and not os.path.exists("x.checkpoint.npz"),
       "  the checkpoint is not")
 same = [run("./dot", "eval", "--data=d.npz", "--json", f"--weights={name}").stdout for name in ("x.npz",
     "y.safetensors")]
-check(same[0] == same[1] and '"loss"' in same[0], "  and say the same", "".join(same))
+check(same[0] == same[1] and '"loss"' in same[0], "  and have the same values", "".join(same))
 exits(0, "  a run continues next to them", *TRAIN, "--data=d.npz", "-o", "x.npz", "--resume", "--epochs=3")
 exits(0, "weights without a suffix", *TRAIN, "--data=d.npz", "-o", "plain")
-check(os.path.exists("plain") and os.path.exists("plain.last.safetensors"), "  have the name that was given")
+check(os.path.exists("plain") and os.path.exists("plain.last.safetensors"), "  have the given name")
 
-# ---- A program that has changed since the checkpoint.
+# ---- A program that was changed after the checkpoint.
 PROGRAM = """net turn {{
     input image: 6x6x1
     flatten
@@ -301,16 +301,16 @@ again()
 exits(1, "another --seed: refused", "./turn", "train", *GOES, "--epochs=3", "--seed=9",
       says="the seed of a run cannot change: it was 1, now it is 9")
 begin("--epochs=2", "--rate=0.01")
-exits(0, "what was chosen for the run stays", "./turn", "train", *GOES, "--epochs=3",
+exits(0, "options of the run stay", "./turn", "train", *GOES, "--epochs=3",
       says="rate stays 0.01, as at the start of this run; the program has 0.002")
-exits(0, "  unless it is chosen anew", "./turn", "train", *GOES, "--epochs=4", "--rate=0.02",
+exits(0, "  unless they are given again", "./turn", "train", *GOES, "--epochs=4", "--rate=0.02",
       says="from now on, rate is 0.02; before it was 0.01")
 changed(epochs=9)
-exits(0, "the program's new number of epochs counts", "./turn", "train", *GOES,
+exits(0, "the program's new number of epochs is used", "./turn", "train", *GOES,
       says="from now on, epochs is 9; before it was 4")
 
-# ---- The rate of an epoch is the mean over its steps; it is the same for a run that was interrupted in the
-# middle of one.
+# ---- The logged rate of an epoch is the mean over its steps, also for a run that was interrupted in the
+# middle of the epoch.
 changed(schedule="constant")
 begin("--epochs=1", "--log=rate.csv")
 
@@ -328,7 +328,7 @@ wanted = [sum(0.002 * 0.5 * (1 + math.cos(math.pi * (e + 9 * i / 60) / 2)) for i
 check(all(abs(a - b) < 1e-9 for a, b in zip(rates("rate.csv"), wanted)), "that of a schedule is the mean",
       f"{rates('rate.csv')} {wanted}")
 
-# ---- A new run keeps the weights of another one.
+# ---- A new run keeps the weights of an earlier one.
 GOOD, BAD = ("--epochs=8", "--rate=0.05"), ("--epochs=1", "--rate=0.0001")
 RUN = *TRAIN, "--data=d.npz", "-o", "run.safetensors"
 OLD = "run.safetensors holds the weights of another run (epoch "
@@ -339,11 +339,11 @@ def kept(suffix=""):
 
 
 done = exits(0, "a good run", *RUN, *GOOD)
-check("another run" not in done.both and not os.path.exists("run.previous.safetensors"), "  finds nothing",
+check("another run" not in done.both and not os.path.exists("run.previous.safetensors"), "  finds no file",
       done.both)
 good = content("run.safetensors")
 exits(0, "a bad run, dry", *RUN, *BAD, "--dry-run")
-check(not os.path.exists("run.previous.safetensors"), "  keeps nothing")
+check(not os.path.exists("run.previous.safetensors"), "  writes nothing")
 exits(0, "a bad run", *RUN, *BAD, says=(OLD, "val_loss 0.", "they are kept as run.previous.safetensors"))
 bad = content("run.safetensors")
 check(kept(".safetensors") == good and bad != good, "  keeps the weights before it")
@@ -352,20 +352,20 @@ exits(0, "another bad run", *RUN, *BAD, "--seed=7", says=(OLD,
                                                           "and stays"))
 check(kept(".safetensors") == good and content("run.safetensors") != bad, "  keeps the better ones")
 exits(0, "a good run over it", *RUN, *GOOD, says="and stays")
-check(kept(".safetensors") == good and content("run.safetensors") == good, "  and these")
+check(kept(".safetensors") == good and content("run.safetensors") == good, "  and the last ones")
 exits(0, "going on", *RUN, "--resume", "--epochs=9")
 check(kept(".safetensors") == good, "  is the same run")
 good = content("run.safetensors")
 exits(0, "weights on other data", *TRAIN, "--data=folders", "-o", "run.safetensors",
       says=(OLD, "in place of those of an older run (epoch "))
-check(kept(".safetensors") == good, "  cannot be compared: the newer ones are kept")
+check(kept(".safetensors") == good, "  cannot be compared: the newer weights are kept")
 exits(2, "weights that would be replaced by others are not read", *RUN, "--init=run.previous.safetensors",
       says="run.previous.safetensors cannot be written: the initial weights are read from it")
-exits(0, "npz says the same about itself", *TRAIN, "--data=d.npz", "-o", "x.npz",
+exits(0, "npz files have the same metadata", *TRAIN, "--data=d.npz", "-o", "x.npz",
       says=("x.npz holds the weights of another run (epoch ", "); they are kept as x.previous.npz"))
 with open("other.safetensors", "wb") as file:
     file.write(b"something else")
-exits(1, "what is no weights", *TRAIN, "--data=d.npz", "-o", "other.safetensors",
+exits(1, "a file without weights", *TRAIN, "--data=d.npz", "-o", "other.safetensors",
       says="other.safetensors: will not be overwritten: it is not a weight file of a program built by cnnc")
 shutil.copy("d.npz", "fresh.previous.npz")
 exits(1, "a data set where weights would be kept", *TRAIN, "--data=d.npz", "-o", "fresh.npz",
@@ -373,12 +373,12 @@ exits(1, "a data set where weights would be kept", *TRAIN, "--data=d.npz", "-o",
       says="fresh.previous.npz: will not be overwritten")
 check(content("other.safetensors") == b"something else" and content("fresh.previous.npz") == content("d.npz")
       and
-      not os.path.exists("fresh.csv"), "  nothing of them is touched")
+      not os.path.exists("fresh.csv"), "  none of them is changed")
 header = json.dumps({"layer.weight": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}).encode()
 elsewhere = struct.pack("<Q", len(header)) + header + b"\0\0\0\0"
 with open("torch.safetensors", "wb") as file:
     file.write(elsewhere)
-exits(0, "weights from elsewhere", *TRAIN, "--data=d.npz", "-o", "torch.safetensors",
+exits(0, "weights of another program", *TRAIN, "--data=d.npz", "-o", "torch.safetensors",
       says="they are kept as torch.original.safetensors")
 exits(0, "  a second run", *TRAIN, "--data=d.npz", "-o", "torch.safetensors",
       says="they are kept as torch.previous.safetensors")
@@ -387,14 +387,14 @@ exits(0, "  and a third", *TRAIN, "--data=d.npz", "-o", "torch.safetensors",
 check(content("torch.original.safetensors") == elsewhere, "  leave the first as they are")
 with open("torch.safetensors", "wb") as file:
     file.write(elsewhere)
-exits(1, "  others come to their name", *TRAIN, "--data=d.npz", "-o", "torch.safetensors",
+exits(1, "  unless the name is taken", *TRAIN, "--data=d.npz", "-o", "torch.safetensors",
       says="torch.original.safetensors: will not be overwritten")
 open("empty.safetensors", "w").close()
-exits(0, "an empty file is no loss", *TRAIN, "--data=d.npz", "-o", "empty.safetensors")
+exits(0, "an empty file is overwritten", *TRAIN, "--data=d.npz", "-o", "empty.safetensors")
 before = content("w.safetensors")
 exits(1, "outputs are opened before anything is replaced", *TRAIN, "--data=d.npz", "-o", "w.safetensors",
       "--tensorboard=other.safetensors")
-check(content("w.safetensors") == before and not os.path.exists("w.previous.safetensors"), "  so nothing is")
+check(content("w.safetensors") == before and not os.path.exists("w.previous.safetensors"), "  none replaced")
 LONG = *TRAIN, "--data=d.npz", "-o", "half.safetensors", "--epochs=30"
 child = subprocess.Popen([*LONG, "--batch=1", "--epochs=10000"], stderr=subprocess.PIPE)
 while not os.path.exists("half.checkpoint.safetensors"):
@@ -406,10 +406,10 @@ exits(0, "a run that was stopped", *LONG,
       says=("half.checkpoint.safetensors contains a run that was stopped in epoch ", " of 10000",
       "it is kept: '--resume --out half.stopped.safetensors' continues it"))
 check((content("half.stopped.checkpoint.safetensors"), content("half.stopped.safetensors")) == half,
-      "  is kept with all it needs")
-exits(0, "  and goes on", *TRAIN, "--data=d.npz", "--resume", "-o", "half.stopped.safetensors", "--epochs=2")
+      "  is kept with its checkpoint")
+exits(0, "  continues", *TRAIN, "--data=d.npz", "--resume", "-o", "half.stopped.safetensors", "--epochs=2")
 
-# ---- Numbers that are not finite.
+# ---- NaN and infinities.
 for value, shown in (math.nan, "nan"), (math.inf, "inf"):
     broken = [0.5] * 108
     broken[40] = value
@@ -424,7 +424,7 @@ broken = [0.5] * 108
 broken[2] = 1e300
 npz("broken.npz", **{"dense1.weight": npy((3, 36), broken, "d", "<f8"),
                      "dense1.bias": npy((3,), [0, 0, 0], "f", "<f4")})
-exits(1, "weights that no float holds", "./dot", "eval", "--data=d.npz", "--weights=broken.npz",
+exits(1, "weights beyond the range of float", "./dot", "eval", "--data=d.npz", "--weights=broken.npz",
       says='"dense1.weight" is not finite: [0, 2] is inf as a float')
 
 sick = list(values)
@@ -433,7 +433,7 @@ npz("nan.npz", x=npy((N, 6, 6, 1), sick, "f", "<f4"), y=npy((N,), labels, "i", "
 done = exits(1, "data that are not finite", *TRAIN, "--data=nan.npz", "--val=0", "-o", "nan.safetensors",
              says='nan.npz: the data are not finite: sample 7, number 5 of the input "image" is nan')
 check("smaller rate" not in done.both and not os.path.exists("nan.safetensors"),
-      "  nothing else is blamed, nothing is saved", done.both)
+      "  no other message, and nothing is saved", done.both)
 npz("nan.npz", x=npy((N, 6, 6, 1), values, "f", "<f4"), y=npy((N,), labels, "i", "<i4"),
     x_val=npy((N, 6, 6, 1), sick, "f", "<f4"), y_val=npy((N,), labels, "i", "<i4"))
 exits(1, "validation data that are not finite", *TRAIN, "--data=nan.npz", "-o", "nan.safetensors",
@@ -442,7 +442,7 @@ exits(1, "validation data that are not finite", *TRAIN, "--data=nan.npz", "-o", 
             "nan.checkpoint"))
 npz("nan.npz", x=npy((N, 6, 6, 1), values, "f", "<f4"), y=npy((N,), labels, "i", "<i4"),
     x_val=npy((N, 6, 6, 1), values, "f", "<f4"), y_val=npy((N,), labels, "i", "<i4"))
-exits(0, "  what was learnt is not lost", *TRAIN, "--data=nan.npz", "-o", "nan.safetensors", "--resume")
+exits(0, "  finished steps are not lost", *TRAIN, "--data=nan.npz", "-o", "nan.safetensors", "--resume")
 exits(0, "  and a run that never stopped", *TRAIN, "--data=nan.npz", "-o", "never.safetensors")
 check(tensors("nan.last.safetensors") == tensors("never.last.safetensors"), "  it is the same to the bit")
 sick = list(values)
@@ -453,10 +453,10 @@ for more in [], ["--batch=4"]:
           "--val=0",
           "--shuffle=off", "--init=never.safetensors", "-o", "step.safetensors", "--batch=2", *more,
           says=("sample 7, number 5", "the finished part of epoch 1 is saved"))
-    check(not os.path.exists("step.safetensors"), "  are not called a result")
-    check(tensors("step.last.safetensors") != tensors("never.safetensors"), "  leave what was learnt before")
+    check(not os.path.exists("step.safetensors"), "  are not reported as a result")
+    check(tensors("step.last.safetensors") != tensors("never.safetensors"), "  keep earlier weights")
 npz("step.npz", x=npy((N, 6, 6, 1), values, "f", "<f4"), y=npy((N,), labels, "i", "<i4"))
-exits(0, "  and the run goes on", *TRAIN, "--data=step.npz", "-o", "step.safetensors", "--resume",
+exits(0, "  and the run continues", *TRAIN, "--data=step.npz", "-o", "step.safetensors", "--resume",
       says="continuing after epoch 0 of 2")
 build("line", """net line {
     input x: 2
@@ -480,7 +480,7 @@ done = exits(1, "weights that overflow in the last step", "./line", "train", "--
 check(not [name for name in os.listdir() if name.startswith("large.") and name != "large.npz"],
       "  are not written", done.both)
 
-# ---- Smaller things.
+# ---- Other cases.
 changed()
 done = exits(0, "--overfit with --epochs", "./turn", "train", "--data=d.npz", "--overfit=20", "--epochs=3",
              "-o", "few.safetensors", says="epoch 3 of 3")

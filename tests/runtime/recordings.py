@@ -26,7 +26,7 @@ def net(name, body, *options, length=8000, head=f"(rate={RATE})", labels=True):
 
 
 def recording(seconds, pulses):
-    """Samples with a pulse of a height for each (from, to, height), in seconds."""
+    """Samples with pulses (from, to, height); times in seconds."""
     sample = [0.0] * int(seconds * RATE)
     for begin, end, height in pulses:
         for t in range(round(begin * RATE), round(end * RATE)):
@@ -66,7 +66,7 @@ def lines_of(path, found):
 
 
 def agree(title, done, rows, times, path):
-    """The rows of --json; i16 samples are within 2^-16 of those that were written."""
+    """The rows of --json; i16 samples are rounded by at most 2^-16."""
     got = json.loads(done.stdout) if done.returncode == 0 else []
     fine = len(got) == len(rows) and all(
         g["input"] == path and g["row"] == i and abs(g["time"] - time) < 1e-6
@@ -89,7 +89,7 @@ times = [(i + 1) * STEP / RATE for i in range(len(rows))]
 predict = ("./words", "predict", "--stream")
 agree("all rows as JSON", run(*predict, "speech.wav", "--json"), rows, times, "speech.wav")
 expected = lines_of("speech.wav", found_in(rows, times))
-check(expected.count("\n") == 2, "two words that are apart, not unknown ones or short ones", expected)
+check(expected.count("\n") == 2, "two separate words, not unknown or short ones", expected)
 same("detections", run(*predict, "speech.wav"), expected)
 same("each file begins anew", run(*predict, "speech.wav", "speech.wav"), 2 * expected)
 for options in ({"threshold": 0.9}, {"average": 1}, {"hold": 0.1},
@@ -114,7 +114,7 @@ with subprocess.Popen((*predict, "-", "--json"), stdin=subprocess.PIPE, stdout=s
     check(b'"row": 0' in first, "a row is printed before the pipe ends", first.decode())
     pipe.stdin.write(raw[4 * STEP : 4 * (STEP + 7)])
     pipe.stdin.close()
-    check(pipe.stdout.read() == b"]\n" and pipe.wait() == 0, "a part of a step is left out")
+    check(pipe.stdout.read() == b"]\n" and pipe.wait() == 0, "an incomplete step is dropped")
 net("bytes", CLASSES.format(pool=ROWS), f"--stream={STEP}", head=f"as i16 (rate={RATE})")
 done = subprocess.run(("./bytes", "predict", "--stream", "-", "--json"),
                       input=struct.pack("<80h", *[-9] * 80), capture_output=True, timeout=60)
@@ -146,7 +146,7 @@ check(done.stdout.decode() == lines_of("-", found_in(rows, times)), "windows of 
       done.stdout.decode() + done.stderr.decode())
 write("short.wav", sample[4000:4300])
 done = run("./window", "predict", "--stream", "short.wav", "--json")
-agree("zeros follow a short recording", done, [scores_of(sample[4000:4300] + [0.0] * 100)], [0.1],
+agree("a short recording is padded with zeros", done, [scores_of(sample[4000:4300] + [0.0] * 100)], [0.1],
       "short.wav")
 check("compiled without" not in done.stderr, "which is one window", done.stderr)
 net("rows", CLASSES.format(pool=ROWS), length=WINDOW)
@@ -164,7 +164,7 @@ check(done.returncode == 0 and [line.split()[1:4] for line in done.stdout.splitl
 done = run("./yes", "predict", "--stream", "speech.wav", "--json")
 check({len(row["scores"]) for row in json.loads(done.stdout)} == {1}, "which is one in JSON", done.both[:200])
 net("level", f"    {ROWS}", f"--stream={STEP}", labels=False)
-exits(1, "values are no detections", "./level", "predict", "--stream", "speech.wav",
+exits(1, "outputs without classes have no detections", "./level", "predict", "--stream", "speech.wav",
       says="no output of level has any")
 exits(0, "but rows", "./level", "predict", "--stream", "speech.wav", "--json", says='"scores": [0.')
 

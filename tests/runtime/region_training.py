@@ -65,11 +65,11 @@ for name in ("roi_align", "roi_pool"):
         file.write(NET % (program, name))
     exits(0, f"{program} is built", os.environ["CNNC"], program + ".cnn", "-O1", "-o", program)
     result = learnt(program, "right.npz")
-    check(result["metrics"]["accuracy"] > 0.99, f"{name}: what is in a box is learnt", result["metrics"])
-    check(sum(c["samples"] for c in result["classes"]) == IMAGES * REGIONS, f"{name}: each region counts",
+    check(result["metrics"]["accuracy"] > 0.99, f"{name}: boxes are classified", result["metrics"])
+    check(sum(c["samples"] for c in result["classes"]) == IMAGES * REGIONS, f"{name}: all regions count",
           result["classes"])
 wrong = learnt("align", "moved.npz")
-check(wrong["metrics"]["accuracy"] < 0.7, "not so with the boxes of another image", wrong["metrics"])
+check(wrong["metrics"]["accuracy"] < 0.7, "but not with the boxes of another image", wrong["metrics"])
 
 image, boxes, classes = samples[0]
 write("one.npz",
@@ -84,6 +84,6 @@ check(best == classes, "in the order of the boxes", (best, classes))
 write("few.npz",
       image=array((SIDE, SIDE, 3), image, "B", "|u1"),
       regions=array((REGIONS - 1, 4), boxes[4:], "f", "<f4"))
-exits(1, "boxes of another number are refused", "./align", "predict", "few.npz", "--weights",
+exits(1, "another number of boxes is refused", "./align", "predict", "few.npz", "--weights",
       "align.right.npz.safetensors", says="regions")
 finish()

@@ -84,8 +84,8 @@ for name, text in ("lenet", LENET), ("norms", NORMS):
     check(train(f"two/deeper/{name}", "deeper") and weights("deeper") == weights(f"{name}1"),
           f"{name}: the same bits, built in another directory")
 
-# A run is killed at random moments, and taken up again each time, until nobody kills it any more. Checkpoints
-# are written often: a few batches an epoch.
+# A run is killed at random moments and resumed each time, until it is complete. Checkpoints are written
+# often: every few batches.
 random.seed(os.environ.get("KILL_SEED", "1"))
 LONG = ("--epochs", "40", "--limit", "150", "--threads", "2", "--log")
 begun = time.time()
@@ -94,7 +94,7 @@ whole = time.time() - begun
 killed, tries, codes = 0, 0, set()
 while killed < kills and tries < 20 * kills:
     resume = ["--resume"] if os.path.exists("part.checkpoint.safetensors") else []
-    # it was over before the kills were
+    # it ended before it was killed
     if resume and len(rows("whole.jsonl")) == len(open("part.jsonl").readlines()):
         for kind in "", ".last", ".checkpoint":
             os.remove(f"part{kind}.safetensors")

@@ -10,14 +10,14 @@ net("echo", "net echo {\n    input samples: 6x1 (rate=8000)\n    multiply(1)\n}\
 net("whole", "net whole {\n    input samples: 6x1 as i16 (rate=8000)\n    multiply(1)\n}\n")
 net("wide", "net wide {\n    input samples: 800x1 (rate=8000)\n    multiply(1)\n}\n")
 
-# ---- every format gives the same numbers
+# ---- every format is decoded to the same numbers
 EXACT = [0.5, -0.25, 0.75, -1.0, 0.0, 0.125]
 for bits, tag in ((8, PCM), (16, PCM), (24, PCM), (32, PCM), (32, FLOAT), (64, FLOAT)):
     wav("exact.wav", [(x,) for x in EXACT], 8000, bits, tag)
     exits(0, f"{bits} bits, format {tag}", "./echo", "predict", "exact.wav", "--out", "y.npy")
     check(list(numbers("y.npy")) == EXACT, f"{bits} bits, format {tag}: its numbers", str(numbers("y.npy")))
 exits(0, "i16", "./whole", "predict", "exact.wav", "--out", "y.npy")
-check(list(numbers("y.npy")) == [32767 if x == 1 else x * 32768 for x in EXACT], "i16: samples as they are")
+check(list(numbers("y.npy")) == [32767 if x == 1 else x * 32768 for x in EXACT], "i16: samples unchanged")
 
 # ---- channels and lengths
 wav("stereo.wav", [(x, 0.0) for x in EXACT], 8000)
@@ -30,7 +30,7 @@ wav("long.wav", [(i / 16,) for i in range(10)], 8000)
 exits(0, "longer", "./echo", "predict", "long.wav", "--out", "y.npy")
 check(list(numbers("y.npy")) == [i / 16 for i in range(2, 8)], "longer: its middle")
 
-# ---- other rates: within the band a tone stays what it was
+# ---- resampling: a tone within the band is preserved
 for rate in (4000, 11025, 44100):
     wav("tone.wav", [(0.5 * math.sin(2 * math.pi * 300 * t / rate),) for t in range(rate // 10)], rate)
     exits(0, f"{rate} Hz", "./wide", "predict", "tone.wav", "--out", "y.npy")
@@ -38,7 +38,7 @@ for rate in (4000, 11025, 44100):
                 for t, y in enumerate(numbers("y.npy")) if 50 <= t < 750)
     check(error < 0.01, f"{rate} Hz: the tone at 8000", str(error))
 
-# ---- other rates: the numbers of torchaudio.functional.resample
+# ---- resampling: the numbers of torchaudio.functional.resample
 net("forty", "net forty {\n    input samples: 30x1 (rate=8000)\n    multiply(1)\n}\n")
 SOURCE = [0.5 * math.sin(0.37 * i * i % 7) + 0.2 * math.cos(i) for i in range(40)]
 RESAMPLED = {
@@ -113,6 +113,6 @@ wav("empty/b/0.wav", [(0.0,)] * 9, 8000)
 exits(1, "a class without files", "./tones", "train", "--data", "empty",
       says="empty/a: this class folder is empty; put images or WAV files into it, or remove it")
 exits(0, "folders of sounds train", "./tones", "train", "--data", "set", "--out", "w.safetensors")
-exits(0, "and are told apart", "./tones", "predict", "set/low/1.wav", "--weights", "w.safetensors",
+exits(0, "and are classified", "./tones", "predict", "set/low/1.wav", "--weights", "w.safetensors",
       says=("low 0.9",))
 finish()

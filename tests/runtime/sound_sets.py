@@ -39,12 +39,12 @@ def program(labels, extra="", name="words"):
 
 
 def counts(path):
-    """class: samples of all parts, as `data` prints them."""
+    """Samples of all parts by class, as `data` prints them."""
     lines = [line.split() for line in run("./words", "data", "--data", path).both.splitlines()]
     return {line[0]: int(line[1]) for line in lines if len(line) == 2 and line[1].isdigit()}
 
 
-# ---- lists of the parts, words that are no label, silence
+# ---- lists of the parts, words outside of the labels, silence
 program('"yes", "no", "unknown", "silence"')
 exits(0, "the parts of the lists", "./words", "data", "--data", "set",
       says=("folders of sounds: 37 training, 11 validation and 5 test samples, 4 classes",
@@ -52,7 +52,7 @@ exits(0, "the parts of the lists", "./words", "data", "--data", "set",
 check(counts("set") == {"yes": 10, "no": 10, "unknown": 20, "silence": 9 + 3 + 1},
       "silence has as many as the mean class", str(counts("set")))
 program('"yes", "no", "cat", "dog"')
-exits(0, "background noise is no class", "./words", "data", "--data", "set",
+exits(0, "background noise is not a class", "./words", "data", "--data", "set",
       says="28 training, 8 validation and 4 test samples, 4 classes")
 program("")
 exits(0, "nor without labels", "./words", "data", "--data", "set", says="4 classes")
@@ -88,8 +88,8 @@ train = ("./words", "train", "--data", "set", "--out")
 exits(0, "augmented", *train, "one.safetensors", "--threads", "1")
 exits(0, "on three threads", *train, "three.safetensors", "--threads", "3")
 check(bits("one.last.safetensors") == bits("three.last.safetensors"), "the same weights on three threads")
-exits(0, "an epoch less", *train, "part.safetensors", "--epochs", "2")
-exits(0, "and one more", *train, "part.safetensors", "--resume", "--epochs", "3")
+exits(0, "one epoch less", *train, "part.safetensors", "--epochs", "2")
+exits(0, "and one more epoch", *train, "part.safetensors", "--resume", "--epochs", "3")
 check(bits("one.last.safetensors") == bits("part.last.safetensors"), "the same weights after --resume")
 program('"yes", "no", "unknown", "silence"')
 exits(0, "not augmented", *train, "plain.safetensors")
@@ -103,6 +103,6 @@ exits(1, "no noise to mix in", "./words", "train", "--data", "quiet",
 exits(0, "no silence either: a note", "./words", "data", "--data", "quiet", says="no folder for silence")
 os.truncate("set/_background_noise_/0.wav", 3000)
 exits(1, "damaged noise", *train, "w.safetensors", says="_background_noise_/0.wav: is cut off")
-exits(0, "is left out on request", "./words", "train", "--data", "set", "--skip-bad",
+exits(0, "is skipped on request", "./words", "train", "--data", "set", "--skip-bad",
       says="skipped 1 unusable WAV file (first: set/_background_noise_/0.wav")
 finish()

@@ -52,7 +52,7 @@ x = npy([SAMPLES, CALLS, 2, 4], [v for sample in frames for call in sample for v
 y = npy([SAMPLES, CALLS], [v for sample in labels for v in sample], "<i4", "i")
 npz("set.npz", x=x, y=y, x_val=x, y_val=y)
 
-# ---- the loss of training, that of eval, and that of the calls one by one
+# ---- the loss of training, of eval, and of single calls
 build("wake", WAKE)
 exits(0, "weights that are not trained", "./wake", "train", "--data", "set.npz", "--epochs", "1", "--rate",
       "0", "--log", "log.jsonl", "--out", "w.safetensors")
@@ -135,5 +135,5 @@ for name, hertz in (("low", 300), ("high", 2000)):
 exits(0, "sounds", "./hear", "train", "--data", "tones", "--val", "0", "--out", "hear.safetensors")
 done = exits(0, "eval of sounds", "./hear", "eval", "--data", "tones", "--weights", "hear.safetensors",
              "--json")
-check(json.loads(done.stdout)["metrics"]["accuracy"] == 1, "it hears the difference", done.stdout)
+check(json.loads(done.stdout)["metrics"]["accuracy"] == 1, "the classes are distinguished", done.stdout)
 finish()

@@ -19,7 +19,7 @@ def data(program, path, title, *says, status=0, options=()):
     return exits(status, title, "./" + program, "data", "--data", path, *options, says=says)
 
 
-# ---- a class of -1: a sample that does not count, or the first of two classes by another count
+# ---- a class of -1: an ignored sample, or labels numbered -1 and 1
 TABLE = """net %s {
     input x: 3
     dense(%d) -> softmax
@@ -57,12 +57,12 @@ for path, count in ("t/some.csv", 4), ("t/some.npz", 4), ("t/last.npz", 2):
     data("two", path, f"{path}: rows of class -1 are counted",
          f"{count} samples have class -1, and do not count")
 table("t/three.csv", *[-1, 1, 2] * 4)
-data("four", "t/three.csv", "  also where no row is of class 0",
+data("four", "t/three.csv", "  also if no row has class 0",
      "4 samples have class -1, and do not count")
 table("t/none.csv", *[-1] * 5)
-data("two", "t/none.csv", "  and where all rows are of it", "5 samples have class -1, and do not count")
+data("two", "t/none.csv", "  and if all rows have it", "5 samples have class -1, and do not count")
 table("t/single.csv", -1, 0, 1, 0)
-data("two", "t/single.csv", "  and one by itself", "1 sample has class -1, and does not count")
+data("two", "t/single.csv", "  and a single one", "1 sample has class -1, and does not count")
 net("pixels", """net pixels {
     input x: 2x2x1
     conv(2, 1x1) -> softmax
@@ -70,7 +70,7 @@ net("pixels", """net pixels {
 }
 """)
 npz("t/pixels.npz", x=npy((4, 2, 2, 1), range(16)), y=npy((4, 2, 2), [-1, 1, 1, -1] * 4, "<i4", "i"))
-done = data("pixels", "t/pixels.npz", "pixels of class -1 need no line")
+done = data("pixels", "t/pixels.npz", "ignored pixels are not reported")
 check("-1" not in done.both, "  and have none", done.both)
 
 # ---- symbolic links
@@ -87,13 +87,13 @@ def link(target, path):
 
 
 def linked(root, title, *classes, skipped=1, first=""):
-    """The samples by class; what was skipped, and its first path."""
+    """The samples by class; the number of skipped paths and the first one."""
     done = data("three", root, title)
     got = [int(row.split()[-1]) for row in done.stdout.splitlines()[1:]]
     told = f"skipped {skipped} path{'s' * (skipped > 1)} through symbolic links that were read already"
     check(got == list(classes), "  each image is read once", done.both)
     check((told in done.stderr and first in done.stderr) if skipped else "skipped" not in done.stderr,
-          "  and a line says so" if skipped else "  and nothing is skipped", done.both)
+          "  and a line reports it" if skipped else "  and nothing is skipped", done.both)
 
 
 link("..", images("up") + "/red/more/up")
@@ -101,7 +101,7 @@ linked("up", "a link to the folder of the class", 6, 6, 6, first="(first: up/red
 link("../..", images("set") + "/red/more/set")
 linked("set", "a link to the folder above", 6, 6, 6, first="(first: set/red/more/set)")
 link(".", images("self") + "/self")
-linked("self", "a link to the set beside its classes", 6, 6, 6, first="(first: self/self)")
+linked("self", "a link to the set next to its classes", 6, 6, 6, first="(first: self/self)")
 link(os.path.abspath("outer"), images("outer/set") + "/blue/far")
 linked("outer/set", "a link far above", 6, 6, 6, first="(first: outer/set/blue/far)")
 link("../red", images("other") + "/blue/other")
@@ -245,7 +245,7 @@ for path in "b1/labels/0.txt", "b1/data.yaml", "b3/ImageSets/Main/train.txt":
     data("boxes", path[:2], f"{path} in UTF-16 is refused", f"{path}: is UTF-16; save it as UTF-8", status=1)
     os.remove(path)
 
-# ---- images that cannot be read are left out by --skip-bad
+# ---- --skip-bad skips images that cannot be read
 images("bad/train", 8)
 images("bad/val", 4)
 images("bad/test", 4)
@@ -271,7 +271,7 @@ data("three", "bad", "a class may lose all of its images", "15 training", "3 cla
 images("worst", 1)
 for name in "red", "green", "blue":
     write(f"worst/{name}/00.png", "no image")
-data("three", "worst", "a set may not",
+data("three", "worst", "but a set may not",
      "worst: none of its images can be read; the first that was skipped: worst/", status=1,
      options=["--skip-bad"])
 images("single", 2)
@@ -279,16 +279,16 @@ write("single/red/01.png")
 data("three", "single", "a single one is reported with the option",
      "01.png: is empty; --skip-bad leaves it out", status=1)
 
-# ---- names in the files of a set that lead out of it
+# ---- file names in annotations that lead out of the set
 for name in "../0.png", "a/../../0.png", os.path.abspath("c0/images/train/0.png"), "..":
     coco("c0", file_name=name)
     data("boxes", "c0", f"COCO's name {name} is refused",
          f"images[0].file_name: '{name}' is outside of the image folder", status=1)
 coco("c0", file_name="./a/../0.png")
 os.makedirs("c0/images/train/a")
-data("boxes", "c0", "  one that stays is read", "1 training")
+data("boxes", "c0", "  a name inside is accepted", "1 training")
 write("b3/ImageSets/Main/train.txt", "../../c0/0\n")
-data("boxes", "b3", "so is a name in a list of Pascal VOC's", "'../../c0/0' is outside of the set", status=1)
+data("boxes", "b3", "so is a name in a list of Pascal VOC", "'../../c0/0' is outside of the set", status=1)
 write("b4/ImageSets/Segmentation/train.txt", "/etc/0\n")
 data("boxes", "b4", "  and of its masks", "'/etc/0' in ImageSets is outside of the set", status=1)
 finish()

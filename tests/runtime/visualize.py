@@ -38,7 +38,7 @@ def read_npy(path):
     return shape, struct.unpack(f"<{math.prod(shape)}f", data[10 + length:])
 
 
-def write_weights(program, path, seed):  # of every weight of the program, by its names and shapes
+def write_weights(program, path, seed):  # random values for every weight of the program
     random.seed(seed)
     facts = json.loads(subprocess.run([os.environ["CNNC"], program + ".cnn", "--emit=json", "-o", "-"],
                                       capture_output=True, text=True, check=True).stdout)
@@ -135,9 +135,9 @@ check(shape == (6, 5, 3) and max(abs(a - b) for a, b in zip(gradient, difference
       "  it is that of differences", (gradient[:6], differences[:6]))
 
 exits(0, "a program of -O1", os.environ["CNNC"], "smooth.cnn", "-O1", "-o", "quick")
-exits(0, "  looks by plain loops", "./quick", "features", "x.npy", *W, "--layer", "tanh1", "-o", "q.npy")
+exits(0, "  reference schedule", "./quick", "features", "x.npy", *W, "--layer", "tanh1", "-o", "q.npy")
 check(max(abs(a - b) for a, b in zip(read_npy("g.npy")[1], read_npy("q.npy")[1])) < 1e-5,
-      "    and sees the same features")
+      "    and prints the same features")
 exits(0, "  and gradients", "./quick", "saliency", "x.npy", *W, "--class", "1", "-o", "q.npy")
 check(max(abs(a - b) for a, b in zip(gradient, read_npy("q.npy")[1])) < 1e-5 * largest, "    are the same")
 
@@ -146,7 +146,7 @@ width, height, rows = read_png("s.png")
 check(width > 300 and height > 200 and YELLOW in colours(rows),
       "  has the brightest color where the gradient is largest", (width, height))
 exits(0, "smoothed", "./smooth", "saliency", "x.npy", *W, "--smooth", "8", "--seed", "5", "-o", "s2.png")
-exits(0, "  and again", "./smooth", "saliency", "x.npy", *W, "--smooth", "8", "--seed", "5", "-o", "s3.png")
+exits(0, "  again", "./smooth", "saliency", "x.npy", *W, "--smooth", "8", "--seed", "5", "-o", "s3.png")
 check(content("s2.png") == content("s3.png") != content("s.png"), "  gives the same bytes")
 
 # ---- bytes, classes, labels
@@ -178,15 +178,15 @@ for row in range(shape[0]):
         places.append((top, left))
 write_npy("covered.npy", (len(places), 12, 10, 1), covered, "B", "|u1")
 wanted = [p["scores"][scores["class"]]
-          for p in json.loads(exits(0, "  predictions of covered images", "./bytes", "predict",
+          for p in json.loads(exits(0, "  equal predictions of covered images", "./bytes", "predict",
                                     "covered.npy", *B, "--json").stdout)]
-check(max(abs(a - b) for a, b in zip(value, wanted)) < 1e-5, "  they are the probabilities", (value, wanted))
+check(max(abs(a - b) for a, b in zip(value, wanted)) < 1e-5, "  for probabilities", (value, wanted))
 top, left = places[value.index(min(value))]
 check(f"rows {top} to {top + 2}, columns {left} to {left + 2} covered" in done.stdout
       and scores["label"] in done.stdout, "  the most important one is reported", done.stdout)
 exits(0, "  an image of it", "./bytes", "occlude", "p.npy", *B, "-o", "o.png")
 check(DARK_RED in colours(read_png("o.png")[2]) or DARK_BLUE in colours(read_png("o.png")[2]),
-      "  has the darkest color where it matters most")
+      "  has the darkest color at the most important region")
 
 done = exits(0, "a dream", "./bytes", "dream", *B, "--output", "South", "--steps", "60", "-o", "d.npy")
 words = done.stdout.replace(",", "").split()
@@ -200,7 +200,7 @@ exits(0, "  from an image", "./bytes", "dream", *B, "--output", "2", "--from", "
       "-o", "d.png", says="south")
 
 exits(0, "all features", "./bytes", "features", "p.npy", *B, "-o", "f.png")
-exits(0, "those of a layer, eight pixels a value", "./bytes", "features", "p.npy", *B, "--layer", "conv1",
+exits(0, "a layer, eight pixels per value", "./bytes", "features", "p.npy", *B, "--layer", "conv1",
       "--scale", "8", "--channels", "4", "-o", "f1.png")
 width, height, rows = read_png("f1.png")
 check(width >= 4 * 8 * 8 and height >= 10 * 8 and {DARK_RED, DARK_BLUE} & colours(rows),
@@ -221,13 +221,13 @@ for words in (["features", "t.npy"], ["features", "t.npy", "--layer", "conv1"], 
               ["saliency", "t.npy"], ["occlude", "t.npy"], ["dream", "--output", "1", "--steps", "5"]):
     exits(0, "a sequence: " + " ".join(words), "./tones", *words, "--weights", "t.safetensors", "-o",
           "out.png")
-exits(0, "what is covered of a sequence are positions", "./tones", "occlude", "t.npy", "--weights",
+exits(0, "positions of a sequence are covered", "./tones", "occlude", "t.npy", "--weights",
       "t.safetensors", "-o", "out.npy", says="with positions ")
 exits(0, "features of a sequence", "./tones", "features", "t.npy", "--weights", "t.safetensors", "-o",
       "out.png")
 
 
-def lines_of_frames(rows):  # where frames around wide panels begin and end
+def lines_of_frames(rows):  # begin and end of the frames around wide panels
     found = []
     for row in rows:
         pixels = [tuple(row[i:i + 3]) for i in range(0, len(row), 3)]
@@ -238,14 +238,14 @@ def lines_of_frames(rows):  # where frames around wide panels begin and end
 
 
 ends = lines_of_frames(read_png("out.png")[2])
-# the input of 20 steps, conv1 and relu1 of 18
-check(len(ends) == 6 and len(set(ends)) == 1, "  all strips of it begin and end together", ends)
+# the input with 20 steps, conv1 and relu1 with 18
+check(len(ends) == 6 and len(set(ends)) == 1, "  all strips are aligned", ends)
 build("longnames",
       "net longnames { input x: 8x8x1 \n conv(2, 3x3, name=\"a.layer.of.quite.a.long.name.indeed\") -> "
       "flatten -> dense(2) }\n")
 lines = exits(0, "bench with long names", "./longnames", "bench", "--seconds", "0.05").stdout.splitlines()
 table = lines[lines.index("") + 1:] if "" in lines else []
-check(len(table) > 1 and len({len(line) for line in table}) == 1, "  keeps its columns in line", lines)
+check(len(table) > 1 and len({len(line) for line in table}) == 1, "  aligns its columns", lines)
 build("edges",
       "net edges { input image: 6x6x1 as u8 \n conv(1, 3x3, init=[[1, 0, -1], [2, 0, -2], [1, 0, -1]], "
       "bias=false, frozen=true) -> abs }\n")
@@ -270,12 +270,12 @@ write_npy("ramp.npy", (8, 8, 1), [4 * i for i in range(64)], "B", "|u1")
 done = exits(0, "predict as an image", "./roots", "predict", "ramp.npy", "-o", "x.png",
              says='x.png: the values of "x", -4 to 11.75, are clamped to 0..1\n')
 check('x.png: shows the output "x", the first of 3 that are images\n' in done.stderr
-      and "features draws each of them on its own scale" in done.stderr, "  says which output", done.stderr)
+      and "features draws each of them on its own scale" in done.stderr, "  names the output", done.stderr)
 check("16 output values are NaN or infinite (first: ramp.npy, output \"root\")" in done.stderr,
-      "  and that some numbers are none", done.stderr)
+      "  and reports NaN and infinities", done.stderr)
 done = exits(0, "predict as lines", "./roots", "predict", "ramp.npy",
              says="roots: warning: 16 output values are NaN or infinite")
-check("cut to" not in done.stderr, "  cuts nothing", done.stderr)
+check("cut to" not in done.stderr, "  clamps nothing", done.stderr)
 exits(0, "features names the first layer", "./roots", "features", "ramp.npy", "-o", "x.png",
       says="roots: warning: 16 of 64 values of root (power, line 3) are NaN or infinite\n")
 MAGENTA = bytes((255, 0, 200))
@@ -287,7 +287,7 @@ build("sound", "net sound { input image: 8x8x1 as u8 \n normalize(scale=1/255) }
 done = exits(0, "values from 0 to 1 of one output", "./sound", "predict", "ramp.npy", "-o", "x.png")
 check(not done.stderr, "  need no line", done.stderr)
 exits(0, "  nor do features", "./sound", "features", "ramp.npy", "-o", "x.png")
-check(MAGENTA not in colours(read_png("x.png")[2]), "  have that color")
+check(MAGENTA not in colours(read_png("x.png")[2]), "  have the separate color")
 os.remove("x.png")
 
 # ---- command lines

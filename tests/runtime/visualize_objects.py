@@ -19,7 +19,7 @@ def near(a, b, most=1e-5):
     return len(a) == len(b) and all(abs(x - y) <= most for x, y in zip(a, b))
 
 
-def marked(path):  # a mark is the only thing in such a page that is black beside white
+def marked(path):  # only a mark has black pixels next to white ones
     rows = read_png(path)[2]
     return any({a, b} == {BLACK, WHITE} for row in rows for a, b in zip(row, row[1:]))
 
@@ -35,22 +35,22 @@ build("soft", """net soft {
 npz("soft.npz", **{"conv1.weight": npy((2, 3, 1, 1), [9, 0, -9, -9, 0, 9]), "conv1.bias": npy((2,), [0, 0])})
 write_png("halves.png", 32, 16, lambda x, y: (200, 40, 40) if x < 16 else (40, 40, 200))
 SOFT = "--weights=soft.npz"
-PLACE = (1 * 8 + 5) * 3  # of pixel 20,3 of the image in the input: row 1, column 5
+PLACE = (1 * 8 + 5) * 3  # input position of pixel 20,3 of the image: row 1, column 5
 
 exits(0, "the gradient of one pixel", "./soft", "saliency", "halves.png", SOFT, "--class", "cold", "--pixel",
       "20,3", "-o", "s.npy")
 shape, gradient = read_npy("s.npy")
 wanted = [0.0] * len(gradient)
 wanted[PLACE:PLACE + 3] = [-9 / 255, 0, 9 / 255]
-check(shape == (8, 8, 3) and near(gradient, wanted), "is its own, of the class that was asked about",
+check(shape == (8, 8, 3) and near(gradient, wanted), "is nonzero only there, for the requested class",
       gradient[PLACE - 3:PLACE + 6])
 exits(0, "without a class", "./soft", "saliency", "halves.png", SOFT, "--pixel=20,3", "-o", "s1.npy")
-exits(0, "and on the other side", "./soft", "saliency", "halves.png", SOFT, "--pixel=3,3", "-o", "s2.npy")
+exits(0, "and in the other half", "./soft", "saliency", "halves.png", SOFT, "--pixel=3,3", "-o", "s2.npy")
 other = read_npy("s2.npy")[1]
 check(near(read_npy("s1.npy")[1], gradient) and near(other[24:27], [9 / 255, 0, -9 / 255]),
-      "it is the one that is predicted there", other[:48])
+      "by default the predicted class", other[:48])
 exits(0, "without a pixel", "./soft", "saliency", "halves.png", SOFT, "--class=cold", "-o", "s3.npy")
-check(near(read_npy("s3.npy")[1], [-9 / 255 / 64, 0, 9 / 255 / 64] * 64), "it is the mean over all",
+check(near(read_npy("s3.npy")[1], [-9 / 255 / 64, 0, 9 / 255 / 64] * 64), "without a pixel, the mean",
       read_npy("s3.npy")[1][:6])
 
 done = exits(0, "the probability of one pixel", "./soft", "occlude", "halves.png", SOFT, "--class=warm",
@@ -60,9 +60,9 @@ shape, value = read_npy("o.npy")
 sure = value[0]
 wanted = [sure] * 64
 wanted[8] = 0.5  # row 1, column 0: black is neither warm nor cold
-check(shape == (8, 8) and sure > 0.9 and near(value, wanted), "changes where that pixel is covered",
+check(shape == (8, 8) and sure > 0.9 and near(value, wanted), "changes when that pixel is covered",
       value[:16])
-check("; 0.5000 with rows 1 to 1, columns 0 to 0 covered" in done.stdout, "which is told", done.stdout)
+check("; 0.5000 with rows 1 to 1, columns 0 to 0 covered" in done.stdout, "which is reported", done.stdout)
 
 for command in (["features"], ["features", "--layer=conv1"], ["saliency"], ["occlude", "--window=2"]):
     words = ["./soft", *command, "halves.png", SOFT, "-o", "page.png"]
@@ -74,14 +74,14 @@ for command in (["features"], ["features", "--layer=conv1"], ["saliency"], ["occ
 for words, status, says in (
     (["--pixel=32,3"], 1, "--pixel 32,3: halves.png has X from 0 to 31 and Y from 0 to 15"),
     (["--pixel=3,16"], 1, "--pixel 3,16: halves.png has X from 0 to 31 and Y from 0 to 15"),
-    (["--pixel=3,3", "--fit=crop"], 1, "soft does not see it, because the image is cropped"),
+    (["--pixel=3,3", "--fit=crop"], 1, "not with cropping, which removes the pixel"),
     (["--pixel=3,3", "--class=mild"], 1, "no output 'mild'"),
     (["--pixel=3"], 2, "--pixel needs X,Y, two integers of at least 0, not '3'"),
     (["--pixel=3,-1"], 2, "--pixel needs X,Y"), (["--pixel=3,4,5"], 2, "--pixel needs X,Y")):
     for command in "features", "saliency", "occlude":
         exits(status, f"{command} {' '.join(words)}", "./soft", command, "halves.png", SOFT, "-o", "no.png",
               *words, says=says)
-exits(1, "boxes of a net that finds none", "./soft", "occlude", "halves.png", SOFT, "--box=1", "-o",
+exits(1, "boxes of a net without detections", "./soft", "occlude", "halves.png", SOFT, "--box=1", "-o",
       "no.png", says="--box: no output of soft has boxes")
 
 # ---- A net with one class per image has no pixels
@@ -90,10 +90,10 @@ npz("whole.npz", **{"dense1.weight": npy((2, 3), [1, 0, 0, 0, 0, 1]), "dense1.bi
 for command in "features", "saliency", "occlude":
     exits(1, f"{command} --pixel without pixels", "./whole", command, "halves.png", "--weights=whole.npz",
           "--pixel=3,3", "-o", "no.png", says="--pixel: no output of whole has scores for each pixel")
-exits(0, "a class is asked about in features", "./whole", "features", "halves.png", "--weights=whole.npz",
+exits(0, "a class with features", "./whole", "features", "halves.png", "--weights=whole.npz",
       "--class=1", "-o", "page.png")
 
-# ---- A net whose two boxes stand still, and whose scores are how bright their corners are
+# ---- A net with two constant boxes, whose scores are the brightness of their corners
 build("find", """net find {
     input image: 16x16x1 as u8
     labels ["cat", "dog"]
@@ -113,11 +113,11 @@ OCCLUDE = ["./find", "occlude", "corners.png", FIND, "--window=8", "--stride=8",
 done = exits(0, "the score of the best box", *OCCLUDE, "-o", "o.npy",
              says="cat (0.0 0.0 8.0 8.0) score 0.8000; 0.0000 with rows 0 to 7, columns 0 to 7 covered\n")
 shape, value = read_npy("o.npy")
-check(shape == (2, 2) and near(value, [0, 0.8, 0.8, 0.8]), "is lost where it is covered", value)
+check(shape == (2, 2) and near(value, [0, 0.8, 0.8, 0.8]), "is lost when it is covered", value)
 for words in ["--box=2"], ["--class=dog"], ["--class=1", "--box=1"]:
     exits(0, "another one: " + " ".join(words), *OCCLUDE, *words, "-o", "o.npy", says="dog (8.0 8.0 ")
-    check(near(read_npy("o.npy")[1], [0.6, 0.6, 0.6, 0]), "depends on another place", read_npy("o.npy")[1])
-exits(0, "in part covered, it is found again", *OCCLUDE[:-3], "--window=4", "--stride=4", "--fill=0", "-o",
+    check(near(read_npy("o.npy")[1], [0.6, 0.6, 0.6, 0]), "depends on another region", read_npy("o.npy")[1])
+exits(0, "partially covered, it is found again", *OCCLUDE[:-3], "--window=4", "--stride=4", "--fill=0", "-o",
       "o.npy")
 check(near(read_npy("o.npy")[1], [0.6, 0.6, 0.8, 0.8] * 2 + [0.8] * 8), "with a lower score",
       read_npy("o.npy")[1])
@@ -134,10 +134,10 @@ write_png("large.png", 64, 32, lambda x, y: (153,) * 3)
 exits(0, "boxes are printed in pixels of the image", "./find", "occlude", "large.png", FIND, "--window=8",
       "--class=dog", "-o", "page.png", says="large.png: dog (32.0 16.0 64.0 32.0) score ")
 write_png("dark.png", 16, 16, lambda x, y: (9, 9, 9))
-exits(1, "nothing to ask about", "./find", "occlude", "dark.png", FIND, "-o", "no.png",
+exits(1, "no detection to explain", "./find", "occlude", "dark.png", FIND, "-o", "no.png",
       says="dark.png: find finds no box")
 exits(1, "boxes have no gradient", "./find", "saliency", "corners.png", FIND, "-o", "no.png",
       says="has boxes, but class scores were requested; 'occlude' shows")
-exits(0, "features of such a net", "./find", "features", "corners.png", FIND, "-o", "page.png")
+exits(0, "features of a detector", "./find", "features", "corners.png", FIND, "-o", "page.png")
 check(not os.path.exists("no.png"), "nothing was written")
 finish()

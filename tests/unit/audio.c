@@ -1,4 +1,4 @@
-/* audio.c: the audio front end: eval against numbers of torchaudio, librosa, scipy and tf.signal
+/* audio.c: The audio front end: compares eval with numbers of torchaudio, librosa, scipy and tf.signal
  * (tests/golden/audio.py) and of TensorFlow Lite Micro; costs. */
 // SPDX-License-Identifier: Apache-2.0
 #include <CUnit/CUnit.h>
@@ -42,7 +42,7 @@ static const double features[] = {
 #include "../golden/micro_frontend.inc"
 };
 
-/* Loud and soft quarters, with abrupt changes. */
+/* Loud and soft quarters of the signal, with abrupt changes. */
 static double sample(int64_t i) {
   static const int64_t soft[] = {1, 7, 100, 3};
   return (double)(((i * i * 7 + i * 1103) % 65536 - 32768) / soft[i / QUARTER % 4]);

@@ -1,5 +1,4 @@
-// aware.c: training for 8 bits: a step by eval is that of PyTorch's fake quantization
-// (tests/golden/aware.py).
+// aware.c: QAT: compares a step in eval with PyTorch's fake quantization (tests/golden/aware.py).
 // SPDX-License-Identifier: Apache-2.0
 #include <CUnit/CUnit.h>
 #include <string.h>
@@ -54,7 +53,7 @@ static void test_step(void) {
   arena_free(arena);
 }
 
-/* Before it rounds, training for 8 bits is that of floats, but for the ranges; the first step sets them. */
+/* Before rounding begins, QAT is float training, except for the ranges; the first step sets them. */
 static void test_before(void) {
   static const char until[] = "; quantize = int8(start=0, momentum=0.9)";
   Arena *arena = arena_new();

@@ -145,8 +145,9 @@ static void places_count_code_points(void) {
   CU_ASSERT_EQUAL(file, 1);
   SourcePlace place = sources_place(&sources, file, 1);
   CU_ASSERT(place.line == 1 && place.column == 2);
-  place = sources_place(
-      &sources, file, 9); /* the x: after 4 bytes of the first line, 2 and 3 bytes of the letters before it */
+  place = sources_place(&sources, file,
+                        9); /* the x: after 4 bytes of the first line; 2-byte and 3-byte characters precede it
+                             */
   CU_ASSERT(place.line == 2 && place.column == 3);
   place = sources_place(&sources, file, 1000);
   CU_ASSERT(place.line == 3 && place.column == 1);

@@ -1,5 +1,5 @@
-// kept.c: tests of the cache of lowered kernels: a program lowered with it equals one lowered without (calls,
-// places, nests), and most kernels are found in it.
+// kept.c: The cache of lowered kernels: a program lowered with it equals one lowered without (calls, places,
+// nests), and most kernels hit the cache.
 // SPDX-License-Identifier: Apache-2.0
 #include <CUnit/CUnit.h>
 #include <stdio.h>
@@ -47,7 +47,7 @@ static int shared_nests(const Program *a, const Program *b) {
   return n;
 }
 
-/* All bindings are to nodes of the program's own plan. */
+/* All bindings refer to nodes of the program's own plan. */
 static void check_nodes(const Program *p) {
   for (int c = 0; c < p->calls.n; c++)
     for (int t = 0; t < p->ntargets; t++) {
@@ -138,8 +138,7 @@ static void test_bands(void) {
   }
 }
 
-/* Plans of copies of one graph, which share the times of its nodes, equal plans of copies that each find
- * them. */
+/* Plans of copies of one graph that share a table of node costs equal plans of copies that compute them. */
 static void test_shared_times(void) {
   for (int i = 0; i < NETS; i++) {
     Net net = net_of(i);

@@ -111,7 +111,7 @@ static void test_overlaps(void) {
       {{100, 100, 100, 100}, {-8, -8, -8}, {1, 1, 1}, 108, 124},     /* each a little before it */
       {{100, 100, 100, 100}, {-8, -8, -8}, {10, 10, 10}, 110, 130},  /* by a multiple of ten */
       {{40, 80, 160, 20}, {-40, -80, 0}, {1, 1, 1}, 160, 160},       /* growing: to its end */
-      {{100, 100, 100, 100}, {-99, -150, -99}, {1, 1, 1}, 200, 200}, /* barely, and not at all */
+      {{100, 100, 100, 100}, {-99, -150, -99}, {1, 1, 1}, 200, 200}, /* barely possible, and not at all */
   };
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     Case c = {.steps = 5};

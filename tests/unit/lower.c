@@ -121,7 +121,7 @@ static void net_weights(Net *net) {
   }
 }
 
-/* ---- a kernel by eval ---- */
+/* ---- a kernel in eval ---- */
 /* by node id: operands; the result of the kernel */
 typedef struct Values {
   double *of[64];
@@ -139,7 +139,7 @@ static void eval_node(const Net *net, const Node *node, Values *values, double *
   node->op->eval(&eval);
 }
 
-/* Draws missing operands; the result starts with numbers that a sum adds to. */
+/* Draws missing operands; the result starts with numbers to which a sum is added. */
 static void eval_kernel(Net *net, const Kernel *kernel, Values *values, const double *start) {
   const Node *result = kernel->result;
   values->start = start;
@@ -167,7 +167,7 @@ static void eval_kernel(Net *net, const Kernel *kernel, Values *values, const do
   }
 }
 
-/* ---- the same by its nest ---- */
+/* ---- the same kernel as a nest ---- */
 /* The same with the fast interpreter, in float. */
 static void check_fill(const Net *net, const Pack *pack) {
   const int nbufs = pack->nest->nbufs;
@@ -317,7 +317,7 @@ static Training *mean_square(Net *net) {
 /* A layer and each of its gradients; the inner products of the three must agree, as all are linear. */
 static void check_layer(Shape input, const Op *op, const char *text) {
   Net net = net_start(input);
-  net_layer(&net, op_find("scale"), "", NULL); /* trained, so that the layer's input wants a gradient */
+  net_layer(&net, op_find("scale"), "", NULL); /* trained, so that the layer's input needs a gradient */
   Node *node = net_layer(&net, op, text, NULL);
   if (!node->shape.rank) {
     printf("    %s: no shape\n", net.what);
@@ -451,7 +451,7 @@ static void test_dense(void) {
   arena_free(arena);
 }
 
-/* ---- what is fused and folded ---- */
+/* ---- fusion and folding ---- */
 static void check_fused(Shape input, const Op *op, const char *text, bool scaled, bool normalized,
                         bool chained, const char *pool) {
   Net net = net_start(input);

@@ -1,5 +1,5 @@
-/* main.c: runs the CUnit suites and reports each test as a line of TAP, so that `make check` counts and logs
- * tests, not programs. */
+/* main.c: Runs the CUnit suites and reports each test as a line of TAP, so that `make check` counts and logs
+ * single tests. */
 // SPDX-License-Identifier: Apache-2.0
 #include <CUnit/CUnit.h>
 #include <CUnit/TestRun.h>

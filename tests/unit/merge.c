@@ -74,7 +74,7 @@ static void test_overlapping(void) {
   arena_free(arena);
 }
 
-/* ---- the same but for numbers ---- */
+/* ---- the same except for numbers ---- */
 typedef struct Sizes {
   int64_t rows, columns, channels, step, most;
   int zero;
@@ -120,7 +120,7 @@ static const char *without_blanks(Arena *arena, const char *text) {
   return out;
 }
 
-/* The text with the sizes of a call for the parameters. */
+/* The text with the sizes of a call substituted for the parameters. */
 static const char *with_sizes(Arena *arena, const char *text, const NestFunction *function) {
   Text out = {.arena = arena};
   for (const char *at = text; *at;) {

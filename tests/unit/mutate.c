@@ -20,7 +20,7 @@ typedef struct Mutants {
   int mark;
 } Mutants;
 
-/* ---- what can be changed ---- */
+/* ---- mutations ---- */
 static void add_index(Mutants *m, Index *ix, int n) {
   for (int d = 0; d < n; d++) vec_push(m->arena, m->place, &ix[d].c);
 }
@@ -70,7 +70,7 @@ static void add_body(Mutants *m, NestStmt *stmt) {
   }
 }
 
-/* ---- what a mutant does ---- */
+/* ---- behavior of a mutant ---- */
 enum { FILLS = 6 };
 
 /* Contents of buffers; for the first fill, zeros. The others are for data-dependent indices. */

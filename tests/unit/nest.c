@@ -10,7 +10,7 @@
 #include "nest_kernels.h"
 #include "printed.h"
 
-/* ---- kernels against plain loops ---- */
+/* ---- kernels compared with plain loops ---- */
 static double conv_at(const Conv *c, const double *x, const double *w, const double *bias, int y, int xx,
                       int f) {
   double s = bias[f];
@@ -182,7 +182,7 @@ static void lenet_cases(Cases *cases) {
   cases_check(cases, max_pool2(arena, "pool", 8, 6, 16), CASE_RUN(x), want, 0);
 }
 
-/* ---- what else nests can say ---- */
+/* ---- other features of nests ---- */
 static void size_case(
     Cases *cases,
     int count) { /* the first `count` images of a batch, through scratch, in parallel, with a tail of lanes */
@@ -455,7 +455,7 @@ static void other_cases(Cases *cases, int lanes) { /* lanes 1: operations that t
   if (lanes >= 16) math_case(cases, 16);
 }
 
-/* ---- the tests that run ---- */
+/* ---- the tests ---- */
 static void finish(Cases *cases, const char *attribute, int lanes_max, bool fused, int nflags) {
   cases_compile(cases, attribute, lanes_max, fused, nflags);
   arena_free(cases->arena);
@@ -547,7 +547,7 @@ static void test_text(void) {
   arena_free(arena);
 }
 
-static void test_joined_text(void) { /* parallel loops inside of each other are one range for the team */
+static void test_joined_text(void) { /* parallel loops nested directly are one range for the team */
   Arena *arena = arena_new();
   Nest *b = nest_new(arena, "tiles", "");
   Buf *out = NEST_BUF(b, OUTPUT, "out", 5, 3, 4);

@@ -36,7 +36,7 @@ Nest *chosen_rows_gradient(Arena *arena, int N, int ROWS, int C, int lanes) { /*
   return b;
 }
 
-/* Position of a point on an axis of `size` pixels: in 0 .. size - 1, NaN at 0. */
+/* Position of a point on an axis of `size` pixels: in 0 .. size - 1; 0 for NaN. */
 static Val on_axis(Nest *b, const char *name, Val x, int size) {
   return nest_let(b, name, vmin(vmax(x, num(b, 0)), num(b, size - 1)));
 }
@@ -267,8 +267,8 @@ static void test_text(void) {
   arena_free(arena);
 }
 
-/* ---- others that run nests ---- */
-static void test_fill(void) { /* which runs loops in lanes, leaves them to the interpreter */
+/* ---- other users of nests ---- */
+static void test_fill(void) { /* lanes: an interpreter that does not vectorize these */
   Arena *arena = arena_new();
   Nest *b = chosen_window(arena, 4);
   CU_ASSERT_FATAL(cases_prove(b));

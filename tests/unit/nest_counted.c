@@ -1,5 +1,4 @@
-// nest_counted.c: whole results of a batch whose images are counted when the nest runs, and which goes
-// through them in blocks.
+// nest_counted.c: Batched results with a number of images known at run time, computed in blocks.
 // SPDX-License-Identifier: Apache-2.0
 #include <CUnit/CUnit.h>
 #include <string.h>
@@ -7,8 +6,8 @@
 
 enum { IMAGES = 9, BLOCK = 4, BLOCKS = 3, LENGTH = 8 };
 
-/* A block is done where at least `of_block` images are left from its first on, an image where `of_image` are
- * left from it on. Right is 1 for both. */
+/* A block is computed if at least `of_block` images remain from its first one, an image if `of_image` remain.
+ * Correct is 1 for both. */
 static bool proved(int64_t of_block, int64_t of_image) {
   Arena *arena = arena_new();
   Proof proof;
@@ -31,9 +30,9 @@ static bool proved(int64_t of_block, int64_t of_image) {
 
 static void test_counted(void) {
   CU_ASSERT(proved(1, 1));
-  CU_ASSERT(proved(0, 1));  /* more blocks than there are, without an image */
-  CU_ASSERT(!proved(1, 2)); /* not the last image */
-  CU_ASSERT(!proved(2, 1)); /* not the image of a block that has only one */
+  CU_ASSERT(proved(0, 1));  /* more blocks than exist, without an image */
+  CU_ASSERT(!proved(1, 2)); /* omits the last image */
+  CU_ASSERT(!proved(2, 1)); /* omits the image of a block that has only one */
 }
 
 CU_TestInfo suite_nest_counted[] = {{"results of the images that are there", test_counted},

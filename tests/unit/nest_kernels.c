@@ -1,12 +1,12 @@
-/* nest_kernels.c: direct convolution (also plain, tiled by pixels and vectors), Winograd F(4x4,3x3), weight
- * gradient, LeNet's fused layers, dense, pooling: what the tests of the middle prove, run, print and mutate.
- * The schedules of the compiler are in compiler/schedule/.
+/* nest_kernels.c: Kernels as nests: direct convolution (also as plain loops, and tiled by pixels and
+ * vectors), Winograd F(4x4,3x3), weight gradient, LeNet's fused layers, dense, pooling. Tests prove, run,
+ * print and mutate them; the schedules of the compiler are in compiler/schedule/.
  *
  *     out[y][x][f] = act(bias[f] + sum over ky, kx, c of in[y*S + ky - P][x*S + kx - P][c] * w[ky][kx][c][f])
  *
  * Weights of the tiled one are packed w[f/N][c/CB][ky][kx][c%CB][f%N], N = nv * lanes. Rows outside the input
- * are cut from the range of ky; columns outside, in the tiles at the left and right edge, are conditions on
- * unrolled constants. */
+ * are excluded from the range of ky; columns outside, in the tiles at the left and right edge, by conditions
+ * on unrolled constants. */
 // SPDX-License-Identifier: Apache-2.0
 #include "nest_kernels.h"
 #include "nest/build.h"
@@ -14,7 +14,7 @@
 int conv_oh(const Conv *c) { return (c->h + 2 * c->p - c->k) / c->s + 1; }
 int conv_ow(const Conv *c) { return (c->w + 2 * c->p - c->k) / c->s + 1; }
 
-/* The formula itself: what -O0 prints. */
+/* The formula itself, like the reference schedule. */
 Nest *conv_plain(Arena *arena, const char *name, const Conv *conv) {
   const int H = conv->h, W = conv->w, CI = conv->ci, CO = conv->co, K = conv->k, S = conv->s, P = conv->p,
             OH = conv_oh(conv), OW = conv_ow(conv);
@@ -48,7 +48,7 @@ static NestFn *tile(Nest *b, const Conv *conv, int PX, Buf *in, Buf *w, Buf *bia
   const int W = conv->w, H = conv->h, K = conv->k, S = conv->s, P = conv->p, CB = conv->cb, L = conv->lanes,
             NV = conv->nv, N = NV * L;
   const int panel = K * K * CB * N,
-            share = panel / conv_oh(conv) / L * L; /* of the next panel, fetched by each row of tiles */
+            share = panel / conv_oh(conv) / L * L; /* of the next panel, prefetched by each row of tiles */
   NestFn *fn = nest_fn(b, nest_text(b, "tile%d", PX), true);
   const Ix y = nest_arg(b, "y"), x0 = nest_arg(b, "x0"), cb = nest_arg(b, "cb"), ib = nest_arg(b, "ib");
   const Ix left = nest_flag(b, "left"), right = nest_flag(b, "right"), first = nest_flag(b, "first"),
@@ -103,7 +103,7 @@ Nest *conv_direct(Arena *arena, const char *name, Conv conv) {
   NestFn *body = tile(b, &conv, PX, in, w, bias, out),
          *tail = rest ? tile(b, &conv, rest, in, w, bias, out) : NULL;
 
-  /* All rows, for one block of input and output channels: edge tiles one by one, those between in a loop. */
+  /* All rows, for one block of input and output channels: edge tiles one by one, the others in a loop. */
   NestFn *rows = nest_fn(b, "rows", false);
   const Ix block_f = nest_arg(b, "cb"), block_c = nest_arg(b, "ib"), first = nest_flag(b, "first"),
            last = nest_flag(b, "last");
@@ -179,7 +179,7 @@ static void input_tile(Nest *b, Buf *src, const Ix *y, const Ix *x, const Ix *c,
 static NestFn *micro(Nest *b, int PX, int CI, Buf *V, Buf *U, Buf *M) { /* PX tiles x 32 filters */
   NestFn *fn = nest_fn(b, nest_text(b, "gemm%d", PX), true);
   const Ix xi = nest_arg(b, "xi"), t = nest_arg(b, "t"), f = nest_arg(b, "f"), m = nest_arg(b, "m"),
-           nth = nest_arg(b, "nth"); /* filter block f, its place m in M; nth call of this panel */
+           nth = nest_arg(b, "nth"); /* filter block f, its index m in M; nth call of this panel */
   Buf *a = NEST_REGISTERS(b, "a", L, PX, 2);
   NEST_UNROLL(b, p, PX)
     NEST_UNROLL(b, v, 2) nest_store(b, nest_at(b, a, p, v), num(b, 0));
@@ -263,7 +263,7 @@ Nest *conv_winograd(Arena *arena, const char *name, int H, int CI, int CO, int r
   Buf *in = NEST_BUF(b, INPUT, "in", H, H, CI), *U = NEST_BUF(b, WEIGHTS, "U", CO / N, 36, CI, N),
       *bias = NEST_BUF(b, WEIGHTS, "bias", CO), *out = NEST_BUF(b, OUTPUT, "out", H, H, CO);
   Buf *V = NEST_BUF(b, WORK, "V", 36, T, CI + 16),
-      *M = NEST_BUF(b, WORK, "M", 36, T, N * ncb); /* V's rows are padded against aliasing */
+      *M = NEST_BUF(b, WORK, "M", 36, T, N * ncb); /* V's rows are padded against cache-set conflicts */
 
   NestFn *split = winograd_input(b, in, V, H, CI), *join = winograd_output(b, M, bias, out, H, ncb);
   const int whole = T / 14, rest = T % 14;

@@ -79,7 +79,7 @@ static void refuse(Nest *nest) {
   CU_ASSERT_FALSE(allowed(nest, &most, &step, &tight));
 }
 
-/* ---- nests of one thing each ---- */
+/* ---- nests with one feature each ---- */
 enum { N = 12, C = 3 };
 
 static void test_elements(void) {
@@ -173,12 +173,12 @@ static void test_channels(void) {
   arena_free(arena);
 }
 
-/* ---- C by hand ---- */
+/* ---- handwritten C ---- */
 static void run_turned(double *const *buf, const double *number) {
   for (int i = 0; i < (int)number[0]; i++) buf[1][i] = buf[0][(int)number[0] - 1 - i];
 }
 
-/* It reads after its writes, which its proof cannot see. */
+/* It reads after its writes, which the proof cannot see. */
 static void test_routine(void) {
   static const Routine turned = {.name = "turned",
                                  .text = "",

@@ -8,7 +8,7 @@
 #include <unistd.h>
 #include "nest/build.h"
 
-/* ---- nests that are built wrongly ---- */
+/* ---- misuse of the builder ---- */
 static int status_of(void (*misuse)(Nest *)) { /* exit status of a process that misuses the builder */
   fflush(stdout);
   pid_t child = fork();
@@ -86,7 +86,7 @@ static void misuse_chosen_outside(Nest *b) {
   NEST_CHOSEN(b, x, nest_load(b, nest_at(b, a, 0), 1), 0, 4) kept = x;
   nest_store(b, nest_at(b, c, kept), num(b, 0));
 }
-static void misuse_chosen_value(Nest *b) { /* a value of a block that is closed */
+static void misuse_chosen_value(Nest *b) { /* a value of a closed block */
   Buf *a = NEST_BUF(b, INPUT, "a", 4);
   Val kept = NULL;
   NEST_FOR(b, x, 4) kept = nest_load(b, nest_at(b, a, x), 1);
@@ -108,7 +108,7 @@ static void test_misuse(void) {
   for (size_t i = 0; i < sizeof misuse / sizeof *misuse; i++) CU_ASSERT_EQUAL(status_of(misuse[i]), 3);
 }
 
-/* ---- nests that are wrong ---- */
+/* ---- wrong nests ---- */
 static void refuse(Nest *b, const char *word) {
   Proof proof;
   bool proved = nest_prove(b, &proof);
@@ -127,7 +127,7 @@ static void test_bounds_refused(void) {
   NEST_FOR(b, x, 10)
     NEST_CLIP(b, k, 0, -x, 3, 10 - x)
       nest_store(b, nest_at(b, out, x),
-                 nest_load(b, nest_at(b, in, x + k - 1), 1)); /* the clip forgot the padding of 1 */
+                 nest_load(b, nest_at(b, in, x + k - 1), 1)); /* the range ignores the padding of 1 */
   refuse(b, "load out of bounds");
 
   b = nest_new(arena, "tail", "");
@@ -160,7 +160,7 @@ static void test_edges_refused(void) {
     NEST_FOR(b, k, 3)
       NEST_IF(b, nest_at_least(b, x + k - 1, 0))
         nest_store(b, nest_at(b, out, x, k),
-                   nest_load(b, nest_at(b, in, x + k - 1, k), 1)); /* no guard on the right */
+                   nest_load(b, nest_at(b, in, x + k - 1, k), 1)); /* no condition on the right */
   refuse(b, "dimension 0: 0..8");
 
   b = nest_new(arena, "row", "");
@@ -206,7 +206,7 @@ static void test_parallel_refused(void) {
   NEST_PARALLEL(b, t, 63) nest_store(b, nest_at(b, out, t + 1), nest_load(b, nest_at(b, out, t), 1));
   refuse(b, "parallel iterations");
 
-  b = nest_new(arena, "interleaved", ""); /* the fifth iteration has the elements of the first one */
+  b = nest_new(arena, "interleaved", ""); /* the fifth iteration accesses the elements of the first one */
   out = NEST_BUF(b, OUTPUT, "out", 24);
   nest_fn(b, "interleaved", false);
   NEST_FOR(b, i, 24) nest_store(b, nest_at(b, out, i), num(b, 0));
@@ -298,7 +298,9 @@ static void refused_read_of_elements_that_are_not_always_written(void) {
   NEST_FOR(b, x, 8) {
     NEST_IF(b, nest_below(b, x, 4)) nest_store(b, nest_at(b, out, x), num(b, 1));
     NEST_ELSE(b)
-      NEST_IF(b, nest_at_least(b, x, 5)) nest_store(b, nest_at(b, out, x), num(b, 2)); /* 4 is in neither */
+      NEST_IF(b, nest_at_least(b, x, 5))
+        nest_store(b, nest_at(b, out, x), num(b, 2)); /* 4 is in neither
+                                                         range */
   }
   refuse(b, "not every element");
 
@@ -389,7 +391,7 @@ static void test_over_parts_refused(void) {
   arena_free(arena);
 }
 
-/* ---- indices that are chosen by data: they may be any number of their range ---- */
+/* ---- data-dependent indices: any number in their range ---- */
 typedef struct Choice {
   Nest *nest;
   Buf *at, *in;

@@ -1,4 +1,5 @@
-// nest_rounds.c: rounds of parallel loops: in opposite directions, and of loops whose rounds are one range.
+// nest_rounds.c: Iterations of parallel loops: in opposite directions, and loops whose iterations are merged
+// into one range.
 // SPDX-License-Identifier: Apache-2.0
 #include <CUnit/CUnit.h>
 #include <string.h>
@@ -6,7 +7,7 @@
 
 enum { ROUNDS = 3, LENGTH = 6 };
 
-/* Round t stores element t and reads element last - t. */
+/* Iteration t stores element t and reads element last - t. */
 static bool proved(int64_t last) {
   Arena *arena = arena_new();
   Proof proof;
@@ -21,12 +22,12 @@ static bool proved(int64_t last) {
 }
 
 static void test_turned(void) {
-  CU_ASSERT(proved(2 * ROUNDS - 1)); /* elements 3 to 5: behind all that is stored */
-  CU_ASSERT(!proved(ROUNDS));        /* 1 to 3: the third round reads what the second one stores */
+  CU_ASSERT(proved(2 * ROUNDS - 1)); /* elements 3 to 5: after all stored ones */
+  CU_ASSERT(!proved(ROUNDS));        /* 1 to 3: the third iteration reads what the second one stores */
   CU_ASSERT(!proved(ROUNDS - 1));    /* 0 to 2 */
 }
 
-/* Loops of 3 and 4 rounds directly inside of each other: element first*u + second*n is stored. */
+/* Directly nested loops of 3 and 4 iterations: element first*u + second*n is stored. */
 static Nest *joined(Arena *arena, int64_t first, int64_t second) {
   Nest *b = nest_new(arena, "joined", "");
   Buf *out = NEST_BUF(b, UPDATE, "out", 4 * ROUNDS);
@@ -48,7 +49,7 @@ static void test_joined(void) {
   arena_free(arena);
 }
 
-/* The interpreter finds the same on its own, for any two rounds of the range. */
+/* The interpreter reports the same conflicts, for any two iterations of the range. */
 static void test_joined_runs(void) {
   Arena *arena = arena_new();
   const struct {

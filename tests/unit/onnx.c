@@ -1,5 +1,5 @@
-/* onnx.c: ONNX models with external data files: the written numbers are those of the model, and cnnc reads
- * them from there. */
+/* onnx.c: ONNX models with external data: the written numbers are those of the model, and cnnc reads them
+ * from there. */
 // SPDX-License-Identifier: Apache-2.0
 #define _XOPEN_SOURCE 700
 #include <CUnit/CUnit.h>

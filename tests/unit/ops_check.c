@@ -1,4 +1,4 @@
-// ops_check.c: the nests of a small net against eval, and its gradients against central differences.
+// ops_check.c: Compares the nests of a small net with eval, and its gradients with central differences.
 // SPDX-License-Identifier: Apache-2.0
 #include "ops_net.h"
 #include <CUnit/CUnit.h>
@@ -69,8 +69,8 @@ void net_check_nests(Net *net, const Data *data) {
          *training = plan_training(net->arena, net->graph, plain, 1);
     GraphRun backward = net_eval(net, training->graph, data, true);
     backward.value[net->graph->outputs.data[0].node->id] =
-        backward
-            .value[training->graph->outputs.data[0].node->id]; /* check_plan looks by the first graph's id */
+        backward.value[training->graph->outputs.data[0].node->id]; /* check_plan finds values by the ids of
+                                                                      the first graph */
     for (const Target *target = target_table; target->name; target++) {
       if (machine_seen(target) || (plain && strcmp(target->name, "generic"))) continue;
       CU_ASSERT_TRUE(check_plan(net, inference, data, &forward, target, plain));

@@ -1,4 +1,4 @@
-// ops_net.c: small nets of the operators, built from words, and numbers to run them on.
+// ops_net.c: Small nets of operators, built from text, and numbers to run them on.
 // SPDX-License-Identifier: Apache-2.0
 #include "ops_net.h"
 #include "ops/registry.h"
@@ -104,7 +104,7 @@ Node *net_layer(Net *net, const char *op_name, const char *text) {
   return net->last = node;
 }
 
-/* "maxpool kernel=3 -> relu -> @0 -> add x=$1": layers; @0 names the current value, <0 goes on from it. */
+/* "maxpool kernel=3 -> relu -> @0 -> add x=$1": layers; @0 names the current value, <0 continues from it. */
 void net_chain(Net *net, const char *text) {
   while (*text) {
     const size_t size = strstr(text, " -> ") ? (size_t)(strstr(text, " -> ") - text) : strlen(text);
@@ -147,7 +147,7 @@ void net_end(Net *net, const char *loss, const char *text) {
   if (strstr(text, "smoothing")) training->label_smoothing = 0.1;
 }
 
-/* ---- numbers to run a net on ---- */
+/* ---- inputs ---- */
 static double *draw_array(Net *net, int64_t n, double scale) {
   double *x = NEW_ARRAY(net->arena, double, n + 1);
   for (int64_t i = 0; i < n; i++) x[i] = scale * draw(net);

@@ -1,4 +1,4 @@
-// ops_net.h: small nets of the operators for tests: built from words, run on drawn numbers, checked.
+// ops_net.h: Small nets of operators for tests: built from text, run on random numbers, checked.
 // SPDX-License-Identifier: Apache-2.0
 #ifndef OPS_NET_H
 #define OPS_NET_H
@@ -25,9 +25,9 @@ typedef struct Data {
 Net net_new(void);
 Node *net_input(Net *, Shape, Elem, bool chw);
 Node *net_layer(Net *, const char *op_name, const char *text); /* text: "kernel=3 pad=same" */
-/* "maxpool kernel=3 -> relu -> @0 -> add x=$1": layers; @0 names the current value, <0 goes on from it. */
+/* "maxpool kernel=3 -> relu -> @0 -> add x=$1": layers; @0 names the current value, <0 continues from it. */
 void net_chain(Net *, const char *text);
-Node *net_loss(Net *, const char *loss, const char *text, int nin, Node *const *in); /* its node alone */
+Node *net_loss(Net *, const char *loss, const char *text, int nin, Node *const *in); /* only its node */
 void net_end(Net *, const char *loss, const char *text);
 
 Data net_draw(Net *, double scale);

@@ -1,6 +1,6 @@
-// prelude.c: the functions of generated code, compiled by every compiler at hand for every target at every
-// width, against the C library in double: over a sample of all floats (every STEP-th bit pattern;
-// PRELUDE_STEP in the environment), and the values where such functions go wrong.
+// prelude.c: Compares the functions of generated code with the C library in double, compiled by every
+// available compiler for every target at every width: on a sample of all floats (every STEP-th bit pattern;
+// PRELUDE_STEP in the environment), and on the values where such functions are least accurate.
 // SPDX-License-Identifier: Apache-2.0
 #define _DEFAULT_SOURCE
 #include <CUnit/CUnit.h>
@@ -81,7 +81,7 @@ ulp(double x) { /* of the float at x: denormal floats are as far apart as the sm
 }
 
 static double error_of(const Function *f, double want,
-                       float y) { /* in ulps; infinite where it is wrong in kind */
+                       float y) { /* in ulps; infinite if it is of another class */
   if (isnan(want)) return isnan(y) ? 0 : INFINITY;
   float nearest = (float)want;
   if (isnan(y) || isinf(nearest) != isinf(y)) {
@@ -255,7 +255,7 @@ static void test_first_compiler(void) { check_compiler(0); }
 static void test_second_compiler(void) { check_compiler(1); }
 
 /* ---- on other CPUs, in emulators: fewer floats ---- */
-/* What bare.c wants: every function at every width, each to its own part of bare_out. */
+/* The interface of bare.c: every function at every width, each with a separate range of bare_out. */
 static const char *foreign_source(Arena *arena, const Target *target, int floats) {
   Text text = {.arena = arena};
   int parts = 0;
@@ -308,7 +308,7 @@ static void check_foreign(Arena *arena, const Target *target) {
 static void test_foreign(void) {
   Arena *arena = arena_new();
   for (const Target *target = target_table; target->name; target++) {
-    if (target->vectors) continue; /* floats have none; a board has no room for all of them */
+    if (target->vectors) continue; /* each float exactly once; boards have no memory for all of them */
     const char *missing = target_is_foreign(target) ? foreign_missing(arena, target) : NULL;
     if (missing) printf("# %s wants %s\n", target->name, missing);
     else if (target_is_foreign(target)) check_foreign(arena, target);
@@ -349,7 +349,7 @@ static void check_reserved(Arena *arena, const char *name, size_t n) {
   CU_ASSERT(reserved);
 }
 
-/* Of a file that needs all there is: layers cannot be called like what it defines. */
+/* A file that needs every function: layers cannot have the names of its definitions. */
 static void test_reserved(void) {
   static const char define[] = "#define ", prefix[] = "net_", suffix[] = "_v4";
   Arena *arena = arena_new();
@@ -391,7 +391,7 @@ static void test_reserved(void) {
   arena_free(arena);
 }
 
-static void test_nothing_needed(void) { /* a file that needs nothing gets nothing */
+static void test_nothing_needed(void) { /* a file that needs no function contains none */
   Arena *arena = arena_new();
   Text out = {.arena = arena};
   PreludeNeeds none = {0};

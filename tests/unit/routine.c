@@ -215,7 +215,7 @@ static Net nms_net(int each) { /* boxes of a row: one, or one per class */
   return net;
 }
 
-/* Rounds that differ from eval, that fill all rows, that leave some unused. */
+/* Iterations that differ from eval, that fill all rows, that leave some unused. */
 typedef struct Tally {
   int wrong, full, missing;
 } Tally;

@@ -61,8 +61,8 @@ static void yolo_has_parts_inside_or_outside(void) {
     cnn_data *data = open_set(&net, scratch(root), 0.1, 0);
     CU_ASSERT(cnn_data_count(data, CNN_PART_TRAIN) == 1 && cnn_data_count(data, CNN_PART_VAL) == 1 &&
               cnn_data_count(data, CNN_PART_TEST) == 1 && cnn_data_has_test(data));
-    CU_ASSERT_EQUAL(cnn_data_classes(data), 3); /* nothing names them: the largest number determines the
-                                                   count */
+    CU_ASSERT_EQUAL(cnn_data_classes(data), 3); /* nothing names the classes: the largest number determines
+                                                   the count */
     cnn_data_close(data);
   }
 }
@@ -174,7 +174,7 @@ static void labels_and_augmentation_must_go_with_boxes(void) {
   scratch_text("names/labels/a.txt", "1 0.5 0.5 0.25 0.5");
   scratch_text("names/classes.txt", "cat\ndog\n");
   net.network.labels = 2;
-  net.network.label = order; /* the order of the labels counts */
+  net.network.label = order; /* the order of the labels is used */
   cnn_data *data = open_set(&net, scratch("names"), 0, 0);
   cnn_truth truth = truth_of(data, CNN_PART_TRAIN, 0);
   CU_ASSERT(truth.object[0].label == 0 && strcmp(cnn_data_class(data, 0), "dog") == 0);

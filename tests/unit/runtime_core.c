@@ -160,8 +160,8 @@ static void a_plateau_lowers_the_rate(void) {
   }
 }
 
-/* ---- optimizers: tests/golden/optimizers.txt has what PyTorch makes of the same gradients, and the papers'
- * arithmetic of LARS and LAMB */
+/* ---- optimizers: tests/golden/optimizers.txt has the results of PyTorch for the same gradients, and of the
+ * papers' formulas for LARS and LAMB */
 
 enum { GOLDEN = 6 };
 
@@ -210,7 +210,7 @@ static void optimizers_do_what_pytorch_does(void) {
   int cases = 0, compared = 0;
   int64_t step = 0;
   double worst = 0,
-         largest[GOLDEN] = {0}; /* errors are measured by the largest value that a weight has been through */
+         largest[GOLDEN] = {0}; /* errors are relative to the largest value that a weight has had */
   while (fgets(line, sizeof line, file)) {
     if (line[0] == 'c') {
       recipe = read_case(line);
@@ -305,7 +305,7 @@ static void steps_touch_what_is_trained(void) {
   const float *w = bench.trainer.weights;
   CU_ASSERT_DOUBLE_EQUAL((double)loss, 0.5 * ((1 + 1) / 2.0 + (4 + 0) / 2.0), 1e-6);
   CU_ASSERT_DOUBLE_EQUAL((double)w[0], 1 - 0.5 * (0 + 0.1 * 1),
-                         1e-6); /* decay only where the weight says so */
+                         1e-6); /* decay only for weights that have it */
   CU_ASSERT_DOUBLE_EQUAL((double)w[1], 2 - 0.5 * 1, 1e-6);
   CU_ASSERT_EQUAL(w[2], 3);
   CU_ASSERT_EQUAL(w[3], 5);
@@ -324,7 +324,7 @@ static void accumulated_batches_are_one_large_batch(void) {
   for (int i = 0; i < 3; i++) {
     feed(&whole, x, 5);
     cnn_trainer_update(&whole.trainer, 0.1);
-    feed(&parts, x, 3); /* parts of unequal size count by their samples */
+    feed(&parts, x, 3); /* parts of unequal size are weighted by their samples */
     feed(&parts, x + 3, 2);
     cnn_trainer_update(&parts.trainer, 0.1);
   }

@@ -1,4 +1,4 @@
-/* runtime_data.c: data sets of every kind of files, made here; their samples and targets. */
+/* runtime_data.c: Data sets in files of every format, created here; their samples and targets. */
 // SPDX-License-Identifier: Apache-2.0
 #define _XOPEN_SOURCE 700
 #include <CUnit/CUnit.h>
@@ -45,7 +45,7 @@ static void idx_files_are_read(void) {
                          "IDX files: 27 training, 3 validation and 0 test samples, 3 classes");
   CU_ASSERT_FALSE(cnn_data_has_test(data));
   CU_ASSERT_EQUAL(cnn_data_count(data, CNN_PART_TEST),
-                  SAMPLES); /* without a test part eval reads everything */
+                  SAMPLES); /* without a test part eval reads the whole set */
   bool seen[SAMPLES] = {false};
   for (int p = 0; p < 2; p++)
     for (int64_t i = 0; i < cnn_data_count(data, (cnn_part)p); i++) {
@@ -54,7 +54,7 @@ static void idx_files_are_read(void) {
       CU_ASSERT_EQUAL_FATAL(cnn_data_sample(data, (cnn_part)p, i, (void *[]){pixel}, (void *[]){&label}).code,
                             CNN_OK);
       CU_ASSERT_EQUAL(label, label_of(data, (cnn_part)p, i));
-      for (int s = 0; s < SAMPLES; s++) /* which sample was it? each must come once */
+      for (int s = 0; s < SAMPLES; s++) /* index of the sample; each must occur once */
         if (pixel[0] == (unsigned char)(s * SIDE * SIDE * 3) &&
             pixel[1] == (unsigned char)(s * SIDE * SIDE * 3 + 3) && label == s % 3)
           seen[s] = !seen[s];
@@ -163,7 +163,7 @@ static void picture_write(const char *name, int32_t side, uint8_t value) {
   CU_ASSERT_EQUAL_FATAL(cnn_image_write(scratch(name), &(cnn_image){side, side, 3, pixel}).code, CNN_OK);
 }
 
-/* Pictures that have been kept are not read again; others are, and damaged ones are found. */
+/* Cached images are not decoded again; others are, and damaged ones are found. */
 static void damaged_pictures_are_found(const Net *net) {
   cnn_data *kept = NULL;
   cnn_data_options two = {.keep = 40}; /* of 16 bytes each */
@@ -208,7 +208,7 @@ static void folders_are_read(void) {
   CU_ASSERT_STRING_EQUAL(cnn_data_describe(data),
                          "folders of images: 4 training, 1 validation and 1 test samples, 3 classes");
   CU_ASSERT_STRING_EQUAL(cnn_data_class(data, 1), "dog");
-  static const int32_t labels[] = {0, 1, 2, 1}, values[] = {30, 10, 40, 20}; /* classes take turns */
+  static const int32_t labels[] = {0, 1, 2, 1}, values[] = {30, 10, 40, 20}; /* classes alternate */
   for (int i = 0; i < 4; i++) {
     uint8_t pixel[16];
     int32_t label;
@@ -226,7 +226,7 @@ static void folders_are_read(void) {
             cnn_data_classes(data) == 4);
   cnn_data_close(data);
   net.network.labels = 0;
-  data = open_set(&net, scratch("folders/train"), 0, 0); /* classes alone */
+  data = open_set(&net, scratch("folders/train"), 0, 0); /* classes only */
   CU_ASSERT(cnn_data_count(data, CNN_PART_TRAIN) == 4 && !cnn_data_has_test(data));
   cnn_data_close(data);
   damaged_pictures_are_found(&net);
@@ -347,7 +347,7 @@ static void arrays_are_read(void) {
   refuse_set(&net, npz_write("b.npz", set + 1, 1), CNN_MISMATCH,
              "has no inputs: neither \"x\" nor \"image\"; it has y");
   net.recipe.target_is_input = 1;
-  cnn_data *data = open_set(&net, npz_write("b.npz", set, 1), 0, 0); /* no targets are wanted */
+  cnn_data *data = open_set(&net, npz_write("b.npz", set, 1), 0, 0); /* no targets are needed */
   cnn_data_close(data);
 }
 
@@ -418,7 +418,7 @@ static void labels_become_the_targets_that_outputs_want(void) {
   net.output[0] = values_of("output", 1, CNN_SCORES_BINARY);
   refuse_set(&net, npz_write("l.npz", set, 2), CNN_MISMATCH, "label 0 is 70000");
   net.output[0] =
-      classes_of("output", 3); /* a net without losses, but with scores: eval still wants classes */
+      classes_of("output", 3); /* a net without losses, but with scores: eval still needs classes */
   net.output[0].target = CNN_TARGET_NONE;
   net.network.recipe = NULL;
   set[1] = tensor_of("y", CNN_DTYPE_U8, y, 1, 3, 0, 0, 0);

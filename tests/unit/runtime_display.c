@@ -26,7 +26,7 @@ static bool is(int y, int x, const uint8_t color[3]) {
 }
 static bool is_clear(int y, int x) { return is(y, x, (const uint8_t[3]){GREY, GREY, GREY}); }
 
-/* Number of pixels of the color in a rectangle; NULL: of pixels that are not clear. */
+/* Number of pixels of the color in a rectangle; NULL: of opaque pixels. */
 static int count(int top, int left, int bottom, int right, const uint8_t *color) {
   int n = 0;
   for (int y = top; y < bottom; y++)
@@ -103,7 +103,7 @@ static void labels_do_not_hide_each_other(void) {
   for (int i = 0; i < LABELS; i++) CU_ASSERT_TRUE(count(0, 0, HEIGHT, WIDTH, label[i].rgb) > 20);
   together = count_all();
   CU_ASSERT_EQUAL(together, alone);
-  clear(); /* not enough room for all: the first one is complete */
+  clear(); /* not enough space for all: the first one is complete */
   cnn_label many[40];
   for (int i = 0; i < 40; i++) {
     many[i] = label[i % LABELS];
@@ -161,7 +161,7 @@ static void gray_becomes_color(void) {
   cnn_image_free(&copy);
 }
 
-static cnn_image stripes(int32_t height, int32_t width) { /* each column in another gray */
+static cnn_image stripes(int32_t height, int32_t width) { /* each column in a different gray */
   cnn_image image = {height, width, 3, malloc(3 * (size_t)height * (size_t)width)};
   CU_ASSERT_PTR_NOT_NULL_FATAL(image.pixel);
   for (int32_t i = 0; i < 3 * height * width; i++) image.pixel[i] = (uint8_t)(i / 3 % width);

@@ -1,5 +1,5 @@
-// runtime_exchange.c: threads as processes: the sums of gradients have the bits of one process, whoever has
-// which shards, and failures of one are those of all.
+// runtime_exchange.c: Threads simulate processes: the sums of gradients have the bits of one process for any
+// distribution of shards, and a failure of one process is reported to all.
 // SPDX-License-Identifier: Apache-2.0
 #ifndef _POSIX_C_SOURCE
 #define _POSIX_C_SOURCE 200809L /* barriers */
@@ -14,7 +14,7 @@
 
 enum { MOST = 7, SHARDS = 13, FLOATS = 1501, MESSAGES = 4096 };
 
-/* ---- a world of threads ---- */
+/* ---- simulated processes ---- */
 typedef struct Message {
   int32_t from, to, tag;
   const void *bytes;
@@ -27,7 +27,7 @@ typedef struct World {
   pthread_mutex_t mutex;
   Message message[MESSAGES];
   int32_t messages;
-  void *shown[MOST]; /* by process: what it has brought to a gather */
+  void *shown[MOST]; /* by process: its contribution to a gather */
 } World;
 
 typedef struct Process {
@@ -172,13 +172,13 @@ static float gradient(int32_t shard, int64_t i) {
   return (cnn_random_uniform(random, (uint32_t)i) - 0.5f) * (float)(1 << (i % 20));
 }
 
-static float tree(int32_t from, int32_t to, int64_t i) { /* pairs, pairs of pairs */
+static float tree(int32_t from, int32_t to, int64_t i) { /* pairwise sums */
   if (to - from == 1) return gradient(from, i);
   const int32_t middle = from + (to - from + 1) / 2;
   return tree(from, middle, i) + tree(middle, to, i);
 }
 
-/* Twice, as two steps: the second finds the memory of the first. Polls come between, as they like. */
+/* Twice, as two steps: the second reuses the memory of the first. Polls happen between them at any time. */
 static void add(Process *p) {
   const cnn_exchange *x = &p->exchange.functions;
   for (int step = 0; step < 2 && !cnn_exchange_alone(&p->exchange); step++) {
@@ -189,7 +189,7 @@ static void add(Process *p) {
     x->sum(x->context, p->gradients, p->sums, 700, FLOATS);
     x->poll(x->context);
     x->sum(x->context, p->gradients, p->sums, 3, 700);
-    x->sum(x->context, p->gradients, p->sums, 0, 3); /* fewer than there are processes */
+    x->sum(x->context, p->gradients, p->sums, 0, 3); /* fewer than processes */
     x->wait(x->context);
   }
 }

@@ -1,4 +1,4 @@
-/* runtime_formats.c: files of other people: arrays under other names, tables. */
+/* runtime_formats.c: Files of other programs: arrays with other names, tables. */
 // SPDX-License-Identifier: Apache-2.0
 #include <CUnit/CUnit.h>
 #include <stdio.h>
@@ -10,7 +10,7 @@
 #include "hosted/weights/npz.h"
 #include "runtime_scratch.h"
 
-/* ---- arrays under other names, and of texts ---- */
+/* ---- arrays with other names, and of strings ---- */
 
 typedef struct Net {
   cnn_network network;
@@ -118,8 +118,8 @@ static void arrays_have_names_that_are_said(void) {
   }
 }
 
-/* A file as NumPy makes it of texts: cnn_npz_write writes numbers alone, so they are renamed in it: of 12
- * bytes each, as U3. */
+/* A file with an array of strings, as NumPy writes it: cnn_npz_write writes only numbers, so the type of
+ * 12-byte elements is changed to U3. */
 static void texts_are_no_labels(void) {
   static const float x[6] = {1, 2, 3, 4, 5, 6};
   static const uint32_t text[3] = {'a', 'b', 'a'};
@@ -195,14 +195,14 @@ static void tables_are_read(void) {
   cnn_data *data = open_set(&net, csv_of("t.csv", "class,a,b\n1,7,8\n0,9,10\n"), "class", 0);
   expect_row(data, 0, 7, 8, 1);
   expect_row(data, 1, 9, 10, 0);
-  CU_ASSERT_EQUAL(cnn_data_scale(data, 0), 255); /* whole numbers may be pixels */
+  CU_ASSERT_EQUAL(cnn_data_scale(data, 0), 255); /* integers may be pixels */
   cnn_data_close(data);
   data = open_set(&net, csv_of("t.csv", "7,1,8\n9,0,10\n"), "2", 0);
   expect_row(data, 1, 9, 10, 0);
   cnn_data_close(data);
   net.input[0] = vector_of("x", 3);
   data = open_set(&net, csv_of("t.csv", "0,1,2,class\n5,6,7,1\n5,6,7,0\n"), NULL,
-                  0); /* pandas numbers columns that have no name: a header */
+                  0); /* pandas numbers columns without names: a header */
   CU_ASSERT_EQUAL(cnn_data_count(data, CNN_PART_TRAIN), 2);
   cnn_data_close(data);
 }
@@ -246,7 +246,8 @@ static void classes_of_tables_go_by_name(void) {
   expect_row(data, 0, 1, 2, 1);
   CU_ASSERT(cnn_data_classes(data) == 2 && strcmp(cnn_data_class(data, 0), "versicolor") == 0);
   cnn_data_close(data);
-  data = open_set(&net, csv_of("t.csv", "a,b,species\n1,2,0\n3,4,1\n"), NULL, 0); /* numbers go by number */
+  data = open_set(&net, csv_of("t.csv", "a,b,species\n1,2,0\n3,4,1\n"), NULL, 0); /* numbers are sorted by
+                                                                                     value */
   expect_row(data, 1, 3, 4, 1);
   cnn_data_close(data);
   refuse_set(&net, csv_of("t.csv", "a,b,species\n1,2,setosa\n3,4,Setosa\n"), NULL,
@@ -287,8 +288,7 @@ static void tables_have_other_targets(void) {
   data = open_set(&net, csv_of("t.csv", "1,2\n3,4\n"), NULL, 0);
   CU_ASSERT_EQUAL(cnn_data_count(data, CNN_PART_TRAIN), 2);
   cnn_data_close(data);
-  data = open_set(&net, csv_of("t.csv", "a,what,b\n1,,2\n3,text,4\n"), "what",
-                  0); /* a column that is left out */
+  data = open_set(&net, csv_of("t.csv", "a,what,b\n1,,2\n3,text,4\n"), "what", 0); /* an ignored column */
   CU_ASSERT(cnn_data_sample(data, CNN_PART_TRAIN, 1, (void *[]){x}, NULL).code == CNN_OK && x[0] == 3 &&
             x[1] == 4);
   cnn_data_close(data);

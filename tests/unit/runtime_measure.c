@@ -1,4 +1,4 @@
-/* runtime_measure.c: Losses, metrics and augmented batches on their own. */
+/* runtime_measure.c: Losses, metrics and augmented batches, tested separately. */
 // SPDX-License-Identifier: Apache-2.0
 #include <CUnit/CUnit.h>
 #include <math.h>
@@ -226,7 +226,7 @@ static void moved_take(Moved *m, cnn_batch *batch, int32_t n, int32_t at) {
   cnn_data_close(data);
 }
 
-/* An image with a class per pixel: both are moved alike; finally channels come first. */
+/* An image with a class per pixel: both are moved in the same way; channels are put first at the end. */
 static void batches_are_augmented_and_arranged(void) {
   static Moved m;
   static int32_t moved_label[H][W];

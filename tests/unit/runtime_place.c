@@ -1,4 +1,4 @@
-/* runtime_place.c: a fresh directory for a test. */
+/* runtime_place.c: a new directory for a test. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE

@@ -1,4 +1,4 @@
-/* runtime_place.h: a fresh directory for a test, which programs may be started in. */
+/* runtime_place.h: a new directory for a test, in which programs may be started. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef RUNTIME_PLACE_H
 #define RUNTIME_PLACE_H
@@ -7,8 +7,8 @@
 extern char directory[256];
 void make_directory(void);
 void remove_directory(void);
-const char *in_directory(const char *name); /* its path; good until the next call but seven */
+const char *in_directory(const char *name); /* its path; valid for the next seven calls */
 bool place_has(const char *name);
 bool same_files(const char *a, const char *b);
-char *contents(const char *name); /* to be freed */
+char *contents(const char *name); /* to be freed by the caller */
 #endif

@@ -36,7 +36,7 @@ const char *scratch(const char *name) {
   snprintf(path, sizeof paths[0], "%s/%s", directory(), name);
   for (char *slash = strchr(path, '/'); (slash = strchr(slash + 1, '/'));) {
     *slash = 0;
-    if (strncmp(name, "no/", 3) != 0) mkdir(path, 0777); /* "no/such/directory" must stay away */
+    if (strncmp(name, "no/", 3) != 0) mkdir(path, 0777); /* "no/such/directory" must not be created */
     *slash = '/';
   }
   return path;

@@ -1,5 +1,5 @@
-/* runtime_scratch.h: a directory for the files of the runtime's tests, emptied when it is first asked for, in
- * the directory where the tests run. */
+/* runtime_scratch.h: a directory for the files of the runtime's tests, in the directory where the tests run;
+ * emptied on first use. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef RUNTIME_SCRATCH_H
 #define RUNTIME_SCRATCH_H
@@ -7,9 +7,10 @@
 #include <stdint.h>
 
 const char *
-scratch(const char *name); /* its path; good until the next call but three. Directories on the way are made */
+scratch(const char *name); /* its path; valid for the next three calls. Missing parent directories are created
+                            */
 const char *scratch_bytes(const char *name, const void *bytes,
                           size_t n); /* writes a file, and returns its path */
 const char *scratch_text(const char *name, const char *text);
-void scratch_put_number(uint8_t *at, size_t value, int bytes); /* the lowest byte first */
+void scratch_put_number(uint8_t *at, size_t value, int bytes); /* little-endian */
 #endif

@@ -5,7 +5,7 @@
 #include "cnn_data.h"
 #include "hosted/weights/npz.h"
 
-/* A net with one input and one output, as the tests change it. */
+/* A net with one input and one output, which tests modify. */
 typedef struct Net {
   cnn_network network;
   cnn_port input[2], output[2];

@@ -1,4 +1,4 @@
-/* runtime_sounds.c: sounds in training: each augmentation, and the parts of long recordings. */
+/* runtime_sounds.c: Recordings in training: each augmentation, and parts of long recordings. */
 // SPDX-License-Identifier: Apache-2.0
 #define _XOPEN_SOURCE 700
 #include <CUnit/CUnit.h>
@@ -64,7 +64,8 @@ static void gain_is_in_decibels(void) {
   CU_ASSERT(low >= -6.0001 && low < -5.5 && high <= 12.0001 && high > 11.5);
 }
 
-/* Noise of two recordings, one of them shorter than the sample: ratio and share are as they should be. */
+/* Noise from two recordings, one of them shorter than the sample: signal-to-noise ratio and share are as
+ * configured. */
 static void background_has_the_ratio_and_the_share(void) {
   static const cnn_option option[] = {{"background", {3, 9, 0.75}, 3}};
   static float first[LENGTH + 50], second[LENGTH / 3];
@@ -88,7 +89,7 @@ static void background_has_the_ratio_and_the_share(void) {
   CU_ASSERT_EQUAL(memcmp(in, out, sizeof in), 0);
   memset(in, 0, sizeof in);
   augment(option, &noise, 1, in, out);
-  CU_ASSERT_EQUAL(memcmp(in, out, sizeof in), 0); /* silence has no ratio to anything */
+  CU_ASSERT_EQUAL(memcmp(in, out, sizeof in), 0); /* silence has no signal-to-noise ratio */
 }
 
 /* At twice the speed a tone has twice the frequency, and half the duration. */
@@ -135,7 +136,7 @@ static void recording_write(const char *name, int frames) {
   scratch_bytes(name, bytes, 44 + 2 * (size_t)frames);
 }
 
-/* The first sample that a course reads of each of two recordings; the rest must follow it. */
+/* The first sample that a batch order reads from each of two recordings; the others must follow it. */
 static int first_read(const Net *net, const cnn_course *course, int64_t at) {
   cnn_batch batch;
   cnn_reader reader;

@@ -39,7 +39,7 @@ static void watch(void *context, const cnn_event *event) {
   if (event->kind == CNN_EVENT_STEP) w->last_rate = event->rate;
 }
 
-/* Steps are counted where the net is called: events come ten times a second at most. */
+/* Steps are counted where the net is called: events are reported at most ten times a second. */
 static Watch *counting;
 static float (*counted)(const float *, const void *const *, const void *const *, int32_t, uint64_t, uint64_t,
                         float *, float *const *, void *);
@@ -55,7 +55,7 @@ static float count_gradients(const float *weights, const void *const *input, con
 
 typedef struct Trial {
   cnn_recipe recipe;
-  const cnn_recipe *program; /* NULL: the program says what is chosen */
+  const cnn_recipe *program; /* NULL: the program's own settings */
   cnn_train_options options;
   const char *out, *log;
   double val;
@@ -104,7 +104,7 @@ static bool same_weights(const char *a, const char *b) {
   return memcmp(x, y, sizeof x) == 0;
 }
 
-/* Rows of two logs agree in everything but speed and time. */
+/* Rows of two logs agree in everything except speed and time. */
 static bool same_log(const char *a, const char *b) {
   char *x = contents(a), *y = contents(b);
   bool same = true;
@@ -150,7 +150,7 @@ static void training_learns(void) {
   float weights[NET_PARAMETERS];
   load("a.safetensors", weights);
   CU_ASSERT_EQUAL(weights[NET_PARAMETERS - 1], 1); /* frozen */
-  CU_ASSERT(weights[NET_PARAMETERS - 2] > 0.2f);   /* the running mean has moved */
+  CU_ASSERT(weights[NET_PARAMETERS - 2] > 0.2f);   /* the running mean has changed */
   cnn_evaluation one, three;
   CU_ASSERT_EQUAL(cnn_evaluate(&network, weights, data, CNN_PART_TEST, 1, true, NULL, &one).code, CNN_OK);
   CU_ASSERT_EQUAL(cnn_evaluate(&network, weights, data, CNN_PART_TEST, 3, true, NULL, &three).code, CNN_OK);
@@ -196,8 +196,8 @@ static void the_same_seed_gives_the_same_weights(void) {
   remove_directory();
 }
 
-/* Stopped after several numbers of steps, in the middle and at the ends of epochs, and taken up again: the
- * same to the bit. */
+/* Stopped after several numbers of steps, in the middle and at the end of epochs, then resumed: the same
+ * bits. */
 static void resuming_goes_on_to_the_bit(void) {
   static const cnn_option augment[] = {{"hflip", {0}, 0}, {"shift", {1}, 1}};
   static const int64_t stop_at[] = {1, 5, 56, 57, 58, 100, 171};
@@ -307,7 +307,7 @@ static void the_settings_of_a_run_come_back(void) {
   CU_ASSERT_EQUAL(options.shuffle, false);
   CU_ASSERT_EQUAL(options.val, 0.25);
   CU_ASSERT_EQUAL(options.limit, 300);
-  cnn_recipe changed = net_recipe; /* what the program says anew counts */
+  cnn_recipe changed = net_recipe; /* a changed setting of the program is used */
   changed.rate = 0.5;
   changed.batch = 9;
   network = net_make(&changed);
@@ -345,7 +345,7 @@ static void losses_that_are_not_finite_end_it(void) {
   Trial whole = trial_make("whole.safetensors"), late = trial_make("late.safetensors");
   whole.recipe.epochs = late.recipe.epochs = 2;
   whole.recipe.schedule = late.recipe.schedule = CNN_CONSTANT;
-  late.watch.overflow_at = 60; /* a gradient, while the loss is fine */
+  late.watch.overflow_at = 60; /* an infinite gradient with a finite loss */
   status = trial_run(&late);
   CU_ASSERT_EQUAL(status.code, CNN_NOT_FINITE);
   CU_ASSERT_PTR_NOT_NULL(
@@ -361,8 +361,8 @@ static void losses_that_are_not_finite_end_it(void) {
 static void training_stops_early(void) {
   make_directory();
   Trial trial = trial_make("a.safetensors");
-  trial.recipe.rate = 0; /* no progress ever, after the first epoch has set the mark (the running mean moves,
-                            so it may be the second) */
+  trial.recipe.rate = 0; /* never an improvement after the first epoch has set the best value (the running
+                            mean moves, so it may be the second) */
   trial.recipe.epochs = 100;
   trial.recipe.early_stop = 3;
   trial.recipe.schedule = CNN_CONSTANT;

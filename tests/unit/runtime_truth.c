@@ -1,4 +1,4 @@
-/* runtime_truth.c: Objects and pixel classes as annotations of an image: fitted, moved, and in the form
+/* runtime_truth.c: Objects and pixel classes as annotations of an image: fitted, moved, and as the record
  * that a loss reads. */
 // SPDX-License-Identifier: Apache-2.0
 #include <CUnit/CUnit.h>

@@ -200,7 +200,7 @@ static void arithmetic_is_checked(void) {
   fails("sin(1)", "unknown-name");
 }
 
-/* ---- what is visible where ---- */
+/* ---- scopes ---- */
 
 static void scopes(void) {
   named("repeat 3 as i { conv(4 * (i + 1), 3x3, pad=same) }", "conv1 conv2 conv3");

@@ -1,4 +1,4 @@
-// strassen.c: Strassen's algorithm: what is said of its rounding.
+// strassen.c: Strassen's algorithm: the estimate of its rounding errors.
 // SPDX-License-Identifier: Apache-2.0
 #include "schedule/float/strassen.h"
 #include <CUnit/CUnit.h>
@@ -29,7 +29,7 @@ static Block part(const Block *b, int row, int column) {
   return (Block){b->at + row * rows * b->pitch + column * columns, rows, columns, b->pitch};
 }
 
-/* The sum of the parts by their factors, as they come. */
+/* The sum of the parts with their factors, in order. */
 static Block sum(const Block *b, const int factor[4]) {
   Block s = new_block(b->rows / 2, b->columns / 2);
   for (int k = 0; k < 4; k++) {
@@ -99,7 +99,7 @@ static void check_error(int levels, int channels) {
   CU_ASSERT_TRUE(good);
 }
 
-static void test_error(void) { /* neither too much nor too little is claimed */
+static void test_error(void) { /* the estimate is neither too large nor too small */
   for (int channels = 64; channels <= 2048; channels *= 2)
     for (int levels = 1; levels <= STRASSEN_LEVELS; levels++) check_error(levels, channels);
 }

@@ -43,7 +43,7 @@ static void refused(const char *text, int errors) {
   arena_free(p.arena);
 }
 
-/* An expression with all its brackets. */
+/* An expression with all brackets printed. */
 static void means(const char *expression, const char *dump) {
   char text[500], wanted[500];
   snprintf(text, sizeof text, "const a = %s", expression);
@@ -155,7 +155,7 @@ static void strings_are_unescaped(void) {
   refused("const a = \"abc\nconst b = 2", 1);
 }
 
-/* ---- words ---- */
+/* ---- names and keywords ---- */
 
 static void keywords_name_arguments(void) {
   static const char *const words[] = {

@@ -17,7 +17,7 @@ static void test_caches(void) {
   }
 }
 
-/* Sums, the vectors that all rows share, a broadcast, and a product where there is no fused multiply-add. */
+/* Accumulators, vectors shared by all rows, a broadcast, and a product if there is no fused multiply-add. */
 static void fits(const Target *t, int rows, int vectors) {
   CU_ASSERT(rows > 0 && vectors > 0);
   CU_ASSERT(rows * vectors + vectors + 1 + !t->fma <= t->registers);

@@ -124,7 +124,7 @@ static bool check_target(Arena *arena, const char *compiler, const Target *targe
       const Primitive *p = primitive_table[i];
       Apply *apply = NULL;
       if (p == &primitive_dot_bytes && target->dot != DOT_BYTES && target->attribute)
-        continue; /* not there */
+        continue; /* not available */
       *(void **)&apply = dlsym(handle, arena_printf(arena, "%s_%d", p->name, lanes));
       const int wrong = apply ? differences(p, apply) : N;
       if (wrong) printf("# %s %s: %s of %d lanes: %d wrong\n", compiler, target->name, p->name, lanes, wrong);
@@ -152,7 +152,7 @@ static void test_second_compiler(void) {
 }
 
 /* ---- steps ---- */
-/* Sometimes the largest sums that a factor permits, else small ones. */
+/* Sometimes the largest sums that a factor permits, otherwise small ones. */
 static int32_t fitting(Rounding rounding, Multiplier factor) {
   const int32_t most = INT32_MAX >> int8_steps(rounding, factor).left, x = whole() % most;
   return drawn() % 8 ? x : drawn() % 2 ? most : -most;

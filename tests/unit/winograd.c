@@ -1,5 +1,5 @@
-// winograd.c: Winograd convolutions: the matrices by their definition; what the nests compute in the
-// interpreter against eval.
+// winograd.c: Winograd convolutions: checks the matrices against their definition, and compares nests in the
+// interpreter with eval.
 // SPDX-License-Identifier: Apache-2.0
 #include "all.h"
 #include "schedule/float/winograd.h"
@@ -63,7 +63,7 @@ typedef struct Matrix {
   int rows, columns;
 } Matrix;
 
-/* z = y x a^T in floats, y of the first axis and a of the second one. */
+/* z = y x a^T in floats; y is the first axis, a the second. */
 static void transform(Matrix y, Matrix a, float x[N][N], float z[N][N]) {
   float half[N][N];
   for (int i = 0; i < y.rows; i++)
@@ -134,7 +134,7 @@ static void check_error_of_stride(int m, int channels) {
   check_error_of((Winograd[]){winograd_of_stride_two(m), winograd_of_stride_two(m)}, channels);
 }
 
-static void test_error(void) { /* neither too much nor too little is claimed */
+static void test_error(void) { /* the estimate is neither too large nor too small */
   for (int channels = 16; channels <= 512; channels *= 2) {
     check_error(4, 3, false, channels);
     check_error(2, 3, false, channels);
@@ -207,7 +207,7 @@ static void check_target(Sample *sample, Plan *plan, const double *want, const c
 }
 
 /* "14x14x16: conv(...)"; its algorithm (NULL: direct). `wide`: run only for the widest target, with and
- * without threads. net_bytes: of weights, as if the layers stood in a larger net. */
+ * without threads. net_bytes: of weights, as if the layers were in a larger net. */
 static void check_in_net(const char *layers, const char *algorithm, bool wide, int64_t net_bytes) {
   Arena *arena = arena_new();
   Sample sample;
@@ -264,7 +264,7 @@ static void test_f2_5x5(void) {
   remove_directory();
 }
 
-static void test_f2(void) { /* few tiles, and weights that are not near */
+static void test_f2(void) { /* few tiles, and weights that do not stay in the cache */
   make_directory();
   check_in_net("6x5x64: conv(64, 3x3, pad=1)", "F(2x2,3x3)", false, 4 << 20);
   check_in_net("6x6x64: conv(63, 3x3, pad=same, bias=false)", "F(2x2,3x3)", false, 4 << 20);
@@ -272,7 +272,7 @@ static void test_f2(void) { /* few tiles, and weights that are not near */
   remove_directory();
 }
 
-static void test_rows(void) { /* across and down, and sequences */
+static void test_rows(void) { /* vertical and horizontal, and sequences */
   make_directory();
   check("13x17x35: conv(33, 1x7, pad=same) -> relu", "F(1x4,1x7)", false);
   check("17x13x32: conv(32, 7x1, pad=[2, 5, 0, 0])", "F(4x1,7x1)", false);
@@ -335,7 +335,7 @@ test_blocks(void) { /* several blocks, with a last one that is smaller; of rows 
   remove_directory();
 }
 
-static void test_direct(void) { /* what stays direct */
+static void test_direct(void) { /* layers that stay direct */
   make_directory();
   check("14x14x2: conv(16, 3x3, pad=same)", NULL, true);
   check("14x14x16: conv(16, 3x3, stride=2, pad=1)", NULL, true);

@@ -11,7 +11,7 @@
 #include "ops_net.h"
 #include "ops/registry.h"
 
-/* A net on an image of that size, from which its numbers are independent. */
+/* A net with an image input of that size, on which its numbers do not depend. */
 static Net net_on_picture(int64_t picture_h, int64_t picture_w, Shape numbers) {
   Net net = net_new();
   net_input(&net, shape_picture(picture_h, picture_w, 1), F32, false);
@@ -35,7 +35,7 @@ static const double *value_of(Net *net, int n, const double *const *numbers) {
   return run.value[net->last->id];
 }
 
-/* ---- nms behind yolo ---- */
+/* ---- nms after yolo ---- */
 typedef struct Head {
   int64_t h, w, picture_h, picture_w, classes, most;
   const char *yolo, *nms;

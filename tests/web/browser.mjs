@@ -1,4 +1,4 @@
-// browser.mjs: a folder served on loopback, and Chromium that is told what to do there through a pipe.
+// browser.mjs: serves a folder on loopback, and controls Chromium through a pipe.
 // SPDX-License-Identifier: Apache-2.0
 import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync, statSync, readFileSync } from "node:fs";
@@ -91,7 +91,7 @@ export async function browse(program, options = []) {
   const page = {
     errors,
     async open(address) {
-      await send("Page.navigate", { url: "about:blank" }); // another #... alone would not load it again
+      await send("Page.navigate", { url: "about:blank" }); // a new #fragment alone does not reload
       await send("Page.navigate", { url: address });
     },
     async evaluate(expression) {

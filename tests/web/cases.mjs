@@ -44,7 +44,7 @@ function refused(bytes) {
   }
   return "";
 }
-// What becomes of damaged bytes: an error, or something else than wanted, soon and within a size.
+// Damaged bytes give an error or other output, in short time and bounded size.
 function damages(packed, wanted, places) {
   const Bytes = Uint8Array,
     start = process.cpuUsage();
@@ -71,14 +71,14 @@ function damages(packed, wanted, places) {
   } finally {
     globalThis.Uint8Array = Bytes;
   }
-  // A repetition of 273 bytes takes a third of a bit at best, and the room for them is doubled.
+  // A repetition of 273 bytes takes at least a third of a bit, and the buffer grows by doubling.
   wants(`${largest} bytes of ${packed.length}`, largest <= 16384 * packed.length);
   const seconds = process.cpuUsage(start).user / 1e6;
   wants(`${places.length} took ${seconds} s`, seconds < 60);
 }
 const bytesOf = (folder) => readdirSync(folder).map((name) => readFileSync(join(folder, name)));
 
-// cnnc on this machine and as WebAssembly, with these words in a folder of these files.
+// Runs cnnc on this machine and as WebAssembly with these arguments, in a folder with these files.
 let folders = 0;
 function both(words, files) {
   const cwd = join(work, `both${++folders}`);
@@ -134,10 +134,10 @@ for (const [slug, kind] of [
 ].filter(([slug]) => existsSync(join(sources, "tests/diag", slug))))
   await test(`messages of ${slug}`, () => {
     const programs = Object.keys(folder(`tests/diag/${slug}`));
-    for (const name of programs.filter((name) => !/audio|kernel.cnn/.test(name)).slice(0, 4)) // not in the page
+    for (const name of programs.filter((name) => !/audio|kernel.cnn/.test(name)).slice(0, 4)) // features missing in the page
       both([name, `--diagnostics=${kind}`], folder(`tests/diag/${slug}`));
   });
-await test("what there is not in a page is said", () => {
+await test("features that a page does not have are reported", () => {
   const files = program("tests/fixtures/small.cnn");
   const object = run(compiler, ["small.cnn", "-o", "small.o"], files);
   wants(object.err, object.code === 1 && /the browser build has no C compiler/.test(object.err));
@@ -149,7 +149,7 @@ for (const model of ["lenet", "gate"])
     both(["import", `${model}.onnx`], program(`tests/import/${model}.onnx`)));
 await test("a bad model", () =>
   both(["import", "circle.onnx", "--diagnostics=json"], program("tests/import/bad/circle.onnx")));
-await test("what was packed is unpacked; what is damaged is told or is something else", () => {
+await test("packed data is unpacked; damaged data gives an error or other data", () => {
   same("cnnc.wasm", unpack(packed), readFileSync(join(page, "../cnnc.wasm")));
   const pack = (bytes, ...words) =>
     spawnSync("xz", ["--format=lzma", "--stdout", ...words], { input: bytes, maxBuffer: 1 << 28 }).stdout;
@@ -203,7 +203,7 @@ const netOf = (folder) =>
     new WebAssembly.Module(readFileSync(join(folder, "net.wasm"))),
     JSON.parse(readFileSync(join(folder, "net.json"))),
   );
-await test("examples/web: the net is trained, on a few pictures here, and the page made", () => {
+await test("examples/web: the net is trained, on a few images, and the page is built", () => {
   inFolder(example, "make", "-s", `CNNC=${cnnc}`, "garments");
   inFolder(
     example,
@@ -263,7 +263,7 @@ function channelsLast({ shape: [, c, h, w], numbers }) {
       )
     : numbers;
 }
-await test("from a model of ONNX to a page, as in the README", () => {
+await test("from an ONNX model to a page, as in the README", () => {
   const readme = readFileSync(join(sources, "examples/web/README.md"), "utf8");
   const commands = readme
     .split("```")
@@ -311,7 +311,7 @@ async function inBrowser(folder, title, body) {
     browser = await browse(chromium);
     await browser.size(1200, 800);
     await body(browser, server.address);
-    await test(`  ${title}: nothing went wrong`, () =>
+    await test(`  ${title}: no error`, () =>
       wants(browser.errors.join("\n"), !browser.errors.length));
   } catch (error) {
     await test(`Chromium: ${title}`, () => {
@@ -346,14 +346,14 @@ else {
       same("header", await textOf("h"), files["resnet8.h"]);
       wants("C on standard output", without(native).length > 1000);
     });
-    await test("  shapes stand behind the lines", async () => {
+    await test("  shapes are shown after the lines", async () => {
       const hints = await browser.evaluate(
         "[...document.querySelectorAll('.hint')].map((hint) => hint.textContent)",
       );
       const wanted = ["32x32x16  16x16x32  8x8x64", "32x32x16  16x16x32  8x8x64", "16x16x32  8x8x64"];
       same("hints", hints.slice(0, 3).join("|"), wanted.join("|"));
     });
-    await test("  a mistake is told as it is typed, and mended", async () => {
+    await test("  an error is reported as it is typed, and fixed", async () => {
       await browser.open(address);
       await browser.until(READY);
       await browser.evaluate(`{ const t = document.getElementById("text"), at = t.value.indexOf("maxpool");
@@ -377,7 +377,7 @@ else {
         await browser.evaluate(`/^    maxpool\\(2\\)$/m.test(document.getElementById("text").value)`),
       );
     });
-    await test("  the address holds the program", async () => {
+    await test("  the address contains the program", async () => {
       await browser.evaluate(
         `document.getElementById("text").value = "net kept { input x: 4 as u8; dense(2) } # é"`,
       );
@@ -388,7 +388,7 @@ else {
       await browser.open(await browser.evaluate("location.href"));
       await browser.until(`${READY} && /net kept.*é/.test(document.getElementById("text").value)`);
     });
-    await test("  a model of ONNX becomes a program", async () => {
+    await test("  an ONNX model becomes a program", async () => {
       await browser.files("#file", [join(sources, "tests/import/lenet.onnx")]);
       await browser.until(`${READY} && document.querySelector("#downloads a")`);
       same(
@@ -397,7 +397,7 @@ else {
         readFileSync(join(sources, "tests/import/lenet.cnn")),
       );
     });
-    await test("  one with open sizes asks for them, and can be imported again", async () => {
+    await test("  a model with symbolic sizes asks for them, and can be imported again", async () => {
       await browser.files("#file", [join(sources, "tests/import/open.onnx")]);
       await browser.until("document.title === 'cnnc: 1 error'");
       same(
@@ -408,7 +408,7 @@ else {
       await browser.evaluate(click("#importing button"));
       await browser.until(`${READY} && /net open/.test(document.getElementById("layers").textContent)`);
     });
-    await test("  everything that can be used has a name", async () => {
+    await test("  every control has a name", async () => {
       const nameless = await browser.evaluate(`
         [...document.querySelectorAll("button, select, textarea, input:not([hidden])")]
           .filter((e) => !e.textContent.trim() && !e.labels?.length && !e.getAttribute("aria-label"))
@@ -418,7 +418,7 @@ else {
   });
   await inBrowser(join(example, "page"), "the net's page", async (browser, address) => {
     const about = () => browser.evaluate(`document.getElementById("about").textContent`);
-    await test("Chromium: a net looks at what is drawn", async () => {
+    await test("Chromium: a net classifies what is drawn", async () => {
       await browser.open(address);
       await browser.until("document.title.endsWith('ready')");
       const box = await browser.evaluate(
@@ -438,7 +438,7 @@ else {
     });
   });
   await inBrowser(join(walk, "page"), "the imported net's page", async (browser, address) => {
-    await test("Chromium: the imported net is there", async () => {
+    await test("Chromium: the imported net runs", async () => {
       await browser.open(`${address}photo.html`);
       await browser.until("document.title.endsWith('ready')");
     });

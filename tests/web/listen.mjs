@@ -52,7 +52,7 @@ function wav(path, rate, numbers) {
   numbers.forEach((x, i) => file.writeInt16LE(Math.round(32767 * x), 44 + 2 * i));
   writeFileSync(path, file);
 }
-// The word rises; tones that stay are none.
+// The word is a rising tone; constant tones are not the word.
 function writeSpeech(to) {
   for (const name of ["marvin", "other", "_background_noise_"])
     mkdirSync(join(to, name), { recursive: true });
@@ -128,7 +128,7 @@ net.reset();
 check(JSON.stringify(scoresOf()) === JSON.stringify(scores), "  and again after a reset");
 
 // ---- the page ----
-// What it hears in some seconds of a microphone that gives a recording, over and over.
+// The detections of the page within some seconds of a microphone that repeats a recording.
 async function heard(name) {
   const server = await serve(join(folder, "page")),
     page = await browse(chromium, [

@@ -9,12 +9,12 @@ files = os.path.join(os.path.abspath(top), "tests", "weights")
 start("torch")
 for name in os.listdir(files):
     shutil.copy(os.path.join(files, name), name)
-SECONDS = 60  # a case takes far less; what hangs takes forever
+SECONDS = 60  # a case takes far less; this detects hangs
 MEGABYTE = 1 << 20
 
 
 def run(*words, memory=None):
-    """memory: MiB of addresses, where it is limited; the sanitizers' own memory is more."""
+    """memory: limit of the address space in MiB, ignored with sanitizers, which need more."""
     if memory and not os.environ.get("SANITIZED"):
         words = ["sh", "-c", f'ulimit -v {memory * 1024}; exec "$@"', "sh", *words]
     try:
@@ -44,7 +44,7 @@ def c_of(weights, *more):
     return done.stdout if done.returncode == 0 else text_of(done)
 
 
-# ---- What torch.save wrote
+# ---- Files of torch.save
 wanted = {name: c_of(name + ".npz") for name in ("state", "ema")}
 check(wanted["state"] != wanted["ema"] and b"_trained" in wanted["state"], "what is wanted is there")
 for weights, like in [
@@ -57,12 +57,12 @@ os.rename("state.pt", "a:b.pt")
 check(c_of("a:b.pt") == wanted["state"], "a file may have ':' in its name")
 os.rename("a:b.pt", "state.pt")
 shutil.copy("state.pt", "weights")
-check(c_of("weights") == wanted["state"], "what it is called does not matter")
+check(c_of("weights") == wanted["state"], "the suffix of a file does not matter")
 exits(0, "a dependency file names the file", cnnc("net.cnn", "--weights=epoch3.ckpt:ema", "-MD", "-o", "x.c"))
 with open("x.d") as file:
     check(file.read().split() == ["x.c:", "net.cnn", "epoch3.ckpt"], "  without the key")
 shutil.copy("epoch3.ckpt", "kept.c")
-exits(1, "what is read is not written over", cnnc("net.cnn", "--weights=kept.c:ema", "-o", "kept.c"),
+exits(1, "input files are not overwritten", cnnc("net.cnn", "--weights=kept.c:ema", "-o", "kept.c"),
       "the program is read from it")
 
 # ---- Programs
@@ -83,7 +83,7 @@ for weights, like in ("state.pt", "state.npz"), ("epoch3.ckpt:ema", "ema.npz"):
 exits(0, "  trains from one", run("./trained", "train", "--data", "synthetic", "--limit", "8", "--init",
                                   "epoch3.ckpt:ema", "--out", "w.safetensors"), "9 of 9 weights loaded")
 shutil.copy("epoch3.ckpt", "scores.npy")
-exits(2, "  does not write over what it reads", run("./trained", "predict", "x.npy", "--weights",
+exits(2, "  does not overwrite its input", run("./trained", "predict", "x.npy", "--weights",
                                                     "scores.npy:ema", "-o", "scores.npy"),
       "the weights are read from it")
 
@@ -95,7 +95,7 @@ def rename(*lines):
 
 
 found = c_of("parallel.pt")
-check(found == wanted["state"], "what all names begin with is left out", found[:1000])
+check(found == wanted["state"], "a common prefix of all names is ignored", found[:1000])
 with open("other.cnn", "w") as file, open("trained.cnn") as net:
     file.write(net.read().replace('name="features.', 'name="body.').replace('"head"', '"top"'))
 done = cnnc("other.cnn", "--weights=state.pt", "--match=order")
@@ -108,7 +108,7 @@ by_order = cnnc("other.cnn", "--weights=state.pt", "--match=order", "-o", "x.c")
 exits(0, "  also with an output", by_order, "head.bias = top.bias\n")
 with open("x.c", "rb") as file:
     ordered = file.read()
-exits(0, "  which --rename takes", cnnc("other.cnn", "--weights=state.pt", "--rename=names", "-o", "x.c"))
+exits(0, "  which --rename accepts", cnnc("other.cnn", "--weights=state.pt", "--rename=names", "-o", "x.c"))
 with open("x.c", "rb") as file:
     check(file.read() == ordered, "    and gives the same")
 exits(0, "  also of programs", cnnc("other.cnn", "-O1", "-o", "other"))
@@ -132,29 +132,29 @@ exits(0, "  and --init", run("./other", "train", "--data", "synthetic", "--limit
 with open("short.cnn", "w") as file:
     file.write("net s { input x: 6x6x2\n    conv(3, 3x3) -> batchnorm -> relu\n    conv(4, 3x3)\n"
                "    flatten\n    train { loss = mse; epochs = 1; batch = 4 } }\n")
-exits(1, "where shapes differ, all are told", cnnc("short.cnn", "--weights=state.pt", "--match=order"),
+exits(1, "all different shapes are reported", cnnc("short.cnn", "--weights=state.pt", "--match=order"),
       "3 differences", "another shape: conv2.weight (paired with features.3.weight) is [4, 3, 1, 1] in the "
       "file, [4, 3, 3, 3] in the net", "conv2.bias (paired with head.weight) is [5, 64]",
       "not in the net: head.bias [5]")
 exits(0, "  also by programs", cnnc("short.cnn", "-O1", "-o", "short"))
 exits(1, "    in all commands", run("./short", "predict", "x.npy", "--weights", "state.pt", "--match=order"),
       "these weights are not the net's", "another shape: conv2.weight (paired with features.3.weight)")
-exits(0, "    but --init, which takes the layers that agree",
+exits(0, "    but not --init, which loads matching layers",
       run("./short", "train", "--data", "synthetic", "--limit", "8", "--init", "state.pt", "--match=order",
           "--out", "short.safetensors"),
       "6 of 8 weights loaded; 2 start anew", "\nmissing: conv2.weight [4, 3, 3, 3]\n",
       "not in the net: features.3.weight [4, 3, 1, 1]\n", "\nfeatures.0.weight = conv1.weight\n")
 exits(2, "--match wants a file", cnnc("net.cnn", "--match=order"), "--weights, which is missing")
 exits(2, "  and standard output", cnnc("net.cnn", "--weights=state.pt", "--match=order", "-o", "-"))
-exits(2, "  and a known way", cnnc("net.cnn", "--weights=state.pt", "--match=size"), "order")
+exits(2, "  and a pairing", cnnc("net.cnn", "--weights=state.pt", "--match=size"), "order")
 
 for title, lines in [
     ("nothing", []), ("the same names", ["*.*=*.*"]),
     ("a comment, a blank line", ["# a = b", "", " \t", "x = y"]),
     ("no end of line, and one of Windows", ["x=y\r", "features.*=features.*\r"]),
-    ("later lines win", ["* = other.*", "features.* = features.*", "head.* = head.*"]),
-    ("names stay where no line fits", ["feature.* = x.*", "*.weigh = x.*"]),
-    ("one name for any text", ["*.0.weight = features.0.weight", "h*d.b*s = head.bias"]),
+    ("later lines override", ["* = other.*", "features.* = features.*", "head.* = head.*"]),
+    ("names without a matching line stay", ["feature.* = x.*", "*.weigh = x.*"]),
+    ("a pattern that matches any text", ["*.0.weight = features.0.weight", "h*d.b*s = head.bias"]),
 ]:
     done = rename(*lines)
     exits(0, f"--rename: {title}", done)
@@ -179,7 +179,7 @@ exits(1, "--rename: is not written over", cnnc("net.cnn", "--weights=state.pt", 
       "the program is read from it")
 exits(0, "  and a dependency", cnnc("net.cnn", "--weights=state.pt", "--rename=y.c", "-MD", "-o", "x.c"))
 with open("x.d") as file:
-    check(file.read().split() == ["x.c:", "net.cnn", "state.pt", "y.c"], "    of what is built")
+    check(file.read().split() == ["x.c:", "net.cnn", "state.pt", "y.c"], "    in built executables")
 
 # ---- One array without a name
 def array_write(path, *shape):
@@ -195,20 +195,20 @@ array_write("square.npy", 3, 3)
 for name, bias in ("filter", "bias=false"), ("biased", "bias=true"):
     with open(name + ".cnn", "w") as file:
         file.write(f"net {name} {{ input x: 8x8x1\n    conv(1, 3x3, {bias}) }}\n")
-exits(0, "an array alone is the only weight", cnnc("filter.cnn", "--weights=kernel.npy", "-o", "f.c"))
+exits(0, "a single array is the only weight", cnnc("filter.cnn", "--weights=kernel.npy", "-o", "f.c"))
 exits(1, "  of its shape", cnnc("filter.cnn", "--weights=square.npy", "-o", "f.c"),
       "another shape: conv1.weight (paired with arr_0) is [3, 3] in the file, [1, 1, 3, 3] in the net: it "
       "differs by dimensions of 1")
-exits(1, "  where there are two", cnnc("biased.cnn", "--weights=kernel.npy", "-o", "f.c"),
+exits(1, "  but not if there are two", cnnc("biased.cnn", "--weights=kernel.npy", "-o", "f.c"),
       "missing: conv1.weight [1, 1, 3, 3]; did you mean the file's arr_0", "missing: conv1.bias [1]")
 
-# ---- What is refused, with what helps
+# ---- Refused files, and the help
 with open("small.cnn", "w") as file:
     file.write('net small { input x: 6x6x2\n    conv(3, 3x3, name="features.0") }\n')
-exits(1, "of several dictionaries the others are told",
+exits(1, "the other dictionaries are reported",
       cnnc("small.cnn", "--weights=epoch3.ckpt", "-o", "x.c"),
       "the file also has 'ema' (9 tensors): --weights=epoch3.ckpt:KEY takes one of them")
-exits(1, "  not where one was chosen", cnnc("small.cnn", "--weights=epoch3.ckpt:ema", "-o", "x.c"),
+exits(1, "  not if one was chosen", cnnc("small.cnn", "--weights=epoch3.ckpt:ema", "-o", "x.c"),
       "not in the net: head.bias", silent="also has")
 exits(1, "  also by programs", run("./other", "predict", "x.npy", "--weights", "epoch3.ckpt"),
       "these weights are not the net's by name; --match=order finds 9 of 9 (the file also has 'ema' (9 "
@@ -241,7 +241,7 @@ for weights, *says in [
         except SyntaxError as error:
             check(False, "  with lines that can be pasted", error)
 
-# ---- Files made by hand: pickle writes what torch.save would, without torch
+# ---- Handwritten files in the format of torch.save, without torch
 def put(content, storages=None, folder="archive/", how=zipfile.ZIP_STORED, order=None):
     with zipfile.ZipFile("x.pt", "w", how) as archive:
         archive.writestr(folder + "data.pkl", content if isinstance(content, bytes) else pickled(content))
@@ -264,7 +264,7 @@ def one(*more, **limits):
 
 
 def holds(title, *values):
-    """The weights that are in the C."""
+    """The weights in the C file."""
     done = one("--target=generic")
     text = open("one.c").read() if done.returncode == 0 else ""
     found = [float.fromhex(n) for n in re.findall(r"-?0x[0-9a-f.]+p[-+]?[0-9]+", text)]
@@ -284,7 +284,7 @@ for title, more in [("stored", {}), ("deflated", {"how": zipfile.ZIP_DEFLATED}),
 
 
 class Shell:
-    """What os.system is called by, where a pickle is run."""
+    """Pickles that call os.system if they are executed."""
 
     def __reduce__(self):
         return os.system, ("touch ran",)
@@ -293,7 +293,7 @@ class Shell:
 for title, content in [
     ("alone", Shell()), ("beside tensors", {"x": Shell(), **SOUND}), ("as a name", {Shell(): 1, **SOUND}),
     ("by its old name", b"cposix\nsystem\n(X\x09\0\0\0touch rantR."),
-    ("by what builtins have", b"cbuiltins\nexec\n(X\x1b\0\0\0import os; os.mkdir('ran')  tR."),
+    ("through builtins", b"cbuiltins\nexec\n(X\x1b\0\0\0import os; os.mkdir('ran')  tR."),
     ("as an object", b"\x80\2cos\nsystem\n(X\x09\0\0\0touch rant\x81}b."),
     ("as a tensor's storage", {"a.weight": Tensor(Shell(), 0, (2, 2), (2, 1))}),
 ]:
@@ -302,7 +302,7 @@ for title, content in [
     check(not os.path.exists("ran") and done.returncode in (0, 1), f"os.system, {title}, is not called",
           text_of(done))
 put({"x": Shell(), **SOUND}, DATA)
-holds("  and what is beside it is read", 7.75)
+holds("  and the other tensors are read", 7.75)
 
 
 def tensor(offset=0, size=(2, 2), stride=(2, 1), elements=4, key="0", kind="FloatStorage"):
@@ -324,46 +324,46 @@ for title, says, content in [
      tensor(size=(1 << 16, 1 << 16), stride=(0, 0))),
     ("negative sizes", SHAPELESS, tensor(size=(-2, -2))),
     ("33 dimensions", SHAPELESS, tensor(size=(1,) * 33, stride=(1,) * 33)),
-    ("sizes that are texts", SHAPELESS, tensor(size=("2", "2"))), ("no sizes", "x.pt", tensor(size=None)),
+    ("sizes that are strings", SHAPELESS, tensor(size=("2", "2"))), ("no sizes", "x.pt", tensor(size=None)),
     ("elements", '"data/0" should hold 5 elements of F32, but has 16 bytes', tensor(elements=5)),
     ("huge elements", "should hold 4611686018427387904 elements", tensor(elements=1 << 62)),
     ("negative elements", SHAPELESS, tensor(elements=-1)),
-    ("a storage that is not there", 'there is no "data/1"', tensor(key="1")),
+    ("a storage that does not exist", 'there is no "data/1"', tensor(key="1")),
     ("a storage outside", 'there is no "data/../../etc/passwd"', tensor(key="../../etc/passwd")),
-    ("a type that is no number", "a.weight", tensor(kind="ComplexFloatStorage")),
+    ("a type that is not a number", "a.weight", tensor(kind="ComplexFloatStorage")),
     ("a long name", "the name of a tensor has 100000 bytes", {"n" * 100000: SOUND["a.weight"]}),
     ("a name with a NUL", "has a NUL in it", {"a\0b": SOUND["a.weight"]}),
-    ("a name that terminals obey", "?[31m", {"\x1b[31m": SOUND["a.weight"]}),
+    ("a name with control characters", "?[31m", {"\x1b[31m": SOUND["a.weight"]}),
     ("tensors in a list", "contains no dictionary of tensors", [SOUND["a.weight"]]),
     ("nothing", "contains no dictionary of tensors", {}),
     ("a number", "contains no dictionary of tensors", 7),
 ]:
     put(content, DATA)
-    exits(1, f"lies about {title} are refused", one(memory=512), "x.pt", says, silent="\x1b")
+    exits(1, f"a file with {title} is refused", one(memory=512), "x.pt", says, silent="\x1b")
 put(tensor(size=(2, 2), stride=(0, 0), elements=1), {"0": floats(1.5)})
-holds("an element may be read again and again", 1.5)
+holds("an element may be repeated", 1.5)
 
 # ---- Invalid pickles
 DEEP, CUT, NONE, REST = "100 deep", "it is cut off", "it pops a value from an empty stack", b"."
-own = b"\x80\2]q\0h\0ah\0a."  # a list that holds itself
+own = b"\x80\2]q\0h\0ah\0a."  # a list that contains itself
 for title, says, content in [
     ("nothing", CUT, b""), ("no end", CUT, b"\x80\2}"), ("no value", NONE, b"\x80\2."),
     ("half a text", CUT, b"X\xff\xff\xff\xffabc."),
     ("a text of 2^64 letters", CUT, b"\x8d" + b"\xff" * 8 + b"."),
     ("half a name", "it is cut off in a name", b"ctorch\nFloat."), ("protocol 9", "above 5", b"\x80\x09N."),
-    ("an opcode of none", "byte 2: opcode 0x00", b"\x80\2\0."), ("an old opcode", "opcode 0x49", b"I1\n."),
+    ("an undefined opcode", "byte 2: opcode 0x00", b"\x80\2\0."), ("an old opcode", "opcode 0x49", b"I1\n."),
     ("an extension", "opcode 0x82", b"\x80\2\x82\1."), ("a value below a mark", NONE, b"N(0."),
     ("no mark", "up to a mark, but there is none", b"Nt."),
     ("a key alone", "a key without a value", b"}(Nu."),
     ("items of a number", "to a value that is not a container", b"K\1(NNu."),
-    ("an empty memory", "from its memo that was not stored", b"h\0."),
-    ("a memory of 2^32 places", "memo has more than 1048576", b"Nr\xff\xff\xff\xff."),
+    ("an empty memo", "from its memo that was not stored", b"h\0."),
+    ("a memo of 2^32 entries", "memo has more than 1048576", b"Nr\xff\xff\xff\xff."),
     ("lists 1000 deep", DEEP, b"]" * 1000 + b"a" * 999 + REST),
     ("tuples 1000 deep", DEEP, b")" + b"\x85" * 1000 + REST),
     ("marks 1000 deep", DEEP, b"(" * 1000 + REST),
-    ("a list that holds itself", "contains no dictionary", own),
-    ("a list that holds itself 1000 times", DEEP, b"\x80\2]q\0" + b"h\0a" * 1000 + REST),
-    ("a dictionary that holds itself", "contains no dictionary", b"\x80\2}q\0X\5\0\0\0modelh\0s."),
+    ("a list that contains itself", "contains no dictionary", own),
+    ("a list that contains itself 1000 times", DEEP, b"\x80\2]q\0" + b"h\0a" * 1000 + REST),
+    ("a dictionary that contains itself", "contains no dictionary", b"\x80\2}q\0X\5\0\0\0modelh\0s."),
     ("two million values", "more than 1048576 values", b"N" * 2000000 + REST),
     ("lists that double", "x.pt", b"]" + b"".join(b"q%c](h%ch%ce" % (n, n, n) for n in range(90)) + REST),
     ("a long text named often", "x.pt", b"\x80\2}(X\0\0\x10\0" + b"a" * MEGABYTE + b"q\0" +
@@ -390,7 +390,7 @@ for n in list(range(0, len(whole), 7)) + [len(whole) - 1]:
     done = one()
     if done.returncode != 1:
         bad.append((n, done.returncode))
-check(not bad, "a file that is cut off anywhere is refused", bad)
+check(not bad, "a file truncated anywhere is refused", bad)
 bad = []
 for n in range(0, len(whole), 5):
     with open("x.pt", "wb") as file:
@@ -398,11 +398,11 @@ for n in range(0, len(whole), 5):
     done = one()
     if done.returncode not in (0, 1):
         bad.append((n, done.returncode))
-check(not bad, "a file with a wrong byte does no harm", bad)
+check(not bad, "a file with a wrong byte does not crash cnnc", bad)
 
 
 def zip_of(entries, packed, size):
-    """A zip whose directory names the same deflated bytes again and again."""
+    """A zip whose directory has many entries for the same deflated bytes."""
     local = struct.pack("<4s5H3L2H", b"PK\3\4", 20, 0, 8, 0, 33, 0, len(packed), size, 0, 0)
     directory = b""
     for n in range(entries):
@@ -418,7 +418,7 @@ zip_crc = zlib.crc32(plain)
 packer = zlib.compressobj(9, zlib.DEFLATED, -15)
 with open("x.pt", "wb") as file:
     file.write(zip_of(5000, packer.compress(plain) + packer.flush(), MEGABYTE))
-exits(1, "members in the same place are refused", one(memory=512),
+exits(1, "overlapping members are refused", one(memory=512),
       "the members of the zip archive are larger")
 
 # ---- Keras

@@ -1,4 +1,4 @@
-"""Writes the files of quantized nets that cases read: python3 quantized.py, in tests/diag/lib."""
+"""Writes the weight files of int8 models for the cases: python3 quantized.py, in tests/diag/lib."""
 # SPDX-License-Identifier: Apache-2.0
 import sys
 
@@ -78,7 +78,7 @@ save("matmul.safetensors", {**stored("x", 0.02, 0), **stored("matmul1", 9.0, 0)}
 
 
 def recurrent(rows, gates, out, cell=None, scale=0.01, bias=0):
-    """A layer r of two units that reads two channels of x; out: scale and zero of its value, or None."""
+    """A layer r with two units and two channels of x; out: scale and zero point of its value, or None."""
     arrays = {**stored("x", 0.02, 0), **(stored("r", *out) if out else {}),
               **({"r.cell.scale": ("F32", [1], [cell])} if cell else {})}
     for member in ("ih", "hh"):

@@ -1,5 +1,5 @@
-/* make.c: writes the small sound files that the fuzz targets begin with: make DIRECTORY, which has
- * safetensors/, npy/ and idx/ in it (tests/fuzz). */
+/* make.c: Writes the small valid files that are seeds of the fuzz targets. Usage: make DIRECTORY, with
+ * folders safetensors/, npy/ and idx/ (tests/fuzz). */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,8 +36,8 @@ static cnn_tensor tensor_of(const char *name, cnn_dtype dtype, int64_t rows, int
   return tensor;
 }
 
-/* A zip with one deflated member: the stored one's header and data, packed. Only its directory matters to a
- * reader, besides the data. */
+/* A zip with one deflated member: the header and data of the stored one, packed. Readers use only its
+ * directory and data. */
 static void deflated_write(const unsigned char *npy, size_t n) {
   unsigned char packed[1024], zip[2048] = {0}, *p = zip;
   z_stream stream = {0};
