@@ -1,8 +1,8 @@
 pkgconfig_DATA = %D%/cnn.pc
 EXTRA_DIST += %D%/cnn.pc.in
 CLEANFILES += %D%/cnn.pc
-# By make, not by configure, and each time: `make install prefix=DIR` names other directories. Those under the
-# prefix are relative to cnn.pc, so that all can be moved together.
+# At each `make`, not by configure: `make install prefix=DIR` names other directories. Those under the prefix
+# are relative to cnn.pc, so that the installation can be moved.
 .PHONY: cnn.pc-anew
 %D%/cnn.pc: %D%/cnn.pc.in cnn.pc-anew
 	@$(MKDIR_P) %D%; up='$(prefix)'; \

@@ -177,7 +177,7 @@ void cnn_move_picture(const cnn_move *move, const void *in, void *out, int32_t h
     if (move->upend) source_y = height - 1 - source_y;
     const char *line = from + row * (size_t)source_y;
     int32_t first = move->right > 0 ? move->right : 0,
-            end = move->right < 0 ? width + move->right : width; /* columns copied from inside the source */
+            end = move->right < 0 ? width + move->right : width; /* columns whose source is inside */
     if (first >= end) {
       memset(to, border, row);
       continue;

@@ -4,7 +4,7 @@ libcnn_la_SOURCES += %D%/scalar.h %D%/scalar.c %D%/random.c %D%/schedule.c %D%/o
   %D%/augment.h %D%/augment.c %D%/augment_sound.c %D%/mix.c %D%/resample.c
 # Square roots without errno are instructions, and vectorize.
 libcnn_la_CFLAGS = $(AM_CFLAGS) -fno-math-errno
-# For those who compile it for a device themselves.
+# Installed for users who compile the core for a device.
 nobase_dist_pkgdata_DATA += %D%/scalar.h %D%/scalar.c %D%/random.c %D%/schedule.c %D%/optimizer.c \
   %D%/trainer.c %D%/augment.h %D%/augment.c %D%/augment_sound.c %D%/mix.c %D%/resample.c \
   runtime/include/cnn_core.h runtime/include/cnn_data.h runtime/include/cnn_image.h \

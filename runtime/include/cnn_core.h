@@ -21,7 +21,7 @@ typedef enum cnn_stream { /* one seed serves several purposes, with separate ran
                           CNN_STREAM_ORDER = 1, /* the order of samples in an epoch */
                           CNN_STREAM_AUGMENT,
                           CNN_STREAM_SPLIT, /* selection of validation samples */
-                          CNN_STREAM_DATA,  /* made-up data */
+                          CNN_STREAM_DATA,  /* synthetic data */
                           CNN_STREAM_CUT    /* position of the cut in a long recording */
 } cnn_stream;
 

@@ -1,4 +1,4 @@
-# runtime/mpi: libcnn-mpi, by which programs made with --mpi train in several processes
+# runtime/mpi: libcnn-mpi, with which executables built with --mpi train in several processes
 # SPDX-License-Identifier: MIT-0
 EXTRA_DIST += %D%/ranks_mpi.c
 CLEANFILES += libcnn-mpi.a %D%/ranks_mpi.o

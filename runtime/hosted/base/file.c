@@ -162,7 +162,7 @@ static size_t digits(const char *text) {
   return n;
 }
 
-/* Returns the process number in a temporary file's name; 0 if cnnc did not choose the name. */
+/* Returns the process number in a temporary file's name; 0 for other names. */
 static long temporary_process(const char *name, const char *base) {
   const size_t n = strlen(base);
   if (strncmp(name, base, n) != 0 || name[n] != '.') return 0;
@@ -295,7 +295,7 @@ static int rename_again(const char *from, const char *to) {
 cnn_status cnn_writer_commit(cnn_writer *writer) {
   flush(writer);
   if (writer->error == 0 && writer->temporary && sync_again(writer->descriptor) != 0) writer->error = errno;
-  /* when interrupted, the file is closed all the same */
+  /* close is final even if interrupted */
   if (close(writer->descriptor) != 0 && errno != EINTR && writer->error == 0) writer->error = errno;
   writer->descriptor = -1;
   const bool renames = writer->error == 0 && writer->temporary;

@@ -1,4 +1,4 @@
-/* detect.c: detections in rows of scores. */
+/* detect.c: Detections in rows of scores. */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/commands/detect.h"
 

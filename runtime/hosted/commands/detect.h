@@ -1,4 +1,4 @@
-/* detect.h: detections in rows of scores: the mean of the latest rows above a threshold. */
+/* detect.h: Detections in rows of scores: a class whose mean over the latest rows exceeds a threshold. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_DETECT_H
 #define CNN_DETECT_H
@@ -7,8 +7,8 @@
 
 typedef struct cnn_detect_options {
   double threshold, hold, hop; /* hold and hop in seconds; hop 0: the default of cnn_rows_open */
-  int64_t average;             /* rows */
-  bool given;                  /* at least one of them, on the command line */
+  int64_t average;             /* number of rows to average */
+  bool given;                  /* one of them was given on the command line */
 } cnn_detect_options;
 
 #define CNN_DETECT_DEFAULTS (cnn_detect_options){.threshold = 0.5, .hold = 1, .average = 5}
@@ -40,13 +40,13 @@ typedef struct cnn_detect_options {
 typedef struct cnn_detection {
   double time; /* seconds */
   const char *label;
-  double score; /* the mean */
+  double score; /* the mean score */
 } cnn_detection;
 
 typedef struct cnn_detector {
   const cnn_network *network;
   const cnn_detect_options *options;
-  int64_t channels, rows; /* rows that were seen */
+  int64_t channels, rows; /* number of rows read */
   double *latest;         /* [average][channels] */
   double free_from;       /* seconds: no detection before */
   char room[24];
@@ -55,8 +55,7 @@ typedef struct cnn_detector {
 /* Fails for an output without class scores. */
 cnn_status cnn_detector_open(cnn_detector *detector, const cnn_rows *rows, const cnn_detect_options *options);
 void cnn_detector_close(cnn_detector *detector);
-void cnn_detector_reset(cnn_detector *detector); /* before each recording */
-/* Whether the row is a detection: of the class with the largest mean, of those that are not named silence or
- * unknown. */
+void cnn_detector_reset(cnn_detector *detector); /* call it before each recording */
+/* Whether the row is a detection: the class with the largest mean, except for silence and unknown. */
 bool cnn_detector_row(cnn_detector *detector, const cnn_row *row, cnn_detection *found);
 #endif

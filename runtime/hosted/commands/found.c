@@ -55,7 +55,7 @@ static const char *name_of(const cnn_network *network, int32_t class, char room[
 
 /* ---- Segments */
 
-typedef struct Extent { /* of a segment */
+typedef struct Extent { /* extent of a segment */
   const cnn_segment *segment;
   int32_t number;
   int64_t area;
@@ -170,13 +170,13 @@ static json_t *image_id(const cnn_shown *shown) {
   const size_t n = dot && dot > name ? (size_t)(dot - name) : strlen(name);
   if (n > 0 && n <= 18 && strspn(name, "0123456789") == n) return json_integer(strtoll(name, NULL, 10));
   json_t *id = json_stringn(name, n);
-  return id ? id : json_null(); /* it is not UTF-8 */
+  return id ? id : json_null(); /* no member if it is not UTF-8 */
 }
 
 static json_t *name_json(const cnn_shown *shown, int32_t class) {
   char room[24];
   json_t *name = json_string(name_of(shown->network, class, room));
-  return name ? name : json_null(); /* it is not UTF-8 */
+  return name ? name : json_null(); /* no member if it is not UTF-8 */
 }
 
 /* COCO categories are numbered from 1. */
@@ -257,7 +257,7 @@ bool cnn_found_add(const cnn_shown *shown, float *const output[], int64_t slot, 
   return fine;
 }
 
-/* ---- Pictures */
+/* ---- Images */
 
 /* Integer factor by which the drawing was enlarged. */
 static int32_t factor_of(const cnn_shown *shown, const cnn_image *picture) {

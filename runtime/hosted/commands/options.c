@@ -166,7 +166,7 @@ static int unknown_option(const cnn_usage *usage, const char *word, int letter) 
   return cnn_usage_error(usage, "unknown option '%.*s'", length, word);
 }
 
-/* Is the option written in full? getopt_long also accepts its first letters, which may be a mistake. */
+/* Is the option spelled out? getopt_long also accepts abbreviations, which may be a mistake. */
 static bool in_full(const char *word, const char *name) {
   return strncmp(word, "--", 2) != 0 || strcspn(word + 2, "=") == strlen(name);
 }

@@ -21,7 +21,7 @@ typedef struct cnn_flag {
   cnn_value_kind kind;
   void *value;          /* unchanged if the option is not given */
   const char *argument; /* as the help prints it: "PATH" */
-  const char *help;     /* one line, which the help output wraps */
+  const char *help;     /* one line; the help wraps it */
   double low, high;
   const char *const *choices; /* NULL at the end */
   bool *given;                /* may be NULL */

@@ -9,7 +9,7 @@
 typedef struct cnn_program {
   const char *name;
   const cnn_network *network;      /* if the program has no labels, it gets those of the weight file */
-  struct cnn_program_state *state; /* main.c's */
+  struct cnn_program_state *state; /* state of main.c */
   const struct cnn_launch *launch; /* how train reaches other processes; NULL: a single process */
 } cnn_program;
 

@@ -27,15 +27,15 @@ typedef struct Bench {
   double seconds;
   int32_t threads;
   cnn_pace pace;
-  bool json, train, stream; /* stream: calls of step, and their share of real time */
+  bool json, train, stream; /* stream: calls of step, and the share of real time */
   float *weights;
-  cnn_batch batch; /* made-up samples */
+  cnn_batch batch; /* synthetic samples */
   float **output;
   void *model, *workspace, *state; /* state: NULL if the net keeps no state between calls */
   Times times;
   int32_t steps;        /* steps of infer; or of the gradients, and the update */
   double *layer_second; /* [steps][LAYER_CALLS]: of the latest calls */
-  double *step_seconds; /* the median of each step */
+  double *step_seconds; /* median of each step */
   int64_t timed_calls;
   double mark;
 } Bench;

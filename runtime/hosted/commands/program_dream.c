@@ -160,7 +160,7 @@ static cnn_status dream_all(Dream *d, const Arguments *a) {
   return status;
 }
 
-/* ---- Where it begins */
+/* ---- Start */
 
 static cnn_status choose_units(Dream *d, const Arguments *a) {
   const cnn_network *network = d->viewer.network;

@@ -35,7 +35,7 @@ typedef struct Observer {
   int64_t samples;
   int32_t count;
   Seen *seen;    /* inputs, then layers */
-  void **target; /* none is wanted */
+  void **target; /* NULL: not requested */
   int64_t inputs;
   json_t *input; /* the first samples, one list per input */
 } Observer;
@@ -74,7 +74,7 @@ static void observer_close(Observer *o) {
   free(o->target);
 }
 
-/* ---- the walks */
+/* ---- passes */
 
 static json_t *input_numbers(const cnn_port *port, const float *value) {
   json_t *list = json_array();

@@ -33,12 +33,12 @@ typedef struct Occlusion {
   int32_t window, stride, rows, columns; /* positions of the window */
   const cnn_asked *asked;
   cnn_unit unit;
-  bool boxed;          /* the score of a box is compared */
-  cnn_found box;       /* this one */
+  bool boxed;          /* compares the score of a box */
+  cnn_found box;       /* this box */
   bool likely;         /* compares probabilities of a unit; otherwise scores */
   cnn_status status;   /* status of the search for the same box */
-  double whole;        /* with nothing covered */
-  float *plain, *fill; /* fill: by channel */
+  double whole;        /* score with nothing covered */
+  float *plain, *fill; /* fill: value per channel */
   float *value;        /* [rows][columns] */
   float *drop, *times; /* per pixel: mean loss of the score when it is covered */
 } Occlusion;
@@ -150,7 +150,7 @@ static cnn_status draw(const Occlusion *o, const Arguments *a, const char *path)
   cnn_figure_input(figure, o->port, o->plain, o->port->name);
   mark(figure, o);
   if (!picture)
-    cnn_figure_section(figure, "", &scale, 1, zoom); /* a strip below a sequence, pixel by pixel */
+    cnn_figure_section(figure, "", &scale, 1, zoom); /* a strip below a sequence, drawn pixel by pixel */
   cnn_figure_values(figure, o->drop, o->height, o->width, o->width, 1, &scale, caption);
   mark(figure, o);
   draw_overlay(figure, o, &scale);

@@ -48,7 +48,7 @@ typedef struct Prediction {
   double *score;     /* class scores of one position */
   int64_t *rank;     /* class numbers, the best first */
   cnn_image picture; /* RGB: the image on which -o OUT.png is drawn */
-  cnn_shown shown;   /* the sample at work */
+  cnn_shown shown;   /* the current sample */
   json_t *json;
   bool incomplete;   /* out of memory for part of the output */
   int64_t unsound;   /* number of NaN or infinite output values */
@@ -338,7 +338,7 @@ static cnn_status write_picture(Prediction *prediction, const char *path) {
   return status;
 }
 
-/* ---- The whole way */
+/* ---- The command */
 
 static cnn_status open_prediction(const cnn_program *program, Prediction *prediction) {
   const cnn_network *network = program->network;

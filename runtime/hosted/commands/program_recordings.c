@@ -20,11 +20,11 @@ typedef struct Window {
 typedef struct Recordings {
   cnn_rows rows;
   cnn_detector detector;
-  const char *path; /* of the file of windows */
+  const char *path; /* state while the window file is read */
   json_t *truth;
-  Window *window; /* of the recording at work */
+  Window *window; /* state of the current recording */
   size_t windows;
-  double counted; /* the latest false detection that counts; below 0: none */
+  double counted; /* the latest counted false detection; negative: none */
   int64_t found, wrong, missed;
   double seconds;
 } Recordings;

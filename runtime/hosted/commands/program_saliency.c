@@ -27,8 +27,8 @@ typedef struct Saliency {
   cnn_viewer viewer;
   cnn_unit unit;
   double score, probability;
-  float *plain; /* the input as it is */
-  float *sum;   /* of gradients */
+  float *plain; /* the original input */
+  float *sum;   /* sums of gradients */
 } Saliency;
 
 /* Averages gradients near the input; with one copy, at the input itself. */

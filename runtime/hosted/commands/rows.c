@@ -1,4 +1,4 @@
-/* rows.c: rows of scores over time. */
+/* rows.c: Rows of scores over time. */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/commands/rows.h"
 
@@ -81,8 +81,8 @@ static void score(cnn_rows *rows, const float *value) {
   for (int64_t c = 0; c < rows->judged.channels; c++) rows->score[c] = (double)value[c];
 }
 
-/* The rows of image `slot`, whose input begins at a sample of the recording. Rows that mean nothing, and
- * those that an earlier window had, are skipped. */
+/* The rows of image `slot`, whose input begins at a sample of the recording. Skips invalid rows, and those of
+ * an earlier window. */
 static cnn_status rows_give(cnn_rows *rows, int32_t slot, int64_t from) {
   const cnn_network *network = rows->network;
   const cnn_port *port = rows->port;
@@ -109,7 +109,7 @@ static void batch_run(cnn_rows *rows) {
   cnn_pace_end(&rows->pace, begun);
 }
 
-/* The sample that was read last becomes image `slot`. */
+/* Copies the latest samples to image `slot`. */
 static void image_put(cnn_rows *rows, int32_t slot) {
   const cnn_port *input = &rows->network->input[0];
   const size_t bytes = (size_t)input->size * cnn_type_bytes(input->type);

@@ -253,7 +253,7 @@ const char *cnn_unit_name(const cnn_network *network, cnn_unit unit, char room[1
 /* ---- Layers by name */
 
 cnn_status cnn_layer_find(const cnn_network *network, const char *name, int32_t *layer) {
-  int32_t nearest = -1, distance = 4; /* a name at a greater distance is no suggestion */
+  int32_t nearest = -1, distance = 4; /* names at a greater distance are not suggested */
   for (*layer = 0; *layer < network->layers; ++*layer) {
     const char *have = network->layer[*layer].name, *dot = strrchr(have, '.');
     if (strcmp(have, name) == 0) return cnn_success();
@@ -293,7 +293,7 @@ cnn_sheet cnn_sheet_of(int32_t rank, const int32_t dim[3]) {
   const int32_t n = dim[rank - 1];
   int32_t width = n;
   for (int32_t w = n > 40 ? 8 : n; w <= n && w <= 64; w++)
-    if (n % w == 0) width = w; /* lines of a readable length, all of the same */
+    if (n % w == 0) width = w; /* lines of a readable length, all equally long */
   return (cnn_sheet){1, n / width, width, width, 1};
 }
 

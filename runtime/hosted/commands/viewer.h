@@ -13,7 +13,7 @@ typedef struct cnn_viewer {
   float *weights;
   void *memory;        /* network->look->bytes */
   float **value;       /* per input, [h][w][c]: the inspected sample; may be changed */
-  void **raw, **input; /* the sample in the input's type, and as the net takes it */
+  void **raw, **input; /* the sample in the input's type and in the net's layout */
   float **seed;        /* per output: weights of its scores */
   cnn_view view;       /* position of the image in the first image input */
 } cnn_viewer;

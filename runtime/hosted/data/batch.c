@@ -197,7 +197,7 @@ static double place_of(const cnn_course *course, int64_t at) {
   return (double)cnn_random_bits(stream, (uint32_t)index_of(course, at)) * 0x1p-32;
 }
 
-/* Reads a sample of the course and augments it, without mixing. */
+/* Reads a sample of the course (the epoch's order) and augments it, without mixing. */
 static cnn_status read_augmented(cnn_reader *reader, const cnn_course *course, int64_t at,
                                  const cnn_parts *out) {
   const cnn_network *network = reader->network;

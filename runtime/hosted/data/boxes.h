@@ -11,7 +11,7 @@ typedef struct cnn_boxed {
   cnn_object object;
   cnn_outline *outline; /* NULL: it has none */
   uint32_t segment;     /* its number in the segment image */
-  int32_t class;        /* of its pixels */
+  int32_t class;        /* bounding box of its pixels */
   bool stuff;           /* a segment that is not an object */
 } cnn_boxed;
 
@@ -53,7 +53,7 @@ cnn_status cnn_boxes_check(float box[4], double height, double width);
  * for objects. `where` names the source of the names in messages. */
 cnn_status cnn_boxes_name(cnn_data *data, const char *where, char *const *name, int32_t names,
                           int32_t *class_of);
-/* All has been read. */
+/* Call it after all annotations have been read. */
 cnn_status cnn_boxes_end(cnn_data *data);
 /* Frees a scene that no set owns. */
 void cnn_scene_free(const cnn_scene *scene);

@@ -1,4 +1,4 @@
-/* calls.c: Samples of nets that are trained with `steps`. */
+/* calls.c: Samples of nets that are trained with `steps`: several calls per sample. */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/data/calls.h"
 

@@ -1,21 +1,21 @@
-/* calls.h: Samples of nets that are trained with `steps`: several consecutive calls, so that an input, an
- * output and a target of a sample are those of the calls, one after the other. */
+/* calls.h: Samples of nets that are trained with `steps`: several consecutive calls. An input, output or
+ * target of a sample is the concatenation of those of its calls. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_CALLS_H
 #define CNN_CALLS_H
 #include <stdbool.h>
 #include "cnn.h"
 
-/* Of a port of a sample: its calls; of another one 1. */
+/* Number of calls of a sample's port; 1 for other ports. */
 static inline int32_t cnn_port_calls(const cnn_port *port) { return port->calls > 1 ? port->calls : 1; }
-/* The port of one of the calls. */
+/* The port of a single call. */
 cnn_port cnn_port_call(const cnn_port *port);
 /* Rows of a sequence in a sample. */
 static inline int64_t cnn_port_length(const cnn_port *port) {
   return (int64_t)port->dim[0] * cnn_port_calls(port);
 }
 
-/* The net as its data sets and its training see it: with ports of samples, from malloc in *ports; the net
+/* The net as data sets and training use it: with ports for whole samples, from malloc in *ports; the net
  * itself and NULL if a sample is one call. False: no memory. */
 bool cnn_calls_open(cnn_network *samples, cnn_port **ports, const cnn_network *network);
 /* `network` with the ports of the samples of a data set. */

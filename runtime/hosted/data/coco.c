@@ -173,7 +173,7 @@ static int32_t category_find(const cnn_coco *coco, int64_t id) {
   return -1;
 }
 
-/* ---- Pictures */
+/* ---- Images */
 
 static cnn_status image_read(File *file, const json_t *list, size_t k, const Id *id, size_t ids) {
   const json_t *element = json_array_get(list, k);

@@ -28,7 +28,7 @@ typedef struct Tables {
   bool header;                     /* the first row has column names */
   char **name;                     /* column names if there is a header; otherwise NULL */
   int32_t columns, first, targets; /* target columns: first .. first + targets - 1 */
-  bool texts;                      /* classes go by name */
+  bool texts;                      /* classes are matched by name */
   bool fractions;                  /* some input is not an integer */
   int32_t names_room;
 } Tables;
@@ -392,7 +392,8 @@ static cnn_status target_store(cnn_data *data, Table *table, const cnn_csv *csv,
   double value = 0;
   if (set->texts) {
     int32_t c = 0;
-    while (cnn_names_compare(data->class_name[c], cell) != CNN_SAME_NAME) c++; /* it was counted */
+    while (cnn_names_compare(data->class_name[c], cell) != CNN_SAME_NAME)
+      c++; /* the name exists: names were collected before */
     *target = (float)c;
     return cnn_success();
   }
@@ -472,7 +473,7 @@ static void csv_files(const cnn_data *data, cnn_each_file *each, void *context) 
   }
 }
 
-/* For a directory: a part that does not exist yet. */
+/* Whether a directory would have a new part with this file. */
 static bool csv_takes(const cnn_data *data, const char *below) {
   (void)data;
   return cnn_csv_is_part(below);

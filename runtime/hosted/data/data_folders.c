@@ -30,7 +30,7 @@ int cnn_data_part_of(const char *name) {
   return POOLS;
 }
 
-/* ---- What is there */
+/* ---- Files and folders */
 
 /* Adds the images of a folder, each file once; the pool takes ownership of their paths. */
 static bool pictures_take(Pool *pool, cnn_image_list *pictures, int32_t folder) {
@@ -403,7 +403,7 @@ static cnn_status classless(cnn_data *data, Folders *set) {
   return loose_collect(data, set);
 }
 
-/* ---- What is worth a line */
+/* ---- Notes */
 
 static bool has_class(const Pool *pool, const int32_t *class_of, int32_t c) {
   for (int64_t i = 0; i < pool->count; i++)
@@ -503,7 +503,7 @@ cnn_status cnn_data_open_folders(cnn_data *data, const Listing *listing) {
   if (status.code != CNN_OK) return status;
   int64_t pictures = 0;
   for (int p = 0; p < POOLS; p++) pictures += set->pool[p].count;
-  if (pictures == 0) { /* not ours, after all */
+  if (pictures == 0) { /* not a set of class folders */
     folder_close(data);
     data->kind = NULL;
     return status;

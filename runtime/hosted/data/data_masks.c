@@ -287,7 +287,7 @@ cnn_status cnn_data_open_masks(cnn_data *data, const Listing *listing) {
   data->title = "images with masks";
   bool ours = false;
   cnn_status status = parts_take(data, set, listing, &ours);
-  if (!ours) { /* not ours, after all */
+  if (!ours) { /* not a set of this kind */
     masks_close(data);
     data->kind = NULL;
     data->set = NULL;

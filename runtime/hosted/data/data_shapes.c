@@ -13,7 +13,7 @@
 #include "hosted/data/pixels.h"
 #include "hosted/data/shapes.h"
 
-enum { KIND_BOXES, KIND_MASKS, KIND_PIXELS, KIND_PANOPTIC, KINDS /* none is chosen */ };
+enum { KIND_BOXES, KIND_MASKS, KIND_PIXELS, KIND_PANOPTIC, KINDS /* no kind was chosen */ };
 static const char *const kind_names[KINDS] = {"boxes", "masks", "pixels", "panoptic"};
 
 typedef struct Shapes {

@@ -86,7 +86,7 @@ typedef enum Kind {
   KIND_PIXELS,
   KIND_BITS,
   KIND_VALUES
-} Kind; /* bits: a yes or no for each value */
+} Kind; /* bits: yes or no for each value */
 
 static bool sigmoid(const cnn_port *output) {
   return output->scores == CNN_SCORES_BINARY || output->scores == CNN_SCORES_BINARY_LOGIT;

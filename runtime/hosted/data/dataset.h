@@ -59,7 +59,7 @@ typedef struct DataKind {
   void (*close)(cnn_data *data);
   bool (*unit)(const cnn_data *data,
                int32_t input); /* NULL, or whether an f32 input's values are about 1, not pixels of 0..255 */
-  void (*files)(const cnn_data *data, cnn_each_file *each, void *context); /* NULL: it reads none */
+  void (*files)(const cnn_data *data, cnn_each_file *each, void *context); /* NULL: it reads no other files */
   /* Checks whether the sample can be read, if that is cheap; `input` is scratch space for one input. NULL:
    * checked when the set was opened. */
   cnn_status (*inspect)(const cnn_data *data, int pool, int64_t index, void *input);
@@ -81,15 +81,15 @@ typedef struct Part {
 
 struct cnn_data {
   const cnn_network *network; /* with ports of samples: calls.h */
-  cnn_network samples;        /* that net, where a sample is several calls */
-  cnn_port *ports;            /* its ports; else NULL */
+  cnn_network samples;        /* that net, if a sample is several calls */
+  cnn_port *ports;            /* its ports; otherwise NULL */
   cnn_data_options options;
   char *path;
   const DataKind *kind;   /* NULL: not recognized yet */
   const char *title;      /* "IDX files" */
   const char *file_kind;  /* kind of its files, for messages: "image", "WAV file" */
   bool sounds;            /* its files are WAV files */
-  void *set;              /* the kind's own */
+  void *set;              /* data of the set's kind */
   const cnn_noise *noise; /* background recordings; NULL: none, or nothing needs them */
   int64_t pool[POOLS];    /* samples */
   int32_t classes;        /* 0: none */
@@ -103,7 +103,7 @@ struct cnn_data {
   int32_t stuff;               /* number of pixel classes outside of objects: they come first */
   Part part[3];
   char description[240];
-  char *notes;    /* lines; NULL: none */
+  char *notes;    /* lines for the user; NULL: none */
   int64_t shared; /* number of samples in both the test part and the training part */
 };
 
@@ -120,7 +120,7 @@ cnn_status cnn_data_open_panoptic(cnn_data *data, const Listing *listing);
 cnn_status cnn_data_open_coco_file(cnn_data *data); /* path is a file */
 cnn_status cnn_data_open_csv_parts(cnn_data *data, const Listing *listing);
 cnn_status cnn_data_open_arrays(cnn_data *data); /* path is a file */
-cnn_status cnn_data_open_csv(cnn_data *data);    /* so is it here */
+cnn_status cnn_data_open_csv(cnn_data *data);    /* likewise */
 /* A table to predict, with or without the target; NULL without an error: the path's name is not that of a
  * table. */
 cnn_status cnn_data_open_rows(cnn_data **rows, const char *path, const cnn_network *network,

@@ -15,7 +15,7 @@ typedef struct JpegReader {
   struct jpeg_decompress_struct jpeg;
   struct jpeg_error_mgr manager;
   jmp_buf leave;
-  uint8_t *line;   /* a row of CMYK */
+  uint8_t *line;   /* one row of CMYK */
   int orientation; /* of its EXIF */
   char reason[JMSG_LENGTH_MAX];
 } JpegReader;

@@ -7,7 +7,7 @@
 #include "hosted/data/image.h"
 #include "hosted/data/sound.h"
 
-enum { DEPTH_MOST = 8 }; /* of nested folders */
+enum { DEPTH_MOST = 8 }; /* limit of nested folders */
 
 /* Files that operating systems create in folders. Hidden files are not listed at all. */
 static bool is_litter(const char *name) {

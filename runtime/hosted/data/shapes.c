@@ -86,7 +86,7 @@ static float stripes_at(const Stripes *s, float x, float y) {
   return s->strength * (within < 0.5f ? 4 * within - 1 : 3 - 4 * within);
 }
 
-/* ---- The ground */
+/* ---- The background */
 
 static Ground ground_draw(Draw *d) {
   Ground g = {.color = {color_draw(d), color_draw(d)}};
@@ -116,7 +116,7 @@ static Color ground_at(const Scene *s, float y, float x) {
   return color;
 }
 
-/* ---- shapes: u, v in the unit circle around the shape */
+/* ---- shapes: u, v are in the unit circle around the shape */
 
 static bool in_triangle(float u, float v) {
   return v < 0.5f && -0.8660254f * u - 0.5f * v < 0.5f && 0.8660254f * u - 0.5f * v < 0.5f;
@@ -164,7 +164,7 @@ static Thing thing_draw(Draw *d, const Scene *s) {
   return t;
 }
 
-/* ---- Who covers whom */
+/* ---- Visibility */
 
 typedef struct Extent {
   int32_t top, left, bottom, right;
@@ -185,7 +185,7 @@ static bool center_covered(const Thing *t, int32_t y, int32_t x) {
   return thing_covers(t, (float)y + 0.5f, (float)x + 0.5f);
 }
 
-/* Whether all things below this one remain visible: each keeps half of its pixels. */
+/* Whether all shapes below this one remain visible: each keeps at least half of its pixels. */
 static bool thing_fits(const Scene *s, const Thing *t, const uint8_t *instance, const int32_t *whole,
                        const int32_t *seen, int32_t *own) {
   const Extent e = extent_of(s, t);
@@ -203,7 +203,7 @@ static bool thing_fits(const Scene *s, const Thing *t, const uint8_t *instance, 
   return *own >= 12;
 }
 
-/* Places the things, and stores the pixels of each in `instance`. */
+/* Places the shapes, and stores the pixels of each in `instance`. */
 static void things_place(Draw *d, Scene *s, uint8_t *instance) {
   int32_t whole[OBJECTS] = {0}, seen[OBJECTS] = {0};
   const int32_t wanted = 1 + draw_below(d, OBJECTS);

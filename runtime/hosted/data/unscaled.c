@@ -1,4 +1,4 @@
-// unscaled.c: inputs of large numbers that nothing in the net scales.
+// unscaled.c: Detection of inputs with large numbers that no operator scales.
 // SPDX-License-Identifier: MIT-0
 #include "hosted/data/unscaled.h"
 
@@ -21,7 +21,7 @@ static bool scales_itself(const cnn_network *network) {
   return true;
 }
 
-/* The least or largest number of a list or number in the text of a normalize, after `name=`. */
+/* The smallest or largest number of a list or number in the text of a normalize, after `name=`. */
 static double extreme(const char *text, const char *name, bool largest) {
   const char *at = strstr(text, name);
   double found = largest ? -INFINITY : INFINITY;
@@ -37,14 +37,14 @@ static double extreme(const char *text, const char *name, bool largest) {
   return found;
 }
 
-/* The largest value that the net's own normalize makes of one this large: 0 without it. */
+/* The largest value that the net's own normalize computes from one this large; 0 without it. */
 static double normalized(const cnn_port *port, double high) {
   if (!port->normalize) return 0;
   const double scale = extreme(port->normalize, "scale=", true);
   return (high * scale - extreme(port->normalize, "mean=", false)) / extreme(port->normalize, "std=", false);
 }
 
-/* In a table, only bytes are pixels, if a row has enough of them for an image. */
+/* In a table, only bytes are taken for pixels, and only if a row has enough of them for an image. */
 static bool are_pixels(const cnn_data *data, const cnn_port *port, double low, double high) {
   enum { FEW = 64 };
   if (!cnn_data_is_csv(data)) return true;
@@ -54,7 +54,7 @@ static bool are_pixels(const cnn_data *data, const cnn_port *port, double low, d
 cnn_status cnn_data_unscaled(const cnn_data *data, const cnn_network *network, cnn_part part, int64_t samples,
                              cnn_unscaled *found) {
   enum { SAMPLES = 16 };
-  const double centered = 200; /* bytes less a mean are below it */
+  const double centered = 200; /* bytes minus a mean stay below it */
   const cnn_port *port = &network->input[0];
   const bool raw = cnn_data_scale(data, 0) >= 255 || cnn_data_is_csv(data);
   *found = (cnn_unscaled){.remedy = "batchnorm, which scales each column"};

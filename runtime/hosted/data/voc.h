@@ -13,7 +13,7 @@ typedef struct cnn_voc_object {
 } cnn_voc_object;
 
 typedef struct cnn_voc {
-  int32_t height, width; /* 0: it does not say */
+  int32_t height, width; /* 0: not stated */
   int32_t count;
   cnn_voc_object *object;
 } cnn_voc;

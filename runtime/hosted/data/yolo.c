@@ -160,7 +160,7 @@ static int64_t number_of(const char *text, size_t n) {
 }
 
 typedef struct Yaml {
-  const char *path, *at, *end; /* at: behind "names:" */
+  const char *path, *at, *end; /* at: after "names:" */
   int64_t line;
 } Yaml;
 

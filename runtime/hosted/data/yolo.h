@@ -20,7 +20,7 @@ void cnn_names_free(cnn_names *names);
 typedef struct cnn_yolo {
   const char *path, *next, *end; /* the unread rest; zero-terminated */
   int64_t line;                  /* number of the last line read, from 1 */
-  int32_t classes;               /* 0: not known */
+  int32_t classes;               /* 0: unknown */
 } cnn_yolo;
 /* Reads the next object, its box as fractions of the image size; more: whether there was one. After a failure
  * the next call continues with the next line. */

@@ -85,7 +85,7 @@ static double label_size(const cnn_image *image) {
   return fmin(2.5, fmax(short_side(image) < 200 ? 0.5 : 0.7, short_side(image) / 600.0));
 }
 
-static int64_t common(Area a, Area b) { /* pixels of both */
+static int64_t common(Area a, Area b) { /* number of pixels in both */
   const int64_t width = least(a.right, b.right) - most(a.left, b.left),
                 height = least(a.bottom, b.bottom) - most(a.top, b.top);
   return width > 0 && height > 0 ? width * height : 0;

@@ -17,7 +17,7 @@
 #include "hosted/training/facts.h"
 
 /* A data set's hash covers the names and sizes of all files, and the first WHOLE_BYTES bytes of their
- * contents in total. Of a file beyond that limit both ends count, where archives store their checksums. */
+ * contents in total. Larger files contribute both ends, where archives store their checksums. */
 enum { WHOLE_BYTES = 64 << 20, END_BYTES = 64 << 10 };
 
 static uint64_t mix_word(uint64_t sum, uint64_t word) {

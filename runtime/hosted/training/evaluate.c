@@ -28,16 +28,16 @@ typedef struct Worker {
   cnn_reader reader;
   cnn_tally tally;
   float **output;
-  cnn_batch one; /* of samples of several calls: the inputs and outputs of one */
+  cnn_batch one; /* for samples of several calls: inputs and outputs of one call */
   float **one_output;
   void *workspace, *state; /* state: NULL if the net keeps no state between calls */
   cnn_status status;
-  int64_t failed; /* at this sample */
+  int64_t failed; /* the call of this sample */
 } Worker;
 
 struct cnn_evaluator {
   const cnn_network *network;
-  int32_t threads, threads_inside; /* workers, and threads of the net within each worker */
+  int32_t threads, threads_inside; /* number of workers, and of threads of the net within each */
   Worker *worker;
   void *model;
   cnn_sums *sums;            /* [samples][outputs] */
@@ -143,7 +143,7 @@ void cnn_evaluator_close(cnn_evaluator *evaluator) {
   free(evaluator);
 }
 
-/* Copies the elements of call `call` of all samples of a batch to the buffer of the call, or back. */
+/* Copies the elements of call `call`, for all samples of a batch, to the buffer of the call, or back. */
 static void move_call(const Worker *worker, const cnn_port *port, size_t element, int32_t call, void *all,
                       void *one, bool back) {
   const cnn_network *network = worker->evaluator->network;
@@ -155,7 +155,7 @@ static void move_call(const Worker *worker, const cnn_port *port, size_t element
   }
 }
 
-/* A sample begins with the first call. */
+/* Every sample begins with its first call. */
 static void run_calls(Worker *worker) {
   const cnn_evaluator *evaluator = worker->evaluator;
   const cnn_network *network = evaluator->network;

@@ -258,7 +258,7 @@ static void begin_sum(void *context, float *gradients, float *sums, int64_t from
   send_sums(x, t);
 }
 
-/* ---- on the way ---- */
+/* ---- transfer ---- */
 static bool all_arrived(const Exchange *x, Travel *t) {
   int32_t left = 0;
   for (int32_t i = 0; i < t->messages; i++)

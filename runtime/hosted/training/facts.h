@@ -7,12 +7,12 @@
 #include "cnn_core.h"
 #include "cnn_status.h"
 
-/* a JSON object of texts; NULL: out of memory */
+/* a JSON object of strings; NULL: out of memory */
 json_t *cnn_facts(const cnn_network *network, const cnn_recipe *recipe);
 
 typedef struct cnn_change {
-  const char *path;               /* of the checkpoint */
-  const json_t *program, *chosen; /* its facts */
+  const char *path;               /* settings in the checkpoint */
+  const json_t *program, *chosen; /* settings of the program in it */
   json_t *program_now, *chosen_now;
 } cnn_change;
 

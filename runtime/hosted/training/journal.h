@@ -10,7 +10,7 @@ typedef struct cnn_column {
   char name[72];
   double value;
   int digits;
-} cnn_column; /* NaN: nothing to say */
+} cnn_column; /* NaN: empty */
 
 typedef struct cnn_journal cnn_journal;
 struct cnn_journal {

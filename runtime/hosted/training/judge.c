@@ -119,7 +119,7 @@ void cnn_judge_free(cnn_judged_sample *sample) {
   *sample = (cnn_judged_sample){0};
 }
 
-/* ---- All of them */
+/* ---- All samples */
 
 typedef struct List {
   cnn_found *found;

@@ -185,7 +185,7 @@ static void judge_classes(const cnn_port *port, const cnn_judged *judged, int64_
   }
 }
 
-/* A call of a sample on an output. */
+/* Counts one call of a sample on an output. */
 static cnn_sums judge_call(const cnn_tally *tally, const cnn_port *port, const cnn_judged *judged,
                            int64_t *count, int64_t *confusion, const float *score, const void *wanted) {
   cnn_class_counts *counts = (cnn_class_counts *)(void *)(count + HEAD);
@@ -206,7 +206,7 @@ static cnn_sums judge_call(const cnn_tally *tally, const cnn_port *port, const c
   return sums;
 }
 
-/* The first call that counts. */
+/* The first call that is counted. */
 static int64_t first_call(const cnn_network *network, const cnn_port *port) {
   return network->recipe && port->calls > 1 ? network->recipe->loss_from : 0;
 }

@@ -1,4 +1,4 @@
-/* panoptic.h: panoptic quality, how well segments are found and separated (Kirillov et al. 2019). */
+/* panoptic.h: Panoptic quality: detection and segmentation quality of segments (Kirillov et al. 2019). */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_PANOPTIC_H
 #define CNN_PANOPTIC_H

@@ -9,7 +9,7 @@
 #include <string.h>
 
 enum { MOST = 100, OVERLAPS = 10, RANGES = 4, TRIALS = RANGES * OVERLAPS };
-enum { WRONG, RIGHT, NEITHER }; /* a verdict */
+enum { WRONG, RIGHT, NEITHER }; /* result of matching */
 
 typedef struct Found {
   const cnn_found *of;
@@ -222,7 +222,7 @@ static void sum_class(Room *room, Found *f, int64_t founds, const int64_t truths
   }
 }
 
-/* ---- All */
+/* ---- All classes */
 
 static bool measure(Room *room, int64_t founds, int64_t soughts, int32_t classes, Sums *sums,
                     cnn_precision_class *of_class) {

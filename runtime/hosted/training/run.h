@@ -11,11 +11,11 @@ typedef struct cnn_run {
   int64_t samples;  /* of the training part */
   int32_t finished; /* epochs */
   int64_t at;       /* samples of the current epoch already used; always between two steps */
-  double loss;      /* of those, summed */
-  double seconds;   /* spent on them */
+  double loss;      /* summed over those samples */
+  double seconds;   /* time spent on them */
   double rate;      /* of the last step */
-  double mean_rate; /* over the current epoch's steps */
-  int64_t rates;    /* how many those are */
+  double mean_rate; /* sum over the current epoch's steps */
+  int64_t rates;    /* number of these steps */
   cnn_tally tally;  /* of the current epoch, as are the sums */
   cnn_sums *sums;
   double best;            /* lowest value of the criterion, valid after `rated` rated epochs */

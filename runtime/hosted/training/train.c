@@ -432,7 +432,7 @@ static cnn_status end_epoch(Training *training, cnn_epoch *epoch) {
   run->rated++;
   run->waiting = better ? 0 : run->waiting + 1;
   if (better) run->best = value;
-  epoch->best = better || training->validated == 0; /* without validation the last epoch counts */
+  epoch->best = better || training->validated == 0; /* without validation the last epoch is the best */
   cnn_schedule_epoch(&run->trainer.schedule, &run->trainer.recipe, value);
   if (!cnn_run_append(run, epoch))
     return cnn_training_agree(training, cnn_failure(CNN_NO_MEMORY, "no memory for another epoch"));
@@ -478,7 +478,7 @@ static cnn_status run_epoch(Training *training) {
   return status;
 }
 
-/* ---- The whole run */
+/* ---- The run */
 
 /* Saves the state of the run, between two steps or two epochs. */
 static cnn_status save_here(const Training *training) {

@@ -40,7 +40,7 @@ cnn_status cnn_training_agree(Training *, cnn_status);
 bool cnn_training_stopped(const Training *);
 
 cnn_status cnn_training_validate(Training *, cnn_measures *);
-void cnn_training_count(Training *, const cnn_batch *, float loss); /* adds a computed batch */
+void cnn_training_count(Training *, const cnn_batch *, float loss); /* adds the results of a computed batch */
 void cnn_training_send(const Training *, cnn_event);
 __attribute__((format(printf, 2, 3))) void cnn_training_note(const Training *, const char *format, ...);
 void cnn_training_tell(void *training, const char *note); /* a callback for notes */

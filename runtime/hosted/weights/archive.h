@@ -46,7 +46,7 @@ typedef struct cnn_tensor {
   int64_t dim[CNN_TENSOR_RANK];
   int64_t size; /* elements */
   size_t bytes;
-  const unsigned char *data; /* aligned to nothing */
+  const unsigned char *data; /* without any alignment */
 } cnn_tensor;
 
 typedef struct cnn_note {
@@ -60,7 +60,7 @@ typedef struct cnn_archive {
   int32_t count, notes;
   cnn_tensor *tensor;
   cnn_note *note;
-  struct cnn_block *blocks; /* what it allocated */
+  struct cnn_block *blocks; /* the memory it allocated */
 } cnn_archive;
 
 /* Opens a file. Its contents determine the format, not its name. "FILE:KEY", if no file has that full name,
@@ -85,7 +85,7 @@ void cnn_tensor_floats(const cnn_tensor *tensor, int64_t first, int64_t count, f
 cnn_status cnn_tensor_finite(const cnn_tensor *tensor, const char *path, bool excludes);
 bool cnn_tensor_is_counter(const cnn_tensor *tensor); /* PyTorch's "NAME.num_batches_tracked", which is stored
                                                          among the weights but is not one */
-/* "[6, 1, 5, 5]"; returns text. */
+/* Formats a shape: "[6, 1, 5, 5]"; returns text. */
 const char *cnn_tensor_shape(const cnn_tensor *tensor, char *text, size_t room);
 
 /* ---- for the readers of formats */

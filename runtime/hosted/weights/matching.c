@@ -248,7 +248,7 @@ static void prefix_look(Match *match) {
   }
 }
 
-/* ---- The whole */
+/* ---- Matching */
 
 /* The weight's name; with that in the file if it differs. */
 static const char *called(const Match *match, const cnn_wanted *wanted, const cnn_tensor *tensor,

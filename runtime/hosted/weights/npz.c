@@ -258,7 +258,7 @@ static void member_header(cnn_writer *writer, const char *name, const Stored *st
   p = put_number(p, 45, 2);      /* zip64 */
   p = put_number(p, 1 << 11, 2); /* names are UTF-8 */
   p = put_number(p, 0, 2);       /* stored */
-  p = put_number(p, 0, 2);       /* midnight, */
+  p = put_number(p, 0, 2);       /* midnight of */
   p = put_number(p, 33, 2);      /* 1 January 1980: the same arrays produce the same bytes */
   p = put_number(p, stored->crc, 4);
   p = put_number(p, 0xFFFFFFFFu, 4);

@@ -16,7 +16,7 @@ typedef struct Machine {
   cnn_pickled *chunk; /* memory for the next values */
   int32_t height, stack_room, memo_room, memoised, pushed, left, marks;
   int32_t mark[DEPTH_MOST];
-  const char *wrong; /* NULL: nothing */
+  const char *wrong; /* NULL: no value */
   bool memory_short, stopped;
 } Machine;
 

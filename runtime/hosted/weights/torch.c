@@ -371,7 +371,7 @@ static void tell_others(cnn_archive *archive, const cnn_pickled *root, const cnn
   archive->others = text;
 }
 
-/* ---- The whole */
+/* ---- The file */
 
 static cnn_status byte_order(Reader *reader, const char *pickle) {
   cnn_zip_member *member = member_find(reader, pickle, "byteorder");
