@@ -229,7 +229,7 @@ void man_language(Text *out) {
   put_operators(out);
   man_heading(out, "LOSSES");
   for (const Op *const *op = loss_table; *op; op++) put_op(out, *op);
-  for (const FormKind *kind = help_forms(out->arena); kind->table; kind++) {
+  for (const FormKind *kind = form_kinds; kind->table; kind++) {
     man_heading(out, capitals(out->arena, kind->several));
     for (const Form *const *form = kind->table; *form; form++) {
       man_entry(out, (*form)->name, (*form)->summary);

@@ -138,10 +138,7 @@ static const char *find_mpi_library(Arena *arena, const char *runtime, const cha
 }
 
 /* ---- results ---- */
-static bool is_clang(const char *compiler) {
-  const char *slash = strrchr(compiler, '/');
-  return strstr(slash ? slash + 1 : compiler, "clang") != NULL;
-}
+static bool is_clang(const char *compiler) { return strstr(base_name(compiler), "clang") != NULL; }
 
 /* A compiler other than clang is assumed to be for that machine. */
 static void add_cross(Command *command, const Backend *backend) {

@@ -106,6 +106,11 @@ const char *file_beside(Arena *arena, const char *beside, const char *path) {
   return arena_printf(arena, "%.*s%s", (int)(slash - beside) + 1, beside, path);
 }
 
+const char *base_name(const char *path) {
+  const char *slash = path ? strrchr(path, '/') : NULL;
+  return slash ? slash + 1 : path;
+}
+
 /* ---- outputs ---- */
 
 typedef enum FileKind {

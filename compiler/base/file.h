@@ -16,6 +16,7 @@ size_t file_begin(const char *path, void *to, size_t most); /* its first bytes; 
 const char *file_identity(Arena *, const char *path);       /* equal for two paths to the same file */
 const char *file_beside(Arena *, const char *beside,
                         const char *path); /* `path` relative to the directory of the file `beside` */
+const char *base_name(const char *path);   /* `path` without its directory */
 
 /* Output files are written under temporary names in the same directory and renamed together at the end, so
  * that an error leaves no files. */

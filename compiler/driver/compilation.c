@@ -1,4 +1,4 @@
-/* compilation.c: Common state of all stages of a compilation. */
+/* compilation.c: Functions that all stages of a compilation use: times, errors, file names. */
 // SPDX-License-Identifier: Apache-2.0
 #define _POSIX_C_SOURCE 200809L
 #include "compilation.h"
@@ -31,7 +31,7 @@ void print_times(const Compilation *c) {
 }
 
 /* ---- failures ---- */
-bool good(const Compilation *c) { return diags_errors(c->diags) == 0; }
+bool has_errors(const Compilation *c) { return diags_errors(c->diags) > 0; }
 
 bool cannot_write(Compilation *c, const char *path, const char *why) {
   return diag_cannot_write(c->diags, path, why);
@@ -54,14 +54,9 @@ bool backend_failed(Compilation *c, const Backend *backend, const char *why) {
 
 /* ---- names ---- */
 const char *with_suffix(Arena *arena, const char *path, const char *suffix) {
-  const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path, *dot = strrchr(name, '.');
+  const char *name = base_name(path), *dot = strrchr(name, '.');
   const int length = dot && dot != name ? (int)(dot - path) : (int)strlen(path);
   return arena_printf(arena, "%.*s%s", length, path, suffix);
-}
-
-const char *base_name(const char *path) {
-  const char *slash = path ? strrchr(path, '/') : NULL;
-  return slash ? slash + 1 : path;
 }
 
 static bool is_device(const char *path) {

@@ -26,52 +26,51 @@ typedef struct Compilation {
   Diags *diags;
   Ast *program;
   const char *labels_file;
-  Graph *graph;         /* the source's graph; for int8 weights, quantized; with --stream, that of a step */
-  bool training;        /* training code is generated */
-  const float *weights; /* compiled in, or NULL */
-  bool quantized;       /* the graph is int8, with its weights */
-  const Graph *floats;  /* the float graph that the int8 graph was quantized from */
-  QuantFile *file;      /* of such a net */
-  Node **made;          /* by node of the float net: the node with its value */
-  const char *order;    /* lines for --rename, or NULL */
-  const char *tuning_file; /* NAME.tune next to the program, if there is one, or NULL */
+  Graph *graph;            /* the source's; quantized if the weights are int8; of one step with --stream */
+  bool training;           /* training code is generated */
+  const float *weights;    /* compiled in, or NULL */
+  bool quantized;          /* the graph is int8, with its weights */
+  const Graph *floats;     /* the float graph that the int8 graph was quantized from */
+  QuantFile *file;         /* the int8 weight file */
+  Node **made;             /* by id of a float node: the int8 node with its value */
+  const char *order;       /* lines for --rename, or NULL */
+  const char *tuning_file; /* NAME.tune next to the program; NULL if there is none */
   Tuning tuning;
   const char *summary;
   EmitOptions emit;
   ProgramOptions lowering;
   struct {
-    Plan *infer, *train, *look; /* NULL: not wanted */
+    Plan *infer, *train, *look; /* NULL: not needed */
   } plans;
   Programs programs;
   LayoutOptions layout_options;
   Layout *layout;
-  Net *net;        /* the layout, printed */
+  Net *net;        /* the layout with the names and texts that emit/ prints */
   EmitUnit *units; /* C text, for the C compiler */
   int nunits;
   struct {
     const void *bytes;
     size_t n;
-  } data;               /* weights too large for the text, or NULL */
-  Bands bands;          /* row bands of inference, to meet --ram */
-  const char *bands_to; /* the last layer in row bands */
-  int64_t ram_whole;    /* RAM needed without row bands */
-  double again; /* extra multiply-adds of the training step with --memory, as a fraction of the others */
+  } data;                    /* weights too large for the text, or NULL */
+  Bands bands;               /* row bands of inference, to meet --ram */
+  const char *bands_to;      /* the last layer in row bands */
+  int64_t ram_whole;         /* RAM needed without row bands */
+  double recompute_overhead; /* extra MACs of --memory, as a fraction of the step's other MACs */
   Outputs *outputs;
   VEC(Stage) stages; /* for --time-report */
   double since;
 } Compilation;
 
 /* ---- compilation.c ---- */
-bool good(const Compilation *);                   /* there are no errors so far */
-double now(void);                                 /* seconds since an arbitrary moment */
+bool has_errors(const Compilation *);
+double now(void);                                 /* monotonic time in seconds */
 void stage_done(Compilation *, const char *name); /* for --time-report */
 void print_times(const Compilation *);
-bool cannot_write(Compilation *, const char *path, const char *why); /* reports it; false */
-/* Stream for the messages of the C compiler: JSON and SARIF have standard error to themselves. */
-FILE *messages_open(const Compilation *);                               /* NULL: standard error */
-bool backend_failed(Compilation *, const Backend *, const char *why);   /* reports it; false */
+bool cannot_write(Compilation *, const char *path, const char *why); /* reports it; returns false */
+/* Stream for the messages of the C compiler; NULL: standard error, unless it carries JSON or SARIF. */
+FILE *messages_open(const Compilation *);
+bool backend_failed(Compilation *, const Backend *, const char *why);   /* reports it; returns false */
 const char *with_suffix(Arena *, const char *path, const char *suffix); /* net.cnn, ".c": net.c */
-const char *base_name(const char *path);
 const char *header_path(const Compilation *); /* path of the header next to the output, or NULL */
 const char *c_name(const Compilation *);      /* prefix of C names */
 
@@ -81,18 +80,18 @@ Plan *make_plan(const Compilation *, PlanKind);
 /* Lowers inference with the current plans and options. */
 void lower_inference(Compilation *);
 void lower_training(Compilation *);
-void lay_out(Compilation *);                /* the lowered programs */
-SummarySizes sizes_of(const Compilation *); /* of the layout */
+void lay_out(Compilation *);                /* computes the layout of the lowered programs */
+SummarySizes sizes_of(const Compilation *); /* sizes of the layout */
 
 /* ---- fit.c, fit_board.c ---- */
 bool fit(Compilation *);
 void fit_ram(Compilation *);    /* computes the first layers in row bands if --ram requires it */
 void fit_flash(Compilation *);  /* chooses smaller constants if --flash requires it */
-bool fits_board(Compilation *); /* reports sizes beyond --flash and --ram */
+bool fits_board(Compilation *); /* reports sizes beyond --flash and --ram; false after an error */
 
 /* ---- output.c ---- */
-bool output_possible(Compilation *);
-bool emit_output(Compilation *);   /* writes a view, or prints C */
-bool backend(Compilation *);       /* compiles the C text if the output is not C */
-void print_results(Compilation *); /* to standard output */
+bool output_possible(Compilation *); /* whether this output exists for the net; reports why not */
+bool emit_output(Compilation *);     /* writes a view, or prints C */
+bool backend(Compilation *);         /* compiles the C text if the output is not C */
+void print_results(Compilation *);   /* to standard output */
 #endif

@@ -35,8 +35,8 @@ static void put_library_count(Text *out, int n, const char *what) {
   if (n) text_put(out, "%s %d %s%s", out->n ? "," : "", n, what, n == 1 ? "" : "s");
 }
 
-/* Describes a file that has no net: its blocks and constants, for files that import it. */
-static void tell_library(Compilation *c) {
+/* Prints what a file without a net declares for files that import it: constants, blocks, imports. */
+static void print_library_contents(Compilation *c) {
   int count[DECL_NET + 1] = {0};
   const File *file = c->program->main;
   for (int i = 0; i < file->n; i++) count[file->decl[i]->kind]++;
@@ -53,13 +53,13 @@ static void tell_library(Compilation *c) {
   printf("%s: a library, for programs to import:%s\n", file->path, counts.s);
 }
 
-/* True if there is nothing more to do for a file without a net. */
+/* True if the file has no net: prints its contents, or reports that the requested output needs a net. */
 static bool is_library(Compilation *c) {
   if (c->graph) return false;
   if (c->options->kind != OUTPUT_NONE || c->options->train)
     diag_report(c->diags, DIAG_no_net, (Span){1, 0, 0}, NULL,
                 "this file has no net, so there is nothing to compile");
-  else if (good(c)) tell_library(c);
+  else print_library_contents(c);
   return true;
 }
 
@@ -68,12 +68,12 @@ static bool build_graph(Compilation *c) {
   const SemaOptions options = {o->directories.n, o->directories.data, &c->labels_file, NULL};
   c->graph = sema_build(c->arena, c->diags, &c->sources, c->program, o->defines.data, o->defines.n, &options);
   stage_done(c, "check and expand");
-  if (!good(c) || is_library(c)) return false;
+  if (has_errors(c) || is_library(c)) return false;
   graph_verify(c->graph);
   return true;
 }
 
-/* A summary prints the memory of everything that can be generated from the program. */
+/* Without an output, and in summaries, sizes include training, if the net has a train block. */
 static bool summarized(const Options *o) {
   return !o->output || o->kind == OUTPUT_SUMMARY || o->kind == OUTPUT_JSON;
 }
@@ -88,10 +88,10 @@ static bool check_training(Compilation *c) {
   }
   c->training = training && (c->options->train || (summarized(c->options) && !c->options->train_given &&
                                                    !options_step(c->options)));
-  return good(c);
+  return !has_errors(c);
 }
 
-/* cnn_network and cnn_target are types of the header shared with the runtime. */
+/* The prefix 'cnn' is taken: cnn_network and cnn_target are types of the runtime's header. */
 static bool check_name(Compilation *c) {
   const bool code = c->options->output && !options_view(c->options->kind),
              shared = c->training || c->options->network || c->options->kind == OUTPUT_PROGRAM;
@@ -107,14 +107,9 @@ static bool check_name(Compilation *c) {
 static bool analyze(Compilation *c) { return build_graph(c) && check_training(c) && check_name(c); }
 
 /* ---- weights ---- */
-static bool has_target(const Options *o, const Target *target) {
-  for (int i = 0; i < o->targets.n; i++)
-    if (o->targets.data[i] == target) return true;
-  return false;
-}
-
-/* Without --target, adds the preferred int8 target to the float one; code for this CPU replaces it. */
-static const Options *targets_for_bytes(const Options *o, Arena *arena) {
+/* The options of an int8 model: without --target, each target is joined by its better int8 target, which
+ * replaces it in code for this CPU alone. */
+static const Options *int8_targets(const Options *o, Arena *arena) {
   Options *own = NEW(arena, Options);
   *own = *o;
   own->targets.data = NULL;
@@ -127,15 +122,16 @@ static const Options *targets_for_bytes(const Options *o, Arena *arena) {
   for (int i = 0; i < o->targets.n; i++) {
     const Target *target = o->targets.data[i], *better = target_for_bytes(target);
     const bool instead = better && o->native && target_runs_here(better);
-    if (better && (instead || !o->targets_given) && !has_target(own, better))
+    if (better && (instead || !o->targets_given) && !options_has_target(own, better))
       vec_push(arena, own->targets, better);
     if (!instead) vec_push(arena, own->targets, target);
   }
   return own;
 }
 
-/* A board's schedules are only used if all targets of the file have them. */
-static void tell_plain(const Compilation *c) {
+/* Warns about a microcontroller target whose int8 schedules are unused, because another target of the file
+ * does not have them. */
+static void warn_reference_loops(const Compilation *c) {
   const Options *o = c->options;
   const Target *widest = target_widest(o->targets.n, o->targets.data);
   for (int i = 0; i < o->targets.n && o->targets_given && !widest->dsp && !options_plain(o); i++) {
@@ -149,7 +145,7 @@ static void tell_plain(const Compilation *c) {
   }
 }
 
-/* If the weight file is quantized, quantizes the graph. */
+/* Quantizes the graph if the weight file is quantized. */
 static bool read_quantized(Compilation *c, const WeightsWay *way) {
   QuantFile *file;
   if (!quantized_read(c->arena, c->diags, way, &file)) return false;
@@ -171,8 +167,8 @@ static bool read_quantized(Compilation *c, const WeightsWay *way) {
   c->floats = c->graph;
   c->graph = quantize_graph(c->arena, c->diags, c->graph, file, &options);
   if (c->graph) c->weights = constant_weights(c->arena, c->graph);
-  c->options = targets_for_bytes(c->options, c->arena);
-  if (c->graph) tell_plain(c);
+  c->options = int8_targets(c->options, c->arena);
+  if (c->graph) warn_reference_loops(c);
   stage_done(c, "read weights, quantize");
   return c->graph != NULL;
 }
@@ -187,16 +183,16 @@ static bool load_weights(Compilation *c) {
                           .rename = c->options->rename,
                           .order = c->options->match ? &order : NULL};
   if (!read_quantized(c, &way)) return false;
-  if (c->quantized) return good(c);
+  if (c->quantized) return !has_errors(c);
   if (!weights_read(c->arena, c->diags, &way, c->graph, weights)) return false;
   c->order = order.s;
   if (!origin_read(c->arena, c->diags, c->options->weights, c->graph)) return false;
   c->weights = weights;
   stage_done(c, "read weights");
-  return good(c);
+  return !has_errors(c);
 }
 
-/* Measured choices influence the code as the program does, so unusable ones are reported and ignored. */
+/* Reads NAME.tune. Measurements change the generated code, so an unusable file is reported; it is ignored. */
 static void read_tuning(Compilation *c) {
   const char *path = with_suffix(c->arena, c->options->input, ".tune"), *why = NULL;
   c->tuning.arena = c->arena;
@@ -208,8 +204,7 @@ static void read_tuning(Compilation *c) {
   else diag_report(c->diags, DIAG_tuning_ignored, NO_SPAN, NULL, "cannot read '%s': %s", path, why);
 }
 
-/* Measures the candidates, and writes NAME.tune, which keeps the rows of other targets and kernels.
- */
+/* Measures the candidates and writes NAME.tune, which keeps its rows of other targets and kernels. */
 static bool tune(Compilation *c) {
   const Options *o = c->options;
   const char *why = NULL;
@@ -241,7 +236,7 @@ static bool tune(Compilation *c) {
          cannot_write(c, c->tuning_file, why);
 }
 
-/* With --stream or --slide the net is that of a step from here on. */
+/* With --stream or --slide, replaces the graph by that of one step. */
 static bool stream(Compilation *c) {
   if (!options_step(c->options)) return true;
   PassState state =
@@ -251,7 +246,7 @@ static bool stream(Compilation *c) {
   passes_run(&state, PASS_STREAM, PASS_STREAM);
   if (state.plan->graph) c->graph = state.plan->graph;
   stage_done(c, "stream");
-  return good(c) && state.plan->graph;
+  return !has_errors(c) && state.plan->graph;
 }
 
 /* ---- plans ---- */
@@ -276,7 +271,7 @@ PlanOptions plan_options(const Compilation *c, PlanKind kind) {
                        .arena = c->arena};
   if (kind == PLAN_INFERENCE) options.bands = c->bands;
   options.whole_batch = o->batch > 1 ? o->batch : 0;
-  /* Batched kernels compute all images in each of several processes. */
+  /* No batched kernels with MPI: each process would compute the images of all. */
   options.pays = training && o->mpi ? NULL : rows_pay;
   options.costs = costs;
   if (!training && options.fusing == FUSE_ALL && !o->exact)
@@ -305,8 +300,8 @@ static const char *included_header(const Compilation *c) {
   return c->options->kind == OUTPUT_C ? base_name(header_path(c)) : NULL;
 }
 
-/* Form of the compiled-in weights. Executables and outputs without a separate file embed them as text or
- * data. */
+/* Chooses the form of the compiled-in weights. Only a C file with a header can have its weights in a file
+ * next to it. */
 static void choose_embedding(Compilation *c) {
   const Options *o = c->options;
   const bool backend = options_backend(o->kind), accompanied = o->kind == OUTPUT_C && header_path(c);
@@ -352,15 +347,15 @@ static void set_options(Compilation *c) {
   choose_embedding(c);
 }
 
-/* Trees, graphs and ONNX models are not lowered. */
+/* ASTs, graphs and ONNX models are not lowered. */
 static bool is_lowered(const Options *o) {
   const OutputKind kind = o->kind;
   return o->summary || !o->output ||
          (kind != OUTPUT_AST && kind != OUTPUT_DOT && kind != OUTPUT_GRAPH && kind != OUTPUT_ONNX);
 }
 
-/* The runtime and training code only support float outputs: they get integers as floats. */
-static void whole_as_floats(const Compilation *c) {
+/* The runtime and training code only support float outputs: i32 outputs become f32. */
+static void integer_outputs_as_floats(const Compilation *c) {
   if (!c->options->network && c->options->kind != OUTPUT_PROGRAM && !c->training) return;
   for (int i = 0; i < c->graph->outputs.n; i++) {
     const Port *port = &c->graph->outputs.data[i];
@@ -372,9 +367,9 @@ static bool plan(Compilation *c) {
   const Options *o = c->options;
   Text summary = {.arena = c->arena};
   if (!output_possible(c)) return false;
-  whole_as_floats(c);
+  integer_outputs_as_floats(c);
   if (!is_lowered(o)) return true;
-  if (!limits_of_calls(c->arena, c->diags, c->graph, o->batch)) return false;
+  if (!check_call_limits(c->arena, c->diags, c->graph, o->batch)) return false;
   graph_summary(&summary, c->graph);
   c->summary = summary.s;
   set_options(c);
@@ -383,21 +378,22 @@ static bool plan(Compilation *c) {
   if ((o->look || o->kind == OUTPUT_PROGRAM) && !c->quantized && !options_step(o))
     c->plans.look = make_plan(c, PLAN_LOOK);
   stage_done(c, "plan");
-  return limits_of_plans(c->arena, c->diags, c->graph, c->plans.infer, c->plans.train);
+  return check_plan_limits(c->arena, c->diags, c->graph, c->plans.infer, c->plans.train);
 }
 
 /* ---- the lowered program ---- */
-/* Inspection processes one image; if there is training code, it uses the same functions. */
-static ProgramOptions lowering_of_training(const Compilation *c) {
+/* Options for training; also for inspection, which shares the functions of training. Without training code
+ * it processes one image. */
+static ProgramOptions training_lowering(const Compilation *c) {
   ProgramOptions options = c->lowering;
   options.batch = c->training ? c->graph->training->batch : 1;
   if (c->options->mpi) options.processes = c->options->mpi_most > 0 ? c->options->mpi_most : 1;
   return options;
 }
 
-/* Inspection is rarely used, and the reference schedule compiles fast: -O1 uses it. */
-static ProgramOptions lowering_of_looking(const Compilation *c) {
-  ProgramOptions options = lowering_of_training(c);
+/* Inspection is rarely called, so -O1 gives it the reference schedule, which compiles fast. */
+static ProgramOptions inspection_lowering(const Compilation *c) {
+  ProgramOptions options = training_lowering(c);
   if (c->options->level != LEVEL_QUICK) return options;
   options.plain = true;
   options.sums = SMALL_SUMS;
@@ -409,7 +405,7 @@ void lower_inference(Compilation *c) {
 }
 
 void lower_training(Compilation *c) {
-  const ProgramOptions options = lowering_of_training(c);
+  const ProgramOptions options = training_lowering(c);
   c->programs.train = program_lower(c->arena, PROGRAM_TRAINING, c->plans.train, &options);
 }
 
@@ -420,7 +416,7 @@ static bool lower(Compilation *c) {
   lower_inference(c);
   if (c->plans.train) lower_training(c);
   if (c->plans.look) {
-    const ProgramOptions looking = lowering_of_looking(c);
+    const ProgramOptions looking = inspection_lowering(c);
     c->programs.look = program_lower(c->arena, PROGRAM_LOOK, c->plans.look, &looking);
   }
   lay_out(c);
@@ -436,7 +432,7 @@ SummarySizes sizes_of(const Compilation *c) {
                         sizes.training_bound,
                         c->training ? c->options->memory : 0,
                         sizes.state_bytes,
-                        c->again,
+                        c->recompute_overhead,
                         c->bands.n ? c->bands_to : NULL};
 }
 
@@ -448,7 +444,7 @@ static const char *with_memory(const Compilation *c) {
   return text.s;
 }
 
-/* Assumptions of the schedules of an updatable net that do not hold for these weights. */
+/* Reports assumptions of the schedules of an updatable net that do not hold for these weights. */
 static void check_assumptions(const Compilation *c) {
   const Program *p = c->programs.infer;
   for (int i = 0; i < p->calls.n; i++)
@@ -463,7 +459,7 @@ static void check_assumptions(const Compilation *c) {
     }
 }
 
-/* An invalid program is a compiler bug: nothing is written. */
+/* An invalid lowered program is a compiler bug: exits before anything is written. */
 static void verify_programs(const Compilation *c) {
   const Program *const all[] = {c->programs.infer, c->programs.train, c->programs.look};
   for (int i = 0; i < 3; i++) {
@@ -482,19 +478,19 @@ static bool verify(Compilation *c) {
   if (!c->layout) return true;
   check_assumptions(c);
   const NetSizes sizes = layout_sizes(c->layout);
-  if (!limits_of_target(c->arena, c->diags, c->graph, &c->layout_options, c->training, &sizes) ||
+  if (!check_target_limits(c->arena, c->diags, c->graph, &c->layout_options, c->training, &sizes) ||
       !fits_board(c))
     return false;
   c->summary = c->emit.summary = with_memory(c);
   verify_programs(c);
   stage_done(c, "verify");
   tuning_report(&c->tuning, c->diags);
-  return good(c);
+  return !has_errors(c);
 }
 
 /* ---- the list of stages ---- */
 static bool run(Compilation *c) {
-  if (c->options->kind == OUTPUT_AST) return parse(c) && good(c) && emit_output(c);
+  if (c->options->kind == OUTPUT_AST) return parse(c) && !has_errors(c) && emit_output(c);
   return parse(c) &&        // syntax/: source files to AST
          analyze(c) &&      // sema/: AST to graph
          load_weights(c) && // backend/: and quantize/: an int8 graph, where they are int8
@@ -520,7 +516,7 @@ static int compile_to(Arena *arena, const Options *options, Programs *lowered) {
   if (options->fix && !fix_program(arena, options, &path, &why)) cannot_write(&c, path, why);
   const bool done = run(&c);
   if (done) print_results(&c);
-  if (!done || !good(&c) || lowered) outputs_abandon(c.outputs);
+  if (!done || has_errors(&c) || lowered) outputs_abandon(c.outputs);
   else if (!outputs_commit(c.outputs, &why)) cannot_write(&c, options->output ? options->output : "-", why);
   if (options->time_report) print_times(&c);
   diags_print(c.diags, stderr, options->format, options->color);

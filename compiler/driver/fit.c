@@ -1,4 +1,4 @@
-/* fit.c: --memory, --flash and --ram: plans and lowers again until the net fits. It prints nothing. */
+/* fit.c: --memory, --flash and --ram: repeats planning and lowering until the net fits the limits. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdlib.h>
 #include "compilation.h"
@@ -19,16 +19,16 @@ static NetSizes lower_training_again(Compilation *c, Plan *train) {
   return layout_sizes(c->layout);
 }
 
-/* Packed weights and the gradients of shards use a part of the memory; the size of scratch is only known
- * after lowering. `train` is the plan that was lowered last. False: no plan fits; `least` is the one with the
- * fewest bytes. The last plan tried is the one for no room at all, so that the reported minimum fits when it
- * is requested. */
+/* Searches a training plan within --memory, and lowers it. `train` is the plan that was lowered last. A plan
+ * limits the bytes of values (`room`); packed weights, the gradients of shards and scratch add to them, and
+ * the size of scratch is only known after lowering. The last plan tried has no room at all, so that the
+ * reported minimum fits when it is requested. False: no plan fits; `least` is the fewest bytes found. */
 static bool fit_plan(Compilation *c, Plan *train, const PlanOptions *options, int64_t *least) {
   enum { TRIES = 8 };
   const int64_t most = c->options->memory;
   NetSizes sizes = layout_sizes(c->layout);
   int64_t room = INT64_MAX;
-  bool stuck = false; /* there is no plan for that room */
+  bool exceeded = false; /* the last plan needed more than its room */
   if (sizes.training_bytes < *least) *least = sizes.training_bytes;
   c->lowering.shards = sizes.shards;
   for (int i = 0; sizes.training_bytes > most; i++) {
@@ -36,19 +36,20 @@ static bool fit_plan(Compilation *c, Plan *train, const PlanOptions *options, in
                       sizes.training_bytes - plan_training_needs(c->arena, train, sizes.shards, room).bytes,
                   left = most - others;
     if (i == TRIES || room <= 0) return false;
-    room = i == TRIES - 1 || left < 0 || stuck ? 0 : left < room ? left : room - room / 64 - 1;
+    room = i == TRIES - 1 || left < 0 || exceeded ? 0 : left < room ? left : room - room / 64 - 1;
     train = plan_training_within(c->arena, c->graph, *options, room, sizes.shards);
     sizes = lower_training_again(c, train);
     if (sizes.training_bytes < *least) *least = sizes.training_bytes;
     const int64_t all = macs_of(train->graph);
-    c->again = all > train->again_macs ? (double)train->again_macs / (double)(all - train->again_macs) : 0;
-    stuck = plan_training_needs(c->arena, train, sizes.shards, room).bytes > room;
+    c->recompute_overhead =
+        all > train->again_macs ? (double)train->again_macs / (double)(all - train->again_macs) : 0;
+    exceeded = plan_training_needs(c->arena, train, sizes.shards, room).bytes > room;
   }
   return true;
 }
 
-/* Inputs and outputs of batched convolutions are stored for every image; if nothing else helps, they are
- * computed image by image. */
+/* Batched convolutions store the inputs and outputs of every image: if no plan fits, tries again without
+ * batched kernels. */
 static bool fit_training(Compilation *c, Plan *train) {
   PlanOptions options = plan_options(c, PLAN_TRAINING);
   int64_t least = INT64_MAX;
@@ -57,12 +58,13 @@ static bool fit_training(Compilation *c, Plan *train) {
   if (!fits && plan_conv_together(train)) {
     options.pays = NULL;
     c->lowering.shards = 0;
-    c->again = 0;
+    c->recompute_overhead = 0;
     Plan *apart = plan_new(c->arena, c->graph, PLAN_TRAINING, options);
     lower_training_again(c, apart);
     fits = fit_plan(c, apart, &options, &least);
   }
-  return fits || limits_refused(c->arena, c->diags, c->graph, c->options->memory, c->lowering.shards, least);
+  return fits ||
+         report_memory_limit(c->arena, c->diags, c->graph, c->options->memory, c->lowering.shards, least);
 }
 
 bool fit(Compilation *c) {

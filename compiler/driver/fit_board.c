@@ -1,5 +1,5 @@
-/* fit_board.c: --flash and --ram: the fastest schedules of int8 layers whose constants fit; first layers in
- * row bands (passes/bands.c) if values do not fit otherwise. */
+/* fit_board.c: --flash and --ram: chooses the fastest int8 schedules whose constants fit into flash, and
+ * computes the first layers in row bands (passes/bands.c) if values do not fit into RAM. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdlib.h>
 #include "compilation.h"
@@ -13,18 +13,18 @@ static void lower_again(Compilation *c) {
 }
 
 /* ---- flash ---- */
-/* An alternative schedule of a layer that is faster than the smallest one, and larger: with Winograd, or with
- * larger constants. Those of a layer are consecutive. */
+/* An alternative to the smallest schedule of a layer: faster, with larger constants. The gains of a layer are
+ * consecutive in a list. */
 typedef struct Gain {
-  int root; /* the id of its node */
+  int root; /* id of the layer's node */
   Small small;
-  bool chosen; /* it is currently chosen */
-  int64_t bytes;
-  double cycles;
+  bool chosen;   /* the schedule is the current choice */
+  int64_t bytes; /* more than the smallest schedule has */
+  double cycles; /* fewer than the smallest schedule needs */
 } Gain;
 typedef VEC(Gain) Gains;
 
-/* Among the permissible schedules; the reference loops if there are no others. */
+/* The supported candidate with the smallest constants; the reference schedule only if it was chosen. */
 static const Candidate *smallest(const Decision *d) {
   const Candidate *least = NULL;
   for (int i = 0; i < d->candidates.n; i++) {
@@ -40,7 +40,7 @@ static Small small_of(const Candidate *way) { return way->choice.schedule->small
 static void add_gains(const Compilation *c, const Lower *l, Gains *gains) {
   const Decision *d = l->decision;
   const Candidate *chosen = &d->candidates.data[d->chosen], *least = smallest(d);
-  if (!chosen->choice.schedule->small) return; /* none of a board */
+  if (!chosen->choice.schedule->small) return; /* not a schedule of a microcontroller */
   for (int i = 0; i < d->candidates.n; i++) {
     const Candidate *way = &d->candidates.data[i];
     if (way->refused || !way->choice.schedule->build || small_of(way) < small_of(chosen)) continue;
@@ -53,7 +53,7 @@ static void add_gains(const Compilation *c, const Lower *l, Gains *gains) {
   }
 }
 
-static Gains gains_of(const Compilation *c) {
+static Gains find_gains(const Compilation *c) {
   const Program *p = c->programs.infer;
   Gains gains = {0};
   for (int i = 0; c->quantized && i < p->calls.n; i++)
@@ -61,22 +61,23 @@ static Gains gains_of(const Compilation *c) {
   return gains;
 }
 
-/* A set of gains: the last one, and those before it. */
-typedef struct Taken {
-  int64_t bytes;
+/* A set of gains, as a linked list. */
+typedef struct GainSet {
+  int64_t bytes; /* sums over the set */
   double cycles;
-  int last;
-  const struct Taken *before;
-} Taken;
-typedef VEC(const Taken *) Sets;
+  int last; /* index of the last gain plus 1; 0: the set is empty */
+  const struct GainSet *before;
+} GainSet;
+typedef VEC(const GainSet *) Sets;
 
 static int by_bytes(const void *a, const void *b) {
-  const Taken *x = *(const Taken *const *)a, *y = *(const Taken *const *)b;
+  const GainSet *x = *(const GainSet *const *)a, *y = *(const GainSet *const *)b;
   if (x->bytes != y->bytes) return x->bytes < y->bytes ? -1 : 1;
   return x->cycles > y->cycles ? -1 : x->cycles < y->cycles;
 }
 
-/* Sets that no other set with as few bytes beats; if there are very many, the smaller of two neighbors. */
+/* The Pareto-optimal sets by bytes and cycles; while there are more than MOST, every second one is dropped.
+ */
 static Sets best_sets(Arena *arena, Sets all) {
   enum { MOST = 4096 };
   Sets kept = {0};
@@ -92,20 +93,21 @@ static Sets best_sets(Arena *arena, Sets all) {
   return kept;
 }
 
-/* The set with the most cycles gained in n bytes, with at most one schedule per layer: a knapsack. */
-static const Taken *best_set(Arena *arena, const Gains *gains, int64_t bytes) {
+/* The set that gains the most cycles in at most `bytes` bytes, with at most one gain per layer (a multiple-
+ * choice knapsack). */
+static const GainSet *best_set(Arena *arena, const Gains *gains, int64_t bytes) {
   Sets sets = {0};
-  vec_push(arena, sets, NEW(arena, Taken));
+  vec_push(arena, sets, NEW(arena, GainSet));
   for (int g = 0, next; g < gains->n; g = next) {
     const int n = sets.n;
     for (next = g; next < gains->n && gains->data[next].root == gains->data[g].root; next++) {
       const Gain *gain = &gains->data[next];
       for (int i = 0; i < n; i++) {
-        const Taken *before = sets.data[i];
+        const GainSet *before = sets.data[i];
         if (before->bytes + gain->bytes > bytes) continue;
-        Taken *taken = NEW(arena, Taken);
-        *taken = (Taken){before->bytes + gain->bytes, before->cycles + gain->cycles, next + 1, before};
-        vec_push(arena, sets, taken);
+        GainSet *set = NEW(arena, GainSet);
+        *set = (GainSet){before->bytes + gain->bytes, before->cycles + gain->cycles, next + 1, before};
+        vec_push(arena, sets, set);
       }
     }
     sets = best_sets(arena, sets);
@@ -113,8 +115,9 @@ static const Taken *best_set(Arena *arena, const Gains *gains, int64_t bytes) {
   return sets.data[sets.n - 1];
 }
 
-/* Do most layers that could be larger have their smallest constants, and none Winograd weights? These need
- * much more flash than the code of a layer, for about the cycles that are lost if the code is shared. */
+/* Whether most layers with gains have their smallest constants, and none has Winograd weights. Only then is
+ * it worth sharing code between layers: Winograd weights gain about the cycles that shared code loses, and
+ * need much more flash than the code of a layer. */
 static bool mostly_smallest(const Gains *gains, const Small *small) {
   int layers = 0, smallest = 0;
   for (int g = 0; g < gains->n; g++) {
@@ -127,11 +130,11 @@ static bool mostly_smallest(const Gains *gains, const Small *small) {
   return 2 * smallest > layers;
 }
 
-/* For inference in a given amount of flash: the required size of each kernel's constants, by the ids of their
- * roots, for the fastest net within --flash; NULL: it fits, or nothing is larger. merge: set if functions
- * must be few, too. */
+/* The size class of each kernel's constants in the fastest net within --flash, by node id of the kernel's
+ * root. `flash` is the current need in bytes; NULL: it fits already, or no constants can be smaller. Sets
+ * `merge` if functions should be merged, too. */
 static const Small *smaller_constants(const Compilation *c, int64_t flash, bool *merge) {
-  const Gains gains = gains_of(c);
+  const Gains gains = find_gains(c);
   if (!gains.n || flash <= c->options->flash) return NULL;
   int64_t least = flash;
   for (int g = 0; g < gains.n; g++) least -= gains.data[g].chosen ? gains.data[g].bytes : 0;
@@ -139,14 +142,15 @@ static const Small *smaller_constants(const Compilation *c, int64_t flash, bool 
   Small *small = NEW_ARRAY(c->arena, Small, nodes + 1);
   for (int i = 0; c->lowering.small && i < nodes; i++) small[i] = c->lowering.small[i];
   for (int g = 0; g < gains.n; g++) small[gains.data[g].root] = SMALL_MOST;
-  const Taken *set = least > c->options->flash ? NULL : best_set(c->arena, &gains, c->options->flash - least);
-  for (; set && set->last; set = set->before) /* none: the error is about the smallest */
+  const GainSet *set =
+      least > c->options->flash ? NULL : best_set(c->arena, &gains, c->options->flash - least);
+  for (; set && set->last; set = set->before) /* NULL: even the smallest constants do not fit */
     small[gains.data[set->last - 1].root] = gains.data[set->last - 1].small;
   *merge |= mostly_smallest(&gains, small) && !c->programs.train && !c->programs.look;
   return small;
 }
 
-/* Weights that two layers share are counted once, so omitting a layer may save less than it seems. */
+/* Repeats the choice: layers that share weights save less than each of them predicts. */
 void fit_flash(Compilation *c) {
   enum { TRIES = 3 };
   int64_t flash = layout_footprint(c->layout).flash;
@@ -161,20 +165,20 @@ void fit_flash(Compilation *c) {
 }
 
 /* ---- RAM ----
- * The last layer in row bands, and the rows per band, are found by trials: of those that fit, the one with
- * the fewest kernels; otherwise the smallest. */
+ * The last layer in row bands and the number of bands are found by trials: the first that fits in the order
+ * of kernel counts; if none fits, the one with the least RAM. */
 enum { MOST_LAYERS = 200, MOST_KERNELS = 2000, TRIES = 6 };
 
 typedef struct BandTrial {
   Bands bands;
   const char *to; /* the last layer in row bands */
-  int64_t bytes;  /* lower bound of the bytes of its values */
+  int64_t bytes;  /* lower bound of the size of all values */
   int kernels;
   bool lowered;
 } BandTrial;
 typedef VEC(BandTrial) BandTrials;
 
-/* Row bands that were lowered, and the RAM that inference needs with them. */
+/* Lowered row bands, and the RAM in bytes that inference needs with them. */
 typedef struct Lowered {
   Bands bands;
   const char *to;
@@ -185,7 +189,7 @@ static Lowered lowered_now(const Compilation *c) {
   return (Lowered){c->bands, c->bands_to, layout_footprint(c->layout).ram};
 }
 
-static BandTrial trial_of(const Compilation *c, const PlanOptions *options, const char *to) {
+static BandTrial plan_trial(const Compilation *c, const PlanOptions *options, const char *to) {
   Arena *arena = arena_new();
   const Plan *plan = plan_new(arena, c->graph, PLAN_INFERENCE, *options);
   const BandTrial trial = {
@@ -194,8 +198,8 @@ static BandTrial trial_of(const Compilation *c, const PlanOptions *options, cons
   return trial;
 }
 
-/* A value of n rows has at most n bands. */
-static BandTrials trials_of(const Compilation *c) {
+/* Trials for each possible last layer, with 2, 4, 8 ... bands while the number of kernels grows. */
+static BandTrials plan_trials(const Compilation *c) {
   PlanOptions options = plan_options(c, PLAN_INFERENCE);
   const Graph *graph = plan_after(c->arena, c->graph, PLAN_INFERENCE, options, "drop")->graph;
   BandTrials trials = {0};
@@ -203,7 +207,7 @@ static BandTrials trials_of(const Compilation *c) {
     if (!bands_can_end_at(c->arena, graph, end)) continue;
     for (int64_t n = 2, kernels = 0;; n *= 2) {
       options.bands = (Bands){end, n};
-      const BandTrial trial = trial_of(c, &options, graph->nodes.data[end]->name);
+      const BandTrial trial = plan_trial(c, &options, graph->nodes.data[end]->name);
       if (trial.kernels == kernels || trial.kernels > MOST_KERNELS) break;
       kernels = trial.kernels;
       vec_push(c->arena, trials, trial);
@@ -228,9 +232,9 @@ static void sort(BandTrials *trials, int (*order)(const void *, const void *)) {
   if (trials->n) qsort(trials->data, (size_t)trials->n, sizeof *trials->data, order);
 }
 
-/* Lowers the first few trials whose values may fit into `most` bytes; none is lowered twice. `best` becomes
- * the one with the least RAM. */
-static void try_some(Compilation *c, const BandTrials *trials, int64_t most, Lowered *best) {
+/* Lowers the first TRIES trials whose values may fit into `most` bytes, each at most once. `best` becomes the
+ * one with the least RAM. */
+static void lower_best_trials(Compilation *c, const BandTrials *trials, int64_t most, Lowered *best) {
   int tried = 0;
   for (int i = 0; i < trials->n && tried < TRIES && best->ram > c->options->ram; i++) {
     BandTrial *trial = &trials->data[i];
@@ -251,12 +255,12 @@ void fit_ram(Compilation *c) {
   const int64_t most = c->options->ram;
   c->ram_whole = f.ram;
   if (c->ram_whole <= most || c->options->batch > 1) return;
-  BandTrials trials = trials_of(c);
+  BandTrials trials = plan_trials(c);
   Lowered best = lowered_now(c);
   sort(&trials, by_kernels);
-  try_some(c, &trials, most - (c->ram_whole - f.workspace), &best);
+  lower_best_trials(c, &trials, most - (c->ram_whole - f.workspace), &best);
   sort(&trials, by_least_bytes);
-  try_some(c, &trials, INT64_MAX, &best);
+  lower_best_trials(c, &trials, INT64_MAX, &best);
   if (c->bands.end == best.bands.end && c->bands.n == best.bands.n) return;
   c->bands = best.bands;
   c->bands_to = best.to;
@@ -268,63 +272,64 @@ static const char *with_commas(const Compilation *c, int64_t bytes) {
   return text_thousands(c->arena, bytes);
 }
 
-/* The largest three layers. */
-static void tell_layers(const Compilation *c, Diag *diag, const Footprint *f, bool ram) {
-  enum { TOLD = 3 };
-  bool *told = NEW_ARRAY(c->arena, bool, f->n + 1);
-  for (int i = 0; i < TOLD; i++) {
+/* Adds the three largest layers to an error. */
+static void add_largest_layers(const Compilation *c, Diag *diag, const Footprint *f, bool ram) {
+  enum { SHOWN = 3 };
+  bool *shown = NEW_ARRAY(c->arena, bool, f->n + 1);
+  for (int i = 0; i < SHOWN; i++) {
     int largest = -1;
     for (int l = 0; l < f->n; l++) {
       const int64_t bytes = ram ? f->layer[l].ram : f->layer[l].flash;
-      if (!told[l] && bytes > 0 &&
+      if (!shown[l] && bytes > 0 &&
           (largest < 0 || bytes > (ram ? f->layer[largest].ram : f->layer[largest].flash)))
         largest = l;
     }
     if (largest < 0) return;
-    told[largest] = true;
+    shown[largest] = true;
     diag_fact(diag, "%s: %s bytes", f->layer[largest].name,
               with_commas(c, ram ? f->layer[largest].ram : f->layer[largest].flash));
   }
 }
 
-static void tell_machine(const Compilation *c, Diag *diag, const Footprint *f) {
+static void suggest_cpu(const Compilation *c, Diag *diag, const Footprint *f) {
   if (f->stack < 0)
-    diag_help(diag, "this is for %s; --cpu=NAME selects a microcontroller",
+    diag_help(diag, "the sizes are for %s; --cpu=NAME selects a microcontroller",
               c->options->targets.data[0]->name);
 }
 
-static void tell_flash(Compilation *c, const Footprint *f) {
+static void report_flash(Compilation *c, const Footprint *f) {
   Diag *diag = diag_report(c->diags, DIAG_too_little_flash, c->graph->name_span, NULL,
                            "net %s needs %s bytes of flash without its code; the limit is %s", c->graph->name,
                            with_commas(c, f->flash), with_commas(c, c->options->flash));
-  tell_layers(c, diag, f, false);
-  tell_machine(c, diag, f);
+  add_largest_layers(c, diag, f, false);
+  suggest_cpu(c, diag, f);
   if (!c->quantized)
     diag_help(diag, "as an int8 model it needs about %s bytes: cnnc quantize", with_commas(c, f->flash / 4));
-  else if (c->lowering.small) diag_help(diag, "this is with the smallest constants; use fewer filters");
+  else if (c->lowering.small)
+    diag_help(diag, "all layers have their smallest constants already; use fewer filters");
   else diag_help(diag, "use fewer filters");
 }
 
-static void tell_elsewhere(Compilation *c, const Footprint *f) {
+static void warn_weights_in_ram(Compilation *c, const Footprint *f) {
   Diag *diag = diag_report(c->diags, DIAG_weights_in_ram, c->graph->name_span, NULL,
                            "--flash does not limit the weights: they are in the caller's RAM, %s bytes",
                            with_commas(c, f->model));
   diag_help(diag, "--weights=FILE puts the weights into flash");
 }
 
-static void tell_ram(Compilation *c, const Footprint *f) {
+static void report_ram(Compilation *c, const Footprint *f) {
   const int64_t stack = f->stack > 0 ? f->stack : 0;
   Diag *diag = diag_report(c->diags, DIAG_too_little_ram, c->graph->name_span, NULL,
                            "net %s needs %s bytes of RAM; the limit is %s", c->graph->name,
                            with_commas(c, f->ram), with_commas(c, c->options->ram));
   diag_fact(diag, "%s bytes of workspace", with_commas(c, f->workspace));
   if (c->bands.n)
-    diag_fact(diag, "this is with row bands for the layers up to %s; without them it needs %s bytes",
+    diag_fact(diag, "the layers up to %s are in row bands; without row bands the net needs %s bytes",
               c->bands_to, with_commas(c, c->ram_whole));
   if (stack) diag_fact(diag, "at most %s bytes of stack", with_commas(c, stack));
   if (f->model) diag_fact(diag, "%s bytes of weights, which are not compiled in", with_commas(c, f->model));
-  tell_layers(c, diag, f, true);
-  tell_machine(c, diag, f);
+  add_largest_layers(c, diag, f, true);
+  suggest_cpu(c, diag, f);
   if (f->model) diag_help(diag, "--weights=FILE puts the weights into flash");
   else if (!c->quantized) diag_help(diag, "an int8 model needs a quarter of the workspace: cnnc quantize");
   else diag_help(diag, "use a smaller image, or fewer channels in the large layers");
@@ -332,8 +337,8 @@ static void tell_ram(Compilation *c, const Footprint *f) {
 
 bool fits_board(Compilation *c) {
   const Footprint f = layout_footprint(c->layout);
-  if (c->options->flash && f.flash > c->options->flash) tell_flash(c, &f);
-  if (c->options->flash && f.model) tell_elsewhere(c, &f);
-  if (c->options->ram && f.ram > c->options->ram) tell_ram(c, &f);
-  return good(c);
+  if (c->options->flash && f.flash > c->options->flash) report_flash(c, &f);
+  if (c->options->flash && f.model) warn_weights_in_ram(c, &f);
+  if (c->options->ram && f.ram > c->options->ram) report_ram(c, &f);
+  return !has_errors(c);
 }

@@ -1,5 +1,5 @@
-/* fix.c: --fix: reads and checks the program, writes its files with the fixes of all messages applied, and
- * repeats this, because one mistake may hide another. */
+/* fix.c: --fix: applies the fixes of all messages to the program's files, and checks again, because one
+ * mistake may hide another. */
 // SPDX-License-Identifier: Apache-2.0
 #define _POSIX_C_SOURCE 200809L
 #include "fix.h"
@@ -11,7 +11,7 @@
 #include "sema/sema.h"
 #include "syntax/ast.h"
 
-enum { MOST_ROUNDS = 20 }; /* more iterations: two fixes that undo each other */
+enum { MOST_ROUNDS = 20 }; /* ends the loop if two fixes undo each other */
 
 typedef struct Changed {
   const char *path;
@@ -22,10 +22,10 @@ typedef struct Fixing {
   Arena *arena;
   const Options *options;
   VEC(Changed) changed;
-  const char **path, **why; /* files that could not be written */
+  const char **path, **why; /* the file that could not be written, and the reason */
 } Fixing;
 
-/* The fixes of a program's messages. */
+/* Compiles the program as it is on disk, and returns its files with all fixes applied. */
 static int fixes_find(const Fixing *f, Sources *sources, FixedSource **fixed) {
   const Options *o = f->options;
   Diags *diags = diags_new(f->arena, sources);

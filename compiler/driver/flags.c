@@ -1,4 +1,4 @@
-/* flags.c: Parsing of command lines with tables of options, and errors about wrong options. */
+/* flags.c: Command-line parser for option tables, and errors about wrong options. */
 // SPDX-License-Identifier: Apache-2.0
 #include "flags.h"
 #include <errno.h>
@@ -10,7 +10,7 @@
 #include <unistd.h>
 #include "base/text.h"
 
-enum { LONG = 256 }; /* getopt_long's code of the long option of row 0; short options use their letters */
+enum { LONG = 256 }; /* getopt_long's code for the long option of row i is LONG + i; short ones: the letter */
 
 const char *usage_command = "";
 
@@ -74,7 +74,7 @@ static bool wrong_option(Arena *arena, const Flag *table, int code, char **argv)
   if (code == ':') return usage_error("%s needs a value", word);
   if (optopt >= LONG) return usage_error("%.*s takes no value", (int)strcspn(word, "="), word);
   if (!optopt) return unknown_option(arena, table, word);
-  /* Letters after one dash may be meant as a long option. getopt_long is in that word, or after it. */
+  /* Letters after one dash may be meant as a long option. optind is at that word, or after it. */
   for (int i = optind; i >= optind - 1; i--) {
     word = argv[i];
     if (word && word[0] == '-' && word[1] != '-' && strlen(word) > 2 && near_option(arena, table, word))
@@ -196,7 +196,7 @@ static const Flag *flag_of_letter(const Flag *table, int letter) {
   return table;
 }
 
-/* getopt_long accepts the first letters of a long option, which may be a mistake. */
+/* Whether a long option is spelled in full: getopt_long also accepts abbreviations. */
 static bool in_full(const char *word, const char *name) {
   return strncmp(word, "--", 2) != 0 || strcspn(word + 2, "=") == strlen(name);
 }

@@ -28,7 +28,7 @@ typedef struct Flag {
                           @cpus @warnings @messages @topics; NULL: anything */
 } Flag;                /* a table ends with a row without `read` */
 
-typedef struct FlagUse { /* one option of a command line */
+typedef struct FlagUse { /* one option on a command line */
   Arena *arena;
   const Flag *flag;
   void *options; /* the whole struct */
@@ -40,14 +40,14 @@ typedef struct FlagUse { /* one option of a command line */
 FlagRead flag_set;    /* bool: true */
 FlagRead flag_text;   /* const char * */
 FlagRead flag_file;   /* const char *, not empty */
-FlagRead flag_list;   /* WordList: one more */
+FlagRead flag_list;   /* WordList: appends the value */
 FlagRead flag_choice; /* int: index in the flag's values */
 FlagRead flag_word;   /* const char *: one of the flag's values */
 FlagRead flag_number; /* int64_t: an integer from 1 to 65536 */
 FlagRead flag_bytes;  /* int64_t: bytes, or K, M or G of them */
-FlagRead flag_define; /* Defines: one more */
+FlagRead flag_define; /* Defines: appends NAME=VALUE */
 
-/* ---- rows that several tables have ---- */
+/* ---- rows of several tables ---- */
 #define FLAG_DIAGNOSTICS(member)                                                                             \
   {"diagnostics",                                                                                            \
    0,                                                                                                        \
@@ -94,7 +94,7 @@ bool flags_read(Arena *, const Flag *, void *options, int argc, char **argv);
 bool flag_wants_color(int choice); /* of --color: auto, always, never */
 
 /* ---- mistakes; all return false ---- */
-extern const char *usage_command; /* command whose --help is suggested: "" is cnnc's own */
+extern const char *usage_command; /* command whose --help an error suggests; "": cnnc itself */
 __attribute__((format(printf, 1, 2))) bool usage_error(const char *format, ...);
 bool unknown_word(const char *what, const char *word, const char *const *names);
 /* The index of an option's value in `names`, which ends with NULL. */

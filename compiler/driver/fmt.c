@@ -1,7 +1,7 @@
-/* fmt.c: `cnnc fmt`: formats programs, on standard output or in their files. */
+/* fmt.c: `cnnc fmt`: formats programs. */
 // SPDX-License-Identifier: Apache-2.0
 #define _POSIX_C_SOURCE 200809L
-#include "fmt.h"
+#include "command.h"
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -10,17 +10,17 @@
 #include "options.h"
 #include "flags.h"
 
-typedef struct Fmting {
+typedef struct FmtRun {
   Arena *arena;
-  bool write, check, help; /* neither write nor check: the result is printed */
+  bool write, check, help; /* neither write nor check: prints the result */
   int diagnostics, color;
   Sources sources;
   Diags *diags;
   Outputs *outputs;
   bool differs, broken; /* a file would change; formatting changed the meaning */
-} Fmting;
+} FmtRun;
 
-#define AT(member) offsetof(Fmting, member)
+#define AT(member) offsetof(FmtRun, member)
 static const Flag fmt_options[] = {
     {"write", 'w', no_argument, flag_set, AT(write), "-w, --write",
      "rewrite the files that change, instead of printing all files", NULL},
@@ -32,8 +32,8 @@ static const Flag fmt_options[] = {
     FLAG_END,
 };
 
-/* A source, or 0 after an error. */
-static uint32_t read_source(Fmting *f, const char *path) {
+/* The id of the source, or 0 after an error. */
+static uint32_t read_source(FmtRun *f, const char *path) {
   const bool input = strcmp(path, "-") == 0;
   size_t n = 0;
   const char *why = NULL, *text = file_read(f->arena, input ? "/dev/stdin" : path, &n, &why);
@@ -44,7 +44,7 @@ static uint32_t read_source(Fmting *f, const char *path) {
   return sources_add(&f->sources, input ? "standard input" : path, text, n);
 }
 
-static void put_formatted(Fmting *f, const char *path, const Source *source, const Text *text) {
+static void put_formatted(FmtRun *f, const char *path, const Source *source, const Text *text) {
   const char *why = NULL;
   const bool differs = source->mark || text->n != source->n || memcmp(text->s, source->text, text->n) != 0;
   if (!f->write && !f->check) fwrite(text->s, 1, text->n, stdout);
@@ -56,7 +56,7 @@ static void put_formatted(Fmting *f, const char *path, const Source *source, con
   else if (!outputs_add(f->outputs, path, text->s, text->n, &why)) diag_cannot_write(f->diags, path, why);
 }
 
-static void fmt_file(Fmting *f, const char *path) {
+static void fmt_file(FmtRun *f, const char *path) {
   const uint32_t source = read_source(f, path);
   if (source == 0) return;
   Text text = {.arena = f->arena};
@@ -64,7 +64,7 @@ static void fmt_file(Fmting *f, const char *path) {
   case FORMATTED: put_formatted(f, path, sources_get(&f->sources, source), &text); break;
   case FORMAT_MISTAKES: break;
   case FORMAT_CHANGED:
-    fprintf(stderr, "cnnc: internal error: the layout of %s would change what it means\n", path);
+    fprintf(stderr, "cnnc: internal error: formatting would change the meaning of %s\n", path);
     f->broken = true;
     break;
   }
@@ -72,7 +72,7 @@ static void fmt_file(Fmting *f, const char *path) {
 
 static int fmt(Arena *arena, const char *cnnc, int argc, char **argv) {
   (void)cnnc;
-  Fmting f = {.arena = arena, .sources = {.arena = arena}, .outputs = outputs_new(arena)};
+  FmtRun f = {.arena = arena, .sources = {.arena = arena}, .outputs = outputs_new(arena)};
   if (!flags_read(arena, fmt_options, &f, argc, argv)) return 2;
   if (f.help) return command_help(arena, &fmt_command);
   if (f.write && f.check) return usage_error("-w and --check are mutually exclusive"), 2;
@@ -89,10 +89,9 @@ static int fmt(Arena *arena, const char *cnnc, int argc, char **argv) {
 const Command fmt_command = {
     "fmt",
     "[-w | --check] FILE.cnn...",
-    "lays out programs",
+    "formats programs",
     "Prints programs in the usual layout: 4 blanks for each open brace or bracket, one blank around ->, = "
-    "and "
-    "binary operators, none around = in arguments. Line breaks and comments are kept.",
+    "and binary operators, none around = in arguments. Line breaks and comments are kept.",
     "-: standard input. A file with syntax errors is not changed: prints the errors, status 1.",
     fmt_options,
     ".cnn",

@@ -1,4 +1,4 @@
-/* help.c: Output of --help. The same tables check arguments and options. */
+/* help.c: Text of --help, from the tables that check arguments and options. */
 // SPDX-License-Identifier: Apache-2.0
 #include "help.h"
 #include "ops/registry.h"
@@ -16,22 +16,17 @@ const Topic topic_table[] = {
     {NULL, NULL, NULL, NULL},
 };
 
-const FormKind *help_forms(Arena *arena) { /* tables of other files are not constants */
-  const FormKind all[] = {
-      {"optimizer", "optimizers", "optimizer", optimizer_table},
-      {"schedule", "schedules", "schedule", schedule_table},
-      {"augmentation", "augmentations", "augment", augment_table},
-      {"metric", "metrics", "metrics", metric_table},
-      {"quantization", "quantizations", "quantize", quantize_table},
-      {"initialization", "initializations", "init", init_table},
-      {NULL, NULL, NULL, NULL},
-  };
-  FormKind *kinds = NEW_ARRAY(arena, FormKind, sizeof all / sizeof *all);
-  memcpy(kinds, all, sizeof all);
-  return kinds;
-}
+const FormKind form_kinds[] = {
+    {"optimizer", "optimizers", "optimizer", optimizer_table},
+    {"schedule", "schedules", "schedule", schedule_table},
+    {"augmentation", "augmentations", "augment", augment_table},
+    {"metric", "metrics", "metrics", metric_table},
+    {"quantization", "quantizations", "quantize", quantize_table},
+    {"initialization", "initializations", "init", init_table},
+    {NULL, NULL, NULL, NULL},
+};
 
-/* ---- lines that fit ---- */
+/* ---- wrapping ---- */
 static void put_wrapped(Text *out, const char *text, int indent, int width) {
   int column = indent;
   while (*text) {
@@ -55,7 +50,7 @@ enum { WIDTH = 100 };
 
 static void help_paragraph(Text *out, const char *text) { put_wrapped(out, text, 0, WIDTH); }
 
-/* Keeps lines that fit, such as formulas and tables; wraps others. */
+/* Wraps only lines that are too long: others may be formulas or tables. */
 static void put_fitting_lines(Text *out, const char *text) {
   while (*text) {
     const int length = (int)strcspn(text, "\n"), indent = (int)strspn(text, " ");
@@ -74,7 +69,7 @@ static void help_rows(Text *out, const Flag *rows) {
   enum { INDENT = 24 };
   for (const Flag *row = rows; row->read; row++) {
     if (!row->shown) continue;
-    const bool alone = strlen(row->shown) > INDENT - 4; /* in a separate line */
+    const bool alone = strlen(row->shown) > INDENT - 4; /* on a line of its own */
     if (alone) text_put(out, "  %s\n%*s", row->shown, INDENT, "");
     else text_put(out, "  %-*s", INDENT - 2, row->shown);
     put_wrapped(out, row->help, INDENT, WIDTH);
@@ -114,7 +109,7 @@ int command_help(Arena *arena, const Command *command) {
   return 0;
 }
 
-/* ---- one thing ---- */
+/* ---- single pages ---- */
 static const char *required_help(Arena *arena, const Param *p) {
   return arena_printf(arena, "%s%s", p->help ? p->help : "", p->value ? "" : " (required)");
 }
@@ -248,7 +243,7 @@ static void list_topics(Text *out) {
   text_put(out, "\nlists\n");
   put_line(out, "operators", "every operator by chapter");
   put_line(out, "losses", "every loss function");
-  for (const FormKind *kind = help_forms(out->arena); kind->table; kind++)
+  for (const FormKind *kind = form_kinds; kind->table; kind++)
     put_line(out, kind->several, arena_printf(out->arena, "every %s", kind->one));
   put_line(out, "messages", "every error and warning");
   put_line(out, "options", "every option of the command line");
@@ -266,14 +261,14 @@ static bool put_topic_list(Text *out, const char *name) {
   if (is_named(name, "message", "messages")) return list_messages(out), true;
   if (is_named(name, "language", "topics")) return list_topics(out), true;
   if (is_named(name, "option", "options")) return help_options(out), true;
-  for (const FormKind *kind = help_forms(out->arena); kind->table; kind++)
+  for (const FormKind *kind = form_kinds; kind->table; kind++)
     if (is_named(name, kind->one, kind->several) || strcmp(name, kind->key) == 0)
       return list_forms(out, kind), true;
   return false;
 }
 
-/* ---- any of them ---- */
-static void put_apart(Text *out, size_t before) { /* one word may name several topics */
+/* ---- lookup by name ---- */
+static void put_apart(Text *out, size_t before) { /* several topics may have one name */
   if (out->n > before) text_put(out, "\n");
 }
 
@@ -294,7 +289,7 @@ bool help_topic(Text *out, const char *name) {
     put_apart(out, before);
     put_op(out, *op, "loss");
   }
-  for (const FormKind *kind = help_forms(out->arena); kind->table; kind++)
+  for (const FormKind *kind = form_kinds; kind->table; kind++)
     for (const Form *const *form = kind->table; *form; form++) {
       if (strcmp((*form)->name, name) != 0) continue;
       put_apart(out, before);
@@ -311,13 +306,13 @@ const char *const *help_names(Arena *arena) {
   static const char *const lists[] = {"operators", "losses", "messages", "topics", "options", NULL};
   for (const Topic *topic = topic_table; topic->name; topic++) vec_push(arena, names, topic->name);
   for (const char *const *list = lists; *list; list++) vec_push(arena, names, *list);
-  for (const FormKind *kind = help_forms(arena); kind->table; kind++) vec_push(arena, names, kind->several);
+  for (const FormKind *kind = form_kinds; kind->table; kind++) vec_push(arena, names, kind->several);
   for (const Op *const *op = op_table; *op; op++) {
     if (first_of_group(op) && !op_find((*op)->group)) vec_push(arena, names, (*op)->group);
     vec_push(arena, names, (*op)->name);
   }
   for (const Op *const *op = loss_table; *op; op++) vec_push(arena, names, (*op)->name);
-  for (const FormKind *kind = help_forms(arena); kind->table; kind++)
+  for (const FormKind *kind = form_kinds; kind->table; kind++)
     for (const Form *const *form = kind->table; *form; form++) vec_push(arena, names, (*form)->name);
   vec_push(arena, names, NULL);
   return names.data;

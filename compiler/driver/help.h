@@ -1,4 +1,4 @@
-/* help.h: Output of --help on options and on the language, from the tables that check them. */
+/* help.h: --help about options and the language, generated from the tables that check them. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_HELP_H
 #define CNNC_HELP_H
@@ -7,20 +7,20 @@
 
 void help_options(Text *out);
 bool help_topic(Text *out, const char *name); /* false: there is no such topic */
-const char *const *help_names(Arena *);       /* all that have help, ended by NULL */
+const char *const *help_names(Arena *);       /* all names that have help, ended by NULL */
 
-/* The language in short pages; ends with a row without a name. */
+/* A short page about the language; example: a program, or NULL. The table ends with a row without a name. */
 typedef struct Topic {
   const char *name, *summary, *page, *example;
-} Topic; /* example: a program, or NULL */
+} Topic;
 extern const Topic topic_table[];
 
-/* Kinds of named arguments: optimizers, schedules, ...; ends with a row without a table. */
+/* Kinds of forms (values with arguments, as sgd(rate=0.1)); ends with a row without a table. */
 struct Form;
 typedef struct FormKind {
-  const char *one, *several;
-  const char *key; /* their key in a program */
+  const char *one, *several; /* singular and plural */
+  const char *key;           /* their key in a program */
   const struct Form *const *table;
 } FormKind;
-const FormKind *help_forms(Arena *);
+extern const FormKind form_kinds[];
 #endif

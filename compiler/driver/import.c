@@ -1,5 +1,5 @@
-/* import.c: `cnnc import`: converts an ONNX model to a program and its weights. The program is then compiled
- * by the ordinary front end, and the shape of each statement is compared with the model's. */
+/* import.c: `cnnc import`: converts a model to a program and its weights. The front end then compiles the
+ * program, and the shape of each statement is compared with the model's. */
 // SPDX-License-Identifier: Apache-2.0
 #include "graph/op.h"
 #include "import.h"
@@ -80,7 +80,7 @@ static bool read_input_setting(const FlagUse *use, void *member, const char *tex
   return true;
 }
 
-/* h=hn,c=cn */
+/* INPUT=OUTPUT[,INPUT=OUTPUT...] */
 static bool read_states(const FlagUse *use, void *member, const char *text) {
   Importing *m = use->options;
   (void)member;
@@ -108,7 +108,7 @@ static bool read_outputs(const FlagUse *use, void *member, const char *text) {
   return true;
 }
 
-/* chw and hwc: layout of the caller's buffers; nchw and nhwc: of the model. */
+/* chw and hwc are layouts of the caller's buffers; nchw and nhwc of the model's inputs. */
 static bool read_orders(const FlagUse *use, void *member, const char *text) {
   Importing *m = use->options;
   (void)member;
@@ -188,11 +188,8 @@ static const char *without_suffix(Importing *m, const char *path, const char *su
   return arena_copy(m->arena, path, has ? n - s : n);
 }
 
-static const char *last_of(const char *path) { return strrchr(path, '/') ? strrchr(path, '/') + 1 : path; }
-
-/* The file's name as letters, digits and _. */
 const char *import_net_name(Arena *arena, const char *path) {
-  const char *base = last_of(path);
+  const char *base = base_name(path);
   char *name = arena_printf(arena, "%s%s", *base >= '0' && *base <= '9' ? "net_" : "", base);
   for (char *c = name; *c; c++)
     if (!((*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9'))) *c = '_';
@@ -264,9 +261,9 @@ static const char *difference(Arena *arena, const ModelImport *im, const Graph *
   return graph->weights.n == im->weights.n ? NULL : "it has other weights";
 }
 
-/* Numbers that ONNX allows and the language does not: the reasons are the language's own messages. A
- * statement has a line, after a comment, the net and its inputs. */
-static void report_refused(const ModelImport *im, const Diags *diags, const Sources *sources) {
+/* Reports numbers that ONNX allows and the language does not, with the messages of the front end. The line of
+ * a message leads to its statement: each has one line, after a comment, the net and its inputs. */
+static void report_unsupported(const ModelImport *im, const Diags *diags, const Sources *sources) {
   const int before = 3 + im->left_out.n + im->options->settings.n + im->inputs.n, n = diags_errors(diags);
   Span where;
   Diag *diag = diag_report(im->diags, DIAG_import_operator, im->at, NULL,
@@ -282,17 +279,26 @@ static void report_refused(const ModelImport *im, const Diags *diags, const Sour
   }
 }
 
+/* Formats the text of a program into `program`, and compiles that to a graph. False: it has syntax errors. */
+static bool compile_text(Diags *diags, Sources *sources, const char *path, const char *text, Text *program,
+                         const Graph **graph) {
+  Arena *arena = sources->arena;
+  const uint32_t source = sources_add(sources, path, text, strlen(text));
+  if (format_source(program, arena, diags, sources, source) != FORMATTED) return false;
+  const SemaOptions options = {0};
+  const Ast *ast = program_of(arena, diags, sources, path, program->s, program->n, 0, NULL, NULL);
+  *graph = sema_build(arena, diags, sources, ast, NULL, 0, &options);
+  return true;
+}
+
 ImportCheck import_check(const ModelImport *im, const char *path, Text *program, const char **why) {
   Sources sources = {.arena = im->arena};
   Diags *diags = diags_new(im->arena, &sources);
-  const uint32_t source = sources_add(&sources, path, im->text, strlen(im->text));
+  const Graph *graph;
   *why = "it has syntax errors";
-  if (format_source(program, im->arena, diags, &sources, source) != FORMATTED) return IMPORT_WRONG;
-  const SemaOptions options = {0};
-  const Ast *ast = program_of(im->arena, diags, &sources, path, program->s, program->n, 0, NULL, NULL);
-  const Graph *graph = sema_build(im->arena, diags, &sources, ast, NULL, 0, &options);
+  if (!compile_text(diags, &sources, path, im->text, program, &graph)) return IMPORT_WRONG;
   *why = NULL;
-  if (diags_errors(diags)) return report_refused(im, diags, &sources), IMPORT_REFUSED;
+  if (diags_errors(diags)) return report_unsupported(im, diags, &sources), IMPORT_REFUSED;
   *why = graph ? difference(im->arena, im, graph) : "it has no net";
   return *why ? IMPORT_WRONG : IMPORT_RIGHT;
 }
@@ -303,28 +309,32 @@ static bool admits(const ModelImport *im) {
   return import_check(im, "part.cnn", &program, &why) == IMPORT_RIGHT;
 }
 
-static void write_files(Importing *m, const ModelImport *im, const char *base, const Text *program) {
-  const char *path = strcmp(base, "-") == 0 ? "-" : arena_printf(m->arena, "%s.cnn", base), *why = NULL;
+/* The output without its suffix; by default the model's name in this directory. */
+static const char *output_base(Importing *m, const char *model_suffix) {
+  const char *base = m->output ? m->output : base_name(m->model);
+  return without_suffix(m, without_suffix(m, base, m->output ? ".cnn" : model_suffix), ".safetensors");
+}
+
+/* Writes the program and the weights: of `arrays`, or, if that is NULL, of `im`. */
+static void write_files(Importing *m, const char *base, const Text *program, const ModelImport *im,
+                        const Arrays *arrays) {
+  const bool printed = strcmp(base, "-") == 0;
+  const char *path = printed ? "-" : arena_printf(m->arena, "%s.cnn", base), *why = NULL;
   const char *weights = arena_printf(m->arena, "%s.safetensors", base), *temporary = NULL;
   if (!outputs_add(m->outputs, path, program->s, program->n, &why)) diag_cannot_write(m->diags, path, why);
-  else if (strcmp(base, "-") == 0) weights = NULL;
-  else if (!outputs_adopt(m->outputs, weights, &temporary, &why)) diag_cannot_write(m->diags, weights, why);
-  else if (!import_save_weights(im, temporary)) diag_cannot_write(m->diags, weights, strerror(errno));
+  else if (!printed && !outputs_adopt(m->outputs, weights, &temporary, &why))
+    diag_cannot_write(m->diags, weights, why);
+  else if (!printed && !(arrays ? arrays_save(arrays, temporary) : import_save_weights(im, temporary)))
+    diag_cannot_write(m->diags, weights, strerror(errno));
   if (diags_errors(m->diags)) outputs_abandon(m->outputs);
   else if (!outputs_commit(m->outputs, &why)) diag_cannot_write(m->diags, path, why);
 }
 
 static int write_program(Importing *m, const ModelImport *im) {
   Text program = {.arena = m->arena};
-  const char *base = m->output ? m->output : last_of(m->model), *why;
-  base = without_suffix(m,
-                        without_suffix(m, base,
-                                       m->output          ? ".cnn"
-                                       : im->onnx->tflite ? ".tflite"
-                                                          : ".onnx"),
-                        ".safetensors");
+  const char *base = output_base(m, im->onnx->tflite ? ".tflite" : ".onnx"), *why;
   const ImportCheck check = import_check(im, arena_printf(m->arena, "%s.cnn", base), &program, &why);
-  if (check == IMPORT_RIGHT) write_files(m, im, base, &program);
+  if (check == IMPORT_RIGHT) write_files(m, base, &program, im, NULL);
   if (check != IMPORT_WRONG) return 0;
   fprintf(stderr, "cnnc: internal error: the imported program is wrong: %s\n", why);
   return 3;
@@ -341,12 +351,9 @@ static bool import_tflite(Importing *m, Span at, int *status) {
 static const char *tflite_check(Arena *arena, const TflProgram *made, const char *path, Text *program) {
   Sources sources = {.arena = arena};
   Diags *diags = diags_new(arena, &sources);
-  const uint32_t source = sources_add(&sources, path, made->text, strlen(made->text));
-  if (format_source(program, arena, diags, &sources, source) != FORMATTED) return "it has syntax errors";
-  const SemaOptions options = {0};
-  const Ast *ast = program_of(arena, diags, &sources, path, program->s, program->n, 0, NULL, NULL);
-  const Graph *graph = sema_build(arena, diags, &sources, ast, NULL, 0, &options);
+  const Graph *graph;
   Span where;
+  if (!compile_text(diags, &sources, path, made->text, program, &graph)) return "it has syntax errors";
   if (diags_errors(diags)) return diags_error(diags, 0, &where);
   if (!graph || graph->outputs.n != made->noutputs) return "it has an output twice";
   for (int o = 0; o < made->noutputs; o++)
@@ -362,27 +369,15 @@ static bool admits_tflite(Arena *arena, const TflProgram *made) {
 
 static void write_tflite(Importing *m, Span at, const TflProgram *made) {
   Text program = {.arena = m->arena};
-  const char *base = m->output ? m->output : last_of(m->model), *temporary = NULL, *why = NULL;
-  base = without_suffix(m, without_suffix(m, base, m->output ? ".cnn" : ".tflite"), ".safetensors");
-  const bool printed = strcmp(base, "-") == 0;
-  const char *path = printed ? "-" : arena_printf(m->arena, "%s.cnn", base),
-             *weights = arena_printf(m->arena, "%s.safetensors", base),
-             *wrong = tflite_check(m->arena, made, path, &program);
-  if (wrong) { /* its declared values differ from the results of its operators */
-    diag_report(m->diags, DIAG_import_file, at, NULL, "the model is invalid: %s", wrong);
-    return;
-  }
-  if (!outputs_add(m->outputs, path, program.s, program.n, &why)) diag_cannot_write(m->diags, path, why);
-  else if (!printed && !outputs_adopt(m->outputs, weights, &temporary, &why))
-    diag_cannot_write(m->diags, weights, why);
-  else if (!printed && !arrays_save(&made->arrays, temporary))
-    diag_cannot_write(m->diags, weights, strerror(errno));
-  if (diags_errors(m->diags)) outputs_abandon(m->outputs);
-  else if (!outputs_commit(m->outputs, &why)) diag_cannot_write(m->diags, path, why);
+  const char *base = output_base(m, ".tflite"),
+             *wrong = tflite_check(m->arena, made, arena_printf(m->arena, "%s.cnn", base), &program);
+  /* Declared shapes differ from the results of operators. */
+  if (wrong) diag_report(m->diags, DIAG_import_file, at, NULL, "the model is invalid: %s", wrong);
+  else write_files(m, base, &program, NULL, &made->arrays);
 }
 
-/* An option that does not apply to a model of this kind. */
-static const char *not_for_tflite(const Importing *m, bool quantized) {
+/* An error about an option that does not apply to the model; NULL: there is none. */
+static const char *unsupported_tflite_option(const Importing *m, bool quantized) {
   const ImportOptions *o = &m->options;
   if (o->chw || o->layouts.n)
     return "--layout is for ONNX models: TensorFlow Lite has channels last, like the language";
@@ -407,7 +402,8 @@ static int import_floats(Importing *m, Span at, Onnx *graph) {
   return im ? write_program(m, im) : 0;
 }
 
-/* The program of a model raised to sequences; NULL: impossible, so its variables are kept. */
+/* The program of a streaming model converted to whole sequences; NULL: impossible, so its variables are
+ * kept. */
 static const TflProgram *raised_program(Importing *m, Span at, TflModel *model, const uint8_t *bytes,
                                         size_t n) {
   ImportOptions options = m->options;
@@ -418,7 +414,7 @@ static const TflProgram *raised_program(Importing *m, Span at, TflModel *model, 
   return made && admits_tflite(m->arena, made) ? made : NULL;
 }
 
-/* True: it was such a model, with or without errors. */
+/* False: the file is not a TensorFlow Lite model. */
 static bool import_tflite(Importing *m, Span at, int *status) {
   size_t n;
   uint8_t begin[8];
@@ -428,7 +424,7 @@ static bool import_tflite(Importing *m, Span at, int *status) {
   TflModel *model = tflite_open(m->arena, m->diags, at, m->model, &m->options, (const uint8_t *)bytes, n);
   if (!model) return true;
   const bool quantized = tflite_is_quantized(model);
-  if ((why = not_for_tflite(m, quantized))) {
+  if ((why = unsupported_tflite_option(m, quantized))) {
     diag_report(m->diags, DIAG_import_file, at, NULL, "%s", why);
     return true;
   }

@@ -1,17 +1,17 @@
-/* import.h: the command `cnnc import`. */
+/* import.h: `cnnc import`: checks of the imported program. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_IMPORT_COMMAND_H
 #define CNNC_IMPORT_COMMAND_H
 #include "command.h"
 #include "import/import.h"
 
-extern const Command import_command;
-/* Compiles the imported program, and compares it with the model. */
 typedef enum ImportCheck {
   IMPORT_RIGHT,
-  IMPORT_REFUSED, /* the language allows less than ONNX: a node has no form, which is recorded */
-  IMPORT_WRONG,   /* `why` has the reason */
+  IMPORT_REFUSED, /* the language does not support a node, which was reported */
+  IMPORT_WRONG,   /* a bug in the import: `why` has the reason */
 } ImportCheck;
+/* Formats the imported program, compiles it, and compares its shapes and weights with the model's. */
 ImportCheck import_check(const ModelImport *, const char *path, Text *program, const char **why);
-const char *import_net_name(Arena *, const char *path); /* name of a net, from a file or folder */
+/* A valid name for a net, from the name of a file or folder. */
+const char *import_net_name(Arena *, const char *path);
 #endif

@@ -1,5 +1,5 @@
-/* limits.c: Size limits, with the numbers in the errors: for C arrays, for the addresses of a target, for
- * training memory. fit_board.c has the limits of flash and RAM. */
+/* limits.c: Errors about sizes: C arrays, objects of 32-bit targets, kernel counts, training memory.
+ * fit_board.c has those of flash and RAM. */
 // SPDX-License-Identifier: Apache-2.0
 #include "limits.h"
 #include <inttypes.h>
@@ -11,8 +11,8 @@ typedef struct Object {
 } Object;
 typedef VEC(Object) Objects;
 
-static Objects objects_of(Arena *arena, const Graph *graph, const LayoutOptions *options, bool training,
-                          const NetSizes *sizes) {
+static Objects list_objects(Arena *arena, const Graph *graph, const LayoutOptions *options, bool training,
+                            const NetSizes *sizes) {
   Objects all = {0};
   const int64_t images = options->batch;
   vec_push(arena, all, ((Object){"the struct of weights", 4 * graph->parameters}));
@@ -32,9 +32,9 @@ static Objects objects_of(Arena *arena, const Graph *graph, const LayoutOptions 
   return all;
 }
 
-bool limits_of_target(Arena *arena, Diags *diags, const Graph *graph, const LayoutOptions *options,
-                      bool training, const NetSizes *sizes) {
-  const Objects all = objects_of(arena, graph, options, training, sizes);
+bool check_target_limits(Arena *arena, Diags *diags, const Graph *graph, const LayoutOptions *options,
+                         bool training, const NetSizes *sizes) {
+  const Objects all = list_objects(arena, graph, options, training, sizes);
   for (int t = 0; t < options->ntargets; t++) {
     const Target *target = options->target[t];
     Diag *diag = NULL;
@@ -53,29 +53,29 @@ bool limits_of_target(Arena *arena, Diags *diags, const Graph *graph, const Layo
   return true;
 }
 
-/* ---- arrays of C ---- */
-/* A single C array has at most 2^31 - 1 elements. */
-static bool fits(Arena *arena, Diags *diags, const Graph *graph, const Node *node, const char *option,
-                 int64_t images) {
+/* ---- C arrays ---- */
+/* A C array has at most 2^31 - 1 elements. option: the setting to reduce. */
+static bool check_array(Arena *arena, Diags *diags, const Graph *graph, const Node *node, const char *option,
+                        int64_t images) {
   if (shape_elements(node->shape) <= INT32_MAX / images) return true;
   Diag *diag = diag_report(diags, DIAG_too_large, node->span.file ? node->span : graph->name_span, NULL,
                            "%" PRId64 " images of %s have more than 2147483647 elements", images,
                            shape_text(arena, node->shape));
-  diag_help(diag, "a smaller %s", option);
+  diag_help(diag, "use a smaller %s", option);
   return false;
 }
 
-bool limits_of_calls(Arena *arena, Diags *diags, const Graph *graph, int64_t batch) {
+bool check_call_limits(Arena *arena, Diags *diags, const Graph *graph, int64_t batch) {
   bool good = true;
   for (int i = 0; i < graph->inputs.n; i++)
-    good = fits(arena, diags, graph, graph->inputs.data[i].node, "--batch=N", batch) && good;
+    good = check_array(arena, diags, graph, graph->inputs.data[i].node, "--batch=N", batch) && good;
   for (int i = 0; i < graph->outputs.n; i++)
-    good = fits(arena, diags, graph, graph->outputs.data[i].node, "--batch=N", batch) && good;
+    good = check_array(arena, diags, graph, graph->outputs.data[i].node, "--batch=N", batch) && good;
   return good;
 }
 
-/* Each kernel needs about 100 KB per target while nests are proved and printed. */
-static bool few_kernels(Arena *arena, Diags *diags, const Graph *graph, const Plan *plan) {
+/* While nests are proved and printed, each kernel takes about 100 KB per target. */
+static bool check_kernel_count(Arena *arena, Diags *diags, const Graph *graph, const Plan *plan) {
   enum { MOST_KERNELS = 10000 };
   if (plan->kernels.n <= MOST_KERNELS) return true;
   Diag *diag =
@@ -87,24 +87,27 @@ static bool few_kernels(Arena *arena, Diags *diags, const Graph *graph, const Pl
   return false;
 }
 
-/* Losses, batchnorm and large dense layers need the values of a whole batch. */
-static bool batch_fits(Arena *arena, Diags *diags, const Graph *graph, const Plan *training) {
+/* Batched kernels (losses, batchnorm, large dense layers) have the operands of a whole batch in one array. */
+static bool check_batch_arrays(Arena *arena, Diags *diags, const Graph *graph, const Plan *training) {
   bool good = true;
   for (int k = 0; k < training->kernels.n; k++) {
     const Node *root = training->kernels.data[k]->root;
     for (int i = 0; training->kernels.data[k]->batch && good && i < root->nin; i++)
-      good = fits(arena, diags, graph, root->in[i], "batch in the train block", graph->training->batch);
+      good =
+          check_array(arena, diags, graph, root->in[i], "batch in the train block", graph->training->batch);
   }
   return good;
 }
 
-bool limits_of_plans(Arena *arena, Diags *diags, const Graph *graph, const Plan *infer, const Plan *train) {
-  return few_kernels(arena, diags, graph, infer) && (!train || few_kernels(arena, diags, graph, train)) &&
-         (!train || batch_fits(arena, diags, graph, train));
+bool check_plan_limits(Arena *arena, Diags *diags, const Graph *graph, const Plan *infer, const Plan *train) {
+  return check_kernel_count(arena, diags, graph, infer) &&
+         (!train || check_kernel_count(arena, diags, graph, train)) &&
+         (!train || check_batch_arrays(arena, diags, graph, train));
 }
 
-/* ---- training in the memory that there is ---- */
-/* Steps with the same number of images, computed one by one, or in parts for batch statistics. */
+/* ---- training memory ---- */
+/* Suggests a smaller batch with the same number of images per step: 1, or half of it with batch statistics.
+ */
 static const char *smaller_batch(Arena *arena, const Graph *graph) {
   const int64_t batch = graph->training->batch;
   bool statistics = false;
@@ -119,8 +122,8 @@ static const char *smaller_batch(Arena *arena, const Graph *graph) {
                       statistics ? ", with batch statistics of half of them" : "");
 }
 
-bool limits_refused(Arena *arena, Diags *diags, const Graph *graph, int64_t memory, int64_t shards,
-                    int64_t least) {
+bool report_memory_limit(Arena *arena, Diags *diags, const Graph *graph, int64_t memory, int64_t shards,
+                         int64_t least) {
   Diag *diag = diag_report(diags, DIAG_too_little_memory, graph->training->span, NULL,
                            "training does not fit in %s bytes; the smallest size found is %s",
                            text_thousands(arena, memory), text_thousands(arena, least));

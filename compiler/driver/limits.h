@@ -1,4 +1,4 @@
-/* limits.h: Size limits, with the numbers in the errors. */
+/* limits.h: Checks of sizes. Each reports an error with the sizes, and then returns false. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_LIMITS_H
 #define CNNC_LIMITS_H
@@ -7,18 +7,17 @@
 #include "graph/graph.h"
 #include "passes/plan.h"
 
-/* Whether each object of the generated C, and each array of its caller, is possible on all targets; reports
- * [too-large] if not. */
-bool limits_of_target(Arena *, Diags *, const Graph *, const LayoutOptions *, bool training,
-                      const NetSizes *);
+/* Whether each object of the generated C, and each array of its caller, is possible on all targets. */
+bool check_target_limits(Arena *, Diags *, const Graph *, const LayoutOptions *, bool training,
+                         const NetSizes *);
 
-/* Whether the inputs and outputs of a call of `batch` images are possible C arrays. */
-bool limits_of_calls(Arena *, Diags *, const Graph *, int64_t batch);
+/* Whether inputs and outputs of `batch` images are possible C arrays. */
+bool check_call_limits(Arena *, Diags *, const Graph *, int64_t batch);
 
-/* Whether there are few enough kernels to be compiled, and the values of all images in a training step are
- * possible C arrays; train: NULL without training. */
-bool limits_of_plans(Arena *, Diags *, const Graph *, const Plan *infer, const Plan *train);
+/* Whether there are few enough kernels, and batched values of training are possible C arrays. train: NULL
+ * without training. */
+bool check_plan_limits(Arena *, Diags *, const Graph *, const Plan *infer, const Plan *train);
 
-/* Reports that training needs more than `memory` bytes: `least` is the minimum that was found. False. */
-bool limits_refused(Arena *, Diags *, const Graph *, int64_t memory, int64_t shards, int64_t least);
+/* Reports that training needs more than `memory` bytes; `least` is the minimum found. Returns false. */
+bool report_memory_limit(Arena *, Diags *, const Graph *, int64_t memory, int64_t shards, int64_t least);
 #endif

@@ -1,7 +1,7 @@
-/* lsp.c: `cnnc lsp`: language server on standard input and output. */
+/* lsp.c: `cnnc lsp`: starts the language server on standard input and output. */
 // SPDX-License-Identifier: Apache-2.0
 #define _POSIX_C_SOURCE 200809L
-#include "lsp.h"
+#include "command.h"
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -10,12 +10,12 @@
 #include "lsp/server.h"
 #include "flags.h"
 
-typedef struct Serving {
+typedef struct LspOptions {
   WordList directories;
   bool stdio, help;
-} Serving;
+} LspOptions;
 
-#define AT(member) offsetof(Serving, member)
+#define AT(member) offsetof(LspOptions, member)
 static const Flag lsp_options[] = {
     {NULL, 'I', required_argument, flag_list, AT(directories), "-I FOLDER",
      "search imports in this folder, after the folder of the importing file; the editor's setting 'include' "
@@ -52,14 +52,14 @@ static bool stdio_write(void *context, const char *bytes, size_t n) {
 
 static int lsp(Arena *arena, const char *cnnc, int argc, char **argv) {
   (void)cnnc;
-  Serving serving = {0};
-  if (!flags_read(arena, lsp_options, &serving, argc, argv)) return 2;
-  if (serving.help) return command_help(arena, &lsp_command);
+  LspOptions options = {0};
+  if (!flags_read(arena, lsp_options, &options, argc, argv)) return 2;
+  if (options.help) return command_help(arena, &lsp_command);
   if (optind < argc)
     return usage_error("cnnc lsp takes no file, but got '%s'; the editor opens the files", argv[optind]), 2;
-  signal(SIGPIPE, SIG_IGN); /* if the editor is gone, the server ends */
+  signal(SIGPIPE, SIG_IGN); /* a failing write ends the server */
   const Wire wire = {NULL, stdio_read, stdio_write};
-  return lsp_serve(&wire, serving.directories.n, serving.directories.data);
+  return lsp_serve(&wire, options.directories.n, options.directories.data);
 }
 
 const Command lsp_command = {

@@ -1,4 +1,4 @@
-/* main.c: the cnnc command. */
+/* main.c: Entry point of cnnc. */
 // SPDX-License-Identifier: Apache-2.0
 #ifdef HAVE_CONFIG_H
 #include "config.h"
@@ -44,7 +44,7 @@ static int run_action(Arena *arena, const Options *options) {
   return compile(arena, options);
 }
 
-/* The command on the command line; NULL: none, a program is compiled. */
+/* The subcommand, or NULL. */
 static const Command *command(int argc, char **argv) {
   const Command *const *c = command_table;
   while (*c && (argc < 2 || strcmp(argv[1], (*c)->name) != 0)) c++;

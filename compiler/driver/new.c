@@ -1,8 +1,8 @@
-/* new.c: `cnnc new`: a folder with a net, a program around it and a Makefile. The texts are templates in
- * new/. */
+/* new.c: `cnnc new`: creates a folder with a net, a C program that calls it and a Makefile, from the
+ * templates in new/. */
 // SPDX-License-Identifier: Apache-2.0
 #define _POSIX_C_SOURCE 200809L
-#include "new.h"
+#include "command.h"
 #include <dirent.h>
 #include <stdio.h>
 #include <string.h>
@@ -20,15 +20,15 @@ static const struct {
     {NULL, NULL},
 };
 
-typedef struct Beginning {
+typedef struct NewProject {
   Arena *arena;
-  const char *cnnc, *folder, *name, *model; /* model: NULL: the default net */
+  const char *cnnc, *folder, *name, *model; /* model NULL: the default net */
   bool help;
   Outputs *outputs;
   Diags *diags;
-} Beginning;
+} NewProject;
 
-#define AT(member) offsetof(Beginning, member)
+#define AT(member) offsetof(NewProject, member)
 static const Flag new_options[] = {
     {"from", 0, required_argument, flag_text, AT(model), "--from=MODEL.onnx",
      "import the net and its weights from a model, as cnnc import does", "@file"},
@@ -37,7 +37,7 @@ static const Flag new_options[] = {
 };
 
 /* ---- the command line ---- */
-static bool read_new_line(Beginning *b, int argc, char **argv) {
+static bool read_new_line(NewProject *b, int argc, char **argv) {
   if (!flags_read(b->arena, new_options, b, argc, argv)) return false;
   if (b->help) return true;
   if (optind == argc) return usage_error("missing name: cnnc new NAME [--from=MODEL.onnx]");
@@ -47,13 +47,13 @@ static bool read_new_line(Beginning *b, int argc, char **argv) {
   b->folder = arena_copy(b->arena, argv[optind], n);
   for (size_t i = n; i > 1 && b->folder[i - 1] == '/'; i--)
     b->folder = arena_copy(b->arena, b->folder, i - 1);
-  const char *slash = strrchr(b->folder, '/'), *last = slash ? slash + 1 : b->folder;
+  const char *last = base_name(b->folder);
   if (!*last || strcmp(last, ".") == 0 || strcmp(last, "..") == 0)
     return usage_error("'%s' is not a valid name of a new folder", argv[optind]);
   return true;
 }
 
-/* The net's name: the folder's, unless one of its files would hide another or be a target of the Makefile. */
+/* The net's name: the folder's, unless it would hide a system header or be a target of the Makefile. */
 static const char *project_net_name(Arena *arena, const char *folder) {
   static const char *const targets[] = {"embed", "run", "clean", "Makefile", NULL};
   const char *name = import_net_name(arena, folder);
@@ -62,7 +62,7 @@ static const char *project_net_name(Arena *arena, const char *folder) {
   return taken ? arena_printf(arena, "net_%s", name) : name;
 }
 
-/* The Makefile calls cnnc as it was called here, so that it is the same one. */
+/* The command by which the Makefile calls this cnnc. */
 static const char *cnnc_command(Arena *arena, const char *cnnc) {
   const char *path = strchr(cnnc, '/') ? file_identity(arena, cnnc) : "cnnc";
   const bool plain =
@@ -71,7 +71,7 @@ static const char *cnnc_command(Arena *arena, const char *cnnc) {
 }
 
 /* ---- the files ---- */
-static bool is_free(const Beginning *b) {
+static bool is_free(const NewProject *b) {
   DIR *directory = opendir(b->folder);
   if (!directory)
     return !file_exists(b->folder) || diag_cannot_write(b->diags, b->folder, "it exists and is not a folder");
@@ -82,11 +82,11 @@ static bool is_free(const Beginning *b) {
   return empty || diag_cannot_write(b->diags, b->folder, "it exists and is not empty");
 }
 
-static const char *project_path(const Beginning *b, const char *file) {
+static const char *project_path(const NewProject *b, const char *file) {
   return arena_printf(b->arena, "%s/%s", b->folder, file);
 }
 
-static const char *filled(const Beginning *b, const char *name, const Blank *blanks) {
+static const char *filled(const NewProject *b, const char *name, const Blank *blanks) {
   Text out = {.arena = b->arena};
   int i = 0;
   while (strcmp(template_table[i].name, name) != 0) i++;
@@ -94,17 +94,18 @@ static const char *filled(const Beginning *b, const char *name, const Blank *bla
   return arena_copy(b->arena, out.s, out.n - 1); /* without the end of the last line */
 }
 
-static bool add_project_file(const Beginning *b, const char *file, const char *text) {
+static bool add_project_file(const NewProject *b, const char *file, const char *text) {
   const char *path = project_path(b, file), *why = NULL;
   text = arena_printf(b->arena, "%s\n", text);
   return outputs_add(b->outputs, path, text, strlen(text), &why) || diag_cannot_write(b->diags, path, why);
 }
 
-static bool add_files(const Beginning *b) {
+static bool add_files(const NewProject *b) {
   const char *name = b->name, *model = b->model;
-  const char *base = model && strrchr(model, '/') ? strrchr(model, '/') + 1 : model ? model : "";
-  const Blank names[] = {
-      {"NAME", name}, {"MODEL", base}, {"CNNC", cnnc_command(b->arena, b->cnnc)}, {NULL, NULL}};
+  const Blank names[] = {{"NAME", name},
+                         {"MODEL", model ? base_name(model) : ""},
+                         {"CNNC", cnnc_command(b->arena, b->cnnc)},
+                         {NULL, NULL}};
   const char *row = arena_printf(b->arena, "| `%s.safetensors` | its weights |", name),
              *made = arena_printf(b->arena, " %s", name);
   const Blank blanks[] = {
@@ -123,7 +124,7 @@ static bool add_files(const Beginning *b) {
          add_project_file(b, "README.md", filled(b, "readme.md.in", blanks));
 }
 
-static int import_into(const Beginning *b) {
+static int import_into(const NewProject *b) {
   char *words[] = {arena_printf(b->arena, "import"),
                    arena_printf(b->arena, "--name=%s", b->name),
                    arena_printf(b->arena, "-o"),
@@ -131,21 +132,21 @@ static int import_into(const Beginning *b) {
                    arena_printf(b->arena, "--"),
                    arena_printf(b->arena, "%s", b->model),
                    NULL};
-  optind = 0; /* options are parsed a second time */
+  optind = 0; /* resets getopt_long */
   return import_command.run(b->arena, b->cnnc, sizeof words / sizeof *words - 1, words);
 }
 
-/* The caller's program is generated from the graph. */
-static int write_embed_example(const Beginning *b) {
+/* Generates embed.c, a program that calls the net. */
+static int write_embed_example(const NewProject *b) {
   Options options = {.batch = 1, .kind = OUTPUT_EXAMPLE, .level = LEVEL_PLAIN};
   options.input = project_path(b, arena_printf(b->arena, "%s.cnn", b->name));
   options.output = project_path(b, "embed.c");
   vec_push(b->arena, options.targets, target_find("generic"));
-  vec_push(b->arena, options.warnings, "no-unread-input"); /* it is reported when the net is compiled */
+  vec_push(b->arena, options.warnings, "no-unread-input"); /* reported when the net is compiled */
   return compile(b->arena, &options);
 }
 
-static int make_project(const Beginning *b) {
+static int make_project(const NewProject *b) {
   const char *why = NULL;
   if (!is_free(b)) return 1;
   if (!outputs_folder(b->outputs, b->folder, &why)) return diag_cannot_write(b->diags, b->folder, why), 1;
@@ -158,7 +159,7 @@ static int make_project(const Beginning *b) {
 
 static int new_project(Arena *arena, const char *cnnc, int argc, char **argv) {
   const Sources sources = {.arena = arena};
-  Beginning b = {
+  NewProject b = {
       .arena = arena, .cnnc = cnnc, .outputs = outputs_new(arena), .diags = diags_new(arena, &sources)};
   if (!read_new_line(&b, argc, argv)) return 2;
   if (b.help) return command_help(arena, &new_command);

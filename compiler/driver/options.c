@@ -1,16 +1,12 @@
-/* options.c: Subcommands and options of cnnc: parsing, combinations, table. */
+/* options.c: Subcommands and options of cnnc: the tables, readers of values, checks of combinations. */
 // SPDX-License-Identifier: Apache-2.0
 #include "options.h"
 #include <string.h>
 #include <unistd.h>
 #include "base/text.h"
 #include "command.h"
-#include "fmt.h"
-#include "import.h"
-#include "lsp.h"
-#include "new.h"
+#include "base/file.h"
 #include "passes/plan.h"
-#include "quantize.h"
 
 typedef struct Kind {
   const char *name;
@@ -63,8 +59,8 @@ const Command *const command_table[] = {
     NULL,
 };
 
-#ifndef __wasi__ /* the browser build uses the right names */
-/* The command most similar to a word that is neither a command nor a file; or NULL. */
+#ifndef __wasi__ /* the browser build has one caller, which spells commands correctly */
+/* The command most similar to a word that is neither a command nor a file, or NULL. */
 static const char *command_meant(Arena *arena, const char *word) {
   VEC(const char *) names = {0};
   for (const Command *const *c = command_table; *c; c++) vec_push(arena, names, (*c)->name);
@@ -153,7 +149,7 @@ static bool read_mpi(const FlagUse *use, void *member, const char *value) {
   return !value || flag_number(use, member, value);
 }
 
-/* N or INPUT:N, possibly several. */
+/* N or INPUT:N[,INPUT:N...] */
 static bool read_stream(const FlagUse *use, void *member, const char *list) {
   Streaming *streaming = member;
   for (const char *at = list;; at++) {
@@ -238,14 +234,14 @@ static bool read_help(const FlagUse *use, void *member, const char *value) {
 }
 
 /* ---- targets ---- */
-static bool is_listed_target(const Options *options, const Target *target) {
+bool options_has_target(const Options *options, const Target *target) {
   for (int i = 0; i < options->targets.n; i++)
     if (options->targets.data[i] == target) return true;
   return false;
 }
 
 static void add_target(Options *options, Arena *arena, const Target *target) {
-  if (is_listed_target(options, target)) return;
+  if (options_has_target(options, target)) return;
   vec_push(arena, options->targets, target);
   for (int i = options->targets.n - 1;
        i > 0 && options->targets.data[i - 1]->march_level < options->targets.data[i]->march_level; i--) {
@@ -430,23 +426,22 @@ const Flag options_table[] = {
     FLAG_END,
 };
 
-/* ---- options that need others ---- */
-/* Suffixes of other compilers' outputs that cnnc does not write. */
+/* ---- combinations of options ---- */
+/* Help for suffixes that other compilers write and cnnc does not. */
 static const char *const other_suffixes[][2] = {
-    {".a", "a library of objects is made of one: -o FILE.o, then ar rcs FILE.a FILE.o"},
+    {".a", "a static library is built from an object: -o FILE.o, then ar rcs FILE.a FILE.o"},
     {".cc", "the net is written as C, which C++ can call: -o FILE.c"},
     {".cpp", "the net is written as C, which C++ can call: -o FILE.c"},
     {".cxx", "the net is written as C, which C++ can call: -o FILE.c"},
-    {".exe", "a program has no suffix, unless --emit=exe says that it is one"},
-    {".dll", "a shared library is .so, unless --emit=shared says that it is one"},
-    {".dylib", "a shared library is .so, unless --emit=shared says that it is one"},
-    {".s", "the C compiler makes assembly of the C: -o FILE.c, then cc -O2 -S FILE.c"},
+    {".exe", "an executable has no suffix; --emit=exe allows any"},
+    {".dll", "a shared library has the suffix .so; --emit=shared allows any"},
+    {".dylib", "a shared library has the suffix .so; --emit=shared allows any"},
+    {".s", "the C compiler generates assembly: -o FILE.c, then cc -O2 -S FILE.c"},
     {".safetensors", "weights are written by training: cnnc FILE.cnn -o NAME, then ./NAME train"},
     {".npz", "weights are written by training: cnnc FILE.cnn -o NAME, then ./NAME train"},
     {".json", "--emit=json writes the table of layers as JSON"},
     {".dot", "--emit=dot writes the graph for Graphviz"},
-    {NULL,
-     "there are .c, .h, .o, .so, .wasm, .model, .onnx, and no suffix for a program; or use --emit=KIND"},
+    {NULL, "use .c, .h, .o, .so, .wasm, .model, .onnx, or no suffix for an executable; or use --emit=KIND"},
 };
 
 static const char *suffix_help(const char *suffix) {
@@ -455,11 +450,10 @@ static const char *suffix_help(const char *suffix) {
   return other_suffixes[i][1];
 }
 
-/* The output's suffix determines its kind, unless --emit does. */
+/* Sets the kind of the output by its suffix. */
 static bool kind_from_suffix(Options *options) {
   if (strcmp(options->output, "-") == 0) return options->kind = OUTPUT_C, true;
-  const char *slash = strrchr(options->output, '/'), *name = slash ? slash + 1 : options->output,
-             *suffix = strrchr(name, '.');
+  const char *name = base_name(options->output), *suffix = strrchr(name, '.');
   if (!suffix || suffix == name) suffix = "";
   for (int i = 0; i < KINDS; i++)
     if (kinds[i].suffix && strcmp(suffix, kinds[i].suffix) == 0) {
@@ -472,7 +466,7 @@ static bool kind_from_suffix(Options *options) {
                      suffix_help(suffix));
 }
 
-/* Each pass belongs to some graphs; with --train the training graph is shown. */
+/* --after needs a pass of the graph that is shown: with --train, the training graph. */
 static bool check_after(const Options *options) {
   const char *pass = options->after;
   if (!pass) return true;
@@ -514,7 +508,7 @@ static bool check_mpi(const Options *options) {
   return options->train || usage_error("--mpi is for training, which --no-train disables");
 }
 
-/* A view includes training even without --train. */
+/* --memory needs training. Views include it even without --train. */
 static bool check_memory(const Options *options) {
   const bool code = options_backend(options->kind) || options->kind == OUTPUT_C ||
                     options->kind == OUTPUT_HEADER || options->kind == OUTPUT_LIBRARY;
@@ -524,7 +518,7 @@ static bool check_memory(const Options *options) {
   return usage_error("--memory is for training: it needs --train");
 }
 
-/* The backend's output is for one machine: this one, or another one that needs no C library. */
+/* Chooses the one machine that the backend compiles for: this one, or another one without a C library. */
 static bool choose_machine(Options *options) {
   const Target *one = options->kind == OUTPUT_WASM ? target_find("wasm32") : NULL;
   for (int i = 0; i < options->targets.n; i++) {
@@ -581,7 +575,7 @@ static bool is_version(const char *text) {
   return !*text || ((*text == '-' || *text == '+') && n > 0 && !text[n + 1]);
 }
 
-/* A single-line value. */
+/* Whether a value is one line of printable text. */
 static bool is_line(const char *text) {
   for (const char *c = text; *c; c++)
     if ((unsigned char)*c < ' ' || *c == 127) return false;
@@ -601,12 +595,12 @@ static bool check_library(const Options *options) {
   if (options->single_file) return usage_error("--single-file has no header, but a library needs one");
   if (options->embed != EMBED_BY_SIZE && options->embed != EMBED_AS_TEXT)
     return usage_error(
-        "a library has its weights as text: others move its files, and no path would stay right");
+        "a library has its weights as text: its files may be moved, which would break a path to weights");
   if (options->version_name && !is_version(options->version_name))
-    return usage_error("--version-name must be a version as 1.2.0, not '%s'", options->version_name);
+    return usage_error("--version-name must be a version, such as 1.2.0, not '%s'", options->version_name);
   if (options->author && !is_line(options->author)) return usage_error("--author must be one line of text");
   return !options->url || (is_line(options->url) && !strchr(options->url, ' ')) ||
-         usage_error("--url must be an address as https://example.com/net, not '%s'", options->url);
+         usage_error("--url must be a URL, such as https://example.com/net, not '%s'", options->url);
 }
 
 static void default_targets(Options *options, Arena *arena) {
@@ -627,7 +621,7 @@ static void default_targets(Options *options, Arena *arena) {
     for (int i = options->level == LEVEL_QUICK; all[i]; i++) add_target(options, arena, target_find(all[i]));
 }
 
-/* A CPU selects all targets of the file, except generic ones. */
+/* Sets the default targets, and checks them against --cpu, which allows its own architecture and generic. */
 static bool choose_targets(Options *options, Arena *arena) {
   if (options->targets.n == 0) default_targets(options, arena);
   const Cpu *cpu = options->cpu;
@@ -646,7 +640,7 @@ static bool choose_targets(Options *options, Arena *arena) {
   return true;
 }
 
-/* ---- the whole ---- */
+/* ---- the command line ---- */
 static bool is_program(const char *word) {
   const size_t n = strlen(word);
   return n > 4 && strcmp(word + n - 4, ".cnn") == 0;
@@ -664,8 +658,7 @@ static bool check_input(Options *options, Arena *arena, int n, char **words) {
   if (n > 1)
     return usage_error("more than one program, '%s' and '%s': cnnc compiles one at a time", words[0],
                        words[1]);
-  const char *slash = strrchr(words[0], '/'), *name = slash ? slash + 1 : words[0],
-             *suffix = strrchr(name, '.');
+  const char *name = base_name(words[0]), *suffix = strrchr(name, '.');
   if (!*words[0]) return usage_error("the program's file name is empty");
   if (suffix && suffix != name && suffix[1] && strcmp(suffix, ".cnn") != 0)
     return usage_error("'%s' is not a .cnn file", words[0]);

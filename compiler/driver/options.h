@@ -1,4 +1,4 @@
-/* options.h: cnnc's own options. */
+/* options.h: Options of a compilation (cnnc FILE.cnn). */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_OPTIONS_H
 #define CNNC_OPTIONS_H
@@ -12,7 +12,7 @@
 typedef enum Action { ACTION_COMPILE, ACTION_HELP, ACTION_VERSION, ACTION_EXPLAIN } Action;
 
 typedef enum OutputKind {
-  OUTPUT_NONE, /* no -o: checks the program, and prints its summary */
+  OUTPUT_NONE, /* no -o: checks the program and prints its summary */
   OUTPUT_C,
   OUTPUT_HEADER,
   OUTPUT_OBJECT,
@@ -22,15 +22,15 @@ typedef enum OutputKind {
   OUTPUT_MODEL, /* packed weights */
   OUTPUT_ONNX,
   OUTPUT_LIBRARY, /* a folder for other build systems */
-  OUTPUT_EXAMPLE, /* a program around NAME.c: only for `cnnc new` */
-  OUTPUT_SUMMARY,
+  OUTPUT_EXAMPLE, /* a program that calls NAME.c: only for `cnnc new` */
+  OUTPUT_SUMMARY, /* from here on: views of the program */
   OUTPUT_JSON,
   OUTPUT_DOT,
   OUTPUT_AST,
   OUTPUT_GRAPH,
   OUTPUT_NESTS,
   OUTPUT_LOWERED,
-  OUTPUT_SCHEDULE, /* views of the program */
+  OUTPUT_SCHEDULE,
 } OutputKind;
 
 typedef enum EmbedKind { EMBED_BY_SIZE, EMBED_AS_TEXT, EMBED_AS_FILE, EMBED_AS_OBJECT } EmbedKind;
@@ -48,7 +48,7 @@ typedef struct Options {
   const char *input, *output; /* output NULL: none; "-": standard output */
   OutputKind kind;
   bool kind_given;
-  const char *after; /* a pass: with OUTPUT_GRAPH the graph after it; NULL: the source's graph */
+  const char *after; /* with OUTPUT_GRAPH, prints the graph after this pass; NULL: the source's graph */
   const char *weights, *weights_prefix, *rename, *prefix, *cc, *runtime; /* NULL: not given */
   const char *version_name, *author, *url;                               /* of a library; NULL: not given */
   int match;  /* matching of weights: 0 by name, 1 by order */
@@ -56,13 +56,13 @@ typedef struct Options {
   int opset;  /* operator set of an ONNX model: 0 17, 1 23; -1: not given */
   EmbedKind embed;
   int64_t batch;
-  Streaming streaming; /* --stream, --slide, --lookahead */
-  int64_t memory;      /* limit of training memory in bytes; 0: none */
-  bool train; /* generate training code; for a program without either option: if there is a train block */
-  bool train_given;
-  bool network, look;          /* with NAME_network, and inspection; executables always have both */
+  Streaming streaming;         /* --stream, --slide, --lookahead */
+  int64_t memory;              /* limit of training memory in bytes; 0: none */
+  bool train;                  /* generate training code, if there is a train block */
+  bool train_given;            /* --train or --no-train */
+  bool network, look;          /* generate NAME_network, and inspection; executables always have both */
   VEC(const Target *) targets; /* best first */
-  bool targets_given, native;  /* native: by that word */
+  bool targets_given, native;  /* native: a target was chosen for this CPU */
   const Cpu *cpu;              /* CPU of a board; NULL: not given */
   int64_t flash, ram;          /* limits of inference in bytes; 0: none */
   int64_t flash_wait;          /* cycles; 0: none */
@@ -70,27 +70,28 @@ typedef struct Options {
   int threads;                 /* 0 openmp, 1 none; -1: not given */
   bool openmp;
   bool mpi;         /* an executable that MPI processes can share */
-  int64_t mpi_most; /* number of processes; 0: the number of shards without it */
+  int64_t mpi_most; /* maximum number of processes; 0: the number of shards */
   Defines defines;
   WordList directories, warnings;
   Level level;
-  bool exact, tune; /* no algorithm that rounds differently; measure schedules */
-  bool updatable;   /* int8 models: code and layout do not depend on numbers in the weight file */
+  bool exact, tune; /* exact: no algorithm that rounds differently; tune: measure schedules */
+  bool updatable;   /* int8 models: code and layout do not depend on the weights */
   bool no_fma;      /* generated C rounds each product before an addition */
   bool single_file, summary, time_report, verbose;
   bool dependencies;
   const char *dependency_file;
-  bool fix; /* first apply fixes to the program */
+  bool fix; /* apply fixes to the program first */
   DiagFormat format;
   int color; /* whether messages have colors */
 } Options;
 
-/* False after an error in the command line, which is reported on standard error: exit 2. */
+/* False after an error on the command line, which was reported on standard error. */
 bool options_parse(Options *, Arena *, int argc, char **argv);
-bool options_view(OutputKind);       /* a text about the program instead of the program */
+bool options_view(OutputKind);       /* a view of the program instead of code */
 bool options_backend(OutputKind);    /* produced by the C compiler */
-bool options_plain(const Options *); /* without schedules */
-bool options_step(const Options *);  /* --stream or --slide: the net of a step */
+bool options_plain(const Options *); /* reference schedules: -O0, -Os */
+bool options_has_target(const Options *, const Target *);
+bool options_step(const Options *); /* --stream or --slide: the net of a step */
 extern const Flag options_table[];
 const char *const *options_kinds(Arena *); /* the values of --emit */
 const char *const *options_targets(Arena *);

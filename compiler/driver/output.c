@@ -1,5 +1,5 @@
-/* output.c: Last stages: a view, C with its header and weights, a library, an ONNX model; and the output of
- * the C compiler. */
+/* output.c: Last stages of a compilation: writes a view, C with its header and weights, a library or an ONNX
+ * model, and runs the C compiler. */
 // SPDX-License-Identifier: Apache-2.0
 #define _POSIX_C_SOURCE 200809L
 #include <errno.h>
@@ -24,18 +24,18 @@ static const char *weights_path(const Compilation *c) {
   return c->options->weights ? weights_file(c->arena, c->options->weights) : NULL;
 }
 
-/* Input files are never overwritten. */
-static bool spares_inputs(Compilation *c, const char *path) {
+/* Input files are never overwritten: reports it. */
+static bool overwrites_input(Compilation *c, const char *path) {
   bool same = same_file(path, weights_path(c)) || same_file(path, c->labels_file) ||
               same_file(path, c->options->rename) || same_file(path, c->tuning_file);
   for (int i = 0; i < c->program->files.n; i++)
     same = same || same_file(path, c->program->files.data[i]->path);
-  return !same || cannot_write(c, path, "the program is read from it");
+  return same && !cannot_write(c, path, "the program is read from it");
 }
 
 static bool add_output_bytes(Compilation *c, const char *path, const void *bytes, size_t n) {
   const char *why = NULL;
-  if (!spares_inputs(c, path)) return false;
+  if (overwrites_input(c, path)) return false;
   return outputs_add(c->outputs, path, bytes, n, &why) || cannot_write(c, path, why);
 }
 
@@ -51,7 +51,7 @@ static void dump_after(const Compilation *c, Text *text) {
   plan_dump(text, plan_after(c->arena, c->graph, kind, plan_options(c, kind), pass));
 }
 
-/* Use of flash and RAM, if a target is given. */
+/* The table of layers; with --target, also the use of flash and RAM. */
 static void put_program_summary(Compilation *c, Text *text) {
   text_put(text, "%s", c->summary);
   if (!c->options->targets_given) return;
@@ -118,7 +118,7 @@ static bool write_model(Compilation *c) {
   return add_output_bytes(c, c->options->output, model, n);
 }
 
-/* The weights of a model; an ONNX model may have none. */
+/* Whether there are weights to write; an ONNX model of a net without parameters needs none. */
 static bool has_weights(Compilation *c) {
   const bool onnx = c->options->kind == OUTPUT_ONNX;
   if (c->quantized) return true;
@@ -149,19 +149,17 @@ static bool write_example(Compilation *c) { return write_library(c); }
 static bool library_possible(Compilation *c) { return write_library(c); }
 static const char *library_file(const Compilation *c, const char *path) { return (void)c, path; }
 #else
-enum {
-  ONNX_DETACHED = 1024
-}; /* smallest tensor in bytes that goes into the separate file of a large model */
-static const size_t onnx_most = 0x7fffffff; /* most bytes of a message */
+enum { ONNX_DETACHED = 1024 }; /* bytes; larger tensors of a large model are stored in a separate file */
+static const size_t onnx_most = 0x7fffffff; /* maximum bytes of a protobuf message */
 
-static bool spare_file(Compilation *c, const char *path, const char **temporary) {
+static bool adopt_output(Compilation *c, const char *path, const char **temporary) {
   const char *why = NULL;
-  if (!spares_inputs(c, path)) return false;
+  if (overwrites_input(c, path)) return false;
   return outputs_adopt(c->outputs, path, temporary, &why) || cannot_write(c, path, why);
 }
 
-/* A function that the file only stores as a table, without its parameters, can be computed, but not named. */
-static bool functions_known(Compilation *c) {
+/* ONNX needs the parameters of an activation (of prelu); a file with only its table cannot be exported. */
+static bool check_function_tables(Compilation *c) {
   for (int i = 0; i < c->graph->floats->nodes.n; i++) {
     const Node *node = c->graph->floats->nodes.data[i];
     if (!quant_file_find(c->file, arena_printf(c->arena, "%s.table", node->name))) continue;
@@ -177,7 +175,7 @@ static bool functions_known(Compilation *c) {
 }
 
 /* ONNX has no operator for a recurrent layer with int8 weights and values. */
-static bool recurrent_in_floats(Compilation *c) {
+static bool check_recurrent_layers(Compilation *c) {
   for (int i = 0; i < c->graph->floats->nodes.n; i++) {
     const Node *node = c->graph->floats->nodes.data[i];
     if (node->op->traits.int8 != INT8_RECURRENT || !c->made[i]) continue;
@@ -192,7 +190,7 @@ static bool recurrent_in_floats(Compilation *c) {
   return true;
 }
 
-static const Graph *graph_of_bytes(Compilation *c, OnnxNumbers *numbers) {
+static const Graph *int8_export_graph(Compilation *c, OnnxNumbers *numbers) {
   Arrays *arrays = NEW(c->arena, Arrays);
   const Graph *graph = quantize_written(c->arena, c->graph, c->made, c->file, arrays);
   *numbers = (OnnxNumbers){constant_weights(c->arena, graph), arrays};
@@ -201,7 +199,7 @@ static const Graph *graph_of_bytes(Compilation *c, OnnxNumbers *numbers) {
     rounding = quant_file_rounding(c->file, c->graph->nodes.data[i]->name);
   if (rounding == ROUNDING_FLOAT) return graph;
   Diag *diag = diag_report(c->diags, DIAG_onnx_rounding, c->graph->name_span, NULL,
-                           "ONNX models round as float does, this net as %s: values may differ by a step",
+                           "ONNX models round as float does, this net as %s: int8 results may differ by 1",
                            rounding_name(rounding));
   diag_help(diag, "cnnc import --rounding=%s restores the exact bytes", rounding_name(rounding));
   return graph;
@@ -210,23 +208,23 @@ static const Graph *graph_of_bytes(Compilation *c, OnnxNumbers *numbers) {
 static bool write_onnx(Compilation *c) {
   const char *path = c->options->output, *beside = with_suffix(c->arena, path, ".onnx.data"), *temporary;
   OnnxNumbers numbers = {.weights = c->weights};
-  if (c->quantized && (!functions_known(c) || !recurrent_in_floats(c))) return false;
-  const Graph *graph = c->quantized ? graph_of_bytes(c, &numbers) : c->graph;
+  if (c->quantized && (!check_function_tables(c) || !check_recurrent_layers(c))) return false;
+  const Graph *graph = c->quantized ? int8_export_graph(c, &numbers) : c->graph;
   const OnnxOptions options = {c->options->layout == 1, c->options->opset == 1 ? 23 : 17};
   ModelProto *model = onnx_out(c->arena, c->diags, graph, &numbers, &options);
   if (!model) return false;
   if (onnx_bytes(model) > onnx_most) {
     const WireList data = onnx_detach(c->arena, model, base_name(beside), ONNX_DETACHED);
-    if (!spare_file(c, beside, &temporary)) return false;
+    if (!adopt_output(c, beside, &temporary)) return false;
     if (!onnx_save_detached(&data, temporary)) return cannot_write(c, beside, strerror(errno));
   }
-  if (!spare_file(c, path, &temporary)) return false;
+  if (!adopt_output(c, path, &temporary)) return false;
   if (!onnx_save(model, temporary)) return cannot_write(c, path, strerror(errno));
   stage_done(c, "write ONNX");
   return true;
 }
 
-/* ---- the program around the net ---- */
+/* ---- a program that calls the net ---- */
 static bool write_example(Compilation *c) {
   Text text = {.arena = c->arena};
   emit_embed(&text, c->net);
@@ -234,18 +232,18 @@ static bool write_example(Compilation *c) {
 }
 
 /* ---- libraries ---- */
-/* Files of another library are kept, too: otherwise only half of it would remain. */
-static bool is_ours(Compilation *c, const char *path, bool *there) {
+/* Whether the file was generated for this library; there: it exists. */
+static bool has_library_mark(Compilation *c, const char *path, bool *there) {
   size_t n;
   const char *why, *text = file_read(c->arena, path, &n, &why);
   *there = text || file_exists(path);
   return text && strstr(text, library_mark(c->arena, c_name(c))) != NULL;
 }
 
-static bool spares_others(Compilation *c, const char *path) {
+static bool overwrites_other_file(Compilation *c, const char *path) {
   bool there;
-  if (is_ours(c, path, &there) || !there) return true;
-  return cannot_write(
+  if (has_library_mark(c, path, &there) || !there) return false;
+  return !cannot_write(
       c, path,
       arena_printf(c->arena,
                    "it exists, and was not created by cnnc for the library %s; move it, or write the "
@@ -253,18 +251,13 @@ static bool spares_others(Compilation *c, const char *path) {
                    c_name(c)));
 }
 
-static const char *program_file(const Compilation *c) {
-  const char *name = base_name(c->options->input);
-  return name ? name : c->options->input;
-}
-
-/* The command that generates the folder, independent of the files' directories. */
+/* The command that generates the folder, with base names of files. */
 static const char *command_of(const Compilation *c) {
   static const char *const levels[] = {
       [LEVEL_FULL] = "", [LEVEL_PLAIN] = " -O0", [LEVEL_QUICK] = " -O1", [LEVEL_SMALL] = " -Os"};
   const Options *o = c->options;
   Text text = {.arena = c->arena};
-  text_put(&text, "cnnc %s", program_file(c));
+  text_put(&text, "cnnc %s", base_name(o->input));
   if (o->weights) text_put(&text, " --weights=%s", base_name(o->weights));
   for (int i = 0; i < o->defines.n; i++)
     text_put(&text, " -D %s=%s", o->defines.data[i].name, o->defines.data[i].value);
@@ -282,19 +275,19 @@ static const char *command_of(const Compilation *c) {
   return text.s;
 }
 
-static LibraryFacts facts_of(const Compilation *c) {
+static LibraryMetadata library_metadata(const Compilation *c) {
   const Options *o = c->options;
-  return (LibraryFacts){.version = o->version_name ? o->version_name : "1.0.0",
-                        .author = o->author ? o->author : "The author of the net",
-                        .url = o->url ? o->url : "https://example.com",
-                        .command = command_of(c)};
+  return (LibraryMetadata){.version = o->version_name ? o->version_name : "1.0.0",
+                           .author = o->author ? o->author : "The author of the net",
+                           .url = o->url ? o->url : "https://example.com",
+                           .command = command_of(c)};
 }
 
 static const char *library_file(const Compilation *c, const char *path) {
   return arena_printf(c->arena, "%s/%s", c->options->output, path);
 }
 
-static bool folder_of(Compilation *c, const char *path) {
+static bool create_parent_folder(Compilation *c, const char *path) {
   const char *why, *folder = arena_copy(c->arena, path, (size_t)(base_name(path) - 1 - path));
   return outputs_folder(c->outputs, folder, &why) || cannot_write(c, folder, why);
 }
@@ -307,21 +300,20 @@ static bool library_possible(Compilation *c) {
 }
 
 static bool write_library(Compilation *c) {
-  const LibraryFacts facts = facts_of(c);
-  const LibraryFile *files = emit_library(c->net, &facts);
+  const LibraryMetadata metadata = library_metadata(c);
+  const LibraryFile *files = emit_library(c->net, &metadata);
   stage_done(c, "print");
   bool fine = true;
   for (const LibraryFile *file = files; file->path; file++)
-    fine = spares_others(c, library_file(c, file->path)) && fine;
+    fine = !overwrites_other_file(c, library_file(c, file->path)) && fine;
   for (const LibraryFile *file = files; fine && file->path; file++) {
     const char *path = library_file(c, file->path);
-    fine = folder_of(c, path) && add_output(c, path, &file->text);
+    fine = create_parent_folder(c, path) && add_output(c, path, &file->text);
   }
   return fine;
 }
 #endif
 
-/* Is this output possible for any net? */
 bool output_possible(Compilation *c) {
   const Options *o = c->options;
   const char *header = o->output && !options_view(o->kind) ? header_path(c) : NULL;
@@ -344,7 +336,10 @@ static bool write_code(Compilation *c) {
 }
 
 /* ---- for make ---- */
-static void put_path(Text *out, const char *path) { /* as make wants it */
+/* A file of a rule, escaped as make requires; nothing for NULL. */
+static void put_path(Text *out, const char *before, const char *path) {
+  if (!path) return;
+  text_put(out, "%s", before);
   for (; *path; path++) {
     if (*path == '$') text_put(out, "$");
     else if (*path == ' ' || *path == '#' || *path == '\\') text_put(out, "\\");
@@ -352,7 +347,7 @@ static void put_path(Text *out, const char *path) { /* as make wants it */
   }
 }
 
-/* The file that make checks: the time of a folder is not reliable. */
+/* The target of the rule: for a library one of its files, because the time of a folder is not reliable. */
 static const char *output_target(const Compilation *c) {
   const Options *o = c->options;
   if (o->kind == OUTPUT_LIBRARY) return library_file(c, arena_printf(c->arena, "src/%s.c", c_name(c)));
@@ -365,28 +360,13 @@ static bool write_dependencies(Compilation *c) {
   if (!o->dependencies) return true;
   Text text = {.arena = c->arena};
   const char *path = o->dependency_file ? o->dependency_file : with_suffix(c->arena, o->output, ".d");
-  put_path(&text, output_target(c));
+  put_path(&text, "", output_target(c));
   text_put(&text, ":");
-  for (int i = c->program->files.n - 1; i >= 0; i--) {
-    text_put(&text, " ");
-    put_path(&text, c->program->files.data[i]->path);
-  }
-  if (c->labels_file) {
-    text_put(&text, " ");
-    put_path(&text, c->labels_file);
-  }
-  if (o->weights) {
-    text_put(&text, " ");
-    put_path(&text, weights_path(c));
-  }
-  if (o->rename) {
-    text_put(&text, " ");
-    put_path(&text, o->rename);
-  }
-  if (c->tuning_file) {
-    text_put(&text, " ");
-    put_path(&text, c->tuning_file);
-  }
+  for (int i = c->program->files.n - 1; i >= 0; i--) put_path(&text, " ", c->program->files.data[i]->path);
+  put_path(&text, " ", c->labels_file);
+  put_path(&text, " ", weights_path(c));
+  put_path(&text, " ", o->rename);
+  put_path(&text, " ", c->tuning_file);
   text_put(&text, "\n");
   return add_output(c, path, &text);
 }
@@ -421,7 +401,7 @@ static bool run_backend(Compilation *c, BackendKind kind, const EmitUnit *from, 
                      .data = c->data.bytes,
                      .data_bytes = c->data.n};
   const char *temporary = NULL, *why = NULL;
-  if (!spares_inputs(c, path)) return false;
+  if (overwrites_input(c, path)) return false;
   if (!outputs_adopt(c->outputs, path, &temporary, &why)) return cannot_write(c, path, why);
   backend.messages = messages_open(c);
   const bool done = backend_compile(&backend, unit, n, temporary, &why);

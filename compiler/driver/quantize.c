@@ -1,10 +1,9 @@
-/* quantize.c: `cnnc quantize`: post-training quantization of a float net to an int8 weight file. The net is
- * built as an executable, which runs on the data and writes the ranges of its values (its command observe).
- * Scales are chosen from these here, the file is read as the compiler reads it, and the int8 executable is
- * evaluated on the test data. */
+/* quantize.c: `cnnc quantize`: post-training quantization of a float net to an int8 weight file. Builds the
+ * net as an executable, whose command observe writes the ranges of its values on the data; chooses scales
+ * from these; reads the int8 file as the compiler does; evaluates the int8 executable on the test data. */
 // SPDX-License-Identifier: Apache-2.0
 #define _POSIX_C_SOURCE 200809L
-#include "quantize.h"
+#include "command.h"
 #include <errno.h>
 #include <jansson.h>
 #include <math.h>
@@ -64,10 +63,10 @@ static bool read_loss(const FlagUse *use, void *member, const char *text) {
          usage_error("--max-loss must be a number of points from 0 to 100, not '%s'", text);
 }
 
-static bool read_processors(const FlagUse *use, void *member, const char *text) {
+static bool read_positive(const FlagUse *use, void *member, const char *text) {
   flag_text(use, member, text);
   return (strspn(text, "0123456789") == strlen(text) && strlen(text) <= 9 && atoi(text) > 0) ||
-         usage_error("--threads must be a positive integer, not '%s'", text);
+         usage_error("--%s must be a positive integer, not '%s'", use->flag->name, text);
 }
 
 static bool read_precision(const FlagUse *use, void *member, const char *text) {
@@ -75,12 +74,6 @@ static bool read_precision(const FlagUse *use, void *member, const char *text) {
   if (!flag_choice(use, &index, text)) return false;
   *(bool *)member = index == 1;
   return true;
-}
-
-static bool read_samples(const FlagUse *use, void *member, const char *text) {
-  flag_text(use, member, text);
-  return (strspn(text, "0123456789") == strlen(text) && atoll(text) > 0) ||
-         usage_error("--samples must be a positive integer, not '%s'", text);
 }
 
 #define AT(member) offsetof(Quantizing, member)
@@ -91,7 +84,7 @@ static const Flag quantize_options[] = {
      "(quantize = int8 in the train block), which contain their ranges",
      "@file"},
     {NULL, 'o', required_argument, flag_text, AT(output), "-o FILE", "the output file", "@file"},
-    {"samples", 0, required_argument, read_samples, AT(samples), "--samples=N",
+    {"samples", 0, required_argument, read_positive, AT(samples), "--samples=N",
      "number of calibration samples, from the training part of the data (500)", NULL},
     {"calibrate", 0, required_argument, read_range_kind, 0, "--calibrate=KIND",
      "calibration method: mse (minimizes the squared error), minmax (the observed range), percentile=99.99 "
@@ -111,13 +104,13 @@ static const Flag quantize_options[] = {
      "type of the activations: i8 (the default) or i16, with int8 weights", "i8 i16"},
     {"keep", 0, required_argument, read_keep, AT(keeps), "--keep=LAYER[,...]", "layers that stay in float",
      NULL},
-    {"max-loss", 0, required_argument, read_loss, AT(most_lost), "--max-loss=POINTS",
+    {"max-loss", 0, required_argument, read_loss, AT(max_loss), "--max-loss=POINTS",
      "limit of the accuracy loss on the test part: activations become int16, then layers stay in float, "
      "those that lose most first, until the loss is within it",
      NULL},
     {"report", 0, required_argument, flag_text, AT(report), "--report=FILE.json", "the report as JSON",
      "@file"},
-    {"threads", 0, required_argument, read_processors, AT(threads), "--threads=N",
+    {"threads", 0, required_argument, read_positive, AT(threads), "--threads=N",
      "threads for the evaluation on the test part (all)", NULL},
     {"cc", 0, required_argument, flag_text, AT(cc), "--cc=COMPILER", "the C compiler for the executable",
      NULL},
@@ -140,21 +133,20 @@ static bool read_quantize_line(Quantizing *q, int argc, char **argv) {
         "quantization-aware training");
   if (strcmp(q->output, "-") == 0)
     return usage_error("weights cannot be written to standard output: use -o FILE");
-  if (!q->data && (q->calibrates || q->most_lost >= 0))
+  if (!q->data && (q->calibrates || q->max_loss >= 0))
     return usage_error("%s needs --data=PATH", q->calibrates ? "--calibrate" : "--max-loss");
   return true;
 }
 
-/* ---- the file ---- */
+/* ---- executables that are built and run ---- */
 static bool report_failure(Quantizing *q, const char *why) {
   if (why) diag_report(q->diags, DIAG_backend_failed, NO_SPAN, NULL, "%s", why);
   q->failed = true;
   return false;
 }
 
-/* ---- programs that are built and run ---- */
-/* Disables the build's warnings, which this command prints itself. */
-static int add_silence(Arena *arena, const char **words) {
+/* Adds options that disable the build's warnings, which this command prints itself. */
+static int disable_warnings(Arena *arena, const char **words) {
   int n = 0;
   for (int i = 0; i < DIAG_COUNT; i++)
     if (diag_info[i].level != DIAG_ERROR) words[n++] = arena_printf(arena, "-Wno-%s", diag_info[i].slug);
@@ -176,13 +168,13 @@ static bool build_executable(Quantizing *q, const char *weights, const char *pro
   for (int i = 0; i < q->directories.n; i++)
     words[n++] = arena_printf(q->arena, "-I%s", q->directories.data[i]);
   if (weights) words[n++] = arena_printf(q->arena, "--weights=%s", weights);
-  n += add_silence(q->arena, words + n);
+  n += disable_warnings(q->arena, words + n);
   if (q->cc) words[n++] = arena_printf(q->arena, "--cc=%s", q->cc);
   if (q->runtime) words[n++] = arena_printf(q->arena, "--runtime-dir=%s", q->runtime);
   return backend_command(q->arena, "the program's build", words, false, &why) || report_failure(q, why);
 }
 
-/* Number of samples on which eval runs both nets: it takes a few nanoseconds per product. */
+/* Number of samples for measure_layers, which takes a few nanoseconds per product. */
 static int64_t samples_measured(const Graph *graph) {
   const double PRODUCTS = 4e8;
   enum { MOST = 32 };
@@ -206,32 +198,32 @@ static bool ends_in(const char *name, const char *end) {
   return n >= m && strcmp(name + n - m, end) == 0;
 }
 
-/* The first metric; without any, the loss. */
-static bool read_judgement(Arena *arena, const char *text, Judgement *judgement) {
+/* Reads the first metric of eval --json, or else the loss. */
+static bool read_evaluation(Arena *arena, const char *text, Evaluation *judgement) {
   const char *name = NULL;
   json_t *root = json_loads(text, 0, NULL), *metrics = json_object_get(root, "metrics"), *value;
-  *judgement = (Judgement){0};
+  *judgement = (Evaluation){0};
   json_object_foreach(metrics, name, value) {
     if (judgement->metric || !json_is_number(value)) continue;
-    *judgement = (Judgement){arena_copy(arena, name, strlen(name)), json_number_value(value),
-                             !ends_in(name, "mae") && !ends_in(name, "loss")};
+    *judgement = (Evaluation){arena_copy(arena, name, strlen(name)), json_number_value(value),
+                              !ends_in(name, "mae") && !ends_in(name, "loss")};
   }
   const json_t *loss = json_object_get(root, "loss");
   if (!judgement->metric && json_is_number(loss))
-    *judgement = (Judgement){"loss", json_number_value(loss), false};
+    *judgement = (Evaluation){"loss", json_number_value(loss), false};
   json_decref(root);
   return judgement->metric != NULL;
 }
 
-static bool run_test(Quantizing *q, const char *program, const char *weights, Judgement *judgement) {
+static bool run_test(Quantizing *q, const char *program, const char *weights, Evaluation *judgement) {
   const char *why = NULL, *printed = "", *words[10] = {program, "eval", "--data", q->data, "--json"};
   int n = 5;
-  *judgement = (Judgement){0};
+  *judgement = (Evaluation){0};
   if (weights) words[n++] = "--weights";
   if (weights) words[n++] = weights;
   if (q->threads) words[n++] = arena_printf(q->arena, "--threads=%s", q->threads);
   return backend_output(q->arena, "the program", words, &printed, &why) &&
-         read_judgement(q->arena, printed, judgement);
+         read_evaluation(q->arena, printed, judgement);
 }
 
 /* ---- the net ---- */
@@ -255,8 +247,8 @@ static bool read_net(Quantizing *q) {
   return weights_read(q->arena, q->diags, &way, graph, q->values);
 }
 
-/* --keep names layers with weights. */
-static bool keeps_layers(Quantizing *q) {
+/* Checks that the names of --keep are layers with weights. */
+static bool check_keep(Quantizing *q) {
   VEC(const char *) names = {0};
   for (int i = 0; i < q->graph->nodes.n; i++)
     if (calibrate_is_layer(q->graph->nodes.data[i])) vec_push(q->arena, names, q->graph->nodes.data[i]->name);
@@ -274,8 +266,8 @@ static bool keeps_layers(Quantizing *q) {
   return !diags_errors(q->diags);
 }
 
-/* Equalized weights define the same net: it is observed with them. */
-static bool equalized(Quantizing *q, const char **path) {
+/* Equalizes the weights, and writes them for the calibration; path: the weights to calibrate with. */
+static bool equalize_net(Quantizing *q, const char **path) {
   *path = q->weights;
   q->equalized = q->no_equalize || q->ranges ? 0 : equalize(q->arena, q->graph, q->values);
   if (!q->equalized) return true;
@@ -288,8 +280,9 @@ static bool equalized(Quantizing *q, const char **path) {
   return arrays_save(&arrays, *path) || report_failure(q, strerror(errno));
 }
 
-/* Ranges, weights, and the file as the compiler reads it. */
-static bool calibrated(Quantizing *q, const char *path) {
+/* Chooses scales, writes the int8 weights to `path`, reads them as the compiler does, and measures the error
+ * of each layer. */
+static bool calibrate_net(Quantizing *q, const char *path) {
   const WeightsWay way = {.path = path};
   QuantFile *file = NULL;
   Node **made = NEW_ARRAY(q->arena, Node *, q->graph->nodes.n + 1);
@@ -315,8 +308,8 @@ static bool calibrated(Quantizing *q, const char *path) {
 }
 
 /* ---- --max-loss ---- */
-/* The value with the most noise relative to its cost, among those that can become int16, or layers that can
- * become float. NULL: there is none. */
+/* The value with the most noise relative to its MACs: among values that can become int16 (widen), or else
+ * layers that can become float. NULL: there is none. */
 static const Chosen *worst_value(const Quantizing *q, bool widen) {
   const Chosen *worst = NULL;
   double most = -1;
@@ -337,9 +330,9 @@ static const Chosen *worst_value(const Quantizing *q, bool widen) {
   return worst;
 }
 
-/* The next values become int16, or then layers float: an eighth of all layers at a time. False: all of them
- * are. */
-static bool keep_more(Quantizing *q) {
+/* Makes the noisiest values int16, or, if none is left, the noisiest layers float: an eighth of all layers at
+ * a time. False: everything is float already. */
+static bool raise_precision(Quantizing *q) {
   enum { PARTS = 8 };
   int layers = 0;
   for (int i = 0; i < q->graph->nodes.n; i++) layers += calibrate_is_layer(q->graph->nodes.data[i]);
@@ -362,26 +355,26 @@ static bool write_int8_weights(Quantizing *q) {
   return diag_cannot_write(q->diags, q->output, why);
 }
 
-/* Quantizes, with more int16 values and more float layers until the loss is within the limit. */
-static bool quantized(Quantizing *q) {
+/* Quantizes, raising the precision until the loss of accuracy is within --max-loss. */
+static bool quantize_within_loss(Quantizing *q) {
   const char *path = arena_printf(q->arena, "%s/int8.safetensors", q->work),
              *program = arena_printf(q->arena, "%s/net8", q->work);
   for (;;) {
     q->diags = diags_new(q->arena, &q->sources);
-    if (!calibrated(q, path)) return false;
+    if (!calibrate_net(q, path)) return false;
     if (!q->before.metric) return true;
     if (!build_executable(q, path, program)) return false;
     if (!run_test(q, program, NULL, &q->after))
       return report_failure(q, "the quantized executable reported no accuracy");
-    if (q->most_lost < 0 || quantize_lost(q) <= q->most_lost) return true;
-    if (!keep_more(q))
+    if (q->max_loss < 0 || accuracy_loss(q) <= q->max_loss) return true;
+    if (!raise_precision(q))
       return report_failure(
-          q, arena_printf(q->arena, "%g points are lost even with all layers in float", quantize_lost(q)));
+          q, arena_printf(q->arena, "the loss is %g points even with all layers in float", accuracy_loss(q)));
   }
 }
 
-/* Weights of QAT are already rounded: they are not equalized. */
-static bool finds_ranges(Quantizing *q) {
+/* Uses the ranges that QAT stored with the weights, if there are any; otherwise there must be data. */
+static bool find_ranges(Quantizing *q) {
   q->ranges = q->calibrates ? NULL : aware_ranges(q->arena, q->graph, q->values);
   if (q->ranges) {
     q->how.range = RANGE_MINMAX;
@@ -396,8 +389,8 @@ static bool finds_ranges(Quantizing *q) {
   return false;
 }
 
-/* Training has rounded the weights of each filter to int8, with one scale per filter. */
-static bool suits_training(const Quantizing *q) {
+/* QAT rounds weights to int8 with one scale per filter: options that choose other scales are errors. */
+static bool check_qat_options(const Quantizing *q) {
   return !q->ranges || !(q->how.per_tensor || q->how.reduced) ||
          usage_error("%s: %s was trained for int8 with a scale per filter; to choose new scales, use "
                      "--calibrate=mse and --data=PATH",
@@ -406,20 +399,20 @@ static bool suits_training(const Quantizing *q) {
 
 static void quantize_net(Quantizing *q) {
   const char *program = arena_printf(q->arena, "%s/net", q->work), *weights;
-  if (!read_net(q) || !finds_ranges(q)) return;
-  q->wrong = !suits_training(q);
-  if (q->wrong || !keeps_layers(q)) return;
+  if (!read_net(q) || !find_ranges(q)) return;
+  q->wrong = !check_qat_options(q);
+  if (q->wrong || !check_keep(q)) return;
   diags_print(q->diags, stderr, DIAG_TEXT,
-              flag_wants_color(0)); /* only for this source: each trial has its own */
+              flag_wants_color(0)); /* messages about the source; each trial adds its own */
   q->diags = diags_new(q->arena, &q->sources);
   if (q->data && !build_executable(q, NULL, program)) return;
-  if (!equalized(q, &weights) || (q->data && !run_calibration(q, program, weights))) return;
+  if (!equalize_net(q, &weights) || (q->data && !run_calibration(q, program, weights))) return;
   if (q->data && q->seen.targets) run_test(q, program, q->weights, &q->before);
-  if (q->most_lost >= 0 && !q->before.share) {
+  if (q->max_loss >= 0 && !q->before.share) {
     report_failure(q, "--max-loss needs a metric, but the data has no test part that gives one");
     return;
   }
-  if (!quantized(q)) return;
+  if (!quantize_within_loss(q)) return;
   quantize_warn(q);
   if (write_int8_weights(q) && quantize_report(q)) quantize_print(q);
 }
@@ -435,7 +428,7 @@ static int quantize(Arena *arena, const char *cnnc, int argc, char **argv) {
   Quantizing q = {.arena = arena,
                   .sources = {.arena = arena},
                   .samples = "500",
-                  .most_lost = -1,
+                  .max_loss = -1,
                   .how = {.rounding = "single"}};
   const char *folder = getenv("TMPDIR");
   if (!read_quantize_line(&q, argc, argv)) return 2;

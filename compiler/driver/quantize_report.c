@@ -1,4 +1,4 @@
-/* quantize_report.c: Results of `cnnc quantize`: a line per value, warnings, --report. */
+/* quantize_report.c: Results of `cnnc quantize`: one line per value, warnings, --report. */
 // SPDX-License-Identifier: Apache-2.0
 #include <jansson.h>
 #include <math.h>
@@ -6,7 +6,7 @@
 #include "base/text.h"
 #include "quantize_report.h"
 
-double quantize_lost(const Quantizing *q) {
+double accuracy_loss(const Quantizing *q) {
   return q->before.share ? 100 * (q->before.value - q->after.value) : q->after.value - q->before.value;
 }
 
@@ -51,8 +51,8 @@ static void print_quantized_value(const Quantizing *q, const Chosen *c) {
   printf("%s\n", line.s);
 }
 
-static void print_judgement(const Quantizing *q) {
-  const Judgement *a = &q->before, *b = &q->after;
+static void print_evaluation(const Quantizing *q) {
+  const Evaluation *a = &q->before, *b = &q->after;
   if (!q->data) return;
   if (!a->metric)
     printf("accuracy not compared: %s\n", q->seen.targets
@@ -60,7 +60,7 @@ static void print_judgement(const Quantizing *q) {
                                               : "the data has no targets");
   else if (a->share)
     printf("%s %.1f %% -> %.1f %% (%+.1f)\n", a->metric, 100 * a->value, 100 * b->value,
-           -quantize_lost(q) + 0.0);
+           -accuracy_loss(q) + 0.0);
   else printf("%s %.4g -> %.4g (%+.2g)\n", a->metric, a->value, b->value, b->value - a->value);
 }
 
@@ -69,7 +69,7 @@ void quantize_print(const Quantizing *q) {
   if (q->equalized)
     printf("equalized between %d pair%s of layers\n", q->equalized, q->equalized == 1 ? "" : "s");
   for (int i = 0; i < q->made->chosen.n; i++) print_quantized_value(q, &q->made->chosen.data[i]);
-  print_judgement(q);
+  print_evaluation(q);
 }
 
 /* ---- JSON ---- */
@@ -105,7 +105,7 @@ bool quantize_report(Quantizing *q) {
     json_object_set_new(root, "metric", json_string(q->before.metric));
     json_object_set_new(root, "before", json_real(q->before.value));
     json_object_set_new(root, "after", json_real(q->after.value));
-    json_object_set_new(root, "lost", json_real(quantize_lost(q)));
+    json_object_set_new(root, "lost", json_real(accuracy_loss(q)));
   }
   const bool written = root && json_dump_file(root, q->report, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) == 0;
   json_decref(root);

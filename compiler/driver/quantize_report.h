@@ -9,12 +9,12 @@
 #include "quantize/measure.h"
 #include "sema/sema.h"
 
-/* Result of evaluating a program on the data. */
-typedef struct Judgement {
-  const char *metric; /* NULL: nothing */
+/* Result of evaluating an executable on the test data. */
+typedef struct Evaluation {
+  const char *metric; /* NULL: there is none */
   double value;
-  bool share; /* a fraction of 1: printed in percent */
-} Judgement;
+  bool share; /* the value is a fraction, printed in percent */
+} Evaluation;
 
 typedef struct Quantizing {
   Arena *arena;
@@ -26,9 +26,9 @@ typedef struct Quantizing {
   WordList keeps, directories;
   Defines defines;
   bool help, no_equalize, wrong; /* wrong: an error on the command line */
-  bool failed;                   /* a program failed, and has printed the reason */
-  bool calibrates;               /* --calibrate: ranges are always chosen from data */
-  double most_lost;              /* points; below 0: any */
+  bool failed;                   /* an executable failed, and printed the reason */
+  bool calibrates;               /* --calibrate: ranges from data even after QAT */
+  double max_loss;               /* --max-loss in points; negative: no limit */
 
   const Graph *graph;
   float *values;       /* the equalized weights */
@@ -37,11 +37,11 @@ typedef struct Quantizing {
   Observations seen;
   const Calibrated *made;
   const Measured *measured; /* by node id; of the last `made` */
-  Judgement before, after;
+  Evaluation before, after;
 } Quantizing;
 
-double quantize_lost(const Quantizing *); /* in points, or the change of a metric that is not a fraction */
-void quantize_warn(Quantizing *);         /* [saturating-layer] */
+double accuracy_loss(const Quantizing *); /* in points, or the change of a metric that is not a fraction */
+void quantize_warn(Quantizing *);         /* about saturating layers */
 void quantize_print(const Quantizing *);
 bool quantize_report(Quantizing *); /* --report */
 #endif

@@ -1,5 +1,5 @@
-// tune.c: for each kernel that has a choice, and each target that runs on this machine: a program with the
-// candidates is compiled and run, and the fastest noted.
+/* tune.c: --tune: times the candidates of each kernel on this machine, for each target that it can run, and
+ * records the fastest. */
 // SPDX-License-Identifier: Apache-2.0
 #include "tune.h"
 #include <stdio.h>
@@ -9,14 +9,14 @@
 #include "schedule/choose.h"
 #include "schedule/schedule.h"
 
-static const double GAIN = 0.97; /* fraction of the time of the cost model's choice that another one must not
-                                    exceed: less is within the noise */
+static const double GAIN = 0.97; /* another candidate must take less than this fraction of the time of the
+                                    cost model's choice: smaller gains are noise */
 
 typedef struct Trials {
   int n;
   Choice choice[MOST_CHOICES];
   const Lower *lower[MOST_CHOICES];
-  const Key *key[MOST_CHOICES]; /* the code: equal kernels are measured once */
+  const Key *key[MOST_CHOICES]; /* of the generated code, to measure equal code once */
   double us[MOST_CHOICES];
 } Trials;
 
@@ -37,9 +37,9 @@ static Lower *lower_with(const TuneJob *job, const Kernel *kernel, const Target 
                                          .tuning = tuning});
 }
 
-/* The kernel with that choice, as if it had been measured. */
-static Lower *lower_by(const TuneJob *job, const Kernel *kernel, const Target *target, const Lower *model,
-                       Choice choice) {
+/* Lowers the kernel with a given choice, as if that had been measured as the fastest. */
+static Lower *lower_with_choice(const TuneJob *job, const Kernel *kernel, const Target *target,
+                                const Lower *model, Choice choice) {
   const Decision *d = model->decision;
   Tuning forced = {.arena = job->arena};
   tuning_set(&forced, (Tuned){.target = d->layout_target, .key = d->key, .choice = choice});
@@ -52,7 +52,7 @@ static Trials kernel_trials(const TuneJob *job, const Kernel *kernel, const Targ
   const Choices variants = choose_variants(model);
   Trials t = {0};
   for (int i = 0; i < variants.n; i++) {
-    const Lower *lower = lower_by(job, kernel, target, model, variants.choice[i]);
+    const Lower *lower = lower_with_choice(job, kernel, target, model, variants.choice[i]);
     if (!lower->decision->tuned) continue;
     const Key *key = nest_key(job->arena, lower->b, false);
     bool known = false;
@@ -80,10 +80,10 @@ static bool measure_trials(const TuneJob *job, const Target *target, Trials *t, 
   return true;
 }
 
-static void show(const TuneJob *job, const Trials *t, int best, const char *key) {
+static void print_trials(const TuneJob *job, const Trials *t, int best, const char *key) {
   for (int i = 0; job->backend.verbose && i < t->n; i++)
-    fprintf(stderr, "%12.1f us by %s\n", t->us[i], tuning_choice(job->arena, &t->choice[i]));
-  fprintf(stderr, "%10.1f us by %s", t->us[best], tuning_choice(job->arena, &t->choice[best]));
+    fprintf(stderr, "%12.1f us with %s\n", t->us[i], tuning_choice(job->arena, &t->choice[i]));
+  fprintf(stderr, "%10.1f us with %s", t->us[best], tuning_choice(job->arena, &t->choice[best]));
   if (best)
     fprintf(stderr, ", %.1f %% less than with the cost model's %s", 100 * (1 - t->us[best] / t->us[0]),
             tuning_choice(job->arena, &t->choice[0]));
@@ -107,7 +107,7 @@ static bool tune_kernel(const TuneJob *job, const Kernel *kernel, const Target *
   sum->kernels++;
   sum->us += t.us[best];
   sum->model_us += t.us[0];
-  if (job->progress) show(job, &t, best, d->key);
+  if (job->progress) print_trials(job, &t, best, d->key);
   return true;
 }
 
@@ -121,8 +121,8 @@ static bool tune_target(const TuneJob *job, const Target *target, const char **w
   const int n = job->plan->kernels.n;
   const Lower **model = NEW_ARRAY(job->arena, const Lower *, n + 1);
   const Target *widest = target_widest(job->ntargets, job->target);
-  Tuning layout = {.arena = job->arena}; /* the result for the widest target determines the layout of weights;
-                                            nothing else depends on this target */
+  Tuning layout = {.arena =
+                       job->arena}; /* results for the widest target, which determine the weight layout */
   Sum sum = {0};
   for (int i = 0; i < job->tuning->lines.n && target != widest; i++)
     if (strcmp(job->tuning->lines.data[i]->target, widest->name) == 0)

@@ -1,4 +1,5 @@
-/* tune.h: --tune: measures promising schedules of each kernel on this machine, and records the fastest. */
+/* tune.h: --tune: measures the candidate schedules of each kernel on this machine, and records the fastest.
+ */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_TUNE_H
 #define CNNC_TUNE_H
@@ -13,8 +14,8 @@ typedef struct TuneJob {
   const Target *const *target;
   bool exact, threads; /* as in LowerOptions */
   int64_t weight_bytes;
-  Backend backend; /* which compiler */
-  bool progress;   /* prints a line per kernel on standard error */
+  Backend backend; /* the C compiler to use */
+  bool progress;   /* print a line per kernel on standard error */
   Tuning *tuning;  /* known measurements; new ones are added */
 } TuneJob;
 

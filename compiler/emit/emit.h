@@ -44,14 +44,14 @@ void emit_header(Text *, Net *);
 const void *emit_weights(Net *, size_t *n); /* contents of embed_file; NULL if it is not needed */
 void emit_weights_object(Text *, Net *);
 const void *emit_model(Net *, size_t *n); /* --emit=model: the contents of a file for NAME_open */
-typedef struct LibraryFacts {
+typedef struct LibraryMetadata {
   const char *version, *author, *url, *command;
-} LibraryFacts;
+} LibraryMetadata;
 typedef struct LibraryFile {
   const char *path; /* path inside the folder; NULL at the end */
   Text text;
 } LibraryFile;
-const LibraryFile *emit_library(Net *, const LibraryFacts *); /* --emit=library */
+const LibraryFile *emit_library(Net *, const LibraryMetadata *); /* --emit=library */
 void emit_embed(Text *, Net *);                      /* a program around NAME.c with compiled-in weights */
 const char *library_mark(Arena *, const char *name); /* a line that each of these files contains */
 bool library_name_taken(const char *name);           /* whether C has a header of that name */

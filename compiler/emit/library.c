@@ -84,7 +84,7 @@ static const char *quoted(Arena *arena, const char *text) {
   return out.s;
 }
 
-static void fill_names(Net *net, Blanks *blanks, const LibraryFacts *facts) {
+static void fill_names(Net *net, Blanks *blanks, const LibraryMetadata *facts) {
   Arena *arena = net->arena;
   const char *name = net->name, *open = strrchr(facts->author, '<'), *close = open ? strchr(open, '>') : NULL;
   const bool mail = close && open > facts->author && !close[1];
@@ -216,7 +216,7 @@ static void add_file(Net *net, Files *all, const char *path, Text text) {
   vec_push(net->arena, *all, file);
 }
 
-const LibraryFile *emit_library(Net *net, const LibraryFacts *facts) {
+const LibraryFile *emit_library(Net *net, const LibraryMetadata *facts) {
   Arena *arena = net->arena;
   Blanks blanks = {0};
   Files all = {0};

@@ -1,6 +1,7 @@
 /* node_text.c: Text of a node for comments and reports: its layer and source line. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
+#include "base/file.h"
 #include "base/text.h"
 #include "graph/node_text.h"
 #include "graph/op.h"
@@ -28,13 +29,10 @@ static const char *layer_place(Arena *arena, const Sources *sources, const Node 
   const Source *source = sources_get(sources, node->span.file);
   if (!source) return "";
   const SourcePlace place = sources_place(sources, node->span.file, node->span.start);
-  const char *slash = strrchr(place.path, '/');
-  const char *file =
-      node->span.file == 1 ? "line" : arena_printf(arena, "%s, line", slash ? slash + 1 : place.path);
+  const char *file = node->span.file == 1 ? "line" : arena_printf(arena, "%s, line", base_name(place.path));
   return arena_printf(arena, "%s %d: %s", file, place.line, call_text(arena, sources, node->span));
 }
 
-/* "conv1, line 14: conv(6, 5x5)"; for a node of the backward pass also its role in that layer. */
 const char *layer_text(Arena *arena, const Sources *sources, const Node *node) {
   const char *place = node_is_input(node) || !*node->name ? "" : layer_place(arena, sources, node);
   const char *text = arena_printf(arena, "%s%s%s", node->name, *place ? ", " : "", place);

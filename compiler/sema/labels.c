@@ -39,15 +39,10 @@ static bool list_read(Sema *s, const Const *list, Labels *labels) {
 
 /* ---- files ---- */
 
-static const char *beside(Arena *arena, const char *program, const char *path) {
-  const char *slash = strrchr(program, '/');
-  return slash ? arena_printf(arena, "%.*s/%s", (int)(slash - program), program, path) : path;
-}
-
 static const char *file_find(Sema *s, Span span, const char *path) {
   if (path[0] == '/') return path;
   const Source *program = sources_get(s->sources, span.file);
-  const char *first = program ? beside(s->arena, program->path, path) : path;
+  const char *first = program ? file_beside(s->arena, program->path, path) : path;
   if (file_exists(first)) return first;
   for (int i = 0; s->options && i < s->options->ndirs; i++) {
     const char *there = arena_printf(s->arena, "%s/%s", s->options->dirs[i], path);
