@@ -16,7 +16,7 @@
 static Shape target_shape(const Op *loss, Shape output) {
   if (!loss->traits.class_target) return output;
   Extent e = shape_extent(output);
-  const Shape shape = output.rank == 3 && e.h * e.w > 1 ? shape_picture(e.h, e.w, 1)
+  const Shape shape = output.rank == 3 && e.h * e.w > 1 ? shape_image(e.h, e.w, 1)
                       : output.rank == 2                ? shape_sequence(e.w, 1)
                                                         : shape_vector(1);
   return shape_with_rows(shape, output);
@@ -36,7 +36,7 @@ static LossDetail *loss_detail_of(const Graph *graph, const LossUse *use, const 
 
 static Node *find_target(Graph *graph, const LossUse *use, Shape output) {
   const PortInfo info = {use->port, use->op->traits.class_target ? I32 : F32, false, 0};
-  Node *target = graph_outside(graph, &op_target, info);
+  Node *target = graph_port_node(graph, &op_target, info);
   target->shape = target_shape(use->op, output);
   target->name = graph_port(graph, use->port)->name;
   return target;
@@ -234,7 +234,7 @@ LookGraph pass_look(Arena *arena, const Graph *from) {
     look.layer[i] = add_loss_output(graph, from->nodes.data[i]->name, map[i]);
   for (int o = 0; o < from->outputs.n; o++) {
     Node *score = score_of(map[from->outputs.data[o].node->id]),
-         *seed = graph_outside(graph, &op_target, (PortInfo){o, F32, false, 0});
+         *seed = graph_port_node(graph, &op_target, (PortInfo){o, F32, false, 0});
     seed->shape = score->shape;
     seed->name = from->outputs.data[o].name;
     look.score[o] = add_loss_output(graph, from->outputs.data[o].name, score);

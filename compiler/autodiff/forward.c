@@ -64,7 +64,7 @@ typedef VEC(Node *) Values;
 
 /* Adds the values that update a quantization range in a call: those rounded with it, before rounding, and the
  * other operands of a concat. */
-static void observe_call(const Forward *f, int64_t call, const Rounds *rounds, Values *seen) {
+static void observe_call(const Forward *f, int64_t call, const QatRounding *rounds, Values *seen) {
   Node *const *value = f->of_call[call];
   for (int i = 0; i < f->graph->nodes.n; i++) {
     const Node *node = f->graph->nodes.data[i];
@@ -72,7 +72,7 @@ static void observe_call(const Forward *f, int64_t call, const Rounds *rounds, V
     if (call && !f->changes[i]) continue;
     if (node->rounds->observed && f->before[call][i]) vec_push(f->arena, *seen, f->before[call][i]);
     for (int k = 0; k < node->nin && node->rounds->joins; k++) {
-      const Rounds *own = node->in[k]->rounds;
+      const QatRounding *own = node->in[k]->rounds;
       if (!own || own->range != rounds->range) vec_push(f->arena, *seen, value[node->in[k]->id]);
     }
   }
@@ -81,7 +81,7 @@ static void observe_call(const Forward *f, int64_t call, const Rounds *rounds, V
 static void observe_all(const Forward *f) {
   const Graph *graph = f->graph;
   for (int i = 0; i < graph->nodes.n; i++) {
-    const Rounds *rounds = graph->nodes.data[i]->rounds;
+    const QatRounding *rounds = graph->nodes.data[i]->rounds;
     bool first = rounds && rounds->range && f->map[i];
     for (int k = 0; k < i && first; k++)
       first =

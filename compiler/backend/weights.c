@@ -15,7 +15,7 @@ static const cnn_wanted *wanted_of(Arena *arena, const Graph *graph) {
     wanted[w] = (cnn_wanted){.name = weight->name,
                              .rank = weight->rank,
                              .flattened = {from.h, from.w, from.c},
-                             .passing = weight->passing};
+                             .passing = weight->training_only};
     for (int d = 0; d < weight->rank; d++) wanted[w].dim[d] = weight->dim[d];
   }
   return wanted;

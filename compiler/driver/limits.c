@@ -112,7 +112,7 @@ static const char *smaller_batch(Arena *arena, const Graph *graph) {
   const int64_t batch = graph->training->batch;
   bool statistics = false;
   for (int i = 0; i < graph->weights.n; i++)
-    statistics |= graph->weights.data[i]->statistic && !graph->weights.data[i]->passing;
+    statistics |= graph->weights.data[i]->statistic && !graph->weights.data[i]->training_only;
   const int64_t parts = !statistics ? batch : batch % 2 == 0 ? 2 : 1;
   if (parts == 1) return "use a smaller batch";
   return arena_printf(arena,

@@ -94,7 +94,7 @@ static bool is_masks(const Graph *graph, Shape shape) {
   bool found = false;
   for (int o = 0; o < graph->outputs.n; o++) {
     const Node *node = graph->outputs.data[o].node;
-    found = found || (node->op->traits.finds == FINDS_BOXES && node->shape.dim[0] == shape.regions);
+    found = found || (node->op->traits.detects == DETECTS_BOXES && node->shape.dim[0] == shape.regions);
   }
   return found && shape.rank == 3;
 }
@@ -105,7 +105,7 @@ static const char *scores_of(const Graph *graph, int output) {
   const LossUse *use = loss_of(graph, output);
   const int64_t channels = shape_extent(node->shape).c;
   if (graph->training && graph->training->target_is_input) return "CNN_SCORES_NONE";
-  if (node->op->traits.finds != FINDS_NOTHING || is_masks(graph, node->shape)) return "CNN_SCORES_NONE";
+  if (node->op->traits.detects != DETECTS_NOTHING || is_masks(graph, node->shape)) return "CNN_SCORES_NONE";
   switch (node->op->traits.scores) {
   case SCORES_PROBABILITY: return "CNN_SCORES_PROBABILITY";
   case SCORES_LOG: return "CNN_SCORES_LOG";
@@ -123,8 +123,8 @@ static const char *scores_of(const Graph *graph, int output) {
 
 static void put_kind(Text *out, const Graph *graph, int output) {
   const Node *node = graph->outputs.data[output].node;
-  if (node->op->traits.finds == FINDS_BOXES) text_put(out, ", .kind = CNN_OUTPUT_DETECTIONS");
-  if (node->op->traits.finds == FINDS_SEGMENTS) {
+  if (node->op->traits.detects == DETECTS_BOXES) text_put(out, ", .kind = CNN_OUTPUT_DETECTIONS");
+  if (node->op->traits.detects == DETECTS_SEGMENTS) {
     const int64_t things = node->op->traits.things(node), stuff = node->op->traits.classes(node) - things;
     text_put(out, ", .kind = CNN_OUTPUT_PANOPTIC, .stuff = %" PRId64 ", .things = %" PRId64,
              stuff > 0 ? stuff : 0, things);
@@ -207,10 +207,10 @@ static void put_weights(Text *out, Net *net) {
                decays = weight->decay || (all && !weight->statistic);
     text_put(out, "  {\"%s\", %d, {", weight->name, weight->rank);
     for (int d = 0; d < weight->rank; d++) text_put(out, "%s%" PRId64, d ? ", " : "", weight->dim[d]);
-    const char *role = weight->passing     ? "CNN_PASSING"
-                       : weight->statistic ? "CNN_STATISTIC"
-                       : weight->frozen    ? "CNN_FROZEN"
-                                           : "CNN_TRAINED";
+    const char *role = weight->training_only ? "CNN_PASSING"
+                       : weight->statistic   ? "CNN_STATISTIC"
+                       : weight->frozen      ? "CNN_FROZEN"
+                                             : "CNN_TRAINED";
     const Node *flatten = graph_flatten_before(weight);
     const Extent from = flatten ? shape_extent(flatten->in[0]->shape) : (Extent){0};
     text_put(out, "}, %" PRId64 ", %" PRId64 ", %s, %d, {", weight->offset, weight->size, role, decays);

@@ -111,7 +111,7 @@ static const char *out_operand(OnnxOut *o, const Node *node, const OutRows *rows
   if (part.rank == whole.rank && !rows->n) return out_input(o, in);
   const Extent e = shape_extent(part);
   int64_t size[4];
-  const int rank = out_dims(whole.rank == 3   ? shape_picture(e.h, e.w, e.c)
+  const int rank = out_dims(whole.rank == 3   ? shape_image(e.h, e.w, e.c)
                             : whole.rank == 2 ? shape_sequence(e.w, e.c)
                                               : shape_vector(e.c),
                             0, size);

@@ -96,7 +96,7 @@ const char *export_lrn(OnnxOut *o, const Node *node) {
   const Extent e = out_extent(node);
   const char *x = out_input(o, 0);
   const bool picture = node->shape.rank == 3;
-  if (!picture) x = out_shaped(o, x, shape_picture(e.h, e.w, e.c));
+  if (!picture) x = out_shaped(o, x, shape_image(e.h, e.w, e.c));
   x = (arg_int(node, "size") % 2 ? odd_window : even_window)(o, node, x);
   return picture ? x : out_shaped(o, x, node->shape);
 }

@@ -134,8 +134,8 @@ static const char *between(OnnxOut *o, const Node *node, const char *mode, bool 
   const Extent in = out_extent(node->in[0]), out = out_extent(node);
   const char *place = corners ? "align_corners" : "half_pixel", *x = out_input(o, 0);
   if (node->shape.rank == 3 || strcmp(mode, "cubic") != 0) return resized(o, x, in, node->shape, mode, place);
-  x = out_shaped(o, x, shape_picture(1, in.w, in.c));
-  return out_shaped(o, resized(o, x, in, shape_picture(1, out.w, out.c), mode, place), node->shape);
+  x = out_shaped(o, x, shape_image(1, in.w, in.c));
+  return out_shaped(o, resized(o, x, in, shape_image(1, out.w, out.c), mode, place), node->shape);
 }
 
 const char *export_upsample(OnnxOut *o, const Node *node) {

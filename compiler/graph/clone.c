@@ -1,4 +1,4 @@
-/* clone.c: Copies of graphs, and live nodes. */
+/* clone.c: Copies of graphs, and use counts of their nodes. */
 // SPDX-License-Identifier: Apache-2.0
 #include "graph/op.h"
 #include <string.h>

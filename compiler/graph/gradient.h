@@ -1,5 +1,5 @@
-/* gradient.h: State of a backward walk: contributions to the gradient of each value. Operators append to it
- * through the functions of op.h; autodiff/differentiate.c walks. */
+/* gradient.h: State of reverse-mode differentiation (autodiff/differentiate.c): contributions to the gradient
+ * of each value, which operators append with the functions of op.h. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_GRADIENT_H
 #define CNNC_GRADIENT_H
@@ -9,9 +9,9 @@ typedef VEC(Node *) Contributions;
 
 struct Gradient {
   Graph *graph;
-  bool training;       /* parameters get gradients; otherwise the inputs do */
-  bool *wanted;        /* by node id: a trained parameter or an input precedes it */
-  Contributions *part; /* by node id: contributions to its gradient */
+  bool training;       /* differentiate by the parameters; otherwise by the inputs */
+  bool *wanted;        /* by node id: the node depends on a trained parameter or an input */
+  Contributions *part; /* by node id: contributions to the node's gradient */
   int forward;         /* nodes before this id are the forward pass */
 };
 bool gradient_trainable(const Weight *); /* NULL, statistics and frozen parameters are not trainable */

@@ -56,7 +56,7 @@ Node *graph_hidden(Graph *graph, const struct Op *op, Node *of, Shape shape, Res
   return node;
 }
 
-Node *graph_outside(Graph *graph, const struct Op *op, PortInfo info) {
+Node *graph_port_node(Graph *graph, const struct Op *op, PortInfo info) {
   Node *node = graph_node(graph, op, 0, NULL);
   node->port = NEW(graph->arena, PortInfo);
   *node->port = info;
@@ -65,8 +65,6 @@ Node *graph_outside(Graph *graph, const struct Op *op, PortInfo info) {
 
 const Node *node_forward(const Node *node) { return node->hidden ? node->hidden->of : node; }
 
-/* Kernels produce the elements that the node declares: floats, except in int8 models. This includes inputs
- * that are converted. */
 Home home_own(const Node *node) {
   return (Home){.node = node,
                 .pitch = shape_extent(node->shape).c,

@@ -16,45 +16,43 @@ typedef struct Graph Graph;
 
 /* ---- shapes: channels last ---- */
 typedef struct Shape {
-  int rank; /* 3: height, width, channels; 2: length, channels; 1: a vector; 0: poison, an error was reported
-             */
+  int rank; /* 3: height, width, channels; 2: length, channels; 1: a vector; 0: poison, after an error */
   int64_t dim[3];
-  int64_t regions; /* rows of the leading axis; 0: no such axis */
-  bool parts;      /* the rows are parts of a value (split_heads, split_windows ...), not regions of boxes */
+  int64_t regions; /* size of the leading axis; 0: no such axis */
+  bool parts;      /* the leading axis has parts of a value (heads, windows), not regions of boxes */
 } Shape;
 #define POISON ((Shape){0})
-Shape shape_picture(int64_t h, int64_t w, int64_t c);
+Shape shape_image(int64_t h, int64_t w, int64_t c);
 Shape shape_sequence(int64_t length, int64_t c);
 Shape shape_vector(int64_t n);
-int64_t shape_elements(Shape);     /* per image, over all rows */
-int64_t shape_rows(Shape);         /* rows of the leading axis: its regions, or 1 */
+int64_t shape_elements(Shape);     /* elements per image, including the leading axis */
+int64_t shape_rows(Shape);         /* size of the leading axis, or 1 */
 int64_t shape_row_elements(Shape); /* height * width * channels */
-/* A table: R x C, or R regions of a vector of C elements. False for any other shape. */
+/* Sizes of a table: a sequence R x C, or R regions of a vector of C elements. False for other shapes. */
 bool shape_table(Shape, int64_t *rows, int64_t *columns);
 bool shape_equal(Shape, Shape);
 Shape shape_with_rows(Shape row, Shape like); /* `row` with the leading axis of `like` */
-Shape shape_row(Shape);                       /* one row of it */
+Shape shape_row(Shape);                       /* without the leading axis */
 const char *shape_text(Arena *, Shape);       /* 28x28x1, 49x40, 784, "100 of 7x7x512" */
-/* Memory layout of a value, [n][h][w][c]: a sequence is 1 x length x channels, a vector 1 x 1 x n. The
- * leading axis counts the regions of a value (or 1), or the images of a batched kernel. Operators see one
- * row of it: the nest builder adds the loop over rows (nest_lead). */
+/* Memory layout of a value, [n][h][w][c]. A sequence has h = 1, a vector h = w = 1. The leading axis n counts
+ * regions (or is 1), or the images of a batched kernel. Operators compute one row of it: the nest builder
+ * adds the loop over rows (nest_lead). */
 typedef struct Extent {
   int64_t n, h, w, c;
 } Extent;
-static inline int64_t extent_side(Extent e, int axis) { return axis ? e.w : e.h; } /* 0: height */
+static inline int64_t extent_side(Extent e, int axis) { return axis ? e.w : e.h; } /* axis 0: height */
 Extent shape_extent(Shape);
-Extent shape_joined(Shape); /* all rows as one image of n*h pixel rows: for sums over all pixels */
+Extent shape_joined(Shape); /* all rows as one image of height n*h, for sums over all pixels */
 
-/* ---- the window formula: its only copy is shape.c ---- */
-typedef struct Window { /* axis 0 is the height, 1 the width; a sequence has the trivial axis 0 and its length
-                           on axis 1 */
+/* ---- windows (the formula is in shape.c) ---- */
+typedef struct Window { /* axis 0: height, 1 on a sequence; axis 1: width or length */
   int64_t kernel[2], stride[2], dilation[2], before[2], after[2]; /* before, after: padding */
-  bool ceil;                  /* pooling: a last, incomplete window counts */
-  bool count_pad;             /* pooling: so does padding, but nothing beyond it */
+  bool ceil;                  /* pooling: the output includes a last, incomplete window */
+  bool count_pad;             /* average pooling: padding is part of the mean */
   int64_t groups, multiplier; /* convolutions; depthwise: channels c*multiplier + m */
 } Window;
 
-/* ---- constant values of the language: values of arguments ---- */
+/* ---- values of arguments ---- */
 typedef enum ConstKind {
   CONST_NONE,
   CONST_INT,
@@ -73,13 +71,13 @@ typedef struct Const {
   ConstKind kind;
   Span span;     /* source location; NO_SPAN for a default */
   int64_t i;     /* INT, BOOL */
-  double f;      /* FLOAT; INT too */
+  double f;      /* FLOAT, INT */
   const char *s; /* STRING; WORD: a choice; CALL: the callee, as in init=normal(0.02) */
   int n;
-  const struct Const *items;   /* DIMS, LIST; RANGE: lo, hi or infinity; CALL: arguments, bound to the
-                                  parameters if it has a table */
+  const struct Const *items;   /* DIMS, LIST; RANGE: lo, hi or infinity; CALL: arguments in the order of its
+                                  parameter table, if it has one */
   Node *node;                  /* VALUE */
-  const struct Origin *origin; /* VALUE: origin of its name; only used by sema/ */
+  const struct Origin *origin; /* VALUE: where its name was defined (sema/) */
 } Const;
 
 /* ---- parameters ---- */
@@ -93,7 +91,7 @@ typedef enum InitKind {
 } InitKind;
 typedef struct Init {
   InitKind kind;
-  /* NORMAL: mean a, standard deviation b; UNIFORM: -a .. a; CONSTANT: a; ORTHOGONAL: blocks of a rows */
+  /* NORMAL: mean a, standard deviation b; UNIFORM: -a .. a; CONSTANT: a; ORTHOGONAL: per block of a rows */
   double a, b;
   const float *values; /* LITERAL: one float per element of the weight */
 } Init;
@@ -103,27 +101,26 @@ typedef struct Weight {
   int64_t dim[4], size, offset; /* offset in floats in the weights struct; set by graph_layout_weights */
   bool statistic;               /* a running mean or variance */
   bool frozen;
-  bool passing; /* a statistic that only training updates: weight files may lack it */
-  bool decay;   /* takes part in weight decay when `decay = weights` */
+  bool training_only; /* a statistic that only training updates: weight files may lack it */
+  bool decay;         /* subject to weight decay with `decay = weights` */
   Init init;
-  Node *owner; /* the layer that first uses it */
-  const struct Weight
-      *whole; /* the parameter that contains these rows (parameter_rows); NULL: it is a parameter */
+  Node *owner;                /* the layer that first uses it */
+  const struct Weight *whole; /* for rows of a parameter (parameter_rows), the parameter; otherwise NULL */
 } Weight;
 
 /* ---- nodes ---- */
+/* Limits per node, which graph_verify enforces. */
 enum {
   MOST_INPUTS = 16,
-  MOST_JOINED = 1000,
-  MOST_CALL_NODES = 4096,
+  MOST_JOINED = 1000, /* inputs of a concat */
+  MOST_CALL_NODES =
+      4096, /* inputs of a concatenation of rows or calls; also nodes of all calls of a sample */
   MOST_WEIGHTS = 12
-}; /* limits per node; MOST_JOINED: per concat; MOST_CALL_NODES: nodes of all calls of a sample, also the most
-      rows or calls that a value is put together from. graph_verify enforces them */
+};
 typedef enum Result {
   RESULT_SAMPLE, /* one value per image */
-  RESULT_SUM,    /* added to the gradient of `target`, image by image (training) */
-  RESULT_BATCH,  /* computed once from the values of all images of the batch; with a `target`: the new
-                    value of that statistic */
+  RESULT_SUM,    /* training: each image adds to the gradient of `target` */
+  RESULT_BATCH,  /* one value per batch; with a `target`, the new value of that statistic */
 } Result;
 /* Quantization of an int8 or int16 value: q represents (q - zero) * scale. */
 typedef struct Quant {
@@ -134,32 +131,32 @@ typedef struct Quant {
 /* Origin of a node that a pass created. */
 typedef struct Hidden {
   Node *of; /* the node of the forward graph that it represents or differentiates */
-  int wrt;  /* with respect to this input or weight; the statistic that it updates */
+  int wrt;  /* the input or weight by which it differentiates, or the statistic that it updates */
 } Hidden;
-typedef struct PortInfo { /* information about an input, target or state */
-  int index;              /* index among the inputs, or of graph_port, or among the states */
+typedef struct PortInfo { /* of an input, target or state */
+  int index;              /* among the inputs or states; target: index of graph_port */
   Elem elem;              /* element type of the caller's buffer; I32: class indices */
   bool chw;               /* channels first */
   int64_t rate;           /* audio: samples per second; 0: not given */
 } PortInfo;
 static inline bool port_is_bytes(const PortInfo *port) { return port->elem == U8 || port->elem == I8; }
-/* Settings of quantize = int8(...) in a train block. */
-typedef struct Aware {
+/* Quantization-aware training: the settings of quantize = int8(...) in a train block. */
+typedef struct QatSettings {
   Span span;
   int64_t start; /* epochs before rounding begins */
   double momentum, percentile;
-  Weight *on; /* the switch, one number: rounding is on if it is above 0 */
-} Aware;
-/* Values that QAT rounds at a node of the source. */
-typedef struct Rounds {
-  const Aware *aware;
+  Weight *on; /* the switch, one float: values are rounded if it is positive */
+} QatSettings;
+/* Fake quantization of a node by QAT: the values that are rounded, and their range. */
+typedef struct QatRounding {
+  const QatSettings *aware;
   bool weights;  /* the layer's weights, per filter */
-  bool value;    /* its value, like in an int8 model */
+  bool value;    /* the node's value */
   bool observed; /* the unrounded value updates the range */
-  bool joins;    /* otherwise the values that the node concatenates do */
-  Weight *range; /* [2]: minimum and maximum of the int8 range; NULL: the range is fixed */
-  double lo, hi; /* these, always */
-} Rounds;
+  bool joins;    /* the operands of this concat update the range */
+  Weight *range; /* [2]: minimum and maximum; NULL: the fixed range lo .. hi */
+  double lo, hi;
+} QatRounding;
 /* precision= of an int8 model. */
 typedef enum Precision {
   PRECISION_GIVEN, /* as specified in the weight file */
@@ -170,165 +167,162 @@ typedef enum Precision {
 struct Node {
   const struct Op *op;
   int id;           /* position in graph->nodes */
-  const char *name; /* of the layer */
+  const char *name; /* name of the layer */
   Shape shape;
   Elem elem;          /* element type of its value: F32 except in int8 models */
-  const Quant *quant; /* NULL: elements are not scaled */
+  const Quant *quant; /* NULL: not quantized */
   int nin;
-  Node **in;            /* in[0] is the current value, then the named ones in the order of the arguments */
-  const Const *arg;     /* by op->params, defaults filled in; NULL for hidden operators */
-  const Window *window; /* of window operators, set by their shape rule */
+  Node **in;            /* in[0] is the current value, then values of arguments in their order */
+  const Const *arg;     /* in the order of op->params, with defaults; NULL for hidden operators */
+  const Window *window; /* window operators: set by their shape rule */
   int nweights;
   Weight **weight; /* in the operator's own order; a missing bias is NULL */
   bool frozen;
-  bool kept; /* a state of a layer with keep=true, its update, an output as i32: not in the source */
+  bool kept; /* not a call in the source: state or update of a layer with keep=true, conversion to i32 */
   Precision precision;
   Span span;
   const Site *site; /* the call in the source, and the blocks it was expanded through */
   Result result;
-  bool backward;        /* in a training graph: of a loss, or of the backward pass */
-  Hidden *hidden;       /* NULL in the source's graph, and for a pass's own nodes without an origin */
-  PortInfo *port;       /* NULL except for inputs, targets and states */
-  Weight *target;       /* RESULT_SUM, RESULT_BATCH */
-  int64_t salt;         /* numbers the consumers of random numbers */
-  const Rounds *rounds; /* for a source node with QAT; otherwise NULL */
-  const void *detail;   /* private data of the operator */
+  bool backward;             /* training: the node belongs to a loss or to the backward pass */
+  Hidden *hidden;            /* NULL in the source's graph, and for nodes of a pass without an origin */
+  PortInfo *port;            /* inputs, targets and states; otherwise NULL */
+  Weight *target;            /* RESULT_SUM, RESULT_BATCH */
+  int64_t salt;              /* distinguishes the random numbers of nodes */
+  const QatRounding *rounds; /* source nodes with QAT; otherwise NULL */
+  const void *detail;        /* private data of the operator */
 };
 
-/* Storage of a value: `offset` elements after the start of the value of `node`, with pixels `pitch` elements
- * apart. rows: the distance of its rows if they are groups of channels, side by side in each pixel (heads);
- * 0: row by row. */
+/* Storage of a value: it begins `offset` elements after the value of `node`, and its pixels are `pitch`
+ * elements apart. rows: distance of the rows of the leading axis if they are groups of channels of each pixel
+ * (heads); 0: one row after the other. */
 typedef struct Home {
   const Node *node;
   int64_t offset, pitch, rows;
   Elem elem;
 } Home;
-Home home_own(const Node *); /* for a value that is not part of another one */
+Home home_own(const Node *); /* of a value in its own memory */
 int64_t home_bytes(const Home *, int64_t elements);
 
-/* Form in which an int8 model returns an output. Float nets return floats, except for AS_I32. */
+/* Form in which an int8 model returns an output. Float nets return floats or AS_I32. */
 typedef enum PortAs { AS_FLOATS, AS_I8, AS_U8, AS_CLASS, AS_I32 } PortAs;
 typedef struct Port {
   const char *name;
   Node *node;
   Span span;
-  PortAs as; /* outputs */
-} Port;      /* an input (its role is ROLE_INPUT) or output */
+  PortAs as; /* of an output */
+} Port;      /* an input or output */
 
 typedef struct Setting {
   const struct Form *form;
   const Const *arg;
   Span span;
-} Setting; /* adam(rate=0.001): its table and bound arguments */
+} Setting; /* a form with its arguments: adam(rate=0.001) */
 typedef struct LossUse {
   const struct Op *op;
   const Const *arg;
-  int port;  /* the value it applies to: graph_port */
-  int nmore; /* losses on several values: the values that its arguments name, in order */
+  int port;  /* graph_port of the value that it applies to */
+  int nmore; /* losses on several values: ports of the others, in the order of the arguments */
   int *more;
   double weight;
   Span span;
 } LossUse;
-typedef struct Training { /* the train block, checked; numbers and names as in language.md 6 */
+typedef struct Training { /* a train block; keys as in the language reference, section 6 */
   Span span;
   VEC(LossUse) losses;
   Setting optimizer, schedule;
   int64_t batch, epochs, seed, accumulate, early_stop; /* early_stop 0: off */
   double average, clip_norm, label_smoothing;          /* 0: off */
-  int64_t steps, truncate, loss_from; /* of a net with states: calls of a sample; calls after which
-                                         gradients are cut, 0: off; the first call that the loss counts */
+  int64_t steps, truncate, loss_from; /* nets with states: calls per sample; calls between truncations of the
+                                         gradient, 0: off; first call that the loss counts */
   bool decay_weights_only, target_is_input;
   int64_t objects; /* losses on detections: maximum objects per image; 0: no such loss */
-  bool instances;  /* they also need instance masks */
+  bool instances;  /* these losses also need instance masks */
   VEC(Setting) augment, metrics;
-  Aware *aware; /* QAT; NULL: off */
+  QatSettings *aware; /* QAT; NULL: off */
 } Training;
 
-/* Ground-truth annotations of the objects of an image, as the caller passes them: NAME_truth. Each part is
- * a target. */
+/* Arrays of NAME_truth, the ground-truth annotations of an image. Each array is a target. */
 typedef enum TruthPart {
   TRUTH_COUNT,    /* I32 [1] */
   TRUTH_CLASS,    /* I32 [objects] */
   TRUTH_BOX,      /* F32 [objects][4]: x1 y1 x2 y2 in pixels of the image */
-  TRUTH_INSTANCE, /* U8 [height][width][1]: 0, or k + 1: pixels of object k */
+  TRUTH_INSTANCE, /* U8 [height][width][1]: k + 1 for a pixel of object k, otherwise 0 */
   TRUTH_PARTS
 } TruthPart;
 
-/* In a step graph (passes/stream.c): the part of a value of the whole net that a call computes. */
+/* In a step graph (passes/stream.c): the part of a value of the whole net that call k computes. */
 typedef struct StreamLayer {
-  bool flows;                          /* rows of an endless sequence; otherwise the whole value */
-  int64_t rows, offset, history, late; /* call k computes rows k*rows + offset ..; rows kept for later
-                                          calls; delay in rows of the input */
+  bool flows;           /* rows of an endless sequence; otherwise the whole value */
+  int64_t rows, offset; /* the call computes rows k*rows + offset .. (k + 1)*rows + offset - 1 */
+  int64_t history;      /* rows kept for later calls */
+  int64_t late;         /* delay in rows of the input */
 } StreamLayer;
 typedef struct Stream {
   const Graph *whole;       /* the net that is computed in steps */
   const StreamLayer *layer; /* by node id of `whole` */
   const StreamLayer *output;
   int64_t window; /* --slide: rows of the first input in a window; 0: --stream */
-  int64_t ready;  /* number of first calls whose outputs are undefined */
+  int64_t ready;  /* number of initial calls whose outputs are undefined */
 } Stream;
 
 struct Graph {
   Arena *arena;
   const char *name;
   Span name_span;
-  VEC(Node *) nodes; /* inputs first; then in program order, which is topological */
+  VEC(Node *) nodes; /* inputs first, then in program order, which is topological */
   VEC(Port) inputs, outputs;
-  VEC(Port) values;      /* values that only losses read: not outputs, absent from inference */
-  VEC(Weight *) weights; /* in program order, shared ones once */
-  int64_t parameters;    /* floats of the weights struct */
+  VEC(Port) values;      /* read by losses alone: absent from inference */
+  VEC(Weight *) weights; /* in program order; a shared one occurs once */
+  int64_t parameters;    /* number of floats in the weights struct */
   int nlabels;
   const char *const *label;
   Training *training;         /* NULL without a train block */
   const struct Graph *floats; /* int8 model: the float graph that it was quantized from; otherwise NULL */
-  bool updatable; /* int8 model: code, layout and schedules do not depend on numbers in the weight file */
-  const Stream *stream;     /* for a step graph; otherwise NULL */
-  Node *truth[TRUTH_PARTS]; /* training graphs: the target of each part, or NULL; graph_truth creates it */
+  bool updatable;             /* int8 model: code and layout do not depend on the weights */
+  const Stream *stream;       /* step graph; otherwise NULL */
+  Node *
+      truth[TRUTH_PARTS]; /* training graph: the targets of annotations, which graph_truth creates, or NULL */
 };
 
 Graph *graph_new(Arena *, const char *name);
-Node *graph_node(Graph *, const struct Op *, int nin, Node *const *in); /* appended; shape not yet set */
-Node *graph_hidden(
-    Graph *, const struct Op *, Node *of, Shape, Result, int nin,
-    Node *const *in); /* a node created by a pass: name, span, window, arguments and weights from `of` */
-Node *graph_outside(Graph *, const struct Op *, PortInfo); /* an input or target */
+Node *graph_node(Graph *, const struct Op *, int nin, Node *const *in); /* appends a node without a shape */
+/* Appends a node of a pass, with the name, span, window, arguments and weights of `of`. */
+Node *graph_hidden(Graph *, const struct Op *, Node *of, Shape, Result, int nin, Node *const *in);
+Node *graph_port_node(Graph *, const struct Op *, PortInfo); /* appends an input or target */
 Hidden *hidden_of(Arena *, Node *of);
 const Node *node_forward(const Node *); /* the forward node of a hidden node; any other node itself */
-void graph_layout_weights(Graph *);     /* Assigns ids and offsets. */
-/* Number of ports: outputs, then values that only losses read; targets are numbered like them. The parts
- * of the annotations follow. */
+void graph_layout_weights(Graph *);     /* assigns ids and offsets */
+/* Number of ports: outputs, then values that only losses read. Targets have the same indices; annotation
+ * targets follow. */
 int graph_ports(const Graph *);
 const Port *graph_port(const Graph *, int index);
-/* In bytes: size of the weights struct, size of a weight, offset of a weight. */
+/* In bytes: size of the weights struct; size and offset of a weight. */
 int64_t graph_weight_bytes(const Graph *);
 int64_t weight_bytes(const Weight *), weight_from(const Weight *);
-/* Rows first .. first+n-1 of a parameter whose offset is set, as a separate parameter for kernels; the
- * parameter itself if those are all. */
+/* Rows first .. first + n - 1 of a parameter whose offset is set, as a parameter of its own for kernels. The
+ * parameter itself if it has n rows. */
 Weight *parameter_rows(Arena *, Weight *, int64_t first, int64_t n);
 bool parameters_overlap(const Weight *, const Weight *);
-/* For the weight of a dense layer: the flatten through which it reads an image or a sequence in the order
- * height, width, channels; otherwise NULL. */
+/* For the weight of a dense layer on a flattened image or sequence: the flatten. Otherwise NULL. */
 const Node *graph_flatten_before(const Weight *);
-/* Number of states, in program order; their port->index counts them. */
-int graph_states(const Graph *);
-Node *graph_state(const Graph *, int index);
-Node *graph_update(const Graph *, int index); /* the node whose in[0] is its next value */
-/* Element i of a state before the first call: from init=, or in an int8 model as stored. */
-double state_initial(const Node *state, int64_t i);
-double number_stored(const Quant *, double number); /* NULL: as a float */
-/* By node id: number of uses by live nodes, outputs and roots; 0: dead. Roots are the given ones and all
- * nodes that add to a gradient or update a state. */
+int graph_states(const Graph *);              /* number of states */
+Node *graph_state(const Graph *, int index);  /* by port->index, which counts states in program order */
+Node *graph_update(const Graph *, int index); /* the node whose in[0] is the state's next value */
+double state_initial(const Node *state,
+                     int64_t i); /* element i of a state before the first call, as stored */
+double number_stored(const Quant *, double number); /* the number quantized; NULL: rounded to float */
+/* By node id, the number of uses by live nodes, outputs and roots; 0: dead. Nodes that add to a gradient or
+ * update a state are roots, too. */
 int *graph_live(Arena *, const Graph *, int nroots, Node *const *root);
-/* Copies. A copied node has its own input array: inputs are replaced by map[id] if there is a map. */
+/* A copy of a node; map (may be NULL): the new inputs by the ids of the old ones. */
 Node *graph_copy_node(Arena *, const Node *, Node *const *map);
 void graph_append(Graph *, Node *);
-/* Appends one of the nodes that compute a layer: without parameters, named after the layer and the suffix. */
+/* Appends one of the nodes that compute a layer: without parameters, named LAYER.suffix. */
 Node *graph_part(Graph *, const Node *layer, const struct Op *, const char *suffix, Shape, int nin,
                  Node *const *in);
-Graph *graph_copy_head(Arena *, const Graph *); /* all but nodes and ports */
+Graph *graph_copy_head(Arena *, const Graph *); /* without nodes and ports */
 void graph_copy_ports(Graph *, const Graph *from, Node *const *map);
-void graph_copy_values(Graph *, const Graph *from, Node *const *map); /* includes the parts of the
-                                                                         annotations */
-Graph *graph_clone(Arena *, const Graph *, Node **map);               /* all; sets map, by node id */
-void graph_verify(const Graph *); /* a broken invariant is a bug: reported, exit 3 */
+void graph_copy_values(Graph *, const Graph *from, Node *const *map); /* values and annotation targets */
+Graph *graph_clone(Arena *, const Graph *, Node **map);               /* sets map: the copies by node id */
+void graph_verify(const Graph *); /* checks invariants; a violation is a compiler bug: exits with status 3 */
 #endif

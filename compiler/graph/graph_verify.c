@@ -1,5 +1,4 @@
-/* graph_verify.c: Invariants of every graph between two passes. A violation is a bug of the compiler,
- * never of its user. */
+/* graph_verify.c: Verifier of graphs: invariants that hold after every pass. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,7 +30,7 @@ void graph_verify(const Graph *graph) {
       broken(graph, node, "its value is int8 or int16 without a scale");
     if (node->nweights > MOST_WEIGHTS) broken(graph, node, "it has more than MOST_WEIGHTS parameters");
     if (node->shape.rank < 1 || node->shape.rank > 3 || shape_elements(node->shape) < 1)
-      broken(graph, node, "its shape is not one");
+      broken(graph, node, "its shape is invalid");
     for (int k = 0; k < node->nin; k++)
       if (!node->in[k] || node->in[k]->id >= i || graph->nodes.data[node->in[k]->id] != node->in[k])
         broken(graph, node, "an input does not come before it");

@@ -1,4 +1,4 @@
-/* normalize_text.c: the constants that an input is normalized with, as text. */
+/* normalize_text.c: Text of the normalize operator of an input. */
 // SPDX-License-Identifier: Apache-2.0
 #include "graph/normalize_text.h"
 #include "base/text.h"

@@ -1,10 +1,10 @@
-/* normalize_text.h: Text of the preprocessing of an input. */
+/* normalize_text.h: Text of the normalize operator of an input. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_GRAPH_NORMALIZE_TEXT_H
 #define CNNC_GRAPH_NORMALIZE_TEXT_H
 #include "graph/graph.h"
 
-/* The normalize that reads an input, as the language writes it: "normalize(mean=0, std=1, scale=0.5)"; NULL
- * if there is none. */
+/* The normalize that reads an input, as in source: "normalize(mean=0, std=1, scale=0.5)". NULL: there is
+ * none. */
 const char *graph_normalize(Arena *, const Graph *, const Node *input);
 #endif

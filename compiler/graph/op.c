@@ -1,4 +1,4 @@
-// op.c: Common code of all shape rules: arguments, messages, parameters, windows.
+/* op.c: Functions for shape rules: arguments, errors, parameters and their initial values. */
 // SPDX-License-Identifier: Apache-2.0
 #include "graph/op.h"
 #include <math.h>
@@ -12,9 +12,7 @@ static const Const absent = {.kind = CONST_NONE};
 
 const Const *arg_const(const Node *node, const char *name) {
   const Node *owner = node;
-  while (owner && !owner->op->params)
-    owner = owner->hidden ? owner->hidden->of
-                          : NULL; /* a hidden operator has the arguments of its forward node */
+  while (owner && !owner->op->params) owner = owner->hidden ? owner->hidden->of : NULL;
   if (!owner || !node->arg) return &absent;
   for (int i = 0; owner->op->params[i].name; i++)
     if (!strcmp(owner->op->params[i].name, name)) return &node->arg[i];
@@ -166,8 +164,8 @@ static bool called_init(const Const *value, Init *init) { /* normal(std, mean=0)
   return true;
 }
 
-/* A literal: nested lists of numbers. Its own sizes, outermost first; false if it is ragged or holds
- * something else. */
+/* The sizes of nested lists of numbers, outermost first; false if they are ragged or contain anything else.
+ */
 static bool literal_sizes(const Const *value, int depth, int *rank, int64_t dim[5]) {
   if (is_numeric_const(value)) {
     if (*rank < 0) *rank = depth;
@@ -187,20 +185,19 @@ static const Const *literal_item(const Const *value, int rank, const int64_t *at
   return value;
 }
 
-/* Which index of the weight chooses along each level of the literal; -1: the filter of a transposed
- * convolution, whose index is split over the groups. */
+/* Matches a literal with a weight: level[d] is the dimension of the weight that indexes level d of the
+ * literal; -1: the filter of a transposed convolution, a combination of its first two indices. The literal is
+ * one kernel for all filters and channels, or one per filter, or the whole weight. */
 static bool literal_levels(const Node *node, const Weight *weight, int rank, const int64_t *dim,
                            int level[5]) {
-  const int from =
-      weight->rank - rank; /* the last indices: one kernel for every filter and channel, or all written out */
+  const int from = weight->rank - rank;
   bool fits = rank <= weight->rank;
   for (int d = 0; d < rank && fits; d++) {
     level[d] = from + d;
     fits = dim[d] == weight->dim[from + d];
   }
   if (fits) return true;
-  if (!node->window || weight->rank < 3 || rank != weight->rank - 1)
-    return false; /* a list of kernels, one a filter */
+  if (!node->window || weight->rank < 3 || rank != weight->rank - 1) return false;
   const bool transposed = node->op->traits.transposed;
   const int64_t groups = node->window ? node->window->groups : 1,
                 filters = transposed ? weight->dim[1] * groups : weight->dim[0];

@@ -1,5 +1,4 @@
-/* op.h: Definition of an operator. One file per operator (TEMPLATE.c shows the parts); ops.def lists them;
- * only ops/ compares their names. */
+/* op.h: Definition of operators: one Op per file of ops/, as in ops/TEMPLATE.c, listed in ops.def. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_OP_H
 #define CNNC_OP_H
@@ -7,136 +6,133 @@
 #include "graph/traits.h"
 #include "base/text.h"
 
-/* ---- parameters: one table checks arguments, prints `--help conv` and makes docs/operators.md ---- */
+/* ---- parameters: tables that check arguments and generate --help and docs/operators.md ---- */
 typedef enum ParamType {
-  PARAM_INT, /* lo..hi of the table */
+  PARAM_INT, /* lo .. hi */
   PARAM_NUMBER,
   PARAM_BOOL,
   PARAM_STRING,
-  PARAM_WINDOW, /* N, HxW or [h, w]; on a sequence N. Bound to DIMS of 1 or 2 positive numbers */
+  PARAM_WINDOW, /* N, HxW or [h, w]; on a sequence N: DIMS of 1 or 2 positive numbers */
   PARAM_PAD, /* valid, same, causal, N, [h, w] / [before, after], [t, b, l, r]: a WORD, INT or LIST of INT */
   PARAM_BORDER, /* zero_pad, crop: N, [h, w], [t, b, l, r], on sequences [before, after] */
   PARAM_CHOICE, /* one of `choices` */
   PARAM_INIT, /* a name, normal(std, mean=0), uniform(limit), a number, or a literal kernel (nested lists) */
   PARAM_CHANNELS, /* a number, or a list with one number per channel */
-  PARAM_NUMBERS,  /* a number, or a list of them */
-  PARAM_SHAPE,    /* DIMS, number or list: 1 to 3 positive sizes */
+  PARAM_NUMBERS,  /* a number or a list of numbers */
+  PARAM_SHAPE,    /* 1 to 3 positive sizes: DIMS, a number or a list */
   PARAM_RANGE,    /* lo..hi */
-  PARAM_LIST,     /* a list of numbers, lists, strings: as the operator checks */
+  PARAM_LIST,     /* a list that the operator checks */
   PARAM_VALUE,    /* a value of the net: appended to node->in */
   PARAM_OPERAND,  /* a value (appended to node->in) or a number */
-  PARAM_OPERANDS, /* one or more of those: a LIST; takes all positional arguments that are left */
-  PARAM_VALUES,   /* one or more values: a LIST */
+  PARAM_OPERANDS, /* a LIST of operands: all remaining positional arguments */
+  PARAM_VALUES,   /* a LIST of values */
 } ParamType;
 typedef struct Param {
   const char *name;
   ParamType type;
-  const char *value; /* the default, as written in the language ("1", "valid", "he"); NULL: required; "":
-                        none; "kernel": that of another parameter */
+  const char *value; /* the default as in source ("1", "he", another parameter); NULL: required; "": none */
   const char *help;
-  double lo, hi;       /* INT, NUMBER: allowed when lo < hi; both 0: a positive INT, any finite NUMBER */
+  double lo, hi;       /* INT, NUMBER: the range if lo < hi; both 0: a positive INT, any finite NUMBER */
   const char *choices; /* CHOICE: "hwc chw"; other types: words that are also accepted */
 } Param;               /* a table ends with {0} */
 
 const char *param_type_text(const Param *); /* the permitted arguments, as text */
 
-/* Documentation, for --help, editors and docs: a page, which must stay small, has none of them. */
+/* Documentation; the browser build omits it. */
 #ifdef __wasi__
 typedef bool DocText;
 #else
 typedef const char *DocText;
 #endif
 
-/* A named set of parameters other than an operator: an optimizer, a schedule, an augmentation, a metric,
- * an initialization. */
+/* An optimizer, schedule, augmentation, metric or initialization: a name with parameters. */
 typedef struct Form {
   const char *name;
   DocText summary;
   const Param *params;
-  int code; /* a constant of ops/settings/forms.h by which the compiler recognizes it; else 0 */
+  int code; /* a constant of ops/settings/forms.h that identifies it, or 0 */
 } Form;
 
-const Const *arg_const(const Node *, const char *name); /* never NULL; kind CONST_NONE if absent */
+const Const *arg_const(const Node *, const char *name); /* kind CONST_NONE if absent */
 int64_t arg_int(const Node *, const char *name);
 double arg_number(const Node *, const char *name);
 bool arg_bool(const Node *, const char *name);
-bool arg_is(const Node *, const char *name, const char *word); /* a choice */
+bool arg_is(const Node *, const char *name, const char *word); /* PARAM_CHOICE */
 
 /* ---- the shape rule ---- */
-bool op_has_parameters(const Op *); /* has parameters that may be shared and frozen */
+bool op_has_parameters(const Op *);
 typedef struct ShapeContext {
   Arena *arena;
   Graph *graph;
   Diags *diags;
   const Node *share; /* weights=NAME: the layer that owns the parameters, or NULL */
-  bool doubted;      /* a lint warned about its numbers: suppress warnings that follow from them */
+  bool linted;       /* after a lint about the node's numbers: suppresses warnings that follow from them */
 } ShapeContext;
+/* Errors: at the call; at an argument, or at the call if that is a default; about a vector instead of an
+ * image or a sequence, to which the caller adds help. */
 Diag *op_error(ShapeContext *, const Node *, DiagId, const char *format, ...)
-    __attribute__((format(printf, 4, 5))); /* at the call, with its blocks */
+    __attribute__((format(printf, 4, 5)));
 Diag *op_error_at(ShapeContext *, const Node *, const char *param, DiagId, const char *format, ...)
-    __attribute__((format(printf, 5, 6))); /* at an argument, or at the call where it is a default */
-/* Reports a vector where an image or a sequence is needed; the caller adds the hint. */
+    __attribute__((format(printf, 5, 6)));
 Diag *op_error_vector(ShapeContext *, const Node *);
 void op_note_origin(ShapeContext *, Diag *, const Node *value); /* "4x4x16 is the output of avgpool here" */
-/* Do two inputs have the same regions, or none? Reports an error if not. */
+/* Whether two inputs have equal numbers of regions; reports an error if not. */
 bool op_same_regions(ShapeContext *, const Node *, const Node *a, const Node *b);
-/* The input that determines the rows of the result. With parts, other inputs may have a divisor of its
- * rows, or none, and are repeated. NULL after a report. */
+/* The input with the most rows of the leading axis, as the result has. With parts, the other inputs are
+ * repeated, and their numbers of rows must divide it. NULL after an error. */
 const Node *op_common_rows(ShapeContext *, const Node *);
 enum { MOST_ROW_COUNTS = 4 }; /* different numbers of rows among the inputs of a node */
-/* A parameter of the node: a new one, or the shared one (its shape is checked). `init` is the node's
- * argument of type PARAM_INIT, or NULL with a constant. fan_in and fan_out are the numbers of products per
- * output and per input. The caller stores it in node->weight. NULL only after an error was reported. */
+/* A new parameter of the node, or the one shared by weights=; the caller stores it in node->weight.
+ * init_param: the argument of type PARAM_INIT, or NULL for a constant. fan_in, fan_out: products per output
+ * and per input. NULL after an error. */
 Weight *op_weight(ShapeContext *, Node *, const char *member, int rank, const int64_t *dim,
                   const char *init_param, double constant, int64_t fan_in, int64_t fan_out, bool decay);
 Weight *op_statistic(ShapeContext *, Node *, const char *member, int64_t n, double constant);
-/* Fills node->window from kernel, stride, pad, dilation, ceil, groups; sets `out` to the output's height and
- * width (shape.c). False after an error. */
+/* Sets node->window from the arguments, and the height and width of the output. False after an error. */
 bool op_window(ShapeContext *, Node *, Extent *out);
 
 /* ---- cost ---- */
 typedef struct Cost {
-  int64_t macs;              /* multiply-adds per image, or per region of one; padding taps counted */
-  int64_t parameters, bytes; /* others than node->weight, and their bytes */
+  int64_t macs;              /* multiply-adds per image, or per row of the leading axis, including padding */
+  int64_t parameters, bytes; /* parameters that are not in node->weight, and their bytes */
 } Cost;
 
-/* ---- eval: the meaning, in double ---- */
+/* ---- eval: the definition, in double precision ---- */
 typedef struct Eval {
   const Node *node;
-  const double **in; /* by input: values of one image, [h][w][c], or of one row where the result has rows;
-                        RESULT_BATCH nodes: [count][h][w][c] of SAMPLE inputs */
-  double *out;       /* to be written; RESULT_SUM, and BATCH with a target: to be added to or updated */
+  const double **in; /* one image, [h][w][c], or one row of the leading axis; for RESULT_BATCH all `count`
+                        images of SAMPLE inputs */
+  double *out;       /* result; RESULT_SUM: add to it; BATCH with a target: update it */
   const double *weight[MOST_WEIGHTS];
   bool training;
   int64_t sample, count; /* index of the image; images of the batch */
-  int64_t row;           /* of the leading axis: operators see one row at a time */
+  int64_t row;           /* row of the leading axis */
   uint64_t seed, step;
 } Eval;
-void eval_keys(const Eval *, uint32_t key[2]); /* the keys of its random numbers, as in lower_keys */
+void eval_keys(const Eval *, uint32_t key[2]); /* keys of the node's random numbers, as lower_keys computes */
 
 /* ---- gradient: appends the nodes of the backward pass ---- */
 typedef struct Gradient Gradient;
-bool gradient_wanted(const Gradient *, const Node *input); /* is anything before it trained? */
-bool gradient_trained(const Gradient *, const Node *,
-                      int weight); /* is that parameter trained, and not frozen? */
+bool gradient_wanted(const Gradient *, const Node *input);
+bool gradient_trained(const Gradient *, const Node *, int weight);
 Graph *gradient_graph(Gradient *);
-void gradient_add(Gradient *, Node *input, Node *contribution); /* several contributions are summed */
-Node *gradient_given(const Gradient *, const Node *);           /* its only contribution so far, or NULL */
-/* If the gradient of node->in[k] is wanted, appends the operator on `in`, adds its result to that gradient
- * and returns it; else NULL. */
+void gradient_add(Gradient *, Node *input, Node *contribution);
+Node *gradient_given(const Gradient *, const Node *); /* the only contribution so far, or NULL */
+/* If the gradient of node->in[k] is wanted, appends a node of the operator and adds its value to that
+ * gradient; otherwise NULL. */
 Node *gradient_operand(Gradient *, const Op *, Node *node, int k, int nin, Node *const *in);
 void gradient_input(Gradient *, const Op *, Node *node, int nin, Node *const *in); /* for node->in[0] */
-/* Appends a RESULT_SUM node of this operator for the gradient of node->weight[k]. */
+/* Appends a RESULT_SUM node: the gradient of of->weight[weight]. */
 Node *gradient_sum(Gradient *, const Op *, Node *of, int weight, int nin, Node *const *in);
 
-/* ---- how schedules see an operator ---- */
+/* ---- kernel families, for schedules ---- */
 typedef enum Family {
-  FAMILY_NONE,          /* only its own reference schedule */
+  FAMILY_NONE,          /* reference schedule only */
   FAMILY_MAP,           /* element-wise: can be fused into the producer of its input */
-  FAMILY_CONV,          /* a convolution as a gather */
-  FAMILY_CONV_SCATTER,  /* conv_transpose, and the input gradient of conv, as a scatter of each input */
-  FAMILY_CONV_REPEATED, /* a convolution that reads each element of its input several times in a row */
-  FAMILY_CONV_WEIGHTS,  /* weight gradient of both */
+  FAMILY_CONV,          /* convolution as a gather */
+  FAMILY_CONV_SCATTER,  /* as a scatter: conv_transpose, and the input gradient of conv */
+  FAMILY_CONV_REPEATED, /* convolution after nearest upsampling, which it includes */
+  FAMILY_CONV_WEIGHTS,  /* weight gradient of conv and conv_transpose */
   FAMILY_DEPTHWISE,
   FAMILY_DEPTHWISE_SCATTER,
   FAMILY_DEPTHWISE_WEIGHTS,
@@ -144,8 +140,8 @@ typedef enum Family {
   FAMILY_DENSE_INPUT,
   FAMILY_DENSE_WEIGHTS,
   FAMILY_POOL,
-  FAMILY_INT8,  /* int8: ops/int8 */
-  FAMILY_ALIAS, /* its value is a view of its input: flatten, reshape, dropout in inference */
+  FAMILY_INT8,  /* ops/int8 */
+  FAMILY_ALIAS, /* a view of its input: flatten, reshape, dropout in inference */
 } Family;
 
 struct Lower;
@@ -157,51 +153,44 @@ typedef enum Role {
   ROLE_NONE,
   ROLE_INPUT,
   ROLE_TARGET, /* of a loss */
-  ROLE_STATE,  /* its value is that of the last call */
+  ROLE_STATE,  /* the value of the last call */
   ROLE_UPDATE, /* in[0] is the next value of the state in[1] */
 } Role;
+/* Functions are NULL if they do not apply; name, group, shape, eval and lower are required. */
 struct Op {
-  const char *name;   /* NULL-free; names of hidden operators contain a space, so that no program can use
-                         them: "conv input gradient" */
-  const char *group;  /* "convolution", ...: the sections of docs/operators.md */
+  const char *name;   /* of a hidden operator: with a space, "conv input gradient" */
+  const char *group;  /* section of docs/operators.md */
   DocText summary;    /* one line */
-  const char *detail; /* formula, source; for --help, docs and comments of the generated C */
+  const char *detail; /* formula and source; for --help, docs and comments of the generated C */
   const Param *params;
-  DocText example; /* a line of .cnn source */
+  DocText example; /* a line of source */
   Family family;
   Role role;
-  bool source;                           /* has no value input: its value depends on its parameters only */
-  void (*shape)(ShapeContext *, Node *); /* sets shape and weights, or reports why not and leaves POISON */
-  Cost (*cost)(const Node *);            /* NULL: none */
-#ifdef __wasi__ /* eval is the test oracle; the browser build keeps only the fact that there is one */
+  bool source;                           /* no value input: the value depends on parameters only */
+  void (*shape)(ShapeContext *, Node *); /* sets shape and weights; leaves POISON after an error */
+  Cost (*cost)(const Node *);
+#ifdef __wasi__ /* the browser build has no reference interpreter */
   bool eval;
 #else
   void (*eval)(const Eval *);
 #endif
-  void (*gradient)(Gradient *, Node *, Node *dy); /* NULL: no gradient */
-  Node *(*train)(Graph *, Node *); /* NULL, or: returns the node that replaces this one in training
-                                      (batchnorm, dropout); may return the node itself */
-  /* NULL, or: appends the nodes that compute it and returns the one with its value. `backward`: they keep
-   * whatever a backward pass needs. */
+  void (*gradient)(Gradient *, Node *, Node *dy);
+  Node *(*train)(Graph *, Node *); /* the node that replaces this one in training, or itself */
+  /* Appends the nodes that compute it, and returns the one with its value. backward: for training. */
   Node *(*parts)(Graph *, Node *, bool backward);
-  /* NULL, or: appends a layer whose next call goes on from its final state, with these states; the node of
-   * its value. calls: NULL, or the number k of the call, where row 0 is row k*rows + offset of a stream: rows
-   * below 0 leave the state alone. */
+  /* Appends a layer that continues from its final state in the next call, with its states; returns its value.
+   * calls: NULL, or the call number k of a stream. Row 0 is row k*rows + offset; rows below 0 are skipped. */
   Node *(*keep)(Graph *, Node *, Node *calls, int64_t rows, int64_t offset);
-  bool (*identity)(const Node *); /* NULL, or: true if inference can drop the node */
-  void (*lower)(struct Lower *);  /* the reference schedule: printed by -O0 */
+  bool (*identity)(const Node *); /* whether inference can drop the node */
+  void (*lower)(struct Lower *);  /* the reference schedule */
 
-  /* FAMILY_MAP: y = f(x0, x1, ...) per element; map.c gives these operators eval, gradient and lower.
-   * Without map_slope and map_gradient: dy/dx = 1 */
-  double (*map_eval)(const Node *, const double *x, const double *weight,
-                     int64_t c); /* weight: those of channel c */
-  double (*map_slope)(const Node *, const double *x, double y, const double *weight, int64_t c,
-                      int wrt); /* dy/dx[wrt] */
-  uint32_t (*map_needs)(const Node *,
-                        int wrt); /* needs of dy/dx[wrt]: bit i: x[i]; MAP_NEEDS_Y: y; NULL: nothing.
-                                     Derivatives with respect to weights see all of x */
-  double (*map_weight_slope)(const Node *, const double *x, double y, const double *weight, int64_t c,
-                             int k); /* dy/dweight[k] */
+  /* FAMILY_MAP: y = f(x0, x1, ...) per element; map.c derives eval, gradient and lower. `weight` has the
+   * parameters of channel c. map_slope: dy/dx[wrt], or 1; map_needs: its operands, x[i] (bit i) and y
+   * (MAP_NEEDS_Y); map_weight_slope: dy/dweight[k], which may use all x. */
+  double (*map_eval)(const Node *, const double *x, const double *weight, int64_t c);
+  double (*map_slope)(const Node *, const double *x, double y, const double *weight, int64_t c, int wrt);
+  uint32_t (*map_needs)(const Node *, int wrt);
+  double (*map_weight_slope)(const Node *, const double *x, double y, const double *weight, int64_t c, int k);
   const struct ValNode *(*map)(struct Map *);
   const struct ValNode *(*map_gradient)(struct Map *, const struct ValNode *dy, int wrt);
   const struct ValNode *(*map_weight_gradient)(struct Map *, const struct ValNode *dy, int k);
@@ -214,8 +203,7 @@ static inline bool node_is_target(const Node *node) { return node->op->role == R
 static inline bool node_is_state(const Node *node) { return node->op->role == ROLE_STATE; }
 static inline bool node_is_update(const Node *node) { return node->op->role == ROLE_UPDATE; }
 
-/* ---- training for 8 bits (graph/rounding_switch.c; ops/rounding has the operators) ---- */
-/* The copy of a node in the training graph: its operator has the QAT switch among its weights. */
-void rounding_add_switch(Arena *, Node *, const Aware *);
-int rounding_switch(const Node *); /* its index among the weights; -1: no rounding */
+/* ---- quantization-aware training (rounding_switch.c; operators in ops/rounding) ---- */
+void rounding_add_switch(Arena *, Node *, const QatSettings *); /* adds the switch to the weights of a node */
+int rounding_switch(const Node *); /* index of the switch among the weights; -1: no rounding */
 #endif

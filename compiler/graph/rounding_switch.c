@@ -2,10 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "graph/op.h"
 
-/* After weight and bias of a layer; after the statistics of a batchnorm. */
+/* The switch follows weight and bias, or the statistics of batchnorm. -1: the operator has no switch. */
 static int switch_index(const Node *node) {
   const Node *of = node;
-  while (of->hidden) of = of->hidden->of; /* batchnorm's backward pass belongs to a part of it */
+  while (of->hidden) of = of->hidden->of; /* more than once in batchnorm's backward pass */
   return of->op->traits.int8 == INT8_PRODUCT ? 2 : of->op->traits.fold == FOLD_SCALE ? 4 : -1;
 }
 
@@ -14,7 +14,7 @@ int rounding_switch(const Node *node) {
   return index >= 0 && node->nweights > index ? index : -1;
 }
 
-void rounding_add_switch(Arena *arena, Node *node, const Aware *aware) {
+void rounding_add_switch(Arena *arena, Node *node, const QatSettings *aware) {
   const int index = switch_index(node);
   if (index < 0) return;
   Weight **weight = NEW_ARRAY(arena, Weight *, index + 1);

@@ -1,9 +1,9 @@
-/* shape.c: Shapes as text and numbers; the window formula. */
+/* shape.c: Shapes, and the output sizes of window operators. */
 // SPDX-License-Identifier: Apache-2.0
 #include "graph/shape.h"
 #include "base/number.h"
 
-Shape shape_picture(int64_t h, int64_t w, int64_t c) { return (Shape){.rank = 3, .dim = {h, w, c}}; }
+Shape shape_image(int64_t h, int64_t w, int64_t c) { return (Shape){.rank = 3, .dim = {h, w, c}}; }
 Shape shape_sequence(int64_t length, int64_t c) { return (Shape){.rank = 2, .dim = {length, c}}; }
 Shape shape_vector(int64_t n) { return (Shape){.rank = 1, .dim = {n}}; }
 
@@ -65,13 +65,13 @@ bool size_multiply(int64_t a, int64_t b, int64_t *product) { return !__builtin_m
 
 int64_t window_output(int64_t input, int64_t kernel, int64_t stride, int64_t dilation, PadRule rule,
                       bool ceil, int64_t *before, int64_t *after) {
-  const int64_t reach = dilation * (kernel - 1) + 1; /* from the first to the last element of a window */
+  const int64_t reach = dilation * (kernel - 1) + 1; /* size of a window, with its gaps */
   if (rule == PAD_VALID) *before = *after = 0;
   if (rule == PAD_CAUSAL) {
     *before = reach - 1;
     *after = 0;
   }
-  if (rule == PAD_SAME) { /* O = ceil(I / S); an odd element of padding goes to the end */
+  if (rule == PAD_SAME) { /* O = ceil(I / S); odd padding has one more element at the end */
     const int64_t output = (input + stride - 1) / stride,
                   total = larger((output - 1) * stride + reach - input, 0);
     *before = total / 2;
@@ -96,8 +96,7 @@ const char *window_formula(Arena *arena, int64_t input, int64_t kernel, int64_t 
 int64_t window_transposed(int64_t input, int64_t kernel, int64_t stride, int64_t dilation, int64_t output_pad,
                           PadRule rule, int64_t *before, int64_t *after) {
   const int64_t whole = (input - 1) * stride + dilation * (kernel - 1) + 1 + output_pad;
-  if (rule == PAD_SAME) { /* negative where the stride is larger than the kernel: the output is longer than
-                             the written part, with zeros at the end */
+  if (rule == PAD_SAME) { /* a negative crop: the stride is larger than the kernel, zeros are appended */
     const int64_t total = whole - input * stride;
     *before = total > 0 ? total / 2 : 0;
     *after = total - *before;
@@ -118,28 +117,26 @@ const char *window_transposed_formula(Arena *arena, int64_t input, int64_t kerne
 
 int64_t window_unread(int64_t input, int64_t output, int64_t kernel, int64_t stride, int64_t dilation,
                       int64_t before) {
-  const bool gaps = stride > dilation * (kernel - 1) + 1; /* then the last window counts if a window could
-                                                             begin after it */
+  const bool gaps = stride > dilation * (kernel - 1) + 1; /* windows do not touch */
   if (output < 1 || (gaps && output * stride - before >= input)) return 0;
-  const int64_t last =
-      (output - 1) * stride + dilation * (kernel - 1) - before; /* the last element of the last window */
+  const int64_t last = (output - 1) * stride + dilation * (kernel - 1) - before; /* of the last window */
   return larger(input - 1 - last, 0);
 }
 
-/* ---- how far windows reach ---- */
-/* Output o reads input o*S + k*D - P through tap k. Both o and k index a line of steps; the two lines are
- * symmetric. */
+/* ---- reach of windows ---- */
+/* Tap k of output o reads input o*S + k*D - P: the outputs are an axis with n = O and step = S, the taps one
+ * with n = K and step = D. */
 typedef struct Line {
   int64_t n, step;
 } Line;
 
-/* Where at most one step of a line hits the input, for every step of the other line, the rest may move
- * closer as long as it stays outside. */
-static void draw_near(Line *line, Line *other, int64_t input, int64_t *before) {
+/* Shortens the step of `line` if at most one of its positions reads the input, whatever the position of
+ * `other`: the others must only stay outside. */
+static void shorten_step(Line *line, Line *other, int64_t input, int64_t *before) {
   const int64_t span = (other->n - 1) * other->step;
   const int64_t first = larger(ceil_divide(*before - span, line->step), 0);
   const int64_t last = smaller(floor_divide(*before + input - 1, line->step), line->n - 1);
-  if (first > last) { /* nothing meets */
+  if (first > last) { /* no position reads the input */
     *before = line->n + other->n;
     line->step = other->step = 1;
   }
@@ -151,11 +148,11 @@ static void draw_near(Line *line, Line *other, int64_t input, int64_t *before) {
 }
 
 void window_compact(Window *w, int axis, int64_t input, int64_t output) {
-  if (w->ceil && w->count_pad) return; /* whether the last window counts depends on where the padding ends */
+  if (w->ceil && w->count_pad) return; /* the end of the padding decides whether there is a last window */
   Line outputs = {output, w->stride[axis]}, taps = {w->kernel[axis], w->dilation[axis]};
-  for (int pass = 0; pass < 2; pass++) { /* a step that one line drops need not be covered by the other */
-    draw_near(&taps, &outputs, input, &w->before[axis]);
-    draw_near(&outputs, &taps, input, &w->before[axis]);
+  for (int pass = 0; pass < 2; pass++) { /* a shorter step of one may permit a shorter one of the other */
+    shorten_step(&taps, &outputs, input, &w->before[axis]);
+    shorten_step(&outputs, &taps, input, &w->before[axis]);
   }
   w->stride[axis] = outputs.step;
   w->dilation[axis] = taps.step;
@@ -173,8 +170,8 @@ int64_t window_end(const Window *w, int axis, int64_t output) {
   return window_first(w, axis, output) + (w->kernel[axis] - 1) * w->dilation[axis] + 1;
 }
 
-/* ---- an endless sequence ---- */
-/* As window_output, for the k*rows + offset + rows rows that are known after call k. */
+/* ---- endless sequences ---- */
+/* window_output for the rows that are known after call k: (k + 1)*rows + offset. */
 StepRows step_window(const Window *w, int axis, StepRows in) {
   const int64_t reach = w->dilation[axis] * (w->kernel[axis] - 1) + 1,
                 known = floor_divide(in.offset + w->before[axis] - reach, w->stride[axis]) + 1;

@@ -140,7 +140,7 @@ static Node *sum_repeated(Graph *graph, Node *node, Shape part, Node *dx) {
   const Extent p = shape_extent(part), whole = shape_extent(node->shape);
   const bool over_channels = p.c != whole.c;
   if (one_pixel(p) && !one_pixel(whole)) {
-    const Shape pixel = shape_with_rows(shape_picture(1, 1, whole.c), part);
+    const Shape pixel = shape_with_rows(shape_image(1, 1, whole.c), part);
     dx = graph_hidden(graph, &op_sum_pixels, node, over_channels ? pixel : part, RESULT_SAMPLE, 1, &dx);
   }
   return over_channels ? graph_hidden(graph, &op_sum_channels, node, part, RESULT_SAMPLE, 1, &dx) : dx;

@@ -18,7 +18,7 @@ const char *window_size_text(Arena *arena, const Node *node, const int64_t size[
 }
 
 Shape window_shape(const Node *node, int64_t h, int64_t w, int64_t c) {
-  const Shape shape = is_sequence(node) ? shape_sequence(w, c) : shape_picture(h, w, c);
+  const Shape shape = is_sequence(node) ? shape_sequence(w, c) : shape_image(h, w, c);
   return shape_with_rows(shape, node->in[0]->shape);
 }
 
@@ -214,7 +214,7 @@ static void warn_unread(ShapeContext *context, const Node *node, const Window *w
                                  w->dilation[axis], w->before[axis]);
     bad[axis] = unread[axis] > 0;
   }
-  if (context->doubted || (!bad[0] && !bad[1])) return;
+  if (context->linted || (!bad[0] && !bad[1])) return;
   Diag *diag =
       op_error(context, node, DIAG_unread_input, "%s never reads the last %s of its %s input", node->op->name,
                unread_text(context, node, unread), shape_text(context->arena, node->in[0]->shape));

@@ -39,11 +39,11 @@ Node *graph_truth(Graph *graph, TruthPart part) {
   const Extent picture = picture_extent(graph);
   const int64_t objects = graph->training->objects;
   Node *node = graph->truth[part] =
-      graph_outside(graph, &op_target, (PortInfo){graph_ports(graph) + (int)part, types[part], false, 0});
+      graph_port_node(graph, &op_target, (PortInfo){graph_ports(graph) + (int)part, types[part], false, 0});
   node->shape = part == TRUTH_COUNT   ? shape_vector(1)
                 : part == TRUTH_CLASS ? shape_vector(objects)
                 : part == TRUTH_BOX   ? shape_sequence(objects, 4)
-                                      : shape_picture(picture.h, picture.w, 1);
+                                      : shape_image(picture.h, picture.w, 1);
   node->name = names[part];
   return node;
 }

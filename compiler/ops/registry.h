@@ -51,9 +51,9 @@ extern const Op op_region_rows;
 
 /* ---- quantization-aware training (ops/rounding) ---- */
 /* Fake quantization of a value: rounded to int8 steps once the switch is on. */
-Node *rounding_value(Graph *, Node *value, const Rounds *);
+Node *rounding_value(Graph *, Node *value, const QatRounding *);
 /* Updates the range that several values share. */
-void rounding_observe(Graph *, int n, Node *const *value, const Rounds *);
+void rounding_observe(Graph *, int n, Node *const *value, const QatRounding *);
 /* For eval: node->weight[0] with the layer's rounding. */
 const double *rounding_weights(Arena *, const Node *, const double *const *weight);
 

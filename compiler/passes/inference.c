@@ -80,7 +80,7 @@ static void split_mean(Copy *copy, Node *pool) {
   const Extent e = shape_extent(pool->in[0]->shape);
   Node *rows = graph_copy_node(arena, pool, NULL);
   rows->op = pool->op->traits.row_means;
-  rows->shape = shape_picture(e.h, 1, e.c);
+  rows->shape = shape_image(e.h, 1, e.c);
   rows->window = window_over(arena, pool, 1, e.w);
   graph_append(copy->to, rows);
   pool->in[0] = rows;

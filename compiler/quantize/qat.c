@@ -15,16 +15,16 @@ static Weight *add_statistic(Graph *graph, const char *name, const char *member,
                      .dim = {size},
                      .size = size,
                      .statistic = true,
-                     .passing = true,
+                     .training_only = true,
                      .init = {.kind = INIT_CONSTANT},
                      .owner = owner};
   vec_push(graph->arena, graph->weights, weight);
   return weight;
 }
 
-static Rounds *rounds_at(Graph *graph, const Node *node) {
+static QatRounding *rounds_at(Graph *graph, const Node *node) {
   Node *own = graph->nodes.data[node->id];
-  Rounds *rounds = NEW(graph->arena, Rounds);
+  QatRounding *rounds = NEW(graph->arena, QatRounding);
   if (own->rounds) *rounds = *own->rounds;
   rounds->aware = graph->training->aware;
   own->rounds = rounds;
@@ -42,7 +42,7 @@ static Weight *range_of_value(Graph *graph, const Calibrated *made, const Node *
 }
 
 static void round_value(Graph *graph, const Calibrated *made, const Chosen *c, Weight **known) {
-  Rounds *rounds = rounds_at(graph, c->last);
+  QatRounding *rounds = rounds_at(graph, c->last);
   rounds->value = !c->wide; /* training ignores the error of int16 */
   if (c->seen) {
     rounds->range = range_of_value(graph, made, c->seen, known);
@@ -62,7 +62,7 @@ static bool is_exact_rescale(const Graph *graph, const Chosen *c) {
 }
 
 /* The node that determines the value's scale, unless another one is computed. */
-static const Rounds *source_of(const Node *node) {
+static const QatRounding *source_of(const Node *node) {
   for (;; node = node->in[0]) {
     if (node->rounds && node->rounds->value) return node->rounds;
     const bool same = node->op->traits.int8 == INT8_LARGEST ||
@@ -76,9 +76,9 @@ static const Rounds *source_of(const Node *node) {
 static void round_means(Graph *graph) {
   for (int i = 0; i < graph->nodes.n; i++) {
     const Node *node = graph->nodes.data[i];
-    const Rounds *source = node->op->traits.int8 == INT8_MEAN ? source_of(node->in[0]) : NULL;
+    const QatRounding *source = node->op->traits.int8 == INT8_MEAN ? source_of(node->in[0]) : NULL;
     if (!source || (node->rounds && node->rounds->value)) continue;
-    Rounds *rounds = rounds_at(graph, node);
+    QatRounding *rounds = rounds_at(graph, node);
     *rounds = *source;
     rounds->weights = rounds->observed = rounds->joins = false;
   }
@@ -87,7 +87,7 @@ static void round_means(Graph *graph) {
 void aware_prepare(Graph *graph) {
   static const Table none = {0};
   static const Calibration how = {.range = RANGE_MINMAX, .rounding = "float", .keep = &none, .wide = &none};
-  Aware *aware = graph->training->aware;
+  QatSettings *aware = graph->training->aware;
   const Calibrated *made = calibrate(graph->arena, graph, NULL, NULL, &how);
   Weight **known = NEW_ARRAY(graph->arena, Weight *, graph->nodes.n + 1);
   aware->on = add_statistic(graph, "quantize.on", "on", 1, graph->nodes.data[0]);
@@ -107,7 +107,7 @@ const Table *aware_ranges(Arena *arena, const Graph *graph, const float *weights
   if (!graph->training || !graph->training->aware || !(weights[graph->training->aware->on->offset] > 0))
     return NULL;
   for (int i = 0; i < graph->nodes.n; i++) {
-    const Rounds *rounds = graph->nodes.data[i]->rounds;
+    const QatRounding *rounds = graph->nodes.data[i]->rounds;
     const char *name = graph->nodes.data[i]->name;
     if (!rounds || !rounds->range || rounds->range->owner->id != i) continue;
     const float *range = weights + rounds->range->offset;

@@ -170,7 +170,7 @@ Made layer_make(Sema *s, const Frame *frame, const Op *op, const Call *call, con
              (LayerName){name, node, NULL, call->span, frame->site}); /* after that: a layer cannot share its
                                                                          own parameters */
   if (!bound.ok || !shares || any_poison(node)) return made;
-  context.doubted = doubt_order(s, node, call);
+  context.linted = doubt_order(s, node, call);
   op->shape(&context, node);
   sizes_check(s, node);
   warn_softmax(s, node);

@@ -66,7 +66,7 @@ static PortAs output_type_eval(Sema *s, const Frame *frame, Ident type) {
 }
 
 void input_make(Sema *s, const Frame *frame, const Stmt *stmt) {
-  Node *node = graph_outside(s->graph, &op_input, (PortInfo){.index = s->graph->inputs.n});
+  Node *node = graph_port_node(s->graph, &op_input, (PortInfo){.index = s->graph->inputs.n});
   node->name = stmt->name.s;
   node->span = stmt->span;
   node->shape = shape_eval(s, frame, stmt);

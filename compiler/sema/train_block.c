@@ -180,11 +180,11 @@ static void quantize_read(const Reading *r, const Expr *e) {
   Setting setting;
   if (e->kind == EXPR_PATH && e->nparts == 1 && strcmp(e->part[0].s, "off") == 0) return;
   if (!form_read(r, "quantization", quantize_table, e, &setting)) return;
-  Aware *aware = r->training->aware = NEW(r->s->arena, Aware);
-  *aware = (Aware){.span = e->span,
-                   .start = form_arg(&setting, "start")->i,
-                   .momentum = form_arg(&setting, "momentum")->f,
-                   .percentile = form_arg(&setting, "percentile")->f};
+  QatSettings *aware = r->training->aware = NEW(r->s->arena, QatSettings);
+  *aware = (QatSettings){.span = e->span,
+                         .start = form_arg(&setting, "start")->i,
+                         .momentum = form_arg(&setting, "momentum")->f,
+                         .percentile = form_arg(&setting, "percentile")->f};
   if (aware->momentum >= 1)
     diag_report(r->s->diags, DIAG_bad_value, e->span, NULL,
                 "'momentum' of int8 is 1, but must be below 1: ranges would not change after the first step");
@@ -249,9 +249,9 @@ static bool metric_fits(const Graph *graph, const Form *metric, const LossUse *u
 /* Metrics of boxes and segments read an output, whatever is trained. */
 static bool is_found(const Graph *graph, const Form *metric) {
   if (metric->code != METRIC_BOXES && metric->code != METRIC_SEGMENTS) return false;
-  const Finds wanted = metric->code == METRIC_BOXES ? FINDS_BOXES : FINDS_SEGMENTS;
+  const Detects wanted = metric->code == METRIC_BOXES ? DETECTS_BOXES : DETECTS_SEGMENTS;
   for (int o = 0; o < graph->outputs.n; o++)
-    if (graph->outputs.data[o].node->op->traits.finds == wanted) return true;
+    if (graph->outputs.data[o].node->op->traits.detects == wanted) return true;
   return false;
 }
 

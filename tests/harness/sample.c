@@ -75,13 +75,13 @@ static void draw_filters(const Node *node, float *to, uint64_t *state) {
 static void draw_rounding(Sample *sample, uint64_t *state) {
   static const double zeros[] = {0, 100, 128}, unit = 0x1p-5;
   const Graph *graph = sample->graph;
-  const Aware *aware = graph->training->aware;
+  const QatSettings *aware = graph->training->aware;
   for (int w = 0; w < graph->weights.n; w++) {
     const Weight *weight = graph->weights.data[w];
     float *to = sample->weights + weight->offset;
     const double below = zeros[(int)(3 * sample_number(state))];
     if (weight == aware->on) to[0] = aware->start == 0;
-    else if (weight->passing) to[0] = (float)(-unit * below), to[1] = (float)(unit * (255 - below));
+    else if (weight->training_only) to[0] = (float)(-unit * below), to[1] = (float)(unit * (255 - below));
     else
       for (int64_t i = 0; i < weight->size && weight->rank == 1; i++)
         to[i] = strcmp(weight->member, "running_var")

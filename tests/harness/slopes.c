@@ -43,7 +43,7 @@ static double loss_at(void *context, double x) {
 /* A few elements of each trained parameter, relative to its largest gradient. */
 void check_differences(Check *check) {
   const Sample *s = &check->sample;
-  const Aware *aware = s->graph->training->aware;
+  const QatSettings *aware = s->graph->training->aware;
   /* Rounding has steps; its gradients are compared with PyTorch's (tests/golden). */
   if (aware && s->weights[aware->on->offset] > 0) return;
   uint64_t state = 99;

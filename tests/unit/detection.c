@@ -27,7 +27,7 @@ static Net net_of(const Golden *g) {
   snprintf(net.what, sizeof net.what, "%s", g->layers);
   for (int i = 0; i < g->inputs; i++) {
     const int64_t *dim = g->shape[i].dim;
-    const Shape shape = g->shape[i].rank == 3   ? shape_picture(dim[0], dim[1], dim[2])
+    const Shape shape = g->shape[i].rank == 3   ? shape_image(dim[0], dim[1], dim[2])
                         : g->shape[i].rank == 2 ? shape_sequence(dim[0], dim[1])
                                                 : shape_vector(dim[0]);
     net.named[i] = net_input(&net, shape, F32, false);
@@ -83,7 +83,7 @@ static Node *loss_of(Net *net, const GoldenLoss *g) {
   for (int i = 0; i < g->values; i++) {
     const int64_t *dim = g->shape[i].dim;
     Shape shape =
-        g->shape[i].rank == 3 ? shape_picture(dim[0], dim[1], dim[2]) : shape_sequence(dim[0], dim[1]);
+        g->shape[i].rank == 3 ? shape_image(dim[0], dim[1], dim[2]) : shape_sequence(dim[0], dim[1]);
     shape.regions = g->shape[i].regions;
     in[n++] = net_input(net, shape, F32, false);
     size += i < TRAINED && g->gradient[i] ? shape_elements(shape) : 0;
@@ -91,8 +91,8 @@ static Node *loss_of(Net *net, const GoldenLoss *g) {
   in[n++] = net_input(net, shape_vector(1), I32, false);
   in[n++] = net_input(net, shape_vector(MOST), I32, false);
   in[n++] = net_input(net, shape_sequence(MOST, 4), F32, false);
-  if (g->instance) in[n++] = net_input(net, shape_picture(24, 28, 1), U8, false);
-  net_input(net, shape_picture(24, 28, 10), F32, false);
+  if (g->instance) in[n++] = net_input(net, shape_image(24, 28, 1), U8, false);
+  net_input(net, shape_image(24, 28, 10), F32, false);
   net_chain(net, anchors);
   Node *node = net_loss(net, g->loss, g->arguments, n, in);
   node->shape = shape_vector(size);

@@ -83,7 +83,7 @@ enum { NETS = sizeof layers / sizeof *layers };
 static Net net_of(int i) {
   Net net = net_new();
   snprintf(net.what, sizeof net.what, "net %d", i);
-  net_input(&net, shape_picture(16, 16, 3), F32, false);
+  net_input(&net, shape_image(16, 16, 3), F32, false);
   net_chain(&net, layers[i]);
   net_end(&net, "cross_entropy", "");
   CU_ASSERT_TRUE(net.good);

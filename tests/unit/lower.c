@@ -360,7 +360,7 @@ static void sweep(const Op *op, const Shape *inputs, const char *const *texts) {
     for (int k = 0; texts[k]; k++) check_layer(inputs[i], op, texts[k]);
 }
 
-static Shape picture(int64_t h, int64_t w, int64_t c) { return shape_picture(h, w, c); }
+static Shape picture(int64_t h, int64_t w, int64_t c) { return shape_image(h, w, c); }
 static Shape sequence(int64_t length, int64_t c) { return shape_sequence(length, c); }
 
 static void test_conv_kernels(void) { /* kernels, strides, dilations and padding on an odd image size */

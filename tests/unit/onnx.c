@@ -21,7 +21,7 @@ static const TensorProto *tensor_named(const ModelProto *model, const char *name
 
 /* A convolution and a dense layer, with the numbers 0, 1/2, 1 ... as weights. */
 static ModelProto *model_of(Net *net, float **weights) {
-  net_input(net, shape_picture(6, 7, 3), F32, false);
+  net_input(net, shape_image(6, 7, 3), F32, false);
   net_chain(net, "conv filters=4 kernel=3 -> relu -> flatten order=chw -> dense units=5");
   CU_ASSERT_TRUE_FATAL(net->good);
   vec_push(net->arena, net->graph->outputs, ((Port){.name = "scores", .node = net->last, .span = NO_SPAN}));

@@ -28,7 +28,7 @@ static void check(Shape shape, const char *layers, const char *loss, const char 
   arena_free(net.arena);
 }
 
-static Shape picture(int64_t h, int64_t w, int64_t c) { return shape_picture(h, w, c); }
+static Shape picture(int64_t h, int64_t w, int64_t c) { return shape_image(h, w, c); }
 
 /* ---- the tests ---- */
 static void test_activations(void) {

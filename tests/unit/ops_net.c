@@ -77,7 +77,7 @@ Net net_new(void) {
 }
 
 Node *net_input(Net *net, Shape shape, Elem elem, bool chw) {
-  Node *node = graph_outside(net->graph, &op_input, (PortInfo){net->graph->inputs.n, elem, chw, 0});
+  Node *node = graph_port_node(net->graph, &op_input, (PortInfo){net->graph->inputs.n, elem, chw, 0});
   node->shape = shape;
   node->name = "image";
   const Port port = {"image", node, NO_SPAN, AS_FLOATS};

@@ -342,8 +342,8 @@ static Field drawn_field(uint64_t *state, int round) {
 
 static Net proposals_net(void) {
   Net net = net_new();
-  net.named[0] = net_input(&net, shape_picture(SIDE, SIDE, 4 * ANCHORS), F32, false);
-  net_input(&net, shape_picture(SIDE, SIDE, ANCHORS), F32, false);
+  net.named[0] = net_input(&net, shape_image(SIDE, SIDE, 4 * ANCHORS), F32, false);
+  net_input(&net, shape_image(SIDE, SIDE, ANCHORS), F32, false);
   net_layer(&net, "proposals", "deltas=$0 anchors=[[1,1],[2,1.5]] stride=1 before=14 max=9 iou=0.5");
   return net;
 }

@@ -13,7 +13,7 @@ enum { HEIGHT = 6, WIDTH = 7, EACH = 2, ANCHORS = HEIGHT * WIDTH * EACH, MOST = 
 /* proposals of 6x7 cells with two anchors each. */
 static Net net_of(const char *proposals) {
   Net net = net_new();
-  net_input(&net, shape_picture(24, 28, 10), F32, false);
+  net_input(&net, shape_image(24, 28, 10), F32, false);
   net_chain(&net, "avgpool kernel=4 -> @0 -> slice channels=2..10 -> @1 -> <0 -> slice channels=0..2");
   net_layer(&net, "proposals", proposals);
   CU_ASSERT_TRUE_FATAL(net.good);

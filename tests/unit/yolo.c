@@ -14,7 +14,7 @@
 /* A net with an image input of that size, on which its numbers do not depend. */
 static Net net_on_picture(int64_t picture_h, int64_t picture_w, Shape numbers) {
   Net net = net_new();
-  net_input(&net, shape_picture(picture_h, picture_w, 1), F32, false);
+  net_input(&net, shape_image(picture_h, picture_w, 1), F32, false);
   Node *picture = net.last;
   net.named[0] = net_input(&net, numbers, F32, false);
   net.last = picture;
@@ -57,7 +57,7 @@ static int64_t items(const char *lists) { /* of [[a,b],[c,d]], the pairs */
 static void test_heads(void) {
   for (size_t i = 0; i < sizeof heads / sizeof *heads; i++) {
     const Head *head = &heads[i];
-    const Shape input = shape_picture(head->h, head->w, items(head->yolo) * (5 + head->classes));
+    const Shape input = shape_image(head->h, head->w, items(head->yolo) * (5 + head->classes));
     Net net = net_on_picture(head->picture_h, head->picture_w, input);
     snprintf(net.what, sizeof net.what, "yolo %s -> nms %s", head->yolo, head->nms);
     net_layer(&net, "yolo", head->yolo);
@@ -82,9 +82,9 @@ static const Painting paintings[] = {
 };
 
 static Net painting_net(const Painting *p) {
-  Net net = net_on_picture(p->picture_h, p->picture_w, shape_picture(p->h, p->w, p->classes));
+  Net net = net_on_picture(p->picture_h, p->picture_w, shape_image(p->h, p->w, p->classes));
   Node *scores = net.last;
-  Shape masks = shape_picture(p->height, p->width, p->things);
+  Shape masks = shape_image(p->height, p->width, p->things);
   masks.regions = p->rows;
   net.named[0] = net_input(&net, shape_sequence(p->rows, 6), F32, false);
   net.named[1] = net_input(&net, masks, F32, false);
@@ -202,8 +202,7 @@ static Net heads_net(const HeadLoss *of) {
   Net net = net_new();
   Training *training = net.graph->training = NEW(net.arena, Training);
   for (int k = 0; k < of->heads; k++) {
-    const Shape input =
-        shape_picture(of->cells[k][0], of->cells[k][1], items(of->yolo[k]) * (5 + of->classes));
+    const Shape input = shape_image(of->cells[k][0], of->cells[k][1], items(of->yolo[k]) * (5 + of->classes));
     net_input(&net, input, F32, false);
     Node *head = net_layer(&net, "yolo", of->yolo[k]);
     YoloHead *detail = NEW(net.arena, YoloHead);

@@ -309,7 +309,7 @@ static Value *operand_of(ModelImport *im, const View *x, int64_t heads) {
 
 static Value *added_value(ModelImport *im, const Chain *c, const Added *a, bool heads, const char *name) {
   const int64_t dim[] = {a->rows, c->l[!c->key], c->l[c->key]};
-  const Shape row = shape_sequence(dim[1], dim[2]), all = shape_picture(dim[0], dim[1], dim[2]);
+  const Shape row = shape_sequence(dim[1], dim[2]), all = shape_image(dim[0], dim[1], dim[2]);
   const int first = a->rows == 1;
   Value *v = a->value;
   if (v && v->made && strcmp(v->made->call, "split_rows") == 0) v = v->made->in[0];
@@ -362,7 +362,7 @@ static View *attend(ModelImport *im, const Chain *c, View *const operand[3], int
   if (biased && !(in[n++] = added_value(im, c, &m->bias, true, "bias"))) return NULL;
   const char *split = heads == 1 ? "" : arena_printf(im->arena, ", heads=%lld", (long long)heads);
   const int64_t rows = c->rows / heads, channels = operand[2]->size[2];
-  const Shape all = shape_picture(rows, operand[0]->size[1], heads * channels);
+  const Shape all = shape_image(rows, operand[0]->size[1], heads * channels);
   Shape row = in[0]->shape;
   row.dim[row.rank - 1] = heads * channels;
   Value *v = emit(im, n, in, row, "attention(%%1, %%2%s%s)", split, more.s);

@@ -161,7 +161,7 @@ static bool has_no_batch(const ModelImport *im, const OnnxPort *port) { return i
 static View *view_of_four(ModelImport *im, const OnnxPort *port) {
   const int64_t *dim = port->dim;
   Value *value = NEW(im->arena, Value);
-  value->shape = shape_picture(dim[0] * dim[1], dim[2], dim[3]);
+  value->shape = shape_image(dim[0] * dim[1], dim[2], dim[3]);
   View *view = view_new(im, value, 4);
   for (int d = 0; d < 4; d++) {
     view->size[d] = dim[d];

@@ -155,7 +155,7 @@ static Value *mask_constant(ModelImport *im, const OnnxNode *node, const Tensor 
       for (int64_t j = 0; j < s->keys; j++) tensor_put(all, at++, rule(mask_number(t, h, i, j)));
   return constant_statement(
       im, node, IN_MASK, NULL,
-      by_head ? shape_picture(heads, s->places, s->keys) : shape_sequence(s->places, s->keys), all, false);
+      by_head ? shape_image(heads, s->places, s->keys) : shape_sequence(s->places, s->keys), all, false);
 }
 
 static double lowest_number(double x) { return x < -LARGEST_BOUND ? -LARGEST_BOUND : x; }

@@ -245,7 +245,7 @@ static const View *as_gate(ModelImport *im, const View *small, const View *big) 
 static View *gated(ModelImport *im, const View *big, const View *small, const char *word) {
   Value *gate = small->value;
   const int64_t c = big->value->shape.dim[2];
-  const Shape to = shape_picture(1, 1, c);
+  const Shape to = shape_image(1, 1, c);
   if (!shape_equal(gate->shape, to)) gate = emit_one(im, gate, to, "reshape(1x1x%lld)", (long long)c);
   Value *both[] = {big->value, gate};
   return view_copy(im, big, emit(im, 2, both, big->value->shape, "%s(%%*)", word));
@@ -306,7 +306,7 @@ static bool is_single(const View *small, const View *big) {
 
 /* The language broadcasts the channels of one pixel, not a scalar. */
 static View *with_single(ModelImport *im, const View *big, const View *small, const char *word) {
-  const Shape pixel = shape_picture(1, 1, shape_elements(big->value->shape)), one = shape_picture(1, 1, 1);
+  const Shape pixel = shape_image(1, 1, shape_elements(big->value->shape)), one = shape_image(1, 1, 1);
   Value *both[] = {reshaped(im, big->value, pixel), reshaped(im, small->value, one)};
   Value *v = emit(im, 2, both, pixel, "%s(%%*)", word);
   return view_copy(im, big, reshaped(im, v, big->value->shape));

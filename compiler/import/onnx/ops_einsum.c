@@ -134,7 +134,7 @@ static View *contracted(ModelImport *im, const OnnxNode *node, int constant, Con
   const char *end = arena_printf(im->arena, "bias=false, name=\"%s\")", layer);
   if (groups > 1) end = arena_printf(im->arena, "groups=%lld, %s", groups, end);
   if (npos == 0 && groups > 1)
-    v = emit_one(im, v, shape_picture(1, 1, w->dim[1] * groups), "reshape(1x1x%lld)",
+    v = emit_one(im, v, shape_image(1, 1, w->dim[1] * groups), "reshape(1x1x%lld)",
                  (long long)w->dim[1] * groups);
   Shape to = v->shape;
   to.dim[to.rank - 1] = w->dim[0];

@@ -372,7 +372,7 @@ static View *hot_rows(ModelImport *im, const View *x, int axis, int64_t n) {
     if (!is_one_image(x, d)) pos[npos++] = d;
   Value *v = npos == 1 ? lay_indices(im, x, -1) : lay(im, x, 0, NULL, npos, pos, false);
   if (!v) return NULL;
-  Shape to = npos == 2   ? shape_picture(v->shape.dim[0], v->shape.dim[1], n)
+  Shape to = npos == 2   ? shape_image(v->shape.dim[0], v->shape.dim[1], n)
              : npos == 1 ? shape_sequence(shape_elements(v->shape), n)
                          : shape_sequence(1, n);
   v = emit_one(im, v, to, "one_hot(%lld)", (long long)n);
@@ -473,6 +473,6 @@ View *import_grid_sample(ModelImport *im, const OnnxNode *node) {
   if (strcmp(outside, "reflection") == 0) text_put(&words, ", outside=reflect");
   if (onnx_int(node, "align_corners", 0)) text_put(&words, ", corners=true");
   Value *both[] = {image, at};
-  const Shape to = shape_picture(at->shape.dim[0], at->shape.dim[1], image->shape.dim[2]);
+  const Shape to = shape_image(at->shape.dim[0], at->shape.dim[1], image->shape.dim[2]);
   return view_standard(im, emit(im, 2, both, to, "grid_sample(%%1%s)", words.s), x, 4);
 }

@@ -183,10 +183,10 @@ static View *overlapping_frames(ModelImport *im, const View *x, int d, int64_t n
   const int64_t most = (v->shape.dim[0] - size) / step + 1, c = v->shape.dim[1];
   v = emit_one(im, v, shape_sequence(size, c), "unfold(%lld, step=%lld)", (long long)size, (long long)step);
   value_of_regions(im, v, most);
-  v = emit_one(im, v, shape_picture(most, size, c), "join_rows");
+  v = emit_one(im, v, shape_image(most, size, c), "join_rows");
   v->regions = 0;
   if (frames < most)
-    v = emit_one(im, v, shape_picture(frames, size, c), "crop([0, %lld, 0, 0])", (long long)(most - frames));
+    v = emit_one(im, v, shape_image(frames, size, c), "crop([0, %lld, 0, 0])", (long long)(most - frames));
   View *y = view_copy(im, x, v);
   if (nchan) view_set(y, chan[0], 2);
   y->size[d] = n;

@@ -102,7 +102,7 @@ Value *emitted_once(ModelImport *im, Value *v, Shape shape, const char *call) {
 
 Value *as_rows(ModelImport *im, Value *v, int64_t rows, int64_t n, int64_t c) {
   const Shape part = shape_of_parts(rows, shape_sequence(n, c));
-  v = reshaped(im, v, rows > 1 ? shape_picture(rows, n, c) : part);
+  v = reshaped(im, v, rows > 1 ? shape_image(rows, n, c) : part);
   const bool joined = v->made && strcmp(v->made->call, "join_rows") == 0;
   if (rows == 1) return v;
   return joined && shape_equal(v->made->in[0]->shape, part) ? v->made->in[0]
@@ -190,7 +190,7 @@ static View *multiplied(ModelImport *im, View *const side[2], double scale) {
   if (strcmp(transpose, "none") != 0) text_put(&more, ", transpose=%s", transpose);
   if (scale != 1) text_put(&more, ", scale=%s", number_text(im->arena, scale));
   Value *v = emit(im, 2, both, shape_of_parts(rows, shape_sequence(l, m)), "matmul(%%1%s)", more.s);
-  v = joined_rows(im, v, rows, shape_picture(rows, l, m));
+  v = joined_rows(im, v, rows, shape_image(rows, l, m));
   v->product = NEW(im->arena, Product);
   *v->product = (Product){{side[0], side[1]}, scale};
   return view_of_rows(im, v, rows);

@@ -224,7 +224,7 @@ static Value *emit_layer(ModelImport *im, const Layer *l, Value *rows, bool last
 /* The rows of one of several sequences, or of the only one. */
 static Value *sequence_of(ModelImport *im, const Layer *l, Value *all, int64_t image) {
   if (l->images == 1) return all;
-  Value *one = emit_one(im, all, shape_picture(1, l->rows, l->channels), "crop([%lld, %lld, 0, 0])",
+  Value *one = emit_one(im, all, shape_image(1, l->rows, l->channels), "crop([%lld, %lld, 0, 0])",
                         (long long)image, (long long)(l->images - 1 - image));
   return reshaped(im, one, shape_sequence(l->rows, l->channels));
 }
@@ -245,7 +245,7 @@ static Value *run_sequences(ModelImport *im, const Layer *l, Value *all, bool la
     Value *rows = sequence_of(im, l, all, i);
     if (!rows || !(made[i] = emit_layer(im, l, rows, last, again || i))) return NULL;
     if (l->images > 1)
-      made[i] = reshaped(im, made[i], last ? shape_sequence(1, n) : shape_picture(1, l->rows, n));
+      made[i] = reshaped(im, made[i], last ? shape_sequence(1, n) : shape_image(1, l->rows, n));
   }
   return l->images > 1 ? join_values(im, (int)l->images, made, 0) : made[0];
 }

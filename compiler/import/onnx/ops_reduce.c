@@ -98,7 +98,7 @@ static View *over_positions(ModelImport *im, const View *x, Over *over, const ch
   if (!v) return NULL;
   const int64_t n = v->shape.dim[v->shape.rank - 1];
   if (v->shape.rank > 1)
-    v = emit_one(im, v, v->shape.rank == 3 ? shape_picture(1, 1, n) : shape_vector(n), "%s", word);
+    v = emit_one(im, v, v->shape.rank == 3 ? shape_image(1, 1, n) : shape_vector(n), "%s", word);
   y->value = v;
   for (int d = 0; d < x->rank; d++)
     for (int i = 0; i < y->along[d].n; i++)

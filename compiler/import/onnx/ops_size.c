@@ -89,8 +89,7 @@ static Value *pad_value_columns(ModelImport *im, Value *v, int64_t before, int64
   Shape to = v->shape;
   const int c = to.rank - 1;
   const int64_t columns = to.dim[c], rows = shape_elements(to) / columns;
-  const Shape narrow = shape_picture(rows, columns, 1),
-              wide = shape_picture(rows, columns + before + behind, 1);
+  const Shape narrow = shape_image(rows, columns, 1), wide = shape_image(rows, columns + before + behind, 1);
   Text call = {.arena = im->arena};
   text_put(&call, "zero_pad([0, 0, %lld, %lld]", (long long)before, (long long)behind);
   if (strcmp(p->mode, "zero") != 0) text_put(&call, ", mode=%s", p->mode);
@@ -359,7 +358,7 @@ View *import_depth_to_space(ModelImport *im, const OnnxNode *node) {
   const Shape s = v->shape;
   if (s.dim[2] % (k * k)) return no(im, "blocks that do not fit");
   const char *order = strcmp(onnx_text(node, "mode", "DCR"), "CRD") == 0 ? "crd" : "dcr";
-  const Shape to = shape_picture(s.dim[0] * k, s.dim[1] * k, s.dim[2] / (k * k));
+  const Shape to = shape_image(s.dim[0] * k, s.dim[1] * k, s.dim[2] / (k * k));
   return view_standard(im, emit_one(im, v, to, "depth_to_space(%lld, order=%s)", (long long)k, order), x, 4);
 }
 
@@ -370,6 +369,6 @@ View *import_space_to_depth(ModelImport *im, const OnnxNode *node) {
   const View *x = view_of(im, node, 0);
   const Shape s = v->shape;
   if (s.dim[0] % k || s.dim[1] % k) return no(im, "blocks that do not fit");
-  const Shape to = shape_picture(s.dim[0] / k, s.dim[1] / k, s.dim[2] * k * k);
+  const Shape to = shape_image(s.dim[0] / k, s.dim[1] / k, s.dim[2] * k * k);
   return view_standard(im, emit_one(im, v, to, "space_to_depth(%lld, order=dcr)", (long long)k), x, 4);
 }

@@ -44,12 +44,12 @@ static Tensor *transform_matrix(ModelImport *im, const Transform *f) {
 static Value *fast_rows(ModelImport *im, Value *v, const Transform *f) {
   const Shape s = v->shape;
   const int64_t rows = shape_elements(s) / f->in, channels = 2 * f->out;
-  v = reshaped(im, v, shape_picture(rows, f->in, 1));
+  v = reshaped(im, v, shape_image(rows, f->in, 1));
   v = emit_one(im, v, shape_sequence(f->in, 1), "split_rows");
   value_of_regions(im, v, rows);
   v = emit_one(im, v, shape_sequence(1, channels), "stft(%lld, %lld, window=ones, give=complex)",
                (long long)f->in, (long long)f->in);
-  v = emit_one(im, v, shape_picture(rows, 1, channels), "join_rows");
+  v = emit_one(im, v, shape_image(rows, 1, channels), "join_rows");
   v->regions = 0;
   Shape to = s;
   to.dim[s.rank - 1] = channels;

@@ -66,7 +66,7 @@ static bool count_out(ModelImport *im, Window2 *w, bool ceil) {
 }
 
 static Shape shape_out(const Window2 *w, int64_t channels) {
-  return w->n == 2 ? shape_picture(w->out[0], w->out[1], channels) : shape_sequence(w->out[0], channels);
+  return w->n == 2 ? shape_image(w->out[0], w->out[1], channels) : shape_sequence(w->out[0], channels);
 }
 
 static const char *pair_text(Arena *arena, int n, const int64_t *v) {
@@ -276,7 +276,7 @@ View *import_conv_transpose(ModelImport *im, const OnnxNode *node) {
 /* ---- pooling ---- */
 static View *global(ModelImport *im, const View *x, Value *v, const char *word) {
   const int64_t c = v->shape.dim[v->shape.rank - 1];
-  const Shape to = v->shape.rank == 3 ? shape_picture(1, 1, c) : shape_vector(c);
+  const Shape to = v->shape.rank == 3 ? shape_image(1, 1, c) : shape_vector(c);
   v = emit_one(im, v, to, "%s", word);
   View *view = view_new(im, v, x->rank);
   view->size[0] = x->size[0];
@@ -342,7 +342,7 @@ View *import_roi_align(ModelImport *im, const OnnxNode *node) {
   Value *both[] = {boxes->value, lay_standard(im, x)};
   if (!both[1]) return NULL;
   if (h < 1 || w < 1 || h > INT32_MAX || w > INT32_MAX) return no(im, "regions of no size");
-  const Shape to = shape_picture(h, w, both[1]->shape.dim[2]), table = shape_sequence(boxes->size[0], 4);
+  const Shape to = shape_image(h, w, both[1]->shape.dim[2]), table = shape_sequence(boxes->size[0], 4);
   if (!shape_equal(both[0]->shape, table))
     both[0] = emit_one(im, both[0], table, "reshape([%lld, 4])", (long long)table.dim[0]);
   Value *v = emit(im, 2, both, to, "roi_align(%%*, %lldx%lld, scale=%s, samples=%lld%s)", (long long)h,

@@ -211,7 +211,7 @@ static Value *to_space(ModelImport *im, Value *v, const Factors *pos, int npos, 
   if (!fits || pos[0].f[1].size != pos[1].f[1].size) return NULL;
   const int64_t k = pos[0].f[1].size, a = pos[0].f[1].inner, b = pos[1].f[1].inner,
                 depth = s.dim[2] / (k * k);
-  const Shape to = shape_picture(s.dim[0] * k, s.dim[1] * k, depth);
+  const Shape to = shape_image(s.dim[0] * k, s.dim[1] * k, depth);
   if (depth * k * k != s.dim[2]) return NULL;
   const Factors crd = factors_one(2, k * k, depth), dcr = factors_one(2, 1, depth);
   if (a == k && b == 1 && factors_equal(c, &crd))
@@ -228,7 +228,7 @@ static Value *to_depth(ModelImport *im, Value *v, const Factors *pos, int npos, 
   if (k < 2 || pos[1].f[0].inner != k || pos[0].f[0].axis != 0 || pos[1].f[0].axis != 1) return NULL;
   if (pos[0].f[0].size * k != s.dim[0] || pos[1].f[0].size * k != s.dim[1]) return NULL;
   const Factor deep = {2, 1, s.dim[2]}, down = {0, 1, k}, across = {1, 1, k};
-  const Shape to = shape_picture(s.dim[0] / k, s.dim[1] / k, s.dim[2] * k * k);
+  const Shape to = shape_image(s.dim[0] / k, s.dim[1] / k, s.dim[2] * k * k);
   Factors crd = {0}, dcr = {0};
   factors_push(&crd, deep), factors_push(&crd, down), factors_push(&crd, across);
   factors_push(&dcr, down), factors_push(&dcr, across), factors_push(&dcr, deep);
@@ -274,8 +274,8 @@ View *view_split_channels(ModelImport *im, const View *view, int64_t n) {
   }
   if (s.dim[c] % n) return NULL;
   const int64_t parts = s.dim[c] / n;
-  const Shape shape = c == 2   ? shape_picture(s.dim[0] * width, parts, n)
-                      : c == 1 ? shape_picture(s.dim[0], parts, n)
+  const Shape shape = c == 2   ? shape_image(s.dim[0] * width, parts, n)
+                      : c == 1 ? shape_image(s.dim[0], parts, n)
                                : shape_sequence(parts, n);
   to->value = reshaped(im, view->value, shape);
   return to;

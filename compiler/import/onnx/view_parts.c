@@ -19,12 +19,12 @@ Value *exchanged_as_heads(ModelImport *im, Value *v, int64_t before, int64_t fir
     const Shape whole = shape_of_parts(before, shape_sequence(second, first * after));
     v = as_rows(im, v, before * first, second, after);
     v = emit_one(im, v, whole, "join_heads(%lld)", (long long)first);
-    return joined_rows(im, v, before, shape_picture(before, second, first * after));
+    return joined_rows(im, v, before, shape_image(before, second, first * after));
   }
   const Shape part = shape_of_parts(before * second, shape_sequence(first, after));
   v = as_rows(im, v, before, first, second * after);
   v = emit_one(im, v, part, "split_heads(%lld)", (long long)second);
-  return joined_rows(im, v, before * second, shape_picture(before * second, first, after));
+  return joined_rows(im, v, before * second, shape_image(before * second, first, after));
 }
 
 /* ---- windows ---- */
@@ -89,20 +89,20 @@ static Value *split_into_windows(ModelImport *im, Value *v, const int64_t size[2
                          ? arena_printf(im->arena, "%lld", (long long)asked[0])
                          : arena_printf(im->arena, "%lldx%lld", (long long)asked[0], (long long)asked[1]);
   const int64_t n = size[0] * size[1];
-  v = emitted_once(im, v, shape_of_parts(rows, shape_picture(size[0], size[1], c)),
+  v = emitted_once(im, v, shape_of_parts(rows, shape_image(size[0], size[1], c)),
                    arena_printf(im->arena, "split_windows(%s%s%s)", text, grid ? ", mode=grid" : "",
                                 shift_text(im, shift)));
   v = emitted_once(im, v, shape_of_parts(rows, shape_sequence(n, c)),
                    arena_printf(im->arena, "reshape([%lld, %lld])", (long long)n, (long long)c));
-  return rows == 1 ? v : emitted_once(im, v, shape_picture(rows, n, c), "join_rows");
+  return rows == 1 ? v : emitted_once(im, v, shape_image(rows, n, c), "join_rows");
 }
 
 static Value *join_into_image(ModelImport *im, Value *v, const int64_t size[2], const int64_t count[2],
                               bool grid) {
   const int64_t rows = count[0] * count[1], c = shape_elements(v->shape) / (size[0] * size[1] * rows);
-  const Shape whole = shape_picture(size[0] * count[0], size[1] * count[1], c);
+  const Shape whole = shape_image(size[0] * count[0], size[1] * count[1], c);
   v = as_rows(im, v, rows, size[0] * size[1], c);
-  v = emitted_once(im, v, shape_of_parts(rows, shape_picture(size[0], size[1], c)),
+  v = emitted_once(im, v, shape_of_parts(rows, shape_image(size[0], size[1], c)),
                    arena_printf(im->arena, "reshape(%lldx%lldx%lld)", (long long)size[0], (long long)size[1],
                                 (long long)c));
   return emitted_once(im, v, whole,
@@ -345,7 +345,7 @@ Value *lay_images(ModelImport *im, const View *x, bool pointwise) {
   Value *v = !flat ? NULL : pointwise ? lay(im, flat, 1, &chan, 2, pos, false) : laid_as_rows(im, flat, n, c);
   return !v || pointwise
              ? v
-             : emitted_once(im, v, shape_of_parts(rows, shape_picture(x->size[2], x->size[3], c)),
+             : emitted_once(im, v, shape_of_parts(rows, shape_image(x->size[2], x->size[3], c)),
                             arena_printf(im->arena, "reshape(%lldx%lldx%lld)", (long long)x->size[2],
                                          (long long)x->size[3], (long long)c));
 }
@@ -358,7 +358,7 @@ View *view_images(ModelImport *im, Value *v, const View *like) {
   if (apart) {
     v = emit_one(im, v, shape_of_parts(rows, shape_sequence(h * w, c)), "reshape([%lld, %lld])",
                  (long long)(h * w), (long long)c);
-    v = joined_rows(im, v, rows, shape_picture(rows, h * w, c));
+    v = joined_rows(im, v, rows, shape_image(rows, h * w, c));
   }
   View *y = view_new(im, v, 4);
   const int64_t inner[] = {1, 1, w, 1}, axis[] = {0, 2, 1, 1}, size[] = {rows, c, h, w};

@@ -31,7 +31,7 @@ bool tfl_is_wide(const Making *k, const TflOperator *op) { return tfl_out(k, op)
 
 bool tfl_shape(const TflTensor *t, Shape *shape) {
   if (t->rank < 2 || t->rank > 4 || t->size < 1 || t->dim[0] != 1) return false;
-  *shape = t->rank == 4   ? shape_picture(t->dim[1], t->dim[2], t->dim[3])
+  *shape = t->rank == 4   ? shape_image(t->dim[1], t->dim[2], t->dim[3])
            : t->rank == 3 ? shape_sequence(t->dim[1], t->dim[2])
                           : shape_vector(t->dim[1]);
   return true;

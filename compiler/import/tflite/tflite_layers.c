@@ -243,7 +243,7 @@ static bool covers_all(const TflTensor *in, const int64_t window[2]) {
 
 static Shape reduced_shape(const TflTensor *in, const int64_t window[2]) {
   return in->rank == 3 ? shape_vector(in->dim[2])
-                       : shape_picture(in->dim[1] / window[0], in->dim[2] / window[1], in->dim[3]);
+                       : shape_image(in->dim[1] / window[0], in->dim[2] / window[1], in->dim[3]);
 }
 
 static const char *put_pool(Making *k, const TflOperator *op, const char *word, const int64_t window[2],

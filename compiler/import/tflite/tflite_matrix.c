@@ -26,8 +26,8 @@ static const char *matrix_constant(Making *k, const TflTensor *t, const Matrices
   float *data = NEW_ARRAY(k->arena, float, t->size);
   for (int64_t i = 0; i < t->size; i++) data[i] = (float)tfl_number(t, i);
   return tfl_constant(
-      k, m->rows > 1 ? shape_picture(m->rows, m->height, m->width) : shape_sequence(m->height, m->width),
-      data, t);
+      k, m->rows > 1 ? shape_image(m->rows, m->height, m->width) : shape_sequence(m->height, m->width), data,
+      t);
 }
 
 /* The name of the right operand as matrices: a constant, the value, or a new statement. */
@@ -83,6 +83,6 @@ bool tfl_matmul(Making *k, const TflOperator *op) {
   tfl_call(k, op, layer, "matmul(%s%s", right, transposed[op->transposed[0] + 2 * op->transposed[1]]);
   if (rows > 1) text_put(&k->text, " -> join_rows");
   tfl_scale(k, layer, out);
-  tfl_end_as(k, op, layer, rows > 1 ? shape_picture(rows, height, width) : shape_sequence(height, width));
+  tfl_end_as(k, op, layer, rows > 1 ? shape_image(rows, height, width) : shape_sequence(height, width));
   return true;
 }

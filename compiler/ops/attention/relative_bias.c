@@ -34,7 +34,7 @@ static void shape(ShapeContext *context, Node *node) {
   node->nweights = 1;
   node->weight = NEW_ARRAY(context->arena, Weight *, 1);
   node->weight[0] = op_weight(context, node, "weight", 2, dim, "init", 0, heads, heads, true);
-  if (node->weight[0]) node->shape = shape_picture(heads, length, length);
+  if (node->weight[0]) node->shape = shape_image(heads, length, length);
 }
 
 /* ---- reference ---- */

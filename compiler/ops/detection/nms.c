@@ -348,7 +348,7 @@ const Op op_nms = {
     .params = params,
     .example = "nms(scores, iou=0.5, max=20)",
     .traits.per_image = true,
-    .traits.finds = FINDS_BOXES,
+    .traits.detects = DETECTS_BOXES,
     .traits.classes = classes,
     .shape = shape,
     .eval = eval,

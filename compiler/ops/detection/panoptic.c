@@ -63,7 +63,7 @@ static void shape(ShapeContext *context, Node *node) {
     *scale = (Scale){(double)in.dim[1] / (double)picture->shape.dim[1],
                      (double)in.dim[0] / (double)picture->shape.dim[0]};
   node->detail = scale;
-  node->shape = shape_picture(in.dim[0], in.dim[1], 2);
+  node->shape = shape_image(in.dim[0], in.dim[1], 2);
 }
 
 /* ---- reference ---- */
@@ -224,7 +224,7 @@ const Op op_panoptic = {
     .params = params,
     .example = "panoptic(found, masks, threshold=0.5)",
     .traits.per_image = true,
-    .traits.finds = FINDS_SEGMENTS,
+    .traits.detects = DETECTS_SEGMENTS,
     .traits.classes = classes,
     .traits.things = things,
     .shape = shape,

@@ -62,7 +62,7 @@ static bool scores_fit(ShapeContext *context, const Node *node) {
 
 static bool deltas_fit(ShapeContext *context, const Node *node) {
   const Shape scores = node->in[0]->shape, deltas = node->in[1]->shape;
-  const Shape wanted = shape_picture(scores.dim[0], scores.dim[1], BOX * scores.dim[2]);
+  const Shape wanted = shape_image(scores.dim[0], scores.dim[1], BOX * scores.dim[2]);
   if (shape_equal(deltas, wanted)) return true;
   Diag *diag = op_error_at(context, node, "deltas", DIAG_shape_mismatch,
                            "proposals of %s scores needs %s deltas, four for each anchor, but these are %s",

@@ -75,7 +75,7 @@ void roi_shape(ShapeContext *context, Node *node) {
       !small_enough(context, node, size))
     return;
   shape_table(node->in[0]->shape, &rows, &columns);
-  node->shape = shape_picture(size[0], size[1], node->in[1]->shape.dim[2]);
+  node->shape = shape_image(size[0], size[1], node->in[1]->shape.dim[2]);
   node->shape.regions = rows;
 }
 

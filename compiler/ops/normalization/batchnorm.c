@@ -536,7 +536,7 @@ static void apply_backward(Gradient *pass, Node *node, Node *dy) {
   Node *x = node->in[0], *merged = node->in[1];
   const bool wanted = gradient_wanted(pass, x);
   if (!wanted && !gradient_trained(pass, node, WEIGHT) && !gradient_trained(pass, node, BIAS)) return;
-  const Shape two_rows = shape_picture(1, 2, shape_extent(node->shape).c);
+  const Shape two_rows = shape_image(1, 2, shape_extent(node->shape).c);
   Node *sums = graph_hidden(graph, &op_sums, node, two_rows, RESULT_SAMPLE, 3, (Node *[]){dy, x, merged});
   for (int k = WEIGHT; k <= BIAS; k++)
     if (gradient_trained(pass, node, k)) gradient_sum(pass, &op_weight_gradient, node, k, 1, &sums);
@@ -559,9 +559,8 @@ static Node *train(Graph *graph, Node *node) {
   if (node->rounds) rounding_add_switch(graph->arena, node, node->rounds->aware);
   const int64_t channels = shape_extent(node->shape).c;
   Node *moments =
-      graph_hidden(graph, &op_moments, node, shape_picture(1, 2, channels), RESULT_SAMPLE, 1, node->in);
-  Node *merged =
-      graph_hidden(graph, &op_merge, node, shape_picture(1, 3, channels), RESULT_BATCH, 1, &moments);
+      graph_hidden(graph, &op_moments, node, shape_image(1, 2, channels), RESULT_SAMPLE, 1, node->in);
+  Node *merged = graph_hidden(graph, &op_merge, node, shape_image(1, 3, channels), RESULT_BATCH, 1, &moments);
   for (int k = MEAN; k <= VARIANCE; k++) {
     Node *running = graph_hidden(graph, &op_running, node, shape_vector(channels), RESULT_BATCH, 1, &merged);
     running->hidden->wrt = k;

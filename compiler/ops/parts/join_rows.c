@@ -14,7 +14,7 @@ static void shape(ShapeContext *context, Node *node) {
     op_note_origin(context, diag, node->in[0]);
     return;
   }
-  node->shape = shape_picture(in.regions, in.dim[0], in.dim[1]);
+  node->shape = shape_image(in.regions, in.dim[0], in.dim[1]);
 }
 
 static const Op op_back = {.name = "join_rows input gradient",

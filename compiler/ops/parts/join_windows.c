@@ -39,7 +39,7 @@ static void shape(ShapeContext *context, Node *node) {
   }
   if (!windows_shift(context, node, size, w->shift)) return;
   node->detail = w;
-  node->shape = shape_picture(size[0], size[1], in.dim[2]);
+  node->shape = shape_image(size[0], size[1], in.dim[2]);
 }
 
 static void run(const Eval *eval) { windows_run(eval, false); }

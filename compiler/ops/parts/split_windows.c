@@ -55,7 +55,7 @@ static void shape(ShapeContext *context, Node *node) {
   }
   if (!windows_shift(context, node, in.dim, w->shift)) return;
   node->detail = w;
-  node->shape = shape_picture(w->size[0], w->size[1], in.dim[2]);
+  node->shape = shape_image(w->size[0], w->size[1], in.dim[2]);
   node->shape.regions = w->count[0] * w->count[1];
   node->shape.parts = true;
 }

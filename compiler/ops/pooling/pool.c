@@ -58,7 +58,7 @@ void pool_shape_global(ShapeContext *context, Node *node) {
   Window *w = NEW(context->arena, Window);
   *w = (Window){.kernel = {e.h, e.w}, .stride = {1, 1}, .dilation = {1, 1}, .groups = 1, .multiplier = 1};
   node->window = w;
-  node->shape = shape_with_rows(in.rank == 3 ? shape_picture(1, 1, e.c) : shape_vector(e.c), in);
+  node->shape = shape_with_rows(in.rank == 3 ? shape_image(1, 1, e.c) : shape_vector(e.c), in);
 }
 
 /* ---- walking over windows ---- */

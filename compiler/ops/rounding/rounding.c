@@ -21,7 +21,7 @@ enum { RANGE, ON }; /* indices in node->weight of fake quantize */
 enum { LO, HI };    /* of a range */
 enum { STEPS = 255, BINS = 2048 };
 
-static const Rounds *rounds_of(const Node *node) { return node->detail; }
+static const QatRounding *rounds_of(const Node *node) { return node->detail; }
 
 /* ---- weights, for eval ---- */
 const double *rounding_weights(Arena *arena, const Node *node, const double *const *weight) {
@@ -50,7 +50,7 @@ typedef struct Grid {
 } Grid;
 
 static Grid grid_of(const Eval *eval) {
-  const Rounds *r = rounds_of(eval->node);
+  const QatRounding *r = rounds_of(eval->node);
   const double *range = r->range ? eval->weight[RANGE] : (const double[]){r->lo, r->hi};
   const float lo = (float)fmin(range[LO], 0), hi = (float)fmax(range[HI], 0),
               scale = (hi - lo) / (float)STEPS;
@@ -86,7 +86,7 @@ typedef struct GridValues {
 } GridValues;
 
 static GridValues grid_values(Map *m) {
-  const Rounds *r = rounds_of(m->node);
+  const QatRounding *r = rounds_of(m->node);
   Val on = map_weight_at(m, ON, 0), none = number(0);
   Val lo = r->range ? vmin(map_weight_at(m, RANGE, LO), none) : number(r->lo),
       hi = r->range ? vmax(map_weight_at(m, RANGE, HI), none) : number(r->hi);
@@ -139,7 +139,7 @@ static const Op op_value = {.name = "fake quantize",
                             .lower = lower_plain_map,
                             .map = value_map};
 
-Node *rounding_value(Graph *graph, Node *value, const Rounds *rounds) {
+Node *rounding_value(Graph *graph, Node *value, const QatRounding *rounds) {
   Node *node = graph_hidden(graph, &op_value, value, value->shape, RESULT_SAMPLE, 1, &value);
   node->detail = rounds;
   node->nweights = ON + 1;
@@ -309,14 +309,14 @@ static void running_lower(Lower *l) {
 
 static const Op op_running = {.name = "running range", .eval = running_run, .lower = running_lower};
 
-static Node *seen_node(Graph *graph, int n, Node *const *value, const Rounds *rounds) {
+static Node *seen_node(Graph *graph, int n, Node *const *value, const QatRounding *rounds) {
   Node *node = graph_hidden(graph, &op_seen, value[0], shape_vector(2), RESULT_SAMPLE, n, value);
   node->detail = rounds;
   node->nweights = 0;
   return node;
 }
 
-void rounding_observe(Graph *graph, int n, Node *const *value, const Rounds *rounds) {
+void rounding_observe(Graph *graph, int n, Node *const *value, const QatRounding *rounds) {
   Node *seen[MOST_INPUTS];
   int parts = 0;
   if (n == 0) return;
