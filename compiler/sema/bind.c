@@ -1,4 +1,4 @@
-/* bind.c: Binding of arguments to a parameter table: every parameter gets a value of its type, or its
+/* bind.c: Binding of arguments to a parameter table: each parameter gets an argument of its type or its
  * default. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
@@ -44,7 +44,8 @@ Const argument_bind(Sema *s, const Frame *frame, const char *what, const Param *
   return value.kind == CONST_POISON ? value : param_convert(s, frame, what, p, &value);
 }
 
-/* All remaining positional arguments, or the named one; a list represents its items. */
+/* The list for a variadic parameter: all remaining positional arguments, or the named one; lists are
+ * flattened. */
 static Const many_bind(Sema *s, const Frame *frame, const char *what, const Param *p, const Matched *m,
                        const Argument *named, Span call) {
   VEC(Const) items = {0};
@@ -83,17 +84,17 @@ static void values_collect(Sema *s, Bound *bound, const Const *c) {
   for (int i = 0; c->kind == CONST_LIST && i < c->n; i++) values_collect(s, bound, &c->items[i]);
 }
 
-/* The values are in the order of the parameters, not of the arguments. */
+/* Collects the values of the net in the order of the parameters. */
 static void bind_values(Sema *s, Bound *bound, const Param *params, int n) {
   for (int i = 0; i < n; i++)
     if (params[i].type == PARAM_VALUE || params[i].type == PARAM_OPERAND || takes_many(params[i].type))
       values_collect(s, bound, &bound->arg[i]);
 }
 
-/* An optional value, such as the scores of nms: a positional argument that is a number belongs to the next
- * parameter. */
-static bool passed_over(Sema *s, const Frame *frame, const Param *params, const Arguments *args,
-                        Const *given) {
+/* Whether the first parameter is an optional value (the scores of nms) and the first positional argument is a
+ * number, which belongs to the next parameter. */
+static bool skips_parameter(Sema *s, const Frame *frame, const Param *params, const Arguments *args,
+                            Const *given) {
   if (!params || !params->name || params->type != PARAM_VALUE || !params->value || !args->n ||
       args->list[0].name.s)
     return false;
@@ -112,7 +113,7 @@ Bound params_bind(Sema *s, const Frame *frame, const char *what, const char *kin
   }
   for (int i = 0; i < nextras; i++) names[all++] = extra_names[i];
   Const given = {0};
-  const int first = passed_over(s, frame, params, args, &given);
+  const int first = skips_parameter(s, frame, params, args, &given);
   const Matched m = arguments_match(s, frame, what, kind, all, names, first, n, variadic, args);
   if (extras)
     *extras = (Extras){nextras > 0 ? m.slot[n] : NULL, nextras > 1 ? m.slot[n + 1] : NULL,

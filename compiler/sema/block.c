@@ -1,65 +1,64 @@
-/* block.c: Application of blocks: binds arguments, expands the body in a new scope and naming; detects
- * recursive blocks. */
+/* block.c: Application of blocks: binds arguments and expands the body in a new scope; detects recursion. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "sema/context.h"
 
 enum { DEEPEST_BLOCKS = 200, DEEPEST_BODIES = 1000, MOST_APPLICATIONS = 100000 };
 
-/* ---- blocks that apply themselves: found in the text, whether a branch is taken or not ---- */
+/* ---- recursive blocks: found in the source, in all branches ---- */
 
 enum { NOT_SEEN, ON_THE_WAY, DONE };
 
-typedef struct Way {
+typedef struct CallPath {
   VEC(BlockDef *) block;
   VEC(const Call *) call;
   int depth;
-} Way; /* block[i] applies block[i + 1] with call[i]; bodies within bodies */
+} CallPath; /* block[i] applies block[i + 1] with call[i] */
 
-static void cycle_report(Sema *s, const Way *way, BlockDef *again, const Call *call) {
-  const int last = way->block.n - 1;
+static void cycle_report(Sema *s, const CallPath *path, BlockDef *again, const Call *call) {
+  const int last = path->block.n - 1;
   int from = last;
-  while (way->block.data[from] != again) from--;
+  while (path->block.data[from] != again) from--;
   const char *name = again->block->name.s,
              *through = from == last
                             ? ""
-                            : arena_printf(s->arena, " through %s", way->block.data[last]->block->name.s);
+                            : arena_printf(s->arena, " through %s", path->block.data[last]->block->name.s);
   Diag *diag = diag_report(s->diags, DIAG_block_recursion, call->span, NULL, "block %s applies itself%s",
                            name, through);
   for (int i = from; i < last; i++)
-    diag_note(diag, way->call.data[i]->span, "%s applies %s here", way->block.data[i]->block->name.s,
-              way->block.data[i + 1]->block->name.s);
+    diag_note(diag, path->call.data[i]->span, "%s applies %s here", path->block.data[i]->block->name.s,
+              path->block.data[i + 1]->block->name.s);
   diag_help(diag, "blocks are expanded where they are applied, so this would never end; repeat applies "
                   "something several times");
-  for (int i = from; i <= last; i++) way->block.data[i]->broken = true;
+  for (int i = from; i <= last; i++) path->block.data[i]->broken = true;
 }
 
-static int body_visit(Sema *s, Way *way, const Body *body);
+static int body_visit(Sema *s, CallPath *path, const Body *body);
 
-/* Nesting depth of blocks from this one down, itself included. */
-static int block_visit(Sema *s, Way *way, BlockDef *block) {
+/* Nesting depth of this block and those that it applies. */
+static int block_visit(Sema *s, CallPath *path, BlockDef *block) {
   block->color = ON_THE_WAY;
-  vec_push(s->arena, way->block, block);
-  block->height = 1 + body_visit(s, way, block->block->body);
-  way->block.n--;
+  vec_push(s->arena, path->block, block);
+  block->height = 1 + body_visit(s, path, block->block->body);
+  path->block.n--;
   block->color = DONE;
   return block->height;
 }
 
-static int call_visit(Sema *s, Way *way, const Call *call) {
+static int call_visit(Sema *s, CallPath *path, const Call *call) {
   BlockDef *block = table_find(&s->blocks, call->name.s);
   int height = block ? block->height : 0;
   if (!block || s->stopped) return 0;
   if (block->color == ON_THE_WAY) {
-    cycle_report(s, way, block, call);
+    cycle_report(s, path, block, call);
     return 0;
   }
-  if (block->color == NOT_SEEN && way->block.n < DEEPEST_BLOCKS && way->depth < DEEPEST_BODIES) {
-    vec_push(s->arena, way->call, call);
-    height = block_visit(s, way, block);
-    way->call.n--;
+  if (block->color == NOT_SEEN && path->block.n < DEEPEST_BLOCKS && path->depth < DEEPEST_BODIES) {
+    vec_push(s->arena, path->call, call);
+    height = block_visit(s, path, block);
+    path->call.n--;
   }
-  if (block->color == DONE && way->block.n + height <= DEEPEST_BLOCKS) return height;
+  if (block->color == DONE && path->block.n + height <= DEEPEST_BLOCKS) return height;
   if (!s->stopped)
     diag_report(s->diags, DIAG_too_deep, call->span, NULL,
                 "blocks are applied within blocks more than %d deep", DEEPEST_BLOCKS);
@@ -67,26 +66,26 @@ static int call_visit(Sema *s, Way *way, const Call *call) {
   return 0;
 }
 
-static int body_visit(Sema *s, Way *way, const Body *body) {
+static int body_visit(Sema *s, CallPath *path, const Body *body) {
   int height = 0;
-  way->depth++;
+  path->depth++;
   for (int i = 0; body && i < body->n; i++) {
     const Stmt *stmt = body->stmt[i];
     for (int k = 0; k < stmt->ncalls + 2; k++) {
       const int below = k < stmt->ncalls
-                            ? call_visit(s, way, &stmt->call[k])
-                            : body_visit(s, way, k == stmt->ncalls ? stmt->body : stmt->otherwise);
+                            ? call_visit(s, path, &stmt->call[k])
+                            : body_visit(s, path, k == stmt->ncalls ? stmt->body : stmt->otherwise);
       if (below > height) height = below;
     }
   }
-  way->depth--;
+  path->depth--;
   return height;
 }
 
 void blocks_find_cycles(Sema *s) {
-  Way way = {0};
+  CallPath path = {0};
   for (int i = 0; i < s->block_list.n; i++)
-    if (s->block_list.data[i]->color == NOT_SEEN) block_visit(s, &way, s->block_list.data[i]);
+    if (s->block_list.data[i]->color == NOT_SEEN) block_visit(s, &path, s->block_list.data[i]);
 }
 
 /* ---- arguments ---- */
@@ -97,8 +96,8 @@ typedef struct Application {
   Extras extras;
 } Application;
 
-/* A block's own parameters, then those of name, precision, weights and frozen that it does not declare
- * itself. */
+/* Matches arguments with the block's parameters, and with those of name, precision, weights and frozen that
+ * it does not declare. */
 static Application block_arguments(Sema *s, const Frame *frame, const Block *block, const Arguments *args) {
   const char **names = NEW_ARRAY(s->arena, const char *, block->nparams + EXTRAS);
   int n = 0, at[EXTRAS];
@@ -133,8 +132,8 @@ static bool required_given(Sema *s, const Frame *frame, const Block *block, cons
   return false;
 }
 
-/* Arguments are evaluated where the block is applied, defaults in the block, where they may use the
- * parameters before them. */
+/* Arguments are evaluated in the scope of the application; defaults in that of the block, where they may use
+ * earlier parameters. */
 static void parameters_define(Sema *s, const Frame *frame, const Frame *inner, const BlockDef *def,
                               const Application *a) {
   for (int i = 0; i < def->block->nparams; i++) {
@@ -173,7 +172,7 @@ static const char *share_prefix(Sema *s, const Frame *frame, const BlockDef *def
   return *ok ? arena_printf(s->arena, "%s.", found->full) : NULL;
 }
 
-/* A block on its own: nothing is known of its input, so everything that depends on it is poison. */
+/* Inside a block that is checked without an application, the input is unknown: results are poison. */
 static Made block_unknown(Sema *s, Span span) { return (Made){.value = value_poison(s, span)}; }
 
 Made block_apply(Sema *s, const Frame *frame, BlockDef *def, const Call *call, const Const *value,
@@ -185,7 +184,7 @@ Made block_apply(Sema *s, const Frame *frame, BlockDef *def, const Call *call, c
   const bool complete = !a.matched.ok || required_given(s, frame, block, &a, call->span);
   bool ok = a.matched.ok && complete && !def->broken && applications_limit(s, frame, call->span);
   for (int i = 0; i < a.nparams && (s->abstract || !ok);
-       i++) /* not expanded: but the arguments can be checked */
+       i++) /* not expanded, but its arguments are checked */
     if (a.matched.slot[i]) expr_eval(s, frame, a.matched.slot[i]->value, NULL);
   if (s->abstract) return block_unknown(s, call->span);
   Naming *naming = NEW(s->arena, Naming);
@@ -214,7 +213,7 @@ Made block_apply(Sema *s, const Frame *frame, BlockDef *def, const Call *call, c
   return (Made){.value = s->current, .name = name, .members = scope};
 }
 
-/* ---- blocks that nothing applied: checked with unknown arguments, in a graph that is thrown away ---- */
+/* ---- unapplied blocks: checked with unknown arguments, in a temporary graph ---- */
 
 static void block_check(Sema *s, const BlockDef *def) {
   Naming naming = {.prefix = ""};

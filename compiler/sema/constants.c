@@ -1,5 +1,5 @@
-/* constants.c: numbers and booleans of constant expressions. Integers have 64 bits and never wrap; '/' gives
- * a float when it does not divide; the remainder has the sign of the divisor, as in Python. */
+/* constants.c: Arithmetic of constant expressions. Integers have 64 bits, overflow is an error; '/' of
+ * integers is a float unless it divides; the remainder has the sign of the divisor, as in Python. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <string.h>
@@ -39,7 +39,7 @@ static Const float_result(Sema *s, const Frame *frame, const Expr *e, double f) 
   return const_poison(e->span);
 }
 
-static Const by_zero(Sema *s, const Frame *frame, const Expr *e, const char *what) {
+static Const division_by_zero(Sema *s, const Frame *frame, const Expr *e, const char *what) {
   diag_report(s->diags, DIAG_division_by_zero, e->span, frame->site, "%s by zero", what);
   return const_poison(e->span);
 }
@@ -69,17 +69,17 @@ static Const integers(Sema *s, const Frame *frame, const Expr *e, int64_t a, int
   case OP_MINUS: fits = !__builtin_sub_overflow(a, b, &r); break;
   case OP_TIMES: fits = !__builtin_mul_overflow(a, b, &r); break;
   case OP_DIVIDE:
-    if (b == 0) return by_zero(s, frame, e, "division");
+    if (b == 0) return division_by_zero(s, frame, e, "division");
     if (b == -1) fits = !__builtin_sub_overflow(0, a, &r);
     else if (a % b != 0) return const_float(e->span, (double)a / (double)b);
     else r = a / b;
     break;
   case OP_MODULO:
-    if (b == 0) return by_zero(s, frame, e, "remainder of a division");
+    if (b == 0) return division_by_zero(s, frame, e, "remainder of a division");
     r = floor_mod(a, b);
     break;
   default: /* OP_POWER */
-    if (b < 0 && a == 0) return by_zero(s, frame, e, "division");
+    if (b < 0 && a == 0) return division_by_zero(s, frame, e, "division");
     if (b < 0) return float_result(s, frame, e, pow((double)a, (double)b));
     fits = power_int(a, b, &r);
     break;
@@ -94,14 +94,15 @@ static Const floats(Sema *s, const Frame *frame, const Expr *e, double a, double
   case OP_PLUS: return float_result(s, frame, e, a + b);
   case OP_MINUS: return float_result(s, frame, e, a - b);
   case OP_TIMES: return float_result(s, frame, e, a * b);
-  case OP_DIVIDE: return b == 0 ? by_zero(s, frame, e, "division") : float_result(s, frame, e, a / b);
+  case OP_DIVIDE:
+    return b == 0 ? division_by_zero(s, frame, e, "division") : float_result(s, frame, e, a / b);
   case OP_MODULO: {
-    if (b == 0) return by_zero(s, frame, e, "remainder of a division");
+    if (b == 0) return division_by_zero(s, frame, e, "remainder of a division");
     const double r = fmod(a, b);
     return float_result(s, frame, e, r != 0 && (r < 0) != (b < 0) ? r + b : r);
   }
   default: /* OP_POWER */
-    return a == 0 && b < 0 ? by_zero(s, frame, e, "division") : float_result(s, frame, e, pow(a, b));
+    return a == 0 && b < 0 ? division_by_zero(s, frame, e, "division") : float_result(s, frame, e, pow(a, b));
   }
 }
 
@@ -193,7 +194,7 @@ static Const rounded_const(Sema *s, const Frame *frame, const Expr *e, const Con
   const char kind = e->callee.s[0];
   const double r = kind == 'f'   ? floor(c->f)
                    : kind == 'c' ? ceil(c->f)
-                                 : nearbyint(c->f); /* halves to even, as Python's */
+                                 : nearbyint(c->f); /* half to even, as in Python */
   return fabs(r) < 9223372036854775808.0 ? const_int(e->span, (int64_t)r)
                                          : report_constant_overflow(s, frame, e);
 }

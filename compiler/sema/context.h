@@ -1,4 +1,4 @@
-/* context.h: State of an elaboration, shared by the files of sema/: its scopes and frames. */
+/* context.h: State of semantic analysis, private to sema/. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_SEMA_CONTEXT_H
 #define CNNC_SEMA_CONTEXT_H
@@ -10,7 +10,7 @@
 typedef struct Sema Sema;
 typedef struct Frame Frame;
 
-/* ---- scopes: which names are visible (scope.c) ---- */
+/* ---- scopes (scope.c) ---- */
 typedef enum EntryKind { ENTRY_CONST, ENTRY_PARAMETER, ENTRY_VALUE, ENTRY_INPUT, ENTRY_ROUND } EntryKind;
 typedef struct Entry {
   const char *name;
@@ -20,24 +20,24 @@ typedef struct Entry {
   bool hidden; /* defined in a branch that may not be taken */
   Const value;
 } Entry;
-typedef struct Scope { /* a file, the net, one application of a block, one round of a repeat */
+typedef struct Scope { /* a file, the net, an application of a block, an iteration of a repeat */
   const struct Scope *outer;
   int limit; /* only entries of the outer scope with a smaller order are visible */
   Table table;
   VEC(Entry *) entries;
   const File *file;
   const Body *body;
-  const Block *block; /* for hints on definitions below the use */
+  const Block *block; /* for hints about definitions after the use */
   Const in;           /* `in`; NONE in a file */
-  bool damaged;       /* a statement above has a syntax error: it may have defined the missing name */
+  bool damaged;       /* a statement above, which may have defined the missing name, has a syntax error */
 } Scope;
 Scope *scope_new(Sema *, const Scope *outer, const Body *);
 const Entry *scope_find(const Scope *, const char *name); /* visible from here, or NULL */
 void scope_define(Sema *, Scope *, EntryKind, Ident, Const,
                   const Site *);                /* reports reserved names and redefinitions */
-const Const *scope_in(const Scope *);           /* `in`, here */
-void name_report(Sema *, const Frame *, Ident); /* an unknown name: reports why it is not visible, and
-                                                   suggests others */
+const Const *scope_in(const Scope *);           /* the value of `in` */
+void name_report(Sema *, const Frame *, Ident); /* reports an unknown name: why it is not visible, and
+                                                   similar names */
 bool name_defined_below(const Scope *, Ident);
 const char *const *names_visible(Sema *, const Scope *); /* NULL-terminated */
 bool name_is_reserved(const char *name);                 /* an operator, implemented or not */
@@ -54,20 +54,19 @@ typedef struct BlockDef {
   int color, height;     /* for the search for cycles; nesting depth of its blocks */
 } BlockDef;
 
-/* ---- naming: where layers are counted (layer_names.c) ---- */
+/* ---- names of layers (layer_names.c) ---- */
 typedef struct Count {
   const void *what;
   int64_t n;
 } Count;
-typedef struct Naming { /* the net, one application of a block, or the prefix that a statement gives to a
-                           chain */
+typedef struct Naming { /* counters of default names: of the net, of an application of a block, or of a chain
+                           with a name */
   const char *prefix;   /* "", "stage2.", "c1." */
-  const char *share;    /* weights= of a block: the prefix of the layers whose parameters these layers share;
-                           or NULL */
+  const char *share;    /* weights= of a block: prefix of the layers that own the parameters; or NULL */
   Span share_span;
   bool frozen; /* frozen=true of a block */
   Precision precision;
-  bool muted; /* its name clashes, which was reported */
+  bool muted; /* a clash of its name was reported */
   VEC(Count) counts;
 } Naming;
 typedef struct LayerName {
@@ -80,23 +79,23 @@ typedef struct LayerName {
 typedef struct CallName {
   const char *assigned;
   Naming *naming;
-} CallName; /* the statement's name if this layer gets it; else NULL, and counted in naming */
-Naming *naming_inner(Sema *, const Naming *, const char *name); /* with that name appended to the prefix */
+} CallName; /* the statement's name if this layer gets it; NULL: a default name, counted in naming */
+Naming *naming_inner(Sema *, const Naming *, const char *name); /* with the name appended to the prefix */
 const char *naming_name(Sema *, const Frame *, CallName, const char *what, const void *key,
                         const Argument *given, const char **share); /* name of an application of `what`;
                                                                        share: the layer's counterpart */
-bool naming_add(Sema *, const Naming *, LayerName);                 /* false: it clashes, which is reported */
+bool naming_add(Sema *, const Naming *, LayerName); /* false after a clash, which it reports */
 const LayerName *naming_find(const Sema *, const char *full);
 void names_check(Sema *); /* checks ports, weights and net as C names */
 
-/* Meaning of a value's name besides the value itself: e.c1, weights=e. (Const.origin) */
+/* Definition of a value's name, for e.c1 and weights=e (Const.origin). */
 typedef struct Origin {
   const Scope *members; /* names in the block of the chain, if it has exactly one; else NULL */
   const char *layer;    /* the layer, block application or prefix with that name; or NULL */
   int blocks;           /* number of blocks in the chain */
 } Origin;
 
-/* ---- where an expansion stands ---- */
+/* ---- position of an expansion ---- */
 struct Frame {
   Scope *scope;
   Naming *naming;
@@ -106,12 +105,12 @@ struct Frame {
   int depth; /* of blocks */
 };
 
-typedef struct Ending {
+typedef struct StmtResult {
   const Node *node;
   Ident name;
   Span span;
   const Site *site;
-} Ending; /* result of a statement */
+} StmtResult;
 
 struct Sema {
   Arena *arena;
@@ -128,30 +127,30 @@ struct Sema {
   Table prefixes;     /* names that statements gave to several layers */
   Const current;      /* the current value; NONE before the first input */
   const Stmt *output, *labels, *train;
-  int train_order;        /* the train block sees names of the net's scope up to here */
-  VEC(Span) damage;       /* damaged source ranges: suppresses errors that may follow from them */
-  VEC(Ending) endings;    /* per statement, for unused values */
-  Span clash;             /* position of the last reported name clash */
-  const Call *applying;   /* the operator whose arguments are being bound */
-  const Node *applied_to; /* and its input */
+  int train_order;         /* the train block sees names of the net's scope up to here */
+  VEC(Span) damage;        /* damaged source ranges: suppresses errors that may follow from them */
+  VEC(StmtResult) results; /* by statement, for warnings about unused values */
+  Span clash;              /* position of the last reported name clash */
+  const Call *applying;    /* the operator whose arguments are being bound */
+  const Node *applied_to;  /* and its input */
   bool no_input_reported;
   bool unknown_calls; /* of operators or blocks: values that seem unused may be meant there */
-  bool abstract; /* a block is checked on its own: arguments are unknown, blocks in it are not expanded */
-  bool stopped;  /* a limit was exceeded and reported */
+  bool abstract;      /* a block is checked without an application: its arguments are unknown */
+  bool stopped;       /* a limit was exceeded and reported */
   int64_t steps, napplications;
   double bytes, macs; /* of all values and weights; multiply-adds of all layers */
 };
-bool damage_mentions(const Sema *, const char *name); /* does a damaged line contain this word? */
+bool damage_mentions(const Sema *, const char *name); /* whether a damaged line contains the word */
 bool damage_within(const Sema *, uint32_t file, uint32_t start,
-                   uint32_t end); /* an error was reported there before sema_build: a statement is missing */
-bool sema_step(Sema *, Span, const Site *); /* counts work; false above the limit, which is reported once */
+                   uint32_t end); /* whether the parser reported an error there: a statement is missing */
+bool sema_step(Sema *, Span, const Site *); /* counts work; false above the limit, which it reports once */
 
 /* ---- constant values (value.c, constants.c, describe.c) ---- */
 typedef struct Choices {
   const char *words, *argument, *of;
-} Choices; /* "valid same causal", for the argument `pad` of conv */
+} Choices; /* the words of an argument: "valid same causal" for `pad` of conv */
 Const expr_eval(Sema *, const Frame *, const Expr *,
-                const Choices *); /* choices: bare words that are not names; may be NULL */
+                const Choices *); /* choices: words that are not names; may be NULL */
 Const path_eval(Sema *, const Frame *, const Expr *, bool quiet);
 Const const_poison(Span);
 Const const_int(Span, int64_t);
@@ -167,7 +166,7 @@ Const arithmetic_call(Sema *, const Frame *, const Expr *, int n, const Const *)
 bool arithmetic_knows(const char *function);
 const char *const_describe(Arena *, const Const *); /* "the string \"four\"", "2.5", "a value of the net" */
 const char *path_text(Arena *, const Expr *, int from, int to); /* "a.b" */
-const char *name_or_x(const Expr *);                            /* the expression, if it is a name */
+const char *name_or_x(const Expr *);                            /* the name that an expression is, or "x" */
 const char *words_join(Arena *, const char *words,
                        const char *last); /* "a b c" -> "a, b or c" with last = "or"; with "": "a, b, c" */
 bool words_have(const char *words, const char *word);
@@ -180,8 +179,7 @@ typedef struct Matched { /* assignment of arguments to parameters */
   const Argument *const *rest; /* positional arguments of the variadic parameter */
   bool ok;
 } Matched;
-/* Of the n names those from `first` to `positional` accept positional arguments; `variadic` (or -1) takes
- * all remaining ones. */
+/* Names `first` to `positional` of n accept positional arguments; `variadic` (or -1) all remaining ones. */
 Matched arguments_match(Sema *, const Frame *, const char *what, const char *kind, int n,
                         const char *const *names, int first, int positional, int variadic, const Arguments *);
 void arguments_check(Sema *, const Frame *,
@@ -194,8 +192,8 @@ typedef struct Bound {
   Const *arg;
   bool ok;
   VEC(Node *) values;
-} Bound; /* values: PARAM_VALUE and the like, in order */
-/* The first `nextras` of name, precision, weights and frozen are accepted, too, by name only. */
+} Bound; /* values: those of PARAM_VALUE, PARAM_OPERAND and their lists, in order */
+/* Also accepts, by name, the first `nextras` of name, precision, weights and frozen. */
 Bound params_bind(Sema *, const Frame *, const char *what, const char *kind, const Param *, const Arguments *,
                   Span, int nextras, Extras *);
 Const argument_bind(Sema *, const Frame *, const char *what, const Param *, const Expr *);
@@ -211,7 +209,7 @@ const Form *form_find(const Form *const *table, const char *name);
 const char *const *form_names(Arena *, const Form *const *table);
 int params_count(const Param *);
 
-void argument_drop(Diag *, const Arguments *, int which); /* removal of the argument, as a fix */
+void argument_drop(Diag *, const Arguments *, int which); /* adds a fix that removes the argument */
 
 /* ---- words of other frameworks (foreign_names.c); name_meant is in sema.h ---- */
 typedef enum AdviceKind {
@@ -221,16 +219,16 @@ typedef enum AdviceKind {
   ADVICE_AUGMENT,
   ADVICE_SETTING
 } AdviceKind;
-/* or NULL. drop: the fix is to remove the argument. */
+/* Advice about a foreign word, or NULL. drop: the fix is to remove the argument. */
 const char *name_advice(Arena *, AdviceKind, const char *word, bool *drop);
-/* name_meant, or advice where there is some, instead of a similar name. */
+/* name_meant, but not a similar name if there is advice. */
 const char *name_meant_as(Arena *, AdviceKind, const char *word, const char *const *names);
-/* "did you mean", with a fix only for another spelling or a name in the table: not where words or digits
- * are added or removed, as in center_crop and c3. */
+/* Adds "did you mean"; with a fix if `meant` is another spelling or in the table of foreign names, but not if
+ * words or digits are added or removed, as in center_crop and c3. */
 void name_suggest(Arena *, Diag *, Span, const char *word, const char *meant);
-/* Is it one of these words, in any spelling? */
+/* Whether it is one of the words, in any spelling. */
 bool name_is(Arena *, const char *word, const char *words);
-/* Position of the incoming channels among the arguments of a PyTorch class, or -1. */
+/* Position of the number of input channels among the arguments of a PyTorch class, or -1. */
 int torch_channels_argument(const char *word, const Arguments *);
 
 /* ---- expansion (expand.c, block.c, layer.c, shared.c) ---- */
@@ -245,11 +243,11 @@ Made block_apply(Sema *, const Frame *, BlockDef *, const Call *, const Const *v
 Const value_poison(Sema *, Span); /* a value of the net with a poison shape */
 bool flag_eval(Sema *, const Frame *, const char *what, const Argument *frozen);
 Precision precision_eval(Sema *, const Frame *, const char *what, const Argument *precision);
-/* The layer or block that weights= names; NULL after an error, or if it is poison. `block`: expects the
- * application of a block. */
+/* The layer (or, if `block`, the application of a block) that weights= names. NULL after an error, or if it
+ * is poison. */
 const LayerName *share_find(Sema *, const Frame *, const char *what, const Argument *weights, bool block);
 void blocks_find_cycles(Sema *);
-void blocks_check(Sema *); /* those that were not expanded, on their own */
+void blocks_check(Sema *); /* checks blocks that were not expanded */
 
 /* ---- the net (net_block.c, labels.c, train_block.c, loss.c, warn.c) ---- */
 void input_make(Sema *, const Frame *, const Stmt *);
@@ -265,8 +263,8 @@ void check_front_end(Sema *); /* after the train block */
 void warn_unused_blocks(Sema *, const NetDecl *);
 void warn_softmax(Sema *, const Node *);
 
-/* ---- legal, and hardly meant (lint.c) ---- */
-void doubt_input(Sema *, const Stmt *, Shape);
-bool doubt_order(Sema *, const Node *, const Call *); /* is there a warning? */
-void doubt_training(Sema *, const Training *);
+/* ---- legal but suspicious numbers (lint.c) ---- */
+void lint_input(Sema *, const Stmt *, Shape);
+bool lint_order(Sema *, const Node *, const Call *); /* whether it warned */
+void lint_training(Sema *, const Training *);
 #endif

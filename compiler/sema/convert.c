@@ -1,4 +1,4 @@
-/* convert.c: Conversion of a constant to a parameter's type, and messages where it does not fit. */
+/* convert.c: Conversion of a constant to a parameter's type, and errors about wrong types. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <stdio.h>
@@ -52,7 +52,7 @@ static const char *wanted_text(Arena *arena, const Param *p) {
   return "";
 }
 
-/* flatten(1): in PyTorch, the first dimension to flatten. */
+/* flatten(1): PyTorch's start_dim. */
 static void start_help(const Want *w, Diag *diag, const Const *c) {
   const Call *call = w->s->applying;
   int64_t i;
@@ -86,7 +86,7 @@ static void flatten_help(const Want *w, Diag *diag, const Const *c) {
   if (strcmp(w->what, "reshape") == 0 && call->args.n == 1) diag_fix(diag, call->span, "flatten");
 }
 
-/* batchnorm(16): the number of channels, which PyTorch needs. */
+/* batchnorm(16): PyTorch's num_features. */
 static void channels_help(const Want *w, Diag *diag, const Const *c) {
   const Call *call = w->s->applying;
   const Shape *in = call && w->s->applied_to ? &w->s->applied_to->shape : NULL;
@@ -131,8 +131,7 @@ static Const int_convert(const Want *w, const Const *c) {
   return const_int(c->span, i);
 }
 
-/* Is a number, or each number of a list, that is not 0 or infinity still so in float? False after a
- * message. */
+/* Checks that no number of a constant becomes 0 or infinity in float. False after an error. */
 static bool floats_only(const Want *w, const Const *c) {
   if (c->kind == CONST_LIST)
     for (int i = 0; i < c->n; i++)
@@ -154,7 +153,7 @@ static Const number_convert(const Want *w, const Const *c) {
 
 /* ---- sizes ---- */
 
-/* One to `most` integers of at least `least`, as items; also a single number if `single`. */
+/* Converts to a list of 1 to `most` integers, each at least `least`. */
 static bool sizes_convert(const Want *w, const Const *c, int64_t least, int most, Const *out) {
   const bool list = c->kind == CONST_LIST || c->kind == CONST_DIMS;
   const int n = list ? c->n : 1;
@@ -184,7 +183,7 @@ static Const dims_convert(const Want *w, const Const *c, int most) {
   return sizes;
 }
 
-/* N, [h, w], [t, b, l, r]; on sequences [before, after]. */
+/* PARAM_BORDER: N, [h, w], [t, b, l, r]; on sequences [before, after]. */
 static Const border_convert(const Want *w, const Const *c) {
   Const sizes;
   if (!sizes_convert(w, c, 0, 4, &sizes)) return const_poison(c->span);
@@ -292,8 +291,8 @@ const char *init_words(Arena *arena) {
   return words.s ? words.s : "";
 }
 
-/* he; normal(0.02); 0.1; [[1, 0, -1], ...]; or a name or string for one of these. `p` is NULL outside an
- * argument. */
+/* PARAM_INIT: he; normal(0.02); 0.1; [[1, 0, -1], ...]; or a name or string for one of these. p: NULL if it
+ * is not an argument. */
 Const init_eval(Sema *s, const Frame *frame, const char *what, const Param *p, const Expr *e) {
   static const Arguments none = {0};
   const Form *form = NULL;
@@ -317,7 +316,7 @@ Const init_eval(Sema *s, const Frame *frame, const char *what, const Param *p, c
       .kind = n ? CONST_CALL : CONST_WORD, .span = e->span, .s = form->name, .n = n, .items = bound.arg};
 }
 
-/* ---- defaults, as the tables write them ---- */
+/* ---- defaults, as in parameter tables ---- */
 
 static Const default_list(Arena *arena, const char *text);
 
@@ -342,7 +341,7 @@ static Const default_list(Arena *arena, const char *text) {
   return (Const){.kind = CONST_LIST, .n = items.n, .items = items.data, .i = items.n};
 }
 
-/* normal(1): an initialization with its first argument. */
+/* An initialization with one argument: normal(1). */
 static Const default_init(Sema *s, const char *text) {
   const size_t length = strcspn(text, "(");
   const char *name = arena_copy(s->arena, text, length);
@@ -355,7 +354,7 @@ static Const default_init(Sema *s, const char *text) {
   return (Const){.kind = CONST_CALL, .span = NO_SPAN, .s = name, .n = n, .items = arg};
 }
 
-/* "kernel" is the value of that parameter, "" none. */
+/* The name of another parameter ("kernel") stands for its value; "" is no value. */
 Const param_default(Sema *s, const char *what, const Param *p, const Param *table, const Const *bound) {
   if (p->value[0] == 0) return (Const){.kind = CONST_NONE};
   for (int i = 0; table[i].name; i++)

@@ -81,7 +81,7 @@ const char *const_describe(Arena *arena, const Const *c) {
   return arena_printf(arena, "%s%s", kind, const_text(arena, c));
 }
 
-/* The names of a path from part `from` to before part `to`. */
+/* The names `from` .. `to` - 1 of a path. */
 const char *path_text(Arena *arena, const Expr *e, int from, int to) {
   Text text = {.arena = arena};
   text_put(&text, "%s", "");

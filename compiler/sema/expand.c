@@ -1,5 +1,4 @@
-/* expand.c: Expansion of statements: chains, constants, repeats and branches. Their result is the current
- * value. */
+/* expand.c: Expansion of statements: chains, constants, repeats and branches. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "sema/context.h"
@@ -7,7 +6,7 @@
 
 enum { DEEPEST_BODIES = 1000, MOST_ROUNDS = 100000, LONGEST_SHOWN = 40 };
 
-/* ---- the links of a chain ---- */
+/* ---- calls of a chain ---- */
 
 typedef struct Link {
   const Op *op;
@@ -19,7 +18,7 @@ static Link link_find(const Sema *s, const Call *call) {
   return (Link){op, op ? NULL : table_find(&s->blocks, call->name.s)};
 }
 
-/* The called value: x(...), e.c1(...); or NULL. */
+/* The value that is called by mistake, as in x(...) and e.c1(...); or NULL. */
 static const Entry *value_called(Sema *s, const Frame *frame, const char *name) {
   const size_t n = strcspn(name, ".");
   return strcmp(name, "in") == 0 ? NULL
@@ -36,7 +35,7 @@ static const char *const *call_names(Sema *s, const Frame *frame, bool value) {
   return names.data;
 }
 
-/* conv(filters, kernel): the required arguments. */
+/* A call with the names of required arguments: conv(filters, kernel). */
 static const char *required_text(Sema *s, const char *name) {
   const Op *op = op_find(name);
   Text text = {.arena = s->arena};
@@ -59,7 +58,8 @@ static bool is_minus_one(const Expr *e) {
   return e->kind == EXPR_UNARY && e->op == OP_NEGATE && e->a->kind == EXPR_INT && e->a->i == 1;
 }
 
-/* view(-1), AdaptiveAvgPool2d(1): the meaning depends on the arguments. True if it was reported. */
+/* Help for foreign names whose meaning depends on the arguments: view(-1), AdaptiveAvgPool2d(1). True if it
+ * was added. */
 static bool call_rewrite(Sema *s, Diag *diag, const Call *call, const char *meant) {
   const Arguments *args = &call->args;
   if (strcmp(meant, "reshape") == 0) {
@@ -95,7 +95,7 @@ static void call_advise(Sema *s, Diag *diag, const Call *call, const char *meant
 static void call_report(Sema *s, const Frame *frame, const Call *call, bool first, bool last) {
   const char *name = call->name.s;
   const Entry *entry = value_called(s, frame, name);
-  if (entry && entry->value.kind == CONST_POISON && !s->abstract) return; /* the alternative was reported */
+  if (entry && entry->value.kind == CONST_POISON && !s->abstract) return; /* an error was reported before */
   if (entry) {
     Diag *diag = diag_report(s->diags, DIAG_unknown_operator, call->name.span, frame->site,
                              "'%s' is a value, which can only begin a chain", name);
@@ -115,7 +115,7 @@ static void call_report(Sema *s, const Frame *frame, const Call *call, bool firs
   call_advise(s, diag, call, meant);
 }
 
-/* ---- relu(conv(...)): the input written as an argument ---- */
+/* ---- inputs written as arguments: relu(conv(...)) ---- */
 
 static bool takes_value(const Param *p) {
   return p && p->name &&
@@ -128,7 +128,7 @@ static bool makes_value(Sema *s, const Frame *frame, const Expr *e) {
   return e->kind == EXPR_PATH && path_eval(s, frame, e, true).kind == CONST_VALUE;
 }
 
-/* relu(x + y): x -> add(y) -> relu */
+/* relu(x + y), which must be x -> add(y) -> relu. True after the error. */
 static bool sum_is_argument(Sema *s, const Frame *frame, const Op *op, const Call *call, bool first) {
   const Expr *e = call->args.list[0].value;
   if (e->kind != EXPR_BINARY || call->args.n != 1) return false;
@@ -149,7 +149,7 @@ static bool sum_is_argument(Sema *s, const Frame *frame, const Op *op, const Cal
   return true;
 }
 
-/* True if so, which is reported. */
+/* relu(conv(...)), relu(x). True after the error. */
 static bool input_is_argument(Sema *s, const Frame *frame, const Op *op, const Call *call, bool first) {
   const Arguments *args = &call->args;
   if (args->n == 0 || args->list[0].name.s || takes_value(op->params)) return false;
@@ -172,9 +172,9 @@ static bool input_is_argument(Sema *s, const Frame *frame, const Op *op, const C
   return true;
 }
 
-/* The layers with parameters and the blocks of a chain; if there is exactly one it gets the statement's
- * name, with none the last layer does. */
-static int carrier_find(const Sema *s, const Stmt *stmt, int first) {
+/* The call that gets the statement's name: the only layer with parameters or block of the chain; if there is
+ * none, the last call. */
+static int named_call_find(const Sema *s, const Stmt *stmt, int first) {
   int carrier = stmt->ncalls - 1, n = 0;
   for (int i = first; i < stmt->ncalls; i++) {
     const Link link = link_find(s, &stmt->call[i]);
@@ -191,7 +191,7 @@ static bool is_value(const Frame *frame, const Call *call) {
   return !call->args.given && scope_find(frame->scope, call->name.s);
 }
 
-/* written: as in the program; name: the part that is defined somewhere. */
+/* Reports a constant where a value is needed. written: the path as in the source; name: its first part. */
 static Const value_wanted(Sema *s, const Frame *frame, Const value, const char *written, const char *name) {
   if (value.kind == CONST_VALUE || value.kind == CONST_POISON) return value;
   Diag *diag = diag_report(s->diags, DIAG_wrong_type, value.span, frame->site,
@@ -202,8 +202,8 @@ static Const value_wanted(Sema *s, const Frame *frame, Const value, const char *
   return const_poison(value.span);
 }
 
-/* nn.Flatten, which looks like a value: true if it is reported as an operator. */
-static bool head_report(Sema *s, const Frame *frame, const Expr *head) {
+/* nn.Flatten, which parses as a value's member. True if it was reported as an unknown operator. */
+static bool member_report(Sema *s, const Frame *frame, const Expr *head) {
   const char *name = path_text(s->arena, head, 0, head->nparts);
   if (head->nparts < 2 || strcmp(head->part[0].s, "in") == 0 || scope_find(frame->scope, head->part[0].s) ||
       s->damage.n)
@@ -222,7 +222,7 @@ static bool head_report(Sema *s, const Frame *frame, const Expr *head) {
 /* The input of the chain; *first is the index of its first call. */
 static Const chain_start(Sema *s, const Frame *frame, const Stmt *stmt, int *first) {
   *first = 0;
-  if (stmt->head && head_report(s, frame, stmt->head)) return const_poison(stmt->head->span);
+  if (stmt->head && member_report(s, frame, stmt->head)) return const_poison(stmt->head->span);
   if (stmt->head)
     return value_wanted(s, frame, path_eval(s, frame, stmt->head, false),
                         path_text(s->arena, stmt->head, 0, stmt->head->nparts), stmt->head->part[0].s);
@@ -243,7 +243,7 @@ static Const chain_start(Sema *s, const Frame *frame, const Stmt *stmt, int *fir
   return const_poison(stmt->span);
 }
 
-/* An operator without a value input after another one: true, which is reported. */
+/* Reports an operator without a value input after another one. True after the error. */
 static bool source_is_applied(Sema *s, const Frame *frame, const Op *op, const Call *call, bool first) {
   if (!op->source || first) return false;
   Diag *diag = diag_report(s->diags, DIAG_too_many_arguments, call->span, frame->site,
@@ -277,11 +277,11 @@ static void chain_expand(Sema *s, const Frame *frame, const Stmt *stmt) {
   Const value = chain_start(s, frame, stmt, &first);
   const Origin *origin = first == stmt->ncalls ? value.origin : NULL;
   const char *assigned = stmt->name.s ? arena_printf(s->arena, "%s%s", stmt->name.s, frame->rounds) : NULL;
-  const int carrier = assigned ? carrier_find(s, stmt, first) : -1;
+  const int carrier = assigned ? named_call_find(s, stmt, first) : -1;
   const bool prefixes = assigned && carrier < 0;
   const bool muted = frame->naming->muted;
   frame->naming->muted |=
-      assigned && scope_find(frame->scope, stmt->name.s); /* a second definition is one mistake, not two */
+      assigned && scope_find(frame->scope, stmt->name.s); /* a redefinition is reported only once */
   Naming *naming = prefixes ? naming_inner(s, frame->naming, assigned) : frame->naming;
   const char *layer = prefixes ? arena_printf(s->arena, "%s%s", frame->naming->prefix, assigned) : NULL;
   const Scope *members = NULL;
@@ -305,7 +305,7 @@ static void chain_expand(Sema *s, const Frame *frame, const Stmt *stmt) {
   }
   s->current = const_value(stmt->span, value.node, NULL);
   if (!s->abstract)
-    vec_push(s->arena, s->endings, ((Ending){value.node, stmt->name, stmt->span, frame->site}));
+    vec_push(s->arena, s->results, ((StmtResult){value.node, stmt->name, stmt->span, frame->site}));
   if (stmt->name.s)
     scope_define(s, frame->scope, ENTRY_VALUE, stmt->name, const_value(stmt->name.span, value.node, origin),
                  frame->site);
@@ -343,7 +343,7 @@ static void repeat_expand(Sema *s, const Frame *frame, const Stmt *stmt) {
   int64_t count;
   if (!count_eval(s, frame, stmt, &count)) {
     s->current =
-        value_poison(s, stmt->span); /* nothing is known of the iterations, but their names can be checked */
+        value_poison(s, stmt->span); /* the number of iterations is unknown: only names are checked */
     round_expand(s, frame, stmt, 0, const_poison(stmt->value->span));
     s->current = value_poison(s, stmt->span);
   } else {
@@ -354,11 +354,11 @@ static void repeat_expand(Sema *s, const Frame *frame, const Stmt *stmt) {
 
 /* ---- branches ---- */
 
-static void hide(const Scope *scope, int from, int to, bool hidden) {
+static void entries_hide(const Scope *scope, int from, int to, bool hidden) {
   for (int i = from; i < to; i++) scope->entries.data[i]->hidden = hidden;
 }
 
-/* The condition is unknown: both branches are checked, and their definitions are poison. */
+/* Checks both branches of an unknown condition; their definitions become poison. */
 static void branches_check(Sema *s, const Frame *frame, const Stmt *stmt) {
   Scope *const scope = frame->scope;
   const int start = scope->entries.n;
@@ -367,10 +367,10 @@ static void branches_check(Sema *s, const Frame *frame, const Stmt *stmt) {
   s->current = value_poison(s, stmt->span);
   body_expand(s, frame, stmt->body);
   const int middle = scope->entries.n;
-  hide(scope, start, middle, true);
+  entries_hide(scope, start, middle, true);
   s->current = value_poison(s, stmt->span);
   if (stmt->otherwise) body_expand(s, frame, stmt->otherwise);
-  hide(scope, start, middle, false);
+  entries_hide(scope, start, middle, false);
   frame->naming->muted = muted;
   s->current = value_poison(s, stmt->span);
 }
@@ -407,7 +407,7 @@ static void stmt_expand(Sema *s, const Frame *frame, const Stmt *stmt) {
   case STMT_IF: if_expand(s, frame, stmt); break;
   case STMT_INPUT:
     if (frame->net) input_make(s, frame, stmt);
-    break; /* in other places the parser has reported them */
+    break; /* elsewhere the parser has reported them */
   case STMT_OUTPUT:
     if (frame->net) output_make(s, frame, stmt);
     break;
@@ -420,8 +420,8 @@ static void stmt_expand(Sema *s, const Frame *frame, const Stmt *stmt) {
   }
 }
 
-/* A statement with a syntax error: its value and its names are unknown. */
-static void gap_look(Sema *s, const Frame *frame, uint32_t file, uint32_t start, uint32_t end) {
+/* After a gap in the source with a syntax error, the current value and missing names are unknown. */
+static void gap_expand(Sema *s, const Frame *frame, uint32_t file, uint32_t start, uint32_t end) {
   if (s->damage.n == 0 || !damage_within(s, file, start, end)) return;
   s->current = value_poison(s, (Span){file, start, end});
   frame->scope->damaged = true;
@@ -435,9 +435,9 @@ void body_expand(Sema *s, const Frame *frame, const Body *body) {
   uint32_t end = body->span.start;
   for (int i = 0; i < body->n && !s->stopped; i++) {
     const Stmt *stmt = body->stmt[i];
-    gap_look(s, frame, stmt->span.file, end, stmt->span.start);
+    gap_expand(s, frame, stmt->span.file, end, stmt->span.start);
     if (sema_step(s, stmt->span, frame->site)) stmt_expand(s, frame, stmt);
     end = stmt->span.end;
   }
-  gap_look(s, frame, body->span.file, end, body->span.end);
+  gap_expand(s, frame, body->span.file, end, body->span.end);
 }

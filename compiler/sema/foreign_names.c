@@ -1,11 +1,11 @@
-/* foreign_names.c: Names of PyTorch, Keras and papers for things of the language: the table behind "did
- * you mean", and advice where there is no counterpart. */
+/* foreign_names.c: Names of PyTorch, Keras and papers with their counterparts in the language, for "did you
+ * mean", and advice about names without one. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "sema/context.h"
 
-/* ---- words in one spelling: without the module before them, case, '_', and the number of dimensions or
- * "loss" at the end. Dropout2d stays: it drops channels, and Dropout does not. ---- */
+/* ---- normal forms of words: without module, case and '_', and without "2d" or "loss" at the end. Dropout2d
+ * keeps its end: it drops channels, and Dropout elements. ---- */
 
 static bool is_dimensions(const char *s) {
   return s[0] >= '1' && s[0] <= '3' && (s[1] == 'd' || s[1] == 'D');
@@ -27,12 +27,12 @@ static const char *normal_form(Arena *arena, const char *word) {
 
 /* ---- names ---- */
 
-/* The word is in its normal form. It may have several meanings: the first one among the names counts. */
-typedef struct Elsewhere {
+/* A word in normal form. Of several rows for a word, the first whose name is expected applies. */
+typedef struct ForeignName {
   const char *word, *here;
-} Elsewhere;
+} ForeignName;
 
-static const Elsewhere same[] = {
+static const ForeignName same[] = {
     /* operators */
     {"scaleddotproductattention", "attention"},
     {"selfattention", "multihead_attention"},
@@ -266,7 +266,7 @@ static const Elsewhere same[] = {
     {"float", "f32"},
 };
 
-/* Words without a counterpart that resemble other names: no misspelling of `minimum` or the like. */
+/* Foreign words without a counterpart, which must not be taken for misspelled names. */
 static const char others[] =
     "celu crelu rrelu glu reglu geglu swiglu softmin softsign logsigmoid hardtanh tanhshrink "
     "minpool maxunpool batchrenorm l1norm rmsnorm "
@@ -274,7 +274,7 @@ static const char others[] =
     "nadam radam adamax adan asgd sgdw "
     "i16 i32 i64 u16 u32 u64 f8 f16 f64 bf16";
 
-/* Another spelling, or the table. */
+/* The name with the same normal form, or that of the table; NULL: neither. */
 static const char *name_same(Arena *arena, const char *word, const char *const *names) {
   const char *plain = normal_form(arena, word);
   if (strncmp(word, "self.", 5) == 0) return NULL;
@@ -307,9 +307,9 @@ void name_suggest(Arena *arena, Diag *diag, Span span, const char *word, const c
   else diag_help(diag, "did you mean '%s'?", meant);
 }
 
-/* ---- what there is no name for, or not only a name ---- */
+/* ---- advice ---- */
 
-/* drop: an argument that is simply removed */
+/* drop: the fix is to remove the argument */
 typedef struct Advice {
   AdviceKind kind;
   const char *word, *text;
@@ -448,12 +448,10 @@ const char *name_advice(Arena *arena, AdviceKind kind, const char *word, bool *d
 
 /* ---- PyTorch's arguments: input sizes precede output sizes ---- */
 
-/* Position of the number of incoming channels among the positional arguments of a PyTorch class, and the
- * least number of arguments; -1: none. */
 int torch_channels_argument(const char *word, const Arguments *args) {
   static const struct {
     const char *word;
-    int at, least;
+    int at, least; /* of `least` arguments or more, this one is the number of input channels */
   } classes[] = {
       {"Conv1d", 0, 3},         {"Conv2d", 0, 3},      {"ConvTranspose1d", 0, 3}, {"ConvTranspose2d", 0, 3},
       {"Linear", 0, 2},         {"BatchNorm1d", 0, 1}, {"BatchNorm2d", 0, 1},     {"InstanceNorm1d", 0, 1},

@@ -1,4 +1,4 @@
-/* layer.c: Application of an operator: arguments, name, shared parameters and shape become a node. */
+/* layer.c: Application of operators: builds a node from arguments, name, shared parameters and shape rule. */
 // SPDX-License-Identifier: Apache-2.0
 #include "graph/shape.h"
 #include "ops/registry.h"
@@ -7,7 +7,7 @@
 
 enum { MOST_LAYERS = 100000 };
 
-/* Placeholder for a node with errors: an unknown operator, a value that does not exist. */
+/* Shape rule of the placeholder for calls with errors: unknown operators, missing values. */
 static void poison_shape(ShapeContext *context, Node *node) {
   (void)context;
   node->shape = POISON;
@@ -28,7 +28,7 @@ bool flag_eval(Sema *s, const Frame *frame, const char *what, const Argument *fr
   return flag.kind == CONST_BOOL && flag.i;
 }
 
-/* If it has none, the enclosing block's applies. */
+/* precision= of a call; without it, that of the enclosing block. */
 Precision precision_eval(Sema *s, const Frame *frame, const char *what, const Argument *precision) {
   static const Param param = {.name = "precision", .type = PARAM_CHOICE, .choices = "f32 i8 i16"};
   if (!precision) return frame->naming->precision;
@@ -83,8 +83,8 @@ static void sizes_check(Sema *s, Node *node) {
 
 /* ---- shared parameters ---- */
 
-/* The layer whose parameters this one shares: the one of weights=, or its counterpart in a block that is
- * shared as a whole. False: it is missing. */
+/* Finds the layer that owns the parameters: named by weights=, or the counterpart of this layer in a shared
+ * block. False: it is missing. */
 static bool share_layer(Sema *s, const Frame *frame, const Op *op, const Call *call, const Extras *extras,
                         const Naming *naming, const char *counterpart, const Node **share) {
   const LayerName *found = NULL;
@@ -166,11 +166,11 @@ Made layer_make(Sema *s, const Frame *frame, const Op *op, const Call *call, con
 
   ShapeContext context = {.arena = s->arena, .graph = s->graph, .diags = s->diags};
   const bool shares = share_layer(s, frame, op, call, &extras, frame->naming, counterpart, &context.share);
-  naming_add(s, frame->naming,
-             (LayerName){name, node, NULL, call->span, frame->site}); /* after that: a layer cannot share its
-                                                                         own parameters */
+  naming_add(
+      s, frame->naming,
+      (LayerName){name, node, NULL, call->span, frame->site}); /* after share_layer: not its own owner */
   if (!bound.ok || !shares || any_poison(node)) return made;
-  context.linted = doubt_order(s, node, call);
+  context.linted = lint_order(s, node, call);
   op->shape(&context, node);
   sizes_check(s, node);
   warn_softmax(s, node);

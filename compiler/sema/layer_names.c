@@ -1,4 +1,4 @@
-/* layer_names.c: Names of layers: numbering, and clashes in C. */
+/* layer_names.c: Names of layers: defaults with numbers, clashes as C identifiers. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "sema/context.h"
@@ -80,11 +80,11 @@ const char *naming_name(Sema *s, const Frame *frame, CallName call, const char *
   return arena_printf(s->arena, "%s%s", where->prefix, name);
 }
 
-/* ---- the registers of layers, and of applications of blocks ---- */
+/* ---- tables of layers and of applications of blocks ---- */
 
 static void clash_report(Sema *s, const LayerName *layer, const LayerName *before, const char *c) {
   if (layer->span.file == s->clash.file && layer->span.start == s->clash.start)
-    return; /* another round of the same statement */
+    return; /* another iteration of the same statement */
   s->clash = layer->span;
   const char *what = layer->block ? "blocks" : "layers";
   Diag *diag = strcmp(layer->full, before->full) == 0
@@ -126,7 +126,7 @@ static void port_check(Sema *s, Table *macros, bool output, const Port *port) {
   const char *macro = name_macro(s->arena, port->name), *kind = output ? "output" : "input";
   const Port *before = table_find(macros, macro);
   const bool same = before && strcmp(before->name, port->name) == 0;
-  if (before && (output || !same)) { /* a second input of the same name is a second definition */
+  if (before && (output || !same)) { /* a second input of one name is reported as a redefinition */
     Diag *diag =
         same ? diag_report(s->diags, DIAG_name_clash, port->span, NULL, "%s '%s' has the name of an input",
                            kind, port->name)

@@ -1,35 +1,36 @@
-/* lint.c: Warnings about legal but suspicious numbers: another framework's argument order, epochs that are
- * never reached, shifts out of the image. */
+/* lint.c: Warnings about legal but suspicious numbers: PyTorch's argument order, epochs that are never
+ * reached, shifts out of the image. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "ops/settings/forms.h"
 #include "sema/context.h"
 
-static Diag *doubt(Sema *s, Span span, const Site *site, const char *text) {
+static Diag *lint_warn(Sema *s, Span span, const Site *site, const char *text) {
   return diag_report(s->diags, DIAG_suspicious_value, span, site, "%s", text);
 }
 
-/* ---- the order of PyTorch ---- */
+/* ---- PyTorch's order ---- */
 
-/* 3x224x224: few rows, and the size of an image in width and channels. */
-void doubt_input(Sema *s, const Stmt *stmt, Shape shape) {
+/* An input of 3x224x224: 3 rows with 224 channels are unlikely. */
+void lint_input(Sema *s, const Stmt *stmt, Shape shape) {
   if (shape.rank != 3) return;
   const int64_t first = shape.dim[0], second = shape.dim[1], third = shape.dim[2];
   const bool square = second == third && second >= 8, picture = second >= 16 && third >= 16;
   if (!(first == 3 || first == 4 ? square || picture : first == 1 && square)) return;
   const char *last =
       arena_printf(s->arena, "%lldx%lldx%lld", (long long)second, (long long)third, (long long)first);
-  Diag *diag = doubt(s, stmt->value->span, NULL,
-                     arena_printf(s->arena, "the input '%s' is %lld high and %lld wide with %lld channels",
-                                  stmt->name.s, (long long)first, (long long)second, (long long)third));
+  Diag *diag =
+      lint_warn(s, stmt->value->span, NULL,
+                arena_printf(s->arena, "the input '%s' is %lld high and %lld wide with %lld channels",
+                             stmt->name.s, (long long)first, (long long)second, (long long)third));
   diag_help(diag, "channels come last: %s", last);
   diag_help(diag, "if the caller's buffer has them first, add (layout=chw) after the shape");
   if (stmt->value->kind == EXPR_DIMS) diag_fix(diag, stmt->value->span, "%s", last);
 }
 
-/* Three positional numbers, in PyTorch's order: incoming channels, filters, kernel. */
+/* Three positional numbers, which in PyTorch are input channels, filters and kernel. */
 typedef struct Triple {
-  long long filters, size, step; /* their meaning here */
+  long long filters, size, step; /* their meaning in the language: filters, kernel, stride */
   bool window;                   /* the third is written as 5x5 */
 } Triple;
 
@@ -50,9 +51,9 @@ static bool triple_of(const Node *node, const Arguments *args, Triple *triple) {
   return true;
 }
 
-/* Is such a kernel with such a stride suspicious? For images, kernels are small or odd; where they are
- * even and large, the stride divides them, as in nets that split an image into patches. A stride is rarely
- * written as 5x5. Kernels over time may have any size. */
+/* Whether such a kernel with such a stride is suspicious. For images, kernels are small or odd, or their
+ * stride divides them (patch embeddings). Strides are rarely written as 5x5. Kernels over time may have any
+ * size. */
 static bool is_unlikely(const Triple *t, Shape in) {
   const bool even = t->size >= 6 && t->size % 2 == 0, as_torch = t->filters == in.dim[in.rank - 1];
   if (t->step > t->size || (as_torch && !even)) return false;
@@ -63,17 +64,17 @@ static bool is_unlikely(const Triple *t, Shape in) {
   return t->window || !divides || t->filters <= 3 || (t->size > 16 && t->size != 2 * t->step);
 }
 
-/* conv(3, 16, 5), conv(1, 6, 5x5) */
-bool doubt_order(Sema *s, const Node *node, const Call *call) {
+/* Warns about conv(3, 16, 5) and conv(1, 6, 5x5). */
+bool lint_order(Sema *s, const Node *node, const Call *call) {
   Triple t;
   if (node->nin == 0 || !node->in[0]->shape.rank || !triple_of(node, &call->args, &t)) return false;
   const Shape in = node->in[0]->shape;
   if (!is_unlikely(&t, in)) return false;
   const char *what = in.rank == 3 ? arena_printf(s->arena, "%lldx%lld", t.size, t.size)
                                   : arena_printf(s->arena, "%lld", t.size);
-  Diag *diag = doubt(s, call->span, node->site,
-                     arena_printf(s->arena, "this %s has %lld filter%s of %s and a stride of %lld",
-                                  node->op->name, t.filters, t.filters == 1 ? "" : "s", what, t.step));
+  Diag *diag = lint_warn(s, call->span, node->site,
+                         arena_printf(s->arena, "this %s has %lld filter%s of %s and a stride of %lld",
+                                      node->op->name, t.filters, t.filters == 1 ? "" : "s", what, t.step));
   diag_help(diag, "the input size is inferred, so it is not written: %s(%lld, %s)", node->op->name, t.size,
             t.window ? const_text(s->arena, &node->arg[2]) : arena_printf(s->arena, "%lld", t.step));
   if (t.filters != in.dim[in.rank - 1])
@@ -92,58 +93,56 @@ static const Const *argument_of(const Setting *setting, const char *name) {
   return NULL;
 }
 
-static const char *const_as_text(Sema *s, const Const *c) { return const_text(s->arena, c); }
-
-static void doubt_optimizer(Sema *s, const Setting *optimizer) {
+static void lint_optimizer(Sema *s, const Setting *optimizer) {
   const Const *rate = argument_of(optimizer, "rate"), *second = argument_of(optimizer, "beta1"),
               *epsilon = argument_of(optimizer, "epsilon");
   if (!rate || !epsilon || !rate->span.file || rate->f < 0.5)
-    return; /* with an epsilon, steps are about as long as the rate */
-  Diag *diag =
-      doubt(s, rate->span, NULL,
-            arena_printf(s->arena, "with a rate of %s, %s moves each weight by about that much at every step",
-                         const_as_text(s, rate), optimizer->form->name));
+    return; /* optimizers with an epsilon normalize the step to about the rate */
+  Diag *diag = lint_warn(
+      s, rate->span, NULL,
+      arena_printf(s->arena, "with a rate of %s, %s moves each weight by about that much at every step",
+                   const_text(s->arena, rate), optimizer->form->name));
   if (second && second->f < 0.5)
     diag_help(diag, "the rate is the first argument, followed by beta1 and beta2: %s(rate=%s)",
-              optimizer->form->name, const_as_text(s, second));
+              optimizer->form->name, const_text(s->arena, second));
   else diag_help(diag, "0.001 is the usual rate");
 }
 
-static void doubt_time(Sema *s, const Const *time, const char *what, double epochs, const char *happens) {
+static void lint_time(Sema *s, const Const *time, const char *what, double epochs, const char *happens) {
   if (!time || !time->span.file || time->f < epochs) return;
   const char *of = text_double(s->arena, epochs);
-  Diag *diag = doubt(s, time->span, NULL,
-                     arena_printf(s->arena, "%s=%s with %s epoch%s: %s", what, const_as_text(s, time), of,
-                                  epochs > 1 ? "s" : "", happens));
+  Diag *diag = lint_warn(s, time->span, NULL,
+                         arena_printf(s->arena, "%s=%s with %s epoch%s: %s", what, const_text(s->arena, time),
+                                      of, epochs > 1 ? "s" : "", happens));
   diag_help(diag, "its unit is epochs");
 }
 
-static void doubt_schedule(Sema *s, const Training *t) {
+static void lint_schedule(Sema *s, const Training *t) {
   const Setting *schedule = &t->schedule;
   const double epochs = (double)t->epochs;
   const Const *factor = argument_of(schedule, "factor"), *floor = argument_of(schedule, "floor"),
               *rate = argument_of(&t->optimizer, "rate");
-  doubt_time(s, argument_of(schedule, "warmup"), "warmup", epochs, "the warm-up takes all of the training");
-  doubt_time(s, argument_of(schedule, "every"), "every", epochs, "the rate never changes");
-  doubt_time(s, argument_of(schedule, "patience"), "patience", epochs, "the rate never changes");
+  lint_time(s, argument_of(schedule, "warmup"), "warmup", epochs, "the warm-up takes all of the training");
+  lint_time(s, argument_of(schedule, "every"), "every", epochs, "the rate never changes");
+  lint_time(s, argument_of(schedule, "patience"), "patience", epochs, "the rate never changes");
   for (int i = 0; schedule->arg && schedule->form->params[i].name; i++) {
     const Const *at = &schedule->arg[i];
     if (strcmp(schedule->form->params[i].name, "at") == 0 && at->kind == CONST_LIST && at->n)
-      doubt_time(s, &at->items[at->n - 1], "at", epochs, "that time never comes");
+      lint_time(s, &at->items[at->n - 1], "at", epochs, "that time never comes");
   }
   if (factor && factor->span.file && factor->f > 1)
-    diag_help(doubt(s, factor->span, NULL,
-                    arena_printf(s->arena, "factor=%s increases the rate", const_as_text(s, factor))),
+    diag_help(lint_warn(s, factor->span, NULL,
+                        arena_printf(s->arena, "factor=%s increases the rate", const_text(s->arena, factor))),
               "the rate is multiplied by the factor: 0.1 divides it by 10");
   if (floor && rate && floor->span.file && floor->f > rate->f)
-    diag_help(doubt(s, floor->span, NULL,
-                    arena_printf(s->arena, "floor=%s is above the rate, %s, and increases it",
-                                 const_as_text(s, floor), const_as_text(s, rate))),
+    diag_help(lint_warn(s, floor->span, NULL,
+                        arena_printf(s->arena, "floor=%s is above the rate, %s, and increases it",
+                                     const_text(s->arena, floor), const_text(s->arena, rate))),
               "floor is the rate at the end, not a part of it");
 }
 
-/* shift and cutout that may remove the whole image. */
-static void doubt_augment(Sema *s, const Setting *setting) {
+/* Warns about shift and cutout if they may remove the whole image. */
+static void lint_augment(Sema *s, const Setting *setting) {
   const Port *input = s->graph->inputs.n ? &s->graph->inputs.data[0] : NULL;
   const Const *arg = setting->arg;
   const bool moves = setting->form->params[0].name && setting->form->params[0].type == PARAM_INT;
@@ -155,15 +154,15 @@ static void doubt_augment(Sema *s, const Setting *setting) {
   const Shape shape = input->node->shape;
   const int64_t h = moves ? arg->i : arg->items[0].i, w = moves ? arg->i : arg->items[arg->n - 1].i;
   if (moves ? h < shape.dim[0] && w < shape.dim[1] : h < shape.dim[0] || w < shape.dim[1]) return;
-  Diag *diag = doubt(s, setting->span, NULL,
-                     arena_printf(s->arena, "%s may remove all of a %s image", setting->form->name,
-                                  shape_text(s->arena, shape)));
+  Diag *diag = lint_warn(s, setting->span, NULL,
+                         arena_printf(s->arena, "%s may remove all of a %s image", setting->form->name,
+                                      shape_text(s->arena, shape)));
   diag_help(diag, "its unit is pixels; %s(%lld) is usual here", setting->form->name,
             (long long)(shape.dim[0] >= 16 ? shape.dim[0] / (moves ? 10 : 4) : 1));
 }
 
-/* top(10) of 10 classes */
-static void doubt_metric(Sema *s, const Setting *metric, const Training *t) {
+/* Warns about top(10) of 10 classes. */
+static void lint_metric(Sema *s, const Setting *metric, const Training *t) {
   const Const *k = metric->arg && metric->form->params[0].name ? &metric->arg[0] : NULL;
   if (!k || k->kind != CONST_INT) return;
   int64_t classes = 0;
@@ -173,17 +172,17 @@ static void doubt_metric(Sema *s, const Setting *metric, const Training *t) {
       classes = shape.dim[shape.rank - 1];
   }
   if (classes == 0 || k->i < classes) return;
-  Diag *diag = doubt(s, metric->span, NULL,
-                     arena_printf(s->arena, "%s(%lld) of %lld classes is always 1", metric->form->name,
-                                  (long long)k->i, (long long)classes));
+  Diag *diag = lint_warn(s, metric->span, NULL,
+                         arena_printf(s->arena, "%s(%lld) of %lld classes is always 1", metric->form->name,
+                                      (long long)k->i, (long long)classes));
   if (classes > 2)
     diag_help(diag, "%s(%lld) covers at least half of the classes", metric->form->name,
               (long long)(classes / 2));
 }
 
-void doubt_training(Sema *s, const Training *t) {
-  doubt_optimizer(s, &t->optimizer);
-  doubt_schedule(s, t);
-  for (int i = 0; i < t->augment.n; i++) doubt_augment(s, &t->augment.data[i]);
-  for (int i = 0; i < t->metrics.n; i++) doubt_metric(s, &t->metrics.data[i], t);
+void lint_training(Sema *s, const Training *t) {
+  lint_optimizer(s, &t->optimizer);
+  lint_schedule(s, t);
+  for (int i = 0; i < t->augment.n; i++) lint_augment(s, &t->augment.data[i]);
+  for (int i = 0; i < t->metrics.n; i++) lint_metric(s, &t->metrics.data[i], t);
 }

@@ -1,4 +1,4 @@
-/* loss.c: Losses of a train block: the output or value of each, and whether the two are compatible. */
+/* loss.c: Losses of a train block: the output or value of each, and their compatibility. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "base/number.h"
@@ -36,7 +36,7 @@ static const Op *loss_named(const LossReading *r, const char *name, Span span) {
   return NULL;
 }
 
-/* ---- which output ---- */
+/* ---- the output of a loss ---- */
 
 static int output_index(const Graph *graph, const char *name) {
   for (int i = 0; i < graph->outputs.n; i++)
@@ -44,7 +44,7 @@ static int output_index(const Graph *graph, const char *name) {
   return -1;
 }
 
-/* A first positional argument that is a path names an output or a value, unless it is a constant. */
+/* Whether the first positional argument is a path that names an output or a value, not a constant. */
 static bool names_port(const LossReading *r, const Arguments *args) {
   if (args->n == 0 || args->list[0].name.s || args->list[0].value->kind != EXPR_PATH) return false;
   const char *word = args->list[0].value->part[0].s;
@@ -67,7 +67,7 @@ static int output_unknown(const LossReading *r, Ident name) {
   return -1;
 }
 
-/* The port of a value: its output, or else one of those that only losses read. */
+/* The port of a value: its output, or one of graph->values, which is added. */
 static int port_of(const LossReading *r, Node *node, const char *name, Span span) {
   Graph *graph = r->s->graph;
   for (int i = 0; i < graph_ports(graph); i++)
@@ -96,9 +96,9 @@ static int port_of_loss(const LossReading *r, const Op *op, const Arguments *arg
   return -1;
 }
 
-/* ---- whether loss and output go together ---- */
+/* ---- compatibility of loss and output ---- */
 
-/* The operator that blocks the gradient to all parameters before the value; or NULL. */
+/* The operator that keeps the gradient from all parameters before the value; NULL: there is none. */
 static const Node *gradient_stopped_by(const LossReading *r, const Node *output, bool inside) {
   const Graph *graph = r->s->graph;
   const Node *stops = NULL;
@@ -125,8 +125,8 @@ static bool inside_of(const Loss *parts, const Node *output) {
   return parts && parts->inside && output->op == parts->inside;
 }
 
-/* Outputs as i32 are rounded: no gradient passes. */
-static bool loss_is_of_floats(const LossReading *r, const LossUse *use) {
+/* Reports a loss of an output `as i32`, which is rounded and has no gradient. */
+static bool loss_takes_floats(const LossReading *r, const LossUse *use) {
   const Port *whole = NULL;
   for (int i = -1; i < use->nmore && !whole; i++) {
     const Port *port = graph_port(r->s->graph, i < 0 ? use->port : use->more[i]);
@@ -201,7 +201,7 @@ static bool loss_fits(const LossReading *r, const LossUse *use) {
   return !output->op->traits.softmax;
 }
 
-/* ---- one loss: name, name(...), with weight= and the output besides its own arguments ---- */
+/* ---- a loss: name or name(...), with weight= and the output besides its own arguments ---- */
 
 static Arguments own_arguments(const LossReading *r, const Arguments *args, bool named,
                                const Argument **weight) {
@@ -226,8 +226,8 @@ static double weight_of_loss(const LossReading *r, const Op *op, const Argument 
   return const_is_number(&weight) ? weight.f : 1;
 }
 
-/* The other values of a loss: deltas, boxes. */
-static void more_ports(const LossReading *r, LossUse *use, const Bound *bound) {
+/* Sets the ports of further values of a loss: deltas, boxes. */
+static void extra_ports_read(const LossReading *r, LossUse *use, const Bound *bound) {
   use->nmore = bound->values.n;
   use->more = NEW_ARRAY(r->s->arena, int, bound->values.n + 1);
   for (int i = 0; i < bound->values.n; i++) {
@@ -236,7 +236,7 @@ static void more_ports(const LossReading *r, LossUse *use, const Bound *bound) {
   }
 }
 
-/* The maximum over all losses of the number of objects per image. */
+/* Raises training->objects to the number of objects of this loss. */
 static void count_objects(Training *training, const LossUse *use) {
   const Node node = {.op = use->op, .arg = use->arg};
   const bool told = arg_const(&node, "most")->kind == CONST_INT;
@@ -257,7 +257,7 @@ static void loss_add(const LossReading *r, const Op *op, const Arguments *args, 
                  .weight = weight_of_loss(r, op, weight),
                  .span = span};
   if (use.port < 0 || !bound.ok) return;
-  more_ports(r, &use, &bound);
+  extra_ports_read(r, &use, &bound);
   for (int i = 0; i < r->training->losses.n; i++) {
     if (r->training->losses.data[i].port != use.port) continue;
     Diag *diag = diag_report(s->diags, DIAG_loss_mismatch, span, NULL, "%s '%s' has a loss already",
@@ -267,7 +267,7 @@ static void loss_add(const LossReading *r, const Op *op, const Arguments *args, 
     diag_help(diag, "a value can have one loss: use another value in one of the two, or remove one");
     return;
   }
-  if (!loss_is_of_floats(r, &use) || !loss_fits(r, &use) || !gradient_reaches(r, &use)) return;
+  if (!loss_takes_floats(r, &use) || !loss_fits(r, &use) || !gradient_reaches(r, &use)) return;
   vec_push(s->arena, r->training->losses, use);
   if (op->traits.object_target) count_objects(r->training, &use);
 }

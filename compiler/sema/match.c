@@ -1,4 +1,4 @@
-/* match.c: Matching of arguments to parameters, for operators, blocks and settings. */
+/* match.c: Matching of arguments with parameters, for operators, blocks and settings. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "sema/context.h"
@@ -34,7 +34,7 @@ void argument_drop(Diag *diag, const Arguments *args, int which) {
   diag_fix(diag, (Span){here.file, start, end}, "%s", "");
 }
 
-/* The operator that activation=relu or activation="relu" names; NULL: none. */
+/* The operator named by activation=relu or activation="relu"; NULL: none. */
 static const Op *activation_named(Sema *s, const Expr *e) {
   const bool word = e->kind == EXPR_PATH && e->nparts == 1;
   if (!word && e->kind != EXPR_STRING) return NULL;
@@ -63,7 +63,7 @@ static void activation_help(Sema *s, Diag *diag, const char *what, const Argumen
   diag_fix(diag, (Span){args->span.file, args->span.end, args->span.end}, " -> %s", op->name);
 }
 
-/* betas=[0.9, 0.999] */
+/* Help for betas=[0.9, 0.999]. */
 static void betas_help(Sema *s, Diag *diag, const Argument *given) {
   const Expr *e = given->value;
   diag_help(diag, "there are two arguments: beta1=0.9, beta2=0.999");
@@ -74,8 +74,8 @@ static void betas_help(Sema *s, Diag *diag, const Argument *given) {
            (int)(b.end - b.start), text + b.start);
 }
 
-/* Whether an argument that is left out says what holds anyway. */
-static bool says_nothing(Sema *s, const Argument *given) {
+/* Whether a foreign argument has the value that always holds in the language, so that it can be removed. */
+static bool is_default_value(Sema *s, const Argument *given) {
   const Expr *e = given->value;
   const bool minus = e->kind == EXPR_UNARY && e->op == OP_NEGATE;
   const Expr *number = minus ? e->a : e;
@@ -113,7 +113,7 @@ static void unknown_report(Sema *s, const Frame *frame, const char *what, const 
     diag_help(diag, "%s has no parameters to share or freeze", what);
   else if (n) arguments_help(s, diag, kind, n, names);
   else diag_help(diag, "it takes no arguments");
-  if (drop && says_nothing(s, &args->list[which])) argument_drop(diag, args, which);
+  if (drop && is_default_value(s, &args->list[which])) argument_drop(diag, args, which);
 }
 
 static void duplicate_report(Sema *s, const Frame *frame, const char *what, const char *name,
@@ -132,7 +132,7 @@ Matched arguments_match(Sema *s, const Frame *frame, const char *what, const cha
   int at = first;
   bool clean = true;
   m.ok = !damage_within(s, args->span.file, args->span.start,
-                        args->span.end); /* else they are not what was meant */
+                        args->span.end); /* after a syntax error, arguments are missing */
   for (int i = 0; i < args->n && m.ok; i++) {
     const Argument *given = &args->list[i];
     if (!given->name.s && at == variadic) {
@@ -163,7 +163,7 @@ Matched arguments_match(Sema *s, const Frame *frame, const char *what, const cha
   return m;
 }
 
-/* Words in such arguments may be choices, so only what cannot be one is looked at. */
+/* A single word may be a choice, so only other expressions are checked. */
 void arguments_check(Sema *s, const Frame *frame, const Arguments *args) {
   for (int i = 0; i < args->n; i++)
     if (args->list[i].value->kind != EXPR_PATH && args->list[i].value->kind != EXPR_CALL)

@@ -41,7 +41,7 @@ static Shape shape_eval(Sema *s, const Frame *frame, const Stmt *stmt) {
 }
 
 /* Index of a type's name in `names`, the first of which is the default. */
-static int type_place(Sema *s, const Frame *frame, Ident type, const char *const *names, const char *what,
+static int type_index(Sema *s, const Frame *frame, Ident type, const char *const *names, const char *what,
                       const char *list) {
   if (!type.s) return 0;
   for (int i = 0; names[i]; i++)
@@ -57,12 +57,12 @@ static int type_place(Sema *s, const Frame *frame, Ident type, const char *const
 static Elem type_eval(Sema *s, const Frame *frame, Ident type) {
   static const char *const names[] = {"f32", "u8", "i8", "i16", "i32", NULL};
   static const Elem types[] = {F32, U8, I8, I16, I32};
-  return types[type_place(s, frame, type, names, "inputs", "u8, i8, i16 and i32")];
+  return types[type_index(s, frame, type, names, "inputs", "u8, i8, i16 and i32")];
 }
 
 static PortAs output_type_eval(Sema *s, const Frame *frame, Ident type) {
   static const char *const names[] = {"f32", "i8", "u8", "class", "i32", NULL};
-  return (PortAs)type_place(s, frame, type, names, "outputs", "i8, u8, i32 and class");
+  return (PortAs)type_index(s, frame, type, names, "outputs", "i8, u8, i32 and class");
 }
 
 void input_make(Sema *s, const Frame *frame, const Stmt *stmt) {
@@ -70,7 +70,7 @@ void input_make(Sema *s, const Frame *frame, const Stmt *stmt) {
   node->name = stmt->name.s;
   node->span = stmt->span;
   node->shape = shape_eval(s, frame, stmt);
-  doubt_input(s, stmt, node->shape);
+  lint_input(s, stmt, node->shape);
   node->port->elem = type_eval(s, frame, stmt->type);
   const Bound bound = params_bind(s, frame, "input", "input", input_params, &stmt->args, stmt->span, 0, NULL);
   node->port->chw = bound.ok && strcmp(bound.arg[0].s, "chw") == 0;
@@ -121,9 +121,9 @@ void output_make(Sema *s, const Frame *frame, const Stmt *stmt) {
   }
 }
 
-/* ---- the whole ---- */
+/* ---- the net ---- */
 
-/* Inputs come first in the graph, wherever they are in the program. */
+/* Moves inputs to the start of the graph. */
 static void inputs_first(Graph *graph, Arena *arena) {
   Node **order = NEW_ARRAY(arena, Node *, graph->nodes.n);
   int n = 0;
@@ -164,7 +164,7 @@ static void outputs_finish(Sema *s, const NetDecl *net) {
   for (int i = 0; i < graph->outputs.n; i++) {
     const Port *output = &graph->outputs.data[i];
     computes |= !node_is_input(output->node) ||
-                strcmp(output->node->name, output->name) == 0; /* the name is already an error: names_check */
+                strcmp(output->node->name, output->name) == 0; /* then names_check reports the name */
   }
   if (computes || diags_mistakes(s->diags)) return;
   Diag *diag = diag_report(s->diags, DIAG_empty_net, net->name.span, NULL,
@@ -172,8 +172,8 @@ static void outputs_finish(Sema *s, const NetDecl *net) {
   diag_help(diag, "apply an operator, as in dense(10)");
 }
 
-/* The values of outputs `as i32`. */
-static void whole_outputs(Graph *graph) {
+/* Adds the conversions of outputs `as i32`. */
+static void integer_outputs_convert(Graph *graph) {
   for (int i = 0; i < graph->outputs.n; i++) {
     Port *port = &graph->outputs.data[i];
     if (port->as != AS_I32 || !port->node->shape.rank) continue;
@@ -184,7 +184,7 @@ static void whole_outputs(Graph *graph) {
   }
 }
 
-/* Training forms of nodes may have other shapes, which their users must accept. */
+/* Nodes may have other shapes in training: checks that their users accept them. */
 static void training_check(Sema *s) {
   const Graph *graph = s->graph;
   if (!graph->training || !graph->training->objects || diags_mistakes(s->diags)) return;
@@ -213,13 +213,14 @@ void net_build(Sema *s, const Scope *file, int order, const NetDecl *net) {
   check_states(s);
   labels_check(s);
   if (s->train) {
-    Scope *seen = scope_new(s, scope, NULL); /* the train block sees the names above it, and all outputs */
-    seen->limit = s->train_order;
-    frame.scope = seen;
+    Scope *visible =
+        scope_new(s, scope, NULL); /* visible in the train block: names above it, and all outputs */
+    visible->limit = s->train_order;
+    frame.scope = visible;
     train_read(s, &frame, s->train);
   }
   if (!diags_errors(s->diags)) states_keep(s->graph);
-  whole_outputs(s->graph);
+  integer_outputs_convert(s->graph);
   inputs_first(s->graph, s->arena);
   check_front_end(s);
   if (s->graph->training && s->graph->training->aware && !diags_errors(s->diags)) aware_prepare(s->graph);

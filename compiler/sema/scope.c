@@ -1,4 +1,4 @@
-/* scope.c: Scopes: visible names, and messages for others. */
+/* scope.c: Scopes: visible names, and errors about others. */
 // SPDX-License-Identifier: Apache-2.0
 #include <limits.h>
 #include <string.h>
@@ -57,14 +57,14 @@ void scope_define(Sema *s, Scope *scope, EntryKind kind, Ident name, Const value
   if (record) vec_push(s->arena, record->names, ((SemaName){name.span, site, value}));
 }
 
-/* ---- a name that is not visible ---- */
+/* ---- names that are not visible ---- */
 
 typedef struct Definition {
   Span span, whole;
   bool in_round;
-} Definition; /* of the name, and of all that defines it */
+} Definition; /* the name; the whole statement */
 
-/* Where a body defines the name, branches and rounds included. */
+/* Finds the definition of a name in a body, including branches and repeats. */
 static bool definition_find(const Body *body, const char *name, bool in_round, Definition *found) {
   for (int i = 0; body && i < body->n; i++) {
     const Stmt *stmt = body->stmt[i];
@@ -111,8 +111,8 @@ static bool scope_defines(const Scope *scope, const char *name, Definition *at) 
          constant_find(scope->file, name, at);
 }
 
-/* Below the use, or around it, as in a = conv(a.channels, 3x3). */
-static bool is_late(const Definition *at, Ident name) {
+/* Whether the definition is after the use, or contains it, as in a = conv(a.channels, 3x3). */
+static bool is_defined_later(const Definition *at, Ident name) {
   return at->span.file == name.span.file &&
          (at->span.start > name.span.start || name.span.start < at->whole.end);
 }
@@ -120,7 +120,7 @@ static bool is_late(const Definition *at, Ident name) {
 bool name_defined_below(const Scope *scope, Ident name) {
   Definition at;
   for (; scope; scope = scope->outer)
-    if (scope_defines(scope, name.s, &at)) return is_late(&at, name);
+    if (scope_defines(scope, name.s, &at)) return is_defined_later(&at, name);
   return false;
 }
 
@@ -130,8 +130,8 @@ static bool is_damaged(const Scope *scope) {
   return false;
 }
 
-/* sidexsidex1: the list of the sizes that it is made of, each of digits or a visible name; NULL if it is no
- * such thing. */
+/* For a word like sidexsidex1, whose parts are digits or visible names, the list that is meant: [side, side,
+ * 1]. NULL for other words. */
 static const char *reported_dimensions(Sema *s, const Scope *scope, const char *word, int sizes) {
   const size_t digits = strspn(word, "0123456789");
   for (size_t n = 1; word[n - 1]; n++) {
@@ -160,11 +160,11 @@ void name_report(Sema *s, const Frame *frame, Ident name) {
   Definition at;
   for (const Scope *scope = frame->scope; scope; scope = scope->outer) {
     if (!scope_defines(scope, name.s, &at)) continue;
-    if (is_late(&at, name) && at.span.start < name.span.start) {
+    if (is_defined_later(&at, name) && at.span.start < name.span.start) {
       Diag *diag = diag_report(s->diags, DIAG_use_before_definition, name.span, frame->site,
                                "'%s' is used in its own definition", name.s);
       diag_help(diag, "use 'in', or a name defined before it");
-    } else if (is_late(&at, name)) {
+    } else if (is_defined_later(&at, name)) {
       Diag *diag = diag_report(s->diags, DIAG_use_before_definition, name.span, frame->site,
                                "'%s' is used before it is defined", name.s);
       diag_note(diag, at.span, "it is defined later, here");

@@ -1,5 +1,4 @@
-/* sema.c: Semantic analysis, from files to a graph: evaluates constants, collects blocks, then expands the
- * net. */
+/* sema.c: Semantic analysis: evaluates constants, collects blocks, expands the net to a graph. */
 // SPDX-License-Identifier: Apache-2.0
 #include <limits.h>
 #include <string.h>
@@ -18,7 +17,7 @@ bool sema_step(Sema *s, Span span, const Site *site) {
   return false;
 }
 
-/* ---- what could not be read ---- */
+/* ---- syntax errors ---- */
 
 static void damage_find(Sema *s) {
   for (int i = 0; i < s->diags->list.n; i++) {
@@ -51,7 +50,7 @@ bool damage_within(const Sema *s, uint32_t file, uint32_t start, uint32_t end) {
   return false;
 }
 
-/* A file is damaged if a declaration, or its import, is missing. */
+/* Whether syntax errors or missing imports may entries_hide a declaration of the file. */
 static bool file_damaged(const Sema *s, const File *file) {
   for (int i = 0; i < s->damage.n; i++) {
     const Span at = s->damage.data[i];
@@ -80,7 +79,7 @@ static void block_register(Sema *s, const Scope *file, int order, const Block *b
   }
   BlockDef *def = NEW(s->arena, BlockDef);
   *def = (BlockDef){.block = block, .file = file, .order = order, .in_main = in_main};
-  def->used = before || name_is_reserved(block->name.s); /* nothing can apply it: one message is enough */
+  def->used = before || name_is_reserved(block->name.s); /* no second message about a block in error */
   vec_push(s->arena, s->block_list, def);
   if (!before) table_set(s->arena, &s->blocks, block->name.s, def);
 }
@@ -93,8 +92,8 @@ static int file_index(const Sema *s, const File *file) {
   return -1;
 }
 
-/* The names of an import: all that the imported file sees. The same constant imported twice is one; two
- * constants of one name clash. */
+/* Defines the names that the imported file defines or imports. Two constants of one name clash, unless they
+ * are the same one. */
 static void import_define(Sema *s, Scope *scope, const Import *import, int order) {
   const int from = import->file ? file_index(s, import->file) : -1;
   const Scope *other = from >= 0 ? s->files.data[from] : NULL;
@@ -146,8 +145,7 @@ static void files_read(Sema *s) {
 
 /* ---- -D NAME=VALUE ---- */
 
-/* The text is parsed as the expression of a constant. For a string, quotes may be omitted: shells remove
- * them. */
+/* Parses the text as a constant expression. Strings may lack quotes, which shells remove. */
 static const Expr *define_parse(Sema *s, const Define *define, const Expr *instead_of) {
   if (instead_of->kind == EXPR_STRING && define->value[0] != '"') {
     Expr *text = NEW(s->arena, Expr);

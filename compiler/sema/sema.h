@@ -1,5 +1,4 @@
-/* sema.h: Semantic analysis, from a program to a graph: expands constants, blocks and repeats, binds
- * arguments, names layers, checks shapes, reads the train block. */
+/* sema.h: Semantic analysis: from AST to graph. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_SEMA_H
 #define CNNC_SEMA_H
@@ -8,15 +7,15 @@
 
 typedef struct Define {
   const char *name, *value;
-} Define; /* -D NAME=VALUE: replaces the expression of a file's constant; the last one of a name counts */
+} Define; /* -D NAME=VALUE: replaces a constant of the file; the last one of a name applies */
 typedef VEC(Define) Defines;
 
-/* For editors: the result of each call of an operator or a block, and the meaning of each name, in order
- * of expansion. Calls with errors have a node of POISON shape. */
+/* For editors: the result of each call of an operator or block, and the definition of each name, in order of
+ * expansion. Calls with errors have a node of POISON shape. */
 typedef struct SemaCall {
   Span span;
   const Site *site;
-  const char *name; /* of the layer, or of the block application; may be NULL */
+  const char *name; /* of the layer or block application; may be NULL */
   const Node *node;
 } SemaCall;
 typedef struct SemaName {
@@ -28,7 +27,7 @@ typedef struct SemaRecord {
   VEC(SemaCall) calls;
   VEC(SemaName) names;
 } SemaRecord;
-const char *const_text(Arena *, const Const *); /* as written in the language */
+const char *const_text(Arena *, const Const *); /* as in source */
 
 typedef struct SemaOptions {
   int ndirs;
@@ -40,13 +39,12 @@ typedef struct SemaOptions {
 /* The keys of a train block in order, with defaults and descriptions; NULL after the last. */
 const struct Param *train_key(int i);
 
-/* The net of a program. NULL only if it has none: then its blocks are checked on their own, and it can
- * only be imported. After errors the graph is incomplete: failed nodes have POISON shapes. Texts of -D
- * become separate sources, so that messages can show them. */
+/* The graph of a program; NULL if it has no net, after a check of its blocks. After errors the graph is
+ * incomplete, and failed nodes have POISON shapes. Adds the texts of -D to the sources, so that messages can
+ * show them. */
 Graph *sema_build(Arena *, Diags *, Sources *, const Ast *, const Define *defines, int ndefines,
                   const SemaOptions *);
 
-/* The name among `names` (NULL-terminated) that a word most likely means: a misspelling, or the name in
- * another framework. */
+/* The name among `names` (NULL-terminated) that a misspelled or foreign word most likely means, or NULL. */
 const char *name_meant(Arena *, const char *word, const char *const *names);
 #endif

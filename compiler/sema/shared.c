@@ -1,10 +1,9 @@
-/* shared.c: weights=NAME: the earlier layer or block that owns the parameters. */
+/* shared.c: weights=NAME: finds the earlier layer or block that owns the parameters. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "sema/context.h"
 
-/* The layer that a value's name refers to: `e`, or a value inside a block, `e.c1`; NULL if the path does
- * not name a layer's value. */
+/* The layer with the value `e`, or `e.c1` inside a block; NULL if the path is not the value of a layer. */
 static const char *layer_of_path(Sema *s, const Frame *frame, const Expr *e) {
   Const value = path_eval(s, frame, e, true);
   if (value.kind == CONST_STRING) return value.s;
@@ -16,7 +15,7 @@ static const char *layer_of_path(Sema *s, const Frame *frame, const Expr *e) {
              : NULL;
 }
 
-/* A name as written: relative to the enclosing block, or complete. */
+/* The layer with that name, in the enclosing block or in the net. */
 static const char *layer_of_name(Sema *s, const Frame *frame, const char *name) {
   const char *inner = arena_printf(s->arena, "%s%s", frame->naming->prefix, name);
   if (naming_find(s, inner) || table_find(&s->prefixes, inner)) return inner;

@@ -1,5 +1,4 @@
-/* train_block.c: Complete check of the train block. Features of later versions are recorded, and an error
- * only where training code is written. */
+/* train_block.c: Reading and checking of the train block. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <stddef.h>
@@ -112,8 +111,8 @@ static void schedule_read(const Reading *r, const Expr *e) {
 
 /* ---- augmentations and metrics ---- */
 
-/* The region kept by crop is inside the image. */
-static void piece_check(const Reading *r, const Setting *setting, const Port *input) {
+/* Checks that the region of crop is inside the image. */
+static void crop_check(const Reading *r, const Setting *setting, const Port *input) {
   const Extent e = shape_extent(input->node->shape);
   const Const *size = setting->arg;
   if (size->kind != CONST_DIMS) return;
@@ -126,7 +125,7 @@ static void piece_check(const Reading *r, const Setting *setting, const Port *in
   diag_help(diag, "shift(pixels) moves images, as random crops of padded images do");
 }
 
-/* Of an input that has no rate. */
+/* Reports an augmentation of sounds for an input without rate=. */
 static void rate_check(const Reading *r, const Setting *setting, const Port *input) {
   if (input->node->port->rate > 0) return;
   Diag *diag =
@@ -145,7 +144,7 @@ static void augment_check(const Reading *r, const Setting *setting) {
   const bool fits = code == AUGMENT_ANY || code == AUGMENT_MIX || (sound && shape.rank == 2) ||
                     (!sound && shape.rank == 3 && (code != AUGMENT_COLOR || shape.dim[2] == 3));
   if (fits) {
-    if (code == AUGMENT_PIECE) piece_check(r, setting, input);
+    if (code == AUGMENT_PIECE) crop_check(r, setting, input);
     if (code == AUGMENT_TIME) rate_check(r, setting, input);
     return;
   }
@@ -174,7 +173,7 @@ static void metric_add(const Reading *r, const Setting *setting) {
   vec_push(r->s->arena, r->training->metrics, *setting);
 }
 
-/* ---- training for 8 bits ---- */
+/* ---- quantization-aware training ---- */
 
 static void quantize_read(const Reading *r, const Expr *e) {
   Setting setting;
@@ -223,7 +222,8 @@ static bool has_pixels(const Graph *graph, const LossUse *use) {
   return shape.rank == 3 && shape.dim[0] * shape.dim[1] > 1;
 }
 
-/* Kind of a loss's prediction: classes, a class per pixel, or numbers. A sigmoid predicts two classes. */
+/* The metrics that fit a loss's prediction: of classes (two for a sigmoid), of a class per pixel, or of
+ * numbers. */
 static MetricCode loss_measure(const Graph *graph, const LossUse *use) {
   if (use->op->traits.class_target) return has_pixels(graph, use) ? METRIC_PIXELS : METRIC_CLASSES;
   return METRIC_VALUES;
@@ -237,7 +237,7 @@ static bool is_binary(const LossUse *use) {
 }
 
 static bool metric_fits(const Graph *graph, const Form *metric, const LossUse *use) {
-  if (use->op->traits.object_target) return false; /* detections are measured, not the trained value */
+  if (use->op->traits.object_target) return false; /* metrics measure detections, not the trained value */
   const MetricCode measure = loss_measure(graph, use);
   const int code = metric->code;
   if (code == METRIC_CLASSES)
@@ -246,8 +246,8 @@ static bool metric_fits(const Graph *graph, const Form *metric, const LossUse *u
   return code == (int)measure;
 }
 
-/* Metrics of boxes and segments read an output, whatever is trained. */
-static bool is_found(const Graph *graph, const Form *metric) {
+/* Whether the metric measures boxes or segments and the net has such an output. */
+static bool has_detections(const Graph *graph, const Form *metric) {
   if (metric->code != METRIC_BOXES && metric->code != METRIC_SEGMENTS) return false;
   const Detects wanted = metric->code == METRIC_BOXES ? DETECTS_BOXES : DETECTS_SEGMENTS;
   for (int o = 0; o < graph->outputs.n; o++)
@@ -255,8 +255,8 @@ static bool is_found(const Graph *graph, const Form *metric) {
   return false;
 }
 
-static void metric_check_found(const Reading *r, const Setting *metric) {
-  if (is_found(r->s->graph, metric->form)) return;
+static void metric_check_detections(const Reading *r, const Setting *metric) {
+  if (has_detections(r->s->graph, metric->form)) return;
   const bool boxes = metric->form->code == METRIC_BOXES;
   Diag *diag = diag_report(r->s->diags, DIAG_loss_mismatch, metric->span, NULL,
                            "%s measures %s, but no output of the net has any", metric->form->name,
@@ -272,7 +272,7 @@ static void metrics_finish(const Reading *r) {
   for (int i = 0; i < t->metrics.n; i++) {
     const int code = t->metrics.data[i].form->code;
     if (code == METRIC_BOXES || code == METRIC_SEGMENTS) {
-      metric_check_found(r, &t->metrics.data[i]);
+      metric_check_detections(r, &t->metrics.data[i]);
       continue;
     }
     bool fits = false;
@@ -287,7 +287,7 @@ static void metrics_finish(const Reading *r) {
   }
   if (t->metrics.n) return;
   for (int i = 0; metric_table[i]; i++)
-    if (is_found(graph, metric_table[i]))
+    if (has_detections(graph, metric_table[i]))
       vec_push(r->s->arena, t->metrics, ((Setting){metric_table[i], NULL, NO_SPAN}));
   const LossUse *first = &t->losses.data[0];
   for (int i = 0; metric_table[i] && !t->metrics.n && !first->op->traits.object_target; i++) {
@@ -305,7 +305,7 @@ typedef enum Store {
   STORE_NUMBER,
   STORE_BELOW_1,
   STORE_SECOND
-} Store; /* BELOW_1: a number; SECOND: is the second of two choices selected? */
+} Store; /* BELOW_1: a number; SECOND: whether the second of two choices is selected */
 typedef struct Key {
   Param param;
   void (*read)(const Reading *, const Expr *); /* or NULL: a number or choice, stored at `offset` */
@@ -407,7 +407,7 @@ static const Key *key_find(const Reading *r, const Argument *setting, const Key 
   return NULL;
 }
 
-/* The first input as the target: the loss compares numbers, and the output has the input's shape. */
+/* Checks target = input: the loss must compare numbers, and the output must have the input's shape. */
 static void target_check(const Reading *r) {
   const Graph *graph = r->s->graph;
   if (!r->training->target_is_input || graph->inputs.n == 0) return;
@@ -429,7 +429,7 @@ static void target_check(const Reading *r) {
   }
 }
 
-/* In a mix of two images the annotations would be ambiguous. */
+/* Reports mix and mix_picture with losses on objects: annotations of two images cannot be mixed. */
 static void mix_check(const Reading *r) {
   const Training *t = r->training;
   const LossUse *objects = NULL;
@@ -457,8 +457,8 @@ static void smoothing_check(const Reading *r) {
   diag_help(diag, "remove label_smoothing");
 }
 
-/* ---- steps: several calls in a sample ---- */
-/* Nodes of a call in training; a layer with keep=true will have states and their updates. */
+/* ---- steps: several calls per sample ---- */
+/* Number of nodes of a call in training, including the states that keep=true will add. */
 static int64_t nodes_of_call(const Graph *graph, bool *states) {
   int64_t nodes = 0;
   for (int i = 0; i < graph->nodes.n; i++) {
@@ -470,7 +470,7 @@ static int64_t nodes_of_call(const Graph *graph, bool *states) {
   return nodes;
 }
 
-/* Images of different calls would have to be changed alike. */
+/* Reports augmentations: they would have to change the images of all calls alike. */
 static void steps_check_augment(const Reading *r) {
   const Training *t = r->training;
   for (int i = 0; i < t->augment.n; i++) {
@@ -484,7 +484,7 @@ static void steps_check_augment(const Reading *r) {
   }
 }
 
-/* dice is computed over all pixels of a sample. */
+/* Reports dice, which is computed over all pixels of a sample. */
 static void steps_check_losses(const Reading *r) {
   const Training *t = r->training;
   for (int i = 0; i < t->losses.n; i++) {
@@ -538,7 +538,7 @@ static Setting default_form(const Reading *r, const Form *form) {
 }
 
 static void block_read(const Reading *r, const Stmt *stmt, const Argument *seen[KEYS]) {
-  bool meant_loss = false; /* with a misspelled name */
+  bool meant_loss = false; /* a key is a misspelling of `loss` */
   for (int i = 0; i < stmt->settings.n; i++) {
     const Argument *setting = &stmt->settings.list[i];
     const Key *taken_for = NULL, *key = key_find(r, setting, &taken_for);
@@ -571,8 +571,7 @@ static Span setting_span(const Argument *const seen[KEYS], const char *name) {
 }
 
 void train_read(Sema *s, const Frame *frame, const Stmt *stmt) {
-  if (!s->graph->training &&
-      s->train != stmt) { /* seen in the body: read at the end, when all outputs are known */
+  if (!s->graph->training && s->train != stmt) { /* read at the end of the net, when all outputs are known */
     if (s->train) {
       Diag *diag =
           diag_report(s->diags, DIAG_duplicate_statement, stmt->span, NULL, "a net has one train block");
@@ -599,5 +598,5 @@ void train_read(Sema *s, const Frame *frame, const Stmt *stmt) {
   smoothing_check(&r);
   quantize_check(&r);
   metrics_finish(&r);
-  if (diags_mistakes(s->diags) == mistakes) doubt_training(s, training);
+  if (diags_mistakes(s->diags) == mistakes) lint_training(s, training);
 }

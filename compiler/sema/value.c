@@ -1,5 +1,5 @@
-/* value.c: constant expressions and the names in them. An expression with a mistake is poison, which
- * everything passes on in silence. */
+/* value.c: Evaluation of constant expressions. After an error the result is poison, which causes no further
+ * messages. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <stdio.h>
@@ -13,8 +13,7 @@ static Const evaluate(Sema *, const Frame *, const Expr *, const Choices *, int 
 
 /* ---- names, attributes and members ---- */
 
-/* Of a vector the one dimension counts as channels, as it does for operators over channels; of regions each
- * has these numbers. */
+/* x.height and the like: the dimension of a vector is its channels; of regions, the numbers of one region. */
 static bool attribute_read(Shape shape, const char *name, int64_t *value) {
   const int rank = shape.rank;
   if (strcmp(name, "size") == 0) return *value = shape_row_elements(shape), true;
@@ -65,7 +64,7 @@ static void attribute_report(Sema *s, const Frame *frame, const Expr *e, const C
               members ? ", and the values that its block names" : "");
 }
 
-/* The rest of the path, from a value. */
+/* Reads the members and attributes after a value in a path. */
 static Const parts_read(Sema *s, const Frame *frame, const Expr *e, Const value, bool quiet) {
   for (int i = 1; i < e->nparts; i++) {
     const Ident part = e->part[i];
@@ -91,7 +90,7 @@ static Const parts_read(Sema *s, const Frame *frame, const Expr *e, Const value,
   return value;
 }
 
-static Const in_read(Sema *s, const Frame *frame, Span span) {
+static Const input_name_read(Sema *s, const Frame *frame, Span span) {
   const Const *in = scope_in(frame->scope);
   if (in->kind != CONST_NONE) return *in;
   if (!s->no_input_reported && frame->naming)
@@ -106,7 +105,8 @@ static Const in_read(Sema *s, const Frame *frame, Span span) {
 
 Const path_eval(Sema *s, const Frame *frame, const Expr *e, bool quiet) {
   const Ident first = e->part[0];
-  if (strcmp(first.s, "in") == 0) return parts_read(s, frame, e, in_read(s, frame, first.span), quiet);
+  if (strcmp(first.s, "in") == 0)
+    return parts_read(s, frame, e, input_name_read(s, frame, first.span), quiet);
   const Entry *entry = scope_find(frame->scope, first.s);
   if (entry) return parts_read(s, frame, e, entry->value, quiet);
   if (!quiet) name_report(s, frame, first);
@@ -128,8 +128,7 @@ static Const word_eval(Sema *s, const Frame *frame, const Expr *e, const Choices
 
 /* ---- lists ---- */
 
-/* `i` of a list counts the numbers in it, however deep: lists of constants that repeat each other grow fast.
- */
+/* `i` of a list is the number of numbers in it at any depth, to limit lists of constant lists. */
 static Const list_eval(Sema *s, const Frame *frame, const Expr *e, int depth) {
   Const *items = NEW_ARRAY(s->arena, Const, e->n);
   int64_t total = 0;
@@ -228,7 +227,7 @@ static Const call_eval(Sema *s, const Frame *frame, const Expr *e, int depth) {
   return arithmetic_call(s, frame, e, e->args.n, args);
 }
 
-/* ---- operators that decide ---- */
+/* ---- and, or, ?: ---- */
 
 static bool boolean_is(Sema *s, const Frame *frame, const Expr *e, const Const *c, const char *what) {
   if (c->kind == CONST_BOOL) return true;

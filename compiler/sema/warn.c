@@ -1,44 +1,43 @@
-/* warn.c: Warnings about legal but probably mistaken code: unused values and blocks, two softmaxes in a
- * row. */
+/* warn.c: Warnings about legal but probably wrong code: unused values and blocks, two softmaxes in a row. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "sema/context.h"
 
 /* ---- values without effect ---- */
 
-/* By node: the first statement whose result it is. */
-static const Ending **endings_find(const Sema *s) {
-  const Ending **of = NEW_ARRAY(s->arena, const Ending *, s->graph->nodes.n);
-  for (int i = s->endings.n - 1; i >= 0; i--) of[s->endings.data[i].node->id] = &s->endings.data[i];
+/* By node id: the first statement with that result. */
+static const StmtResult **results_find(const Sema *s) {
+  const StmtResult **of = NEW_ARRAY(s->arena, const StmtResult *, s->graph->nodes.n);
+  for (int i = s->results.n - 1; i >= 0; i--) of[s->results.data[i].node->id] = &s->results.data[i];
   return of;
 }
 
-static void unused_report(Sema *s, const Node *node, const Ending *ending) {
+static void unused_report(Sema *s, const Node *node, const StmtResult *result) {
   if (node_is_input(node)) {
     diag_report(s->diags, DIAG_unused_value, node->span, NULL, "the input '%s' has no effect on any output",
                 node->name);
-  } else if (ending && ending->name.s) {
-    diag_report(s->diags, DIAG_unused_value, ending->name.span, ending->site, "the value '%s' is never used",
-                ending->name.s);
-  } else if (ending) {
-    Diag *diag = diag_report(s->diags, DIAG_unused_value, ending->span, ending->site,
+  } else if (result && result->name.s) {
+    diag_report(s->diags, DIAG_unused_value, result->name.span, result->site, "the value '%s' is never used",
+                result->name.s);
+  } else if (result) {
+    Diag *diag = diag_report(s->diags, DIAG_unused_value, result->span, result->site,
                              "the result of this statement is never used");
     diag_help(diag, "name it, NAME = ..., and use the name later");
   }
 }
 
-/* A value of which only the size is used is an argument, not an input: crop_like. */
+/* Marks arguments of which only the size is used, as that of crop_like: they are no inputs of the node. */
 static void mark_arguments(const Node *node, bool *live, bool *read) {
   for (int k = 0; node->arg && node->op->params && node->op->params[k].name; k++)
     if (node->op->params[k].type == PARAM_VALUE && node->arg[k].node) {
       const int id = node->arg[k].node->id;
-      if (node_is_update(node)) continue; /* it keeps its state without reading it */
+      if (node_is_update(node)) continue; /* an update does not read its state */
       live[id] |= live[node->id];
       read[id] = true;
     }
 }
 
-/* Of operators without effect only the last ones are reported: those without users. */
+/* Warns about values that affect no output; of a chain of them, only about the last. */
 void warn_unused_values(Sema *s) {
   const Graph *graph = s->graph;
   bool *live = NEW_ARRAY(s->arena, bool, graph->nodes.n), *read = NEW_ARRAY(s->arena, bool, graph->nodes.n);
@@ -52,9 +51,9 @@ void warn_unused_values(Sema *s) {
     }
     mark_arguments(node, live, read);
   }
-  const Ending **endings = endings_find(s);
+  const StmtResult **results = results_find(s);
   for (int i = 0; i < graph->nodes.n; i++)
-    if (!live[i] && !read[i]) unused_report(s, graph->nodes.data[i], endings[i]);
+    if (!live[i] && !read[i]) unused_report(s, graph->nodes.data[i], results[i]);
 }
 
 /* ---- states ---- */
@@ -70,7 +69,7 @@ static const char *own_name(Arena *arena, const char *name) {
   }
 }
 
-/* Each state has its update. An erroneous update, which then names no state, is the only message. */
+/* Checks that each state has an update; silent after an error in an update. */
 void check_states(Sema *s) {
   const Graph *graph = s->graph;
   bool *updated = NEW_ARRAY(s->arena, bool, graph->nodes.n + 1);
@@ -99,10 +98,11 @@ static bool is_trained(const Node *node) {
   return false;
 }
 
-/* They pass no gradient, so layers before them cannot be trained. */
+/* Audio front ends pass no gradient: reports trained layers before them. */
 void check_front_end(Sema *s) {
   const Graph *graph = s->graph;
-  const Node **before = NEW_ARRAY(s->arena, const Node *, graph->nodes.n + 1); /* by id: a trained layer */
+  const Node **before =
+      NEW_ARRAY(s->arena, const Node *, graph->nodes.n + 1); /* by id: a trained layer before it */
   if (!graph->training || diags_mistakes(s->diags)) return;
   for (int i = 0; i < graph->nodes.n; i++) {
     const Node *node = graph->nodes.data[i];
@@ -151,7 +151,7 @@ void warn_unused_blocks(Sema *s, const NetDecl *net) {
 
 /* ---- softmax of a softmax ---- */
 
-/* The range of " -> softmax" after another operator; empty if it is written differently. */
+/* The span of " -> softmax" after another operator; empty if it is written differently. */
 static Span link_span(const Sema *s, Span call) {
   const Source *source = sources_get(s->sources, call.file);
   uint32_t at = call.start;
