@@ -354,7 +354,7 @@ static Const default_init(Sema *s, const char *text) {
   return (Const){.kind = CONST_CALL, .span = NO_SPAN, .s = name, .n = n, .items = arg};
 }
 
-/* The name of another parameter ("kernel") stands for its value; "" is no value. */
+/* The name of another parameter ("kernel") is replaced by its value; "" is no value. */
 Const param_default(Sema *s, const char *what, const Param *p, const Param *table, const Const *bound) {
   if (p->value[0] == 0) return (Const){.kind = CONST_NONE};
   for (int i = 0; table[i].name; i++)
