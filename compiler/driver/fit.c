@@ -41,8 +41,9 @@ static bool fit_plan(Compilation *c, Plan *train, const PlanOptions *options, in
     sizes = lower_training_again(c, train);
     if (sizes.training_bytes < *least) *least = sizes.training_bytes;
     const int64_t all = macs_of(train->graph);
-    c->recompute_overhead =
-        all > train->again_macs ? (double)train->again_macs / (double)(all - train->again_macs) : 0;
+    c->recompute_overhead = all > train->recomputed_macs
+                                ? (double)train->recomputed_macs / (double)(all - train->recomputed_macs)
+                                : 0;
     exceeded = plan_training_needs(c->arena, train, sizes.shards, room).bytes > room;
   }
   return true;
@@ -55,7 +56,7 @@ static bool fit_training(Compilation *c, Plan *train) {
   int64_t least = INT64_MAX;
   options.images = train->images;
   bool fits = fit_plan(c, train, &options, &least);
-  if (!fits && plan_conv_together(train)) {
+  if (!fits && plan_batches_conv(train)) {
     options.pays = NULL;
     c->lowering.shards = 0;
     c->recompute_overhead = 0;

@@ -1,11 +1,10 @@
-/* alias.h: Values that are parts of others: inputs of a concat, slices. */
+/* alias.h: Aliases: values in the memory of other values, as inputs of a concat and slices. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_PASSES_ALIAS_H
 #define CNNC_PASSES_ALIAS_H
 #include "passes/plan.h"
 
-/* Before kernels are made: sets plan->inside and plan->home, so that producers write
- * straight into a concat's value and a slice is read where it is. Inputs of a concat that cannot lie there
- * get a node that copies them. */
+/* Sets plan->inside and plan->home, before fusion: producers write directly into a concat's value, and slices
+ * need no copy. Adds nodes that copy the inputs of a concat that cannot be aliases. */
 void place_values(Arena *, Plan *);
 #endif

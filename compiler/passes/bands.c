@@ -1,7 +1,7 @@
-/* bands.c: Row bands (patch-based inference): computes the first layers of a net some rows at a time. Each
- * layer computes a few rows of its value on demand of the next one, and keeps those earlier rows that are
- * needed again: two for a 3x3 convolution. So no value of these layers is stored as a whole, only the input
- * image, a few rows of each layer, and the value at the end of the bands. Nothing is computed twice.
+/* bands.c: Row bands (patch-based inference): computes the first layers of a net some rows at a time. A layer
+ * computes rows when the next layer needs them, and keeps earlier rows that are needed again: two for a 3x3
+ * convolution. Of these layers only the input image, a few rows of each value, and the last value are stored.
+ * No row is computed twice.
  *
  * (Lin et al., 2021, "MCUNetV2: memory-efficient patch-based inference for tiny deep learning", divide the
  * first layers into patches, whose borders are computed twice.)
@@ -14,15 +14,15 @@
 #include "passes/passes.h"
 #include "ops/registry.h"
 
-/* ---- which layers ---- */
-/* Does each of its windows? */
-static bool sees_the_picture(const Node *node) {
+/* ---- layers ---- */
+/* Whether each window covers the whole image. */
+static bool reads_whole_image(const Node *node) {
   const Window *w = node->window;
   return !w->ceil && window_end(w, 0, 0) > 0 &&
          window_first(w, 0, node->shape.dim[0] - 1) < node->in[0]->shape.dim[0];
 }
 
-/* Does each row of its value only depend on input rows in its window, or on the same row? */
+/* Whether each row depends only on the input rows of its window, or on the same row. */
 static bool is_row_local(const Node *node) {
   if (!(node->op->traits.row_local || node->op->family == FAMILY_MAP) || node->result != RESULT_SAMPLE ||
       !node->nin)
@@ -34,11 +34,11 @@ static bool is_row_local(const Node *node) {
     if (in.rank != 3 || in.regions || (!node->window && (e.h != out.h || e.w != out.w || e.c != out.c)))
       return false;
   }
-  return node->shape.rank == 3 && (!node->window || sees_the_picture(node));
+  return node->shape.rank == 3 && (!node->window || reads_whole_image(node));
 }
 
-/* By node id: what node `end` is made of, the inputs of the net left out. */
-static bool *before(Arena *arena, const Graph *graph, int end) {
+/* By node id: the nodes that `end` depends on, and itself, without the net's inputs. */
+static bool *ancestors(Arena *arena, const Graph *graph, int end) {
   bool *of = NEW_ARRAY(arena, bool, graph->nodes.n + 1);
   of[end] = true;
   for (int i = end; i >= 0; i--) {
@@ -49,7 +49,7 @@ static bool *before(Arena *arena, const Graph *graph, int end) {
   return of;
 }
 
-/* Nobody else may look at their values. */
+/* Whether bands can end there: these layers are row-local, and only the value of `end` has other users. */
 static bool can_end_at(const Graph *graph, const bool *of, int end) {
   for (int i = 0; i < graph->nodes.n; i++) {
     const Node *node = graph->nodes.data[i];
@@ -65,28 +65,29 @@ static bool can_end_at(const Graph *graph, const bool *of, int end) {
 bool bands_can_end_at(Arena *arena, const Graph *graph, int end) {
   const Node *node = graph->nodes.data[end];
   return !graph->stream && !node_is_input(node) && node->shape.rank == 3 && node->shape.dim[0] > 1 &&
-         node->shape.dim[0] <= MOST_JOINED && can_end_at(graph, before(arena, graph, end), end);
+         node->shape.dim[0] <= MOST_JOINED && can_end_at(graph, ancestors(arena, graph, end), end);
 }
 
 /* ---- bands ---- */
-typedef struct Rows { /* of a layer's value */
-  Node *node;         /* those that are there */
-  int64_t first;      /* of them; they end at `made` */
-  int64_t made, step; /* number of rows computed at a time */
+typedef struct Rows { /* stored rows of a layer's value: first .. made - 1 */
+  Node *node;
+  int64_t first;
+  int64_t made, step; /* step: number of rows computed at a time */
 } Rows;
 
 typedef struct Banding {
   const Graph *from;
   Graph *to;
   int end;
-  const bool *of; /* by node id of `from`: it is computed in bands */
-  Rows *rows;     /* likewise: computed rows of banded values */
-  Node **map;     /* likewise: nodes of other values */
-  Node **part;    /* of the value at which they end */
+  const bool *of; /* by node id of `from`: whether it is computed in bands */
+  Rows *rows;     /* by node id: stored rows of values in bands */
+  Node **map;     /* by node id: nodes of other values */
+  Node **part;    /* the bands of the last value */
   int parts;
 } Banding;
 
-/* Rows [lo, hi) of the value depend on input rows: the first of them, and the end; without those outside. */
+/* The first input row, inside the input, that row `lo` of the value depends on; reads_to: the end of those
+ * before row `hi`. */
 static int64_t reads_from(const Node *node, const Node *in, int64_t lo) {
   return node->window ? smaller(larger(window_first(node->window, 0, lo), 0), in->shape.dim[0]) : lo;
 }
@@ -100,7 +101,7 @@ static Node *band_operand(const Banding *b, const Node *in, int64_t lo, int64_t 
   return rows_cut(b->to, rows->node, lo - rows->first, hi - lo);
 }
 
-/* The window for rows [lo, hi) only: padding is outside of the whole image. */
+/* The window for rows [lo, hi): its padding is what is outside of the whole image. */
 static const Window *band_window(const Banding *b, const Node *node, int64_t lo, int64_t hi) {
   if (!node->window) return NULL;
   Window *window = NEW(b->to->arena, Window);
@@ -122,7 +123,7 @@ static Node *make_band(const Banding *b, const Node *node, int64_t lo, int64_t h
   return made;
 }
 
-/* The first row that will be read again by a layer that continues after its computed rows. */
+/* The first row that users will read for their next rows. */
 static int64_t oldest(const Banding *b, int of) {
   int64_t row = b->rows[of].made;
   for (int i = of + 1; i <= b->end; i++) {
@@ -146,16 +147,16 @@ static void add_rows(Banding *b, int i, int64_t hi) {
   rows->made = hi;
 }
 
-/* Computes rows up to hi, step by step, and the required rows of the layers before it. The recursion is as
- * deep as the layers, which are few. */
-static void make_up_to(Banding *b, int i, int64_t hi) {
+/* Computes rows up to `hi`, step by step, and the rows of earlier layers that they need. The depth of the
+ * recursion is the number of layers in bands. */
+static void compute_rows_up_to(Banding *b, int i, int64_t hi) {
   const Node *node = b->from->nodes.data[i];
   Rows *rows = &b->rows[i];
   while (rows->made < hi) {
     const int64_t to = smaller(rows->made + rows->step, hi);
     for (int k = 0; k < node->nin; k++) {
       const Node *in = node->in[k];
-      if (b->of[in->id]) make_up_to(b, in->id, reads_to(node, in, to));
+      if (b->of[in->id]) compute_rows_up_to(b, in->id, reads_to(node, in, to));
     }
     if (i < b->end) {
       add_rows(b, i, to);
@@ -171,7 +172,7 @@ static Node *all_bands(Banding *b, int64_t bands) {
   b->part = NEW_ARRAY(b->to->arena, Node *, height);
   for (int i = 0; i <= b->end; i++)
     if (b->of[i]) b->rows[i].step = larger(b->from->nodes.data[i]->shape.dim[0] / bands, 1);
-  make_up_to(b, b->end, height);
+  compute_rows_up_to(b, b->end, height);
   return rows_stacked(b->to, b->parts, b->part);
 }
 
@@ -184,7 +185,7 @@ void pass_bands(PassState *state) {
   Banding b = {.from = from,
                .to = graph_copy_head(arena, from),
                .end = bands->end,
-               .of = before(arena, from, bands->end),
+               .of = ancestors(arena, from, bands->end),
                .rows = NEW_ARRAY(arena, Rows, n + 1),
                .map = NEW_ARRAY(arena, Node *, n + 1)};
   for (int i = 0; i < n; i++) {

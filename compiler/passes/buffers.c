@@ -1,5 +1,5 @@
-/* buffers.c: Buffer assignment: the offset of each value in its memory space, and the memory of a training
- * step. Values of one image, and the scratch of the kernels, share an arena by liveness.
+/* buffers.c: Buffer assignment: the offset of each value in its memory space, by liveness; the memory that a
+ * training step needs.
  *
  * Requires: lifetimes, storage, in-place results and permitted overlaps. Preserves: them; sets offsets and
  * sizes. */
@@ -11,8 +11,8 @@
 
 typedef VEC(Overlap) Overlaps;
 
-/* By node id: the block of the value. A result that overwrites another value has that one's, which lives
- * as long as either. */
+/* By node id: the block of the value. Results that overwrite an operand share its block, which lives as long
+ * as either. */
 static Block **value_blocks(Arena *arena, const Plan *plan) {
   const int nodes = plan->graph->nodes.n;
   Block **of = NEW_ARRAY(arena, Block *, nodes + 1), *own = NEW_ARRAY(arena, Block, nodes + 1);
@@ -31,18 +31,18 @@ static Block **value_blocks(Arena *arena, const Plan *plan) {
 }
 
 static bool has_block(const Plan *plan, Block *const *value, int id,
-                      StoreKind kind) { /* and is the first value in it */
+                      StoreKind kind) { /* whether the value of that kind is the first one in its block */
   const Life *life = &plan->life[id];
   return life->node && plan->storage[id].kind == kind && value[id]->born == life->block.born;
 }
 
-/* Where a value begins in its block. */
+/* Offset of a value in its block. */
 static int64_t part_of_block(const Plan *plan, const Node *value) {
   const Home *home = &plan->home[value->id];
   return home_bytes(home, home->offset);
 }
 
-/* Of blocks, which all begin at multiples of the alignment. */
+/* The permitted overlaps of values as overlaps of aligned blocks. */
 static Overlaps block_overlaps(Arena *arena, const Plan *plan, Block *const *value) {
   Overlaps overlaps = {0};
   const int64_t align = plan_aligned(1);
@@ -59,9 +59,9 @@ static Overlaps block_overlaps(Arena *arena, const Plan *plan, Block *const *val
   return overlaps;
 }
 
-/* Lays out the values of a kind, and `more` blocks, which are already in `block`. In a record a value may
- * reuse the memory of one that an earlier kernel read last, as in the arena: the images run in the same
- * order in every phase. */
+/* Lays out the values of a kind, after the `more` blocks that `block` already contains. In the record of an
+ * image, as in the arena, a value may reuse the memory of a dead one: images run in the same order in every
+ * phase. */
 static Layout lay_out_kind(Plan *plan, StoreKind kind, Block *const *value, Block **block, int more,
                            const Overlaps *overlaps) {
   const int nodes = plan->graph->nodes.n;
@@ -98,10 +98,10 @@ void plan_lay_out(Arena *arena, Plan *plan, const int64_t *scratch) {
   for (int k = 0; k < kernels; k++) plan->scratch[k] = own[k].offset;
 }
 
-/* ---- how much memory values take ---- */
+/* ---- memory needs ---- */
 typedef struct Needs {
   int64_t *alive, most;
-} Needs; /* bytes of values of a kind, in a batch: at each kernel, at the most */
+} Needs; /* bytes of live values of a kind, in a batch: at each kernel, and the maximum */
 
 static Needs needs_of(Arena *arena, const Plan *plan, Block *const *value, StoreKind kind, int64_t times) {
   Needs needs = {NEW_ARRAY(arena, int64_t, plan->kernels.n + 2), 0};
@@ -134,7 +134,7 @@ TrainingNeeds plan_training_needs(Arena *arena, const Plan *plan, int64_t shards
                              too_much(plan, &own, room - all.most - kept.most)};
 }
 
-/* The minimum for an operand and the result of a kernel, less than the sum: if they may overlap. */
+/* Bytes that the result of kernel k can share with an operand. */
 static int64_t shared_at(const Plan *plan, int k, Block *const *value, const Node *operand) {
   if (!plan_may_overlap(plan, k, operand)) return 0;
   return smaller(value[operand->id]->bytes, value[plan->kernels.data[k]->result->id]->bytes);

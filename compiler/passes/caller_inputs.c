@@ -1,14 +1,13 @@
-/* caller_inputs.c: Inputs and targets that are read directly from the caller's arrays. Others are converted
- * to the layout and floats of kernels by a separate kernel: channels-first pixels, interleaved images, and
- * bytes that a layer reads repeatedly. A kernel that reads each element about once converts bytes while
- * loading them.
+/* caller_inputs.c: Chooses the inputs and targets that kernels read directly from the caller's arrays. A
+ * conversion kernel changes the others to the layout and element type of kernels: channels-first pixels,
+ * interleaved images, and bytes that a layer reads repeatedly.
  *
  * Requires: a graph, and whether images are interleaved. Preserves: it; marks nodes. */
 // SPDX-License-Identifier: Apache-2.0
 #include "graph/op.h"
 #include "passes/passes.h"
 
-enum { MOST_ALIASES = 8, WRITTEN_OUT = 16 }; /* of an input, one of the other; taps of a window */
+enum { MOST_ALIASES = 8, UNROLLED_TAPS = 16 }; /* length of a chain of aliases; taps of an unrolled window */
 
 static bool is_graph_output(const Graph *graph, const Node *node) {
   for (int o = 0; o < graph->outputs.n; o++)
@@ -16,17 +15,17 @@ static bool is_graph_output(const Graph *graph, const Node *node) {
   return false;
 }
 
-/* Overlapping windows read an element repeatedly. A single channel is summed with scalars, unless the
- * window is unrolled. */
+/* Whether a pooling converts bytes slowly: windows overlap, or a single channel is summed with scalars, as is
+ * the case unless the window is unrolled. */
 static bool pools_slowly(const Node *pool) {
   const Extent in = shape_extent(pool->in[0]->shape), out = shape_extent(pool->shape);
   const double taps = (double)pool->window->kernel[0] * (double)pool->window->kernel[1];
   return taps * (double)(out.h * out.w) > 2 * (double)(in.h * in.w) ||
-         (in.c == 1 && taps > (double)WRITTEN_OUT);
+         (in.c == 1 && taps > (double)UNROLLED_TAPS);
 }
 
-/* Measured: convolutions, dense layers and copies of boxes of few channels take longer to convert what they
- * read than a kernel that converts all of it once. */
+/* Whether the node reads each element about once, so that it may convert bytes itself. Measured:
+ * convolutions, dense layers and copies of boxes of few channels are slower than with a conversion kernel. */
 static bool reads_once(const Node *node, const Node *value) {
   const bool repeated = shape_elements(value->shape) < shape_elements(node->shape);
   if (node->result != RESULT_SAMPLE) return false;
@@ -34,7 +33,7 @@ static bool reads_once(const Node *node, const Node *value) {
          (node->op->family == FAMILY_POOL && !pools_slowly(node)) || node->op->traits.channel_slice;
 }
 
-/* A slice may have a kernel, or be an alias of its input. */
+/* The same through aliases and slices. */
 static bool is_read_once(const Graph *graph, const Node *value, int aliases) {
   if (is_graph_output(graph, value) || aliases > MOST_ALIASES) return false;
   for (int i = value->id + 1; i < graph->nodes.n; i++) {

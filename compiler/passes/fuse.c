@@ -1,11 +1,10 @@
-/* fuse.c: Fusion of nodes into kernels. An element-wise node joins the kernel that computes its input if that
- * input has no other user; in inference a batchnorm directly after a convolution is folded into its weights,
- * and a normalize directly before one where that is exact. A kernel that scales the channels of a value for a
- * single convolution, as in squeeze and excitation, scales that convolution's weights instead, for each
- * image; means of rows are computed by the kernel of the rows.
+/* fuse.c: Fusion of nodes into kernels. An element-wise node joins the kernel of its input if the input has
+ * no other user. In inference, batchnorm is folded into the weights of the convolution before it, and
+ * normalize into those after it if that is exact. If only one convolution uses a value with scaled channels
+ * (squeeze and excitation), its weights are scaled instead, for each image. Row means are computed by the
+ * kernel of the rows.
  *
- * Requires: a verified graph. Preserves: the order: a kernel runs at the position of its last node, so all
- * its inputs are available. */
+ * Requires: a verified graph. Preserves: the order: a kernel runs at the position of its last node. */
 // SPDX-License-Identifier: Apache-2.0
 #include "passes/fuse.h"
 #include "ops/registry.h"
@@ -18,7 +17,7 @@ _Static_assert(sizeof((Lower *)0)->other / sizeof(Buf *) >= MOST_FUSED * (MOST_O
 typedef struct Phases { /* by node id */
   const Plan *plan;
   int *phase;
-  bool *late; /* it is there when all images of its phase are through */
+  bool *late; /* the value exists only after all images of its phase */
 } Phases;
 
 typedef struct Fuser {
@@ -26,7 +25,7 @@ typedef struct Fuser {
   Plan *plan;
   const PlanOptions *options;
   int *uses;       /* by node id */
-  Kernel **kernel; /* by node id: the kernel whose result so far it is */
+  Kernel **kernel; /* by node id: the kernel whose current result it is, or NULL */
   Phases phases;
 } Fuser;
 
@@ -36,13 +35,13 @@ int *fuse_uses(Arena *arena, const Plan *plan) {
   return graph_live(arena, plan->graph, nlosses, plan->loss);
 }
 
-/* ---- phases ---- A batched kernel runs after the phase in which all images have its inputs. */
+/* ---- phases: a batched kernel runs after the phase that computes its inputs for all images ---- */
 static bool for_all_images(const Plan *plan, const Node *node) {
   return node->result == RESULT_BATCH || plan_whole_batch(plan, node);
 }
 
 static int ready_for(const Phases *p, const Node *node,
-                     bool late) { /* the phase in which what it reads is there */
+                     bool late) { /* the first phase in which its inputs exist */
   int phase = -1;
   for (int k = 0; k < node->nin; k++) {
     const int ready = p->phase[node->in[k]->id] + (p->late[node->in[k]->id] && !late);
@@ -103,11 +102,10 @@ static bool extendable(const Fuser *f, const Node *node, const Kernel *kernel) {
   if (!kernel || f->options->fusing == FUSE_NOTHING || node->op->family != FAMILY_MAP ||
       node->result != RESULT_SAMPLE || kernel->root->result != RESULT_SAMPLE)
     return false;
-  if (f->plan->images > 1 && node_is_input(kernel->root))
-    return false; /* it only brings images side by side */
+  if (f->plan->images > 1 && node_is_input(kernel->root)) return false; /* it only interleaves images */
   if (!sole_reader(f, node->in[0], node) || !shape_equal(node->shape, node->in[0]->shape)) return false;
   for (int k = 1; k < node->nin; k++)
-    if (node->in[k]->shape.regions != node->shape.regions) return false; /* it is repeated */
+    if (node->in[k]->shape.regions != node->shape.regions) return false; /* the operand is repeated */
   if (kernel->nchain == MOST_FUSED || kernel->pool || node->nin > MOST_OPERANDS) return false;
   return kernel->batch ? ready_for(&f->phases, node, true) <= kernel->phase &&
                              plan_not_before(f->plan, node) <= kernel->phase
@@ -119,8 +117,8 @@ static bool foldable_scale(const Fuser *f, const Node *node, const Kernel *kerne
          !kernel->root->hidden && kernel->nchain == 0 && kernel->nscales < MOST_SCALES;
 }
 
-/* (x*scale - mean)/std before a convolution: the factor and the shift move into the weights and the bias;
- * exact only where no padding comes between. */
+/* Whether (x*scale - mean)/std can be folded into the weights and bias of the following convolution: exact
+ * only without padding. */
 static bool foldable_normalize(const Fuser *f, const Node *node) {
   if (!node->nin) return false;
   const Node *before = node->in[0];
@@ -132,13 +130,13 @@ static bool foldable_normalize(const Fuser *f, const Node *node) {
     return false; /* a convolution would convert each byte repeatedly */
   const Kernel *own = f->kernel[before->id];
   if (!own || own->root != before || own->result != before)
-    return false; /* fused elsewhere, where it costs nothing */
+    return false; /* fused into another kernel, which is free */
   for (int axis = 0; axis < 2 && node->window; axis++)
     if (node->window->before[axis] || node->window->after[axis]) return false;
   return true;
 }
 
-/* A pooling that the kernel can do on the way, so that what it pools never is in memory. */
+/* Whether the kernel can compute the pooling, too, so that the pooled value is never stored. */
 static bool poolable(const Fuser *f, const Node *node, const Kernel *kernel) {
   if (!kernel || f->options->fusing == FUSE_NOTHING || f->plan->training || node->op->family != FAMILY_POOL ||
       !sole_reader(f, node->in[0], node))
@@ -147,8 +145,8 @@ static bool poolable(const Fuser *f, const Node *node, const Kernel *kernel) {
          kernel->root->op->traits.fuses_pool(kernel->root, node);
 }
 
-/* Others may read the rows, too: they are stored in any case. */
-static bool made_beside(const Fuser *f, const Node *node, const Kernel *kernel) {
+/* Whether the kernel that stores the rows can compute their means, too. */
+static bool can_compute_row_means(const Fuser *f, const Node *node, const Kernel *kernel) {
   if (node->op != &op_row_mean || !kernel || kernel->means || kernel->batch || kernel->pool) return false;
   const Node *root = kernel->root;
   return f->options->fusing == FUSE_ALL && f->plan->images == 1 && root->op->traits.fuses_row_means &&
@@ -158,7 +156,7 @@ static bool made_beside(const Fuser *f, const Node *node, const Kernel *kernel) 
 static void append_node(Fuser *f, Node *node) {
   Kernel *before = node->nin ? f->kernel[node->in[0]->id] : NULL;
   if (before && before->result != node->in[0]) before = NULL;
-  if (made_beside(f, node, before)) {
+  if (can_compute_row_means(f, node, before)) {
     before->means = node;
     return;
   }
@@ -185,16 +183,16 @@ static void append_node(Fuser *f, Node *node) {
   f->kernel[node->id] = kernel;
 }
 
-/* Place of a kernel among the groups of all: by phase, per-image kernels before batched ones. */
+/* Index of a kernel's group: by phase, per-image kernels before batched ones. */
 static int kernel_group(const Plan *plan, const Kernel *kernel) {
   return 2 * (kernel->phase - plan->first_phase) + kernel->batch;
 }
 
-/* By group; within a group they stay in order of position. */
+/* A stable sort by group. */
 static void order_kernels(Arena *arena, Plan *plan) {
   const int n = plan->kernels.n, groups = 2 * (plan->phases - plan->first_phase);
   Kernel **const kernel = NEW_ARRAY(arena, Kernel *, n + 1);
-  int *const at = NEW_ARRAY(arena, int, groups + 1); /* by group: the place of its next kernel */
+  int *const at = NEW_ARRAY(arena, int, groups + 1); /* by group: the index of its next kernel */
   for (int k = 0; k < n; k++) {
     kernel[k] = plan->kernels.data[k];
     at[kernel_group(plan, kernel[k]) + 1]++;
@@ -203,7 +201,7 @@ static void order_kernels(Arena *arena, Plan *plan) {
   for (int k = 0; k < n; k++) plan->kernels.data[at[kernel_group(plan, kernel[k])]++] = kernel[k];
 }
 
-/* The input of a folded normalize is read by the convolution itself; the normalize has no kernel. */
+/* Folds a normalize: the convolution reads its input, and the normalize has no kernel. */
 static void fold_normalize(Fuser *f, Kernel *kernel) {
   Node *node = kernel->root;
   if (!foldable_normalize(f, node)) return;
@@ -217,8 +215,8 @@ static void fold_normalize(Fuser *f, Kernel *kernel) {
   f->kernel[normalize->id] = NULL;
 }
 
-/* A gate before a convolution whose weights can be scaled instead. Returns the input of the product; -1:
- * none. */
+/* For a convolution of a gated value (a product with one factor per channel) whose weights can be scaled
+ * instead: the product's input that has the factors; -1: none. */
 static int foldable_gate(const Fuser *f, const Kernel *kernel) {
   const Node *node = kernel->root, *product = node->nin ? node->in[0] : NULL;
   if (f->plan->training || f->options->fusing != FUSE_ALL || f->options->exact || f->plan->images > 1 ||
@@ -233,7 +231,8 @@ static int foldable_gate(const Fuser *f, const Kernel *kernel) {
   return gate >= 0 && node->op->traits.fuses_gate(node) ? gate : -1;
 }
 
-/* The convolution reads what is scaled, and the gate as a second input; the product has no kernel. */
+/* Folds a gate: the convolution reads the unscaled value, and the factors as a second input; the product has
+ * no kernel. */
 static void fold_gate(Fuser *f, Kernel *kernel) {
   Node *node = kernel->root;
   const int gate = foldable_gate(f, kernel);

@@ -1,9 +1,8 @@
-/* in_place.c: Results that may overwrite an operand of their kernel. An element-wise operator, on its own or
- * fused, reads its operands at the element that it stores.
+/* in_place.c: Proposes results that overwrite an operand of their kernel: element-wise operators, fused or
+ * not, read an operand only at the element that they store.
  *
- * Requires: lifetimes and storage. Preserves: everything except kernel->over, which it sets: a proposal
- * that the proof of the nest accepts or rejects. Other permitted overlaps follow from the nests:
- * lir/overlap.c. */
+ * Requires: lifetimes and storage. Preserves: everything except kernel->over, which it sets. The proof of the
+ * nest accepts or rejects it. lir/overlap.c finds other overlaps. */
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/lower.h"
 #include "passes/life.h"
@@ -23,8 +22,8 @@ static bool read_at_the_element(const Plan *plan, const Kernel *kernel, const No
   return true;
 }
 
-/* All of a value that is laid out, and nobody but kernels looks at it. */
-static bool fills_place(const Plan *plan, const Node *value) {
+/* Whether the value is all of a block that only kernels access. */
+static bool fills_block(const Plan *plan, const Node *value) {
   const Node *home = home_of(plan, value);
   const StoreKind kind = plan->storage[value->id].kind;
   return (kind == STORE_ARENA || kind == STORE_KEPT) && !plan->home[value->id].rows &&
@@ -34,7 +33,7 @@ static bool fills_place(const Plan *plan, const Node *value) {
 
 static bool dies_in(const Plan *plan, int k, const Node *value) {
   const Kernel *kernel = plan->kernels.data[k];
-  return plan->life[home_of(plan, value)->id].block.dies == k && fills_place(plan, value) &&
+  return plan->life[home_of(plan, value)->id].block.dies == k && fills_block(plan, value) &&
          plan->storage[value->id].kind == plan->storage[kernel->result->id].kind &&
          shape_equal(value->shape, kernel->result->shape) && value->elem == kernel->result->elem &&
          read_at_the_element(plan, kernel, value);
@@ -43,10 +42,10 @@ static bool dies_in(const Plan *plan, int k, const Node *value) {
 static bool makes_own_place(const Plan *plan, int k) {
   const Node *result = plan->kernels.data[k]->result;
   return home_of(plan, result)->id == result->id && plan->life[result->id].block.born == k &&
-         fills_place(plan, result);
+         fills_block(plan, result);
 }
 
-/* All of a value in the arena, or some rows of it, and nobody but kernels looks at it. */
+/* Whether the value is all of a block of the arena, or rows of it, that only kernels access. */
 static bool rows_in_arena(const Plan *plan, const Node *value) {
   const Home home = plan->home[value->id];
   return plan->storage[value->id].kind == STORE_ARENA && home.pitch == shape_extent(home.node->shape).c &&

@@ -1,7 +1,6 @@
-/* inference.c: Simplification for inference: removes identities (dropout) and dead values, merges zero
- * padding into the windows of the following convolutions, merges nearest upsampling into convolutions that
- * can read the smaller image, splits means that can be summed row by row by the producer, and exchanges the
- * operands of a sum if that lets the second one's layer compute it.
+/* inference.c: Simplification for inference: removes identities (dropout) and dead values; merges zero
+ * padding and nearest upsampling into following convolutions; splits global means into means of rows, which
+ * the producer can compute; swaps the operands of a sum if the layer of the second one can then compute it.
  *
  * Requires: a checked graph. Preserves: names, spans and parameters; nodes stay in program order. */
 // SPDX-License-Identifier: Apache-2.0
@@ -11,11 +10,11 @@
 
 typedef struct Copy {
   Graph *to;
-  Node **map;           /* by node id of the graph that is copied */
-  const bool *repeated; /* likewise: reads the input of the upsampling before it; NULL: none does */
-  bool by_rows;         /* means of images may be computed from those of their rows */
-  const int *readers;   /* by the same: how many there are; NULL: sums stay as they are */
-  bool layers;          /* they stay what they are, rather than the nodes that compute them */
+  Node **map;           /* by node id of the source: the copy */
+  const bool *repeated; /* by node id: includes the upsampling before it; NULL: none */
+  bool by_rows;         /* split means of images into means of rows */
+  const int *readers;   /* by node id: number of readers; NULL: do not swap operands of sums */
+  bool layers;          /* keep layers, instead of the nodes that compute them (op->parts) */
 } Copy;
 
 static bool takes_zeros(const Node *node) {
@@ -27,7 +26,7 @@ static bool addressable(const Window *window, Shape shape) {
   return larger(window_reach(window, 0, out.h), window_reach(window, 1, out.w)) <= SHAPE_MOST_ELEMENTS;
 }
 
-/* A border of zeros before a convolution is padding. The border's own node dies when nobody else reads it. */
+/* Merges a zero_pad into the padding of a convolution. Its node is dead if it has no other user. */
 static void merge_border(Copy *copy, Node *node) {
   Node *border = node->in[0];
   int64_t before[2], after[2];
@@ -45,7 +44,7 @@ static void merge_border(Copy *copy, Node *node) {
   node->in[0] = border->in[0];
 }
 
-/* Nearest upsampling before a convolution; its node becomes dead without other users. */
+/* Merges nearest upsampling into a convolution. Its node is dead if it has no other user. */
 static void merge_repetition(Copy *copy, Node *node, const Node *from) {
   if (!copy->repeated || !copy->repeated[from->id]) return;
   int64_t *factor = NEW_ARRAY(copy->to->arena, int64_t, 2);
@@ -56,8 +55,8 @@ static void merge_repetition(Copy *copy, Node *node, const Node *from) {
   node->in[0] = copy->map[repetition->in[0]->id];
 }
 
-/* Is what the pooling reads made by a layer that can make the mean of each row on the way? */
-static bool rows_at_hand(const Node *pool) {
+/* Whether the layer that computes the pooled value can compute the means of its rows, too. */
+static bool producer_has_row_means(const Node *pool) {
   const Shape in = pool->in[0]->shape;
   const Node *made = pool->in[0];
   if (in.rank != 3 || in.regions || in.dim[0] == 1 || in.dim[1] == 1) return false;
@@ -73,9 +72,9 @@ static Window *window_over(Arena *arena, const Node *pool, int64_t height, int64
   return window;
 }
 
-/* The mean of an image becomes that of the means of its rows, which have equal sizes. */
+/* Replaces the mean of an image by the mean of the means of its rows. */
 static void split_mean(Copy *copy, Node *pool) {
-  if (!copy->by_rows || !pool->op->traits.row_means || !rows_at_hand(pool)) return;
+  if (!copy->by_rows || !pool->op->traits.row_means || !producer_has_row_means(pool)) return;
   Arena *arena = copy->to->arena;
   const Extent e = shape_extent(pool->in[0]->shape);
   Node *rows = graph_copy_node(arena, pool, NULL);
@@ -87,9 +86,9 @@ static void split_mean(Copy *copy, Node *pool) {
   pool->window = window_over(arena, pool, e.h, 1);
 }
 
-/* An element-wise node is computed by the layer of its first operand, unless that has other users. So in a
- * sum of a shortcut and layers the layers come first, in whichever order the sum is written. */
-static void turn_sum(Copy *copy, Node *node, const Node *from) {
+/* Swaps the operands of a sum if only the second one has no other user: fusion computes an element-wise node
+ * in the kernel of its first operand. */
+static void swap_sum_operands(Copy *copy, Node *node, const Node *from) {
   if (!copy->readers || !node->op->traits.commutes || !node->op->traits.commutes(node)) return;
   const Node *first = from->in[0], *second = from->in[1];
   const bool given = second->op->source || node_is_input(second) || second->op->family == FAMILY_ALIAS;
@@ -108,7 +107,7 @@ static Node *copy_node(Copy *copy, const Node *node) {
   graph_append(copy->to, twin);
   merge_border(copy, twin);
   merge_repetition(copy, twin, node);
-  turn_sum(copy, twin, node);
+  swap_sum_operands(copy, twin, node);
   return twin;
 }
 
@@ -137,6 +136,6 @@ Graph *inference_tidy(Arena *arena, const Graph *from, Node ***map) {
 }
 
 Graph *pass_inference(Arena *arena, const Graph *from, const PlanOptions *o) {
-  /* twice: the first leaves borders that nobody reads any more */
+  /* twice, because the first one makes borders dead */
   return states_last(arena, copy_live(arena, copy_live(arena, from, o, false), o, true));
 }

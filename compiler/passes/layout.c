@@ -1,7 +1,6 @@
-/* layout.c: Memory layout: greedy placement in several orders, each block at the lowest free address
- * during its lifetime. If no order reaches the bound, a search moves blocks within the orders, for a
- * limited number of steps. It draws its moves from a fixed seed: the same blocks give the same layout. A
- * result may overlap an operand that dies with it, as far as permitted. */
+/* layout.c: Memory layout: greedy placement in several orders, each block at the lowest address that is free
+ * during its lifetime. If no order reaches the lower bound, a local search with a fixed seed moves blocks
+ * within the orders. Results may overlap operands that die at their birth, as far as permitted. */
 // SPDX-License-Identifier: Apache-2.0
 #include "passes/layout.h"
 #include <stdbool.h>
@@ -9,13 +8,13 @@
 #include "base/arena.h"
 #include "base/number.h"
 
-enum { SEARCH_WORK = 10 * 1000 * 1000 }; /* comparisons of blocks, from each order: at most 20 milliseconds */
+enum { SEARCH_WORK = 10 * 1000 * 1000 }; /* comparisons of blocks per order: at most 20 milliseconds */
 
 static int64_t span(const Block *a) { return a->dies - a->born + 1; }
 
 static int64_t multiple_from(int64_t n, int64_t step) { return ceil_divide(n, step) * step; }
 
-/* Maximum number of bytes that the two share. */
+/* Maximum number of bytes that operand and result share. */
 static int64_t shared_bytes(const Overlap *o) {
   const int64_t up = multiple_from(larger(-o->most, 0), o->step); /* of the operand */
   return smaller(larger(o->result->bytes - up, 0), o->operand->bytes);
@@ -40,7 +39,7 @@ static int64_t largest_sum(Arena *arena, Block *const *block, int n, int steps, 
 }
 
 /* ---- greedy ---- */
-static int sooner(const Block *a, const Block *b) {
+static int compare_birth(const Block *a, const Block *b) {
   if (a->born != b->born) return a->born - b->born;
   return a->dies != b->dies ? a->dies - b->dies : a->number - b->number;
 }
@@ -48,7 +47,7 @@ static int larger_first(int64_t x, int64_t y) { return (x < y) - (x > y); }
 
 static int by_size(const void *a, const void *b) {
   const Block *x = *(Block *const *)a, *y = *(Block *const *)b;
-  return x->bytes != y->bytes ? larger_first(x->bytes, y->bytes) : sooner(x, y);
+  return x->bytes != y->bytes ? larger_first(x->bytes, y->bytes) : compare_birth(x, y);
 }
 
 static int by_span(const void *a, const void *b) {
@@ -67,12 +66,13 @@ static int by_birth(const void *a, const void *b) {
   return x->born != y->born ? x->born - y->born : by_size(a, b);
 }
 
-/* The last first: operands then find their results below them, and go as far up as they must. */
+/* Latest birth first: results are then placed before their operands, which are placed above them as far as
+ * necessary. */
 static int by_death(const void *a, const void *b) { return by_birth(b, a); }
 
 static int by_size_and_death(const void *a, const void *b) {
   const Block *x = *(Block *const *)a, *y = *(Block *const *)b;
-  return x->bytes != y->bytes ? larger_first(x->bytes, y->bytes) : sooner(y, x);
+  return x->bytes != y->bytes ? larger_first(x->bytes, y->bytes) : compare_birth(y, x);
 }
 
 static int by_offset(const void *a, const void *b) {
@@ -80,16 +80,16 @@ static int by_offset(const void *a, const void *b) {
   return (x->offset > y->offset) - (x->offset < y->offset);
 }
 
-/* ---- a block's place ---- */
+/* ---- placement of a block ---- */
 typedef VEC(const Overlap *) Overlaps;
 
-/* The lowest address from `offset` on where a block conflicts with no placed one, apart from permitted
- * overlaps. */
+/* The lowest address from `offset` on at which the block does not conflict with `placed`; o: their permitted
+ * overlap, or NULL. */
 static int64_t place_beside(const Block *block, int64_t offset, const Block *placed, const Overlap *o) {
   const int64_t end = placed->offset + placed->bytes;
   if (offset >= end || offset + block->bytes <= placed->offset) return offset;
   if (!o) return end;
-  if (block == o->result) { /* a multiple of steps after the operand, at most `most` */
+  if (block == o->result) { /* at a multiple of `step` from the operand, at most `most` after it */
     const int64_t behind = multiple_from(offset - placed->offset, o->step);
     return behind <= o->most ? placed->offset + behind : end;
   }
@@ -103,29 +103,29 @@ static const Overlap *overlap_with(const Overlaps *of, const Block *other) {
   return NULL;
 }
 
-/* placed: those that are needed when it is, by offset; of: the overlaps that the block is one of. */
+/* placed: the blocks that live at the same time, by offset; of: the overlaps of this block. */
 static int64_t lowest_place(const Block *block, Block *const *placed, int n, const Overlaps *of) {
   int64_t offset = 0, before;
   do {
     before = offset;
     for (int i = 0; i < n && placed[i]->offset < offset + block->bytes; i++)
       offset = place_beside(block, offset, placed[i], overlap_with(of, placed[i]));
-  } while (of->n && offset > before); /* what lies below may be met where it was not before */
+  } while (of->n && offset > before); /* at a higher address, other overlaps may be violated */
   return offset;
 }
 
-/* Blocks that are placed, to be found by the steps that they live for. A block lives at some time of a span
- * if it does at the first step, or is born later in it. */
+/* Interval tree of placed blocks by lifetime. A block lives during a span of steps if it lives at its first
+ * step, or is born later in the span. */
 typedef VEC(Block *) Blocks;
 typedef struct Placed {
   Arena *arena;
   int steps, leaves; /* leaves: a power of two, not less than steps */
-  Blocks *cover; /* a binary tree over the steps, 1 the root: what lives at all steps of a node, not of its
-                    parent */
+  Blocks *cover; /* binary tree over the steps with root 1: blocks that live at all steps of a node, but not
+                    of its parent */
   Blocks *born;  /* by step */
   Overlaps *overlaps; /* by number of a block */
-  Block **meeting;    /* room for all */
-  int64_t *before;    /* offsets, by number: room for all */
+  Block **meeting;    /* result of placed_meeting */
+  int64_t *before;    /* previous offsets, by number */
 } Placed;
 
 static Placed placed_new(Arena *arena, int n, int steps, const Overlap *overlap, int noverlaps) {
@@ -153,7 +153,7 @@ static void change_list(Arena *arena, Blocks *list, Block *block, bool add) {
   else list->n--;
 }
 
-/* Appends a block to its lists, or removes the one that was appended last. */
+/* Appends a block to its lists, or removes it if it was appended last. */
 static void placed_change(Placed *placed, Block *block, bool add) {
   int from = block->born + placed->leaves, to = block->dies + placed->leaves + 1;
   change_list(placed->arena, &placed->born[block->born], block, add);
@@ -163,7 +163,8 @@ static void placed_change(Placed *placed, Block *block, bool add) {
   }
 }
 
-static int placed_meeting(Placed *placed, const Block *block) { /* how many; they are in placed->meeting */
+/* Collects the placed blocks that live at the same time in placed->meeting; returns their number. */
+static int placed_meeting(Placed *placed, const Block *block) {
   int n = 0;
   for (int node = block->born + placed->leaves; node; node /= 2)
     for (int i = 0; i < placed->cover[node].n; i++) placed->meeting[n++] = placed->cover[node].data[i];
@@ -172,8 +173,8 @@ static int placed_meeting(Placed *placed, const Block *block) { /* how many; the
   return n;
 }
 
-/* Places order[from ... n-1] beside those before them, until one lies higher than `most`: how many are placed
- * then, of all. */
+/* Places order[from .. n - 1], until one ends above `most`. Returns the number of placed blocks, including
+ * the first `from`. */
 static int place_from(Block *const *order, int from, int n, Placed *placed, int64_t most) {
   for (int i = from; i < n; i++) {
     const int meeting = placed_meeting(placed, order[i]);
@@ -204,7 +205,7 @@ static int random_below(uint64_t *state, int n) {
 }
 
 static int too_high(Block *const *order, int n, int64_t bound,
-                    uint64_t *state) { /* one of those above the bound */
+                    uint64_t *state) { /* a random block that ends above the bound */
   int chosen = 0, count = 0;
   for (int i = 0; i < n; i++)
     if (order[i]->offset + order[i]->bytes > bound && random_below(state, ++count) == 0) chosen = i;
@@ -223,8 +224,8 @@ static void move_back(Block **order, int from, int to) {
   order[to] = moved;
 }
 
-/* A block moves to a place further ahead in the order, and all from there on are placed anew; that is undone
- * where one lies higher than `height` then. */
+/* Moves a block forward in the order and places all blocks from there on again; undoes this if one of them
+ * ends above `height`. */
 static void try_move(Block **order, int n, int from, int to, int64_t height, Placed *placed) {
   int64_t *before = placed->before;
   for (int i = n - 1; i >= to; i--) {
@@ -266,7 +267,7 @@ Layout layout_blocks(Block *const *block, int n, int steps, const Overlap *overl
   for (int i = 0; i < n; i++) block[i]->number = i;
   Placed placed = placed_new(arena, n, steps, overlap, noverlaps);
   for (int o = 0; o < 2 * norders && layout.bytes > layout.bound;
-       o++) { /* each order as it is; then the search from each */
+       o++) { /* first each order, then a search from each */
     for (int i = 0; i < n; i++) order[i] = block[i];
     qsort(order, (size_t)n, sizeof *order, orders[o % norders]);
     const int64_t height =

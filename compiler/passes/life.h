@@ -1,4 +1,4 @@
-/* life.h: Lifetimes of values, in kernels. For the passes that assign storage. */
+/* life.h: Lifetimes of values, for the passes that assign storage. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_LIFE_H
 #define CNNC_LIFE_H
@@ -7,11 +7,11 @@
 
 typedef struct Life {
   const Node *node;
-  Block block; /* steps are kernels */
+  Block block; /* a step is a kernel */
   int phase, last_phase;
-  bool all; /* read or made for all images together */
+  bool all; /* read or computed by a batched kernel */
 } Life;
 
-const Node *home_of(const Plan *, const Node *); /* the value in which it lies */
+const Node *home_of(const Plan *, const Node *); /* the value whose memory it is in */
 int64_t plan_aligned(int64_t bytes);             /* rounded up like the size of a value */
 #endif

@@ -1,11 +1,11 @@
-/* memory_limit.c: a training plan that fits into a memory limit. Values of the forward pass are
- * rematerialized rather than kept, in two steps. First in runs of layers, of which the first value is kept
- * (Chen et al., 2016, "Training deep nets with sublinear memory cost"): runs of several lengths are tried,
- * for all values or only those that are cheap for their size. Then greedily, from the best of these and from
- * nothing: rematerialize again the value that removes the most excess memory for its work. Once
- * everything fits, keep each value that need not be rematerialized after all.
+/* memory_limit.c: Training plans within a memory limit: chooses the values of the forward pass to
+ * rematerialize. First it tries runs of layers of several lengths, of which only the first value is kept
+ * (Chen et al., 2016, "Training deep nets with sublinear memory cost"), for all values or only those that are
+ * cheap for their size. Then, from the best of these and from no run, it repeatedly rematerializes the value
+ * that removes the most excess memory for its work. When everything fits, it keeps each value for which there
+ * is room.
  *
- * Needs: a graph with a train block. Keeps: every value, to the bit. */
+ * Requires: a graph with a train block. Preserves: all values, bit for bit. */
 // SPDX-License-Identifier: Apache-2.0
 #include "passes/passes.h"
 #include "passes/plan.h"
@@ -18,10 +18,9 @@ enum {
   MOST_AGAIN = 4,
   TRIED_NODES = 1500 * 1000,
   STEP = 64
-}; /* STEP: the least is looked for in steps of this part */
-static const int parts[RUNS] = {
-    1,  2,  3,  4,  5,  6,  8,
-    10, 12, 16, 20, 24, 32, 48}; /* a run holds at most this part of all that could be rematerialized */
+}; /* STEP: least_trial reduces the limit by 1/STEP at a time */
+static const int parts[RUNS] = {1,  2,  3,  4,  5,  6,  8,
+                                10, 12, 16, 20, 24, 32, 48}; /* a run has at most 1/part of all candidates */
 
 typedef struct Value {
   int id;
@@ -29,26 +28,26 @@ typedef struct Value {
 } Value;
 
 typedef struct Search {
-  Arena *arena, *scratch; /* scratch: of the trial that is being made */
-  PassState base;         /* before recompute: the graph is differentiated once, and copied for each trial */
+  Arena *arena, *scratch; /* scratch: of the current trial */
+  PassState base;         /* state before recompute, which each trial copies */
   int nodes;
   int64_t room, shards;
   int n;
-  Value *value, *by_price; /* in order of the graph; from the cheapest on */
-  int trials;              /* that may still be made */
+  Value *value, *by_price; /* candidates in the order of the graph; by work per byte */
+  int trials;              /* number of remaining trials */
 } Search;
 
 typedef struct Trial {
   unsigned char *again;
   int64_t bytes, over, work;
-} Trial; /* again: by node id, how often */
+} Trial; /* again: by node id, number of rematerializations; over: excess above the limit */
 
 static int64_t value_bytes(const Node *node) {
   const Home home = home_own(node);
   return home_bytes(&home, shape_elements(node->shape));
 }
 
-/* The values of the forward pass that are read late. */
+/* Finds the candidates: values of the forward pass that are read late. */
 static void find_values(Search *s) {
   const Graph *graph = s->base.plan->graph;
   s->base.times = recompute_times(s->arena, s->base.plan);
@@ -61,7 +60,8 @@ static void find_values(Search *s) {
 }
 
 /* The state after recompute. */
-static PassState state_again(Arena *arena, const PassState *base, const unsigned char *again, bool trial) {
+static PassState recompute_state(Arena *arena, const PassState *base, const unsigned char *again,
+                                 bool trial) {
   PassState state = passes_fork(arena, base);
   state.again = again;
   state.trial = trial;
@@ -70,7 +70,7 @@ static PassState state_again(Arena *arena, const PassState *base, const unsigned
 }
 
 static Plan *plan_again(Arena *arena, const PassState *base, const unsigned char *again) {
-  PassState state = state_again(arena, base, again, false);
+  PassState state = recompute_state(arena, base, again, false);
   passes_run(&state, PASS_RECOMPUTE + 1, PASSES - 1);
   return state.plan;
 }
@@ -86,11 +86,11 @@ static double trial_gain(const Trial *from, const Trial *to) {
   return off <= 0 ? 0 : work <= 1 ? off : off / work;
 }
 
-/* The work is known first. Where not even a plan that fits would gain more than `least` with it, compared
- * with `from`, the rest is left out, and there is no gain. */
+/* Plans a trial, but only up to its work if even a plan that fits could not gain more than `least` over
+ * `from`. */
 static void try_for_gain(Search *s, Trial *trial, const Trial *from, double least) {
-  PassState state = state_again(s->scratch, &s->base, trial->again, true);
-  trial->work = state.plan->again_work;
+  PassState state = recompute_state(s->scratch, &s->base, trial->again, true);
+  trial->work = state.plan->recomputed_work;
   trial->over = trial->bytes = INT64_MAX;
   if (!from || trial_gain(from, &(Trial){.work = trial->work}) > least) {
     passes_run(&state, PASS_RECOMPUTE + 1, PASSES - 1);
@@ -117,7 +117,7 @@ static void sort_values(Search *s) {
   qsort(s->by_price, (size_t)s->n, sizeof *s->by_price, by_price);
 }
 
-/* The n-th of LEVELS limits of the cost of a byte. */
+/* The n-th of LEVELS limits of work per byte. */
 static double trial_limit(const Search *s, int n) {
   const int at = (int)((int64_t)(n + 1) * s->n / LEVELS) - 1;
   return price(&s->by_price[at < 0 ? 0 : at]);
@@ -154,8 +154,8 @@ static Trial best_of_runs(Search *s, const Trial *none) {
   return best;
 }
 
-/* ---- value by value ---- */
-/* With one more or one less rematerialization of a value; compared for its gain as in try_for_gain. */
+/* ---- single values ---- */
+/* The trial with `by` more rematerializations of a value, planned by try_for_gain. */
 static Trial changed(Search *s, const Trial *from, int id, int by, const Trial *compared, double least) {
   Trial trial = *from;
   trial.again[id] = (unsigned char)(trial.again[id] + by);
@@ -164,7 +164,7 @@ static Trial changed(Search *s, const Trial *from, int id, int by, const Trial *
   return trial;
 }
 
-/* The change of one value that gains most; false: none gains anything. */
+/* Makes the change of one value that gains most; false: none gains anything. */
 static bool improve_trial(Search *s, Trial *best) {
   int chosen = -1, by = 0;
   double most = 0;
@@ -186,8 +186,8 @@ static bool improve_trial(Search *s, Trial *best) {
   return true;
 }
 
-/* Dear values first. */
-static void keep_what_fits(Search *s, Trial *best) {
+/* Keeps values for which there is room, the most expensive first. */
+static void keep_affordable(Search *s, Trial *best) {
   for (int i = s->n - 1; i >= 0; i--)
     for (bool kept = true; kept && best->again[s->by_price[i].id];) {
       const Trial trial = changed(s, best, s->by_price[i].id, -1, NULL, 0);
@@ -206,7 +206,7 @@ static Trial copy_trial(const Search *s, const Trial *trial) {
   return copy;
 }
 
-/* Aiming at less than is asked for leads another way, sometimes to a better end. */
+/* Also searches with smaller limits, which sometimes give a better plan. */
 static Trial search(Search *s, const Trial *from) {
   enum { AIMS = 3, CLOSER = 24 };
   const int64_t room = s->room;
@@ -218,13 +218,13 @@ static Trial search(Search *s, const Trial *from) {
     while (trial.over && s->trials > 0 && improve_trial(s, &trial));
     s->room = room;
     try_it(s, &trial);
-    keep_what_fits(s, &trial);
+    keep_affordable(s, &trial);
     if (better(&trial, &best)) best = trial;
   }
   return best;
 }
 
-/* Where what is asked for cannot be had: a little less room each time, as long as it goes. */
+/* The plan with the least memory: lowers the limit in small steps as long as a plan fits. */
 static Trial least_trial(Search *s, const Trial *from) {
   Trial best = copy_trial(s, from);
   for (Trial next = best; !next.over && s->trials > 0;) {

@@ -31,14 +31,15 @@ void plan_set_nodes(Arena *arena, Plan *plan, const Nodes *nodes, const int *was
   plan->graph->nodes.room = nodes->room;
 }
 
-static const Node *around(const Plan *plan, const Node *node) { /* the value in which it lies, or NULL */
+static const Node *containing_value(const Plan *plan,
+                                    const Node *node) { /* the value that contains it, or NULL */
   const Node *within = plan->inside[node->id].within;
   if (within) return within;
   return node->op->family == FAMILY_ALIAS && node->nin ? node->in[0] : NULL;
 }
 
-/* What kernels make are floats; the caller's elements are what they are. */
-static Home home_of_its_own(const Plan *plan, const Node *node) {
+/* The home of a value in its own memory; elements of caller-owned inputs have the caller's type. */
+static Home own_home(const Plan *plan, const Node *node) {
   Home home = home_own(node);
   if (plan_given(plan, node) && !node_is_state(node)) home.elem = node->port->elem;
   return home;
@@ -47,7 +48,7 @@ static Home home_of_its_own(const Plan *plan, const Node *node) {
 static Home home_inside(const Plan *plan, const Node *node, const Node *in) {
   const Extent own = shape_extent(node->shape), outer = shape_extent(in->shape);
   const Inside *inside = &plan->inside[node->id];
-  const bool reshaped = own.c != outer.c && !inside->rows && /* all of it side by side, in another shape */
+  const bool reshaped = own.c != outer.c && !inside->rows && /* contiguous, in another shape */
                         (own.h != outer.h || own.w != outer.w);
   Home home = plan->home[in->id];
   home.offset += inside->from;
@@ -56,7 +57,7 @@ static Home home_inside(const Plan *plan, const Node *node, const Node *in) {
   return home;
 }
 
-/* The home of a value may come before it or after it: walks from each node to a known one, and back. */
+/* The containing value may come before or after a node: follows the chain from each node to a known home. */
 void plan_set_homes(Arena *arena, Plan *plan) {
   const Graph *graph = plan->graph;
   const Node **path = NEW_ARRAY(arena, const Node *, graph->nodes.n + 1);
@@ -64,10 +65,10 @@ void plan_set_homes(Arena *arena, Plan *plan) {
   for (int i = 0; i < graph->nodes.n; i++) {
     int n = 0;
     const Node *node = graph->nodes.data[i];
-    for (; node && !plan->home[node->id].node; node = around(plan, node)) path[n++] = node;
+    for (; node && !plan->home[node->id].node; node = containing_value(plan, node)) path[n++] = node;
     while (n--) {
-      const Node *in = around(plan, path[n]);
-      plan->home[path[n]->id] = in ? home_inside(plan, path[n], in) : home_of_its_own(plan, path[n]);
+      const Node *in = containing_value(plan, path[n]);
+      plan->home[path[n]->id] = in ? home_inside(plan, path[n], in) : own_home(plan, path[n]);
     }
   }
 }

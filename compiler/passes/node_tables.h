@@ -9,7 +9,7 @@ typedef VEC(Node *) Nodes;
 bool plan_whole_batch(const Plan *, const Node *);
 bool plan_given(const Plan *, const Node *);
 int plan_not_before(const Plan *, const Node *);
-/* The graph's nodes from now on. was: by new id, the id so far; -1: a new node. Tables follow. */
+/* Replaces the nodes of the graph, and updates the tables. was: by new id, the old id; -1: a new node. */
 void plan_set_nodes(Arena *, Plan *, const Nodes *, const int *was);
 void plan_set_homes(Arena *, Plan *); /* from plan->inside and aliases */
 #endif

@@ -1,4 +1,4 @@
-/* passes.c: the list of passes, in the order in which they run, and the plans that are made by it. */
+/* passes.c: Pass manager: the table of passes in execution order, and the plans that they build. */
 // SPDX-License-Identifier: Apache-2.0
 #include "passes/passes.h"
 #include <string.h>
@@ -8,7 +8,7 @@
 #include "quantize/quantize.h"
 #include "passes/recompute.h"
 
-/* It changes what the program is, also for its header: all plans are of its graph. */
+/* Replaces the program's graph, for all plans and for the header. */
 static void do_stream(PassState *state) {
   Node **map = NEW_ARRAY(state->arena, Node *, state->written->nodes.n + 1);
   state->plan->graph = state->options.streaming ? stream_graph(state->arena, state->diags, state->written,
@@ -42,8 +42,8 @@ static void do_look(PassState *state) {
 static void recompute(PassState *state) {
   if (!state->phases && !state->again) return;
   const Recomputed done = pass_recompute(state->plan, state->times, state->again);
-  state->plan->again_work = done.work;
-  state->plan->again_macs = done.macs;
+  state->plan->recomputed_work = done.work;
+  state->plan->recomputed_macs = done.macs;
 }
 
 static void do_place(PassState *state) { place_values(state->arena, state->plan); }
@@ -94,7 +94,7 @@ const Pass pass_table[PASSES] = {
                        verify_in_place},
 };
 
-/* ---- running them ---- */
+/* ---- execution ---- */
 PassState passes_begin(Arena *arena, const Graph *graph, PlanKind kind, PlanOptions options) {
   PassState state = {.arena = arena, .kind = kind, .options = options, .written = graph};
   state.plan = NEW(arena, Plan);
@@ -152,7 +152,7 @@ Plan *plan_look(Arena *arena, const Graph *graph) {
   return plan_new(arena, graph, PLAN_LOOK, (PlanOptions){.fusing = FUSE_NOTHING, .images = 1});
 }
 
-/* ---- looking at them ---- */
+/* ---- --after ---- */
 const char *const *pass_names(Arena *arena) {
   VEC(const char *) names = {0};
   for (int i = 0; i < PASSES; i++) vec_push(arena, names, pass_table[i].name);

@@ -1,4 +1,4 @@
-/* passes.h: Passes from the graph as written to a plan; passes.c has their table. */
+/* passes.h: Passes from the source's graph to a plan; passes.c has their table. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_PASSES_H
 #define CNNC_PASSES_H
@@ -6,19 +6,19 @@
 #include "graph/op.h"
 #include "passes/plan.h"
 
-typedef struct PassState { /* what passes hand on */
+typedef struct PassState { /* state from pass to pass */
   Arena *arena;
   PlanKind kind;
   PlanOptions options;
-  Diags *diags;               /* of the pass stream, which a program may not fit */
-  const Graph *source;        /* of it: the graph whose operators messages name */
-  const Graph *written;       /* as the program has it: never changed */
-  Plan *plan;                 /* plan->graph: as the passes so far have left it */
+  Diags *diags;               /* for errors of the pass "stream" */
+  const Graph *source;        /* for these errors: the graph whose operators they name */
+  const Graph *written;       /* the source's graph: never changed */
+  Plan *plan;                 /* plan->graph: the graph after the passes so far */
   bool phases;                /* training: a step has several phases; set by whole-batch */
-  bool trial;                 /* what it plans is measured and thrown away: not verified */
-  const unsigned char *again; /* training: by node id before recompute, how often it is rematerialized;
-                                 NULL: only nearly free values */
-  const struct Times *times;  /* training: of the graph before recompute, which forks share, or NULL */
+  bool trial;                 /* the plan is only measured: not verified */
+  const unsigned char *again; /* training: by node id before recompute, number of rematerializations; NULL:
+                                 only of cheap values */
+  const struct Times *times;  /* training: of the graph before recompute, shared by forks; or NULL */
 } PassState;
 
 typedef enum PassId {
@@ -41,38 +41,37 @@ typedef enum PassId {
 
 typedef struct Pass {
   const char *name;
-  unsigned kinds; /* bit k: it belongs to plans of PlanKind k */
+  unsigned kinds; /* bit k: runs for plans of PlanKind k */
   const char *needs, *keeps;
   void (*run)(PassState *);
-  void (*verify)(const Plan *); /* besides graph_verify; NULL: nothing. A broken invariant is a bug: exit 3 */
+  void (*verify)(const Plan *); /* checks invariants, after graph_verify; may be NULL */
 } Pass;
-extern const Pass pass_table[PASSES]; /* in the order in which they run */
+extern const Pass pass_table[PASSES]; /* in execution order */
 
 PassState passes_begin(Arena *, const Graph *, PlanKind, PlanOptions);
-PassState passes_fork(Arena *, const PassState *);       /* a copy of the state so far, before recompute */
-void passes_run(PassState *, PassId first, PassId last); /* those of its kind */
+PassState passes_fork(Arena *, const PassState *);       /* a copy of a state before recompute */
+void passes_run(PassState *, PassId first, PassId last); /* runs those for state->kind */
 
-/* ---- the passes; inference.c and so on say what each does ---- */
+/* ---- passes ---- */
 Graph *pass_inference(Arena *, const Graph *, const PlanOptions *);
-/* Without the identities of inference and without dead values, with padding in windows; layers as written.
- * map: by node id of the original, NULL for dead ones. */
+/* A graph without identities of inference and dead values, with zero_pad in windows; other layers unchanged.
+ * map: the new nodes by id of the old ones, NULL for dead ones. */
 Graph *inference_tidy(Arena *, const Graph *, Node ***map);
-/* The graph of a step; NULL after an error. written: the graph of which messages name the operators. */
+/* The graph of a step; NULL after an error. written: the graph whose operators errors name. */
 Graph *stream_graph(Arena *, Diags *, const Graph *, const Graph *written, const Streaming *);
-Graph *states_last(Arena *, Graph *); /* updates behind all others; who read one reads its value */
-/* The training graph: forward in training mode, losses, backward. loss[i]: the loss node of graph->training's
- * loss i; target[o]: the op_target node of port o (graph_port), then those of the parts of the truth, or
- * NULL. loss and target are arrays in the arena. Parameters keep their offsets. */
+Graph *states_last(Arena *, Graph *); /* moves updates to the end; their users read the new value itself */
+/* The training graph: forward pass in training mode, losses, backward pass. loss[i]: node of loss i of
+ * graph->training; target[o]: target of port o (graph_port), then of the parts of the annotations, or NULL.
+ * Parameters keep their offsets. */
 typedef struct TrainingGraph {
   Graph *graph;
   Node **loss, **target;
 } TrainingGraph;
 TrainingGraph pass_differentiate(Arena *, const Graph *);
-/* The graph behind `features` and `saliency`: inference with every layer's value, then the gradient of the
- * scores with respect to the inputs. Its outputs are all there is to see; the rest are indices of them:
- * layer[n], the value of node n as written; score[o], what the class scores of output o are before their
- * softmax or sigmoid, weighed by the op_target of that index; gradient[i], of input i, -1 where none arrives.
- */
+/* The graph of the commands `features` and `saliency`: inference with the values of all layers, then the
+ * gradient of the scores with respect to the inputs. Its outputs have all of these values. Indices of
+ * outputs: layer[n], the value of node n of the source; score[o], the class scores of output o before softmax
+ * or sigmoid, weighted by the target of that index; gradient[i], of input i, or -1. */
 typedef struct LookGraph {
   Graph *graph;
   int *layer, *score, *gradient;

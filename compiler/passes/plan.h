@@ -1,5 +1,5 @@
-/* plan.h: Plan: the kernels of a graph in order, and the storage of every value. Made by the passes
- * (passes.c), lowered by lir/lower.c. */
+/* plan.h: Plan: the kernels of a graph in execution order, and the storage of every value. Built by the
+ * passes (passes.c), lowered by lir/lower.c. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_PLAN_H
 #define CNNC_PLAN_H
@@ -10,74 +10,70 @@ struct Kernel;
 
 typedef enum PlanKind { PLAN_INFERENCE, PLAN_TRAINING, PLAN_LOOK } PlanKind;
 
-/* What becomes part of the kernel before it. */
+/* Which nodes are fused into the kernel of their input. */
 typedef enum Fusing {
   FUSE_ALL,
   FUSE_NOTHING, /* -O0 */
   FUSE_APART,   /* -Os: like FUSE_ALL, but without batched kernels */
 } Fusing;
 
-/* Is a layer, or a gradient of one, faster when batched for that number of images, although that number of
- * bytes per image is stored meanwhile that would otherwise be in a cache? */
+/* Whether a layer, or a gradient of one, is faster batched, although `kept` bytes per image must then be
+ * stored that would otherwise be in a cache. */
 typedef bool WholeBatchPays(const void *costs, const Node *, int64_t batch, int64_t kept);
 
-/* The layers up to a node are computed in that number of row bands, or more if a value has fewer rows; n
- * 0: no bands. */
+/* Row bands of the layers up to a node. n: number of bands; 0: none. */
 typedef struct Bands {
-  int end; /* its id after the pass "drop" */
+  int end; /* the node's id after the pass "drop" */
   int64_t n;
 } Bands;
 
-/* --stream, --slide: rows of inputs that a call gets. */
+/* --stream: number of rows of an input that a call gets. */
 typedef struct StreamUse {
-  const char *input; /* NULL: the first one */
+  const char *input; /* NULL: the first input */
   int64_t rows;
 } StreamUse;
 typedef struct Streaming {
   VEC(StreamUse) use; /* --stream */
   int64_t slide;      /* --slide; 0: not given */
-  int64_t lookahead;  /* rows of the input by which outputs may come late */
+  int64_t lookahead;  /* maximum delay of outputs, in rows of the input */
 } Streaming;
 
 typedef struct PlanOptions {
   Fusing fusing;
-  bool exact; /* nothing that rounds differently */
-  int images; /* interleaved, as far as no layer looks at all of them; 0 or 1: one after the other */
-  const bool *repeated;       /* inference: by node id as written, the convolutions that read the input of
-                                 the nearest upsampling before them; NULL: none */
-  int64_t whole_batch;        /* inference: maximum number of batched images; 0: no batching */
-  WholeBatchPays *pays;       /* which convolutions and dense layers are; NULL: large dense layers */
-  const void *costs;          /* its first argument */
-  Bands bands;                /* inference */
+  bool exact; /* no algorithm that rounds differently */
+  int images; /* number of interleaved images, unless a layer needs all images; 0 or 1: not interleaved */
+  const bool *repeated; /* inference: by node id of the source, convolutions that include the nearest
+                           upsampling before them; NULL: none */
+  int64_t whole_batch;  /* inference: maximum number of images of batched kernels; 0: no batched kernels */
+  WholeBatchPays *pays; /* which layers are batched; NULL: large dense layers */
+  const void *costs;    /* first argument of `pays` */
+  Bands bands;          /* inference */
   const Streaming *streaming; /* inference; NULL: whole sequences */
 } PlanOptions;
 
-/* May the layers up to that node of the graph behind "drop" be computed band by band? */
+/* Whether the layers up to that node of the graph after "drop" can be computed in row bands. */
 bool bands_can_end_at(Arena *, const Graph *, int end);
 
 typedef enum StoreKind {
-  STORE_NONE,     /* fused into its producer: never in memory */
-  STORE_INPUT,    /* the caller's buffer of input `index`, read in place or by the conversion kernel
-                   */
-  STORE_OUTPUT,   /* inference: written straight into the caller's buffer of output `index` */
-  STORE_TARGET,   /* training: the caller's target of output `index`; looking inside: the caller's weights of
-                     its scores */
-  STORE_ARENA,    /* `offset` bytes into the arena of one image (training: of a shard) */
-  STORE_KEPT,     /* training: needed in a later phase: `offset` bytes into the record of its image, of which
-                     there is one an image of the batch */
-  STORE_ALL,      /* read or written by batched kernels: consecutive for all images of the batch, with a
-                     stride of `offset` bytes per image */
-  STORE_BATCH,    /* training: value of a BATCH node: `offset` bytes into the part that exists once */
-  STORE_STATE,    /* the caller's state `index`: read in place, or written where nobody reads it any more */
+  STORE_NONE,   /* fused: never in memory */
+  STORE_INPUT,  /* the caller's buffer of input `index`, read directly or by the conversion kernel */
+  STORE_OUTPUT, /* inference: the caller's buffer of output `index` */
+  STORE_TARGET, /* training: the caller's target of port `index`; inspection: the caller's score weights */
+  STORE_ARENA,  /* `offset` bytes into the arena of an image (training: of a shard) */
+  STORE_KEPT,   /* training: needed in a later phase; `offset` bytes into the record of an image */
+  STORE_ALL,    /* read or written by batched kernels: an array of all images, at `offset` bytes per image */
+  STORE_BATCH, /* training: value of a BATCH node; `offset` bytes into the space that exists once per batch */
+  STORE_STATE, /* the caller's state `index`: its old value, or the new one after the last read of the old */
   STORE_GRADIENT, /* RESULT_SUM, and BATCH nodes with a target: the gradient of node->target */
 } StoreKind;
 typedef struct Storage {
   StoreKind kind;
   int index;
   int64_t offset;
-} Storage; /* of the value in which it lies: plan->home */
+} Storage; /* of the value in plan->home that contains it */
 
-/* The result of a kernel may begin at most `most` bytes after an operand, at a multiple of `step` from it. */
+/* The result of a kernel may overlap an operand that dies there if it begins at most `most` bytes after it,
+ * at a multiple of `step` bytes from it. */
 typedef struct ValueOverlap {
   int kernel;
   const Node *operand;
@@ -85,82 +81,76 @@ typedef struct ValueOverlap {
 } ValueOverlap;
 
 typedef struct Inside {
-  const Node *within; /* the value that contains this one; or NULL */
-  int64_t from;       /* the element of that one at which it begins: a channel of its first pixel, or a row */
-  int64_t rows;       /* as in Home; 0: as that one's */
-  bool done;          /* no kernel: it is a view of its input (slice), or contains its inputs (concat) */
+  const Node *within; /* the value that contains this one, or NULL */
+  int64_t from;       /* its first element in that value: a channel of the first pixel, or a row */
+  int64_t rows;       /* as in Home; 0: as in that value */
+  bool done; /* needs no kernel: a view of its input (slice), or its inputs are views of it (concat) */
 } Inside;
 
 typedef struct Plan {
   Graph *graph;
   bool training;
-  bool together; /* inference: some kernels are for all images of the batch: it runs by phases, as training
-                    does */
-  bool bands;    /* inference: some layers are computed band by band */
-  int images;    /* side by side: each value is [h][w][c][images]; inputs and targets have kernels that bring
-                    them into that order. 1: one after the other */
+  bool together; /* inference: has batched kernels, so it runs by phases, like training */
+  bool bands;    /* inference: some layers are computed in row bands */
+  int images;    /* number of interleaved images: values are [h][w][c][images]; 1: not interleaved */
   VEC(struct Kernel *)
-  kernels; /* in order. By phase; within a phase the SAMPLE and SUM kernels of one image, then the BATCH
-              kernels */
-  int first_phase,
-      phases; /* phases run from first_phase (-1 when a BATCH kernel needs only targets) to phases - 1 */
-  /* Tables by node id, each made by one pass; NULL before it. */
-  bool *whole_batch; /* whole-batch: one kernel computes it for all images of the batch */
-  bool *given;       /* given: an input or target that is read where the caller has it */
-  int *not_before;   /* recompute: the phase in which it runs at the earliest */
+  kernels; /* by phase: first the SAMPLE and SUM kernels, for each image, then the BATCH kernels */
+  int first_phase, phases; /* first_phase (-1 if a BATCH kernel needs only targets) .. phases - 1 */
+  /* Tables by node id, each computed by the pass named here; NULL before it. */
+  bool *whole_batch; /* whole-batch: computed by a batched kernel */
+  bool *given;       /* given: an input or target that is read from the caller's memory */
+  int *not_before;   /* recompute: the first phase in which it may run */
   Inside *inside;    /* place */
-  Home *home;        /* place: where its value lies */
-  int *state_of; /* states: the state that the value updates and is made in; -1: none. NULL: there are none */
+  Home *home;        /* place */
+  int *state_of;     /* states: the state whose memory the value is computed in; -1: none. NULL: no states */
   Storage *storage;  /* store */
-  int *output_of;    /* store: the first output whose value contains it in whole or in part; -1: none */
-  Node **output;     /* by output: the node whose value it is (as in graph->outputs, after passes) */
-  bool *copy_output; /* inference: that value is stored elsewhere (an input, a shared output, another
-                        output): copied to the caller's buffer at the end */
-  Node **loss; /* training: by loss of graph->training: the node with an image's share of it, STORE_KEPT, one
-                  float */
-  Node **target; /* training: by port, then by part of the truth: its op_target node, or NULL */
-  int *layer, *score, *gradient; /* looking inside: indices of outputs, as in LookGraph */
-  int64_t arena_bytes;           /* of values and scratch, as laid out */
-  int64_t arena_bound; /* the least possible, what is written over something counted once: the largest sum of
-                          values alive and scratch at one kernel */
-  int64_t *scratch;    /* by kernel: where its scratch starts in the arena */
-  int64_t kept_bytes, kept_bound; /* training: of a record, as laid out and the least possible */
-  int64_t all_bytes, all_bound;   /* an image of the batch */
+  int *output_of;    /* store: the first output that contains the value or a part of it; -1: none */
+  Node **output;     /* by output: its node in the current graph */
+  bool
+      *copy_output; /* inference: by output: stored elsewhere, and copied to the caller's buffer at the end */
+  Node **loss;      /* training: by loss: the node with one image's share of it, one float, STORE_KEPT */
+  Node **target;    /* training: by port, then by part of the annotations: the target, or NULL */
+  int *layer, *score, *gradient;  /* inspection: indices of outputs, as in LookGraph */
+  int64_t arena_bytes;            /* values and scratch, as laid out */
+  int64_t arena_bound;            /* lower bound: the largest sum of live values and scratch at a kernel, with
+                                     overwritten            operands counted once */
+  int64_t *scratch;               /* by kernel: offset of its scratch in the arena */
+  int64_t kept_bytes, kept_bound; /* training: size of a record, and its lower bound */
+  int64_t all_bytes, all_bound;   /* bytes of STORE_ALL per image */
   int64_t batch_bytes;
-  VEC(ValueOverlap) overlaps;     /* of program/overlap.c, before the layout */
-  int *last_writer;               /* by node id: the last kernel that writes into it */
-  int64_t again_work, again_macs; /* training: what is rematerialized, an image: multiply-adds and
-                                     elements; multiply-adds */
-  struct Life *life;              /* by node id: of store.c */
+  VEC(ValueOverlap) overlaps; /* found by lir/overlap.c */
+  int *last_writer;           /* by node id: the last kernel that writes into it */
+  int64_t recomputed_work,
+      recomputed_macs; /* training: rematerialization per image: MACs plus elements; MACs */
+  struct Life *life;   /* by node id (store.c) */
 } Plan;
 
 Plan *plan_new(Arena *, const Graph *, PlanKind, PlanOptions);
 Plan *plan_inference(Arena *, const Graph *, Fusing, int images, int64_t whole_batch);
 Plan *plan_training(Arena *, const Graph *, Fusing, int images);
-bool plan_conv_together(const Plan *);   /* is a convolution batched? */
-Plan *plan_look(Arena *, const Graph *); /* nothing is fused, each value to be seen is an output */
-/* The plan with the least work whose values fit into that number of bytes, as counted by
- * plan_training_needs; if there is none, the smallest one found. */
+bool plan_batches_conv(const Plan *);    /* whether a convolution is batched */
+Plan *plan_look(Arena *, const Graph *); /* for inspection: without fusion, all shown values are outputs */
+/* The plan with the least work whose values fit into `bytes` by plan_training_needs, or else the smallest one
+ * found. */
 Plan *plan_training_within(Arena *, const Graph *, PlanOptions, int64_t bytes, int64_t shards);
-/* bytes: the least possible for the values of a batch, without scratch; over: the excess above the memory
- * limit, summed over all kernels. */
+/* bytes: lower bound for the values of a batch, without scratch; over: excess above the limit, summed over
+ * all kernels. */
 typedef struct TrainingNeeds {
   int64_t bytes, over;
 } TrainingNeeds;
 TrainingNeeds plan_training_needs(Arena *, const Plan *, int64_t shards, int64_t room);
-/* Approximate minimum bytes for the values of inference, without scratch. */
+/* Approximate lower bound in bytes for the values of inference, without scratch. */
 int64_t plan_inference_least(const Plan *);
 void plan_lay_out(Arena *, Plan *,
-                  const int64_t *scratch); /* when the kernels are lowered: places in the arena, for the
-                                              values and for the bytes of scratch that each kernel needs */
+                  const int64_t *scratch); /* after lowering: assigns offsets in the arena to values and to
+                                              the scratch of each kernel, in bytes */
 
-/* Does nobody read that operand behind kernel k, and have both it and the result all of a place in the arena?
- */
+/* Whether the operand dies at kernel k, and it and the result are whole blocks of the arena. */
 bool plan_may_overlap(const Plan *, int k, const Node *operand);
 
 /* ---- for --emit=graph --after=PASS ---- */
-const char *const *pass_names(Arena *);        /* in the order in which they run; NULL-terminated */
-bool pass_belongs(const char *name, PlanKind); /* is it run for such a plan? */
-Plan *plan_after(Arena *, const Graph *, PlanKind, PlanOptions, const char *name); /* after it */
-void plan_dump(Text *, const Plan *); /* its graph, with the results of the passes so far for each node */
+const char *const *pass_names(Arena *);        /* in execution order; NULL-terminated */
+bool pass_belongs(const char *name, PlanKind); /* whether it runs for such a plan */
+Plan *plan_after(Arena *, const Graph *, PlanKind, PlanOptions, const char *name); /* the plan after a pass */
+void plan_dump(Text *, const Plan *); /* the graph, with the results of the passes so far for each node */
 #endif

@@ -1,5 +1,4 @@
-/* plan_verify.c: Invariants of a plan between two passes. A violation is a bug of the compiler, never of
- * its user. */
+/* plan_verify.c: Verifier of plans: invariants that hold after each pass. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,7 +14,7 @@ static _Noreturn void broken_plan(const Plan *plan, const Node *node, const char
   exit(3);
 }
 
-/* A value inside another has its pixels, or contiguous ones, and no more channels. */
+/* An alias has the pixels of the containing value, or contiguous ones, and not more channels. */
 void verify_places(const Plan *plan) {
   for (int i = 0; i < plan->graph->nodes.n; i++) {
     const Node *node = plan->graph->nodes.data[i], *around = plan->inside[i].within;
@@ -23,20 +22,20 @@ void verify_places(const Plan *plan) {
     if (!around) continue;
     const Extent own = shape_extent(node->shape), outer = shape_extent(around->shape);
     if (from < 0 || from + shape_elements(node->shape) > shape_elements(around->shape))
-      broken_plan(plan, node, "it lies outside the value that it is part of");
+      broken_plan(plan, node, "it is outside the value that contains it");
     if (own.h == outer.h && own.w == outer.w && from % shape_row_elements(around->shape) + own.c > outer.c)
-      broken_plan(plan, node, "it has channels beyond those of the value that it is part of");
+      broken_plan(plan, node, "it has channels beyond those of the value that contains it");
   }
 }
 
-/* Every live value is made once: by a kernel, by the caller, or as part of another one. */
+/* Every live value has one producer: a kernel, the caller, or the value that contains it. */
 void verify_kernels(const Plan *plan) {
   Arena *arena = arena_new();
   const int *live = fuse_uses(arena, plan);
   bool *made = NEW_ARRAY(arena, bool, plan->graph->nodes.n + 1);
   for (int k = 0; k < plan->kernels.n; k++) {
     const Kernel *kernel = plan->kernels.data[k], *before = k ? plan->kernels.data[k - 1] : NULL;
-    if (made[kernel->result->id]) broken_plan(plan, kernel->result, "two kernels make it");
+    if (made[kernel->result->id]) broken_plan(plan, kernel->result, "two kernels compute it");
     made[kernel->result->id] = true;
     if (kernel->means) made[kernel->means->id] = true;
     if (kernel->phase < plan->first_phase || kernel->phase >= plan->phases)

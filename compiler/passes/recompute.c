@@ -1,7 +1,7 @@
-/* recompute.c: Rematerialization of values that are needed late, so that they need not be kept until then. An
- * element-wise kernel on values that are kept anyway (batchnorm and relu of a convolution's result) is
- * recomputed in each phase that uses it: that is faster than reading it from memory. Other values are
- * rematerialized on request.
+/* recompute.c: Rematerialization: values with late users are computed again rather than kept. Element-wise
+ * kernels on values that are kept anyway (batchnorm and relu of a convolution) are recomputed in each phase
+ * that uses them, which is faster than reading their values from memory. Others are rematerialized on
+ * request.
  *
  * Requires: a training graph. Preserves: values, bit for bit: a copy is the same operator with the same
  * inputs. Nodes stay in topological order; a copy is directly before its first user. */
@@ -16,16 +16,16 @@
 enum {
   MOST_AGAIN = 4,
   LATE = 8
-}; /* elements that are computed for one that is not kept; kernels from one reader to the next that make it
-      late */
+}; /* a cheap value needs at most MOST_AGAIN computed elements per element; a reader is late if it runs LATE
+      kernels after the one before it */
 
 typedef struct Time {
   int phase, rank, before;
-} Time;        /* rank: in the order of running; before: position in the graph */
+} Time;        /* rank: position in execution order; before: position in the graph */
 struct Times { /* by node id */
   Time *time;
-  int *last; /* the phase that reads it last */
-  bool *all; /* read for all images together */
+  int *last; /* the last phase that reads it */
+  bool *all; /* read by a batched kernel */
 };
 typedef struct Reader {
   Node *node;
@@ -41,8 +41,8 @@ typedef struct Recompute {
   const Time *time;
   const int *last;
   const bool *all;
-  bool *again; /* by node id: rematerialized: cheap, or on request, or read by such a copy */
-  int *told;   /* by node id: how often, on request */
+  bool *again;    /* by node id: rematerialized, because it is cheap, on request, or read by such a copy */
+  int *requested; /* by node id: requested number of rematerializations */
   Readers *readers;
   Readers copies;
   Recomputed done;
@@ -50,7 +50,7 @@ typedef struct Recompute {
 
 static bool is_alias_of_kept(const Node *node) { return node->op->family == FAMILY_ALIAS && node->nin; }
 static bool is_caller(const Node *node) { return node_is_input(node) || node_is_target(node); }
-static bool is_there(const Recompute *r, const Node *node) { /* all the time */
+static bool is_always_stored(const Recompute *r, const Node *node) { /* in memory during the whole step */
   const bool floats = is_caller(node) && node->port->elem == F32 && !node->port->chw;
   return node->result == RESULT_BATCH || floats || (node_is_input(node) && plan_given(r->plan, node));
 }
@@ -58,24 +58,24 @@ static bool is_cheap(const Node *node) {
   return node->op->family == FAMILY_MAP || node->op->traits.elementwise || is_alias_of_kept(node);
 }
 
-/* The inputs of a value that consists of them are parts of it, and of no copy. */
+/* A value that contains its inputs (concat) cannot be copied. */
 static bool can_copy(const Recompute *r, const Node *node) {
   return node->nin && node->result == RESULT_SAMPLE && !node->target && !plan_whole_batch(r->plan, node) &&
          !is_caller(node) && !node->op->traits.concat_offset;
 }
 
-/* ---- when nodes run, and until when they are read ---- */
+/* ---- execution order and last uses ---- */
 static int compare_uses(const void *a, const void *b) {
   const Reader *x = a, *y = b;
   if (x->time.phase != y->time.phase) return x->time.phase - y->time.phase;
   return x->time.rank != y->time.rank ? x->time.rank - y->time.rank : x->node->id - y->node->id;
 }
 
-/* By phase, in each by position. */
+/* Ranks nodes by phase, then by position. */
 static void set_ranks(Arena *arena, Time *time, int n, const int *phase) {
   int last = -1;
   for (int i = 0; i < n; i++) last = phase[i] > last ? phase[i] : last;
-  int *const rank = NEW_ARRAY(arena, int, last + 3); /* by phase, which begin at -1: of its next node */
+  int *const rank = NEW_ARRAY(arena, int, last + 3); /* by phase + 1: rank of its next node */
   for (int i = 0; i < n; i++) rank[phase[i] + 2]++;
   for (int p = 0; p <= last + 1; p++) rank[p + 1] += rank[p];
   for (int i = 0; i < n; i++) time[i] = (Time){phase[i], rank[phase[i] + 1]++, i};
@@ -101,7 +101,7 @@ const Times *recompute_times(Arena *arena, const Plan *plan) {
   return t;
 }
 
-/* ---- what is cheap ---- */
+/* ---- cheap values ---- */
 static int64_t most_elements(const Node *node) {
   int64_t most = shape_elements(node->shape);
   for (int k = 0; k < node->nin; k++)
@@ -110,15 +110,15 @@ static int64_t most_elements(const Node *node) {
   return most;
 }
 
-/* From the inputs on: a value can be had until the phase that reads it last; one that is rematerialized as
- * long as its inputs can, with their work. */
+/* Marks cheap values. A kept value is available until the last phase that reads it; a rematerialized one as
+ * long as its inputs, whose work is added. */
 static void find_cheap(Recompute *r) {
   const Graph *graph = r->graph;
   int *until = NEW_ARRAY(r->arena, int, graph->nodes.n + 1);
   int64_t *work = NEW_ARRAY(r->arena, int64_t, graph->nodes.n + 1);
   for (int i = 0; i < graph->nodes.n; i++) {
     const Node *node = graph->nodes.data[i];
-    until[i] = is_there(r, node) ? INT32_MAX : r->last[i];
+    until[i] = is_always_stored(r, node) ? INT32_MAX : r->last[i];
     if (r->again[i] || !can_copy(r, node) || !is_cheap(node)) continue;
     int inputs = INT32_MAX;
     int64_t sum = is_alias_of_kept(node) ? 0 : most_elements(node);
@@ -138,9 +138,9 @@ int64_t recompute_work(const Node *node) {
   return is_alias_of_kept(node) ? 0 : most_elements(node) + node_macs(node);
 }
 
-/* Is it, as things are, in memory when a node of that rank runs? */
+/* Whether the value is in memory when a node of that rank runs. */
 static bool is_alive(const Recompute *r, const Node *node, int rank) {
-  if (is_there(r, node) || r->all[node->id]) return true;
+  if (is_always_stored(r, node) || r->all[node->id]) return true;
   for (int i = 0; i < r->readers[node->id].n; i++) {
     const Reader *reader = &r->readers[node->id].data[i];
     if (!reader->copy && reader->time.rank >= rank) return true;
@@ -164,7 +164,7 @@ static void copy_for(Recompute *r, Node *node, Reader *reader, int n) {
   for (int k = 0; k < copy->nin; k++)
     if (!r->again[copy->in[k]->id] && can_copy(r, copy->in[k]) && !is_alive(r, copy->in[k], time.rank)) {
       r->again[copy->in[k]->id] = true;
-      r->told[copy->in[k]->id] = 1;
+      r->requested[copy->in[k]->id] = 1;
     }
   vec_push(r->arena, r->copies, ((Reader){copy, time, true}));
   note_reads(r, copy, time, true);
@@ -172,7 +172,7 @@ static void copy_for(Recompute *r, Node *node, Reader *reader, int n) {
   r->done.macs += node_macs(copy);
 }
 
-/* An alias costs nothing: each reader has its own. */
+/* An alias is free: each reader gets its own copy. */
 static void split_alias(Recompute *r, Node *node, const Readers *readers) {
   for (int i = 0; i < readers->n; i++) copy_for(r, node, &readers->data[i], 1);
 }
@@ -186,7 +186,7 @@ static void split_by_phases(Recompute *r, Node *node, const Readers *readers) {
   }
 }
 
-/* The `cuts` longest waits for a reader: where they end a copy begins. */
+/* Splits the live range at the `cuts` longest gaps between readers: a copy is made at the end of each. */
 static void split_at_longest_waits(Recompute *r, Node *node, const Readers *readers, int cuts) {
   bool *begins = NEW_ARRAY(r->arena, bool, readers->n + 1);
   for (int c = 0; c < cuts; c++) {
@@ -209,12 +209,12 @@ static void split_phases(Recompute *r, Node *node) {
   if (!readers->n) return;
   qsort(readers->data, (size_t)readers->n, sizeof *readers->data, compare_uses);
   if (is_alias_of_kept(node)) split_alias(r, node, readers);
-  else if (!r->told[node->id]) split_by_phases(r, node, readers);
-  else split_at_longest_waits(r, node, readers, r->told[node->id]);
+  else if (!r->requested[node->id]) split_by_phases(r, node, readers);
+  else split_at_longest_waits(r, node, readers, r->requested[node->id]);
 }
 
-/* Copies were made from the last to the first. */
-static void put_copies_in(Recompute *r) {
+/* Inserts the copies into the graph; they were created from last to first. */
+static void insert_copies(Recompute *r) {
   const int nodes = r->graph->nodes.n, all = nodes + r->copies.n;
   Nodes to = {0};
   int *was = NEW_ARRAY(r->arena, int, all + 1), *phase = NEW_ARRAY(r->arena, int, all + 1);
@@ -243,7 +243,7 @@ static Recompute recompute_begin(Arena *arena, Plan *plan, const Times *times) {
                      .last = times->last,
                      .all = times->all,
                      .again = NEW_ARRAY(arena, bool, n),
-                     .told = NEW_ARRAY(arena, int, n),
+                     .requested = NEW_ARRAY(arena, int, n),
                      .readers = NEW_ARRAY(arena, Readers, n)};
 }
 
@@ -269,14 +269,14 @@ Recomputed pass_recompute(Plan *plan, const Times *times, const unsigned char *a
   Recompute r = recompute_begin(graph->arena, plan, times ? times : recompute_times(graph->arena, plan));
   for (int i = 0; again && i < graph->nodes.n; i++) {
     r.again[i] = again[i] && !r.all[i] && can_copy(&r, graph->nodes.data[i]);
-    if (r.again[i]) r.told[i] = again[i];
+    if (r.again[i]) r.requested[i] = again[i];
   }
   find_cheap(&r);
-  for (int i = graph->nodes.n - 1; i >= 0; i--) { /* users of a node, and of its copies, come after it */
+  for (int i = graph->nodes.n - 1; i >= 0; i--) { /* users first */
     Node *node = graph->nodes.data[i];
     if (r.again[i]) split_phases(&r, node);
     note_reads(&r, node, r.time[i], false);
   }
-  put_copies_in(&r);
+  insert_copies(&r);
   return r.done;
 }

@@ -2,15 +2,15 @@
  * reader of the old value runs before the kernel that computes the new one, that kernel writes into the
  * state and there is no copy.
  *
- * Needs: the kernels in order. Keeps: their order; drops copies that nothing is left to do for. */
+ * Requires: the kernels in order. Preserves: their order; removes these copies. */
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/lower.h"
 #include "ops/registry.h"
 #include "passes/life.h"
 #include "passes/passes.h"
 
-/* ---- the graph of inference: updates last, read by nobody ---- */
-/* Is its value a part of a state, which another copy at the end may overwrite before it is read? */
+/* ---- the inference graph: updates last, without readers ---- */
+/* Whether the value is a view of a state, which another update may overwrite before it is read. */
 static bool aliases_state(const Node *node) {
   while (node->nin && (node->op->family == FAMILY_ALIAS || node->op->traits.channel_slice ||
                        node->op->traits.slice_offset))
@@ -43,7 +43,7 @@ Graph *states_last(Arena *arena, Graph *from) {
     update[k] = graph_copy_node(arena, graph_update(from, k), map);
     if (aliases_state(update[k]->in[0])) update[k]->in[0] = copied_value(to, update[k]->in[0]);
   }
-  for (int o = 0; o < from->outputs.n; o++) { /* the caller gets the old value */
+  for (int o = 0; o < from->outputs.n; o++) { /* an output that is a state has its old value */
     const int id = from->outputs.data[o].node->id;
     if (aliases_state(map[id])) map[id] = copied_value(to, map[id]);
   }
@@ -73,7 +73,8 @@ static bool is_given_out(const Plan *plan, const Node *value) {
   return false;
 }
 
-/* All of a value that kernels make, and the state's elements. */
+/* Whether the value can be computed in the state's memory: a whole value of a kernel with the state's element
+ * type. */
 static bool fits_state(const Plan *plan, const Node *value, const Node *state) {
   const Home *home = &plan->home[value->id];
   return home->offset == 0 && home->pitch == shape_extent(home->node->shape).c &&
@@ -82,8 +83,8 @@ static bool fits_state(const Plan *plan, const Node *value, const Node *state) {
          plan->state_of[home->node->id] < 0 && !is_given_out(plan, home->node);
 }
 
-/* Does the first kernel that writes it run after the last one that reads the state? */
-static bool made_late(const Plan *plan, const Node *value, const Node *state) {
+/* Whether the first kernel that writes the value runs after the last one that reads the state. */
+static bool is_computed_late(const Plan *plan, const Node *value, const Node *state) {
   int last_read = -1, made = -1;
   for (int k = 0; k < plan->kernels.n; k++) {
     if (reads_state(plan, plan->kernels.data[k], state)) last_read = k;
@@ -101,7 +102,7 @@ void pass_states(PassState *pass) {
     const Node *root = plan->kernels.data[k]->root;
     if (!node_is_update(root)) continue;
     const Node *value = home_of(plan, root->in[0]), *state = root->in[1];
-    if (fits_state(plan, root->in[0], state) && made_late(plan, value, state))
+    if (fits_state(plan, root->in[0], state) && is_computed_late(plan, value, state))
       plan->state_of[value->id] = state->port->index;
   }
   for (int k = 0; k < plan->kernels.n; k++) {

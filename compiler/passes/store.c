@@ -1,6 +1,6 @@
 /* store.c: Lifetime and memory space of each value.
  *
- * Needs: the kernels in order. Keeps: them; sets life, storage and outputs. */
+ * Requires: the kernels in order. Preserves: them; sets life, storage and outputs. */
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/lower.h"
 #include "passes/life.h"
@@ -20,8 +20,8 @@ static void use(Plan *plan, const Node *node, int kernel) {
   if (reader->batch) life->all = true;
 }
 
-/* Where images take turns at the same kernels, a value of all of them is there from the first image of its
- * phase to the last one of the phase that reads it last. */
+/* Extends the life of a value that exists for all images to whole phases: each phase runs for one image after
+ * the other. */
 static void live_for_phases(const Plan *plan, Life *life) {
   Kernel *const *kernel = plan->kernels.data;
   while (life->block.born > 0 && !kernel[life->block.born]->batch &&
@@ -44,7 +44,7 @@ static void make_stored(Plan *plan, const Node *node, int k) { /* by kernel k */
         phase,
         phase,
         false};
-  use(plan, home, k); /* what is joined is written by several */
+  use(plan, home, k); /* several kernels write the parts of a concat */
   plan->last_writer[home->id] = k;
 }
 

@@ -1,7 +1,6 @@
-/* whole_batch.c: Choice of batched layers, and of interleaving. Image by image, the weights of large dense
- * layers, and of convolutions with few pixels, would be read once per image, in training three times, with
- * their gradients written; weights that stay in the first caches are no problem. The caller knows which is
- * faster (PlanOptions.pays).
+/* whole_batch.c: Choice of batched layers, and of interleaving. Computed image by image, large dense layers
+ * and convolutions with few pixels read their weights from memory for each image, in training three times,
+ * and write their gradients. PlanOptions.pays estimates which layers are faster batched.
  *
  * Requires: a graph. Preserves: it; marks nodes, sets plan->together or plan->images. */
 // SPDX-License-Identifier: Apache-2.0
@@ -11,8 +10,8 @@
 
 enum { FEWEST_IMAGES = 8, MOST_IMAGES = 1024, MOST_ELEMENTS = 1 << 29, MOST_UNROLLED = 700 };
 
-/* Statistics over the values of all images need a batch that is not interleaved. */
-static bool looks_at_all_images(const Graph *graph) {
+/* Whether a node needs the values of all images (statistics): then the batch is not interleaved. */
+static bool needs_all_images(const Graph *graph) {
   for (int i = 0; i < graph->nodes.n; i++)
     for (int k = 0; graph->nodes.data[i]->result == RESULT_BATCH && k < graph->nodes.data[i]->nin; k++) {
       const Node *in = graph->nodes.data[i]->in[k];
@@ -25,7 +24,7 @@ static bool of_family(Family family, Family input, Family weights, const Node *n
   return node->op->family == family || node->op->family == input || node->op->family == weights;
 }
 
-static bool dense_together(const Node *node, int64_t batch) {
+static bool can_batch_dense(const Node *node, int64_t batch) {
   if (!of_family(FAMILY_DENSE, FAMILY_DENSE_INPUT, FAMILY_DENSE_WEIGHTS, node)) return false;
   const Node *forward = node_forward(node);
   const int64_t inputs = shape_row_elements(forward->in[0]->shape),
@@ -33,20 +32,20 @@ static bool dense_together(const Node *node, int64_t batch) {
   return !forward->in[0]->shape.regions && inputs * units >= TOGETHER_WEIGHTS && larger <= INT32_MAX / batch;
 }
 
-/* Schedules for all images unroll the taps of a kernel and the phases of a stride, a few buffers of a nest
- * for each. */
+/* Whether batched schedules can unroll the window: they need a few buffers of a nest per tap, and per phase
+ * of the stride. */
 static bool unrolls(const Window *w) {
   const int64_t taps = bounded_product(w->kernel[0], w->kernel[1]),
                 phases = bounded_product(w->stride[0], w->stride[1]);
   return taps <= MOST_UNROLLED && phases <= MOST_UNROLLED && 8 * taps + 36 * phases <= MOST_UNROLLED;
 }
 
-/* One group, or gradients of weights, which Winograd's algorithm makes of several; not too much to unroll,
- * and positions in the values of all images that an int holds. The schedules index a weight by its two
- * channels, so one that is a matrix of taps stays image by image. */
-static bool conv_together(const Node *node, int64_t batch) {
+/* Whether a batched schedule supports the convolution: one group (several for weight gradients, with
+ * Winograd), a window that can be unrolled, indices that fit into an int. The schedules index weights by two
+ * channels, which a matrix of taps does not have. */
+static bool can_batch_conv(const Node *node, int64_t batch) {
   if (!of_family(FAMILY_CONV, FAMILY_CONV_SCATTER, FAMILY_CONV_WEIGHTS, node)) return false;
-#ifdef __wasi__ /* the browser page leaves out the schedules for it */
+#ifdef __wasi__ /* the browser build lacks its schedules */
   if (node->op->family == FAMILY_CONV_WEIGHTS) return false;
 #endif
   const Node *forward = node_forward(node);
@@ -56,7 +55,7 @@ static bool conv_together(const Node *node, int64_t batch) {
          shape_row_elements(in) <= MOST_ELEMENTS / batch && shape_row_elements(out) <= MOST_ELEMENTS / batch;
 }
 
-bool plan_conv_together(const Plan *plan) {
+bool plan_batches_conv(const Plan *plan) {
   for (int i = 0; plan->whole_batch && i < plan->graph->nodes.n; i++)
     if (plan->whole_batch[i] &&
         of_family(FAMILY_CONV, FAMILY_CONV_SCATTER, FAMILY_CONV_WEIGHTS, plan->graph->nodes.data[i]))
@@ -71,7 +70,7 @@ static bool is_backward(const Plan *plan, const Node *node) {
   return false;
 }
 
-/* By node id: where its value is read last, forward or backward as it was made. */
+/* By node id: the last reader in the same pass, forward or backward, that computes the value. */
 static int *last_readers(Arena *arena, const Plan *plan) {
   int *last = NEW_ARRAY(arena, int, plan->graph->nodes.n + 1);
   for (int i = 0; i < plan->graph->nodes.n; i++) {
@@ -82,9 +81,9 @@ static int *last_readers(Arena *arena, const Plan *plan) {
   return last;
 }
 
-/* Bytes per image of values written before a node and read after it, by others than itself: between phases
- * those of all images are stored. */
-static int64_t kept_meanwhile(const Plan *plan, const int *last, int at) {
+/* Bytes per image of values that are live across a node: a batched node separates phases, so they must be
+ * stored for all images. */
+static int64_t bytes_kept_across(const Plan *plan, const int *last, int at) {
   const Graph *graph = plan->graph;
   const Node *node = graph->nodes.data[at];
   int64_t bytes = 0;
@@ -99,21 +98,21 @@ static int64_t kept_meanwhile(const Plan *plan, const int *last, int at) {
   return bytes;
 }
 
-static bool computed_together(const PassState *state, const int *last, int at, int64_t batch) {
+static bool is_batched_layer(const PassState *state, const int *last, int at, int64_t batch) {
   const PlanOptions *o = &state->options;
   const Node *node = state->plan->graph->nodes.data[at];
-  if (dense_together(node, batch)) return !o->pays || o->pays(o->costs, node, batch, 0);
-  return o->pays && conv_together(node, batch) &&
-         o->pays(o->costs, node, batch, kept_meanwhile(state->plan, last, at));
+  if (can_batch_dense(node, batch)) return !o->pays || o->pays(o->costs, node, batch, 0);
+  return o->pays && can_batch_conv(node, batch) &&
+         o->pays(o->costs, node, batch, bytes_kept_across(state->plan, last, at));
 }
 
-static bool compute_together(PassState *state, int64_t batch) { /* false: there are none */
+static bool batch_layers(PassState *state, int64_t batch) { /* false: no layer is batched */
   const Graph *graph = state->plan->graph;
   bool *whole_batch = state->plan->whole_batch = NEW_ARRAY(state->arena, bool, graph->nodes.n + 1);
   const int *last = last_readers(state->arena, state->plan);
   bool any = false;
   for (int i = 0; i < graph->nodes.n && batch <= MOST_IMAGES; i++) {
-    whole_batch[i] = computed_together(state, last, i, batch);
+    whole_batch[i] = is_batched_layer(state, last, i, batch);
     any = any || whole_batch[i];
   }
   return any;
@@ -123,22 +122,22 @@ static void infer_whole_batch(PassState *state) {
   Plan *plan = state->plan;
   const int64_t batch = state->options.whole_batch;
   plan->together =
-      plan->images == 1 && state->options.fusing == FUSE_ALL && batch && compute_together(state, batch);
+      plan->images == 1 && state->options.fusing == FUSE_ALL && batch && batch_layers(state, batch);
 }
 
 static void train_whole_batch(PassState *state) {
   Plan *plan = state->plan;
   const int64_t batch = plan->graph->training->batch;
-  const bool statistics = looks_at_all_images(plan->graph), apart = statistics || plan->images == 1;
+  const bool statistics = needs_all_images(plan->graph), apart = statistics || plan->images == 1;
   const int64_t fewest = state->options.pays ? 2 : FEWEST_IMAGES;
   const bool together =
-      apart && state->options.fusing == FUSE_ALL && batch >= fewest && compute_together(state, batch);
+      apart && state->options.fusing == FUSE_ALL && batch >= fewest && batch_layers(state, batch);
   state->phases = statistics || together;
   if (apart) plan->images = 1;
 }
 
-/* Inputs of several calls are not brought into that order. */
-static bool any_alone(const Graph *graph) {
+/* Whether a node does not support interleaved images. */
+static bool lacks_interleaving(const Graph *graph) {
   for (int i = 0; i < graph->nodes.n; i++) {
     const Node *node = graph->nodes.data[i];
     if (node->op->traits.per_image || (node_is_input(node) && node->shape.regions)) return true;
@@ -147,7 +146,7 @@ static bool any_alone(const Graph *graph) {
 }
 
 void pass_whole_batch(PassState *state) {
-  if (any_alone(state->plan->graph)) state->plan->images = 1;
+  if (lacks_interleaving(state->plan->graph)) state->plan->images = 1;
   if (state->kind == PLAN_TRAINING) train_whole_batch(state);
   else infer_whole_batch(state);
 }
