@@ -1,7 +1,7 @@
-/* differentiate.c: Automatic differentiation. For training, the forward graph is copied in training mode
- * (batchnorm becomes its parts, dropout its mask) and each loss is appended; for inspection it is copied as
- * for inference, with the caller's score weights instead of losses. Then the nodes are visited from last to
- * first and each operator appends its backward pass, towards trained parameters or towards the inputs.
+/* differentiate.c: Reverse-mode automatic differentiation. For training it copies the graph in training mode
+ * (batchnorm as its parts, dropout with its mask) and appends the losses; for inspection it copies the
+ * inference graph and appends class scores with the caller's weights. Then it visits the nodes from last to
+ * first, and each operator appends its backward pass, towards trained parameters or towards the inputs.
  *
  * Requires: a graph with a checked train block. Preserves: parameters and their offsets; nodes stay in
  * topological order. */
@@ -60,7 +60,7 @@ static Node *object_part(Graph *graph, const LossUse *use, const LossDetail *of,
   return loss_node(graph, &op_object_part, use, detail, shape, RESULT_SAMPLE, 2, from);
 }
 
-/* A detection loss is one node that computes its share and all of its gradients, one after the other. */
+/* A detection loss is one node that computes the loss and then all of its gradients. */
 static Node *append_object_loss(Gradient *gradient, const LossUse *use, const Loss *loss) {
   Graph *graph = gradient->graph;
   Node *in[MOST_INPUTS], *own = graph_port(graph, use->port)->node;
@@ -84,8 +84,8 @@ static Node *append_object_loss(Gradient *gradient, const LossUse *use, const Lo
   return object_part(graph, use, detail, 0, shape_vector(1), from);
 }
 
-/* The operand of a loss. output: the operand, before an activation that the loss absorbs; with `steps`, of
- * all calls that count. made: the absorbed activation, with `steps` of one call; without one, `output`. */
+/* The operand of a loss. output: the operand, before an activation that the loss absorbs; with `steps`, all
+ * calls that count. made: the absorbed activation, with `steps` of one call; or `output` if there is none. */
 typedef struct LossOperand {
   Node *made, *output;
 } LossOperand;
@@ -135,8 +135,7 @@ static void append_loss(Gradient *gradient, const LossUse *use, LossOperand o, T
                loss_node(graph, loss->gradient, use, detail, o.output->shape, RESULT_SAMPLE, 3, in));
 }
 
-/* The sum of all contributions to a value's gradient: nodes of at most MOST_INPUTS terms, the last of
- * which includes the one before. */
+/* The sum of all contributions to a value's gradient, as a chain of sums of at most MOST_INPUTS terms. */
 static Node *sum_of_parts(Graph *graph, Node *of, const Contributions *part) {
   Node *in[MOST_INPUTS], *sum = NULL;
   for (int next = 0; next < part->n;) {
@@ -159,7 +158,7 @@ static void differentiate_backward(Gradient *gradient) {
   }
 }
 
-/* The backward pass begins with the next node. */
+/* Starts the backward pass: all nodes so far are the forward pass. */
 static Gradient gradient_begin(Graph *graph, bool training) {
   Gradient gradient = {.graph = graph, .training = training, .forward = graph->nodes.n};
   gradient.wanted = NEW_ARRAY(graph->arena, bool, graph->nodes.n + 1);
@@ -219,7 +218,8 @@ static int add_loss_output(Graph *graph, const char *name, Node *value) {
   return graph->outputs.n - 1;
 }
 
-/* Softmax and sigmoid saturate where the net is certain: the score is the value before them. */
+/* The score of an output: the value before softmax or sigmoid, whose gradients vanish if the net is certain.
+ */
 static Node *score_of(Node *output) {
   return output->op->traits.scores != SCORES_NONE ? output->in[0] : output;
 }

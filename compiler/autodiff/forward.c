@@ -1,4 +1,4 @@
-/* forward.c: Forward pass of a net in training. */
+/* forward.c: Forward pass of training: nodes in training mode, and the calls of a sample with `steps`. */
 // SPDX-License-Identifier: Apache-2.0
 #include "autodiff/forward.h"
 #include "base/number.h"
@@ -9,17 +9,17 @@ typedef struct Forward {
   Arena *arena;
   const Graph *graph;
   Graph *copy;
-  int64_t calls;       /* of a sample */
+  int64_t calls;       /* number of calls per sample */
   const int *live;     /* by node id */
-  bool *changes;       /* by node id: its value may differ from call to call */
-  Node ***of_call;     /* by call: by node id, its value */
-  Node ***before;      /* the same before it is rounded */
-  Node **map, **exact; /* of_call, before of the call at work */
-  Node **input;        /* by node id: an input in all calls; NULL if there is one call */
+  bool *changes;       /* by node id: the value may differ from call to call */
+  Node ***of_call;     /* [call][node id]: the value in that call */
+  Node ***before;      /* [call][node id]: the value before QAT rounds it */
+  Node **map, **exact; /* of_call and before of the current call */
+  Node **input;        /* by node id: an input in all calls; NULL: one call */
   Diags *diags;
 } Forward;
 
-/* The first input with a different shape in training; or NULL. */
+/* The first input with a different shape in training, or NULL. */
 static const Node *changed_input(const Forward *f, const Node *node) {
   for (int k = 0; k < node->nin; k++)
     if (!shape_equal(node->in[k]->shape, f->map[node->in[k]->id]->shape)) return node->in[k];
@@ -44,7 +44,7 @@ static bool does_not_fit(const Forward *f, const Node *node, const Node *in) {
   return false;
 }
 
-/* Infers the shape of a node whose inputs have other shapes in training. It keeps its parameters. */
+/* Infers the shape of a node whose inputs have other shapes in training, with the same parameters. */
 static bool shape_again(const Forward *f, const Node *of, Node *node) {
   const Node *in = changed_input(f, of);
   if (!in || !node->op->shape) return true;
@@ -59,10 +59,10 @@ static bool shape_again(const Forward *f, const Node *of, Node *node) {
   return f->diags ? does_not_fit(f, of, in) : false;
 }
 
-/* ---- training for 8 bits ---- */
+/* ---- quantization-aware training ---- */
 typedef VEC(Node *) Values;
 
-/* Adds the values that update a quantization range in a call: those rounded with it, before rounding, and the
+/* Collects the unrounded values that update a quantization range in a call: those that it rounds, and the
  * other operands of a concat. */
 static void observe_call(const Forward *f, int64_t call, const QatRounding *rounds, Values *seen) {
   Node *const *value = f->of_call[call];
@@ -93,7 +93,7 @@ static void observe_all(const Forward *f) {
 }
 
 /* ---- calls ---- */
-/* What depends on neither inputs nor states, nor on random numbers, is the same in all calls. */
+/* By node id: whether the value depends on inputs, states or random numbers, and so differs between calls. */
 static bool *changing(Arena *arena, const Graph *graph) {
   bool *changes = NEW_ARRAY(arena, bool, graph->nodes.n + 1);
   for (int i = 0; i < graph->nodes.n; i++) {
@@ -104,7 +104,7 @@ static bool *changing(Arena *arena, const Graph *graph) {
   return changes;
 }
 
-/* The inputs come before all calls, each with a region for each call. */
+/* Adds the inputs before all calls, each with one region per call. */
 static void add_call_inputs(Forward *f) {
   f->input = NEW_ARRAY(f->arena, Node *, f->graph->nodes.n + 1);
   for (int i = 0; i < f->graph->nodes.n && f->calls > 1; i++) {
@@ -115,7 +115,7 @@ static void add_call_inputs(Forward *f) {
   }
 }
 
-/* A state after the first call is what its update got. */
+/* The value of a state after a call: that of its update. */
 static Node *state_after(const Forward *f, const Node *state, int64_t call) {
   const Node *update = graph_update(f->graph, state->port->index);
   Node *value = f->of_call[call - 1][update->id];
@@ -155,7 +155,7 @@ static bool add_trained_call(Forward *f, int64_t call) {
   return true;
 }
 
-/* By node id, of inputs and outputs of the graph: their values in all calls. */
+/* By node id: inputs and outputs of the graph in all calls. */
 static Node **values_of_all(const Forward *f) {
   Node **all = f->of_call[0], **of = NEW_ARRAY(f->arena, Node *, f->calls);
   if (f->calls == 1) return all;

@@ -129,9 +129,9 @@ void analysis_refresh(Server *s, Document *d) {
   d->good = d->now;
 }
 
-const LayerFacts *analysis_facts(Analysis *a) {
-  if (!a->facts && a->graph && diags_errors(a->diags) == 0) a->facts = graph_facts(a->arena, a->graph);
-  return a->facts;
+const LayerNumbers *analysis_numbers(Analysis *a) {
+  if (!a->numbers && a->graph && diags_errors(a->diags) == 0) a->numbers = layer_numbers(a->arena, a->graph);
+  return a->numbers;
 }
 
 uint32_t analysis_source(const Analysis *a, const char *uri) {

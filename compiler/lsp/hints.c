@@ -21,14 +21,14 @@ static bool within(const char *name, const char *prefix) {
 }
 
 /* Sizes and costs of a layer, or of all layers in one application of a block. */
-static LayerFacts call_facts(Analysis *a, const SemaCall *call) {
-  const LayerFacts *facts = analysis_facts(a);
-  LayerFacts sum = {0};
-  for (int i = 0; facts && call->name && i < a->graph->nodes.n; i++) {
+static LayerNumbers call_numbers(Analysis *a, const SemaCall *call) {
+  const LayerNumbers *numbers = analysis_numbers(a);
+  LayerNumbers sum = {0};
+  for (int i = 0; numbers && call->name && i < a->graph->nodes.n; i++) {
     const Node *node = a->graph->nodes.data[i];
     if (node_is_input(node) || !within(node->name, call->name)) continue;
-    sum.parameters += facts[i].parameters;
-    sum.macs += facts[i].macs;
+    sum.parameters += numbers[i].parameters;
+    sum.macs += numbers[i].macs;
   }
   return sum;
 }
@@ -38,11 +38,11 @@ static const char *hint_label(const Hinting *h, Analysis *a, const SemaCall *cal
   Text label = {.arena = h->arena};
   text_put(&label, "%s", s->hint_shapes ? shape_text(h->arena, call->node->shape) : "");
   if (!s->hint_parameters && !s->hint_macs) return label.s;
-  const LayerFacts facts = call_facts(a, call);
-  if (s->hint_parameters && facts.parameters)
-    text_put(&label, "%s%s parameters", label.n ? ", " : "", text_thousands(h->arena, facts.parameters));
-  if (s->hint_macs && facts.macs)
-    text_put(&label, "%s%s multiply-adds", label.n ? ", " : "", text_thousands(h->arena, facts.macs));
+  const LayerNumbers numbers = call_numbers(a, call);
+  if (s->hint_parameters && numbers.parameters)
+    text_put(&label, "%s%s parameters", label.n ? ", " : "", text_thousands(h->arena, numbers.parameters));
+  if (s->hint_macs && numbers.macs)
+    text_put(&label, "%s%s multiply-adds", label.n ? ", " : "", text_thousands(h->arena, numbers.macs));
   return label.s;
 }
 
@@ -122,10 +122,10 @@ static const char *memory_text(Analysis *a) {
 }
 
 static const char *net_text(Analysis *a) {
-  const LayerFacts *facts = analysis_facts(a);
+  const LayerNumbers *numbers = analysis_numbers(a);
   int64_t macs = 0, parameters = 0;
   for (int i = 0; i < a->graph->weights.n; i++) parameters += a->graph->weights.data[i]->size;
-  for (int i = 0; i < a->graph->nodes.n; i++) macs += facts[i].macs;
+  for (int i = 0; i < a->graph->nodes.n; i++) macs += numbers[i].macs;
   if (!a->memory) a->memory = memory_text(a);
   return arena_printf(a->arena, "%s parameters · %s multiply-adds%s", text_thousands(a->arena, parameters),
                       text_thousands(a->arena, macs), a->memory);

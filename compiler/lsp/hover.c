@@ -59,7 +59,7 @@ static void put_hovered_steps(Text *out, const Graph *graph, const Node *node) {
 static void put_application(Text *out, Analysis *a, const SemaCall *call) {
   Arena *arena = out->arena;
   const Node *node = call->node;
-  const LayerFacts *facts = analysis_facts(a);
+  const LayerNumbers *numbers = analysis_numbers(a);
   const bool layer = call->name && node->name && strcmp(call->name, node->name) == 0;
   text_put(out, "%s: ", call->name ? call->name : "here");
   if (layer && node->nin && node->in[0]->shape.rank)
@@ -67,8 +67,8 @@ static void put_application(Text *out, Analysis *a, const SemaCall *call) {
   text_put(out, "%s\n", shape_text(arena, node->shape));
   if (!layer) return;
   put_formula(out, node);
-  if (!facts) return;
-  const LayerFacts *f = &facts[node->id];
+  if (!numbers) return;
+  const LayerNumbers *f = &numbers[node->id];
   text_put(out, "  %s parameters, %s multiply-adds, receptive field %s, %s bytes\n",
            text_thousands(arena, f->parameters), text_thousands(arena, f->macs), f->field,
            text_thousands(arena, f->bytes));

@@ -68,13 +68,13 @@ typedef struct Analysis {
   Graph *graph; /* NULL: a file without a net */
   SemaRecord record;
   Names *names;
-  int main_files;     /* sources from 1 to this one are files; others are synthetic */
-  const char **uri;   /* by source */
-  Lines *lines;       /* per source, including the byte order mark if the editor counts it: */
-  uint32_t *mark;     /* its bytes */
-  int *order;         /* calls of the record, sorted by file and position */
-  LayerFacts *facts;  /* by node id; NULL until needed, or after errors */
-  const char *memory; /* text of the code lens; NULL until needed */
+  int main_files;        /* sources from 1 to this one are files; others are synthetic */
+  const char **uri;      /* by source */
+  Lines *lines;          /* per source, including the byte order mark if the editor counts it: */
+  uint32_t *mark;        /* its bytes */
+  int *order;            /* calls of the record, sorted by file and position */
+  LayerNumbers *numbers; /* by node id; NULL until needed, or after errors */
+  const char *memory;    /* text of the code lens; NULL until needed */
 } Analysis;
 
 typedef struct Server {
@@ -128,7 +128,7 @@ uint32_t analysis_source(const Analysis *,
 Analysis *analysis_for(Server *, Document *, uint32_t *file);
 json_t *range_json(const Server *, const Analysis *, Span);
 json_t *location_json(const Server *, const Analysis *, Span);
-const LayerFacts *analysis_facts(Analysis *);
+const LayerNumbers *analysis_numbers(Analysis *);
 /* Results of calls at this span: `n` of them from order[first] on. */
 int calls_at(const Analysis *, Span, int *first);
 const SemaCall *call_of(const Analysis *, int i);

@@ -1,5 +1,5 @@
-/* eval.c: Reference interpreter of graphs: double precision, node by node, image by image. Deliberately
- * simple: compiled code is compared with it. */
+/* eval.c: Reference interpreter of graphs in double precision, node by node and image by image. It is simple
+ * on purpose: compiled code is compared with it. */
 // SPDX-License-Identifier: Apache-2.0
 #include "reference/eval.h"
 #include "ops/registry.h"
@@ -21,9 +21,8 @@ static void read_feed(const Node *node, const double *from, int64_t count,
       for (int64_t p = 0; p < e.h * e.w; p++) to[n * size + p * e.c + c] = from[n * size + c * e.h * e.w + p];
 }
 
-/* Number of evaluations of an operator per image: once per row of its value; for a sum, per row of its
- * operand. An operator that reduces a value with rows to one without them sees all rows. An input with
- * fewer rows is repeated. */
+/* Number of evaluations of an operator per image: one per row of its value, or for RESULT_SUM of its operand;
+ * one if it reduces rows to a value without them. Inputs with fewer rows are repeated. */
 static int64_t value_rows(const Node *node) {
   int64_t rows = shape_rows(node->shape);
   for (int k = 0; node->result == RESULT_SUM && k < node->nin; k++)

@@ -1,4 +1,4 @@
-/* eval.h: Evaluates a graph in double with its operators' eval: the oracle of all tests. */
+/* eval.h: Reference interpreter of graphs, with the operators' eval: the oracle of all tests. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_EVAL_H
 #define CNNC_EVAL_H
@@ -11,14 +11,14 @@ typedef struct GraphRun {
   const double *weights;       /* like the weights struct: graph->parameters numbers */
   const double *const *input;  /* by input: [count][h][w][c], or [count][c][h][w] where the port is chw */
   const double *const *target; /* by output: [count][target elements]; NULL without training */
-  double *const *state; /* by state: [count][h][w][c], in: left by the previous call; out: the new state.
-                           NULL: a first call; the state is dropped */
-  double *gradients;    /* graph->parameters numbers; set to zero (statistics: to their value) first; NULL
-                           without RESULT_SUM nodes */
-  /* Called with each value, of n elements, once it is computed; or NULL. */
+  double *const *state; /* by state: [count][h][w][c], read and updated. NULL: a first call, whose states are
+                           dropped */
+  double *gradients;    /* graph->parameters numbers, initially zero (statistics: their value); NULL without
+                           RESULT_SUM nodes */
+  /* Called with each value of n elements after it is computed; or NULL. */
   void (*made)(void *context, const Node *, double *value, int64_t n);
   void *context;
-  double **value; /* set: by node id: [count][h][w][c]; RESULT_BATCH: one; in the arena */
+  double **value; /* result, by node id: [count][h][w][c]; RESULT_BATCH: one value */
 } GraphRun;
 void graph_run(Arena *, const Graph *, GraphRun *);
 double **graph_state_vector(Arena *, const Graph *, int64_t count); /* for a first call with that number of

@@ -1,5 +1,5 @@
-/* graph_dump.c: a graph as text, a node a line:   %7 = conv(%5) stage1.conv1: 28x28x6, weights
- * stage1.conv1.weight[6][1][5][5] ... */
+/* graph_dump.c: Graph as text, one node per line:
+ * %7 = conv(%5) stage1.conv1: 28x28x6, stage1.conv1.weight[6][1][5][5] ... */
 // SPDX-License-Identifier: Apache-2.0
 #include "report/graph_dump.h"
 #include "graph/op.h"

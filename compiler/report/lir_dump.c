@@ -104,7 +104,7 @@ static void put_sums(Text *out, const Program *p) {
   text_put(out, "\n");
 }
 
-/* What processes that share the batch exchange between two phases. */
+/* Data that processes exchange between two phases. */
 static void put_exchange(Text *out, const Program *p, int before) {
   for (int i = 0; i < p->buckets.n; i++)
     if (p->buckets.data[i].after == before - 1)

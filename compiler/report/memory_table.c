@@ -1,4 +1,4 @@
-/* memory_table.c: flash and RAM of a net, apart from its code: tables and JSON. */
+/* memory_table.c: Flash and RAM of a net without its code, as tables and JSON. */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
 #include <string.h>
@@ -79,7 +79,7 @@ static const char *memory_cell(Arena *arena, int64_t bytes) {
   return bytes > 0 ? text_thousands(arena, bytes) : "";
 }
 
-/* The first row is the head; the first column is of words. */
+/* Prints a table. The first row is the header; columns but the first are right-aligned. */
 static void put_table(Text *out, const TableRows *rows, int columns) {
   int width[MOST_COLUMNS] = {0};
   for (int r = 0; r < rows->n; r++)
@@ -102,8 +102,8 @@ static void put_table(Text *out, const TableRows *rows, int columns) {
   }
 }
 
-/* A layer that is computed band by band has many calls, and one row: the bytes of flash of all, the most of
- * RAM and stack. */
+/* Merges the calls of a layer in row bands into one row: the sum of their flash, the maxima of RAM and stack.
+ */
 static LayerFootprint merged_calls(const Layout *layout, const Footprint *f, int first, bool *done) {
   LayerFootprint of = f->layer[first];
   const char *layer = layout->infer.steps.data[first].call->kernel->root->name;

@@ -1,11 +1,11 @@
-/* plan_dump.c: The graph of a plan as text, with the results of the passes so far for each node. */
+/* plan_dump.c: Plan as text: its graph, with the results of the passes so far for each node. */
 // SPDX-License-Identifier: Apache-2.0
 #include "report/graph_dump.h"
 #include "kernel/lower.h"
 #include "passes/passes.h"
 #include "passes/node_tables.h"
 
-/* By node id: the kernel in which it is computed; -1: none. */
+/* By node id: index of the kernel that computes it; -1: none. */
 static int *kernels_of(Arena *arena, const Plan *plan) {
   int *kernel = NEW_ARRAY(arena, int, plan->graph->nodes.n + 1);
   for (int i = 0; i < plan->graph->nodes.n; i++) kernel[i] = -1;

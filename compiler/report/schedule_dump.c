@@ -1,5 +1,5 @@
-/* schedule_dump.c: --emit=schedule: for each kernel what could be done, what each way would cost, what is
- * done and why. */
+/* schedule_dump.c: --emit=schedule: the candidates of each kernel with their costs, and the reason for the
+ * choice. */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
 #include <math.h>

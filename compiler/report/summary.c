@@ -1,5 +1,4 @@
-/* summary.c: the table of layers, and the same facts as JSON. A row for every operator as written, before
- * anything is fused. */
+/* summary.c: Table of layers, as text and JSON: one row per operator of the source. */
 // SPDX-License-Identifier: Apache-2.0
 #include "report/summary.h"
 #include "ops/registry.h"
@@ -26,8 +25,8 @@ static Field field_input(const Node *node) {
   return (Field){.size = {1, 1}, .jump = {1, 1}, .input = {e.h, e.w}};
 }
 
-/* A window sees K elements D apart; a transposed one, on each axis, the inputs whose windows meet in an
- * element. */
+/* Extends the field by a window of K elements, D apart; for a transposed one, by the inputs whose windows
+ * contain an element. */
 static void field_window(Field *field, const Node *node) {
   const Window *w = node->window;
   for (int axis = 0; axis < 2; axis++) {
@@ -56,7 +55,7 @@ static Field field_of(const Node *node, const Field *fields) {
   if (node_is_input(node)) return field_input(node);
   if (node->op->source) return (Field){.jump = {1, 1}, .input = {FIELD_MOST, FIELD_MOST}};
   if (node->nin == 0) return (Field){.all = true};
-  int first = 0; /* of those that see something of the input */
+  int first = 0; /* first operand that depends on the input */
   while (first + 1 < node->nin && node->in[first]->op->source) first++;
   Field field = fields[node->in[first]->id];
   for (int k = 0; k < node->nin; k++) {
@@ -78,13 +77,13 @@ static const Field *fields_find(const Graph *graph) {
   return fields;
 }
 
-/* ---- facts ---- */
+/* ---- numbers of a layer ---- */
 
 typedef struct Totals {
   int64_t parameters, parameter_bytes, trainable, frozen, statistics, macs, bytes;
 } Totals;
 
-static int64_t node_parameters(const Node *node) { /* shared ones belong to the layer that has them first */
+static int64_t node_parameters(const Node *node) { /* shared ones count for the first layer */
   int64_t n = node->op->cost ? node->op->cost(node).parameters : 0;
   for (int k = 0; k < node->nweights; k++)
     if (node->weight[k] && node->weight[k]->owner == node) n += node->weight[k]->size;
@@ -156,16 +155,16 @@ static Row summary_row(Arena *arena, const Node *node, const Field *field, const
   return row;
 }
 
-LayerFacts *graph_facts(Arena *arena, const Graph *graph) {
+LayerNumbers *layer_numbers(Arena *arena, const Graph *graph) {
   const Field *fields = fields_find(graph);
-  LayerFacts *facts = NEW_ARRAY(arena, LayerFacts, graph->nodes.n + 1);
+  LayerNumbers *numbers = NEW_ARRAY(arena, LayerNumbers, graph->nodes.n + 1);
   for (int i = 0; i < graph->nodes.n; i++) {
     const Node *node = graph->nodes.data[i];
     if (!is_layer(node)) continue;
-    facts[i] = (LayerFacts){node_parameters(node), node_macs(node), node_bytes(node),
-                            field_text(arena, &fields[i], node)};
+    numbers[i] = (LayerNumbers){node_parameters(node), node_macs(node), node_bytes(node),
+                                field_text(arena, &fields[i], node)};
   }
-  return facts;
+  return numbers;
 }
 
 static void row_put(Text *out, const Row *row, int columns, const int *width) {
@@ -250,8 +249,7 @@ void graph_summary(Text *out, const Graph *of) {
   totals_put(out, of);
 }
 
-/* The sum of all values and scratch buffers that are live at the same time is the minimum for these
- * kernels in this order. */
+/* bound: the largest sum of values and scratch that are live at the same time. */
 static void memory_put(Text *out, const char *what, int64_t bytes, int64_t bound, const char *of) {
   const double above = 100. * (double)(bytes - bound) / (double)bound, remarkable = 2;
   text_put(out, "%-15s%s bytes, ", what, text_thousands(out->arena, bytes));
@@ -268,12 +266,12 @@ void graph_memory(Text *out, const SummarySizes *sizes) {
   memory_put(out, "workspace", sizes->workspace_bytes, sizes->workspace_bound, "");
   if (sizes->bands_to)
     text_put(out, "%-15swith the layers up to %s in bands of rows, for --ram\n", "", sizes->bands_to);
-  const char *of = sizes->training_most ? " for the stored values" : ""; /* others may take less */
+  const char *of = sizes->training_most ? " for the stored values" : ""; /* other choices may need less */
   if (sizes->training_bytes >= 0)
     memory_put(out, "training", sizes->training_bytes, sizes->training_bound, of);
   if (sizes->training_most)
     text_put(out, "%-15sof at most %s bytes: %.1f %% more multiply-adds, for values that are not kept\n", "",
-             text_thousands(out->arena, sizes->training_most), 100 * sizes->again);
+             text_thousands(out->arena, sizes->training_most), 100 * sizes->recompute_overhead);
 }
 
 /* ---- JSON ---- */
@@ -324,7 +322,7 @@ static void json_ports(Text *out, const char *key, int n, const Port *ports, boo
   text_put(out, "%s],\n", n ? "\n  " : "");
 }
 
-/* ---- arguments, as they are bound: defaults too ---- */
+/* ---- arguments, including defaults ---- */
 static void json_value(Text *out, const Const *value);
 
 static void json_items(Text *out, const Const *value) {
@@ -381,7 +379,7 @@ static void json_inputs(Text *out, const Node *node) {
   text_put(out, "], ");
 }
 
-/* Where the layer is written; the file, too, if it is imported. */
+/* Source location of the layer; the file only if it is imported. */
 static void json_place(Text *out, SourcePlace place, bool imported) {
   text_put(out, ", ");
   if (imported) {
@@ -442,7 +440,7 @@ static void json_weights(Text *out, const Graph *graph) {
   text_put(out, "%s],\n", graph->weights.n ? "\n  " : "");
 }
 
-/* Of a net that keeps something between calls: what a call makes of each layer. */
+/* --stream, --slide: the rows of each layer that a call computes. */
 static void json_stream(Text *out, const Graph *graph, const SummarySizes *sizes) {
   const Graph *whole = shown_graph(graph);
   bool any = false;

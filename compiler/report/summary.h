@@ -1,30 +1,27 @@
-/* summary.h: Properties of a net before its compilation: layers, shapes, parameters, multiply-adds,
- * receptive fields. */
+/* summary.h: Table of layers: shapes, parameters, multiply-adds, receptive fields. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_SUMMARY_H
 #define CNNC_SUMMARY_H
 #include "base/text.h"
 #include "graph/graph.h"
 
-typedef struct SummarySizes {
-  int64_t workspace_bytes, workspace_bound, training_bytes, training_bound, training_most;
-  int64_t state_bytes; /* 0: nothing is kept between calls */
-  double again;
-  const char *bands_to;
+typedef struct SummarySizes { /* sizes of a layout in bytes; bound: lower bound */
+  int64_t workspace_bytes, workspace_bound;
+  int64_t training_bytes, training_bound; /* training_bytes -1: no training */
+  int64_t training_most;                  /* --memory, or 0 */
+  int64_t state_bytes;
+  double recompute_overhead; /* extra MACs of --memory, as a fraction of the step's other MACs */
+  const char *bands_to;      /* the last layer in row bands, or NULL */
 } SummarySizes;
-/* of the plan; bands_to: the layer up to which inference goes band by band, or NULL; bound: the least
- * possible; training_bytes -1: no training; training_most: what --memory allows, or 0; again: multiply-adds
- * that it costs, as a part of those of a step */
 
-/* A layer's row of the table. */
-typedef struct LayerFacts {
-  int64_t parameters, macs, bytes; /* parameters: of those that it has first */
+typedef struct LayerNumbers {
+  int64_t parameters, macs, bytes; /* parameters without those shared with an earlier layer */
   const char *field;               /* the receptive field, as text */
-} LayerFacts;
-LayerFacts *graph_facts(Arena *, const Graph *); /* by node id; of a graph without errors */
+} LayerNumbers;
+LayerNumbers *layer_numbers(Arena *, const Graph *); /* by node id; of a graph without errors */
 
-void graph_summary(Text *, const Graph *);       /* the table that is printed */
-void graph_memory(Text *, const SummarySizes *); /* the lines below it */
-/* --emit=json: the same data; more: further members of the object, or "". */
+void graph_summary(Text *, const Graph *);       /* the table */
+void graph_memory(Text *, const SummarySizes *); /* the lines below the table */
+/* --emit=json; more: further members of the object, or "". */
 void graph_json(Text *, const Sources *, const Graph *, const SummarySizes *, const char *more);
 #endif
