@@ -7,7 +7,7 @@
 static inline int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 static inline int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
 
-/* QatRounding towards minus and plus infinity; b is positive. */
+/* Rounds towards minus and plus infinity; b is positive. */
 static inline int64_t floor_divide(int64_t a, int64_t b) { return a / b - (a % b < 0); }
 static inline int64_t ceil_divide(int64_t a, int64_t b) { return -floor_divide(-a, b); }
 

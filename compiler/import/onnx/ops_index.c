@@ -54,7 +54,7 @@ static Value *topk_pairs(ModelImport *im, const View *x, int axis, int64_t k, co
   if (!v) return NULL;
   if (many > 1) v = emit_one(im, v, shape_of_parts(many, shape_vector(n)), "flatten");
   v = emit_one(im, v, shape_of_parts(many, shape_sequence(k, 2)), "topk(%lld%s)", (long long)k, largest);
-  return joined_rows(im, v, many, shape_picture(many, k, 2));
+  return joined_rows(im, v, many, shape_image(many, k, 2));
 }
 
 /* Values or indices of topk, along the dimension that was sorted. */

@@ -292,7 +292,7 @@ View *combined_by_heads(ModelImport *im, const View *large, const View *small, c
   Value *both[] = {split_into_heads(im, a), laid_as_rows(im, one, l, m)};
   if (!both[0] || !both[1]) return take_back(im, before), NULL;
   Value *v = emit(im, 2, both, both[0]->shape, "%s(%%*)", word);
-  View *y = view_copy(im, large, joined_rows(im, v, heads, shape_picture(heads, l, m)));
+  View *y = view_copy(im, large, joined_rows(im, v, heads, shape_image(heads, l, m)));
   for (int part = 0; part < 3; part++) {
     int64_t inner = 1;
     for (int i = parts.n[part] - 1; i >= 0; i--) {

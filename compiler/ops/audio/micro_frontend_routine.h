@@ -9,7 +9,7 @@ static int cnn_micro_bits_routine(unsigned x) {
   return n;
 }
 
-/* QatRounding a product with 15 fractional bits. */
+/* Rounds a product with 15 fractional bits. */
 static int cnn_micro_round_routine(int x) { return (int16_t)((x + (1 << 14)) >> 15); }
 
 /* to = x*w, a product of complex numbers. */

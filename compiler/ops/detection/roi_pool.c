@@ -96,7 +96,7 @@ typedef struct Work {
 static Val roi_number(Nest *b, const Ix *index) { return convert(position(b, index), F32); }
 static Val whole(Val x) { return convert(convert(x, I32), F32); } /* towards zero */
 
-/* QatRounding half away from zero: twice the number, plus one, halved. No product is part of a sum that could
+/* Rounds half away from zero: twice the number, plus one, halved. No product is part of a sum that could
  * be fused with it, so it is rounded as in eval. */
 static Val cell_at(const Work *w, const char *name, int side) {
   Nest *b = w->l->b;
