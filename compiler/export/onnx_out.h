@@ -35,7 +35,7 @@ typedef struct OnnxOut {
   const Graph *graph;
   const OnnxNumbers *numbers;
   GraphProto *model;
-  const Node *node;       /* at hand */
+  const Node *node;       /* the current node */
   NodeProto *last;        /* the last ONNX node created for the current node; NULL: none */
   const char **value;     /* by node: the tensor of its value */
   const char **stored;    /* by node: the same as int8, or NULL */
@@ -56,7 +56,7 @@ const char *out_also(OnnxOut *, const char *what); /* another tensor of the last
 void out_int(OnnxOut *, const char *attribute, int64_t);
 void out_float(OnnxOut *, const char *attribute, double);
 void out_text(OnnxOut *, const char *attribute, const char *);
-void out_also_text(OnnxOut *, const char *attribute, const char *); /* of a list */
+void out_also_text(OnnxOut *, const char *attribute, const char *); /* another element of a list */
 void out_ints(OnnxOut *, const char *attribute, int n, const int64_t *);
 /* Constants. Parameters have their own names, others are named after the node and `what`. */
 const char *out_weight(OnnxOut *, int k, int rank, const int64_t *dim);
@@ -79,7 +79,7 @@ const char *out_quantized(OnnxOut *, const Node *, const char *x, TensorType);
 const char *out_raw(OnnxOut *, const Node *, const char *raw, TensorType);
 const char *out_constant(OnnxOut *, const char *name, TensorType, int rank, const int64_t *dim, WireBytes);
 WireBytes out_words(Arena *, const void *, size_t n); /* n 32-bit numbers in the file's byte order */
-/* Values. */
+/* ---- values ---- */
 const char *out_input(const OnnxOut *, int k);
 Extent out_extent(const Node *);
 int out_dims(Shape, int64_t batch, int64_t dim[4]); /* the dimensions in ONNX; returns their number */
@@ -94,12 +94,13 @@ const char *out_part(OnnxOut *, const char *x, int n, const int64_t *from, const
                      const int64_t *axis);
 /* The ONNX axes of the argument axis= of an operator; returns their number. */
 int out_axes(const Node *, int64_t axis[2]);
-/* Each number of its vector is computed from one number, all by the same function. */
+/* Is each number of its vector computed from a single number, all by the same function? */
 bool out_keeps_order(const Node *);
 bool out_is_output(const OnnxOut *, const Node *);
-const char *out_reduced(OnnxOut *, const char *op, const char *x, int n, const int64_t *axis); /* axes of 1 */
+/* Reduces n axes, which keep size 1. */
+const char *out_reduced(OnnxOut *, const char *op, const char *x, int n, const int64_t *axis);
 
-/* Windows. */
+/* ---- windows ---- */
 /* A value padded by the node's window, with `value`, or by reflection (mode reflect). */
 const char *out_padded(OnnxOut *, const char *x, const Node *, const int64_t before[2],
                        const int64_t after[2], const char *mode, double value);
@@ -114,11 +115,11 @@ typedef struct OutRows {
   int n;           /* 0: all values have the same number of rows */
   int64_t part[4]; /* sizes of the axes after the image axis, the last axis first */
 } OutRows;
-OutRows out_row_axes(const OnnxOut *, const Node *); /* of the node's inputs */
+OutRows out_row_axes(const OnnxOut *, const Node *); /* those of the node's inputs */
 /* A value with those axes, with its own number of rows, then these dimensions. */
 const char *out_beside(OnnxOut *, const OutRows *, const Node *value, const char *x, int rank,
                        const int64_t *size);
-const char *out_whole_rows(OnnxOut *, const char *x, Shape); /* and back */
+const char *out_whole_rows(OnnxOut *, const char *x, Shape); /* the inverse */
 /* Repeats a value to that number of rows. */
 const char *out_repeated(OnnxOut *, Shape, const char *x, int64_t rows);
 void out_find_constants(OnnxOut *);

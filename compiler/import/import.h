@@ -113,7 +113,7 @@ typedef struct ImportWeight {
 } ImportWeight;
 typedef struct Problem {
   const OnnxNode *node; /* NULL: an output */
-  int tensor;           /* of the output */
+  int tensor;           /* the output's tensor */
   const char *what, *why;
 } Problem;
 typedef struct KeptValue { /* an input that is a state of the program; states are the last inputs */
@@ -142,17 +142,17 @@ struct ModelImport {
   bool *varies;         /* by tensor: it depends on the values of inputs */
   const char **became;  /* by node: its layers, for --list */
   const char **refused; /* by node: the reason why it is not supported, or NULL */
-  const OnnxNode *node; /* at hand */
-  const char *why;      /* it has no form */
+  const OnnxNode *node; /* the current node */
+  const char *why;      /* the reason why it has no form */
   size_t computed;      /* bytes granted by may_compute */
   bool huge;            /* the current node has more elements than a value may have */
   int64_t batch;
   VEC(Statement *) statements;
   VEC(Value *) inputs;
-  VEC(const OnnxPort *) ports; /* of the inputs */
+  VEC(const OnnxPort *) ports; /* those of the inputs */
   VEC(KeptValue) kept;
   VEC(ImportOutput) outputs;
-  VEC(const OnnxNode *) left_out; /* after the scores */
+  VEC(const OnnxNode *) left_out; /* nodes dropped after the scores */
   VEC(ImportWeight) weights;
   Arrays scales; /* of an int8 model */
   VEC(Problem) problems;
@@ -177,7 +177,7 @@ void *no(ModelImport *, const char *why, ...)
     __attribute__((format(printf, 2, 3)));                                   /* NULL, with the reason */
 const Tensor *constant_of(const ModelImport *, const OnnxNode *, int input); /* or NULL */
 View *view_of(ModelImport *, const OnnxNode *, int input);                   /* NULL after no() */
-bool given(const OnnxNode *, int input);                                     /* it is not left out */
+bool given(const OnnxNode *, int input);                                     /* it is not omitted */
 Value *emit(ModelImport *, int nin, Value *const *in, Shape, const char *call, ...)
     __attribute__((format(printf, 5, 6)));
 Value *emit_one(ModelImport *, Value *, Shape, const char *call, ...) __attribute__((format(printf, 4, 5)));
@@ -204,10 +204,10 @@ typedef enum BranchState {
 BranchState branch_of(const ModelImport *, const OnnxNode *);
 bool always_computed(const ModelImport *, int tensor); /* not in a branch that depends on values */
 bool reads_input(const ModelImport *, const OnnxNode *,
-                 int input); /* the result is in the program: not one of an omitted branch */
+                 int input); /* the result is used: not only in omitted branches */
 /* Whether a node is an If: its results are those of the branch that is taken, or no() has the reason. */
 bool import_if(ModelImport *, const OnnxNode *);
-void fold_conditions(ModelImport *); /* those of constants */
+void fold_conditions(ModelImport *); /* computes those that only depend on constants */
 
 /* ---- refusals.c ---- */
 /* The reason why a node has no form, regardless of the values before it; NULL: it may have one. */
@@ -216,7 +216,7 @@ void report_problems(ModelImport *);
 /* If an input cannot be imported: reports other problems that do not depend on it. */
 void report_never_imported(ModelImport *);
 void add_problem(ModelImport *, const OnnxNode *);                /* a node for which no() has the reason */
-void find_varying(ModelImport *, const OnnxPort *const *, int n); /* of these inputs */
+void find_varying(ModelImport *, const OnnxPort *const *, int n); /* depending on these inputs */
 
 /* ---- inputs.c, layout.c ---- */
 bool set_inputs(ModelImport *);           /* inputs of --set become constants; false after errors */

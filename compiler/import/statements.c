@@ -402,7 +402,7 @@ static void add_update(ModelImport *im, const KeptValue *kept) {
   }
 }
 
-/* ---- the whole ---- */
+/* ---- the model ---- */
 static bool state_named(const ImportOptions *options, const char *input) {
   for (int i = 0; i < options->states.n; i++)
     if (!strcmp(options->states.data[i].input, input)) return true;
@@ -472,7 +472,7 @@ static void leave_out_argmax(ModelImport *im) {
     const OnnxNode *node = argmax_reader(im, port.tensor);
     if (node) {
       port = (OnnxPort){.name = o->tensor[node->in[0]], .tensor = node->in[0], .rank = -1};
-      im->became[node->index] = "left out: who reads the scores takes the largest";
+      im->became[node->index] = "dropped: take the argmax of the scores in the caller";
       vec_push(im->arena, im->left_out, node);
     }
     bool again = false;

@@ -74,7 +74,7 @@ Node *calls_part(Graph *, Node *all, Shape, int64_t k);
 Node *calls_after(Graph *, Node *all, int64_t calls, int64_t first);
 Node *calls_joined(Graph *, int64_t n, Node *const *value);
 Node *calls_member(const Node *all, int64_t k);
-Node *calls_truncated(Graph *, Node *value); /* the same value, through which no gradient passes */
+Node *calls_truncated(Graph *, Node *value); /* the same value, but no gradient passes */
 
 extern const Op *const
     op_table[]; /* the operators of the language, in the order of ops.def; ends with NULL */

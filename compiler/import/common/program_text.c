@@ -126,7 +126,7 @@ static void name_values(ModelImport *im) {
 
 static void put_statement_call(Text *out, const Statement *s) {
   for (const char *c = s->call; *c; c++)
-    if (*c == '%' && c[1] == '*') { /* all of them */
+    if (*c == '%' && c[1] == '*') { /* %*: all operands */
       for (int k = 1; k < s->nin; k++) text_put(out, "%s%s", k > 1 ? ", " : "", s->in[k]->name);
       c++;
     } else if (*c == '%' && isdigit((unsigned char)c[1])) text_put(out, "%s", s->in[*++c - '0']->name);

@@ -31,8 +31,8 @@ static bool has_images(const ModelImport *im) {
   return false;
 }
 
-/* A model of a fixed number of images may compute something of all of them, as of steps in time: then their
- * dimension is one of the values. Returns the first import where that does not help. */
+/* In a model with a fixed number of images, a node may combine them, for example as time steps: then they are
+ * a dimension of the values. Returns the first import if that does not help. */
 ModelImport *import_together(ModelImport *im) {
   if (!has_images(im)) return im;
   ImportOptions *options = NEW(im->arena, ImportOptions);

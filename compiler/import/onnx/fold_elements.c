@@ -37,7 +37,7 @@ typedef struct Elementwise {
   const char *op;
   Unary *unary;
   Binary *binary;
-  bool truth; /* the result is */
+  bool truth; /* the result is boolean */
 } Elementwise;
 static const Elementwise elementwise[] = {
     {"Neg", f_neg, NULL, false},

@@ -104,7 +104,7 @@ const Tensor *fold_slice(ModelImport *im, const OnnxNode *node) {
     const int64_t step = list[3] && i < list[3]->n ? tensor_integer(list[3], i) : 1;
     if (d < 0) d += x->rank;
     if (d < 0 || d >= x->rank || step == 0 || step < -INT32_MAX || step > INT32_MAX)
-      return no(im, "bounds that cannot be");
+      return no(im, "invalid bounds");
     const int64_t n = dim[d], least = step > 0 ? 0 : -1, most = step > 0 ? n : n - 1;
     int64_t low = tensor_integer(list[0], i), high = tensor_integer(list[1], i);
     if (low < 0) low = low < -n ? least : low + n;
@@ -222,7 +222,7 @@ static bool read_padding(ModelImport *im, const OnnxNode *node, const Tensor *x,
                   high = pads ? tensor_integer(pads, i + n) : list->data[i + n];
     if (d < 0) return false;
     if (low < -INT32_MAX || low > INT32_MAX || high < -INT32_MAX || high > INT32_MAX)
-      return no(im, "padding that cannot be"), false;
+      return no(im, "invalid padding"), false;
     const int64_t kept = x->dim[d] - above_zero(-low) - above_zero(-high);
     if (kept < 1) return no(im, "padding that removes all elements"), false;
     p[d] = (Padded){x->dim[d] + low + high, above_zero(-low), kept, above_zero(low)};
@@ -236,7 +236,7 @@ const Tensor *fold_pad(ModelImport *im, const OnnxNode *node) {
   const double number = value && value->n ? tensor_number(value, 0) : onnx_float(node, "value", 0);
   int64_t dim[MOST_DIMS], stride[MOST_DIMS];
   Padded p[MOST_DIMS];
-  if (x->n == 0) return no(im, "padding of nothing");
+  if (x->n == 0) return no(im, "padding of an empty constant");
   if (!read_padding(im, node, x, p)) return NULL;
   for (int d = 0; d < x->rank; d++) dim[d] = p[d].size;
   strides_of(x, stride);
@@ -258,7 +258,8 @@ const Tensor *fold_trilu(ModelImport *im, const OnnxNode *node) {
   const Tensor *x = constant_of(im, node, 0), *shift = constant_of(im, node, 1);
   const bool upper = onnx_int(node, "upper", 1) != 0;
   const int64_t k = shift && shift->n ? tensor_integer(shift, 0) : 0;
-  if (x->rank < 2 || k < -INT32_MAX || k > INT32_MAX) return no(im, "a triangle of no matrix");
+  if (x->rank < 2 || k < -INT32_MAX || k > INT32_MAX)
+    return no(im, "a triangle of a tensor that is not a matrix");
   const int64_t columns = x->dim[x->rank - 1], rows = x->dim[x->rank - 2];
   Tensor *to = fold_new(im, x->type, x->rank, x->dim);
   for (int64_t i = 0; to && i < to->n; i++) {
@@ -272,7 +273,7 @@ const Tensor *fold_trilu(ModelImport *im, const OnnxNode *node) {
 const Tensor *fold_eye(ModelImport *im, const OnnxNode *node) {
   const Tensor *x = constant_of(im, node, 0);
   const int64_t k = onnx_int(node, "k", 0), type = onnx_int(node, "dtype", (int64_t)x->type);
-  if (x->rank != 2 || type < 1 || type > 16) return no(im, "a diagonal of no matrix");
+  if (x->rank != 2 || type < 1 || type > 16) return no(im, "a diagonal of a tensor that is not a matrix");
   Tensor *to = fold_new(im, (TensorType)type, 2, x->dim);
   for (int64_t i = 0; to && i < to->n; i++) tensor_put(to, i, i % x->dim[1] - i / x->dim[1] == k);
   return to;

@@ -25,9 +25,9 @@ static double squared(double x) { return x * x; }
 
 static const struct {
   const char *op;
-  double (*before)(double), (*join)(double, double), (*after)(double); /* NULL: as it is */
+  double (*before)(double), (*join)(double, double), (*after)(double); /* NULL: no function */
   bool mean;
-  double nothing; /* of no elements */
+  double nothing; /* the result for no elements */
 } rows[] = {{"ReduceProd", NULL, fold_times, NULL, false, 1},
             {"ReduceMax", NULL, fmax, NULL, false, -(double)INFINITY},
             {"ReduceMin", NULL, fmin, NULL, false, (double)INFINITY},
@@ -53,7 +53,7 @@ const Tensor *fold_reduced(ModelImport *im, const OnnxNode *node) {
   }
   Tensor *to = fold_new(im, x->type, rank, dim);
   if (!to || !may_compute(im, sizeof(double) * (size_t)to->n)) return NULL;
-  if (!may_compute(im, sizeof(float) * (size_t)x->n)) return NULL; /* no memory, but time */
+  if (!may_compute(im, sizeof(float) * (size_t)x->n)) return NULL; /* for its time: it needs no memory */
   double *all = NEW_ARRAY(im->arena, double, to->n);
   for (int64_t i = 0; i < to->n; i++) all[i] = rows[row].nothing;
   for (int64_t i = 0; i < x->n; i++) {

@@ -40,7 +40,7 @@ static bool sizes_of_input(ModelImport *im, OnnxPort *port) {
   Text example = {.arena = im->arena};
   for (int d = 0; d < port->rank; d++)
     text_put(&example, "%s%lld", d ? "x" : "", (long long)(port->dim[d] ? port->dim[d] : 224));
-  diag_help(diag, "say it: --shape %s=%s", port->name, example.s ? example.s : "1x3x224x224");
+  diag_help(diag, "set it with --shape %s=%s", port->name, example.s ? example.s : "1x3x224x224");
   return false;
 }
 
@@ -95,7 +95,7 @@ bool set_inputs(ModelImport *im) {
 }
 
 /* ---- values ---- */
-/* The language only has numbers. */
+/* Numbers are the only inputs in the language. */
 static bool refuse_text(ModelImport *im, const OnnxPort *port) {
   Diag *diag = diag_report(im->diags, DIAG_import_shape, im->at, NULL,
                            "input '%s' is a string tensor, which the language does not support", port->name);

@@ -262,7 +262,7 @@ static void frame_matmul(Framing *f, Statement *s) {
   }
 }
 
-/* ---- the others ---- */
+/* ---- other layers ---- */
 static bool mean_fits(const Statement *s) {
   const Quant *in = quant_of(s->in[0]), *out = s->out->quant;
   const Shape shape = s->in[0]->shape;
@@ -316,7 +316,7 @@ static void frame(Framing *f, Statement *s) {
   if (s->out->quant) put_scale(f->im, s, s->out->quant);
 }
 
-/* ---- the whole ---- */
+/* ---- the model ---- */
 static bool is_quantized(const ModelImport *im) {
   for (int i = 0; i < im->inputs.n; i++)
     if (im->inputs.data[i]->quant) return true;

@@ -64,8 +64,8 @@ struct Tensor {
   int64_t dim[MOST_DIMS], n;
   const uint8_t *data;         /* n numbers as in ONNX's raw_data, unaligned */
   const char *name;            /* the name of its initializer, possibly before moves of elements; or NULL */
-  const Tensor *whole, *scale; /* or NULL: the tensors that it was dequantized from, in the same order */
-  int64_t zero;                /* of all of them */
+  const Tensor *whole, *scale; /* the tensors that it was dequantized from, in the same order; or NULL */
+  int64_t zero;                /* the zero point of all scales */
   int axis;                    /* axis of the scales, if there are several */
 };
 int tensor_width(TensorType); /* bytes per number; 0: an unsupported type */
@@ -124,7 +124,7 @@ typedef struct Onnx {
   const char **tensor; /* names; 0 is none */
   Tensor **constant;   /* by tensor: the initializer, or NULL */
   OnnxPort *input, *output;
-  VEC(OnnxState) states;      /* as metadata has them */
+  VEC(OnnxState) states;      /* as in the model's metadata */
   VEC(const char *) comments; /* lines for the top of the program */
   OnnxGuard *guard;           /* numbered from 1, below nguards */
   bool tflite;                /* converted from a TensorFlow Lite model: its nodes are parts of operators */
@@ -173,9 +173,9 @@ void onnx_fused(Arena *, WireList *nodes);
  * before each If. */
 typedef struct OnnxFlat {
   WireList nodes, constants; /* NodeProto, TensorProto */
-  WireTexts names;           /* of the constants */
+  WireTexts names;           /* names of the constants */
   VEC(OnnxGuard) guards;
-  const char *why; /* it is too much */
+  const char *why; /* the reason, if the model is too large */
 } OnnxFlat;
 bool onnx_inline(Wire *, const ModelProto *, size_t file_bytes, OnnxFlat *);
 /* Converts dynamically quantized nodes to float nodes with the model's weights, in a topologically sorted

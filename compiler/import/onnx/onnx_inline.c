@@ -13,7 +13,7 @@ typedef struct Inliner {
   const ModelProto *model;
   OnnxFlat *flat;
   size_t room; /* remaining bytes for new names */
-  int nodes;   /* looked at so far */
+  int nodes;   /* nodes visited so far */
   Table paths; /* paths of calls and branches */
 } Inliner;
 typedef struct Scope Scope; /* NULL: the graph itself */
@@ -174,7 +174,7 @@ static bool expand_if(Inliner *in, NodeProto *node, Scope *scope, int depth) {
   return true;
 }
 
-/* ---- the whole ---- */
+/* ---- the model ---- */
 static bool expand(Inliner *in, const WireList *nodes, Scope *scope, int depth) {
   for (int i = 0; i < nodes->n && !in->flat->why; i++) {
     const NodeProto *node = nodes->data[i];

@@ -5,7 +5,7 @@
 #include "import/import.h"
 #include "import/onnx/fold.h"
 
-/* ---- truths ---- */
+/* ---- booleans ---- */
 /* 1 where a value is greater than 0, otherwise 0; exact for all floats, including subnormal ones. */
 static View *is_positive(ModelImport *im, const View *x) {
   for (int i = 0; i < 2; i++) x = map_view(im, map_view(im, x, "multiply(1e38)"), "clip(0, 1)");

@@ -141,7 +141,7 @@ View *import_gemm(ModelImport *im, const OnnxNode *node) {
   if (!x) return NULL;
   if (!w) return import_two_gemm(im, node);
   if (onnx_int(node, "transA", 0)) return no(im, "a transposed value");
-  if (given(node, 2) && !b) return no(im, "a bias that is computed");
+  if (given(node, 2) && !b) return no(im, "a computed bias");
   if (w->rank != 2 || w->n == 0 || x->rank != 2) return no(im, "a product of operands that are not matrices");
   w = by_units(im, w, onnx_int(node, "transB", 0) != 0, onnx_float(node, "alpha", 1));
   if (!b) return dense_product(im, node, x, w, NULL);

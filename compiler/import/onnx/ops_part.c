@@ -103,7 +103,7 @@ static View *cut_axis(ModelImport *im, const View *x, int d, int64_t low, int64_
   if (high > n) high = n;
   if (low >= high) return no(im, "a slice without elements");
   if (x->along[d].n == 0) return repeat_axis(im, x, d, (high - low + step - 1) / step);
-  if (step > n) step = n; /* the first one alone */
+  if (step > n) step = n; /* only the first one */
   x = along_one_factor(im, x, d);
   return x ? part_of_axis(im, x, d, low, high, step) : NULL;
 }

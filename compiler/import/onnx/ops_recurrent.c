@@ -8,7 +8,7 @@ enum { MOST_GATES = 4, MOST_ROWS_APART = 64 };
 enum { IN_X, IN_W, IN_R, IN_BIAS, IN_LENGTHS, IN_HIDDEN, IN_CELL, IN_PEEPHOLES };
 enum { OUT_ROWS, OUT_HIDDEN, OUT_CELL };
 
-typedef struct Cells { /* of a kind of layer */
+typedef struct Cells { /* Properties of a kind of layer. */
   const char *op, *word;
   int64_t gates;
   int from[MOST_GATES]; /* by the language's gate: ONNX's gate */
@@ -250,7 +250,7 @@ static Value *run_sequences(ModelImport *im, const Layer *l, Value *all, bool la
   return l->images > 1 ? join_values(im, (int)l->images, made, 0) : made[0];
 }
 
-/* The last row of the sequence, if it is the one computed last. */
+/* The last row of the sequence, if it is computed last. */
 static Value *last_row(ModelImport *im, const Layer *l, Value *rows) {
   Value *row = l->rows == 1 ? rows
                             : emit_one(im, rows, shape_sequence(1, l->units), "crop([%lld, 0])",
@@ -275,14 +275,14 @@ static View *result_view(ModelImport *im, const Layer *l, Value *value, bool las
   return view;
 }
 
-/* ---- the layer of an LSTM of which c is used, too: row by row, of the operators that it is made of ---- */
-typedef struct Cell { /* of one direction */
+/* ---- an LSTM whose c has other users: unrolled, from primitive operators ---- */
+typedef struct Cell { /* state of one direction */
   const Layer *layer;
   int64_t way;
   bool one_bias;   /* it starts from zeros: the bias of hh is part of that of ih */
   const char *hh;  /* the layer that all rows share; NULL before the first */
   Value *state[2]; /* h and c; NULL: zeros */
-  Value *all;      /* h of all rows, sequences of one row; NULL where it is not used */
+  Value *all;      /* h of all rows, as sequences of one row; NULL if unused */
 } Cell;
 
 static Value *gate_of(ModelImport *im, const Layer *l, Value *sums, int gate, const char *then) {
@@ -440,7 +440,7 @@ View *import_recurrent(ModelImport *im, const OnnxNode *node) {
     im->item[node->out[OUT_HIDDEN]].view = result_view(im, &l, end, true);
     if (!rows) return view_copy(im, im->item[node->out[OUT_HIDDEN]].view, end);
   }
-  return made ? result_view(im, &l, made, false) : no(im, "nothing of it is used");
+  return made ? result_view(im, &l, made, false) : no(im, "none of its outputs is used");
 }
 
 /* ---- SVDF, which only TensorFlow Lite has: one row for each call ---- */
@@ -455,9 +455,8 @@ View *import_svdf(ModelImport *im, const OnnxNode *node) {
   if (!x) return NULL;
   if (x->rank != 2) return no(im, "a tensor of %d dimensions", x->rank);
   const bool batch = x->along[0].n && x->along[0].f[0].axis == BATCH;
-  if (!batch && x->size[0] != 1)
-    return no(im, "%lld rows, which go on from each other", (long long)x->size[0]);
-  if (!w || !time || (given(node, IN_BIASES) && !bias)) return no(im, "weights that are computed");
+  if (!batch && x->size[0] != 1) return no(im, "%lld rows that share one state", (long long)x->size[0]);
+  if (!w || !time || (given(node, IN_BIASES) && !bias)) return no(im, "computed weights");
   if (features < 1 || rank < 1 || features % rank != 0 || w->dim[1] != x->size[1] || time->rank != 2 ||
       time->dim[0] != features || (bias && bias->n != features / rank))
     return no(im, "weights that do not fit");

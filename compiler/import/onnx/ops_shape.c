@@ -150,7 +150,7 @@ View *import_expand(ModelImport *im, const OnnxNode *node) {
     const int64_t have = from < 0 ? 1 : x->size[from], want = asked < 0 ? 1 : size[asked];
     if (from >= 0) to->along[d] = x->along[from];
     if (want < 1 || want > INT32_MAX || (have != 1 && want != 1 && have != want))
-      return no(im, "a shape that cannot be");
+      return no(im, "an invalid shape");
     to->size[d] = have > want ? have : want;
   }
   return to;
@@ -364,7 +364,7 @@ View *import_concat(ModelImport *im, const OnnxNode *whole) {
     in[i] = x->value;
     first = first ? first : x;
   }
-  if (!first) return no(im, "a concat of nothing");
+  if (!first) return no(im, "a concat without operands");
   int64_t axis = onnx_int(node, "axis", 1);
   if (axis < 0) axis += first->rank;
   if (axis < 0 || axis >= first->rank) return no(im, "an invalid axis");

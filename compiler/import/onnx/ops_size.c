@@ -35,7 +35,7 @@ static bool read_pads(ModelImport *im, const OnnxNode *node, const View *x, Pads
     return no(im, "padding that does not match the shape"), false;
   for (int i = 0; i < 2 * n; i++) {
     pads[i] = t ? tensor_integer(t, i) : list->data[i];
-    if (pads[i] < -INT32_MAX || pads[i] > INT32_MAX) return no(im, "padding that cannot be"), false;
+    if (pads[i] < -INT32_MAX || pads[i] > INT32_MAX) return no(im, "invalid padding"), false;
   }
   for (int i = 0; i < n; i++) {
     int64_t d = axes ? tensor_integer(axes, i) : i;
@@ -222,9 +222,9 @@ static bool read_sizes(ModelImport *im, const OnnxNode *node, const View *x, Siz
                           : scales          ? tensor_number(scales, at)
                                             : (double)wire_float(attribute->floats.at + 4 * at);
     if (by_size && at >= 0) out = tensor_integer(sizes, at);
-    else if (!(factor > 0 && factor < 1e6)) return no(im, "a factor that cannot be"), false;
+    else if (!(factor > 0 && factor < 1e6)) return no(im, "an invalid factor"), false;
     else out = (int64_t)floor((double)x->size[d] * factor + 1e-6);
-    if (out < 1 || out > INT32_MAX) return no(im, "a size that cannot be"), false;
+    if (out < 1 || out > INT32_MAX) return no(im, "an invalid size"), false;
     if (!by_size) s->exact = s->exact && fabs((double)x->size[d] * factor - (double)out) < 1e-4;
     if (d < 2 && out != x->size[d]) return no(im, "another number of channels"), false;
     if (d >= 2) s->out[d - 2] = out;

@@ -152,7 +152,7 @@ static bool window_weights(ModelImport *im, const OnnxNode *node, const Tensor *
   *weight = constant_of(im, node, 1);
   *bias = constant_of(im, node, 2);
   if (!*weight) return no(im, "computed weights"), false;
-  if (given(node, 2) && !*bias) return no(im, "a bias that is computed"), false;
+  if (given(node, 2) && !*bias) return no(im, "a computed bias"), false;
   if ((*weight)->rank > 4) return no(im, "more than two spatial dimensions"), false;
   if ((*weight)->n == 0) return no(im, "weights without numbers"), false;
   if ((*weight)->rank < 3) return no(im, "weights of %d dimensions", (*weight)->rank), false;
@@ -341,7 +341,7 @@ View *import_roi_align(ModelImport *im, const OnnxNode *node) {
     return no(im, "coordinate_transformation_mode=%s", at);
   Value *both[] = {boxes->value, lay_standard(im, x)};
   if (!both[1]) return NULL;
-  if (h < 1 || w < 1 || h > INT32_MAX || w > INT32_MAX) return no(im, "regions of no size");
+  if (h < 1 || w < 1 || h > INT32_MAX || w > INT32_MAX) return no(im, "empty regions");
   const Shape to = shape_image(h, w, both[1]->shape.dim[2]), table = shape_sequence(boxes->size[0], 4);
   if (!shape_equal(both[0]->shape, table))
     both[0] = emit_one(im, both[0], table, "reshape([%lld, 4])", (long long)table.dim[0]);

@@ -34,9 +34,10 @@ Value *as_rows(ModelImport *, Value *, int64_t rows, int64_t n, int64_t c);
 Value *joined_rows(ModelImport *, Value *, int64_t rows, Shape);
 
 /* ---- view_parts.c ---- */
-/* Images whose first dimension is no batch but parts of a value, as windows: their number, or 1. */
+/* The number of images, if their first dimension is parts of a value instead of a batch, such as windows;
+ * otherwise 1. */
 int64_t rows_of_images(const View *);
-/* lay_standard and view_standard, also of such images: a row each, or rows x positions x channels. */
+/* lay_standard and view_standard, for such images, too: one row per image, or rows x positions x channels. */
 Value *lay_images(ModelImport *, const View *, bool pointwise);
 View *view_images(ModelImport *, Value *, const View *like);
 

@@ -41,7 +41,7 @@ typedef struct TflOperator {
   bool same;                                     /* padding */
   int64_t stride[2], dilation[2], size[2], axis; /* height, width */
   int activation;
-  float beta;          /* softmax's beta; leaky_relu's slope */
+  float beta;          /* beta of softmax; slope of leaky_relu */
   bool keeps, corners; /* keep_dims; align_corners */
   bool powers;         /* pot_scale_int16: scales that are powers of two are shifts */
   int sums;            /* a TensorType: quantized_bias_type, FLOAT32 by default */

@@ -44,7 +44,7 @@ static Elem stored_type(const TflTensor *t) { return t->elem == F32 || t->elem =
 static bool check_value(Making *k, const TflOperator *op, int tensor, Elem wanted) {
   Shape shape;
   const TflTensor *t = tensor < 0 ? NULL : &k->m->tensor[tensor];
-  if (!t) return tfl_no(k, op, "a value is left out");
+  if (!t) return tfl_no(k, op, "an input is missing");
   if (!t->known || t->elem != wanted || (t->is_u8 && op->code != TFL_QUANTIZE))
     return tfl_no(k, op, "'%s' is %s, but the net computes in %s", t->name, t->type,
                   wanted == I8    ? "INT8"
@@ -247,7 +247,7 @@ bool tfl_convert(Making *k, const TflOperator *op) {
   tfl_call(k, op, layer, "reshape(%s", shape_text(k->arena, shape));
   tfl_end(k, op, layer);
   tfl_scale(k, layer, out);
-  if (wide) return true; /* no table has it */
+  if (wide) return true; /* no int16 operator has a table */
   int8_t (*table)[256] = (int8_t (*)[256])arena_alloc(k->arena, 256);
   table_requantize(*table, k->rounding, bytes->scale[0], (int32_t)bytes->zero, out->scale[0],
                    stored_of(out->scale[0], (int32_t)out->zero, false, BOUND_NONE));
@@ -299,10 +299,10 @@ static bool make(Making *k, const TflOperator *op) {
   if (!maker) return tfl_no(k, op, "it is not supported yet");
   if (maker == tfl_none) return tfl_none(k, op);
   if (op->nin < 1 || op->nout != (op->code == TFL_TOPK_V2 ? 2 : 1))
-    return tfl_no(k, op, "it has not one result");
+    return tfl_no(k, op, "it must have one result");
   const TflTensor *in = tfl_in(k, op, 0), *out = op->out[0] < 0 ? NULL : tfl_out(k, op);
-  if (!in || !out) return tfl_no(k, op, "a value is left out");
-  if (op->code == TFL_DEQUANTIZE && in->data && out->data) return true; /* floats by now */
+  if (!in || !out) return tfl_no(k, op, "an input is missing");
+  if (op->code == TFL_DEQUANTIZE && in->data && out->data) return true; /* a folded constant */
   if (out->data || k->there[op->out[0]])
     return tfl_no(k, op, "its result is a constant, or was computed before");
   const bool converts = op->code == TFL_QUANTIZE || op->code == TFL_DEQUANTIZE;
@@ -427,7 +427,7 @@ static bool put_tfl_outputs(Making *k) {
   return true;
 }
 
-/* ---- the whole ---- */
+/* ---- the model ---- */
 static TflProgram *refuse_file(Diags *diags, Span at, const char *path, const char *why) {
   diag_report(diags, DIAG_import_file, at, NULL, "cannot read '%s': %s", path, why);
   return NULL;
@@ -539,7 +539,7 @@ static TflProgram *refuse_operators(const Making *k, Diags *diags, Span at, cons
   return NULL;
 }
 
-/* ---- the whole ---- */
+/* ---- the program ---- */
 TflProgram *tflite_import(Arena *arena, Diags *diags, Span at, const char *path, const ImportOptions *options,
                           TflModel *m, const uint8_t *bytes, size_t n) {
   const char *why = NULL;

@@ -166,7 +166,7 @@ bool tfl_transpose_conv(Making *k, const TflOperator *op) {
   const TflTensor *w = tfl_in(k, op, 1), *in = tfl_in(k, op, 2), *bias = tfl_in(k, op, 3),
                   *out = tfl_out(k, op);
   int64_t before[2], after[2], more;
-  if (!in) return tfl_no(k, op, "a value is left out");
+  if (!in) return tfl_no(k, op, "an input is missing");
   if (!tfl_value(k, op, op->in[2]) || !window_known(k, op) || !check_tfl_weight(k, op, w, 4) ||
       !check_bias(k, op, w->dim[0], bias))
     return false;
@@ -405,7 +405,7 @@ static const char *pair_word(int code) {
 bool tfl_pair(Making *k, const TflOperator *op) {
   const TflTensor *operand[2] = {tfl_in(k, op, 0), tfl_in(k, op, 1)};
   const char *name[2] = {NULL, NULL}, *word = pair_word(op->code);
-  if (op->nin != 2 || !operand[1]) return tfl_no(k, op, "it has not two operands");
+  if (op->nin != 2 || !operand[1]) return tfl_no(k, op, "it must have two operands");
   if (operand[0]->data && operand[1]->data) return tfl_no(k, op, "it computes a constant");
   for (int i = 0; i < 2; i++) {
     if (!operand[i]->data && !tfl_value(k, op, op->in[i])) return false;

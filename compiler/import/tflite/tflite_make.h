@@ -44,7 +44,7 @@ const char *tfl_leave_out_argmax(Arena *, TflModel *);
 
 /* ---- tflite_import.c ---- */
 bool tfl_no(Making *, const TflOperator *, const char *format, ...) __attribute__((format(printf, 3, 4)));
-const TflTensor *tfl_in(const Making *, const TflOperator *, int k); /* NULL: it is left out */
+const TflTensor *tfl_in(const Making *, const TflOperator *, int k); /* NULL: it is omitted */
 int tfl_first(const Making *, const TflOperator *);                  /* the input before the call */
 const TflTensor *tfl_out(const Making *, const TflOperator *);
 /* Checks that an input is a value of the net with the type of the result, and already computed. False after
@@ -53,10 +53,10 @@ bool tfl_value(Making *, const TflOperator *, int tensor);
 /* Constant integers: all numbers of an input, at most TFLITE_RANK * 2. -1: not constant. */
 int tfl_integers(const Making *, const TflOperator *, int k, int64_t *to);
 bool tfl_any_value(Making *, const TflOperator *, int tensor); /* the same for any type */
-bool tfl_is_quantized(const TflTensor *);                      /* of 8 or 16 bits */
+bool tfl_is_quantized(const TflTensor *);                      /* it is int8 or int16 */
 bool tfl_is_index(const TflTensor *);                          /* integers without a scale */
 bool tfl_is_bytes(const Making *, const TflOperator *);        /* its result is int8 or int16 */
-bool tfl_is_wide(const Making *, const TflOperator *);         /* of 16 */
+bool tfl_is_wide(const Making *, const TflOperator *);         /* its result is int16 */
 bool tfl_shape(const TflTensor *, Shape *);                    /* false: the language has no such shape */
 bool tfl_same_scale(Making *, const TflOperator *, const TflTensor *, const TflTensor *);
 bool tfl_below(Multiplier); /* whether it is a valid factor */
@@ -75,7 +75,7 @@ void tfl_end_as(Making *, const TflOperator *, const char *layer, Shape);
 void tfl_array(Making *, const char *name, Elem, int rank, const int64_t *dim, const void *data);
 void tfl_element(const TflTensor *, int64_t i, void *to);       /* in this machine's format */
 double tfl_number(const TflTensor *, int64_t i);                /* the real number that it represents */
-void tfl_scale(Making *, const char *value, const TflTensor *); /* nothing for floats */
+void tfl_scale(Making *, const char *value, const TflTensor *); /* no effect for floats */
 /* Stored in the file's metadata. */
 void tfl_say(Making *, const char *layer, const char *key, const char *value);
 /* A constant of the program, quantized with the scale of `scaled`, or in floats if that is NULL: its name. */

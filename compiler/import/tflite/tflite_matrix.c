@@ -53,7 +53,7 @@ static bool check_operand(Making *k, const TflOperator *op, int i) {
 }
 
 static bool check_operands(Making *k, const TflOperator *op, Matrices m[2]) {
-  if (op->nin != 2 || !tfl_in(k, op, 1)) return tfl_no(k, op, "it has not two operands");
+  if (op->nin != 2 || !tfl_in(k, op, 1)) return tfl_no(k, op, "it must have two operands");
   if (op->asymmetric) return tfl_no(k, op, "it quantizes its input at run time (asymmetric_quantize_inputs)");
   for (int i = 0; i < 2; i++) {
     const TflTensor *t = tfl_in(k, op, i);

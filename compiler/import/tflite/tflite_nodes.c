@@ -225,7 +225,7 @@ static void add_operator(Nodes *n, const TflOperator *op) {
   rows[row].make(n);
 }
 
-/* ---- the whole ---- */
+/* ---- the model ---- */
 /* x, or x1, x2, ... */
 static OnnxPort *ports(Nodes *n, int count, const int *tensor, const char *word) {
   OnnxPort *port = NEW_ARRAY(n->arena, OnnxPort, count + 1);

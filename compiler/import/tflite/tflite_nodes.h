@@ -9,11 +9,11 @@ typedef struct Nodes {
   Arena *arena;
   const TflModel *m;
   Onnx *onnx;
-  const TflOperator *op;    /* at hand */
+  const TflOperator *op;    /* the current operator */
   const char *onnx_name;    /* name in its row of tflite_ops.def */
   const char *kind, *title; /* its name in messages: "MEAN", "MEAN 2" */
-  const char *layer;        /* of it: "/conv1/Conv" */
-  int count[8];             /* of layers, by kind */
+  const char *layer;        /* the layer of the current operator: "/conv1/Conv" */
+  int count[8];             /* number of layers by kind */
   const char *stateful;     /* the operators that keep state, if there are any */
   VEC(OnnxNode *) nodes;
   VEC(const char *) names; /* names of tensors; tensor t of the model has number t + 1 */

@@ -10,10 +10,11 @@ typedef VEC(TflTensor) TflTensors;
 int tflite_integers(const TflTensor *, int most, int64_t *to);
 int tflite_add_integers(Arena *, TflTensors *, int n, const int64_t *list); /* as a constant: its tensor */
 
-/* Instead of those that hold rows of earlier calls in variables, a model of a sequence of many calls, if all
- * variables are used so: its outputs are those of the calls, one after the other. narrow: rows are without
- * their width, where that is 1. */
+/* Converts a model that holds rows of earlier calls in variables to a model of a sequence of many calls, if
+ * all its variables are used so; its outputs are those of the calls, one after the other. narrow: rows are
+ * stored without their width, which is 1. */
 void tflite_raise(Arena *, TflModel *, bool narrow);
-/* Replaces those with constant numbers; slices with an ellipsis or new dimensions become plain ones. */
+/* Converts SPLIT, SPLIT_V, UNPACK, PACK, and GATHER of constant indices to slices and joins; slices with an
+ * ellipsis or new dimensions become plain ones. */
 void tflite_part(Arena *, TflModel *);
 #endif

@@ -314,7 +314,7 @@ void tflite_sort(Arena *arena, TflModel *m) {
   m->noperators = n;
 }
 
-/* ---- the whole ---- */
+/* ---- the model ---- */
 bool tflite_keeps_state(const TflModel *m, const TflOperator *op) {
   switch (op->code) {
   case TFL_CALL_ONCE:

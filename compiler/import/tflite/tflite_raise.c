@@ -7,7 +7,7 @@
 #include "base/number.h"
 #include "import/tflite/tflite_parts.h"
 
-enum { STEPS = 200, MOST_RAISED = 1 << 24 }; /* calls in the length of the program's input */
+enum { STEPS = 200, MOST_RAISED = 1 << 24 }; /* calls per sequence of the program's input */
 
 /* A tensor of one call: rows low .. high - 1 of a sequence, counted from the first new row of the call. */
 typedef struct TflRows {
@@ -103,7 +103,7 @@ static void add_raised_reshape(Raising *r, const TflOperator *op, int in, int ou
 }
 
 /* ---- the same rows ---- */
-/* Is the value 0 where all operands are? Rows before the first are. */
+/* Does the operator map zeros to zeros? Rows before the first are zeros. */
 static bool keeps_zero(int code) {
   switch (code) {
   case TFL_QUANTIZE:
@@ -196,7 +196,7 @@ static bool initially_zero(const TflTensor *t, const TflTensor *initial) {
   return true;
 }
 
-/* A state is zeros, and rows of a sequence that is not known yet. */
+/* A state begins with zeros; its rows are those of a sequence that is not known yet. */
 static bool raise_state(Raising *r, const TflOperator *op) {
   TflRows *to = &r->rows[op->out[0]];
   const TflTensor *t = &r->m->tensor[op->out[0]];
@@ -224,7 +224,7 @@ static bool raise_ring(Raising *r, const TflOperator *op) {
   return true;
 }
 
-/* The next call finds the last rows of the same sequence. */
+/* The next call must find the last rows of the same sequence. */
 static bool raise_update(Raising *r, const TflOperator *op) {
   const TflRows *state = raised_rows(r, op, 0), *x = raised_rows(r, op, 1);
   return state && x && !x->flat && state->sequence == x->sequence && x->high == x->n &&
@@ -315,7 +315,7 @@ static bool raise_conv(Raising *r, const TflOperator *op) {
          raise_windowed(r, op, x, w->dim[1]);
 }
 
-/* Pools count the rows of a ring, but not padding: only windows without padding. */
+/* Pools count the rows of a ring, but not padding, so only windows without padding match. */
 static bool raise_pool(Raising *r, const TflOperator *op) {
   const TflRows *x = raised_rows(r, op, 0);
   return x && !x->low && raise_windowed(r, op, x, op->size[0]);

@@ -43,14 +43,14 @@ static const char *lstm_refusal(const TflOperator *op) {
   if (lstm_given(op, LSTM_PROJECTION_BIAS)) return "its projection has a bias";
   if (op->clips[1] > 0) return "its projection is clipped";
   if (op->cell_activation != TFL_ACTIVATION_TANH) return "its activation is not tanh";
-  if (!lstm_given(op, LSTM_HIDDEN) || !lstm_given(op, LSTM_CELL)) return "its state is left out";
+  if (!lstm_given(op, LSTM_HIDDEN) || !lstm_given(op, LSTM_CELL)) return "its state is missing";
   return NULL;
 }
 
 /* A weight of a gate: [units][columns]. */
 static bool is_gate_weight(Making *k, const TflOperator *op, int input, int64_t units, int64_t columns) {
   const TflTensor *w = tfl_in(k, op, input);
-  if (!w) return tfl_no(k, op, "a weight is left out");
+  if (!w) return tfl_no(k, op, "a weight is missing");
   if (!w->data) return tfl_no(k, op, "its weights are computed, not constants");
   if (w->rank != 2 || w->dim[0] != units || w->dim[1] != columns)
     return tfl_no(k, op, "its weights do not match its input");

@@ -160,7 +160,7 @@ static bool read_part(Making *k, const TflOperator *op, Part part[TFLITE_RANK]) 
     else if (strided && (op->mask[1] & bit)) p.high = n;
     if (p.low < 0) p.low = 0;
     if (p.high > n) p.high = n;
-    if (p.step < 1) return tfl_no(k, op, "it goes backwards");
+    if (p.step < 1) return tfl_no(k, op, "its step is negative");
     if (p.low >= p.high) return tfl_no(k, op, "it removes all elements");
     if (d == in->rank - 1 && p.step > 1 && p.high - p.low > 1)
       return tfl_no(k, op, "it slices channels with a step");
@@ -227,7 +227,7 @@ bool tfl_concat(Making *k, const TflOperator *op) {
   Text call = {.arena = k->arena};
   for (int i = 0; i < op->nin; i++) {
     if (op->in[i] < 0 || !tfl_value(k, op, op->in[i]))
-      return op->in[i] < 0 ? tfl_no(k, op, "an operand is left out") : false;
+      return op->in[i] < 0 ? tfl_no(k, op, "an operand is missing") : false;
     if (!tfl_same_scale(k, op, tfl_in(k, op, i), out)) return false;
     if (i) text_put(&call, "%s%s", i > 1 ? ", " : "", k->value[k->same[op->in[i]]]);
   }

@@ -76,8 +76,8 @@ static void resolve_operator(Resolving *r, int o) {
 
 static void become_state(Resolving *r, TflVariable *v) {
   TflModel *m = r->m;
-  if (v->read < 0) return; /* nobody reads it */
-  if (v->assigned < 0) {   /* it stays as it is */
+  if (v->read < 0) return; /* it has no reader */
+  if (v->assigned < 0) {   /* it is constant */
     m->tensor[v->read].data = v->initial->data;
     return;
   }
@@ -164,6 +164,6 @@ bool tfl_update(Making *k, const TflOperator *op) {
     return tfl_no(k, op, "it is assigned a value with another scale, which its reference kernel ignores");
   if (from != k->current) text_put(&k->text, "%s -> ", k->value[from]);
   text_put(&k->text, "update(%s)\n", k->value[k->same[op->in[0]]]);
-  k->current = -1; /* the value belongs to the update, and has its name */
+  k->current = -1; /* the value has the name of the update */
   return true;
 }

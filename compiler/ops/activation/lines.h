@@ -14,7 +14,7 @@
    0,                                                                                                        \
    "channels length height width positions"}
 
-extern const Param lines_params[]; /* that argument alone */
+extern const Param lines_params[]; /* that argument */
 
 /* The shape rule. If the axis is not the channels, the node's operator becomes `other`. */
 void lines_shape(ShapeContext *, Node *, const Op *other);

@@ -1,5 +1,5 @@
-// channel_sum.c: the gradient of a bias: the sum of dy over the pixels, channel by channel. Hidden; conv,
-// depthwise, conv_transpose and dense make it.
+// channel_sum.c: channel_sum, the gradient of a bias: the sum of dy over the pixels, per channel. Hidden;
+// created by conv, depthwise, conv_transpose and dense.
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/convolution/correlation.h"
 #include "kernel/walk.h"

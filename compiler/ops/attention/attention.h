@@ -9,7 +9,7 @@ typedef struct Attention {
   int64_t l, m;          /* queries, keys */
   int64_t heads, shared; /* shared: query heads per key head */
   int64_t dk, dv;        /* channels of a head */
-  int mask, bias;        /* inputs; -1: none */
+  int mask, bias;        /* index of the input; -1: none */
   bool by_head;          /* bias is heads x L x M */
   bool causal, windowed; /* causal: j <= i; windowed: i - before <= j <= i + after */
   int64_t before, after;
@@ -17,7 +17,7 @@ typedef struct Attention {
 } Attention;
 extern const Op op_attention, op_matmul, op_multihead_attention, op_slice;
 Attention attention_of(const Node *);                /* for the operator, or a node of its backward pass */
-void attention_arguments(const Node *, Attention *); /* mask=causal and window= */
+void attention_arguments(const Node *, Attention *); /* arguments mask=causal and window= */
 /* Checks; key and value: inputs. attention_rows: checks sizes, mask, bias and rows; returns the input whose
  * rows the result has, or NULL after an error. */
 bool attention_window_fits(ShapeContext *, const Node *);
@@ -63,7 +63,7 @@ enum { SOURCES = VALUE + 1 }; /* QUERY, KEY, VALUE */
 typedef struct MultiheadLayer {
   Attention core;
   int from[SOURCES];         /* input of each source; equal if they are the same value */
-  int64_t channels[SOURCES]; /* theirs */
+  int64_t channels[SOURCES]; /* of key and value */
   bool joined;               /* all have the same number of channels: one weight */
 } MultiheadLayer;
 MultiheadLayer multihead_layer(const Node *);

@@ -10,8 +10,8 @@ enum { BOX = 4 };
  * node depends on; or NULL. */
 const Node *picture_of(const Node *);
 
-/* Maximum number of positives of a sample: `sample` times `positives`, rounded down, with the share as a
- * float. */
+/* Maximum number of positives of a sample: `sample` times the share `positives`, which is a float; rounded
+ * down. */
 int most_positives(const Node *);
 
 /* Largest factor by which a delta enlarges a side of a box: the exponential of the largest d. */

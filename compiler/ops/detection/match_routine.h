@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT-0
-/* Which truth a box belongs to. Copied into generated C. */
+/* Matching of boxes with ground-truth objects. Copied into generated C. */
 
 /* Clamps a count from outside to an integer in 0 .. most. */
 static int cnn_match_count_routine(const int32_t *count, int most) {

@@ -20,7 +20,7 @@ Roi roi_of(const Node *); /* for the operator, or a node of its backward pass */
 
 /* x1 y1 x2 y2 of a row; in[k] has the boxes. */
 const double *roi_box(const Eval *, int k, int64_t row);
-Val roi_side(Lower *, Buf *boxes, const Ix *n, int side); /* one of them */
+Val roi_side(Lower *, Buf *boxes, const Ix *n, int side); /* one of these */
 
 /* Kind of the loop over the rows of the value, from the number of operations per element. */
 LoopKind roi_rows(const Lower *, const Roi *, int64_t work);

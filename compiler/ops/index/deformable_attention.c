@@ -22,7 +22,7 @@ static const Param params[] = {
     {0},
 };
 
-/* ---- its parts ---- */
+/* ---- sizes ---- */
 static int level_count(const Node *forward) { return forward->nin - 2; }
 static int level_input(int level) { return level ? MORE + level - 1 : FIRST; }
 

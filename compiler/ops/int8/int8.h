@@ -30,7 +30,7 @@ typedef struct Int8Combine {
   Stored stored;
   bool wide; /* an operand or the result is int16 */
   bool product;
-  Addition addition; /* else */
+  Addition addition; /* for sums and differences */
   Multiplier factor; /* of a product */
 } Int8Combine;
 
@@ -43,7 +43,7 @@ typedef struct Int8Pool {
   Rounding rounding;
   Multiplier factor;
   Stored stored;
-  bool from_first; /* streaming: rows before the first one do not count; in[1]: number of earlier calls */
+  bool from_first; /* streaming: rows before the first one are not counted; in[1]: number of earlier calls */
   StreamRow row;   /* the first row that it reads */
 } Int8Pool;
 
@@ -77,7 +77,7 @@ typedef struct Int8Table {
 } Int8Table;
 
 typedef struct Int8Softmax {
-  int32_t exponential[256], part[256]; /* by maximum - q */
+  int32_t exponential[256], part[256]; /* index: maximum - q */
 } Int8Softmax;
 
 /* int16 softmax. */
@@ -110,7 +110,7 @@ extern const Op op_int8_softmax_lines; /* softmax along another axis than the ch
 extern const Op op_int8_from_float,
     op_int8_to_float; /* at inputs and outputs, and around operators without an int8 form */
 extern const Op op_int8_from_bytes, op_int8_to_bytes; /* u8, which is q + 128 */
-extern const Op op_int8_same;                         /* the same q with another scale: a view of its input */
+extern const Op op_int8_same;                         /* an alias: the same q with another scale */
 extern const Op op_int8_class;  /* I32: the channel of the maximum, the first of equal ones */
 extern const Op op_int8_argmax; /* the same as a float */
 extern const Op op_int8_embedding;
@@ -183,7 +183,7 @@ Val int8_rounded(Lower *, Rounding, Val sum, Multiplier, const char *name);
 /* The zero point of an operand, and added and clamping numbers: as numbers of the kernel. */
 Val int8_zero(Lower *, int operand);
 Val int8_stored_zero(Lower *, Stored), int8_lowest(Lower *, Stored), int8_highest(Lower *, Stored);
-/* Do these numbers clamp, or add, anything? */
+/* Does this clamp, or add, have an effect? */
 bool int8_cuts_below(const Lower *, Stored), int8_cuts_above(const Lower *, Stored);
 bool int8_adds_zero(const Lower *, Stored);
 void int8_store(Lower *, Val rounded, Stored, const Ix *y, const Ix *x, const Ix *c, int part, int lanes);

@@ -1,5 +1,5 @@
-// int8_combine.c: sums of values of 8 or 16 bits, differences and products of two, each with a scale of its
-// own.
+// int8_combine.c: Int8 and int16 sums of values, and differences and products of two, each operand with its
+// own scale.
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/walk.h"
 #include "ops/int8/int8.h"

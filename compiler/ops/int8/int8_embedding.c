@@ -1,4 +1,4 @@
-// int8_embedding.c: rows of an int8 table, selected by float indices: moves.
+// int8_embedding.c: Rows of an int8 table, selected by float indices; copied without rounding.
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/index/index.h"
 #include "ops/int8/int8.h"

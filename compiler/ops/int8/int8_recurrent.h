@@ -17,7 +17,7 @@ typedef struct Int8Recurrent {
   const int32_t *bias;      /* of its sums */
   const Multiplier *factor; /* factor of its sums, with the scale 2^-12 as the result */
   int32_t zero;             /* zero point of h */
-  Stored stored;            /* of the value */
+  Stored stored;            /* scale of the value */
   Multiplier out;           /* factors to the value's scale: of o*tanh(c), of relu's sum */
   Multiplier forget, add;   /* lstm: factors of f*c and i*g to the scale of c, 2^bits */
   int32_t bits, clip;       /* clip below 0: none */

@@ -1,5 +1,5 @@
-// int8_softmax.c: softmax along any axis without floats: exponentials from a table, a reciprocal by Newton's
-// steps, as gemmlowp has them.
+// int8_softmax.c: Int8 softmax along any axis, in integers: exponentials from a table, a reciprocal by
+// Newton's method, as in gemmlowp.
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/activation/lines.h"
 #include "ops/int8/int8.h"

@@ -1,4 +1,4 @@
-// repeat.c: int8 nearest upsampling by integer factors: a move.
+// repeat.c: Int8 nearest upsampling by integer factors; copied without rounding.
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/int8/int8.h"
 

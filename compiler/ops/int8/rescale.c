@@ -1,6 +1,6 @@
-// rescale.c: the same value in another scale or type, where one of them has 16 bits: the operand less its
-// zero times the quotient of the scales, rounded; relu and relu6 cut it, leaky_relu has another factor below
-// 0.
+// rescale.c: The same value with another scale or type, one of which is int16: (q - zero point) times the
+// quotient of the scales, rounded. relu and relu6 clamp the result; leaky_relu has another factor for
+// negative numbers.
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/walk.h"
 #include "ops/int8/int8.h"

@@ -21,7 +21,7 @@ bool objects_table(ShapeContext *context, const Node *loss, const Node *value, c
   return false;
 }
 
-/* ---- the truth ---- */
+/* ---- ground truth ---- */
 Objects loss_objects(Lower *l, int values) {
   return (Objects){shape_elements(l->node->in[values + TRUTH_CLASS]->shape), l->in[values + TRUTH_COUNT],
                    l->in[values + TRUTH_CLASS], l->in[values + TRUTH_BOX]};
@@ -110,7 +110,7 @@ void objects_sigmoid(Lower *l, Buf *x, Buf *sigmoid, Buf *softplus) {
 }
 
 /* ---- weight / images ---- */
-/* ---- a part of the vector: inputs vector, scale ---- */
+/* ---- a part of the resulting vector: inputs vector, scale ---- */
 static int64_t part_at(const Node *node) { return ((const LossDetail *)node->detail)->at; }
 
 static void part_run(const Eval *eval) {

@@ -9,7 +9,7 @@
 
 typedef struct Standardize { /* the detail of a node, and of its hidden nodes */
   bool by_pixel;             /* a group is the channels of a pixel; otherwise all pixels of some channels */
-  int64_t channels;          /* of a group */
+  int64_t channels;          /* channels per group */
   const Op *standardized, *back; /* h, in training; the gradient with respect to x */
 } Standardize;
 
@@ -27,7 +27,7 @@ void standardize_gradient(Gradient *, Node *, Node *dy); /* of h */
 void standardize_affine_gradient(Gradient *, Node *, Node *dy);
 Node *standardize_train(Graph *, Node *);
 
-/* The functions of the operator; of h; of the gradient. */
+/* The functions of the operator, of the normalization h, and of its gradient. */
 #define STANDARDIZE_OPERATOR                                                                                 \
   .eval = standardize_run, .gradient = standardize_affine_gradient, .train = standardize_train,              \
   .lower = standardize_lower

@@ -24,7 +24,7 @@ static int64_t counted_to(const Node *forward, int axis) {
          (arg_bool(forward, "count_pad") ? forward->window->after[axis] : 0);
 }
 
-/* In an endless sequence rows before the first one do not count: in[1] is the number of calls so far. */
+/* In an endless sequence rows before the first one are not counted: in[1] is the number of calls so far. */
 static bool counts_real_rows(const Node *node, int axis) {
   return node->nin == 2 && axis == (node->shape.rank == 2);
 }
@@ -35,7 +35,7 @@ static double real_rows(const Eval *eval, int axis, int64_t o) {
   const double first = stream_first_row(eval, eval->node->detail) + (double)(o * w->stride[axis]);
   double n = 0;
   for (int64_t k = 0; k < w->kernel[axis]; k++) n += first + (double)(k * w->dilation[axis]) >= 0;
-  return n > 0 ? n : 1; /* for rows without meaning */
+  return n > 0 ? n : 1; /* for undefined rows */
 }
 
 /* 1 / n of a window */

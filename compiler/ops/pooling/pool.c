@@ -61,7 +61,7 @@ void pool_shape_global(ShapeContext *context, Node *node) {
   node->shape = shape_with_rows(in.rank == 3 ? shape_image(1, 1, e.c) : shape_vector(e.c), in);
 }
 
-/* ---- walking over windows ---- */
+/* ---- traversal of windows ---- */
 Pool pool_of(const Node *node) {
   const Node *forward = node_forward(node);
   Pool p = {.window = *forward->window};

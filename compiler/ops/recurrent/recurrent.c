@@ -407,8 +407,8 @@ static const Op op_last = {.name = "recurrent last",
                            .gradient = value_gradient,
                            .lower = part_lower};
 
-/* The final h is the last row of the value. The final c is one of the record; its gradient waits there for
- * that of the value, which comes next: h is read wherever c is. */
+/* The final h is the last row of the value. The final c is in the record: its gradient is stored until that
+ * of the value arrives, which is next, because h is read wherever c is. */
 static const Op op_final = {.name = "recurrent final",
                             .traits.layer_part = true,
                             .eval = part_run,

@@ -95,10 +95,10 @@ double *recurrent_layer_record(Arena *, const Recurrent *, int way, const double
 void recurrent_eval_final(const Eval *);  /* h or c of its last row: an update of recurrent_keep.c */
 void recurrent_eval_gates(const Eval *);  /* of a hidden node, like the next ones */
 void recurrent_eval_core(const Eval *);   /* inputs: gates, and initial values */
-void recurrent_eval_record(const Eval *); /* the same */
+void recurrent_eval_record(const Eval *); /* likewise */
 /* inputs: dy, the record, initial values, gradient of the final c */
 void recurrent_eval_slopes(const Eval *);
-int recurrent_final_cell(const Node *slopes); /* which input that is; 0: there is none */
+int recurrent_final_cell(const Node *slopes); /* index of that input; 0: none */
 void recurrent_eval_weights(const Eval *);    /* inputs: slopes, the record, and initial h if there is one */
 
 /* recurrent_core.c, recurrent_slopes.c: their nests */

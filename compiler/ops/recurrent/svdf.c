@@ -17,8 +17,8 @@ enum { OF_LAYER, OF_STATE, OF_INPUTS };
 
 typedef struct Svdf {
   int64_t rows, channels, units, rank, memory, features; /* features: units*rank */
-  int state, calls; /* inputs: features of the rows before; the number of calls; 0: none */
-  StreamRow first;  /* which row is the first, by the number of calls */
+  int state, calls; /* inputs: features of the earlier rows; the number of calls; 0: none */
+  StreamRow first;  /* index of the first row, from the number of calls */
 } Svdf;
 
 static const Param params[] = {
@@ -90,7 +90,7 @@ static Cost cost(const Node *node) {
 }
 
 /* ---- eval ---- */
-/* Features [memory - 1 + rows][features]: those of the rows before are of the state, or 0. */
+/* Features [memory - 1 + rows][features]: earlier rows come from the state, or are 0. */
 static double *features_of(Arena *arena, const Svdf *s, const double *const *in, const double *weight) {
   const int64_t before = s->memory - 1, n = s->features;
   double *f = NEW_ARRAY(arena, double, (before + s->rows) * n + 1);
@@ -213,7 +213,7 @@ static void set_product(Graph *graph, Node *node, int64_t kernel, int64_t before
   node->weight[1] = bias;
 }
 
-/* In training no call precedes: the state is zeros, as padding is. */
+/* In training there is no earlier call: the state is zeros, like padding. */
 static Node *parts(Graph *graph, Node *layer, bool training) {
   const Svdf s = svdf_of(layer);
   const bool kept = s.state && !training;

@@ -18,7 +18,7 @@
 #include "ops/registry.h"
 
 enum { RANGE, ON }; /* indices in node->weight of fake quantize */
-enum { LO, HI };    /* of a range */
+enum { LO, HI };    /* indices of a range */
 enum { STEPS = 255, BINS = 2048 };
 
 static const QatRounding *rounds_of(const Node *node) { return node->detail; }
@@ -44,7 +44,7 @@ const double *rounding_weights(Arena *arena, const Node *node, const double *con
 
 /* ---- values ---- */
 typedef struct Grid {
-  bool any; /* whether anything is rounded */
+  bool any; /* the switch: whether anything is rounded */
   float scale;
   double least, most; /* steps from 0 */
 } Grid;

@@ -1,5 +1,5 @@
-/* calls.c: In training with `steps` a sample has several calls: the value of one of them, and the values of
- * all, which are regions. Neither moves anything (passes/alias.c). */
+/* calls.c: Training with `steps`, where a sample is several calls: the value of one call, and the values of
+ * all calls as regions. Both are aliases (passes/alias.c). */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "kernel/map.h"
@@ -17,7 +17,7 @@ static Node *calls_node(Graph *graph, const Op *op, const Node *value, Shape sha
 
 /* ---- some of the calls ---- */
 typedef struct FirstCall {
-  int64_t element; /* of the values of all calls, where these begin */
+  int64_t element; /* start of these calls in the value of all */
 } FirstCall;
 
 static int64_t first_element(const Node *node) { return ((const FirstCall *)node->detail)->element; }
@@ -76,7 +76,7 @@ static const Op op_all = {.name = "values of all calls",
                           .eval = eval_all,
                           .gradient = backward};
 
-/* A value may have other readers, or be a part of another one: the copy is part of this one alone. */
+/* A value may have other users, or be a part of another one: the copy is a part of this one only. */
 Node *calls_joined(Graph *graph, int64_t n, Node *const *value) {
   Node **copy = NEW_ARRAY(graph->arena, Node *, n);
   for (int64_t k = 0; k < n; k++)

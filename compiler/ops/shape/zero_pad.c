@@ -124,7 +124,7 @@ static void back_eval(const Eval *eval) { axes_run_back(eval, pad_eval_rule); }
 static void back_lower(Lower *l) { axes_lower_back(l, pad_nest_rule, pad_period); }
 static const Op op_back = {.name = "zero_pad input gradient", .eval = back_eval, .lower = back_lower};
 
-/* ---- all ---- */
+/* ---- all modes ---- */
 static void run(const Eval *eval) {
   if (copies(eval->node)) {
     axes_run(eval, pad_eval_rule);
