@@ -1,4 +1,4 @@
-// choices.c: Lists of choices: the parameters of a schedule that --tune measures.
+// choices.c: Lists of choices: parameters of a schedule, which the cost model ranks and --tune measures.
 // SPDX-License-Identifier: Apache-2.0
 #include "schedule/schedule.h"
 

@@ -1,9 +1,9 @@
 // choose.c: Choice of a kernel's schedule.
 // SPDX-License-Identifier: Apache-2.0
 //
-// The cost model ranks the registered schedules that take the kernel. What packs weights in its own way is
-// chosen for the widest target of the file alone, for all targets of a file share one layout. A choice that
-// was measured goes before the model, as far as it is possible for the kernel.
+// The cost model ranks the registered schedules that support the kernel. All targets of a file share one
+// layout of the weights, so a schedule with its own packing is chosen for the widest target. A measured
+// choice overrides the model if the kernel supports it.
 #include "schedule/choose.h"
 #include <inttypes.h>
 #include <math.h>

@@ -47,7 +47,7 @@ typedef struct Points {
   NestFn *clear;   /* with parts: (slot), called before the first part */
   NestFn *finish;  /* with parts: called after the last part, like join_row */
 
-  /* what is chosen */
+  /* choices of the schedule */
   int lanes, vectors;
   int64_t block, blocks, last; /* rows of tiles in a block; whole blocks; rows of the last one, or 0 */
   int64_t slots;               /* number of blocks, or bundles, in progress at the same time */

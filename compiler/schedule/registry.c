@@ -1,4 +1,4 @@
-// registry.c: the table of schedules.
+// registry.c: Table of all schedules.
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "schedule/schedule.h"

@@ -1,4 +1,4 @@
-// tuning.c: the file of measured choices: read line by line, written whole.
+// tuning.c: Reader and writer of the tuning file.
 // SPDX-License-Identifier: Apache-2.0
 #include "schedule/tuning.h"
 #include <string.h>

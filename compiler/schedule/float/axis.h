@@ -28,7 +28,7 @@ int64_t axis_repeated_taps(const Correlation *, int axis, int64_t factor); /* of
 void axis_repeated_sum(const Correlation *, int axis, int64_t factor, int64_t tap, int64_t *from,
                        int64_t *to);       /* the kernel's own elements that are summed in this one */
 bool axis_before(const Axis *, int64_t n); /* does output n have taps before the input's start? */
-bool axis_behind(const Axis *, int64_t n); /* or behind its end? */
+bool axis_behind(const Axis *, int64_t n); /* or after its end? */
 void axis_inside(const Axis *, int64_t *from,
                  int64_t *to); /* the outputs from .. to-1 with all taps inside */
 const Ix *

@@ -1,5 +1,5 @@
-// conv_columns.c: convolution of a single channel by few filters: vectors run over output columns, weights
-// are broadcast.
+// conv_columns.c: Convolution of a single channel with few filters: vectors of output columns, broadcast
+// weights.
 // SPDX-License-Identifier: Apache-2.0
 //
 // The input is copied into scratch with a border of zeros, padded to whole vectors, so that no tap needs a

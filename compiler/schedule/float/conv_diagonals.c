@@ -1,5 +1,5 @@
-// conv_diagonals.c: a tile of groups narrower than a vector: sums of diagonals, which become outputs
-// (conv_groups.c).
+// conv_diagonals.c: A tile of groups narrower than a vector: sums of diagonals, from which outputs are
+// computed (conv_groups.c).
 // SPDX-License-Identifier: Apache-2.0
 #include "base/number.h"
 #include "schedule/float/conv_tile.h"

@@ -1,4 +1,4 @@
-// conv_groups.c: convolutions whose groups are narrower than a vector: its lanes belong to several groups.
+// conv_groups.c: Convolutions with groups narrower than a vector, whose lanes belong to several groups.
 // SPDX-License-Identifier: Apache-2.0
 //
 // The weights from n inputs of a group to n outputs at one tap are a square of n diagonals: diagonal r

@@ -3,9 +3,9 @@
 //
 //     dw[s][l][ky][kx] += sum over y, x of small[y][x][s] * large[y*S + ky*D - P][x*S + kx*D - P][l]
 //
-// By the diagonals of conv_groups.c: for diagonal r the lanes of a vector of the small side are exchanged,
-// once for all taps of a row of the kernel, so that channel j ^ r meets channel j of the large side. The sums
-// of all pixels are the gradient, a diagonal a vector; they reach it one by one.
+// With the diagonals of conv_groups.c: for diagonal r the lanes of a vector of the small side are exchanged,
+// once for all taps of a row of the kernel, so that channel j ^ r is in the lane of channel j of the large
+// side. The sums over all pixels are the gradient, one vector per diagonal; they are stored lane by lane.
 //
 // Example: `x: 14x14x32 -> conv(32, 3x3, pad=same, groups=16) -> train(8)` --target=x86-64-v3 --train,
 // lines 2-11 of conv1_weight_gradient:

@@ -2,13 +2,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 //     out[n][oy][ox][f] = finish(bias[f] + sum over ty, tx, c of in[n][iy][ix][c] * w[ky][kx][c][f])
-//     with o, i and k on each axis as an Axis says
+//     where an Axis determines o, i and k
 //
-// A register tile is one place of some images times vectors of output channels: at an edge the same taps are
-// outside for all of them. The output channels are cut into panels, the input channels into blocks, so that
-// the weights of a panel's block stay near while all places of all images pass by: each weight is read once.
-// In training that part of the weights is first brought into the order in which tiles read it; in inference
-// it lies so already.
+// A register tile is one position in some images times vectors of output channels: at an edge the same taps
+// are outside for all of them. Output channels are divided into panels, input channels into blocks, so that
+// the weights of a panel's block stay cached for all positions of all images: each weight is read once. In
+// training these weights are first transposed into the order in which tiles read them; in inference they are
+// packed.
 //
 // Example: `x: 2x2x512 -> conv(2048, 3x3, pad=same)` --target=x86-64-v3 --batch=64 --exact,
 // lines 20-27 of conv1:
@@ -131,7 +131,7 @@ static void fill_panel(Nest *b, const Rows *c, const Panel *panel, const Ix *fir
 }
 
 /* ---- tiles ---- */
-static int64_t tiles_of(const Rows *c) { return ceil_divide(c->l->rows, c->tile); } /* of images */
+static int64_t tiles_of(const Rows *c) { return ceil_divide(c->l->rows, c->tile); } /* of the images */
 
 /* A position of the output, of images from `row` on; input channels first .. first+depth-1. site: number of
  * the position, of `sites` in total. */

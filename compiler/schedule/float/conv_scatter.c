@@ -1,9 +1,10 @@
-// conv_scatter.c: transposed convolutions and input gradients: each input pixel is spread over the output.
+// conv_scatter.c: Transposed convolutions and input gradients: each input pixel contributes to several
+// outputs.
 // SPDX-License-Identifier: Apache-2.0
 //
-// Seen from the output it is a gathering again: with stride S the outputs fall into S phases on each axis,
-// and each pair of phases is a direct convolution of stride 1 with part of the taps (axis.c). So every output
-// is summed in registers and stored once. Strides of many phases spread pixel by pixel instead.
+// Each output gathers its contributions: with stride S the outputs form S phases on each axis, and each pair
+// of phases is a direct convolution with stride 1 and a part of the taps (axis.c). So every output is summed
+// in registers and stored once. Strides with many phases scatter pixel by pixel instead.
 //
 // Example: `x: 14x14x8 -> conv_transpose(32, 3x3, stride=2)` --target=x86-64-v3,
 // lines 5-14 of conv_transpose1_phase0_tile_5x2_body:

@@ -241,7 +241,7 @@ static NestFn *join_row(const Points *p, const Bundle *bundle) {
   return fn;
 }
 
-/* ---- the whole ---- */
+/* ---- the kernel ---- */
 /* Blocks consist of rows, each with about that number of tiles, chosen so that rows divide the image well. */
 static int64_t row_width(int64_t tiles) {
   enum { NARROWEST = 6, WIDEST = 16 };

@@ -26,7 +26,7 @@ typedef struct Tile {
   int rows,
       columns;  /* size of the sums: more than one row and `pixels` columns if windows of them are pooled */
   int narrower; /* a narrow tile has that number of pixels less */
-  Ix real_pixels, real_columns; /* of the tile at work */
+  Ix real_pixels, real_columns; /* of the current tile */
   bool guarded;                 /* columns are tested at run time: for edges wider than a few tiles */
   int64_t runs; /* number of tiles that read a panel before the next one is read: all of an image; 0: no
                    prefetch */

@@ -1,11 +1,11 @@
-// conv_weights.c: the weight gradient of convolutions and of transposed ones.
+// conv_weights.c: Weight gradient of convolutions and transposed convolutions.
 // SPDX-License-Identifier: Apache-2.0
 //
 //     dw[s][l][ky][kx] += sum over y, x of small[y][x][s] * large[y*S + ky*D - P][x*S + kx*D - P][l]
 //
 // For each tap a tile of a few channels of one side times vectors of channels of the other stays in registers
-// while all pixels pass by. The places where a tap stays inside the large side are known numbers, so there is
-// no test; taps with the same places share a loop.
+// during the loop over all pixels. The range of pixels for which a tap is inside the large side is constant,
+// so there is no test; taps with the same range share a loop.
 //
 // Example: `x: 14x14x6 -> conv(16, 3x3, stride=2) -> train(8)` --target=x86-64-v3 --train --exact,
 // lines 8-17 of conv1_weight_gradient_tap_4x2:

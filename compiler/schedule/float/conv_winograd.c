@@ -1,20 +1,21 @@
-// conv_winograd.c: convolutions with stride 1 by squares of 2, 3 and 5 and by 2, 3, 5 and 7 in a row, the
-// phases of dilated and of transposed ones, and input gradients, of one group of channels or of several, by
-// Winograd's algorithm: F(4x4,3x3), F(2x2,5x5), F(1x4,1x7) and others.
+// conv_winograd.c: Winograd convolutions, F(4x4,3x3), F(2x2,5x5), F(1x4,1x7) and others: stride 1, square
+// windows of 2, 3 and 5, one-dimensional ones of 2, 3, 5 and 7, phases of dilated and transposed
+// convolutions, and input gradients; with any number of groups.
 // SPDX-License-Identifier: Apache-2.0
 //
-// conv_points.c multiplies, point by point. Here is which tiles there are:
+// conv_points.c multiplies, point by point. This file defines the tiles:
 //
 //     split     V[xi][t][c] = B^T (input tile t, channel c) B
 //     weights   G w G^T, when they are packed
 //     join      output tile t, channel f = finish(A^T M[..][t][f] A + bias[f])
 //
-// A dilated convolution is one without a dilation for each phase of rows and columns. Their tiles are all in
-// one matrix V, so that the weights are read once for all of them; split and join alone know where they lie.
+// A dilated convolution is a convolution without dilation for each phase of rows and columns. The tiles of
+// all phases are in one matrix V, so that the weights are read once; only split and join depend on their
+// positions.
 //
-// Rounding: winograd_error says how much, by the number of channels; up to 512 it is less than 3e-5 of the
-// largest output on random data, 5e-5 with F(6x6,3x3) (tests/run/winograd.cnn holds it to that). --exact
-// keeps to the direct convolution.
+// Rounding: winograd_error is the error for a number of channels; up to 512 it is less than 3e-5 of the
+// largest output on random data, 5e-5 with F(6x6,3x3) (tested by tests/run/winograd.cnn). --exact uses the
+// direct convolution.
 //
 // Example: `x: 28x28x64 -> conv(64, 3x3, pad=same)` --target=x86-64-v3, lines 3-12 of conv1_split_body:
 //

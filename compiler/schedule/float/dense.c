@@ -1,5 +1,5 @@
-// dense.c: dense layers of one image and their gradients: each weight is used once, so the order in which
-// they stream from memory is everything.
+// dense.c: Dense layers of one image and their gradients. Each weight is used once, so the speed depends on
+// the order in which weights are read from memory.
 // SPDX-License-Identifier: Apache-2.0
 //
 // Forward: panels [units/64][inputs][64] are read once from start to end, with at least eight independent
@@ -86,7 +86,10 @@ static void panels(Nest *b, const Dense *d, Buf *w, int64_t first, int64_t count
   }
 }
 
-static int natural_units(const Lower *l) { return l->target->registers * 5 / 8; } /* at a time */
+static int natural_units(const Lower *l) {
+  return l->target->registers * 5 / 8;
+} /* number of units at a time
+   */
 
 /* Can the L1 cache hold a line of each of that number of rows, in half of its ways? Lines at multiples of
  * a page compete for the ways of one set: a way has the size of a page in all L1 caches of this table. */

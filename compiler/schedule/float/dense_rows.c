@@ -6,11 +6,10 @@
 //     input gradient   dx[n][i]  = finish(sum over u of dy[n][u] * w[u][i])
 //     weight gradient  dw[u][i] += sum over n of dy[n][u] * x[n][i]
 //
-// Each is sums[row][column] += sum over k of a[row][k] * b[k][column]. The columns are cut into panels of a
-// few vectors, of whose part of b at most dense_depth rows are read at a time; register tiles of some rows go
-// through it. In training that part is first brought together, so that any number of columns does; in
-// inference it lies together already, as weights are packed, and while a tile goes through it, it brings its
-// share of the next part nearer.
+// Each is sums[row][column] += sum over k of a[row][k] * b[k][column]. The columns are divided into panels of
+// a few vectors, and register tiles of some rows read at most dense_depth rows of a panel's part of b at a
+// time. In training that part is first copied to contiguous memory, for any number of columns. In inference
+// weights are packed so, and each tile prefetches its share of the next part.
 //
 // Example: `x: 256 -> dense(64) -> relu -> train(8)` --target=x86-64-v3 --train,
 // lines 97-106 of dense1_training:

@@ -237,7 +237,7 @@ static void dense_strassen_panels(Nest *b, const Product *p) {
                                   .part = (int)(rest - (vectors - 1) * p->lanes)});
 }
 
-/* ---- the whole ---- */
+/* ---- the kernel ---- */
 static Product product_of(const Lower *l) {
   const Node *forward = node_forward(l->node);
   const int64_t inputs = shape_row_elements(forward->in[0]->shape),

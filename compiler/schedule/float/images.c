@@ -1,5 +1,4 @@
-// images.c: batches with the images innermost: when, and the kernels that bring images into that order and
-// results out of it.
+// images.c: Batch-innermost layout: the decision for it, and the kernels that convert inputs and results.
 // SPDX-License-Identifier: Apache-2.0
 #include "schedule/float/images.h"
 #include "schedule/cost.h"

@@ -1,4 +1,4 @@
-// map.c: element-wise kernels in vectors of channels.
+// map.c: Elementwise kernels, vectorized over channels.
 // SPDX-License-Identifier: Apache-2.0
 //
 // Example: `x: 16x16x16 -> tanh` --target=x86-64-v3, lines 1-6 of tanh1:

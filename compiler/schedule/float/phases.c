@@ -1,4 +1,4 @@
-// phases.c: geometry of convolutions as float schedules see it, and of the phases of transposed ones.
+// phases.c: Geometry of convolutions for float schedules, and of the phases of transposed convolutions.
 // SPDX-License-Identifier: Apache-2.0
 #include "schedule/float/phases.h"
 #include "base/number.h"

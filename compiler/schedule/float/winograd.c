@@ -1,5 +1,5 @@
 // winograd.c: Winograd convolutions: their matrices, from the points at which polynomials are multiplied, the
-// tiles that a convolution takes, and the transforms as code.
+// tiles of a convolution, and the transforms as code.
 // SPDX-License-Identifier: Apache-2.0
 //
 // A convolution is a product of polynomials, taken at n points: 0, 1, -1, 2, -2 and so on and infinity, the

@@ -25,7 +25,7 @@ Winograd winograd_of(int m, int r);     /* stride 1; n is at most WINOGRAD_TILE;
 Winograd winograd_of_stride_two(int m); /* of windows of 3 */
 
 /* The reason why the kernel is not supported; NULL: it is. */
-const char *winograd_refused(const Lower *, const Correlation *); /* as a gathering */
+const char *winograd_refused(const Lower *, const Correlation *); /* as a gather */
 /* weights: a weight gradient */
 const char *winograd_refused_for(Arena *, const Target *layout, bool exact, bool weights,
                                  const Correlation *);

@@ -1,4 +1,4 @@
-// int8_cost.c: the int8 schedules for vectors as candidates.
+// int8_cost.c: Vectorized int8 schedules as candidates.
 // SPDX-License-Identifier: Apache-2.0
 #include "schedule/int8/int8_cost.h"
 #include "base/number.h"

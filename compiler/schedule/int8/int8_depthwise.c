@@ -1,12 +1,12 @@
-// int8_depthwise.c: int8 depthwise convolutions: one channel per lane.
+// int8_depthwise.c: Vectorized int8 depthwise convolutions: one channel per lane.
 // SPDX-License-Identifier: Apache-2.0
 //
-// A word of each channel holds elements of one column, from rows that lie under each other in the window: 4
-// bytes, or 2 halves. Every window that sees the column multiplies the same word. As a tile of pixels goes
-// along the row, the words of a column are made, and multiplied by all taps that meet it. The input is copied
-// with its padding first.
+// A word of each channel holds elements of one column from adjacent rows of the window: 4 bytes, or 2 halves.
+// Every window that contains the column multiplies the same word. A tile of pixels traverses the row: the
+// words of each column are built once, and multiplied by all of its taps. The input is copied with its
+// padding first.
 //
-// Where channels fill four vectors, words of the input as they lie have four channels each: lane i has the
+// If channels fill four vectors, words of the input in memory order have four channels each: lane i has the
 // channels from 4i on. Bytes of words from several rows are exchanged lane by lane, so that vector v gets
 // channel 4i + v, and sums become bytes of such words again: no vector is widened or narrowed. Vectors 0 and
 // 2, from even bytes, are computed first, then 1 and 3.

@@ -1,7 +1,8 @@
-// int8_direct.c: int8 convolutions and dense layers: a tile of pixels and channels in registers.
+// int8_direct.c: Vectorized int8 convolutions and dense layers: a tile of pixels and channels in registers.
 // SPDX-License-Identifier: Apache-2.0
 //
-// The input is copied as words with its padding (int8_words.c), so every tile is alike (int8_tiles.c).
+// The input is copied as packed words with its padding (int8_words.c), so all tiles run the same code
+// (int8_tiles.c).
 //
 // Example: `x: 14x14x16 -> conv(24, 5x5, pad=same)` --target=x86-64-v3, lines 12-21 of conv1_tile_5x2:
 //

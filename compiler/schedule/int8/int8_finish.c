@@ -1,4 +1,4 @@
-// int8_finish.c: sums of products become 8 bits, vector by vector, by each rounding.
+// int8_finish.c: Vectorized requantization of sums to int8, for each rounding.
 // SPDX-License-Identifier: Apache-2.0
 #include <stdlib.h>
 #include "schedule/int8/int8_words.h"

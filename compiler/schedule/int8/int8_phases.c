@@ -1,8 +1,8 @@
-// int8_phases.c: transposed int8 convolutions, phase by phase.
+// int8_phases.c: Vectorized int8 transposed convolutions, phase by phase.
 // SPDX-License-Identifier: Apache-2.0
 //
-// Seen from the output with stride S there are S phases on each axis, each a convolution of stride 1 with
-// part of the taps (axis.c), of the same words: as int8_tiles.c computes them.
+// With stride S the outputs form S phases on each axis, each a convolution with stride 1 and a part of the
+// taps (axis.c), on the same words; int8_tiles.c computes them.
 //
 // Example: `x: 9x9x16 -> conv_transpose(24, 4x4, stride=2, pad=1)` --target=x86-64-v3,
 // lines 39-48 of conv_transpose1:

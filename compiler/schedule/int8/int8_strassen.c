@@ -177,7 +177,7 @@ static NestFn *int8_strassen_join_row(const Points *p, const Bundle *of) {
   return fn;
 }
 
-/* ---- the whole ---- */
+/* ---- the kernel ---- */
 /* Blocks with as many tiles as keep their factors and sums in a cache. Each bundle of filters reads these
  * sequentially, so the cache may be slower than the second level. */
 static void int8_strassen_choose_blocks(Points8 *d, const Lower *l) {

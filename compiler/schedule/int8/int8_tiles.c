@@ -1,10 +1,11 @@
-// int8_tiles.c: register tiles of int8 convolutions: some pixels times some vectors of channels.
+// int8_tiles.c: Register tiles of int8 convolutions: some pixels times some vectors of channels.
 // SPDX-License-Identifier: Apache-2.0
 //
-// A tile stays in registers while the words of its windows pass by: one word of the input, in all lanes,
-// times a vector of words of the weights. Weights are packed as bytes, [vectors of channels][ky][words of kx
-// and channels][channel], for every target of the file. Halves are made of them once a call, for the channels
-// of a tile (a strip) at a time; where a strip has few pixels, once a tile and word.
+// A tile stays in registers during the loop over the words of its windows: one word of the input, broadcast
+// to all lanes, times a vector of words of the weights. Weights are packed as bytes, [vectors of
+// channels][ky][words of kx and channels][channel], for every target of the file. They are split into halves
+// once per call, for the channels of a tile (a strip) at a time; if a strip has few pixels, once per tile and
+// word.
 #include "schedule/int8/int8_tiles.h"
 #include "base/number.h"
 

@@ -10,7 +10,7 @@ typedef struct Product {
   Lower *l;
   const Int8Product *p;
   Correlation k;     /* from the input to the outputs of this phase: first + n * step */
-  const char *phase; /* what names end in */
+  const char *phase; /* suffix of names */
   int64_t first[2], step[2];
   int64_t from[2]; /* row and column of the words where window 0 begins */
   Words words;

@@ -324,7 +324,7 @@ static NestFn *int8_winograd_finish_tile(const Winograd8 *w) {
   return fn;
 }
 
-/* ---- the whole ---- */
+/* ---- the kernel ---- */
 /* Blocks of rows whose transformed inputs and sums use three quarters of the L2 cache, but with enough tiles,
  * since each block transforms all weights. All have the same number of rows, which may extend past the image.
  */

@@ -247,7 +247,7 @@ static void copy_windows(Lower *l, const Words *w, const Ix *y) {
 static void pad_bytes(Lower *l, const Words *w, const Ix *y, int64_t from, int64_t to) {
   Nest *b = l->b;
   const int32_t zero = l->node->in[0]->quant->zero;
-  const int32_t byte = words_lift(w->dot) ? zero ^ INT8_MIN : zero; /* as bytes_up has it */
+  const int32_t byte = words_lift(w->dot) ? zero ^ INT8_MIN : zero; /* as computed by bytes_up */
   if (from < to)
     NEST_FOR(b, i, to - from)
       nest_store(b, nest_at(b, w->buf, 0, *y, from + i), convert(lower_number(l, "padding_byte", byte), I8));

@@ -31,7 +31,7 @@ typedef struct Words {
 
 Words words_begin(Lower *, const Correlation *); /* makes the buffer */
 bool words_see_windows(const Lower *, const Correlation *);
-Words words_of_windows(Lower *, const Correlation *); /* makes the buffer */
+Words words_of_windows(Lower *, const Correlation *); /* likewise */
 void words_fill(Lower *, const Words *, LoopKind outer);
 Dot words_kind(const Lower *);              /* the kind of product of the layer's words */
 int32_t words_lift(Dot);                    /* the number added to each q: 128 or 0 */
@@ -72,7 +72,7 @@ Val finish_vector(Lower *, const Finish *, Val sum, const Ix *vector, const Ix *
 Val finish_words(Lower *, const Finish *, Val sum, const Ix *vector, const Ix *lane);
 
 /* Winograd's inner product: int8_inner.c. */
-bool inner_gains(const Lower *); /* does the target? */
+bool inner_gains(const Lower *); /* does the target benefit? */
 bool inner_pays(const Lower *, const Words *, const Correlation *);
 int32_t inner_of_weights(const int8_t *weight, int64_t n,
                          int64_t stride); /* sum of the even weights times the odd ones */

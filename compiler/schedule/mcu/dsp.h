@@ -23,7 +23,7 @@ typedef struct DspWork {
   double flash; /* bytes of weights that are read, counted repeatedly */
 } DspWork;
 Cycles dsp_cycles(const Lower *, DspWork products, DspWork others);
-DspWork dsp_finish_work(const Lower *, double outputs); /* sums become 8 bits */
+DspWork dsp_finish_work(const Lower *, double outputs); /* requantization of sums to int8 */
 DspWork dsp_small_work(double filters); /* extra cost of small constants, for that number of filters */
 int64_t dsp_bytes(int n,
                   const int64_t *words); /* bytes of arrays of the model with that number of words each */
