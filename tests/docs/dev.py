@@ -163,7 +163,7 @@ write_tanh()
 INT8 = [f"{model}.cnn --weights={model}.safetensors --target={target}" for model, target in
         zip(MODELS + ("tanh",), ("x86-64-v4-vnni", "armv7e-m", "x86-64-v4", "x86-64-v4"))]
 RUN = [f"{net} --target=x86-64-v3" for net in sorted(glob.glob(f"{top}/tests/run/*.cnn"))]
-NETS = {"nests": ["boxes --train --threads=openmp", "multibox_twice --train", "joined_flat --train",
+NETS = {"nests": ["boxes --train --threads=openmp", "multibox_twice --train", "concat_flat --train",
                   "quantize --train", "dense_strassen --train -O0"],
         "lir": ["dense_strassen --train --threads=openmp --mpi",
                 "winograd_weights --train --threads=openmp --mpi",
