@@ -70,7 +70,7 @@ typedef struct cnn_loss {    /* parameters of a loss, to compute it from the out
   double smoothing;          /* label_smoothing */
   double parameter;          /* huber: delta; focal: gamma */
   int32_t ignore;            /* a class that is ignored, besides -1 */
-  const float *class_weight; /* one a class, or NULL */
+  const float *class_weight; /* one per class, or NULL */
 } cnn_loss;
 
 typedef struct cnn_port { /* an input or an output */
