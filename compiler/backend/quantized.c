@@ -108,6 +108,7 @@ static void copy_elements(const cnn_tensor *tensor, Elem elem, void *to) {
     if (elem == F32) ((float *)to)[i] = (float)x;
     else if (elem == I64) ((int64_t *)to)[i] = (int64_t)(x < -FAR ? -FAR : x > FAR ? FAR : x);
     else if (elem == I32) ((int32_t *)to)[i] = (int32_t)x;
+    else if (elem == I16) ((int16_t *)to)[i] = (int16_t)x;
     else ((int8_t *)to)[i] = (int8_t)x;
   }
 }
@@ -116,6 +117,7 @@ static bool elem_known(cnn_dtype dtype, Elem *elem) {
   switch (dtype) {
   case CNN_DTYPE_F32: *elem = F32; return true;
   case CNN_DTYPE_I8: *elem = I8; return true;
+  case CNN_DTYPE_I16: *elem = I16; return true;
   case CNN_DTYPE_I32: *elem = I32; return true;
   case CNN_DTYPE_I64: *elem = I64; return true;
   default: return false;

@@ -42,7 +42,8 @@ static bool write_array(FILE *file, const NamedArray *array) {
 }
 
 bool arrays_save(const Arrays *arrays, const char *path) {
-  static const char *const types[] = {[F32] = "F32", [I32] = "I32", [U8] = "U8", [I8] = "I8", [I64] = "I64"};
+  static const char *const types[ELEMS] = {[F32] = "F32", [I32] = "I32", [U8] = "U8",
+                                           [I8] = "I8",   [I16] = "I16", [I64] = "I64"};
   Text head = {.arena = arrays->arena};
   int64_t at = 0;
   text_put(&head, "{");

@@ -178,7 +178,8 @@ static bool check_function_tables(Compilation *c) {
 static bool check_recurrent_layers(Compilation *c) {
   for (int i = 0; i < c->graph->floats->nodes.n; i++) {
     const Node *node = c->graph->floats->nodes.data[i];
-    if (node->op->traits.int8 != INT8_RECURRENT || !c->made[i]) continue;
+    const Int8Form form = node->op->traits.int8;
+    if ((form != INT8_RECURRENT && form != INT8_SVDF) || !c->made[i]) continue;
     const QuantArray *weight = quant_file_find(c->file, node->weight[0]->name);
     if (!weight || weight->elem != I8) continue;
     Diag *diag =

@@ -44,6 +44,7 @@ typedef enum Int8Form {
   INT8_SIGNED,    /* a lookup table with values from -1 to 1 */
   INT8_MOVE,      /* copies elements of its inputs */
   INT8_RECURRENT, /* lstm, gru, rnn */
+  INT8_SVDF,
   INT8_GATHER,    /* elements of in[0] at the indices in[1] */
   INT8_EMBEDDING, /* rows of an int8 table at indices */
   INT8_ARGMAX,    /* the value is an index */

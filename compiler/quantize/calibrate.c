@@ -73,7 +73,7 @@ bool calibrate_can_widen(const Node *node) {
 
 /* As the program specifies, otherwise as requested; a concat also if one of its operands is int16. */
 static bool wants_wide(const Calibrator *k, const Node *node) {
-  if (node->op->traits.int8 == INT8_RECURRENT) return false;
+  if (node->op->traits.int8 == INT8_RECURRENT || node->op->traits.int8 == INT8_SVDF) return false;
   if (node_is_input(node) && port_is_bytes(node->port)) return false;
   if (node->precision != PRECISION_GIVEN) return node->precision == PRECISION_I16;
   bool joined = false;
@@ -369,7 +369,8 @@ static void put_parameters(Calibrator *k, const Node *node) {
 
 /* ---- nodes that stay float ---- */
 bool calibrate_is_layer(const Node *node) {
-  return node->op->traits.int8 == INT8_PRODUCT || node->op->traits.int8 == INT8_RECURRENT;
+  return node->op->traits.int8 == INT8_PRODUCT || node->op->traits.int8 == INT8_RECURRENT ||
+         node->op->traits.int8 == INT8_SVDF;
 }
 
 /* Does the layer stay f32: on request, without an int8 form, or because it shares its weights with a layer
@@ -444,7 +445,7 @@ static void calibrate_floats(Calibrator *k, const Node *node) {
 static bool reads_floats(const Calibrator *k, const Node *node) {
   const bool selects = node->op->traits.int8 == INT8_GATHER; /* its index is float, whatever it selects */
   for (int j = 0; j < (selects ? 1 : node->nin); j++)
-    if (k->real[node->in[j]->id]) return true;
+    if (k->real[node->in[j]->id] && !(node_is_state(node->in[j]) && node->in[j]->kept)) return true;
   return false;
 }
 
@@ -495,6 +496,7 @@ static void calibrate_value(Calibrator *k, const Node *node) {
   switch (node->op->traits.int8) {
   case INT8_PRODUCT: calibrate_layer(k, node); return;
   case INT8_RECURRENT: calibrate_recurrent(k, node); return;
+  case INT8_SVDF: calibrate_svdf(k, node); return;
   case INT8_SOFTMAX:
   case INT8_UNIT: known_quant(k, node, (Quant){.scale = 1 / 256.0f, .zero = -128}); return;
   case INT8_SIGNED: known_quant(k, node, (Quant){.scale = 1 / 128.0f}); return;
@@ -524,6 +526,8 @@ static const char *wide_layers(const Calibrator *k) {
   for (int i = 0; i < k->made->chosen.n; i++)
     if (k->made->chosen.data[i].wide)
       text_put(&text, "%s\"%s\": {\"precision\": \"i16\"}", text.n ? ", " : "", k->made->chosen.data[i].name);
+  for (int i = 0; i < k->made->inner.n; i++)
+    text_put(&text, "%s\"%s\": {\"precision\": \"i16\"}", text.n ? ", " : "", k->made->inner.data[i]);
   return text.s;
 }
 

@@ -23,7 +23,7 @@ typedef enum RangeKind {
 
 /* Measurements of a recurrent layer on the samples. */
 typedef struct CellSeen {
-  double most;    /* for an lstm: the largest |c| */
+  double most;    /* for an lstm: the largest |c|; for an svdf: the largest feature */
   double clamped; /* fraction of the gates' sums outside -8 .. 8, where sigmoid and tanh are flat */
 } CellSeen;
 
@@ -61,6 +61,7 @@ typedef struct Calibrated {
   Arrays arrays;
   VEC(Chosen) chosen;
   VEC(const Node *) norms; /* batchnorms that are folded into layers */
+  VEC(const char *) inner; /* int16 values within layers: features of svdf */
   const char *missing;     /* a value that was not observed, or NULL */
 } Calibrated;
 

@@ -6,11 +6,11 @@
 #include "ops/int8/int8_recurrent.h"
 #include "quantize/calibrator.h"
 
-/* int8 recurrent layers have an int8 input, no projection, and no states between calls. */
+/* int8 recurrent layers have an int8 input and no projection. */
 bool calibrate_has_form(const Calibrator *k, const Node *node) {
-  if (node->op->traits.int8 != INT8_RECURRENT) return true;
-  const Recurrent r = recurrent_direction(node, 0);
-  return !r.project && !r.keeps && !k->quant[node->in[0]->id].wide;
+  const bool svdf = node->op->traits.int8 == INT8_SVDF;
+  if (node->op->traits.int8 != INT8_RECURRENT && !svdf) return true;
+  return (svdf || !recurrent_direction(node, 0).project) && !k->quant[node->in[0]->id].wide;
 }
 
 /* The sum of two parameters of n elements; NULL counts as zeros. */
@@ -117,4 +117,98 @@ void calibrate_recurrent(Calibrator *k, const Node *node) {
   float *cell = NEW(k->arena, float);
   *cell = cell_scale(seen, r.clip);
   arrays_add(&k->made->arrays, arena_printf(k->arena, "%s.cell.scale", node->name), F32, 1, &one, cell);
+}
+
+/* ---- svdf ---- */
+static const double SUMS_MOST = 0x1p30; /* half of int32 */
+
+/* The weights of features, one scale for each. */
+static float *put_feature_weights(Calibrator *k, const Node *node) {
+  static const double NO_WEIGHTS = 0x1p-16;
+  const Weight *weight = node->weight[FEATURE_WEIGHT];
+  const int64_t features = weight->dim[0], columns = weight->dim[1], one = 1;
+  const double *w = parameter_sum(k, weight, NULL, weight->size);
+  float *scale = NEW_ARRAY(k->arena, float, features), largest = 0;
+  int8_t *q = NEW_ARRAY(k->arena, int8_t, weight->size);
+  for (int64_t f = 0; f < features; f++) {
+    double most = 0;
+    for (int64_t i = 0; i < columns; i++) most = fmax(most, fabs(w[f * columns + i]));
+    scale[f] = (float)fmax(most > 0 ? calibrate_filter_scale(k, w + f * columns, columns, most) : NO_WEIGHTS,
+                           (double)FLT_MIN);
+    largest = fmaxf(largest, scale[f]);
+  }
+  for (int64_t f = 0; f < features; f++) {
+    if (k->how->per_tensor) scale[f] = largest;
+    for (int64_t i = f * columns; i < (f + 1) * columns; i++)
+      q[i] = (int8_t)calibrate_stored_weight(k, w[i], (double)scale[f]);
+  }
+  arrays_add(&k->made->arrays, weight->name, I8, 2, weight->dim, q);
+  arrays_add(&k->made->arrays, arena_printf(k->arena, "%s.scale", weight->name), F32, 1,
+             k->how->per_tensor ? &one : &features, scale);
+  return scale;
+}
+
+/* The int16 scale of the features: the largest one seen fits, and no sum exceeds 32 bits when it is
+ * multiplied. Without samples features are as large as their weights permit. */
+static float feature_scale(const Calibrator *k, const Node *node, const float *weights,
+                           const CellSeen *seen) {
+  const Weight *weight = node->weight[FEATURE_WEIGHT];
+  const Quant in = k->quant[node->in[0]->id];
+  const double *w = parameter_sum(k, weight, NULL, weight->size),
+               reach = fmax(in.zero - INT8_MIN, INT8_MAX - in.zero);
+  double most = 0, needed = 0;
+  for (int64_t f = 0; f < weight->dim[0]; f++) {
+    double sum = 0, unit = (double)in.scale * (double)weights[k->how->per_tensor ? 0 : f];
+    for (int64_t i = 0; i < weight->dim[1]; i++) sum += fabs(w[f * weight->dim[1] + i]) * (double)in.scale;
+    most = fmax(most, sum * reach);
+    needed = fmax(needed, (sum * reach / unit + (double)weight->dim[1] * reach) * unit * 2 / SUMS_MOST);
+  }
+  if (seen && seen->most > 0) most = seen->most;
+  return (float)fmax(fmax(most / INT16_MAX, needed), (double)FLT_MIN);
+}
+
+/* The int16 weights over time, whose sums with the largest features stay below 2^30, and the biases. */
+static void put_time_weights(Calibrator *k, const Node *node, double feature) {
+  const Svdf s = svdf_of(node);
+  const Weight *weight = node->weight[TIME_WEIGHT], *bias = node->weight[SVDF_BIAS];
+  const int64_t terms = s.rank * s.memory, one = 1;
+  const double *w = parameter_sum(k, weight, NULL, weight->size), *b = parameter_sum(k, bias, NULL, s.units);
+  double scale = 0;
+  for (int64_t u = 0; u < s.units; u++) {
+    double sum = 0;
+    for (int64_t i = u * terms; i < (u + 1) * terms; i++) {
+      sum += fabs(w[i]);
+      scale = fmax(scale, fabs(w[i]) / INT16_MAX);
+    }
+    scale = fmax(scale, fmax(sum * -INT16_MIN, fabs(b[u]) / feature) * 2 / SUMS_MOST);
+  }
+  float *own = NEW(k->arena, float);
+  *own = (float)fmax(scale, (double)FLT_MIN / fmin(1, feature));
+  int16_t *q = NEW_ARRAY(k->arena, int16_t, weight->size);
+  int32_t *sums = NEW_ARRAY(k->arena, int32_t, s.units);
+  for (int64_t i = 0; i < weight->size; i++)
+    q[i] = (int16_t)fmax(-INT16_MAX, fmin(INT16_MAX, nearbyint(w[i] / (double)*own)));
+  for (int64_t u = 0; u < s.units; u++)
+    sums[u] = (int32_t)fmax(-SUMS_MOST, fmin(SUMS_MOST, round(b[u] / (feature * (double)*own))));
+  arrays_add(&k->made->arrays, weight->name, I16, 2, weight->dim, q);
+  arrays_add(&k->made->arrays, arena_printf(k->arena, "%s.scale", weight->name), F32, 1, &one, own);
+  if (bias) arrays_add(&k->made->arrays, bias->name, I32, 1, &s.units, sums);
+}
+
+void calibrate_svdf(Calibrator *k, const Node *node) {
+  const CellSeen *seen = k->how->cells ? table_find(k->how->cells, node->name) : NULL;
+  Chosen *chosen = calibrate_seen(k, node, node);
+  if (!chosen || !k->weights) return;
+  const char *name = arena_printf(k->arena, "%s.features", node->name);
+  const int64_t one = 1;
+  float *feature = NEW(k->arena, float);
+  *feature = feature_scale(k, node, put_feature_weights(k, node), seen);
+  arrays_add(&k->made->arrays, arena_printf(k->arena, "%s.scale", name), F32, 1, &one, feature);
+  arrays_add(&k->made->arrays, arena_printf(k->arena, "%s.zero", name), I8, 1, &one, NEW(k->arena, int8_t));
+  vec_push(k->arena, k->made->inner, name);
+  put_time_weights(k, node, (double)*feature);
+  const int64_t f = node->weight[FEATURE_WEIGHT]->size, t = node->weight[TIME_WEIGHT]->size,
+                b = node->weight[SVDF_BIAS] ? 4 * node->weight[SVDF_BIAS]->size : 0;
+  chosen->bytes_before = 4 * (f + t) + b;
+  chosen->bytes = f + 2 * t + b;
 }

@@ -37,4 +37,5 @@ bool calibrate_indices(Calibrator *, const Node *, bool for_floats);
 /* ---- calibrate_recurrent.c ---- */
 bool calibrate_has_form(const Calibrator *, const Node *); /* false: a recurrent layer that stays float */
 void calibrate_recurrent(Calibrator *, const Node *);
+void calibrate_svdf(Calibrator *, const Node *);
 #endif

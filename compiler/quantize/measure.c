@@ -145,11 +145,23 @@ static int64_t clamped_gates(const Recurrent *r, const double *row) {
   return n;
 }
 
+static void add_features(Arena *arena, const Node *node, const double *const *in, const double *const *weight,
+                         CellSeen *seen) {
+  const Svdf s = svdf_of(node);
+  const double *f = svdf_features(arena, &s, in, weight[FEATURE_WEIGHT]);
+  for (int64_t i = (s.memory - 1) * s.features; i < (s.memory - 1 + s.rows) * s.features; i++)
+    seen->most = fmax(seen->most, fabs(f[i]));
+}
+
 static void add_cells(Arena *arena, const Node *node, const GraphRun *run, int64_t samples, CellSeen *seen) {
   const double *in[MOST_INPUTS], *weight[MOST_WEIGHTS];
   for (int k = 0; k < node->nin; k++) in[k] = run->value[node->in[k]->id];
   for (int k = 0; k < node->nweights; k++)
     weight[k] = node->weight[k] ? run->weights + node->weight[k]->offset : NULL;
+  if (node->op->traits.int8 == INT8_SVDF) {
+    add_features(arena, node, in, weight, seen);
+    return;
+  }
   const int directions = recurrent_directions(node);
   for (int way = 0; way < directions; way++) {
     const Recurrent r = recurrent_direction(node, way);
@@ -165,12 +177,16 @@ static void add_cells(Arena *arena, const Node *node, const GraphRun *run, int64
   }
 }
 
+static bool has_cells(const Node *node) {
+  return node->op->traits.int8 == INT8_RECURRENT || node->op->traits.int8 == INT8_SVDF;
+}
+
 const Table *measure_cells(Arena *arena, const Graph *floats, const float *weights, int64_t samples,
                            const double *const *input) {
   Table *cells = NEW(arena, Table);
   int found = 0;
   for (int i = 0; i < floats->nodes.n; i++) {
-    if (floats->nodes.data[i]->op->traits.int8 != INT8_RECURRENT) continue;
+    if (!has_cells(floats->nodes.data[i])) continue;
     table_set(arena, cells, floats->nodes.data[i]->name, NEW(arena, CellSeen));
     found++;
   }
@@ -182,8 +198,7 @@ const Table *measure_cells(Arena *arena, const Graph *floats, const float *weigh
     graph_run(own, floats, &run);
     for (int i = 0; i < floats->nodes.n; i++) {
       const Node *node = floats->nodes.data[i];
-      if (node->op->traits.int8 == INT8_RECURRENT && run.value[i])
-        add_cells(own, node, &run, samples, table_find(cells, node->name));
+      if (has_cells(node) && run.value[i]) add_cells(own, node, &run, samples, table_find(cells, node->name));
     }
     arena_free(own);
   }

@@ -4,7 +4,8 @@
  * metadata mark V as int16 its zero point is 0, and L.bias of layers that compute or read it is I64. A
  * recurrent layer has L.weight_ih_l0 and L.weight_hh_l0 (I8), whose scales are F32 [1], [gates] or
  * [gates*units], L.bias_ih_l0 (I32), a gru with reset=after L.bias_hh_l0 (I32), an lstm L.cell.scale (F32
- * [1]). */
+ * [1]). An svdf has L.weight_feature (I8), with a scale [1] or [features], L.weight_time (I16), with a scale
+ * [1], L.bias (I32), and L.features.scale and L.features.zero of its features. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_QUANTIZE_QUANT_FILE_H
 #define CNNC_QUANTIZE_QUANT_FILE_H

@@ -47,6 +47,7 @@ Node *quant_node(Quantizer *, const Op *, const Node *of, int nin, Node *const *
 /* The value of a node of `from` in int8; NULL: it has no scale. */
 Node *quant_bytes(Quantizer *, const Node *);
 Node *quant_floats(Quantizer *, const Node *);
+void quant_separate(Quantizer *, int first); /* nodes from `first` on are layers, not parts of others */
 
 /* ---- layers.c ---- */
 /* False after [scale-mismatch]: `in` is the scale of the sum, `out` that of the result. */
@@ -56,15 +57,27 @@ bool quant_refuse_sum(Quantizer *, const Node *, const Weight *, int64_t filter,
                       int bits);
 
 /* ---- recurrent_layers.c ---- */
-bool quant_is_recurrent(const Quantizer *, const Node *); /* and has an int8 form */
+bool quant_is_recurrent(const Quantizer *, const Node *); /* a recurrent layer with an int8 form? */
+/* Sums of products of a row: of x or of h. */
+typedef struct RowsProduct {
+  const Weight *weight;
+  const int8_t *q;
+  const float *scale; /* [1], [gates] or [sums] */
+  int64_t scales, sums, terms;
+  const int32_t *bias;
+  const Multiplier *factor;
+} RowsProduct;
+/* All but the factors. False: an array is missing or wrong, which was reported. bias NULL: zeros. */
+bool quant_find_product(Quantizer *, const Weight *weight, const Weight *bias, int64_t gates, RowsProduct *);
 
-/* ---- layers.c, recurrent_layers.c, lookup_tables.c: the node's value, or NULL after a problem ---- */
+/* ---- layers.c, recurrent_layers.c, svdf_layers.c, lookup_tables.c ---- */
+/* The node's value, or NULL after a problem. */
 Node *quant_product(Quantizer *, const Node *), *quant_combine(Quantizer *, const Node *),
     *quant_matmul(Quantizer *, const Node *), *quant_pool(Quantizer *, const Node *),
     *quant_softmax(Quantizer *, const Node *), *quant_softmax_wide(Quantizer *, const Node *),
     *quant_move(Quantizer *, const Node *), *quant_gather(Quantizer *, const Node *),
     *quant_embedding(Quantizer *, const Node *), *quant_border(Quantizer *, const Node *),
-    *quant_recurrent(Quantizer *, const Node *),
+    *quant_recurrent(Quantizer *, const Node *), *quant_svdf(Quantizer *, const Node *),
     *quant_repeat(Quantizer *, const Node *, const int64_t factor[2]),
     *quant_function(Quantizer *, const Node *), *quant_table(Quantizer *, const Node *);
 bool quant_has_table(const Quantizer *, const Node *); /* the file has its table, by the layer's name */

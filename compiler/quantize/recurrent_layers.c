@@ -3,6 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 #include "ops/int8/int8_recurrent.h"
 #include "quantize/quantizer.h"
 
@@ -11,20 +12,11 @@ enum { CELL_BITS_LEAST = -15, CELL_BITS_MOST = 2 };
 
 bool quant_is_recurrent(const Quantizer *q, const Node *node) {
   const Node *in = q->map[node->in[0]->id];
-  const Recurrent r = recurrent_direction(node, 0);
-  return in && in->quant && !in->quant->wide && !r.project && !r.keeps;
+  return in && in->quant && !in->quant->wide &&
+         (node->op->traits.int8 == INT8_SVDF || !recurrent_direction(node, 0).project);
 }
 
 /* ---- one product ---- */
-typedef struct Product {
-  const Weight *weight;
-  const int8_t *q;
-  const float *scale; /* [1], [gates] or [gates*units] */
-  int64_t scales, sums, terms;
-  const int32_t *bias;
-  const Multiplier *factor;
-} Product;
-
 static const float *product_scales(Quantizer *q, const Weight *weight, int64_t gates, int64_t *n) {
   const char *name = arena_printf(q->arena, "%s.scale", weight->name);
   const QuantArray *array = quant_file_find(q->file, name);
@@ -38,9 +30,9 @@ static const float *product_scales(Quantizer *q, const Weight *weight, int64_t g
   return scale;
 }
 
-/* False: an array is missing or wrong, which was reported. bias NULL: zeros. */
-static bool find_product(Quantizer *q, const Weight *weight, const Weight *bias, int64_t gates, Product *p) {
-  *p = (Product){.weight = weight, .sums = weight->dim[0], .terms = weight->dim[1]};
+bool quant_find_product(Quantizer *q, const Weight *weight, const Weight *bias, int64_t gates,
+                        RowsProduct *p) {
+  *p = (RowsProduct){.weight = weight, .sums = weight->dim[0], .terms = weight->dim[1]};
   p->q = quant_array(q, weight->name, I8, weight->rank, weight->dim);
   p->scale = product_scales(q, weight, gates, &p->scales);
   p->bias = bias ? quant_array(q, bias->name, I32, 1, &p->sums) : NEW_ARRAY(q->arena, int32_t, p->sums);
@@ -62,7 +54,7 @@ static void refuse_gates(Quantizer *q, const Node *node, const Weight *weight, d
 }
 
 /* The factors from its sums to gates. one: scales are multiplied as floats. False after an error. */
-static bool find_factors(Quantizer *q, const Node *node, const Quant *in, bool one, Product *p) {
+static bool find_factors(Quantizer *q, const Node *node, const Quant *in, bool one, RowsProduct *p) {
   Multiplier *factor = NEW_ARRAY(q->arena, Multiplier, p->sums);
   const double low = in->zero - INT8_MIN, high = INT8_MAX - in->zero, reach = low > high ? low : high;
   for (int64_t s = 0; s < p->sums; s++) {
@@ -89,8 +81,16 @@ typedef struct Layer {
   Quant cell;  /* of c */
   int32_t cell_bits;
   Rounding rounding;
-  bool litert;
+  bool litert, keeps;
 } Layer;
+
+/* Of a direction of the int8 layer, whose core has the states of keep=true, not its inputs. */
+static Recurrent direction_of(const Node *node, int way) {
+  Recurrent r = recurrent_direction(node, way);
+  if (r.keeps) r.hidden = r.state = 0;
+  r.keeps = false;
+  return r;
+}
 
 /* The scale of the value; that of gru, and of rnn with tanh, is fixed. */
 static bool find_value(Quantizer *q, Layer *l, const Recurrent *r) {
@@ -168,7 +168,7 @@ static bool find_cell_factors(Quantizer *q, const Layer *l, Int8Recurrent *p) {
 }
 
 static Node *gates_node(Quantizer *q, const Layer *l, const Recurrent *r, int way, Node *rows,
-                        const Product *from) {
+                        const RowsProduct *from) {
   Int8Product *product = NEW(q->arena, Int8Product);
   *product = (Int8Product){.rounding = l->rounding,
                            .stored = stored_of(GATE_SCALE, 0, true, BOUND_NONE),
@@ -183,20 +183,35 @@ static Node *gates_node(Quantizer *q, const Layer *l, const Recurrent *r, int wa
   return gates;
 }
 
+/* With keep=true it is the pattern of the nodes that start from the state of the last call. */
 static Node *core_node(Quantizer *q, const Layer *l, const Int8Recurrent *p, int way, int nin,
                        Node *const *in) {
   const Recurrent *r = &p->r;
-  Node *core = quant_node(q, &op_int8_recurrent, l->node, nin, in, quant_keep(q, l->h));
+  Node *core = l->keeps ? NEW(q->arena, Node) : NULL;
+  if (l->keeps)
+    *core = (Node){.op = &op_int8_recurrent,
+                   .name = l->node->name,
+                   .elem = I8,
+                   .quant = quant_keep(q, l->h),
+                   .nin = 1,
+                   .in = (Node **)memcpy(NEW_ARRAY(q->arena, Node *, 1), in, sizeof *in),
+                   .span = l->node->span,
+                   .site = l->node->site};
+  else core = quant_node(q, &op_int8_recurrent, l->node, nin, in, quant_keep(q, l->h));
   core->shape = r->last ? shape_vector(r->outputs) : shape_sequence(r->rows, r->outputs);
   if (recurrent_directions(l->node) == 2)
     core->name = arena_printf(q->arena, "%s.%s", l->node->name, way ? "reverse" : "forward");
   core->detail = p;
-  return core;
+  if (!l->keeps) return core;
+  const int first = q->to->nodes.n;
+  Node *made = int8_recurrent_keep(q->to, core, NULL, 0, 0);
+  quant_separate(q, first);
+  return made;
 }
 
 /* The two products of a direction: of x and of h. */
 typedef struct Products {
-  Product x, h;
+  RowsProduct x, h;
 } Products;
 
 /* False: an array is missing or wrong, which was reported. */
@@ -205,8 +220,9 @@ static bool find_products(Quantizer *q, const Node *node, int way, Products *p) 
   const Recurrent r = recurrent_direction(node, way);
   const bool apart =
       r.cell == CELL_GRU && !r.before; /* the candidate gate's product of h has a separate bias */
-  const bool found = find_product(q, weight[INPUT_WEIGHT], weight[INPUT_BIAS], r.gates, &p->x);
-  return find_product(q, weight[HIDDEN_WEIGHT], apart ? weight[HIDDEN_BIAS] : NULL, r.gates, &p->h) && found;
+  const bool found = quant_find_product(q, weight[INPUT_WEIGHT], weight[INPUT_BIAS], r.gates, &p->x);
+  return quant_find_product(q, weight[HIDDEN_WEIGHT], apart ? weight[HIDDEN_BIAS] : NULL, r.gates, &p->h) &&
+         found;
 }
 
 /* NULL after an error. rows: the input; start: by input of the layer, the initial states of both directions.
@@ -214,7 +230,7 @@ static bool find_products(Quantizer *q, const Node *node, int way, Products *p) 
 static Node *quant_direction(Quantizer *q, const Layer *l, int way, Products *products, Node *rows,
                              Node *const *start) {
   Int8Recurrent *p = NEW(q->arena, Int8Recurrent);
-  *p = (Int8Recurrent){.r = recurrent_direction(l->node, way),
+  *p = (Int8Recurrent){.r = direction_of(l->node, way),
                        .rounding = l->rounding,
                        .litert = l->litert,
                        .zero = l->h.zero,
@@ -230,7 +246,7 @@ static Node *quant_direction(Quantizer *q, const Layer *l, int way, Products *pr
   Node *in[3] = {gates_node(q, l, r, way, rows, &products->x)};
   if (r->hidden) in[r->hidden] = recurrent_start(q->to, l->node, start[r->hidden], way, r->outputs, "hidden");
   if (r->state) in[r->state] = recurrent_start(q->to, l->node, start[r->state], way, r->units, "cell");
-  return core_node(q, l, p, way, l->node->nin, in);
+  return core_node(q, l, p, way, 1 + (r->hidden > 0) + (r->state > 0), in);
 }
 
 static bool find_starts(Quantizer *q, const Layer *l, const Recurrent *r, Node **start) {
@@ -240,9 +256,11 @@ static bool find_starts(Quantizer *q, const Layer *l, const Recurrent *r, Node *
 }
 
 Node *quant_recurrent(Quantizer *q, const Node *node) {
+  if (node->op->traits.int8 == INT8_SVDF) return quant_svdf(q, node);
   const int directions = recurrent_directions(node);
-  const Recurrent r = recurrent_direction(node, 0);
+  const Recurrent r = direction_of(node, 0);
   Layer l = {.node = node,
+             .keeps = arg_bool(node, "keep"),
              .rounding = quant_file_rounding(q->file, node->name),
              .litert = r.cell == CELL_LSTM && quant_file_litert(q->file, node->name)};
   Products products[2];

@@ -22,7 +22,8 @@ static const char *dims_text(Arena *arena, int rank, const int64_t *dim) {
 }
 
 const void *quant_array(Quantizer *q, const char *name, Elem elem, int rank, const int64_t *dim) {
-  static const char *const types[] = {[F32] = "F32", [I32] = "I32", [U8] = "U8", [I8] = "I8", [I64] = "I64"};
+  static const char *const types[ELEMS] = {[F32] = "F32", [I32] = "I32", [U8] = "U8",
+                                           [I8] = "I8",   [I16] = "I16", [I64] = "I64"};
   const QuantArray *array = quant_file_find(q->file, name);
   const char *wanted = dims_text(q->arena, rank, dim);
   if (!array) return quant_problem(q, "%s: %s %s is missing", name, types[elem], wanted), NULL;

@@ -53,6 +53,10 @@ Node *quant_floats(Quantizer *q, const Node *of) {
   return q->floats[of->id];
 }
 
+void quant_separate(Quantizer *q, int first) {
+  for (int i = first; i < q->to->nodes.n; i++) q->to->nodes.data[i]->hidden = NULL;
+}
+
 /* The caller's scale for u8, which is q + 128. */
 static Quant caller_quant(Quant quant, Elem elem) {
   if (elem == U8) quant.zero -= INT8_MIN;
@@ -84,10 +88,36 @@ static Node *input_node(Quantizer *q, const Node *node) {
   return made;
 }
 
+static bool is_recurrent(const Node *node) {
+  return node->op->traits.int8 == INT8_RECURRENT || node->op->traits.int8 == INT8_SVDF;
+}
+
+/* Its weights are float in the file: a float layer. */
+static bool stays_float(const Quantizer *q, const Node *node) {
+  if (node->precision != PRECISION_GIVEN) return node->precision == PRECISION_F32;
+  const bool weighted = node->op->traits.int8 == INT8_PRODUCT || is_recurrent(node);
+  const QuantArray *weight =
+      weighted && node->weight[0] ? table_find(&q->file->by_name, node->weight[0]->name) : NULL;
+  return weight && weight->known && weight->elem == F32;
+}
+
+static bool is_int8_recurrent(const Quantizer *q, const Node *node) {
+  return !stays_float(q, node) && quant_is_recurrent(q, node);
+}
+
 /* ---- states ---- */
-/* Stored as in the file, else as float. */
+/* The layer with keep=true whose state it is. */
+static const Node *layer_of_state(const Quantizer *q, const Node *state) {
+  for (int i = state->id + 1; i < q->from->nodes.n; i++)
+    for (int k = 1; k < q->from->nodes.data[i]->nin; k++)
+      if (q->from->nodes.data[i]->in[k] == state) return q->from->nodes.data[i];
+  return NULL;
+}
+
+/* Stored as in the file, else as float. An int8 layer with keep=true has states of its own. */
 static Node *state_node(Quantizer *q, const Node *node) {
   Quant quant;
+  if (node->kept && is_int8_recurrent(q, layer_of_state(q, node))) return NULL;
   Node *state = graph_copy_node(q->arena, node, NULL);
   graph_append(q->to, state);
   if (node->kept || !quant_given(q, node->name, &quant)) return state;
@@ -102,6 +132,7 @@ static bool quants_equal(const Quant *a, const Quant *b) {
 
 /* The update for a layer with keep=true: from its floats, possibly with a conversion after it. */
 static Node *kept_update(Quantizer *q, const Node *node) {
+  if (!q->map[node->in[1]->id]) return NULL; /* an int8 layer has one of its own */
   Node *update = graph_copy_node(q->arena, node, NULL);
   for (int k = 0; k < node->nin; k++)
     if (!(update->in[k] = k ? quant_floats(q, node->in[k]) : q->map[node->in[0]->id])) return NULL;
@@ -207,7 +238,7 @@ static bool has_wide(const Quantizer *q, const Node *node) {
 }
 
 static const char *recurrent_reason(const Quantizer *q, const Node *node) {
-  return has_wide(q, node) ? " with int16 values" : node->nin > 1 ? " with keep=true" : " with project=";
+  return has_wide(q, node) ? " with int16 values" : " with project=";
 }
 
 /* Reports that the node has no int8 or int16 form, unless its operands are float. */
@@ -216,7 +247,7 @@ static void note_floats(Quantizer *q, const Node *node) {
              wide = function && !quant_is_wide_function(q, node) && !quant_is_wide_softmax(q, node) &&
                     has_wide(q, node),
              several = is_combination(node) && !function && !combine_has_int8(node),
-             recurs = node->op->traits.int8 == INT8_RECURRENT && !quant_is_recurrent(q, node);
+             recurs = is_recurrent(node) && !quant_is_recurrent(q, node);
   if (!wide && !several && !recurs && (node->op->traits.int8 != INT8_NONE || function)) return;
   const char *of = recurs                             ? recurrent_reason(q, node)
                    : !several                         ? ""
@@ -246,15 +277,6 @@ static bool reads_bytes(const Quantizer *q, const Node *node) {
     if (!value || !value->quant) return false;
   }
   return true;
-}
-
-/* Its weights are float in the file: a float layer. */
-static bool stays_float(const Quantizer *q, const Node *node) {
-  if (node->precision != PRECISION_GIVEN) return node->precision == PRECISION_F32;
-  const bool weighted = node->op->traits.int8 == INT8_PRODUCT || node->op->traits.int8 == INT8_RECURRENT;
-  const QuantArray *weight =
-      weighted && node->weight[0] ? table_find(&q->file->by_name, node->weight[0]->name) : NULL;
-  return weight && weight->known && weight->elem == F32;
 }
 
 /* Does it lack a scale because all of its users are float layers? */
@@ -309,9 +331,9 @@ static Node *int8_value(Quantizer *q, const Node *node) {
   if (node_is_update(node)) return node->kept ? kept_update(q, node) : update_node(q, node);
   if (node->op->identity && node->op->identity(node)) return q->map[node->in[0]->id];
   if (node->shape.regions && !node->shape.parts) return stored_floats(q, node);
-  const bool table = quant_has_table(q, node);
+  const bool table = quant_has_table(q, node) && reads_bytes(q, node);
   if (node->precision == PRECISION_F32) return stored_floats(q, node);
-  if (table && reads_bytes(q, node)) return quant_table(q, node);
+  if (table) return quant_table(q, node);
   if (node->op->traits.repeats && node->op->traits.repeats(node, factor) && reads_bytes(q, node))
     return quant_repeat(q, node, factor);
   if (is_border(node) && reads_bytes(q, node)) return quant_border(q, node);
@@ -328,18 +350,16 @@ static Node *int8_value(Quantizer *q, const Node *node) {
     if (reads_bytes(q, node) && matmul_sizes(node).scale > 0) return quant_matmul(q, node);
     break;
   case INT8_MEAN:
-    if (node->window->kernel[0] * node->window->kernel[1] >
-            (has_wide(q, node) ? MOST_WIDE_SUMMED : MOST_SUMMED) ||
-        !reads_bytes(q, node))
-      break;
-    return quant_pool(q, node);
+    if (reads_bytes(q, node) && node->window->kernel[0] * node->window->kernel[1] <=
+                                    (has_wide(q, node) ? MOST_WIDE_SUMMED : MOST_SUMMED))
+      return quant_pool(q, node);
+    break;
   case INT8_LARGEST:
     if (reads_bytes(q, node)) return quant_pool(q, node);
     break;
   case INT8_SOFTMAX:
-    if (!reads_bytes(q, node)) break;
-    if (quant_is_wide_softmax(q, node)) return quant_softmax_wide(q, node);
-    if (quant_is_softmax(q, node)) return quant_softmax(q, node);
+    if (quant_is_wide_softmax(q, node) && reads_bytes(q, node)) return quant_softmax_wide(q, node);
+    if (quant_is_softmax(q, node) && reads_bytes(q, node)) return quant_softmax(q, node);
     break;
   case INT8_MOVE:
     if (reads_bytes(q, node)) return quant_move(q, node);
@@ -354,13 +374,15 @@ static Node *int8_value(Quantizer *q, const Node *node) {
     if (reads_bytes(q, node)) return argmax_node(q, node);
     break;
   case INT8_RECURRENT:
-    if (stays_float(q, node) || !quant_is_recurrent(q, node)) break;
-    return quant_recurrent(q, node);
+  case INT8_SVDF:
+    if (is_int8_recurrent(q, node)) return quant_recurrent(q, node);
+    break;
   default: break;
   }
-  const bool function = quant_is_function(node) && reads_bytes(q, node) && !for_floats(q, node) &&
-                        (quant_is_wide_function(q, node) || !has_wide(q, node));
-  return function ? quant_function(q, node) : stored_floats(q, node);
+  if (quant_is_function(node) && reads_bytes(q, node) && !for_floats(q, node) &&
+      (quant_is_wide_function(q, node) || !has_wide(q, node)))
+    return quant_function(q, node);
+  return stored_floats(q, node);
 }
 
 static void quantize_nodes(Quantizer *q) {
@@ -368,7 +390,7 @@ static void quantize_nodes(Quantizer *q) {
     const Node *node = q->from->nodes.data[i];
     if (!q->uses[i] && !node_is_input(node)) continue;
     bool lost = false; /* its operand has an error that was reported */
-    for (int k = 0; k < node->nin; k++) lost |= !q->map[node->in[k]->id];
+    for (int k = 0; k < node->nin; k++) lost |= !q->map[node->in[k]->id] && !node->in[k]->kept;
     if (lost && node->op->traits.int8 != INT8_PRODUCT) continue;
     q->map[i] = q->fused[i] ? q->map[node->in[0]->id] : int8_value(q, node);
   }

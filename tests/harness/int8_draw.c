@@ -73,7 +73,7 @@ static bool draw_wide(Drawing *d, const Node *node) {
 
 /* The factor setting for layers with this name; NULL: none. */
 static const char *factor_of(const Drawing *d, const Node *node, bool wide) {
-  if (strncmp(node->name, "litert", 6) != 0) return NULL;
+  if (strncmp(node->name, "litert", 6) != 0 || node->op->traits.int8 == INT8_RECURRENT) return NULL;
   if (node->op->traits.int8 != INT8_PRODUCT) return "float";
   return wide || is_wide(d, node) ? "double" : NULL;
 }
@@ -208,9 +208,8 @@ static void draw_rows(Drawing *d, const Node *node, const Weight *weight, const 
 }
 
 static bool is_int8_recurrent(const Drawing *d, const Node *node) {
-  if (node->op->traits.int8 != INT8_RECURRENT || is_wide(d, node)) return false;
-  const Recurrent r = recurrent_direction(node, 0);
-  return !r.project && !r.keeps;
+  return node->op->traits.int8 == INT8_RECURRENT && !is_wide(d, node) &&
+         !recurrent_direction(node, 0).project;
 }
 
 static void draw_recurrent(Drawing *d, const Node *node) {
@@ -227,10 +226,51 @@ static void draw_recurrent(Drawing *d, const Node *node) {
               d->scale[node->id]);
   }
   if (r.cell != CELL_LSTM) return;
-  const float cell = (float)ldexp(1, (int)between(d, -14, -8));
+  const bool litert = strncmp(node->name, "litert", 6) == 0;
+  const float cell = (float)ldexp(1, (int)between(d, -14, litert ? -9 : -8));
   put_array(d, arena_printf(d->arena, "%s.cell.scale", node->name), "F32", 1, &one, &cell, sizeof cell);
-  if (strncmp(node->name, "litert", 6) == 0)
+  if (litert)
     text_put(&d->notes, "%s\\\"%s\\\":{\\\"kernel\\\":\\\"litert\\\"}", d->notes.n ? "," : "", node->name);
+}
+
+/* The features are int8 or int16, and some exceed the range. Sums of the largest features with int16 weights
+ * nearly fill 32 bits. */
+static void draw_svdf(Drawing *d, const Node *node) {
+  const Svdf s = svdf_of(node);
+  const int64_t one = 1, n = s.features * s.memory;
+  const bool wide = sample_number(&d->state) < 0.6;
+  const double in = d->scale[node->in[0]->id], spread = 5400 * sqrt((double)s.channels),
+               own = between(d, 0.002, 0.02);
+  const char *features = arena_printf(d->arena, "%s.features", node->name);
+  const int8_t zero = (int8_t)(wide ? 0 : any_zero(d));
+  const float feature = (float)(in * own * spread / (wide ? 10000 : 90) * between(d, 0.5, 2)),
+              scale = (float)own;
+  int8_t *w = NEW_ARRAY(d->arena, int8_t, s.features *s.channels);
+  int16_t *time = NEW_ARRAY(d->arena, int16_t, n);
+  int32_t *bias = NEW_ARRAY(d->arena, int32_t, s.units);
+  const int64_t most = ((INT64_C(1) << 31) - (1 << 21)) / (wide ? 1 << 15 : 255) / (s.rank * s.memory);
+  const double largest_time = fmin(32767, (double)most);
+  for (int64_t i = 0; i < s.features * s.channels; i++) w[i] = (int8_t)floor(between(d, -127, 128));
+  for (int64_t i = 0; i < n; i++) time[i] = (int16_t)floor(between(d, -largest_time, largest_time));
+  for (int64_t u = 0; u < s.units; u++) bias[u] = (int32_t)between(d, -(1 << 20), 1 << 20);
+  const float time_scale = (float)between(d, 1e-4, 1e-3);
+  put_scale(d, node,
+            (double)feature * (double)time_scale * (wide ? 10000 : 74) * 0.5 * largest_time *
+                sqrt((double)(s.rank * s.memory)) / between(d, 20, 90),
+            any_zero(d));
+  if (wide)
+    text_put(&d->notes, "%s\\\"%s\\\":{\\\"precision\\\":\\\"i16\\\"}", d->notes.n ? "," : "", features);
+  put_array(d, arena_printf(d->arena, "%s.scale", features), "F32", 1, &one, &feature, sizeof feature);
+  put_array(d, arena_printf(d->arena, "%s.zero", features), "I8", 1, &one, &zero, 1);
+  const Weight *feature_weight = node->weight[FEATURE_WEIGHT], *time_weight = node->weight[TIME_WEIGHT];
+  put_array(d, feature_weight->name, "I8", 2, feature_weight->dim, w, (size_t)feature_weight->size);
+  put_array(d, arena_printf(d->arena, "%s.scale", feature_weight->name), "F32", 1, &one, &scale,
+            sizeof scale);
+  put_array(d, time_weight->name, "I16", 2, time_weight->dim, time, sizeof *time * (size_t)n);
+  put_array(d, arena_printf(d->arena, "%s.scale", time_weight->name), "F32", 1, &one, &time_scale,
+            sizeof time_scale);
+  if (node->weight[SVDF_BIAS])
+    put_array(d, node->weight[SVDF_BIAS]->name, "I32", 1, &s.units, bias, sizeof *bias * (size_t)s.units);
 }
 
 /* Range of a function: its values at the ends and at some numbers between. */
@@ -376,6 +416,7 @@ static void draw_value(Drawing *d, const Node *node) {
     for (int k = 0; k < node->nweights; k++) draw_floats(d, node->weight[k], node);
     put_scale(d, node, 0.05, any_zero(d));
   } else if (is_int8_recurrent(d, node)) draw_recurrent(d, node);
+  else if (node->op->traits.int8 == INT8_SVDF && !is_wide(d, node)) draw_svdf(d, node);
   else if (node->op->traits.int8 == INT8_EMBEDDING) draw_table_of_rows(d, node);
   else if (node->op->traits.int8 == INT8_PRODUCT) draw_weights(d, node);
   else if (combine_has_int8(node) && node->op->traits.int8 == INT8_MULTIPLY)

@@ -56,25 +56,31 @@ def run_variables(initial, begin, words, kind=I8):
 
 
 class Lstm:
-    """A float model with UNIDIRECTIONAL_SEQUENCE_LSTM of two units; hybrid: with int8 weights."""
+    """A float model with UNIDIRECTIONAL_SEQUENCE_LSTM of two outputs; hybrid: with int8 weights. project: of
+    three units, with a projection and its biases, which may be None."""
 
-    def __init__(self, clip=0.0, hybrid=False):
-        self.clip, self.x = clip, Tensor([1, 3, 2], F32, name="x")
-        rows = [[math.sin(5 * g + 3 * k + 1) for k in range(4)] for g in range(8)]
+    def __init__(self, clip=0.0, hybrid=False, project=()):
+        self.clip, self.x, self.units = clip, Tensor([1, 3, 2], F32, name="x"), 3 if project else 2
+        self.project, self.shift = ([[math.sin(2 * k + u) for u in range(3)] for k in range(2)],
+                                    project[0]) if project else (None, None)
+        n = self.units
+        rows = [[math.sin(5 * g + 3 * k + 1) for k in range(2 * n)] for g in range(8)]
         self.rows = [[round(w * 127) / 127 for w in row] for row in rows] if hybrid else rows
-        self.bias = [[math.cos(g * 2 + u) / 2 for u in range(2)] for g in range(4)]
+        self.bias = [[math.cos(g * 2 + u) / 2 for u in range(n)] for g in range(4)]
 
         def weights(at):
             if hybrid:
-                return [Tensor([2, 2], I8, 1 / 127, 0, data=[round(w * 127) for w in row], name=f"w{at}{g}")
+                return [Tensor([n, 2], I8, 1 / 127, 0, data=[round(w * 127) for w in row], name=f"w{at}{g}")
                         for g, row in enumerate(self.rows[at:at + 4])]
-            return [Tensor([2, 2], F32, data=row, name=f"w{at}{g}")
+            return [Tensor([n, 2], F32, data=row, name=f"w{at}{g}")
                     for g, row in enumerate(self.rows[at:at + 4])]
-        biases = [Tensor([2], F32, data=b, name=f"b{g}") for g, b in enumerate(self.bias)]
-        states = [Tensor([1, 2], F32, variable=True, name=n) for n in ("h", "c")]
+        biases = [Tensor([n], F32, data=b, name=f"b{g}") for g, b in enumerate(self.bias)]
+        states = [Tensor([1, k], F32, variable=True, name=s) for s, k in (("h", 2), ("c", n))]
+        projection = [self.project and Tensor([2, 3], F32, data=sum(self.project, []), name="hr"),
+                      self.shift and Tensor([2], F32, data=self.shift, name="hb")]
         self.net, self.y = Net(self.x), Tensor([1, 3, 2], F32, name="y")
         self.net.add("UNIDIRECTIONAL_SEQUENCE_LSTM",
-                     [self.x, *weights(0), *weights(4), None, None, None, *biases, None, None, *states,
+                     [self.x, *weights(0), *weights(4), None, None, None, *biases, *projection, *states,
                       None, None, None, None], self.y, f0=("b", 4), f1=("f", clip), f3=("b", 0))
 
     def run(self, x, h, c):
@@ -82,11 +88,14 @@ class Lstm:
         made = []
         for row in x:
             sums = [[self.bias[g][u] + sum(self.rows[at][2 * u + k] * v[k] for at, v in ((g, row), (4 + g, h))
-                                           for k in range(2)) for u in range(2)] for g in range(4)]
+                                           for k in range(2)) for u in range(self.units)] for g in range(4)]
             i, f, o = ([1 / (1 + math.exp(-v)) for v in sums[g]] for g in (0, 1, 3))
-            c = [f[u] * c[u] + i[u] * math.tanh(sums[2][u]) for u in range(2)]
+            c = [f[u] * c[u] + i[u] * math.tanh(sums[2][u]) for u in range(self.units)]
             c = [max(-self.clip, min(self.clip, v)) if self.clip else v for v in c]
-            h = [o[u] * math.tanh(c[u]) for u in range(2)]
+            h = [o[u] * math.tanh(c[u]) for u in range(self.units)]
+            if self.project:
+                h = [sum(w * m for w, m in zip(row, h)) + (self.shift[k] if self.shift else 0)
+                     for k, row in enumerate(self.project)]
             made += h
         return made, h, c
 
@@ -94,16 +103,20 @@ class Lstm:
 def run_lstms():
     for title, lstm, options in (("a float LSTM", Lstm(), ()), ("with a clip", Lstm(0.25), ()),
                                  ("with int8 weights", Lstm(hybrid=True), ()),
-                                 ("whose state is kept", Lstm(), ("--variables=keep",))):
+                                 ("whose state is kept", Lstm(), ("--variables=keep",)),
+                                 ("with a projection", Lstm(project=(None,)), ()),
+                                 ("  whose state is kept", Lstm(0.3, project=(None,)), ("--variables=keep",)),
+                                 ("  with biases", Lstm(project=([0.3, -0.7],)), ())):
         told = imported("m.tflite", lstm.net.write(lstm.y), *options)
         check(told.returncode == 0, title, told.stderr)
         with open("m.cnn", encoding="utf-8") as file:
             text = file.read()
         keeps = bool(options)
         check(("keep=true" in text) == keeps and ("starts from zeros" in text) != keeps and
-              ("int8 weights" in text) == ("int8" in title), "  names its state", text)
+              ("int8 weights" in text) == ("int8" in title) and ("project=2" in text) == bool(lstm.project),
+              "  names its state", text)
         net = Steps(ctypes.c_float, (6,), keeps)
-        h, c = [0.0] * 2, [0.0] * 2
+        h, c = [0.0] * 2, [0.0] * lstm.units
         for call in range(2):
             x = [[0.7 * call - i, 0.4 * i] for i in range(3)]
             want, last, cell = lstm.run(x, h, c)
@@ -111,6 +124,10 @@ def run_lstms():
                 h, c = last, cell
             got = net.step([v for row in x for v in row])[0]
             check(max(abs(a - b) for a, b in zip(got, want)) < 1e-6, f"  call {call + 1}", f"{got} {want}")
+    lstm = Lstm(project=([0.3, -0.7],))
+    told = imported("m.tflite", lstm.net.write(lstm.y), "--variables=keep")
+    check(told.returncode == 1 and "its projection has a bias, and its state is kept" in told.stderr,
+          "  and biases, of which the state is kept, is refused", told.stderr)
 
 
 class Svdf:

@@ -5,7 +5,8 @@
 #include "import/import.h"
 
 enum { MOST_GATES = 4, MOST_ROWS_APART = 64 };
-enum { IN_X, IN_W, IN_R, IN_BIAS, IN_LENGTHS, IN_HIDDEN, IN_CELL, IN_PEEPHOLES };
+/* IN_PROJECTION: [outputs][units], of LSTMs of TensorFlow Lite. */
+enum { IN_X, IN_W, IN_R, IN_BIAS, IN_LENGTHS, IN_HIDDEN, IN_CELL, IN_PEEPHOLES, IN_PROJECTION };
 enum { OUT_ROWS, OUT_HIDDEN, OUT_CELL };
 
 typedef struct Cells { /* Properties of a kind of layer. */
@@ -23,9 +24,9 @@ typedef struct Layer {
   const OnnxNode *node;
   const Cells *kind;
   const View *x;
-  int time, batch; /* dimensions of x */
-  int64_t rows, images, channels, units, directions;
-  const Tensor *weight, *hidden, *bias;
+  int time, batch;                                            /* dimensions of x */
+  int64_t rows, images, channels, units, outputs, directions; /* outputs: length of h */
+  const Tensor *weight, *hidden, *bias, *projection;
   const char *name, *relu;
   Value *start[2]; /* initial h and c; NULL: zeros */
 } Layer;
@@ -73,7 +74,8 @@ static bool matrices_fit(ModelImport *im, Layer *l) {
   if (l->x->rank != 3) return no(im, "a tensor of %d dimensions", l->x->rank);
   if (!w || !r || (given(l->node, IN_BIAS) && !l->bias)) return no(im, "computed weights");
   l->directions = both ? 2 : 1;
-  l->units = r->rank == 3 ? r->dim[2] : 0;
+  l->outputs = r->rank == 3 ? r->dim[2] : 0;
+  l->units = l->projection ? l->projection->dim[1] : l->outputs;
   l->channels = l->x->size[2];
   l->rows = l->x->size[l->time];
   l->images = l->x->along[l->batch].n && l->x->along[l->batch].f[0].axis == BATCH ? 1 : l->x->size[l->batch];
@@ -110,7 +112,7 @@ static bool put_direction(ModelImport *im, const Layer *l, int64_t way) {
     const Tensor *of;
     int64_t at, columns;
   } part[] = {{"weight_ih_l0", l->weight, way * sums * l->channels, l->channels},
-              {"weight_hh_l0", l->hidden, way * sums * l->units, l->units},
+              {"weight_hh_l0", l->hidden, way * sums * l->outputs, l->outputs},
               {"bias_ih_l0", l->bias, 2 * way * sums, 1},
               {"bias_hh_l0", l->bias, (2 * way + 1) * sums, 1}};
   for (int i = 0; i < 4; i++) {
@@ -120,6 +122,7 @@ static bool put_direction(ModelImport *im, const Layer *l, int64_t way) {
     if (!t) return false;
     put_weight(im, l->name, arena_printf(im->arena, "%s%s", part[i].member, behind), t, i < 2 ? 2 : 1, dim);
   }
+  if (l->projection) put_weight(im, l->name, "weight_hr_l0", l->projection, 2, l->projection->dim);
   return true;
 }
 
@@ -135,7 +138,7 @@ static bool all_zeros(const Tensor *t) {
 static bool begin_from(ModelImport *im, Layer *l, int input, Value **start) {
   if (l->node->keeps && l->images > 1) return no(im, "%lld sequences with states", (long long)l->images);
   const Tensor *t = constant_of(im, l->node, input);
-  const int64_t n = l->directions * l->units;
+  const int64_t n = l->directions * (input == IN_HIDDEN ? l->outputs : l->units);
   if (!given(l->node, input) || (t && all_zeros(t))) return true;
   if (l->images > 1) return no(im, "%lld sequences with initial values", (long long)l->images);
   if (t) {
@@ -198,7 +201,7 @@ void find_kept_layers(ModelImport *im) {
 /* ---- the layer ---- */
 static Value *emit_layer(ModelImport *im, const Layer *l, Value *rows, bool last, bool again) {
   const char *direction = onnx_text(l->node, "direction", "forward");
-  const int64_t n = l->directions * l->units;
+  const int64_t n = l->directions * l->outputs;
   Value *in[3] = {rows};
   int nin = 1;
   Text call = {.arena = im->arena};
@@ -216,6 +219,7 @@ static Value *emit_layer(ModelImport *im, const Layer *l, Value *rows, bool last
   if (l->kind->gates == 3 && !onnx_int(l->node, "linear_before_reset", 0)) text_put(&call, ", reset=before");
   if (l->relu) text_put(&call, "%s", l->relu);
   const double clip = onnx_float(l->node, "cnnc_clip", 0); /* clips the cells, as in TensorFlow Lite */
+  if (l->projection) text_put(&call, ", project=%lld", (long long)l->outputs);
   if (clip > 0) text_put(&call, ", clip=%s", number_text(im->arena, clip));
   text_put(&call, again ? ", weights=\"%s\")" : ", name=\"%s\")", l->name);
   return emit(im, nin, in, last ? shape_vector(n) : shape_sequence(l->rows, n), "%s", call.s);
@@ -240,7 +244,7 @@ static Value *lay_sequences(ModelImport *im, const Layer *l) {
 /* The last row or all rows of each sequence, all of them concatenated. */
 static Value *run_sequences(ModelImport *im, const Layer *l, Value *all, bool last, bool again) {
   Value *made[MOST_ROWS_APART];
-  const int64_t n = l->directions * l->units;
+  const int64_t n = l->directions * l->outputs;
   for (int64_t i = 0; i < l->images; i++) {
     Value *rows = sequence_of(im, l, all, i);
     if (!rows || !(made[i] = emit_layer(im, l, rows, last, again || i))) return NULL;
@@ -253,9 +257,9 @@ static Value *run_sequences(ModelImport *im, const Layer *l, Value *all, bool la
 /* The last row of the sequence, if it is computed last. */
 static Value *last_row(ModelImport *im, const Layer *l, Value *rows) {
   Value *row = l->rows == 1 ? rows
-                            : emit_one(im, rows, shape_sequence(1, l->units), "crop([%lld, 0])",
+                            : emit_one(im, rows, shape_sequence(1, l->outputs), "crop([%lld, 0])",
                                        (long long)l->rows - 1);
-  return reshaped(im, row, shape_vector(l->units));
+  return reshaped(im, row, shape_vector(l->outputs));
 }
 
 /* The result's dimensions: rows or none, directions, images, units, according to the layout. */
@@ -269,9 +273,9 @@ static View *result_view(ModelImport *im, const Layer *l, Value *value, bool las
   }
   if (!last) view_set(view, l->time, c - 1);
   view->size[way] = l->directions;
-  if (l->directions > 1) view->along[way] = factors_one(c, l->units, l->directions);
-  view->size[view->rank - 1] = l->units;
-  if (l->units > 1) view->along[view->rank - 1] = factors_one(c, 1, l->units);
+  if (l->directions > 1) view->along[way] = factors_one(c, l->outputs, l->directions);
+  view->size[view->rank - 1] = l->outputs;
+  if (l->outputs > 1) view->along[view->rank - 1] = factors_one(c, 1, l->outputs);
   return view;
 }
 
@@ -420,6 +424,7 @@ View *import_recurrent(ModelImport *im, const OnnxNode *node) {
     if (!strcmp(node->op, kinds[i].op)) l.kind = &kinds[i];
   l.x = view_of(im, node, IN_X);
   l.bias = constant_of(im, node, IN_BIAS);
+  l.projection = constant_of(im, node, IN_PROJECTION);
   l.time = onnx_int(node, "layout", 0) != 0;
   l.batch = !l.time;
   if (!l.x || !attributes_fit(im, &l) || !matrices_fit(im, &l) || !lengths_fit(im, &l)) return NULL;

@@ -1,5 +1,5 @@
-/* tflite_recurrent.c: Import of UNIDIRECTIONAL_SEQUENCE_LSTM, with int8 weights and values and with float
- * values, and of SVDF with float values. */
+/* tflite_recurrent.c: Import of UNIDIRECTIONAL_SEQUENCE_LSTM and of SVDF, with int8 weights and values and
+ * with float values. */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
 #include "import/tflite/tflite_make.h"
@@ -40,7 +40,6 @@ static const char *lstm_refusal(const TflOperator *op) {
   if (any_given(op, LSTM_NORMS, LSTM_GATES)) return "it has layer norms";
   if (!lstm_given(op, LSTM_INPUT_WEIGHTS) || !lstm_given(op, LSTM_HIDDEN_WEIGHTS))
     return "its input gate is coupled to its forget gate";
-  if (lstm_given(op, LSTM_PROJECTION_BIAS)) return "its projection has a bias";
   if (op->clips[1] > 0) return "its projection is clipped";
   if (op->cell_activation != TFL_ACTIVATION_TANH) return "its activation is not tanh";
   if (!lstm_given(op, LSTM_HIDDEN) || !lstm_given(op, LSTM_CELL)) return "its state is missing";
@@ -78,6 +77,12 @@ static bool check_state(Making *k, const TflOperator *op, int64_t units) {
   return true;
 }
 
+static void tfl_note_state(Making *k, const TflOperator *op, const char *layer) {
+  if (!op->stateful)
+    text_put(&k->text, "# The model keeps the state of %s between calls; here each call starts from zeros.\n",
+             layer);
+}
+
 static void put_gates(Making *k, const TflOperator *op, const char *name, int first, int64_t units,
                       int64_t columns) {
   const int64_t dim[2] = {LSTM_GATES * units, columns}, gates = LSTM_GATES;
@@ -109,8 +114,8 @@ bool tfl_lstm(Making *k, const TflOperator *op) {
   if (!tfl_value(k, op, op->in[0])) return false;
   if (why) return tfl_no(k, op, "%s", why);
   if (op->time_major) return tfl_no(k, op, "its first axis is time");
-  if (op->stateful) return tfl_no(k, op, "its state between calls (--variables=keep) has no int8 form");
-  if (tfl_in(k, op, LSTM_PROJECTION)) return tfl_no(k, op, "its projection has no int8 form");
+  if (tfl_in(k, op, LSTM_PROJECTION) || tfl_in(k, op, LSTM_PROJECTION_BIAS))
+    return tfl_no(k, op, "its projection has no int8 form");
   if (out->elem != I8) return tfl_no(k, op, "it is %s, not int8 with int16 cells", out->type);
   if (in->rank != 3 || out->rank != 3) return tfl_no(k, op, "its input must be a sequence");
   const int64_t units = out->dim[2], channels = in->dim[2];
@@ -121,11 +126,11 @@ bool tfl_lstm(Making *k, const TflOperator *op) {
         !is_gate_bias(k, op, LSTM_BIASES + g, units))
       return false;
   const char *layer = tfl_layer(k, "lstm");
-  text_put(&k->text, "# The model keeps the state of %s between calls; here each call starts from zeros.\n",
-           layer);
+  tfl_note_state(k, op, layer);
   tfl_begin(k, op, op->in[0]);
-  tfl_call(k, op, layer, "lstm(%" PRId64 "%s", units,
-           op->clips[0] > 0 ? arena_printf(k->arena, ", clip=%.9g", (double)op->clips[0]) : "");
+  tfl_call(k, op, layer, "lstm(%" PRId64 "%s%s", units,
+           op->clips[0] > 0 ? arena_printf(k->arena, ", clip=%.9g", (double)op->clips[0]) : "",
+           op->stateful ? ", keep=true" : "");
   put_gates(k, op, arena_printf(k->arena, "%s.weight_ih_l0", layer), LSTM_INPUT_WEIGHTS, units, channels);
   put_gates(k, op, arena_printf(k->arena, "%s.weight_hh_l0", layer), LSTM_HIDDEN_WEIGHTS, units, units);
   put_biases(k, op, layer, units);
@@ -133,6 +138,83 @@ bool tfl_lstm(Making *k, const TflOperator *op) {
   tfl_scale(k, layer, out);
   if (k->litert) tfl_say(k, layer, "kernel", "litert");
   tfl_end(k, op, layer);
+  return true;
+}
+
+/* ---- int8 SVDF ---- */
+static bool is_svdf_constant(Making *k, const TflOperator *op, int input, int64_t rows, int64_t columns,
+                             Elem elem) {
+  const TflTensor *t = tfl_in(k, op, input);
+  if (!t || !t->data) return tfl_no(k, op, "its weights are computed, not constants");
+  if (t->rank != 2 || t->dim[0] != rows || t->dim[1] != columns)
+    return tfl_no(k, op, "its weights do not match its input");
+  if (t->known && t->elem == elem && t->scales == 1 && t->zeros) return true;
+  return tfl_no(k, op, "its weights are %s, not int%s with one scale and zero point 0", t->type,
+                elem == I16 ? "16" : "8");
+}
+
+/* Features and their weights over time are both int16, or both int8. */
+static bool check_svdf(Making *k, const TflOperator *op) {
+  const TflTensor *in = tfl_in(k, op, 0), *w = tfl_in(k, op, SVDF_FEATURES), *time = tfl_in(k, op, SVDF_TIME),
+                  *bias = tfl_in(k, op, SVDF_BIAS), *state = tfl_in(k, op, SVDF_STATE), *out = tfl_out(k, op);
+  if (op->activation && op->activation != TFL_ACTIVATION_RELU)
+    return tfl_no(k, op, "its activation is neither none nor RELU");
+  if (in->elem != I8 || out->elem != I8) return tfl_no(k, op, "it is %s, not int8", out->type);
+  if (in->rank != 2 || in->dim[0] != 1) return tfl_no(k, op, "its input must be one row");
+  if (!state || !state->known || (state->elem != I8 && state->elem != I16) || state->scales != 1 ||
+      (state->elem == I16 && state->zero))
+    return tfl_no(k, op, "its state must be int8 or int16 with one scale");
+  const int64_t features = w && w->rank == 2 ? w->dim[0] : 0,
+                memory = time && time->rank == 2 ? time->dim[1] : 0;
+  if (op->groups < 1 || features < 1 || memory < 1 || features % op->groups ||
+      state->size != features * memory || out->size != features / op->groups)
+    return tfl_no(k, op, "its weights do not match its input");
+  if (bias && !(bias->data && bias->known && bias->elem == I32 && bias->size == out->size))
+    return tfl_no(k, op, "its bias must have one int32 number per unit");
+  return is_svdf_constant(k, op, SVDF_FEATURES, features, in->dim[1], I8) &&
+         is_svdf_constant(k, op, SVDF_TIME, features, memory, state->elem);
+}
+
+static void put_svdf_arrays(Making *k, const TflOperator *op, const char *layer) {
+  const TflTensor *w = tfl_in(k, op, SVDF_FEATURES), *time = tfl_in(k, op, SVDF_TIME),
+                  *bias = tfl_in(k, op, SVDF_BIAS);
+  const char *feature = arena_printf(k->arena, "%s.weight_feature", layer),
+             *over = arena_printf(k->arena, "%s.weight_time", layer);
+  const int64_t one = 1;
+  int8_t *q = (int8_t *)arena_alloc(k->arena, (size_t)w->size + 1), narrow;
+  int16_t *t = NEW_ARRAY(k->arena, int16_t, time->size);
+  for (int64_t i = 0; i < w->size; i++) tfl_element(w, i, q + i);
+  for (int64_t i = 0; i < time->size; i++) {
+    if (time->elem == I16) tfl_element(time, i, t + i);
+    else tfl_element(time, i, &narrow), t[i] = narrow;
+  }
+  tfl_array(k, feature, I8, 2, w->dim, q);
+  tfl_array(k, arena_printf(k->arena, "%s.scale", feature), F32, 1, &one, w->scale);
+  tfl_array(k, over, I16, 2, time->dim, t);
+  tfl_array(k, arena_printf(k->arena, "%s.scale", over), F32, 1, &one, time->scale);
+  if (!bias) return;
+  int32_t *b = NEW_ARRAY(k->arena, int32_t, bias->size);
+  for (int64_t u = 0; u < bias->size; u++) tfl_element(bias, u, b + u);
+  tfl_array(k, arena_printf(k->arena, "%s.bias", layer), I32, 1, &bias->size, b);
+}
+
+/* The kernels do not apply its activation: with RELU the lowest number of the value is 0. */
+bool tfl_svdf(Making *k, const TflOperator *op) {
+  const TflTensor *out = tfl_out(k, op);
+  if (!tfl_value(k, op, op->in[0]) || !check_svdf(k, op)) return false;
+  const int64_t units = out->size, memory = tfl_in(k, op, SVDF_TIME)->dim[1];
+  const char *layer = tfl_layer(k, "svdf"),
+             *relu = op->activation && out->zero == INT8_MIN ? ", activation=relu" : "";
+  TflOperator plain = *op;
+  plain.activation = 0;
+  tfl_note_state(k, op, layer);
+  tfl_begin(k, op, op->in[0]);
+  tfl_call(k, op, layer, "svdf(%" PRId64 ", %" PRId64 ", rank=%" PRId64 "%s%s%s", units, memory, op->groups,
+           tfl_in(k, op, SVDF_BIAS) ? "" : ", bias=false", relu, op->stateful ? ", keep=true" : "");
+  put_svdf_arrays(k, op, layer);
+  tfl_scale(k, arena_printf(k->arena, "%s.features", layer), tfl_in(k, op, SVDF_STATE));
+  tfl_scale(k, layer, out);
+  tfl_end_as(k, &plain, layer, shape_sequence(1, units));
   return true;
 }
 
@@ -148,6 +230,35 @@ static Tensor *lstm_gates(Nodes *n, int first, int64_t units, int64_t columns) {
     for (int64_t i = 0; i < w->size; i++) tensor_put(t, g * w->size + i, tfl_number(w, i));
   }
   return t;
+}
+
+/* A constant of floats of that shape, columns 0 for a vector; NULL: something else. */
+static Tensor *lstm_constant(Nodes *n, int input, int64_t rows, int64_t columns) {
+  const TflTensor *from = nodes_tensor(n, input);
+  const int64_t dim[] = {rows, columns};
+  if (!from || !from->data || !from->known || from->elem != F32 || from->rank != 1 + (columns > 0) ||
+      from->dim[0] != rows || (columns && from->dim[1] != columns))
+    return NULL;
+  Tensor *t = tensor_new(n->arena, TENSOR_FLOAT, from->rank, dim);
+  for (int64_t i = 0; i < from->size; i++) tensor_put(t, i, tfl_number(from, i));
+  return t;
+}
+
+/* h is W_hr m + b. The layer of the program has no b: its h is W_hr m, which starts from -b, and the sums of
+ * the gates have W_hh b. */
+static void add_projection_bias(Tensor *biases, const Tensor *hidden, const Tensor *b, int64_t units) {
+  for (int64_t s = 0; s < LSTM_GATES * units; s++) {
+    double sum = tensor_number(biases, s);
+    for (int64_t k = 0; k < b->n; k++) sum += tensor_number(hidden, s * b->n + k) * tensor_number(b, k);
+    tensor_put(biases, s, sum);
+  }
+}
+
+static int projection_start(Nodes *n, const Tensor *b) {
+  const int64_t dim[] = {1, 1, b->n};
+  Tensor *t = tensor_new(n->arena, TENSOR_FLOAT, 3, dim);
+  for (int64_t k = 0; k < b->n; k++) tensor_put(t, k, -tensor_number(b, k));
+  return nodes_constant(n, t);
 }
 
 /* Biases, each of which may be missing, and zeros. */
@@ -184,23 +295,40 @@ void nodes_lstm(Nodes *n) {
   const TflTensor *x = nodes_tensor(n, 0), *out = &n->m->tensor[op->out[0]];
   const char *why = lstm_refusal(op);
   if (why) return nodes_refuse(n, why);
-  if (nodes_tensor(n, LSTM_PROJECTION)) return nodes_refuse(n, "its projection is not supported yet");
   if (!x || x->rank != 3 || out->rank != 3 || out->dim[2] < 1 || x->dim[2] < 1 || out->dim[2] > INT16_MAX ||
       x->dim[2] > INT16_MAX)
     return nodes_refuse(n, "its input must be a sequence");
-  const int64_t units = out->dim[2], directions[] = {op->time_major ? 1 : 2};
+  const TflTensor *projection = nodes_tensor(n, LSTM_PROJECTION);
+  const int64_t outputs = out->dim[2],
+                units = projection && projection->rank == 2 ? projection->dim[1] : outputs,
+                directions[] = {op->time_major ? 1 : 2};
   Tensor *w = lstm_gates(n, LSTM_INPUT_WEIGHTS, units, x->dim[2]),
-         *r = lstm_gates(n, LSTM_HIDDEN_WEIGHTS, units, units), *b = lstm_biases(n, units);
-  if (!w || !r || !b) return nodes_refuse(n, "its weights do not match its input");
-  const int in[] = {nodes_in(n, 0), nodes_constant(n, w), nodes_constant(n, r), nodes_constant(n, b)};
-  const int made = nodes_apply(n, "LSTM", 4, in);
+         *r = lstm_gates(n, LSTM_HIDDEN_WEIGHTS, units, outputs), *b = lstm_biases(n, units),
+         *hr = projection ? lstm_constant(n, LSTM_PROJECTION, outputs, units) : NULL,
+         *shift = projection ? lstm_constant(n, LSTM_PROJECTION_BIAS, outputs, 0) : NULL;
+  if (!w || !r || !b || (projection && !hr) || (nodes_tensor(n, LSTM_PROJECTION_BIAS) && !shift))
+    return nodes_refuse(n, "its weights do not match its input");
+  if (projection && outputs >= units) return nodes_refuse(n, "its projection is not smaller than its cell");
+  if (shift && op->stateful) return nodes_refuse(n, "its projection has a bias, and its state is kept");
+  if (shift) add_projection_bias(b, r, shift, units);
+  const int in[] = {nodes_in(n, 0),
+                    nodes_constant(n, w),
+                    nodes_constant(n, r),
+                    nodes_constant(n, b),
+                    0,
+                    shift ? projection_start(n, shift) : 0,
+                    0,
+                    0,
+                    hr ? nodes_constant(n, hr) : 0};
+  const int made = nodes_apply(n, "LSTM", hr ? 9 : 4, in);
   OnnxNode *node = nodes_last(n);
   onnx_set_int(n->arena, node, "hidden_size", units);
   onnx_set_int(n->arena, node, "layout", !op->time_major);
   if (op->clips[0] > 0) onnx_set_float(n->arena, node, "cnnc_clip", (double)op->clips[0]);
   note_state(n, node);
   const int one[] = {made, nodes_integers(n, 1, directions)};
-  nodes_finish_as(n, nodes_apply(n, "Squeeze", 2, one), 0);
+  const int rows = nodes_apply(n, "Squeeze", 2, one), sum[] = {rows, shift ? nodes_constant(n, shift) : 0};
+  nodes_finish_as(n, shift ? nodes_apply(n, "Add", 2, sum) : rows, 0);
 }
 
 /* ---- SVDF ---- */

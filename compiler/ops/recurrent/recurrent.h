@@ -87,6 +87,18 @@ Node *recurrent_gates(Graph *, const Node *layer, const Op *, const Recurrent *,
 Node *recurrent_start(Graph *, const Node *layer, Node *given, int way, int64_t n, const char *suffix);
 Node *recurrent_join(Graph *, const Node *layer, Node *const part[2]);
 
+/* ---- svdf.c ---- */
+/* Parameters of svdf, in node->weight. */
+enum { FEATURE_WEIGHT, TIME_WEIGHT, SVDF_BIAS, SVDF_WEIGHTS };
+typedef struct Svdf {
+  int64_t rows, channels, units, rank, memory, features; /* features: units*rank */
+  int state, calls; /* inputs: features of the earlier rows; the number of calls; 0: none */
+  StreamRow first;  /* index of the first row, from the number of calls */
+} Svdf;
+Svdf svdf_of(const Node *);
+/* The features of all rows, after those of memory - 1 earlier ones: [memory - 1 + rows][features]. */
+double *svdf_features(Arena *, const Svdf *, const double *const *in, const double *weight);
+
 /* recurrent_eval.c: in double */
 void recurrent_eval(const Eval *); /* the layer */
 /* The record of a direction of a layer with these inputs and weights. */

@@ -11,15 +11,8 @@
 #include "ops/registry.h"
 
 extern const Op op_relu;
-enum { FEATURE_WEIGHT, TIME_WEIGHT, BIAS, SVDF_WEIGHTS };
 /* Inputs of an update: the layer, the state, and the inputs of the layer. */
 enum { OF_LAYER, OF_STATE, OF_INPUTS };
-
-typedef struct Svdf {
-  int64_t rows, channels, units, rank, memory, features; /* features: units*rank */
-  int state, calls; /* inputs: features of the earlier rows; the number of calls; 0: none */
-  StreamRow first;  /* index of the first row, from the number of calls */
-} Svdf;
 
 static const Param params[] = {
     {"units", PARAM_INT, NULL, "number of units, the channels of the value", 0, 0, NULL},
@@ -31,7 +24,7 @@ static const Param params[] = {
     {0},
 };
 
-static Svdf svdf_of(const Node *node) {
+Svdf svdf_of(const Node *node) {
   Svdf s = {
       .units = arg_int(node, "units"), .rank = arg_int(node, "rank"), .memory = arg_int(node, "memory")};
   const Shape in = node->in[0]->shape;
@@ -80,7 +73,7 @@ static void shape(ShapeContext *context, Node *node) {
   if (!(to[FEATURE_WEIGHT] = svdf_weight(context, node, "weight_feature", s.features, s.channels)) ||
       !(to[TIME_WEIGHT] = svdf_weight(context, node, "weight_time", s.features, s.memory)))
     return;
-  if (arg_bool(node, "bias") && !(to[BIAS] = svdf_weight(context, node, "bias", s.units, 0))) return;
+  if (arg_bool(node, "bias") && !(to[SVDF_BIAS] = svdf_weight(context, node, "bias", s.units, 0))) return;
   node->shape = shape_sequence(s.rows, s.units);
 }
 
@@ -90,8 +83,8 @@ static Cost cost(const Node *node) {
 }
 
 /* ---- eval ---- */
-/* Features [memory - 1 + rows][features]: earlier rows come from the state, or are 0. */
-static double *features_of(Arena *arena, const Svdf *s, const double *const *in, const double *weight) {
+/* Earlier rows come from the state, or are 0. */
+double *svdf_features(Arena *arena, const Svdf *s, const double *const *in, const double *weight) {
   const int64_t before = s->memory - 1, n = s->features;
   double *f = NEW_ARRAY(arena, double, (before + s->rows) * n + 1);
   const double first = s->calls ? in[s->calls][0] * (double)s->first.rows + (double)s->first.offset : 0;
@@ -109,8 +102,8 @@ static double *features_of(Arena *arena, const Svdf *s, const double *const *in,
 static void eval_forward(const Eval *eval) {
   const Svdf s = svdf_of(eval->node);
   Arena *arena = arena_new();
-  const double *f = features_of(arena, &s, eval->in, eval->weight[FEATURE_WEIGHT]);
-  const double *time = eval->weight[TIME_WEIGHT], *bias = eval->weight[BIAS];
+  const double *f = svdf_features(arena, &s, eval->in, eval->weight[FEATURE_WEIGHT]);
+  const double *time = eval->weight[TIME_WEIGHT], *bias = eval->weight[SVDF_BIAS];
   const bool relu = arg_is(eval->node, "activation", "relu");
   for (int64_t t = 0; t < s.rows; t++)
     for (int64_t u = 0; u < s.units; u++) {
@@ -126,7 +119,7 @@ static void eval_forward(const Eval *eval) {
 static void eval_kept(const Eval *eval) {
   const Svdf s = svdf_of(eval->node->in[OF_LAYER]);
   Arena *arena = arena_new();
-  const double *f = features_of(arena, &s, eval->in + OF_INPUTS, eval->weight[FEATURE_WEIGHT]);
+  const double *f = svdf_features(arena, &s, eval->in + OF_INPUTS, eval->weight[FEATURE_WEIGHT]);
   memcpy(eval->out, f + s.rows * s.features, (size_t)((s.memory - 1) * s.features) * sizeof *f);
   arena_free(arena);
 }
@@ -233,7 +226,7 @@ static Node *parts(Graph *graph, Node *layer, bool training) {
       graph_part(graph, layer, s.rank == 1 ? &op_depth : &op_time, relu ? "sums" : "", layer->shape, 1, &f);
   y->detail = NULL;
   set_product(graph, y, s.memory, kept ? 0 : s.memory - 1, s.units, layer->weight[TIME_WEIGHT],
-              layer->weight[BIAS]);
+              layer->weight[SVDF_BIAS]);
   if (!relu) return y;
   y = graph_part(graph, layer, &op_relu, "", layer->shape, 1, &y);
   y->detail = NULL;
@@ -295,6 +288,7 @@ const Op op_svdf = {
     .eval = eval_forward,
     .parts = parts,
     .keep = keep,
+    .traits.int8 = INT8_SVDF,
     .traits.stream = STREAM_RECURRENT,
     .traits.kept_rows = history,
 };
