@@ -255,6 +255,8 @@ View *view_new(ModelImport *, Value *, int rank);             /* with dimensions
 View *view_copy(ModelImport *, const View *, Value *);
 /* Makes broadcast dimensions (of one element, Expand) dimensions of the value; NULL after no(). */
 View *view_repeated(ModelImport *, const View *);
+/* The view before dimension d was repeated: its innermost part is *times copies of a value. NULL: none. */
+View *view_unrepeated(ModelImport *, const View *, int d, int64_t *times);
 View *view_standard(ModelImport *, Value *, const View *like, int rank); /* n, c, positions; n as in `like` */
 void view_set(View *, int d, int axis);                                  /* maps dimension d to that axis */
 View *view_reshape(ModelImport *, const View *, int rank, const int64_t *size);
@@ -367,6 +369,10 @@ bool is_truth(const ModelImport *, int tensor);
 View *truth_of(ModelImport *, const View *);               /* 1 where it is not 0, otherwise 0 */
 View *differing(ModelImport *, const OnnxNode *);          /* 1 where its two inputs differ, otherwise 0 */
 void import_choice(ModelImport *, const OnnxNode *branch); /* an If on a computed boolean; or no() */
+
+/* ---- forms_rotary.c ---- */
+/* The result of a statement, as rotary if it and those before it compute that. */
+View *rotary_of(ModelImport *, View *);
 
 /* ---- ops_norm.c ---- */
 /* Whether reductions along an axis, which forms_norm.c found, match x: shapes are inputs from `first` on.

@@ -6,7 +6,7 @@ libcnnc_a_SOURCES += %D%/common/program_text.c %D%/common/refusals.c %D%/common/
 libcnnc_a_SOURCES += %D%/onnx/branches.c %D%/onnx/broadcast.c %D%/onnx/constant_values.c %D%/onnx/fold.c \
   %D%/onnx/fold.h %D%/onnx/fold_elements.c %D%/onnx/fold_index.c %D%/onnx/fold_move.c \
   %D%/onnx/fold_product.c %D%/onnx/fold_reduce.c %D%/onnx/folds.def %D%/onnx/forms.c %D%/onnx/forms.h \
-  %D%/onnx/forms_attention.c %D%/onnx/forms_deformable.c \
+  %D%/onnx/forms_attention.c %D%/onnx/forms_deformable.c %D%/onnx/forms_rotary.c \
   %D%/onnx/forms_norm.c %D%/onnx/ops_index.c %D%/onnx/int8_layers.c \
   %D%/onnx/inputs.c %D%/onnx/state_hints.c %D%/onnx/channel_axis.c %D%/onnx/onnx_names.c \
   %D%/onnx/onnx.h %D%/onnx/onnx_dynamic.c \

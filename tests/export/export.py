@@ -12,7 +12,8 @@ COMPUTED = os.environ.get("COMPUTED", "").split()
 cnnc = os.path.abspath(sys.argv[1])
 # Comments and the spelling of literals may differ in ONNX: only numbers are compared.
 NOTHING = ("dropout", "drop_path")
-FREE = ("init", "bias_init", "pad", "order", "momentum", "mean", "std", "scale", "ceil", "count_pad", "x")
+FREE = ("init", "bias_init", "pad", "order", "momentum", "mean", "std", "scale", "ceil", "count_pad", "x", "cos",
+        "sin", "key", "value")
 
 
 def reduced(word):
@@ -207,6 +208,8 @@ for path in glob.glob(f"{top}/examples/*/*.cnn"):  # imports of examples are nex
 table()
 program_back(f"{top}/tests/run/index_forms.cnn")
 program_back(f"{top}/tests/export/operators.cnn", "--opset=23")
+for opset in ("--opset=17", "--opset=23"):
+    program_back(f"{top}/tests/export/grouped.cnn", opset)
 boxes("tiny_yolov3,side=64")
 boxes("ssd,side=32")
 all_detections()

@@ -236,6 +236,38 @@ attended("attention_of_channels", [
     node("Transpose", "o0", "o", perm=[0, 1, 3, 2])],
     {"heat": f32([[[[1]], [[1.25]], [[1.5]]]])})
 
+# ---- keys and values of two heads, repeated for four of the queries; halves turned by their position
+def grouped(times):
+    nodes = [node("MatMul", "x wq", "q0"), node("Reshape", "q0 by_query", "q1"),
+             node("Transpose", "q1", "q", perm=[0, 2, 1, 3])]
+    for name in "kv":
+        nodes += [node("MatMul", f"x w{name}", f"{name}0"), node("Reshape", f"{name}0 by_key", f"{name}1"),
+                  node("Transpose", f"{name}1", f"{name}2", perm=[0, 2, 1, 3]),
+                  node("Unsqueeze", f"{name}2 two", f"{name}3"),
+                  node("Expand", f"{name}3 wide", f"{name}4"), node("Reshape", f"{name}4 all", name)]
+    return [*nodes, node("Transpose", "k", "kt", perm=[0, 1, 3, 2]), node("MatMul", "q kt", "s0"),
+            node("Mul", "s0 factor", "s"), node("Add", "s mask", "sm"), *weighted("sm"), *projected("o")], {
+                "wq": (E, 2 * times * D), "wk": (E, 2 * D), "wv": (E, 2 * D), **factor, "two": numbers(2),
+                "by_query": numbers(1, L, 2 * times, D), "by_key": numbers(1, L, 2, D),
+                "wide": numbers(1, 2, times, L, D), "all": numbers(1, 2 * times, L, D),
+                "mask": np.triu(np.full((L, L), -np.inf, f32), 1), "flat": numbers(1, L, 2 * times * D),
+                **matrices(proj=(2 * times * D, E))}
+
+
+nodes, constants = grouped(2)
+case("attention_grouped", nodes, SEQUENCE, "y", constants, last=("x", "y"))
+nodes, constants = grouped(2)  # the repeated values are read elsewhere, too
+case("repeated_heads", [*nodes, node("ReduceMean", "v", "z", axes=[2], keepdims=0)], SEQUENCE, "y z",
+     constants, last=("x", "y", "z"))
+angle = np.random.default_rng(3).random((L, D // 2)).astype(f32) * 3
+turned = [node("Slice", "q none half last", "q_1"), node("Slice", "q half most last", "q_2"),
+          node("Neg", "q_2", "q_n"), node("Concat", "q_n q_1", "q_r", axis=-1), node("Mul", "q cos", "q_c"),
+          node("Mul", "q_r sin", "q_s"), node("Add", "q_c q_s", "q_t")]
+attended("rotary_halves", [
+    *turned, node("Transpose", "k", "kt", perm=[0, 1, 3, 2]), node("MatMul", "q_t kt", "s"), *weighted("s")],
+    {"none": numbers(0), "half": numbers(D // 2), "most": numbers(1 << 40), "last": numbers(-1),
+     "cos": np.cos(np.tile(angle, 2))[None, None], "sin": np.sin(np.tile(angle, 2))[None, None]})
+
 # ---- products alone: of vectors, several matrices, one matrix for several, turned, with a factor and a sum
 case("products", [
     node("Relu", "x", "a"), node("Tanh", "x", "b"), node("Transpose", "b", "bt", perm=[0, 1, 3, 2]),

@@ -20,4 +20,6 @@ void turn_into_one(ModelImport *, OnnxNode *, const char *op, int in);
 void form_norms(ModelImport *, OnnxNode *);      /* forms_norm.c */
 void form_deformable(ModelImport *, OnnxNode *); /* forms_deformable.c */
 void form_attention(ModelImport *, OnnxNode *);  /* forms_attention.c */
+/* The numbers of a constant, possibly reshaped; NULL: the value is computed. */
+const Tensor *numbers_of_constant(ModelImport *, const Value *);
 #endif

@@ -24,6 +24,7 @@ typedef struct Chain {
     const char *layer; /* layer of a bias, one number per channel; or NULL */
   } term[MOST_TERMS];
   int64_t rows, l[2]; /* of the scores: rows, and positions of both sides */
+  int64_t grouped;    /* the queries of several heads are one row's positions: their number, otherwise 1 */
 } Chain;
 typedef struct Term Term;
 
@@ -104,7 +105,7 @@ static bool find_scores(ModelImport *im, const Value *v, Chain *c, double factor
 static bool find_chain(ModelImport *im, const View *chances, Chain *c) {
   const Value *v = chances->value;
   const int last = v->shape.rank - 1;
-  *c = (Chain){.nsteps = 1, .step = {v->made}, .scale = 1};
+  *c = (Chain){.nsteps = 1, .step = {v->made}, .scale = 1, .grouped = 1};
   if (!is_call(v->made, "softmax") || v->reads || v->quant || last < 1) return false;
   const bool channels = strcmp(v->made->call, "softmax") == 0;
   if (!channels && !strstr(v->made->call, last == 2 ? "axis=width" : "axis=length")) return false;
@@ -131,14 +132,17 @@ typedef struct Masks {
   bool causal;
 } Masks;
 
-/* The numbers of a term; NULL: it is computed. */
-static const Tensor *term_numbers(ModelImport *im, const Term *t) {
-  const Statement *s = t->value->made;
-  if (t->layer) return weight_named(im, t->layer, "bias")->tensor;
+const Tensor *numbers_of_constant(ModelImport *im, const Value *v) {
+  const Statement *s = v->made;
   while (s && keeps_order(s)) s = s->in[0]->made;
   const char *layer = s && is_call(s, "constant") ? layer_in(im, s) : NULL;
   const ImportWeight *weight = layer ? weight_named(im, layer, "weight") : NULL;
   return weight ? weight->tensor : NULL;
+}
+
+/* The numbers of a term; NULL: it is computed. */
+static const Tensor *term_numbers(ModelImport *im, const Term *t) {
+  return t->layer ? weight_named(im, t->layer, "bias")->tensor : numbers_of_constant(im, t->value);
 }
 
 /* Layout of a term relative to the scores, [rows][first][second]: the number of rows, and whether it varies
@@ -174,6 +178,9 @@ static float term_number(const Chain *c, const Tensor *t, const Spread *s, int64
   return (float)tensor_number(t, at);
 }
 
+/* The positions of one head. */
+static int64_t query_length(const Chain *c) { return c->l[!c->key] / c->grouped; }
+
 /* Whether a constant varies over the rows of the scores, or over heads. */
 static void varies_by(const Chain *c, const Tensor *t, const Spread *s, int64_t heads, bool by[2]) {
   by[0] = by[1] = false;
@@ -188,7 +195,7 @@ static void varies_by(const Chain *c, const Tensor *t, const Spread *s, int64_t 
 
 static bool add_to_mask(ModelImport *im, const Chain *c, const Tensor *t, const Spread *s, double factor,
                         int64_t rows, int64_t step, Added *to) {
-  const int64_t l = c->l[!c->key], m = c->l[c->key], old = to->rows;
+  const int64_t l = query_length(c), m = c->l[c->key], old = to->rows;
   if (!may_compute(im, sizeof(float) * (size_t)(rows * l * m))) return false;
   float *sum = NEW_ARRAY(im->arena, float, rows * l * m);
   for (int64_t at = 0; at < rows * l * m; at++) {
@@ -228,7 +235,7 @@ static bool place_value(const Chain *c, const Term *term, const Spread *s, int64
 }
 
 static bool is_causal(const Chain *c, const Added *mask) {
-  const int64_t l = c->l[!c->key], m = c->l[c->key];
+  const int64_t l = query_length(c), m = c->l[c->key];
   for (int64_t at = 0; at < l * m; at++) {
     const bool seen = at % m <= at / m;
     if (seen ? mask->number[at] != 0 : !(mask->number[at] < -1e30F)) return false;
@@ -308,7 +315,7 @@ static Value *operand_of(ModelImport *im, const View *x, int64_t heads) {
 }
 
 static Value *added_value(ModelImport *im, const Chain *c, const Added *a, bool heads, const char *name) {
-  const int64_t dim[] = {a->rows, c->l[!c->key], c->l[c->key]};
+  const int64_t dim[] = {a->rows, query_length(c), c->l[c->key]};
   const Shape row = shape_sequence(dim[1], dim[2]), all = shape_image(dim[0], dim[1], dim[2]);
   const int first = a->rows == 1;
   Value *v = a->value;
@@ -346,14 +353,29 @@ static View *attended_view(ModelImport *im, Value *v, int64_t rows, int64_t head
   return y;
 }
 
-static View *attend(ModelImport *im, const Chain *c, View *const operand[3], int64_t heads, const Masks *m,
-                    double scale) {
+/* Query, key and value. Keys and values that are repeated for several heads are read as they are: *key_heads
+ * is their number. Or there are fewer of them already: one row for several rows of queries. */
+static bool attention_operands(ModelImport *im, View *const operand[3], int64_t heads, int64_t queries,
+                               Value *in[3], int64_t *key_heads) {
+  int64_t times[2] = {1, 1};
+  View *fewer[] = {view_unrepeated(im, operand[1], 0, &times[0]),
+                   view_unrepeated(im, operand[2], 0, &times[1])};
+  const bool repeats = fewer[0] && fewer[1] && times[0] == times[1] && heads % times[0] == 0;
+  *key_heads = repeats ? heads / times[0] : heads / queries;
+  in[0] = operand_of(im, operand[0], heads);
+  for (int k = 1; k < 3; k++) in[k] = operand_of(im, repeats ? fewer[k - 1] : operand[k], *key_heads);
+  return in[0] && in[1] && in[2];
+}
+
+static View *attend(ModelImport *im, const Chain *c, View *const operand[3], int64_t heads, int64_t queries,
+                    const Masks *m) {
   Value *in[5];
   int n = 3;
+  int64_t key_heads;
   Text more = {.arena = im->arena};
-  for (int k = 0; k < 3; k++)
-    if (!(in[k] = operand_of(im, operand[k], heads))) return NULL;
-  text_put(&more, "%s", scale_text(im, scale, operand[0]->size[2]));
+  if (!attention_operands(im, operand, heads, queries, in, &key_heads)) return NULL;
+  if (key_heads != heads) text_put(&more, ", key_heads=%lld", (long long)key_heads);
+  text_put(&more, "%s", scale_text(im, c->scale, operand[0]->size[2]));
   const bool masked = m->mask.number || m->mask.value, biased = m->bias.number || m->bias.value;
   if (m->causal) text_put(&more, ", mask=causal");
   if (masked) text_put(&more, ", mask=%%%d", n);
@@ -361,12 +383,49 @@ static View *attend(ModelImport *im, const Chain *c, View *const operand[3], int
   if (biased) text_put(&more, ", bias=%%%d", n);
   if (biased && !(in[n++] = added_value(im, c, &m->bias, true, "bias"))) return NULL;
   const char *split = heads == 1 ? "" : arena_printf(im->arena, ", heads=%lld", (long long)heads);
-  const int64_t rows = c->rows / heads, channels = operand[2]->size[2];
+  const int64_t rows = operand[0]->size[0] / heads, channels = operand[2]->size[2];
   const Shape all = shape_image(rows, operand[0]->size[1], heads * channels);
   Shape row = in[0]->shape;
   row.dim[row.rank - 1] = heads * channels;
   Value *v = emit(im, n, in, row, "attention(%%1, %%2%s%s)", split, more.s);
-  return attended_view(im, joined_rows(im, v, rows, all), c->rows, heads, channels);
+  return attended_view(im, joined_rows(im, v, rows, all), operand[0]->size[0], heads, channels);
+}
+
+/* The number of heads whose queries are one row's positions, although they are parts of the channels. */
+static int64_t grouped_queries(const View *query, int64_t rows) {
+  const Factors *along = &query->along[1];
+  const Factor *first = along->n > 1 ? &along->f[0] : NULL;
+  const bool grouped = first && first->axis == query->value->shape.rank - 1 && query->size[0] == rows &&
+                       first->inner == query->size[2];
+  return grouped ? first->size : 1;
+}
+
+/* Whether all that is added to the scores is the same for each row, and for each of n parts of their
+ * positions. */
+static bool terms_repeat(ModelImport *im, const Chain *c, int64_t n) {
+  const int64_t own = c->l[!c->key] / n, all = c->l[!c->key] * c->l[c->key];
+  for (int i = 0; i < c->nterms; i++) {
+    const Tensor *t = term_numbers(im, &c->term[i]);
+    Spread s;
+    if (!t || !term_spread(c, &c->term[i], t, &s)) return false;
+    for (int64_t at = 0; at < s.rows * all; at++) {
+      const int64_t place = at % all / c->l[c->key], key = at % c->l[c->key];
+      if (term_number(c, t, &s, at / all, place, key) != term_number(c, t, &s, 0, place % own, key))
+        return false;
+    }
+  }
+  return true;
+}
+
+/* Attention whose heads were apart from the positions of the queries, which it returns together again. */
+static View *attend_grouped(ModelImport *im, const Chain *c, View *const operand[3], int64_t heads,
+                            const Masks *masks) {
+  const int64_t apart[] = {c->rows * c->grouped, query_length(c), operand[0]->size[2]},
+                together[] = {c->rows, c->l[!c->key], operand[2]->size[2]};
+  if (c->grouped == 1) return attend(im, c, operand, heads, 1, masks);
+  View *const split[] = {view_reshape(im, operand[0], 3, apart), operand[1], operand[2]};
+  View *y = split[0] ? attend(im, c, split, heads * c->grouped, c->grouped, masks) : NULL;
+  return y ? view_reshape(im, y, 3, together) : NULL;
 }
 
 View *attention_of_product(ModelImport *im, const OnnxNode *node, const View *chances, const View *values,
@@ -380,11 +439,13 @@ View *attention_of_product(ModelImport *im, const OnnxNode *node, const View *ch
                      view_permute(im, values, (const int[]){0, 1, 2}, 3)};
   if (!sums_channels(operand[0]) || !sums_channels(operand[1])) return NULL;
   int64_t heads = best_heads(im, operand);
+  const int64_t grouped = grouped_queries(operand[0], c.rows);
+  if (grouped > 1 && terms_repeat(im, &c, grouped)) c.grouped = grouped;
   if (!place_terms(im, &c, heads, &masks)) {
     if (heads == 1 || !place_terms(im, &c, heads = 1, &masks)) return NULL;
   }
   const int before = im->statements.n;
-  View *y = attend(im, &c, operand, heads, &masks, c.scale);
+  View *y = attend_grouped(im, &c, operand, heads, &masks);
   im->why = NULL;
   if (!y) return take_back(im, before), NULL;
   for (int i = 0; i < c.nsteps; i++)

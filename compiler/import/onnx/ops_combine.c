@@ -444,7 +444,7 @@ View *import_combine(ModelImport *im, const OnnxNode *node) {
   View *y = view_copy(im, x, x->value);
   for (int i = 0; y && i < node->nin; i++)
     if (i != first && given(node, i)) y = combine_two(im, node, y, first, i, word);
-  return y;
+  return strcmp(word, "add") == 0 ? rotary_of(im, y) : y;
 }
 
 /* x / y, and 0 where y is 0: x * n / (y + 1 - n), where n is 1 unless y is 0. Rounded once, like the

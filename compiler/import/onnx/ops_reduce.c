@@ -92,7 +92,6 @@ static const View *with_whole_channels(ModelImport *im, const View *x, const boo
 }
 
 static View *over_positions(ModelImport *im, const View *x, Over *over, const char *word) {
-  const int c = x->value->shape.rank - 1;
   View *y = view_copy(im, x, x->value);
   Value *v = lay(im, x, over->nchan, over->chan, over->npos, over->pos, true);
   if (!v) return NULL;
@@ -100,9 +99,12 @@ static View *over_positions(ModelImport *im, const View *x, Over *over, const ch
   if (v->shape.rank > 1)
     v = emit_one(im, v, v->shape.rank == 3 ? shape_image(1, 1, n) : shape_vector(n), "%s", word);
   y->value = v;
-  for (int d = 0; d < x->rank; d++)
-    for (int i = 0; i < y->along[d].n; i++)
-      if (y->along[d].f[i].axis == c) y->along[d].f[i].axis = v->shape.rank - 1;
+  int64_t inner = 1;
+  for (int i = over->nchan - 1; i >= 0; i--) { /* in this order, as they were laid out */
+    const int d = over->chan[i];
+    y->along[d] = factors_one(v->shape.rank - 1, inner, x->size[d]);
+    inner *= x->size[d];
+  }
   for (int i = 0; i < over->npos; i++) y->size[over->pos[i]] = 1, y->along[over->pos[i]].n = 0;
   return y;
 }

@@ -39,7 +39,10 @@ static View *reshape_rows(ModelImport *im, const View *x, int n, const int64_t *
 static View *reshape_unevenly(ModelImport *im, const View *x, int n, const int64_t *size) {
   int dims[MOST_DIMS];
   for (int d = 0; d < MOST_DIMS; d++) dims[d] = d;
+  const View *from = x;
   if (!(x = view_repeated(im, x))) return NULL;
+  View *full = x->value == from->value ? NULL : view_reshape(im, x, n, size);
+  if (full) return full;
   const bool as_is = in_memory_order(x, x->rank, dims);
   const int before = im->statements.n;
   const View *laid = as_is ? NULL : view_with_channels(im, x);
@@ -350,7 +353,7 @@ static const OnnxNode *without_empty(ModelImport *im, const OnnxNode *node) {
   return to;
 }
 
-View *import_concat(ModelImport *im, const OnnxNode *whole) {
+static View *concatenated(ModelImport *im, const OnnxNode *whole) {
   const OnnxNode *node = without_empty(im, whole);
   Value **in = NEW_ARRAY(im->arena, Value *, node->nin + 1);
   const View *first = NULL;
@@ -382,3 +385,5 @@ View *import_concat(ModelImport *im, const OnnxNode *whole) {
   view_set(to, (int)axis, a);
   return to;
 }
+
+View *import_concat(ModelImport *im, const OnnxNode *node) { return rotary_of(im, concatenated(im, node)); }

@@ -1,5 +1,6 @@
 /* repeated.c: Materialization of broadcast tensors (Expand, Tile). */
 // SPDX-License-Identifier: Apache-2.0
+#include <string.h>
 #include "import/import.h"
 
 static bool is_stretched(const View *view, int d) { return !view->along[d].n && view->size[d] > 1; }
@@ -25,6 +26,43 @@ static Value *enlarged(ModelImport *im, Value *v, int nrepeat, Shape shape) {
                          : emit_one(im, v, shape, "upsample(%lldx%lld)", down, across);
 }
 
+enum { MOST_CHANNELS = 64 };
+
+/* The repeats as parts of the channels: the value, concatenated with itself. */
+static View *repeated_channels(ModelImport *im, const View *view) {
+  View *to = view_copy(im, view, view->value);
+  int64_t all = 1;
+  for (int d = 0; d < view->rank; d++)
+    if (is_stretched(view, d)) all *= view->size[d] <= MOST_CHANNELS ? view->size[d] : MOST_CHANNELS + 1;
+  if (all > MOST_CHANNELS) return no(im, "a repeated tensor (tile)");
+  for (int d = view->rank - 1; d >= 0; d--) {
+    if (!is_stretched(view, d)) continue;
+    Value *same[MOST_CHANNELS];
+    const int c = to->value->shape.rank - 1;
+    const int64_t channels = to->value->shape.dim[c];
+    for (int64_t i = 0; i < view->size[d]; i++) same[i] = to->value;
+    to->value = join_values(im, (int)view->size[d], same, c);
+    to->along[d] = factors_one(c, channels, view->size[d]);
+  }
+  return to;
+}
+
+View *view_unrepeated(ModelImport *im, const View *view, int d, int64_t *times) {
+  const Factors *along = &view->along[d];
+  const Statement *made = view->value->made;
+  const int c = view->value->shape.rank - 1;
+  const Factor *last = along->n ? &along->f[along->n - 1] : NULL;
+  if (!last || !made || made->nin != last->size || strcmp(made->call, "concat(%*)") != 0) return NULL;
+  for (int i = 1; i < made->nin; i++)
+    if (made->in[i] != made->in[0]) return NULL;
+  if (last->axis != c || last->inner != made->in[0]->shape.dim[c]) return NULL;
+  View *to = view_copy(im, view, made->in[0]);
+  *times = last->size;
+  to->size[d] /= *times;
+  to->along[d].n--;
+  return to;
+}
+
 View *view_repeated(ModelImport *im, const View *view) {
   int repeat[MOST_DIMS], dims[MOST_DIMS], nrepeat = 0, n = 0;
   int64_t times[MOST_DIMS];
@@ -37,7 +75,7 @@ View *view_repeated(ModelImport *im, const View *view) {
   }
   if (!nrepeat) return small;
   const int rank = nrepeat + (n ? n : 1);
-  if (rank > 3) return no(im, "a repeated tensor (tile)");
+  if (rank > 3) return repeated_channels(im, view);
   const int c = n ? channels_at(view, n, dims) : 0;
   for (int k = c; k + 1 < n; k++) {
     const int moved = dims[k];

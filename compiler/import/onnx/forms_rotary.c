@@ -1,0 +1,164 @@
+/* forms_rotary.c: Pattern matching of rotary embeddings in imported statements: halves, or neighbors, of each
+ * head's channels times constant cosines and sines. */
+// SPDX-License-Identifier: Apache-2.0
+#include <stdio.h>
+#include <string.h>
+#include "import/onnx/forms.h"
+
+/* The turned value and its angles, [positions][heads][channels]; interleaved: pairs are neighbors. */
+typedef struct Rotary {
+  const Value *x;
+  int64_t places, heads, pairs;
+  const Tensor *cosine, *sine;
+  int64_t width; /* numbers of the angles per head: pairs, or each pair twice */
+} Rotary;
+
+/* ---- parts ---- */
+static bool is_statement(const Value *v, int nin, const char *call) {
+  return v->made && v->made->nin == nin && strcmp(v->made->call, call) == 0;
+}
+
+/* The value before statements that keep the order of its elements. */
+static const Value *before_reshapes(const Value *v) {
+  while (v->made && v->made->nin == 1 && strncmp(v->made->call, "reshape(", 8) == 0) v = v->made->in[0];
+  return v;
+}
+
+/* The value that is multiplied by a constant, and the constant; NULL: another value. */
+static const Value *times_constant(ModelImport *im, const Value *v, const Tensor **t) {
+  v = before_reshapes(v);
+  for (int k = 0; k < 2 && is_statement(v, 2, "multiply(%*)"); k++) {
+    *t = numbers_of_constant(im, v->made->in[!k]);
+    if (*t) return v->made->in[k];
+  }
+  return NULL;
+}
+
+/* The value of which this is half of the channels, the second if `second`; NULL: it is not. */
+static const Value *half_of_channels(const Value *v, bool second) {
+  long long from, to;
+  if (!v->made || v->made->nin != 1 || sscanf(v->made->call, "slice(%lld..%lld)", &from, &to) != 2)
+    return NULL;
+  const Value *x = v->made->in[0];
+  const int64_t channels = x->shape.dim[x->shape.rank - 1], half = channels / 2;
+  return channels % 2 == 0 && from == (second ? half : 0) && to == (second ? channels : half) ? x : NULL;
+}
+
+static bool same_elements(const Value *a, const Value *b) {
+  return a && b && shape_equal(a->shape, b->shape) && before_reshapes(a) == before_reshapes(b);
+}
+
+static bool same_numbers(const Tensor *a, const Tensor *b) {
+  for (int64_t i = 0; a->n == b->n && i < a->n; i++)
+    if (tensor_number(a, i) != tensor_number(b, i)) return false;
+  return a->n == b->n;
+}
+
+/* ---- forms ---- */
+/* x1*c - x2*s beside x2*c + x1*s. */
+static bool is_turned(ModelImport *im, const Value *v, Rotary *r) {
+  if (!is_statement(v, 2, "concat(%*)")) return false;
+  const Value *below = v->made->in[0], *above = v->made->in[1];
+  if (!is_statement(below, 2, "subtract(%*)") || !is_statement(above, 2, "add(%*)")) return false;
+  const Tensor *cosine, *sine;
+  const Value *a = times_constant(im, below->made->in[0], &r->cosine),
+              *b = times_constant(im, below->made->in[1], &r->sine);
+  r->x = a ? half_of_channels(a, false) : NULL;
+  if (!r->x || !b || !same_elements(r->x, half_of_channels(b, true))) return false;
+  for (int k = 0; k < 2; k++) {
+    const Value *c = times_constant(im, above->made->in[k], &cosine),
+                *d = times_constant(im, above->made->in[!k], &sine);
+    if (c && d && same_elements(r->x, half_of_channels(c, true)) &&
+        same_elements(r->x, half_of_channels(d, false)))
+      return same_numbers(cosine, r->cosine) && same_numbers(sine, r->sine);
+  }
+  return false;
+}
+
+/* x*c + (-x2 beside x1)*s, with all cosines and sines twice. */
+static bool is_half_rotated(ModelImport *im, const Value *v, Rotary *r) {
+  for (int k = 0; k < 2 && is_statement(v, 2, "add(%*)"); k++) {
+    const Value *turned = times_constant(im, v->made->in[!k], &r->sine),
+                *x = times_constant(im, v->made->in[k], &r->cosine);
+    if (!x || !turned || !is_statement(turned, 2, "concat(%*)")) continue;
+    const Value *minus = turned->made->in[0];
+    r->x = half_of_channels(turned->made->in[1], false);
+    if (!r->x || !is_statement(minus, 1, "multiply(-1)")) continue;
+    if (same_elements(r->x, half_of_channels(minus->made->in[0], true)) &&
+        before_reshapes(x) == before_reshapes(r->x))
+      return true;
+  }
+  return false;
+}
+
+/* Sizes, if the angles are [positions][heads][pairs], or each half of the channels has them. */
+static bool find_sizes(Rotary *r, bool twice) {
+  const Shape s = r->x->shape;
+  const int last = s.rank - 1;
+  if (s.rank < 2) return false;
+  *r = (Rotary){.x = r->x, .cosine = r->cosine, .sine = r->sine, .places = s.dim[0]};
+  r->heads = last == 2 ? s.dim[1] : 1;
+  r->pairs = s.dim[last] / 2;
+  r->width = twice ? 2 * r->pairs : r->pairs;
+  return r->cosine->n == r->places * r->heads * r->width && r->sine->n == r->cosine->n;
+}
+
+static double angle_number(const Rotary *r, const Tensor *t, int64_t place, int64_t head, int64_t pair) {
+  return tensor_number(t, (place * r->heads + head) * r->width + pair);
+}
+
+/* The number of heads after which the angles repeat. */
+static bool repeats_after(const Rotary *r, int64_t heads) {
+  for (int64_t i = 0; i < r->places; i++)
+    for (int64_t h = 0; h < r->heads; h++)
+      for (int64_t c = 0; c < r->width; c++) {
+        const int64_t first = h % heads, pair = c % r->pairs;
+        if (angle_number(r, r->cosine, i, h, c) != angle_number(r, r->cosine, i, first, pair) ||
+            angle_number(r, r->sine, i, h, c) != angle_number(r, r->sine, i, first, pair))
+          return false;
+      }
+  return true;
+}
+
+/* ---- the operator ---- */
+static Value *angles(ModelImport *im, const Rotary *r, const Tensor *t, int64_t own, const char *name) {
+  const int64_t dim[] = {r->places, own * r->pairs};
+  Tensor *to = tensor_new(im->arena, TENSOR_FLOAT, 2, dim);
+  for (int64_t i = 0; i < to->n; i++)
+    tensor_put(to, i, angle_number(r, t, i / dim[1], i % dim[1] / r->pairs, i % r->pairs));
+  return constant_statement(im, NULL, 0, name, shape_sequence(dim[0], dim[1]), to, false);
+}
+
+/* The view of positions x heads x channels as one of positions x channels. */
+static View *view_of_sequence(ModelImport *im, const View *like, Value *v) {
+  View *y = view_copy(im, like, v);
+  const Shape s = like->value->shape;
+  for (int d = 0; d < y->rank && s.rank == 3; d++)
+    for (int i = 0; i < y->along[d].n; i++) {
+      Factor *f = &y->along[d].f[i];
+      if (f->axis == 1) f->inner *= s.dim[2];
+      else if (f->axis == 2) f->axis = 1;
+    }
+  return y;
+}
+
+View *rotary_of(ModelImport *im, View *y) {
+  Rotary r = {0};
+  if (!y || quant_of(y->value)) return y;
+  const bool turned = is_turned(im, y->value, &r), half = !turned && is_half_rotated(im, y->value, &r);
+  if ((!turned && !half) || !find_sizes(&r, half)) return y;
+  const bool neighbors = r.pairs == 1 && r.heads > 1; /* of each head: it has as many pairs as angles */
+  int64_t own = 1;
+  while (own < r.heads && (r.heads % own || !repeats_after(&r, own))) own++;
+  if (own > 1 && !neighbors) return y;
+  const Shape shape = shape_sequence(r.places, 2 * r.pairs * r.heads), made = y->value->shape;
+  if (!shape_equal(made, shape) && !shape_equal(made, r.x->shape)) return y;
+  const Value *before = before_reshapes(r.x), *x = shape_equal(before->shape, shape) ? before : r.x;
+  Value *in[] = {reshaped(im, (Value *)(uintptr_t)x, shape), angles(im, &r, r.cosine, own, "cos"),
+                 angles(im, &r, r.sine, own, "sin")};
+  if (!in[1] || !in[2]) return y;
+  const int64_t heads = r.heads / own;
+  const char *split = heads > 1 ? arena_printf(im->arena, ", heads=%lld", (long long)heads) : "";
+  Value *v = emit(im, 3, in, shape, "rotary(%%1, %%2%s%s)", split, neighbors ? ", interleaved=true" : "");
+  return view_of_sequence(im, y, v);
+}
