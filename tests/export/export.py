@@ -12,8 +12,8 @@ COMPUTED = os.environ.get("COMPUTED", "").split()
 cnnc = os.path.abspath(sys.argv[1])
 # Comments and the spelling of literals may differ in ONNX: only numbers are compared.
 NOTHING = ("dropout", "drop_path")
-FREE = ("init", "bias_init", "pad", "order", "momentum", "mean", "std", "scale", "ceil", "count_pad", "x", "cos",
-        "sin", "key", "value")
+FREE = ("init", "bias_init", "pad", "order", "momentum", "mean", "std", "scale", "ceil", "count_pad", "x",
+        "cos", "sin", "key", "value")
 
 
 def reduced(word):
