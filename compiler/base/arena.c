@@ -41,8 +41,7 @@ void arena_at_failure(Arena *arena, void (*clean)(void *context), void *context)
   arena->context = context;
 }
 
-/* Chunks double, so that a large compilation rarely asks the system for memory; a large object gets its own
- * chunk size. */
+/* Chunks double in size, so that calls of malloc are rare; a large object gets a chunk of its size. */
 static Chunk *chunk_add(Arena *arena, size_t bytes) {
   size_t room = arena->chunk ? 2 * arena->chunk->room : FIRST_CHUNK;
   if (room > LARGEST_CHUNK) room = LARGEST_CHUNK;

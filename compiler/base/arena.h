@@ -9,7 +9,7 @@
 typedef struct Arena Arena;
 
 Arena *arena_new(void);
-/* called before the program ends because it is out of memory */
+/* Registers a function to call before the program ends because it is out of memory. */
 void arena_at_failure(Arena *, void (*clean)(void *context), void *context);
 void *
 arena_alloc(Arena *,

@@ -20,7 +20,7 @@ static int64_t shifted(int64_t x, int32_t s) { return x >= 0 ? x >> s : ~(~x >> 
 
 /* ---- factors ---- */
 Multiplier multiplier_of(double factor) {
-  static const double FAR = 0x1p40; /* replaces infinity: beyond all numbers in use */
+  static const double FAR = 0x1p40; /* replaces infinity: above all numbers in use */
   if (!(factor < FAR)) return (Multiplier){INT32_MAX, 41, (float)factor};
   int e = 0;
   const double part = frexp(factor, &e);
@@ -360,7 +360,7 @@ static const double CURVE_UNITS = 24 << 9; /* for sigmoid; for tanh, of twice it
 
 bool curve_fits(float in_scale) { return (double)in_scale * CURVE_UNITS < 0x1p16; }
 
-/* Scales that are nearly powers of two are treated as such, so that products need no shift. */
+/* A scale that is nearly a power of two is treated as one, so that products need only a shift. */
 Curve curve_of(float in_scale, bool tanh) {
   static const double LARGEST = 32767 / 2.0;
   enum { MOST_SHIFT = 31 };
@@ -376,8 +376,8 @@ Curve curve_of(float in_scale, bool tanh) {
 
 static double logistic(double x) { return 0x1p16 / (1 + exp(-x)); }
 
-/* Corrected by half of the interpolation error in the middle of the line to the next point: the error is then
- * equal there and at the ends. */
+/* The point is shifted by half of the interpolation error in the middle of the line to the next point, which
+ * makes the error equal in the middle and at the ends. */
 int32_t curve_point(int32_t n) {
   const double step = 1 / 24.0, here = logistic(n * step), next = logistic((n + 1) * step);
   if (n == CURVE_STEPS) return UINT16_MAX;
@@ -439,7 +439,7 @@ int32_t softmax_wide_exponential(const int16_t exponential[LINES + 1], int64_t b
   return line_at(exponential, cut16(below + INT16_MAX));
 }
 
-static int32_t bits_of(int32_t sum) { /* how many it has */
+static int32_t bits_of(int32_t sum) { /* number of significant bits */
   int32_t n = 0;
   while (n < 31 && sum >> n) n++;
   return n;

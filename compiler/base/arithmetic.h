@@ -1,6 +1,6 @@
-/* arithmetic.h: Arithmetic of quantized nets, bit-exact: the only copy outside the compiled loops. An int8 or
- * int16 value q represents (q - zero) * scale. Here all integers are int64, as in the reference of operators
- * (eval); nests use the primitives of nest/primitive.h, which share nothing with this.
+/* arithmetic.h: Bit-exact reference arithmetic of quantized nets. An int8 or int16 value q represents
+ * (q - zero) * scale. All integers are int64, as in the operators' eval; nests use the primitives of
+ * nest/primitive.h, which share no code with this.
  *
  * RSH(x, s) is x / 2^s, rounded down. */
 // SPDX-License-Identifier: Apache-2.0
@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Rounding of a sum to int8. It belongs to the quantized net, not to the target. */
+/* Rounding of a sum to int8: a property of the quantized net, not of the target. */
 typedef enum Rounding {
   ROUNDING_SINGLE, /* RSH(x*m + 2^(30-e), 31 - e): ruy, TOSA; the default of cnnc quantize */
   ROUNDING_DOUBLE, /* after the product and after the shift: gemmlowp; TFLM's reference kernels, CMSIS-NN */
@@ -19,25 +19,25 @@ enum { ROUNDINGS = 3 };
 const char *rounding_name(Rounding); /* "single" */
 bool rounding_find(const char *name, Rounding *);
 
-/* A factor: m * 2^(e - 31), 2^30 <= m < 2^31, or 0; and the same as a float. */
+/* A factor m * 2^(e - 31), with 2^30 <= m < 2^31 or m = 0; and the same factor as a float. */
 typedef struct Multiplier {
   int32_t m, e; /* -31 <= e; smaller factors are 0 */
   float real;
 } Multiplier;
-enum { MULTIPLIER_LEAST = -31, MULTIPLIER_MOST = 2 }; /* of e */
-Multiplier multiplier_of(double factor);              /* real is the nearest float */
-/* s_in * s_w / s_out. one: for a dense layer with one scale for all units, TFLite first rounds the product of
- * scales to a float. */
+enum { MULTIPLIER_LEAST = -31, MULTIPLIER_MOST = 2 }; /* range of e */
+Multiplier multiplier_of(double factor);
+/* in * weight / out. one: a dense layer with one scale for all units, for which TFLite first rounds the
+ * product of scales to float. */
 Multiplier multiplier_of_scales(float in, float weight, float out, bool one);
 int64_t multiplier_apply(Rounding, int64_t x, Multiplier);
-/* Sums of layers with int16 values, -2^47 < x < 2^47, are rounded once by all three; DOUBLE only multiplies
- * by the upper 15 bits of m, as TFLite does. */
+/* Sums of layers with int16 values, -2^47 < x < 2^47, are rounded once with all three; DOUBLE multiplies by
+ * the upper 15 bits of m, like TFLite. */
 enum { WIDE_SUM_BITS = 47, WIDE_MULTIPLIER_MOST = 7 };
 int64_t multiplier_apply_wide(Rounding, int64_t x, Multiplier);
-int32_t multiplier_reduced(Multiplier);             /* those bits */
-int64_t multiply_exactly(int64_t x, double factor); /* to the nearest, halves away from zero, within 2^30 */
+int32_t multiplier_reduced(Multiplier);             /* the upper 15 bits of m */
+int64_t multiply_exactly(int64_t x, double factor); /* rounds half away from zero, clamps to 2^30 */
 
-/* Bounds of a value: its zero point is added, then it is clamped. */
+/* Bounds of a value, which is clamped after the addition of its zero point. */
 typedef enum Bound { BOUND_NONE, BOUND_RELU, BOUND_RELU6 } Bound;
 typedef struct Stored {
   int32_t zero, lo, hi;
@@ -47,16 +47,16 @@ typedef struct Stored {
 Stored stored_of(float scale, int32_t zero, bool wide, Bound); /* wide: 16 bits, otherwise 8 */
 int32_t stored_put(Stored, int64_t rounded);
 
-/* Sums that every rounding supports: |x| * 2^max(e, 0) + 256 fits in int32. */
+/* Whether all roundings support sums up to `most`: most * 2^max(e, 0) + 256 fits in int32. */
 bool sum_fits(int64_t most, int32_t e);
 /* For means: whether the sum of n int8 or int16 numbers fits. */
 enum { MOST_SUMMED = INT32_MAX / 256, MOST_WIDE_SUMMED = INT32_MAX >> 16 };
 
-/* Products of two values of at most this size, each relative to its zero point. */
+/* Whether products of two values of at most this size, relative to their zero points, fit. */
 bool product_fits(Multiplier, int64_t most);
 
-/* Sums of values, one of which may be subtracted. Each doubling of their number beyond two costs one bit of
- * the fixed point, so that the sum of all has as much room as that of two. */
+/* Sums of values, one of which may be subtracted. Each doubling of their number beyond two costs one
+ * fractional bit, so that the sum does not overflow. */
 typedef struct Addend {
   float scale;
   bool minus;
@@ -82,33 +82,32 @@ int64_t addition_most(const Addition *, int64_t most); /* of the parts of SINGLE
  * 2^most. */
 int32_t addition_float_least(bool wide);
 int32_t addition_float_most(bool wide);
-bool addition_fits(Rounding, const Addition *, int64_t most); /* each is at most `most` from its zero point */
+bool addition_fits(Rounding, const Addition *, int64_t most); /* for |q - zero| <= most */
 
-/* sum / n, halves away from zero. */
-int64_t average_of(int64_t sum, int64_t n);
-int64_t average_even(int64_t sum, int64_t n); /* halves to even */
+int64_t average_of(int64_t sum, int64_t n);   /* sum / n, rounded half away from zero */
+int64_t average_even(int64_t sum, int64_t n); /* rounded half to even */
 
-/* The results of a function for each of the 256 values, the lowest first. A function whose parameters differ
- * per channel has a table for each; the number of channels is limited. */
+/* Tables of a function for all 256 values, the lowest first. A function with parameters per channel has a
+ * table per channel, and so a limited number of channels. */
 enum { MOST_TABLES = 4096 };
 typedef double RealFunction(const void *context, double x);
 void table_of(int8_t to[256], float in_scale, int32_t in_zero, float out_scale, Stored out, RealFunction *,
               const void *context);
-/* The same value with another scale. */
+/* Table of requantization to another scale. */
 void table_requantize(int8_t to[256], Rounding, float in_scale, int32_t in_zero, float out_scale, Stored out);
-int32_t quantize_real(double x, float scale, Stored); /* halves away from zero */
+int32_t quantize_real(double x, float scale, Stored); /* rounds half away from zero */
 
 /* The tables of imported nets, computed like TensorFlow Lite's kernels: logistic and tanh in gemmlowp's fixed
  * point, with the scales 1/256 and 1/128 and the zero points -128 and 0. */
 void table_logistic(int8_t to[256], float in_scale, int32_t in_zero);
 void table_tanh(int8_t to[256], float in_scale, int32_t in_zero);
-/* q - zero times `above`; if negative, times `slope` and `below`: all kinds of relu. */
+/* All kinds of relu: (q - zero) times `above`; negative values times `slope` and `below`. */
 void table_pieces(int8_t to[256], Rounding, int32_t in_zero, Multiplier above, int32_t slope,
                   Multiplier below, Stored out);
 /* False: the output's scale is too small for that kernel. */
 bool table_hard_swish(int8_t to[256], float in_scale, int32_t in_zero, float out_scale, int32_t out_zero);
 
-/* Softmax as gemmlowp has it, without floats; its value has the scale 1/256 and the zero -128. */
+/* Softmax of gemmlowp, without floats: scale 1/256, zero point -128. */
 enum { SOFTMAX_CHANNELS = 4095 };     /* most channels: their sum has 12 integer bits */
 bool softmax_scale_fits(float scale); /* of its input */
 void softmax_table(int32_t exponential[256], float in_scale); /* by largest - q, Q0.31; 0: too small */
@@ -117,11 +116,11 @@ int32_t softmax_reciprocal(int32_t sum);                      /* 1 / the sum's l
 int32_t softmax_value(int32_t exponential, int32_t sum, int32_t reciprocal);
 
 /* ---- functions of int16 values, as TensorFlow Lite's reference kernels compute them ---- */
-/* Is it nearly a power of two, as these kernels require? Then only shifts are needed. */
+/* Whether the scale is nearly a power of two 2^e, as these kernels require: products are shifts. */
 bool scale_is_power(float scale, int *e);
 
-/* Sigmoid and tanh, which is 2 * sigmoid(2x) - 1, with the scale 2^-15: points of the logistic function at
- * distances of 1/24, and straight lines between them. After the last point they are flat. */
+/* Sigmoid, and tanh as 2 * sigmoid(2x) - 1, with the scale 2^-15: linear interpolation of the logistic
+ * function at multiples of 1/24, and constant after the last point. */
 enum { CURVE_STEPS = 255, CURVE_MIDDLE = 1 << 15 };
 typedef struct Curve {
   int32_t factor, shift; /* (q * factor + half) / 2^shift, in steps of 2^-curve_bits */
@@ -130,8 +129,8 @@ typedef struct Curve {
 bool curve_fits(float in_scale); /* its products fit in int32 */
 Curve curve_of(float in_scale, bool tanh);
 int32_t curve_point(int32_t n);     /* about logistic(n / 24) * 2^16, n from 0 to 255 */
-int32_t curve_bits(const Curve *);  /* of a step */
-int32_t curve_end(const Curve *);   /* the flat part, in units of 2^-16-curve_bits */
+int32_t curve_bits(const Curve *);  /* bits of the position between two points */
+int32_t curve_end(const Curve *);   /* the constant part, in units of 2^-16-curve_bits */
 int32_t curve_start(const Curve *); /* its value at 0, in these units */
 int32_t curve_shift(const Curve *); /* from these units to int16 */
 int64_t curve_value(const Curve *, int64_t q);
@@ -139,15 +138,15 @@ int64_t curve_value(const Curve *, int64_t q);
 /* ---- recurrent layers: sums have the scale 2^-12, gates 2^-15 ---- */
 int64_t cut_wide(int64_t);                     /* to int16 */
 int64_t cut_narrow(int64_t);                   /* to int8 */
-int64_t shift_half_up(int64_t x, int32_t s);   /* x / 2^s to the nearest, halves upwards */
-int64_t shift_half_away(int64_t x, int32_t s); /* halves away from zero */
+int64_t shift_half_up(int64_t x, int32_t s);   /* x / 2^s, rounded half up */
+int64_t shift_half_away(int64_t x, int32_t s); /* rounded half away from zero */
 /* Sigmoid with the scale 2^-12 and tanh with 2^-(15 - whole), as in LiteRT's LSTM kernel: gemmlowp's 16-bit
  * fixed point. */
 enum { FIXED_WHOLE = 3, FIXED_WHOLE_MOST = 6 };
 int64_t fixed_logistic(int64_t q);
 int64_t fixed_tanh(int64_t q, int32_t whole);
 
-/* A function as 513 points, 128 apart from -32768 on, and straight lines between them. */
+/* A function by linear interpolation of 513 points, at multiples of 128 from -32768 on. */
 enum { LINES = 512, LINES_BITS = 7 };
 /* Softmax with the scale 2^-15: table positions from -32768 to 32767 are exponents from -10 to 0, and x from
  * 0 to 1 in 1 / (1 + x). */

@@ -1,4 +1,4 @@
-/* arrays.h: Named arrays of several types, and their file. */
+/* arrays.h: Named arrays, and their .safetensors file. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_ARRAYS_H
 #define CNNC_ARRAYS_H
@@ -12,13 +12,13 @@ typedef struct NamedArray {
   Elem elem;
   int rank;
   int64_t dim[4], size;
-  const void *data; /* of this machine */
+  const void *data; /* in this machine's byte order */
 } NamedArray;
 typedef struct Arrays {
   Arena *arena;
   VEC(NamedArray) list;
   const char *note; /* the metadata `cnnc.quantization`, or NULL: float weights */
-  const char *net;  /* name of their net, in our order; NULL: not stored */
+  const char *net;  /* metadata: name of the net; NULL: not stored */
 } Arrays;
 
 void arrays_add(Arrays *, const char *name, Elem, int rank, const int64_t *dim, const void *data); /* kept */

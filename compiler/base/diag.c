@@ -1,4 +1,4 @@
-/* diag.c: Recording of messages, their sorting into source order, and their printing. */
+/* diag.c: Diagnostics: -W options, recording, sorting into source order. */
 // SPDX-License-Identifier: Apache-2.0
 #include "base/diag.h"
 #include <string.h>
@@ -159,7 +159,7 @@ int diags_warnings(const Diags *diags) { return diags->warnings; }
 
 /* ---- printing ---- */
 
-/* Of a very deep stack of applications, only the innermost and the outermost are printed. */
+/* Of a deep stack of block applications, only the innermost and the outermost are shown. */
 int diag_all_notes(const Diag *diag, Arena *arena, const DiagNote **notes) {
   VEC(DiagNote) all = {0};
   for (int i = 0; i < diag->notes.n; i++) vec_push(arena, all, diag->notes.data[i]);

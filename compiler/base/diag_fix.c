@@ -1,4 +1,4 @@
-/* diag_fix.c: Application of the messages' fixes to the source texts. */
+/* diag_fix.c: Applies the fixes of messages to source texts. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "base/diag_record.h"
@@ -9,7 +9,7 @@ static bool fix_equal(const DiagFix *a, const DiagFix *b) {
   return a->span.start == b->span.start && a->span.end == b->span.end && strcmp(a->text, b->text) == 0;
 }
 
-/* Two insertions at one position overlap as well: their order is unknown. */
+/* Two insertions at one position overlap, too, because their order is undefined. */
 static bool fix_meets(const DiagFix *a, const DiagFix *b) {
   if (a->span.start == b->span.start) return true;
   return a->span.start < b->span.end && b->span.start < a->span.end;

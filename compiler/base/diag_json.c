@@ -1,4 +1,4 @@
-/* diag_json.c: Messages for programs: JSON in the documented format, and SARIF 2.1.0 for code scanning. */
+/* diag_json.c: Messages as JSON and as SARIF 2.1.0. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "base/diag_record.h"
@@ -43,7 +43,7 @@ static void put_lines(const Diags *diags, Text *text, Span span, const char *con
   for (int i = 0; i < 4; i++) text_put(text, "%s\"%s\": %d", i ? ", " : "", key[i], place[i]);
 }
 
-/* Prints the file if it differs from the message's. */
+/* The file is printed only if it differs from the message's. */
 static void put_fix(const Diags *diags, Text *text, const Diag *diag, const DiagFix *fix) {
   static const char *const key[] = {"line", "column", "end_line", "end_column"};
   text_put(text, "{");
@@ -93,7 +93,7 @@ void diags_put_json(const Diags *diags, Text *text) {
 
 /* ---- SARIF ---- */
 
-/* A path as a URI: everything but letters, digits and a few marks is written as %XX. */
+/* A path as a URI, percent-encoded. */
 static const char *uri_of(Arena *arena, const char *path) {
   Text uri = {.arena = arena};
   for (const char *c = path; *c; c++) {
@@ -152,7 +152,7 @@ static bool file_told(const Diag *diag, int before, uint32_t file) {
   return false;
 }
 
-/* One fix: all edits that belong together. */
+/* One fix with all edits of the message. */
 static void put_fixes(const Diags *diags, Text *text, const Diag *diag) {
   text_put(text, ",\n          \"fixes\": [{\"description\": {\"text\": ");
   text_json(text, diag->helps.n ? diag->helps.data[0] : diag->message);

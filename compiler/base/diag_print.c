@@ -1,4 +1,4 @@
-/* diag_print.c: Messages as text, with the source line and a caret below it. */
+/* diag_print.c: Messages as text, with the source line and carets below it. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "base/diag_record.h"
@@ -7,7 +7,7 @@ enum {
   TAB = 4,
   WIDEST = 160,
   BEFORE_CARET = 60
-}; /* columns on the screen; for a longer line the part around the caret is shown */
+}; /* columns; of a longer line, the part around the caret is shown */
 
 typedef struct Palette {
   const char *error, *warning, *note, *bold, *caret, *gutter, *reset;
@@ -29,8 +29,8 @@ static bool is_within(uint32_t code, const CodeRange *range, size_t n) {
   return false;
 }
 
-/* Width of a character on a terminal in columns: none for combining marks, two for East Asian wide characters
- * and emoji. */
+/* Width of a character on a terminal: 0 columns for combining marks, 2 for East Asian wide characters and
+ * emoji. */
 static int code_columns(uint32_t code) {
   static const CodeRange none[] = {{0x300, 0x36f},    {0x483, 0x489},   {0x591, 0x5bd},   {0x610, 0x61a},
                                    {0x64b, 0x65f},    {0x900, 0x902},   {0x1ab0, 0x1aff}, {0x1dc0, 0x1dff},
@@ -51,7 +51,7 @@ static bool is_harmful(uint32_t code) {
   return code < 0x20 || (code >= 0x7f && code < 0xa0) || (code >= 0x202a && code <= 0x202e);
 }
 
-/* User text in a message: removes characters that move the cursor or change the text direction. */
+/* Prints user text without characters that move the cursor or change the text direction. */
 static void put_clean(Text *text, const char *s) {
   for (const char *end = s + strlen(s); s < end;) {
     uint32_t code = 0;
@@ -64,7 +64,7 @@ static void put_clean(Text *text, const char *s) {
 
 /* ---- the source line ---- */
 
-/* A line as it is shown: cells of one character each, and the position of the range in them. */
+/* A source line for display, one cell per character. */
 typedef struct Cell {
   uint32_t offset;
   int column, columns, bytes;
@@ -95,9 +95,8 @@ static int cells_make(Arena *arena, const Source *source, uint32_t begin, uint32
     column += cell.columns;
     at += length ? (uint32_t)length : 1;
   }
-  vec_push(
-      arena, list,
-      ((Cell){.offset = end, .column = column, .s = ""})); /* so that the end of the line also has a column */
+  vec_push(arena, list,
+           ((Cell){.offset = end, .column = column, .s = ""})); /* for the column of the line's end */
   *cells = list.data;
   return list.n - 1;
 }
@@ -115,11 +114,10 @@ static void put_source(const Diags *diags, Text *text, const Palette *color, Spa
   const SourcePlace place = sources_place(diags->sources, span.file, span.start);
   const uint32_t begin = source->line[place.line - 1];
   uint32_t end = place.line < source->lines ? source->line[place.line] - 1 : (uint32_t)source->n;
-  /* Ignores trailing blanks; a range that continues on the next line is underlined to the last letter of its
-   * first line. */
+  /* A range over several lines is underlined to the last letter of the first one. */
   while (end > begin && is_blank(source->text[end - 1])) end--;
 
-  Arena *scratch = arena_new(); /* a line may be as long as the file, and there may be many messages on it */
+  Arena *scratch = arena_new(); /* many messages may show one very long line */
   Cell *cells;
   const int n = cells_make(scratch, source, begin, end, &cells);
   const uint32_t start = span.start < end ? span.start : end;
@@ -128,7 +126,7 @@ static void put_source(const Diags *diags, Text *text, const Palette *color, Spa
   int underlined = (stop > start ? cell_column(cells, n, stop) : caret) - caret;
   if (underlined < 1) underlined = 1;
 
-  /* The range of columns that is shown. */
+  /* The range of shown columns. */
   const int width = cells[n].column;
   const int first = width <= WIDEST || caret <= BEFORE_CARET ? 0 : caret - BEFORE_CARET;
   const int last = width <= WIDEST ? width : first + WIDEST;
@@ -151,7 +149,7 @@ static void put_source(const Diags *diags, Text *text, const Palette *color, Spa
 
 /* ---- messages ---- */
 
-/* The slug ends the first line: the rest may be code that a reader copies. */
+/* The slug is at the end of the first line: other lines may be code to copy. */
 static void put_text_message(const Diags *diags, Text *text, const Palette *color, DiagLevel level, Span span,
                              const char *message, const char *slug) {
   static const char *const word[] = {"note", "warning", "error"};

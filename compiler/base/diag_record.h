@@ -1,5 +1,4 @@
-/* diag_record.h: Storage of messages: interface between diag.c, which records them, and the files that
- * print them. */
+/* diag_record.h: Recorded messages: interface between diag.c and the files that print them. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_DIAG_RECORD_H
 #define CNNC_DIAG_RECORD_H
@@ -17,7 +16,7 @@ typedef struct DiagFix {
 } DiagFix;
 
 struct Diag {
-  Arena *arena; /* NULL: a suppressed message, which stores nothing */
+  Arena *arena; /* NULL: the message is suppressed */
   const Sources *sources;
   DiagId id;
   DiagLevel level;
@@ -41,7 +40,7 @@ struct Diags {
   DiagSetting is_error[DIAG_COUNT]; /* -Werror=slug, -Wno-error=slug */
   bool all_errors;                  /* -Werror */
   int errors, warnings, notes;
-  bool cut; /* there were more than the limit */
+  bool cut; /* messages above the limit were dropped */
 };
 
 /* All notes of a message, its applications of blocks ("in stage, applied here") at the end. */

@@ -1,4 +1,4 @@
-/* file.c: Reading of whole files, and atomic writing of files. */
+/* file.c: File input, file names, and atomic output. */
 // SPDX-License-Identifier: Apache-2.0
 #define _POSIX_C_SOURCE 200809L
 #define _XOPEN_SOURCE 700
@@ -160,7 +160,7 @@ static bool output_place(Outputs *outputs, const char *path, Output *output, con
     output->mode = status.st_mode & 07777;
     if (lstat(path, &link) == 0 && S_ISLNK(link.st_mode))
       output->path =
-          file_identity(outputs->arena, path); /* a link's target is written, the link is not replaced */
+          file_identity(outputs->arena, path); /* writes the target of a link, and keeps the link */
   }
   for (int i = 0; i < outputs->list.n; i++)
     if (strcmp(outputs->list.data[i].path, output->path) == 0)
@@ -196,8 +196,7 @@ static bool write_bytes(int descriptor, const char *bytes, size_t n) {
 static bool write_and_close(int descriptor, const char *bytes, size_t n, const char **why) {
   const bool written = write_bytes(descriptor, bytes, n);
   const int error = errno;
-  const bool closed =
-      close(descriptor) == 0 || errno == EINTR; /* if interrupted, the file is closed all the same */
+  const bool closed = close(descriptor) == 0 || errno == EINTR; /* an interrupted close has closed the file */
   if (!written || !closed) *why = strerror(written ? errno : error);
   return written && closed;
 }

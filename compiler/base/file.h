@@ -1,4 +1,4 @@
-/* file.h: Reading of whole files, and atomic writing of files. */
+/* file.h: File input, file names, and atomic output. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_FILE_H
 #define CNNC_FILE_H
@@ -12,7 +12,7 @@ bool file_exists(const char *path);
 const char *file_self(Arena *); /* the path of the running program; NULL: unknown */
 /* A file of cnnc's installation or build tree, in share/cnnc/lib. NULL: there is none. */
 const char *file_library(Arena *, const char *path);
-size_t file_begin(const char *path, void *to, size_t most); /* its first bytes; returns their number, or 0 */
+size_t file_begin(const char *path, void *to, size_t most); /* reads the first bytes; returns their number */
 const char *file_identity(Arena *, const char *path);       /* equal for two paths to the same file */
 const char *file_beside(Arena *, const char *beside,
                         const char *path); /* `path` relative to the directory of the file `beside` */

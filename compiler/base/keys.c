@@ -1,4 +1,4 @@
-// keys.c: sequences of numbers as keys, and a hash map from them (open addressing, at most half full).
+/* keys.c: Hash map from sequences of numbers to pointers (open addressing, at most half full). */
 // SPDX-License-Identifier: Apache-2.0
 #include "base/keys.h"
 #include <string.h>

@@ -1,4 +1,4 @@
-/* keys.h: Sequences of numbers as keys for equality, and a hash map from them to pointers. */
+/* keys.h: Keys (sequences of 64-bit words), and a hash map from keys to pointers. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_KEYS_H
 #define CNNC_KEYS_H
@@ -12,8 +12,8 @@ typedef struct Key {
 } Key;
 void key_add(Arena *, Key *, int64_t);
 void key_add_text(Arena *, Key *, const char *);
-void key_add_double(Arena *, Key *, double); /* by its bits: -0 is not 0 */
-void key_close(Key *);                       /* after the last word */
+void key_add_double(Arena *, Key *, double); /* adds its bits: -0 differs from 0 */
+void key_close(Key *);                       /* sets the hash, after the last word */
 bool key_equal(const Key *, const Key *);
 const Key *key_copy(Arena *, const Key *);
 
@@ -24,7 +24,8 @@ typedef struct KeySlot {
 typedef struct KeyTable {
   KeySlot *slot;
   int n, room;
-} KeyTable;                                                           /* all zero: an empty table */
-void *key_table_find(const KeyTable *, const Key *);                  /* NULL if it is missing */
-void key_table_set(Arena *, KeyTable *, const Key *key, void *thing); /* replaces; the key is not copied */
+} KeyTable;                                          /* all zero: an empty table */
+void *key_table_find(const KeyTable *, const Key *); /* NULL if it is missing */
+void key_table_set(Arena *, KeyTable *, const Key *key,
+                   void *thing); /* adds or replaces; refers to the key */
 #endif

@@ -7,11 +7,11 @@
 static inline int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 static inline int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
 
-/* Rounds towards minus and plus infinity; b is positive. */
+/* a / b rounded down and up; b is positive. */
 static inline int64_t floor_divide(int64_t a, int64_t b) { return a / b - (a % b < 0); }
 static inline int64_t ceil_divide(int64_t a, int64_t b) { return -floor_divide(-a, b); }
 
-/* The greatest common divisor; of 0 and a number that number. Neither is negative. */
+/* The greatest common divisor of numbers that are not negative; of 0 and n it is n. */
 static inline int64_t common_divisor(int64_t a, int64_t b) {
   while (b) {
     const int64_t rest = a % b;

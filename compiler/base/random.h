@@ -1,6 +1,6 @@
-/* random.h: Random numbers of a training step, as in generated code: each only depends on (seed, step,
- * sample, index), never on the order of use. Bits are computed from keys as in runtime/core/random.c, but
- * with other keys: the runtime's are those of the order of samples and of augmentation. */
+/* random.h: Counter-based random numbers of a training step, as in generated code: each depends only on
+ * (seed, step, sample, index). runtime/core/random.c has the same generator, with other keys for the order of
+ * samples and for augmentation. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_RANDOM_H
 #define CNNC_RANDOM_H

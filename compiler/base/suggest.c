@@ -1,4 +1,4 @@
-/* suggest.c: "Did you mean": the known name that is most similar to a misspelled word. */
+/* suggest.c: "Did you mean": finds the name most similar to a misspelled word. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "base/text.h"
@@ -8,8 +8,8 @@ enum { LONGEST = 63, NO_MATCH = 1000 };
 
 static int least(int a, int b) { return a < b ? a : b; }
 
-/* One word is the other's beginning, or its last part after a '_': kernel_size and kernel, learning_rate and
- * rate. */
+/* Whether one word is the beginning of the other, or its part after the last '_': kernel_size and kernel,
+ * learning_rate and rate. */
 static bool is_part(const char *word, int n, const char *name, int m) {
   const int shorter = least(n, m), longer = n + m - shorter;
   const char *inner = n < m ? word : name, *outer = n < m ? name : word;
@@ -18,10 +18,10 @@ static bool is_part(const char *word, int n, const char *name, int m) {
   return outer[longer - shorter - 1] == '_' && memcmp(inner, outer + longer - shorter, (size_t)shorter) == 0;
 }
 
-/* A third of the word may be wrong. */
+/* Maximum edit distance for a word of n characters. */
 static int limit_of(int n) { return n < 5 ? 1 : n < 9 ? 2 : 3; }
 
-/* Both have the same digits: adam2 is not a misspelled adam1. */
+/* Whether both have the same digits: adam2 is not a misspelled adam1. */
 static bool same_digits(const char *a, const char *b) {
   for (;;) {
     a += strcspn(a, "0123456789");

@@ -13,5 +13,5 @@ typedef struct Table {
   int n, room;
 } Table;                                                        /* all zero: an empty table */
 void *table_find(const Table *, const char *key);               /* NULL if it is missing */
-void table_set(Arena *, Table *, const char *key, void *thing); /* replaces; the key is not copied */
+void table_set(Arena *, Table *, const char *key, void *thing); /* adds or replaces; refers to the key */
 #endif

@@ -1,9 +1,9 @@
-/* template.c: Texts with placeholders. */
+/* template.c: Expansion of templates. */
 // SPDX-License-Identifier: Apache-2.0
 #include "base/template.h"
 #include <string.h>
 
-/* The placeholder that begins at `at`, an @, and its length; NULL: there is none. */
+/* The placeholder that begins with the @ at `at`, and its length; NULL: there is none. */
 static const Blank *blank_at(const char *at, const Blank *blanks, size_t *length) {
   const size_t n = strspn(at + 1, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_");
   *length = n + 2;

@@ -1,4 +1,4 @@
-/* template.h: Texts with placeholders. */
+/* template.h: Expansion of templates: texts with placeholders. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_TEMPLATE_H
 #define CNNC_TEMPLATE_H
@@ -8,7 +8,7 @@ typedef struct Blank {
   const char *name, *text;
 } Blank;
 
-/* The template with each @NAME@ replaced by the text of that name; names are capitals and _. A line that only
- * has a placeholder is omitted if its text is empty. The list ends with a NULL name. */
+/* Prints the template with the text of each @NAME@; names are capitals and _. A line that is only a
+ * placeholder is omitted if its text is empty. The list ends with a NULL name. */
 void template_put(Text *, const char *template, const Blank *);
 #endif

@@ -10,7 +10,7 @@ typedef struct Text {
   Arena *arena;
   char *s;
   size_t n, room;
-} Text; /* s is always zero-terminated after the first output */
+} Text; /* s is zero-terminated after the first output */
 
 void text_put(Text *, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void text_bytes(Text *, const char *s, size_t n);
@@ -28,7 +28,7 @@ int text_encode(char out[4], uint32_t code); /* the bytes written */
 
 /* The name among `names` (NULL-terminated) that a misspelled `word` most likely means, or NULL. */
 const char *suggest(const char *word, const char *const *names);
-/* Whether letters of the word are wrong, rather than words or digits omitted or added. */
+/* Whether letters of the word are wrong, and no words or digits are missing or added. */
 bool is_misspelt(const char *word, const char *name);
 void text_hex_float(Text *, float); /* 0x1.99999ap-4f; for a finite number */
 #endif

@@ -1,4 +1,4 @@
-/* advice.c: Hints for common syntax errors, mainly habits from other languages. */
+/* advice.c: Help for common syntax errors, mainly habits from other languages. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "base/text.h"
@@ -81,7 +81,7 @@ static bool advise_comma(const Parser *p, Diag *diag, Span span, const Expected 
 
 /* ---- chains ---- */
 
-/* Text after a keyword that other languages use before a statement. */
+/* A keyword of another language before a statement: let x = ... */
 static bool advise_keyword_elsewhere(const Parser *p, Diag *diag, Span span) {
   static const char *const results[] = {"return", "yield", NULL}, *const definitions[] = {"let",  "var",
                                                                                           "auto", "val",
@@ -114,7 +114,7 @@ static bool advise_arrow(const Parser *p, Diag *diag, Span span, const Expected 
   return true;
 }
 
-/* maxpool 2 */
+/* Missing parentheses: maxpool 2. */
 static bool advise_brackets(const Parser *p, Diag *diag, Span span, const Expected *e) {
   const bool number = p->token == TOK_NUMBER || p->token == TOK_DIMS;
   if (!number || p->before_token != TOK_NAME || !expects(e, "'->'") || !expects(e, "'('") ||
@@ -142,7 +142,7 @@ static uint32_t call_start(const Parser *p, uint32_t end) {
   return at;
 }
 
-/* conv(16, 3x3)(image) */
+/* Keras's application: conv(16, 3x3)(image). */
 static bool advise_application(const Parser *p, Diag *diag, Span span, const Expected *e) {
   if (p->token != TOK_LPAREN || p->before_token != TOK_RPAREN || !expects(e, "'->'")) return false;
   diag_help(diag, "the input of an operator precedes it: image -> conv(16, 3x3)");
@@ -159,7 +159,7 @@ static bool advise_application(const Parser *p, Diag *diag, Span span, const Exp
   return true;
 }
 
-/* (3, 3) */
+/* A tuple instead of a list: (3, 3). */
 static bool advise_list(const Parser *p, Diag *diag, Span span, const Expected *e) {
   if (p->token != TOK_COMMA || e->value || !expects(e, "')'") || expects(e, "','") || !bracket_is_open(p))
     return false;
@@ -180,7 +180,7 @@ static bool advise_list(const Parser *p, Diag *diag, Span span, const Expected *
   return true;
 }
 
-/* 1./255 */
+/* A float without digits after the point: 1./255. */
 static bool advise_point(const Parser *p, Diag *diag, Span span) {
   if (p->token != TOK_DOT || p->before_token != TOK_NUMBER) return false;
   const char *number = p->text->text + p->before.start;
@@ -192,7 +192,7 @@ static bool advise_point(const Parser *p, Diag *diag, Span span) {
   return true;
 }
 
-/* ---- what a file may hold ---- */
+/* ---- declarations of a file ---- */
 
 static bool advise_file(const Parser *p, Diag *diag, Span span, const Expected *e) {
   static const char *const blocks[] = {"def", "function", "fn", "func", "fun", "macro", "module", NULL};

@@ -1,4 +1,4 @@
-/* ast.h: Abstract syntax tree. No scopes, no shapes: names are text and spans. */
+/* ast.h: Abstract syntax tree. Names are unresolved: text with a span. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_AST_H
 #define CNNC_AST_H
@@ -7,8 +7,7 @@
 #include "base/arena.h"
 #include "base/diag.h"
 
-/* Maximum bytes of a name or a label: as a C string, whose length ends at 4095, each byte may need four
- * characters. */
+/* Maximum bytes of a name or a label: C limits strings to 4095 characters, and a byte may need four. */
 enum { MOST_NAME = 1000 };
 typedef struct Ident {
   const char *s;
@@ -23,7 +22,7 @@ typedef enum ExprKind {
   EXPR_BOOL,
   EXPR_DIMS,        /* 5x5: list of EXPR_INT */
   EXPR_LIST,        /* [a, b] */
-  EXPR_PATH,        /* a name, a.b.c, `in`, in.channels; a bare word may turn out to be a choice */
+  EXPR_PATH,        /* a name, a.b.c, `in`, in.channels; a single word may be a choice */
   EXPR_CALL,        /* normal(0.02), min(a, b) */
   EXPR_INDEX,       /* list[i]: a, b */
   EXPR_UNARY,       /* - not: a */
@@ -62,7 +61,7 @@ typedef struct Arguments {
   const Argument *list;
   Span span;
   bool given;
-} Arguments; /* given: parentheses were written */
+} Arguments; /* given: the source has parentheses */
 struct Expr {
   ExprKind kind;
   Span span;
@@ -76,22 +75,21 @@ struct Expr {
   int n;
   const Expr *const *items; /* EXPR_DIMS, EXPR_LIST */
   int nparts;
-  const Ident *part; /* EXPR_PATH: the names between the dots; `in` is the part "in" */
+  const Ident *part; /* EXPR_PATH: its names; `in` is the name "in" */
   Ident callee;
   Arguments args; /* EXPR_CALL */
-  int depth;      /* depth of the tree below, at most AST_DEEPEST: recursive walks are safe */
+  int depth;      /* height of the tree, at most AST_DEEPEST, so that recursion is safe */
 };
 enum { AST_DEEPEST = 1000 };
 
 /* ---- statements ---- */
-/* A chain that begins with one bare word has it as call[0] with args.given false and no head: `x -> relu`
- * and `relu -> tanh` look alike here. Sema decides whether the word is a value to start from. `in`, `in.a`
- * and `a.b` are heads. */
+/* A single word at the start of a chain is call[0] without arguments: sema/ decides whether it is a value, as
+ * in `x -> relu`, or an operator, as in `relu -> tanh`. `in`, `in.a` and `a.b` are heads. */
 typedef struct Call {
   Ident name;
   Arguments args;
   Span span;
-} Call; /* an operator or a block applied */
+} Call; /* application of an operator or a block */
 typedef struct Body Body;
 typedef enum StmtKind {
   STMT_CHAIN,
@@ -108,7 +106,7 @@ typedef struct OutputItem {
   const Expr *value;
   Ident type; /* .s NULL: not given */
   Span span;
-} OutputItem; /* value NULL: the value of that name; else an EXPR_PATH */
+} OutputItem; /* value: an EXPR_PATH; NULL: the value with that name */
 typedef struct Stmt {
   StmtKind kind;
   Span span;
@@ -172,8 +170,8 @@ typedef struct File {
   bool found_by_option; /* in a directory of -I, or imported by a file from there */
 } File;
 
-/* ---- what syntax/ does ---- */
-/* A token from the lexer. A line end that ends a statement is a token without characters. */
+/* ---- functions ---- */
+/* A token of the lexer. A line end that ends a statement is an empty token. */
 typedef struct Token {
   int kind; /* as in parser.h */
   Span span;
@@ -183,10 +181,10 @@ typedef VEC(Token) Tokens;
 File *parse_file(Arena *, Diags *, const Sources *,
                  uint32_t source); /* grammar/: records errors; returns everything that could be parsed */
 File *parse_tokens(Arena *, Diags *, const Sources *, uint32_t source,
-                   Tokens *tokens); /* keeps the tokens, too */
-/* Reads `path` and, depth first and once each, its imports (relative to the importing file, then the -I
- * directories). NULL if the main file cannot be read; `files` gets every file, imports before importers;
- * import cycles and unreadable files are reported. */
+                   Tokens *tokens); /* stores the tokens, too */
+/* Reads `path` and its imports, relative to the importing file or in the -I directories, depth first and once
+ * each. Reports import cycles and unreadable files. NULL if the main file cannot be read; `files`: all files,
+ * imports before importers. */
 typedef struct Ast {
   VEC(File *) files;
   File *main;

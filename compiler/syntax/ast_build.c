@@ -1,4 +1,4 @@
-/* ast_build.c: AST nodes, with the checks that the grammar cannot express. */
+/* ast_build.c: Constructors of AST nodes, with checks that the grammar cannot express. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "syntax/parse.h"
@@ -20,7 +20,7 @@ Expr *expr_new(Parser *p, ExprKind kind, Span span) {
 
 const Expr *expr_poison(Parser *p, Span span) { return expr_new(p, EXPR_POISON, span); }
 
-/* A tree that is too deep for recursive walks is cut there; its ancestors become poison silently. */
+/* Replaces a tree that is too deep for recursion by poison, with an error. */
 static const Expr *grown(Parser *p, Expr *e, int below) {
   e->depth = below + 1;
   if (e->depth <= AST_DEEPEST) return e;
@@ -144,7 +144,7 @@ Stmt *stmt_new(Parser *p, StmtKind kind, Span span) {
   return s;
 }
 
-/* Misplaced statements are dropped. */
+/* The body without misplaced statements. */
 const Body *body_make(Parser *p, Span span, const StmtList *items) {
   Body *body = NEW(p->arena, Body);
   VEC(const Stmt *) kept = {0};

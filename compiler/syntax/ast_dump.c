@@ -1,4 +1,4 @@
-/* ast_dump.c: the tree as text (--emit=ast): a statement a line, every expression with all its brackets. */
+/* ast_dump.c: --emit=ast: AST as source, one statement per line, with all parentheses. */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
 #include "base/text.h"

@@ -1,5 +1,4 @@
-/* format.c: Source formatter. It works on tokens; only blanks, line ends and comments between them change,
- * everything else is kept as written. */
+/* format.c: Source formatter: changes the blanks, line ends and comments between tokens, and nothing else. */
 // SPDX-License-Identifier: Apache-2.0
 #include "syntax/format.h"
 #include <string.h>
@@ -8,7 +7,7 @@
 enum { INDENT = 4, BEFORE_COMMENT = 2, MOST_OPEN = 256 };
 
 typedef struct Line {
-  Text code;           /* without its indentation; empty: a blank line, or one with only a comment */
+  Text code;           /* without indentation; empty: a blank line or a comment line */
   int indent;          /* columns */
   const char *comment; /* after the code, or NULL */
   int comment_bytes;
@@ -20,13 +19,13 @@ typedef struct Layout {
   const Source *source;
   Tokens tokens;
   VEC(Line) lines;
-  Line line; /* being filled */
+  Line line; /* the current line */
   bool begun;
   /* position of the next token */
   char open[MOST_OPEN]; /* open brackets */
   int depth;
-  bool starts;    /* a statement */
-  int first_kind; /* of the statement's first token */
+  bool starts;    /* the next token starts a statement */
+  int first_kind; /* kind of the statement's first token */
   int base;       /* columns before the statement */
   int chain;      /* column after the statement's =, or 0 */
 } Layout;
@@ -64,14 +63,14 @@ static bool ends_operand(int kind) {
 
 static bool within_brackets(const Layout *l) { return l->depth > 0 && l->open[l->depth - 1] != '{'; }
 
-/* ---- one blank or none ---- */
+/* ---- blanks ---- */
 static bool blank_before_bracket(const Layout *l, int before, int kind) {
   if (l->first_kind == TOK_INPUT && !within_brackets(l)) return true; /* input x: 3x3x1 as u8 (layout=chw) */
   if (before == TOK_DOT) return false;
   return kind == TOK_LPAREN ? before != TOK_NAME && !ends_operand(before) : !ends_operand(before);
 }
 
-/* Is the sign before `here` a unary one, rather than a subtraction? */
+/* Whether the sign before `here` is unary. */
 static bool is_unary_sign(const Layout *l, int here) {
   return l->tokens.data[here].kind == TOK_MINUS &&
          (here == 0 || !ends_operand(l->tokens.data[here - 1].kind));
@@ -118,7 +117,7 @@ static void blank_line(Layout *l) {
   end_line(l);
 }
 
-/* Indentation of a line whose first token is this one, or a comment (0). */
+/* Indentation of a line with that first token; kind 0: a comment. */
 static int indentation(const Layout *l, int kind) {
   const int depth = l->depth - (is_closing(kind) ? 1 : 0);
   if (l->starts || is_closing(kind) || within_brackets(l) || kind == TOK_ELSE) return depth * INDENT;
@@ -135,7 +134,7 @@ static int source_column(const Layout *l, uint32_t at) {
 typedef struct Gap {
   uint32_t at, end;
   int ends;           /* line ends since the last token or comment */
-  int comment_column; /* of the last trailing comment, or -1 */
+  int comment_column; /* column of the last trailing comment, or -1 */
 } Gap;
 
 static void take_comment(Layout *l, Gap *gap, int next_kind) {
@@ -175,7 +174,7 @@ static bool take_gap(Layout *l, uint32_t from, uint32_t to, int next_kind) {
     gap.ends += c == '\n';
     gap.at++;
   }
-  if (next_kind == TOK_LBRACE && !comment && from > 0) return false; /* it stays with the previous token */
+  if (next_kind == TOK_LBRACE && !comment && from > 0) return false; /* stays on the line */
   if (gap.ends > 1 && next_kind != TOK_END) blank_line(l);
   return gap.ends > 0 || comment;
 }
@@ -259,7 +258,7 @@ static void put_formatted_lines(Text *out, const Layout *l) {
   }
 }
 
-/* ---- nothing is lost ---- */
+/* ---- check of the result ---- */
 static void put_comments(Text *out, const Source *source, const Tokens *tokens) {
   uint32_t at = 0;
   for (int i = 0; i <= tokens->n; i++) {

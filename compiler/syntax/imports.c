@@ -1,4 +1,4 @@
-/* imports.c: A program and all its imports, each file once, depth first. */
+/* imports.c: Reads a program and all its imports, each file once, depth first. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "base/file.h"
@@ -14,7 +14,7 @@ typedef struct ReadFile {
   FileState state;
   File *file;
   const Import *through;
-} ReadFile; /* through: the import that is being followed */
+} ReadFile; /* through: the import of this file that is being read */
 
 typedef struct Importer {
   Arena *arena;
@@ -44,8 +44,8 @@ static bool is_imported(Importer *r, const char *path) {
   return file_exists(path) || open_text(r, path, &n);
 }
 
-/* The import's path relative to the importing file, then to each directory of -I, then to the files
- * installed with cnnc; NULL after a report. */
+/* The path of an import: next to the importing file, in a directory of -I, or installed with cnnc. NULL after
+ * an error. */
 static const char *import_find(Importer *r, const File *from, const Import *import, bool *by_option) {
   const char *beside = file_beside(r->arena, from->path, import->path);
   *by_option = from->found_by_option;
@@ -70,8 +70,8 @@ static const char *import_find(Importer *r, const File *from, const Import *impo
 static void report_import_cycle(Importer *r, const Import *import, const ReadFile *start) {
   Diag *diag = diag_report(r->diags, DIAG_import_cycle, import->span, NULL, "with this, '%s' imports itself",
                            start->file->path);
-  bool within = false; /* files are known in the order in which they were begun, so those of the cycle
-                          follow its start */
+  bool within =
+      false; /* files are in the order of their start, so those of the cycle follow its first file */
   for (int i = 0; i < r->known.n; i++) {
     const ReadFile *reading = r->known.data[i];
     within = within || reading == start;

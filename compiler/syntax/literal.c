@@ -1,4 +1,4 @@
-/* literal.c: numbers, dimensions and strings as they are written. */
+/* literal.c: Values of literals: numbers, dimensions, strings. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <string.h>
@@ -66,7 +66,7 @@ static void dimensions_rule(Diag *diag) {
             "list: [h, w]");
 }
 
-/* 28X28 as 28x28, 28xside as [28, side]; in general when a piece is empty. */
+/* Help for 28X28 (28x28) and 28xside ([28, side]); the general rule if a part is empty. */
 static void dimensions_help(const Parser *p, Diag *diag, const char *word, Span span) {
   Text dims = {.arena = p->arena}, list = {.arena = p->arena};
   bool digits_only = true;
@@ -74,7 +74,7 @@ static void dimensions_help(const Parser *p, Diag *diag, const char *word, Span 
     const size_t n = strcspn(at, "xX\u00d7");
     if (n == 0) return dimensions_rule(diag);
     const size_t digits = strspn(at, "0123456789");
-    if (digits > 0 && digits < n) return dimensions_rule(diag); /* 5a is neither */
+    if (digits > 0 && digits < n) return dimensions_rule(diag); /* 5a is neither a number nor a name */
     digits_only &= digits > 0;
     text_put(&dims, "%s%.*s", at > word ? "x" : "", (int)n, at);
     text_put(&list, "%s%.*s", at > word ? ", " : "[", (int)n, at);
@@ -135,8 +135,7 @@ static void escape_report(Parser *p, Span at, const char *why) {
   diag_help(diag, "strings know \\\" \\\\ \\n \\t and \\uXXXX; a backslash is written \\\\");
 }
 
-/* The character of the \u escape at s (after the backslash), and how many bytes it takes; 0 after a report.
- */
+/* The character of the \u escape at s (after the backslash); used: its bytes. 0 after an error. */
 static uint32_t unicode_escape(Parser *p, const char *s, size_t left, Span span, size_t *used) {
   const int high = hex_value(s + 1, left - 1);
   *used = high < 0 ? 1 : 5;
@@ -206,5 +205,5 @@ void literal_unterminated(Parser *p, Span span) {
   Diag *diag =
       diag_report(p->diags, DIAG_unterminated_string, span, NULL, "this string has no closing quote");
   diag_help(diag, "a string ends on its line; a new line inside is written \\n");
-  brackets_drop(p); /* the statement is lost: its newline has to count */
+  brackets_drop(p); /* the statement is lost, and must end at this line */
 }

@@ -34,7 +34,7 @@ static const char *const words[] = {
 #undef KEYWORD
 };
 
-/* ---- what was found ---- */
+/* ---- the token found ---- */
 
 static const char *shown(const Parser *p, Span span) {
   const uint32_t n = span.end - span.start;
@@ -51,15 +51,15 @@ static const char *found(const Parser *p, Span span) {
 
 static bool is_keyword(const Parser *p, Span span) { return IN(shown(p, span), words); }
 
-/* ---- what was expected ---- */
+/* ---- expected tokens ---- */
 
 /* Prints the names that are not in `left_out`, as `a, b or c`. */
 static void put_names(Text *text, int n, const char *const *name) {
   for (int i = 0; i < n; i++) text_put(text, "%s%s", i == 0 ? "" : i == n - 1 ? " or " : ", ", name[i]);
 }
 
-/* Expected tokens in groups that are meaningful to a reader: all that begins an expression is `a value`,
- * all operators are implied. */
+/* Expected tokens in groups for readers: tokens that begin an expression are `a value`, operators are
+ * omitted. */
 static const char *expectation(const Parser *p, const Expected *e) {
   static const char *const begins_value[] = {"name", "number", "dimensions", "string", "'['", "'('", "'-'"};
   static const char *const goes_on[] = {"'+'",  "'-'", "'*'",  "'/'",   "'%'",  "'**'", "'=='",
@@ -94,7 +94,7 @@ static const char *expectation(const Parser *p, const Expected *e) {
 
 /* ---- brackets ---- */
 
-/* The bracket that was probably left open: the innermost open one, except one that was itself found. */
+/* The bracket that was probably left open: the innermost open one, unless it is the token found. */
 static Opening open_bracket(const Parser *p, Span span) {
   if (p->dangling.kind) return p->dangling;
   for (int i = p->depth - 1; i >= 0; i--)
@@ -102,7 +102,7 @@ static Opening open_bracket(const Parser *p, Span span) {
   return (Opening){NO_SPAN, 0};
 }
 
-/* Can the error only be explained by a missing closing bracket? */
+/* Whether only a missing closing bracket explains the error. */
 static bool wants_closing(const Parser *p, Span span, const Expected *e) {
   switch (p->token) {
   case TOK_ARROW:
@@ -132,7 +132,7 @@ static void brackets_put(const Parser *p, Diag *diag, Span span, const Expected 
   }
 }
 
-/* true = dense(4) */
+/* Whether a keyword is used as a name: true = dense(4). */
 bool is_assigned(const Parser *p, Span span) {
   const char *text = p->text->text;
   size_t at = span.end;
@@ -140,7 +140,7 @@ bool is_assigned(const Parser *p, Span span) {
   return at < p->text->n && text[at] == '=' && !(at + 1 < p->text->n && text[at + 1] == '=');
 }
 
-/* Is a keyword used where only a new name is possible? */
+/* Whether a keyword is used where only a new name is possible. */
 static bool names_keyword(const Parser *p, Span span, const Expected *e) {
   if (p->token == TOK_ASSIGN) return is_keyword(p, p->before);
   if (is_keyword(p, span) && is_assigned(p, span) && p->depth > 0 && p->open[p->depth - 1].kind == '{')
@@ -168,7 +168,7 @@ void syntax_mistake(Parser *p, Span span, int n, const char *const *names) {
     brackets_put(p, diag, span, &e);
     syntax_advise(p, diag, span, &e);
   }
-  if (is_stray_comma(p, &e)) p->token = TOK_CNN_error; /* it does not join lines */
+  if (is_stray_comma(p, &e)) p->token = TOK_CNN_error; /* so that it does not continue the line */
   p->dangling = (Opening){NO_SPAN, 0};
   brackets_drop(p);
 }

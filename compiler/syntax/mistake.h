@@ -1,4 +1,4 @@
-/* mistake.h: Interface between the two files on syntax errors. */
+/* mistake.h: Syntax errors: interface between mistake.c (messages) and advice.c (help). */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_MISTAKE_H
 #define CNNC_MISTAKE_H
@@ -16,8 +16,8 @@ typedef struct Expected {
   bool file;  /* a declaration */
 } Expected;
 
-bool expects(const Expected *, const char *token);                        /* as parser.y names it */
-bool is_assigned(const Parser *, Span);                                   /* an '=' follows */
+bool expects(const Expected *, const char *token);                        /* token: its name in parser.y */
+bool is_assigned(const Parser *, Span);                                   /* whether '=' follows */
 void syntax_advise(const Parser *, Diag *, Span found, const Expected *); /* adds a hint with its fix */
 void keyword_advise(const Parser *, Diag *, Span keyword);                /* for a keyword before an '=' */
 bool is_stray_comma(const Parser *, const Expected *);                    /* between or after statements */

@@ -1,5 +1,5 @@
-/* parse.c: Parser driver: validates the text, tracks brackets and braces, checks the declarations of a
- * file. */
+/* parse.c: Parser driver: checks the encoding, tracks brackets and braces, checks the declarations of a file.
+ */
 // SPDX-License-Identifier: Apache-2.0
 #include "syntax/parse.h"
 #include <string.h>
@@ -18,7 +18,7 @@ void brackets_drop(Parser *p) {
   p->depth = kept;
 }
 
-/* A brace inside ( or [ ends it: the grammar has no such thing, and the closing bracket is missing. */
+/* A brace inside ( or [ ends it, because the grammar has no braces there: a closing bracket is missing. */
 static void brackets_cut(Parser *p) {
   if (!bracket_is_open(p)) return;
   p->dangling = p->open[p->depth - 1];
@@ -64,7 +64,7 @@ void bracket_close(Parser *p, Span span, char kind) {
 
 /* ---- the text ---- */
 
-/* Are these bytes UTF-8 without NULs? Only the first bad byte is reported. */
+/* Whether the text is UTF-8 without NULs. Reports the first invalid byte. */
 static bool text_check(Parser *p) {
   const char *text = p->text->text;
   for (uint32_t at = 0; at < p->text->n;) {

@@ -1,5 +1,4 @@
-/* parse.h: Interface between the grammar's two files and the AST builder: parser state, literals, nodes,
- * messages. */
+/* parse.h: Interface between lexer, parser and AST builder: parser state, literals, nodes, errors. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_PARSE_H
 #define CNNC_PARSE_H
@@ -17,21 +16,21 @@ typedef struct Parser {
   Diags *diags;
   const Sources *sources;
   const Source *text;
-  uint32_t source; /* its index, for spans */
+  uint32_t source; /* id of the source, for spans */
   /* the lexer */
   void *scanner;
   uint32_t at; /* offset of the next byte */
   bool ended, given_up;
-  bool outside;            /* text outside any declaration was reported since the last one */
-  int token, before_token; /* the last token returned to the grammar, and the one before it */
+  bool outside;            /* text outside of declarations was reported since the last declaration */
+  int token, before_token; /* the last two tokens returned to the grammar */
   Span last, before;       /* their locations */
   Tokens *tokens;          /* all of them, on request, or NULL */
   Span foreign;            /* a foreign operator that was already reported */
   Opening open[DEEPEST_NESTING];
   int depth;
   Opening dangling; /* a ( or [ that a brace has ended */
-  Opening suspect;  /* the first { whose } has another indentation: a } missing at the end of the file is
-                       probably its */
+  Opening suspect;  /* the first { whose } is indented differently: if a } is missing at the end of the file,
+                       it  is probably that of this { */
   /* the tree */
   VEC(const Decl *) decls;
   const NetDecl *net;
@@ -66,10 +65,10 @@ bool parser_run(Parser *);
 
 /* ---- brackets (parse.c) ---- */
 bool bracket_open(Parser *, Span,
-                  char kind); /* false: nested too deeply; reported, and the rest of the file is skipped */
+                  char kind); /* false: nested too deeply, after an error: skip the rest of the file */
 void bracket_close(Parser *, Span, char kind);
-bool bracket_is_open(const Parser *); /* innermost is ( or [ */
-void brackets_drop(Parser *);         /* after a syntax error newlines count again */
+bool bracket_is_open(const Parser *); /* whether the innermost is ( or [ */
+void brackets_drop(Parser *);         /* after a syntax error: newlines end statements again */
 
 /* ---- literals (literal.c) ---- */
 const Expr *literal_integer(Parser *, const char *digits, Span);

@@ -1,17 +1,17 @@
-// cpu.c: Table of CPUs.
+// cpu.c: Table of microcontroller CPUs.
 // SPDX-License-Identifier: Apache-2.0
 //
 // Cycles of the Cortex-M4 are those of Arm's table (DDI 0439), where an instruction that loads two words
-// takes three cycles. Those of the M7 follow from LLVM's model of the inner loops, where about half of the
-// instructions are dual-issued. Those of other CPUs are from their manuals' load and multiply latencies: it
-// suffices that they rank schedules.
+// takes three cycles. Those of the M7 are from LLVM's scheduling model of the inner loops, where about half
+// of the instructions are dual-issued. Those of other CPUs are from the load and multiply latencies in their
+// manuals. They only need to rank schedules.
 //
-// Cortex-M55 and M85 take two cycles per Helium vector, 8 bytes in each, and begin the next instruction after
-// one cycle if one of the two loads and the other multiplies; 1.5 is between the two.
+// Cortex-M55 and M85 process 8 bytes of a Helium vector per cycle. A load and a multiplication overlap by one
+// cycle, so a vector takes 1 to 2 cycles: 1.5.
 //
-// Without an instruction for it, a pair of products is two multiplications, two additions, and its share of
-// unpacking four halves into registers, mostly shifts: gcc's code for RV32IMC takes 6.9 instructions for each
-// product of a pointwise convolution, and 9 in the reference schedule.
+// Without DSP instructions, a pair of products is two multiplications, two additions and unpacking, mostly
+// shifts: gcc's code for RV32IMC has 6.9 instructions per product of a pointwise convolution, and 9 in the
+// reference schedule.
 #include "target/cpu.h"
 #include <stddef.h>
 #include <string.h>

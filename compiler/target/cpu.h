@@ -1,16 +1,16 @@
-/* cpu.h: CPUs of boards: the target of each and its instruction costs. One row of cpu.c per CPU. */
+/* cpu.h: Microcontroller CPUs: target and instruction costs. One row of cpu.c per CPU. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_CPU_H
 #define CNNC_CPU_H
 #include "target/target.h"
 
-/* Cycles per instruction, as int8 schedules count them. */
+/* Cycles per instruction, for the cost model of int8 schedules. */
 typedef struct CpuCycles {
   double load, store; /* of a word or a byte */
-  double pair;        /* two 16-bit products added to a sum */
+  double pair;        /* two 16-bit products and their addition to a sum */
   double other;
   double vector; /* a 16-byte Helium instruction; 0: no Helium */
-  double line;   /* extra cycles for 16 bytes from flash rather than RAM: --flash-wait */
+  double line;   /* extra cycles to read 16 bytes from flash rather than RAM (--flash-wait) */
 } CpuCycles;
 
 typedef struct Cpu {
@@ -21,5 +21,5 @@ typedef struct Cpu {
 } Cpu;
 extern const Cpu cpu_table[]; /* ends with name NULL */
 const Cpu *cpu_find(const char *name);
-const CpuCycles *cpu_cycles(const Target *); /* of the first CPU of the table with that target */
+const CpuCycles *cpu_cycles(const Target *); /* of the first CPU with that target; NULL: there is none */
 #endif

@@ -1,4 +1,4 @@
-// target.c: Table of targets. One row per target: everything that schedules know about a machine.
+// target.c: Table of targets: one row per target, with all properties that schedules use.
 // SPDX-License-Identifier: Apache-2.0
 #include "target/target.h"
 #include <stddef.h>
@@ -12,7 +12,8 @@
 #define MB (INT64_C(1) << 20)
 #define X86 "(defined(__x86_64__) || defined(_M_X64)) && defined(__GNUC__)"
 
-/* Objects for other machines are built without their C library: they need at most memcpy and memset. */
+/* Options for objects of other machines, whose C library is not needed: they call at most memcpy and memset.
+ */
 #define CROSS(...)                                                                                           \
   (const char *const[]) { __VA_ARGS__, "-ffreestanding", NULL }
 
@@ -21,25 +22,25 @@
 /* Measured on AVX-512 cores with a 1 MB L2 cache, and scaled to other CPUs by the meaning of each number; a
  * row that was measured itself has its own numbers.
  *
- * direct_panel, direct_weights: where the L2 cache is smaller than that, they must leave room in it.
+ * direct_panel, direct_weights: smaller on CPUs with a smaller L2 cache, in which they must fit with other
+ * data.
  *
- * direct_sums: longer code gains nothing over a loop over the taps, and compilers load inputs long before
- * their use, into registers that do not exist. clang 22 on aarch64 spills 12 vectors in a loop and 22 without
- * (11x11 of 3 channels), 30 and 134 (5x5 of 4); an earlier clang lost half the speed on AVX-512, at 726
- * multiply-adds for 32 registers.
+ * direct_sums: longer unrolled code is not faster than a loop over the taps, and compilers load inputs long
+ * before their use and spill registers: clang 22 on aarch64 12 vectors with a loop and 22 without (11x11 of 3
+ * channels), 30 and 134 (5x5 of 4); an earlier clang lost half the speed on AVX-512 with 726 multiply-adds.
  *
  * winograd_channels: 3x3 layers of 3 to 12 channels were 1.2x to 1.9x faster than direct ones with AVX2, 1.1x
  * to 2.3x with AVX-512, where the cost model selects them.
  *
- * winograd_block: the data of a block is read back once, from the L2 cache if it fits. winograd_tiles: an
- * image of at most that number is one block, which reads all weights once. winograd_products: the products of
- * a bundle of panels are joined while they are in the cache. winograd_input: a larger input has left the L2
- * cache, half of which holds its transform. winograd_weights: bytes that arrive in 6,000 cycles; a thread
- * that reads all weights saves three barriers of half a microsecond.
+ * winograd_block: a block is read back once, and should still be in the L2 cache. winograd_tiles: an image
+ * with at most that number of tiles is one block, which reads all weights once. winograd_products: the
+ * products of some panels are combined while they are in the cache. winograd_input: a larger input is no
+ * longer in the L2 cache, half of which has its transform. winograd_weights: the bytes read in 6,000 cycles;
+ * a thread that reads all weights saves three barriers of half a microsecond.
  *
  * dense_depth, dense_packed: with 64-byte vectors the reused data fills the L1 cache.
  *
- * The others are register tiles: rows x vectors that fit into the registers next to their operands. */
+ * The others are register tiles: as many sums as fit into registers with their operands. */
 #define BLOCKING(REGISTERS, L2, L3_RATE)                                                                     \
   {                                                                                                          \
       .direct_panel = LEAST(192 * KB, (L2) / 4 * 3),                                                         \
@@ -63,9 +64,9 @@
       .depthwise_sums = 25 * (REGISTERS),                                                                    \
   }
 
-/* Measured on AVX-512 cores; it suffices that they rank schedules the same way on others. Strassen's
- * additions are those of cores with full-width 64-byte vectors. On a core where they are up to 1.6x
- * slower, the chosen schedule (GAIN) is still no slower than a direct convolution. */
+/* Measured on AVX-512 cores; on others they only need to rank schedules the same way. Strassen's additions
+ * are those of cores with full-width 64-byte vectors; on a core with up to 1.6x slower additions, the chosen
+ * schedule (GAIN) is still not slower than a direct convolution. */
 static const Rates measured = {.direct = 0.95,
                                .winograd = 0.92,
                                .strassen = 0.97,
@@ -88,8 +89,8 @@ static const Rates measured = {.direct = 0.95,
 
 /* Common part of the rows.
  *
- * stores (timed by hand on Zen 5): at the end of a tile 28 of them stall the next one for 42 cycles, or 57
- * with a relu6 before each; 14 of them for 3 or 6. */
+ * stores (measured on Zen 5): 28 stores at the end of a tile stall the next tile for 42 cycles, or 57 with a
+ * relu6 before each; 14 stores for 3 or 6. */
 #define AVX_512_CORE                                                                                         \
   .lanes = 16, .registers = 32, .fma = true, .l1 = 32 * KB, .l2 = 1 * MB, .l3 = 32 * MB, .fmas = 2,          \
   .l2_rate = 62, .l3_rate = 27, .memory_rate = 9.3, .line = 64, .chains = 8, .stores = 14,                   \
@@ -133,7 +134,7 @@ const Target target_table[] = {
      .attribute = "__attribute__((target(\"avx512f,avx512vl,avx512bw,avx512dq,avx512vnni,avx2,fma\")))",
      .avx = AVX_VNNI,
      .dot = DOT_BYTES,
-     .for_bytes = true},
+     .for_int8 = true},
     {.name = "x86-64-v3",
      .suffix = "v3",
      .lanes = 8,
@@ -195,15 +196,15 @@ const Target target_table[] = {
      .blocking = BLOCKING(16, 256 * KB, 8),
      .rates = &measured},
     {.name = "aarch64", .suffix = "neon", A64_CORE, .march_level = 1, .dot = DOT_HALVES},
-    /* Armv8.2 with DotProd, as Cortex-A55 and A75 and all later ones; sdot names its extension at its use,
-     * so functions need no attribute */
+    /* Armv8.2 with DotProd: Cortex-A55, A75 and later. Functions need no attribute, because the inline
+     * assembly of sdot names the extension */
     {.name = "aarch64-dotprod",
      .suffix = "dotprod",
      A64_CORE,
      .march_level = 2,
      .dotprod = true,
      .dot = DOT_SIGNED,
-     .for_bytes = true},
+     .for_int8 = true},
     /* Cortex-M7: a float FPU; doubles may be in software */
     {.name = "armv7m",
      .suffix = "m7",
@@ -249,7 +250,7 @@ const Target target_table[] = {
      .march_level = 1,
      .arch = "riscv64",
      .cross = CROSS("--target=riscv64-linux-gnu", "-fPIC")},
-    /* microcontrollers of RISC-V: no floats, no vectors */
+    /* RISC-V microcontrollers: no FPU, no vectors */
     {.name = "rv32imc",
      .suffix = "rv32",
      MICROCONTROLLER,
@@ -354,14 +355,13 @@ bool target_is_foreign(const Target *target) {
   return target->arch && (!here || strcmp(target->arch, here) != 0);
 }
 
-const Target *target_for_bytes(const Target *target) {
+const Target *target_for_int8(const Target *target) {
   const Target *next = target + 1;
-  return next->name && next->for_bytes ? next : NULL;
+  return next->name && next->for_int8 ? next : NULL;
 }
 
 bool target_runs_here(const Target *target) {
   if (target->avx == AVX_VNNI && !has_vnni()) return false;
   if (target->dotprod && !has_dotprod()) return false;
-  return !target_is_foreign(target) &&
-         target->march_level - target->for_bytes <= target_native()->march_level;
+  return !target_is_foreign(target) && target->march_level - target->for_int8 <= target_native()->march_level;
 }

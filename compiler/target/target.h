@@ -5,29 +5,28 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Block sizes: amounts of data that must stay in a cache, of code that may be unrolled. Bytes unless
- * stated otherwise. The widest target of a file determines the layout of packed weights; fields marked
- * "layout" are read from its row. */
+/* Block sizes: data that should stay in a cache, in bytes, and limits of unrolled code. Fields marked
+ * "layout" determine the layout of packed weights, and are read from the row of the file's widest target. */
 typedef struct Blocking {
   int64_t direct_panel;   /* layout: weights that the tiles of a direct convolution reuse */
   int64_t direct_weights; /* maximum weights of a convolution whose outer loop is over rows */
   int direct_sums;        /* maximum vector multiply-adds of unrolled code, with few input channels */
-  int unrolled_taps;      /* of a kernel row */
+  int unrolled_taps;      /* maximum unrolled taps of a kernel row */
   int edge_tiles;         /* maximum tiles of a row with separate calls; beyond that, edges are computed pixel
                              by pixel */
-  int64_t winograd_channels; /* layout: the fewest input channels */
+  int64_t winograd_channels; /* layout: minimum number of input channels */
   int64_t winograd_block;    /* transformed inputs and products of a block of tiles */
   int64_t winograd_tiles;    /* maximum tiles of an image in one block */
   int64_t winograd_products; /* output channels whose products are kept at a time, if there are many blocks */
   int64_t winograd_input;    /* above it, the transform prefetches its next input */
-  int64_t winograd_weights;  /* that each thread reads itself rather than wait for the others */
-  int64_t dense_depth;  /* number of inputs whose weights, two vectors of each, the images of a batch reuse */
-  int64_t dense_packed; /* likewise with packed weights, in inference, dense_vectors of each */
-  int dense_vectors;    /* of a register tile there, in rows of packed weights */
+  int64_t winograd_weights;  /* up to it, each thread reads all weights, which saves barriers */
+  int64_t dense_depth;       /* inputs whose weights (two vectors each) the images of a batch reuse */
+  int64_t dense_packed; /* inference: inputs whose packed weights (dense_vectors each) the images reuse */
+  int dense_vectors;    /* inference: vectors of a register tile with packed weights */
   int64_t rows_panel;   /* weights of a convolution that all images of a batch reuse */
-  int dense_rows;       /* of a register tile in training, by two vectors */
-  int gradient_rows;    /* of a register tile of a weight gradient, by two vectors */
-  int depthwise_pixels; /* columns of a register tile of one vector by two rows */
+  int dense_rows;       /* training: rows of a register tile of two vectors */
+  int gradient_rows;    /* weight gradient: rows of a register tile of two vectors */
+  int depthwise_pixels; /* columns of a register tile of one vector and two rows */
   int depthwise_sums;   /* maximum multiply-adds of a tile whose taps are all unrolled */
 } Blocking;
 
@@ -41,11 +40,11 @@ typedef struct Rates {
   double strassen_left, strassen_result;
   double packed_point;  /* cycles to transform the weights of two channels, per point */
   double lane_store;    /* cycles to store a single lane of a vector */
-  double lane_add;      /* to add it to memory */
-  double row_sum;       /* to load and store a vector of sums */
-  double row_run;       /* to begin a loop over a row of the images */
-  double turned_weight; /* to pack a weight, or unpack a gradient */
-  double joined_point;  /* to join a vector of weight gradients, per point */
+  double lane_add;      /* cycles to add it to memory */
+  double row_sum;       /* cycles to load and store a vector of sums */
+  double row_run;       /* cycles to start a loop over a row of the images */
+  double turned_weight; /* cycles to pack a weight, or to unpack a gradient */
+  double joined_point;  /* cycles to combine a vector of weight gradients, per point */
   double gradients;     /* slowdown of weight gradients image by image: they sum few channels at a time */
 } Rates;
 
@@ -79,33 +78,33 @@ typedef struct Target {
   int64_t most_bytes;                   /* maximum object size with 32-bit addresses; 0: 64 bits, or any */
   int line;                             /* bytes of a cache line */
   int chains;                           /* independent sums that saturate the multiply-adds: latency * fmas */
-  int stores;                           /* stores that may be pending while later code runs; 0: unlimited */
+  int stores;                           /* stores that can be pending without a stall; 0: unlimited */
   Blocking blocking;
   const Rates *rates;
-  const char *condition; /* of #if, NULL: any CPU */
-  const char *attribute; /* of every function, or NULL (the lowest target of a file needs none) */
+  const char *condition; /* condition of #if around its code; NULL: any CPU */
+  const char *attribute; /* attribute of its functions; NULL: none. The lowest target of a file needs none */
   AvxLevel avx;          /* required by the CPU that runs it */
   bool dotprod;          /* an aarch64 CPU must have DotProd */
   Dot dot;
-  bool for_bytes;               /* differs from the row before it only in int8 models */
+  bool for_int8;                /* differs from the row before it only in int8 models */
   int march_level;              /* order within an architecture */
   const char *arch;             /* contents of an object: "x86-64"; NULL: any */
   const char *const *cross;     /* clang's options for cross-compiled objects; NULL: none */
   bool bare;                    /* no shared libraries */
-  const struct Target *vectors; /* the same CPU with the vectors of int8 kernels, if it is the file's only
+  const struct Target *vectors; /* the target with vectors for int8 kernels, used if this is the file's only
                                    target; NULL: itself */
-  bool dsp; /* int8 models use the schedules of dsp.h, if all targets of the file have this */
+  bool dsp; /* int8 models use the schedules of dsp.h, if all targets of the file have this flag */
 } Target;
 extern const Target target_table[]; /* ends with name NULL */
 const Target *target_find(const char *name);
-const Target *target_of_lanes(int lanes); /* the first of the table with that number of lanes */
-/* The first one with the longest vectors; among equals, without `dsp`. */
+const Target *target_of_lanes(int lanes); /* the first target with that number of lanes */
+/* The first target with the longest vectors; of equal ones, one without `dsp`. */
 const Target *target_widest(int n, const Target *const *);
-const Target *target_native(void);              /* the best one of the table on this CPU, for float nets */
-const Target *target_for_bytes(const Target *); /* a better one for int8 models, or NULL */
-/* Rows of an odd number of cache lines with at least that number of floats, so that a step along a row or
- * a plane changes the cache set. */
+const Target *target_native(void);             /* the best target for float nets on this CPU */
+const Target *target_for_int8(const Target *); /* a better target for int8 models, or NULL */
+/* Rounds a row of floats up to an odd number of cache lines, so that adjacent rows are in different cache
+ * sets. */
 int64_t target_odd_lines(const Target *, int64_t floats);
 bool target_runs_here(const Target *);
-bool target_is_foreign(const Target *); /* of another architecture than this machine's */
+bool target_is_foreign(const Target *); /* of another architecture than this machine */
 #endif

@@ -21,7 +21,7 @@ static Graph *quantized(const Check *check) {
   Sources sources = {.arena = s->arena};
   Diags *diags = diags_new(s->arena, &sources);
   QuantFile *file = NULL;
-  const WeightsWay way = {.path = path};
+  const WeightsSource way = {.path = path};
   const QuantizeOptions options = {.floats = true};
   if (!ranges || !arrays_save(&calibrate(s->arena, s->graph, s->weights, ranges, &how)->arrays, path))
     return NULL;

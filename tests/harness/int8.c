@@ -255,7 +255,7 @@ bool int8_quantize(Check *check, const char *weights) {
   Sources sources = {.arena = s->arena};
   Diags *diags = diags_new(s->arena, &sources);
   QuantFile *file = NULL;
-  const WeightsWay way = {.path = weights};
+  const WeightsSource way = {.path = weights};
   const bool read = quantized_read(s->arena, diags, &way, &file) && file;
   s->graph = read ? quantize_graph(s->arena, diags, s->graph, file, &(QuantizeOptions){0}) : NULL;
   if (!s->graph) {

@@ -421,7 +421,7 @@ bool machine_run(Machine *m, const Target *target, bool plain) {
 }
 
 bool machine_seen(const Target *target) {
-  if (target->for_bytes) return true;
+  if (target->for_int8) return true;
   for (const Target *t = target_table; t != target; t++)
     if (t->lanes == target->lanes && t->registers == target->registers && t->fma == target->fma) return true;
   return false;

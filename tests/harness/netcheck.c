@@ -272,7 +272,7 @@ static void draw(Check *check, Mode mode) {
 static void check_all_compiled(Check *check) {
   const Share *share = &check->limits.share;
   for (const Target *target = target_table; target->name; target++) {
-    if (!target_runs_here(target) || target->for_bytes || !share_target(share, target->name)) continue;
+    if (!target_runs_here(target) || target->for_int8 || !share_target(share, target->name)) continue;
     const bool generic = strcmp(target->name, "generic") == 0, native = target == target_native();
     const bool half = share_has_turn(share, 0, 2), other = share_has_turn(share, 1, 2),
                turn = strcmp(target->name, "x86-64-v3") == 0 ? half : other;
