@@ -1,6 +1,6 @@
-/* backend.c: Driver of the C compiler: finds the compiler and the runtime, and runs the compiler. Text goes
- * to the compiler's standard input, so that its output contains no file names. Several texts become objects
- * at the same time, in unnamed files, which are linked. */
+/* backend.c: Runs the C compiler: finds compiler and runtime, compiles units at the same time, links them.
+ * Units are passed on standard input, so that the output contains no file names; objects are unnamed files.
+ */
 // SPDX-License-Identifier: Apache-2.0
 #ifdef HAVE_CONFIG_H
 #include "config.h"
@@ -62,7 +62,7 @@ static const char *find_objcopy(Arena *arena) {
   return NULL;
 }
 
-/* Code for another machine may need another linker and another objcopy. */
+/* One unit for another machine, which may need another linker and objcopy. */
 bool backend_takes_units(Arena *arena, BackendKind kind, bool cross) {
   if (kind == BACKEND_OBJECT) return !cross && find_objcopy(arena);
   return kind != BACKEND_WASM;
@@ -111,7 +111,7 @@ static const char *find_runtime(Arena *arena, const char *given, const char **wh
 }
 
 /* ---- MPI ---- */
-/* MPI's compiler wrapper adds the paths of its headers and libraries to a call of another compiler. */
+/* MPI's compiler wrapper, which calls `cc` with the paths of MPI's headers and libraries. */
 static const char *find_mpi_compiler(Arena *arena, const char *cc, const char **why) {
   const char *named = getenv("MPICC"), *const built = DEFAULT_MPICC;
   const char *compiler = named && *named ? named : strcmp(built, "no") != 0 ? built : "mpicc";
@@ -140,15 +140,15 @@ static const char *find_mpi_library(Arena *arena, const char *runtime, const cha
 /* ---- results ---- */
 static bool is_clang(const char *compiler) { return strstr(base_name(compiler), "clang") != NULL; }
 
-/* A compiler other than clang is assumed to be for that machine. */
+/* Adds clang's options for another machine. Other compilers are assumed to be cross-compilers for it. */
 static void add_cross(Command *command, const Backend *backend) {
   const bool clang = is_clang(backend->cc);
   for (const char *const *flag = backend->cross; *flag; flag++)
     if (clang || strncmp(*flag, "--target=", 9) != 0) command_add(command, *flag);
 }
 
-/* Marks loops for unrolling. At -O3 clang produces 1.2x the code for the others, which is not faster; gcc
- * needs it to unroll marked loops. */
+/* Replaces -O3 by -O2 for clang, whose -O3 unrolls unmarked loops: 1.2x the code, not faster. gcc needs -O3
+ * to unroll marked loops. */
 static const char *level_of(const char *compiler, const char *optimize) {
   return strcmp(optimize, "-O3") == 0 && is_clang(compiler) ? "-O2" : optimize;
 }
@@ -162,7 +162,7 @@ static void add_kind(Command *command, const Backend *backend) {
     if (backend->cross)
       command_add_all(command, WORDS("-nostdlib", "-fuse-ld=lld")); /* the program contains memcpy */
     break;
-  case BACKEND_WASM: /* the caller's memory begins at __heap_base; a stack overflow ends in a trap */
+  case BACKEND_WASM: /* the caller's memory begins at __heap_base; a stack overflow traps */
     command_add_all(command,
                     WORDS("-nostdlib", "-Wl,--no-entry", "-Wl,--export-dynamic", "-Wl,--export=__heap_base",
                           "-Wl,--stack-first", "-Wl,-z,stack-size=1048576"));
@@ -195,7 +195,7 @@ static void add_flags(Command *command, const Backend *backend, const BackendUni
   if (openmp) command_add(command, "-fopenmp");
 }
 
-/* One unit, directly to the requested output: an object, or code for WebAssembly. */
+/* Compiles one unit directly to the output: an object or WebAssembly. */
 static bool compile_whole(const Backend *backend, const char *compiler, const BackendUnit *unit, FILE *data,
                           const char *output, const char **why) {
   Command command = {.arena = backend->arena,
@@ -217,7 +217,7 @@ static const char *path_of(Arena *arena, FILE *file) {
   return arena_printf(arena, "/dev/fd/%d", fileno(file));
 }
 
-/* data: passed to the first unit. */
+/* Compiles units to unnamed objects. data: file for the first unit. */
 static bool compile_units(const Backend *backend, const char *compiler, const BackendUnit *unit, int n,
                           FILE *data, FILE *const *object, const char **why) {
   Command *list = NEW_ARRAY(backend->arena, Command, n);
@@ -295,11 +295,10 @@ bool backend_compile(const Backend *given, const BackendUnit *unit, int n, const
   backend.cc = find_compiler(given->arena, given->cc);
   const char *compiler = backend.mpi ? find_mpi_compiler(given->arena, backend.cc, why) : backend.cc;
   if (*why) return false;
-  /* the file that is opened first gets the descriptor if it is free, so this one must be first */
+  /* must be opened first, to get the descriptor of BACKEND_DATA if it is free */
   FILE *data = given->data ? command_file(given->arena, given->data, given->data_bytes, why) : NULL;
   if (*why) return false;
-  /* Linking uses unnamed temporary objects: a compiler that is ended by a signal leaves its own files behind.
-   */
+  /* Links unnamed objects: a compiler that is ended by a signal would not remove its temporary files. */
   const bool linked = given->kind == BACKEND_PROGRAM || given->kind == BACKEND_SHARED;
   const bool done = n > 1 || linked ? compile_apart(&backend, compiler, unit, n, data, output, why)
                                     : compile_whole(&backend, compiler, unit, data, output, why);
@@ -307,7 +306,7 @@ bool backend_compile(const Backend *given, const BackendUnit *unit, int n, const
   return done;
 }
 
-/* ---- programs that run immediately ---- */
+/* ---- generated programs that run immediately ---- */
 static const char *read_all(Arena *arena, FILE *file) {
   Text text = {.arena = arena};
   char bytes[4096];
@@ -372,7 +371,7 @@ bool backend_command(Arena *arena, const char *what, const char *const *words, b
   for (; *words; words++) command_add(&command, *words);
   if (verbose) command_show(&command);
   const bool done = command_run(&command, why);
-  if (command.refused) *why = NULL;
+  if (command.failed) *why = NULL;
   return done;
 }
 

@@ -1,5 +1,4 @@
-/* backend.h: Compilation of C text to objects, libraries and programs, with a C compiler that is started
- * directly, without a shell. */
+/* backend.h: Compilation of C text to objects, libraries and executables with a C compiler. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_BACKEND_H
 #define CNNC_BACKEND_H
@@ -14,37 +13,37 @@ typedef struct Backend {
   const char
       *cc; /* --cc, or NULL: the clang found when cnnc was configured, otherwise the newest on the PATH */
   const char *const *cross; /* clang's options for another machine; NULL: for this one */
-  const char *soname;       /* BACKEND_SHARED: the name by which programs find it; NULL: its path */
-  const char *runtime;      /* path of libcnn.a, or NULL: searched */
-  FILE *messages;           /* output of the C compiler's messages; NULL: standard error */
+  const char *soname;       /* BACKEND_SHARED: its SONAME; NULL: its path */
+  const char *runtime;      /* directory of libcnn.a; NULL: searched */
+  FILE *messages;           /* receives the C compiler's messages; NULL: standard error */
   bool openmp, verbose;
   bool mpi; /* BACKEND_PROGRAM: linked with libcnn-mpi, with MPI's compiler wrapper, which calls `cc` */
   const void *data;
   size_t data_bytes; /* contents of the file BACKEND_DATA for the text; or NULL */
 } Backend;
-#define BACKEND_DATA "/dev/fd/3" /* has a name only while it is open */
+#define BACKEND_DATA "/dev/fd/3" /* an open unnamed file */
 
 typedef struct BackendUnit {
   const char *text; /* C that only includes the C standard's headers */
   size_t n;
   const char *optimize; /* the C compiler's -O3 (for clang -O2), -O1 ... */
-  bool vectorize;       /* the C compiler's vectorizers run, even if its level disables them */
+  bool vectorize;       /* enable the C compiler's vectorizers even at -O1 */
 } BackendUnit;
 
 /* Compiles n units to the file `output`, several at the same time; only the first uses OpenMP and data. False
  * on failure, with the reason; `messages` then has the compiler's messages. */
 bool backend_compile(const Backend *, const BackendUnit *, int n, const char *output, const char **why);
 
-bool backend_takes_units(Arena *, BackendKind, bool cross); /* more than one? */
+bool backend_takes_units(Arena *, BackendKind, bool cross); /* whether it supports several units */
 
 FILE *backend_file(Arena *); /* an unnamed file for `messages`; the caller closes it. NULL on failure */
 const char *backend_messages(const Backend *); /* the messages so far; "" if they go to standard error */
 
-/* Advice if there is no clang; NULL: there is one, or --cc names another compiler. */
+/* Help if there is no clang; NULL: there is one, or --cc names another compiler. */
 const char *backend_help(const Backend *);
 
-/* Runs cnnc or a program that it built, with arguments that end with NULL; its standard output goes to
- * standard error. what: its name in messages. False with `why` NULL: it has printed the reason itself. */
+/* Runs cnnc or an executable that it built; `words` ends with NULL. Its standard output goes to standard
+ * error. what: its name in messages. False with `why` NULL: it has printed the reason. */
 bool backend_command(Arena *, const char *what, const char *const *words, bool verbose, const char **why);
 /* The same; *printed is its standard output. */
 bool backend_output(Arena *, const char *what, const char *const *words, const char **printed,
@@ -54,9 +53,8 @@ bool backend_output(Arena *, const char *what, const char *const *words, const c
  * `backend`. */
 bool backend_run(const Backend *, const char *text, size_t n, const char **printed, const char **why);
 
-/* Must be called first: ensures that standard input, output and error are open. */
+/* To be called first: ensures that standard input, output and error are open. */
 void backend_begin(void);
-/* Must be called last: if a signal stopped a command, cnnc terminates with that signal, as its sender
- * expects. */
+/* To be called last: if a signal stopped a command, ends cnnc by the same signal. */
 void backend_end(void);
 #endif

@@ -1,6 +1,6 @@
-/* jobs.c: Number of concurrent compilers: one per processor of this process. Under a make with -j it uses
- * make's job server, a pipe or fifo with a byte for each further job; a process takes a byte and puts it
- * back. If make does not pass the job server on, one job runs at a time. */
+/* jobs.c: Limit of concurrent compilers: one per processor of this process. Under make -j, each but the first
+ * takes a token of make's job server: a byte of a pipe or fifo, which is returned at its end. If make does
+ * not pass on the job server, one compiler runs at a time. */
 // SPDX-License-Identifier: Apache-2.0
 #ifdef __linux__
 #define _GNU_SOURCE /* sched_getaffinity */
@@ -28,8 +28,7 @@ static int processors(void) {
   return 1;
 }
 
-/* Opens a separate descriptor: reading from it does not block, and other processes' descriptors are not
- * affected. */
+/* Opens the pipe again, so that O_NONBLOCK does not affect other processes. */
 static int open_tokens(const char *path, int flags) {
   struct stat status;
   const int descriptor = open(path, flags | O_NONBLOCK | O_CLOEXEC);
@@ -45,8 +44,7 @@ static int open_inherited(int descriptor, int flags) {
   return descriptor < 0 ? -1 : open_tokens(path, flags);
 }
 
-/* The word of MAKEFLAGS that begins there: make puts a backslash before blanks and backslashes. False: it is
- * too long. */
+/* Copies a word of MAKEFLAGS without the backslashes before blanks and backslashes. False: it is too long. */
 static bool unquoted(const char *flags, char *word, size_t room) {
   size_t n = 0;
   for (; *flags && *flags != ' ' && *flags != '\t' && n < room; n++) {
@@ -58,7 +56,7 @@ static bool unquoted(const char *flags, char *word, size_t room) {
   return true;
 }
 
-/* "fifo:PATH" or "R,W" */
+/* Opens the job server: "fifo:PATH" or "R,W". */
 static void open_make(Jobs *jobs, const char *auth) {
   static const char fifo[] = "fifo:";
   char word[4096];

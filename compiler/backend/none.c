@@ -40,14 +40,14 @@ const char *backend_help(const Backend *backend) {
   return "write the C file, and compile it on another machine";
 }
 
-bool weights_read(Arena *arena, Diags *diags, const WeightsWay *way, const Graph *graph, float *out) {
+bool weights_read(Arena *arena, Diags *diags, const WeightsSource *way, const Graph *graph, float *out) {
   (void)arena, (void)graph, (void)out;
   diag_report(diags, DIAG_weights_file, NO_SPAN, NULL, "%s: the browser build cannot read weights",
               way->path);
   return false;
 }
 
-bool quantized_read(Arena *arena, Diags *diags, const WeightsWay *way, QuantFile **file) {
+bool quantized_read(Arena *arena, Diags *diags, const WeightsSource *way, QuantFile **file) {
   (void)arena, (void)diags, (void)way;
   return *file = NULL, true;
 }

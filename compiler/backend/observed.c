@@ -1,4 +1,4 @@
-/* observed.c: Reader of ranges, means, histograms and samples from JSON. */
+/* observed.c: Reader of calibration data (ranges, means, histograms, samples) from JSON. */
 // SPDX-License-Identifier: Apache-2.0
 #include "backend/observed.h"
 #include <jansson.h>

@@ -1,15 +1,15 @@
-/* observed.h: Reader of the files that `observe` of a built program writes. */
+/* observed.h: Reader of calibration data, as written by the executables' command `observe`. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_OBSERVED_H
 #define CNNC_OBSERVED_H
 #include "quantize/calibrate.h"
 
 typedef struct Observations {
-  Table values;    /* of Observed, by name */
-  bool targets;    /* the data includes the targets of the outputs */
-  int64_t samples; /* that are here */
+  Table values;    /* Observed by name */
+  bool targets;    /* the data set has targets for the outputs */
+  int64_t samples; /* number of samples in `input` */
   double **input;  /* by input: [samples][h][w][c], in the caller's layout */
 } Observations;
-/* False, and why. */
+/* False, with the reason, on failure. */
 bool observed_read(Arena *, const char *path, const Graph *, Observations *, const char **why);
 #endif

@@ -1,4 +1,4 @@
-/* origin.c: Comparison of a weight file's class names and input normalization with the program. */
+/* origin.c: Compares the class names and input normalization of a weight file with the program. */
 // SPDX-License-Identifier: Apache-2.0
 #include "backend/origin.h"
 #include <string.h>
@@ -52,14 +52,14 @@ static int64_t channels(const Graph *graph, int output) {
   return shape.rank ? shape.dim[shape.rank - 1] : 0;
 }
 
-/* Number of labels that the names provide: one per channel of their output; 0: unused. */
+/* Number of labels for that many class names: at least one per channel of their output; 0: no output fits. */
 static int64_t labels_wanted(const Graph *graph, int64_t names) {
   for (int o = 0; o < graph->outputs.n; o++)
     if (channels(graph, o) == names || (channels(graph, o) == 1 && names == 2)) return names;
   return graph->outputs.n == 1 && channels(graph, 0) > names ? channels(graph, 0) : 0;
 }
 
-/* Classes without a name, which the data set did not have, get their numbers as names. */
+/* Uses the names as labels. Classes that the data set did not have get numbers. */
 static void take_names(Arena *arena, Graph *graph, const char *const *name, int32_t names) {
   const int wanted = (int)labels_wanted(graph, names);
   const char **label = NEW_ARRAY(arena, const char *, wanted + 1);

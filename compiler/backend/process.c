@@ -1,5 +1,5 @@
-/* process.c: Execution of commands, one or several at the same time. Their inputs are unnamed files, and a
- * signal that would end cnnc ends the commands first, so that no files remain. */
+/* process.c: Execution of commands, one or several at the same time. Inputs are unnamed files, and a fatal
+ * signal ends the commands before cnnc, so that no files remain. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef _POSIX_C_SOURCE
 #define _POSIX_C_SOURCE 200809L
@@ -52,8 +52,8 @@ FILE *command_file(Arena *arena, const void *bytes, size_t n, const char **why) 
 }
 
 /* ---- signals ---- */
-/* Signals that would end cnnc end the running commands first; these have then failed, and their partial
- * output is removed. Then cnnc ends with the signal (backend_end). */
+/* A fatal signal ends the running commands, which counts as a failure, so that their partial output is
+ * removed. Then cnnc ends by the signal (backend_end). */
 static const int fatal[] = {SIGHUP, SIGINT, SIGTERM};
 enum { FATAL = sizeof fatal / sizeof fatal[0] };
 static volatile sig_atomic_t fatal_signal;
@@ -94,8 +94,8 @@ static bool unwatch(const Command *list, const char **why) {
   return *why = arena_printf(list->arena, "stopped by signal %d", (int)fatal_signal), false;
 }
 
-/* If a standard descriptor is closed, the next opened file would get its number. The file opened in its place
- * can neither be read nor written, as if it were closed. */
+/* Opens a file that can neither be read nor written in place of each closed standard descriptor, whose number
+ * the next opened file would get. */
 void backend_begin(void) {
   for (int descriptor = STDIN_FILENO; descriptor <= STDERR_FILENO; descriptor++)
     if (fcntl(descriptor, F_GETFD) < 0)
@@ -106,7 +106,7 @@ void backend_end(void) {
   if (fatal_signal) raise((int)fatal_signal);
 }
 
-/* ---- one ---- */
+/* ---- one command ---- */
 static bool command_spawn(Command *command, FILE *input, const char **why) {
   const char *program = command->words.data[0];
   posix_spawn_file_actions_t actions;
@@ -114,7 +114,7 @@ static bool command_spawn(Command *command, FILE *input, const char **why) {
   command_add(command, NULL);
   posix_spawn_file_actions_init(&actions);
   if (input) posix_spawn_file_actions_adddup2(&actions, fileno(input), STDIN_FILENO);
-  FILE *messages = command->told ? command->told : command->messages;
+  FILE *messages = command->buffered ? command->buffered : command->messages;
   if (messages) posix_spawn_file_actions_adddup2(&actions, fileno(messages), STDERR_FILENO);
   posix_spawn_file_actions_adddup2(&actions, command->printed ? fileno(command->printed) : STDERR_FILENO,
                                    STDOUT_FILENO);
@@ -145,8 +145,8 @@ static bool command_done(Command *command, int status, const char **why) {
     return *why = arena_printf(command->arena, "%s '%s' was ended by signal %d", command->what, program,
                                WTERMSIG(status)),
            false;
-  command->refused = WEXITSTATUS(status) != 0;
-  if (command->refused)
+  command->failed = WEXITSTATUS(status) != 0;
+  if (command->failed)
     return *why = arena_printf(command->arena, "%s '%s' failed with exit status %d", command->what, program,
                                WEXITSTATUS(status)),
            false;
@@ -159,7 +159,7 @@ static bool command_lost(const Command *command, const char **why) {
          false;
 }
 
-/* pid: the awaited process, or -1 for any. */
+/* waitpid that continues after signals; pid: a process, or -1 for any. */
 static pid_t wait_again(pid_t pid, int *status) {
   pid_t ended;
   do ended = waitpid(pid, status, 0);
@@ -181,19 +181,20 @@ bool command_run(Command *command, const char **why) {
   return unwatch(command, why) && done;
 }
 
-/* ---- several ---- */
+/* ---- several commands ---- */
 static void report_command(Command *command, bool heard) {
   char bytes[4096];
   FILE *to = command->messages ? command->messages : stderr;
-  if (heard) rewind(command->told);
-  for (size_t n; heard && (n = fread(bytes, 1, sizeof bytes, command->told)) > 0;) fwrite(bytes, 1, n, to);
+  if (heard) rewind(command->buffered);
+  for (size_t n; heard && (n = fread(bytes, 1, sizeof bytes, command->buffered)) > 0;)
+    fwrite(bytes, 1, n, to);
   fflush(to);
-  fclose(command->told);
-  command->told = NULL;
+  fclose(command->buffered);
+  command->buffered = NULL;
 }
 
 static bool start_apart(Command *command, const char **why) {
-  if (!(command->told = command_file(command->arena, "", 0, why))) return false;
+  if (!(command->buffered = command_file(command->arena, "", 0, why))) return false;
   if (command_start(command, why)) return true;
   report_command(command, false);
   return false;

@@ -9,17 +9,17 @@
 
 typedef struct Command {
   Arena *arena;
-  const char *what; /* it is, in messages */
+  const char *what; /* its name in messages */
   VEC(const char *) words;
   const char *input; /* its standard input; NULL: cnnc's */
   size_t input_bytes;
   FILE *data;     /* a file passed as descriptor 3, or NULL */
-  FILE *printed;  /* its standard output; NULL: the same file as its messages */
-  FILE *messages; /* output of its messages; NULL: standard error */
-  FILE *told;     /* holds its messages until it has ended, if others run at the same time */
-  bool links;     /* it starts a linker, which would outlive it and continue to write: it is never stopped */
-  bool refused;   /* it ended with an exit status other than 0 */
-  pid_t pid;      /* while it runs, otherwise 0 */
+  FILE *printed;  /* receives its standard output; NULL: as its messages */
+  FILE *messages; /* receives its messages; NULL: standard error */
+  FILE *buffered; /* its messages until it ends, if several commands run */
+  bool links;     /* starts a linker, which would outlive it and continue to write: never stopped */
+  bool failed;    /* its exit status was not 0 */
+  pid_t pid;      /* 0: not running */
 } Command;
 
 #define WORDS(...)                                                                                           \
@@ -28,22 +28,22 @@ void command_add(Command *, const char *word);
 void command_add_all(Command *, const char *const *words);
 void command_show(const Command *);
 FILE *command_file(Arena *, const void *bytes, size_t n,
-                   const char **why); /* an unnamed file with these bytes, at its start */
+                   const char **why); /* an unnamed file with these bytes, positioned at its start */
 
 /* False, with the reason, if it cannot be started or fails. */
 bool command_run(Command *, const char **why);
-/* Runs one process per processor at a time. The messages of each are printed together; at the first
- * failure the others are stopped, and their messages are dropped. */
+/* Runs several commands, limited by Jobs. The messages of each are printed together. At the first failure the
+ * others are stopped, without their messages. */
 bool commands_run(Command *, int n, const char **why);
 
 /* jobs.c: Limit of concurrent jobs. Under `make -j` each but the first takes one of make's tokens. */
 typedef struct Jobs {
   int most, running;
-  int from, to;     /* descriptors of make's tokens; -1: none */
-  char token[1024]; /* tokens held: one per job except the first */
+  int from, to;     /* descriptors of make's job server; -1: none */
+  char token[1024]; /* tokens of the running jobs but the first */
 } Jobs;
 void jobs_open(Jobs *, int wanted);
-bool jobs_take(Jobs *); /* may another job be started? */
-void jobs_give(Jobs *); /* one has ended */
+bool jobs_take(Jobs *); /* whether another job may start, which is counted */
+void jobs_give(Jobs *); /* a job has ended */
 void jobs_close(Jobs *);
 #endif

@@ -1,5 +1,5 @@
-/* quantized.c: Reader of quantized weight files: arrays and metadata. The format is read by the runtime's
- * own code, as weights.c does. */
+/* quantized.c: Reader of quantized weight files: arrays and metadata. Like weights.c, it uses the runtime's
+ * reader of archives. */
 // SPDX-License-Identifier: Apache-2.0
 #include "backend/quantized.h"
 #include <jansson.h>
@@ -29,7 +29,7 @@ static bool take_factor(const json_t *factor, Factor *to) {
   return !factor || (name && (*to == FACTOR_FLOAT || strcmp(name, "double") == 0));
 }
 
-/* A key that is not one of these, or NULL. */
+/* The first unknown key, or NULL. */
 static const char *unknown_key(json_t *object, const char *const *known) {
   const char *key;
   json_t *value;
@@ -41,7 +41,7 @@ static const char *unknown_key(json_t *object, const char *const *known) {
   return NULL;
 }
 
-/* The error, or NULL. */
+/* Reads the settings of a layer. The error, or NULL. */
 static const char *take_layer(Arena *arena, const char *name, json_t *layer, QuantFile *file) {
   static const char *const keys[] = {"rounding", "mean", "precision", "factor", "kernel", NULL};
   const json_t *mean = json_object_get(layer, "mean"), *rounding = json_object_get(layer, "rounding"),
@@ -66,9 +66,9 @@ static const char *take_layer(Arena *arena, const char *name, json_t *layer, Qua
     return arena_printf(arena, "the precision of layer '%s' must be i8 or i16", name);
   if (rounding && !take_rounding(layer, &own.rounding))
     return arena_printf(arena, "the rounding of layer '%s' must be single, double or float", name);
-  own.said = (rounding ? SAID_ROUNDING : 0u) | (mean ? SAID_MEAN : 0u) |
-             (json_object_get(layer, "precision") ? SAID_PRECISION : 0u) | (factor ? SAID_FACTOR : 0u) |
-             (kernel ? SAID_KERNEL : 0u);
+  own.given = (rounding ? LAYER_ROUNDING : 0u) | (mean ? LAYER_MEAN : 0u) |
+              (json_object_get(layer, "precision") ? LAYER_PRECISION : 0u) | (factor ? LAYER_FACTOR : 0u) |
+              (kernel ? LAYER_KERNEL : 0u);
   vec_push(arena, file->layers, own);
   return NULL;
 }
@@ -102,7 +102,7 @@ static const char *take_note(Arena *arena, const char *note, QuantFile *file) {
 
 /* ---- arrays ---- */
 static void copy_elements(const cnn_tensor *tensor, Elem elem, void *to) {
-  static const double FAR = 0x1p60; /* beyond all numbers in use */
+  static const double FAR = 0x1p60; /* above all numbers in use */
   for (int64_t i = 0; i < tensor->size; i++) {
     const double x = cnn_tensor_number(tensor, i);
     if (elem == F32) ((float *)to)[i] = (float)x;
@@ -158,7 +158,7 @@ bool quantized_take(Arena *arena, Diags *diags, const char *path, const cnn_arch
   return !wrong;
 }
 
-bool quantized_read(Arena *arena, Diags *diags, const WeightsWay *way, QuantFile **file) {
+bool quantized_read(Arena *arena, Diags *diags, const WeightsSource *way, QuantFile **file) {
   cnn_archive archive;
   cnn_status status = cnn_archive_open(&archive, way->path);
   if (status.code == CNN_OK && way->rename) status = cnn_rename(&archive, way->rename);

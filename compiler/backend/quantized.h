@@ -1,13 +1,13 @@
-/* quantized.h: Reader of a quantized net's file. */
+/* quantized.h: Reader of quantized weight files. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_QUANTIZED_H
 #define CNNC_QUANTIZED_H
 #include "backend/weights.h"
 #include "quantize/quant_file.h"
 
-/* file is NULL for float weights: no metadata `cnnc.quantization`. False: [weights-file], if it cannot be
- * read, or its metadata are invalid. */
-bool quantized_read(Arena *, Diags *, const WeightsWay *, QuantFile **file);
+/* file: NULL for float weights (no metadata `cnnc.quantization`). False after an error [weights-file]: it
+ * cannot be read, or its metadata are invalid. */
+bool quantized_read(Arena *, Diags *, const WeightsSource *, QuantFile **file);
 /* The same for an open archive: `path` is for messages. */
 struct cnn_archive;
 bool quantized_take(Arena *, Diags *, const char *path, const struct cnn_archive *, QuantFile **file);

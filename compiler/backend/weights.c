@@ -1,6 +1,5 @@
-/* weights.c: Reading of a file's arrays as the parameters of a net. The formats are read, and names and
- * shapes compared, by the runtime's own code, which has no other dependencies and is compiled into cnnc as
- * well: the one place where the compiler uses the runtime. */
+/* weights.c: Reads the parameters of a net from a file, with the runtime's code for weight files, which is
+ * compiled into cnnc. Only weights.c, origin.c and quantized.c use the runtime. */
 // SPDX-License-Identifier: Apache-2.0
 #include "backend/weights.h"
 #include <string.h>
@@ -70,7 +69,7 @@ const char *weights_file(Arena *arena, const char *weights) {
 }
 
 /* Opens the file with renamed arrays, and matches them with the parameters. */
-static cnn_status find_all(Arena *arena, const WeightsWay *way, const Graph *graph, cnn_archive *archive,
+static cnn_status find_all(Arena *arena, const WeightsSource *way, const Graph *graph, cnn_archive *archive,
                            cnn_matching *matching) {
   cnn_status status = cnn_archive_open(archive, way->path);
   if (status.code == CNN_OK && way->rename) status = cnn_rename(archive, way->rename);
@@ -90,7 +89,7 @@ static bool all_finite(Diags *diags, const char *path, const Graph *graph, const
   return status.code == CNN_OK;
 }
 
-bool weights_read(Arena *arena, Diags *diags, const WeightsWay *way, const Graph *graph, float *out) {
+bool weights_read(Arena *arena, Diags *diags, const WeightsSource *way, const Graph *graph, float *out) {
   cnn_archive archive;
   cnn_matching matching;
   cnn_status status = find_all(arena, way, graph, &archive, &matching);
@@ -105,7 +104,7 @@ bool weights_read(Arena *arena, Diags *diags, const WeightsWay *way, const Graph
   if (fine && way->order) text_put(way->order, "# %s = net %s\n", way->path, graph->name);
   for (int w = 0; fine && w < graph->weights.n; w++) {
     const Weight *weight = graph->weights.data[w];
-    if (!matching.source[w]) continue; /* it may be missing, and is 0 */
+    if (!matching.source[w]) continue; /* an optional parameter, which stays 0 */
     cnn_tensor_floats(matching.source[w], 0, weight->size, out + weight->offset);
     if (way->order) text_put(way->order, "%s = %s\n", matching.source[w]->name, weight->name);
   }

@@ -120,7 +120,7 @@ static const Options *int8_targets(const Options *o, Arena *arena) {
     return own;
   }
   for (int i = 0; i < o->targets.n; i++) {
-    const Target *target = o->targets.data[i], *better = target_for_bytes(target);
+    const Target *target = o->targets.data[i], *better = target_for_int8(target);
     const bool instead = better && o->native && target_runs_here(better);
     if (better && (instead || !o->targets_given) && !options_has_target(own, better))
       vec_push(arena, own->targets, better);
@@ -146,7 +146,7 @@ static void warn_reference_loops(const Compilation *c) {
 }
 
 /* Quantizes the graph if the weight file is quantized. */
-static bool read_quantized(Compilation *c, const WeightsWay *way) {
+static bool read_quantized(Compilation *c, const WeightsSource *way) {
   QuantFile *file;
   if (!quantized_read(c->arena, c->diags, way, &file)) return false;
   c->quantized = file != NULL;
@@ -178,10 +178,10 @@ static bool load_weights(Compilation *c) {
   if (!c->options->weights) return true;
   float *weights = NEW_ARRAY(c->arena, float, c->graph->parameters + 1);
   Text order = {.arena = c->arena};
-  const WeightsWay way = {.path = c->options->weights,
-                          .prefix = c->options->weights_prefix,
-                          .rename = c->options->rename,
-                          .order = c->options->match ? &order : NULL};
+  const WeightsSource way = {.path = c->options->weights,
+                             .prefix = c->options->weights_prefix,
+                             .rename = c->options->rename,
+                             .order = c->options->match ? &order : NULL};
   if (!read_quantized(c, &way)) return false;
   if (c->quantized) return !has_errors(c);
   if (!weights_read(c->arena, c->diags, &way, c->graph, weights)) return false;

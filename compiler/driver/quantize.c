@@ -234,7 +234,7 @@ static bool read_net(Quantizing *q) {
                                                              q->defines.data, q->defines.n, &options)
                                                 : NULL;
   if (!graph || diags_errors(q->diags)) return false;
-  const WeightsWay way = {.path = q->weights};
+  const WeightsSource way = {.path = q->weights};
   QuantFile *bytes = NULL;
   if (!quantized_read(q->arena, q->diags, &way, &bytes)) return false;
   if (bytes) {
@@ -283,7 +283,7 @@ static bool equalize_net(Quantizing *q, const char **path) {
 /* Chooses scales, writes the int8 weights to `path`, reads them as the compiler does, and measures the error
  * of each layer. */
 static bool calibrate_net(Quantizing *q, const char *path) {
-  const WeightsWay way = {.path = path};
+  const WeightsSource way = {.path = path};
   QuantFile *file = NULL;
   Node **made = NEW_ARRAY(q->arena, Node *, q->graph->nodes.n + 1);
   if (!q->how.cells)

@@ -1,5 +1,5 @@
-/* calibrate.c: Calibration, node by node: stored values, their scales, and layer weights with batchnorm
- * folded. quantize/values.c reads the result. */
+/* calibrate.c: Calibration, node by node: scales of stored values, and int8 weights with folded batchnorm.
+ * quantize/values.c reads the result. */
 // SPDX-License-Identifier: Apache-2.0
 #include "quantize/calibrator.h"
 #include <float.h>
@@ -59,7 +59,7 @@ Quant calibrate_between(double lo, double hi, bool wide) {
   return (Quant){.scale = scale, .zero = (int32_t)fmin(INT8_MAX, fmax(INT8_MIN, zero))};
 }
 
-/* ---- 16 bits ---- */
+/* ---- int16 ---- */
 bool calibrate_can_widen(const Node *node) {
   switch (node->op->traits.int8) {
   case INT8_PRODUCT:
@@ -87,7 +87,7 @@ static bool is_stored_as_int8(const Node *node) { /* scaled */
   return node->op->traits.fold == FOLD_NORMALIZE && node_is_input(in) && in->port->elem == U8;
 }
 
-/* Functions are tables of 256 entries. Scaled byte inputs lose nothing in int8. */
+/* Whether int16 is useless: functions are tables of 256 entries, and scaled byte inputs are exact in int8. */
 static bool too_wide(const Calibrator *k, const Node *node) {
   if (is_stored_as_int8(node) && node->precision != PRECISION_I16) return false;
   const bool function = node->op->family == FAMILY_MAP && node->nin == 1 && node->op->map_eval &&
@@ -104,8 +104,8 @@ static void known_quant(Calibrator *k, const Node *node, Quant quant) {
   if (!k->weights) vec_push(k->arena, k->made->chosen, chosen);
 }
 
-/* Is the node fused into the rounding of the layer, as in quantize/scales.c? */
-static bool takes(const Calibrator *k, const Node *of, const Node *node, bool bounded) {
+/* Whether the node is fused into the rounding of the layer, as in quantize/scales.c. */
+static bool fuses_into(const Calibrator *k, const Node *of, const Node *node, bool bounded) {
   const int reads = k->uses[of->id];
   for (int o = 0; o < k->graph->outputs.n; o++)
     if (k->graph->outputs.data[o].node == of) return false;
@@ -126,7 +126,7 @@ bool weights_are_shared(const Graph *graph, const int *uses, const Node *node) {
 
 typedef VEC(const Node *) Norms;
 
-/* The batchnorms after a layer, and the last fused node. */
+/* Collects the batchnorms after a layer; returns the last fused node. */
 static const Node *ending(Calibrator *k, const Node *node, Norms *norms) {
   const Node *last = node;
   bool bounded = false;
@@ -134,7 +134,7 @@ static const Node *ending(Calibrator *k, const Node *node, Norms *norms) {
     const bool norm = norms && !bounded && next->op->traits.fold == FOLD_SCALE &&
                       next->precision != PRECISION_F32 && k->uses[last->id] == 1 && next->in[0] == last &&
                       !weights_are_shared(k->graph, k->uses, next);
-    if (!norm && !takes(k, last, next, bounded)) break;
+    if (!norm && !fuses_into(k, last, next, bounded)) break;
     if (norm) vec_push(k->arena, *norms, next);
     bounded |= next->op->traits.int8 == INT8_RELU || next->op->traits.int8 == INT8_RELU6;
     k->fused[next->id] = true;
@@ -171,7 +171,7 @@ static double norm_gain(const Calibrator *k, const Node *norm, int64_t f) {
 typedef struct Layer {
   int64_t filters, terms, inputs; /* inputs: input channels per filter */
   double *weight, *bias;
-  bool *nothing; /* by filter: its weights become zeros */
+  bool *nothing; /* by filter: negligible, replaced by zeros */
 } Layer;
 
 static Layer folded_layer(Calibrator *k, const Node *node, int nnorms, const Node *const *norm) {
@@ -197,7 +197,8 @@ static Layer folded_layer(Calibrator *k, const Node *node, int nnorms, const Nod
   return l;
 }
 
-/* A filter that is negligible compared with the others becomes zeros, and its scale does not become tiny. */
+/* A filter whose weights are negligible compared with the others is replaced by zeros, to avoid a tiny scale.
+ */
 static const double NOTHING = 1e-6;
 
 static double weight_most(const Calibrator *k) { return k->how->reduced ? 64 : INT8_MAX; }
@@ -219,7 +220,7 @@ static double rounding_error(const Calibrator *k, const double *w, int64_t n, do
   return sum;
 }
 
-/* The largest weight may be clipped if that reduces the error. */
+/* Clips the largest weights if that reduces the error. */
 double calibrate_filter_scale(const Calibrator *k, const double *w, int64_t n, double most) {
   enum { PARTS = 128 };
   double best = most / weight_most(k), least = rounding_error(k, w, n, best);
@@ -259,7 +260,7 @@ static double products_most(const Calibrator *k, const Node *node, const Layer *
   return reach * sum;
 }
 
-static const double FAR = 0x1p46; /* int16 layers have sums of 47 bits and a sign */
+static const double FAR = 0x1p46; /* half of the range of int16 layers' sums */
 
 /* `scale`, or a larger one if the filter's bias and products would overflow the sum; with the larger one
  * they use at most half of its range. */
@@ -279,7 +280,7 @@ static float scale_with_room(const Calibrator *k, const Node *node, const Layer 
 }
 
 static void choose_scales(const Calibrator *k, const Node *node, const Layer *l, bool wide, float *scale) {
-  static const double NO_WEIGHTS = 0x1p-16; /* a bias alone */
+  static const double NO_WEIGHTS = 0x1p-16; /* scale of a filter that has only a bias */
   double most = 0;
   float largest = 0;
   for (int64_t i = 0; i < l->filters * l->terms; i++) most = fmax(most, fabs(l->weight[i]));
@@ -337,9 +338,9 @@ static void calibrate_layer(Calibrator *k, const Node *node) {
   chosen->bytes = node->weight[0]->size + (wide ? 8 : 4) * l.filters;
 }
 
-/* ---- the walk ---- */
-/* The range of scaled byte inputs is known: images that are only scaled are stored exactly. */
-static bool put_of_bytes(Calibrator *k, const Node *node) {
+/* ---- nodes ---- */
+/* Scaled byte inputs have a known range, and are stored exactly. */
+static bool put_byte_input(Calibrator *k, const Node *node) {
   double lo = 0, hi = 0;
   if (!is_stored_as_int8(node)) return false;
   for (int64_t c = 0; c < shape_extent(node->shape).c; c++)
@@ -373,23 +374,23 @@ bool calibrate_is_layer(const Node *node) {
          node->op->traits.int8 == INT8_SVDF;
 }
 
-/* Does the layer stay f32: on request, without an int8 form, or because it shares its weights with a layer
- * whose bias would need another scale? */
-static bool is_kept(const Calibrator *k, const Node *node) {
+/* Whether the layer stays float: on request, without an int8 form, or because it shares weights with a layer
+ * whose bias needs another scale. */
+static bool keeps_float(const Calibrator *k, const Node *node) {
   return calibrate_is_layer(node) &&
          (node->precision == PRECISION_F32 || table_find(k->how->keep, node->name) ||
           weights_are_shared(k->graph, k->uses, node) || !calibrate_has_form(k, node));
 }
 
-/* Does an int8 layer read the value, or an alias of it? */
-static bool feeds_bytes(const Calibrator *k, const Node *node) {
+/* Whether an int8 layer reads the value or an alias of it. */
+static bool has_int8_reader(const Calibrator *k, const Node *node) {
   for (int i = node->id + 1; i < k->graph->nodes.n; i++) {
     const Node *reader = k->graph->nodes.data[i];
     for (int j = 0; j < reader->nin && k->uses[i]; j++) {
       if (reader->in[j] != node) continue;
       if (reader->op->identity && reader->op->identity(reader)
-              ? feeds_bytes(k, reader)
-              : calibrate_is_layer(reader) && !is_kept(k, reader))
+              ? has_int8_reader(k, reader)
+              : calibrate_is_layer(reader) && !keeps_float(k, reader))
         return true;
     }
   }
@@ -398,7 +399,7 @@ static bool feeds_bytes(const Calibrator *k, const Node *node) {
 
 static bool is_of_features(const Calibrator *, const Node *reader);
 
-/* The value has users, all of them satisfy the condition, and it is not an output. */
+/* Whether the value has users, all of them satisfy the condition, and it is not an output. */
 static bool all_readers(const Calibrator *k, const Node *node,
                         bool (*condition)(const Calibrator *, const Node *)) {
   int readers = 0;
@@ -413,7 +414,7 @@ static bool all_readers(const Calibrator *k, const Node *node,
   return readers && readers == k->uses[node->id];
 }
 
-/* An audio feature, or a value that only audio features use. */
+/* Whether it is an audio feature, or a value that only audio features use. */
 static bool is_of_features(const Calibrator *k, const Node *reader) {
   const bool passes = reader->op->family == FAMILY_MAP || reader->op->traits.int8 == INT8_MOVE;
   return reader->op->traits.features ||
@@ -421,43 +422,43 @@ static bool is_of_features(const Calibrator *k, const Node *reader) {
 }
 
 static bool is_float_reader(const Calibrator *k, const Node *reader) {
-  return is_kept(k, reader) || is_of_features(k, reader);
+  return keeps_float(k, reader) || is_of_features(k, reader);
 }
 
-/* Only float nodes use it, so it has no scale. */
-static bool feeds_floats(const Calibrator *k, const Node *node) {
+/* Whether only float nodes use the value, so that it needs no scale. */
+static bool has_only_float_readers(const Calibrator *k, const Node *node) {
   return all_readers(k, node, is_float_reader);
 }
 
 static void calibrate_floats(Calibrator *k, const Node *node) {
   put_parameters(k, node);
-  if (is_kept(k, node)) {
+  if (keeps_float(k, node)) {
     int64_t bytes = 0;
     for (int w = 0; w < node->nweights; w++) bytes += node->weight[w] ? 4 * node->weight[w]->size : 0;
     const Chosen chosen = {
         .name = node->name, .node = node, .last = node, .kept = true, .bytes_before = bytes, .bytes = bytes};
     vec_push(k->arena, k->made->chosen, chosen);
   }
-  k->real[node->id] = !feeds_bytes(k, node);
+  k->real[node->id] = !has_int8_reader(k, node);
   if (!k->real[node->id]) calibrate_seen(k, node, node);
 }
 
 static bool reads_floats(const Calibrator *k, const Node *node) {
-  const bool selects = node->op->traits.int8 == INT8_GATHER; /* its index is float, whatever it selects */
+  const bool selects = node->op->traits.int8 == INT8_GATHER; /* its index is always float */
   for (int j = 0; j < (selects ? 1 : node->nin); j++)
     if (k->real[node->in[j]->id] && !(node_is_state(node->in[j]) && node->in[j]->kept)) return true;
   return false;
 }
 
-/* The node that computes the next value of a state, before any moves. */
+/* The node that computes the next value of a state; moves are skipped. */
 static const Node *updating_node(const Graph *graph, const Node *state) {
   const Node *update = graph_update(graph, state->port->index), *node = update ? update->in[0] : state;
   while (node_is_update(node) || (node->op->traits.int8 == INT8_MOVE && node->nin == 1)) node = node->in[0];
   return node;
 }
 
-/* The state gets the scale of its update, which is then copied. Before that, it takes part in the ranges of
- * concats. */
+/* A state gets the scale of its update, so that the update is a copy. Before that, it belongs to the ranges
+ * of concats. */
 static void calibrate_state(Calibrator *k, const Node *state) {
   const Int8Form form = updating_node(k->graph, state)->op->traits.int8;
   const bool known = form == INT8_SOFTMAX || form == INT8_UNIT || form == INT8_SIGNED;
@@ -481,14 +482,14 @@ static void calibrate_value(Calibrator *k, const Node *node) {
   if (node->nin) k->real[node->id] = k->real[node->in[0]->id];
   if (k->fused[node->id] || (node->op->identity && node->op->identity(node)) || node_is_update(node)) return;
   if (node_is_state(node)) {
-    k->real[node->id] = node->kept; /* with the arithmetic of the layer */
+    k->real[node->id] = node->kept; /* states of a layer follow its arithmetic */
     if (!node->kept) calibrate_state(k, node);
     return;
   }
-  if (calibrate_indices(k, node, feeds_floats(k, node))) return;
-  const bool alone = feeds_floats(k, node) && !calibrate_is_layer(node) &&
+  if (calibrate_indices(k, node, has_only_float_readers(k, node))) return;
+  const bool alone = has_only_float_readers(k, node) && !calibrate_is_layer(node) &&
                      (node_is_input(node) ? !port_is_bytes(node->port) : node->op->family == FAMILY_MAP);
-  if (is_kept(k, node) || reads_floats(k, node) || alone || node->precision == PRECISION_F32 ||
+  if (keeps_float(k, node) || reads_floats(k, node) || alone || node->precision == PRECISION_F32 ||
       too_wide(k, node)) {
     calibrate_floats(k, node);
     return;
@@ -502,7 +503,7 @@ static void calibrate_value(Calibrator *k, const Node *node) {
   case INT8_SIGNED: known_quant(k, node, (Quant){.scale = 1 / 128.0f}); return;
   case INT8_LARGEST:
   case INT8_GATHER:
-  case INT8_MEAN: return; /* like their inputs */
+  case INT8_MEAN: return; /* these have the scale of their input */
   case INT8_MOVE:
     if (node->nin > 1) calibrate_seen(k, node, node);
     return;
@@ -511,7 +512,7 @@ static void calibrate_value(Calibrator *k, const Node *node) {
   if (node_is_input(node) && port_is_bytes(node->port))
     calibrate_as(k, node, node, (Quant){.scale = 1, .zero = node->port->elem == U8 ? INT8_MIN : 0}, 0);
   else if (node->op->traits.padding || (node->op->traits.repeats && node->op->traits.repeats(node, factor)) ||
-           put_of_bytes(k, node))
+           put_byte_input(k, node))
     return;
   else {
     put_parameters(k, node);

@@ -1,5 +1,5 @@
-/* calibrate.h: Calibration: scales, zero points and int8 or int16 weights for a float net whose values
- * were observed on data. */
+/* calibrate.h: Calibration: chooses scales, zero points and int8 weights for a float net from ranges of its
+ * values. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_CALIBRATE_H
 #define CNNC_CALIBRATE_H
@@ -7,9 +7,9 @@
 #include "base/arrays.h"
 #include "graph/graph.h"
 
-typedef struct Observed { /* of a value, keyed by the name of its layer or input */
+typedef struct Observed { /* statistics of a value, by the name of its layer or input */
   const char *name;
-  double lo, hi; /* 0 is among them */
+  double lo, hi; /* range, including 0 */
   int bins, channels;
   const double *count, *mean; /* per bin between lo and hi; per channel */
 } Observed;
@@ -23,7 +23,7 @@ typedef enum RangeKind {
 
 /* Measurements of a recurrent layer on the samples. */
 typedef struct CellSeen {
-  double most;    /* for an lstm: the largest |c|; for an svdf: the largest feature */
+  double most;    /* lstm: the largest |c|; svdf: the largest feature */
   double clamped; /* fraction of the gates' sums outside -8 .. 8, where sigmoid and tanh are flat */
 } CellSeen;
 
@@ -36,26 +36,26 @@ typedef struct Calibration {
   const char *rounding;
   const Table *keep;  /* names of layers that stay float */
   const Table *wide;  /* names of values stored as int16 */
-  bool all_wide;      /* all that can be */
+  bool all_wide;      /* all values that can be int16 are */
   const Table *cells; /* CellSeen by layer; NULL: there were no samples */
 } Calibration;
 
 typedef struct SeenRange {
-  double lo, hi, cut; /* cut: the fraction of observed values outside */
+  double lo, hi, cut; /* cut: fraction of the observed values that saturate */
 } SeenRange;
 SeenRange range_of(const Calibration *, const Observed *, bool wide);
 
 /* A stored value, for callers that need the details. */
 typedef struct Chosen {
   const char *name;
-  const Node *node, *last; /* of the float net: the layer, and the last node fused into it */
-  const Node *seen;        /* the value with the observed range; NULL: the range is known */
+  const Node *node, *last; /* float nodes: the layer, and the last node fused into it */
+  const Node *seen;        /* the node whose observed range is used; NULL: the range is known */
   bool kept;               /* it stays float and has no scale */
   bool wide;               /* stored as int16 */
   float scale;
   int zero;
   double cut;
-  int64_t bytes_before, bytes; /* of its weights */
+  int64_t bytes_before, bytes; /* size of its weights in float and int8 */
 } Chosen;
 typedef struct Calibrated {
   Arrays arrays;
@@ -72,19 +72,19 @@ int equalize(Arena *, const Graph *, float *weights);
 /* Layers with weights, which can stay float. */
 bool calibrate_is_layer(const Node *);
 
-/* uses: graph_live. Is one of its parameters shared with another live node? */
+/* Whether the node shares a parameter with another live node; uses: graph_live. */
 bool weights_are_shared(const Graph *, const int *uses, const Node *);
 
 /* Values that can be int16: those of layers, sums, products of two values, float inputs. */
 bool calibrate_can_widen(const Node *);
 
-/* weights: float, as in the weights struct; observed: Observed by name. Both NULL: only determines which
- * values have a scale; the arrays of the result are undefined then. */
+/* weights: float, as in the weights struct; observed: Observed by name. If both are NULL, only determines the
+ * values that have a scale, and the arrays of the result are undefined. */
 Calibrated *calibrate(Arena *, const Graph *, const float *weights, const Table *observed,
                       const Calibration *);
 
 /* ---- qat.c: quantization-aware training ---- */
-/* Adds the parameters of QAT to a graph, and marks where its nodes round. */
+/* Adds the parameters of QAT to a graph, and marks the nodes that round. */
 void aware_prepare(Graph *);
 /* Observed by name, from the ranges that training stored in the weights. NULL: no ranges, or training ended
  * before rounding began. */

@@ -1,11 +1,10 @@
-/* calibrate_indices.c: Calibration of indices, which stay float, and of embeddings, whose rows they select.
- */
+/* calibrate_indices.c: Calibration of indices, which stay float, and of embedding tables. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "graph/op.h"
 #include "quantize/calibrator.h"
 
-/* The table in int8: its range is that of its numbers. */
+/* Quantizes the table of an embedding, with the range of its numbers. */
 static void calibrate_table(Calibrator *k, const Node *node) {
   const Weight *weight = node->weight[0];
   const float *from = k->weights + weight->offset;

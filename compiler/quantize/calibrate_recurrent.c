@@ -6,7 +6,7 @@
 #include "ops/int8/int8_recurrent.h"
 #include "quantize/calibrator.h"
 
-/* int8 recurrent layers have an int8 input and no projection. */
+/* Whether a recurrent layer has an int8 form: an int8 input and no projection. */
 bool calibrate_has_form(const Calibrator *k, const Node *node) {
   const bool svdf = node->op->traits.int8 == INT8_SVDF;
   if (node->op->traits.int8 != INT8_RECURRENT && !svdf) return true;
@@ -21,8 +21,8 @@ static double *parameter_sum(const Calibrator *k, const Weight *a, const Weight 
   return sum;
 }
 
-/* Whether with `scale` the sums of a gate, including its bias, are at most half of INT32_MAX, in units of the
- * sums and of the gates. */
+/* Whether the sums of a gate with this weight scale, including its bias, are at most half of INT32_MAX, in
+ * units of the sums and of the gates. */
 static bool gate_has_room(const double *w, const double *bias, int64_t rows, int64_t columns, double scale,
                           Quant in) {
   const double reach = fmax(in.zero - INT8_MIN, INT8_MAX - in.zero), unit = (double)in.scale * scale;
@@ -84,8 +84,8 @@ static int64_t put_recurrent_weights(Calibrator *k, const Node *node, Quant h) {
   return bytes;
 }
 
-/* The smallest power of two with which int16 holds c, within the range of all kernels; without samples, c is
- * assumed to be in -16 .. 16. */
+/* The smallest power of two with which c fits into int16, within the range of all kernels. Without samples, c
+ * is assumed to be in -16 .. 16. */
 static float cell_scale(const CellSeen *seen, double clip) {
   static const double UNKNOWN = 16;
   enum { LEAST = -15, MOST = FIXED_WHOLE_MOST - UNIT_BITS };

@@ -12,27 +12,27 @@ typedef struct Calibrator {
   const Calibration *how;
   Calibrated *made;
   Quant *quant;      /* by node id */
-  bool *fused;       /* its value is that of its input */
-  bool *real;        /* its value stays in floats */
+  bool *fused;       /* has the same stored value as its input */
+  bool *real;        /* stays float */
   const Node **join; /* the concat that reads it, whose operands share one range */
   int *uses;
   const Node **reader;
 } Calibrator;
 
 /* ---- calibrate.c ---- */
-/* Chooses the scale of a value from its observed range; NULL: there is none. last: the last node that is
- * fused into it. */
+/* Chooses the scale of a value from its observed range; NULL: there is none. last: the last node fused into
+ * it. */
 Chosen *calibrate_seen(Calibrator *, const Node *, const Node *last);
 /* The scale of n weights, the largest of which is `most`. */
 double calibrate_filter_scale(const Calibrator *, const double *w, int64_t n, double most);
 double calibrate_stored_weight(const Calibrator *, double w, double scale); /* as int8 */
 
 Chosen *calibrate_as(Calibrator *, const Node *, const Node *last, Quant, double cut);
-Quant calibrate_between(double lo, double hi, bool wide); /* the scale of a range */
+Quant calibrate_between(double lo, double hi, bool wide); /* scale and zero point of a range */
 
 /* ---- calibrate_indices.c ---- */
-/* Indices, and embeddings whose table is int8; false: another kind of node. for_floats: only float nodes use
- * its value. */
+/* Calibrates nodes with indices, and embeddings; false: another kind of node. for_floats: only float nodes
+ * use the value. */
 bool calibrate_indices(Calibrator *, const Node *, bool for_floats);
 /* ---- calibrate_recurrent.c ---- */
 bool calibrate_has_form(const Calibrator *, const Node *); /* false: a recurrent layer that stays float */

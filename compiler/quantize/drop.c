@@ -1,5 +1,5 @@
-/* drop.c: Removes dead channels from an int8 model (live_channels.c), in their producer and their users; the
- * contribution of a constant channel to a sum moves into the bias. All other numbers stay the same. */
+/* drop.c: Removes dead channels (live_channels.c) from an int8 model, in their producers and users.
+ * Contributions of constant channels move into biases. All other numbers stay the same. */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
 #include "base/text.h"
@@ -75,7 +75,7 @@ static const Int8Product *smaller_product(const Drop *d, const Node *node) {
   return made;
 }
 
-/* ---- the others ---- */
+/* ---- other operators ---- */
 static const Int8Table *smaller_table(const Drop *d, const Node *node) {
   const Int8Table *t = node->detail;
   const int64_t channels = channels_kept(d->channels, node);
@@ -128,7 +128,7 @@ Graph *drop_idle_channels(Arena *arena, Graph *graph) {
   return to;
 }
 
-/* ---- telling it ---- */
+/* ---- messages ---- */
 static int64_t packed_bytes(int64_t filters, int64_t terms) {
   return filters * (terms + (int64_t)sizeof(int32_t));
 }

@@ -1,6 +1,6 @@
-/* equalize.c: Cross-layer equalization (Nagel et al., 2019): if a layer's channels have only one user, with
- * at most relu and batchnorm between, a channel can be divided by a factor in the first layer and multiplied
- * by it in the second. The factor balances both ranges: sqrt(r1*r2)/r2. */
+/* equalize.c: Cross-layer equalization (Nagel et al., 2019). If a layer has only one user, with at most relu
+ * and batchnorm between, each channel can be divided by a factor in the first layer and multiplied by it in
+ * the second. The factor that balances the ranges of weights is sqrt(r1*r2)/r2. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "graph/op.h"
@@ -38,7 +38,7 @@ static const Node *layer_before(const Graph *graph, const int *uses, const Node 
   }
 }
 
-/* Weights that several layers share are not changed. */
+/* Whether the weights belong to other layers, too, and cannot be changed. */
 static bool shares_weights(const Graph *graph, const int *uses, const Pair *pair) {
   return weights_are_shared(graph, uses, pair->first) || weights_are_shared(graph, uses, pair->second) ||
          (pair->norm && weights_are_shared(graph, uses, pair->norm));
@@ -60,7 +60,7 @@ static double row_most(const Pair *pair, const float *weights, int64_t c) {
   return most * fabs(equalizing_gain(pair, weights, c));
 }
 
-/* Visits the weights of the second layer for channel c, one by one. */
+/* Multiplies the second layer's weights for channel c by a factor; returns the largest one. */
 static double column(const Pair *pair, float *weights, int64_t c, double factor) {
   const Weight *w = pair->second->weight[0];
   const int64_t inputs = w->dim[1], taps = w->size / w->dim[0] / inputs,
@@ -92,9 +92,9 @@ static void divide_row(const Pair *pair, float *weights, int64_t c, double facto
   if (bias) weights[bias->offset + c] = (float)((double)weights[bias->offset + c] / factor);
 }
 
-/* Returns the largest change of a factor. */
+/* Balances a pair; returns the largest change of a factor. */
 static double balance(const Pair *pair, float *weights) {
-  static const double NOTHING = 1e-6; /* relative to the layer's largest: negligible, and not changed */
+  static const double NOTHING = 1e-6; /* smaller weights, relative to the layer's largest, are not changed */
   const int64_t channels = pair->first->weight[0]->dim[0];
   double moved = 0, most = 0;
   for (int64_t c = 0; c < channels; c++) most = fmax(most, row_most(pair, weights, c));

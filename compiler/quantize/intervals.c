@@ -1,6 +1,5 @@
-/* intervals.c: Value ranges of each channel in an int8 model, for every input of the net: interval analysis
- * of the weights, layer by layer. Rounding and clamping are monotonic, so the ends of an interval determine
- * the ends of the next one. */
+/* intervals.c: Interval analysis of an int8 model: the range of each channel for all inputs. Rounding and
+ * clamping are monotonic, so the ends of an interval determine the ends of the next one. */
 // SPDX-License-Identifier: Apache-2.0
 #include "quantize/live_channels.h"
 
@@ -66,7 +65,7 @@ static void product_intervals(const Node *node, const Interval *in, Interval *ou
   }
 }
 
-/* ---- the others ---- */
+/* ---- other operators ---- */
 static Interval operand_interval(const Node *node, int k, Interval *const *interval, int64_t c) {
   const Node *in = node->in[k];
   const Interval q = interval[in->id][shape_extent(in->shape).c == 1 ? 0 : c];
@@ -77,7 +76,7 @@ static int64_t product_of_values(const Int8Combine *p, int64_t x, int64_t y) {
   return stored_put(p->stored, multiplier_apply(p->rounding, x * y, p->factor));
 }
 
-/* Monotonic in each operand: the ends suffice. */
+/* Of operators that are monotonic in each operand. */
 static Interval combined_interval(const Node *node, Interval *const *interval, int64_t c) {
   const Int8Combine *p = node->detail;
   const Addition *sum = &p->addition;
@@ -101,7 +100,7 @@ static Interval combined_interval(const Node *node, Interval *const *interval, i
                     stored_put(p->stored, addition_rounded(p->rounding, sum, parts.hi))};
 }
 
-/* A mean is a factor of its sum, with windows inside the input. */
+/* Of a mean with windows inside the input, which is a factor of its sum. */
 static Interval scaled_interval(const Node *node, Interval in) {
   const Int8Pool *p = node->detail;
   const int64_t n = node->window->kernel[0] * node->window->kernel[1], zero = node->in[0]->quant->zero,

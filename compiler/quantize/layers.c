@@ -1,5 +1,5 @@
-/* layers.c: Int8 and int16 layers from float ones: weights from the file, multipliers from the scales, and
- * bounds of all sums, so that nothing overflows. */
+/* layers.c: Conversion of layers to int8 and int16: weights from the file, multipliers from the scales, and
+ * bounds of all sums, which must not overflow. */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
 #include <math.h>
@@ -9,7 +9,7 @@
 #include "quantize/quantizer.h"
 
 /* ---- incompatible scales ---- */
-static void refuse_factor(Quantizer *q, const Node *node, int32_t most, double in, float out) {
+static void report_factor(Quantizer *q, const Node *node, int32_t most, double in, float out) {
   Diag *diag = diag_report(q->diags, DIAG_scale_mismatch, node->span, node->site,
                            "the scales of %s are incompatible: its sum is multiplied by %g", node->name,
                            in / (double)out);
@@ -19,9 +19,9 @@ static void refuse_factor(Quantizer *q, const Node *node, int32_t most, double i
             most > MULTIPLIER_MOST ? INT16_MAX : INT8_MAX, node->name);
 }
 
-/* Sums with float rounding: reports that the scales of the addends differ too much, or are too far from the
- * sum's. most: the addends' largest scale. */
-static void refuse_addends(Quantizer *q, const Node *node, double most, float out) {
+/* Reports scales of addends that differ too much from each other or from the sum's, for float rounding. most:
+ * the addends' largest scale. */
+static void report_addends(Quantizer *q, const Node *node, double most, float out) {
   double least = most;
   bool wide = node->elem == I16;
   for (int k = 0; k < node->nin; k++) {
@@ -41,7 +41,7 @@ static void refuse_addends(Quantizer *q, const Node *node, double most, float ou
 bool quant_factor_fits(Quantizer *q, const Node *node, Multiplier factor, int32_t most, double in,
                        float out) {
   if (factor.e <= most && isfinite(factor.real)) return true;
-  refuse_factor(q, node, most, in, out);
+  report_factor(q, node, most, in, out);
   return false;
 }
 
@@ -50,7 +50,7 @@ static Diag *overflow(Quantizer *q, const Node *node, const char *what, int bits
                      what, node->name, bits);
 }
 
-bool quant_refuse_sum(Quantizer *q, const Node *node, const Weight *weight, int64_t filter, int64_t terms,
+bool quant_report_sum(Quantizer *q, const Node *node, const Weight *weight, int64_t filter, int64_t terms,
                       double most, int bits) {
   Diag *diag = overflow(q, node, "sum", bits);
   diag_fact(diag, "filter %" PRId64 " sums %s products and its bias, up to %.0f", filter,
@@ -59,7 +59,7 @@ bool quant_refuse_sum(Quantizer *q, const Node *node, const Weight *weight, int6
   return false;
 }
 
-/* For layers without weights. */
+/* Reports possible overflow in a layer without weights. */
 static bool report_large(Quantizer *q, const Node *node, const char *what, int64_t most, Multiplier factor) {
   Diag *diag = overflow(q, node, what, 32);
   diag_fact(diag, "it can reach %s, and is multiplied by %g", text_thousands(q->arena, most),
@@ -75,8 +75,8 @@ typedef struct Weights {
   int64_t scales, filters, terms;
   int most; /* maximum absolute weight */
   bool wide;
-  const int32_t *bias;      /* or */
-  const int64_t *wide_bias; /* of int16 layers */
+  const int32_t *bias;      /* int8 layers */
+  const int64_t *wide_bias; /* int16 layers */
 } Weights;
 
 static bool find_bias(Quantizer *q, const Node *node, Weights *w) {
@@ -145,13 +145,13 @@ static bool make_factors(Quantizer *q, const Node *node, const Weights *w, const
     const double most = largest_filter_sum(w, f, in);
     if (w->wide ? most >= (double)(INT64_C(1) << WIDE_SUM_BITS)
                 : most > INT32_MAX || !sum_fits((int64_t)most, factor[f].e))
-      return quant_refuse_sum(q, node, node->weight[0], f, w->terms, most, w->wide ? WIDE_SUM_BITS + 1 : 32);
+      return quant_report_sum(q, node, node->weight[0], f, w->terms, most, w->wide ? WIDE_SUM_BITS + 1 : 32);
   }
   p->factor = factor;
   return true;
 }
 
-/* For int16 layers whose file requires it. */
+/* Multipliers of an int16 layer as doubles, if the file requires it. */
 static void make_doubles(Quantizer *q, const Node *node, const Weights *w, const Quant *in, Quant out,
                          Int8Product *p) {
   const Factor kind = quant_file_factor(q->file, node->name);
@@ -165,7 +165,7 @@ static void make_doubles(Quantizer *q, const Node *node, const Weights *w, const
   p->real = real;
 }
 
-/* False if a layer's input had an error that was reported. */
+/* Whether the layer's bias is int64; false after an error in its input. */
 static bool has_wide_bias(const Quantizer *q, const Node *node) {
   const Weight *bias = node->nweights > 1 ? node->weight[1] : NULL;
   const QuantArray *array = bias ? table_find(&q->file->by_name, bias->name) : NULL;
@@ -173,8 +173,8 @@ static bool has_wide_bias(const Quantizer *q, const Node *node) {
 }
 
 Node *quant_product(Quantizer *q, const Node *node) {
-  Node *in = quant_bytes(q, node->in[0]);
-  const Ending end = quant_ending(q, node, true);
+  Node *in = quant_int8_value(q, node->in[0]);
+  const StoredForm end = quant_ending(q, node, true);
   Weights w = {.wide = in ? in->quant->wide || end.quant.wide : has_wide_bias(q, node)};
   const bool found = find_weights(q, node, &w);
   if (!in || !found || !end.found) return NULL;
@@ -195,7 +195,7 @@ Node *quant_product(Quantizer *q, const Node *node) {
 }
 
 /* ---- sums and products of values ---- */
-/* False: the scales are incompatible, which was reported. `made` has its operands. */
+/* False: the scales are incompatible, which was reported. made: the node with its operands. */
 static bool check_combination(Quantizer *q, const Node *made, Quant out) {
   const Int8Combine *p = made->detail;
   double unit = 0;
@@ -208,8 +208,8 @@ static bool check_combination(Quantizer *q, const Node *made, Quant out) {
             report_large(q, made, "product", most, p->factor));
   }
   if (addition_fits(p->rounding, &p->addition, int8_most_read(made))) return true;
-  if (p->rounding == ROUNDING_FLOAT) refuse_addends(q, made, unit, out.scale);
-  else refuse_factor(q, made, MULTIPLIER_MOST, unit, out.scale);
+  if (p->rounding == ROUNDING_FLOAT) report_addends(q, made, unit, out.scale);
+  else report_factor(q, made, MULTIPLIER_MOST, unit, out.scale);
   return false;
 }
 
@@ -226,7 +226,7 @@ static Multiplier product_factor(Quantizer *q, const Node *node, float a, float 
 }
 
 Node *quant_combine(Quantizer *q, const Node *node) {
-  const Ending end = quant_ending(q, node, true);
+  const StoredForm end = quant_ending(q, node, true);
   Node **in = NEW_ARRAY(q->arena, Node *, node->nin);
   Addend *addend = NEW_ARRAY(q->arena, Addend, node->nin);
   bool wide = end.quant.wide;
@@ -269,14 +269,14 @@ static bool matmul_fits(Quantizer *q, const Node *node, const Int8Matmul *p, boo
 
 static Multiplier matmul_factor(const Node *a, const Node *b, double scale, float out) {
   const float product = a->quant->scale * b->quant->scale;
-  if (!isfinite(product)) return multiplier_of(INFINITY); /* which is refused */
+  if (!isfinite(product)) return multiplier_of(INFINITY); /* is rejected later */
   Multiplier factor = multiplier_of((double)product * scale / (double)out);
   factor.real = scale == 1 ? product / out : product / out * (float)scale;
   return factor;
 }
 
 Node *quant_matmul(Quantizer *q, const Node *node) {
-  const Ending end = quant_ending(q, node, true);
+  const StoredForm end = quant_ending(q, node, true);
   Node *in[2];
   for (int k = 0; k < 2; k++) in[k] = q->map[node->in[k]->id];
   if (!end.found) return NULL;
@@ -292,9 +292,9 @@ Node *quant_matmul(Quantizer *q, const Node *node) {
 }
 
 /* ---- operators that keep the scale ---- */
-/* Pools and moves use the scale that the file has for their value, or else that of their first input;
- * inputs with other scales are rescaled first. */
-static Quant kept_quant(Quantizer *q, const Node *node, const Node *in, Ending *end) {
+/* The scale of a pool or move: in the file, or else that of its first input. Inputs with other scales are
+ * rescaled first. */
+static Quant kept_quant(Quantizer *q, const Node *node, const Node *in, StoredForm *end) {
   *end = quant_ending(q, node, false);
   return end->found ? end->quant : *in->quant;
 }
@@ -302,10 +302,10 @@ static Quant kept_quant(Quantizer *q, const Node *node, const Node *in, Ending *
 /* A mean as one factor of its sum; TensorFlow Lite divides the factor's fixed point by the number of
  * elements. */
 static Multiplier mean_factor(const Quant *in, Quant out, int64_t n) {
-  if (!isfinite(out.scale * (float)n)) return multiplier_of(INFINITY); /* which is rejected */
+  if (!isfinite(out.scale * (float)n)) return multiplier_of(INFINITY); /* is rejected later */
   Multiplier factor = multiplier_of((double)in->scale / (double)out.scale);
   factor.real = in->scale / (out.scale * (float)n);
-  int shift = 0; /* of n's leading bit */
+  int shift = 0; /* position of n's leading bit */
   while (shift < 32 && n >> (shift + 1)) shift++;
   if (shift > 31 + factor.e) shift = 31 + factor.e;
   factor.m = (int32_t)(((int64_t)factor.m << shift) / n);
@@ -315,7 +315,7 @@ static Multiplier mean_factor(const Quant *in, Quant out, int64_t n) {
 
 static Node *scaled_mean(Quantizer *q, const Node *node, Node *in) {
   const int64_t n = node->window->kernel[0] * node->window->kernel[1];
-  const Ending end = quant_ending(q, node, true);
+  const StoredForm end = quant_ending(q, node, true);
   if (!end.found) return NULL;
   if (in->quant->wide != end.quant.wide) {
     quant_problem(q, "%s: is a mean with a factor and has %s bits, but its input has %s", node->name,
@@ -350,8 +350,8 @@ static bool is_within_layer(const Node *node) { /* all windows are inside the in
 }
 
 Node *quant_pool(Quantizer *q, const Node *node) {
-  Ending end;
-  Node *in = quant_bytes(q, node->in[0]);
+  StoredForm end;
+  Node *in = quant_int8_value(q, node->in[0]);
   if (!in) return NULL;
   if (node->op->traits.int8 == INT8_MEAN && quant_file_mean_factor(q->file, node->name) &&
       is_within_layer(node))
@@ -376,16 +376,16 @@ Node *quant_move(Quantizer *q, const Node *node) {
   Quant quant;
   Node **in = NEW_ARRAY(q->arena, Node *, node->nin);
   for (int k = 0; k < node->nin; k++)
-    if (!(in[k] = quant_bytes(q, node->in[k]))) return NULL;
+    if (!(in[k] = quant_int8_value(q, node->in[k]))) return NULL;
   if (!quant_given(q, node->name, &quant)) quant = *in[0]->quant;
   for (int k = 0; k < node->nin; k++) in[k] = quant_requantized(q, node, in[k], quant);
   return quant_node(q, node->op, node, node->nin, in, in[0]->quant);
 }
 
-/* The index stays in floats. */
+/* The index stays float. */
 Node *quant_gather(Quantizer *q, const Node *node) {
   Quant quant;
-  Node *in[2] = {quant_bytes(q, node->in[0]), quant_floats(q, node->in[1])};
+  Node *in[2] = {quant_int8_value(q, node->in[0]), quant_floats(q, node->in[1])};
   if (!in[0] || !in[1]) return NULL;
   if (quant_given(q, node->name, &quant)) in[0] = quant_requantized(q, node, in[0], quant);
   return quant_node(q, node->op, node, 2, in, in[0]->quant);
@@ -393,7 +393,7 @@ Node *quant_gather(Quantizer *q, const Node *node) {
 
 Node *quant_embedding(Quantizer *q, const Node *node) {
   const Weight *weight = node->weight[0];
-  const Ending end = quant_ending(q, node, true);
+  const StoredForm end = quant_ending(q, node, true);
   Node *in = quant_floats(q, node->in[0]);
   Int8Embedding *e = NEW(q->arena, Int8Embedding);
   *e = (Int8Embedding){quant_array(q, weight->name, I8, weight->rank, weight->dim), weight->dim[0]};
@@ -410,7 +410,7 @@ Node *quant_embedding(Quantizer *q, const Node *node) {
 Node *quant_repeat(Quantizer *q, const Node *node, const int64_t factor[2]) {
   Quant quant;
   Int8Repeat *repeat = NEW(q->arena, Int8Repeat);
-  Node *in = quant_bytes(q, node->in[0]);
+  Node *in = quant_int8_value(q, node->in[0]);
   if (!in) return NULL;
   if (quant_given(q, node->name, &quant)) in = quant_requantized(q, node, in, quant);
   *repeat = (Int8Repeat){{factor[0], factor[1]}};
@@ -423,7 +423,7 @@ Node *quant_border(Quantizer *q, const Node *node) {
   int64_t after[2];
   Quant quant;
   Int8Border *border = NEW(q->arena, Int8Border);
-  Node *in = quant_bytes(q, node->in[0]);
+  Node *in = quant_int8_value(q, node->in[0]);
   if (!in) return NULL;
   if (quant_given(q, node->name, &quant)) in = quant_requantized(q, node, in, quant);
   node->op->traits.padding(node, border->before, after);

@@ -1,10 +1,10 @@
-/* live_channels.c: Determines which channels of an int8 model must be stored. A constant channel need not be
- * if all of its users can fold its contribution into their biases; nor need an unused one.
+/* live_channels.c: Determines the channels of an int8 model that must be stored: not unused ones, and not
+ * constant ones whose users can all fold them into their biases.
  *
- * Some operators read one channel for each that they produce: those channels are kept or removed together
- * (they have one root). Convolutions and dense layers may read any channel. So liveness is propagated
- * backwards: outputs and operands of unknown operators are live; then the channels that live filters read.
- * Afterwards further, unused channels are kept until schedules have the channel counts that they need. */
+ * Channels before and after a channel-wise operator are kept or removed together (they have one root).
+ * Convolutions and dense layers may read any channel. Liveness is propagated backwards: outputs and operands
+ * of unknown operators are live, then the channels that live filters read. Finally some unused channels are
+ * kept to give schedules the channel counts that they need. */
 // SPDX-License-Identifier: Apache-2.0
 #include "quantize/live_channels.h"
 
@@ -56,7 +56,7 @@ static bool is_channelwise(const Node *node) {
          node->op == &op_int8_repeat;
 }
 
-/* Keeps groups complete. */
+/* Ties the channels of groups, so that groups stay complete. */
 static void join_groups(Channels *c, const Node *node) {
   const Filters f = filters_of(node);
   for (int64_t g = 0; g < f.groups && f.groups > 1; g++) {
@@ -74,7 +74,7 @@ static void join_operand(Channels *c, const Node *node, int k) {
   for (int64_t i = 0; i < all && at < 0; i++) tie(c, in, i % n, node, i);
 }
 
-/* False: the operator is unknown. */
+/* Ties operand and result channels; false: the operator is unknown. */
 static bool tie_channels(Channels *c, const Node *node) {
   bool known = node->elem == I8 && node->nin > 0;
   for (int k = 0; k < node->nin; k++) known = known && node->in[k]->elem == I8;
@@ -119,7 +119,7 @@ static bool reads(const Node *node, const Filters *f, int64_t filter, int64_t i)
   return false;
 }
 
-/* Marks the channels that the layer's filters read; true: some are new. */
+/* Marks the channels that the layer's live filters read; true: a new one was marked. */
 static bool mark_needed_inputs(Channels *c, const Node *node) {
   const Filters f = filters_of(node);
   bool more = false;

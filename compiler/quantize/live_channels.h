@@ -1,5 +1,6 @@
-/* live_channels.h: Dead channels of int8 models. intervals.c computes the range of each channel,
- * live_channels.c which of them must be stored, drop.c the graph without the others. Private to these. */
+/* live_channels.h: Dead channels of int8 models: intervals.c computes the range of each channel,
+ * live_channels.c which channels must be stored, drop.c the graph without the others. Private to these files.
+ */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_QUANTIZE_LIVE_CHANNELS_H
 #define CNNC_QUANTIZE_LIVE_CHANNELS_H
@@ -14,14 +15,13 @@ typedef struct Interval {
  * [groups * filters][channels][taps]. */
 typedef struct Filters {
   int64_t groups, filters, channels, taps;
-  bool clipped; /* a window may extend beyond the input: padding is 0, so its q is the input's zero point */
+  bool clipped; /* windows may include padding, which has the input's zero point */
 } Filters;
 bool is_product(const Node *);
 Filters filters_of(const Node *product);
 Interval sum_interval(const Node *product, const Interval *in, int64_t filter);
 
-/* Range of each channel of an int8 value, for every input of the net; by node id, then channel; NULL: not an
- * int8 value. */
+/* [node id][channel]: range of the channel for all inputs of the net; NULL: not an int8 value. */
 Interval **intervals_of(Arena *, const Graph *);
 
 /* ---- live_channels.c ---- */
@@ -29,13 +29,13 @@ typedef struct Channels {
   Arena *arena;
   const Graph *graph;
   Interval **interval;
-  int64_t *first; /* by node id: its first channel among those of all values; -1: not an int8 value */
+  int64_t *first; /* by node id: index of its first channel among all channels; -1: not an int8 value */
   int64_t all;    /* total number of channels of all values */
   /* Channels that are kept or removed together, such as those before and after a pooling, have one `root`;
    * the next two arrays are indexed by root. */
   int64_t *root;
   bool *needed; /* its stored value has a live user */
-  bool *kept;   /* it stays: needed, or kept for a channel count that schedules need */
+  bool *kept;   /* needed, or kept for a channel count that schedules need */
 } Channels;
 Channels channels_of(Arena *, const Graph *);
 bool channel_constant(const Channels *, const Node *, int64_t channel);

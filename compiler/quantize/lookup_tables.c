@@ -1,4 +1,4 @@
-/* lookup_tables.c: Unary functions as tables, softmax, and rescaling. */
+/* lookup_tables.c: Conversion of unary functions to lookup tables; softmax; rescaling. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "base/text.h"
@@ -7,7 +7,7 @@
 
 enum { MOST_RESCALED = 14 }; /* maximum exponent e of a factor: int8 to int16 */
 
-/* If the table is the identity, its bytes are a view with another scale. */
+/* A node that applies tables; if they are the identity, a view with another scale. */
 static Node *table_node(Quantizer *q, const Node *of, Node *in, Quant quant, int8_t (*value)[256],
                         int64_t channels) {
   bool same = channels == 1 && !q->to->updatable;
@@ -21,7 +21,7 @@ static Node *table_node(Quantizer *q, const Node *of, Node *in, Quant quant, int
   return made;
 }
 
-static void refuse_rescaling(Quantizer *q, const Node *of, double factor) {
+static void report_rescaling(Quantizer *q, const Node *of, double factor) {
   Diag *diag =
       diag_report(q->diags, DIAG_scale_mismatch, of->span, of->site,
                   "the scales of %s are incompatible: its input's is %g times its own", of->name, factor);
@@ -37,7 +37,7 @@ static Node *rescale_node(Quantizer *q, const Node *of, Node *in, Quant to, Int8
   *r = rescale;
   r->rounding = quant_file_rounding(q->file, of->name);
   if (!check_factor(in, r->factor) || !check_factor(in, r->below)) {
-    refuse_rescaling(q, of, (double)in->quant->scale / (double)to.scale);
+    report_rescaling(q, of, (double)in->quant->scale / (double)to.scale);
     r->factor = r->below = (Multiplier){0, 0, 0};
   }
   Node *made = quant_node(q, &op_int8_rescale, of, 1, &in, quant_keep(q, to));
@@ -46,7 +46,7 @@ static Node *rescale_node(Quantizer *q, const Node *of, Node *in, Quant to, Int8
   return made;
 }
 
-/* A rescaled value, if the value or the result is int16. */
+/* The value with another scale, if it or the result is int16. */
 static Node *rescaled(Quantizer *q, const Node *of, Node *in, Quant to) {
   Multiplier factor = multiplier_of((double)in->quant->scale / (double)to.scale);
   factor.real = in->quant->scale / to.scale;
@@ -56,7 +56,7 @@ static Node *rescaled(Quantizer *q, const Node *of, Node *in, Quant to) {
 }
 
 /* relu, relu6 and leaky_relu, whose scales LiteRT divides as floats. */
-static Node *piecewise_linear(Quantizer *q, const Node *node, Node *in, const Ending *end) {
+static Node *piecewise_linear(Quantizer *q, const Node *node, Node *in, const StoredForm *end) {
   const Quant to = end->quant;
   const bool leaks = node->op->traits.int8 == INT8_LEAKY;
   const Factor kind = quant_file_factor(q->file, node->name);
@@ -82,16 +82,16 @@ Node *quant_requantized(Quantizer *q, const Node *of, Node *in, Quant to) {
   if (in->quant->wide || to.wide) return rescaled(q, of, in, to);
   int8_t (*value)[256] = (int8_t (*)[256])arena_alloc(q->arena, 256);
   const double factor = (double)in->quant->scale / (double)to.scale;
-  if (multiplier_of(factor).e > MULTIPLIER_MOST) /* all but a few of its values saturate */
-    refuse_rescaling(q, of, factor);
+  if (multiplier_of(factor).e > MULTIPLIER_MOST) /* nearly all values saturate */
+    report_rescaling(q, of, factor);
   else
     table_requantize(*value, quant_file_rounding(q->file, of->name), in->quant->scale, in->quant->zero,
                      to.scale, stored_of(to.scale, to.zero, false, BOUND_NONE));
   return table_node(q, of, in, to, value, 1);
 }
 
-/* Of 16 bits. */
-static void refuse_argument(Quantizer *q, const Node *node, float scale) {
+/* Reports an int16 argument whose scale the function does not support. */
+static void report_argument(Quantizer *q, const Node *node, float scale) {
   Diag *diag = diag_report(q->diags, DIAG_scale_mismatch, node->span, node->site,
                            "%s has an int16 input with the scale %g, which is too large", node->op->name,
                            (double)scale);
@@ -99,7 +99,7 @@ static void refuse_argument(Quantizer *q, const Node *node, float scale) {
 }
 
 /* ---- functions ---- */
-/* Does the function differ per channel, in its parameters or its arguments? */
+/* Whether the function has parameters or arguments per channel. */
 static bool differs_by_channel(const Node *node) {
   bool differs = false;
   for (int k = 0; k < node->nweights; k++) differs |= node->weight[k] && node->weight[k]->size > 1;
@@ -113,13 +113,13 @@ bool quant_is_function(const Node *node) {
          node->op->map_eval && (shape_extent(node->shape).c <= MOST_TABLES || !differs_by_channel(node));
 }
 
-/* Are its operands and its result int16? */
+/* Whether operands and result are int16. */
 static bool all_wide(const Quantizer *q, const Node *node) {
   const Node *in = q->map[node->in[0]->id];
   return in && in->quant && in->quant->wide && quant_file_wide(q->file, node->name);
 }
 
-/* int16 functions with a range from 0 or -1 to 1 need this scale; with others they compute in float. */
+/* Scale of int16 functions with a range from 0 or -1 to 1; with another scale they are computed in float. */
 static const float WIDE_UNIT = 1 / 32768.0f;
 
 static bool is_unit(const Quantizer *q, const Node *node) {
@@ -162,9 +162,9 @@ static bool find_parameters(Quantizer *q, const Node *node, const float *paramet
 }
 
 /* int16 sigmoid and tanh. NULL: the scales are incompatible, which was reported. */
-static Node *curve_node(Quantizer *q, const Node *node, Node *in, const Ending *end) {
+static Node *curve_node(Quantizer *q, const Node *node, Node *in, const StoredForm *end) {
   if (!curve_fits(in->quant->scale)) {
-    refuse_argument(q, node, in->quant->scale);
+    report_argument(q, node, in->quant->scale);
     return NULL;
   }
   Int8Curve *p = NEW(q->arena, Int8Curve);
@@ -185,8 +185,8 @@ static bool fixed_quant(const Node *node, Quant *quant) {
 Node *quant_function(Quantizer *q, const Node *node) {
   const float *parameter[MOST_WEIGHTS] = {NULL};
   const int64_t channels = shape_extent(node->shape).c, tables = channels <= MOST_TABLES ? channels : 1;
-  Node *in = quant_bytes(q, node->in[0]);
-  Ending end = quant_ending(q, node, false);
+  Node *in = quant_int8_value(q, node->in[0]);
+  StoredForm end = quant_ending(q, node, false);
   if (!end.found && !fixed_quant(node, &end.quant)) end = quant_ending(q, node, true);
   const bool found = find_parameters(q, node, parameter);
   if (!in || !found) return NULL;
@@ -221,13 +221,13 @@ bool quant_has_table(const Quantizer *q, const Node *node) {
          quant_file_find(q->file, table_name(q, node));
 }
 
-/* A table [1][256], or one per channel. */
+/* Uses a table of the file: [1][256] or [channels][256]. */
 Node *quant_table(Quantizer *q, const Node *node) {
   const char *name = table_name(q, node);
   const QuantArray *given = quant_file_find(q->file, name);
   const int64_t channels = given->dim[0] == 1 ? 1 : shape_extent(node->shape).c, dim[2] = {channels, 256};
-  Node *in = quant_bytes(q, node->in[0]);
-  const Ending end = quant_ending(q, node, true);
+  Node *in = quant_int8_value(q, node->in[0]);
+  const StoredForm end = quant_ending(q, node, true);
   const int8_t *array = quant_array(q, name, I8, 2, dim);
   if (!in || !array || !end.found) return NULL;
   if (in->quant->wide || end.quant.wide) {
@@ -252,7 +252,7 @@ bool quant_is_softmax(const Quantizer *q, const Node *node) {
 Node *quant_softmax(Quantizer *q, const Node *node) {
   const Quant own = {.scale = 1 / 256.0f, .zero = -128};
   Quant given;
-  Node *in = quant_bytes(q, node->in[0]);
+  Node *in = quant_int8_value(q, node->in[0]);
   if (!in) return NULL;
   if (quant_given(q, node->name, &given) && (given.scale != own.scale || given.zero != own.zero))
     quant_problem(q, "%s.scale: is %g and %s.zero %d; softmax needs 1/256 and -128", node->name,
@@ -280,10 +280,10 @@ bool quant_is_wide_softmax(const Quantizer *q, const Node *node) {
 
 Node *quant_softmax_wide(Quantizer *q, const Node *node) {
   Quant given;
-  Node *in = quant_bytes(q, node->in[0]);
+  Node *in = quant_int8_value(q, node->in[0]);
   if (!in || !quant_given(q, node->name, &given)) return NULL;
   if (!softmax_wide_fits(in->quant->scale)) {
-    refuse_argument(q, node, in->quant->scale);
+    report_argument(q, node, in->quant->scale);
     return NULL;
   }
   Int8SoftmaxWide *s = NEW(q->arena, Int8SoftmaxWide);

@@ -1,5 +1,5 @@
-/* measure.c: Runs the float net and the int8 model with eval on a few samples; each int8 layer also on the
- * float net's values. */
+/* measure.c: Quantization error per layer: runs the float net and the int8 model with eval on a few samples,
+ * and each int8 layer also on the float net's values. */
 // SPDX-License-Identifier: Apache-2.0
 #include "quantize/measure.h"
 #include "quantize/calibrate.h"
@@ -11,8 +11,8 @@
 
 typedef struct Measuring {
   const Graph *floats, *bytes;
-  const double *weights, *kept; /* of both */
-  const Node **like;            /* by node id of `bytes`: the node of `floats` with the same value; or NULL */
+  const double *weights, *kept; /* weights of the float net and of the int8 model's float layers */
+  const Node **like;            /* by node id of `bytes`: the node of `floats` with the same value, or NULL */
   Measured *of;
 } Measuring;
 
@@ -29,7 +29,7 @@ static double stored_as(const Node *node, double x) {
   return fmin(fmax(q, least), least + (wide ? UINT16_MAX : UINT8_MAX));
 }
 
-/* The operand of a node, from the float net. */
+/* The operand of a node with the float net's value, quantized. */
 static const double *exact(Arena *arena, const Measuring *m, const Node *node, const GraphRun *floats,
                            const GraphRun *bytes) {
   const Node *like = m->like[node->id];
@@ -69,7 +69,7 @@ static void add_measured_layer(Arena *arena, const Measuring *m, const Node *nod
 }
 
 /* ---- a sample ---- */
-/* Converts to the caller's layout: channels first if the port has that. */
+/* Converts to the caller's layout. */
 static const double *arranged(Arena *arena, const Node *port, const double *from) {
   const Extent e = shape_extent(port->shape);
   if (!port->port->chw) return from;
@@ -101,7 +101,7 @@ static void add_sample(const Measuring *m, int64_t sample, const double *const *
   arena_free(arena);
 }
 
-/* The weights of layers that stayed float. */
+/* The weights of the int8 model's float layers. */
 static const double *kept_weights(Arena *arena, const Graph *bytes) {
   double *to = NEW_ARRAY(arena, double, bytes->parameters + 1);
   for (int w = 0; w < bytes->weights.n; w++) {
@@ -125,7 +125,7 @@ const Measured *measure_layers(Arena *arena, const Graph *floats, const float *w
                  .kept = kept_weights(arena, bytes),
                  .like = NEW_ARRAY(arena, const Node *, bytes->nodes.n + 1),
                  .of = NEW_ARRAY(arena, Measured, floats->nodes.n + 1)};
-  for (int i = 0; i < floats->nodes.n; i++) /* the last one wins: it includes the fused nodes */
+  for (int i = 0; i < floats->nodes.n; i++) /* the last one applies, which includes fused nodes */
     if (made[i]) m.like[made[i]->id] = floats->nodes.data[i];
   for (int64_t n = 0; n < samples; n++) add_sample(&m, n, input);
   return m.of;

@@ -8,11 +8,11 @@
 typedef struct Measured { /* sums of squares of a value of the float net */
   bool there;             /* it is stored as int8 or int16 */
   double signal, noise;   /* sum of squares of the value; of its error */
-  double alone;           /* the same with exact operands, excluding their rounding: the layer's own error */
+  double alone;           /* sum of squares of the layer's own error: with the float net's operands */
 } Measured;
 
-/* made: by node id of the float net, the corresponding node (quantize_graph). input: by input,
- * [samples][h] [w][c], in the caller's layout. Result by node id of the float net. */
+/* made: by float node id, the int8 node (quantize_graph). input: by input, [samples][h][w][c], in the
+ * caller's layout. Returns an array by float node id. */
 const Measured *measure_layers(Arena *, const Graph *floats, const float *weights, const Graph *bytes,
                                Node *const *made, int64_t samples, const double *const *input);
 /* Measurements of the cells and gates of the float net's recurrent layers on samples: CellSeen (calibrate.h),

@@ -1,6 +1,5 @@
-/* qat.c: Quantization-aware training rounds everything that the int8 model will round: the values to which
- * cnnc quantize assigns a scale, and layer weights. The ranges are parameters of the net, V.range for
- * value V. */
+/* qat.c: Quantization-aware training: marks the values that the int8 model rounds (those with a scale, and
+ * weights), and adds their ranges to the net's parameters, V.range for value V. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "graph/op.h"
@@ -54,14 +53,14 @@ static void round_value(Graph *graph, const Calibrated *made, const Chosen *c, W
   rounds->hi = (double)c->scale * (INT8_MAX - c->zero);
 }
 
-/* Byte images are stored exactly; a value that a loss reads is not rounded after the last layer. */
+/* Whether the value is not rounded: byte images are exact, and a loss reads the last layer's exact value. */
 static bool is_exact_rescale(const Graph *graph, const Chosen *c) {
   bool scores = false;
   for (int i = 0; i < graph_ports(graph); i++) scores |= graph_port(graph, i)->node == c->last;
   return node_is_input(c->node) ? port_is_bytes(c->node->port) : scores && !c->seen;
 }
 
-/* The node that determines the value's scale, unless another one is computed. */
+/* The rounding that determines the value's scale, through operators that keep the scale. */
 static const QatRounding *source_of(const Node *node) {
   for (;; node = node->in[0]) {
     if (node->rounds && node->rounds->value) return node->rounds;
@@ -72,7 +71,7 @@ static const QatRounding *source_of(const Node *node) {
   }
 }
 
-/* A mean is rounded with its operand's scale. */
+/* Rounds means with the scale of their operand. */
 static void round_means(Graph *graph) {
   for (int i = 0; i < graph->nodes.n; i++) {
     const Node *node = graph->nodes.data[i];

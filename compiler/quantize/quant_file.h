@@ -21,7 +21,7 @@ typedef struct QuantArray {
   int rank;
   int64_t dim[4], size;
   const void *data;
-  bool used; /* it was looked up */
+  bool used; /* was looked up */
 } QuantArray;
 
 /* Computation of the multiplier of a sum or a product from scales. */
@@ -37,12 +37,11 @@ typedef struct QuantLayer {
   Rounding rounding;
   bool mean_factor; /* a mean over all positions is one factor of their sum, as in TensorFlow Lite */
   Factor factor;
-  bool wide;     /* its value is int16 */
-  bool litert;   /* an lstm with the arithmetic of LiteRT's kernel */
-  unsigned said; /* settings that the file contains and that were looked up: SAID_... */
-  unsigned asked;
+  bool wide;            /* the value is int16 */
+  bool litert;          /* an lstm with the arithmetic of LiteRT's kernel */
+  unsigned given, used; /* bits LAYER_...: the settings in the file, and those that were looked up */
 } QuantLayer;
-enum { SAID_ROUNDING = 1, SAID_MEAN = 2, SAID_PRECISION = 4, SAID_FACTOR = 8, SAID_KERNEL = 16 };
+enum { LAYER_ROUNDING = 1, LAYER_MEAN = 2, LAYER_PRECISION = 4, LAYER_FACTOR = 8, LAYER_KERNEL = 16 };
 
 typedef struct QuantFile {
   const char *path;
@@ -57,5 +56,5 @@ bool quant_file_mean_factor(const QuantFile *, const char *layer);
 Factor quant_file_factor(const QuantFile *, const char *layer);
 Rounding quant_file_rounding(const QuantFile *, const char *layer);
 bool quant_file_litert(const QuantFile *, const char *layer);
-bool quant_file_wide(const QuantFile *, const char *value); /* is it int16? */
+bool quant_file_wide(const QuantFile *, const char *value); /* whether the value is int16 */
 #endif

@@ -1,4 +1,4 @@
-/* range.c: The clipping range of a value's int8 or int16 scale. It always contains 0. */
+/* range.c: Choice of the clipping range of a value, which always contains 0. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "base/number.h"
@@ -12,8 +12,8 @@ static double all_of(const Observed *o) {
   return all;
 }
 
-/* Values inside have a rounding error of at most a step, uniformly distributed; values outside have an error
- * equal to their distance from the range. */
+/* Values inside the range have a uniformly distributed rounding error of at most half a step; the error of
+ * values outside is their distance from the range. */
 static double squared_error(const Observed *o, double lo, double hi, int steps) {
   const double step = (hi - lo) / steps, inside = step * step / 12;
   double error = 0;
@@ -38,8 +38,8 @@ static SeenRange least_error(const Observed *o, int steps) {
 }
 
 /* ---- entropy ---- */
-/* KL divergence of 255 steps over the bins from `first` to `end` (exclusive) from the observed distribution;
- * values outside count at the ends. The count of a step is distributed over its nonempty bins. */
+/* KL divergence between the observed distribution and 255 steps over the bins `first` .. `end` - 1. Values
+ * outside count at the ends; the count of a step is distributed over its nonempty bins. */
 static double divergence(const Observed *o, int first, int end) {
   enum { STEPS = 255 };
   const int n = end - first;
@@ -56,7 +56,7 @@ static double divergence(const Observed *o, int first, int end) {
     for (int i = from; i < to; i++) {
       const double p = o->count[i] + (i == first ? outside[0] : 0) + (i == end - 1 ? outside[1] : 0),
                    q = o->count[i] > 0 ? step / used : 0;
-      if (p > 0) sum += p / all * log(p / fmax(q, 1e-4)); /* bins without a step are expensive */
+      if (p > 0) sum += p / all * log(p / fmax(q, 1e-4)); /* avoids a division by 0 */
     }
   }
   return sum;
@@ -93,7 +93,7 @@ SeenRange range_of(const Calibration *how, const Observed *o, bool wide) {
   if (how->range == RANGE_MSE) range = least_error(o, wide ? UINT16_MAX : UINT8_MAX);
   if (how->range == RANGE_ENTROPY && !wide) range = least_divergence(o);
   if (how->range == RANGE_PERCENTILE) range = without_tails(o, how->percentile);
-  if (!(range.hi > range.lo)) range.hi = range.lo + 1; /* zeros alone */
+  if (!(range.hi > range.lo)) range.hi = range.lo + 1; /* all values are 0 */
   const double all = all_of(o);
   for (int i = 0; i < o->bins && all > 0; i++)
     if (center(o, i) < range.lo || center(o, i) > range.hi) range.cut += o->count[i] / all;

@@ -1,4 +1,4 @@
-/* recurrent_layers.c: int8 lstm, gru and rnn from float ones: in each direction a product with int16 results
+/* recurrent_layers.c: Conversion of lstm, gru and rnn to int8: per direction, a product with int16 results
  * for the gates of all rows, and a core (ops/int8/int8_recurrent.c). */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
@@ -16,7 +16,7 @@ bool quant_is_recurrent(const Quantizer *q, const Node *node) {
          (node->op->traits.int8 == INT8_SVDF || !recurrent_direction(node, 0).project);
 }
 
-/* ---- one product ---- */
+/* ---- products ---- */
 static const float *product_scales(Quantizer *q, const Weight *weight, int64_t gates, int64_t *n) {
   const char *name = arena_printf(q->arena, "%s.scale", weight->name);
   const QuantArray *array = quant_file_find(q->file, name);
@@ -67,7 +67,7 @@ static bool find_factors(Quantizer *q, const Node *node, const Quant *in, bool o
       return false;
     }
     if (most > INT32_MAX || !sum_fits((int64_t)most, factor[s].e))
-      return quant_refuse_sum(q, node, p->weight, s, p->terms, most, 32);
+      return quant_report_sum(q, node, p->weight, s, p->terms, most, 32);
   }
   p->factor = factor;
   return true;
@@ -76,7 +76,7 @@ static bool find_factors(Quantizer *q, const Node *node, const Quant *in, bool o
 /* ---- the layer ---- */
 typedef struct Layer {
   const Node *node;
-  Quant h;     /* of its value */
+  Quant h;     /* quantization of the value h */
   Quant start; /* of the initial h */
   Quant cell;  /* of c */
   int32_t cell_bits;
@@ -267,7 +267,7 @@ Node *quant_recurrent(Quantizer *q, const Node *node) {
   bool all = find_value(q, &l, &r);
   if (r.cell == CELL_LSTM) all &= find_cell(q, &l);
   for (int way = 0; way < directions; way++) all &= find_products(q, node, way, &products[way]);
-  Node *rows = quant_bytes(q, node->in[0]), *start[3] = {NULL}, *made[2] = {NULL};
+  Node *rows = quant_int8_value(q, node->in[0]), *start[3] = {NULL}, *made[2] = {NULL};
   if (!rows || !all || !find_starts(q, &l, &r, start)) return NULL;
   rows = recurrent_rows(q->to, node, &r, rows);
   for (int way = 0; way < directions; way++)

@@ -1,4 +1,4 @@
-/* scales.c: Lookup of a value's or layer's arrays in the file, and messages for missing ones. */
+/* scales.c: Lookup of arrays of values and layers in the file, and errors about missing ones. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <stdarg.h>
@@ -10,8 +10,8 @@ void quant_problem(Quantizer *q, const char *format, ...) {
   va_start(ap, format);
   const char *text = arena_vprintf(q->arena, format, ap);
   va_end(ap);
-  if (table_find(&q->told, text)) return;
-  table_set(q->arena, &q->told, text, q);
+  if (table_find(&q->reported, text)) return;
+  table_set(q->arena, &q->reported, text, q);
   vec_push(q->arena, q->problems, text);
 }
 
@@ -85,8 +85,8 @@ static bool takes_activation(const Quantizer *q, const Node *of, const Node *nod
   return of->op->traits.int8 == INT8_PRODUCT && bound == BOUND_NONE && folded_away(q, node);
 }
 
-Ending quant_ending(Quantizer *q, const Node *node, bool wanted) {
-  Ending ending = {.last = node};
+StoredForm quant_ending(Quantizer *q, const Node *node, bool wanted) {
+  StoredForm ending = {.last = node};
   const int problems = q->problems.n;
   ending.found = quant_given(q, node->name, &ending.quant);
   for (const Node *next; (next = sole_int8_reader(q, ending.last)) != NULL; ending.last = next) {

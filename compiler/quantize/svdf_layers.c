@@ -75,7 +75,7 @@ static bool find_feature_factors(Quantizer *q, SvdfLayer *l) {
                            l->features.scale))
       return false;
     if (most > INT32_MAX || !sum_fits((int64_t)most, factor[k].e))
-      return quant_refuse_sum(q, l->node, p->weight, k, p->terms, most, 32);
+      return quant_report_sum(q, l->node, p->weight, k, p->terms, most, 32);
   }
   p->factor = factor;
   return true;
@@ -91,7 +91,7 @@ static bool find_time_factor(Quantizer *q, SvdfLayer *l) {
     double most = fabs((double)l->bias[u]);
     for (int64_t i = 0; i < terms; i++) most += abs(l->time[u * terms + i]) * reach_of(&l->features);
     if (most > INT32_MAX || !sum_fits((int64_t)most, l->factor.e))
-      return quant_refuse_sum(q, l->node, l->node->weight[TIME_WEIGHT], u, terms, most, 32);
+      return quant_report_sum(q, l->node, l->node->weight[TIME_WEIGHT], u, terms, most, 32);
   }
   return true;
 }
@@ -144,7 +144,7 @@ static Node *features_kept(Quantizer *q, const SvdfLayer *l, Node *f) {
 Node *quant_svdf(Quantizer *q, const Node *node) {
   SvdfLayer l = {.node = node, .s = svdf_of(node), .rounding = quant_file_rounding(q->file, node->name)};
   const bool all = find_arrays(q, &l), keeps = arg_bool(node, "keep") && l.s.memory > 1;
-  Node *rows = quant_bytes(q, node->in[0]);
+  Node *rows = quant_int8_value(q, node->in[0]);
   if (!rows || !all) return NULL;
   l.in = *rows->quant;
   if (!find_feature_factors(q, &l) || !find_time_factor(q, &l)) return NULL;

@@ -1,8 +1,8 @@
 /* values.c: Conversion of a float graph to an int8 or int16 graph, node by node.
  *
- * A value that has a scale in the file is stored as int8, or as int16 if the file says so. A layer reads
- * operands of either type, and its result has the type given in the file. Layers, sums, pools, functions
- * and moves have int8 forms. Everything else computes in float between conversions. */
+ * A value with a scale in the file is stored as int8, or as int16 if the metadata say so. Layers, sums,
+ * pools, functions and moves have int8 forms, whose operands may be of either type. Other nodes are computed
+ * in float, between conversions. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "base/text.h"
@@ -10,12 +10,12 @@
 #include "quantize/quantizer.h"
 
 /* ---- nodes ---- */
-/* Nodes after a layer, such as a conversion, work pixel by pixel, whatever the layer does. */
+/* Whether the operator has the window of `of`; conversions after a layer have none. */
 static bool has_windows(const Op *op, const Node *of) {
   return op == of->op || op == &op_int8_product || op == &op_int8_transposed || op == &op_int8_pool;
 }
 
-/* A node like `of` of the float net, except for the operator and its operands. */
+/* A copy of the float node `of` with another operator and other operands. */
 static Node *node_like(Quantizer *q, const Op *op, const Node *of, int nin, Node *const *in) {
   Node *node = graph_node(q->to, op, nin, in);
   node->name = of->name;
@@ -35,7 +35,7 @@ Node *quant_node(Quantizer *q, const Op *op, const Node *of, int nin, Node *cons
   return node;
 }
 
-Node *quant_bytes(Quantizer *q, const Node *of) {
+Node *quant_int8_value(Quantizer *q, const Node *of) {
   Node *value = q->map[of->id];
   if (!value || value->quant) return value;
   quant_problem(q, "%s.scale: F32 [1] and %s.zero: I8 [1] are missing", of->name, of->name);
@@ -68,7 +68,7 @@ static const char *stored_name(Quantizer *q, const Node *node, const Quant *quan
 }
 
 /* ---- inputs ---- */
-/* The caller's bytes are the value's, minus 128 for u8; floats are quantized. */
+/* An input: the caller's bytes, minus 128 for u8, or quantized floats. */
 static Node *input_node(Quantizer *q, const Node *node) {
   Quant quant;
   Node *input = graph_copy_node(q->arena, node, NULL);
@@ -130,7 +130,7 @@ static bool quants_equal(const Quant *a, const Quant *b) {
   return a && b && a->scale == b->scale && a->zero == b->zero && a->wide == b->wide;
 }
 
-/* The update for a layer with keep=true: from its floats, possibly with a conversion after it. */
+/* The update of a layer with keep=true, which may be float followed by a conversion. */
 static Node *kept_update(Quantizer *q, const Node *node) {
   if (!q->map[node->in[1]->id]) return NULL; /* an int8 layer has one of its own */
   Node *update = graph_copy_node(q->arena, node, NULL);
@@ -141,8 +141,7 @@ static Node *kept_update(Quantizer *q, const Node *node) {
   return update;
 }
 
-/* A value with the state's scale is copied, any other value is rescaled. Users of the update read its value.
- */
+/* Copies a value with the state's scale, and rescales others. Users of the update read its value. */
 static Node *update_node(Quantizer *q, const Node *node) {
   const Quant *quant = q->map[node->in[1]->id]->quant;
   Node *value = q->map[node->in[0]->id], *in[2] = {value, q->map[node->in[1]->id]};
@@ -175,7 +174,7 @@ static Weight *float_weight(Quantizer *q, const Weight *weight, Node *owner) {
   return q->kept[weight->id] = own;
 }
 
-/* For a layer that is float in the program and int8 in the file: the numbers that its int8 weights
+/* Replaces the weights of a float layer whose weights are int8 in the file by the numbers that they
  * represent. */
 static void quantize_constant(Quantizer *q, const Node *node) {
   QuantFile *file = q->file;
@@ -227,7 +226,7 @@ static bool is_combination(const Node *node) {
          node->op->traits.int8 == INT8_MULTIPLY;
 }
 
-/* Is its result or an operand int16? */
+/* Whether the result or an operand is int16. */
 static bool has_wide(const Quantizer *q, const Node *node) {
   bool wide = quant_file_wide(q->file, node->name);
   for (int k = 0; k < node->nin; k++) {
@@ -270,8 +269,8 @@ static Node *float_node(Quantizer *q, const Node *node) {
   return copy;
 }
 
-/* ---- the walk ---- */
-static bool reads_bytes(const Quantizer *q, const Node *node) {
+/* ---- conversion ---- */
+static bool reads_int8(const Quantizer *q, const Node *node) {
   for (int k = 0; k < node->nin; k++) {
     const Node *value = q->map[node->in[k]->id];
     if (!value || !value->quant) return false;
@@ -304,7 +303,7 @@ static Node *stored_floats(Quantizer *q, const Node *node) {
   return made;
 }
 
-/* Exact for int8 values; if it has its own scale, it is rounded like any float. */
+/* argmax of int8 values is exact; its index is rounded if it has a scale. */
 static Node *argmax_node(Quantizer *q, const Node *node) {
   Node *in = q->map[node->in[0]->id];
   Quant quant;
@@ -312,7 +311,7 @@ static Node *argmax_node(Quantizer *q, const Node *node) {
   return node_like(q, &op_int8_argmax, node, 1, &in);
 }
 
-/* Is its table int8? */
+/* Whether the embedding's table is int8 in the file. */
 static bool has_int8_table(const Quantizer *q, const Node *node) {
   const QuantArray *table = table_find(&q->file->by_name, node->weight[0]->name);
   return table && table->known && table->elem == I8;
@@ -331,12 +330,12 @@ static Node *int8_value(Quantizer *q, const Node *node) {
   if (node_is_update(node)) return node->kept ? kept_update(q, node) : update_node(q, node);
   if (node->op->identity && node->op->identity(node)) return q->map[node->in[0]->id];
   if (node->shape.regions && !node->shape.parts) return stored_floats(q, node);
-  const bool table = quant_has_table(q, node) && reads_bytes(q, node);
+  const bool table = quant_has_table(q, node) && reads_int8(q, node);
   if (node->precision == PRECISION_F32) return stored_floats(q, node);
   if (table) return quant_table(q, node);
-  if (node->op->traits.repeats && node->op->traits.repeats(node, factor) && reads_bytes(q, node))
+  if (node->op->traits.repeats && node->op->traits.repeats(node, factor) && reads_int8(q, node))
     return quant_repeat(q, node, factor);
-  if (is_border(node) && reads_bytes(q, node)) return quant_border(q, node);
+  if (is_border(node) && reads_int8(q, node)) return quant_border(q, node);
   switch (node->op->traits.int8) {
   case INT8_PRODUCT:
     if (stays_float(q, node)) break;
@@ -344,25 +343,25 @@ static Node *int8_value(Quantizer *q, const Node *node) {
   case INT8_SUM:
   case INT8_DIFFERENCE:
   case INT8_MULTIPLY:
-    if (combine_has_int8(node) && reads_bytes(q, node)) return quant_combine(q, node);
+    if (combine_has_int8(node) && reads_int8(q, node)) return quant_combine(q, node);
     break;
   case INT8_MATMUL:
-    if (reads_bytes(q, node) && matmul_sizes(node).scale > 0) return quant_matmul(q, node);
+    if (reads_int8(q, node) && matmul_sizes(node).scale > 0) return quant_matmul(q, node);
     break;
   case INT8_MEAN:
-    if (reads_bytes(q, node) && node->window->kernel[0] * node->window->kernel[1] <=
+    if (reads_int8(q, node) && node->window->kernel[0] * node->window->kernel[1] <=
                                     (has_wide(q, node) ? MOST_WIDE_SUMMED : MOST_SUMMED))
       return quant_pool(q, node);
     break;
   case INT8_LARGEST:
-    if (reads_bytes(q, node)) return quant_pool(q, node);
+    if (reads_int8(q, node)) return quant_pool(q, node);
     break;
   case INT8_SOFTMAX:
-    if (quant_is_wide_softmax(q, node) && reads_bytes(q, node)) return quant_softmax_wide(q, node);
-    if (quant_is_softmax(q, node) && reads_bytes(q, node)) return quant_softmax(q, node);
+    if (quant_is_wide_softmax(q, node) && reads_int8(q, node)) return quant_softmax_wide(q, node);
+    if (quant_is_softmax(q, node) && reads_int8(q, node)) return quant_softmax(q, node);
     break;
   case INT8_MOVE:
-    if (reads_bytes(q, node)) return quant_move(q, node);
+    if (reads_int8(q, node)) return quant_move(q, node);
     break;
   case INT8_GATHER:
     if (q->map[node->in[0]->id]->quant) return quant_gather(q, node);
@@ -371,7 +370,7 @@ static Node *int8_value(Quantizer *q, const Node *node) {
     if (has_int8_table(q, node)) return quant_embedding(q, node);
     break;
   case INT8_ARGMAX:
-    if (reads_bytes(q, node)) return argmax_node(q, node);
+    if (reads_int8(q, node)) return argmax_node(q, node);
     break;
   case INT8_RECURRENT:
   case INT8_SVDF:
@@ -379,7 +378,7 @@ static Node *int8_value(Quantizer *q, const Node *node) {
     break;
   default: break;
   }
-  if (quant_is_function(node) && reads_bytes(q, node) && !for_floats(q, node) &&
+  if (quant_is_function(node) && reads_int8(q, node) && !for_floats(q, node) &&
       (quant_is_wide_function(q, node) || !has_wide(q, node)))
     return quant_function(q, node);
   return stored_floats(q, node);
@@ -406,7 +405,7 @@ static Shape class_shape(Shape shape) {
 static Node *output_node(Quantizer *q, const Port *port) {
   Node *value = q->map[port->node->id];
   if (!value) return NULL;
-  if (port->as == AS_FLOATS || q->asked->floats) return quant_floats(q, port->node);
+  if (port->as == AS_FLOATS || q->options->floats) return quant_floats(q, port->node);
   if (port->as == AS_CLASS) {
     Node *of = node_like(q, &op_int8_class, port->node, 1, &value);
     of->name = arena_printf(q->arena, "%s_class", port->node->name);
@@ -414,7 +413,7 @@ static Node *output_node(Quantizer *q, const Port *port) {
     of->elem = I32;
     return of;
   }
-  Node *bytes = quant_bytes(q, port->node);
+  Node *bytes = quant_int8_value(q, port->node);
   if (bytes && bytes->quant->wide) {
     quant_problem(q, "%s: has 16 bits, but the program declares it as %s", port->node->name,
                   port->as == AS_I8 ? "i8" : "u8");
@@ -448,18 +447,18 @@ static void add_ports(Quantizer *q) {
 static void find_leftovers(Quantizer *q, bool sure) {
   for (int i = 0; i < q->file->layers.n; i++) {
     const QuantLayer *layer = &q->file->layers.data[i];
-    const unsigned left = layer->said & ~layer->asked;
-    if (left & SAID_PRECISION)
+    const unsigned left = layer->given & ~layer->used;
+    if (left & LAYER_PRECISION)
       quant_problem(q, "%s: has %s bits in the metadata, but the net stores no value of that name",
                     layer->name, layer->wide ? "16" : "8");
-    if (sure && left & SAID_ROUNDING)
+    if (sure && left & LAYER_ROUNDING)
       quant_problem(q, "%s: has a rounding in the metadata, but no layer of that name rounds", layer->name);
-    if (sure && left & SAID_MEAN)
+    if (sure && left & LAYER_MEAN)
       quant_problem(q, "%s: is a mean in the metadata, but not in the net", layer->name);
-    if (sure && left & SAID_KERNEL)
+    if (sure && left & LAYER_KERNEL)
       quant_problem(q, "%s: has a kernel in the metadata, but there is no int8 lstm of that name",
                     layer->name);
-    if (sure && left & SAID_FACTOR)
+    if (sure && left & LAYER_FACTOR)
       quant_problem(q, "%s: has a factor in the metadata, but no layer of that name uses one", layer->name);
   }
   for (int i = 0; i < q->file->arrays.n; i++)
@@ -485,8 +484,8 @@ static void find_readers(Quantizer *q) {
   }
 }
 
-/* Int16 models have their numbers in the code. */
-static void refuse_wide(const Quantizer *q) {
+/* Reports --updatable with int16 values, whose scales are in the code. */
+static void report_wide(const Quantizer *q) {
   for (int i = 0; i < q->to->nodes.n && q->to->updatable; i++) {
     const Node *node = q->to->nodes.data[i];
     if (node->elem != I16) continue;
@@ -517,13 +516,13 @@ Graph *quantize_graph(Arena *arena, Diags *diags, const Graph *from, QuantFile *
   q.to->training = NULL;
   q.to->floats = from;
   q.to->updatable = options->updatable;
-  q.asked = options;
+  q.options = options;
   find_readers(&q);
   quantize_nodes(&q);
   add_ports(&q);
   find_leftovers(&q, !q.problems.n && diags_errors(diags) == errors);
   report_int8_problems(&q);
-  refuse_wide(&q);
+  report_wide(&q);
   if (diags_errors(diags) > errors) return NULL;
   graph_layout_weights(q.to);
   for (int i = 0; i < from->nodes.n && options->made; i++) options->made[i] = q.map[i];

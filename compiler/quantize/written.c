@@ -1,5 +1,5 @@
-/* written.c: An int8 model with the program's operators, for export to other formats: int8 values have a
- * Quant, weights their integers in the file. */
+/* written.c: Conversion of an int8 model back to the program's operators, for export: int8 values have a
+ * Quant, weights the integers of the file. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "ops/int8/int8.h"
@@ -12,8 +12,8 @@ typedef struct Writing {
   const QuantFile *file;
   Graph *to;
   Node **map;          /* by node id of `from` */
-  const Node **source; /* likewise: the first node of the float net with the same value; or NULL */
-  Table by_name;       /* nodes of the float net */
+  const Node **source; /* by node id of `from`: the first float node with the same value, or NULL */
+  Table by_name;       /* float nodes by name */
 } Writing;
 
 /* ---- weights ---- */
@@ -21,14 +21,14 @@ static const QuantArray *array_of(const Writing *w, const char *name) {
   return table_find(&w->file->by_name, name);
 }
 
-/* The real numbers that the elements represent; floats represent themselves. */
+/* The real numbers that the elements of a weight represent. */
 static float *real_numbers(Writing *w, const Node *node, int k, const Weight *weight, float unit) {
   const QuantArray *array = array_of(w, weight->name),
                    *scale = array_of(w, arena_printf(w->arena, "%s.scale", node->weight[0]->name));
   float *values = NEW_ARRAY(w->arena, float, weight->size);
   if (!array || array->size != weight->size) return values;
   if (array->elem == F32) return memcpy(values, array->data, sizeof *values * (size_t)weight->size);
-  if (!scale || array->elem == I64) return values; /* int16, which other formats do not have */
+  if (!scale || array->elem == I64) return values; /* int16, which other formats lack */
   const int64_t filters = int8_filters(node), terms = weight->size / filters;
   for (int64_t f = 0; f < filters; f++) {
     const float s = ((const float *)scale->data)[scale->size == 1 ? 0 : f];
@@ -70,8 +70,8 @@ static Node *copied_as_written(Writing *w, const Node *like, int nin, Node *cons
   return node;
 }
 
-/* The relu after `node` that its rounding includes. */
-static const Node *bound_behind(const Writing *w, const Node *node) {
+/* The relu after `node` that is fused into its rounding, or NULL. */
+static const Node *bound_after(const Writing *w, const Node *node) {
   for (int i = node->id + 1; i < w->floats->nodes.n; i++) {
     const Node *next = w->floats->nodes.data[i];
     if (w->made[i] == w->made[node->id] && next->nin == 1 && next->in[0] == node) return next;
@@ -80,14 +80,14 @@ static const Node *bound_behind(const Writing *w, const Node *node) {
 }
 
 static Node *with_bounds(Writing *w, const Node *like, Node *value, const Quant *quant) {
-  for (const Node *next = like; (next = bound_behind(w, next)) != NULL;)
+  for (const Node *next = like; (next = bound_after(w, next)) != NULL;)
     if (next->op->traits.int8 == INT8_RELU || next->op->traits.int8 == INT8_RELU6)
       value = copied_as_written(w, next, 1, &value);
   value->quant = quant;
   return value;
 }
 
-/* A value with another scale: an operator without a name. */
+/* A node without a name that gives a value another scale. */
 static Node *rescaled_as_written(Writing *w, const Node *node, Node *value) {
   Node *own = graph_node(w->to, &op_int8_from_float, 1, &value);
   own->name = node->name;
@@ -102,7 +102,7 @@ static bool is_function(const Node *node) {
   return node && node->nin == 1 && node->op->family == FAMILY_MAP && node->op->map_eval;
 }
 
-/* A float node, or a move of bytes. */
+/* Copies a float node or a move. */
 static Node *kept(Writing *w, const Node *node) {
   Node *own = graph_copy_node(w->arena, node, w->map);
   own->weight = NEW_ARRAY(w->arena, Weight *, node->nweights + 1);
@@ -116,7 +116,7 @@ static Node *kept(Writing *w, const Node *node) {
   return own;
 }
 
-static bool has_bytes_alone(const Op *op) { /* an operator of the program, with another name */
+static bool is_int8_only(const Op *op) { /* an operator of the program, with another name */
   return op == &op_int8_product || op == &op_int8_transposed || op == &op_int8_combine ||
          op == &op_int8_matmul || op == &op_int8_pool || op == &op_int8_softmax ||
          op == &op_int8_softmax_lines || op == &op_int8_softmax_wide || op == &op_int8_curve ||
@@ -135,8 +135,7 @@ static Node *written_node(Writing *w, const Node *node) {
     if (!is_function(source)) return rescaled_as_written(w, node, in[0]);
     return with_bounds(w, source, copied_as_written(w, source, 1, in), node->quant);
   }
-  if (has_bytes_alone(op))
-    return with_bounds(w, like, copied_as_written(w, like, node->nin, in), node->quant);
+  if (is_int8_only(op)) return with_bounds(w, like, copied_as_written(w, like, node->nin, in), node->quant);
   return kept(w, node);
 }
 
