@@ -350,7 +350,7 @@ static Node *int8_value(Quantizer *q, const Node *node) {
     break;
   case INT8_MEAN:
     if (reads_int8(q, node) && node->window->kernel[0] * node->window->kernel[1] <=
-                                    (has_wide(q, node) ? MOST_WIDE_SUMMED : MOST_SUMMED))
+                                   (has_wide(q, node) ? MOST_WIDE_SUMMED : MOST_SUMMED))
       return quant_pool(q, node);
     break;
   case INT8_LARGEST:
