@@ -8,18 +8,18 @@
 #include "cnn_core.h"
 
 enum {
-  PIECES = 3, /* of the size of the weights: the weights themselves, their gradients, the momentum */
+  PIECES = 3, /* the size of the weights for each of: the weights themselves, their gradients, the momentum */
   ARENA_BYTES = ADAPT_TRAINING_BYTES + PIECES * ADAPT_PARAMETERS * (int)sizeof(float) + 8 * ADAPT_ALIGNMENT
 };
 static _Alignas(ADAPT_ALIGNMENT) unsigned char arena[ARENA_BYTES];
-static adapt_model model; /* the weights of now, packed for inference */
+static adapt_model model; /* the current weights, packed for inference */
 static adapt_workspace workspace;
 static cnn_trainer trainer;
 static uint8_t image[ADAPT_TRAIN_BATCH][IMAGE_BYTES];
 static int32_t label[ADAPT_TRAIN_BATCH], waiting;
 static bool stopped;
 
-/* Not of NaN and infinities; without <math.h>. */
+/* Neither NaN nor infinity; without <math.h>. */
 static bool is_finite(float x) { return x - x == 0; }
 
 bool learner_begin(void) {
@@ -51,7 +51,7 @@ bool learner_sample(const uint8_t in[IMAGE_BYTES], int32_t truth) {
   float *output[] = {0};
   const float loss = cnn_train_step(&trainer, input, target, waiting, output, 0);
   waiting = 0;
-  stopped = !is_finite(loss); /* the weights are spoiled: the model of the step before stays */
+  stopped = !is_finite(loss); /* the weights are not finite: the model of the previous step stays */
   if (!stopped) adapt_network.pack(&model, trainer.weights);
   return !stopped;
 }

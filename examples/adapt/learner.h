@@ -1,4 +1,4 @@
-/* learner.h: a net that learns from a stream of labelled images, in a fixed piece of memory, without an
+/* learner.h: a net that learns from a stream of labeled images, in a fixed amount of memory, without an
  * operating system. */
 // SPDX-License-Identifier: MIT-0
 #ifndef LEARNER_H
@@ -8,9 +8,9 @@
 
 enum { IMAGE_BYTES = 28 * 28 };
 
-bool learner_begin(void); /* false: the memory is too small, which shows on the first try */
+bool learner_begin(void);                                  /* false: the memory is too small (in every run) */
 int32_t learner_predict(const uint8_t image[IMAGE_BYTES]); /* the class, 0 to 9 */
-/* After every eighth one a step is made. False: its loss was not finite, so learning has stopped; predictions
- * are those of the step before. */
+/* Every eighth image a step is made. False: its loss was not finite, so learning has stopped; predictions are
+ * those of the previous step. */
 bool learner_sample(const uint8_t image[IMAGE_BYTES], int32_t label);
 #endif

@@ -42,20 +42,20 @@ void board_say_number(uint32_t number) {
 
 /* ---- time and stack ---- */
 /* The system timer counts down, 24 bits, with the clock of the processor. Qemu gives these boards 25 MHz, and
- * with `-icount shift=0` an instruction takes a nanosecond: 40 instructions are a tick. On a board a tick is
- * a cycle. */
+ * with `-icount shift=0` an instruction takes a nanosecond: 40 instructions are a tick. On a real board a
+ * tick is a cycle. */
 static volatile uint32_t *const timer = (volatile uint32_t *)0xe000e010u; /* control, reload, now */
 enum { PAINTED = 16 << 10, PAINT = 0x5eed5eed, TICKS = 0xffffff, THROUGH = 1 << 16 };
 static uint32_t began, most_ticks, most_stack;
 static int too_long;  /* a call took more ticks than the timer has */
-static uintptr_t top; /* of the stack, where measuring begins */
+static uintptr_t top; /* start of the measured part of the stack */
 
 __attribute__((noinline)) void board_begin(void) {
   top = (uintptr_t)__builtin_frame_address(0);
   for (uintptr_t at = top - PAINTED; at < top - 64; at += 4) *(volatile uint32_t *)at = PAINT;
   timer[1] = TICKS;
-  timer[2] = 0; /* it begins anew, and forgets that it was through */
-  timer[0] = 5; /* on, the clock of the processor, no interrupt */
+  timer[2] = 0; /* restarts, and clears the overflow flag */
+  timer[0] = 5; /* enabled, with the processor's clock, no interrupt */
   began = timer[2];
 }
 
@@ -77,9 +77,9 @@ void board_say_measured(void) {
   board_say("\n");
 }
 
-/* ---- from the reset on ---- */
+/* ---- startup ---- */
 static void stop(int status) {
-  const uint32_t block[2] = {0x20026, (uint32_t)status}; /* the program has ended */
+  const uint32_t block[2] = {0x20026, (uint32_t)status}; /* the program has returned */
   ask_host(0x20, block);
   for (;;) {}
 }
@@ -90,7 +90,7 @@ static void fault(void) {
 }
 
 void reset(void) {
-  *(volatile uint32_t *)0xe000ed88u |= 0xfu << 20; /* switches the floating-point unit on */
+  *(volatile uint32_t *)0xe000ed88u |= 0xfu << 20; /* enables the floating-point unit */
   __asm__ volatile("dsb\n isb");
   memcpy(data_begin, data_image, (size_t)((char *)data_end - (char *)data_begin));
   memset(bss_begin, 0, (size_t)((char *)bss_end - (char *)bss_begin));

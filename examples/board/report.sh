@@ -6,12 +6,12 @@ set -eu
 cross=${CROSS:-arm-none-eabi-}
 status=0
 
-# of out/CPU/summary.txt: ROW COLUMN, the flash is in column 3, the RAM in column 4
+# from out/CPU/summary.txt: ROW COLUMN; the flash is in column 3, the RAM in column 4
 told() {
   awk -F'|' -v row="$1" -v column="$2" '$2 ~ "^ " row { gsub(/[ ,]/, "", $column); print $column; exit }' \
     "$out/summary.txt"
 }
-# of an object: the bytes of all sections whose names begin so
+# of an object: the bytes of all sections whose names begin with this
 section() {
   "${cross}size" -A "$1" | awk -v name="$2" 'index($1, name) == 1 { n += $2 } END { print n + 0 }'
 }

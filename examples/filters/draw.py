@@ -32,7 +32,7 @@ def landscape():
         for x in range(WIDTH):
             far = 78 + 14 * fractal(ridge, x / 40, 0.5, 4)
             near = 98 + 9 * fractal(ridge, x / 25, 7.5, 5)
-            if y > 118:    # the lake: the sky upside down, with waves
+            if y > 118:    # the lake: the sky mirrored, with waves
                 wave = fractal(cloud, x / 30, y / 2.5, 3)
                 path = math.exp(-((x - 172 - 4 * wave) / 12)**2)
                 value = 0.42 + 0.1 * wave + 0.3 * path - (y - 118) / 250

@@ -42,7 +42,7 @@ void board_say(int n) {
 }
 
 static void stop(int status) {
-  const uint32_t block[2] = {0x20026, (uint32_t)status}; /* the program has ended */
+  const uint32_t block[2] = {0x20026, (uint32_t)status}; /* the program has returned */
   ask_host(0x20, block);
   for (;;) {}
 }
@@ -50,7 +50,7 @@ static void stop(int status) {
 static void fault(void) { stop(99); }
 
 void reset(void) {
-  *(volatile uint32_t *)0xe000ed88u |= 0xfu << 20; /* switches the floating-point unit on */
+  *(volatile uint32_t *)0xe000ed88u |= 0xfu << 20; /* enables the floating-point unit */
   __asm__ volatile("dsb\n isb");
   memcpy(data_begin, data_image, (size_t)((char *)data_end - (char *)data_begin));
   memset(bss_begin, 0, (size_t)((char *)bss_end - (char *)bss_begin));

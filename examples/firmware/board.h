@@ -1,4 +1,4 @@
-/* board.h: what board.c has for a program. */
+/* board.h: functions of board.c for the program. */
 // SPDX-License-Identifier: MIT-0
 #ifndef BOARD_H
 #define BOARD_H

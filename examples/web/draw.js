@@ -71,7 +71,7 @@ $("clear").addEventListener("click", () => {
   look();
 });
 
-// ---- what the net says ----
+// ---- the net's scores ----
 const rows = Array.from(scores.numbers, (_, c) => {
   const name = document.createElement("dt"),
     track = document.createElement("dd"),

@@ -5,7 +5,7 @@ import { load } from "./net.js";
 import { resampler } from "./resample.js";
 
 const RATE = 16000, // of the net's input
-  WORDS_FROM = 2, // the classes before are silence and other words
+  WORDS_FROM = 2, // classes before this one are silence and other words
   AVERAGE = 0.2, // seconds of scores
   HOLD = 1; // seconds without another detection
 
