@@ -53,7 +53,7 @@ def values(case, rows, length, depth, heads):
 
 
 def seen(length, more):
-    """The mask that is added to the scores, for mask=causal and window=64."""
+    """The additive mask of mask=causal and window=64."""
     i, j = np.indices((length, length))
     kept = j <= i if more == "mask=causal" else abs(i - j) <= 64
     return np.where(kept, 0, -np.inf).astype(np.float32)
@@ -146,7 +146,7 @@ class Peer:
 
 
 def peers_of(case, sizes, more, threads):
-    """By kind; None where onnxruntime does not have it."""
+    """Peers by kind; None if onnxruntime lacks the operator."""
     mask = seen(sizes[1], more) if more else None
     peers = {}
     for kind in KINDS:

@@ -1,7 +1,6 @@
-"""beside.py --cnnc CNNC [--kept FOLDER] [--calls] [--threads 1,2] [--seconds S] [NET...]: nets of torchvision
-as torch.onnx exports them, imported, beside the same nets of examples/ as they are written by hand: are they
-the same kernels, by the same schedules, in as much memory, the same machine code, and how long does a call
-take? --calls: without the times."""
+"""beside.py --cnnc CNNC [--kept FOLDER] [--calls] [--threads 1,2] [--seconds S] [NET...]: compares imported
+nets of torchvision, exported with torch.onnx, with the handwritten nets of examples/: kernels, schedules,
+memory, machine code and the time of a call. --calls: without the times."""
 # SPDX-License-Identifier: Apache-2.0
 import argparse, json, os, re, subprocess
 import zoo
@@ -17,7 +16,7 @@ FOLDED = re.compile(r" \+ (batchnorm|drop_path|dropout)\b")  # the exporter has 
 
 
 def by_hand(options, net):
-    """The program of examples/ with the ends that the exported one has: floats in, scores out."""
+    """The program of examples/ with the inputs and outputs of the exported one: floats in, scores out."""
     with open(find(net)) as file:
         text = file.read()
     text = re.sub(r"^( *input \w+: .*) as u8", r"\1", text, flags=re.M)
@@ -43,7 +42,7 @@ def emitted(options, program, kind):
 
 
 def kernels(options, program):
-    """Of each kernel its operators and shapes, and the schedule that is taken, as a text and as a list."""
+    """Operators, shapes and schedule of each kernel, as text and as a list."""
     rows = []
     for line in emitted(options, program, "schedule").splitlines():
         what = re.match(r" {6}([^,]*): (\S+ -> .*)", line)
@@ -56,14 +55,14 @@ def kernels(options, program):
 
 
 def memory(options, program):
-    """Calls in a run, and the bytes of values between them."""
+    """Number of calls in a run, and the bytes of values between them."""
     text = emitted(options, program, "program")
     calls, arena = re.search(r": (\d+) calls", text)[1], re.search(r"arena +([\d,]+)", text)[1]
     return int(calls), int(arena.replace(",", ""))
 
 
 def instructions(options, program):
-    """Of each function that a run may call its name and its instructions, without the names in them."""
+    """Name and instructions of each function that a run may call, without names in the instructions."""
     code, made = (os.path.splitext(program)[0] + suffix for suffix in (".run.c", ".run.o"))
     with open(code, "w") as file:
         file.write(emitted(options, program, "c"))
@@ -87,7 +86,7 @@ def side(options, net, program, threads):
 
 
 def times(options, net, programs, threads):
-    """The least milliseconds of each, in turns."""
+    """The minimum milliseconds of each, in alternation."""
     sides = [side(options, net, program, threads) for program in programs]
     least = in_turns(sides, threads, options.seconds)
     for one in sides:

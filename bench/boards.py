@@ -1,7 +1,7 @@
-"""boards.py: nets of 8 bits on a Cortex-M under qemu: ours and CMSIS-NN's, with the same weights, the same
-input and the same bytes of output. Instructions are counted by a plugin of qemu (board/count.c); cycles are
-those of the Cortex-M4's table, without wait states. Needs qemu-system-arm, gcc-arm-none-eabi and its newlib,
-and no packages of Python."""
+"""boards.py: int8 models on a Cortex-M in qemu: cnnc compared with CMSIS-NN, with the same weights, input and
+output bytes. Instructions are counted by a qemu plugin (board/count.c); cycles follow from Arm's table for
+the Cortex-M4, without wait states. Needs qemu-system-arm, gcc-arm-none-eabi and its newlib; no Python
+packages."""
 # SPDX-License-Identifier: Apache-2.0
 import argparse
 import collections
@@ -49,7 +49,7 @@ STORE = re.compile(r"^v?str(b|h)?$")
 
 
 class Code:
-    """An object's instructions, with how often each was executed."""
+    """An object's instructions, with the number of executions of each."""
 
     def __init__(self, elf, counts, objdump):
         self.read = counts.pop("flash")  # bytes of flash, as data
@@ -65,8 +65,8 @@ class Code:
                 self.lines.append((counts.get(int(insn[1], 16), 0), word, insn[3], name))
 
     def cycles(self, i):
-        """Of all executions of one instruction: Arm's table 3-1 for the Cortex-M4 (DDI 0439). A load or
-        store behind another one takes a cycle less; a branch that is taken three."""
+        """Cycles of all executions of one instruction, by Arm's table 3-1 for the Cortex-M4 (DDI 0439). A
+        load or store after another one takes a cycle less; a taken branch takes three."""
         n, word, operands, name = self.lines[i]
         before = self.lines[i - 1] if i and self.lines[i - 1][3] == name else (0, "", "", "")
         chained = before[0] and (LOAD.match(before[1]) or STORE.match(before[1]))
@@ -190,7 +190,7 @@ class Net:
         self.outputs = math.prod(self.floats["outputs"][0]["shape"])
 
     def build(self, options, board, more=()):
-        """Ours: the program, its bytes of flash, and those of them that are the model's."""
+        """cnnc's program: the executable, its bytes of flash, and those of the model."""
         run(options.cnnc, *self.source, "--cpu=" + options.cpu, "-o", os.path.join(self.dir, "net.c"),
             *options.cnnc_option, *more, **({"stderr": subprocess.DEVNULL} if more else {}))
         main, elf = os.path.join(self.dir, "main.c"), os.path.join(self.dir, "ours.elf")
@@ -202,16 +202,16 @@ class Net:
         return elf, board.sizes(elf), model
 
     def least(self, options):
-        """Bytes of the smallest model, which the compiler reports where that is too large."""
+        """Size of the smallest model, which the compiler reports for a smaller limit."""
         told = subprocess.run([options.cnnc, *self.source, "--cpu=" + options.cpu, "--flash=1", "-o",
                                os.path.join(self.dir, "least.c"), *options.cnnc_option],
                               stderr=subprocess.PIPE, text=True).stderr
         return int(re.search(r"needs ([\d,]+) bytes of flash", told)[1].replace(",", ""))
 
     def fitted(self, options, board, most):
-        """The program, its flash and the largest --flash=BYTES by which that is at most so many bytes: the
-        option counts the model alone, and the code depends on what is chosen for it. The budget is 0 where
-        none is needed, None where the least there is does not fit."""
+        """The program, its flash and the largest --flash=BYTES with which that is at most n bytes: the option
+        limits the model alone, and the code depends on the choices for it. The budget is 0 if none is needed,
+        None if even the minimum does not fit."""
         elf, flash, _ = self.build(options, board)
         if flash <= most:
             return elf, flash, 0
@@ -239,7 +239,7 @@ class Net:
 
 
 def cmsis_library(options, board):
-    """Built once: its objects, next to an include folder."""
+    """Built once: the objects, next to an include folder."""
     source = options.cmsis
     if not source:
         source = os.path.join(board.work, "CMSIS-NN")
@@ -269,7 +269,7 @@ def totals(code):
 
 
 def row(options, board, library, title):
-    """Prints it; their instructions over ours, if both are there."""
+    """Prints a row; their instructions relative to cnnc's, if both exist."""
     net = Net(options, board.work, title)
     theirs = net.theirs(library, board) if library else None
     elf, flash, budget = (net.fitted(options, board, theirs[1]) if options.fit else

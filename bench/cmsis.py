@@ -1,6 +1,6 @@
-"""cmsis.py: a net of 8 bits as calls of CMSIS-NN, as TensorFlow Lite for microcontrollers makes them. The
-layers are those that cnnc shows (--emit=json), of the net of floats and of that of 8 bits; weights are the
-file's."""
+"""cmsis.py: an int8 model as calls of CMSIS-NN, as TensorFlow Lite for Microcontrollers makes them. The
+layers are those in cnnc's JSON (--emit=json) of the float net and the int8 model; weights are from the
+file."""
 # SPDX-License-Identifier: Apache-2.0
 import array
 import json
@@ -41,7 +41,7 @@ class Writer:
         self.data, self.calls, self.reversed, self.same = [], [], 0, {}
 
     def layer_before(self, layer):
-        """Whose value it changes: batchnorm is folded into that."""
+        """The layer whose value this one changes: batchnorm is folded into it."""
         name = layer["inputs"][0]
         while name in self.layer and self.layer[name]["operator"] == "batchnorm":
             name = self.layer[name]["inputs"][0]
@@ -72,7 +72,7 @@ class Writer:
         return "&(cmsis_nn_dims){" + ", ".join(str(s) for s in sizes) + "}"
 
     def window(self, name, large, small):
-        """Kernel, stride and padding before the first element."""
+        """Kernel, stride, and padding before the first element."""
         arguments = self.layer[name]["arguments"]
         if "kernel" not in arguments:  # the mean of the whole image
             return large[:2], [1, 1], [0, 0]
@@ -93,7 +93,7 @@ class Writer:
         return [multiplier(s_in * scales[i if len(scales) > 1 else 0] / s_out) for i in range(filters)]
 
     def weights(self, name, order):
-        """The file has [filter][channel][row][column], of conv_transpose [channel][filter][row][column];
+        """The file has [filter][channel][row][column], for conv_transpose [channel][filter][row][column];
         order: of CMSIS-NN's axes."""
         shape, values = self.files[name + ".weight"]
         shape = list(shape) + [1] * (4 - len(shape))
@@ -106,7 +106,7 @@ class Writer:
         return [at(i, 0, y, x) for y in h for x in w for i in f]
 
     def constants(self, name, source, order):
-        """The layer's, under the names that its call has them by: weights, bias, factors, exponents."""
+        """The layer's constants, with the names used in its call: weights, bias, factors, exponents."""
         ms = self.factors(name, source, order == "dense")
         self.numbers("int8_t", "w_" + name, self.weights(name, "FHWC" if order == "dense" else order))
         self.numbers("int32_t", "b_" + name, self.files[name + ".bias"][1])
@@ -167,8 +167,8 @@ class Writer:
             f"{factors[2][1]}, {lo}, {hi}, {math.prod(self.shape(name))});")
 
     def pool(self, name, source, kind):
-        """kind: avg or max. A mean of the whole picture is one, too; TensorFlow Lite for microcontrollers has
-        plain loops for that."""
+        """kind: avg or max. Includes means of the whole image, for which TensorFlow Lite for Microcontrollers
+        has plain loops."""
         large, small = self.shape(source), self.shape(name)
         kernel, stride, pad = self.window(name, large, small)
         self.calls.append(
@@ -177,7 +177,7 @@ class Writer:
             f"{source}, {self.dims(1, *kernel, 1)}, {self.dims(1, *small)}, {name});")
 
     def concat(self, name, sources):
-        """Along the channels, of values that have one scale."""
+        """Along the channels, of values with one scale."""
         if len({self.scale(source) for source in (*sources, name)}) > 1:
             raise SystemExit(f"{name}: values of several scales")
         height, width, channels = self.shape(name)
@@ -197,8 +197,8 @@ class Writer:
             f"arm_softmax_s8({source}, {height * width}, {channels}, {m}, {e}, {least}, {name});")
 
     def place(self):
-        """Values share one array, each from before its layer to behind the last one that reads it, as the
-        memory planner of TensorFlow Lite for microcontrollers places them: the largest first."""
+        """Assigns values to one array, each from before its layer to after its last user, like the memory
+        planner of TensorFlow Lite for Microcontrollers: the largest first."""
         layers = self.net.quant["layers"]
         size, alive = {}, {}
         for i, layer in enumerate(layers):

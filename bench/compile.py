@@ -1,5 +1,5 @@
-"""compile.py: how long one waits for the program of each example, and how fast that of -O1 is; how long cnnc
-takes, and the C compiler for what it writes: without weights, and with (drawn) ones beside the C."""
+"""compile.py: build times of each example's executable, and the speed at -O1; times of cnnc and of the C
+compiler for its output: without weights, and with (random) ones in a separate file."""
 # SPDX-License-Identifier: Apache-2.0
 import argparse, glob, json, os, resource, struct, subprocess, tempfile, time
 import numpy as np
@@ -31,7 +31,7 @@ def seconds(tries, *command):
 
 
 def program_seconds(options, output, *arguments):
-    """From .cnn to a program: wall-clock and CPU seconds, the least of three."""
+    """From .cnn to an executable: minimum wall-clock and CPU seconds of three runs."""
     wall = used = np.inf
     for _ in range(3):
         before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
@@ -44,7 +44,7 @@ def program_seconds(options, output, *arguments):
 
 
 def call_ratio(program, other):
-    """How long a call of a program takes, by that of another: in turns, one thread, least of all."""
+    """Time of a call of one program relative to another: alternating, one thread, minimum."""
     least = dict.fromkeys((program, other), np.inf)
     for _ in range(3):
         for each in least:

@@ -1,4 +1,4 @@
-"""compiler.py: the C compiler that benches take if none is named."""
+"""compiler.py: The default C compiler of the benchmarks."""
 # SPDX-License-Identifier: Apache-2.0
 import shutil
 

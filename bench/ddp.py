@@ -1,5 +1,5 @@
-"""ddp.py: ResNet-20, batch 128, by PyTorch's DistributedDataParallel with gloo: images a second of processes
-of one thread. For scale.py."""
+"""ddp.py: ResNet-20, batch 128, with PyTorch's DistributedDataParallel and gloo: images per second of
+single-threaded processes. For scale.py."""
 # SPDX-License-Identifier: Apache-2.0
 import multiprocessing, os, time
 
@@ -56,8 +56,8 @@ def work(rank, processes, steps, times, port, result):
 
 
 def measure(processes, steps, times, jobs=1):
-    """Images a second of so many times as many steps in a row, less the first, of jobs that run at the same
-    time and share nothing."""
+    """Images per second of several runs of many steps each, without the first, for jobs that run concurrently
+    and share nothing."""
     context = multiprocessing.get_context("spawn")
     results, port = [context.Queue() for _ in range(jobs)], 29500 + os.getpid() % 1000 + processes
     workers = [context.Process(target=work, args=(r, processes, steps, times, port + 10 * job, results[job]))

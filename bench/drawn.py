@@ -1,5 +1,5 @@
-"""drawn.py: nets of examples/ with drawn weights, in 8 bits by `cnnc quantize`: to measure how they
-compute, not what."""
+"""drawn.py: nets of examples/ with random weights, as int8 models by `cnnc quantize`: for measurements of
+speed, not of accuracy."""
 # SPDX-License-Identifier: Apache-2.0
 import array
 import collections
@@ -25,8 +25,8 @@ PICTURES = 8  # that scales are chosen by
 
 
 def bytes_in_and_out(program):
-    """Input and output as models for microcontrollers have them: bytes of 8 bits, whose scale says what
-    normalize does."""
+    """Byte inputs and outputs like those of models for microcontrollers, with a scale that replaces
+    normalize."""
     with open(os.path.join(EXAMPLES, program.path)) as file:
         text = file.read()
     for pattern, by in ((r" as u8", " as i8"), (r"\n *normalize\(.*\)", ""),
@@ -38,7 +38,7 @@ def bytes_in_and_out(program):
 
 
 def draw(net):
-    """{name: (shape, numbers)}: He et al. (2015), with batchnorms that change something."""
+    """{name: (shape, numbers)}: He et al. (2015), with nontrivial batchnorms."""
     numbers = random.Random(1)
     layers, drawn = {layer["name"]: layer for layer in net["layers"]}, {}
     for weight in net["weights"]:

@@ -1,7 +1,7 @@
-"""export.py --cnnc CNNC [--opset=N] [PROGRAM...]: the models of ONNX that cnnc writes: onnx's checker takes
-them with full inference of shapes, and onnxruntime computes for two images what the compiled code does.
-Without programs all of tests/run, which must have every operator with a way out; those without one are named.
-"""
+"""export.py --cnnc CNNC [--opset=N] [PROGRAM...]: checks exported ONNX models: onnx's checker accepts them
+with full shape inference, and onnxruntime computes the same for two images as the compiled code. The default
+is all of tests/run, in which every operator with an ONNX form must occur; programs that cannot be exported
+are listed."""
 # SPDX-License-Identifier: Apache-2.0
 import argparse, glob, os, re, sys, tempfile
 import numpy as np, onnx, onnxruntime
@@ -18,13 +18,13 @@ def channels_first(array, axis=1):
 
 
 def image_of(numbers, port, planes):
-    """As [H,W,C], of the caller's buffer, which may have the channels first."""
+    """As [H,W,C], from the caller's buffer, which may have the channels first."""
     array, shape = np.array(numbers, ELEMENT[port["type"]]), port["shape"]
     return np.moveaxis(array.reshape(shape[-1:] + shape[:-1]), 0, -1) if planes else array.reshape(shape)
 
 
 def apart(got, ours):
-    """The largest difference, as a part of the largest number; infinite: NaN is elsewhere."""
+    """The largest difference, relative to the largest number; infinite if NaN positions differ."""
     if not (np.isnan(ours) == np.isnan(got)).all():
         return np.inf
     return np.nanmax(np.abs(got - ours), initial=0) / (np.nanmax(np.abs(ours), initial=0) or 1)
@@ -43,7 +43,7 @@ def worst_of(facts, got, wanted):
 
 
 def difference(cnnc, program, name, layout, opset):
-    """The largest difference of all outputs; text: there is no model, and why."""
+    """The largest difference of all outputs; a text: the reason why there is no model."""
     facts = compiled.facts_of(cnnc, program)
     compiled.write_weights(facts, "w.safetensors")
     words = ["--opset=" + opset] + (["--weights=w.safetensors"] if facts["weights"] else [])

@@ -1,8 +1,7 @@
-"""exported.py: nets with attention as PyTorch's exporters write them: imported by cnnc, and in onnxruntime
-and OpenVINO from the same file. Of the three sides, which take turns, the shortest call of each counts.
-
-Weights are random; the models stay in bench/nets. They are those of timm, torchvision and Ultralytics
-(zoo.py), and whisper's encoder, a stage of Swin and an encoder layer of RT-DETR, which are written here.
+"""exported.py: nets with attention, exported from PyTorch: imported by cnnc, and in onnxruntime and OpenVINO
+from the same file. The three sides alternate, and the shortest call of each counts. Weights are random; the
+models stay in bench/nets. The nets are those of timm, torchvision and Ultralytics (zoo.py), and whisper's
+encoder, a stage of Swin and an encoder layer of RT-DETR, which are defined here.
 """
 # SPDX-License-Identifier: Apache-2.0
 import json, math, os, subprocess, sys
@@ -103,7 +102,7 @@ class Exported(Case):
             self.model = file.read()
 
     def onnx(self):
-        """As the exporter has it: the model, its input and outputs."""
+        """The exported model, its inputs and outputs."""
         import onnx
         graph = onnx.load_model_from_string(self.model).graph
         port = graph.input[0]
@@ -122,7 +121,7 @@ def weights_of(path):
 
 
 def difference(ours, theirs):
-    """The largest of all outputs, as a part of the largest number: channels first or last."""
+    """The largest difference of all outputs, relative to the largest number: channels first or last."""
     worst = 0
     for got, wanted in zip(ours.results(), theirs.raw(), strict=True):
         ways = [way.ravel() for way in (wanted, np.moveaxis(wanted, 1, -1))]

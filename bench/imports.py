@@ -1,8 +1,8 @@
-"""imports.py --cnnc CNNC [--kept FOLDER] [--new] [--page] [NET|LIBRARY|EXPORTER...]: nets of others (zoo.py),
-written as models of ONNX by each exporter, through cnnc import: each is compiled and held against
-onnxruntime. One process a net, one after the other. Models and results stay in the folder: a second run takes
-the models as they are, with --new only those nets that were not right, and --page writes the section on
-published nets of docs/nets.md from all results."""
+"""imports.py --cnnc CNNC [--kept FOLDER] [--new] [--page] [NET|LIBRARY|EXPORTER...]: nets of other libraries
+(zoo.py), exported to ONNX by each exporter and imported by cnnc: each is compiled and compared with
+onnxruntime, one process per net, one after the other. Models and results stay in the folder: a second run
+reuses the models, --new only reruns nets that were not right, and --page writes the section on published nets
+of docs/nets.md from all results."""
 # SPDX-License-Identifier: Apache-2.0
 import argparse, json, os, re, subprocess, sys
 from pathlib import Path
@@ -24,7 +24,7 @@ def inputs_of(path):
 
 
 def export(options, library, name, exporter, path):
-    """Writes the model; the reason why there is none."""
+    """Writes the model; returns the reason if there is none."""
     try:
         zoo.write(library, name, exporter, path + ".new")
         ports = inputs_of(path + ".new")
@@ -67,8 +67,7 @@ def noise_for(session, seed=7):
 
 
 def own_error(path):
-    """The same of onnxruntime against itself, with its optimizations and without: what rounding alone does
-    to a net."""
+    """Difference of onnxruntime with and without its optimizations: the effect of rounding alone."""
     import numpy as np
     plain, optimized = session_of(path), session_of(path, optimized=True)
     name, image = noise_for(plain)
@@ -97,7 +96,7 @@ def matched(got, wanted, most):
 
 
 def error(cnnc, path, base, always):
-    """The largest difference of an output, as a part of its largest number."""
+    """The largest difference of an output, relative to its largest number."""
     import numpy as np
     import compiled
     session = session_of(path)
@@ -170,7 +169,7 @@ def told(row):
 
 
 def in_process(options, key):
-    """The result of a separate process, which keeps its memory and its changes to itself."""
+    """The result of a separate process, so that memory and changes of modules are not kept."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
@@ -227,7 +226,7 @@ def reason(row):
 
 
 def table(library, results):
-    """A line for each net: of each exporter the difference, or what became of it."""
+    """One line per net: for each exporter the difference, or the reason why there is none."""
     exporters = zoo.EXPORTERS.get(library, ["torch", "dynamo"])
     lines = [f"| net | {' | '.join(exporters)} | lines |", "|---" * (len(exporters) + 2) + "|"]
     for name in zoo.NETS[library][1].split():

@@ -1,9 +1,7 @@
-"""inference.py: the same net, weights and pictures in generated C and in other runtimes: are the outputs
-equal, and which is faster?
-
-Every net is built by cnnc from examples/, and as ONNX by nets.py, with the weights that the program's own
-table of parameters asks for. The weights reach the generated code through NAME_pack, as those of a program
-that loads a file would. The sides take turns, and of each the shortest call counts.
+"""inference.py: the same net, weights and images in generated C and in other runtimes: equality of the
+outputs, and speed. Every net is built by cnnc from examples/, and as ONNX by nets.py, with the weights of the
+program's parameter table. Generated code gets the weights through NAME_pack, like a program that loads a
+file. The sides alternate, and the shortest call of each counts.
 """
 # SPDX-License-Identifier: Apache-2.0
 import argparse, json, os, platform, subprocess, tempfile, time
@@ -41,7 +39,7 @@ def error_of_output(case, ours, theirs):
 
 
 def compare(options, case, threads):
-    """The least seconds of each side, ours first, and the largest difference."""
+    """The minimum seconds of each side, cnnc first, and the largest difference."""
     sides = [Ours(options, case, threads)] + [peer(options, case, threads) for peer in options.peers]
     least = in_turns(sides, threads, options.seconds)
     difference = max((error(case, sides[0], side) for side in sides[1:]), default=0)
@@ -55,7 +53,7 @@ def vector_bytes(target):
 
 
 def peak(options, threads):
-    """GFLOP/s of multiply-adds in registers, vectors as wide as the target's."""
+    """GFLOP/s of multiply-adds in registers, with vectors as wide as the target's."""
     with tempfile.TemporaryDirectory() as work:
         program = os.path.join(work, "peak")
         width = f"-DBYTES={vector_bytes(options.target)}"

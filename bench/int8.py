@@ -1,8 +1,7 @@
-"""int8.py: nets of 8 bits, quantized with the same pictures: by `cnnc quantize`, and by onnxruntime's
-quantize_static, whose model OpenVINO runs in 8 bits, too. Ours in floats is in the same run. The sides take
-turns, and of each the shortest call counts. How near the outputs of ours and onnxruntime's are to the floats
-is in the table: both round, each in its own way.
-"""
+"""int8.py: int8 models, quantized with the same images: by `cnnc quantize`, and by onnxruntime's
+quantize_static, whose model OpenVINO runs in int8, too. The float net of cnnc is in the same run. The sides
+alternate, and the shortest call of each counts. The table has the distance of cnnc's and onnxruntime's
+outputs from the float outputs: each rounds in its own way."""
 # SPDX-License-Identifier: Apache-2.0
 import ctypes, json, math, os, struct, subprocess, sys, tempfile
 import numpy as np
@@ -128,7 +127,7 @@ def quantized_model(options, case, work):
 
 
 def error(side, floats):
-    """Of all outputs, the root of the mean square of the difference, as a share of that of the floats."""
+    """The root mean square of the difference over all outputs, relative to that of the float outputs."""
     got, meant = (np.concatenate([x.ravel() for x in s.results()]) for s in (side, floats))
     return math.sqrt(float(((got - meant) ** 2).mean() / (meant**2).mean()))
 

@@ -1,5 +1,5 @@
-"""layers.py: single layers in generated C and in other runtimes, floats in and out. A layer is a net of its
-own; the rest is inference.py's."""
+"""layers.py: single layers in generated C and in other runtimes, with float inputs and outputs. Each layer is
+a separate net; inference.py does the rest."""
 # SPDX-License-Identifier: Apache-2.0
 import os, tempfile
 import inference

@@ -1,6 +1,6 @@
-"""levels.py: what each level makes of nets of floats on a Cortex-M under qemu: bytes of code without weights
-and of the workspace, and instructions of a call (board/count.c). Weights and input are drawn there. Needs
-qemu-system-arm, gcc-arm-none-eabi and its newlib."""
+"""levels.py: float nets at each level on a Cortex-M in qemu: bytes of code without weights, bytes of the
+workspace, and instructions of a call (board/count.c). Weights and input are random. Needs qemu-system-arm,
+gcc-arm-none-eabi and its newlib."""
 # SPDX-License-Identifier: Apache-2.0
 import argparse, json, math, os, tempfile
 from boards import CPUS, HERE, Board, run

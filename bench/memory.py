@@ -1,5 +1,5 @@
-"""memory.py: what training in less memory costs: a step in all the memory that it takes by default, and in
-parts of it (--memory), in turns; the shortest step of each."""
+"""memory.py: the cost of training in less memory: a step with the default memory, and with fractions of it
+(--memory), in alternation; the shortest step of each."""
 # SPDX-License-Identifier: Apache-2.0
 import argparse, copy, json, subprocess, tempfile, time
 import numpy as np
@@ -11,7 +11,7 @@ PARTS = (75, 60, 50)  # percent
 
 
 def facts_of(options, program, memory=0):
-    """cnnc's report on the program; None if the memory does not suffice."""
+    """cnnc's JSON for the program; None if the memory does not suffice."""
     with tempfile.NamedTemporaryFile("w", suffix=".cnn") as source:
         source.write(program)
         source.flush()

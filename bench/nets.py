@@ -14,7 +14,7 @@ from programs import csp, inception17, perceptron, pyramid, resnext50, trunk
 
 
 class Builder:
-    """An ONNX graph in the making; values are NCHW."""
+    """Builder of an ONNX graph; values are NCHW."""
 
     def __init__(self, weights):
         self.weights, self.nodes, self.initializers, self.names = weights, [], [], set()
@@ -38,7 +38,7 @@ class Builder:
         return self.constant(name, self.weights[name])
 
     def conv(self, x, layer, stride=1, pad=0, groups=1, same=False, kind="Conv", pads=None, dilation=1):
-        """`pads` are the sides, where they are not all `pad`."""
+        """`pads`: the padding of each side, if they are not all `pad`."""
         inputs = [x, self.weight(layer + ".weight")]
         if layer + ".bias" in self.weights:
             inputs.append(self.weight(layer + ".bias"))
@@ -85,14 +85,13 @@ class Builder:
                               for p in ("weight", "bias", "running_mean", "running_var")], epsilon=epsilon)
 
     def layernorm(self, x, layer):
-        """Over channels, which stand last for ONNX's."""
+        """Over channels, which are last in ONNX."""
         x = self.op("LayerNormalization", [self.op("Transpose", [x], perm=[0, 2, 3, 1]),
             self.weight(layer + ".weight"), self.weight(layer + ".bias")], epsilon=1e-6)
         return self.op("Transpose", [x], perm=[0, 3, 1, 2])
 
     def dense(self, x, layer, picture=None):
-        """`picture` is the h, w, c of the value before flatten, whose order in .cnn is hwc; ONNX flattens
-        chw."""
+        """`picture`: h, w, c of the value before flatten, whose order in .cnn is hwc; ONNX flattens chw."""
         weight = self.weights[layer + ".weight"]
         if picture:
             x = self.op("Flatten", [x])
@@ -181,8 +180,8 @@ def gated(b, x, layer, activation, kind, **slope):
 
 
 def inverted(b, x, p, stride, activation, norm, gate):
-    """1x1 to more channels, where there is one, depthwise, 1x1 to fewer: the block of MobileNetV2 and of what
-    came after. `p` begins the names of its layers; norm(x, p, n) is the nth normalization there."""
+    """1x1 to more channels, if expanded, depthwise, 1x1 to fewer: the block of MobileNetV2 and later nets.
+    `p` begins the names of its layers; norm(x, p, n) is the nth normalization there."""
     y, n, layer = x, 1, p + "depthwise1"
     if p + "conv1.weight" in b.weights:
         y, n = activation(norm(b.conv(y, p + "conv1"), p, 1)), 2
@@ -456,7 +455,7 @@ def find(net):
 
 
 def draw_weights(net, table):
-    """He-scaled numbers; batchnorms near the identity, variances positive."""
+    """He-scaled numbers; batchnorms near the identity, positive variances."""
     random, weights = np.random.default_rng(1), {}
     for row in table:
         name, shape = row["name"], row["shape"]

@@ -1,5 +1,5 @@
-"""outputs.py: are the outputs of the nets of examples/ equal to those of another runtime, with the same
-random weights and pictures? One call of each side, nothing is timed."""
+"""outputs.py: checks that the outputs of the nets of examples/ equal those of another runtime, with the same
+random weights and images. One call of each side; nothing is timed."""
 # SPDX-License-Identifier: Apache-2.0
 import inference
 from nets import NETS, OTHERS

@@ -1,5 +1,6 @@
-"""runtimes.py: onnxruntime and LiteRT, for which models are shipped, with one interface: `inputs` (name,
-shape, dtype), `names` of the outputs, a call on a dictionary of arrays, and the seconds of such a call."""
+"""runtimes.py: onnxruntime and LiteRT, the runtimes of the shipped models, with one interface: `inputs`
+(name, shape, dtype), `names` of the outputs, a call with a dictionary of arrays, and the seconds of such a
+call."""
 # SPDX-License-Identifier: Apache-2.0
 import time
 import numpy as np
@@ -10,7 +11,7 @@ ONNX_TYPES = {"tensor(float)": np.float32, "tensor(double)": np.float64, "tensor
 
 
 def least_seconds(call, seconds):
-    """The shortest of at least three calls, made for `seconds` after a first one that does not count."""
+    """The shortest of at least three calls, made for `seconds` after a first one that is not counted."""
     call()
     least, count, end = float("inf"), 0, time.perf_counter() + seconds
     while count < 3 or time.perf_counter() < end:

@@ -36,7 +36,7 @@ def run(*words, environment=None, **more):
 
 
 def clocks(cnnc, folder):
-    """A folder with libcnn, and phases.c in place of libcnn-mpi."""
+    """A folder with libcnn, and with phases.c as libcnn-mpi."""
     where = os.path.join(folder, "clocks")
     os.mkdir(where)
     built = os.path.dirname(os.path.abspath(cnnc))
@@ -102,7 +102,7 @@ class Net:
         return [s for s in self.stretches if s.kind == kind]
 
     def predict(self, processes, network, own, batch):
-        """Seconds of a step of `batch` images in all, of which a process computes `own`."""
+        """Seconds of a step with `batch` images in total, of which a process computes `own`."""
         latency, bandwidth = network
         others = (processes - 1) / processes
         now = done = 0
@@ -130,11 +130,11 @@ class Net:
         return alone / self.predict(processes, network, self.batch, self.batch * processes)
 
     def train(self, processes, epochs):
-        """Images a second of many short epochs."""
+        """Images per second over many short epochs."""
         return self.trained([self.training(processes, epochs)])
 
     def apart(self, epochs):
-        """Of two processes that run at the same time and share nothing: what this machine has for two."""
+        """Two concurrent processes that share nothing: the limit of this machine."""
         return self.trained([self.training(1, epochs), self.training(1, epochs)])
 
     def training(self, processes, epochs):
@@ -165,7 +165,7 @@ class Net:
 
 
 def rates_in_turns(rounds, *ways):
-    """Images per second of each way: the maximum, and the mean over all turns."""
+    """Images per second of each variant: the maximum, and the mean over all turns."""
     found = [[] for _ in ways]
     for _ in range(rounds):
         for rates, way in zip(found, ways):
@@ -174,8 +174,8 @@ def rates_in_turns(rounds, *ways):
 
 
 def print_real(options, one, two, apart):
-    """Efficiency: over twice the rate of one process. A host that others use gives two processes less than
-    twice what it gives one: so those that share nothing stand beside."""
+    """Efficiency: relative to twice the rate of one process. A shared host gives two processes less than
+    twice what it gives one, so two independent processes are measured, too."""
     one, two, apart = rates_in_turns(options.rounds, one, two, apart)
     print("  images/s and efficiency           best step        mean")
     print("  %-28s %7.0f%17.0f" % ("one process", *one))
@@ -209,7 +209,7 @@ def print_model(net, network):
 
 
 def print_layers(net):
-    """The computation between two exchanges, and the weights whose gradients are sent then."""
+    """The computation between two exchanges, and the weights whose gradients are then sent."""
     print("  ms of images  of all  always  then")
     for s in net.stretches:
         names = [w["name"] for w in net.weights

@@ -1,7 +1,6 @@
-"""sides.py: the sides that are measured: a net as C made by cnnc, in onnxruntime, in OpenVINO. Each is built
-from the same weights, has a `call` that timing.py times, one foreign function with inputs and outputs bound
-beforehand, and gives the outputs of the last call, [batch][h][w][c].
-"""
+"""sides.py: the measured sides: a net as C by cnnc, in onnxruntime, in OpenVINO. Each is built from the same
+weights, has a `call` that timing.py times (one foreign function with inputs and outputs bound beforehand),
+and returns the outputs of the last call, [batch][h][w][c]."""
 # SPDX-License-Identifier: Apache-2.0
 import ctypes, functools, glob, json, os, platform, subprocess, tempfile
 import numpy as np
@@ -77,14 +76,14 @@ void stop(void) {{
 
 
 def march(target):
-    """For an AMD CPU clang puts SSE4a between instructions of AVX: some nets become several times slower."""
+    """For an AMD CPU clang mixes SSE4a with AVX instructions, which makes some nets several times slower."""
     sse4a = ["-mno-sse4a"] if platform.machine() == "x86_64" else []
     return ["-march=" + target, *sse4a]
 
 
 def aligned(array):
-    """The same numbers from the start of a line on, as callers and workspaces have them: numpy's arrays begin
-    16 bytes behind one, so that each vector of AVX-512 would lie in two."""
+    """The same numbers, aligned to a cache line, like those of callers and workspaces: numpy's arrays begin
+    16 bytes after one, so that each AVX-512 vector would cross a line."""
     line = 64
     room = np.empty(array.nbytes + line, np.uint8)
     start = -room.ctypes.data % line
@@ -94,8 +93,8 @@ def aligned(array):
 
 
 class Case:
-    """A net with its program (a file, and what cnnc is told besides), the same as ONNX, weights, a batch of
-    inputs and what the program says about it."""
+    """A net: its program (a file, and options of cnnc), the same as ONNX, weights, a batch of inputs and the
+    program's JSON."""
 
     def __init__(self, net, source, build, batch, facts, weights):
         self.net, self.source, self.build = net, source, build
@@ -108,7 +107,7 @@ class Case:
         self.model = None  # ONNX models, replacing the built one
 
     def onnx(self):
-        """The net for the others: its bytes, its input's name and numbers, the names of its outputs."""
+        """The net for the peers: its bytes, its input's name and numbers, the names of its outputs."""
         batch, *plane, c = self.images.shape
         builder = Builder(self.weights)
         outputs = self.build(builder)
@@ -120,7 +119,7 @@ class Case:
 
 
 def case_of_program(options, source, build, batch):
-    """A program that is not an example, with weights of about the same variance in every layer."""
+    """A program that is not an example, with weights that preserve the variance in every layer."""
     facts = json.loads(subprocess.run([options.cnnc, source, "--emit=json"], check=True, capture_output=True)
                        .stdout)
     random = np.random.default_rng(1)
@@ -130,7 +129,7 @@ def case_of_program(options, source, build, batch):
 
 
 class Ours:
-    """As a shared library made by cnnc and a C compiler."""
+    """A shared library built with cnnc and a C compiler."""
 
     def __init__(self, options, case, threads):
         net, source = case.net, case.source
@@ -193,7 +192,7 @@ class OnnxRuntime:
         return [np.moveaxis(output, 1, -1) for output in self.raw()]
 
     def raw(self):
-        """As the model has them."""
+        """Outputs in the model's layout."""
         return self.binding.copy_outputs_to_cpu()
 
     @staticmethod
@@ -203,8 +202,8 @@ class OnnxRuntime:
 
 
 class OpenVINO:
-    """Its CPU kernels are those of oneDNN, and code of its own. Called through its C interface: the method of
-    its Python class makes a dictionary of the outputs in each call, which takes longer than a small net."""
+    """Its CPU kernels are oneDNN's and its own. Called through its C interface: its Python method builds a
+    dictionary of the outputs in each call, which takes longer than a small net."""
     name = "OpenVINO"
 
     def __init__(self, options, case, threads):
@@ -235,7 +234,7 @@ class OpenVINO:
             raise SystemExit(f"OpenVINO: error {status}")
 
     def tensor(self, of, number):
-        """Where it is and how many bytes it has."""
+        """Address and size of a tensor."""
         tensor, data, n = ctypes.c_void_p(), ctypes.c_void_p(), ctypes.c_size_t()
         self.check(of(self.request, ctypes.c_size_t(number), ctypes.byref(tensor)))
         self.check(self.library.ov_tensor_data(tensor, ctypes.byref(data)))

@@ -27,7 +27,7 @@ def weights_of(model, net):
 
 
 def sound():
-    """Tones that change, with pauses, in noise."""
+    """Varying tones with pauses, in noise."""
     t = np.arange(RATE * SECONDS // FRAME * FRAME) / RATE
     tone = 0.3 * np.sin(2 * np.pi * (200 + 150 * np.sin(t)) * t) * (np.sin(0.7 * t) > 0)
     return (tone + 0.05 * np.random.default_rng(1).standard_normal(len(t))).astype(np.float32)

@@ -1,7 +1,6 @@
 """states.py --cnnc CNNC [--kept FOLDER] [NET...]: state dicts of torchvision's nets, by name. Each net is
-exported with its batch normalization and imported; then the state dict of another one of the same class, as
-.safetensors and as .pt, goes into the imported program, which has to compute what PyTorch does with that
-one."""
+exported with its batch normalization and imported. Then the state dict of another instance of the same class,
+as .safetensors and as .pt, is loaded into the imported program, which must compute the same as PyTorch."""
 # SPDX-License-Identifier: Apache-2.0
 import argparse, os, subprocess, sys, warnings
 top = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -28,7 +27,7 @@ def export(net, example, path):
 
 
 def measure(options, name):
-    """The largest difference for each file, as a part of the largest number."""
+    """The largest difference for each file, relative to the largest number."""
     import torch
     base = os.path.join(options.kept, "state-" + name)
     example = torch.randn(1, 3, zoo.side_of("torchvision", name), zoo.side_of("torchvision", name))

@@ -1,5 +1,5 @@
-"""stream_models.py: imported models and a TCN step by step, compared with the runtimes that they come from,
-or with the whole net: the cases of bench/streams besides `speed`."""
+"""stream_models.py: imported models and a TCN step by step, compared with their original runtimes or with the
+whole net: the cases of bench/streams besides `speed`."""
 # SPDX-License-Identifier: Apache-2.0
 import argparse
 import json
@@ -30,7 +30,8 @@ def imported(options, model, *words):
 
 # ---- TensorFlow Lite ----
 class LiteRt:
-    """Calls of a model by LiteRT's reference kernels: all logits, the input of the last operator."""
+    """Calls of a model with LiteRT's reference kernels: all logits, which are the input of the last
+    operator."""
 
     def __init__(self, model):
         from ai_edge_litert.interpreter import Interpreter, OpResolverType
@@ -53,7 +54,7 @@ class LiteRt:
 
 
 def features(rng, rows, channels):
-    """Values that change slowly, as those of sounds do, and noise."""
+    """Slowly varying values, like audio features, and noise."""
     level, made = np.zeros(channels), []
     for _ in range(rows):
         level = 0.9 * level + rng.normal(0, 1, channels) * rng.uniform(0, 30)
@@ -92,7 +93,7 @@ int main(int argc, char **argv) {{
 
 
 def instructions(options, words, state, call):
-    """Instructions of a call, without vectors, by callgrind; None without it."""
+    """Instructions of a call without vector instructions, by callgrind; None without callgrind."""
     if not shutil.which("valgrind"):
         return None
     with open("call.c", "w") as file:
@@ -109,7 +110,7 @@ def instructions(options, words, state, call):
 
 
 def slide(options):
-    """Windows that move by a row, compared with the whole net on each."""
+    """Windows that move by one row, compared with the whole net on each."""
     wrong = 0
     for model in options.files:
         peer = LiteRt(model)
@@ -141,7 +142,7 @@ def slide(options):
 
 # ---- silero-vad ----
 def sound():
-    """Tones that change, with pauses, in noise."""
+    """Varying tones with pauses, in noise."""
     t = np.arange(RATE * SECONDS // FRAME * FRAME) / RATE
     tone = 0.3 * np.sin(2 * np.pi * (200 + 150 * np.sin(t)) * t) * (np.sin(0.7 * t) > 0)
     return (tone + 0.05 * np.random.default_rng(1).standard_normal(len(t))).astype(np.float32)
@@ -156,7 +157,7 @@ def session_of(model):
 
 
 def silero_by_frames(options, model, session, x):
-    """One frame a call: probabilities of onnxruntime and of steps, and states at the end."""
+    """One frame per call: probabilities of onnxruntime and of steps, and the final states."""
     given = {row.name: row for row in session.get_inputs()}
     context = 0 if "half" in model else CONTEXT
     state, before, wanted, frames = np.zeros((2, 1, 128), np.float32), np.zeros(context, np.float32), [], []
@@ -201,13 +202,13 @@ def rows_first(x):
 
 
 def difference(made, wanted):
-    """As a part of the largest number; made is in the order of the model or of the program."""
+    """Relative to the largest number; made is in the order of the model or of the program."""
     ordered = wanted if made.shape == wanted.shape[-made.ndim:] else rows_first(wanted)
     return float(np.abs(np.ravel(made) - np.ravel(ordered)).max() / np.abs(wanted).max())
 
 
 def deepfilter(options):
-    """The whole and its steps of a frame: each with its largest difference."""
+    """The whole and steps of one frame: the largest difference of each."""
     wrong, rng = 0, np.random.default_rng(6)
     for model in options.files:
         title = os.path.basename(model).removesuffix(".onnx")

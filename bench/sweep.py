@@ -50,7 +50,7 @@ void stop(void) { free(gradients); free(training); }
 
 
 class Training:
-    """A step's gradients, of the layer's input, too: as a shared library, as sides.py has inference."""
+    """Gradients of a step, including the layer's input, as a shared library; sides.py has inference."""
 
     def __init__(self, options, case, threads):
         with tempfile.TemporaryDirectory() as work:
@@ -93,8 +93,8 @@ def family_of(operator, arguments, shape):
 
 
 def layers_of(options):
-    """(family, net, shape of the input, text) of the layers that multiply, each once, spread over the nets,
-    and how many there are."""
+    """(family, net, shape of the input, text) of the layers with multiply-adds, without duplicates, evenly
+    from the nets, and their number."""
     found, seen = [], set()
     for net in NETS:
         facts = json.loads(subprocess.run([options.cnnc, find(net), "--emit=json", "-Wno-unread-input"],
@@ -151,7 +151,7 @@ class Machine:
         return self.known[size] * self.threads
 
     def least(self, case, train):
-        """Seconds. A step of training computes a layer three times, and reads and writes as much."""
+        """The minimum seconds. A training step computes a layer three times, and reads and writes as much."""
         flops = 2 * case.facts["totals"]["macs"] * case.batch
         numbers = sum(int(np.prod(row["shape"])) for row in case.facts["weights"])
         numbers += case.batch * sum(int(np.prod(port["shape"]))
@@ -161,7 +161,7 @@ class Machine:
 
 
 def predicted(options, case, machine):
-    """Seconds of the cost model, of one image and one thread."""
+    """Seconds of the cost model, for one image and one thread."""
     text = subprocess.run([options.cnnc, *case.source, "--emit=schedule", "--no-train",
                            "--target=" + options.target, "-o", "-"], check=True, capture_output=True,
                           text=True).stdout

@@ -1,7 +1,6 @@
-"""timing.py: the one loop that times calls, the same for all sides. A call is a foreign function with
-everything bound beforehand, so that what Python adds is the same for all, too: less than a microsecond, which
-can be seen in the smallest nets only. On a busy machine, time of the processor (clock = time.process_time) is
-steadier for sides of one thread."""
+"""timing.py: The timing loop of all sides. A call is a foreign function with everything bound beforehand, so
+that the overhead of Python is the same for all, too: less than a microsecond, visible only for the smallest
+nets. On a busy machine, processor time (clock = time.process_time) is steadier for single-threaded sides."""
 # SPDX-License-Identifier: Apache-2.0
 import math, time
 
@@ -27,7 +26,7 @@ def shortest(call, seconds):
 
 
 def in_turns(sides, threads, seconds):
-    """The least seconds of a call of each side."""
+    """The minimum seconds of a call of each side."""
     least, end = [math.inf] * len(sides), time.monotonic() + seconds
     while time.monotonic() < end or least[-1] == math.inf:
         for i, side in enumerate(sides):

@@ -1,9 +1,7 @@
 """training.py: training steps of the same net on the same batches from the same weights, in generated C,
-PyTorch and TensorFlow: images a second.
-
-A step is forward, backward and the optimizer's update. The nets are described once, in training_nets.py,
-for all; the losses of the first steps have to agree. The sides take turns, and of each the shortest step
-counts.
+PyTorch and TensorFlow: images per second. A step is forward, backward and the optimizer's update. The nets
+are described once, in training_nets.py, for all; the losses of the first steps must agree. The sides
+alternate, and the shortest step of each counts.
 """
 # SPDX-License-Identifier: Apache-2.0
 import argparse, ctypes, functools, json, multiprocessing, os, subprocess, tempfile, time
@@ -287,7 +285,7 @@ class Torch:
 
 
 class TorchCompiled(Torch):
-    """The forward and backward passes as torch.compile makes them; the update is as without it."""
+    """Forward and backward passes with torch.compile; the update is the same as without it."""
 
     def __init__(self, *arguments):
         super().__init__(*arguments)

@@ -1,4 +1,4 @@
-"""training_nets.py: the nets of bench/train: functions of a builder and a value."""
+"""training_nets.py: Nets of bench/train, as functions of a builder and a value."""
 # SPDX-License-Identifier: Apache-2.0
 
 

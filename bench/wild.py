@@ -56,7 +56,7 @@ def ports(program):
 
 
 def views(x, shape):
-    """The ways in which the model's array can be a value of this shape, channels last, likeliest first."""
+    """The possible views of the model's array as a value of this shape, channels last, likeliest first."""
     x = x[0] if x.ndim and x.shape[0] == 1 else x
     last = np.moveaxis(x, 0, -1) if x.ndim > 1 else x
     exact = [y for y in (last, x) if y.shape == shape]
@@ -70,7 +70,7 @@ def views(x, shape):
 
 
 def input_arrays(inputs, arrays, reference, is_tflite):
-    """The model's inputs as those of the net, by name, else by size."""
+    """The model's inputs as those of the net, by name, otherwise by size."""
     left, made = dict(arrays), {}
     quantization = {p["name"]: p["quantization"] for p in reference.ports} if is_tflite else {}
     for name, shape, theirs, rest in inputs:
@@ -89,14 +89,14 @@ def input_arrays(inputs, arrays, reference, is_tflite):
 
 
 def ranked_difference(ours, theirs):
-    """Of the best tenth of their rows, each from the nearest of ours: nearly equal scores swap, and the last
-    rows of a ranking are those that rounding chooses."""
+    """The largest difference over the best tenth of their rows, each from the nearest row of cnnc: nearly
+    equal scores swap, and rounding determines the last rows of a ranking."""
     best = theirs[:max(1, len(theirs) // 10)]
     return max(float(np.abs(ours - row).max(axis=1).min()) for row in best)
 
 
 def largest_difference(ours, outputs, theirs, names, is_tflite, ranked=False):
-    """Of all outputs, as a part of the largest number of each."""
+    """Of all outputs, relative to the largest number of each."""
     worst = 0.0
     for index, (name, _, their_name, _) in enumerate(outputs):
         y = ours[name][0].astype(np.float64)
@@ -130,7 +130,7 @@ def reasons(text):
 
 
 def compare(row, options, folder, model, shapes, is_tflite):
-    """Builds the net, runs both sides on the same inputs, and fills in `error` and the times."""
+    """Builds the net, runs both sides on the same inputs, and sets `error` and the times."""
     net, program = folder / "net", folder / "program"
     weights = [f"--weights={net}.safetensors"] if (folder / "net.safetensors").exists() else []
     status, text = cnnc(options, f"{net}.cnn", *weights, "-o", program)

@@ -1,7 +1,7 @@
-"""zoo.py: nets of others as they are, with random weights: of torchvision, timm, Ultralytics, Hugging Face
-and Keras, and the light models of onnx's own tests; and one of our own, as people write them in PyTorch. Each
-is drawn anew, its statistics of batch normalization are those of noise, and it is written as a model of ONNX
-by each exporter that can."""
+"""zoo.py: published nets with random weights: of torchvision, timm, Ultralytics, Hugging Face and Keras, the
+light models of onnx's tests, and a net in the usual style of PyTorch code. Weights are random, statistics of
+batch normalization are those of noise, and each net is exported to ONNX by every exporter that supports
+it."""
 # SPDX-License-Identifier: Apache-2.0
 import os, shutil, sys, tempfile, warnings
 
@@ -42,8 +42,8 @@ SOUNDS = {"whisper_tiny_encoder": (80, 3000)}  # one-dimensional inputs: channel
 
 
 def nets():
-    """(library, name, exporter): those without torch first, for TensorFlow cannot be loaded beside it (both
-    bring LLVM along)."""
+    """(library, name, exporter): those without torch first, since TensorFlow cannot be loaded after it (both
+    contain LLVM)."""
     for exporter in ("light", "tf2onnx", "torch", "dynamo"):
         for library, (_, names) in NETS.items():
             for name in names.split() if exporter in EXPORTERS.get(library, ["torch", "dynamo"]) else []:
@@ -79,8 +79,8 @@ def torch_net(library, name):
 
 
 def unet():
-    """Segmentation with shortcuts: twice larger by a transposed convolution, by neighbours, and by bilinear
-    interpolation to the size of what it is joined with."""
+    """Segmentation with skip connections: upsampled twofold by a transposed convolution, by nearest neighbor,
+    and by bilinear interpolation to the size of the value that it is concatenated with."""
     import torch
     from torch.nn import functional
 
@@ -151,7 +151,7 @@ def whisper():
 
 
 class Detections:
-    """Makes a module that gives the scores and boxes of a detector side by side."""
+    """A module that returns the scores and boxes of a detector, concatenated."""
 
     def __new__(cls, net):
         import torch
@@ -169,7 +169,7 @@ class Detections:
 
 
 def with_anchors(net):
-    """The head of YOLOv5 as it was before 2023: boxes from anchors, in a net whose head has none."""
+    """The head of YOLOv5 before 2023: boxes from anchors, in a net whose head has none."""
     import torch
 
     class Detect(torch.nn.Module):
@@ -199,8 +199,8 @@ def with_anchors(net):
 
 
 def calibrate_torch(net, shape):
-    """Factors and constants a channel that are all different, no matrix of zeros, and the statistics of one
-    pass over noise."""
+    """Distinct factors and constants per channel, no matrix of zeros, and statistics of one pass over
+    noise."""
     import torch
     with torch.no_grad():
         for parameter in net.parameters():
@@ -217,7 +217,7 @@ def calibrate_torch(net, shape):
 
 
 class Tensors:
-    """Makes a module that gives its tensors alone, as exporters want them: the first of nested ones."""
+    """A module that returns only tensors, as exporters require: the first of nested ones."""
 
     def __new__(cls, net):
         import torch
@@ -280,7 +280,7 @@ def write_keras(name, path):
 
 
 def load(library):
-    """The modules that all processes of the library's nets share."""
+    """Modules that all processes of the library's nets share."""
     if library in EXPORTERS:
         return
     import onnxscript, torch
@@ -293,8 +293,8 @@ def load(library):
 
 
 def light(name):
-    """The path of a model of onnx's own tests without its suffix: weights are all the same, and what they
-    give is recorded."""
+    """The path of a model of onnx's tests without its suffix: weights are constant, and expected outputs are
+    stored."""
     import onnx
     return os.path.join(os.path.dirname(onnx.__file__), "backend", "test", "data", "light", "light_" + name)
 
