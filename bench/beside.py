@@ -11,7 +11,7 @@ from timing import in_turns
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 NETS = ["resnet50", "mobilenet_v2", "efficientnet_b0"]
-ONCE = re.compile(r"_(pack|open)$")  # called when weights are set: what is folded into them differs
+ONCE = re.compile(r"_(pack|open)$")  # called when weights are set: the folded layers differ
 FOLDED = re.compile(r" \+ (batchnorm|drop_path|dropout)\b")  # the exporter has folded it, or left it out
 
 

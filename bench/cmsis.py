@@ -141,7 +141,7 @@ class Writer:
         inputs, units = self.shape(source)[2], self.shape(name)[2]
         ms, zero = self.constants(name, source, "dense"), self.scale(source)[1]
         lo, hi = self.activation(name)
-        # With Helium it wants what arm_vector_sum_s8 makes of weights and bias, once.
+        # With Helium it needs the sums of weights and bias that arm_vector_sum_s8 computes once.
         weights = self.weights(name, "FHWC")
         rows = [weights[u * inputs:(u + 1) * inputs] for u in range(units)]
         self.numbers("int32_t", "k_" + name,
@@ -255,7 +255,7 @@ def program(net, helpers):
     source, last = net.floats["inputs"][0]["name"], net.floats["outputs"][0]["layer"]
     writer.place()
     writer.layers()
-    # Names of layers have points.
+    # Names of layers contain dots.
     data, calls = (re.sub(r"(?<=\w)\.(?=\w)", "_", text)
                    for text in ("\n".join(writer.data), "\n  ".join(writer.calls)))
     return ('#include "board.h"\n#include "arm_nnfunctions.h"\n' + helpers +

@@ -21,7 +21,7 @@ PROGRAMS = {
     "unet": Program("unet/unet.cnn", ["width=8", "side=48"], ("output mask", "output mask as i8"),
                     "synthetic:shapes,size=48,count=40"),
 }
-PICTURES = 8  # that scales are chosen by
+PICTURES = 8  # to choose scales by
 
 
 def bytes_in_and_out(program):

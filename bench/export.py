@@ -6,7 +6,7 @@ are listed."""
 import argparse, glob, os, re, sys, tempfile
 import numpy as np, onnx, onnxruntime
 top = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-sys.path.append(os.path.join(top, "tests", "harness"))  # behind onnx: one of the tests has its name
+sys.path.append(os.path.join(top, "tests", "harness"))  # after onnx: a file there is named onnx, too
 import compiled
 
 ELEMENT = {"f32": np.float32, "u8": np.uint8, "i8": np.int8}

@@ -27,7 +27,7 @@ NETS = {  # library (zoo.py; "parts": here), its name, the exporter
 # ---- writing the models, in a separate process
 def whisper():
     """The encoder of whisper-tiny, from the spectrum of 30 s on."""
-    sys.modules["torchaudio"] = None  # not needed, and often of another version of CUDA
+    sys.modules["torchaudio"] = None  # not needed, and often built for another version of CUDA
     from transformers import WhisperConfig
     from transformers.models.whisper.modeling_whisper import WhisperEncoder
     sizes = dict(d_model=384, encoder_layers=4, encoder_attention_heads=6, encoder_ffn_dim=1536,

@@ -31,7 +31,7 @@ def export(options, library, name, exporter, path):
     except Exception as problem:
         lines = [line for line in str(problem).splitlines() if line.strip()] or [type(problem).__name__]
         return lines[0][:200]
-    if len(ports) > 1:  # which onnxruntime would want to be given
+    if len(ports) > 1:  # which onnxruntime requires as inputs
         return f"the exporter leaves {len(ports) - 1} of the net's own constants as inputs"
     os.replace(path + ".new", path)
     return None

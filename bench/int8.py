@@ -10,7 +10,7 @@ from nets import NETS, OTHERS
 from sides import Ours, march
 from timing import in_turns
 
-PICTURES = 8  # that scales are chosen by
+PICTURES = 8  # to choose scales by
 
 GLUE = """
 #include <stdlib.h>

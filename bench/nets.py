@@ -1,8 +1,8 @@
 """nets.py: the nets of examples/ as ONNX, with weights drawn from a fixed seed.
 
-A picture is read as the generated code reads it, 8 bits a channel, and normalized in the graph; beyond that a
-graph is what an exporter that favours onnxruntime would write: the normalization is one multiplication and
-one addition, and flatten's order is in the weights of the dense layer that follows.
+An image has 8 bits per channel, as in the generated code, and is normalized in the graph. Otherwise a graph
+is what an exporter would write that optimizes for onnxruntime: the normalization is one multiplication and
+one addition, and the order of flatten is folded into the weights of the dense layer after it.
 """
 # SPDX-License-Identifier: Apache-2.0
 import glob, math, os

@@ -1,14 +1,14 @@
-"""scale.py: predicted efficiency of training by 2 to 1,024 processes, and measured for two.
+"""scale.py: efficiency of training with 2 to 1,024 processes, predicted, and with two, measured.
 
-The shares of a process are measured, without the others (phases.c): of all images, of the first shard, and
-of half a batch. So each stretch of a step between two exchanges has a time for each image of the process's
-own, one for each image of the whole batch (what every process computes for all, as the statistics of
-batchnorm) and one that is always the same; the update of the weights is always the same, too.
+The part of a step that one process computes is measured, without the others (phases.c), for all images, for
+the first shard, and for half a batch. From these each phase between two exchanges gets a time per image of
+the process's shard, a time per image of the whole batch (what every process computes for all images, as the
+statistics of batchnorm) and a constant time; the update of the weights is a constant time, too.
 
-The model of the network has a latency and a bandwidth. A gather takes latency * log2(N) and the bytes of the
-others; a sum sends (N-1)/N of its bytes twice, in messages that cost half a microsecond each, and begins
-when its stretch is over; sums follow each other. "batch" is the efficiency of N processes that share the
-program's batch, where it has groups of images for so many; "growing" that with a batch N times as large.
+The model of the network has a latency and a bandwidth. A gather takes latency * log2(N) plus the transfer of
+the other processes' bytes; a sum sends (N-1)/N of its bytes twice, in messages that take half a microsecond
+each, and begins when its phase ends; one sum begins after the other. "batch" is the efficiency of N processes
+that share the program's batch, if it has enough groups of images; "growing" of a batch N times as large.
 """
 # SPDX-License-Identifier: Apache-2.0
 import argparse, json, math, os, shutil, statistics, subprocess, sys, tempfile
@@ -19,13 +19,13 @@ TOP = os.path.dirname(HERE)
 CLANG = os.environ.get("CLANG") or compiler.newest_clang()  # the one that compiles the real runs, too
 NETS = {"lenet5": "lenet5/lenet5.cnn", "resnet20": "resnet/resnet20.cnn", "resnet18": "resnet/resnet18.cnn",
         "unet": "unet/unet.cnn"}
-NETWORKS = {  # seconds, bytes a second: as their makers and users give them
+NETWORKS = {  # latency in seconds, bytes per second: published figures
     "memory": (1e-6, 5e9),            # processes of one machine
     "infiniband": (1.5e-6, 12e9),     # 100 Gbit/s
     "ethernet": (20e-6, 1.15e9),      # 10 Gbit/s
 }
 MESSAGE = 0.5e-6
-STEPS = 1  # in an epoch; the best counts, as other users of the machine disturb it for moments
+STEPS = 1  # in an epoch; the fastest counts, because other programs may disturb single ones
 ROOT = dict(OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1",
             OMPI_MCA_rmaps_base_oversubscribe="1")
 
@@ -144,7 +144,7 @@ class Net:
             self.compile("")
         base = tempfile.mkdtemp(dir=self.folder)
         log = os.path.join(base, "log.jsonl")
-        bound = "core" if processes > 1 else "none"  # as Open MPI does; two mpirun would take the same core
+        bound = "core" if processes > 1 else "none"  # two mpirun would bind to the same core
         words = ["mpirun", "-n", str(processes), "--bind-to", bound, program, "train",
                  "--data", "synthetic", "--limit", str(STEPS * self.batch), "--val", "0",
                  "--epochs", str(epochs), "--threads", "1", "--progress", "none", "--log", log,

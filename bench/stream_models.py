@@ -172,7 +172,7 @@ def silero_by_frames(options, model, session, x):
                    f"--shape=input=1x{FRAME + context}")
     stream = net.stream()
     made = np.array([stream(frame.reshape(net.inputs[0].shape)).ravel()[0] for frame in frames])
-    kept = np.frombuffer(stream.state, np.float32)[-state.size:]  # after the mark
+    kept = np.frombuffer(stream.state, np.float32)[-state.size:]  # after the header
     off = np.abs(np.sort(kept) - np.sort(state.ravel())).max() / np.abs(state).max()
     return made, np.array(wanted), float(off)
 

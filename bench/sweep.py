@@ -1,9 +1,9 @@
-"""sweep.py: how near single layers of published nets come to what this machine can do.
+"""sweep.py: the time of single layers of published nets, relative to the limits of this machine.
 
-A layer is a net of its own, floats in and out. The least time that it can take is the longer one of two: its
-multiply-adds, as written, at the speed of multiply-adds in registers (peak.c), and its weights, input and
-output once, at the speed at which as many bytes are read again and again (bandwidth.c). Its share is that
-time over the measured one; Winograd's algorithm multiplies less, so shares above 100 % occur.
+Each layer is a net of its own with float inputs and outputs. Its lower bound is the longer of two times: of
+its multiply-adds, as written, at the peak rate of multiply-adds in registers (peak.c), and of reading its
+weights, input and output once, at the bandwidth for that many bytes (bandwidth.c). Its share is the bound
+divided by the measured time; Winograd's algorithm multiplies less, so shares above 100 % occur.
 """
 # SPDX-License-Identifier: Apache-2.0
 import argparse, collections, ctypes, json, os, re, subprocess, tempfile
@@ -18,7 +18,7 @@ NETS = ["resnet50", "vgg16", "alexnet", "googlenet", "resnext50", "densenet121",
         "mobilenet_v2", "mobilenet_v3_large", "efficientnet_b0", "convnext_t", "squeezenet", "resnet18",
         "resnet20", "inception17", "csp", "pyramid", "trunk", "unet", "unet_2015", "tiny_yolo", "deeplab_v3",
         "dcgan", "fsrcnn", "espcn", "lenet5", "ds_cnn", "speech", "perceptron"]
-LEFT_OUT = ("init", "bias_init")  # arguments that say nothing about speed
+LEFT_OUT = ("init", "bias_init")  # arguments that do not affect speed
 
 GLUE = """
 #include <stdlib.h>

@@ -1,9 +1,9 @@
-"""tail.py: the share of the tail in nets that find objects, layer by layer as `bench` of built programs says.
-Needs no packages.
+"""tail.py: the share of the time of detection nets that is spent after their convolutions, layer by layer,
+as `bench` of the built programs measures it. Needs no packages.
 
-The weights are random: normal, such that values keep their size from layer to layer. Those of the layers in
-front of the tail are drawn wider and shifted, so that the tail has as much to do as in a crowded picture:
-scores and boxes are spread, thousands of scores are above the threshold, and boxes overlap."""
+The weights are random: normal, such that the variance of values is the same in all layers. Those of the last
+layers before the tail have a larger deviation and a bias, so that the tail has as much work as in an image
+of many objects: thousands of scores are above the threshold, and boxes overlap."""
 # SPDX-License-Identifier: Apache-2.0
 import argparse, array, json, os, random, subprocess, tempfile
 
@@ -11,7 +11,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 
 
 def yolo_head(channel):
-    """Sides of boxes near the anchors; few objects."""
+    """Boxes about as large as the anchors; few objects."""
     return {2: (0.3, 0), 3: (0.3, 0), 4: (1.2, -7)}.get(channel % 10, (1, 0))
 
 

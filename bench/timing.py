@@ -5,7 +5,7 @@ nets. On a busy machine, processor time (clock = time.process_time) is steadier 
 import math, time
 
 WARM = 3  # calls before any that count, in each turn
-TURN = 0.1  # seconds of calls before the next side has its turn
+TURN = 0.1  # seconds of calls before the next side runs
 # seconds before a turn with several threads: those of the others spin for up to 0.2 s after their last call
 PAUSE = 0.25
 

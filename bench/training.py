@@ -12,7 +12,7 @@ from timing import shortest
 from training_nets import NETS
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-TURN = 0.4     # seconds of steps before another has its turn
+TURN = 0.4     # seconds of steps before the next side runs
 # seconds before a turn with several threads: those of the others spin for up to 0.2 s after their last step
 PAUSE = 0.25
 BATCHES = 4    # different ones
@@ -262,7 +262,7 @@ class Torch:
         self.take()
         return x.mean((2, 3), keepdim=True)
 
-    def batch(self, x, y):  # channels last, as oneDNN likes it
+    def batch(self, x, y):  # channels last, which oneDNN is faster with
         torch = self.torch
         return torch.from_numpy(x).permute(0, 3, 1, 2), torch.from_numpy(y).long()
 
@@ -365,7 +365,7 @@ class TensorFlow:
     def norm(self, x):
         return self.keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=self.take())(x)
 
-    def lrn(self, x):  # alpha is for each of the squares
+    def lrn(self, x):  # TensorFlow does not divide alpha by the size
         normalised = functools.partial(self.tf.nn.local_response_normalization, depth_radius=2, bias=1.0,
                                        alpha=1e-4 / 5, beta=0.75)
         return self.keras.layers.Lambda(normalised, name=self.take())(x)

@@ -1,8 +1,8 @@
 """wild.py --cnnc CNNC [--cache FOLDER] [--seconds S] [--no-time] [--new] [--page [--cpu NAME]] [WORD...]:
-models that packages of PyPI and npm ship (wild.tsv), imported, compiled, compared with the runtime that each
-is shipped for on the same inputs, and timed beside it on one thread. A WORD selects rows that contain it.
-Results are kept in the cache, with --no-time also the times that were measured before; --new runs only those
-that were not right, and --page writes the section on shipped models of docs/nets.md from all results."""
+models that packages of PyPI and npm ship (wild.tsv): imported, compiled, and compared in outputs and time on
+one thread with the runtime that each is shipped for. A WORD selects rows that contain it. The cache keeps
+results; --no-time keeps earlier times there. --new runs only models that were not right before; --page
+writes the section on shipped models of docs/nets.md from all results."""
 # SPDX-License-Identifier: Apache-2.0
 import argparse, json, math, os, re, subprocess, sys, tempfile
 from pathlib import Path

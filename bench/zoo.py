@@ -285,9 +285,9 @@ def load(library):
         return
     import onnxscript, torch
     torch.set_num_threads(1)
-    torch.backends.mha.set_fastpath_enabled(False)  # which has no form in ONNX
+    torch.backends.mha.set_fastpath_enabled(False)  # which cannot be exported to ONNX
     if library == "transformers":
-        sys.modules["torchaudio"] = None  # not needed, and often of another version of CUDA
+        sys.modules["torchaudio"] = None  # not needed, and often built for another version of CUDA
     if library != "own":
         __import__(library)
 

@@ -1,5 +1,5 @@
-# web: the compiler in a page, docs/browser.md. `make web` wants wasi-libc and clang's runtime for wasm32
-# (libclang-rt-N-dev-wasm32) and xz, and makes all of the page in web/page. Servers need not pack it.
+# web: the compiler in a page, docs/browser.md. `make web` needs wasi-libc, clang's runtime for wasm32
+# (libclang-rt-N-dev-wasm32) and xz, and builds the page in web/page. Servers need not compress it.
 # SPDX-License-Identifier: Apache-2.0
 WEB_C = compiler/driver/main.c compiler/backend/none.c \
   compiler/quantize/qat.c compiler/quantize/calibrate.c compiler/quantize/range.c web/none.c \
@@ -41,12 +41,12 @@ WEB_C = compiler/driver/main.c compiler/backend/none.c \
   compiler/import/onnx/state_hints.c compiler/import/onnx/broadcast.c \
   compiler/export/% runtime/%,$(filter \
   %.c,$(patsubst %.l,%.c,$(patsubst %.y,%.c,$(libcnnc_a_SOURCES)))))
-# In the order of their names: neighbors in a folder are alike, so that the page is packed smaller.
+# Sorted by name: code of one folder is similar, so that the linked file compresses better.
 WEB_OBJECTS = $(sort $(WEB_C:%.c=web/objects/%.o))
 WEB_FLAGS = --target=`cat web/objects/target` -Wno-deprecated -Oz -msimd128 -D_WASI_EMULATED_GETPID \
   -D_WASI_EMULATED_MMAN
 
-# The target's old name is deprecated, and the one that Debian 12's library knows.
+# wasm32-wasi is the deprecated name of the target, but the only one in Debian 12's wasi-libc.
 web/objects/target:
 	@$(MKDIR_P) web/objects; rm -f $@; for target in wasm32-wasip1 wasm32-wasi; do \
 	  if printf '#include <stdio.h>\nint main(void) { return puts("") == 0; }\n' | \
@@ -59,8 +59,8 @@ $(WEB_OBJECTS): web/objects/%.o: %.c | $(BUILT_SOURCES) web/objects/target
 	  -I$(top_builddir)/compiler $(AM_CFLAGS) -Wno-pointer-bool-conversion -Wno-unused-function \
 	  -Wno-string-conversion -fno-sanitize=all -MMD -MP -c $< -o $@
 
-# wasm-opt of binaryen takes a tenth off; a page without it works, but is larger than 500 KiB. The lowest
-# bytes of memory are the end of the stack: no pointer leads there.
+# binaryen's wasm-opt removes a tenth of the code; without it the page works, but has more than 500 KiB.
+# --low-memory-unused: the lowest addresses are the end of the stack, to which no pointer leads.
 WASM_OPT = wasm-opt -Oz --converge --one-caller-inline-max-function-size=0 --low-memory-unused --enable-simd \
   --enable-bulk-memory --enable-sign-ext --enable-nontrapping-float-to-int --enable-mutable-globals
 web/cnnc.wasm: $(WEB_OBJECTS)
@@ -68,7 +68,7 @@ web/cnnc.wasm: $(WEB_OBJECTS)
 	  -Wl,-z,stack-size=1048576 -Wl,--stack-first -Wl,--strip-all -o $@.linked && \
 	  if command -v wasm-opt >/dev/null; then $(WASM_OPT) $@.linked -o $@; else cp $@.linked $@; fi && \
 	  rm -f $@.linked
-# The page of older versions had the file that is not packed.
+# Removes the uncompressed file of older versions.
 web/page/cnnc.wasm.lzma: web/cnnc.wasm
 	$(AM_V_GEN)$(MKDIR_P) $(@D) && rm -f $(@D)/cnnc.wasm && \
 	  xz --format=lzma --lzma1=preset=9e,lc=4,pb=0,nice=273,mf=bt4 --stdout $< >$@.new && mv $@.new $@

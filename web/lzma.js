@@ -1,15 +1,15 @@
-// lzma.js: unpacks what `xz --format=lzma` packs (Igor Pavlov's specification of LZMA): what browsers unpack
-// by themselves is a quarter larger.
+// lzma.js: decompresses the output of `xz --format=lzma` (Igor Pavlov's specification of LZMA). The formats
+// that browsers decompress are a quarter larger.
 // SPDX-License-Identifier: Apache-2.0
 
-const HEAD = 13, // bytes: how it was packed, the size of its window, that of all, or that it is not known
-  BIT = 11, // of a probability
-  FAST = 5, // it moves by 2^-FAST of the remaining distance
+const HEAD = 13, // bytes of the header: lc, lp and pb, dictionary size, uncompressed size or all ones
+  BIT = 11, // bits of a probability
+  FAST = 5, // a probability is adapted by 2^-FAST of its distance from 0 or 1
   STATES = 12,
-  PLACES = 16, // most places that matter, modulo
-  LENGTHS = 4, // kinds of lengths with separate distance slots
-  END = 0xffffffff, // the distance that says so
-  DAMAGED = "the packed file is damaged";
+  PLACES = 16, // the maximum number of position states, position modulo 2^pb
+  LENGTHS = 4, // length classes with separate distance slots
+  END = 0xffffffff, // the distance of the end marker
+  DAMAGED = "the compressed file is damaged";
 
 const even = (n) => new Uint16Array(n).fill(1 << (BIT - 1));
 const lengths = () => {
@@ -17,7 +17,7 @@ const lengths = () => {
   return { which: even(2), short, middle, long: even(256) };
 };
 
-// Range decoder: bits from compressed bytes.
+// The range decoder.
 class Bits {
   constructor(bytes) {
     this.bytes = bytes;
@@ -27,7 +27,7 @@ class Bits {
     for (let i = 0; i < 4; i++) this.more();
   }
   more() {
-    if (this.at >= this.bytes.length) throw new Error("the packed file is cut off");
+    if (this.at >= this.bytes.length) throw new Error("the compressed file is truncated");
     this.code = ((this.code << 8) | this.bytes[this.at++]) >>> 0;
   }
   shift() {
@@ -50,7 +50,7 @@ class Bits {
     this.shift();
     return bit;
   }
-  // n bits that are as often 0 as 1
+  // n bits with fixed probability 1/2
   plain(n) {
     let value = 0;
     while (n--) {
@@ -62,13 +62,13 @@ class Bits {
     }
     return value;
   }
-  // n bits, each with odds that depend on those before it
+  // n bits, most significant first; the probability of each depends on those before it
   tree(odds, from, n) {
     let m = 1;
     for (let i = 0; i < n; i++) m = 2 * m + this.one(odds, from + m);
     return m - (1 << n);
   }
-  // the same, the lowest bit first
+  // the same, least significant bit first
   reversed(odds, from, n) {
     let m = 1,
       value = 0;
@@ -86,7 +86,7 @@ class Bits {
   }
 }
 
-// How far back a repetition of that length lies.
+// The distances of matches, decoded by slot, low bits and aligned bits.
 class Distances {
   slot = even(LENGTHS * 64);
   low = even(128);
@@ -133,7 +133,7 @@ export function unpack(packed) {
     out[n++] = symbol & 0xff;
     state = state < 4 ? 0 : state < 10 ? state - 3 : state - 6;
   }
-  // The length of the copy from distance old[0], 0: the end.
+  // Decodes a match, with its distance in old[0]; returns its length, or 0 at the end marker.
   function repetition(place) {
     if (!bits.one(isRepeat, state)) {
       const length = bits.length(newLength, place),

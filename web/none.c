@@ -29,7 +29,7 @@
 #include "passes/passes.h"
 #include "quantize/calibrator.h"
 
-/* Of no kernels. */
+/* Schedules that apply to no kernel. */
 const Schedule schedule_conv_repeated = {.name = "conv_repeated"};
 const Schedule schedule_conv_joined = {.name = "conv_joined"};
 const Schedule schedule_conv_groups_weights = {.name = "conv_groups_weights"};
@@ -50,7 +50,7 @@ const Schedule schedule_dsp_direct = {.name = "dsp_direct"};
 const Schedule schedule_dsp_depthwise = {.name = "dsp_depthwise"};
 const Schedule schedule_dsp_winograd = {.name = "dsp_winograd"};
 
-/* Operators of which the page has the names alone. */
+/* Operators that the page only reports as missing. */
 static void absent_shape(ShapeContext *context, Node *node) {
   op_error(context, node, DIAG_unknown_operator, "the page has no %s: cnnc itself has it", node->op->name);
 }
@@ -102,7 +102,7 @@ const Op op_whole = {.name = "whole numbers"};
 
 int64_t recurrent_summed_bias(const Recurrent *r) { return (void)r, 0; }
 
-/* States; none_emit.c has more. */
+/* States; more of them in none_emit.c. */
 void pass_states(PassState *state) { (void)state; }
 Graph *states_last(Arena *arena, Graph *graph) { return (void)arena, graph; }
 
@@ -117,7 +117,7 @@ Node *calls_joined(Graph *graph, int64_t n, Node *const *value) { return (void)g
 Node *calls_member(const Node *all, int64_t k) { return (void)all, (void)k, NULL; }
 Node *calls_truncated(Graph *graph, Node *value) { return (void)graph, value; }
 
-/* Rows that are parts, and axis=. */
+/* Operators by parts of the rows, and axis=. */
 Val parts_load(Lower *l, Buf *buf, const Ix *n, const Ix *y, const Ix *x, const Ix *c, int part, int lanes) {
   (void)buf, (void)n, (void)y, (void)x, (void)c, (void)part, (void)lanes;
   return num(l->b, 0);
@@ -194,7 +194,7 @@ EmitUnit *emit_units(Arena *arena, Net *net, bool several, int *n) {
   return *n = 1, unit;
 }
 
-KeptKernels *kept_new(Arena *arena) { return (void)arena, NULL; } /* a net is not fitted there */
+KeptKernels *kept_new(Arena *arena) { return (void)arena, NULL; } /* only fitting to a board reuses kernels */
 void kept_begin(KeptKernels *kept, ProgramKind kind, const Graph *graph) {
   (void)kept, (void)kind, (void)graph;
 }
@@ -305,7 +305,7 @@ void ast_dump(Text *out, const Ast *ast) { (void)out, (void)ast; }
 
 void program_share(Program *p, Arena *arena, const Graph *written) { (void)p, (void)arena, (void)written; }
 
-/* Nothing is computed again: what does not fit into --memory as it is is refused. */
+/* No recomputation: a net that does not fit into --memory without it is rejected. */
 Plan *plan_training_within(Arena *arena, const Graph *graph, PlanOptions options, int64_t room,
                            int64_t shards) {
   (void)room, (void)shards;

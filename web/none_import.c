@@ -164,7 +164,7 @@ bool place_operand(ModelImport *im, const OnnxNode *node, Item *item) {
   return !is_broadcast_by_axis(im, node);
 }
 
-/* Images whose first dimension is not a batch: in the page it always is. */
+/* Images whose first dimension is not a batch: the page takes it for the batch. */
 int64_t rows_of_images(const View *x) { return (void)x, 1; }
 Shape shape_of_parts(int64_t rows, Shape row) { return (void)rows, row; }
 Value *lay_images(ModelImport *im, const View *x, bool pointwise) {

@@ -1,10 +1,10 @@
-// page.js: The page: a program on the left; its messages, layers and C on the right. They come from cnnc
-// itself, in a worker (worker.js).
+// page.js: the page: a program on the left; its messages, layers and C on the right, from cnnc in a worker
+// (worker.js).
 // SPDX-License-Identifier: Apache-2.0
 
 const $ = (id) => document.getElementById(id);
 const DELAY = 100,
-  PATIENCE = 30000; // ms: after the last key; until a run is given up
+  PATIENCE = 30000; // ms: delay after the last key; timeout of a run
 const FIRST = "lenet5/lenet5_relu.cnn";
 const encode = (text) => new TextEncoder().encode(text),
   decode = (bytes) => new TextDecoder().decode(bytes);
@@ -21,7 +21,7 @@ let worker = null,
   queue = Promise.resolve(),
   count = 0;
 
-// Runs cnnc with these words and files when the runs before are done: { code, out, err, files, time } or
+// Runs cnnc with these arguments and files after the runs before: { code, out, err, files, time } or
 // { failure }.
 const ask = (words, files) => (queue = queue.then(() => askNow(words, files)));
 
@@ -71,7 +71,7 @@ function setProgram(name, program) {
   paint();
 }
 
-// ---- its colors, marks and hints ----
+// ---- colors, marks and hints of the program ----
 let hints = { at: {}, lines: [] },
   messages = [];
 
@@ -84,7 +84,7 @@ const CLASS = [
 ];
 const classOf = (name = "") => CLASS.find(([pattern]) => pattern.test(name))?.[1] ?? "";
 
-// From the grammar that Visual Studio Code uses.
+// Colors from the grammar for Visual Studio Code.
 function readRules(grammar) {
   rules = grammar.patterns.map((p) => ({
     pattern: new RegExp(p.match ?? '"(\\\\.|[^"\\\\])*("|$)', "y"),
@@ -110,7 +110,7 @@ function colour(line) {
   return names;
 }
 
-// Columns of messages count characters; strings here, UTF-16 units.
+// Columns of messages are in characters, those of strings here in UTF-16 units.
 const unitOf = (line, column) =>
   Array.from(line)
     .slice(0, column - 1)
@@ -132,7 +132,7 @@ function paint() {
       for (to = from; to < line.length && names[to] === names[from]; to++);
       rows.push(names[from] ? make("span", names[from].trim(), line.slice(from, to)) : line.slice(from, to));
     }
-    // what was found of a line that has changed since is not shown
+    // no hints for a line that has changed since
     const hint = hints.lines[i] === line ? hints.at[i + 1] : null;
     if (hint) rows.push(make("span", hints.old ? "hint old" : "hint", hint));
     rows.push("\n");
@@ -141,7 +141,7 @@ function paint() {
   $("numbers").textContent = all.map((_, i) => i + 1).join("\n");
 }
 
-// What leaves each line: the shape of its last layer; in a block, that of each place where it is applied.
+// The output shape of each line: of its last layer; in a block, one for each application of the block.
 function setHints(net, source) {
   const at = {};
   let before = null;
@@ -255,7 +255,7 @@ function report(err) {
   try {
     found = JSON.parse(err || "[]");
   } catch {
-    // what is no message of the language: a wrong command line, or a bug
+    // other output: a wrong command line, or a bug
     found = [
       { severity: "error", slug: null, message: err.trim(), line: null, notes: [], help: [], fixes: [] },
     ];
@@ -271,7 +271,7 @@ function say(kind, what) {
   $("status").textContent = what;
 }
 
-// ---- what it becomes ----
+// ---- the result of compiling ----
 let view = "layers",
   links = [],
   weights = null, // of an imported model: { path, bytes }
@@ -382,7 +382,7 @@ function setView(name) {
   }
 }
 
-// ---- the address holds the program: #path=...&text=..., the text packed; an example needs no text ----
+// ---- the program in the address: #path=...&text=..., text compressed; an example needs no text ----
 async function squeeze(bytes, stream) {
   return new Uint8Array(await new Response(new Blob([bytes]).stream().pipeThrough(stream)).arrayBuffer());
 }
@@ -477,7 +477,7 @@ text.addEventListener("keydown", (event) => {
   if (event.key !== "Enter" || event.ctrlKey || event.metaKey || event.isComposing) return;
   const before = text.value.slice(0, text.selectionStart),
     line = before.slice(before.lastIndexOf("\n") + 1);
-  event.preventDefault(); // the next line begins below this one, and keys can be undone
+  event.preventDefault(); // keeps the indentation of the line, in a way that can be undone
   document.execCommand(
     "insertText",
     false,
@@ -537,7 +537,7 @@ addEventListener("drop", (event) => {
   take(event.dataTransfer.files);
 });
 
-// ---- the beginning ----
+// ---- startup ----
 const [list, grammar] = await Promise.all(
   ["examples.json", "colors.json"].map(async (name) => (await fetch(name)).json()),
 );

@@ -1,4 +1,4 @@
-// wasi.js: what a program of WASI finds around it: arguments, files in memory, standard output and error.
+// wasi.js: the WASI environment of a program: arguments, files in memory, standard output and error.
 // SPDX-License-Identifier: Apache-2.0
 
 const OK = 0,
@@ -19,7 +19,7 @@ class Exit {
   }
 }
 
-// A file's bytes, in room that doubles.
+// A file's bytes, in a buffer that doubles.
 class File {
   static count = 0;
   constructor(bytes) {
@@ -42,7 +42,7 @@ class File {
   }
 }
 
-// The path without "." and "..", and without a slash before it.
+// The path without "." and "..", and without a leading slash.
 const plain = (path) => {
   const parts = [];
   for (const part of path.split("/"))
@@ -51,8 +51,8 @@ const plain = (path) => {
   return parts.join("/");
 };
 
-// Runs the compiled module with these words behind its name, and files: an object from paths to Uint8Arrays.
-// Gives { code, out, err, files }: exit status, what was printed, and all files that are there in the end.
+// Runs the compiled module with these arguments and files, an object of Uint8Arrays by path. Returns
+// { code, out, err, files }: exit status, standard output and error, and all files at the end.
 export function run(module, words, given = {}) {
   const encode = (text) => new TextEncoder().encode(text);
   const files = new Map(Object.entries(given).map(([path, bytes]) => [plain(path), new File(bytes)]));
@@ -96,7 +96,7 @@ export function run(module, words, given = {}) {
     put64(at + 32, file ? file.size : 0);
     return OK;
   };
-  // Goes through the pieces of memory in a list of them; `one` says how many bytes of a piece it did.
+  // Calls `one` for each buffer in an iovec list; it returns how many bytes of the buffer it has processed.
   const pieces = (at, n, done, one) => {
     let sum = 0;
     for (let i = 0; i < n; i++)

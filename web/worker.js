@@ -1,4 +1,4 @@
-// worker.js: runs cnnc, one instance for each run, whose memory is thrown away.
+// worker.js: runs cnnc, with a new instance and memory for each run.
 // SPDX-License-Identifier: Apache-2.0
 import { unpack } from "./lzma.js";
 import { run } from "./wasi.js";

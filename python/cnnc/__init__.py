@@ -4,7 +4,7 @@
     net = cnnc.load("net.cnn", weights="net.safetensors")
     scores = net(images)
 
-docs/python.md is the page on it."""
+See docs/python.md."""
 
 from ._check import LayerCheck, Report
 from ._exchange import from_keras, from_onnx, from_torch

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""python3 -m cnnc ARGUMENTS: cnnc itself; and what only the package can do."""
+"""python3 -m cnnc ARGUMENTS: runs cnnc, or a command of the package."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Arrays on their way into a net and out of it."""
+"""Conversion of arrays between the caller's layouts and the net's."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ def check_layout(layout: str) -> None:
 
 @dataclass(frozen=True)
 class Order:
-    """How an input or output of an imported model is stored in the net."""
+    """The layout of an input or output of an imported model in the net."""
 
     dims: Shape  # of a sample in the model
-    channels: int  # how many of these, the first ones, come last in the net; 0: the order is the model's
+    channels: int  # number of leading dims that are last in the net; 0: the net has the model's order
 
     def give(self, batch: Array) -> Array:
-        """A batch of the net's as the model has it."""
+        """Converts a batch from the net's layout to the model's."""
         dims, n = self.dims, self.channels
         rows = batch.reshape(len(batch), *dims[n:], *dims[:n])
         turned = rows.transpose(0, *range(1 + len(dims) - n, 1 + len(dims)), *range(1, 1 + len(dims) - n))
         return np.ascontiguousarray(turned)
 
     def take(self, batch: Array, shape: Shape) -> Array:
-        """The other way round: `shape` is a sample's in the net."""
+        """Converts a batch from the model's layout to the net's; shape: of a sample in the net."""
         dims, n = self.dims, self.channels
         rows = batch.reshape(len(batch), *dims)
         turned: Array = rows.transpose(0, *range(1 + n, 1 + len(dims)), *range(1, 1 + n))
@@ -43,7 +43,7 @@ class Order:
 
 
 def given_shape(port: Port, layout: str, order: Order | None = None) -> Shape:
-    """A sample's shape as the caller has it."""
+    """A sample's shape in the caller's layout."""
     shape = port.shape
     if layout == "chw" and order:
         return order.dims
@@ -67,7 +67,7 @@ def _check_dtype(port: Port, array: Array) -> None:
 
 
 def numbers(value: Any, what: str) -> Array:
-    """An array of numbers: of a list, an array, a tensor of torch."""
+    """A list, an array or a torch tensor as an array of numbers."""
     if hasattr(value, "detach"):
         value = value.detach().cpu()
     array = np.asarray(value)
@@ -79,7 +79,7 @@ def numbers(value: Any, what: str) -> Array:
 
 
 def take(port: Port, value: Any, layout: str, planes: bool, order: Order | None = None) -> tuple[Array, bool]:
-    """A batch in the order of the net's buffer, and whether it was given as a batch."""
+    """A batch in the layout of the net's buffer, and whether the caller gave a batch or one sample."""
     array = np.asarray(value.detach().cpu() if hasattr(value, "detach") else value)
     _check_dtype(port, array)
     want = given_shape(port, layout, order)
@@ -102,7 +102,7 @@ def take(port: Port, value: Any, layout: str, planes: bool, order: Order | None 
 
 
 def by_name(ports: Sequence[Port], x: Any) -> list[Any]:
-    """The arrays of all inputs, from a dict by name or from the array of the only input."""
+    """The arrays of all inputs, from a dict by name or from the array of a single input."""
     if not isinstance(x, Mapping):
         if len(ports) == 1:
             return [x]

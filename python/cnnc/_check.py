@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Comparing a net with the model that it shall be."""
+"""Comparing a net with a reference model."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LayerCheck:
-    """A layer or an output: its largest difference as a part of the largest value of the reference. None
-    where the reference has nothing to compare with."""
+    """A layer or an output: its largest difference, relative to the largest value of the reference; None
+    where the reference has no value for it."""
 
     name: str
     operator: str
@@ -47,7 +47,7 @@ class Report:
 
     @property
     def worst(self) -> float:
-        """The largest of all differences; NaN where the net or the reference has one that is not finite."""
+        """The largest of all differences; NaN if the net or the reference has a value that is not finite."""
         return float(np.max([row.difference for row in self.rows if row.difference is not None]))
 
     @property
@@ -103,11 +103,11 @@ class Report:
         )
 
 
-CLOSE = 1e-4  # of the largest value: the order in which a value is read is found
+CLOSE = 1e-4  # relative to the largest value: equal enough to identify a layout
 
 
 class _Meter:
-    """The largest difference over the samples, for each way in which the reference may be read."""
+    """The largest difference over the samples, for each possible layout of the reference."""
 
     def __init__(self, inner: bool = False) -> None:
         self._inner = inner
@@ -125,7 +125,7 @@ class _Meter:
                 before = self._ways.get((i, k), (0.0, 0.0))
                 ways[i, k] = (float(np.max([before[0], difference])), max(before[1], largest))
                 if not self._samples and difference <= CLOSE * largest and np.ptp(turned) > 0:
-                    self._ways, self._samples = {(i, k): ways[i, k]}, 1  # it is this one
+                    self._ways, self._samples = {(i, k): ways[i, k]}, 1  # the layout is identified
                     return
         self._ways = ways
         self._samples += 1
@@ -175,7 +175,7 @@ def _compare(net: Net, inputs: list[Array], theirs: list[Values], tolerance: flo
         np.ascontiguousarray(np.moveaxis(a, -1, 1)) if planes and a.ndim == 4 else a
         for a, planes in zip(inputs, net._planes)
     ]
-    known = [] if net._constants else net.layers  # an int8 model has other numbers inside
+    known = [] if net._constants else net.layers  # layers of an int8 model are not comparable
     compared = [layer.name for layer in known if theirs[0].layers.get(layer.name)]
     meters = {name: _Meter(inner=True) for name in compared}
     for i, row in enumerate(net._look(arranged, compared) if compared else []):

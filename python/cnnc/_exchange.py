@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Models from elsewhere: ONNX, and torch and Keras by way of it."""
+"""Importing models: ONNX, and torch and Keras through ONNX."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ OPSET = 17
 def nodes_of(
     model: str | os.PathLike[str], layers: Sequence[Layer], options: Sequence[str] = ()
 ) -> dict[str, list[str]]:
-    """The nodes of a model that the layers of a program are."""
+    """For each layer of a program, the nodes of the model that it was imported from."""
     try:
         return _listing.tensors(_listing.read(_tool.cnnc(["import", model, "--list", *options])), layers)
     except _tool.CompileError:
-        return {}  # it can be compared with, if not imported
+        return {}  # then it is compared without layers
 
 
 def _size(name: str, shape: Sequence[int] | str) -> str:
@@ -56,7 +56,7 @@ def _options(
 
 
 def _with_recipe(program: Path, recipe: str) -> None:
-    """Puts a train block at the end of the net."""
+    """Appends a train block to the net."""
     text = program.read_text(encoding="utf-8")
     end = text.rindex("}")
     body = recipe.strip()
@@ -82,12 +82,12 @@ def from_onnx(
     threads: int = 1,
     cc: str | None = None,
 ) -> Net:
-    """Imports a model of ONNX, as `cnnc import` does.
+    """Imports an ONNX model, as `cnnc import` does.
 
-    outputs: what to compute, by names of tensors or nodes; shapes: sizes that the model leaves open; inputs:
-    {"x": "u8"} takes bytes; set: {"sr": 16000} makes an input a constant; layout="chw": the net's buffers
-    have the channels first, "nhwc" or "nchw": where the model's inputs have theirs; rename: a file of names
-    for layers; train: the lines of a train block, for a net that is to be trained further. The program is
+    outputs: names of the tensors or nodes to compute; shapes: of inputs whose size the model leaves open;
+    inputs: {"x": "u8"} makes an input take bytes; set: {"sr": 16000} makes an input a constant; layout="chw":
+    the net's buffers have the channels first; "nhwc" or "nchw": the layout of the model's inputs; rename: a
+    file of names for layers; train: the lines of a train block, to train the net further. The program is
     net.source."""
     base = Path(tempfile.mkdtemp(prefix="cnnc-")) / "net"
     options = _options(outputs, shapes, inputs, layout, set)
@@ -103,7 +103,7 @@ def from_onnx(
     program, weights = base.with_suffix(".cnn"), base.with_suffix(".safetensors")
     if train is not None:
         _with_recipe(program, train)
-    with warnings.catch_warnings():  # what the model does in spite of them is its own matter
+    with warnings.catch_warnings():  # about the imported model, not about the user's code
         warnings.simplefilter("ignore", _tool.CompileWarning)
         net = Net(
             program,
@@ -134,7 +134,7 @@ def _export_legacy(torch: Any, module: Any, example: tuple[Any, ...], path: str,
         )
     except (TypeError, AttributeError, NotImplementedError) as error:
         if re.search("dynamo|training|unexpected keyword", str(error)):
-            return False  # this torch has it no more
+            return False  # not in this version of torch
         raise
     return True
 

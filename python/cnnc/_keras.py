@@ -33,7 +33,7 @@ MEMBERS = {
 KERNEL = ("kernel", "bias")
 SEPARABLE = ("depthwise_kernel", "pointwise_kernel", "bias")
 NORM = ("gamma", "beta")
-# The variables of a recurrent cell, and by kind of layer which gate of Keras is each of PyTorch's.
+# The variables of a recurrent cell, and by kind of layer the index of Keras's gate for each of PyTorch's.
 CELL = ("kernel", "recurrent_kernel", "bias")
 GATES = {"LSTM": (0, 1, 2, 3), "GRU": (1, 0, 2), "SimpleRNN": (0,)}
 # The variables of a layer, in the order of a .keras file.
@@ -55,13 +55,13 @@ VARIABLES: dict[str, tuple[str, ...]] = {
 
 
 def _layers(config: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """The class and the configuration of each layer, those of models inside too."""
+    """The class and the configuration of each layer, also inside nested models."""
     inner = config.get("config", {})
     rows = inner.get("layers", []) if isinstance(inner, Mapping) else []
     for row in rows:
         yield from _layers(row)
         yield row["class_name"], row["config"]
-    if isinstance(inner, Mapping) and isinstance(inner.get("layer"), Mapping):  # of a wrapper
+    if isinstance(inner, Mapping) and isinstance(inner.get("layer"), Mapping):  # a wrapper, as Bidirectional
         yield from _layers({"config": {"layers": [inner["layer"]]}})
 
 
@@ -70,7 +70,7 @@ def _classes(config: Mapping[str, Any]) -> dict[str, tuple[str, Mapping[str, Any
 
 
 def _present(kind: str, settings: Mapping[str, Any]) -> list[str]:
-    """The variables that a layer has, as it is configured."""
+    """The variables that a layer has with its configuration."""
     absent = {
         name
         for name, flag in (("bias", "use_bias"), ("gamma", "scale"), ("beta", "center"))
@@ -80,7 +80,7 @@ def _present(kind: str, settings: Mapping[str, Any]) -> list[str]:
 
 
 def _turned(kind: str, name: str, w: Array) -> Floats:
-    """height, width, in, out -> out, in, height, width; dense: in, out -> out, in."""
+    """Transposes [h][w][in][out] to [out][in][h][w]; dense: [in][out] to [out][in]."""
     if name == "depthwise_kernel" or (kind.startswith("Depthwise") and name == "kernel"):
         spatial = w.ndim - 2
         w = w.transpose(spatial, spatial + 1, *range(spatial)).reshape(-1, 1, *w.shape[:spatial])
@@ -97,14 +97,14 @@ def _turned(kind: str, name: str, w: Array) -> Floats:
 
 
 def _gates(kind: str, w: Array) -> Floats:
-    """The last axis, a block for each gate, becomes the first, in PyTorch's order."""
+    """Moves the last axis, a block for each gate, to the front, in PyTorch's order of gates."""
     order = GATES[kind]
     blocks = w.T.reshape(len(order), -1, *w.shape[:-1])[list(order)]
     return np.ascontiguousarray(blocks.reshape(-1, *w.shape[:-1]), np.float32)
 
 
 class _Weights:
-    """The weights read so far, by the names of layers here."""
+    """The weights that were read, by cnnc's names of layers."""
 
     def __init__(self, classes: Mapping[str, tuple[str, Mapping[str, Any]]]) -> None:
         self.classes = classes
@@ -153,8 +153,8 @@ def _read_cell(variables: Any, found: _Weights, layer: str, suffix: str) -> None
 
 
 def _read_native(group: Any, found: _Weights, owner: str = "", suffix: str = "") -> None:
-    """The groups of model.weights.h5: each has its variables by number, and the name of its layer. The owner
-    of a cell is the recurrent layer around it."""
+    """The groups of model.weights.h5: each has its variables by number, and the name of its layer. owner:
+    the recurrent layer around a cell."""
     variables, last = group.get("vars"), group.name.split("/")[-1]
     layer = _text(last if variables is None else variables.attrs.get("name", last))
     if found.recurrent(layer):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A compiled net, opened by ctypes: the functions of bridge.c."""
+"""A compiled net, loaded by ctypes: the functions of bridge.c."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ class Facts(ctypes.Structure):
     labels: int
     look_bytes: int
     state_bytes: int  # 0: it has no states
-    window: int  # of a net in windows: their rows; else 0
-    ready: int  # calls whose outputs mean nothing
+    window: int  # rows of a window; 0: not a net in windows
+    ready: int  # calls before the first full window
     trains: int
     starts: int
 
@@ -78,16 +78,16 @@ class _Target(ctypes.Structure):
 
 @dataclass(frozen=True)
 class Rows:
-    """Of an input or output of a net in steps."""
+    """The rows of an input or output of a net in steps."""
 
     step: int  # rows in a call; 0: the whole value
     offset: int  # the number of the first row of call 0
-    late: int  # rows of the first input by which they come late
+    late: int  # rows of the first input by which they are late
 
 
 @dataclass(frozen=True)
 class Target:
-    """An output, or an inner value that only a loss reads: what its loss compares it with."""
+    """The target of the loss of an output, or of an inner value that only a loss reads."""
 
     name: str
     loss: str | None  # None: it has no loss
@@ -139,7 +139,7 @@ _FUNCTIONS: dict[str, tuple[object, list[object]]] = {
 
 
 def aligned(count: int) -> Floats:
-    """Zeros that begin at a multiple of 64 bytes."""
+    """An array of zeros, aligned to 64 bytes."""
     room = np.zeros(count * 4 + ALIGNMENT, np.uint8)
     start = -room.ctypes.data % ALIGNMENT
     return room[start : start + count * 4].view(np.float32)
@@ -150,16 +150,16 @@ def _address(array: NDArray[np.generic]) -> int:
 
 
 def pointers(arrays: Sequence[NDArray[np.generic] | None]) -> ctypes.Array[c_void_p]:
-    """The arrays' addresses, NULL for None."""
+    """The addresses of the arrays, NULL for None."""
     addresses = (None if array is None else _address(array) for array in arrays)
     return (c_void_p * max(1, len(arrays)))(*addresses)
 
 
 class Library:
-    """One of the libraries of a net: for inference, with training, or to look inside."""
+    """One of the libraries of a net: for inference, for training, or for the values of layers."""
 
     def __init__(self, path: Path) -> None:
-        try:  # the net's library finds it by its name then, wherever it lies
+        try:  # then the net's library finds it by name, wherever it is
             ctypes.CDLL(str(tools().runtime), mode=ctypes.RTLD_GLOBAL)
             self._handle = ctypes.CDLL(str(path))
         except OSError as error:
@@ -201,7 +201,7 @@ class Library:
         self._handle.bridge_start(_address(weights))
 
     def load(self, path: str, rename: str | None, weights: Floats) -> str:
-        """Fills in the weights, or raises; gives a warning, or an empty text."""
+        """Reads a file into `weights`, or raises; returns a warning, or an empty text."""
         warning = ctypes.create_string_buffer(400)
         self._check(
             self._handle.bridge_load(
@@ -226,7 +226,7 @@ class Library:
         count: int,
         threads: int,
     ) -> None:
-        try:  # calls may come from several threads: each has its own
+        try:  # each thread that calls has its own
             workspace = self._workspaces.pop()
         except IndexError:
             workspace = aligned((self.facts.workspace_bytes + 3) // 4)
@@ -246,7 +246,7 @@ class Library:
         state: Floats,
         threads: int,
     ) -> None:
-        """As many calls as the arrays have first indices, each of one image: the first of a batch."""
+        """One call for each first index of the arrays, with one sample: the first of a batch."""
         workspace, batch = aligned((self.facts.workspace_bytes + 3) // 4), self.facts.batch
         fed, made, count = list(inputs), list(outputs), len(inputs[0])
         if batch > 1:
@@ -268,7 +268,7 @@ class Library:
                 rows[:] = array[:, 0]
 
     def look(self, weights: Floats) -> Floats:
-        """Memory to look inside, with the weights in it."""
+        """Memory for the values of all layers, with the packed weights."""
         memory = aligned((self.facts.look_bytes + 3) // 4)
         self._handle.bridge_look_pack(_address(memory), _address(weights))
         return memory
@@ -324,7 +324,7 @@ class Library:
         return int(self._handle.bridge_train_batch())
 
     def epochs(self) -> int:
-        """Of the train block."""
+        """The epochs of the train block."""
         return int(self._handle.bridge_epochs())
 
     def targets(self) -> list[Target]:

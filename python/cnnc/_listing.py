@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What became of each node of a model: `cnnc import --list`, and which layer it is."""
+"""Parsing `cnnc import --list`: which layer each node of a model became."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ._facts import Layer, Port
 _LINE = re.compile(r"^(\S+)\s+(\S+)\s+(.*)    # (.*)$")
 _NAMED = re.compile(r'name="([^"]*)"')
 _NOTHING = ("view", "constant", "not needed", "after an unsupported node")
-_FOLDED = ("Add", "Sub", "Mul", "Div", "Identity")  # where they became nothing: into the layer before them
+_FOLDED = ("Add", "Sub", "Mul", "Div", "Identity")  # without a layer they are part of the one before
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Node:
 
     @property
     def operators(self) -> list[str]:
-        """Of the language."""
+        """The operators of the language in `form`."""
         return [] if self.form in _NOTHING else [part.split("(")[0] for part in self.form.split(" -> ")]
 
 
@@ -73,7 +73,7 @@ def _order(port: Port, sizes: str, same: str) -> Order | None:
 
 
 def orders(program: str, inputs: Sequence[Port], outputs: Sequence[Port]) -> dict[str, Order]:
-    """How inputs and outputs are stored, as comments of an imported program say."""
+    """The layouts of inputs and outputs, from the comments of an imported program."""
     result: dict[str, Order] = {}
     for word, ports in ("input", inputs), ("output", outputs):
         comments = re.findall(rf"^ *{word} [^#\n]*#(.*)$", program, re.MULTILINE)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A net: compiled, called, looked into, trained, written."""
+"""A net: compilation, inference, inspection, training and export."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Net:
         rename: Weights | None = None,
     ) -> None:
         self._path, self._cwd = path, Path.cwd()  # messages name it as the caller does
-        if own:  # its folder was made for it, and is of no interest to anybody
+        if own:  # its folder is temporary, and messages leave it out
             weakref.finalize(self, shutil.rmtree, path.parent, ignore_errors=True)
             self._path, self._cwd = Path(path.name), path.parent
         if batch < 1 or threads < 1:
@@ -70,11 +70,11 @@ class Net:
         self._own, self._define = own, dict(define)
         self.quantization: dict[str, Any] | None = None  # what cnnc.quantize measured
         self._defines = [word for name, value in define.items() for word in ("-D", f"{name}={_word(value)}")]
-        self._nodes: dict[str, list[str]] = {}  # of an imported model: the ONNX nodes by layer
-        self._orders: dict[str, _arrays.Order] = {}  # and how inputs and outputs are stored
-        self._tensors: list[str] = []  # and the names of its outputs, where they were chosen
-        # of an int8 model, whose weights are in its code: their file
-        self._constants = _file_of_8_bits(weights) if weights is not None and rename is None else None
+        self._nodes: dict[str, list[str]] = {}  # of an imported model: the ONNX nodes of each layer
+        self._orders: dict[str, _arrays.Order] = {}  # the layouts of its inputs and outputs
+        self._tensors: list[str] = []  # the names of its outputs, if they were selected
+        # the weight file of an int8 model, whose weights are constants of its code
+        self._constants = _int8_file(weights) if weights is not None and rename is None else None
         self._open()
         if weights is not None and not self._constants:
             self.load_weights(weights, rename)
@@ -89,14 +89,14 @@ class Net:
         self._labels = plain.labels()
         self._weights: Floats = aligned(plain.facts.parameters)
         self._filled = not plain.facts.parameters
-        self._shown = False  # views are out, so that weights may change without a word
+        self._shown = False  # views exist, through which the caller may change weights
         self._packed: dict[tuple[str, ...], tuple[int, Floats]] = {}  # by library
         self._stepper: Stepper | None = None
         if plain.facts.starts:
             plain.start(self._weights)
             self._filled = True
 
-    # ---- what is known of it
+    # ---- facts
 
     @property
     def name(self) -> str:
@@ -128,7 +128,7 @@ class Net:
 
     @property
     def labels(self) -> list[str]:
-        """The names of the classes; none where the program has no labels."""
+        """The names of the classes; empty without labels in the program."""
         return list(self._labels)
 
     @property
@@ -156,15 +156,15 @@ class Net:
         return [f"--weights={self._constants.path}"] if self._constants else []
 
     def _library(self, kind: str, more: tuple[str, ...] = ()) -> Library:
-        """plain: inference; look: and a look inside; train: training, as the programs that cnnc makes do
-        it. more: further options of cnnc."""
+        """kind: plain, inference; look, also the values of layers; train, training, as in programs that cnnc
+        builds. more: further options of cnnc."""
         key = (kind, *more)
         if key not in self._libraries:
             openmp = self._threads > 1 or kind == "train"
             options = {"plain": ["--network"], "look": ["--network=look"], "train": ["--train"]}[kind]
             with tempfile.TemporaryDirectory(prefix="cnnc-") as folder:
                 source = Path(folder) / "net.c"
-                with warnings.catch_warnings():  # they were given when the program was read
+                with warnings.catch_warnings():  # they were given when the program was compiled first
                     warnings.simplefilter("ignore", _tool.CompileWarning)
                     self._cnnc(
                         *self._options(),
@@ -222,9 +222,9 @@ class Net:
 
     def load_weights(self, weights: Weights, rename: Weights | None = None) -> None:
         """Takes weights from a file (.safetensors, .npz, PyTorch's; FILE:KEY) or from arrays by name. Every
-        name and shape must be the net's. rename: a file of lines `theirs = ours`, or a dict of them. A file
-        of 8 bits makes the net one of 8 bits."""
-        constants = _file_of_8_bits(weights)
+        name and shape must be the net's. rename: a file of lines `theirs = ours`, or a dict. An int8
+        weight file makes the net an int8 model."""
+        constants = _int8_file(weights)
         if constants and rename is not None:
             raise ValueError("int8 weight files have the program's names: rename is for float weights")
         before, warning = dict(vars(self)), ""
@@ -235,13 +235,13 @@ class Net:
             if not constants:
                 warning = self._load_floats(weights, rename)
         except BaseException:
-            vars(self).update(before)  # with all that was opened
+            vars(self).update(before)  # also the libraries
             raise
         if warning and not isinstance(weights, Views):
             _tool.warn(warning)
 
     def _load_floats(self, weights: Weights, rename: Weights | None) -> str:
-        """Gives what is to be warned of, or nothing."""
+        """Returns a warning, or an empty text."""
         with tempfile.TemporaryDirectory(prefix="cnnc-") as folder:
             path = _npz(Path(folder), weights) if isinstance(weights, Mapping) else os.fspath(weights)
             names = None
@@ -257,20 +257,20 @@ class Net:
         return warning
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Writes the weights as .safetensors, or as .npz if the path ends so; those of 8 bits as
-        .safetensors alone, the file that they came in."""
+        """Writes the weights as .safetensors, or as .npz if the path ends in it. Of int8 weights it copies
+        the file that was loaded, which is .safetensors."""
         self._need_weights()
         if self._constants:
             target = Path(path)
             if target.suffix != ".safetensors":
-                raise ValueError(f"weights of 8 bits are written as .safetensors, not as '{target.name}'")
+                raise ValueError(f"int8 weights are written as .safetensors, not as '{target.name}'")
             if not (target.exists() and target.samefile(self._constants.path)):
                 shutil.copyfile(self._constants.path, target)
             return
         self._library("plain").save(os.fspath(path), self._weights)
 
     def _model(self, more: tuple[str, ...] = ()) -> Floats:
-        """The weights as the kernels of a library read them."""
+        """The weights as packed for the kernels of a library."""
         self._need_weights()
         mark = zlib.crc32(self._weights.data.cast("B")) if self._shown else 0
         if more not in self._packed or self._packed[more][0] != mark:
@@ -280,9 +280,9 @@ class Net:
     # ---- inference
 
     def __call__(self, x: Any, layout: str = "hwc") -> Any:
-        """The outputs for a sample or a batch of them: an array, or, of several outputs, a dict by name.
-        Several inputs are a dict by name, too. layout="chw": images have their channels first, as in torch,
-        on both sides; outputs of an imported model have the model's shape."""
+        """The outputs for a sample or a batch: an array, or a dict by name for several outputs. Several
+        inputs are a dict by name, too. layout="chw": input and output images have the channels first, as in
+        torch; outputs of an imported model have the model's shape."""
         inputs, batched = _arrays.take_all(self.inputs, x, layout, self._planes, self._orders)
         outputs = self._infer(inputs)
         result = {
@@ -294,7 +294,7 @@ class Net:
     def _infer(self, inputs: list[Array]) -> list[Floats]:
         count = len(inputs[0])
         whole = -(-count // self._batch) * self._batch
-        if whole > count:  # the last call is filled up
+        if whole > count:  # zeros fill the last call
             inputs = [np.concatenate([a, np.zeros((whole - count, *a.shape[1:]), a.dtype)]) for a in inputs]
         outputs = [np.empty((whole, *port.shape), np.float32) for port in self.outputs]
         self._library("plain").infer(self._model(), inputs, outputs, whole, self._threads)
@@ -303,9 +303,10 @@ class Net:
     def stream(
         self, rows: int | None = None, *, slide: int | None = None, lookahead: int = 0
     ) -> Stream:
-        """The net in steps: s = net.stream(3); y = s(x), with any whole number of steps in x. rows: of a
-        step; slide instead: rows from one window to the next, of a net with one result per window. A net
-        with states of its own takes neither. lookahead: rows that outputs may come late."""
+        """The net, computed in steps: s = net.stream(3); y = s(x), where x has the rows of any number of
+        steps. rows: per step; slide instead: rows from one window to the next, for a net with one result
+        per window. A net with states of its own takes neither. lookahead: rows by which outputs may be
+        late."""
         from ._stream import Stream, options
 
         chosen = options(rows, slide, lookahead)
@@ -315,17 +316,17 @@ class Net:
     def check_stream(
         self, x: Any, n: int = 1, *, slide: int | None = None, lookahead: int = 0
     ) -> StreamCheck:
-        """Compares the net in steps of n rows, or with slide in windows, with the whole net on a sequence:
+        """Compares the net in steps of n rows, or in windows with slide, with the net on the whole sequence:
         the largest difference, and the first row that differs."""
         from ._stream import check
 
         self._need_weights()
         return check(self, x, n, slide, lookahead)
 
-    # ---- looking inside
+    # ---- values of layers
 
     def features(self, x: Any, layer: str, layout: str = "hwc") -> Floats:
-        """The value of a layer of the program for a sample or a batch, computed without fusing anything."""
+        """The value of a layer of the program for a sample or a batch, computed without fusion."""
         self._need_floats("only its outputs can be looked at")
         names = [known.name for known in self.layers]
         if layer not in names:
@@ -341,7 +342,7 @@ class Net:
         return _arrays.give(_facts.Port(layer, shape, np.dtype(np.float32)), values, layout, batched)
 
     def _look(self, inputs: list[Array], layers: Sequence[str]) -> list[dict[str, Floats]]:
-        """For each sample the values of these layers, [h][w][c]."""
+        """The values of these layers for each sample, [h][w][c]."""
         self._need_weights()
         library = self._library("look")
         memory = library.look(self._weights)
@@ -362,11 +363,11 @@ class Net:
     def check(
         self, reference: Any, x: Any = None, n: int = 4, tolerance: float = 1e-4, layout: str = "hwc"
     ) -> Report:
-        """Compares the net with the model that it shall be, layer by layer where that is known.
+        """Compares the net with a reference model, and each layer for which the reference has a value.
 
-        reference: a file of ONNX (run by onnxruntime), a torch module, or a function from what net(x) takes
-        to its outputs, or to a dict of outputs and layers by name. x: a batch; without it, n made-up
-        samples."""
+        reference: an ONNX file (run by onnxruntime), a torch module, or a function that takes what net(x)
+        takes and returns the outputs, or a dict of outputs and layers by name. x: a batch; without it, n
+        random samples."""
         from ._check import check
 
         return check(self, reference, x, n, tolerance, layout)
@@ -385,13 +386,13 @@ class Net:
         callback: Callable[[dict[str, float]], object] | None = None,
         layout: str = "hwc",
     ) -> History:
-        """Trains as the train block says, on from the weights that the net has, and takes the best weights.
+        """Trains as the train block says, from the weights that the net has, and keeps the best weights.
 
         x, y: arrays, dicts by name (inputs, and outputs for y); or x alone is the path of a data set, or an
-        iterable of batches (x, y), such as a DataLoader of torch. validation: (x, y), or the fraction of the
-        samples that is kept for it (a tenth; 0: none); for an iterable of batches, another one, or (x, y).
-        callback is given each epoch as a dict; False ends the training. layout="chw": images and maps have
-        their channels first."""
+        iterable of batches (x, y), such as torch's DataLoader. validation: (x, y), or the fraction of the
+        samples that is reserved for it (0.1 by default; 0: none); for an iterable of batches, another
+        iterable, or (x, y). callback gets a dict for each epoch; it ends the training by returning False.
+        layout="chw": images and maps have the channels first."""
         from ._train import train
 
         return train(self, x, y, validation, epochs, batch, rate, seed, callback, layout)
@@ -407,7 +408,8 @@ class Net:
         self, x: Any, y: Any = None, dloss: Any = None, seed: int | None = None, layout: str = "hwc"
     ) -> Gradients:
         """The loss of a batch, its outputs in training mode, and the gradient of the loss for each weight.
-        No weight changes. y and dloss as for step; a batch has at most the samples of the train block's."""
+        No weight changes. y and dloss as for step; x has at most as many samples as the train block's
+        batch."""
         return self._steps(seed).gradients(x, y, dloss, layout)
 
     def step(
@@ -423,10 +425,10 @@ class Net:
         """One update of the weights by the train block's optimizer, on a batch; returns the loss before it.
 
         y: the targets of the program's loss. dloss instead of y: a loss of your own, in a net with
-        `loss = linear`: the gradient of the loss of the batch with respect to the outputs, or a function
-        from the outputs, as training computes them, to (loss, gradient). Of an array the loss that is
-        returned is the mean of output times target. rate: the learning rate; without it, the program's, at
-        `epoch` epochs by its schedule. seed (of the first step): of new weights and dropout."""
+        `loss = linear`: the gradient of the batch's loss with respect to the outputs, or a function that
+        takes the outputs in training mode and returns (loss, gradient). For a gradient, step returns the
+        mean of output times gradient as the loss. rate: the learning rate; without it, the program's, at
+        `epoch` epochs by its schedule. seed (of the first step): for new weights and dropout."""
         return self._steps(seed).step(x, y, dloss, rate, epoch, layout)
 
     def _steps(self, seed: int | None) -> Stepper:
@@ -449,8 +451,8 @@ class Net:
     def export(
         self, folder: str | os.PathLike[str], kind: str = "c", target: str | None = None
     ) -> list[Path]:
-        """Writes the net with its weights into a folder and gives the files that were written: C with its
-        header, a library for other people's builds, a program, WebAssembly or ONNX."""
+        """Writes the net with its weights into a folder and returns the files that were written. kind: C
+        with its header, a library with build files, a program, WebAssembly or ONNX."""
         if kind not in KINDS:
             raise ValueError(f"kind is one of {', '.join(KINDS)}, not {kind!r}")
         self._need_weights()
@@ -488,7 +490,7 @@ def _word(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _file_of_8_bits(weights: Weights) -> Kept | None:
+def _int8_file(weights: Weights) -> Kept | None:
     """A copy of a .safetensors file whose metadata describe an int8 model."""
     if isinstance(weights, Mapping) or not os.path.isfile(weights):
         return None
@@ -520,9 +522,8 @@ def load(
     cc: str | None = None,
     rename: Weights | None = None,
 ) -> Net:
-    """Compiles a program, FILE.cnn, for this machine. define: values for its consts; batch: how many samples
-    are computed at once; threads: how many are used (the results do not depend on it); cc: the C
-    compiler."""
+    """Compiles a program, FILE.cnn, for this machine. define: values for its consts; batch: samples that are
+    computed at once; threads: their number, which does not change results; cc: the C compiler."""
     return Net(Path(path), define=define, batch=batch, threads=threads, cc=cc, weights=weights, rename=rename)
 
 
@@ -535,7 +536,7 @@ def compile(
     cc: str | None = None,
     rename: Weights | None = None,
 ) -> Net:
-    """The same for the text of a program."""
+    """Compiles the text of a program, with the arguments of load."""
     path = Path(tempfile.mkdtemp(prefix="cnnc-")) / "net.cnn"
     path.write_text(text, encoding="utf-8")
     return Net(

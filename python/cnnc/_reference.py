@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reference values that a net is compared with: of an ONNX file, a torch module or a function."""
+"""Reference values for a net, from an ONNX file, a torch module or a function."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Values:
-    """Of one sample. A layer has several where it is not known which of them it is."""
+    """The values of one sample. A layer has several if it is not known which of them corresponds to it."""
 
     outputs: list[Array]
     layers: dict[str, list[Array]] = field(default_factory=dict)
@@ -37,8 +37,8 @@ def wanted(name: str, purpose: str) -> Any:
 
 
 def orders(value: Array, shape: Shape, inner: bool = False) -> Iterator[Array]:
-    """A sample's value as the net has it: all the ways in which it can be read so. Outputs have their
-    channels last, or are as the model has them; a layer within has its dimensions in any order."""
+    """A sample's value in all layouts that the net may have it in. Outputs have the channels last, or the
+    model's order; inner layers may have the dimensions in any order."""
     if value.size != int(np.prod(shape)):
         return
     every = list(range(value.ndim))
@@ -70,12 +70,12 @@ _TYPES = {
 }
 
 
-MOST_BYTES = 2**31 - 2**20  # of a model in memory; of a larger one the outputs are compared
+MOST_BYTES = 2**31 - 2**20  # of a model in memory; of larger ones only outputs are compared
 
 
 class Onnx:
-    """A model run by onnxruntime, with the tensors of the layers beside its outputs where the package onnx
-    is there."""
+    """A model run by onnxruntime; it also returns the tensors of layers if the package onnx is
+    installed."""
 
     def __init__(
         self, path: str | os.PathLike[str], tensors: Mapping[str, Sequence[str]], outputs: Sequence[str] = ()
@@ -101,7 +101,7 @@ class Onnx:
         self._outputs = self._outputs or [port.name for port in self._session.get_outputs()]
 
     def _show(self, onnx: Any, model: Any, tensors: Mapping[str, Sequence[str]]) -> None:
-        made: dict[str, list[str]] = {}  # which of its results a layer is that comes from a node is not known
+        made: dict[str, list[str]] = {}  # the results of a layer's node: which one the layer is, is not known
         for node in model.graph.node:
             results = [name for name in node.output if name]
             made.update({name: results for name in (*node.output[:1], node.name) if name and results})
@@ -146,7 +146,7 @@ def is_module(reference: object) -> bool:
 
 
 class Torch:
-    """A module of torch, with the results of the modules that have none inside."""
+    """A torch module, with the results of its modules that have no modules inside."""
 
     def __init__(self, module: Any, layers: Mapping[str, Sequence[str]], known: Sequence[str]) -> None:
         self._torch = importlib.import_module("torch")
@@ -165,7 +165,7 @@ class Torch:
                 if isinstance(module, norm) and before and name not in self._known:
                     folded[before] = name  # exporters fold batch normalization into the layer before it
                 made[id(result)] = name
-                alive.append(result)  # so that its id stays its own
+                alive.append(result)  # so that its id is not reused
                 calls.setdefault(name, []).append(result.detach().cpu().numpy().copy())
 
             return heard
@@ -203,7 +203,7 @@ class Torch:
 
 
 def _call(calls: Mapping[str, list[Array]], name: str) -> Array | None:
-    """The result of a module, or of its second call: exporters name that relu_1."""
+    """The result of a module, or of a later call of it: exporters name the second relu_1."""
     again = re.fullmatch(r"(.*)_(\d+)", name)
     if name in calls:
         return calls[name][0]
@@ -216,7 +216,7 @@ def _call(calls: Mapping[str, list[Array]], name: str) -> Array | None:
 
 
 def of_function(net: Net, function: Callable[[Any], Any], x: Any, layout: str, n: int) -> list[Values]:
-    """A function gets all samples in one call, as net(x) would."""
+    """The values that a function returns, which gets all samples in one call, as net(x)."""
     result = function(x)
     ports = list(net.outputs)
     layers: Mapping[str, Any] = {}
@@ -243,7 +243,7 @@ def _row(value: Any, i: int) -> Array:
 
 
 def made_up(ports: Sequence[Port], n: int, layout: str, known: Mapping[str, _arrays.Order] = {}) -> Any:
-    """Samples where the caller has none: noise, of a fixed seed."""
+    """Samples of noise from a fixed seed, if the caller gives none."""
     random = np.random.default_rng(1)
     found: dict[str, Array] = {}
     for port in ports:
@@ -257,7 +257,7 @@ def made_up(ports: Sequence[Port], n: int, layout: str, known: Mapping[str, _arr
 
 
 def modules(nodes: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
-    """By layer, the modules of torch whose result it has: of several layers that come from one, the last."""
+    """For each layer, the torch modules whose result it is: of several layers of one module, the last."""
     found = {layer: list(map(_listing.module, names)) or [layer] for layer, names in nodes.items()}
     owner = {name: layer for layer, names in found.items() for name in names}
     return {

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Gradients(NamedTuple):
-    """Of one call of net.gradients."""
+    """The result of net.gradients."""
 
     loss: float
     """the mean loss of the samples"""
@@ -116,11 +116,11 @@ class Stepper:
         }
         return result if len(result) > 1 else result[self.net.outputs[0].name]
 
-    # ---- a loss of the caller's
+    # ---- the caller's loss
 
     def own_targets(self, dloss: Any, count: int, layout: str) -> list[Array | None]:
-        """Gradients with respect to the outputs as targets of the loss `linear`, the mean of output times
-        target over all elements of the batch."""
+        """Converts gradients with respect to the outputs to targets of the loss `linear`, the mean of output
+        times target over all elements of the batch."""
         if others := [t.name for t in self.wanted() if t.loss != "linear"]:
             raise ValueError(
                 f"dloss is for a net whose losses are all linear: loss = linear in the train block; "
@@ -144,7 +144,7 @@ class Stepper:
             yield slice(start, min(start + self.batch, len(inputs[0])))
 
     def forward(self, inputs: list[Array], scratch: Floats) -> list[Floats]:
-        """The outputs in training mode, from the random numbers that the next step will use."""
+        """The outputs in training mode, with the random numbers of the next step."""
         targets, outputs = self.zeros(len(inputs[0])), self.output_arrays(len(inputs[0]))
         for part in self.parts(inputs):
             self.library.gradients(
@@ -160,8 +160,8 @@ class Stepper:
     def own_loss(
         self, dloss: Any, inputs: list[Array], layout: str
     ) -> tuple[float | None, list[Array | None]]:
-        """The value of a caller's loss, and its gradients as targets. A function of the outputs gets those
-        of training; it returns its value and the gradients."""
+        """The value of a caller's loss, and its gradients as targets. A function gets the outputs in training
+        mode and returns its value and the gradients."""
         if not callable(dloss):
             return None, self.own_targets(dloss, len(inputs[0]), layout)
         if len(inputs[0]) > self.batch:
@@ -281,8 +281,8 @@ def train_from(
     callback: Callable[[dict[str, float]], object] | None,
     layout: str,
 ) -> list[dict[str, float]]:
-    """An epoch is one pass over the loader. Keeps the weights with the least val_loss, without validation
-    the last."""
+    """Trains for epochs of one pass over the loader each. Keeps the weights with the least val_loss, or the
+    last weights without validation."""
     if hasattr(loader, "__next__") and epochs > 1:
         raise TypeError(
             "an iterator can be read once, and training reads it once per epoch: give a list, a DataLoader "

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A net called step by step: rows of a sequence, windows of it, or a net with states of its own."""
+"""A net that is computed in steps: rows or windows of a sequence, or a net with states of its own."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from ._library import Floats, Rows, aligned
 if TYPE_CHECKING:
     from ._network import Net
 
-MARK_BYTES = 16  # of the net and its layout
-CALL_BYTES = 8  # the number of calls, where outputs of the first ones mean nothing
+MARK_BYTES = 16  # the header of a state: net and layout
+CALL_BYTES = 8  # the number of calls, if the first outputs are left out
 
 
 class StreamCheck(NamedTuple):
-    """A net in steps compared with the whole net: net.check_stream."""
+    """The result of net.check_stream: the net in steps, compared with the net on the whole sequence."""
 
     difference: float
     """the largest absolute difference"""
@@ -40,7 +40,7 @@ def _text(shape: Sequence[int]) -> str:
 
 
 def options(rows: int | None, slide: int | None, lookahead: int) -> tuple[str, ...]:
-    """Those of cnnc."""
+    """The options of cnnc for them."""
     if rows is not None and slide is not None:
         raise ValueError("stream takes a number of rows or slide=, not both")
     for what, value in (("the rows of a step", rows), ("slide", slide)):
@@ -54,7 +54,7 @@ def options(rows: int | None, slide: int | None, lookahead: int) -> tuple[str, .
 
 
 class Stream:
-    """A sequence on its way through a net. s(x) makes as many steps as x has rows for."""
+    """A net that is computed in steps: s(x) makes as many steps as x has rows for."""
 
     def __init__(self, net: Net, options: tuple[str, ...] = ()) -> None:
         self._net, self._options = net, options
@@ -66,7 +66,7 @@ class Stream:
             )
         self._inputs, self._outputs = net.inputs, net.outputs
         if options:
-            with warnings.catch_warnings():  # they were given when the program was read
+            with warnings.catch_warnings():  # they were given when the program was compiled first
                 warnings.simplefilter("ignore", _tool.CompileWarning)
                 text = net._cnnc("--emit=json", *net._defines, *options, *net._fixed())
             facts = _facts.read(text)
@@ -84,20 +84,20 @@ class Stream:
         self._library.reset(self._state)
 
     def copy(self) -> Stream:
-        """Another stream that goes on from here."""
+        """A second stream with a copy of the state."""
         other = copy.copy(self)
         other._state = aligned(len(self._state))
         other._state[:] = self._state
         return other
 
     def _counts_calls(self) -> bool:
-        """Whether the first outputs mean nothing, and are left out."""
+        """Whether the first outputs are left out: rows before the sequence, windows that are not full."""
         return self._library.facts.ready > 0 or any(rows.step and rows.offset < 0 for rows in self._made)
 
     @property
     def state(self) -> bytes:
-        """The state as bytes: NAME_state in C, followed by the number of calls where outputs of the first
-        ones are left out."""
+        """The state as bytes: NAME_state in C, followed by the number of calls if the first outputs are left
+        out."""
         state = self._state.tobytes()[: self._library.facts.state_bytes]
         return state + self._calls.to_bytes(CALL_BYTES, "little") if self._counts_calls() else state
 
@@ -112,7 +112,7 @@ class Stream:
     # ---- calls
 
     def _steps(self, port: Port, rows: Rows, value: Any) -> Array:
-        """[k * rows][...] as [k][rows][...]; a value without rows as [1][...]."""
+        """Reshapes [k * rows][...] to [k][rows][...]; a value without rows to [1][...]."""
         array, shape = _arrays.numbers(value, f"input {port.name}"), port.shape
         if self._options and not rows.step:
             if array.shape != shape:
@@ -147,7 +147,7 @@ class Stream:
         )[0], count
 
     def _give(self, port: Port, rows: Rows, made: Floats) -> Floats:
-        """The output of all steps as one sequence, without the rows that mean nothing."""
+        """The output of all steps as one sequence, without rows before it and windows that are not full."""
         if self._library.facts.window:
             return made[max(0, self._library.facts.ready - self._calls) :]
         if len(port.shape) < 2:
@@ -170,7 +170,7 @@ class Stream:
         return result if len(result) > 1 else result[self._outputs[0].name]
 
 
-# ---- steps compared with the whole
+# ---- comparison with the whole sequence
 
 
 def _dict(ports: Sequence[Port], value: Any) -> dict[str, Any]:
@@ -178,7 +178,7 @@ def _dict(ports: Sequence[Port], value: Any) -> dict[str, Any]:
 
 
 def _windows(net: Net, stream: Stream, x: dict[str, Any], calls: int) -> Any:
-    """The whole net on the window of each call after the first full one."""
+    """The outputs of the net for the window of each call, from the first full window on."""
     samples: dict[str, Array] = {}
     for port, rows in zip(net.inputs, stream._fed):
         array, size = np.asarray(x[port.name]), _rows(port.shape)
@@ -208,7 +208,7 @@ def check(net: Net, x: Any, n: int, slide: int | None, lookahead: int) -> Stream
     largest, first = 0.0, math.inf
     for port, r in zip(net.outputs, stream._made):
         if not slide and not r.step:
-            continue  # an output of a step, which the whole does not have
+            continue  # an output per step, not of the whole sequence
         got = made[port.name]
         off = np.abs(got.astype(np.float64) - want[port.name][: len(got)])
         largest = max(largest, float(off.max(initial=0)))

@@ -20,7 +20,7 @@ log = logging.getLogger("cnnc")
 
 @dataclass(frozen=True)
 class Diagnostic:
-    """A message of cnnc, with the place that it is about. `slug` is for `cnnc --explain=SLUG`."""
+    """A message of cnnc, with its place in the source. `slug` is for `cnnc --explain=SLUG`."""
 
     slug: str | None
     file: str | None
@@ -33,7 +33,7 @@ class Diagnostic:
 
 
 class CompileError(Exception):
-    """A program, a model or weights that cnnc refuses. Its text is cnnc's own."""
+    """A program, a model or weights that cnnc rejects. Its text is cnnc's message."""
 
     def __init__(self, text: str, diagnostics: Sequence[Diagnostic] = ()) -> None:
         super().__init__(text)
@@ -41,7 +41,7 @@ class CompileError(Exception):
 
 
 class ToolError(Exception):
-    """A tool that is not there or failed: cnnc, its runtime, or the C compiler."""
+    """A tool is missing or failed: cnnc, its runtime, or the C compiler."""
 
 
 class CompileWarning(UserWarning):
@@ -50,7 +50,7 @@ class CompileWarning(UserWarning):
 
 @dataclass(frozen=True)
 class Tools:
-    """An installed cnnc, or one that was built and not installed."""
+    """The files of an installed cnnc, or of one in a build folder."""
 
     cnnc: Path
     folders: tuple[Path, ...] = field(repr=False)
@@ -94,8 +94,7 @@ def _source_tree() -> Path | None:
 
 
 def tools() -> Tools:
-    """$CNNC, the cnnc of this package, that of the source tree that the package lies in, the one on the
-    PATH."""
+    """$CNNC, the cnnc of this package, that of the package's source tree, or the one on the PATH."""
     own, tree = _here() / "prefix", _source_tree()
     given = os.environ.get("CNNC")
     candidates = (
@@ -161,7 +160,7 @@ _SAYS: tuple[tuple[str, str], ...] = (
 
 
 def _from_python(text: str) -> str:
-    """The same help with the arguments of this package's functions in place of options."""
+    """Replaces options in help texts with the arguments of this package's functions."""
     for option, argument in _SAYS:
         text = re.sub(option, argument, text)
     return text
@@ -172,7 +171,7 @@ def _help_from_python(text: str) -> str:
 
 
 def warn(text: str) -> None:
-    """A warning that names the caller's line: the first one outside of this package."""
+    """Gives a warning at the caller's line, the first one outside of this package."""
     level, frame = 2, sys._getframe(1)
     while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] == __package__:
         level, frame = level + 1, frame.f_back
@@ -193,7 +192,7 @@ def quantize(arguments: Sequence[str | os.PathLike[str]], cwd: Path | None = Non
 
 
 def cnnc(arguments: Sequence[str | os.PathLike[str]], cwd: Path | None = None) -> str:
-    """Runs cnnc and gives what it prints. Its warnings become Python's; its errors are raised."""
+    """Runs cnnc and returns its output. Its warnings become Python's; its errors are raised."""
     done = run([*arguments, "--diagnostics=json"], cwd)
     if done.returncode == 0:
         for told in _read(done.stderr):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Training and evaluation: those of the programs that cnnc makes, on arrays."""
+"""Training and evaluation on arrays, by the same code as in programs that cnnc builds."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def is_loader(x: Any) -> bool:
 
 
 def _data(folder: Path, net: Net, x: Any, y: Any, validation: Any = None, layout: str = "hwc") -> str:
-    """The path of a data set: the caller's, or a file of the arrays."""
+    """The path of a data set: the caller's, or a file with the arrays."""
     _arrays.check_layout(layout)
     if isinstance(x, (str, os.PathLike)):
         if y is not None:
@@ -112,7 +112,7 @@ def _part(validation: Any) -> float:
 
 @contextlib.contextmanager
 def _named_as_arrays(folder: Path) -> Iterator[None]:
-    """Messages about the file of the caller's arrays name the arrays."""
+    """Replaces the name of the file with the caller's arrays in messages with the arrays' names."""
     try:
         yield
     except RuntimeError as error:
@@ -173,7 +173,7 @@ def train(
             settings.init = os.fsencode(first)
         try:
             net._library("train").train(settings, hear)
-        finally:  # also after Ctrl-C: what was learnt is kept
+        finally:  # also after Ctrl-C: keeps the trained weights
             if out.exists():
                 net.load_weights(out)
     return History(history)

@@ -1,5 +1,5 @@
-/* bridge.c: what Python asks of a net and of the runtime, as plain functions of numbers, pointers and text.
- * It is compiled together with the C of a net, whose cnn_network is called NETWORK. */
+/* bridge.c: functions for ctypes on a net and the runtime, with numbers, pointers and text as arguments. It
+ * is compiled together with the C of a net, whose cnn_network has the name NETWORK. */
 // SPDX-License-Identifier: Apache-2.0
 #include <cnn.h>
 #include <math.h>
@@ -14,7 +14,7 @@ extern void omp_set_num_threads(int) __attribute__((weak));
 typedef struct bridge_facts {
   int64_t parameters, model_bytes, workspace_bytes, batch, layers, labels, look_bytes, state_bytes, window,
       ready;
-  int32_t trains, starts; /* it has training code; it has weights to start from */
+  int32_t trains, starts; /* whether it has training code; whether it has initial weights */
 } bridge_facts;
 
 void bridge_tell(bridge_facts *facts) {
@@ -51,8 +51,8 @@ void bridge_start(float *weights) {
 
 void bridge_pack(void *model, const float *weights) { NETWORK.pack(model, weights); }
 
-/* The error message, for bridge_free; NULL: success. lines: all lines of which the message has only the
- * first, or NULL. */
+/* The error message, which bridge_free frees; NULL: success. lines: the whole text if status has only its
+ * first line, or NULL. */
 static char *words(cnn_status status, const char *lines) {
   if (status.code == CNN_OK) return NULL;
   const bool all = lines && *lines;
@@ -87,7 +87,7 @@ static void use_threads(int32_t threads) {
 
 void bridge_reset(void *state) { NETWORK.reset(state); }
 
-/* The arrays of pointers are the caller's to lose: they are moved on by the samples of a call. */
+/* Advances the pointers in the caller's arrays by the samples of a call. */
 static void move_on(const char **input, float **output) {
   for (int32_t i = 0; i < NETWORK.inputs; i++)
     input[i] += NETWORK.batch * NETWORK.input[i].size * (int64_t)cnn_type_bytes(NETWORK.input[i].type);
@@ -102,7 +102,7 @@ void bridge_step(const void *model, const char **input, float **output, int64_t 
     NETWORK.step(model, (const void *const *)input, output, state, workspace);
 }
 
-/* count: a multiple of the net's batch. Of a net with states each sample is a first call. */
+/* count: a multiple of the net's batch. A net with states is reset before each sample. */
 void bridge_infer(const void *model, const char **input, float **output, int64_t count, void *workspace,
                   int32_t threads) {
   void *state = NETWORK.step ? malloc(NETWORK.state_bytes) : NULL;
@@ -120,26 +120,26 @@ void bridge_infer(const void *model, const char **input, float **output, int64_t
   free(state);
 }
 
-/* ---- looking inside ---- */
+/* ---- values of layers ---- */
 void bridge_look_pack(void *memory, const float *weights) { NETWORK.look->pack(memory, weights); }
 
 void bridge_look(void *memory, const float *weights, const void *const *input) {
   NETWORK.look->forward(memory, weights, input);
 }
 
-/* Where the value of a layer lies, in floats from the start of the memory; -1 - i: it is input i. */
+/* Offset of the value of a layer in the memory, in floats; -1 - i: the value is input i. */
 int64_t bridge_place(int64_t layer) { return NETWORK.look->layer[layer]; }
 
 /* ---- training ---- */
 typedef struct bridge_settings {
-  const char *data, *init, *out; /* init: weights to start from, or NULL */
-  double val, rate;              /* NaN: the program's, and a tenth */
+  const char *data, *init, *out; /* init: file of initial weights, or NULL */
+  double val, rate;              /* NaN: val is 0.1, rate the program's */
   uint64_t seed;
   int32_t seeded, epochs, batch, threads; /* epochs and batch 0: the program's */
   volatile sig_atomic_t *stop;
 } bridge_settings;
 
-/* Numbers by name, or a note alone; `kind` as in cnn_event_kind. */
+/* Numbers by name, or only a note; `kind` as in cnn_event_kind. */
 typedef void bridge_report(int32_t kind, const char *note, int32_t n, const char *const *name,
                            const double *value);
 
@@ -185,7 +185,7 @@ static cnn_status open_data(cnn_data **data, const bridge_settings *settings) {
   return cnn_data_open(data, settings->data, &NETWORK, &options);
 }
 
-/* NULL also where it was stopped: then the weights are those of the best epoch so far. */
+/* NULL also after `stop`: then the weights are those of the best epoch so far. */
 char *bridge_train(const bridge_settings *settings, bridge_report *report) {
   cnn_data *data;
   cnn_status status = open_data(&data, settings);
@@ -226,9 +226,9 @@ char *bridge_evaluate(const bridge_settings *settings, const float *weights, bri
 }
 
 /* ---- steps ---- */
-/* The target of the gradients: an output, or a value that only losses read. */
+/* An output, or a value that only losses read, and the target of its loss. */
 typedef struct bridge_target {
-  const char *name, *loss; /* loss NULL: none, and so no target */
+  const char *name, *loss; /* loss NULL: no loss, no target */
   int64_t size;            /* elements of the target of one sample */
   int64_t elements;        /* elements of the value of one sample */
   int32_t classes;         /* int32_t classes, else floats */
@@ -245,7 +245,7 @@ void bridge_target_of(int64_t i, bridge_target *target) {
                             .classes = port->target == CNN_TARGET_CLASS};
 }
 
-/* Whether a loss compares its output with annotated objects, whose records no array has. */
+/* Whether a loss reads annotated objects, which arrays cannot represent. */
 int32_t bridge_objects(void) { return NETWORK.truth_bytes != 0; }
 int32_t bridge_epochs(void) { return NETWORK.recipe->epochs; }
 int32_t bridge_train_batch(void) { return NETWORK.train_batch; }
@@ -272,8 +272,8 @@ void bridge_init(float *weights, uint64_t seed, int32_t seeded) {
   NETWORK.init(weights, seeded ? seed : NETWORK.recipe->seed);
 }
 
-/* Outputs as training computes them, and the gradients of the mean loss of count samples, at most
- * train_batch; running statistics have their new values there. Nothing else changes. */
+/* The outputs in training mode, and the gradients of the mean loss of count samples, at most train_batch;
+ * `gradients` has the new values of running statistics. Nothing else changes. */
 float bridge_gradients(cnn_trainer *trainer, const void *const *input, const void *const *target,
                        int32_t count, float *const *output, float *gradients, int32_t threads) {
   use_threads(threads);
@@ -292,8 +292,8 @@ float bridge_part(cnn_trainer *trainer, const void *const *input, const void *co
   return loss;
 }
 
-/* Ends a step of one part, or of several. rate NaN: the train block's, at `t` epochs by its schedule; t NaN:
- * without it. Gives the rate; -1: a gradient is not finite, no weight has changed. */
+/* Ends a step of one or more parts. rate NaN: the train block's, at `t` epochs of its schedule; t NaN: its
+ * initial rate. Returns the rate; -1: a gradient is not finite, and no weight has changed. */
 double bridge_update(cnn_trainer *trainer, double rate, double t, int32_t whole) {
   float *const sum = trainer->sum;
   if (whole) trainer->sum = NULL;
@@ -313,12 +313,12 @@ double bridge_update(cnn_trainer *trainer, double rate, double t, int32_t whole)
 
 void bridge_quantize(cnn_trainer *trainer, double t) { (void)cnn_trainer_quantize(trainer, t); }
 
-/* After an epoch of training from an iterator: `loss` moves a schedule that waits for it. */
+/* After an epoch of training from an iterator: the loss for a schedule that depends on it (plateau). */
 void bridge_epoch(cnn_trainer *trainer, double loss) {
   cnn_schedule_epoch(&trainer->schedule, &trainer->recipe, loss);
 }
 
-/* The weights to keep: the average, where the train block has one. */
+/* The trained weights: the moving average, if the train block has one. */
 void bridge_result(const cnn_trainer *trainer, float *weights) {
   memcpy(weights, cnn_trainer_result(trainer), (size_t)NETWORK.parameters * sizeof *weights);
 }

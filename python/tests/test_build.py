@@ -31,7 +31,7 @@ class Compilers(Case):
         return len(path.read_text().split()) if path.exists() else 0
 
     def test_cache(self) -> None:
-        """a library is compiled once, and again when something changes"""
+        """a library is compiled once, and again after a change"""
         self.environment(XDG_CACHE_HOME=str(self.folder / "cache"))
         cc = str(self.wrapper("counting-cc"))
         for text, calls in ((FLOATS, 1), (FLOATS, 1), (FLOATS.replace("relu", "tanh"), 2), (FLOATS, 2)):
@@ -41,7 +41,7 @@ class Compilers(Case):
         self.assertEqual(kept, ["net.so", "net.so"])
 
     def test_environment(self) -> None:
-        """$CNNC_CC names the compiler, cc= comes before it"""
+        """$CNNC_CC names the compiler; cc= has precedence"""
         self.environment(XDG_CACHE_HOME=str(self.folder / "cache"), CNNC_CC=str(self.wrapper("other-cc")))
         cnnc.compile(FLOATS)
         self.assertEqual(self.calls(), 1)
@@ -59,7 +59,7 @@ class Compilers(Case):
             cnnc.compile(FLOATS)
 
     def test_broken(self) -> None:
-        """a C compiler that fails is quoted, and nothing is kept"""
+        """the output of a C compiler that fails is reported, and nothing is cached"""
         self.environment(XDG_CACHE_HOME=str(self.folder / "cache"))
         path = self.write(
             "broken-cc", '#!/bin/sh\n[ "$1" = --version ] && exit 0\necho "no room" >&2\nexit 1\n'
@@ -70,7 +70,7 @@ class Compilers(Case):
         self.assertEqual(list((self.folder / "cache/cnnc").glob("*/*")), [])
 
     def test_two(self) -> None:
-        """two concurrent processes"""
+        """two concurrent processes share the cache"""
         path, cache = self.write("net.cnn", FLOATS), self.folder / "cache"
         script = f"import cnnc; print(cnnc.load({str(path)!r}).parameters)"
         paths = os.pathsep.join([str(Path(cnnc.__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
@@ -85,7 +85,7 @@ class Compilers(Case):
         self.assertEqual([p.name for p in cache.glob("cnnc/*/*")], ["net.so"])
 
     def test_each(self) -> None:
-        """clang and gcc, with threads too"""
+        """clang and gcc, with and without threads"""
         x = random((3, 4, 3, 2))
         weights = {
             "first.weight": random((5, 2, 2, 2)),
@@ -129,7 +129,7 @@ class Compilers(Case):
 
 class Places(Case):
     def test_prefix(self) -> None:
-        """an installed cnnc, moved to anywhere, in Debian's folders too"""
+        """an installed cnnc in a relocated prefix, also with Debian's folders"""
         tools = _tool.tools()
         for place in ("lib", "lib64", "lib/some-linux-gnu"):
             prefix = self.folder / place.replace("/", "-")
@@ -147,7 +147,7 @@ class Places(Case):
             self.assertEqual(_tool.tools().cnnc, prefix / "bin/cnnc")
 
     def test_missing(self) -> None:
-        """what is missing is named"""
+        """errors name missing files"""
         self.environment(CNNC=str(self.folder / "nothing"))
         with self.assertRaisesRegex(cnnc.ToolError, r"\$CNNC is '.*nothing', which is not a program"):
             cnnc.compile(FLOATS)
@@ -169,7 +169,7 @@ class Command(Case):
         )
 
     def test_passes(self) -> None:
-        """python3 -m cnnc is cnnc"""
+        """python3 -m cnnc runs cnnc"""
         own = str(_tool.tools().cnnc)
         path = str(self.write("net.cnn", SMALL))
         for words in (["--version"], [path], [path, "--nonsense"], ["nowhere.cnn"]):
@@ -182,7 +182,7 @@ class Command(Case):
         self.assertIn("convert MODEL.keras", self.command("--help").stdout)
 
     def test_own(self) -> None:
-        """its own words"""
+        """commands of the package"""
         done = self.command("convert", "nothing.keras", "-o", "w.safetensors")
         self.assertEqual((done.returncode, done.stderr), (1, "cnnc: error: no such file: nothing.keras\n"))
         self.assertEqual(self.command("convert").returncode, 2)
@@ -191,7 +191,7 @@ class Command(Case):
 class Typed(Case):
     @unittest.skipUnless(has("mypy"), "no mypy")
     def test_mypy(self) -> None:
-        """mypy --strict finds nothing"""
+        """mypy --strict reports nothing"""
         package = Path(cnnc.__file__).parent
         done = subprocess.run(
             [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(self.folder), str(package)],

@@ -23,7 +23,7 @@ def planes(x: np.ndarray) -> np.ndarray:
 
 class Onnx(Case):
     def test_models(self) -> None:
-        """models give what onnxruntime gave"""
+        """outputs of ONNX models equal onnxruntime's"""
         for name in ("lenet", "gate", "residual", "activations"):
             net = cnnc.from_onnx(MODELS / f"{name}.onnx")
             x, y = (np.load(MODELS / f"{name}.{part}0.npy") for part in ("in", "out"))
@@ -53,7 +53,7 @@ class Onnx(Case):
 
     @unittest.skipUnless(has("onnxruntime"), "no onnxruntime")
     def test_orders_of_models(self) -> None:
-        """and are what onnxruntime gives"""
+        """and equal onnxruntime's outputs"""
         import onnxruntime
 
         seen = set()
@@ -71,7 +71,7 @@ class Onnx(Case):
         self.assertTrue({(0, 2), (0, 3), (1, 1), (1, 2), (1, 3)} <= seen, seen)
 
     def test_options(self) -> None:
-        """outputs, shapes, names"""
+        """options for outputs, shapes, names"""
         with self.assertRaisesRegex(cnnc.CompileError, r'import-shape(.|\n)*shapes=\{"x": "') as raised:
             cnnc.from_onnx(MODELS / "open.onnx")
         self.assertNotIn("--", str(raised.exception) + str(raised.exception.diagnostics))
@@ -88,7 +88,7 @@ class Onnx(Case):
         np.testing.assert_array_equal(turned(np.moveaxis(x, -1, 0), layout="chw"), turned(x))
 
     def test_set(self) -> None:
-        """inputs that are constants: one number, or several"""
+        """set=: inputs as constants, of one number or several"""
         with self.assertRaisesRegex(cnnc.CompileError, r'set=\{"'):
             cnnc.from_onnx(MODELS / "set_inputs.onnx")
         x, y = (np.load(MODELS / f"set_inputs.{part}0.npy") for part in ("in", "out"))
@@ -113,7 +113,7 @@ class Onnx(Case):
         self.assertTrue(raised.exception.diagnostics[0].slug.startswith("import-"))
 
     def test_quantized(self) -> None:
-        """a quantized model stays int8"""
+        """a quantized model is imported as int8"""
         net = cnnc.from_onnx(MODELS / "qdq_channels.onnx")
         x, y = (np.load(MODELS / f"qdq_channels.{part}0.npy") for part in ("in", "out"))
         outputs = net(x)
@@ -164,7 +164,7 @@ class Onnx(Case):
         net.save(kept)
         self.assertEqual(kept.read_bytes(), weights)
         for name in ("w.npz", "w"):
-            with self.assertRaisesRegex(ValueError, f"8 bits are written as .safetensors, not as '{name}'"):
+            with self.assertRaisesRegex(ValueError, f"are written as .safetensors, not as '{name}'"):
                 net.save(self.folder / name)
             self.assertFalse((self.folder / name).exists())
         # what is refused leaves the net as it was
@@ -190,14 +190,14 @@ class Onnx(Case):
 
     @unittest.skipUnless(has("onnxruntime", "onnx"), "no onnxruntime, or no onnx")
     def test_quantized_check(self) -> None:
-        """its outputs against onnxruntime's, in int8 steps"""
+        """outputs of an int8 model are compared with onnxruntime's, its layers are not"""
         net = cnnc.from_onnx(MODELS / "qdq_channels.onnx", outputs=["y"])
         report = net.check(MODELS / "qdq_channels.onnx", tolerance=0.05)
         self.assertTrue(report, str(report))
         self.assertEqual([row.difference for row in report.layers], [None] * len(net.layers))
 
     def test_listing(self) -> None:
-        """which nodes the layers are"""
+        """the nodes of each layer"""
         net = cnnc.from_onnx(MODELS / "gate.onnx")
         layers = {layer.operator: layer.name for layer in net.layers}
         self.assertEqual(
@@ -217,7 +217,7 @@ class Onnx(Case):
 
 class Checks(Case):
     def test_function(self) -> None:
-        """against a function, by outputs and by layers"""
+        """check against a function, by outputs and by layers"""
         net, right = filled(FLOATS), filled(FLOATS)
         report = net.check(right, n=3)
         self.assertTrue(report)
@@ -252,14 +252,14 @@ class Checks(Case):
         self.assertTrue(picture.check(lambda x: planes(picture(np.moveaxis(x, 1, -1))), layout="chw"))
 
     def test_not_finite(self) -> None:
-        """what is not a number is wrong"""
+        """check reports values that are not finite"""
         net = filled(FLOATS)
         report = net.check(lambda x: net(x) * np.float32("nan"))
         self.assertFalse(report)
         self.assertEqual(report.first_wrong.name, "output")
 
     def test_mistakes(self) -> None:
-        """references that cannot be compared with"""
+        """references that are no model"""
         net = filled(FLOATS)
         with self.assertRaisesRegex(
             TypeError, "the path of an ONNX file, a torch module, or a function; not int"
@@ -274,7 +274,7 @@ class Checks(Case):
 
     @unittest.skipUnless(has("onnxruntime", "onnx"), "no onnxruntime, or no onnx")
     def test_onnx(self) -> None:
-        """against ONNX, layer by layer"""
+        """check against ONNX, layer by layer"""
         for name in ("lenet", "gate", "residual", "activations", "layernorm", "parts", "last"):
             path = MODELS / f"{name}.onnx"
             net = cnnc.from_onnx(path)
@@ -332,7 +332,7 @@ def torch_net() -> "tuple[object, object]":
 @unittest.skipUnless(has("torch"), "no torch")
 class Torch(Case):
     def test_imported(self) -> None:
-        """a module, with and without its batch normalization"""
+        """a torch module, with and without batch normalization"""
         torch, module = torch_net()
         x = random((2, 3, 8, 8))
         expected = module.eval()(torch.from_numpy(x)).detach().numpy()
@@ -361,7 +361,7 @@ class Torch(Case):
         self.assertEqual(report.first_wrong.name, "features.4.conv2")
 
     def test_trained_further(self) -> None:
-        """fine-tuning a module's net"""
+        """a net from a torch module is trained further"""
         torch, module = torch_net()
         net = cnnc.from_torch(
             module,
@@ -545,7 +545,7 @@ class Keras(Case):
             np.testing.assert_array_equal(again.weights[name], array)
 
     def test_refused(self) -> None:
-        """other files, other layers"""
+        """other files and unknown layers are rejected"""
         import h5py
 
         with h5py.File(self.folder / "only.weights.h5", "w") as file:
@@ -564,7 +564,7 @@ class Keras(Case):
 
     @unittest.skipUnless(has("keras"), "no keras")
     def test_keras(self) -> None:
-        """files that Keras itself writes, and its whole models"""
+        """files that Keras writes, and Keras models"""
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         try:
             import keras

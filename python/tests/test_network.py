@@ -52,7 +52,7 @@ HEIGHT = "net height { input x: 12x5x2 as u8 \n conv(4, 3x3, pad=[2, 0, 1, 1]) -
 
 class Streams(Case):
     def test_steps(self) -> None:
-        """a net with states goes on from the last call, in pieces as in one"""
+        """a net with states continues after each call, for any split of the sequence"""
         net, x = cnnc.compile(STATES), random((10, 3))
         s = net.stream()
         y = s(x)
@@ -75,7 +75,7 @@ class Streams(Case):
             filled(FLOATS).stream()
 
     def test_rows(self) -> None:
-        """a net of a sequence by steps, in any number of pieces: the rows of the whole"""
+        """a sequence in steps, for any split, equals the whole sequence"""
         net = filled(ROWS)
         x, speaker = random((40, 6)), random((1, 8))
         want = net({"x": x, "speaker": speaker})
@@ -112,7 +112,7 @@ class Streams(Case):
             net.stream(4)
 
     def test_causal(self) -> None:
-        """the state of a net whose rows are never late is the struct of C; weights may change"""
+        """the state of a causal net is that of C; weights may change"""
         net, x = filled(HEIGHT), np.random.default_rng(4).integers(0, 255, (12, 5, 2), np.uint8)
         s = net.stream(3)
         self.close(s(x), net(x))
@@ -139,7 +139,7 @@ class Streams(Case):
                 net.stream(wrong)
 
     def test_bytes(self) -> None:
-        """an int8 model by steps: the same numbers as the whole, to the bit"""
+        """an int8 model in steps equals the whole sequence bit for bit"""
         net, samples = filled(WORD), random((30, 24, 6))
         rows = filled(
             "net rows { input x: 30x6 \n conv(8, 3, pad=causal) -> relu -> conv(4, 5, pad=causal) }"
@@ -153,7 +153,7 @@ class Streams(Case):
 
 class Calls(Case):
     def test_values(self) -> None:
-        """a net computes what numpy computes"""
+        """outputs equal those of numpy"""
         net, x = filled(FLOATS), random((5, 4, 3, 2))
         conv, output = by_hand(net, x)
         self.close(net(x), output)
@@ -162,7 +162,7 @@ class Calls(Case):
         self.close(net.features(x[0], "first"), conv[0])
 
     def test_batches(self) -> None:
-        """one sample, a batch, batches that are filled up, and threads"""
+        """one sample, a batch, batches filled with zeros, and threads"""
         net, x = filled(FLOATS), random((7, 4, 3, 2))
         y = net(x)
         self.assertEqual(y.shape, (7, 3))
@@ -234,7 +234,7 @@ class Calls(Case):
             cnnc.compile(SMALL, batch=0)
 
     def test_facts(self) -> None:
-        """what is known of a net"""
+        """facts of a net"""
         path = self.write("small.cnn", SMALL)
         net = cnnc.load(path)
         self.assertEqual(
@@ -262,7 +262,7 @@ class Calls(Case):
 
 class Weights(Case):
     def test_views(self) -> None:
-        """weights are views: what is written there counts"""
+        """weights are views: writing to them changes outputs"""
         net, x = filled(FLOATS), random((2, 4, 3, 2))
         before = net(x)
         net.weights["last.bias"][:] += 1
@@ -272,7 +272,7 @@ class Weights(Case):
         self.close(net(x), before)
 
     def test_files(self) -> None:
-        """weights from files and dicts, with other names, and back"""
+        """weights from files and dicts, renamed, and saved"""
         net, x = filled(FLOATS), random((2, 4, 3, 2))
         for name in ("w.safetensors", "w.npz"):
             net.save(self.folder / name)
@@ -290,7 +290,7 @@ class Weights(Case):
             np.testing.assert_array_equal(other(x), net(x))
 
     def test_refused(self) -> None:
-        """weights that do not fit are rejected with all differences"""
+        """weights that do not match are rejected with all differences"""
         net = filled(FLOATS)
         arrays = {name: w.copy() for name, w in net.weights.items()}
         arrays["last.weight"] = arrays["last.weight"][:2]

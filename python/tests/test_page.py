@@ -11,7 +11,7 @@ PAGE = TREE / "docs/python.md"
 
 
 class Checker(doctest.OutputChecker):
-    """Differences by rounding are others on another machine, and tensors without a name are numbered."""
+    """Ignores small differences, which depend on the machine, and numbers of unnamed tensors."""
 
     def check_output(self, want: str, got: str, flags: int) -> bool:
         for pattern in (r"\d\.\de[-+]\d\d", r"(?m)^t\d\d"):
@@ -39,13 +39,13 @@ class Page(Case):
         self.assertEqual(result.failed, 0, "".join(told))
 
     def test_session(self) -> None:
-        """docs/python.md: the session is real"""
+        """docs/python.md: the session reproduces"""
         self.session("A session")
 
     @unittest.skipUnless(has("torch"), "no torch")
     def test_torch(self) -> None:
-        """docs/python.md: so is that with torch"""
-        self.session("Is it the same?")
+        """docs/python.md: the session with torch reproduces"""
+        self.session("Compare with the original")
 
     @unittest.skipUnless(has("torch"), "no torch")
     def test_steps(self) -> None:

@@ -15,7 +15,7 @@ from common import FLOATS, SMALL, Case, digits, filled, has, random
 
 class Training(Case):
     def test_learns(self) -> None:
-        """it learns, and reports each epoch"""
+        """training reduces the loss and reports each epoch"""
         net, (x, y) = cnnc.compile(SMALL), digits(200)
         told: list[dict[str, float]] = []
         history = net.train(x, y, epochs=4, seed=7, callback=told.append)
@@ -35,7 +35,7 @@ class Training(Case):
             history["val_iou"]
 
     def test_as_programs(self) -> None:
-        """the same weights and numbers as the program, to the bit"""
+        """weights and metrics equal the program's bit for bit"""
         path, (x, y) = self.write("small.cnn", SMALL), digits(120)
         np.savez(self.folder / "data.npz", x=x, y=y)
         cc = _build.compiler()[0]
@@ -85,7 +85,7 @@ class Training(Case):
         self.assertEqual((found["samples"], found["accuracy"]), (120, wanted["metrics"]["accuracy"]))
 
     def test_goes_on(self) -> None:
-        """a second call goes on from the weights, a net with weights does too"""
+        """a second call continues from the weights, also of a net with loaded weights"""
         net, (x, y) = cnnc.compile(SMALL), digits(100)
         first = net.train(x, y, epochs=3)["loss"]
         self.assertLess(net.train(x, y, epochs=1)["loss"][0], first[0])
@@ -93,7 +93,7 @@ class Training(Case):
         self.assertLess(other.train(x, y, epochs=1)["loss"][0], first[0])
 
     def test_validation(self) -> None:
-        """validation: samples, a part, none"""
+        """validation: samples, a fraction, none"""
         x, y = digits(80)
         self.assertNotIn("val_loss", cnnc.compile(SMALL).train(x, y, validation=0, epochs=1))
         self.assertIn("val_loss", cnnc.compile(SMALL).train(x, y, validation=0.5, epochs=1))
@@ -159,7 +159,7 @@ def softmax_loss(outputs: np.ndarray, y: np.ndarray) -> tuple[float, np.ndarray]
 
 class Steps(Case):
     def test_gradients(self) -> None:
-        """gradients of a batch are those of differences, and change no weight"""
+        """gradients of a batch equal finite differences and change no weight"""
         net, (x, y) = filled(SMALL), digits(12)
         found = net.gradients(x, y)
         before = net.weights["conv1.weight"].copy()
@@ -175,7 +175,7 @@ class Steps(Case):
         np.testing.assert_array_equal(net.weights["conv1.weight"], before)
 
     def test_steps_learn(self) -> None:
-        """steps by hand learn; a large batch is one step of its mean gradient"""
+        """steps reduce the loss; a large batch is one step with its mean gradient"""
         net, (x, y) = cnnc.compile(SMALL), digits(64)
         first = net.step(x[:16], y[:16], seed=4)
         for i in range(0, 640, 16):
@@ -191,7 +191,7 @@ class Steps(Case):
             np.testing.assert_allclose(one.weights[name], weight - 0.5 * mean, rtol=1e-4, atol=1e-6)
 
     def test_own_loss(self) -> None:
-        """a loss of the caller's: as a function and as an array, the same step as the program's loss"""
+        """the caller's loss, as a function or a gradient, makes the same step as the program's loss"""
         x, y = digits(16)
         nets = [cnnc.compile(text) for text in (SMALL, LINEAR, LINEAR)]
         value = nets[0].step(x, y, seed=5)
@@ -223,7 +223,7 @@ class Steps(Case):
         self.assertEqual(len(cnnc.compile(SMALL).train(list(Loader()), callback=lambda e: False)["loss"]), 1)
 
     def test_step_mistakes(self) -> None:
-        """mistakes name the argument"""
+        """errors of steps name the argument"""
         net, (x, y) = cnnc.compile(SMALL), digits(16)
         for error, text, call in (
             (TypeError, "y, the targets .* or dloss", lambda: net.step(x)),
@@ -267,7 +267,7 @@ class Steps(Case):
 
 class Quantizing(Case):
     def test_quantize(self) -> None:
-        """an int8 model from arrays: nearly the same outputs, its file, what was measured"""
+        """an int8 model from arrays: similar outputs, its file, the measured accuracy"""
         net, (x, y) = cnnc.compile(SMALL), digits(120)
         net.train(x, y, epochs=4, seed=1)
         path = self.folder / "small.int8.safetensors"
@@ -319,7 +319,7 @@ class Exports(Case):
         self.close(np.array([float(row[0]) for row in rows]), self.net(self.x[0]))
 
     def test_program(self) -> None:
-        """a program with the weights in it"""
+        """a program with its weights"""
         try:
             (file,) = self.net.export(self.folder, kind="program")
         except cnnc.CompileError as error:
@@ -345,14 +345,14 @@ class Exports(Case):
         )
 
     def test_library(self) -> None:
-        """a folder for other people's builds"""
+        """a library with build files"""
         if not self.known(" library"):
             self.skipTest("this cnnc has no --emit=library")
         names = {str(path.relative_to(self.folder)) for path in self.net.export(self.folder, kind="library")}
         self.assertTrue({"src/small.c", "src/small.h", "library.json", "CMakeLists.txt"} <= names, names)
 
     def test_onnx(self) -> None:
-        """ONNX, which says the same"""
+        """ONNX with equal outputs"""
         try:
             (file,) = self.net.export(self.folder, kind="onnx")
         except cnnc.ToolError as error:
@@ -363,7 +363,7 @@ class Exports(Case):
         self.close(again(self.x), self.net(self.x))
 
     def test_mistakes(self) -> None:
-        """another kind, no weights"""
+        """unknown kinds and missing weights are rejected"""
         with self.assertRaisesRegex(ValueError, "kind is one of c, library, program, wasm, onnx, not 'exe'"):
             self.net.export(self.folder, kind="exe")
         with self.assertRaisesRegex(ValueError, "has no weights yet"):

@@ -54,7 +54,7 @@ class Wheel(unittest.TestCase):
         cls.folder.cleanup()
 
     def run_it(self, *words: str, command: str = "python", **values: str) -> str:
-        """A command of the fresh venv; numpy alone is borrowed."""
+        """Runs a command in a fresh venv that only shares numpy."""
         import numpy
 
         environment = {
@@ -80,7 +80,7 @@ class Wheel(unittest.TestCase):
         return done.stdout
 
     def test_runs(self) -> None:
-        """a wheel brings all that it needs but the C compiler"""
+        """a wheel contains all that it needs except the C compiler"""
         printed = self.run_it("-c", SESSION)
         self.assertIn(str(self.base / "venv"), printed)
         self.assertIn("[271.0, 271.0, 271.0]", printed)
