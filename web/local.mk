@@ -22,6 +22,7 @@ WEB_C = compiler/driver/main.c compiler/backend/none.c \
   compiler/schedule/float/conv_rows_weights.c \
   compiler/schedule/float/conv_joined.c \
   compiler/schedule/float/conv_repeated.c compiler/passes/stream%.c compiler/ops/shape/stream_mask.c \
+  compiler/ops/shape/stream_ring.c \
   compiler/ops/recurrent/%.c compiler/ops/audio/%.c \
   compiler/ops/shape/state.c compiler/ops/shape/calls.c compiler/emit/state.c compiler/passes/states.c \
   compiler/ops/activation/lines.c compiler/kernel/parts.c \

@@ -138,6 +138,9 @@ typedef struct OpTraits {
   void (*border)(const Node *, int64_t before[2], int64_t after[2]);
   void (*set_border)(Arena *, Node *, const int64_t before[2], const int64_t after[2]);
 
+  /* Its value is the state in[1] with some rows replaced. In the state's memory only these are written. */
+  bool rewrites_state;
+
   bool stops_gradient;   /* its operand gets no gradient from it */
   bool weights_of_input; /* eval reads the parameters of in[0], not its own */
   bool recurrent;        /* has several parameters per direction, with a suffix of the direction */

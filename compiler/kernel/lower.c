@@ -194,7 +194,8 @@ static void create_output(Lower *l) {
                   (Binding){.kind = BIND_GRADIENT, .node = result, .weight = result->target});
     return;
   }
-  l->out = value_buffer(l, l->kernel->over ? OVER : OUTPUT, "out", result);
+  const BufPlace over = l->node->op->traits.rewrites_state ? UPDATE : OVER;
+  l->out = value_buffer(l, l->kernel->over ? over : OUTPUT, "out", result);
 }
 
 static void make_operands(Lower *l) {

@@ -145,7 +145,8 @@ typedef struct Lower {
   Buf **in, *out; /* created by lower_begin: [h][w][c] of each root input and of the result ([rows][h][w][c]
                      in a nest with the leading axis; [batch][h][w][c] for inputs of a RESULT_BATCH node).
                      RESULT_SUM: out is the gradient buffer in the weight's dims, UPDATE, or OUTPUT if it is
-                     stored. With kernel->over it is also that value's buffer, OVER */
+                     stored. With kernel->over it is also that value's buffer, OVER; or UPDATE, if
+                     the other elements keep their value */
   Buf *means;     /* of kernel->means, an OUTPUT; or NULL */
   VEC(Binding) bindings; /* by buffer id, if bound: lower_binding */
   VEC(Pack *) packs;

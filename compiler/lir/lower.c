@@ -128,9 +128,13 @@ static Lower *lower_version(const Lowering *l, const Kernel *kernel, const Targe
               : schedule_kernel(l->arena, kernel, target, options);
 }
 
+static bool is_in_place(const Lower *lower) {
+  return lower->out->place == OVER || (lower->out->place == UPDATE && !lower->kernel->result->target);
+}
+
 /* Was it lowered this way before, because the proposal could not be proved? */
 static bool lowered_so(const Lower *lower, const Kernel *kernel, bool sole) {
-  return lower && lower->sole == sole && (lower->out->place == OVER) == (kernel->over != NULL);
+  return lower && lower->sole == sole && is_in_place(lower) == (kernel->over != NULL);
 }
 
 /* A result that cannot overwrite an operand on one target does not do so on any: all have one layout.
@@ -145,7 +149,7 @@ static void lower_versions(const Lowering *l, Kernel *kernel, KernelCall *call, 
     options.images = program_lanes(l->program, t);
     if (!lowered_so(version->lower, kernel, sole))
       version->lower = lower_version(l, kernel, l->program->target[t], &options);
-    over = over && version->lower->out->place == OVER;
+    over = over && is_in_place(version->lower);
     stored = stored && !lower_adds(version->lower);
   }
   if (kernel->over && !over) {

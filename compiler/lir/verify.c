@@ -231,8 +231,9 @@ static bool check_reads(Verifier *v, int phase, const KernelCall *call, const Ve
     if (once && !check_passed(v, phase, operand, buf)) return false;
     if (operand->binding->kind != BIND_VALUE) continue;
     if (buf->place == INPUT && !check_read(v, operand, buf, operand->binding->node, once)) return false;
-    if (buf->place == OVER && !call->kernel->over) return fail(v, "is written over nothing", buf->name);
-    if (buf->place == OVER && !check_read(v, operand, buf, call->kernel->over, once)) return false;
+    if (buf->place != OVER && buf->place != UPDATE) continue;
+    if (!call->kernel->over) return fail(v, "is written over nothing", buf->name);
+    if (!check_read(v, operand, buf, call->kernel->over, once)) return false;
   }
   return check_apart(v, version, once);
 }

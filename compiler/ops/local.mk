@@ -78,7 +78,8 @@ libcnnc_a_SOURCES += %D%/shape/blocks.c %D%/shape/blocks.h %D%/shape/region.c \
   %D%/shape/channel_shuffle.c %D%/shape/concat.c %D%/shape/constant.c %D%/shape/crop.c %D%/shape/crop_like.c \
   %D%/shape/depth_to_space.c %D%/shape/flatten.c %D%/shape/reshape.c %D%/shape/reshape.h %D%/shape/resize.c \
   %D%/shape/resize.h %D%/shape/slice.c %D%/shape/space_to_depth.c %D%/shape/state.c \
-  %D%/shape/stream_mask.c %D%/shape/stream_mask.h %D%/shape/upsample.c \
+  %D%/shape/stream_mask.c %D%/shape/stream_mask.h %D%/shape/stream_ring.c %D%/shape/stream_ring.h \
+  %D%/shape/upsample.c \
   %D%/shape/weave.c %D%/shape/weave.h %D%/shape/zero_pad.c
 EXTRA_DIST += %D%/TEMPLATE.c
 

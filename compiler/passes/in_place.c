@@ -60,8 +60,18 @@ bool plan_may_overlap(const Plan *plan, int k, const Node *operand) {
          plan->life[home_of(plan, operand)->id].block.dies == k;
 }
 
+/* The state of which the kernel replaces some rows where they are stored; or NULL. */
+static const Node *state_to_rewrite(const Plan *plan, const Kernel *kernel) {
+  if (!kernel->root->op->traits.rewrites_state || kernel->result != kernel->root) return NULL;
+  const Node *state = kernel->root->in[1];
+  const Storage *storage = &plan->storage[kernel->result->id];
+  return storage->kind == STORE_STATE && storage->index == state->port->index ? state : NULL;
+}
+
 static const Node *operand_to_replace(const Plan *plan, int k) {
   const Kernel *kernel = plan->kernels.data[k];
+  const Node *state = state_to_rewrite(plan, kernel);
+  if (state) return state;
   if (!makes_own_place(plan, k) || kernel->pool || kernel->root->result != RESULT_SAMPLE) return NULL;
   for (int i = 0; i < kernel->root->nin; i++)
     if (dies_in(plan, k, kernel->root->in[i])) return kernel->root->in[i];

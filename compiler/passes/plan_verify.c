@@ -65,11 +65,13 @@ void verify_storage(const Plan *plan) {
   }
 }
 
-/* An overwritten value has no users after that kernel. */
+/* An overwritten value has no users after that kernel. (For states pass_states has seen to that: their memory
+ * is the caller's.) */
 void verify_in_place(const Plan *plan) {
   for (int k = 0; k < plan->kernels.n; k++) {
     const Kernel *kernel = plan->kernels.data[k];
-    if (kernel->over && plan->life[home_of(plan, kernel->over)->id].block.dies != k)
+    const bool state = kernel->over && node_is_state(kernel->over);
+    if (kernel->over && !state && plan->life[home_of(plan, kernel->over)->id].block.dies != k)
       broken_plan(plan, kernel->result, "it overwrites a value that is needed later");
     if (kernel->over && plan->storage[kernel->over->id].kind != plan->storage[kernel->result->id].kind)
       broken_plan(plan, kernel->result, "it overwrites a value in another memory space");

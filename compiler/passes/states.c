@@ -55,6 +55,7 @@ Graph *states_last(Arena *arena, Graph *from) {
 /* ---- updates without a copy ---- */
 static bool reads_state(const Plan *plan, const Kernel *kernel, const Node *state) {
   if (node_is_update(kernel->root)) return home_of(plan, kernel->root->in[0]) == state;
+  if (kernel->root->op->traits.rewrites_state && kernel->root->in[1] == state) return false;
   for (int i = 0; i < kernel->root->nin; i++)
     if (home_of(plan, kernel->root->in[i]) == state) return true;
   for (int c = 0; c < kernel->nchain; c++)

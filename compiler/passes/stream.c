@@ -1,6 +1,8 @@
 /* stream.c: pass that builds the graph of one step, which computes the next rows of an endless sequence. A
  * reader that needs rows of earlier calls gets a concatenation: the rows in a state, then the new ones. The
  * state is updated with the last of them. So the graph of a step is a net with states, as any other.
+ * If all readers of a history are dilated windows with few taps, it is a gather ring instead: only the rows
+ * that they read are copied (ops/shape/stream_ring.c).
  *
  * With --slide, layers that see no edge of the window are computed in steps, all others for the whole window
  * in each call.
@@ -10,17 +12,27 @@
 #include "passes/stream.h"
 #include "base/number.h"
 #include "ops/registry.h"
+#include "ops/shape/stream_ring.h"
 #include "passes/passes.h"
 
 /* ---- rows of earlier calls ---- */
+/* The rows that a reader of a gather ring needs, numbered as in StreamNeed. */
+typedef struct Reader {
+  RingTaps taps;
+  Node *rows; /* NULL: not yet created */
+} Reader;
+
 /* Rows of a value for some of its readers: a history and the new rows. Rows before the sequence have the
  * value `fill`. */
 typedef struct Ring {
   const Node *of;
   double fill;
-  bool any, masked;
+  bool any, masked, dilated; /* dilated: at least one reader is a dilated window */
   int64_t history;
-  Node *rows; /* the history, then the new rows */
+  VEC(Reader) readers; /* different ones, which need rows of the history */
+  int gather;          /* position of the gather ring in Step.positions; -1: all rows are copied */
+  Node *rows;          /* the history, then the new rows; of a gather ring the new rows */
+  Node *state;         /* of a gather ring */
 } Ring;
 
 typedef struct Step {
@@ -29,6 +41,8 @@ typedef struct Step {
   Node **map;  /* by node id: the rows of a step, or the whole value */
   Node *calls; /* the number of earlier calls, if rows are masked; else NULL */
   VEC(Ring) rings;
+  VEC(RingPlace) places; /* of gather rings */
+  Node *positions;       /* of gather rings; NULL: there are none */
 } Step;
 
 static StepRows stream_steps(const Step *s, const Node *node) { return s->streams->flow[node->id].step; }
@@ -42,12 +56,45 @@ static Ring *ring_of(Step *s, const Node *of, const StreamNeed *need) {
   return NULL;
 }
 
-static void add_need(Step *s, const Node *of, const StreamNeed *need) {
+/* Only some of the rows of a dilated window are read. reader NULL: none. */
+static RingTaps ring_taps(const Step *s, const Node *reader, const StreamNeed *need) {
+  const RingTaps all = {1, need->first, 0, need->count};
+  if (!reader || !s->streams->flow[reader->id].flows || !reader->window || stream_in_regions(reader) ||
+      stream_rule(reader) != STREAM_WINDOW || stream_counts_rows(reader))
+    return all;
+  const int axis = stream_axis(reader->in[0]->shape);
+  const int64_t taps = reader->window->kernel[axis], apart = reader->window->dilation[axis];
+  return apart == 1 || taps == 1 ? all
+                                 : (RingTaps){taps, need->first, apart, need->count - apart * (taps - 1)};
+}
+
+static Reader *ring_reader(const Ring *ring, const RingTaps *taps) {
+  for (int i = 0; i < ring->readers.n; i++) {
+    const RingTaps *other = &ring->readers.data[i].taps;
+    if (other->n == taps->n && other->first == taps->first && other->apart == taps->apart &&
+        other->rows == taps->rows)
+      return &ring->readers.data[i];
+  }
+  return NULL;
+}
+
+/* Does it need exactly the new rows? */
+static bool needs_new(const Step *s, const Node *of, const StreamNeed *need) {
+  const StepRows rows = stream_steps(s, of);
+  return need->first == rows.offset && need->count == rows.rows && !need->masked;
+}
+
+static void add_need(Step *s, const Node *of, const Node *reader, const StreamNeed *need) {
   Ring *ring = ring_of(s, of, need);
+  const RingTaps taps = ring_taps(s, reader, need);
   if (!ring) {
-    vec_push(s->streams->arena, s->rings, ((Ring){.of = of, .any = true, .masked = need->masked}));
+    const Ring new = {.of = of, .any = true, .masked = need->masked, .gather = -1};
+    vec_push(s->streams->arena, s->rings, new);
     ring = &s->rings.data[s->rings.n - 1];
   }
+  ring->dilated = ring->dilated || taps.n > 1;
+  if (!needs_new(s, of, need) && !ring_reader(ring, &taps))
+    vec_push(s->streams->arena, ring->readers, ((Reader){taps, NULL}));
   if (!need->any) {
     ring->any = false;
     ring->fill = need->fill;
@@ -64,11 +111,26 @@ static void find_rings(Step *s) {
       const Node *node = graph->nodes.data[i];
       for (int k = 0; k < node->nin; k++)
         if (s->streams->live[i] && stream_needs(s->streams, node, k, &need) && need.any == any)
-          add_need(s, node->in[k], &need);
+          add_need(s, node->in[k], node, &need);
     }
   for (int o = 0; o < graph->outputs.n && s->streams->window; o++)
     if (stream_needs_window(s->streams, graph->outputs.data[o].node, &need))
-      add_need(s, graph->outputs.data[o].node, &need);
+      add_need(s, graph->outputs.data[o].node, NULL, &need);
+}
+
+/* A ring whose readers need few of its rows is a gather ring: fewer rows are copied. */
+static void find_gather_rings(Step *s) {
+  for (int i = 0; i < s->rings.n; i++) {
+    Ring *ring = &s->rings.data[i];
+    int64_t gathered = 0;
+    for (int k = 0; k < ring->readers.n; k++)
+      gathered += ring->readers.data[k].taps.n * ring->readers.data[k].taps.rows;
+    if (!ring->dilated || gathered >= ring->history || ring->history > MOST_RING_ROWS) continue;
+    ring->gather = s->places.n;
+    const RingPlace place = {ring->gather, ring->history, stream_steps(s, ring->of).rows};
+    vec_push(s->to->arena, s->places, place);
+  }
+  if (s->places.n) s->positions = ring_positions(s->to, s->places.n, s->places.data);
 }
 
 /* ---- nodes ---- */
@@ -129,7 +191,8 @@ static void make_ring(Step *s, Ring *ring) {
   if (ring->history || ring->masked) value = rows_of_regions(s->to, value);
   if (ring->masked) value = stream_masked(s->to, value, calls_so_far(s), rows.rows, rows.offset, ring->fill);
   ring->rows = value;
-  if (!ring->history) return;
+  if (ring->gather >= 0) ring->state = kept_state(s, ring);
+  if (!ring->history || ring->state) return;
   Node *state = kept_state(s, ring), *kept = rows_kept(s->to, state);
   Node *part[2] = {kept, ring->masked || can_follow(s, value) ? value : rows_kept(s->to, value)};
   ring->rows = rows_stacked(s->to, 2, part);
@@ -141,23 +204,35 @@ static void make_rings(Step *s, const Node *of) {
     if (s->rings.data[i].of == of) make_ring(s, &s->rings.data[i]);
 }
 
-static Node *needed_rows(Step *s, const Node *of, const StreamNeed *need) {
+static Node *gathered_rows(Step *s, const Ring *ring, RingTaps taps) {
+  Reader *reader = ring_reader(ring, &taps);
+  taps.first -= stream_steps(s, ring->of).offset - ring->history; /* from the oldest row on */
+  if (!reader->rows)
+    reader->rows =
+        ring_gathered(s->to, ring->rows, ring->state, s->positions, &s->places.data[ring->gather], &taps);
+  return reader->rows;
+}
+
+static Node *needed_rows(Step *s, const Node *of, const Node *reader, const StreamNeed *need) {
   const Ring *ring = ring_of(s, of, need);
   const StepRows rows = stream_steps(s, of);
-  const bool own = need->first == rows.offset && need->count == rows.rows && !ring->masked;
-  if (own && (of->shape.regions || !ring->history)) return s->map[of->id];
+  if (needs_new(s, of, need) && (of->shape.regions || !ring->history || ring->state)) return s->map[of->id];
+  if (ring->state)
+    return regions_of_rows(s->to, gathered_rows(s, ring, ring_taps(s, reader, need)), of->shape);
   Node *all = rows_of_regions(s->to, ring->rows);
   return regions_of_rows(
       s->to, rows_cut(s->to, all, need->first - (rows.offset - ring->history), need->count), of->shape);
 }
 
 /* ---- layers ---- */
-/* The window on the rows of a step: without padding along the rows. */
+/* The window on the rows of a step: without padding along the rows. Gathered rows of two taps are as far
+ * apart as there are rows per tap. */
 static void set_step_window(Step *s, Node *step, const Node *node, const StreamNeed *need) {
   const int axis = stream_axis(node->in[0]->shape);
   Window *window = NEW(s->to->arena, Window);
   *window = *node->window;
   window->before[axis] = window->after[axis] = 0;
+  if (ring_of(s, node->in[0], need)->state) window->dilation[axis] = ring_taps(s, node, need).rows;
   if (stream_rule(node) == STREAM_TRANSPOSED) {
     const int64_t stride = window->stride[axis];
     window->before[axis] = stream_steps(s, node).offset + node->window->before[axis] - need->first * stride;
@@ -190,7 +265,7 @@ static Node *step_node(Step *s, const Node *node) {
   Node *step = graph_copy_node(s->to->arena, node, s->map);
   StreamNeed need = {0};
   for (int k = node->nin - 1; k >= 0; k--)
-    if (stream_needs(s->streams, node, k, &need)) step->in[k] = needed_rows(s, node->in[k], &need);
+    if (stream_needs(s->streams, node, k, &need)) step->in[k] = needed_rows(s, node->in[k], node, &need);
   if (flows) {
     step->shape = stream_with_rows(node->shape, stream_steps(s, node).rows);
     if (!regions && (rule == STREAM_WINDOW || rule == STREAM_TRANSPOSED))
@@ -227,27 +302,36 @@ static void add_outputs(Step *s) {
     const Node *node = graph->outputs.data[o].node;
     Node **made = &s->to->outputs.data[o].node;
     if (s->streams->window && stream_needs_window(s->streams, node, &need))
-      *made = needed_rows(s, node, &need);
+      *made = needed_rows(s, node, NULL, &need);
     if ((*made)->op->traits.slice_offset || (*made)->op->traits.concat_offset)
       *made = rows_kept(s->to, *made);
   }
 }
 
+static void update_gather_rings(Step *s) {
+  for (int i = 0; i < s->rings.n; i++) {
+    const Ring *ring = &s->rings.data[i];
+    if (ring->state) ring_update(s->to, ring->rows, ring->state, s->positions, &s->places.data[ring->gather]);
+  }
+}
+
 /* ---- for header, summary and JSON ---- */
-static StreamLayer stream_layer_of(const Step *s, const Node *node) {
+static StreamLayer stream_layer_of(Step *s, const Node *node) {
   const Flow *flow = &s->streams->flow[node->id];
   StreamLayer layer = {.flows = flow->flows, .rows = larger(stream_rows(node->shape), 1)};
   StreamNeed need;
-  if (flow->flows) layer = (StreamLayer){true, flow->step.rows, flow->step.offset, 0, flow->late};
+  if (flow->flows) layer = (StreamLayer){true, flow->step.rows, flow->step.offset, 0, false, flow->late};
   for (int k = 0; k < node->nin; k++)
-    if (stream_needs(s->streams, node, k, &need))
+    if (stream_needs(s->streams, node, k, &need)) {
       layer.history = larger(layer.history, step_history(stream_steps(s, node->in[k]), need.first));
+      layer.gathers = layer.gathers || (ring_of(s, node->in[k], &need)->state && layer.history);
+    }
   if (flow->flows && node->op->traits.kept_rows && !s->streams->window)
     layer.history = node->op->traits.kept_rows(node);
   return layer;
 }
 
-static const Stream *stream_of(const Step *s, const Graph *whole, Node *const *tidy) {
+static const Stream *stream_of(Step *s, const Graph *whole, Node *const *tidy) {
   Arena *arena = s->to->arena;
   const Streams *streams = s->streams;
   StreamLayer *layer = NEW_ARRAY(arena, StreamLayer, whole->nodes.n + 1),
@@ -276,8 +360,10 @@ Graph *stream_graph(Arena *arena, Diags *diags, const Graph *from, const Graph *
   Step s = {.streams = &streams, .to = graph_copy_head(arena, streams.graph)};
   s.map = NEW_ARRAY(arena, Node *, streams.graph->nodes.n + 1);
   find_rings(&s);
+  find_gather_rings(&s);
   add_nodes(&s);
   add_outputs(&s);
+  update_gather_rings(&s);
   for (int i = 0; i < s.to->nodes.n; i++)
     s.to->nodes.data[i]->hidden = NULL; /* for later passes the graph is as written */
   s.to->stream = stream_of(&s, from, tidy);

@@ -57,7 +57,8 @@ static void put_lir_place(Text *out, const Place *place) {
 static void put_operand(Text *out, const Buf *buf, const Operand *operand) {
   static const char *const roles[] = {[INPUT] = "reads",    [WEIGHTS] = "reads", [OUTPUT] = "writes",
                                       [UPDATE] = "adds to", [OVER] = "in place", [WORK] = "scratch"};
-  text_put(out, "       %-8s %-10s ", roles[buf->place], buf->name);
+  const bool value = operand->binding->kind == BIND_VALUE && buf->place == UPDATE;
+  text_put(out, "       %-8s %-10s ", value ? "updates" : roles[buf->place], buf->name);
   put_lir_place(out, &operand->place);
   text_put(out, operand->binding->kind == BIND_SCRATCH ? "\n" : "  (%s)\n", what(out, operand->binding));
 }

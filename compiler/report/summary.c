@@ -151,7 +151,7 @@ static Row summary_row(Arena *arena, const Node *node, const Field *field, const
   const StreamLayer *layer = &stream->layer[node->id];
   row.cell[ROWS] = layer->flows ? count_text(arena, layer->rows) : "all";
   row.cell[OFFSET] = count_text(arena, layer->offset);
-  row.cell[HISTORY] = count_text(arena, layer->history);
+  row.cell[HISTORY] = arena_printf(arena, "%" PRId64 "%s", layer->history, layer->gathers ? " gather" : "");
   return row;
 }
 
@@ -455,8 +455,8 @@ static void json_stream(Text *out, const Graph *graph, const SummarySizes *sizes
     text_put(out, "%s\n    {", any ? "," : "");
     any = true;
     json_name(out, "name", node->name);
-    text_put(out, ", \"rows\": %" PRId64 ", \"offset\": %" PRId64 ", \"history\": %" PRId64 "}", layer.rows,
-             layer.offset, layer.history);
+    text_put(out, ", \"rows\": %" PRId64 ", \"offset\": %" PRId64 ", \"history\": %" PRId64 "%s}", layer.rows,
+             layer.offset, layer.history, layer.gathers ? ", \"ring\": \"gather\"" : "");
   }
   text_put(out, "\n  ], \"macs_per_step\": %" PRId64 ", \"macs_whole\": %" PRId64 "},\n",
            totals_of(graph).macs, totals_of(whole).macs);

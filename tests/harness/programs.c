@@ -250,15 +250,30 @@ static bool swap_states(Draw *d, Program *p) { /* reads or writes another state 
   return false;
 }
 
+/* A history of one row less: a call reads or writes a state without its first row, or its last one. */
+static bool less_history(Draw *d, Program *p) {
+  for (int tries = 0; tries < 50; tries++) {
+    const Version *version = &p->calls.data[draw(d, p->calls.n)].version[0];
+    Operand *operand = &version->argument[draw(d, version->lower->b->nbufs)];
+    if (!operand->used || operand->place.space != SPACE_STATE || operand->place.bytes <= operand->place.pitch)
+      continue;
+    operand->place.bytes -= operand->place.pitch;
+    if (draw(d, 2)) operand->place.offset += operand->place.pitch;
+    return true;
+  }
+  return false;
+}
+
 static bool (*const damages[])(Draw *, Program *) = {
     move_place,   swap_place,   change_stride, change_space, drop_barrier, exchange_calls, shorten_life,
     shorten_life, shrink_space, move_phase,    merge_phases, move_copy,    cut_sum,        drop_barrier,
-    move_place,   cut_cleared,  change_fill,   drop_update,  swap_states,  early_update};
+    move_place,   cut_cleared,  change_fill,   drop_update,  swap_states,  early_update,   less_history};
 static const char *const damage_names[] = {
     "place moved",      "place of another", "stride changed", "space changed",   "barrier dropped",
     "calls exchanged",  "lifetime cut",     "lifetime cut",   "space shrunk",    "phase moved",
     "phases exchanged", "copy moved",       "sum cut",        "barrier dropped", "place moved",
-    "cleared less",     "fill changed",     "update dropped", "another state",   "update early"};
+    "cleared less",     "fill changed",     "update dropped", "another state",   "update early",
+    "history less"};
 enum { DAMAGES = sizeof damages / sizeof *damages };
 
 /* ---- what a run gives ---- */

@@ -213,6 +213,9 @@ def hover():
         c.change(net, text)
         value = c.at("textDocument/hover", net, *inside(text, "maxpool"))["contents"]["value"]
         check((wanted in value) == ("relu" in tail), f"hover in a net with {tail.strip()}: steps", value)
+    c.change(net, "net ring {\n    input x: 40x2\n    conv(2, 3, dilation=6, pad=causal)\n}\n")
+    value = c.at("textDocument/hover", net, 2, 6)["contents"]["value"]
+    check("1 row a step, offset 0, history 12 (gather ring)" in value, "hover: a gather ring", value)
     c.finish()
 
 
