@@ -378,11 +378,11 @@ static bool same_box(const WrittenBox *a, const WrittenBox *b) {
   return true;
 }
 
-static void walk_branch(Prover *p, const ProofEnv *env, NestStmt *body, int boxes) {
+static void walk_branch(Prover *p, const ProofEnv *env, NestStmt *body) {
   p->depth++;
   walk(p, env, body);
   p->depth--;
-  prover_leave_block(p, boxes);
+  prover_leave_block(p, p->level); /* merges move all boxes from there on */
 }
 
 static void set_aside(Prover *p, int first, bool aside) { /* only one of the branches runs */
@@ -394,7 +394,7 @@ static void walk_if(Prover *p, const ProofEnv *env, NestStmt *stmt) {
   int verdict = decide(p, env, cond), guards = p->nguards, boxes = p->boxes.n, level = p->level;
   stmt->u.branch.seen |= seen_bit(verdict);
   if (verdict >= 0) {
-    walk_branch(p, env, verdict ? stmt->body : stmt->otherwise, boxes);
+    walk_branch(p, env, verdict ? stmt->body : stmt->otherwise);
     return;
   }
   p->level = boxes;
@@ -405,7 +405,7 @@ static void walk_if(Prover *p, const ProofEnv *env, NestStmt *stmt) {
     if (!last && !decide_all(p, env, &cond->any[i])) continue;
     if (last) assume_not(p, env, cond);
     else assume(p, env, &cond->any[i]);
-    walk_branch(p, env, last ? stmt->otherwise : stmt->body, boxes);
+    walk_branch(p, env, last ? stmt->otherwise : stmt->body);
     set_aside(p, first, true);
     p->nguards = guards;
     int n = 0;
@@ -436,13 +436,12 @@ static void walk_if(Prover *p, const ProofEnv *env, NestStmt *stmt) {
 
 static void walk_call(Prover *p, const ProofEnv *env, const NestStmt *stmt) {
   ProofEnv callee = {0};
-  int boxes = p->boxes.n;
   for (int i = 0; i < stmt->u.call.fn->nparams; i++) {
     prover_check_magnitude(p, env, &stmt->u.call.arg[i], NULL);
     callee.slot[i + 1] = lin_of(env, &stmt->u.call.arg[i]);
     callee.size[i + 1] = prover_slot_size(p, &callee.slot[i + 1]);
   }
-  walk_branch(p, &callee, stmt->u.call.fn->body, boxes);
+  walk_branch(p, &callee, stmt->u.call.fn->body);
 }
 
 static void walk_routine(Prover *p, const NestStmt *stmt) {

@@ -583,6 +583,36 @@ static void test_chosen_proved(void) { /* similar to the rejected ones, but vali
   arena_free(arena);
 }
 
+/* Two rows of four parts of each of two halves, in an order in which parts merge across rows and halves;
+ * whether in branches that are always taken or in calls. */
+static bool proves_parts(bool calls, int parts) {
+  enum { PART = 4, HALF = 16, ROWS = 2 };
+  Arena *arena = arena_new();
+  Nest *b = nest_new(arena, "parts", "");
+  Buf *out = NEST_BUF(b, OUTPUT, "out", ROWS, 2 * HALF);
+  NestFn *put = nest_fn(b, "put", true);
+  const Ix row = nest_arg(b, "row"), at = nest_arg(b, "at");
+  nest_store(b, nest_at(b, out, row, at), splat(num(b, 0), PART));
+  nest_fn(b, "parts", false);
+  NEST_FOR(b, n, 1)
+    for (int i = 0; i < parts; i++) {
+      const Ix y = n + i / 2 % ROWS, x = NEST_Z + (i % 2 * HALF + i / (2 * ROWS) * PART);
+      if (calls) nest_call(b, put, y, x);
+      else NEST_IF(b, nest_below(b, y, ROWS)) nest_store(b, nest_at(b, out, y, x), splat(num(b, 0), PART));
+    }
+  Proof proof;
+  const bool proved = nest_prove(b, &proof);
+  arena_free(arena);
+  return proved;
+}
+
+static void test_parts_proved(void) {
+  for (int calls = 0; calls < 2; calls++) {
+    CU_ASSERT(proves_parts(calls, 16));
+    CU_ASSERT(!proves_parts(calls, 15));
+  }
+}
+
 CU_TestInfo suite_nest_refused[] = {
     {"misuse of the builder ends with status 3", test_misuse},
     {"refused: out of bounds", test_bounds_refused},
@@ -597,4 +627,5 @@ CU_TestInfo suite_nest_refused[] = {
     {"refused: stores at chosen places", test_chosen_stores_refused},
     {"refused: chosen indices in parallel iterations", test_chosen_parallel_refused},
     {"proved: chosen indices", test_chosen_proved},
+    {"proved: parts that merge across calls and branches", test_parts_proved},
     CU_TEST_INFO_NULL};
