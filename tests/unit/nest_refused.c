@@ -598,7 +598,8 @@ static bool proves_parts(bool calls, int parts) {
     for (int i = 0; i < parts; i++) {
       const Ix y = n + i / 2 % ROWS, x = NEST_Z + (i % 2 * HALF + i / (2 * ROWS) * PART);
       if (calls) nest_call(b, put, y, x);
-      else NEST_IF(b, nest_below(b, y, ROWS)) nest_store(b, nest_at(b, out, y, x), splat(num(b, 0), PART));
+      else
+        NEST_IF(b, nest_below(b, y, ROWS)) nest_store(b, nest_at(b, out, y, x), splat(num(b, 0), PART));
     }
   Proof proof;
   const bool proved = nest_prove(b, &proof);

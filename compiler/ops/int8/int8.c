@@ -29,6 +29,18 @@ int32_t int8_halves(int32_t low, int32_t high) {
   return (int32_t)(((uint32_t)low & 0xffffu) | (uint32_t)high << 16);
 }
 
+/* ---- words ---- */
+int32_t words_lift(Dot dot) { return dot == DOT_BYTES || dot == DOT_PAIRS ? -INT8_MIN : 0; }
+
+const Primitive *words_dot(Dot dot, int lanes) {
+  switch (dot) {
+  case DOT_BYTES: return &primitive_dot_bytes;
+  case DOT_PAIRS: return lanes > 1 ? &primitive_dot_pairs : &primitive_dot_bytes;
+  case DOT_SIGNED: return &primitive_dot_signed;
+  default: return &primitive_dot_halves;
+  }
+}
+
 /* ---- rounding ---- */
 Steps int8_steps(Rounding rounding, Multiplier factor) {
   Steps s = {.m = factor.m};

@@ -54,6 +54,7 @@ typedef struct Int8Matmul {
   Stored stored;
   Multiplier factor;
 } Int8Matmul;
+bool int8_matmul_words(Lower *, const Int8Matmul *); /* the whole nest; false: it has none for this target */
 
 /* Rows of a table by index. */
 typedef struct Int8Embedding {
@@ -141,6 +142,9 @@ Steps int8_steps(Rounding, Multiplier);
 bool int8_steps_fit(Rounding, Multiplier, int64_t most);
 
 int32_t int8_halves(int32_t low, int32_t high); /* a word of two int16 numbers */
+/* Words are operands of the target's dot product: four bytes q + 128 or q, or two halves q. */
+int32_t words_lift(Dot);                    /* the number added to each q: 128 or 0 */
+const Primitive *words_dot(Dot, int lanes); /* operands: a sum, a word, one of weights, which is not lifted */
 
 /* ---- shared by their nests ---- */
 /* The multipliers of a product's filters, as constants of the model. */

@@ -149,6 +149,7 @@ static void lower(Lower *l) {
   lower_about(l, "%s bits, rounding %s", wide ? "16" : "8", rounding_name(p->rounding));
   const bool vectors = lanes && lower_assumes(l, fit);
   if (lanes && !wide) lower_needs(l, fit, "scales of similar size");
+  if (vectors && int8_matmul_words(l, p)) return;
   if (vectors && p->of.right) t.b = lower_scratch_of(l, "turned", I8, 2, (int64_t[]){p->of.k, p->of.m});
   nest_fn(l->b, l->b->name, false);
   if (vectors) lower_vectors(&t);

@@ -14,17 +14,6 @@ Dot words_kind(const Lower *l) {
              : own;
 }
 
-int32_t words_lift(Dot dot) { return dot == DOT_BYTES || dot == DOT_PAIRS ? -INT8_MIN : 0; }
-
-const Primitive *words_dot(Dot dot, int lanes) {
-  switch (dot) {
-  case DOT_BYTES: return &primitive_dot_bytes;
-  case DOT_PAIRS: return lanes > 1 ? &primitive_dot_pairs : &primitive_dot_bytes;
-  case DOT_SIGNED: return &primitive_dot_signed;
-  default: return &primitive_dot_halves;
-  }
-}
-
 static int64_t reached(const Correlation *k, int axis) { /* elements that some window reads */
   return (extent_side(k->small, axis) - 1) * k->stride[axis] + (k->kernel[axis] - 1) * k->dilation[axis] + 1;
 }

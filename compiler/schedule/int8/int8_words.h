@@ -33,9 +33,7 @@ Words words_begin(Lower *, const Correlation *); /* makes the buffer */
 bool words_see_windows(const Lower *, const Correlation *);
 Words words_of_windows(Lower *, const Correlation *); /* likewise */
 void words_fill(Lower *, const Words *, LoopKind outer);
-Dot words_kind(const Lower *);              /* the kind of product of the layer's words */
-int32_t words_lift(Dot);                    /* the number added to each q: 128 or 0 */
-const Primitive *words_dot(Dot, int lanes); /* operands: a sum, a word of the input, one of weights */
+Dot words_kind(const Lower *); /* the kind of product of the layer's words */
 
 Val words_half(Nest *, const char *name, int odd, Val bytes); /* two of four bytes as halves */
 Val halves_plus(Val, Val);                                    /* each half of a word separately */
