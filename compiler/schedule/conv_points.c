@@ -164,7 +164,7 @@ static int64_t channels_at_a_time(const Points *c, const Panels *panels) {
   return rows;
 }
 
-/* Panel `out` of the group and the phase, which is at->panel of the group. */
+/* Packs panel `out` of a group and phase; at->panel is its number in the group. */
 static void pack_channels(const Points *c, Pack *pack, PointWeight *at, const Panels *panels,
                           const PointPack *how) {
   Nest *b = pack->nest;

@@ -161,7 +161,8 @@ static void check_way(const Check *check, const Way *way, int images) {
     check_plan(check, plan_training_within(s->arena, s->graph, (PlanOptions){.fusing = fusing}, 0, 1), way);
 }
 
-/* With its own packs; as in a file of several targets, and with little RAM. */
+/* With weights packed for the target; then packed for the widest, as in a file of several targets, and with
+ * little RAM. */
 static void check_layouts(const Check *check, Way way, int images) {
   way.layout = way.target->lanes;
   way.little_ram = way.level->little_ram;

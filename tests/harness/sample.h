@@ -48,6 +48,6 @@ PlanOptions sample_together(const Sample *, const Target *layout, bool exact);
 /* The next way to compute the first layers of inference in row bands, among those with the same
  * options->fusing; false: there are no more. The first: options->bands is {0, 0}. */
 bool sample_next_bands(const Sample *, PlanOptions *options);
-bool plan_any_together(const Plan *); /* is there such a layer? */
+bool plan_any_together(const Plan *); /* does it batch any layer? */
 double sample_loss(const Sample *, const GraphRun *);
 #endif

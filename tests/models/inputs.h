@@ -14,8 +14,8 @@ static inline int32_t model_input_byte(uint64_t *state) { /* 0 to 255 */
   return (int32_t)(*state >> 56);
 }
 
-/* Of four random ones one is noise; the others have a half, a quarter and an eighth of its contrast about a
- * number of their own, because noise alone brings layers to few of their values. */
+/* One of four random inputs is noise over the whole range; the others have 1/2, 1/4 and 1/8 of the range
+ * around a random value, because layers take only few of their values on noise of the whole range. */
 static inline void model_input(int number, int8_t *to, int64_t n) {
   uint64_t state = (uint64_t)(number + 1) * UINT64_C(0x9e3779b97f4a7c15);
   const int32_t own = model_input_byte(&state) - 128, divisor = 1 << number % 4,

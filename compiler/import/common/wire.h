@@ -65,7 +65,7 @@ void *wire_read(Wire *, const WireMessage *, const uint8_t *bytes, size_t n);
  * errno has the reason. */
 size_t wire_size(const WireMessage *, const void *message);
 bool wire_write(FILE *, const WireMessage *, const void *message);
-/* Numbers in the byte order of the files, on any machine. */
+/* Little-endian numbers, as in the files, on any machine. */
 uint64_t wire_little(const uint8_t *bytes, int n);
 float wire_float(const uint8_t *bytes);
 double wire_double(const uint8_t *bytes);

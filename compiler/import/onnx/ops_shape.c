@@ -160,7 +160,7 @@ View *import_expand(ModelImport *im, const OnnxNode *node) {
 }
 
 /* ---- concatenation ---- */
-/* The image dimension: it has one element, if there is one. */
+/* Whether dimension d is the batch: images, or one element that is no axis of the net's value. */
 static bool is_batch(const View *x, int d) {
   return x->along[d].n == 0 ? x->size[d] == 1 : x->along[d].f[0].axis == BATCH;
 }

@@ -7,7 +7,7 @@ typedef struct Window2 { /* of one or two axes */
   int n;
   int64_t kernel[2], stride[2], dilation[2], before[2], after[2], in[2], out[2];
   bool same;
-  int pos[2];   /* the axes that it moves along */
+  int pos[2];   /* the axes along which the window moves */
   int64_t rows; /* images that are parts of the value, or 1 */
 } Window2;
 

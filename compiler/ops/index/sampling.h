@@ -49,7 +49,7 @@ typedef void SampleBody(const Sample *, const void *context);
 /* Calls the body with the pixels around a point of an image of this height and width. */
 void sample_choose(Lower *, const Sampling *, Extent, Val y, Val x, bool slopes, SampleBody,
                    const void *context);
-/* Corner k = 2*row + column: does it exist? Its weight, and its channels. */
+/* Corner k = 2*row + column of the point: whether it is inside the image, its weight, its channels. */
 enum { SAMPLE_CORNERS = 4 };
 bool sample_has(const Sample *, int k);
 Val sample_weight(const Sample *, int k);

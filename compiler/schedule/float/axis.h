@@ -26,7 +26,7 @@ Axis axis_phase(
 Axis axis_repeated(const Correlation *, int axis, int64_t factor, int64_t phase);
 int64_t axis_repeated_taps(const Correlation *, int axis, int64_t factor); /* of all phases */
 void axis_repeated_sum(const Correlation *, int axis, int64_t factor, int64_t tap, int64_t *from,
-                       int64_t *to);       /* the kernel's own elements that are summed in this one */
+                       int64_t *to);       /* merged tap `tap` is the sum of taps from .. to-1 */
 bool axis_before(const Axis *, int64_t n); /* does output n have taps before the input's start? */
 bool axis_behind(const Axis *, int64_t n); /* or after its end? */
 void axis_inside(const Axis *, int64_t *from,
