@@ -28,14 +28,20 @@ const Const *scope_in(const Scope *scope) {
   return &none;
 }
 
-bool name_is_reserved(const char *name) { return op_find(name) != NULL; }
+/* Future operators are reserved, too. */
+bool name_is_reserved(const char *name) { return op_find(name) != NULL || strcmp(name, "scan") == 0; }
+
+const char *reserved_text(const char *name) {
+  return op_find(name) ? "an operator" : "reserved for an operator";
+}
 
 void scope_define(Sema *s, Scope *scope, EntryKind kind, Ident name, Const value, const Site *site) {
   const Entry *before = scope_find(scope, name.s);
   const BlockDef *block = table_find(&s->blocks, name.s);
   if (name_is_reserved(name.s)) {
     Diag *diag = diag_report(s->diags, DIAG_reserved_name, name.span, site,
-                             "'%s' is an operator, and cannot be defined as something else", name.s);
+                             "'%s' is %s, and cannot be defined as something else", name.s,
+                             reserved_text(name.s));
     diag_help(diag, "another name will do: 'my_%s'", name.s);
   } else if (before) {
     Diag *diag =
