@@ -64,12 +64,14 @@ typedef struct RowsProduct {
   const int8_t *q;
   const float *scale; /* [1], [gates] or [sums] */
   int64_t scales, sums, terms;
-  const int32_t *bias;
+  const int32_t *bias;      /* or, of int16 values, */
+  const int64_t *wide_bias; /* with int64 sums */
   const Multiplier *factor;
 } RowsProduct;
-/* Looks up its arrays, without the factors; bias NULL: zeros. False: one is missing or wrong, which was
- * reported. */
-bool quant_find_product(Quantizer *, const Weight *weight, const Weight *bias, int64_t gates, RowsProduct *);
+/* Looks up its arrays, without the factors; bias NULL: zeros; wide: of int16 values. False: one is missing or
+ * wrong, which was reported. */
+bool quant_find_product(Quantizer *, const Weight *weight, const Weight *bias, int64_t gates, bool wide,
+                        RowsProduct *);
 
 /* ---- layers.c, recurrent_layers.c, svdf_layers.c, lookup_tables.c ---- */
 /* The node's value, or NULL after a problem. */

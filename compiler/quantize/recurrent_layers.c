@@ -10,9 +10,15 @@
 static const float GATE_SCALE = 1 / 4096.0f, UNIT_SCALE = 1 / 32768.0f, BYTE_SCALE = 1 / 128.0f;
 enum { CELL_BITS_LEAST = -15, CELL_BITS_MOST = 2 };
 
+/* Both x and h of an lstm may be int16. */
+static bool is_wide_lstm(const Quantizer *q, const Node *node) {
+  return node->op->traits.int8 == INT8_RECURRENT && recurrent_direction(node, 0).cell == CELL_LSTM &&
+         table_find(&q->file->by_name, arena_printf(q->arena, "%s.cell.scale", node->name)) != NULL;
+}
+
 bool quant_is_recurrent(const Quantizer *q, const Node *node) {
   const Node *in = q->map[node->in[0]->id];
-  return in && in->quant && !in->quant->wide &&
+  return in && in->quant && (!in->quant->wide || is_wide_lstm(q, node)) &&
          (node->op->traits.int8 == INT8_SVDF || !recurrent_direction(node, 0).project);
 }
 
@@ -30,18 +36,21 @@ static const float *product_scales(Quantizer *q, const Weight *weight, int64_t g
   return scale;
 }
 
-bool quant_find_product(Quantizer *q, const Weight *weight, const Weight *bias, int64_t gates,
+bool quant_find_product(Quantizer *q, const Weight *weight, const Weight *bias, int64_t gates, bool wide,
                         RowsProduct *p) {
   *p = (RowsProduct){.weight = weight, .sums = weight->dim[0], .terms = weight->dim[1]};
   p->q = quant_array(q, weight->name, I8, weight->rank, weight->dim);
   p->scale = product_scales(q, weight, gates, &p->scales);
-  p->bias = bias ? quant_array(q, bias->name, I32, 1, &p->sums) : NEW_ARRAY(q->arena, int32_t, p->sums);
+  if (wide)
+    p->wide_bias =
+        bias ? quant_array(q, bias->name, I64, 1, &p->sums) : NEW_ARRAY(q->arena, int64_t, p->sums);
+  else p->bias = bias ? quant_array(q, bias->name, I32, 1, &p->sums) : NEW_ARRAY(q->arena, int32_t, p->sums);
   for (int64_t i = 0; p->q && i < weight->size; i++)
     if (p->q[i] < -INT8_MAX) {
       quant_problem(q, "%s: has -128; weights must be -127 to 127", weight->name);
       return false;
     }
-  return p->q && p->scale && p->bias;
+  return p->q && p->scale && (p->bias || p->wide_bias);
 }
 
 static void refuse_gates(Quantizer *q, const Node *node, const Weight *weight, double unit) {
@@ -56,18 +65,20 @@ static void refuse_gates(Quantizer *q, const Node *node, const Weight *weight, d
 /* The factors from its sums to gates. one: scales are multiplied as floats. False after an error. */
 static bool find_factors(Quantizer *q, const Node *node, const Quant *in, bool one, RowsProduct *p) {
   Multiplier *factor = NEW_ARRAY(q->arena, Multiplier, p->sums);
-  const double low = in->zero - INT8_MIN, high = INT8_MAX - in->zero, reach = low > high ? low : high;
+  const double low = in->zero - INT8_MIN, high = INT8_MAX - in->zero,
+               reach = in->wide ? -INT16_MIN : fmax(low, high);
   for (int64_t s = 0; s < p->sums; s++) {
     const float scale = p->scale[s * p->scales / p->sums];
-    double most = fabs((double)p->bias[s]);
+    double most = fabs(in->wide ? (double)p->wide_bias[s] : (double)p->bias[s]);
     for (int64_t i = 0; i < p->terms; i++) most += abs(p->q[s * p->terms + i]) * reach;
     factor[s] = multiplier_of_scales(in->scale, scale, GATE_SCALE, one);
     if (factor[s].e > WIDE_MULTIPLIER_MOST || !isfinite(factor[s].real)) {
       refuse_gates(q, node, p->weight, (double)in->scale * (double)scale);
       return false;
     }
-    if (most > INT32_MAX || !sum_fits((int64_t)most, factor[s].e))
-      return quant_report_sum(q, node, p->weight, s, p->terms, most, 32);
+    if (in->wide ? most >= (double)(INT64_C(1) << WIDE_SUM_BITS)
+                 : most > INT32_MAX || !sum_fits((int64_t)most, factor[s].e))
+      return quant_report_sum(q, node, p->weight, s, p->terms, most, in->wide ? WIDE_SUM_BITS + 1 : 32);
   }
   p->factor = factor;
   return true;
@@ -81,7 +92,7 @@ typedef struct Layer {
   Quant cell;  /* of c */
   int32_t cell_bits;
   Rounding rounding;
-  bool litert, keeps;
+  bool litert, keeps, wide; /* wide: x and h are int16 */
 } Layer;
 
 /* Of a direction of the int8 layer, whose core has the states of keep=true, not its inputs. */
@@ -98,12 +109,12 @@ static bool find_value(Quantizer *q, Layer *l, const Recurrent *r) {
   const char *name = l->node->name;
   const bool found = quant_given(q, name, &given);
   if (r->cell == CELL_LSTM || r->relu) {
-    if (found && given.wide)
-      quant_problem(q, "%s: has 16 bits, but a recurrent layer with an 8-bit input has an 8-bit output",
-                    name);
+    if (found && given.wide != l->wide)
+      quant_problem(q, "%s: has %s bits, but a recurrent layer with an %s-bit input has an %s-bit output",
+                    name, given.wide ? "16" : "8", l->wide ? "16" : "8", l->wide ? "16" : "8");
     else if (!found) quant_problem(q, "%s.scale: F32 [1] and %s.zero: I8 [1] are missing", name, name);
     l->h = l->start = given;
-    return found && !given.wide;
+    return found && given.wide == l->wide;
   }
   l->h = (Quant){.scale = BYTE_SCALE};
   l->start = r->cell == CELL_GRU ? (Quant){.scale = UNIT_SCALE, .wide = true} : l->h;
@@ -175,6 +186,7 @@ static Node *gates_node(Quantizer *q, const Layer *l, const Recurrent *r, int wa
                            .weight = from->q,
                            .weight_most = INT8_MAX,
                            .bias = from->bias,
+                           .wide_bias = from->wide_bias,
                            .factor = from->factor};
   Node *gates = recurrent_gates(q->to, l->node, &op_int8_product, r, way, rows);
   gates->elem = I16;
@@ -191,7 +203,7 @@ static Node *core_node(Quantizer *q, const Layer *l, const Int8Recurrent *p, int
   if (l->keeps)
     *core = (Node){.op = &op_int8_recurrent,
                    .name = l->node->name,
-                   .elem = I8,
+                   .elem = l->wide ? I16 : I8,
                    .quant = quant_keep(q, l->h),
                    .nin = 1,
                    .in = (Node **)memcpy(NEW_ARRAY(q->arena, Node *, 1), in, sizeof *in),
@@ -215,13 +227,14 @@ typedef struct Products {
 } Products;
 
 /* False: an array is missing or wrong, which was reported. */
-static bool find_products(Quantizer *q, const Node *node, int way, Products *p) {
+static bool find_products(Quantizer *q, const Node *node, int way, bool wide, Products *p) {
   Weight *const *weight = node->weight + way * DIRECTION_WEIGHTS;
   const Recurrent r = recurrent_direction(node, way);
   const bool apart =
       r.cell == CELL_GRU && !r.before; /* the candidate gate's product of h has a separate bias */
-  const bool found = quant_find_product(q, weight[INPUT_WEIGHT], weight[INPUT_BIAS], r.gates, &p->x);
-  return quant_find_product(q, weight[HIDDEN_WEIGHT], apart ? weight[HIDDEN_BIAS] : NULL, r.gates, &p->h) &&
+  const bool found = quant_find_product(q, weight[INPUT_WEIGHT], weight[INPUT_BIAS], r.gates, wide, &p->x);
+  return quant_find_product(q, weight[HIDDEN_WEIGHT], apart ? weight[HIDDEN_BIAS] : NULL, r.gates, wide,
+                            &p->h) &&
          found;
 }
 
@@ -233,8 +246,9 @@ static Node *quant_direction(Quantizer *q, const Layer *l, int way, Products *pr
   *p = (Int8Recurrent){.r = direction_of(l->node, way),
                        .rounding = l->rounding,
                        .litert = l->litert,
+                       .wide = l->wide,
                        .zero = l->h.zero,
-                       .stored = stored_of(l->h.scale, l->h.zero, false, BOUND_NONE),
+                       .stored = stored_of(l->h.scale, l->h.zero, l->wide, BOUND_NONE),
                        .clip = -1};
   const Recurrent *r = &p->r;
   if (!find_factors(q, l->node, rows->quant, l->litert, &products->x) ||
@@ -261,12 +275,13 @@ Node *quant_recurrent(Quantizer *q, const Node *node) {
   const Recurrent r = direction_of(node, 0);
   Layer l = {.node = node,
              .keeps = arg_bool(node, "keep"),
+             .wide = q->map[node->in[0]->id]->quant->wide,
              .rounding = quant_file_rounding(q->file, node->name),
              .litert = r.cell == CELL_LSTM && quant_file_litert(q->file, node->name)};
   Products products[2];
   bool all = find_value(q, &l, &r);
   if (r.cell == CELL_LSTM) all &= find_cell(q, &l);
-  for (int way = 0; way < directions; way++) all &= find_products(q, node, way, &products[way]);
+  for (int way = 0; way < directions; way++) all &= find_products(q, node, way, l.wide, &products[way]);
   Node *rows = quant_int8_value(q, node->in[0]), *start[3] = {NULL}, *made[2] = {NULL};
   if (!rows || !all || !find_starts(q, &l, &r, start)) return NULL;
   rows = recurrent_rows(q->to, node, &r, rows);

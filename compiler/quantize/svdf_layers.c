@@ -45,7 +45,7 @@ static bool find_arrays(Quantizer *q, SvdfLayer *l) {
   const char *scale = arena_printf(q->arena, "%s.scale", weight[TIME_WEIGHT]->name);
   const int64_t one = 1;
   bool all = find_quants(q, l);
-  all &= quant_find_product(q, weight[FEATURE_WEIGHT], NULL, 1, &l->product);
+  all &= quant_find_product(q, weight[FEATURE_WEIGHT], NULL, 1, false, &l->product);
   l->time = quant_array(q, weight[TIME_WEIGHT]->name, I16, 2, weight[TIME_WEIGHT]->dim);
   l->time_scale = quant_array(q, scale, F32, 1, &one);
   l->bias = weight[SVDF_BIAS] ? quant_array(q, weight[SVDF_BIAS]->name, I32, 1, &l->s.units)

@@ -39,9 +39,9 @@ void scope_define(Sema *s, Scope *scope, EntryKind kind, Ident name, Const value
   const Entry *before = scope_find(scope, name.s);
   const BlockDef *block = table_find(&s->blocks, name.s);
   if (name_is_reserved(name.s)) {
-    Diag *diag = diag_report(s->diags, DIAG_reserved_name, name.span, site,
-                             "'%s' is %s, and cannot be defined as something else", name.s,
-                             reserved_text(name.s));
+    Diag *diag =
+        diag_report(s->diags, DIAG_reserved_name, name.span, site,
+                    "'%s' is %s, and cannot be defined as something else", name.s, reserved_text(name.s));
     diag_help(diag, "another name will do: 'my_%s'", name.s);
   } else if (before) {
     Diag *diag =

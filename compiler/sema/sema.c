@@ -69,9 +69,9 @@ static bool file_damaged(const Sema *s, const File *file) {
 static void block_register(Sema *s, const Scope *file, int order, const Block *block, bool in_main) {
   const BlockDef *before = table_find(&s->blocks, block->name.s);
   if (name_is_reserved(block->name.s)) {
-    Diag *diag =
-        diag_report(s->diags, DIAG_reserved_name, block->name.span, NULL,
-                    "'%s' is %s, and cannot be defined as a block", block->name.s, reserved_text(block->name.s));
+    Diag *diag = diag_report(s->diags, DIAG_reserved_name, block->name.span, NULL,
+                             "'%s' is %s, and cannot be defined as a block", block->name.s,
+                             reserved_text(block->name.s));
     diag_help(diag, "use another name: 'my_%s'", block->name.s);
   } else if (before) {
     Diag *diag = diag_report(s->diags, DIAG_duplicate_name, block->name.span, NULL,

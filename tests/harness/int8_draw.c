@@ -204,19 +204,38 @@ static void draw_rows(Drawing *d, const Node *node, const Weight *weight, const 
   put_array(d, weight->name, "I8", 2, weight->dim, w, (size_t)weight->size);
   put_array(d, arena_printf(d->arena, "%s.scale", weight->name), "F32", 1, &scales, scale,
             sizeof *scale * (size_t)scales);
-  if (bias) put_array(d, bias->name, "I32", 1, &rows, b, sizeof *b * (size_t)rows);
+  if (!bias) return;
+  int64_t *wide_bias = NEW_ARRAY(d->arena, int64_t, rows);
+  for (int64_t s = 0; s < rows; s++) wide_bias[s] = (int64_t)b[s] << WIDE_BITS;
+  if (is_wide(d, node))
+    put_array(d, bias->name, "I64", 1, &rows, wide_bias, sizeof *wide_bias * (size_t)rows);
+  else put_array(d, bias->name, "I32", 1, &rows, b, sizeof *b * (size_t)rows);
+}
+
+/* h of an lstm is int16 if its input is. */
+static void put_wide_h(Drawing *d, const Node *node) {
+  const int64_t one = 1;
+  const float scale = (float)between(d, 2e-5, 4e-5);
+  const int8_t zero = 0;
+  note(d, node, true);
+  put_array(d, arena_printf(d->arena, "%s.scale", node->name), "F32", 1, &one, &scale, sizeof scale);
+  put_array(d, arena_printf(d->arena, "%s.zero", node->name), "I8", 1, &one, &zero, 1);
+  d->wide[node->id] = true;
+  d->scale[node->id] = (double)scale * (1 << WIDE_BITS);
 }
 
 static bool is_int8_recurrent(const Drawing *d, const Node *node) {
-  return node->op->traits.int8 == INT8_RECURRENT && !is_wide(d, node) &&
-         !recurrent_direction(node, 0).project;
+  if (node->op->traits.int8 != INT8_RECURRENT) return false;
+  const Recurrent r = recurrent_direction(node, 0);
+  return !r.project && (!is_wide(d, node) || r.cell == CELL_LSTM);
 }
 
 static void draw_recurrent(Drawing *d, const Node *node) {
   const Recurrent r = recurrent_direction(node, 0);
   const double in = d->scale[node->in[0]->id];
   const int64_t one = 1;
-  if (r.cell == CELL_LSTM || r.relu) put_scale(d, node, between(d, 0.005, 0.012), any_zero(d));
+  if (is_wide(d, node)) put_wide_h(d, node);
+  else if (r.cell == CELL_LSTM || r.relu) put_scale(d, node, between(d, 0.005, 0.012), any_zero(d));
   else d->scale[node->id] = 1 / 128.0;
   for (int way = 0; way < recurrent_directions(node); way++) {
     Weight *const *weight = node->weight + way * DIRECTION_WEIGHTS;
@@ -229,7 +248,7 @@ static void draw_recurrent(Drawing *d, const Node *node) {
   const bool litert = strncmp(node->name, "litert", 6) == 0;
   const float cell = (float)ldexp(1, (int)between(d, -14, litert ? -9 : -8));
   put_array(d, arena_printf(d->arena, "%s.cell.scale", node->name), "F32", 1, &one, &cell, sizeof cell);
-  if (litert)
+  if (litert && !is_wide(d, node))
     text_put(&d->notes, "%s\\\"%s\\\":{\\\"kernel\\\":\\\"litert\\\"}", d->notes.n ? "," : "", node->name);
 }
 

@@ -257,7 +257,7 @@ def matmul_cases():
 # ---- recurrent layers: int8 weights and values, int16 cells ----
 def lstm(case, x, rng, units, y_scale, y_zero, cell, clip, weight=0.008, **changes):
     """Adds an lstm after x; gates are in the order i f c o. changes: by input of the operator, a tensor."""
-    channels = x.shape[2]
+    channels, kind, bias = x.shape[2], x.kind, I64 if x.kind == I16 else I32
 
     def weights(columns):
         return [Tensor([units, columns], I8, weight * rng.uniform(0.5, 2), 0,
@@ -266,14 +266,15 @@ def lstm(case, x, rng, units, y_scale, y_zero, cell, clip, weight=0.008, **chang
     def state(shape, kind, scale, zero=0):
         return Tensor(shape, kind, scale, zero, variable=True)
     inputs = [x, *weights(channels), *weights(units), None, None, None,
-              *(Tensor([units], I32, 1e-5, 0, data=drawn(rng, [units], I32, 15000)) for _ in range(4)),
-              None, None, state([1, units], I8, y_scale, y_zero), state([1, units], I16, cell),
+              *(Tensor([units], bias, 1e-5, 0,
+                       data=drawn(rng, [units], I32, 15000 * (200 if kind == I16 else 1))) for _ in range(4)),
+              None, None, state([1, units], kind, y_scale, y_zero), state([1, units], I16, cell),
               None, None, None, None]
     for at, tensor in changes.items():
         inputs[int(at[1:])] = tensor
-    own = [Tensor([0], F32) for _ in range(4)] + [Tensor([0], I8, y_scale, y_zero)]
+    own = [Tensor([0], F32) for _ in range(4)] + [Tensor([0], kind, y_scale, y_zero)]
     return case.net.add("UNIDIRECTIONAL_SEQUENCE_LSTM", inputs,
-                        Tensor([1, x.shape[1], units], I8, y_scale, y_zero), f0=("b", 4),
+                        Tensor([1, x.shape[1], units], kind, y_scale, y_zero), f0=("b", 4),
                         f1=("f", clip), f3=("b", 0), intermediates=own)
 
 
@@ -292,6 +293,13 @@ def lstm_cases():
     first = lstm(case, x, rng, 12, 0.0078125, 0, 2.0**-12, 10.0)
     case.outputs.append(lstm(case, first, rng, 9, 0.007, 8, 2.0**-12, 10.0, weight=0.01))
     yield case
+    for rows, channels, units, y, cell, clip in (
+            (30, 12, 17, 2.0**-15, 2.0**-12, 10.0), (20, 5, 8, 2.9e-5, 2.0**-11, 0.0),
+            (1, 9, 6, 2.5e-5, 2.0**-13, 1.0)):
+        x = wide([1, rows, channels], 5e-5)
+        case = Case(f"int16 lstm of {units} units, cells of {cell}", x, kernels=("tflm",))
+        case.outputs.append(lstm(case, x, rng, units, y, 0, cell, clip))
+        yield case
 
 
 def port_cases():

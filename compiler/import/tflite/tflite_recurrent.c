@@ -60,15 +60,16 @@ static bool is_gate_weight(Making *k, const TflOperator *op, int input, int64_t 
 
 static bool is_gate_bias(Making *k, const TflOperator *op, int input, int64_t units) {
   const TflTensor *bias = tfl_in(k, op, input);
-  if (!bias || (bias->data && bias->size == units && bias->known && bias->elem == I32)) return true;
-  return tfl_no(k, op, "its bias must have one int32 number per unit");
+  const Elem elem = tfl_is_wide(k, op) ? I64 : I32;
+  if (!bias || (bias->data && bias->size == units && bias->known && bias->elem == elem)) return true;
+  return tfl_no(k, op, "its bias must have one int%s number per unit", elem == I64 ? "64" : "32");
 }
 
 /* h must have the scale of the value, and c must be int16. */
 static bool check_state(Making *k, const TflOperator *op, int64_t units) {
   const TflTensor *hidden = tfl_in(k, op, LSTM_HIDDEN), *cell = tfl_in(k, op, LSTM_CELL),
                   *out = tfl_out(k, op);
-  if (hidden->elem != I8 || hidden->scales != 1 || hidden->scale[0] != out->scale[0] ||
+  if (hidden->elem != out->elem || hidden->scales != 1 || hidden->scale[0] != out->scale[0] ||
       hidden->zero != out->zero)
     return tfl_no(k, op, "the scales of its state and its value differ");
   if (hidden->size != units || cell->size != units) return tfl_no(k, op, "it has several sequences");
@@ -99,12 +100,16 @@ static void put_gates(Making *k, const TflOperator *op, const char *name, int fi
 
 static void put_biases(Making *k, const TflOperator *op, const char *layer, int64_t units) {
   const int64_t sums = LSTM_GATES * units;
+  const bool wide = tfl_is_wide(k, op);
   int32_t *bias = NEW_ARRAY(k->arena, int32_t, sums);
+  int64_t *wide_bias = NEW_ARRAY(k->arena, int64_t, sums);
   for (int g = 0; g < LSTM_GATES; g++) {
     const TflTensor *from = tfl_in(k, op, LSTM_BIASES + g);
-    for (int64_t u = 0; from && u < units; u++) tfl_element(from, u, bias + g * units + u);
+    for (int64_t u = g * units; from && u < (g + 1) * units; u++)
+      tfl_element(from, u - g * units, wide ? (void *)(wide_bias + u) : (void *)(bias + u));
   }
-  tfl_array(k, arena_printf(k->arena, "%s.bias_ih_l0", layer), I32, 1, &sums, bias);
+  tfl_array(k, arena_printf(k->arena, "%s.bias_ih_l0", layer), wide ? I64 : I32, 1, &sums,
+            wide ? (const void *)wide_bias : bias);
 }
 
 bool tfl_lstm(Making *k, const TflOperator *op) {
@@ -116,7 +121,8 @@ bool tfl_lstm(Making *k, const TflOperator *op) {
   if (op->time_major) return tfl_no(k, op, "its first axis is time");
   if (tfl_in(k, op, LSTM_PROJECTION) || tfl_in(k, op, LSTM_PROJECTION_BIAS))
     return tfl_no(k, op, "its projection has no int8 form");
-  if (out->elem != I8) return tfl_no(k, op, "it is %s, not int8 with int16 cells", out->type);
+  if (out->elem != I8 && out->elem != I16) return tfl_no(k, op, "it is %s, not int8 or int16", out->type);
+  if (out->elem == I16 && k->litert) return tfl_no(k, op, "LiteRT has no kernel for int16 values");
   if (in->rank != 3 || out->rank != 3) return tfl_no(k, op, "its input must be a sequence");
   const int64_t units = out->dim[2], channels = in->dim[2];
   if (!check_state(k, op, units)) return false;

@@ -153,8 +153,8 @@ typedef struct Int8Factors {
 } Int8Factors;
 Int8Factors int8_factors(Lower *, int64_t filters);
 Val int8_factored(Lower *, const Int8Factors *, Val sum, const Ix *f); /* the sum, rounded */
-/* The same for n other int32 sums. */
-Int8Factors int8_factors_of(Lower *, Rounding, int64_t n, const Multiplier *);
+/* The same for n other sums; wide: of int64. */
+Int8Factors int8_factors_of(Lower *, Rounding, bool wide, int64_t n, const Multiplier *);
 Val int8_factored_of(Lower *, Rounding, const Int8Factors *, Val sum, const Ix *s);
 /* Constants of the model for a product's reference nests, and their description. Weights are
  * [filters][kernel] [kernel][channels]: channels innermost, as in an image. */

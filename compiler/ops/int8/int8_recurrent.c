@@ -36,9 +36,9 @@ static int64_t tanh_of_cell(const Int8Recurrent *p, int64_t c) {
 
 /* The product of h in sum `s`, rounded. */
 static int64_t int8_hidden_part(const Int8Recurrent *p, int64_t s, const int64_t *h) {
-  int64_t sum = p->bias[s];
+  int64_t sum = p->bias ? p->bias[s] : 0;
   for (int64_t k = 0; k < p->r.outputs; k++) sum += p->weight[s * p->r.outputs + k] * (h[k] - p->zero);
-  return multiplier_apply(p->rounding, sum, p->factor[s]);
+  return (p->wide ? multiplier_apply_wide : multiplier_apply)(p->rounding, sum, p->factor[s]);
 }
 
 static int64_t int8_gate_sum(const Int8Recurrent *p, const double *gates, int64_t s, const int64_t *h) {

@@ -13,8 +13,9 @@ typedef struct Int8Recurrent {
   Recurrent r;
   Rounding rounding;
   bool litert;              /* an lstm with the arithmetic of LiteRT's kernel */
+  bool wide;                /* an lstm with int16 h, whose sums are int64 */
   const int8_t *weight;     /* weights of h: [gates*units][outputs] */
-  const int32_t *bias;      /* of its sums */
+  const int32_t *bias;      /* of its sums; NULL: zeros */
   const Multiplier *factor; /* factor of its sums, with the scale 2^-12 as the result */
   int32_t zero;             /* zero point of h */
   Stored stored;            /* scale of the value */

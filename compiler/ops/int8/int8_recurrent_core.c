@@ -72,11 +72,12 @@ static Val hidden_value(const Core *core, Buf *from, int gate, const Ix *u) {
   const Int8Recurrent *p = core->p;
   const Ix s = *u + gate * p->r.units;
   const int64_t one = 1;
-  const Ref sum = nest_at(b, nest_buf(b, REGS, "sum", (Type){I32, 1}, 1, &one), 0);
-  nest_store(b, sum, nest_load(b, nest_at(b, core->bias, s), 1));
+  const Elem elem = p->wide ? I64 : I32;
+  const Ref sum = nest_at(b, nest_buf(b, REGS, "sum", (Type){elem, 1}, 1, &one), 0);
+  nest_store(b, sum, core->bias ? nest_load(b, nest_at(b, core->bias, s), 1) : convert(num_i32(b, 0), elem));
   NEST_FOR(b, k, p->r.outputs)
-    nest_accumulate(b, sum, convert(nest_load(b, nest_at(b, from, k), 1), I32),
-                    convert(nest_load(b, nest_at(b, core->weight, s, k), 1), I32));
+    int8_add_term(core->l, sum, convert(nest_load(b, nest_at(b, from, k), 1), I32),
+                  convert(nest_load(b, nest_at(b, core->weight, s, k), 1), I32));
   return int8_factored_of(core->l, p->rounding, &core->factors, nest_get(b, sum), &s);
 }
 
@@ -132,7 +133,7 @@ static void int8_lstm_unit(const Core *core, const Ix *row, const Ix *u) {
       nest_let(b, "made",
                int8_stored(core->l, p->stored,
                            cell_rounded(core, mul(gate_value(core, 0), gate_value(core, 3)), p->out, "out")));
-  nest_store(b, nest_at(b, core->next, *u), p->r.keeps ? convert(convert(h, I32), I8) : h);
+  nest_store(b, nest_at(b, core->next, *u), p->r.keeps ? convert(convert(h, I32), core->next->type.elem) : h);
   put_h(core, row, u, convert(h, I32));
   keep_unit(core, row, u, 0, sub(convert(h, I32), num_i32(b, p->zero)));
   keep_unit(core, row, u, p->r.units, c);
@@ -201,13 +202,13 @@ static void put_constants(Core *core) {
   const Int8Recurrent *p = core->p;
   const int64_t sums = p->r.gates * p->r.units, dim[2] = {sums, p->r.outputs};
   int32_t *bias = NEW_ARRAY(l->arena, int32_t, sums);
-  for (int64_t s = 0; s < sums; s++) {
+  for (int64_t s = 0; s < sums && p->bias; s++) {
     bias[s] = p->bias[s];
     for (int64_t k = 0; k < p->r.outputs; k++) bias[s] -= p->weight[s * p->r.outputs + k] * p->zero;
   }
   core->weight = lower_constants(l, "weight", I8, 2, dim, p->weight);
-  core->bias = lower_constants(l, "bias", I32, 1, &sums, bias);
-  core->factors = int8_factors_of(l, p->rounding, sums, p->factor);
+  if (p->bias) core->bias = lower_constants(l, "bias", I32, 1, &sums, bias);
+  core->factors = int8_factors_of(l, p->rounding, p->wide, sums, p->factor);
   if (!p->litert) core->points = int8_curve_points(l);
 }
 
@@ -216,8 +217,9 @@ static Core int8_core_of(Lower *l) {
   const Recurrent *r = &p->r;
   Core core = {.l = l, .p = p};
   put_constants(&core);
-  core.h = state_scratch(l, "h", I8, r->outputs);
-  core.next = state_scratch(l, "next", I8, r->outputs);
+  const Elem elem = p->wide ? I16 : I8;
+  core.h = state_scratch(l, "h", elem, r->outputs);
+  core.next = state_scratch(l, "next", elem, r->outputs);
   if (r->cell == CELL_LSTM) core.c = state_scratch(l, "c", I16, r->units);
   if (r->cell == CELL_GRU) core.wide = state_scratch(l, "wide", I16, r->units);
   if (!r->before) return core;
@@ -255,7 +257,8 @@ void int8_recurrent_lower(Lower *l) {
   const Recurrent *r = &core.p->r;
   const int64_t gates = r->gates;
   const Ix none = {0};
-  lower_about(l, "8 bits, rounding %s", core.p->litert ? "litert" : rounding_name(core.p->rounding));
+  lower_about(l, "%s bits, rounding %s", core.p->wide ? "16" : "8",
+              core.p->litert ? "litert" : rounding_name(core.p->rounding));
   nest_fn(b, b->name, false);
   core.gate = nest_buf(b, REGS, "gate", (Type){I32, 1}, 1, &gates);
   put_start(&core);

@@ -31,7 +31,7 @@ static void value_lower(Lower *l) {
       const Ix row = t + first_kept(p);
       const Val kept = int8_load(l, l->in[0], &top, &row, &u),
                 value = is_lstm(p) ? add(kept, num_i32(b, p->zero)) : int8_upper_byte(b, kept);
-      lower_store(l, convert(value, I8), &top, &t, &u, 1, 1);
+      lower_store(l, convert(value, l->node->elem), &top, &t, &u, 1, 1);
     }
 }
 

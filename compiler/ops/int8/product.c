@@ -102,12 +102,12 @@ static Int8Factors exact_factors(Lower *l, int64_t filters) {
                        .exponent = lower_constants(l, "exponent", I32, 1, &filters, e)};
 }
 
-Int8Factors int8_factors_of(Lower *l, Rounding rounding, int64_t n, const Multiplier *factor) {
+Int8Factors int8_factors_of(Lower *l, Rounding rounding, bool wide, int64_t n, const Multiplier *factor) {
   const bool floats = rounding == ROUNDING_FLOAT;
   int32_t *m = NEW_ARRAY(l->arena, int32_t, n), *e = NEW_ARRAY(l->arena, int32_t, n);
   float *real = NEW_ARRAY(l->arena, float, n);
   for (int64_t s = 0; s < n; s++) {
-    m[s] = factor[s].m;
+    m[s] = wide && rounding == ROUNDING_DOUBLE ? multiplier_reduced(factor[s]) : factor[s].m;
     e[s] = factor[s].e;
     real[s] = factor[s].real;
   }
@@ -120,12 +120,7 @@ Int8Factors int8_factors_of(Lower *l, Rounding rounding, int64_t n, const Multip
 Int8Factors int8_factors(Lower *l, int64_t filters) {
   const Int8Product *p = l->node->detail;
   if (p->real) return exact_factors(l, filters);
-  Multiplier *factor = NEW_ARRAY(l->arena, Multiplier, filters);
-  for (int64_t f = 0; f < filters; f++) {
-    factor[f] = p->factor[f];
-    if (p->wide_bias && p->rounding == ROUNDING_DOUBLE) factor[f].m = multiplier_reduced(p->factor[f]);
-  }
-  return int8_factors_of(l, p->rounding, filters, factor);
+  return int8_factors_of(l, p->rounding, p->wide_bias != NULL, filters, p->factor);
 }
 
 static const Primitive *rounder(const Int8Product *p) {
@@ -143,7 +138,7 @@ Val int8_factored(Lower *l, const Int8Factors *factors, Val sum, const Ix *f) {
 }
 
 Val int8_factored_of(Lower *l, Rounding rounding, const Int8Factors *factors, Val sum, const Ix *s) {
-  return factored(l, int8_requantizer(rounding, false), factors, sum, s);
+  return factored(l, int8_requantizer(rounding, sum->type.elem == I64), factors, sum, s);
 }
 
 Int8Constants int8_constants(Lower *l, const Correlation *k, int64_t channels) {
