@@ -40,8 +40,8 @@ void name_report(Sema *, const Frame *, Ident); /* reports an unknown name: why 
                                                    similar names */
 bool name_defined_below(const Scope *, Ident);
 const char *const *names_visible(Sema *, const Scope *); /* NULL-terminated */
-bool name_is_reserved(const char *name); /* an operator, also one that does not exist yet */
-const char *reserved_text(const char *name); /* "an operator", for messages */
+bool name_is_reserved(const char *name);                 /* an operator, also one that does not exist yet */
+const char *reserved_text(const char *name);             /* "an operator", for messages */
 
 /* ---- blocks of all files ---- */
 typedef struct BlockDef {
