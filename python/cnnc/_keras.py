@@ -36,6 +36,13 @@ NORM = ("gamma", "beta")
 # The variables of a recurrent cell, and by kind of layer the index of Keras's gate for each of PyTorch's.
 CELL = ("kernel", "recurrent_kernel", "bias")
 GATES = {"LSTM": (0, 1, 2, 3), "GRU": (1, 0, 2), "SimpleRNN": (0,)}
+# The dense layers of MultiHeadAttention, in a .keras file and in a .h5 file.
+ATTENTION = {
+    "query_dense": "query",
+    "key_dense": "key",
+    "value_dense": "value",
+    "output_dense": "attention_output",
+}
 # The variables of a layer, in the order of a .keras file.
 VARIABLES: dict[str, tuple[str, ...]] = {
     "Conv1D": KERNEL,
@@ -134,6 +141,35 @@ class _Weights:
             self.put(layer, f"{layer}.bias_ih{end}", _gates(kind, both[0]))
             self.put(layer, f"{layer}.bias_hh{end}", _gates(kind, both[1]))
 
+    def is_attention(self, layer: str) -> bool:
+        return self.classes.get(layer, ("", {}))[0] == "MultiHeadAttention"
+
+    def add_attention(self, layer: str, parts: Mapping[str, Mapping[str, Array]]) -> None:
+        """The four dense layers, each with the kernel [in][heads][channels], the last one [heads][channels]
+        [out]: as nn.MultiheadAttention has them."""
+        sides = [parts[name]["kernel"] for name in list(ATTENTION.values())[:3]]
+        last = parts["attention_output"]["kernel"]
+        matrices = [side.reshape(side.shape[0], -1).T for side in sides]
+        channels = {*(len(matrix) for matrix in matrices), matrices[0].shape[1], last.shape[-1]}
+        if last.ndim != 3 or len(channels) > 1:
+            raise ValueError(
+                f"the MultiHeadAttention '{layer}' has no form: the query, all heads together and the output "
+                "must have the same number of channels"
+            )
+        if len({matrix.shape[1] for matrix in matrices}) == 1:
+            joined = np.concatenate(matrices)
+            self.put(layer, f"{layer}.in_proj_weight", np.ascontiguousarray(joined, np.float32))
+        else:
+            for name, matrix in zip("qkv", matrices):
+                weight = np.ascontiguousarray(matrix, np.float32)
+                self.put(layer, f"{layer}.{name}_proj_weight", weight)
+        matrix = last.reshape(-1, last.shape[-1]).T
+        self.put(layer, f"{layer}.out_proj.weight", np.ascontiguousarray(matrix, np.float32))
+        if "bias" in parts["query"]:
+            bias = [parts[name]["bias"].reshape(-1) for name in list(ATTENTION.values())[:3]]
+            self.put(layer, f"{layer}.in_proj_bias", np.concatenate(bias).astype(np.float32))
+            self.put(layer, f"{layer}.out_proj.bias", parts["attention_output"]["bias"].astype(np.float32))
+
     def add(self, layer: str, kind: str, name: str, value: Array) -> None:
         part = ""
         if kind.startswith("Separable"):
@@ -152,11 +188,27 @@ def _read_cell(variables: Any, found: _Weights, layer: str, suffix: str) -> None
         found.unknown[layer] = kind
 
 
+def _read_attention(group: Any, found: _Weights, layer: str) -> None:
+    parts: dict[str, dict[str, Array]] = {}
+    for name, child in group.items():
+        part = ATTENTION.get(name.lstrip("_"))  # Keras 3.0 saves the private attribute
+        if part and "vars" in child:
+            variables = child["vars"]
+            parts[part] = {key: variables[str(i)][()] for i, key in enumerate(KERNEL) if str(i) in variables}
+    if len(parts) == len(ATTENTION):
+        found.add_attention(layer, parts)
+    else:
+        found.unknown[layer] = "MultiHeadAttention"
+
+
 def _read_native(group: Any, found: _Weights, owner: str = "", suffix: str = "") -> None:
     """The groups of model.weights.h5: each has its variables by number, and the name of its layer. owner:
     the recurrent layer around a cell."""
     variables, last = group.get("vars"), group.name.split("/")[-1]
     layer = _text(last if variables is None else variables.attrs.get("name", last))
+    if found.is_attention(layer):
+        _read_attention(group, found, layer)
+        return
     if found.recurrent(layer):
         owner, suffix = layer, ""
     suffix = "_reverse" if last == "backward_layer" else suffix
@@ -182,6 +234,7 @@ def _text(value: Any) -> str:
 def _read_legacy(group: Any, found: _Weights) -> None:
     """The groups of an .h5 file: arrays by names as block/conv1/kernel:0."""
     cells: dict[tuple[str, str], dict[str, Array]] = {}
+    attentions: dict[str, dict[str, dict[str, Array]]] = {}
     for outer in group.values():
         for raw in outer.attrs.get("weight_names", ()):
             path = _text(raw)
@@ -189,13 +242,18 @@ def _read_legacy(group: Any, found: _Weights) -> None:
             layer, name = (parts[-2] if len(parts) > 1 else outer.name.split("/")[-1]), parts[-1]
             kind = found.classes.get(layer, ("", {}))[0]
             around = [part for part in (outer.name.split("/")[-1], *parts) if found.recurrent(part)]
-            if around and name in CELL:
+            attention = [part for part in (outer.name.split("/")[-1], *parts) if found.is_attention(part)]
+            if attention and name in KERNEL and layer in ATTENTION.values():
+                attentions.setdefault(attention[-1], {}).setdefault(layer, {})[name] = outer[path][()]
+            elif around and name in CELL:
                 backward = any(part.startswith("backward_") for part in parts)
                 cells.setdefault((around[0], "_reverse" if backward else ""), {})[name] = outer[path][()]
             elif kind in VARIABLES and name in (*VARIABLES[kind], "depthwise_kernel"):
                 found.add(layer, kind, name, outer[path][()])
             else:
                 found.unknown[layer] = kind or "layer"
+    for layer, dense in attentions.items():
+        found.add_attention(layer, dense)
     for (layer, suffix), cell in cells.items():
         kind = (found.recurrent(layer) or ("", {}))[0]
         if "kernel" in cell and "recurrent_kernel" in cell:

@@ -544,6 +544,68 @@ class Keras(Case):
         for name, array in net.weights.items():
             np.testing.assert_array_equal(again.weights[name], array)
 
+    def save_attention(self, kernels: dict[str, np.ndarray], biases: dict[str, np.ndarray]) -> None:
+        """a.keras and a.h5 with the layer att, as Keras writes them"""
+        import h5py
+
+        layer = {"class_name": "MultiHeadAttention", "config": {"name": "att"}}
+        config = json.dumps({"class_name": "Functional", "config": {"name": "m", "layers": [layer]}})
+        native = {"attention_output": "output_dense", **{n: n + "_dense" for n in ("query", "key", "value")}}
+        with h5py.File(self.folder / "model.weights.h5", "w") as file:
+            file.create_group("layers/multi_head_attention/vars").attrs["name"] = "att"
+            for name, kernel in kernels.items():
+                group = file.create_group(f"layers/multi_head_attention/{native[name]}/vars")
+                group.attrs["name"] = name
+                for i, array in enumerate([kernel, biases[name]] if biases else [kernel]):
+                    group[str(i)] = array
+        with zipfile.ZipFile(self.folder / "a.keras", "w") as archive:
+            archive.writestr("config.json", config)
+            archive.write(self.folder / "model.weights.h5", "model.weights.h5")
+        with h5py.File(self.folder / "a.h5", "w") as file:
+            file.attrs["model_config"] = config
+            group = file.create_group("model_weights/att")
+            arrays = {f"att/{n}/kernel": k for n, k in kernels.items()}
+            arrays |= {f"att/{n}/bias": b for n, b in biases.items()}
+            group.attrs["weight_names"] = [path.encode() for path in arrays]
+            for path, array in arrays.items():
+                group[path] = array
+
+    def test_attention(self) -> None:
+        """MultiHeadAttention, of one value and of values with other channels, with and without biases"""
+        heads, d = 3, 4
+        for channels, biased in ((12, True), (12, False), (10, True)):
+            kernels = {
+                "query": random((12, heads, d), 1),
+                "key": random((channels, heads, d), 2),
+                "value": random((channels, heads, d), 3),
+                "attention_output": random((heads, d, 12), 4),
+            }
+            shapes = {name: (12,) if name == "attention_output" else (heads, d) for name in kernels}
+            biases = {n: random(shape, i) for i, (n, shape) in enumerate(shapes.items(), 5) if biased}
+            self.save_attention(kernels, biases)
+            x, y = random((6, 12), 9), random((7, channels), 10)
+            q, k, v = (
+                np.einsum("lc,chd->hld", from_, kernels[name]) + (biases[name][:, None] if biases else 0)
+                for from_, name in ((x, "query"), (y, "key"), (y, "value"))
+            )
+            scores = np.exp(q @ k.transpose(0, 2, 1) / np.sqrt(d))
+            seen = scores / scores.sum(-1, keepdims=True) @ v
+            wanted = np.einsum("hld,hdc->lc", seen, kernels["attention_output"])
+            wanted = wanted + (biases["attention_output"] if biases else 0)
+            bias = "true" if biased else "false"
+            text = (
+                f"net k {{\n input x: [6, 12]\n input y: [7, {channels}]\n"
+                f' x -> multihead_attention({heads}, key=y, bias={bias}, name="att")\n}}'
+            )
+            for name in ("a.keras", "a.h5"):
+                cnnc.convert(self.folder / name, self.folder / "a.safetensors")
+                net = cnnc.compile(text, self.folder / "a.safetensors")
+                np.testing.assert_allclose(net({"x": x, "y": y}), wanted, atol=1e-4)
+        kernels["query"] = random((11, heads, d), 1)
+        self.save_attention(kernels, {})
+        with self.assertRaisesRegex(ValueError, "MultiHeadAttention 'att' has no form"):
+            cnnc.convert(self.folder / "a.keras", self.folder / "a.safetensors")
+
     def test_refused(self) -> None:
         """other files and unknown layers are rejected"""
         import h5py
