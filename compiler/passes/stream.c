@@ -232,7 +232,8 @@ static void set_step_window(Step *s, Node *step, const Node *node, const StreamN
   Window *window = NEW(s->to->arena, Window);
   *window = *node->window;
   window->before[axis] = window->after[axis] = 0;
-  if (ring_of(s, node->in[0], need)->state) window->dilation[axis] = ring_taps(s, node, need).rows;
+  const RingTaps taps = ring_taps(s, node, need);
+  if (taps.n > 1 && ring_of(s, node->in[0], need)->state) window->dilation[axis] = taps.rows;
   if (stream_rule(node) == STREAM_TRANSPOSED) {
     const int64_t stride = window->stride[axis];
     window->before[axis] = stream_steps(s, node).offset + node->window->before[axis] - need->first * stride;
