@@ -204,6 +204,11 @@ static void make_rings(Step *s, const Node *of) {
     if (s->rings.data[i].of == of) make_ring(s, &s->rings.data[i]);
 }
 
+/* Are the rows that it needs copied out of a gather ring? */
+static bool needs_gathered(Step *s, const Node *of, const StreamNeed *need) {
+  return ring_of(s, of, need)->state && !needs_new(s, of, need);
+}
+
 static Node *gathered_rows(Step *s, const Ring *ring, RingTaps taps) {
   Reader *reader = ring_reader(ring, &taps);
   taps.first -= stream_steps(s, ring->of).offset - ring->history; /* from the oldest row on */
@@ -217,7 +222,7 @@ static Node *needed_rows(Step *s, const Node *of, const Node *reader, const Stre
   const Ring *ring = ring_of(s, of, need);
   const StepRows rows = stream_steps(s, of);
   if (needs_new(s, of, need) && (of->shape.regions || !ring->history || ring->state)) return s->map[of->id];
-  if (ring->state)
+  if (needs_gathered(s, of, need))
     return regions_of_rows(s->to, gathered_rows(s, ring, ring_taps(s, reader, need)), of->shape);
   Node *all = rows_of_regions(s->to, ring->rows);
   return regions_of_rows(
@@ -233,7 +238,7 @@ static void set_step_window(Step *s, Node *step, const Node *node, const StreamN
   *window = *node->window;
   window->before[axis] = window->after[axis] = 0;
   const RingTaps taps = ring_taps(s, node, need);
-  if (taps.n > 1 && ring_of(s, node->in[0], need)->state) window->dilation[axis] = taps.rows;
+  if (taps.n > 1 && needs_gathered(s, node->in[0], need)) window->dilation[axis] = taps.rows;
   if (stream_rule(node) == STREAM_TRANSPOSED) {
     const int64_t stride = window->stride[axis];
     window->before[axis] = stream_steps(s, node).offset + node->window->before[axis] - need->first * stride;
