@@ -105,8 +105,9 @@ static int64_t draw_stride(Net *net, const Value *from) { /* a step with few row
 
 static void put_window_layer(Net *net, Value *from) {
   const Shape in = from->shape;
-  const int64_t k = between(net, 1, 4), d = between(net, 1, 3), s = draw_stride(net, from),
-                reach = d * (k - 1);
+  const bool far = net->flows && chance(net, 40); /* few rows of a long history are read */
+  const int64_t k = between(net, 1, 4), d = between(net, far ? 4 : 1, far ? 17 : 3),
+                s = draw_stride(net, from), reach = d * (k - 1);
   const bool causal = reach >= in.w || chance(net, 60), each = chance(net, 25);
   const int64_t length = causal ? (in.w - 1) / s + 1 : (in.w - reach - 1) / s + 1,
                 c = each ? in.c : between(net, 1, 12);
@@ -147,6 +148,25 @@ static void put_padded(Net *net, Value *from) {
   if (d > 1) text_put(net->out, ", dilation=%lld", (long long)d);
   if (before || after) text_put(net->out, ", pad=[%lld, %lld]", (long long)before, (long long)after);
   text_put(net->out, ")\n");
+}
+
+/* Windows of rows as regions, in each of which layers compute alone: T of k x c, then T x n. */
+static void put_regions(Net *net, Value *from) {
+  const Shape in = from->shape;
+  const int64_t s = draw_stride(net, from), k = between(net, 1, 5), n = between(net, 1, 6);
+  const bool before = k > s && chance(net, 60);
+  const int64_t length = (in.w + (before ? k - s : 0) - k) / s + 1, inner = between(net, 1, k);
+  if (in.w < k) return;
+  net->macs += (double)(length * k * in.c * (n + 3 * inner));
+  from->reads++;
+  Value *made = add_value(net, "f", sequence(length, n));
+  made->pace = from->pace / (double)s;
+  text_put(net->out, "    %s = %s -> unfold(%lld, step=%lld", made->name, from->name, (long long)k,
+           (long long)s);
+  if (before) text_put(net->out, ", pad=[%lld, 0]", (long long)(k - s));
+  text_put(net->out, ")");
+  if (chance(net, 60)) text_put(net->out, " -> conv(3, %lld, pad=same) -> relu", (long long)inner);
+  text_put(net->out, " -> flatten -> dense(%lld) -> conv(%lld, 1)\n", (long long)n, (long long)n);
 }
 
 /* Layers that only sequences have, and elementwise ones. */
@@ -272,6 +292,7 @@ static void put_statement(Net *net, bool states) {
   else if (numbers && states && what < 18) put_memory(net, numbers);
   else if (net->flows && what < 20) put_padded(net, rows);
   else if (net->flows && what < 30) put_other(net, rows);
+  else if (net->flows && what < 37) put_regions(net, rows);
   else if (what < 45) put_recurrent(net, rows);
   else if (what < 65) put_window_layer(net, rows);
   else if (what < 80) put_rows_layer(net, rows);
