@@ -72,7 +72,7 @@ int calls_at(const Analysis *a, Span span, int *first) {
   return low - *first;
 }
 
-/* ---- the whole ---- */
+/* ---- analysis of a document ---- */
 Analysis *analysis_new(Server *s, const Document *d, int ninstead, const Instead *instead) {
   Arena *arena = arena_new();
   Analysis *a = NEW(arena, Analysis);
@@ -181,7 +181,7 @@ bool place_of(Server *s, const json_t *params, Place *place, Failure *failure) {
   return true;
 }
 
-/* The text before the first and after the last difference is unchanged. */
+/* Maps a position before the first or after the last difference of the two texts. */
 bool place_before(const Place *place, Place *good) {
   const Document *d = place->document;
   if (!d->good || d->good == d->now || place->analysis != d->now || place->file != 1) return false;

@@ -27,7 +27,7 @@ typedef struct Completing {
   Arena *arena;
   Place place;
   Context context;
-  json_t *range; /* of the word that is replaced */
+  json_t *range; /* range of the word to replace */
   json_t *items;
 } Completing;
 
@@ -35,7 +35,7 @@ static bool has_prefix(const char *word, const char *name) {
   return strncasecmp(word, name, strlen(word)) == 0 || strstr(name, word);
 }
 
-/* `group`: lower groups are more likely and come first. The text may be a snippet. */
+/* Adds an item. group: items of lower groups come first. text: may be a snippet. */
 static void item(Completing *c, int group, int kind, const char *name, const char *detail, const char *text,
                  const char *data) {
   if (!has_prefix(c->context.word, name)) return;
@@ -116,7 +116,7 @@ static void symbol_item(Completing *c, const Symbol *symbol, bool constants) {
                         symbol->kind == SYMBOL_ROUND,
              value = symbol->kind == SYMBOL_VALUE || symbol->kind == SYMBOL_INPUT;
   const Span at = symbol->span;
-  if (at.file == c->place.file && at.start >= c->context.word_start) return; /* it is defined below */
+  if (at.file == c->place.file && at.start >= c->context.word_start) return; /* defined after the cursor */
   if (value || (constant && (constants || symbol->kind == SYMBOL_PARAMETER)))
     item(c, 1, constant ? ITEM_CONSTANT : ITEM_VARIABLE, symbol->name,
          symbol_detail(c, c->place.analysis, symbol), symbol->name, NULL);

@@ -1,5 +1,4 @@
-/* context.c: Syntactic context at the cursor: brackets are counted from the beginning; the innermost one and
- * the last token determine it. */
+/* context.c: Syntactic context at the cursor, determined by the innermost open bracket and the last token. */
 // SPDX-License-Identifier: Apache-2.0
 #include "lsp/context.h"
 #include <string.h>
@@ -9,17 +8,17 @@ enum { DEEPEST = 256 };
 
 typedef struct Bracket {
   int kind;
-  int token;  /* its index */
-  int commas; /* in it */
-  bool train; /* { of a train block */
+  int token;  /* index of the bracket's token */
+  int commas; /* number of commas in it */
+  bool train; /* the { of a train block */
 } Bracket;
 
 typedef struct Reading {
   Arena *arena;
   const Source *source;
   Tokens tokens;
-  int n;     /* tokens before the word at the cursor */
-  int first; /* of the statement */
+  int n;     /* number of tokens before the word at the cursor */
+  int first; /* the first token of the statement */
   Bracket open[DEEPEST];
   int depth;
 } Reading;
@@ -52,7 +51,7 @@ static void brackets_read(Reading *r) {
   }
 }
 
-/* In a comment or a string? A string that is open ends with its line. */
+/* Whether the cursor is in a comment or a string. An unclosed string ends with its line. */
 static Where literal_at(const Reading *r, uint32_t offset, Context *c) {
   uint32_t line = offset;
   while (line > 0 && r->source->text[line - 1] != '\n') line--;
@@ -73,7 +72,7 @@ static Where literal_at(const Reading *r, uint32_t offset, Context *c) {
   return WHERE_IMPORT;
 }
 
-/* The innermost enclosing call; unnamed brackets in between do not matter. */
+/* The innermost enclosing call; lists and parentheses are skipped. */
 static const Bracket *call_around(const Reading *r) {
   for (int i = r->depth - 1; i >= 0 && r->open[i].kind != TOK_LBRACE; i--)
     if (r->open[i].kind == TOK_LPAREN && kind_at(r, r->open[i].token - 1) == TOK_NAME) return &r->open[i];
@@ -150,7 +149,7 @@ static Where where_at(const Reading *r, Context *c) {
   return within_body(r);
 }
 
-/* A line end comes after the last token of its line, but may still be after the cursor. */
+/* Whether a token is before the cursor; line ends have no characters. */
 static bool is_before(const Reading *r, Span span, uint32_t offset) {
   if (span.start < span.end) return span.end <= offset && span.start < offset;
   for (uint32_t at = span.start; at < offset; at++)
@@ -180,6 +179,6 @@ Context context_at(Arena *arena, const Document *d, uint32_t offset) {
   }
   brackets_read(&r);
   c.where = where_at(&r, &c);
-  if (number) c.where = WHERE_NOWHERE; /* nothing completes it */
+  if (number) c.where = WHERE_NOWHERE; /* numbers have no completion */
   return c;
 }

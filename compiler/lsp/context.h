@@ -12,12 +12,12 @@ typedef enum Where {
   WHERE_CHAIN,     /* after an arrow: an operator or a block */
   WHERE_START,     /* after NAME =: a value is also possible */
   WHERE_ARGUMENT,  /* an argument may begin */
-  WHERE_CHOICE,    /* behind ARGUMENT = */
+  WHERE_CHOICE,    /* after ARGUMENT = */
   WHERE_VALUE,     /* in an expression */
   WHERE_MEMBER,    /* after a dot */
-  WHERE_TYPE,      /* behind as */
+  WHERE_TYPE,      /* after as */
   WHERE_SETTING,   /* in a train block a setting may begin */
-  WHERE_KEY,       /* behind SETTING = */
+  WHERE_KEY,       /* after SETTING = */
   WHERE_IMPORT,    /* in the path of an import */
 } Where;
 enum { MOST_GIVEN = 64 };
@@ -30,7 +30,7 @@ typedef struct Context {
   const char *path;    /* MEMBER: the text before the dot */
   int commas;          /* number of commas before the cursor in this call */
   const char *given[MOST_GIVEN];
-  int ngiven;   /* arguments of this call that are given by name */
+  int ngiven;   /* named arguments of this call */
   bool chained; /* the call is in a chain: an operator or a block */
 } Context;
 Context context_at(Arena *, const Document *, uint32_t offset);

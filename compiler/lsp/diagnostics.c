@@ -32,7 +32,7 @@ static json_t *diagnostic_json(const Server *s, const Analysis *a, const Diag *d
   return json;
 }
 
-/* ---- all of them, file by file ---- */
+/* ---- by file ---- */
 static bool same_mistake(const json_t *a, const json_t *b) {
   static const char *const keys[] = {"range", "code", "message"};
   bool same = true;
@@ -44,7 +44,7 @@ static bool same_mistake(const json_t *a, const json_t *b) {
 static void add_diagnostic(json_t *files, const char *uri, json_t *diagnostic) {
   json_t *list = json_object_get(files, uri);
   if (!list) json_object_set_new(files, uri, list = json_array());
-  bool known = false; /* a library and a net that imports it both report its errors */
+  bool known = false; /* already reported, by another document that imports the file */
   for (size_t i = 0; i < json_array_size(list); i++)
     known |= same_mistake(json_array_get(list, i), diagnostic);
   if (known) json_decref(diagnostic);

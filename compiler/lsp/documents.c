@@ -22,14 +22,14 @@ Document *document_of(const Server *s, const json_t *params, Failure *failure) {
   return d;
 }
 
-/* Whoever has this file is to be analyzed again. */
+/* Marks documents that contain or import this file as stale. */
 static void documents_touch(Server *s, const char *identity) {
   for (Document *d = s->documents; d; d = d->next) {
     if (strcmp(d->identity, identity) == 0) {
       d->stale = true;
       continue;
     }
-    /* A file that cannot be found has no source, so documents that lack an import are analyzed, too. */
+    /* A missing import has no source, so documents with one are marked, too. */
     bool concerned = false;
     for (int i = 0; d->now && i < d->now->program->files.n; i++) {
       const File *file = d->now->program->files.data[i];

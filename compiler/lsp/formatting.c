@@ -1,4 +1,4 @@
-/* formatting.c: Formatting, as in `cnnc fmt`; only changes are sent. */
+/* formatting.c: Formatting, like `cnnc fmt`; sends only the changed part. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "syntax/format.h"
@@ -6,7 +6,7 @@
 
 static bool continues(char c) { return ((unsigned char)c & 0xc0) == 0x80; }
 
-/* The part that differs, cut at characters, as one edit. */
+/* The changed part as one edit. */
 static json_t *edit_json(const Server *s, Arena *arena, const Document *d, const Text *laid) {
   size_t same = 0, rest = 0;
   const size_t most = d->n < laid->n ? d->n : laid->n;

@@ -49,7 +49,7 @@ static const char *hint_label(const Hinting *h, Analysis *a, const SemaCall *cal
 /* ---- hints ---- */
 static bool known(const SemaCall *call) { return call->node->shape.rank > 0; }
 
-/* Shows the first application; the tooltip lists all of them, if there are several. */
+/* Adds the hint of a call: the shape in the first application; the tooltip lists several. */
 static bool hint(Hinting *h, Analysis *a, Span there, Span here) {
   enum { MOST_TOLD = 20 };
   int first, told = 0;

@@ -1,5 +1,4 @@
-/* lsp.h: Interface between the files of lsp/: documents, analyses of them, and the functions that answer
- * requests. */
+/* lsp.h: Interface between the files of lsp/: documents, their analyses, answers to requests. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_LSP_H
 #define CNNC_LSP_H
@@ -25,8 +24,8 @@ typedef struct Rpc {
   bool ended, broken;   /* broken: writing is no longer possible */
 } Rpc;
 typedef enum RpcEvent { RPC_MESSAGE, RPC_MISTAKE, RPC_NOTHING, RPC_END } RpcEvent;
-/* RPC_MESSAGE: its text, valid until the next call. RPC_MISTAKE: `why` describes the error. RPC_NOTHING: only
- * without waiting. */
+/* RPC_MESSAGE: `text`, valid until the next call. RPC_MISTAKE: `why` describes the error. RPC_NOTHING: only
+ * if `wait` is false. */
 RpcEvent rpc_next(Rpc *, bool wait, const char **text, size_t *n, const char **why);
 void rpc_send(Rpc *, json_t *message); /* takes the reference */
 
@@ -40,7 +39,7 @@ typedef struct Lines {
 Lines lines_of(Arena *, const char *text, size_t n);
 size_t lines_offset(const Lines *, bool utf8, json_int_t line, json_int_t character);
 json_t *lines_place(const Lines *, bool utf8, size_t offset);
-bool place_read(const json_t *position, json_int_t *line, json_int_t *character); /* false: it is none */
+bool place_read(const json_t *position, json_int_t *line, json_int_t *character); /* false: not a position */
 const char *path_of_uri(Arena *, const char *uri);
 const char *uri_of_path(Arena *, const char *path);
 json_t *string_json(Arena *, const char *text); /* invalid UTF-8 becomes U+FFFD */
@@ -55,8 +54,9 @@ struct Document {
   const char *text;
   size_t n;
   json_int_t version;
-  bool stale;                  /* the text, or an imported text, changed after the analysis */
-  struct Analysis *now, *good; /* analysis of the text; the last one without errors. They may be the same */
+  bool stale; /* the text, or an imported text, changed after the analysis */
+  struct Analysis *now,
+      *good; /* analysis of the text, and the last one without errors, which may be the same */
 };
 
 /* ---- analyses (analysis.c) ---- */
@@ -120,7 +120,7 @@ typedef struct Instead {
 } Instead;
 Analysis *analysis_new(Server *, const Document *, int ninstead, const Instead *);
 void analysis_free(Analysis *);
-void analysis_refresh(Server *, Document *); /* if it is stale */
+void analysis_refresh(Server *, Document *); /* analyzes a stale document */
 void analysis_drop(Document *);
 uint32_t analysis_source(const Analysis *,
                          const char *uri); /* number of the file in the analysis; 0: not there */

@@ -4,7 +4,7 @@
 #include "base/file.h"
 #include "lsp/lsp.h"
 
-/* ---- the same name in several analyses: its definition has one position ---- */
+/* ---- uses of a name in several analyses, by the position of its definition ---- */
 typedef struct Use {
   const Analysis *analysis;
   Occurrence at;
@@ -129,7 +129,7 @@ static void uses_sort(Uses *uses) { /* insertion sort: few uses, nearly sorted *
   }
 }
 
-/* The text of a file with the new name in it. */
+/* The text of a file with the new name. */
 static Instead renamed_edits(Arena *arena, const Uses *uses, const char *uri, const char *name) {
   Text text = {.arena = arena};
   const Source *source = NULL;

@@ -1,5 +1,5 @@
-/* server.c: Main loop: messages are queued as they arrive, so that a cancelled request is never started, and
- * of a burst of changes only the last text is analyzed; then they are answered in order. */
+/* server.c: Main loop: reads all available messages before it answers them in order, so that canceled
+ * requests are not started, and only the last text of several changes is analyzed. */
 // SPDX-License-Identifier: Apache-2.0
 #include "lsp/server.h"
 #include <stdlib.h>
@@ -32,7 +32,7 @@ static void refuse_request(Server *s, const json_t *id, int code, const char *me
   arena_free(arena);
 }
 
-/* Asks the editor to refresh: an imported file has changed. */
+/* Requests a refresh by the editor, after a change of an imported file. */
 static void ask_refresh(Server *s) {
   static const char *const methods[] = {"workspace/inlayHint/refresh", "workspace/codeLens/refresh"};
   for (int i = 0; s->refreshes && i < 2; i++)
@@ -164,7 +164,7 @@ static const struct {
 };
 #define LENGTH(table) (sizeof(table) / sizeof *(table))
 
-/* ---- one message ---- */
+/* ---- messages ---- */
 static void take_notice(Server *s, const char *method, const json_t *params) {
   const bool ends = strcmp(method, "exit") == 0;
   if ((!s->initialized || s->shut_down) && !ends) return;

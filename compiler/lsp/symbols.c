@@ -146,7 +146,7 @@ static const Param *param_for(const Param *params, const Arguments *args, int i)
   return params && params[n].name ? &params[n] : NULL;
 }
 
-/* A bare word that is a choice of its argument is not a reference, even if a symbol has the same name. */
+/* Whether a word is a choice of its argument, and not a reference to a symbol of that name. */
 static bool is_choice(Arena *arena, const Param *p, const Expr *e) {
   if (!p || e->kind != EXPR_PATH || e->nparts != 1) return false;
   const size_t n = strlen(e->part[0].s);
@@ -208,7 +208,7 @@ static void body_define(Names *names, NameScope *scope, const Body *body) {
   }
 }
 
-/* In a train block a bare word may be an optimizer, a loss, ... */
+/* In a train block, a word may also be an optimizer, a loss and so on. */
 static void setting_walk(Names *names, const NameScope *scope, const Argument *setting) {
   const Expr *e = setting->value;
   const bool word = e && e->kind == EXPR_PATH && e->nparts == 1;
