@@ -1,7 +1,6 @@
-/* axes.c: Separable weighted sums along height and width. If an element needs few products it is computed
- * in one pass; otherwise in two, through scratch. A pattern that repeats along an axis becomes a loop over
- * periods; within a period, elements are unrolled with their weights as constants. Elements near the ends
- * are unrolled separately. */
+/* axes.c: Separable weighted sums along height and width, in one pass if elements need few products,
+ * otherwise in two, through scratch. If weights repeat along an axis, there is a loop over periods, whose
+ * elements are unrolled with constant weights; elements near the ends are unrolled separately. */
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/axes.h"
 #include "base/number.h"
@@ -15,8 +14,8 @@ enum {
 
 /* ---- the oracle ---- */
 
-/* An element that occurs more than once, as beyond a border, gets the sum of its weights: an infinite
- * element then stays infinite even if some of them are negative. */
+/* The taps of an element, with the sum of the weights if an input occurs more than once, as at a border:
+ * infinity then remains infinity even if weights have different signs. */
 static int axis_taps_at(const Node *forward, AxisRule rule, int axis, int64_t to, AxisTap tap[AXIS_TAPS]) {
   const int all = rule(forward, axis, to, tap);
   int n = 0;
@@ -106,7 +105,7 @@ static void line_join(Line *line) {
   line->n = n;
 }
 
-static bool line_follows(const Line *a, const Line *b, int64_t step) { /* is b equal to a, shifted by step? */
+static bool line_follows(const Line *a, const Line *b, int64_t step) { /* whether b is a, shifted by step */
   bool same = a->n == b->n;
   for (int i = 0; i < a->n && same; i++)
     same = a->tap[i].from + step == b->tap[i].from && a->tap[i].count == b->tap[i].count &&
@@ -114,8 +113,8 @@ static bool line_follows(const Line *a, const Line *b, int64_t step) { /* is b e
   return same;
 }
 
-/* Periods are searched from the middle outwards, where the ends have no influence. `cut` repetitions were
- * omitted there. */
+/* Finds the repetitions from the middle outwards, because the ends differ. `cut` repetitions in the middle
+ * were not computed. */
 static AxisMap map_of(Line *line, int64_t lines, int64_t period, int64_t step, int64_t cut) {
   AxisMap map = {.size = lines + cut * period, .head = lines, .lines = lines, .line = line};
   const int64_t last = lines - period;
@@ -138,7 +137,7 @@ static AxisMap map_of(Line *line, int64_t lines, int64_t period, int64_t step, i
   return map;
 }
 
-static AxisMap map_spread(Arena *arena, int64_t size) { /* back to the single element */
+static AxisMap map_spread(Arena *arena, int64_t size) { /* the gradient of a size of 1 */
   Line *line = NEW_ARRAY(arena, Line, 1);
   line->n = line->room = 1;
   line->tap = NEW_ARRAY(arena, Tap, 1);
@@ -180,7 +179,7 @@ static bool is_identity(const AxisMap *map) {
          map->line[0].tap[0].from == 0 && map->line[0].tap[0].count == 1 && map->line[0].tap[0].weight == 1;
 }
 
-static int64_t axis_products(const AxisMap *map) { /* in the code */
+static int64_t axis_products(const AxisMap *map) { /* number of products in the code */
   int64_t n = 0;
   for (int64_t i = 0; i < map->lines; i++)
     if (!i || !line_follows(&map->line[i - 1], &map->line[i], 0)) n += larger(1, map->line[i].n);
@@ -228,7 +227,7 @@ static Val row_expression(const Spot *spot, const Tap *row, int64_t k, const Ix 
   return sum;
 }
 
-/* Rows are summed separately: their sums are independent. */
+/* The sum of an element; rows are summed separately, to shorten the dependency chain. */
 static Val expression(const Spot *spot, const Ix *c, int part, int lanes) {
   const Line *rows = spot->line[0];
   Val sum = NULL;

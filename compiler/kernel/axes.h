@@ -1,6 +1,6 @@
-/* axes.h: Operators that are separable in height and width: each row of the result is a weighted sum of a few
- * input rows, each column of a few columns. resize, upsample and blurpool define the weights with a rule; all
- * other code is here. */
+/* axes.h: Common code of separable resampling operators (resize, upsample, blurpool): each row of the result
+ * is a weighted sum of a few input rows, each column of a few columns. The operator defines the weights with
+ * a rule. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_AXES_H
 #define CNNC_AXES_H

@@ -1,5 +1,5 @@
-// lower.c: Buffers of a kernel's nest and their bindings; packed weights with folded constants; the chain
-// fused after the root.
+/* lower.c: Lowering of a kernel: its buffers and their bindings, packed weights with folded constants, and
+ * the fused nodes. */
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/lower.h"
 #include <ctype.h>
@@ -96,8 +96,8 @@ static bool is_stored_for_all(const Lower *l, const Node *value) {
   return l->kernel->batch && value->result != RESULT_BATCH;
 }
 
-/* A value as seen by the nest: with a leading axis if the nest or its builder loops over rows; of all images
- * in a batched kernel. If nothing loops over rows they form one image. n 0: no leading axis. */
+/* The extent of a value's buffer: with a leading axis (n > 0) if the nest or its builder loops over rows, or
+ * for the images of a batched kernel; otherwise rows form one image. */
 static Extent extent_of(const Lower *l, const Node *value) {
   Extent e = l->rows || l->b->nleads ? shape_extent(value->shape) : shape_joined(value->shape);
   e.n = is_stored_for_all(l, value)                         ? l->batch * e.n
@@ -106,9 +106,9 @@ static Extent extent_of(const Lower *l, const Node *value) {
   return e;
 }
 
-/* In a larger value, pixels are further apart, and images or rows have the distance of the larger value.
- * As an array the last of them would reach past its end, so positions are computed. */
-static void lie_within(const Lower *l, Buf *buf, const Node *value) {
+/* Sets the strides of an alias: its pixels, rows and images have the distances of the containing value.
+ * Positions are computed, because as an array it would extend past that value. */
+static void set_alias_strides(const Lower *l, Buf *buf, const Node *value) {
   const Home home = home_in(l->kernel, value);
   const Extent e = shape_extent(value->shape);
   const Shape around = home.node->shape;
@@ -129,12 +129,12 @@ static Buf *value_buffer(Lower *l, BufPlace place, const char *name, const Node 
   Buf *buf = nest_buf(l->b, place, name, (Type){elem, 1}, e.n ? 4 : 3, e.n ? dim : dim + 1);
   buf->leads = e.n && l->b->nleads;
   buf->as_floats = value->elem == F32 && (elem == U8 || elem == I8 || elem == I16);
-  lie_within(l, buf, value);
+  set_alias_strides(l, buf, value);
   return bind(l, buf, (Binding){.kind = BIND_VALUE, .node = value});
 }
 
-/* The buffer that an operand already has under another name, such as two flattens of one value: C assumes
- * that two `restrict` pointers differ. */
+/* An existing buffer with the same memory, as for two flattens of one value: two `restrict` pointers to it
+ * would be undefined behavior. */
 static Buf *find_alias(const Lower *l, const Node *value) {
   const Home home = home_in(l->kernel, value);
   for (int i = 0; i < l->b->nbufs; i++) {
@@ -214,7 +214,7 @@ static bool is_dense(const Node *root) {
   return (root->target ? root->target : root->weight[0])->size < MOST_WEIGHTS_PACKED;
 }
 
-/* Operands with fewer rows are broadcast; op_common_rows guarantees that the numbers fit. */
+/* Starts a leading axis. Operands with fewer rows are repeated (op_common_rows has checked the numbers). */
 static void lead_rows(Lower *l, int64_t rows) {
   const Node *root = l->node;
   nest_lead(l->b, rows);
@@ -225,9 +225,8 @@ static void lead_rows(Lower *l, int64_t rows) {
   }
 }
 
-/* Dense layers compute all rows in one kernel, and some operators loop over them themselves; for other
- * kernels the builder does. An operator that reduces a value with rows to one without them sees all rows:
- * a loss, statistics. */
+/* The builder loops over rows, except for dense layers, operators that loop over rows themselves, and
+ * operators that reduce rows to a value without them (losses, statistics). */
 static void begin_rows(Lower *l) {
   const Node *root = l->node;
   const bool mixes = root->op->traits.mixes_rows;
@@ -395,7 +394,7 @@ Buf *lower_constants(Lower *l, const char *member, Elem elem, int rank, const in
               (Binding){.kind = BIND_PACK, .pack = pack});
 }
 
-/* Describes packed constants: "weight of conv1, with normalize1 (scale/std, mean/std) and batchnorm1 folded
+/* Text for packed constants: "weight of conv1, with normalize1 (scale/std, mean/std) and batchnorm1 folded
  * in, packed". */
 static const char *about_pack(const Lower *l, const char *member) {
   Text out = {.arena = l->arena};
@@ -604,7 +603,7 @@ void lower_store_sums(Lower *l, Buf *sum, int64_t sums, const Ix *y, const Ix *x
     return;
   }
   Buf *done =
-      NEST_REGISTERS(b, "done", 1, sums); /* registers that are indexed by a loop are stored in memory */
+      NEST_REGISTERS(b, "done", 1, sums); /* indexed by a loop, so the C compiler stores them in memory */
   for (int u = 0; u < sums; u++) nest_store(b, nest_at(b, done, u), nest_get(b, nest_at(b, sum, u)));
   NEST_FOR(b, u, sums) {
     const Ix channel = *block * sums + u;

@@ -1,6 +1,5 @@
-/* lower.h: Lowering of a kernel (a node with the elementwise nodes fused after it) to a loop nest. Operators
- * build the reference nest, schedules the tiled one. Both create their buffers here, so that emit/ and the
- * tests know the binding of each parameter. */
+/* lower.h: Lowering of kernels to loop nests: buffers and their bindings, packed weights, fused nodes.
+ * Operators build reference nests with it, schedules tiled ones. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_LOWER_H
 #define CNNC_LOWER_H
@@ -8,22 +7,21 @@
 #include "graph/op.h"
 #include "target/cpu.h"
 
-/* A kernel: `root`, then `chain`: FAMILY_MAP nodes, each of which reads the value before it. Only the last
- * value is stored. */
+/* A kernel: `root`, and `chain`, FAMILY_MAP nodes fused after it, each of which reads the value before it.
+ * Only the last value is stored. */
 typedef struct Kernel {
   Node *root;
   int nchain;
   Node **chain;
-  Node *pool;       /* the fused pooling after them, as root->op->traits.fuses_pool allows; or NULL */
-  Node *means;      /* op_row_mean: the mean of each row of the result, which is stored as well; or NULL */
-  Node *result;     /* the last of them */
-  const Node *over; /* set by passes/in_place.c: an operand without later uses that the result overwrites,
-                       if the nest allows; or NULL */
+  Node *pool;   /* a fused pooling after the chain, or NULL */
+  Node *means;  /* op_row_mean of the result, which is stored, too; or NULL */
+  Node *result; /* the last of them */
+  const Node
+      *over; /* an operand that the result overwrites if the nest allows (passes/in_place.c); or NULL */
   /* batchnorm nodes that passes folded into the packed weights, in order. Per output channel: w' = w*gain,
    * b' = (b - mean)*gain + shift */
   int nscales;
-  Node **scale; /* the normalize before it whose factor (and, where exact, shift) is folded into the
-                   weights; or NULL */
+  Node **scale; /* a normalize before the root whose factor and shift are folded into the weights; or NULL */
   Node *normalize;
   bool normalize_shift;
   /* the product before the root that scales the channels of its input: root->in[0] is the scaled value,
@@ -33,16 +31,16 @@ typedef struct Kernel {
   bool batch; /* runs once for all images, after those of its phase: a BATCH node, or a batched kernel */
   const Home *home; /* by node id: where values are stored; NULL: each separately */
 } Kernel;
-bool kernel_whole_batch(const Kernel *); /* does it compute all images of a per-image value in one run? */
+bool kernel_whole_batch(const Kernel *); /* whether a batched kernel computes a per-image value */
 
-enum { TOGETHER_WEIGHTS = 1 << 14 }; /* fewest weights of a batched dense layer: smaller ones stay in cache */
+enum { TOGETHER_WEIGHTS = 1 << 14 }; /* minimum weights of a batched dense layer: fewer stay in the cache */
 
 typedef enum BindKind {
-  BIND_VALUE,    /* the value of `node`: [h][w][c]; in a batched nest [batch][h][w][c] */
-  BIND_INPUT,    /* the caller's buffer of `node`, an op_input or op_target: in[0] of its conversion kernel,
-                    with the element type and layout of node->port */
-  BIND_WEIGHT,   /* `weight` in its natural layout */
-  BIND_PACK,     /* `pack` */
+  BIND_VALUE,  /* the value of `node`: [h][w][c]; in a batched nest [batch][h][w][c] */
+  BIND_INPUT,  /* the caller's buffer of `node`, an input or target, in[0] of its conversion kernel: with the
+                  element type and layout of node->port */
+  BIND_WEIGHT, /* `weight` in its natural layout */
+  BIND_PACK,   /* `pack` */
   BIND_GRADIENT, /* the gradient of `weight`, natural layout (RESULT_SUM, BATCH with a target) */
   BIND_SCRATCH,
   BIND_KEYS,  /* int32 [2]: the keys of this image's random numbers, the second one XOR node->salt */
@@ -55,8 +53,7 @@ typedef struct Pack { /* Packed weights: a nest from natural weights to one OUTP
   VEC(Weight *) source;
   VEC(Buf *) source_buf; /* its inputs; no sources: constants only */
   const void *values;    /* constants without a nest; NULL: there is a nest */
-  const void *origin;    /* updatable models: the origin of the constants; equal ones are merged only if
-                            this is equal, too */
+  const void *origin;    /* updatable models: equal constants are merged only if this is equal, too */
   Buf *factor, *shift;   /* in pack->nest: the constants of a folded normalize per channel, or NULL */
   Buf *scale;            /* in pack->nest, QAT: rounding steps of the weights per filter; else NULL */
 } Pack;
@@ -71,29 +68,28 @@ typedef struct Binding {
 
 struct Schedule;                                                  /* schedule/schedule.h */
 typedef enum Order { ORDER_OWN, ORDER_ROWS, ORDER_PANELS } Order; /* the outer loop */
-/* A schedule and its parameters; 0: the schedule decides. The schedule and m determine how weights are
- * packed. */
+/* A schedule and its parameters; 0: chosen by the schedule. The schedule and m determine the packing of
+ * weights. */
 typedef struct Choice {
   const struct Schedule *schedule;
   int m;       /* Winograd: m x m outputs per tile; Strassen: parts of an axis, 2 or 4 */
   int tiles;   /* Winograd, Strassen: approximate number of tiles per block */
   int pixels;  /* direct: outputs of one row in a register tile */
   Order order; /* direct */
-  bool small;  /* boards: smaller constants, from which more is computed */
+  bool small;  /* microcontrollers: smaller constants, more computation */
 } Choice;
-struct Decision; /* schedule/choose.h: how it was chosen */
+struct Decision; /* schedule/choose.h: the candidates and the choice */
 struct Tuning;   /* schedule/tuning.h: measured choices */
 
-/* Required size of int8 weights if flash is limited. */
+/* Size class of an int8 kernel's constants, if flash is limited. */
 typedef enum Small {
   SMALL_NOT,   /* as in the fastest schedule */
   SMALL_TILES, /* no Winograd tiles larger than 2x2 */
-  SMALL_BYTES, /* bytes */
+  SMALL_BYTES, /* weights as bytes */
   SMALL_MOST   /* other constants are as small as possible, too */
 } Small;
 
-/* -Os: a product costs two loads with one sum, 1.2 with six sums. More sums cost code size and save
- * little. */
+/* -Os: loads per product: 2 with one sum, 1.2 with six sums; more sums save little, and cost code size. */
 enum { SMALL_SUMS = 6 };
 
 struct Numbers;
@@ -103,7 +99,7 @@ typedef struct LowerOptions { /* as in Lower */
   int layout_lanes, sums;
   bool plain, exact, threads;
   bool updatable; /* graph->updatable */
-  bool sole;      /* no other kernel adds to the gradient of this RESULT_SUM: it may be stored instead */
+  bool sole;      /* the only kernel that adds to this gradient: it may store it instead */
   Small small;
   const CpuCycles *cycles; /* NULL: those of `layout` */
   int64_t batch, call;
@@ -119,18 +115,18 @@ typedef struct Lower {
   const Kernel *kernel;
   const Node *node; /* kernel->root */
   const Target *target;
-  int layout_lanes;     /* lanes of the widest target of the file: packed layouts depend on this and on shapes
-                           only, never on `target` */
-  const Target *layout; /* that target: choices that determine the packing are made for it */
-  int64_t weight_bytes; /* of the whole net: decides whether weights stay in a cache between calls */
+  int layout_lanes; /* lanes of the file's widest target; packed layouts depend on this and on shapes, never
+                       on `target` */
+  const Target *layout; /* the widest target: choices that determine the packing are made for it */
+  int64_t weight_bytes; /* of the whole net, to estimate whether weights stay in a cache between calls */
   struct Tuning *tuning;
   Choice choice;
   struct Decision *decision; /* set before a schedule builds the nest */
   bool plain;                /* -O0, -Os */
   int sums;                  /* reference nests: maximum sums per input loop; 0 means 1 */
   bool exact;                /* excludes algorithms that round differently */
-  bool updatable;            /* graph->updatable: numbers of the weight file are only in the model */
-  Numbers *numbers[2];       /* such numbers, integers and floats; NULL: none yet */
+  bool updatable;            /* graph->updatable: numbers of the weight file are stored in the model */
+  Numbers *numbers[2];       /* these numbers, integers and floats; NULL: none yet */
   VEC(const char *) broken;  /* assumptions of the schedule that the weights do not satisfy */
   bool sole;                 /* as in LowerOptions */
   Small small;
@@ -157,13 +153,12 @@ typedef struct Lower {
   VEC(const char *) details; /* further remarks of the schedule */
 } Lower;
 
-/* Does a RESULT_SUM add to the gradient, or store it? */
+/* Whether a RESULT_SUM adds to the gradient, or else stores it. */
 bool lower_adds(const Lower *);
-void lower_must_add(
-    Lower *); /* call it before anything is built: the gradient is computed in parts that are added */
+void lower_must_add(Lower *); /* to be called first: the gradient is computed in parts that are added */
 
-/* Starts a nest with the buffers of inputs and result and the operands of the chain; other parameters are
- * created on first use, at any time. The main function is named l->b->name. */
+/* Starts a nest with buffers for inputs, result and operands of the chain; other parameters are created on
+ * first use. The main function is named l->b->name. */
 Lower *lower_begin(Arena *, const Kernel *, const Target *, const LowerOptions *);
 const Binding *lower_binding(const Lower *, int buffer); /* local buffer: zeros */
 Buf *lower_weight(Lower *,
@@ -172,19 +167,19 @@ Buf *lower_scratch(Lower *, const char *name, int rank, const int64_t *dim); /* 
 Buf *lower_scratch_of(Lower *, const char *name, Elem, int rank, const int64_t *dim);
 /* Constants in the model, in the order in which int8 kernels read them. */
 Buf *lower_constants(Lower *, const char *member, Elem, int rank, const int64_t *dim, const void *values);
-/* numbers.c: a number derived from scales or weights, with its own name in the kernel: a constant, or a
- * number in the model if the net is updatable. */
+/* numbers.c: a number derived from scales or weights, by its name in the kernel: a constant, or a number in
+ * the model if the net is updatable. */
 Val lower_number(Lower *, const char *name, int32_t);
 Val lower_real(Lower *, const char *name, float);
-/* An assumption of a schedule about numbers in the weight file. If the net is updatable, schedules are
- * chosen as if it held for all weights; lower_needs records where it does not hold for the chosen one. */
+/* An assumption of a schedule about numbers in the weight file. For updatable nets it counts as true when
+ * schedules are chosen; lower_needs records whether it is false for these weights. */
 bool lower_assumes(const Lower *, bool holds);
 void lower_needs(Lower *, bool holds, const char *what);
 Buf *lower_keys(Lower *);                                  /* I32 [2] */
 Buf *lower_table(Lower *, const float *values, int64_t n); /* constants [n]; equal ones are stored once */
-void lower_join_rows(Lower *, int64_t rows); /* before nest_fn: views that number of pixel rows of images
-                                                of the result's size as one row, [h/rows][rows*w][c], where
-                                                the kernel treats all pixels equally */
+void lower_join_rows(Lower *,
+                     int64_t rows); /* before nest_fn: views `rows` pixel rows as one, [h/rows][rows*w][c],
+                                       for kernels that treat all pixels equally */
 void lower_columns(Lower *);    /* before nest_fn: views an input of one channel as [1][h][w], so that vectors
                                    run over columns */
 void lower_whole_rows(Lower *); /* before nest_fn: views the result as [h][1][w*c], so that vectors run
@@ -196,9 +191,9 @@ Ix lower_row(const Lower *); /* other nests: the current row */
 Ref lower_at(const Lower *, Buf *value, const Ix *y, const Ix *x,
              const Ix *c); /* an element of a value with the leading axis in this nest, in row l->row */
 
-/* A packed copy of weights. Between lower_pack and lower_pack_done the caller builds `pack->nest` (with
- * Nest *b = pack->nest) as loops that store to pack->out; lower_packed_weight and lower_packed_bias return
- * natural elements with batchnorm and normalize folded in (constant 0 for a missing bias). */
+/* A packed copy of weights. Between lower_pack and lower_pack_done the caller builds pack->nest, loops that
+ * store to pack->out. lower_packed_weight and lower_packed_bias return elements at natural indices with
+ * batchnorm and normalize folded in (0 for a missing bias). */
 Pack *lower_pack(Lower *, const char *member, int rank, const int64_t *dim);
 Val lower_packed_weight(
     Lower *, Pack *, int rank, const Ix *at, const Ix *out_channel,
@@ -209,18 +204,18 @@ Val lower_packed_bias(
 Buf *lower_pack_source(Lower *, Pack *, Weight *, const char *prefix); /* in pack->nest */
 Buf *lower_pack_done(Lower *, Pack *); /* the WEIGHTS buffer of the main nest */
 
-/* rounded.c: QAT. Does the layer, or the gradient of one, compute with rounded weights? Then a pack has
- * scales with which it rounds the weight at `index`; channel: the layer's output channel there. */
+/* rounded.c: QAT: whether the layer, or the gradient of one, computes with rounded weights. Then a pack has
+ * scales with which it rounds the weight at `index`; channel: its output channel. */
 bool lower_rounds(const Lower *);
 void lower_scales(Lower *, Pack *);
 Val lower_rounded(Lower *, Pack *, Val weight, const Ix *index, const Ix *channel);
 Buf *lower_rounded_weight(Lower *); /* all rounded weights in natural order */
 
-/* The chain after the root: value of output element(s) [y][x][c .. c+part-1] after all fused nodes;
- * `lanes` wide (1: scalar). */
+/* Applies the chain: the value of elements [y][x][c .. c+part-1] after all fused nodes, `lanes` wide (1:
+ * scalar). */
 Val lower_finish(Lower *, Val, const Ix *y, const Ix *x, const Ix *c, int part, int lanes);
-bool lower_costly(Lower *, Val sum); /* are the nodes fused after the root so expensive (exp) that a loop
-                                        over the sums of a tile is better than a copy of the code for each? */
+bool lower_costly(Lower *, Val sum); /* whether the chain has so much code (exp) that a loop over the sums of
+                                        a tile is better than a copy for each */
 void lower_store(Lower *, Val, const Ix *y, const Ix *x, const Ix *c, int part,
                  int lanes); /* finish, then store to out */
 int64_t lower_sums(const Lower *,
@@ -228,9 +223,9 @@ int64_t lower_sums(const Lower *,
 void lower_store_sums(Lower *, Buf *sum, int64_t sums, const Ix *y, const Ix *x,
                       const Ix *block); /* finish and store those from channel block * sums on */
 void lower_put(Lower *, Val finished, const Ix *y, const Ix *x, const Ix *c, int part,
-               int lanes); /* store a finished value to out, pooled if there is a pooling */
+               int lanes); /* stores a value after the chain to out, after a fused pooling */
 Val lower_root_map(Lower *, const Ix *y, const Ix *x, const Ix *c, int part,
-                   int lanes); /* FAMILY_MAP: the root's own value there, before the chain */
+                   int lanes); /* FAMILY_MAP: the root's value, before the chain */
 void lower_plain_map(Lower *); /* FAMILY_MAP only: three loops over the result */
 void lower_about(Lower *, const char *format, ...)
     __attribute__((format(printf, 2, 3))); /* text after the shapes in the comment above the function */
@@ -249,7 +244,7 @@ typedef struct Map {
   int part, lanes;
 } Map;
 Val map_weight(Map *, int k);               /* node->weight[k] at channel c: lanes wide */
-Val map_weight_at(Map *, int k, int64_t i); /* one number of it, for all channels */
+Val map_weight_at(Map *, int k, int64_t i); /* node->weight[k] at index i, for all channels */
 Val map_constant(Map *, const float *per_channel,
                  int64_t n); /* n 1: a number; n channels: a table at channel c */
 #endif

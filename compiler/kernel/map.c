@@ -32,8 +32,7 @@ static bool same_extent(Shape a, Shape b) {
   return x.h == y.h && x.w == y.w && x.c == y.c;
 }
 
-/* Is `part` one pixel that is used at every pixel of `whole`, or one channel that is used in every channel?
- */
+/* Whether `part` is broadcast to `whole`: one pixel to every pixel, or one channel to every channel. */
 static bool map_repeats(Shape whole, Shape part) {
   const Extent w = shape_extent(whole), p = shape_extent(part);
   return !same_extent(whole, part) && (one_pixel(p) || (p.h == w.h && p.w == w.w)) &&
@@ -172,7 +171,7 @@ void map_backward(Gradient *gradient, Node *node, Node *dy) {
 static double gradient_eval(const Node *node, const double *given, const double *weight, int64_t c) {
   const Node *of = node->hidden->of;
   const uint32_t needed = needs(of, node->hidden->wrt);
-  double x[MOST_INPUTS], y = NAN; /* NAN if not requested */
+  double x[MOST_INPUTS], y = NAN; /* NAN if not needed */
   int n = 1;
   for (int i = 0; i < of->nin; i++) x[i] = needed >> i & 1 ? given[n++] : NAN;
   if (needed & MAP_NEEDS_Y) y = given[n];

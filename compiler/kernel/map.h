@@ -1,6 +1,5 @@
-/* map.h: Elementwise operators, y = f(x0, x1, ...). Such an operator defines f and its derivatives, once as
- * numbers (eval) and once as values of a nest; map.c derives the shape rule, eval, the backward pass and,
- * through hidden operators, its nests. */
+/* map.h: Elementwise operators, y = f(x0, x1, ...). The operator defines f and its derivatives, in numbers
+ * (for eval) and in values of a nest; map.c derives shape rule, eval, backward pass and nests. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_MAP_H
 #define CNNC_MAP_H
@@ -9,11 +8,10 @@
 void map_shape(ShapeContext *, Node *);          /* one operand: its shape */
 void map_shape_weighted(ShapeContext *, Node *); /* the same, and one weight per channel, from `init` */
 void map_shape_weight(ShapeContext *, Node *, const char *member,
-                      bool decay); /* the same with another member name */
-void map_shape_operands(ShapeContext *,
-                        Node *); /* several: equal, or 1x1xC (also a vector of C) that is broadcast to every
-                                    pixel, or HxWx1 to every channel, in either order */
-void map_run(const Eval *);      /* op->eval */
+                      bool decay);               /* the same with another member name */
+void map_shape_operands(ShapeContext *, Node *); /* several operands: of equal shape, or broadcast: 1x1xC (or
+                                                    a vector of C) to every pixel, HxWx1 to every channel */
+void map_run(const Eval *);                      /* op->eval */
 void map_backward(Gradient *, Node *, Node *dy); /* op->gradient */
 void map_backward_operand(Gradient *, Node *, Node *dy, int k, bool derivative_is_one);
 uint32_t map_needs_x(const Node *, int wrt); /* op->map_needs of functions of one operand */

@@ -1,5 +1,5 @@
-/* numbers.c: Numbers of the weight file in kernels of int8 models: constants in the code, or members of
- * the model if it can be replaced by one with other weights. */
+/* numbers.c: Numbers of the weight file in int8 kernels: constants in the code, or, in updatable nets,
+ * numbers in the model. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "kernel/lower.h"
@@ -25,7 +25,7 @@ static Numbers *lowered_numbers(Lower *l, bool real) {
   return *of;
 }
 
-/* The index of the number, by name; appends a new one. Two numbers may have equal values. */
+/* The index of a number by its name; appends a new one. */
 static int number_index(Lower *l, Numbers *of, const char *name) {
   for (int i = 0; i < of->n; i++)
     if (strcmp(of->name[i], name) == 0) return i;

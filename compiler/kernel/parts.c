@@ -1,4 +1,4 @@
-/* parts.c: Loads of rows, sums over rows, and the error about parts that do not divide. */
+/* parts.c: Common code of operators on rows and parts: loads, sums over rows, an error. */
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/parts.h"
 

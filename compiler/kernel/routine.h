@@ -5,11 +5,11 @@
 #define CNNC_ROUTINE_H
 #include "kernel/lower.h"
 
-/* Texts used by others; each uses the previous one: NAME_routine.h in ops/detection. */
+/* Texts in ops/detection/NAME_routine.h, used by several runtime functions; each uses the previous one. */
 extern const Routine box_routine, match_routine, delta_routine;
-extern const Routine best_routine, suppress_routine; /* independent of those */
+extern const Routine best_routine, suppress_routine; /* independent of others */
 
-/* A runtime function expects contiguous arrays of one row: a part of a joined value, or one row of it, is
- * copied first. */
+/* A buffer with the contiguous elements of one row, as runtime functions need: a copy if `in` is an alias in
+ * a larger value. */
 Buf *lower_contiguous(Lower *, const char *name, Buf *in);
 #endif

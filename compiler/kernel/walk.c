@@ -2,10 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/walk.h"
 
-enum { TOGETHER = 4 }; /* number of vectors summed together, so that one addition need not wait for another */
+enum { TOGETHER = 4 }; /* number of independent sums, to hide the latency of additions */
 enum {
   PARALLEL_WORK = 1 << 9
-}; /* operations per lane from which a second thread is faster, although lines move between caches */
+}; /* operations per lane from which a second thread is faster, despite transfers between caches */
 
 int walk_lanes(const Lower *l, int64_t channels) {
   int lanes = l->plain || channels == 1 ? 1 : l->target->lanes;

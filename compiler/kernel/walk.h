@@ -20,9 +20,9 @@ void walk_put(Lower *, Buf *, Val, const Ix *y, const Ix *x, const Ix *c, int pa
               int lanes); /* stores to a buffer other than the result: no fused nodes */
 void walk_channels(Lower *, int64_t channels, const Ix *y, const Ix *x, WalkBody, const void *context);
 void walk_pixels(Lower *, Extent, WalkBody, const void *context);
-/* Vectors of channels that traverse the pixels together, so that their sums are independent and cache
- * lines are read once: `full` ones from `first` on, and if `more`, another that ends with the last channel
- * and overlaps the one before it. A single one may be partial. */
+/* Vectors of channels whose sums are computed in one loop over the pixels, so that cache lines are read once:
+ * `full` vectors from `first` on, and, if `more`, one that ends with the last channel and overlaps the one
+ * before it. A single vector may be partial. */
 typedef struct Columns {
   Lower *l;
   Ix first, end; /* start of the `more` vector */
@@ -30,8 +30,8 @@ typedef struct Columns {
   bool more;
 } Columns;
 typedef void ColumnsBody(const Columns *, const void *context);
-/* At most `most` vectors together. Where two overlap, the elements stored twice must not depend on their
- * previous contents; without `overlap` the remaining channels form a separate set. */
+/* Runs the body for sets of at most `most` vectors. If vectors overlap, elements are stored twice, and must
+ * not depend on their previous contents; without `overlap` the remaining channels are a set of their own. */
 void walk_columns(Lower *, int64_t channels, int most, bool overlap, ColumnsBody, const void *context);
 Val columns_load(const Columns *, Buf *, const Ix *y, const Ix *x, const Ix *c);
 /* Runs the body once per vector: register v, from channel c on. */

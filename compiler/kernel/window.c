@@ -1,5 +1,5 @@
-// window.c: Windows of convolutions and pools: kernel, stride, padding and output size from the arguments,
-// with errors that state the numbers.
+/* window.c: Windows of convolutions and pools: kernel, stride, padding and output size from the arguments,
+ * and errors with these numbers. */
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/window.h"
 #include <string.h>
@@ -220,7 +220,7 @@ static void warn_unread(ShapeContext *context, const Node *node, const Window *w
                unread_text(context, node, unread), shape_text(context->arena, node->in[0]->shape));
   put_formulas(context, diag, node, w, input, bad);
   op_note_origin(context, diag, node->in[0]);
-  bool gaps = false; /* gaps between windows: no dilation reads the whole input */
+  bool gaps = false; /* windows do not touch: no dilation reads the whole input */
   for (int axis = 0; axis < 2; axis++)
     gaps = gaps || (bad[axis] && w->stride[axis] > w->dilation[axis] * (w->kernel[axis] - 1) + 1);
   if (arg_const(node, "pad")->kind == CONST_NONE)
@@ -230,7 +230,7 @@ static void warn_unread(ShapeContext *context, const Node *node, const Window *w
               gaps ? "has a window there" : "reads all of it");
 }
 
-/* The argument that moves windows furthest. pad=same follows the kernel and its dilation. */
+/* The argument that contributes most to the reach of windows; padding of pad=same follows from the kernel. */
 static const char *far_argument(const Window *w, int axis, int64_t outputs) {
   const int64_t kernel = w->dilation[axis] * (w->kernel[axis] - 1), stride = w->stride[axis] * (outputs - 1),
                 padding = w->before[axis];

@@ -1,16 +1,14 @@
-/* window.h: Arguments of window operators, before the formula is applied. Most operators call op_window
- * (op.h). */
+/* window.h: Arguments of window operators. Most operators call op_window (op.h). */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_WINDOW_H
 #define CNNC_WINDOW_H
 #include "graph/shape.h"
 #include "graph/op.h"
 
-/* N, HxW or [h, w], positive numbers, into to[axis]; on a sequence N, and to[0] is 1. False after an error.
- */
+/* Reads PARAM_WINDOW: N, HxW or [h, w] to to[axis]; on a sequence N, with to[0] = 1. False after an error. */
 bool window_pair(ShapeContext *, const Node *, const char *param, int64_t to[2]);
 bool window_size(ShapeContext *, const Node *, const char *param,
-                 int64_t to[2]); /* for an image, whatever the input is */
+                 int64_t to[2]); /* as for an image, for any input */
 /* Fills kernel, stride, dilation and explicit padding from the arguments; groups and multiplier are 1. False
  * after an error, or when the input is poison. */
 bool window_arguments(ShapeContext *, const Node *, Window *, PadRule *);
@@ -18,11 +16,11 @@ bool window_arguments(ShapeContext *, const Node *, Window *, PadRule *);
 Shape window_shape(const Node *, int64_t h, int64_t w, int64_t c);
 const char *window_size_text(Arena *, const Node *, const int64_t size[2]); /* "5x5", on sequences "5" */
 const char *window_axis_name(const Node *, int axis);                       /* "height", "width", "length" */
-/* Do indices of the larger side fit in int32? If not, reports the responsible numbers. */
+/* Whether indices of the larger side fit into int32; reports the responsible numbers if not. */
 bool window_addressable(ShapeContext *, const Node *, const Window *, const int64_t large[2],
                         const int64_t small[2]);
 /* Windows of a sequence from the arguments size, step and pad: sets node->window and their number. */
 bool window_frames(ShapeContext *, Node *, int64_t *frames);
 bool window_groups_fit(ShapeContext *, const Node *, int64_t channels,
-                       int64_t filters); /* does groups divide both? If not, reports the divisors */
+                       int64_t filters); /* whether groups divides both; reports the divisors if not */
 #endif
