@@ -194,12 +194,12 @@ EmitUnit *emit_units(Arena *arena, Net *net, bool several, int *n) {
   return *n = 1, unit;
 }
 
-KeptKernels *kept_new(Arena *arena) { return (void)arena, NULL; } /* only fitting to a board reuses kernels */
-void kept_begin(KeptKernels *kept, ProgramKind kind, const Graph *graph) {
+KernelCache *kernel_cache_new(Arena *arena) { return (void)arena, NULL; } /* only fitting to a board reuses kernels */
+void kernel_cache_begin(KernelCache *kept, ProgramKind kind, const Graph *graph) {
   (void)kept, (void)kind, (void)graph;
 }
-Lower *kept_kernel(KeptKernels *kept, Arena *arena, const Kernel *kernel, const Target *target,
-                   const LowerOptions *options) {
+Lower *kernel_cache_get(KernelCache *kept, Arena *arena, const Kernel *kernel, const Target *target,
+                        const LowerOptions *options) {
   return (void)kept, (void)arena, (void)kernel, (void)target, (void)options, NULL;
 }
 void merge_similar(Arena *arena, Functions *functions) { (void)arena, (void)functions; }

@@ -332,18 +332,19 @@ static void set_options(Compilation *c) {
                           .network = o->network || c->training || o->kind == OUTPUT_PROGRAM,
                           .training = c->training,
                           .weights = c->weights};
-  c->lowering = (ProgramOptions){.ntargets = o->targets.n,
-                                 .target = o->targets.data,
-                                 .openmp = o->openmp,
-                                 .little_ram = o->ram > 0 || o->level == LEVEL_SMALL,
-                                 .plain = options_plain(o),
-                                 .sums = o->level == LEVEL_SMALL ? SMALL_SUMS : 0,
-                                 .exact = o->exact,
-                                 .batch = o->batch,
-                                 .written = c->graph,
-                                 .tuning = &c->tuning,
-                                 .cycles = cycles_of_board(c),
-                                 .kept = o->ram || o->flash || o->memory ? kept_new(c->arena) : NULL};
+  c->lowering =
+      (ProgramOptions){.ntargets = o->targets.n,
+                       .target = o->targets.data,
+                       .openmp = o->openmp,
+                       .little_ram = o->ram > 0 || o->level == LEVEL_SMALL,
+                       .plain = options_plain(o),
+                       .sums = o->level == LEVEL_SMALL ? SMALL_SUMS : 0,
+                       .exact = o->exact,
+                       .batch = o->batch,
+                       .written = c->graph,
+                       .tuning = &c->tuning,
+                       .cycles = cycles_of_board(c),
+                       .cache = o->ram || o->flash || o->memory ? kernel_cache_new(c->arena) : NULL};
   choose_embedding(c);
 }
 

@@ -382,7 +382,7 @@ static bool run_backend(Compilation *c, BackendKind kind, const EmitUnit *from, 
   const Options *o = c->options;
   static const char *const optimize[] = {
       [LEVEL_FULL] = "-O3", [LEVEL_PLAIN] = "-O1", [LEVEL_QUICK] = "-O1", [LEVEL_SMALL] = "-Os"};
-  static const char *const less[] = {[USE_STEADY] = "-O3", [USE_PACKING] = "-O2", [USE_SELDOM] = "-O1"};
+  static const char *const less[] = {[USE_HOT] = "-O3", [USE_PACKING] = "-O2", [USE_COLD] = "-O1"};
   BackendUnit *unit = NEW_ARRAY(c->arena, BackendUnit, n);
   for (int i = 0; i < n; i++)
     unit[i] = (BackendUnit){from[i].text.s, from[i].text.n,

@@ -95,7 +95,7 @@ bool layout_is_board(const Layout *layout) {
   return true;
 }
 
-/* Bytes of the step's constants that no earlier step reads; `seen` collects them. */
+/* Bytes of the step's constants that no earlier step reads; seen: the constants so far. */
 static int64_t flash_of(Arena *arena, const Step *step, int target, Table *seen) {
   const Nest *nest = step->call->version[target].lower->b;
   int64_t bytes = 0;
@@ -108,9 +108,8 @@ static int64_t flash_of(Arena *arena, const Step *step, int target, Table *seen)
   return bytes;
 }
 
-/* Stack of NAME_infer. Compilers inline small functions that are called once, which then share its frame, and
- * leave large ones out of line. So besides the largest frame, the others may add as much again as gcc
- * permits. */
+/* Stack of NAME_infer: the largest frame of a function, and frames of inlined functions, up to gcc's limit.
+ */
 static int64_t footprint_stack_of(const Footprint *f) {
   enum { FRAME = 256, INLINED = 768 };
   int64_t first = 0, second = 0;

@@ -1,9 +1,9 @@
-/* kept.c: cache of lowered kernels. Fitting lowers a net several times, and most kernels are the same each
- * time: their nests are built and proved once.
+/* kernel_cache.c: Cache of lowered kernels. Fitting lowers a net several times, and most kernels stay the
+ * same: their nests are built and proved once.
  *
  * The key of a kernel has everything that lowering reads: its nodes and some steps upstream, the aliases
- * among their values, the target and the options. Nodes that a pass has rebuilt have other pointers: such a
- * kernel is lowered again, which is always correct. */
+ * among their values, the target and the options. It contains pointers: a kernel with nodes that a pass has
+ * rebuilt is lowered again. */
 // SPDX-License-Identifier: Apache-2.0
 #include "base/keys.h"
 #include "kernel/lower.h"
@@ -15,21 +15,21 @@
  * operands of that layer. */
 enum { UPSTREAM = 3 };
 
-typedef struct KeptKernel {
+typedef struct CachedKernel {
   const Lower *lower;
-  VEC(const Node *) nodes; /* nodes to bind its buffers to, in the order of the key */
-} KeptKernel;
+  VEC(const Node *) nodes; /* nodes of its bindings, in the order of the key */
+} CachedKernel;
 
-struct KeptKernels {
+struct KernelCache {
   Arena *arena;
   KeyTable nodes, kernels;
   int numbers; /* number of different nodes so far */
   ProgramKind kind;
-  const int *number; /* by node id: equal for nodes that are equal together with their upstream nodes */
+  const int *number; /* by node id: equal for nodes with equal upstream nodes */
 };
 
-KeptKernels *kept_new(Arena *arena) {
-  KeptKernels *kept = NEW(arena, KeptKernels);
+KernelCache *kernel_cache_new(Arena *arena) {
+  KernelCache *kept = NEW(arena, KernelCache);
   kept->arena = arena;
   return kept;
 }
@@ -77,7 +77,7 @@ static void kept_hidden(Arena *arena, Key *key, const Node *node) {
 }
 
 /* Equal keys have one number. */
-static int number_for(KeptKernels *kept, Key *key) {
+static int number_for(KernelCache *kept, Key *key) {
   key_close(key);
   int *number = key_table_find(&kept->nodes, key);
   if (number) return *number;
@@ -93,7 +93,7 @@ static const void *kept_detail(const Node *node) {
 }
 
 /* Numbers a node without its operands. */
-static int number_node(KeptKernels *kept, Arena *scratch, const Node *node) {
+static int number_node(KernelCache *kept, Arena *scratch, const Node *node) {
   Key key = {0};
   const void *const to[] = {node->op, node->arg, node->target, node->rounds, kept_detail(node)};
   const int64_t numbers[] = {node->elem, node->frozen,   node->precision, node->result,
@@ -110,7 +110,7 @@ static int number_node(KeptKernels *kept, Arena *scratch, const Node *node) {
 }
 
 /* One step further upstream: a node with its operands, and the node that it is hidden for. */
-static int number_further(KeptKernels *kept, Arena *scratch, const int *before, const Node *node) {
+static int number_further(KernelCache *kept, Arena *scratch, const int *before, const Node *node) {
   Key key = {0};
   key_add(scratch, &key, before[node->id]);
   for (int k = 0; k < node->nin; k++) key_add(scratch, &key, before[node->in[k]->id]);
@@ -118,7 +118,7 @@ static int number_further(KeptKernels *kept, Arena *scratch, const int *before, 
   return number_for(kept, &key);
 }
 
-void kept_begin(KeptKernels *kept, ProgramKind kind, const Graph *graph) {
+void kernel_cache_begin(KernelCache *kept, ProgramKind kind, const Graph *graph) {
   Arena *scratch = arena_new();
   const int n = graph->nodes.n;
   int *number = NEW_ARRAY(kept->arena, int, n + 1);
@@ -175,7 +175,7 @@ static Home kept_home(const Kernel *kernel, const Node *node) {
   return kernel->home ? kernel->home[node->id] : home_own(node);
 }
 
-/* The first of the nodes in the same value; from: at the same offset. */
+/* Index of the first node in the same containing value; from: also at the same offset. */
 static int kept_beside(const Kernel *kernel, const Nodes *nodes, const Home *home, bool from) {
   for (int i = 0;; i++) {
     const Home other = kept_home(kernel, nodes->data[i]);
@@ -205,7 +205,7 @@ static void kept_options(Arena *arena, Key *key, const LowerOptions *o) {
   kept_pointer(arena, key, o->tuning);
 }
 
-static const Key *kernel_key(const KeptKernels *kept, Arena *arena, const Kernel *kernel, const Nodes *nodes,
+static const Key *kernel_key(const KernelCache *kept, Arena *arena, const Kernel *kernel, const Nodes *nodes,
                              const Target *target, const LowerOptions *options) {
   Key *key = NEW(arena, Key);
   const int flags[] = {(int)kept->kind,      kernel->nchain,        kernel->nscales,
@@ -227,7 +227,7 @@ static const Key *kernel_key(const KeptKernels *kept, Arena *arena, const Kernel
   return key;
 }
 
-/* Are its buffers only bound to nodes of the key? Others could not be replaced. */
+/* Whether all nodes of its bindings are in the key, and can be replaced. */
 static bool binds_own(const Lower *l, const Nodes *nodes) {
   for (int i = 0; i < l->bindings.n; i++) {
     const Node *node = l->bindings.data[i].node;
@@ -238,8 +238,8 @@ static bool binds_own(const Lower *l, const Nodes *nodes) {
   return true;
 }
 
-/* The earlier lowering, bound to the nodes of this kernel. */
-static Lower *bound_again(Arena *arena, const KeptKernel *from, const Kernel *kernel, const Nodes *nodes) {
+/* A copy of the earlier lowering, bound to the nodes of this kernel. */
+static Lower *bound_again(Arena *arena, const CachedKernel *from, const Kernel *kernel, const Nodes *nodes) {
   Lower *l = NEW(arena, Lower);
   *l = *from->lower;
   l->kernel = kernel;
@@ -264,16 +264,16 @@ static Lower *bound_again(Arena *arena, const KeptKernel *from, const Kernel *ke
   return l;
 }
 
-Lower *kept_kernel(KeptKernels *kept, Arena *arena, const Kernel *kernel, const Target *target,
-                   const LowerOptions *options) {
+Lower *kernel_cache_get(KernelCache *kept, Arena *arena, const Kernel *kernel, const Target *target,
+                        const LowerOptions *options) {
   Arena *scratch = arena_new();
   const Nodes nodes = kept_nodes(kept->arena, kernel);
   const Key *key = kernel_key(kept, scratch, kernel, &nodes, target, options);
-  KeptKernel *entry = key_table_find(&kept->kernels, key);
+  CachedKernel *entry = key_table_find(&kept->kernels, key);
   Lower *l =
       entry ? bound_again(arena, entry, kernel, &nodes) : schedule_kernel(arena, kernel, target, options);
   if (!entry && binds_own(l, &nodes)) {
-    entry = NEW(kept->arena, KeptKernel);
+    entry = NEW(kept->arena, CachedKernel);
     entry->lower = l;
     entry->nodes.data = nodes.data;
     entry->nodes.n = nodes.n;

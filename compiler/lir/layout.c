@@ -1,4 +1,4 @@
-// layout.c: Functions of a net, members of its structs, and its tables.
+/* layout.c: Layout of a net's C: functions, struct members, constant tables. */
 // SPDX-License-Identifier: Apache-2.0
 #include "lir/layout.h"
 #include <inttypes.h>
@@ -38,9 +38,9 @@ static const char *pack_function_name(Layout *layout, const Pack *pack) {
   return name;
 }
 
-/* Equal constants are stored once, such as the weights of a layer in row bands. Two constants of one call are
- * not merged, because C assumes them to be distinct (restrict). In an updatable net they must also come from
- * the same layer: others are only equal by chance. */
+/* The member with these constants: equal ones are stored once, such as the weights of a layer in row bands,
+ * but not two of one call, whose pointers are `restrict`. In an updatable net they must also have the same
+ * origin. */
 static const Member *constants_member(Layout *layout, Part *part, const Pack *pack, const Buf *shape) {
   const int64_t bytes = elem_bytes(shape->type.elem) * buf_elements(shape);
   Text key = {.arena = layout->arena};
@@ -142,8 +142,7 @@ static const char *step_wanted_name(Layout *layout, const Part *part, const Kern
   return arena_printf(layout->arena, "%s_%s", name, part == &layout->train ? "training" : "look");
 }
 
-/* Multidimensional arrays have their sizes in the type; after flattening, the sizes are numbers in indices.
- */
+/* Flattens the arrays of a nest, so that their sizes are numbers in indices and not part of types. */
 static void flatten(Nest *nest) {
   for (int i = 0; i < nest->nbufs; i++) {
     Buf *buf = nest->buf[i];
@@ -162,14 +161,14 @@ static void name_call(Layout *layout, Part *part, const KernelCall *call) {
     if (t == 0) step.name = names_unique(&layout->names, step_wanted_name(layout, part, call->kernel, nest));
     bind_members(layout, part, &step, t);
     step.function[t] = function_for(layout, &layout->targets[t], nest, call->team, step.name, call->kernel);
-    step.function[t]->steady |= part != &layout->look;
+    step.function[t]->hot |= part != &layout->look;
   }
   vec_push(layout->arena, part->steps, step);
   const char **value = &part->value[call->kernel->result->id];
   if (!*value) *value = step.name;
 }
 
-/* Whole-vector members come first, then larger numbers, so that all are aligned if the struct is. */
+/* Order of members by alignment: whole vectors first, then larger elements. */
 enum { RANKS = 4 };
 static int rank_of(const Member *member) {
   if (member->bytes % ALIGNMENT == 0) return 0;
@@ -197,13 +196,11 @@ static void name_outputs(Layout *layout, Part *part) {
     for (int t = 0; t < layout->options.ntargets; t++) {
       Nest *nest = part->program->scatter[o][t];
       part->outputs[o][t] = function_for(layout, &layout->targets[t], nest, false, name, NULL);
-      part->outputs[o][t]->steady = true;
+      part->outputs[o][t]->hot = true;
     }
   }
 }
 
-/* Scale and zero point of an int8 port, or of the value it is computed from: members of the model if they
- * may change. */
 const Quant *port_quant(const Node *node) {
   return node->quant || !node->nin ? node->quant : node->in[0]->quant;
 }

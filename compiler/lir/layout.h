@@ -1,11 +1,11 @@
-/* layout.h: Contents of a net's C before printing: functions, struct members, tables, names, memory sizes.
+/* layout.h: Layout of a net's C: functions, struct members, tables, names, memory sizes.
  *
- *   merge.c        functions: merges those with identical code
- *   merge_sizes.c  and, where flash is limited, those that differ in numbers only
+ *   merge.c        merges functions with identical code
+ *   merge_sizes.c  if flash is limited, merges functions that differ in numbers only
  *   layout.c       members and tables; equal contents are stored once
- *   naming.c       names of the interface and of the fixed text, which layers cannot use
+ *   naming.c       names of the interface and of fixed text, which layers cannot use
  *   units.c        assignment of functions to translation units
- *   footprint.c    bytes of structs, of flash and RAM, of stack
+ *   footprint.c    sizes of structs, flash, RAM and stack
  *
  * emit/ prints a layout; driver/fit.c changes plans until its sizes fit. */
 // SPDX-License-Identifier: Apache-2.0
@@ -23,7 +23,7 @@ typedef struct LayoutOptions {
   int ntargets;
   const Target *const *target; /* best first */
   bool embedded;               /* weights are compiled in: they need flash, not RAM */
-  bool merge;                  /* little flash: layers that only differ in numbers share a function */
+  bool merge;                  /* layers that differ in numbers only share a function */
   /* names used by the text around the layers */
   bool (*taken)(const char *name);
 } LayoutOptions;
@@ -44,14 +44,14 @@ typedef struct NestFunction {
   const char *name, *own; /* "lenet5_conv1_v4", "lenet5_conv1" */
   Nest *nest;
   bool team;            /* a team shares its parallel loops */
-  const Kernel *kernel; /* the kernel it was created for; NULL: it packs weights, or deinterleaves outputs */
+  const Kernel *kernel; /* the kernel it was created for; NULL: packs weights or deinterleaves outputs */
   VEC(const Kernel *) also;
   Instances *instances; /* each with its `code`; the last one is the function itself */
-  bool steady;          /* called by inference or training */
+  bool hot;             /* called by inference or training */
   int64_t stack;        /* maximum stack in bytes; -1: unknown */
   /* Merged functions that differ in numbers only. */
-  struct NestFunction *into; /* the function to call: itself, or the one it was merged into */
-  bool merged;               /* others call it, too */
+  struct NestFunction *into; /* the function to call: itself, or the one into which it was merged */
+  bool merged;               /* other functions were merged into it */
   VEC(int64_t) sizes;        /* the arguments of that call for its first parameters */
   CodeNumbers numbers;       /* the numbers in its code, and the parameters that replace them */
 } NestFunction;
@@ -150,22 +150,22 @@ typedef struct Layout {
 Layout *layout_new(Arena *, const Graph *, const Programs *, const LayoutOptions *);
 void layout_name(Layout *, const Programs *); /* naming.c: before its functions are named */
 const char *layout_identifier(const Layout *, const char *name); /* "stage1.conv1" -> "stage1_conv1" */
-const Quant *port_quant(const Node *); /* of an int8 port, or of the value it is computed from */
+const Quant *port_quant(const Node *); /* of an int8 port, or of the value from which it is computed */
 
 /* ---- merge.c, merge_sizes.c ---- */
-/* The function of a nest: an existing one, or a new one with that name. team: its parallel loops are
- * shared. */
+/* The function of a nest: an existing one with identical code, or a new one with that name. team: its
+ * parallel loops are shared. */
 NestFunction *merge_equal(Arena *, Functions *, Nest *, bool team, const char *name, const Kernel *);
-/* Merges functions of a target that differ in numbers only; the numbers become parameters. Arrays of their
- * nests become flat (Buf.flat), and no function may be added afterwards. */
+/* Merges functions of a target that differ in numbers only, which become parameters. Flattens the arrays of
+ * their nests (Buf.flat); no function may be added afterwards. */
 void merge_similar(Arena *, Functions *);
 
 /* ---- units.c ---- */
 /* Callers of the functions of a unit. */
 typedef enum UnitUse {
-  USE_STEADY,  /* inference and training */
-  USE_PACKING, /* called once per step: unrolled copies cost compile time and gain nothing */
-  USE_SELDOM,  /* only called by inspection commands */
+  USE_HOT,     /* inference and training */
+  USE_PACKING, /* called once per step: unrolling would only cost compile time */
+  USE_COLD,    /* inspection commands */
 } UnitUse;
 typedef struct Unit {
   int target; /* -1: packing */
@@ -173,13 +173,13 @@ typedef struct Unit {
   VEC(const NestFunction *) functions;
 } Unit;
 typedef VEC(Unit) Units;
-/* Units in addition to the first, which calls them; none: one unit suffices. */
+/* Units besides the first one, which calls them. */
 Units layout_units(const Layout *);
 
 /* ---- sizes ---- */
 typedef struct NetSizes {
   int64_t model_bytes, workspace_bytes, workspace_bound, training_bytes, training_bound, shards, state_bytes;
-} NetSizes; /* bound: the minimum for these kernels in this order */
+} NetSizes; /* bound: lower bound for these kernels in this order */
 NetSizes layout_sizes(const Layout *);
 int64_t aligned(int64_t floats), floats_in(int64_t bytes);
 int64_t members_bytes(const Part *); /* size of a struct with these members */
@@ -187,11 +187,10 @@ int64_t layout_model_bytes(const Layout *);
 int64_t layout_state_bytes(const Layout *); /* size of the struct for all images; 0 without states */
 int64_t layout_all_floats(const Layout *);  /* part of the workspace shared by all images */
 int64_t layout_slot_floats(const Layout *);
-/* Size of the training struct in floats: one arena; for all images of a batch, except BATCH, which exists
- * once. */
+/* Floats of a space in the training struct: one arena; records of all images; ALL; BATCH. */
 int64_t layout_training_floats(const Layout *, SpaceKind);
 
-/* Memory of inference on a board, excluding code. */
+/* Memory of inference on a microcontroller, without code. */
 typedef struct LayerFootprint {
   const char *name; /* name of its function, without the net's prefix */
   int64_t flash;    /* constants that no earlier layer reads */
@@ -209,5 +208,6 @@ typedef struct Footprint {
   LayerFootprint *layer;
 } Footprint;
 Footprint layout_footprint(const Layout *);
-bool layout_is_board(const Layout *); /* are all targets boards with known instruction costs? */
+bool layout_is_board(
+    const Layout *); /* whether all targets are microcontrollers with known instruction costs */
 #endif

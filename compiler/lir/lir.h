@@ -1,13 +1,12 @@
-/* lir.h: The lowered program: the order of nest calls and the address of every byte they access. It contains
- * all decisions about a net; emit/ only prints it.
+/* lir.h: LIR, the lowered program: the order of nest calls and the address of every byte that they access.
  *
  * lower.c    builds it: nests for every target, and addresses of their buffers
- * overlap.c  results that may overwrite an operand
- * share.c    data that processes exchange when they share a batch
- * order.c    barriers between the threads of a team
- * verify.c   independent check of the program; a failure is a bug of cnnc: exit 3
- * live.c     memory that is live during each call
- * layout.h   functions, members, names and sizes of its C
+ * overlap.c  finds results that may overlap an operand
+ * share.c    finds the data that processes exchange when they share a batch
+ * order.c    places barriers between the threads of a team
+ * verify.c   verifies it, without the builder's code; a failure is a bug of cnnc
+ * live.c     computes the memory that is live during each call
+ * layout.h   has the functions, members, names and sizes of its C
  *
  * report/lir_dump.c prints it (--emit=lir), report/schedule_dump.c the schedules of its kernels. The tests
  * interpret it (tests/harness/machine.c). */
@@ -36,14 +35,14 @@ typedef enum SpaceKind {
 } SpaceKind;
 enum { SPACES = SPACE_STATE + 1, SPACE_ALIGNMENT = 64 };
 
-/* bytes: the size as laid out, of one arena, a record, an image's part of ALL, or BATCH; bound: the minimum
- * for these calls in this order. */
+/* bytes: size of one arena, of a record, of an image's part of ALL, or of BATCH; bound: lower bound for these
+ * calls in this order. */
 typedef struct Space {
   int64_t bytes, bound;
 } Space;
 
-/* Bytes of a space. Those of image n begin at offset + n * stride. Pixels are `pitch` bytes apart, and
- * `width` of these bytes belong to the place: less than the pitch for a part of a joined value. */
+/* A set of bytes of a space. Image n begins at offset + n * stride. Pixels are `pitch` bytes apart, of which
+ * `width` bytes belong to the place: fewer for an alias in a concat. */
 typedef struct Place {
   SpaceKind space;
   int index; /* number of the INPUT, OUTPUT, TARGET or STATE */
@@ -57,7 +56,7 @@ typedef enum CallHow {
   CALL_ONCE,  /* once for all images, after the per-image calls of its phase */
 } CallHow;
 
-typedef struct Operand {  /* The argument for a buffer parameter of a nest. */
+typedef struct Operand {  /* the argument for a buffer parameter of a nest */
   bool used;              /* false: not a parameter */
   const Binding *binding; /* the bound value, weight or table */
   Place place;
@@ -88,7 +87,8 @@ typedef struct Copy {
   const Node *node;
 } Copy;
 
-/* Calls first .. first + n - 1 run for each image, or once. A phase ends before the next one begins. */
+/* Calls first .. first + n - 1, which run for each image, or once. A phase ends before the next one begins.
+ */
 typedef struct Phase {
   int number, first, n;
   bool once;
@@ -116,7 +116,7 @@ typedef struct Stretch {
 typedef VEC(Stretch) Stretches;
 
 /* ---- several processes ----
- * They share the shards of a batch; calls for all images are run by each of them. */
+ * Each process computes some shards of a batch, and all batched calls. */
 
 /* Before this phase (or after the last one, for the loss) each process receives the others' images of a value
  * of INPUT, TARGET or ALL: those of image n begin at offset + n * stride. */
@@ -142,7 +142,7 @@ typedef struct Program {
   const Target *const *target; /* best first */
   Batching batching;
   bool team;             /* inference: a team of threads computes the calls of an image */
-  bool threads;          /* is there more than one thread? */
+  bool threads;          /* there is more than one thread */
   int64_t slots, shards; /* images in flight; parts of a batch that are summed separately */
   Space space[SPACES];
   VEC(KernelCall) calls;
@@ -151,7 +151,7 @@ typedef struct Program {
   VEC(Copy) copies;
   VEC(Fill) initial; /* by state, then in byte order: written by reset */
   /* Training: gradients to clear before the first call: those that calls add to, and those that no call
-   * writes. Each of the others is stored by the one batched call that computes it. */
+   * writes. The others are stored by a batched call. */
   Stretches cleared;
   Stretches sums;      /* gradients that each shard sums separately */
   bool processes;      /* training: several processes may divide the shards */
@@ -177,32 +177,33 @@ typedef struct ProgramOptions {
   const Target *const *target;
   bool openmp, plain, exact; /* exact: no algorithm that rounds differently */
   int sums;                  /* plain: maximum accumulators per input loop; 0 means 1 */
-  bool little_ram;           /* results may overlap dead operands wherever that is proved */
+  bool little_ram;           /* results overlap dead operands if that is proved to be correct */
   int64_t batch;             /* inference: images per call; training and inspection: maximum batch size */
   int64_t shards;            /* 0: chosen automatically */
   int64_t processes;         /* training: maximum number of processes that share the batch; 0 means 1 */
   const Graph *written;      /* the graph as written */
   struct Tuning *tuning;
-  const CpuCycles *cycles;  /* of the board's CPU; NULL: the default cycles of the targets */
-  const Small *small;       /* by root id; NULL: no restriction on weights */
-  struct KeptKernels *kept; /* earlier lowerings of the same net while fitting; NULL: no cache */
+  const CpuCycles *cycles;   /* of the microcontroller's CPU; NULL: the default of the targets */
+  const Small *small;        /* by root id; NULL: no restriction on weights */
+  struct KernelCache *cache; /* earlier lowerings of the same net while fitting; NULL: no cache */
   /* for tests */
   bool team;            /* uses a team regardless of the amount of work */
   int layout_lanes;     /* number of lanes for which weights are packed; 0: those of the widest target */
-  int64_t weight_bytes; /* weight bytes of the net that schedules are chosen for; 0: of this one */
+  int64_t weight_bytes; /* size of the net's weights, for the choice of schedules; 0: of this net */
 } ProgramOptions;
 
-/* kept.c: cache of kernels from earlier lowerings of a net. Of each kind of program only the last lowered one
- * remains valid: it shares its nests with the earlier ones. */
-typedef struct KeptKernels KeptKernels;
-KeptKernels *kept_new(Arena *);
-void kept_begin(KeptKernels *, ProgramKind, const Graph *); /* before a program of that graph is lowered */
+/* Cache of kernels from earlier lowerings of a net. Of each kind of program, only the last lowered one
+ * remains valid: it shares nests with the earlier ones. */
+typedef struct KernelCache KernelCache;
+KernelCache *kernel_cache_new(Arena *);
+void kernel_cache_begin(KernelCache *, ProgramKind,
+                        const Graph *); /* before a program of that graph is lowered */
 /* As schedule_kernel. */
-Lower *kept_kernel(KeptKernels *, Arena *, const Kernel *, const Target *, const LowerOptions *);
+Lower *kernel_cache_get(KernelCache *, Arena *, const Kernel *, const Target *, const LowerOptions *);
 
 struct Plan;
-/* Lowers each kernel for each target, lays out the plan and orders the calls. A result that cannot
- * overwrite its operand on one target does not do so on any: kernel->over is set to NULL. */
+/* Lowers each kernel for each target, lays out the plan and orders the calls. If a result cannot overwrite
+ * its operand on one target, kernel->over is set to NULL for all. */
 Program *program_lower(Arena *, ProgramKind, struct Plan *, const ProgramOptions *);
 void program_overlaps(Arena *, const Program *, struct Plan *, const ProgramOptions *); /* before places */
 void program_mark_overlaps(Program *, const struct Plan *);   /* the analyses of overlap.c, share.c and
@@ -211,8 +212,8 @@ void program_share(Program *, Arena *, const Graph *written); /* gathers and buc
 void program_order(Program *, Arena *);                       /* sets `barrier` of phases and versions */
 
 /* The first violation; NULL: none. Every byte that is read was written before, for the same image, and still
- * holds the required value. Values that cross phases outlive them. Calls without a barrier between them do
- * not touch each other's results. Every space is large enough. */
+ * has the required value. Values that cross phases outlive them. Calls without a barrier between them do not
+ * access each other's results. Every space is large enough. */
 const char *program_verify(Arena *, const Program *);
 void program_dump(Text *, const Program *);
 void program_nests(Text *, const Programs *); /* --emit=nests */
@@ -222,11 +223,11 @@ void program_schedules(Text *, const Programs *, const ProgramOptions *, const S
 int program_lanes(const Program *, int target); /* images per call of a nest: 1, or the target's lanes */
 /* Bytes of a space; spaces that are C arrays are never empty. */
 int64_t program_room(const Program *, SpaceKind);
-bool program_meet(const Place *, const Place *);  /* do two places share a byte, for the same image? */
-bool program_counts(const Program *);             /* does a call take the number of images? */
-bool program_writes(const Program *, int output); /* do calls write it directly? Otherwise it is copied */
-/* The sum of shards from .. to - 1 is the sum of from .. middle - 1 plus that of middle .. to - 1: a binary
- * tree. */
+bool program_meet(const Place *, const Place *); /* whether two places share a byte, for the same image */
+bool program_counts(const Program *);            /* whether a call takes the number of images */
+bool program_writes(const Program *,
+                    int output); /* whether calls write an output directly; else it is copied */
+/* Shards are summed as a binary tree: from .. to - 1 is from .. middle - 1 plus middle .. to - 1. */
 int64_t program_sum_middle(int64_t from, int64_t to);
 const char *space_name(SpaceKind);
 /* By call: the live bytes of an arena while it runs. */

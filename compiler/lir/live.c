@@ -1,5 +1,4 @@
-// live.c: Live arena bytes during each call of a program: stored values with later uses, operands and scratch
-// of the call.
+/* live.c: Live arena bytes during each call: values with later uses, operands and scratch. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdlib.h>
 #include "lir/lir.h"

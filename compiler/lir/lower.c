@@ -67,8 +67,8 @@ static bool wants_team(const Lowering *l) { /* False with a batch, which distrib
                                           l->plan->kernels.n)));
 }
 
-/* The images of one shard run sequentially and add to its own gradients; the sums are then added in a
- * fixed order. Without threads there is one shard: more would only cost memory. */
+/* Number of shards. The images of a shard run sequentially and add to its own gradients, which are then added
+ * in a fixed order. One without threads, to save memory. */
 static int64_t shards_of(const Lowering *l) {
   const Program *p = l->program;
   const int64_t most_bytes = INT64_C(512) << 20,
@@ -109,7 +109,7 @@ static LowerOptions lower_options(const Lowering *l, const Kernel *kernel, bool 
                         .tuning = o->tuning};
 }
 
-/* Is it the only kernel that adds to this batched gradient? */
+/* Whether it is the only kernel that adds to this batched gradient. */
 static bool sole_writer(const Lowering *l, const Kernel *kernel) {
   const Node *root = kernel->root;
   if (!kernel->batch || root->result != RESULT_SUM) return false;
@@ -123,8 +123,8 @@ static bool sole_writer(const Lowering *l, const Kernel *kernel) {
 
 static Lower *lower_version(const Lowering *l, const Kernel *kernel, const Target *target,
                             const LowerOptions *options) {
-  KeptKernels *kept = l->options->kept;
-  return kept ? kept_kernel(kept, l->arena, kernel, target, options)
+  KernelCache *kept = l->options->cache;
+  return kept ? kernel_cache_get(kept, l->arena, kernel, target, options)
               : schedule_kernel(l->arena, kernel, target, options);
 }
 
@@ -132,14 +132,13 @@ static bool is_in_place(const Lower *lower) {
   return lower->out->place == OVER || (lower->out->place == UPDATE && !lower->kernel->result->target);
 }
 
-/* Was it lowered this way before, because the proposal could not be proved? */
+/* Whether it was already lowered this way, because the proposal could not be proved. */
 static bool lowered_so(const Lower *lower, const Kernel *kernel, bool sole) {
   return lower && lower->sole == sole && is_in_place(lower) == (kernel->over != NULL);
 }
 
-/* A result that cannot overwrite an operand on one target does not do so on any: all have one layout.
- * Likewise a gradient that is added to on one target is not stored on others: all clear the same
- * gradients. */
+/* Lowers a kernel for all targets, which share one layout: if a result cannot overwrite an operand on one
+ * target, it does not on any; if one target adds to a gradient, none stores it. */
 static void lower_versions(const Lowering *l, Kernel *kernel, KernelCall *call, bool sole) {
   LowerOptions options = lower_options(l, kernel, call->team);
   bool over = true, stored = true;
@@ -166,7 +165,7 @@ static bool is_used(const Lower *lower, int buffer) {
   return lower->b->buf[buffer]->place < STACK && nest_uses(lower->b, buffer);
 }
 
-/* Scratch bytes of the buffers before that one. Buffers that the nest does not use need no memory. */
+/* Scratch bytes of the buffers before that one; unused buffers need no memory. */
 static int64_t scratch_before(const Lower *lower, int buffer) {
   int64_t bytes = 0;
   for (int i = 0; i < buffer; i++)
@@ -336,8 +335,8 @@ static void find_phases(const Lowering *l) {
   }
 }
 
-/* In training an output is copied to the caller as soon as it is computed, before its memory is reused.
- * Inference writes most of them directly into the caller's arrays; the others are copied at the end. */
+/* Outputs that are copied to the caller: in training as soon as they are computed, in inference at the end,
+ * unless calls write them directly. */
 static void find_copies(const Lowering *l) {
   Program *p = l->program;
   const bool interleaved = p->batching.how == INTERLEAVED;
@@ -381,7 +380,7 @@ static void scatter_outputs(const Lowering *l) {
   }
 }
 
-/* Gradients that only batched kernels add to need not be cleared and summed per shard. */
+/* Whether per-image kernels add to the gradient, so that each shard has its own sum. */
 static bool shards_add_to(const Program *p, const Weight *weight) {
   bool together = false;
   for (int c = 0; c < p->calls.n; c++) {
@@ -393,7 +392,7 @@ static bool shards_add_to(const Program *p, const Weight *weight) {
   return !together;
 }
 
-/* Are any of its floats added to, or written by no call? Each stored gradient is stored by one kernel. */
+/* Whether the gradient must be cleared: calls add to it, or no call writes all of it. */
 static bool starts_with_zeros(const Program *p, const Weight *weight) {
   int64_t stored = 0;
   for (int c = 0; c < p->calls.n; c++) {
@@ -440,7 +439,7 @@ Program *program_lower(Arena *arena, ProgramKind kind, Plan *plan, const Program
   p->score = plan->score;
   p->gradient = plan->gradient;
   const bool team = wants_team(&l);
-  if (options->kept) kept_begin(options->kept, kind, p->graph);
+  if (options->cache) kernel_cache_begin(options->cache, kind, p->graph);
   for (int k = 0; k < plan->kernels.n; k++) lower_call(&l, plan->kernels.data[k], team);
   p->team = p->batching.how == WHOLE_BATCH ? team : kind == PROGRAM_INFERENCE && any_shared(p);
   p->slots = kind == PROGRAM_INFERENCE && options->openmp ? smaller(image_groups(p), MOST_SHARDS) : 1;

@@ -7,7 +7,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "lir/layout.h"
 
-/* The Code of this instance; the functions it calls already have theirs. */
+/* The Code of an instance, after those of the functions that it calls. */
 static Code *code_for(Arena *arena, Arena *scratch, Functions *functions, Instances *instances,
                       Instance *instance, bool team) {
   const Key *key = code_key(scratch, instances, instance, team);

@@ -1,7 +1,7 @@
-/* merge_sizes.c: Function merging by size: if flash is limited, layers that only differ in sizes share a
- * function, with these numbers as its first parameters. Each nest is proved with its own numbers and a call
- * passes exactly these, so the merged function needs no proof. An array on the stack gets the largest of its
- * sizes. */
+/* merge_sizes.c: Function merging with parameters: if flash is limited, layers that differ in numbers only
+ * share a function, with these numbers as its first parameters. Each nest is proved with its own numbers,
+ * which its call passes, so the merged function needs no proof. An array on the stack gets the largest size.
+ */
 // SPDX-License-Identifier: Apache-2.0
 #include "lir/layout.h"
 
@@ -36,7 +36,7 @@ static int64_t number_in(const Similar *group, int function, int number) {
   return group->functions.data[function]->numbers.data[number].value;
 }
 
-/* Are the two numbers equal within each of the functions? Then one parameter serves both. */
+/* Whether two numbers are equal in each function, so that one parameter suffices. */
 static bool go_together(const Similar *group, int a, int b) {
   for (int f = 0; f < group->functions.n; f++)
     if (number_in(group, f, a) != number_in(group, f, b)) return false;
@@ -49,7 +49,7 @@ static bool differs(const Similar *group, int number) {
   return false;
 }
 
-/* An array on the stack has the largest size in any of the functions. */
+/* Gives an array on the stack the largest size of all functions. */
 static void enlarge(const Similar *group, int number) {
   NestFunction *function = group->functions.data[0];
   CodeNumber *own = &function->numbers.data[number];
@@ -61,8 +61,8 @@ static void enlarge(const Similar *group, int number) {
     function->stack += (own->value - before) * elem_bytes(buf->type.elem) * buf->type.lanes;
 }
 
-/* Wherever the first function reuses a value, so that its number has one address, can one parameter serve?
- * Other functions may have two different values there. */
+/* Whether one parameter suffices for a number that the first function uses at several places with one
+ * address; other functions may have different values there. */
 static bool agrees_with_its_address(const Similar *group, int number) {
   const CodeNumbers *numbers = &group->functions.data[0]->numbers;
   const CodeNumber *own = &numbers->data[number];
@@ -89,7 +89,7 @@ static int choose_parameters(const Similar *group, int first[MOST]) {
   return n;
 }
 
-/* If a result may overlap an operand in one of them, so it may in the shared function. */
+/* If a result may overlap an operand in one function, it may in the merged one. */
 static void share_overlaps(const Nest *to, const Nest *from) {
   for (int i = 0, k = 0; i < to->nbufs && k < from->nbufs; i++) {
     if (to->buf[i]->place >= STACK || !nest_uses(to, i)) continue;
@@ -98,7 +98,7 @@ static void share_overlaps(const Nest *to, const Nest *from) {
   }
 }
 
-/* The first of them replaces the others. */
+/* Merges functions into the first one. */
 static void merge_group(Arena *arena, const Similar *group) {
   int first[MOST];
   NestFunction *to = group->functions.data[0];
@@ -112,7 +112,7 @@ static void merge_group(Arena *arena, const Similar *group) {
     NestFunction *function = group->functions.data[f];
     for (int k = 0; k < n; k++) vec_push(arena, function->sizes, number_in(group, f, first[k]));
     function->into = to;
-    to->steady |= function->steady;
+    to->hot |= function->hot;
     share_overlaps(to->nest, function->nest);
   }
   for (int i = 0; i < to->numbers.n; i++)

@@ -1,11 +1,11 @@
 /* order.c: Barriers between the threads of a team.
  *
- * All threads walk through the calls. A call that is not shared is run by the first of them. They wait before
- * a call that touches data which another thread may still use. */
+ * All threads visit all calls; a call that is not shared is run by the first thread. There is a barrier
+ * before a call that accesses data that another thread may still use. */
 // SPDX-License-Identifier: Apache-2.0
 #include "lir/lir.h"
 
-/* Parts of one joined value are interleaved by pixel: two parts share bytes only if they share channels. */
+/* Aliases in one concat are interleaved by pixel: they share bytes only if they share channels. */
 bool program_meet(const Place *a, const Place *b) {
   if (a->space != b->space || a->index != b->index) return false;
   if (a->offset + a->bytes <= b->offset || b->offset + b->bytes <= a->offset) return false;
@@ -15,21 +15,21 @@ bool program_meet(const Place *a, const Place *b) {
   return gap < first->width || gap + second->width > a->pitch;
 }
 
-typedef struct Open { /* places touched since the last barrier */
+typedef struct Open { /* a place accessed since the last barrier */
   Place place;
-  bool written, one; /* one: only by the first thread */
+  bool written, one; /* one: accessed only by the first thread */
 } Open;
 typedef VEC(Open) Opens;
 
-/* Data that several calls touch: values and scratch. */
+/* Whether several calls access the data: values and scratch. */
 static bool contended(const Operand *argument) {
   const SpaceKind space = argument->place.space;
   return argument->used &&
          (space == SPACE_ARENA || space == SPACE_OUTPUT || space == SPACE_ALL || space == SPACE_STATE);
 }
 
-/* If calls are for all images, or threads are at different images: from the first image's bytes to the
- * last's. */
+/* The bytes of all images with batched calls, which access all of them, and whose threads are at different
+ * images. */
 static Place touched(const Program *p, const Operand *argument) {
   Place place = argument->place;
   if (p->batching.how != WHOLE_BATCH || !place.stride) return place;
@@ -72,9 +72,8 @@ static void order_calls(Program *p, Arena *arena, int target) {
   }
 }
 
-/* With batched kernels the images of a phase are distributed, and each thread runs all calls of its images.
- * So the threads wait before the phase or not in it. A phase of calls that run once is a row of calls, of
- * which this is the first. */
+/* Whether a phase needs a barrier before it. With batched kernels, each thread runs all calls of a phase for
+ * some images, without barriers. In a phase of calls that run once, only the first call counts here. */
 static bool phase_waits(const Program *p, const Phase *phase, const Opens *opens) {
   for (int t = 0; t < p->ntargets; t++)
     for (int c = phase->first; c < phase->first + (phase->once ? 1 : phase->n); c++)

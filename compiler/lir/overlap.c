@@ -1,9 +1,9 @@
-/* overlap.c: Results that may overlap a dead operand of their call, and by how much. If each kernel traverses
- * its input from front to back, as convolutions do row by row, a net then needs the memory of its largest
- * value plus a row or two, instead of two values.
+/* overlap.c: Finds results that may overlap a dead operand of their call, and by how much. Kernels that
+ * traverse their input from front to back, as convolutions do row by row, then need the memory of the larger
+ * value plus a row or two, instead of both values.
  *
- * The C of such a call cannot use restrict, and its loops cannot be parallel. So this is only done if memory
- * is limited: on boards, with --ram and with -Os.
+ * The C of such a call cannot use restrict, and its loops cannot be parallel, so this is only done if memory
+ * is limited: on microcontrollers, with --ram and with -Os.
  *
  * Requires: the nests of all calls. Preserves: them; sets plan->overlaps, and marks buffers that have
  * addresses. */
@@ -40,7 +40,7 @@ static const Buf *only_reader(const Plan *plan, const Lower *lower, const Node *
   return found;
 }
 
-/* For all targets. */
+/* Whether the overlap is proved for all targets. */
 static bool allowed(const Program *p, const Plan *plan, const KernelCall *call, ValueOverlap *overlap) {
   overlap->most = INT64_MAX;
   overlap->step = 1;
@@ -74,7 +74,7 @@ void program_overlaps(Arena *arena, const Program *p, Plan *plan, const ProgramO
 }
 
 /* ---- marks ---- */
-/* Does the call write to the place of this input buffer? */
+/* Whether the call writes to the place of this input buffer. */
 static bool writes_over(const Version *version, int in) {
   const Lower *lower = version->lower;
   const Buf *out = lower->out;

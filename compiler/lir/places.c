@@ -1,4 +1,5 @@
-/* places.c: Sets of bytes. A place is one range of bytes, or columns: the same bytes of each pixel. */
+/* places.c: Intersection and coverage of places. A place is one range of bytes, or columns: the same bytes of
+ * each pixel. */
 // SPDX-License-Identifier: Apache-2.0
 #include "lir/places.h"
 #include <stdlib.h>
@@ -6,14 +7,14 @@
 
 static int64_t end_of(const Place *place) { return place->offset + place->bytes; }
 
-/* One pixel, or pixels without gaps: all bytes from the first to the last. */
+/* Whether a place has all bytes from its first to its last: one pixel, or pixels without gaps. */
 static bool is_stretch(const Place *place) {
   return place->width >= place->pitch || place->bytes <= place->width;
 }
 
 static int64_t remainder_of(int64_t a, int64_t b) { return a - floor_divide(a, b) * b; } /* 0 .. b-1 */
 
-/* ---- which meet ---- */
+/* ---- intersection ---- */
 static bool columns_meet(int64_t a, int64_t wide_a, int64_t b, int64_t wide_b, int64_t pitch) {
   const int64_t between =
       remainder_of(b - a, pitch); /* distance within a pixel from the start of a to that of b */
@@ -53,7 +54,7 @@ bool places_meet_in_any(const Place *a, const Place *b, int64_t images) {
   return false;
 }
 
-/* ---- which cover ---- */
+/* ---- coverage ---- */
 static int by_start(const void *a, const void *b) {
   const Stretch *x = a, *y = b;
   return (x->from > y->from) - (x->from < y->from);

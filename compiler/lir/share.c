@@ -1,8 +1,7 @@
-/* share.c: Data that processes exchange when they divide the shards of a batch. A process computes some
- * images, so it holds some images of each value and the gradients of some shards. Batched calls are run by
- * every process on the same bytes: their inputs are gathered before. Gradient sums are exchanged in buckets,
- * in the order in which the backward pass completes them; the exchange of one bucket overlaps with the next
- * phases.
+/* share.c: Finds the data that processes exchange when they divide the shards of a batch. Each process has
+ * some images of each value and the gradients of some shards. Batched calls run in every process, on the same
+ * bytes: their inputs are gathered before. Gradient sums are exchanged in buckets, in the order in which the
+ * backward pass completes them, while the next phases run.
  *
  * Requires: phases, places and sums. Preserves: them; sets gathers and buckets. */
 // SPDX-License-Identifier: Apache-2.0
@@ -18,7 +17,7 @@ typedef struct Region {
   int64_t offset, stride;
 } Region;
 
-/* Bytes written since their region was gathered: a process only holds its own images of them. */
+/* Bytes written since their region was gathered, of which a process has only its own images. */
 typedef struct Stale {
   Region region;
   Place place;
@@ -30,7 +29,7 @@ typedef struct Sharing {
   VEC(Stale) stale;
 } Sharing;
 
-/* A part of a joined value is gathered together with the whole. */
+/* The region of an operand: an alias is gathered with the containing value. */
 static Region region_of(const Program *p, const Operand *operand) {
   const Binding *binding = operand->binding;
   Place place = operand->place;
@@ -50,7 +49,7 @@ static bool regions_meet(const Program *p, const Region *a, const Region *b) {
          b->offset < a->offset + a->stride * images;
 }
 
-/* Bytes of an image in one region: parts of a joined value are columns of its pixels. */
+/* Whether two places of one region intersect; aliases are columns of its pixels. */
 static bool shared_places_meet(const Place *a, const Place *b) {
   if (a->offset + a->bytes <= b->offset || b->offset + b->bytes <= a->offset) return false;
   if (a->pitch != b->pitch || a->pitch <= 0) return true;
@@ -70,7 +69,8 @@ static bool is_gathered(const Program *p, const Region *region) {
   return false;
 }
 
-/* The caller's arrays are never written: each process has its own images of them until they are gathered. */
+/* Whether a process lacks other images of the place. The caller's arrays are stale until they are gathered.
+ */
 static bool is_stale(const Sharing *s, const Region *region, const Place *place) {
   if (region->space != SPACE_ALL) return !is_gathered(s->program, region);
   for (int i = 0; i < s->stale.n; i++)
@@ -113,7 +113,7 @@ static void gather_inputs(Sharing *s, int phase, const Version *version) {
   }
 }
 
-/* Values written image by image become stale; batched values do not. */
+/* Marks values that are written image by image as stale. */
 static void see_outputs(Sharing *s, bool once, const Version *version) {
   const Nest *nest = version->lower->b;
   for (int i = 0; i < nest->nbufs; i++) {
@@ -142,8 +142,8 @@ static void find_gathers(Sharing *s) {
   }
 }
 
-/* The last phase in which a call adds to these bytes of the gradients; -1: no per-image call does. Batched
- * results, such as batchnorm's running statistics, are in every process. */
+/* The last phase in which a per-image call adds to these bytes of the gradients; -1: none. Batched results,
+ * such as running statistics, are computed by every process. */
 static int last_phase(const Program *p, int64_t from, int64_t to) {
   int last = -1;
   bool images = false;
@@ -170,8 +170,8 @@ static bool is_summed(const Program *p, int64_t from, int64_t to) {
   return false;
 }
 
-/* The backward pass reaches the first weights last. Adjacent gradients that are completed in succession
- * share a bucket until it is full. */
+/* Fills buckets in the order in which the backward pass completes gradients: from the last weights to the
+ * first. */
 static void find_buckets(Sharing *s, const Graph *written) {
   Program *p = s->program;
   for (int phase = 0; phase < p->phases.n; phase++)

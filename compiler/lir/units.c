@@ -1,5 +1,5 @@
-/* units.c: Assignment of a net's functions to translation units, which are compiled in parallel. It is
- * decided from the size of their code before a line is printed, so it is the same on every machine. */
+/* units.c: Assignment of functions to translation units, which are compiled in parallel. It depends only on
+ * the size of their code, so it is the same on every machine. */
 // SPDX-License-Identifier: Apache-2.0
 #include "lir/layout.h"
 
@@ -26,14 +26,13 @@ static int64_t functions_size(const Functions *functions) {
   return size;
 }
 
-/* Cuts in program order: calls of one file are near each other. */
+/* Cuts functions into units in program order. */
 static void cut_functions(const Layout *layout, Units *units, int target, int64_t most, UnitUse use) {
   const Functions *functions = target < 0 ? &layout->pack : &layout->targets[target];
   int64_t size = 0;
   for (int i = 0; i < functions->all.n; i++) {
     const NestFunction *function = functions->all.data[i];
-    if (function->into != function || (use != USE_PACKING && (use == USE_SELDOM) == function->steady))
-      continue;
+    if (function->into != function || (use != USE_PACKING && (use == USE_COLD) == function->hot)) continue;
     if (!size) vec_push(layout->arena, *units, ((Unit){.target = target, .use = use}));
     Unit *unit = &units->data[units->n - 1];
     vec_push(layout->arena, unit->functions, function);
@@ -48,10 +47,10 @@ Units layout_units(const Layout *layout) {
   for (int t = 0; t < layout->options.ntargets; t++) size += functions_size(&layout->targets[t]);
   if (size <= FEW) return units;
   const int64_t most = size / MOST > UNIT ? size / MOST : UNIT;
-  cut_functions(layout, &units, -1, most, USE_PACKING); /* compilation takes long: it must not start last */
+  cut_functions(layout, &units, -1, most, USE_PACKING); /* first, because it takes longest to compile */
   for (int t = 0; t < layout->options.ntargets; t++) {
-    cut_functions(layout, &units, t, most, USE_STEADY);
-    cut_functions(layout, &units, t, most, USE_SELDOM);
+    cut_functions(layout, &units, t, most, USE_HOT);
+    cut_functions(layout, &units, t, most, USE_COLD);
   }
   return units;
 }

@@ -1,5 +1,5 @@
-/* verify.c: Verifier of lowered programs. It replays the calls over ranges of bytes, symbolically for any
- * image, and tracks which value the bytes hold. It shares no code with the program builder.
+/* verify.c: Verifier of lowered programs: replays the calls on ranges of bytes, for a symbolic image, and
+ * tracks the value of each range. It shares no code with the program builder.
  *
  * nest/prove.c has proved each nest: it stays in its buffers, reads only written INPUT elements and writes
  * all of its OUTPUTs. */
@@ -9,10 +9,10 @@
 #include "base/number.h"
 #include "lir/places.h"
 
-/* The images whose bytes hold a value: the current one, those of the process, or all. */
+/* The images whose bytes have a value: the current one, those of the process, or all. */
 typedef enum Reach { REACH_IMAGE, REACH_PROCESS, REACH_ALL } Reach;
 
-/* Bytes that hold a value: `base` is where the value of `home`, which contains it, would begin. */
+/* Bytes that have a value; base: the start of the containing value, `home`. */
 typedef struct Piece {
   Place place;
   int home;
@@ -85,7 +85,7 @@ static void forget_meeting(Verifier *v, const Place *place) { /* of all images *
   v->pieces.n = n;
 }
 
-/* The next image begins: values of the last one in the arena are gone. */
+/* At the start of the next image: forgets the values in the arena. */
 static void forget_arena(Verifier *v) {
   int n = 0;
   for (int i = 0; i < v->pieces.n; i++)
@@ -104,7 +104,7 @@ static void hold(Verifier *v, const Node *node, const Place *place, Reach reach)
   vec_push(v->arena, v->pieces, piece);
 }
 
-/* Pieces with this base together hold all of its bytes, as those of a joined value do. */
+/* Whether pieces of the value cover the place. */
 static bool held(Verifier *v, const Node *node, const Place *place, Reach reach) {
   const int home = v->program->home[node->id].node->id;
   const int64_t base = base_of(v, node, place);
@@ -267,8 +267,8 @@ static bool check_copies(Verifier *v, int after) {
 }
 
 /* ---- a phase ---- */
-/* A value in ALL that the call would overwrite, for any two images, except the image's own part of the
- * same value. NULL: none. */
+/* A value in ALL that the call would overwrite for another image, or NULL. An image may overwrite its own
+ * part of the same value. */
 static const char *written_in_turn(const Verifier *v, int call, const Node *node, const Place *place) {
   const Program *p = v->program;
   if (place->space != SPACE_ALL) return NULL;
@@ -284,8 +284,8 @@ static const char *written_in_turn(const Verifier *v, int call, const Node *node
   return NULL;
 }
 
-/* Images run in turn, possibly concurrently: a write of one to ALL must not hit a value that another one
- * still reads, or that is yet to be copied to the caller. It may access its own part of the same value. */
+/* Images may run concurrently: a write to ALL must not change a value that another image still reads, or that
+ * is copied to the caller later. */
 static bool check_turns(Verifier *v, const Phase *phase) {
   const Program *p = v->program;
   const int end = phase->first + phase->n;
@@ -308,14 +308,14 @@ static bool check_turns(Verifier *v, const Phase *phase) {
   return true;
 }
 
-/* End of a phase: each image's results exist for all images of the process. */
+/* At the end of a phase, its results exist for all images of the process. */
 static void images_through(Verifier *v) {
   const Reach reach = v->program->processes ? REACH_PROCESS : REACH_ALL;
   for (int i = 0; i < v->pieces.n; i++)
     if (v->pieces.data[i].reach < reach) v->pieces.data[i].reach = reach;
 }
 
-/* Processes receive each other's images of whole values, with all parts of a joined one. */
+/* Processes receive each other's images of whole values, with all aliases in them. */
 static void gather_calls(Verifier *v, int before) {
   const Program *p = v->program;
   for (int i = 0; i < p->gathers.n; i++) {
@@ -484,12 +484,12 @@ static bool check_team(Verifier *v) {
 }
 
 /* ---- gradients ---- */
-static const Place *gradient_of(const Version *version, int buffer) { /* NULL: it is none */
+static const Place *gradient_of(const Version *version, int buffer) { /* NULL: not a gradient */
   const Operand *operand = &version->argument[buffer];
   return operand->used && operand->place.space == SPACE_GRADIENT ? &operand->place : NULL;
 }
 
-/* A gradient that a batched call stores, rather than adds to, must not be touched by another call. */
+/* No other call accesses a gradient that a batched call stores. */
 static bool is_sole_writer(const Verifier *v, const KernelCall *call, const Place *stored) {
   const Program *p = v->program;
   int touched = 0;

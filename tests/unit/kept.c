@@ -14,7 +14,7 @@ typedef struct Lowered {
   const Program *program;
 } Lowered;
 
-static Lowered lowered(Net *net, ProgramKind kind, Plan *plan, KeptKernels *kept) {
+static Lowered lowered(Net *net, ProgramKind kind, Plan *plan, KernelCache *kept) {
   static const char *const names[] = {"x86-64-v3", "generic"};
   const Target **target = NEW_ARRAY(net->arena, const Target *, 2);
   for (int t = 0; t < 2; t++) target[t] = target_find(names[t]);
@@ -24,7 +24,7 @@ static Lowered lowered(Net *net, ProgramKind kind, Plan *plan, KeptKernels *kept
                                   .little_ram = kind == PROGRAM_INFERENCE,
                                   .batch = kind == PROGRAM_TRAINING ? IMAGES : 1,
                                   .written = net->graph,
-                                  .kept = kept};
+                                  .cache = kept};
   Program *program = program_lower(net->arena, kind, plan, &options);
   Text calls = {.arena = net->arena}, nests = {.arena = net->arena};
   program_dump(&calls, program);
@@ -95,7 +95,7 @@ static void test_memory(void) {
   for (int i = 0; i < NETS; i++) {
     Net net = net_of(i);
     const PlanOptions options = {.fusing = FUSE_ALL};
-    KeptKernels *kept = kept_new(net.arena);
+    KernelCache *kept = kernel_cache_new(net.arena);
     Plan *plan = plan_new(net.arena, net.graph, PLAN_TRAINING, options);
     const int64_t all = plan_training_needs(net.arena, plan, 1, INT64_MAX).bytes;
     Lowered before = lowered(&net, PROGRAM_TRAINING, plan, kept);
@@ -120,7 +120,7 @@ static void test_bands(void) {
   for (int i = 0; i < NETS; i++) {
     Net net = net_of(i);
     PlanOptions options = {.fusing = FUSE_ALL};
-    KeptKernels *kept = kept_new(net.arena);
+    KernelCache *kept = kernel_cache_new(net.arena);
     lowered(&net, PROGRAM_INFERENCE, plan_new(net.arena, net.graph, PLAN_INFERENCE, options), kept);
     const Graph *graph = plan_after(net.arena, net.graph, PLAN_INFERENCE, options, "drop")->graph;
     int tried = 0;
