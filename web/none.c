@@ -194,7 +194,9 @@ EmitUnit *emit_units(Arena *arena, Net *net, bool several, int *n) {
   return *n = 1, unit;
 }
 
-KernelCache *kernel_cache_new(Arena *arena) { return (void)arena, NULL; } /* only fitting to a board reuses kernels */
+KernelCache *kernel_cache_new(Arena *arena) {
+  return (void)arena, NULL;
+} /* only fitting to a board reuses kernels */
 void kernel_cache_begin(KernelCache *kept, ProgramKind kind, const Graph *graph) {
   (void)kept, (void)kind, (void)graph;
 }
