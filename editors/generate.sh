@@ -1,6 +1,6 @@
 #!/bin/sh
-# generate.sh [FOLDER]: writes the editors' syntax files, whose words come from grammar/keywords.def and
-# compiler/ops/ops.def, here or below FOLDER.
+# generate.sh [FOLDER]: writes the editors' syntax files, with the words of grammar/keywords.def and
+# compiler/ops/ops.def, into this folder or FOLDER.
 # SPDX-License-Identifier: Apache-2.0
 set -e
 here=$(cd "$(dirname "$0")" && pwd)
@@ -20,7 +20,7 @@ for word in $keywords; do
   esac
 done
 
-# joined SEPARATOR WORD...
+# joined SEPARATOR WORD...: prints the words with the separator between them
 joined() {
   separator=$1
   shift

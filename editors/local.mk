@@ -1,5 +1,5 @@
-# editors: what vim, Visual Studio Code and tree-sitter need; tests/editors.tap checks that their words are
-# those of the compiler.
+# editors: syntax files for vim, Visual Studio Code and tree-sitter; tests/editors.tap checks that their words
+# are those of the compiler.
 # SPDX-License-Identifier: Apache-2.0
 EXTRA_DIST += %D%/vscode/.vscodeignore %D%/generate.sh %D%/vim/syntax/cnn.vim.in \
   %D%/vscode/syntaxes/cnn.tmLanguage.json.in

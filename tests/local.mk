@@ -14,8 +14,8 @@ AM_TESTS_ENVIRONMENT = \
   CNNC_FAST='$(CNNC_FAST)'; export CNNC_FAST; \
   CNNC_TEST_SEED=$${CNNC_TEST_SEED:-$(TEST_SEED)}; export CNNC_TEST_SEED; \
   $(SANITIZER_ENVIRONMENT)
-# The targets, levels and C compilers of each net are the same for all who test a commit, and change with the
-# commit. Logs print the seed; CNNC_TEST_SEED=N make check repeats it.
+# The targets, levels and C compilers of each net depend on a seed, by default on the commit. Logs print it;
+# CNNC_TEST_SEED=N make check reproduces a run.
 TEST_CC = $(CC)
 TEST_CXX = $(CXX)
 TEST_CLANG = $(CLANG)
@@ -39,12 +39,12 @@ LONG_CASES = tests/nets/random.tap tests/unit/unit.tap tests/stream/stream.tap t
   tests/models/boards.tap tests/int8/quantize.tap tests/import/onnx_suite.tap tests/import/tflite_ops.tap \
   tests/embed/layer_names.tap tests/embed/embedded.tap tests/models/models.tap \
   tests/embed/several_nets.tap tests/int8/budget.tap tests/export/export.tap tests/nets/examples.tap
-# Adding a file adds a case: configure substitutes lists that make evaluates, which automake itself would not
-# have in TESTS.
+# Adding a file adds a case: configure substitutes expressions that make evaluates to the lists of files,
+# which automake does not accept in TESTS.
 TESTS += $(LONG_CASES) @NET_CASES@ @SCRIPT_CASES@
 
 # ---- tiers: check-fast, check, check-long (Makefile.am) ----
-# What needs no C compiler, which is `false` there, and a minute at most: a share of the unit tests and nets.
+# check-fast: cases that need no C compiler, which is `false` there; a share of the unit tests and nets.
 FAST_CASES = tests/unit/unit.tap tests/nets/nests.tap tests/diag/diag.tap tests/diag/messages.tap \
   tests/emit/emit.tap tests/tree.tap tests/phrases.tap tests/cli/fix.tap tests/cli/help.tap \
   tests/docs/errors_page.tap

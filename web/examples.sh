@@ -1,7 +1,7 @@
 #!/bin/sh
-# examples.sh FOLDER NONE_C: the programs below FOLDER as JSON, for the page's menu: {"lenet5/lenet5.cnn":
-# "TEXT", ...}. Programs with an operator that the page lacks, an ABSENT(...) of web/none.c, are left out.
-# floor, sin and cos are functions of constants too, so they do not count.
+# examples.sh FOLDER NONE_C: prints the programs below FOLDER as JSON, for the page's menu:
+# {"lenet5/lenet5.cnn": "TEXT", ...}, except those with an operator that the page lacks, an ABSENT(...) of
+# web/none.c. floor, sin and cos are also functions of constants, so programs with them are kept.
 # SPDX-License-Identifier: Apache-2.0
 absent=$(sed -n -e '/floor\|sin\|cos/d' -e 's/^ABSENT(\(.*\))$/-e ^[^#]*\\<\1(/p' "$2")
 cd "$1" || exit 1
