@@ -1,6 +1,5 @@
-/* dispatch.c: Code for several targets in one file: detection of the CPU's level, and dispatch to that
- * level's function. Level 0 is the lowest target, whose code is always compiled; the others are inside #if.
- */
+/* dispatch.c: Code for several targets in one file: detection of the CPU's level, and dispatch to its
+ * functions. Level 0 is the lowest target, whose code is always compiled; the others are inside #if. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "base/template.h"
@@ -64,8 +63,8 @@ static const char avx_text[] =
     "  return (b & 0xc0030000u) == 0xc0030000u && (saved & 0xe6) == 0xe6 ? @BEST@ : 1;\n"
     "}\n";
 
-/* Linux, since 4.11, emulates reads of this register for programs, as documented. Android's kernels were
- * older, and other systems may end the program: there the compiler's options decide. */
+/* Linux since 4.11 emulates reads of this register, as documented. On Android, whose kernels may be older,
+ * and on other systems, which may end the program, the compiler's options decide. */
 static const char dotprod_text[] = "/* Does the CPU have DotProd? */\n"
                                    "static int @DOTPROD@(void) {\n"
                                    "#if defined(__ARM_FEATURE_DOTPROD)\n"

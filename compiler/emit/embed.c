@@ -1,10 +1,9 @@
-/* embed.c: Compiled-in weights, and models in files.
+/* embed.c: Compiled-in weights, and model files.
  *
- * Few weights are arrays in the C text. For many, the text has the bytes as a string, or refers to them:
- * in a file next to it (the compiler's #embed, else the assembler's .incbin), in a file that the backend
- * holds open, or in another object. All of these define one array NAME_bytes: the packed model, also named
- * NAME_trained, then, if a program or the runtime may continue training, the weights in their natural
- * layout. */
+ * Few weights are arrays in the C text. Many are a string in the text, a file next to it (the compiler's
+ * #embed, else the assembler's .incbin), a file that the backend has open, or another object. These define
+ * one array, NAME_bytes: the packed model, also named NAME_trained, and, if training may continue, the
+ * weights in their natural layout. */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
 #include <string.h>
@@ -26,7 +25,7 @@ static int64_t embedded_bytes(const Net *net) {
   return trained_bytes(net) + (has_initial(net) ? 4 * net->graph->parameters : 0);
 }
 
-/* Are the weights bytes rather than arrays of numbers? */
+/* Whether the weights are NAME_bytes, and not arrays of numbers. */
 static bool is_bytes(const Net *net) { return embedded_bytes(net) > net->options->embed_text; }
 
 enum { BIG_ENDIAN_HOST = __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ };
@@ -297,7 +296,7 @@ static uint64_t hashed(uint64_t hash, const char *text) { /* FNV-1a, with the fi
   return hash;
 }
 
-/* Hashes its eight bytes, most of which are zeros. */
+/* Hashes the eight bytes of a number; seven zero bytes, the common case, in one step. */
 static uint64_t hashed_number(uint64_t hash, uint64_t number) {
   if (number <= UINT8_MAX)
     return (hash ^ number) * (prime * prime * prime * prime * prime * prime * prime * prime);

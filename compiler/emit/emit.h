@@ -1,5 +1,4 @@
-/* emit.h: Printer of a layout (lir/layout.h) as C: NAME.c and NAME.h, described in docs/c-interface.md. It
- * makes no decisions. */
+/* emit.h: Printer of a layout (lir/layout.h) as C: NAME.c and NAME.h, described in docs/c-interface.md. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_EMIT_H
 #define CNNC_EMIT_H
@@ -38,7 +37,7 @@ typedef struct EmitUnit { /* one of several texts that are linked together */
   Text text;
   UnitUse use;
 } EmitUnit;
-/* The text of emit_c, split into several units if it is long. */
+/* The C text, split into several units if it is long. */
 EmitUnit *emit_units(Arena *, Net *, bool several, int *n);
 void emit_header(Text *, Net *);
 const void *emit_weights(Net *, size_t *n); /* contents of embed_file; NULL if it is not needed */
@@ -52,7 +51,7 @@ typedef struct LibraryFile {
   Text text;
 } LibraryFile;
 const LibraryFile *emit_library(Net *, const LibraryMetadata *); /* --emit=library */
-void emit_embed(Text *, Net *);                      /* a program around NAME.c with compiled-in weights */
+void emit_embed(Text *, Net *); /* a program that calls NAME.c with compiled-in weights */
 const char *library_mark(Arena *, const char *name); /* a line that each of these files contains */
 bool library_name_taken(const char *name);           /* whether C has a header of that name */
 struct Lower;

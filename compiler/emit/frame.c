@@ -176,8 +176,7 @@ static const char *part_of(Frame *f, const char *type, const char *whole, const 
                value_text(f, node));
 }
 
-/* Copies a value that exists once per batch to each interleaved image. Unused lanes get 0, so that they add
- * nothing to any sum. */
+/* Copies a value that exists once per batch to each interleaved image; unused lanes get 0, for sums. */
 static const char *repeated_value(Frame *f, const Node *node) {
   Arena *arena = f->net->arena;
   const char *wanted = arena_printf(arena, "%s_of_images", value_name(f->part, node));
@@ -204,7 +203,7 @@ const char *frame_value(Frame *f, const Node *node) {
       return part_of(f, "", frame_name(f, net->output[place->index].name), node, name);
     return local(f, "void *", name,
                  offset_text(f, arena_printf(net->arena, "%s->value", frame_name(f, "look")),
-                             4 * look_place(f->part, place->index) + offset),
+                             4 * look_value_offset(f->part, place->index) + offset),
                  value_text(f, node));
   case SPACE_STATE:
     return part_of(f, "", frame_name(f, net->layout->state[place->index].parameter), node, name);
@@ -271,14 +270,14 @@ static const char *keys_value(Frame *f, const Step *step, const Node *node) {
   return name;
 }
 
-/* C does not convert a const void pointer to a pointer to arrays of const elements; the cast goes through an
- * integer because gcc's -Wcast-qual would warn of a lost const. */
+/* A const void pointer must be cast to a pointer to arrays of const elements; through an integer, because
+ * gcc's -Wcast-qual would warn about a lost const. */
 static const char *const_argument(const Frame *f, const Nest *nest, int id, const char *value) {
   const char *type = emit_nest_pointer(f->net->arena, nest, id);
   return code_is_flat(nest->buf[id]) ? value : arena_printf(f->net->arena, "(%s)(uintptr_t)%s", type, value);
 }
 
-/* Only this call uses it, so it has no name. */
+/* Scratch of this call, as an expression. */
 static const char *scratch_argument(Frame *f, const Buf *buf, int64_t bytes) {
   const char *start = offset_text(f, frame_name(f, "arena"), bytes);
   const bool floats = buf->type.elem == F32 && bytes % (int64_t)sizeof(float) == 0;

@@ -140,9 +140,8 @@ static void put_mark(Frame *f, const char *indent, int step) {
   text_put(&f->calls, "%sif (%s) %s(%s, %d);\n", indent, mark, mark, frame_name(f, "context"), step);
 }
 
-/* ---- team of threads: all threads walk through the calls; a call that is not shared is run by the first
- * of them ---- */
-/* A timing mark is set when every thread is done. */
+/* ---- team of threads ---- */
+/* Sets a timing mark when all threads are done. */
 static void put_team_mark(Frame *f, int step, bool waited) {
   if (!f->net->options->program) return;
   const char *mark = frame_name(f, "mark"), *thread = frame_name(f, "thread"),
@@ -206,8 +205,7 @@ static void put_function(Text *out, Frame *f, const char *name) {
   text_put(out, "}\n\n");
 }
 
-/* ---- phases: images one by one up to a layer that is computed for all of them, that layer, and so on
- * ---- */
+/* ---- phases: per-image layers, a batched layer, and so on ---- */
 static const char *phase_function(const Net *net, int target, int phase) {
   return arena_printf(net->arena, "%s%d%s", net->own->run_phase, phase, net->section[target].suffix);
 }
@@ -225,8 +223,7 @@ static void put_phase(Text *out, Net *net, int target, const Phase *of) {
   put_function(out, &f, phase_function(net, target, phase));
 }
 
-/* The images of a slot run one after the other in its part of the arena; a thread has every n-th slot of n
- * threads. */
+/* The images of a slot run one after the other in its part of the arena; each thread has every n-th slot. */
 static void put_images_of_phase(Frame *f, int phase) {
   Net *net = f->net;
   const Parameters taken = run_parameters(net, true);

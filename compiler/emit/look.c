@@ -6,7 +6,7 @@
 #include "emit/module.h"
 
 /* ---- positions of values ---- */
-int64_t look_place(const Part *part, int output) {
+int64_t look_value_offset(const Part *part, int output) {
   int64_t floats = 0;
   for (int o = 0; o < output; o++)
     if (program_writes(part->program, o)) floats += aligned(shape_elements(part->program->output[o]->shape));
@@ -15,9 +15,9 @@ int64_t look_place(const Part *part, int output) {
 
 /* Position in floats from the start; for an input that is read from the caller's array, -1 minus its index.
  */
-static int64_t visited_place(const Part *part, int output) {
+static int64_t look_offset(const Part *part, int output) {
   const Place *place = &part->program->value[0][part->program->output[output]->id];
-  return place->space == SPACE_INPUT ? -1 - place->index : look_place(part, place->index);
+  return place->space == SPACE_INPUT ? -1 - place->index : look_value_offset(part, place->index);
 }
 
 void put_look_struct(Text *out, Net *net) {
@@ -26,7 +26,7 @@ void put_look_struct(Text *out, Net *net) {
   text_put(out, "/* All values of one image, and the memory to compute them. */\ntypedef struct %s {\n",
            net->own->look);
   text_put(out, "  float value[%" PRId64 "]; /* of the layers and of the gradients that are shown */\n",
-           look_place(part, part->program->graph->outputs.n));
+           look_value_offset(part, part->program->graph->outputs.n));
   for (int i = 0; i < part->members.n; i++) {
     text_put(out, "  float %s", part->members.data[i]->name);
     put_dims(out, part->members.data[i]->rank, part->members.data[i]->dim);
@@ -115,15 +115,15 @@ void put_look_tables(Text *out, Net *net) {
   text_put(out, "static const int64_t %s[] = {", net->own->look_layers);
   for (int i = 0, n = 0; i < graph->nodes.n; i++)
     if (!node_is_input(graph->nodes.data[i]))
-      text_put(out, "%s%" PRId64, n++ ? ", " : "", visited_place(&net->layout->look, look->layer[i]));
+      text_put(out, "%s%" PRId64, n++ ? ", " : "", look_offset(&net->layout->look, look->layer[i]));
   text_put(out, "%s};\nstatic const int64_t %s[] = {", graph->nodes.n == graph->inputs.n ? "0" : "",
            net->own->look_scores);
   for (int o = 0; o < graph->outputs.n; o++)
-    text_put(out, "%s%" PRId64, o ? ", " : "", visited_place(&net->layout->look, look->score[o]));
+    text_put(out, "%s%" PRId64, o ? ", " : "", look_offset(&net->layout->look, look->score[o]));
   text_put(out, "};\nstatic const int64_t %s[] = {", net->own->look_gradients);
   for (int i = 0; i < graph->inputs.n; i++)
     text_put(out, "%s%" PRId64, i ? ", " : "",
-             look->gradient[i] < 0 ? -1 : visited_place(&net->layout->look, look->gradient[i]));
+             look->gradient[i] < 0 ? -1 : look_offset(&net->layout->look, look->gradient[i]));
   text_put(out,
            "};\nstatic const cnn_look %s = {\n  .bytes = sizeof(%s),\n  .layer = "
            "%s, .score = %s, .gradient = %s,\n",

@@ -23,22 +23,22 @@ static const char *kernel_comment(Net *net, const Kernel *kernel, const Nest *ne
   return out.s;
 }
 
-static void add_layer(Net *net, Printed *printed, Table *told, const Node *node, bool also) {
+static void add_layer(Net *net, Printed *printed, Table *known, const Node *node, bool also) {
   const char *layer = node ? layer_text(net->arena, net->sources, node) : "";
-  if (!*layer || table_find(told, layer)) return;
-  table_set(net->arena, told, layer, printed);
+  if (!*layer || table_find(known, layer)) return;
+  table_set(net->arena, known, layer, printed);
   if (also) vec_push(net->arena, printed->also, layer);
 }
 
 /* Records that the function computes the layers of the kernel; also: in addition to those in its comment. */
-static void add_layers(Net *net, Printed *printed, Table *told, const Kernel *kernel, bool also) {
-  add_layer(net, printed, told, kernel->normalize, also);
-  add_layer(net, printed, told, kernel->gate, also);
-  add_layer(net, printed, told, kernel->root, also);
-  for (int i = 0; i < kernel->nscales; i++) add_layer(net, printed, told, kernel->scale[i], also);
-  for (int i = 0; i < kernel->nchain; i++) add_layer(net, printed, told, kernel->chain[i], also);
-  add_layer(net, printed, told, kernel->pool, also);
-  add_layer(net, printed, told, kernel->means, also);
+static void add_layers(Net *net, Printed *printed, Table *known, const Kernel *kernel, bool also) {
+  add_layer(net, printed, known, kernel->normalize, also);
+  add_layer(net, printed, known, kernel->gate, also);
+  add_layer(net, printed, known, kernel->root, also);
+  for (int i = 0; i < kernel->nscales; i++) add_layer(net, printed, known, kernel->scale[i], also);
+  for (int i = 0; i < kernel->nchain; i++) add_layer(net, printed, known, kernel->chain[i], also);
+  add_layer(net, printed, known, kernel->pool, also);
+  add_layer(net, printed, known, kernel->means, also);
 }
 
 /* ---- functions ---- */
@@ -89,11 +89,11 @@ static void add_also(Net *net, const Section *section, const Functions *function
     for (int k = 0; k < functions->all.n; k++) {
       const NestFunction *function = functions->all.data[k];
       if (function->into != printed->function) continue;
-      Table told = {0};
+      Table known = {0};
       if (function != printed->function) vec_push(net->arena, printed->also, function_comment(net, function));
-      if (function->kernel) add_layers(net, printed, &told, function->kernel, false);
+      if (function->kernel) add_layers(net, printed, &known, function->kernel, false);
       for (int j = 0; j < function->also.n; j++)
-        add_layers(net, printed, &told, function->also.data[j], true);
+        add_layers(net, printed, &known, function->also.data[j], true);
     }
   }
 }

@@ -42,7 +42,7 @@ struct Net {
   bool model, weights;
   const PortNames *input, *output;
   const char *truth;
-  Table said;             /* comment lines already printed on functions */
+  Table printed_lines;    /* comment lines already printed on functions */
   Section pack, *section; /* section: by target */
   const char *barrier;    /* if the text is split into several units: the function that the others call for
                              BARRIER; otherwise NULL */
@@ -105,7 +105,7 @@ Parameters infer_parameters(Net *, bool some); /* parameters of NAME_infer, NAME
 Parameters gradients_parameters(Net *);
 
 /* ---- state.c: nets with state ---- */
-bool net_steps(const Net *);         /* it does */
+bool net_steps(const Net *);         /* whether it has states */
 const char *infer_name(const Net *); /* NAME_infer, or NAME_step */
 void put_define(Text *, const Net *, const char *name, int64_t value, const char *comment);
 void put_state_struct(Text *, Net *);
@@ -148,13 +148,13 @@ void put_gradients_entry(Text *, Net *);
 /* Whether the phases of a training step are functions that are never inlined. */
 bool phases_apart(const Net *);
 void put_training_struct(Text *, Net *);
-bool truth_read(const Net *); /* is there a NAME_truth? */
+bool truth_read(const Net *); /* whether there is a NAME_truth */
 void put_truth_struct(Text *, Net *);
 void put_look_struct(Text *, Net *); /* look.c */
 void put_look(Text *, Net *, int target);
 void put_look_entries(Text *, Net *);
 void put_look_tables(Text *, Net *);
-int64_t look_place(const Part *, int output);
+int64_t look_value_offset(const Part *, int output);
 void put_network(Text *, Net *); /* network.c */
 void put_main(Text *, Net *);
 #endif

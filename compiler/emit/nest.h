@@ -32,7 +32,7 @@ typedef struct NestText {
 NestText emit_nest_function(Arena *, Instances *, const Instance *, const NestPrint *);
 void put_nest_text(Text *, const NestText *);
 
-/* Does a team run it? Then `int thread, int threads` are its last parameters. */
+/* Whether a team runs it: then its last parameters are `int thread, int threads`. */
 bool emit_nest_shares(const Nest *, const NestPrint *);
 /* Its type for a cast: "const float (*)[56][256]", "float *". */
 const char *emit_nest_pointer(Arena *, const Nest *, int buf_id);

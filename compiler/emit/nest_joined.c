@@ -1,4 +1,4 @@
-// nest_joined.c: parallel loops inside of each other, whose rounds the threads of a team share as one range.
+/* nest_joined.c: Printer of nested parallel loops, whose iterations a team shares as one range. */
 // SPDX-License-Identifier: Apache-2.0
 #include "emit/nest_print.h"
 #include <string.h>

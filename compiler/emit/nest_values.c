@@ -20,7 +20,7 @@ const char *printer_name(Printer *p, const char *name) { /* w0, w0_2, w0_3, ... 
   return wanted;
 }
 
-/* That takes the place of a number; or NULL. */
+/* The parameter that replaces a number, or NULL. */
 static const char *printer_parameter(Printer *p, const void *of, int which) {
   const CodeNumbers *numbers = p->print->merged;
   const char *name = NULL;
@@ -276,7 +276,7 @@ static void print_fma(Printer *p, Val e) { /* x * y + z, or z - 4.f * y */
   print_value(p, e->a[2], SUM);
 }
 
-/* Is there a single instruction that loads bytes and widens them, or narrows and stores them? */
+/* Whether one instruction loads bytes and widens them, or narrows and stores them. */
 bool printer_bytes_at_once(const Printer *p, const Buf *buf, Elem number, int lanes) {
   return p->print->names.helium && lanes == 4 && buf->place != REGS && number == I32 &&
          (buf->type.elem == I8 || buf->type.elem == U8);

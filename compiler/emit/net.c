@@ -4,7 +4,7 @@
 #include <string.h>
 #include "emit/module.h"
 
-/* ---- the top ---- */
+/* ---- start of the file ---- */
 void put_banner(Text *out, Net *net, bool header) {
   const bool program = net->options->program;
   text_put(out, "/* %s: the net `%s` as C%s. Made by cnnc; change the program, not this file.\n", net->name,
@@ -65,18 +65,18 @@ static void put_labels(Text *out, Net *net) {
 }
 
 /* ---- layers without code ---- */
-/* Layer names that kernel comments mention. */
-static Table told_by_kernels(const Net *net) {
-  Table told = {0};
+/* Names of layers in the comments of kernels. */
+static Table commented_layers(const Net *net) {
+  Table known = {0};
   for (int s = 0; s < net->layout->infer.steps.n; s++) {
     const Kernel *k = net->layout->infer.steps.data[s].call->kernel;
     Node *one[] = {k->root, k->pool, k->normalize, k->gate, k->means};
     for (int i = 0; i < 5; i++)
-      if (one[i]) table_set(net->arena, &told, one[i]->name, one[i]);
-    for (int i = 0; i < k->nchain; i++) table_set(net->arena, &told, k->chain[i]->name, k->chain[i]);
-    for (int i = 0; i < k->nscales; i++) table_set(net->arena, &told, k->scale[i]->name, k->scale[i]);
+      if (one[i]) table_set(net->arena, &known, one[i]->name, one[i]);
+    for (int i = 0; i < k->nchain; i++) table_set(net->arena, &known, k->chain[i]->name, k->chain[i]);
+    for (int i = 0; i < k->nscales; i++) table_set(net->arena, &known, k->scale[i]->name, k->scale[i]);
   }
-  return told;
+  return known;
 }
 
 static bool is_output(const Net *net, const Node *node) {
@@ -107,14 +107,13 @@ static const char *where_it_went(const Net *net, const Node *node) {
   return "no result of inference depends on it";
 }
 
-/* Lists the source lines that generate no code, so that each line of the program appears in the C file: here,
- * or above a function. */
+/* Lists the layers without code: all others are in the comment of a function. */
 static void put_codeless(Text *out, Net *net) {
   bool any = false;
-  const Table told = told_by_kernels(net);
+  const Table known = commented_layers(net);
   for (int i = 0; i < net->graph->nodes.n; i++) {
     const Node *node = net->graph->nodes.data[i];
-    if (node_is_input(node) || !*node->name || table_find(&told, node->name)) continue;
+    if (node_is_input(node) || !*node->name || table_find(&known, node->name)) continue;
     if (!any) text_put(out, "// Layers without separate code:\n");
     any = true;
     emit_comment(out, 0,
@@ -131,8 +130,8 @@ static void put_line_once(Text *out, Net *net, const char *of, const char *line)
   static const char formula[] = "    ";
   const bool indented = strncmp(line, formula, strlen(formula)) == 0;
   const char *key = indented ? line : arena_printf(net->arena, "%s %s", of, line);
-  if (table_find(&net->said, key)) return;
-  table_set(net->arena, &net->said, key, net);
+  if (table_find(&net->printed_lines, key)) return;
+  table_set(net->arena, &net->printed_lines, key, net);
   emit_comment(out, 0, line);
 }
 

@@ -82,7 +82,7 @@ static const LossUse *loss_of(const Graph *graph, int output) {
   return NULL;
 }
 
-static bool absorbs(const Op *op, Scores scores) { /* does the loss include that kind of activation? */
+static bool absorbs(const Op *op, Scores scores) { /* whether the loss includes that kind of activation */
   for (const Loss *loss = losses; loss->op; loss++)
     for (int i = 0; loss->op == op && i < 4 && loss->absorbs[i]; i++)
       if (loss->absorbs[i]->traits.scores == scores) return true;
@@ -440,19 +440,19 @@ static void put_functions_of_inference(Text *out, Net *net) {
   text_put(out, "}\n");
 }
 
-typedef enum GradientsWay { GRADIENTS, GRADIENTS_SHARED, GRADIENTS_TIMED } GradientsWay;
+typedef enum GradientsVariant { GRADIENTS, GRADIENTS_SHARED, GRADIENTS_TIMED } GradientsVariant;
 
 /* GRADIENTS_SHARED: the variant for several processes. */
-static void put_function_of_training(Text *out, Net *net, GradientsWay way) {
+static void put_function_of_training(Text *out, Net *net, GradientsVariant variant) {
   static const char *const parameters[] = {[GRADIENTS] = "",
                                            [GRADIENTS_SHARED] = ", const cnn_exchange *exchange",
                                            [GRADIENTS_TIMED] =
                                                ", void (*mark)(void *, int32_t), void *context"};
   const OwnNames *own = net->own;
-  const bool shared = way == GRADIENTS_SHARED;
-  const char *name = shared                   ? own->network_gradients_shared
-                     : way == GRADIENTS_TIMED ? own->network_gradients_timed
-                                              : own->network_gradients;
+  const bool shared = variant == GRADIENTS_SHARED;
+  const char *name = shared                       ? own->network_gradients_shared
+                     : variant == GRADIENTS_TIMED ? own->network_gradients_timed
+                                                  : own->network_gradients;
   Text list = {.arena = net->arena};
   if (net->model)
     list_add(&list, arena_printf(net->arena, "(const %s *)(const void *)weights", net->own->weights));
@@ -467,12 +467,12 @@ static void put_function_of_training(Text *out, Net *net, GradientsWay way) {
   list_add(&list, "training");
   if (shared) list_add(&list, "exchange");
   else if (net->layout->train.program->processes) list_add(&list, "&alone");
-  if (net->options->program) list_add(&list, way == GRADIENTS_TIMED ? "mark, context" : "NULL, NULL");
+  if (net->options->program) list_add(&list, variant == GRADIENTS_TIMED ? "mark, context" : "NULL, NULL");
   text_put(out,
            "static float %s(const float *weights, const void *const *input, const void "
            "*const *target, int32_t count, uint64_t seed, uint64_t step,\n"
            "                                  float *gradients, float *const *output, void *training%s) {\n",
-           name, parameters[way]);
+           name, parameters[variant]);
   if (!net->model) text_put(out, "  (void)weights, (void)gradients;\n");
   if (!shared && net->layout->train.program->processes)
     text_put(out, "  const cnn_exchange alone = {.last = %" PRId64 "};\n",
@@ -480,7 +480,7 @@ static void put_function_of_training(Text *out, Net *net, GradientsWay way) {
   text_put(out, "  return %s(%s);\n}\n", net->own->gradients, list.s);
 }
 
-/* ---- the whole ---- */
+/* ---- NAME_network ---- */
 static void put_summary(Text *out, Net *net) {
   text_put(out, "#ifdef __GNUC__\n#pragma GCC diagnostic push\n#pragma GCC diagnostic ignored "
                 "\"-Woverlength-strings\"\n#endif\n");
@@ -501,7 +501,7 @@ static int64_t total_macs(const Graph *graph) {
   return macs;
 }
 
-static void put_truth_facts(Text *out, const Net *net) {
+static void put_truth_sizes(Text *out, const Net *net) {
   const Graph *graph = net->graph;
   const Node *instance = net->layout->train.program->target_of[graph_ports(graph) + TRUTH_INSTANCE];
   text_put(out, "  .truth_objects = %s, .truth_bytes = sizeof(%s),\n", net->macro->TRUTH_OBJECTS,
@@ -517,7 +517,7 @@ static void put_sharing(Text *out, const Net *net) {
            p->batching.how == INTERLEAVED ? p->batching.lanes : 1, net->own->network_gradients_shared);
 }
 
-static void put_gradients_facts(Text *out, Net *net) {
+static void put_gradients_functions(Text *out, Net *net) {
   text_put(out, "  .gradients = %s,\n", net->own->network_gradients);
   if (net->options->program)
     text_put(out,
@@ -575,7 +575,7 @@ void put_network(Text *out, Net *net) {
            net->own->network_inputs, net->own->network_outputs, net->own->network_layers,
            net->own->network_summary);
   if (graph->values.n) text_put(out, "  .values = %d,\n", graph->values.n);
-  if (training && truth_read(net)) put_truth_facts(out, net);
+  if (training && truth_read(net)) put_truth_sizes(out, net);
   if (net->weights) text_put(out, "  .weight = %s,\n", net->own->network_weights);
   if (net->layout->infer.steps.n) text_put(out, "  .timed = %s,\n", net->own->network_steps);
   if (graph->nlabels) text_put(out, "  .label = %s,\n", net->own->labels);
@@ -591,7 +591,7 @@ void put_network(Text *out, Net *net) {
   text_put(out, "  .target_name = %s,\n  .init = %s,\n  .pack = %s,\n", net->own->target,
            net->own->network_init, net->own->network_pack);
   put_inference_functions(out, net);
-  if (training) put_gradients_facts(out, net);
+  if (training) put_gradients_functions(out, net);
   if (net->layout->look.program) text_put(out, "  .look = &%s,\n", net->own->network_look);
   text_put(out, "};\n\n");
 }

@@ -42,7 +42,7 @@ void pack_values(Net *net, const Member *member, void *to) {
   else run_pack(net, member->pack, net->options->weights, to);
 }
 
-/* Has an earlier target the same condition, and the table? */
+/* Whether an earlier target with the same condition has the table. */
 static bool condition_before(const Net *net, const Member *table, int target) {
   const Target *const *of = net->layout->options.target;
   for (int t = 0; t < target; t++)

@@ -97,7 +97,7 @@ const char *prelude_primitive(Arena *, const PreludeNames *, const Primitive *, 
 /* prelude_macros.c, with emit_precise, emit_contraction, emit_attribute and emit_prelude_end */
 void prelude_macros(Text *, const PreludeNeeds *);
 bool prelude_has_macro(const char *name);
-bool prelude_loads(const PreludeNeeds *);                             /* vectors from memory? */
+bool prelude_loads(const PreludeNeeds *); /* whether vectors are loaded from memory */
 void prelude_types(Text *, const PreludeNeeds *, const char *prefix); /* prefix NULL: undefines them */
 
 /* prelude_vectors.c: primitives of vectors. */
@@ -106,7 +106,7 @@ const char *prelude_helium(PreludeFn, Elem,
                            int lanes);             /* the Helium text of a function; NULL: the common text */
 extern const char prelude_sine[], prelude_floor[]; /* text of FN_SINE and FN_FLOOR */
 extern const char prelude_lookup[];                /* the text of FN_LOOKUP */
-bool prelude_vector_of_floats(const Primitive *);  /* does its text use vectors of floats? */
+bool prelude_vector_of_floats(const Primitive *);  /* whether its text uses vectors of floats */
 /* In the notation of prelude.c. */
 void prelude_text(Text *, const char *text, Elem, int lanes, const PreludeNames *);
 #endif

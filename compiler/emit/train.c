@@ -1,6 +1,6 @@
-/* train.c: NAME_gradients. A batch is cut into a fixed number of shards. A shard runs its images one after
- * the other in its own arena and adds to its own gradients; shards may run at the same time. Batch statistics
- * need all images: they separate phases. At the end the shards' gradients are added in a fixed order. */
+/* train.c: NAME_gradients. A batch is divided into a fixed number of shards, which may run at the same time.
+ * A shard runs its images one after the other in its own arena and adds to its own gradients, which are
+ * finally added in a fixed order. Calls that need all images, as for batch statistics, separate phases. */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
 #include <string.h>

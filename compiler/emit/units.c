@@ -1,9 +1,8 @@
-/* units.c: Splits the C text into several translation units, for parallel compilation. The first has
- * everything except the functions of nests, which are the bulk of the text and go into the others. Units only
- * share declarations of functions, whose parameters are pointers and numbers.
+/* units.c: Splits the C text into several translation units, for parallel compilation, as lir/units.c has
+ * assigned the functions. The first has everything except the functions of nests, which are in the others.
+ * Units share only declarations of functions, whose parameters are pointers and numbers.
  *
- * These functions are visible to the linker, but hidden from users of its output. Their symbols end with a
- * point and a word, so that no C function has the same name. lir/units.c assigns the functions. */
+ * These functions have hidden visibility, and symbols with a point, which no C function can have. */
 // SPDX-License-Identifier: Apache-2.0
 #include "emit/module.h"
 

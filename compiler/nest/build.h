@@ -36,7 +36,7 @@ void nest_prefetch_at(Nest *, Buf *, const Ix *flat);
 void nest_comment(Nest *, const char *);
 Index nest_index(Nest *, const Ix *);
 Val nest_name(Nest *, const char *name, Val settled); /* `let` without val_settle */
-bool val_calls(Val); /* does it call a prelude function of tens of instructions, such as exp? */
+bool val_calls(Val); /* whether it calls a large prelude function, such as exp */
 Val val_settle(
     Nest *,
     Val); /* prepares the value of a statement: checks its scope, names subexpressions that are used twice */

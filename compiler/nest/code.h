@@ -40,11 +40,12 @@ typedef struct FlatTerm {
 int code_flat(const Known *, const Buf *, const Index *at, FlatTerm term[DIMS]);
 Index code_in_view(const Known *, const Ref *); /* the referenced element, relative to the view's position */
 
-bool code_is_flat(const Buf *);               /* is its pointer to elements, not to arrays? */
+bool code_is_flat(const Buf *);               /* whether its pointer is to elements, not to arrays */
 bool code_is_variable(const Buf *);           /* registers: a single variable, whatever the dimensions */
 bool code_adds(const NestStmt *);             /* a store that is printed as += */
 const Ref *code_named_word(const NestStmt *); /* the 32-bit array element that it names; or NULL */
-bool code_neighbors(const NestStmt *, const NestStmt *next); /* do they name adjacent elements of an array? */
+bool code_neighbors(const NestStmt *,
+                    const NestStmt *next); /* whether they name adjacent elements of an array */
 
 /* ---- numbers ---- */
 /* Position of a number in an index, range, value or buffer: 0: the index's constant, the number of a

@@ -46,9 +46,9 @@ typedef struct Instances {
 /* The C functions of a finished nest: computed once and stored in it. */
 Instances *instances_of(const Nest *);
 void instances_name(Instances *, const char *name); /* name: of the main function */
-/* is a data-dependent index named? */
+/* Whether a data-dependent index is used by name. */
 bool used_chosen(Instances *, const NestStmt *, const Known *, const Used *);
-/* Does the printed main function have this parameter? Unused ones are dropped. The nest must be final. */
+/* Whether the printed main function has this parameter: unused ones are dropped. The nest must be final. */
 bool nest_uses(const Nest *, int buf_id);
 const Instance *instance_called(Instances *, const NestFn *, const Known *caller, const Index *args);
 #endif

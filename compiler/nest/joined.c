@@ -1,4 +1,4 @@
-// joined.c: parallel loops whose rounds are one range for a team.
+/* joined.c: Nested parallel loops whose iterations a team shares as one range. */
 // SPDX-License-Identifier: Apache-2.0
 #include "nest/team.h"
 

@@ -316,7 +316,7 @@ bool nest_run(const Nest *, Run *);
  * does; from: by buffer id. False if only nest_run can run the nest; then the contents of `to` are
  * undefined. */
 bool nest_fill(const Nest *, const float *const *from, float *to);
-bool nest_unset(double); /* is this the initial value of elements in nest_run? */
+bool nest_unset(double); /* whether this is the initial value of elements in nest_run */
 /* Everything that determines a nest's computation. Nests with equal keys share a C function (nest/code.h
  * has keys of single functions). team: a team of threads shares its PARALLEL loops. The nest must be
  * final. */

@@ -1,4 +1,4 @@
-// primitive.c: Table of the named primitives of nests.
+/* primitive.c: Table of the named primitives of nests. */
 // SPDX-License-Identifier: Apache-2.0
 #include "nest/primitive.h"
 #include <string.h>

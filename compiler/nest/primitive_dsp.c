@@ -1,4 +1,4 @@
-// primitive_dsp.c: the primitives of dsp_primitives.h, as the interpreter runs them.
+/* primitive_dsp.c: Table of the primitives of dsp_primitives.h, and their functions for the interpreter. */
 // SPDX-License-Identifier: Apache-2.0
 #include "nest/primitive.h"
 #define INLINE static inline

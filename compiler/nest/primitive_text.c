@@ -1,4 +1,4 @@
-// primitive_text.c: C text of the named primitives.
+/* primitive_text.c: C text of the named primitives. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "nest/primitive.h"

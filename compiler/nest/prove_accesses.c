@@ -161,7 +161,7 @@ static void check_not_chosen(Prover *p, const Buf *buf, const Lin *lo, const Lin
               buf, -1, 0, 0);
 }
 
-/* Its accesses also matter outside parallel loops. */
+/* Whether accesses of the buffer also matter outside parallel loops. */
 static bool is_followed(const Prover *p, const Buf *buf) {
   return buf->place == OVER || (p->overlap && (buf == p->overlap->operand || buf == p->overlap->result));
 }

@@ -1,4 +1,4 @@
-/* prove_overlap.c: How far the result of a nest may overlap a dead operand.
+/* prove_overlap.c: Proves how far the result of a nest may overlap a dead operand.
  *
  * A store may hit bytes of the operand after their last read. So the result may begin at most n bytes after
  * the operand: n is the smallest distance, over all loads and all earlier stores, from the end of the store
@@ -18,7 +18,7 @@
 static int64_t elem_size(const Buf *buf) { return elem_bytes(buf->type.elem); }
 static int64_t pixel_bytes(const Buf *buf) { return elem_size(buf) * buf->room[buf->rank - 1]; }
 
-/* Pixels of both have the same number of bytes, and no gaps. */
+/* Whether pixels of both have the same number of bytes, and no gaps. */
 static bool same_pixels(const Buf *a, const Buf *b) {
   return a->rank > 1 && b->rank > 1 && !a->apart && !b->apart && pixel_bytes(a) == pixel_bytes(b) &&
          a->dim[a->rank - 1] == a->room[a->rank - 1] && b->dim[b->rank - 1] == b->room[b->rank - 1] &&

@@ -73,7 +73,7 @@ int64_t prover_low(Prover *, const Lin *); /* a lower bound, at most UNKNOWN: no
 int64_t prover_high(Prover *, const Lin *);
 int64_t prover_low_of_difference(Prover *, const Lin *a, const Lin *b); /* of a - b */
 bool prover_one_round(const Var *);                                     /* the variable is one number */
-bool prover_chosen(const Prover *, const Lin *); /* does it depend on a chosen index? */
+bool prover_chosen(const Prover *, const Lin *); /* whether it depends on a data-dependent index */
 /* The proof fails with the first reason given. d: the dimension of buf that lo..hi leaves, or -1. */
 void prover_fail(Prover *, const char *what, const Buf *buf, int d, int64_t lo, int64_t hi);
 

@@ -20,7 +20,7 @@ typedef struct Piece {
 } Piece;
 typedef VEC(Piece) Pieces;
 
-bool team_shares(const NestStmt *body); /* does it contain a parallel loop? */
+bool team_shares(const NestStmt *body); /* whether it contains a parallel loop */
 /* A parallel loop directly inside another one: the team shares the iterations of both as one range. NULL:
  * there is none. */
 const NestStmt *team_inner_loop(const NestStmt *loop);
