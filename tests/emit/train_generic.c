@@ -85,13 +85,13 @@ typedef struct cnn_port { /* an input or an output */
   int64_t target_size; /* elements of the target of one image: 1 class, or height*width classes, or `size`
                           values */
   cnn_scores scores;   /* outputs */
-  const char *loss;    /* outputs: the loss's name, or NULL */
+  const char *loss;    /* outputs: the name of its loss, or NULL */
   const cnn_loss
       *criterion; /* parameters of the loss; NULL: weight 1, no smoothing, delta 1, gamma 2, ignore -1 */
   const char *normalize;      /* inputs: "normalize(mean=0, std=1, scale=0.5)" if it follows, or NULL */
   int32_t rate;               /* inputs: samples per second of sound; otherwise 0 */
-  int32_t calls;              /* 0 or 1; in the runtime, of a sample of several calls: how many; then regions,
-                                 size and target_size are those of all calls */
+  int32_t calls;              /* 0 or 1; in the runtime, the number of calls in a sample: regions, size and
+                                 target_size are then those of all calls */
   int32_t step, offset, late; /* with --stream: rows per call, otherwise 0; number of the first row of call 0;
                                  delay of its rows in rows of the first input */
   cnn_output_kind kind;       /* outputs */
@@ -170,12 +170,13 @@ typedef struct cnn_recipe { /* the train block */
   int32_t batch, epochs, accumulate, early_stop; /* early_stop 0: off */
   uint64_t seed;
   double average, clip_norm; /* 0: off */
-  int32_t steps, loss_from;  /* of a net with states: calls in a sample, 0 or 1: one; the first that counts */
+  int32_t steps, loss_from;  /* of a net with states: number of calls in a sample, 0 or 1: one; the first one
+                                whose loss counts */
   int32_t target_is_input;
   int32_t augments, metrics;
-  int32_t quantize;        /* training for 8 bits */
+  int32_t quantize;        /* quantization-aware training */
   double quantize_start;   /* epochs before values and weights are rounded */
-  int64_t quantize_switch; /* offset in floats in the weights struct of the switch for rounding: 0 or 1 */
+  int64_t quantize_switch; /* offset in floats in the weights struct of the rounding switch: 0 or 1 */
   const cnn_option *augment, *metric; /* metric: {"accuracy"}, {"top", {5}, 1}, {"mae"}, {"iou"} */
 } cnn_recipe;
 
@@ -201,10 +202,10 @@ typedef struct cnn_exchange {
   void *context;
   /* Receives the other processes' images of `values`, with `bytes` bytes per image. */
   void (*gather)(void *context, void *values, int64_t bytes);
-  /* Begins to add floats from .. to - 1 of the gradients of all shards. Those of shard 0 are in `gradients`,
-   * which also receives the sums; those of shard s in sums[s - 1], one array after the other. */
+  /* Begins the sum of floats from .. to - 1 of the gradients of all shards. Those of shard 0 are in
+   * `gradients`, which also receives the sums; those of shard s in sums[s - 1], one array after the other. */
   void (*sum)(void *context, float *gradients, float *sums, int64_t from, int64_t to);
-  void (*poll)(void *context); /* lets messages go on */
+  void (*poll)(void *context); /* lets messages progress */
   void (*wait)(void *context); /* waits until all sums are complete */
 } cnn_exchange;
 
