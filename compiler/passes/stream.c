@@ -145,8 +145,8 @@ static Node *kept_state(Step *s, const Ring *ring) {
   return state;
 }
 
-/* Is the value stored in stacked rows already? Several values of the program may be the same one in a step,
- * as crops of one value are. */
+/* Whether the value is already stored in stacked rows: several values of the program, such as crops of one
+ * value, may be the same in a step. */
 static bool is_stacked(const Graph *graph, const Node *value) {
   for (int i = value->id + 1; i < graph->nodes.n; i++) {
     const Node *node = graph->nodes.data[i];
@@ -156,7 +156,7 @@ static bool is_stacked(const Graph *graph, const Node *value) {
   return false;
 }
 
-/* Can the kernel of the value write it directly after the history? */
+/* Whether the kernel of the value can write it directly after the history. */
 static bool can_follow(const Step *s, const Node *value) {
   const OpTraits *traits = &value->op->traits;
   if (is_stacked(s->to, value)) return false;
@@ -258,7 +258,7 @@ static bool set_border(Step *s, Node *step, const Node *node) {
   return before[!axis] || after[!axis] || shape_extent(node->shape).c != shape_extent(node->in[0]->shape).c;
 }
 
-/* A layer that goes on from its final state in the call before; the node of its value. */
+/* A layer that continues from its final state in the previous call; returns the node of its value. */
 static Node *kept_layer(Step *s, const Node *node, Node *step) {
   const StepRows in = stream_steps(s, node->in[0]), out = stream_steps(s, node);
   const bool counts = stream_state_counts(node, in, out);

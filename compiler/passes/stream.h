@@ -1,4 +1,4 @@
-/* stream.h: rows of each node that a step computes, and rows that it reads: results of the stream rules. */
+/* stream.h: Results of the stream rules: the rows of each node that a step computes, and that it reads. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_PASSES_STREAM_H
 #define CNNC_PASSES_STREAM_H
@@ -43,10 +43,10 @@ StreamRule stream_rule(const Node *);
 bool stream_needs(const Streams *, const Node *, int k, StreamNeed *); /* false: the whole value */
 /* --slide: all rows of the window; false: the value is not computed in steps. */
 bool stream_needs_window(const Streams *, const Node *, StreamNeed *);
-bool stream_in_regions(const Node *); /* does it compute regions from regions, each alone? */
-/* Of a layer with a state, does it depend on the number of calls? */
+bool stream_in_regions(const Node *); /* whether it computes each region from one region */
+/* Whether a layer with a state depends on the number of calls. */
 bool stream_state_counts(const Node *, StepRows in, StepRows out);
-/* Is it a mean whose windows begin before row 0, and which divides by the number of existing rows? */
+/* Whether it is a mean whose windows begin before row 0, and which divides by the number of existing rows. */
 bool stream_counts_rows(const Node *);
 int stream_axis(Shape);     /* of its rows in a Window */
 int64_t stream_rows(Shape); /* 0: it has none */

@@ -98,7 +98,7 @@ static void set_rate(Flow *flow, int64_t up, int64_t down) {
   flow->down = flow->down * down / divisor;
 }
 
-/* Is the number of rows in a step a multiple of the stride? */
+/* Whether the number of rows in a step is a multiple of the stride. */
 static bool divides(Streams *s, const Node *node, Flow *flow, int64_t factor) {
   const int64_t rows = flow->step.rows;
   set_rate(flow, 1, factor);
@@ -107,7 +107,7 @@ static bool divides(Streams *s, const Node *node, Flow *flow, int64_t factor) {
   return false;
 }
 
-/* Are all windows of the whole value within its rows? */
+/* Whether all windows of the whole value are within its rows. */
 static bool sees_rows_alone(const Node *node, int axis) {
   const Window *w = node->window;
   const int64_t last = window_end(w, axis, stream_rows(node->shape) - 1);
@@ -422,7 +422,7 @@ static void find_flows(Streams *s) {
     if (!node_is_input(s->graph->nodes.data[i])) find_flow(s, s->graph->nodes.data[i]);
 }
 
-/* The least step, and how late outputs come. */
+/* Computes the smallest step and the delay of the outputs. */
 static void measure(Streams *s) {
   s->jump = 1;
   s->lookahead = 0;
@@ -477,7 +477,7 @@ static bool inputs_have_rows(Streams *s) {
 /* ---- --slide: layers that are not shared because of padding ---- */
 static int64_t stream_macs(const Node *node) { return node->op->cost ? node->op->cost(node).macs : 0; }
 
-/* Is padding the reason why it is not shared between windows? */
+/* Whether padding is the reason that it is not shared between windows. */
 static bool ends_at_padding(const Streams *s, const Node *node) {
   int64_t before[2] = {0}, after[2] = {0};
   if (!node->nin || s->flow[node->id].flows || !s->flow[node->in[0]->id].flows) return false;
@@ -543,7 +543,7 @@ bool stream_rules(Streams *s) {
   return true;
 }
 
-/* ---- what a node reads ---- */
+/* ---- rows that a node reads ---- */
 static StreamNeed rows_needed(const Node *node, StepRows in, StepRows out) {
   const int axis = stream_axis(node->in[0]->shape);
   const Window *w = node->window;
@@ -566,7 +566,7 @@ static StreamNeed rows_needed(const Node *node, StepRows in, StepRows out) {
   }
 }
 
-/* Does it read rows below 0 as padding, although steps compute values for them? */
+/* Whether it reads rows below 0 as padding, although steps compute values for them. */
 static bool is_masked(const Node *node, StepRows in) {
   int64_t before[2] = {0}, after[2];
   const StreamRule rule = rule_of(node);
