@@ -98,6 +98,7 @@ ABSENT(attention)
 ABSENT(multihead_attention)
 ABSENT(relative_bias)
 ABSENT(rmsnorm)
+ABSENT(panoptic)
 const Op op_whole = {.name = "whole numbers"};
 
 int64_t recurrent_summed_bias(const Recurrent *r) { return (void)r, 0; }
