@@ -22,6 +22,7 @@ nobase_dist_pkgdata_DATA += \
   %D%/firmware/README.md %D%/firmware/board.c %D%/firmware/board.h %D%/firmware/board.ld \
     %D%/firmware/export.py %D%/firmware/main.c \
   %D%/googlenet/README.md %D%/googlenet/googlenet.cnn \
+  %D%/keyword/board/Makefile %D%/keyword/board/main.c %D%/keyword/board/tones.py \
   %D%/keyword/README.md %D%/keyword/ds_cnn.cnn %D%/keyword/gru.cnn %D%/keyword/speech.cnn \
   %D%/lenet5/README.md %D%/lenet5/embed.c %D%/lenet5/lenet5.cnn %D%/lenet5/lenet5_1998.cnn \
     %D%/lenet5/lenet5_relu.cnn \
