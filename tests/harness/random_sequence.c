@@ -311,6 +311,7 @@ bool write_sequence(Net *net) {
     text_put(net->out, "    input %s: %s\n", v->name, shape_words(net, v->shape));
   }
   for (int i = 0; i < n && room(net); i++) put_statement(net, states);
+  if (net->nvalues == inputs) put_window_layer(net, &net->value[0]);
   return states;
 }
 
