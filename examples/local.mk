@@ -48,4 +48,5 @@ nobase_dist_pkgdata_DATA += \
   %D%/web/Makefile %D%/web/README.md %D%/web/draw.js %D%/web/garments.cnn %D%/web/index.html \
     %D%/web/listen.html %D%/web/listen.js %D%/web/microphone.js %D%/web/net.js %D%/web/photo.html \
     %D%/web/resample.js %D%/web/wake.cnn \
-  %D%/yolo/README.md %D%/yolo/found.png %D%/yolo/tiny_yolo.cnn %D%/yolo/tiny_yolov3.cnn
+  %D%/yolo/README.md %D%/yolo/found.png %D%/yolo/tiny_yolo.cnn %D%/yolo/tiny_yolov3.cnn \
+  %D%/yolo11/README.md %D%/yolo11/boxes.py %D%/yolo11/export.py
