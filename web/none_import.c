@@ -1,7 +1,8 @@
 /* none_import.c: what the importer of the page does not have: int8 models, onnxruntime's fused operators,
- * choices by value, indices that are computed, products with several matrices, Fourier transforms. */
+ * choices by value, loops, indices that are computed, products with several matrices, Fourier transforms. */
 // SPDX-License-Identifier: Apache-2.0
 #include "import/import.h"
+#include "import/onnx/onnx_inline.h"
 #include "import/onnx/products.h"
 
 void onnx_frames(Arena *arena, WireList *nodes) { (void)arena, (void)nodes; }
@@ -10,6 +11,11 @@ int onnx_dynamic(Arena *arena, const GraphProto *graph, OnnxFlat *flat) {
   return (void)arena, (void)graph, (void)flat, 0;
 }
 void onnx_fused(Arena *arena, WireList *nodes) { (void)arena, (void)nodes; }
+bool inline_loop(Inliner *in, NodeProto *node, Scope *scope, int depth) {
+  (void)scope, (void)depth;
+  vec_push(in->arena, in->flat->nodes, node);
+  return true;
+}
 
 View *import_quantize(ModelImport *im, const OnnxNode *node) {
   (void)node;

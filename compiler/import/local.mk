@@ -11,7 +11,8 @@ libcnnc_a_SOURCES += %D%/onnx/branches.c %D%/onnx/broadcast.c %D%/onnx/constant_
   %D%/onnx/inputs.c %D%/onnx/state_hints.c %D%/onnx/channel_axis.c %D%/onnx/onnx_names.c \
   %D%/onnx/onnx.h %D%/onnx/onnx_dynamic.c \
   %D%/onnx/node_build.c %D%/onnx/node_build.h %D%/onnx/onnx_quantized.c \
-  %D%/onnx/onnx_fused.c %D%/onnx/onnx_inline.c %D%/onnx/onnx_ops.def %D%/onnx/onnx_read.c \
+  %D%/onnx/onnx_fused.c %D%/onnx/onnx_inline.c %D%/onnx/onnx_inline.h \
+  %D%/onnx/onnx_loop.c %D%/onnx/onnx_ops.def %D%/onnx/onnx_read.c \
   %D%/onnx/onnx_schema.def %D%/onnx/onnx_sort.c %D%/onnx/ops_attention.c %D%/onnx/ops_choice.c \
   %D%/onnx/ops_combine.c %D%/onnx/ops_dense.c \
   %D%/onnx/ops_einsum.c %D%/onnx/ops_map.c %D%/onnx/ops_norm.c %D%/onnx/ops_part.c %D%/onnx/ops_product.c \

@@ -22,6 +22,40 @@ def choice(condition, outputs, yes, no, name=""):
     return node("If", condition, outputs, name, then_branch=yes, else_branch=no)
 
 
+def body(name, nodes, carried, outputs, **weights):
+    """A graph that a Loop runs: its inputs are the iteration i, the condition c, and the carried values."""
+    graph = branch(name, nodes, outputs, **weights)
+    graph.output[0].type.tensor_type.elem_type = TensorProto.BOOL
+    for n, kind in (("i", TensorProto.INT64), ("c", TensorProto.BOOL),
+                    *((k, TensorProto.FLOAT) for k in carried.split())):
+        graph.input.append(helper.make_tensor_value_info(n, kind, [] if n in "ic" else None))
+    return graph
+
+
+# ---- Loop with a constant count: its body once for each iteration
+case("loops", [
+    # weights that all iterations share, the iteration as a number, rows that are joined
+    node("Loop", "five on x", "last rows", "steps", body=body("step", [
+        node("MatMul", "s w", "p"), node("Add", "p x", "q"), node("Tanh", "q", "next"),
+        node("Cast", "i", "f", to=1), node("Mul", "next f", "row"), node("Identity", "c", "more")],
+        "s", "more next row")),
+    # a count that is a node, one within another, values that change places
+    node("Constant", "", "two", value_int=2),
+    node("Loop", "two  x last", "u v", body=body("outer", [
+        node("Loop", "three  a", "d", body=body("inner", [
+            node("Sigmoid", "e", "g"), node("Mul", "g k", "e2"), node("Identity", "c", "go")],
+            "e", "go e2", k=half)),
+        node("Add", "d b", "h"), node("Identity", "c", "yes")], "a b", "yes h a")),
+    # a condition that ends it, and none at all
+    node("Loop", "five on x", "once", body=body("end", [
+        node("Relu", "z", "z2"), node("Identity", "never", "stop")], "z", "stop z2", never=np.array(False))),
+    node("Loop", "five off x", "same", body=body("never", [
+        node("Neg", "z", "z2"), node("Identity", "c", "more")], "z", "more z2")),
+    node("Flatten", "rows", "flat", axis=0), node("Concat", "u v once same", "y", axis=1)],
+    {"x": [1, 4]}, "flat y", {"w": (4, 4), "five": np.array(5, i64), "three": np.array(3, i64),
+                              "on": np.array(True), "off": np.array(False)})
+
+
 # ---- If of constants: the branch taken, and the other one not looked at
 case("conditional", [
     node("Constant", "", "hot", value=numpy_helper.from_array(np.array(False))),

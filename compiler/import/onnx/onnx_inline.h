@@ -1,0 +1,40 @@
+/* onnx_inline.h: State of the inlining of a model's graph. Private to onnx_inline.c and onnx_loop.c. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef CNNC_ONNX_INLINE_H
+#define CNNC_ONNX_INLINE_H
+#include "base/table.h"
+#include "import/onnx/onnx.h"
+
+enum { DEEPEST = 16 };
+
+typedef struct Inliner {
+  Arena *arena;
+  Wire *wire;
+  const ModelProto *model;
+  OnnxFlat *flat;
+  size_t room; /* remaining bytes for new names */
+  int nodes;   /* nodes visited so far */
+  Table paths; /* paths of calls and branches */
+} Inliner;
+typedef struct Scope Scope; /* NULL: the graph itself */
+struct Scope {
+  Scope *outer; /* for a branch: the enclosing scope, which is visible; a function has none */
+  const NodeProto *node;
+  const FunctionProto *function; /* NULL: a branch */
+  const char *path;              /* prefix of names within it */
+  int guard;
+  Table names; /* by tensor name: the name in the list */
+};
+
+bool inline_refuse(Inliner *, const char *why); /* returns false */
+/* The name in the list of a tensor of a scope; a new one. */
+const char *inline_tensor(Inliner *, Scope *, const char *name);
+const char *inline_name(Inliner *, Scope *, const char *name);
+/* The unique path of a call, a branch or an iteration; nodes may have the same name. */
+const char *inline_path(Inliner *, const NodeProto *, const char *otherwise, const char *branch);
+bool inline_graph(Inliner *, const GraphProto *, Scope *, int depth); /* with its constants */
+
+/* ---- onnx_loop.c ---- */
+/* Unrolls a Loop with a constant count; another one stays a node. */
+bool inline_loop(Inliner *, NodeProto *, Scope *, int depth);
+#endif
