@@ -127,6 +127,7 @@ View *gather_computed(ModelImport *im, const OnnxNode *node) {
 
 View *import_argmax(ModelImport *im, const OnnxNode *node) { return gather_computed(im, node); }
 View *import_topk(ModelImport *im, const OnnxNode *node) { return gather_computed(im, node); }
+View *import_cumsum(ModelImport *im, const OnnxNode *node) { return gather_computed(im, node); }
 View *import_gather_elements(ModelImport *im, const OnnxNode *node) { return gather_computed(im, node); }
 View *import_gather_nd(ModelImport *im, const OnnxNode *node) { return gather_computed(im, node); }
 View *import_one_hot(ModelImport *im, const OnnxNode *node) { return gather_computed(im, node); }

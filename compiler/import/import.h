@@ -364,6 +364,11 @@ bool only_chooses(const ModelImport *, int tensor); /* is it only used as an ind
 /* x == (0, 1, ... n-1) along a dimension of one element, as one_hot; NULL: another comparison. */
 View *equal_to_range(ModelImport *, const View *x, const Tensor *);
 
+/* ---- ops_elements.c ---- */
+/* GatherElements and GatherND with constant indices. */
+View *elements_by_constant(ModelImport *, const OnnxNode *, const Tensor *);
+View *parts_by_constant(ModelImport *, const OnnxNode *, const Tensor *);
+
 /* ---- ops_choice.c ---- */
 bool is_truth(const ModelImport *, int tensor);
 View *truth_of(ModelImport *, const View *);               /* 1 where it is not 0, otherwise 0 */

@@ -7,10 +7,11 @@ libcnnc_a_SOURCES += %D%/onnx/branches.c %D%/onnx/broadcast.c %D%/onnx/constant_
   %D%/onnx/fold.h %D%/onnx/fold_elements.c %D%/onnx/fold_index.c %D%/onnx/fold_move.c \
   %D%/onnx/fold_product.c %D%/onnx/fold_reduce.c %D%/onnx/folds.def %D%/onnx/forms.c %D%/onnx/forms.h \
   %D%/onnx/forms_attention.c %D%/onnx/forms_deformable.c %D%/onnx/forms_rotary.c \
-  %D%/onnx/forms_norm.c %D%/onnx/ops_index.c %D%/onnx/int8_layers.c \
+  %D%/onnx/forms_norm.c %D%/onnx/ops_elements.c %D%/onnx/ops_index.c %D%/onnx/int8_layers.c \
   %D%/onnx/inputs.c %D%/onnx/state_hints.c %D%/onnx/channel_axis.c %D%/onnx/onnx_names.c \
   %D%/onnx/onnx.h %D%/onnx/onnx_dynamic.c \
   %D%/onnx/node_build.c %D%/onnx/node_build.h %D%/onnx/onnx_quantized.c \
+  %D%/onnx/onnx_composed.c %D%/onnx/onnx_composed.h \
   %D%/onnx/onnx_fused.c %D%/onnx/onnx_inline.c %D%/onnx/onnx_inline.h \
   %D%/onnx/onnx_loop.c %D%/onnx/onnx_ops.def %D%/onnx/onnx_read.c \
   %D%/onnx/onnx_schema.def %D%/onnx/onnx_sort.c %D%/onnx/ops_attention.c %D%/onnx/ops_choice.c \

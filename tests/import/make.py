@@ -505,14 +505,6 @@ case("scopes", [
 
 # Patterns that resemble supported ones, but are not.
 no_forms = {
-    "not_single": ([
-        node("GlobalAveragePool", "x", "a"), node("Conv", "a w", "b"), node("Expand", "b three", "c"),
-        node("Mul", "a c", "y")], {"x": [1, 4, 3, 3]},
-        {"w": (1, 4, 1, 1), "three": numbers(1, 1, 3, 1)}),
-    "not_gate": ([
-        node("GlobalAveragePool", "x", "a"), node("Expand", "a three", "b"),
-        node("MaxPool", "x", "c", kernel_shape=[2, 3]), node("Mul", "c b", "y")], {"x": [1, 4, 3, 3]},
-        {"three": numbers(1, 1, 1, 3)}),
     "statistics": ([
         node("BatchNormalization", "w gain none none ones", "v mean", training_mode=1),
         node("Conv", "x v", "a"), node("Conv", "x w", "b"), node("Add", "b mean", "c"),

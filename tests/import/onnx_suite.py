@@ -38,12 +38,12 @@ def fields(data):
             at += size
 
 
-KINDS = {1: "f", 2: "B", 3: "b", 6: "i", 7: "q", 9: "?"}  # ONNX types as format characters of struct
+KINDS = {1: "f", 2: "B", 3: "b", 6: "i", 7: "q", 9: "?", 11: "d"}  # ONNX types as format characters of struct
 TYPES = {"as u8": ctypes.c_uint8, "as i8": ctypes.c_int8, "as i32": ctypes.c_int32}
 
 
 def tensor(path):
-    """(name, shape, numbers) of a TensorProto of floats or of whole numbers of 8 or 32 bits; None: it is
+    """(name, shape, numbers) of a TensorProto of floats or of integers; None: it is
     another."""
     name, shape, kind, numbers = "", [], 0, []
     with open(path, "rb") as file:
@@ -61,6 +61,7 @@ def tensor(path):
                 form = KINDS.get(kind, "f")
                 numbers += struct.unpack(f"<{len(value) // struct.calcsize(form)}{form}", value)
     whole = kind in KINDS and len(numbers) == math.prod(shape)
+    whole = whole and not (kind == 11 and any(abs(n) > 3e38 for n in numbers))  # computed in float
     return (name, shape, numbers, kind) if whole else None
 
 
@@ -78,12 +79,32 @@ def aligned(count):
 
 
 def close(got, wanted):
-    return all(a == b or abs(a - b) <= 1e-5 + 1e-3 * abs(b) for a, b in zip(got, wanted))
+    return all(a == b or abs(a - b) <= 1e-5 + 1e-3 * abs(b) or a != a and b != b for a, b in zip(got, wanted))
 
 
 def elements(port):
     """Of a port as the program has it: "image: 7x7x3 as u8", "x: [5, 8]"."""
     return math.prod(map(int, re.findall(r"\d+", re.sub(r" as \w+|^[^:]*:", "", port))))
+
+
+def ports_of_model(case):
+    """Names of the inputs that are no constants, and of the outputs, in the order of the model's graph."""
+    with open(os.path.join(case, "model.onnx"), "rb") as file:
+        graph = next(value for number, value in fields(file.read()) if number == 7)
+    parts = list(fields(graph))
+    names = lambda kind, field: [next((v.decode() for n, v in fields(value) if n == field), "")
+                                 for number, value in parts if number == kind]
+    constants = set(names(5, 8))
+    return [name for name in names(11, 1) if name not in constants], names(12, 1)
+
+
+def named(case, kind, read):
+    """Tensors by the names of the model's ports: their own ones, or else their places."""
+    ports = ports_of_model(case)[kind]
+    own = {t[0]: t for t in read if t}
+    if len(read) == len(ports) and not set(own) & set(ports):
+        return {name: t for name, t in zip(ports, read) if t}
+    return own
 
 
 def prepared(case, text):
@@ -96,7 +117,7 @@ def prepared(case, text):
     read = [[tensor(path) for path in sorted(glob.glob(f"{data}/{kind}_*.pb"),
                                              key=lambda p: int(re.search(r"_(\d+)\.pb", p)[1]))]
             for kind in ("input", "output")]
-    given, made = ({t[0]: t for t in side if t} for side in read)
+    given, made = (named(case, kind, side) for kind, side in enumerate(read))
     given = {name: t for name, t in given.items() if t[3] not in (6, 7) or min(t[2], default=0) >= 0}
     if any(name not in given for name in names) or any(name not in made for name in outs):
         return None

@@ -116,5 +116,42 @@ case("windows_twice", [
      "cut_again": numbers(1, 4, 3, 2, 3, 4), "grid": numbers(1, 9, 8, 4),
      "grid_apart": numbers(1, 3, 3, 2, 4, 4)})
 
+# ---- operators that consist of others, and forms of known ones
+case("composed", [
+    node("Conv", "x w", "c"), node("Softsign", "c", "a"), node("Sinh", "c", "b"), node("Cosh", "a", "d"),
+    node("Tan", "a", "e"), node("Sign", "c", "f"), node("Celu", "c", "g", alpha=2.0),
+    node("ThresholdedRelu", "c", "h", alpha=0.3), node("Mean", "a b c", "i"),
+    node("Selu", "c", "j", alpha=2.0, gamma=3.0), node("ReduceLogSumExp", "c", "k0", axes=[2], keepdims=1),
+    node("Add", "c k0", "k"), node("ReduceLogSumExp", "c", "z", axes=[1, 3], keepdims=0),
+    node("Concat", "a b d e f g h i j k", "y", axis=1)], {"x": [1, 3, 4, 5]}, "y z", {"w": (2, 3, 1, 1)})
+case("elements", [
+    node("Conv", "x w", "c"), node("GatherElements", "c places", "a", axis=2),
+    node("GatherND", "c row", "b", batch_dims=1), node("GatherND", "c pixels", "rows"),
+    node("Tile", "c times", "e"), node("CumSum", "c down", "f", reverse=1), node("CumSum", "c across", "g"),
+    node("Concat", "a e", "y", axis=2), node("Concat", "f g", "z", axis=1)],
+    {"x": [1, 3, 4, 5]}, "y b rows z",
+    {"w": (2, 3, 1, 1), "times": numbers(1, 1, 2, 1), "down": np.int64(2), "across": np.int64(-1),
+     "places": np.random.default_rng(2).integers(-4, 4, (1, 2, 3, 5)), "row": numbers(1, -2)[None, :, None],
+     "pixels": np.array([[0, 1, -1], [0, 0, 2]])}, last=("y", "b", "z"))
+case("norm_of_all", [
+    node("Conv", "x w", "c"), node("LayerNormalization", "c gain shift", "a mean inverse", axis=2),
+    node("LayerNormalization", "a gains shifts", "y", axis=1), node("Mul", "a inverse", "z")],
+    {"x": [1, 3, 4, 5]}, "y mean z",
+    {"w": (2, 3, 1, 1), "gain": (4, 5), "shift": (4, 5), "gains": (2, 4, 5), "shifts": (2, 4, 5)},
+    last=("y", "z"))
+case("repeats_of_both", [  # each repeats along a dimension of the other
+    node("GlobalAveragePool", "x", "a"), node("Conv", "a w", "b"), node("Expand", "b three", "c"),
+    node("Mul", "a c", "y"), node("Expand", "a across", "d"),
+    node("MaxPool", "x", "e", kernel_shape=[2, 3]), node("Mul", "e d", "z")], {"x": [1, 4, 3, 3]}, "y z",
+    {"w": (1, 4, 1, 1), "three": numbers(1, 1, 3, 1), "across": numbers(1, 1, 1, 3)})
+case("negative_indices", [
+    node("ReduceMax", "x", "best", axes=[-1], keepdims=0), node("TopK", "best k", "top rows", axis=1),
+    node("Sub", "rows many", "back"), node("Unsqueeze", "back last", "b0"), node("Expand", "b0 wide", "b1"),
+    node("GatherElements", "x b1", "a", axis=1), node("Gather", "table back", "b"),
+    node("Concat", "a b", "y", axis=-1)],
+    {"x": [1, 30, 8]}, "y",
+    {"k": numbers(7), "last": numbers(-1), "many": np.int64(30), "wide": numbers(1, 7, 8), "table": (30, 4)},
+    last="y")
+
 if __name__ == "__main__":
     main(lambda: None)

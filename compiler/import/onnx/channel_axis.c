@@ -56,9 +56,8 @@ static int told_by_operator(const OnnxNode *node, int input, const Trace *x) {
   if (input != 0 || x->rank < 2) return -1;
   if (is_any(node->op, second)) return 1;
   if (strstr(node->op, "MatMul")) return x->rank - 1;
-  const bool rms = strcmp(node->op, "RMSNormalization") == 0 && !onnx_int(node, "cnnc_single", 0);
-  if (!rms && !strstr("LayerNormalization RMSNormalization", node->op)) return -1;
-  if (rms) return x->rank - 1;
+  if (!strstr("LayerNormalization RMSNormalization", node->op)) return -1;
+  if (!onnx_int(node, "cnnc_single", 0)) return x->rank - 1; /* all dimensions from the axis on */
   const int64_t axis = axis_from_start(onnx_int(node, "axis", -1), x->rank);
   return axis > 0 && axis < x->rank ? (int)axis : x->rank - 1;
 }

@@ -1,8 +1,8 @@
-/* onnx_fused.c: Decomposition of fused operators from onnxruntime's optimizer, and of scalers of ai.onnx.ml,
- * into standard operators. */
+/* onnx_fused.c: Decomposition of fused operators from onnxruntime's optimizer, of scalers of ai.onnx.ml, and
+ * of standard operators that the language lacks, into others. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
-#include "import/onnx/node_build.h"
+#include "import/onnx/onnx_composed.h"
 
 static const AttributeProto *find(const NodeBuild *b, const char *name) {
   return onnx_attribute_named(&b->of->attribute, name);
@@ -177,6 +177,15 @@ static const Fused fused[] = {{"com.microsoft", "FusedConv", put_conv, 0, 0},
                               {"com.microsoft", "MultiHeadAttention", put_multihead, 6, 16 /* the same */},
                               {"com.microsoft", "RotaryEmbedding", put_rotary, 14, 0},
                               {"", "SimplifiedLayerNormalization", put_rms_norm, 0, 0},
+                              {"", "Softsign", put_softsign, 0, 0},
+                              {"", "Sinh", put_sinh, 0, 0},
+                              {"", "Cosh", put_cosh, 0, 0},
+                              {"", "Tan", put_tan, 0, 0},
+                              {"", "Sign", put_sign, 0, 0},
+                              {"", "Celu", put_celu, 0, 0},
+                              {"", "ThresholdedRelu", put_thresholded_relu, 0, 0},
+                              {"", "Mean", put_mean_of_all, 0, 0},
+                              {"", "ReduceLogSumExp", put_log_sum_exp, 0, 0},
                               {"ai.onnx.ml", "Scaler", put_scaler, 0, 0}};
 
 /* Norms over the last axis only, without statistics as outputs. */

@@ -318,8 +318,17 @@ static bool same_layout(const View *a, const View *b) {
   return shape_equal(a->value->shape, b->value->shape);
 }
 
-/* Different orders of the same elements: both are converted to the layout of an image. */
-static View *both_laid(ModelImport *im, const View *a, const View *b, const char *word) {
+/* A view with the sizes of another one along dimensions in which it has one element. */
+static View *spread_like(ModelImport *im, const View *x, const View *like) {
+  View *to = view_copy(im, x, x->value);
+  for (int d = 0; d < x->rank; d++)
+    if (x->size[d] == 1 && !factors_batch(&like->along[d])) to->size[d] = like->size[d];
+  return to;
+}
+
+/* Different orders of the same elements, or repeated ones: both are converted to the layout of an image. */
+static View *both_laid(ModelImport *im, const View *x, const View *y, const char *word) {
+  const View *a = spread_like(im, x, y), *b = spread_like(im, y, x);
   Value *both[2] = {lay_standard(im, a), NULL};
   if (both[0]) both[1] = lay_standard(im, b);
   if (!both[0] || !both[1] || !shape_equal(both[0]->shape, both[1]->shape)) {
@@ -422,6 +431,19 @@ static View *whole_quotient(ModelImport *im, const OnnxNode *node, const View *x
   return y;
 }
 
+/* Sums, differences, products and extremes of integers are integers. */
+static void set_integers(const ModelImport *im, const OnnxNode *node, const char *word, Value *to) {
+  bool whole = strcmp(word, "divide") != 0, counts = strcmp(word, "subtract") != 0;
+  for (int i = 0; i < node->nin && whole; i++) {
+    const Item *item = &im->item[node->in[i]];
+    const Tensor *t = item->constant;
+    whole = t ? tensor_whole(t->type) : item->view && item->view->value->whole;
+    counts = counts && (t || (item->view && item->view->value->counts));
+    for (int64_t k = 0; t && k < t->n && counts; k++) counts = tensor_number(t, k) >= 0;
+  }
+  if (whole) to->whole = true, to->counts = counts;
+}
+
 View *import_combine(ModelImport *im, const OnnxNode *node) {
   const char *word = onnx_operator(node->op)->word;
   View *sum = sum_of_all(im, node);
@@ -444,6 +466,8 @@ View *import_combine(ModelImport *im, const OnnxNode *node) {
   View *y = view_copy(im, x, x->value);
   for (int i = 0; y && i < node->nin; i++)
     if (i != first && given(node, i)) y = combine_two(im, node, y, first, i, word);
+  if (y && y->value != im->item[node->in[first]].view->value)
+    set_integers(im, node, onnx_operator(node->op)->word, y->value);
   return strcmp(word, "add") == 0 ? rotary_of(im, y) : y;
 }
 

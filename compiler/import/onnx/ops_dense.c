@@ -140,7 +140,7 @@ View *import_gemm(ModelImport *im, const OnnxNode *node) {
   const Tensor *w = constant_of(im, node, 1), *b = constant_of(im, node, 2);
   if (!x) return NULL;
   if (!w) return import_two_gemm(im, node);
-  if (onnx_int(node, "transA", 0)) return no(im, "a transposed value");
+  if (onnx_int(node, "transA", 0) && x->rank == 2) x = view_permute(im, x, (const int[]){1, 0}, 2);
   if (given(node, 2) && !b) return no(im, "a computed bias");
   if (w->rank != 2 || w->n == 0 || x->rank != 2) return no(im, "a product of operands that are not matrices");
   w = by_units(im, w, onnx_int(node, "transB", 0) != 0, onnx_float(node, "alpha", 1));

@@ -6,6 +6,7 @@
 #include "import/onnx/products.h"
 
 /* ---- ranks ---- */
+enum { MOST_REVERSED = 4096 };
 /* The axis of a node, from the start; -1 after no(). */
 static int index_axis(ModelImport *im, const OnnxNode *node, const View *x, int64_t otherwise) {
   int64_t axis = onnx_int(node, "axis", otherwise);
@@ -16,19 +17,33 @@ static int index_axis(ModelImport *im, const OnnxNode *node, const View *x, int6
   return (int)axis;
 }
 
+/* The channels of each position in the opposite order, as a product with a frozen matrix. */
+static Value *reversed_channels(ModelImport *im, const OnnxNode *node, Value *v) {
+  const int64_t n = v->shape.dim[v->shape.rank - 1], dim[] = {n, n};
+  if (n > MOST_REVERSED) return no(im, "the last of %lld equal numbers", (long long)n);
+  Tensor *w = tensor_new(im->arena, TENSOR_FLOAT, 2, dim);
+  for (int64_t i = 0; i < n; i++) tensor_put(w, i * n + n - 1 - i, 1);
+  return frozen_product(im, node, v, w);
+}
+
 View *import_argmax(ModelImport *im, const OnnxNode *node) {
   const View *x = view_of(im, node, 0);
   if (!x) return NULL;
   const int axis = index_axis(im, node, x, 0);
   int pos[MOST_DIMS], npos;
   if (axis < 0) return NULL;
-  if (onnx_int(node, "select_last_index", 0)) return no(im, "select_last_index: the last of equal numbers");
   if (strcmp(node->op, "ArgMin") == 0) x = map_view(im, x, "multiply(-1)");
   Value *v = lay_channels(im, x, axis, &npos, pos);
   if (!v) return NULL;
   Shape to = v->shape;
+  const int64_t n = to.dim[to.rank - 1];
+  const bool last = onnx_int(node, "select_last_index", 0) && n > 1;
   to.dim[to.rank - 1] = 1;
-  View *y = view_laid(im, x, emit_one(im, v, to, "argmax"), axis, npos, pos);
+  if (last && !(v = reversed_channels(im, node, v))) return NULL;
+  v = emit_one(im, v, to, "argmax");
+  if (last) v = emit_one(im, emit_one(im, v, to, "multiply(-1)"), to, "add(%lld)", (long long)(n - 1));
+  v->whole = v->counts = true;
+  View *y = view_laid(im, x, v, axis, npos, pos);
   bool drop[MOST_DIMS] = {false};
   drop[axis] = !onnx_int(node, "keepdims", 1);
   return view_without(im, y, drop);
@@ -118,6 +133,21 @@ static Value *uncut_index(Value *index, int64_t count) {
   return six || strcmp(made->call, call) == 0 ? made->in[0] : index;
 }
 
+/* Whether an index may be negative: integers that were computed, but not cut at 0. Inputs count from 0. */
+static bool may_be_negative(const Value *index) {
+  const Statement *made = index->made;
+  if (!index->whole || index->counts) return false;
+  while (made && made->nin == 1 && is_move(made)) made = made->in[0]->made;
+  return made && strncmp(made->call, "clip(0", 6) != 0 && strncmp(made->call, "relu", 4) != 0;
+}
+
+/* The index as the operators take it: those below 0 count from the end. */
+static Value *index_from_start(ModelImport *im, Value *index, int64_t count) {
+  if (count < 1) return index;
+  if (!may_be_negative(index)) return uncut_index(index, count);
+  return emitted_once(im, index, index->shape, arena_printf(im->arena, "modulo(%lld)", (long long)count));
+}
+
 static bool is_one_image(const View *x, int d) {
   return x->along[d].n == 0 ? x->size[d] == 1 : x->along[d].f[0].axis == BATCH;
 }
@@ -158,7 +188,7 @@ static void split_into_channels(View *y, int n, const int *chan, const int64_t *
 /* The indices of a view, over all of its dimensions that vary, as a flat value; NULL after no(). */
 static Value *lay_indices(ModelImport *im, const View *index, int64_t count) {
   int dims[MOST_DIMS], n = 0;
-  View *own = view_copy(im, index, uncut_index(index->value, count));
+  View *own = view_copy(im, index, index_from_start(im, index->value, count));
   for (int d = 0; d < own->rank; d++) {
     if (!own->along[d].n) own->size[d] = 1;
     else if (own->along[d].f[0].axis != BATCH) dims[n++] = d;
@@ -178,7 +208,7 @@ static View *gather_each(ModelImport *im, const View *x, const View *index, int 
   const int n = other_dimensions(x, axis, chan);
   for (int i = 0; i < n; i++)
     if (index->size[chan[i]] != x->size[chan[i]]) return no(im, "elements along a part of an axis");
-  index = view_copy(im, index, uncut_index(index->value, x->size[axis]));
+  index = view_copy(im, index, index_from_start(im, index->value, x->size[axis]));
   Value *from = lay_positions(im, x, axis), *at = from ? lay(im, index, n, chan, 1, &pos, false) : NULL;
   if (!at) return NULL;
   Value *both[] = {as_pixels(from), at};
@@ -218,6 +248,7 @@ static View *gather_along(ModelImport *im, const View *x, const View *index, int
 }
 
 View *import_gather_elements(ModelImport *im, const OnnxNode *node) {
+  if (constant_of(im, node, 1)) return elements_by_constant(im, node, constant_of(im, node, 1));
   if (constant_of(im, node, 0)) return no(im, "elements of a constant with computed indices");
   const View *x = view_of(im, node, 0), *index = x ? view_of(im, node, 1) : NULL;
   if (!x || !index) return NULL;
@@ -342,6 +373,7 @@ static View *gather_first(ModelImport *im, const OnnxNode *node, const View *ind
 }
 
 View *import_gather_nd(ModelImport *im, const OnnxNode *node) {
+  if (constant_of(im, node, 1)) return parts_by_constant(im, node, constant_of(im, node, 1));
   const View *index = view_of(im, node, 1);
   if (!index) return NULL;
   const int maker = im->maker[node->in[1]];
@@ -438,7 +470,23 @@ View *import_ceil(ModelImport *im, const OnnxNode *node) {
   return map_view(im, map_view(im, map_view(im, x, "multiply(-1)"), "floor"), "multiply(-1)");
 }
 
-/* Broadcasts dimensions of one element. */
+/* A dimension of several elements, one copy after the other. */
+static View *tiled(ModelImport *im, const View *x, int d, int64_t times) {
+  View *more = view_new(im, x->value, x->rank + 1);
+  int64_t size[MOST_DIMS];
+  if (x->rank == MOST_DIMS) return no(im, "more than 8 dimensions");
+  for (int k = 0; k < x->rank; k++) {
+    const int to = k + (k >= d);
+    more->size[to] = x->size[k];
+    more->along[to] = x->along[k];
+    size[k] = x->size[k] * (k == d ? times : 1);
+  }
+  more->size[d] = times;
+  const View *full = view_repeated(im, more);
+  return full ? view_reshape(im, full, x->rank, size) : NULL;
+}
+
+/* Dimensions of one element are broadcast. */
 View *import_tile(ModelImport *im, const OnnxNode *node) {
   const View *x = view_of(im, node, 0);
   const Tensor *t = constant_of(im, node, 1);
@@ -448,9 +496,9 @@ View *import_tile(ModelImport *im, const OnnxNode *node) {
   for (int d = 0; d < x->rank; d++) {
     const int64_t times = tensor_integer(t, d);
     if (times == 1) continue;
-    if (times < 1 || times > INT32_MAX || x->along[d].n || x->size[d] != 1)
-      return no(im, "a repeated tensor (tile)");
-    y->size[d] = times;
+    if (times < 1 || times > INT32_MAX) return no(im, "a repeated tensor (tile)");
+    if (!y->along[d].n && y->size[d] == 1) y->size[d] = times;
+    else if (!(y = tiled(im, y, d, times))) return NULL;
   }
   return y;
 }

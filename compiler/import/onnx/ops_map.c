@@ -63,8 +63,10 @@ View *import_elu(ModelImport *im, const OnnxNode *node) {
 View *import_selu(ModelImport *im, const OnnxNode *node) {
   const View *x = view_of(im, node, 0);
   const double a = onnx_float(node, "alpha", 1.67326), g = onnx_float(node, "gamma", 1.0507);
-  if (fabs(a - 1.67326) > 1e-3 || fabs(g - 1.0507) > 1e-3) return no(im, "selu with non-standard constants");
-  return x ? map_view(im, x, "selu") : NULL;
+  if (!x) return NULL;
+  if (fabs(a - 1.67326) <= 1e-3 && fabs(g - 1.0507) <= 1e-3) return map_view(im, x, "selu");
+  const View *y = map_view(im, x, "elu(alpha=%s)", number_text(im->arena, a));
+  return map_view(im, y, "multiply(%s)", number_text(im->arena, g));
 }
 
 View *import_gelu(ModelImport *im, const OnnxNode *node) {

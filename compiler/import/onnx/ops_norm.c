@@ -194,19 +194,59 @@ static Value *spread_norm(ModelImport *im, const OnnxNode *node, Value *v, const
   return affine_with(im, node, v, scaled, b, "layernorm(", onnx_float(node, "epsilon", 1e-5) / factor);
 }
 
+/* Mean and 1 / deviation of the channels of each position, as results of the node. */
+static void put_mean_and_deviation(ModelImport *im, const OnnxNode *node, Value *v, const View *like) {
+  Shape one = v->shape;
+  one.dim[one.rank - 1] = 1;
+  Value *mean = emit_one(im, v, one, "channel_mean"), *pair[] = {v, mean};
+  if (result_is_used(im, node, 1)) im->item[node->out[1]].view = view_copy(im, like, mean);
+  if (!result_is_used(im, node, 2)) return;
+  Value *w = emit_one(im, emit(im, 2, pair, v->shape, "subtract(%%*)"), v->shape, "square");
+  w = emit_one(im, emit_one(im, w, one, "channel_mean"), one, "add(%s)",
+               text_float(im->arena, onnx_float(node, "epsilon", 1e-5)));
+  im->item[node->out[2]].view = view_copy(im, like, emit_one(im, w, one, "power(-0.5)"));
+}
+
+/* Over all dimensions from an axis on, which become the channels. */
+static View *norm_from(ModelImport *im, const OnnxNode *node, const View *x, int axis, const Tensor *w,
+                       const Tensor *b) {
+  View *flat = view_new(im, x->value, 2);
+  int chan = 1, pos = 0;
+  for (int d = 0; d < x->rank; d++) {
+    if (factors_batch(&x->along[d])) continue;
+    flat->size[d >= axis] *= x->size[d];
+    for (int i = 0; i < x->along[d].n; i++) factors_push(&flat->along[d >= axis], x->along[d].f[i]);
+  }
+  const int64_t n = flat->size[1];
+  if ((w && w->n != n) || (b && b->n != n)) return no(im, "parameters that do not match");
+  Value *v = lay(im, flat, 1, &chan, 1, &pos, false),
+        *made = v ? affine(im, node, v, w, b, "layernorm(") : NULL;
+  if (!made) return NULL;
+  View *y = view_copy(im, x, made), *one = view_copy(im, x, made);
+  int64_t inner[2] = {1, 1};
+  for (int d = x->rank - 1; d >= 0; d--) {
+    if (factors_batch(&x->along[d])) continue;
+    const int part = d >= axis;
+    one->along[d] = y->along[d] = factors_one(part, inner[part], x->size[d]);
+    inner[part] *= x->size[d];
+    if (part) one->size[d] = 1, one->along[d].n = 0;
+  }
+  if (node->nout > 1) put_mean_and_deviation(im, node, v, one);
+  return y;
+}
+
 View *import_layernorm(ModelImport *im, const OnnxNode *node) {
   const View *x = view_of(im, node, 0);
   const Tensor *w = constant_of(im, node, 1), *b = constant_of(im, node, 2);
   if (!x) return NULL;
   if ((given(node, 1) && !w) || (given(node, 2) && !b)) return no(im, "computed parameters");
-  for (int k = 1; k < node->nout; k++)
-    if (node->out[k]) return no(im, "mean and deviation as outputs");
   int64_t axis = onnx_int(node, "axis", -1);
   if (axis < 0) axis += x->rank;
-  if (axis < 1 || axis >= x->rank) return no(im, "a norm over the batch");
+  if (axis < 0 || axis >= x->rank || factors_batch(&x->along[axis])) return no(im, "a norm over the batch");
   const bool single = onnx_int(node, "cnnc_single", 0) != 0; /* over this axis only, not from it on */
-  for (int64_t d = axis + 1; d < x->rank && !single; d++)
-    if (x->size[d] > 1) return no(im, "a layer norm over several axes");
+  bool several = result_is_used(im, node, 1) || result_is_used(im, node, 2);
+  for (int64_t d = axis + 1; d < x->rank && !single; d++) several = several || x->size[d] > 1;
+  if (several && !single) return norm_from(im, node, x, (int)axis, w, b);
   if (!reduced_along(im, node, x, axis, 3)) return NULL;
   const bool apart = single && ((w && !is_along(x, w, axis)) || (b && !is_along(x, b, axis)));
   int pos[MOST_DIMS], npos;

@@ -210,7 +210,7 @@ View *import_reduce(ModelImport *im, const OnnxNode *node) {
     if (over.dim[d] && factors_batch(&x->along[d])) return no(im, "a reduction over the batch");
     if (over.dim[d]) count *= x->size[d];
   }
-  if (!any) return no(im, "a reduction over no dimension");
+  if (!any) return view_copy(im, x, x->value);
   View *parts = over_parts(im, node, x, over.dim);
   if (parts) return onnx_int(node, "keepdims", 1) ? parts : view_without(im, parts, over.dim);
   const int before = im->statements.n;

@@ -1,0 +1,98 @@
+/* onnx_composed.c: Decomposition of standard operators that the language lacks into others. */
+// SPDX-License-Identifier: Apache-2.0
+#include "import/onnx/onnx_composed.h"
+
+static float number_given(const NodeBuild *b, const char *name, float otherwise) {
+  const AttributeProto *a = onnx_attribute_named(&b->of->attribute, name);
+  return a ? a->f : otherwise;
+}
+
+static const char *scalar(NodeBuild *b, float value) {
+  const char *to = build_tensor(b);
+  build_number(b, to, value);
+  return to;
+}
+
+static void put_final(NodeBuild *b, const char *op, const char *x, const char *y) {
+  build_node(b, op, replaced_output(b, 0), x, y, NULL);
+}
+
+/* x / (1 + |x|) */
+void put_softsign(NodeBuild *b) {
+  const char *x = replaced_input(b, 0), *size = build_value(b, "Abs", x, NULL);
+  put_final(b, "Div", x, build_value(b, "Add", size, scalar(b, 1), NULL));
+}
+
+/* e^x and e^-x, combined and halved. */
+static void half_of_exponentials(NodeBuild *b, const char *op) {
+  const char *x = replaced_input(b, 0), *up = build_value(b, "Exp", x, NULL),
+             *down = build_value(b, "Exp", build_value(b, "Neg", x, NULL), NULL);
+  put_final(b, "Mul", build_value(b, op, up, down, NULL), scalar(b, 0.5F));
+}
+
+void put_sinh(NodeBuild *b) { half_of_exponentials(b, "Sub"); }
+void put_cosh(NodeBuild *b) { half_of_exponentials(b, "Add"); }
+
+void put_tan(NodeBuild *b) {
+  const char *x = replaced_input(b, 0);
+  put_final(b, "Div", build_value(b, "Sin", x, NULL), build_value(b, "Cos", x, NULL));
+}
+
+/* Numbers between -1 and 1 times 1e38, twice, so that even the smallest become -1 or 1. */
+void put_sign(NodeBuild *b) {
+  const char *x = replaced_input(b, 0);
+  for (int k = 0; k < 2; k++) {
+    const char *large = build_value(b, "Mul", x, scalar(b, 1e38F), NULL);
+    x = k ? build_value(b, "Min", large, scalar(b, 1), NULL)
+          : build_value(b, "Max", build_value(b, "Min", large, scalar(b, 1), NULL), scalar(b, -1), NULL);
+  }
+  put_final(b, "Max", x, scalar(b, -1));
+}
+
+/* alpha * elu(x / alpha) */
+void put_celu(NodeBuild *b) {
+  const float alpha = number_given(b, "alpha", 1);
+  const char *part = build_value(b, "Div", replaced_input(b, 0), scalar(b, alpha), NULL);
+  put_final(b, "Mul", build_value(b, "Elu", part, NULL), scalar(b, alpha));
+}
+
+/* x above a number, and 0 elsewhere. */
+void put_thresholded_relu(NodeBuild *b) {
+  const char *x = replaced_input(b, 0);
+  const char *above = build_value(b, "Greater", x, scalar(b, number_given(b, "alpha", 1)), NULL);
+  build_node(b, "Where", replaced_output(b, 0), above, x, scalar(b, 0), NULL);
+}
+
+void put_mean_of_all(NodeBuild *b) {
+  const char *sum = replaced_input(b, 0);
+  const int n = b->of->input.n;
+  for (int i = 1; i < n; i++) sum = build_value(b, "Add", sum, replaced_input(b, i), NULL);
+  put_final(b, "Div", sum, scalar(b, (float)n));
+}
+
+static const char *reduced_like(NodeBuild *b, const char *op, const char *x) {
+  const char *axes = replaced_input(b, 1), *to = build_tensor(b);
+  NodeProto *node = build_node(b, op, to, x, NULL);
+  const AttributeProto *list = onnx_attribute_named(&b->of->attribute, "axes");
+  if (*axes) build_input(b, node, axes);
+  if (list) build_attribute(b, node, "axes")->ints = list->ints;
+  build_attribute(b, node, "keepdims")->i = 1;
+  return to;
+}
+
+/* log(sum(exp(x - m))) + m, where m is the maximum. */
+void put_log_sum_exp(NodeBuild *b) {
+  const char *x = replaced_input(b, 0), *most = reduced_like(b, "ReduceMax", x), *axes = replaced_input(b, 1);
+  const char *parts = build_value(b, "Exp", build_value(b, "Sub", x, most, NULL), NULL);
+  const char *log = build_value(b, "Log", reduced_like(b, "ReduceSum", parts), NULL);
+  const AttributeProto *keeps = onnx_attribute_named(&b->of->attribute, "keepdims"),
+                       *list = onnx_attribute_named(&b->of->attribute, "axes");
+  if (!keeps || keeps->i) {
+    put_final(b, "Add", log, most);
+    return;
+  }
+  NodeProto *node =
+      build_node(b, "Squeeze", replaced_output(b, 0), build_value(b, "Add", log, most, NULL), NULL);
+  if (*axes) build_input(b, node, axes);
+  if (list) build_attribute(b, node, "axes")->ints = list->ints;
+}
