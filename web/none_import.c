@@ -137,6 +137,9 @@ View *import_tile(ModelImport *im, const OnnxNode *node) { return gather_compute
 View *import_grid_sample(ModelImport *im, const OnnxNode *node) { return gather_computed(im, node); }
 View *import_deformable(ModelImport *im, const OnnxNode *node) { return gather_computed(im, node); }
 int index_of_pairs(const ModelImport *im, const OnnxNode *node) { return (void)im, (void)node, 0; }
+bool result_is_used(const ModelImport *im, const OnnxNode *node, int out) {
+  return out < node->nout && node->out[out] && im->readers[node->out[out]];
+}
 bool only_chooses(const ModelImport *im, int tensor) { return (void)im, (void)tensor, false; }
 View *equal_to_range(ModelImport *im, const View *x, const Tensor *t) {
   return (void)im, (void)x, (void)t, NULL;

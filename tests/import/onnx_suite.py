@@ -137,7 +137,7 @@ def prepared(case, text):
 
 def of_image(t, n, images):
     if images == 0:
-        return t[1], t[2]
+        return t[1][len(t[1]) > 1 and t[1][0] == 1:], t[2]
     each, several = len(t[2]) // images, len(t[1]) > (images == 1) and t[1][0] == images
     return (t[1][1:] if several else t[1]), t[2][n * each:(n + 1) * each]
 
