@@ -213,16 +213,16 @@ def cell(row):
     if row is None:
         return ""
     if "worst" not in row:
-        return row["state"]
-    return f"{row['worst']:.0e}" if row["state"] == "right" else f"not right: {row['worst']:.1e}"
+        return {"refused": "unsupported"}.get(row["state"], row["state"])
+    return f"{row['worst']:.0e}" if row["state"] == "right" else f"differs: {row['worst']:.1e}"
 
 
 def reason(row):
-    """Why a net is not right."""
+    """Why a net fails."""
     if "why" in row:
         return "; ".join(row["why"])[:300]
-    return (f"differs by {row['worst']:.1e} of the largest; onnxruntime with its optimizations and without "
-            f"differ by {row['theirs']:.1e}")
+    return (f"differs by {row['worst']:.1e} from onnxruntime, which differs by {row['theirs']:.1e} from "
+            "itself without its optimizations")
 
 
 def table(library, results):
@@ -243,11 +243,11 @@ def write_page(results):
     right = {(row["library"], row["net"]) for row in rows if row["state"] == "right"}
     nets = {(row["library"], row["net"]) for row in rows}
     text = (f"{len(right)} of {len(nets)} nets of model libraries are imported by `cnnc import`, compiled, "
-            "and give what onnxruntime gives. Weights are random, the statistics of batch normalization are "
-            "those of a pass over noise, and the image is noise. The numbers are the largest difference of "
-            f"an output, as a fraction of its largest number; at most {MOST:.0e} is right. Rows that a net "
-            "ranks by their scores may be in another order. `torch` is "
-            "PyTorch's exporter by tracing (`dynamo=False`), `dynamo` the one by torch.export; an empty "
+            "and match onnxruntime. Weights are random, batch normalization has the statistics of a pass "
+            "over noise, and the test image is noise. The numbers are the largest difference of an output, "
+            f"relative to its largest element; a net matches if it is at most {MOST:.0e}. Rows that a net "
+            "ranks by their scores may be in another order. `torch` is PyTorch's tracing exporter "
+            "(`dynamo=False`), `dynamo` the one that uses torch.export; an empty "
             "field was not tried. `lines` is the length of the program.")
     lines = section.fold(text)
     for library in zoo.NETS:
@@ -256,7 +256,7 @@ def write_page(results):
             lines += ["", f"### {library}", "", *note, *table(library, results)]
     others = [row for row in rows if row["state"] != "right"]
     if others:
-        lines += ["", "### Those that are not", "", "| net | exporter | why |", "|---|---|---|"]
+        lines += ["", "### Failures", "", "| net | exporter | why |", "|---|---|---|"]
         lines += [f"| {row['net']} | {row['exporter']} | {reason(row)} |" for row in others]
     section.write(Path(top, "docs", "nets.md"), "published", lines)
 

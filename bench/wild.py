@@ -201,23 +201,23 @@ def report(row):
 def summary(rows):
     right = [row for row in rows if row["state"] == "right"]
     ratios = [row["theirs_ms"] / row["ms"] for row in right if "ms" in row]
-    text = f"{len(right)} of {len(rows)} shipped models right, " \
-        f"{sum(row['state'] == 'refused' for row in rows)} refused, " \
-        f"{sum(row['state'] == 'rounded' for row in rows)} computed in float that the runtime rounds, " \
-        f"{sum(row['state'] == 'wrong' for row in rows)} wrong"
+    text = f"{len(right)} of {len(rows)} shipped models match, " \
+        f"{sum(row['state'] == 'refused' for row in rows)} are unsupported, " \
+        f"{sum(row['state'] == 'rounded' for row in rows)} differ by the runtime's dynamic rounding, " \
+        f"{sum(row['state'] == 'wrong' for row in rows)} are wrong"
     if ratios:
         mean = math.exp(sum(map(math.log, ratios)) / len(ratios))
-        text += f"; {mean:.2f}x faster than the runtime they are shipped for " \
-            f"(geometric mean, one thread; least {min(ratios):.2f}x)"
+        text += f"; cnnc is {mean:.2f}x faster than the runtime they are shipped for " \
+            f"(geometric mean, one thread; at least {min(ratios):.2f}x)"
     return text
 
 
 def page(rows, cpu):
     """The section of docs/nets.md."""
-    text = "Models that packages of PyPI and npm ship, imported, compiled, and compared with the runtime " \
-        "that they are shipped for (onnxruntime or LiteRT) on the same inputs. The error is the largest " \
-        "difference of an output, as a fraction of its largest number; at most " \
-        f"{FLOAT_LIMIT:.0e} is right ({INT8_LIMIT} for int8 models). The speed-up is over the runtime, " \
+    text = "The models come from packages of PyPI and npm. Each is imported, compiled, and compared with " \
+        "the runtime that it is shipped for (onnxruntime or LiteRT) on the same inputs. The error is the " \
+        "largest difference of an output, relative to its largest element; a model matches if it is at " \
+        f"most {FLOAT_LIMIT:.0e} ({INT8_LIMIT} for int8 models). The speed-up is over the runtime, " \
         f"on one thread{f' of {cpu}' if cpu else ''}."
     lines = section.fold(f"{summary(rows)}.") + [""] + section.fold(text)
     lines += ["", "| package | file | error | speed-up |", "|---|---|---|---|"]
@@ -227,7 +227,7 @@ def page(rows, cpu):
         error += f" wrong: {row.get('why', '')}" if row["state"] == "wrong" else ""
         error += " (the runtime rounds each value)" if row["state"] == "rounded" else ""
         lines.append(f"| {row['package']} | {row['path'].rpartition('/')[2]} | {error} | {speed} |")
-    lines += ["", "Refused, and why:", "", "| package | file | reason |", "|---|---|---|"]
+    lines += ["", "Unsupported models:", "", "| package | file | reason |", "|---|---|---|"]
     lines += [f"| {row['package']} | {row['path'].rpartition('/')[2]} | {row['why'].replace('|', ';')} |"
               for row in rows if row["state"] == "refused"]
     section.write(TOP / "docs" / "nets.md", "shipped", lines)

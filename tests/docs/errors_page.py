@@ -1,12 +1,12 @@
 # errors_page.py: each ```cnn block of docs/errors.md is net.cnn; the ```text block after it is the output of
-# cnnc, and a ```cnn block after the words "`cnnc --fix net.cnn` makes of it:" is the fixed form of the
+# cnnc, and a ```cnn block after the words "`cnnc --fix net.cnn` changes it to:" is the fixed form of the
 # program before it.
 # SPDX-License-Identifier: Apache-2.0
 import os, re, subprocess
 from tap import check, finish, start
 
 cnnc, page = os.environ["CNNC"], os.path.join(os.environ["top_srcdir"], "docs", "errors.md")
-FIXED = "`cnnc --fix net.cnn` makes of it:\n\n"
+FIXED = "`cnnc --fix net.cnn` changes it to:\n\n"
 with open(page, encoding="utf-8") as file:
     text = file.read()
 bless = os.environ.get("BLESS") and os.access(page, os.W_OK)
