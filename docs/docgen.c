@@ -1,5 +1,5 @@
-/* docgen.c: writes what is made of the tables: the pages docs/operators.md and docs/diagnostics.md, the
- * manual and what shells complete: docgen
+/* docgen.c: generates docs/operators.md, docs/diagnostics.md, manual pages and shell completions from the
+ * tables of the compiler: docgen
  * operators|diagnostics|cnnc.1|cnn.5|cnnc-program.1|cnnc.bash|_cnnc|cnnc.fish */
 // SPDX-License-Identifier: Apache-2.0
 #include "config.h"
@@ -54,7 +54,7 @@ static void put_forms(const char *title, const Form *const *forms) {
 }
 
 /* ---- values that are not finite ---- */
-/* With the defaults of its arguments; those without one are -1, 1, ... */
+/* The activation with its default arguments; those without a default are -1, 1, ... */
 static double activation_at(const Op *op, double x) {
   Const arg[8] = {{0}};
   Node node = {.op = op, .arg = arg};
@@ -77,65 +77,67 @@ static void put_float(double x) {
 
 static void put_special_values(void) {
   static const double at[] = {NAN, INFINITY, -INFINITY, -0.0, 3e38, -3e38};
-  puts("## NaN, infinities and the ends of floats\n"
-       "\n"
-       "Inference computes in single precision by the rules of IEEE 754 and treats no value specially:\n"
-       "the outputs follow from the formulas, as in PyTorch. NaN is not lost: where an operator reads\n"
-       "NaN, it returns NaN. So an image of NaN gives NaN. Operators that read or choose boxes are\n"
-       "different, as in torchvision; see below.\n"
-       "\n"
-       "What activations make of such values (by the default arguments; `clip(-1, 1)`, `power(-1)`, a\n"
-       "prelu of 0.25):\n"
-       "\n"
-       "| | NaN | inf | -inf | -0 | 3e38 | -3e38 |\n"
-       "|---|---|---|---|---|---|---|");
+  puts(
+      "## NaN, infinities and very large numbers\n"
+      "\n"
+      "Inference computes in single precision with IEEE 754 arithmetic and has no special cases: the\n"
+      "outputs follow from the formulas, as in PyTorch. NaN propagates: an operator that reads NaN returns\n"
+      "NaN. Operators that read or select boxes are different, as in torchvision; see below.\n"
+      "\n"
+      "Results of the activations, with default arguments, `clip(-1, 1)`, `power(-1)`, and a prelu of 0.25:\n"
+      "\n"
+      "| | NaN | inf | -inf | -0 | 3e38 | -3e38 |\n"
+      "|---|---|---|---|---|---|---|");
   for (const Op *const *op = op_table; *op; op++) {
     if (strcmp((*op)->group, "activation") || !(*op)->map_eval) continue;
     printf("| %s |", (*op)->name);
     for (size_t i = 0; i < sizeof at / sizeof *at; i++) put_float(activation_at(*op, at[i]));
     puts("");
   }
-  puts("\n- `softmax`, `log_softmax`: -inf has the probability 0. A pixel with NaN or inf, or with nothing\n"
-       "  but -inf, is NaN in all channels. The largest value is subtracted first, so nothing else\n"
-       "  overflows.\n"
-       "- `maxpool`, `global_maxpool`, `maximum`: NaN counts as the largest, in `minimum` as the smallest.\n"
-       "  Padding is -inf, and no window sees padding alone. The gradient of a window whose maximum is NaN\n"
-       "  goes to its first element.\n"
-       "- `conv`, `depthwise`, `conv_transpose`, `dense`, `avgpool`: sums. NaN in a window makes its\n"
-       "  outputs NaN, inf makes them inf, -inf or NaN (inf - inf, 0 * inf); other outputs are not\n"
-       "  touched. The exception is a `conv` or `conv_transpose` with Winograd, which computes sums\n"
-       "  and differences of a tile first: one NaN or infinity makes all outputs of its tile NaN, also\n"
-       "  where windows do not see it. By Strassen's algorithm, which is for windows of 1x1, it makes NaN\n"
-       "  of outputs of the two or four pixels that are computed together. A `conv_transpose` of few\n"
-       "  filters with a stride may multiply elements next to a window by zero: NaN and infinities there\n"
-       "  make NaN, too. `--exact` forbids all three;\n"
-       "  `--emit=schedule` shows which layers it concerns.\n"
-       "- `batchnorm`, `normalize`, `scale`: a factor and a sum in inference. In training one NaN or\n"
-       "  infinity makes its channel NaN in the whole batch. A running variance below -epsilon gives NaN.\n"
-       "- `lrn`: inf becomes NaN (inf / inf), finite neighbors in its window 0.\n"
-       "- `divide`: x / 0 is inf or -inf, 0 / 0 is NaN.\n"
-       "- `exp` is inf above 88.73 and 0 below -103.98. `sqrt` of negative numbers is NaN.\n"
-       "- `roi_align` gives 0 where a corner of the box is NaN. In `roi_pool` such a corner counts as far\n"
-       "  to the left of the image, or above it; of features NaN is never the largest, and a bin of NaN\n"
-       "  and -inf alone is -3.4e38. `decode` gives NaN. `nms` and `proposals` drop scores that are NaN.\n"
-       "  In `nms` a box with NaN, or with an area that is 0 or inf as a float, overlaps no other;\n"
-       "  `proposals` drops boxes with NaN, and `panoptic` does not paint them.\n"
-       "- Denormal numbers keep their values, unless the caller sets the CPU to flush them\n"
-       "  to zero. Some CPUs are slow on them.\n"
-       "- Results above 3.4e38 are inf, also sums on the way to a smaller result.\n"
-       "- Gradients: at NaN relu, relu6 and hard_swish pass the gradient on, leaky_relu and prelu take the\n"
-       "  slope of negative values, hard_sigmoid, clip, abs, maximum and minimum give 0, all others NaN.\n"
-       "- `u8` and `i8` inputs have no such values. All this holds if the C is compiled without\n"
-       "  `-ffast-math`.\n"
-       "");
+  puts(
+      "\n- `softmax`, `log_softmax`: -inf has the probability 0. A pixel with NaN or inf, or with only "
+      "-inf,\n"
+      "  is NaN in all channels. The largest value is subtracted first, so nothing else overflows.\n"
+      "- `maxpool`, `global_maxpool`, `maximum`: NaN counts as the largest number, in `minimum` as the\n"
+      "  smallest. Padding is -inf, and no window consists only of padding. The gradient of a window whose\n"
+      "  maximum is NaN goes to its first element.\n"
+      "- `conv`, `depthwise`, `conv_transpose`, `dense`, `avgpool`: NaN in a window makes its outputs NaN;\n"
+      "  inf makes them inf, -inf or NaN (inf - inf, 0 * inf). Other outputs are not affected, with three\n"
+      "  exceptions, which `--exact` rules out; `--emit=schedule` shows the algorithm of each layer.\n"
+      "  With Winograd, which adds the inputs of a tile first, one NaN or infinity makes all outputs of its\n"
+      "  tile NaN. With Strassen (1x1 windows), it makes outputs of the two or four pixels NaN that are\n"
+      "  computed together. A `conv_transpose` with a stride and few filters may multiply elements next to\n"
+      "  a window by zero, so NaN and infinities there give NaN.\n"
+      "- `batchnorm`, `normalize`, `scale`: a product and a sum in inference. In training one NaN or\n"
+      "  infinity makes its channel NaN in the whole batch. A running variance below -epsilon gives NaN.\n"
+      "- `lrn`: inf becomes NaN (inf / inf), finite neighbors in its window become 0.\n"
+      "- `divide`: x / 0 is inf or -inf, 0 / 0 is NaN.\n"
+      "- `exp` is inf above 88.73 and 0 below -103.98. `sqrt` of negative numbers is NaN.\n"
+      "- `roi_align` returns 0 if a corner of the box is NaN. In `roi_pool` such a corner is far to the "
+      "left\n"
+      "  of the image, or above it; NaN features are never the maximum, and a bin with only NaN and -inf is\n"
+      "  -3.4e38. `decode` returns NaN. `nms` and `proposals` drop NaN scores. In `nms` a box with NaN, or\n"
+      "  with an area of 0 or inf, overlaps no other box; `proposals` drops boxes with NaN, and `panoptic`\n"
+      "  does not paint them.\n"
+      "- Denormal numbers keep their values, unless the caller sets the CPU to flush them to zero. Some "
+      "CPUs\n"
+      "  are slow on them.\n"
+      "- Results above 3.4e38 are inf, even if a later sum would be smaller.\n"
+      "- Gradients at NaN: relu, relu6 and hard_swish pass the gradient on; leaky_relu and prelu use the\n"
+      "  slope of negative values; hard_sigmoid, clip, abs, maximum and minimum give 0; all others give "
+      "NaN.\n"
+      "- `u8` and `i8` inputs have no such values. All of this requires that the C is compiled without\n"
+      "  `-ffast-math`.\n"
+      "");
 }
 
 static void put_operators(void) {
   puts("<!-- Made by `make docs` from the compiler's tables; do not edit. -->\n# Operators\n");
-  puts("All operators take `name=\"…\"` and `precision=f32` (floats in an int8 model); those with\n"
-       "parameters also `weights=LAYER` (share its parameters) and `frozen=true` (not trained).\n");
+  puts("Look up an operator here or with `cnnc --help OPERATOR`. All operators accept `name=\"…\"` and\n"
+       "`precision=f32` (compute in float in an int8 model). Operators with parameters also accept\n"
+       "`weights=LAYER` (share the parameters of that layer) and `frozen=true` (do not train).\n");
   for (const Op *const *first = op_table; *first;
-       first++) { /* chapters in the order in which their first operator stands */
+       first++) { /* chapters in the order of their first operators */
     bool seen = false;
     for (const Op *const *op = op_table; op < first; op++)
       seen = seen || !strcmp((*op)->group, (*first)->group);

@@ -211,8 +211,9 @@ const Op op_attention = {
     .name = "attention",
     .group = "attention",
     .summary = "scaled dot-product attention: each position of the current value, the query, attends to keys",
-    .detail = "s = scale * Q*K^T + bias + mask per head, y = softmax(s) * V; key head h*key_heads/heads; a "
-              "position that sees no key is 0; an image is H*W positions, row by row",
+    .detail = "s = scale * Q*K^T + bias + mask per head, y = softmax(s) * V; head h uses key head "
+              "floor(h*key_heads/heads); a position without visible keys is 0; an image is H*W positions, "
+              "row by row",
     .params = params,
     .example = "q -> attention(k, v, heads=3)",
     .shape = shape,

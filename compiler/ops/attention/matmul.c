@@ -252,9 +252,8 @@ const Op op_matmul = {
     .name = "matmul",
     .group = "attention",
     .summary = "product of two values: the current one, LxK, and KxM become LxM",
-    .detail =
-        "y = scale * sum over k of A*B; transpose=right: B is MxK; left: A is KxL; a vector is a matrix "
-        "of one row; of rows, row by row",
+    .detail = "y = scale * sum over k of A*B; transpose=right: B is MxK; left: A is KxL; a vector is a "
+              "matrix of one row; a value with rows is multiplied row by row",
     .params = params,
     .example = "q -> matmul(k, transpose=right, scale=0.125) -> softmax -> matmul(v)",
     .shape = shape,

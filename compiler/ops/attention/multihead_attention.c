@@ -243,7 +243,7 @@ static Node *parts(Graph *graph, Node *layer, bool training) {
 const Op op_multihead_attention = {
     .name = "multihead_attention",
     .group = "attention",
-    .summary = "a layer: attention of heads between trained products of query, key and value",
+    .summary = "attention layer with trained projections of query, key, value and output",
     .detail = "y = attention(x*Wq^T + bq, key*Wk^T + bk, value*Wv^T + bv)*Wo^T + bo; parameters as in "
               "nn.MultiheadAttention: in_proj_weight has the rows of Wq, Wk, Wv, or q_proj_weight, "
               "k_proj_weight, v_proj_weight where channels differ; out_proj.weight is Wo",

@@ -338,13 +338,12 @@ static void lower(Lower *l) {
 const Op op_nms = {
     .name = "nms",
     .group = "detection",
-    .summary = "the best boxes, without those that overlap a better one of their class",
-    .detail =
-        "of boxes x1 y1 x2 y2 with scores, or of rows of yolo, where a score is objectness times class; "
-        "boxes are rows of four, or of four for each class, as decode makes them of deltas for each class; "
-        "rows x1 y1 x2 y2 score class by descending score, ties by row; missing rows have class -1; a box "
-        "is dropped whose shared area with a better one, divided by the area of both, is more than iou; "
-        "iou=1 keeps the best boxes, however much they overlap; no gradient passes",
+    .summary = "non-maximum suppression: drops boxes that overlap a better one of their class",
+    .detail = "the current value is rows of yolo (score = objectness * class score), or boxes with scores=: "
+              "rows x1 y1 x2 y2, or such a box for each class, as decode returns for 4*classes deltas. The "
+              "result is rows x1 y1 x2 y2 score class by descending score, ties by row; unused rows have "
+              "class -1. A box is dropped if its IoU with a better one of its class is more than iou; iou=1 "
+              "drops none. No gradient passes",
     .params = params,
     .example = "nms(scores, iou=0.5, max=20)",
     .traits.per_image = true,

@@ -16,8 +16,8 @@ enum { ROW = 6, SCORE = 4, LABEL = 5 };
 
 static const Param params[] = {
     {"boxes", PARAM_VALUE, NULL, "the instances, rows of nms: x1 y1 x2 y2 score class", 0, 0, NULL},
-    {"masks", PARAM_VALUE, NULL, "for each row of boxes a mask of its class's channel", 0, 0, NULL},
-    {"threshold", PARAM_NUMBER, "0.5", "a pixel belongs to an instance whose mask is above", 0, 0, NULL},
+    {"masks", PARAM_VALUE, NULL, "masks of the boxes, one channel per class", 0, 0, NULL},
+    {"threshold", PARAM_NUMBER, "0.5", "minimum mask value of the pixels of an instance", 0, 0, NULL},
     {0},
 };
 
@@ -214,13 +214,11 @@ const Op op_panoptic = {
     .name = "panoptic",
     .group = "detection",
     .summary = "a class and an instance for each pixel",
-    .detail =
-        "channels class, instance; the boxes' rows paint by descending score where nothing is painted, each "
-        "where "
-        "its mask (bilinear, in the channel of its class) is above the threshold; one that keeps less than "
-        "half "
-        "of its mask is dropped; instance k is row k - 1 of the boxes; other pixels have the current value's "
-        "largest channel as class, and instance 0; no gradient passes",
+    .detail = "two channels: class, instance. Boxes are painted by descending score, each on the unpainted "
+              "pixels where its mask (bilinear, in the channel of its class) is above the threshold; a box "
+              "that keeps less than half of its mask is dropped. Instance k is row k - 1 of the boxes. All "
+              "other pixels have instance 0, and the current value's largest channel as class. No gradient "
+              "passes",
     .params = params,
     .example = "panoptic(found, masks, threshold=0.5)",
     .traits.per_image = true,

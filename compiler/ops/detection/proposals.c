@@ -26,7 +26,7 @@ static const Param params[] = {
     {"max", PARAM_INT, "300", "rows of the result", 0, 0, NULL},
     {"iou", PARAM_NUMBER, "0.7", "drop a box whose IoU with a better one is larger", 0, 1, NULL},
     {"sample", PARAM_INT, "64", "rows of the result in training", 0, 0, NULL},
-    {"positives", PARAM_NUMBER, "0.25", "maximum share of objects among them", 0, 1, NULL},
+    {"positives", PARAM_NUMBER, "0.25", "maximum share of regions with an object in the sample", 0, 1, NULL},
     {0},
 };
 
@@ -257,17 +257,15 @@ static void lower(Lower *l) {
 const Op op_proposals = {
     .name = "proposals",
     .group = "detection",
-    .summary = "regions that may hold an object, from a score and deltas of each anchor",
-    .detail =
-        "the current value is the scores, H x W x anchors, deltas H x W x 4*anchors, dx dy dw dh of each "
-        "anchor; an anchor is a box of its width and height around (i + 0.5)*stride. Boxes are decoded as by "
-        "decode with weights of 1 and clipped to the image; of the `before` of the best scores those smaller "
-        "than 0.001 drop out, then those that overlap a better one by more than iou. Rows x1 y1 x2 y2 by "
-        "descending score; missing ones are zeros. In training, where a loss looks for objects: `sample` "
-        "rows, "
-        "the boxes of the truth, then of these regions, drawn at random, those that overlap one by a half, "
-        "until there are positives*sample rows, then others; missing ones are zeros. No gradient passes. Ren "
-        "et al., 2015",
+    .summary = "regions that may contain an object, from the scores and deltas of anchors",
+    .detail = "the current value is the scores, H x W x anchors; deltas are H x W x 4*anchors, dx dy dw dh "
+              "of each anchor. An anchor is a box around (i + 0.5)*stride. Boxes are decoded as in decode "
+              "with weights of 1, and clipped to the image. Of the `before` boxes with the best scores, "
+              "those smaller than 0.001 are dropped, then those whose IoU with a better one is more than "
+              "iou. Rows x1 y1 x2 y2 by descending score; unused rows are zeros. In training with a loss of "
+              "objects: `sample` rows: the ground-truth boxes; random regions with an IoU of at least 0.5 "
+              "with one of them, until there are positives*sample rows; then random other regions; unused "
+              "rows are zeros. No gradient passes. Ren et al., 2015",
     .params = params,
     .example = "scores -> proposals(deltas, anchors=[[64, 64], [128, 64], [64, 128]], stride=16)",
     .traits.per_image = true,

@@ -233,9 +233,9 @@ const Op op_roi_pool = {
     .name = "roi_pool",
     .group = "detection",
     .summary = "maximum of the features under each box, at one size",
-    .detail = "the current value is the boxes, N x 4: x1 y1 x2 y2 in input pixels; the value is N of size x "
-              "size x channels; corners are rounded to features, and both belong to the box; a bin outside "
-              "the features is 0; no gradient passes to the boxes; as torchvision's",
+    .detail = "the current value is the boxes, N x 4: x1 y1 x2 y2 in input pixels; the result is N of size "
+              "x size x channels; corners are rounded to features, and the box includes both; a bin outside "
+              "the image is 0; no gradient passes to the boxes; as torchvision's",
     .params = params,
     .example = "boxes -> roi_pool(features, 7, scale=1/16)",
     .traits.per_image = true,

@@ -15,7 +15,7 @@
 enum { MOST_CLASSES = 1000000 };
 
 static const Param params[] = {
-    {"classes", PARAM_INT, NULL, "kinds of objects", 1, MOST_CLASSES, NULL},
+    {"classes", PARAM_INT, NULL, "number of classes", 1, MOST_CLASSES, NULL},
     {"anchors", PARAM_LIST, NULL, "anchor boxes, each a pair [width, height] in image pixels", 0, 0, NULL},
     {0},
 };
@@ -367,11 +367,10 @@ const Op op_yolo = {
     .name = "yolo",
     .group = "detection",
     .summary = "boxes of YOLOv3: a row for each anchor in each cell",
-    .detail =
-        "the input has for each anchor tx ty tw th, objectness, classes; the result's rows go by cell, then "
-        "by "
-        "anchor: x y (the box's center) = (sigmoid(t) + the cell's column or row) * stride, w h = anchor * "
-        "exp(t), in image pixels, then sigmoids; stride = size of the first image input / cells",
+    .detail = "the input has tx ty tw th, objectness and class scores for each anchor; the rows of the "
+              "result are ordered by cell, then by anchor: center x y = (sigmoid(t) + the cell's column or "
+              "row) * stride, w h = anchor * exp(t), in image pixels, then sigmoids of the other numbers; "
+              "stride = size of the first image input / cells",
     .params = params,
     .example = "conv(255, 1x1) -> yolo(80, anchors=[[10, 14], [23, 27], [37, 58]]) -> nms",
     .traits.classes = classes,

@@ -368,11 +368,10 @@ static void gradient(Gradient *gradient, Node *node, Node *dy) {
 const Op op_deformable_attention = {
     .name = "deformable_attention",
     .group = "index",
-    .summary = "weighted sums of samples at a few places of several images, by heads",
-    .detail =
-        "y[i][h*d + c] = sum over l, p of weights[i][h][l][p] * sample(level l, places[i][h][l][p])[h*d "
-        "+ c]; the current value is the first level; places are x, y in 0 .. 1, between pixels a sample "
-        "is bilinear, outside it is 0",
+    .summary = "multi-scale deformable attention: weighted sums of a few samples of several images, per head",
+    .detail = "y[i][h*d + c] = sum over l, p of weights[i][h][l][p] * sample(level l, "
+              "places[i][h][l][p])[h*d + c]; the current value is level 0; places are x, y in 0 .. 1; "
+              "samples between pixels are bilinear, those outside the image are 0",
     .params = params,
     .example = "p3 -> deformable_attention(places, share, 8, p4, p5)",
     .traits.per_image = true,

@@ -152,9 +152,9 @@ const Op op_gather = {
     .name = "gather",
     .group = "index",
     .summary = "positions of the current value, selected by index",
-    .detail = "y[k][c] = x[index[k]][c]; each=true: y[k][c] = x[index[k][c]][c]; an image counts its pixels "
-              "row by row, a vector of N is Nx1; an index is truncated and cut to 0 .. last, NaN is 0; no "
-              "gradient passes to it",
+    .detail = "y[k][c] = x[index[k]][c]; each=true: y[k][c] = x[index[k][c]][c]; positions of an image are "
+              "its pixels, row by row; a vector of N is Nx1; indices are truncated and clamped to 0 .. "
+              "last, NaN is 0; no gradient passes to the index",
     .params = params,
     .example = "memory -> gather(chosen)",
     .traits.per_image = true,

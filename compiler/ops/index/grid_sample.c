@@ -245,11 +245,11 @@ static void gradient(Gradient *gradient, Node *node, Node *dy) {
 const Op op_grid_sample = {
     .name = "grid_sample",
     .group = "index",
-    .summary = "an image at the points of a grid, between its pixels",
+    .summary = "samples an image at the points of a grid",
     .detail = "as torch's grid_sample: X = ((x + 1)*W - 1)/2, with corners=true X = (x + 1)/2*(W - 1), Y "
-              "likewise; bilinear: of the four pixels around; nearest: half to even; outside=zeros: a pixel "
-              "outside is 0, border: X is clamped to 0..W-1, reflect: mirrored at -1/2 and W - 1/2, with "
-              "corners=true at 0 and W - 1, then clamped",
+              "likewise; bilinear: from the four nearest pixels; nearest: rounds half to even; "
+              "outside=zeros: pixels outside the image are 0, border: X is clamped to 0..W-1, reflect: "
+              "mirrored at -1/2 and W - 1/2, with corners=true at 0 and W - 1, then clamped",
     .params = params,
     .example = "image -> grid_sample(grid)",
     .traits.per_image = true,

@@ -225,8 +225,9 @@ const Op op_rotary = {
     .group = "index",
     .summary =
         "rotary position embedding: rotates pairs of channels by an angle that depends on their position",
-    .detail = "of each head x1 and x2 are the halves of its first 2*D channels, or with interleaved=true "
-              "their even and odd ones; y1 = x1*cos - x2*sin, y2 = x2*cos + x1*sin; other channels stay",
+    .detail = "x1 and x2 are the halves of the first 2*D channels of each head, or with interleaved=true "
+              "their even and odd channels; y1 = x1*cos - x2*sin, y2 = x2*cos + x1*sin; other channels do "
+              "not change",
     .params = params,
     .example = "conv(192, 1) -> rotary(cosines, sines, heads=3)",
     .shape = shape,

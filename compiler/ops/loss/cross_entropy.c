@@ -114,8 +114,8 @@ static void gradient_lower(Lower *l) {
 const Op op_loss_cross_entropy = {
     .name = "cross_entropy",
     .group = "loss",
-    .summary = "cross entropy of classes: with a softmax, log_softmax or raw scores; per pixel where the "
-               "output has pixels",
+    .summary = "cross entropy of classes: with a softmax, log_softmax or raw scores; for an image output, "
+               "per pixel",
     .detail = "mean of -log p[label]; with weights divided by the sum of the labels' weights; labels -1 and "
               "`ignore` do not count",
     .params = params,

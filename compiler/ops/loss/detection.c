@@ -23,7 +23,7 @@ enum { SCORES, DELTAS, BOXES, VALUES };
 static const Param params[] = {
     {"deltas", PARAM_VALUE, NULL, "box deltas: 4 numbers per row, or 4 for each class", 0, 0, NULL},
     {"boxes", PARAM_VALUE, NULL, "the boxes that the regions were taken from", 0, 0, NULL},
-    {"overlap", PARAM_NUMBER, "0.5", "IoU with a truth from which a region has its class", 0, 1, NULL},
+    {"overlap", PARAM_NUMBER, "0.5", "minimum IoU with a ground-truth box to get its class", 0, 1, NULL},
     {0},
 };
 
@@ -138,11 +138,9 @@ const Op op_loss_detection = {
     .name = "detection",
     .group = "loss",
     .summary = "classes and boxes of regions",
-    .detail =
-        "scores R x (1 + classes), class 0 background; deltas R x 4 or R x 4*(1 + classes): cross-entropy "
-        "over "
-        "the rows, and smooth L1 (beta 1) of the deltas, times 10 10 5 5, of the rows whose best truth has "
-        "an overlap of at least `overlap`; divided by R",
+    .detail = "scores R x (1 + classes), class 0 is the background; deltas R x 4 or R x 4*(1 + classes): "
+              "cross-entropy over the rows; and smooth L1 (beta 1) of the deltas, times 10 10 5 5, over the "
+              "rows whose IoU with a ground-truth box is at least `overlap`; divided by R",
     .params = params,
     .example = "loss = detection(scores, deltas, boxes=regions)",
     .traits.object_target = true,

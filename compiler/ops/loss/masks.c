@@ -23,7 +23,7 @@ enum { SCORES, BOXES, VALUES };
 
 static const Param params[] = {
     {"boxes", PARAM_VALUE, NULL, "the boxes that the regions were taken from", 0, 0, NULL},
-    {"overlap", PARAM_NUMBER, "0.5", "IoU with a truth from which a region has its mask", 0, 1, NULL},
+    {"overlap", PARAM_NUMBER, "0.5", "minimum IoU with a ground-truth box to get its mask", 0, 1, NULL},
     {0},
 };
 
@@ -121,11 +121,10 @@ const Op op_loss_masks = {
     .name = "masks",
     .group = "loss",
     .summary = "masks of regions",
-    .detail =
-        "of R of m x m x classes, sigmoid or linear, the rows whose best truth has an overlap of at least "
-        "`overlap`: binary cross-entropy in the channel of its class with the pixels of the object, cut to "
-        "the "
-        "row's box and sampled bilinearly to m x m; the mean over rows and pixels",
+    .detail = "R of m x m x classes, sigmoid or linear. Rows count whose IoU with a ground-truth box is at "
+              "least `overlap`: binary cross-entropy between the channel of its class and the pixels of the "
+              "object, cropped to the row's box and sampled bilinearly to m x m; the mean over rows and "
+              "pixels",
     .params = params,
     .example = "loss = masks(masks, boxes=regions)",
     .traits.object_target = true,

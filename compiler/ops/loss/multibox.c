@@ -24,8 +24,8 @@ enum { BOX = 4 };
 static const Param params[] = {
     {"deltas", PARAM_VALUE, NULL, "box deltas: 4 numbers per row", 0, 0, NULL},
     {"boxes", PARAM_VALUE, NULL, "a value of default_boxes", 0, 0, NULL},
-    {"overlap", PARAM_NUMBER, "0.5", "IoU with a truth from which a box has its class", 0, 1, NULL},
-    {"negatives", PARAM_INT, "3", "number of background boxes per box with a truth", 0, 1e6, NULL},
+    {"overlap", PARAM_NUMBER, "0.5", "minimum IoU with a ground-truth box to get its class", 0, 1, NULL},
+    {"negatives", PARAM_INT, "3", "number of background boxes per box with an object", 0, 1e6, NULL},
     {0},
 };
 
@@ -126,12 +126,11 @@ const Op op_loss_multibox = {
     .name = "multibox",
     .group = "loss",
     .summary = "classes and boxes of default boxes",
-    .detail =
-        "scores N x (1 + classes), class 0 background; deltas N x 4; boxes of default_boxes. A box takes "
-        "the truth that it overlaps most, if by `overlap` at least; then each truth the box that "
-        "overlaps it most. Cross-entropy of these boxes and smooth L1 (beta 1) of their deltas, times 10 "
-        "10 5 5, and cross-entropy of the worst `negatives` other boxes for each of them; divided by "
-        "their number. Liu et al., 2016",
+    .detail = "scores N x (1 + classes), class 0 is the background; deltas N x 4; boxes from default_boxes. "
+              "A box gets the ground-truth box with the largest IoU, if that is at least `overlap`; each "
+              "ground-truth box also gets the box with the largest IoU. Cross-entropy of these boxes and "
+              "smooth L1 (beta 1) of their deltas, times 10 10 5 5, and cross-entropy of the `negatives` "
+              "worst other boxes for each of them; divided by their number. Liu et al., 2016",
     .params = params,
     .example = "loss = multibox(scores, deltas, boxes=priors)",
     .traits.object_target = true,

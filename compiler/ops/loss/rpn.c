@@ -25,10 +25,10 @@ static const char text[] =
 enum { SCORES, DELTAS, VALUES };
 
 static const Param params[] = {
-    {"positives", PARAM_NUMBER, "0.5", "maximum share of objects in the sample", 0, 1, NULL},
+    {"positives", PARAM_NUMBER, "0.5", "maximum share of positive anchors in the sample", 0, 1, NULL},
     {"sample", PARAM_INT, "256", "sampled anchors per image", 0, 0, NULL},
-    {"high", PARAM_NUMBER, "0.7", "IoU with a truth from which an anchor is positive", 0, 1, NULL},
-    {"low", PARAM_NUMBER, "0.3", "IoU with all truths below which an anchor is negative", 0, 1, NULL},
+    {"high", PARAM_NUMBER, "0.7", "minimum IoU of a positive anchor", 0, 1, NULL},
+    {"low", PARAM_NUMBER, "0.3", "a negative anchor has a smaller IoU with every object", 0, 1, NULL},
     {0},
 };
 
@@ -169,11 +169,11 @@ const Op op_loss_rpn = {
     .name = "rpn",
     .group = "loss",
     .summary = "scores and deltas of the anchors of proposals",
-    .detail =
-        "an anchor inside the image that overlaps a truth by `high` at least, or more than any other "
-        "does, holds it; one that overlaps none by `low` holds nothing. `sample` of these are drawn, of "
-        "which at most the share `positives` holds an object: binary cross-entropy of their scores, and "
-        "smooth L1 (beta 1/9) of the deltas of those that hold one; divided by `sample`. Ren et al., 2015",
+    .detail = "an anchor inside the image is positive if its IoU with a ground-truth box is at least "
+              "`high`, or the largest of all anchors; negative if its IoU with every ground-truth box is "
+              "below `low`. `sample` of these are drawn, of which at most the share `positives` is "
+              "positive: binary cross-entropy of their scores, and smooth L1 (beta 1/9) of the deltas of "
+              "the positive ones; divided by `sample`. Ren et al., 2015",
     .params = params,
     .example = "loss = rpn(p)",
     .traits.object_target = true,

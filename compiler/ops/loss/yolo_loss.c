@@ -23,8 +23,8 @@ static const char text[] =
 enum { FLOAT_COUNTS = 1 << 24, SIDES = 4 };
 
 static const Param params[] = {
-    {"ignore", PARAM_NUMBER, "0.5",
-     "IoU with a truth above which the objectness of an unmatched box is ignored", 0, 1, NULL},
+    {"ignore", PARAM_NUMBER, "0.5", "no objectness loss for other boxes whose IoU with an object is larger",
+     0, 1, NULL},
     {"most", PARAM_INT, "64", "maximum number of objects per image", 1, 1 << 20, NULL},
     {0},
 };
@@ -209,13 +209,11 @@ const Op op_loss_yolo = {
     .name = "yolo",
     .group = "loss",
     .summary = "boxes, objectness and classes of a head of YOLOv3",
-    .detail =
-        "of a value of the operator yolo; a truth belongs to the anchor, of all losses yolo, whose shape "
-        "overlaps "
-        "it most, in the cell of its center: there the squared errors of sigmoid(tx), sigmoid(ty), tw and th "
-        "times (2 - w*h / area of the image), and binary cross-entropy of objectness and classes; "
-        "elsewhere "
-        "that of objectness 0, but where the box overlaps a truth by more than `ignore`; summed over cells",
+    .detail = "for a value of the operator yolo. Each ground-truth box is assigned to the anchor, of all "
+              "yolo losses, with the most similar shape, in the cell of its center. There: squared errors "
+              "of sigmoid(tx), sigmoid(ty), tw and th, times (2 - w*h / area of the image), and binary "
+              "cross-entropy of objectness and classes. Elsewhere: binary cross-entropy of objectness and "
+              "0, except if the IoU of the box and a ground-truth box is above `ignore`. Summed over cells",
     .params = params,
     .example = "loss = [yolo(small), yolo(large, ignore=0.7)]",
     .traits.object_target = true,

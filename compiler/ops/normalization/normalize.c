@@ -6,7 +6,8 @@
 
 static const Param params[] = {
     {"mean", PARAM_CHANNELS, "0", "mean of the data after scaling: a number, or one per channel", 0, 0, NULL},
-    {"std", PARAM_CHANNELS, "1", "their standard deviation", 0, 0, NULL},
+    {"std", PARAM_CHANNELS, "1", "standard deviation of the data after scaling: a number, or one per channel",
+     0, 0, NULL},
     {"scale", PARAM_CHANNELS, "1", "factor, applied first: 1/255 for bytes", 0, 0, NULL},
     {0},
 };

@@ -62,7 +62,7 @@ const Op op_transpose = {
     .name = "transpose",
     .group = "attention",
     .summary = "transposes the matrix of a sequence: LxC becomes CxL",
-    .detail = "y[c][l] = x[l][c]; of rows each row's matrix",
+    .detail = "y[c][l] = x[l][c]; a value with rows is transposed row by row",
     .params = params,
     .example = "reshape([49, 64]) -> transpose -> dense(10)",
     .traits.int8 = INT8_MOVE,

@@ -49,12 +49,12 @@ static const Form contrast = {"contrast", "random change of contrast, about the 
                               AUGMENT_PICTURE};
 static const Form cutout = {"cutout", "erases a random region", size_params, AUGMENT_PICTURE};
 static const Form noise = {"noise", "normal noise added", noise_params, AUGMENT_ANY};
-static const Form crop = {"crop", "random crop of that size, resized to the input's", size_params,
+static const Form crop = {"crop", "random crop of the given size, resized to the input's size", size_params,
                           AUGMENT_PIECE};
 static const Form resized_crop = {"resized_crop", "random crop of random area, resized to the input's size",
                                   resized_crop_params, AUGMENT_PICTURE};
 static const Form saturation = {"saturation", "random change of saturation", contrast_params, AUGMENT_COLOR};
-static const Form hue = {"hue", "colors turned", hue_params, AUGMENT_COLOR};
+static const Form hue = {"hue", "random change of hue", hue_params, AUGMENT_COLOR};
 static const Form mixup = {"mixup", "mixes two samples and their targets (Zhang et al., 2018)", alpha_params,
                            AUGMENT_MIX};
 static const Form cutmix = {"cutmix",

@@ -25,7 +25,7 @@ static const Param plateau_params[] = {
     FACTOR("0.1", "then"),
     WARMUP};
 
-static const Form constant = {"constant", "the rate stays", constant_params, SCHEDULE_PLAIN};
+static const Form constant = {"constant", "a constant rate", constant_params, SCHEDULE_PLAIN};
 static const Form step = {"step", "lowers the rate in steps", step_params, SCHEDULE_STEP};
 static const Form exponential = {"exponential", "multiplies the rate by a factor each epoch",
                                  exponential_params, SCHEDULE_PLAIN};

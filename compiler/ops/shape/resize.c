@@ -207,8 +207,9 @@ const Op op_resize = {
     .group = "shape",
     .summary = "resizes the input",
     .detail = "bilinear: s = (o + 0.5)*I/O - 0.5, not below 0, or with corners o*(I - 1)/(O - 1); a mean of "
-              "x[floor(s)] and the next one; cubic: the same s, also below 0, and a sum of four by Keys' "
-              "kernel of a = -3/4; nearest: x[floor(o*I/O)]; nearest_exact: x[floor((o + 0.5)*I/O)]",
+              "x[floor(s)] and the next one, weighted by distance; cubic: the same s, also below 0, and a "
+              "sum of four weighted with Keys's kernel, a = -3/4; nearest: x[floor(o*I/O)]; nearest_exact: "
+              "x[floor((o + 0.5)*I/O)]",
     .params = params,
     .example = "resize(56x56, mode=nearest)",
     .traits.needs_axes = true,

@@ -78,7 +78,7 @@ const Op op_state = {
     .group = "state",
     .summary = "a value that is kept between calls",
     .detail = "y = init in the first call, later the value that update(NAME) got in the call before.\n"
-              "It takes no value. A net with states is compiled to NAME_step, a call of which is one step",
+              "It has no input. A net with states is compiled to NAME_step, which computes one step per call",
     .params = state_params,
     .example = "past = state(2x40)",
     .role = ROLE_STATE,
@@ -109,8 +109,8 @@ Node *state_hidden(Graph *graph, const char *name, Shape shape, Elem elem, const
 
 /* ---- update ---- */
 static const Param update_params[] = {{"state", PARAM_VALUE, NULL,
-                                       "the name of a state of the same net, block application or round", 0,
-                                       0, NULL},
+                                       "the name of a state of the same net, block application or iteration",
+                                       0, 0, NULL},
                                       {0}};
 
 static const Node *earlier_update(const Graph *graph, const Node *node) {
@@ -179,8 +179,8 @@ const Op op_update = {
     .name = "update",
     .group = "state",
     .summary = "stores the current value for the next call, and returns it unchanged",
-    .detail =
-        "y = x; state(NAME) of the next call is x. In the same call NAME is the old value, also below it",
+    .detail = "y = x; in the next call, state(NAME) is x; in this call NAME is the old value, even after "
+              "update",
     .params = update_params,
     .example = "rows -> crop([3, 0]) -> update(past)",
     .role = ROLE_UPDATE,
