@@ -28,7 +28,7 @@ class Hook(BuildHookInterface):
         for source, place in self.parts(tree, build):
             if not source.is_file():
                 raise FileNotFoundError(
-                    f"{source} is not there: build cnnc first (./bootstrap build), or name the "
+                    f"{source} was not found: build cnnc first (./bootstrap build), or name the "
                     "folder in CNNC_BUILD"
                 )
             build_data["force_include"][str(self.stripped(source, place))] = f"cnnc/prefix/{place}"

@@ -36,7 +36,7 @@ function askNow(words, files) {
     const waiting = setTimeout(() => {
       worker.terminate();
       worker = null;
-      end({ failure: `cnnc was stopped after ${PATIENCE / 1000} seconds` });
+      end({ failure: `compilation was stopped after ${PATIENCE / 1000} seconds` });
     }, PATIENCE);
     worker.onmessage = ({ data }) => data.id === id && end(data);
     worker.onerror = (event) => end({ failure: event.message || "the page's worker.js cannot be loaded" });
@@ -444,7 +444,7 @@ async function take(list) {
     $("words").value = "";
     return importModel();
   }
-  if (!program) return say("bad", "neither a program (.cnn) nor a model in ONNX (.onnx)");
+  if (!program) return say("bad", "neither a program (.cnn) nor an ONNX model (.onnx)");
   $("importing").hidden = true;
   setProgram(program, decode(given[program]));
   compile();
@@ -463,7 +463,7 @@ async function importModel() {
     document.title = `cnnc: ${errors} error${errors === 1 ? "" : "s"}`;
     const help = messages.flatMap((m) => m.help).join(" ");
     if (!words.length) $("words").value = help.match(/--shape \S+|--outputs=\S+/)?.[0] ?? "";
-    return say("bad", `${model.name} cannot be imported as it is`);
+    return say("bad", `${model.name} cannot be imported without changes`);
   }
   weights = { path: `${base}.cnn`, bytes: result.files[`${base}.safetensors`] };
   setProgram(weights.path, decode(result.files[weights.path]));
@@ -519,7 +519,7 @@ $("file").addEventListener("change", () => {
 $("link").addEventListener("click", async () => {
   await writeAddress();
   await navigator.clipboard?.writeText(location.href);
-  say("good", "the address is copied");
+  say("good", "link copied");
 });
 $("importing").addEventListener("submit", (event) => {
   event.preventDefault();

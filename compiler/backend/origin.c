@@ -24,7 +24,7 @@ static void tell_renamed(Diags *diags, const char *path, const Graph *graph, con
                 graph->label[place[i]]);
     if (count > CNN_CLASSES_SHOWN) diag_fact(diag, "and %d more", (int)count - CNN_CLASSES_SHOWN);
   }
-  diag_help(diag, "without `labels` the program takes the names of the weights");
+  diag_help(diag, "without `labels` the program uses the class names stored with the weights");
 }
 
 static bool compare(Diags *diags, const char *path, const Graph *graph, const char *const *name,
@@ -43,7 +43,7 @@ static bool compare(Diags *diags, const char *path, const Graph *graph, const ch
   diag_fact(diag, "%s was trained with the classes %s, in this order", path,
             cnn_classes_list(name, names, list, sizeof list));
   diag_help(diag, "write the labels in that order, or leave them out: %s",
-            "the program then takes the names of the weights");
+            "the program then uses the class names stored with the weights");
   return false;
 }
 

@@ -27,7 +27,7 @@ static void report_prefix(Diags *diags, const char *path, const Graph *graph, co
                            (int)m->behind, graph->weights.n, graph->name, m->prefix);
   for (int i = 0; i < m->lines; i++) diag_fact(diag, "%s", m->line[i]);
   if (given) diag_help(diag, "did you mean '--weights-prefix=%s'?", m->prefix);
-  else diag_help(diag, "--weights-prefix=%s leaves that out", m->prefix);
+  else diag_help(diag, "--weights-prefix=%s removes that prefix", m->prefix);
 }
 
 static void report_differences(Diags *diags, const char *path, const Graph *graph, const cnn_matching *m,
@@ -48,7 +48,7 @@ static void report_differences(Diags *diags, const char *path, const Graph *grap
               "a net with a new head starts from the layers that match: NET train --init %s "
               "--match=order takes the longest run of them",
               path);
-  if (others) diag_help(diag, "the file also has %s: --weights=%s:KEY takes one of them", others, path);
+  if (others) diag_help(diag, "the file also has %s: --weights=%s:KEY selects one of them", others, path);
 }
 
 static bool weights_match(Diags *diags, const char *path, const Graph *graph, const cnn_matching *m,

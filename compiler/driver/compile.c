@@ -83,7 +83,7 @@ static bool check_training(Compilation *c) {
   if (c->options->train_given && c->options->train && !training) {
     Diag *diag = diag_report(c->diags, DIAG_no_train, c->graph->name_span, NULL,
                              "--train needs a train block, and net %s has none", c->graph->name);
-    diag_help(diag, "train { loss = cross_entropy } is the least that is needed");
+    diag_help(diag, "train { loss = cross_entropy } is the minimum");
     return false;
   }
   c->training = training && (c->options->train || (summarized(c->options) && !c->options->train_given &&

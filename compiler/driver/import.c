@@ -161,8 +161,9 @@ static const Flag import_options[] = {
      "onnxruntime (default for ONNX)",
      "double litert single float"},
     {"variables", 0, required_argument, flag_word, AT(options.variables), "--variables=KIND",
-     "TensorFlow Lite's variables: raise, a streaming model becomes one of whole sequences, and each call of "
-     "a recurrent layer starts from zeros (the default); keep, they become states, and keep=true",
+     "TensorFlow Lite's variables: raise (the default): a streaming model becomes a net of whole sequences, "
+     "and a recurrent layer starts each call from zeros; keep: variables become states, and recurrent layers "
+     "get keep=true",
      "raise keep"},
     {"list", 0, no_argument, flag_set, AT(list), "--list",
      "print the result of the import for each node, and write nothing", NULL},

@@ -114,8 +114,8 @@ static bool add_files(const NewProject *b) {
       {"TRAINING", model ? "" : arena_printf(b->arena, "%s\n", filled(b, "training.mk.in", names))},
       {"MADE", model ? "" : made},
       {"WEIGHTS_ROW", model ? row : ""},
-      {"STEPS", model ? "writes the net as C, and builds the program embed with it"
-                      : "trains the net, writes it as C, and builds the program embed with it"},
+      {"STEPS", model ? "generates C, and builds the program embed with it"
+                      : "trains the net, generates C, and builds the program embed with it"},
       {"MORE", filled(b, model ? "model.md.in" : "own.md.in", names)},
       {NULL, NULL}};
   if (!model && !add_project_file(b, arena_printf(b->arena, "%s.cnn", name), filled(b, "net.cnn.in", names)))
@@ -167,7 +167,8 @@ static int new_project(Arena *arena, const char *cnnc, int argc, char **argv) {
   const int status = make_project(&b);
   diags_print(b.diags, stderr, DIAG_TEXT, flag_wants_color(0));
   if (status == 0)
-    printf("%s: a net, a program around it and a Makefile. Next: make -C %s run\n", b.folder, b.folder);
+    printf("%s: created a net, a program that calls it and a Makefile. Next: make -C %s run\n", b.folder,
+           b.folder);
   return status;
 }
 

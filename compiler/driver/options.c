@@ -322,13 +322,12 @@ const Flag options_table[] = {
     {"batch", 0, required_argument, flag_number, AT(batch), "--batch=N", "images per call of NAME_infer (1)",
      NULL},
     {"stream", 0, required_argument, read_stream, AT(streaming), "--stream=N|INPUT:N[,INPUT:N]",
-     "generate NAME_step, which takes the next N rows of a sequence of any length and returns the rows of "
-     "the "
-     "outputs that follow from them; a struct of the caller keeps what later calls need",
+     "generate NAME_step, which takes the next N rows of a sequence of any length and returns the output "
+     "rows that they complete; a struct of the caller keeps the state between calls",
      NULL},
     {"slide", 0, required_argument, flag_number, AT(streaming.slide), "--slide=N",
-     "generate NAME_step, which takes the next N rows and returns the outputs for the last rows, as many as "
-     "the input has; layers that see no edge of the window compute only the new ones",
+     "generate NAME_step, which takes the next N rows and returns the outputs for a window of the last rows, "
+     "as long as the input; layers without padding compute only the new rows",
      NULL},
     {"lookahead", 0, required_argument, flag_number, AT(streaming.lookahead), "--lookahead=R",
      "with --stream: padding at the end of a layer is allowed; outputs come up to R rows of the input late",

@@ -151,7 +151,7 @@ static void put_text_bytes(Text *out, Net *net) {
     text_put(out, "  /* %s */\n", member->name);
     put_byte_string(out, member->elem, values, member->bytes);
   }
-  if (has_initial(net)) text_put(out, "  /* to train on from */\n");
+  if (has_initial(net)) text_put(out, "  /* initial weights for further training */\n");
   const size_t initial = sizeof(float) * (size_t)net->graph->parameters;
   if (has_initial(net))
     put_byte_string(out, F32, memcpy(arena_alloc(net->arena, initial), net->options->weights, initial),

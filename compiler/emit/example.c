@@ -31,10 +31,10 @@ static void put_buffers(Text *out, const Net *net, const char *const *name, bool
   const int inputs = net->graph->inputs.n;
   text_put(out, "static %s workspace;", net->own->workspace);
   if (net_steps(net))
-    text_put(out, "\nstatic %s state; // what is kept from call to call; reset before the first",
+    text_put(out, "\nstatic %s state; // the state between calls; reset it before the first",
              net->own->state);
   if (net->model && !trained)
-    text_put(out, "\nstatic %s model; // zeros: to be filled before the first call", net->own->model);
+    text_put(out, "\nstatic %s model; // zeros; fill it before the first call", net->own->model);
   for (int i = 0; i < inputs; i++)
     text_put(out, "\nstatic %s %s[%s * %s];", net_input_type(net, i), name[i], net->macro->BATCH,
              net->input[i].macro.SIZE);

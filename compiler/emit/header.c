@@ -48,13 +48,13 @@ static void put_numbers(Text *out, Net *net) {
   const Graph *graph = net->graph;
   const NetSizes sizes = layout_sizes(net->layout);
   put_define(out, net, net->macro->BATCH, net->layout->options.batch,
-             net_steps(net) ? "images a call of step takes" : "images a call of infer takes");
+             net_steps(net) ? "images per call of step" : "images per call of infer");
   if (net->layout->train.program)
     put_define(out, net, net->macro->TRAIN_BATCH, net->layout->train.program->batching.images,
-               "the most samples a call of gradients takes");
+               "maximum number of samples per call of gradients");
   if (net->layout->train.program && graph->training->steps > 1)
     put_define(out, net, net->macro->TRAIN_STEPS, graph->training->steps,
-               "calls of step in a sample of training");
+               "calls of step per training sample");
   for (int i = 0; i < graph->inputs.n; i++) {
     const Port *port = &graph->inputs.data[i];
     const char *order = port->node->shape.rank == 1 ? ""
@@ -77,8 +77,8 @@ static void put_numbers(Text *out, Net *net) {
   if (net->model && !net->weights) text_put(out, "#define %s \"i8\"\n", net->macro->PRECISION);
   if (net->weights || !net->model || net->options->network)
     put_define(out, net, net->macro->PARAMETERS, net->weights ? graph->parameters : 0,
-               "floats of the weights");
-  put_define(out, net, net->macro->ALIGNMENT, ALIGNMENT, "bytes: what is aligned to it is faster");
+               "number of floats in the weights");
+  put_define(out, net, net->macro->ALIGNMENT, ALIGNMENT, "preferred alignment in bytes");
   put_define(out, net, net->macro->MODEL_BYTES, sizes.model_bytes, "");
   if (net->model && !net->options->program)
     put_define(out, net, net->macro->FILE_BYTES, model_file_bytes(net), "a model in a file");
@@ -112,8 +112,8 @@ static void put_weights_struct(Text *out, Net *net) {
 static void put_model_struct(Text *out, Net *net) {
   if (net->weights)
     text_put(out,
-             "/* The same in the order in which the kernels read them: filled by %s, only read by "
-             "%s. It may be copied with memcpy. */\n",
+             "/* The weights in the order in which the kernels read them. %s fills the struct, and %s only "
+             "reads it. It may be copied with memcpy. */\n",
              net->own->pack, infer_name(net));
   else text_put(out, "/* Weights in the order in which the kernels read them. */\n");
   text_put(out, "typedef struct %s %s;\nstruct %s {\n", net->own->model, net->own->model, net->own->model);
@@ -151,8 +151,8 @@ static void put_inference(Text *out, Net *net) {
     text_put(out, "%svoid %s(%s *model, const %s *weights);\n\n", linkage, net->own->pack, net->own->model,
              net->own->weights);
   if (net->model && !net->options->program) {
-    text_put(out, "/* The model in a file made by cnnc --emit=model, which has been read or mapped: not "
-                  "copied. NULL if it is not a model of this net in this layout. */\n");
+    text_put(out, "/* The model in a file of cnnc --emit=model that has been read or mapped; it is not "
+                  "copied. NULL if the file belongs to another net or layout. */\n");
     text_put(out, "const %s *%s(const void *bytes, size_t size);\n\n", net->own->model, net->own->open);
   }
   if (net_steps(net)) put_state_declarations(out, net);
@@ -189,14 +189,14 @@ static void put_training(Text *out, Net *net) {
   if (truth_read(net)) put_truth_struct(out, net);
   if (net->model)
     text_put(out,
-             "/* Weights to start from; the same seed gives the same weights on every machine. */\n%svoid "
+             "/* Initializes the weights; the same seed gives the same weights on every machine. */\n%svoid "
              "%s(%s *weights, uint64_t seed);\n\n",
              net_linkage(net), net->own->init, net->own->weights);
   const bool steps = net->graph->training->steps > 1;
   text_put(out,
-           "/* The mean loss of 1 to %s samples and its gradients (of frozen parameters: zeros; "
-           "instead of running statistics: their new values).\n"
-           "   Random numbers depend on seed, step and the sample's place in the batch alone.%s%s%s%s */\n",
+           "/* Computes the mean loss of 1 to %s samples and its gradients (zeros for frozen parameters; "
+           "running statistics get their new values).\n"
+           "   Random numbers depend only on seed, step and the sample's index in the batch.%s%s%s%s */\n",
            net->macro->TRAIN_BATCH, net->graph->outputs.n ? " Outputs are written unless NULL." : "",
            steps ? "\n   Inputs, targets and outputs of a sample are those of " : "",
            steps ? net->macro->TRAIN_STEPS : "", steps ? " calls, one after the other." : "");
@@ -216,7 +216,7 @@ void put_declarations(Text *out, Net *net) {
   if (net->layout->train.program) put_training(out, net);
   if (net->options->network && !net->options->program)
     text_put(out,
-             "/* Description of the net, with which the runtime trains, loads, saves and shows it. "
+             "/* Description of the net, with which the runtime trains, loads, saves and inspects it. "
              "*/\nextern const cnn_network "
              "%s;\n\n",
              net->own->network);

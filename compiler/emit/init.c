@@ -234,8 +234,8 @@ void put_init(Text *out, Net *net) {
   if (!net->options->network) return;
   const bool orthogonal = has_init(net, INIT_ORTHOGONAL), normal = orthogonal || has_init(net, INIT_NORMAL),
              uniform = has_init(net, INIT_UNIFORM);
-  text_put(out, "/* ---- weights to start from: no fused multiply-add here, so that all machines get the "
-                "same ---- */\n\n");
+  text_put(out, "/* ---- initial weights: without fused multiply-adds, so that all machines compute the same "
+                "---- */\n\n");
   text_put(out, "#if defined(__clang__)\n#pragma clang fp contract(off)\n#elif defined(__GNUC__)\n#pragma "
                 "GCC push_options\n#pragma GCC optimize(\"fp-contract=off\")\n#endif\n\n");
   if (normal || uniform || uses_keys(net)) put_text(out, net, keys_text);

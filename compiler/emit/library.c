@@ -167,14 +167,12 @@ static const char *weights_text(Net *net) {
   if (!net->model) return "The net has no weights.";
   return arena_printf(
       net->arena,
-      "%s the command below,\nwith `--weights=FILE` and `--emit=model -o %s.model`, writes them as a file "
-      "that "
-      "`%s(bytes, size)`\ntakes where it lies, in flash or mapped, without a copy. `%s(&model, "
-      "&weights)` fills a model of\n`%s`, arrays in the usual layout. Either is the first argument "
-      "of "
-      "`%s`.",
-      net->options->weights ? "The weights are compiled in. Others can be had later:"
-                            : "No weights are compiled in: they are brought when the program runs:",
+      "%s the command below,\nwith `--weights=FILE` and `--emit=model -o %s.model`, writes them to a file. "
+      "`%s(bytes, size)`\nopens it in place, in flash or mapped, without a copy. Or `%s(&model, &weights)` "
+      "packs "
+      "a struct of\n`%s`, arrays in the usual layout. The model is the first argument of `%s`.",
+      net->options->weights ? "The weights are compiled in. To use others,"
+                            : "No weights are compiled in; the program loads them at run time:",
       name, net->own->open, net->own->pack, net->own->weights, infer_name(net));
 }
 

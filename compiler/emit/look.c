@@ -32,7 +32,7 @@ void put_look_struct(Text *out, Net *net) {
     put_dims(out, part->members.data[i]->rank, part->members.data[i]->dim);
     text_put(out, ";\n");
   }
-  text_put(out, "  float arena[%" PRId64 "]; /* gradients on their way */\n} %s;\n\n", arena, net->own->look);
+  text_put(out, "  float arena[%" PRId64 "]; /* intermediate gradients */\n} %s;\n\n", arena, net->own->look);
 }
 
 /* ---- functions ---- */

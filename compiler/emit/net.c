@@ -192,7 +192,7 @@ void put_section_end(Text *out, const Net *net, const Section *section) {
 static void put_section(Text *out, Net *net, int target) {
   const Section *section = &net->section[target];
   text_put(out, "/* ---- %s%s ---- */\n\n", section->target->name,
-           is_lowest(net, section) ? "" : ": comments on functions say what is not as above");
+           is_lowest(net, section) ? "" : ": comments on functions state exceptions");
   put_section_begin(out, net, section);
   put_functions(out, net, section);
   put_infer(out, net, target);

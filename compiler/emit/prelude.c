@@ -224,7 +224,7 @@ static const Function function[FN_COUNT] = {
                              "  return (float)(x >> 8) * 0x1p-24f;\n"
                              "}\n",
                    .uses = {FN_BITS}, .nuses = 1},
-    [FN_CHOSEN] = {"chosen", .scalar = "// x as an index, cut to lo .. last; NaN is lo.\n"
+    [FN_CHOSEN] = {"chosen", .scalar = "// x as an index, clamped to lo .. last; NaN is lo.\n"
                                        "INLINE @aint chosen@l(@T x, int lo, int last) { return x > (@T)lo ? "
                                        "x < (@T)last ? (int)x : last : lo; }\n"},
     [FN_LOAD_PART] = {"load_part", .vector =
@@ -241,11 +241,10 @@ static const Function function[FN_COUNT] = {
                                  "  UNROLL for (int i = 0; i < (int)(sizeof v / sizeof *p); i++)\n"
                                  "    if (i < n) p[i] = v[i];\n"
                                  "}\n"}, /* element by element: gcc would copy through memory, and stall */
-    [FN_WORDS] = {"words",
-                  .text =
-                      "// Four bytes a lane, anywhere in memory.\nINLINE @a@T words@l(const int8_t *p) {\n"
-                      "  typedef int32_t words __attribute__((@S, aligned(1), may_alias));\n"
-                      "  return (@T)*(const words *)p;\n}\n"},
+    [FN_WORDS] = {"words", .text =
+                               "// Four bytes per lane, unaligned.\nINLINE @a@T words@l(const int8_t *p) {\n"
+                               "  typedef int32_t words __attribute__((@S, aligned(1), may_alias));\n"
+                               "  return (@T)*(const words *)p;\n}\n"},
     [FN_STORE_WORDS] = {"store_words",
                         .text = "INLINE @avoid store_words@l(int8_t *p, @T v) {\n"
                                 "  typedef int32_t words __attribute__((@S, aligned(1), may_alias));\n"
@@ -444,8 +443,8 @@ void prelude_types(Text *out, const PreludeNeeds *needs, const char *prefix) {
 static void emit_types(Text *out, const PreludeNeeds *needs, const char *prefix) {
   const size_t begin = out->n;
   text_put(out, "// Vectors; those with a u need not be aligned. Extensions of GCC and Clang.\n"
-                "#if !defined(__GNUC__) || defined(__TINYC__)\n#error \"this compiler has no vectors: take "
-                "the C that cnnc --target=generic writes\"\n#endif\n");
+                "#if !defined(__GNUC__) || defined(__TINYC__)\n#error \"this compiler has no vector "
+                "extensions: generate the C with cnnc --target=generic\"\n#endif\n");
   const size_t types = out->n;
   prelude_types(out, needs, prefix);
   if (out->n == types) out->n = begin;

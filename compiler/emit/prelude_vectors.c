@@ -311,10 +311,9 @@ const char *prelude_helium(PreludeFn fn, Elem elem, int lanes) {
                               "  return (@T)__arm_vminq_s32((int32x4_t)a, (int32x4_t)b);\n",
                               "  return select@l(a < b, a, b);\n");
   case FN_WORDS:
-    return "// Four bytes a lane, anywhere in memory.\nINLINE @a@T words@l(const int8_t *p) {\n" MVE(
-        "#ifdef __clang__\n  return (@T)__arm_vldrbq_s8(p);\n#else // gcc loads all long before, into "
-        "registers "
-        "that are not there\n"
+    return "// Four bytes per lane, unaligned.\nINLINE @a@T words@l(const int8_t *p) {\n" MVE(
+        "#ifdef __clang__\n  return (@T)__arm_vldrbq_s8(p);\n#else // gcc would hoist all loads and run out "
+        "of registers\n"
         "  int8x16_t v;\n"
         "  __asm__ volatile(\"vldrb.8 %q0, %1\" : \"=w\"(v) : \"m\"(*(const int8x16_t *)p));\n"
         "  return (@T)v;\n#endif\n",

@@ -67,16 +67,16 @@ void put_state_numbers(Text *out, Net *net) {
   for (int i = 0; i < graph->inputs.n; i++)
     put_define(out, net, i ? net->input[i].step : net->macro->STEP,
                larger(stream_rows(graph->inputs.data[i].node->shape), 1),
-               arena_printf(net->arena, "rows of `%s` a call takes", graph->inputs.data[i].name));
+               arena_printf(net->arena, "rows of `%s` per call", graph->inputs.data[i].name));
   for (int o = 0; o < graph->outputs.n; o++) {
     put_define(out, net, net->output[o].macro.OFFSET, stream ? stream->output[o].offset : 0,
-               arena_printf(net->arena, "first row of `%s` in call 0; rows below 0 mean nothing",
+               arena_printf(net->arena, "index of the first row of `%s` in call 0; ignore rows below 0",
                             graph->outputs.data[o].name));
     put_define(out, net, net->output[o].macro.LATE, stream ? stream->output[o].late : 0,
-               "rows of the input by which its rows come late");
+               "delay of its rows, in rows of the input");
   }
   put_define(out, net, net->macro->READY, stream ? stream->ready : 0,
-             "calls after a reset whose outputs mean nothing");
+             "calls after a reset whose outputs are to be ignored");
 }
 
 /* ---- initial values ---- */
@@ -205,13 +205,12 @@ void put_state_declarations(Text *out, Net *net) {
            linkage, net->own->reset, net->own->state);
   if (net->layout->options.batch > 1)
     text_put(out,
-             "/* The same for image 0 .. %s - 1 alone. */\n%svoid %s(%s *state, int32_t "
+             "/* The same for one image, 0 .. %s - 1. */\n%svoid %s(%s *state, int32_t "
              "image);\n",
              net->macro->BATCH, linkage, net->own->reset_one, net->own->state);
-  text_put(
-      out,
-      "/* 1 if a state that was stored, or kept in memory that survives sleep, is one of this net in this "
-      "layout: its first 16 bytes are\n   its mark, which says nothing of the rest. */\n%sint "
-      "%s(const %s *state);\n",
-      linkage, net->own->state_ok, net->own->state);
+  text_put(out,
+           "/* 1 if a state that was stored, or kept in memory that survives sleep, belongs to this net and "
+           "layout. "
+           "Only the mark in its\n   first 16 bytes is checked. */\n%sint %s(const %s *state);\n",
+           linkage, net->own->state_ok, net->own->state);
 }

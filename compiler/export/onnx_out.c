@@ -65,7 +65,7 @@ static void note_masks(Diags *diags, const OnnxOut *o) {
     Diag *diag =
         diag_report(diags, DIAG_onnx_mask, node->span, node->site,
                     "a position that sees no key is 0 here, but NaN in ONNX models of opset %d", o->opset);
-    diag_help(diag, "--opset=23 exports the operator Attention, where it is 0, too");
+    diag_help(diag, "--opset=23 exports the operator Attention, which gives 0");
   }
 }
 

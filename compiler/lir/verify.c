@@ -138,13 +138,13 @@ static bool check_room(Verifier *v, const Operand *operand, const Buf *buf, bool
                 most =
                     place->space == SPACE_KEPT ? place->bytes : place->bytes + place->stride * (images - 1);
   if (place->offset < 0 || place->offset % size_of(buf) != 0)
-    return fail(v, "lies before its space", buf->name);
-  if (place->offset + most > room_of(v->program, place)) return fail(v, "lies beyond its space", buf->name);
+    return fail(v, "starts before its space, or unaligned", buf->name);
+  if (place->offset + most > room_of(v->program, place)) return fail(v, "ends after its space", buf->name);
   if (place->space == SPACE_KEPT && place->stride != v->program->space[SPACE_KEPT].bytes)
     return fail(v, "has records of another size", buf->name);
   if (footprint(buf) > bytes) return fail(v, "is smaller than the footprint of the nest", buf->name);
   if (all && buf_room(buf, 1) * size_of(buf) != place->stride && buf->dim[0] > 1)
-    return fail(v, "has images elsewhere than the nest expects", buf->name);
+    return fail(v, "has another distance between images than the nest", buf->name);
   return true;
 }
 
@@ -169,7 +169,7 @@ static bool check_apart(Verifier *v, const Version *version, bool once) {
       const Place *a = &version->argument[i].place, *b = &version->argument[k].place;
       if (a->space == SPACE_GRADIENT || !(once ? meet_in_any(v, a, b) : places_meet(a, b))) continue;
       if (once || !may_overwrite(v, version, nest->buf[i], nest->buf[k]))
-        return fail(v, "is written where the call has something else", nest->buf[i]->name);
+        return fail(v, "overwrites another operand of the call", nest->buf[i]->name);
     }
   }
   return true;
@@ -184,8 +184,8 @@ static bool check_read(Verifier *v, const Operand *operand, const Buf *buf, cons
   if (caller_owned(place->space) || held(v, node, place, once ? REACH_ALL : REACH_IMAGE)) return true;
   return fail(v,
               held(v, node, place, REACH_PROCESS)
-                  ? "is read for all images, and other processes have some of them"
-                  : "is read where its value is not",
+                  ? "is read for all images, some of which are in other processes"
+                  : "is read from memory that does not hold its value",
               buf->name);
 }
 
@@ -201,7 +201,7 @@ static bool check_passed(Verifier *v, int phase, const Operand *operand, const B
         g->stride == place->stride)
       return true;
   }
-  return fail(v, "is passed for all images, and other processes have some of them", buf->name);
+  return fail(v, "is passed for all images, some of which are in other processes", buf->name);
 }
 
 /* Weights and gradients have the offsets of the weights struct. */
@@ -227,12 +227,12 @@ static bool check_reads(Verifier *v, int phase, const KernelCall *call, const Ve
     if (!operand->used) continue;
     if (!check_room(v, operand, buf, once) || !check_weight(v, operand, buf)) return false;
     if (buf->place >= OUTPUT && caller_owned(operand->place.space))
-      return fail(v, "is not to be written", buf->name);
+      return fail(v, "must not be written", buf->name);
     if (once && !check_passed(v, phase, operand, buf)) return false;
     if (operand->binding->kind != BIND_VALUE) continue;
     if (buf->place == INPUT && !check_read(v, operand, buf, operand->binding->node, once)) return false;
     if (buf->place != OVER && buf->place != UPDATE) continue;
-    if (!call->kernel->over) return fail(v, "is written over nothing", buf->name);
+    if (!call->kernel->over) return fail(v, "has no operand to overwrite", buf->name);
     if (!check_read(v, operand, buf, call->kernel->over, once)) return false;
   }
   return check_apart(v, version, once);
@@ -261,7 +261,7 @@ static bool check_copies(Verifier *v, int after) {
     const Place *place = &p->value[v->target][copy->node->id];
     if (copy->after != after || caller_owned(place->space)) continue;
     if (!held(v, copy->node, place, REACH_IMAGE))
-      return fail(v, "an output is copied from where its value is not", "");
+      return fail(v, "an output is copied from memory that does not hold its value", "");
   }
   return true;
 }
@@ -366,9 +366,9 @@ static bool check_end(Verifier *v) {
       return fail(v, "an output is not written", "");
   for (int i = 0; p->kind == PROGRAM_TRAINING && i < p->graph->training->losses.n; i++) {
     const Place *place = &p->value[v->target][p->loss[i]->id];
-    if (!held(v, p->loss[i], place, REACH_PROCESS)) return fail(v, "a loss is not there in the end", "");
+    if (!held(v, p->loss[i], place, REACH_PROCESS)) return fail(v, "a loss is not computed", "");
     if (!held(v, p->loss[i], place, REACH_ALL))
-      return fail(v, "a loss is added up, and other processes have some of it", "");
+      return fail(v, "a loss is summed, but parts of it are in other processes", "");
   }
   return true;
 }
@@ -476,7 +476,7 @@ static bool check_team(Verifier *v) {
         const Version *before = &p->calls.data[b].version[v->target];
         const bool one = !whole && !version->shared && !before->shared;
         const char *name = one ? NULL : conflict(v, before, version, whole);
-        if (name) return fail(v, "touches what another thread may still be at", name);
+        if (name) return fail(v, "accesses memory that another thread may still use", name);
       }
     }
   }

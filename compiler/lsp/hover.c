@@ -51,7 +51,7 @@ static void put_hovered_steps(Text *out, const Graph *graph, const Node *node) {
   const Graph *step = use.rows > 0 ? stream_graph(out->arena, NULL, graph, graph, &options) : NULL;
   if (!step || !step->stream->layer[node->id].flows) return;
   const StreamLayer *layer = &step->stream->layer[node->id];
-  text_put(out, "  --stream=%lld: %lld row%s a step, offset %lld, history %lld%s\n", (long long)use.rows,
+  text_put(out, "  --stream=%lld: %lld row%s per step, offset %lld, history %lld%s\n", (long long)use.rows,
            (long long)layer->rows, layer->rows == 1 ? "" : "s", (long long)layer->offset,
            (long long)layer->history, layer->gathers ? " (gather ring)" : "");
 }

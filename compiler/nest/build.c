@@ -338,7 +338,7 @@ const Ix *nest_loop(Nest *nest, const char *name, LoopKind kind, int nlo, const 
 
 const Ix *nest_chosen(Nest *nest, const char *name, Val value, const Ix *lo, const Ix *hi) {
   if (value->type.lanes != 1 || (value->type.elem != F32 && value->type.elem != I32))
-    nest_misuse(nest, "a chosen index is a float or an I32, and no vector");
+    nest_misuse(nest, "a data-dependent index must be a scalar float or I32");
   value = val_settle(nest, value); /* computed before the block, and evaluated once */
   const Ix *ix = nest_loop(nest, name, CHOSEN, 1, lo, 1, hi);
   nest->open[nest->depth].stmt->u.loop.chosen = value;

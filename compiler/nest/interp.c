@@ -417,7 +417,7 @@ static void eval_lane(Interp *in, const int64_t *env, const Code *code, double *
   const int64_t lane = interp_index(env, code->u.index);
   interp_eval(in, env, code->a[0], a);
   const bool inside = lane >= 0 && lane < code->a[0]->lanes;
-  if (!inside) report_fault(in, "lane out of a vector", NULL);
+  if (!inside) report_fault(in, "lane outside of a vector", NULL);
   r[0] = a[inside ? lane : 0];
 }
 
@@ -476,7 +476,7 @@ static void exec_chosen(Interp *in, int64_t *env, const Step *step) {
   const int64_t lo = interp_index(env, &step->lo[0]), last = interp_index(env, &step->hi[0]) - 1;
   double x[LANES];
   interp_eval(in, env, step->val, x);
-  if (last < lo) report_fault(in, "a chosen index of an empty range", NULL);
+  if (last < lo) report_fault(in, "a data-dependent index with an empty range", NULL);
   if (in->run->error[0]) return;
   env[step->stmt->u.loop.slot] = x[0] > (double)lo ? x[0] < (double)last ? (int64_t)x[0] : last : lo;
   interp_exec(in, env, step->body);

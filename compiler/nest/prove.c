@@ -247,7 +247,7 @@ static void values(Prover *p, const ProofEnv *env, Val e) {
     int64_t lo = e->op == LANE ? 0 : INT32_MIN, hi = e->op == LANE ? e->a[0]->type.lanes - 1 : INT32_MAX;
     prover_check_magnitude(p, env, &e->index, NULL);
     if (prover_low(p, &index) < lo || prover_high(p, &index) > hi)
-      prover_fail(p, e->op == LANE ? "lane out of a vector" : "position beyond 32 bits", NULL, -1, 0, 0);
+      prover_fail(p, e->op == LANE ? "lane outside of a vector" : "position beyond 32 bits", NULL, -1, 0, 0);
   }
   for (int i = 0; i < 3 && e->a[i]; i++) values(p, env, e->a[i]);
 }
@@ -275,10 +275,10 @@ static int needed_bounds(Prover *p, int n, const Lin *bound,
 static void check_choice(Prover *p, const ProofEnv *env, const NestStmt *stmt, const Var *var, int verdict) {
   Val value = stmt->u.loop.chosen;
   values(p, env, value);
-  if (verdict != 1) prover_fail(p, "a chosen index of a range that may be empty", NULL, -1, 0, 0);
+  if (verdict != 1) prover_fail(p, "a data-dependent index whose range may be empty", NULL, -1, 0, 0);
   if (value->type.elem == F32 &&
       (prover_low(p, &var->lo[0]) < -FLOAT_WHOLE || prover_high(p, &var->hi[0]) > FLOAT_WHOLE))
-    prover_fail(p, "a chosen index beyond the whole numbers of a float", NULL, -1, 0, 0);
+    prover_fail(p, "a data-dependent index beyond the integers of a float", NULL, -1, 0, 0);
 }
 
 static void walk_rounds(Prover *p, const ProofEnv *env, const NestStmt *stmt, bool runs) {
@@ -329,7 +329,7 @@ static void walk_loop(Prover *p, const ProofEnv *env, NestStmt *stmt) {
   stmt->u.loop.seen |= seen_bit(verdict);
   if (kind == CHOSEN) check_choice(p, env, stmt, var, verdict);
   if (kind == PARALLEL && p->chosen) /* all threads of a team would have to compute the same index */
-    prover_fail(p, "a parallel loop in the scope of a chosen index", NULL, -1, 0, 0);
+    prover_fail(p, "a parallel loop in the scope of a data-dependent index", NULL, -1, 0, 0);
   stmt->u.loop.need |= needed_bounds(p, var->nlo, var->lo, true) | needed_bounds(p, var->nhi, var->hi, false)
                                                                        << BOUNDS;
   if (verdict == 0) return; /* never runs in this call; in other calls its bounds must exclude this range */

@@ -27,12 +27,12 @@ static bool computes(Elem elem) { return elem == F32 || elem == I32 || elem == I
 
 static int lanes_of(Val a, Val b) { /* a scalar is broadcast to a vector */
   int x = a->type.lanes, y = b->type.lanes;
-  if (x != y && x != 1 && y != 1) nest_misuse(a->nest, "values of different lanes meet");
+  if (x != y && x != 1 && y != 1) nest_misuse(a->nest, "operands with different numbers of lanes");
   return x > y ? x : y;
 }
 
 static Val binary(ValOp op, Val a, Val b) {
-  if (a->type.elem != b->type.elem) nest_misuse(a->nest, "values of different element types meet");
+  if (a->type.elem != b->type.elem) nest_misuse(a->nest, "operands with different element types");
   if (!computes(a->type.elem)) nest_misuse(a->nest, "arithmetic on bytes: convert them first");
   return node(a->nest, op, (Type){a->type.elem, lanes_of(a, b)}, a, b, NULL);
 }
@@ -113,7 +113,7 @@ Val fma_(Val x, Val y, Val plus) {
   if (is_num(y, 1)) return add(x, plus);
   if (x->type.elem == F32 && is_num(plus, 0)) return mul(x, y);
   if (x->type.elem != y->type.elem || x->type.elem != plus->type.elem)
-    nest_misuse(x->nest, "values of different element types meet");
+    nest_misuse(x->nest, "operands with different element types");
   if (both_num(x, y)) return add(mul(x, y), plus);
   int factors = lanes_of(x, y), lanes = factors > plus->type.lanes ? factors : plus->type.lanes;
   lanes_of(factors > 1 ? (x->type.lanes > 1 ? x : y) : plus, plus);
@@ -135,7 +135,7 @@ Val choose(Val mask, Val if_so, Val if_not) {
 }
 
 static Val unary(ValOp op, Val a) {
-  if (a->type.elem != F32) nest_misuse(a->nest, "a function of floats is given integers");
+  if (a->type.elem != F32) nest_misuse(a->nest, "a float function with integer arguments");
   return node(a->nest, op, a->type, a, NULL, NULL);
 }
 Val vexp(Val a) { return unary(EXP, a); }
@@ -158,7 +158,7 @@ Val shuffle(Val a, Val b, int lanes, const int *lane) {
   ValNode *e = node(a->nest, SHUFFLE, (Type){a->type.elem, lanes}, a, b, NULL);
   int *copy = NEW_ARRAY(a->nest->arena, int, lanes);
   for (int i = 0; i < lanes; i++) {
-    if (lane[i] < 0 || lane[i] >= 2 * n) nest_misuse(a->nest, "shuffle of a lane that is not there");
+    if (lane[i] < 0 || lane[i] >= 2 * n) nest_misuse(a->nest, "shuffle of a lane that does not exist");
     copy[i] = lane[i];
   }
   e->lane = copy;
@@ -175,7 +175,7 @@ Val hmax(Val a) { return horizontal(HMAX, a); }
 Val splat(Val a, int lanes) {
   if (a->type.lanes == lanes) return a;
   if (a->type.lanes != 1 || (lanes != 4 && lanes != 8 && lanes != 16))
-    nest_misuse(a->nest, "splat is of one number to 4, 8 or 16 lanes");
+    nest_misuse(a->nest, "splat takes one number and 4, 8 or 16 lanes");
   if (a->type.elem != F32 && a->type.elem != I32) nest_misuse(a->nest, "splat of a byte: convert it first");
   return node(a->nest, SPLAT, (Type){a->type.elem, lanes}, a, NULL, NULL);
 }
@@ -228,7 +228,7 @@ Val nest_primitive(Nest *nest, const Primitive *primitive, Val x, Val y, Val z) 
   for (int i = 1; i < 3 && a[i]; i++)
     if (lanes_of(x, a[i]) > lanes && !primitive_across(primitive)) lanes = a[i]->type.lanes;
   if (primitive_across(primitive) && (y->type.lanes == 1 || y->type.lanes != z->type.lanes))
-    nest_misuse(nest, "products across no vectors, or vectors of different widths");
+    nest_misuse(nest, "products across lanes need two vectors of one width");
   ValNode *e = node(nest, PRIMITIVE, (Type){I32, lanes}, x, y, z);
   e->primitive = primitive;
   return e;

@@ -73,7 +73,7 @@ static Val widened_value(Widener *w, Val v) {
 /* sum = sum + x: the scalar part is the previous value, the rest is each image's share. */
 static Val shares(Widener *w, Val v, Val *before) {
   if (v->type.lanes == 1) {
-    if (*before) nest_misuse(w->nest, "a sum over images is stored with more than itself");
+    if (*before) nest_misuse(w->nest, "a store to a sum over images must add to it alone");
     *before = v;
     return NULL;
   }
@@ -120,7 +120,7 @@ static void widen_body(Widener *w, NestStmt *stmt) {
     if (stmt->kind == ROUTINE) nest_misuse(w->nest, "a routine is for one image");
     if (stmt->kind == LOOP && stmt->u.loop.kind == PARALLEL) stmt->u.loop.kind = SERIAL;
     if (stmt->kind == LOOP && stmt->u.loop.kind == CHOSEN && is_wide(w, stmt->u.loop.chosen))
-      nest_misuse(w->nest, "images side by side cannot share an index that each chooses for itself");
+      nest_misuse(w->nest, "interleaved images cannot share a data-dependent index");
     widen_body(w, stmt->body);
     widen_body(w, stmt->otherwise);
   }

@@ -150,7 +150,7 @@ static bool flow_repeated(Streams *s, const Node *node, Flow *flow) {
   if (node->op->traits.repeats && !node->op->traits.repeats(node, factors)) {
     if (slides(s)) return false;
     Diag *diag =
-        refuse_stream(s, node, DIAG_stream_future, "%s computes rows from later ones", operator_of(s, node));
+        refuse_stream(s, node, DIAG_stream_future, "%s computes rows from later rows", operator_of(s, node));
     if (diag) diag_help(diag, "upsample(%lld) repeats each row", (long long)larger(factor, 2));
     return true;
   }
@@ -206,8 +206,8 @@ static bool flow_ahead(Streams *s, const Node *node, Flow *flow) {
   (void)flow;
   if (slides(s)) return false;
   Diag *diag =
-      refuse_stream(s, node, DIAG_stream_future, "%s computes rows from later ones", operator_of(s, node));
-  if (diag) diag_help(diag, "a convolution with pad=causal sees only what came before");
+      refuse_stream(s, node, DIAG_stream_future, "%s computes rows from later rows", operator_of(s, node));
+  if (diag) diag_help(diag, "a convolution with pad=causal reads only earlier rows");
   return true;
 }
 
@@ -219,7 +219,7 @@ static bool flow_whole(Streams *s, const Node *node, Flow *flow) {
 /* Only zeros are left alone by rows below 0. */
 static void refuse_start(Streams *s, const Node *node, int64_t offset) {
   Diag *diag = refuse_stream(s, node, DIAG_stream_start,
-                             "%s starts from a given value at row 0, but its input has rows before it",
+                             "%s starts from a given state at row 0, but its input has earlier rows",
                              operator_of(s, node));
   if (!diag) return;
   diag_fact(diag, "its input in call 0 begins with row %lld", (long long)offset);
@@ -242,8 +242,8 @@ static bool flow_recurrent(Streams *s, const Node *node, Flow *flow) {
     if (flow->step.offset < 0 && node->nin > 1) refuse_start(s, node, flow->step.offset);
     return true;
   }
-  Diag *diag = refuse_stream(s, node, DIAG_stream_future, "%s reads its rows from the last one on",
-                             operator_of(s, node));
+  Diag *diag =
+      refuse_stream(s, node, DIAG_stream_future, "%s reads its rows in reverse", operator_of(s, node));
   if (diag) {
     diag_fact(diag, "direction=%s: its look-ahead is unlimited", direction);
     diag_help(diag, "direction=forward, the default");
@@ -293,7 +293,7 @@ static void refuse_position(Streams *s, const Node *node, const Node *constant) 
 
 static void refuse_rate(Streams *s, const Node *node, const Node *a, const Node *b) {
   Diag *diag =
-      refuse_stream(s, node, DIAG_stream_rate, "%s of values with %s and %s a step", operator_of(s, node),
+      refuse_stream(s, node, DIAG_stream_rate, "%s of values with %s and %s per step", operator_of(s, node),
                     rows_text(s, s->flow[a->id].step.rows), rows_text(s, s->flow[b->id].step.rows));
   if (diag)
     diag_help(diag, "both need the same total stride, so that their rows cover the same part of the input");
@@ -443,7 +443,8 @@ static bool has_states(Streams *s) {
     Diag *diag =
         refuse_stream(s, node, DIAG_stream_state, "a net with states of its own is not compiled with --%s",
                       slides(s) ? "slide" : "stream");
-    if (diag) diag_help(diag, "causal windows and recurrent layers need no state of their own there");
+    if (diag)
+      diag_help(diag, "with that option, causal windows and recurrent layers need no explicit states");
   }
   return any;
 }

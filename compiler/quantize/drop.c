@@ -151,11 +151,10 @@ static Idle idle_of(const Channels *c, const Node *node) {
 }
 
 static void note_layer(Arena *arena, Diags *diags, const Idle *of) {
-  Diag *diag =
-      diag_report(diags, DIAG_dead_filters, of->node->span, of->node->site,
-                  "%" PRId64 " of %" PRId64 " filters of %s have no effect: their output is constant, or "
-                  "nobody reads it",
-                  of->idle, of->filters, of->node->name);
+  Diag *diag = diag_report(diags, DIAG_dead_filters, of->node->span, of->node->site,
+                           "%" PRId64 " of %" PRId64
+                           " filters of %s have no effect: their output is constant, or is not used",
+                           of->idle, of->filters, of->node->name);
   if (of->saved)
     diag_fact(diag, "%" PRId64 " filters remain, which saves %s bytes of weights here", of->left,
               text_thousands(arena, of->saved));

@@ -47,9 +47,9 @@ static void put_threads(Text *out, const Lower *l) {
   for (const NestFn *fn = l->b->fns; fn; fn = fn->next) count_shares(fn->body, &s);
   if (!l->threads) return;
   if (!s.loops) text_put(out, "      threads: one; too little work, or it cannot be split\n");
-  else if (s.loops == 1) text_put(out, "      threads: a loop of %" PRId64 " rounds is shared out\n", s.most);
+  else if (s.loops == 1) text_put(out, "      threads: a loop of %" PRId64 " iterations is shared\n", s.most);
   else
-    text_put(out, "      threads: %d loops of %" PRId64 " to %" PRId64 " rounds are shared out\n", s.loops,
+    text_put(out, "      threads: %d loops of %" PRId64 " to %" PRId64 " iterations are shared\n", s.loops,
              s.fewest, s.most);
 }
 

@@ -143,7 +143,7 @@ void tuning_read(Tuning *tuning, Diags *diags, const Sources *sources, uint32_t 
     Diag *diag =
         diag_report(diags, DIAG_tuning_ignored, NO_SPAN, NULL,
                     "'%s' does not begin with '%s': it has another version", source->path, first_line);
-    diag_help(diag, "--tune makes it anew");
+    diag_help(diag, "--tune rewrites it");
     return;
   }
   for (size_t at = 0, end; at < source->n; at = end + 1) {

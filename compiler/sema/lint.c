@@ -128,7 +128,7 @@ static void lint_schedule(Sema *s, const Training *t) {
   for (int i = 0; schedule->arg && schedule->form->params[i].name; i++) {
     const Const *at = &schedule->arg[i];
     if (strcmp(schedule->form->params[i].name, "at") == 0 && at->kind == CONST_LIST && at->n)
-      lint_time(s, &at->items[at->n - 1], "at", epochs, "that time never comes");
+      lint_time(s, &at->items[at->n - 1], "at", epochs, "training ends before that");
   }
   if (factor && factor->span.file && factor->f > 1)
     diag_help(lint_warn(s, factor->span, NULL,

@@ -325,9 +325,10 @@ static const Key keys[] = {
     READ("optimizer", "sgd", "and its rate: adam(rate=0.001)", optimizer_read),
     READ("schedule", "constant", "how the rate changes: cosine(warmup=2)", schedule_read),
     NUMBER("batch", PARAM_INT, "32", 0, "samples of a step", STORE_INT, batch),
-    NUMBER("epochs", PARAM_INT, "10", 0, "rounds through the data", STORE_INT, epochs),
+    NUMBER("epochs", PARAM_INT, "10", 0, "passes over the data", STORE_INT, epochs),
     NUMBER("seed", PARAM_INT, "1", 9.3e18, "of weights, order, augmentation and dropout", STORE_INT, seed),
-    NUMBER("accumulate", PARAM_INT, "1", 0, "batches whose gradients make one step", STORE_INT, accumulate),
+    NUMBER("accumulate", PARAM_INT, "1", 0, "batches per step, whose gradients are added", STORE_INT,
+           accumulate),
     NUMBER("average", PARAM_NUMBER, "off", 1,
            "moving average of the weights: the fraction of it kept at each step, as 0.999", STORE_BELOW_1,
            average),
@@ -525,7 +526,7 @@ static void steps_check(const Reading *r, Span steps, Span truncate, Span loss_f
                              text_thousands(r->s->arena, nodes * t->steps),
                              text_thousands(r->s->arena, MOST_CALL_NODES));
     if (nodes * 2 <= MOST_CALL_NODES)
-      diag_help(diag, "at most steps = %lld; rows of a recurrent layer are no calls, and have no such limit",
+      diag_help(diag, "at most steps = %lld; rows of a recurrent layer do not count",
                 (long long)(MOST_CALL_NODES / nodes));
   }
   steps_check_augment(r);

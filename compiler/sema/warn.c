@@ -84,8 +84,7 @@ void check_states(Sema *s) {
     if (!node_is_state(node) || !node->shape.rank || updated[i]) continue;
     Diag *diag = diag_report(s->diags, DIAG_state_update, node->span, node->site,
                              "the state '%s' has no update", node->name);
-    diag_help(diag, "give the value that the next call finds: ... -> update(%s)",
-              own_name(s->arena, node->name));
+    diag_help(diag, "set the value for the next call: ... -> update(%s)", own_name(s->arena, node->name));
   }
 }
 

@@ -132,7 +132,7 @@ static int hex_value(const char *s, size_t left) {
 
 static void escape_report(Parser *p, Span at, const char *why) {
   Diag *diag = diag_report(p->diags, DIAG_bad_escape, at, NULL, "%s", why);
-  diag_help(diag, "strings know \\\" \\\\ \\n \\t and \\uXXXX; a backslash is written \\\\");
+  diag_help(diag, "the escapes are \\\" \\\\ \\n \\t and \\uXXXX; a backslash is written \\\\");
 }
 
 /* The character of the \u escape at s (after the backslash); used: its bytes. 0 after an error. */

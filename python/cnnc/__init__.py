@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Nets that cnnc compiles to C, from Python.
+"""Compile neural networks to C with cnnc, and call them from Python.
 
     net = cnnc.load("net.cnn", weights="net.safetensors")
     scores = net(images)

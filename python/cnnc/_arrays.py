@@ -58,7 +58,7 @@ def _check_dtype(port: Port, array: Array) -> None:
     if array.dtype == port.dtype:
         return
     if array.dtype == object:
-        raise TypeError(f"input {port.name} takes an array of {port.dtype}; this is no array of numbers")
+        raise TypeError(f"input {port.name} takes an array of {port.dtype}; this is not an array of numbers")
     values = "" if port.dtype == np.float32 else ", values as bytes"
     raise TypeError(
         f"input {port.name} takes {port.dtype}{values}, not {array.dtype}; "
@@ -113,7 +113,7 @@ def by_name(ports: Sequence[Port], x: Any) -> list[Any]:
     if wrong := sorted(set(x) ^ set(names)):
         raise ValueError(
             f"the inputs are {', '.join(names)}; {', '.join(map(str, wrong))} "
-            f"{'is' if len(wrong) == 1 else 'are'} missing or too many"
+            f"{'is' if len(wrong) == 1 else 'are'} missing or unknown"
         )
     return [x[name] for name in names]
 

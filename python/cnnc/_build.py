@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Building shared libraries from C: finding the C compiler, and a cache of its output."""
+"""Compilation of C to shared libraries: search for a C compiler, and a cache of compiled libraries."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ WANTED = (
 
 
 def compiler(cc: str | None = None) -> list[str]:
-    """The command of the C compiler: cc=, $CNNC_CC, clang, gcc, the package ziglang."""
+    """The command of the C compiler: cc=, $CNNC_CC, clang, gcc or the package ziglang, in this order."""
     given = cc or os.environ.get("CNNC_CC")
     if given:
         command = shlex.split(given)
         if not command or shutil.which(command[0]) is None:
-            raise ToolError(f"the C compiler '{given}' is not there")
+            raise ToolError(f"the C compiler '{given}' was not found")
         return command
     for name in ("clang", *(f"clang-{n}" for n in range(NEWEST_CLANG, OLDEST_CLANG - 1, -1)), "gcc"):
         if shutil.which(name):
@@ -58,7 +58,7 @@ def _version(command: list[str]) -> str:
 
 
 def cache() -> Path:
-    """Where libraries are kept: $XDG_CACHE_HOME/cnnc, or ~/.cache/cnnc."""
+    """The folder of compiled libraries: $XDG_CACHE_HOME/cnnc, or ~/.cache/cnnc."""
     base = os.environ.get("XDG_CACHE_HOME", "")
     return (Path(base) if os.path.isabs(base) else Path.home() / ".cache") / "cnnc"
 

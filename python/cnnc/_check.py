@@ -33,7 +33,7 @@ class LayerCheck:
 
 @dataclass(frozen=True)
 class Report:
-    """How a net compares with a reference. print() shows a table."""
+    """Result of a comparison with a reference; print() shows a table."""
 
     net: str
     layers: tuple[LayerCheck, ...]
@@ -205,7 +205,7 @@ def _compare(net: Net, inputs: list[Array], theirs: list[Values], tolerance: flo
         part = meter.result()
         if part is None:
             raise ValueError(
-                f"output {port.name} is {'x'.join(map(str, port.shape))}; the reference gives "
+                f"output {port.name} is {'x'.join(map(str, port.shape))}; the reference returns "
                 f"{'x'.join(map(str, theirs[0].outputs[o].shape))} for a sample"
             )
         outputs.append(verdict(port.name, "output", port.shape, None, part))

@@ -168,9 +168,9 @@ def from_torch(
     threads: int = 1,
     cc: str | None = None,
 ) -> Net:
-    """Imports a module of torch with its weights. example: a tensor as the module takes it, or a tuple of
-    them. The exporter folds batch normalization into the layer before it; keep_batchnorm leaves it as it is,
-    for training further, and so that all names are those of the module's state dict."""
+    """Imports a torch module with its weights. example: an example input of the module, or a tuple of
+    inputs. The exporter folds batch normalization into the layer before it; keep_batchnorm keeps it as a
+    layer, so that the net can be trained further and all names are those of the module's state dict."""
     arguments = tuple(example) if isinstance(example, (tuple, list)) else (example,)
     halves = {str(p.dtype) for p in module.parameters()} & {"torch.float16", "torch.bfloat16"}
     if halves:
@@ -209,8 +209,8 @@ def from_keras(
     threads: int = 1,
     cc: str | None = None,
 ) -> Net:
-    """Imports a Keras model with its weights, by model.export(format="onnx"), which wants the package
-    tf2onnx or, with torch as the backend, onnxscript."""
+    """Imports a Keras model with its weights through model.export(format="onnx"), which needs the package
+    tf2onnx or, with the torch backend, onnxscript."""
     with tempfile.TemporaryDirectory(prefix="cnnc-") as folder:
         path = os.path.join(folder, "model.onnx")
         model.export(path, format="onnx", verbose=False)

@@ -22,7 +22,7 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Port:
-    """An input or an output of a net, without the batch: height, width, channels."""
+    """An input or an output of a net; its shape has no batch dimension."""
 
     name: str
     shape: Shape

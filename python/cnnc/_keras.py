@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Weights of Keras (.keras, .h5) as .safetensors, read by the user's own h5py."""
+"""Conversion of Keras weights (.keras, .h5) to .safetensors; needs the package h5py."""
 
 from __future__ import annotations
 
@@ -94,8 +94,8 @@ def _turned(kind: str, name: str, w: Array) -> Floats:
     elif name == "alpha":
         if w.ndim > 1 and int(np.prod(w.shape[:-1])) != 1:
             raise ValueError(
-                f"a PReLU with a slope for each position ({'x'.join(map(str, w.shape))}) has no form: "
-                "there is one for each channel (shared_axes=[1, 2])"
+                f"a PReLU with a slope for each position ({'x'.join(map(str, w.shape))}) is not supported: "
+                "cnnc has one slope per channel (shared_axes=[1, 2])"
             )
         w = w.reshape(-1)
     elif w.ndim > 1:
@@ -119,7 +119,7 @@ class _Weights:
         self.unknown: dict[str, str] = {}
 
     def recurrent(self, layer: str) -> tuple[str, Mapping[str, Any]] | None:
-        """The kind and settings of the cells of a recurrent layer, also of one in both directions."""
+        """The kind and settings of the cells of a recurrent layer, also of a bidirectional one."""
         kind, settings = self.classes.get(layer, ("", {}))
         if kind == "Bidirectional":
             kind, settings = settings["layer"]["class_name"], settings["layer"]["config"]
@@ -131,7 +131,7 @@ class _Weights:
         self.arrays[key] = value
 
     def add_cell(self, layer: str, kind: str, suffix: str, cell: Mapping[str, Array]) -> None:
-        """One direction. PyTorch has two biases: GRU's own two, or zeros as the second."""
+        """Adds one direction. PyTorch has two biases: those of GRU, or zeros as the second."""
         end = f"_l0{suffix}"
         self.put(layer, f"{layer}.weight_ih{end}", _gates(kind, cell["kernel"]))
         self.put(layer, f"{layer}.weight_hh{end}", _gates(kind, cell["recurrent_kernel"]))
@@ -232,7 +232,7 @@ def _text(value: Any) -> str:
 
 
 def _read_legacy(group: Any, found: _Weights) -> None:
-    """The groups of an .h5 file: arrays by names as block/conv1/kernel:0."""
+    """Reads the groups of an .h5 file: arrays with names such as block/conv1/kernel:0."""
     cells: dict[tuple[str, str], dict[str, Array]] = {}
     attentions: dict[str, dict[str, dict[str, Array]]] = {}
     for outer in group.values():
@@ -276,8 +276,8 @@ def _read(path: Path) -> _Weights:
     with h5py.File(path, "r") as file:
         if "model_config" not in file.attrs:
             raise ValueError(
-                f"{path} holds no model, only weights, without the kinds of their layers: "
-                "save all of it, model.save('model.keras')"
+                f"{path} contains only weights, without the model: "
+                "save the whole model with model.save('model.keras')"
             )
         found = _Weights(_classes(json.loads(_text(file.attrs["model_config"]))))
         _read_legacy(file["model_weights"] if "model_weights" in file else file, found)
@@ -301,9 +301,8 @@ def _write(path: Path, arrays: Mapping[str, Floats]) -> None:
 
 
 def convert(model: str | os.PathLike[str], weights: str | os.PathLike[str]) -> list[str]:
-    """Writes the weights of a Keras model (.keras, .h5) as .safetensors, in the layouts of the language,
-    and gives their names: the layers' names in Keras, with .weight, .bias, .running_mean and
-    .running_var."""
+    """Writes the weights of a Keras model (.keras, .h5) as .safetensors, in cnnc's layouts. Returns their
+    names: the layers' names in Keras, with .weight, .bias, .running_mean and .running_var."""
     source, target = Path(model), Path(weights)
     if target.suffix != ".safetensors":
         raise ValueError(f"weights are written as .safetensors, not as '{target.name}'")

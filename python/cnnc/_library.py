@@ -178,7 +178,7 @@ class Library:
         return [self._handle.bridge_layer(i).decode() for i in range(self.facts.layers)]
 
     def planes(self, index: int) -> bool:
-        """Whether the input's buffer has the channels first."""
+        """Whether the buffer of the input is channels first."""
         return bool(self._handle.bridge_planes(index))
 
     def input_rows(self, index: int) -> Rows:
@@ -384,7 +384,7 @@ class Library:
         )
 
     def update(self, trainer: int, rate: float, t: float, whole: bool) -> float:
-        """Returns the rate; -1 where a gradient is not finite."""
+        """Returns the rate; -1 if a gradient is not finite."""
         return float(self._handle.bridge_update(trainer, rate, t, whole))
 
     def quantize(self, trainer: int, t: float) -> None:
@@ -394,7 +394,7 @@ class Library:
         self._handle.bridge_epoch(trainer, loss)
 
     def result(self, trainer: int) -> Floats:
-        """A copy of the weights to keep."""
+        """A copy of the weights."""
         weights = aligned(self.facts.parameters)
         self._handle.bridge_result(trainer, _address(weights))
         return weights

@@ -34,8 +34,8 @@ def read(text: str) -> list[Node]:
 
 
 def tensors(nodes: Iterable[Node], layers: Sequence[Layer]) -> dict[str, list[str]]:
-    """For each layer the nodes whose result it should have. Where the layers are, one after the other, those
-    of the listing, it is known for all; else for those with a name."""
+    """Maps each layer to the nodes whose result it should have. If the layers are, in order, those of the
+    listing, all are mapped; otherwise only those with a name."""
     listed = [node for node in nodes if node.operators or (node.form == "view" and node.operator in _FOLDED)]
     in_order = [layer.operator for layer in layers] == [name for node in listed for name in node.operators]
     known = {layer.name for layer in layers}

@@ -46,7 +46,7 @@ class Kept:
 
 
 class Net:
-    """A net of a program in the language of cnnc. Made by cnnc.load, compile and the from_ functions."""
+    """A compiled net. Created by cnnc.load, cnnc.compile and the from_ functions."""
 
     def __init__(
         self,
@@ -65,7 +65,7 @@ class Net:
             weakref.finalize(self, shutil.rmtree, path.parent, ignore_errors=True)
             self._path, self._cwd = Path(path.name), path.parent
         if batch < 1 or threads < 1:
-            raise ValueError("batch and threads are numbers from 1")
+            raise ValueError("batch and threads must be at least 1")
         self._batch, self._threads, self._cc = batch, threads, cc
         self._own, self._define = own, dict(define)
         self.quantization: dict[str, Any] | None = None  # what cnnc.quantize measured
@@ -190,7 +190,7 @@ class Net:
 
     @property
     def weights(self) -> dict[str, Floats]:
-        """The arrays by name, as views: writing to them changes the net's weights."""
+        """The arrays by name, as views: writing to them changes the weights of the net."""
         self._need_weights()
         self._need_floats("its weights are constants of its code")
         self._shown = True
@@ -216,8 +216,8 @@ class Net:
         self._need_floats("train the float net, and quantize that (net.quantize)")
         if self._facts.totals.get("training_bytes") is None:
             raise ValueError(
-                f"the program of net {self.name} has no train block, which says what is minimized and how: "
-                "train { loss = cross_entropy } is the least"
+                f"the program of net {self.name} has no train block; "
+                "the minimum is train { loss = cross_entropy }"
             )
 
     def load_weights(self, weights: Weights, rename: Weights | None = None) -> None:
@@ -327,7 +327,7 @@ class Net:
 
     def features(self, x: Any, layer: str, layout: str = "hwc") -> Floats:
         """The value of a layer of the program for a sample or a batch, computed without fusion."""
-        self._need_floats("only its outputs can be looked at")
+        self._need_floats("only its outputs can be inspected")
         names = [known.name for known in self.layers]
         if layer not in names:
             near = difflib.get_close_matches(layer, names, 1)
@@ -398,8 +398,8 @@ class Net:
         return train(self, x, y, validation, epochs, batch, rate, seed, callback, layout)
 
     def evaluate(self, x: Any, y: Any = None, layout: str = "hwc") -> dict[str, float]:
-        """Loss and metrics on samples (arrays, or an iterable of batches), or on the test part of a data
-        set."""
+        """Returns loss and metrics on samples (arrays, or an iterable of batches), or on the test part of
+        a data set."""
         from ._train import evaluate
 
         return evaluate(self, x, y, layout)
@@ -422,7 +422,8 @@ class Net:
         seed: int | None = None,
         layout: str = "hwc",
     ) -> float:
-        """One update of the weights by the train block's optimizer, on a batch; returns the loss before it.
+        """Updates the weights once with the train block's optimizer, on a batch. Returns the loss before the
+        update.
 
         y: the targets of the program's loss. dloss instead of y: a loss of your own, in a net with
         `loss = linear`: the gradient of the batch's loss with respect to the outputs, or a function that
@@ -441,7 +442,8 @@ class Net:
     def quantize(
         self, x: Any = None, y: Any = None, path: str | os.PathLike[str] | None = None, **options: Any
     ) -> Net:
-        """The net as an int8 model, calibrated on samples: cnnc.quantize(net, x, y, path, ...)."""
+        """Returns an int8 model of the net, calibrated on samples; see cnnc.quantize(net, x, y, path,
+        ...)."""
         from ._quantize import quantize
 
         return quantize(self, x, y, path, **options)

@@ -35,13 +35,12 @@ def quantize(
     bias_correction: bool = True,
     layout: str = "hwc",
 ) -> Net:
-    """Makes an int8 model of a net with float weights, as `cnnc quantize` does, and returns it.
+    """Quantizes a net with float weights, as `cnnc quantize` does, and returns the int8 model.
 
-    x: samples to calibrate on (arrays, a dict of them by input, an iterable of batches, or the path of a data
-    set); none for a net whose training learned the ranges. y: their targets, for comparing the accuracy
-    before and after; it may be left out. path: where the int8 weights are written as well, .safetensors.
-    The other arguments are the options of `cnnc quantize --help`. The net that is returned has what was
-    measured as its `quantization`."""
+    x: calibration samples (arrays, a dict of them by input, an iterable of batches, or the path of a data
+    set); not needed if training recorded the ranges. y: their targets, to compare the accuracy before and
+    after; optional. path: also writes the int8 weights there, as .safetensors. The other arguments are the
+    options of `cnnc quantize --help`. The attribute `quantization` of the result has the measurements."""
     from ._network import Net
 
     net._need_floats("it cannot be quantized again")

@@ -222,7 +222,9 @@ def of_function(net: Net, function: Callable[[Any], Any], x: Any, layout: str, n
     layers: Mapping[str, Any] = {}
     if isinstance(result, Mapping):
         if missing := [port.name for port in ports if port.name not in result]:
-            raise ValueError(f"the function gives no {', '.join(missing)}; it gives {', '.join(result)}")
+            raise ValueError(
+                f"the function does not return {', '.join(missing)}; it returns {', '.join(result)}"
+            )
         layers = {name: value for name, value in result.items() if name not in {port.name for port in ports}}
         result = [result[port.name] for port in ports]
     outputs = list(result) if isinstance(result, (list, tuple)) else [result]

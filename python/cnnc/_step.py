@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Single steps of training: gradients, updates, losses that the caller computes, and training from an
-iterator of batches."""
+"""Single training steps: gradients, updates, custom losses, and training from an iterator of batches."""
 
 from __future__ import annotations
 
@@ -32,7 +31,7 @@ class Gradients(NamedTuple):
 
 
 class Stepper:
-    """The state of training step by step: the optimizer's moments, the numbers of steps and batches."""
+    """State between training steps: the optimizer's moments, and the numbers of steps and batches."""
 
     def __init__(self, net: Net, seed: int | None) -> None:
         net._need_trainable()
@@ -64,7 +63,7 @@ class Stepper:
         return [target for target in self.targets if target.loss is not None]
 
     def target_arrays(self, y: Any, count: int, layout: str) -> list[Array | None]:
-        """One array per output and inner value with a loss, as the generated code reads it."""
+        """The targets as the generated code reads them: one array per output or inner value with a loss."""
         wanted = self.wanted()
         if not isinstance(y, Mapping):
             if y is None or len(wanted) != 1:
@@ -79,7 +78,7 @@ class Stepper:
         if wrong := sorted(set(given) ^ {target.name for target in wanted}):
             raise ValueError(
                 f"the targets are {', '.join(t.name for t in wanted)}; {', '.join(map(str, wrong))} "
-                f"{'is' if len(wrong) == 1 else 'are'} missing or too many"
+                f"{'is' if len(wrong) == 1 else 'are'} missing or unknown"
             )
         return [
             None if target.loss is None else self._target(target, given[target.name], count, layout)
@@ -207,7 +206,7 @@ class Stepper:
         epoch: float | None,
         layout: str,
     ) -> float:
-        """One update of the weights. Returns the loss before it."""
+        """Updates the weights once. Returns the loss before the update."""
         inputs = self.inputs(x, layout)
         own, targets = self.chosen_targets(inputs, y, dloss, layout)
         if epoch is not None:
@@ -244,7 +243,7 @@ def _cut(arrays: list[Any], part: slice) -> list[Any]:
 
 
 def batches(loader: Iterable[Any]) -> Iterator[tuple[Any, Any]]:
-    """(x, y) of each batch: pairs, or dicts {"x": ..., "y": ...}."""
+    """Yields (x, y) of each batch, which is a pair or a dict {"x": ..., "y": ...}."""
     for batch in loader:
         if isinstance(batch, Mapping) and set(batch) == {"x", "y"}:
             yield batch["x"], batch["y"]
@@ -258,7 +257,7 @@ def batches(loader: Iterable[Any]) -> Iterator[tuple[Any, Any]]:
 
 
 def as_arrays(loader: Iterable[Any]) -> tuple[Any, Any]:
-    """All batches of a loader as one x and one y."""
+    """Concatenates all batches of a loader into one x and one y."""
     pairs = list(batches(loader))
     if not pairs:
         raise ValueError("the iterator gives no batches")
@@ -336,7 +335,7 @@ def one_epoch(
 
 
 def evaluate_with(net: Net, weights: Floats, samples: tuple[Any, Any], layout: str) -> dict[str, float]:
-    """Loss and metrics with other weights than the net's."""
+    """Evaluates the net with other weights than its own."""
     before = net._weights.copy()
     net._weights[:] = weights
     try:

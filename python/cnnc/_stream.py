@@ -79,7 +79,7 @@ class Stream:
     # ---- the state
 
     def reset(self) -> None:
-        """Begins a new sequence."""
+        """Starts a new sequence."""
         self._calls = 0
         self._library.reset(self._state)
 
@@ -105,7 +105,7 @@ class Stream:
     def state(self, value: bytes) -> None:
         own, size = self.state, self._library.facts.state_bytes
         if len(value) != len(own) or value[:MARK_BYTES] != own[:MARK_BYTES]:
-            raise ValueError(f"these bytes are no state of net {self._net.name} as it is compiled here")
+            raise ValueError(f"these bytes are not a state of net {self._net.name} as compiled here")
         self._state.view(np.uint8)[:size] = np.frombuffer(value, np.uint8, size)
         self._calls = int.from_bytes(value[size:], "little")
 
@@ -131,7 +131,7 @@ class Stream:
         return array.reshape(len(array) // n, *shape)
 
     def _take(self, x: Any) -> tuple[list[Array], int]:
-        """The inputs of all steps, and their number."""
+        """The inputs of all steps, and the number of steps."""
         given = _arrays.by_name(self._inputs, x)
         steps = [self._steps(*each) for each in zip(self._inputs, self._fed, given)]
         moving = [bool(not self._options or rows.step) for rows in self._fed]
@@ -156,8 +156,8 @@ class Stream:
         return joined[max(0, -rows.offset - self._calls * rows.step) :] if rows.step else joined
 
     def __call__(self, x: Any) -> Any:
-        """The outputs of all steps, concatenated: an array, or a dict by name for several outputs. Rows
-        before the sequence, and windows before the first full one, are left out."""
+        """Returns the outputs of all steps, concatenated: an array, or a dict by name for several outputs.
+        Rows before the start of the sequence, and windows before the first full one, are dropped."""
         net = self._net
         inputs, count = self._take(x)
         outputs = [np.empty((count, *port.shape), np.float32) for port in self._outputs]
@@ -188,7 +188,7 @@ def _windows(net: Net, stream: Stream, x: dict[str, Any], calls: int) -> Any:
 
 
 def check(net: Net, x: Any, n: int, slide: int | None, lookahead: int) -> StreamCheck:
-    """net.check_stream."""
+    """Implements net.check_stream."""
     stream = Stream(net, options(None if slide else n, slide, lookahead))
     given = _dict(net.inputs, x)
     whole = _rows(net.inputs[0].shape)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Finding cnnc and its runtime, running it, and parsing its reports."""
+"""Search for cnnc and its runtime; runs cnnc and parses its output."""
 
 from __future__ import annotations
 
@@ -60,7 +60,9 @@ class Tools:
             for place in places:
                 for found in sorted(folder.glob(place)):
                     return found.resolve()
-        raise ToolError(f"{what} is not beside {self.cnnc}: install cnnc (make install), or the package cnnc")
+        raise ToolError(
+            f"{what} is not next to {self.cnnc}: install cnnc (make install), or the package cnnc"
+        )
 
     @property
     def runtime(self) -> Path:
@@ -116,7 +118,7 @@ def tools() -> Tools:
     raise ToolError(
         f"$CNNC is '{given}', which is not a program"
         if given
-        else "there is no cnnc: install the package cnnc, or name the program in $CNNC"
+        else "cnnc was not found: install the package cnnc, or set $CNNC to its path"
     )
 
 

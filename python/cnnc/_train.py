@@ -90,7 +90,7 @@ def _data(folder: Path, net: Net, x: Any, y: Any, validation: Any = None, layout
     _arrays.check_layout(layout)
     if isinstance(x, (str, os.PathLike)):
         if y is not None:
-            raise ValueError("x is the path of a data set, which has its own targets: y is one too many")
+            raise ValueError("x is the path of a data set, which has its own targets: do not pass y")
         return os.fspath(x)
     arrays: dict[str, Any] = {}
     _put(arrays, net, x, y, "", layout)
@@ -106,7 +106,7 @@ def _part(validation: Any) -> float:
         return math.nan
     part = float(validation)
     if not 0 <= part < 1:
-        raise ValueError("validation is (x, y), or a part of the samples from 0 to below 1")
+        raise ValueError("validation must be (x, y), or a fraction of the samples from 0 to below 1")
     return part
 
 
@@ -135,11 +135,11 @@ def train(
     net._need_trainable()
     for name, value in (("epochs", epochs), ("batch", batch)):
         if value is not None and value < 1:
-            raise ValueError(f"{name} is a number from 1")
+            raise ValueError(f"{name} must be at least 1")
     if is_loader(x):
         if y is not None or batch is not None:
             raise ValueError(
-                "x is an iterable of batches, which have targets and a size: y and batch are not given"
+                "x is an iterable of batches, which have targets and a size: do not pass y and batch"
             )
         epochs = epochs or net._library("train").epochs()
         return History(_step.train_from(net, x, validation, epochs, rate, seed, callback, layout))

@@ -46,7 +46,7 @@ class Compilers(Case):
         cnnc.compile(FLOATS)
         self.assertEqual(self.calls(), 1)
         self.environment(CNNC_CC="no-such-compiler")
-        with self.assertRaisesRegex(cnnc.ToolError, "'no-such-compiler' is not there"):
+        with self.assertRaisesRegex(cnnc.ToolError, "'no-such-compiler' was not found"):
             cnnc.compile(FLOATS)
 
     def test_none(self) -> None:
@@ -154,7 +154,7 @@ class Places(Case):
         path = self.write("cnnc", "#!/bin/sh\n")
         path.chmod(0o755)
         alone = _tool.Tools(path, (path.parent,))
-        with self.assertRaisesRegex(cnnc.ToolError, "libcnn.so is not beside"):
+        with self.assertRaisesRegex(cnnc.ToolError, "libcnn.so is not next to"):
             alone.runtime
 
 

@@ -265,7 +265,7 @@ class Checks(Case):
             TypeError, "the path of an ONNX file, a torch module, or a function; not int"
         ):
             net.check(3)
-        with self.assertRaisesRegex(ValueError, "output output is 3; the reference gives 2 for a sample"):
+        with self.assertRaisesRegex(ValueError, "output output is 3; the reference returns 2 for a sample"):
             net.check(lambda x: np.zeros((len(x), 2), np.float32))
         with self.assertRaisesRegex(ValueError, "the reference has 2 outputs, the net 1"):
             net.check(lambda x: (net(x), net(x)))
@@ -612,7 +612,7 @@ class Keras(Case):
 
         with h5py.File(self.folder / "only.weights.h5", "w") as file:
             file["layers/dense/vars/0"] = np.zeros((2, 2))
-        with self.assertRaisesRegex(ValueError, "holds no model, only weights"):
+        with self.assertRaisesRegex(ValueError, "contains only weights, without the model"):
             cnnc.convert(self.folder / "only.weights.h5", self.folder / "w.safetensors")
         with self.assertRaisesRegex(ValueError, "written as .safetensors, not as 'w.npz'"):
             cnnc.convert(self.folder / "m.keras", self.folder / "w.npz")

@@ -194,7 +194,7 @@ typedef struct cnn_network {
   const cnn_step *timed;    /* the steps of infer_timed and of its marks */
   const char *const *label; /* NULL without labels */
   const char *summary;      /* the compiler's table */
-  int64_t parameters;       /* floats of the weights struct */
+  int64_t parameters;       /* number of floats in the weights struct */
   int64_t macs;
   int32_t batch, train_batch; /* images per infer call; most images per gradients call, 0 without training */
   size_t model_bytes, workspace_bytes, training_bytes; /* training_bytes 0 without training */

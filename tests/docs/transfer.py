@@ -165,7 +165,7 @@ def starts(title, program, path, *says, status=0, silent=None, options=("--match
 net("three", "conv(4, 3x3) -> relu", "conv(4, 3x3) -> relu", "conv(5, 3x3) -> relu")
 layers("all.npz", ("a.w", (4, 3, 3, 3)), ("a.b", (4,)), ("b.w", (4, 4, 3, 3)), ("b.b", (4,)),
        ("c.w", (5, 4, 3, 3)), ("c.b", (5,)), ("head.w", (9, 5)), ("head.b", (9,)))
-starts("a new head", "three", "all.npz", "all.npz: 6 of 8 weights loaded; 2 start anew; what differs:\n",
+starts("a new head", "three", "all.npz", "all.npz: 6 of 8 weights loaded; 2 initialized; differences:\n",
        "missing: dense1.weight [2, 5]\nmissing: dense1.bias [2]\nnot in the net: head.w [9, 5]\n",
        "a.w = conv1.weight\n", "c.b = conv3.bias\n")
 layers("gray.npz", ("a.w", (4, 1, 3, 3)), ("a.b", (4,)), ("b.w", (4, 4, 3, 3)), ("b.b", (4,)),
@@ -189,8 +189,8 @@ exits(1, "  where all of them are there", "./three", "eval", "--data", "syntheti
       says="these weights are not the net's by name; --match=order finds 8 of 8:")
 layers("many.npz", *((f"other.{i}.weight", (3, 3)) for i in range(60)), ("conv1.weight", (4, 3, 3, 3)))
 done = starts("a long list of differences ends at a whole line", "three", "many.npz",
-              "1 of 8 weights loaded; 7 start anew", options=[])
-lines = done.stderr.split("what differs:\n")[1].splitlines()
+              "1 of 8 weights loaded; 7 initialized", options=[])
+lines = done.stderr.split("differences:\n")[1].splitlines()
 check(len([line for line in lines if line.startswith(("missing: ", "not in"))]) == 12
       and "... and 55 more" in lines, "  with the number of omitted lines", lines)
 exits(1, "the compiler needs all weights", "cnnc", "three.cnn", "--weights=all.npz", "--match=order",

@@ -26,7 +26,7 @@
 #define memset __builtin_memset
 #endif
 
-#define CONV_V3_BATCH 1                      /* images a call of infer takes */
+#define CONV_V3_BATCH 1                      /* images per call of infer */
 #define CONV_V3_IMAGE_SIZE 432               /* elements of one `image`: 12x12x3, channels last */
 #define CONV_V3_IMAGE_HEIGHT 12
 #define CONV_V3_IMAGE_WIDTH 12
@@ -35,8 +35,8 @@
 #define CONV_V3_OUTPUT_HEIGHT 1
 #define CONV_V3_OUTPUT_WIDTH 1
 #define CONV_V3_OUTPUT_CHANNELS 16
-#define CONV_V3_PARAMETERS 448               /* floats of the weights */
-#define CONV_V3_ALIGNMENT 64                 /* bytes: what is aligned to it is faster */
+#define CONV_V3_PARAMETERS 448               /* number of floats in the weights */
+#define CONV_V3_ALIGNMENT 64                 /* preferred alignment in bytes */
 #define CONV_V3_MODEL_BYTES 1824
 #define CONV_V3_FILE_BYTES 1888              /* a model in a file */
 #define CONV_V3_WORKSPACE_BYTES 2304
@@ -49,7 +49,7 @@ struct conv_v3_weights {
   float conv1_bias[16];
 };
 
-/* The same in the order in which the kernels read them: filled by conv_v3_pack, only read by conv_v3_infer. It may be copied with memcpy. */
+/* The weights in the order in which the kernels read them. conv_v3_pack fills the struct, and conv_v3_infer only reads it. It may be copied with memcpy. */
 typedef struct conv_v3_model conv_v3_model;
 struct conv_v3_model {
   float conv1_weight[1][3][3][3][16];
@@ -64,7 +64,7 @@ struct conv_v3_workspace {
 
 void conv_v3_pack(conv_v3_model *model, const conv_v3_weights *weights);
 
-/* The model in a file made by cnnc --emit=model, which has been read or mapped: not copied. NULL if it is not a model of this net in this layout. */
+/* The model in a file of cnnc --emit=model that has been read or mapped; it is not copied. NULL if the file belongs to another net or layout. */
 const conv_v3_model *conv_v3_open(const void *bytes, size_t size);
 
 /* One image. It cannot fail. */
@@ -113,7 +113,7 @@ _Static_assert(sizeof(conv_v3_workspace) == CONV_V3_WORKSPACE_BYTES, "workspace"
 #endif
 // Vectors; those with a u need not be aligned. Extensions of GCC and Clang.
 #if !defined(__GNUC__) || defined(__TINYC__)
-#error "this compiler has no vectors: take the C that cnnc --target=generic writes"
+#error "this compiler has no vector extensions: generate the C with cnnc --target=generic"
 #endif
 typedef float conv_v3_v4 __attribute__((vector_size(16)));
 #define v4 conv_v3_v4
@@ -305,7 +305,7 @@ static void conv_v3_run_v1(const conv_v3_model *model, const void *image, void *
   conv_v3_global_avgpool1_v1(conv1, output);
 }
 
-/* ---- x86-64-v3: comments on functions say what is not as above ---- */
+/* ---- x86-64-v3: comments on functions state exceptions ---- */
 
 #if (defined(__x86_64__) || defined(_M_X64)) && defined(__GNUC__)
 #define CONV_V3_V3 __attribute__((target("avx2,fma")))

@@ -25,11 +25,11 @@
 #define memset __builtin_memset
 #endif
 
-#define DENSE_O0_BATCH 1                     /* images a call of infer takes */
+#define DENSE_O0_BATCH 1                     /* images per call of infer */
 #define DENSE_O0_X_SIZE 4                    /* elements of one `x`: 4 */
 #define DENSE_O0_OUTPUT_SIZE 2               /* elements of one `output`: 2 */
-#define DENSE_O0_PARAMETERS 23               /* floats of the weights */
-#define DENSE_O0_ALIGNMENT 64                /* bytes: what is aligned to it is faster */
+#define DENSE_O0_PARAMETERS 23               /* number of floats in the weights */
+#define DENSE_O0_ALIGNMENT 64                /* preferred alignment in bytes */
 #define DENSE_O0_MODEL_BYTES 92
 #define DENSE_O0_FILE_BYTES 156              /* a model in a file */
 #define DENSE_O0_WORKSPACE_BYTES 64
@@ -44,7 +44,7 @@ struct dense_O0_weights {
   float dense2_bias[2];
 };
 
-/* The same in the order in which the kernels read them: filled by dense_O0_pack, only read by dense_O0_infer. It may be copied with memcpy. */
+/* The weights in the order in which the kernels read them. dense_O0_pack fills the struct, and dense_O0_infer only reads it. It may be copied with memcpy. */
 typedef struct dense_O0_model dense_O0_model;
 struct dense_O0_model {
   float dense1_weight[3][4];
@@ -61,7 +61,7 @@ struct dense_O0_workspace {
 
 void dense_O0_pack(dense_O0_model *model, const dense_O0_weights *weights);
 
-/* The model in a file made by cnnc --emit=model, which has been read or mapped: not copied. NULL if it is not a model of this net in this layout. */
+/* The model in a file of cnnc --emit=model that has been read or mapped; it is not copied. NULL if the file belongs to another net or layout. */
 const dense_O0_model *dense_O0_open(const void *bytes, size_t size);
 
 /* One image. It cannot fail. */

@@ -29,7 +29,7 @@
 #define memset __builtin_memset
 #endif
 
-#define TEAM_BATCH 1                         /* images a call of infer takes */
+#define TEAM_BATCH 1                         /* images per call of infer */
 #define TEAM_X_SIZE 12544                    /* elements of one `x`: 28x28x16, channels last */
 #define TEAM_X_HEIGHT 28
 #define TEAM_X_WIDTH 28
@@ -39,8 +39,8 @@
 #define TEAM_B_WIDTH 28
 #define TEAM_B_CHANNELS 24
 #define TEAM_C_SIZE 5                        /* elements of one `c`: 5 */
-#define TEAM_PARAMETERS 3085                 /* floats of the weights */
-#define TEAM_ALIGNMENT 64                    /* bytes: what is aligned to it is faster */
+#define TEAM_PARAMETERS 3085                 /* number of floats in the weights */
+#define TEAM_ALIGNMENT 64                    /* preferred alignment in bytes */
 #define TEAM_MODEL_BYTES 12640
 #define TEAM_FILE_BYTES 12704                /* a model in a file */
 #define TEAM_WORKSPACE_BYTES 100352
@@ -59,7 +59,7 @@ struct team_weights {
   float c_dense1_bias[5];
 };
 
-/* The same in the order in which the kernels read them: filled by team_pack, only read by team_infer. It may be copied with memcpy. */
+/* The weights in the order in which the kernels read them. team_pack fills the struct, and team_infer only reads it. It may be copied with memcpy. */
 typedef struct team_model team_model;
 struct team_model {
   float a_weight[1][1][1][16][16];
@@ -81,7 +81,7 @@ struct team_workspace {
 
 void team_pack(team_model *model, const team_weights *weights);
 
-/* The model in a file made by cnnc --emit=model, which has been read or mapped: not copied. NULL if it is not a model of this net in this layout. */
+/* The model in a file of cnnc --emit=model that has been read or mapped; it is not copied. NULL if the file belongs to another net or layout. */
 const team_model *team_open(const void *bytes, size_t size);
 
 /* One image. It cannot fail. */
@@ -151,7 +151,7 @@ _Static_assert(sizeof(team_workspace) == TEAM_WORKSPACE_BYTES, "workspace");
 #define SHARE(from, to, thread) ((from) + (int)((int64_t)((to) - (from)) * (thread) / threads)) // where it begins
 // Vectors; those with a u need not be aligned. Extensions of GCC and Clang.
 #if !defined(__GNUC__) || defined(__TINYC__)
-#error "this compiler has no vectors: take the C that cnnc --target=generic writes"
+#error "this compiler has no vector extensions: generate the C with cnnc --target=generic"
 #endif
 typedef float team_v4 __attribute__((vector_size(16)));
 #define v4 team_v4

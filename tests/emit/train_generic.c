@@ -225,7 +225,7 @@ typedef struct cnn_network {
   const cnn_step *timed;    /* the steps of infer_timed and of its marks */
   const char *const *label; /* NULL without labels */
   const char *summary;      /* the compiler's table */
-  int64_t parameters;       /* floats of the weights struct */
+  int64_t parameters;       /* number of floats in the weights struct */
   int64_t macs;
   int32_t batch, train_batch; /* images per infer call; most images per gradients call, 0 without training */
   size_t model_bytes, workspace_bytes, training_bytes; /* training_bytes 0 without training */
@@ -272,15 +272,15 @@ typedef struct cnn_network {
 #endif
 #endif
 
-#define TRAIN_GENERIC_BATCH 1                /* images a call of infer takes */
-#define TRAIN_GENERIC_TRAIN_BATCH 4          /* the most samples a call of gradients takes */
+#define TRAIN_GENERIC_BATCH 1                /* images per call of infer */
+#define TRAIN_GENERIC_TRAIN_BATCH 4          /* maximum number of samples per call of gradients */
 #define TRAIN_GENERIC_X_SIZE 16              /* elements of one `x`: 4x4x1, channels last */
 #define TRAIN_GENERIC_X_HEIGHT 4
 #define TRAIN_GENERIC_X_WIDTH 4
 #define TRAIN_GENERIC_X_CHANNELS 1
 #define TRAIN_GENERIC_OUTPUT_SIZE 2          /* elements of one `output`: 2 */
-#define TRAIN_GENERIC_PARAMETERS 44          /* floats of the weights */
-#define TRAIN_GENERIC_ALIGNMENT 64           /* bytes: what is aligned to it is faster */
+#define TRAIN_GENERIC_PARAMETERS 44          /* number of floats in the weights */
+#define TRAIN_GENERIC_ALIGNMENT 64           /* preferred alignment in bytes */
 #define TRAIN_GENERIC_MODEL_BYTES 176
 #define TRAIN_GENERIC_FILE_BYTES 240         /* a model in a file */
 #define TRAIN_GENERIC_WORKSPACE_BYTES 128
@@ -298,7 +298,7 @@ struct train_generic_weights {
   float dense1_bias[2];
 };
 
-/* The same in the order in which the kernels read them: filled by train_generic_pack, only read by train_generic_infer. It may be copied with memcpy. */
+/* The weights in the order in which the kernels read them. train_generic_pack fills the struct, and train_generic_infer only reads it. It may be copied with memcpy. */
 typedef struct train_generic_model train_generic_model;
 struct train_generic_model {
   float dense1_weight[2][8];
@@ -318,7 +318,7 @@ struct train_generic_workspace {
 
 void train_generic_pack(train_generic_model *model, const train_generic_weights *weights);
 
-/* The model in a file made by cnnc --emit=model, which has been read or mapped: not copied. NULL if it is not a model of this net in this layout. */
+/* The model in a file of cnnc --emit=model that has been read or mapped; it is not copied. NULL if the file belongs to another net or layout. */
 const train_generic_model *train_generic_open(const void *bytes, size_t size);
 
 /* One image. It cannot fail. */
@@ -341,16 +341,16 @@ struct train_generic_training {
   float arena[1][80]; /* activations of the image at work, one arena a shard */
 };
 
-/* Weights to start from; the same seed gives the same weights on every machine. */
+/* Initializes the weights; the same seed gives the same weights on every machine. */
 void train_generic_init(train_generic_weights *weights, uint64_t seed);
 
-/* The mean loss of 1 to TRAIN_GENERIC_TRAIN_BATCH samples and its gradients (of frozen parameters: zeros; instead of running statistics: their new values).
-   Random numbers depend on seed, step and the sample's place in the batch alone. Outputs are written unless NULL. */
+/* Computes the mean loss of 1 to TRAIN_GENERIC_TRAIN_BATCH samples and its gradients (zeros for frozen parameters; running statistics get their new values).
+   Random numbers depend only on seed, step and the sample's index in the batch. Outputs are written unless NULL. */
 float train_generic_gradients(const train_generic_weights *weights, const uint8_t *x, const int32_t *output_target, int32_t count,
                               uint64_t seed, uint64_t step, train_generic_weights *gradients, float *output,
                               train_generic_training *workspace);
 
-/* Description of the net, with which the runtime trains, loads, saves and shows it. */
+/* Description of the net, with which the runtime trains, loads, saves and inspects it. */
 extern const cnn_network train_generic_network;
 
 /* The numbers of the header are those of the structs. */
@@ -369,7 +369,7 @@ _Static_assert(sizeof(train_generic_training) == TRAIN_GENERIC_TRAINING_BYTES, "
 #endif
 #endif
 
-/* ---- weights to start from: no fused multiply-add here, so that all machines get the same ---- */
+/* ---- initial weights: without fused multiply-adds, so that all machines compute the same ---- */
 
 #if defined(__clang__)
 #pragma clang fp contract(off)

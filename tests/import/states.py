@@ -232,7 +232,7 @@ def run_pairs():
         check(got == [want], f"  call {call + 1}", f"{got} {want}")
         h, c = [a - b for a, b in zip(x, h)], [a + k for a, k in zip(x, c)]
     for option, status, words in (("h", 2, "--state must be INPUT=OUTPUT"),
-                                  ("q=hn", 1, "no input is called 'q'"),
+                                  ("q=hn", 1, "--state names the input 'q'"),
                                   ("h=qn", 1, "there is no tensor 'qn'")):
         told = imported("m.onnx", model, "--state", option)
         check(told.returncode == status and words in told.stderr, f"--state {option} is refused", told.stderr)

@@ -207,7 +207,7 @@ def hover():
     check(c.at("textDocument/hover", net, 1, 0) is None, "hover over nothing")
     listen = ("net listen {\n    input x: 60x4\n    conv(8, 5, stride=3, pad=[2, 0])\n"
               "    maxpool(2, stride=1)\n    global_avgpool\n}\n")
-    for tail, wanted in (("    relu", "--stream=3: 1 row a step, offset -1, history 1"),
+    for tail, wanted in (("    relu", "--stream=3: 1 row per step, offset -1, history 1"),
                          ("    global_avgpool", "1 row a step")):
         text = listen.replace("    global_avgpool", tail)
         c.change(net, text)

@@ -193,7 +193,7 @@ rename("raw.safetensors", "branches.safetensors",
 exits(1, "an absent prefix is reported", "./raw", "eval", "--data", "raw.npz", "--weights",
       "branches.safetensors",
       says="has 2 of the net's 4 weights, with 'module.' before their names; --weights-prefix=module. "
-           "leaves that out")
+           "removes that prefix")
 exits(0, "  and ignored", "./raw", "eval", "--data", "raw.npz", "--weights", "module.safetensors",
       "--weights-prefix=module.",
       says="module.safetensors: warning: dense1.weight belongs to a flattened 6x6x2")

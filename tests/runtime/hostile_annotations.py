@@ -145,7 +145,7 @@ coco({**GOOD, "id": 2, "image_id": 2}, second=picture(2, "b.png", 40, 4))
 skipped("coco", "skipped 1 unusable image", "b.png: is 4x4 (height x width), but the annotation of its",
         "says 40x4")
 refused("a class name with control characters", coco(name="\u001b[31m"),
-        "categories[0].name: must be a text without control characters")
+        "categories[0].name: must be a string without control characters")
 
 # ---- invalid JSON
 for title, content, says in [

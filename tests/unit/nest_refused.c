@@ -439,7 +439,7 @@ static void test_chosen_range_refused(void) {
   nest_fn(b, "coarse", false);
   NEST_CHOSEN(b, x, nest_load(b, nest_at(b, in, 0), 1), 0, (1 << 24) + 2)
   nest_store(b, nest_at(b, out, 0), nest_load(b, nest_at(b, in, x), 1));
-  refuse(b, "whole numbers of a float");
+  refuse(b, "integers of a float");
 
   c = choice(arena, "value");
   b = c.nest;
@@ -534,7 +534,7 @@ static void test_chosen_parallel_refused(void) {
   out = NEST_BUF(b, OUTPUT, "out", 8);
   NEST_CHOSEN(b, x, c.value, 0, 8)
   NEST_PARALLEL(b, i, 8) nest_store(b, nest_at(b, out, i), nest_load(b, nest_at(b, c.in, x, i), 1));
-  refuse(b, "in the scope of a chosen index");
+  refuse(b, "in the scope of a data-dependent index");
   arena_free(arena);
 }
 

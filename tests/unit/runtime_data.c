@@ -295,7 +295,7 @@ static void what_is_no_set_is_said(void) {
   scratch_text("boxes/labels/a.txt", "");
   refuse_set(&net, scratch("boxes"), CNN_MISMATCH, "has boxes, which no output of the net uses");
   net.network.truth_objects = 8;
-  refuse_set(&net, "synthetic", CNN_MISMATCH, "have no boxes, which the net is compared with");
+  refuse_set(&net, "synthetic", CNN_MISMATCH, "have no boxes, but a loss or metric of the net needs them");
 }
 
 /* ---- arrays ---- */

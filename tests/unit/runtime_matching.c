@@ -91,14 +91,14 @@ static void a_common_prefix_is_reported_and_dropped(void) {
   CU_ASSERT_EQUAL(status.code, CNN_MISMATCH);
   const char *line = strchr(status.message, ':');
   CU_ASSERT_STRING_EQUAL(line ? line : "", ": has 3 of the net's 3 weights, with 'module.' before their "
-                                           "names; --weights-prefix=module. leaves that out");
+                                           "names; --weights-prefix=module. removes that prefix");
   cnn_weights_report_free(&report);
   CU_ASSERT_EQUAL(load_of(set, 4, NULL, "module.", &report).code, CNN_OK); /* names without it are ignored */
   CU_ASSERT(report.matched == 3 && report.extra == 0 && !report.text);
   set[2].name = "module.head.weight";
   expect_refused(set, 4,
                  "has 2 of the net's 3 weights, with 'module.' before their names; --weights-prefix=module. "
-                 "leaves that out. What differs besides:");
+                 "removes that prefix. What differs besides:");
   expect_refused(set, 4,
                  "missing: dense1.weight [7, 12]; did you mean the file's module.head.weight [7, 12]");
   expect_refused(set, 3,

@@ -103,7 +103,8 @@ static bool refuse_text(ModelImport *im, const OnnxPort *port) {
     const OnnxNode *node = &im->onnx->node[i];
     if (!im->live[i] || !given(node, 0) || node->in[0] != port->tensor || node->nout == 0) continue;
     const char *result = im->onnx->tensor[node->out[0]];
-    diag_help(diag, "cut the model after %s '%s', as by onnx.utils.extract_model, so that '%s' is its input",
+    diag_help(diag,
+              "cut the model after %s '%s', as with onnx.utils.extract_model, so that '%s' is its input",
               node->op, onnx_name(im->onnx, node), result);
     break;
   }

@@ -107,7 +107,7 @@ static const char *read_layer_weights(ModelImport *im, Layer *l) {
   if (!whole || whole->type == TENSOR_INT32) return "its weights are floats";
   bool fits = whole->rank == t->rank && t->n < INT32_MAX;
   for (int d = 0; fits && d < t->rank; d++) fits = whole->dim[d] == t->dim[d];
-  if (!fits) return "its weights were moved";
+  if (!fits) return "its weights are transposed or reshaped";
   const int64_t zero = whole->type == TENSOR_UINT8 ? -INT8_MIN : 0;
   if (t->zero != zero)
     return arena_printf(im->arena, "its weights have the zero point %lld", (long long)t->zero);

@@ -17,8 +17,8 @@ static bool is_input(const ModelImport *im, const char *name, const char *option
     if (strcmp(o->input[i].name, name) == 0) return true;
     text_put(&names, "%s%s", i ? ", " : "", o->input[i].name);
   }
-  Diag *diag = diag_report(im->diags, DIAG_import_file, im->at, NULL, "no input is called '%s', as %s says",
-                           name, option);
+  Diag *diag = diag_report(im->diags, DIAG_import_file, im->at, NULL,
+                           "%s names the input '%s', which the model does not have", option, name);
   if (names.n) diag_help(diag, "the inputs of the model: %s", names.s);
   return false;
 }

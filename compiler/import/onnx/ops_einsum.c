@@ -176,7 +176,7 @@ View *import_einsum(ModelImport *im, const OnnxNode *node) {
   bool summed = c.w != NULL;
   for (int d = 0; d < in[0].n; d++)
     summed = summed || (letter_place(&in[1], in[0].at[d]) >= 0 && letter_place(&c.out, in[0].at[d]) < 0);
-  if (!summed) return no(im, "an Einsum that is no product of matrices");
+  if (!summed) return no(im, "an Einsum that is not a matrix product");
   if (!c.w) return product_of_two(im, node, x, in, &c.out, 1);
   c.x = x[!constant];
   c.in = in[!constant];

@@ -56,11 +56,11 @@ static bool find_roles(ModelImport *im, View *const x[2], const Letters in[2], c
       const char letter = in[k].at[d];
       const int other = letter_place(&in[!k], letter);
       if (!letter) continue;
-      if (letter_place(&in[k], letter) != d) return no(im, "an Einsum that is no product of matrices"), false;
+      if (letter_place(&in[k], letter) != d) return no(im, "an Einsum that is not a matrix product"), false;
       if (other >= 0 && x[k]->size[d] != x[!k]->size[other])
         return no(im, "two values whose sizes do not match"), false;
       if (letter_place(out, letter) >= 0 || x[k]->size[d] == 1) continue;
-      if (other < 0) return no(im, "an Einsum that is no product of matrices"), false;
+      if (other < 0) return no(im, "an Einsum that is not a matrix product"), false;
       if (of_batch(x[k], d)) return no(im, "a sum over the batch"), false;
       if (k == 0) add_to_group(&to->summed, letter, x[k]->size[d]);
     }

@@ -168,7 +168,7 @@ bool tfl_select(Making *k, const TflOperator *op) {
   const TflTensor *condition = tfl_in(k, op, 0), *a = tfl_in(k, op, 1), *b = tfl_in(k, op, 2);
   if (op->nin != 3 || !condition->data || condition->code != TFL_BOOL || condition->size < 1)
     return tfl_no(k, op, "its condition is computed");
-  if (!a || !b || (a->data && b->data)) return tfl_no(k, op, "it chooses of constants");
+  if (!a || !b || (a->data && b->data)) return tfl_no(k, op, "it selects between constants");
   if (tfl_is_wide(k, op)) return tfl_no(k, op, "it has no int16 form yet");
   const char *first = tfl_masked(k, op, 1, true), *second = first ? tfl_masked(k, op, 2, false) : NULL;
   if (!second) return false;
@@ -227,7 +227,7 @@ bool tfl_argmax(Making *k, const TflOperator *op) {
   int64_t axis[2 * TFLITE_RANK];
   Shape shape;
   if (tfl_integers(k, op, 1, axis) != 1) return tfl_no(k, op, "its axis is not a constant");
-  if (axis[0] != -1 && axis[0] != in->rank - 1) return tfl_no(k, op, "it is not over channels");
+  if (axis[0] != -1 && axis[0] != in->rank - 1) return tfl_no(k, op, "its axis must be the channels");
   if (!tfl_any_value(k, op, op->in[0])) return false;
   tfl_shape(in, &shape);
   shape.dim[shape.rank - 1] = 1;
@@ -245,7 +245,7 @@ bool tfl_topk(Making *k, const TflOperator *op) {
   if (op->nout != 2 || tfl_integers(k, op, 1, n) != 1)
     return tfl_no(k, op, "its number of elements is not a constant");
   if (!tfl_any_value(k, op, op->in[0])) return false;
-  if (in->rank != 2) return tfl_no(k, op, "it is not of a vector");
+  if (in->rank != 2) return tfl_no(k, op, "its input must be a vector");
   const char *layer = tfl_layer(k, "topk");
   tfl_begin_named(k, layer, op->in[0]);
   text_put(&k->text, "topk(%" PRId64 ", name=\"%s\")\n", n[0], layer);

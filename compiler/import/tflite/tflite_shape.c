@@ -73,7 +73,7 @@ bool tfl_transpose(Making *k, const TflOperator *op) {
   if (!tfl_value(k, op, op->in[0]) || !tfl_same_scale(k, op, in, out)) return false;
   if (tfl_integers(k, op, 1, perm) != in->rank) return tfl_no(k, op, "its permutation is not constant");
   for (int d = 0; d < in->rank; d++) used |= perm[d] >= 0 && perm[d] < in->rank ? 1 << perm[d] : 0;
-  if (used != (1 << in->rank) - 1 || perm[0] != 0) return tfl_no(k, op, "its order has no form");
+  if (used != (1 << in->rank) - 1 || perm[0] != 0) return tfl_no(k, op, "its order is not supported");
   for (int d = 0; d < in->rank; d++)
     if (out->rank != in->rank || out->dim[d] != in->dim[perm[d]])
       return tfl_no(k, op, "the shape of its result does not match its permutation");

@@ -19,20 +19,20 @@ typedef struct cnn_detect_options {
    CNN_VALUE_NUMBER,                                                                                         \
    &(to).threshold,                                                                                          \
    "P",                                                                                                      \
-   "of recordings: the mean score that is a detection (0.5)",                                                \
+   "recordings: minimum mean score of a detection (0.5)",                                                    \
    0,                                                                                                        \
    1,                                                                                                        \
    NULL,                                                                                                     \
    &(to).given},                                                                                             \
-      {"average", 0,    CNN_VALUE_WHOLE, &(to).average, "N", "of recordings: the rows of that mean (5)", 1,  \
+      {"average", 0,    CNN_VALUE_WHOLE, &(to).average, "N", "recordings: rows of that mean (5)", 1,         \
        100000,    NULL, &(to).given},                                                                        \
       {"hold",     0,     CNN_VALUE_NUMBER,                                                                  \
-       &(to).hold, "S",   "of recordings: seconds without another detection after one (1)",                  \
+       &(to).hold, "S",   "recordings: seconds after a detection without another one (1)",                   \
        0,          86400, NULL,                                                                              \
        &(to).given},                                                                                         \
   {                                                                                                          \
     "hop", 0, CNN_VALUE_NUMBER, &(to).hop, "S",                                                              \
-        "of recordings, of a net compiled without --stream: seconds between windows (a tenth of the "        \
+        "recordings, with a net compiled without --stream: seconds between windows (a tenth of the "         \
         "window)",                                                                                           \
         0, 86400, NULL, &(to).given                                                                          \
   }

@@ -206,7 +206,7 @@ static int train(const cnn_program *program, const cnn_usage *usage, const Argum
     *status = cnn_failure(CNN_NO_MEMORY, "out of memory");
   else if (refused == CNN_GO_ON && first && !arguments->dry_run)
     refused = outputs_check(usage, &outputs, arguments);
-  if (refused != CNN_GO_ON) *status = cnn_failure(CNN_BAD_ARGUMENT, "its files are refused");
+  if (refused != CNN_GO_ON) *status = cnn_failure(CNN_BAD_ARGUMENT, "its files are rejected");
   *status = cnn_ranks_agree(options->ranks, *status);
   if (status->code == CNN_OK) {
     if (arguments->resume) *status = cnn_train_settings(program->network, options);

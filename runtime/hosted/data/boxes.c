@@ -254,8 +254,7 @@ cnn_status cnn_boxes_object(cnn_data *data, cnn_scene *scene, const cnn_boxed *o
   cnn_outline_free(object->outline);
   if (!crowded) return cnn_data_no_memory(data);
   return cnn_failure(CNN_MISMATCH,
-                     "has a mask, but its image %s has %d objects already, the most that are read "
-                     "where they have masks",
+                     "has a mask, but its image %s already has %d objects, the maximum with masks",
                      scene->image, (int)CNN_INSTANCES_MOST);
 }
 

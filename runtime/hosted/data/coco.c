@@ -99,7 +99,7 @@ static cnn_status category_read(const File *file, const json_t *list, size_t k, 
     return wrong(file, "categories", k, "id", "%lld is the id of categories[%zu], too",
                  (long long)category->id, first);
   if (!category->name || !cnn_text_plain(category->name, strlen(category->name)))
-    return wrong(file, "categories", k, "name", "must be a text without control characters");
+    return wrong(file, "categories", k, "name", "must be a string without control characters");
   category->stuff = file->coco->panoptic && json_is_number(thing) && json_number_value(thing) == 0;
   return cnn_success();
 }
@@ -276,7 +276,7 @@ static cnn_status runs_read(const File *file, const json_t *runs, size_t k, cons
     status = cnn_outline_unpack(outline, json_string_value(counts), json_string_length(counts), scene->height,
                                 scene->width);
   } else if (!json_is_array(counts)) {
-    return wrong(file, "annotations", k, "segmentation.counts", "must be a list of numbers, or a text");
+    return wrong(file, "annotations", k, "segmentation.counts", "must be a list of numbers, or a string");
   } else {
     json_array_foreach(counts, i, number) {
       if (!json_is_integer(number))

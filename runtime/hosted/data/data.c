@@ -169,8 +169,8 @@ static cnn_status boxes_agree(const cnn_data *data) {
   const bool wanted = cnn_boxes_wanted(network);
   const int32_t mixes = network->recipe ? cnn_augment_mixes(network->recipe) : -1;
   if (wanted && !data->objects)
-    return cnn_failure(CNN_MISMATCH, "%s: %s have no boxes, which the net is compared with", data->path,
-                       data->title);
+    return cnn_failure(CNN_MISMATCH, "%s: %s have no boxes, but a loss or metric of the net needs them",
+                       data->path, data->title);
   if (data->objects && !wanted && !data->pixels)
     return cnn_failure(CNN_MISMATCH,
                        "%s: has boxes, which no output of the net uses: it can be inspected and exported as "

@@ -111,8 +111,7 @@ bool cnn_boxes_wanted(const cnn_network *network) {
 cnn_status cnn_masks_agree(const cnn_data *data) {
   if (data->network->truth_height == 0 || data->masks) return cnn_success();
   return cnn_failure(CNN_MISMATCH,
-                     "%s: %s have boxes, but no masks of their objects, which the loss masks of the net is "
-                     "compared with",
+                     "%s: %s have boxes, but no masks of their objects, which the net's loss masks needs",
                      data->path, data->title);
 }
 

@@ -128,9 +128,9 @@ static cnn_status tell_taken(Training *training, const cnn_weights_report *repor
   const char *const init = training->options->init;
   const int32_t all = training->network->weights, fresh = report->missing + report->differing;
   char anew[48] = "";
-  if (fresh > 0) snprintf(anew, sizeof anew, "; %d start%s anew", (int)fresh, fresh == 1 ? "s" : "");
+  if (fresh > 0) snprintf(anew, sizeof anew, "; %d initialized", (int)fresh);
   cnn_training_note(training, "%s: %d of %d weights loaded%s%s", init, (int)report->matched, (int)all, anew,
-                    report->text ? "; what differs:" : "");
+                    report->text ? "; differences:" : "");
   char *lines = report->text ? lines_first(report->text) : NULL;
   if (report->text && !lines) return cnn_failure(CNN_NO_MEMORY, "%s: out of memory", init);
   if (lines) cnn_training_tell(training, lines);

@@ -281,7 +281,7 @@ static cnn_status read_state(const char *path, const cnn_archive *archive, const
     return cnn_failure(CNN_BAD_FORMAT, "%s: not a checkpoint: it has no metadata \"cnn_training\"", path);
   if (!*state && errno == ENOMEM) return cnn_failure(CNN_NO_MEMORY, "%s: no memory to read it", path);
   if (!json_is_object(*state))
-    return cnn_failure(CNN_BAD_FORMAT, "%s: its note \"cnn_training\" is damaged: %s", path, error.text);
+    return cnn_failure(CNN_BAD_FORMAT, "%s: its metadata \"cnn_training\" are damaged: %s", path, error.text);
   const char *name = json_string_value(json_object_get(*state, "net"));
   if (whole(*state, "version") != STATE_VERSION)
     return cnn_failure(CNN_MISMATCH, "%s: is a checkpoint of another version of the runtime", path);
