@@ -134,7 +134,7 @@ static void put_special_values(void) {
 static void put_operators(void) {
   puts("<!-- Made by `make docs` from the compiler's tables; do not edit. -->\n# Operators\n");
   puts("Look up an operator here or with `cnnc --help OPERATOR`. All operators accept `name=\"…\"` and\n"
-       "`precision=f32` (compute in float in an int8 model). Operators with parameters also accept\n"
+       "`precision=` (bf16, or f32 in an int8 model). Operators with parameters also accept\n"
        "`weights=LAYER` (share the parameters of that layer) and `frozen=true` (do not train).\n");
   for (const Op *const *first = op_table; *first;
        first++) { /* chapters in the order of their first operators */

@@ -8,6 +8,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "autodiff/forward.h"
 #include "base/number.h"
+#include "graph/bf16.h"
 #include "graph/gradient.h"
 #include "passes/passes.h"
 #include "ops/registry.h"
@@ -201,6 +202,7 @@ static Graph *copy_inference(Arena *arena, const Graph *graph, Node **map) {
       continue;
     }
     map[i] = graph_copy_node(arena, node, map);
+    node_as_floats(map[i]);
     if (node->op->parts) {
       map[i] = node->op->parts(copy, map[i], true);
       continue;

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "autodiff/forward.h"
 #include "base/number.h"
+#include "graph/bf16.h"
 #include "graph/op.h"
 #include "ops/registry.h"
 
@@ -127,6 +128,7 @@ static Node *state_after(const Forward *f, const Node *state, int64_t call) {
 static Node *trained_node(Forward *f, const Node *node, int64_t call) {
   const int i = node->id;
   Node *made = graph_copy_node(f->arena, node, f->map);
+  node_as_floats(made);
   if (!node->op->parts) graph_append(f->copy, made);
   made->salt = i + call * f->graph->nodes.n;
   if (!shape_again(f, node, made)) return NULL;

@@ -3,6 +3,7 @@
 #ifndef CNNC_NUMBER_H
 #define CNNC_NUMBER_H
 #include <stdint.h>
+#include <string.h>
 
 static inline int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 static inline int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
@@ -29,4 +30,19 @@ static inline int64_t bounded_product(int64_t a, int64_t b) {
   int64_t product;
   return __builtin_mul_overflow(a, b, &product) ? INT64_MAX : product;
 }
+
+/* bf16: the upper half of a float, to nearest, ties to even; NaN stays NaN. */
+static inline uint16_t bf16_bits(float x) {
+  uint32_t u;
+  memcpy(&u, &x, sizeof u);
+  if (x != x) return (uint16_t)(u >> 16 | 0x40);
+  return (uint16_t)((u + 0x7fff + (u >> 16 & 1)) >> 16);
+}
+static inline double bf16_value(uint16_t bits) {
+  const uint32_t u = (uint32_t)bits << 16;
+  float x;
+  memcpy(&x, &u, sizeof x);
+  return (double)x;
+}
+static inline double bf16_nearest(double x) { return bf16_value(bf16_bits((float)x)); }
 #endif

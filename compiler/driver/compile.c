@@ -7,6 +7,7 @@
 #include "backend/origin.h"
 #include "backend/quantized.h"
 #include "backend/weights.h"
+#include "graph/bf16.h"
 #include "quantize/quantize.h"
 #include "kernel/lower.h"
 #include "ops/registry.h"
@@ -65,7 +66,10 @@ static bool is_library(Compilation *c) {
 
 static bool build_graph(Compilation *c) {
   const Options *o = c->options;
-  const SemaOptions options = {o->directories.n, o->directories.data, &c->labels_file, NULL};
+  const SemaOptions options = {.ndirs = o->directories.n,
+                               .dirs = o->directories.data,
+                               .labels_file = &c->labels_file,
+                               .precision = options_precision(o)};
   c->graph = sema_build(c->arena, c->diags, &c->sources, c->program, o->defines.data, o->defines.n, &options);
   stage_done(c, "check and expand");
   if (has_errors(c) || is_library(c)) return false;
@@ -159,6 +163,8 @@ static bool read_quantized(Compilation *c, const WeightsSource *way) {
     diag_help(diag, "train the float weights, then quantize them again: cnnc quantize");
     return false;
   }
+  if (bf16_refused(c->diags, c->graph, arena_printf(c->arena, "%s has int8 weights", way->path)))
+    return false;
   if (!origin_read(c->arena, c->diags, way->path, c->graph)) return false;
   c->file = file;
   c->made = NEW_ARRAY(c->arena, Node *, c->graph->nodes.n + 1);

@@ -34,7 +34,8 @@ static int fixes_find(const Fixing *f, Sources *sources, FixedSource **fixed) {
       program_read(f->arena, diags, sources, o->input, o->directories.n, o->directories.data);
   if (!program) return 0;
   const char *labels_file = NULL;
-  const SemaOptions options = {o->directories.n, o->directories.data, &labels_file, NULL};
+  const SemaOptions options = {
+      .ndirs = o->directories.n, .dirs = o->directories.data, .labels_file = &labels_file};
   sema_build(f->arena, diags, sources, program, o->defines.data, o->defines.n, &options);
 
   bool *may_change = NEW_ARRAY(f->arena, bool, sources->list.n + 1);

@@ -35,6 +35,10 @@ static const Kind kinds[] = {
 enum { KINDS = sizeof kinds / sizeof *kinds };
 
 bool options_view(OutputKind kind) { return kind >= OUTPUT_SUMMARY; }
+Precision options_precision(const Options *o) {
+  return o->precision < 0 ? PRECISION_GIVEN : o->precision ? PRECISION_BF16 : PRECISION_F32;
+}
+
 bool options_step(const Options *o) { return o->streaming.use.n || o->streaming.slide; }
 
 bool options_backend(OutputKind kind) {
@@ -385,6 +389,10 @@ const Flag options_table[] = {
      "loops, one function per layer. -Os: small code: merged functions, several sums per loop, the least "
      "memory for inference. The default target of -O0 and -Os is generic",
      "0 1 2 s"},
+    {"precision", 0, required_argument, flag_choice, AT(precision), "--precision=KIND",
+     "bf16: operands of convolutions, dense layers and matmul are rounded to bf16, and the sums are floats; "
+     "weights take half the memory. f32: the default. precision= in the program goes before it",
+     "f32 bf16"},
     {"exact", 0, no_argument, flag_set, AT(exact), "--exact",
      "no Winograd and no Strassen, which round differently; int8: no algorithm that stores larger weights "
      "(Winograd is exact there)",
@@ -701,7 +709,7 @@ static bool check_together(Options *options, Arena *arena) {
 }
 
 bool options_parse(Options *options, Arena *arena, int argc, char **argv) {
-  *options = (Options){.batch = 1, .layout = -1, .opset = -1, .threads = -1};
+  *options = (Options){.batch = 1, .layout = -1, .opset = -1, .threads = -1, .precision = -1};
   const bool read = flags_read(arena, options_table, options, argc, argv);
   options->color = flag_wants_color(options->color);
   if (!read) return false;

@@ -74,6 +74,7 @@ typedef struct Options {
   Defines defines;
   WordList directories, warnings;
   Level level;
+  int precision;    /* of layers for which the program states none: 0 f32, 1 bf16; -1: not given */
   bool exact, tune; /* exact: no algorithm that rounds differently; tune: measure schedules */
   bool updatable;   /* int8 models: code and layout do not depend on the weights */
   bool no_fma;      /* generated C rounds each product before an addition */
@@ -91,6 +92,7 @@ bool options_view(OutputKind);       /* a view of the program instead of code */
 bool options_backend(OutputKind);    /* produced by the C compiler */
 bool options_plain(const Options *); /* reference schedules: -O0, -Os */
 bool options_has_target(const Options *, const Target *);
+Precision options_precision(const Options *);
 bool options_step(const Options *); /* --stream or --slide: the net of a step */
 extern const Flag options_table[];
 const char *const *options_kinds(Arena *); /* the values of --emit */

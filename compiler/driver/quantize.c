@@ -4,6 +4,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #define _POSIX_C_SOURCE 200809L
 #include "command.h"
+#include "graph/bf16.h"
 #include <errno.h>
 #include <jansson.h>
 #include <math.h>
@@ -229,11 +230,12 @@ static bool run_test(Quantizing *q, const char *program, const char *weights, Ev
 /* ---- the net ---- */
 static bool read_net(Quantizing *q) {
   Ast *ast = program_read(q->arena, q->diags, &q->sources, q->program, q->directories.n, q->directories.data);
-  const SemaOptions options = {q->directories.n, q->directories.data, NULL, NULL};
+  const SemaOptions options = {.ndirs = q->directories.n, .dirs = q->directories.data};
   Graph *graph = ast && !diags_errors(q->diags) ? sema_build(q->arena, q->diags, &q->sources, ast,
                                                              q->defines.data, q->defines.n, &options)
                                                 : NULL;
   if (!graph || diags_errors(q->diags)) return false;
+  if (bf16_refused(q->diags, graph, "cnnc quantize makes an int8 model")) return false;
   const WeightsSource way = {.path = q->weights};
   QuantFile *bytes = NULL;
   if (!quantized_read(q->arena, q->diags, &way, &bytes)) return false;

@@ -292,6 +292,12 @@ static void print_convert(Printer *p, Val e) {
     put(", %d)", load->part);
     return;
   }
+  if (to == BF16 || from == BF16) {
+    put("%s(", printer_function(p, to == BF16 ? FN_TO_BF16 : FN_FROM_BF16, BF16, lanes));
+    print_value(p, e->a[0], CHOICE);
+    put(")");
+    return;
+  }
   if (lanes == 1) {
     put("(%s)", printer_type(p, to, 1));
     print_value(p, e->a[0], UNARY);
@@ -372,7 +378,8 @@ static int precedence_of(const Printer *p, Val e) {
   case PICK: return CHOICE;
   case SELECT: return e->a[0]->type.lanes == 1 ? CHOICE : PRIMARY;
   case NUM: return negative(e) ? UNARY : PRIMARY;
-  case CONVERT: return e->type.lanes == 1 ? UNARY : PRIMARY;
+  case CONVERT:
+    return e->type.lanes == 1 && e->type.elem != BF16 && e->a[0]->type.elem != BF16 ? UNARY : PRIMARY;
   case POSITION: {
     Index ix = printer_fold(p, &e->index);
     return index_terms(&ix) > 1 ? SUM : ix.c < 0 ? UNARY : index_constant(&ix) ? PRIMARY : PRODUCT;

@@ -35,6 +35,29 @@ static const Function function[FN_COUNT] = {
                      .scalar =
                          "INLINE @a@F float_of@n(@U u) { union { @U u; @F f; } v = {u}; return v.f; }\n",
                      .vector = "INLINE @a@F float_of@n(@U u) { return (@F)u; }\n"},
+    [FN_FROM_BF16] =
+        {"float_of_upper",
+         .scalar = "INLINE @afloat float_of_upper@l(@T x) {\n"
+                   "  union { uint32_t u; float f; } v = {(uint32_t)x << 16};\n"
+                   "  return v.f;\n"
+                   "}\n",
+         .vector =
+             "INLINE @a@F float_of_upper@l(@T x) { return (@F)(__builtin_convertvector(x, @U) << 16); }\n",
+         .uses = {FN_FLOAT_OF}, .nuses = 1},
+    [FN_TO_BF16] =
+        {"upper_of",
+         .scalar = "// The upper half of a float, to nearest, ties to even; NaN stays NaN.\n"
+                   "INLINE @a@T upper_of@l(float x) {\n"
+                   "  union { float f; uint32_t u; } v = {x};\n"
+                   "  return (@T)((x == x ? v.u + 0x7fffu + (v.u >> 16 & 1) : v.u | 0x400000u) >> 16);\n"
+                   "}\n",
+         .vector = "// The upper halves of floats, to nearest, ties to even; NaN stays NaN.\n"
+                   "INLINE @a@T upper_of@l(@F x) {\n"
+                   "  const @U u = (@U)x, number = (@U)(x == x);\n"
+                   "  const @U r = ((u + 0x7fffu + (u >> 16 & 1)) & number) | ((u | 0x400000u) & ~number);\n"
+                   "  return __builtin_convertvector(r >> 16, @T);\n"
+                   "}\n",
+         .uses = {FN_BITS}, .nuses = 1},
     [FN_SPLAT] = {"splat", .vector = "INLINE @a@T splat@l(@E x) { return x - (@T){0}; }\n"},
     [FN_SELECT] = {"select", .scalar = "INLINE @a@T select@l(@I mask, @T a, @T b) { return mask ? a : b; }\n",
                    .vector = "INLINE @a@T select@l(@I mask, @T a, @T b) { return (@T)((mask & (@I)a) | "
@@ -268,7 +291,8 @@ void prelude_need(PreludeNeeds *needs, PreludeFn fn, Elem elem, int lanes) {
   if (lanes > 1 && function[fn].nuses) needs->type[I32] |= bit;
   if (lanes > 1 && (fn == FN_SELECT || fn == FN_LOAD_BYTES || fn == FN_STORE_BYTES)) needs->type[I32] |= bit;
   if (lanes == 1 && !function[fn].text) return; /* their scalar texts are complete */
-  for (int i = 0; i < function[fn].nuses; i++) prelude_need(needs, function[fn].uses[i], elem, lanes);
+  for (int i = 0; i < function[fn].nuses; i++)
+    prelude_need(needs, function[fn].uses[i], elem == BF16 ? F32 : elem, lanes);
   if ((fn == FN_SUM || fn == FN_HIGHEST) && lanes > 4) prelude_need(needs, fn, elem, lanes / 2);
   if (fn == FN_HIGHEST && lanes > 4) prelude_need(needs, FN_MAX, elem, lanes / 2);
   if (fn == FN_HIGHEST && lanes == 4) prelude_need(needs, FN_MAX, elem, 1);
@@ -330,8 +354,8 @@ void prelude_merge(PreludeNeeds *into, const PreludeNeeds *from) {
 
 /* ---- names ---- */
 static const char *letter_of(Elem elem) {
-  static const char *const letter[ELEMS] = {[F32] = "", [I32] = "i", [U8] = "b",
-                                            [I8] = "c", [I16] = "s", [I64] = "l"};
+  static const char *const letter[ELEMS] = {[F32] = "",  [I32] = "i", [U8] = "b",  [I8] = "c",
+                                            [I16] = "s", [I64] = "l", [BF16] = "h"};
   return letter[elem];
 }
 

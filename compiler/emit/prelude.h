@@ -8,6 +8,8 @@
 typedef enum PreludeFn { /* in print order: a function only uses functions before it */
                          FN_BITS,
                          FN_FLOAT_OF,
+                         FN_FROM_BF16,
+                         FN_TO_BF16,
                          FN_SPLAT,
                          FN_SELECT,
                          FN_MAX,

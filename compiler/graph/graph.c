@@ -68,7 +68,9 @@ const Node *node_forward(const Node *node) { return node->hidden ? node->hidden-
 Home home_own(const Node *node) {
   return (Home){.node = node,
                 .pitch = shape_extent(node->shape).c,
-                .elem = node_is_target(node) ? node->port->elem : node->elem};
+                .elem = node_is_target(node) ? node->port->elem
+                        : node->rounded      ? BF16
+                                             : node->elem};
 }
 
 int64_t home_bytes(const Home *home, int64_t elements) { return elem_bytes(home->elem) * elements; }

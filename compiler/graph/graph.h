@@ -157,10 +157,11 @@ typedef struct QatRounding {
   Weight *range; /* [2]: minimum and maximum; NULL: the fixed range lo .. hi */
   double lo, hi;
 } QatRounding;
-/* precision= of an int8 model. */
+/* precision=: of an int8 model, or products of bf16 numbers in a float model. */
 typedef enum Precision {
-  PRECISION_GIVEN, /* as specified in the weight file */
+  PRECISION_GIVEN, /* as specified in the weight file, else floats */
   PRECISION_F32,
+  PRECISION_BF16,
   PRECISION_I8,
   PRECISION_I16
 } Precision;
@@ -180,6 +181,7 @@ struct Node {
   bool frozen;
   bool kept; /* not a call in the source: state or update of a layer with keep=true, conversion to i32 */
   Precision precision;
+  bool rounded; /* its value is rounded to bf16, and stored as that: graph/bf16.c */
   Span span;
   const Site *site; /* the call in the source, and the blocks it was expanded through */
   Result result;

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <string.h>
 #include "base/number.h"
+#include "graph/bf16.h"
 
 /* ---- names ---- */
 static const char *to_c_name(Arena *arena, const char *name) {
@@ -128,7 +129,7 @@ static Buf *value_buffer(Lower *l, BufPlace place, const char *name, const Node 
   const Elem elem = home_in(l->kernel, value).elem;
   Buf *buf = nest_buf(l->b, place, name, (Type){elem, 1}, e.n ? 4 : 3, e.n ? dim : dim + 1);
   buf->leads = e.n && l->b->nleads;
-  buf->as_floats = value->elem == F32 && (elem == U8 || elem == I8 || elem == I16);
+  buf->as_floats = value->elem == F32 && (elem == U8 || elem == I8 || elem == I16 || elem == BF16);
   set_alias_strides(l, buf, value);
   return bind(l, buf, (Binding){.kind = BIND_VALUE, .node = value});
 }
@@ -283,7 +284,8 @@ static Buf *weight_buffer(Lower *l, Weight *weight) {
 
 Buf *lower_weight(Lower *l, int k) {
   if (k >= l->node->nweights || !l->node->weight[k]) return NULL;
-  return k == 0 && lower_rounds(l) ? lower_rounded_weight(l) : weight_buffer(l, l->node->weight[k]);
+  return k == 0 && (lower_rounds(l) || node_is_bf16(l->node)) ? lower_rounded_weight(l)
+                                                              : weight_buffer(l, l->node->weight[k]);
 }
 
 Buf *lower_scratch_of(Lower *l, const char *name, Elem elem, int rank, const int64_t *dim) {
@@ -427,6 +429,12 @@ Pack *lower_pack(Lower *l, const char *member, int rank, const int64_t *dim) {
   return pack;
 }
 
+Pack *lower_pack_weights(Lower *l, const char *member, int rank, const int64_t *dim) {
+  Pack *pack = lower_pack(l, member, rank, dim);
+  if (node_is_bf16(l->node)) pack->out->type.elem = BF16;
+  return pack;
+}
+
 enum { BN_WEIGHT, BN_BIAS, BN_MEAN, BN_VARIANCE };
 
 static Val scale_part(Lower *l, Pack *pack, int i, int k, const Ix *channel, double otherwise) {
@@ -455,6 +463,7 @@ Val lower_packed_weight(Lower *l, Pack *pack, int rank, const Ix *index, const I
   if (pack->scale) w = lower_rounded(l, pack, w, index, l->node->hidden ? in_channel : out_channel);
   if (pack->factor) w = mul(w, nest_load(b, nest_at(b, pack->factor, *in_channel), 1));
   else if (normalize) w = mul(w, num(b, normalize_factor(normalize, 0)));
+  if (node_is_bf16(l->node)) return convert(convert(w, BF16), F32);
   for (int i = 0; i < l->kernel->nscales; i++) w = mul(w, scale_gain(l, pack, i, out_channel));
   return w;
 }
@@ -489,6 +498,16 @@ static Val with_second_bias(Lower *l, Pack *pack, Val bias, const Ix *channel) {
   return add(bias, second);
 }
 
+/* The constant after the batchnorms; sequential: sources are listed in the order of their first use. */
+static Val scaled_bias(Lower *l, Pack *pack, Val bias, const Ix *out_channel) {
+  for (int i = 0; i < l->kernel->nscales; i++) {
+    Val centered = sub(bias, scale_part(l, pack, i, BN_MEAN, out_channel, 0));
+    Val scaled = mul(centered, scale_gain(l, pack, i, out_channel));
+    bias = add(scaled, scale_part(l, pack, i, BN_BIAS, out_channel, 0));
+  }
+  return bias;
+}
+
 Val lower_packed_bias(Lower *l, Pack *pack, const Ix *out_channel, const Ix *group_channel) {
   Nest *b = pack->nest;
   const bool has_bias = !l->node->hidden && l->node->nweights > 1 && l->node->weight[1];
@@ -498,20 +517,40 @@ Val lower_packed_bias(Lower *l, Pack *pack, const Ix *out_channel, const Ix *gro
   if (has_bias) bias = with_second_bias(l, pack, bias, out_channel);
   if (l->kernel->normalize && l->kernel->normalize_shift)
     bias = sub(bias, shifted_bias(l, pack, out_channel, group_channel));
-  for (int i = 0; i < l->kernel->nscales;
-       i++) { /* sequential: sources are listed in the order of their first use */
-    Val centered = sub(bias, scale_part(l, pack, i, BN_MEAN, out_channel, 0));
-    Val scaled = mul(centered, scale_gain(l, pack, i, out_channel));
-    bias = add(scaled, scale_part(l, pack, i, BN_BIAS, out_channel, 0));
+  return node_is_bf16(l->node) ? bias : scaled_bias(l, pack, bias, out_channel);
+}
+
+/* Weights of bf16 are not scaled, which would round them differently: the sums are. One factor and one
+ * constant a channel. */
+static void pack_scales(Lower *l) {
+  const int64_t n = shape_extent(l->kernel->scale[0]->shape).c;
+  for (int part = 0; part < 2; part++) {
+    Pack *pack = lower_pack(l, part ? "shift" : "gain", 1, &n);
+    Nest *b = pack->nest;
+    NEST_FOR(b, c, n) {
+      Val of = num(b, part ? 0 : 1);
+      if (part) of = scaled_bias(l, pack, of, &c);
+      for (int i = 0; !part && i < l->kernel->nscales; i++) of = mul(of, scale_gain(l, pack, i, &c));
+      nest_store(b, nest_at(b, pack->out, c), of);
+    }
+    l->scales[part] = lower_pack_done(l, pack);
   }
-  return bias;
+}
+
+static Val scaled_sum(Lower *l, Val sum, const Ix *c, int part, int lanes) {
+  Nest *b = l->b;
+  if (!l->kernel->nscales || !node_is_bf16(l->node)) return sum;
+  if (!l->scales[0]) pack_scales(l);
+  return fma_(sum, nest_load_part(b, nest_at(b, l->scales[0], *c), part, lanes),
+              nest_load_part(b, nest_at(b, l->scales[1], *c), part, lanes));
 }
 
 Buf *lower_pack_done(Lower *l, Pack *pack) {
   vec_push(l->arena, l->packs, pack);
   const char *member = pack->name + strlen(l->b->name) + 1;
-  return bind(l, nest_buf(l->b, WEIGHTS, member, (Type){F32, 1}, pack->out->rank, pack->out->dim),
-              (Binding){.kind = BIND_PACK, .pack = pack});
+  Buf *buf = nest_buf(l->b, WEIGHTS, member, pack->out->type, pack->out->rank, pack->out->dim);
+  buf->as_floats = pack->out->type.elem == BF16;
+  return bind(l, buf, (Binding){.kind = BIND_PACK, .pack = pack});
 }
 
 /* ---- elementwise nodes ---- */
@@ -570,6 +609,7 @@ Val lower_root_map(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, in
 
 Val lower_finish(Lower *l, Val value, const Ix *y, const Ix *x, const Ix *c, int part, int lanes) {
   int other = 0;
+  value = scaled_sum(l, value, c, part, lanes);
   for (int i = 0; i < l->kernel->nchain; i++) {
     const Node *node = l->kernel->chain[i];
     Map map = {.b = l->b, .node = node, .lower = l, .c = c, .part = part, .lanes = lanes};
@@ -578,6 +618,15 @@ Val lower_finish(Lower *l, Val value, const Ix *y, const Ix *x, const Ix *c, int
     value = node->op->map(&map);
   }
   return value;
+}
+
+Buf *lower_sums_in_memory(Lower *l) {
+  const Buf *out = l->out;
+  return out->type.elem == F32 ? l->out : lower_scratch(l, "sums", out->rank, out->dim);
+}
+
+bool lower_finishes(const Lower *l) {
+  return l->kernel->nchain || l->out->type.elem != F32 || (l->kernel->nscales && node_is_bf16(l->node));
 }
 
 bool lower_costly(Lower *l, Val sum) {

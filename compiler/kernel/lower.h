@@ -147,9 +147,10 @@ typedef struct Lower {
   VEC(Binding) bindings; /* by buffer id, if bound: lower_binding */
   VEC(Pack *) packs;
   Buf *other[64];
-  int nothers;   /* operands of the chain */
-  Buf *rounded;  /* QAT: node->weight[0] as lower_weight returns it; NULL: not requested yet */
-  const Ix *row; /* nests with the leading axis: the row that lower_finish and lower_store access */
+  int nothers;    /* operands of the chain */
+  Buf *rounded;   /* QAT, bf16: node->weight[0] as lower_weight returns it; NULL: not requested yet */
+  Buf *scales[2]; /* bf16: factors and constants of the kernel's batchnorms; NULL: not requested yet */
+  const Ix *row;  /* nests with the leading axis: the row that lower_finish and lower_store access */
   VEC(const char *) details; /* further remarks of the schedule */
 } Lower;
 
@@ -195,6 +196,8 @@ Ref lower_at(const Lower *, Buf *value, const Ix *y, const Ix *x,
  * store to pack->out. lower_packed_weight and lower_packed_bias return elements at natural indices with
  * batchnorm and normalize folded in (0 for a missing bias). */
 Pack *lower_pack(Lower *, const char *member, int rank, const int64_t *dim);
+Pack *lower_pack_weights(Lower *, const char *member, int rank, const int64_t *dim); /* of weights as they
+                                                                 are: stored as bf16 if the node says so */
 Val lower_packed_weight(
     Lower *, Pack *, int rank, const Ix *at, const Ix *out_channel,
     const Ix *in_channel); /* weight[0] at natural indices; the channels select the folded factors */
@@ -214,6 +217,10 @@ Buf *lower_rounded_weight(Lower *); /* all rounded weights in natural order */
 /* Applies the chain: the value of elements [y][x][c .. c+part-1] after all fused nodes, `lanes` wide (1:
  * scalar). */
 Val lower_finish(Lower *, Val, const Ix *y, const Ix *x, const Ix *c, int part, int lanes);
+/* For kernels that sum in memory before they finish: the result, or scratch of floats if it is stored as
+ * bf16; and whether anything is left to do with the sums. */
+Buf *lower_sums_in_memory(Lower *);
+bool lower_finishes(const Lower *);
 bool lower_costly(Lower *, Val sum); /* whether the chain has so much code (exp) that a loop over the sums of
                                         a tile is better than a copy for each */
 void lower_store(Lower *, Val, const Ix *y, const Ix *x, const Ix *c, int part,

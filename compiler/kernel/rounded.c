@@ -1,7 +1,8 @@
-/* rounded.c: Fake-quantized weights of QAT, as kernels read them: packs that round. A filter's weights
- * become multiples of its largest absolute weight / 127. Not used in inference. */
+/* rounded.c: Rounded weights, as kernels read them: packs that round. In QAT a filter's weights become
+ * multiples of its largest absolute weight / 127; in layers with precision=bf16 they are bf16 numbers. */
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/lower.h"
+#include "graph/bf16.h"
 
 bool lower_rounds(const Lower *l) {
   return node_forward(l->node)->op->traits.int8 == INT8_PRODUCT && rounding_switch(l->node) >= 0;
@@ -71,7 +72,7 @@ Val lower_rounded(Lower *l, Pack *pack, Val w, const Ix *index, const Ix *channe
 Buf *lower_rounded_weight(Lower *l) {
   if (l->rounded) return l->rounded;
   const Filters f = rounded_filters(l);
-  Pack *pack = lower_pack(l, "weight", f.weight->rank, f.weight->dim);
+  Pack *pack = lower_pack_weights(l, "weight", f.weight->rank, f.weight->dim);
   Nest *b = pack->nest;
   Buf *source = lower_pack_source(l, pack, f.weight, "");
   NEST_FOR(b, g, f.groups)
@@ -82,7 +83,7 @@ Buf *lower_rounded_weight(Lower *l) {
             const Ix own = g * f.filters + filter;
             Val w = nest_load(b, rounded_weight_at(b, &f, source, &g, &filter, &t, &i, &j), 1);
             nest_store(b, rounded_weight_at(b, &f, pack->out, &g, &filter, &t, &i, &j),
-                       rounded_weight(l, pack, w, &own));
+                       lower_rounds(l) ? rounded_weight(l, pack, w, &own) : w);
           }
   return l->rounded = lower_pack_done(l, pack);
 }

@@ -96,7 +96,7 @@ static const void *kept_detail(const Node *node) {
 static int number_node(KernelCache *kept, Arena *scratch, const Node *node) {
   Key key = {0};
   const void *const to[] = {node->op, node->arg, node->target, node->rounds, kept_detail(node)};
-  const int64_t numbers[] = {node->elem, node->frozen,   node->precision, node->result,
+  const int64_t numbers[] = {node->elem, node->frozen,   node->precision, node->rounded, node->result,
                              node->nin,  node->nweights, node->backward,  node->salt};
   for (size_t i = 0; i < sizeof to / sizeof *to; i++) kept_pointer(scratch, &key, to[i]);
   for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) key_add(scratch, &key, numbers[i]);

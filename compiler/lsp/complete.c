@@ -207,7 +207,8 @@ static void arguments(Completing *c) {
                  : "required");
   }
   if (op || block) complete_argument(c, "name", "the layer's name in weight files");
-  if (op || block) complete_argument(c, "precision", "f32, i8 or i16, in an int8 model");
+  if (op || block)
+    complete_argument(c, "precision", "bf16: products of bf16 numbers; f32, i8 or i16 in an int8 model");
   if (trained) complete_argument(c, "weights", "shares the parameters of an earlier layer");
   if (trained) complete_argument(c, "frozen", "= false: excludes the parameters from training");
   names_in_scope(c, true);
@@ -222,7 +223,7 @@ static void forms(Completing *c, const Form *const *table) {
 static void choices(Completing *c) {
   const Param *p = param_named(params_of(c->context.callee), c->context.name);
   if (strcmp(c->context.name, "frozen") == 0) words(c, 0, ITEM_CHOICE, "true false", "");
-  if (strcmp(c->context.name, "precision") == 0) words(c, 0, ITEM_CHOICE, "f32 i8 i16", "");
+  if (strcmp(c->context.name, "precision") == 0) words(c, 0, ITEM_CHOICE, "f32 bf16 i8 i16", "");
   if (p && p->type == PARAM_INIT) forms(c, init_table);
   else if (p) words(c, 0, ITEM_CHOICE, choices_of_param(c->arena, p), p->help);
   names_in_scope(c, true);

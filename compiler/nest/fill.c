@@ -5,6 +5,7 @@
  * statements in another order than a serial run, which is equivalent if no element is stored twice. Stores
  * are counted to check this: the proof guarantees that each element is stored at least once. */
 // SPDX-License-Identifier: Apache-2.0
+#include "base/number.h"
 #include "nest/nest.h"
 #include <math.h>
 
@@ -29,7 +30,7 @@ typedef struct Lanes {
 static bool is_register(const Buf *buf) { return buf->place == REGS || buf->place == STACK; }
 
 static bool value_fits(Val e) {
-  if (e->type.lanes > 1 || e->type.elem != F32) return false;
+  if (e->type.lanes > 1 || (e->type.elem != F32 && e->type.elem != BF16)) return false;
   switch (e->op) {
   case NUM: return true;
   case LOAD: return e->ref->buf->place == INPUT || is_register(e->ref->buf);
@@ -41,6 +42,7 @@ static bool value_fits(Val e) {
   case MAX:
   case FMA:
   case SQRT:
+  case CONVERT:
   case PICK: break;
   default: return false;
   }
@@ -229,6 +231,7 @@ static void eval(const Fill *f, Val e, Lanes at, float *r) {
   case MAX: EACH(a[0][l] > a[1][l] ? a[0][l] : a[1][l]); break;
   case FMA: EACH(fmaf(a[0][l], a[1][l], a[2][l])); break;
   case SQRT: EACH(sqrtf(a[0][l])); break;
+  case CONVERT: EACH(e->type.elem == BF16 ? (float)bf16_nearest((double)a[0][l]) : a[0][l]); break;
   default: break; /* value_fits */
   }
 #undef EACH

@@ -54,6 +54,8 @@ extern const Op op_region_rows;
 Node *rounding_value(Graph *, Node *value, const QatRounding *);
 /* Updates the range that several values share. */
 void rounding_observe(Graph *, int n, Node *const *value, const QatRounding *);
+/* Hidden, FAMILY_MAP: rounds each element to bf16. */
+extern const Op op_round_bf16;
 /* For eval: node->weight[0] with the layer's rounding. */
 const double *rounding_weights(Arena *, const Node *, const double *const *weight);
 

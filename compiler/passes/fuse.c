@@ -7,6 +7,7 @@
  * Requires: a verified graph. Preserves: the order: a kernel runs at the position of its last node. */
 // SPDX-License-Identifier: Apache-2.0
 #include "passes/fuse.h"
+#include "graph/bf16.h"
 #include "ops/registry.h"
 #include "passes/node_tables.h"
 
@@ -123,7 +124,7 @@ static bool foldable_normalize(const Fuser *f, const Node *node) {
   if (!node->nin) return false;
   const Node *before = node->in[0];
   if (f->plan->training || f->options->fusing == FUSE_NOTHING || before->op->traits.fold != FOLD_NORMALIZE ||
-      !weighted(node) || node->hidden || !sole_reader(f, before, node))
+      !weighted(node) || node_is_bf16(node) || node->hidden || !sole_reader(f, before, node))
     return false;
   if (node->op->family != FAMILY_CONV && node->op->family != FAMILY_DENSE) return false;
   if (f->plan->home[before->in[0]->id].elem != F32)
@@ -220,7 +221,7 @@ static void fold_normalize(Fuser *f, Kernel *kernel) {
 static int foldable_gate(const Fuser *f, const Kernel *kernel) {
   const Node *node = kernel->root, *product = node->nin ? node->in[0] : NULL;
   if (f->plan->training || f->options->fusing != FUSE_ALL || f->options->exact || f->plan->images > 1 ||
-      kernel->batch || !node->op->traits.fuses_gate || !product->op->traits.gate ||
+      kernel->batch || node_is_bf16(node) || !node->op->traits.fuses_gate || !product->op->traits.gate ||
       !sole_reader(f, product, node))
     return -1;
   const Kernel *own = f->kernel[product->id];

@@ -36,6 +36,7 @@ static bool dies_in(const Plan *plan, int k, const Node *value) {
   return plan->life[home_of(plan, value)->id].block.dies == k && fills_block(plan, value) &&
          plan->storage[value->id].kind == plan->storage[kernel->result->id].kind &&
          shape_equal(value->shape, kernel->result->shape) && value->elem == kernel->result->elem &&
+         plan->home[value->id].elem == plan->home[kernel->result->id].elem &&
          read_at_the_element(plan, kernel, value);
 }
 

@@ -1,5 +1,6 @@
 /* passes.c: Pass manager: the table of passes in execution order, and the plans that they build. */
 // SPDX-License-Identifier: Apache-2.0
+#include "graph/bf16.h"
 #include "passes/passes.h"
 #include <string.h>
 #include "kernel/lower.h"
@@ -66,6 +67,9 @@ const Pass pass_table[PASSES] = {
                    "values of outputs; drops dead int8 channels", do_drop, NULL},
     [PASS_BANDS] = {"bands", INFERENCE, "a graph to be run",
                     "values, to the bit; computes layers band by band", pass_bands, NULL},
+    [PASS_BF16] = {"bf16", INFERENCE, "a graph to be run, with rounded values marked",
+                   "values; adds copies in bf16 of what products read and others read exactly", pass_bf16,
+                   NULL},
     [PASS_DIFFERENTIATE] = {"differentiate", TRAINING, "the checked graph and its train block",
                             "values of the forward pass; parameters; topological order", differentiate, NULL},
     [PASS_LOOK] = {"look", LOOK, "the checked graph", "values of all layers; parameters; topological order",
@@ -99,7 +103,8 @@ PassState passes_begin(Arena *arena, const Graph *graph, PlanKind kind, PlanOpti
   PassState state = {.arena = arena, .kind = kind, .options = options, .written = graph};
   state.plan = NEW(arena, Plan);
   state.plan->training = kind == PLAN_TRAINING;
-  state.plan->images = options.images > 1 ? options.images : 1;
+  const bool apart = kind == PLAN_INFERENCE && graph_has_bf16(graph); /* bf16 numbers are read as vectors */
+  state.plan->images = options.images > 1 && !apart ? options.images : 1;
   return state;
 }
 

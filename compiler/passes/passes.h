@@ -26,6 +26,7 @@ typedef enum PassId {
   PASS_SIMPLIFY,
   PASS_DROP,
   PASS_BANDS,
+  PASS_BF16,
   PASS_DIFFERENTIATE,
   PASS_LOOK,
   PASS_WHOLE_BATCH,
@@ -78,6 +79,7 @@ typedef struct LookGraph {
 } LookGraph;
 LookGraph pass_look(Arena *, const Graph *);
 void pass_bands(PassState *);
+void pass_bf16(PassState *);
 void pass_whole_batch(PassState *);
 void pass_given(PassState *);
 void pass_states(PassState *);

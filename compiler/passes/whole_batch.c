@@ -5,6 +5,7 @@
  * Requires: a graph. Preserves: it; marks nodes, sets plan->together or plan->images. */
 // SPDX-License-Identifier: Apache-2.0
 #include "base/number.h"
+#include "graph/bf16.h"
 #include "kernel/lower.h"
 #include "passes/passes.h"
 
@@ -118,9 +119,10 @@ static bool batch_layers(PassState *state, int64_t batch) { /* false: no layer i
   return any;
 }
 
+/* Batched kernels sum in their results, which bf16 numbers are too short for. */
 static void infer_whole_batch(PassState *state) {
   Plan *plan = state->plan;
-  const int64_t batch = state->options.whole_batch;
+  const int64_t batch = graph_has_bf16(plan->graph) ? 0 : state->options.whole_batch;
   plan->together =
       plan->images == 1 && state->options.fusing == FUSE_ALL && batch && batch_layers(state, batch);
 }

@@ -5,6 +5,7 @@
 #include "ops/registry.h"
 #include <string.h>
 #include "base/number.h"
+#include "graph/bf16.h"
 #include "graph/op.h"
 
 static void read_feed(const Node *node, const double *from, int64_t count,
@@ -30,6 +31,26 @@ static int64_t value_rows(const Node *node) {
   return node->result == RESULT_BATCH || node->op->traits.mixes_rows ? 1 : rows;
 }
 
+static const double *to_bf16(Arena *arena, const double *from, int64_t n) {
+  double *to = NEW_ARRAY(arena, double, n);
+  for (int64_t i = 0; i < n; i++) to[i] = bf16_nearest(from[i]);
+  return to;
+}
+
+static int64_t run_elements(const GraphRun *run, const Node *node) {
+  return shape_elements(node->shape) * (node->result == RESULT_BATCH ? 1 : run->count);
+}
+
+/* By input: its value, rounded where the node multiplies bf16 numbers. */
+static const double **run_operands(Arena *arena, const GraphRun *run, const Node *node) {
+  const double **of = NEW_ARRAY(arena, const double *, node->nin + 1);
+  for (int k = 0; k < node->nin; k++) {
+    of[k] = run->value[node->in[k]->id];
+    if (node_is_bf16(node)) of[k] = to_bf16(arena, of[k], run_elements(run, node->in[k]));
+  }
+  return of;
+}
+
 static void run_node(Arena *arena, GraphRun *run, const Node *node) {
   Eval eval = {.node = node,
                .in = NEW_ARRAY(arena, const double *, node->nin + 1),
@@ -41,6 +62,9 @@ static void run_node(Arena *arena, GraphRun *run, const Node *node) {
   for (int k = 0; k < owner->nweights; k++)
     if (owner->weight[k]) eval.weight[k] = run->weights + owner->weight[k]->offset;
   if (rounding_switch(node) >= 0) eval.weight[0] = rounding_weights(arena, node, eval.weight);
+  if (node_is_bf16(node) && owner->nweights)
+    eval.weight[0] = to_bf16(arena, eval.weight[0], owner->weight[0]->size);
+  const double **const operand = run_operands(arena, run, node);
   const bool sums = node->target != NULL;
   const int64_t size = shape_elements(node->shape), rounds = node->result == RESULT_BATCH ? 1 : run->count,
                 rows = value_rows(node);
@@ -52,7 +76,7 @@ static void run_node(Arena *arena, GraphRun *run, const Node *node) {
         const Node *in = node->in[k];
         const int64_t step =
             in->result == RESULT_BATCH || node->result == RESULT_BATCH ? 0 : shape_elements(in->shape);
-        eval.in[k] = run->value[in->id] + n * step;
+        eval.in[k] = operand[k] + n * step;
         if (rows > 1) eval.in[k] += row % shape_rows(in->shape) * shape_row_elements(in->shape);
       }
       eval.out = sums ? run->gradients + node->target->offset
@@ -106,7 +130,7 @@ void graph_run(Arena *arena, const Graph *graph, GraphRun *run) {
   }
   for (int i = 0; i < graph->nodes.n; i++) {
     const Node *node = graph->nodes.data[i];
-    const int64_t n = shape_elements(node->shape) * (node->result == RESULT_BATCH ? 1 : run->count);
+    const int64_t n = run_elements(run, node);
     if (!node->target) run->value[i] = NEW_ARRAY(arena, double, n);
     if (node_is_input(node)) read_feed(node, run->input[node->port->index], run->count, run->value[i]);
     else if (node_is_target(node))
@@ -114,6 +138,7 @@ void graph_run(Arena *arena, const Graph *graph, GraphRun *run) {
              (size_t)(run->count * shape_elements(node->shape)) * sizeof(double));
     else if (node_is_state(node)) read_state(run, node, run->value[i]);
     else run_node(arena, run, node);
+    for (int64_t k = 0; node->rounded && k < n; k++) run->value[i][k] = bf16_nearest(run->value[i][k]);
     if (run->made && !node->target) run->made(run->context, node, run->value[i], n);
   }
   keep_states(graph, run);

@@ -24,7 +24,8 @@ void graph_dump_node(Text *out, const Graph *graph, const Node *node) {
   text_put(out, "%%%d = %s(", node->id, node->op->name);
   for (int k = 0; k < node->nin; k++) text_put(out, k ? ", %%%d" : "%%%d", node->in[k]->id);
   text_put(out, ") %s: %s%s", node->name, shape_text(graph->arena, node->shape), result[node->result]);
-  if (node->elem != F32) text_put(out, " %s", elem_name(node->elem));
+  if (node->rounded) text_put(out, " bf16");
+  else if (node->elem != F32) text_put(out, " %s", elem_name(node->elem));
   if (node->quant)
     text_put(out, " scale %s zero %d", text_double(graph->arena, (double)node->quant->scale),
              node->quant->zero);

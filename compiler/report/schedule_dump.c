@@ -89,9 +89,9 @@ static void put_candidate(Text *out, const Lower *l, int i) {
 }
 
 static void put_packed_weights(Text *out, const Lower *l) {
-  int64_t floats = 0;
-  for (int i = 0; i < l->packs.n; i++) floats += buf_elements(l->packs.data[i]->out);
-  if (floats) text_put(out, "      packed: %s\n", rounded_bytes(out->arena, 4 * floats));
+  int64_t bytes = 0;
+  for (int i = 0; i < l->packs.n; i++) bytes += buf_bytes(l->packs.data[i]->out);
+  if (bytes) text_put(out, "      packed: %s\n", rounded_bytes(out->arena, bytes));
 }
 
 static void put_decision(Text *out, const Lower *l) {

@@ -1,6 +1,7 @@
 /* summary.c: Table of layers, as text and JSON: one row per operator of the source. */
 // SPDX-License-Identifier: Apache-2.0
 #include "report/summary.h"
+#include "graph/bf16.h"
 #include "ops/registry.h"
 #include <inttypes.h>
 #include <math.h>
@@ -81,6 +82,7 @@ static const Field *fields_find(const Graph *graph) {
 
 typedef struct Totals {
   int64_t parameters, parameter_bytes, trainable, frozen, statistics, macs, bytes;
+  int products, rounded; /* layers that multiply bf16 numbers; values that are stored as such */
 } Totals;
 
 static int64_t node_parameters(const Node *node) { /* shared ones count for the first layer */
@@ -90,7 +92,10 @@ static int64_t node_parameters(const Node *node) { /* shared ones count for the 
   return n;
 }
 
-static int64_t node_bytes(const Node *node) { return elem_bytes(node->elem) * shape_elements(node->shape); }
+static Elem stored_elem(const Node *node) { return node->rounded ? BF16 : node->elem; }
+static int64_t node_bytes(const Node *node) {
+  return elem_bytes(stored_elem(node)) * shape_elements(node->shape);
+}
 static bool is_layer(const Node *node) {
   return !node_is_input(node) && !(node->kept && !node_is_state(node));
 }
@@ -112,6 +117,8 @@ static Totals totals_of(const Graph *graph) {
     t.trainable += cost.parameters; /* before quantization */
     t.macs += node_macs(node);
     t.bytes += node_bytes(node);
+    t.products += node_is_bf16(node);
+    t.rounded += node->rounded;
   }
   return t;
 }
@@ -144,7 +151,9 @@ static const char *field_text(Arena *arena, const Field *field, const Node *node
 static const char *count_text(Arena *arena, int64_t n) { return arena_printf(arena, "%" PRId64, n); }
 
 static Row summary_row(Arena *arena, const Node *node, const Field *field, const Stream *stream) {
-  Row row = {{node->name, node->op->name, shape_text(arena, node->shape),
+  const char *operator = node->op->name;
+  if (node_is_bf16(node)) operator = arena_printf(arena, "%s bf16", operator);
+  Row row = {{node->name, operator, shape_text(arena, node->shape),
               text_thousands(arena, node_parameters(node)), text_thousands(arena, node_macs(node)),
               field_text(arena, field, node), text_thousands(arena, node_bytes(node)), "", "", ""}};
   if (!stream) return row;
@@ -221,6 +230,9 @@ static void totals_put(Text *out, const Graph *graph) {
              text_thousands(arena, t.frozen), text_thousands(arena, t.statistics));
   text_put(out, "\nmultiply-adds  %s\nactivations    %s bytes\n", text_thousands(arena, t.macs),
            text_thousands(arena, t.bytes));
+  if (t.products)
+    text_put(out, "bf16           layers with bf16 products: %d; values stored as bf16: %d\n", t.products,
+             t.rounded);
   if (graph->stream) stream_totals(out, graph, t.macs);
 }
 
@@ -389,10 +401,11 @@ static void json_place(Text *out, SourcePlace place, bool imported) {
   text_put(out, "\"line\": %d, ", place.line);
 }
 
-/* For an int8 model. */
-static void json_quant(Text *out, const Node *node) {
-  if (node->elem == F32) return;
-  json_name(out, "type", elem_name(node->elem));
+/* For an int8 model, and for precision=bf16. */
+static void json_elem(Text *out, const Node *node) {
+  if (node_is_bf16(node)) text_put(out, "\"precision\": \"bf16\", ");
+  if (stored_elem(node) == F32) return;
+  json_name(out, "type", elem_name(stored_elem(node)));
   text_put(out, ", ");
   if (node->quant)
     text_put(out, "\"scale\": %s, \"zero\": %d, ", text_double(out->arena, (double)node->quant->scale),
@@ -416,7 +429,7 @@ static void json_layers(Text *out, const Sources *sources, const Graph *graph) {
              node_macs(node));
     json_field(out, &fields[i]);
     text_put(out, ", \"bytes\": %" PRId64 ", ", node_bytes(node));
-    json_quant(out, node);
+    json_elem(out, node);
     json_inputs(out, node);
     json_arguments(out, node);
     text_put(out, "}");

@@ -30,13 +30,14 @@ bool flag_eval(Sema *s, const Frame *frame, const char *what, const Argument *fr
 
 /* precision= of a call; without it, that of the enclosing block. */
 Precision precision_eval(Sema *s, const Frame *frame, const char *what, const Argument *precision) {
-  static const Param param = {.name = "precision", .type = PARAM_CHOICE, .choices = "f32 i8 i16"};
+  static const Param param = {.name = "precision", .type = PARAM_CHOICE, .choices = "f32 bf16 i8 i16"};
   if (!precision) return frame->naming->precision;
   const Const word = argument_bind(s, frame, what, &param, precision->value);
   if (word.kind != CONST_WORD) return PRECISION_GIVEN;
-  return strcmp(word.s, "f32") == 0  ? PRECISION_F32
-         : strcmp(word.s, "i8") == 0 ? PRECISION_I8
-                                     : PRECISION_I16;
+  return strcmp(word.s, "f32") == 0    ? PRECISION_F32
+         : strcmp(word.s, "bf16") == 0 ? PRECISION_BF16
+         : strcmp(word.s, "i8") == 0   ? PRECISION_I8
+                                       : PRECISION_I16;
 }
 
 /* ---- limits ---- */

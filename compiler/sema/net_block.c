@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "autodiff/forward.h"
+#include "graph/bf16.h"
 #include "graph/shape.h"
 #include "quantize/calibrate.h"
 #include "sema/context.h"
@@ -194,7 +195,7 @@ static void training_check(Sema *s) {
 /* precision= for all layers of a net. */
 static Precision precision_given(Sema *s, const Frame *frame, const NetDecl *net) {
   static const char *const names[] = {"precision"};
-  if (!net->args.given) return PRECISION_GIVEN;
+  if (!net->args.given) return frame->naming->precision;
   const Matched matched = arguments_match(s, frame, net->name.s, "net", 1, names, 0, 0, -1, &net->args);
   return precision_eval(s, frame, net->name.s, matched.slot[0]);
 }
@@ -204,7 +205,7 @@ void net_build(Sema *s, const Scope *file, int order, const NetDecl *net) {
   s->graph->name_span = net->name.span;
   Scope *scope = scope_new(s, file, net->body);
   scope->limit = order;
-  Naming naming = {.prefix = ""};
+  Naming naming = {.prefix = "", .precision = s->options ? s->options->precision : PRECISION_GIVEN};
   Frame frame = {.scope = scope, .naming = &naming, .rounds = "", .net = true};
   naming.precision = precision_given(s, &frame, net);
   body_expand(s, &frame, net->body);
@@ -225,6 +226,7 @@ void net_build(Sema *s, const Scope *file, int order, const NetDecl *net) {
   check_front_end(s);
   if (s->graph->training && s->graph->training->aware && !diags_errors(s->diags)) aware_prepare(s->graph);
   graph_layout_weights(s->graph);
+  if (!diags_errors(s->diags)) bf16_mark(s->arena, s->graph);
   names_check(s);
   training_check(s);
 }

@@ -59,17 +59,21 @@ class Net:
         own: bool = False,
         weights: Weights | None = None,
         rename: Weights | None = None,
+        precision: str | None = None,
     ) -> None:
         self._path, self._cwd = path, Path.cwd()  # messages name it as the caller does
         if own:  # its folder is temporary, and messages leave it out
             weakref.finalize(self, shutil.rmtree, path.parent, ignore_errors=True)
             self._path, self._cwd = Path(path.name), path.parent
+        if precision not in (None, "f32", "bf16"):
+            raise ValueError(f"precision is 'f32' or 'bf16', not {precision!r}")
         if batch < 1 or threads < 1:
             raise ValueError("batch and threads must be at least 1")
         self._batch, self._threads, self._cc = batch, threads, cc
         self._own, self._define = own, dict(define)
         self.quantization: dict[str, Any] | None = None  # what cnnc.quantize measured
         self._defines = [word for name, value in define.items() for word in ("-D", f"{name}={_word(value)}")]
+        self._program = [*self._defines, *([f"--precision={precision}"] if precision else [])]
         self._nodes: dict[str, list[str]] = {}  # of an imported model: the ONNX nodes of each layer
         self._orders: dict[str, _arrays.Order] = {}  # the layouts of its inputs and outputs
         self._tensors: list[str] = []  # the names of its outputs, if they were selected
@@ -82,7 +86,7 @@ class Net:
     def _open(self) -> None:
         """Loads the net's metadata and its code for inference."""
         fixed = [f"--weights={self._constants.given}"] if self._constants else []
-        self._facts = _facts.read(self._cnnc("--emit=json", *self._defines, *fixed))
+        self._facts = _facts.read(self._cnnc("--emit=json", *self._program, *fixed))
         self._libraries: dict[tuple[str, ...], Library] = {}
         plain = self._library("plain")
         self._planes = [plain.planes(i) for i in range(len(self.inputs))]
@@ -150,7 +154,7 @@ class Net:
         return _tool.cnnc([self._path, *options], self._cwd)
 
     def _options(self) -> list[str]:
-        return [*self._defines, "--target=native", f"--batch={self._batch}", *self._fixed()]
+        return [*self._program, "--target=native", f"--batch={self._batch}", *self._fixed()]
 
     def _fixed(self) -> list[str]:
         return [f"--weights={self._constants.path}"] if self._constants else []
@@ -467,7 +471,7 @@ class Net:
             "wasm": base / f"{self.name}.wasm",
             "onnx": base / f"{self.name}.onnx",
         }[kind]
-        options = [*self._defines, *([f"--target={target}"] if target else [])]
+        options = [*self._program, *([f"--target={target}"] if target else [])]
         if kind in ("c", "library", "program", "wasm") and self._batch > 1:
             options.append(f"--batch={self._batch}")
         if kind == "library":
@@ -523,10 +527,21 @@ def load(
     threads: int = 1,
     cc: str | None = None,
     rename: Weights | None = None,
+    precision: str | None = None,
 ) -> Net:
     """Compiles a program, FILE.cnn, for this machine. define: values for its consts; batch: samples that are
-    computed at once; threads: their number, which does not change results; cc: the C compiler."""
-    return Net(Path(path), define=define, batch=batch, threads=threads, cc=cc, weights=weights, rename=rename)
+    computed at once; threads: their number, which does not change results; cc: the C compiler; precision:
+    "bf16" computes products with bf16 numbers where the program states no precision."""
+    return Net(
+        Path(path),
+        define=define,
+        batch=batch,
+        threads=threads,
+        cc=cc,
+        weights=weights,
+        rename=rename,
+        precision=precision,
+    )
 
 
 def compile(
@@ -537,6 +552,7 @@ def compile(
     threads: int = 1,
     cc: str | None = None,
     rename: Weights | None = None,
+    precision: str | None = None,
 ) -> Net:
     """Compiles the text of a program, with the arguments of load."""
     path = Path(tempfile.mkdtemp(prefix="cnnc-")) / "net.cnn"
@@ -550,4 +566,5 @@ def compile(
         own=True,
         weights=weights,
         rename=rename,
+        precision=precision,
     )

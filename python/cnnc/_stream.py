@@ -68,7 +68,7 @@ class Stream:
         if options:
             with warnings.catch_warnings():  # they were given when the program was compiled first
                 warnings.simplefilter("ignore", _tool.CompileWarning)
-                text = net._cnnc("--emit=json", *net._defines, *options, *net._fixed())
+                text = net._cnnc("--emit=json", *net._program, *options, *net._fixed())
             facts = _facts.read(text)
             self._inputs, self._outputs = facts.inputs, facts.outputs
         self._fed = [self._library.input_rows(i) for i in range(len(self._inputs))]

@@ -259,6 +259,26 @@ class Calls(Case):
         wide = cnnc.compile("const n = 2\nnet c { input x: 2\n dense(n) }", define={"n": 5})
         self.assertEqual(wide.outputs[0].shape, (5,))
 
+    def test_bf16(self) -> None:
+        """precision="bf16" rounds the operands of products to the upper halves of their floats"""
+
+        def rounded(x: Any) -> Any:
+            bits = np.ascontiguousarray(x, np.float32).view(np.uint32).astype(np.uint64)
+            return ((bits + 0x7FFF + (bits >> 16 & 1)) >> 16 << 16).astype(np.uint32).view(np.float32)
+
+        text = "net b { input x: 40; dense(9) -> tanh -> dense(3) }"
+        net, exact = cnnc.compile(text, precision="bf16"), cnnc.compile(text)
+        weights = {name: random(array.shape) for name, array in exact.weights.items()}
+        net.load_weights(weights)
+        exact.load_weights(weights)
+        x = random((2, 40))
+        hidden = np.tanh(rounded(x) @ rounded(weights["dense1.weight"]).T + weights["dense1.bias"])
+        wanted = rounded(hidden) @ rounded(weights["dense2.weight"]).T + weights["dense2.bias"]
+        self.assertLess(np.abs(net(x) - wanted).max(), 2e-3)
+        self.assertLess(np.sqrt(np.square(net(x) - wanted).mean()), np.abs(net(x) - exact(x)).max())
+        with self.assertRaises(ValueError):
+            cnnc.compile(text, precision="f16")
+
 
 class Weights(Case):
     def test_views(self) -> None:

@@ -55,6 +55,22 @@ double floats_error(const float *got, const double *want, int64_t n, double leas
   return of_floats(numbers_error, got, want, n, least);
 }
 
+/* A sum next to the middle of two bf16 numbers may be rounded either way, and all that follows from it
+ * differs. That is rare: the root mean square of the errors is far below the largest. */
+static double bf16_error(const double *got, const double *want, int64_t n, double least) {
+  static const double RARE = 16;
+  double squares = 0, largest = least;
+  for (int64_t i = 0; i < n; i++) {
+    squares += (got[i] - want[i]) * (got[i] - want[i]);
+    largest = fmax(largest, fabs(want[i]));
+  }
+  return worse(numbers_error(got, want, n, least) / 2, relative(RARE * sqrt(squares / (double)n), largest));
+}
+
+double bf16_floats_error(const float *got, const double *want, int64_t n, double least) {
+  return of_floats(bf16_error, got, want, n, least);
+}
+
 double special_floats_error(const float *got, const double *want, int64_t n, double least) {
   return of_floats(special_error, got, want, n, least);
 }

@@ -14,6 +14,7 @@ double floats_error(const float *got, const double *want, int64_t n, double leas
 
 /* The same if NaN and infinities are expected: they must be exactly where float arithmetic has them. */
 double special_error(const double *got, const double *want, int64_t n, double least);
+double bf16_floats_error(const float *got, const double *want, int64_t n, double least);
 double special_floats_error(const float *got, const double *want, int64_t n, double least);
 
 /* Relative to 1 or the expected number, whichever is larger. */

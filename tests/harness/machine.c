@@ -290,7 +290,7 @@ static int64_t gradients_of(const Machine *m) { return m->size[SPACE_GRADIENT] /
 
 static bool has_size(const Program *p, int size) { /* of an element */
   for (int i = 0; i < p->graph->nodes.n; i++)
-    if (elem_bytes(p->graph->nodes.data[i]->elem) == size) return true;
+    if (elem_bytes(p->graph->nodes.data[i]->elem) == size || elem_bytes(p->home[i].elem) == size) return true;
   return false;
 }
 

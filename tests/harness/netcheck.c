@@ -46,6 +46,7 @@
 #include "base/number.h"
 #include "check.h"
 #include "foreign.h"
+#include "graph/bf16.h"
 #include "races.h"
 
 /* images for nests: interleaved in vectors of four, one whole group and a part of one */
@@ -97,6 +98,8 @@ static Limits read_limits(Arena *arena, const char *path) {
   return limits;
 }
 
+static const double BF16_ROUNDING = 0x1p-8;
+
 /* ---- against eval ---- */
 /* Is an image's part of an output independent of sums that may overflow in float? */
 static bool is_settled(const Check *check, const Node *node, int64_t image) {
@@ -132,7 +135,9 @@ double outputs_error(const Check *check, float *const *output) {
     for (int64_t first = 0; first < count; first += batch) {
       const int64_t images = count - first < batch ? count - first : batch;
       const float *got = output[o] + first * n;
+      const bool rounds = graph_has_bf16(graph);
       error = worse(error, check->special ? special_output_error(check, node, got, first, images)
+                           : rounds       ? bf16_floats_error(got, want + first * n, images * n, 0)
                                           : floats_error(got, want + first * n, images * n, 0));
     }
   }
@@ -294,6 +299,8 @@ static void check_file(const char *path, Mode mode, bool special, bool infer, in
     printf("not ok %d - %s does not compile\n", ++cases, path);
     return;
   }
+  if (graph_has_bf16(check.sample.graph))
+    check.limits.tolerance = fmax(check.limits.tolerance, BF16_ROUNDING);
   if (mode == SHARE) share_print(&check.limits.share, path);
   if (mode == SHARE || (mode == FOREIGN && !share_foreign(&check.limits.share, foreign->name))) {
     arena_free(arena);

@@ -1,6 +1,7 @@
 // correlation.c: The three sums that compute convolutions, their transposes and all their gradients (formulas
 // in correlation.h).
 // SPDX-License-Identifier: Apache-2.0
+#include "graph/bf16.h"
 #include "ops/convolution/correlation.h"
 #include <string.h>
 #include "base/number.h"
@@ -228,7 +229,7 @@ static void weight_sizes(const Correlation *k, int64_t dim[4]) {
 static Buf *natural_weights(Lower *l, const Correlation *k, bool spread) {
   int64_t dim[4];
   weight_sizes(k, dim);
-  Pack *pack = lower_pack(l, "weight", k->rank, dim);
+  Pack *pack = lower_pack_weights(l, "weight", k->rank, dim);
   Nest *b = pack->nest;
   NEST_FOR(b, g, k->groups)
     NEST_FOR(b, s, k->s)
@@ -247,8 +248,8 @@ static Buf *natural_weights(Lower *l, const Correlation *k, bool spread) {
 
 static bool has_bias(const Lower *l) { /* or a folded constant that acts as one */
   const Node *node = l->node;
-  return (!node->hidden && node->nweights > 1 && node->weight[1]) || l->kernel->nscales ||
-         (l->kernel->normalize && l->kernel->normalize_shift);
+  return (!node->hidden && node->nweights > 1 && node->weight[1]) ||
+         (l->kernel->nscales && !node_is_bf16(node)) || (l->kernel->normalize && l->kernel->normalize_shift);
 }
 
 Buf *correlation_bias_copies(Lower *l, const Correlation *k, bool spread, int64_t copies, int64_t padded) {
@@ -275,8 +276,8 @@ Buf *correlation_bias(Lower *l, const Correlation *k, bool spread, int64_t padde
 
 /* As [channels / sums][kernel][l][sums], if a loop computes several channels of a group. */
 static Buf *weights_of_sums(Lower *l, const Correlation *k, int64_t sums) {
-  Pack *pack =
-      lower_pack(l, "weight", 5, (int64_t[]){k->small.c / sums, k->kernel[0], k->kernel[1], k->l, sums});
+  Pack *pack = lower_pack_weights(l, "weight", 5,
+                                  (int64_t[]){k->small.c / sums, k->kernel[0], k->kernel[1], k->l, sums});
   Nest *b = pack->nest;
   NEST_FOR(b, g, k->groups)
     NEST_FOR(b, f, k->s / sums)
@@ -395,13 +396,14 @@ void correlation_lower_gather(Lower *l) {
 
 void correlation_lower_spread(Lower *l) {
   const Correlation k = correlation_of(l->node);
-  Buf *w = natural_weights(l, &k, true), *bias = correlation_bias(l, &k, true, 0);
+  Buf *w = natural_weights(l, &k, true), *bias = correlation_bias(l, &k, true, 0),
+      *sums = lower_sums_in_memory(l);
   Nest *b = l->b;
   nest_fn(b, b->name, false);
   NEST_FOR(b, y, k.large.h)
     NEST_FOR(b, x, k.large.w)
       NEST_FOR(b, c, k.large.c)
-        nest_store(b, nest_at(b, l->out, y, x, c), bias ? nest_load(b, nest_at(b, bias, c), 1) : num(b, 0));
+        nest_store(b, nest_at(b, sums, y, x, c), bias ? nest_load(b, nest_at(b, bias, c), 1) : num(b, 0));
   NEST_FOR(b, y, k.small.h)
     NEST_FOR(b, x, k.small.w)
       NEST_FOR(b, g, k.groups)
@@ -415,17 +417,17 @@ void correlation_lower_spread(Lower *l) {
                 NEST_FOR(b, c, k.l) {
                   Ix index[4];
                   const int rank = correlation_weight_index(&k, index, &s, &c, &ky, &kx);
-                  nest_accumulate(b, nest_at(b, l->out, ly, lx, g * k.l + c),
+                  nest_accumulate(b, nest_at(b, sums, ly, lx, g * k.l + c),
                                   nest_load(b, nest_at(b, l->in[0], y, x, s), 1),
                                   nest_load(b, nest_ref(b, w, rank, index), 1));
                 }
             }
         }
-  if (l->kernel->nchain)
+  if (lower_finishes(l))
     NEST_FOR(b, y, k.large.h)
       NEST_FOR(b, x, k.large.w)
         NEST_FOR(b, c, k.large.c)
-          lower_store(l, nest_load(b, nest_at(b, l->out, y, x, c), 1), &y, &x, &c, 1, 1);
+          lower_store(l, nest_load(b, nest_at(b, sums, y, x, c), 1), &y, &x, &c, 1, 1);
 }
 
 void correlation_lower_weights(Lower *l) {

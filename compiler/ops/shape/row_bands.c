@@ -106,6 +106,7 @@ static Node *shaped_node(Graph *graph, const Op *op, Shape shape, int n, Node *c
   node->name = in[0]->name;
   node->shape = shape;
   node->elem = in[0]->elem;
+  node->rounded = in[0]->rounded;
   node->quant = in[0]->quant;
   node->span = in[0]->span;
   node->site = in[0]->site;

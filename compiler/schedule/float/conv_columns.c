@@ -78,7 +78,7 @@ static Val nothing(Nest *b, const Columns *c) { return wide(num(b, 0), c); }
 static void pack_weights(Columns *c) {
   Lower *l = c->l;
   const Correlation *k = &c->k;
-  Pack *pack = lower_pack(l, "weight", 3, (int64_t[]){k->kernel[0], k->kernel[1], k->s});
+  Pack *pack = lower_pack_weights(l, "weight", 3, (int64_t[]){k->kernel[0], k->kernel[1], k->s});
   Nest *b = pack->nest;
   NEST_FOR(b, ky, k->kernel[0])
     NEST_FOR(b, kx, k->kernel[1])

@@ -230,9 +230,9 @@ static void pack_group(const Direct *d, const Panels *panels, Pack *pack, const 
 static void direct_pack_panels(Direct *d, Panels *panels, int kinds, const char *member) {
   Lower *l = d->l;
   const Correlation *k = &d->k;
-  Pack *pack = lower_pack(
-      l, member, 5,
-      (int64_t[]){k->groups * panels->each * d->blocks, k->kernel[0], k->kernel[1], d->block, panels->width});
+  const int64_t dim[] = {k->groups * panels->each * d->blocks, k->kernel[0], k->kernel[1], d->block,
+                         panels->width};
+  Pack *pack = d->repeat[0] ? lower_pack(l, member, 5, dim) : lower_pack_weights(l, member, 5, dim);
   Nest *b = pack->nest;
   NEST_FOR(b, g, k->groups)
     for (int i = 0; i < kinds; i++) pack_group(d, &panels[i], pack, &g);
@@ -256,8 +256,10 @@ Direct direct_begin(Lower *l, bool spread) {
                         : d.out > unit ? 2 * unit
                                        : unit,
                 taps = d.k.kernel[0] * d.k.kernel[1];
-  /* With windows, rows or gates a tile has no parameters left for blocks. */
-  d.block = l->kernel->pool || l->kernel->gate || l->b->nleads ? d.in : choose_block(l, d.in, width * taps);
+  /* With windows, rows or gates a tile has no parameters left for blocks; bf16 are no sums. */
+  d.block = l->kernel->pool || l->kernel->gate || l->b->nleads || l->out->type.elem == BF16
+                ? d.in
+                : choose_block(l, d.in, width * taps);
   d.blocks = d.in / d.block;
   const int64_t whole = d.out / width, rest = d.out % width, last = ceil_divide(rest, unit) * unit;
   const bool one = whole && last == width; /* then the rest is a panel like the others */

@@ -103,8 +103,8 @@ static void groups_pack_panels(Direct *d, Panels *panels, const char *member) {
   const Diagonals *of = d->diagonals;
   const int64_t width = of->ins * of->unit, rows = of->n * of->outs, each = of->n * of->outs,
                 groups = panels->valid / each, real = groups * of->n * of->ins;
-  Pack *pack =
-      lower_pack(d->l, member, 5, (int64_t[]){panels->count, d->k.kernel[0], d->k.kernel[1], rows, width});
+  Pack *pack = lower_pack_weights(d->l, member, 5,
+                                  (int64_t[]){panels->count, d->k.kernel[0], d->k.kernel[1], rows, width});
   Nest *b = pack->nest;
   NEST_FOR(b, panel, panels->count)
     NEST_FOR(b, ky, d->k.kernel[0])

@@ -22,6 +22,7 @@
 //           const v4 w0 = LOAD(v4, weight[0][ty][tx][c][0]);
 //           UNROLL for (int q = 0; q < 14; q++)
 //             if (tx + q - 1 >= 0)
+#include "graph/bf16.h"
 #include "base/number.h"
 #include "schedule/float/direct.h"
 
@@ -40,6 +41,7 @@ static const char *conv_joined_refused(const Lower *l, const Choice *choice) {
     return "an output size that is not a multiple of the stride";
   if (l->exact && !joined_without_gaps(k)) return "--exact";
   if (l->out->flat) return "its result is a view of another value";
+  if (l->kernel->nscales && node_is_bf16(l->node)) return "batchnorm of bf16 products";
   for (int i = 0; i < l->kernel->nchain; i++)
     if (l->kernel->chain[i]->nin > 1 || l->kernel->chain[i]->nweights)
       return "operands, which need interleaved filters";
@@ -49,7 +51,7 @@ static const char *conv_joined_refused(const Lower *l, const Choice *choice) {
 static void pack_phases(Direct *d, const Correlation *k, int64_t width) {
   Lower *l = d->l;
   const int64_t taps[] = {d->k.kernel[0], d->k.kernel[1]}, *S = k->stride;
-  Pack *pack = lower_pack(l, "weight", 5, (int64_t[]){1, taps[0], taps[1], d->in, width});
+  Pack *pack = lower_pack_weights(l, "weight", 5, (int64_t[]){1, taps[0], taps[1], d->in, width});
   Nest *b = pack->nest;
   NEST_FOR(b, ty, taps[0])
     NEST_FOR(b, tx, taps[1])

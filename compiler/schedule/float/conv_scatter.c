@@ -22,7 +22,7 @@
 #include "schedule/float/direct.h"
 
 /* Fills the whole output, before phases or pixels write parts of it. */
-void direct_fill(Lower *l, Buf *bias, int lanes) {
+void direct_fill(Lower *l, Buf *to, Buf *bias, int lanes) {
   Nest *b = l->b;
   const Extent e = shape_extent(l->node->shape);
   const int64_t vectors = e.c / lanes, rest = e.c % lanes;
@@ -31,10 +31,10 @@ void direct_fill(Lower *l, Buf *bias, int lanes) {
     NEST_FOR(b, x, e.w) {
       if (vectors)
         NEST_FOR(b, v, vectors)
-          nest_store(b, nest_at(b, l->out, y, x, lanes * v),
+          nest_store(b, nest_at(b, to, y, x, lanes * v),
                      bias ? nest_load(b, nest_at(b, bias, lanes * v), lanes) : zero);
       if (rest)
-        nest_store_part(b, nest_at(b, l->out, y, x, lanes * vectors),
+        nest_store_part(b, nest_at(b, to, y, x, lanes * vectors),
                         bias ? nest_load(b, nest_at(b, bias, lanes * vectors), lanes) : zero, (int)rest);
     }
 }
@@ -60,7 +60,7 @@ void direct_by_phases(Direct *d) {
       direct_functions(d, &y[r], &x[r], sy * sx > 1 ? nest_text(b, "phase%d_", (int)r) : "", row[r]);
   }
   nest_fn(b, b->name, false);
-  if (sy * sx > 1) direct_fill(l, NULL, d->lanes);
+  if (sy * sx > 1) direct_fill(l, l->out, NULL, d->lanes);
   for (int64_t r = 0; r < sy * sx; r++)
     if (y[r].count && x[r].count)
       direct_loops(d, &y[r], row[r], schedule_outer(l, correlation_macs(&d->own)));
@@ -80,7 +80,7 @@ static void spread_vectors(Nest *b, const Direct *d, const Panels *panels, const
       NEST_IF(b, cond_and(nest_within(b, oy, 0, k->large.h), nest_within(b, ox, 0, k->large.w))) {
         Buf *acc = NEST_REGISTERS(b, "a", L, vectors);
         for (int v = 0; v < vectors; v++) {
-          const Ref sum = nest_at(b, d->l->out, oy, ox, *f0 + L * v);
+          const Ref sum = nest_at(b, d->sums, oy, ox, *f0 + L * v);
           nest_store(b, nest_at(b, acc, v),
                      v == vectors - 1 && part < L ? nest_load_part(b, sum, part, L) : nest_load(b, sum, L));
         }
@@ -91,7 +91,7 @@ static void spread_vectors(Nest *b, const Direct *d, const Panels *panels, const
                             w);
           }
         for (int v = 0; v < vectors; v++)
-          nest_store_part(b, nest_at(b, d->l->out, oy, ox, *f0 + L * v), nest_get(b, nest_at(b, acc, v)),
+          nest_store_part(b, nest_at(b, d->sums, oy, ox, *f0 + L * v), nest_get(b, nest_at(b, acc, v)),
                           v == vectors - 1 ? part : L);
       }
     }
@@ -102,8 +102,9 @@ static void by_pixels(Direct *d) {
   Nest *b = l->b;
   const Extent large = d->k.large;
   const int64_t step = d->vectors * d->lanes;
+  d->sums = lower_sums_in_memory(l);
   nest_fn(b, b->name, false);
-  direct_fill(l, d->bias, d->lanes);
+  direct_fill(l, d->sums, d->bias, d->lanes);
   NEST_FOR(b, y, d->k.small.h)
     NEST_FOR(b, x, d->k.small.w)
       NEST_FOR(b, g, d->k.groups)
@@ -126,15 +127,15 @@ static void by_pixels(Direct *d) {
               }
         }
   const int64_t whole = large.c / d->lanes, rest = large.c % d->lanes;
-  if (l->kernel->nchain)
+  if (lower_finishes(l))
     NEST_FOR(b, y, large.h)
       NEST_FOR(b, x, large.w) {
         if (whole)
           NEST_FOR(b, v, whole)
-            lower_store(l, nest_load(b, nest_at(b, l->out, y, x, d->lanes * v), d->lanes), &y, &x,
+            lower_store(l, nest_load(b, nest_at(b, d->sums, y, x, d->lanes * v), d->lanes), &y, &x,
                         NEST_IX(d->lanes * v), d->lanes, d->lanes);
         if (rest)
-          lower_store(l, nest_load_part(b, nest_at(b, l->out, y, x, d->lanes * whole), (int)rest, d->lanes),
+          lower_store(l, nest_load_part(b, nest_at(b, d->sums, y, x, d->lanes * whole), (int)rest, d->lanes),
                       &y, &x, NEST_IX(d->lanes * whole), (int)rest, d->lanes);
       }
   lower_about(l, "each pixel scattered with vectors of %d channels", d->lanes);

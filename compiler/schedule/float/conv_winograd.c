@@ -140,7 +140,7 @@ static bool conv_winograd_build(Lower *l) {
   nest_fn(l->b, l->b->name, false);
   /* a dilated one is not transposed */
   const int phases = (int)(c.stride[0] * c.stride[1] * c.phases[0] * c.phases[1]);
-  if (phases > 1) direct_fill(l, NULL, c.p.lanes);
+  if (phases > 1) direct_fill(l, l->out, NULL, c.p.lanes);
   points_loops(l->b, &c.p);
   const Correlation k = winograd_correlation(l->node);
   const char *name = winograd_name(l->arena, &k, l->choice.m);

@@ -37,7 +37,7 @@ enum { PANEL_VECTORS = 4 };
 
 static Buf *dense_pack_panels(Lower *l, const DensePacks *d, const char *member, int64_t first, int64_t count,
                               int64_t width, int64_t valid) {
-  Pack *pack = lower_pack(l, member, 3, (int64_t[]){count, d->inputs, width});
+  Pack *pack = lower_pack_weights(l, member, 3, (int64_t[]){count, d->inputs, width});
   Nest *b = pack->nest;
   NEST_FOR(b, p, count)
     NEST_FOR(b, i, d->inputs) {

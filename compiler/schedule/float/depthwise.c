@@ -38,7 +38,7 @@ static Depthwise depthwise_begin(Lower *l, bool spread) {
   const Correlation *k = &d.k;
   const int64_t unit = direct_unit(l, k->groups), padded = (k->groups + unit - 1) / unit * unit;
   d.lanes = l->target->lanes < unit ? l->target->lanes : (int)unit;
-  Pack *pack = lower_pack(l, "weight", 3, (int64_t[]){k->kernel[0], k->kernel[1], padded});
+  Pack *pack = lower_pack_weights(l, "weight", 3, (int64_t[]){k->kernel[0], k->kernel[1], padded});
   Nest *b = pack->nest;
   NEST_FOR(b, ky, k->kernel[0])
     NEST_FOR(b, kx, k->kernel[1]) {
@@ -405,7 +405,7 @@ static bool depthwise_scatter_build(Lower *l) {
       plan_rows(&d, &plan[r], sy * sx > 1 ? nest_text(b, "phase%d_", (int)r) : "");
   }
   nest_fn(b, b->name, false);
-  if (sy * sx > 1) direct_fill(l, NULL, d.lanes);
+  if (sy * sx > 1) direct_fill(l, l->out, NULL, d.lanes);
   for (int64_t r = 0; r < sy * sx; r++) depthwise_all_rows(&d, &plan[r]);
   lower_about(l, "%d phases in tiles of pixels x a vector of %d channels", (int)(sy * sx), d.lanes);
   return true;

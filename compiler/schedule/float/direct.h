@@ -38,6 +38,7 @@ typedef struct Direct {
   Panels panels[2];      /* whole ones; the rest */
   Buf *packed[2];        /* with a gate: their weights as in the model; panels has scaled ones */
   Buf *bias;             /* padded to whole vectors, or NULL */
+  Buf *sums;             /* pixel by pixel: where they are until they are finished */
   const Correlation
       *joined; /* the channels are all phases of this correlation's outputs (conv_joined.c), or NULL */
   const Diagonals *diagonals; /* for groups narrower than a vector (conv_groups.c), or NULL */
@@ -59,7 +60,7 @@ const char *direct_pixels_refused(const Lower *,
                                   const Choice *);    /* the reason why a measured tile is too wide */
 int64_t direct_unit(const Lower *, int64_t channels); /* floats of the vectors to which packs are padded: only
                                                          depends on the file and the shape */
-void direct_fill(Lower *, Buf *bias,
+void direct_fill(Lower *, Buf *to, Buf *bias,
                  int lanes); /* the whole output with the bias or zeros, before parts of it are written */
 enum { DIRECT_PHASES = 9 };  /* most */
 void direct_gather(Direct *, int64_t macs); /* the functions and loops of a gather */

@@ -1,0 +1,115 @@
+/* bf16.c: precision=bf16 of a float net. The operands of a product are rounded to bf16: its weights, and the
+ * values that it reads. Such a value is rounded once, where it is made, for all its readers.
+ *
+ * Values that are views or copies of each other form a group, which is rounded as a whole or not at all. It
+ * is not rounded if somebody must see it exactly: the caller (inputs, outputs), another call (states), or a
+ * reader without precision=bf16. Then passes/bf16.c rounds a copy of it for the products. */
+// SPDX-License-Identifier: Apache-2.0
+#include "graph/bf16.h"
+#include "graph/op.h"
+
+bool node_is_bf16(const Node *node) {
+  const Int8Form form = node->op->traits.int8;
+  const bool product =
+      form == INT8_PRODUCT || form == INT8_MATMUL || node->op->family == FAMILY_CONV_REPEATED;
+  return node->precision == PRECISION_BF16 && product && !node->backward;
+}
+
+const Node *graph_has_bf16(const Graph *graph) {
+  for (int i = 0; i < graph->nodes.n; i++)
+    if (node_is_bf16(graph->nodes.data[i])) return graph->nodes.data[i];
+  return NULL;
+}
+
+bool bf16_refused(Diags *diags, const Graph *graph, const char *why) {
+  const Node *node = graph_has_bf16(graph);
+  if (!node) return false;
+  Diag *diag = diag_report(diags, DIAG_weights_file, node->span, node->site, "%s, and %s has precision=bf16",
+                           why, node->name);
+  diag_help(diag,
+            "precision=bf16 is for float weights; precision=f32 keeps a layer of an int8 model in float");
+  return true;
+}
+
+void node_as_floats(Node *node) {
+  if (node->precision == PRECISION_BF16) node->precision = PRECISION_GIVEN;
+  node->rounded = false;
+}
+
+bool bf16_reads_rounded(const Node *operand) {
+  return operand->rounded || (node_is_input(operand) && port_is_bytes(operand->port));
+}
+
+/* ---- groups ---- */
+typedef struct Groups { /* by node id */
+  const Graph *graph;
+  int *of; /* a node of the group nearer to its first, or the first itself */
+  bool *wanted, *barred;
+} Groups;
+
+static int group_of(const Groups *g, int node) {
+  while (g->of[node] != node) node = g->of[node];
+  return node;
+}
+
+static void join_bf16_groups(const Groups *g, const Node *a, const Node *b) {
+  const int x = group_of(g, a->id), y = group_of(g, b->id);
+  g->of[x > y ? x : y] = x > y ? y : x;
+}
+
+static bool is_from_outside(const Node *node) {
+  return node_is_input(node) || node_is_target(node) || node_is_state(node);
+}
+
+/* Its elements are those of its inputs, which may be views of it or it of them. */
+static bool moves_elements(const Node *node) {
+  const OpTraits *t = &node->op->traits;
+  return t->int8 == INT8_MOVE || t->padding || t->repeats || t->channel_offset || t->channel_slice ||
+         t->splits_channels || t->joins_channels || t->slice_offset || t->concat_offset ||
+         node->op->family == FAMILY_ALIAS || (node->op->identity && node->op->identity(node));
+}
+
+/* Borders and repetitions of an input are copies. */
+static bool copies_input(const Node *node, const Node *from) {
+  return is_from_outside(from) && (node->op->traits.padding || node->op->traits.repeats);
+}
+
+static void join_views(const Groups *g) {
+  for (int i = 0; i < g->graph->nodes.n; i++) {
+    const Node *node = g->graph->nodes.data[i];
+    for (int k = 0; k < node->nin && moves_elements(node); k++)
+      if (!copies_input(node, node->in[k])) join_bf16_groups(g, node, node->in[k]);
+  }
+}
+
+/* Functions of the runtime read and write floats. */
+static bool needs_floats(const Node *node) {
+  return is_from_outside(node) || node_is_update(node) || node->elem != F32 || node->op->traits.per_image ||
+         node->op->traits.indices || node->result != RESULT_SAMPLE;
+}
+
+static void look_at_node(const Groups *g, const Node *node) {
+  const bool moves = moves_elements(node), blind = node->precision != PRECISION_BF16 && !moves;
+  if (needs_floats(node)) g->barred[group_of(g, node->id)] = true;
+  for (int k = 0; k < node->nin; k++) {
+    const int group = group_of(g, node->in[k]->id);
+    if (node_is_bf16(node)) g->wanted[group] = true;
+    else if (blind || needs_floats(node)) g->barred[group] = true;
+  }
+}
+
+void bf16_mark(Arena *arena, Graph *graph) {
+  if (!graph_has_bf16(graph)) return;
+  const int n = graph->nodes.n;
+  Groups g = {graph, NEW_ARRAY(arena, int, n + 1), NEW_ARRAY(arena, bool, n + 1),
+              NEW_ARRAY(arena, bool, n + 1)};
+  for (int i = 0; i < n; i++) g.of[i] = i;
+  join_views(&g);
+  for (int i = 0; i < n; i++) look_at_node(&g, graph->nodes.data[i]);
+  for (int i = 0; i < graph->outputs.n; i++) g.barred[group_of(&g, graph->outputs.data[i].node->id)] = true;
+  for (int i = 0; i < graph->values.n; i++) g.barred[group_of(&g, graph->values.data[i].node->id)] = true;
+  for (int i = 0; i < n; i++) {
+    const int group = group_of(&g, i);
+    graph->nodes.data[i]->rounded = g.wanted[group] && !g.barred[group];
+  }
+}

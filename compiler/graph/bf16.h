@@ -1,0 +1,13 @@
+/* bf16.h: precision=bf16 of a float net. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef CNNC_BF16_H
+#define CNNC_BF16_H
+#include "graph/graph.h"
+
+bool node_is_bf16(const Node *);                            /* does it multiply bf16 numbers? */
+const Node *graph_has_bf16(const Graph *);                  /* the first one, or NULL */
+bool bf16_refused(Diags *, const Graph *, const char *why); /* reports such a layer in an int8 model */
+void node_as_floats(Node *);           /* it no longer does, and its value is not rounded */
+bool bf16_reads_rounded(const Node *); /* are all elements of the operand bf16 numbers? */
+void bf16_mark(Arena *, Graph *);      /* sets node->rounded of all nodes */
+#endif
