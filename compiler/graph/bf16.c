@@ -82,6 +82,12 @@ static void join_views(const Groups *g) {
   }
 }
 
+/* Several nodes compute it, or its next call begins with it. */
+static bool keeps_floats(const Node *node) {
+  const OpTraits *t = &node->op->traits;
+  return node->op->parts || t->recurrent || t->stream == STREAM_RECURRENT || t->int8 == INT8_RECURRENT;
+}
+
 /* Functions of the runtime read and write floats. */
 static bool needs_floats(const Node *node) {
   return is_from_outside(node) || node_is_update(node) || node->elem != F32 || node->op->traits.per_image ||
@@ -90,7 +96,7 @@ static bool needs_floats(const Node *node) {
 
 static void look_at_node(const Groups *g, const Node *node) {
   const bool moves = moves_elements(node), blind = node->precision != PRECISION_BF16 && !moves;
-  if (needs_floats(node)) g->barred[group_of(g, node->id)] = true;
+  if (needs_floats(node) || keeps_floats(node)) g->barred[group_of(g, node->id)] = true;
   for (int k = 0; k < node->nin; k++) {
     const int group = group_of(g, node->in[k]->id);
     if (node_is_bf16(node)) g->wanted[group] = true;

@@ -58,7 +58,7 @@ double floats_error(const float *got, const double *want, int64_t n, double leas
 /* A sum next to the middle of two bf16 numbers may be rounded either way, and all that follows from it
  * differs. That is rare: the root mean square of the errors is far below the largest. */
 static double bf16_error(const double *got, const double *want, int64_t n, double least) {
-  static const double RARE = 16;
+  static const double RARE = 4;
   double squares = 0, largest = least;
   for (int64_t i = 0; i < n; i++) {
     squares += (got[i] - want[i]) * (got[i] - want[i]);

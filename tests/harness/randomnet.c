@@ -222,9 +222,9 @@ int main(int argc, char **argv) {
   const bool joined = argc == 3 && !strcmp(argv[1], "joined"),
              flows = argc == 3 && !strcmp(argv[1], "stream"),
              sequences = flows || (argc == 3 && !strcmp(argv[1], "sequence")),
-             parts = argc == 3 && !strcmp(argv[1], "parts");
-  if (argc != 2 && !joined && !sequences && !parts)
-    return fputs("usage: randomnet [joined|parts|sequence|stream] SEED\n", stderr), 2;
+             parts = argc == 3 && !strcmp(argv[1], "parts"), bf16 = argc == 3 && !strcmp(argv[1], "bf16");
+  if (argc != 2 && !joined && !sequences && !parts && !bf16)
+    return fputs("usage: randomnet [bf16|joined|parts|sequence|stream] SEED\n", stderr), 2;
   Arena *arena = arena_new();
   Net *net = NEW(arena, Net);
   net->arena = net->body.arena = net->blocks.arena = net->losses.arena = arena;
@@ -236,7 +236,7 @@ int main(int argc, char **argv) {
   for (int k = 0; k < 3; k++) net->constant[k] = channels(net);
   net->most_macs = MOST_MACS;
   net->flows = flows;
-  const bool tower = argc == 2 && seed % TOWERS == TOWERS - 1;
+  const bool tower = (argc == 2 || bf16) && seed % TOWERS == TOWERS - 1;
   bool states = false;
   if (joined) write_joined(net);
   else if (parts) write_parts(net);
@@ -260,8 +260,8 @@ int main(int argc, char **argv) {
   printf("# Made by randomnet%s%s %s\n", argc == 3 ? " " : "", argc == 3 ? argv[1] : "", argv[argc - 1]);
   for (int k = 0; k < 3; k++) printf("const k%d = %lld\n", k, (long long)net->constant[k]);
   const bool blocks_first = chance(net, 50);
-  printf("%snet n {\n%s}\n%s", blocks_first ? net->blocks.s : "", net->body.s,
-         blocks_first ? "" : net->blocks.s);
+  printf("%snet n%s {\n%s}\n%s", blocks_first ? net->blocks.s : "", bf16 ? "(precision=bf16)" : "",
+         net->body.s, blocks_first ? "" : net->blocks.s);
   arena_free(arena);
   return 0;
 }

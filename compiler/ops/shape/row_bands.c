@@ -106,7 +106,7 @@ static Node *shaped_node(Graph *graph, const Op *op, Shape shape, int n, Node *c
   node->name = in[0]->name;
   node->shape = shape;
   node->elem = in[0]->elem;
-  node->rounded = in[0]->rounded;
+  for (int k = 0; k < n; k++) node->rounded |= in[k]->rounded; /* others are parts of rounded values, too */
   node->quant = in[0]->quant;
   node->span = in[0]->span;
   node->site = in[0]->site;
