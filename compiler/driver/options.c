@@ -389,10 +389,12 @@ const Flag options_table[] = {
      "loops, one function per layer. -Os: small code: merged functions, several sums per loop, the least "
      "memory for inference. The default target of -O0 and -Os is generic",
      "0 1 2 s"},
+#ifndef __wasi__
     {"precision", 0, required_argument, flag_choice, AT(precision), "--precision=KIND",
      "bf16: operands of convolutions, dense layers and matmul are rounded to bf16, and the sums are floats; "
      "weights take half the memory. f32: the default. precision= in the program goes before it",
      "f32 bf16"},
+#endif
     {"exact", 0, no_argument, flag_set, AT(exact), "--exact",
      "no Winograd and no Strassen, which round differently; int8: no algorithm that stores larger weights "
      "(Winograd is exact there)",

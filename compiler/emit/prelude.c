@@ -35,6 +35,7 @@ static const Function function[FN_COUNT] = {
                      .scalar =
                          "INLINE @a@F float_of@n(@U u) { union { @U u; @F f; } v = {u}; return v.f; }\n",
                      .vector = "INLINE @a@F float_of@n(@U u) { return (@F)u; }\n"},
+#ifndef __wasi__
     [FN_FROM_BF16] =
         {"float_of_upper",
          .scalar = "INLINE @afloat float_of_upper@l(@T x) {\n"
@@ -58,6 +59,7 @@ static const Function function[FN_COUNT] = {
                    "  return __builtin_convertvector(r >> 16, @T);\n"
                    "}\n",
          .uses = {FN_BITS}, .nuses = 1},
+#endif
     [FN_SPLAT] = {"splat", .vector = "INLINE @a@T splat@l(@E x) { return x - (@T){0}; }\n"},
     [FN_SELECT] = {"select", .scalar = "INLINE @a@T select@l(@I mask, @T a, @T b) { return mask ? a : b; }\n",
                    .vector = "INLINE @a@T select@l(@I mask, @T a, @T b) { return (@T)((mask & (@I)a) | "

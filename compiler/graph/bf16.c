@@ -8,6 +8,7 @@
 #include "graph/bf16.h"
 #include "graph/op.h"
 
+#ifndef __wasi__
 bool node_is_bf16(const Node *node) {
   const Int8Form form = node->op->traits.int8;
   const bool product =
@@ -119,3 +120,4 @@ void bf16_mark(Arena *arena, Graph *graph) {
     graph->nodes.data[i]->rounded = g.wanted[group] && !g.barred[group];
   }
 }
+#endif
