@@ -285,7 +285,8 @@ View *view_laid(ModelImport *, const View *like, Value *, int chan, int npos, co
 /* The constant operand of a node, with the rank required next to a value. NULL: there is none, or after no().
  */
 const Tensor *constant_beside(ModelImport *, const OnnxNode *, int input, const View *);
-/* The same for any second operand, in its item. False after no(). */
+/* Gives a second operand, constant or computed, the rank required next to the first: changes its Item.
+ * False after no(). */
 bool place_operand(ModelImport *, const OnnxNode *, Item *);
 
 /* ---- permute.c ---- */

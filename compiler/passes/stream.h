@@ -22,7 +22,7 @@ typedef struct Streams {
   Diags *diags; /* NULL: nothing is reported */
   const int *live;
   Flow *flow;            /* by node id */
-  int64_t jump;          /* the rows of the first input in a step are a multiple of it */
+  int64_t jump;          /* a step takes a multiple of `jump` rows of the first input */
   int64_t lookahead;     /* the least --lookahead with which nothing looks ahead */
   int64_t window, begin; /* --slide: rows of the first input in a window; the number of its very first row */
   bool unpadded;         /* --slide: flows are those of the net without padding */

@@ -392,8 +392,8 @@ static void shapes_are_written_and_read_back(void) {
   }
 }
 
-/* Shapes that a net leaves open are chosen for it. */
-static void shapes_are_what_the_net_takes(void) {
+/* Without kind=, synthetic:shapes generates the annotations that the net uses. */
+static void synthetic_shapes_suit_the_net(void) {
   Net net;
   net_of_boxes(&net);
   cnn_data *data = open_set(&net, "synthetic:shapes,count=10,size=32", 0, 0);
@@ -418,6 +418,6 @@ CU_TestInfo suite_coco[] = {
     {"segments are read", segments_are_read},
     {"broken segments are named and skipped", broken_segments_are_named_and_skipped},
     {"shapes are written and read back", shapes_are_written_and_read_back},
-    {"shapes are what the net takes", shapes_are_what_the_net_takes},
+    {"synthetic shapes have the annotations that the net uses", synthetic_shapes_suit_the_net},
     CU_TEST_INFO_NULL,
 };

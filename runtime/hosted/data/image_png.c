@@ -18,8 +18,8 @@ typedef struct PngReader {
   size_t left;
   uint8_t **row;
   uint8_t *mixed;  /* pixels with alpha, before compositing over black */
-  int orientation; /* of its EXIF */
-  bool classes;    /* a mask: values as in the file */
+  int orientation; /* EXIF orientation, 1 to 8 */
+  bool classes;    /* a mask of class indices: pixel values are kept as they are */
   char reason[200];
 } PngReader;
 
