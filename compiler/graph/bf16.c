@@ -44,7 +44,8 @@ bool bf16_reads_rounded(const Node *operand) {
 /* ---- groups ---- */
 typedef struct Groups { /* by node id */
   const Graph *graph;
-  int *of; /* a node of the group nearer to its first, or the first itself */
+  const int *live; /* graph_live: what only unused values read is fused, and is not stored */
+  int *of;         /* a node of the group nearer to its first, or the first itself */
   bool *wanted, *barred;
 } Groups;
 
@@ -78,7 +79,7 @@ static bool copies_input(const Node *node, const Node *from) {
 static void join_views(const Groups *g) {
   for (int i = 0; i < g->graph->nodes.n; i++) {
     const Node *node = g->graph->nodes.data[i];
-    for (int k = 0; k < node->nin && moves_elements(node); k++)
+    for (int k = 0; g->live[i] && k < node->nin && moves_elements(node); k++)
       if (!copies_input(node, node->in[k])) join_bf16_groups(g, node, node->in[k]);
   }
 }
@@ -108,11 +109,12 @@ static void look_at_node(const Groups *g, const Node *node) {
 void bf16_mark(Arena *arena, Graph *graph) {
   if (!graph_has_bf16(graph)) return;
   const int n = graph->nodes.n;
-  Groups g = {graph, NEW_ARRAY(arena, int, n + 1), NEW_ARRAY(arena, bool, n + 1),
-              NEW_ARRAY(arena, bool, n + 1)};
+  Groups g = {graph, graph_live(arena, graph, 0, NULL), NEW_ARRAY(arena, int, n + 1),
+              NEW_ARRAY(arena, bool, n + 1), NEW_ARRAY(arena, bool, n + 1)};
   for (int i = 0; i < n; i++) g.of[i] = i;
   join_views(&g);
-  for (int i = 0; i < n; i++) look_at_node(&g, graph->nodes.data[i]);
+  for (int i = 0; i < n; i++)
+    if (g.live[i]) look_at_node(&g, graph->nodes.data[i]);
   for (int i = 0; i < graph->outputs.n; i++) g.barred[group_of(&g, graph->outputs.data[i].node->id)] = true;
   for (int i = 0; i < graph->values.n; i++) g.barred[group_of(&g, graph->values.data[i].node->id)] = true;
   for (int i = 0; i < n; i++) {
