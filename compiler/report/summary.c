@@ -277,7 +277,7 @@ void graph_memory(Text *out, const SummarySizes *sizes) {
              text_thousands(out->arena, sizes->state_bytes));
   memory_put(out, "workspace", sizes->workspace_bytes, sizes->workspace_bound, "");
   if (sizes->bands_to)
-    text_put(out, "%-15swith the layers up to %s in bands of rows, for --ram\n", "", sizes->bands_to);
+    text_put(out, "%-15swith the layers up to %s in row bands, for --ram\n", "", sizes->bands_to);
   const char *of = sizes->training_most ? " for the stored values" : ""; /* other choices may need less */
   if (sizes->training_bytes >= 0)
     memory_put(out, "training", sizes->training_bytes, sizes->training_bound, of);

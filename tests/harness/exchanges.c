@@ -9,7 +9,7 @@
 #include "machine.h"
 
 static const char *const LATE = "is added to after it was sent", *const UNSENT = "that is not sent once",
-                         *const ABSENT = "other processes have some of";
+                         *const ABSENT = "in other processes";
 
 /* Damages gather or bucket `i` of a copy; false: the change would be harmless. */
 typedef bool Damage(Program *, int i);
