@@ -38,7 +38,8 @@ static const char *refusal(const Node *node) {
   return way && !way->function ? way->word : NULL;
 }
 
-/* Reports all of them in one message: the first at its location, the others as notes. */
+/* Checks that all nodes have an ONNX form. All nodes without one are reported in one message: the first at
+ * its location, the others as notes. */
 static bool all_have_forms(Diags *diags, const Graph *graph, const int *reads) {
   int n = 0;
   Diag *diag = NULL;
@@ -115,13 +116,13 @@ static void make_input(OnnxOut *o, const Port *input, bool channels_last) {
   o->value[node->id] = moved ? out_permute(o, x, rank, first) : x;
 }
 
-/* For an int8 model the type given in the program; a class output is exported as scores. */
+/* For an int8 model: the type given in the program. A class output is exported as scores. */
 static TensorType output_type(const Port *output) {
   if (!output->node->quant) return output->as == AS_I32 ? TENSOR_INT32 : TENSOR_FLOAT;
   return output->as == AS_I8 ? TENSOR_INT8 : output->as == AS_U8 ? TENSOR_UINT8 : TENSOR_FLOAT;
 }
 
-/* Rows have a separate axis outside the model. */
+/* In inputs and outputs of the model, the rows of a value are a separate axis after the batch. */
 static int port_dims(Shape shape, int64_t dim[5]) {
   if (!shape.regions) return out_dims(shape, 0, dim);
   const int rank = out_dims(shape, shape.regions, dim + 1);
@@ -162,7 +163,8 @@ static const char *output_name(const OnnxOut *o, const Node *node, TensorType ty
   return NULL;
 }
 
-/* The last node computes the net node's value: it gets the node's name, and its tensor that of an output. */
+/* The last ONNX node computes the value of the net's node. It gets that node's name; if the value is an
+ * output, its tensor gets the output's name. */
 static void name_last(OnnxOut *o, const Node *node) {
   const char *value = node->quant ? NULL : output_name(o, node, TENSOR_FLOAT);
   o->last->name = node->name;
@@ -187,7 +189,8 @@ static const char *export_region_rows(OnnxOut *o, const Node *node) {
   return out_channels_first(o, out_reshape(o, out_input(o, 0), 3, dim), node->shape);
 }
 
-/* Operators without syntax in the language: integers, regions as rows, or the operand with another scale. */
+/* Exports operators that have no syntax in the language: conversion to integers, regions as rows, and values
+ * with another scale, for which the operand is returned. */
 static const char *export_hidden(OnnxOut *o, const Node *node) {
   if (node->op == &op_region_rows) return export_region_rows(o, node);
   if (node->op != &op_whole) return out_input(o, 0);

@@ -38,9 +38,9 @@ typedef struct OnnxOut {
   const Node *node;       /* the current node */
   NodeProto *last;        /* the last ONNX node created for the current node; NULL: none */
   const char **value;     /* by node: the tensor of its value */
-  const char **stored;    /* by node: the same as int8, or NULL */
-  const Node **flattened; /* by node: for a vector in ONNX's order that the net flattens in the order height,
-                             width, channels: that flatten; otherwise NULL */
+  const char **stored;    /* by node: the tensor of its value as int8, or NULL */
+  const Node **flattened; /* by node: for a vector whose tensor has ONNX's order, but which the net flattens
+                             in the order height, width, channels: the node of that flatten; otherwise NULL */
   const int *reads;       /* by node, as in graph_live */
   const bool *single;     /* by node: all images have the same value, which the tensor contains once */
   const char **next;      /* by state: the tensor of its value in the next call */
@@ -60,8 +60,7 @@ void out_also_text(OnnxOut *, const char *attribute, const char *); /* another e
 void out_ints(OnnxOut *, const char *attribute, int n, const int64_t *);
 /* Constants. Parameters have their own names, others are named after the node and `what`. */
 const char *out_weight(OnnxOut *, int k, int rank, const int64_t *dim);
-const char *out_channels(OnnxOut *, int k); /* with one number per channel, in the layout of the node's
-                                               value */
+const char *out_channels(OnnxOut *, int k); /* one number per channel, in the layout of the node's value */
 const char *out_floats(OnnxOut *, const char *what, int rank, const int64_t *dim, const float *);
 /* A one-dimensional tensor of equal numbers. */
 const char *out_filled(OnnxOut *, const char *what, int64_t n, double);
@@ -101,22 +100,22 @@ bool out_is_output(const OnnxOut *, const Node *);
 const char *out_reduced(OnnxOut *, const char *op, const char *x, int n, const int64_t *axis);
 
 /* ---- windows ---- */
-/* A value padded by the node's window, with `value`, or by reflection (mode reflect). */
+/* Pads a value by the node's window, with the number `value` or by reflection (mode reflect). */
 const char *out_padded(OnnxOut *, const char *x, const Node *, const int64_t before[2],
                        const int64_t after[2], const char *mode, double value);
-/* A convolution by the node's window, with the given padding. */
+/* A convolution with the node's window and the given padding. */
 const char *out_convolved(OnnxOut *, const Node *, const char *x, const char *weight, int64_t groups,
                           const int64_t before[2], const int64_t after[2]);
 
-/* Rows are images of the batch. Values may be the same for all images, or have fewer rows than others, which
- * ONNX broadcasts if they have separate axes. */
+/* Rows of a value are images of the batch in ONNX. Some values are the same for all images or have fewer rows
+ * than others; ONNX broadcasts them if the rows are separate axes. */
 enum { OUT_DIMS = 12 };
 typedef struct OutRows {
   int n;           /* 0: all values have the same number of rows */
   int64_t part[4]; /* sizes of the axes after the image axis, the last axis first */
 } OutRows;
-OutRows out_row_axes(const OnnxOut *, const Node *); /* those of the node's inputs */
-/* A value with those axes, with its own number of rows, then these dimensions. */
+OutRows out_row_axes(const OnnxOut *, const Node *); /* the row axes of the node's inputs */
+/* Reshapes a value to its own number of rows along these row axes, followed by the given dimensions. */
 const char *out_beside(OnnxOut *, const OutRows *, const Node *value, const char *x, int rank,
                        const int64_t *size);
 const char *out_whole_rows(OnnxOut *, const char *x, Shape); /* the inverse */

@@ -7,7 +7,7 @@
 #include "ops/attention/attention.h"
 
 /* ---- positions without keys ---- */
-/* The first and last key that the arguments leave to a query; none: first > last. */
+/* The first and the last key that the arguments let a query see; first > last: it sees none. */
 static void keys_seen(const Attention *a, int64_t query, int64_t *first, int64_t *last) {
   *first = a->windowed && query > a->before ? query - a->before : 0;
   *last = a->m - 1;

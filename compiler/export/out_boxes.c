@@ -12,7 +12,7 @@ static const char *box_columns(OnnxOut *o, const char *x, int64_t from, int64_t 
   return out_part(o, x, 1, &from, &to, &(int64_t){ROW});
 }
 
-/* The input as rows: those of a cell are its channels, one anchor after the other. */
+/* The input as rows: the channels of a cell contain the rows of all its anchors, one after the other. */
 static const char *out_rows(OnnxOut *o, const Node *node) {
   const YoloHead *head = node->detail;
   const int64_t width = shape_extent(node->shape).c, dim[] = {0, head->anchors, width, -1},
@@ -74,7 +74,8 @@ const char *export_default_boxes(OnnxOut *o, const Node *node) {
   return out_for_images(o, node, out_floats(o, "boxes", 3, dim, all));
 }
 
-/* Numbers for the rows of a box from `from` on, along `axis`; the result has one more axis, for the rows. */
+/* A constant of n numbers along `axis`, one for each coordinate of a box; a last axis of size 1 stands for
+ * the rows. */
 static const char *of_box(OnnxOut *o, const char *what, int axis, int n, const double *from) {
   const int64_t dim[] = {1, axis == 1 ? n : 1, axis == 1 ? 1 : n, 1};
   float *to = NEW_ARRAY(o->arena, float, n);
@@ -96,7 +97,7 @@ static const char *deltas_of(OnnxOut *o, const Node *node, const char *deltas, i
   return out_two(o, "Div", part, of_box(o, from ? "sizes" : "places", axis, 2, weight));
 }
 
-/* Clips boxes to the image, if there is one; always to 0. */
+/* Clips boxes to 0, and to the size of the image if there is one. */
 static const char *clip_boxes(OnnxOut *o, const Node *node, const char *corners, int axis) {
   const Node *picture = picture_of(node);
   if (picture) {
@@ -165,8 +166,8 @@ static Candidates candidates_of_yolo(OnnxOut *o, const Node *node) {
 }
 
 /* The scores of the kept candidates; the others get -inf. ONNX keeps scores above the minimum, the language
- * also scores equal to it. Boxes with exchanged corners overlap nothing here, like empty boxes in the
- * language. */
+ * also scores equal to it. A box with exchanged corners is made empty, so that it overlaps no other box, as
+ * in the language. */
 static const char *kept_scores(OnnxOut *o, const Node *node, const Candidates *c, const char *none) {
   static const int64_t rows_first[] = {0, 2, 1};
   const char *from = coordinate_pair(o, c->boxes, 0, ROW),
@@ -184,7 +185,7 @@ static const char *kept_scores(OnnxOut *o, const Node *node, const Candidates *c
   return out_node(o, "ScatterND", 3, scattered);
 }
 
-/* [N, 4, rows * classes or rows]: the box of each candidate, or of each row. */
+/* The box of each candidate, or of each row: [N, 4, rows * classes or rows]. */
 static const char *boxes_by_candidate(OnnxOut *o, const Candidates *c) {
   if (!c->each) return c->boxes;
   const int64_t apart[] = {-1, c->classes, BOX, c->rows}, from[] = {0, 2, 3, 1},

@@ -14,7 +14,8 @@ static const char *scale_of(OnnxOut *o, const Node *node) {
   return known;
 }
 
-/* The zero point of a Quant, in the node's own type: a u8 input has its own. */
+/* The zero point of a value's quantization for this type. A u8 input's own zero point is already that of u8.
+ */
 static const char *zero_of(OnnxOut *o, const Node *node, TensorType type) {
   const bool u8 = node->port && node->port->elem == U8;
   const int32_t zero = node->quant->zero + (type == TENSOR_UINT8 && !u8 ? -INT8_MIN : 0);

@@ -119,7 +119,7 @@ static const char *out_operand(OnnxOut *o, const Node *node, const OutRows *rows
   return out_beside(o, rows, node->in[in], out_input(o, in), rank - 1, size + 1);
 }
 
-/* Several values are one Sum, which is rounded once. */
+/* All values are added by one Sum node, which is rounded once. */
 static const char *sum(OnnxOut *o, const Node *node, const OutRows *rows) {
   const char *in[MOST_INPUTS];
   for (int k = 0; k < node->nin; k++) in[k] = out_operand(o, node, rows, k);

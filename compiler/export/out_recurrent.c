@@ -5,7 +5,7 @@
 #include "export/onnx_out.h"
 #include "ops/recurrent/recurrent.h"
 
-static const int64_t gate_of[][4] = {/* by ONNX's gate: the net's gate */
+static const int64_t gate_of[][4] = {/* the net's gate for each of ONNX's gates */
                                      [CELL_LSTM] = {0, 3, 1, 2},
                                      [CELL_GRU] = {1, 0, 2},
                                      [CELL_RNN] = {0}};
@@ -118,7 +118,8 @@ const char *export_recurrent(OnnxOut *o, const Node *node) {
 }
 
 /* ---- states ---- */
-/* Dimensions of a state's ports; a state of a recurrent layer has those of ONNX. */
+/* The dimensions of a state as input and output. A state of a recurrent layer has the dimensions of ONNX's
+ * layer. */
 static int state_dims(const Node *state, int64_t dim[4]) {
   const int64_t kept[] = {1, 0, state->shape.dim[0]};
   if (!state->kept) return out_dims(state->shape, 0, dim);
@@ -144,7 +145,7 @@ const char *export_update(OnnxOut *o, const Node *node) {
   return o->next[node->in[1]->port->index] = out_input(o, 0);
 }
 
-/* NAME_next, and the initial numbers if they are not all zero. */
+/* The metadata of a state: NAME_next, and the initial numbers if they are not all zero. */
 static const char *state_note(OnnxOut *o, const Node *state, const char *next) {
   const Const *init = arg_const(state, "init");
   Text text = {.arena = o->arena};

@@ -1,5 +1,6 @@
 /* out_rows.c: Export of values with several rows to ONNX, where rows are images of the batch: R rows of
- * [N,C,L] are [N*R,C,L]. Also operators that split, join and transpose them, and products of two values. */
+ * [N,C,L] are [N*R,C,L]. Also exports operators that split, join and transpose rows, and products of two
+ * values. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "export/onnx_out.h"
@@ -12,7 +13,7 @@ static bool is_constant_source(const Node *node) {
   return (node->op->source && !node_is_state(node)) || node->op == &op_default_boxes;
 }
 
-/* Does the node's form broadcast input k over the images? */
+/* Does the ONNX form of the node broadcast input k over the images? */
 static bool repeats_images(const OnnxOut *o, const Node *node, int k) {
   const bool term = !node->in[k]->shape.regions || o->opset < 23;
   if (node->op == &op_attention) return k > VALUE ? term : o->opset < 23;
@@ -20,8 +21,8 @@ static bool repeats_images(const OnnxOut *o, const Node *node, int k) {
   return node->op->family == FAMILY_MAP || node->op == &op_decode || node->op == &op_matmul;
 }
 
-/* A constant is single unless an output or a node needs it for each image; a value computed from constants is
- * single if all of them are. False: nothing changed. */
+/* A constant is single unless an output or a node needs a copy for each image; a value computed from
+ * constants is single if all of them are. Returns false if nothing changed. */
 static bool fewer_single(const OnnxOut *o, const bool *fixed, bool *single) {
   const Graph *g = o->graph;
   bool changed = false;
@@ -148,7 +149,7 @@ static const char *rolled_image(OnnxOut *o, const char *x, const Windows *w, boo
   return x;
 }
 
-/* Block: an axis is windows, then pixels; grid: pixels, then windows. */
+/* For blocks an axis is split into windows, then pixels; for a grid into pixels, then windows. */
 const char *export_split_windows(OnnxOut *o, const Node *node) {
   static const int64_t block[] = {0, 2, 4, 1, 3, 5}, grid[] = {0, 3, 5, 1, 2, 4};
   const Windows w = windows_of(node);

@@ -6,7 +6,7 @@
 #include "ops/shape/region.h"
 
 /* ---- borders ---- */
-/* Padding along ONNX's axes: all sizes before, then all sizes after. */
+/* The padding along ONNX's axes: first the sizes before each axis, then the sizes after each axis. */
 static int pads_of(const Node *node, const int64_t before[2], const int64_t after[2], const Const *channels,
                    int64_t pads[8]) {
   const int rank = node->shape.rank + 1;
@@ -40,7 +40,7 @@ const char *out_part(OnnxOut *o, const char *x, int n, const int64_t *from, cons
   return out_node(o, "Slice", 4, in);
 }
 
-/* Slices the positions from there on, with the size of the value. */
+/* Slices the positions from (y, x) on; the slice has the size of the node's value. */
 static const char *out_inside(OnnxOut *o, const Node *node, int64_t y, int64_t x) {
   const Extent e = out_extent(node);
   const int64_t from[] = {y, x}, to[] = {y + e.h, x + e.w}, axis[] = {2, 3};
@@ -74,7 +74,7 @@ static const char *resized(OnnxOut *o, const char *x, Extent in, Shape shape, co
   float *scales = NEW_ARRAY(o->arena, float, 4);
   memcpy(scales, factor, sizeof factor);
   const char *sizes = NULL;
-  if (!whole) { /* repeated for all images */
+  if (!whole) { /* the sizes are the same for all images */
     const char *images = out_one(o, "Shape", x);
     out_int(o, "start", 0);
     out_int(o, "end", 2);
@@ -89,8 +89,8 @@ static const char *resized(OnnxOut *o, const char *x, Extent in, Shape shape, co
   return y;
 }
 
-/* The source of element o of the result, exactly and as runtimes compute it with a single-precision factor.
- */
+/* The index of the input element that becomes element `at`: exact, or as runtimes compute it with a
+ * single-precision factor. */
 static int64_t source(int64_t in, int64_t out, int64_t at, bool exact) {
   return exact ? (2 * at + 1) * in / (2 * out) : at * in / out;
 }

@@ -4,7 +4,8 @@
 #include <string.h>
 #include "export/onnx_out.h"
 
-typedef struct Axes { /* number of axes of a value, and the first axis of a window; a sequence has one */
+typedef struct Axes { /* number of axes of a value, and the first of the window's axes; a sequence has one
+                         axis */
   int n, first;
 } Axes;
 
@@ -89,7 +90,7 @@ const char *export_conv(OnnxOut *o, const Node *node) {
   return y;
 }
 
-/* Elements to crop at the ends. Negative: elements to add, which ONNX itself does at the end. */
+/* Sets the numbers of elements to crop at both ends, and those that ONNX itself adds at the end (`more`). */
 static void cut_ends(const Node *node, int64_t before[2], int64_t after[2], int64_t more[2]) {
   const Window *w = node->window;
   for (int axis = 0; axis < 2; axis++) {
@@ -104,7 +105,8 @@ static void cut_ends(const Node *node, int64_t before[2], int64_t after[2], int6
 
 const char *export_conv_transpose(OnnxOut *o, const Node *node) {
   const Window *w = node->window;
-  const bool early = w->before[0] < 0 || w->before[1] < 0; /* zeros first, then the bias everywhere */
+  /* adds elements at the start: first zeros, then the bias everywhere */
+  const bool early = w->before[0] < 0 || w->before[1] < 0;
   const char *bias = early ? NULL : out_bias(o, node);
   int64_t before[2], after[2], more[2];
   cut_ends(node, before, after, more);
@@ -118,8 +120,8 @@ const char *export_conv_transpose(OnnxOut *o, const Node *node) {
 }
 
 /* ---- pooling ---- */
-/* Padding after the input that the number of windows requires: with ceil=true the last one may extend beyond
- * the padding. */
+/* The padding after the input that the number of windows requires: with ceil=true the last window may extend
+ * beyond the given padding. */
 static void ends(const Node *node, int64_t after[2]) {
   const Window *w = node->window;
   for (int axis = 0; axis < 2; axis++) {
@@ -198,7 +200,7 @@ static const char *filtered(OnnxOut *o, const Node *node, const char *x, const f
   return y;
 }
 
-/* Opset 17 has no dilated mean: a sum, divided by the count. */
+/* Opset 17 has no dilated mean, so this is a sum divided by the count. */
 static const char *dilated_mean(OnnxOut *o, const Node *node, const int64_t after[2]) {
   const Window *w = node->window;
   const Extent e = out_extent(node);

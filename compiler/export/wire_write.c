@@ -30,7 +30,7 @@ static size_t ints_size(const WireInts *ints) {
   return n;
 }
 
-/* Size of a key, a length and that number of bytes. */
+/* The size of a field with a key, a length and n bytes. */
 static size_t long_size(const WireField *field, size_t n) { return key_size(field) + varint_size(n) + n; }
 
 static bool put_long(FILE *file, const WireField *field, const void *bytes, size_t n) {

@@ -36,13 +36,13 @@ typedef struct Value { /* the result of a statement, or an input */
   const char *affine; /* the layer whose weight and bias can still absorb per-channel factors and constants */
   Prepared *prepared; /* pending preparation, directly after an input */
   const Quant *quant; /* its int8 quantization, or NULL */
-  const Quant *kept;  /* the same for the value it was moved from */
-  Product *product;   /* if it is a product of two values; otherwise NULL */
+  const Quant *kept;  /* the quantization of the value it was moved from, or NULL */
+  Product *product;   /* the product of two values that it is, or NULL */
   Statement *reader;  /* its last user, once all are known */
   int reads;
-  int64_t regions; /* 0, or the number of such values, which are ONNX's batch */
+  int64_t regions; /* number of values of this shape if they are ONNX's batch; otherwise 0 */
   bool whole;      /* its elements are integers */
-  bool counts;     /* ... and not negative */
+  bool counts;     /* its elements are integers that are not negative */
   bool odd;        /* it may be infinite or NaN even if all inputs are finite */
 } Value;
 struct Statement {
@@ -64,7 +64,8 @@ typedef struct View {
 typedef struct Item { /* the imported form of a tensor: one of these, or none */
   const Tensor *constant;
   View *view;
-  TensorType bytes; /* the model stores it as integers, between conversions: TENSOR_UINT8, INT8; or 0 */
+  TensorType bytes; /* type of its integers if it is between quantization and dequantization: TENSOR_UINT8 or
+                       TENSOR_INT8; otherwise 0 */
 } Item;
 
 /* ---- options and results ---- */
@@ -96,8 +97,8 @@ typedef struct ImportOptions {
   VEC(ImportState) states;
   VEC(ImportLayout) layouts;
   VEC(const char *) theirs, ours; /* layer names, from and to; each may contain one */
-  bool together;                  /* a first dimension of several elements is one of the value, not a batch */
-  bool trial;                     /* no suggestions are made if the import fails */
+  bool together; /* a first dimension of several elements is a dimension of the value, not the batch */
+  bool trial;    /* no suggestions are made if the import fails */
   bool (*admits)(const ModelImport *); /* whether its program compiles; NULL: not checked */
   bool (*admits_tflite)(Arena *,
                         const struct TflProgram *); /* the same for a quantized TensorFlow Lite model */
@@ -126,7 +127,7 @@ typedef struct ImportOutput {
   Value *value;
   const View *view;
   TensorType bytes; /* the caller's type: TENSOR_UINT8, INT8; 0: floats */
-  bool as_onnx;     /* its dimensions are in ONNX's order, and the channels are not last */
+  bool as_onnx;     /* the dimensions are in ONNX's order, and the channels are not the last one */
 } ImportOutput;
 
 struct ModelImport {
@@ -149,12 +150,12 @@ struct ModelImport {
   int64_t batch;
   VEC(Statement *) statements;
   VEC(Value *) inputs;
-  VEC(const OnnxPort *) ports; /* those of the inputs */
+  VEC(const OnnxPort *) ports; /* the model's port for each input */
   VEC(KeptValue) kept;
   VEC(ImportOutput) outputs;
-  VEC(const OnnxNode *) left_out; /* nodes dropped after the scores */
+  VEC(const OnnxNode *) left_out; /* ArgMax nodes at outputs, replaced by their scores */
   VEC(ImportWeight) weights;
-  Arrays scales; /* of an int8 model */
+  Arrays scales; /* scales of an int8 model */
   VEC(Problem) problems;
   Table layers, names;
   const char *text; /* the program */
@@ -177,11 +178,11 @@ void *no(ModelImport *, const char *why, ...)
     __attribute__((format(printf, 2, 3)));                                   /* NULL, with the reason */
 const Tensor *constant_of(const ModelImport *, const OnnxNode *, int input); /* or NULL */
 View *view_of(ModelImport *, const OnnxNode *, int input);                   /* NULL after no() */
-bool given(const OnnxNode *, int input);                                     /* it is not omitted */
+bool given(const OnnxNode *, int input);                                     /* the input is not omitted */
 Value *emit(ModelImport *, int nin, Value *const *in, Shape, const char *call, ...)
     __attribute__((format(printf, 5, 6)));
 Value *emit_one(ModelImport *, Value *, Shape, const char *call, ...) __attribute__((format(printf, 4, 5)));
-void value_of_regions(ModelImport *, Value *, int64_t regions); /* number of values of its shape */
+void value_of_regions(ModelImport *, Value *, int64_t regions); /* sets Value.regions */
 View *map_view(ModelImport *, const View *, const char *call, ...) __attribute__((format(printf, 3, 4)));
 /* Is this node the only user of the value? Each tensor from its producer on must be read once. */
 bool read_once(const ModelImport *, int tensor, const Value *);
@@ -197,17 +198,18 @@ bool import_finish(ModelImport *);           /* completes the program; false aft
 
 /* ---- branches.c ---- */
 typedef enum BranchState {
-  BRANCH_TAKEN, /* also in no branch, or in a branch of an If that depends on values */
+  BRANCH_TAKEN, /* also for nodes in no branch, and in a branch of an If whose condition is computed */
   BRANCH_LEFT_OUT,
   BRANCH_UNKNOWN /* the condition depends on an earlier problem */
 } BranchState;
 BranchState branch_of(const ModelImport *, const OnnxNode *);
 bool always_computed(const ModelImport *, int tensor); /* not in a branch that depends on values */
 bool reads_input(const ModelImport *, const OnnxNode *,
-                 int input); /* the result is used: not only in omitted branches */
-/* Whether a node is an If: its results are those of the branch that is taken, or no() has the reason. */
+                 int input); /* the input's value is used outside of omitted branches */
+/* Returns whether a node is an If. If so, its results become those of the branch that is taken, or no() has
+ * the reason. */
 bool import_if(ModelImport *, const OnnxNode *);
-void fold_conditions(ModelImport *); /* computes those that only depend on constants */
+void fold_conditions(ModelImport *); /* computes the conditions that only depend on constants */
 
 /* ---- refusals.c ---- */
 /* The reason why a node has no form, regardless of the values before it; NULL: it may have one. */
@@ -215,8 +217,9 @@ const char *never_imported(const ModelImport *, const OnnxNode *);
 void report_problems(ModelImport *);
 /* If an input cannot be imported: reports other problems that do not depend on it. */
 void report_never_imported(ModelImport *);
-void add_problem(ModelImport *, const OnnxNode *);                /* a node for which no() has the reason */
-void find_varying(ModelImport *, const OnnxPort *const *, int n); /* depending on these inputs */
+void add_problem(ModelImport *, const OnnxNode *); /* a node for which no() has the reason */
+void find_varying(ModelImport *, const OnnxPort *const *,
+                  int n); /* finds the tensors that depend on these inputs */
 
 /* ---- inputs.c, layout.c ---- */
 bool set_inputs(ModelImport *);           /* inputs of --set become constants; false after errors */
@@ -249,8 +252,8 @@ void factors_push(Factors *, Factor);
 Factors factors_one(int axis, int64_t inner, int64_t size);
 int64_t factors_size(const Factors *);
 bool factors_equal(const Factors *, const Factors *);
-bool factors_whole(const Factors *, const Value *, int axis); /* this axis, all of it */
-bool factors_batch(const Factors *);                          /* whether the batch is among them */
+bool factors_whole(const Factors *, const Value *, int axis); /* whether the factors are this whole axis */
+bool factors_batch(const Factors *);                          /* whether the batch is among the factors */
 View *view_new(ModelImport *, Value *, int rank);             /* with dimensions of size 1 */
 View *view_copy(ModelImport *, const View *, Value *);
 /* Makes broadcast dimensions (of one element, Expand) dimensions of the value; NULL after no(). */
@@ -266,8 +269,9 @@ View *view_split_channels(ModelImport *, const View *, int64_t n); /* NULL: a di
 /* A value whose positions are some dimensions of a view, in the order of `pos`, and whose channels are
  * others; with any_order the positions may be permuted first. */
 Value *lay(ModelImport *, const View *, int nchan, const int *chan, int npos, int *pos, bool any_order);
-/* One dimension becomes the channels; the positions are set to all others that vary, in any order. Only for
- * view_laid: they may stay where they are, each composed of parts of several axes. */
+/* Lays out a value with one dimension as channels; `pos` is set to all other dimensions that vary, in any
+ * order. Positions that consist of parts of several axes may stay where they are: then pos[0] is AS_IT_LIES,
+ * which only view_laid accepts. */
 enum { AS_IT_LIES = -1 };
 Value *lay_channels(ModelImport *, const View *, int axis, int *npos, int pos[MOST_DIMS]);
 /* Are these dimensions, in this order, the value's memory layout? */
@@ -318,8 +322,8 @@ View *import_two_matrices(ModelImport *, const OnnxNode *); /* MatMul and Gemm o
 View *import_two_gemm(ModelImport *, const OnnxNode *);
 
 /* ---- view_parts.c ---- */
-/* [before][first][second][after] with `first` and `second` exchanged, as heads of rows; NULL: does not match.
- */
+/* Exchanges `first` and `second` in [before][first][second][after], with one of them as heads of rows; NULL:
+ * does not match. */
 Value *exchanged_as_heads(ModelImport *, Value *, int64_t before, int64_t first, int64_t second,
                           int64_t after);
 /* The pixels of an image as windows, or the inverse: positions and channels as `lay` requires; NULL: does not
@@ -332,11 +336,11 @@ View *combined_by_rows(ModelImport *, const View *large, const View *small, cons
 /* The smaller value is broadcast over parts of the larger one's channels, which become heads; NULL: does not
  * match. */
 View *combined_by_heads(ModelImport *, const View *large, const View *small, const char *word);
-/* Applies an operator along an axis of the value; NULL: other factors. */
+/* Applies an operator along an axis of the value; NULL: dimension d is not such an axis. */
 View *mapped_along_axis(ModelImport *, const View *, int d, const char *word, const char *arguments);
 
 /* ---- ops_part.c ---- */
-/* The same tensor with its value's channels as channels; NULL: they are not a dimension of it. */
+/* The tensor laid out with the value's channels as channels; NULL: no dimension is exactly these channels. */
 const View *view_with_channels(ModelImport *, const View *);
 
 /* ---- ops_shape.c ---- */
@@ -377,12 +381,13 @@ View *differing(ModelImport *, const OnnxNode *);          /* 1 where its two in
 void import_choice(ModelImport *, const OnnxNode *branch); /* an If on a computed boolean; or no() */
 
 /* ---- forms_rotary.c ---- */
-/* The result of a statement, as rotary if it and those before it compute that. */
+/* The result of a statement. If this statement and those before it compute a rotary embedding, the result of
+ * a rotary instead. */
 View *rotary_of(ModelImport *, View *);
 
 /* ---- ops_norm.c ---- */
-/* Whether reductions along an axis, which forms_norm.c found, match x: shapes are inputs from `first` on.
- * False after no(). */
+/* Whether reductions that forms_norm.c matched are reductions of x along this axis; the shapes to check are
+ * the inputs from `first` on. False after no(). */
 bool reduced_along(ModelImport *, const OnnxNode *, const View *x, int64_t axis, int first);
 
 /* ---- ops_reduce.c ---- */
@@ -393,12 +398,13 @@ bool reduced_axes(ModelImport *, const OnnxNode *, int input, int rank, bool *ov
 const Quant *quant_of(const Value *); /* the quantization it is stored with, or NULL */
 const Quant *
 quant_kept(const Statement *); /* for a move: its result has the operand's quantization; or NULL */
-Value *same_value(ModelImport *, Value *);                    /* with a separate name */
+Value *same_value(ModelImport *, Value *);                    /* the same value with a separate name */
 TensorType port_bytes(const ModelImport *, const OnnxPort *); /* type of an input that is dequantized; or 0 */
-/* Integers stay unchanged, and so do the node's results. False after no(). */
+/* For a node on integers: checks that its statements do not change them, so that its results are integers,
+ * too. False after no(). */
 bool keeps_bytes(ModelImport *, const OnnxNode *, int statements);
 void quantize_once(ModelImport *); /* removes the second of two equal quantizations of a tensor */
-bool is_move(const Statement *);   /* its elements are some of its operands' */
+bool is_move(const Statement *);   /* its elements are elements of its operands */
 /* Finds the layers computed in int8, and their arrays. */
 void make_frames(ModelImport *);
 

@@ -24,7 +24,7 @@ static const Value *first_current(const ModelImport *im) {
   return im->kept.n ? im->inputs.data[im->inputs.n - 1] : im->inputs.data[0];
 }
 
-/* The last inputs are states. */
+/* Prints the states, which are the last inputs. */
 static void put_program_states(ModelImport *im, Text *out) {
   for (int i = 0; i < im->kept.n; i++) {
     const KeptValue *kept = &im->kept.data[i];
@@ -86,8 +86,9 @@ static bool has_letter(const char *name) {
   return *name;
 }
 
-/* The path of its module, with the name of the node if the path does not name the operator. A node without a
- * name is named after its tensor, or after its operator if the tensor's name is a number. */
+/* A node is named after the path of its module, followed by the node's own name if the path does not name the
+ * operator. A node without a name is named after its tensor, or after its operator if the tensor's name is a
+ * number. */
 static const char *node_name(ModelImport *im, const OnnxNode *node, const Value *value) {
   const char *part = part_name(im, node, value), *path = node_module(im, node);
   if (!path && !*node->name) {

@@ -31,8 +31,8 @@ static bool has_images(const ModelImport *im) {
   return false;
 }
 
-/* In a model with a fixed number of images, a node may combine them, for example as time steps: then they are
- * a dimension of the values. Returns the first import if that does not help. */
+/* In a model with a fixed number of images, a node may combine the images, for example as time steps. So this
+ * imports again with the images as a dimension of the values. Returns the first import if that fails. */
 ModelImport *import_together(ModelImport *im) {
   if (!has_images(im)) return im;
   ImportOptions *options = NEW(im->arena, ImportOptions);
@@ -104,8 +104,8 @@ static void last_values(const ModelImport *im, bool *asked) {
     if (!im->problems.data[i].node) step_back(im, &im->problems.data[i], asked);
 }
 
-/* Imports with these outputs, without messages. NULL: the import fails; outputs without a layout are replaced
- * by their inputs. */
+/* Imports with these outputs, without messages. Returns NULL if the import fails; then outputs without a
+ * layout are replaced by their node's inputs. */
 static ModelImport *try_outputs(const ModelImport *im, bool *asked, bool *again) {
   ImportOptions *options = NEW(im->arena, ImportOptions);
   *options = *im->options;

@@ -44,7 +44,7 @@ static bool take_varint(Wire *wire, WireBytes *in, uint64_t *value) {
   return wrong(wire, "a number has more than ten bytes");
 }
 
-/* Contents of a field: a number, or the bytes of all other kinds. */
+/* Contents of a field: a number, or bytes for all other kinds. */
 typedef struct Content {
   WireType type;
   uint64_t number;

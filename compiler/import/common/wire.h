@@ -10,7 +10,7 @@
 #include "base/arena.h"
 
 typedef struct WireBytes {
-  const uint8_t *at; /* in the file, unless the field was split into several pieces */
+  const uint8_t *at; /* points into the file, unless the field was split into several pieces */
   size_t n, room;
 } WireBytes;
 typedef struct WireInts {
@@ -32,7 +32,7 @@ typedef enum WireKind {
   WIRE_FLOAT,
   WIRE_TEXT, /* never NULL */
   WIRE_BYTES,
-  WIRE_MESSAGE, /* of several, the last one; NULL: there is none */
+  WIRE_MESSAGE, /* if the field occurs several times, the last message; NULL: there is none */
   WIRE_INTS,
   WIRE_FIXED4, /* floats, packed or not, as bytes */
   WIRE_FIXED8,
@@ -50,7 +50,7 @@ typedef struct WireField {
 struct WireMessage {
   const char *name;
   size_t size;
-  const WireField *field; /* WIRE_END ends them */
+  const WireField *field; /* the list ends with WIRE_END */
 };
 
 typedef struct Wire {
@@ -61,8 +61,8 @@ typedef struct Wire {
 
 /* The structure of a message; NULL if the bytes are invalid, with the reason in `why`. */
 void *wire_read(Wire *, const WireMessage *, const uint8_t *bytes, size_t n);
-/* Serialized size of a structure, and serialization: zeros, empty texts and empty lists are omitted. False:
- * errno has the reason. */
+/* The serialized size of a structure, and its serialization. Zeros, empty texts and empty lists are omitted.
+ * wire_write returns false after an error, and errno has the reason. */
 size_t wire_size(const WireMessage *, const void *message);
 bool wire_write(FILE *, const WireMessage *, const void *message);
 /* Little-endian numbers, as in the files, on any machine. */

@@ -4,8 +4,8 @@
 #include "import/import.h"
 
 enum { NOT_KNOWN = -2, MOST_STEPS = 200 };
-/* A tensor derived from an input: the input dimension of each of its dimensions; -1: a new one, of one
- * element. Sizes: 0 if unknown. */
+/* A tensor derived from an input. For each dimension: the dimension of the input that it is, -1: a new one of
+ * one element; and its size, 0: unknown. */
 typedef struct Trace {
   int tensor, rank, from[MOST_DIMS];
   int64_t size[MOST_DIMS];
@@ -57,7 +57,7 @@ static int told_by_operator(const OnnxNode *node, int input, const Trace *x) {
   if (is_any(node->op, second)) return 1;
   if (strstr(node->op, "MatMul")) return x->rank - 1;
   if (!strstr("LayerNormalization RMSNormalization", node->op)) return -1;
-  if (!onnx_int(node, "cnnc_single", 0)) return x->rank - 1; /* all dimensions from the axis on */
+  if (!onnx_int(node, "cnnc_single", 0)) return x->rank - 1; /* a norm over all dimensions from the axis on */
   const int64_t axis = axis_from_start(onnx_int(node, "axis", -1), x->rank);
   return axis > 0 && axis < x->rank ? (int)axis : x->rank - 1;
 }
@@ -199,7 +199,7 @@ static bool followed(const ModelImport *im, const OnnxNode *node, const Trace *x
   return true;
 }
 
-/* The input's dimension that the first such node after a tensor uses as channels. */
+/* The dimension of the input that the first node after a tensor with known channels uses as channels. */
 static int channels_behind(const ModelImport *im, const Trace *x, bool sure, int *steps) {
   for (int i = 0; *steps > 0 && i < im->onnx->nnodes; i++) {
     const OnnxNode *node = &im->onnx->node[i];

@@ -35,7 +35,7 @@ Tensor *fold_new(ModelImport *im, TensorType type, int rank, const int64_t *dim)
   const int width = tensor_width(type);
   if (width == 0) return no(im, "a constant of an unsupported type");
   if (!may_compute(im, (size_t)n * (width > 4 ? 8 : 4)))
-    return NULL; /* a byte costs as much time as a float */
+    return NULL; /* n bytes take as much time as n floats */
   return tensor_new(im->arena, type, rank, dim);
 }
 

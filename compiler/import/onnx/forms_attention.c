@@ -23,8 +23,8 @@ typedef struct Chain {
     double factor;
     const char *layer; /* layer of a bias, one number per channel; or NULL */
   } term[MOST_TERMS];
-  int64_t rows, l[2]; /* of the scores: rows, and positions of both sides */
-  int64_t grouped;    /* the queries of several heads are one row's positions: their number, otherwise 1 */
+  int64_t rows, l[2]; /* rows of the scores, and the number of positions on both sides */
+  int64_t grouped;    /* number of heads whose queries are together the positions of one row; otherwise 1 */
 } Chain;
 typedef struct Term Term;
 
@@ -125,7 +125,7 @@ static bool find_chain(ModelImport *im, const View *chances, Chain *c) {
 typedef struct Added {
   int64_t rows;
   float *number;
-  Value *value; /* instead of numbers, or NULL */
+  Value *value; /* instead of the numbers; NULL: there are numbers */
 } Added;
 typedef struct Masks {
   Added mask, bias;
@@ -262,7 +262,7 @@ static bool place_terms(ModelImport *im, const Chain *c, int64_t heads, Masks *t
 }
 
 /* ---- operands ---- */
-/* The operand before a factor, which is moved to the scores. */
+/* The operand without its factor; the factor is applied to the scores instead. */
 static View *unscaled(ModelImport *im, View *x, double *scale) {
   const double factor = statement_factor(x->value->made);
   if (isnan(factor) || x->value->quant) return x;
@@ -353,8 +353,9 @@ static View *attended_view(ModelImport *im, Value *v, int64_t rows, int64_t head
   return y;
 }
 
-/* Query, key and value. Keys and values that are repeated for several heads are read as they are: *key_heads
- * is their number. Or there are fewer of them already: one row for several rows of queries. */
+/* Finds query, key and value. Keys and values that are repeated for several heads are read without the
+ * repeats; *key_heads is the number of their heads. There may also be fewer key heads from the start: one row
+ * of keys for several rows of queries. */
 static bool attention_operands(ModelImport *im, View *const operand[3], int64_t heads, int64_t queries,
                                Value *in[3], int64_t *key_heads) {
   int64_t times[2] = {1, 1};
@@ -391,7 +392,8 @@ static View *attend(ModelImport *im, const Chain *c, View *const operand[3], int
   return attended_view(im, joined_rows(im, v, rows, all), operand[0]->size[0], heads, channels);
 }
 
-/* The number of heads whose queries are one row's positions, although they are parts of the channels. */
+/* The number of heads if the queries of several heads are the positions of one row, although the heads are
+ * parts of the channels; otherwise 1. */
 static int64_t grouped_queries(const View *query, int64_t rows) {
   const Factors *along = &query->along[1];
   const Factor *first = along->n > 1 ? &along->f[0] : NULL;
@@ -400,8 +402,8 @@ static int64_t grouped_queries(const View *query, int64_t rows) {
   return grouped ? first->size : 1;
 }
 
-/* Whether all that is added to the scores is the same for each row, and for each of n parts of their
- * positions. */
+/* Whether everything that is added to the scores is the same for each row, and for each of n equal parts of
+ * the positions. */
 static bool terms_repeat(ModelImport *im, const Chain *c, int64_t n) {
   const int64_t own = c->l[!c->key] / n, all = c->l[!c->key] * c->l[c->key];
   for (int i = 0; i < c->nterms; i++) {
@@ -417,7 +419,8 @@ static bool terms_repeat(ModelImport *im, const Chain *c, int64_t n) {
   return true;
 }
 
-/* Attention whose heads were apart from the positions of the queries, which it returns together again. */
+/* Attention with grouped queries: splits the positions of a row into heads, and joins the heads of the
+ * result. */
 static View *attend_grouped(ModelImport *im, const Chain *c, View *const operand[3], int64_t heads,
                             const Masks *masks) {
   const int64_t apart[] = {c->rows * c->grouped, query_length(c), operand[0]->size[2]},
