@@ -62,7 +62,8 @@ static const char *find_objcopy(Arena *arena) {
   return NULL;
 }
 
-/* One unit for another machine, which may need another linker and objcopy. */
+/* Whether an output can be compiled from several units. An object for another machine is one unit, because
+ * joining units may need that machine's linker and objcopy. */
 bool backend_takes_units(Arena *arena, BackendKind kind, bool cross) {
   if (kind == BACKEND_OBJECT) return !cross && find_objcopy(arena);
   return kind != BACKEND_WASM;
@@ -123,7 +124,7 @@ static const char *find_mpi_compiler(Arena *arena, const char *cc, const char **
   return compiler;
 }
 
-/* Next to libcnn.a; in the build tree it is one folder deeper. */
+/* libcnn-mpi.a is next to libcnn.a; in the build tree it is in the folder above. */
 static const char *find_mpi_library(Arena *arena, const char *runtime, const char **why) {
   const char *slash = strrchr(runtime, '/');
   const int length = slash ? (int)(slash + 1 - runtime) : 0;
@@ -295,7 +296,7 @@ bool backend_compile(const Backend *given, const BackendUnit *unit, int n, const
   backend.cc = find_compiler(given->arena, given->cc);
   const char *compiler = backend.mpi ? find_mpi_compiler(given->arena, backend.cc, why) : backend.cc;
   if (*why) return false;
-  /* must be opened first, to get the descriptor of BACKEND_DATA if it is free */
+  /* opened before other files, so that it gets descriptor 3 (BACKEND_DATA) if that is free */
   FILE *data = given->data ? command_file(given->arena, given->data, given->data_bytes, why) : NULL;
   if (*why) return false;
   /* Links unnamed objects: a compiler that is ended by a signal would not remove its temporary files. */

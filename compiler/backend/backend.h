@@ -17,9 +17,9 @@ typedef struct Backend {
   const char *runtime;      /* directory of libcnn.a; NULL: searched */
   FILE *messages;           /* receives the C compiler's messages; NULL: standard error */
   bool openmp, verbose;
-  bool mpi; /* BACKEND_PROGRAM: linked with libcnn-mpi, with MPI's compiler wrapper, which calls `cc` */
+  bool mpi; /* BACKEND_PROGRAM: links libcnn-mpi, by MPI's compiler wrapper, which calls `cc` */
   const void *data;
-  size_t data_bytes; /* contents of the file BACKEND_DATA for the text; or NULL */
+  size_t data_bytes; /* contents of the file BACKEND_DATA, which the C text refers to; or NULL */
 } Backend;
 #define BACKEND_DATA "/dev/fd/3" /* an open unnamed file */
 
@@ -34,18 +34,18 @@ typedef struct BackendUnit {
  * on failure, with the reason; `messages` then has the compiler's messages. */
 bool backend_compile(const Backend *, const BackendUnit *, int n, const char *output, const char **why);
 
-bool backend_takes_units(Arena *, BackendKind, bool cross); /* whether it supports several units */
+bool backend_takes_units(Arena *, BackendKind, bool cross); /* whether several units are possible */
 
 FILE *backend_file(Arena *); /* an unnamed file for `messages`; the caller closes it. NULL on failure */
 const char *backend_messages(const Backend *); /* the messages so far; "" if they go to standard error */
 
-/* Help if there is no clang; NULL: there is one, or --cc names another compiler. */
+/* Help for the user if clang was not found; NULL: it was found, or --cc names another compiler. */
 const char *backend_help(const Backend *);
 
 /* Runs cnnc or an executable that it built; `words` ends with NULL. Its standard output goes to standard
  * error. what: its name in messages. False with `why` NULL: it has printed the reason. */
 bool backend_command(Arena *, const char *what, const char *const *words, bool verbose, const char **why);
-/* The same; *printed is its standard output. */
+/* Like backend_command, but *printed is the standard output of the command. */
 bool backend_output(Arena *, const char *what, const char *const *words, const char **printed,
                     const char **why);
 

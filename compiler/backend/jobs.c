@@ -1,6 +1,6 @@
-/* jobs.c: Limit of concurrent compilers: one per processor of this process. Under make -j, each but the first
- * takes a token of make's job server: a byte of a pipe or fifo, which is returned at its end. If make does
- * not pass on the job server, one compiler runs at a time. */
+/* jobs.c: Limit of concurrent compilers: one per processor of this process. Under make -j, each compiler
+ * except the first takes a token of make's job server, a byte of a pipe or fifo, which is returned when
+ * the compiler ends. If make does not pass on the job server, one compiler runs at a time. */
 // SPDX-License-Identifier: Apache-2.0
 #ifdef __linux__
 #define _GNU_SOURCE /* sched_getaffinity */
@@ -71,7 +71,7 @@ static void open_make(Jobs *jobs, const char *auth) {
   if (jobs->from < 0 || jobs->to < 0) jobs->most = 1;
 }
 
-/* The value of an option of make; of several, the last one. */
+/* The value of an option of make; if the option occurs several times, the last value. */
 static const char *make_option(const char *name) {
   const char *flags = getenv("MAKEFLAGS"), *value = NULL;
   for (; flags && (flags = strstr(flags, name)); flags = value) value = flags + strlen(name);

@@ -52,7 +52,8 @@ static int64_t channels(const Graph *graph, int output) {
   return shape.rank ? shape.dim[shape.rank - 1] : 0;
 }
 
-/* Number of labels for that many class names: at least one per channel of their output; 0: no output fits. */
+/* Number of labels that the net gets from that many class names: more if its only output has more
+ * channels; 0: no output fits. */
 static int64_t labels_wanted(const Graph *graph, int64_t names) {
   for (int o = 0; o < graph->outputs.n; o++)
     if (channels(graph, o) == names || (channels(graph, o) == 1 && names == 2)) return names;

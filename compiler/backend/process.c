@@ -16,7 +16,7 @@
 #include <unistd.h>
 #include "backend/backend.h"
 
-enum { DATA_DESCRIPTOR = 3 }; /* of BACKEND_DATA */
+enum { DATA_DESCRIPTOR = 3 }; /* the descriptor of BACKEND_DATA */
 extern char **environ;
 
 void command_add(Command *command, const char *word) { vec_push(command->arena, command->words, word); }

@@ -11,13 +11,13 @@ typedef struct Command {
   Arena *arena;
   const char *what; /* its name in messages */
   VEC(const char *) words;
-  const char *input; /* its standard input; NULL: cnnc's */
+  const char *input; /* text for its standard input; NULL: it reads cnnc's */
   size_t input_bytes;
   FILE *data;     /* a file passed as descriptor 3, or NULL */
-  FILE *printed;  /* receives its standard output; NULL: as its messages */
+  FILE *printed;  /* receives its standard output; NULL: goes where its messages go */
   FILE *messages; /* receives its messages; NULL: standard error */
-  FILE *buffered; /* its messages until it ends, if several commands run */
-  bool links;     /* starts a linker, which would outlive it and continue to write: never stopped */
+  FILE *buffered; /* collects its messages until it ends, if several commands run */
+  bool links;     /* never stopped: it starts a linker, which would continue to write */
   bool failed;    /* its exit status was not 0 */
   pid_t pid;      /* 0: not running */
 } Command;
@@ -32,18 +32,18 @@ FILE *command_file(Arena *, const void *bytes, size_t n,
 
 /* False, with the reason, if it cannot be started or fails. */
 bool command_run(Command *, const char **why);
-/* Runs several commands, limited by Jobs. The messages of each are printed together. At the first failure the
- * others are stopped, without their messages. */
+/* Runs several commands, limited by Jobs. The messages of each are printed together. When one fails, the
+ * others are stopped, and their messages are not printed. */
 bool commands_run(Command *, int n, const char **why);
 
-/* jobs.c: Limit of concurrent jobs. Under `make -j` each but the first takes one of make's tokens. */
+/* jobs.c: Limit of concurrent jobs. Under `make -j` each job except the first takes one of make's tokens. */
 typedef struct Jobs {
   int most, running;
   int from, to;     /* descriptors of make's job server; -1: none */
-  char token[1024]; /* tokens of the running jobs but the first */
+  char token[1024]; /* tokens of the running jobs except the first */
 } Jobs;
 void jobs_open(Jobs *, int wanted);
-bool jobs_take(Jobs *); /* whether another job may start, which is counted */
-void jobs_give(Jobs *); /* a job has ended */
+bool jobs_take(Jobs *); /* whether another job may start; if so, counts it */
+void jobs_give(Jobs *); /* called when a job has ended */
 void jobs_close(Jobs *);
 #endif

@@ -41,7 +41,7 @@ static const char *unknown_key(json_t *object, const char *const *known) {
   return NULL;
 }
 
-/* Reads the settings of a layer. The error, or NULL. */
+/* Reads the settings of a layer. Returns the error, or NULL. */
 static const char *take_layer(Arena *arena, const char *name, json_t *layer, QuantFile *file) {
   static const char *const keys[] = {"rounding", "mean", "precision", "factor", "kernel", NULL};
   const json_t *mean = json_object_get(layer, "mean"), *rounding = json_object_get(layer, "rounding"),
@@ -102,7 +102,7 @@ static const char *take_note(Arena *arena, const char *note, QuantFile *file) {
 
 /* ---- arrays ---- */
 static void copy_elements(const cnn_tensor *tensor, Elem elem, void *to) {
-  static const double FAR = 0x1p60; /* above all numbers in use */
+  static const double FAR = 0x1p60; /* larger than every number that occurs */
   for (int64_t i = 0; i < tensor->size; i++) {
     const double x = cnn_tensor_number(tensor, i);
     if (elem == F32) ((float *)to)[i] = (float)x;

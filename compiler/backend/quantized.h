@@ -8,7 +8,7 @@
 /* file: NULL for float weights (no metadata `cnnc.quantization`). False after an error [weights-file]: it
  * cannot be read, or its metadata are invalid. */
 bool quantized_read(Arena *, Diags *, const WeightsSource *, QuantFile **file);
-/* The same for an open archive: `path` is for messages. */
+/* Like quantized_read, for an open archive: `path` is for messages. */
 struct cnn_archive;
 bool quantized_take(Arena *, Diags *, const char *path, const struct cnn_archive *, QuantFile **file);
 #endif

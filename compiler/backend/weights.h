@@ -11,9 +11,9 @@
 /* A weight file, and how its arrays are matched with parameters. */
 typedef struct WeightsSource {
   const char *path;
-  const char *prefix; /* removed from names; names without it are ignored; or NULL */
+  const char *prefix; /* prefix to remove from names (names without it are ignored), or NULL */
   const char *rename; /* file with renaming rules, or NULL */
-  Text *order; /* NULL: match by name; otherwise by order, and receives the equivalent renaming rules */
+  Text *order;        /* NULL: match by name; otherwise by order, and the renaming rules are written here */
 } WeightsSource;
 
 /* Fills out[graph->parameters], in the layout of the weights struct (after graph_layout_weights). False after

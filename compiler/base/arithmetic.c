@@ -20,7 +20,7 @@ static int64_t shifted(int64_t x, int32_t s) { return x >= 0 ? x >> s : ~(~x >> 
 
 /* ---- factors ---- */
 Multiplier multiplier_of(double factor) {
-  static const double FAR = 0x1p40; /* replaces infinity: above all numbers in use */
+  static const double FAR = 0x1p40; /* replaces infinity: larger than every number that occurs */
   if (!(factor < FAR)) return (Multiplier){INT32_MAX, 41, (float)factor};
   int e = 0;
   const double part = frexp(factor, &e);
@@ -218,8 +218,8 @@ static int64_t halved(int64_t x, int32_t e) { /* x / 2^e, halves away from zero 
   return shifted(x, e) + (e && rest > half);
 }
 
-/* exp(a) as Q0.31, a <= 0 with n integer bits: a polynomial from 0 to -1/4, then a factor for each bit above.
- */
+/* exp(a) as Q0.31; a <= 0 has `whole` integer bits: a polynomial for the part from -1/4 to 0, then a
+ * factor for each higher bit. */
 static int64_t exponential_of(int64_t a, int whole) {
   static const int64_t factor[] = {1672461947, 1302514674, 790015084, 290630308, 39332535, 720401, 242};
   const int fraction = 31 - whole;
@@ -294,7 +294,8 @@ static void table_bounded(int8_t to[256], float in_scale, int32_t in_zero, bool 
   enum { WHOLE = 4, BITS = 31 - WHOLE };
   const double factor = (double)in_scale * (1 << BITS);
   const Multiplier m = multiplier_of(factor < INT32_MAX ? factor : INT32_MAX);
-  const double radius = floor(((1 << WHOLE) - 1) * ldexp(1, BITS) / ldexp(1, m.e)); /* beyond: the limit */
+  /* For |x| beyond the radius, the result is the limit of the function. */
+  const double radius = floor(((1 << WHOLE) - 1) * ldexp(1, BITS) / ldexp(1, m.e));
   for (int q = INT8_MIN; q <= INT8_MAX; q++) {
     const int64_t x = q - in_zero, scaled = fabs((double)x) < radius ? apply_double(x, m) : 0,
                   size = scaled < 0 ? -scaled : scaled;
@@ -337,7 +338,7 @@ bool table_hard_swish(int8_t to[256], float in_scale, int32_t in_zero, float out
   if (out.e > 0 || gate.e > 16) return false;
   for (int q = INT8_MIN; q <= INT8_MAX; q++) {
     const int64_t x = (q - in_zero) * 128, value = product16(x, high16(out));
-    int64_t open = x; /* relu6(x + 3) / 6; first x / 3 in Q0.15 */
+    int64_t open = x; /* becomes relu6(x + 3) / 6; first x / 3 in Q0.15 */
     if (gate.e > 0) open = cut16(open * (INT64_C(1) << (gate.e - 1)));
     open = product16(open, high16(gate));
     open = gate.e > 0 ? cut16(open * 2) : halved(open, -gate.e);
@@ -356,7 +357,8 @@ bool scale_is_power(float scale, int *e) {
 }
 
 /* ---- sigmoid and tanh ---- */
-static const double CURVE_UNITS = 24 << 9; /* for sigmoid; for tanh, of twice its number, 24 << 8 */
+/* Units of 2^-curve_bits points per 1.0: sigmoid has 24 points; tanh, as the sigmoid of 2x, has 48. */
+static const double CURVE_UNITS = 24 << 9;
 
 bool curve_fits(float in_scale) { return (double)in_scale * CURVE_UNITS < 0x1p16; }
 
@@ -467,7 +469,7 @@ static int64_t wrap16(int64_t x) { /* modulo 2^16 */
   return low > INT16_MAX ? low - (UINT16_MAX + 1) : low;
 }
 
-/* exp(a) as Q0.15, a <= 0 with n integer bits. */
+/* exp(a) as Q0.15; a <= 0 has `whole` integer bits. */
 static int64_t exponential16(int64_t a, int32_t whole) {
   static const int64_t factor[] = {25520, 19875, 12055, 4435, 600, 11, 0};
   const int32_t fraction = 15 - whole;

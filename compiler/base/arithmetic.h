@@ -42,14 +42,14 @@ typedef enum Bound { BOUND_NONE, BOUND_RELU, BOUND_RELU6 } Bound;
 typedef struct Stored {
   int32_t zero, lo, hi;
   Bound bound;  /* determines which of lo and hi follow from scales */
-  bool settled; /* the zero point is part of the rounded sum: nothing is added */
+  bool settled; /* the rounded sum already contains the zero point: it is not added again */
 } Stored;
 Stored stored_of(float scale, int32_t zero, bool wide, Bound); /* wide: 16 bits, otherwise 8 */
 int32_t stored_put(Stored, int64_t rounded);
 
 /* Whether all roundings support sums up to `most`: most * 2^max(e, 0) + 256 fits in int32. */
 bool sum_fits(int64_t most, int32_t e);
-/* For means: whether the sum of n int8 or int16 numbers fits. */
+/* For means: the most int8 or int16 numbers whose sum fits in int32. */
 enum { MOST_SUMMED = INT32_MAX / 256, MOST_WIDE_SUMMED = INT32_MAX >> 16 };
 
 /* Whether products of two values of at most this size, relative to their zero points, fit. */
@@ -60,24 +60,27 @@ bool product_fits(Multiplier, int64_t most);
 typedef struct Addend {
   float scale;
   bool minus;
-  Multiplier factor; /* SINGLE, DOUBLE: its scale divided by twice the largest */
+  Multiplier factor; /* SINGLE, DOUBLE: its scale divided by twice the largest scale */
   int64_t whole;     /* FLOAT: its scale divided by the output's, times 2^shift; negative: it is subtracted */
 } Addend;
 typedef struct Addition {
   const Addend *addend;
   int32_t count;
-  int32_t bits; /* SINGLE, DOUBLE: (q - zero) * 2^bits, each times its factor, rounded; their sum likewise */
+  int32_t bits; /* SINGLE, DOUBLE: (q - zero) * 2^bits is multiplied by the addend's factor and rounded; the
+                   sum is multiplied by `out` and rounded */
   Multiplier out;
   int32_t shift;     /* FLOAT: RSH(2^(shift-1) + sum of whole * (q - zero), shift) */
-  bool floats_round; /* FLOAT: all scales are 2^-10 to 2^8 of the output's; for int16 2^-18 to 2^16 */
+  bool floats_round; /* FLOAT: each scale is between 2^-10 and 2^8 times the output's; int16: 2^-18 and 2^16
+                        times */
 } Addition;
-enum { ADDITION_BITS = 20, WIDE_ADDITION_BITS = 15 }; /* for two; FLOAT: for any type */
-/* For addends with scale and minus set; wide: one of them or the result is int16. */
+/* Fractional bits of a sum of two int8 and of two int16 values; FLOAT uses the first for both. */
+enum { ADDITION_BITS = 20, WIDE_ADDITION_BITS = 15 };
+/* Completes addends whose scale and minus are set; wide: one of them or the result is int16. */
 Addition addition_of(Addend *, int32_t count, float out, bool wide);
 int64_t addition_part(Rounding, const Addition *, int32_t k,
                       int64_t x); /* the term of addend k, relative to its zero point */
 int64_t addition_rounded(Rounding, const Addition *, int64_t parts);
-int64_t addition_most(const Addition *, int64_t most); /* of the parts of SINGLE and DOUBLE */
+int64_t addition_most(const Addition *, int64_t most); /* SINGLE, DOUBLE: the largest sum of parts */
 /* ROUNDING_FLOAT: the scale of an addend divided by that of the sum must be at least 2^least and below
  * 2^most. */
 int32_t addition_float_least(bool wide);
@@ -87,8 +90,8 @@ bool addition_fits(Rounding, const Addition *, int64_t most); /* for |q - zero| 
 int64_t average_of(int64_t sum, int64_t n);   /* sum / n, rounded half away from zero */
 int64_t average_even(int64_t sum, int64_t n); /* rounded half to even */
 
-/* Tables of a function for all 256 values, the lowest first. A function with parameters per channel has a
- * table per channel, and so a limited number of channels. */
+/* Tables of a function for all 256 values, the lowest first. A function with parameters per channel has
+ * one table per channel; MOST_TABLES limits their number. */
 enum { MOST_TABLES = 4096 };
 typedef double RealFunction(const void *context, double x);
 void table_of(int8_t to[256], float in_scale, int32_t in_zero, float out_scale, Stored out, RealFunction *,
@@ -104,15 +107,16 @@ void table_tanh(int8_t to[256], float in_scale, int32_t in_zero);
 /* All kinds of relu: (q - zero) times `above`; negative values times `slope` and `below`. */
 void table_pieces(int8_t to[256], Rounding, int32_t in_zero, Multiplier above, int32_t slope,
                   Multiplier below, Stored out);
-/* False: the output's scale is too small for that kernel. */
+/* False: the output's scale is too small for TensorFlow Lite's kernel. */
 bool table_hard_swish(int8_t to[256], float in_scale, int32_t in_zero, float out_scale, int32_t out_zero);
 
 /* Softmax of gemmlowp, without floats: scale 1/256, zero point -128. */
 enum { SOFTMAX_CHANNELS = 4095 };     /* most channels: their sum has 12 integer bits */
-bool softmax_scale_fits(float scale); /* of its input */
-void softmax_table(int32_t exponential[256], float in_scale); /* by largest - q, Q0.31; 0: too small */
-int32_t softmax_part(int32_t exponential);                    /* its term of the sum, Q12.19 */
-int32_t softmax_reciprocal(int32_t sum);                      /* 1 / the sum's leading part, Q0.31 */
+bool softmax_scale_fits(float scale); /* scale: of softmax's input */
+void softmax_table(int32_t exponential[256],
+                   float in_scale);        /* exp by (largest q) - q, as Q0.31; 0: too small */
+int32_t softmax_part(int32_t exponential); /* the term that it adds to the sum, Q12.19 */
+int32_t softmax_reciprocal(int32_t sum);   /* 1 / the sum's leading part, Q0.31 */
 int32_t softmax_value(int32_t exponential, int32_t sum, int32_t reciprocal);
 
 /* ---- functions of int16 values, as TensorFlow Lite's reference kernels compute them ---- */
@@ -123,16 +127,16 @@ bool scale_is_power(float scale, int *e);
  * function at multiples of 1/24, and constant after the last point. */
 enum { CURVE_STEPS = 255, CURVE_MIDDLE = 1 << 15 };
 typedef struct Curve {
-  int32_t factor, shift; /* (q * factor + half) / 2^shift, in steps of 2^-curve_bits */
+  int32_t factor, shift; /* position (q * factor + half) / 2^shift, in units of 2^-curve_bits points */
   bool tanh;
 } Curve;
 bool curve_fits(float in_scale); /* its products fit in int32 */
 Curve curve_of(float in_scale, bool tanh);
 int32_t curve_point(int32_t n);     /* about logistic(n / 24) * 2^16, n from 0 to 255 */
 int32_t curve_bits(const Curve *);  /* bits of the position between two points */
-int32_t curve_end(const Curve *);   /* the constant part, in units of 2^-16-curve_bits */
-int32_t curve_start(const Curve *); /* its value at 0, in these units */
-int32_t curve_shift(const Curve *); /* from these units to int16 */
+int32_t curve_end(const Curve *);   /* value of the constant part, in units of 2^(-16 - curve_bits) */
+int32_t curve_start(const Curve *); /* value at 0, in the same units */
+int32_t curve_shift(const Curve *); /* bits to shift from these units to int16 */
 int64_t curve_value(const Curve *, int64_t q);
 
 /* ---- recurrent layers: sums have the scale 2^-12, gates 2^-15 ---- */
@@ -148,14 +152,14 @@ int64_t fixed_tanh(int64_t q, int32_t whole);
 
 /* A function by linear interpolation of 513 points, at multiples of 128 from -32768 on. */
 enum { LINES = 512, LINES_BITS = 7 };
-/* Softmax with the scale 2^-15: table positions from -32768 to 32767 are exponents from -10 to 0, and x from
- * 0 to 1 in 1 / (1 + x). */
+/* Softmax with the scale 2^-15, by two tables with positions from -32768 to 32767: exp(x) for x from -10
+ * to 0, and 1 / (1 + x) for x from 0 to 1. */
 enum { SOFTMAX_WIDE_CHANNELS = 65535 };
 void softmax_wide_tables(int16_t exponential[LINES + 1], int16_t reciprocal[LINES + 1]);
 Multiplier softmax_wide_factor(float in_scale);
 bool softmax_wide_fits(float in_scale);
 int32_t softmax_wide_exponential(const int16_t exponential[LINES + 1],
-                                 int64_t below); /* rounded, 0 or less */
+                                 int64_t below); /* below: q - (largest q), scaled and rounded, 0 or less */
 int32_t softmax_wide_reciprocal(const int16_t reciprocal[LINES + 1], int32_t sum);
 int32_t softmax_wide_value(int32_t exponential, int32_t sum, int32_t reciprocal);
 #endif

@@ -187,7 +187,7 @@ static bool comes_before(const Sources *sources, Span a, Span b) {
   return a.start != b.start ? a.start < b.start : a.end > b.end;
 }
 
-/* Insertion sort: stable, and there are few. */
+/* Insertion sort: it is stable, and there are few messages. */
 static void diags_sort(Diags *diags) {
   Diag **list = diags->list.data;
   for (int i = 1; i < diags->list.n; i++) {

@@ -15,7 +15,7 @@ typedef struct Span {
 
 /* A source text and its lines. */
 typedef struct Source {
-  const char *path, *text; /* text: after a byte order mark */
+  const char *path, *text; /* text: without the byte order mark */
   size_t n;
   bool mark;      /* the file begins with a byte order mark */
   bool binary;    /* a file without lines: messages print only its name */
@@ -34,7 +34,7 @@ const Source *sources_get(const Sources *, uint32_t file);
 typedef struct Place_ {
   const char *path;
   int line, column;
-} SourcePlace; /* from 1; columns count code points */
+} SourcePlace; /* both start at 1; columns count code points */
 SourcePlace sources_place(const Sources *, uint32_t file, uint32_t offset);
 
 /* Stack of block applications, innermost first. NULL in the net itself. */
@@ -72,8 +72,8 @@ void diag_fact(Diag *, const char *format, ...)
     __attribute__((format(printf, 2, 3))); /* "= height: floor(...) ..." */
 void diag_help(Diag *, const char *format, ...) __attribute__((format(printf, 2, 3))); /* "= help: ..." */
 
-/* Adds a text edit for --fix and editors, which replaces the span; an empty span is an insertion. All edits
- * of a message form one fix. Without newlines. */
+/* Adds a text edit for --fix and editors, which replaces the span; an empty span is an insertion. All
+ * edits of a message form one fix. The new text has no newlines. */
 void diag_fix(Diag *, Span, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* Adds "did you mean '...'?", with a fix if the source has the word at the span, with or without quotes. */
 void diag_meant(Diag *, Span, const char *word, const char *meant);
@@ -85,7 +85,7 @@ bool diags_option(Diags *,
                   const char *option); /* "unread-input", "no-unread-input", "error", "error=unused-value",
                                           "no-error=..."; false: no such slug, or not a warning */
 int diags_errors(const Diags *);       /* number of errors, including warnings that count as errors */
-int diags_mistakes(const Diags *);     /* number of errors without such warnings */
+int diags_mistakes(const Diags *);     /* number of errors, excluding warnings that count as errors */
 /* Text and position of recorded error i; NULL after the last one. */
 const char *diags_error(const Diags *, int i, Span *where);
 int diags_warnings(const Diags *);

@@ -7,7 +7,7 @@ enum {
   TAB = 4,
   WIDEST = 160,
   BEFORE_CARET = 60
-}; /* columns; of a longer line, the part around the caret is shown */
+}; /* widths in columns; of a longer line, only the part around the caret is shown */
 
 typedef struct Palette {
   const char *error, *warning, *note, *bold, *caret, *gutter, *reset;
@@ -177,7 +177,7 @@ static void put_text_message(const Diags *diags, Text *text, const Palette *colo
   if (source && !source->binary) put_source(diags, text, color, span);
 }
 
-/* "= detail"; further lines of a long one are aligned with its first letter. */
+/* "= detail"; further lines of a long detail are aligned with its first letter. */
 static void put_fact(Text *text, const Palette *color, const char *label, const char *fact) {
   text_put(text, "      %s=%s %s", color->gutter, color->reset, label);
   for (const char *line = fact;;) {

@@ -160,7 +160,7 @@ static bool output_place(Outputs *outputs, const char *path, Output *output, con
     output->mode = status.st_mode & 07777;
     if (lstat(path, &link) == 0 && S_ISLNK(link.st_mode))
       output->path =
-          file_identity(outputs->arena, path); /* writes the target of a link, and keeps the link */
+          file_identity(outputs->arena, path); /* writes to the target of a link, and keeps the link */
   }
   for (int i = 0; i < outputs->list.n; i++)
     if (strcmp(outputs->list.data[i].path, output->path) == 0)

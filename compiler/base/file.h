@@ -25,10 +25,10 @@ Outputs *outputs_new(Arena *);
 bool outputs_add(Outputs *, const char *path, const char *bytes, size_t n,
                  const char **why); /* "-" is standard output */
 bool outputs_adopt(Outputs *, const char *path, const char **temporary,
-                   const char **why); /* a temporary name for a tool to write to */
-bool outputs_folder(
-    Outputs *, const char *path,
-    const char **why); /* exists, or is created with its parents; removed if the outputs are abandoned */
+                   const char **why); /* *temporary: a name for a tool to write to */
+bool outputs_folder(Outputs *, const char *path,
+                    const char **why); /* creates the folder and its parents if necessary; outputs_abandon
+                                          removes the created ones */
 bool outputs_commit(Outputs *, const char **why);
 void outputs_abandon(Outputs *);
 #endif

@@ -17,7 +17,7 @@ void text_bytes(Text *, const char *s, size_t n);
 const char *text_thousands(Arena *, int64_t);   /* 1234567 -> "1,234,567" */
 const char *text_float(Arena *, double);        /* shortest decimal that reads back as the same float; "1.5",
                                                    "1e-05"; independent of the locale */
-const char *text_double(Arena *, double);       /* the same for a double; an integral value has no point */
+const char *text_double(Arena *, double);       /* like text_float; an integral value has no point */
 void text_json(Text *, const char *utf8);       /* a JSON string with its quotes */
 bool text_number(const char *s, double *value); /* parses s as a decimal number with digits around its point;
                                                    independent of the locale; infinite if too large */
@@ -28,7 +28,7 @@ int text_encode(char out[4], uint32_t code); /* the bytes written */
 
 /* The name among `names` (NULL-terminated) that a misspelled `word` most likely means, or NULL. */
 const char *suggest(const char *word, const char *const *names);
-/* Whether letters of the word are wrong, and no words or digits are missing or added. */
+/* Whether the word differs from the name only by wrong letters: no words or digits are missing or added. */
 bool is_misspelt(const char *word, const char *name);
 void text_hex_float(Text *, float); /* 0x1.99999ap-4f; for a finite number */
 #endif

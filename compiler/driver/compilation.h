@@ -26,7 +26,7 @@ typedef struct Compilation {
   Diags *diags;
   Ast *program;
   const char *labels_file;
-  Graph *graph;            /* the source's; quantized if the weights are int8; of one step with --stream */
+  Graph *graph;            /* the program's; quantized if the weights are int8; with --stream, of one step */
   bool training;           /* training code is generated */
   const float *weights;    /* compiled in, or NULL */
   bool quantized;          /* the graph is int8, with its weights */
@@ -64,7 +64,7 @@ typedef struct Compilation {
 /* ---- compilation.c ---- */
 bool has_errors(const Compilation *);
 double now(void);                                 /* monotonic time in seconds */
-void stage_done(Compilation *, const char *name); /* for --time-report */
+void stage_done(Compilation *, const char *name); /* records the time of a stage, for --time-report */
 void print_times(const Compilation *);
 bool cannot_write(Compilation *, const char *path, const char *why); /* reports it; returns false */
 /* Stream for the messages of the C compiler; NULL: standard error, unless it carries JSON or SARIF. */

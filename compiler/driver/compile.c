@@ -23,13 +23,13 @@
 #include "tune.h"
 
 /* ---- reading ---- */
-enum { LARGEST_TEXT = 1 << 20 }; /* bytes of weights stored as text by default */
+enum { LARGEST_TEXT = 1 << 20 }; /* most bytes of weights that are stored as C text by default */
 
 static bool parse(Compilation *c) {
   const Options *o = c->options;
   c->program = program_read(c->arena, c->diags, &c->sources, o->input, o->directories.n, o->directories.data);
   stage_done(c, "read and parse");
-  return c->program != NULL; /* after an error, too: one run reports all errors */
+  return c->program != NULL; /* also true after an error, so that one run reports all errors */
 }
 
 static void put_library_count(Text *out, int n, const char *what) {
@@ -111,14 +111,15 @@ static bool check_name(Compilation *c) {
 static bool analyze(Compilation *c) { return build_graph(c) && check_training(c) && check_name(c); }
 
 /* ---- weights ---- */
-/* The options of an int8 model: without --target, each target is joined by its better int8 target, which
- * replaces it in code for this CPU alone. */
+/* The options of an int8 model. Some targets have a better variant for int8. Without --target, the variant
+ * is added before its target. If the target was chosen for this CPU, and this CPU can run the variant, the
+ * variant replaces it. */
 static const Options *int8_targets(const Options *o, Arena *arena) {
   Options *own = NEW(arena, Options);
   *own = *o;
   own->targets.data = NULL;
   own->targets.n = own->targets.room = 0;
-  if (o->kind == OUTPUT_LIBRARY && !o->targets_given) { /* for boards: schedules that share their weights */
+  if (o->kind == OUTPUT_LIBRARY && !o->targets_given) { /* for boards: their schedules share weights */
     vec_push(arena, own->targets, target_find("armv7e-m"));
     vec_push(arena, own->targets, target_find("armv7m"));
     return own;
@@ -198,7 +199,8 @@ static bool load_weights(Compilation *c) {
   return !has_errors(c);
 }
 
-/* Reads NAME.tune. Measurements change the generated code, so an unusable file is reported; it is ignored. */
+/* Reads NAME.tune. An unusable file is ignored, but reported, because measurements change the generated
+ * code. */
 static void read_tuning(Compilation *c) {
   const char *path = with_suffix(c->arena, c->options->input, ".tune"), *why = NULL;
   c->tuning.arena = c->arena;
@@ -277,7 +279,7 @@ PlanOptions plan_options(const Compilation *c, PlanKind kind) {
                        .arena = c->arena};
   if (kind == PLAN_INFERENCE) options.bands = c->bands;
   options.whole_batch = o->batch > 1 ? o->batch : 0;
-  /* No batched kernels with MPI: each process would compute the images of all. */
+  /* No batched kernels with MPI: each process would compute the images of all processes. */
   options.pays = training && o->mpi ? NULL : rows_pay;
   options.costs = costs;
   if (!training && options.fusing == FUSE_ALL && !o->exact)
@@ -389,8 +391,8 @@ static bool plan(Compilation *c) {
 }
 
 /* ---- the lowered program ---- */
-/* Options for training; also for inspection, which shares the functions of training. Without training code
- * it processes one image. */
+/* Options for training, and for inspection, which shares functions with training. Without training code,
+ * inspection processes one image at a time. */
 static ProgramOptions training_lowering(const Compilation *c) {
   ProgramOptions options = c->lowering;
   options.batch = c->training ? c->graph->training->batch : 1;

@@ -6,6 +6,6 @@
 #include "options.h"
 
 int compile(Arena *, const Options *); /* the exit status */
-/* The same without writing a file; lowered: the programs, each NULL if there is none. */
+/* Like compile, but writes no file; lowered: the programs, each NULL if there is none. */
 int compile_dry(Arena *, const Options *, Programs *lowered);
 #endif

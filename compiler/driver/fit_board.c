@@ -19,8 +19,8 @@ typedef struct Gain {
   int root; /* id of the layer's node */
   Small small;
   bool chosen;   /* the schedule is the current choice */
-  int64_t bytes; /* more than the smallest schedule has */
-  double cycles; /* fewer than the smallest schedule needs */
+  int64_t bytes; /* additional bytes, relative to the smallest schedule */
+  double cycles; /* cycles saved, relative to the smallest schedule */
 } Gain;
 typedef VEC(Gain) Gains;
 
@@ -131,7 +131,7 @@ static bool mostly_smallest(const Gains *gains, const Small *small) {
 }
 
 /* The size class of each kernel's constants in the fastest net within --flash, by node id of the kernel's
- * root. `flash` is the current need in bytes; NULL: it fits already, or no constants can be smaller. Sets
+ * root. flash: the bytes needed now. NULL: the net fits already, or no constants can be smaller. Sets
  * `merge` if functions should be merged, too. */
 static const Small *smaller_constants(const Compilation *c, int64_t flash, bool *merge) {
   const Gains gains = find_gains(c);
@@ -144,7 +144,7 @@ static const Small *smaller_constants(const Compilation *c, int64_t flash, bool 
   for (int g = 0; g < gains.n; g++) small[gains.data[g].root] = SMALL_MOST;
   const GainSet *set =
       least > c->options->flash ? NULL : best_set(c->arena, &gains, c->options->flash - least);
-  for (; set && set->last; set = set->before) /* NULL: even the smallest constants do not fit */
+  for (; set && set->last; set = set->before) /* set is NULL: even the smallest constants do not fit */
     small[gains.data[set->last - 1].root] = gains.data[set->last - 1].small;
   *merge |= mostly_smallest(&gains, small) && !c->programs.train && !c->programs.look;
   return small;

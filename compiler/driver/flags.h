@@ -44,7 +44,7 @@ FlagRead flag_list;   /* WordList: appends the value */
 FlagRead flag_choice; /* int: index in the flag's values */
 FlagRead flag_word;   /* const char *: one of the flag's values */
 FlagRead flag_number; /* int64_t: an integer from 1 to 65536 */
-FlagRead flag_bytes;  /* int64_t: bytes, or K, M or G of them */
+FlagRead flag_bytes;  /* int64_t: a number of bytes, with an optional suffix K, M or G */
 FlagRead flag_define; /* Defines: appends NAME=VALUE */
 
 /* ---- rows of several tables ---- */

@@ -268,7 +268,7 @@ static bool put_topic_list(Text *out, const char *name) {
 }
 
 /* ---- lookup by name ---- */
-static void put_apart(Text *out, size_t before) { /* several topics may have one name */
+static void put_apart(Text *out, size_t before) { /* several topics may have the same name */
   if (out->n > before) text_put(out, "\n");
 }
 

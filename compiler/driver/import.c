@@ -108,7 +108,7 @@ static bool read_outputs(const FlagUse *use, void *member, const char *text) {
   return true;
 }
 
-/* chw and hwc are layouts of the caller's buffers; nchw and nhwc of the model's inputs. */
+/* chw and hwc are layouts of the caller's buffers; nchw and nhwc are layouts of the model's inputs. */
 static bool read_orders(const FlagUse *use, void *member, const char *text) {
   Importing *m = use->options;
   (void)member;
@@ -230,7 +230,7 @@ static bool read_renames(Importing *m) {
 }
 
 /* ---- the program ---- */
-/* A difference from the model, or NULL. */
+/* Describes a difference between the program and the model; NULL: there is none. */
 static const char *difference(Arena *arena, const ModelImport *im, const Graph *graph) {
   VEC(const Node *) written = {0}; /* inputs and states come before all statements */
   int inputs = 0;
@@ -262,8 +262,9 @@ static const char *difference(Arena *arena, const ModelImport *im, const Graph *
   return graph->weights.n == im->weights.n ? NULL : "it has other weights";
 }
 
-/* Reports numbers that ONNX allows and the language does not, with the messages of the front end. The line of
- * a message leads to its statement: each has one line, after a comment, the net and its inputs. */
+/* Reports numbers that ONNX allows and the language does not, with the messages of the front end. The line
+ * number of a message tells its statement: each statement has one line, after the lines of the comment,
+ * the net and its inputs. */
 static void report_unsupported(const ModelImport *im, const Diags *diags, const Sources *sources) {
   const int before = 3 + im->left_out.n + im->options->settings.n + im->inputs.n, n = diags_errors(diags);
   Span where;
@@ -316,7 +317,7 @@ static const char *output_base(Importing *m, const char *model_suffix) {
   return without_suffix(m, without_suffix(m, base, m->output ? ".cnn" : model_suffix), ".safetensors");
 }
 
-/* Writes the program and the weights: of `arrays`, or, if that is NULL, of `im`. */
+/* Writes the program, and the weights from `arrays` or, if that is NULL, from `im`. */
 static void write_files(Importing *m, const char *base, const Text *program, const ModelImport *im,
                         const Arrays *arrays) {
   const bool printed = strcmp(base, "-") == 0;
@@ -348,7 +349,7 @@ static bool import_tflite(Importing *m, Span at, int *status) {
   return false;
 }
 #else
-/* A difference from the model, or NULL. */
+/* Describes a difference between the program and the model; NULL: there is none. */
 static const char *tflite_check(Arena *arena, const TflProgram *made, const char *path, Text *program) {
   Sources sources = {.arena = arena};
   Diags *diags = diags_new(arena, &sources);

@@ -1,5 +1,5 @@
 /* limits.c: Errors about sizes: C arrays, objects of 32-bit targets, kernel counts, training memory.
- * fit_board.c has those of flash and RAM. */
+ * Errors about flash and RAM are in fit_board.c. */
 // SPDX-License-Identifier: Apache-2.0
 #include "limits.h"
 #include <inttypes.h>
@@ -74,7 +74,7 @@ bool check_call_limits(Arena *arena, Diags *diags, const Graph *graph, int64_t b
   return good;
 }
 
-/* While nests are proved and printed, each kernel takes about 100 KB per target. */
+/* Limits the number of kernels: while nests are proved and printed, each needs about 100 KB per target. */
 static bool check_kernel_count(Arena *arena, Diags *diags, const Graph *graph, const Plan *plan) {
   enum { MOST_KERNELS = 10000 };
   if (plan->kernels.n <= MOST_KERNELS) return true;
@@ -106,8 +106,8 @@ bool check_plan_limits(Arena *arena, Diags *diags, const Graph *graph, const Pla
 }
 
 /* ---- training memory ---- */
-/* Suggests a smaller batch with the same number of images per step: 1, or half of it with batch statistics.
- */
+/* Suggests a smaller batch with the same number of images per step: 1, or, with batch statistics, half the
+ * batch. */
 static const char *smaller_batch(Arena *arena, const Graph *graph) {
   const int64_t batch = graph->training->batch;
   bool statistics = false;

@@ -470,7 +470,7 @@ static bool kind_from_suffix(Options *options) {
       return true;
     }
   if (!*name || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
-    return options->kind = OUTPUT_PROGRAM, true; /* a directory: an error when it is written */
+    return options->kind = OUTPUT_PROGRAM, true; /* a directory: the error is reported when it is written */
   return usage_error("cnnc writes no file with the suffix '%s', as '%s': %s", suffix, options->output,
                      suffix_help(suffix));
 }

@@ -65,7 +65,7 @@ typedef struct Options {
   bool targets_given, native;  /* native: a target was chosen for this CPU */
   const Cpu *cpu;              /* CPU of a board; NULL: not given */
   int64_t flash, ram;          /* limits of inference in bytes; 0: none */
-  int64_t flash_wait;          /* cycles; 0: none */
+  int64_t flash_wait;          /* wait cycles of flash; 0: none */
   const Target *machine;       /* machine of an object; NULL: this one */
   int threads;                 /* 0 openmp, 1 none; -1: not given */
   bool openmp;
@@ -74,7 +74,7 @@ typedef struct Options {
   Defines defines;
   WordList directories, warnings;
   Level level;
-  int precision;    /* of layers for which the program states none: 0 f32, 1 bf16; -1: not given */
+  int precision;    /* of layers whose precision the program does not state: 0 f32, 1 bf16; -1: not given */
   bool exact, tune; /* exact: no algorithm that rounds differently; tune: measure schedules */
   bool updatable;   /* int8 models: code and layout do not depend on the weights */
   bool no_fma;      /* generated C rounds each product before an addition */

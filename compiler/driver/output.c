@@ -24,7 +24,7 @@ static const char *weights_path(const Compilation *c) {
   return c->options->weights ? weights_file(c->arena, c->options->weights) : NULL;
 }
 
-/* Input files are never overwritten: reports it. */
+/* Whether the output would overwrite an input file, which is reported. */
 static bool overwrites_input(Compilation *c, const char *path) {
   bool same = same_file(path, weights_path(c)) || same_file(path, c->labels_file) ||
               same_file(path, c->options->rename) || same_file(path, c->tuning_file);
@@ -233,7 +233,7 @@ static bool write_example(Compilation *c) {
 }
 
 /* ---- libraries ---- */
-/* Whether the file was generated for this library; there: it exists. */
+/* Whether the file was generated for this library. *there: whether the file exists. */
 static bool has_library_mark(Compilation *c, const char *path, bool *there) {
   size_t n;
   const char *why, *text = file_read(c->arena, path, &n, &why);

@@ -36,12 +36,12 @@ typedef struct Quantizing {
   const Table *ranges; /* ranges from QAT; NULL: chosen from data */
   Observations seen;
   const Calibrated *made;
-  const Measured *measured; /* by node id; of the last `made` */
+  const Measured *measured; /* by node id: results of the last `made` */
   Evaluation before, after;
 } Quantizing;
 
 double accuracy_loss(const Quantizing *); /* in points, or the change of a metric that is not a fraction */
-void quantize_warn(Quantizing *);         /* about saturating layers */
+void quantize_warn(Quantizing *);         /* warns about saturating layers */
 void quantize_print(const Quantizing *);
 bool quantize_report(Quantizing *); /* --report */
 #endif

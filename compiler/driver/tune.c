@@ -16,7 +16,7 @@ typedef struct Trials {
   int n;
   Choice choice[MOST_CHOICES];
   const Lower *lower[MOST_CHOICES];
-  const Key *key[MOST_CHOICES]; /* of the generated code, to measure equal code once */
+  const Key *key[MOST_CHOICES]; /* keys of the generated code, so that equal code is measured once */
   double us[MOST_CHOICES];
 } Trials;
 

@@ -44,8 +44,8 @@ bool bf16_reads_rounded(const Node *operand) {
 /* ---- groups ---- */
 typedef struct Groups { /* by node id */
   const Graph *graph;
-  const int *live; /* graph_live: what only unused values read is fused, and is not stored */
-  int *of;         /* a node of the group nearer to its first, or the first itself */
+  const int *live; /* by graph_live; 0: only unused values read the value, so it is not stored */
+  int *of;         /* an earlier node of the same group; the first node of a group refers to itself */
   bool *wanted, *barred;
 } Groups;
 
@@ -63,7 +63,8 @@ static bool is_from_outside(const Node *node) {
   return node_is_input(node) || node_is_target(node) || node_is_state(node);
 }
 
-/* Its elements are those of its inputs, which may be views of it or it of them. */
+/* Whether its elements are those of its inputs: it may be a view of an input, or an input may be a view of
+ * it. */
 static bool moves_elements(const Node *node) {
   const OpTraits *t = &node->op->traits;
   return t->int8 == INT8_MOVE || t->padding || t->repeats || t->channel_offset || t->channel_slice ||
@@ -71,7 +72,7 @@ static bool moves_elements(const Node *node) {
          node->op->family == FAMILY_ALIAS || (node->op->identity && node->op->identity(node));
 }
 
-/* Borders and repetitions of an input are copies. */
+/* Whether the node copies a value from outside, because it adds borders or repeats elements. */
 static bool copies_input(const Node *node, const Node *from) {
   return is_from_outside(from) && (node->op->traits.padding || node->op->traits.repeats);
 }
@@ -84,13 +85,14 @@ static void join_views(const Groups *g) {
   }
 }
 
-/* Several nodes compute it, or its next call begins with it. */
+/* Whether the value stays float because several nodes compute it, or because the next call continues from
+ * it. */
 static bool keeps_floats(const Node *node) {
   const OpTraits *t = &node->op->traits;
   return node->op->parts || t->recurrent || t->stream == STREAM_RECURRENT || t->int8 == INT8_RECURRENT;
 }
 
-/* Functions of the runtime read and write floats. */
+/* Whether the node must read and write floats, as functions of the runtime do. */
 static bool needs_floats(const Node *node) {
   return is_from_outside(node) || node_is_update(node) || node->elem != F32 || node->op->traits.per_image ||
          node->op->traits.indices || node->result != RESULT_SAMPLE;

@@ -6,13 +6,13 @@
 #include "graph/graph.h"
 
 #ifndef __wasi__
-bool node_is_bf16(const Node *);                            /* does it multiply bf16 numbers? */
-const Node *graph_has_bf16(const Graph *);                  /* the first one, or NULL */
+bool node_is_bf16(const Node *);                            /* whether it multiplies bf16 numbers */
+const Node *graph_has_bf16(const Graph *);                  /* the first such node, or NULL */
 bool bf16_refused(Diags *, const Graph *, const char *why); /* reports such a layer in an int8 model */
-void node_as_floats(Node *);           /* it no longer does, and its value is not rounded */
-bool bf16_reads_rounded(const Node *); /* are all elements of the operand bf16 numbers? */
+void node_as_floats(Node *);           /* makes it multiply floats; its value is not rounded */
+bool bf16_reads_rounded(const Node *); /* whether all elements of the operand are bf16 numbers */
 void bf16_mark(Arena *, Graph *);      /* sets node->rounded of all nodes */
-#else                                  /* a page, which must stay small, computes in floats */
+#else                                  /* the browser build, which must stay small, computes in floats */
 static inline bool node_is_bf16(const Node *node) { return (void)node, false; }
 static inline const Node *graph_has_bf16(const Graph *graph) { return (void)graph, NULL; }
 static inline bool bf16_refused(Diags *diags, const Graph *graph, const char *why) {

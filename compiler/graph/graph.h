@@ -134,7 +134,7 @@ typedef struct Hidden {
   int wrt;  /* the input or weight by which it differentiates, or the statistic that it updates */
 } Hidden;
 typedef struct PortInfo { /* of an input, target or state */
-  int index;              /* among the inputs or states; target: index of graph_port */
+  int index;              /* among the inputs or states; of a target, its index for graph_port */
   Elem elem;              /* element type of the caller's buffer; I32: class indices */
   bool chw;               /* channels first */
   int64_t rate;           /* audio: samples per second; 0: not given */
@@ -157,7 +157,7 @@ typedef struct QatRounding {
   Weight *range; /* [2]: minimum and maximum; NULL: the fixed range lo .. hi */
   double lo, hi;
 } QatRounding;
-/* precision=: of an int8 model, or products of bf16 numbers in a float model. */
+/* The argument precision=: element type in an int8 model, or bf16 for products in a float model. */
 typedef enum Precision {
   PRECISION_GIVEN, /* as specified in the weight file, else floats */
   PRECISION_F32,
@@ -211,7 +211,7 @@ typedef struct Port {
   const char *name;
   Node *node;
   Span span;
-  PortAs as; /* of an output */
+  PortAs as; /* form in which an output is returned */
 } Port;      /* an input or output */
 
 typedef struct Setting {
@@ -274,8 +274,8 @@ struct Graph {
   Span name_span;
   VEC(Node *) nodes; /* inputs first, then in program order, which is topological */
   VEC(Port) inputs, outputs;
-  VEC(Port) values;      /* read by losses alone: absent from inference */
-  VEC(Weight *) weights; /* in program order; a shared one occurs once */
+  VEC(Port) values;      /* values that only losses read: absent from inference */
+  VEC(Weight *) weights; /* in program order; a shared weight occurs once */
   int64_t parameters;    /* number of floats in the weights struct */
   int nlabels;
   const char *const *label;
@@ -306,14 +306,14 @@ int64_t weight_bytes(const Weight *), weight_from(const Weight *);
  * parameter itself if it has n rows. */
 Weight *parameter_rows(Arena *, Weight *, int64_t first, int64_t n);
 bool parameters_overlap(const Weight *, const Weight *);
-/* For the weight of a dense layer on a flattened image or sequence: the flatten. Otherwise NULL. */
+/* The flatten node, if a dense layer with this weight reads a flattened image or sequence; otherwise NULL. */
 const Node *graph_flatten_before(const Weight *);
 int graph_states(const Graph *);              /* number of states */
 Node *graph_state(const Graph *, int index);  /* by port->index, which counts states in program order */
 Node *graph_update(const Graph *, int index); /* the node whose in[0] is the state's next value */
 double state_initial(const Node *state,
                      int64_t i); /* element i of a state before the first call, as stored */
-double number_stored(const Quant *, double number); /* the number quantized; NULL: rounded to float */
+double number_stored(const Quant *, double number); /* the number, quantized; quant NULL: rounded to float */
 /* By node id, the number of uses by live nodes, outputs and roots; 0: dead. Nodes that add to a gradient or
  * update a state are roots, too. */
 int *graph_live(Arena *, const Graph *, int nroots, Node *const *root);
@@ -323,7 +323,7 @@ void graph_append(Graph *, Node *);
 /* Appends one of the nodes that compute a layer: without parameters, named LAYER.suffix. */
 Node *graph_part(Graph *, const Node *layer, const struct Op *, const char *suffix, Shape, int nin,
                  Node *const *in);
-Graph *graph_copy_head(Arena *, const Graph *); /* without nodes and ports */
+Graph *graph_copy_head(Arena *, const Graph *); /* a copy without nodes and ports */
 void graph_copy_ports(Graph *, const Graph *from, Node *const *map);
 void graph_copy_values(Graph *, const Graph *from, Node *const *map); /* values and annotation targets */
 Graph *graph_clone(Arena *, const Graph *, Node **map);               /* sets map: the copies by node id */

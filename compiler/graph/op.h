@@ -68,8 +68,8 @@ typedef struct ShapeContext {
   const Node *share; /* weights=NAME: the layer that owns the parameters, or NULL */
   bool linted;       /* after a lint about the node's numbers: suppresses warnings that follow from them */
 } ShapeContext;
-/* Errors: at the call; at an argument, or at the call if that is a default; about a vector instead of an
- * image or a sequence, to which the caller adds help. */
+/* Report an error: op_error at the call; op_error_at at an argument, or at the call if the argument is a
+ * default; op_error_vector about a vector instead of an image or a sequence (the caller adds help). */
 Diag *op_error(ShapeContext *, const Node *, DiagId, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 Diag *op_error_at(ShapeContext *, const Node *, const char *param, DiagId, const char *format, ...)
@@ -78,10 +78,10 @@ Diag *op_error_vector(ShapeContext *, const Node *);
 void op_note_origin(ShapeContext *, Diag *, const Node *value); /* "4x4x16 is the output of avgpool here" */
 /* Whether two inputs have equal numbers of regions; reports an error if not. */
 bool op_same_regions(ShapeContext *, const Node *, const Node *a, const Node *b);
-/* The input with the most rows of the leading axis, as the result has. With parts, the other inputs are
- * repeated, and their numbers of rows must divide it. NULL after an error. */
+/* The input with the most rows of the leading axis; the result has as many rows. With parts, the other
+ * inputs are repeated, and their numbers of rows must divide that number. NULL after an error. */
 const Node *op_common_rows(ShapeContext *, const Node *);
-enum { MOST_ROW_COUNTS = 4 }; /* different numbers of rows among the inputs of a node */
+enum { MOST_ROW_COUNTS = 4 }; /* maximum of different row counts among the inputs of a node */
 /* A new parameter of the node, or the one shared by weights=; the caller stores it in node->weight.
  * init_param: the argument of type PARAM_INIT, or NULL for a constant. fan_in, fan_out: products per output
  * and per input. NULL after an error. */
@@ -130,7 +130,7 @@ typedef enum Family {
   FAMILY_NONE,          /* reference schedule only */
   FAMILY_MAP,           /* element-wise: can be fused into the producer of its input */
   FAMILY_CONV,          /* convolution as a gather */
-  FAMILY_CONV_SCATTER,  /* as a scatter: conv_transpose, and the input gradient of conv */
+  FAMILY_CONV_SCATTER,  /* convolution as a scatter: conv_transpose, and the input gradient of conv */
   FAMILY_CONV_REPEATED, /* convolution after nearest upsampling, which it includes */
   FAMILY_CONV_WEIGHTS,  /* weight gradient of conv and conv_transpose */
   FAMILY_DEPTHWISE,

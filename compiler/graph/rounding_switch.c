@@ -5,7 +5,7 @@
 /* The switch follows weight and bias, or the statistics of batchnorm. -1: the operator has no switch. */
 static int switch_index(const Node *node) {
   const Node *of = node;
-  while (of->hidden) of = of->hidden->of; /* more than once in batchnorm's backward pass */
+  while (of->hidden) of = of->hidden->of; /* in batchnorm's backward pass, `of` may be a hidden node, too */
   return of->op->traits.int8 == INT8_PRODUCT ? 2 : of->op->traits.fold == FOLD_SCALE ? 4 : -1;
 }
 

@@ -119,7 +119,7 @@ int64_t window_unread(int64_t input, int64_t output, int64_t kernel, int64_t str
                       int64_t before) {
   const bool gaps = stride > dilation * (kernel - 1) + 1; /* windows do not touch */
   if (output < 1 || (gaps && output * stride - before >= input)) return 0;
-  const int64_t last = (output - 1) * stride + dilation * (kernel - 1) - before; /* of the last window */
+  const int64_t last = (output - 1) * stride + dilation * (kernel - 1) - before; /* last position read */
   return larger(input - 1 - last, 0);
 }
 
@@ -150,7 +150,7 @@ static void shorten_step(Line *line, Line *other, int64_t input, int64_t *before
 void window_compact(Window *w, int axis, int64_t input, int64_t output) {
   if (w->ceil && w->count_pad) return; /* the end of the padding decides whether there is a last window */
   Line outputs = {output, w->stride[axis]}, taps = {w->kernel[axis], w->dilation[axis]};
-  for (int pass = 0; pass < 2; pass++) { /* a shorter step of one may permit a shorter one of the other */
+  for (int pass = 0; pass < 2; pass++) { /* each step may permit the other to be shorter */
     shorten_step(&taps, &outputs, input, &w->before[axis]);
     shorten_step(&outputs, &taps, input, &w->before[axis]);
   }

@@ -39,8 +39,8 @@ int64_t window_end(const Window *, int axis, int64_t output);
 typedef struct StepRows {
   int64_t rows, offset;
 } StepRows;
-/* The rows of an operator's value: of a window operator without padding at the end, whose stride divides
- * in.rows; of a transposed one; of an operator that repeats each row, merges `factor` rows, pads or crops. */
+/* The rows of the value of an operator: a window operator without padding at the end, whose stride divides
+ * in.rows; a transposed one; an operator that repeats each row, merges `factor` rows, pads, or crops. */
 StepRows step_window(const Window *, int axis, StepRows in);
 StepRows step_transposed(const Window *, int axis, StepRows in);
 StepRows step_repeated(StepRows in, int64_t factor);
@@ -49,11 +49,11 @@ StepRows step_padded(StepRows in, int64_t before);
 StepRows step_cropped(StepRows in, int64_t before);
 /* The first input row that row `output` of a transposed window operator depends on. */
 int64_t window_transposed_first(const Window *, int axis, int64_t output);
-/* Number of rows of earlier calls that a user needs whose first input row in call k is k*rows + first. */
+/* Number of rows of earlier calls that a user needs, if its first input row in call k is k*rows + first. */
 int64_t step_history(StepRows in, int64_t first);
 
 #define SHAPE_MOST_ELEMENTS ((INT64_C(1) << 31) - 1)
 #define NET_MOST_BYTES (INT64_C(1) << 40)
 #define NET_MOST_MACS (INT64_C(1) << 60)
-bool size_multiply(int64_t a, int64_t b, int64_t *product); /* false on overflow; both not negative */
+bool size_multiply(int64_t a, int64_t b, int64_t *product); /* false on overflow; a and b are not negative */
 #endif

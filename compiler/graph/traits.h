@@ -11,7 +11,7 @@ typedef enum Fold {
   FOLD_NONE,
   FOLD_SCALE,
   FOLD_NORMALIZE
-} Fold; /* can be folded into the weights of a neighbor: batchnorm (SCALE) after it, normalize before it */
+} Fold; /* folds into a convolution's weights: batchnorm (SCALE) after it, normalize before it */
 
 typedef enum Scores {
   SCORES_NONE,
@@ -64,7 +64,7 @@ typedef enum StreamRule {
   STREAM_DEEPER,     /* several input rows become one output row */
   STREAM_FLATTER,    /* parts of an input row become output rows */
   STREAM_RECURRENT,  /* row i, and all rows before it through a state */
-  STREAM_AHEAD,      /* later rows, in a number that no padding defines */
+  STREAM_AHEAD,      /* needs later rows, but no padding tells how many */
   STREAM_RULES
 } StreamRule;
 
@@ -82,8 +82,8 @@ typedef struct OpTraits {
 
   /* receptive fields (report/summary.c) */
   bool keeps_spatial; /* each element depends on the same element: kernel 1, stride 1 */
-  /* Along the axis, an output element depends on `sees` input elements, and the next element on those `jump`
-   * further. */
+  /* Along the axis, an output element depends on `sees` input elements; for the next output element, they
+   * are `jump` elements further. */
   void (*receptive_field)(const Node *, int axis, int64_t *sees, double *jump);
 
   /* simplification for inference (passes/inference.c) */
@@ -110,7 +110,7 @@ typedef struct OpTraits {
   int64_t (*channel_offset)(const Node *, int k); /* concat: the channel of its value where input k starts */
   int64_t (*channel_slice)(const Node *); /* the first channel of its input, if it is a range of them */
   bool splits_channels; /* the rows of its value are groups of channels of its input: split_heads */
-  bool joins_channels;  /* the inverse: join_heads */
+  bool joins_channels;  /* the inverse of splits_channels: join_heads */
   bool reads_anywhere;  /* its nest reads and writes rows of pixels at any distance (Home) */
   int64_t (*slice_offset)(
       const Node *); /* the first element of its input, if it is a contiguous part of it */
@@ -138,7 +138,8 @@ typedef struct OpTraits {
   void (*border)(const Node *, int64_t before[2], int64_t after[2]);
   void (*set_border)(Arena *, Node *, const int64_t before[2], const int64_t after[2]);
 
-  /* Its value is the state in[1] with some rows replaced. In the state's memory only these are written. */
+  /* Its value is the state in[1] with some rows replaced. Only these rows are written to the state's
+   * memory. */
   bool rewrites_state;
 
   bool stops_gradient;   /* its operand gets no gradient from it */
@@ -146,7 +147,7 @@ typedef struct OpTraits {
   bool recurrent;        /* has several parameters per direction, with a suffix of the direction */
   bool layer_part;     /* one of several kernels of a layer: named after its own node, not after the layer */
   bool needs_axes;     /* needs a height or length: reads T regions of n elements as a sequence T x n */
-  bool indices;        /* its value has indices: exact floats in int8 models */
+  bool indices;        /* its elements are indices, which int8 models store as exact floats */
   bool features;       /* audio features: float in int8 models, as are values that only such operators read */
   bool front_end;      /* audio front end without a gradient: layers before it cannot be trained */
   bool matrix;         /* 1x1 convolution whose weight is a matrix, outputs by inputs */
