@@ -57,7 +57,8 @@ static double between(const cnn_augmentation *a, int32_t step, uint32_t k, doubl
 static bool heads(const cnn_augmentation *a, int32_t step) {
   return cnn_random_bits(a->random, (uint32_t)step * DRAWS) >> 31;
 }
-static int32_t whole(const cnn_augmentation *a, int32_t step, uint32_t k, int32_t count) { /* 0 .. count-1 */
+/* Draws an integer 0 .. count-1. */
+static int32_t whole(const cnn_augmentation *a, int32_t step, uint32_t k, int32_t count) {
   return (int32_t)cnn_draw_below(a, step, k, (uint32_t)count);
 }
 
@@ -83,7 +84,7 @@ static Warp warp_after(const Warp *w, const Warp *t) { /* w of t */
                 w->yx * t->xy + w->yy * t->yy,      w->yx * t->x + w->yy * t->y + w->y};
 }
 
-/* A crop of that size whose first pixel is (top, left), enlarged to the whole plane. */
+/* Maps a crop of height x width, whose first pixel is (top, left), to the whole plane. */
 static Warp piece(cnn_plane plane, double height, double width, double top, double left) {
   const double h = plane.height, w = plane.width;
   return (Warp){width / w, 0, left + (width - w) / 2, 0, height / h, top + (height - h) / 2};
@@ -145,14 +146,14 @@ static bool is_picture(cnn_plane plane) {
   return plane.height > 1 && plane.width > 1;
 } /* only images are moved and colored */
 
-/* The same warp for a plane of another size. */
+/* Converts a warp of the plane `first` to the size of another plane. */
 static Warp warp_on(const Warp *w, cnn_plane first, cnn_plane plane) {
   if (!is_picture(plane)) return NOTHING;
   const double sx = (double)first.width / plane.width, sy = (double)first.height / plane.height;
   return (Warp){w->xx, w->xy * sy / sx, w->x / sx, w->yx * sx / sy, w->yy, w->y / sy};
 }
 
-/* Flips and shifts by whole pixels are copied, not resampled. */
+/* True if the warp only flips, and shifts by whole pixels: then pixels are copied, not resampled. */
 static bool warp_is_move(const Warp *w, cnn_move *move) {
   const bool straight =
       w->xy == 0 && w->yx == 0 && (w->xx == 1 || w->xx == -1) && (w->yy == 1 || w->yy == -1);
@@ -199,7 +200,7 @@ static int32_t floor_of(double x) {
   return (double)i > x ? i - 1 : i;
 }
 
-/* The weighted sum of those of the four neighbors that are inside. */
+/* Interpolates at an edge of the image: the weighted sum of the neighbors that are inside. */
 static void blend_edge(cnn_plane plane, const float *in, int32_t left, int32_t top, const float part[4],
                        float *out) {
   const int64_t depth = plane.channels;
@@ -212,8 +213,8 @@ static void blend_edge(cnn_plane plane, const float *in, int32_t left, int32_t t
   }
 }
 
-/* Bilinear with half-pixel centers; zero outside. Nearly all pixels have four neighbors inside the image and
- * need no tests. */
+/* Bilinear resampling with half-pixel centers; zero outside. Nearly all pixels have four neighbors inside the
+ * image and need no tests. */
 static void resample(const Warp *warp, cnn_plane plane, const float *in, float *out) {
   const Warp w = *warp;
   const double width = plane.width, height = plane.height;
@@ -244,7 +245,7 @@ static void resample(const Warp *warp, cnn_plane plane, const float *in, float *
   }
 }
 
-/* The nearest pixel of `bytes` bytes; outside the image each byte is `border`. */
+/* Copies the nearest pixel, of `bytes` bytes; outside the image each byte is `border`. */
 static void pick_nearest(const Warp *w, cnn_plane plane, size_t bytes, int border, const void *in,
                          void *out) {
   const double half_w = plane.width / 2.0, half_h = plane.height / 2.0;
@@ -309,7 +310,7 @@ static void hue(cnn_plane plane, float *pixel, float turn) {
 }
 
 static void
-/* The center of the erased square is anywhere inside (DeVries and Taylor, 2017). */
+/* Erases a rectangle whose center is anywhere in the image (DeVries and Taylor, 2017). */
 cutout(const cnn_augmentation *a, int32_t step, cnn_plane plane, float *pixel) {
   const double *v = a->recipe->augment[step].value;
   const int32_t height = (int32_t)(v[0] * plane.height / a->plane.height),
@@ -419,7 +420,7 @@ static void swap(float **a, float **b) {
   *b = before;
 }
 
-/* Merges the steps from *step on, up to a step of another kind or the end. */
+/* Merges the geometric steps from *step on, up to the first step that is not geometric. */
 static Warp warp_from(const cnn_augmentation *a, int32_t *step) {
   Warp warp = NOTHING, next;
   for (; *step < a->recipe->augments && step_warp(a, *step, &next); (*step)++)
@@ -470,7 +471,7 @@ static Warp warp_of(const cnn_augmentation *a, cnn_plane plane) {
 
 void cnn_augment_target(const cnn_augmentation *a, cnn_plane plane, bool classes, const void *in, void *out) {
   const Warp own = warp_of(a, plane);
-  const int border = classes ? 0xFF : 0; /* all bits set: -1 */
+  const int border = classes ? 0xFF : 0; /* all bits set: class -1 */
   cnn_move move;
   if (warp_is_move(&own, &move))
     cnn_move_picture(&move, in, out, plane.height, plane.width, plane.channels * 4, border);

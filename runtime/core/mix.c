@@ -74,7 +74,7 @@ static void blend(cnn_type type, double share, void *own, const void *other, int
     } else if (type == CNN_U8) {
       uint8_t *x = (uint8_t *)own + i;
       *x = (uint8_t)(part * (float)*x + (1 - part) * (float)((const uint8_t *)other)[i] + 0.5f);
-    } else if (type == CNN_I32) { /* indices cannot be mixed: one of the two */
+    } else if (type == CNN_I32) { /* indices cannot be mixed: takes one of the two */
       if (share < 0.5) ((int32_t *)own)[i] = ((const int32_t *)other)[i];
     } else if (type == CNN_I16) {
       int16_t *x = (int16_t *)own + i;

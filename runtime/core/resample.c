@@ -9,7 +9,7 @@ enum { PRECISION = 22 }; /* 32 bits minus 8 of the pixel minus 2 of headroom for
 typedef struct Axis {
   double from, scale, support;
   int32_t in, taps;
-} Axis; /* taps: the maximum per output pixel */
+} Axis; /* taps: maximum number of source pixels per output pixel */
 
 static Axis axis_make(int32_t in, double from, double length, int32_t out) {
   double scale = length / (double)out, support = scale < 1 ? 1 : scale;
@@ -65,9 +65,8 @@ void cnn_resample(const uint8_t *in, int32_t h, int32_t w, int32_t channels, cnn
                   int32_t out_h, int32_t out_w, size_t out_stride, void *scratch) {
   Axis rows = axis_make(h, area.y, area.height, out_h), columns = axis_make(w, area.x, area.width, out_w);
   int32_t *weight = scratch, top, first, needed = rows_needed(&rows, out_h, &top);
-  uint8_t *middle =
-      (uint8_t *)(weight +
-                  (rows.taps > columns.taps ? rows.taps : columns.taps)); /* needed x out_w x channels */
+  /* `middle` has needed x out_w x channels bytes. */
+  uint8_t *middle = (uint8_t *)(weight + (rows.taps > columns.taps ? rows.taps : columns.taps));
   size_t depth = (size_t)channels, in_stride = (size_t)w * depth, row_bytes = (size_t)out_w * depth;
   for (int32_t x = 0; x < out_w; x++) {
     int32_t taps = axis_weights(&columns, x, weight, &first);

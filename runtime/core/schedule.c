@@ -5,7 +5,8 @@
 
 void cnn_schedule_begin(cnn_schedule *schedule) { *schedule = (cnn_schedule){.scale = 1}; }
 
-/* A step boundary at the end of a batch takes effect there, although the quotient may be rounded down. */
+/* The factor 1 + 1e-12 compensates the rounding of the quotient: a drop at the end of a batch is not late by
+ * one batch. */
 static double step_factor(const cnn_recipe *recipe, double t) {
   int64_t drops = 0;
   if (recipe->every > 0) drops = (int64_t)(t / recipe->every * (1 + 1e-12));

@@ -112,7 +112,7 @@ cnn_status cnn_file_inflate(const char *path, const unsigned char *gz, size_t n,
          left = n; /* the buffer grows with the data read, so a false size in the header costs nothing */
   unsigned char *out = malloc(room);
   z_stream stream = {0};
-  if (!out || inflateInit2(&stream, 15 + 16) != Z_OK) { /* 16: a gzip header */
+  if (!out || inflateInit2(&stream, 15 + 16) != Z_OK) { /* + 16: the data have a gzip header */
     free(out);
     return cnn_failure(CNN_NO_MEMORY, "%s: out of memory", path);
   }
@@ -220,8 +220,7 @@ static int temporary_open(cnn_writer *writer, const char *path) {
     int descriptor = cnn_open_again(writer->temporary, O_WRONLY | O_CREAT | O_EXCL);
     if (descriptor >= 0) {
       fcntl(descriptor, F_SETLK,
-            &(struct flock){.l_type = F_WRLCK,
-                            .l_whence = SEEK_SET}); /* the lock is only a hint, so it may fail */
+            &(struct flock){.l_type = F_WRLCK, .l_whence = SEEK_SET}); /* may fail: the lock is only a hint */
       return descriptor;
     }
     int reason = errno;
@@ -295,7 +294,7 @@ static int rename_again(const char *from, const char *to) {
 cnn_status cnn_writer_commit(cnn_writer *writer) {
   flush(writer);
   if (writer->error == 0 && writer->temporary && sync_again(writer->descriptor) != 0) writer->error = errno;
-  /* close is final even if interrupted */
+  /* close also releases the descriptor when it is interrupted */
   if (close(writer->descriptor) != 0 && errno != EINTR && writer->error == 0) writer->error = errno;
   writer->descriptor = -1;
   const bool renames = writer->error == 0 && writer->temporary;

@@ -8,7 +8,8 @@ typedef struct cnn_text {
   char text[48];
 } cnn_text; /* returned by value, so that one printf call can use several */
 
-cnn_text cnn_number(double value, int digits); /* significant digits: "0.001", "1.2e-05"; NaN is "nan" */
+/* Formats with `digits` significant digits: "0.001", "1.2e-05"; NaN is "nan". */
+cnn_text cnn_number(double value, int digits);
 cnn_text cnn_number_fixed(double value, int decimals);
 cnn_text cnn_number_grouped(int64_t value);   /* "54,000" */
 cnn_text cnn_number_bytes(uint64_t bytes);    /* "3.4 MB" */

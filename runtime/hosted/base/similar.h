@@ -5,8 +5,9 @@
 #define CNN_SIMILAR_H
 #include <stdint.h>
 
-/* Number of letters to change, add, remove or swap with a neighbor, ignoring case. Of longer names only the
- * last 127 letters count. */
+/* Number of letters to change, add, remove or swap with a neighbor, ignoring case. Only the last 127 letters
+ * of a longer name count. */
 int32_t cnn_letters_between(const char *a, const char *b);
-const char *cnn_similar(const char *word, const char *const *name, int32_t names); /* one of them, or NULL */
+/* Returns the most similar name, or NULL. */
+const char *cnn_similar(const char *word, const char *const *name, int32_t names);
 #endif

@@ -12,7 +12,7 @@
 
 #include "cnn.h"
 
-/* The library itself does not use OpenMP; where the generated code does, its thread count is set here. */
+/* The library itself does not use OpenMP. If the generated code uses it, its thread count is set here. */
 extern void omp_set_num_threads(int) __attribute__((weak));
 extern int omp_get_max_threads(void) __attribute__((weak));
 
@@ -20,8 +20,8 @@ void cnn_threads_use(int32_t threads) {
   if (omp_set_num_threads) omp_set_num_threads(threads);
 }
 
-/* LLVM's OpenMP spins for 0.2 s, and reads this when it is first called; GCC's spins for a few milliseconds.
- */
+/* LLVM's OpenMP spins for 0.2 s by default, and reads this setting when it is first called; GCC's spins for a
+ * few milliseconds. */
 void cnn_threads_spare(void) {
   if (!getenv("OMP_WAIT_POLICY")) setenv("KMP_BLOCKTIME", "1", 0);
 }

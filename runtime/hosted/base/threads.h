@@ -11,8 +11,9 @@ void cnn_threads_use(int32_t threads);
 void cnn_threads_spare(void);
 /* Like cnn_threads, but 1 if the net was compiled without OpenMP. */
 int32_t cnn_threads_of_net(int32_t wanted);
-/* Like cnn_threads, but n processes share this machine: at most this process's share. The system may have
- * assigned each process its own share, or the same larger share to several. */
+/* Like cnn_threads, but n processes share this machine: unless a number was requested, the result is at most
+ * the processors of the machine divided by n. The processors that the system allows this process may also be
+ * allowed to others. */
 int32_t cnn_threads_shared(int32_t wanted, int32_t processes);
 double cnn_clock(void);      /* seconds since an arbitrary moment */
 double cnn_wall_clock(void); /* seconds since 1970 */

@@ -100,7 +100,8 @@ static const Mark marks[] = {
     {0x309a, "はぱひぴふぷへぺほぽハパヒピフプヘペホポ"},
 };
 
-/* Korean syllables are numbered: first consonant, then vowel, then last consonant. */
+/* Korean syllables are numbered by their first consonant, then by their vowel, then by their last
+ * consonant. */
 static uint32_t syllable(uint32_t letter, uint32_t mark) {
   enum {
     FIRST = 0x1100,

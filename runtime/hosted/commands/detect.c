@@ -24,13 +24,13 @@ void cnn_detector_reset(cnn_detector *detector) {
   detector->free_from = 0;
 }
 
-/* A single score is that of the second of two classes. */
+/* A net with a single score has two classes, and the score is that of the second. */
 static const char *label_of(cnn_detector *detector, int64_t channel) {
   const bool single = detector->channels == 1 && detector->network->labels != 1;
   return cnn_program_label(detector->network, NULL, channel + single, detector->room);
 }
 
-/* "silence", "unknown", also "_silence_": sounds that are not among the words. */
+/* True for "silence", "unknown" and "_silence_", which name sounds that are not among the words. */
 static bool is_background(const char *label) {
   label += strspn(label, "_");
   for (int i = 0; i < 2; i++) {

@@ -8,7 +8,7 @@
 typedef struct cnn_detect_options {
   double threshold, hold, hop; /* hold and hop in seconds; hop 0: the default of cnn_rows_open */
   int64_t average;             /* number of rows to average */
-  bool given;                  /* one of them was given on the command line */
+  bool given;                  /* one of these options was given on the command line */
 } cnn_detect_options;
 
 #define CNN_DETECT_DEFAULTS (cnn_detect_options){.threshold = 0.5, .hold = 1, .average = 5}
@@ -48,7 +48,7 @@ typedef struct cnn_detector {
   const cnn_detect_options *options;
   int64_t channels, rows; /* number of rows read */
   double *latest;         /* [average][channels] */
-  double free_from;       /* seconds: no detection before */
+  double free_from;       /* before this time, in seconds, nothing is detected */
   char room[24];
 } cnn_detector;
 
@@ -56,6 +56,7 @@ typedef struct cnn_detector {
 cnn_status cnn_detector_open(cnn_detector *detector, const cnn_rows *rows, const cnn_detect_options *options);
 void cnn_detector_close(cnn_detector *detector);
 void cnn_detector_reset(cnn_detector *detector); /* call it before each recording */
-/* Whether the row is a detection: the class with the largest mean, except for silence and unknown. */
+/* Whether the row is a detection of the class with the largest mean. Silence and unknown are never
+ * detected. */
 bool cnn_detector_row(cnn_detector *detector, const cnn_row *row, cnn_detection *found);
 #endif

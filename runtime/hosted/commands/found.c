@@ -88,7 +88,8 @@ static Extent *extents_of(const cnn_segments *segments, int32_t width) {
   return extent;
 }
 
-/* Score of an instance, which is the row number of its box if boxes are an output, too. -1: no score. */
+/* Score of an instance; -1: no score. If boxes are an output, too, the instance is the row number of its
+ * box. */
 static double score_of(const cnn_network *network, float *const output[], int64_t slot,
                        const cnn_segment *segment) {
   enum { ROW = 6, SCORE = 4, LABEL = 5 };
@@ -170,13 +171,13 @@ static json_t *image_id(const cnn_shown *shown) {
   const size_t n = dot && dot > name ? (size_t)(dot - name) : strlen(name);
   if (n > 0 && n <= 18 && strspn(name, "0123456789") == n) return json_integer(strtoll(name, NULL, 10));
   json_t *id = json_stringn(name, n);
-  return id ? id : json_null(); /* no member if it is not UTF-8 */
+  return id ? id : json_null(); /* null if the name is not UTF-8 */
 }
 
 static json_t *name_json(const cnn_shown *shown, int32_t class) {
   char room[24];
   json_t *name = json_string(name_of(shown->network, class, room));
-  return name ? name : json_null(); /* no member if it is not UTF-8 */
+  return name ? name : json_null(); /* null if the name is not UTF-8 */
 }
 
 /* COCO categories are numbered from 1. */

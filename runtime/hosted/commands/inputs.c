@@ -73,7 +73,7 @@ static cnn_status arrays_open(cnn_inputs *inputs) {
     const cnn_tensor *tensor = inputs->tensor[i] = tensor_for(inputs, i);
     if (!tensor)
       return cnn_failure(CNN_MISMATCH, "%s: has no array named \"%s\"", inputs->path, network->input[i].name);
-    bool either = i == 0; /* the other inputs must match the first one */
+    bool either = i == 0; /* the first input may be a batch or one sample; the others must match it */
     if (!cnn_array_form(tensor, &network->input[i], either || inputs->batched, either || !inputs->batched,
                         &inputs->form[i])) {
       if (i > 0 && cnn_array_form(tensor, &network->input[i], true, true, &inputs->form[i]))

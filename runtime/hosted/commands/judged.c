@@ -87,7 +87,7 @@ void cnn_objects_print(const cnn_network *network, const cnn_data *data, const c
 
 static json_t *name_json(const char *name) {
   json_t *label = json_string(name);
-  return label ? label : json_null(); /* no member if it is not UTF-8 */
+  return label ? label : json_null(); /* null if the label is not UTF-8 */
 }
 
 static json_t *precision_json(const cnn_network *network, const cnn_data *data, const cnn_precision *p,

@@ -22,13 +22,14 @@
 #define PACKAGE_VERSION "0.1.0"
 #endif
 
-const char *const cnn_match_choices[] = {"name", "order", NULL};              /* cnn_weights_names.by_order */
-const char *const cnn_fit_choices[] = {"stretch", "crop", "letterbox", NULL}; /* cnn_fit */
+/* The index of a word is its value in cnn_weights_names.by_order and in cnn_fit. */
+const char *const cnn_match_choices[] = {"name", "order", NULL};
+const char *const cnn_fit_choices[] = {"stretch", "crop", "letterbox", NULL};
 
 typedef struct Command {
   const char *name, *operands, *summary;
   int (*run)(const cnn_program *, int argc, char **argv);
-  bool looks; /* needs network->look */
+  bool looks; /* the command needs network->look */
 } Command;
 
 static const Command COMMANDS[] = {
@@ -188,7 +189,8 @@ const char *cnn_program_label(const cnn_network *network, const cnn_data *data, 
   return room;
 }
 
-/* Looks for NET.safetensors in the folder of the program, as the command line names it. */
+/* Sets the paths at which NET.safetensors may be: next to the program, if the command line names its folder,
+ * and in the working directory. */
 static void look_around(cnn_program_state *state, const char *command) {
   const char *slash = command ? strrchr(command, '/') : NULL;
   const char *net = state->network.name;

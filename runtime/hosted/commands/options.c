@@ -185,7 +185,7 @@ int cnn_usage_parse(const cnn_usage *usage, int argc, char **argv, int *operand)
   }
   option[usage->flags] = (struct option){"help", no_argument, NULL, HELP_VALUE};
 #ifdef __GLIBC__
-  optind = 0; /* restarts getopt, however often it is called */
+  optind = 0; /* restarts getopt, also at the second call of this function */
 #else
   optind = 1;
 #endif

@@ -11,8 +11,8 @@ typedef enum cnn_value_kind {
   CNN_VALUE_WHOLE,  /* int64_t from `low` to `high` */
   CNN_VALUE_NUMBER, /* double from `low` to `high` */
   CNN_VALUE_SEED,   /* uint64_t */
-  CNN_VALUE_PAIR,   /* int64_t[2] from `low` to `high`, with a comma between */
-  CNN_VALUE_CHOICE  /* int: which of `choices` */
+  CNN_VALUE_PAIR,   /* int64_t[2] from `low` to `high`, separated by a comma */
+  CNN_VALUE_CHOICE  /* int: index in `choices` */
 } cnn_value_kind;
 
 typedef struct cnn_flag {
@@ -43,6 +43,6 @@ int cnn_usage_parse(const cnn_usage *usage, int argc, char **argv, int *operand)
 /* CNN_GO_ON if the path is NULL or ends in one of the suffixes; otherwise prints an error. */
 int cnn_usage_suffix(const cnn_usage *usage, const char *option, const char *path,
                      const char *const *suffixes);
-/* CNN_EXIT_USAGE. */
+/* Prints an error message and returns CNN_EXIT_USAGE. */
 int cnn_usage_error(const cnn_usage *usage, const char *format, ...) __attribute__((format(printf, 2, 3)));
 #endif

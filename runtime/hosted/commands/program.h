@@ -26,7 +26,7 @@ int cnn_program_occlude(const cnn_program *program, int argc, char **argv);
 int cnn_program_observe(const cnn_program *program, int argc, char **argv);
 int cnn_program_saliency(const cnn_program *program, int argc, char **argv);
 
-/* prints the message; CNN_EXIT_FAILED */
+/* prints the message; returns CNN_EXIT_FAILED */
 int cnn_program_fail(const cnn_program *program, const cnn_status *status);
 cnn_status cnn_program_finish(void); /* flushes standard output and reports errors */
 /* Returns weights from malloc: those of a file, or (path NULL) those compiled in, or else those of
@@ -37,9 +37,9 @@ cnn_status cnn_program_weights(const cnn_program *program, const char *path, con
 /* For a data set without a validation part: the share of samples that the training run of these weights used
  * for validation. */
 double cnn_program_val(const cnn_program *program);
-/* CNN_GO_ON, or the exit status after a message that weights are missing. */
+/* Returns CNN_GO_ON, or the exit status after a message that weights are missing. */
 int cnn_program_needs_weights(const cnn_usage *usage, const cnn_program *program, const char *path);
-/* The flags for weights, for the table of a command. */
+/* The entries for weights in a command's table of flags. */
 #define CNN_FLAG_WEIGHTS(to)                                                                                 \
   {"weights",                                                                                                \
    0,                                                                                                        \

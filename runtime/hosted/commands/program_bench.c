@@ -20,21 +20,21 @@ typedef struct Times {
   double *second;
   int32_t count;
   double total;
-} Times; /* of single calls */
+} Times; /* durations of single calls */
 
 typedef struct Bench {
   const cnn_network *network;
   double seconds;
   int32_t threads;
   cnn_pace pace;
-  bool json, train, stream; /* stream: calls of step, and the share of real time */
+  bool json, train, stream; /* stream: calls step, and compares its duration with real time */
   float *weights;
   cnn_batch batch; /* synthetic samples */
   float **output;
   void *model, *workspace, *state; /* state: NULL if the net keeps no state between calls */
   Times times;
-  int32_t steps;        /* steps of infer; or of the gradients, and the update */
-  double *layer_second; /* [steps][LAYER_CALLS]: of the latest calls */
+  int32_t steps;        /* steps of infer, or of gradients and the update */
+  double *layer_second; /* [steps][LAYER_CALLS]: durations in the latest calls */
   double *step_seconds; /* median of each step */
   int64_t timed_calls;
   double mark;
@@ -141,7 +141,8 @@ static void measure(Bench *bench, cnn_trainer *trainer) {
   }
 }
 
-/* Once per image of a batch, or once per group of images in a batch-innermost layout. */
+/* Called at the end of each step: once per image of a batch, or once per group of images in a batch-innermost
+ * layout. */
 static void mark(void *context, int32_t number) {
   Bench *bench = context;
   double now = cnn_clock();
@@ -162,7 +163,7 @@ static void timed_infer(Bench *bench) {
   cnn_pace_end(&bench->pace, begun);
 }
 
-/* Runs on one thread, so that no thread is at another layer. The last step is the update. */
+/* Runs on one thread, so that no thread is already in another layer. The last step is the update. */
 static void timed_step(Bench *bench, cnn_trainer *trainer) {
   cnn_pace one = cnn_pace_of(1);
   double begun = cnn_pace_begin(&one);
@@ -308,7 +309,7 @@ static void put_json_of_inference(const Bench *bench, json_t *root) {
   json_object_set_new(root, "layers", layers);
 }
 
-/* The median time of a step, as a part of the duration of its samples; 0: the input has no rate. */
+/* The median time of a step, divided by the duration of its samples; 0: the input has no rate. */
 static double real_time_factor(const Bench *bench) {
   const cnn_port *input = &bench->network->input[0];
   return bench->stream ? quantile(&bench->times, 0.5) * (double)input->rate / (double)input->dim[0] : 0;

@@ -30,7 +30,7 @@ typedef struct Dream {
   const cnn_port *port;
   int32_t height, width, channels; /* a sequence has one row, a vector one pixel */
   double low, high, step;          /* range of the values; size of a step with rate 1 */
-  float *start, *picture, *row;    /* row: for blurring */
+  float *start, *picture, *row;    /* row: scratch space for blurring */
   cnn_unit unit[CLASSES_MOST];
   int32_t units;
   unsigned char *result; /* [units][size], in the input's type */

@@ -118,7 +118,7 @@ static void see_bins(Seen *seen, const float *value) {
 static cnn_status walk(Observer *o, void (*see)(Seen *, const float *)) {
   const cnn_network *network = o->viewer.network;
   const int64_t all = cnn_data_count(o->data, CNN_PART_TRAIN);
-  for (int64_t n = 0; n < o->samples; n++) { /* spread over the set */
+  for (int64_t n = 0; n < o->samples; n++) { /* samples are taken from the whole set */
     const int64_t index = (int64_t)((double)n * (double)all / (double)o->samples);
     cnn_status status = cnn_data_sample(o->data, CNN_PART_TRAIN, index, o->viewer.raw, o->target);
     if (status.code != CNN_OK) return status;

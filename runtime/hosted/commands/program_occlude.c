@@ -40,7 +40,7 @@ typedef struct Occlusion {
   double whole;        /* score with nothing covered */
   float *plain, *fill; /* fill: value per channel */
   float *value;        /* [rows][columns] */
-  float *drop, *times; /* per pixel: mean loss of the score when it is covered */
+  float *drop, *times; /* drop: per pixel, the mean decrease of the score when it is covered */
 } Occlusion;
 
 static double value_now(Occlusion *o) {

@@ -52,8 +52,8 @@ typedef struct Prediction {
   json_t *json;
   bool incomplete;   /* out of memory for part of the output */
   int64_t unsound;   /* number of NaN or infinite output values */
-  int32_t strange;   /* the first output with such a value, */
-  char where[300];   /* and the input it was computed from */
+  int32_t strange;   /* the first output with NaN or an infinite value */
+  char where[300];   /* the input from which this value was computed */
   cnn_status unread; /* CNN_OK, or an error for damaged images of a folder */
 } Prediction;
 
@@ -232,7 +232,7 @@ static bool is_picture(const cnn_network *network, int32_t o) {
          network->output[o].kind == CNN_OUTPUT_VALUES && (judged.channels == 1 || judged.channels == 3);
 }
 
-/* Copies the sample's image to draw on; no effect if its input is not an image. */
+/* Copies the sample's image for drawing; no effect if its input is not an image. */
 static cnn_status keep_picture(Prediction *prediction, const cnn_inputs *inputs) {
   const cnn_status no_memory = cnn_failure(CNN_NO_MEMORY, "no memory for the image");
   const cnn_image *picture = cnn_inputs_picture(inputs);
@@ -280,7 +280,7 @@ static cnn_status write_overlay(Prediction *prediction, const char *path, int32_
   return drawn ? cnn_image_write(path, picture) : cnn_failure(CNN_NO_MEMORY, "%s: no memory", path);
 }
 
-/* Reports the outputs and values that an image cannot show: it has one output, and values from 0 to 1. */
+/* Reports what the written image cannot show: all outputs but one, and values outside of 0 to 1. */
 static void tell_left_out(const Prediction *prediction, const char *path, int32_t o, bool map) {
   const cnn_network *network = prediction->network;
   const cnn_port *port = &network->output[o];
@@ -491,7 +491,7 @@ static cnn_status predict_folder(Prediction *prediction, const char *path) {
   for (int64_t i = 0; status.code == CNN_OK && i < pictures.count; i++) {
     status = predict_file(prediction, pictures.picture[i].path);
     if (status.code != CNN_BAD_FORMAT || prediction->arguments->out)
-      continue; /* -o needs a row for every image */
+      continue; /* with -o, every image needs a row */
     fprintf(stderr, "%s\n", status.message);
     status = cnn_success();
     failed++;
@@ -534,7 +534,7 @@ static int predict(const cnn_program *program, const Arguments *arguments, int f
   return status.code == CNN_OK ? 0 : cnn_program_fail(program, &status);
 }
 
-/* Like cnn_written_spares, and for each image of a folder, too. */
+/* Like cnn_written_spares; for a folder, each of its images is checked. */
 static int spares_input(const cnn_usage *usage, const cnn_written *written, const char *path) {
   static const char why[] = "it is an input";
   if (!written->path || !is_folder(path)) return cnn_written_spares(usage, written, path, why);

@@ -10,7 +10,8 @@
 #include "hosted/base/file.h"
 #include "hosted/commands/program_stream.h"
 
-static const double late = 1, apart = 1; /* seconds: after a word; between false detections that count */
+/* In seconds: a detection may be this late after a word; false detections that are closer count once. */
+static const double late = 1, apart = 1;
 
 typedef struct Window {
   double from, to; /* seconds */

@@ -14,7 +14,7 @@
 typedef struct Stream {
   cnn_rows rows;
   cnn_detector detector;
-  const char *path; /* of the recording */
+  const char *path; /* path of the recording */
   bool json, any;   /* any: a row was printed */
 } Stream;
 

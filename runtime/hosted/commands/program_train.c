@@ -95,8 +95,8 @@ static void apply(const Arguments *arguments, cnn_train_options *options) {
   options->tensorboard = arguments->tensorboard;
 }
 
-/* A quarter of the machine's memory for decoded images: enough for most image folders without a cache file.
- * The processes of a machine share it. */
+/* Memory for decoded images: a quarter of the machine's, which is enough for most image folders without a
+ * cache file. The processes on a machine share it. */
 static int64_t memory_for_pictures(const cnn_ranks *ranks) {
   return cnn_memory() / 4 / (ranks && ranks->here > 1 ? ranks->here : 1);
 }

@@ -11,7 +11,7 @@
 typedef struct cnn_row {
   int64_t number;      /* from 0 */
   double time;         /* seconds of the recording read up to this row; NaN: no sample rate */
-  int64_t channels;    /* of the output */
+  int64_t channels;    /* channels of the output */
   const double *score; /* [channels]: probabilities, or values if the output has no class scores */
 } cnn_row;
 

@@ -51,17 +51,18 @@ bool cnn_class_parse(const cnn_network *network, int32_t classes, const char *te
 /* Parses "3", "Sandal", and with several outputs "OUTPUT:3", "OUTPUT:Sandal"; the default is the output in
  * `unit`. */
 cnn_status cnn_unit_parse(const cnn_network *network, const char *text, cnn_unit *unit);
-const char *cnn_unit_name(const cnn_network *network, cnn_unit unit, char room[120]); /* as it is printed */
+/* The unit's name as it is printed. */
+const char *cnn_unit_name(const cnn_network *network, cnn_unit unit, char room[120]);
 
 /* Finds the layer by its name in the summary; otherwise suggests a similar name. */
 cnn_status cnn_layer_find(const cnn_network *network, const char *name, int32_t *layer);
 
 void cnn_port_floats(const cnn_port *port, const void *raw, float *value); /* of an input */
-bool cnn_port_is_picture(const cnn_port *port);                            /* 1 or 3 channels */
-/* The input as RGB. Images are 0..255 for every type, i8 minus 128; other arrays are stretched to the visible
- * range. */
+bool cnn_port_is_picture(const cnn_port *port); /* whether it has 1 or 3 channels */
+/* The input as RGB. Images have values of 0..255 for every type (i8: reduced by 128); other arrays are
+ * stretched to the visible range. */
 void cnn_port_pixels(const cnn_port *port, const float *value, uint8_t *rgb);
-/* Range of its values; infinite if unlimited. */
+/* Range of the port's values; infinite if unlimited. */
 void cnn_port_range(const cnn_port *port, double *low, double *high);
 /* Layout of a value in panels: rows and columns, and the distances between their numbers. */
 typedef struct cnn_sheet {
