@@ -71,7 +71,8 @@ bool calibrate_can_widen(const Node *node) {
   }
 }
 
-/* As the program specifies, otherwise as requested; a concat also if one of its operands is int16. */
+/* Whether the value should be int16: as the program specifies, otherwise as the options say. A concat is
+ * int16, too, if one of its operands is. */
 static bool wants_wide(const Calibrator *k, const Node *node) {
   if (node->op->traits.int8 == INT8_RECURRENT || node->op->traits.int8 == INT8_SVDF) return false;
   if (node_is_input(node) && port_is_bytes(node->port)) return false;
@@ -171,7 +172,7 @@ static double norm_gain(const Calibrator *k, const Node *norm, int64_t f) {
 typedef struct Layer {
   int64_t filters, terms, inputs; /* inputs: input channels per filter */
   double *weight, *bias;
-  bool *nothing; /* by filter: negligible, replaced by zeros */
+  bool *nothing; /* by filter: its weights are negligible and replaced by zeros */
 } Layer;
 
 static Layer folded_layer(Calibrator *k, const Node *node, int nnorms, const Node *const *norm) {
@@ -233,7 +234,8 @@ double calibrate_filter_scale(const Calibrator *k, const double *w, int64_t n, d
   return best;
 }
 
-/* Average shift of a filter's sum by weight rounding: the means of its inputs times the rounding errors. */
+/* The average shift of a filter's sum that weight rounding causes: the means of the filter's inputs times the
+ * rounding errors. */
 static double mean_shift(const Calibrator *k, const Node *node, const Layer *l, double scale, int64_t f) {
   const Observed *seen = table_find(k->observed, node->in[0]->name);
   const int64_t group = node->window ? f / (l->filters / node->window->groups) : 0,
@@ -262,8 +264,8 @@ static double products_most(const Calibrator *k, const Node *node, const Layer *
 
 static const double FAR = 0x1p46; /* half of the range of int16 layers' sums */
 
-/* `scale`, or a larger one if the filter's bias and products would overflow the sum; with the larger one
- * they use at most half of its range. */
+/* Returns `scale` if the filter's bias and products fit into the sum. Otherwise returns a larger scale, with
+ * which they use at most half of the sum's range. */
 static float scale_with_room(const Calibrator *k, const Node *node, const Layer *l, bool wide, float scale,
                              int64_t f) {
   static const double GROWTH = 1.25;
@@ -414,7 +416,7 @@ static bool all_readers(const Calibrator *k, const Node *node,
   return readers && readers == k->uses[node->id];
 }
 
-/* Whether it is an audio feature, or a value that only audio features use. */
+/* Whether the node computes an audio feature, or a value that only audio features use. */
 static bool is_of_features(const Calibrator *k, const Node *reader) {
   const bool passes = reader->op->family == FAMILY_MAP || reader->op->traits.int8 == INT8_MOVE;
   return reader->op->traits.features ||
@@ -457,8 +459,8 @@ static const Node *updating_node(const Graph *graph, const Node *state) {
   return node;
 }
 
-/* A state gets the scale of its update, so that the update is a copy. Before that, it belongs to the ranges
- * of concats. */
+/* A state gets the scale of its update, so that the update is a copy. A state that a concat reads gets the
+ * range of the concat instead. */
 static void calibrate_state(Calibrator *k, const Node *state) {
   const Int8Form form = updating_node(k->graph, state)->op->traits.int8;
   const bool known = form == INT8_SOFTMAX || form == INT8_UNIT || form == INT8_SIGNED;
@@ -482,7 +484,7 @@ static void calibrate_value(Calibrator *k, const Node *node) {
   if (node->nin) k->real[node->id] = k->real[node->in[0]->id];
   if (k->fused[node->id] || (node->op->identity && node->op->identity(node)) || node_is_update(node)) return;
   if (node_is_state(node)) {
-    k->real[node->id] = node->kept; /* states of a layer follow its arithmetic */
+    k->real[node->id] = node->kept; /* the state of a layer is handled with the layer */
     if (!node->kept) calibrate_state(k, node);
     return;
   }

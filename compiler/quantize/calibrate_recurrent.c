@@ -21,8 +21,8 @@ static double *parameter_sum(const Calibrator *k, const Weight *a, const Weight 
   return sum;
 }
 
-/* Whether the sums of a gate with this weight scale, including its bias, are at most half of INT32_MAX, in
- * units of the sums and of the gates. */
+/* Whether the sums of a gate with this weight scale, including its bias, are at most half of INT32_MAX, both
+ * in units of the sums and in units of the gates. */
 static bool gate_has_room(const double *w, const double *bias, int64_t rows, int64_t columns, double scale,
                           Quant in) {
   const double reach = fmax(in.zero - INT8_MIN, INT8_MAX - in.zero), unit = (double)in.scale * scale;
@@ -84,8 +84,8 @@ static int64_t put_recurrent_weights(Calibrator *k, const Node *node, Quant h) {
   return bytes;
 }
 
-/* The smallest power of two with which c fits into int16, within the range of all kernels. Without samples, c
- * is assumed to be in -16 .. 16. */
+/* The scale of c: the smallest power of two that all kernels support and with which c fits into int16.
+ * Without samples, c is assumed to be in -16 .. 16. */
 static float cell_scale(const CellSeen *seen, double clip) {
   static const double UNKNOWN = 16;
   enum { LEAST = -15, MOST = FIXED_WHOLE_MOST - UNIT_BITS };
@@ -122,7 +122,7 @@ void calibrate_recurrent(Calibrator *k, const Node *node) {
 /* ---- svdf ---- */
 static const double SUMS_MOST = 0x1p30; /* half of int32 */
 
-/* The weights of features, one scale for each. */
+/* Quantizes the weights of features, with one scale per feature. */
 static float *put_feature_weights(Calibrator *k, const Node *node) {
   static const double NO_WEIGHTS = 0x1p-16;
   const Weight *weight = node->weight[FEATURE_WEIGHT];
@@ -148,8 +148,8 @@ static float *put_feature_weights(Calibrator *k, const Node *node) {
   return scale;
 }
 
-/* The int16 scale of the features: the largest one seen fits, and no sum exceeds 32 bits when it is
- * multiplied. Without samples features are as large as their weights permit. */
+/* The int16 scale of the features: the largest observed feature fits, and no sum exceeds 32 bits when it is
+ * multiplied. Without samples the largest feature that the weights permit is assumed. */
 static float feature_scale(const Calibrator *k, const Node *node, const float *weights,
                            const CellSeen *seen) {
   const Weight *weight = node->weight[FEATURE_WEIGHT];

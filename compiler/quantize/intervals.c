@@ -76,7 +76,7 @@ static int64_t product_of_values(const Int8Combine *p, int64_t x, int64_t y) {
   return stored_put(p->stored, multiplier_apply(p->rounding, x * y, p->factor));
 }
 
-/* Of operators that are monotonic in each operand. */
+/* The interval of an operator that is monotonic in each operand. */
 static Interval combined_interval(const Node *node, Interval *const *interval, int64_t c) {
   const Int8Combine *p = node->detail;
   const Addition *sum = &p->addition;
@@ -100,7 +100,7 @@ static Interval combined_interval(const Node *node, Interval *const *interval, i
                     stored_put(p->stored, addition_rounded(p->rounding, sum, parts.hi))};
 }
 
-/* Of a mean with windows inside the input, which is a factor of its sum. */
+/* The interval of a mean whose windows are inside the input, so that it is the sum times one factor. */
 static Interval scaled_interval(const Node *node, Interval in) {
   const Int8Pool *p = node->detail;
   const int64_t n = node->window->kernel[0] * node->window->kernel[1], zero = node->in[0]->quant->zero,
@@ -118,7 +118,7 @@ static Interval pool_interval(const Node *node, Interval in) {
   for (int axis = 0; axis < 2; axis++)
     clipped |= windows_clipped(w->kernel[axis], w->stride[axis], w->dilation[axis], w->before[axis],
                                extent_side(from, axis), extent_side(to, axis));
-  if (clipped && !p->mean) in = with(in, INT8_MIN); /* the maximum of an empty window */
+  if (clipped && !p->mean) in = with(in, INT8_MIN); /* maximum of a window that contains only padding */
   if (clipped && p->count_pad) in = with(in, node->quant->zero);
   Stored stored = p->stored;
   stored.zero = 0;
@@ -153,7 +153,7 @@ static Interval channel_interval(const Node *node, Interval *const *interval, in
   if (node->op == &op_int8_border) return with(in[c], node->quant->zero);
   if (node->op->family != FAMILY_ALIAS) return EVERYTHING;
   Interval any = in[c % channels];
-  if (shape_extent(node->shape).c % channels) /* its pixels are rearranged */
+  if (shape_extent(node->shape).c % channels) /* elements of several channels are mixed */
     for (int64_t i = 0; i < channels; i++) any = hull(any, in[i]);
   return any;
 }

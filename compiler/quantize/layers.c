@@ -19,8 +19,8 @@ static void report_factor(Quantizer *q, const Node *node, int32_t most, double i
             most > MULTIPLIER_MOST ? INT16_MAX : INT8_MAX, node->name);
 }
 
-/* Reports scales of addends that differ too much from each other or from the sum's, for float rounding. most:
- * the addends' largest scale. */
+/* With float rounding: reports addends whose scales differ too much from each other or from the scale of the
+ * sum. most: the largest scale of the addends. */
 static void report_addends(Quantizer *q, const Node *node, double most, float out) {
   double least = most;
   bool wide = node->elem == I16;
@@ -292,15 +292,15 @@ Node *quant_matmul(Quantizer *q, const Node *node) {
 }
 
 /* ---- operators that keep the scale ---- */
-/* The scale of a pool or move: in the file, or else that of its first input. Inputs with other scales are
- * rescaled first. */
+/* The scale of a pool or move: the one in the file, or else the scale of its first input. Inputs with other
+ * scales are rescaled first. */
 static Quant kept_quant(Quantizer *q, const Node *node, const Node *in, StoredForm *end) {
   *end = quant_ending(q, node, false);
   return end->found ? end->quant : *in->quant;
 }
 
-/* A mean as one factor of its sum; TensorFlow Lite divides the factor's fixed point by the number of
- * elements. */
+/* The factor that turns a sum into a mean. As in TensorFlow Lite, the fixed-point number of the scales'
+ * quotient is divided by the number of elements. */
 static Multiplier mean_factor(const Quant *in, Quant out, int64_t n) {
   if (!isfinite(out.scale * (float)n)) return multiplier_of(INFINITY); /* is rejected later */
   Multiplier factor = multiplier_of((double)in->scale / (double)out.scale);

@@ -1,5 +1,5 @@
-/* live_channels.c: Determines the channels of an int8 model that must be stored: not unused ones, and not
- * constant ones whose users can all fold them into their biases.
+/* live_channels.c: Determines the channels of an int8 model that must be stored. Unused channels need not be
+ * stored, nor constant channels that all of their users can fold into their biases.
  *
  * Channels before and after a channel-wise operator are kept or removed together (they have one root).
  * Convolutions and dense layers may read any channel. Liveness is propagated backwards: outputs and operands

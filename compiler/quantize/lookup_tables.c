@@ -5,7 +5,7 @@
 #include "ops/activation/lines.h"
 #include "quantize/quantizer.h"
 
-enum { MOST_RESCALED = 14 }; /* maximum exponent e of a factor: int8 to int16 */
+enum { MOST_RESCALED = 14 }; /* maximum exponent e of a factor that converts int8 to int16 */
 
 /* A node that applies tables; if they are the identity, a view with another scale. */
 static Node *table_node(Quantizer *q, const Node *of, Node *in, Quant quant, int8_t (*value)[256],
@@ -46,7 +46,7 @@ static Node *rescale_node(Quantizer *q, const Node *of, Node *in, Quant to, Int8
   return made;
 }
 
-/* The value with another scale, if it or the result is int16. */
+/* Converts the value to the scale `to`. The value, or the result, is int16. */
 static Node *rescaled(Quantizer *q, const Node *of, Node *in, Quant to) {
   Multiplier factor = multiplier_of((double)in->quant->scale / (double)to.scale);
   factor.real = in->quant->scale / to.scale;

@@ -29,7 +29,7 @@ static double stored_as(const Node *node, double x) {
   return fmin(fmax(q, least), least + (wide ? UINT16_MAX : UINT8_MAX));
 }
 
-/* The operand of a node with the float net's value, quantized. */
+/* The float net's value of an operand, quantized like the operand. */
 static const double *exact(Arena *arena, const Measuring *m, const Node *node, const GraphRun *floats,
                            const GraphRun *bytes) {
   const Node *like = m->like[node->id];
@@ -69,7 +69,7 @@ static void add_measured_layer(Arena *arena, const Measuring *m, const Node *nod
 }
 
 /* ---- a sample ---- */
-/* Converts to the caller's layout. */
+/* Converts a value to the caller's layout. */
 static const double *arranged(Arena *arena, const Node *port, const double *from) {
   const Extent e = shape_extent(port->shape);
   if (!port->port->chw) return from;
@@ -125,7 +125,8 @@ const Measured *measure_layers(Arena *arena, const Graph *floats, const float *w
                  .kept = kept_weights(arena, bytes),
                  .like = NEW_ARRAY(arena, const Node *, bytes->nodes.n + 1),
                  .of = NEW_ARRAY(arena, Measured, floats->nodes.n + 1)};
-  for (int i = 0; i < floats->nodes.n; i++) /* the last one applies, which includes fused nodes */
+  /* Of several float nodes the last one is kept: its value includes the fused nodes. */
+  for (int i = 0; i < floats->nodes.n; i++)
     if (made[i]) m.like[made[i]->id] = floats->nodes.data[i];
   for (int64_t n = 0; n < samples; n++) add_sample(&m, n, input);
   return m.of;

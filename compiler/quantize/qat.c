@@ -60,7 +60,7 @@ static bool is_exact_rescale(const Graph *graph, const Chosen *c) {
   return node_is_input(c->node) ? port_is_bytes(c->node->port) : scores && !c->seen;
 }
 
-/* The rounding that determines the value's scale, through operators that keep the scale. */
+/* The rounding that determines the value's scale. Operators that keep the input's scale are skipped. */
 static const QatRounding *source_of(const Node *node) {
   for (;; node = node->in[0]) {
     if (node->rounds && node->rounds->value) return node->rounds;

@@ -26,7 +26,7 @@ typedef struct Quantizer {
 
 /* ---- scales.c ---- */
 void quant_problem(Quantizer *, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* V.scale and V.zero, if present. False: missing, or invalid, which is recorded. */
+/* Looks up V.scale and V.zero of value V. False: they are missing, or invalid, which is recorded. */
 bool quant_given(Quantizer *, const char *value, Quant *);
 const Quant *quant_keep(Quantizer *, Quant); /* for node->quant */
 /* The stored value of a layer: its scale, by the layer's name or the name of a node fused after it (relu,
@@ -47,7 +47,7 @@ Node *quant_node(Quantizer *, const Op *, const Node *of, int nin, Node *const *
 /* The value of a node of `from` in int8; NULL: it has no scale. */
 Node *quant_int8_value(Quantizer *, const Node *);
 Node *quant_floats(Quantizer *, const Node *);
-void quant_separate(Quantizer *, int first); /* nodes from `first` on are layers, not parts of others */
+void quant_separate(Quantizer *, int first); /* marks nodes from `first` on as separate layers */
 
 /* ---- layers.c ---- */
 /* False after [scale-mismatch]: `in` is the scale of the sum, `out` that of the result. */
@@ -64,12 +64,12 @@ typedef struct RowsProduct {
   const int8_t *q;
   const float *scale; /* [1], [gates] or [sums] */
   int64_t scales, sums, terms;
-  const int32_t *bias;      /* or, of int16 values, */
-  const int64_t *wide_bias; /* with int64 sums */
+  const int32_t *bias;      /* NULL if values are int16 */
+  const int64_t *wide_bias; /* in that case the bias */
   const Multiplier *factor;
 } RowsProduct;
-/* Looks up its arrays, without the factors; bias NULL: zeros; wide: of int16 values. False: one is missing or
- * wrong, which was reported. */
+/* Looks up the arrays of a product; does not compute its factors. bias NULL: zeros; wide: values are int16.
+ * False: an array is missing or wrong, which was reported. */
 bool quant_find_product(Quantizer *, const Weight *weight, const Weight *bias, int64_t gates, bool wide,
                         RowsProduct *);
 

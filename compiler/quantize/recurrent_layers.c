@@ -62,7 +62,8 @@ static void refuse_gates(Quantizer *q, const Node *node, const Weight *weight, d
   diag_help(diag, "%s.scale times the scale of its other factor is too large", weight->name);
 }
 
-/* The factors from its sums to gates. one: scales are multiplied as floats. False after an error. */
+/* Computes the factors that convert the product's sums to gates. one: scales are multiplied as floats. False
+ * after an error. */
 static bool find_factors(Quantizer *q, const Node *node, const Quant *in, bool one, RowsProduct *p) {
   Multiplier *factor = NEW_ARRAY(q->arena, Multiplier, p->sums);
   const double low = in->zero - INT8_MIN, high = INT8_MAX - in->zero,
@@ -88,14 +89,15 @@ static bool find_factors(Quantizer *q, const Node *node, const Quant *in, bool o
 typedef struct Layer {
   const Node *node;
   Quant h;     /* quantization of the value h */
-  Quant start; /* of the initial h */
+  Quant start; /* quantization of the initial h */
   Quant cell;  /* of c */
   int32_t cell_bits;
   Rounding rounding;
   bool litert, keeps, wide; /* wide: x and h are int16 */
 } Layer;
 
-/* Of a direction of the int8 layer, whose core has the states of keep=true, not its inputs. */
+/* One direction of the layer, as the core computes it. With keep=true the states are created with the core;
+ * they are not inputs of the layer. */
 static Recurrent direction_of(const Node *node, int way) {
   Recurrent r = recurrent_direction(node, way);
   if (r.keeps) r.hidden = r.state = 0;
@@ -103,7 +105,7 @@ static Recurrent direction_of(const Node *node, int way) {
   return r;
 }
 
-/* The scale of the value; that of gru, and of rnn with tanh, is fixed. */
+/* Finds the scale of the layer's value. For gru, and for rnn with tanh, it is fixed. */
 static bool find_value(Quantizer *q, Layer *l, const Recurrent *r) {
   Quant given;
   const char *name = l->node->name;
@@ -195,7 +197,8 @@ static Node *gates_node(Quantizer *q, const Layer *l, const Recurrent *r, int wa
   return gates;
 }
 
-/* With keep=true it is the pattern of the nodes that start from the state of the last call. */
+/* Creates the node of a core. With keep=true it is a template, from which int8_recurrent_keep creates the
+ * nodes that start from the state of the last call. */
 static Node *core_node(Quantizer *q, const Layer *l, const Int8Recurrent *p, int way, int nin,
                        Node *const *in) {
   const Recurrent *r = &p->r;

@@ -129,7 +129,7 @@ static Node *features_node(Quantizer *q, const SvdfLayer *l, Node *rows) {
   return node;
 }
 
-/* The features after those that the last call kept, which are a state. */
+/* The features that the last call kept in a state, followed by the features of this call. */
 static Node *features_kept(Quantizer *q, const SvdfLayer *l, Node *f) {
   const int64_t before = l->s.memory - 1;
   Node *state = state_hidden(q->to, f->name, shape_sequence(before, l->s.features), f->elem, f->quant, 0);

@@ -57,7 +57,7 @@ void quant_separate(Quantizer *q, int first) {
   for (int i = first; i < q->to->nodes.n; i++) q->to->nodes.data[i]->hidden = NULL;
 }
 
-/* The caller's scale for u8, which is q + 128. */
+/* The scale and zero point for the caller, whose u8 elements are q + 128. */
 static Quant caller_quant(Quant quant, Elem elem) {
   if (elem == U8) quant.zero -= INT8_MIN;
   return quant;
@@ -92,7 +92,7 @@ static bool is_recurrent(const Node *node) {
   return node->op->traits.int8 == INT8_RECURRENT || node->op->traits.int8 == INT8_SVDF;
 }
 
-/* Its weights are float in the file: a float layer. */
+/* Whether the layer stays float: as the program specifies, or because its weights are float in the file. */
 static bool stays_float(const Quantizer *q, const Node *node) {
   if (node->precision != PRECISION_GIVEN) return node->precision == PRECISION_F32;
   const bool weighted = node->op->traits.int8 == INT8_PRODUCT || is_recurrent(node);
@@ -106,7 +106,7 @@ static bool is_int8_recurrent(const Quantizer *q, const Node *node) {
 }
 
 /* ---- states ---- */
-/* The layer with keep=true whose state it is. */
+/* The layer with keep=true to which the state belongs. */
 static const Node *layer_of_state(const Quantizer *q, const Node *state) {
   for (int i = state->id + 1; i < q->from->nodes.n; i++)
     for (int k = 1; k < q->from->nodes.data[i]->nin; k++)
@@ -114,7 +114,8 @@ static const Node *layer_of_state(const Quantizer *q, const Node *state) {
   return NULL;
 }
 
-/* Stored as in the file, else as float. An int8 layer with keep=true has states of its own. */
+/* The state is stored with its scale in the file; without one it is float. An int8 layer with keep=true has
+ * separate states. */
 static Node *state_node(Quantizer *q, const Node *node) {
   Quant quant;
   if (node->kept && is_int8_recurrent(q, layer_of_state(q, node))) return NULL;
@@ -132,7 +133,7 @@ static bool quants_equal(const Quant *a, const Quant *b) {
 
 /* The update of a layer with keep=true, which may be float followed by a conversion. */
 static Node *kept_update(Quantizer *q, const Node *node) {
-  if (!q->map[node->in[1]->id]) return NULL; /* an int8 layer has one of its own */
+  if (!q->map[node->in[1]->id]) return NULL; /* an int8 layer has a separate update */
   Node *update = graph_copy_node(q->arena, node, NULL);
   for (int k = 0; k < node->nin; k++)
     if (!(update->in[k] = k ? quant_floats(q, node->in[k]) : q->map[node->in[0]->id])) return NULL;
@@ -317,7 +318,8 @@ static bool has_int8_table(const Quantizer *q, const Node *node) {
   return table && table->known && table->elem == I8;
 }
 
-static bool is_border(const Node *node) { /* pads with zeros, and is at least as large as its input */
+/* Whether the node pads with zeros, and is at least as large as its input. */
+static bool is_border(const Node *node) {
   int64_t before[2], after[2];
   return node->op->traits.padding && node->op->traits.padding(node, before, after) && before[0] >= 0 &&
          before[1] >= 0 && after[0] >= 0 && after[1] >= 0;

@@ -28,7 +28,7 @@ static float *real_numbers(Writing *w, const Node *node, int k, const Weight *we
   float *values = NEW_ARRAY(w->arena, float, weight->size);
   if (!array || array->size != weight->size) return values;
   if (array->elem == F32) return memcpy(values, array->data, sizeof *values * (size_t)weight->size);
-  if (!scale || array->elem == I64) return values; /* int16, which other formats lack */
+  if (!scale || array->elem == I64) return values; /* an int16 layer's bias, which other formats lack */
   const int64_t filters = int8_filters(node), terms = weight->size / filters;
   for (int64_t f = 0; f < filters; f++) {
     const float s = ((const float *)scale->data)[scale->size == 1 ? 0 : f];
@@ -46,7 +46,7 @@ static Weight *take_weight(Writing *w, const Node *node, int k, Node *owner) {
   const Quant *in = owner->in[0]->quant;
   Weight *own = NEW(w->arena, Weight);
   if (node->weight[k]) *own = *node->weight[k];
-  else if (k == 1 && node->op->traits.int8 == INT8_PRODUCT && bias) /* of a folded batchnorm */
+  else if (k == 1 && node->op->traits.int8 == INT8_PRODUCT && bias) /* the bias of a folded batchnorm */
     *own = (Weight){.name = bias->name, .member = "bias", .rank = 1, .dim = {bias->size}, .size = bias->size};
   else return NULL;
   own->owner = owner;
@@ -116,7 +116,7 @@ static Node *kept(Writing *w, const Node *node) {
   return own;
 }
 
-static bool is_int8_only(const Op *op) { /* an operator of the program, with another name */
+static bool is_int8_only(const Op *op) { /* it computes an operator of the program, but has another name */
   return op == &op_int8_product || op == &op_int8_transposed || op == &op_int8_combine ||
          op == &op_int8_matmul || op == &op_int8_pool || op == &op_int8_softmax ||
          op == &op_int8_softmax_lines || op == &op_int8_softmax_wide || op == &op_int8_curve ||

@@ -5,7 +5,7 @@
 #include "base/text.h"
 #include "graph/graph.h"
 void graph_dump(Text *, const Graph *);
-/* Parts of it, for plan_dump: */
+/* Parts of this text, for plan_dump: */
 void graph_dump_head(Text *, const Graph *);
 void graph_dump_node(Text *, const Graph *, const Node *); /* without the newline */
 void graph_dump_outputs(Text *, const Graph *);

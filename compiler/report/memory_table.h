@@ -5,5 +5,5 @@
 #include "base/text.h"
 #include "lir/layout.h"
 void footprint_json(Text *, const Layout *);              /* a member of a JSON object */
-void memory_table(Text *, const Layout *, bool training); /* on a microcontroller, also by layer */
+void memory_table(Text *, const Layout *, bool training); /* for a microcontroller, also one row per layer */
 #endif

@@ -127,7 +127,7 @@ static void put_scheduled_call(Text *out, const Sources *sources, const KernelCa
 }
 
 /* ---- a target ---- */
-/* For an int8 model on a board. */
+/* Writes the cycle counts of the board that an int8 model is compiled for. */
 static void put_board(Text *out, const Graph *graph, const Target *t, const CpuCycles *cycles) {
   text_put(out,
            "%s for %s: loads of %g cycles, stores of %g, pairs of products of %g, other instructions of %g",

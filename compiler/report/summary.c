@@ -26,8 +26,8 @@ static Field field_input(const Node *node) {
   return (Field){.size = {1, 1}, .jump = {1, 1}, .input = {e.h, e.w}};
 }
 
-/* Extends the field by a window of K elements, D apart; for a transposed one, by the inputs whose windows
- * contain an element. */
+/* Extends the field by a window of K elements, D apart; for a transposed convolution, by the inputs whose
+ * windows contain an element. */
 static void field_window(Field *field, const Node *node) {
   const Window *w = node->window;
   for (int axis = 0; axis < 2; axis++) {
@@ -85,7 +85,7 @@ typedef struct Totals {
   int products, rounded; /* layers that multiply bf16 numbers; values that are stored as such */
 } Totals;
 
-static int64_t node_parameters(const Node *node) { /* shared ones count for the first layer */
+static int64_t node_parameters(const Node *node) { /* shared parameters count for the first layer */
   int64_t n = node->op->cost ? node->op->cost(node).parameters : 0;
   for (int k = 0; k < node->nweights; k++)
     if (node->weight[k] && node->weight[k]->owner == node) n += node->weight[k]->size;
@@ -401,7 +401,7 @@ static void json_place(Text *out, SourcePlace place, bool imported) {
   text_put(out, "\"line\": %d, ", place.line);
 }
 
-/* For an int8 model, and for precision=bf16. */
+/* Writes the element type, in int8 models and for precision=bf16. */
 static void json_elem(Text *out, const Node *node) {
   if (node_is_bf16(node)) text_put(out, "\"precision\": \"bf16\", ");
   if (stored_elem(node) == F32) return;

@@ -69,7 +69,7 @@ static bool choose_near_limits(const Lower *l) {
 }
 
 /* ---- candidates ---- */
-/* Can it be chosen? */
+/* Adds a candidate. Returns whether it can be chosen. */
 static bool add_candidate(const Lower *l, Decision *d, const Schedule *s, Choice choice) {
   choice.schedule = s;
   Candidate c = {.choice = choice, .name = s->title ? s->title(l, &choice) : s->name};
@@ -108,8 +108,8 @@ static _Noreturn void no_schedule(const Lower *l) {
   exit(3);
 }
 
-/* Prefers the first permissible candidate unless another one is clearly faster, or, in a batched kernel,
- * faster at all. */
+/* Chooses the first permissible candidate, unless another one is clearly faster. In a batched kernel any
+ * faster candidate is preferred. */
 static void pick_by_model(const Lower *l, Decision *d) {
   const double gain = kernel_whole_batch(l->kernel) ? 1 : CANDIDATE_GAIN;
   double least = INFINITY;
@@ -157,8 +157,8 @@ static const char *why_not(const Lower *l, const Decision *d, const Target *targ
   return target == l->target && s->refused ? s->refused(l, choice) : NULL;
 }
 
-/* The measured choice for a target, if it is possible. With --exact an impossible one is silent: the next
- * compilation may run without --exact. */
+/* The measured choice for a target, if it is possible. With --exact an impossible choice is not reported: the
+ * next compilation may run without --exact. */
 static const Tuned *measured(const Lower *l, const Decision *d, const Target *target) {
   Tuned *tuned = l->tuning && !l->batch && !l->plain && l->images <= 1
                      ? tuning_find(l->tuning, target == l->target ? d->target : d->layout_target, d->key)

@@ -81,7 +81,7 @@ static void choose_blocks(Points *c) {
         4 * c->points * c->width *
         (points_padded(c, c->channels) + points_padded(c, bundle * c->panels[0].width + c->panels[1].width));
     c->block = smaller(c->rows, larger(most->winograd_block / bytes, 1));
-    /* Phases are many and small, and every block reads all weights. */
+    /* There are many small phases or images, and every block reads all weights. */
     if (c->many_small) c->block = smaller(c->rows, larger(c->block, most->winograd_tiles / c->width));
     if (c->l->choice.tiles) c->block = smaller(c->rows, larger(c->l->choice.tiles / c->width, 1));
     c->block = ceil_divide(c->rows, ceil_divide(c->rows, c->block));
@@ -258,7 +258,7 @@ static void make_panels(Points *c, const PointPack *how) {
 }
 
 /* ---- multiply ---- */
-/* The last parameter, if there are groups, or parts of the input channels. */
+/* The function's last parameter, which it has if there are groups, or parts of the input channels. */
 static Ix group_arg(const Points *c) {
   Nest *b = c->l->b;
   return c->groups > 1 ? nest_arg(b, "group") : c->parts > 1 ? nest_arg(b, "part") : NEST_Z;
@@ -270,7 +270,7 @@ typedef struct MultiplyArgs {
   const Panels *panels;
   int vectors;
   Ix slot, xi, t, panel, h, f, ahead, group;
-  Ix point; /* of the weights */
+  Ix point; /* point in the array of weights */
 } MultiplyArgs;
 
 static MultiplyArgs multiply_args(const Points *c, const Panels *panels, int vectors) {
@@ -293,7 +293,8 @@ static void add_product(const Points *c, Ref sum, Val x, Val w) {
   else nest_accumulate(b, sum, x, w);
 }
 
-/* Channel i of all tiles; with the inner product also the channel half a row later, crosswise. */
+/* Adds the products of channel i for all tiles. With the inner product it also needs the channel half a row
+ * later, to add inputs and weights crosswise. */
 static void add_channel(const Points *c, const MultiplyArgs *m, Buf *a, const Ix *i) {
   Nest *b = c->l->b;
   const int L = c->lanes, n = points_int8(c) && c->inner[0] ? 2 : 1;
@@ -315,7 +316,7 @@ static void add_channel(const Points *c, const MultiplyArgs *m, Buf *a, const Ix
   }
 }
 
-/* Zeros; with the inner product the negated sum of the excess products. */
+/* Initializes the sums with zeros; with the inner product, with the negated sum of the excess products. */
 static void begin_sums(const Points *c, const MultiplyArgs *m, Buf *a) {
   Nest *b = c->l->b;
   const Val zero = points_int8(c) ? splat(num_i32(b, 0), c->lanes) : num(b, 0);
@@ -402,8 +403,8 @@ static void points_product(Nest *b, const Points *c, const Panels *panels, const
   }
 }
 
-/* One point, all panels of the bundle. Going point by point, V and M of a point stay in cache, and the
- * weights of whole blocks are one stream. */
+/* Multiplies one point by all panels of the bundle. Because points are processed one by one, V and M of a
+ * point stay in cache, and the weights of whole blocks are one stream. */
 static NestFn *multiply_point(Points *c, const Bundle *bundle, int64_t rows) {
   Nest *b = c->l->b;
   const Panels *panels = c->panels;
@@ -445,7 +446,7 @@ void points_functions(Points *c, NestFn *split_row, JoinRow *join_row) {
   }
 }
 
-/* The block with tile rows from ty on. kind: of the loops over rows and points. */
+/* A block: the rows of tiles from ty on. kind: the kind of the loops over rows and points. */
 typedef struct Block {
   bool last;
   LoopKind kind;
@@ -454,7 +455,7 @@ typedef struct Block {
 
 static int64_t block_rows(const Points *c, const Block *k) { return k->last ? c->last : c->block; }
 
-/* Bundle g of a group and a phase. */
+/* Multiplies bundle g of a group and a phase, and computes its outputs. */
 static void bundle_of_block(Nest *b, const Points *c, const Block *k, int kind, const Ix *g, const Ix *group,
                             const Ix phase[2]) {
   const Bundle *bundle = &c->bundle[kind];
@@ -522,7 +523,7 @@ static void points_block(Nest *b, const Points *c, bool last, LoopKind kind, con
       }
 }
 
-/* All images: one block after the other, as far as there are images. */
+/* Processes the blocks of all images one after the other, up to the number of images present. */
 static void image_blocks(Nest *b, Points *c) {
   const Ix none = {0};
   const LoopKind kind = c->by_points ? PARALLEL : SERIAL;
@@ -547,8 +548,8 @@ void points_loops(Nest *b, Points *c) {
   }
   const Ix none = {0};
   const int64_t each = c->blocks / c->slots, left = c->blocks % c->slots;
-  const LoopKind kind =
-      c->by_blocks || c->by_points ? PARALLEL : c->by_bundles; /* for work that threads share on one block */
+  /* The kind of loops in a block that all threads compute together. */
+  const LoopKind kind = c->by_blocks || c->by_points ? PARALLEL : c->by_bundles;
   if (c->by_blocks)
     NEST_PARALLEL(b, s, c->slots)
       NEST_FOR(b, k, each) points_block(b, c, false, SERIAL, &s, NEST_IX(c->block * (each * s + k)));

@@ -8,7 +8,8 @@
 #define CNNC_CONV_POINTS_H
 #include "schedule/float/direct.h"
 
-/* `count` panels of one group, possibly with the rest; multiply: for whole blocks, for the last one. */
+/* `count` whole panels of one group, followed by the rest panel if `rest` is set. multiply: for whole blocks;
+ * for the last block. */
 typedef struct Bundle {
   int64_t count, width, valid;
   bool rest;
@@ -22,11 +23,11 @@ typedef struct MultiplyTile {
 } MultiplyTile; /* number of tiles per call */
 
 typedef struct Points {
-  /* defined by the algorithm */
+  /* these members are defined by the algorithm */
   Lower *l;
   int64_t points;      /* of a tile */
   int64_t groups, in;  /* input channels of a group at a point */
-  int64_t channels;    /* of all groups, as in V */
+  int64_t channels;    /* input channels of all groups, as in V */
   int64_t phases[2];   /* number of phases along each axis: all read the same tiles, with different filters */
   int64_t filters;     /* output channels of a group and a phase at a point */
   int64_t rows, width; /* rows of tiles; tiles per row */
@@ -43,7 +44,7 @@ typedef struct Points {
   Buf *inner[2];   /* sums for the inner product (int8_inner.c): even times odd channels of V, [point][tile],
                       and of the weights, [slot][point][filter of the bundle]; or NULL */
   int64_t parts;   /* number of parts of the input channels; `in` is for one part */
-  NestFn *weights; /* (slot, bundle[, part]): transforms them; NULL: they are packed */
+  NestFn *weights; /* transforms the weights of (slot, bundle[, part]); NULL: weights are packed */
   NestFn *clear;   /* with parts: (slot), called before the first part */
   NestFn *finish;  /* with parts: called after the last part, like join_row */
 
@@ -103,5 +104,6 @@ typedef NestFn *JoinRow(const Points *, const Bundle *);
 void points_functions(Points *, NestFn *split_row, JoinRow *);
 void points_loops(Nest *, Points *);
 Tiling points_tiling(const Points *, int64_t tiles, int vectors); /* register tiles of a block */
-void points_about(const Points *, const char *name);              /* for the comment, and --emit=schedule */
+/* Describes the tiles, in the generated comment and in --emit=schedule. */
+void points_about(const Points *, const char *name);
 #endif

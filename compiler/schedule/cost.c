@@ -10,7 +10,7 @@
 #include "schedule/float/phases.h"
 #include "schedule/float/strassen.h"
 
-static const double PANEL_VECTORS = 2; /* of a register tile */
+static const double PANEL_VECTORS = 2; /* vectors of channels of a register tile */
 
 static double vectors(int64_t channels, int lanes) { return (double)((channels + lanes - 1) / lanes); }
 
@@ -85,8 +85,8 @@ Cycles cost_joined(const Target *t, const Correlation *k, int64_t net_bytes) {
   return summed(c);
 }
 
-/* A sum for each pair of an input and an output of a group, in vectors of all inputs or all outputs. All but
- * one of an output's sums have their lanes permuted and are added. */
+/* There is one sum for each pair of an input and an output of a group, in vectors of all inputs or all
+ * outputs. For each output the lanes of all but one of its sums are permuted, and the sums are added. */
 Cycles cost_groups(const Target *t, const Correlation *k, int64_t net_bytes) {
   const int64_t n = smaller(k->l, k->s), wide = larger(k->l, k->s) / n;
   const double sums = vectors(k->groups * n, t->lanes) * (double)(n * wide);
@@ -127,7 +127,7 @@ Cycles cost_columns(const Target *t, const Correlation *k, int64_t outputs, int6
 
 /* Tiles of the output, m outputs long on the axes on which the kernel is longer than 1. */
 typedef struct Tiles {
-  double points, count; /* of each; of them */
+  double points, count; /* points of a tile; number of tiles */
   double transform;     /* time of a point relative to a tile of 6x6 */
 } Tiles;
 
@@ -149,7 +149,7 @@ static Tiles all_tiles(const Correlation *k, int m) {
  * tiles, and on initializing and storing sums. */
 static const double GROUP_SUM = 7;
 
-/* Excludes the weights, for one image if the tiles of several are multiplied together. */
+/* Excludes the loading of weights. For several images: cycles per image. */
 static Cycles winograd_work(const Target *t, const Correlation *k, int m, int64_t images) {
   const Tiles all = all_tiles(k, m);
   const double points = all.points, tiles = all.count, groups = (double)k->groups,
@@ -167,7 +167,7 @@ static Cycles winograd_work(const Target *t, const Correlation *k, int m, int64_
   return c;
 }
 
-static double winograd_weights_of(const Correlation *k, int m) { /* transformed ones */
+static double winograd_weights_of(const Correlation *k, int m) { /* number of transformed weights */
   return all_tiles(k, m).points * (double)(k->groups * k->l * k->s);
 }
 
@@ -199,7 +199,7 @@ Cycles cost_strassen(const Target *t, const Correlation *k, int parts, int64_t b
 Cycles cost_weights(const Target *t, const Correlation *k) {
   const double large = vectors(k->l, t->lanes) * (double)k->s, small = vectors(k->s, t->lanes) * (double)k->l;
   const double elements = (double)(k->groups * k->l * k->s * k->kernel[0] * k->kernel[1]);
-  const bool whole = k->kernel[0] * k->kernel[1] == 1 && large <= small; /* vectors of the gradient */
+  const bool whole = k->kernel[0] * k->kernel[1] == 1 && large <= small; /* stores are whole vectors */
   return summed((Cycles){.products = cost_taps(k) * (double)k->groups * (large < small ? large : small) /
                                      t->fmas / t->rates->direct,
                          .transforms = whole ? t->rates->row_sum * (double)k->groups * large
@@ -225,7 +225,8 @@ static Cycles winograd_sums(const Target *t, const Correlation *k, int m) {
                                 all.transform * all.points / 36};
 }
 
-static double winograd_joined(const Target *t, const Correlation *k, int m) { /* sums to gradients */
+/* Cycles to transform sums to gradients. */
+static double winograd_joined(const Target *t, const Correlation *k, int m) {
   const double elements = (double)(k->groups * k->l * k->s * k->kernel[0] * k->kernel[1]);
   return t->rates->joined_point * all_tiles(k, m).points * (double)(k->groups * k->s) *
              vectors(k->l, t->lanes) +
@@ -276,7 +277,8 @@ Cycles cost_rows(const Target *t, const Correlation *k, bool spread, bool turned
   return summed(c);
 }
 
-/* From a cache they are loaded while they are added. */
+/* Cycles to load and store the gradients if they are in memory. If they are in a cache, they are loaded
+ * during the additions and cost nothing. */
 double cost_gradient_sums(const Target *t, const Correlation *k, int64_t net_bytes) {
   return net_bytes > t->l3 / 2 ? 2 * weight_bytes_of(k) / t->memory_rate : 0;
 }

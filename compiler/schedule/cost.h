@@ -10,19 +10,20 @@ typedef struct Cycles {
   double transforms; /* other computations, and stores of partial vectors */
   double memory;     /* waiting for weights (other kernels: also values), in parallel with the products */
   double total;
-  int64_t weight_bytes; /* as they are packed */
+  int64_t weight_bytes; /* size of the packed weights */
   const char *from;     /* the memory they are loaded from: "memory" */
 } Cycles;
 
 /* Adds the wait for own_bytes of weights to known products and transforms. */
 Cycles cost_with_weights(Cycles, const Target *, int64_t own_bytes, int64_t weight_bytes);
-/* weight_bytes: of the whole net, which determine the cache level of a layer's weights. */
+/* weight_bytes: bytes of all weights of the net, which determine the cache level of a layer's weights. */
 Cycles cost_direct(const Target *, const Correlation *, int64_t weight_bytes);
 /* After nearest upsampling by these factors, computed from the smaller image. */
 Cycles cost_repeated(const Target *, const Correlation *, const int64_t factor[2], int64_t weight_bytes);
 Cycles cost_phases(const Target *, const Correlation *,
                    int64_t weight_bytes); /* a transposed convolution, phase by phase */
-Cycles cost_joined(const Target *, const Correlation *, int64_t weight_bytes); /* all phases together */
+Cycles cost_joined(const Target *, const Correlation *,
+                   int64_t weight_bytes); /* a transposed convolution, all phases together */
 Cycles cost_groups(const Target *, const Correlation *,
                    int64_t weight_bytes); /* narrow groups, by diagonals */
 Cycles cost_columns(
@@ -35,9 +36,10 @@ cost_winograd(const Target *, const Correlation *, int m, int64_t batch,
 Cycles cost_strassen(const Target *, const Correlation *, int parts, int64_t batch,
                      int64_t weight_bytes); /* likewise */
 Cycles cost_groups_weights(const Target *,
-                           const Correlation *);          /* the same for narrow groups, by diagonals */
+                           const Correlation *); /* a weight gradient of narrow groups, by diagonals */
 Cycles cost_weights(const Target *, const Correlation *); /* a weight gradient, tap by tap */
-Cycles cost_winograd_weights(const Target *, const Correlation *, int m); /* likewise */
+Cycles cost_winograd_weights(const Target *, const Correlation *,
+                             int m); /* a weight gradient, with Winograd */
 /* A kernel without a specific model: its multiply-adds, weights and values. For `cycles` of a Schedule. */
 Cycles cost_kernel(const Lower *, const Target *, const Choice *);
 double cost_read(const Target *, int64_t bytes); /* cycles to load bytes that are read once per call */
@@ -49,8 +51,9 @@ double cost_passed(const Target *, double bytes, int64_t batch);
 Cycles cost_rows(const Target *, const Correlation *, bool spread, bool turned, int64_t batch,
                  int64_t weight_bytes);
 Cycles cost_rows_weights(const Target *, const Correlation *, int64_t batch,
-                         int64_t weight_bytes); /* the same for a weight gradient */
-/* The same with Winograd; packs: the weights are transformed for each batch. */
+                         int64_t weight_bytes); /* per image of a batched weight gradient of a convolution */
+/* Per image of a batched convolution, or of its input gradient, with Winograd. packs: the weights are
+ * transformed for each batch. */
 Cycles cost_winograd_rows(const Target *, const Correlation *, int m, bool packs, int64_t batch,
                           int64_t weight_bytes);
 Cycles cost_winograd_rows_weights(const Target *, const Correlation *, int m, int64_t batch,
@@ -65,8 +68,8 @@ Cycles cost_stream(const Target *, int64_t macs, int64_t value_bytes, int64_t ow
                    int64_t weight_bytes); /* any other kernel: loads own_bytes of weights and these values */
 Cycles cost_together(const Target *, int64_t macs, int64_t own_bytes, int64_t batch,
                      int64_t weight_bytes); /* per image of a batched dense layer */
-Cycles cost_dense_strassen(const Target *, const Node *, int64_t batch,
-                           int64_t weight_bytes); /* the same with Strassen, in training */
+/* Per image of a batched dense layer in training, with Strassen. */
+Cycles cost_dense_strassen(const Target *, const Node *, int64_t batch, int64_t weight_bytes);
 /* The share of the taps on padding, which schedules skip, as a line of --emit=schedule. */
 void cost_padding_detail(Lower *, const Correlation *);
 

@@ -11,11 +11,12 @@ enum {
   KERNEL_CYCLES = 8000,    /* overhead per kernel besides its share of the work: the threads wait, and half of
                               its inputs are in the other core's cache. DS-CNN, 12 kernels: 36 microseconds on
                               one thread, 60 on two (Xeon, AVX-512) */
-  PARALLEL_MACS = 1 << 12, /* half a microsecond: the team always waits before and after a layer; below that,
-                              moving the values to another core's cache costs more */
+  PARALLEL_MACS = 1 << 12, /* half a microsecond. Barriers do not matter here, because the team waits before
+                              and after every layer; but for a smaller loop, moving its values to another
+                              core's cache takes longer than sharing it saves */
 };
 
-/* Multiply-adds run while weights are loaded. */
+/* The time is that of the multiply-adds or of loading the weights, whichever is longer: they overlap. */
 bool schedule_team(const Target *target, int64_t work, int64_t weight_bytes, int kernels) {
   const double multiplying = (double)work / (target->fmas * target->lanes);
   return fmax(multiplying, cost_read(target, weight_bytes)) >

@@ -16,9 +16,10 @@ typedef struct Choices {
   int n;
   Choice choice[MOST_CHOICES];
 } Choices;
-void choices_add(Choices *, Choice);                             /* choices beyond MOST_CHOICES are ignored */
-void choices_itself(const Lower *, const Choice *, Choices *);   /* only the choice itself: for `variants` */
-void choices_by_tiles(const Lower *, const Choice *, Choices *); /* and blocks of 32 to 256 tiles */
+void choices_add(Choices *, Choice);                           /* choices beyond MOST_CHOICES are ignored */
+void choices_itself(const Lower *, const Choice *, Choices *); /* only the choice itself: for `variants` */
+void choices_by_tiles(const Lower *, const Choice *,
+                      Choices *); /* the choice itself, and the same with blocks of 32 to 256 tiles */
 
 /* A member that is omitted (0) has the meaning given in its comment. */
 typedef struct Schedule Schedule;
@@ -28,8 +29,10 @@ struct Schedule {
   unsigned families;       /* FAMILY_BIT of each family whose kernels it computes */
   const char *transforms;  /* description of Cycles.transforms for it; NULL: "transforms" */
 
-  bool (*takes)(const Lower *); /* of these kernels, those it supports; NULL: those of one image */
-  /* Of those, kernels for which the plan chose another way: listed, never chosen. NULL: none */
+  /* Which kernels of its families it supports; NULL: all kernels of one image. */
+  bool (*takes)(const Lower *);
+  /* The supported kernels for which the plan chose another way: there the schedule is listed, but never
+   * chosen. NULL: none */
   bool (*compared)(const Lower *);
   /* Its possible sizes, as choices that the cost model ranks; NULL: it has no sizes. */
   void (*sizes)(const Lower *, Choices *);
@@ -43,9 +46,9 @@ struct Schedule {
   bool (*build)(Lower *);
   bool (*build_interleaved)(
       Lower *); /* with batch-innermost layout; NULL: the nest of one image is widened */
-  /* The variants that --tune measures, beginning with the choice itself; NULL: nothing. */
+  /* Lists the variants that --tune measures, beginning with the choice itself. NULL: it measures none. */
   void (*variants)(const Lower *, const Choice *, Choices *);
-  Small (*small)(const Choice *); /* on boards: the size of its weights; NULL: elsewhere */
+  Small (*small)(const Choice *); /* size class of its constants on boards; NULL: not for boards */
 };
 #define FAMILY_BIT(family) (1u << (family))
 
