@@ -9,7 +9,8 @@ static const Target *target_of_level(const Net *net, int level) {
   return net->layout->options.target[net->layout->options.ntargets - 1 - level];
 }
 
-/* Opens and closes #if from one target to the next. */
+/* Closes the current #if and opens the next one, unless both have the same condition. Returns the open
+ * condition. */
 static const char *put_condition(Text *out, const char *open, const char *condition) {
   if (open && condition && strcmp(open, condition) == 0) return open;
   if (open) text_put(out, "#endif\n");
@@ -42,8 +43,8 @@ static void put_forced(Text *out, const Net *net) {
   text_put(out, "  return 0;\n}\n");
 }
 
-/* Detection of x86 features: like the compilers' own, but without their libraries, which some linkers lack.
- * An instruction set counts only if the operating system also saves its registers. */
+/* Detects x86 features as the compilers' own functions do, but without the compilers' libraries, which some
+ * linkers do not find. An instruction set counts only if the operating system also saves its registers. */
 static const char avx_text[] =
     "/* AVX features of the CPU and the system: 1: AVX2 and FMA; 2: AVX-512 F, BW, DQ and VL, too@ABOUT@. "
     "*/\n"
@@ -63,8 +64,8 @@ static const char avx_text[] =
     "  return (b & 0xc0030000u) == 0xc0030000u && (saved & 0xe6) == 0xe6 ? @BEST@ : 1;\n"
     "}\n";
 
-/* Linux since 4.11 emulates reads of this register, as documented. On Android, whose kernels may be older,
- * and on other systems, which may end the program, the compiler's options decide. */
+/* Linux documents that it emulates reads of this register since 4.11. Android may have an older kernel, and
+ * other systems may end the program, so there the compiler's options decide. */
 static const char dotprod_text[] = "/* Does the CPU have DotProd? */\n"
                                    "static int @DOTPROD@(void) {\n"
                                    "#if defined(__ARM_FEATURE_DOTPROD)\n"
@@ -78,7 +79,8 @@ static const char dotprod_text[] = "/* Does the CPU have DotProd? */\n"
                                    "#endif\n"
                                    "}\n";
 
-/* The level on an architecture. The CPU is only queried if its targets need different features. */
+/* Prints code that determines the level on an architecture. It queries the CPU only if the targets of that
+ * architecture need different features. */
 static void put_level(Text *out, const Net *net, const char *condition) {
   int highest = 0;
   bool avx = false, vnni = false, dotprod = false;

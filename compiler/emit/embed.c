@@ -1,9 +1,9 @@
 /* embed.c: Compiled-in weights, and model files.
  *
- * Few weights are arrays in the C text. Many are a string in the text, a file next to it (the compiler's
- * #embed, else the assembler's .incbin), a file that the backend has open, or another object. These define
- * one array, NAME_bytes: the packed model, also named NAME_trained, and, if training may continue, the
- * weights in their natural layout. */
+ * A small number of weights is printed as arrays in the C text. More weights are a string in the text, a file
+ * next to it (read with the compiler's #embed, or else the assembler's .incbin), a file that the backend has
+ * open, or another object. Each of these forms defines one array, NAME_bytes. It contains the packed model,
+ * also named NAME_trained, and, if training may continue, the weights in their natural layout. */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
 #include <string.h>
@@ -25,7 +25,7 @@ static int64_t embedded_bytes(const Net *net) {
   return trained_bytes(net) + (has_initial(net) ? 4 * net->graph->parameters : 0);
 }
 
-/* Whether the weights are NAME_bytes, and not arrays of numbers. */
+/* Whether the weights are the array NAME_bytes instead of arrays of numbers. */
 static bool is_bytes(const Net *net) { return embedded_bytes(net) > net->options->embed_text; }
 
 enum { BIG_ENDIAN_HOST = __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ };
@@ -291,13 +291,13 @@ enum { MARK_WORDS = 8, MODEL_VERSION = 1 };
 
 static const uint64_t prime = UINT64_C(0x100000001b3);
 
-static uint64_t hashed(uint64_t hash, const char *text) { /* FNV-1a, with the final zero */
+static uint64_t hashed(uint64_t hash, const char *text) { /* FNV-1a over the text and its final zero byte */
   do hash = (hash ^ (unsigned char)*text) * prime;
   while (*text++);
   return hash;
 }
 
-/* Hashes the eight bytes of a number; seven zero bytes, the common case, in one step. */
+/* Hashes the eight bytes of a number. In the common case, when seven bytes are zero, this takes one step. */
 static uint64_t hashed_number(uint64_t hash, uint64_t number) {
   if (number <= UINT8_MAX)
     return (hash ^ number) * (prime * prime * prime * prime * prime * prime * prime * prime);
@@ -317,7 +317,7 @@ static uint64_t hashed_nest(uint64_t hash, const Nest *nest) {
   return hash;
 }
 
-/* Hashes a call of a kernel: all numbers in its code, and its buffers: values, members, constants. */
+/* Hashes a call of a kernel: all numbers in its code, and its buffers (values, members, constants). */
 static uint64_t hashed_call(uint64_t hash, const Step *step, int target) {
   const Version *version = &step->call->version[target];
   const Nest *nest = version->lower->b;
@@ -363,8 +363,8 @@ static uint64_t fingerprint(const Net *net) {
   }
   for (int i = 0; i < net->layout->infer.members.n; i++) {
     const Member *member = net->layout->infer.members.data[i];
-    hash = hashed(hashed(hash, member->name), member->key);      /* the weights in it, */
-    if (member->function) hash = hashed_key(hash, member->nest); /* and the code that packs the weights */
+    hash = hashed(hashed(hash, member->name), member->key);      /* a member: its name and its contents */
+    if (member->function) hash = hashed_key(hash, member->nest); /* the code that packs the weights */
     for (int d = 0; d < member->rank; d++)
       hash = hashed(hash, arena_printf(net->arena, "%" PRId64, member->dim[d]));
   }

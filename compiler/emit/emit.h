@@ -20,10 +20,10 @@ typedef struct EmitOptions {
   const char *summary; /* the table of layers */
   bool openmp;
   bool no_fma;          /* no fused multiply-adds */
-  bool network;         /* with NAME_network */
+  bool network;         /* the file defines NAME_network */
   bool program;         /* generates a main function */
-  bool training;        /* with the training code */
-  const float *weights; /* as the weights struct, or NULL */
+  bool training;        /* the file contains the training code */
+  const float *weights; /* the weights, in the layout of the weights struct; or NULL */
   Embed embed;
   int64_t embed_text;
   const char *embed_file;

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "emit/example.h"
 
-/* Words in the surrounding texts, which cannot be names of buffers. */
+/* Words that the text around the example uses; buffers cannot have these names. */
 static const char *const taken[] = {"setup", "loop",   "begin",     "end",    "micros",
                                     "delay", "Serial", "main",      "printf", "i",
                                     "run",   "model",  "workspace", "state",  NULL};

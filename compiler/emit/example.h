@@ -6,12 +6,13 @@
 #include "emit/module.h"
 
 typedef struct Example {
-  const char *buffers;        /* declarations */
-  const char *reset;          /* the call of NAME_reset on a separate line; empty for a net without state */
-  const char *fill;           /* loops that fill the inputs, in a function */
-  const char *call;           /* the call of NAME_infer or NAME_step */
-  const char *print, *serial; /* statements that print the beginning of each output: with stdio, on Arduino */
+  const char *buffers; /* declarations */
+  const char *reset;   /* the call of NAME_reset on a separate line; empty for a net without state */
+  const char *fill;    /* loops that fill the inputs, in a function */
+  const char *call;    /* the call of NAME_infer or NAME_step */
+  const char *print,
+      *serial; /* statements that print the beginning of each output, with stdio and on Arduino */
 } Example;
 
-Example example_of(Net *, bool trained); /* trained: with the compiled-in weights */
+Example example_of(Net *, bool trained); /* trained: the example uses the compiled-in weights */
 #endif

@@ -24,7 +24,7 @@ Frame frame_begin(Net *net, const Part *part, int target, FrameKind kind, const 
                  .kind = kind,
                  .images = program_lanes(part->program, target),
                  .parameters = *parameters};
-  frame.names.file = &net->layout->names; /* types and functions */
+  frame.names.file = &net->layout->names; /* names of types and functions */
   frame.names.prefix = arena_printf(net->arena, "%s_", net->name);
   frame.names.macros = &net->layout->macros;
   frame.locals.arena = frame.calls.arena = frame.names.arena = net->arena;
@@ -68,7 +68,7 @@ static const char *local(Frame *f, const char *type, const char *wanted, const c
 }
 
 /* "arena + 4704" */
-/* base points to floats. Bytes may begin between two of them. */
+/* base points to floats, but a byte array may start at an address that is not a multiple of 4. */
 static const char *offset_text(Frame *f, const char *base, int64_t bytes) {
   Arena *arena = f->net->arena;
   if (bytes % (int64_t)sizeof(float)) return arena_printf(arena, "(char *)(%s) + %" PRId64, base, bytes);
@@ -97,7 +97,7 @@ static const char *value_text(const Frame *f, const Node *node) {
   return home == node ? shape : arena_printf(arena, "%s of %s", shape, shape_text(arena, home->shape));
 }
 
-/* Elements of an input or output in a sample of training. */
+/* Number of elements of an input or output in one training sample. */
 const char *sample_size(Net *net, const char *size) {
   const Training *training = net->graph->training;
   return training && training->steps > 1
@@ -118,7 +118,7 @@ static const char *input_value(Frame *f, int index) {
                "");
 }
 
-/* The annotations of an image are in one struct. */
+/* A part of the annotations of an image, which are in one struct. */
 static const char *truth_value(Frame *f, int part) {
   static const char *const members[] = {"count", "class", "box", "instance"};
   Arena *arena = f->net->arena;
@@ -141,7 +141,7 @@ static const char *target_value(Frame *f, int index) {
                image_text(f, arena_printf(net->arena, "%s->%s", frame_name(f, "batch"), name), size), "");
 }
 
-/* Values for a later phase are in the record of their image. */
+/* A value that a later phase needs; it is in the record of its image. */
 static const char *kept_value(Frame *f, const Node *node, const Place *place, const char *name) {
   Arena *arena = f->net->arena;
   const char *record = arena_printf(arena, "%s->at->kept + %s * %" PRId64, frame_name(f, "batch"),
@@ -150,7 +150,7 @@ static const char *kept_value(Frame *f, const Node *node, const Place *place, co
                arena_printf(arena, "%s, kept", value_text(f, node)));
 }
 
-/* Batched values are consecutive. */
+/* A batched value; the values of its images are consecutive. */
 static const char *value_of_all(Frame *f, const Node *node, const Place *place, const char *name) {
   Net *net = f->net;
   const bool infer = f->kind == FRAME_INFER || f->kind == FRAME_TOGETHER;
@@ -164,7 +164,7 @@ static const char *value_of_all(Frame *f, const Node *node, const Place *place, 
   return local(f, "void *", name, value, arena_printf(net->arena, "%s, of all images", value_text(f, node)));
 }
 
-/* Some channels of a caller's array. */
+/* The address of some channels in a caller's array. */
 static const char *part_of(Frame *f, const char *type, const char *whole, const Node *node,
                            const char *name) {
   const Program *p = f->part->program;
@@ -220,8 +220,8 @@ const char *frame_value(Frame *f, const Node *node) {
   }
 }
 
-/* A multidimensional array as the argument for a parameter that may be flat, or lack the dimensions of
- * size 1. */
+/* The text that passes a multidimensional array to a parameter that may be flat, or may lack the dimensions
+ * of size 1. */
 const char *array_argument(Arena *arena, const Nest *nest, int id, const char *array, int rank,
                            const int64_t *dim) {
   const Buf *buf = nest->buf[id];
@@ -270,14 +270,14 @@ static const char *keys_value(Frame *f, const Step *step, const Node *node) {
   return name;
 }
 
-/* A const void pointer must be cast to a pointer to arrays of const elements; through an integer, because
- * gcc's -Wcast-qual would warn about a lost const. */
+/* A const void pointer must be cast to a pointer to arrays of const elements. The cast goes through an
+ * integer, because otherwise gcc's -Wcast-qual would warn about a lost const. */
 static const char *const_argument(const Frame *f, const Nest *nest, int id, const char *value) {
   const char *type = emit_nest_pointer(f->net->arena, nest, id);
   return code_is_flat(nest->buf[id]) ? value : arena_printf(f->net->arena, "(%s)(uintptr_t)%s", type, value);
 }
 
-/* Scratch of this call, as an expression. */
+/* An expression for the address of this call's scratch. */
 static const char *scratch_argument(Frame *f, const Buf *buf, int64_t bytes) {
   const char *start = offset_text(f, frame_name(f, "arena"), bytes);
   const bool floats = buf->type.elem == F32 && bytes % (int64_t)sizeof(float) == 0;
@@ -337,7 +337,8 @@ static int put_callee(Text *out, const NestFunction *function) {
 void frame_call(Frame *f, const Step *step, const char *indent) {
   const Version *version = &step->call->version[f->target];
   const Nest *nest = version->lower->b;
-  const bool shared = version->shared, own = shared && f->kind == FRAME_BATCH; /* a separate team */
+  const bool shared = version->shared,
+             own = shared && f->kind == FRAME_BATCH; /* own: a team that runs only this call */
   text_put(&f->calls, "%s%s", indent, own ? "TEAM " : "");
   int n = put_callee(&f->calls, step->function[f->target]);
   for (int i = 0; i < nest->nbufs; i++)

@@ -41,7 +41,8 @@ void put_signature(Text *out, const Net *net, const char *head, const Parameters
 
 static bool by_phases(const Net *net) { return net->layout->infer.program->batching.how == WHOLE_BATCH; }
 
-static Parameters run_parameters(Net *net, bool phase) { /* phase: parameters of the function for one image */
+static Parameters run_parameters(Net *net,
+                                 bool phase) { /* phase: the parameters of a phase's function for one image */
   Arena *arena = net->arena;
   Parameters list = {0};
   if (net->model)
@@ -223,7 +224,8 @@ static void put_phase(Text *out, Net *net, int target, const Phase *of) {
   put_function(out, &f, phase_function(net, target, phase));
 }
 
-/* The images of a slot run one after the other in its part of the arena; each thread has every n-th slot. */
+/* The images of a slot run one after the other in its part of the arena. With n threads, each thread runs
+ * every n-th slot. */
 static void put_images_of_phase(Frame *f, int phase) {
   Net *net = f->net;
   const Parameters taken = run_parameters(net, true);
@@ -381,7 +383,7 @@ static const char *some_name(const Net *net) {
   return net_steps(net) ? net->own->step_some : net->own->infer_some;
 }
 
-/* A step without an updated state does not use its parameter. */
+/* If a net has steps but no state to update, the function does not use its state parameter. */
 static void put_unused_state(Text *out, const Net *net) {
   if (net_steps(net) && graph_states(net->graph) == 0) text_put(out, "  (void)state;\n");
 }

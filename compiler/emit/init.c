@@ -137,7 +137,7 @@ static bool has_init(const Net *net, InitKind kind) {
 }
 
 /* ---- values known at compile time ---- */
-/* A kernel for bilinear upsampling, from each channel to the filter of the same number. */
+/* Sets the weights of bilinear upsampling: each filter reads only the channel with the same index. */
 static void set_bilinear(const Weight *weight, float *out) {
   const int64_t h = weight->rank > 3 ? weight->dim[2] : 1, w = weight->dim[weight->rank - 1];
   for (int64_t i = 0; i < weight->size; i++) {
@@ -221,7 +221,7 @@ static void put_initial_weight(Text *out, Net *net, const Weight *weight) {
   text_put(out, ");\n");
 }
 
-static bool uses_keys(const Net *net) { /* of training: dropout */
+static bool uses_keys(const Net *net) { /* whether training needs random keys, as dropout does */
   for (int i = 0; i < net->layout->train.steps.n; i++) {
     const Lower *lower = net->layout->train.steps.data[i].call->version[0].lower;
     for (int k = 0; k < lower->b->nbufs; k++)

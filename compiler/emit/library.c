@@ -110,7 +110,7 @@ static void fill_names(Net *net, Blanks *blanks, const LibraryMetadata *facts) {
 }
 
 /* ---- contents of the README ---- */
-static const char *ports_of(Net *net) { /* as a Markdown table */
+static const char *ports_of(Net *net) { /* the inputs and outputs as a Markdown table */
   const Graph *graph = net->graph;
   Text out = {.arena = net->arena};
   text_put(&out, "| | shape | type |\n|---|---|---|");

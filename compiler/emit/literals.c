@@ -41,8 +41,8 @@ void put_floats(Text *out, const float *value, int64_t n, const char *indent) {
   text_put(out, "\n");
 }
 
-/* Seventeen digits identify any double; fewer are printed if they suffice. The decimal point is the locale's,
- * so it is replaced. */
+/* Seventeen digits identify any double; fewer are printed if they suffice. The locale determines the decimal
+ * point, so it is replaced. */
 void put_double(Text *out, double value) {
   if (put_special(out, value, "")) return;
   char s[40];

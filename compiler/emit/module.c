@@ -30,7 +30,8 @@ static void add_layer(Net *net, Printed *printed, Table *known, const Node *node
   if (also) vec_push(net->arena, printed->also, layer);
 }
 
-/* Records that the function computes the layers of the kernel; also: in addition to those in its comment. */
+/* Records that the function computes the layers of the kernel; also: these layers are in addition to those in
+ * its comment. */
 static void add_layers(Net *net, Printed *printed, Table *known, const Kernel *kernel, bool also) {
   add_layer(net, printed, known, kernel->normalize, also);
   add_layer(net, printed, known, kernel->gate, also);

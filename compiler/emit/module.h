@@ -17,7 +17,7 @@ typedef struct Printed {
   VEC(const char *) also;
 } Printed;
 
-/* The functions of one target, or target-independent ones (packing). */
+/* The functions of one target, or the packing functions, which do not depend on the target. */
 typedef struct Section {
   const Target *target;  /* NULL: packing */
   const char *suffix;    /* suffix of its functions: "_v4"; "" if a file has one target */
@@ -26,7 +26,7 @@ typedef struct Section {
   PreludeNeeds needs;
   VEC(Printed *) functions;
   Printed *printed; /* indexed by function id */
-  NestText *code;   /* by the id of a Code */
+  NestText *code;   /* indexed by the id of a Code */
   int codes;
 } Section;
 
@@ -37,19 +37,19 @@ struct Net {
   const Graph *graph;
   const Sources *sources;
   const char *name, *upper; /* lenet5, LENET5 */
-  const OwnNames *own;      /* names of the layout, like the following ones: */
+  const OwnNames *own;      /* own to truth: copied from the layout */
   const OwnMacros *macro;
   bool model, weights;
   const PortNames *input, *output;
   const char *truth;
-  Table printed_lines;    /* comment lines already printed on functions */
-  Section pack, *section; /* section: by target */
+  Table printed_lines;    /* lines of function comments that were already printed */
+  Section pack, *section; /* section: indexed by target */
   const char *barrier;    /* if the text is split into several units: the function that the others call for
                              BARRIER; otherwise NULL */
 };
 
 /* ---- module.c ---- */
-const char *net_input_type(const Net *, int), *net_output_type(const Net *, int); /* of C: "uint8_t" */
+const char *net_input_type(const Net *, int), *net_output_type(const Net *, int); /* the C type: "uint8_t" */
 /* "static " in a program, whose libraries may have functions of the same name. */
 const char *net_linkage(const Net *);
 const char *net_target_names(const Net *); /* "x86-64-v4,x86-64-v3,x86-64" */
@@ -86,9 +86,11 @@ Frame frame_begin(Net *, const Part *, int target, FrameKind, const Parameters *
 void frame_own(Frame *, const char *name);         /* a variable that the caller declares itself */
 const char *frame_name(Frame *, const char *name); /* the name; marks it as used */
 void frame_call(Frame *, const Step *, const char *indent);
-const char *sample_size(Net *, const char *size); /* of an input or output, in training */
-const char *frame_value(Frame *, const Node *);   /* an expression for the address of a value */
-/* Interleaved images: copies the outputs of the step to the caller; optional: unless the pointer is NULL. */
+const char *sample_size(Net *,
+                        const char *size); /* number of elements of an input or output in a training sample */
+const char *frame_value(Frame *, const Node *); /* an expression for the address of a value */
+/* Interleaved images: copies the outputs of the step to the caller; optional: only if the caller's pointer is
+ * not NULL. */
 void frame_outputs(Frame *, const Step *, const char *(*to)(Frame *, int output), bool optional);
 bool frame_mentions(const Frame *, const char *name);
 void frame_unused(Text *, const Frame *); /* "(void)name;" for each unused parameter */
@@ -96,16 +98,16 @@ void frame_end(Text *, Frame *);          /* prints the body of the function */
 
 const char *array_argument(Arena *, const Nest *, int buffer, const char *array, int rank,
                            const int64_t *dim);
-/* A parameter, or rows of one, as a member of `holder`, for array_argument. */
+/* An expression for a parameter, or for some rows of it, as a member of `holder`; for array_argument. */
 const char *weight_text(Net *, const char *holder, const Weight *);
-void list_add(Text *list, const char *item); /* with commas between */
+void list_add(Text *list, const char *item); /* puts commas between the items */
 void put_signature(Text *, const Net *, const char *head, const Parameters *,
                    const char *tail);          /* "head(list)tail", with line breaks in a long list */
 Parameters infer_parameters(Net *, bool some); /* parameters of NAME_infer, NAME_infer_some */
 Parameters gradients_parameters(Net *);
 
 /* ---- state.c: nets with state ---- */
-bool net_steps(const Net *);         /* whether it has states */
+bool net_steps(const Net *);         /* whether the net has states */
 const char *infer_name(const Net *); /* NAME_infer, or NAME_step */
 void put_define(Text *, const Net *, const char *name, int64_t value, const char *comment);
 void put_state_struct(Text *, Net *);
@@ -118,16 +120,16 @@ void put_banner(Text *, Net *, bool header);        /* net.c: the comment at the
 void put_network_types(Text *, const Net *);        /* header.c */
 void put_declarations(Text *, Net *);               /* header.c: declarations of a header */
 void put_functions(Text *, Net *, const Section *); /* net.c: the functions of a section */
-void put_includes(Text *);                          /* net.c: memcpy and memset, with a C library or not */
+void put_includes(Text *);                          /* net.c: memcpy and memset, also without a C library */
 void put_section_begin(Text *, const Net *, const Section *);
 void put_section_end(Text *, const Net *, const Section *);
-PreludeNeeds net_needs(const Net *); /* net.c: for the whole file */
+PreludeNeeds net_needs(const Net *); /* net.c: the needs of the whole file */
 /* module.c: prints the functions that a function calls, except those in `done`, by the id of their code; adds
  * them to `done`. */
 void put_called(Text *, const Section *, const Printed *, bool *done);
 void put_declared(Text *, const Printed *); /* units.c: declares a function of another unit */
 void put_barrier(Text *, const Net *);
-void put_pack(Text *, Net *); /* pack.c: tables, packing */
+void put_pack(Text *, Net *); /* pack.c: prints tables and packing functions */
 void put_packing(Text *, Net *, const Part *, const char *to);
 bool packing_shared(const Net *); /* whether a team packs the weights of a training step */
 void put_shared_packing(Text *, Net *);

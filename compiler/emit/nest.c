@@ -14,7 +14,7 @@
 
 /* ---- functions ---- */
 static const char *
-/* Declared: "restrict in", or "" for the type alone. */
+/* declared: the declarator, such as "restrict in"; "" gives the type without a name. */
 pointer_text(Arena *arena, const Buf *buf, const char *declared) {
   const char *text =
       arena_printf(arena, "%s%s ", buf->place <= WEIGHTS ? "const " : "", elem_c_type(buf->type.elem));
@@ -46,8 +46,8 @@ static void name_sizes(Printer *p, Words *items) {
   }
 }
 
-/* Checks that every number with a parameter was printed as that parameter; otherwise it would only be right
- * for one of the merged functions. */
+/* Checks that every number with a parameter was printed as that parameter; otherwise the code would only be
+ * correct for one of the merged functions. */
 static void check_sizes(const Printer *p) {
   const CodeNumbers *numbers = p->print->merged;
   for (int i = 0; numbers && i < numbers->n; i++)
@@ -58,7 +58,7 @@ static void check_sizes(const Printer *p) {
 static void print_parameters(Printer *p, const Instance *instance, bool entry, size_t column) {
   Words items = {0};
   name_sizes(p, &items);
-  if (p->team) { /* SHARE uses `threads` */
+  if (p->team) { /* the macro SHARE uses `threads` */
     printer_name(p, "thread");
     printer_name(p, "threads");
   }
@@ -82,7 +82,7 @@ static void print_parameters(Printer *p, const Instance *instance, bool entry, s
   print_list(p, 0, column, &items);
 }
 
-/* The body with this instance's constants. */
+/* Prints a call of the shared body with this instance's constants. */
 static void print_shared_call(Printer *p, const Instance *instance) {
   Words items = {0};
   for (int i = 0; i < p->nest->nbufs; i++)
@@ -102,7 +102,7 @@ static void print_shared_call(Printer *p, const Instance *instance) {
   put(";\n");
 }
 
-/* gcc would clone the function for each set of sizes. */
+/* Without this attribute, gcc would clone the function for each set of sizes. */
 static const char not_again[] =
     "#if defined(__GNUC__) && !defined(__clang__)\n__attribute__((noclone))\n#endif\n";
 
@@ -119,7 +119,7 @@ static void print_nest_body(Printer *p, const Instance *instance, bool entry) {
   if (instance->body) print_shared_call(p, instance);
   else print_body(p, instance->fn->body, 1);
   for (int i = 0; i < p->nest->nbufs;
-       i++) /* a tile that only covers padding reads no input, which is visible after unrolling */
+       i++) /* a tile that only covers padding reads no input; its parameter is then unused */
     if (instance->used.buf[i] && p->nest->buf[i]->place < STACK && !p->mentioned[i])
       put("  (void)%s;\n", p->buf_name[i]);
   put("}\n\n");
@@ -167,7 +167,7 @@ void emit_comment(Text *out, int columns, const char *text) {
     for (size_t i = 0; i < n; i++) text_put(out, "%c", (unsigned char)line[i] < ' ' ? ' ' : line[i]);
     while (n && line[n - 1] == ' ') n--;
     if (n && (line[n - 1] == '\\' || (n >= 3 && !memcmp(line + n - 3, "?\?/", 3))))
-      text_put(out, "."); /* otherwise the next line would be a comment, too */
+      text_put(out, "."); /* a backslash at the end would make the next line a comment, too */
     text_put(out, "\n");
     line += strcspn(line, "\r\n");
     line += strspn(line, "\r\n");

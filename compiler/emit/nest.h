@@ -10,11 +10,11 @@ typedef VEC(const char *) Words;
 typedef struct NestPrint {
   PreludeNames names; /* prefix: of types and prelude functions; suffix and attribute: of all functions */
   int lanes_max;      /* 1: scalar C for any compiler */
-  bool team;     /* PARALLEL loops are shared: all threads of a team call main functions with such loops, as
-                    `thread` of `threads` */
-  bool apart;    /* main functions are never inlined: each is called once, and callers have many; with few
-                    registers, compilers produce slower code for several in one function */
-  bool load2;    /* two adjacent words are loaded with one instruction */
+  bool team;  /* a team shares PARALLEL loops: each of its threads calls the main functions that have such
+                 loops, with the arguments `thread` and `threads` */
+  bool apart; /* main functions are never inlined: a caller has many calls, and with few registers compilers
+                 produce slower code if several of them are inlined into one function */
+  bool load2; /* two adjacent words are loaded with one instruction */
   bool standard; /* no assembly or other features that a compiler may lack */
   const CodeNumbers
       *merged;         /* for a merged function: the numbers that parameters replace; NULL: not merged */
@@ -24,7 +24,7 @@ typedef struct NestPrint {
 /* `static void NAME_SUFFIX(buffers, sizes)` after its helper functions, with its comment above. An unused
  * buffer is not a parameter. */
 void emit_nest(Text *, const Nest *, const NestPrint *);
-/* The same in parts: the comment above it, and each function. */
+/* The same text in parts: the comment above the main function, and each function. */
 Words emit_nest_heading(Arena *, const Instances *); /* lines */
 typedef struct NestText {
   const char *lead, *linkage, *head, *body; /* "", "static", "void lenet5_conv1(const float *in)", " {...}" */
@@ -32,14 +32,14 @@ typedef struct NestText {
 NestText emit_nest_function(Arena *, Instances *, const Instance *, const NestPrint *);
 void put_nest_text(Text *, const NestText *);
 
-/* Whether a team runs it: then its last parameters are `int thread, int threads`. */
+/* Whether a team runs the nest. If so, the last parameters are `int thread, int threads`. */
 bool emit_nest_shares(const Nest *, const NestPrint *);
-/* Its type for a cast: "const float (*)[56][256]", "float *". */
+/* The type of a buffer's pointer, for a cast: "const float (*)[56][256]", "float *". */
 const char *emit_nest_pointer(Arena *, const Nest *, int buf_id);
 
-/* The complete call, `NAME_SUFFIX(…);`: argument[buf id] is C text of a pointer of any object type, cast
- * where C requires it; size[i] of a size parameter. `thread` and `threads` are in scope if a team calls it.
- */
+/* The text of a call, `NAME_SUFFIX(…);`. argument[buf id] is the C text of a pointer of any object type,
+ * which is cast where C requires it; size[i] is the text of a size parameter. If a team calls the function,
+ * `thread` and `threads` must be in scope. */
 const char *emit_nest_call(Arena *, const Nest *, const NestPrint *, const char *const *argument,
                            const char *const *size);
 void emit_comment(Text *, int indent, const char *text); /* `// text`, one comment per line of the text */

@@ -14,7 +14,9 @@ static void print_rounds(Printer *p, const NestStmt *loop) {
   put(")");
 }
 
-static void print_all_rounds(Printer *p, const NestStmt *loop) { /* from this one inward */
+static void print_all_rounds(Printer *p,
+                             const NestStmt *loop) { /* prints the product of the iteration counts of this
+                                                        loop and the joined loops inside it */
   for (; loop; loop = team_inner_loop(loop)) {
     print_rounds(p, loop);
     if (team_inner_loop(loop)) put("*");
@@ -31,8 +33,8 @@ static void print_joined_bounds(Printer *p, const NestStmt *loop, const char *v,
   p->print->needs->team = true;
 }
 
-/* Prints const int u = round/5%3, if it is named: round/5 for the outermost loop, round%5 for the innermost.
- */
+/* Prints the index of a joined loop if it is used by name: `const int u = round/5%3`, with round/5 for the
+ * outermost loop and round%5 for the innermost. */
 static void print_joined_index(Printer *p, const NestStmt *loop, bool outermost, const char *round,
                                int depth) {
   const NestStmt *inner = team_inner_loop(loop);

@@ -15,12 +15,12 @@ typedef struct Printer {
   const Instance *instance;
   Known known;
   const Used *used;
-  const char *slot_name[SLOTS], **buf_name; /* indexed by slot, by buffer id */
+  const char *slot_name[SLOTS], **buf_name; /* slot_name: indexed by slot; buf_name: by buffer id */
   bool *mentioned;                          /* by buffer id: its name is in the text */
   Words taken;                              /* names already used in this C function */
   bool team;                                /* all threads of a team run the statements being printed */
   const char **parameter; /* of a merged function: the names of the parameters that replace numbers */
-  bool *found;            /* by number: whether it was printed */
+  bool *found; /* indexed like the numbers of the merged function: whether the number was printed */
 } Printer;
 
 #define put(...) text_put(p->out, __VA_ARGS__)
@@ -31,14 +31,15 @@ enum { CHOICE, COMPARISON, SUM, PRODUCT, UNARY, PRIMARY };
 
 const char *printer_name(Printer *, const char *wanted); /* a name that is unused here; marks it as used */
 const char *printer_buf(Printer *, const Buf *);         /* the buffer's name; marks it as used */
-Index printer_fold(const Printer *, const Index *);      /* folds the constants of this function */
+Index printer_fold(const Printer *,
+                   const Index *); /* replaces parameters that are constant in this function */
 /* Names of prelude functions, which are marked as used. */
 bool printer_bytes_at_once(const Printer *, const Buf *, Elem number, int lanes);
 const char *printer_function(Printer *, PreludeFn, Elem, int lanes);
 const char *printer_type(Printer *, Elem, int lanes);
-const char *printer_memory_type(Printer *, Elem, int lanes); /* with any alignment */
+const char *printer_memory_type(Printer *, Elem, int lanes); /* for vectors at any address */
 
-bool negative(Val); /* a negative number */
+bool negative(Val); /* whether the value is a negative number */
 void print_index(Printer *, const Index *);
 bool print_flat(Printer *, const Buf *,
                 const Index *at); /* false: all indices are zero, and nothing was printed */
@@ -46,10 +47,12 @@ void print_ref(Printer *, const Ref *);
 void print_cond(Printer *, const Cond *);
 void print_number(Printer *, Elem, double);
 void print_value(Printer *, Val, int precedence);
-void print_wide(Printer *, Val, int lanes); /* prints an explicit broadcast where C has none */
+void print_wide(Printer *, Val,
+                int lanes); /* prints an explicit broadcast where C does not broadcast by itself */
 
 void print_body(Printer *, const NestStmt *, int depth);
-void print_joined_loops(Printer *, const NestStmt *, int depth); /* team_inner_loop */
+void print_joined_loops(Printer *, const NestStmt *,
+                        int depth); /* prints the loop and its team_inner_loop as one range */
 /* Prints (a, b, c) in lines of at most WIDTH columns. The text before it in its line begins with `margin`
  * blanks and ends at `column`. */
 void print_list(Printer *, size_t margin, size_t column, const Words *);

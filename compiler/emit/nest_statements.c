@@ -33,7 +33,7 @@ static void print_block(Printer *p, const NestStmt *body, int depth, bool before
   if (before_else) one ? indent(p, depth) : put(" ");
 }
 
-/* The larger or the smaller of two bounds. */
+/* Prints the larger or the smaller of two bounds. */
 static void print_limit(Printer *p, int n, const Index *bound, bool low) {
   const Index *limit[BOUNDS];
   if (code_limit(&p->known, n, bound, low, limit) == 1) {
@@ -51,7 +51,7 @@ static void print_limit(Printer *p, int n, const Index *bound, bool low) {
   put(")");
 }
 
-/* This thread's share of the iterations. */
+/* Prints the bounds of this thread's share of the iterations. */
 static void print_shared_bounds(Printer *p, const NestStmt *stmt, const char *v, const char *end) {
   const Index *lo = stmt->u.loop.lo, *hi = stmt->u.loop.hi;
   for (int i = 0; i < 2; i++) {
@@ -105,7 +105,8 @@ static void print_loop(Printer *p, const NestStmt *stmt, int depth) {
   p->taken.n = taken;
 }
 
-static void print_chosen(Printer *p, const NestStmt *stmt, int depth) { /* const int y = ...; and its body */
+static void print_chosen(Printer *p, const NestStmt *stmt,
+                         int depth) { /* prints `const int y = ...;` and the body */
   const int taken = p->taken.n, slot = stmt->u.loop.slot;
   const bool team = p->team;
   const char *saved = p->slot_name[slot];
@@ -147,7 +148,7 @@ static void print_store(Printer *p, const NestStmt *stmt) {
   if (stmt->u.store.declare) {
     const char *type = printer_type(p, buf->type.elem, lanes);
     Text *out = p->out, text = {.arena = p->arena};
-    p->out = &text; /* the value first: the name is not in scope in it */
+    p->out = &text; /* prints the value first, because the new name is not in scope there */
     print_wide(p, val, lanes);
     p->out = out;
     p->buf_name[buf->id] = printer_name(p, buf->name);
@@ -205,7 +206,8 @@ static void print_neighbors(Printer *p, const NestStmt *const stmt[2], int depth
   p->print->needs->load2 = true;
 }
 
-/* In a merged function: the maximum over the functions that were merged. */
+/* The number of elements in a buffer's declaration. In a merged function it is the maximum over the functions
+ * that were merged. */
 static int64_t declared_elements(Printer *p, const Buf *buf) {
   const CodeNumbers *numbers = p->print->merged;
   for (int i = 0; numbers && i < numbers->n; i++)
@@ -309,7 +311,7 @@ static void print_stmt(Printer *p, const NestStmt *stmt, int depth) {
   case PIN:
     put("PIN(%s);\n", printer_buf(p, stmt->u.pin.view));
     p->print->needs->pin = true;
-    break; /* omitted with print->standard */
+    break; /* with print->standard these statements were dropped before */
   case PREFETCH: {
     const Buf *buf = stmt->u.prefetch.buf;
     p->print->needs->prefetch = true;
@@ -352,7 +354,7 @@ void print_body(Printer *p, const NestStmt *stmt, int depth) {
   if (p->team) {
     const Pieces pieces = team_pieces(p->arena, p->nest, list.data, list.n);
     for (int i = 0; i < pieces.n; i++) print_piece(p, &pieces.data[i], list.data, depth);
-    if (depth > 1) print_wait(p, depth); /* before the next iteration */
+    if (depth > 1) print_wait(p, depth); /* the threads wait before the next iteration */
   } else
     for (int i = 0; i < list.n; i++) { /* the last statement needs no separate block */
       if (i + 1 < list.n && p->print->load2 && code_neighbors(list.data[i], list.data[i + 1])) {

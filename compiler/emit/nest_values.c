@@ -24,7 +24,8 @@ const char *printer_name(Printer *p, const char *name) { /* w0, w0_2, w0_3, ... 
 static const char *printer_parameter(Printer *p, const void *of, int which) {
   const CodeNumbers *numbers = p->print->merged;
   const char *name = NULL;
-  for (int i = 0; numbers && i < numbers->n; i++) { /* a value that is used twice has its number twice */
+  for (int i = 0; numbers && i < numbers->n;
+       i++) { /* no early exit, because a value that is used twice has its number in the list twice */
     const CodeNumber *number = &numbers->data[i];
     if (number->of != of || number->which != which) continue;
     p->found[i] = true;
@@ -59,7 +60,7 @@ const char *printer_memory_type(Printer *p, Elem elem, int lanes) {
 /* ---- indices ---- */
 Index printer_fold(const Printer *p, const Index *ix) { return known_fold(&p->known, ix); }
 
-/* of: identifies its numbers. */
+/* Prints the terms of an index; `of` identifies the numbers in it. */
 static void print_terms(Printer *p, const void *of, const Index *ix) {
   const char *number[SLOTS] = {NULL};
   for (int s = 0; p->print->merged && s < SLOTS; s++) number[s] = printer_parameter(p, of, s);
@@ -79,7 +80,7 @@ static void print_open(Printer *p, const void *of, int which, int64_t value) {
 }
 
 bool print_flat(Printer *p, const Buf *buf,
-                const Index *at) { /* (y)*14336 + (x)*256 + c; false if all indices are zero */
+                const Index *at) { /* prints (y)*14336 + (x)*256 + c; returns false if all indices are zero */
   FlatTerm term[DIMS];
   const int n = code_flat(&p->known, buf, at, term);
   const char *cast = buf_room(buf, 0) >= NEST_FAR ? "(ptrdiff_t)" : "";
@@ -200,7 +201,8 @@ static void print_num(Printer *p, Val e) {
   else print_number(p, e->type.elem, e->num);
 }
 
-void print_wide(Printer *p, Val e, int lanes) { /* where C does not broadcast by itself */
+void print_wide(Printer *p, Val e,
+                int lanes) { /* prints an explicit broadcast where C does not broadcast by itself */
   if (e->type.lanes == lanes) print_value(p, e, CHOICE);
   else if (e->op == NUM && e->num == 0) put("(%s){0}", printer_type(p, e->type.elem, lanes));
   else {

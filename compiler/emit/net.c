@@ -107,7 +107,7 @@ static const char *where_it_went(const Net *net, const Node *node) {
   return "no result of inference depends on it";
 }
 
-/* Lists the layers without code: all others are in the comment of a function. */
+/* Lists the layers without code. All other layers are named in the comment of a function. */
 static void put_codeless(Text *out, Net *net) {
   bool any = false;
   const Table known = commented_layers(net);
@@ -124,8 +124,9 @@ static void put_codeless(Text *out, Net *net) {
 }
 
 /* ---- sections ---- */
-/* Prints a line of a function's comment. Lines printed for the first target of the file are not repeated for
- * the others, nor is an operator's formula, which is indented. */
+/* Prints a line of a function's comment. Lines that were printed for the first target of the file are not
+ * repeated for the other targets. An operator's formula, which is an indented line, is not repeated either.
+ */
 static void put_line_once(Text *out, Net *net, const char *of, const char *line) {
   static const char formula[] = "    ";
   const bool indented = strncmp(line, formula, strlen(formula)) == 0;
@@ -165,7 +166,7 @@ void put_functions(Text *out, Net *net, const Section *section) {
     else put_net_function(out, net, section, section->functions.data[i], done);
 }
 
-/* The macro before the functions of a target. */
+/* Prints the macro that stands before the functions of a target. */
 static void put_attribute(Text *out, const Section *section, bool lowest) {
   if (!*section->attribute) return;
   if (lowest && section->target->condition) text_put(out, "#if %s\n", section->target->condition);

@@ -44,7 +44,7 @@ static void put_shape(Text *out, Shape shape) {
   text_put(out, "}");
 }
 
-/* With --stream and --slide: the rows per call. */
+/* Prints the number of rows per call, with --stream and --slide. */
 static void put_rows(Text *out, const StreamLayer *layer) {
   if (!layer || !layer->flows) return;
   text_put(out, ", .step = %" PRId64, layer->rows);
@@ -82,14 +82,15 @@ static const LossUse *loss_of(const Graph *graph, int output) {
   return NULL;
 }
 
-static bool absorbs(const Op *op, Scores scores) { /* whether the loss includes that kind of activation */
+static bool absorbs(const Op *op,
+                    Scores scores) { /* whether the loss contains an activation that gives such scores */
   for (const Loss *loss = losses; loss->op; loss++)
     for (int i = 0; loss->op == op && i < 4 && loss->absorbs[i]; i++)
       if (loss->absorbs[i]->traits.scores == scores) return true;
   return false;
 }
 
-/* Regions of an output are masks if another output has as many boxes. */
+/* Whether the regions of an output are masks: another output has the same number of boxes. */
 static bool is_masks(const Graph *graph, Shape shape) {
   bool found = false;
   for (int o = 0; o < graph->outputs.n; o++) {
@@ -157,7 +158,7 @@ static void put_criterion(Text *out, Net *net, const LossUse *use, int output) {
   text_put(out, "};\n");
 }
 
-/* The target of the loss of a port. */
+/* Prints the target that the loss of a port reads. */
 static void put_target(Text *out, const Net *net, const LossUse *use, int port) {
   const Shape shape = graph_port(net->graph, port)->node->shape;
   const Extent e = shape_extent(shape);
@@ -302,7 +303,7 @@ static void put_options(Text *out, const Net *net, const char *name, const Setti
       const int items = several ? value->n : value->kind == CONST_INT || value->kind == CONST_FLOAT;
       for (int m = 0; m < items; m++)
         vec_push(net->arena, values, number(several ? &value->items[m] : value, 0));
-      if (value->kind == CONST_DIMS && items == 1) /* N: as high as wide */
+      if (value->kind == CONST_DIMS && items == 1) /* a single number N stands for N x N */
         vec_push(net->arena, values, number(value->items, 0));
     }
     text_put(out, "  {\"%s\", {", list[i].form->name);

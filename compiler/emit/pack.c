@@ -59,7 +59,8 @@ static bool condition_before(const Net *net, const Member *table, int target) {
   return false;
 }
 
-/* The CPUs for which a table is needed: NULL for all, as the lowest target has no condition. */
+/* The condition of the targets that need a table. NULL: the lowest target needs it, and it has no condition.
+ */
 static const char *table_condition(const Net *net, const Member *table) {
   const int n = net->layout->options.ntargets;
   const char *all = NULL;
@@ -122,7 +123,9 @@ void put_packing(Text *out, Net *net, const Part *part, const char *to) {
 }
 
 /* ---- at the start of each training step ---- */
-enum { SHARED_FLOATS = 1 << 15 }; /* a microsecond, the time to wake a team */
+enum {
+  SHARED_FLOATS = 1 << 15
+}; /* packing this number of floats takes a microsecond, the time to wake a team */
 
 bool packing_shared(const Net *net) {
   return net->layout->train.program && net->options->openmp && net->layout->train.members.n > 1 &&

@@ -16,7 +16,7 @@ typedef struct Function {
   const char *name, *text, *vector, *scalar;
   PreludeFn uses[6];
   int nuses;
-} Function; /* one text for both, or one each */
+} Function; /* `text` for scalars and vectors, or a separate text for each */
 
 static const char letters[] = "abcdefghijklmnopqrstuvwxyz_"; /* of names */
 
@@ -229,7 +229,7 @@ static const Function function[FN_COUNT] = {
                 .nuses = 1},
     [FN_FLOOR] = {"floor", .text = prelude_floor, .uses = {FN_BITS, FN_FLOAT_OF, FN_SELECT, FN_ABS},
                   .nuses = 4},
-    [FN_SUM] = {.name = "sum"}, /* by emit_halves */
+    [FN_SUM] = {.name = "sum"}, /* printed by emit_halves */
     [FN_HIGHEST] = {.name = "highest"},
     [FN_RANDOM] = {"random",
                    .vector = "INLINE @a@F random@n(@I key0, @I key1, @I counter) {\n"
@@ -260,12 +260,14 @@ static const Function function[FN_COUNT] = {
                                        "    if (i < n) v[i] = p[i];\n"
                                        "  return v;\n"
                                        "}\n"},
-    [FN_STORE_PART] = {"store_part",
-                       .vector = "INLINE @a"
-                                 "void store_part@l(@E *p, @T v, int n) {\n"
-                                 "  UNROLL for (int i = 0; i < (int)(sizeof v / sizeof *p); i++)\n"
-                                 "    if (i < n) p[i] = v[i];\n"
-                                 "}\n"}, /* element by element: gcc would copy through memory, and stall */
+    [FN_STORE_PART] =
+        {"store_part",
+         .vector =
+             "INLINE @a"
+             "void store_part@l(@E *p, @T v, int n) {\n"
+             "  UNROLL for (int i = 0; i < (int)(sizeof v / sizeof *p); i++)\n"
+             "    if (i < n) p[i] = v[i];\n"
+             "}\n"}, /* done element by element, because gcc would otherwise copy through memory and stall */
     [FN_WORDS] = {"words", .text =
                                "// Four bytes per lane, unaligned.\nINLINE @a@T words@l(const int8_t *p) {\n"
                                "  typedef int32_t words __attribute__((@S, aligned(1), may_alias));\n"
@@ -275,7 +277,7 @@ static const Function function[FN_COUNT] = {
                                 "  typedef int32_t words __attribute__((@S, aligned(1), may_alias));\n"
                                 "  *(words *)p = (words)v;\n}\n"},
     [FN_LOOKUP] = {"lookup", .text = prelude_lookup},
-    [FN_LOAD_BYTES] = {.name = "load_bytes"}, /* by prelude_helium */
+    [FN_LOAD_BYTES] = {.name = "load_bytes"}, /* printed by prelude_helium */
     [FN_STORE_BYTES] = {.name = "store_bytes"},
 };
 
@@ -292,7 +294,7 @@ void prelude_need(PreludeNeeds *needs, PreludeFn fn, Elem elem, int lanes) {
   if (lanes > 1) needs->type[elem] |= bit;
   if (lanes > 1 && function[fn].nuses) needs->type[I32] |= bit;
   if (lanes > 1 && (fn == FN_SELECT || fn == FN_LOAD_BYTES || fn == FN_STORE_BYTES)) needs->type[I32] |= bit;
-  if (lanes == 1 && !function[fn].text) return; /* their scalar texts are complete */
+  if (lanes == 1 && !function[fn].text) return; /* these texts for scalars use no other functions */
   for (int i = 0; i < function[fn].nuses; i++)
     prelude_need(needs, function[fn].uses[i], elem == BF16 ? F32 : elem, lanes);
   if ((fn == FN_SUM || fn == FN_HIGHEST) && lanes > 4) prelude_need(needs, fn, elem, lanes / 2);
@@ -399,7 +401,8 @@ static bool is_letter_of_elem(char c, const char *more) {
   return strchr(more, c);
 }
 
-/* Does the name end with that number of lanes: digits, then letters of elements, or others? */
+/* Whether the text is a number of lanes: digits, followed only by letters of element types or letters in
+ * `more`. */
 static bool ends_with_lanes(const char *s, const char *more) {
   const size_t digits = strspn(s, "0123456789");
   const char *at = s + digits;
@@ -435,7 +438,8 @@ static bool any_convert(const PreludeNeeds *needs, int bit) {
   return bits & bit;
 }
 
-/* A type and its short name, which is a macro; without a prefix, the #undef of both. */
+/* Declares a type with the prefix in its name, and a macro with the short name. prefix NULL: undefines the
+ * short name. */
 static void emit_type(Text *out, const char *prefix, const char *name, const char *of, const char *how) {
   if (!prefix) text_put(out, "#undef %s\n", name);
   else text_put(out, "typedef %s %s%s __attribute__((%s));\n", of, prefix, name, how);

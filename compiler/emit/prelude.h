@@ -55,11 +55,12 @@ typedef struct PreludeNeeds {
   bool helium; /* needs the header of Arm's intrinsics */
 } PreludeNeeds;
 
-/* Parts of names: "lenet5_" "max_x4" "_v4"; and the macro before a function, "LENET5_V4". All may be "". */
+/* The prefix and the suffix of names, as in "lenet5_" "max_x4" "_v4", and the macro before a function, such
+ * as "LENET5_V4". All may be "". */
 typedef struct PreludeNames {
   const char *prefix, *suffix, *attribute;
   bool helium; /* vectors of four use Arm's Helium, if the compiler supports it */
-  bool vnni;   /* the functions have AVX-512 VNNI */
+  bool vnni;   /* the functions may use AVX-512 VNNI */
 } PreludeNames;
 
 void prelude_need(PreludeNeeds *, PreludeFn, Elem, int lanes);
@@ -70,8 +71,8 @@ void prelude_need_primitive(PreludeNeeds *, const Primitive *, int lanes);
 void prelude_merge(PreludeNeeds *into, const PreludeNeeds *from);
 
 /* Printed once per file, from the merged needs of its targets: floating-point settings first, then macros and
- * vector types. The file includes <stdint.h> and <stddef.h> before. At its end macros and contraction are
- * restored, because other files may follow in the same translation unit. */
+ * vector types. The file must include <stdint.h> and <stddef.h> before it. At the end of the file, macros and
+ * contraction are restored, because other files may follow in the same translation unit. */
 void emit_precise(Text *); /* before the first function */
 void emit_contraction(Text *, bool fused);
 /* The macro that enables the instructions for functions with vectors of that number of floats. */
@@ -82,21 +83,22 @@ void emit_prelude_end(Text *, const PreludeNeeds *);
 /* Printed once per target: the inline functions. */
 void emit_prelude(Text *, const PreludeNeeds *, const PreludeNames *);
 
-bool prelude_has_name(const char *); /* whether a macro has this name, or, without prefix and suffix, a vector
-                                        type or function, needed or not: other names must differ */
+bool prelude_has_name(
+    const char *); /* whether this is the name of a macro, or of a vector type or function without its prefix
+                      and suffix, even if it is not needed; other names must be different */
 
-/* "v16", "v16i", "v16b", "v16c" (with a u after: unaligned), which are macros for names with the prefix;
- * lanes 1: "float", "int32_t", "uint8_t", "int8_t". */
+/* The name of a vector type: "v16", "v16i", "v16b", "v16c", with a u appended for unaligned vectors. These
+ * are macros for names with the prefix. With one lane: "float", "int32_t", "uint8_t", "int8_t". */
 const char *prelude_type(Arena *, Elem, int lanes);
-/* Without the prefix: "exp_x16_v4", "max_x16i_v4", "select_x1"; the letter of the element type is omitted for
- * floats. */
+/* The name of a function without the prefix: "exp_x16_v4", "max_x16i_v4", "select_x1"; the letter of the
+ * element type is omitted for floats. */
 const char *prelude_function(Arena *, const PreludeNames *, PreludeFn, Elem, int lanes);
 /* "f32_from_u8_x16_v4". */
 const char *prelude_convert(Arena *, const PreludeNames *, Elem to, Elem from, int lanes);
 /* "dot_bytes_x16_v4"; lanes 1: "dot_bytes". */
 const char *prelude_primitive(Arena *, const PreludeNames *, const Primitive *, int lanes);
 
-/* prelude_macros.c, with emit_precise, emit_contraction, emit_attribute and emit_prelude_end */
+/* defined in prelude_macros.c, like emit_precise, emit_contraction, emit_attribute and emit_prelude_end */
 void prelude_macros(Text *, const PreludeNeeds *);
 bool prelude_has_macro(const char *name);
 bool prelude_loads(const PreludeNeeds *); /* whether vectors are loaded from memory */
@@ -109,6 +111,6 @@ const char *prelude_helium(PreludeFn, Elem,
 extern const char prelude_sine[], prelude_floor[]; /* text of FN_SINE and FN_FLOOR */
 extern const char prelude_lookup[];                /* the text of FN_LOOKUP */
 bool prelude_vector_of_floats(const Primitive *);  /* whether its text uses vectors of floats */
-/* In the notation of prelude.c. */
+/* Prints a text that is in the notation of prelude.c. */
 void prelude_text(Text *, const char *text, Elem, int lanes, const PreludeNames *);
 #endif

@@ -1,11 +1,12 @@
 /* prelude_vectors.c: Vector primitives, with the scalar operations of nest/word_primitives.h and
- * integer_primitives.h in each lane. The notation is that of prelude.c. Assembly where a CPU has an
- * instruction: compilers do not find these in the loops of kernels, and name their intrinsics differently. */
+ * integer_primitives.h in each lane. The notation is that of prelude.c. Where a CPU has an instruction, it is
+ * written in assembly, because compilers do not generate it from the loops of kernels, and the names of their
+ * intrinsics differ between compilers. */
 // SPDX-License-Identifier: Apache-2.0
 #include "emit/prelude.h"
 #include <string.h>
 
-/* instruction: text for x86-64 with AVX; four: for 4 lanes elsewhere; NULL: as `plain`. */
+/* instruction: text for x86-64 with AVX; four: text for 4 lanes on other CPUs; NULL: `plain` is used. */
 typedef struct VectorText {
   const Primitive *of;
   const char *arguments, *plain, *instruction, *four;
@@ -33,7 +34,7 @@ typedef struct VectorText {
   "    const " type " above = v[i] > " largest ", below = v[i] < -" largest " - 1;\n"                        \
   "    v[i] = (above & " largest ") | (below & (-" largest " - 1)) | (~(above | below) & v[i]);\n"           \
   "  }\n"
-/* Packs the numbers of each 16 bytes of a, then of b; then permutes each 16 bytes. */
+/* In each 16-byte part, packs the numbers of a and then those of b; then permutes the bytes of the part. */
 #define PACKED(instruction, order)                                                                           \
   "  typedef int8_t bytes __attribute__((vector_size(sizeof(@I)), aligned(1)));\n"                           \
   "  static const int8_t order[] = {" order ",\n    " order ",\n    " order ",\n    " order "};\n"           \
@@ -70,7 +71,8 @@ static const VectorText texts[] = {
      "  __asm__(\"vpdpbusd %2, %1, %0\" : \"+v\"(c) : \"v\"(x), \"v\"(w));\n"
      "  return c;\n",
      NULL},
-    {&primitive_dot_pairs, OF_C_X_W, BYTE_PRODUCTS, /* where two adjacent products fit in int16 */
+    {&primitive_dot_pairs, OF_C_X_W,
+     BYTE_PRODUCTS, /* for numbers whose two adjacent products have a sum that fits in int16 */
      HALVES "  const halves ones = (halves){0} + 1;\n"
             "  @I products;\n"
             "  __asm__(\"vpmaddubsw %3, %2, %1\\n\\tvpmaddwd %4, %1, %1\\n\\tvpaddd %1, %0, %0\"\n"
@@ -146,13 +148,14 @@ static const VectorText texts[] = {
      "  const @F y = __builtin_convertvector(x, @F) * s;\n" NEAREST("y < least"), NULL, NULL},
     {&primitive_quantize_float, "(@F x, @F scale)", "  const @F y = x / scale;\n" NEAREST("~(y >= least)"),
      NULL, NULL},
-    {&primitive_average, "(@I sum, @I n)", /* of at most 2^15 bytes: the rounding is exact */
+    {&primitive_average, "(@I sum, @I n)", /* for a sum of at most 2^15 bytes the rounding is exact */
      "  const @I half = n >> 1, minus = ~(sum > 0);\n"
      "  const @F y = __builtin_convertvector(sum + (half ^ minus) - minus, @F) / __builtin_convertvector(n, "
      "@F);\n"
      "  return __builtin_convertvector(y, @I);\n",
      NULL, NULL},
-    {&primitive_average_even, "(@I sum, @I n)", /* for such sums no quotient is rounded to a half */
+    {&primitive_average_even,
+     "(@I sum, @I n)", /* for a sum of at most 2^15 bytes no other quotient is rounded to a half */
      "  const @F nearest = __builtin_convertvector(sum, @F) / __builtin_convertvector(n, @F) + 12582912.f;\n"
      "  return __builtin_convertvector(nearest - 12582912.f, @I);\n",
      NULL, NULL},
@@ -180,7 +183,8 @@ static const struct {
      "(@I)__arm_vmaxq_s32(__arm_vdupq_n_s32(-131072), __arm_vminq_s32(__arm_vdupq_n_s32(131072),\n"
      "    __arm_vcvtnq_s32_f32(__arm_vmulq_f32(__arm_vcvtq_f32_s32(" NUMBERS(x) "), (float32x4_t)s))))"},
     {&primitive_average_even, "(@I){" EVEN_MEAN(0) ", " EVEN_MEAN(1) ", " EVEN_MEAN(2) ", " EVEN_MEAN(3) "}"},
-    {&primitive_average, "(@I){" MEAN(0) ", " MEAN(1) ", " MEAN(2) ", " MEAN(3) "}"}, /* no vectors divide */
+    {&primitive_average,
+     "(@I){" MEAN(0) ", " MEAN(1) ", " MEAN(2) ", " MEAN(3) "}"}, /* Helium cannot divide vectors */
     {NULL, NULL},
 };
 
@@ -198,7 +202,7 @@ static const VectorText *text_of(const Primitive *primitive) {
   return &texts[i];
 }
 
-/* Masked operations on 16 lanes: compilers would use a permutation, with a vector of lane numbers. */
+/* Masked operations on 16 lanes. Compilers would use a permutation with a vector of lane numbers instead. */
 #define UPPER_MASKED                                                                                         \
   "  __asm__(\"vmovshdup %1, %0%{%2%}\" : \"+v\"(odd) : \"v\"(even), \"Yk\"((uint16_t)0x5555));\n"           \
   "  return (@I)odd;\n"
@@ -255,8 +259,8 @@ void prelude_vector_primitive(Text *out, const Primitive *primitive, int lanes, 
 }
 
 /* ---- tables ---- */
-/* For 16 lanes, as on CPUs with AVX-512: a lookup among 64 byte pairs at a time, then the byte of the pair.
- */
+/* The text for 16 lanes, as on CPUs with AVX-512: it looks up among 64 pairs of bytes at a time, then selects
+ * one byte of the pair. */
 const char prelude_lookup[] =
     "// table[b + 128] for each byte b.\n"
     "INLINE @a@T lookup@l(const int8_t *table, @T x) {\n"

@@ -129,7 +129,7 @@ static bool has_table(const Program *p, int state) {
   return fills_of(p, state, &first) > 1;
 }
 
-/* A state with different numbers is copied from a constant. */
+/* Prints the constants from which states are copied whose initial numbers are not all equal. */
 static void put_state_tables(Text *out, Net *net) {
   const Program *p = net->layout->infer.program;
   for (int k = 0; k < graph_states(net->graph); k++) {
@@ -150,7 +150,7 @@ static void put_state_tables(Text *out, Net *net) {
   }
 }
 
-/* Of one image. */
+/* Prints the initialization of the states of one image. */
 static void put_begin(Text *out, Net *net, const char *image) {
   const Program *p = net->layout->infer.program;
   for (int k = 0; k < graph_states(net->graph); k++) {

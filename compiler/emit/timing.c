@@ -12,8 +12,8 @@ enum { LINE = 64 };
 typedef struct Timing {
   Arena *arena;
   const Target *target;
-  int64_t values, inputs, weights; /* bytes: of all buffers of a trial except weights; of its inputs, which
-                                      come first; of weights */
+  int64_t values, inputs, weights; /* numbers of bytes. values: all buffers of a trial except weights; inputs:
+                                      its inputs, which come first; weights: its weights */
   PreludeNeeds needs;
   NestPrint print;
   Text functions, calls;
@@ -64,9 +64,9 @@ static void put_trial(Timing *t, const Lower *l, int trial) {
   nest->main->name = main;
 }
 
-/* If a net's weights exceed the last-level cache, each iteration uses different ones, since they would never
- * be cached. Between two iterations the L2 cache is flushed, as by the rest of the net; the inputs have just
- * been written, as by the previous kernel. */
+/* If the weights of a net exceed the last-level cache, a kernel never finds its weights there, so each
+ * iteration uses different weights. Between two iterations the L2 cache is flushed, because the rest of the
+ * net would do so. The inputs have just been written, because the previous kernel would do so. */
 static const char program[] =
     "static double now(void) {\n  struct timespec t;\n  clock_gettime(CLOCK_MONOTONIC, &t);\n  return "
     "(double)t.tv_sec + 1e-9 * (double)t.tv_nsec;\n}\n\n"

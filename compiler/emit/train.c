@@ -1,6 +1,7 @@
 /* train.c: NAME_gradients. A batch is divided into a fixed number of shards, which may run at the same time.
  * A shard runs its images one after the other in its own arena and adds to its own gradients, which are
- * finally added in a fixed order. Calls that need all images, as for batch statistics, separate phases. */
+ * finally added in a fixed order. Calls that need all images, such as those for batch statistics, separate
+ * the phases. */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
 #include <string.h>
@@ -111,9 +112,11 @@ void put_batch_struct(Text *out, Net *net) {
 /* ---- phases ---- */
 static bool interleaved(const Net *net) { return net->layout->train.program->batching.how == INTERLEAVED; }
 
-/* A phase runs image by image; or, with interleaved images, by groups of them. */
-static const char *training_phase_function(Net *net, int phase,
-                                           bool batch) { /* phase -1, before all images: 0 */
+/* The name of a phase's function. A phase runs image by image or, if images are interleaved, group by group.
+ */
+static const char *
+training_phase_function(Net *net, int phase,
+                        bool batch) { /* phase -1, which runs before all images, gets the number 0 */
   return arena_printf(net->arena, "%s%d_%s", net->own->phase, phase - net->layout->train.program->first_phase,
                       batch              ? "batch"
                       : interleaved(net) ? "images"
@@ -158,8 +161,10 @@ static void put_output(Frame *f, int o) {
   const Node *node = f->part->program->output[o];
   const int64_t there = shape_elements(node->shape),
                 room = shape_elements(net->graph->outputs.data[o].node->shape);
-  const char *size = there < room ? arena_printf(net->arena, "%" PRId64, there) /* sample of proposals */
-                                  : sample;
+  const char *size =
+      there < room ? arena_printf(net->arena, "%" PRId64,
+                                  there) /* an output that is a sample of proposals is smaller in training */
+                   : sample;
   text_put(&f->calls, "  if (batch->%s) memcpy(batch->%s + n * %s, %s, %s * sizeof(float));\n", port->name,
            port->name, sample, frame_value(f, node), size);
 }
@@ -287,7 +292,7 @@ static void put_shards(Text *out, Net *net, int phase) {
   const int64_t shards = net->layout->train.program->shards;
   const char *wide = net->layout->train.program->batching.images > INT32_MAX / shards
                          ? "(int64_t)"
-                         : ""; /* small CPUs only divide 32-bit numbers */
+                         : ""; /* not always 64 bits, because small CPUs only divide 32-bit numbers */
   const char *gradients = !net->model ? "" : ", shard ? &workspace->sum[shard - 1] : gradients";
   if (net->options->openmp)
     text_put(out, "#ifdef _OPENMP\n#pragma omp parallel for schedule(static)\n#endif\n");
@@ -312,7 +317,7 @@ static void put_shards(Text *out, Net *net, int phase) {
            training_phase_function(net, phase, false), gradients);
 }
 
-/* ((g + s0) + (s1 + s2)) + ...: pairs, then pairs of pairs. */
+/* Prints the sum as a tree, ((g + s0) + (s1 + s2)) + ...: pairs, then pairs of pairs. */
 static void put_tree(Text *out, int64_t from, int64_t to) {
   if (to - from == 1) {
     if (from) text_put(out, "s[%" PRId64 "].f[i]", from - 1);
@@ -331,7 +336,7 @@ static bool all_gradients(const Net *net, const Stretches *of) {
   return of->n == 1 && of->data[0].from == 0 && of->data[0].to == graph_weight_bytes(net->graph);
 }
 
-/* Zeros of the gradients at `pointer`, in an object of that name. */
+/* Prints code that clears the gradients at `pointer`, which points to `object`. */
 static void put_zeros(Text *out, const Net *net, const Stretches *of, const char *indent, const char *pointer,
                       const char *object) {
   if (all_gradients(net, of)) {
@@ -408,7 +413,8 @@ static void put_batch_value(Text *out, Net *net) {
            list.s, net->options->program ? ", mark, context" : "");
 }
 
-/* Two further steps follow the calls of all phases: the work before them, and after them. */
+/* In the list of steps, the calls of all phases are followed by two more steps: the work before the phases,
+ * and the work after them. */
 enum { BEFORE_PHASES, AFTER_PHASES };
 static void put_upkeep_mark(Text *out, const Net *net, int which) {
   if (net->options->program)
@@ -424,7 +430,8 @@ static const char *gathered(Net *net, const Gather *g) { /* address of the value
   }
 }
 
-/* Before a phase, or, after the last, before the loss: gathers the inputs that other processes have. */
+/* Prints code before a phase, or before the loss after the last phase: it gathers the inputs that other
+ * processes have. */
 static void put_gathers(Text *out, Net *net, int before) {
   const Program *p = net->layout->train.program;
   for (int i = 0; i < p->gathers.n; i++) {
@@ -437,7 +444,7 @@ static void put_gathers(Text *out, Net *net, int before) {
   }
 }
 
-/* After a phase: starts the exchange of the gradient sums that are complete. */
+/* Prints code after a phase: it starts the exchange of the gradient sums that are complete. */
 static void put_buckets(Text *out, Net *net, int after) {
   const Program *p = net->layout->train.program;
   const char *sums = p->shards > 1 ? "(float *)(void *)workspace->sum" : "NULL";

@@ -1,8 +1,10 @@
-/* units.c: Splits the C text into several translation units, for parallel compilation, as lir/units.c has
- * assigned the functions. The first has everything except the functions of nests, which are in the others.
- * Units share only declarations of functions, whose parameters are pointers and numbers.
+/* units.c: Splits the C text into several translation units, for parallel compilation, in the way that
+ * lir/units.c has assigned the functions. The first unit has everything except the functions of nests, which
+ * are in the other units. Units share only declarations of functions, whose parameters are pointers and
+ * numbers.
  *
- * These functions have hidden visibility, and symbols with a point, which no C function can have. */
+ * These functions have hidden visibility, and the names of their symbols contain a point, which the name of a
+ * C function cannot. */
 // SPDX-License-Identifier: Apache-2.0
 #include "emit/module.h"
 

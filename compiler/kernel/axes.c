@@ -7,15 +7,16 @@
 #include "kernel/walk.h"
 
 enum {
-  AT_ONCE = 256, /* most products in all code for both axes in one pass; with more, two passes */
-  IN_LINE = 16,  /* most products of an element in one expression */
-  FEW = 4        /* equal elements with unrolled stores */
+  AT_ONCE = 256, /* maximum number of products in the code of one pass over both axes; if there are more, each
+                    axis has its own pass */
+  IN_LINE = 16,  /* maximum number of products of an element in one expression */
+  FEW = 4        /* maximum number of equal elements whose stores are unrolled */
 };
 
 /* ---- the oracle ---- */
 
-/* The taps of an element, with the sum of the weights if an input occurs more than once, as at a border:
- * infinity then remains infinity even if weights have different signs. */
+/* The taps of an element. If an input occurs more than once, as at a border, its weights are added, so that
+ * an infinite input gives infinity even if the weights have different signs. */
 static int axis_taps_at(const Node *forward, AxisRule rule, int axis, int64_t to, AxisTap tap[AXIS_TAPS]) {
   const int all = rule(forward, axis, to, tap);
   int n = 0;
@@ -105,7 +106,8 @@ static void line_join(Line *line) {
   line->n = n;
 }
 
-static bool line_follows(const Line *a, const Line *b, int64_t step) { /* whether b is a, shifted by step */
+static bool line_follows(const Line *a, const Line *b,
+                         int64_t step) { /* whether b equals a after a shift by step */
   bool same = a->n == b->n;
   for (int i = 0; i < a->n && same; i++)
     same = a->tap[i].from + step == b->tap[i].from && a->tap[i].count == b->tap[i].count &&
@@ -137,7 +139,9 @@ static AxisMap map_of(Line *line, int64_t lines, int64_t period, int64_t step, i
   return map;
 }
 
-static AxisMap map_spread(Arena *arena, int64_t size) { /* the gradient of a size of 1 */
+static AxisMap map_spread(
+    Arena *arena,
+    int64_t size) { /* for the gradient of an axis of size 1: one element, the sum of all `size` elements */
   Line *line = NEW_ARRAY(arena, Line, 1);
   line->n = line->room = 1;
   line->tap = NEW_ARRAY(arena, Tap, 1);
@@ -189,11 +193,12 @@ static int64_t axis_products(const AxisMap *map) { /* number of products in the 
 /* ---- the nest ---- */
 typedef struct Pass {
   Lower *l;
-  Buf *from, *to; /* to NULL: the result, followed by the fused nodes */
+  Buf *from, *to; /* to: NULL for the result, to which the fused nodes are applied */
   const AxisMap *map[2];
   int64_t channels;
 } Pass;
-typedef struct Spot { /* elements of one pass: `times` equal ones along each axis, and their taps */
+typedef struct Spot { /* elements of one pass: along each axis `times` elements with equal taps, and these
+                         taps */
   const Pass *pass;
   Ix to[2], base[2];
   int64_t times[2];
@@ -277,7 +282,8 @@ static void spot_body(Lower *l, const Ix *unused_y, const Ix *unused_x, const Ix
 
 static void each_line(Spot *spot, int axis);
 
-/* Lines first .. first+n-1 of the map, with results from `to` on; equal lines are merged. */
+/* Computes lines first .. first+n-1 of the map and stores them from `to` on. Consecutive equal lines are
+ * merged. */
 static void lines(Spot *spot, int axis, int64_t first, int64_t n, const Ix *to, const Ix *base) {
   const AxisMap *map = spot->pass->map[axis];
   for (int64_t i = 0, times; i < n; i += times) {

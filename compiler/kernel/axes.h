@@ -14,11 +14,11 @@ typedef struct AxisTap {
   int64_t from;
   double weight;
 } AxisTap;
-/* The taps of row or column `to` of the forward node's value; returns their number. An element may occur
- * more than once. */
+/* Stores the taps of row or column `to` of the forward node's value, and returns their number. An input
+ * element may occur more than once. */
 typedef int AxisRule(const Node *forward, int axis, int64_t to, AxisTap tap[AXIS_TAPS]);
-/* Result rows `to` apart have equal weights, on input rows `from` apart, except for about `border` rows
- * near the ends. */
+/* Two result rows with the distance `to` have equal weights, for input rows with the distance `from`, except
+ * for about `border` rows near the ends. */
 typedef struct AxisPeriod {
   int64_t from, to, border;
 } AxisPeriod;
@@ -26,7 +26,7 @@ typedef AxisPeriod AxisPeriodOf(const Node *forward, int axis);
 
 /* ---- the oracle: its rule is in double and shares no code with the rule of the nest ---- */
 void axes_run(const Eval *, AxisRule);
-void axes_run_back(const Eval *, AxisRule); /* the gradient with respect to the input, from in[0] */
+void axes_run_back(const Eval *, AxisRule); /* the gradient with respect to the input, computed from in[0] */
 
 /* ---- the nests ---- */
 void axes_lower(Lower *, AxisRule, AxisPeriodOf);

@@ -5,9 +5,10 @@
 #define CNNC_CHANNELS_H
 #include "kernel/walk.h"
 
-typedef Val ChannelsValue(Lower *, const Ix *y, const Ix *x, int64_t channels); /* at a pixel of in[0] */
+typedef Val ChannelsValue(Lower *, const Ix *y, const Ix *x,
+                          int64_t channels); /* the value of some channels at a pixel of in[0] */
 
-void channels_shape(ShapeContext *, Node *); /* HxWx1, Lx1, or a vector of 1 */
+void channels_shape(ShapeContext *, Node *); /* sets the shape HxWx1, Lx1, or a vector of one element */
 void channels_lower(Lower *, ChannelsValue);
 
 extern const Op op_sum_channels; /* HxWx1: the gradient of an operand that was broadcast over the channels */

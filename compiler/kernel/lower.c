@@ -27,7 +27,7 @@ static const char *kernel_name(Arena *arena, const Node *node) {
     return to_c_name(arena, arena_printf(arena, "%s_%d_%s", node->name, node->id, what)); /* losses */
   const size_t n = strlen(node->hidden->of->op->name);
   if (!strncmp(what, node->hidden->of->op->name, n) && what[n] == ' ') what += n + 1;
-  const bool several = !strncmp(what, "map ", 4); /* one per operand or parameter */
+  const bool several = !strncmp(what, "map ", 4); /* there is one such node per operand or parameter */
   return to_c_name(arena, several ? arena_printf(arena, "%s_%s_%d", node->name, what, node->hidden->wrt)
                                   : arena_printf(arena, "%s_%s", node->name, what));
 }
@@ -107,8 +107,9 @@ static Extent extent_of(const Lower *l, const Node *value) {
   return e;
 }
 
-/* Sets the strides of an alias: its pixels, rows and images have the distances of the containing value.
- * Positions are computed, because as an array it would extend past that value. */
+/* Sets the strides of an alias: its pixels, rows and images have the same distances as those of the
+ * containing value. The code computes flat positions, because an array with these strides would extend past
+ * the containing value. */
 static void set_alias_strides(const Lower *l, Buf *buf, const Node *value) {
   const Home home = home_in(l->kernel, value);
   const Extent e = shape_extent(value->shape);
@@ -116,7 +117,8 @@ static void set_alias_strides(const Lower *l, Buf *buf, const Node *value) {
   const bool all = is_stored_for_all(l, value), some = !all && around.regions > value->shape.regions;
   const int64_t last = buf->rank - 1,
                 apart = home.rows ? home.rows
-                        : some    ? shape_row_elements(around) /* some of its rows */
+                        : some    ? shape_row_elements(
+                                        around) /* the alias has only some rows of the containing value */
                                   : shape_elements(around) * (all ? l->batch : 1) / buf->dim[0];
   if (e.h * e.w > 1) buf->room[last] = home.pitch;
   if (buf->rank == 4 && buf_room(buf, 1) != apart) buf->apart = apart;
@@ -134,8 +136,8 @@ static Buf *value_buffer(Lower *l, BufPlace place, const char *name, const Node 
   return bind(l, buf, (Binding){.kind = BIND_VALUE, .node = value});
 }
 
-/* An existing buffer with the same memory, as for two flattens of one value: two `restrict` pointers to it
- * would be undefined behavior. */
+/* An existing buffer with the same memory, for example if one value is flattened twice: two `restrict`
+ * pointers to the same memory would be undefined behavior. */
 static Buf *find_alias(const Lower *l, const Node *value) {
   const Home home = home_in(l->kernel, value);
   for (int i = 0; i < l->b->nbufs; i++) {
@@ -498,7 +500,8 @@ static Val with_second_bias(Lower *l, Pack *pack, Val bias, const Ix *channel) {
   return add(bias, second);
 }
 
-/* The constant after the batchnorms; sequential: sources are listed in the order of their first use. */
+/* The bias after the folded batchnorms. Each value has its own statement, because sources are listed in the
+ * order of their first use. */
 static Val scaled_bias(Lower *l, Pack *pack, Val bias, const Ix *out_channel) {
   for (int i = 0; i < l->kernel->nscales; i++) {
     Val centered = sub(bias, scale_part(l, pack, i, BN_MEAN, out_channel, 0));
@@ -520,8 +523,8 @@ Val lower_packed_bias(Lower *l, Pack *pack, const Ix *out_channel, const Ix *gro
   return node_is_bf16(l->node) ? bias : scaled_bias(l, pack, bias, out_channel);
 }
 
-/* Weights of bf16 are not scaled, which would round them differently: the sums are. One factor and one
- * constant a channel. */
+/* Weights in bf16 are not scaled, because scaling would change their rounding. The sums are scaled instead,
+ * with one factor and one constant per channel. */
 static void pack_scales(Lower *l) {
   const int64_t n = shape_extent(l->kernel->scale[0]->shape).c;
   for (int part = 0; part < 2; part++) {
@@ -591,10 +594,11 @@ Ref lower_at(const Lower *l, Buf *buf, const Ix *y, const Ix *x, const Ix *c) {
   return buf->rank == 4 && !buf->leads ? nest_at(b, buf, *l->row, *y, *x, *c) : nest_at(b, buf, *y, *x, *c);
 }
 
-/* An operand at the element; the single pixel or channel of a repeated operand. */
+/* The value of an operand at an element. A repeated operand has a single pixel or channel, which is used for
+ * all elements. */
 static Val operand_at(Lower *l, Buf *buf, const Ix *y, const Ix *x, const Ix *c, int part, int lanes) {
   Nest *b = l->b;
-  const int64_t *size = buf->dim + (buf->rank == 4); /* after the leading axis */
+  const int64_t *size = buf->dim + (buf->rank == 4); /* size: the dimensions after the leading axis */
   const Ix zero = {0}, row = size[0] == 1 ? zero : *y, column = size[1] == 1 ? zero : *x;
   if (size[2] == 1) return nest_load(b, lower_at(l, buf, &row, &column, &zero), 1);
   const Ref ref = lower_at(l, buf, &row, &column, c);

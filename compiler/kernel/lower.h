@@ -15,7 +15,7 @@ typedef struct Kernel {
   Node **chain;
   Node *pool;   /* a fused pooling after the chain, or NULL */
   Node *means;  /* op_row_mean of the result, which is stored, too; or NULL */
-  Node *result; /* the last of them */
+  Node *result; /* the last of the nodes above; its value is stored */
   const Node
       *over; /* an operand that the result overwrites if the nest allows (passes/in_place.c); or NULL */
   /* batchnorm nodes that passes folded into the packed weights, in order. Per output channel: w' = w*gain,
@@ -24,34 +24,37 @@ typedef struct Kernel {
   Node **scale; /* a normalize before the root whose factor and shift are folded into the weights; or NULL */
   Node *normalize;
   bool normalize_shift;
-  /* the product before the root that scales the channels of its input: root->in[0] is the scaled value,
-   * root->in[1] the factors, which multiply the weights instead; or NULL */
+  /* a product before the root that scales the channels of the root's input, or NULL. root->in[0] is the value
+   * before the scaling and root->in[1] are the factors, by which the weights are multiplied instead */
   Node *gate;
   int phase;  /* the kernels of a phase run image by image */
   bool batch; /* runs once for all images, after those of its phase: a BATCH node, or a batched kernel */
-  const Home *home; /* by node id: where values are stored; NULL: each separately */
+  const Home *home; /* by node id: where values are stored; NULL: each value has its own memory */
 } Kernel;
 bool kernel_whole_batch(const Kernel *); /* whether a batched kernel computes a per-image value */
 
-enum { TOGETHER_WEIGHTS = 1 << 14 }; /* minimum weights of a batched dense layer: fewer stay in the cache */
+enum {
+  TOGETHER_WEIGHTS = 1 << 14
+}; /* minimum number of weights of a batched dense layer; fewer weights stay in the cache without batching */
 
 typedef enum BindKind {
-  BIND_VALUE,  /* the value of `node`: [h][w][c]; in a batched nest [batch][h][w][c] */
-  BIND_INPUT,  /* the caller's buffer of `node`, an input or target, in[0] of its conversion kernel: with the
-                  element type and layout of node->port */
-  BIND_WEIGHT, /* `weight` in its natural layout */
-  BIND_PACK,   /* `pack` */
-  BIND_GRADIENT, /* the gradient of `weight`, natural layout (RESULT_SUM, BATCH with a target) */
+  BIND_VALUE,    /* the value of `node`: [h][w][c]; in a batched nest [batch][h][w][c] */
+  BIND_INPUT,    /* the caller's buffer of `node`, which is an input or target and in[0] of its conversion
+                    kernel; it has the element type and layout of node->port */
+  BIND_WEIGHT,   /* `weight` in its natural layout */
+  BIND_PACK,     /* `pack` */
+  BIND_GRADIENT, /* the gradient of `weight` in its natural layout (RESULT_SUM, BATCH with a target) */
   BIND_SCRATCH,
   BIND_KEYS,  /* int32 [2]: the keys of this image's random numbers, the second one XOR node->salt */
-  BIND_TABLE, /* constants: `elements` floats, `table` */
+  BIND_TABLE, /* constants: the `elements` floats at `table` */
 } BindKind;
-typedef struct Pack { /* Packed weights: a nest from natural weights to one OUTPUT buffer */
+typedef struct Pack { /* packed weights: a nest reads weights in their natural layout and stores to one OUTPUT
+                         buffer */
   const char *name;   /* "stage1_conv1_weight" : C name of the model's member */
   Nest *nest;
   Buf *out; /* in pack->nest */
   VEC(Weight *) source;
-  VEC(Buf *) source_buf; /* its inputs; no sources: constants only */
+  VEC(Buf *) source_buf; /* the nest's input buffers; without sources it packs only constants */
   const void *values;    /* constants without a nest; NULL: there is a nest */
   const void *origin;    /* updatable models: equal constants are merged only if this is equal, too */
   Buf *factor, *shift;   /* in pack->nest: the constants of a folded normalize per channel, or NULL */
@@ -68,13 +71,13 @@ typedef struct Binding {
 
 struct Schedule;                                                  /* schedule/schedule.h */
 typedef enum Order { ORDER_OWN, ORDER_ROWS, ORDER_PANELS } Order; /* the outer loop */
-/* A schedule and its parameters; 0: chosen by the schedule. The schedule and m determine the packing of
- * weights. */
+/* A schedule and its parameters. If a parameter is 0, the schedule chooses it. The schedule and m determine
+ * the packing of weights. */
 typedef struct Choice {
   const struct Schedule *schedule;
-  int m;       /* Winograd: m x m outputs per tile; Strassen: parts of an axis, 2 or 4 */
+  int m;       /* Winograd: a tile has m x m outputs; Strassen: number of parts of an axis, 2 or 4 */
   int tiles;   /* Winograd, Strassen: approximate number of tiles per block */
-  int pixels;  /* direct: outputs of one row in a register tile */
+  int pixels;  /* direct: number of outputs of one row in a register tile */
   Order order; /* direct */
   bool small;  /* microcontrollers: smaller constants, more computation */
 } Choice;
@@ -83,13 +86,14 @@ struct Tuning;   /* schedule/tuning.h: measured choices */
 
 /* Size class of an int8 kernel's constants, if flash is limited. */
 typedef enum Small {
-  SMALL_NOT,   /* as in the fastest schedule */
+  SMALL_NOT,   /* constants as in the fastest schedule */
   SMALL_TILES, /* no Winograd tiles larger than 2x2 */
   SMALL_BYTES, /* weights as bytes */
   SMALL_MOST   /* other constants are as small as possible, too */
 } Small;
 
-/* -Os: loads per product: 2 with one sum, 1.2 with six sums; more sums save little, and cost code size. */
+/* -Os: a product needs 2 loads with one sum, and 1.2 loads with six sums. More sums save little and increase
+ * the code size. */
 enum { SMALL_SUMS = 6 };
 
 struct Numbers;
@@ -99,12 +103,12 @@ typedef struct LowerOptions { /* as in Lower */
   int layout_lanes, sums;
   bool plain, exact, threads;
   bool updatable; /* graph->updatable */
-  bool sole;      /* the only kernel that adds to this gradient: it may store it instead */
+  bool sole;      /* this is the only kernel that adds to the gradient, so it may store it instead */
   Small small;
   const CpuCycles *cycles; /* NULL: those of `layout` */
   int64_t batch, call;
   int images;
-  const Target *layout; /* NULL: the first in the table with that number of lanes */
+  const Target *layout; /* NULL: the first target in the table with layout_lanes lanes */
   int64_t weight_bytes;
   struct Tuning *tuning; /* NULL: only the cost model */
 } LowerOptions;
@@ -118,7 +122,8 @@ typedef struct Lower {
   int layout_lanes; /* lanes of the file's widest target; packed layouts depend on this and on shapes, never
                        on `target` */
   const Target *layout; /* the widest target: choices that determine the packing are made for it */
-  int64_t weight_bytes; /* of the whole net, to estimate whether weights stay in a cache between calls */
+  int64_t weight_bytes; /* size of the whole net's weights, to estimate whether they stay in a cache between
+                           calls */
   struct Tuning *tuning;
   Choice choice;
   struct Decision *decision; /* set before a schedule builds the nest */
@@ -126,7 +131,7 @@ typedef struct Lower {
   int sums;                  /* reference nests: maximum sums per input loop; 0 means 1 */
   bool exact;                /* excludes algorithms that round differently */
   bool updatable;            /* graph->updatable: numbers of the weight file are stored in the model */
-  Numbers *numbers[2];       /* these numbers, integers and floats; NULL: none yet */
+  Numbers *numbers[2];       /* the numbers for the model: [0] integers, [1] floats; NULL: none yet */
   VEC(const char *) broken;  /* assumptions of the schedule that the weights do not satisfy */
   bool sole;                 /* as in LowerOptions */
   Small small;
@@ -138,13 +143,13 @@ typedef struct Lower {
                      then widened; 0 or 1: not interleaved */
   int64_t rows;   /* size of the nest's leading axis: maximum images of a batch, or regions of an image; 0:
                      none, or the builder loops over it (nest_lead) */
-  Buf **in, *out; /* created by lower_begin: [h][w][c] of each root input and of the result ([rows][h][w][c]
+  Buf **in, *out; /* created by lower_begin: [h][w][c] of the root's inputs and of the result ([rows][h][w][c]
                      in a nest with the leading axis; [batch][h][w][c] for inputs of a RESULT_BATCH node).
-                     RESULT_SUM: out is the gradient buffer in the weight's dims, UPDATE, or OUTPUT if it is
-                     stored. With kernel->over it is also that value's buffer, OVER; or UPDATE, if
-                     the other elements keep their value */
-  Buf *means;     /* of kernel->means, an OUTPUT; or NULL */
-  VEC(Binding) bindings; /* by buffer id, if bound: lower_binding */
+                     RESULT_SUM: out is the gradient, with the dimensions of the weight; its place is UPDATE,
+                     or OUTPUT if the gradient is stored. With kernel->over, out is also the buffer of the
+                     overwritten value; its place is OVER, or UPDATE if the other elements keep their value */
+  Buf *means;     /* the buffer of kernel->means, an OUTPUT; or NULL */
+  VEC(Binding) bindings; /* by buffer id; lower_binding reads it */
   VEC(Pack *) packs;
   Buf *other[64];
   int nothers;    /* operands of the chain */
@@ -154,22 +159,22 @@ typedef struct Lower {
   VEC(const char *) details; /* further remarks of the schedule */
 } Lower;
 
-/* Whether a RESULT_SUM adds to the gradient, or else stores it. */
+/* Whether a RESULT_SUM adds to the gradient. If not, it stores the gradient. */
 bool lower_adds(const Lower *);
-void lower_must_add(Lower *); /* to be called first: the gradient is computed in parts that are added */
+void lower_must_add(Lower *); /* must be called first if the gradient is computed in parts that are added */
 
 /* Starts a nest with buffers for inputs, result and operands of the chain; other parameters are created on
  * first use. The main function is named l->b->name. */
 Lower *lower_begin(Arena *, const Kernel *, const Target *, const LowerOptions *);
-const Binding *lower_binding(const Lower *, int buffer); /* local buffer: zeros */
+const Binding *lower_binding(const Lower *, int buffer); /* of a local buffer: all zero */
 Buf *lower_weight(Lower *,
                   int k); /* node->weight[k], natural layout [dims]; NULL if the node has no such weight */
 Buf *lower_scratch(Lower *, const char *name, int rank, const int64_t *dim); /* WORK */
 Buf *lower_scratch_of(Lower *, const char *name, Elem, int rank, const int64_t *dim);
 /* Constants in the model, in the order in which int8 kernels read them. */
 Buf *lower_constants(Lower *, const char *member, Elem, int rank, const int64_t *dim, const void *values);
-/* numbers.c: a number derived from scales or weights, by its name in the kernel: a constant, or a number in
- * the model if the net is updatable. */
+/* numbers.c: a number derived from scales or weights, with a name that is unique in the kernel. It is a
+ * constant or, if the net is updatable, a number in the model. */
 Val lower_number(Lower *, const char *name, int32_t);
 Val lower_real(Lower *, const char *name, float);
 /* An assumption of a schedule about numbers in the weight file. For updatable nets it counts as true when
@@ -187,17 +192,18 @@ void lower_whole_rows(Lower *); /* before nest_fn: views the result as [h][1][w*
                                    over its pixels */
 const Ix *lower_count(Lower *); /* batched nests: the size parameter `count`, after nest_fn */
 Ix lower_rows(
-    Lower *); /* nests with the leading axis, after nest_fn: the number of rows that count, of l->rows */
-Ix lower_row(const Lower *); /* other nests: the current row */
+    Lower *); /* nests with the leading axis, after nest_fn: the number of rows in use, at most l->rows */
+Ix lower_row(const Lower *); /* the current row if the builder loops over rows (nest_lead) */
 Ref lower_at(const Lower *, Buf *value, const Ix *y, const Ix *x,
              const Ix *c); /* an element of a value with the leading axis in this nest, in row l->row */
 
-/* A packed copy of weights. Between lower_pack and lower_pack_done the caller builds pack->nest, loops that
+/* A packed copy of weights. Between lower_pack and lower_pack_done the caller builds pack->nest, whose loops
  * store to pack->out. lower_packed_weight and lower_packed_bias return elements at natural indices with
  * batchnorm and normalize folded in (0 for a missing bias). */
 Pack *lower_pack(Lower *, const char *member, int rank, const int64_t *dim);
-Pack *lower_pack_weights(Lower *, const char *member, int rank, const int64_t *dim); /* of weights as they
-                                                                 are: stored as bf16 if the node says so */
+Pack *lower_pack_weights(
+    Lower *, const char *member, int rank,
+    const int64_t *dim); /* a pack of unchanged weights; they are stored as bf16 if the node requires it */
 Val lower_packed_weight(
     Lower *, Pack *, int rank, const Ix *at, const Ix *out_channel,
     const Ix *in_channel); /* weight[0] at natural indices; the channels select the folded factors */
@@ -207,8 +213,9 @@ Val lower_packed_bias(
 Buf *lower_pack_source(Lower *, Pack *, Weight *, const char *prefix); /* in pack->nest */
 Buf *lower_pack_done(Lower *, Pack *); /* the WEIGHTS buffer of the main nest */
 
-/* rounded.c: QAT: whether the layer, or the gradient of one, computes with rounded weights. Then a pack has
- * scales with which it rounds the weight at `index`; channel: its output channel. */
+/* rounded.c: whether the layer computes with rounded weights, as in QAT; also for gradients of such a layer.
+ * Then a pack has scales with which it rounds the weight at `index`; channel is the output channel of that
+ * weight. */
 bool lower_rounds(const Lower *);
 void lower_scales(Lower *, Pack *);
 Val lower_rounded(Lower *, Pack *, Val weight, const Ix *index, const Ix *channel);
@@ -217,20 +224,23 @@ Buf *lower_rounded_weight(Lower *); /* all rounded weights in natural order */
 /* Applies the chain: the value of elements [y][x][c .. c+part-1] after all fused nodes, `lanes` wide (1:
  * scalar). */
 Val lower_finish(Lower *, Val, const Ix *y, const Ix *x, const Ix *c, int part, int lanes);
-/* For kernels that sum in memory before they finish: the result, or scratch of floats if it is stored as
- * bf16; and whether anything is left to do with the sums. */
+/* For kernels that sum in memory and then apply the chain. lower_sums_in_memory: the buffer for the sums,
+ * which is the result, or float scratch if the result is stored as bf16. lower_finishes: whether anything
+ * remains to be done with the sums. */
 Buf *lower_sums_in_memory(Lower *);
 bool lower_finishes(const Lower *);
 bool lower_costly(Lower *, Val sum); /* whether the chain has so much code (exp) that a loop over the sums of
                                         a tile is better than a copy for each */
 void lower_store(Lower *, Val, const Ix *y, const Ix *x, const Ix *c, int part,
-                 int lanes); /* finish, then store to out */
-int64_t lower_sums(const Lower *,
-                   int64_t channels); /* reference nests: sums per loop; they divide the channels */
-void lower_store_sums(Lower *, Buf *sum, int64_t sums, const Ix *y, const Ix *x,
-                      const Ix *block); /* finish and store those from channel block * sums on */
-void lower_put(Lower *, Val finished, const Ix *y, const Ix *x, const Ix *c, int part,
-               int lanes); /* stores a value after the chain to out, after a fused pooling */
+                 int lanes);                         /* applies lower_finish, then stores to out */
+int64_t lower_sums(const Lower *, int64_t channels); /* reference nests: the number of sums per loop, which
+                                                        divides the number of channels */
+void lower_store_sums(
+    Lower *, Buf *sum, int64_t sums, const Ix *y, const Ix *x,
+    const Ix *block); /* finishes and stores the sums of the channels from block * sums on */
+void lower_put(
+    Lower *, Val finished, const Ix *y, const Ix *x, const Ix *c, int part,
+    int lanes); /* applies a fused pooling, then stores to out; the chain has already been applied */
 Val lower_root_map(Lower *, const Ix *y, const Ix *x, const Ix *c, int part,
                    int lanes); /* FAMILY_MAP: the root's value, before the chain */
 void lower_plain_map(Lower *); /* FAMILY_MAP only: three loops over the result */
@@ -252,6 +262,7 @@ typedef struct Map {
 } Map;
 Val map_weight(Map *, int k);               /* node->weight[k] at channel c: lanes wide */
 Val map_weight_at(Map *, int k, int64_t i); /* node->weight[k] at index i, for all channels */
-Val map_constant(Map *, const float *per_channel,
-                 int64_t n); /* n 1: a number; n channels: a table at channel c */
+Val map_constant(
+    Map *, const float *per_channel,
+    int64_t n); /* n is 1: a number; n is the number of channels: the element of a table at channel c */
 #endif

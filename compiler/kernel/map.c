@@ -221,7 +221,7 @@ static Val map_operand(Lower *l, int k, const Ix *y, const Ix *x, const Ix *c, i
                       : walk_load(l, l->in[k], row, column, c, part, lanes);
 }
 
-/* The summand at one pixel. */
+/* The summand of the weight's gradient at one pixel. */
 static Val weight_gradient_term(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,
                                 const void *context) {
   (void)context;

@@ -5,28 +5,29 @@
 #define CNNC_MAP_H
 #include "kernel/lower.h"
 
-void map_shape(ShapeContext *, Node *);          /* one operand: its shape */
-void map_shape_weighted(ShapeContext *, Node *); /* the same, and one weight per channel, from `init` */
+void map_shape(ShapeContext *, Node *); /* one operand, whose shape is also that of the result */
+void map_shape_weighted(ShapeContext *,
+                        Node *); /* the same with one weight per channel, which `init` initializes */
 void map_shape_weight(ShapeContext *, Node *, const char *member,
-                      bool decay);               /* the same with another member name */
+                      bool decay);               /* the same with another name of the weight */
 void map_shape_operands(ShapeContext *, Node *); /* several operands: of equal shape, or broadcast: 1x1xC (or
                                                     a vector of C) to every pixel, HxWx1 to every channel */
 void map_run(const Eval *);                      /* op->eval */
 void map_backward(Gradient *, Node *, Node *dy); /* op->gradient */
 void map_backward_operand(Gradient *, Node *, Node *dy, int k, bool derivative_is_one);
-uint32_t map_needs_x(const Node *, int wrt); /* op->map_needs of functions of one operand */
+uint32_t map_needs_x(const Node *, int wrt); /* op->map_needs for functions of one operand */
 uint32_t map_needs_y(const Node *, int wrt);
 
-extern const Op op_map_gradient; /* (dy, operands of the derivative): dy times dy/dx[wrt]; elementwise itself,
-                                    so that it fuses */
+extern const Op op_map_gradient; /* its inputs are dy and the operands of the derivative, its value is dy
+                                    times dy/dx[wrt]; it is elementwise, so that it can be fused */
 extern const Op op_map_weight_gradient; /* the same with respect to a parameter, summed over the pixels */
-extern const Op op_sum_pixels;          /* 1x1xC: the gradient of an operand that was broadcast */
+extern const Op op_sum_pixels; /* 1x1xC: the gradient of an operand that was broadcast to all pixels */
 
 #define MAP_OPERATOR                                                                                         \
   .family = FAMILY_MAP, .traits.keeps_spatial = true, .eval = map_run, .gradient = map_backward,             \
   .lower = lower_plain_map
 
-/* The functions of an operator; each reads its arguments by these names. */
+/* The heads of an operator's functions. The bodies use these names for the arguments. */
 #define UNUSED __attribute__((unused))
 #define MAP_EVAL(name)                                                                                       \
   static double name(UNUSED const Node *node, UNUSED const double *x, UNUSED const double *weight,           \

@@ -1,4 +1,4 @@
-/* parts.c: Common code of operators on rows and parts: loads, sums over rows, an error. */
+/* parts.c: Common code of operators on rows and parts: loads, sums over rows, an error message. */
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/parts.h"
 

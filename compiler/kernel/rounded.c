@@ -12,7 +12,8 @@ bool lower_rounds(const Lower *l) {
 typedef struct Filters {
   Weight *weight;
   bool spread;
-  int64_t groups, filters, terms; /* filters, terms: per group; terms besides those of the kernel */
+  int64_t groups, filters, terms; /* filters and terms are numbers per group; terms: products of an output at
+                                     each position of the kernel */
   int64_t kernel[2];
 } Filters;
 

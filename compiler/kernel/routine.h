@@ -7,7 +7,7 @@
 
 /* Texts in ops/detection/NAME_routine.h, used by several runtime functions; each uses the previous one. */
 extern const Routine box_routine, match_routine, delta_routine;
-extern const Routine best_routine, suppress_routine; /* independent of others */
+extern const Routine best_routine, suppress_routine; /* these use no other texts */
 
 /* A buffer with the contiguous elements of one row, as runtime functions need: a copy if `in` is an alias in
  * a larger value. */

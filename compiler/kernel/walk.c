@@ -5,7 +5,8 @@
 enum { TOGETHER = 4 }; /* number of independent sums, to hide the latency of additions */
 enum {
   PARALLEL_WORK = 1 << 9
-}; /* operations per lane from which a second thread is faster, despite transfers between caches */
+}; /* minimum number of operations per lane for which a second thread is faster, despite transfers between
+      caches */
 
 int walk_lanes(const Lower *l, int64_t channels) {
   int lanes = l->plain || channels == 1 ? 1 : l->target->lanes;

@@ -11,13 +11,13 @@ typedef void WalkBody(Lower *, const Ix *y, const Ix *x, const Ix *c, int part, 
 typedef Val WalkValue(Lower *, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,
                       const void *context);
 
-int walk_lanes(const Lower *,
-               int64_t channels); /* the width for that number of channels, or for the remaining ones */
+int walk_lanes(const Lower *, int64_t channels); /* the vector width for that number of channels, which may be
+                                                    those that remain after whole vectors */
 LoopKind walk_rows(const Lower *,
                    int64_t work); /* kind of an outermost loop with that total amount of work */
 Val walk_load(Lower *, Buf *, const Ix *y, const Ix *x, const Ix *c, int part, int lanes);
 void walk_put(Lower *, Buf *, Val, const Ix *y, const Ix *x, const Ix *c, int part,
-              int lanes); /* stores to a buffer other than the result: no fused nodes */
+              int lanes); /* stores to a buffer other than the result, so no fused nodes are applied */
 void walk_channels(Lower *, int64_t channels, const Ix *y, const Ix *x, WalkBody, const void *context);
 void walk_pixels(Lower *, Extent, WalkBody, const void *context);
 /* Vectors of channels whose sums are computed in one loop over the pixels, so that cache lines are read once:
@@ -25,7 +25,7 @@ void walk_pixels(Lower *, Extent, WalkBody, const void *context);
  * before it. A single vector may be partial. */
 typedef struct Columns {
   Lower *l;
-  Ix first, end; /* start of the `more` vector */
+  Ix first, end; /* end: start of the `more` vector */
   int full, part, lanes;
   bool more;
 } Columns;
@@ -44,19 +44,20 @@ const Column *columns_enter(const Columns *, bool more);
     for (const Column *column_ = columns_enter(set, more_); nest_enter(b);)                                  \
       for (const Ix *v_ = &column_->v, *c_ __attribute__((unused)) = &column_->c; column_; column_ = NULL)
 #define COLUMNS_REGISTERS(b, name, set) NEST_REGISTERS(b, name, (set)->lanes, (set)->full + (set)->more)
-/* Each channel's sum over the pixels: added to a gradient (RESULT_SUM), otherwise stored as 1x1xC. */
+/* Computes each channel's sum over the pixels, which is added to a gradient (RESULT_SUM) or stored as 1x1xC.
+ */
 void walk_sum_pixels(Lower *, Extent, WalkValue, const void *context);
-/* A square of vectors: element n of x[k] becomes element k of x[n]. */
+/* Transposes a square matrix of vectors: element n of x[k] becomes element k of x[n]. */
 void walk_transpose(Nest *, Val x[LANES], int lanes);
-/* Reduces the channels of a row to one number. A scratch row has rank 1; if pixel rows are shared among
- * threads each has its own: rank 2. */
+/* These reduce the channels of a row to one number. The scratch row has rank 1. If threads share the pixel
+ * rows, each pixel row has its own scratch row, and the rank is 2. */
 Buf *walk_row_scratch(Lower *, const char *name, LoopKind, int64_t rows, int64_t channels);
 Val walk_row_max(Lower *, Buf *, const Ix *y, const Ix *x, int64_t channels);
 Val walk_row_sum(Lower *, int64_t channels, const Ix *y, const Ix *x, WalkValue,
                  const void *context);   /* the value of lanes beyond `part` must be 0 */
 void walk_clear(Lower *, Buf *, Extent); /* fills an accumulator with zeros */
-/* The buffer in which a result is accumulated: the result itself, or scratch that walk_sum_end copies to
- * the result if nodes are fused after it. begin: before nest_fn. */
+/* The buffer in which a result is accumulated: the result itself, or scratch that walk_sum_end copies to the
+ * result if nodes are fused after it. walk_sum_begin must be called before nest_fn. */
 Buf *walk_sum_begin(Lower *, Extent);
 void walk_sum_end(Lower *, Buf *sum, Extent);
 #endif

@@ -220,7 +220,7 @@ static void warn_unread(ShapeContext *context, const Node *node, const Window *w
                unread_text(context, node, unread), shape_text(context->arena, node->in[0]->shape));
   put_formulas(context, diag, node, w, input, bad);
   op_note_origin(context, diag, node->in[0]);
-  bool gaps = false; /* windows do not touch: no dilation reads the whole input */
+  bool gaps = false; /* windows do not touch, so more windows would not read the whole input either */
   for (int axis = 0; axis < 2; axis++)
     gaps = gaps || (bad[axis] && w->stride[axis] > w->dilation[axis] * (w->kernel[axis] - 1) + 1);
   if (arg_const(node, "pad")->kind == CONST_NONE)

@@ -5,14 +5,15 @@
 #include "graph/shape.h"
 #include "graph/op.h"
 
-/* Reads PARAM_WINDOW: N, HxW or [h, w] to to[axis]; on a sequence N, with to[0] = 1. False after an error. */
+/* Reads a PARAM_WINDOW argument, N, HxW or [h, w], into to[axis]. On a sequence the argument is N, and to[0]
+ * is 1. Returns false after an error. */
 bool window_pair(ShapeContext *, const Node *, const char *param, int64_t to[2]);
 bool window_size(ShapeContext *, const Node *, const char *param,
-                 int64_t to[2]); /* as for an image, for any input */
+                 int64_t to[2]); /* the same, but on any input the argument is read as for an image */
 /* Fills kernel, stride, dilation and explicit padding from the arguments; groups and multiplier are 1. False
  * after an error, or when the input is poison. */
 bool window_arguments(ShapeContext *, const Node *, Window *, PadRule *);
-/* The shape of node's output: its input's, with another size and number of channels. */
+/* The shape of node's output: that of its input with another size and number of channels. */
 Shape window_shape(const Node *, int64_t h, int64_t w, int64_t c);
 const char *window_size_text(Arena *, const Node *, const int64_t size[2]); /* "5x5", on sequences "5" */
 const char *window_axis_name(const Node *, int axis);                       /* "height", "width", "length" */
