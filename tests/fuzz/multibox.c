@@ -1,6 +1,6 @@
 /* multibox.c: Fuzz target for the runtime function of the loss multibox: any numbers, arrays of exactly the
- * declared sizes. Boxes that are assigned to a ground-truth box overlap it; of the others, those of the
- * largest loss count, at most the requested number. */
+ * declared sizes. Boxes that are assigned to a ground-truth box overlap it. At most the requested number of
+ * the other boxes count: those with the largest losses. */
 // SPDX-License-Identifier: Apache-2.0
 #include "numbers.h"
 #include "ops/detection/best_routine.h"
@@ -22,8 +22,8 @@ static float shared(const Case *c, int r, int t) {
   return cnn_box_overlap_routine(c->boxes + 4 * r, c->truth + 4 * t);
 }
 
-/* A box is assigned to a valid ground-truth box that it overlaps by `overlap`, or by more than every
- * unassigned box. */
+/* A box is assigned to a valid ground-truth box if they overlap by at least `overlap`, or if no other box
+ * overlaps that ground-truth box more. */
 static void check_truths(const Case *c) {
   for (int r = 0; r < c->rows; r++) {
     const int t = (int)c->match[r];
@@ -55,8 +55,8 @@ static void check_slopes(const Case *c) {
     if (!others++ || c->cost[r] < least) least = c->cost[r];
   }
   hold(others <= positives * c->negatives);
-  for (int r = 0, worse = 0; r < c->rows && others; r++) { /* few have a larger loss than the counted one of
-                                                              the smallest loss */
+  for (int r = 0, worse = 0; r < c->rows && others;
+       r++) { /* fewer boxes than the limit have a loss above the smallest counted one */
     worse += c->match[r] < 0.f && c->cost[r] > least;
     hold(worse < positives * c->negatives);
   }

@@ -1,5 +1,5 @@
-/* numbers.h: Shared by fuzz targets of the runtime functions for detection: turns bytes into unusual float
- * numbers, and ground truths of an image. Arrays have exactly the declared sizes. */
+/* numbers.h: Shared by fuzz targets of the runtime functions for detection: turns bytes into floats, some of
+ * them unusual, and into classes and counts of ground-truth boxes. Arrays have exactly the declared sizes. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef FUZZ_NUMBERS_H
 #define FUZZ_NUMBERS_H
@@ -21,7 +21,7 @@ static inline void hold_failed(const char *file, int line, const char *what) {
 }
 #define hold(truth) ((truth) ? (void)0 : hold_failed(__FILE__, __LINE__, #truth))
 
-static inline float number_of(uint8_t byte) { /* some unusual ones, otherwise quarters */
+static inline float number_of(uint8_t byte) { /* a few unusual numbers, otherwise multiples of 1/4 */
   static const float odd[] = {0.f, -0.f, 1e38f, -1e38f, 1e-45f};
   if (byte == 255) return (float)strtod("nan", NULL);
   if (byte == 254) return (float)strtod("inf", NULL);
@@ -29,7 +29,7 @@ static inline float number_of(uint8_t byte) { /* some unusual ones, otherwise qu
   return byte < 5 ? odd[byte] : (float)byte / 4.f - 16.f;
 }
 
-/* n numbers, zeros after the last byte. */
+/* n numbers, one for each byte; zeros when no byte is left. */
 static inline float *numbers(Bytes *bytes, int n) {
   float *x = calloc((size_t)n, sizeof *x);
   hold(x != NULL);
@@ -53,7 +53,7 @@ static inline int32_t *labels(Bytes *bytes, int n) {
   return x;
 }
 
-/* A count from the caller: mostly small, also negative, and the extremes. */
+/* A count as a caller may pass it: mostly small, sometimes negative or an extreme. */
 static inline int32_t count_of(uint8_t byte) {
   return byte == 255 ? INT32_MAX : byte == 254 ? INT32_MIN : (int32_t)byte % 16 - 3;
 }

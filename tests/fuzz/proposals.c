@@ -19,7 +19,8 @@ static int covers(const float *kept, const float *box, float overlap) {
   return cnn_proposals_covered_routine(corners, box, 0, 1, 1, overlap);
 }
 
-/* Number of rows before row i in order: a row is considered if fewer than `before` are. */
+/* The number of rows that precede row i in the order of scores. Row i is considered only if that number is
+ * less than `before`. */
 static int better(const Case *c, int i) {
   int n = 0;
   for (int k = 0; k < c->rows; k++)

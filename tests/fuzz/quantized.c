@@ -26,7 +26,8 @@ size_t LLVMFuzzerCustomMutator(uint8_t *bytes, size_t n, size_t room, unsigned s
 size_t LLVMFuzzerMutate(uint8_t *bytes, size_t n, size_t room);
 
 /* ---- the nets ---- */
-/* Each int8 form occurs in one of them; names such as `table` have a meaning in int8_draw. */
+/* Each int8 form of an operator occurs in one of these nets. A layer name such as `table1` tells int8_draw
+ * what to write for the layer. */
 static const char *const texts[] = {
     "net layers {\n"
     "  input image: 8x8x3 as u8\n"
@@ -201,7 +202,7 @@ static void put_whole(uint8_t *at, size_t width) {
   for (size_t b = 0; b < width; b++) at[b] = (uint8_t)((uint64_t)x >> (8 * b));
 }
 
-/* Some or all numbers of one array, in a few arrays. */
+/* Changes one number, or all numbers from some index on, in each of up to three arrays. */
 static void change_numbers(uint8_t *bytes, size_t n, const cnn_archive *archive) {
   for (uint64_t left = archive->count ? 1 + draw(3) : 0; left > 0; left--) {
     const cnn_tensor *tensor = &archive->tensor[draw((uint64_t)archive->count)];
@@ -216,7 +217,7 @@ static void change_numbers(uint8_t *bytes, size_t n, const cnn_archive *archive)
   }
 }
 
-/* The header as any text, with the right length. */
+/* Mutates the header like any text, and corrects its length field. */
 static size_t change_header(uint8_t *bytes, size_t n, size_t room, size_t length) {
   const size_t rest = n - 8 - length;
   uint8_t *header = malloc(room), *data = malloc(rest + 1);

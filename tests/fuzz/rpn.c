@@ -1,5 +1,5 @@
 /* rpn.c: Fuzz target for the runtime function of the loss rpn: any numbers, arrays of exactly the declared
- * sizes. At most as many anchors count as the sample has, and sampled ones are inside the image. */
+ * sizes. At most `sample` anchors count, and those that count are inside the image. */
 // SPDX-License-Identifier: Apache-2.0
 #include "numbers.h"
 #include "ops/detection/best_routine.h"
@@ -40,7 +40,8 @@ static void check_match(const Case *c) {
   }
 }
 
-/* Of the anchors of a kind, `counted` have a gradient: those with the largest random numbers. */
+/* At most `most` anchors of a kind, positive or negative, have a gradient: those with the largest random
+ * numbers. Returns the number of anchors that should have one. */
 static int check_drawn(const Case *c, int positive, int most) {
   int counted = 0, all = 0;
   for (int r = 0; r < c->rows; r++) {

@@ -5,8 +5,8 @@
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
   archive_touch(bytes, n);
   if (n == 0) return 0;
-  /* The length field is rarely right after a mutation of the header, so the header is tried with the right
-   * one, too: the first byte is the number of data bytes after it. */
+  /* After a mutation of the header its length field is rarely right. Therefore the input is also tried as a
+   * header with the right length field: the first byte is the number of data bytes after the header. */
   size_t data = bytes[0] < n - 1 ? bytes[0] : n - 1, header = n - 1 - data;
   uint8_t *whole = malloc(8 + n);
   if (!whole) return 0;

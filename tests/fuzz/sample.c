@@ -16,7 +16,7 @@ typedef struct Case {
 
 static int same(const float *a, const float *b) { return !memcmp(a, b, 4 * sizeof *a); }
 
-/* 1: a region with an object, 0: one without, -1: no region. */
+/* 1: a region with an object, 0: a region without an object, -1: no region. */
 static int kind_of(const Case *c, int r) {
   const float *box = c->regions + 4 * r;
   int kind = 0;
@@ -26,7 +26,8 @@ static int kind_of(const Case *c, int r) {
   return kind;
 }
 
-/* `taken` regions of a kind from row `from` on: those with the largest random numbers, without duplicates. */
+/* Checks that the rows from `from` on are `taken` regions of a kind: those with the largest random numbers,
+ * without duplicates. */
 static void check_kind(const Case *c, int kind, int from, int taken) {
   int all = 0, *used = calloc((size_t)c->rows, sizeof *used);
   hold(used != NULL);

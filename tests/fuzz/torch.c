@@ -51,7 +51,7 @@ static void finish(Zip *zip) {
   zip->n = at + zip->directory_bytes + 22;
 }
 
-/* The whole file, too, with a key. */
+/* Reads the file again, now only the part that the key names. */
 static void touch_key(const Zip *whole, const char *key) {
   cnn_archive archive = {0};
   cnn_zip zip;

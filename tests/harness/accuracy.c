@@ -21,10 +21,10 @@ static const double TYPICAL = 8; /* limit of Winograd and Strassen, relative to 
 /* ---- the table ---- */
 typedef struct Row {
   const char *group, *schedule;
-  const char *op; /* with the largest error */
+  const char *op; /* the operator with the largest error */
   double largest;
   VEC(double) error;
-  VEC(double) plain; /* of the reference schedule on the same numbers */
+  VEC(double) plain; /* errors of the reference schedule on the same numbers */
 } Row;
 
 static Arena *rows_arena;
@@ -80,11 +80,11 @@ void accuracy_table(void) {
 /* ---- one kernel ---- */
 typedef struct Trial {
   const Check *check;
-  const GraphRun *run; /* eval of the plan's graph: the kernels' inputs */
-  double **value;      /* by node id: the same as floats */
+  const GraphRun *run; /* result of eval for the plan's graph: the kernels' inputs */
+  double **value;      /* by node id: the values of `run`, rounded to float */
   const Kernel *kernel;
   const Target *target;
-  double least; /* errors of smaller results are relative to it: for sums that cancel */
+  double least; /* errors of results below this number are relative to it, because sums may cancel */
 } Trial;
 
 static int64_t values_of(const Trial *t, const Node *node) {
@@ -175,7 +175,7 @@ static bool run_kernel(const Trial *t, const Lower *l, bool single, double **out
   return true;
 }
 
-/* As for training; schedules that training does not use, as for inference of one image. */
+/* Options as for training. Schedules that training does not use get the options of inference of one image. */
 static const Lower *lowered(const Trial *t, bool plain, Tuning *choices) {
   const LowerOptions options = {.layout_lanes = t->target->lanes,
                                 .plain = plain,
@@ -311,8 +311,8 @@ static const double *net_gradients(const Check *check, const Target *target, Pla
   return machine_run(&m, target, plain) ? m.gradients : NULL;
 }
 
-/* Error of one weight's gradient, relative to its largest element, or to the rounding of its terms if they
- * cancel. */
+/* Error of the gradient of one weight, relative to the largest element of the gradient; if its terms cancel,
+ * relative to the rounding errors of the terms. */
 static double gradient_error(const Check *check, const Weight *weight, const double *gradients,
                              const double *moved) {
   const double least = fmax(gradient_floor(&check->sample, &check->training, weight, 1e-2),

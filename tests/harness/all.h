@@ -1,4 +1,5 @@
-/* all.h: make check tests a share of all combinations; with $NETCHECK_ALL, as in make check-long, all. */
+/* all.h: make check tests only a part of all combinations. With $NETCHECK_ALL, as in make check-long, all are
+ * tested. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef TEST_ALL_H
 #define TEST_ALL_H

@@ -32,8 +32,8 @@ static Graph *quantized(const Check *check) {
   return bytes;
 }
 
-/* Largest difference of an output from the other one's, relative to its largest element; and the mean
- * difference. */
+/* Largest difference between the elements of two outputs, relative to the largest element of `a`; *mean: the
+ * mean difference, also relative to it. */
 static double distance(const double *a, const double *b, int64_t n, double *mean) {
   double most = 0, far = 0;
   *mean = 0;
@@ -47,7 +47,8 @@ static double distance(const double *a, const double *b, int64_t n, double *mean
 }
 
 void check_aware(Check *check) {
-  /* Means halfway between two steps are rounded to even in int8; in training, float rounding decides. */
+  /* In int8, a mean halfway between two steps is rounded to even. In training, the rounding errors of floats
+   * decide which step it is rounded to. */
   static const double MOST = 0.04, MEAN = 0.006, PART = 4;
   Sample *s = &check->sample;
   if (!s->graph->training || !s->graph->training->aware) {

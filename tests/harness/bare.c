@@ -24,7 +24,8 @@ void *memset(void *to, int byte, size_t n) {
 }
 
 #if defined(__ARM_FEATURE_MVE)
-/* On a board emulated by QEMU, without system calls; the host reads and writes the files `in` and `out`. */
+/* For a board emulated by QEMU, which has no system calls: the host reads and writes the files `in` and
+ * `out`. */
 enum { OPEN = 1, WRITE = 5, READ = 6, EXIT = 0x18, GOOD = 0x20026, BAD = 0x20023 };
 extern unsigned char stack_top[];
 void bare_reset(void);
@@ -36,7 +37,7 @@ static int host(int number, const void *argument) {
   return r0;
 }
 
-/* For numbers below 2^53, such as 64-bit sums: doubles represent both exactly. */
+/* Converts a number below 2^53, such as a 64-bit sum: its two halves and the result are exact as doubles. */
 static double doubled(long long x) {
   return (double)(int)(x >> 32) * 0x1p32 + (double)(unsigned)(x & 0xffffffff);
 }

@@ -13,7 +13,7 @@
 typedef struct Limits {
   int64_t images, batch;
   double tolerance, gradient, difference;
-  int64_t streams; /* --stream: minimum number of step and window sizes in which it runs */
+  int64_t streams; /* --stream: minimum number of sizes of steps and windows that must be possible */
   const char *cut; /* an input without a gradient, although values depend on it; or NULL */
   Share share;     /* targets, levels, C compiler */
 } Limits;
@@ -22,14 +22,14 @@ typedef struct Check {
   Sample sample;
   Limits limits;
   const char *work; /* directory for compiled code */
-  /* inputs contain NaN, infinities and denormals: no method that rounds differently; classes of numbers
-   * are compared */
+  /* Inputs contain NaN, infinities and denormals. Methods that round differently are not used, and results
+   * must be NaN or infinite exactly where eval's are. */
   bool special;
   bool infer;        /* inference only */
   bool rows;         /* values have a leading axis: images are not interleaved */
-  double *gradients; /* eval's; NULL without a train block */
-  GraphRun forward;  /* eval's runs: inference, training */
-  GraphRun far;      /* special: inference, see sample_infer_far */
+  double *gradients; /* gradients of eval; NULL without a train block */
+  GraphRun forward;  /* result of eval for inference; `training`: for training */
+  GraphRun far;      /* if `special`: result of sample_infer_far */
   GraphRun training;
 } Check;
 
@@ -39,23 +39,25 @@ enum { SEED = 11, STEP = 3 };
 void report(bool ok, const Check *, const char *what, double error, double limit);
 void report_error(const Check *, const char *what, double error, double limit); /* ok if error <= limit */
 
-/* Error of float outputs: the first `count` images of each. */
+/* Error of the float outputs of all images. */
 double outputs_error(const Check *, float *const *output);
-/* Error of loss, gradients and outputs; each parameter relative to its own scale. */
+/* Error of loss, gradients and outputs. The error of a parameter's gradient is relative to its own scale. */
 double training_error(const Check *, float loss, const float *gradients, float *const *output);
 /* Threshold below which a gradient counts as 0: `part` of the magnitude of its summands. */
 double gradient_floor(const Sample *, const GraphRun *, const Weight *, double part);
-/* Change of a gradient by rounding to floats, from sample_round; NULL: none. */
+/* Largest change of the weight's gradient if values are rounded to floats, from the result of sample_round; 0
+ * if that is NULL. */
 double gradient_rounding(const Weight *, const double *moved);
 
 /* ---- the interpreter ---- */
-#define NEST_ERROR 1e-6 /* constants of nests are floats, everything else is double */
+#define NEST_ERROR 1e-6 /* everything is computed in double, but constants of nests are floats */
 /* Largest error of a machine's results: outputs, loss and gradients. */
 double machine_error(const Check *, const Machine *, bool training);
 /* Error of all layers' values and the inputs' gradients: slopes.c. */
 double look_error(const Check *, const Program *);
 
-/* Compiles the program for that target and level, followed by these functions, to a library; NULL: failed. */
+/* Compiles the code for that target and level, followed by the functions in `glue`, to a library; NULL:
+ * failed. */
 void *compiled_glue(const Check *, const Target *, const char *level, const Text *glue);
 
 /* ---- the checks ---- */
@@ -65,14 +67,14 @@ void check_races(const Check *);                                 /* compiled.c *
 void check_nests(Check *);                                       /* nests.c */
 void check_choices(Check *);                                     /* nests.c */
 void check_accuracy(Check *);                                    /* accuracy.c */
-void accuracy_table(void);                                       /* accuracy.c: over all programs */
-void check_commands(Check *);                                    /* commands.c */
-void check_programs(Check *);                                    /* programs.c */
-void check_exchanges(const Check *);                             /* exchanges.c */
-void check_elements(const Check *, const char *rounding);        /* exchanges.c */
-void check_differences(Check *);                                 /* slopes.c */
-void check_look(Check *);                                        /* slopes.c */
-/* streams.c: steps and windows; nests: only in the interpreter */
+void accuracy_table(void);                                /* accuracy.c: prints the table for all programs */
+void check_commands(Check *);                             /* commands.c */
+void check_programs(Check *);                             /* programs.c */
+void check_exchanges(const Check *);                      /* exchanges.c */
+void check_elements(const Check *, const char *rounding); /* exchanges.c */
+void check_differences(Check *);                          /* slopes.c */
+void check_look(Check *);                                 /* slopes.c */
+/* streams.c: checks steps and windows; nests: only in the interpreter */
 void check_streams(Check *, bool nests);
 void check_step_programs(Check *); /* streams.c: damaged programs of steps and windows */
 /* int8.c: quantizes the program with random parameters, with each rounding, and compares every byte with
@@ -80,6 +82,7 @@ void check_step_programs(Check *); /* streams.c: damaged programs of steps and w
 void check_int8(Check *, bool nests); /* nests: only in the interpreter, for any program */
 /* aware.c: compares QAT, with the rounding given by its weights, with the int8 model. */
 void check_aware(Check *);
-/* An imported model: the same, and compares each stored value with hashes of a reference. */
+/* models.c: checks an imported int8 model like check_int8, and compares each stored value with the hashes of
+ * a reference. */
 void check_model(Check *, const char *weights, const char *rounding, const char *values);
 #endif

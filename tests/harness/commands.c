@@ -1,6 +1,6 @@
-/* commands.c: Runs cnnc on a program with many command lines: the exit status is 0, and the lowered
- * program gives eval's results in the interpreter. It writes no files and runs no C compiler. Each command
- * line is a separate process, as for a user: a compiler bug ends it. */
+/* commands.c: Runs cnnc on a program with many command lines: the exit status is 0, and the lowered program
+ * gives eval's results in the interpreter. It writes no files and runs no C compiler. Each command line runs
+ * in a separate process, as for a user, because a bug of the compiler may end the process. */
 // SPDX-License-Identifier: Apache-2.0
 #define _DEFAULT_SOURCE
 #include <math.h>
@@ -16,7 +16,7 @@
 
 enum { MOST_ARGUMENTS = 12, PATIENCE = 120 }; /* seconds */
 
-/* `run`: the programs are run for one net in that number; 0: never. */
+/* run: for one of that number of nets, the interpreter runs the lowered programs; 0: for none. */
 typedef struct Command {
   const char *options;
   enum { ANY, TRAINED, LEAST } kind; /* TRAINED: nets with a train block; LEAST: also with minimal memory */
@@ -40,10 +40,10 @@ static const Command commands[] = {{"--emit=json", ANY, 0},
                                    {"--emit=lir", ANY, 0},
                                    {"--emit=schedule", ANY, 0}};
 
-typedef struct Outcome { /* of a command line, in memory shared with its process */
+typedef struct Outcome { /* result of a command line, in memory that is shared with its process */
   double error;
   bool done;
-  int status; /* as from wait */
+  int status; /* as set by waitpid */
 } Outcome;
 
 static double program_error(const Check *check, const Program *p) {
@@ -63,7 +63,7 @@ static double program_error(const Check *check, const Program *p) {
   return HUGE_VAL;
 }
 
-/* Runs in a child process; returns its exit status. */
+/* Executes a command line in the child process; returns the exit status. */
 static int run_command(const Check *check, const char *options, bool runs, Outcome *outcome) {
   Arena *arena = check->sample.arena;
   char *argv[MOST_ARGUMENTS + 1] = {"cnnc", (char *)(uintptr_t)check->sample.path, "-o", "-"}, *state = NULL;
@@ -82,7 +82,7 @@ static int run_command(const Check *check, const char *options, bool runs, Outco
   return status;
 }
 
-/* Its standard error output. */
+/* Runs a command line in a child process; returns what it has written to standard error. */
 static const char *try_command(const Check *check, const char *options, bool runs, Outcome *outcome) {
   FILE *said = tmpfile();
   Text text = {.arena = check->sample.arena};
@@ -106,7 +106,7 @@ static const char *try_command(const Check *check, const char *options, bool run
   return text.n ? text.s : "";
 }
 
-/* The same with the minimal memory reported for a smaller limit. */
+/* Adds the smallest possible --memory, which cnnc reports if the limit is smaller. */
 static const char *in_least_memory(const Check *check, const char *options, Outcome *outcome) {
   static const char before[] = "the smallest size found is ";
   Arena *arena = check->sample.arena;

@@ -13,7 +13,7 @@ static double relative(double error, double largest) {
   return largest > 0 && isfinite(error) ? error / largest : error;
 }
 
-/* Equal infinities have no difference: steps have them in rows before the first. */
+/* Equal infinities count as no difference: in steps, rows before the first one may be infinite. */
 double numbers_error(const double *got, const double *want, int64_t n, double least) {
   double error = 0, largest = least;
   for (int64_t i = 0; i < n; i++) {
@@ -24,7 +24,8 @@ double numbers_error(const double *got, const double *want, int64_t n, double le
   return relative(error, largest);
 }
 
-static double finite_error(double got, double want) { /* of floats; infinite if the classes differ */
+static double
+finite_error(double got, double want) { /* rounds `want` to float; infinite if only one is NaN or infinite */
   const float nearest = (float)want;
   if (isnan(nearest)) return isnan(got) ? 0 : HUGE_VAL;
   if (isinf(nearest)) return (float)got == nearest ? 0 : HUGE_VAL;
@@ -55,8 +56,9 @@ double floats_error(const float *got, const double *want, int64_t n, double leas
   return of_floats(numbers_error, got, want, n, least);
 }
 
-/* A sum next to the middle of two bf16 numbers may be rounded either way, and all that follows from it
- * differs. That is rare: the root mean square of the errors is far below the largest. */
+/* A sum close to the middle between two bf16 numbers may be rounded to either of them, and then all values
+ * computed from it differ as well. That is rare: the root mean square of the errors is far below the largest.
+ */
 static double bf16_error(const double *got, const double *want, int64_t n, double least) {
   static const double RARE = 4;
   double squares = 0, largest = least;
@@ -79,8 +81,8 @@ double number_error(double got, double want) { return worse(0, fabs(got - want) 
 
 /* ---- slopes ---- */
 enum { STEPS = 4 };
-static const double first_step = 1e-5; /* then a tenth of it, and so on: a kink may be within the first step
-                                        */
+static const double first_step =
+    1e-5; /* the next steps are 1/10, 1/100 ... of it: a kink may be nearer than this */
 
 Slope slope_judge(Function *f, void *context, double x, double gradient, double scale, double limit,
                   double *error) {
@@ -98,8 +100,9 @@ Slope slope_judge(Function *f, void *context, double x, double gradient, double 
     *error = HUGE_VAL;
     return SLOPE_WRONG;
   }
-  /* There is no derivative if the slopes of both sides differ, or those of smaller and larger steps, by at
-   * least half of the error. Differences that rounding of f explains do not count. */
+  /* There is no derivative if the slopes on both sides of x, or the slopes for smaller and larger steps,
+   * differ by at least half of the error. Differences that are explained by the rounding of f do not count.
+   */
   const double h1 = first_step / 10, h2 = first_step / 100;
   const double right = (up[1] - middle) / h1, left = (middle - down[1]) / h1;
   const double nearer = (up[2] - down[2]) / (2 * h2), wider = (up[1] - down[1]) / (2 * h1);

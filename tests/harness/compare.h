@@ -12,20 +12,21 @@ double worse(double error, double other); /* the larger one; infinite if one is 
 double numbers_error(const double *got, const double *want, int64_t n, double least);
 double floats_error(const float *got, const double *want, int64_t n, double least);
 
-/* The same if NaN and infinities are expected: they must be exactly where float arithmetic has them. */
+/* Like numbers_error, but NaN and infinities are expected: the numbers must have them exactly where float
+ * arithmetic does. */
 double special_error(const double *got, const double *want, int64_t n, double least);
 double bf16_floats_error(const float *got, const double *want, int64_t n, double least);
 double special_floats_error(const float *got, const double *want, int64_t n, double least);
 
-/* Relative to 1 or the expected number, whichever is larger. */
+/* The difference, relative to 1 or the expected number, whichever is larger. */
 double number_error(double got, double want);
 
 /* ---- a gradient against differences ---- */
 typedef double Function(void *context, double x);
 typedef enum Slope { SLOPE_RIGHT, SLOPE_KINK, SLOPE_WRONG } Slope;
 
-/* Is `gradient` the derivative of f at x? KINK: f has none there, or differences cannot decide. scale:
- * unit of errors; error: the remaining one, also if it is right. */
+/* Is `gradient` the derivative of f at x? KINK: f has none there, or differences cannot decide. *error: the
+ * smallest error found, in units of `scale`; it is also set if the gradient is right. */
 Slope slope_judge(Function *f, void *context, double x, double gradient, double scale, double limit,
                   double *error);
 

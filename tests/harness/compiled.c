@@ -24,12 +24,13 @@ static int variant; /* number of the next directory: one for each C file */
 /* ---- generated code, with two functions whose signature does not depend on the net ---- */
 static const char *port_type(const Node *node) { return elem_c_type(node->port->elem); }
 
-/* Is it an array of int32? In code with training all outputs are floats. */
+/* Is the output an array of int32? In code with training all outputs are floats. */
 static bool is_whole(const Graph *graph, int output, bool train) {
   return graph->outputs.data[output].node->elem == I32 && !train;
 }
 
-/* a batch from image `first` on; some: the rest of the images */
+/* Writes the call for a batch from image `first` on; some: for the remaining images, which are less than a
+ * batch. */
 static void put_infer_call(Text *out, const Check *check, bool train, bool some) {
   const Sample *s = &check->sample;
   const Graph *graph = s->graph;
@@ -48,8 +49,8 @@ static void put_infer_call(Text *out, const Check *check, bool train, bool some)
   text_put(out, "%s, &workspace);\n", steps ? ", &state" : "");
 }
 
-/* For a net with states, each batch is several calls from the initial state. There is no smaller call for
- * the rest of the images: the last batch repeats some of them. */
+/* For a net with states, each batch needs several calls, which begin with the initial state. Such a net has
+ * no function for fewer images than a batch, so the last batch repeats some images. */
 static void put_step_calls(Text *out, const Check *check, bool train) {
   const Sample *s = &check->sample;
   const long long batch = check->limits.batch, count = s->count;
@@ -62,7 +63,7 @@ static void put_step_calls(Text *out, const Check *check, bool train) {
   text_put(out, "  }\n");
 }
 
-/* all images, batch by batch, then the rest */
+/* Writes the calls for all images: for whole batches, then for the remaining images. */
 static void put_infer_calls(Text *out, const Check *check, bool train) {
   const long long batch = check->limits.batch, count = check->sample.count;
   text_put(out, "  int first = 0;\n  for (; first + %lld <= %lld; first += %lld)\n", batch, count, batch);
@@ -73,7 +74,7 @@ static void put_infer_calls(Text *out, const Check *check, bool train) {
   }
 }
 
-/* Converts int32 outputs to floats, which the other outputs are. */
+/* Converts int32 outputs to floats; the other outputs are floats already. */
 static void put_whole_outputs(Text *out, const Sample *s, bool train) {
   for (int o = 0; o < s->graph->outputs.n; o++) {
     if (!is_whole(s->graph, o, train)) continue;
@@ -172,7 +173,7 @@ static void *build_glue(const Check *check, const char *targets, const char *for
   return system(command.s) == 0 ? dlopen(library, RTLD_NOW | RTLD_LOCAL) : NULL;
 }
 
-/* targets: several, of which `forced` is run; forced NULL: one. */
+/* If `targets` names several targets, `forced` is the one that runs; for a single target it is NULL. */
 static void *build(const Check *check, const char *targets, const char *forced, const char *level,
                    bool train) {
   Text glue = {.arena = check->sample.arena};
@@ -190,7 +191,8 @@ static ThreadsFunction *threads_of(void *library) {
   return use;
 }
 
-static int64_t output_elements(const Sample *s, int o) { /* enough for inference and for training */
+static int64_t output_elements(const Sample *s,
+                               int o) { /* elements of an output, enough for inference and for training */
   return s->count * sample_calls(s) * shape_elements(s->graph->outputs.data[o].node->shape);
 }
 
@@ -239,7 +241,7 @@ static void check_infer(const Check *check, void *library, const char *targets, 
   if (by_threads(level) && !forced) check_infer_threads(check, what, library, infer, output);
 }
 
-/* As with one thread: loss, gradients and outputs. */
+/* Checks that loss, gradients and outputs are the same as with one thread. */
 static void check_gradient_threads(const Check *check, const char *what, void *library,
                                    GradientsFunction *function, float loss, const float *want,
                                    float *const *output) {
@@ -269,7 +271,9 @@ static void check_gradients(const Check *check, void *library, const char *targe
     return;
   }
   float *gradients = NEW_ARRAY(s->arena, float, s->graph->parameters + 1), **output = new_outputs(s);
-  memset(gradients, 0x7f, (size_t)s->graph->parameters * sizeof *gradients); /* inputs may be overwritten */
+  memset(gradients, 0x7f,
+         (size_t)s->graph->parameters *
+             sizeof *gradients); /* not 0, to find gradients that are not written */
   if (threads_of(library)) threads_of(library)(1);
   const float loss =
       function(s->weights, s->input, s->target, (int32_t)s->count, SEED, STEP, gradients, output);
@@ -413,7 +417,8 @@ static void check_foreign_file(const Check *check, const Target *target, const c
                training_error(check, loss, gradients, output), check->limits.gradient);
 }
 
-/* Every other program with packs of a wider target: emulators are slow. */
+/* In every other program, weights are packed for a wider target. Each program is run only once, because
+ * emulators are slow. */
 void check_foreign(Check *check, const Target *target) {
   static int programs;
   const char *wide = arena_printf(check->sample.arena, "x86-64-v4,%s", target->name);

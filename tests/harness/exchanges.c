@@ -26,8 +26,8 @@ static bool gather_later(Program *p, int i) {
   return true;
 }
 
-static bool gather_first(Program *p, int i) { /* before images have written it: the caller's data are still
-                                                 there */
+static bool gather_first(Program *p, int i) { /* gathers before any image has written the bytes: other
+                                                 processes would get the caller's old data */
   Gather *g = &p->gathers.data[i];
   const bool harms = g->space == SPACE_ALL && g->before > 0;
   g->before = 0;
@@ -57,7 +57,8 @@ static bool gather_elsewhere(Program *p, int i) {
   return true;
 }
 
-/* Do images add to these gradients? Every process has the batched results. */
+/* Do the images add to these gradients? If not, a batched call computes them, and every process has all of
+ * them. */
 static bool added(const Program *p, int64_t from, int64_t to) {
   for (int c = 0; c < p->calls.n; c++) {
     const Version *version = &p->calls.data[c].version[0];
@@ -95,7 +96,7 @@ static bool cut_bucket(Program *p, int i) {
   return added(p, b->to, b->to + 4);
 }
 
-static bool send_twice(Program *p, int i) { /* sends the neighbor's range twice, its own never */
+static bool send_twice(Program *p, int i) { /* sends the neighbor's range twice and its own range never */
   if (i == 0) return false;
   Bucket *b = &p->buckets.data[i];
   const Bucket *before = b - 1;
@@ -109,7 +110,7 @@ static bool send_twice(Program *p, int i) { /* sends the neighbor's range twice,
 typedef struct Kind {
   const char *name;
   Damage *damage;
-  bool gathers; /* of gathers, else of buckets */
+  bool gathers; /* damages a gather, otherwise a bucket */
   const char *const *refusal;
 } Kind;
 
@@ -162,7 +163,7 @@ static void check_plan(const Check *check, Plan *plan, const char *how) {
 }
 
 /* ---- elements ---- */
-static bool is_read(const Program *p, int home) { /* by a nest, as a value */
+static bool is_read(const Program *p, int home) { /* does any nest read this value? */
   for (int c = 0; c < p->calls.n; c++) {
     const Version *version = &p->calls.data[c].version[0];
     for (int a = 0; a < version->lower->b->nbufs; a++) {
@@ -203,7 +204,7 @@ void check_elements(const Check *check, const char *rounding) {
     fine = widen(arena, p, i, I16) && widen(arena, p, i, F32);
     mutants += 2;
   }
-  if (fine && mutants == 0) return; /* a random net without exchanges */
+  if (fine && mutants == 0) return; /* a random net in which no nest reads bytes */
   report(fine, check, arena_printf(arena, "%s: elements of another size are refused", rounding), 0, 0);
 }
 

@@ -12,8 +12,7 @@
 static const struct {
   const char *target, *command;
 } emulator[] = {{"aarch64", "qemu-aarch64"},
-                {"aarch64-dotprod", "qemu-aarch64"}, /* with a CPU that has all features, unless one is
-                                                        named */
+                {"aarch64-dotprod", "qemu-aarch64"}, /* by default qemu emulates a CPU with all features */
                 {"riscv64", "qemu-riscv64"},
                 {"armv7m", "qemu-arm"},
                 {"armv8.1-m", "qemu-system-arm"},
@@ -26,7 +25,7 @@ static const char *emulator_of(const Target *target) {
   return NULL;
 }
 
-/* In addition to the target's options: with hardware doubles a Cortex-M7 needs no support library for the few
+/* Options in addition to the target's. With hardware doubles a Cortex-M7 needs no support library for the few
  * doubles of training code. */
 static const char *more_options(Arena *arena, const Target *target) {
   if (!strcmp(target->name, "wasm32"))

@@ -6,7 +6,7 @@
 #include "base/arena.h"
 #include "target/target.h"
 
-/* The missing tool for such code, or NULL. */
+/* The tool that is missing to compile or run such code, or NULL. */
 const char *foreign_missing(Arena *, const Target *);
 /* Compiles and runs net.c and glue.c of a directory, where glue.c defines the functions for bare.c; false
  * after an error message. */

@@ -22,12 +22,12 @@
 enum {
   BATCHES = 4,
   PORTS = 8,
-  SAMPLES = 8, /* largest number */
+  SAMPLES = 8, /* maximum per batch */
   OBJECTS = 8,
   LINE = 4096,
   WEIGHTS = 11,
   INPUTS,
-  TARGETS /* streams of random numbers, as in nets.py */
+  TARGETS /* WEIGHTS to TARGETS: streams of random numbers, as in nets.py */
 };
 
 typedef struct Run {
@@ -110,7 +110,7 @@ static void paint(cnn_truth *truth, int k) {
     }
 }
 
-/* "object SAMPLE CLASS X1 Y1 X2 Y2" */
+/* Reads "object SAMPLE CLASS X1 Y1 X2 Y2". */
 static bool add_object(Run *run, const char *line) {
   const cnn_network *n = run->network;
   cnn_object object = {0};
@@ -200,8 +200,9 @@ static const cnn_weight *find(const cnn_network *network, const char *name) {
   return NULL;
 }
 
-/* "weight NAME SIZE LARGEST NORM INDEX:VALUE ...", or of its gradient: the largest difference relative to
- * the largest element; infinite if the tensor has another size. */
+/* Reads "weight NAME SIZE LARGEST NORM INDEX:VALUE ...", or "gradient ..." with the same fields. Returns the
+ * largest difference from these numbers, relative to the largest element; infinite if the tensor has another
+ * size. */
 static double compare(const Run *run, const char *line) {
   char name[200];
   int at = 0;
@@ -228,7 +229,8 @@ static double compare(const Run *run, const char *line) {
 
 static bool next_line(char *line, FILE *file) { return fgets(line, LINE, file) != NULL; }
 
-/* "step N LOSS" and the lines of its weights and gradients; false: there are no more lines. */
+/* Reads "step N LOSS" and the lines of weights and gradients after it, and compares their numbers; false:
+ * there are no more lines. */
 static bool check_step(Run *run, const char *name, int64_t step, double loss, char *line, FILE *file) {
   const double limit = step == 1 ? 1e-5 : 1e-3;
   double weights = 0, gradients = 0;

@@ -11,9 +11,9 @@ const TSLanguage *tree_sitter_cnn(void);
 enum { MOST_BYTES = 1 << 22, MOST_DEPTH = 1 << 16 };
 
 typedef struct Reader {
-  TSLexer lexer; /* first member: passed to the parser's functions */
+  TSLexer lexer; /* must be the first member: the parser's functions get its address */
   const char *text;
-  size_t n, at, end; /* end: of the token, as marked by the parser */
+  size_t n, at, end; /* end: where the token ends, as marked by the parser */
   bool marked;
 } Reader;
 
@@ -30,7 +30,7 @@ static char text[MOST_BYTES];
 /* ---- tokens ---- */
 static void look(Reader *r) { r->lexer.lookahead = r->at < r->n ? (unsigned char)r->text[r->at] : 0; }
 
-static size_t token_start; /* after the skipped text */
+static size_t token_start; /* where the token starts: after skipped blanks */
 
 static void advance(TSLexer *lexer, bool skip) {
   Reader *r = (Reader *)(void *)lexer;
@@ -76,8 +76,8 @@ static uint16_t entry_of(TSStateId state, TSSymbol symbol) {
   return 0;
 }
 
-/* The action for this token. A grammar without `conflicts` leaves one, besides those for parts of a
- * repetition, which the library skips, too. False: none. */
+/* The parser's action for this token; false: there is none. In a grammar without `conflicts` there is at most
+ * one, besides actions for parts of a repetition; tree-sitter's library skips these, too. */
 static bool action_of(TSStateId state, TSSymbol symbol, TSParseAction *action) {
   const TSParseActionEntry *entry = language->parse_actions + entry_of(state, symbol);
   bool found = false;

@@ -36,7 +36,8 @@ static int64_t size(Net *net, int percent) { /* huge in that percentage of cases
   return chance(net, percent) ? huge(net) : small(net);
 }
 
-/* The text with a size for each @, drawn in order: C does not define the order of call arguments. */
+/* Prints the text with a random size in place of each @. The sizes are not arguments of one call, because C
+ * does not define the order in which arguments are evaluated. */
 static void put_sized(Net *net, const char *text, int percent) {
   for (; *text; text++)
     if (*text == '@') printf("%" PRId64, size(net, percent));
@@ -55,7 +56,8 @@ typedef struct Far {
 
 static bool is_border(int64_t n) { return n >= 0 && n <= INT32_MAX; }
 
-/* One axis: few windows of few elements, with arbitrary numbers. False: none found. */
+/* Draws the windows of one axis: few windows of few elements, but with strides, dilations and paddings of any
+ * size. False: none found. */
 static bool draw_far(Net *net, int64_t input, bool pool, Far *f) {
   for (int attempt = 0; attempt < 50; attempt++) {
     *f = (Far){.kernel = between(net, 1, 4), .stride = size(net, 40), .dilation = size(net, 40)};
@@ -244,7 +246,7 @@ static const char *number(Net *net) {
   return PICK_ONE(net, some);
 }
 
-/* The text with a number for each @, drawn in order. */
+/* Prints the text with a random number in place of each @. */
 static void put_numbered(Net *net, const char *text) {
   for (; *text; text++)
     if (*text == '@') printf("%s", number(net));

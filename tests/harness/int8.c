@@ -88,21 +88,22 @@ static void check_nests_of(const Check *check, const char *rounding, const Targe
   }
 }
 
-/* Boards have the same schedules, in plain C here: they differ in the choices that their cycles imply; and
- * one has vectors. */
+/* Is this a board that is tested here? The schedules of all boards run as plain C here. Boards differ in the
+ * schedules that their instruction costs choose, and one of them has vectors. */
 static bool board_tried(const Target *target) {
   return target->dsp && (!strcmp(target->name, "armv7e-m") || !strcmp(target->name, "rv32imc") ||
                          !strcmp(target->name, "armv8.1-m"));
 }
 
-/* The roundings differ in one primitive: each target tests one of them, alternating. */
+/* Is this rounding tested for the target? Roundings differ in one primitive only, so each target tests one of
+ * them, and the targets take turns. */
 static bool has_rounding(const Check *check, const Target *target, const char *rounding) {
-  Rounding turn = ROUNDING_SINGLE; /* for nets that have several */
+  Rounding turn = ROUNDING_SINGLE; /* for nets with several roundings */
   rounding_find(rounding, &turn);
   return share_has_turn(&check->limits.share, (int)(target - target_table) + (int)turn, ROUNDINGS);
 }
 
-/* With the reference schedule, and for each target that has int8 schedules. */
+/* Checks nests with the reference schedule, and for each target that has int8 schedules. */
 static void check_all_nests(const Check *check, const char *rounding) {
   for (const Target *target = target_table; target->name; target++)
     if ((target->dot != DOT_NONE || board_tried(target) || !strcmp(target->name, "generic")) &&
@@ -143,10 +144,10 @@ static bool put_glue(const Check *check, const char *path) {
   return fclose(file) == 0;
 }
 
-/* In place of a level. */
+/* Options that are used in place of a level such as -O2. */
 static const char TEAM[] = "--threads=openmp", SLOW_FLASH[] = "--flash-wait=20", LEAST[] = "the least flash";
 
-/* --flash=BYTES of the smallest model, which the compiler reports for a smaller limit. */
+/* --flash=BYTES with the size of the smallest model, which the compiler reports if the limit is smaller. */
 static const char *least_flash(Arena *arena, const char *command) {
   return arena_printf(
       arena,
@@ -268,8 +269,8 @@ bool int8_quantize(Check *check, const char *weights) {
   return true;
 }
 
-/* Values computed in float are doubles in eval, so that a number between two int8 steps may round to
- * either of them. */
+/* Is nothing computed in float? Eval computes such values in double, so a number close to the middle between
+ * two int8 steps may be rounded to the other step. */
 bool int8_whole_numbers(const Graph *graph) {
   for (int i = 0; i < graph->nodes.n; i++) {
     const Node *node = graph->nodes.data[i];

@@ -18,7 +18,7 @@ typedef struct Drawing {
   const Graph *graph;
   uint64_t state;
   double *scale; /* by node id */
-  bool *fused;   /* its value is its input's */
+  bool *fused;   /* by node id: computed together with the layer before it */
   int *uses;
   bool *wide; /* stored as int16 */
   bool some_wide, rounds_floats;
@@ -35,13 +35,13 @@ static void put_array(Drawing *d, const char *name, const char *type, int rank, 
   text_bytes(&d->data, from, bytes);
 }
 
-/* Layers with this name stay float. */
+/* Does the layer stay float? Its name begins with `kept`, or it computes on regions. */
 static bool is_kept(const Node *node) {
   return node->op->traits.int8 == INT8_PRODUCT &&
          (strncmp(node->name, "kept", 4) == 0 || (node->shape.regions && !node->shape.parts));
 }
 
-/* For values computed in float false: they may round differently from eval's. */
+/* May the value be int16? Not if it is computed in float: its rounding may differ from eval's. */
 static bool can_widen(const Node *node) {
   switch (node->op->traits.int8) {
   case INT8_PRODUCT: return !is_kept(node);
@@ -49,7 +49,8 @@ static bool can_widen(const Node *node) {
   case INT8_DIFFERENCE:
   case INT8_MULTIPLY: return combine_has_int8(node);
   case INT8_RELU:
-  case INT8_RELU6: return can_widen(node->in[0]); /* it may be the end of a function without an int16 form */
+  case INT8_RELU6:
+    return can_widen(node->in[0]); /* a relu may be the last part of a function that has no int16 form */
   case INT8_MATMUL:
   case INT8_LARGEST:
   case INT8_MEAN:
@@ -59,7 +60,7 @@ static bool can_widen(const Node *node) {
   }
 }
 
-/* Means with this name are one factor of their sum. */
+/* Means whose name begins with `factor` are computed as their sum times one factor. */
 static bool is_factor(const Node *node) { return strncmp(node->name, "factor", 6) == 0; }
 
 static bool is_wide(const Drawing *d, const Node *node) { return node->nin && d->wide[node->in[0]->id]; }
@@ -71,7 +72,7 @@ static bool draw_wide(Drawing *d, const Node *node) {
   return can_widen(node) && (drawn || node->precision == PRECISION_I16);
 }
 
-/* The factor setting for layers with this name; NULL: none. */
+/* The setting `factor` of layers whose name begins with `litert`; NULL: none. */
 static const char *factor_of(const Drawing *d, const Node *node, bool wide) {
   if (strncmp(node->name, "litert", 6) != 0 || node->op->traits.int8 == INT8_RECURRENT) return NULL;
   if (node->op->traits.int8 != INT8_PRODUCT) return "float";
@@ -109,7 +110,8 @@ static int any_zero(Drawing *d) {
 }
 
 /* ---- layers ---- */
-/* Shared weights are drawn for the first layer in order of computation: the others read the same. */
+/* Is the node the first in order of computation that has the weight? Only for it are shared weights drawn;
+ * the other layers read the same ones. */
 static bool is_first(const Drawing *d, const Weight *weight, const Node *node) {
   for (int i = 0; i < d->graph->nodes.n; i++) {
     const Node *one = d->graph->nodes.data[i];
@@ -119,14 +121,14 @@ static bool is_first(const Drawing *d, const Weight *weight, const Node *node) {
   return false;
 }
 
-/* Many filters of some layers are zeros, or constant, and some layers do not read all of their channels:
- * for the removal of dead channels. */
+/* Makes many filters of some layers zero or constant, and lets some layers read only a part of their
+ * channels: this tests the removal of dead channels. */
 static void draw_idle(Drawing *d, const Node *node, int8_t *w, int32_t *bias, double spread) {
   const double FAR = 40;
   const int64_t filters = int8_filters(node), terms = node->weight[0]->size / filters,
                 taps = node->window ? node->window->kernel[0] * node->window->kernel[1] : 1;
   const double dead = sample_number(&d->state) < 0.4 ? between(d, 0.1, 0.7) : 0,
-               below = between(d, 0, 1); /* clips that number of them at the lower end */
+               below = between(d, 0, 1); /* fraction of the idle filters that is clipped at the lower bound */
   const int64_t unread = sample_number(&d->state) < 0.3 ? 2 + (int64_t)between(d, 0, 3) : 0;
   for (int64_t f = 0; f < filters; f++) {
     const bool idle = sample_number(&d->state) < dead, low = sample_number(&d->state) < below,
@@ -145,7 +147,7 @@ static void draw_weights(Drawing *d, const Node *node) {
   int32_t *bias = NEW_ARRAY(d->arena, int32_t, filters);
   int64_t *wide_bias = NEW_ARRAY(d->arena, int64_t, filters);
   float *scale = NEW_ARRAY(d->arena, float, filters);
-  const bool all = sample_number(&d->state) < 0.3;                   /* one scale for all */
+  const bool all = sample_number(&d->state) < 0.3;                   /* all filters have one scale */
   const int most_weight = sample_number(&d->state) < 0.4 ? 64 : 127; /* as with --reduce-range */
   const double spread = 5400 * sqrt((double)terms), own = between(d, 0.002, 0.02);
   put_scale(d, node, d->scale[node->in[0]->id] * own * spread / between(d, 20, 90), any_zero(d));
@@ -161,10 +163,11 @@ static void draw_weights(Drawing *d, const Node *node) {
                                 : floor(between(d, -most_weight, most_weight + 1)));
     scale[f] = (float)(all ? own : own * between(d, 0.2, 2));
     bias[f] = (int32_t)between(d, -spread, spread);
-    /* reference schedule only */
+    /* such a bias permits only the reference schedule */
     if (kind >= 0.2 && kind < 0.203) bias[f] = kind < 0.2015 ? HUGE_BIAS : -HUGE_BIAS;
     wide_bias[f] = (int64_t)bias[f] * (wide_in ? 1 << WIDE_BITS : 1);
-    if (kind >= 0.2 && kind < 0.22) wide_bias[f] = kind < 0.21 ? most - 1 : 1 - most; /* the bounds of sums */
+    if (kind >= 0.2 && kind < 0.22)
+      wide_bias[f] = kind < 0.21 ? most - 1 : 1 - most; /* the upper or lower bound of sums */
   }
   draw_idle(d, node, w, bias, spread);
   if (!is_first(d, weight, node)) return; /* its arrays belong to another layer */
@@ -186,8 +189,8 @@ static void draw_floats(Drawing *d, const Weight *weight, const Node *node) {
 }
 
 /* ---- recurrent layers ---- */
-/* In an lstm, and an rnn with relu, h is asymmetric; weights have one scale, one per gate or one per row.
- * Sums are a few thousand, so that gates are neither all open nor all closed, with some exceptions. */
+/* The hidden state h of an lstm, and of an rnn with relu, has a zero point. Weights have one scale, one per
+ * gate or one per row. Sums are mostly a few thousand, so that gates are neither all open nor all closed. */
 static void draw_rows(Drawing *d, const Node *node, const Weight *weight, const Weight *bias, int64_t gates,
                       double in) {
   const double kind = sample_number(&d->state),
@@ -292,7 +295,8 @@ static void draw_svdf(Drawing *d, const Node *node) {
     put_array(d, node->weight[SVDF_BIAS]->name, "I32", 1, &s.units, bias, sizeof *bias * (size_t)s.units);
 }
 
-/* Range of a function: its values at the ends and at some numbers between. */
+/* The range of a function is that of its values at the ends of the input's range and at some numbers between
+ * them. */
 static void draw_function(Drawing *d, const Node *node) {
   enum { STEPS = 64 };
   double lo = 0, hi = 0;
@@ -315,7 +319,7 @@ static void draw_function(Drawing *d, const Node *node) {
   put_scale(d, node, scale, (int)fmin(127, fmax(-128, -128 - lo / scale)));
 }
 
-/* A few sums exceed the range. */
+/* With the drawn scale, a few sums exceed the range. */
 static void draw_matmul(Drawing *d, const Node *node) {
   const MatrixProduct p = matmul_sizes(node);
   put_scale(d, node,
@@ -368,13 +372,14 @@ static bool is_border(const Node *node) { /* zero padding */
          before[1] >= 0 && after[0] >= 0 && after[1] >= 0;
 }
 
-static double largest(const Drawing *d, const Node *node) { /* scale of its operand */
+static double largest(const Drawing *d, const Node *node) { /* largest scale of its operands */
   double most = 0;
   for (int k = 0; k < node->nin; k++) most = fmax(most, d->scale[node->in[k]->id]);
   return most;
 }
 
-/* For a sum. If it is rounded as floats, no addend may be 2^10 times smaller. */
+/* Draws the scale of a sum. If sums are rounded as floats, no addend may have a scale that is 2^10 times
+ * smaller. */
 static double sum_scale(Drawing *d, const Node *node) {
   const double scale = largest(d, node) * between(d, 0.9, 1.8);
   double least = scale;
@@ -387,12 +392,12 @@ static bool repeats(const Node *node) {
   return node->op->traits.repeats && node->op->traits.repeats(node, factor);
 }
 
-static bool is_fixed(const Node *node) { /* its scale */
+static bool is_fixed(const Node *node) { /* is its scale given? */
   return node->op->traits.int8 == INT8_SOFTMAX || node->op->traits.int8 == INT8_UNIT ||
          node->op->traits.int8 == INT8_SIGNED;
 }
 
-/* int16 sigmoid, tanh and softmax. */
+/* Writes the scale of an int16 sigmoid, tanh or softmax, which is always 1/32768. */
 static void put_unit(Drawing *d, const Node *node) {
   const int64_t one = 1;
   const float real = 1 / 32768.0f;
@@ -404,7 +409,7 @@ static void put_unit(Drawing *d, const Node *node) {
   d->scale[node->id] = (double)real * (1 << WIDE_BITS);
 }
 
-/* In the scale of its value. */
+/* The numbers of the table have the scale of the layer's result. */
 static void draw_table_of_rows(Drawing *d, const Node *node) {
   const Weight *weight = node->weight[0];
   int8_t *table = NEW_ARRAY(d->arena, int8_t, weight->size);
@@ -413,7 +418,7 @@ static void draw_table_of_rows(Drawing *d, const Node *node) {
   put_scale(d, node, between(d, 0.005, 0.03), any_zero(d));
 }
 
-/* They have no scale. */
+/* Indices have no scale. */
 static bool has_indices(const Node *node) {
   while (node->op->traits.int8 == INT8_MOVE && node->nin == 1) node = node->in[0];
   return node->op->traits.indices || (node_is_input(node) && node->port->elem == I32);
@@ -448,7 +453,8 @@ static void draw_value(Drawing *d, const Node *node) {
                                                    floats */
   else if (is_fixed(node)) d->scale[node->id] = node->op->traits.int8 == INT8_SIGNED ? 1 / 128.0 : 1 / 256.0;
   else if (node->op->traits.int8 == INT8_MOVE && node->nin > 1)
-    put_scale(d, node, largest(d, node) * between(d, 0.7, 1.5), any_zero(d)); /* no factor is far above it */
+    put_scale(d, node, largest(d, node) * between(d, 0.7, 1.5),
+              any_zero(d)); /* no operand's scale is much larger */
   else if (node->op->traits.int8 == INT8_LARGEST || node->op->traits.int8 == INT8_GATHER ||
            node->op->traits.int8 == INT8_MEAN || node->op->traits.int8 == INT8_MOVE || repeats(node) ||
            is_border(node)) {
@@ -460,8 +466,8 @@ static void draw_value(Drawing *d, const Node *node) {
   }
 }
 
-/* If outputs are bytes, or layers share weights, whose bias would have two types, only the program chooses
- * int16. */
+/* May values be int16 that the program does not name? Not if outputs are bytes, or if layers share weights,
+ * whose bias would have two types. */
 static bool may_widen(const Graph *graph, const int *uses) {
   for (int o = 0; o < graph->outputs.n; o++)
     if (graph->outputs.data[o].as == AS_I8 || graph->outputs.data[o].as == AS_U8) return false;
