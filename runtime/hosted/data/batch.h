@@ -13,7 +13,7 @@ typedef struct cnn_parts {
 typedef struct cnn_batch {
   const cnn_network *network;
   int32_t capacity, count;
-  void **input, **target; /* laid out as cnn_parts, of all samples */
+  void **input, **target; /* like cnn_parts, for all samples of the batch */
 } cnn_batch;
 
 /* Reads samples into batches; several may fill the same batch concurrently. */
@@ -33,7 +33,8 @@ typedef struct cnn_course {
   int64_t samples;
   int32_t epoch;       /* from 0; selects the random numbers of the augmentation */
   int32_t batch, part; /* samples per batch; most samples per call of gradients */
-  /* The samples of a call with `count` samples that this process reads: from .. to - 1; NULL: all. */
+  /* The range of samples, from .. to - 1, that this process reads in a call with `count` samples; NULL: it
+   * reads all. */
   void (*share)(const void *context, int64_t count, int64_t *from, int64_t *to);
   const void *context;
   bool augment;
@@ -44,7 +45,7 @@ typedef struct cnn_course {
 bool cnn_batch_open(cnn_batch *batch, const cnn_network *network, int32_t capacity, bool targets);
 void cnn_batch_close(cnn_batch *batch);
 bool cnn_reader_open(cnn_reader *reader, const cnn_network *network); /* false: no memory */
-void cnn_reader_close(cnn_reader *reader); /* also valid after a failed open, or without one */
+void cnn_reader_close(cnn_reader *reader); /* also valid after a failed open, and without an open */
 /* Reads sample `index` into slot `slot` without augmentation. */
 cnn_status cnn_batch_read(cnn_batch *batch, cnn_reader *reader, int32_t slot, const cnn_data *data,
                           cnn_part part, int64_t index);

@@ -39,7 +39,8 @@ static cnn_status size_check(const char *path, const cnn_image *image, int32_t h
                      (int)image->height, (int)image->width, says, (int)height, (int)width);
 }
 
-/* The number of each segment of a scene among the annotated objects, from 1; 0: not among them. */
+/* Numbers the objects among the segments of a scene, from 1, and adds them to the annotations; a segment that
+ * is not an object gets 0. */
 static void segments_number(const cnn_scene *scene, cnn_truth *truth, int32_t *number) {
   for (int32_t k = 0; k < scene->count; k++) {
     number[k] = 0;
@@ -320,7 +321,7 @@ cnn_status cnn_boxes_name(cnn_data *data, const char *where, char *const *name, 
 
 /* ---- after all files have been read */
 
-/* A missing image is reported immediately; with --skip-bad, all are read. */
+/* Checks that the files exist; with --skip-bad, reads them as well. */
 static cnn_status scene_try(const cnn_data *data, const cnn_scene *scene) {
   const char *const path[2] = {scene->image, scene->segments};
   for (int k = 0; k < 2; k++)

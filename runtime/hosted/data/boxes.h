@@ -11,7 +11,7 @@ typedef struct cnn_boxed {
   cnn_object object;
   cnn_outline *outline; /* NULL: it has none */
   uint32_t segment;     /* its number in the segment image */
-  int32_t class;        /* bounding box of its pixels */
+  int32_t class;        /* class of the segment's pixels */
   bool stuff;           /* a segment that is not an object */
 } cnn_boxed;
 
@@ -33,7 +33,7 @@ typedef struct BoxesSet {
   int64_t files;
   int64_t bad_objects, bad_pictures; /* number dropped by --skip-bad */
   int64_t unmasked;                  /* objects without a mask */
-  char first[400];                   /* the message for the first of them */
+  char first[400];                   /* the message for the first dropped object or image */
 } BoxesSet;
 
 /* Begins a set, which `data` owns from here on. */
@@ -46,11 +46,11 @@ cnn_status cnn_boxes_scene(cnn_data *data, int pool, cnn_scene scene, cnn_scene 
 cnn_status cnn_boxes_object(cnn_data *data, cnn_scene *scene, const cnn_boxed *object);
 /* Handles an error of an object or a whole image: with --skip-bad it is counted, and success is returned. */
 cnn_status cnn_boxes_bad(cnn_data *data, bool picture, const cnn_status *status);
-/* Is a box valid and inside an image of that size? An excess of less than a hundredth of the size, or of a
- * pixel, is clipped. The message describes the error. */
+/* Is a box valid and inside an image of that size? A box that extends beyond the image by less than a
+ * hundredth of its size, or by less than a pixel, is clipped. The message describes the error. */
 cnn_status cnn_boxes_check(float box[4], double height, double width);
-/* Assigns class numbers to class names, in class_of: the net's label of the same name, if the net has labels
- * for objects. `where` names the source of the names in messages. */
+/* Sets class_of, the class number of each class name: that of the net's label of the same name, if the net
+ * has labels for objects. `where` names the source of the names in messages. */
 cnn_status cnn_boxes_name(cnn_data *data, const char *where, char *const *name, int32_t names,
                           int32_t *class_of);
 /* Call it after all annotations have been read. */

@@ -15,8 +15,9 @@ static inline int64_t cnn_port_length(const cnn_port *port) {
   return (int64_t)port->dim[0] * cnn_port_calls(port);
 }
 
-/* The net as data sets and training use it: with ports for whole samples, from malloc in *ports; the net
- * itself and NULL if a sample is one call. False: no memory. */
+/* Sets *samples to the net with ports for whole samples, as data sets and training use it; these ports are in
+ * *ports, from malloc. If a sample is one call, *samples is the net itself, and *ports is NULL. False: out of
+ * memory. */
 bool cnn_calls_open(cnn_network *samples, cnn_port **ports, const cnn_network *network);
 /* `network` with the ports of the samples of a data set. */
 cnn_network cnn_calls_network(const cnn_network *network, const cnn_data *data);

@@ -65,7 +65,8 @@ static bool whole_number(const json_t *object, const char *member, int64_t *numb
   return true;
 }
 
-/* The values `id` of a list, sorted; from malloc. Elements without an id are skipped. NULL: out of memory. */
+/* The ids of a list's elements, sorted; from malloc. Elements without an id are skipped. NULL: out of
+ * memory. */
 static Id *ids_of(const json_t *list, size_t *count) {
   Id *id = malloc((json_array_size(list) + 1) * sizeof *id);
   size_t k;
@@ -79,7 +80,7 @@ static Id *ids_of(const json_t *list, size_t *count) {
   return id;
 }
 
-/* Whether an earlier element has the same id, and which one. */
+/* Whether an element before this one has the same id; *first: the first element with this id. */
 static bool is_second(const Id *id, size_t count, int64_t number, size_t place, size_t *first) {
   const Id *found = id_find(id, count, number);
   if (found) *first = found->place;

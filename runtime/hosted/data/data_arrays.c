@@ -26,7 +26,7 @@ static const cnn_tensor *find(const cnn_archive *archive, const char *name, cons
   return cnn_archive_find(archive, key);
 }
 
-/* Finds NAME, or NAME_train as in Keras files; NAME_val, NAME_test. */
+/* Finds the array of a part: NAME_val, NAME_test, or for training NAME (NAME_train as in Keras files). */
 static const cnn_tensor *find_part(const cnn_archive *archive, const char *name, int pool) {
   const cnn_tensor *tensor = find(archive, name, endings[pool]);
   return !tensor && pool == POOL_TRAIN ? find(archive, name, "_train") : tensor;

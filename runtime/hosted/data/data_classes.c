@@ -11,7 +11,7 @@
 
 enum { LIST = 300 }; /* bytes for the names in a message */
 
-/* Converts a name that consists of digits to a number, otherwise -1. */
+/* Converts a name that consists of digits to a number; -1: the name has other characters. */
 static int64_t number_of(const char *name) {
   if (!*name || strlen(name) > 9 || strspn(name, "0123456789") != strlen(name)) return -1;
   return strtol(name, NULL, 10);
@@ -98,7 +98,8 @@ static bool is_one(const cnn_data *data, char *const *folder, const uint8_t *poo
          cnn_label_find(network, folder[g]) < 0;
 }
 
-/* A label is the better name, or else the name in the training part. */
+/* Whether `name` is a better name for a class than `other`: a label is best, then the name in the training
+ * part. */
 static bool is_better(const cnn_data *data, const char *name, uint8_t pools, const char *other) {
   if (has_labels(data) && cnn_label_find(data->network, other) >= 0) return false;
   return (has_labels(data) && cnn_label_find(data->network, name) >= 0) || (pools & 1 << POOL_TRAIN);

@@ -218,7 +218,8 @@ static int32_t target_columns(const cnn_data *data, const Tables *set, const cnn
   return values && port->size <= set->columns ? (int32_t)port->size : 1;
 }
 
-/* Number of target columns in a table for prediction, which may have them as in training; otherwise 0. */
+/* Number of target columns in a table for prediction, which the table may have but does not need; 0: it has
+ * none. */
 static int32_t columns_beyond(const cnn_data *data, const Tables *set) {
   const int64_t beyond = set->columns - data->network->input[0].size;
   if (beyond == 0 && !data->options.target) return 0;
@@ -473,7 +474,7 @@ static void csv_files(const cnn_data *data, cnn_each_file *each, void *context) 
   }
 }
 
-/* Whether a directory would have a new part with this file. */
+/* Whether a file of this name would be a new part of the data set in the directory. */
 static bool csv_takes(const cnn_data *data, const char *below) {
   (void)data;
   return cnn_csv_is_part(below);

@@ -101,7 +101,7 @@ static cnn_status empty_folder(const char *path, const cnn_image_list *pictures)
 
 static bool reads_sounds(const cnn_data *data) { return data->network->input[0].rank == 2; }
 
-/* A folder of a class. */
+/* Collects the files of a class folder. */
 static cnn_status folder_collect(cnn_data *data, Folders *set, int pool, const char *path, const char *name,
                                  bool linked, cnn_status *empty) {
   cnn_image_list pictures;
@@ -190,7 +190,8 @@ static void keep(Kept *kept, int64_t index, const void *input, size_t bytes) {
   atomic_store_explicit(&kept->state[index], PRESENT, memory_order_release);
 }
 
-/* place: see DataKind. *whole: the recording is not longer than the input, so `place` does not matter. */
+/* Reads a recording; `place` is explained in DataKind. *whole: the recording is not longer than the input, so
+ * that `place` does not matter. */
 static cnn_status sound_read(const cnn_data *data, const Picture *picture, double place, void *input,
                              bool *whole) {
   const cnn_port *port = &data->network->input[0];

@@ -1,5 +1,5 @@
-/* data_yolo.c: Images with YOLO text files of boxes: images/ and labels/ with equal file stems, in the
- * directory itself or in train/, val/ and test/, or with these below both. classes.txt or data.yaml name the
+/* data_yolo.c: Images with YOLO text files of boxes: images/ and labels/ with equal file stems. Parts are
+ * train/, val/ and test/ above these two folders, or in each of them. classes.txt or data.yaml name the
  * classes. A line is an object: class, center, width and height, as fractions of the image size. An image
  * without a text file has no objects. */
 // SPDX-License-Identifier: MIT-0

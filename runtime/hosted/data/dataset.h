@@ -58,15 +58,16 @@ typedef struct DataKind {
   bool (*label)(const cnn_data *data, int pool, int64_t index, int32_t *label); /* NULL: no classes */
   void (*close)(cnn_data *data);
   bool (*unit)(const cnn_data *data,
-               int32_t input); /* NULL, or whether an f32 input's values are about 1, not pixels of 0..255 */
-  void (*files)(const cnn_data *data, cnn_each_file *each, void *context); /* NULL: it reads no other files */
+               int32_t input); /* whether an f32 input's values are about 1; NULL: they are pixels */
+  void (*files)(const cnn_data *data, cnn_each_file *each, void *context); /* NULL: no files */
   /* Checks whether the sample can be read, if that is cheap; `input` is scratch space for one input. NULL:
    * checked when the set was opened. */
   cnn_status (*inspect)(const cnn_data *data, int pool, int64_t index, void *input);
   /* Whether a file written to this path below the set's directory would be read as data the next time; NULL:
    * never. */
   bool (*takes)(const cnn_data *data, const char *below);
-  /* The original image of a sample and its annotations; the caller frees both. NULL: no such annotations. */
+  /* The original image of a sample and its annotations; the caller frees both. NULL: the set has no
+   * annotations of images. */
   cnn_status (*truth)(const cnn_data *data, int pool, int64_t index, cnn_image *image, cnn_truth *truth);
   /* Like `read`, for recordings that are longer than the input: the part at `place`, from 0 at the beginning
    * to 1 at the end; below 0: the middle. NULL: samples have no parts. */
@@ -77,18 +78,18 @@ typedef struct DataKind {
 typedef struct Part {
   int64_t first, count;
   int64_t *list;
-} Part; /* samples list[i], or first + i, numbered over all pools */
+} Part; /* samples list[i], or first + i if there is no list; numbered over all pools */
 
 struct cnn_data {
-  const cnn_network *network; /* with ports of samples: calls.h */
-  cnn_network samples;        /* that net, if a sample is several calls */
-  cnn_port *ports;            /* its ports; otherwise NULL */
+  const cnn_network *network; /* its ports are those of a sample: see calls.h */
+  cnn_network samples;        /* that net is stored here if a sample has several calls */
+  cnn_port *ports;            /* ports of `samples`; otherwise NULL */
   cnn_data_options options;
   char *path;
   const DataKind *kind;   /* NULL: not recognized yet */
   const char *title;      /* "IDX files" */
   const char *file_kind;  /* kind of its files, for messages: "image", "WAV file" */
-  bool sounds;            /* its files are WAV files */
+  bool sounds;            /* the set's files are WAV files */
   void *set;              /* data of the set's kind */
   const cnn_noise *noise; /* background recordings; NULL: none, or nothing needs them */
   int64_t pool[POOLS];    /* samples */
@@ -129,7 +130,7 @@ cnn_status cnn_data_open_synthetic(cnn_data *data);
 /* Options: the text after "synthetic:". */
 cnn_status cnn_data_open_shapes(cnn_data *data, const char *options);
 bool cnn_data_is_csv(const cnn_data *data);
-/* Train.csv and similar names, which make a directory a set of tables. */
+/* Is this train.csv or a similar name, which makes a directory a set of tables? */
 bool cnn_csv_is_part(const char *name);
 cnn_status cnn_data_no_memory(const cnn_data *data);
 /* The pool and index of sample `index` of a part. False: there is none. */
@@ -137,7 +138,8 @@ bool cnn_data_locate(const cnn_data *data, cnn_part part, int64_t index, int *po
 /* Adds a note for the user, printed with the set's description. Lost when out of memory. */
 void cnn_data_note(cnn_data *data, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Like cnn_data_sample; of a longer recording the part at `place`: see DataKind. */
+/* Like cnn_data_sample, but reads the part at `place` of a recording that is longer than the input: see
+ * DataKind. */
 cnn_status cnn_data_cut(const cnn_data *data, cnn_part part, int64_t index, double place, void *const input[],
                         void *const target[]);
 /* The original image of a sample and its annotations; the caller frees both. */
@@ -149,8 +151,9 @@ static inline int32_t cnn_ports(const cnn_network *network) { return network->ou
 
 int cnn_data_part_of(const char *name); /* the pool of a folder with this name; POOLS: none */
 
-/* Numbers the folders in a list without names that another part spells in another case; returns that list's
- * length. pools: a bit for each pool that has the folder. */
+/* Merges folders whose names differ only in case in different parts: removes all but one name of each from
+ * the list, sets number[] to the new index of each folder, and returns the new length of the list. pools: a
+ * bit for each pool that has the folder. */
 int32_t cnn_folders_join(cnn_data *data, char **folder, const uint8_t *pools, int32_t folders,
                          int32_t *number);
 /* Index of the net's label; -1: there is none. */
@@ -166,11 +169,13 @@ bool cnn_target_wanted(const cnn_data *data, int32_t output);
 bool cnn_boxes_wanted(const cnn_network *network);
 /* Checks that the set has the object masks that losses need. */
 cnn_status cnn_masks_agree(const cnn_data *data);
-/* The output has scores but no loss, while others have one: a class is used if present, and may be -1. */
+/* Whether the target of an output is optional: the output has scores but no loss, while other outputs have
+ * one. A class is used if present, and may be -1. */
 bool cnn_target_optional(const cnn_data *data, int32_t output);
-/* Number of classes for one number per sample; 0: any number is accepted. */
+/* Number of classes if the target is one number per sample; 0: any number is accepted. */
 int64_t cnn_label_limit(const cnn_port *output);
-/* Number of classes of a label per sample; 0: any number, or not needed. */
+/* Number of classes if the targets are one label per sample; 0: any number is accepted, or no label is
+ * needed. */
 int64_t cnn_label_classes(const cnn_data *data);
 /* Whether one class per sample fits every output, and the numbers of classes match; `what` names the set. */
 cnn_status cnn_labels_fit(const cnn_data *data, const char *what);

@@ -57,7 +57,7 @@ static cnn_status labels_write(const char *path, const cnn_truth *truth) {
 
 /* ---- The sheet */
 
-static void color_of(int32_t class, uint8_t color[3]) { /* ignored: gray */
+static void color_of(int32_t class, uint8_t color[3]) { /* ignored pixels are gray */
   if (class < 0) memset(color, 128, 3);
   else cnn_mask_color(class, color);
 }

@@ -34,7 +34,8 @@ static json_t *box_of(const float box[4]) { /* x y width height */
                    (double)box[3] - (double)box[1]);
 }
 
-/* The object's pixels, and their run lengths; NULL: none, or out of memory. */
+/* The run lengths of an object's pixels, and the number of these pixels. NULL: there are none, or out of
+ * memory. */
 static json_t *runs_of(const cnn_truth *truth, int k, int64_t *area, bool *memory) {
   cnn_runs runs;
   json_t *object = NULL;

@@ -36,7 +36,8 @@ static void store(const uint8_t *pixel, int64_t n, cnn_type type, void *input) {
     for (int64_t i = 0; i < n; i++) f[i] = (float)pixel[i];
 }
 
-/* A copy with other channels: luma, or gray three times. NULL: out of memory. */
+/* Copies the image with other channels: the luma of RGB, or gray repeated three times. NULL: out of
+ * memory. */
 static uint8_t *recolored(const cnn_image *image, int32_t channels) {
   size_t pixels = (size_t)image->height * (size_t)image->width;
   uint8_t *out = malloc(pixels * (size_t)channels);
@@ -49,7 +50,7 @@ static uint8_t *recolored(const cnn_image *image, int32_t channels) {
 
 cnn_frame cnn_frame_make(int32_t h, int32_t w, int32_t out_h, int32_t out_w, cnn_fit fit) {
   cnn_frame frame = {{0, 0, h, w}, 0, 0, out_h, out_w};
-  bool wide = (int64_t)w * out_h > (int64_t)out_w * h; /* than the input */
+  bool wide = (int64_t)w * out_h > (int64_t)out_w * h; /* wider than the input */
   if (fit == CNN_FIT_CROP && wide) {
     frame.source.width = (double)out_w * h / out_h;
     frame.source.x = (w - frame.source.width) / 2;

@@ -22,7 +22,7 @@ typedef struct Pool {
   Picture *picture;
   int64_t count;
   Kept kept;
-  bool there; /* the set has a folder for it */
+  bool there; /* the set has a part folder for it */
 } Pool;
 typedef struct Folders {
   Pool pool[POOLS];
@@ -33,11 +33,11 @@ typedef struct Folders {
   bool parts;                /* the class folders are inside part folders */
   cnn_gathered gathered;     /* only used while the set is opened */
   cnn_skipped skipped;       /* files in class folders that are neither images nor WAV files */
-  cnn_skipped loose;         /* images outside of such folders */
+  cnn_skipped loose;         /* images outside of class folders */
   bool all_kept;             /* the cache has room for all images for training and validation */
   cnn_image_list background; /* files of _background_noise_ */
   cnn_noise noise;
-  cnn_noise_bad bad_noise; /* with --skip-bad */
+  cnn_noise_bad bad_noise; /* recordings that --skip-bad skipped */
 } Folders;
 
 bool cnn_folders_name_add(Folders *set, char *name); /* takes ownership of the name; false: out of memory */
@@ -46,7 +46,7 @@ bool cnn_folders_name_add(Folders *set, char *name); /* takes ownership of the n
 
 /* Is this the name of a folder of background recordings? */
 bool cnn_sounds_background(const char *name);
-/* Adds the WAV files of such a folder. */
+/* Adds the WAV files of a folder of background recordings. */
 cnn_status cnn_sounds_background_add(Folders *set, const char *path, bool linked);
 /* Moves the files listed in validation_list.txt and testing_list.txt from the training samples to their
  * parts. */

@@ -35,7 +35,7 @@ const cnn_image *cnn_inputs_picture(const cnn_inputs *inputs);
 enum { CNN_PIXELS_MOST = 1 << 27 }; /* a small file can claim an image of any size */
 cnn_status cnn_image_allocate(cnn_image *image, const char *path, uint32_t height, uint32_t width,
                               int32_t channels);
-/* Mixed: its pixels, with alpha after the other channels. */
+/* Blends `mixed`, pixels with alpha after the other channels, over black. */
 void cnn_image_over_black(const uint8_t *mixed, cnn_image *image);
 /* 1 to 8; 1 (upright) also if EXIF has no valid orientation. */
 int cnn_exif_orientation(const unsigned char *bytes, size_t n);

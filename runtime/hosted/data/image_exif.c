@@ -6,7 +6,7 @@
 #include "hosted/data/image.h"
 
 static const char exif_mark[6] =
-    "Exif\0"; /* before the data in JPEG; PNG and WebP omit it, libexif requires it */
+    "Exif\0"; /* in JPEG this precedes the data; PNG and WebP omit it, but libexif requires it */
 
 static int orientation_of(ExifData *exif) {
   ExifEntry *entry = exif_content_get_entry(exif->ifd[EXIF_IFD_0], EXIF_TAG_ORIENTATION);

@@ -190,7 +190,7 @@ typedef struct Seen {
   int64_t turn; /* its position in all lists */
 } Seen;
 
-/* Groups the paths to one file, paths without links first. */
+/* Orders paths so that those of one file are together, and paths without links come first. */
 static int seen_order(const void *a, const void *b) {
   const Seen *x = a, *y = b;
   const cnn_picture *p = x->picture, *q = y->picture;

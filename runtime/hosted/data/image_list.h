@@ -13,7 +13,7 @@ typedef struct cnn_picture {
   char *path;
   cnn_identity identity;
   bool linked; /* the path contains a symbolic link */
-  bool again;  /* the set has it by another path: see cnn_gathered_once */
+  bool again;  /* the set also contains it under another path: see cnn_gathered_once */
 } cnn_picture;
 typedef struct cnn_image_list {
   int64_t count;
@@ -26,9 +26,9 @@ typedef struct cnn_image_list {
 /* Lists all images in a folder and its subfolders, sorted by name. `linked`: the folder itself was reached
  * through a link of the set. After an error the list is empty. */
 cnn_status cnn_image_list_collect(cnn_image_list *pictures, const char *directory, bool linked);
-/* The same for WAV files. */
+/* Like cnn_image_list_collect, for WAV files. */
 cnn_status cnn_sounds_collect(cnn_image_list *sounds, const char *directory, bool linked);
-/* Adds some to all. */
+/* Adds the counts of `some` to `all`. */
 void cnn_skipped_add(cnn_skipped *all, cnn_skipped *some);
 
 /* The images of all folders of a set, while it is opened. */
@@ -38,7 +38,7 @@ typedef struct cnn_folder {
   char *images, *beside; /* from malloc, or NULL: the image folder, and the annotation folder */
 } cnn_folder;
 typedef struct cnn_gathered {
-  cnn_image_list *pictures; /* [count] by folder */
+  cnn_image_list *pictures; /* [count]: the images of each folder */
   cnn_folder *folder;       /* [count] */
   int32_t count;
   cnn_skipped again;
@@ -50,11 +50,11 @@ cnn_status cnn_gathered_add(cnn_gathered *gathered, cnn_image_list *pictures, cn
  * of memory; this takes ownership of them. */
 cnn_status cnn_folders_gather(cnn_gathered *gathered, int pool, char *images, char *beside, bool linked);
 /* Marks images that a link leads to and that are already in the set: each file is read once, preferably by
- * its own path. Counts them, and those of the lists, in `again`. */
+ * its own path. Counts these images in `again`, together with the links counted in the lists. */
 cnn_status cnn_gathered_once(cnn_gathered *gathered);
 void cnn_gathered_free(cnn_gathered *gathered);
 
-/* Adds notes on files that are reached twice, and on unusable ones that --skip-bad drops. */
+/* Adds notes on files that are reached twice, and on unusable files that --skip-bad drops. */
 void cnn_again_note(cnn_data *data, const cnn_skipped *again);
 void cnn_bad_note(cnn_data *data, int64_t count, const char *first);
 void cnn_image_list_free(cnn_image_list *pictures);

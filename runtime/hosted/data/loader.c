@@ -105,7 +105,7 @@ static Place *place_with_work(cnn_loader *loader) {
   return place;
 }
 
-/* Called and left with the mutex locked; unlocks it in between. */
+/* The mutex is locked at entry and at return, but not while samples are read. */
 static void fill_share(Worker *worker, Place *place) {
   cnn_loader *loader = worker->loader;
   int32_t slot = place->given, end = slot + loader->share;

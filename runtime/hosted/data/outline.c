@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FINE = 5, LEAST = 6 }; /* points of the finer grid per pixel; least numbers of a polygon */
+enum { FINE = 5, LEAST = 6 }; /* points of the finer grid per pixel; smallest count of numbers in a polygon */
 
 void cnn_outline_free(cnn_outline *outline) {
   if (!outline) return;
@@ -103,7 +103,7 @@ cnn_status cnn_outline_unpack(cnn_outline *outline, const char *text, size_t n, 
     if (!number_unpack(&text, end, &number))
       return cnn_failure(CNN_BAD_FORMAT, "letter %zu does not begin a number of packed runs",
                          (size_t)(at - begin));
-    if (outline->runs > 2) number += outline->run[outline->runs - 2]; /* from the third run on: differences */
+    if (outline->runs > 2) number += outline->run[outline->runs - 2]; /* from the fourth on: differences */
     status = cnn_outline_run(outline, (double)number, &sum, height, width);
   }
   if (status.code == CNN_OK && sum != (int64_t)height * width)
@@ -153,7 +153,7 @@ static void point_add(Changes *c, int32_t x, int32_t y) {
 }
 
 /* Adds a side from a to b: a point for each step along its longer axis, computed from the end with the
- * smaller coordinate there. */
+ * smaller coordinate on that axis. */
 static void side_add(Changes *c, const int32_t a[2], const int32_t b[2]) {
   const int32_t wide = abs(b[0] - a[0]), tall = abs(b[1] - a[1]), along = wide >= tall ? 0 : 1;
   const int32_t steps = along == 0 ? wide : tall;

@@ -37,7 +37,7 @@ int64_t cnn_runs_area(const cnn_runs *runs) {
   return area;
 }
 
-/* Walks along both, and stops at each change of either. */
+/* Walks along the runs of both masks, and stops wherever one of them changes. */
 int64_t cnn_runs_shared(const cnn_runs *a, const cnn_runs *b) {
   int64_t shared = 0, i = 0, k = 0;
   if (a->height != b->height || a->width != b->width) return 0;
@@ -53,8 +53,9 @@ int64_t cnn_runs_shared(const cnn_runs *a, const cnn_runs *b) {
   return shared;
 }
 
-/* Five bits per character, least significant first; the sixth marks a continuation; the last one's highest
- * bit is the sign. From the fourth on, a run is stored as the difference from the run two before. */
+/* Five bits per character, least significant first; the sixth bit marks a continuation, and the highest bit
+ * of the last character is the sign. From the fourth on, a run is stored as the difference from the run two
+ * before. */
 char *cnn_runs_text(const cnn_runs *runs) {
   enum { CHARACTERS = 7, FIRST = '0' }; /* for 33 bits */
   char *text = malloc((size_t)runs->count * CHARACTERS + 1), *to = text;

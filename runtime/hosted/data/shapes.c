@@ -122,7 +122,7 @@ static bool in_triangle(float u, float v) {
   return v < 0.5f && -0.8660254f * u - 0.5f * v < 0.5f && 0.8660254f * u - 0.5f * v < 0.5f;
 }
 
-static bool in_star(float u, float v) { /* outside of at most one of the five lines through its points */
+static bool in_star(float u, float v) { /* beyond at most one of the lines that join its tips */
   static const float line[5][2] = {{0, 1},
                                    {0.9510565f, 0.3090170f},
                                    {0.5877853f, -0.8090170f},

@@ -27,8 +27,8 @@ cnn_status cnn_sound_fits(const char *path, const cnn_port *port);
 cnn_status cnn_sound_convert(cnn_sound *sound, const char *path, const cnn_port *port);
 /* Fills an input with a converted sound, from frame `first` on; zeros follow its end. */
 void cnn_sound_cut(const cnn_sound *sound, const cnn_port *port, int64_t first, void *input);
-/* Fills an input with a converted sound, and with zeros after a shorter one. `place` is the cut in a longer
- * one, 0 at the beginning to 1 at the end; below 0: in the middle. */
+/* Fills an input with a converted sound. A shorter sound is followed by zeros. A longer sound is cut at
+ * `place`, from 0 at its beginning to 1 at its end; below 0: in the middle. */
 cnn_status cnn_sound_feed(cnn_sound *sound, const char *path, const cnn_port *port, double place,
                           void *input);
 /* Element i of the input, with full scale 1: rounded and saturated for an i16 input. */

@@ -90,7 +90,7 @@ void cnn_port_arrange(const cnn_port *input, const void *hwc, void *out) {
   }
 }
 
-/* An output without a loss is compared by its scores if no output has a loss. */
+/* If no output has a loss, outputs with scores are compared with classes. */
 bool cnn_target_wanted(const cnn_data *data, int32_t output) {
   const cnn_network *network = data->network;
   bool losses = cnn_boxes_wanted(network);
@@ -125,7 +125,7 @@ bool cnn_target_optional(const cnn_data *data, int32_t output) {
 
 typedef enum Form { FORM_CLASS, FORM_NUMBER, FORM_ONE_HOT, FORM_NONE } Form;
 
-/* A label of a sample is that of all its calls. A class is stored as its number, for one sigmoid or a
+/* The label of a sample is the label of all its calls. A class is stored as its number, for one sigmoid or a
  * regression as a float, for several sigmoids as a one-hot vector. */
 static Form label_form(const cnn_port *output) {
   const int64_t calls = cnn_port_calls(output), size = output->size / calls;

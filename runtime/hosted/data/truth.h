@@ -35,7 +35,7 @@ void cnn_truth_free(cnn_truth *truth);
 /* Resizes the annotations to an input, as cnn_image_feed resizes the image. An object that keeps less than a
  * quarter of its box is dropped. */
 cnn_status cnn_truth_fit(cnn_truth *truth, int32_t height, int32_t width, cnn_fit fit);
-/* Moves the annotations as cnn_augment_input moves the image; objects are dropped as above. */
+/* Moves the annotations as cnn_augment_input moves the image; objects are dropped as in cnn_truth_fit. */
 cnn_status cnn_truth_augment(cnn_truth *truth, const cnn_augmentation *augmentation);
 /* The record that a loss reads: int32_t count; int32_t class[most]; float box[most][4]; uint8_t
  * instance[height][width], padded to 4 bytes. height 0: no instances. It has the first `most` objects that

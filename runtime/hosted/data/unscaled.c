@@ -21,7 +21,8 @@ static bool scales_itself(const cnn_network *network) {
   return true;
 }
 
-/* The smallest or largest number of a list or number in the text of a normalize, after `name=`. */
+/* The smallest or largest number after `name=` in the text of a normalize, where a number or a list
+ * follows. */
 static double extreme(const char *text, const char *name, bool largest) {
   const char *at = strstr(text, name);
   double found = largest ? -INFINITY : INFINITY;
@@ -37,7 +38,8 @@ static double extreme(const char *text, const char *name, bool largest) {
   return found;
 }
 
-/* The largest value that the net's own normalize computes from one this large; 0 without it. */
+/* The largest value that the net's own normalize computes from the value `high`; 0: the net has no
+ * normalize. */
 static double normalized(const cnn_port *port, double high) {
   if (!port->normalize) return 0;
   const double scale = extreme(port->normalize, "scale=", true);
@@ -54,7 +56,7 @@ static bool are_pixels(const cnn_data *data, const cnn_port *port, double low, d
 cnn_status cnn_data_unscaled(const cnn_data *data, const cnn_network *network, cnn_part part, int64_t samples,
                              cnn_unscaled *found) {
   enum { SAMPLES = 16 };
-  const double centered = 200; /* bytes minus a mean stay below it */
+  const double centered = 200; /* centered bytes are smaller than this */
   const cnn_port *port = &network->input[0];
   const bool raw = cnn_data_scale(data, 0) >= 255 || cnn_data_is_csv(data);
   *found = (cnn_unscaled){.remedy = "batchnorm, which scales each column"};

@@ -19,7 +19,7 @@ static const uint8_t SEQUENTIAL[][3] = {
     {44, 114, 142}, {38, 130, 142}, {33, 145, 140}, {31, 159, 136}, {39, 173, 129}, {61, 188, 116},
     {92, 200, 99},  {129, 211, 77}, {170, 220, 50}, {213, 226, 26}, {253, 231, 37},
 };
-/* Chosen so that the lightness (CIE L*: 97, 84, 66, 43, 20) falls equally on both sides of the middle. */
+/* The lightness of these colors (CIE L*: 97, 84, 66, 43, 20) falls equally on both sides of the middle. */
 static const uint8_t DIVERGING[][3] = {
     {16, 42, 99},    {42, 98, 166},   {112, 163, 208}, {183, 211, 232}, {247, 247, 247},
     {247, 205, 182}, {230, 139, 108}, {188, 61, 58},   {107, 10, 36},
@@ -92,7 +92,7 @@ typedef struct Section {
   char heading[280];
   bool scaled;
   cnn_scale scale;
-  int32_t columns, zoom, first, count, strip; /* strip: width of every panel; 0: from its pixels */
+  int32_t columns, zoom, first, count, strip; /* strip: width of every panel; 0: determined by its pixels */
 } Section;
 
 struct cnn_figure {
@@ -179,7 +179,7 @@ void cnn_figure_mark(cnn_figure *figure, const double box[4]) {
 
 /* ---- Layout */
 
-typedef struct Layout { /* of a section */
+typedef struct Layout { /* layout of a section */
   int32_t columns, rows, room_width, room_height, cell_width, cell_height, width, height;
   int32_t gap, caption,
       bar; /* caption: height of the caption line; bar: width of the color scale with its numbers */

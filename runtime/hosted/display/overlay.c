@@ -9,7 +9,7 @@
 #include "hosted/display/lettering.h"
 
 static const uint8_t BLACK[3] = {0, 0, 0}, WHITE[3] = {255, 255, 255};
-static const int PART = 115; /* of 256: opacity of a color */
+static const int PART = 115; /* opacity of a color, out of 256 */
 
 static int32_t least(int32_t a, int32_t b) { return a < b ? a : b; }
 static int32_t most(int32_t a, int32_t b) { return a > b ? a : b; }
@@ -57,7 +57,7 @@ typedef struct Area {
   int32_t left, top, right, bottom; /* right and bottom are exclusive */
 } Area;
 
-static int32_t pixel_of(double value, int32_t end) { /* an edge, NaN too */
+static int32_t pixel_of(double value, int32_t end) { /* clipped to 0..end; NaN becomes 0 */
   return value > 0 ? value < end ? (int32_t)(value + 0.5) : end : 0;
 }
 
@@ -85,7 +85,7 @@ static double label_size(const cnn_image *image) {
   return fmin(2.5, fmax(short_side(image) < 200 ? 0.5 : 0.7, short_side(image) / 600.0));
 }
 
-static int64_t common(Area a, Area b) { /* number of pixels in both */
+static int64_t common(Area a, Area b) { /* number of pixels that two areas share */
   const int64_t width = least(a.right, b.right) - most(a.left, b.left),
                 height = least(a.bottom, b.bottom) - most(a.top, b.top);
   return width > 0 && height > 0 ? width * height : 0;

@@ -25,7 +25,7 @@ static double nice_step(double range, int wanted) {
 typedef struct Panel {
   const char *title;
   double left, top, width, height;
-  double low, high, step; /* of the y axis */
+  double low, high, step; /* range and step of the y axis */
   int32_t epochs;
 } Panel;
 
@@ -152,7 +152,7 @@ cnn_status cnn_plot_write(const char *path, const char *title, const cnn_epoch *
   cnn_status status = cnn_writer_open(&writer, path);
   if (status.code != CNN_OK) return status;
   const cnn_measures *first =
-      epochs > 0 ? &epoch[0].train : NULL; /* train or validation, whichever has more */
+      epochs > 0 ? &epoch[0].train : NULL; /* train or validation, whichever has more metrics */
   if (first && epoch[0].val.samples && epoch[0].val.metrics > first->metrics) first = &epoch[0].val;
   const int32_t metrics = first ? first->metrics : 0, rows = (metrics + 2) / 2;
   double height = 84 + rows * (HEIGHT + 84) + RATE_HEIGHT + 60;
@@ -194,7 +194,7 @@ static const char *class_name(const cnn_network *network, const cnn_data *data, 
   return room;
 }
 
-/* The number of characters of a name that fit. */
+/* The number of characters at the start of a name, at most `most`; *bytes is their length in bytes. */
 static int start_of(const char *name, int most, int *bytes) {
   int length = 0;
   for (*bytes = 0; name[*bytes]; ++*bytes)
