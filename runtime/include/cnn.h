@@ -42,7 +42,7 @@ typedef struct cnn_metric {
   double value;
 } cnn_metric;
 
-typedef struct cnn_measures { /* of a set of samples */
+typedef struct cnn_measures { /* measured on a set of samples */
   int64_t samples;
   double loss; /* NaN if the net has no loss */
   int32_t metrics;
@@ -102,13 +102,13 @@ void cnn_evaluation_free(cnn_evaluation *evaluation);
 
 /* ---- Training */
 
-typedef struct cnn_epoch { /* text of a log line */
+typedef struct cnn_epoch { /* values of a row in the log */
   int32_t epoch;           /* from 1 */
   cnn_measures train;
   cnn_measures val; /* samples is 0 without validation */
   double rate;      /* mean learning rate over its steps */
   double images_per_second, seconds;
-  int64_t step; /* total number of weight updates up to its end */
+  int64_t step; /* number of weight updates up to the end of this epoch */
   double time;  /* end of the epoch, in seconds since 1970 */
   bool best;    /* the best epoch so far by the validation loss; its weights are saved as the best */
 } cnn_epoch;

@@ -25,7 +25,7 @@ typedef enum cnn_stream { /* one seed serves several purposes, with separate ran
                           CNN_STREAM_CUT    /* position of the cut in a long recording */
 } cnn_stream;
 
-cnn_random cnn_random_keys(uint64_t seed, uint64_t stream); /* splitmix64 of both */
+cnn_random cnn_random_keys(uint64_t seed, uint64_t stream); /* splitmix64 of the seed and the stream */
 /* Cnn_random_keys for a purpose and an epoch. */
 cnn_random cnn_random_stream(uint64_t seed, cnn_stream stream, uint32_t epoch);
 uint32_t cnn_random_bits(cnn_random random, uint32_t counter);
@@ -114,10 +114,10 @@ typedef struct cnn_noise {
   int32_t recordings;
 } cnn_noise;
 
-typedef struct cnn_augmentation { /* of one sample in one epoch */
+typedef struct cnn_augmentation { /* augmentation of one sample in one epoch */
   const cnn_recipe *recipe;
-  cnn_plane plane; /* the first input, whose pixels are the unit of shifts and sizes; other planes move in
-                      proportion */
+  cnn_plane plane; /* plane of the first input, whose pixels are the unit of shifts and sizes; planes of other
+                      sizes are shifted in proportion to their size */
   cnn_random random;
   int32_t rate;           /* samples per second of sound, for time_shift; otherwise 0 */
   const cnn_noise *noise; /* for background; NULL: none */
@@ -151,19 +151,19 @@ typedef struct cnn_move {
   int32_t down, right; /* shift in pixels */
   bool mirror, upend;  /* mirrored left to right, top to bottom, before the shift */
 } cnn_move;
-/* Moves an image of height x width pixels of pixel_bytes each from `in` to `out`; pixels that come from
- * outside are pixel_bytes of `border`. */
+/* Moves an image of height x width pixels of pixel_bytes each from `in` to `out`; in pixels that come from
+ * outside, each byte is `border`. */
 void cnn_move_picture(const cnn_move *move, const void *in, void *out, int32_t height, int32_t width,
                       int32_t pixel_bytes, int border);
 
 /* mixup and cutmix: a sample is mixed with another one of `samples`, which has been augmented separately. */
 typedef struct cnn_mix {
-  cnn_plane plane; /* of the first input */
-  double share;    /* of the sample itself */
+  cnn_plane plane; /* plane of the first input */
+  double share;    /* share of the sample itself in the mixture */
   int64_t partner; /* index of the other sample in the epoch */
   bool boxed;      /* cutmix: this part of the plane comes from the other sample */
   int32_t top, left, bottom, right;
-  bool label; /* a single class is that of the other sample: drawn with the probability 1 - share */
+  bool label; /* a single class becomes that of the other sample, with the probability 1 - share */
 } cnn_mix;
 
 /* False: recipe->augment[step] does not mix. */

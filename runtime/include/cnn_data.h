@@ -95,9 +95,9 @@ cnn_status cnn_data_sample(const cnn_data *data, cnn_part part, int64_t index, v
                            void *const target[]);
 bool cnn_data_has_noise(const cnn_data *data); /* background recordings, for the augmentation background */
 double
-/* The full scale of its values: 255 for pixels, 1 for arrays of floats. */
+/* The full scale of the input's values: 255 for pixels, 1 for arrays of floats. */
 cnn_data_scale(const cnn_data *data, int32_t input);
-/* Fast; false: no single class per sample. */
+/* Fast: reads only the class of a sample. False: samples do not have a single class. */
 bool cnn_data_label(const cnn_data *data, cnn_part part, int64_t index, int32_t *label);
 
 size_t cnn_type_bytes(cnn_type type);
@@ -106,9 +106,9 @@ const char *cnn_type_name(cnn_type type); /* "f32" */
 double cnn_port_number(const cnn_port *port, const void *values, int64_t i);
 void cnn_port_store(const cnn_port *port, void *values, int64_t i, double value);
 bool cnn_port_takes(const cnn_port *port, double value);
-/* Number of classes of its scores: 2 for one sigmoid unit. */
+/* Number of classes of the output's scores: 2 for one sigmoid unit. */
 int64_t cnn_port_classes(const cnn_port *output);
-/* Elements of its target, also for an output with scores and no loss. */
+/* Number of elements of the output's target, also for an output with scores and no loss. */
 int64_t cnn_port_targets(const cnn_port *output);
 /* Converts one sample to the net's layout; a copy if that is hwc. */
 void cnn_port_arrange(const cnn_port *input, const void *hwc, void *out);
@@ -117,8 +117,8 @@ void cnn_port_arrange(const cnn_port *input, const void *hwc, void *out);
  * input name, or a table (.csv), with or without the target's columns. */
 typedef struct cnn_inputs cnn_inputs;
 cnn_status cnn_inputs_open(cnn_inputs **inputs, const char *path, const cnn_network *network, cnn_fit fit);
-/* The same; in a table the column `target` is ignored, as in cnn_data_options; NULL: the last one, if the
- * table has one more column than the input. */
+/* Like cnn_inputs_open. In a table the column `target` is ignored, as in cnn_data_options; NULL: the last
+ * column is ignored if the table has one more column than the input. */
 cnn_status cnn_inputs_open_table(cnn_inputs **inputs, const char *path, const cnn_network *network,
                                  cnn_fit fit, const char *target);
 void cnn_inputs_close(cnn_inputs *inputs);

@@ -21,7 +21,7 @@ typedef struct cnn_ranks {
   int32_t (*send)(void *context, const void *bytes, size_t n, int32_t to, int32_t tag);
   int32_t (*receive)(void *context, void *bytes, size_t n, int32_t from, int32_t tag);
   bool (*arrived)(void *context,
-                  int32_t message);             /* does not wait; true: the message's number is free again */
+                  int32_t message); /* does not wait; true: it has arrived, and its number is free again */
   void (*wait)(void *context, int32_t message); /* waits, and frees the message's number */
   void (*broadcast)(void *context, void *bytes, size_t n, int32_t from);
   /* Process r has bytes from[r] .. from[r + 1] - 1; afterwards each process has all bytes. */
@@ -38,7 +38,7 @@ typedef struct cnn_launch {
 /* Like cnn_main, for a program that may be one of several processes. */
 int cnn_main_launched(int argc, char **argv, const cnn_network *network, const cnn_launch *launch);
 
-/* The same with MPI, in the library libcnn-mpi. */
+/* Like cnn_main_launched, with processes connected by MPI; in the library libcnn-mpi. */
 int cnn_main_mpi(int argc, char **argv, const cnn_network *network);
 
 #ifdef __cplusplus

@@ -8,7 +8,7 @@
 #include "hosted/base/number.h"
 #include "hosted/training/exchange.h"
 
-typedef struct Word { /* of each process */
+typedef struct Word { /* what each process tells the others */
   int32_t code, stop;
   double waited;
 } Word;

@@ -25,7 +25,7 @@ static uint64_t mix_word(uint64_t sum, uint64_t word) {
   return sum ^ sum >> 29;
 }
 
-/* Adds bytes to a 64-bit hash: eight at a time, mixed by a multiplication, then their number. */
+/* Adds bytes to a 64-bit hash: first their number, then eight bytes at a time, mixed by a multiplication. */
 static uint64_t mix(uint64_t sum, const void *bytes, size_t n) {
   const unsigned char *at = bytes;
   sum = mix_word(sum, n);
@@ -44,7 +44,7 @@ static uint64_t mix_text(uint64_t sum, const char *text) {
   return text ? mix(sum, text, strlen(text) + 1) : sum;
 }
 
-/* Up to `most` bytes of a file from its current position. */
+/* Adds up to `most` bytes of a file, from its current position, to a hash. */
 static uint64_t mix_stream(uint64_t sum, FILE *file, int64_t most) {
   static unsigned char bytes[1 << 16];
   while (most > 0) {

@@ -32,7 +32,7 @@ typedef struct Worker {
   float **one_output;
   void *workspace, *state; /* state: NULL if the net keeps no state between calls */
   cnn_status status;
-  int64_t failed; /* the call of this sample */
+  int64_t failed; /* first sample of the call that failed */
 } Worker;
 
 struct cnn_evaluator {
@@ -48,7 +48,7 @@ struct cnn_evaluator {
   cnn_part part;
   int64_t samples;
   int64_t from, to;   /* the range of samples of this process */
-  Exchange *exchange; /* NULL: it is alone */
+  Exchange *exchange; /* NULL: a single process */
   atomic_llong next;
   const volatile sig_atomic_t *stop;
 };
@@ -155,7 +155,7 @@ static void move_call(const Worker *worker, const cnn_port *port, size_t element
   }
 }
 
-/* Every sample begins with its first call. */
+/* Computes all calls of the current samples, from an initial state. */
 static void run_calls(Worker *worker) {
   const cnn_evaluator *evaluator = worker->evaluator;
   const cnn_network *network = evaluator->network;

@@ -87,8 +87,8 @@ static void add_blocks(const Travel *t, int32_t from, int32_t to, int64_t offset
     add_tree(t, from, to, offset + at, n - at < BLOCK ? n - at : BLOCK, out + at);
 }
 
-/* Calls a function for the largest subtrees of from .. to - 1 whose shards all belong to one process, first
- * .. last - 1. */
+/* Calls a function for the largest subtrees of the shards from .. to - 1 that only contain shards first ..
+ * last - 1, those of one process. */
 typedef void each_subtree(void *context, int32_t from, int32_t to);
 static void for_subtrees(int32_t from, int32_t to, int32_t first, int32_t last, each_subtree *each,
                          void *context) {
@@ -176,7 +176,7 @@ static void take_subtree(void *context, int32_t from, int32_t to) {
 
 static int32_t tag_of(const Exchange *x, int32_t step) { return (x->under_way % TAGS) * 2 + step; }
 
-/* Posts receives for other processes' sums of the own part, and later for the other parts. */
+/* Posts receives for the sums of other processes that belong to the own part. */
 static void post_receives(Exchange *x, Travel *t) {
   const cnn_ranks *ranks = x->ranks;
   const int64_t own = part_length(x, t, ranks->rank);
@@ -190,7 +190,7 @@ static void post_receives(Exchange *x, Travel *t) {
   }
 }
 
-/* Sends the sums of the own shards; each process gets those of its part. */
+/* Sends the sums of the own shards: to each process, those that belong to its part. */
 static void send_sums(Exchange *x, Travel *t) {
   const cnn_ranks *ranks = x->ranks;
   Summing s = {t, 0, 0, t->outgoing};
@@ -212,7 +212,8 @@ static void send_sums(Exchange *x, Travel *t) {
   }
 }
 
-/* All sums of the own part have arrived: finishes it and sends it to all. */
+/* Called when all sums of the own part have arrived: finishes this part, sends it to all, and posts receives
+ * for the other parts. */
 static void send_part(Exchange *x, Travel *t, int32_t tag) {
   const cnn_ranks *ranks = x->ranks;
   const int64_t own = part_length(x, t, ranks->rank);
@@ -267,7 +268,7 @@ static bool all_arrived(const Exchange *x, Travel *t) {
   return left == 0;
 }
 
-static bool advance(Exchange *x, int32_t index) { /* true: it is through */
+static bool advance(Exchange *x, int32_t index) { /* true: the bucket is complete */
   Travel *t = x->travel[index];
   while (t->step < 2 && all_arrived(x, t))
     if (t->step++ == 0) send_part(x, t, ((index + 1) % TAGS) * 2 + 1);

@@ -25,7 +25,7 @@ typedef struct Exchange {
   double travelling; /* seconds from the first sum of a step to the last */
   int32_t slowest;   /* the process that the others waited for in the last epoch; -1: none */
   double begun;      /* start time of the current step */
-  double through;    /* time from the start until all sums so far had arrived */
+  double through;    /* seconds from `begun` until all sums begun so far were complete */
   int64_t sent;      /* bytes of gradients */
   int64_t steps;
 } Exchange;
@@ -48,9 +48,9 @@ void cnn_exchange_gather(Exchange *, void *values, int64_t bytes);
 void cnn_place(char *name, size_t room); /* name of this machine */
 
 /* Agrees whether all processes continue: a failure of one becomes that of all, with a message that names the
- * process. `stop` becomes that of any process. */
+ * process. If one process has set `stop`, all get its value. */
 cnn_status cnn_exchange_agree(Exchange *, cnn_status status, int *stop);
-/* The same before an exchange exists. */
+/* Like cnn_exchange_agree, before an exchange exists. */
 cnn_status cnn_ranks_agree(const cnn_ranks *ranks, cnn_status status);
 
 /* Whether a number is the same in all processes; if not, `process` is the first that differs from process 0.

@@ -163,7 +163,7 @@ static void put_seed(FILE *stream, const Subject *subject) {
   fprintf(stream, "%" PRIu64, subject->recipe->seed);
 }
 
-/* Floats per weight: the optimizer's state and the average. */
+/* Writes the settings that determine the memory per weight: the optimizer's state and the average. */
 static void put_memory(FILE *stream, const Subject *subject) {
   const cnn_recipe *recipe = subject->recipe;
   const bool adam = recipe->optimizer == CNN_ADAM || recipe->optimizer == CNN_ADAMW;

@@ -157,7 +157,7 @@ void cnn_findings_free(cnn_findings *findings) {
 /* ---- Segments */
 
 bool cnn_segments_put(cnn_segments *segments, int64_t pixel, int32_t label, int32_t instance, bool ignored) {
-  int32_t k = 0; /* a linear search: there are few segments, and a neighbor usually has the same */
+  int32_t k = 0; /* linear search, from the segment of the previous pixel */
   if (pixel > 0 && segments->of[pixel - 1] >= 0) k = segments->of[pixel - 1];
   for (int32_t seen = 0; seen < segments->count; seen++, k = (k + 1) % segments->count) {
     const cnn_segment *s = &segments->segment[k];

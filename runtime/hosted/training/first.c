@@ -52,7 +52,8 @@ static bool is_random(const cnn_weight *weight, const float *weights, const floa
   return memcmp(weights + weight->offset, others + weight->offset, bytes) != 0;
 }
 
-/* Frozen, or a statistic of a frozen batchnorm: the weights of a layer are consecutive. */
+/* Whether a weight is frozen, or a statistic of a frozen batchnorm. Weights of the same layer are
+ * consecutive. */
 static bool is_fixed(const cnn_network *network, int32_t w) {
   const char *name = network->weight[w].name, *dot = strrchr(name, '.');
   const size_t n = dot ? (size_t)(dot - name) + 1 : 0;
@@ -67,7 +68,8 @@ typedef struct Stranded { /* frozen weights that keep initial values that are ra
   const char *first;
 } Stranded;
 
-/* `taken`: per weight, whether it came from a file; NULL: none did. */
+/* Finds the frozen weights that keep such initial values. `taken`: whether each weight came from a file;
+ * NULL: none did. */
 static cnn_status find_stranded(const Training *training, const bool *taken, Stranded *stranded) {
   const cnn_network *network = training->network;
   int32_t left = 0;
@@ -92,7 +94,8 @@ static cnn_status find_stranded(const Training *training, const bool *taken, Str
   return cnn_success();
 }
 
-/* Rejects frozen weights that are random, and statistics of no data: they would stay wrong. */
+/* Rejects frozen weights with random values, and frozen statistics that come from no data: they would stay
+ * wrong. */
 static cnn_status refuse_stranded(const Training *training, const bool *taken) {
   Stranded stranded;
   const cnn_status status = find_stranded(training, taken, &stranded);

@@ -18,14 +18,14 @@ struct cnn_journal {
   FILE *stream; /* the current row, in memory */
   char *path;
   void (*write)(cnn_journal *journal, const cnn_epoch *epoch, const cnn_column *column, int32_t columns);
-  bool titled; /* the header before the first row has been written */
+  bool titled; /* the header, which precedes the first row, has been written */
 };
 
 /* Starts a new file, with the rows of the epochs before a resumed run. A path that ends in .csv selects CSV.
  */
 cnn_status cnn_journal_open(cnn_journal *journal, const char *path, const cnn_epoch *epoch, int32_t epochs);
-/* The same as TensorBoard events in a directory, which is created if needed. `name`: name of the net, for the
- * file's name. */
+/* Like cnn_journal_open, but writes TensorBoard events to a directory, which is created if needed. `name`:
+ * name of the net, for the file's name. */
 cnn_status cnn_journal_open_events(cnn_journal *journal, const char *directory, const char *name,
                                    const cnn_epoch *epoch, int32_t epochs);
 /* path of the event file; the caller frees it; NULL: out of memory */

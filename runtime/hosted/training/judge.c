@@ -165,7 +165,7 @@ static bool precision_of(cnn_objects *objects, const List *list) {
                                                    list->classes, true, &objects->masks, objects->of_mask);
 }
 
-/* Adds in the order of the samples, so that the result does not depend on threads. */
+/* Adds the counts in the order of the samples, so that the result does not depend on threads. */
 static bool quality_of(cnn_objects *objects, const cnn_judged_sample *sample, int64_t samples) {
   int32_t classes = 0;
   bool any = false;

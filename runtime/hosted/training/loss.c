@@ -19,7 +19,7 @@ struct Loss {
   double (*of_class)(const cnn_port *, const cnn_loss *, const float *score, int64_t n, int32_t label);
   double (*of_value)(const cnn_port *, const cnn_loss *, double value, double target);
   bool weighted; /* the mean uses the class weights */
-  /* a whole image of `positions`; the mean is over images */
+  /* computes one image of `positions`; the mean is over images */
   double (*of_image)(const cnn_port *, const float *score, int64_t n, const int32_t *label,
                      int64_t positions);
 };

@@ -306,7 +306,7 @@ void cnn_tally_measures(const cnn_tally *tally, int64_t samples, const cnn_sums 
     }
     count += HEAD + CLASS_COUNTS * judged.classes;
   }
-  if (losses == 0 || network->truth_objects > 0) measures->loss = NAN; /* inference has no such losses */
+  if (losses == 0 || network->truth_objects > 0) measures->loss = NAN; /* inference has no object losses */
 }
 
 const cnn_class_counts *cnn_tally_classes(const cnn_tally *tally, int32_t output) {

@@ -18,7 +18,7 @@ typedef struct cnn_tally {
 
 typedef struct cnn_sums {
   double loss, loss_weight, absolute;
-} cnn_sums; /* of one output */
+} cnn_sums; /* sums of one output */
 
 bool cnn_tally_open(cnn_tally *tally, const cnn_network *network, bool confusion); /* false: no memory */
 void cnn_tally_close(cnn_tally *tally);
@@ -28,13 +28,13 @@ void cnn_tally_add(cnn_tally *tally, const cnn_tally *other);
 void cnn_tally_sample(cnn_tally *tally, float *const output[], void *const target[], int64_t slot,
                       cnn_sums sums[]);
 void cnn_sums_add(cnn_sums *total, const cnn_sums *sums, int32_t outputs);
-/* The loss is NaN if some output's loss is unknown here. */
+/* The loss is NaN if the loss of some output cannot be computed from the outputs of infer. */
 void cnn_tally_measures(const cnn_tally *tally, int64_t samples, const cnn_sums *total,
                         cnn_measures *measures);
 
 int32_t cnn_tally_first(const cnn_network *network); /* the first output with classes, or -1 */
 const cnn_class_counts *cnn_tally_classes(const cnn_tally *tally, int32_t output);
-const int64_t *cnn_tally_confusion(const cnn_tally *tally); /* NULL if not counted */
+const int64_t *cnn_tally_confusion(const cnn_tally *tally); /* NULL: it was not counted */
 /* whether larger is better, for a metric or a loss */
 bool cnn_metric_rises(const char *name);
 #endif

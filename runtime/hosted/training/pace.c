@@ -9,9 +9,9 @@
 
 static const double LONG = 0.02; /* a call of this many seconds or more is not worth a trial */
 static const double WINDOW = 0.02,
-                    TRIAL = 0.005;             /* seconds of calls that are averaged: usual, and in a trial */
-static const double SOONEST = 0.1, LATEST = 1; /* seconds between trials */
-static const double FASTER = 0.9, SLOWER = 1.3; /* of the usual time */
+                    TRIAL = 0.005; /* averages cover this many seconds of calls: usually; in a trial */
+static const double SOONEST = 0.1, LATEST = 1;  /* seconds between trials */
+static const double FASTER = 0.9, SLOWER = 1.3; /* relative to the usual time */
 enum { FEW = 4 };                               /* least counted calls of a trial, if they are not slower */
 
 cnn_pace cnn_pace_of(int32_t most) { return (cnn_pace){.most = most, .threads = most, .patience = SOONEST}; }

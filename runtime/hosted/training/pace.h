@@ -7,9 +7,9 @@
 #include <stdint.h>
 
 typedef struct cnn_pace {
-  int32_t most, threads, tried; /* the maximum; in use now; on trial, or 0 */
-  int64_t calls,
-      tried_calls; /* timed calls: with `threads` since it was last chosen or confirmed; in the trial */
+  int32_t most, threads, tried; /* number of threads: maximum; in use now; on trial, or 0 */
+  int64_t calls, tried_calls; /* timed calls: with `threads`, since this number was last chosen or confirmed;
+                                 in the trial */
   double seconds, tried_seconds;
   double usual;          /* mean time of a call; 0: unknown */
   double wait, patience; /* seconds to the next trial; seconds between trials */
@@ -18,8 +18,8 @@ typedef struct cnn_pace {
 } cnn_pace;
 
 cnn_pace cnn_pace_of(int32_t most);
-int32_t cnn_pace_threads(const cnn_pace *);     /* for the next call */
-void cnn_pace_took(cnn_pace *, double seconds); /* its duration */
+int32_t cnn_pace_threads(const cnn_pace *);     /* number for the next call */
+void cnn_pace_took(cnn_pace *, double seconds); /* duration of the last call */
 
 /* Call these around a call of the net: they set the number of threads, and measure the time. */
 double cnn_pace_begin(cnn_pace *);

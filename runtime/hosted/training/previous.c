@@ -44,7 +44,8 @@ static void take(char *text, size_t room, const cnn_archive *archive, const char
   snprintf(text, room, "%s", note ? note : "");
 }
 
-/* An empty file does not count. A file that is not cnnc's counts, so only a lack of memory is an error. */
+/* Looks at a file that the run would replace. An empty file is treated as missing. A file that cannot be
+ * opened as weights is not an error, unless memory is out. */
 static cnn_status weights_look(const char *path, Weights *weights) {
   struct stat about;
   cnn_archive archive;
@@ -171,8 +172,8 @@ cnn_status cnn_previous_check(const char *out) {
   return status;
 }
 
-/* Keeps weights of another tool. It is unknown whether another run's weights are better, so nothing replaces
- * them. */
+/* Keeps weights of another tool. It is unknown whether the weights of other runs are better, so they never
+ * replace these. */
 static cnn_status keep_original(const char *out, const Listener *listener) {
   char line[1000];
   char *original = cnn_sibling(out, "original");

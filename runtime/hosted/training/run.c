@@ -102,7 +102,7 @@ static int64_t whole(const json_t *object, const char *key) {
   return (int64_t)json_integer_value(json_object_get(object, key));
 }
 
-/* NULL instead of the list if an element could not be added: then nothing is written. */
+/* Returns NULL instead of the list if an element could not be added: then no checkpoint is written. */
 static json_t *listed(json_t *list, bool complete) {
   if (complete) return list;
   json_decref(list);

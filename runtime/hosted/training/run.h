@@ -7,16 +7,16 @@
 
 typedef struct cnn_run {
   cnn_trainer trainer;
-  void *memory;     /* the trainer's */
-  int64_t samples;  /* of the training part */
+  void *memory;     /* memory of the trainer */
+  int64_t samples;  /* number of samples in the training part */
   int32_t finished; /* epochs */
   int64_t at;       /* samples of the current epoch already used; always between two steps */
   double loss;      /* summed over those samples */
   double seconds;   /* time spent on them */
-  double rate;      /* of the last step */
+  double rate;      /* learning rate of the last step */
   double mean_rate; /* sum over the current epoch's steps */
   int64_t rates;    /* number of these steps */
-  cnn_tally tally;  /* of the current epoch, as are the sums */
+  cnn_tally tally;  /* counts of the current epoch, like the sums above */
   cnn_sums *sums;
   double best;            /* lowest value of the criterion, valid after `rated` rated epochs */
   int32_t rated, waiting; /* waiting: epochs since the best */

@@ -312,7 +312,7 @@ static void report_step(Training *training, bool last) {
   cnn_training_send(training, event);
 }
 
-/* Files stay as the last epoch left them. */
+/* The loss or a gradient is not finite: files stay as the last epoch left them. */
 static cnn_status not_finite(Training *training, const cnn_batch *batch, float loss) {
   const cnn_run *run = &training->run;
   int64_t step = (run->at - 1) / training->course.batch + 1;
@@ -330,7 +330,8 @@ static cnn_status not_finite(Training *training, const cnn_batch *batch, float l
                      (int)run->finished + 1, step, where, kept_so_far(training), advice(training));
 }
 
-/* If one process alone has such a gradient, it has received other sums than the others. */
+/* A gradient that is not finite in one process alone means that this process received other sums than the
+ * others. */
 static cnn_status check_finite(Training *training, const cnn_batch *batch, float loss, bool fine) {
   const Exchange *x = &training->exchange;
   int32_t other;
@@ -341,8 +342,8 @@ static cnn_status check_finite(Training *training, const cnn_batch *batch, float
                      x->place[other], x->place[0], kept_so_far(training));
 }
 
-/* One step: as many batches as the optimizer needs, at the rate of its beginning. If the next samples cannot
- * be read, the step ends with those it has. */
+/* One step: as many batches as the optimizer needs, with the learning rate at the beginning of the step. If
+ * the next samples cannot be read, the step ends with those it has. */
 static cnn_status make_step(Training *training, bool *over) {
   cnn_run *run = &training->run;
   cnn_trainer *trainer = &run->trainer;

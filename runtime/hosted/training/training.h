@@ -20,11 +20,11 @@ typedef struct Training {
   cnn_evaluator *evaluator;
   cnn_journal log, events;
   float **output;
-  cnn_sums *sums; /* of one sample */
+  cnn_sums *sums; /* sums of one sample */
   int32_t *order;
   char *last, *checkpoint; /* paths */
   int32_t threads;
-  cnn_pace pace;     /* of the steps */
+  cnn_pace pace;     /* number of threads for the steps */
   int64_t validated; /* samples in the validation part; 0: none */
   double began, reported, validation_seconds;
   int64_t began_at; /* samples already used when this process took over the epoch */

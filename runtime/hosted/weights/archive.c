@@ -78,7 +78,7 @@ cnn_status cnn_archive_parse(cnn_archive *archive, const char *path, const unsig
 
 size_t cnn_archive_file(const char *path) {
   const size_t n = strlen(path);
-  char name[4096]; /* no file name is longer */
+  char name[4096]; /* longer than any file name */
   size_t file = n;
   struct stat about;
   if (n >= sizeof name) return n;

@@ -46,7 +46,7 @@ typedef struct cnn_tensor {
   int64_t dim[CNN_TENSOR_RANK];
   int64_t size; /* elements */
   size_t bytes;
-  const unsigned char *data; /* without any alignment */
+  const unsigned char *data; /* not aligned */
 } cnn_tensor;
 
 typedef struct cnn_note {
@@ -68,7 +68,8 @@ typedef struct cnn_archive {
 cnn_status cnn_archive_open(cnn_archive *archive, const char *path);
 size_t cnn_archive_file(const char *path); /* length of FILE in a path "FILE:KEY" */
 void cnn_archive_close(cnn_archive *archive);
-/* The same for bytes that the caller keeps valid; `path` is for messages. The archive must be closed, too. */
+/* Like cnn_archive_open, for bytes that the caller keeps valid; `path` is for messages. This archive must be
+ * closed, too. */
 cnn_status cnn_archive_parse(cnn_archive *archive, const char *path, const unsigned char *bytes, size_t n);
 const cnn_tensor *cnn_archive_find(const cnn_archive *archive, const char *name); /* or NULL */
 /* A name that two tensors have, or NULL. False: out of memory. */
@@ -77,11 +78,11 @@ const char *cnn_archive_note(const cnn_archive *archive, const char *key); /* or
 
 const char *cnn_dtype_name(cnn_dtype dtype);        /* "F32" */
 int64_t cnn_dtype_bits(cnn_dtype dtype);            /* 0 for CNN_DTYPE_OTHER */
-bool cnn_tensor_numeric(const cnn_tensor *tensor);  /* the next two work */
+bool cnn_tensor_numeric(const cnn_tensor *tensor);  /* whether its elements can be read as numbers */
 bool cnn_tensor_in_order(const cnn_tensor *tensor); /* whether the elements are contiguous in C order */
 double cnn_tensor_number(const cnn_tensor *tensor, int64_t i); /* element i in C order */
 void cnn_tensor_floats(const cnn_tensor *tensor, int64_t first, int64_t count, float *out);
-/* Checks that all numbers are finite, as floats. excludes: minus infinity is allowed. */
+/* Checks that all numbers are finite after conversion to float. excludes: minus infinity is allowed. */
 cnn_status cnn_tensor_finite(const cnn_tensor *tensor, const char *path, bool excludes);
 bool cnn_tensor_is_counter(const cnn_tensor *tensor); /* PyTorch's "NAME.num_batches_tracked", which is stored
                                                          among the weights but is not one */

@@ -8,5 +8,5 @@
 
 /* An error that names the format and a Python line to convert the file; success if the format is unknown. */
 cnn_status cnn_foreign_check(const char *path, const unsigned char *bytes, size_t n);
-cnn_status cnn_foreign_zip(const char *path, const cnn_zip *zip); /* the same for a zip */
+cnn_status cnn_foreign_zip(const char *path, const cnn_zip *zip); /* like cnn_foreign_check, for a zip */
 #endif

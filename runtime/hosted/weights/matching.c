@@ -250,7 +250,7 @@ static void prefix_look(Match *match) {
 
 /* ---- Matching */
 
-/* The weight's name; with that in the file if it differs. */
+/* The weight's name, followed by its name in the file if that differs. */
 static const char *called(const Match *match, const cnn_wanted *wanted, const cnn_tensor *tensor,
                           char name[420]) {
   if (strcmp(tensor->name + strlen(match->prefix), wanted->name) == 0) return wanted->name;
@@ -318,7 +318,8 @@ static void tell_extra(Match *match) {
   }
 }
 
-/* Files written by programs of cnnc store the order, and so do other frameworks than PyTorch on request. */
+/* Whether the order of flattened values is unknown. It is known for files written by programs of cnnc, and
+ * for files whose metadata name another framework than PyTorch. */
 static bool order_unknown(const cnn_archive *archive) {
   const char *format = cnn_archive_note(archive, "format");
   if (cnn_archive_note(archive, "net")) return false;

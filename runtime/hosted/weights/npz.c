@@ -165,7 +165,7 @@ static cnn_status member_add(cnn_archive *archive, const cnn_zip *zip, cnn_zip_m
   if (length < 4 || memcmp(member->name + length - 4, ".npy", 4) != 0) return cnn_success();
   char *name = cnn_archive_alloc(archive, length);
   if (!name) return cnn_failure(CNN_NO_MEMORY, "%s: out of memory", path);
-  memcpy(name, member->name, length - 4); /* a zero follows */
+  memcpy(name, member->name, length - 4); /* the block is zeroed, so the name is terminated */
   if (strlen(name) != length - 4)
     return cnn_failure(CNN_BAD_FORMAT, "%s: the name of a member has a NUL in it", path);
   if (cnn_archive_find(archive, name))
@@ -288,7 +288,7 @@ static void put_end(cnn_writer *writer, int32_t count, uint64_t at, uint64_t siz
   p = put_number(p, (uint64_t)count, 8);
   p = put_number(p, size, 8);
   p = put_number(p, at, 8);
-  p = put_number(p, 0x07064b50, 4); /* where that is */
+  p = put_number(p, 0x07064b50, 4); /* locator of this record */
   p = put_number(p, 0, 4);
   p = put_number(p, at + size, 8);
   p = put_number(p, 1, 4);

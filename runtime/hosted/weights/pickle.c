@@ -112,8 +112,8 @@ static void push_last(Machine *machine, int32_t count) {
   push_tuple(machine, item, count);
 }
 
-/* Adds items to the container below the mark, or (`one` times 1 or 2) below these items; for objects they are
- * dropped. */
+/* Adds items to a container: those above the mark (`one` is 0), or the last value (1) or key and value (2).
+ * The container is the value below them; an object drops the items. */
 static void add_items(Machine *machine, cnn_pickled_kind kind, int32_t one) {
   cnn_pickled *item[2], **items = item;
   int32_t count = one;
@@ -182,7 +182,7 @@ static void push_name(Machine *machine, const char *text, size_t bytes) {
   push(machine, value);
 }
 
-/* Two lines of text. */
+/* Reads a name, which is two lines of text. */
 static void global(Machine *machine) {
   const size_t left = (size_t)(machine->end - machine->at);
   const unsigned char *begin = machine->at, *first = memchr(begin, '\n', left),

@@ -82,7 +82,7 @@ static const char *find(const char *text, size_t n, Part part) {
   return NULL;
 }
 
-/* Up to the next '*'. */
+/* Takes the text up to the next '*' from a pattern. */
 static Part literal(Part *pattern) {
   const char *star = memchr(pattern->text, '*', pattern->n);
   const Part part = {pattern->text, star ? (size_t)(star - pattern->text) : pattern->n};
@@ -127,7 +127,7 @@ static const char *name_make(cnn_archive *archive, Part ours, const Part found[S
   return name;
 }
 
-/* Later lines win. */
+/* Finds the last rule that fits a name, because later lines win. */
 static const Rule *rule_for(const Rule *rules, size_t count, const char *name, Part found[STARS]) {
   for (size_t r = count; r-- > 0;)
     if (fits(rules[r].theirs, name, found)) return &rules[r];

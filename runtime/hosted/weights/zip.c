@@ -43,7 +43,8 @@ static cnn_status directory_find(Directory *directory, const char *path, const u
   return cnn_success();
 }
 
-/* The extra field has 64-bit sizes for the fields that do not fit, in this order. */
+/* The extra field has 64-bit numbers for the fields that do not fit into 32 bits, in the order in which they
+ * are read here. */
 static bool member_widen(cnn_zip_member *member, const unsigned char *extra, size_t n) {
   while (n >= 4) {
     size_t id = (size_t)number(extra, 2), length = (size_t)number(extra + 2, 2);
