@@ -7,7 +7,7 @@
 
 enum { MOST_LEVELS = 13 };
 typedef struct Levels {
-  int n, image[MOST_LEVELS], places; /* tensors; places: 0 until the first level */
+  int n, image[MOST_LEVELS], places; /* tensors; places is 0 until the first level is found */
 } Levels;
 
 static bool transposes(const OnnxNode *node, int n, const int64_t *wanted) {
@@ -37,8 +37,8 @@ static bool splits_equally(const ModelImport *im, const OnnxNode *split) {
   return true;
 }
 
-/* The grid of a level: its part of all sampling locations, [N, queries, heads, levels, points, 2], or
- * [N, queries, heads, levels * points, 2], heads as images. */
+/* All sampling locations, [N, queries, heads, levels, points, 2] or [N, queries, heads, levels * points, 2],
+ * if the grid of a level is the part of this level, with heads as images; otherwise 0. */
 static int places_of_level(const ModelImport *im, int grid, int level) {
   const OnnxNode *split = op_before(im, grid, "Split");
   if (split) {
@@ -67,7 +67,8 @@ static bool add_level(const ModelImport *im, Levels *levels, int samples) {
   return true;
 }
 
-/* Samples of all levels, stacked before their points, or side by side. */
+/* Finds the samples of all levels, which are stacked along a new dimension before their points, or
+ * concatenated along the points. */
 static bool all_levels(const ModelImport *im, int samples, Levels *levels) {
   const OnnxNode *flat = either_before(im, samples, "Reshape", "Flatten");
   const OnnxNode *stack = flat ? op_before(im, flat->in[0], "Concat") : NULL;

@@ -7,12 +7,12 @@
 /* ---- reductions along one axis, broadcast to their operand ---- */
 enum { MOST_SHAPES = 8 };
 typedef struct Along {
-  int x;                           /* a tensor */
-  int64_t axis;                    /* INT64_MIN: unknown so far */
-  double part;                     /* factor of sums: 1 / size; 0: no sums */
-  double spread;                   /* the same for squared differences, also 1 / (size - 1) */
-  int nshapes, shape[MOST_SHAPES]; /* shape tensors: those of x, with one element along the axis */
-  int64_t exact[MOST_SHAPES];      /* by shape: of Reshape; 0: of Expand */
+  int x;         /* a tensor */
+  int64_t axis;  /* INT64_MIN: unknown so far */
+  double part;   /* factor by which sums are multiplied, 1 / size; 0: there are no sums */
+  double spread; /* factor of sums of squared differences: 1 / size or 1 / (size - 1); 0: no sums */
+  int nshapes, shape[MOST_SHAPES]; /* shape tensors: the sizes of x, but 1 along the axis */
+  int64_t exact[MOST_SHAPES];      /* by shape: 0: it is a shape for Expand; otherwise for Reshape */
   bool failed;
 } Along;
 
@@ -55,7 +55,7 @@ static int reduced_by(const ModelImport *im, int tensor, const char *op, Along *
   return node->in[0];
 }
 
-/* The same for a mean, or a sum times 1 / size. */
+/* The operand of a mean, or of a sum times 1 / size; *kept: the axis is kept. 0: another node. */
 static int mean_along(const ModelImport *im, int tensor, Along *a, bool *kept) {
   const OnnxNode *product = either_before(im, tensor, "Mul", "Div");
   double part = 0;
@@ -69,7 +69,8 @@ static int mean_along(const ModelImport *im, int tensor, Along *a, bool *kept) {
   return reduced_by(im, sum, "ReduceSum", a, kept);
 }
 
-/* Sets these inputs of the node, and then the shapes, which are checked when sizes are known. */
+/* Turns the node into `op` with these inputs, followed by the shape tensors, which are checked when sizes are
+ * known. */
 static void turn_along(ModelImport *im, OnnxNode *node, const char *op, int n, const int *in,
                        const Along *a) {
   int all[MOST_SHAPES + 4];
@@ -187,7 +188,7 @@ static bool same_axis(int64_t a, int64_t b, const OnnxNode *transpose) {
   return a == b || (perm && (a < 0 ? a + perm->n : a) == (b < 0 ? b + perm->n : b));
 }
 
-/* A variance: of the difference, or of x itself. */
+/* Whether a tensor is the variance of x: computed from the difference, or from x itself. */
 static bool is_variance(const ModelImport *im, int tensor, int numerator, const OnnxNode *difference,
                         const OnnxNode *moved, Along *a) {
   bool kept = false, back = false;
@@ -262,7 +263,7 @@ typedef struct Moments {
   int sum;                    /* the sum of variance and epsilon */
 } Moments;
 
-/* Whether this is -mean * f, with a constant added to it. */
+/* Whether a tensor is -mean * f, with a constant added to it. */
 static bool is_shift(const ModelImport *im, Moments *m, int tensor, int f) {
   const OnnxNode *sum = op_before(im, tensor, "Add");
   for (int k = 0; sum && sum->nin == 2 && k < 2; k++)

@@ -5,7 +5,8 @@
 #include <string.h>
 #include "import/onnx/forms.h"
 
-/* The turned value and its angles, [positions][heads][channels]; interleaved: pairs are neighbors. */
+/* The rotated value and its angles, [positions][heads][channels]; interleaved: pairs are neighboring
+ * channels. */
 typedef struct Rotary {
   const Value *x;
   int64_t places, heads, pairs;
@@ -34,7 +35,8 @@ static const Value *times_constant(ModelImport *im, const Value *v, const Tensor
   return NULL;
 }
 
-/* The value of which this is half of the channels, the second if `second`; NULL: it is not. */
+/* The value whose first half of the channels this is, or with `second` the second half; NULL: another value.
+ */
 static const Value *half_of_channels(const Value *v, bool second) {
   long long from, to;
   if (!v->made || v->made->nin != 1 || sscanf(v->made->call, "slice(%lld..%lld)", &from, &to) != 2)
@@ -91,7 +93,8 @@ static bool is_half_rotated(ModelImport *im, const Value *v, Rotary *r) {
   return false;
 }
 
-/* Sizes, if the angles are [positions][heads][pairs], or each half of the channels has them. */
+/* Sets the sizes. False if the angles are not [positions][heads][pairs], or with `twice` the same for both
+ * halves of the channels. */
 static bool find_sizes(Rotary *r, bool twice) {
   const Shape s = r->x->shape;
   const int last = s.rank - 1;
@@ -147,7 +150,8 @@ View *rotary_of(ModelImport *im, View *y) {
   if (!y || quant_of(y->value)) return y;
   const bool turned = is_turned(im, y->value, &r), half = !turned && is_half_rotated(im, y->value, &r);
   if ((!turned && !half) || !find_sizes(&r, half)) return y;
-  const bool neighbors = r.pairs == 1 && r.heads > 1; /* of each head: it has as many pairs as angles */
+  /* the pairs are neighboring channels: each head of the value is one pair */
+  const bool neighbors = r.pairs == 1 && r.heads > 1;
   int64_t own = 1;
   while (own < r.heads && (r.heads % own || !repeats_after(&r, own))) own++;
   if (own > 1 && !neighbors) return y;

@@ -126,7 +126,8 @@ static const char *read_layer_weights(ModelImport *im, Layer *l) {
   return NULL;
 }
 
-/* The bias in units of the input's scale times the weight's: as in the model, or else rounded. */
+/* Reads the bias, in units of the input's scale times the weight's scale: the model's own integers, or
+ * rounded floats. */
 static const char *read_bias(ModelImport *im, Layer *l, const Quant *in) {
   const Tensor *t = l->bias ? l->bias->tensor : NULL;
   const bool whole = t && t->whole && t->whole->type == TENSOR_INT32 && t->zero == 0 && t->whole->n == t->n;
@@ -223,7 +224,7 @@ static double argument_number(const Statement *s, const char *name, double other
   return at ? strtod(at + strlen(name), NULL) : otherwise;
 }
 
-/* Its sums have 32 bits; quantize/layers.c has the same rule. */
+/* Whether the sums of a matrix product fit in 32 bits; quantize/layers.c has the same rule. */
 static bool matrices_fit_int8(const Statement *s, const Quant *out) {
   const bool left = strstr(s->call, "transpose=left") || strstr(s->call, "transpose=both");
   const Extent e = shape_extent(s->in[0]->shape);
@@ -235,8 +236,7 @@ static bool matrices_fit_int8(const Statement *s, const Quant *out) {
   return scale > 0 && fixed.e <= MULTIPLIER_MOST && most <= INT32_MAX && sum_fits((int64_t)most, fixed.e);
 }
 
-/* The value itself, or the first value with a scale that is computed from it only by moves such as join_rows.
- */
+/* The value itself, or the first value with a scale that only moves, such as join_rows, compute from it. */
 static Value *moved_value(const ModelImport *im, Value *value) {
   while (!value->quant && value->reads == 1 && !is_model_output(im, value) && value->reader->nin == 1 &&
          is_move(value->reader))
@@ -289,7 +289,7 @@ static bool function_fits(const Statement *s) {
   return s->out->quant && s->out->shape.dim[s->out->shape.rank - 1] <= MOST_TABLES;
 }
 
-/* Would the compiler compute it in int8 unless marked as float? */
+/* Would the compiler compute this statement in int8 if it is not marked as float? */
 static bool fits_int8(const Statement *s, const Op *op, bool *known) {
   *known = true;
   if (is_move(s)) return move_fits(s);

@@ -62,8 +62,8 @@ struct Tensor {
   TensorType type;
   int rank;
   int64_t dim[MOST_DIMS], n;
-  const uint8_t *data;         /* n numbers as in ONNX's raw_data, unaligned */
-  const char *name;            /* the name of its initializer, possibly before moves of elements; or NULL */
+  const uint8_t *data; /* n numbers as in ONNX's raw_data, unaligned */
+  const char *name;    /* name of the initializer with the same numbers, possibly in another order; or NULL */
   const Tensor *whole, *scale; /* the tensors that it was dequantized from, in the same order; or NULL */
   int64_t zero;                /* the zero point of all scales */
   int axis;                    /* axis of the scales, if there are several */
@@ -165,7 +165,8 @@ void onnx_set_float(Arena *, OnnxNode *, const char *name, double);
 void onnx_set_text(Arena *, OnnxNode *, const char *name, const char *);
 const AttributeProto *onnx_attribute_named(const WireList *, const char *name); /* or NULL */
 const char *onnx_domain(const char *domain); /* "": the standard's domain, also called ai.onnx */
-/* Converts operators on quantized numbers to operators on floats between conversions. */
+/* Converts operators on quantized numbers to operators on floats between DequantizeLinear and QuantizeLinear.
+ */
 void onnx_frames(Arena *, WireList *nodes);
 /* Converts fused operators to standard ones. */
 void onnx_fused(Arena *, WireList *nodes);

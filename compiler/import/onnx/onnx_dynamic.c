@@ -51,7 +51,7 @@ static const char *weight_floats(NodeBuild *b, const char *constant, const char 
   return to;
 }
 
-/* ConvInteger or MatMulInteger of such a value. */
+/* ConvInteger or MatMulInteger of a value that the model rounds to int8. */
 static void put_product(NodeBuild *b, const char *op, int axis) {
   const char *weight = weight_floats(b, replaced_input(b, 1), NULL, replaced_input(b, 3), axis);
   build_node(b, op, replaced_output(b, 0), replaced_input(b, 0), weight, NULL)->attribute = b->of->attribute;
@@ -119,7 +119,7 @@ int onnx_dynamic(Arena *arena, const GraphProto *graph, OnnxFlat *flat) {
   if (!found) return 0;
   for (int i = 0; i < graph->input.n; i++) set_role(&r, ((ValueInfoProto *)graph->input.data[i])->name, MADE);
   for (int i = 0; i < flat->names.n; i++)
-    set_role(&r, flat->names.data[i], NO_ROLE); /* also inputs, before IR 4 */
+    set_role(&r, flat->names.data[i], NO_ROLE); /* before IR version 4, constants are also inputs */
   for (int i = 0; i < nodes->n; i++) put_node(&r, nodes->data[i]);
   flat->nodes = out;
   return found;

@@ -104,7 +104,7 @@ static void put_number(NodeBuild *b, NodeProto *node, const char *to, const char
   if (a) build_attribute(b, node, to)->i = a->i;
 }
 
-/* A dense layer's result or constant as those of query, key and value. */
+/* Splits the result or a constant of a dense layer into the parts of query, key and value. */
 static NodeProto *split_in_three(NodeBuild *b, const char *x, int axis) {
   NodeProto *node = build_node(b, "Split", build_tensor(b), x, NULL);
   for (int i = 1; i < 3; i++) vec_push(b->arena, node->output, build_tensor(b));
@@ -112,7 +112,8 @@ static NodeProto *split_in_three(NodeBuild *b, const char *x, int axis) {
   return node;
 }
 
-/* Of query, key and value; `from`: the input that is added to the scores, and those of a cache. */
+/* Appends the attention of query, key and value. `from`: the inputs that are added to the scores, and the
+ * cached keys and values. */
 static void put_core(NodeBuild *b, const char *const *x, const int *from) {
   NodeProto *node = build_node(b, "Attention", replaced_output(b, 0), x[0], x[1], x[2], NULL);
   for (int i = 0; i < 3; i++) build_input(b, node, replaced_input(b, from[i]));
@@ -163,7 +164,7 @@ static void put_scaler(NodeBuild *b) {
 typedef struct Fused {
   const char *domain, *op;
   void (*put)(NodeBuild *);
-  unsigned needs, without; /* inputs, a bit each */
+  unsigned needs, without; /* sets of inputs that must be present, or must be missing; one bit per input */
 } Fused;
 static const Fused fused[] = {{"com.microsoft", "FusedConv", put_conv, 0, 0},
                               {"com.microsoft", "FusedGemm", put_gemm, 0, 0},
@@ -188,7 +189,8 @@ static const Fused fused[] = {{"com.microsoft", "FusedConv", put_conv, 0, 0},
                               {"", "ReduceLogSumExp", put_log_sum_exp, 0, 0},
                               {"ai.onnx.ml", "Scaler", put_scaler, 0, 0}};
 
-/* Norms over the last axis only, without statistics as outputs. */
+/* Whether the node can be decomposed: it has the required inputs and no statistics as outputs, and a norm is
+ * over the last axis. */
 static bool has_form(const NodeBuild *b, const Fused *row) {
   const AttributeProto *axis = find(b, "axis");
   bool good = *replaced_output(b, 0) && !*replaced_output(b, 1) && !*replaced_output(b, 2);

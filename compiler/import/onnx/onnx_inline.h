@@ -27,7 +27,7 @@ struct Scope {
 };
 
 bool inline_refuse(Inliner *, const char *why); /* returns false */
-/* The name in the list of a tensor of a scope; a new one. */
+/* The name in the list of a tensor of a scope. inline_name creates a new name. */
 const char *inline_tensor(Inliner *, Scope *, const char *name);
 const char *inline_name(Inliner *, Scope *, const char *name);
 /* The unique path of a call, a branch or an iteration; nodes may have the same name. */
@@ -35,6 +35,6 @@ const char *inline_path(Inliner *, const NodeProto *, const char *otherwise, con
 bool inline_graph(Inliner *, const GraphProto *, Scope *, int depth); /* with its constants */
 
 /* ---- onnx_loop.c ---- */
-/* Unrolls a Loop with a constant count; another one stays a node. */
+/* Unrolls a Loop with a constant count. Other loops stay nodes. */
 bool inline_loop(Inliner *, NodeProto *, Scope *, int depth);
 #endif

@@ -1,5 +1,6 @@
-/* onnx_loop.c: Unrolling of a Loop whose count and condition are constants: its body once for each iteration.
- * Values that an iteration hands to the next are its tensors; those that it adds to a result are joined. */
+/* onnx_loop.c: Unrolling of a Loop whose count and condition are constants: its body is repeated for each
+ * iteration. Values that an iteration passes to the next one are tensors of the iteration; values that each
+ * iteration adds to a result are concatenated. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "import/onnx/onnx_inline.h"
@@ -9,7 +10,7 @@ enum { MOST_ITERATIONS = 64, MOST_CARRIED = 64 };
 typedef struct Loop {
   NodeProto *node;
   const GraphProto *body;
-  int carried, joined; /* values that the next iteration gets; results with a row for each iteration */
+  int carried, joined; /* number of values passed on; number of results with a row per iteration */
   const char *value[MOST_CARRIED], *row[MOST_CARRIED][MOST_ITERATIONS];
 } Loop;
 
@@ -59,7 +60,7 @@ static const char *add_integer(Inliner *in, Scope *scope, const char *name, Tens
 }
 
 /* ---- iterations ---- */
-/* Is the condition after an iteration a constant? */
+/* Appends the nodes of an iteration. False if the condition after it is not a constant. */
 static bool run_iteration(Inliner *in, Loop *l, Scope *outer, int64_t k, int depth, int64_t *again) {
   Scope scope = {.outer = outer, .node = l->node, .guard = (int)l->node->guard};
   scope.path = inline_path(in, l->node, "loop", arena_printf(in->arena, "%lld", (long long)k));
@@ -125,7 +126,7 @@ static void put_results(Inliner *in, const Loop *l, int64_t iterations) {
 }
 
 /* ---- the loop ---- */
-/* Its constant count; -1: it has none. */
+/* The constant count of a Loop; -1: it has none. */
 static int64_t constant_count(Inliner *in, const NodeProto *node) {
   int64_t count = -1, begins = 1;
   if (node->input.n < 2 || !*node->input.data[0] || !constant_number(in, node->input.data[0], &count))

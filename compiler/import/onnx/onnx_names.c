@@ -7,7 +7,7 @@
 #include "graph/op.h"
 #include "ops/registry.h"
 
-enum { LONGEST = 4096 }; /* length of metadata that name modules */
+enum { LONGEST = 4096 }; /* greatest length of metadata with names of modules */
 
 /* ---- of inputs ---- */
 static bool is_input(const ModelImport *im, const char *name, const char *option) {
@@ -60,7 +60,7 @@ static const char *module_path(ModelImport *im, const char *name) {
   return path.n ? path.s : NULL;
 }
 
-/* For layer1.0.conv1.weight, the part before the last point. */
+/* The module of a parameter: layer1.0.conv1 for layer1.0.conv1.weight. */
 static const char *parameter_path(ModelImport *im, const Tensor *weight) {
   static const char *const members[] = {"weight", "kernel", "gamma", "bias", "weight_ih_l0", NULL};
   if (!weight || !weight->name || strstr(weight->name, "onnx::")) return NULL;
@@ -107,7 +107,7 @@ const char *node_module(ModelImport *im, const OnnxNode *node) {
   return scope ? scope : *node->name == '/' ? module_path(im, node->name) : NULL;
 }
 
-/* That exporter gives a norm that it folds into the previous layer its own scope. */
+/* Whether torch.export folded a norm into this layer: then the layer has the scope of the norm. */
 static bool has_folded_norm(ModelImport *im, const OnnxNode *node) {
   Words classes;
   if (strcmp(node->op, "BatchNormalization") == 0) return false;
@@ -115,7 +115,8 @@ static bool has_folded_norm(ModelImport *im, const OnnxNode *node) {
   return strstr(arena_copy(im->arena, classes.last, classes.last_n), "batch_norm") != NULL;
 }
 
-/* True for layer1.0 and layer1.0.conv1; for the whole model and everything. */
+/* True if `part` is `of` or a part of it: layer1.0.conv1 is a part of layer1.0, and everything is a part of
+ * "". */
 static bool is_path_part(const char *part, const char *of) {
   const size_t n = strlen(of);
   return n == 0 || (strncmp(part, of, n) == 0 && (part[n] == '.' || part[n] == 0));
@@ -257,7 +258,7 @@ ImportWeight *weight_named(ModelImport *im, const char *layer, const char *membe
   return NULL;
 }
 
-/* As floats in this machine's format; the model's own data if they have it. */
+/* The numbers as floats in this machine's format; not copied if the model's data have this format. */
 static const void *tensor_floats(const ModelImport *im, const Tensor *t) {
   if (t->type == TENSOR_FLOAT && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__) return t->data;
   float *number = NEW_ARRAY(im->arena, float, t->n);

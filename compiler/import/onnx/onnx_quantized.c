@@ -75,7 +75,7 @@ static void put_frame(NodeBuild *b, const Frame *frame) {
     build_node(b, "QuantizeLinear", result, floats, scale, replaced_input(b, frame->result + 1), NULL);
 }
 
-/* ConvInteger, MatMulInteger: the same with scales of 1. */
+/* ConvInteger and MatMulInteger: products with scales of 1. */
 static void put_integer(NodeBuild *b, const char *op) {
   const char *one = build_tensor(b), *in[2];
   build_number(b, one, 1);
@@ -83,7 +83,7 @@ static void put_integer(NodeBuild *b, const char *op) {
   build_node(b, op, replaced_output(b, 0), in[0], in[1], NULL)->attribute = b->of->attribute;
 }
 
-static bool scales_product(const NodeProto *node) { /* with a factor besides the scales */
+static bool scales_product(const NodeProto *node) { /* the product has another factor besides the scales */
   const AttributeProto *alpha = onnx_attribute_named(&node->attribute, "alpha");
   return alpha && alpha->f != 1 && strcmp(node->op_type, "QGemm") == 0;
 }
@@ -97,7 +97,7 @@ static const Frame *frame_of(const NodeProto *node) {
   return NULL;
 }
 
-/* onnxruntime's conversions under its own domain. */
+/* onnxruntime has the conversions also in its own domain; they become those of the standard. */
 static NodeProto *plain_node(Arena *arena, NodeProto *node) {
   if (strcmp(node->domain, "com.microsoft") != 0 ||
       (strcmp(node->op_type, "QuantizeLinear") != 0 && strcmp(node->op_type, "DequantizeLinear") != 0))

@@ -83,9 +83,9 @@ static bool leaves_directory(const char *location) {
   return false;
 }
 
-/* A link next to the model may lead elsewhere. */
+/* Whether the path leads to a file in the model's directory. A symbolic link in it may lead elsewhere. */
 static bool is_relative_to_model(const char *model, const char *path) {
-#ifdef __wasi__ /* no links, and no realpath */
+#ifdef __wasi__ /* this build has neither symbolic links nor realpath */
   return model && path;
 #else
   char directory[PATH_MAX], file[PATH_MAX];
@@ -163,7 +163,8 @@ Tensor *onnx_constant(Arena *arena, const TensorProto *proto, const char *path, 
   return t->data = proto->raw_data.at, t;
 }
 
-/* Position of a sparse constant's number in the dense one: its index is one number, or one per dimension. */
+/* The position in the dense constant of a number of the sparse one. Its index is one number, or one number
+ * per dimension. */
 static int64_t dense_place(const Tensor *t, const Tensor *index, int64_t i) {
   if (index->rank < 2) return tensor_integer(index, i);
   int64_t at = 0;

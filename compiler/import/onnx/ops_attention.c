@@ -64,7 +64,7 @@ static View *heads_joined(ModelImport *im, View *y, int rank) {
 }
 
 /* ---- masks ---- */
-typedef struct Sight { /* keys that the arguments leave to a query */
+typedef struct Sight { /* the keys that the arguments let a query see */
   int64_t heads, places, keys;
   bool causal;
   int64_t before, after; /* -1: any number */
@@ -104,7 +104,7 @@ static bool mask_fits(ModelImport *im, const Sight *s, int rank, const int64_t *
  * and adds nothing else; blind: some query has no visible key. */
 typedef struct MaskKind {
   bool band, blind, by_head;
-  int64_t before, after; /* of a band: the most */
+  int64_t before, after; /* for a band: the greatest distances of visible keys */
 } MaskKind;
 
 static void widen_band(MaskKind *kind, int64_t i, int64_t j) {
@@ -161,8 +161,8 @@ static Value *mask_constant(ModelImport *im, const OnnxNode *node, const Tensor 
 static double lowest_number(double x) { return x < -LARGEST_BOUND ? -LARGEST_BOUND : x; }
 static double same_number(double x) { return x; }
 
-/* Numbers of a program are finite, and a score this small is negligible. If a query has no visible key, its
- * scores must be -infinity. */
+/* Numbers in a program are finite, so -infinity becomes a number that makes a score negligible. But if a
+ * query has no visible key, its scores must be -infinity. */
 static Value *constant_mask(ModelImport *im, const OnnxNode *node, const Tensor *t, const Sight *s,
                             const MaskKind *kind) {
   return mask_constant(im, node, t, s, kind->by_head, kind->blind ? same_number : lowest_number);
@@ -189,8 +189,8 @@ static Value *computed_mask(ModelImport *im, const View *mask, const Sight *s, b
   return emit_one(im, v, shape_sequence(s->places, s->keys), "upsample(%lld)", (long long)s->places);
 }
 
-/* The node's mask, if it has one that hides or adds something; a causal mask becomes an argument. False after
- * no(). */
+/* Reads the node's mask. *mask is NULL if the mask hides and adds nothing, or became an argument, like a
+ * causal mask. False after no(). */
 static bool read_mask(ModelImport *im, const OnnxNode *node, Sight *s, Value **mask) {
   const Tensor *t = constant_of(im, node, IN_MASK);
   *mask = NULL;
@@ -403,7 +403,7 @@ static View *rms_over(ModelImport *im, const OnnxNode *node, const View *x, int 
 View *import_rmsnorm(ModelImport *im, const OnnxNode *node) {
   const View *x = view_of(im, node, 0);
   const Tensor *w = constant_of(im, node, 1);
-  const bool single = onnx_int(node, "cnnc_single", 0) != 0; /* over this axis only, not from it on */
+  const bool single = onnx_int(node, "cnnc_single", 0) != 0; /* the norm is over this axis only */
   if (!x) return NULL;
   int64_t axis = onnx_int(node, "axis", -1);
   if (axis < 0) axis += x->rank;

@@ -81,7 +81,7 @@ bool is_truth(const ModelImport *im, int tensor) {
 }
 
 /* ---- selection among numbers that may be infinite or NaN ---- */
-enum { MOST_CHOSEN = 1 << 23 }; /* floats count integers up to twice this number exactly */
+enum { MOST_CHOSEN = 1 << 23 }; /* floats represent integers up to twice this number exactly */
 
 /* The shape of a selection between constants and values. */
 typedef struct Chosen {

@@ -220,7 +220,7 @@ void take_back(ModelImport *im, int statements) {
   }
 }
 
-/* The same for a value in another order, which is permuted to that of the big one. NULL: not a gate. */
+/* A gate in another order of elements, permuted to the order of the big value. NULL: not a gate. */
 static const View *as_gate(ModelImport *im, const View *small, const View *big) {
   const int c = big->value->shape.rank - 1;
   Factors all = {0};
@@ -278,7 +278,7 @@ static const View *as_plane(ModelImport *im, const View *small, const View *big)
   Shape shape = big->value->shape;
   shape.dim[c] = 1;
   if (c < 1 || shape_elements(small->value->shape) != shape_elements(shape)) return NULL;
-  for (int axis = 0; axis < c; axis++) /* its dimensions, as in memory */
+  for (int axis = 0; axis < c; axis++) /* the dimensions of the plane, in memory order */
     for (int d = 0, before = n; shape.dim[axis] > 1 && n == before; d++) {
       if (d == big->rank) return NULL;
       if (factors_whole(&big->along[d], big->value, axis)) pos[n++] = d;
@@ -293,7 +293,7 @@ static const View *as_plane(ModelImport *im, const View *small, const View *big)
   return v ? view_copy(im, small, reshaped(im, v, shape)) : NULL;
 }
 
-/* One number for all elements. */
+/* Whether the small value is one number for all elements of the big value. */
 static bool is_single(const View *small, const View *big) {
   if (shape_elements(small->value->shape) != 1) return false;
   for (int d = 0; d < small->rank; d++) {
@@ -318,7 +318,7 @@ static bool same_layout(const View *a, const View *b) {
   return shape_equal(a->value->shape, b->value->shape);
 }
 
-/* A view with the sizes of another one along dimensions in which it has one element. */
+/* A view that is broadcast to the sizes of another one, in dimensions in which it has one element. */
 static View *spread_like(ModelImport *im, const View *x, const View *like) {
   View *to = view_copy(im, x, x->value);
   for (int d = 0; d < x->rank; d++)
@@ -326,7 +326,8 @@ static View *spread_like(ModelImport *im, const View *x, const View *like) {
   return to;
 }
 
-/* Different orders of the same elements, or repeated ones: both are converted to the layout of an image. */
+/* Combines two values with different orders of elements or with broadcast dimensions: both are converted to
+ * the layout of an image. */
 static View *both_laid(ModelImport *im, const View *x, const View *y, const char *word) {
   const View *a = spread_like(im, x, y), *b = spread_like(im, y, x);
   Value *both[2] = {lay_standard(im, a), NULL};
@@ -339,13 +340,13 @@ static View *both_laid(ModelImport *im, const View *x, const View *y, const char
   return view_standard(im, emit(im, 2, both, both[0]->shape, "%s(%%*)", word), a, a->rank);
 }
 
-/* Such an operand comes first if the other one has other users, too: a shortcut is added to the layers of its
- * branch. */
+/* Whether the last statement computes the value. Such an operand comes first if the other one has further
+ * users: so a shortcut is added to the layers of its branch, not the other way round. */
 static bool made_last(const ModelImport *im, const Value *value) {
   return value->made && value->made == im->statements.data[im->statements.n - 1];
 }
 
-/* a - b or a / b where a is repeated over b: the sum, or product, with the opposite, or the inverse, of b. */
+/* Computes a - b or a / b where a is broadcast to b: as a sum with -b, or a product with 1 / b. */
 static View *with_opposite(ModelImport *im, const View *a, const View *b, const char *word) {
   const bool difference = strcmp(word, "subtract") == 0;
   const View *of = map_view(im, b, difference ? "multiply(-1)" : "power(-1)");
@@ -411,8 +412,8 @@ static View *sum_of_all(ModelImport *im, const OnnxNode *node) {
   return view_copy(im, first, emit(im, node->nin, all, first->value->shape, "add(%%*)"));
 }
 
-/* x / t of integers, t > 0, rounded towards 0, as ONNX divides integers, or down. Computed from x + 1/2, so
- * that a rounded product with 1/t is never below a quotient that is an integer. */
+/* x / t for integers x and t > 0, rounded towards 0 as in ONNX, or down. It is computed from x + 1/2, so that
+ * a product with the rounded 1/t is never below a quotient that is an integer. */
 static View *whole_quotient(ModelImport *im, const OnnxNode *node, const View *x) {
   const Tensor *t = constant_of(im, node, 1);
   const bool counts = x->value->counts, floor = counts || onnx_int(node, "cnnc_floor", 0);

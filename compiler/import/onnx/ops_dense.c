@@ -29,7 +29,7 @@ static const Tensor *by_units(ModelImport *im, const Tensor *w, bool transposed,
   return t;
 }
 
-/* A following Add of a vector is the bias, if it is the only user. */
+/* The constant vector in a following Add, if that is the only user of the product: it becomes the bias. */
 static const Tensor *vector_behind(ModelImport *im, const OnnxNode *node, const View *x, int64_t units) {
   const int made = node->out[0];
   if (im->readers[made] != 1 || im->wanted[made]) return NULL;

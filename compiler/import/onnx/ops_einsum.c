@@ -31,7 +31,7 @@ typedef struct Contraction {
   const View *x;
   const Tensor *w;
   Letters in, weight, out;
-  Part group, sum, made; /* made: those that only the constant has */
+  Part group, sum, made; /* made: the letters that only the constant has */
 } Contraction;
 
 static bool read_roles(ModelImport *im, Contraction *c) {
@@ -61,7 +61,7 @@ static bool read_roles(ModelImport *im, Contraction *c) {
   return true;
 }
 
-/* Offset in the constant of the i-th combination of letters. */
+/* The offset in the constant of the i-th combination of the part's letters. */
 static int64_t offset_of(const Contraction *c, const Part *part, int64_t i) {
   int64_t at = 0;
   for (int k = part->letters.n - 1; k >= 0; k--) {
@@ -88,7 +88,7 @@ static const Tensor *by_filters(ModelImport *im, const Contraction *c) {
   return t;
 }
 
-/* The dimension of the result as a part of its channels. */
+/* Sets a dimension of the result to the part of the channels that it is. */
 static void set_channels(const Contraction *c, View *y, int d, int axis) {
   const bool group = letter_place(&c->group.letters, c->out.at[d]) >= 0;
   const Part *part = group ? &c->group : &c->made;
@@ -108,7 +108,7 @@ static View *view_of_result(ModelImport *im, const Contraction *c, Value *v, int
       continue;
     }
     y->size[d] = c->x->size[from];
-    y->along[d] = c->x->along[from]; /* of the batch */
+    y->along[d] = c->x->along[from]; /* for a dimension of the batch */
     for (int k = 0; k < npos; k++)
       if (pos[k] == from) view_set(y, d, k);
   }
@@ -188,13 +188,14 @@ View *import_einsum(ModelImport *im, const OnnxNode *node) {
 static const char columns[] =
     "abcdef"; /* letters of the dimensions before the last two, starting from the last */
 
-/* The letters of an operand: those of several matrices, then two; a vector only has the summed one. */
+/* The letters of an operand: first those for the dimensions of several matrices, then two for the matrix; a
+ * vector only has the summed letter. */
 static void matrix_letters(Letters *to, int rank, const int64_t *size, bool constant, const char *last) {
   to->n = rank;
   for (int d = 0; d < rank; d++) {
     const int from_end = rank - 1 - d;
     to->at[d] = from_end < 2 ? last[1 - from_end] : columns[from_end - 2];
-    if (constant && from_end >= 2 && size[d] == 1) to->at[d] = 0; /* the same for all */
+    if (constant && from_end >= 2 && size[d] == 1) to->at[d] = 0; /* one matrix for all */
   }
 }
 

@@ -49,7 +49,8 @@ static View *chosen_elements(ModelImport *im, const OnnxNode *node, const View *
   return y;
 }
 
-/* Each element of the index is a place along the axis, at its own places along the others. */
+/* Each element of the index is a position along the axis; in the other dimensions it selects from its own
+ * position. */
 View *elements_by_constant(ModelImport *im, const OnnxNode *node, const Tensor *t) {
   const View *x = view_of(im, node, 0);
   Elements e = {.n = 1};
@@ -76,7 +77,8 @@ View *elements_by_constant(ModelImport *im, const OnnxNode *node, const Tensor *
   return chosen_elements(im, node, x, &e);
 }
 
-/* Each row of the index is a place along the first dimensions after `batch` equal ones. */
+/* Each row of the index is a position in the first dimensions after `batch` dimensions, in which it selects
+ * from its own position. */
 View *parts_by_constant(ModelImport *im, const OnnxNode *node, const Tensor *t) {
   const View *x = view_of(im, node, 0);
   const int64_t batch = onnx_int(node, "batch_dims", 0);

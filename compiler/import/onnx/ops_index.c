@@ -133,7 +133,8 @@ static Value *uncut_index(Value *index, int64_t count) {
   return six || strcmp(made->call, call) == 0 ? made->in[0] : index;
 }
 
-/* Whether an index may be negative: integers that were computed, but not cut at 0. Inputs count from 0. */
+/* Whether an index may be negative: computed integers that were not clamped to 0 or more may be. Inputs are
+ * never negative. */
 static bool may_be_negative(const Value *index) {
   const Statement *made = index->made;
   if (!index->whole || index->counts) return false;
@@ -141,7 +142,7 @@ static bool may_be_negative(const Value *index) {
   return made && strncmp(made->call, "clip(0", 6) != 0 && strncmp(made->call, "relu", 4) != 0;
 }
 
-/* The index as the operators take it: those below 0 count from the end. */
+/* The index counted from the start: in ONNX, negative indices count from the end. */
 static Value *index_from_start(ModelImport *im, Value *index, int64_t count) {
   if (count < 1) return index;
   if (!may_be_negative(index)) return uncut_index(index, count);
@@ -175,7 +176,7 @@ static Value *lay_positions(ModelImport *im, const View *x, int axis) {
   return lay(im, x, n, chan, 1, &pos, false);
 }
 
-/* Dimensions of a view that are stored together in one axis, as factors of it. */
+/* Maps the dimensions `chan` of a view to parts of one axis, in which they are stored together. */
 static void split_into_channels(View *y, int n, const int *chan, const int64_t *size, int axis) {
   int64_t inner = 1;
   for (int i = n - 1; i >= 0; i--) {
@@ -230,7 +231,7 @@ static Value *gather_values(ModelImport *im, Value *from, Value *at) {
   return v;
 }
 
-/* The same indices for all positions of the other dimensions. */
+/* Gathers along one dimension, with the same indices for all positions of the other dimensions. */
 static View *gather_along(ModelImport *im, const View *x, const View *index, int axis) {
   int chan[MOST_DIMS];
   const int n = other_dimensions(x, axis, chan);
@@ -365,11 +366,11 @@ int index_of_pairs(const ModelImport *im, const OnnxNode *node) {
   return strcmp(reader->op, "GatherND") == 0 ? node->in[1] : 0;
 }
 
-/* One index for each element, along the first dimension: Gather. */
+/* GatherND with one index per row: it selects along the first dimension, like Gather. */
 static View *gather_first(ModelImport *im, const OnnxNode *node, const View *index) {
   bool drop[MOST_DIMS] = {false};
   drop[index->rank - 1] = true;
-  return gather_by(im, node, view_without(im, index, drop)); /* GatherND has no axis: 0 */
+  return gather_by(im, node, view_without(im, index, drop)); /* GatherND has no attribute `axis`: it is 0 */
 }
 
 View *import_gather_nd(ModelImport *im, const OnnxNode *node) {
@@ -470,7 +471,7 @@ View *import_ceil(ModelImport *im, const OnnxNode *node) {
   return map_view(im, map_view(im, map_view(im, x, "multiply(-1)"), "floor"), "multiply(-1)");
 }
 
-/* A dimension of several elements, one copy after the other. */
+/* Repeats a dimension of several elements: the copies follow one another. */
 static View *tiled(ModelImport *im, const View *x, int d, int64_t times) {
   View *more = view_new(im, x->value, x->rank + 1);
   int64_t size[MOST_DIMS];

@@ -137,7 +137,7 @@ View *import_pow(ModelImport *im, const OnnxNode *node) {
   if (!isfinite(power) || power == floor(power))
     return no(im, "an exponent other than integers up to 64, 1/2 and -1/2");
   x = map_view(im, map_view(im, x, "log"), "multiply(%s)", number_text(im->arena, power));
-  return map_view(im, x, "exp"); /* negative numbers give NaN, like this power */
+  return map_view(im, x, "exp"); /* both this and the power of a negative number are NaN */
 }
 
 /* The dimension along which slopes vary: the channels, unless the slopes determine another one; -1 after

@@ -15,7 +15,7 @@ View *import_batchnorm(ModelImport *im, const OnnxNode *node) {
   if (!x) return NULL;
   if (onnx_int(node, "training_mode", 0)) return no(im, "batch normalization in training mode");
   if (x->rank < 2) return no(im, "a tensor of one dimension");
-  const bool flat = x->along[0].n && !factors_batch(&x->along[0]); /* positions, where a batch may be */
+  const bool flat = x->along[0].n && !factors_batch(&x->along[0]); /* the first dimension is not a batch */
   Value *v = flat ? lay_channels(im, x, 1, &npos, pos) : lay_standard(im, x);
   if (!v) return NULL;
   const Tensor *t[4];
@@ -30,7 +30,8 @@ View *import_batchnorm(ModelImport *im, const OnnxNode *node) {
   return flat ? view_laid(im, x, v, 1, npos, pos) : view_standard(im, v, x, x->rank);
 }
 
-/* One number per channel from one per group or channel; if there is none, ones or zeros. */
+/* Expands a constant with one number per group or channel to one per channel; without a constant, all are
+ * `otherwise`. */
 static const Tensor *each_channel(ModelImport *im, const Tensor *t, int64_t channels, double otherwise) {
   Tensor *to = tensor_new(im->arena, TENSOR_FLOAT, 1, &channels);
   if (t && (t->n == 0 || channels % t->n)) return no(im, "parameters that do not match");
@@ -207,7 +208,7 @@ static void put_mean_and_deviation(ModelImport *im, const OnnxNode *node, Value 
   im->item[node->out[2]].view = view_copy(im, like, emit_one(im, w, one, "power(-0.5)"));
 }
 
-/* Over all dimensions from an axis on, which become the channels. */
+/* A norm over all dimensions from an axis on; these become the channels. */
 static View *norm_from(ModelImport *im, const OnnxNode *node, const View *x, int axis, const Tensor *w,
                        const Tensor *b) {
   View *flat = view_new(im, x->value, 2);
@@ -243,7 +244,7 @@ View *import_layernorm(ModelImport *im, const OnnxNode *node) {
   int64_t axis = onnx_int(node, "axis", -1);
   if (axis < 0) axis += x->rank;
   if (axis < 0 || axis >= x->rank || factors_batch(&x->along[axis])) return no(im, "a norm over the batch");
-  const bool single = onnx_int(node, "cnnc_single", 0) != 0; /* over this axis only, not from it on */
+  const bool single = onnx_int(node, "cnnc_single", 0) != 0; /* the norm is over this axis only */
   bool several = result_is_used(im, node, 1) || result_is_used(im, node, 2);
   for (int64_t d = axis + 1; d < x->rank && !single; d++) several = several || x->size[d] > 1;
   if (several && !single) return norm_from(im, node, x, (int)axis, w, b);

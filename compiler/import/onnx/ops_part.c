@@ -79,7 +79,7 @@ static const View *along_one_factor(ModelImport *im, const View *x, int d) {
   if (laid && !mixed) return laid;
   if (laid) return along_one_factor(im, laid, d);
   const bool whole = x->along[d].n == 1 && x->along[d].f[0].size == x->size[d];
-  if (!whole && x->along[d].n > 0 && x->rank >= 2 && x->rank <= 4) { /* a channel shuffle comes first */
+  if (!whole && x->along[d].n > 0 && x->rank >= 2 && x->rank <= 4) { /* lays out shuffled channels first */
     const bool table = x->rank == 2 && x->along[0].n && !factors_batch(&x->along[0]);
     const int dims[] = {0, 1};
     Value *v = table ? lay_in_order(im, x, 2, dims) : lay_standard(im, x);
@@ -103,7 +103,7 @@ static View *cut_axis(ModelImport *im, const View *x, int d, int64_t low, int64_
   if (high > n) high = n;
   if (low >= high) return no(im, "a slice without elements");
   if (x->along[d].n == 0) return repeat_axis(im, x, d, (high - low + step - 1) / step);
-  if (step > n) step = n; /* only the first one */
+  if (step > n) step = n; /* only the first element is selected */
   x = along_one_factor(im, x, d);
   return x ? part_of_axis(im, x, d, low, high, step) : NULL;
 }
@@ -111,7 +111,7 @@ static View *cut_axis(ModelImport *im, const View *x, int d, int64_t low, int64_
 /* ---- elements in any order ---- */
 enum { MOST_RUNS = 32, MOST_SELECTION = 1 << 24 };
 
-/* Number of consecutive indices from here on. */
+/* Number of consecutive indices at the start of `at`. */
 static int64_t run_length(int64_t n, const int64_t *at) {
   int64_t length = 1;
   while (length < n && at[length] == at[length - 1] + 1) length++;

@@ -11,8 +11,8 @@ int letter_place(const Letters *in, char letter) {
 }
 
 /* ---- roles of dimensions ---- */
-/* Dimensions of the result, or summed dimensions, in order: those of both values, of one of them, and of
- * none. */
+/* The roles of letters: dimensions of both values and the result, dimensions of one value and the result, and
+ * summed dimensions. */
 enum { ROWS, FREE, SUMMED };
 typedef struct Group {
   int n;
@@ -30,7 +30,7 @@ static void add_to_group(Group *group, char letter, int64_t size) {
 
 static bool of_batch(const View *x, int d) { return x->along[d].n > 0 && x->along[d].f[0].axis == BATCH; }
 
-/* A dimension that is complete, and not the batch. */
+/* Whether the operand has this dimension with more than one element, not broadcast, and not as the batch. */
 static bool dimension_is_there(const View *x, const Letters *in, char letter) {
   const int d = letter_place(in, letter);
   return d >= 0 && x->size[d] > 1 && x->along[d].n > 0 && !of_batch(x, d);
@@ -76,7 +76,7 @@ static void append(View *to, int d, const View *x, const Letters *in, const Grou
   }
 }
 
-/* One of the values as [rows, its own, summed]. */
+/* One of the two values as [rows, its own positions, summed]. */
 static View *product_side(ModelImport *im, const View *x, const Letters *in, const Roles *roles, int k) {
   View *to = view_new(im, x->value, 3);
   append(to, ROWS, x, in, &roles->rows);
@@ -128,7 +128,8 @@ static bool channels_innermost(const View *x, int d) {
          along->f[along->n - 1].inner == 1;
 }
 
-/* One matrix per row, its own dimension before the summed one, or *turned. */
+/* The operand as one matrix per row, with its own positions before the summed dimension; *turned: after it.
+ */
 static Value *laid_as_matrices(ModelImport *im, const View *side, bool *turned) {
   static const int order[2][3] = {{ROWS, FREE, SUMMED}, {ROWS, SUMMED, FREE}};
   const bool as_is = in_memory_order(side, 3, order[0]);
@@ -138,7 +139,8 @@ static Value *laid_as_matrices(ModelImport *im, const View *side, bool *turned) 
 }
 
 /* ---- the result ---- */
-/* A view [rows, of the first, of the second] with a dimension for each letter of the result. */
+/* The product [rows, positions of the first, positions of the second] as a view with a dimension for each
+ * letter of the result. */
 static View *view_of_product(ModelImport *im, const View *made, View *const x[2], const Letters in[2],
                              const Letters *out, const Roles *roles) {
   const Group *const groups[] = {&roles->rows, &roles->of[0], &roles->of[1]};
@@ -160,7 +162,7 @@ static View *view_of_product(ModelImport *im, const View *made, View *const x[2]
       to->along[d] = apart->along[from];
       continue;
     }
-    for (int k = 0; k < 2; k++) { /* dimensions of the batch, broadcast ones, or of one element */
+    for (int k = 0; k < 2; k++) { /* dimensions that are the batch, are broadcast, or have one element */
       const int of = letter_place(&in[k], out->at[d]);
       if (of < 0 || to->along[d].n) continue;
       to->size[d] = x[k]->size[of] > to->size[d] ? x[k]->size[of] : to->size[d];
@@ -170,7 +172,7 @@ static View *view_of_product(ModelImport *im, const View *made, View *const x[2]
   return to;
 }
 
-/* The value of a product as [rows, of the first, of the second]. */
+/* The value of a product as the view [rows, positions of the first, positions of the second]. */
 static View *view_of_rows(ModelImport *im, Value *v, int64_t rows) {
   View *made = view_new(im, v, 3);
   for (int axis = 0, d = rows == 1; d < 3; d++) view_set(made, d, axis++);
@@ -178,7 +180,8 @@ static View *view_of_rows(ModelImport *im, Value *v, int64_t rows) {
 }
 
 static View *multiplied(ModelImport *im, View *const side[2], double scale) {
-  static const char *const words[2][2] = {{"right", "none"}, {"both", "left"}}; /* the second one is MxK */
+  /* by turned[0] and turned[1]; the second operand is MxK unless it is turned */
+  static const char *const words[2][2] = {{"right", "none"}, {"both", "left"}};
   const int64_t rows = side[0]->size[ROWS], l = side[0]->size[FREE], m = side[1]->size[FREE];
   Value *both[2];
   bool turned[2];
