@@ -59,7 +59,7 @@ static void set_odd(Value *value, const Statement *statement) {
   if (is_call_of(call, chooses)) value->odd = statement->in[0]->odd;
 }
 
-/* Sets whether the result of a statement is integers: indices are, and copies of integers. */
+/* Sets whether a statement's result consists of integers, like indices and copies of integers. */
 static void set_whole(Value *value, const Statement *statement) {
   static const char *const words[] = {"argmax", "one_hot", "floor", NULL}, *const below[] = {"floor", NULL};
   value->whole = value->counts = statement->nin > 0 && is_move(statement);
@@ -151,7 +151,8 @@ static bool find_outputs(ModelImport *im) {
   return true;
 }
 
-/* The next value of a state is computed, whichever outputs were requested. */
+/* Finds the outputs that are next values of states: they are computed even if other outputs were requested.
+ */
 static bool find_state_outputs(ModelImport *im) {
   Onnx *o = im->onnx;
   for (int i = 0; i < im->options->states.n; i++) {
@@ -306,7 +307,8 @@ static int dimensions_of(ModelImport *im, const View *view, int dims[MOST_DIMS])
   return n;
 }
 
-/* The value with the last of these dimensions as channels, if several were. */
+/* The value with the last of these dimensions as its channels, if its channels consist of several dimensions.
+ */
 static Value *with_last(ModelImport *im, Value *value, const View *view, int n, const int *dims) {
   Shape shape = {.rank = n};
   for (int k = 0; k < n; k++) shape.dim[k] = view->size[dims[k]];
@@ -314,8 +316,9 @@ static Value *with_last(ModelImport *im, Value *value, const View *view, int n, 
   return channels > shape.dim[n - 1] && channels % shape.dim[n - 1] == 0 ? reshaped(im, value, shape) : value;
 }
 
-/* Channels last, with four or more dimensions also two dimensions for channels, or ONNX's order: the one that
- * needs the fewest moves. Channels are the dimensions after the batch, which may have one element. */
+/* Lays out an output in the order that needs the fewest moves: with the dimension after the batch moved to
+ * the end (channels last), with two dimensions moved to the end if there are four or more, or in ONNX's
+ * order. */
 static Value *lay_output(ModelImport *im, const View *output, bool *as_onnx) {
   const View *view = view_repeated(im, output);
   if (!view) return NULL;
@@ -348,11 +351,11 @@ static void add_model_output(ModelImport *im, const OnnxPort *port) {
     vec_push(im->arena, im->problems, row);
     return;
   }
-  bool other = !value->made && item->bytes; /* the value also has another type */
+  bool other = !value->made && item->bytes; /* the same value is also an output with another type */
   for (int i = 0; i < im->outputs.n; i++)
     other = other || (im->outputs.data[i].value == value && im->outputs.data[i].bytes != item->bytes);
   if (other) value = same_value(im, value);
-  else if (!value->made) value = emit_one(im, value, value->shape, "add(0)"); /* an input as it is */
+  else if (!value->made) value = emit_one(im, value, value->shape, "add(0)"); /* an input as an output */
   const ImportOutput output = {port, value, item->view, item->bytes, as_onnx};
   vec_push(im->arena, im->outputs, output);
 }
@@ -363,7 +366,7 @@ static bool is_kept_output(const ModelImport *im, const OnnxPort *port) {
   return false;
 }
 
-/* A view with as many dimensions as the input of a state, [1, U] for [1, 1, U]; NULL: does not fit. */
+/* A view with the dimensions of the state's input, such as [1, 1, U] for [1, U]; NULL: not possible. */
 static const View *with_rank(ModelImport *im, const View *view, const OnnxPort *input) {
   int64_t have = 1, want = 1;
   if (view->rank == input->rank) return view;
@@ -372,7 +375,8 @@ static const View *with_rank(ModelImport *im, const View *view, const OnnxPort *
   return have == want ? view_reshape(im, view, input->rank, input->dim) : NULL;
 }
 
-/* Its dimensions in the order of the state's axes: positions, then channels. */
+/* Lays out the next value of a state with its dimensions in the order of the state's axes: positions, then
+ * channels. */
 static Value *lay_kept(ModelImport *im, const View *made, const KeptValue *kept) {
   const View *view = with_rank(im, made, kept->input);
   if (!view) return no(im, "a state with another number of dimensions");
@@ -463,7 +467,7 @@ static const OnnxNode *argmax_reader(const ModelImport *im, int tensor) {
   return NULL;
 }
 
-/* Replaces such outputs by the scores, once each. */
+/* Replaces each output that is such an ArgMax by its scores, which become an output only once. */
 static void leave_out_argmax(ModelImport *im) {
   Onnx *o = im->onnx;
   int n = 0;

@@ -5,7 +5,7 @@
 #include "import/import.h"
 
 enum { MOST_GATES = 4, MOST_ROWS_APART = 64 };
-/* IN_PROJECTION: [outputs][units], of LSTMs of TensorFlow Lite. */
+/* IN_PROJECTION: a matrix [outputs][units], for LSTMs of TensorFlow Lite. */
 enum { IN_X, IN_W, IN_R, IN_BIAS, IN_LENGTHS, IN_HIDDEN, IN_CELL, IN_PEEPHOLES, IN_PROJECTION };
 enum { OUT_ROWS, OUT_HIDDEN, OUT_CELL };
 
@@ -58,7 +58,7 @@ static bool attributes_fit(ModelImport *im, Layer *l) {
   return activations_fit(im, l);
 }
 
-/* Every image must have all rows. */
+/* Whether every image has all rows: other lengths are not supported. */
 static bool lengths_fit(ModelImport *im, const Layer *l) {
   const Tensor *t = constant_of(im, l->node, IN_LENGTHS);
   if (given(l->node, IN_LENGTHS) && !t) return no(im, "sequence_lens: computed lengths");
@@ -90,8 +90,8 @@ static bool matrices_fit(ModelImport *im, Layer *l) {
 }
 
 /* ---- weights ---- */
-/* The part of one direction, with gates in the language's order: [gates * units][columns], from that offset
- * on. */
+/* One direction's part of a tensor, which starts at element `at`: [gates * units][columns], with the gates in
+ * the language's order. */
 static const Tensor *gates_of(ModelImport *im, const Layer *l, const Tensor *t, int64_t at, int64_t columns) {
   const int64_t sums = l->kind->gates * l->units, dim[] = {sums, columns};
   if (!may_compute(im, sizeof(float) * (size_t)(sums * columns))) return NULL;
@@ -133,8 +133,8 @@ static bool all_zeros(const Tensor *t) {
   return true;
 }
 
-/* Sets the initial state: a vector for both directions, or a constant with one number for each, in that
- * order. */
+/* Sets the initial state: one vector, which contains the numbers of the first direction, then those of the
+ * second. It may be a constant. */
 static bool begin_from(ModelImport *im, Layer *l, int input, Value **start) {
   if (l->node->keeps && l->images > 1) return no(im, "%lld sequences with states", (long long)l->images);
   const Tensor *t = constant_of(im, l->node, input);
@@ -158,7 +158,7 @@ static bool begin_from(ModelImport *im, Layer *l, int input, Value **start) {
 }
 
 /* ---- states between calls ---- */
-/* The output of the previous call that an input is, according to --state; 0: none. */
+/* The output whose value in the previous call is this input, according to --state; 0: none. */
 static int kept_output(const ModelImport *im, const OnnxNode *node, int input) {
   for (int i = 0; given(node, input) && i < im->options->states.n; i++)
     if (!strcmp(im->options->states.data[i].input, im->onnx->tensor[node->in[input]]))
@@ -166,7 +166,7 @@ static int kept_output(const ModelImport *im, const OnnxNode *node, int input) {
   return 0;
 }
 
-/* Is an input, without other users, the final state of the previous call? */
+/* Is an input the final state of this layer in the previous call, and has it no other users? */
 static bool keeps_part(const ModelImport *im, const OnnxNode *node, int input, int output, int readers) {
   const int made = output < node->nout ? node->out[output] : 0, to = kept_output(im, node, input);
   return to && made == to && im->readers[node->in[input]] == 1 && im->readers[to] <= readers;
@@ -254,7 +254,7 @@ static Value *run_sequences(ModelImport *im, const Layer *l, Value *all, bool la
   return l->images > 1 ? join_values(im, (int)l->images, made, 0) : made[0];
 }
 
-/* The last row of the sequence, if it is computed last. */
+/* The last row of a sequence as a vector: the final state, if that row is computed last. */
 static Value *last_row(ModelImport *im, const Layer *l, Value *rows) {
   Value *row = l->rows == 1 ? rows
                             : emit_one(im, rows, shape_sequence(1, l->outputs), "crop([%lld, 0])",
@@ -283,7 +283,7 @@ static View *result_view(ModelImport *im, const Layer *l, Value *value, bool las
 typedef struct Cell { /* state of one direction */
   const Layer *layer;
   int64_t way;
-  bool one_bias;   /* it starts from zeros: the bias of hh is part of that of ih */
+  bool one_bias;   /* the state starts from zeros: the bias of layer hh is added to the bias of layer ih */
   const char *hh;  /* the layer that all rows share; NULL before the first */
   Value *state[2]; /* h and c; NULL: zeros */
   Value *all;      /* h of all rows, as sequences of one row; NULL if unused */
@@ -299,7 +299,7 @@ static const char *cell_layer(ModelImport *im, const Cell *c, const char *kind) 
   return layer_called(im, arena_printf(im->arena, "%s.%s%s", c->layer->name, kind, c->way ? "_reverse" : ""));
 }
 
-/* The bias of the sums over x (part 0) or h; with one_bias that of x is the sum of both. */
+/* The bias of the sums over x (part 0) or over h (part 1). With one_bias, that over x is the sum of both. */
 static const Tensor *cell_bias(ModelImport *im, const Cell *c, int64_t part) {
   const Layer *l = c->layer;
   const int64_t sums = l->kind->gates * l->units, at = 2 * c->way * sums;

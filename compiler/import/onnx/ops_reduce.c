@@ -5,7 +5,7 @@
 
 typedef struct Reduction {
   const char *op, *before, *pixels, *channels; /* before: applied to each number first; NULL: nothing */
-  bool sum;                                    /* multiplied by the number of elements */
+  bool sum;                                    /* the mean is multiplied by the number of elements */
   const char *after;
 } Reduction;
 static const Reduction reductions[] = {
@@ -40,7 +40,8 @@ bool reduced_axes(ModelImport *im, const OnnxNode *node, int input, int rank, bo
 typedef struct Over {
   bool dim[MOST_DIMS];
   int channels; /* the channel dimension, if it is reduced; otherwise -1 */
-  int chan[MOST_DIMS], pos[MOST_DIMS], nchan, npos; /* those that stay; positions that are reduced */
+  /* chan: the channels and all dimensions that are kept; pos: positions that are reduced */
+  int chan[MOST_DIMS], pos[MOST_DIMS], nchan, npos;
   int kept; /* a position that stays next to a reduced one; -1: none */
 } Over;
 
@@ -100,7 +101,7 @@ static View *over_positions(ModelImport *im, const View *x, Over *over, const ch
     v = emit_one(im, v, v->shape.rank == 3 ? shape_image(1, 1, n) : shape_vector(n), "%s", word);
   y->value = v;
   int64_t inner = 1;
-  for (int i = over->nchan - 1; i >= 0; i--) { /* in this order, as they were laid out */
+  for (int i = over->nchan - 1; i >= 0; i--) { /* the order in which they were laid out */
     const int d = over->chan[i];
     y->along[d] = factors_one(v->shape.rank - 1, inner, x->size[d]);
     inner *= x->size[d];
@@ -142,7 +143,7 @@ static View *over_channels(ModelImport *im, const View *x, int axis, const char 
 
 enum { MOST_PARTS = 16 };
 
-/* A sum over a dimension of a few parts of the channels; NULL: another dimension. */
+/* A sum over a dimension that divides the channels into a few parts; NULL: another dimension. */
 static View *over_parts(ModelImport *im, const OnnxNode *node, const View *x, const bool *over) {
   const int c = x->value->shape.rank - 1;
   int axis = -1;
@@ -165,7 +166,7 @@ static View *over_parts(ModelImport *im, const OnnxNode *node, const View *x, co
   return y;
 }
 
-/* Each axis of the value by an operator that reduces it; NULL, even without a reason: not possible. */
+/* Reduces each axis of the value by the operator for that axis; NULL, even without a reason: not possible. */
 static View *over_axes(ModelImport *im, const View *x, Over *over, const Reduction *row) {
   if (!(x = with_whole_channels(im, x, over->dim)) || !look(im, x, over)) return NULL;
   View *y = row->before ? map_view(im, x, "%s", row->before) : view_copy(im, x, x->value);
@@ -174,7 +175,7 @@ static View *over_axes(ModelImport *im, const View *x, Over *over, const Reducti
   return y && over->channels >= 0 ? over_channels(im, y, over->channels, row->channels) : y;
 }
 
-/* All reduced dimensions as channels, the others as positions. */
+/* Lays out all reduced dimensions as channels and the others as positions, then reduces the channels. */
 static View *over_any(ModelImport *im, const View *x, const bool *over, const Reduction *row) {
   if (!(x = view_repeated(im, x))) return NULL;
   View *flat = view_new(im, x->value, 2);

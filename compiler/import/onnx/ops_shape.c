@@ -18,8 +18,8 @@ static int read_integers(ModelImport *im, const OnnxNode *node, int input, const
   return (int)n;
 }
 
-/* Likewise if an axis of each row is split unevenly: the elements of a row are those of a vector. NULL: other
- * rows. */
+/* Reshapes rows whose other axes are split unevenly: the elements of a row become one axis, which can be
+ * split anywhere. NULL: the new sizes do not keep the rows. */
 static View *reshape_rows(ModelImport *im, const View *x, int n, const int64_t *size) {
   const Shape from = x->value->shape;
   if (from.rank != 3) return NULL;
@@ -34,8 +34,8 @@ static View *reshape_rows(ModelImport *im, const View *x, int n, const int64_t *
   return view_reshape(im, rows, n, size);
 }
 
-/* Likewise if an axis is split unevenly: elements in the tensor's order are those of a vector, which can be
- * split anywhere. Parts of several axes become one axis first. */
+/* Reshapes a value of which an axis is split unevenly: its elements in the tensor's order become a vector,
+ * which can be split anywhere. Parts of several axes become one axis first. */
 static View *reshape_unevenly(ModelImport *im, const View *x, int n, const int64_t *size) {
   int dims[MOST_DIMS];
   for (int d = 0; d < MOST_DIMS; d++) dims[d] = d;
@@ -165,7 +165,7 @@ static bool is_batch(const View *x, int d) {
   return x->along[d].n == 0 ? x->size[d] == 1 : x->along[d].f[0].axis == BATCH;
 }
 
-/* All inputs have their channels along one dimension, and the same layout otherwise. */
+/* Whether all inputs have their channels along this dimension, and the same layout otherwise. */
 static bool joins_channels(const ModelImport *im, const OnnxNode *node, int axis) {
   const View *first = im->item[node->in[0]].view;
   for (int i = 0; i < node->nin; i++) {
@@ -180,7 +180,7 @@ static bool joins_channels(const ModelImport *im, const OnnxNode *node, int axis
   return true;
 }
 
-/* The value that these slices are all channels of, in order; NULL: none. */
+/* The value whose channels these slices are, all of them and in order; NULL: there is none. */
 static Value *whole_of_slices(int n, Value *const *in) {
   Value *of = NULL;
   int64_t at = 0;
@@ -216,7 +216,7 @@ Value *join_values(ModelImport *im, int n, Value **in, int axis) {
   return join_windows_shifted(im, all);
 }
 
-/* Values with equal layouts, stacked along a new dimension: as channels. */
+/* Stacks values with equal layouts along a new dimension, which becomes channels. */
 static View *join_stacked(ModelImport *im, const OnnxNode *node, int axis, Value **in) {
   const View *first = im->item[node->in[0]].view;
   const int c = first->value->shape.rank - 1;
@@ -234,7 +234,7 @@ static View *join_stacked(ModelImport *im, const OnnxNode *node, int axis, Value
 
 /* The axis of a dimension in the common layout of the values; -1: none. */
 static int joined_axis(const ModelImport *im, const OnnxNode *node, int axis) {
-  int k = 0; /* the first dimension of more than one element */
+  int k = 0; /* the first value with more than one element along the axis */
   while (k + 1 < node->nin && im->item[node->in[k]].view->along[axis].n == 0) k++;
   const View *first = im->item[node->in[k]].view;
   const int rank = first->value->shape.rank;
@@ -311,7 +311,7 @@ static View *plain_view(ModelImport *im, View *x) {
   return v ? view_laid(im, x, v, chan, npos, pos) : NULL;
 }
 
-/* Converts constants among them to values, in the layout of the other operands. */
+/* Converts constant operands to values, in the layout of the other operands. */
 static bool constants_as_values(ModelImport *im, const OnnxNode *node) {
   View *like = NULL;
   bool any = false;
@@ -372,7 +372,7 @@ static View *concatenated(ModelImport *im, const OnnxNode *whole) {
   if (axis < 0) axis += first->rank;
   if (axis < 0 || axis >= first->rank) return no(im, "an invalid axis");
   if (node->nin == 1) return view_copy(im, first, first->value);
-  for (int i = 0; i < node->nin && axis == 0; i++) /* one image may be joined with others */
+  for (int i = 0; i < node->nin && axis == 0; i++) /* the batch cannot be concatenated */
     if (im->item[node->in[i]].view->along[0].n && is_batch(im->item[node->in[i]].view, 0))
       return no(im, "a concat over the batch");
   const int a =

@@ -7,8 +7,8 @@
 /* ---- padding ---- */
 typedef struct Pads { /* indexed by dimension of the tensor */
   int64_t low[MOST_DIMS], high[MOST_DIMS];
-  const char *mode;       /* of the language */
-  double value, infinite; /* infinite: replaces `value`, or 0 */
+  const char *mode;       /* the mode's name in the language */
+  double value, infinite; /* infinite: an infinite padding number, then `value` is 0; otherwise 0 */
 } Pads;
 
 static bool pad_mode(ModelImport *im, const OnnxNode *node, Pads *p) {
@@ -123,7 +123,7 @@ static Value *put_on(ModelImport *im, Value *v, const Border *b, const Pads *p) 
   return emit_one(im, v, shape, "%s)", call.s);
 }
 
-/* For integers: the real number that the padding value represents. */
+/* For a tensor of quantized integers: replaces the padding number by the real number that it represents. */
 static bool real_padding(ModelImport *im, const OnnxNode *node, const View *x, Pads *p) {
   const TensorType type = im->item[node->in[0]].bytes;
   const Quant *quant = quant_of(x->value);
@@ -134,7 +134,7 @@ static bool real_padding(ModelImport *im, const OnnxNode *node, const View *x, P
   return true;
 }
 
-/* Zeros inside the tensor, infinity around it: added after padding with zeros. */
+/* Adds infinity to the border of a value that was padded with zeros. */
 static View *with_infinite_border(ModelImport *im, const OnnxNode *node, const View *y, const Pads *p) {
   int64_t dim[MOST_DIMS];
   for (int d = 0; d < y->rank; d++) dim[d] = p->low[d] || p->high[d] ? y->size[d] : 1;
@@ -194,7 +194,7 @@ View *import_pad(ModelImport *im, const OnnxNode *node) {
 
 /* ---- resizing ---- */
 typedef struct Sizes {
-  int n; /* of positions */
+  int n; /* number of positions */
   int64_t in[2], out[2];
   bool exact; /* the factor gives the exact size */
 } Sizes;
@@ -263,8 +263,8 @@ static int64_t resize_period(int64_t in, int64_t out, const char *how) {
   return out / a;
 }
 
-/* Are the elements those of resize, with the element below or the nearest center? Checks the first and the
- * last period. */
+/* Does resize select the same elements: the element below, or with `exact` the nearest center? Checks the
+ * first and the last period. */
 static bool nearest_fits(const Sizes *s, bool exact, const char *how, const char *rounding) {
   for (int a = 0; a < s->n; a++) {
     const int64_t in = s->in[a], out = s->out[a], period = resize_period(in, out, how);

@@ -56,7 +56,7 @@ static Value *fast_rows(ModelImport *im, Value *v, const Transform *f) {
   return reshaped(im, v, to);
 }
 
-/* The number in a constant scalar input, or of an attribute; 0 after no(). */
+/* The number in a constant scalar input, or in an attribute; 0 after no(). */
 static int64_t one_number(ModelImport *im, const OnnxNode *node, int input, const char *name,
                           int64_t otherwise) {
   const Tensor *t = constant_of(im, node, input);

@@ -3,7 +3,7 @@
 #include <string.h>
 #include "import/onnx/products.h"
 
-typedef struct Window2 { /* of one or two axes */
+typedef struct Window2 { /* a window of one or two axes */
   int n;
   int64_t kernel[2], stride[2], dilation[2], before[2], after[2], in[2], out[2];
   bool same;
@@ -96,8 +96,8 @@ static const char *window_text(Arena *arena, const Window2 *w, bool pooling) {
   return text.s;
 }
 
-/* Sets the axes after the channels. A first dimension that is not a batch is one of them, along which the
- * window has one element: each step has a sequence of its own. */
+/* Sets the axes after the channels. If the first dimension is not a batch, it is also one of these axes, with
+ * a window of one element: each index of the first dimension has its own sequence. */
 static void find_positions(const View *x, Window2 *w) {
   w->pos[0] = 2;
   w->pos[1] = 3;
@@ -112,7 +112,8 @@ static void find_positions(const View *x, Window2 *w) {
   w->pos[1] = 2;
 }
 
-/* Lays out the value for the window and completes the window by it. NULL after a refusal. */
+/* Lays out the value for the window, and sets the members of the window that depend on its size. NULL after a
+ * refusal. */
 static Value *lay_window(ModelImport *im, const OnnxNode *node, const View *x, Window2 *w, bool pointwise) {
   static const int channels[] = {1};
   find_positions(x, w);

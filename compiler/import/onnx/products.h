@@ -9,7 +9,7 @@ typedef struct Letters {
   int n;
   char at[MOST_DIMS];
 } Letters;
-int letter_place(const Letters *, char letter); /* the dimension, or -1 */
+int letter_place(const Letters *, char letter); /* the dimension with this letter, or -1 */
 
 /* Scores that a matmul computed from two values: a view of each as [rows, its positions, summed], and their
  * product's factor. The value has [rows], the positions of the first and those of the second. */
@@ -37,7 +37,8 @@ Value *joined_rows(ModelImport *, Value *, int64_t rows, Shape);
 /* The number of images, if their first dimension is parts of a value instead of a batch, such as windows;
  * otherwise 1. */
 int64_t rows_of_images(const View *);
-/* lay_standard and view_standard, for such images, too: one row per image, or rows x positions x channels. */
+/* Like lay_standard and view_standard, but also for images in the first dimension of a value: one row per
+ * image, or rows x positions x channels. */
 Value *lay_images(ModelImport *, const View *, bool pointwise);
 View *view_images(ModelImport *, Value *, const View *like);
 
@@ -46,6 +47,6 @@ View *view_images(ModelImport *, Value *, const View *like);
  * NULL: another product. */
 View *attention_of_product(ModelImport *, const OnnxNode *, const View *chances, const View *values,
                            double scale);
-/* A softmax that is 0 where softmax() is NaN: if all scores are minus infinity. */
+/* Whether a value is a softmax that is 0 where softmax() is NaN, that is if all scores are minus infinity. */
 bool is_zero_where_none_counts(const Value *);
 #endif

@@ -9,7 +9,7 @@
 
 /* ---- quantization parameters ---- */
 typedef struct Parameters {
-  const Tensor *scale, *zero; /* zero: NULL if omitted */
+  const Tensor *scale, *zero; /* zero: NULL if it is omitted */
   int axis;                   /* -1: one scale for all */
 } Parameters;
 
@@ -45,7 +45,7 @@ static bool read_parameters(ModelImport *im, const OnnxNode *node, int rank, con
   return true;
 }
 
-/* The quantized type. 0 after no(). */
+/* The type of the quantized numbers; 0 after no(). */
 static TensorType quantized_type(ModelImport *im, const OnnxNode *node, const Parameters *p) {
   const int64_t asked = onnx_int(node, "output_dtype", 0);
   const TensorType type = p->zero ? p->zero->type : asked == 0 ? TENSOR_UINT8 : (TensorType)asked;
@@ -55,7 +55,7 @@ static TensorType quantized_type(ModelImport *im, const OnnxNode *node, const Pa
 
 static int64_t zero_point(const Parameters *p, int64_t i) { return p->zero ? tensor_integer(p->zero, i) : 0; }
 
-/* The quantization in the program's form: of i8. */
+/* The quantization in the program's form, which is that of i8. */
 static Quant quant_from(const Parameters *p, TensorType type) {
   const int64_t zero = zero_point(p, 0) + (type == TENSOR_UINT8 ? INT8_MIN : 0);
   return (Quant){.scale = (float)tensor_number(p->scale, 0), .zero = (int32_t)zero};
@@ -135,7 +135,7 @@ bool is_move(const Statement *s) {
   memcpy(word, s->call, n);
   word[n] = 0;
   const Op *op = op_find(word);
-  if (op && op->traits.padding) /* pads with zeros, not with other numbers */
+  if (op && op->traits.padding) /* only if it pads with zeros */
     return !strstr(s->call, "mode=") && !strstr(s->call, "value=") && !strstr(s->call, "channels=");
   return op && (op->traits.int8 == INT8_MOVE || op->traits.int8 == INT8_LARGEST);
 }
@@ -168,8 +168,8 @@ static void quantize_parts(const Value *value) {
   }
 }
 
-/* The value itself may be stored with this quantization: it has no float users, and its statement accepts
- * another scale. */
+/* Whether the value itself can be stored with this quantization: it has no float users, and the operator of
+ * its statement accepts another scale. */
 static bool may_store(const ModelImport *im, const OnnxNode *node, const Value *value) {
   if (value->quant || !read_once(im, node->in[0], value)) return false;
   const Statement *made = value->made;
@@ -229,7 +229,7 @@ View *import_dequantize(ModelImport *im, const OnnxNode *node) {
   if (!has) return no(im, "int8 values whose scale is unknown");
   if (same_quant(has, &wanted)) return view_copy(im, x, x->value);
   const double shift = (double)(has->zero - wanted.zero) * (double)wanted.scale;
-  View *to = view_copy(im, x, x->value); /* the same bytes in other units */
+  View *to = view_copy(im, x, x->value); /* the same integers with another scale and zero point */
   if (has->scale != wanted.scale)
     to = map_view(im, to, "multiply(%s)", number_text(im->arena, (double)wanted.scale / (double)has->scale));
   return shift == 0 ? to : map_view(im, to, "add(%s)", number_text(im->arena, shift));

@@ -5,8 +5,8 @@
 
 static bool is_stretched(const View *view, int d) { return !view->along[d].n && view->size[d] > 1; }
 
-/* The dimension that can be the channels of the stored value at the least cost: the one that contains the
- * value's channels, or else the last. */
+/* The dimension that becomes the channels of the stored value at the least cost: the one that contains the
+ * value's channels, or else the last one. */
 static int channels_at(const View *view, int n, const int *dims) {
   const int last = view->value->shape.rank - 1;
   for (int k = n - 1; k >= 0; k--) {
@@ -28,7 +28,7 @@ static Value *enlarged(ModelImport *im, Value *v, int nrepeat, Shape shape) {
 
 enum { MOST_CHANNELS = 64 };
 
-/* The repeats as parts of the channels: the value, concatenated with itself. */
+/* The view with its repeats as parts of the channels: the value is concatenated with itself. */
 static View *repeated_channels(ModelImport *im, const View *view) {
   View *to = view_copy(im, view, view->value);
   int64_t all = 1;

@@ -16,7 +16,7 @@ static bool is_time_word(const char *word, size_t n) {
   return false;
 }
 
-/* A lower-case name without those words. */
+/* The lower-case name without the words of is_time_word. */
 static const char *stem(Arena *arena, const char *name) {
   char *text = arena_copy(arena, name, strlen(name));
   for (char *s = text; *s; s++) *s = (char)tolower((unsigned char)*s);
@@ -33,7 +33,7 @@ static bool same_stem(Arena *arena, const char *input, const char *output) {
   const char *a = stem(arena, input), *b = stem(arena, output);
   const size_t n = strlen(a);
   if (!n || strncmp(a, b, n) != 0) return false;
-  return !b[n] || (b[n] == 'n' && !b[n + 1]); /* h and hn, state and stateN */
+  return !b[n] || (b[n] == 'n' && !b[n + 1]); /* b is a, or a followed by n: h and hn, state and stateN */
 }
 
 /* ---- shapes ---- */
@@ -46,7 +46,7 @@ static bool same_sizes(const OnnxPort *a, const OnnxPort *b) {
       const int64_t size = (k ? b : a)->dim[i];
       elements[k] = size && elements[k] <= INT64_MAX / size ? elements[k] * size : 0;
     }
-  return !elements[0] || !elements[1] || elements[0] == elements[1]; /* 0: a size is open */
+  return !elements[0] || !elements[1] || elements[0] == elements[1]; /* 0: the size is not known */
 }
 
 /* ---- recurrent layers ---- */

@@ -11,7 +11,7 @@ void factors_push(Factors *to, Factor f) {
   if (last && last->axis == f.axis && last->inner == f.inner * f.size)
     *last = (Factor){f.axis, f.inner, last->size * f.size};
   else if (to->n < MOST_FACTORS) to->f[to->n++] = f;
-  else to->f[MOST_FACTORS - 1].axis = BATCH; /* laid out nowhere */
+  else to->f[MOST_FACTORS - 1].axis = BATCH; /* too many factors: no layout accepts them */
 }
 
 Factors factors_one(int axis, int64_t inner, int64_t size) {
@@ -174,7 +174,7 @@ static bool order_of_memory(const Factors *want, Shape shape) {
 Value *reshaped(ModelImport *im, Value *value, Shape shape) {
   if (shape_equal(shape, value->shape)) return value;
   if (shape.rank == 1) return emit_one(im, value, shape, "flatten");
-  /* rows of a flattened value may be those of the value itself, which steps need */
+  /* reshapes the value before the flatten: the new rows may be its own rows, which steps need */
   if (value->made && strcmp(value->made->call, "flatten") == 0)
     return reshaped(im, value->made->in[0], shape);
   if (shape.rank == 2)
@@ -190,7 +190,7 @@ static Factors whole_axes(const Value *value, int n, const int *axis) {
   return all;
 }
 
-/* The same positions, with two parts of the channels exchanged. */
+/* The value with the same positions, but with two parts of the channels exchanged. */
 static Value *shuffled(ModelImport *im, Value *v, const Factors *want) {
   const int last = v->shape.rank - 1;
   Factors rest = {0}, before = {0};
@@ -281,7 +281,7 @@ View *view_split_channels(ModelImport *im, const View *view, int64_t n) {
   return to;
 }
 
-/* Memory order of positions. */
+/* Whether the positions a are after the positions b in memory. */
 static bool is_behind(const Factors *a, const Factors *b) {
   if (!a->n || !b->n) return !a->n && b->n;
   if (a->f[0].axis != b->f[0].axis) return a->f[0].axis > b->f[0].axis;
@@ -299,7 +299,8 @@ static void sort_positions(const View *view, int npos, int *pos) {
 
 typedef enum Laid { LAID_WRONG, LAID_FULL, LAID_REPEATED } Laid;
 
-/* Whether only the batch is missing, it is in no other dimension, and everything else is complete. */
+/* Checks that no dimension is missing except the batch, and that the batch is not in another dimension.
+ * LAID_REPEATED: a dimension is repeated. */
 static Laid check_dimensions(ModelImport *im, const View *view, int nchan, const int *chan, int npos,
                              const int *pos) {
   bool used[MOST_DIMS] = {false}, repeated = false;
@@ -358,7 +359,7 @@ Value *lay_channels(ModelImport *im, const View *x, int axis, int *npos, int pos
   *npos = 0;
   for (int d = 0; d < x->rank; d++)
     if (d != axis && x->along[d].n && !factors_batch(&x->along[d])) pos[(*npos)++] = d;
-  bool mixed = false; /* windows of an image are requested in that order */
+  bool mixed = false; /* parts of several axes, such as windows, keep their order */
   for (int i = 0; i < *npos; i++) mixed = mixed || x->along[pos[i]].n > 1;
   if (*npos > 2 && lies_whole(x, axis)) {
     *npos = x->value->shape.rank - 1;

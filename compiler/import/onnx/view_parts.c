@@ -11,7 +11,8 @@ static bool is_of_rows(const Value *v, int64_t rows, int64_t n, int64_t c) {
          shape_equal(v->made->in[0]->shape, shape_of_parts(rows, shape_sequence(n, c)));
 }
 
-/* One copy, with the smaller number as heads, or the rows that there are. */
+/* Exchanges with a single copy: the smaller of both numbers becomes the heads, unless the value already
+ * consists of such rows. */
 Value *exchanged_as_heads(ModelImport *im, Value *v, int64_t before, int64_t first, int64_t second,
                           int64_t after) {
   if (quant_of(v) || v->regions) return NULL; /* heads of int8 values are not copied as bytes */
@@ -38,7 +39,8 @@ static bool is_of_windows(const Value *v) {
   return false;
 }
 
-/* The value that this is a part of, from `from` on, or up to it, along an axis; NULL: none. */
+/* The value from which v was cropped along an axis: behind: the part from *at on; otherwise the part up to
+ * *at. NULL: none. */
 static Value *cropped(const Value *v, int axis, bool behind, int64_t *at) {
   const Statement *s = v->made;
   long long cut[4];
@@ -184,8 +186,9 @@ static bool is_plain(const View *x) {
   return true;
 }
 
-/* Both are complete: one as `part`, [rows, positions, channels] of the axes of the other. If only the first
- * has a plain layout, NULL: the other one is converted to it. */
+/* Combines values without missing dimensions: the smaller one is laid out as `part`, [rows, positions,
+ * channels] in the order of the larger one's axes. NULL if only the smaller one has a plain layout: then the
+ * larger one is converted to it. */
 static View *combined_in_full(ModelImport *im, const View *large, const View *small, const View *part,
                               const char *word) {
   const Shape s = large->value->shape;
@@ -258,7 +261,7 @@ static bool find_apart(const View *large, const View *small, Apart *to) {
   return to->n[0] > 0;
 }
 
-/* The dimensions as one view, [heads, positions, channels]. */
+/* A view with the dimensions grouped as [heads, positions, channels]. */
 static View *view_apart(ModelImport *im, const View *x, const Apart *parts) {
   View *to = view_new(im, x->value, 3);
   for (int part = 0; part < 3; part++)
@@ -287,7 +290,7 @@ View *combined_by_heads(ModelImport *im, const View *large, const View *small, c
   const View *a = view_apart(im, large, &parts), *b = view_apart(im, small, &parts);
   const int64_t heads = a->size[0], l = a->size[1], m = a->size[2];
   const int before = im->statements.n;
-  View *one = view_copy(im, b, b->value); /* without heads */
+  View *one = view_copy(im, b, b->value); /* the same value for all heads */
   one->size[0] = 1;
   Value *both[] = {split_into_heads(im, a), laid_as_rows(im, one, l, m)};
   if (!both[0] || !both[1]) return take_back(im, before), NULL;

@@ -5,7 +5,7 @@
 #include <string.h>
 #include "import/common/wire.h"
 
-enum { OFFSET = 4, HEAD = 4 }; /* bytes of an offset; bytes of a vtable before the field offsets */
+enum { OFFSET = 4, HEAD = 4 }; /* size of an offset; size of a vtable before its field offsets */
 
 static bool flat_inside(Flat *flat, size_t at, size_t n) {
   if (at <= flat->n && n <= flat->n - at) return true;
@@ -31,7 +31,7 @@ FlatTable flat_root(Flat *flat) {
   return flat_inside(flat, 0, 2 * OFFSET) ? flat_table_from(flat, flat_word(flat, 0)) : (FlatTable){0};
 }
 
-/* Position of a field of that number of bytes, or 0. */
+/* The position of a field with n bytes, or 0. */
 static size_t flat_place(Flat *flat, FlatTable table, int field, size_t n) {
   if (!table.at || field >= (int)table.count) return 0;
   const size_t offset = (size_t)wire_little(flat->bytes + table.fields + HEAD + 2 * field, 2);

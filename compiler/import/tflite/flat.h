@@ -1,5 +1,5 @@
 /* flat.h: Reader of FlatBuffers, in place. For any input, nothing outside the bytes is read: each offset,
- * vector and vtable is checked on use; one that is missing or out of range is absent. */
+ * vector and vtable is checked on use, and treated as missing if it is out of range. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_FLAT_H
 #define CNNC_FLAT_H
@@ -15,8 +15,8 @@ typedef struct Flat {
 
 /* Positions of the start of a table or of the first element of a vector; 0: none. */
 typedef struct FlatTable {
-  size_t at, fields; /* fields: its vtable */
-  uint32_t count;    /* fields in it */
+  size_t at, fields; /* fields: position of its vtable */
+  uint32_t count;    /* number of fields in the vtable */
 } FlatTable;
 typedef struct FlatVector {
   size_t at;

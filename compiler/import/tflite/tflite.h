@@ -21,7 +21,7 @@ typedef struct TflTensor {
   bool open[TFLITE_RANK];         /* the caller may choose the dimension */
   bool known;                     /* its element type is F32, I32, I64, U8, I8 or I16 */
   Elem elem;
-  int code;            /* of TensorType */
+  int code;            /* type number in the file, from the schema's TensorType */
   const char *type;    /* "INT8" */
   const uint8_t *data; /* little-endian; NULL: computed */
   int scales, axis;    /* axis: the dimension along which each index has its own scale */
@@ -46,7 +46,7 @@ typedef struct TflOperator {
   bool powers;         /* pot_scale_int16: scales that are powers of two are shifts */
   int sums;            /* a TensorType: quantized_bias_type, FLOAT32 by default */
   bool middle;         /* half_pixel_centers; for gelu: the tanh approximation */
-  bool transposed[2];  /* of BATCH_MATMUL's operands */
+  bool transposed[2];  /* whether each operand of BATCH_MATMUL is transposed */
   bool asymmetric;     /* asymmetric_quantize_inputs */
   bool symmetric;      /* for MIRROR_PAD: the outermost elements are repeated */
   bool relative;       /* the ends of STRIDED_SLICE are relative to its start */
@@ -56,9 +56,9 @@ typedef struct TflOperator {
   int nlist;           /* length of new_shape or squeeze_dims; -1: missing */
   int64_t list[TFLITE_RANK];
   const char *variable;     /* the variable's name in VAR_HANDLE */
-  const TflTensor *initial; /* of TFL_STATE */
+  const TflTensor *initial; /* the initial value of a TFL_STATE */
   float clips[2];           /* clips of a recurrent layer's cells, and of its projection; 0: none */
-  int cell_activation;      /* of a recurrent layer */
+  int cell_activation;      /* for a recurrent layer: its activation */
   bool time_major;          /* for a recurrent layer: the first axis of its input is time */
   bool hybrid;              /* its int8 weights were converted to floats */
   bool dense;               /* a convolution that was a FULLY_CONNECTED */
@@ -91,15 +91,15 @@ struct ImportOptions;
 TflModel *tflite_open(Arena *, Diags *, Span at, const char *path, const struct ImportOptions *,
                       const uint8_t *bytes, size_t n);
 void tflite_sort(Arena *, TflModel *);      /* sorts the operators, and drops unused ones */
-bool tflite_is_quantized(const TflModel *); /* some of it is computed in int8 or int16 */
+bool tflite_is_quantized(const TflModel *); /* Is a part of the model computed in int8 or int16? */
 bool tflite_keeps_state(const TflModel *, const TflOperator *);
-bool tflite_has_own_state(const TflOperator *, int input); /* a variable of a recurrent layer */
+bool tflite_has_own_state(const TflOperator *, int input); /* is the input a variable of a recurrent layer? */
 /* Converts variables to states, unless they have other uses: TFL_STATE and TFL_UPDATE. */
 void tflite_keep_variables(Arena *, TflModel *);
-/* For a program of sequences: how to compile it. */
+/* A comment for a program of whole sequences: how to compile it. */
 const char *tflite_step_comment(Arena *, const TflModel *);
 const char *tflite_state_operators(Arena *, const TflModel *); /* their names */
-/* Initial value of a state, for init=; "": zeros. of: its value, with its scale. */
+/* The initial value of a state, as text for init=; "": zeros. of: the state's tensor, which has the scale. */
 const char *tflite_initial_text(Arena *, const TflTensor *of, const TflTensor *initial);
 bool tflite_is(const uint8_t *bytes, size_t n); /* whether the bytes have the format's signature */
 

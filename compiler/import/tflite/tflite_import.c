@@ -124,7 +124,7 @@ void tfl_say(Making *k, const char *layer, const char *key, const char *value) {
   text_put(said, "%s\"%s\": \"%s\"", said->n ? ", " : "", key, value);
 }
 
-/* Of JSON's object. */
+/* The metadata of all layers, as members of a JSON object. */
 static const char *layers_said(Making *k) {
   Text text = {.arena = k->arena};
   for (int i = 0; i < k->layers.n; i++) {
@@ -163,8 +163,8 @@ void tfl_call(Making *k, const TflOperator *op, const char *layer, const char *c
            tfl_is_bytes(k, op) ? "" : ", precision=f32");
 }
 
-/* A layer's rounding can clamp at 0 and 6; other bounds, and those of floats between int8 values, become
- * separate layers. */
+/* Appends the activation of a layer. The layer's rounding can clamp at 0 and 6; other bounds, and bounds of
+ * floats between int8 values, become separate layers. */
 static const char *put_activation(Making *k, const TflOperator *op, const char *layer) {
   const bool between = op->activation == TFL_ACTIVATION_RELU_N1_TO_1, bytes = tfl_is_bytes(k, op);
   const char *call = op->activation == TFL_ACTIVATION_RELU ? "relu" : between ? "clip" : "relu6";
@@ -247,7 +247,7 @@ bool tfl_convert(Making *k, const TflOperator *op) {
   tfl_call(k, op, layer, "reshape(%s", shape_text(k->arena, shape));
   tfl_end(k, op, layer);
   tfl_scale(k, layer, out);
-  if (wide) return true; /* no int16 operator has a table */
+  if (wide) return true; /* int16 operators have no tables */
   int8_t (*table)[256] = (int8_t (*)[256])arena_alloc(k->arena, 256);
   table_requantize(*table, k->rounding, bytes->scale[0], (int32_t)bytes->zero, out->scale[0],
                    stored_of(out->scale[0], (int32_t)out->zero, false, BOUND_NONE));
@@ -327,7 +327,7 @@ int tfl_first(const Making *k, const TflOperator *op) {
   return turns && a && b && !b->data && (a->data || a->size < b->size) ? 1 : 0;
 }
 
-/* Its statements read their first input by name. */
+/* Do the statements of the operator read their first input by name? */
 static bool names_input(int code) {
   return code == TFL_TILE || code == TFL_BATCH_MATMUL || code == TFL_SELECT || code == TFL_SELECT_V2;
 }
@@ -344,7 +344,7 @@ static void name_tensors(Making *k) {
   int current = m->input[0];
   for (int o = 0; o < m->noperators; o++) {
     const TflOperator *op = &m->op[o];
-    if (op->code == TFL_UPDATE) { /* no statement has it as its current value */
+    if (op->code == TFL_UPDATE) { /* both operands get names: neither is its current value */
       for (int i = 0; i < 2; i++) {
         const char **name = &k->value[k->same[op->in[i]]];
         if (!*name) *name = arena_printf(k->arena, "v%d", k->same[op->in[i]]);
@@ -372,7 +372,7 @@ static void count_reads(Making *k) {
 }
 
 /* ---- inputs and outputs ---- */
-/* The caller has floats for int16 values. */
+/* The type of an input or output. The caller has floats for int16 values. */
 static const char *type_text(const TflTensor *t) {
   return t->elem != I8 ? "" : t->is_u8 ? " as u8" : " as i8";
 }

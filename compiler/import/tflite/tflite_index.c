@@ -7,7 +7,7 @@
 
 bool tfl_is_index(const TflTensor *t) { return t->known && (t->elem == I32 || t->elem == I64) && !t->scales; }
 
-/* A computed index that already has a statement. */
+/* Whether a computed index already has a statement. */
 static bool computed_indices(Making *k, const TflOperator *op, int input) {
   const TflTensor *t = tfl_in(k, op, input);
   Shape shape;
@@ -40,7 +40,7 @@ static const char *constant_indices(Making *k, const TflTensor *index, int64_t l
 
 typedef struct Selected {
   const char *before, *after; /* calls that convert the axis to positions, and back to the value's shape */
-  int64_t repeat, apart;      /* of constant indices */
+  int64_t repeat, apart;      /* for constant indices: number of repeats, increment per repeat */
   Shape made;
 } Selected;
 
@@ -264,7 +264,7 @@ bool tfl_topk(Making *k, const TflOperator *op) {
   return true;
 }
 
-/* 1 and 0, then scaled to its two numbers. */
+/* One-hot of 1 and 0, then scaled to the operator's two numbers. */
 bool tfl_one_hot(Making *k, const TflOperator *op) {
   const TflTensor *in = tfl_in(k, op, 0), *on = tfl_in(k, op, 2), *off = tfl_in(k, op, 3);
   int64_t n[2 * TFLITE_RANK];

@@ -7,8 +7,8 @@
 /* Sizes of a weight in the file, as [filters][channels][taps], and the strides of its elements. */
 typedef struct Layout {
   int64_t filters, channels, height, width;
-  int64_t of_filter, of_channel, of_tap; /* steps in the file */
-  bool by_channel;                       /* channels first: conv_transpose */
+  int64_t of_filter, of_channel, of_tap; /* distances of neighbors in the file */
+  bool by_channel; /* the program's weight has channels before filters: conv_transpose */
 } Layout;
 
 static Layout layout_of(const TflTensor *t, int code) {
@@ -18,7 +18,7 @@ static Layout layout_of(const TflTensor *t, int code) {
   return (Layout){t->dim[0], t->dim[3], h, w, h * w * t->dim[3], 1, t->dim[3], code == TFL_TRANSPOSE_CONV};
 }
 
-/* rank: of a convolution's weights, 3 of sequences. */
+/* rank: 3 for weights of sequences, otherwise 4. */
 static void put_tfl_weight(Making *k, const char *layer, const TflTensor *t, const Layout *lay, int rank) {
   const int64_t taps = lay->height * lay->width, outer = lay->by_channel ? lay->channels : lay->filters,
                 inner = lay->by_channel ? lay->filters : lay->channels,
@@ -83,7 +83,7 @@ static bool window_known(Making *k, const TflOperator *op) {
   return true;
 }
 
-/* "3x5", of sequences "3" */
+/* "3x5"; "3" for sequences */
 static const char *tfl_window_size(Making *k, const TflOperator *op, int64_t height, int64_t width) {
   if (tfl_in(k, op, 0)->rank == 3) return arena_printf(k->arena, "%" PRId64, height);
   return arena_printf(k->arena, "%" PRId64 "x%" PRId64, height, width);
@@ -104,7 +104,7 @@ static const char *tfl_window_text(Making *k, const TflOperator *op) {
   text_put(&text, "%s", "");
   if (op->stride[0] != 1 || op->stride[1] != 1)
     text_put(&text, ", stride=%" PRId64 "x%" PRId64, op->stride[0], op->stride[1]);
-  const int64_t *b = op->border; /* padding of a dilated convolution that was matched */
+  const int64_t *b = op->border; /* the padding of a dilated convolution that tflite_prepare.c matched */
   if (op->same) text_put(&text, ", pad=same");
   else if (b[0] || b[1] || b[2] || b[3])
     text_put(&text, ", pad=[%" PRId64 ", %" PRId64 ", %" PRId64 ", %" PRId64 "]", b[0], b[1], b[2], b[3]);
@@ -119,7 +119,7 @@ static void say_dense(Making *k, const TflOperator *op, const char *layer) {
   if (k->litert && tfl_is_wide(k, op)) tfl_say(k, layer, "factor", "double");
 }
 
-/* A window over the rows of a sequence. */
+/* Whether the operator is a window over the rows of a sequence. */
 static bool is_raised(const Making *k, const TflOperator *op) {
   return k->m->step && tfl_in(k, op, 0)->rank == 3 && tfl_out(k, op)->rank == 3;
 }
@@ -148,7 +148,8 @@ bool tfl_conv(Making *k, const TflOperator *op) {
   return true;
 }
 
-/* Crop of a transposed convolution's result, or elements added at its end; false: unsupported. */
+/* The elements to crop from the result of a transposed convolution, or to add at its end; false: unsupported.
+ */
 static bool transposed_border(const TflOperator *op, const TflTensor *in, const TflTensor *w,
                               const TflTensor *out, int64_t before[2], int64_t after[2], int64_t *more) {
   for (int a = 0; a < 2; a++) {
@@ -430,7 +431,7 @@ bool tfl_pair(Making *k, const TflOperator *op) {
     if (k->value[op->out[0]]) text_put(&k->text, "%s = ", k->value[op->out[0]]);
     text_put(&k->text, "%s -> ", name[first]);
   } else tfl_begin(k, op, op->in[first]);
-  if (squares) { /* in floats, because the difference has no scale */
+  if (squares) { /* computed in floats, because the difference has no scale */
     text_put(&k->text, "subtract(%s, name=\"%s\", precision=f32) -> ", name[1 - first], layer);
     layer = tfl_layer(k, "square");
     text_put(&k->text, "square(name=\"%s\", precision=f32)", layer);

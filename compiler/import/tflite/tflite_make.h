@@ -13,8 +13,8 @@ typedef struct Making {
   TflModel *m;
   TflProgram *program;
   Rounding rounding;
-  bool litert; /* like LiteRT: int8 dense layers round like ROUNDING_SINGLE, int16 ones have double factors,
-                  products of values float ones */
+  bool litert; /* arithmetic as in LiteRT: int8 dense layers round like ROUNDING_SINGLE; int16 dense layers
+                  use double factors; products of two values use float factors */
   int *same;   /* by tensor: the tensor with the same value: itself, or the one it is converted from */
   int *stored; /* by tensor for which same is itself: the tensor that has its scale */
   int *reads;  /* by tensor: the number of its users; an output counts as one */
@@ -50,7 +50,8 @@ const TflTensor *tfl_out(const Making *, const TflOperator *);
 /* Checks that an input is a value of the net with the type of the result, and already computed. False after
  * tfl_no(). */
 bool tfl_value(Making *, const TflOperator *, int tensor);
-/* Constant integers: all numbers of an input, at most TFLITE_RANK * 2. -1: not constant. */
+/* Reads constant integers: all numbers of input k, at most TFLITE_RANK * 2. Returns their number; -1: not
+ * constant. */
 int tfl_integers(const Making *, const TflOperator *, int k, int64_t *to);
 bool tfl_any_value(Making *, const TflOperator *, int tensor); /* the same for any type */
 bool tfl_is_quantized(const TflTensor *);                      /* it is int8 or int16 */
@@ -62,23 +63,24 @@ bool tfl_same_scale(Making *, const TflOperator *, const TflTensor *, const TflT
 bool tfl_below(Multiplier); /* whether it is a valid factor */
 
 const char *tfl_layer(Making *, const char *word); /* "conv1" */
-/* A statement: its beginning; calls, each with the name of its layer and its precision, or without a name;
- * its end with the activation. The value from there on is that of `layer`. */
+/* Write a statement: its beginning; its calls, each with the name of its layer and its precision, or without
+ * a name; its end with the activation. The result has the scale of `layer`. */
 void tfl_begin(Making *, const TflOperator *, int from);
 void tfl_begin_named(Making *, const char *name, int from); /* name: NULL if none is needed */
 void tfl_call(Making *, const TflOperator *, const char *layer, const char *call, ...)
     __attribute__((format(printf, 4, 5)));
 void tfl_end(Making *, const TflOperator *, const char *layer);
-/* The same if the call returns that shape and the result has another. */
+/* Like tfl_end, if the call returns this shape and the result has another one. */
 void tfl_end_as(Making *, const TflOperator *, const char *layer, Shape);
 
 void tfl_array(Making *, const char *name, Elem, int rank, const int64_t *dim, const void *data);
-void tfl_element(const TflTensor *, int64_t i, void *to);       /* in this machine's format */
-double tfl_number(const TflTensor *, int64_t i);                /* the real number that it represents */
+void tfl_element(const TflTensor *, int64_t i, void *to); /* stores element i in this machine's format */
+double tfl_number(const TflTensor *, int64_t i);          /* the real number that element i represents */
 void tfl_scale(Making *, const char *value, const TflTensor *); /* no effect for floats */
 /* Stored in the file's metadata. */
 void tfl_say(Making *, const char *layer, const char *key, const char *value);
-/* A constant of the program, quantized with the scale of `scaled`, or in floats if that is NULL: its name. */
+/* Adds a constant to the program, quantized with the scale of `scaled`, or in floats if `scaled` is NULL.
+ * Returns its name. */
 const char *tfl_constant(Making *, Shape, const float *data, const TflTensor *scaled);
 /* A constant next to a value: per channel, or with the result's size; first: it is the first operand. NULL
  * after tfl_no(). */
