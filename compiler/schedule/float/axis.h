@@ -14,9 +14,8 @@ typedef struct Axis {
 } Axis;
 
 Axis axis_gathered(const Correlation *, int axis); /* the small side computed from the large one */
-Axis axis_pooled(
-    const Correlation *, int axis,
-    const Node *pool); /* the same before a pooling with disjoint windows; `pool` NULL: no pooling */
+Axis axis_pooled(const Correlation *, int axis,
+                 const Node *pool); /* axis_gathered before a pooling with disjoint windows, or NULL */
 Axis axis_phase(
     const Correlation *, int axis,
     int64_t phase); /* the large side from the small one: every stride-th output; phase < stride */
@@ -24,11 +23,12 @@ Axis axis_phase(
  * phase < factor, stride and dilation 1. The input is the image before repetition. Taps that read the same
  * element of it are merged: the kernel's elements here are sums, phase by phase. */
 Axis axis_repeated(const Correlation *, int axis, int64_t factor, int64_t phase);
-int64_t axis_repeated_taps(const Correlation *, int axis, int64_t factor); /* of all phases */
+/* Number of merged taps of all phases. */
+int64_t axis_repeated_taps(const Correlation *, int axis, int64_t factor);
 void axis_repeated_sum(const Correlation *, int axis, int64_t factor, int64_t tap, int64_t *from,
                        int64_t *to);       /* merged tap `tap` is the sum of taps from .. to-1 */
 bool axis_before(const Axis *, int64_t n); /* does output n have taps before the input's start? */
-bool axis_behind(const Axis *, int64_t n); /* or after its end? */
+bool axis_behind(const Axis *, int64_t n); /* does output n have taps after the input's end? */
 void axis_inside(const Axis *, int64_t *from,
                  int64_t *to); /* the outputs from .. to-1 with all taps inside */
 const Ix *

@@ -101,7 +101,7 @@ static int64_t columns_read(const Columns *c) {
   return c->tiles * c->vectors * c->lanes + (c->x.taps - 1) * c->x.tap_step;
 }
 
-/* Copies the required part of one input row from column `from` on; `part` handles a partial vector. */
+/* Copies the required part of one input row, shifted by `shift` columns. */
 static void copy_row(Nest *b, const Columns *c, const Ix *row, int64_t shift, int64_t count) {
   const int L = c->lanes;
   const int64_t from = shift < 0 ? -shift : 0, to = shift < 0 ? 0 : shift, whole = count / L,
@@ -182,7 +182,7 @@ static void store_lanes(Nest *b, const Columns *c, Val v, const Ix *y, const Ix 
   NEST_UNROLL(b, i, count) lower_put(c->l, lane_at(b, all, &i), y, NEST_IX(*x + i), filter, 1, 1);
 }
 
-/* `count` outputs of row y from output column `first` on, of `filters` filters from *f0 on. */
+/* Computes `count` outputs of row y from output column `first` on, for `filters` filters from *f0 on. */
 static void tile(Nest *b, const Columns *c, const Ix *y, const Ix *first, const Ix *f0, int64_t filters,
                  int64_t count) {
   const int rows = (int)c->y.parts;

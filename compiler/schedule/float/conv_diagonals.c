@@ -101,8 +101,8 @@ void diagonal_keep(Nest *b, const Tile *t, Buf *acc) {
   }
 }
 
-/* Output vector v from the sums of the squares with number q along the inputs: each lane from its own square.
- */
+/* Computes output vector v from the sums of the squares that have number q along the inputs. Each lane comes
+ * from the square that it belongs to. */
 static Val collected(Nest *b, const Tile *t, Val sum[MOST_VECTORS], int v, int64_t q) {
   const Diagonals *of = t->d->diagonals;
   const int64_t L = t->d->lanes;

@@ -77,8 +77,9 @@ Tiling direct_tiling(const Lower *l, int64_t width, int vectors) {
   return tiling_of(width, tile_pixels(l, width, vectors, 1, 0));
 }
 
-/* With expensive fused nodes, stores are distributed. With a leading axis this is only known within its loop.
- */
+/* Tiles are only narrowed because of their stores (tile_pixels) if the fused nodes are cheap: expensive ones
+ * already distribute the stores. With a leading axis their cost is only known within its loop, so tiles are
+ * not narrowed. */
 static int own_pixels(const Direct *d, const Axis *y, const Axis *x, int vectors) {
   if (d->diagonals) return diagonal_pixels(d, x->count);
   const bool few = d->l->target->stores && d->l->images <= 1 && !d->l->b->nleads &&
@@ -97,9 +98,9 @@ static int tile_vectors(const Lower *l, int lanes, int64_t channels) { /* with p
   return lanes == 1 ? 4 : l->kernel->pool && l->target->registers < 32 ? 1 : 2;
 }
 
-/* Number of rows that are merged into one. All rows, if a row has fewer pixels than the sums that must be in
- * flight. Otherwise, if tiles of one row are less than 90 % full, the fewest rows that fill their tiles to 97
- * %. With a single panel rows stay separate: threads share them. */
+/* Number of rows that are merged into one. All rows are merged if a row has fewer pixels than the sums that
+ * must be in flight. Otherwise, if tiles of one row are less than 90 % full, it is the smallest number of
+ * rows that fill their tiles to 97 %. With a single panel rows stay separate: threads share them. */
 static int64_t rows_joined(const Lower *l, const Correlation *k, int vectors) {
   if (!correlation_pointwise(k) || l->kernel->pool) return 1;
   const int64_t width = k->small.w, rows = k->small.h, most = most_pixels(l, vectors, 1);
@@ -194,7 +195,7 @@ static void pack_row(const Direct *d, const Panels *panels, Pack *pack, const Ro
       nest_store(b, nest_at(b, pack->out, panel, *ky, *kx, row->c, f), num(b, 0));
 }
 
-/* Tap by tap: each is a different sum. */
+/* Packs the weights tap by tap, because each merged tap is the sum of different taps. */
 static void pack_sums(const Direct *d, const Panels *panels, Pack *pack, Row *row) {
   Nest *b = pack->nest;
   for (int64_t ty = 0; ty < d->k.kernel[0]; ty++)
@@ -256,7 +257,8 @@ Direct direct_begin(Lower *l, bool spread) {
                         : d.out > unit ? 2 * unit
                                        : unit,
                 taps = d.k.kernel[0] * d.k.kernel[1];
-  /* With windows, rows or gates a tile has no parameters left for blocks; bf16 are no sums. */
+  /* With windows, rows or gates a tile has no parameters left for blocks. A bf16 result cannot hold partial
+   * sums. */
   d.block = l->kernel->pool || l->kernel->gate || l->b->nleads || l->out->type.elem == BF16
                 ? d.in
                 : choose_block(l, d.in, width * taps);
@@ -321,9 +323,9 @@ static int64_t all_weights(const Direct *d) { /* bytes */
   return 4 * d->k.groups * d->in * d->out * taps;
 }
 
-/* Rows outside, panels inside, if all weights stay in a cache. Otherwise a panel is used for all rows before
- * the next one. With interleaved images, whose values are larger than weights, a panel's few rows stay in the
- * first-level cache. */
+/* Whether the outer loop is over rows and the inner loop over panels: if all weights stay in a cache.
+ * Otherwise a panel is used for all rows before the next panel. With interleaved images, whose values are
+ * larger than weights, a panel's few rows stay in the first-level cache. */
 static bool rows_first(const Direct *d, const Axis *y) {
   const Order order = d->l->choice.order;
   const bool own = d->l->images <= 1 && all_weights(d) <= d->l->target->blocking.direct_weights;
@@ -436,7 +438,7 @@ static void gate_begin(Direct *d) {
     }
 }
 
-/* The factors of the channel in panel fb. */
+/* Multiplies the weights of input channel c in panel fb by its gate. */
 static void gate_channel(const Direct *d, int i, const Ix *fb, const Ix *c) {
   Nest *b = d->l->b;
   const Panels *panels = &d->panels[i];
@@ -487,7 +489,7 @@ static void call_row(Nest *b, const Direct *d, NestFn *row, const Panels *panels
   nest_call_list(b, row, n, args);
 }
 
-/* All channels of one panel in row y, from one block of the input channels. */
+/* Computes all channels of one panel in row y, from one block of the input channels. */
 static void panel_row(Nest *b, const Direct *d, NestFn *const row[2], const Panels *panels, const Ix *y,
                       const Ix *g, const Ix *fb, const Ix *ib, Flags flags) {
   const int64_t step = d->vectors * d->lanes, whole = panels->valid / step;

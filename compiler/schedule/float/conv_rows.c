@@ -90,7 +90,7 @@ static void turn_taps(Nest *b, const Rows *c, const Panel *panel, const Ix *firs
   }
 }
 
-/* Transposes one tap, weights [f][i]: squares of vectors first. */
+/* Transposes the weights [f][i] of one tap: first whole squares of vectors, then the rest. */
 static void turn_squares(Nest *b, const Rows *c, const Panel *panel, const Ix *first, int64_t depth, int v) {
   const int64_t L = c->lanes, squares = depth / L;
   const int part = rows_part_of(c, panel, v);
@@ -131,7 +131,8 @@ static void fill_panel(Nest *b, const Rows *c, const Panel *panel, const Ix *fir
 }
 
 /* ---- tiles ---- */
-static int64_t tiles_of(const Rows *c) { return ceil_divide(c->l->rows, c->tile); } /* of the images */
+/* Number of tiles for all images. */
+static int64_t tiles_of(const Rows *c) { return ceil_divide(c->l->rows, c->tile); }
 
 /* A position of the output, of images from `row` on; input channels first .. first+depth-1. site: number of
  * the position, of `sites` in total. */
@@ -146,9 +147,9 @@ static Ref rows_sum_at(Nest *b, const Rows *c, const Panel *panel, const Place *
                  p->x->out_first + p->ox * p->x->out_step, panel->first + v * c->lanes);
 }
 
-/* Weights of the next block are prefetched meanwhile, because filling its panel would otherwise wait for
- * memory: their rows are far apart. Each tile prefetches its share of these rows, `each`: at each input
- * position about one cache line for each input channel `i`. */
+/* Prefetches weights of the next block while this one is computed, because filling the next panel would
+ * otherwise wait for memory: rows of weights are far apart. Each tile prefetches its share of these rows: at
+ * each input position about one cache line for each input channel `i`. */
 static void prefetch_weights(Nest *b, const Rows *c, const Panel *panel, const Place *p, const Ix *tile,
                              const Ix *iy, const Ix *ix, const Ix *i) {
   const int64_t width = panel->vectors * c->lanes, rows = c->spread ? p->depth : width,
@@ -208,7 +209,7 @@ static void rows_tile(Nest *b, const Rows *c, const Panel *panel, const Place *p
                       nest_get(b, nest_at(b, acc, r, v)), rows_part_of(c, panel, v));
 }
 
-/* Whole tiles; for the remaining images, half a tile and single ones. */
+/* Computes whole tiles; for the remaining images, half a tile and tiles of single images. */
 static void tiles(Nest *b, const Rows *c, const Panel *panel, const Place *p) {
   const int T = c->tile, half = T / 2;
   const Ix count = c->count;
@@ -228,7 +229,7 @@ static void tiles(Nest *b, const Rows *c, const Panel *panel, const Place *p) {
   }
 }
 
-/* All positions, phase by phase if the output is the large side of a stride. */
+/* Computes all positions, phase by phase if the output is the large side of a stride. */
 static void rows_places(Nest *b, const Rows *c, const Panel *panel, const Ix *first, int64_t depth) {
   const Correlation *k = &c->k;
   const Extent e = shape_extent(c->l->node->shape);
@@ -289,7 +290,7 @@ static void panel(Nest *b, const Rows *c, const Panel *panel) {
     }
 }
 
-/* `valid` channels of a panel, from `first` on, in steps of a register tile's width. */
+/* Computes `valid` channels of a panel, from `first` on, in steps of a register tile's width. */
 static void parts_of_panel(Nest *b, const Rows *c, const Panel *given, const Ix *first, int64_t valid) {
   const int64_t step = c->vectors * c->lanes, whole = valid / step, rest = valid % step,
                 vectors = ceil_divide(rest, c->lanes);

@@ -29,13 +29,14 @@
 #include "schedule/float/rows.h"
 #include "schedule/schedule.h"
 
-enum { VECTORS = 2, FEW_TAPS = 2, MOST_FETCHED = 1 << 28 }; /* positions slightly beyond them are ints */
+/* Positions slightly beyond the largest one must fit into int. */
+enum { VECTORS = 2, FEW_TAPS = 2, MOST_FETCHED = 1 << 28 };
 
 typedef struct Sums {
   Lower *l;
   Correlation k;
   int lanes, tile;        /* tile: channels of the small side in a tile */
-  int64_t taps;           /* of the whole kernel */
+  int64_t taps;           /* number of taps of the whole kernel */
   int64_t images, blocks; /* images per block; number of blocks */
   Buf *small;             /* [tile][block][y][x and image][channel] */
   const Ix *count;
@@ -118,8 +119,8 @@ static void add_products(Nest *b, const Sums *s, const Panel *panel, Buf *acc, c
                       nest_load(b, nest_at(b, s->small, *tile, *block, *y, *small, r), 1), w[v]);
 }
 
-/* A row of the small side, through one tap. Without a stride the matching positions of both sides are one
- * run, for all its images. */
+/* Adds the products of a row of the small side for one tap. Without a stride the matching positions of both
+ * sides are one run that contains all images. */
 static void add_row(Nest *b, const Sums *s, const Panel *panel, Buf *acc, const Ix *tile, const Ix *block,
                     const Ix *y, const Ix *ly, const Ix *kx) {
   const Correlation *k = &s->k;
@@ -138,8 +139,8 @@ static void add_row(Nest *b, const Sums *s, const Panel *panel, Buf *acc, const 
   }
 }
 
-/* Gradients are added to memory, in runs that are far apart: each tap prefetches a share of those of its
- * tile. */
+/* Gradients are added to memory in runs that are far apart, so each tap prefetches a share of its tile's
+ * gradients. */
 static void prefetch_sums(Nest *b, const Sums *s, const Panel *panel, const Ix *tile, const Ix *tap) {
   const int64_t line = s->l->target->line / 4, room = s->l->out->dim[1] * s->taps,
                 lines = ceil_divide(panel->vectors * s->lanes * s->taps, line),

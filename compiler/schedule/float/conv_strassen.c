@@ -41,9 +41,9 @@ typedef struct Conv {
   Lower *l;
   Correlation own;
   bool spread;    /* an input gradient */
-  int levels;     /* applications */
+  int levels;     /* number of applications of the algorithm */
   int64_t parts;  /* parts along each axis of a matrix; pixels of a tile */
-  int64_t pixels; /* of the image */
+  int64_t pixels; /* pixels of the image */
   Buf *bias;
 } Conv;
 
@@ -128,7 +128,7 @@ static NestFn *split_tile(const Conv *c, bool edge) {
   return fn;
 }
 
-/* Rows of tiles without missing pixels. */
+/* Number of rows of tiles without missing pixels. */
 static int64_t whole_rows(const Conv *c) { return c->pixels / (c->parts * c->p.width); }
 
 /* Calls that function for the tiles of row ty; f0 is only passed to join. */
@@ -201,7 +201,7 @@ static void join_channels(const Join *join) {
   }
   NEST_UNROLL(b, i, 2)
     for (int j = 0; j < 2;
-         j++) { /* not a loop of the nest: channels of two parts are not a box for the prover */
+         j++) { /* unrolled here, because the prover cannot describe channels of two parts as one box */
       for (int k = 0; k < STRASSEN_PRODUCTS; k++) x[k] = nest_get(b, nest_at(b, d, k, 2 * i + j));
       strassen_result(b, &strassen_floats, x, y);
       put_blocks(join, &i, NEST_IX(j), y);

@@ -8,7 +8,8 @@ enum { FEW_CHANNELS = 4, MOST_POOLED = 4, FEW_TAPS = 3 };
 
 void tile_channels(Nest *b, const Tile *t, TileArgs *a) {
   const Direct *d = t->d;
-  const bool both = t->part == d->lanes && d->panels[1].before; /* also tiles of the last panel */
+  /* The function also computes tiles of the last panel. */
+  const bool both = t->part == d->lanes && d->panels[1].before;
   a->panel = nest_varied(b, "panel", both);
   a->c0 = nest_arg(b, "c0");
   a->f0 = nest_varied(b, "f0", both);
@@ -149,7 +150,7 @@ static Val lanes_from(Nest *b, const Direct *d, const Val *x, int64_t from, int6
   return shuffle(x[v], x[v + 1 < d->vectors ? v + 1 : v], (int)L, lane);
 }
 
-/* All phases of a pixel: those of each output row have the same order there as in the vectors. */
+/* Stores all phases of a pixel. Those of an output row have the same order in memory as in the vectors. */
 static void finish_phases(Nest *b, const Tile *t, const TileArgs *a, Buf *acc) {
   const Direct *d = t->d;
   const Ix zero = {0};
@@ -170,7 +171,7 @@ static void finish_phases(Nest *b, const Tile *t, const TileArgs *a, Buf *acc) {
   }
 }
 
-/* If the fused nodes need tens of instructions: a loop that is not unrolled, over a copy of the sums in
+/* Used if the fused nodes need tens of instructions: a loop that is not unrolled, over a copy of the sums in
  * memory. The code is small, and its constants stay in registers. */
 static void finish_in_loop(Nest *b, const Tile *t, const TileArgs *a, Buf *acc) {
   const Direct *d = t->d;
@@ -188,7 +189,7 @@ static void finish_in_loop(Nest *b, const Tile *t, const TileArgs *a, Buf *acc) 
     }
 }
 
-/* If not `finished`, further input channels follow: stores the unfinished sums. */
+/* Stores the sums: finished, or, if further input channels follow, as they are. */
 static void store_sums(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, bool finished) {
   const Direct *d = t->d;
   const Ix oy = tile_row_of(t, a, 0);
@@ -242,7 +243,7 @@ static Cond row_inside(Nest *b, const Tile *t, const TileArgs *a, const Ix *iy, 
              : nest_always(b);
 }
 
-/* The operands of a pixel's terms: a number, or vectors with narrow groups. */
+/* Loads the operands of a pixel's terms: a number, or, with narrow groups, vectors. */
 static void load_inputs(Nest *b, const Tile *t, Buf *in, const Ix *y, const Ix *x, const Ix *channel,
                         Val input[MOST_VECTORS]) {
   const Direct *d = t->d;
@@ -295,8 +296,8 @@ static void tile_tap(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, const 
            ix = x->in_first + a->x0 * x->in_step + *tx * x->tap_step;
   const Ix ky = t->y->tap_first + *ty * t->y->tap_stride, kx = x->tap_first + *tx * x->tap_stride;
   Buf *in = NEST_VIEW(b, "i", d->l->in[0], iy, ix, a->c0);
-  const bool each = d->l->images > 1 && !t->guarded; /* vectors of images would be loaded for several channels
-                                                        in advance, and run out of registers */
+  const bool each = d->l->images > 1 && !t->guarded; /* otherwise compilers load vectors of images for several
+                                                        channels in advance, and run out of registers */
   if (!each) nest_pin(b, in);
   if (t->guarded) {
     for (int r = 0; r < t->rows; r++)

@@ -18,15 +18,15 @@ typedef struct Tile {
   const Panels *panels;
   const Axis *y, *x;
   int pixels, vectors, part; /* part: lanes of the last vector that are real */
-  int terms;                 /* per pixel: one per vector, unless there are diagonals */
+  int terms;                 /* terms per pixel: one per vector, unless there are diagonals */
   Term term[MOST_VECTORS];
   int piece;    /* current piece of the diagonals, if all of them are too many sums */
-  Buf *squares; /* in that case: the sums of whole squares, [pixel][square] */
+  Buf *squares; /* with several pieces: the sums of whole squares, [pixel][square] */
   int cut; /* diagonals longer than a vector: the current output vector; those of a tile are consecutive */
   int rows,
       columns;  /* size of the sums: more than one row and `pixels` columns if windows of them are pooled */
-  int narrower; /* a narrow tile has that number of pixels less */
-  Ix real_pixels, real_columns; /* of the current tile */
+  int narrower; /* by how many pixels a narrow tile is narrower */
+  Ix real_pixels, real_columns; /* size of the current tile */
   bool guarded;                 /* columns are tested at run time: for edges wider than a few tiles */
   int64_t runs; /* number of tiles that read a panel before the next one is read: all of an image; 0: no
                    prefetch */
@@ -40,14 +40,14 @@ typedef struct TileArgs {
   Ix y, x0, panel, c0, f0, h, left, right, first, last, edge, narrow;
 } TileArgs; /* edge: rows may be outside; only if several are pooled */
 
-void tile_channels(Nest *, const Tile *, TileArgs *); /* its parameters from panel to h */
+void tile_channels(Nest *, const Tile *, TileArgs *); /* declares the tile's parameters from panel to h */
 NestFn *tile_function(Tile *, const char *phase);     /* computes the tile given by TileArgs */
 /* With diagonals: the terms of the output vector `cut`; number of cuts of a tile; outputs of a pixel. */
 void diagonal_terms(Tile *, int cut);
 int diagonal_cuts(const Direct *);
 int diagonal_pieces(const Direct *);
 int diagonal_squares(const Direct *);
-void diagonal_keep(Nest *, const Tile *, Buf *acc); /* adds a piece to its square */
+void diagonal_keep(Nest *, const Tile *, Buf *acc); /* adds the sums of a piece to their square */
 /* The lanes of the first diagonal already match the outputs: it begins with the bias. */
 bool diagonal_starts_with_bias(const Direct *);
 int diagonal_inputs(const Tile *, int input); /* lanes of a vector of inputs that are real */

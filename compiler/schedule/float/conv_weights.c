@@ -29,7 +29,7 @@ enum { FEW = 4, MOST_VECTORS = 4, WORTH_A_COPY = 4 };
 typedef struct Side {
   Buf *buf;
   int64_t channels;
-} Side; /* of one group */
+} Side; /* one side of the convolution; channels of one group */
 
 typedef struct Weights {
   Lower *l;
@@ -209,8 +209,8 @@ static void call_taps(Nest *b, const Weights *w, const Taps *taps, const Piece *
     }
 }
 
-static Piece weights_piece_of(const Weights *w, int64_t broadcast,
-                              int64_t vector_channels) { /* up to a whole tile of the given channels */
+/* A piece for the given numbers of channels, which are at most those of a whole tile. */
+static Piece weights_piece_of(const Weights *w, int64_t broadcast, int64_t vector_channels) {
   const int64_t vectors = (vector_channels + w->lanes - 1) / w->lanes;
   Piece piece = {.broadcast = broadcast,
                  .vectors = (int)vectors,
@@ -241,7 +241,7 @@ static void weights_all_tiles(const Weights *w, const Taps *taps) {
   Piece piece[2][2];
   NestFn *fn[2][2] = {{NULL, NULL}, {NULL, NULL}};
   for (int v = 0; v < 2; v++)
-    for (int c = 0; c < 2; c++) { /* whole tiles, or the rest, on each side */
+    for (int c = 0; c < 2; c++) { /* c, v: whole tiles, or the rest, on each side */
       if (!(v ? rest[0] : size[0]) || !(c ? rest[1] : size[1])) continue;
       piece[v][c] = weights_piece_of(w, c ? rest[1] : w->broadcast, v ? rest[0] : step);
       fn[v][c] = w->whole_rows ? weights_row_function(w, taps, &piece[v][c]) : tap_function(w, &piece[v][c]);
@@ -275,8 +275,8 @@ static int64_t cost_over(int64_t lanes, int64_t vector, int64_t broadcast, int64
   return vectors * pixels / 2 + (whole_stores ? vectors : 2 * vector * broadcast);
 }
 
-/* Images are the vectors: a vector is a channel of the small side, which is loaded once for all taps of a
- * row; the large side's vector was already loaded for the previous tap. */
+/* Vectors run over images. A vector of the small side, one channel, is loaded once for all taps of a row; the
+ * large side's vector was already loaded for the previous tap. */
 static void take_rows(Weights *w, int64_t most) {
   if (w->k.kernel[1] == 1 || w->k.kernel[1] > most) return;
   w->over_large = false;

@@ -77,7 +77,7 @@ static void winograd_turn(Conv *c) {
 static void cut_tiles(Conv *c) {
   const Node *pool = c->l->kernel->pool;
   const Extent used =
-      pool ? shape_extent(pool->shape) : c->k.small; /* windows may leave a row or a column over */
+      pool ? shape_extent(pool->shape) : c->k.small; /* the pooling may not use the last row or column */
   for (int axis = 0; axis < 2; axis++) {
     const WinogradTiles tiles =
         winograd_tiles(&c->k, axis, (pool ? POOLED : 1) * extent_side(used, axis), c->w[axis].m);
@@ -92,8 +92,8 @@ static void cut_tiles(Conv *c) {
   c->p.width = count / c->p.rows;
   c->p.many_small = c->dilated || c->whole;
   c->p.images = c->whole;
-  c->p.alone = c->by_phase || c->whole; /* blocks of whole phases have no rows that the prover can separate;
-                                           those of images read all weights */
+  c->p.alone = c->by_phase || c->whole; /* in blocks of whole phases the prover cannot separate rows; each
+                                           block of images reads all weights */
   if (c->whole) {
     c->p.rows = c->l->rows;
     c->p.width = count;
@@ -138,7 +138,7 @@ static bool conv_winograd_build(Lower *l) {
                                                   c.p.groups * c.p.filters + direct_unit(l, c.p.filters));
   points_functions(&c.p, winograd_split_row(&c), winograd_join_row);
   nest_fn(l->b, l->b->name, false);
-  /* a dilated one is not transposed */
+  /* Either strides or dilations have phases: a dilated convolution is not transposed here. */
   const int phases = (int)(c.stride[0] * c.stride[1] * c.phases[0] * c.phases[1]);
   if (phases > 1) direct_fill(l, l->out, NULL, c.p.lanes);
   points_loops(l->b, &c.p);

@@ -13,7 +13,7 @@ typedef struct Conv {
   Lower *l;
   Correlation own, k; /* the node's geometry; the same as a gather: from the large side to the small one */
   bool spread;        /* the node scatters: an input gradient, or a transposed convolution */
-  Winograd w[2];      /* along each axis */
+  Winograd w[2];      /* the algorithm along each axis */
   bool turned; /* k has its axes exchanged: a row of pixels is a column, whose blocks are parts of it */
   /* A transposed convolution has stride[0] * stride[1] phases, whose filters are the output channels of k,
    * phase after phase. Output q of phase r is the node's stride*q + r - shift, if that is inside it. Others
@@ -44,8 +44,8 @@ void winograd_channels(Nest *, int64_t groups, int64_t channels, int64_t panel, 
 /* The row functions that conv_points.h requires. */
 NestFn *winograd_split_row(const Conv *);
 NestFn *winograd_join_row(const Points *, const Bundle *);
-/* split_row(0, ty, t0) of Winograd's algorithm: the tiles of row ty of in[0] transformed to V[0][xi][panel of
- * channels][t0 ..][channel]. */
+/* Creates split_row(0, ty, t0) of Winograd's algorithm, which transforms the tiles of row ty of in[0] to
+ * V[0][xi][panel of channels][t0 ..][channel]. */
 NestFn *winograd_split(Lower *, const Correlation *, const Winograd *axis, int lanes, Buf *V);
 /* Sizes of conv_winograd.c and conv_winograd_weights.c as candidates. */
 void conv_winograd_sizes(const Lower *, Choices *);

@@ -28,8 +28,8 @@ static Val winograd_tile_input_at(const Conv *c, const Ix *border, const Ix *y, 
   return border ? pick(b, at_border(b, border, y, c->k.large.h), value, zero) : value;
 }
 
-/* Between one and two vectors of channels: two whole vectors that overlap need half the code of a vector and
- * a part of one. The second begins here; the common lanes are stored twice. */
+/* For between one and two vectors of channels: two whole vectors that overlap need half the code of a whole
+ * and a partial vector. Returns the start of the second one; the common lanes are stored twice. */
 static int64_t overlapping(int64_t channels, int lanes) {
   return channels > lanes && channels < 2 * lanes ? channels - lanes : 0;
 }
@@ -156,7 +156,7 @@ static NestFn *winograd_tile_split_tile(const Conv *c, const char *name, int kin
 /* Tiles from..to-1 of row ty; in the block they start at t0. Each tile at an edge is a separate call, so that
  * its tests are constant. */
 typedef struct Row {
-  Ix image; /* of a whole batch */
+  Ix image; /* image of a batch */
   Ix slot, ty, t0;
   Ix first;   /* with a dilation: the first column of the phase */
   Ix more[3]; /* additional arguments of its tiles: `border`, or f0 and the phase of the output along each
@@ -190,8 +190,8 @@ static void winograd_tile_tiles(const Conv *c, NestFn *fn, bool edge, const Row 
     for (int64_t tx = from; tx < to; tx++) winograd_call_tile(c, fn, r, NEST_IX(tx));
 }
 
-/* The parts of a row, each a run of tiles of a phase: with a dilation, one for each phase of the columns and
- * of the rows. n: the number of the tiles along the first axis. */
+/* Processes the parts of a row, each a run of tiles of one phase. With a dilation there is a part for each
+ * phase of the columns and of the rows. n: index of the tiles along the first axis. */
 typedef void Parts(const Conv *, const Row *, const Ix *n, NestFn *const fn[2]);
 
 static void row_parts(const Conv *c, Parts *parts, const Row *row, NestFn *const fn[2]) {
@@ -226,7 +226,7 @@ static void tiles_inside(const Conv *c, int axis, int64_t *from, int64_t *to) {
   const Correlation *k = &c->k;
   const Winograd *w = &c->w[axis];
   const int64_t step = c->dilation[axis] * w->stride * w->m,
-                last = c->phases[axis] - 1; /* last phase: the first one belongs to another run */
+                last = c->phases[axis] - 1; /* the last phase reads the last input, phase 0 the first */
   *from = 0;
   *to = c->tiles[axis];
   while (*from < *to && step * *from < k->before[axis]) (*from)++;
@@ -235,8 +235,8 @@ static void tiles_inside(const Conv *c, int axis, int64_t *from, int64_t *to) {
     (*to)--;
 }
 
-/* Does tile tx of the row only read inputs inside the image? True from .. to-1 along each axis, with a
- * dilation of each phase. */
+/* Does tile tx of the row only read inputs inside the image? True for the tiles from .. to-1 along each axis;
+ * with a dilation, for those of each phase. */
 static Cond sees_inputs(const Conv *c, const Ix *n, const Ix *tx, const int64_t from[2],
                         const int64_t to[2]) {
   Nest *b = c->l->b;

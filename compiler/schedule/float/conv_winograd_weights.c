@@ -167,14 +167,14 @@ typedef struct Piece {
   NestFn *join[2];     /* with a whole panel of the small side; with the last one */
 } Piece;
 
-/* The last parameter of both functions, if there are groups. */
+/* The last parameter of the functions, which they have if there are groups. */
 static Ix winograd_weight_group_arg(const Weights *k) {
   return k->k.groups > 1 ? nest_arg(k->l->b, "group") : NEST_Z;
 }
 
 static Ix sums_of(const Weights *k, const Ix *large) { return k->whole ? *large : NEST_Z; }
 
-/* Panels `large` and `small`; of the latter the channels from `inner` on. */
+/* Multiplies panel `large` by channels of panel `small`, from `inner` on. */
 static NestFn *winograd_weight_multiply_tile(const Weights *k, const Piece *p, int64_t broadcast) {
   Nest *b = k->l->b;
   const int L = k->lanes;

@@ -86,10 +86,8 @@ static void panels(Nest *b, const Dense *d, Buf *w, int64_t first, int64_t count
   }
 }
 
-static int natural_units(const Lower *l) {
-  return l->target->registers * 5 / 8;
-} /* number of units at a time
-   */
+/* Number of units that are computed together. */
+static int natural_units(const Lower *l) { return l->target->registers * 5 / 8; }
 
 /* Can the L1 cache hold a line of each of that number of rows, in half of its ways? Lines at multiples of
  * a page compete for the ways of one set: a way has the size of a page in all L1 caches of this table. */
@@ -178,7 +176,7 @@ static bool dense_input_build(Lower *l) {
                 units_ = shape_row_elements(l->node->in[0]->shape);
   const int lanes = dense_lanes_for(l, inputs),
             most = l->images > 1 ? l->target->registers * 5 / 8
-                                 : l->target->chains; /* images: each weight is loaded for one vector */
+                                 : l->target->chains; /* with images a weight is loaded for one vector */
   const int64_t step = most * lanes, whole = inputs / step, rest = inputs % step;
   const int vectors = (int)((rest + lanes - 1) / lanes);
   Nest *b = l->b;

@@ -13,6 +13,6 @@ typedef struct DensePacks {
 } DensePacks;
 
 DensePacks dense_packs(Lower *);
-bool dense_rows_compared(
-    const Lower *); /* one image at a time, in inference of several: are both ways listed? */
+bool dense_rows_compared(const Lower *); /* in inference of several images: is processing one image at a time
+                                            listed as an alternative? */
 #endif

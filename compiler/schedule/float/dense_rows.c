@@ -80,18 +80,18 @@ DensePacks dense_packs(Lower *l) {
 }
 
 enum { VECTORS = 2, MOST_VECTORS = 4, TOGETHER = 4 };
-static const double WORTH =
-    0.9; /* fraction of the time image by image: phases of images end before and begin after it */
+static const double WORTH = 0.9; /* a batched layer must need less than this fraction of the time image by
+                                    image, because it interrupts the loop over images */
 
 typedef struct Product {
   Lower *l;
   Family family;
   int64_t inputs, units;
-  int64_t rows, columns, depth; /* rows: maximum size of the leading axis; the same for depth */
+  int64_t rows, columns, depth; /* rows, in the weight gradient depth: maximum size of the leading axis */
   int lanes, vectors, tile;     /* vectors of a panel, rows of a tile */
-  Buf *w, *bias, *dy;           /* dy: of the weight gradient, [units/tile][rows][tile] */
+  Buf *w, *bias, *dy;           /* dy: in the weight gradient, [units/tile][rows][tile] */
   const Ix *count;
-  LoopKind loops; /* over panels: threads share them */
+  LoopKind loops; /* kind of the loops over panels, which threads share */
 } Product;
 
 /* Columns of a panel; part: lanes of the last vector. In inference b is the packed weights [number][k][from
@@ -104,7 +104,8 @@ typedef struct Panel {
   Ix number, from;
 } Panel;
 
-static bool gives_rows(const Product *p) { return p->family != FAMILY_DENSE_WEIGHTS; } /* else of units */
+/* Whether the rows of the result are rows of the leading axis; otherwise they are units. */
+static bool gives_rows(const Product *p) { return p->family != FAMILY_DENSE_WEIGHTS; }
 
 static int dense_rows_part_of(const Product *p, const Panel *panel, int v) {
   return v == panel->vectors - 1 ? panel->part : p->lanes;
@@ -244,7 +245,7 @@ static void dense_rows_tile(Nest *b, const Product *p, const Panel *panel, const
       store_sum(b, p, panel, NEST_IX(*row + r), v, nest_get(b, nest_at(b, acc, r, v)));
 }
 
-/* Whole tiles; for the remaining rows, half a tile and single ones. */
+/* Computes whole tiles; for the remaining rows, half a tile and tiles of single rows. */
 static void tiles_of_rows(Nest *b, const Product *p, const Panel *panel, const Ix *first, int64_t depth) {
   const int T = p->tile, half = T / 2;
   const Ix count = *p->count, none = {0};

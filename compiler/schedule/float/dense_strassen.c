@@ -54,9 +54,8 @@ typedef struct Panel {
   Buf *b, *sums;
 } Panel;
 
-static bool dense_strassen_of_rows(const Product *p) {
-  return p->family != FAMILY_DENSE_WEIGHTS;
-} /* else of units */
+/* Whether the rows of the result are images; otherwise they are units. */
+static bool dense_strassen_of_rows(const Product *p) { return p->family != FAMILY_DENSE_WEIGHTS; }
 
 static int dense_strassen_part_of(const Product *p, const Panel *panel, int v) {
   return v == panel->vectors - 1 ? panel->part : p->lanes;
@@ -105,7 +104,7 @@ static void store_right(Nest *b, const Product *p, const Panel *panel, const Val
   for (int i = 0; i < STRASSEN_PRODUCTS; i++) nest_store(b, nest_at(b, panel->b, i, *k, p->lanes * *v), y[i]);
 }
 
-/* Rows of weights, or of images. */
+/* Computes the right factors from rows of weights, or of images. */
 static void dense_strassen_fill_panel(Nest *b, const Product *p, const Panel *panel, const Ix *first,
                                       int64_t depth) {
   NEST_FOR(b, k, depth)
@@ -155,7 +154,7 @@ static Ref result_at(Nest *b, const StrassenTile *t, int block, const Ix *r, int
 
 /* The gradients of a tile are not cached: they are prefetched while its products are computed. */
 static void fetch_gradients(Nest *b, const StrassenTile *t, int step) {
-  static const int stored[STRASSEN_BLOCKS] = {0, 2, 3, 1}; /* in that order */
+  static const int stored[STRASSEN_BLOCKS] = {0, 2, 3, 1}; /* in this order */
   const At *at = t->at;
   const Product *p = at->p;
   if (step >= STRASSEN_BLOCKS) return;

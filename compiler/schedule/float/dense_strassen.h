@@ -6,14 +6,14 @@
 
 enum { STRASSEN_DEPTH = 128 /* numbers of each half of the inner axis that are processed together */ };
 
-/* The factors of the seven products for the operand with the images: of an image in each half of them, from
- * `depth` numbers in each half of its row. */
+/* The factors of the seven products that are computed from images: from one image in each half of the images,
+ * and `depth` numbers in each half of an image. */
 typedef struct ImageFactors {
   Lower *l;
   const Ix *count; /* number of images: others are zeros */
   int64_t images, depth;
   int lanes, tile; /* adjacent images */
-  bool right;      /* as the right operand; otherwise as the left one */
+  bool right;      /* images are the right operand; otherwise the left one */
   Buf *to;         /* [tile][product][number][image] */
 } ImageFactors;
 

@@ -81,8 +81,8 @@ typedef struct At { /* a tile: units from `unit` of the chunk on, panel of image
 } At;
 
 /* ---- tiles ---- */
-/* Factors that are blocks of the weights are read in place; for the others, their positions among the sums.
- */
+/* The factors of the weights. block: the factor is this block of the weights, which is read in place; -1: it
+ * is a sum. sum: its index among the sums; -1: it is a block. */
 static const struct {
   int block, sum;
 } factor[STRASSEN_PRODUCTS] = {{0, -1}, {1, -1}, {-1, 0}, {3, -1}, {-1, 1}, {-1, 2}, {-1, 3}};
@@ -112,8 +112,8 @@ static Ref strassen_forward_result_at(Nest *b, const StrassenTile *t, int block,
                  at->panel * f->width + strassen_column(block) * f->images + v * t->lanes);
 }
 
-/* The weights of the next tile are prefetched while the products of this one are computed: in each step those
- * of a block, for as many units as there are panels for them. */
+/* Prefetches the weights of the next tile while the products of this one are computed: in each step those of
+ * one block, distributed over the panels of images. */
 static void fetch_weights(Nest *b, const StrassenTile *t, int step) {
   const At *at = t->at;
   const Forward *f = at->f;

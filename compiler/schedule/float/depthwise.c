@@ -61,7 +61,7 @@ typedef struct Tile {
   const Depthwise *d;
   const Axis *y, *x;
   int lines, pixels;    /* size of the outputs: rows, and columns of each */
-  int64_t first, last;  /* start of the first and of the last such tile along a row */
+  int64_t first, last;  /* start of the first and of the last tile along a row */
   int64_t vector, each; /* vectors of channels: the first one of the first block, and the number per block */
   int64_t blocks;
   bool part; /* includes the channels that fill no vector; then there is one block */
@@ -87,7 +87,7 @@ static Cond sees(Nest *b, const Tile *t, const Taps *taps, const Ix *q) {
   return nest_within(b, taps->r - *q * t->y->in_step, 0, t->y->taps);
 }
 
-/* For a row of outputs that does not read these inputs they are zeros. */
+/* Loads the weights of the taps. They are zeros for a row of outputs that does not read these inputs. */
 static void depthwise_load_weights(Nest *b, const Tile *t, const Channels *v, const Taps *taps) {
   const Axis *y = t->y, *x = t->x;
   NEST_UNROLL(b, q, t->lines) {
@@ -130,7 +130,7 @@ static void depthwise_product(Nest *b, const Taps *taps, Buf *acc, Val in, const
   nest_accumulate(b, nest_at(b, acc, q, *pixel), in, nest_get(b, nest_at(b, taps->w, q, *tap)));
 }
 
-/* The rows of outputs are not a loop, for which compilers would take longer. */
+/* Rows of outputs are unrolled here: compilers would need more time for a loop. */
 static void products(Nest *b, const Tile *t, Buf *acc, const Taps *taps, Val in, const Inputs *n, const Ix *i,
                      const Ix *j) {
   for (int q = 0; q < t->lines; q++)
@@ -217,7 +217,8 @@ static void all_taps(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, const 
   }
 }
 
-/* If the fused nodes need tens of instructions, a loop over the sums, which are then in memory. */
+/* Stores the outputs. If the fused nodes need tens of instructions, this is a loop over the sums, which are
+ * then in memory. */
 static void store_tile(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, const Channels *v) {
   Lower *l = t->d->l;
   Buf *sum = acc;
@@ -355,7 +356,8 @@ static void plan_rows(const Depthwise *d, Plan *plan, const char *phase) {
   const int64_t vectors = d->k.groups / d->lanes,
                 tiles = ceil_divide(x->count, d->l->target->blocking.depthwise_pixels);
   Tile t = {.d = d, .y = y, .x = x, .lines = 2, .pixels = (int)ceil_divide(x->count, tiles)};
-  const bool shared = y->count > 1 && y->tap_step == 1 && y->taps > y->in_step; /* inputs of two rows */
+  /* Two rows of outputs read the same inputs. */
+  const bool shared = y->count > 1 && y->tap_step == 1 && y->taps > y->in_step;
   if (!shared || !unrolled(&t)) t.lines = 1;
   t.each = depthwise_block_of(vectors, larger(BLOCK_BYTES / (4 * d->lanes), 1));
   t.blocks = t.each ? vectors / t.each : 1;
@@ -490,7 +492,7 @@ static bool depthwise_weights_build(Lower *l) {
   return true;
 }
 
-/* A vector of channels has the products of one input channel. */
+/* In the cost model all channels are the outputs of one group with a single input channel. */
 static Cycles depthwise_cycles(const Lower *l, const Target *target, const Choice *choice) {
   Cycles c = cost_kernel(l, target, choice);
   Correlation k = correlation_of(l->node);

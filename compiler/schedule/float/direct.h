@@ -35,36 +35,37 @@ typedef struct Direct {
   int64_t in, out;       /* channels of a group */
   int64_t block, blocks; /* number of blocks of `block` input channels: panels stay in the L2 cache */
   int lanes, vectors;    /* of a tile */
-  Panels panels[2];      /* whole ones; the rest */
-  Buf *packed[2];        /* with a gate: their weights as in the model; panels has scaled ones */
+  Panels panels[2];      /* whole panels; the rest */
+  Buf *packed[2];        /* with a gate: the weights of the model, whose scaled copies are in panels */
   Buf *bias;             /* padded to whole vectors, or NULL */
-  Buf *sums;             /* pixel by pixel: where they are until they are finished */
+  Buf *sums;             /* when scattering pixel by pixel: the sums before they are finished */
   const Correlation
-      *joined; /* the channels are all phases of this correlation's outputs (conv_joined.c), or NULL */
+      *joined; /* the correlation whose phases are joined as channels (conv_joined.c), or NULL */
   const Diagonals *diagonals; /* for groups narrower than a vector (conv_groups.c), or NULL */
 } Direct;
 
 Direct direct_begin(Lower *, bool spread); /* chooses the blocks and creates the packs */
 /* Position in the packed weights of a panel of a group, with a block of the input channels. */
 Ix panel_of(const Direct *, const Panels *, const Ix *group, const Ix *number, const Ix *block);
-void direct_functions(
-    Direct *, const Axis *y, const Axis *x, const char *phase,
-    NestFn *row[2][2]); /* row[panel][whole or rest] of the tiles; before the main function */
+void direct_functions(Direct *, const Axis *y, const Axis *x, const char *phase,
+                      NestFn *row[2][2]); /* creates row[panel][whole or rest of the tiles]; called before the
+                                             main function is built */
 typedef struct Tiling {
   int64_t pixels, count, rest,
       rests; /* tiles of a row: `count` tiles of `pixels`, then `rests` tiles of `rest` */
 } Tiling;
-Tiling tiling_of(int64_t width, int64_t pixels); /* of tiles with that number of pixels, or one less */
+Tiling tiling_of(int64_t width, int64_t pixels); /* tiles have that number of pixels, or one less */
 Tiling direct_tiling(const Lower *, int64_t width, int vectors); /* for that number of vectors of channels */
 const char *direct_pixels_refused(const Lower *,
                                   const Choice *);    /* the reason why a measured tile is too wide */
 int64_t direct_unit(const Lower *, int64_t channels); /* floats of the vectors to which packs are padded: only
                                                          depends on the file and the shape */
 void direct_fill(Lower *, Buf *to, Buf *bias,
-                 int lanes); /* the whole output with the bias or zeros, before parts of it are written */
-enum { DIRECT_PHASES = 9 };  /* most */
-void direct_gather(Direct *, int64_t macs); /* the functions and loops of a gather */
-/* Outputs of each phase separately: transposed convolutions, or after an upsampling. */
+                 int lanes); /* fills the output with the bias or zeros, before parts of it are written */
+enum { DIRECT_PHASES = 9 };  /* maximum number of phases */
+void direct_gather(Direct *, int64_t macs); /* creates the functions and loops of a gather */
+/* Creates the functions and loops that compute each phase separately, for transposed convolutions and after
+ * an upsampling. */
 void direct_by_phases(Direct *);
 int diagonal_pixels(const Direct *, int64_t width); /* width of a tile of a row, with diagonals */
 void direct_loops(Direct *, const Axis *y, NestFn *const row[2][2], LoopKind);

@@ -22,8 +22,8 @@ static double images_one_by_one(
     int64_t weight_bytes) { /* cycles per image; batch: dense layers may be batched for that number */
   const double macs = (double)node_macs(node);
   if (node->op->family == FAMILY_DENSE) return dense_alone(target, node_macs(node), batch, weight_bytes);
-  if (node->op->family == FAMILY_DEPTHWISE)
-    return macs / (target->lanes * target->fmas * target->rates->interleaved); /* its vectors are filled */
+  if (node->op->family == FAMILY_DEPTHWISE) /* vectors of channels are full */
+    return macs / (target->lanes * target->fmas * target->rates->interleaved);
   const Correlation k = correlation_of(node);
   const double direct = cost_direct(target, &k, weight_bytes).total;
   const bool squares = k.kernel[0] == 3 && k.kernel[1] == 3 && k.stride[0] == 1 && k.stride[1] == 1;
@@ -51,7 +51,7 @@ int images_side_by_side(const Graph *graph, int ntargets, const Target *const *t
   for (int i = 0; i < graph->nodes.n; i++) {
     const Node *node = graph->nodes.data[i];
     const Family family = node->op->family;
-    if (node->shape.regions) return 1; /* they fill vectors, and kernels process them one by one */
+    if (node->shape.regions) return 1; /* regions fill vectors, and kernels process images one by one */
     if (family == FAMILY_MAP || family == FAMILY_ALIAS)
       continue; /* most are fused into the producer of their input */
     if (!near_enough(node, lanes, target[0]->l2)) return 1;

@@ -8,17 +8,18 @@
 bool no_stride(const Correlation *);
 /* The geometry for cost models: the gather, unless a stride gives it phases. */
 Correlation correlation_ranked(const Node *);
-/* For a schedule's `takes`: kernels of one image whose groups have several channels, or one channel on each
- * side; batched kernels. */
+/* For a schedule's `takes`. takes_channels: kernels of one image whose groups have several channels, or one
+ * channel on each side. */
 bool takes_channels(const Lower *);
-bool takes_groups(const Lower *); /* of the first, those with several groups */
+bool takes_groups(const Lower *); /* like takes_channels, with several groups */
 bool takes_depthwise(const Lower *);
 bool takes_whole_batch(const Lower *);
 
-/* Do all phases of a transposed convolution have the same number of adjacent taps? Then: the gather with
- * stride 1 whose output channels are the filters of all phases, phase after phase. */
+/* Do all phases of a transposed convolution have the same number of adjacent taps? In that case
+ * winograd_correlation is the gather with stride 1 whose output channels are the filters of all phases, phase
+ * after phase. */
 bool phases_alike(const Correlation *);
-Correlation winograd_correlation(const Node *);      /* that one, or the gather */
+Correlation winograd_correlation(const Node *);      /* otherwise the node's gather */
 Correlation joined_correlation(const Correlation *); /* the gather with stride 1 that computes all phases */
-bool joined_without_gaps(const Correlation *);       /* in it every tap is one of each phase */
+bool joined_without_gaps(const Correlation *); /* is every tap of joined_correlation a tap of each phase? */
 #endif

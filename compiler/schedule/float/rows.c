@@ -9,8 +9,9 @@
 #include "schedule/schedule.h"
 
 enum { FEWEST_IMAGES = 8 }; /* fewest images of a large dense layer in training */
-/* Fraction of the predicted time image by image: phases of images end before and begin after it. A weight
- * gradient also needs values of the forward pass, which are then stored instead of recomputed. */
+/* A batched layer must need less than this fraction of the predicted time image by image, because it
+ * interrupts the loop over images. A weight gradient also needs values of the forward pass, which are then
+ * stored instead of recomputed. */
 static const double WORTH = 0.9, WORTH_KEEPING = 0.7;
 
 static Cycles by_winograd(const RowsCosts *c, const Node *node, const Correlation *k, int m, int64_t batch) {
@@ -28,7 +29,7 @@ static Cycles directly(const RowsCosts *c, const Node *node, const Correlation *
   return cycles;
 }
 
-/* A convolution or its gradient, image by image. */
+/* Cycles of a convolution or its gradient, image by image. */
 static Cycles rows_alone(const RowsCosts *c, const Node *node, int64_t batch) {
   const Correlation own = correlation_of(node), k = correlation_ranked(node);
   const bool weights = node->op->family == FAMILY_CONV_WEIGHTS;

@@ -11,9 +11,9 @@ typedef struct RowsCosts {
   bool training, exact;
   Arena *arena;
 } RowsCosts;
-RowsCosts rows_costs(const Lower *); /* for a batched kernel */
+RowsCosts rows_costs(const Lower *); /* the inputs of the choice for a batched kernel */
 
-/* A convolution or its gradient, for all images. */
+/* Cycles of a convolution or its gradient, batched. */
 Cycles rows_by_winograd(const RowsCosts *, const Node *, int m, int64_t batch);
 const char *rows_direct_refused(const RowsCosts *, const Node *); /* the reason why not; NULL: supported */
 const char *rows_winograd_refused(const RowsCosts *, const Node *);

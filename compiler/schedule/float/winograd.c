@@ -83,7 +83,8 @@ int winograd_sizes(const Correlation *k, int m[WINOGRAD_SIZES]) {
     return 1;
   }
   const bool dilated = square && longer == 3 && (k->dilation[0] > 1 || k->dilation[1] > 1);
-  /* Phases are small images. One tile of 6x6 is worth its transforms if it contains one of them. */
+  /* The phases of a dilated convolution are small images. A tile of 6x6 is worth its transforms if it
+   * contains a whole phase. */
   const bool one =
       dilated && ceil_divide(k->small.h, k->dilation[0]) <= 6 && ceil_divide(k->small.w, k->dilation[1]) <= 6;
   if (one || (!square && longer == 3)) m[n++] = 6;
@@ -244,7 +245,8 @@ void winograd_weight(Nest *b, const Winograd *w, const Val *x, Val *y) {
   for (int k = 0; k < w->m; k++) y[even.n + k] = x[1];
 }
 
-/* The same with columns for pairs: even rows use the sum of a pair, odd ones the difference. */
+/* Like by_rows, but pairs of points are columns of the matrix: even rows use the sum of a pair, odd rows the
+ * difference. */
 static void by_columns(Nest *b, int n, int rows, const double matrix[][WINOGRAD_TILE], const Val *x, Val *y) {
   Val even[WINOGRAD_TILE], odd[WINOGRAD_TILE];
   even[0] = odd[0] = x[0];

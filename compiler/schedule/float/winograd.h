@@ -21,8 +21,8 @@ typedef struct Winograd {
   double scale[WINOGRAD_TILE];                 /* [n] */
   double output[WINOGRAD_TILE][WINOGRAD_TILE]; /* A^T [m][n] */
 } Winograd;
-Winograd winograd_of(int m, int r);     /* stride 1; n is at most WINOGRAD_TILE; or m = r = 1 */
-Winograd winograd_of_stride_two(int m); /* of windows of 3 */
+Winograd winograd_of(int m, int r);     /* with stride 1; n is at most WINOGRAD_TILE */
+Winograd winograd_of_stride_two(int m); /* for windows of 3 with stride 2 */
 
 /* The reason why the kernel is not supported; NULL: it is. */
 const char *winograd_refused(const Lower *, const Correlation *); /* as a gather */

@@ -27,7 +27,7 @@
 #include "schedule/float/direct.h"
 #include "schedule/int8/int8_cost.h"
 
-enum { MOST_TAPS = 16, MOST_UNROLLED = 256, FEWEST_LANES = 4 }; /* along a row; of a window */
+enum { MOST_TAPS = 16, MOST_UNROLLED = 256, FEWEST_LANES = 4 }; /* taps along a row; taps of a window */
 
 typedef struct Depthwise {
   Lower *l;
@@ -292,7 +292,7 @@ static NestFn *quad_tile_of(const Depthwise *d, int pixels) {
   const Tile t = tile_args(d, pixels, d->lanes);
   Buf *joined[2];
   for (int odd = 0; odd < 2; odd++) {
-    if (odd) nest_pin(b, t.in); /* otherwise loaded values are kept, for which there are no registers */
+    if (odd) nest_pin(b, t.in); /* otherwise compilers keep loaded values, for which there are no registers */
     Buf *sum = nest_buf(b, REGS, odd ? "odd" : "even", (Type){I32, d->lanes}, 2, (int64_t[]){pixels, 2});
     joined[odd] =
         nest_buf(b, REGS, odd ? "odd_halves" : "even_halves", (Type){I32, d->lanes}, 1, (int64_t[]){pixels});
@@ -331,7 +331,7 @@ static void call_quads(const Depthwise *d, NestFn *fn, const Ix *y, const Ix *x)
 
 /* ---- all tiles ---- */
 typedef struct Tiles {
-  NestFn *fn[2][2]; /* whole pixels or the rest of a row; whole vectors or the rest of channels */
+  NestFn *fn[2][2]; /* [whole tiles, the rest of a row][whole vectors, the rest of the channels] */
 } Tiles;
 
 static void call_channels(const Depthwise *d, const Tiles *tiles, int rest, const Ix *y, const Ix *x) {
@@ -367,8 +367,8 @@ static Tiles int8_depthwise_tiles_of(const Depthwise *d) {
   return tiles;
 }
 
-/* Registers: sums; the weights of a row of words, a word, products. With quads a pixel has two sums and the
- * widened even ones; rows of a word, and two widened ones. */
+/* Registers: sums, the weights of a row of words, a word, products. With quads: two sums per pixel and the
+ * widened even sums; the rows of a word, and two widened rows. */
 static void choose_pixels(Depthwise *d) {
   const int registers = d->l->target->registers;
   const int64_t width = d->k.small.w, taps = d->k.kernel[1],
@@ -377,7 +377,8 @@ static void choose_pixels(Depthwise *d) {
   d->pixels = (int)ceil_divide(width, ceil_divide(width, most));
 }
 
-/* Pushing bytes into a word costs more than their products save: the words are the target's. */
+/* Words have the target's kind: pushing bytes into words of the other kind would cost more than its products
+ * save. */
 static int64_t word_height(const Lower *l) { return l->target->dot == DOT_HALVES ? 2 : 4; }
 
 static bool int8_depthwise_build(Lower *l) {
@@ -430,7 +431,7 @@ static const char *int8_depthwise_refused(const Lower *l, const Choice *choice) 
   return int8_product_refused(l);
 }
 
-/* A word of each column, pushed element by element, and its products. */
+/* Each column needs a word, into which elements are pushed one by one, and the products of that word. */
 static Cycles int8_depthwise_cycles(const Lower *l, const Target *target, const Choice *choice) {
   (void)target;
   (void)choice;

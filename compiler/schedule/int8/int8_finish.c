@@ -25,7 +25,7 @@ static int64_t bias_of(const Lower *l, Dot dot, const Int8Product *p, const Tota
 
 /* False: a partial sum might exceed int32. */
 static bool finish_fits(const Lower *l, Dot dot, const Int8Product *p, const Correlation *k) {
-  const int64_t element = words_lift(dot) ? UINT8_MAX : -INT8_MIN; /* of a word, in size */
+  const int64_t element = words_lift(dot) ? UINT8_MAX : -INT8_MIN; /* largest absolute element of a word */
   const int64_t zero = l->node->in[0]->quant->zero, far = larger(zero - INT8_MIN, INT8_MAX - zero);
   for (int64_t f = 0; f < k->small.c; f++) {
     const Total total = total_of(p, k, f);
@@ -47,7 +47,7 @@ static int64_t int8_finish_place_of(const Finish *finish, const Correlation *k, 
          (finish->quads ? f / quad * quad + f % WORD_BYTES * finish->unit + f % quad / WORD_BYTES : f);
 }
 
-/* By channel, with zeros up to whole vectors. */
+/* A number of each filter; by_filter stores them by channel, with zeros up to whole vectors. */
 typedef int32_t OfFilter(const Lower *, const Finish *, const Int8Product *, const Correlation *,
                          int64_t filter);
 static Buf *by_filter(Lower *l, const Finish *finish, const Int8Product *p, const Correlation *k,

@@ -18,10 +18,10 @@ typedef struct Points8 {
   Lower *l;
   Correlation k;
   Finish finish;
-  Buf *weight;    /* of the model */
+  Buf *weight;    /* the weights in the model */
   int64_t halves; /* 1; 2: both channel axes are split in halves, and a bundle has filters of each half */
   int64_t quads;  /* words of four bytes per pixel, in a half of the input channels */
-  int channels;   /* lanes of vectors of such words */
+  int channels;   /* lanes of a vector of these words */
 } Points8;
 
 /* Splits the channels into vectors; false: they do not fill them. */

@@ -45,7 +45,7 @@ static void split_blocks(Nest *b, Val y[2][POINTS], const Val bytes[BLOCKS],
   }
 }
 
-/* The products of a tile's words with themselves at a point. */
+/* Stores the products of a tile's words with themselves at a point, for the inner product. */
 static void store_own(const Points8 *d, const Ix *point, const Ix *tile) {
   Nest *b = d->l->b;
   Buf *sum = nest_buf(b, REGS, "a", (Type){I32, d->channels}, 1, (int64_t[]){1});

@@ -44,7 +44,7 @@ static void int8_tiles_add_word(const Product *d, const Tile *t, Buf *sum, Buf *
   }
 }
 
-/* With weights as packed. */
+/* Adds products with the weights as they are packed, without splitting them into halves. */
 static void add_bytes(const Product *d, const Tile *t, const TileArgs *a, Buf *sum, Buf *in, const Ix *ky,
                       const Ix *kx, int64_t words) {
   Nest *b = d->l->b;
@@ -66,7 +66,8 @@ static void add_bytes(const Product *d, const Tile *t, const TileArgs *a, Buf *s
   }
 }
 
-/* The planes one after the other, or alternating if a row is short: a loop costs more than alternating. */
+/* Adds the products of the planes one after the other. If a row is short the planes alternate, because a
+ * second loop costs more. */
 static void add_halves(const Product *d, const Tile *t, const TileArgs *a, Buf *sum, Buf *in, const Ix *ky,
                        const Ix *kx, int64_t words) {
   enum { SHORT = 16 };
@@ -87,7 +88,7 @@ static void add_halves(const Product *d, const Tile *t, const TileArgs *a, Buf *
       }
 }
 
-/* Crosswise sums of halves, and one product of them (int8_inner.c). */
+/* Adds the inner product: sums halves crosswise, and multiplies them (int8_inner.c). */
 static void add_inner(const Product *d, const Tile *t, const TileArgs *a, Buf *sum, Buf *in, const Ix *ky,
                       const Ix *kx, int64_t words) {
   Nest *b = d->l->b;
@@ -202,7 +203,7 @@ static Strip strip_of(const Product *d, int vectors, int part) {
   return strip;
 }
 
-/* Strip t of group g. */
+/* Splits the weights of strip t of group g into halves. */
 static void split_strip(const Product *d, const Strip *strip, const Ix *slot, const Ix *g, const Ix *t) {
   if (strip->split)
     nest_call(d->l->b, strip->split, *slot,
@@ -226,7 +227,7 @@ static void int8_tiles_call_row(const Product *d, const Strip *strip, const Ix *
       }
 }
 
-/* Row after row, each with all weights. The halves of all of them exist, for one group. */
+/* Calls the tiles row after row, each with all weights. The halves of all weights of a group are stored. */
 static void int8_tiles_call_rows(const Product *d, const Strip *whole, const Strip *part) {
   Nest *b = d->l->b;
   const Ix last = NEST_Z + d->strips, first = NEST_Z;
@@ -241,7 +242,7 @@ static void int8_tiles_call_rows(const Product *d, const Strip *whole, const Str
     }
 }
 
-/* Strip after strip of channels, each over the whole image. */
+/* Calls the tiles strip after strip of channels, each over the whole image. */
 static void call_strips(const Product *d, const Strip *whole, const Strip *part) {
   Nest *b = d->l->b;
   const int64_t each = d->strips / d->slots;
@@ -262,7 +263,7 @@ static void call_strips(const Product *d, const Strip *whole, const Strip *part)
 }
 
 /* ---- choices ---- */
-/* Room for the halves of all strips, or of those that threads process at the same time. */
+/* Creates room for the halves of all strips, or of those that threads process at the same time. */
 static void choose_halves(Product *d) {
   enum { MOST_SLOTS = 16 };
   const int64_t width = d->vectors * d->lanes, row = d->k.kernel[1] * d->words.group;
@@ -273,9 +274,9 @@ static void choose_halves(Product *d) {
                                (int64_t[]){d->slots, d->k.kernel[0], row, d->words.planes, width});
 }
 
-/* Registers: sums, a vector of weights each, a word of the input, products. With halves computed in the tile,
- * the bytes of the weights; with pairs, ones; with the inner product the weights and words of both planes,
- * and two sums of them. */
+/* Registers: sums, one vector of weights for each vector of channels, a word of the input, products. If the
+ * tile computes halves, also the bytes of the weights; with pairs, a vector of ones; with the inner product,
+ * the weights and words of both planes, and two sums of them. */
 static void choose_tile(Product *d) {
   const Target *t = d->l->target;
   const int64_t needed = ceil_divide(d->k.s, d->lanes), width = d->k.small.w, pixels = width * d->k.small.h;

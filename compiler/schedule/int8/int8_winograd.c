@@ -57,7 +57,7 @@ static bool sums_fit(const Lower *l, const Correlation *k, int64_t parts) {
 
 static int64_t quads_of_part(const Points8 *d) { return d->p.in / 2; }
 
-/* The fewest parts with sums that fit. */
+/* Chooses the smallest number of parts whose sums fit. */
 static bool choose_parts(Points8 *d, const Lower *l) {
   enum { MOST_PARTS = 4 };
   for (int64_t parts = 1; parts <= MOST_PARTS; parts++) {
@@ -153,7 +153,7 @@ static NestFn *int8_winograd_split_row(const Points8 *d) {
 static Ix part_arg(const Points8 *d) { return d->p.parts > 1 ? nest_arg(d->l->b, "part") : NEST_Z; }
 
 /* ---- weights ---- */
-/* One word of a vector of filters, which becomes two of each point. */
+/* Splits one word of a vector of filters, which becomes two words at each point. */
 static NestFn *split_word(const Points8 *d) {
   Nest *b = d->l->b;
   NestFn *fn = nest_fn(b, "split_word", true);
@@ -294,7 +294,7 @@ static NestFn *int8_winograd_join_row(const Points *p, const Bundle *bundle) {
   return int8_winograd_row_of(&w->d, "join_row", int8_winograd_join_tile(w));
 }
 
-/* With parts: clears their sums. */
+/* With parts: clears the sums over all parts. */
 static NestFn *clear_total(const Winograd8 *w) {
   const Points8 *d = &w->d;
   Nest *b = d->l->b;
@@ -390,7 +390,8 @@ static const char *int8_winograd_refused(const Lower *l, const Choice *choice) {
   return why ? why : int8_winograd_sizes(&d, l);
 }
 
-/* Factor on its predicted time: it was faster if its operations are below 0.8 of a direct convolution's. */
+/* Its predicted time is multiplied by this, because measurements show that it is faster only if its
+ * operations are below 0.8 of those of a direct convolution. */
 static const double LONGER = CANDIDATE_GAIN / 0.8;
 
 static Cycles int8_winograd_cycles(const Lower *l, const Target *target, const Choice *choice) {

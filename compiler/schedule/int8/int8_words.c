@@ -14,7 +14,8 @@ Dot words_kind(const Lower *l) {
              : own;
 }
 
-static int64_t reached(const Correlation *k, int axis) { /* elements that some window reads */
+/* Number of elements from the first to the last that windows read. */
+static int64_t reached(const Correlation *k, int axis) {
   return (extent_side(k->small, axis) - 1) * k->stride[axis] + (k->kernel[axis] - 1) * k->dilation[axis] + 1;
 }
 
@@ -78,7 +79,8 @@ static Words windows_of(const Lower *l, const Correlation *k) {
 }
 
 bool words_see_windows(const Lower *l, const Correlation *k) {
-  enum { MOST_WORDS = 32, FEWEST_BYTES = 16 }; /* at the edges, handled separately; of a row */
+  /* MOST_WORDS: words at the edges, which are handled separately; FEWEST_BYTES: bytes of a row. */
+  enum { MOST_WORDS = 32, FEWEST_BYTES = 16 };
   if (k->groups > 1 || k->dilation[1] > 1 || !joins_pixels(l->in[0])) return false;
   const Words w = windows_of(l, k);
   int64_t from, to;
@@ -236,13 +238,13 @@ static void copy_windows(Lower *l, const Words *w, const Ix *y) {
 static void pad_bytes(Lower *l, const Words *w, const Ix *y, int64_t from, int64_t to) {
   Nest *b = l->b;
   const int32_t zero = l->node->in[0]->quant->zero;
-  const int32_t byte = words_lift(w->dot) ? zero ^ INT8_MIN : zero; /* as computed by bytes_up */
+  const int32_t byte = words_lift(w->dot) ? zero ^ INT8_MIN : zero; /* the same conversion as in bytes_up */
   if (from < to)
     NEST_FOR(b, i, to - from)
       nest_store(b, nest_at(b, w->buf, 0, *y, from + i), convert(lower_number(l, "padding_byte", byte), I8));
 }
 
-/* In vectors; the last one overlaps the previous one. */
+/* Copies bytes in vectors; the last vector overlaps the previous one. */
 static void copy_bytes(Lower *l, const Words *w, const Ix *y) {
   Nest *b = l->b;
   const int64_t bytes = w->in.w * w->channels, left = w->before[1] * w->channels;

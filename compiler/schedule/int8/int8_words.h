@@ -26,7 +26,7 @@ typedef struct Words {
   Extent in;
   int64_t channels; /* of a group */
   int64_t window;   /* bytes of a row of a window, or 0: columns are pixels */
-  int64_t stride;   /* of windows, in pixels */
+  int64_t stride;   /* stride of windows, in pixels */
 } Words;
 
 Words words_begin(Lower *, const Correlation *); /* makes the buffer */
@@ -35,8 +35,9 @@ Words words_of_windows(Lower *, const Correlation *); /* likewise */
 void words_fill(Lower *, const Words *, LoopKind outer);
 Dot words_kind(const Lower *); /* the kind of product of the layer's words */
 
-Val words_half(Nest *, const char *name, int odd, Val bytes); /* two of four bytes as halves */
-Val halves_plus(Val, Val);                                    /* each half of a word separately */
+/* The even or the odd two of four bytes, as halves. */
+Val words_half(Nest *, const char *name, int odd, Val bytes);
+Val halves_plus(Val, Val); /* each half of a word separately */
 Val halves_minus(Val, Val);
 Val wrapped_plus(Val, Val); /* modulo 2^32 */
 Val wrapped_minus(Val, Val);
@@ -51,13 +52,13 @@ typedef struct Finish {
   bool inner; /* the bias excludes the products of the weights with themselves (int8_inner.c) */
   bool quads; /* the channels of four vectors alternate: lane i of vector v has channel 4i + v */
   Rounding rounding;
-  Stored stored; /* its zero point is added after rounding, or is part of the rounding constant */
+  Stored stored; /* the zero point is added after rounding, or is part of the rounding constant */
   int unit;
   int64_t vectors;                          /* of a group */
   Buf *bias, *factor, *half, *shift, *left; /* NULL if the rounding does not need it */
 } Finish;
 
-/* False: a partial sum might exceed int32, and the assumption that it does not is not made either. */
+/* False: a partial sum might exceed int32, and the compiler does not assume that it fits (lower_assumes). */
 bool finish_may(const Lower *, Dot, const Int8Product *, const Correlation *);
 Finish finish_begin(Lower *, Dot, const Int8Product *, const Correlation *, int unit, bool inner);
 Finish finish_quads(Lower *, Dot, const Int8Product *, const Correlation *, int unit);

@@ -8,16 +8,17 @@
 #include "schedule/schedule.h"
 
 /* ---- dsp.c ---- */
-bool dsp_takes(const Lower *);               /* is it a kernel for these schedules? */
-const char *dsp_limits(const Lower *);       /* the reason why its sizes are too large; NULL: they are not */
-bool dsp_has_no_gaps(const Buf *, int from); /* along the axes of its value, from that one on */
-/* Schedules with two forms, with large and with small constants: members of Schedule. */
+bool dsp_takes(const Lower *);         /* is it a kernel for these schedules? */
+const char *dsp_limits(const Lower *); /* the reason why its sizes are too large; NULL: they are not */
+/* Whether the buffer has no gaps along the axes from `from` on. */
+bool dsp_has_no_gaps(const Buf *, int from);
+/* Members of a Schedule that has two forms, with large and with small constants. */
 void dsp_forms(const Lower *, Choices *);
 const char *dsp_form_title(const Lower *, const Choice *);
 const char *dsp_form_refused(const Lower *, bool small, const char *(*refused)(const Lower *, bool small));
 Small dsp_form_small(const Choice *);
 
-/* Instructions, excluding loops. */
+/* Numbers of instructions, excluding those of loops. */
 typedef struct DspWork {
   double loads, stores, pairs, others, vectors;
   double flash; /* bytes of weights that are read, counted repeatedly */
@@ -29,7 +30,7 @@ int64_t dsp_bytes(int n,
                   const int64_t *words); /* bytes of arrays of the model with that number of words each */
 
 /* ---- dsp_finish.c ---- */
-/* Bounds of a filter that follow from its weights, for all inputs. Padding is 0. */
+/* Bounds of a filter for all inputs, which follow from its weights. Padding is 0. */
 typedef struct DspFilter {
   int64_t lo, hi; /* range of its sum with the bias; both 0 if it is constant */
   bool
@@ -43,22 +44,24 @@ typedef struct DspFinish {
   Rounding rounding;
   Stored stored;
   bool doubled; /* sums are doubled, as the upper half of the product requires: quick and double */
-  bool quick;   /* in int32: a product's upper half, a shift */
+  bool quick;   /* requantization in int32: the upper half of a product, and a shift */
   bool same;    /* quick: all filters have the same steps */
   Buf *steps;   /* quick: [filters][3], or for pairs of filters, [filters / 2][6]; [1][3] for the same */
-  bool small;   /* quick: words of factors and bytes of shifts, from which `plus` is computed */
+  bool small;   /* quick: factors are stored as words, shifts as bytes; `plus` is computed from the shift */
   Buf *factor, *exponent; /* otherwise, by filter; exponent: NULL with float rounding. small: the shifts */
 } DspFinish;
 /* Requantization steps of a filter; plus contains the rounding and the zero point. */
 typedef struct DspSteps {
   Val factor, plus, shift;
 } DspSteps;
-/* Can its constants take 5 bytes per filter instead of 12? */
+/* Can requantization store 5 bytes of constants per filter instead of 12? */
 bool dsp_finish_shrinks(const Lower *, int64_t filters, const DspFilter *);
-/* Creates its constants: small ones if the layer's choice asks for them and they are possible. */
+/* Creates the constants of requantization: small ones if the layer's choice asks for them and they are
+ * possible. */
 DspFinish dsp_finish(Lower *, int64_t filters, const DspFilter *, bool pairs);
-/* For filters 2p and 2p + 1, if `finish` is quick and has pairs: the shifts of both (from 0 to 2) or of one,
- * then, for one of them, its other constants. Each loads two adjacent words. */
+/* For filters 2p and 2p + 1, if `finish` is quick and has pairs. dsp_pair_shifts loads the shifts of both
+ * filters (from 0 to 2) or of one; then the other constants of one filter are loaded. Each of these loads two
+ * adjacent words. */
 void dsp_pair_shifts(Lower *, const DspFinish *, const Ix *p, int from, int to, Val shift[2]);
 DspSteps dsp_pair_steps(Lower *, const DspFinish *, const Ix *p, int which, const Val shift[2]);
 Val dsp_cut(Lower *, Val q, Stored); /* clamps to the stored range */

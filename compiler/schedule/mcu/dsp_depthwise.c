@@ -213,7 +213,7 @@ static void planes_nest(Lower *l, const Depthwise *d, const Ix *c, const Ix *blo
 typedef struct Row {
   const Ix *channel, *f, *y, *oy; /* f: among all channels; y: of the planes, oy: of the output */
   Val weight[2 * TAPS], start;
-  DspSteps steps; /* of small constants */
+  DspSteps steps; /* with small constants: the steps of the channel */
   Buf *last;      /* [TAPS]: the words (a0 a1) */
 } Row;
 
@@ -224,7 +224,7 @@ static void store_pixel(Lower *l, const Depthwise *d, const Row *row, Val sum, c
   else lower_store(l, q, row->oy, x, row->f, 1, 1);
 }
 
-/* The one or two pixels whose sums begin with word j. */
+/* Computes the one or two pixels whose sums begin with word j. */
 static void pixels_nest(Lower *l, const Depthwise *d, const Row *row, const Ix *j, int pixels) {
   Nest *b = l->b;
   Val first = row->start, second = row->start, next[TAPS];

@@ -37,11 +37,11 @@
 #include "schedule/mcu/helium.h"
 
 enum {
-  FILTERS = 4,          /* of a tile */
-  WORDS = 4,            /* of each pixel in an iteration of the inner loop, or */
-  MANY_WORDS = 8,       /* if they are a multiple of it */
+  FILTERS = 4,          /* filters of a tile */
+  WORDS = 4,            /* words of each pixel in an iteration of the inner loop */
+  MANY_WORDS = 8,       /* instead of WORDS, if a window's words are a multiple of this */
   ODD_RUN = 64,         /* most elements of an unrolled window row whose channels are not a multiple of 4 */
-  MOST_WORDS = 1 << 11, /* of a window; two of them are on the stack: 16 KB */
+  MOST_WORDS = 1 << 11, /* words of a window; two windows are on the stack: 16 KB */
   MOST_COPIED = 8 << 10 /* bytes of windows and weights, if weights are copied */
 };
 static const int64_t MOST_REST = (INT64_C(1) << 23) - 1;
@@ -56,7 +56,7 @@ typedef struct Direct {
   int64_t phases[2]; /* outputs along each axis that a pixel contributes to with separate weights: 1, unless
                         transposed */
   int64_t together;  /* pairs of pixels that share a copy of the weights; 1: there is none */
-  bool small;        /* its constants */
+  bool small;        /* constants are small */
   const DspFilter *filter;
   Buf *weight, *start; /* [phases][blocks][words][2]; [filters of all blocks] */
   DspFinish finish;
@@ -376,7 +376,7 @@ static void dsp_direct_multiply(Lower *l, const Tile *tile, const Sums *sums, in
   }
 }
 
-/* A word of one pixel or of two. */
+/* Adds the products of one word of one pixel or of two. */
 static void dsp_direct_add_word(Lower *l, const Direct *d, const Tile *tile, const Sums *sums,
                                 const Ix *block, const Ix *word) {
   Val x[2], w[2];
@@ -385,7 +385,7 @@ static void dsp_direct_add_word(Lower *l, const Direct *d, const Tile *tile, con
   for (int i = 0; i < 2; i++) dsp_direct_multiply(l, tile, sums, i, w[i], x);
 }
 
-/* Two words of one pixel. */
+/* Adds the products of two words of one pixel. */
 static void add_two_words(Lower *l, const Direct *d, const Tile *tile, const Sums *sums, const Ix *block,
                           const Ix *word) {
   const Ix at[2] = {*word + 0, *word + 1};
@@ -425,7 +425,7 @@ static void store_filter(Lower *l, const Direct *d, const Tile *tile, const Sums
   }
 }
 
-/* Shifts of the filters `from` to `to` of a block, which are one pair. */
+/* Loads the shifts of filters `from` .. `to` - 1 of a block, which belong to one pair. */
 static void load_shifts(Lower *l, const Direct *d, const Ix *block, int from, int to, Val shift[2]) {
   const Ix pair = *block * (FILTERS / 2) + from / 2;
   if (d->finish.quick) dsp_pair_shifts(l, &d->finish, &pair, from % 2, from % 2 + to - from, shift);

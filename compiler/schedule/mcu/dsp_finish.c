@@ -69,8 +69,8 @@ const DspFilter *dsp_filters(const Lower *l) {
 
 enum { STEPS = 3, PAIR = 2 * STEPS, FACTOR = 0, PLUS = 1, SHIFT = 2 };
 
-/* Their positions among all: a pair has the factor and plus of the first filter, both shifts, then those of
- * the second one. */
+/* The position of a filter's step among all steps. A pair stores the factor and plus of the first filter,
+ * both shifts, then the factor and plus of the second filter. */
 static int64_t step_place(bool pairs, int64_t filter, int step) {
   static const int in_pair[2][STEPS] = {{0, 1, 2}, {4, 5, 3}};
   return pairs ? filter / 2 * PAIR + in_pair[filter % 2][step] : filter * STEPS + step;
@@ -87,7 +87,7 @@ static bool one_factor(const Lower *l, int64_t filters, const DspFilter *filter)
   return filters > 1;
 }
 
-/* The addend follows from the shift, unless the filter is constant. */
+/* Small constants contain no addend: it follows from the shift, unless the filter is constant. */
 bool dsp_finish_shrinks(const Lower *l, int64_t filters, const DspFilter *filter) {
   if (l->updatable) return false; /* a filter may be constant with other weights */
   for (int64_t f = 0; f < filters; f++)
@@ -154,7 +154,7 @@ static Val step_at(Lower *l, const DspFinish *finish, const Ix *row, int64_t col
   return nest_load(b, nest_at(b, finish->steps, at, column), 1);
 }
 
-/* Of small constants. */
+/* The factor of filter f, if constants are small. */
 static Val small_factor(Lower *l, const DspFinish *finish, const Ix *f) {
   Nest *b = l->b;
   return nest_let(b, "m", nest_load(b, nest_at(b, finish->factor, *f), 1));

@@ -43,7 +43,7 @@ typedef struct Across {
   int64_t run;   /* elements of a row of a window */
   int64_t depth; /* elements of a window, rounded up to whole vectors */
   int pixels;    /* of a tile */
-  int filters;   /* of a tile: 2 or 4 */
+  int filters;   /* filters of a tile: 2 or 4 */
   Finish finish;
   Buf *weight; /* [units * 4 / filters][depth / 16][filters * 16] */
 } Across;
@@ -81,7 +81,7 @@ DspWork helium_finish_work(const Lower *l, double vectors) {
   return (DspWork){.vectors = steps * vectors};
 }
 
-/* Vector instructions, and additional scalar ones. */
+/* Cycles of the vector instructions, and of additional scalar instructions. */
 static Cycles helium_product_cycles(const Lower *l, const Target *target, const Choice *choice) {
   (void)target;
   (void)choice;
@@ -215,7 +215,7 @@ static Val window_vector(Lower *l, const Across *d, const Tile *t, int p, const 
   return nest_let(b, nest_text(b, "x%d", p), nest_load_words(b, from, LANES_OF_SUMS));
 }
 
-/* The sums of some filters, from `first` of the unit on. */
+/* Computes the sums of some filters, from filter `first` of the unit on. */
 static void helium_block_nest(Lower *l, const Across *d, const Tile *t, Buf *sums, const Ix *unit,
                               int first) {
   Nest *b = l->b;
@@ -243,7 +243,7 @@ static void helium_block_nest(Lower *l, const Across *d, const Tile *t, Buf *sum
       nest_store(b, nest_at(b, sums, p, first + i), nest_get(b, nest_at(b, a, p, i)));
 }
 
-/* Four filters, `part` of which exist. */
+/* Computes four filters, `part` of which exist. */
 static void unit_nest(Lower *l, const Across *d, const Tile *t, const Ix *unit, int part) {
   Nest *b = l->b;
   const Ix none = {0}, f = *unit * LANES_OF_SUMS;
