@@ -492,7 +492,8 @@ static bool make_statements(Making *k) {
 }
 
 /* ---- refusals ---- */
-/* The computable part: operands of unsupported operators, values after them, and outputs. */
+/* Sets the requested outputs to the last values that can be computed: operands of unsupported operators and
+ * of operators that depend on them, and outputs. */
 static void find_last_values(const Making *k, ImportOptions *options) {
   const TflModel *m = k->m;
   bool *asked = NEW_ARRAY(k->arena, bool, m->ntensors + 1),

@@ -15,7 +15,8 @@ static Matrices matrices_of(const TflTensor *t) {
   return (Matrices){t->rank == 4 ? t->dim[1] : 1, h, t->dim[t->rank - 1]};
 }
 
-/* The call that converts the value to sequences, row by row if it has several; "": a single one. */
+/* The call that converts an operand to sequences: one per row if there are several rows; "": it is a single
+ * sequence. */
 static const char *as_matrices(Making *k, const TflTensor *t, const Matrices *m) {
   if (m->rows > 1) return "split_rows -> ";
   if (t->rank == 3) return "";

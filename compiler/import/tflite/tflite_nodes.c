@@ -93,7 +93,7 @@ OnnxNode *nodes_last(Nodes *n) { return n->nodes.data[n->nodes.n - 1]; }
 
 int nodes_apply(Nodes *n, const char *op, int nin, const int *in) {
   OnnxNode *node = add_onnx_node(n, op, nin, in, 1);
-  int shown = 0; /* a move is named after its operand */
+  int shown = 0; /* the result of a Transpose has the name of its operand in messages */
   if (strcmp(op, "Transpose") == 0 && nin) shown = n->shown.data[in[0]];
   return node->out[0] = new_tensor(n, arena_printf(n->arena, "%s/%d", n->title, n->names.n), NULL, shown);
 }
@@ -155,7 +155,8 @@ static const struct {
 #undef OP
 };
 
-/* Layers with weights are conv1, conv2, ...; others are named after the operator and its number. */
+/* The name of a layer. Layers with weights are conv1, conv2, ...; others are named after the operator and its
+ * number. */
 static const char *layer_name(Nodes *n, const TflOperator *op) {
   static const struct {
     int code;
@@ -173,7 +174,8 @@ static const char *layer_name(Nodes *n, const TflOperator *op) {
   return arena_printf(n->arena, "/%s_%d/%s", lower, op->index, lower);
 }
 
-/* Reported once for all of them, if they compute a value. */
+/* Refuses an operator that keeps state. All operators with state are reported together, if they compute a
+ * value. */
 static void keep_state(Nodes *n) {
   if (n->op->code == TFL_VAR_HANDLE) return;
   if (!n->stateful) n->stateful = tflite_state_operators(n->arena, n->m);
@@ -182,7 +184,7 @@ static void keep_state(Nodes *n) {
 }
 
 /* ---- states ---- */
-/* A variable in this call. */
+/* The variable's value at the start of this call becomes an input. */
 static void nodes_state(Nodes *n) { vec_push(n->arena, n->states, n->op->out[0]); }
 
 static const TflTensor *initial_of(const Nodes *n, int tensor) {
@@ -191,7 +193,7 @@ static const TflTensor *initial_of(const Nodes *n, int tensor) {
   return NULL;
 }
 
-/* The next value gets a separate name, since an output may be the same value. */
+/* The next value of a state gets a separate name, since an output may be the same value. */
 static void nodes_update(Nodes *n) {
   const int state = n->op->in[0], next = nodes_apply_one(n, "Identity", nodes_in(n, 1));
   const TflTensor *t = &n->m->tensor[state], *initial = initial_of(n, state);
@@ -200,7 +202,7 @@ static void nodes_update(Nodes *n) {
   vec_push(n->arena, n->onnx->states, ((OnnxState){t->name, n->names.data[next], *init ? init : NULL}));
 }
 
-/* Operators that handle the dimension of real and imaginary parts; a cast takes the real ones. */
+/* Operators that handle the last dimension of real and imaginary parts; a cast reads only the real parts. */
 static bool takes_complex(int code) {
   return code == TFL_REAL || code == TFL_IMAG || code == TFL_COMPLEX_ABS || code == TFL_CAST ||
          code == TFL_SQUEEZE;
@@ -226,7 +228,7 @@ static void add_operator(Nodes *n, const TflOperator *op) {
 }
 
 /* ---- the model ---- */
-/* x, or x1, x2, ... */
+/* Inputs or outputs, with the name x, or x1, x2, ... if there are several. */
 static OnnxPort *ports(Nodes *n, int count, const int *tensor, const char *word) {
   OnnxPort *port = NEW_ARRAY(n->arena, OnnxPort, count + 1);
   for (int i = 0; i < count; i++) {

@@ -30,7 +30,7 @@ typedef void NodesMake(Nodes *);
 
 int nodes_in(const Nodes *, int k);                  /* input of the current operator; 0: omitted */
 int nodes_out(const Nodes *, int k);                 /* result of the current operator */
-const TflTensor *nodes_tensor(const Nodes *, int k); /* an input of it, or NULL */
+const TflTensor *nodes_tensor(const Nodes *, int k); /* an input of the current operator, or NULL */
 int nodes_rank(const Nodes *, int k);                /* rank of an input; 0: omitted */
 
 int nodes_constant(Nodes *, Tensor *);
@@ -51,7 +51,7 @@ void nodes_finish_as(Nodes *, int tensor, int k); /* result k, without an activa
 void nodes_refuse(Nodes *, const char *why);
 
 int nodes_permuted(Nodes *, int tensor, int n, const int64_t *perm);
-int nodes_channels_first(Nodes *, int tensor); /* of [n, height, width, channels] */
+int nodes_channels_first(Nodes *, int tensor); /* transposes [n, height, width, channels] */
 int nodes_channels_last(Nodes *, int tensor);
 /* Numbers of a constant input, at most MOST_DIMS * 2; -1: not constant. */
 int nodes_list(const Nodes *, int k, int64_t *to);

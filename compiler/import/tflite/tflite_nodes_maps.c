@@ -11,13 +11,13 @@ static int inputs(Nodes *n, int *in) {
   return count;
 }
 
-/* One node with the same inputs. */
+/* One ONNX node with the inputs of the operator. */
 void nodes_same(Nodes *n) {
   int in[MOST_DIMS];
   nodes_finish(n, nodes_apply(n, n->onnx_name, inputs(n, in), in));
 }
 
-/* The same for any number of inputs. */
+/* One ONNX node with any number of inputs. */
 void nodes_sum(Nodes *n) {
   int *in = NEW_ARRAY(n->arena, int, n->op->nin + 1);
   for (int i = 0; i < n->op->nin; i++) in[i] = nodes_in(n, i);
@@ -79,7 +79,8 @@ void nodes_select(Nodes *n) {
   nodes_finish(n, nodes_apply(n, "Where", 3, in));
 }
 
-/* The results of both branches, which are read before the IF. */
+/* An If node, whose inputs are the condition and the results of both branches, which were appended before it.
+ */
 void nodes_if(Nodes *n) {
   int *in = NEW_ARRAY(n->arena, int, n->op->nin + 1);
   for (int i = 0; i < n->op->nin; i++) in[i] = nodes_in(n, i);
@@ -151,7 +152,7 @@ void nodes_embedding(Nodes *n) {
   nodes_finish(n, nodes_apply(n, "Gather", 2, in));
 }
 
-/* One-hot of 0 and 1, then scaled to its two numbers. */
+/* One-hot of 1 and 0, then scaled to the operator's two numbers. */
 void nodes_one_hot(Nodes *n) {
   static const int64_t two = 2;
   Tensor *ends = tensor_new(n->arena, TENSOR_FLOAT, 1, &two);

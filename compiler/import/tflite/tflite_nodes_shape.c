@@ -20,7 +20,8 @@ void nodes_reshape(Nodes *n) {
 void nodes_squeeze(Nodes *n) {
   const bool listed = n->op->nlist > 0;
   int64_t *list = NEW_ARRAY(n->arena, int64_t, n->op->nlist + 1);
-  for (int i = 0; i < n->op->nlist; i++) /* counted from the end without the parts of complex numbers */
+  /* an axis counted from the end does not count the dimension of real and imaginary parts */
+  for (int i = 0; i < n->op->nlist; i++)
     list[i] = n->op->list[i] < 0 && nodes_complex(n) ? n->op->list[i] - 1 : n->op->list[i];
   const int in[] = {nodes_in(n, 0), listed ? nodes_integers(n, n->op->nlist, list) : 0};
   nodes_finish(n, nodes_apply(n, "Squeeze", listed ? 2 : 1, in));
@@ -114,7 +115,8 @@ void nodes_gather(Nodes *n) {
   nodes_finish(n, made);
 }
 
-/* Positions of the only image by constant pairs (0, position), [1, n, 2], are those of GATHER. */
+/* GATHER_ND with constant pairs (0, position) in a tensor [1, n, 2]: it selects positions of the only image,
+ * like GATHER. */
 void nodes_gather_nd(Nodes *n) {
   const TflTensor *at = nodes_tensor(n, 1);
   const int t = nodes_in(n, 1);
@@ -160,10 +162,10 @@ void nodes_slice(Nodes *n) {
 
 /* The effect of STRIDED_SLICE on each dimension of its input. */
 typedef struct Spec {
-  int rank, result;    /* result: its rank, including new dimensions and those that are dropped */
+  int rank, result;    /* result: rank of the result, with new dimensions and before dimensions are dropped */
   int from[MOST_DIMS]; /* by dimension of the input: its entry in the lists; -1: the whole dimension */
   int64_t drop[MOST_DIMS], add[2 * MOST_DIMS];
-  int ndrop, nadd; /* dropped dimensions of the input; new ones of the result */
+  int ndrop, nadd; /* numbers of dropped dimensions of the input, and of new dimensions of the result */
 } Spec;
 
 static bool read_spec(const Nodes *n, int entries, Spec *s) {
@@ -202,7 +204,7 @@ static void bounds(const Nodes *n, const Spec *s, int64_t list[3][2 * MOST_DIMS]
   }
 }
 
-/* For bounds computed from sizes: without ellipsis and new dimensions. */
+/* STRIDED_SLICE with bounds that are computed from sizes, without an ellipsis and new dimensions. */
 static int slice_computed(Nodes *n, int entries) {
   const int64_t *mask = n->op->mask;
   int64_t number[3][MOST_DIMS], axes[MOST_DIMS];
@@ -264,7 +266,8 @@ void nodes_reverse(Nodes *n) {
 }
 
 /* ---- borders ---- */
-/* Before and after each dimension; ONNX has all sizes before first. */
+/* TensorFlow Lite lists the sizes before and after each dimension; ONNX lists all sizes before, then all
+ * sizes after. */
 void nodes_pad(Nodes *n) {
   int64_t side[2 * MOST_DIMS], pads[2 * MOST_DIMS];
   const int rank = nodes_rank(n, 0);

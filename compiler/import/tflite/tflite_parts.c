@@ -60,7 +60,8 @@ static TflOperator *insert_operator(Parts *p, const TflOperator *of, int code, i
   return &p->op.data[p->op.n - 1];
 }
 
-/* Elements from `low` on along an axis; shrink: one element, without the dimension. */
+/* Adds a slice of the elements from `low` on along an axis; shrink: a slice of one element, without that
+ * dimension. */
 static void add_slice(Parts *p, const TflOperator *of, int x, int axis, int64_t low, int64_t size,
                       bool shrink, int out) {
   const TflTensor *t = &p->tensor.data[x];
@@ -120,7 +121,7 @@ static bool join_pack(Parts *p, const TflOperator *op) {
   int *in = NEW_ARRAY(p->arena, int, op->nin + 1);
   for (int i = 0; i < op->nin; i++) {
     if (op->in[i] < 0) return false;
-    TflTensor one = p->tensor.data[op->in[i]]; /* with the dimension */
+    TflTensor one = p->tensor.data[op->in[i]]; /* the operand with the new dimension */
     if (one.size * op->nin != out.size || one.data) return false;
     one.name = "";
     one.rank = out.rank;
@@ -136,8 +137,8 @@ static bool join_pack(Parts *p, const TflOperator *op) {
   return true;
 }
 
-/* STRIDED_SLICE with an entry for each dimension of its input: an ellipsis is all dimensions without one;
- * new dimensions are only in its result. */
+/* Converts a STRIDED_SLICE to one with an entry for each dimension of its input. An ellipsis stands for all
+ * dimensions without an entry; new dimensions are only in the result. */
 static bool spread_slice(Parts *p, const TflOperator *op) {
   int64_t list[3][TFLITE_RANK], full[3][TFLITE_RANK], mask[3] = {0};
   const int x = op->nin == 4 ? op->in[0] : -1, n = x < 0 ? -1 : read_numbers(p, op, 1, TFLITE_RANK, list[0]);

@@ -8,11 +8,12 @@
 typedef VEC(TflTensor) TflTensors;
 /* The numbers of a constant list; -1: it is not constant, or has more than `most`. */
 int tflite_integers(const TflTensor *, int most, int64_t *to);
-int tflite_add_integers(Arena *, TflTensors *, int n, const int64_t *list); /* as a constant: its tensor */
+/* Adds a constant list; returns the number of its tensor. */
+int tflite_add_integers(Arena *, TflTensors *, int n, const int64_t *list);
 
-/* Converts a model that holds rows of earlier calls in variables to a model of a sequence of many calls, if
- * all its variables are used so; its outputs are those of the calls, one after the other. narrow: rows are
- * stored without their width, which is 1. */
+/* Converts a model that keeps rows of earlier calls in variables to a model of a sequence of many calls, if
+ * this is the only use of its variables. Its outputs are the outputs of the calls, one after the other.
+ * narrow: rows are stored without their width, which is 1. */
 void tflite_raise(Arena *, TflModel *, bool narrow);
 /* Converts SPLIT, SPLIT_V, UNPACK, PACK, and GATHER of constant indices to slices and joins; slices with an
  * ellipsis or new dimensions become plain ones. */

@@ -9,7 +9,7 @@
 /* ---- weights as floats ---- */
 enum { HALF = TFL_FLOAT16 };
 
-static double half_float(uint32_t bits) { /* half precision */
+static double half_float(uint32_t bits) { /* the value of a half-precision number */
   const int e = (int)(bits >> 10 & 31);
   const double part = bits & 1023, sign = bits >> 15 ? -1 : 1;
   if (e == 31) return part > 0 ? (double)NAN : sign * (double)INFINITY;
@@ -38,7 +38,7 @@ static float weight_float(const TflTensor *t, int64_t i, int64_t inner) {
   return (float)(q - t->zero) * t->scale[t->scales > 1 ? i / inner % t->scales : 0];
 }
 
-/* False: it needs more memory than a model of that size may. */
+/* Converts a constant to floats. False: it needs more memory than is allowed for a model of that size. */
 static bool as_floats(Arena *arena, const TflTensor *from, TflTensor *to, size_t *room) {
   if ((size_t)from->size > *room) return false;
   *room -= (size_t)from->size;
@@ -108,7 +108,7 @@ static int *count_readers(Arena *arena, const TflModel *m) {
   return readers;
 }
 
-/* The only operator that has a tensor as its first input; NULL: several or none. */
+/* The only operator that reads a tensor, as its first input; NULL: several or none. */
 static TflOperator *only_tfl_reader(const TflModel *m, const int *readers, int tensor) {
   for (int o = 0; o < m->noperators && readers[tensor] == 1; o++)
     if (m->op[o].nin && m->op[o].in[0] == tensor && m->op[o].nout == 1 && m->op[o].out[0] >= 0)
@@ -116,7 +116,7 @@ static TflOperator *only_tfl_reader(const TflModel *m, const int *readers, int t
   return NULL;
 }
 
-/* n constants, at most two axes of two numbers. */
+/* Reads n constant integers: at most two numbers for each of two axes. */
 static bool small_integers(const TflModel *m, const TflOperator *op, int input, int n, int64_t *to) {
   const TflTensor *t = input < op->nin && op->in[input] >= 0 ? &m->tensor[op->in[input]] : NULL;
   if (!t || !t->data || t->code != TFL_INT32 || t->size != n) return false;
@@ -144,7 +144,7 @@ static void become_same(TflModel *m, TflOperator *op) {
 
 typedef struct Blocks {
   TflOperator *apart, *more, *conv, *less, *together; /* more, less: EXPAND_DIMS and SQUEEZE, or NULL */
-  int axes;                                           /* 2, or 1 of sequences */
+  int axes;                                           /* 2; for sequences 1 */
   int64_t block[2], pad[4], crop[4];
 } Blocks;
 
@@ -180,15 +180,15 @@ static const int64_t *window_of(const TflModel *m, const TflOperator *conv) {
   return w && w->rank == 4 ? &w->dim[1] : NULL;
 }
 
-/* The convolution with the block as its dilation, and the padding minus the crop as its padding; only if the
- * crop is not larger. */
+/* Changes the convolution: the block becomes its dilation, and the padding minus the crop its padding. False
+ * if the crop is larger than the padding. */
 static bool become_dilated(TflModel *m, Blocks *b) {
   TflOperator *conv = b->conv;
   const TflTensor *x = &m->tensor[b->apart->in[0]], *y = &m->tensor[b->together->out[0]];
   const int64_t *window = window_of(m, conv);
   int64_t border[4] = {0}, dilation[2] = {1, 1};
   const TflTensor *in = &m->tensor[conv->in[0]];
-  int first = 0; /* the axis of the convolution for the first block dimension */
+  int first = 0; /* the convolution's axis of the first block dimension */
   if (b->axes == 1 && in->rank == 4 && in->dim[1] == 1 && window && window[0] == 1) first = 1;
   if (!window || conv->same || x->size < 0 || y->size < 0) return false;
   for (int a = 0; a < 2; a++)
@@ -207,7 +207,7 @@ static bool become_dilated(TflModel *m, Blocks *b) {
   TflTensor *to = &m->tensor[conv->out[0]];
   if (!b->more) return copy_shape(to, y), become_same(m, b->together), true;
   TflTensor *wide = &m->tensor[b->more->out[0]];
-  for (int k = 0; k < 2; k++) { /* [1, length, channels] with an axis of 1 */
+  for (int k = 0; k < 2; k++) { /* [1, length, channels] with an inserted axis of size 1 */
     TflTensor *t = k ? to : wide;
     const TflTensor *of = k ? y : x;
     t->rank = 4;
@@ -258,7 +258,7 @@ static void need(Order *r, int tensor) {
   r->stack[r->depth++] = o;
 }
 
-/* An operator that produces an input of this one and has not been visited; -1: none. */
+/* An operator that was not visited yet and produces an input of this one; -1: none. */
 static int waits_for(const Order *r, const TflOperator *op) {
   for (int i = 0; i < op->nin; i++) {
     const int o = op->in[i] < 0 ? -1 : r->maker[op->in[i]];
@@ -278,8 +278,8 @@ static bool is_of_state(const TflModel *m, const TflOperator *op) {
   return tflite_keeps_state(m, op) || op->code == TFL_STATE || op->code == TFL_UPDATE;
 }
 
-/* The operators that the outputs need, each after its operands, otherwise in the file's order. With state,
- * this includes all state updates. */
+/* Keeps the operators that the outputs need, each after its operands and otherwise in the file's order. With
+ * state, all state updates are also kept. */
 void tflite_sort(Arena *arena, TflModel *m) {
   Order r = {.m = m};
   r.maker = NEW_ARRAY(arena, int, m->ntensors + 1);
@@ -352,7 +352,7 @@ bool tflite_is_quantized(const TflModel *m) {
 
 static void prepare_model(Arena *arena, TflModel *m, size_t bytes, bool raises) {
   size_t room =
-      8 * bytes + (1 << 20); /* limit in elements: several tensors may share a buffer, but rarely do */
+      8 * bytes + (1 << 20); /* number of elements: several tensors may share a buffer, but rarely do */
   fold_conversions(arena, m, &room);
   tflite_keep_variables(arena, m);
   tflite_sort(arena, m);

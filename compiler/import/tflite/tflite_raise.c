@@ -17,7 +17,7 @@ typedef struct TflRows {
   int64_t n;    /* new rows per call */
   int64_t low, high;
   int64_t row[2]; /* width and channels of a row */
-  int rank;       /* 4: with a width */
+  int rank;       /* of the tensor; 4: rows have a width */
 } TflRows;
 
 typedef struct Raising {
@@ -50,7 +50,7 @@ static bool read_rows(const TflTensor *t, int64_t *rows, TflRows *to) {
   return true;
 }
 
-/* All rows of a call, and none of earlier ones. */
+/* Whether a tensor consists of all new rows of a call, without rows of earlier calls. */
 static bool has_new_rows(const TflRows *x) { return x->low == 0 && x->high == x->n && !x->flat; }
 static int64_t count_of(const TflRows *x) { return x->high - x->low; }
 
@@ -173,7 +173,7 @@ static bool raise_reshape(Raising *r, const TflOperator *op) {
   int64_t rows;
   if (!x || x->flat || out->size != count_of(x) * x->row[0] * x->row[1] || !read_rows(out, &rows, to))
     return false;
-  if (out->rank == 2 && count_of(x) > 1) { /* for a dense layer over all rows */
+  if (out->rank == 2 && count_of(x) > 1) { /* the operand of a dense layer over all rows */
     const int rank = to->rank;
     *to = *x;
     to->rank = rank;
@@ -196,7 +196,7 @@ static bool initially_zero(const TflTensor *t, const TflTensor *initial) {
   return true;
 }
 
-/* A state begins with zeros; its rows are those of a sequence that is not known yet. */
+/* The state must be zeros at first. Its rows belong to a sequence that is not known yet. */
 static bool raise_state(Raising *r, const TflOperator *op) {
   TflRows *to = &r->rows[op->out[0]];
   const TflTensor *t = &r->m->tensor[op->out[0]];
@@ -207,7 +207,7 @@ static bool raise_state(Raising *r, const TflOperator *op) {
   return true;
 }
 
-/* concat(state, x) along the rows: x, with the earlier rows that the state holds. */
+/* concat(state, x) along the rows: the rows of x, after the earlier rows in the state. */
 static bool raise_ring(Raising *r, const TflOperator *op) {
   TflRows *state = &r->rows[op->in[0]], *to = &r->rows[op->out[0]];
   const TflRows *x = raised_rows(r, op, 1);
@@ -215,7 +215,7 @@ static bool raise_ring(Raising *r, const TflOperator *op) {
       state->sequence >= 0 || state->low >= 0 || state->row[0] != x->row[0] || state->row[1] != x->row[1])
     return false;
   const int64_t history = -state->low;
-  state->known = true; /* it has one reader */
+  state->known = true; /* it has only this reader */
   *to = *x;
   to->low = state->low = -history;
   state->high = 0;
@@ -224,14 +224,14 @@ static bool raise_ring(Raising *r, const TflOperator *op) {
   return true;
 }
 
-/* The next call must find the last rows of the same sequence. */
+/* An update must store the last rows of the same sequence, which the next call reads. */
 static bool raise_update(Raising *r, const TflOperator *op) {
   const TflRows *state = raised_rows(r, op, 0), *x = raised_rows(r, op, 1);
   return state && x && !x->flat && state->sequence == x->sequence && x->high == x->n &&
          count_of(x) == count_of(state);
 }
 
-/* Bounds of a slice that is constant, with the masks of bounds that are left out. */
+/* Reads the bounds of a slice, which must be constant. The masks tell which bounds are left out. */
 static bool read_bounds(const Raising *r, const TflOperator *op, const TflTensor *t,
                         int64_t bound[3][TFLITE_RANK]) {
   for (int k = 0; k < 3; k++) {
@@ -249,7 +249,7 @@ static bool read_bounds(const Raising *r, const TflOperator *op, const TflTensor
   return !op->mask[2] && !op->mask[3] && !op->mask[4] && !op->relative;
 }
 
-/* Rows are cut from the same sequence, other dimensions from each row. */
+/* A slice along the rows selects rows of the same sequence; along other dimensions it slices each row. */
 static bool raise_slice(Raising *r, const TflOperator *op) {
   const TflRows *x = raised_rows(r, op, 0);
   const TflTensor *in = &r->m->tensor[op->in[0]];
@@ -285,7 +285,7 @@ static bool raise_concat(Raising *r, const TflOperator *op) {
 }
 
 /* ---- windows ---- */
-/* The window of `kernel` rows has padding in the place of rows before the first call. */
+/* Adds padding to a window of `kernel` rows, in the place of rows before the first call. */
 static bool raise_window(TflOperator *to, const TflRows *x, int64_t kernel) {
   const int64_t before = -x->low, reach = to->dilation[0] * (kernel - 1), stride = to->stride[0];
   if (to->same && (kernel > 1 || stride > 1)) return false; /* each call pads its own rows */
@@ -298,7 +298,7 @@ static bool raise_window(TflOperator *to, const TflRows *x, int64_t kernel) {
   return true;
 }
 
-/* An operator with such a window: the same on the sequence. */
+/* Applies an operator with such a window to the whole sequence. */
 static bool raise_windowed(Raising *r, const TflOperator *op, const TflRows *x, int64_t kernel) {
   const int64_t stride = op->stride[0];
   TflOperator window = *op;
@@ -342,7 +342,7 @@ static bool raise_dense(Raising *r, const TflOperator *op) {
   vec_push(r->arena, r->tensor, filter);
   const int weight = r->tensor.n - 1, made = r->rows[op->out[0]].sequence;
   int from = x->sequence, to = made;
-  if (!r->narrow || x->row[0] > 1) { /* its images have four dimensions */
+  if (!r->narrow || x->row[0] > 1) { /* images are not converted to sequences: they have four dimensions */
     const int64_t row[2] = {1, w->dim[0]};
     if (image.rank != 4) {
       from = add_raised(r, &image, x->n, x->row, 4);

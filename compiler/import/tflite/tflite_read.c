@@ -38,8 +38,8 @@ typedef struct Reader {
   TflModel *model;
   FlatVector codes, buffers;
   Table names; /* of tensors */
-  size_t room; /* remaining bytes for densified constants */
-  size_t more; /* remaining tensors and operators for branches */
+  size_t room; /* number of bytes that sparse constants may still need */
+  size_t more; /* number of tensors and operators that branches may still add */
   const char *why;
 } Reader;
 
@@ -77,7 +77,7 @@ static bool read_tensor_shape(Reader *r, FlatTable table, TflTensor *tensor) {
   bool empty = false;
   tensor->size = 1;
   tensor->rank = (int)shape.n;
-  if (shape.n > TFLITE_RANK) return tensor->rank = -1, true; /* reported when it is used */
+  if (shape.n > TFLITE_RANK) return tensor->rank = -1, true; /* reported if the tensor is used */
   for (int d = 0; d < tensor->rank; d++) {
     const int64_t n = flat_int_at(&r->flat, shape, (uint32_t)d, 4);
     if (n < -1 || (n > 0 && tensor->size > INT32_MAX / n)) return bad(r, "a tensor has an invalid size");
@@ -144,7 +144,7 @@ static bool read_sparse(Reader *r, FlatTable sparsity, TflTensor *tensor, FlatVe
   return tensor->data = data, true;
 }
 
-/* Bytes in the table, or at an offset in the file. */
+/* Finds the bytes of a tensor in its table, or at an offset in the file. */
 static bool read_data(Reader *r, FlatTable table, TflTensor *tensor) {
   const uint64_t index = (uint64_t)flat_int(&r->flat, table, TENSOR_BUFFER, 4, 0);
   if (index >= r->buffers.n) return bad(r, "a tensor's buffer does not exist");
@@ -167,7 +167,7 @@ static bool read_data(Reader *r, FlatTable table, TflTensor *tensor) {
   return true;
 }
 
-/* Its name for --outputs and messages. */
+/* The tensor's name for --outputs and messages. */
 static const char *named_tensor(Reader *r, const char *name, int tensor) {
   while (!*name || table_find(&r->names, name))
     name = arena_printf(r->arena, "%s%st%d", name, *name ? "_" : "", tensor);
@@ -254,7 +254,8 @@ static void read_pair(Reader *r, FlatTable options, int field, int64_t otherwise
 static void read_tfl_window(Reader *r, FlatTable options, TflOperator *op) {
   Flat *flat = &r->flat;
   const bool pool = op->code == TFL_AVERAGE_POOL_2D || op->code == TFL_MAX_POOL_2D;
-  const int more = op->code == TFL_DEPTHWISE_CONV_2D; /* its multiplier follows from the shapes */
+  /* skips the option depth_multiplier, which follows from the shapes */
+  const int more = op->code == TFL_DEPTHWISE_CONV_2D;
   op->same = flat_int(flat, options, 0, 1, 0) == 0;
   read_pair(r, options, 1, 0, op->stride);
   op->activation = (int)flat_int(flat, options, pool ? 5 : 3 + more, 1, 0);
@@ -440,7 +441,7 @@ static TflModel *read_called(Reader *r, FlatVector graphs, int64_t index, int de
   return read ? called.model : NULL;
 }
 
-/* Inputs of an IF follow its condition. */
+/* The caller's tensor for a tensor of a branch. The inputs of an IF follow its condition. */
 static int in_branch(const TflModel *branch, const TflOperator *choice, int tensor, int first) {
   for (int i = 0; i < branch->ninputs; i++)
     if (branch->input[i] == tensor) return choice->in[(choice->code == TFL_IF) + i];
@@ -491,7 +492,7 @@ static bool inline_branches(Reader *r, FlatVector graphs, int o, int depth) {
 /* Replaces a composite by the operators of its graph; it becomes the last of them. */
 static bool inline_composite(Reader *r, FlatVector graphs, int o, int depth) {
   const TflOperator call = r->model->op[o];
-  if (call.nout != 1) return true; /* refused as it is */
+  if (call.nout != 1) return true; /* stays a composite, which is refused later */
   const TflModel *m = read_called(r, graphs, call.list[0], depth);
   if (!m) return false;
   if (m->ninputs != call.nin || m->noutputs != 1)

@@ -34,7 +34,7 @@ static bool any_given(const TflOperator *op, int first, int n) {
   return false;
 }
 
-/* The reason why its form is not supported, or NULL. */
+/* The reason why this form of LSTM is not supported, or NULL. */
 static const char *lstm_refusal(const TflOperator *op) {
   if (any_given(op, LSTM_PEEPHOLES, 3)) return "it has peepholes";
   if (any_given(op, LSTM_NORMS, LSTM_GATES)) return "it has layer norms";
@@ -46,7 +46,7 @@ static const char *lstm_refusal(const TflOperator *op) {
   return NULL;
 }
 
-/* A weight of a gate: [units][columns]. */
+/* Whether an input is a weight of a gate: [units][columns]. */
 static bool is_gate_weight(Making *k, const TflOperator *op, int input, int64_t units, int64_t columns) {
   const TflTensor *w = tfl_in(k, op, input);
   if (!w) return tfl_no(k, op, "a weight is missing");
@@ -204,7 +204,8 @@ static void put_svdf_arrays(Making *k, const TflOperator *op, const char *layer)
   tfl_array(k, arena_printf(k->arena, "%s.bias", layer), I32, 1, &bias->size, b);
 }
 
-/* The kernels do not apply its activation: with RELU the lowest number of the value is 0. */
+/* The kernels do not apply the activation of SVDF. So relu is only written if the lowest int8 number of the
+ * result represents 0. */
 bool tfl_svdf(Making *k, const TflOperator *op) {
   const TflTensor *out = tfl_out(k, op);
   if (!tfl_value(k, op, op->in[0]) || !check_svdf(k, op)) return false;
@@ -267,7 +268,7 @@ static int projection_start(Nodes *n, const Tensor *b) {
   return nodes_constant(n, t);
 }
 
-/* Biases, each of which may be missing, and zeros. */
+/* The biases of the gates, each of which may be missing, followed by zeros. */
 static Tensor *lstm_biases(Nodes *n, int64_t units) {
   static const int order[] = {0, 3, 1, 2};
   const int64_t dim[] = {1, 2 * LSTM_GATES * units};
@@ -281,7 +282,7 @@ static Tensor *lstm_biases(Nodes *n, int64_t units) {
   return t;
 }
 
-/* Comments on its state, and on weights of another type than the values. */
+/* Adds comments on the state of a layer, and on weights of another type than the values. */
 static void note_state(Nodes *n, OnnxNode *node) {
   node->keeps = n->op->stateful;
   if (!n->op->stateful)

@@ -11,7 +11,7 @@ static const char *reshape_text(Making *k, const TflTensor *out) {
   return shape.rank == 1 ? "flatten" : arena_printf(k->arena, "reshape(%s)", shape_text(k->arena, shape));
 }
 
-/* The layer name for the scale of the moved value, if nothing else reads it. */
+/* The layer name of the moved value for its scale, if the move is its only user; otherwise NULL. */
 static const char *moved_layer(const Making *k, const TflOperator *op) {
   const int from = k->same[op->in[0]];
   return k->reads[from] == 1 ? k->layer[from] : NULL;
@@ -94,7 +94,7 @@ static bool pad_value(Making *k, const TflOperator *op, double *value) {
   if (!number->data || number->size != 1 || !number->known || number->elem != out->elem ||
       (number->elem != F32 && number->scales > 1))
     return tfl_no(k, op, "its padding value must be a constant of its type");
-  if (number->elem == I8) /* in the scale of the result, whatever its own is */
+  if (number->elem == I8) /* the number has the scale of the result, even if the model gives it another one */
     *value = (double)((float)((int8_t)number->data[0] - out->zero) * out->scale[0]);
   else if (number->elem == I16) {
     int16_t q;
@@ -169,7 +169,7 @@ static bool read_part(Making *k, const TflOperator *op, Part part[TFLITE_RANK]) 
   return true;
 }
 
-/* Calls that slice positions, then channels; returns the resulting shape. */
+/* Writes calls that slice positions, then channels; returns the resulting shape. */
 static Shape put_part(Making *k, const TflOperator *op, const Part *part, Text *to) {
   const TflTensor *in = tfl_in(k, op, 0);
   const int c = in->rank - 1;
@@ -186,7 +186,7 @@ static Shape put_part(Making *k, const TflOperator *op, const Part *part, Text *
     shape.dim[d - 1] = (p.high - p.low + p.step - 1) / p.step;
   }
   if (cuts) text_put(to, "crop([%s])", cut.s);
-  if (step[0] > 1 || step[1] > 1) tfl_layer(k, "maxpool"); /* counted, like layers without a name */
+  if (step[0] > 1 || step[1] > 1) tfl_layer(k, "maxpool"); /* counts as a maxpool in later names */
   if (c == 3 && (step[0] > 1 || step[1] > 1))
     text_put(to, "%smaxpool(1x1, stride=%" PRId64 "x%" PRId64 ")", to->n ? " -> " : "", step[0], step[1]);
   if (c == 2 && step[0] > 1) text_put(to, "%smaxpool(1, stride=%" PRId64 ")", to->n ? " -> " : "", step[0]);
@@ -275,7 +275,7 @@ static int64_t tfl_nearest_source(const TflOperator *op, int64_t in, int64_t out
   return from < (float)(in - 1) ? (int64_t)from : in - 1;
 }
 
-/* Are the elements those of resize, with the element below or the nearest center? */
+/* Does resize select the same elements: the element below, or the nearest center? */
 static bool tfl_nearest_fits(const TflOperator *op, const TflTensor *in, const TflTensor *out, bool exact) {
   enum { MOST = 1 << 16 };
   for (int d = 1; d < 3; d++) {

@@ -5,20 +5,20 @@
 #include <string.h>
 #include "import/tflite/flat.h"
 
-enum { ORDER, BLOCKS, LEVELS };                                              /* SparsityParameters */
-enum { FORMAT, DENSE_SIZE, SEGMENTS_TYPE, SEGMENTS, INDICES_TYPE, INDICES }; /* DimensionMetadata */
+enum { ORDER, BLOCKS, LEVELS }; /* fields of SparsityParameters */
+enum { FORMAT, DENSE_SIZE, SEGMENTS_TYPE, SEGMENTS, INDICES_TYPE, INDICES }; /* fields of DimensionMetadata */
 enum { MOST_LEVELS = 16 };
 
-typedef struct List { /* int32, uint16 or uint8 indices */
+typedef struct List { /* a list of int32, uint16 or uint8 indices */
   FlatVector at;
   int width;
 } List;
 
 typedef struct Level {
   bool dense;
-  int64_t size;         /* of a dense one */
+  int64_t size;         /* size of a dense level */
   List segment, index;  /* of others */
-  int dimension, block; /* block: the size of blocks along it, if the level is a block dimension */
+  int dimension, block; /* block: the size of blocks along the dimension, if the level is inside blocks */
 } Level;
 
 typedef struct Sparse {
@@ -29,7 +29,7 @@ typedef struct Sparse {
   FlatVector values;
   int width;
   uint8_t *to;
-  uint64_t used, steps, most; /* values; indices visited, and their limit */
+  uint64_t used, steps, most; /* number of values used; number of indices visited, and its limit */
   int64_t at[MOST_LEVELS];
 } Sparse;
 
@@ -63,7 +63,7 @@ static bool read_levels(Sparse *s, Flat *flat, FlatTable sparsity) {
     level->segment = read_sparse_list(flat, table, SEGMENTS_TYPE, SEGMENTS);
     level->index = read_sparse_list(flat, table, INDICES_TYPE, INDICES);
     if (of < 0 || of >= s->levels || dimension < 0 || dimension >= s->rank) return false;
-    if ((of >= s->rank) != (i >= s->rank)) return false; /* blocks are innermost */
+    if ((of >= s->rank) != (i >= s->rank)) return false; /* the levels of blocks are the last ones */
     level->dimension = (int)dimension;
     level->block = i < s->rank ? 0 : (int)level->size;
     if (i >= s->rank && (!level->dense || level->size < 1 || level->size > s->dim[dimension])) return false;

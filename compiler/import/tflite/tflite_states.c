@@ -7,7 +7,7 @@
 
 typedef struct TflVariable {
   const TflTensor *initial;
-  int read, assigned; /* tensors, -1: none */
+  int read, assigned; /* numbers of tensors; -1: none */
   int read_op, assign_op;
 } TflVariable;
 
@@ -35,8 +35,8 @@ static TflVariable *variable_of(Resolving *r, int tensor) {
   return variable;
 }
 
-/* Are all variables assigned in the first call, and read and assigned outside of branches with the same type?
- */
+/* Is every variable assigned in the first call, and read and assigned outside of branches, always with the
+ * same type? */
 static bool all_known(Resolving *r) {
   const TflModel *m = r->m;
   bool any = false;
@@ -76,8 +76,8 @@ static void resolve_operator(Resolving *r, int o) {
 
 static void become_state(Resolving *r, TflVariable *v) {
   TflModel *m = r->m;
-  if (v->read < 0) return; /* it has no reader */
-  if (v->assigned < 0) {   /* it is constant */
+  if (v->read < 0) return; /* the variable is never read */
+  if (v->assigned < 0) {   /* the variable is constant */
     m->tensor[v->read].data = v->initial->data;
     return;
   }
@@ -164,6 +164,6 @@ bool tfl_update(Making *k, const TflOperator *op) {
     return tfl_no(k, op, "it is assigned a value with another scale, which its reference kernel ignores");
   if (from != k->current) text_put(&k->text, "%s -> ", k->value[from]);
   text_put(&k->text, "update(%s)\n", k->value[k->same[op->in[0]]]);
-  k->current = -1; /* the value has the name of the update */
+  k->current = -1; /* the next statement reads the value by name */
   return true;
 }
