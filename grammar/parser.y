@@ -22,8 +22,8 @@
   int cnn_lex(CNN_STYPE *value, CNN_LTYPE *where, struct Parser *p);
 }
 %code top {
-  /* What bison itself writes converts freely between its small integer types, and counts errors that
-   * nobody asks for. */
+  /* The code that bison generates converts between small integer types, and counts errors in an unused
+   * variable. */
   #pragma GCC diagnostic ignored "-Wconversion"
   #pragma GCC diagnostic ignored "-Wsign-conversion"
   #pragma GCC diagnostic ignored "-Wunused-but-set-variable"
@@ -31,10 +31,10 @@
 %code {
   static void cnn_error(const CNN_LTYPE *at, struct Parser *p, const char *message);
 
-  /* Right recursion (unary minus, ?:, else if) is the only thing that grows the stack beyond the nesting
-   * of brackets. */
+  /* Apart from nested brackets, only right recursion (unary minus, ?:, else if) makes the stack grow. */
   #define YYMAXDEPTH 4000
-  /* A span covers its first to its last symbol; an empty rule sits at the end of what precedes it. */
+  /* The span of a rule is from its first to its last symbol; an empty rule is at the end of the symbol
+   * before it. */
   #define YYLLOC_DEFAULT(cur, rhs, n) ((cur) = (n) \
     ? (Span){p->source, YYRHSLOC(rhs, 1).start, YYRHSLOC(rhs, n).end} \
     : (Span){p->source, YYRHSLOC(rhs, 0).end, YYRHSLOC(rhs, 0).end})
@@ -106,7 +106,7 @@ decl : IMPORT STRING          { Import *import = NEW(p->arena, Import);
      | NET net_name net_given body { net_add(p, @$, $2, &$3, $4); }
      | TRAIN train_body       { (void)$2; train_misplaced(p, @1); } ;
 
-/* Nothing but names stands there, so a keyword is one, too. */
+/* Only a name is possible here, so a keyword is accepted as a name, too. */
 net_name : argument_name ;
 
 net_given : %empty              { $$ = (Arguments){0}; }
@@ -124,8 +124,8 @@ param : NAME             { $$ = (Parameter){$1, NULL}; }
       | NAME ASSIGN expr { $$ = (Parameter){$1, $3}; } ;
 
 /* ---- statements ---- */
-/* After an error the tokens up to the end of the statement are dropped; a body among them is read
- * nevertheless, so that its braces are in order. */
+/* After an error, the tokens up to the end of the statement are dropped. A body among them is parsed
+ * nevertheless, so that its braces match. */
 body : LBRACE items RBRACE            { $$ = body_make(p, @$, $2); }
      | LBRACE items item RBRACE       { vec_push(p->arena, $2->v, $3); $$ = body_make(p, @$, $2); }
      | LBRACE items error RBRACE      { yyerrok; $$ = body_make(p, @$, $2); }
@@ -199,7 +199,7 @@ settings : %empty             { $$ = NEW(p->arena, ArgumentList); }
 setting : argument_name ASSIGN expr { $$ = (Argument){$1, $3, @$}; } ;
 
 /* ---- chains ---- */
-/* Nothing is called nn.Conv2d here: it is read so that the message can be about its name. */
+/* No operator has a name such as nn.Conv2d: it is parsed so that the message can contain the name. */
 chain : call                  { FIRST($$, Chain, $1); }
       | dotted                { $$ = NEW(p->arena, Chain); $$->head = $1; }
       | chain ARROW call      { NEXT($$, $1, $3); }
@@ -213,7 +213,7 @@ call : NAME                   { $$ = (Call){$1, {.span = {p->source, @1.end, @1.
      | NAME DOT names LPAREN given RPAREN { $$ = (Call){ident_qualified(p, @1, @3), $5, @$};
                                 $$.args.span = (Span){p->source, @4.start, @6.end}; } ;
 
-/* A value that cannot be taken for an operator. */
+/* A value that cannot be mistaken for an operator. */
 dotted : IN                   { $$ = expr_word(p, $1); }
        | IN DOT names         { NameList *all; FIRST(all, NameList, $1);
                                 for (int i = 0; i < $3->v.n; i++)
@@ -249,8 +249,8 @@ argument_name : NAME | word | IN | AND | OR | NOT | TRUE | FALSE ;
 
 word : choice | NET | BLOCK | CONST | REPEAT | IF | ELSE | IMPORT | AS ;
 
-/* Keywords that may be an argument's choice, as in target=labels. The others are left out, so that what
- * misses a value before them is noticed. */
+/* Keywords that may be the choice of an argument, as in target=labels. Other keywords are excluded, so
+ * that a missing value before them is reported. */
 choice : INPUT | OUTPUT | LABELS | TRAIN ;
 
 /* ---- expressions ---- */
@@ -298,7 +298,7 @@ list : LBRACK RBRACK          { $$ = expr_list(p, @$, NULL); }
 exprs : expr                  { FIRST($$, ExprList, $1); }
       | exprs COMMA expr      { NEXT($$, $1, $3); } ;
 %%
-/* Only what is not a syntax error comes here: the stack is full. */
+/* Called only if the stack is full: syntax errors are reported elsewhere. */
 static void cnn_error(const CNN_LTYPE *at, struct Parser *p, const char *message) {
   (void)message;
   if (!p->given_up) diag_report(p->diags, DIAG_too_deep, *at, NULL, "this is nested too deeply");

@@ -257,7 +257,7 @@ typedef struct StreamLayer {
   bool flows;           /* rows of an endless sequence; otherwise the whole value */
   int64_t rows, offset; /* the call computes rows k*rows + offset .. (k + 1)*rows + offset - 1 */
   int64_t history;      /* rows kept for later calls */
-  bool gathers;         /* in a gather ring, of which it reads few rows */
+  bool gathers;         /* its history is a gather ring, of which few rows are read */
   int64_t late;         /* delay in rows of the input */
 } StreamLayer;
 typedef struct Stream {

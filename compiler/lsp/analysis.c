@@ -100,7 +100,8 @@ Analysis *analysis_new(Server *s, const Document *d, int ninstead, const Instead
     a->uri[i] = i == 1              ? arena_copy(arena, d->uri, strlen(d->uri))
                 : i > a->main_files ? ""
                                     : uri_of_source(s, arena, source->path);
-    /* Other documents change while this analysis is kept. A byte order mark is a character for the editor. */
+    /* Copies the text, because other documents change while this analysis is kept. The copy includes the
+     * byte order mark, which is a character for the editor. */
     const uint32_t mark = source->mark && document_find(s, a->uri[i]) ? 3 : 0;
     if (i > 1) source->text = arena_copy(arena, source->text - mark, source->n + mark) + mark;
     a->mark[i] = mark;

@@ -5,7 +5,7 @@
 typedef struct Search {
   uint32_t offset;
   Found found;
-  CallVisitor visit; /* or NULL: searches for the position */
+  CallVisitor visit; /* called for each call; NULL: searches for the position */
   void *context;
 } Search;
 

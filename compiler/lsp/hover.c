@@ -1,5 +1,5 @@
-/* hover.c: Hover text: an operator with the sizes of this call, a name, an argument, a setting; and
- * diagnostics there. */
+/* hover.c: Hover text: an operator with the sizes of this call, a name, an argument, or a setting; and the
+ * diagnostics at that position. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "base/diag_record.h"

@@ -27,7 +27,7 @@ typedef enum RpcEvent { RPC_MESSAGE, RPC_MISTAKE, RPC_NOTHING, RPC_END } RpcEven
 /* RPC_MESSAGE: `text`, valid until the next call. RPC_MISTAKE: `why` describes the error. RPC_NOTHING: only
  * if `wait` is false. */
 RpcEvent rpc_next(Rpc *, bool wait, const char **text, size_t *n, const char **why);
-void rpc_send(Rpc *, json_t *message); /* takes the reference */
+void rpc_send(Rpc *, json_t *message); /* takes ownership of the message */
 
 /* ---- lines and positions (positions.c) ---- */
 typedef struct Lines {
@@ -129,7 +129,8 @@ Analysis *analysis_for(Server *, Document *, uint32_t *file);
 json_t *range_json(const Server *, const Analysis *, Span);
 json_t *location_json(const Server *, const Analysis *, Span);
 const LayerNumbers *analysis_numbers(Analysis *);
-/* Results of calls at this span: `n` of them from order[first] on. */
+/* The results of calls at this span: returns their number n; they are order[*first] .. order[*first + n -
+ * 1]. */
 int calls_at(const Analysis *, Span, int *first);
 const SemaCall *call_of(const Analysis *, int i);
 
@@ -140,7 +141,7 @@ typedef struct Place {
   uint32_t file, offset;
 } Place;
 bool place_of(Server *, const json_t *params, Place *,
-              Failure *); /* position from textDocument and position */
+              Failure *); /* reads params.textDocument and params.position */
 /* While the text has errors: the same position in the last good analysis; false: there is none. */
 bool place_before(const Place *, Place *good);
 
@@ -162,8 +163,8 @@ const Param *params_of(const char *name); /* parameters of an operator, a loss o
 const Form *form_any(const char *name);
 const Op *loss_find(const char *name);
 const Param *param_named(const Param *, const char *name);
-const Param *key_named(const char *name);             /* of a train block */
-const char *choices_of_param(Arena *, const Param *); /* words, or "" */
+const Param *key_named(const char *name);             /* a key of a train block */
+const char *choices_of_param(Arena *, const Param *); /* the permitted words, or "" */
 void signature_put(Text *, const char *name, const Param *);
 void block_signature_put(Text *, const Analysis *, const Block *);
 const char *source_text(const Analysis *, Arena *, Span);

@@ -95,7 +95,7 @@ json_t *answer_highlight(Server *s, Arena *arena, const json_t *params, Failure 
     const Occurrence *o = &place.analysis->names->all.data[i];
     if (o->symbol != at->symbol || o->span.file != place.file) continue;
     json_array_append_new(places, json_pack("{s:o, s:i}", "range", range_json(s, place.analysis, o->span),
-                                            "kind", o->defines ? 3 : 2)); /* written; read */
+                                            "kind", o->defines ? 3 : 2)); /* 3: written; 2: read */
   }
   return places;
 }
@@ -155,7 +155,8 @@ static int uses_in(const Analysis *a, const Uses *uses) {
   return n;
 }
 
-/* Number of uses of the name in the text with the new name: the first use in a file has the same position. */
+/* Number of uses of the symbol after renaming, which is found by the first use in each file: its position
+ * has not changed. */
 static int uses_then(const Analysis *then, const Uses *uses) {
   const Symbol *symbol = NULL;
   int n = 0;

@@ -21,15 +21,15 @@ enum { NEAR = 2, WIDE = 3 };
 
 typedef struct Placer {
   Arena *arena;
-  Inside *inside; /* by node id; new nodes have ids behind all others until the end */
+  Inside *inside; /* by node id; until the end, new nodes have ids above all others */
   int ids;
   const Plan *plan;
   Graph *graph;
   int *uses;            /* by node id */
-  bool *output, *whole; /* by node id: an output, or an alias of it is; it is read in another shape */
+  bool *output, *whole; /* by node id: it or an alias of it is an output; it is read in another shape */
   bool *anywhere;       /* by node id: all its readers accept pixels at any distance */
   bool *rows;           /* by node id: an alias divides its pixels into rows differently */
-  const Node **reader;  /* by node id: one that reads it */
+  const Node **reader;  /* by node id: one of its readers */
 } Placer;
 
 static bool is_alias(const Node *node) { return node->op->family == FAMILY_ALIAS && node->nin; }
@@ -89,8 +89,8 @@ static void look_around(Placer *p) {
 
 static bool plain_value(const Node *node) { return plain_result(node) && !node->shape.regions; }
 
-/* May its pixels be further apart than its channels need? One channel is dense everywhere: kernels read
- * columns of it as vectors. */
+/* Whether its pixels may be further apart than the number of its channels requires. A value with one
+ * channel stays dense: kernels read columns of it as vectors. */
 static bool can_be_spread(const Placer *p, const Node *node) {
   return is_one_pixel(node) || (!p->whole[node->id] && shape_extent(node->shape).c > 1);
 }
@@ -107,9 +107,9 @@ static bool can_lie_in(const Placer *p, const Node *node, const Node *join) {
   return have_same_pixels(node, join) ? can_be_spread(p, node) : is_one_pixel(join);
 }
 
-/* Writing an input straight into the concat makes the whole concat live from then on, and its pixels far
- * apart, which wastes the caches. If much work lies between, a late copy is cheaper. In training both are
- * kept for the backward pass. */
+/* Writing an input directly into the concat makes the whole concat live from then on, and puts the input's
+ * pixels far apart, which wastes the caches. If there is much work between the input and the concat,
+ * copying the input later is cheaper. In training both are kept for the backward pass. */
 static bool is_near_join(const Placer *p, const Node *node, const Node *join) {
   int64_t between = 0;
   for (int i = node->id + 1; i < join->id; i++) {
@@ -143,8 +143,8 @@ static Node *copy_into_join(Placer *p, Node *join, int k) {
   return copy;
 }
 
-/* Fused with what follows, a concat that must copy makes one way through memory; a copy and then what follows
- * would be two. */
+/* Whether a concat is fused with its only reader. If such a concat must copy, its inputs are read once; a
+ * separate copy would be a second pass over memory. */
 static bool is_fused(const Placer *p, const Node *join) {
   const Node *reader = p->reader[join->id];
   return p->uses[join->id] == 1 && reader && reader->op->family == FAMILY_MAP;
@@ -176,16 +176,17 @@ static void place_join(Placer *p, Node *join, Nodes *to) {
 }
 
 /* ---- slice ---- */
-/* Gradients of a convolution read each pixel several times. A small part of a wide value, as one of many
- * layers of a concat has, is better read once and copied: its pixels lie near each other then, and layers of
- * equal size have the same functions whatever they are a part of. */
+/* Whether a slice is copied, instead of being a view. Gradients of a convolution read each pixel several
+ * times. If the slice is a small part of a wide value (for example one of many layers in a concat), it is
+ * better to read it once and copy it: then its pixels are adjacent, and layers of equal size have the same
+ * functions, whatever value their input is a part of. */
 static bool is_copied(const Placer *p, const Node *node) {
   return p->plan->training && p->uses[node->id] > 1 &&
          WIDE * shape_extent(node->shape).c <= shape_extent(node->in[0]->shape).c;
 }
 
-/* A concat without a kernel, read in another shape: its inputs are interleaved by pixel, not one after the
- * other in those of that shape. */
+/* Whether the node is a view of a concat without a kernel, in another shape. The concat's inputs are
+ * interleaved by its own pixels, so they are not contiguous in pixels of the other shape. */
 static bool is_reshaped_join(const Placer *p, const Node *node) {
   const Node *made = node;
   while (is_alias(made)) made = made->in[0];
@@ -204,7 +205,7 @@ static void place_part(const Placer *p, const Node *node) {
 }
 
 /* ---- heads ---- */
-/* Its rows can be groups of channels of a value without rows. */
+/* Whether its rows can be groups of channels of a value without rows. */
 static bool can_be_heads(const Placer *p, const Node *node) {
   return node->shape.regions && p->anywhere[node->id] && !p->rows[node->id] && !p->output[node->id] &&
          !p->inside[node->id].within && plain_result(node);
@@ -216,7 +217,7 @@ static void place_heads(const Placer *p, const Node *node) {
   p->inside[node->id] = (Inside){whole, 0, shape_extent(node->shape).c, true};
 }
 
-/* The kernel that computes the rows writes each as a group of channels of the joined value. */
+/* The kernel that computes the rows writes each row as a group of channels of the joined value. */
 static void place_joined_heads(const Placer *p, const Node *node) {
   const Node *rows = node->in[0];
   if (!plain_value(node) || p->inside[node->id].done || !rows->op->traits.reads_anywhere ||
@@ -243,7 +244,7 @@ static void place_rows(const Placer *p, const Node *node) {
   p->inside[node->id].done = true;
 }
 
-/* The nodes of the graph may each bring copies of its inputs. */
+/* The tables have room for a copy of each input of each node. */
 static Placer placer_of(Arena *arena, Plan *plan) {
   Graph *graph = plan->graph;
   const int n = graph->nodes.n;

@@ -37,7 +37,7 @@ static bool is_row_local(const Node *node) {
   return node->shape.rank == 3 && (!node->window || reads_whole_image(node));
 }
 
-/* By node id: the nodes that `end` depends on, and itself, without the net's inputs. */
+/* By node id: whether the node is `end` or a node that `end` depends on; the net's inputs are excluded. */
 static bool *ancestors(Arena *arena, const Graph *graph, int end) {
   bool *of = NEW_ARRAY(arena, bool, graph->nodes.n + 1);
   of[end] = true;
@@ -86,8 +86,8 @@ typedef struct Banding {
   int parts;
 } Banding;
 
-/* The first input row, inside the input, that row `lo` of the value depends on; reads_to: the end of those
- * before row `hi`. */
+/* reads_from: the first input row that row `lo` of the value depends on; reads_to: the end of the input
+ * rows that the rows before `hi` depend on. Both are clipped to the input. */
 static int64_t reads_from(const Node *node, const Node *in, int64_t lo) {
   return node->window ? smaller(larger(window_first(node->window, 0, lo), 0), in->shape.dim[0]) : lo;
 }
@@ -101,7 +101,7 @@ static Node *band_operand(const Banding *b, const Node *in, int64_t lo, int64_t 
   return rows_cut(b->to, rows->node, lo - rows->first, hi - lo);
 }
 
-/* The window for rows [lo, hi): its padding is what is outside of the whole image. */
+/* The window for rows [lo, hi): only rows outside of the whole image are padding. */
 static const Window *band_window(const Banding *b, const Node *node, int64_t lo, int64_t hi) {
   if (!node->window) return NULL;
   Window *window = NEW(b->to->arena, Window);

@@ -1,5 +1,6 @@
-/* bf16.c: Copies in bf16 of values that products with precision=bf16 read, where the value itself is not
- * rounded: one of the caller's floats, an output, a state, or one that others read exactly.
+/* bf16.c: Creates bf16 copies of values that products with precision=bf16 read. Such a copy is needed if
+ * the value itself is not rounded: the caller's floats, an output, a state, or a value that other nodes read
+ * exactly.
  *
  * Requires: a graph, with rounded values marked. Preserves: values and order; adds nodes. */
 // SPDX-License-Identifier: Apache-2.0
@@ -7,7 +8,7 @@
 #include "ops/registry.h"
 #include "passes/passes.h"
 
-enum { MOST_OPERANDS = 2 }; /* of a product */
+enum { MOST_OPERANDS = 2 }; /* operands of a product */
 
 static Node *rounded_copy(Graph *graph, Node *value, const Node *product) {
   Node *copy = graph_part(graph, product, &op_round_bf16, "bf16", value->shape, 1, &value);
@@ -25,7 +26,7 @@ void pass_bf16(PassState *state) {
   graph->nodes.n = graph->nodes.room = 0;
   for (int i = 0; i < n; i++) {
     for (int k = 0; k < node[i]->nin && node_is_bf16(node[i]); k++) {
-      Node *operand = node[i]->in[k], **of = &copy[operand->id]; /* the operand has its new id */
+      Node *operand = node[i]->in[k], **of = &copy[operand->id]; /* the operand already has its new id */
       if (bf16_reads_rounded(operand)) continue;
       if (!*of) *of = rounded_copy(graph, operand, node[i]);
       node[i]->in[k] = *of;

@@ -7,7 +7,8 @@
 #include "graph/op.h"
 #include "passes/passes.h"
 
-enum { MOST_ALIASES = 8, UNROLLED_TAPS = 16 }; /* length of a chain of aliases; taps of an unrolled window */
+/* Maximum length of a chain of aliases; maximum number of taps of an unrolled window. */
+enum { MOST_ALIASES = 8, UNROLLED_TAPS = 16 };
 
 static bool is_graph_output(const Graph *graph, const Node *node) {
   for (int o = 0; o < graph->outputs.n; o++)
@@ -15,8 +16,8 @@ static bool is_graph_output(const Graph *graph, const Node *node) {
   return false;
 }
 
-/* Whether a pooling converts bytes slowly: windows overlap, or a single channel is summed with scalars, as is
- * the case unless the window is unrolled. */
+/* Whether a pooling converts bytes slowly: its windows overlap, or it sums a single channel with scalars
+ * because its window is not unrolled. */
 static bool pools_slowly(const Node *pool) {
   const Extent in = shape_extent(pool->in[0]->shape), out = shape_extent(pool->shape);
   const double taps = (double)pool->window->kernel[0] * (double)pool->window->kernel[1];
@@ -33,7 +34,7 @@ static bool reads_once(const Node *node, const Node *value) {
          (node->op->family == FAMILY_POOL && !pools_slowly(node)) || node->op->traits.channel_slice;
 }
 
-/* The same through aliases and slices. */
+/* Like reads_once, for all readers of a value, including those of its aliases and slices. */
 static bool is_read_once(const Graph *graph, const Node *value, int aliases) {
   if (is_graph_output(graph, value) || aliases > MOST_ALIASES) return false;
   for (int i = value->id + 1; i < graph->nodes.n; i++) {

@@ -26,7 +26,7 @@ typedef struct Fuser {
   Plan *plan;
   const PlanOptions *options;
   int *uses;       /* by node id */
-  Kernel **kernel; /* by node id: the kernel whose current result it is, or NULL */
+  Kernel **kernel; /* by node id: the kernel whose result so far is this node, or NULL */
   Phases phases;
 } Fuser;
 
@@ -216,8 +216,8 @@ static void fold_normalize(Fuser *f, Kernel *kernel) {
   f->kernel[normalize->id] = NULL;
 }
 
-/* For a convolution of a gated value (a product with one factor per channel) whose weights can be scaled
- * instead: the product's input that has the factors; -1: none. */
+/* For a convolution that reads a gated value (a product with one factor per channel) and can scale its
+ * weights instead: the product's input that has the factors. -1: none. */
 static int foldable_gate(const Fuser *f, const Kernel *kernel) {
   const Node *node = kernel->root, *product = node->nin ? node->in[0] : NULL;
   if (f->plan->training || f->options->fusing != FUSE_ALL || f->options->exact || f->plan->images > 1 ||

@@ -22,7 +22,7 @@ static bool read_at_the_element(const Plan *plan, const Kernel *kernel, const No
   return true;
 }
 
-/* Whether the value is all of a block that only kernels access. */
+/* Whether the value fills a block that only kernels access. */
 static bool fills_block(const Plan *plan, const Node *value) {
   const Node *home = home_of(plan, value);
   const StoreKind kind = plan->storage[value->id].kind;
@@ -46,7 +46,7 @@ static bool makes_own_place(const Plan *plan, int k) {
          fills_block(plan, result);
 }
 
-/* Whether the value is all of a block of the arena, or rows of it, that only kernels access. */
+/* Whether the value fills a block of the arena that only kernels access, or rows of such a block. */
 static bool rows_in_arena(const Plan *plan, const Node *value) {
   const Home home = plan->home[value->id];
   return plan->storage[value->id].kind == STORE_ARENA && home.pitch == shape_extent(home.node->shape).c &&

@@ -136,6 +136,6 @@ Graph *inference_tidy(Arena *arena, const Graph *from, Node ***map) {
 }
 
 Graph *pass_inference(Arena *arena, const Graph *from, const PlanOptions *o) {
-  /* twice, because the first one makes borders dead */
+  /* the second copy removes the padding nodes that the first one made dead */
   return states_last(arena, copy_live(arena, copy_live(arena, from, o, false), o, true));
 }

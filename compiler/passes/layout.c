@@ -16,7 +16,7 @@ static int64_t multiple_from(int64_t n, int64_t step) { return ceil_divide(n, st
 
 /* Maximum number of bytes that operand and result share. */
 static int64_t shared_bytes(const Overlap *o) {
-  const int64_t up = multiple_from(larger(-o->most, 0), o->step); /* of the operand */
+  const int64_t up = multiple_from(larger(-o->most, 0), o->step); /* operand's start - result's start */
   return smaller(larger(o->result->bytes - up, 0), o->operand->bytes);
 }
 
@@ -267,7 +267,7 @@ Layout layout_blocks(Block *const *block, int n, int steps, const Overlap *overl
   for (int i = 0; i < n; i++) block[i]->number = i;
   Placed placed = placed_new(arena, n, steps, overlap, noverlaps);
   for (int o = 0; o < 2 * norders && layout.bytes > layout.bound;
-       o++) { /* first each order, then a search from each */
+       o++) { /* first each order, then a local search from each order */
     for (int i = 0; i < n; i++) order[i] = block[i];
     qsort(order, (size_t)n, sizeof *order, orders[o % norders]);
     const int64_t height =

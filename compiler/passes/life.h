@@ -7,11 +7,11 @@
 
 typedef struct Life {
   const Node *node;
-  Block block; /* a step is a kernel */
+  Block block; /* the steps of its lifetime are kernels */
   int phase, last_phase;
   bool all; /* read or computed by a batched kernel */
 } Life;
 
-const Node *home_of(const Plan *, const Node *); /* the value whose memory it is in */
+const Node *home_of(const Plan *, const Node *); /* the value in whose memory it is stored */
 int64_t plan_aligned(int64_t bytes);             /* rounded up like the size of a value */
 #endif

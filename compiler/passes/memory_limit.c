@@ -33,7 +33,7 @@ typedef struct Search {
   int nodes;
   int64_t room, shards;
   int n;
-  Value *value, *by_price; /* candidates in the order of the graph; by work per byte */
+  Value *value, *by_price; /* candidates in the order of the graph, and in the order of work per byte */
   int trials;              /* number of remaining trials */
 } Search;
 
@@ -86,8 +86,8 @@ static double trial_gain(const Trial *from, const Trial *to) {
   return off <= 0 ? 0 : work <= 1 ? off : off / work;
 }
 
-/* Plans a trial, but only up to its work if even a plan that fits could not gain more than `least` over
- * `from`. */
+/* Plans a trial. Stops as soon as its work is known if even a plan that fits could not gain more than
+ * `least` over `from`. */
 static void try_for_gain(Search *s, Trial *trial, const Trial *from, double least) {
   PassState state = recompute_state(s->scratch, &s->base, trial->again, true);
   trial->work = state.plan->recomputed_work;

@@ -11,5 +11,5 @@ bool plan_given(const Plan *, const Node *);
 int plan_not_before(const Plan *, const Node *);
 /* Replaces the nodes of the graph, and updates the tables. was: by new id, the old id; -1: a new node. */
 void plan_set_nodes(Arena *, Plan *, const Nodes *, const int *was);
-void plan_set_homes(Arena *, Plan *); /* from plan->inside and aliases */
+void plan_set_homes(Arena *, Plan *); /* sets plan->home, from plan->inside and aliases */
 #endif

@@ -17,7 +17,7 @@ typedef struct PassState { /* state from pass to pass */
   bool phases;                /* training: a step has several phases; set by whole-batch */
   bool trial;                 /* the plan is only measured: not verified */
   const unsigned char *again; /* training: by node id before recompute, number of rematerializations; NULL:
-                                 only of cheap values */
+                                 only cheap values are rematerialized */
   const struct Times *times;  /* training: of the graph before recompute, shared by forks; or NULL */
 } PassState;
 
@@ -51,12 +51,12 @@ extern const Pass pass_table[PASSES]; /* in execution order */
 
 PassState passes_begin(Arena *, const Graph *, PlanKind, PlanOptions);
 PassState passes_fork(Arena *, const PassState *);       /* a copy of a state before recompute */
-void passes_run(PassState *, PassId first, PassId last); /* runs those for state->kind */
+void passes_run(PassState *, PassId first, PassId last); /* runs the passes for state->kind */
 
 /* ---- passes ---- */
 Graph *pass_inference(Arena *, const Graph *, const PlanOptions *);
-/* A graph without identities of inference and dead values, with zero_pad in windows; other layers unchanged.
- * map: the new nodes by id of the old ones, NULL for dead ones. */
+/* A copy of the graph without dead values and nodes that are identities in inference. zero_pad is merged
+ * into windows; other layers are unchanged. map: the new nodes by id of the old ones, NULL for dead ones. */
 Graph *inference_tidy(Arena *, const Graph *, Node ***map);
 /* The graph of a step; NULL after an error. written: the graph whose operators errors name. */
 Graph *stream_graph(Arena *, Diags *, const Graph *, const Graph *written, const Streaming *);

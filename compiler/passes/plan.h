@@ -51,7 +51,7 @@ typedef struct PlanOptions {
   const Streaming *streaming; /* inference; NULL: whole sequences */
 } PlanOptions;
 
-/* Whether the layers up to that node of the graph after "drop" can be computed in row bands. */
+/* Whether the layers up to node `end` of the graph after the pass "drop" can be computed in row bands. */
 bool bands_can_end_at(Arena *, const Graph *, int end);
 
 typedef enum StoreKind {
@@ -70,7 +70,7 @@ typedef struct Storage {
   StoreKind kind;
   int index;
   int64_t offset;
-} Storage; /* of the value in plan->home that contains it */
+} Storage; /* for a part of another value (plan->home): where that value is stored */
 
 /* The result of a kernel may overlap an operand that dies there if it begins at most `most` bytes after it,
  * at a multiple of `step` bytes from it. */
@@ -94,7 +94,7 @@ typedef struct Plan {
   bool bands;    /* inference: some layers are computed in row bands */
   int images;    /* number of interleaved images: values are [h][w][c][images]; 1: not interleaved */
   VEC(struct Kernel *)
-  kernels; /* by phase: first the SAMPLE and SUM kernels, for each image, then the BATCH kernels */
+  kernels; /* by phase: first the SAMPLE and SUM kernels, which run for each image, then the BATCH kernels */
   int first_phase, phases; /* first_phase (-1 if a BATCH kernel needs only targets) .. phases - 1 */
   /* Tables by node id, each computed by the pass named here; NULL before it. */
   bool *whole_batch; /* whole-batch: computed by a batched kernel */
@@ -121,7 +121,7 @@ typedef struct Plan {
   VEC(ValueOverlap) overlaps; /* found by lir/overlap.c */
   int *last_writer;           /* by node id: the last kernel that writes into it */
   int64_t recomputed_work,
-      recomputed_macs; /* training: rematerialization per image: MACs plus elements; MACs */
+      recomputed_macs; /* training: work of rematerialization per image: MACs plus elements, and MACs alone */
   struct Life *life;   /* by node id (store.c) */
 } Plan;
 
@@ -150,7 +150,7 @@ bool plan_may_overlap(const Plan *, int k, const Node *operand);
 
 /* ---- for --emit=graph --after=PASS ---- */
 const char *const *pass_names(Arena *);        /* in execution order; NULL-terminated */
-bool pass_belongs(const char *name, PlanKind); /* whether it runs for such a plan */
+bool pass_belongs(const char *name, PlanKind); /* whether the pass runs for plans of this kind */
 Plan *plan_after(Arena *, const Graph *, PlanKind, PlanOptions, const char *name); /* the plan after a pass */
 void plan_dump(Text *, const Plan *); /* the graph, with the results of the passes so far for each node */
 #endif

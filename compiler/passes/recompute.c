@@ -50,7 +50,8 @@ typedef struct Recompute {
 
 static bool is_alias_of_kept(const Node *node) { return node->op->family == FAMILY_ALIAS && node->nin; }
 static bool is_caller(const Node *node) { return node_is_input(node) || node_is_target(node); }
-static bool is_always_stored(const Recompute *r, const Node *node) { /* in memory during the whole step */
+/* Whether the value is in memory during the whole step. */
+static bool is_always_stored(const Recompute *r, const Node *node) {
   const bool floats = is_caller(node) && node->port->elem == F32 && !node->port->chw;
   return node->result == RESULT_BATCH || floats || (node_is_input(node) && plan_given(r->plan, node));
 }

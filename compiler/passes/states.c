@@ -43,7 +43,7 @@ Graph *states_last(Arena *arena, Graph *from) {
     update[k] = graph_copy_node(arena, graph_update(from, k), map);
     if (aliases_state(update[k]->in[0])) update[k]->in[0] = copied_value(to, update[k]->in[0]);
   }
-  for (int o = 0; o < from->outputs.n; o++) { /* an output that is a state has its old value */
+  for (int o = 0; o < from->outputs.n; o++) { /* an output that is a state returns the state's old value */
     const int id = from->outputs.data[o].node->id;
     if (aliases_state(map[id])) map[id] = copied_value(to, map[id]);
   }

@@ -1,8 +1,8 @@
 /* stream.c: pass that builds the graph of one step, which computes the next rows of an endless sequence. A
  * reader that needs rows of earlier calls gets a concatenation: the rows in a state, then the new ones. The
- * state is updated with the last of them. So the graph of a step is a net with states, as any other.
- * If all readers of a history are dilated windows with few taps, it is a gather ring instead: only the rows
- * that they read are copied (ops/shape/stream_ring.c).
+ * state is updated with the last of these rows. So the graph of a step is a net with states, as any other. If
+ * all readers of a history are dilated windows with few taps, it is a gather ring instead: only the rows that
+ * they read are copied (ops/shape/stream_ring.c).
  *
  * With --slide, layers that see no edge of the window are computed in steps, all others for the whole window
  * in each call.
@@ -29,10 +29,10 @@ typedef struct Ring {
   double fill;
   bool any, masked, dilated; /* dilated: at least one reader is a dilated window */
   int64_t history;
-  VEC(Reader) readers; /* different ones, which need rows of the history */
+  VEC(Reader) readers; /* the different readers that need rows of the history */
   int gather;          /* position of the gather ring in Step.positions; -1: all rows are copied */
-  Node *rows;          /* the history, then the new rows; of a gather ring the new rows */
-  Node *state;         /* of a gather ring */
+  Node *rows;          /* the history, then the new rows; of a gather ring only the new rows */
+  Node *state;         /* of a gather ring: the state with its rows */
 } Ring;
 
 typedef struct Step {
@@ -56,7 +56,8 @@ static Ring *ring_of(Step *s, const Node *of, const StreamNeed *need) {
   return NULL;
 }
 
-/* Only some of the rows of a dilated window are read. reader NULL: none. */
+/* The rows that a reader reads: of a dilated window, only some of the rows in `need`. reader NULL: all of
+ * them. */
 static RingTaps ring_taps(const Step *s, const Node *reader, const StreamNeed *need) {
   const RingTaps all = {1, need->first, 0, need->count};
   if (!reader || !s->streams->flow[reader->id].flows || !reader->window || stream_in_regions(reader) ||
@@ -78,7 +79,7 @@ static Reader *ring_reader(const Ring *ring, const RingTaps *taps) {
   return NULL;
 }
 
-/* Does it need exactly the new rows? */
+/* Whether exactly the new rows are needed. */
 static bool needs_new(const Step *s, const Node *of, const StreamNeed *need) {
   const StepRows rows = stream_steps(s, of);
   return need->first == rows.offset && need->count == rows.rows && !need->masked;
@@ -102,7 +103,7 @@ static void add_need(Step *s, const Node *of, const Node *reader, const StreamNe
   ring->history = larger(ring->history, step_history(stream_steps(s, of), need->first));
 }
 
-/* Readers that depend on the fill come first; those that do not share their rings. */
+/* Readers that depend on the fill come first: the other readers can then share their rings. */
 static void find_rings(Step *s) {
   const Graph *graph = s->streams->graph;
   StreamNeed need;
@@ -204,14 +205,14 @@ static void make_rings(Step *s, const Node *of) {
     if (s->rings.data[i].of == of) make_ring(s, &s->rings.data[i]);
 }
 
-/* Are the rows that it needs copied out of a gather ring? */
+/* Whether the needed rows are copied out of a gather ring. */
 static bool needs_gathered(Step *s, const Node *of, const StreamNeed *need) {
   return ring_of(s, of, need)->state && !needs_new(s, of, need);
 }
 
 static Node *gathered_rows(Step *s, const Ring *ring, RingTaps taps) {
   Reader *reader = ring_reader(ring, &taps);
-  taps.first -= stream_steps(s, ring->of).offset - ring->history; /* from the oldest row on */
+  taps.first -= stream_steps(s, ring->of).offset - ring->history; /* relative to the oldest row */
   if (!reader->rows)
     reader->rows =
         ring_gathered(s->to, ring->rows, ring->state, s->positions, &s->places.data[ring->gather], &taps);
@@ -230,8 +231,8 @@ static Node *needed_rows(Step *s, const Node *of, const Node *reader, const Stre
 }
 
 /* ---- layers ---- */
-/* The window on the rows of a step: without padding along the rows. Gathered rows of two taps are as far
- * apart as there are rows per tap. */
+/* The window on the rows of a step: without padding along the rows. In gathered rows, the distance between
+ * two taps is the number of rows per tap. */
 static void set_step_window(Step *s, Node *step, const Node *node, const StreamNeed *need) {
   const int axis = stream_axis(node->in[0]->shape);
   Window *window = NEW(s->to->arena, Window);
@@ -282,7 +283,7 @@ static Node *step_node(Step *s, const Node *node) {
     if (!regions && (rule == STREAM_CROPPED || rule == STREAM_PADDED) && !set_border(s, step, node))
       return step->in[0];
   }
-  /* Of an input that is passed whole, all rows are computed in each call. */
+  /* If the input is passed whole, each call computes all rows. */
   const bool continues = node->op->keep && s->streams->flow[node->in[0]->id].flows;
   if (continues && !s->streams->window) return kept_layer(s, node, step);
   graph_append(s->to, step);
@@ -371,7 +372,7 @@ Graph *stream_graph(Arena *arena, Diags *diags, const Graph *from, const Graph *
   add_outputs(&s);
   update_gather_rings(&s);
   for (int i = 0; i < s.to->nodes.n; i++)
-    s.to->nodes.data[i]->hidden = NULL; /* for later passes the graph is as written */
+    s.to->nodes.data[i]->hidden = NULL; /* later passes treat these nodes like nodes of the source */
   s.to->stream = stream_of(&s, from, tidy);
   return s.to;
 }

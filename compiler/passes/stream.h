@@ -7,12 +7,12 @@
 #include "passes/plan.h"
 
 typedef struct Flow {
-  bool depends;     /* on an input that is given in steps */
+  bool depends;     /* depends on an input that is given in steps */
   bool flows;       /* its rows are computed in steps, too */
   bool refused;     /* an error was reported for it */
   StepRows step;    /* rows 0: unknown after an error */
-  int64_t up, down; /* its rows per step are those of the input, times up / down */
-  int64_t late;     /* rows of the input by which its rows come late */
+  int64_t up, down; /* it has up / down times as many rows per step as the input */
+  int64_t late;     /* delay of its rows, in rows of the input */
 } Flow;
 
 typedef struct Streams {
@@ -23,13 +23,13 @@ typedef struct Streams {
   const int *live;
   Flow *flow;            /* by node id */
   int64_t jump;          /* a step takes a multiple of `jump` rows of the first input */
-  int64_t lookahead;     /* the least --lookahead with which nothing looks ahead */
+  int64_t lookahead;     /* the smallest --lookahead with which no layer looks ahead */
   int64_t window, begin; /* --slide: rows of the first input in a window; the number of its very first row */
   bool unpadded;         /* --slide: flows are those of the net without padding */
 } Streams;
 
-/* Rows of an operand that a node reads: in call k k*rows + first .. k*rows + first + count - 1. Those before
- * the sequence have the value `fill`. */
+/* Rows of an operand that a node reads: in call k, rows k*rows + first .. k*rows + first + count - 1. Rows
+ * before the sequence have the value `fill`. */
 typedef struct StreamNeed {
   int64_t first, count;
   double fill;
@@ -43,12 +43,12 @@ StreamRule stream_rule(const Node *);
 bool stream_needs(const Streams *, const Node *, int k, StreamNeed *); /* false: the whole value */
 /* --slide: all rows of the window; false: the value is not computed in steps. */
 bool stream_needs_window(const Streams *, const Node *, StreamNeed *);
-bool stream_in_regions(const Node *); /* whether it computes each region from one region */
+bool stream_in_regions(const Node *); /* whether each region depends on one region of the input */
 /* Whether a layer with a state depends on the number of calls. */
 bool stream_state_counts(const Node *, StepRows in, StepRows out);
 /* Whether it is a mean whose windows begin before row 0, and which divides by the number of existing rows. */
 bool stream_counts_rows(const Node *);
-int stream_axis(Shape);     /* of its rows in a Window */
-int64_t stream_rows(Shape); /* 0: it has none */
+int stream_axis(Shape);     /* the axis of its rows in a Window */
+int64_t stream_rows(Shape); /* number of its rows; 0: it has none */
 Shape stream_with_rows(Shape, int64_t rows);
 #endif

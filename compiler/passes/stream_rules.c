@@ -86,10 +86,10 @@ static void refuse_ahead(Streams *s, const Node *node, int64_t rows) {
 }
 
 /* ---- the rules ---- */
-/* Sets the flow of a node, which holds that of operand 0. False: it needs all rows. */
+/* Changes `flow` from the flow of operand 0 to the flow of the node. False: the node needs all rows. */
 typedef bool FlowRule(Streams *, const Node *, Flow *);
 
-/* Rows of the first input in the time of `rows` of a value, rounded up. */
+/* The number of rows of the first input that `rows` rows of a value correspond to, rounded up. */
 static int64_t input_rows(const Flow *of, int64_t rows) { return ceil_divide(rows * of->down, of->up); }
 
 static void set_rate(Flow *flow, int64_t up, int64_t down) {
@@ -107,7 +107,7 @@ static bool divides(Streams *s, const Node *node, Flow *flow, int64_t factor) {
   return false;
 }
 
-/* Whether all windows of the whole value are within its rows. */
+/* Whether no window of the whole value reads padding along the rows. */
 static bool sees_rows_alone(const Node *node, int axis) {
   const Window *w = node->window;
   const int64_t last = window_end(w, axis, stream_rows(node->shape) - 1);
@@ -216,7 +216,7 @@ static bool flow_whole(Streams *s, const Node *node, Flow *flow) {
   return false;
 }
 
-/* Only zeros are left alone by rows below 0. */
+/* Reports a layer that starts from a given state: rows below 0 would change that state. */
 static void refuse_start(Streams *s, const Node *node, int64_t offset) {
   Diag *diag = refuse_stream(s, node, DIAG_stream_start,
                              "%s starts from a given state at row 0, but its input has earlier rows",
@@ -234,7 +234,7 @@ static const char *other_direction(const Streams *s, const Node *node) {
              : arg_const(layer, "direction")->s;
 }
 
-/* Backwards there is no bound to how far it looks ahead. */
+/* A backward layer is refused: there is no limit to the number of later rows that it needs. */
 static bool flow_recurrent(Streams *s, const Node *node, Flow *flow) {
   if (slides(s)) return false;
   const char *direction = other_direction(s, node);
@@ -277,7 +277,7 @@ bool stream_state_counts(const Node *node, StepRows in, StepRows out) {
   return in.offset < 0 || out.offset < 0 || (stream_rule(node) == STREAM_RECURRENT && node->nin > 1);
 }
 
-/* Regions are rows of a sequence: later operators process each alone. */
+/* Regions are rows of a sequence: later operators process each region separately. */
 static StreamRule rule_of(const Node *node) {
   return stream_in_regions(node) ? STREAM_ROWS : stream_rule(node);
 }
@@ -299,7 +299,8 @@ static void refuse_rate(Streams *s, const Node *node, const Node *a, const Node 
     diag_help(diag, "both need the same total stride, so that their rows cover the same part of the input");
 }
 
-/* Aligns the rows of all operands to the latest. False: some operand is not computed in steps. */
+/* Aligns the rows of all operands to the operand with the largest delay. False: an operand is not computed
+ * in steps. */
 static bool combine_flows(Streams *s, const Node *node, Flow *flow) {
   const Node *first = NULL;
   for (int k = 0; k < node->nin; k++) {
@@ -331,7 +332,7 @@ static bool combine_flows(Streams *s, const Node *node, Flow *flow) {
   return true;
 }
 
-/* Boxes are in pixels of the whole image, to which some are cut. */
+/* Whether the operator returns boxes, which are in pixels of the whole image and may be clipped to it. */
 static bool cuts_boxes(const Node *node) { return node->op->group && !strcmp(node->op->group, "detection"); }
 
 static void refuse_boxes(Streams *s, const Node *node) {
@@ -478,7 +479,7 @@ static bool inputs_have_rows(Streams *s) {
 /* ---- --slide: layers that are not shared because of padding ---- */
 static int64_t stream_macs(const Node *node) { return node->op->cost ? node->op->cost(node).macs : 0; }
 
-/* Whether padding is the reason that it is not shared between windows. */
+/* Whether the node is not shared between windows because of padding. */
 static bool ends_at_padding(const Streams *s, const Node *node) {
   int64_t before[2] = {0}, after[2] = {0};
   if (!node->nin || s->flow[node->id].flows || !s->flow[node->in[0]->id].flows) return false;

@@ -64,7 +64,7 @@ bool plan_batches_conv(const Plan *plan) {
   return false;
 }
 
-/* Training: from the first loss on. */
+/* Training: whether the node is the first loss or a later node. */
 static bool is_backward(const Plan *plan, const Node *node) {
   for (int i = 0; plan->training && i < plan->graph->training->losses.n; i++)
     if (node->id >= plan->loss[i]->id) return true;
@@ -119,7 +119,7 @@ static bool batch_layers(PassState *state, int64_t batch) { /* false: no layer i
   return any;
 }
 
-/* Batched kernels sum in their results, which bf16 numbers are too short for. */
+/* Batched kernels accumulate sums in their results, and bf16 has too few bits for that. */
 static void infer_whole_batch(PassState *state) {
   Plan *plan = state->plan;
   const int64_t batch = graph_has_bf16(plan->graph) ? 0 : state->options.whole_batch;

@@ -96,8 +96,8 @@ typedef struct Application {
   Extras extras;
 } Application;
 
-/* Matches arguments with the block's parameters, and with those of name, precision, weights and frozen that
- * it does not declare. */
+/* Matches arguments with the block's parameters, and with name, precision, weights and frozen, except
+ * those that the block declares itself. */
 static Application block_arguments(Sema *s, const Frame *frame, const Block *block, const Arguments *args) {
   const char **names = NEW_ARRAY(s->arena, const char *, block->nparams + EXTRAS);
   int n = 0, at[EXTRAS];

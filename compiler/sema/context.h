@@ -40,19 +40,19 @@ void name_report(Sema *, const Frame *, Ident); /* reports an unknown name: why 
                                                    similar names */
 bool name_defined_below(const Scope *, Ident);
 const char *const *names_visible(Sema *, const Scope *); /* NULL-terminated */
-bool name_is_reserved(const char *name);                 /* an operator, also one that does not exist yet */
-const char *reserved_text(const char *name);             /* "an operator", for messages */
+bool name_is_reserved(const char *name);     /* whether it is an operator, or will be one in the future */
+const char *reserved_text(const char *name); /* "an operator", for messages */
 
 /* ---- blocks of all files ---- */
 typedef struct BlockDef {
   const Block *block;
   const Scope *file;
-  int order;             /* the constants above it are visible */
+  int order;             /* constants above this position are visible */
   bool in_main, applied; /* applied: its body was expanded */
   bool active;           /* being expanded now */
   bool used;             /* reachable from the net */
   bool broken;           /* recursive: reported once */
-  int color, height;     /* for the search for cycles; nesting depth of its blocks */
+  int color, height;     /* color: for the search for cycles; height: nesting depth of its blocks */
 } BlockDef;
 
 /* ---- names of layers (layer_names.c) ---- */
@@ -135,7 +135,7 @@ struct Sema {
   const Call *applying;    /* the operator whose arguments are being bound */
   const Node *applied_to;  /* and its input */
   bool no_input_reported;
-  bool unknown_calls; /* of operators or blocks: values that seem unused may be meant there */
+  bool unknown_calls; /* calls of unknown operators or blocks may be meant to use values that seem unused */
   bool abstract;      /* a block is checked without an application: its arguments are unknown */
   bool stopped;       /* a limit was exceeded and reported */
   int64_t steps, napplications;
@@ -184,7 +184,7 @@ typedef struct Matched { /* assignment of arguments to parameters */
 Matched arguments_match(Sema *, const Frame *, const char *what, const char *kind, int n,
                         const char *const *names, int first, int positional, int variadic, const Arguments *);
 void arguments_check(Sema *, const Frame *,
-                     const Arguments *); /* of an unknown call: names must still exist */
+                     const Arguments *); /* for an unknown call: the names in its arguments must exist */
 
 typedef struct Extras {
   const Argument *name, *precision, *weights, *frozen;
@@ -237,7 +237,7 @@ typedef struct Made {
   Const value;
   const char *name;
   const Scope *members;
-} Made; /* of a layer or block: its full name; names in the block */
+} Made; /* name: full name of the layer or block; members: names in the block */
 void body_expand(Sema *, const Frame *, const Body *);
 Made layer_make(Sema *, const Frame *, const Op *, const Call *, const Const *value, CallName);
 Made block_apply(Sema *, const Frame *, BlockDef *, const Call *, const Const *value, CallName);

@@ -27,7 +27,8 @@ static const char *normal_form(Arena *arena, const char *word) {
 
 /* ---- names ---- */
 
-/* A word in normal form. Of several rows for a word, the first whose name is expected applies. */
+/* A word in normal form. If the table has several rows for a word, the first one whose name is expected at
+ * that place applies. */
 typedef struct ForeignName {
   const char *word, *here;
 } ForeignName;
@@ -274,7 +275,8 @@ static const char others[] =
     "nadam radam adamax adan asgd sgdw "
     "i16 i32 i64 u16 u32 u64 f8 f16 f64 bf16";
 
-/* The name with the same normal form, or that of the table; NULL: neither. */
+/* The name with the same normal form, or else the name that the table gives for the word; NULL: neither
+ * exists. */
 static const char *name_same(Arena *arena, const char *word, const char *const *names) {
   const char *plain = normal_form(arena, word);
   if (strncmp(word, "self.", 5) == 0) return NULL;
@@ -451,7 +453,7 @@ const char *name_advice(Arena *arena, AdviceKind kind, const char *word, bool *d
 int torch_channels_argument(const char *word, const Arguments *args) {
   static const struct {
     const char *word;
-    int at, least; /* of `least` arguments or more, this one is the number of input channels */
+    int at, least; /* with `least` or more arguments, argument `at` is the number of input channels */
   } classes[] = {
       {"Conv1d", 0, 3},         {"Conv2d", 0, 3},      {"ConvTranspose1d", 0, 3}, {"ConvTranspose2d", 0, 3},
       {"Linear", 0, 2},         {"BatchNorm1d", 0, 1}, {"BatchNorm2d", 0, 1},     {"InstanceNorm1d", 0, 1},

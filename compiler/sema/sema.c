@@ -8,7 +8,7 @@
 enum { MOST_STEPS = 3000000, MOST_ERRORS = 100 };
 
 bool sema_step(Sema *s, Span span, const Site *site) {
-  s->stopped |= diags_errors(s->diags) >= MOST_ERRORS; /* more are not kept */
+  s->stopped |= diags_errors(s->diags) >= MOST_ERRORS; /* further errors are not recorded */
   if (s->stopped) return false;
   if (++s->steps <= MOST_STEPS) return true;
   diag_report(s->diags, DIAG_too_large, span, site, "the program needs more than %d steps to expand",
@@ -50,7 +50,7 @@ bool damage_within(const Sema *s, uint32_t file, uint32_t start, uint32_t end) {
   return false;
 }
 
-/* Whether syntax errors or missing imports may entries_hide a declaration of the file. */
+/* Whether syntax errors or missing imports may hide a declaration of the file. */
 static bool file_damaged(const Sema *s, const File *file) {
   for (int i = 0; i < s->damage.n; i++) {
     const Span at = s->damage.data[i];
@@ -80,7 +80,7 @@ static void block_register(Sema *s, const Scope *file, int order, const Block *b
   }
   BlockDef *def = NEW(s->arena, BlockDef);
   *def = (BlockDef){.block = block, .file = file, .order = order, .in_main = in_main};
-  def->used = before || name_is_reserved(block->name.s); /* no second message about a block in error */
+  def->used = before || name_is_reserved(block->name.s); /* no second message about a block with errors */
   vec_push(s->arena, s->block_list, def);
   if (!before) table_set(s->arena, &s->blocks, block->name.s, def);
 }

@@ -34,7 +34,7 @@ typedef struct SemaOptions {
   const char *const *dirs;  /* -I: where label files are searched, after the directory of the program */
   const char **labels_file; /* set to the path of the label file, for -MD; may be NULL */
   SemaRecord *record;       /* to be filled, or NULL */
-  Precision precision;      /* --precision: of layers for which the program states none */
+  Precision precision;      /* --precision: for layers whose precision the program does not state */
 } SemaOptions;
 
 /* The keys of a train block in order, with defaults and descriptions; NULL after the last. */

@@ -222,8 +222,7 @@ static bool has_pixels(const Graph *graph, const LossUse *use) {
   return shape.rank == 3 && shape.dim[0] * shape.dim[1] > 1;
 }
 
-/* The metrics that fit a loss's prediction: of classes (two for a sigmoid), of a class per pixel, or of
- * numbers. */
+/* The metrics that fit the prediction of a loss: those for classes, for a class per pixel, or for numbers. */
 static MetricCode loss_measure(const Graph *graph, const LossUse *use) {
   if (use->op->traits.class_target) return has_pixels(graph, use) ? METRIC_PIXELS : METRIC_CLASSES;
   return METRIC_VALUES;
@@ -471,7 +470,7 @@ static int64_t nodes_of_call(const Graph *graph, bool *states) {
   return nodes;
 }
 
-/* Reports augmentations: they would have to change the images of all calls alike. */
+/* Reports augmentations: they would have to change the images of all calls in the same way. */
 static void steps_check_augment(const Reading *r) {
   const Training *t = r->training;
   for (int i = 0; i < t->augment.n; i++) {

@@ -13,7 +13,8 @@ static Const evaluate(Sema *, const Frame *, const Expr *, const Choices *, int 
 
 /* ---- names, attributes and members ---- */
 
-/* x.height and the like: the dimension of a vector is its channels; of regions, the numbers of one region. */
+/* Reads x.height and similar sizes. The dimension of a vector is its channels; for regions, the sizes are
+ * those of one region. */
 static bool attribute_read(Shape shape, const char *name, int64_t *value) {
   const int rank = shape.rank;
   if (strcmp(name, "size") == 0) return *value = shape_row_elements(shape), true;

@@ -26,7 +26,8 @@ static void unused_report(Sema *s, const Node *node, const StmtResult *result) {
   }
 }
 
-/* Marks arguments of which only the size is used, as that of crop_like: they are no inputs of the node. */
+/* Marks arguments of which only the size is used, such as that of crop_like: they are not inputs of the
+ * node. */
 static void mark_arguments(const Node *node, bool *live, bool *read) {
   for (int k = 0; node->arg && node->op->params && node->op->params[k].name; k++)
     if (node->op->params[k].type == PARAM_VALUE && node->arg[k].node) {

@@ -195,7 +195,7 @@ typedef struct OpenTexts {
   const char *(*find)(void *context, const char *identity, size_t *n); /* NULL: use the file itself */
   void *context;
 } OpenTexts;
-/* The same for a text in memory; `open` may be NULL. */
+/* Like program_read, for a text in memory; `open` may be NULL. */
 Ast *program_of(Arena *, Diags *, Sources *, const char *path, const char *text, size_t n, int ndirs,
                 const char *const *dirs, const OpenTexts *open);
 struct Text;

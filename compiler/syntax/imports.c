@@ -71,7 +71,7 @@ static void report_import_cycle(Importer *r, const Import *import, const ReadFil
   Diag *diag = diag_report(r->diags, DIAG_import_cycle, import->span, NULL, "with this, '%s' imports itself",
                            start->file->path);
   bool within =
-      false; /* files are in the order of their start, so those of the cycle follow its first file */
+      false; /* files are in the order in which reading began, so those of the cycle follow its first file */
   for (int i = 0; i < r->known.n; i++) {
     const ReadFile *reading = r->known.data[i];
     within = within || reading == start;

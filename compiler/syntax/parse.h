@@ -24,7 +24,7 @@ typedef struct Parser {
   bool outside;            /* text outside of declarations was reported since the last declaration */
   int token, before_token; /* the last two tokens returned to the grammar */
   Span last, before;       /* their locations */
-  Tokens *tokens;          /* all of them, on request, or NULL */
+  Tokens *tokens;          /* all tokens if they were requested, or NULL */
   Span foreign;            /* a foreign operator that was already reported */
   Opening open[DEEPEST_NESTING];
   int depth;
@@ -65,9 +65,9 @@ bool parser_run(Parser *);
 
 /* ---- brackets (parse.c) ---- */
 bool bracket_open(Parser *, Span,
-                  char kind); /* false: nested too deeply, after an error: skip the rest of the file */
+                  char kind); /* false, after an error, if nested too deeply: skip the rest of the file */
 void bracket_close(Parser *, Span, char kind);
-bool bracket_is_open(const Parser *); /* whether the innermost is ( or [ */
+bool bracket_is_open(const Parser *); /* whether the innermost open bracket is ( or [ */
 void brackets_drop(Parser *);         /* after a syntax error: newlines end statements again */
 
 /* ---- literals (literal.c) ---- */
@@ -93,8 +93,8 @@ const Expr *expr_unary(Parser *, Span, Operator, Span op_span, const Expr *);
 const Expr *expr_binary(Parser *, Span, Operator, Span op_span, const Expr *, const Expr *);
 const Expr *expr_range(Parser *, Span, Span op_span, const Expr *low, const Expr *high);
 const Expr *expr_conditional(Parser *, Span, const Expr *condition, const Expr *yes, const Expr *no);
-Arguments arguments_make(Parser *, Span, const ArgumentList *); /* positional ones first; otherwise
-                                                                   reported */
+Arguments arguments_make(Parser *, Span,
+                         const ArgumentList *); /* reports positional arguments after named ones */
 Stmt *stmt_new(Parser *, StmtKind, Span);
 const Body *body_make(Parser *, Span, const StmtList *);
 const Body *body_inner(Parser *, const Body *,
