@@ -12,7 +12,7 @@ enum {
   PARTNER = 31,
   TOP = 28,
   LEFT = 29
-}; /* positions among the random numbers of a step */
+}; /* positions of the numbers that mixing uses among those of a step */
 
 /* Gamma(shape, 1) by Marsaglia and Tsang (2000); shapes below 1 are computed from shape + 1. One attempt in
  * twenty is rejected. */

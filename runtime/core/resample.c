@@ -18,7 +18,7 @@ static Axis axis_make(int32_t in, double from, double length, int32_t out) {
   return (Axis){from, scale, support, in, 2 * reach + 1};
 }
 
-/* The unnormalized filter weight of source pixel t for the output pixel at this center. */
+/* The filter weight, not normalized, of source pixel t for an output pixel whose center is `center`. */
 static double triangle(const Axis *axis, int32_t t, double center) {
   double distance = ((double)t - center + 0.5) * (1 / axis->support),
          share = distance < 0 ? 1 + distance : 1 - distance;

@@ -39,7 +39,7 @@ typedef struct cnn_writer {
   int error;              /* the first error; 0: none */
 } cnn_writer;
 
-/* Calls that retry when a signal interrupts them. */
+/* System calls that are repeated when a signal interrupts them. */
 int cnn_open_again(const char *path, int flags);                 /* -1: errno says why */
 bool cnn_write_all(int descriptor, const void *bytes, size_t n); /* false: errno says why */
 

@@ -92,7 +92,7 @@ static const char *weights_at_hand(const cnn_program *program) {
 
 static bool has_weights(const cnn_network *network) { return network->initial || network->parameters == 0; }
 
-/* Whether init= gives all weights as numbers: these are the same with every seed. */
+/* Whether init= sets all weights to given numbers, which are the same with every seed. */
 static bool init_is_constant(const cnn_network *network) {
   const size_t bytes = (size_t)network->parameters * sizeof(float);
   float *one = calloc(bytes, 2), *other = one ? one + network->parameters : NULL;

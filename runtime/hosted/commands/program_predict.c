@@ -445,7 +445,8 @@ static cnn_status predict_file(Prediction *prediction, const char *path) {
   int64_t count = cnn_inputs_count(inputs);
   bool batched = cnn_inputs_batched(inputs);
   prediction->batched = prediction->batched || batched;
-  const int32_t most = network->step ? 1 : network->batch; /* each image of a batch has its own state */
+  /* Successive inputs share a state; the images of a batch do not. */
+  const int32_t most = network->step ? 1 : network->batch;
   for (int64_t first = 0; status.code == CNN_OK && first < count; first += most) {
     int32_t now = count - first < most ? (int32_t)(count - first) : most;
     for (int32_t i = 0; status.code == CNN_OK && i < now; i++)

@@ -129,7 +129,8 @@ static cnn_status sound_run(cnn_rows *rows, const cnn_sound *sound) {
   const cnn_port *input = &rows->network->input[0];
   const int64_t length = input->dim[0], hop = rows->state ? length : rows->hop,
                 calls = sound->frames >= length ? (sound->frames - length) / hop + 1 : !rows->state;
-  const int32_t most = rows->state ? 1 : rows->network->batch; /* each image of a batch has its own state */
+  /* Successive steps share a state; the images of a batch do not. */
+  const int32_t most = rows->state ? 1 : rows->network->batch;
   cnn_status status = cnn_success();
   for (int64_t k = 0; k < calls && status.code == CNN_OK; k += most) {
     const int32_t now = calls - k < most ? (int32_t)(calls - k) : most;

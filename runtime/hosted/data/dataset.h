@@ -99,7 +99,7 @@ struct cnn_data {
   bool has_zero;          /* whether a sample is of class 0 */
   bool inputs_only;       /* rows to predict: a target may be present, and is ignored */
   bool lacks_targets;     /* with any_target: the targets of the outputs are missing */
-  bool nameless;          /* class names that cannot be stored in files */
+  bool nameless;          /* some class names cannot be stored in files */
   bool objects, masks, pixels; /* its annotations have objects, instance maps, pixel classes */
   int32_t stuff;               /* number of pixel classes outside of objects: they come first */
   Part part[3];

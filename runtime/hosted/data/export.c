@@ -89,7 +89,7 @@ static void box_draw(const Cell *cell, const cnn_object *object) {
   uint8_t color[3];
   color_of(object->ignored ? -1 : object->label + 1, color);
   for (int k = 0; k < 3; k++)
-    color[k] = (uint8_t)(128 + color[k] / 2); /* distinct from the object's own pixels */
+    color[k] = (uint8_t)(128 + color[k] / 2); /* lighter than the object's own pixels */
   for (int32_t x = left; x <= right && x < cell->width; x++) {
     dot(cell, top, x, color);
     dot(cell, bottom, x, color);

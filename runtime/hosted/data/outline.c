@@ -182,7 +182,7 @@ static bool polygon_paint(const double *corner, int32_t points, int32_t height, 
       end[i / 2][i % 2] = (int32_t)((double)FINE * corner[2 * ((k + i / 2) % points) + i % 2] + 0.5);
     side_add(&c, end[0], end[1]);
   }
-  /* Inside is from each odd transition to the next one. */
+  /* The inside extends from each odd transition to the next one. */
   int64_t from = -1;
   for (int64_t at = c.first; at <= c.last; at++) {
     if (!c.odd[at]) continue;

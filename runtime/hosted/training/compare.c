@@ -16,8 +16,9 @@
 #include "hosted/data/dataset.h"
 #include "hosted/training/facts.h"
 
-/* A data set's hash covers the names and sizes of all files, and the first WHOLE_BYTES bytes of their
- * contents in total. Larger files contribute both ends, where archives store their checksums. */
+/* A data set's hash covers the names and sizes of all files, and the contents of the files up to WHOLE_BYTES
+ * bytes in total. Of a file that exceeds the rest of these bytes, only the two ends are read, where archives
+ * store their checksums. */
 enum { WHOLE_BYTES = 64 << 20, END_BYTES = 64 << 10 };
 
 static uint64_t mix_word(uint64_t sum, uint64_t word) {

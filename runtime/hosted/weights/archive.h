@@ -63,8 +63,8 @@ typedef struct cnn_archive {
   struct cnn_block *blocks; /* the memory it allocated */
 } cnn_archive;
 
-/* Opens a file. Its contents determine the format, not its name. "FILE:KEY", if no file has that full name,
- * is the dictionary KEY of a PyTorch file. */
+/* Opens a file. The format is determined by the contents, not by the name. A path "FILE:KEY" that is not
+ * itself the name of a file selects the dictionary KEY of a PyTorch file. */
 cnn_status cnn_archive_open(cnn_archive *archive, const char *path);
 size_t cnn_archive_file(const char *path); /* length of FILE in a path "FILE:KEY" */
 void cnn_archive_close(cnn_archive *archive);

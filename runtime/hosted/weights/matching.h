@@ -35,10 +35,11 @@ bool cnn_match(cnn_archive *archive, const cnn_wanted *wanted, int32_t count, co
 /* Matches in order, ignoring names: the file's first array is the net's first weight. */
 bool cnn_match_by_order(cnn_archive *archive, const cnn_wanted *wanted, int32_t count, const char *prefix,
                         cnn_matching *matching);
-/* The longest run of layers, in order, with equal shapes; nothing else is matched. */
+/* Matches the longest run of layers, in order, with equal shapes, and nothing else. */
 bool cnn_match_run(cnn_archive *archive, const cnn_wanted *wanted, int32_t count, const char *prefix,
                    cnn_matching *matching);
-/* Renames the archive's tensors by the lines of a file: "theirs = ours". A '*' matches any text, the same in
- * both, if ours has any; later lines win; "theirs =" leaves a tensor out; '#' begins a comment. */
+/* Renames the archive's tensors by the lines of a file: "theirs = ours". A '*' in theirs matches any text; a
+ * '*' in ours inserts that text, and ours may have none. Later lines win; "theirs =" leaves a tensor out; '#'
+ * begins a comment. */
 cnn_status cnn_rename(cnn_archive *archive, const char *path);
 #endif

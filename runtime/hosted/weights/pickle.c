@@ -216,7 +216,7 @@ bool cnn_pickled_is(const cnn_pickled *value, const char *text) {
          value->bytes == strlen(text) && memcmp(value->text, text, value->bytes) == 0;
 }
 
-/* Interprets one of the four known functions; NULL: another one. */
+/* Interprets a call of one of the four known functions; NULL: it is another function. */
 static cnn_pickled *call(Machine *machine, const cnn_pickled *callee, cnn_pickled *arguments) {
   cnn_pickled **const item = arguments->item;
   if (cnn_pickled_is(callee, "collections\nOrderedDict") && arguments->count == 0)

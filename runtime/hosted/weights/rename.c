@@ -91,8 +91,8 @@ static Part literal(Part *pattern) {
   return part;
 }
 
-/* Whether the name matches the pattern; returns the match of each '*', the first ones as short as possible.
- */
+/* Whether the name matches the pattern. found[]: the text that each '*' matches; the first ones are as short
+ * as possible. */
 static bool fits(Part pattern, const char *name, Part found[STARS]) {
   const int32_t count = stars(pattern);
   size_t n = strlen(name);

@@ -84,7 +84,8 @@ static bool member_next(cnn_zip_member *member, const unsigned char *bytes, size
   return member_widen(member, p + 46 + name, extra);
 }
 
-/* Members whose bytes overlap could unpack to more than deflate can produce from the file. */
+/* Reads the members, and rejects those that are together larger than the file: members whose bytes overlap
+ * could unpack to more than deflate can produce from the file. */
 static cnn_status members_read(cnn_zip *zip, const Directory *directory) {
   size_t at = (size_t)directory->offset, end = at + (size_t)directory->bytes, left = zip->n;
   for (uint64_t i = 0; i < directory->entries; i++) {
