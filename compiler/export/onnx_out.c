@@ -203,7 +203,7 @@ static void make_node(OnnxOut *o, const Node *node) {
   o->node = node;
   o->last = NULL;
   if (out_keeps_order(node)) o->flattened[node->id] = o->flattened[node->in[0]->id];
-  const OnnxWay *way = onnx_way(node->op); /* NULL: the operand with another scale */
+  const OnnxWay *way = onnx_way(node->op); /* NULL: an operator without syntax in the language */
   const char *value = way ? way->function(o, node) : export_hidden(o, node);
   o->value[node->id] = value;
   if (o->last && strcmp(o->last->output.data[0], value) == 0) name_last(o, node);
@@ -215,7 +215,7 @@ static void make_node(OnnxOut *o, const Node *node) {
   if (real) o->value[node->id] = o->last->output.data[0] = real;
 }
 
-/* Names used elsewhere are not changed. */
+/* Names that are already used elsewhere stay unchanged. */
 static void keep_names(OnnxOut *o) {
   const Graph *g = o->graph;
   for (int i = 0; i < g->inputs.n; i++) table_set(o->arena, &o->names, g->inputs.data[i].name, o);

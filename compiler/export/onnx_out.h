@@ -68,12 +68,13 @@ const char *out_number(OnnxOut *, const char *what, double);
 const char *out_list(OnnxOut *, const char *what, int n, const int64_t *); /* int64 */
 const char *out_integers(OnnxOut *, const char *what, int rank, const int64_t *dim, const int64_t *);
 const char *out_named(OnnxOut *, const char *name, int rank, const int64_t *dim, const float *);
-/* Int8 models: out_bytes.c. */
-const NamedArray *out_whole(const OnnxOut *, const Weight *); /* as integers; NULL: it is float */
+/* Parameters of int8 models: out_bytes.c. */
+const NamedArray *out_whole(const OnnxOut *,
+                            const Weight *); /* the parameter as integers; NULL: it is float */
 /* The dequantized integers; data: in the model's order. NULL: ONNX has no form for their scales. */
 const char *out_dequantized(OnnxOut *, const Weight *, const NamedArray *, int rank, const int64_t *dim,
                             const void *data);
-/* With a node's scale: quantizes a value to integers of that type, and dequantizes them. */
+/* Quantizes a value to integers of this type with the scale of a node, and dequantizes them. */
 const char *out_quantized(OnnxOut *, const Node *, const char *x, TensorType);
 const char *out_raw(OnnxOut *, const Node *, const char *raw, TensorType);
 const char *out_constant(OnnxOut *, const char *name, TensorType, int rank, const int64_t *dim, WireBytes);
@@ -86,9 +87,10 @@ const char *out_reshape(OnnxOut *, const char *x, int rank,
                         const int64_t *dim);             /* 0: unchanged, -1: the rest */
 const char *out_shaped(OnnxOut *, const char *x, Shape); /* the same numbers with the dimensions of a shape */
 const char *out_permute(OnnxOut *, const char *x, int rank, const int64_t *from);
-const char *out_channels_last(OnnxOut *, const char *x, Shape);  /* converts [N,C,H,W] to [N,H,W,C] */
-const char *out_channels_first(OnnxOut *, const char *x, Shape); /* the inverse; the shape is the net's */
-/* Along n axes. */
+const char *out_channels_last(OnnxOut *, const char *x, Shape); /* converts [N,C,H,W] to [N,H,W,C] */
+const char *out_channels_first(OnnxOut *, const char *x,
+                               Shape); /* the inverse; the shape is that of the net's value */
+/* A slice along n axes. */
 const char *out_part(OnnxOut *, const char *x, int n, const int64_t *from, const int64_t *to,
                      const int64_t *axis);
 /* The ONNX axes of the argument axis= of an operator; returns their number. */

@@ -77,7 +77,7 @@ const char *export_preemphasis(OnnxOut *o, const Node *node) {
                        node->window->before, node->window->after);
 }
 
-/* Windows, which become images of the batch. */
+/* Extracts windows, which become images of the batch. */
 const char *export_unfold(OnnxOut *o, const Node *node) {
   static const int64_t windows_first[] = {0, 2, 1, 3};
   const Window *w = node->window;

@@ -48,7 +48,7 @@ const NamedArray *out_whole(const OnnxOut *o, const Weight *weight) {
   return array && (array->elem == I8 || array->elem == I32) ? array : NULL;
 }
 
-/* The scales of a bias are the input's scale times those of the weights. */
+/* The scales of a bias are the scale of the input times the scales of the weights. */
 static float *scales_of(OnnxOut *o, const NamedArray *whole, const NamedArray *weight, int64_t *n) {
   float *scale = NEW_ARRAY(o->arena, float, weight->size);
   const Quant *in = o->node->in[0]->quant;

@@ -14,7 +14,7 @@ const char *export_batchnorm(OnnxOut *o, const Node *node) {
   return y;
 }
 
-/* LayerNormalization is over the last axis. */
+/* ONNX's LayerNormalization is over the last axis, so the channels are moved there. */
 const char *export_layernorm(OnnxOut *o, const Node *node) {
   const int64_t channels = out_extent(node).c;
   const char *const in[] = {out_channels_last(o, out_input(o, 0), node->shape),

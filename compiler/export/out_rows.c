@@ -64,7 +64,7 @@ OutRows out_row_axes(const OnnxOut *o, const Node *node) {
     apart = apart || (single ? n > 1 : n != all);
   }
   if (!apart) return rows;
-  for (int64_t n = 1; n < all;) { /* each number divides the next larger one */
+  for (int64_t n = 1; n < all;) { /* each number is a multiple of the one before */
     int64_t next = all;
     for (int k = 0; k < node->nin; k++) {
       const int64_t more = shape_rows(node->in[k]->shape);

@@ -26,7 +26,7 @@ typedef struct Statement Statement;
 typedef struct Product Product; /* products.h */
 enum { MOST_PREPARED = 4 };
 typedef struct Prepared { /* preprocessing of an input, as in normalize: gain*x + shift, per channel */
-  int64_t n;              /* 1: the same for all channels */
+  int64_t n;              /* number of factors and constants; 1: the same ones for all channels */
   double gain[MOST_PREPARED], shift[MOST_PREPARED];
 } Prepared;
 typedef struct Value { /* the result of a statement, or an input */
@@ -88,7 +88,7 @@ typedef struct ImportLayout { /* position of the channels in the model */
   bool last;                  /* [N,H,W,C]; otherwise [N,C,H,W] */
 } ImportLayout;
 typedef struct ImportOptions {
-  const char *net, *rounding; /* rounding: of a quantized model; NULL: float */
+  const char *net, *rounding; /* rounding: for a quantized model; NULL: the default, float */
   const char *variables;      /* "keep": variables of TensorFlow Lite are states; or NULL */
   bool chw;                   /* the caller's buffers have ONNX's layout */
   VEC(const char *) outputs, bytes;
@@ -101,7 +101,7 @@ typedef struct ImportOptions {
   bool trial;    /* no suggestions are made if the import fails */
   bool (*admits)(const ModelImport *); /* whether its program compiles; NULL: not checked */
   bool (*admits_tflite)(Arena *,
-                        const struct TflProgram *); /* the same for a quantized TensorFlow Lite model */
+                        const struct TflProgram *); /* the same check for a quantized TensorFlow Lite model */
 } ImportOptions;
 
 typedef struct ImportWeight {
@@ -120,7 +120,7 @@ typedef struct Problem {
 typedef struct KeptValue { /* an input that is a state of the program; states are the last inputs */
   Value *value;
   const OnnxPort *input, *output;
-  const char *init; /* as in ImportState */
+  const char *init; /* the initial value, as in ImportState */
 } KeptValue;
 typedef struct ImportOutput {
   const OnnxPort *port;
@@ -165,17 +165,17 @@ struct ModelImport {
 ModelImport *import_model(Arena *, Diags *, const char *path, Span at, const ImportOptions *);
 ModelImport *import_bytes(Arena *, Diags *, const char *path, Span at, const ImportOptions *, const uint8_t *,
                           size_t n);
-/* The same for a graph in memory; NULL: the error was already reported. */
+/* Imports a graph in memory, like import_model; NULL: the error was already reported. */
 ModelImport *import_graph(Arena *, Diags *, Span at, const ImportOptions *, Onnx *);
 /* One line per node: its shape, and its layers or the reason why there are none. NULL after an error. */
 const char *import_list_graph(Arena *, Diags *, Span at, const ImportOptions *, Onnx *);
 const char *import_list(Arena *, Diags *, const char *path, Span at, const ImportOptions *);
 bool import_save_weights(const ModelImport *,
-                         const char *path); /* .safetensors; false: errno has the reason */
+                         const char *path); /* writes a .safetensors file; false: errno has the reason */
 
 /* ---- statements.c ---- */
 void *no(ModelImport *, const char *why, ...)
-    __attribute__((format(printf, 2, 3)));                                   /* NULL, with the reason */
+    __attribute__((format(printf, 2, 3))); /* sets the reason; returns NULL */
 const Tensor *constant_of(const ModelImport *, const OnnxNode *, int input); /* or NULL */
 View *view_of(ModelImport *, const OnnxNode *, int input);                   /* NULL after no() */
 bool given(const OnnxNode *, int input);                                     /* the input is not omitted */
@@ -203,7 +203,8 @@ typedef enum BranchState {
   BRANCH_UNKNOWN /* the condition depends on an earlier problem */
 } BranchState;
 BranchState branch_of(const ModelImport *, const OnnxNode *);
-bool always_computed(const ModelImport *, int tensor); /* not in a branch that depends on values */
+bool always_computed(const ModelImport *,
+                     int tensor); /* the tensor is not in a branch that depends on values */
 bool reads_input(const ModelImport *, const OnnxNode *,
                  int input); /* the input's value is used outside of omitted branches */
 /* Returns whether a node is an If. If so, its results become those of the branch that is taken, or no() has
@@ -223,19 +224,21 @@ void find_varying(ModelImport *, const OnnxPort *const *,
 
 /* ---- inputs.c, layout.c ---- */
 bool set_inputs(ModelImport *);           /* inputs of --set become constants; false after errors */
-bool add_inputs(ModelImport *);           /* false after reports */
-void report_state_hints(ModelImport *im); /* inputs that look like states, without --state */
+bool add_inputs(ModelImport *);           /* false after errors were reported */
+void report_state_hints(ModelImport *im); /* reports inputs that look like states, if there is no --state */
 /* Finds recurrent layers whose initial and final states are exactly those of --state: keep=true. */
 void find_kept_layers(ModelImport *);
-int channels_of_input(const ModelImport *, const OnnxPort *); /* the dimension, or NO_CHANNELS */
-bool input_has_planes(const OnnxPort *);                      /* its channels come first */
+int channels_of_input(const ModelImport *, const OnnxPort *); /* the channel dimension, or NO_CHANNELS */
+bool input_has_planes(const OnnxPort *);                      /* its channels come before its positions */
 
 /* ---- names.c ---- */
 /* Do --shape and --input name inputs of the model? Reports an error if not. */
 bool names_of_inputs_known(const ModelImport *);
 const char *layer_of(ModelImport *, const OnnxNode *, int input); /* input: index of its weight, or -1 */
-const char *layer_of_constant(ModelImport *, const OnnxNode *, int input); /* named after the constant */
-const char *layer_called(ModelImport *, const char *name);                 /* or the name with a number */
+const char *layer_of_constant(ModelImport *, const OnnxNode *,
+                              int input); /* a layer named after the constant */
+const char *layer_called(ModelImport *,
+                         const char *name); /* a layer with this name, or with this name and a number */
 const char *identifier(ModelImport *, const char *);
 /* Name of an input or output; `otherwise` if the model numbers its tensors. */
 const char *port_name(ModelImport *, const OnnxPort *, const char *otherwise);
@@ -243,7 +246,7 @@ const char *port_name(ModelImport *, const OnnxPort *, const char *otherwise);
 const char *node_module(ModelImport *, const OnnxNode *);
 void put_weight(ModelImport *, const char *layer, const char *member, const Tensor *, int rank,
                 const int64_t *dim);
-/* with all its elements */
+/* adds all elements of a tensor as a vector */
 void put_vector(ModelImport *, const char *layer, const char *member, const Tensor *);
 ImportWeight *weight_named(ModelImport *, const char *layer, const char *member);
 
@@ -254,14 +257,15 @@ int64_t factors_size(const Factors *);
 bool factors_equal(const Factors *, const Factors *);
 bool factors_whole(const Factors *, const Value *, int axis); /* whether the factors are this whole axis */
 bool factors_batch(const Factors *);                          /* whether the batch is among the factors */
-View *view_new(ModelImport *, Value *, int rank);             /* with dimensions of size 1 */
+View *view_new(ModelImport *, Value *, int rank);             /* a view whose dimensions have size 1 */
 View *view_copy(ModelImport *, const View *, Value *);
 /* Makes broadcast dimensions (of one element, Expand) dimensions of the value; NULL after no(). */
 View *view_repeated(ModelImport *, const View *);
 /* The view before dimension d was repeated: its innermost part is *times copies of a value. NULL: none. */
 View *view_unrepeated(ModelImport *, const View *, int d, int64_t *times);
-View *view_standard(ModelImport *, Value *, const View *like, int rank); /* n, c, positions; n as in `like` */
-void view_set(View *, int d, int axis);                                  /* maps dimension d to that axis */
+View *view_standard(ModelImport *, Value *, const View *like,
+                    int rank);          /* a view with the dimensions n, c, positions; n as in `like` */
+void view_set(View *, int d, int axis); /* maps dimension d to that axis */
 View *view_reshape(ModelImport *, const View *, int rank, const int64_t *size);
 View *view_permute(ModelImport *, const View *, const int *from, int rank);
 View *view_without(ModelImport *, const View *, const bool *drop);
@@ -306,11 +310,11 @@ Value *constant_statement(ModelImport *, const OnnxNode *, int input, const char
                           bool frozen);
 /* A constant as a value, in the layout of the other value: with its full shape, or HxWx1. NULL after no(). */
 Value *constant_operand(ModelImport *, const OnnxNode *, int input, const Tensor *, const View *beside);
-/* The same for a vector created by the importer. */
+/* Like constant_operand, for a vector created by the importer. */
 Value *constant_vector(ModelImport *, const OnnxNode *, int input, int64_t n, const double *, bool frozen);
 /* A constant of at most three dimensions after a first one of size 1. */
 View *constant_alone(ModelImport *, const OnnxNode *, int input, const Tensor *);
-/* For a concat with values: its size may differ along one dimension. */
+/* A constant for a concat with values: its size may differ from theirs along one dimension. */
 View *constant_view(ModelImport *, const OnnxNode *, int input, const Tensor *, const View *like);
 
 /* ---- ops_einsum.c ---- */
@@ -352,7 +356,7 @@ Value *frozen_product(ModelImport *, const OnnxNode *, Value *, const Tensor *);
 /* Two values combined by an operator of the language; `alone`: the first has no other user. */
 View *two_values(ModelImport *, const View *x, bool alone, const View *y, const char *word);
 
-/* A value produced by this node, and a constant: an input of the node. */
+/* Combines a value that this node produced with a constant, which is an input of the node. */
 View *beside_constant(ModelImport *, const OnnxNode *, int input, const View *, const Tensor *,
                       const char *word);
 
@@ -395,10 +399,10 @@ bool reduced_along(ModelImport *, const OnnxNode *, const View *x, int64_t axis,
 bool reduced_axes(ModelImport *, const OnnxNode *, int input, int rank, bool *over);
 
 /* ---- qdq.c, int8_layers.c: int8 models ---- */
-const Quant *quant_of(const Value *); /* the quantization it is stored with, or NULL */
-const Quant *
-quant_kept(const Statement *); /* for a move: its result has the operand's quantization; or NULL */
-Value *same_value(ModelImport *, Value *);                    /* the same value with a separate name */
+const Quant *quant_of(const Value *);       /* the quantization it is stored with, or NULL */
+const Quant *quant_kept(const Statement *); /* the quantization of the operand, if the statement is a move
+                                               whose result keeps it; or NULL */
+Value *same_value(ModelImport *, Value *);  /* the same value with a separate name */
 TensorType port_bytes(const ModelImport *, const OnnxPort *); /* type of an input that is dequantized; or 0 */
 /* For a node on integers: checks that its statements do not change them, so that its results are integers,
  * too. False after no(). */
@@ -409,7 +413,7 @@ bool is_move(const Statement *);   /* its elements are elements of its operands 
 void make_frames(ModelImport *);
 
 /* ---- fold.c, forms.c, program_text.c ---- */
-bool fold(ModelImport *, const OnnxNode *); /* its results are constants and were computed */
+bool fold(ModelImport *, const OnnxNode *); /* are the results constants? then they are computed */
 /* May this number of bytes be created or read to compute constants? False after no(). */
 bool may_compute(ModelImport *, size_t bytes);
 void canonical(ModelImport *); /* converts old operator forms to current ones; matches decomposed operators */

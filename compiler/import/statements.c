@@ -236,7 +236,7 @@ static bool is_known(const ModelImport *im, const OnnxNode *node) { /* a tensor 
   return false;
 }
 
-/* Numbers of a model may be infinite or NaN; those of a program must be finite. */
+/* Numbers of a model may be infinite or NaN; numbers of a program must be finite. */
 static bool has_odd_number(const char *call) {
   for (const char *c = call; c[0]; c++)
     if (strchr("(=[- ", *c) && (strncmp(c + 1, "nan", 3) == 0 || strncmp(c + 1, "inf", 3) == 0)) return true;
@@ -343,7 +343,7 @@ static void add_model_output(ModelImport *im, const OnnxPort *port) {
   const Item *item = &im->item[port->tensor];
   im->node = NULL;
   im->why = NULL;
-  if (!item->view && !item->constant) return; /* depends on an earlier problem */
+  if (!item->view && !item->constant) return; /* the output depends on an earlier problem */
   bool as_onnx = false;
   Value *value = item->view ? lay_output(im, item->view, &as_onnx) : no(im, "a constant output");
   if (!value) {
@@ -397,7 +397,7 @@ static void add_update(ModelImport *im, const KeptValue *kept) {
   const Item *item = &im->item[kept->output->tensor];
   im->node = NULL;
   im->why = NULL;
-  if (!item->view && !item->constant) return; /* depends on an earlier problem */
+  if (!item->view && !item->constant) return; /* the state depends on an earlier problem */
   Value *value = item->view ? lay_kept(im, item->view, kept) : no(im, "a state that is set to a constant");
   if (value) emit(im, 2, (Value *[]){value, kept->value}, value->shape, "update(%%*)");
   else {
@@ -511,7 +511,7 @@ static bool import_nodes(ModelImport *im) {
   memset(im->wanted, 0, sizeof *im->wanted * (size_t)im->onnx->ntensors);
   find_live(im);
   canonical(im);
-  find_live(im); /* matched patterns read fewer nodes */
+  find_live(im); /* after pattern matching, fewer nodes are needed */
   if (!im->onnx->tflite) report_state_hints(im);
   if (!add_inputs(im)) return false;
   find_varying(im, im->ports.data, im->ports.n);

@@ -97,7 +97,7 @@ static const char *node_name(ModelImport *im, const OnnxNode *node, const Value 
   }
   if (!path) return short_name(im, part && has_letter(part) ? part : node->name, node->op);
   const char *own = last_part(part && has_letter(part) ? part : node->name);
-  if (begins_like(own, "node_")) own += strlen("node_"); /* torch.export's prefix of tensors */
+  if (begins_like(own, "node_")) own += strlen("node_"); /* prefix added by torch.export */
   const char *point = strrchr(path, '.'), *layer = point ? point + 1 : path;
   const bool is_layer = strstr(value->made->call, "name=\"") != NULL, taken = table_find(&im->layers, path);
   if (*path && !part && (is_layer || (begins_like(layer, node->op) && !taken))) return path;

@@ -63,7 +63,8 @@ static bool is_computed(const ModelImport *im, int tensor) {
   return view && view->value->made && always_computed(im, tensor);
 }
 
-/* Replaces a tensor that is not in the TensorFlow Lite model by those that it is computed from. */
+/* Replaces a tensor that was created by the importer, and so is not in the TensorFlow Lite model, by the
+ * tensors that it is computed from. */
 static void ask_for(const ModelImport *im, int tensor, bool *asked) {
   const int *shown = im->onnx->shown;
   if (!shown || shown[tensor]) {
@@ -225,7 +226,7 @@ void report_never_imported(ModelImport *im) {
   const Onnx *o = im->onnx;
   const OnnxPort **port = NEW_ARRAY(im->arena, const OnnxPort *, o->ninputs + 1);
   int n = 0;
-  for (int i = 0; i < o->ninputs; i++) /* scalars may become constants */
+  for (int i = 0; i < o->ninputs; i++) /* a scalar can be set to a constant */
     if (o->input[i].rank != 0 && !im->onnx->constant[o->input[i].tensor]) port[n++] = &o->input[i];
   find_varying(im, port, n);
   for (int i = 0; i < o->nnodes; i++) {

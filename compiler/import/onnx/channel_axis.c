@@ -30,7 +30,7 @@ static int axes_or_sizes(const ModelImport *im, const OnnxNode *node, int input,
 }
 
 /* ---- evidence: the dimension of a tensor that a node treats as channels; -1: none ---- */
-/* Operators with channel and position axes. */
+/* The channel axis of the input of an operator that has channel and position axes. */
 static int told_by_operator(const OnnxNode *node, int input, const Trace *x) {
   static const char *const second[] = {"Conv",
                                        "ConvTranspose",
@@ -171,7 +171,7 @@ static bool with_shape(const ModelImport *im, const OnnxNode *node, const Trace 
   return true;
 }
 
-/* False: its dimensions cannot be followed. */
+/* Sets y to the node's result; false: the node cannot be followed. */
 static bool followed(const ModelImport *im, const OnnxNode *node, const Trace *x, Trace *y) {
   static const char *const lost[] = {"Flatten", "Gemm",   "com.microsoft::FusedMatMul",
                                      "MatMul",  "Shape",  "Size",

@@ -41,7 +41,7 @@ static void strides_by(const Tensor *t, const Labels *of, int n, const int *labe
   }
 }
 
-/* The labels of the result, then those of the sums. */
+/* Lists the labels of the result, then the labels that are summed. */
 static int all_labels(const Product *p, int *label) {
   int n = 0;
   for (; n < p->out.n; n++) label[n] = p->out.label[n];

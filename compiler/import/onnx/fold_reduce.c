@@ -174,7 +174,7 @@ const Tensor *fold_softmax(ModelImport *im, const OnnxNode *node) {
 
 typedef struct Ranked {
   double number;
-  int64_t at, order; /* of equal numbers the lowest index comes first */
+  int64_t at, order; /* order: for equal numbers the lowest index comes first */
 } Ranked;
 
 static int compare_ranked(const void *a, const void *b) {

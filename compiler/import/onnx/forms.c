@@ -35,7 +35,7 @@ OnnxNode *either_before(const ModelImport *im, int tensor, const char *one, cons
   return node ? node : op_before(im, tensor, other);
 }
 
-double single_number(const ModelImport *im, int tensor) { /* NaN: not a number */
+double single_number(const ModelImport *im, int tensor) { /* NaN: not one constant number */
   const Tensor *t = tensor ? im->item[tensor].constant : NULL;
   return t && t->n == 1 ? tensor_number(t, 0) : (double)NAN;
 }

@@ -54,7 +54,7 @@ static bool is_sum_with_number(const Statement *s) {
   return strcmp(end, ")") == 0;
 }
 
-/* Its elements are those of its operand, in the same order. */
+/* Whether a statement's result has the elements of its operand, in the same order. */
 static bool keeps_order(const Statement *s) {
   return s->nin == 1 && (is_call(s, "join_rows") || is_call(s, "split_rows") || is_call(s, "reshape") ||
                          strcmp(s->call, "flatten") == 0);
@@ -178,7 +178,7 @@ static float term_number(const Chain *c, const Tensor *t, const Spread *s, int64
   return (float)tensor_number(t, at);
 }
 
-/* The positions of one head. */
+/* The number of query positions of one head. */
 static int64_t query_length(const Chain *c) { return c->l[!c->key] / c->grouped; }
 
 /* Whether a constant varies over the rows of the scores, or over heads. */
@@ -243,7 +243,7 @@ static bool is_causal(const Chain *c, const Added *mask) {
   return m > 1 && l == m;
 }
 
-/* Computed values are placed first. */
+/* Places the terms in the arguments of attention: first the computed ones. */
 static bool place_terms(ModelImport *im, const Chain *c, int64_t heads, Masks *to) {
   *to = (Masks){0};
   for (int constants = 0; constants < 2; constants++)
@@ -278,7 +278,7 @@ static View *by_heads(ModelImport *im, const View *x, int64_t heads) {
   return apart ? view_permute(im, apart, (const int[]){0, 2, 1, 3}, 4) : NULL;
 }
 
-/* The scores are sums over channels. */
+/* Whether the scores are sums over channels. */
 static bool sums_channels(const View *x) {
   const Factors *summed = &x->along[2];
   return x->size[2] == 1 || (summed->n && summed->f[summed->n - 1].axis == x->value->shape.rank - 1);

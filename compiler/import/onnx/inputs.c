@@ -178,7 +178,7 @@ static void input_axes(const OnnxPort *port, int first, int axis[MOST_DIMS]) {
   if (port->channels >= first) axis[port->channels] = next;
 }
 
-/* The dimensions after the batch, if there is one. */
+/* A view with the dimensions of an input after the batch, if it has one. */
 static View *view_of_port(ModelImport *im, const OnnxPort *port, int first) {
   int axis[MOST_DIMS];
   const int rest = port->rank - first;

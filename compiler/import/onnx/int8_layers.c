@@ -80,7 +80,7 @@ static const Quant *result_of(const ModelImport *im, const Value *value) {
 static void put_int8_result(Framing *f, Statement *s, const Quant *quant) {
   Value *value = s->out, *next = value->quant ? NULL : value->reader->out;
   value->quant = quant;
-  if (next && strncmp(value->reader->call, "relu", 4) == 0) { /* relu is fused into the layer */
+  if (next && strncmp(value->reader->call, "relu", 4) == 0) { /* relu becomes a part of the layer */
     next->kept = next->quant;
     next->quant = NULL;
   }
@@ -325,7 +325,7 @@ static bool is_quantized(const ModelImport *im) {
   return false;
 }
 
-/* For --list: the quantization of a tensor. */
+/* Lists the quantization of tensors, for --list. */
 static void list_scales(ModelImport *im) {
   for (int i = 0; i < im->onnx->nnodes; i++) {
     const OnnxNode *node = &im->onnx->node[i];

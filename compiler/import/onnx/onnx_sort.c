@@ -6,7 +6,7 @@
 
 typedef enum State { NEW_NODE, OPEN_NODE, PLACED_NODE } State;
 typedef struct Visit {
-  int node, input; /* the next input to visit */
+  int node, input; /* input: the next input to visit */
 } Visit;
 typedef struct Sorter {
   const Onnx *onnx;

@@ -222,7 +222,7 @@ static bool attention_refused(ModelImport *im, const OnnxNode *node) {
   return false;
 }
 
-/* Arguments other than key and value. */
+/* The arguments of attention other than key and value. */
 static const char *attention_words(ModelImport *im, const OnnxNode *node, const Sight *s, int64_t key_heads,
                                    int64_t channels, const Value *mask) {
   Text text = {.arena = im->arena};

@@ -150,7 +150,7 @@ static const View *as_large(ModelImport *im, const View *x, const Tensor *t) {
   return repeats ? view_repeated(im, large) : x;
 }
 
-/* `once`: the operand has no other user. */
+/* Combines a value with a constant. `once`: the value has no other user. */
 static View *with_constant(ModelImport *im, const OnnxNode *node, bool once, int input, const View *x,
                            const Tensor *t, const char *word) {
   if (t->rank > x->rank && t->n > 1) return no(im, "a constant with more dimensions than the value");

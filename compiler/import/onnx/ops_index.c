@@ -487,7 +487,7 @@ static View *tiled(ModelImport *im, const View *x, int d, int64_t times) {
   return full ? view_reshape(im, full, x->rank, size) : NULL;
 }
 
-/* Dimensions of one element are broadcast. */
+/* Tile: dimensions of one element are only broadcast. */
 View *import_tile(ModelImport *im, const OnnxNode *node) {
   const View *x = view_of(im, node, 0);
   const Tensor *t = constant_of(im, node, 1);

@@ -121,7 +121,7 @@ Value *laid_as_rows(ModelImport *im, const View *x, int64_t n, int64_t c) {
   return v ? as_rows(im, v, rows, n, c) : NULL;
 }
 
-/* Channels are innermost in memory. */
+/* Whether dimension d is innermost in memory, as channels. */
 static bool channels_innermost(const View *x, int d) {
   const Factors *along = &x->along[d];
   return along->n && along->f[along->n - 1].axis == x->value->shape.rank - 1 &&

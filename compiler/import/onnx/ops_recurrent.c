@@ -12,7 +12,7 @@ enum { OUT_ROWS, OUT_HIDDEN, OUT_CELL };
 typedef struct Cells { /* Properties of a kind of layer. */
   const char *op, *word;
   int64_t gates;
-  int from[MOST_GATES]; /* by the language's gate: ONNX's gate */
+  int from[MOST_GATES]; /* ONNX's gate for each of the language's gates */
   int nactivations;
   const char *activation[3];
 } Cells;
@@ -449,7 +449,7 @@ View *import_recurrent(ModelImport *im, const OnnxNode *node) {
 }
 
 /* ---- SVDF, which only TensorFlow Lite has: one row for each call ---- */
-/* Inputs: x, the weights of features, those over time, biases. */
+/* Inputs: x, the weights of the features, the weights over time, the biases. */
 View *import_svdf(ModelImport *im, const OnnxNode *node) {
   enum { IN_FEATURES = 1, IN_TIME, IN_BIASES };
   static const int channels = 1;

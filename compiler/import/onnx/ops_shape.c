@@ -295,7 +295,7 @@ static View *join_laid(ModelImport *im, const OnnxNode *node, int axis, Value **
   return view_laid(im, first, v, join_as.chan, join_as.npos, join_as.pos);
 }
 
-/* The same tensor, with one axis of the value per dimension. */
+/* The same tensor, as a view in which each dimension is one axis of the value. */
 static View *plain_view(ModelImport *im, View *x) {
   const int c = x->value->shape.rank - 1;
   int chan = -1, pos[MOST_DIMS], npos = 0;

@@ -8,8 +8,8 @@
 enum { FAST_FROM = 64, MOST_COEFFICIENTS = 1 << 24 };
 static const double TURN = 6.283185307179586476925;
 
-/* From `in` numbers with `parts` parts (1: real, 2: complex) to `out` complex numbers, by a transform of
- * length `length`. */
+/* A transform of length `length` from `in` numbers with `parts` parts (1: real, 2: complex) to `out` complex
+ * numbers. */
 typedef struct Transform {
   int64_t length, in, out;
   int parts;

@@ -64,7 +64,7 @@ static Value *last_first(ModelImport *im, Value *v, int64_t columns) {
                                                    shape_vector(all), "flatten(order=chw)");
 }
 
-/* [before][first][second][after] with `first` and `second` exchanged. */
+/* Exchanges `first` and `second` in [before][first][second][after]. */
 static Value *exchanged_axes(ModelImport *im, Value *v, int64_t before, int64_t first, int64_t second,
                              int64_t after) {
   if (before == 1 && after == 1) return last_first(im, v, second);

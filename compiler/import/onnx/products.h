@@ -11,8 +11,8 @@ typedef struct Letters {
 } Letters;
 int letter_place(const Letters *, char letter); /* the dimension with this letter, or -1 */
 
-/* Scores that a matmul computed from two values: a view of each as [rows, its positions, summed], and their
- * product's factor. The value has [rows], the positions of the first and those of the second. */
+/* Scores that a matmul computed from two values: a view of each value as [rows, its positions, summed], and
+ * the factor of the product. The scores are [rows, positions of the first, positions of the second]. */
 struct Product {
   View *side[2];
   double scale;
@@ -29,13 +29,13 @@ Value *laid_as_rows(ModelImport *, const View *, int64_t n, int64_t c);
 Shape shape_of_parts(int64_t rows, Shape row);
 /* A statement of a value that is emitted once for all users. */
 Value *emitted_once(ModelImport *, Value *, Shape, const char *call);
-/* A value as a number of rows of nxc, and the inverse. */
+/* as_rows converts a value to `rows` rows of nxc, joined_rows is the inverse. */
 Value *as_rows(ModelImport *, Value *, int64_t rows, int64_t n, int64_t c);
 Value *joined_rows(ModelImport *, Value *, int64_t rows, Shape);
 
 /* ---- view_parts.c ---- */
-/* The number of images, if their first dimension is parts of a value instead of a batch, such as windows;
- * otherwise 1. */
+/* The number of images, if the first dimension of an image tensor is a part of the value, such as windows,
+ * and not a batch; otherwise 1. */
 int64_t rows_of_images(const View *);
 /* Like lay_standard and view_standard, but also for images in the first dimension of a value: one row per
  * image, or rows x positions x channels. */

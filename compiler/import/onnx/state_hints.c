@@ -99,7 +99,8 @@ static bool is_state_output(const ModelImport *im, const char *name) {
   return false;
 }
 
-/* The output for the next call, among those without another input; NULL: none looks like it. */
+/* The output whose value becomes this input in the next call, among outputs that have no input yet; NULL:
+ * none looks like it. */
 static const OnnxPort *next_value_of(ModelImport *im, const OnnxPort *input, const bool *used) {
   const Onnx *o = im->onnx;
   for (int i = 0; i < o->noutputs; i++) {

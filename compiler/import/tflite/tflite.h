@@ -19,14 +19,14 @@ typedef struct TflTensor {
   int rank;
   int64_t dim[TFLITE_RANK], size; /* size: -1 if a dimension is dynamic or empty */
   bool open[TFLITE_RANK];         /* the caller may choose the dimension */
-  bool known;                     /* its element type is F32, I32, I64, U8, I8 or I16 */
+  bool known;                     /* the element type is supported: F32, I32, I64, U8, I8 or I16 */
   Elem elem;
   int code;            /* type number in the file, from the schema's TensorType */
   const char *type;    /* "INT8" */
   const uint8_t *data; /* little-endian; NULL: computed */
   int scales, axis;    /* axis: the dimension along which each index has its own scale */
   const float *scale;
-  int64_t zero;     /* the first zero point; those of weights must all be 0 */
+  int64_t zero;     /* the first zero point; for weights, all zero points must be 0 */
   bool zeros;       /* all are 0 */
   bool is_u8;       /* the caller uses q + 128 instead of q */
   bool is_variable; /* its value persists until the next call */
@@ -42,7 +42,7 @@ typedef struct TflOperator {
   int64_t stride[2], dilation[2], size[2], axis; /* height, width */
   int activation;
   float beta;          /* beta of softmax; slope of leaky_relu */
-  bool keeps, corners; /* keep_dims; align_corners */
+  bool keeps, corners; /* keeps: keep_dims; corners: align_corners */
   bool powers;         /* pot_scale_int16: scales that are powers of two are shifts */
   int sums;            /* a TensorType: quantized_bias_type, FLOAT32 by default */
   bool middle;         /* half_pixel_centers; for gelu: the tanh approximation */
@@ -50,9 +50,9 @@ typedef struct TflOperator {
   bool asymmetric;     /* asymmetric_quantize_inputs */
   bool symmetric;      /* for MIRROR_PAD: the outermost elements are repeated */
   bool relative;       /* the ends of STRIDED_SLICE are relative to its start */
-  int64_t border[4];   /* padding of convolutions: top, bottom, left, right, besides `same` */
+  int64_t border[4];   /* padding of convolutions in addition to `same`: top, bottom, left, right */
   int64_t groups;      /* batch_dims of GATHER; radius of LOCAL_RESPONSE_NORMALIZATION */
-  float alpha, bias;   /* of LOCAL_RESPONSE_NORMALIZATION */
+  float alpha, bias;   /* alpha and bias of LOCAL_RESPONSE_NORMALIZATION */
   int nlist;           /* length of new_shape or squeeze_dims; -1: missing */
   int64_t list[TFLITE_RANK];
   const char *variable;     /* the variable's name in VAR_HANDLE */
@@ -79,7 +79,7 @@ typedef struct TflModel {
   int input[TFLITE_IO], output[TFLITE_IO];
   int ninitial;
   TflInitial *initial;
-  int64_t step; /* of a model raised to sequences: rows of the input per call; 0: it is as in its file */
+  int64_t step; /* for a model raised to sequences: input rows per call; 0: the model is unchanged */
 } TflModel;
 
 /* NULL: *why is the error. Names of tensors are unique. */
@@ -103,7 +103,7 @@ const char *tflite_state_operators(Arena *, const TflModel *); /* their names */
 const char *tflite_initial_text(Arena *, const TflTensor *of, const TflTensor *initial);
 bool tflite_is(const uint8_t *bytes, size_t n); /* whether the bytes have the format's signature */
 
-/* BuiltinOperator: the supported ones. */
+/* The supported values of BuiltinOperator. */
 enum {
 #define OP(name, number, make, nodes, onnx) TFL_##name = number,
 #include "import/tflite/tflite_ops.def"

@@ -272,7 +272,7 @@ static TflMake *maker_of(int code) {
   return NULL;
 }
 
-/* For operators that only have a float form, or none. */
+/* The function of operators that only have a float form, or none. */
 bool tfl_none(Making *k, const TflOperator *op) {
   size_t i = 0;
   while (makes[i].code != op->code) i++;
@@ -280,7 +280,7 @@ bool tfl_none(Making *k, const TflOperator *op) {
   return tfl_no(k, op, "%s", floats ? "it has no int8 or int16 form" : makes[i].onnx);
 }
 
-/* A result with indices. */
+/* Whether a result of the operator consists of indices. */
 static bool makes_indices(const TflOperator *op, const TflTensor *out) {
   switch (op->code) {
   case TFL_ARG_MAX:
@@ -388,7 +388,7 @@ static bool computes_with_constants(const Making *k) {
   return false;
 }
 
-/* The error, or NULL. */
+/* Returns the error, or NULL. */
 static const char *put_tfl_inputs(Making *k) {
   for (int i = 0; i < k->m->ninputs; i++) {
     const int tensor = k->m->input[i];

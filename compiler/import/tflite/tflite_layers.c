@@ -113,7 +113,7 @@ static const char *tfl_window_text(Making *k, const TflOperator *op) {
   return text.s;
 }
 
-/* How LiteRT's dense layers round. */
+/* Writes how LiteRT's dense layers round. */
 static void say_dense(Making *k, const TflOperator *op, const char *layer) {
   if (k->litert && tfl_out(k, op)->elem == I8) tfl_say(k, layer, "rounding", rounding_name(ROUNDING_SINGLE));
   if (k->litert && tfl_is_wide(k, op)) tfl_say(k, layer, "factor", "double");
@@ -266,7 +266,8 @@ bool tfl_mean(Making *k, const TflOperator *op) {
   return true;
 }
 
-/* A sum is a mean with the result's scale divided by the count, times the count: the same bytes. */
+/* A sum is the mean times the count. The mean's scale is the result's scale divided by the count, so both
+ * have the same bytes. */
 bool tfl_sum(Making *k, const TflOperator *op) {
   int64_t window[2];
   if (!pooled_axes(k, op, window)) return false;
@@ -288,8 +289,8 @@ bool tfl_sum(Making *k, const TflOperator *op) {
   return true;
 }
 
-/* The minimum is the negated maximum of the negated values: as bytes -1 - q, with the zero point -1 - zero.
- */
+/* The minimum is the negated maximum of the negated values. A byte q is negated as -1 - q, with the zero
+ * point -1 - zero. */
 bool tfl_extreme(Making *k, const TflOperator *op) {
   int64_t window[2];
   const TflTensor *in = tfl_in(k, op, 0), *out = tfl_out(k, op);

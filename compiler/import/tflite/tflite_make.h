@@ -19,11 +19,11 @@ typedef struct Making {
   int *stored; /* by tensor for which same is itself: the tensor that has its scale */
   int *reads;  /* by tensor: the number of its users; an output counts as one */
   const char **value;           /* by tensor: its name in the program; NULL: none */
-  const char **layer;           /* by tensor: the layer name for its scale; NULL: none */
+  const char **layer;           /* by tensor: the name of the layer that has its scale; NULL: none */
   bool *there;                  /* by tensor: an input, or the result of a statement */
   int current;                  /* the tensor of the last statement; -1: none */
   Table count;                  /* number of layers by operator name: an int */
-  Text inputs, constants, text; /* parts of the program, in that order */
+  Text inputs, constants, text; /* parts of the program, in this order */
   Table said;                   /* metadata of a layer or a value, by its name: a Text */
   VEC(const char *) layers;     /* layers with metadata */
   VEC(Refusal) problems;
@@ -45,7 +45,7 @@ const char *tfl_leave_out_argmax(Arena *, TflModel *);
 /* ---- tflite_import.c ---- */
 bool tfl_no(Making *, const TflOperator *, const char *format, ...) __attribute__((format(printf, 3, 4)));
 const TflTensor *tfl_in(const Making *, const TflOperator *, int k); /* NULL: it is omitted */
-int tfl_first(const Making *, const TflOperator *);                  /* the input before the call */
+int tfl_first(const Making *, const TflOperator *); /* the first input: the value before the call */
 const TflTensor *tfl_out(const Making *, const TflOperator *);
 /* Checks that an input is a value of the net with the type of the result, and already computed. False after
  * tfl_no(). */
@@ -53,7 +53,7 @@ bool tfl_value(Making *, const TflOperator *, int tensor);
 /* Reads constant integers: all numbers of input k, at most TFLITE_RANK * 2. Returns their number; -1: not
  * constant. */
 int tfl_integers(const Making *, const TflOperator *, int k, int64_t *to);
-bool tfl_any_value(Making *, const TflOperator *, int tensor); /* the same for any type */
+bool tfl_any_value(Making *, const TflOperator *, int tensor); /* like tfl_value, but for any type */
 bool tfl_is_quantized(const TflTensor *);                      /* it is int8 or int16 */
 bool tfl_is_index(const TflTensor *);                          /* integers without a scale */
 bool tfl_is_bytes(const Making *, const TflOperator *);        /* its result is int8 or int16 */
@@ -76,8 +76,9 @@ void tfl_end_as(Making *, const TflOperator *, const char *layer, Shape);
 void tfl_array(Making *, const char *name, Elem, int rank, const int64_t *dim, const void *data);
 void tfl_element(const TflTensor *, int64_t i, void *to); /* stores element i in this machine's format */
 double tfl_number(const TflTensor *, int64_t i);          /* the real number that element i represents */
-void tfl_scale(Making *, const char *value, const TflTensor *); /* no effect for floats */
-/* Stored in the file's metadata. */
+void tfl_scale(Making *, const char *value,
+               const TflTensor *); /* sets the scale of a value; no effect for floats */
+/* Sets metadata of a layer, which are stored in the file. */
 void tfl_say(Making *, const char *layer, const char *key, const char *value);
 /* Adds a constant to the program, quantized with the scale of `scaled`, or in floats if `scaled` is NULL.
  * Returns its name. */

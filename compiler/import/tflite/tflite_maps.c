@@ -5,7 +5,7 @@
 #include "import/tflite/tflite_make.h"
 
 /* ---- tables ---- */
-/* The reference divides the scales as floats. */
+/* The factor between two scales. The reference divides them as floats. */
 static Multiplier ratio_of(float in, float out) {
   const float ratio = in / out;
   Multiplier factor = multiplier_of((double)ratio);

@@ -1,5 +1,5 @@
 /* tflite_matrix.c: Import of matrix products in quantized TensorFlow Lite models. The leading dimensions of
- * an operand are its rows; those of an image are the rows of its pixels. */
+ * an operand are its rows; for an image, the rows of pixels are the rows. */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
 #include <string.h>

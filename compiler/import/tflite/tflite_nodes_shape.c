@@ -61,7 +61,7 @@ void nodes_pack(Nodes *n) {
   nodes_finish(n, made);
 }
 
-/* Element i along an axis, without that axis. */
+/* The element i along an axis, without the dimension of that axis. */
 static int gather_element_at(Nodes *n, int tensor, int64_t axis, int64_t i) {
   const int in[] = {tensor, nodes_constant(n, tensor_scalar(n->arena, TENSOR_INT64, (double)i))};
   const int made = nodes_apply(n, "Gather", 2, in);

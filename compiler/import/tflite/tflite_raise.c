@@ -67,7 +67,7 @@ static int add_raised(Raising *r, const TflTensor *like, int64_t rows, const int
   return r->tensor.n - 1;
 }
 
-/* The rows of a result with n new rows per call, as a new tensor; false: it has other rows. */
+/* Adds a tensor for the rows of a result with n new rows per call; false: the result has other rows. */
 static bool raise_result(Raising *r, int out, int64_t n, int64_t low, int64_t high) {
   TflRows *to = &r->rows[out];
   int64_t rows;

@@ -470,7 +470,7 @@ static void append_branch(Reader *r, const TflModel *branch, const TflOperator *
   m->noperators += branch->noperators;
 }
 
-/* The inputs of an IF become the results of one branch and those of the other. */
+/* The inputs of an IF become the condition, the results of one branch and the results of the other. */
 static bool inline_branches(Reader *r, FlatVector graphs, int o, int depth) {
   const TflOperator choice = r->model->op[o];
   int *in = NEW_ARRAY(r->arena, int, 2 * choice.nout + 2), n = 0;

@@ -239,7 +239,7 @@ static Tensor *lstm_gates(Nodes *n, int first, int64_t units, int64_t columns) {
   return t;
 }
 
-/* A constant of floats of that shape, columns 0 for a vector; NULL: something else. */
+/* A constant input as floats of this shape, with columns = 0 for a vector; NULL: another input. */
 static Tensor *lstm_constant(Nodes *n, int input, int64_t rows, int64_t columns) {
   const TflTensor *from = nodes_tensor(n, input);
   const int64_t dim[] = {rows, columns};
@@ -251,8 +251,8 @@ static Tensor *lstm_constant(Nodes *n, int input, int64_t rows, int64_t columns)
   return t;
 }
 
-/* h is W_hr m + b. The layer of the program has no b: its h is W_hr m, which starts from -b, and the sums of
- * the gates have W_hh b. */
+/* In the model h = W_hr m + b. The layer of the program has no b: its h is W_hr m. So its initial h is -b,
+ * and the biases of the gates also contain W_hh b. */
 static void add_projection_bias(Tensor *biases, const Tensor *hidden, const Tensor *b, int64_t units) {
   for (int64_t s = 0; s < LSTM_GATES * units; s++) {
     double sum = tensor_number(biases, s);

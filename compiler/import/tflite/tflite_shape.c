@@ -39,7 +39,8 @@ bool tfl_blocks(Making *k, const TflOperator *op) {
   return true;
 }
 
-/* Any order of height, width and channels: flatten transposes matrices, channel_shuffle those in each row. */
+/* The calls for any order of height, width and channels: flatten transposes a matrix, channel_shuffle
+ * transposes the matrix in each row. */
 static const char *order_text(Making *k, const TflTensor *in, const int64_t *perm) {
   const int64_t h = in->rank == 4 ? in->dim[1] : 1, w = in->dim[in->rank - 2], c = in->dim[in->rank - 1];
   const int base = in->rank == 4 ? 0 : 1;
