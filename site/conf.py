@@ -48,7 +48,7 @@ suppress_warnings = ["myst.header"]
 # The sections of the sidebar. Every page is in one: Sphinx warns of others, and warnings are errors.
 sections = {
     "First steps": "docs/first-net docs/from-pytorch docs/from-keras docs/cortex-m docs/embedding docs/train",
-    "Guides": """docs/import docs/data docs/transfer docs/int8 docs/streaming docs/python docs/looking
+    "Guides": """docs/import docs/data docs/transfer docs/int8 docs/bf16 docs/streaming docs/python docs/looking
         docs/browser docs/mpi docs/editors""",
     "Reference": """docs/language docs/operators docs/diagnostics docs/errors docs/c-interface docs/schedules
         docs/misra docs/nets docs/onnx-tests""",

@@ -208,14 +208,14 @@ def hover():
     listen = ("net listen {\n    input x: 60x4\n    conv(8, 5, stride=3, pad=[2, 0])\n"
               "    maxpool(2, stride=1)\n    global_avgpool\n}\n")
     for tail, wanted in (("    relu", "--stream=3: 1 row per step, offset -1, history 1"),
-                         ("    global_avgpool", "1 row a step")):
+                         ("    global_avgpool", "1 row per step")):
         text = listen.replace("    global_avgpool", tail)
         c.change(net, text)
         value = c.at("textDocument/hover", net, *inside(text, "maxpool"))["contents"]["value"]
         check((wanted in value) == ("relu" in tail), f"hover in a net with {tail.strip()}: steps", value)
     c.change(net, "net ring {\n    input x: 40x2\n    conv(2, 3, dilation=6, pad=causal)\n}\n")
     value = c.at("textDocument/hover", net, 2, 6)["contents"]["value"]
-    check("1 row a step, offset 0, history 12 (gather ring)" in value, "hover: a gather ring", value)
+    check("1 row per step, offset 0, history 12 (gather ring)" in value, "hover: a gather ring", value)
     c.finish()
 
 

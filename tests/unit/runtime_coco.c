@@ -401,7 +401,7 @@ static void synthetic_shapes_suit_the_net(void) {
   CU_ASSERT(truth.count > 0 && truth.instance && !truth.pixels && cnn_data_classes(data) == 5);
   cnn_truth_free(&truth);
   cnn_data_close(data);
-  refuse_set(&net, "synthetic:shapes,kind=pixels", CNN_MISMATCH, "have no boxes, but a loss or metric of the net");
+  refuse_set(&net, "synthetic:shapes,kind=pixels", CNN_MISMATCH, "have no boxes, but a loss");
   net.network.outputs = 0;
   net.network.truth_objects = 0;
   refuse_set(&net, "synthetic:shapes,kind=boxes", CNN_MISMATCH, "has boxes, which no output of the net uses");

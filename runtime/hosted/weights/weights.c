@@ -85,12 +85,13 @@ static cnn_status refuse(const cnn_network *network, const char *path, const cnn
     snprintf(order, sizeof order, " by name; --match=order finds %d of %d", (int)by_order,
              (int)network->weights);
   if (matching->prefix)
-    status = cnn_failure(CNN_MISMATCH,
-                         "%.400s: has %d of the net's %d weights, with '%.200s' before their names; "
-                         "%s--weights-prefix=%.200s%s%s",
-                         path, (int)matching->behind, (int)network->weights, matching->prefix,
-                         given ? "did you mean '" : "", matching->prefix, given ? "'?" : " removes that prefix",
-                         matching->lines ? given ? " What differs besides:" : ". What differs besides:" : "");
+    status =
+        cnn_failure(CNN_MISMATCH,
+                    "%.400s: has %d of the net's %d weights, with '%.200s' before their names; "
+                    "%s--weights-prefix=%.200s%s%s",
+                    path, (int)matching->behind, (int)network->weights, matching->prefix,
+                    given ? "did you mean '" : "", matching->prefix, given ? "'?" : " removes that prefix",
+                    matching->lines ? given ? " What differs besides:" : ". What differs besides:" : "");
   else
     status = cnn_failure(CNN_MISMATCH, "%.400s: %s%s%s%.400s%s:", path,
                          some ? "nothing matches the net's weights" : "these weights are not the net's",
