@@ -34,7 +34,7 @@ int32_t cnn_threads(int32_t wanted);
 
 /* ---- Evaluation */
 
-enum { CNN_METRICS = 16 }; /* most metrics of a net */
+enum { CNN_METRICS = 16 }; /* maximum number of metrics of a net */
 
 typedef struct cnn_metric {
   char
@@ -87,7 +87,7 @@ typedef struct cnn_objects {
 
 typedef struct cnn_evaluation {
   cnn_measures measures;
-  int32_t classes; /* of the first output with classes; 0: none */
+  int32_t classes; /* classes of the first output with classes; 0: none */
   cnn_class_counts *counts;
   int64_t *confusion; /* [true class][predicted class] if requested, otherwise NULL */
   cnn_objects objects;

@@ -75,8 +75,9 @@ typedef struct cnn_trainer {
   const cnn_exchange *exchange; /* for processes that share each batch; NULL: a single process */
 } cnn_trainer;
 
-/* The memory that a trainer needs (aligned to 64), and its construction there. `accumulates`: a step may use
- * several batches. Weights are not initialized: call network->init, or copy them. */
+/* The number of bytes that a trainer needs, and its construction in this memory, which must be aligned to 64.
+ * `accumulates`: a step may use several batches. Weights are not initialized: call network->init, or copy
+ * them. */
 size_t cnn_trainer_bytes(const cnn_network *network, const cnn_recipe *recipe, bool accumulates);
 void cnn_trainer_place(cnn_trainer *trainer, const cnn_network *network, const cnn_recipe *recipe,
                        bool accumulates, void *memory);

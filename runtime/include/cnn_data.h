@@ -37,7 +37,7 @@ typedef enum cnn_part {
 } cnn_part;
 
 typedef enum cnn_fit {                   /* how an image of another size is resized */
-                       CNN_FIT_STRETCH,  /* each axis by itself */
+                       CNN_FIT_STRETCH,  /* each axis by its own factor */
                        CNN_FIT_CROP,     /* covers the input, centered; the parts outside are lost */
                        CNN_FIT_LETTERBOX /* the whole image, centered on black */
 } cnn_fit;

@@ -20,7 +20,7 @@ typedef struct cnn_flag {
   char letter; /* 0: none */
   cnn_value_kind kind;
   void *value;          /* unchanged if the option is not given */
-  const char *argument; /* as the help prints it: "PATH" */
+  const char *argument; /* name of the argument in the help: "PATH" */
   const char *help;     /* one line; the help wraps it */
   double low, high;
   const char *const *choices; /* NULL at the end */

@@ -23,7 +23,7 @@ typedef struct Arguments {
  * x*right]. */
 typedef struct Filters {
   const float *value;
-  int64_t size; /* of all weights */
+  int64_t size; /* number of all weights */
   int32_t filters, channels, height, width;
   int64_t filter, channel, down, right;
 } Filters;

@@ -150,7 +150,7 @@ static int outputs_check(const cnn_usage *usage, const Outputs *outputs, const A
   return status;
 }
 
-/* Opens the data and trains. The return value reports usage errors, the status all others. */
+/* Opens the data and trains. Usage errors are returned, all other errors are in the status. */
 static int train_on(const cnn_usage *usage, const Arguments *arguments, const Outputs *outputs,
                     const cnn_network *network, cnn_train_options *options, cnn_status *status) {
   cnn_data *data = NULL;
@@ -195,8 +195,8 @@ static int suffixes_check(const cnn_usage *usage, const Arguments *a, const char
   return status;
 }
 
-/* Only the first process writes; its check of the files is broadcast to all. The return value reports usage
- * errors, the status all others. */
+/* Only the first process writes; its check of the files is broadcast to all. Usage errors are returned, all
+ * other errors are in the status. */
 static int train(const cnn_program *program, const cnn_usage *usage, const Arguments *arguments,
                  cnn_train_options *options, cnn_status *status) {
   const bool first = !options->ranks || options->ranks->rank == 0;

@@ -10,7 +10,7 @@
 typedef struct cnn_boxed {
   cnn_object object;
   cnn_outline *outline; /* NULL: it has none */
-  uint32_t segment;     /* its number in the segment image */
+  uint32_t segment;     /* number of the segment in the segment image */
   int32_t class;        /* class of the segment's pixels */
   bool stuff;           /* a segment that is not an object */
 } cnn_boxed;
@@ -40,7 +40,8 @@ typedef struct BoxesSet {
 cnn_status cnn_boxes_begin(cnn_data *data, const char *title);
 /* Records an annotation file. The set takes ownership of the path. */
 cnn_status cnn_boxes_file(cnn_data *data, char *path);
-/* Adds an image without objects, valid until the next one is added; the set takes ownership of its paths. */
+/* Adds an image without objects; *added is valid until the next image is added. The set takes ownership of
+ * the image's paths. */
 cnn_status cnn_boxes_scene(cnn_data *data, int pool, cnn_scene scene, cnn_scene **added);
 /* Adds an object; the set takes ownership of its outline. */
 cnn_status cnn_boxes_object(cnn_data *data, cnn_scene *scene, const cnn_boxed *object);

@@ -416,7 +416,7 @@ static cnn_status segments_take(const File *file, const json_t *list, size_t k, 
   return status;
 }
 
-/* One invalid segment invalidates the image: its pixels would have no class. */
+/* If one segment is invalid, the whole image is invalid, because some of its pixels would have no class. */
 static cnn_status segments_read(const File *file, const json_t *list, size_t k, const Id *all, size_t alls) {
   cnn_scene *scene;
   cnn_status status = scene_of(file, list, k, all, alls, &scene);

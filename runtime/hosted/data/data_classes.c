@@ -105,15 +105,15 @@ static bool is_better(const cnn_data *data, const char *name, uint8_t pools, con
   return (has_labels(data) && cnn_label_find(data->network, name) >= 0) || (pools & 1 << POOL_TRAIN);
 }
 
-/* Removes folders that were merged into another: number[f] is the former number, or that of the folder it was
- * merged into. */
+/* Removes merged folders from the list. number[f], which was the index of the folder into which f was merged,
+ * or f itself, becomes the index in the new list. */
 static int32_t join(char **folder, int32_t folders, int32_t *number) {
   int32_t kept = 0;
   for (int32_t f = 0; f < folders; f++)
     while (number[number[f]] != number[f]) number[f] = number[number[f]];
   for (int32_t f = 0; f < folders; f++) {
     if (number[f] != f) free(folder[f]);
-    else folder[kept++] = folder[f], number[f] = -kept; /* its new number, distinct from the old ones */
+    else folder[kept++] = folder[f], number[f] = -kept; /* negative, unlike the old numbers */
   }
   for (int32_t f = 0; f < folders; f++)
     if (number[f] >= 0) number[f] = number[number[f]];

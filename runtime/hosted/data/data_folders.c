@@ -412,8 +412,8 @@ static bool has_class(const Pool *pool, const int32_t *class_of, int32_t c) {
   return false;
 }
 
-/* Reports classes that other parts have but this one does not. Images alternate between classes, so each
- * class appears early. */
+/* Reports classes that other parts have but this part does not. The search ends early, because images
+ * alternate between classes. */
 static void part_note(cnn_data *data, const Folders *set, int pool) {
   const char **missing = calloc((size_t)data->classes + 1, sizeof *missing);
   int32_t count = 0;

@@ -99,7 +99,8 @@ static Kind kind_of(const cnn_data *data, int32_t o) {
   return cnn_port_targets(output) == cnn_port_calls(output) ? KIND_CLASS : KIND_PIXELS;
 }
 
-/* One sigmoid separates two classes; several predict for each pattern whether it is strong. */
+/* Whether a sigmoid's target is 1. A single sigmoid separates two classes; several sigmoids predict which
+ * patterns are strong. */
 static bool bit_of(const Sample *sample, int64_t index, int32_t o, const cnn_port *output, int64_t i) {
   if (output->size == cnn_port_calls(output)) return class_draw(index, o, 2) == 1;
   return sample->latent[i % LATENTS] > 0.5f;

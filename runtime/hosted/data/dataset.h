@@ -100,7 +100,7 @@ struct cnn_data {
   bool inputs_only;       /* rows to predict: a target may be present, and is ignored */
   bool lacks_targets;     /* with any_target: the targets of the outputs are missing */
   bool nameless;          /* some class names cannot be stored in files */
-  bool objects, masks, pixels; /* its annotations have objects, instance maps, pixel classes */
+  bool objects, masks, pixels; /* whether the set has objects, instance maps, pixel classes */
   int32_t stuff;               /* number of pixel classes outside of objects: they come first */
   Part part[3];
   char description[240];
@@ -108,8 +108,8 @@ struct cnn_data {
   int64_t shared; /* number of samples in both the test part and the training part */
 };
 
-/* Each function inspects the path and sets kind, title, set, pools and classes, or leaves kind NULL if the
- * format is not its own. */
+/* Each of these functions inspects the path and sets kind, title, set, pools and classes. If the path is not
+ * in its format, it leaves kind NULL. */
 cnn_status cnn_data_open_idx(cnn_data *data, const Listing *listing);
 cnn_status cnn_data_open_cifar(cnn_data *data, const Listing *listing);
 cnn_status cnn_data_open_folders(cnn_data *data, const Listing *listing);

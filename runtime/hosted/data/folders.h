@@ -9,7 +9,7 @@
 typedef struct Picture {
   char *path;
   int32_t folder;
-  int32_t turn;    /* its index in its folder */
+  int32_t turn;    /* index of the file in its folder */
   int32_t silence; /* 0, or 1 + the number of the background recording it is cut from */
   double place;    /* for silence: position of the cut outside of training, 0 to 1 */
 } Picture;

@@ -41,7 +41,7 @@ void cnn_image_over_black(const uint8_t *mixed, cnn_image *image);
 int cnn_exif_orientation(const unsigned char *bytes, size_t n);
 cnn_status cnn_image_turn(cnn_image *image, const char *path, int orientation);
 
-/* Each sets the EXIF orientation; pixels are as stored. */
+/* Each decoder sets the EXIF orientation, but does not rotate the pixels. */
 bool cnn_png_whole(const unsigned char *bytes, size_t n); /* whether header and end are present */
 bool cnn_jpeg_whole(const unsigned char *bytes, size_t n);
 bool cnn_webp_whole(const unsigned char *bytes, size_t n);

@@ -187,7 +187,7 @@ void cnn_gathered_free(cnn_gathered *gathered) {
 /* An image of one of the lists. */
 typedef struct Seen {
   cnn_picture *picture;
-  int64_t turn; /* its position in all lists */
+  int64_t turn; /* position of the image in all lists */
 } Seen;
 
 /* Orders paths so that those of one file are together, and paths without links come first. */

@@ -11,9 +11,9 @@
  * the columns from left to right. */
 typedef struct cnn_outline {
   int32_t polygons, runs;
-  int32_t *points; /* of each polygon */
+  int32_t *points; /* number of points of each polygon */
   double *corner;  /* x y x y ... of all polygons */
-  size_t numbers;  /* in it */
+  size_t numbers;  /* numbers in `corner` */
   uint32_t *run;
 } cnn_outline;
 

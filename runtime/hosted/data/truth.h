@@ -23,7 +23,7 @@ typedef struct cnn_object {
 /* Annotations of an image. If a set has objects and pixel classes, background classes come first: an object's
  * pixels have the class cnn_data_stuff + label. */
 typedef struct cnn_truth {
-  int width, height; /* of the image */
+  int width, height; /* size of the image */
   int count;
   cnn_object *object;
   uint8_t

@@ -234,7 +234,8 @@ static cnn_status confusion_print(const char *path, const cnn_network *network, 
   return cnn_writer_commit(&writer);
 }
 
-enum { NAMED = 120, NAME_MOST = 20 }; /* most classes whose names are drawn, and characters of a name */
+/* Maximum number of classes with names in the drawing, and of characters of a name. */
+enum { NAMED = 120, NAME_MOST = 20 };
 
 /* Approximate width of the longest name. */
 static double width_of_names(const cnn_network *network, const cnn_data *data, int32_t n) {

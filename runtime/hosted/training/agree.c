@@ -18,7 +18,8 @@ static void fail_memory(const cnn_ranks *ranks) {
   ranks->abandon(ranks->context);
 }
 
-/* The failure of the first process that has one, for all processes; alike: all have failed. */
+/* The failure that all processes return: that of the first process with a failure. If all have failed, the
+ * message names no process. */
 static cnn_status first_failure(const cnn_ranks *ranks, const Word *word, const cnn_status *own) {
   typedef struct Said {
     cnn_status status;

@@ -176,7 +176,8 @@ static void run_calls(Worker *worker) {
   }
 }
 
-/* One call of infer for the samples from `first` on. Unused slots of the batch keep their contents. */
+/* Evaluates the samples from `first` on with one call of infer. Unused slots of the batch keep their
+ * contents. */
 static cnn_status evaluate_batch(Worker *worker, int64_t first) {
   cnn_evaluator *evaluator = worker->evaluator;
   const cnn_network *network = evaluator->network;

@@ -56,7 +56,7 @@ cnn_status cnn_ranks_agree(const cnn_ranks *ranks, cnn_status status);
 /* Whether a number is the same in all processes; if not, `process` is the first that differs from process 0.
  */
 bool cnn_exchange_same(Exchange *, uint64_t number, int32_t *process);
-/* Adds the counts of all processes, in each of them. */
+/* Adds up the counts of all processes; each process gets the sums. */
 void cnn_exchange_add_counts(Exchange *, int64_t *count, int64_t counts);
 /* Formats the cost of an epoch's exchange, then resets it. */
 void cnn_exchange_tell(Exchange *, char text[400]);

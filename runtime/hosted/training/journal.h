@@ -14,7 +14,7 @@ typedef struct cnn_column {
 
 typedef struct cnn_journal cnn_journal;
 struct cnn_journal {
-  int file;     /* its file descriptor, while path is not NULL */
+  int file;     /* file descriptor of the log, while path is not NULL */
   FILE *stream; /* the current row, in memory */
   char *path;
   void (*write)(cnn_journal *journal, const cnn_epoch *epoch, const cnn_column *column, int32_t columns);

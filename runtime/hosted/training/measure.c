@@ -133,8 +133,8 @@ static void count_class(cnn_class_counts *counts, int64_t truth, int64_t answer)
   counts[truth].correct += truth == answer;
 }
 
-/* Binary decisions: one channel is two classes; several channels are one class each, of which "yes" is
- * counted. */
+/* Counts binary decisions. One channel decides between two classes. Each of several channels is one class, of
+ * which "yes" is counted. */
 static void judge_binary(const cnn_port *port, const cnn_judged *judged, int64_t *count,
                          cnn_class_counts *counts, int64_t *confusion, const float *score,
                          const void *target) {

@@ -16,10 +16,10 @@ typedef struct cnn_segments {
   int64_t pixels;
   int32_t *of; /* of[pixels]: the pixel's segment; -1: none, or unknown in annotations */
   int32_t count;
-  cnn_segment *segment; /* each has a pixel */
+  cnn_segment *segment; /* each segment has at least one pixel */
 } cnn_segments;
 
-typedef struct cnn_quality_counts { /* of one class, over any number of images */
+typedef struct cnn_quality_counts { /* counts of one class, over any number of images */
   double iou;                       /* the sum over matched segments */
   int64_t right, wrong, missed;
 } cnn_quality_counts;

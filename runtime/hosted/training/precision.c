@@ -31,7 +31,7 @@ typedef struct Room {
   Found *found;
   Sought *sought, **order; /* order: annotations of an image, the ignored ones last */
   uint8_t *verdict;        /* [TRIALS][detections of a class] */
-  double *overlap;         /* of one image: [detections][annotations] */
+  double *overlap;         /* IoU in one image: [detections][annotations] */
   int64_t overlaps;
   double *precision, *recall;
 } Room;

@@ -53,7 +53,7 @@ static const char *class_name(const Training *training, int32_t c, char room[24]
   return room;
 }
 
-/* One line: a bar per class, and the names of the smallest and the largest class. */
+/* Reports the classes on one line: a bar per class, and the names of the smallest and the largest class. */
 void cnn_training_note_labels(const Training *training) {
   static const char *const bar[] = {" ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
   enum { BARS = 64 };

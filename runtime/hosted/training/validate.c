@@ -27,9 +27,9 @@ static double loss_of_batch(Training *training, const cnn_batch *batch, uint64_t
                                            trainer->gradients, NULL, trainer->training, &loss);
 }
 
-/* Losses for object detection compare values that inference does not have, so the forward pass is that of
- * training: batchnorm with the statistics of the batch, dropout with the same random numbers in each epoch.
- * The batches are the same in each epoch, too: in the order of the data, without augmentation. */
+/* Losses for object detection compare values that inference does not have. So the forward pass is the same as
+ * in training: batchnorm uses the statistics of the batch, and dropout uses the same random numbers in each
+ * epoch. The batches are also the same in each epoch: in the order of the data, without augmentation. */
 static cnn_status loss_of_objects(Training *training, int64_t samples, double *loss) {
   cnn_course course = training->course;
   course.from = CNN_PART_VAL;

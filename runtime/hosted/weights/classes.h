@@ -24,7 +24,7 @@ typedef enum cnn_agreement {
 cnn_agreement cnn_classes_compare(const char *const *a, int32_t as, const char *const *b, int32_t bs,
                                   int32_t *place);
 
-enum { CNN_CLASSES_SHOWN = 10 }; /* most classes in a message about renamed ones */
+enum { CNN_CLASSES_SHOWN = 10 }; /* maximum number of classes in a message about renamed classes */
 /* Number of classes with two different names; place[] receives the first of them, at most `room`. */
 int32_t cnn_classes_renamed(const char *const *a, int32_t as, const char *const *b, int32_t bs,
                             int32_t *place, int32_t room);
