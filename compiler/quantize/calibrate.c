@@ -376,8 +376,8 @@ bool calibrate_is_layer(const Node *node) {
          node->op->traits.int8 == INT8_SVDF;
 }
 
-/* Whether the layer stays float: on request, without an int8 form, or because it shares weights with a layer
- * whose bias needs another scale. */
+/* Whether the layer stays float: because this was requested, because it has no int8 form, or because it
+ * shares weights with a layer whose bias needs another scale. */
 static bool keeps_float(const Calibrator *k, const Node *node) {
   return calibrate_is_layer(node) &&
          (node->precision == PRECISION_F32 || table_find(k->how->keep, node->name) ||

@@ -72,7 +72,7 @@ int equalize(Arena *, const Graph *, float *weights);
 /* Layers with weights, which can stay float. */
 bool calibrate_is_layer(const Node *);
 
-/* Whether the node shares a parameter with another live node; uses: graph_live. */
+/* Whether the node shares a parameter with another live node; uses: the result of graph_live. */
 bool weights_are_shared(const Graph *, const int *uses, const Node *);
 
 /* Values that can be int16: those of layers, sums, products of two values, float inputs. */

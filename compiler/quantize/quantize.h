@@ -26,5 +26,5 @@ Graph *quantize_written(Arena *, const Graph *, Node *const *made, const QuantFi
 /* The graph without constant and unused channels, with the same results; the graph itself if it is not an
  * int8 model or has no such channels. */
 Graph *drop_idle_channels(Arena *, Graph *);
-void note_idle_filters(Arena *, Diags *, const Graph *); /* [dead-filters] */
+void note_idle_filters(Arena *, Diags *, const Graph *); /* reports [dead-filters] */
 #endif

@@ -156,7 +156,7 @@ static Node *recurrent_start_value(Quantizer *q, const Layer *l, int input, Quan
   return made;
 }
 
-/* The clip of c in units of its scale, truncated as in TensorFlow Lite's kernels; below 0: none. */
+/* The clip of c in units of its scale, truncated as in TensorFlow Lite's kernels; below 0: no clip. */
 static int32_t cell_clip(const Layer *l, const Recurrent *r) {
   if (!(r->clip > 0)) return -1;
   const float clip = (float)r->clip;

@@ -8,7 +8,7 @@
 typedef struct SummarySizes { /* sizes of a layout in bytes; bound: lower bound */
   int64_t workspace_bytes, workspace_bound;
   int64_t training_bytes, training_bound; /* training_bytes -1: no training */
-  int64_t training_most;                  /* --memory, or 0 */
+  int64_t training_most;                  /* limit of --memory in bytes, or 0 */
   int64_t state_bytes;
   double recompute_overhead; /* extra MACs of --memory, as a fraction of the step's other MACs */
   const char *bands_to;      /* the last layer in row bands, or NULL */
@@ -18,7 +18,7 @@ typedef struct LayerNumbers {
   int64_t parameters, macs, bytes; /* parameters without those shared with an earlier layer */
   const char *field;               /* the receptive field, as text */
 } LayerNumbers;
-LayerNumbers *layer_numbers(Arena *, const Graph *); /* by node id; of a graph without errors */
+LayerNumbers *layer_numbers(Arena *, const Graph *); /* by node id; the graph has no errors */
 
 void graph_summary(Text *, const Graph *);       /* the table */
 void graph_memory(Text *, const SummarySizes *); /* the lines below the table */

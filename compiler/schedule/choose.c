@@ -49,7 +49,7 @@ static bool dense_near_limits(const Node *node) {
   return bounded_product(inputs + UNIT, units + UNIT) > MOST_PACKED;
 }
 
-/* On every target, only the operator's own loops support such sizes. */
+/* Whether sizes are so large that, on every target, only the operator's own loops support them. */
 static bool choose_near_limits(const Lower *l) {
   switch (l->node->op->family) {
   case FAMILY_DENSE:
@@ -96,7 +96,8 @@ static void add_candidates(const Lower *l, Decision *d) {
 }
 
 /* ---- picking ---- */
-/* A batched kernel packs no weights for other targets: it is chosen for each target separately. */
+/* The cycles that determine the choice: those on the widest target of the file, whose packing all targets
+ * share. A batched kernel packs no weights for other targets, so it is chosen for each target separately. */
 static double cycles_for(const Lower *l, const Candidate *c) {
   if (l->target == l->layout || kernel_whole_batch(l->kernel)) return c->cycles.total;
   return c->choice.schedule->cycles(l, l->layout, &c->choice).total;
@@ -138,8 +139,8 @@ choose_name_of(const Lower *l, const Target *target) { /* the target's name in a
                                           : arena_printf(l->arena, "%s/%d", target->name, l->layout_lanes);
 }
 
-/* The candidate that a measured choice means, or NULL: schedules of different families share a tuning name.
- */
+/* The candidate for a measured choice, or NULL. The tuning name does not suffice, because
+ * schedules of different families share names. */
 static const Candidate *find_candidate(const Decision *d, const Choice *choice) {
   for (int i = 0; i < d->candidates.n; i++) {
     const Choice *c = &d->candidates.data[i].choice;

@@ -59,7 +59,8 @@ static Bundle bundle_of(const Points *c, int64_t panels, bool rest) {
       .count = panels, .width = channels + last->width, .valid = channels + last->valid, .rest = rest};
 }
 
-/* Number of panels of a phase with approximately that number of products; a divisor of all of them. */
+/* Number of panels of a phase that together have approximately that number of products. It divides the number
+ * of all panels of the phase. */
 static int64_t panels_of_phase(const Points *c, int64_t products) {
   const int64_t panels = c->panels[0].count / points_phases_of(c);
   int64_t bundle = smaller(panels, larger(products / c->panels[0].width, 1));
@@ -238,7 +239,7 @@ static void pack_panels(Points *c, Panels *panels, const char *member, const Poi
   panels->w = lower_pack_done(c->l, pack);
 }
 
-/* Each phase has separate panels. */
+/* Two vectors, or one if that is enough or phases would have to share a panel. */
 static int64_t panel_width(const Points *c, int64_t unit) {
   const bool two = points_phases_of(c) > 1 ? c->filters % (2 * unit) == 0 : c->filters > unit;
   return two ? 2 * unit : unit;
@@ -258,7 +259,8 @@ static void make_panels(Points *c, const PointPack *how) {
 }
 
 /* ---- multiply ---- */
-/* The function's last parameter, which it has if there are groups, or parts of the input channels. */
+/* The group, or the part of the input channels: the last parameter of functions. Without groups and parts
+ * they do not have it. */
 static Ix group_arg(const Points *c) {
   Nest *b = c->l->b;
   return c->groups > 1 ? nest_arg(b, "group") : c->parts > 1 ? nest_arg(b, "part") : NEST_Z;
@@ -384,7 +386,7 @@ static Product product_functions(Points *c, const Panels *panels, int64_t tiles_
   return p;
 }
 
-/* next: the number of the next panel, counted through all points. */
+/* next: number of the next panel among the panels of all points. */
 static void points_product(Nest *b, const Points *c, const Panels *panels, const Product *p, const Ix *slot,
                            const Ix *xi, const Ix *group, const Ix *panel, const Ix *f, const Ix *next) {
   const int64_t step = p->vectors * c->lanes, share = points_line_of(c) * p->share;

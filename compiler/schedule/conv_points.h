@@ -20,7 +20,7 @@ typedef struct MultiplyTile {
   const Panels *panels;
   int64_t count, lines;
   NestFn *fn;
-} MultiplyTile; /* number of tiles per call */
+} MultiplyTile; /* count: number of tiles per call */
 
 typedef struct Points {
   /* these members are defined by the algorithm */
@@ -62,8 +62,8 @@ typedef struct Points {
   Bundle bundle[2]; /* for each group: number of bundles of the first kind; one of the second if count or rest
                        is set */
   int64_t most;     /* maximum number of tiles in one multiplication; 0: from direct_tiling */
-  Buf *V, *M;       /* [slot][point][tile of the block][channel]: transformed inputs (int8: [part][point]...),
-                       products of a bundle */
+  Buf *V, *M; /* [slot][point][tile of the block][channel]. V: transformed inputs (int8: [part][point]...); M:
+                 products of a bundle */
   NestFn *split_row, *join_row[2]; /* join: by bundle */
   MultiplyTile multiply[8];
   int nmultiply;
@@ -77,7 +77,8 @@ static inline bool points_int8(const Points *c) {
 #endif
 }
 
-/* A window of a group: of input channel `in` and filter `out` of the group and the phase, f of a panel. */
+/* The window of input channel `in` and filter `out` of a group and a phase. f: number of the filter in its
+ * panel. */
 typedef struct PointWeight {
   Ix group, panel, in, f, out, phase[2];
   Buf *points; /* buffer for its points, in `row`; NULL: they are stored directly */

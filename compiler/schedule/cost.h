@@ -26,9 +26,8 @@ Cycles cost_joined(const Target *, const Correlation *,
                    int64_t weight_bytes); /* a transposed convolution, all phases together */
 Cycles cost_groups(const Target *, const Correlation *,
                    int64_t weight_bytes); /* narrow groups, by diagonals */
-Cycles cost_columns(
-    const Target *, const Correlation *, int64_t outputs,
-    int64_t weight_bytes); /* vectors over output columns; this number of lanes is stored one by one */
+/* Vectors run over output columns; `outputs` lanes are stored one by one. */
+Cycles cost_columns(const Target *, const Correlation *, int64_t outputs, int64_t weight_bytes);
 Cycles
 cost_winograd(const Target *, const Correlation *, int m, int64_t batch,
               int64_t weight_bytes); /* tiles of m outputs on each axis on which the kernel is longer than 1;

@@ -58,7 +58,8 @@ struct Schedule {
 #undef SCHEDULE
 extern const Schedule
     schedule_plain; /* the operator's own nest, if no other supports the kernel; not listed */
-extern const Schedule *const schedule_registry[]; /* in the order in which candidates are listed; then NULL */
+/* In the order in which candidates are listed; NULL at the end. */
+extern const Schedule *const schedule_registry[];
 const Schedule *schedule_named(const char *tuning_name); /* the first one with that name, or NULL */
 
 /* ---- schedule.c ---- */

@@ -31,7 +31,7 @@ int64_t direct_unit(const Lower *l, int64_t channels) {
   return unit;
 }
 
-/* The largest divisor that keeps a panel small. */
+/* The largest number of channels that divides `channels` and keeps a panel small. */
 static int64_t choose_block(const Lower *l, int64_t channels, int64_t floats_a_channel) {
   const int64_t most = l->layout->blocking.direct_panel / 4 / floats_a_channel;
   if (channels <= most || most < 16) return channels;
@@ -470,7 +470,7 @@ static void gate_panels(const Direct *d) {
 /* ---- all rows, panels, blocks ---- */
 typedef struct Flags {
   bool first, last, edge;
-} Flags; /* block of input channels; row */
+} Flags; /* first, last: of the blocks of input channels; edge: row at an edge */
 
 static void call_row(Nest *b, const Direct *d, NestFn *row, const Panels *panels, const Ix *y, const Ix *g,
                      const Ix *fb, const Ix *ib, const Ix *h, Flags flags) {

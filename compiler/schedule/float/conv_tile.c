@@ -189,7 +189,7 @@ static void finish_in_loop(Nest *b, const Tile *t, const TileArgs *a, Buf *acc) 
     }
 }
 
-/* Stores the sums: finished, or, if further input channels follow, as they are. */
+/* Stores the outputs, or, if further input channels follow (not `finished`), the partial sums. */
 static void store_sums(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, bool finished) {
   const Direct *d = t->d;
   const Ix oy = tile_row_of(t, a, 0);

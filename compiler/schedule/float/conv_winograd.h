@@ -11,10 +11,11 @@ enum { POOLED = 2 }; /* the windows of a following pooling, which never span two
 typedef struct Conv {
   Points p; /* the first member, which conv_points.c uses */
   Lower *l;
-  Correlation own, k; /* the node's geometry; the same as a gather: from the large side to the small one */
-  bool spread;        /* the node scatters: an input gradient, or a transposed convolution */
-  Winograd w[2];      /* the algorithm along each axis */
-  bool turned; /* k has its axes exchanged: a row of pixels is a column, whose blocks are parts of it */
+  /* `own`: the node's geometry; k: the same as a gather from the large side to the small one. */
+  Correlation own, k;
+  bool spread;   /* the node scatters: an input gradient, or a transposed convolution */
+  Winograd w[2]; /* the algorithm along each axis */
+  bool turned;   /* k has its axes exchanged: a row of pixels is a column, whose blocks are parts of it */
   /* A transposed convolution has stride[0] * stride[1] phases, whose filters are the output channels of k,
    * phase after phase. Output q of phase r is the node's stride*q + r - shift, if that is inside it. Others
    * have one phase. */

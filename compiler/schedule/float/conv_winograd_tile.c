@@ -424,7 +424,7 @@ static void tiles_whole(const Conv *c, int64_t *from, int64_t *to) {
   const int64_t columns = pool         ? shape_extent(pool->shape).w * POOLED
                           : c->dilated ? (c->out[1] - c->phases[1]) / c->dilation[1] + 1
                                        : (c->out[1] + c->shift[1]) / c->stride[1];
-  *from = c->shift[1] > 0; /* the first tile of some phase is before the output */
+  *from = c->shift[1] > 0; /* the first tile of some phase starts before the output */
   *to = larger(*from, columns / c->w[1].m);
   if (*to - *from < c->tiles[1] && c->tiles[1] <= FEW) *to = *from;
 }

@@ -19,7 +19,8 @@ typedef struct Panels { /* packed weights [groups * each * blocks][ky][kx][block
       before; /* panels of a group in w; the number of panels before these, which belong to other Panels */
 } Panels;
 
-/* A group's weights as squares of n x n channels, adjacent if one side has more of them. */
+/* A group's weights as squares of n x n channels. If one side has more channels than the other there are
+ * several, which are adjacent. */
 typedef struct Diagonals {
   int64_t n, ins, outs; /* squares along the inputs and along the outputs; one of the two is 1 */
   int64_t unit;         /* n or more: a panel has ins * unit inputs and outs * unit outputs */

@@ -17,9 +17,9 @@ static double dense_alone(const Target *target, int64_t macs, int64_t batch, int
   return apart < together ? apart : together;
 }
 
-static double images_one_by_one(
-    const Node *node, const Target *target, int64_t batch,
-    int64_t weight_bytes) { /* cycles per image; batch: dense layers may be batched for that number */
+static double images_one_by_one(const Node *node, const Target *target, int64_t batch,
+                                int64_t weight_bytes) { /* cycles per image; batch: number of images for which
+                                                           dense layers may be batched */
   const double macs = (double)node_macs(node);
   if (node->op->family == FAMILY_DENSE) return dense_alone(target, node_macs(node), batch, weight_bytes);
   if (node->op->family == FAMILY_DEPTHWISE) /* vectors of channels are full */
@@ -63,7 +63,7 @@ int images_side_by_side(const Graph *graph, int ntargets, const Target *const *t
         images_one_by_one(node, widest, training && !large ? 0 : batch, 4 * graph->parameters);
     together += (double)node_macs(node) / (widest->fmas * lanes * widest->rates->interleaved);
   }
-  if (training) apart *= widest->rates->gradients; /* large dense layers: batched */
+  if (training) apart *= widest->rates->gradients; /* large dense layers: gradients are batched */
   return apart + dense > WORTH * together ? lanes : 1;
 }
 

@@ -19,7 +19,6 @@ bool images_gather(
     Lower *); /* the nest of an input or a target, from the caller's order; false: another kernel */
 /* For a nest built with vectors, before nest_fn: values get their last dimension; it is not widened. */
 void images_values(Lower *);
-Nest *
-images_scatter(Arena *, const Node *value,
-               int images); /* a value to the caller's order: parameters in, out, and the number of images */
+/* Converts a value to the caller's order; parameters: in, out, number of images. */
+Nest *images_scatter(Arena *, const Node *value, int images);
 #endif

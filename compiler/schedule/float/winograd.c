@@ -178,7 +178,7 @@ static Spread spread_of(const Winograd *w) {
 WinogradError winograd_error(const Winograd axis[2], int64_t channels) {
   const double unit = 0x1p-24, transform_steps = 32;
   const double margin =
-      axis[0].n > 1 && axis[1].n > 1 ? 1.5 : 2; /* with one axis fewer products average out */
+      axis[0].n > 1 && axis[1].n > 1 ? 1.5 : 2; /* with a single axis fewer errors average out */
   const Spread y = spread_of(&axis[0]), x = spread_of(&axis[1]);
   const double steps = (double)channels / 2 + transform_steps, taps = (double)(axis[0].r * axis[1].r);
   return (WinogradError){margin * unit * sqrt(steps / 3 * y.variance * x.variance / taps),

@@ -342,7 +342,7 @@ static void call_channels(const Depthwise *d, const Tiles *tiles, int rest, cons
   }
   const int64_t unit = d->finish.unit, steps = unit / d->lanes, whole = d->k.s / unit,
                 more = d->k.s % unit / d->lanes, lost = d->k.s % d->lanes;
-  for (int part = 0; part < 3; part++) { /* whole units, vectors of the last one, the rest of a vector */
+  for (int part = 0; part < 3; part++) { /* whole units; then whole vectors; then a partial vector */
     const int64_t units = part ? 1 : whole, count = part == 0 ? steps : part == 1 ? more : lost > 0;
     if (!count || !units) continue;
     NEST_FOR(b, v, units)

@@ -24,7 +24,7 @@
 typedef struct Phases {
   Correlation k;
   Product product[DIRECT_PHASES];
-  Int8Product own[DIRECT_PHASES]; /* with the weights of a phase's taps, filter by filter */
+  Int8Product own[DIRECT_PHASES]; /* each contains the weights of a phase's taps, filter by filter */
   int n;
 } Phases;
 
@@ -43,7 +43,7 @@ static const int8_t *int8_phases_taps_of(const Phases *t, const Int8Product *p, 
   return weight;
 }
 
-/* The outputs of one phase: the reason why they are not supported, or NULL. */
+/* Adds a phase. Returns the reason why its outputs are not supported, or NULL. */
 static const char *add_phase(Phases *t, const Lower *l, int64_t ry, int64_t rx) {
   const Int8Product *p = l->node->detail;
   const Axis axis[2] = {axis_phase(&t->k, 0, ry), axis_phase(&t->k, 1, rx)};
@@ -86,7 +86,7 @@ static Phases *phases_begin(const Lower *l) {
   return t;
 }
 
-/* The input that all phases read, with their padding, and the start of each in it. */
+/* The copy of the input that all phases read. It includes their padding. Sets where each phase starts. */
 static Words words_of(Phases *t, Lower *l) {
   Correlation all = t->product[0].k;
   int64_t behind[2] = {0, 0};
@@ -156,7 +156,8 @@ static const char *int8_phases_refused(const Lower *l, const Choice *choice) {
   return all_phases(phases_begin(l), l);
 }
 
-/* Each input is multiplied by all taps, as in a convolution that computes the inputs. */
+/* Each input is multiplied by all taps, as each output is in the convolution with inputs and outputs
+ * exchanged. */
 static Cycles int8_phases_cycles(const Lower *l, const Target *target, const Choice *choice) {
   (void)target;
   (void)choice;

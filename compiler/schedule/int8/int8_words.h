@@ -31,7 +31,7 @@ typedef struct Words {
 
 Words words_begin(Lower *, const Correlation *); /* makes the buffer */
 bool words_see_windows(const Lower *, const Correlation *);
-Words words_of_windows(Lower *, const Correlation *); /* likewise */
+Words words_of_windows(Lower *, const Correlation *); /* makes the buffer */
 void words_fill(Lower *, const Words *, LoopKind outer);
 Dot words_kind(const Lower *); /* the kind of product of the layer's words */
 

@@ -26,8 +26,8 @@ typedef struct DspWork {
 Cycles dsp_cycles(const Lower *, DspWork products, DspWork others);
 DspWork dsp_finish_work(const Lower *, double outputs); /* requantization of sums to int8 */
 DspWork dsp_small_work(double filters); /* extra cost of small constants, for that number of filters */
-int64_t dsp_bytes(int n,
-                  const int64_t *words); /* bytes of arrays of the model with that number of words each */
+/* Total bytes of n arrays of the model; words: the number of words of each. */
+int64_t dsp_bytes(int n, const int64_t *words);
 
 /* ---- dsp_finish.c ---- */
 /* Bounds of a filter for all inputs, which follow from its weights. Padding is 0. */
@@ -46,9 +46,10 @@ typedef struct DspFinish {
   bool doubled; /* sums are doubled, as the upper half of the product requires: quick and double */
   bool quick;   /* requantization in int32: the upper half of a product, and a shift */
   bool same;    /* quick: all filters have the same steps */
-  Buf *steps;   /* quick: [filters][3], or for pairs of filters, [filters / 2][6]; [1][3] for the same */
+  Buf *steps;   /* quick: [filters][3]; for pairs of filters [filters / 2][6]; if all are the same [1][3] */
   bool small;   /* quick: factors are stored as words, shifts as bytes; `plus` is computed from the shift */
-  Buf *factor, *exponent; /* otherwise, by filter; exponent: NULL with float rounding. small: the shifts */
+  /* Small or not quick: by filter. exponent: the shifts, or NULL with float rounding. */
+  Buf *factor, *exponent;
 } DspFinish;
 /* Requantization steps of a filter; plus contains the rounding and the zero point. */
 typedef struct DspSteps {

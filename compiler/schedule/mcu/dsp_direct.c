@@ -163,8 +163,9 @@ static Cycles dsp_direct_cycles_of(const Lower *l, const Direct *d) {
   return c;
 }
 
-/* The smallest number of pairs that is about as fast as the fastest one; it divides those of a row. A
- * transposed layer has one: the proof does not see that pixels in pairs, groups and phases cover all. */
+/* Chooses the smallest number of pairs that is about as fast as the fastest number and divides the number of
+ * pairs of a row. In a transposed layer it is 1: otherwise the proof does not see that pixels in pairs,
+ * groups and phases cover the whole output. */
 static void choose_together(const Lower *l, Direct *d) {
   const bool waits = l->cycles->line > 0 && l->node->op != &op_int8_transposed;
   const int64_t pairs = d->k.small.w / 2, pair = 8 * d->words, most = waits ? MOST_COPIED / pair - 1 : 1;
@@ -249,7 +250,7 @@ static void dsp_direct_make_constants(Lower *l, Direct *d) {
     if (f % 2) start[f] = (int32_t)(256 * (uint32_t)start[f] + (uint32_t)start[f - 1]);
   }
   if (filters % 2)
-    start[filters] = start[filters - 1]; /* not a real sum, but processed with the previous one */
+    start[filters] = start[filters - 1]; /* a missing filter, which is computed with the previous one */
   d->weight = dsp_direct_packed_weights(l, d);
   d->start = lower_constants(l, "start", I32, 1, &padded, start);
   d->finish = dsp_finish(l, filters, d->filter, true);
@@ -308,7 +309,8 @@ static void gather_taps(Lower *l, const Direct *d, const Tile *tile, int p) {
     }
 }
 
-/* Element r of a row of the window, which begins at `left` of the input's row; 0 if outside. */
+/* Element r of a row of the window, which begins at element `left` of the input's row; 0 if the element is
+ * outside. */
 static Val dsp_direct_row_element(Lower *l, const Direct *d, const Ix *iy, const Ix *left, int64_t r,
                                   Cond inside) {
   Nest *b = l->b;
