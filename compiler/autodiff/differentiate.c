@@ -66,7 +66,7 @@ static Node *append_object_loss(Gradient *gradient, const LossUse *use, const Lo
   Graph *graph = gradient->graph;
   Node *in[MOST_INPUTS], *own = graph_port(graph, use->port)->node;
   int64_t size = 1;
-  if (loss->inside && own->op != loss->inside) own = own->hidden->of; /* its replacement in training */
+  if (loss->inside && own->op != loss->inside) own = own->hidden->of; /* the node that it replaced */
   int n = loss_operands(loss, own, in);
   for (int i = 0; i < use->nmore; i++) in[n++] = graph_port(graph, use->more[i])->node;
   for (int i = 0; i < TRUTH_PARTS; i++)
@@ -85,8 +85,9 @@ static Node *append_object_loss(Gradient *gradient, const LossUse *use, const Lo
   return object_part(graph, use, detail, 0, shape_vector(1), from);
 }
 
-/* The operand of a loss. output: the operand, before an activation that the loss absorbs; with `steps`, all
- * calls that count. made: the absorbed activation, with `steps` of one call; or `output` if there is none. */
+/* output: the operand of a loss, which is the value before an activation that the loss absorbs; with `steps`,
+ * the values of all calls that count. made: the absorbed activation (with `steps`, that of the last call), or
+ * `output` if none is absorbed. */
 typedef struct LossOperand {
   Node *made, *output;
 } LossOperand;

@@ -16,7 +16,7 @@ typedef struct Forward {
   Node ***of_call;     /* [call][node id]: the value in that call */
   Node ***before;      /* [call][node id]: the value before QAT rounds it */
   Node **map, **exact; /* of_call and before of the current call */
-  Node **input;        /* by node id: an input in all calls; NULL: one call */
+  Node **input;        /* by node id: an input with all calls; NULL if there is only one call */
   Diags *diags;
 } Forward;
 
@@ -63,8 +63,8 @@ static bool shape_again(const Forward *f, const Node *of, Node *node) {
 /* ---- quantization-aware training ---- */
 typedef VEC(Node *) Values;
 
-/* Collects the unrounded values that update a quantization range in a call: those that it rounds, and the
- * other operands of a concat. */
+/* Collects the values of one call that update a quantization range, before rounding: the values that are
+ * rounded with this range, and the operands of their concats that are not. */
 static void observe_call(const Forward *f, int64_t call, const QatRounding *rounds, Values *seen) {
   Node *const *value = f->of_call[call];
   for (int i = 0; i < f->graph->nodes.n; i++) {
@@ -105,7 +105,7 @@ static bool *changing(Arena *arena, const Graph *graph) {
   return changes;
 }
 
-/* Adds the inputs before all calls, each with one region per call. */
+/* Adds the nodes of the inputs, each with one region per call, before the nodes of the calls. */
 static void add_call_inputs(Forward *f) {
   f->input = NEW_ARRAY(f->arena, Node *, f->graph->nodes.n + 1);
   for (int i = 0; i < f->graph->nodes.n && f->calls > 1; i++) {
@@ -116,7 +116,7 @@ static void add_call_inputs(Forward *f) {
   }
 }
 
-/* The value of a state after a call: that of its update. */
+/* The value of a state after a call, which is the value of its update. */
 static Node *state_after(const Forward *f, const Node *state, int64_t call) {
   const Node *update = graph_update(f->graph, state->port->index);
   Node *value = f->of_call[call - 1][update->id];
@@ -157,7 +157,7 @@ static bool add_trained_call(Forward *f, int64_t call) {
   return true;
 }
 
-/* By node id: inputs and outputs of the graph in all calls. */
+/* By node id: the values of the graph's inputs and outputs, each with all calls. */
 static Node **values_of_all(const Forward *f) {
   Node **all = f->of_call[0], **of = NEW_ARRAY(f->arena, Node *, f->calls);
   if (f->calls == 1) return all;

@@ -5,11 +5,11 @@
 #include "graph/graph.h"
 
 /* The graph of outputs and losses with nodes in training mode (op->train). These may have other numbers of
- * rows, as proposals do: the shapes of their users are then inferred again, and an error is reported if they
- * do not fit (NULL). diags may be NULL if this was checked before.
+ * rows, as proposals do: the shapes of their users are then inferred again; if they do not fit, an error is
+ * reported and NULL returned. diags may be NULL if this was checked before.
  *
- * With `steps` it has all calls of a sample: inputs and outputs have one region per call, and a state is the
- * value of its update in the previous call. */
+ * With `steps` the graph has all calls of a sample: inputs and outputs have one region per call, and a state
+ * is the value of its update in the previous call. */
 Graph *graph_forward(Arena *, const Graph *, Diags *diags);
 
 #endif

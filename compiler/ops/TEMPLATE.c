@@ -14,7 +14,7 @@
  * generates docs/operators.md. */
 static const Param params[] = {
     {"amount", PARAM_NUMBER, "0.5", "how much of the mirror image", 0, 1,
-     NULL}, /* a default, a range; NULL instead of the default: required */
+     NULL}, /* default 0.5, range 0 .. 1; with NULL as the default, the argument is required */
     {0},
 };
 

@@ -14,16 +14,16 @@
    0,                                                                                                        \
    "channels length height width positions"}
 
-extern const Param lines_params[]; /* that argument */
+extern const Param lines_params[]; /* the argument axis= */
 
 /* The shape rule. If the axis is not the channels, the node's operator becomes `other`. */
 void lines_shape(ShapeContext *, Node *, const Op *other);
 
-/* The reference, along any axis: one line of n elements. */
+/* Reference evaluation of one line of n elements, along any axis. */
 typedef void LinesEval(const Node *, int64_t n, double *const *in, double *out);
 void lines_run(const Eval *, LinesEval);
 
-/* The nest of `other`: lines along positions, in vectors of channels. */
+/* The nest of the operator `other`: lines run along positions, and vectors contain channels. */
 typedef struct Line {
   Lower *l;
   const Ix *y, *x, *c; /* start of the line */
@@ -32,7 +32,7 @@ typedef struct Line {
 } Line;
 typedef void LinesBody(const Line *);
 void lines_lower(Lower *, LinesBody);
-void lines_lower_numbers(Lower *, LinesBody); /* channel by channel */
+void lines_lower_numbers(Lower *, LinesBody); /* one channel at a time, without vectors */
 int64_t lines_length(const Node *);           /* length of a line, along any axis */
 /* Emits the work on the line's elements from `from` on. */
 typedef void LineElement(const Line *, const Ix *y, const Ix *x, const void *context);

@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/arithmetic/combine.h"
 
-static const Const *written_constant(const Node *node, int operand) { /* 1, 2, ...: as in add(x, 2) */
+/* The constant that is operand 1, 2, ..., as in add(x, 2). */
+static const Const *written_constant(const Node *node, int operand) {
   const Const *x = arg_const(node, "x");
   return x->kind == CONST_LIST ? &x->items[operand - 1] : x;
 }
@@ -10,7 +11,7 @@ static const Const *written_constant(const Node *node, int operand) { /* 1, 2, .
 int combine_count(const Node *node) {
   const Const *x = arg_const(node, "x");
   return x->kind == CONST_NONE ? node->nin
-                               : 1 + (x->kind == CONST_LIST ? x->n : 1); /* NONE: a node created by a pass */
+                               : 1 + (x->kind == CONST_LIST ? x->n : 1); /* NONE: a pass created the node */
 }
 
 bool combine_turns(const Node *node) {
@@ -49,6 +50,6 @@ Val combine_value(Map *m, int operand) {
 void combine_shape(ShapeContext *context, Node *node) {
   if (combine_count(node) > 1000)
     op_error(context, node, DIAG_too_many_arguments, "%s of %d operands", node->op->name,
-             combine_count(node)); /* only convolutions need deep sums */
+             combine_count(node)); /* only convolutions need sums of so many terms */
   else map_shape_operands(context, node);
 }

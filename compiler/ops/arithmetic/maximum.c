@@ -7,7 +7,8 @@
 static const Param params[] = {
     {"x", PARAM_OPERANDS, NULL, "values of the same shape (or 1x1xC or HxWx1), or numbers", 0, 0, NULL}, {0}};
 
-static uint32_t needs(const Node *node, int wrt) { /* the largest operand, and those equal to it */
+/* All operands: those equal to the largest share the gradient. */
+static uint32_t needs(const Node *node, int wrt) {
   (void)wrt;
   return (UINT32_C(1) << node->nin) - 1;
 }

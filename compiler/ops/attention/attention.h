@@ -9,7 +9,7 @@ typedef struct Attention {
   int64_t l, m;          /* queries, keys */
   int64_t heads, shared; /* shared: query heads per key head */
   int64_t dk, dv;        /* channels of a head */
-  int mask, bias;        /* index of the input; -1: none */
+  int mask, bias;        /* indices of these inputs; -1: none */
   bool by_head;          /* bias is heads x L x M */
   bool causal, windowed; /* causal: j <= i; windowed: i - before <= j <= i + after */
   int64_t before, after;
@@ -18,14 +18,14 @@ typedef struct Attention {
 extern const Op op_attention, op_matmul, op_multihead_attention, op_slice;
 Attention attention_of(const Node *);                /* for the operator, or a node of its backward pass */
 void attention_arguments(const Node *, Attention *); /* arguments mask=causal and window= */
-/* Checks; key and value: inputs. attention_rows: checks sizes, mask, bias and rows; returns the input whose
- * rows the result has, or NULL after an error. */
+/* Checks, which report errors. key and value are indices of inputs. attention_rows checks sizes, mask, bias
+ * and rows, and returns the input whose rows the result has, or NULL after an error. */
 bool attention_window_fits(ShapeContext *, const Node *);
 bool attention_lengths_fit(ShapeContext *, const Node *, int key, int value);
 const Node *attention_rows(ShapeContext *, const Node *, const Attention *);
 void attention_run(const Eval *, const Attention *);
 /* p[j] = exp(score of key j - largest score) for a head and a query; returns their sum, which is 0 if no key
- * is visible. in: the inputs with mask and bias. */
+ * is visible. in: indices of the inputs mask and bias. */
 double attention_exponentials(const Eval *, const Attention *, const int in[2], int64_t h, int64_t i,
                               double *p);
 
@@ -34,36 +34,38 @@ void attention_lower(Lower *);
 /* Called before nest_fn: images become sequences of positions, so that a value with heads is [1][heads*L][M].
  */
 void attention_flatten(Lower *);
-Ix attention_bias_row(const Attention *, const Ix *h, const Ix *i); /* in a flattened bias */
-/* The scaled product of query i and key j plus mask and bias; -infinity if the key is hidden. in: as above.
- */
+Ix attention_bias_row(const Attention *, const Ix *h, const Ix *i); /* the row in a flattened bias */
+/* The scaled product of query i and key j plus mask and bias; -infinity if the key is hidden. in: indices of
+ * the inputs mask and bias. */
 Val attention_score(Lower *, const Attention *, Val product, const Ix *h, const Ix *i, const Ix *j,
                     const int in[2]);
-Val attention_finite(Nest *, Val largest); /* 0 for -infinity: then the exponentials of hidden keys are 0 */
-Val attention_inverse(Nest *, Val sum);    /* 1/sum, but 0 for 0 */
+/* `largest`, or 0 if it is -infinity, so that exp(score - largest) is 0 for hidden keys */
+Val attention_finite(Nest *, Val largest);
+Val attention_inverse(Nest *, Val sum); /* 1/sum, or 0 if the sum is 0 */
 
 Val attention_position(Nest *, const Ix *i);                                   /* as a float */
-Val attention_unless_seen(Nest *, const Attention *, Val i, Val j, Val score); /* positions as floats */
+Val attention_unless_seen(Nest *, const Attention *, Val i, Val j, Val score); /* i, j: positions as floats */
 Val attention_added(Lower *, const Attention *, const Ix *h, const Ix *i, const Ix *j, int part, int lanes,
                     const int in[2]);
 
 /* attention_tiles.c: the vectorized nest */
 void attention_tiles(Lower *, const Attention *);
-/* The gradient of the operator's input wrt (also the bias), from the inputs of its backward pass. */
+/* The vectorized nest of the gradient of input number wrt. bias: this input is the bias. */
 void attention_slopes_tiles(Lower *, const Attention *, int wrt, bool bias);
 
-/* relative_bias.c: height and width of its window; the table row for a pair of its pixels */
+/* relative_bias.c. bias_window: height and width of the operator's window. bias_row: the row of the table for
+ * two pixels of the window. */
 void bias_window(const Node *, int64_t size[2]);
 int64_t bias_row(const int64_t size[2], int64_t i, int64_t j);
 
 /* multihead_attention.c: parameters, in the order of weight files. If key and value have the channels of the
  * query, IN_WEIGHT has the rows of all three, otherwise those of the query. */
 enum { IN_WEIGHT, KEY_WEIGHT, VALUE_WEIGHT, IN_BIAS, OUT_WEIGHT, OUT_BIAS, LAYER_WEIGHTS };
-enum { SOURCES = VALUE + 1 }; /* QUERY, KEY, VALUE */
+enum { SOURCES = VALUE + 1 }; /* number of sources: QUERY, KEY and VALUE */
 typedef struct MultiheadLayer {
   Attention core;
   int from[SOURCES];         /* input of each source; equal if they are the same value */
-  int64_t channels[SOURCES]; /* of key and value */
+  int64_t channels[SOURCES]; /* channels of each source */
   bool joined;               /* all have the same number of channels: one weight */
 } MultiheadLayer;
 MultiheadLayer multihead_layer(const Node *);

@@ -6,7 +6,7 @@
 #include "ops/attention/attention.h"
 #include <math.h>
 
-enum { DY = 3 }; /* inputs after query, key and value; then mask and bias */
+enum { DY = 3 }; /* inputs: query, key, value, dy, then mask and bias */
 
 /* Indices of mask and bias among the inputs of a backward node; -1: none. */
 static void added_inputs(const Attention *a, int at_[2]) {
@@ -86,7 +86,7 @@ typedef struct Work {
   int at[2], wrt;
   Buf *p, *ds, *to;
   const Ix *h, *u, *i, *j;
-  Val factor; /* of an update */
+  Val factor; /* an update adds this factor times a row */
 } Work;
 
 /* A sum over channels of a query's row in one input times a key's row in another. */

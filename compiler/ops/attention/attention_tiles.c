@@ -20,20 +20,21 @@ typedef struct Tile {
   Lower *l;
   const Attention *a;
   const Ix *h, *u;
-  Ix first, first_group;              /* the first query; in groups of `rows` */
-  Ix key, key_group;                  /* the first key of a block */
+  Ix first, first_group;              /* the tile's first query; in groups of `rows` queries */
+  Ix key, key_group;                  /* the block's first key; in groups of `rows` keys */
   int64_t size, queries, keys, block; /* size: queries of a full tile */
-  int lanes, vectors, rows;           /* rows: keys at a time */
+  int lanes, vectors, rows;           /* rows: keys that are processed together */
   bool blocks;                        /* several blocks: `o` contains the sums so far */
-  Buf *q, *s, *o, *at, *factor;       /* [dk], [keys] of queries; [queries][dv]; positions; by query */
-  Buf *most, *sum;                    /* registers */
+  /* q[dk][queries], s[keys][queries], o[queries][dv]; at, factor: a position and a factor for each query */
+  Buf *q, *s, *o, *at, *factor;
+  Buf *most, *sum; /* registers */
   /* operands of the products: rows of `from` times vectors of queries in `left`; `weights` times rows of
    * `values` */
   Buf *left, *from, *weights, *values;
   Ix from_channel;
-  int64_t depth, d;    /* channels of a head in `from`, in `values` */
-  Buf *ds, *dy, *mean; /* gradients of the scores, [keys] of queries; [dv] of queries; registers */
-  bool slopes;         /* the rows are dp, not scores */
+  int64_t depth, d;    /* channels of a head in `from` and in `values` */
+  Buf *ds, *dy, *mean; /* ds[keys][queries]: gradients of the scores; dy[dv][queries]; mean: registers */
+  bool slopes;         /* the products are dp, not scores */
 } Tile;
 
 static Ref query_lanes(const Tile *t, Buf *buf, const Ix *row, int v) {
@@ -45,7 +46,8 @@ static Ref query_lanes(const Tile *t, Buf *buf, const Ix *row, int v) {
 static int queries_of(const Tile *t, int v) { return (int)smaller(t->queries - v * t->lanes, t->lanes); }
 
 /* ---- transposed queries, masks and biases ---- */
-/* Channels (or keys) c .. c+part-1 of the queries of vector v: row c+n of `to` contains number n of each. */
+/* Channels (or keys) c .. c+part-1 of the queries of vector v: row c+n of `to` contains channel c+n of each
+ * query. */
 typedef Val RowOf(const Tile *, const Ix *query, const Ix *c, int part);
 
 static void turn_queries(const Tile *t, int v, RowOf row_of, const Ix *c, int part, Buf *to) {
@@ -210,7 +212,7 @@ static void store_mixed(const Tile *t, Val y, const Ix *i, int v) {
               t->lanes);
 }
 
-/* Queries q0 .. q0+n-1 and vectors v0 .. v0+vectors-1 of channels: sums over the keys of the block. */
+/* Sums over the keys of the block, for queries q0 .. q0+n-1 and vectors v0 .. v0+vectors-1 of channels. */
 static void mix_queries(const Tile *t, const Ix *q0, int n, int v0, int vectors) {
   Nest *b = t->l->b;
   Buf *sum = NEST_REGISTERS(b, "y", t->lanes, n, vectors);
@@ -266,7 +268,8 @@ static void mix_values(const Tile *t) {
 }
 
 /* ---- a tile ---- */
-/* By query: 1/sum, or exp(old - new maximum), the factor of the sums so far. */
+/* Stores a factor for each query: 1/sum, or exp(old maximum - new maximum), which multiplies the sums so
+ * far. */
 static void store_factors(const Tile *t, Val const *factor) {
   Nest *b = t->l->b;
   for (int v = 0; v < t->vectors; v++) nest_store(b, nest_at(b, t->factor, NEST_Z + v * t->lanes), factor[v]);
@@ -325,7 +328,7 @@ static void key_blocks(Tile *t) {
   Nest *b = t->l->b;
   const int64_t blocks = t->a->m / t->block, rest = t->a->m % t->block;
   const Ix zero = {0}, last = zero + blocks;
-  if (!t->blocks) { /* results are always stored there, even if no key is visible */
+  if (!t->blocks) { /* one block always stores results, even if no key is visible */
     key_block(t, &zero, t->block);
     return;
   }
@@ -409,7 +412,7 @@ static void query_tiles(Tile *t, LoopKind kind, int64_t from, int64_t to, int64_
 static Tile new_tile(Lower *l, const Attention *a) {
   Tile t = {.l = l, .a = a, .lanes = l->target->lanes};
   t.size = AT_ONCE * t.lanes;
-  t.rows = l->target->registers < 32 ? 4 : t.size % 8 ? 6 : 8; /* divides the tile and the block */
+  t.rows = l->target->registers < 32 ? 4 : t.size % 8 ? 6 : 8; /* must divide tile and block sizes */
   return t;
 }
 

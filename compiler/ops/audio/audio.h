@@ -6,8 +6,8 @@
 
 #define TURN 6.283185307179586476925 /* 2*pi */
 
-/* Is the input a sequence, or regions that are sequences? `samples`: with one channel. False after an error,
- * or if the input's shape is unknown. */
+/* Is the input a sequence, or regions that are sequences? samples: it must have one channel. False after an
+ * error, or if the input's shape is unknown. */
 bool audio_sequence(ShapeContext *, const Node *, bool samples);
 /* The input's shape with another number of channels. */
 Shape audio_channels(const Node *, int64_t channels);
@@ -20,7 +20,7 @@ typedef struct Bank { /* y[o] = sum over i of weight[o][i]*x[i] */
 void bank_eval(const Eval *, Bank);
 void bank_eval_transposed(const Eval *, Bank); /* the input gradient, from dy */
 void bank_lower(Lower *, Bank, bool transposed);
-/* The maps that operators are, for export. */
+/* The operators as linear maps, for export. */
 Bank mel_bank(Arena *, const Node *);
 Bank dct_bank(Arena *, const Node *);
 /* stft: from the samples of a frame to the real and imaginary parts of each bin: re, im, re, im; without

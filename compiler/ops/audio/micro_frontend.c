@@ -67,7 +67,7 @@ static int highest_bit(uint64_t x) {
 /* Additional bits that a longer FFT needs. */
 static int correction_bits(const Node *node) { return highest_bit((uint64_t)fft_of(node)) - 1 - 6; }
 
-/* The shifts of PCAN are not negative. */
+/* Checks that an argument is at least `least`: with fewer bits a shift of PCAN would be negative. */
 static bool has_bits(ShapeContext *context, const Node *node, const char *param, int least) {
   if (!arg_bool(node, "pcan") || arg_int(node, param) >= least) return true;
   Diag *diag = op_error_at(context, node, param, DIAG_bad_value,
@@ -193,8 +193,8 @@ static void make_gains(const Tables *t, const Node *node, int input_bits) {
   }
 }
 
-/* In steps of a stream, two more rows of the value are the noise estimates. Inputs are the samples, the
- * number of calls while frames have negative indices, and the estimates of the previous call. */
+/* In steps of a stream the value has two more rows, which are the noise estimates. Its inputs are the
+ * samples, the number of calls while frames have negative indices, and the estimates of the previous call. */
 static bool keeps_noise(const Node *node) { return node->nin > 1; }
 static bool front_counts(const Node *node) { return node->nin == 3; }
 static int64_t frames_in(const Node *node) {
@@ -439,7 +439,7 @@ static void put_noise(Lower *l, Buf *start, int64_t bands) {
 
 static void lower(Lower *l) {
   Nest *b = l->b;
-  Tables *kept = NEW(l->arena, Tables); /* as long as the nest */
+  Tables *kept = NEW(l->arena, Tables); /* lives as long as the nest */
   *kept = make_front_tables(l->arena, l->node);
   const Tables t = *kept;
   const Ix top = {0};

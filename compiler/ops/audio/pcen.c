@@ -1,4 +1,4 @@
-/* pcen.c: pcen, per-channel energy normalization (Wang et al., 2017), as librosa.pcen. */
+/* pcen.c: pcen, per-channel energy normalization (Wang et al., 2017), as in librosa.pcen. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "kernel/map.h"

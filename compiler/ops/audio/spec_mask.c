@@ -20,7 +20,7 @@ static void shape(ShapeContext *context, Node *node) {
 }
 
 typedef struct Axis {   /* an axis: rows or channels */
-  int64_t length, most; /* most: of a mask */
+  int64_t length, most; /* most: maximum width of a mask */
 } Axis;
 
 static Axis mask_axis(const Node *node, int axis) {
@@ -30,7 +30,8 @@ static Axis mask_axis(const Node *node, int axis) {
 }
 
 /* ---- training: its own backward pass with dy for x ---- */
-/* Is element `at` of the axis masked? A mask has a width of 0 .. most, and begins where it fits. */
+/* Is element `at` of the axis masked? A mask has a random width of 0 .. most, and a random start with which
+ * it fits on the axis. */
 static bool masked(const uint32_t key[2], Axis axis, uint32_t draw, int64_t at) {
   const int64_t width = (int64_t)(random_uniform(key[0], key[1], draw) * (float)(axis.most + 1)),
                 start =

@@ -69,7 +69,7 @@ static bool transform_fits(ShapeContext *context, const Node *node) {
   return false;
 }
 
-/* With center=true: as many frames as in torch.stft and librosa.stft, of `fft` samples each. */
+/* The frames with center=true: as many as in torch.stft and librosa.stft, each with `fft` samples. */
 static void center_frames(ShapeContext *context, Node *node) {
   const int64_t n = node->in[0]->shape.dim[0], size = arg_int(node, "size"), step = arg_int(node, "step"),
                 fft = arg_int(node, "fft"), frames = n / step + 1,
@@ -112,7 +112,7 @@ static Frames frames_of(const Node *node) {
                                                               : GIVE_POWER};
 }
 
-/* Is the transform an FFT, of 2^a numbers? Otherwise it is the direct sum. */
+/* Is the transform an FFT, with a length of 2^a? Otherwise it is a direct sum. */
 static bool is_fast(const Frames *f) { return f->fft >= FAST_FROM && (f->fft & (f->fft - 1)) == 0; }
 
 /* ---- tables ---- */
@@ -253,7 +253,7 @@ static void lower(Lower *l) {
     }
 }
 
-/* An FFT counts as one multiply-add per number and doubling. */
+/* An FFT of n numbers counts as n * log2(n) multiply-adds. */
 static Cost cost(const Node *node) {
   const Frames f = frames_of(node);
   int64_t doublings = 0;
@@ -261,7 +261,7 @@ static Cost cost(const Node *node) {
   return (Cost){.macs = f.frames * (is_fast(&f) ? f.fft * doublings : 2 * f.size * f.bins)};
 }
 
-/* Samples at the end are mirrored. */
+/* With center=true the last frames contain mirrored samples, so the end must be known. */
 static StreamRule stream_rule(const Node *node) {
   return arg_bool(node, "center") ? STREAM_AHEAD : STREAM_WINDOW;
 }

@@ -60,7 +60,8 @@ static void gradient(Gradient *gradient, Node *node, Node *dy) {
   correlation_backward(gradient, node, dy, &op_conv_input_gradient, &op_conv_weight_gradient);
 }
 
-/* 2x2 windows without overlap, after a convolution without groups that has few terms or may use Winograd. */
+/* Can the convolution also compute this pooling? The pooling must have 2x2 windows without overlap, and the
+ * convolution no groups, and either few terms or a possible Winograd schedule. */
 static bool fuses_pool(const Node *node, const Node *pool) {
   const Correlation k = correlation_of(node);
   if (correlation_near_limits(&k) || node->shape.regions) return false;

@@ -118,8 +118,8 @@ int correlation_weight_index(const Correlation *k, Ix *at_, const Ix *s, const I
 }
 
 /* ---- eval ---- */
-/* The products of one small element (y, x, s) with the large elements (ly, lx, l) of all l, through one tap
- * of the kernel: start positions in the three arrays. */
+/* Start positions, in the three arrays, of the products of one small element (y, x, s) with the large
+ * elements (ly, lx, l) of all l, through one tap of the kernel. */
 typedef struct Products {
   int64_t small, large, weight;
   int64_t n, taps; /* the next l is at the next element of large, and `taps` elements later in weight */
@@ -147,7 +147,7 @@ static void each_product(const Correlation *k, const Eval *eval, void (*visit)(c
         }
 }
 
-static void start_output(const Eval *eval, Extent e) { /* with the bias, or zero */
+static void start_output(const Eval *eval, Extent e) { /* fills the output with the bias or zeros */
   const bool bias = !eval->node->hidden && eval->node->nweights > 1 && eval->node->weight[1];
   for (int64_t p = 0; p < e.h * e.w; p++)
     for (int64_t c = 0; c < e.c; c++) eval->out[p * e.c + c] = bias ? eval->weight[1][c] : 0;
@@ -202,7 +202,7 @@ static const Ix *taps(Nest *b, const char *name, const Correlation *k, int axis,
   return nest_loop(b, name, SERIAL, clip_lo ? 2 : 1, lo, clip_hi ? 2 : 1, hi);
 }
 
-/* The small side's indices for which the tap is inside the large side, likewise. */
+/* The small side's indices for which the tap is inside the large side: a range or a test, as for taps. */
 static const Ix *places(Nest *b, const char *name, const Correlation *k, int axis, const Ix *tap) {
   const int64_t K = k->kernel[axis], S = k->stride[axis], D = k->dilation[axis], P = k->before[axis];
   const int64_t large = extent_side(k->large, axis), small = extent_side(k->small, axis);
@@ -225,7 +225,8 @@ static void weight_sizes(const Correlation *k, int64_t dim[4]) {
   dim[1] = k->kernel[1];
 }
 
-/* The weights in natural order, with folded constants. `spread`: the output channel is the large side's. */
+/* The weights in natural order, with folded constants. spread: the output channels are those of the large
+ * side. */
 static Buf *natural_weights(Lower *l, const Correlation *k, bool spread) {
   int64_t dim[4];
   weight_sizes(k, dim);
@@ -246,7 +247,7 @@ static Buf *natural_weights(Lower *l, const Correlation *k, bool spread) {
   return lower_pack_done(l, pack);
 }
 
-static bool has_bias(const Lower *l) { /* or a folded constant that acts as one */
+static bool has_bias(const Lower *l) { /* is there a bias, or a folded constant that is added like one? */
   const Node *node = l->node;
   return (!node->hidden && node->nweights > 1 && node->weight[1]) ||
          (l->kernel->nscales && !node_is_bf16(node)) || (l->kernel->normalize && l->kernel->normalize_shift);
@@ -274,7 +275,7 @@ Buf *correlation_bias(Lower *l, const Correlation *k, bool spread, int64_t padde
   return correlation_bias_copies(l, k, spread, 1, padded);
 }
 
-/* As [channels / sums][kernel][l][sums], if a loop computes several channels of a group. */
+/* The weights as [channels / sums][kernel][l][sums], for a loop that computes several channels of a group. */
 static Buf *weights_of_sums(Lower *l, const Correlation *k, int64_t sums) {
   Pack *pack = lower_pack_weights(l, "weight", 5,
                                   (int64_t[]){k->small.c / sums, k->kernel[0], k->kernel[1], k->l, sums});

@@ -41,7 +41,7 @@ void correlation_eval_gather(const Eval *);  /* in[0]: the large side */
 void correlation_eval_spread(const Eval *);  /* in[0]: the small side */
 void correlation_eval_weights(const Eval *); /* in[0]: the large side, in[1]: the small side; adds to out */
 
-/* The corresponding reference nests. */
+/* The reference nests of these three sums. */
 void correlation_lower_gather(Lower *);
 void correlation_lower_spread(Lower *);
 void correlation_lower_weights(Lower *);

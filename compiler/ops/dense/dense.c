@@ -53,7 +53,8 @@ static void eval(const Eval *eval) {
   }
 }
 
-/* As [units][inputs], or [units / sums][inputs][sums] if a loop computes the sums of several units. */
+/* The weights as [units][inputs], or as [units / sums][inputs][sums] if a loop computes the sums of several
+ * units. */
 static Buf *packed_weights(Lower *l, int64_t units, int64_t inputs, int64_t sums) {
   Pack *pack = lower_pack_weights(l, "weight", sums > 1 ? 3 : 2, (int64_t[]){units / sums, inputs, sums});
   Nest *b = pack->nest;

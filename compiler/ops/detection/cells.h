@@ -6,15 +6,16 @@
 #include "ops/detection/box.h"
 #include "kernel/walk.h"
 
-void cells_strides(const Node *, double to[2]); /* the argument `stride`: of rows, of columns */
-/* The box of anchor i, by cell, then by the node's list `anchors`; cells.c: their number. */
+void cells_strides(const Node *, double to[2]); /* the argument `stride`: distance of rows, of columns */
+/* The box of anchor i. Anchors are ordered by cell, and in a cell as in the node's list `anchors`, which has
+ * `c` elements (member of `cells`). */
 void cells_anchor(const Node *, Extent cells, int64_t i, double box[BOX]);
 
 /* ---- in a nest ---- */
 Val cells_center(Nest *, const Ix *cell, double stride); /* (cell + 0.5) * stride */
-Buf *cells_anchor_corners(Lower *, const Node *); /* from the list `anchors`, around 0: [anchors * 4] */
-/* Stores boxes by cell, then by the n boxes of `corners`, to rows of `to`, [1][boxes][4]; NULL: to the
- * result. */
+Buf *cells_anchor_corners(Lower *, const Node *);        /* boxes of `anchors` around (0, 0): [anchors * 4] */
+/* Stores the n boxes of `corners` around the center of each cell, cell by cell, as rows of `to`,
+ * [1][boxes][4], or of the result if `to` is NULL. */
 void cells_boxes(Lower *, Extent cells, const double stride[2], int64_t n, Buf *corners, Buf *to);
 
 #endif

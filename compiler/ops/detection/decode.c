@@ -64,7 +64,7 @@ static Val load_row(Lower *l, Buf *buf, const Ix *row, const Ix *c, int part, in
   return walk_load(l, buf, below ? row : &zero, below ? &zero : row, c, part, lanes);
 }
 
-typedef struct Row { /* for boxes: for each number of a vector, the center and the side along its axis */
+typedef struct Row { /* for each number of a vector of boxes: center and side of its box along its axis */
   const DecoderTables *tables;
   Val center, side;
 } Row;

@@ -23,8 +23,7 @@ void decoder_run(const Decoder *d, const double *box, const double *delta, doubl
 }
 
 /* ---- in a nest ---- */
-static Buf *pattern(Lower *l, int lanes, const double *of) { /* repeats the four numbers of a box through a
-                                                                vector */
+static Buf *pattern(Lower *l, int lanes, const double *of) { /* repeats the four numbers of a box */
   float *values = NEW_ARRAY(l->arena, float, lanes);
   for (int i = 0; i < lanes; i++) values[i] = (float)of[i % BOX];
   return lower_table(l, values, lanes);

@@ -8,7 +8,7 @@
 /* Scale of the deltas, and the image to which boxes are clipped. */
 typedef struct Decoder {
   double weight[BOX];  /* deltas are divided by these */
-  const Node *picture; /* NULL: boxes are clipped to 0 only */
+  const Node *picture; /* NULL: coordinates below 0 become 0, and others are unchanged */
 } Decoder;
 
 /* ---- reference ---- */
@@ -19,14 +19,14 @@ typedef struct DecoderTables {
   const Decoder *decoder;
   Buf *factor, *sign, *most;
 } DecoderTables;
-DecoderTables decoder_tables(Lower *, const Decoder *, int lanes); /* before nest_fn */
-/* For a vector of four numbers per box: lanes k and k + 1 of each four, twice: from (a, b, c, d), (a, b,
- * a, b) or (c, d, c, d). For a vector of one box, for all boxes. */
+DecoderTables decoder_tables(Lower *, const Decoder *, int lanes); /* called before nest_fn */
+/* Replaces the numbers (a, b, c, d) of each box by (a, b, a, b) if k is 0, by (c, d, c, d) if k is 2. If the
+ * vector has a single box, its numbers are repeated for all boxes of the result. */
 Val decoder_pairs(Val, int lanes, int k);
-/* Corners of the boxes of a vector of deltas. Center and side: x, y, x, y and width, height, width, height of
- * each box. */
+/* Corners of the boxes that a vector of deltas gives. For each box, center has the numbers x, y, x, y, and
+ * side has width, height, width, height. */
 Val decoder_vector(Lower *, const DecoderTables *, Val delta, Val center, Val side);
-/* Both corners of one box along an axis, 0: x. by, grown: its deltas of center and side. */
+/* Both corners of one box along an axis (0: x). by, grown: the deltas of its center and of its side. */
 void decoder_scalar(Lower *, const Decoder *, int axis, Val by, Val grown, Val center, Val side, Val out[2]);
 
 #endif

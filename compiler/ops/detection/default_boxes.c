@@ -3,7 +3,7 @@
  *
  *     center ((j + 0.5) * stride, (i + 0.5) * stride), width s * sqrt(r), height s / sqrt(r)
  *
- * Only the size of the input counts, not its numbers. */
+ * The result depends only on the size of the input, not on its elements. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "ops/detection/cells.h"

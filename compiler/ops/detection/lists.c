@@ -16,7 +16,7 @@ double list_pair(const Node *node, const char *param, int i, int k) {
   return number_of(&arg_const(node, param)->items[i].items[k]);
 }
 
-/* A message at an element of the list. */
+/* An error message that points to an element of the list. */
 static Diag *item_error(ShapeContext *context, const Node *node, const char *param, const Const *item,
                         DiagId id, const char *text) {
   const Span list = arg_const(node, param)->span,

@@ -7,7 +7,7 @@
 /* Whether the argument is a list of positive numbers: `count` of them, or at least one if count is 0. Reports
  * an error if not. */
 bool list_of_numbers(ShapeContext *, const Node *, const char *param, int count);
-/* The same for a list of pairs [width, height] of positive numbers. */
+/* Whether the argument is a list of pairs [width, height] of positive numbers. Reports an error if not. */
 bool list_of_pairs(ShapeContext *, const Node *, const char *param);
 
 int list_count(const Node *, const char *param);

@@ -28,7 +28,7 @@ static const Param params[] = {
     {0},
 };
 
-/* Rows of yolo contain scores. */
+/* Does the input contain the scores? Rows of yolo do. */
 static bool has_scores(const Node *node) { return node->nin == 1; }
 
 static Shape scores_shape(const Node *node) {
@@ -185,10 +185,11 @@ static void suppress(const Suppression *s, const double *boxes, const double *sc
   arena_free(arena);
 }
 
-/* As computed by generated code. */
+/* An argument, rounded to float as in generated code. */
 static double in_float(const Node *node, const char *name) { return (double)(float)arg_number(node, name); }
 
-/* For rows of yolo: corners of the boxes, and objectness times class; tiny products are equal in float. */
+/* For rows of yolo: first computes the corners of the boxes, and the scores, objectness times class, in
+ * float: there, tiny products may be equal. */
 static void run_rows(const Suppression *s, const double *rows, double *out) {
   Arena *arena = arena_new();
   double *boxes = NEW_ARRAY(arena, double, s->rows *BOX),
@@ -244,7 +245,7 @@ static const Routine routine = {.name = "nms",
                                 .whole = {true, true, true, true},
                                 .run = run};
 
-/* iou=1: no box is suppressed. */
+/* The routine for iou=1, where no box is suppressed. */
 static void run_best(double *const *buf, const double *number) {
   const Suppression s = {
       (int64_t)number[0],      (int64_t)number[1], (int64_t)number[2], (int64_t)number[3], 1,

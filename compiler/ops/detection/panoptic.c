@@ -68,12 +68,12 @@ static void shape(ShapeContext *context, Node *node) {
 
 /* ---- reference ---- */
 typedef struct Panoptic {
-  int64_t h, w, classes, rows, height, width, channels; /* height, width: of a mask */
+  int64_t h, w, classes, rows, height, width, channels; /* height, width: size of a mask */
   double threshold, across, down;
   const double *scores, *boxes, *masks;
 } Panoptic;
 
-static int by_score(const void *a, const void *b) { /* rows; of equal scores the first row comes first */
+static int by_score(const void *a, const void *b) { /* of equal scores the first row comes first */
   const double *x = *(const double *const *)a, *y = *(const double *const *)b;
   if (x[SCORE] != y[SCORE]) return x[SCORE] > y[SCORE] ? -1 : 1;
   return (x > y) - (x < y);
@@ -206,7 +206,7 @@ static void lower(Lower *l) {
       NEST_FOR(b, c, 2) lower_store(l, nest_load(b, nest_at(b, painted, y, x, c), 1), &y, &x, &c, 1, 1);
 }
 
-/* For the current value's pixels, and for the boxes. */
+/* Number of classes of the current value's pixels, and of the instances, which have one mask per class. */
 static int64_t classes(const Node *node) { return shape_extent(node->in[0]->shape).c; }
 static int64_t things(const Node *node) { return shape_extent(node->in[2]->shape).c; }
 

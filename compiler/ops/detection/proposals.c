@@ -83,9 +83,9 @@ static void shape(ShapeContext *context, Node *node) {
 
 /* ---- anchors ---- */
 typedef struct Anchors {
-  Extent cells; /* c: anchors of each */
+  Extent cells; /* c: anchors of a cell */
   int64_t count, before, most;
-  double stride[2]; /* of rows, of columns */
+  double stride[2]; /* distance of rows, of columns */
   Decoder decoder;
 } Anchors;
 

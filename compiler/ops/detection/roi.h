@@ -8,8 +8,7 @@
 
 enum {
   ROI_FAR = 1 << 22
-}; /* maximum distance of features from the origin: floats still have quarters
-      there */
+}; /* maximum distance of features from the origin: up to it, floats represent quarters */
 typedef struct Roi {
   int64_t rows, channels;
   int64_t size[2], length[2]; /* height and width of a region's value, and of the features */
@@ -18,9 +17,9 @@ typedef struct Roi {
 void roi_shape(ShapeContext *, Node *);
 Roi roi_of(const Node *); /* for the operator, or a node of its backward pass */
 
-/* x1 y1 x2 y2 of a row; in[k] has the boxes. */
+/* x1 y1 x2 y2 of a row of the boxes, which are input k. */
 const double *roi_box(const Eval *, int k, int64_t row);
-Val roi_side(Lower *, Buf *boxes, const Ix *n, int side); /* one of these */
+Val roi_side(Lower *, Buf *boxes, const Ix *n, int side); /* one of these four numbers */
 
 /* Kind of the loop over the rows of the value, from the number of operations per element. */
 LoopKind roi_rows(const Lower *, const Roi *, int64_t work);

@@ -36,7 +36,7 @@ static Align align_of(const Node *node) {
   return (Align){roi_of(node), samples, aligned, aligned ? 0.5 : 0, 1. / (double)samples};
 }
 
-/* An axis with one feature has no second one. */
+/* Is there a corner k? An axis with one feature has no second one. */
 static bool has_corner(const Align *a, int k) {
   return (k / 2 == 0 || a->roi.length[0] > 1) && (k % 2 == 0 || a->roi.length[1] > 1);
 }
@@ -121,18 +121,18 @@ static void back_eval(const Eval *eval) {
 /* ---- the nest ----
  * First computes tables of the positions of a region's points along both axes; then, bin by bin, their
  * corners in vectors of channels. */
-typedef struct Table { /* one axis: by bin*samples + sample */
+typedef struct Table { /* of one axis, indexed by bin*samples + sample */
   Buf *low, *near, *far;
 } Table;
 typedef struct Work {
   Lower *l;
   Align align;
   Table table[2];
-  Buf *boxes, *features; /* features: loaded, or added to */
+  Buf *boxes, *features; /* features: read, or in the backward pass their gradient */
   const Ix *n, *bin[2];
 } Work;
 
-static void make_tables(Work *w, LoopKind kind) { /* before nest_fn */
+static void make_tables(Work *w, LoopKind kind) { /* called before nest_fn */
   for (int axis = 0; axis < 2; axis++) {
     const int64_t points = w->align.roi.size[axis] * w->align.samples, rows = w->align.roi.rows;
     w->table[axis] = (Table){walk_row_scratch(w->l, axis ? "column" : "row", kind, rows, points),
@@ -232,7 +232,7 @@ static void each_bin(Work *w, LoopKind kind, RoiBody body) {
 }
 
 typedef struct Vectors {
-  Buf *sum; /* of registers */
+  Buf *sum; /* registers */
   const Ix *c;
   int count, part, lanes;
 } Vectors;

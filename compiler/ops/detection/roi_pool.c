@@ -88,13 +88,13 @@ static void back_eval(const Eval *eval) {
 typedef struct Work {
   Lower *l;
   Roi roi;
-  Buf *boxes, *features, *sum; /* sum: of the gradient */
-  Val first[2], step[2];       /* of the region */
+  Buf *boxes, *features, *sum; /* sum: the gradient so far */
+  Val first[2], step[2];       /* per axis: first feature and size of a bin */
   const Ix *n, *bin[2], *from[2], *to[2];
 } Work;
 
 static Val roi_number(Nest *b, const Ix *index) { return convert(position(b, index), F32); }
-static Val whole(Val x) { return convert(convert(x, I32), F32); } /* towards zero */
+static Val whole(Val x) { return convert(convert(x, I32), F32); } /* rounds towards zero */
 
 /* Rounds half away from zero: twice the number, plus one, halved. No product is part of a sum that could
  * be fused with it, so it is rounded as in eval. */

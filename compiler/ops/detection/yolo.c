@@ -76,7 +76,7 @@ static bool channels_fit(ShapeContext *context, const Node *node, const YoloHead
   return false;
 }
 
-/* The distance of adjacent cells, in pixels of the image. */
+/* Finds the distance of adjacent cells in pixels of the image; false after an error. */
 static bool picture_fits(ShapeContext *context, const Node *node, YoloHead *head) {
   const Node *picture = picture_of(node);
   if (!picture) {
@@ -160,8 +160,8 @@ typedef struct Rows {
   const YoloHead *head;
   bool back;
   int lanes, width; /* lanes of the first vector, which contains the box; width of a row of `factor` */
-  const float *factor, *shape; /* tables: factors of the box's numbers, by anchor; 1 for w, h */
-  const float *step[2];        /* by column of the cell, by row */
+  const float *factor, *shape; /* tables by anchor: factors of the box's numbers; 1 for w and h */
+  const float *step[2]; /* tables: what the numbers grow by per column (0) and per row (1) of the cell */
   Ix y, x, a;
 } Rows;
 
@@ -214,20 +214,20 @@ static Val sigmoid_or_slope(const Rows *r, Val t, Nest *b) {
   return r->back ? mul(s, sub(num(b, 1), s)) : s;
 }
 
-/* Objectness and classes. */
+/* Stores the objectness and the class scores. */
 static void score(Lower *l, const Rows *r, const Ix *c, int part, int lanes) {
   Val t = nest_load_part(l->b, raw(l, l->in[r->back], r, c), part, lanes);
   put(l, r, sigmoid_or_slope(r, t, l->b), c, part, lanes);
 }
 
-/* The cell's column (0) or row (1) times the step. */
+/* The column (axis 0) or row (axis 1) of the cell, times the step. */
 static Val corner(Lower *l, const Rows *r, int axis, const Ix *c, int part, int lanes) {
   Nest *b = l->b;
   Val cell = convert(nest_index_value(b, axis ? r->y : r->x), F32);
   return mul(constant(l, r->step[axis], r->width, c, part, lanes), cell);
 }
 
-/* The box in one vector, followed by the first scores. */
+/* Stores the box and the first scores as one vector. */
 static void box_vector(Lower *l, const Rows *r, int part) {
   Nest *b = l->b;
   const Ix zero = {0}, at = r->a * r->width;
@@ -243,7 +243,7 @@ static void box_vector(Lower *l, const Rows *r, int part) {
   put(l, r, value, &zero, part, r->lanes);
 }
 
-/* With scalars. */
+/* Stores the box number by number, without vectors. */
 static void box_numbers(Lower *l, const Rows *r) {
   Nest *b = l->b;
   for (int k = 0; k < BOX; k++) {
@@ -287,7 +287,7 @@ static void lower_boxes(Lower *l, bool back) {
 
 /* ---- cell by cell ----
  * The rows of a cell are stored like its channels: vectors run over all of its anchors. */
-typedef struct CellTables { /* by channel: factors and addends; 1 for w and h */
+typedef struct CellTables { /* tables by channel: factors, 1 for w and h, steps */
   int64_t channels;
   const float *factor, *shape, *step[2];
 } CellTables;

@@ -110,7 +110,7 @@ static Cost cost(const Node *node) {
 }
 
 /* ---- reference ---- */
-/* Each sample: its image, point and number among those of all queries. */
+/* Called for each sample, with its image, its point, and its number among the samples of all queries. */
 typedef void EachSample(const Eval *, const SampleImage *, int level, const SamplePoint point[2],
                         int64_t query, int64_t number);
 
@@ -143,7 +143,7 @@ static void eval(const Eval *eval) {
   each_sample(eval, eval->in[PLACES], take_sample);
 }
 
-/* Dy, places, weights. */
+/* Inputs: dy, places, weights. */
 static void spread_sample(const Eval *eval, const SampleImage *image, int level, const SamplePoint point[2],
                           int64_t query, int64_t number) {
   if (level == eval->node->hidden->wrt)
@@ -155,7 +155,7 @@ static void level_eval(const Eval *eval) {
   each_sample(eval, eval->in[1], spread_sample);
 }
 
-/* dy, places, weights, levels */
+/* Inputs: dy, places, weights, levels. */
 static void slopes_of(const Eval *eval, const SampleImage *image, int level, const SamplePoint point[2],
                       int64_t query, double slopes[3]) {
   sample_slopes(image, point, eval->in[0] + query * image->e.c, eval->in[3 + level], slopes);
@@ -285,7 +285,7 @@ static void spread_one(const Sample *sample, const void *context) {
   walk_channels(s->l, s->d.width, &zero, s->query, spread_channels_of_head, &(Spreading){s, sample, weight});
 }
 
-static void level_lower(Lower *l) { /* dy, places, weights */
+static void level_lower(Lower *l) { /* inputs: dy, places, weights */
   Nest *b = l->b;
   Spread s = {.l = l, .d = deform_of(l->node), .dy = l->in[0], .places = l->in[1], .weights = l->in[2]};
   const Extent e = shape_extent(l->node->shape);
@@ -318,7 +318,7 @@ static void slope_of_sample(const Sample *sample, const void *context) {
   }
 }
 
-static void lower_slopes(Lower *l, bool of_weights) { /* dy, places, weights, levels */
+static void lower_slopes(Lower *l, bool of_weights) { /* inputs: dy, places, weights, levels */
   Nest *b = l->b;
   Spread s = {.l = l,
               .d = deform_of(l->node),

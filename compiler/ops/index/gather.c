@@ -86,11 +86,11 @@ static void back_eval(const Eval *eval) {
 typedef struct Work {
   Table table;
   Shape in;        /* of x */
-  Buf *x, *dy;     /* dy: added to the gradient x; NULL: forward */
-  const Ix *k, *c; /* c: the channel with each=true */
+  Buf *x, *dy;     /* dy: backward, it is added to the gradient x; forward: NULL */
+  const Ix *k, *c; /* c: with each=true, the channel of the index */
 } Work;
 
-/* A vector is stored along the channels. */
+/* The positions of a vector are stored along the channels. */
 static void at_positions(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,
                          const void *context) {
   const Work *w = context;

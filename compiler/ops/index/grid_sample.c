@@ -95,7 +95,7 @@ static void back_eval(const Eval *eval) { /* dy, grid */
   }
 }
 
-static void points_eval(const Eval *eval) { /* dy, image, grid */
+static void points_eval(const Eval *eval) { /* inputs: dy, image, grid */
   const Grid g = sampled_grid(eval->node);
   SamplePoint point[2];
   for (int64_t p = 0; p < g.points; p++) {

@@ -5,7 +5,7 @@
 #define CNNC_INDEX_H
 #include "kernel/walk.h"
 
-enum { INDEX_COUNTS = 1 << 24 }; /* the last number up to which floats count exactly */
+enum { INDEX_COUNTS = 1 << 24 }; /* floats represent all integers up to this one */
 
 extern const Op op_argmax, op_topk;
 

@@ -105,7 +105,7 @@ static void back_eval(const Eval *eval) { /* dy, cos, sin */
   turn_run(&t, eval->in[0], eval->in[COSINE], eval->in[SINE], -1, eval->out);
 }
 
-/* dy and x: the gradient of the cosines, or with `sine` of the sines, summed over the heads. */
+/* The gradient of the cosines, or with `sine` of the sines, summed over the heads. Inputs: dy, x. */
 static void angle_run(const Eval *eval, bool sine) {
   const Turn t = turn_of(eval->node);
   const double *dy = eval->in[0], *x = eval->in[1];

@@ -20,7 +20,7 @@ bool sampling_takes_image(ShapeContext *context, const Node *node, const Node *i
 }
 
 /* ---- reference ---- */
-/* A position in pixels, and its derivative by the coordinate. */
+/* A position in pixels, and its derivative with respect to the coordinate. */
 typedef struct Place {
   double at, speed;
 } Place;
@@ -66,7 +66,7 @@ SamplePoint sample_point(const Sampling *s, double at, int64_t length) {
   return point;
 }
 
-/* The pixel of a corner, as its first channel. */
+/* Index of the first channel of a corner's pixel. */
 static int64_t corner_pixel(const SampleImage *image, const SamplePoint point[2], int row, int column) {
   return ((point[0].low + row) * image->e.w + point[1].low + column) * image->e.c;
 }
@@ -113,7 +113,7 @@ static Val pixel_place(Lower *l, const Sampling *s, Val at, int64_t length) {
   return nest_let(b, "place", fma_(at, num(b, factor), num(b, shift)));
 }
 
-typedef struct Folded { /* flips: 1, or -1 if it is mirrored */
+typedef struct Folded { /* flips: -1 if the position was mirrored, otherwise 1 */
   Val at, flips;
 } Folded;
 
@@ -128,7 +128,7 @@ static Folded folded_back(Lower *l, const Sampling *s, Val at, int64_t length) {
   return (Folded){nest_let(b, "folded", there), choose(second, num(b, -1), num(b, 1))};
 }
 
-static Val rounded_place(Lower *l, Val at) { /* half to even */
+static Val rounded_place(Lower *l, Val at) { /* rounds halves to even */
   Nest *b = l->b;
   Val low = nest_let(b, "low", vfloor(at)), rest = nest_let(b, "rest", sub(at, low)), half = num(b, 0.5);
   Val odd = sub(low, mul(num(b, 2), vfloor(mul(low, half))));
@@ -136,7 +136,7 @@ static Val rounded_place(Lower *l, Val at) { /* half to even */
   return nest_let(b, "nearest", add(low, up));
 }
 
-/* A position along an axis, and its derivative by the coordinate. */
+/* A position along an axis, and its derivative with respect to the coordinate. */
 typedef struct Moving {
   Val at, speed;
 } Moving;
@@ -186,7 +186,7 @@ void sample_choose(Lower *l, const Sampling *s, Extent e, Val y, Val x, bool slo
   Nest *b = l->b;
   Sample sample = {.l = l, .sampling = s, .length = {e.h, e.w}};
   Moving m[2] = {moving_place(l, s, y, e.h), moving_place(l, s, x, e.w)};
-  const int64_t end = s->nearest ? 0 : 1; /* the next pixel exists, too */
+  const int64_t end = s->nearest ? 0 : 1; /* bilinear: the next pixel must exist, too */
   for (int axis = 0; axis < 2 && s->nearest; axis++) m[axis].at = rounded_place(l, m[axis].at);
   NEST_CHOSEN(b, row, m[0].at, 0, larger(e.h - end, 1)) {
     sample.at[0] = &row;

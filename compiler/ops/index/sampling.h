@@ -17,14 +17,14 @@ typedef struct Sampling {
 } Sampling;
 
 /* ---- reference ---- */
-typedef struct SamplePoint { /* along an axis */
+typedef struct SamplePoint { /* a point on one axis */
   int64_t low;
   int corners;                /* 1 or 2 */
-  double weight[2], slope[2]; /* slope: derivative of the weight by the coordinate */
+  double weight[2], slope[2]; /* slope: derivative of the weight with respect to the coordinate */
 } SamplePoint;
 SamplePoint sample_point(const Sampling *, double at, int64_t length);
-/* Adds factor times the channels from .. to-1 of an image [h][w][c] at a point to `to`. spread: adds dy to
- * the pixels of the point with the same factors. */
+/* sample_take samples the channels from .. to-1 of an image [h][w][c] at a point, and adds them times
+ * `factor` to `to`. sample_spread adds dy, with the same factors, to the pixels around the point. */
 typedef struct SampleImage {
   Extent e;
   int64_t from, to;
@@ -38,7 +38,7 @@ void sample_slopes(const SampleImage *, const SamplePoint point[2], const double
                    double to[3]);
 
 /* ---- the nest ---- */
-typedef struct Sample { /* axis 0: y; at: position of `low` */
+typedef struct Sample { /* axis 0 is y; at: index of the pixel `low` */
   Lower *l;
   const Sampling *sampling;
   int64_t length[2];
@@ -49,11 +49,12 @@ typedef void SampleBody(const Sample *, const void *context);
 /* Calls the body with the pixels around a point of an image of this height and width. */
 void sample_choose(Lower *, const Sampling *, Extent, Val y, Val x, bool slopes, SampleBody,
                    const void *context);
-/* Corner k = 2*row + column of the point: whether it is inside the image, its weight, its channels. */
+/* The corners of a point, k = 2*row + column. sample_has: is corner k inside the image? */
 enum { SAMPLE_CORNERS = 4 };
 bool sample_has(const Sample *, int k);
 Val sample_weight(const Sample *, int k);
-/* The channels from c on at the point: the sum over its corners, added to `sum`, which may be NULL. */
+/* The image at the point, for the channels from c on: the sum over the corners, added to `sum`, which may be
+ * NULL. */
 Val sample_value(const Sample *, Buf *image, const Val weight[SAMPLE_CORNERS], const Ix *c, int part,
                  int lanes, Val sum);
 /* Adds dy times the weights to the channels of the corners. */
@@ -62,7 +63,7 @@ void sample_add(const Sample *, Buf *image, const Val weight[SAMPLE_CORNERS], Va
 /* The products of dy with each corner, summed over the channels from .. from+n-1; dy is at [y][x][c]. */
 void sample_products(const Sample *, Buf *image, Buf *dy, const Ix *y, const Ix *x, const Ix *from, int64_t n,
                      Val product[SAMPLE_CORNERS]);
-/* From these products: the sample, and its derivatives along y and x. */
+/* Computed from these products: the sample, and its derivative along an axis. */
 Val sample_total(const Sample *, const Val product[SAMPLE_CORNERS]);
 Val sample_slope(const Sample *, int axis, const Val product[SAMPLE_CORNERS]);
 #endif

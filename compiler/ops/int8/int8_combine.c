@@ -36,7 +36,7 @@ typedef struct Place {
   int part, lanes;
 } Place;
 
-/* A side of 1 is broadcast. */
+/* Loads an element of operand k; dimensions of size 1 are broadcast. */
 static Val operand_value(Lower *l, int k, const Place *at) {
   const int64_t *dim = l->in[k]->dim;
   const Ix none = {0};
@@ -95,7 +95,7 @@ static void body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int 
   int8_store(l, made, p->stored, y, x, c, part, lanes);
 }
 
-/* Is the vectorized result the same? */
+/* Is the vectorized result equal to the scalar one? */
 static bool steps_fit(const Node *node) {
   const Int8Combine *p = node->detail;
   const Addition *a = &p->addition;

@@ -16,7 +16,7 @@ enum { MOST_VECTORS = 4, FEWEST_ROWS = 4, TILE_ROWS = 24, MOST_TILE_BYTES = 1 <<
 typedef struct Side {
   Buf *from, *words, *terms;
   bool along; /* k is the innermost dimension of `from` */
-  int64_t n;  /* rows or columns */
+  int64_t n;  /* number of rows or columns */
   int lift;
   int operand;
 } Side;
@@ -37,8 +37,8 @@ static Val add_dot(const WordProduct *t, Val sum, Val x, Val w) {
 }
 
 /* ---- copies ---- */
-/* Words of `lanes` rows or columns: `first` is the first of them, `real` the number that exist; they become
- * columns `to` .. of the copy. */
+/* Copies words of `lanes` rows or columns, of which the first `real` exist. `first` is the index of the
+ * first; they become the columns from `to` on of the copy. */
 typedef struct SideCopy {
   const WordProduct *t;
   const Side *side;
@@ -73,7 +73,7 @@ static void put_words(const SideCopy *p, const Ix *word, Val bytes) {
   }
 }
 
-/* Bytes k .. k+n-1 of all, where rows or columns are innermost. */
+/* The bytes k .. k+n-1 of each row or column as one word, if rows or columns are the innermost dimension. */
 static Val words_across(const SideCopy *p, const Ix *k, int n) {
   const WordProduct *t = p->t;
   Nest *b = t->l->b;
@@ -104,7 +104,7 @@ static Val word_along(const SideCopy *p, int lane, const Ix *at, int n) {
   return word;
 }
 
-/* One word each, by way of memory. */
+/* Copies one word of each row or column, through an array on the stack. */
 static void put_one(const SideCopy *p, const Ix *at, int n) {
   const WordProduct *t = p->t;
   Nest *b = t->l->b;
@@ -114,8 +114,8 @@ static void put_one(const SideCopy *p, const Ix *at, int n) {
   put_words(p, at, nest_load(b, nest_at(b, row, 0), t->lanes));
 }
 
-/* Words first .. first + lanes - 1, as a square that is transposed; those before word `skip` of it are there
- * already. */
+/* Copies words first .. first + lanes - 1 of each row or column, as a square that is transposed. The first
+ * `skip` of them are in the copy already. */
 static void put_square(const SideCopy *p, const Ix *first, int skip) {
   const WordProduct *t = p->t;
   Nest *b = t->l->b;

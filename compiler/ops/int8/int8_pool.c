@@ -47,7 +47,7 @@ static double window_value(const Eval *eval, int64_t y, int64_t x, int64_t c) {
       if (inside && q > most) most = q;
     }
   Stored stored = p->stored;
-  if (p->from_first && !n) n = 1; /* for undefined rows */
+  if (p->from_first && !n) n = 1; /* n is only 0 in rows whose value is undefined */
   if (p->scaled) return stored_put(stored, multiplier_apply(p->rounding, sum - n * zero, p->factor));
   if (p->even) return stored_put(stored, average_even(sum - n * zero, n));
   stored.zero = 0;
@@ -76,7 +76,7 @@ static bool all_inside(const Node *node, bool within_input) {
 }
 
 typedef struct Sums {
-  Ref value, count; /* count: NULL buffer if it is constant */
+  Ref value, count; /* count: its buffer is NULL if the count is constant */
   const Ix *y, *x, *c;
   int part, lanes;
 } Sums;
@@ -142,7 +142,8 @@ static Buf *variable(Lower *l, const char *name, int lanes) {
   return nest_buf(l->b, REGS, name, (Type){I32, lanes}, 1, &one);
 }
 
-/* The mean of `sum`, minus the zero point of each of the `count` numbers if they have one. */
+/* The mean of `count` numbers from their sum; with `even`, their zero points are first subtracted from the
+ * sum. */
 static Val mean_value(Lower *l, const Sums *sums, Val sum, Val count) {
   const Int8Pool *p = l->node->detail;
   if (!p->even) return nest_primitive(l->b, &primitive_average, sum, count, NULL);
@@ -178,7 +179,7 @@ static void pool_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part,
   int8_store(l, p->mean ? mean_value(l, &sums, value, count) : value, stored, y, x, c, part, lanes);
 }
 
-/* Maximum of stored bytes, four per lane. */
+/* The nest of a maximum of stored bytes, four per lane. */
 static bool lower_largest(Lower *l) {
   enum { FEWEST_LANES = 4 };
   Nest *b = l->b;
@@ -215,7 +216,7 @@ static bool lower_largest(Lower *l) {
 
 static void lower(Lower *l) {
   const int64_t most =
-      l->node->quant->wide ? 1 << 7 : 1 << 15; /* limit of a mean with sums that are exact in float */
+      l->node->quant->wide ? 1 << 7 : 1 << 15; /* largest window of a mean whose sums are exact in float */
   Nest *b = l->b;
   const Int8Pool *p = l->node->detail;
   const int64_t *kernel = l->node->window->kernel;

@@ -34,7 +34,7 @@ static int64_t tanh_of_cell(const Int8Recurrent *p, int64_t c) {
   return p->litert ? fixed_tanh(c, UNIT_BITS + p->bits) : curve_value(&curve, c);
 }
 
-/* The product of h in sum `s`, rounded. */
+/* The part of sum `s` that depends on h, rounded. */
 static int64_t int8_hidden_part(const Int8Recurrent *p, int64_t s, const int64_t *h) {
   int64_t sum = p->bias ? p->bias[s] : 0;
   for (int64_t k = 0; k < p->r.outputs; k++) sum += p->weight[s * p->r.outputs + k] * (h[k] - p->zero);
@@ -121,7 +121,7 @@ const double *int8_idle_gates(Arena *arena, const Int8Recurrent *p) {
   return gates;
 }
 
-/* The state for the next row. */
+/* Stores the state that the next row needs. */
 static void keep_row(const Int8Recurrent *p, const State *s, double *to) {
   for (int64_t u = 0; u < p->r.units; u++) {
     to[u] = (double)(p->r.cell == CELL_GRU ? s->wide[u] : s->next[u] - p->zero);

@@ -15,13 +15,13 @@ typedef struct Int8Recurrent {
   bool litert;              /* an lstm with the arithmetic of LiteRT's kernel */
   bool wide;                /* an lstm with int16 h, whose sums are int64 */
   const int8_t *weight;     /* weights of h: [gates*units][outputs] */
-  const int32_t *bias;      /* of its sums; NULL: zeros */
-  const Multiplier *factor; /* factor of its sums, with the scale 2^-12 as the result */
+  const int32_t *bias;      /* bias of the sums with h; NULL: zeros */
+  const Multiplier *factor; /* factors of these sums, to the scale 2^-12 */
   int32_t zero;             /* zero point of h */
   Stored stored;            /* scale of the value */
   Multiplier out;           /* factors to the value's scale: of o*tanh(c), of relu's sum */
   Multiplier forget, add;   /* lstm: factors of f*c and i*g to the scale of c, 2^bits */
-  int32_t bits, clip;       /* clip below 0: none */
+  int32_t bits, clip;       /* clip: negative if there is none */
 } Int8Recurrent;
 
 extern const Op op_int8_recurrent;

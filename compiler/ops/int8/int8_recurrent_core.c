@@ -66,7 +66,7 @@ static void activate(const Core *core, int gate, bool tanh) {
 }
 
 /* ---- sums ---- */
-/* The product of `from` in the sum of a gate of unit u, rounded. */
+/* The part of the sum of a gate of unit u that depends on `from`, rounded. */
 static Val hidden_value(const Core *core, Buf *from, int gate, const Ix *u) {
   Nest *b = core->l->b;
   const Int8Recurrent *p = core->p;
@@ -105,7 +105,7 @@ static void put_h(const Core *core, const Ix *row, const Ix *u, Val h) {
     lower_store(core->l, convert(h, core->l->node->elem), &none, row, u, 1, 1);
 }
 
-/* A part of the state for the next row, from channel `first` on. */
+/* Stores a part of the state for the next row, from channel `first` on. */
 static void keep_unit(const Core *core, const Ix *row, const Ix *u, int64_t first, Val value) {
   const Ix none = {0}, c = *u + first;
   if (core->p->r.keeps) lower_store(core->l, convert(value, I16), &none, row, &c, 1, 1);

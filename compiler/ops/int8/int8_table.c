@@ -33,7 +33,8 @@ static bool line_starts(const int8_t value[256], int64_t slope, Line *line) {
   return true;
 }
 
-/* The slope is close to that from the end of the first value to the beginning of the last one. */
+/* Finds a line with all values. Its slope is close to the slope between the last q that has the first value
+ * and the first q that has the last value. */
 static bool line_of(const int8_t value[256], Line *line) {
   int from = 0, to = 255;
   while (from < 255 && value[from + 1] == value[0]) from++;
@@ -146,7 +147,7 @@ static bool lower_lookups(Lower *l) {
   const Extent own = shape_extent(l->node->shape);
   if (l->plain || l->target->avx < AVX_512 || t->channels > 1 || own.w * own.c < BLOCK) return false;
   const Extent e = int8_joined(l);
-  if (e.c < BLOCK) return false; /* its rows have gaps */
+  if (e.c < BLOCK) return false; /* rows are not contiguous */
   Buf *table = values_of(l);
   const Ix none = {0};
   nest_fn(b, b->name, false);

@@ -1,4 +1,4 @@
-// product.c: Int8 convolutions and dense layers, or with int16 values:
+// product.c: Convolutions and dense layers with int8 or int16 values:
 // SPDX-License-Identifier: Apache-2.0
 //
 // x[f] = bias[f] + sum over taps and channels of weight * (q - zero); q' = clamp(round(x * factor[f]) +

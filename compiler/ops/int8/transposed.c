@@ -1,4 +1,4 @@
-// transposed.c: Int8 transposed convolutions, or with int16 values: bias + sum of all contributions to a
+// transposed.c: Transposed convolutions with int8 or int16 values: bias + sum of all contributions to a
 // position, then rounded:
 // SPDX-License-Identifier: Apache-2.0
 //
@@ -46,7 +46,8 @@ typedef struct Place {
   Ix i, r; /* S*i + r */
 } Place;
 
-/* The taps of an axis, by input row: without dilation a row has one; otherwise all are tested. */
+/* Adds the terms of all input rows. On each axis an input row contributes through one tap if the dilation is
+ * 1; otherwise all taps are tested. */
 static void lower_transposed_sum(Lower *l, const Correlation *k, const Int8Constants *constants,
                                  const Ref *sum, const Place *y, const Place *x, const Ix *g, const Ix *f) {
   Nest *b = l->b;

@@ -84,7 +84,7 @@ static void through_probabilities(const Node *node, const double *o, int64_t cha
   }
 }
 
-/* Two rows with one number per class: dL/dp of a pixel with another label, and of one with this label. */
+/* Two rows with one number per class: dL/dp of pixels with another label, and of pixels with this label. */
 enum { OTHER, OWN, SLOPES };
 
 static void slopes_run(const Eval *eval) {
@@ -100,7 +100,7 @@ static void slopes_run(const Eval *eval) {
   for (int64_t i = 0; i < SLOPES * e.c; i++) eval->out[i] *= classes > 0 ? eval->in[2][0] / classes : 0;
 }
 
-/* Inputs output, target, slopes. */
+/* Inputs: output, target, slopes. */
 static void gradient_run(const Eval *eval) {
   const Extent e = shape_extent(eval->node->shape);
   for (int64_t i = 0; i < e.h * e.w; i++) {
@@ -119,8 +119,8 @@ enum { BOTH, PREDICTED, TRUTH, SUMS };
 
 typedef struct Pixels {
   Extent e;
-  Buf *row, *line,
-      *total; /* row: the exponentials of a pixel; sums of a row of pixels, and of all: [SUMS][c] */
+  Buf *row, *line, *total; /* row: the exponentials of a pixel; line, total: sums over a row of pixels and
+                              over all, [SUMS][c] */
   bool binary;
 } Pixels;
 

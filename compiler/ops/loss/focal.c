@@ -61,7 +61,7 @@ static void gradient_run(const Eval *eval) {
 /* ---- nests ---- */
 typedef struct Focus {
   Val label, counts, p, q, power, log_p, sum;
-} Focus; /* at a pixel; p: p[t]; power: q^g; sum: of the exponentials */
+} Focus; /* values of a pixel; p: p[t]; power: q^g; sum: the sum of the exponentials */
 
 static Val focal_element(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,
                          const void *context) {

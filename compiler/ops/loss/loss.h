@@ -9,7 +9,7 @@
 
 double loss_weight(const Node *);     /* weight= of the loss: a factor of the scale */
 double loss_smoothing(const Node *);  /* label_smoothing */
-int64_t loss_uncounted(const Node *); /* of a scale: rows of the target, from the first, that do not count */
+int64_t loss_uncounted(const Node *); /* for a scale: number of first rows of the target that do not count */
 
 /* ---- elementwise losses: sums over all elements of f(o, t) ----
  * The loss defines f by map_eval and map (x[0]: the output, x[1]: the target), its gradient df/do by
@@ -32,7 +32,7 @@ void loss_elements_gradient_lower(Lower *);
 /* ---- losses over classes: a label per pixel; -1, `ignore` and invalid classes do not count ---- */
 void loss_classes_shape(ShapeContext *,
                         Node *); /* at least two classes, one weight per class; raw scores or a softmax */
-double loss_class_weight(const Node *, int64_t c); /* as given, 1 without weights */
+double loss_class_weight(const Node *, int64_t c); /* the given weight, or 1 without weights */
 bool loss_has_weights(const Node *);
 double loss_label_weight(const Node *, double label,
                          int64_t channels); /* weight of a label, 0 if it does not count */

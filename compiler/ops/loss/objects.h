@@ -9,7 +9,7 @@
 #include "ops/registry.h"
 #include "ops/loss/loss.h"
 
-/* The inputs of such a node: `values` of the net, then these. */
+/* The inputs of such a node that follow its `values` inputs from the net. */
 typedef struct Objects {
   int64_t most;
   Buf *count, *label, *box; /* I32 [1][1][1], I32 [1][1][most], F32 [1][most][4] */
@@ -18,7 +18,7 @@ Objects loss_objects(Lower *, int values);
 
 /* log(width) and log(height) of boxes [n][4], as [n][2]. Empty boxes have the logarithm of a tiny size. */
 enum { OBJECTS_LOGS = 2 };
-Buf *objects_logs_room(Lower *, const char *name, int64_t n); /* before nest_fn */
+Buf *objects_logs_room(Lower *, const char *name, int64_t n); /* called before nest_fn */
 void objects_logs_fill(Lower *, Buf *logs, Buf *boxes, int64_t n);
 void objects_logs_run(const double *boxes, int64_t n, double *logs);
 
@@ -27,7 +27,7 @@ typedef struct Chances {
   int64_t rows, classes;
   Buf *softmax, *log_sum, *row;
 } Chances;
-Chances chances_room(Lower *, Shape scores); /* before nest_fn */
+Chances chances_room(Lower *, Shape scores); /* called before nest_fn */
 void chances_fill(Lower *, const Chances *, Buf *scores);
 void chances_run(const double *scores, int64_t rows, int64_t classes, double *softmax, double *log_sum);
 /* sigmoid(x) and softplus(x) of each element, for binary cross-entropy and its slope. */

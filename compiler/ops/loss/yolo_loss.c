@@ -57,7 +57,7 @@ static void shape(ShapeContext *context, Node *node) {
 
 /* ---- all heads ---- */
 typedef struct Anchors {
-  int64_t first, total; /* first anchor of this head; number of all */
+  int64_t first, total; /* first anchor of this head; number of anchors of all heads */
   double *side;         /* [total][SIDES]: width, height and their logarithms */
 } Anchors;
 

@@ -39,7 +39,7 @@ static const Param params[] = {
     {0},
 };
 
-/* PyTorch's momentum is the factor of the new statistics. */
+/* Reports a momentum that is probably PyTorch's, the factor of the new statistics. */
 static void doubt_momentum(ShapeContext *context, const Node *node) {
   const double momentum = arg_number(node, "momentum");
   if (momentum <= 0 || momentum >= 0.5) return;
@@ -82,7 +82,7 @@ MAP_EVAL(normalized) {
 }
 MAP_SLOPE(slope) { return or_one(node, weight) / sqrt(weight[VARIANCE] + epsilon(node)); }
 
-/* Reads the parameters in a fixed order, that of the model, because C evaluates arguments in any order. */
+/* Reads the parameters in the order of the model; as arguments of a call they would be read in any order. */
 static Val gain(Map *m) {
   Val factor = div_(number(1), vsqrt(add(map_weight(m, VARIANCE), number(epsilon(m->node)))));
   return m->node->weight[WEIGHT] ? mul(map_weight(m, WEIGHT), factor) : factor;
@@ -120,8 +120,9 @@ static Val load_statistics(Lower *l, int in, int64_t row, const Ix *c, int part,
 
 static Val index_value_of(Nest *b, const Ix *index) { return convert(position(b, index), F32); }
 
-/* For a block of rows, whose vectors stay in the L1 cache: the mean, and then the sum of squared deviations
- * from it. all_*: over the blocks so far, merged like images below. */
+/* Moments of a block of rows, whose vectors stay in the L1 cache: the mean, then the sum of squared
+ * deviations from it. all_*: moments of all blocks so far, merged in the same way as those of images
+ * below. */
 typedef struct Moments {
   const Columns *set;
   Extent e;

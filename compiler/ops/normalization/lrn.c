@@ -71,7 +71,7 @@ static void run(const Eval *eval) {
           pow(lrn_denominator(node, eval->in[0] + p * e.c, e.c, c), -arg_number(node, "beta"));
 }
 
-static void gradient_run(const Eval *eval) { /* inputs dy, x; directly from the derivative */
+static void gradient_run(const Eval *eval) { /* inputs dy, x; computed from the derivative */
   const Node *node = eval->node;
   const Extent e = shape_extent(node->shape);
   const double beta = arg_number(node, "beta");
@@ -93,7 +93,7 @@ static void gradient_run(const Eval *eval) { /* inputs dy, x; directly from the 
 typedef struct Rows {
   Buf *squares, *terms, *scaled; /* [pixel][c]; if threads share the image rows, [y][pixel][c] */
   int64_t before, after, pixels;
-  Ix pixel; /* of the block */
+  Ix pixel; /* index in the block */
 } Rows;
 
 static int64_t block_of(const Lower *l, Extent e) {

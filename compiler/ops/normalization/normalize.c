@@ -46,7 +46,7 @@ static bool one_for_all(const Node *node) {
   return same;
 }
 
-/* y = gain*x + shift: numbers that fit in floats may have quotients that do not. */
+/* A coefficient of y = gain*x + shift. The quotient of two floats may exceed the range of floats. */
 static double quotient(const Node *node, const char *name, int64_t c) {
   return of_channel(node, name, c) / of_channel(node, "std", c);
 }

@@ -49,7 +49,7 @@ static void weight_run(const Eval *eval) {
 /* ---- the nests ---- */
 typedef struct RmsPixel {
   Buf *x, *weight;
-  Val factor, along; /* along: factor of x, subtracted from w*dy; NULL: forward */
+  Val factor, along; /* along: backward, x times it is subtracted from w*dy; forward: NULL */
 } RmsPixel;
 
 static Val rms_square(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,

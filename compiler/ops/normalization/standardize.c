@@ -94,8 +94,8 @@ void standardize_back_run(const Eval *eval) {
 typedef struct Work {
   Buf *x, *dy;                            /* dy: backward, otherwise NULL */
   Buf *weight, *bias;                     /* NULL: none */
-  Buf *row;                               /* by pixel: x - mean */
-  Buf *mean, *factor, *sum, *products;    /* over pixels: per channel */
+  Buf *row;                               /* x - mean, if groups are within a pixel */
+  Buf *mean, *factor, *sum, *products;    /* per channel, if groups are over pixels */
   Val row_mean, row_factor, dy_mean, dot; /* per pixel; dot: mean of dy*h, times the factor */
   int64_t pixels;
 } Work;
@@ -177,7 +177,7 @@ static void lower_by_pixel(Lower *l, Work *w, Extent e) {
 }
 
 /* ---- over pixels ---- */
-/* Mean and factor of each channel separately: the mean, and the sum of squared deviations. */
+/* Moments of each channel separately: `mean` gets the mean, `factor` the sum of squared deviations. */
 static void moments_body(Lower *l, const Ix *y0, const Ix *x0, const Ix *c, int part, int lanes,
                          const void *context) {
   const Work *w = context;
@@ -225,7 +225,7 @@ static void add_to_sum(Nest *b, Buf *sum, Val v) {
   nest_store(b, nest_at(b, sum, 0), add(nest_get(b, nest_at(b, sum, 0)), v));
 }
 
-/* The channels of a group get its mean and factor. */
+/* Stores the mean and the factor of a group for each of its channels. */
 static void merge_moments(Lower *l, const Work *w, const Ix *first, int64_t channels) {
   Nest *b = l->b;
   Buf *sum = NEST_REGISTERS(b, "all", 1, 1), *squares = NEST_REGISTERS(b, "spread", 1, 1);
@@ -246,7 +246,7 @@ static void merge_moments(Lower *l, const Work *w, const Ix *first, int64_t chan
   }
 }
 
-/* Sums of dy, and of dy*h times the factor. */
+/* Stores the group's means of dy, and of dy*h times the factor, for each of its channels. */
 static void merge_sums(Lower *l, const Work *w, const Ix *first, int64_t channels) {
   Nest *b = l->b;
   Buf *sum = NEST_REGISTERS(b, "all_dy", 1, 1), *products = NEST_REGISTERS(b, "all_products", 1, 1);

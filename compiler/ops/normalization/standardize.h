@@ -10,7 +10,7 @@
 typedef struct Standardize { /* the detail of a node, and of its hidden nodes */
   bool by_pixel;             /* a group is the channels of a pixel; otherwise all pixels of some channels */
   int64_t channels;          /* channels per group */
-  const Op *standardized, *back; /* h, in training; the gradient with respect to x */
+  const Op *standardized, *back; /* standardized: h, in training; back: its gradient with respect to x */
 } Standardize;
 
 #define STANDARDIZE_PARAMS                                                                                   \
@@ -18,7 +18,7 @@ typedef struct Standardize { /* the detail of a node, and of its hidden nodes */
       {"init", PARAM_INIT, "ones", "initial factors", 0, 0, NULL},                                           \
       {"bias_init", PARAM_INIT, "zeros", "initial constants", 0, 0, NULL}, {0}
 
-/* One weight and one bias per channel; the input's shape. */
+/* Sets one weight and one bias per channel, and the input's shape. */
 void standardize_shape(ShapeContext *, Node *, Standardize);
 void standardize_run(const Eval *);      /* input x; with weight and bias if the operator has parameters */
 void standardize_back_run(const Eval *); /* inputs dy, x */

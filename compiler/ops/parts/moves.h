@@ -4,8 +4,8 @@
 #define CNNC_PARTS_MOVES_H
 #include "kernel/parts.h"
 
-/* Channels that are contiguous in both: all channels of a part's pixel, and those from whole_c on of a pixel
- * of the whole value. */
+/* Channels that are contiguous in both values: all channels of a pixel of the part, which are the channels
+ * from whole_c on of a pixel of the whole. */
 typedef struct PartSpot {
   Ix whole_row, whole_y, whole_x, whole_c, part_row, part_y, part_x;
 } PartSpot;
@@ -22,7 +22,7 @@ typedef struct Windows {
   int64_t shift[2];          /* from 0 to the length of the axis */
   bool grid;
 } Windows;
-/* False after an error. whole: height and width. */
+/* Reads the shift of the windows; false after an error. whole: height and width. */
 bool windows_shift(ShapeContext *, const Node *, const int64_t whole[2], int64_t shift[2]);
 Windows windows_of(const Node *);
 void windows_run(const Eval *, bool to_parts);

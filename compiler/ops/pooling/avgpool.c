@@ -35,7 +35,7 @@ static double real_rows(const Eval *eval, int axis, int64_t o) {
   const double first = stream_first_row(eval, eval->node->detail) + (double)(o * w->stride[axis]);
   double n = 0;
   for (int64_t k = 0; k < w->kernel[axis]; k++) n += first + (double)(k * w->dilation[axis]) >= 0;
-  return n > 0 ? n : 1; /* for undefined rows */
+  return n > 0 ? n : 1; /* n is only 0 in rows whose value is undefined */
 }
 
 /* 1 / n of a window */
@@ -53,7 +53,7 @@ static double window_share(const Eval *eval, const Node *forward, int64_t oy, in
   return 1 / n;
 }
 
-/* Visits the windows' elements: spread: large += small/n, otherwise small += large/n. */
+/* For each element of each window: large += small/n if `spread`, otherwise small += large/n. */
 static void eval_mean(const Eval *eval, const Node *forward, bool spread) {
   const double *from = eval->in[0];
   double *to = eval->out;
@@ -104,7 +104,7 @@ static Val real_pixels(Lower *l, const Ix *start, int64_t kernel, int64_t dilati
   return vmax(num(b, 1), nest_get(b, nest_at(b, n, 0)));
 }
 
-/* Number of elements of this window that count along an axis; NULL: all. */
+/* Number of elements of this window that count along an axis; NULL if all of them do. */
 static Val counted_pixels(Lower *l, const Node *forward, const PoolPixel *pixel, int axis) {
   Nest *b = l->b;
   const Window *w = &pixel->pool->window;

@@ -15,8 +15,8 @@ Taps pool_taps(const Window *w, int axis, int64_t o, int64_t lo, int64_t hi) { /
 
 /* ---- shapes ---- */
 
-/* The last window may begin after the input. Windows that begin before it may skip it if it is shorter than
- * the dilation. */
+/* Does a window read only padding? The last window may begin after the end of the input. A window that begins
+ * before the input may step over it if the input is shorter than the dilation. */
 static bool sees_padding_alone(const Window *w, int axis, int64_t input, int64_t output) {
   const int64_t dilation = w->dilation[axis], stride = w->stride[axis], before = w->before[axis];
   if (before > dilation * (w->kernel[axis] - 1) || (output - 1) * stride - before >= input) return true;
@@ -194,7 +194,7 @@ Val pool_combine(Lower *l, const PoolPixel *pixel, const Ix *c, int part, int la
 }
 
 /* ---- the backward pass: a window distributes its gradient over its elements ---- */
-static PoolTarget target_of(Lower *l, const Pool *p) { /* before nest_fn */
+static PoolTarget target_of(Lower *l, const Pool *p) { /* called before nest_fn */
   const Window *w = &p->window;
   PoolTarget target = {l->out, POOL_FINAL};
   for (int axis = 0; axis < 2; axis++) {

@@ -10,7 +10,7 @@ void pool_shape(
     Node *); /* from kernel, stride, pad, dilation, ceil; a window that only contains padding is an error */
 void pool_shape_global(ShapeContext *, Node *); /* one window over everything */
 
-/* The taps first .. last of a window's axis inside lo <= position < hi, for output o; last < first: none. */
+/* The taps of output o's window on an axis whose positions are in lo .. hi - 1; none if last < first. */
 typedef struct Taps {
   int64_t first, last;
 } Taps;
@@ -22,7 +22,7 @@ typedef struct Pool {
   Extent large, small; /* the input image, and the one with an element per window */
   int64_t inner[2][2]; /* by axis: the windows from .. to-1 are entirely inside the image */
 } Pool;
-typedef struct PoolPixel { /* position of a body: window [y][x]; whether it may extend outside the image */
+typedef struct PoolPixel { /* where a body is called: window [y][x]; clip: it may extend outside the image */
   const Pool *pool;
   const Ix *y, *x;
   bool clip[2];
@@ -33,14 +33,14 @@ typedef void PoolTap(Lower *, const Ix *y, const Ix *x,
 
 Pool pool_of(const Node *); /* for the forward node or a hidden one of its backward pass */
 void pool_walk(Lower *, const Pool *, PoolBody,
-               const void *context); /* all windows: inner ones in separate loops without tests */
-void pool_each_tap(Lower *, const PoolPixel *, PoolTap, void *context); /* in row order */
+               const void *context); /* visits all windows; inner ones in separate loops without tests */
+void pool_each_tap(Lower *, const PoolPixel *, PoolTap, void *context); /* calls it in row order */
 
 /* Combines the elements of a window in row order, starting with `start`. */
 Val pool_combine(Lower *, const PoolPixel *, const Ix *c, int part, int lanes, const char *name, double start,
                  Val (*combine)(Val, Val));
 
-/* The backward pass adds to the elements of each window. */
+/* In how many windows an element may be. The backward pass adds to the elements of each window. */
 typedef enum PoolSum {
   POOL_FINAL,
   POOL_ONCE,
@@ -52,7 +52,7 @@ typedef struct PoolTarget {
 } PoolTarget;
 void pool_target_put(Lower *, const PoolTarget *, Val, const Ix *y, const Ix *x, const Ix *c, int part,
                      int lanes);
-void pool_lower_gradient(Lower *, PoolBody); /* the nest; the body's context is the target */
+void pool_lower_gradient(Lower *, PoolBody); /* the whole nest; the body's context is the target */
 
 /* maxpool.c, avgpool.c: also used by the global forms */
 void maxpool_run(const Eval *);
