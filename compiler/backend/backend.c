@@ -299,7 +299,8 @@ bool backend_compile(const Backend *given, const BackendUnit *unit, int n, const
   /* opened before other files, so that it gets descriptor 3 (BACKEND_DATA) if that is free */
   FILE *data = given->data ? command_file(given->arena, given->data, given->data_bytes, why) : NULL;
   if (*why) return false;
-  /* Links unnamed objects: a compiler that is ended by a signal would not remove its temporary files. */
+  /* Links unnamed objects, because a compiler that is ended by a signal would not remove its temporary
+   * files. */
   const bool linked = given->kind == BACKEND_PROGRAM || given->kind == BACKEND_SHARED;
   const bool done = n > 1 || linked ? compile_apart(&backend, compiler, unit, n, data, output, why)
                                     : compile_whole(&backend, compiler, unit, data, output, why);

@@ -94,8 +94,8 @@ static bool unwatch(const Command *list, const char **why) {
   return *why = arena_printf(list->arena, "stopped by signal %d", (int)fatal_signal), false;
 }
 
-/* Opens a file that can neither be read nor written in place of each closed standard descriptor, whose number
- * the next opened file would get. */
+/* If a standard descriptor is closed, opens a file in its place that can neither be read nor written.
+ * Otherwise the next opened file would get its number. */
 void backend_begin(void) {
   for (int descriptor = STDIN_FILENO; descriptor <= STDERR_FILENO; descriptor++)
     if (fcntl(descriptor, F_GETFD) < 0)

@@ -408,7 +408,7 @@ int64_t curve_value(const Curve *curve, int64_t q) {
 static double exponential_at(double x) { return exp(x); }
 static double reciprocal_at(double x) { return 1 / (1 + x); }
 
-/* Points like those of curve_point, rounded step by step. */
+/* Computes points as curve_point does, but rounds each step of the computation. */
 static void fill_lines(int16_t to[LINES + 1], double low, double high, double (*function)(double)) {
   const double step = (high - low) / (double)LINES, unit = 0x1p15;
   for (int i = 0; i < LINES; i++) {

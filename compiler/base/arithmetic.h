@@ -26,8 +26,8 @@ typedef struct Multiplier {
 } Multiplier;
 enum { MULTIPLIER_LEAST = -31, MULTIPLIER_MOST = 2 }; /* range of e */
 Multiplier multiplier_of(double factor);
-/* in * weight / out. one: a dense layer with one scale for all units, for which TFLite first rounds the
- * product of scales to float. */
+/* The multiplier in * weight / out. one: the layer is a dense layer with one scale for all units, for
+ * which TFLite first rounds the product of scales to float. */
 Multiplier multiplier_of_scales(float in, float weight, float out, bool one);
 int64_t multiplier_apply(Rounding, int64_t x, Multiplier);
 /* Sums of layers with int16 values, -2^47 < x < 2^47, are rounded once with all three; DOUBLE multiplies by

@@ -159,7 +159,7 @@ int diags_warnings(const Diags *diags) { return diags->warnings; }
 
 /* ---- printing ---- */
 
-/* Of a deep stack of block applications, only the innermost and the outermost are shown. */
+/* If blocks are nested deeply, only the innermost and the outermost applications are shown. */
 int diag_all_notes(const Diag *diag, Arena *arena, const DiagNote **notes) {
   VEC(DiagNote) all = {0};
   for (int i = 0; i < diag->notes.n; i++) vec_push(arena, all, diag->notes.data[i]);

@@ -244,7 +244,7 @@ static bool tune(Compilation *c) {
          cannot_write(c, c->tuning_file, why);
 }
 
-/* With --stream or --slide, replaces the graph by that of one step. */
+/* With --stream or --slide, replaces the graph by the graph of one step. */
 static bool stream(Compilation *c) {
   if (!options_step(c->options)) return true;
   PassState state =

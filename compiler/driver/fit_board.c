@@ -115,9 +115,9 @@ static const GainSet *best_set(Arena *arena, const Gains *gains, int64_t bytes) 
   return sets.data[sets.n - 1];
 }
 
-/* Whether most layers with gains have their smallest constants, and none has Winograd weights. Only then is
- * it worth sharing code between layers: Winograd weights gain about the cycles that shared code loses, and
- * need much more flash than the code of a layer. */
+/* Whether most layers with gains have their smallest constants, and none has Winograd weights. Only then
+ * is it worth sharing code between layers: Winograd weights save about as many cycles as shared code
+ * costs, and they need much more flash than the code of a layer. */
 static bool mostly_smallest(const Gains *gains, const Small *small) {
   int layers = 0, smallest = 0;
   for (int g = 0; g < gains->n; g++) {

@@ -91,7 +91,7 @@ FlagRead flag_define; /* Defines: appends NAME=VALUE */
 /* Reads the options of a command line into the struct; argv[0] is the command, and the operands begin at
  * optind afterwards. Long options must be written in full. */
 bool flags_read(Arena *, const Flag *, void *options, int argc, char **argv);
-bool flag_wants_color(int choice); /* of --color: auto, always, never */
+bool flag_wants_color(int choice); /* choice: the value of --color (auto, always, never) */
 
 /* ---- mistakes; all return false ---- */
 extern const char *usage_command; /* command whose --help an error suggests; "": cnnc itself */

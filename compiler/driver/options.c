@@ -475,7 +475,7 @@ static bool kind_from_suffix(Options *options) {
                      suffix_help(suffix));
 }
 
-/* --after needs a pass of the graph that is shown: with --train, the training graph. */
+/* --after must name a pass of the graph that is shown. With --train, that is the training graph. */
 static bool check_after(const Options *options) {
   const char *pass = options->after;
   if (!pass) return true;

@@ -50,10 +50,10 @@ typedef struct Options {
   bool kind_given;
   const char *after; /* with OUTPUT_GRAPH, prints the graph after this pass; NULL: the source's graph */
   const char *weights, *weights_prefix, *rename, *prefix, *cc, *runtime; /* NULL: not given */
-  const char *version_name, *author, *url;                               /* of a library; NULL: not given */
-  int match;  /* matching of weights: 0 by name, 1 by order */
-  int layout; /* layout of an ONNX model's inputs: 0 chw, 1 hwc; -1: not given */
-  int opset;  /* operator set of an ONNX model: 0 17, 1 23; -1: not given */
+  const char *version_name, *author, *url; /* metadata of a library; NULL: not given */
+  int match;                               /* matching of weights: 0 by name, 1 by order */
+  int layout;                              /* layout of an ONNX model's inputs: 0 chw, 1 hwc; -1: not given */
+  int opset;                               /* operator set of an ONNX model: 0 17, 1 23; -1: not given */
   EmbedKind embed;
   int64_t batch;
   Streaming streaming;         /* --stream, --slide, --lookahead */
@@ -74,7 +74,7 @@ typedef struct Options {
   Defines defines;
   WordList directories, warnings;
   Level level;
-  int precision;    /* of layers whose precision the program does not state: 0 f32, 1 bf16; -1: not given */
+  int precision;    /* for layers without a precision in the program: 0 f32, 1 bf16; -1: not given */
   bool exact, tune; /* exact: no algorithm that rounds differently; tune: measure schedules */
   bool updatable;   /* int8 models: code and layout do not depend on the weights */
   bool no_fma;      /* generated C rounds each product before an addition */

@@ -337,7 +337,7 @@ static bool write_code(Compilation *c) {
 }
 
 /* ---- for make ---- */
-/* A file of a rule, escaped as make requires; nothing for NULL. */
+/* Prints a file name in a rule, escaped as make requires; nothing for NULL. */
 static void put_path(Text *out, const char *before, const char *path) {
   if (!path) return;
   text_put(out, "%s", before);

@@ -133,7 +133,7 @@ typedef struct Hidden {
   Node *of; /* the node of the forward graph that it represents or differentiates */
   int wrt;  /* the input or weight by which it differentiates, or the statistic that it updates */
 } Hidden;
-typedef struct PortInfo { /* of an input, target or state */
+typedef struct PortInfo { /* information about an input, target or state */
   int index;              /* among the inputs or states; of a target, its index for graph_port */
   Elem elem;              /* element type of the caller's buffer; I32: class indices */
   bool chw;               /* channels first */
@@ -202,7 +202,7 @@ typedef struct Home {
   int64_t offset, pitch, rows;
   Elem elem;
 } Home;
-Home home_own(const Node *); /* of a value in its own memory */
+Home home_own(const Node *); /* the storage of a value in its own memory */
 int64_t home_bytes(const Home *, int64_t elements);
 
 /* Form in which an int8 model returns an output. Float nets return floats or AS_I32. */
@@ -223,7 +223,7 @@ typedef struct LossUse {
   const struct Op *op;
   const Const *arg;
   int port;  /* graph_port of the value that it applies to */
-  int nmore; /* losses on several values: ports of the others, in the order of the arguments */
+  int nmore; /* losses on several values: ports of the further values, in the order of the arguments */
   int *more;
   double weight;
   Span span;
@@ -302,8 +302,8 @@ const Port *graph_port(const Graph *, int index);
 /* In bytes: size of the weights struct; size and offset of a weight. */
 int64_t graph_weight_bytes(const Graph *);
 int64_t weight_bytes(const Weight *), weight_from(const Weight *);
-/* Rows first .. first + n - 1 of a parameter whose offset is set, as a parameter of its own for kernels. The
- * parameter itself if it has n rows. */
+/* Rows first .. first + n - 1 of a parameter whose offset is set, as a separate parameter for kernels. If
+ * the parameter has only n rows, the parameter itself. */
 Weight *parameter_rows(Arena *, Weight *, int64_t first, int64_t n);
 bool parameters_overlap(const Weight *, const Weight *);
 /* The flatten node, if a dense layer with this weight reads a flattened image or sequence; otherwise NULL. */

@@ -158,7 +158,7 @@ typedef enum Role {
 } Role;
 /* Functions are NULL if they do not apply; name, group, shape, eval and lower are required. */
 struct Op {
-  const char *name;   /* of a hidden operator: with a space, "conv input gradient" */
+  const char *name;   /* the name of a hidden operator contains a space: "conv input gradient" */
   const char *group;  /* section of docs/operators.md */
   DocText summary;    /* one line */
   const char *detail; /* formula and source; for --help, docs and comments of the generated C */

@@ -102,18 +102,17 @@ typedef struct OpTraits {
   bool (*fuses_row_means)(const Node *);              /* whether it can compute the means of its rows, too */
   bool (*fuses_gate)(
       const Node *);         /* whether scaling its weights is faster than scaling its input's channels */
-  int (*gate)(const Node *); /* multiply: the input with one factor per channel of the other one; -1: none */
+  int (*gate)(const Node *); /* multiply: the input with one factor per channel; -1: none */
   /* FAMILY_POOL: the value of a window of n elements, without padding */
   const struct ValNode *(*pool)(const struct ValNode *const *x, int n);
 
   /* aliases (passes/alias.c); the functions return -1 if the node is not an alias */
   int64_t (*channel_offset)(const Node *, int k); /* concat: the channel of its value where input k starts */
-  int64_t (*channel_slice)(const Node *); /* the first channel of its input, if it is a range of them */
+  int64_t (*channel_slice)(const Node *);         /* slice of channels: its first channel in the input */
   bool splits_channels; /* the rows of its value are groups of channels of its input: split_heads */
   bool joins_channels;  /* the inverse of splits_channels: join_heads */
   bool reads_anywhere;  /* its nest reads and writes rows of pixels at any distance (Home) */
-  int64_t (*slice_offset)(
-      const Node *); /* the first element of its input, if it is a contiguous part of it */
+  int64_t (*slice_offset)(const Node *);         /* contiguous slice: its first element in the input */
   int64_t (*concat_offset)(const Node *, int k); /* concatenation: the first element of input k */
 
   /* layout of batches and row bands (passes/whole_batch.c, bands.c, recompute.c) */

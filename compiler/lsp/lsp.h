@@ -151,7 +151,7 @@ typedef struct Found {  /* the call, its argument, or the setting at a position 
   const Expr *function; /* a call in an expression */
   const Argument *argument;
   const Argument *setting; /* the setting of a train block that contains it */
-  bool on_name;            /* the position is on the name of the innermost of them */
+  bool on_name;            /* the position is on the name of the innermost of these */
 } Found;
 Found tree_find(const File *, uint32_t offset);
 typedef void (*CallVisitor)(void *context, const Call *);

@@ -81,7 +81,7 @@ typedef struct Banding {
   int end;
   const bool *of; /* by node id of `from`: whether it is computed in bands */
   Rows *rows;     /* by node id: stored rows of values in bands */
-  Node **map;     /* by node id: nodes of other values */
+  Node **map;     /* by node id: the copy of a node that is not in bands */
   Node **part;    /* the bands of the last value */
   int parts;
 } Banding;

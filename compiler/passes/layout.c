@@ -123,7 +123,7 @@ typedef struct Placed {
   Blocks *cover; /* binary tree over the steps with root 1: blocks that live at all steps of a node, but not
                     of its parent */
   Blocks *born;  /* by step */
-  Overlaps *overlaps; /* by number of a block */
+  Overlaps *overlaps; /* by block number: the permitted overlaps of the block */
   Block **meeting;    /* result of placed_meeting */
   int64_t *before;    /* previous offsets, by number */
 } Placed;

@@ -164,7 +164,7 @@ static Trial changed(Search *s, const Trial *from, int id, int by, const Trial *
   return trial;
 }
 
-/* Makes the change of one value that gains most; false: none gains anything. */
+/* Changes the one value whose change gains most; false: no change gains anything. */
 static bool improve_trial(Search *s, Trial *best) {
   int chosen = -1, by = 0;
   double most = 0;

@@ -63,7 +63,8 @@ typedef enum StoreKind {
   STORE_KEPT,   /* training: needed in a later phase; `offset` bytes into the record of an image */
   STORE_ALL,    /* read or written by batched kernels: an array of all images, at `offset` bytes per image */
   STORE_BATCH, /* training: value of a BATCH node; `offset` bytes into the space that exists once per batch */
-  STORE_STATE, /* the caller's state `index`: its old value, or the new one after the last read of the old */
+  STORE_STATE, /* the caller's state `index`: its old value, and the new value after the last read of the old
+                  one */
   STORE_GRADIENT, /* RESULT_SUM, and BATCH nodes with a target: the gradient of node->target */
 } StoreKind;
 typedef struct Storage {
@@ -83,7 +84,7 @@ typedef struct ValueOverlap {
 typedef struct Inside {
   const Node *within; /* the value that contains this one, or NULL */
   int64_t from;       /* its first element in that value: a channel of the first pixel, or a row */
-  int64_t rows;       /* as in Home; 0: as in that value */
+  int64_t rows;       /* distance of rows as in Home; 0: as in that value */
   bool done; /* needs no kernel: a view of its input (slice), or its inputs are views of it (concat) */
 } Inside;
 
@@ -108,13 +109,13 @@ typedef struct Plan {
   Node **output;     /* by output: its node in the current graph */
   bool
       *copy_output; /* inference: by output: stored elsewhere, and copied to the caller's buffer at the end */
-  Node **loss;      /* training: by loss: the node with one image's share of it, one float, STORE_KEPT */
-  Node **target;    /* training: by port, then by part of the annotations: the target, or NULL */
-  int *layer, *score, *gradient;  /* inspection: indices of outputs, as in LookGraph */
-  int64_t arena_bytes;            /* values and scratch, as laid out */
-  int64_t arena_bound;            /* lower bound: the largest sum of live values and scratch at a kernel, with
-                                     overwritten            operands counted once */
-  int64_t *scratch;               /* by kernel: offset of its scratch in the arena */
+  Node **loss; /* training: by loss: the node with the part of the loss of one image; one float, STORE_KEPT */
+  Node **target;                 /* training: by port, then by part of the annotations: the target, or NULL */
+  int *layer, *score, *gradient; /* inspection: indices of outputs, as in LookGraph */
+  int64_t arena_bytes;           /* values and scratch, as laid out */
+  int64_t arena_bound;           /* lower bound: the largest sum of live values and scratch at a kernel, with
+                                    overwritten operands counted once */
+  int64_t *scratch;              /* by kernel: offset of its scratch in the arena */
   int64_t kept_bytes, kept_bound; /* training: size of a record, and its lower bound */
   int64_t all_bytes, all_bound;   /* bytes of STORE_ALL per image */
   int64_t batch_bytes;

@@ -41,8 +41,8 @@ typedef struct Step {
   Node **map;  /* by node id: the rows of a step, or the whole value */
   Node *calls; /* the number of earlier calls, if rows are masked; else NULL */
   VEC(Ring) rings;
-  VEC(RingPlace) places; /* of gather rings */
-  Node *positions;       /* of gather rings; NULL: there are none */
+  VEC(RingPlace) places; /* one per gather ring */
+  Node *positions;       /* the positions of all gather rings; NULL: there are none */
 } Step;
 
 static StepRows stream_steps(const Step *s, const Node *node) { return s->streams->flow[node->id].step; }

@@ -32,7 +32,7 @@ typedef struct Scope { /* a file, the net, an application of a block, an iterati
   bool damaged;       /* a statement above, which may have defined the missing name, has a syntax error */
 } Scope;
 Scope *scope_new(Sema *, const Scope *outer, const Body *);
-const Entry *scope_find(const Scope *, const char *name); /* visible from here, or NULL */
+const Entry *scope_find(const Scope *, const char *name); /* a visible entry, or NULL */
 void scope_define(Sema *, Scope *, EntryKind, Ident, Const,
                   const Site *);                /* reports reserved names and redefinitions */
 const Const *scope_in(const Scope *);           /* the value of `in` */
@@ -81,7 +81,7 @@ typedef struct CallName {
   const char *assigned;
   Naming *naming;
 } CallName; /* the statement's name if this layer gets it; NULL: a default name, counted in naming */
-Naming *naming_inner(Sema *, const Naming *, const char *name); /* with the name appended to the prefix */
+Naming *naming_inner(Sema *, const Naming *, const char *name); /* a Naming for the names inside of `name` */
 const char *naming_name(Sema *, const Frame *, CallName, const char *what, const void *key,
                         const Argument *given, const char **share); /* name of an application of `what`;
                                                                        share: the layer's counterpart */
@@ -133,13 +133,13 @@ struct Sema {
   VEC(StmtResult) results; /* by statement, for warnings about unused values */
   Span clash;              /* position of the last reported name clash */
   const Call *applying;    /* the operator whose arguments are being bound */
-  const Node *applied_to;  /* and its input */
+  const Node *applied_to;  /* the input of that operator */
   bool no_input_reported;
   bool unknown_calls; /* calls of unknown operators or blocks may be meant to use values that seem unused */
   bool abstract;      /* a block is checked without an application: its arguments are unknown */
   bool stopped;       /* a limit was exceeded and reported */
   int64_t steps, napplications;
-  double bytes, macs; /* of all values and weights; multiply-adds of all layers */
+  double bytes, macs; /* bytes of all values and weights; multiply-adds of all layers */
 };
 bool damage_mentions(const Sema *, const char *name); /* whether a damaged line contains the word */
 bool damage_within(const Sema *, uint32_t file, uint32_t start,
@@ -167,7 +167,7 @@ Const arithmetic_call(Sema *, const Frame *, const Expr *, int n, const Const *)
 bool arithmetic_knows(const char *function);
 const char *const_describe(Arena *, const Const *); /* "the string \"four\"", "2.5", "a value of the net" */
 const char *path_text(Arena *, const Expr *, int from, int to); /* "a.b" */
-const char *name_or_x(const Expr *);                            /* the name that an expression is, or "x" */
+const char *name_or_x(const Expr *); /* the expression if it is a name, otherwise "x" */
 const char *words_join(Arena *, const char *words,
                        const char *last); /* "a b c" -> "a, b or c" with last = "or"; with "": "a, b, c" */
 bool words_have(const char *words, const char *word);

@@ -407,7 +407,7 @@ static void stmt_expand(Sema *s, const Frame *frame, const Stmt *stmt) {
   case STMT_IF: if_expand(s, frame, stmt); break;
   case STMT_INPUT:
     if (frame->net) input_make(s, frame, stmt);
-    break; /* elsewhere the parser has reported them */
+    break; /* outside the net, the parser reports inputs */
   case STMT_OUTPUT:
     if (frame->net) output_make(s, frame, stmt);
     break;

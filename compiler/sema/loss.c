@@ -67,7 +67,7 @@ static int output_unknown(const LossReading *r, Ident name) {
   return -1;
 }
 
-/* The port of a value: its output, or one of graph->values, which is added. */
+/* The port of a value: an output, or an element of graph->values, which is added if necessary. */
 static int port_of(const LossReading *r, Node *node, const char *name, Span span) {
   Graph *graph = r->s->graph;
   for (int i = 0; i < graph_ports(graph); i++)

@@ -7,7 +7,7 @@
 
 typedef struct Define {
   const char *name, *value;
-} Define; /* -D NAME=VALUE: replaces a constant of the file; the last one of a name applies */
+} Define; /* -D NAME=VALUE: replaces a constant of the file; the last one with that name applies */
 typedef VEC(Define) Defines;
 
 /* For editors: the result of each call of an operator or block, and the definition of each name, in order of
@@ -15,7 +15,7 @@ typedef VEC(Define) Defines;
 typedef struct SemaCall {
   Span span;
   const Site *site;
-  const char *name; /* of the layer or block application; may be NULL */
+  const char *name; /* name of the layer or block application; may be NULL */
   const Node *node;
 } SemaCall;
 typedef struct SemaName {
@@ -27,7 +27,7 @@ typedef struct SemaRecord {
   VEC(SemaCall) calls;
   VEC(SemaName) names;
 } SemaRecord;
-const char *const_text(Arena *, const Const *); /* as in source */
+const char *const_text(Arena *, const Const *); /* the constant as it is written in source */
 
 typedef struct SemaOptions {
   int ndirs;

@@ -307,7 +307,7 @@ typedef enum Store {
 } Store; /* BELOW_1: a number; SECOND: whether the second of two choices is selected */
 typedef struct Key {
   Param param;
-  void (*read)(const Reading *, const Expr *); /* or NULL: a number or choice, stored at `offset` */
+  void (*read)(const Reading *, const Expr *); /* NULL: a number or choice, stored at `offset` */
   Store store;
   size_t offset;
   bool off; /* may be `off`, which means 0 */

@@ -38,7 +38,7 @@ static void mark_arguments(const Node *node, bool *live, bool *read) {
     }
 }
 
-/* Warns about values that affect no output; of a chain of them, only about the last. */
+/* Warns about values that affect no output; in a chain of such values, only about the last one. */
 void warn_unused_values(Sema *s) {
   const Graph *graph = s->graph;
   bool *live = NEW_ARRAY(s->arena, bool, graph->nodes.n), *read = NEW_ARRAY(s->arena, bool, graph->nodes.n);

@@ -167,13 +167,13 @@ typedef struct File {
   uint32_t source;
   int n;
   const Decl *const *decl;
-  bool found_by_option; /* in a directory of -I, or imported by a file from there */
+  bool found_by_option; /* the file is in a directory of -I, or imported by a file from there */
 } File;
 
 /* ---- functions ---- */
 /* A token of the lexer. A line end that ends a statement is an empty token. */
 typedef struct Token {
-  int kind; /* as in parser.h */
+  int kind; /* a token of parser.h */
   Span span;
 } Token;
 typedef VEC(Token) Tokens;

@@ -101,12 +101,12 @@ const Body *body_inner(Parser *, const Body *,
                        const char *where); /* reports statements that are only permitted directly in a net */
 void decl_add(Parser *, DeclKind, Span, Import *, const Stmt *constant, const Block *, const NetDecl *);
 void net_add(Parser *, Span, Ident name, const Arguments *, const Body *);
-void train_misplaced(Parser *, Span);                         /* outside the net */
-const Stmt *stmt_misplaced(Parser *, Span, const char *what); /* a net or block inside another */
+void train_misplaced(Parser *, Span);                         /* reports a train block outside the net */
+const Stmt *stmt_misplaced(Parser *, Span, const char *what); /* reports a net or block inside another one */
 
 /* ---- mistakes (mistake.c) ---- */
 void syntax_mistake(Parser *, Span, int n,
                     const char *const *expected); /* expected: tokens as parser.y names them */
-void word_report(Parser *, Span);                 /* letters that are not permitted in names */
-void character_report(Parser *, Span);            /* a character without a meaning */
+void word_report(Parser *, Span);                 /* reports letters that are not permitted in names */
+void character_report(Parser *, Span);            /* reports a character without a meaning */
 #endif
