@@ -190,12 +190,12 @@ const Tensor *fold_split(ModelImport *im, const OnnxNode *node) {
   return first;
 }
 
-/* Along a dimension: its size, and the part of the source that is kept, beginning at index 0. */
+/* For one dimension: its size, the part of the source that is kept, and the number of elements before it. */
 typedef struct Padded {
   int64_t size, from, kept, before;
 } Padded;
 
-/* Source index of a padded position in this mode; -1: none. */
+/* The source index of a padded position, in this padding mode; -1: none. */
 static int64_t padded_from(const Padded *p, int64_t at, const char *mode) {
   const int64_t n = p->kept;
   at -= p->before;

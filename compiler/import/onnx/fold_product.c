@@ -96,7 +96,8 @@ static int einsum_label(char c) {
   return c >= 'a' && c <= 'z' ? c - 'a' : c >= 'A' && c <= 'Z' ? c - 'A' + 26 : -1;
 }
 
-/* Labels up to a comma, an arrow or the end; an ellipsis is `more` labels. NULL: invalid. */
+/* Reads labels up to a comma, an arrow or the end; an ellipsis stands for `more` labels. NULL: they are
+ * invalid. */
 static const char *read_labels(const char *at, int rank, Labels *to) {
   int letters = 0;
   for (const char *c = at; *c && *c != ',' && *c != '-'; c++) letters += einsum_label(*c) >= 0;
@@ -113,7 +114,8 @@ static const char *read_labels(const char *at, int rank, Labels *to) {
   return at;
 }
 
-/* Without an arrow: the ellipsis, then the labels that occur once, in alphabetical order. */
+/* The result's labels if there is no arrow: the ellipsis, then the labels that occur once, in alphabetical
+ * order. */
 static void implied_labels(Product *p, int ellipsis) {
   int count[LABELS] = {0};
   for (int i = MOST_DIMS - ellipsis; i < MOST_DIMS; i++) p->out.label[p->out.n++] = ELLIPSIS_LABELS + i;

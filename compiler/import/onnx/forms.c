@@ -42,7 +42,7 @@ double single_number(const ModelImport *im, int tensor) { /* NaN: not one consta
 
 static bool is_near(double value, double wanted) { return fabs(value - wanted) <= 1e-3 * fabs(wanted); }
 
-/* The value operand of a node with a value and a number; 0: another node. */
+/* For a node with a value and a number as operands: the value; 0: another node. */
 int beside_number(const ModelImport *im, const OnnxNode *node, double *number) {
   if (!node || node->nin != 2) return 0;
   const bool either = is_op(node, "Add") || is_op(node, "Mul");
@@ -232,8 +232,8 @@ static void form_modulo(ModelImport *im, OnnxNode *node) {
   if (quotient->in[0] == node->in[0]) turn_into(im, node, "Mod", 2, quotient->in);
 }
 
-/* q - 1 where x is not a multiple of n and its sign is another one, otherwise q = x / n: integers divided and
- * rounded down. */
+/* Integer division that rounds down, as exported: q = x / n, or q - 1 where x is not a multiple of n and its
+ * sign differs from that of n. */
 static void form_floor_quotient(ModelImport *im, OnnxNode *node) {
   double one = 0, zero = 0, n = 0, divisor = 0, number = 0;
   const OnnxNode *and = is_op(node, "Where") && node->nin == 3 ? op_before(im, node->in[0], "And") : NULL,
@@ -258,7 +258,8 @@ static void form_floor_quotient(ModelImport *im, OnnxNode *node) {
   }
 }
 
-/* The image number of a region: there is only one image. A computed index is not checked. */
+/* Drops the input with image numbers of regions, since there is only one image. Computed numbers are not
+ * checked. */
 static void form_regions(const ModelImport *im, OnnxNode *node) {
   if (is_op(node, "RoiAlign") && node->nin > 2 && node->in[2] && !im->item[node->in[2]].constant)
     node->nin = 2;

@@ -5,12 +5,12 @@
 #include "import/import.h"
 
 bool is_op(const OnnxNode *, const char *op);
-/* The producer of a tensor, if it has that operator; or NULL. */
+/* The node that produces a tensor, if it has this operator; or NULL. */
 OnnxNode *op_before(const ModelImport *, int tensor, const char *op);
 OnnxNode *either_before(const ModelImport *, int tensor, const char *one, const char *other);
 double single_number(const ModelImport *,
                      int tensor); /* value of a constant scalar; NaN: not a scalar, or not constant */
-/* The value operand of a node with a value and a number; 0: another node. */
+/* For a node with a value and a number as operands: the value; 0: another node. */
 int beside_number(const ModelImport *, const OnnxNode *, double *number);
 int64_t only_axis(const ModelImport *, const OnnxNode *reduction); /* INT64_MIN: there are several */
 /* Changes a node to another operator, without attributes. */

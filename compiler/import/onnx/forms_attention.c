@@ -10,7 +10,7 @@
 #include "import/onnx/products.h"
 
 enum { MOST_TERMS = 8, MOST_STEPS = 32 };
-/* The chain from softmax back to the product. Terms are added to the scores. */
+/* The statements from the softmax back to the product; the terms are added to the scores. */
 typedef struct Chain {
   const Product *product;
   int nsteps;
@@ -101,7 +101,7 @@ static bool find_scores(ModelImport *im, const Value *v, Chain *c, double factor
   return sum && find_in_sum(im, s, c, factor);
 }
 
-/* Finds the chain from the view of the softmax's result, as [rows, positions, summed]. */
+/* Finds the chain that ends at a softmax's result, which is viewed as [rows, positions, summed]. */
 static bool find_chain(ModelImport *im, const View *chances, Chain *c) {
   const Value *v = chances->value;
   const int last = v->shape.rank - 1;
@@ -208,7 +208,7 @@ static bool add_to_mask(ModelImport *im, const Chain *c, const Tensor *t, const 
   return true;
 }
 
-/* False if no argument of attention with `heads` heads can contain it. */
+/* Places a constant in the arguments of attention with `heads` heads; false: no argument can contain it. */
 static bool place_constant(ModelImport *im, const Chain *c, const Term *term, const Tensor *t,
                            const Spread *s, int64_t heads, Masks *to) {
   bool by[2];
@@ -457,8 +457,8 @@ View *attention_of_product(ModelImport *im, const OnnxNode *node, const View *ch
 }
 
 /* ---- a softmax that is 0 if all keys are masked ---- */
-/* Where(IsNaN(softmax), 0, softmax), the exported form of scaled_dot_product_attention: attention computes
- * the same. */
+/* Matches Where(IsNaN(softmax), 0, softmax), which is how scaled_dot_product_attention is exported: attention
+ * computes the same. */
 void form_attention(ModelImport *im, OnnxNode *node) {
   const OnnxNode *none = is_op(node, "Where") && node->nin == 3 ? op_before(im, node->in[0], "IsNaN") : NULL;
   const OnnxNode *softmax = none && none->nin == 1 ? op_before(im, none->in[0], "Softmax") : NULL;

@@ -46,7 +46,7 @@ static int before_shapes(const ModelImport *im, int tensor, Along *a, bool *back
   }
 }
 
-/* The operand of a reduction by that operator; *kept: it keeps its axis. 0: another node. */
+/* The operand of a reduction with the operator `op`; *kept: the axis is kept. 0: another node. */
 static int reduced_by(const ModelImport *im, int tensor, const char *op, Along *a, bool *kept) {
   const OnnxNode *node = op_before(im, tensor, op);
   if (!node) return 0;

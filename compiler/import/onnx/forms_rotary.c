@@ -11,7 +11,7 @@ typedef struct Rotary {
   const Value *x;
   int64_t places, heads, pairs;
   const Tensor *cosine, *sine;
-  int64_t width; /* numbers of the angles per head: pairs, or each pair twice */
+  int64_t width; /* number of angles per head: one for each pair, or two with the same value */
 } Rotary;
 
 /* ---- parts ---- */
@@ -132,7 +132,7 @@ static Value *angles(ModelImport *im, const Rotary *r, const Tensor *t, int64_t 
   return constant_statement(im, NULL, 0, name, shape_sequence(dim[0], dim[1]), to, false);
 }
 
-/* The view of positions x heads x channels as one of positions x channels. */
+/* Converts a view of positions x heads x channels to a view of positions x channels. */
 static View *view_of_sequence(ModelImport *im, const View *like, Value *v) {
   View *y = view_copy(im, like, v);
   const Shape s = like->value->shape;

@@ -50,7 +50,7 @@ static bool refuse_setting(const ModelImport *im, const char *input, const char 
   return false;
 }
 
-/* The sizes of an input that is set: unknown ones are 1, or the length of the list of values. */
+/* Sets the sizes of an input of --set: unknown sizes become 1, or the length of the list of values. */
 static bool sizes_of_setting(const ModelImport *im, OnnxPort *port, const ImportSetting *set, int64_t *n) {
   const ImportShape *shape = shape_given(im, port->name);
   if (port->rank < 0) port->rank = shape ? shape->rank : set->value.n > 1;
@@ -95,7 +95,7 @@ bool set_inputs(ModelImport *im) {
 }
 
 /* ---- values ---- */
-/* Numbers are the only inputs in the language. */
+/* Reports an input that does not consist of numbers: the language has no others. */
 static bool refuse_text(ModelImport *im, const OnnxPort *port) {
   Diag *diag = diag_report(im->diags, DIAG_import_shape, im->at, NULL,
                            "input '%s' is a string tensor, which the language does not support", port->name);
@@ -111,7 +111,7 @@ static bool refuse_text(ModelImport *im, const OnnxPort *port) {
   return false;
 }
 
-/* A table of boxes, whose first dimension is not a batch. */
+/* Whether an input is a table of boxes, whose first dimension is not a batch. */
 static bool is_boxes(const ModelImport *im, const OnnxPort *port) {
   bool read = false;
   for (int i = 0; i < im->onnx->nnodes && port->rank == 2; i++) {
@@ -123,7 +123,7 @@ static bool is_boxes(const ModelImport *im, const OnnxPort *port) {
 }
 
 #ifndef __wasi__ /* the browser build imports neither recurrent layers nor attention */
-/* A recurrent state, [layers, batch, units]: other inputs have the batch of size 1 first. */
+/* Whether an input is a recurrent state, [layers, batch, units]. In other inputs, the batch comes first. */
 static bool is_state(const ModelImport *im, const OnnxPort *port) {
   bool batch = false;
   for (int i = 0; i < im->onnx->ninputs; i++) {
@@ -158,7 +158,7 @@ static bool has_no_batch(const ModelImport *im, const OnnxPort *port) {
 static bool has_no_batch(const ModelImport *im, const OnnxPort *port) { return is_boxes(im, port); }
 #endif
 
-/* The first two of four dimensions become one axis. */
+/* A view of an input of four dimensions, of which the first two become one axis. */
 static View *view_of_four(ModelImport *im, const OnnxPort *port) {
   const int64_t *dim = port->dim;
   Value *value = NEW(im->arena, Value);

@@ -35,7 +35,7 @@ static const char *statement_name(ModelImport *im, const Statement *s) {
   return at ? arena_copy(im->arena, at + sizeof given - 1, strcspn(at + sizeof given - 1, "\"")) : NULL;
 }
 
-/* Records the result at its node, for --list. */
+/* Adds text to the layers of a node, for --list. */
 static void remark(ModelImport *im, const Statement *s, const char *what) {
   if (!s->origin) return;
   const char **became = &im->became[s->origin->index];
@@ -65,8 +65,8 @@ static bool is_model_output(const ModelImport *im, const Value *value) {
   return false;
 }
 
-/* The scale of a layer is its own, or that of a following clamp that is its only user: relu is part of its
- * rounding, and other clamps limit the same integers. */
+/* The quantization of a layer's result: its own, or that of a following clamp that is its only user. relu is
+ * part of a layer's rounding, and other clamps limit integers of the same scale. */
 static const Quant *result_of(const ModelImport *im, const Value *value) {
   static const char *const bounds[] = {"relu", "relu6", "clip(", "maximum(", "minimum(", NULL};
   const Statement *next = value->reader;
@@ -147,7 +147,7 @@ static const char *read_bias(ModelImport *im, Layer *l, const Quant *in) {
   return NULL;
 }
 
-/* Every sum must fit in int32, and no factor may exceed the supported maximum. */
+/* Checks that every sum fits in int32, and that no factor exceeds the supported maximum. */
 static const char *check_layer_sums(ModelImport *im, const Layer *l, const Quant *in, const Quant *out) {
   const double low = in->zero - INT8_MIN, high = INT8_MAX - in->zero;
   double *most = NEW_ARRAY(im->arena, double, l->filters);

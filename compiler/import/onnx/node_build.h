@@ -12,7 +12,7 @@ typedef struct NodeBuild {
   int named;           /* number of new tensors so far */
 } NodeBuild;
 
-/* Whether it is this operator of the ONNX standard. */
+/* Whether the node has this operator of the ONNX standard. */
 bool node_is(const NodeProto *, const char *op);
 
 /* Inputs and outputs of the replaced node; "": omitted. */
@@ -24,7 +24,7 @@ const char *build_tensor(NodeBuild *);
 /* Appends a node with the result `to` and the inputs that follow, up to NULL. It gets the name, the metadata
  * and the branch of the replaced node. */
 NodeProto *build_node(NodeBuild *, const char *op, const char *to, ...) __attribute__((sentinel));
-/* The same with a new tensor as its result, which is returned. */
+/* Like build_node, but the result is a new tensor, which is returned. */
 const char *build_value(NodeBuild *, const char *op, ...) __attribute__((sentinel));
 /* Appends a constant with one number. */
 void build_number(NodeBuild *, const char *to, float);

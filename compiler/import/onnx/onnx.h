@@ -76,15 +76,16 @@ int64_t tensor_integer(const Tensor *, int64_t i);
 Tensor *tensor_new(Arena *, TensorType, int rank, const int64_t *dim);
 void tensor_put(Tensor *, int64_t i, double);
 Tensor *tensor_scalar(Arena *, TensorType, double);
-Tensor *tensor_list(Arena *, int n, const int64_t *);                         /* of INT64 */
-Tensor *tensor_shaped(Arena *, const Tensor *, int rank, const int64_t *dim); /* the same numbers */
+Tensor *tensor_list(Arena *, int n, const int64_t *); /* of INT64 */
+Tensor *tensor_shaped(Arena *, const Tensor *, int rank,
+                      const int64_t *dim); /* a constant with the same numbers and other sizes */
 
 /* ---- models ---- */
 typedef struct OnnxNode {
   const char *op, *name; /* for other domains: "domain::op" */
-  const char *kind;      /* the TensorFlow Lite operator that it is a part of: "MEAN"; or NULL */
-  const char *title;     /* the title of that operator: "MEAN 2" */
-  const char *refused;   /* the reason why that operator is not supported; or NULL */
+  const char *kind;      /* the TensorFlow Lite operator that the node is a part of: "MEAN"; or NULL */
+  const char *title;     /* the title of the TensorFlow Lite operator: "MEAN 2" */
+  const char *refused;   /* the reason why the TensorFlow Lite operator is not supported; or NULL */
   int index;
   int nin, nout;
   int *in, *out; /* tensor numbers; 0: omitted */
@@ -93,17 +94,17 @@ typedef struct OnnxNode {
   WireList attribute, metadata;
 } OnnxNode;
 enum { NO_CHANNELS = -1 };
-/* A branch of an If. Its nodes are among the model's; the inputs of the If are the condition, the results of
- * one branch and those of the other. */
+/* A branch of an If. Its nodes are among the model's nodes; the inputs of the If are the condition, the
+ * results of one branch and the results of the other branch. */
 typedef struct OnnxGuard {
   int outer; /* the branch that contains the If; 0: none */
   const char *name;
   int condition; /* a tensor */
-  bool value;    /* value of the condition for which it is taken */
+  bool value;    /* value of the condition for which the branch is taken */
 } OnnxGuard;
 typedef struct OnnxPort {
   const char *name, *called; /* called: its name in the program, if that differs; or NULL */
-  int tensor, rank;          /* rank -1: not given */
+  int tensor, rank;          /* rank: -1 if it is not given */
   TensorType type;
   int64_t dim[MOST_DIMS]; /* 0: open */
   int channels;           /* the channel dimension, or NO_CHANNELS: one channel without a dimension */
@@ -121,32 +122,32 @@ typedef struct Onnx {
   size_t bytes;
   int opset, nnodes, ntensors, ninputs, noutputs, nguards;
   OnnxNode *node;
-  const char **tensor; /* names; 0 is none */
+  const char **tensor; /* names of tensors; tensor 0 is no tensor */
   Tensor **constant;   /* by tensor: the initializer, or NULL */
   OnnxPort *input, *output;
-  VEC(OnnxState) states;      /* as in the model's metadata */
+  VEC(OnnxState) states;      /* states listed in the model's metadata */
   VEC(const char *) comments; /* lines for the top of the program */
   OnnxGuard *guard;           /* numbered from 1, below nguards */
   bool tflite;                /* converted from a TensorFlow Lite model: its nodes are parts of operators */
-  const int
-      *shown; /* in that case, by tensor: the model's tensor with the same numbers, or 0; otherwise NULL */
+  const int *shown; /* for a TensorFlow Lite model, by tensor: the model's tensor with the same numbers, or 0;
+                       otherwise NULL */
 } Onnx;
 
 /* NULL after an error: [import-file] or [import-weights]. External data is relative to the model's directory,
  * and must be inside of it. */
 Onnx *onnx_open(Arena *, Diags *, const char *path, Span at);
-/* The same for bytes that stay valid. */
+/* Like onnx_open, for bytes that stay valid. */
 Onnx *onnx_read(Arena *, Diags *, const char *path, Span at, const uint8_t *bytes, size_t n);
-int onnx_tensor(const Onnx *, const char *name); /* its number, or 0 */
+int onnx_tensor(const Onnx *, const char *name); /* the tensor's number, or 0 */
 
 /* The tensors that a node needs: its inputs and the conditions of the branches that contain it; 0: omitted,
  * -1: no more. */
 int onnx_needs(const Onnx *, const OnnxNode *, int k);
-const char *onnx_name(const Onnx *, const OnnxNode *); /* its own name, or that of its result */
+const char *onnx_name(const Onnx *, const OnnxNode *); /* the node's own name, or the name of its result */
 /* Sorts nodes topologically. NULL, or a node that depends on its own result. */
 const OnnxNode *onnx_sort(Onnx *);
-const char *onnx_kind(const OnnxNode *); /* its operator, as named in the model's file */
-/* Its operator and name: "Conv '/conv1'", "CONV_2D 3". */
+const char *onnx_kind(const OnnxNode *); /* the node's operator, as named in the model's file */
+/* The node's operator and name: "Conv '/conv1'", "CONV_2D 3". */
 const char *onnx_title(const Onnx *, const OnnxNode *);
 /* Number of the file's operators to which these nodes belong. */
 int onnx_count_operators(const Onnx *, const bool *among);
@@ -158,7 +159,7 @@ const AttributeProto *onnx_attribute(const OnnxNode *, const char *name);
 int64_t onnx_int(const OnnxNode *, const char *name, int64_t otherwise);
 double onnx_float(const OnnxNode *, const char *name, double otherwise);
 const char *onnx_text(const OnnxNode *, const char *name, const char *otherwise);
-const WireInts *onnx_ints(const OnnxNode *, const char *name); /* NULL: it has none */
+const WireInts *onnx_ints(const OnnxNode *, const char *name); /* NULL: there is no such attribute */
 void onnx_set_int(Arena *, OnnxNode *, const char *name, int64_t);
 void onnx_set_ints(Arena *, OnnxNode *, const char *name, int n, const int64_t *);
 void onnx_set_float(Arena *, OnnxNode *, const char *name, double);
@@ -184,6 +185,6 @@ bool onnx_inline(Wire *, const ModelProto *, size_t file_bytes, OnnxFlat *);
 int onnx_dynamic(Arena *, const GraphProto *, OnnxFlat *);
 /* The constant of a TensorProto; NULL, with the reason, if it is invalid. */
 Tensor *onnx_constant(Arena *, const TensorProto *, const char *path, const char **why);
-/* The same for a sparse one, as a dense constant of at most that number of bytes. */
+/* Like onnx_constant, for a sparse constant: a dense constant of at most `most` bytes. */
 Tensor *onnx_sparse(Arena *, const SparseTensorProto *, const char *path, size_t most, const char **why);
 #endif

@@ -23,7 +23,7 @@ void put_softsign(NodeBuild *b) {
   put_final(b, "Div", x, build_value(b, "Add", size, scalar(b, 1), NULL));
 }
 
-/* e^x and e^-x, combined and halved. */
+/* Half of the sum or difference of e^x and e^-x. */
 static void half_of_exponentials(NodeBuild *b, const char *op) {
   const char *x = replaced_input(b, 0), *up = build_value(b, "Exp", x, NULL),
              *down = build_value(b, "Exp", build_value(b, "Neg", x, NULL), NULL);
@@ -38,7 +38,8 @@ void put_tan(NodeBuild *b) {
   put_final(b, "Div", build_value(b, "Sin", x, NULL), build_value(b, "Cos", x, NULL));
 }
 
-/* Numbers between -1 and 1 times 1e38, twice, so that even the smallest become -1 or 1. */
+/* The number is multiplied by 1e38 twice and clamped to -1..1, so that even the smallest numbers become -1
+ * or 1. */
 void put_sign(NodeBuild *b) {
   const char *x = replaced_input(b, 0);
   for (int k = 0; k < 2; k++) {
@@ -56,7 +57,7 @@ void put_celu(NodeBuild *b) {
   put_final(b, "Mul", build_value(b, "Elu", part, NULL), scalar(b, alpha));
 }
 
-/* x above a number, and 0 elsewhere. */
+/* x where it is above a number, and 0 elsewhere. */
 void put_thresholded_relu(NodeBuild *b) {
   const char *x = replaced_input(b, 0);
   const char *above = build_value(b, "Greater", x, scalar(b, number_given(b, "alpha", 1)), NULL);

@@ -9,9 +9,9 @@ enum { MOST_VALUES = 4, NONE = -1 };
 typedef struct Frame {
   const char *op, *becomes;
   bool microsoft;         /* its domain */
-  int value[MOST_VALUES]; /* ended by NONE */
-  int bias;               /* int32, or NONE; its scale is the product of the scales of both values */
-  int result;             /* the scale of the result; NONE: floats */
+  int value[MOST_VALUES]; /* the values; NONE ends the list */
+  int bias;   /* a bias of type int32, or NONE; its scale is the product of the scales of both values */
+  int result; /* the scale of the result; NONE: floats */
 } Frame;
 static const Frame frames[] = {
     {"QLinearConv", "Conv", false, {0, 3, NONE}, 8, 6},
@@ -27,7 +27,7 @@ static const Frame frames[] = {
     {"QLinearConcat", "Concat", true, {NONE}, NONE, 0},
 };
 
-/* The numbers of an input as floats. */
+/* Converts the numbers of an input to floats. */
 static const char *dequantized(NodeBuild *b, int i, const char *scale, const char *zero, int64_t axis) {
   const char *to = build_tensor(b);
   NodeProto *node = build_node(b, "DequantizeLinear", to, replaced_input(b, i), scale, zero, NULL);
@@ -40,7 +40,7 @@ static int64_t int_of(const NodeProto *node, const char *name) {
   return a ? a->i : 0;
 }
 
-/* The axis of the weights' scales: that of the filters or units. */
+/* The axis of the scales of the weights: the axis of the filters or units. */
 static int64_t scale_axis(const NodeProto *of, const Frame *frame, int value) {
   if (value == 0 || strcmp(frame->becomes, "Conv") == 0) return 0;
   return strcmp(frame->becomes, "Gemm") == 0 && int_of(of, "transB") ? 0 : -1;
@@ -52,14 +52,14 @@ static const char *bias(NodeBuild *b, const Frame *frame) {
   return dequantized(b, frame->bias, scale, "", 0);
 }
 
-/* An input that is followed by its scale and zero point. */
+/* Dequantizes an input that is followed by its scale and zero point. */
 static const char *framed(NodeBuild *b, int i, int64_t axis) {
   return dequantized(b, i, replaced_input(b, i + 1), replaced_input(b, i + 2), axis);
 }
 
 static void put_frame(NodeBuild *b, const Frame *frame) {
   WireTexts in = {0};
-  if (strcmp(frame->op, "QLinearConcat") == 0) /* after the scale of the result */
+  if (strcmp(frame->op, "QLinearConcat") == 0) /* the values come after the scale of the result */
     for (int i = 2; i + 2 < b->of->input.n; i += 3) vec_push(b->arena, in, framed(b, i, 0));
   for (int k = 0; frame->value[k] != NONE; k++) {
     const int i = frame->value[k];

@@ -319,7 +319,7 @@ const char *onnx_made_twice(const Onnx *o) {
   return NULL;
 }
 
-/* Numbers in the program's syntax: one, or a list. NULL: not numbers. */
+/* Writes numbers in the program's syntax: one number or a list. NULL: the text contains something else. */
 static const char *numbers_text(Arena *arena, const char *text) {
   Text list = {.arena = arena};
   int n = 0;
@@ -470,7 +470,7 @@ static AttributeProto *set(Arena *arena, OnnxNode *node, const char *name) {
   AttributeProto *attribute = NEW(arena, AttributeProto);
   attribute->name = name;
   attribute->s = "";
-  WireList copy = {0}; /* the node may share the list with another */
+  WireList copy = {0}; /* a copy: the node may share the list with another node */
   for (int i = 0; i < node->attribute.n; i++) vec_push(arena, copy, node->attribute.data[i]);
   vec_push(arena, copy, attribute);
   node->attribute = copy;

@@ -10,13 +10,14 @@ enum { OUT_RESULT, OUT_PRESENT_KEY, OUT_PRESENT_VALUE, OUT_SCORES };
 enum { AXIS_IMAGE, AXIS_HEAD, AXIS_PLACE, AXIS_CHANNEL };
 
 /* ---- operands ---- */
-/* A value or a constant of the node. */
+/* An operand of the node as a view: a value, or a constant. */
 static View *attention_operand(ModelImport *im, const OnnxNode *node, int input) {
   const Tensor *t = constant_of(im, node, input);
   return t ? constant_alone(im, node, input, t) : view_of(im, node, input);
 }
 
-/* [N, heads, positions, channels], also from [N, positions, heads * channels]. */
+/* An operand as [N, heads, positions, channels], also if its dimensions are [N, positions, heads * channels].
+ */
 static View *view_by_heads(ModelImport *im, const View *x, int64_t heads) {
   static const int heads_first[] = {0, 2, 1, 3};
   if (x->rank == 4) return view_copy(im, x, x->value);
@@ -28,7 +29,7 @@ static View *view_by_heads(ModelImport *im, const View *x, int64_t heads) {
   return apart ? view_permute(im, apart, heads_first, 4) : NULL;
 }
 
-/* Lays out positions, with heads and channels as channels. */
+/* Lays out a value with its positions, and with heads and channels together as its channels. */
 static Value *lay_heads(ModelImport *im, const View *x) {
   const int chan[] = {AXIS_HEAD, AXIS_CHANNEL};
   int pos[] = {AXIS_PLACE};
@@ -75,7 +76,8 @@ static bool is_in_sight(const Sight *s, int64_t i, int64_t j) {
          (s->after < 0 || j <= i + s->after);
 }
 
-/* Addend of a score for a constant mask: 0 or -infinity for a boolean one. Keys after its end are masked. */
+/* The number that a constant mask adds to a score: for a boolean mask 0 or -infinity. Keys after the end of
+ * the mask are hidden. */
 static double mask_number(const Tensor *t, int64_t h, int64_t i, int64_t j) {
   const int64_t index[] = {0, h, i, j};
   int64_t at = 0;
@@ -100,8 +102,8 @@ static bool mask_fits(ModelImport *im, const Sight *s, int rank, const int64_t *
   return true;
 }
 
-/* Kind of a constant mask. band: it hides keys at a greater distance before or after the query's position,
- * and adds nothing else; blind: some query has no visible key. */
+/* Kind of a constant mask. band: the mask only hides keys whose distance before or after the query is larger
+ * than `before` or `after`; blind: some query has no visible key. */
 typedef struct MaskKind {
   bool band, blind, by_head;
   int64_t before, after; /* for a band: the greatest distances of visible keys */
@@ -134,7 +136,7 @@ static MaskKind kind_of_mask(const Tensor *t, const Sight *s) {
   return kind;
 }
 
-/* Arguments that replace a band. */
+/* Sets the arguments that replace a band. */
 static void see_band(Sight *s, const MaskKind *kind) {
   const bool all_before = kind->before >= s->places - 1, all_after = kind->after >= s->keys - 1;
   s->causal = all_before && kind->after == 0 && !all_after;
@@ -143,7 +145,7 @@ static void see_band(Sight *s, const MaskKind *kind) {
   s->after = kind->after;
 }
 
-/* A constant with a mask's numbers, computed by a rule. */
+/* A constant with the numbers of a mask, each of which is changed by a rule. */
 static Value *mask_constant(ModelImport *im, const OnnxNode *node, const Tensor *t, const Sight *s,
                             bool by_head, double (*rule)(double)) {
   const int64_t heads = by_head ? s->heads : 1, dim[] = {heads, s->places, s->keys};
@@ -280,7 +282,7 @@ View *import_attention(ModelImport *im, const OnnxNode *node) {
 /* ---- RotaryEmbedding ---- */
 enum { IN_COSINES = 1, IN_SINES, IN_POSITIONS };
 
-/* In com.microsoft, a single constant position is the first one of `length`. */
+/* In com.microsoft, a single constant position is the first of `length` consecutive positions. */
 static const Tensor *counted_places(ModelImport *im, const Tensor *places, int64_t length) {
   if (!places || places->n != 1 || length == 1) return places;
   Tensor *all = tensor_new(im->arena, TENSOR_INT64, 1, &length);
@@ -350,7 +352,7 @@ View *import_rotary(ModelImport *im, const OnnxNode *node) {
 }
 
 /* ---- RMSNormalization ---- */
-/* One number per channel: a constant for the dimensions from `first` on, broadcast if it has one element. */
+/* A constant for the dimensions from `first` on, as one number per channel; a single number is repeated. */
 static const Tensor *channel_factors(ModelImport *im, const View *x, int first, int last, const Tensor *t) {
   int64_t n = 1;
   for (int d = first; d <= last; d++) n *= x->size[d];
@@ -375,7 +377,7 @@ static const Tensor *channel_factors(ModelImport *im, const View *x, int first, 
   return all;
 }
 
-/* The dimensions from first to last as channels, all others as positions. */
+/* Applies rmsnorm with the dimensions from `first` to `last` as channels, and all others as positions. */
 static View *rms_over(ModelImport *im, const OnnxNode *node, const View *x, int first, int last) {
   const Tensor *t = constant_of(im, node, 1), *w;
   int chan[MOST_DIMS], pos[MOST_DIMS], npos = 0;

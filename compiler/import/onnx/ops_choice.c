@@ -38,7 +38,7 @@ View *differing(ModelImport *im, const OnnxNode *node) {
   return difference ? is_positive(im, map_view(im, difference, "abs")) : NULL;
 }
 
-/* And, Or, Xor of booleans: with arithmetic that is equivalent on 0 and 1. */
+/* And, Or and Xor of booleans, by arithmetic on 0 and 1. */
 View *import_logic(ModelImport *im, const OnnxNode *node) {
   for (int k = 0; k < node->nin; k++)
     if (!is_truth(im, node->in[k])) return no(im, TRUTH);
@@ -129,7 +129,7 @@ static Value *spread_view(ModelImport *im, const View *x, const Chosen *as) {
   return v ? reshaped(im, v, shape_vector(as->n)) : NULL;
 }
 
-/* A constant broadcast to that shape. */
+/* The numbers of a constant, broadcast to the shape of the selection. */
 static double *spread_constant(ModelImport *im, const Tensor *t, const Chosen *as) {
   double *to = NEW_ARRAY(im->arena, double, as->n);
   for (int64_t i = 0; i < as->n; i++) to[i] = tensor_number(t, repeated_at(t, as->rank, as->size, i));
@@ -220,7 +220,7 @@ static View *chosen(ModelImport *im, const OnnxNode *node, const View *truth, in
   return !other || none ? other : two_values(im, one, true, other, "add");
 }
 
-/* Whether the only users of a tensor are a softmax, after moves and sums. */
+/* Whether a tensor is only used by a softmax, possibly after moves and sums. */
 static bool becomes_softmax(const ModelImport *im, int tensor) {
   static const char *const passed[] = {"Reshape",   "Add",     "Unsqueeze", "Squeeze",
                                        "Transpose", "Flatten", "Identity",  NULL};

@@ -89,7 +89,8 @@ static bool prepare(Prepared *p, const Tensor *t, const char *word) {
   return true;
 }
 
-/* NULL: the value is not an input that is only read here, or the operator is another one. */
+/* Adds a preparation step to an input, as in normalize. NULL: the value is not an input, or has other users,
+ * or the operator does not match. */
 static View *with_prepared(ModelImport *im, bool once, const View *x, const Tensor *t, const char *word) {
   Value *value = x->value;
   static const char *const words[] = {"add", "subtract", "multiply", "divide", NULL};
@@ -194,7 +195,7 @@ static View *align(ModelImport *im, const View *x, int rank) {
   return to;
 }
 
-/* The factors of the small value are all channels of the big one, in the same order. */
+/* Whether the factors of the small value are all channels of the big one, in the same order. */
 static bool is_gate(const View *small, const View *big) {
   const int last = small->value->shape.rank - 1, c = big->value->shape.rank - 1;
   if (c != 2 || shape_elements(small->value->shape) != big->value->shape.dim[c]) return false;
@@ -251,7 +252,7 @@ static View *gated(ModelImport *im, const View *big, const View *small, const ch
   return view_copy(im, big, emit(im, 2, both, big->value->shape, "%s(%%*)", word));
 }
 
-/* The small value is one channel of the big one, in the same layout otherwise. */
+/* Whether the small value is one channel of the big one, in the same layout. */
 static bool is_plane(const View *small, const View *big) {
   const int c = big->value->shape.rank - 1;
   if (small->value->shape.rank != c + 1 || small->value->shape.dim[c] != 1) return false;
@@ -270,8 +271,8 @@ static View *plane(ModelImport *im, const View *big, const View *small, const ch
   return view_copy(im, big, emit(im, 2, both, big->value->shape, "%s(%%*)", word));
 }
 
-/* One number per position in another layout, which is converted to that of the big value. NULL: does not
- * match. */
+/* One number per position in another layout, which is converted to the layout of the big value. NULL: does
+ * not match. */
 static const View *as_plane(ModelImport *im, const View *small, const View *big) {
   const int c = big->value->shape.rank - 1;
   int pos[MOST_DIMS], n = 0;
@@ -353,7 +354,7 @@ static View *with_opposite(ModelImport *im, const View *a, const View *b, const 
   return two_values(im, of, true, a, difference ? "add" : "multiply");
 }
 
-/* `alone`: the first value has no other user. */
+/* Combines two values. `alone`: the first value has no other user. */
 View *two_values(ModelImport *im, const View *x, bool alone, const View *y, const char *word) {
   const int rank = x->rank > y->rank ? x->rank : y->rank;
   const View *a = align(im, x, rank), *b = align(im, y, rank);
@@ -398,7 +399,8 @@ static View *combine_two(ModelImport *im, const OnnxNode *node, const View *x, i
   return two_values(im, x, im->readers[node->in[first]] == 1, item->view, word);
 }
 
-/* Three or more values with the same layout: one sum, which int8 models round once. NULL: does not match. */
+/* Adds three or more values with the same layout in one sum, which int8 models round once. NULL: does not
+ * match. */
 static View *sum_of_all(ModelImport *im, const OnnxNode *node) {
   Value **all = NEW_ARRAY(im->arena, Value *, node->nin);
   if (strcmp(node->op, "Sum") != 0 || node->nin < 3 || node->nin > MOST_INPUTS) return NULL;
@@ -432,7 +434,7 @@ static View *whole_quotient(ModelImport *im, const OnnxNode *node, const View *x
   return y;
 }
 
-/* Sums, differences, products and extremes of integers are integers. */
+/* Marks sums, differences, products and extremes of integers as integers. */
 static void set_integers(const ModelImport *im, const OnnxNode *node, const char *word, Value *to) {
   bool whole = strcmp(word, "divide") != 0, counts = strcmp(word, "subtract") != 0;
   for (int i = 0; i < node->nin && whole; i++) {
@@ -472,8 +474,8 @@ View *import_combine(ModelImport *im, const OnnxNode *node) {
   return strcmp(word, "add") == 0 ? rotary_of(im, y) : y;
 }
 
-/* x / y, and 0 where y is 0: x * n / (y + 1 - n), where n is 1 unless y is 0. Rounded once, like the
- * quotient. */
+/* x / y, but 0 where y is 0: computed as x * n / (y + 1 - n), where n is 0 where y is 0 and 1 elsewhere. It
+ * is rounded once, like the quotient. */
 View *import_divide_no_nan(ModelImport *im, const OnnxNode *node) {
   const View *x = view_of(im, node, 0), *y = x ? view_of(im, node, 1) : NULL;
   if (!y) return NULL;

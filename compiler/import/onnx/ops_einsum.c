@@ -146,7 +146,7 @@ static View *contracted(ModelImport *im, const OnnxNode *node, int constant, Con
 }
 
 /* ---- Einsum ---- */
-/* Reads letters up to one of these ends; NULL: other characters are among them. */
+/* Reads letters up to one of the characters in `ends`; NULL: there are characters other than letters. */
 static const char *read_letters(const char *at, const char *ends, Letters *to) {
   for (to->n = 0; *at && !strchr(ends, *at); at++) {
     if (*at == ' ') continue;

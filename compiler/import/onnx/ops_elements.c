@@ -3,7 +3,8 @@
 #include "import/import.h"
 
 enum { MOST_ELEMENTS = 1 << 22 };
-/* The elements of a tensor that form another one: their places, in the order of its dimensions. */
+/* The elements of a tensor that another tensor consists of: their positions, in the order of the other
+ * tensor. */
 typedef struct Elements {
   int rank;
   int64_t size[MOST_DIMS], n;
@@ -18,7 +19,7 @@ static bool set_size(ModelImport *im, Elements *e, int64_t size) {
   return true;
 }
 
-/* The place along a dimension, counted from its end if negative; -1 after no(). */
+/* The position along a dimension, counted from its end if negative; -1 after no(). */
 static int64_t index_within(ModelImport *im, const Tensor *t, int64_t i, int64_t size) {
   int64_t at = tensor_integer(t, i);
   if (at < 0) at += size;
@@ -112,8 +113,7 @@ View *parts_by_constant(ModelImport *im, const OnnxNode *node, const Tensor *t) 
 }
 
 /* ---- sums ---- */
-/* Sums of all elements up to each one along a dimension, as a product with a frozen matrix of zeros and ones.
- */
+/* Cumulative sums along a dimension, as a product with a frozen matrix of zeros and ones. */
 View *import_cumsum(ModelImport *im, const OnnxNode *node) {
   enum { MOST_SUMMED = 4096 };
   const View *x = view_of(im, node, 0);

@@ -7,7 +7,7 @@
 
 /* ---- ranks ---- */
 enum { MOST_REVERSED = 4096 };
-/* The axis of a node, from the start; -1 after no(). */
+/* The axis of a node, counted from the start; -1 after no(). */
 static int index_axis(ModelImport *im, const OnnxNode *node, const View *x, int64_t otherwise) {
   int64_t axis = onnx_int(node, "axis", otherwise);
   if (axis < 0) axis += x->rank;
@@ -53,7 +53,7 @@ bool result_is_used(const ModelImport *im, const OnnxNode *node, int out) {
   return out < node->nout && node->out[out] && (im->readers[node->out[out]] || im->wanted[node->out[out]]);
 }
 
-/* The pairs of value and index along a dimension of x: kx2, for each element of its other dimensions. */
+/* Pairs of a value and its index along a dimension of x: kx2 for each element of the other dimensions. */
 static Value *topk_pairs(ModelImport *im, const View *x, int axis, int64_t k, const char *largest) {
   const int64_t n = x->size[axis];
   View *rows = view_new(im, x->value, 3);
@@ -72,7 +72,7 @@ static Value *topk_pairs(ModelImport *im, const View *x, int axis, int64_t k, co
   return joined_rows(im, v, many, shape_image(many, k, 2));
 }
 
-/* Values or indices of topk, along the dimension that was sorted. */
+/* The values or the indices of topk, along the dimension that was sorted. */
 static View *topk_column(ModelImport *im, const View *x, Value *pairs, int axis, int column) {
   Shape to = pairs->shape;
   int64_t inner = 1;
@@ -123,7 +123,7 @@ bool only_chooses(const ModelImport *im, int tensor) {
   return false;
 }
 
-/* The index before it is clamped to 0 .. count-1, which the operators do anyway. */
+/* The index before a clamp to 0 .. count-1, which the operators do anyway. */
 static Value *uncut_index(Value *index, int64_t count) {
   const Statement *made = index->made;
   char call[64];
@@ -153,7 +153,7 @@ static bool is_one_image(const View *x, int d) {
   return x->along[d].n == 0 ? x->size[d] == 1 : x->along[d].f[0].axis == BATCH;
 }
 
-/* Dimensions other than `axis` as channels, in their order. */
+/* Lists the dimensions other than `axis` as channels, in their order. */
 static int other_dimensions(const View *x, int axis, int chan[MOST_DIMS]) {
   int n = 0;
   for (int d = 0; d < x->rank; d++)
@@ -169,7 +169,7 @@ Value *as_pixels(Value *table) {
   return pixels || numbers ? made->in[0] : table;
 }
 
-/* x with one dimension as positions; the others become channels. */
+/* Lays out x with one dimension as positions and all others as channels. */
 static Value *lay_positions(ModelImport *im, const View *x, int axis) {
   int chan[MOST_DIMS], pos = axis;
   const int n = other_dimensions(x, axis, chan);
@@ -284,7 +284,7 @@ static const Tensor *as_table(ModelImport *im, const Tensor *t, int axis) {
   return to;
 }
 
-/* Parts of a constant along a dimension: its other dimensions become the channels. */
+/* Selects parts of a constant along a dimension; its other dimensions become the channels. */
 static View *embedded(ModelImport *im, const OnnxNode *node, const Tensor *t, const View *index,
                       int64_t axis) {
   int64_t inner = 1, size[MOST_DIMS];
@@ -322,7 +322,7 @@ static bool varies_over_images(const View *x) {
   return false;
 }
 
-/* Gather with these indices. */
+/* Gathers with these indices. */
 static View *gather_by(ModelImport *im, const OnnxNode *node, const View *index) {
   const Tensor *table = constant_of(im, node, 0);
   if (table) return embedded(im, node, table, index, onnx_int(node, "axis", 0));

@@ -24,7 +24,7 @@ View *import_dropout(ModelImport *im, const OnnxNode *node) {
   return view_of(im, node, 0);
 }
 
-/* Rounded towards 0, as in C; for an unsigned type rounded down, since negative numbers are undefined. */
+/* Rounds towards 0, as in C; for an unsigned type it rounds down, since negative numbers are undefined. */
 static View *import_truncated(ModelImport *im, const View *x, TensorType to) {
   const bool counts = to == TENSOR_UINT8 || to == TENSOR_UINT16 || to == TENSOR_UINT32 || to == TENSOR_UINT64;
   View *y = map_view(im, counts ? x : map_view(im, x, "relu"), "floor");

@@ -60,7 +60,7 @@ static Value *affine(ModelImport *im, const OnnxNode *node, Value *v, const Tens
   return affine_with(im, node, v, w, b, call, onnx_float(node, "epsilon", 1e-5));
 }
 
-/* For a view [n, groups, rest] of an image: the groups of its channels, or 0. */
+/* If x is a view [n, groups, rest] of an image: the number of groups of its channels; otherwise 0. */
 static int64_t instance_groups(const View *x) {
   const Value *v = x->value;
   if (x->rank != 3 || v->shape.rank != 3 || shape_elements(v->shape) % x->size[1]) return 0;
@@ -102,7 +102,7 @@ View *import_groupnorm(ModelImport *im, const OnnxNode *node) {
   return v ? view_standard(im, v, x, x->rank) : NULL;
 }
 
-/* The channel groups of a norm over these dimensions; 0, with the reason: not such a norm. */
+/* The number of channel groups of a norm over these dimensions; 0, with the reason: there is no such norm. */
 static int64_t groups_beside(ModelImport *im, const View *x, const bool *over) {
   const Shape s = x->value->shape;
   const int c = s.rank - 1;
@@ -121,7 +121,7 @@ static int64_t groups_beside(ModelImport *im, const View *x, const bool *over) {
   return groups;
 }
 
-/* A constant with one number per channel, in their order. */
+/* Whether a constant has one number per channel, in the order of the channels. */
 static bool is_by_channel(const View *x, const Tensor *t) {
   Factors all = {0};
   const int c = x->value->shape.rank - 1;
@@ -150,7 +150,7 @@ View *import_moments(ModelImport *im, const OnnxNode *node) {
   return v ? view_copy(im, x, v) : NULL;
 }
 
-/* A constant that only varies along this dimension, or not at all. */
+/* Whether a constant only varies along this dimension, or not at all. */
 static bool is_along(const View *x, const Tensor *t, int64_t axis) {
   for (int d = 0; d < t->rank; d++)
     if (t->dim[d] != 1 && (x->rank - t->rank + d != axis || t->dim[d] != x->size[axis])) return false;
@@ -183,8 +183,8 @@ bool reduced_along(ModelImport *im, const OnnxNode *node, const View *x, int64_t
   return true;
 }
 
-/* For a variance with another divisor than the size, such as size - 1, and c the ratio of both: x / sqrt(c *
- * variance + epsilon) = x / sqrt(variance + epsilon / c) / sqrt(c). */
+/* A norm whose variance has another divisor than the size, such as size - 1. With c the ratio of both: x /
+ * sqrt(c variance + epsilon) = x / sqrt(variance + epsilon / c) / sqrt(c). */
 static Value *spread_norm(ModelImport *im, const OnnxNode *node, Value *v, const Tensor *w, const Tensor *b) {
   const int64_t channels = v->shape.dim[v->shape.rank - 1];
   const double factor = onnx_float(node, "cnnc_spread", 0) * (double)channels;

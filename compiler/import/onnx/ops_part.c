@@ -65,7 +65,7 @@ const View *view_with_channels(ModelImport *im, const View *x) {
   return v ? view_laid(im, x, v, chan, npos, pos) : NULL;
 }
 
-/* Rows or columns of positions that are one axis. */
+/* Whether dimension d is the rows or columns of positions that are one axis. */
 static bool is_part_of_positions(const View *x, int d) {
   const Factor *f = x->along[d].n == 1 ? &x->along[d].f[0] : NULL;
   if (!f || f->axis == BATCH || f->axis == x->value->shape.rank - 1) return false;
@@ -155,7 +155,8 @@ Value *frozen_product(ModelImport *im, const OnnxNode *node, Value *v, const Ten
   return v;
 }
 
-/* The dimension as channels, times a matrix of zeros and ones. */
+/* Selects elements of a dimension by a product: with the dimension as channels, times a matrix of zeros and
+ * ones. */
 static View *times_selection(ModelImport *im, const OnnxNode *node, const View *x, int d, int64_t n,
                              const int64_t *at) {
   const int64_t of = x->size[d], dim[] = {n, of};
@@ -195,7 +196,7 @@ static View *overlapping_frames(ModelImport *im, const View *x, int d, int64_t n
   return y;
 }
 
-/* The elements `at` along a dimension, in that order. */
+/* Selects the elements `at` along a dimension, in this order. */
 static View *select_axis(ModelImport *im, const OnnxNode *node, const View *x, int d, int64_t n,
                          const int64_t *at) {
   int64_t runs = 0;
@@ -228,8 +229,8 @@ static bool bounds_list(ModelImport *im, const OnnxNode *node, int input, const 
   return true;
 }
 
-/* From `start` to `end` (exclusive), both counted from the end if negative, with a positive or negative step.
- */
+/* Selects from `start` to `end` (exclusive), both counted from the end if negative, with a positive or
+ * negative step. */
 static View *slice_axis(ModelImport *im, const OnnxNode *node, const View *x, int d, int64_t start,
                         int64_t end, int64_t step) {
   const int64_t size = x->size[d], least = step < 0 ? -1 : 0, most = step < 0 ? size - 1 : size;
@@ -268,8 +269,8 @@ View *import_slice(ModelImport *im, const OnnxNode *node) {
   return y;
 }
 
-/* One slice for each part that is used. The first result is returned; the others are stored in their items.
- */
+/* Emits a slice for each part that is used. The first result is returned; the others are stored in their
+ * items. */
 View *import_split(ModelImport *im, const OnnxNode *node) {
   const View *x = view_of(im, node, 0);
   const Tensor *t = constant_of(im, node, 1);

@@ -91,7 +91,7 @@ Shape shape_of_parts(int64_t rows, Shape row) {
   return row;
 }
 
-/* A statement of a value that is emitted once for all users. */
+/* A statement of a value that is emitted only once, even if several users need it. */
 Value *emitted_once(ModelImport *im, Value *v, Shape shape, const char *call) {
   for (int i = im->statements.n - 1; i >= 0; i--) {
     const Statement *s = im->statements.data[i];
@@ -224,8 +224,9 @@ View *product_of_two(ModelImport *im, const OnnxNode *node, View *const x[2], co
 }
 
 /* ---- MatMul and Gemm ---- */
-/* Letters of an operand: those of several matrices, starting from the last, then its own and the summed one;
- * a vector only has the latter. Dimensions of one element are broadcast to larger ones. */
+/* The letters of an operand: first the letters of several matrices, starting from the last one, then its own
+ * letter and the summed letter. A vector only has the summed letter. Dimensions of one element are broadcast
+ * to larger ones. */
 static void operand_letters(const View *x, const View *other, const char *last, char summed, Letters *to) {
   to->n = x->rank;
   for (int d = 0; d < x->rank; d++) {
