@@ -78,7 +78,7 @@ typedef struct Warp {
 } Warp;
 static const Warp NOTHING = {1, 0, 0, 0, 1, 0};
 
-static Warp warp_after(const Warp *w, const Warp *t) { /* w of t */
+static Warp warp_after(const Warp *w, const Warp *t) { /* applies t, then w */
   return (Warp){w->xx * t->xx + w->xy * t->yx,      w->xx * t->xy + w->xy * t->yy,
                 w->xx * t->x + w->xy * t->y + w->x, w->yx * t->xx + w->yy * t->yx,
                 w->yx * t->xy + w->yy * t->yy,      w->yx * t->x + w->yy * t->y + w->y};

@@ -71,7 +71,7 @@ typedef struct cnn_trainer {
   void *training; /* network->training_bytes bytes */
   int64_t batches;              /* calls of gradients so far; selects the random numbers of dropout */
   int64_t steps;                /* updates so far */
-  int64_t samples;              /* in `sum` */
+  int64_t samples;              /* number of samples in `sum` */
   const cnn_exchange *exchange; /* for processes that share each batch; NULL: a single process */
 } cnn_trainer;
 

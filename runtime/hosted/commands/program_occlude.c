@@ -34,7 +34,7 @@ typedef struct Occlusion {
   const cnn_asked *asked;
   cnn_unit unit;
   bool boxed;          /* compares the score of a box */
-  cnn_found box;       /* this box */
+  cnn_found box;       /* the box whose score is compared */
   bool likely;         /* compares probabilities of a unit; otherwise scores */
   cnn_status status;   /* status of the search for the same box */
   double whole;        /* score with nothing covered */

@@ -41,7 +41,7 @@ typedef struct Prediction {
   cnn_pace pace;
   cnn_batch batch;
   cnn_reader reader;
-  float **output; /* of one call */
+  float **output; /* outputs of one call */
   float **kept;   /* the outputs of all samples, for -o */
   int64_t samples, room;
   bool batched;      /* the arrays have a leading dimension n, or there are several inputs */

@@ -164,7 +164,7 @@ cnn_status cnn_rows_file(cnn_rows *rows, const char *path, double *seconds) {
 cnn_status cnn_rows_pipe(cnn_rows *rows) {
   const cnn_port *input = &rows->network->input[0];
   const int64_t length = input->dim[0], hop = rows->state ? length : rows->hop;
-  const size_t bytes = (size_t)(input->size / length) * cnn_type_bytes(input->type), /* of a sample */
+  const size_t bytes = (size_t)(input->size / length) * cnn_type_bytes(input->type), /* bytes of a sample */
       all = (size_t)length * bytes, fresh = (size_t)hop * bytes;
   char *raw = rows->reader.raw.input[0];
   size_t wanted = all;

@@ -57,7 +57,8 @@ const char *cnn_unit_name(const cnn_network *network, cnn_unit unit, char room[1
 /* Finds the layer by its name in the summary; otherwise suggests a similar name. */
 cnn_status cnn_layer_find(const cnn_network *network, const char *name, int32_t *layer);
 
-void cnn_port_floats(const cnn_port *port, const void *raw, float *value); /* of an input */
+/* Converts all elements of an input. */
+void cnn_port_floats(const cnn_port *port, const void *raw, float *value);
 bool cnn_port_is_picture(const cnn_port *port); /* whether it has 1 or 3 channels */
 /* The input as RGB. Images have values of 0..255 for every type (i8: reduced by 128); other arrays are
  * stretched to the visible range. */

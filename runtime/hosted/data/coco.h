@@ -7,8 +7,8 @@
 
 typedef struct cnn_category {
   int64_t id;
-  const char *name; /* in the JSON */
-  int32_t place;    /* in the list */
+  const char *name; /* name in the JSON */
+  int32_t place;    /* index in the JSON's list */
   bool stuff;       /* in a panoptic set: background, not an object */
 } cnn_category;
 

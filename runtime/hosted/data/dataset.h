@@ -121,7 +121,7 @@ cnn_status cnn_data_open_panoptic(cnn_data *data, const Listing *listing);
 cnn_status cnn_data_open_coco_file(cnn_data *data); /* path is a file */
 cnn_status cnn_data_open_csv_parts(cnn_data *data, const Listing *listing);
 cnn_status cnn_data_open_arrays(cnn_data *data); /* path is a file */
-cnn_status cnn_data_open_csv(cnn_data *data);    /* likewise */
+cnn_status cnn_data_open_csv(cnn_data *data);    /* path is a file */
 /* A table to predict, with or without the target; NULL without an error: the path's name is not that of a
  * table. */
 cnn_status cnn_data_open_rows(cnn_data **rows, const char *path, const cnn_network *network,

@@ -16,7 +16,7 @@ typedef struct JpegReader {
   struct jpeg_error_mgr manager;
   jmp_buf leave;
   uint8_t *line;   /* one row of CMYK */
-  int orientation; /* of its EXIF */
+  int orientation; /* orientation in the EXIF */
   char reason[JMSG_LENGTH_MAX];
 } JpegReader;
 

@@ -18,7 +18,7 @@ typedef struct cnn_picture {
 typedef struct cnn_image_list {
   int64_t count;
   cnn_picture *picture;
-  cnn_skipped skipped; /* no images */
+  cnn_skipped skipped; /* files that are not images */
   cnn_skipped again;   /* links that lead back to a parent folder, or to a folder already read */
   bool sounds;         /* WAV files are listed as well */
 } cnn_image_list;

@@ -168,7 +168,7 @@ static Thing thing_draw(Draw *d, const Scene *s) {
 
 typedef struct Extent {
   int32_t top, left, bottom, right;
-} Extent; /* of pixels */
+} Extent; /* range of pixels */
 
 static Extent extent_of(const Scene *s, const Thing *t) {
   const float reach = 1.3f * t->radius;

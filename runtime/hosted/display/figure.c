@@ -280,7 +280,7 @@ static uint8_t *pixel_at(const cnn_image *page, int32_t y, int32_t x) {
   return page->pixel + 3 * ((size_t)y * (size_t)page->width + (size_t)x);
 }
 
-/* Around it. */
+/* Draws a frame around the area. */
 static void draw_frame(const cnn_image *page, int32_t top, int32_t left, int32_t height, int32_t width) {
   for (int32_t x = left - 1; x <= left + width; x++) {
     memcpy(pixel_at(page, top - 1, x), FRAME, 3);

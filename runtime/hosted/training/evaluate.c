@@ -59,7 +59,7 @@ void *cnn_aligned(size_t bytes) {
   size_t unit = bytes < 2 * HUGE_PAGE ? LINE : HUGE_PAGE, rounded = (bytes / unit + 1) * unit;
   void *memory = aligned_alloc(unit, rounded);
 #ifdef MADV_HUGEPAGE
-  if (memory && unit == HUGE_PAGE) (void)madvise(memory, rounded, MADV_HUGEPAGE); /* advice only */
+  if (memory && unit == HUGE_PAGE) (void)madvise(memory, rounded, MADV_HUGEPAGE); /* may fail */
 #endif
   if (memory) memset(memory, 0, rounded);
   return memory;

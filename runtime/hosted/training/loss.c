@@ -13,7 +13,7 @@ static const cnn_loss DEFAULTS = {.weight = 1, .parameter = 1, .ignore = -1};
 typedef struct Loss Loss;
 struct Loss {
   const char *name;
-  double parameter; /* its default */
+  double parameter; /* default value of the loss's parameter */
   /* one position of `n` scores with class `label`, or one value with its target; the other argument is NULL
    */
   double (*of_class)(const cnn_port *, const cnn_loss *, const float *score, int64_t n, int32_t label);
@@ -180,7 +180,7 @@ cnn_loss_sum cnn_loss_sample(const cnn_port *output, const float *values, const 
     return result;
   }
   const int32_t *label = target;
-  int64_t n = output->size / output->target_size; /* classes */
+  int64_t n = output->size / output->target_size; /* number of classes */
   if (loss->of_image) return (cnn_loss_sum){loss->of_image(output, values, n, label, output->target_size), 1};
   for (int64_t i = 0; i < output->target_size; i++) {
     if (label[i] < 0 || label[i] >= n || label[i] == numbers.ignore) continue;

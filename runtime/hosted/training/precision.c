@@ -40,7 +40,7 @@ typedef struct Room {
 
 static int before(int64_t a, int64_t b) { return (a > b) - (a < b); }
 
-static int by_image(const void *a, const void *b) { /* best first */
+static int by_image(const void *a, const void *b) { /* by class, image and descending score */
   const Found *x = a, *y = b;
   if (x->of->label != y->of->label) return before(x->of->label, y->of->label);
   if (x->of->image != y->of->image) return before(x->of->image, y->of->image);

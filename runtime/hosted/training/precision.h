@@ -21,7 +21,7 @@ typedef struct cnn_sought {
   cnn_runs mask;
 } cnn_sought;
 
-double cnn_boxes_shared(const double a[4], const double b[4]); /* mask area */
+double cnn_boxes_shared(const double a[4], const double b[4]); /* area that two boxes share */
 /* Compares by the IoU of boxes or of masks; of_class[classes], or NULL. Labels are below `classes`. False:
  * out of memory. */
 bool cnn_precision_measure(const cnn_found *found, int64_t founds, const cnn_sought *sought, int64_t soughts,

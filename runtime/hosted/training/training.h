@@ -22,7 +22,7 @@ typedef struct Training {
   float **output;
   cnn_sums *sums; /* sums of one sample */
   int32_t *order;
-  char *last, *checkpoint; /* paths */
+  char *last, *checkpoint; /* paths of files */
   int32_t threads;
   cnn_pace pace;     /* number of threads for the steps */
   int64_t validated; /* samples in the validation part; 0: none */

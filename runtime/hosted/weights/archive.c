@@ -222,7 +222,7 @@ static double half_number(uint64_t bits) {
   }
   if (exponent == 0) return sign * fraction * 0x1p-24;
   double value = (1024 + fraction) * 0x1p-25;
-  for (; exponent > 0; exponent--) value *= 2; /* exact */
+  for (; exponent > 0; exponent--) value *= 2; /* doubling is exact */
   return sign * value;
 }
 
@@ -247,7 +247,7 @@ double cnn_tensor_number(const cnn_tensor *tensor, int64_t i) {
     memcpy(&value, &bits, sizeof value);
     return value;
   }
-  default: return (double)bits; /* unsigned */
+  default: return (double)bits; /* unsigned integers */
   }
 }
 

@@ -44,7 +44,7 @@ typedef struct cnn_tensor {
       *stride; /* distance in elements for each dimension, if the array is not contiguous; or NULL */
   int32_t rank;
   int64_t dim[CNN_TENSOR_RANK];
-  int64_t size; /* elements */
+  int64_t size; /* number of elements */
   size_t bytes;
   const unsigned char *data; /* not aligned */
 } cnn_tensor;

@@ -257,9 +257,9 @@ static void member_header(cnn_writer *writer, const char *name, const Stored *st
   if (!local) p = put_number(p, 45, 2);
   p = put_number(p, 45, 2);      /* zip64 */
   p = put_number(p, 1 << 11, 2); /* names are UTF-8 */
-  p = put_number(p, 0, 2);       /* stored */
-  p = put_number(p, 0, 2);       /* midnight of */
-  p = put_number(p, 33, 2);      /* 1 January 1980: the same arrays produce the same bytes */
+  p = put_number(p, 0, 2);       /* method: stored */
+  p = put_number(p, 0, 2);       /* time: midnight */
+  p = put_number(p, 33, 2);      /* date: 1 January 1980, so that the same arrays produce the same bytes */
   p = put_number(p, stored->crc, 4);
   p = put_number(p, 0xFFFFFFFFu, 4);
   p = put_number(p, 0xFFFFFFFFu, 4);
@@ -292,7 +292,7 @@ static void put_end(cnn_writer *writer, int32_t count, uint64_t at, uint64_t siz
   p = put_number(p, 0, 4);
   p = put_number(p, at + size, 8);
   p = put_number(p, 1, 4);
-  p = put_number(p, 0x06054b50, 4); /* the old end */
+  p = put_number(p, 0x06054b50, 4); /* end record without zip64 */
   p = put_number(p, 0, 4);
   p = put_number(p, 0xFFFF, 2);
   p = put_number(p, 0xFFFF, 2);

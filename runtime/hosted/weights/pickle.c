@@ -298,7 +298,7 @@ static bool constant(Machine *machine, int opcode) {
   case 'K': push_integer(machine, (int64_t)number(machine, 1)); return true;
   case 'M': push_integer(machine, (int64_t)number(machine, 2)); return true;
   case 0x8a: push_long(machine); return true;
-  case 0x88: /* True, False */
+  case 0x88: /* 0x88: True, 0x89: False */
   case 0x89: push_integer(machine, opcode == 0x88); return true;
   case 'N': push_new(machine, CNN_PICKLED_OTHER); return true;
   case 'G': push_text(machine, CNN_PICKLED_OTHER, 8); return true;
@@ -321,7 +321,7 @@ static bool container(Machine *machine, int opcode) {
   case '}': push_new(machine, CNN_PICKLED_DICT); return true;
   case ']': push_new(machine, CNN_PICKLED_LIST); return true;
   case ')': push_new(machine, CNN_PICKLED_TUPLE); return true;
-  case 0x8f: push_new(machine, CNN_PICKLED_OTHER); return true; /* a set */
+  case 0x8f: push_new(machine, CNN_PICKLED_OTHER); return true; /* an empty set */
   case '(':
     if (machine->marks == DEPTH_MOST) refuse(machine, "its values are nested more than 100 deep");
     else machine->mark[machine->marks++] = machine->height;
@@ -351,7 +351,7 @@ static bool other(Machine *machine, int opcode) {
   case 0x80:
     if (number(machine, 1) > 5) refuse(machine, "its protocol is above 5");
     return true;
-  case 0x95: number(machine, 8); return true; /* a frame */
+  case 0x95: number(machine, 8); return true; /* start of a frame: its length is not needed */
   case 'q': put(machine, number(machine, 1)); return true;
   case 'r': put(machine, number(machine, 4)); return true;
   case 0x94: put(machine, (uint64_t)machine->memoised); return true;

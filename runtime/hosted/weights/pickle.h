@@ -23,7 +23,7 @@ typedef struct cnn_pickled cnn_pickled;
 struct cnn_pickled {
   cnn_pickled_kind kind;
   int32_t depth;       /* nesting depth of the items */
-  int32_t count, room; /* items */
+  int32_t count, room; /* number of items, and room for them */
   int32_t seen;        /* free for use by the caller; initially 0 */
   cnn_pickled **item;
   int64_t number;   /* INTEGER */

@@ -14,7 +14,7 @@ typedef struct Reader {
   cnn_archive *archive;
   const cnn_zip *zip;
   const char *path;
-  cnn_zip_member **member; /* by name */
+  cnn_zip_member **member; /* members, sorted by name */
   size_t folder;           /* length of "archive/" before the names of members */
   bool swapped;
 } Reader;
@@ -282,7 +282,7 @@ enum { LISTED = 8, LOOKED_AT = 10000 };
 
 typedef struct Listing {
   char text[400];
-  int32_t listed, looked;    /* entries */
+  int32_t listed, looked;    /* number of entries */
   const cnn_pickled *chosen; /* this dictionary is not listed; or NULL */
 } Listing;
 
