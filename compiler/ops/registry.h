@@ -19,8 +19,8 @@ typedef struct Loss {
    * images, then its gradients with respect to the first `trained` values, consecutively. */
   int trained;
   bool instances;
-  const Op *inside; /* NULL, or rpn: the loss is on a value of this operator, and reads that operator's
-                       inputs; then `of` of its node is that node */
+  const Op *inside; /* NULL, or (rpn) the operator on whose value the loss is and whose inputs it reads. A
+                       node that replaces that operator's node in training has it as hidden->of */
 } Loss;
 /* node->detail of all three: label smoothing, the loss's weight (a factor of scale), channels of the output,
  * and the kind of activation that was absorbed (SCORES_NONE: none) */
@@ -29,12 +29,12 @@ typedef struct LossDetail {
   double weight;
   int64_t classes;
   Scores scores;
-  int64_t uncounted;  /* the scale: rows of the target, from the first, that do not count: loss_from */
+  int64_t uncounted;  /* for the scale: number of first rows of the target that do not count (loss_from) */
   int64_t at;         /* op_object_part: the part's first index in the vector */
-  const Node *made;   /* the value of the loss, as computed by its activation */
-  const Graph *graph; /* its graph, with those of the other losses; NULL while the program is read */
+  const Node *made;   /* the value to which the loss applies, after its activation */
+  const Graph *graph; /* the graph of this loss and all others; NULL while the program is read */
 } LossDetail;
-extern const Op op_object_scale, op_object_part; /* weight / images; a part of such a vector times that */
+extern const Op op_object_scale, op_object_part; /* weight / images; a part of a loss's vector times that */
 extern const Loss losses[];                      /* ends with op NULL */
 const Loss *loss_parts(const Op *);
 /* The operands of a loss on a value: the input of the activation that the loss absorbs, or the inputs of
@@ -60,18 +60,21 @@ extern const Op op_round_bf16;
 const double *rounding_weights(Arena *, const Node *, const double *const *weight);
 
 /* ---- rows of images and sequences (ops/shape/row_bands.c) ----
- * All are appended to the graph. Rows first .. first+n-1 of an image; a copy of an image; images with equal
- * width and channels, stacked vertically. A whole image, or a single one, is returned unchanged. */
+ * They are appended to the graph. rows_cut: rows first .. first+n-1 of an image; rows_kept: a copy of an
+ * image; rows_stacked: images with equal width and channels, stacked vertically. A whole image, or a single
+ * one, is returned unchanged. */
 Node *rows_cut(Graph *, Node *picture, int64_t first, int64_t n);
 Node *rows_kept(Graph *, Node *picture);
-/* Regions as rows of a sequence, and rows as regions of that shape; others unchanged. */
+/* rows_of_regions: regions as rows of a sequence; regions_of_rows: rows as regions of that shape. Other
+ * values are returned unchanged. */
 Node *rows_of_regions(Graph *, Node *value);
 Node *regions_of_rows(Graph *, Node *rows, Shape region);
 Node *rows_stacked(Graph *, int n, Node *const *picture);
 
-/* ---- training with `steps` (ops/shape/calls.c): a sample has several calls ---- The values of all calls
- * are regions, one call after the other. The value of call k, of that shape; those of call `first` and later;
- * all of them from each; the value from which call k of such a node came, or NULL. */
+/* ---- training with `steps` (ops/shape/calls.c): a sample has several calls ----
+ * The values of all calls are regions, one call after the other. calls_part: the value of call k, with that
+ * shape; calls_after: the values of call `first` and later; calls_joined: the value of all calls, from that
+ * of each; calls_member: the value that calls_joined got for call k, or NULL. */
 Node *calls_part(Graph *, Node *all, Shape, int64_t k);
 Node *calls_after(Graph *, Node *all, int64_t calls, int64_t first);
 Node *calls_joined(Graph *, int64_t n, Node *const *value);
@@ -80,7 +83,7 @@ Node *calls_truncated(Graph *, Node *value); /* the same value, but no gradient 
 
 extern const Op *const
     op_table[]; /* the operators of the language, in the order of ops.def; ends with NULL */
-extern const Op *const loss_table[]; /* likewise for losses */
+extern const Op *const loss_table[]; /* the losses of the language; ends with NULL */
 extern const Form *const optimizer_table[],
     *const schedule_table[], *const augment_table[], *const metric_table[], *const init_table[],
                                                                                 *const quantize_table[];
@@ -96,13 +99,13 @@ Node *stream_counter(Graph *, int64_t most);
 /* A value whose first row has the number k*rows + offset in call k; rows with negative numbers get the fill.
  */
 Node *stream_masked(Graph *, Node *value, Node *counter, int64_t rows, int64_t offset, double fill);
-/* The same with a fill for each channel. */
+/* Like stream_masked, with a fill for each channel. */
 Node *stream_masked_channels(Graph *, Node *value, Node *counter, int64_t rows, int64_t offset,
                              const double *fill);
 Node *stream_started(Graph *, Node *first, Node *state,
                      Node *counter); /* `first` in call 0, then the state */
 
-extern const Op op_copy;     /* hidden, FAMILY_MAP: copies a value into another one, as for a concat */
+extern const Op op_copy;     /* hidden, FAMILY_MAP: copies a value, for example into that of a concat */
 extern const Op op_row_mean; /* hidden: the mean of each channel over each row of an image */
 extern const Op op_input, op_target; /* hidden: a network input; the target of a loss */
 extern const Op op_whole;            /* hidden: the value of an output as i32 */

@@ -9,7 +9,7 @@
 #include "graph/op.h"
 
 static void read_feed(const Node *node, const double *from, int64_t count,
-                      double *to) { /* from the caller's layout to [h][w][c] */
+                      double *to) { /* converts the caller's layout to [h][w][c] */
   const Extent e = shape_extent(node->shape);
   const int64_t size = e.h * e.w * e.c;
   count *= e.n;
@@ -22,8 +22,8 @@ static void read_feed(const Node *node, const double *from, int64_t count,
       for (int64_t p = 0; p < e.h * e.w; p++) to[n * size + p * e.c + c] = from[n * size + c * e.h * e.w + p];
 }
 
-/* Number of evaluations of an operator per image: one per row of its value, or for RESULT_SUM of its operand;
- * one if it reduces rows to a value without them. Inputs with fewer rows are repeated. */
+/* Number of evaluations of an operator per image: the number of rows of its value, or for RESULT_SUM of its
+ * operand; 1 if it reduces rows to a value without rows. Inputs with fewer rows are repeated. */
 static int64_t value_rows(const Node *node) {
   int64_t rows = shape_rows(node->shape);
   for (int k = 0; node->result == RESULT_SUM && k < node->nin; k++)
@@ -41,7 +41,7 @@ static int64_t run_elements(const GraphRun *run, const Node *node) {
   return shape_elements(node->shape) * (node->result == RESULT_BATCH ? 1 : run->count);
 }
 
-/* By input: its value, rounded where the node multiplies bf16 numbers. */
+/* The values of the inputs, rounded to bf16 if the node multiplies bf16 numbers. */
 static const double **run_operands(Arena *arena, const GraphRun *run, const Node *node) {
   const double **of = NEW_ARRAY(arena, const double *, node->nin + 1);
   for (int k = 0; k < node->nin; k++) {

@@ -8,13 +8,13 @@ typedef struct GraphRun {
   int64_t count; /* images */
   bool training;
   uint64_t seed, step;
-  const double *weights;       /* like the weights struct: graph->parameters numbers */
+  const double *weights;       /* graph->parameters numbers, in the order of the weights struct */
   const double *const *input;  /* by input: [count][h][w][c], or [count][c][h][w] where the port is chw */
   const double *const *target; /* by output: [count][target elements]; NULL without training */
   double *const *state; /* by state: [count][h][w][c], read and updated. NULL: a first call, whose states are
                            dropped */
-  double *gradients;    /* graph->parameters numbers, initially zero (statistics: their value); NULL without
-                           RESULT_SUM nodes */
+  double *gradients; /* graph->parameters numbers, initially zero, or for statistics their value; NULL without
+                        RESULT_SUM nodes */
   /* Called with each value of n elements after it is computed; or NULL. */
   void (*made)(void *context, const Node *, double *value, int64_t n);
   void *context;

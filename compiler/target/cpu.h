@@ -6,7 +6,7 @@
 
 /* Cycles per instruction, for the cost model of int8 schedules. */
 typedef struct CpuCycles {
-  double load, store; /* of a word or a byte */
+  double load, store; /* load or store of a word or a byte */
   double pair;        /* two 16-bit products and their addition to a sum */
   double other;
   double vector; /* a 16-byte Helium instruction; 0: no Helium */
@@ -17,9 +17,9 @@ typedef struct Cpu {
   const char *name;   /* "cortex-m4" */
   const char *target; /* the default target */
   CpuCycles cycles;
-  const char *const *cross; /* clang's options for objects */
+  const char *const *cross; /* clang's options for object files */
 } Cpu;
 extern const Cpu cpu_table[]; /* ends with name NULL */
 const Cpu *cpu_find(const char *name);
-const CpuCycles *cpu_cycles(const Target *); /* of the first CPU with that target; NULL: there is none */
+const CpuCycles *cpu_cycles(const Target *); /* those of the first CPU with that target; NULL: none */
 #endif

@@ -12,31 +12,32 @@
 #define MB (INT64_C(1) << 20)
 #define X86 "(defined(__x86_64__) || defined(_M_X64)) && defined(__GNUC__)"
 
-/* Options for objects of other machines, whose C library is not needed: they call at most memcpy and memset.
- */
+/* Options for object files of other machines. Their C library is not needed: objects call at most memcpy and
+ * memset. */
 #define CROSS(...)                                                                                           \
   (const char *const[]) { __VA_ARGS__, "-ffreestanding", NULL }
 
 #define LEAST(A, B) ((A) < (B) ? (A) : (B))
 
-/* Measured on AVX-512 cores with a 1 MB L2 cache, and scaled to other CPUs by the meaning of each number; a
- * row that was measured itself has its own numbers.
+/* Measured on AVX-512 cores with a 1 MB L2 cache, and scaled to other CPUs according to the meaning of each
+ * number. A target that was measured itself has its own numbers in its row.
  *
  * direct_panel, direct_weights: smaller on CPUs with a smaller L2 cache, in which they must fit with other
  * data.
  *
  * direct_sums: longer unrolled code is not faster than a loop over the taps, and compilers load inputs long
- * before their use and spill registers: clang 22 on aarch64 12 vectors with a loop and 22 without (11x11 of 3
- * channels), 30 and 134 (5x5 of 4); an earlier clang lost half the speed on AVX-512 with 726 multiply-adds.
+ * before their use and spill registers. On aarch64, clang 22 spills 12 vectors with a loop and 22 without it
+ * (11x11 of 3 channels), or 30 and 134 (5x5 of 4 channels). On AVX-512, an earlier clang lost half the speed
+ * with 726 multiply-adds.
  *
  * winograd_channels: 3x3 layers of 3 to 12 channels were 1.2x to 1.9x faster than direct ones with AVX2, 1.1x
  * to 2.3x with AVX-512, where the cost model selects them.
  *
  * winograd_block: a block is read back once, and should still be in the L2 cache. winograd_tiles: an image
  * with at most that number of tiles is one block, which reads all weights once. winograd_products: the
- * products of some panels are combined while they are in the cache. winograd_input: a larger input is no
- * longer in the L2 cache, half of which has its transform. winograd_weights: the bytes read in 6,000 cycles;
- * a thread that reads all weights saves three barriers of half a microsecond.
+ * products of some panels are combined while they are in the cache. winograd_input: a larger input does not
+ * stay in the L2 cache, half of which contains its transform. winograd_weights: the bytes read in 6,000
+ * cycles; a thread that reads all weights saves three barriers of half a microsecond.
  *
  * dense_depth, dense_packed: with 64-byte vectors the reused data fills the L1 cache.
  *
@@ -64,9 +65,9 @@
       .depthwise_sums = 25 * (REGISTERS),                                                                    \
   }
 
-/* Measured on AVX-512 cores; on others they only need to rank schedules the same way. Strassen's additions
- * are those of cores with full-width 64-byte vectors; on a core with up to 1.6x slower additions, the chosen
- * schedule (GAIN) is still not slower than a direct convolution. */
+/* Measured on AVX-512 cores; on others they only need to rank schedules the same way. The costs of Strassen's
+ * additions are those of cores with full-width 64-byte vectors; on a core with up to 1.6x slower additions,
+ * the chosen schedule (GAIN) is still not slower than a direct convolution. */
 static const Rates measured = {.direct = 0.95,
                                .winograd = 0.92,
                                .strassen = 0.97,
@@ -87,10 +88,10 @@ static const Rates measured = {.direct = 0.95,
                                .joined_point = 2.5,
                                .gradients = 1.3};
 
-/* Common part of the rows.
+/* Common part of the rows of AVX-512 targets.
  *
  * stores (measured on Zen 5): 28 stores at the end of a tile stall the next tile for 42 cycles, or 57 with a
- * relu6 before each; 14 stores for 3 or 6. */
+ * relu6 before each; 14 stores stall it for 3 or 6 cycles. */
 #define AVX_512_CORE                                                                                         \
   .lanes = 16, .registers = 32, .fma = true, .l1 = 32 * KB, .l2 = 1 * MB, .l3 = 32 * MB, .fmas = 2,          \
   .l2_rate = 62, .l3_rate = 27, .memory_rate = 9.3, .line = 64, .chains = 8, .stores = 14,                   \

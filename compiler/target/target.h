@@ -18,8 +18,8 @@ typedef struct Blocking {
   int64_t winograd_block;    /* transformed inputs and products of a block of tiles */
   int64_t winograd_tiles;    /* maximum tiles of an image in one block */
   int64_t winograd_products; /* output channels whose products are kept at a time, if there are many blocks */
-  int64_t winograd_input;    /* above it, the transform prefetches its next input */
-  int64_t winograd_weights;  /* up to it, each thread reads all weights, which saves barriers */
+  int64_t winograd_input;    /* for larger inputs, the transform prefetches its next input */
+  int64_t winograd_weights;  /* for up to that many, each thread reads all weights, which saves barriers */
   int64_t dense_depth;       /* inputs whose weights (two vectors each) the images of a batch reuse */
   int64_t dense_packed; /* inference: inputs whose packed weights (dense_vectors each) the images reuse */
   int dense_vectors;    /* inference: vectors of a register tile with packed weights */
@@ -33,14 +33,14 @@ typedef struct Blocking {
 /* Throughput of schedules and cost of transforms, for the cost model. */
 typedef struct Rates {
   double direct, winograd, strassen, plain, together,
-      interleaved;                                /* as a fraction of the core's peak multiply-adds */
+      interleaved; /* throughput as a fraction of the core's peak multiply-adds */
   double input_tile, far_input_tile, output_tile; /* cycles to transform a vector of channels of a 6x6 tile */
   /* per product: cycles to compute a vector of a factor; to initialize and store a vector of sums, and to add
    * it to the result */
   double strassen_left, strassen_result;
   double packed_point;  /* cycles to transform the weights of two channels, per point */
   double lane_store;    /* cycles to store a single lane of a vector */
-  double lane_add;      /* cycles to add it to memory */
+  double lane_add;      /* cycles to add a single lane to memory */
   double row_sum;       /* cycles to load and store a vector of sums */
   double row_run;       /* cycles to start a loop over a row of the images */
   double turned_weight; /* cycles to pack a weight, or to unpack a gradient */
@@ -50,7 +50,7 @@ typedef struct Rates {
 
 /* x86 features of a CPU and operating system beyond the baseline; each level includes the previous one. */
 typedef enum AvxLevel {
-  AVX_NONE, /* or another architecture */
+  AVX_NONE, /* none of these, or another architecture */
   AVX_2,    /* AVX2 and FMA */
   AVX_512,  /* F, BW, DQ and VL of AVX-512 */
   AVX_VNNI, /* VNNI of AVX-512, too */
@@ -59,11 +59,11 @@ typedef enum AvxLevel {
 /* Instructions for int8 dot products, one 32-bit word per lane. */
 typedef enum Dot {
   DOT_NONE,
-  DOT_HALVES, /* two products of signed halves */
-  DOT_BYTES,  /* four of unsigned with signed bytes */
-  DOT_PAIRS,  /* the same, if no two adjacent products exceed 16 bits: narrow weights */
-  DOT_SIGNED, /* four of signed bytes */
-  DOT_ACROSS, /* sixteen of signed bytes, accumulated across all lanes of a vector */
+  DOT_HALVES, /* two products of signed 16-bit numbers */
+  DOT_BYTES,  /* four products of unsigned with signed bytes */
+  DOT_PAIRS,  /* the same, if sums of two adjacent products fit in 16 bits: narrow weights */
+  DOT_SIGNED, /* four products of signed bytes */
+  DOT_ACROSS, /* sixteen products of signed bytes, accumulated across all lanes of a vector */
 } Dot;
 
 typedef struct Target {
@@ -74,21 +74,21 @@ typedef struct Target {
   bool fma;
   int64_t l1, l2, l3;                   /* bytes */
   double fmas;                          /* vector multiply-adds per cycle */
-  double l2_rate, l3_rate, memory_rate; /* bytes per cycle from there */
-  int64_t most_bytes;                   /* maximum object size with 32-bit addresses; 0: 64 bits, or any */
-  int line;                             /* bytes of a cache line */
-  int chains;                           /* independent sums that saturate the multiply-adds: latency * fmas */
-  int stores;                           /* stores that can be pending without a stall; 0: unlimited */
+  double l2_rate, l3_rate, memory_rate; /* bytes per cycle from these caches and from memory */
+  int64_t most_bytes; /* maximum object size with 32-bit addresses; 0: 64-bit addresses, or any CPU */
+  int line;           /* bytes of a cache line */
+  int chains;         /* independent sums that saturate the multiply-adds: latency * fmas */
+  int stores;         /* stores that can be pending without a stall; 0: unlimited */
   Blocking blocking;
   const Rates *rates;
   const char *condition; /* condition of #if around its code; NULL: any CPU */
   const char *attribute; /* attribute of its functions; NULL: none. The lowest target of a file needs none */
-  AvxLevel avx;          /* required by the CPU that runs it */
+  AvxLevel avx;          /* the CPU that runs it must have these features */
   bool dotprod;          /* an aarch64 CPU must have DotProd */
   Dot dot;
   bool for_int8;                /* differs from the row before it only in int8 models */
   int march_level;              /* order within an architecture */
-  const char *arch;             /* contents of an object: "x86-64"; NULL: any */
+  const char *arch;             /* architecture of object files: "x86-64"; NULL: any */
   const char *const *cross;     /* clang's options for cross-compiled objects; NULL: none */
   bool bare;                    /* no shared libraries */
   const struct Target *vectors; /* the target with vectors for int8 kernels, used if this is the file's only
@@ -106,5 +106,5 @@ const Target *target_for_int8(const Target *); /* a better target for int8 model
  * sets. */
 int64_t target_odd_lines(const Target *, int64_t floats);
 bool target_runs_here(const Target *);
-bool target_is_foreign(const Target *); /* of another architecture than this machine */
+bool target_is_foreign(const Target *); /* is this machine's architecture another one? */
 #endif

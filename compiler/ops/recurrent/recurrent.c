@@ -22,7 +22,7 @@ static bool starts_from(const Node *layer, const char *param) {
   return arg_const(layer, param)->kind == CONST_VALUE;
 }
 
-/* Its initial values are states that no argument names. */
+/* Are the layer's initial values states, which no argument names? */
 static bool keeps_state(const Node *layer) {
   return layer->nin > 1 && !starts_from(layer, "hidden") && !starts_from(layer, "cell");
 }
@@ -129,7 +129,7 @@ bool recurrent_input_fits(ShapeContext *context, const Node *node) {
   return false;
 }
 
-/* An initial value: one number for each unit, of both directions. */
+/* Checks that an initial value has one number for each unit of each direction. */
 static bool start_fits(ShapeContext *context, const Node *node, const char *param, int input, int64_t each) {
   const int64_t needed = each * recurrent_directions(node);
   const Shape shape = node->in[input]->shape;
@@ -186,7 +186,7 @@ static Init glorot_init(int64_t from, int64_t to) {
   return (Init){INIT_UNIFORM, sqrt(6.0 / (double)(from + to)), 0, NULL};
 }
 
-/* Keras: zeros, but 1 for the forget gate. */
+/* As in Keras: zeros, but ones for the forget gate. */
 static Init bias_init(ShapeContext *context, const Recurrent *r) {
   if (r->cell != CELL_LSTM) return (Init){INIT_CONSTANT, 0, 0, NULL};
   float *values = NEW_ARRAY(context->arena, float, r->gates * r->units);
@@ -194,7 +194,7 @@ static Init bias_init(ShapeContext *context, const Recurrent *r) {
   return (Init){INIT_LITERAL, 0, 0, values};
 }
 
-/* In PyTorch's order, which is that of weight files. */
+/* Adds the parameters in PyTorch's order, which is that of weight files. */
 static bool add_parameters(ShapeContext *context, Node *node, const Recurrent *r, int way) {
   Weight **to = node->weight + way * DIRECTION_WEIGHTS;
   const int64_t sums = r->gates * r->units;
@@ -217,7 +217,7 @@ static bool add_parameters(ShapeContext *context, Node *node, const Recurrent *r
   return !r->project || to[PROJECTION];
 }
 
-/* The sums and the record of all rows are values, too. */
+/* Checks sizes: the sums and the record of all rows are values, too. */
 static bool sizes_fit(ShapeContext *context, const Node *node, const Recurrent *r) {
   int64_t most, width = recurrent_record(r).width, other = recurrent_slopes(r).width;
   if (other > width) width = other;
@@ -362,7 +362,8 @@ static void start_gradients(Gradient *gradient, Node *record, Node *slopes) {
         box_gradient_cut(gradient, record, slopes, shape_vector(r->units), (Box){0, r->rows, r->outputs}));
 }
 
-/* Appends the slopes: from dy, and from the gradient of the final c, which a later call gave the record. */
+/* Appends the slopes: from dy, and from the gradient of the final c, which a later call added to the record's
+ * gradient. */
 static Node *make_slopes(Gradient *gradient, Node *record, Node *dy) {
   Node *in[5] = {dy, record}, *final = gradient_given(gradient, record);
   const Slopes to = recurrent_slopes(recurrent_of(record));
@@ -407,8 +408,8 @@ static const Op op_last = {.name = "recurrent last",
                            .gradient = value_gradient,
                            .lower = part_lower};
 
-/* The final h is the last row of the value. The final c is in the record: its gradient is stored until that
- * of the value arrives, which is next, because h is read wherever c is. */
+/* The final h is the last row of the value. The final c is in the record: its gradient is stored as that of
+ * the record until the gradient of the value arrives, which comes next because h is read wherever c is. */
 static const Op op_final = {.name = "recurrent final",
                             .traits.layer_part = true,
                             .eval = part_run,
@@ -454,8 +455,8 @@ Node *recurrent_gates(Graph *graph, const Node *layer, const Op *op, const Recur
   return gates;
 }
 
-/* Gates with which zero h and c stay zero: g of an lstm is 0, and so is the sum of an rnn. In a gru z is 1,
- * or n is 0. */
+/* Gates with which h and c stay zero: in an lstm g is 0, in an rnn the sum is 0, in a gru z is 1 or n is
+ * 0. */
 static const double *idle_gates(Arena *arena, const Recurrent *r) {
   static const double ALL = 100; /* sigmoid(100) is 1 in floats and in double precision */
   double *gates = NEW_ARRAY(arena, double, r->gates * r->units);
@@ -485,7 +486,7 @@ static Node *make_core(Graph *graph, const Node *layer, const Recurrent *r, int 
                 *weight[CORE_WEIGHTS] = {of[HIDDEN_WEIGHT], of[HIDDEN_BIAS], of[PROJECTION]};
   const Record at = recurrent_value(r);
   const Shape shape = r->last ? shape_vector(r->outputs) : shape_sequence(r->rows, r->outputs);
-  const bool whole = !r->records && at.width == r->outputs; /* its value is the layer's */
+  const bool whole = !r->records && at.width == r->outputs; /* the core's value is the layer's value */
   Node *in[3] = {gates};
   if (r->hidden)
     in[r->hidden] = recurrent_start(graph, layer, layer->in[r->hidden], way, r->outputs, "hidden");

@@ -17,9 +17,9 @@
 
 typedef enum Cell { CELL_LSTM, CELL_GRU, CELL_RNN } Cell;
 
-/* Parameters of a direction of a layer, in node->weight; those of its gates are the first three. */
+/* Parameters of one direction of a layer, in node->weight; the first three are those of the gates. */
 enum { INPUT_WEIGHT, INPUT_BIAS, HIDDEN_BIAS, HIDDEN_WEIGHT, PROJECTION, DIRECTION_WEIGHTS };
-/* Those of a core. */
+/* Parameters of a core. */
 enum { CORE_WEIGHT, CORE_BIAS, CORE_PROJECTION, CORE_WEIGHTS };
 
 /* One direction of a layer: `detail` of its nodes. */
@@ -30,9 +30,9 @@ typedef struct Recurrent {
   bool records;                                  /* training: the core returns a record of each row */
   bool keeps;        /* its final state is kept: the core of an lstm returns h, then c, for each row */
   double clip;       /* 0: none */
-  int hidden, state; /* inputs of the core, initial h and c; 0: zeros */
-  int calls;         /* the layer's input with the number of calls; 0: no rows have negative indices */
-  StreamRow first;   /* the first row, from the number of calls */
+  int hidden, state; /* indices of the core's inputs initial h and c; 0: zeros */
+  int calls; /* index of the layer's input that is the number of calls; 0: no row has a negative index */
+  StreamRow first; /* the first row, from the number of calls */
 } Recurrent;
 
 /* `detail` of a layer with stream states. */
@@ -42,15 +42,16 @@ typedef struct KeptLayer {
   StreamRow first;
 } KeptLayer;
 
-typedef struct Record {                 /* starts of a record's parts among its channels */
+typedef struct Record {                 /* the channels at which the parts of a record begin */
   int64_t state, middle, hidden, width; /* state: c, or q; middle: m */
 } Record;
 typedef struct Slopes {
-  int64_t other, width, rows; /* other: those after the slopes of the sums */
+  int64_t other, width, rows; /* other: the channel after the slopes of the sums */
 } Slopes;
 
-/* Gradient of a core's weight: rows first .. first+n-1 get the sum over the rows of the sequence of slopes
- * from `slope` on times numbers of the record from `from` on; if `moved`, the record of the previous row. */
+/* Gradient of a core's weight. Its rows first .. first+n-1 are sums over the rows of the sequence, of
+ * slopes from `slope` on times numbers of the record from `from` on. moved: the record is that of the
+ * previous row. */
 typedef struct Outer {
   int64_t slope, first, n, from, columns;
   bool moved;
@@ -60,28 +61,29 @@ int recurrent_outers(const Recurrent *, int weight, Outer outer[MOST_OUTERS]);
 
 Recurrent recurrent_direction(const Node *layer, int direction);
 int recurrent_directions(const Node *layer);
-const Recurrent *recurrent_of(const Node *); /* of a core, and of the nodes of its backward pass */
+const Recurrent *recurrent_of(const Node *); /* for a core or a node of its backward pass */
 Record recurrent_record(const Recurrent *);
-Record recurrent_value(const Recurrent *); /* likewise for the core's value */
+Record recurrent_value(const Recurrent *); /* the same channels in the core's value */
 Slopes recurrent_slopes(const Recurrent *);
 int64_t recurrent_row(const Recurrent *, int64_t step); /* the row of a step */
 int64_t recurrent_summed_bias(const Recurrent *); /* number of sums to which the gates add both biases */
 
 extern const Op op_concat, op_lstm, op_gru, op_state, op_update;
-bool recurrent_input_fits(ShapeContext *, const Node *); /* a sequence or a vector? else an error */
+bool recurrent_input_fits(ShapeContext *, const Node *); /* checks that the input is a sequence or a vector */
 void recurrent_shape(ShapeContext *, Node *);
 Cost recurrent_cost(const Node *);
 Node *recurrent_parts(Graph *, Node *, bool training);
 /* Appends a forward layer that starts from the final state of the previous call: its states, the layer, their
  * updates (recurrent_keep.c). */
 Node *recurrent_keep(Graph *, Node *layer, Node *calls, int64_t rows, int64_t offset);
-/* A state of a kept layer, and its update by a hidden operator on the layer, the state and the layer's
- * inputs. */
+/* A state of a kept layer, and its update by a hidden operator. The operator's inputs are the layer, the
+ * state and the layer's inputs. */
 Node *recurrent_state(Graph *, const Node *layer, const char *part, Shape);
 Node *recurrent_update(Graph *, Node *layer, const Op *, Node *state);
 Node *recurrent_final(Graph *, Node *layer, Node *value, bool cell); /* h or c of the last row */
-/* The nodes that compute a layer, float or int8: its input as a sequence; a direction's gates of all rows, a
- * 1x1 convolution; its part of an initial value; the joined directions. */
+/* Nodes that compute a float or int8 layer. recurrent_rows: its input as a sequence; recurrent_gates: the
+ * gates of all rows for one direction, a 1x1 convolution; recurrent_start: a direction's part of an initial
+ * value; recurrent_join: the joined directions. */
 Node *recurrent_rows(Graph *, const Node *layer, const Recurrent *, Node *in);
 Node *recurrent_gates(Graph *, const Node *layer, const Op *, const Recurrent *, int way, Node *rows);
 Node *recurrent_start(Graph *, const Node *layer, Node *given, int way, int64_t n, const char *suffix);
@@ -92,11 +94,11 @@ Node *recurrent_join(Graph *, const Node *layer, Node *const part[2]);
 enum { FEATURE_WEIGHT, TIME_WEIGHT, SVDF_BIAS, SVDF_WEIGHTS };
 typedef struct Svdf {
   int64_t rows, channels, units, rank, memory, features; /* features: units*rank */
-  int state, calls; /* inputs: features of the earlier rows; the number of calls; 0: none */
+  int state, calls; /* indices of inputs, 0: none: features of the earlier rows; number of calls */
   StreamRow first;  /* index of the first row, from the number of calls */
 } Svdf;
 Svdf svdf_of(const Node *);
-/* The features of all rows, after those of memory - 1 earlier ones: [memory - 1 + rows][features]. */
+/* The features of memory - 1 earlier rows, then those of all rows: [memory - 1 + rows][features]. */
 double *svdf_features(Arena *, const Svdf *, const double *const *in, const double *weight);
 
 /* recurrent_eval.c: in double */
@@ -104,16 +106,16 @@ void recurrent_eval(const Eval *); /* the layer */
 /* The record of a direction of a layer with these inputs and weights. */
 double *recurrent_layer_record(Arena *, const Recurrent *, int way, const double *const *in,
                                const double *const *weights);
-void recurrent_eval_final(const Eval *);  /* h or c of its last row: an update of recurrent_keep.c */
-void recurrent_eval_gates(const Eval *);  /* of a hidden node, like the next ones */
+void recurrent_eval_final(const Eval *);  /* an update of recurrent_keep.c: h or c of the last row */
+void recurrent_eval_gates(const Eval *);  /* this and the next ones evaluate hidden nodes */
 void recurrent_eval_core(const Eval *);   /* inputs: gates, and initial values */
-void recurrent_eval_record(const Eval *); /* likewise */
+void recurrent_eval_record(const Eval *); /* the same inputs */
 /* inputs: dy, the record, initial values, gradient of the final c */
 void recurrent_eval_slopes(const Eval *);
-int recurrent_final_cell(const Node *slopes); /* index of that input; 0: none */
+int recurrent_final_cell(const Node *slopes); /* index of the gradient of the final c; 0: none */
 void recurrent_eval_weights(const Eval *);    /* inputs: slopes, the record, and initial h if there is one */
 
-/* recurrent_core.c, recurrent_slopes.c: their nests */
+/* recurrent_core.c, recurrent_slopes.c: the nests of these nodes */
 void recurrent_lower_core(Lower *);
 void recurrent_lower_slopes(Lower *);
 void recurrent_lower_weights(Lower *);

@@ -26,7 +26,7 @@ enum { MOST_SUMS = 8, MOST_GATES = 4 }; /* independent sums: enough to hide the 
  */
 typedef struct Product {
   Buf *weight, *from;
-  int64_t gates, units, numbers; /* numbers: of `from` */
+  int64_t gates, units, numbers; /* numbers: length of `from` */
   int64_t block;                 /* units of a block */
 } Product;
 
@@ -34,14 +34,14 @@ typedef struct Core {
   Lower *l;
   const Recurrent *r;
   Record at;
-  Buf *h, *c;      /* of the previous row */
-  Buf *next;       /* buffer for h, while the other units of the row still need the previous one */
-  Buf *middle, *z; /* the operand of a second product; the update gates until then */
+  Buf *h, *c;      /* h and c of the previous row */
+  Buf *next;       /* buffer for the new h, while other units of the row still need the previous h */
+  Buf *middle, *z; /* middle: operand of a second product; z: the update gates until then */
   Buf *bias;       /* bias of h's candidates if r scales it; or NULL */
   Product product[2];
 } Core;
 
-/* Vectors of units at `unit`, the last one of `part`: from their sums to the row's results. */
+/* Vectors of units from `unit` on, whose sums become the row's results. The last vector has `part` units. */
 typedef struct Units {
   const Core *core;
   const Ix *row, *unit;
@@ -53,7 +53,7 @@ typedef void UnitsBody(const Units *);
 /* ---- packed weights ---- */
 static int core_lanes(const Lower *l) { return l->plain || l->images > 1 ? 1 : l->target->lanes; }
 
-/* Packed for the widest target of the file; narrower ones split a block. */
+/* Units per block of packed weights, for the widest target of the file. Narrower targets split a block. */
 static int64_t block_of(const Lower *l, int64_t gates, int64_t units) {
   const int64_t lanes = l->plain || l->images > 1 ? 1 : l->layout_lanes;
   int64_t vectors = lanes > 1 ? MOST_SUMS / (gates == 3 ? 4 : gates) : 1;
@@ -98,7 +98,7 @@ static void store_unit(const Units *u, Buf *buf, int v, Val value) {
   walk_put(u->core->l, buf, value, &none, &none, &c, v == u->vectors - 1 ? u->part : u->lanes, u->lanes);
 }
 
-/* A part of the record, which begins at a channel. */
+/* Stores a part of the record, which begins at `channel`. */
 static void record_part(const Units *u, int64_t channel, int v, Val value) {
   const Ix y = {0}, c = *u->unit + (channel + v * u->lanes);
   walk_put(u->core->l, u->core->l->out, value, &y, u->row, &c, v == u->vectors - 1 ? u->part : u->lanes,
@@ -204,7 +204,7 @@ static void rnn_units(const Units *u) {
 }
 
 /* ---- products ---- */
-/* One row's sums of a product, in the order in which the weights are stored, or backwards. */
+/* The sums of a product for one row, computed in the order of the stored weights, or backwards. */
 typedef struct Pass {
   const Core *core;
   const Product *product;

@@ -6,7 +6,7 @@
 
 static double sigma(double x) { return 1 / (1 + exp(-x)); }
 
-/* start, then adds the products in order. */
+/* Adds the products to `start`, in order. */
 static double sum_on(double start, const double *weight, const double *x, int64_t n) {
   for (int64_t i = 0; i < n; i++) start += weight[i] * x[i];
   return start;
@@ -212,7 +212,7 @@ typedef struct BackRow {
   double *spare;        /* units */
 } BackRow;
 
-/* dh of the previous row: adds the slopes of n sums times rows first .. first+n-1 of the weights. */
+/* Adds the slopes of n sums times rows first .. first+n-1 of the weights to dh of the previous row. */
 static void through_weights(const BackRow *row, const double *slope, int64_t first, int64_t n, double *dh) {
   const int64_t outputs = row->r->outputs;
   for (int64_t s = 0; s < n; s++)
@@ -249,7 +249,7 @@ static void gru_back(const BackRow *row) {
   const Recurrent *r = row->r;
   const Record at = recurrent_record(r);
   const int64_t units = r->units, other = recurrent_slopes(r).other;
-  double *scaled = row->spare; /* reset=before: of r*h */
+  double *scaled = row->spare; /* reset=before: gradients of r*h */
   for (int64_t u = 0; u < units; u++) scaled[u] = 0;
   for (int64_t u = 0; u < units; u++) {
     const double z = row->record[units + u], n = row->record[2 * units + u];

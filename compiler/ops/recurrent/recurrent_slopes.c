@@ -13,11 +13,11 @@ typedef struct Back {
   Slopes to;
   Buf *dh, *dc;                  /* gradients of the current row, then of the previous one */
   Buf *sums;                     /* slopes of the sums with h as a term */
-  Buf *inner;                    /* project: of m; reset=before: of r*h */
+  Buf *inner;                    /* gradients: of m with `project`, of r*h with reset=before */
   const Ix *row, *before, *step; /* before: the previous row, if there is one */
 } Back;
 
-/* `lanes` units from `c` on; the last vector has `part`. */
+/* A vector of `lanes` units from `c` on, of which the first `part` exist. */
 typedef struct Place {
   const Back *back;
   const Ix *c;
@@ -40,7 +40,7 @@ static Val recorded(const Place *p, int64_t channel) {
   return walk_load(p->back->l, p->back->l->in[1], &none, p->back->row, &c, p->part, p->lanes);
 }
 
-/* From the previous row, or the initial value. */
+/* A number of the previous row's record, or of the initial value. */
 static Val recorded_before(const Place *p, int64_t channel, int input) {
   const Back *k = p->back;
   Lower *l = k->l;
@@ -178,7 +178,7 @@ static void give_dh(const Place *p) { give_slope(p, p->back->to.other, unit_numb
 typedef struct Through {
   Buf *weight, *from, *to;
   int64_t first, n; /* rows of the weight */
-  int64_t slope;    /* index of the first of them in `from` */
+  int64_t slope;    /* index in `from` of the slope for row `first` */
   bool adds;
 } Through;
 

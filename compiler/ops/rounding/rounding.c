@@ -46,7 +46,7 @@ const double *rounding_weights(Arena *arena, const Node *node, const double *con
 typedef struct Grid {
   bool any; /* the switch: whether anything is rounded */
   float scale;
-  double least, most; /* steps from 0 */
+  double least, most; /* limits, in steps from 0 */
 } Grid;
 
 static Grid grid_of(const Eval *eval) {

@@ -1,11 +1,11 @@
-/* forms.h: Codes of augmentations and metrics, by their operands; codes of schedules. */
+/* forms.h: Codes that group augmentations and metrics by their operands, and schedules by their arguments. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_FORMS_H
 #define CNNC_FORMS_H
 
 typedef enum ScheduleCode {
   SCHEDULE_PLAIN, /* its arguments are independent */
-  SCHEDULE_STEP,  /* `every` or `at`, exactly one */
+  SCHEDULE_STEP,  /* exactly one of `every` and `at` is given */
 } ScheduleCode;
 
 typedef enum AugmentCode {
@@ -16,14 +16,14 @@ typedef enum AugmentCode {
   AUGMENT_COLOR,       /* an image with three channels */
   AUGMENT_SOUND,       /* the first input is a sequence */
   AUGMENT_TIME,        /* a sequence with a rate: it has an argument in milliseconds */
-  AUGMENT_PIECE,       /* an image at least as large as the size, its first argument */
+  AUGMENT_PIECE,       /* an image at least as large as the first argument, a size */
 } AugmentCode;
 
 typedef enum MetricCode {
   METRIC_CLASSES,  /* losses with classes, and binary_cross_entropy */
   METRIC_PIXELS,   /* losses with a class per pixel */
   METRIC_VALUES,   /* losses with numbers */
-  METRIC_BOXES,    /* any loss; an output has boxes */
-  METRIC_SEGMENTS, /* any loss; an output has segments */
+  METRIC_BOXES,    /* any loss, but an output must have boxes */
+  METRIC_SEGMENTS, /* any loss, but an output must have segments */
 } MetricCode;
 #endif

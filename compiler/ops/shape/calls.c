@@ -17,7 +17,7 @@ static Node *calls_node(Graph *graph, const Op *op, const Node *value, Shape sha
 
 /* ---- some of the calls ---- */
 typedef struct FirstCall {
-  int64_t element; /* start of these calls in the value of all */
+  int64_t element; /* first element of these calls in the value of all calls */
 } FirstCall;
 
 static int64_t first_element(const Node *node) { return ((const FirstCall *)node->detail)->element; }
@@ -76,7 +76,8 @@ static const Op op_all = {.name = "values of all calls",
                           .eval = eval_all,
                           .gradient = backward};
 
-/* A value may have other users, or be a part of another one: the copy is a part of this one only. */
+/* Joins copies of the values: a value may have other users or be a part of another value, but a copy is a
+ * part of the result only. */
 Node *calls_joined(Graph *graph, int64_t n, Node *const *value) {
   Node **copy = NEW_ARRAY(graph->arena, Node *, n);
   for (int64_t k = 0; k < n; k++)

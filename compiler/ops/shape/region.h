@@ -14,15 +14,15 @@ void box_place(const double *from, Extent small, double *to, Extent large, Box,
                double around);    /* fills `to` with `around`, and places `from` in a box of it */
 void box_lower_cut(Lower *, Box); /* the result is a box of in[0] */
 void box_lower_place(Lower *, Box, double around); /* the result is in[0] surrounded by `around` */
-/* dx of shape `shape` from dy: hidden operators that store the box. */
+/* dx with this shape, computed from dy by hidden operators that store the box. */
 Node *box_gradient_cut(Gradient *, Node *of, Node *dy, Shape, Box);
 Node *box_gradient_place(Gradient *, Node *of, Node *dy, Shape, Box);
 
-/* Sizes of zero_pad and crop: N, [h, w], [top, bottom, left, right], on sequences [before, after]; by axis.
- * False after an error. */
+/* Reads the sizes of zero_pad or crop by axis: N, [h, w] or [top, bottom, left, right]; on sequences [before,
+ * after]. False after an error. */
 bool box_border(ShapeContext *, const Node *, const char *param, int64_t before[2], int64_t after[2]);
 void box_border_of(const Node *, const char *param, int64_t before[2],
-                   int64_t after[2]);            /* of a checked node */
+                   int64_t after[2]);            /* for a checked node */
 Box box_inside(const Node *, const char *param); /* the box inside such a border */
 /* Sets another border as argument n of a copied node. */
 void box_set_border(Arena *, Node *, const int64_t before[2], const int64_t after[2]);

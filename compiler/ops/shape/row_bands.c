@@ -1,4 +1,4 @@
-// row_bands.c: Some rows of an image or a sequence, and several of these stacked vertically.
+// row_bands.c: Operators that cut rows out of an image or a sequence, or stack several vertically.
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "kernel/map.h"
@@ -106,7 +106,8 @@ static Node *shaped_node(Graph *graph, const Op *op, Shape shape, int n, Node *c
   node->name = in[0]->name;
   node->shape = shape;
   node->elem = in[0]->elem;
-  for (int k = 0; k < n; k++) node->rounded |= in[k]->rounded; /* others are parts of rounded values, too */
+  /* If one is a part of a rounded value, the others are, too. */
+  for (int k = 0; k < n; k++) node->rounded |= in[k]->rounded;
   node->quant = in[0]->quant;
   node->span = in[0]->span;
   node->site = in[0]->site;

@@ -157,7 +157,7 @@ static void pass_back(Gradient *gradient, Node *node, Node *dy) {
 static const Op op_handed = {
     .name = "updated value", .family = FAMILY_ALIAS, .eval = reshape_eval, .gradient = pass_back};
 
-static Node *update_train(Graph *graph, Node *node) { /* no call follows */
+static Node *update_train(Graph *graph, Node *node) { /* there is no next call */
   (void)graph;
   node->op = &op_handed;
   node->nin = 1;

@@ -32,7 +32,7 @@ double stream_first_row(const Eval *eval, const StreamRow *row) {
   return eval->in[1][0] * (double)row->rows + (double)row->offset;
 }
 
-/* The number of the row at that index, as a float: the counter stays small. */
+/* The number of the row at that index, as a float, which is exact because the counter stays small. */
 Val stream_row_number(Lower *l, const StreamRow *row, const Ix *index) {
   Nest *b = l->b;
   const Val calls = nest_load(b, nest_at(b, l->in[1], 0, 0, 0), 1),
@@ -43,7 +43,7 @@ Val stream_row_number(Lower *l, const StreamRow *row, const Ix *index) {
 /* ---- the mask ---- */
 typedef struct Mask {
   StreamRow row;
-  double fill;           /* in an int8 model the stored number */
+  double fill;           /* the fill; in an int8 model the stored number */
   const double *channel; /* NULL, or a fill for each channel instead */
 } Mask;
 

@@ -5,23 +5,23 @@
 #define CNNC_STREAM_RING_H
 #include "graph/graph.h"
 
-enum { MOST_RING_ROWS = 1 << 22 }; /* positions are floats */
+enum { MOST_RING_ROWS = 1 << 22 }; /* positions are stored as floats */
 
 typedef struct RingPlace {
-  int index;           /* of its position: the row of the ring that is the oldest one */
-  int64_t rows, added; /* rows of the ring; new rows per call, fewer */
+  int index;           /* index of its position; a position is the number of the oldest row of a ring */
+  int64_t rows, added; /* rows of the ring; new rows per call, which are fewer */
 } RingPlace;
 
-/* Rows first + t*apart .. + rows - 1 for each tap t, counted from the oldest one; from RingPlace.rows on the
- * new ones. */
+/* For each tap t, `rows` rows from first + t*apart on. Row 0 is the oldest row of the ring; rows from
+ * RingPlace.rows on are the new ones. */
 typedef struct RingTaps {
   int64_t n, first, apart, rows;
 } RingTaps;
 
-/* The state of all positions, with its update. */
+/* The state with the positions of all rings, and its update. */
 Node *ring_positions(Graph *, int n, const RingPlace *);
 /* The rows of all taps, one tap after the other. */
 Node *ring_gathered(Graph *, Node *value, Node *state, Node *positions, const RingPlace *, const RingTaps *);
-/* Appended after all readers of the state. */
+/* The update of a ring; it is appended after all readers of the state. */
 void ring_update(Graph *, Node *value, Node *state, Node *positions, const RingPlace *);
 #endif

@@ -30,7 +30,7 @@ static Val picked(const Val *from, int n, int lanes, const int *place) {
     bool some = false;
     for (int t = 0; t < lanes; t++) some |= place[t] / lanes == v;
     if (!some) continue;
-    const bool pair = !all && v + 1 < n; /* the first two in one step */
+    const bool pair = !all && v + 1 < n; /* one shuffle takes the first two vectors */
     for (int t = 0; t < lanes; t++) {
       const int ahead = place[t] - v * lanes;
       if (!all) lane[t] = ahead >= 0 && ahead < (pair ? 2 : 1) * lanes ? ahead : 0;

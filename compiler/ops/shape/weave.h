@@ -10,13 +10,13 @@ typedef struct Spot {
   Ix y, x, c;
 } Spot; /* an element of the input or of the result */
 
-/* Do the next two functions have vectors for that number of ways of n elements each? */
+/* Can the next two functions use vectors for `ways` rows of n elements each? */
 bool weave_fits(const Lower *, int64_t ways, int64_t n);
 /* Interleaves n elements from each of `from`: from[0][0], from[1][0], ..., from[0][1]. */
 void weave_together(Lower *, int64_t ways, int64_t n, const Spot *from, const Spot *to);
 /* The inverse: element k*ways + w of `from` becomes element k of to[w]. */
 void weave_apart(Lower *, int64_t ways, int64_t n, const Spot *from, const Spot *to);
-/* n elements in their order. */
+/* Copies n elements in their order. */
 void weave_copy(Lower *, int64_t n, const Spot *from, const Spot *to);
 
 #endif

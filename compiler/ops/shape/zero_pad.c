@@ -146,7 +146,7 @@ static void backward(Gradient *gradient, Node *node, Node *dy) {
                  box_gradient_cut(gradient, node, dy, node->in[0]->shape, inside(node)));
 }
 
-/* The end is unknown until it arrives, so it cannot be mirrored or repeated. */
+/* In a stream the last element is unknown until it arrives, so the end cannot be mirrored or repeated. */
 static StreamRule stream_rule(const Node *node) {
   int64_t before[2], after[2];
   const int axis = node->in[0]->shape.rank == 2;
