@@ -95,7 +95,7 @@ bool layout_is_board(const Layout *layout) {
   return true;
 }
 
-/* Bytes of the step's constants that no earlier step reads; seen: the constants so far. */
+/* Bytes of the step's constants that no earlier step reads; seen: the constants that earlier steps read. */
 static int64_t flash_of(Arena *arena, const Step *step, int target, Table *seen) {
   const Nest *nest = step->call->version[target].lower->b;
   int64_t bytes = 0;
@@ -108,8 +108,8 @@ static int64_t flash_of(Arena *arena, const Step *step, int target, Table *seen)
   return bytes;
 }
 
-/* Stack of NAME_infer: the largest frame of a function, and frames of inlined functions, up to gcc's limit.
- */
+/* Stack of NAME_infer: the largest frame of a function plus the frames of functions that gcc inlines, up to
+ * gcc's limit. */
 static int64_t footprint_stack_of(const Footprint *f) {
   enum { FRAME = 256, INLINED = 768 };
   int64_t first = 0, second = 0;

@@ -1,5 +1,5 @@
-/* kernel_cache.c: Cache of lowered kernels. Fitting lowers a net several times, and most kernels stay the
- * same: their nests are built and proved once.
+/* kernel_cache.c: Cache of lowered kernels. When the driver fits a net to a memory limit, it lowers the net
+ * several times, and most kernels stay the same. Their nests are built and proved only once.
  *
  * The key of a kernel has everything that lowering reads: its nodes and some steps upstream, the aliases
  * among their values, the target and the options. It contains pointers: a kernel with nodes that a pass has
@@ -25,7 +25,7 @@ struct KernelCache {
   KeyTable nodes, kernels;
   int numbers; /* number of different nodes so far */
   ProgramKind kind;
-  const int *number; /* by node id: equal for nodes with equal upstream nodes */
+  const int *number; /* by node id; nodes with equal upstream nodes have equal numbers */
 };
 
 KernelCache *kernel_cache_new(Arena *arena) {
@@ -76,7 +76,7 @@ static void kept_hidden(Arena *arena, Key *key, const Node *node) {
   key_add(arena, key, node->port->chw);
 }
 
-/* Equal keys have one number. */
+/* The number of a key. Equal keys have equal numbers. */
 static int number_for(KernelCache *kept, Key *key) {
   key_close(key);
   int *number = key_table_find(&kept->nodes, key);
@@ -87,7 +87,7 @@ static int number_for(KernelCache *kept, Key *key) {
   return *number;
 }
 
-/* The operator's data; a part of a value is identified by its alias instead. */
+/* The operator's data; NULL for a slice, which its alias identifies. */
 static const void *kept_detail(const Node *node) {
   return node->op->traits.slice_offset ? NULL : node->detail;
 }
@@ -109,7 +109,8 @@ static int number_node(KernelCache *kept, Arena *scratch, const Node *node) {
   return number_for(kept, &key);
 }
 
-/* One step further upstream: a node with its operands, and the node that it is hidden for. */
+/* The number of a node one step further upstream: it includes the node's operands and the node for which this
+ * hidden node was created. */
 static int number_further(KernelCache *kept, Arena *scratch, const int *before, const Node *node) {
   Key key = {0};
   key_add(scratch, &key, before[node->id]);
@@ -175,7 +176,7 @@ static Home kept_home(const Kernel *kernel, const Node *node) {
   return kernel->home ? kernel->home[node->id] : home_own(node);
 }
 
-/* Index of the first node in the same containing value; from: also at the same offset. */
+/* Index of the first node in the same containing value; from: the node must also have the same offset. */
 static int kept_beside(const Kernel *kernel, const Nodes *nodes, const Home *home, bool from) {
   for (int i = 0;; i++) {
     const Home other = kept_home(kernel, nodes->data[i]);
@@ -227,7 +228,7 @@ static const Key *kernel_key(const KernelCache *kept, Arena *arena, const Kernel
   return key;
 }
 
-/* Whether all nodes of its bindings are in the key, and can be replaced. */
+/* Whether all nodes to which buffers are bound are in the key, so that they can be replaced. */
 static bool binds_own(const Lower *l, const Nodes *nodes) {
   for (int i = 0; i < l->bindings.n; i++) {
     const Node *node = l->bindings.data[i].node;

@@ -31,16 +31,17 @@ static Member *new_member(Layout *layout, Part *part, const char *key, const cha
   return member;
 }
 
-/* The section's suffix is appended. */
+/* The name of a packing function. The printer appends the section's suffix, so the name with the suffix is
+ * reserved, too. */
 static const char *pack_function_name(Layout *layout, const Pack *pack) {
   const char *name = names_unique(&layout->names, pack->name);
   names_reserve(&layout->names, arena_printf(layout->arena, "%s%s", name, layout->pack.suffix));
   return name;
 }
 
-/* The member with these constants: equal ones are stored once, such as the weights of a layer in row bands,
- * but not two of one call, whose pointers are `restrict`. In an updatable net they must also have the same
- * origin. */
+/* The member with these constants: equal constants are stored once, such as the weights of a layer in row
+ * bands. Two equal constants of one call are stored separately, because the pointers to them are `restrict`.
+ * In an updatable net they must also have the same origin. */
 static const Member *constants_member(Layout *layout, Part *part, const Pack *pack, const Buf *shape) {
   const int64_t bytes = elem_bytes(shape->type.elem) * buf_elements(shape);
   Text key = {.arena = layout->arena};

@@ -24,7 +24,7 @@ typedef struct LayoutOptions {
   const Target *const *target; /* best first */
   bool embedded;               /* weights are compiled in: they need flash, not RAM */
   bool merge;                  /* layers that differ in numbers only share a function */
-  /* names used by the text around the layers */
+  /* whether the text around the layers uses a name */
   bool (*taken)(const char *name);
 } LayoutOptions;
 
@@ -37,8 +37,8 @@ typedef struct Code {
   struct NestFunction *entry; /* the NestFunction whose entry point it is; or NULL */
 } Code;
 
-/* The C function of a nest, with the functions that it calls. Kernels with identical code (layers of equal
- * shape) share one. */
+/* The C function of a nest, with the functions that it calls. Kernels with identical code, such as layers of
+ * equal shape, share one NestFunction. */
 typedef struct NestFunction {
   int id;                 /* index among the functions of its target */
   const char *name, *own; /* "lenet5_conv1_v4", "lenet5_conv1" */
@@ -46,17 +46,18 @@ typedef struct NestFunction {
   bool team;            /* a team shares its parallel loops */
   const Kernel *kernel; /* the kernel it was created for; NULL: packs weights or deinterleaves outputs */
   VEC(const Kernel *) also;
-  Instances *instances; /* each with its `code`; the last one is the function itself */
-  bool hot;             /* called by inference or training */
-  int64_t stack;        /* maximum stack in bytes; -1: unknown */
-  /* Merged functions that differ in numbers only. */
+  Instances
+      *instances; /* the functions that it calls, each with its `code`; the last one is the function itself */
+  bool hot;       /* called by inference or training */
+  int64_t stack;  /* maximum stack in bytes; -1: unknown */
+  /* members for merged functions, which differ in numbers only */
   struct NestFunction *into; /* the function to call: itself, or the one into which it was merged */
   bool merged;               /* other functions were merged into it */
-  VEC(int64_t) sizes;        /* the arguments of that call for its first parameters */
+  VEC(int64_t) sizes;        /* the arguments for the first parameters in a call of `into` */
   CodeNumbers numbers;       /* the numbers in its code, and the parameters that replace them */
 } NestFunction;
 
-/* The functions of one target, or target-independent ones (packing). */
+/* The functions of one target, or the packing functions, which do not depend on the target. */
 typedef struct Functions {
   const Target *target; /* NULL: packing */
   const char *suffix;   /* name suffix: "_v4"; "" if a file has one target */
@@ -73,12 +74,13 @@ typedef struct Member {
   const int64_t *dim;
   Elem elem;
   int64_t bytes;
-  const Weight *copy; /* a copy of the natural weight, or */
-  const Pack *pack; /* the result of its nest on natural weights (or constants), computed by `function`, or */
+  const Weight *copy; /* the contents: a copy of the weight in its natural layout, or */
+  const Pack *pack; /* the result of the pack's nest, which `function` computes from weights in their natural
+                       layout (or from constants), or */
   const NestFunction *function;
   const Key *nest;     /* of the pack */
-  uint32_t targets;    /* tables: bit t: read by functions of target t */
-  struct Member *next; /* same key, different pack */
+  uint32_t targets;    /* of a table: bit t is set if functions of target t read it */
+  struct Member *next; /* the next member with the same key and another pack */
   const float *table;  /* constants */
 } Member;
 
@@ -86,8 +88,9 @@ typedef struct Step { /* a call */
   const KernelCall *call;
   const char *name;        /* "stage1_conv1" */
   NestFunction **function; /* by target */
-  const Member ***member;  /* by target and buffer: the member that a buffer of weights or constants is
-                              bound to; NULL: natural weights, or not such a buffer */
+  const Member ***member;  /* by target and buffer: the member to which a buffer of weights or constants is
+                              bound; NULL: the buffer is bound to weights in their natural layout, or has
+                              neither weights nor constants */
 } Step;
 
 typedef struct Part {     /* inference, training, or inspection */
@@ -100,7 +103,7 @@ typedef struct Part {     /* inference, training, or inspection */
   NestFunction ***outputs; /* by output and target: the function that deinterleaves an output; or NULL */
 } Part;
 
-/* own_names.def: "lenet5_infer"; "LENET5_BATCH"; "LENET5_IMAGE_SIZE" */
+/* Names from own_names.def, such as "lenet5_infer", "LENET5_BATCH" and "LENET5_IMAGE_SIZE". */
 typedef struct OwnNames {
 #define OWN(name) const char *name;
 #include "lir/own_names.def"
@@ -117,12 +120,12 @@ typedef struct PortMacros {
 typedef struct PortNames {
   const char *name, *upper, *target;
   PortMacros macro;
-  const char *step;         /* a macro: LENET5_STEP_IMAGE */
-  const char *scale, *zero; /* members of an updatable net's model; otherwise NULL */
-} PortNames;                /* image, IMAGE; output_target */
+  const char *step;         /* the name of a macro such as LENET5_STEP_IMAGE */
+  const char *scale, *zero; /* names of members of an updatable net's model; otherwise NULL */
+} PortNames;                /* name and upper are, for example, image and IMAGE; target is output_target */
 
 typedef struct StateNames {
-  const char *name; /* of its member */
+  const char *name; /* name of its member in the struct */
   const char *parameter;
 } StateNames;
 
@@ -132,36 +135,38 @@ typedef struct Layout {
   const Graph *graph;
   const char *upper; /* LENET5 */
   bool model;        /* kernels read packed weights */
-  bool weights;      /* the caller may pack them: there are float parameters */
+  bool weights;      /* there are float parameters, which the caller may pack */
   Names names;       /* names of functions and tables, without the net's prefix */
-  Names macros;      /* LENET5_BATCH, LENET5_IMAGE_SIZE */
-  Names locals; /* names in functions with ports as arguments: these, their other parameters and variables */
+  Names macros;      /* names of macros, such as LENET5_BATCH and LENET5_IMAGE_SIZE */
+  Names locals; /* names in functions that have ports as parameters: the ports, the other parameters and the
+                   variables */
   OwnNames own;
   OwnMacros macro;
-  PortNames *input, *output; /* output: followed by the values that losses read */
+  PortNames *input, *output; /* output: the outputs, then the values that losses read */
   StateNames *state;         /* by state */
-  const char *truth;         /* the argument of that name */
+  const char *truth;         /* the argument for the annotations, named `truth` if possible */
   Part infer, train, look;
   VEC(Member *) tables;     /* constant tables */
   Table table_of;           /* by key */
-  Functions pack, *targets; /* targets: by target */
+  Functions pack, *targets; /* targets: indexed by target */
 } Layout;
 
 Layout *layout_new(Arena *, const Graph *, const Programs *, const LayoutOptions *);
-void layout_name(Layout *, const Programs *); /* naming.c: before its functions are named */
+void layout_name(Layout *, const Programs *); /* naming.c: must be called before functions are named */
 const char *layout_identifier(const Layout *, const char *name); /* "stage1.conv1" -> "stage1_conv1" */
-const Quant *port_quant(const Node *); /* of an int8 port, or of the value from which it is computed */
+const Quant *
+port_quant(const Node *); /* the scale of an int8 port, or of the value from which it is computed */
 
 /* ---- merge.c, merge_sizes.c ---- */
-/* The function of a nest: an existing one with identical code, or a new one with that name. team: its
- * parallel loops are shared. */
+/* The function of a nest: an existing function with identical code, or a new one with that name. team: a team
+ * shares the parallel loops. */
 NestFunction *merge_equal(Arena *, Functions *, Nest *, bool team, const char *name, const Kernel *);
-/* Merges functions of a target that differ in numbers only, which become parameters. Flattens the arrays of
- * their nests (Buf.flat); no function may be added afterwards. */
+/* Merges functions of a target that differ in numbers only. These numbers become parameters. Flattens the
+ * arrays of their nests (Buf.flat); no function may be added afterwards. */
 void merge_similar(Arena *, Functions *);
 
 /* ---- units.c ---- */
-/* Callers of the functions of a unit. */
+/* Which code calls the functions of a unit. */
 typedef enum UnitUse {
   USE_HOT,     /* inference and training */
   USE_PACKING, /* called once per step: unrolling would only cost compile time */
@@ -173,13 +178,13 @@ typedef struct Unit {
   VEC(const NestFunction *) functions;
 } Unit;
 typedef VEC(Unit) Units;
-/* Units besides the first one, which calls them. */
+/* The units other than the first one, which calls their functions. */
 Units layout_units(const Layout *);
 
 /* ---- sizes ---- */
 typedef struct NetSizes {
   int64_t model_bytes, workspace_bytes, workspace_bound, training_bytes, training_bound, shards, state_bytes;
-} NetSizes; /* bound: lower bound for these kernels in this order */
+} NetSizes; /* workspace_bound, training_bound: lower bounds for these kernels in this order */
 NetSizes layout_sizes(const Layout *);
 int64_t aligned(int64_t floats), floats_in(int64_t bytes);
 int64_t members_bytes(const Part *); /* size of a struct with these members */
@@ -187,7 +192,7 @@ int64_t layout_model_bytes(const Layout *);
 int64_t layout_state_bytes(const Layout *); /* size of the struct for all images; 0 without states */
 int64_t layout_all_floats(const Layout *);  /* part of the workspace shared by all images */
 int64_t layout_slot_floats(const Layout *);
-/* Floats of a space in the training struct: one arena; records of all images; ALL; BATCH. */
+/* Number of floats of a space in the training struct: one arena, the records of all images, ALL, or BATCH. */
 int64_t layout_training_floats(const Layout *, SpaceKind);
 
 /* Memory of inference on a microcontroller, without code. */

@@ -35,8 +35,8 @@ typedef enum SpaceKind {
 } SpaceKind;
 enum { SPACES = SPACE_STATE + 1, SPACE_ALIGNMENT = 64 };
 
-/* bytes: size of one arena, of a record, of an image's part of ALL, or of BATCH; bound: lower bound for these
- * calls in this order. */
+/* bytes: size of one arena, of one record, of one image's part of ALL, or of BATCH; bound: a lower bound of
+ * that size for these calls in this order. */
 typedef struct Space {
   int64_t bytes, bound;
 } Space;
@@ -60,7 +60,7 @@ typedef struct Operand {  /* the argument for a buffer parameter of a nest */
   bool used;              /* false: not a parameter */
   const Binding *binding; /* the bound value, weight or table */
   Place place;
-  bool repeated; /* a value of BATCH in each lane, 0 in unused lanes */
+  bool repeated; /* a value of BATCH is repeated in each lane; unused lanes get 0 */
 } Operand;
 
 /* A call as it is compiled for one target. */
@@ -76,7 +76,7 @@ typedef struct KernelCall {
   const Kernel *kernel;
   CallHow how;
   bool team;            /* the nest was built for a team */
-  int64_t scratch_from; /* bytes, in the arena */
+  int64_t scratch_from; /* offset of the scratch in the arena, in bytes */
   Version *version;     /* by target */
 } KernelCall;
 
@@ -87,8 +87,8 @@ typedef struct Copy {
   const Node *node;
 } Copy;
 
-/* Calls first .. first + n - 1, which run for each image, or once. A phase ends before the next one begins.
- */
+/* Calls first .. first + n - 1, which run for each image, or once. All calls of a phase end before the next
+ * phase begins. */
 typedef struct Phase {
   int number, first, n;
   bool once;
@@ -109,7 +109,7 @@ typedef struct Batching {
   int64_t images; /* maximum per call */
 } Batching;
 
-/* Bytes from .. to. */
+/* The bytes from .. to. */
 typedef struct Stretch {
   int64_t from, to;
 } Stretch;
@@ -118,8 +118,8 @@ typedef VEC(Stretch) Stretches;
 /* ---- several processes ----
  * Each process computes some shards of a batch, and all batched calls. */
 
-/* Before this phase (or after the last one, for the loss) each process receives the others' images of a value
- * of INPUT, TARGET or ALL: those of image n begin at offset + n * stride. */
+/* Before this phase (or after the last one, for the loss) each process receives the other processes' images
+ * of a value in INPUT, TARGET or ALL. The bytes of image n begin at offset + n * stride. */
 typedef struct Gather {
   int before;
   SpaceKind space;
@@ -127,7 +127,7 @@ typedef struct Gather {
   int64_t offset, stride;
 } Gather;
 
-/* After this phase the sums of these gradients are complete, bytes from .. to. */
+/* Bytes from .. to of the gradients, whose sums are complete after this phase. */
 typedef struct Bucket {
   int after;
   int64_t from, to;
@@ -143,26 +143,27 @@ typedef struct Program {
   Batching batching;
   bool team;             /* inference: a team of threads computes the calls of an image */
   bool threads;          /* there is more than one thread */
-  int64_t slots, shards; /* images in flight; parts of a batch that are summed separately */
+  int64_t slots, shards; /* slots: images that run at the same time; shards: parts of a batch that are summed
+                            separately */
   Space space[SPACES];
   VEC(KernelCall) calls;
   VEC(Phase) phases;
   int first_phase; /* number of the first phase: -1 if a call before all images reads targets only */
   VEC(Copy) copies;
-  VEC(Fill) initial; /* by state, then in byte order: written by reset */
-  /* Training: gradients to clear before the first call: those that calls add to, and those that no call
-   * writes. The others are stored by a batched call. */
+  VEC(Fill) initial; /* sorted by state, then by byte; reset writes these values */
+  /* Training: gradients to clear before the first call, because calls add to them or no call writes them. A
+   * batched call stores the other gradients. */
   Stretches cleared;
   Stretches sums;      /* gradients that each shard sums separately */
   bool processes;      /* training: several processes may divide the shards */
-  VEC(Gather) gathers; /* in the order of phases, like the buckets */
+  VEC(Gather) gathers; /* gathers and buckets are in the order of phases */
   VEC(Bucket) buckets;
   const Home *home;       /* by node id: the value that contains the node's value */
   Place **value;          /* by target and node id: the place of a node's value */
-  Node *const *output;    /* by output: the node whose value it is */
-  Node *const *loss;      /* training: by loss, the share of one image: ALL, one float */
-  Node *const *target_of; /* training: by port (graph_port), then part of the annotations: its op_target,
-                             or NULL */
+  Node *const *output;    /* by output: the node whose value is the output */
+  Node *const *loss;      /* training: by loss, the node of one image's share of the loss, one float in ALL */
+  Node *const *target_of; /* training: by port (graph_port), then by part of the annotations: the op_target
+                             node, or NULL */
   const int *layer, *score, *gradient; /* inspection: indices of outputs, as in LookGraph */
   Nest ***scatter; /* INTERLEAVED: by output and target: the nest that deinterleaves an output */
 } Program;
@@ -183,13 +184,14 @@ typedef struct ProgramOptions {
   int64_t processes;         /* training: maximum number of processes that share the batch; 0 means 1 */
   const Graph *written;      /* the graph as written */
   struct Tuning *tuning;
-  const CpuCycles *cycles;   /* of the microcontroller's CPU; NULL: the default of the targets */
+  const CpuCycles *cycles;   /* cycles of the microcontroller's CPU; NULL: the default of the targets */
   const Small *small;        /* by root id; NULL: no restriction on weights */
   struct KernelCache *cache; /* earlier lowerings of the same net while fitting; NULL: no cache */
   /* for tests */
   bool team;            /* uses a team regardless of the amount of work */
   int layout_lanes;     /* number of lanes for which weights are packed; 0: those of the widest target */
-  int64_t weight_bytes; /* size of the net's weights, for the choice of schedules; 0: of this net */
+  int64_t weight_bytes; /* size of the weights that the choice of schedules assumes; 0: the size of this net's
+                           weights */
 } ProgramOptions;
 
 /* Cache of kernels from earlier lowerings of a net. Of each kind of program, only the last lowered one
@@ -197,23 +199,25 @@ typedef struct ProgramOptions {
 typedef struct KernelCache KernelCache;
 KernelCache *kernel_cache_new(Arena *);
 void kernel_cache_begin(KernelCache *, ProgramKind,
-                        const Graph *); /* before a program of that graph is lowered */
-/* As schedule_kernel. */
+                        const Graph *); /* must be called before a program of that graph is lowered */
+/* Returns a kernel from the cache, or lowers it with schedule_kernel. */
 Lower *kernel_cache_get(KernelCache *, Arena *, const Kernel *, const Target *, const LowerOptions *);
 
 struct Plan;
 /* Lowers each kernel for each target, lays out the plan and orders the calls. If a result cannot overwrite
- * its operand on one target, kernel->over is set to NULL for all. */
+ * its operand on one target, kernel->over is set to NULL, for all targets. */
 Program *program_lower(Arena *, ProgramKind, struct Plan *, const ProgramOptions *);
-void program_overlaps(Arena *, const Program *, struct Plan *, const ProgramOptions *); /* before places */
-void program_mark_overlaps(Program *, const struct Plan *);   /* the analyses of overlap.c, share.c and
-                                                                 order.c */
-void program_share(Program *, Arena *, const Graph *written); /* gathers and buckets */
+void program_overlaps(
+    Arena *, const Program *, struct Plan *,
+    const ProgramOptions *); /* must be called before places are assigned; sets plan->overlaps */
+void program_mark_overlaps(Program *,
+                           const struct Plan *); /* marks buffers that overlap in the final layout */
+void program_share(Program *, Arena *, const Graph *written); /* sets gathers and buckets */
 void program_order(Program *, Arena *);                       /* sets `barrier` of phases and versions */
 
-/* The first violation; NULL: none. Every byte that is read was written before, for the same image, and still
- * has the required value. Values that cross phases outlive them. Calls without a barrier between them do not
- * access each other's results. Every space is large enough. */
+/* Returns the first violation of these rules; NULL: there is none. Every byte that is read was written
+ * before, for the same image, and still has the required value. Values that cross phases outlive them. Calls
+ * without a barrier between them do not access each other's results. Every space is large enough. */
 const char *program_verify(Arena *, const Program *);
 void program_dump(Text *, const Program *);
 void program_nests(Text *, const Programs *); /* --emit=nests */
@@ -226,10 +230,11 @@ int64_t program_room(const Program *, SpaceKind);
 bool program_meet(const Place *, const Place *); /* whether two places share a byte, for the same image */
 bool program_counts(const Program *);            /* whether a call takes the number of images */
 bool program_writes(const Program *,
-                    int output); /* whether calls write an output directly; else it is copied */
-/* Shards are summed as a binary tree: from .. to - 1 is from .. middle - 1 plus middle .. to - 1. */
+                    int output); /* whether calls write an output directly; otherwise it is copied */
+/* Shards are summed as a binary tree: the sum of shards from .. to - 1 is that of from .. middle - 1 plus
+ * that of middle .. to - 1. */
 int64_t program_sum_middle(int64_t from, int64_t to);
 const char *space_name(SpaceKind);
-/* By call: the live bytes of an arena while it runs. */
+/* bytes, by call: the bytes of an arena that are live while the call runs. */
 void program_live(Arena *, const Program *, int target, int64_t *bytes);
 #endif

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include "lir/lir.h"
 
-/* Bytes from .. to of the arena, from the first call that uses them to the last. */
+/* Bytes from .. to of the arena, with the first and the last call that use them. */
 typedef struct Piece {
   int64_t from, to;
   int first, last;

@@ -45,7 +45,7 @@ const char *space_name(SpaceKind space) {
 }
 
 /* ---- threads, slots, shards ---- */
-static int64_t image_groups(const Program *p) { /* number of groups of images that run together */
+static int64_t image_groups(const Program *p) { /* number of groups; the images of a group run together */
   return (p->batching.images + p->batching.lanes - 1) / p->batching.lanes;
 }
 
@@ -58,7 +58,8 @@ static int64_t work_of(const Graph *graph) { /* multiply-adds and elements */
   return work;
 }
 
-static bool wants_team(const Lowering *l) { /* False with a batch, which distributes its images instead. */
+static bool wants_team(const Lowering *l) { /* Whether a team should compute each image. With a batch the
+                                               threads compute different images instead. */
   const Program *p = l->program;
   const ProgramOptions *o = l->options;
   return p->kind == PROGRAM_INFERENCE && o->openmp &&
@@ -67,8 +68,8 @@ static bool wants_team(const Lowering *l) { /* False with a batch, which distrib
                                           l->plan->kernels.n)));
 }
 
-/* Number of shards. The images of a shard run sequentially and add to its own gradients, which are then added
- * in a fixed order. One without threads, to save memory. */
+/* Number of shards. The images of a shard run sequentially and add to the shard's own gradients, which are
+ * then added in a fixed order. Without threads there is one shard, to save memory. */
 static int64_t shards_of(const Lowering *l) {
   const Program *p = l->program;
   const int64_t most_bytes = INT64_C(512) << 20,
@@ -132,13 +133,14 @@ static bool is_in_place(const Lower *lower) {
   return lower->out->place == OVER || (lower->out->place == UPDATE && !lower->kernel->result->target);
 }
 
-/* Whether it was already lowered this way, because the proposal could not be proved. */
+/* Whether the kernel was already lowered in this form: an overwritten operand or a stored gradient was
+ * proposed, but could not be proved correct. */
 static bool lowered_so(const Lower *lower, const Kernel *kernel, bool sole) {
   return lower && lower->sole == sole && is_in_place(lower) == (kernel->over != NULL);
 }
 
 /* Lowers a kernel for all targets, which share one layout: if a result cannot overwrite an operand on one
- * target, it does not on any; if one target adds to a gradient, none stores it. */
+ * target, it does not overwrite it on any target; if one target adds to a gradient, no target stores it. */
 static void lower_versions(const Lowering *l, Kernel *kernel, KernelCall *call, bool sole) {
   LowerOptions options = lower_options(l, kernel, call->team);
   bool over = true, stored = true;
@@ -165,7 +167,7 @@ static bool is_used(const Lower *lower, int buffer) {
   return lower->b->buf[buffer]->place < STACK && nest_uses(lower->b, buffer);
 }
 
-/* Scratch bytes of the buffers before that one; unused buffers need no memory. */
+/* Scratch bytes of the buffers before `buffer`; unused buffers need no memory. */
 static int64_t scratch_before(const Lower *lower, int buffer) {
   int64_t bytes = 0;
   for (int i = 0; i < buffer; i++)
@@ -194,7 +196,7 @@ static void lower_call(const Lowering *l, Kernel *kernel, bool team) {
 }
 
 /* ---- memory ---- */
-/* One layout for all targets: each kernel gets the scratch of the target that needs most. */
+/* All targets share one layout: each kernel gets as much scratch as the target that needs most. */
 static void lay_out_calls(const Lowering *l) {
   Program *p = l->program;
   Plan *plan = l->plan;
@@ -351,7 +353,7 @@ static void find_copies(const Lowering *l) {
   }
 }
 
-/* Consecutive elements with the same number are one fill. */
+/* Lists the initial values of states. Consecutive elements with the same value are one fill. */
 static void find_initial(const Lowering *l) {
   Program *p = l->program;
   for (int k = 0; k < graph_states(p->graph); k++) {
@@ -380,7 +382,7 @@ static void scatter_outputs(const Lowering *l) {
   }
 }
 
-/* Whether per-image kernels add to the gradient, so that each shard has its own sum. */
+/* Whether per-image kernels add to the gradient; then each shard has its own sum. */
 static bool shards_add_to(const Program *p, const Weight *weight) {
   bool together = false;
   for (int c = 0; c < p->calls.n; c++) {
@@ -404,7 +406,7 @@ static bool starts_with_zeros(const Program *p, const Weight *weight) {
   return stored < weight->size;
 }
 
-/* The gradients of weights that satisfy the predicate; adjacent ones are merged. */
+/* The gradients of the weights that satisfy the predicate, as byte ranges; adjacent ranges are merged. */
 static Stretches gradients_of(const Lowering *l, bool (*is)(const Program *, const Weight *)) {
   const Graph *written = l->options->written;
   Stretches found = {0};

@@ -6,12 +6,14 @@
 #include "lir/layout.h"
 
 enum {
-  WORTH = 150,   /* key words above which a call with more arguments is shorter than the function */
+  WORTH = 150,   /* minimum size in key words: a smaller function is shorter than the additional arguments of
+                    calls */
   MOST = 24,     /* parameters */
-  PARAMETER = 8, /* bytes of stack: in the call, and again if registers are few */
+  PARAMETER = 8, /* bytes of stack per parameter: the caller stores it, and the function may store it again if
+                    registers are few */
 };
 
-typedef struct Similar { /* functions that only differ in numbers */
+typedef struct Similar { /* functions that differ only in numbers */
   VEC(NestFunction *) functions;
 } Similar;
 typedef VEC(Similar *) Groups;
@@ -61,8 +63,8 @@ static void enlarge(const Similar *group, int number) {
     function->stack += (own->value - before) * elem_bytes(buf->type.elem) * buf->type.lanes;
 }
 
-/* Whether one parameter suffices for a number that the first function uses at several places with one
- * address; other functions may have different values there. */
+/* The first function may use a number with one address at several places, where other functions may have
+ * different numbers. Whether one parameter suffices for all these places. */
 static bool agrees_with_its_address(const Similar *group, int number) {
   const CodeNumbers *numbers = &group->functions.data[0]->numbers;
   const CodeNumber *own = &numbers->data[number];
@@ -72,8 +74,8 @@ static bool agrees_with_its_address(const Similar *group, int number) {
   return true;
 }
 
-/* first: by parameter, the first number that it replaces. Returns the number of parameters, or -1: too many,
- * or two for one address. */
+/* first: by parameter, the first number that it replaces. Returns the number of parameters, or -1 if there
+ * are too many or if one address would need two. */
 static int choose_parameters(const Similar *group, int first[MOST]) {
   CodeNumbers *numbers = &group->functions.data[0]->numbers;
   int n = 0;
@@ -89,7 +91,7 @@ static int choose_parameters(const Similar *group, int first[MOST]) {
   return n;
 }
 
-/* If a result may overlap an operand in one function, it may in the merged one. */
+/* If a result may overlap an operand in one function, it may also overlap it in the merged function. */
 static void share_overlaps(const Nest *to, const Nest *from) {
   for (int i = 0, k = 0; i < to->nbufs && k < from->nbufs; i++) {
     if (to->buf[i]->place >= STACK || !nest_uses(to, i)) continue;

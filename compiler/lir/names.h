@@ -9,15 +9,15 @@
 typedef struct Names {
   Arena *arena;
   const struct Names *file, *macros; /* for a function: the enclosing names, which are taken, too; or NULL */
-  const char *prefix;                /* file: their common prefix in the text, "lenet5_" */
-  Table last;                        /* by taken name: the last number appended to it, 1: none */
-} Names;                             /* of one scope */
+  const char *prefix;                /* for the names of a file: their common prefix in the text, "lenet5_" */
+  Table last;                        /* by name in use: the last number that was appended to it; 1: none */
+} Names;                             /* the names of one scope */
 bool names_taken(const Names *, const char *name);
 void names_reserve(Names *, const char *name);
 const char *names_unique(Names *, const char *name); /* the name, or name_2, ...; marks it as taken */
 
 const char *name_letters(Arena *, const char *name); /* "stage1.conv1" -> "stage1_conv1" */
 bool name_of_c(const char *name);       /* a keyword of C or C++, or a name from the included headers */
-bool name_of_runtime(const char *name); /* prefixes of the names in the shared header */
+bool name_of_runtime(const char *name); /* whether a name has a prefix of the names in the shared header */
 const char *name_upper(Arena *, const char *name);
 #endif

@@ -12,7 +12,8 @@ static const char *name_of_net(Layout *layout, const char *name) {
 static const char *own_macro(Layout *layout, const char *name) {
   const char *macro = arena_printf(layout->arena, "%s_%s", layout->upper, name);
   names_reserve(&layout->macros, macro);
-  names_reserve(&layout->names, name); /* the net's own name may be in capitals */
+  names_reserve(&layout->names, name); /* also reserved for functions: if the net's own name is in capitals,
+                                          functions and macros have the same prefix */
   return macro;
 }
 
@@ -39,7 +40,8 @@ static bool begins(const char *name, const char *net) {
   return strncmp(name, net, strlen(net)) == 0 && name[strlen(net)] == '_';
 }
 
-/* A parameter that looks like a function or a macro of the net, or of the runtime, would hide it. */
+/* A name for a port. A parameter with the name of a function or a macro of the net, or of the runtime, would
+ * hide it. */
 static const char *unique_port_name(const Layout *layout, const char *given) {
   const bool hides =
       begins(given, layout->options.prefix) || begins(given, layout->upper) || name_of_runtime(given);

@@ -5,7 +5,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "lir/lir.h"
 
-/* Aliases in one concat are interleaved by pixel: they share bytes only if they share channels. */
+/* The pixels of aliases in one concat are interleaved. Such aliases share bytes only if they share channels.
+ */
 bool program_meet(const Place *a, const Place *b) {
   if (a->space != b->space || a->index != b->index) return false;
   if (a->offset + a->bytes <= b->offset || b->offset + b->bytes <= a->offset) return false;
@@ -21,15 +22,15 @@ typedef struct Open { /* a place accessed since the last barrier */
 } Open;
 typedef VEC(Open) Opens;
 
-/* Whether several calls access the data: values and scratch. */
+/* Whether several calls may access the bytes of the argument, as is the case for values and scratch. */
 static bool contended(const Operand *argument) {
   const SpaceKind space = argument->place.space;
   return argument->used &&
          (space == SPACE_ARENA || space == SPACE_OUTPUT || space == SPACE_ALL || space == SPACE_STATE);
 }
 
-/* The bytes of all images with batched calls, which access all of them, and whose threads are at different
- * images. */
+/* With batched calls: the bytes of all images, because these calls access all images, and other calls run on
+ * different images in different threads. */
 static Place touched(const Program *p, const Operand *argument) {
   Place place = argument->place;
   if (p->batching.how != WHOLE_BATCH || !place.stride) return place;

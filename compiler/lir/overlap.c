@@ -5,8 +5,8 @@
  * The C of such a call cannot use restrict, and its loops cannot be parallel, so this is only done if memory
  * is limited: on microcontrollers, with --ram and with -Os.
  *
- * Requires: the nests of all calls. Preserves: them; sets plan->overlaps, and marks buffers that have
- * addresses. */
+ * Requires: the nests of all calls. Preserves: the nests; sets plan->overlaps and, after addresses are
+ * assigned, Buf.overlaps. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdlib.h>
 #include "base/number.h"
@@ -83,7 +83,7 @@ static bool writes_over(const Version *version, int in) {
          program_meet(&version->argument[in].place, &version->argument[out->id].place);
 }
 
-typedef struct Marked { /* a call, for sorting by its code */
+typedef struct Marked { /* a call, to be sorted by its code */
   const Key *key;
   const Version *version;
   int call;
@@ -104,8 +104,9 @@ static int next_parameter(const Nest *nest, int id) {
 
 /* Calls with identical code get the same marks, so that they still share their functions. */
 static void mark_equal(Arena *arena, const Marked *call, int n) {
-  bool *over =
-      NEW_ARRAY(arena, bool, call->version->lower->b->nbufs + 1); /* by parameter, for one of the calls */
+  bool *over = NEW_ARRAY(arena, bool,
+                         call->version->lower->b->nbufs +
+                             1); /* by parameter: whether it may overlap in one of the calls */
   for (int c = 0; c < n; c++) {
     const Nest *nest = call[c].version->lower->b;
     for (int i = next_parameter(nest, -1), k = 0; i >= 0; i = next_parameter(nest, i), k++)

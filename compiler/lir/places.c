@@ -21,8 +21,8 @@ static bool columns_meet(int64_t a, int64_t wide_a, int64_t b, int64_t wide_b, i
   return between < wide_a || pitch - between < wide_b;
 }
 
-/* Columns share a byte if they do within a pixel; columns of different pitches are treated as whole
- * ranges. */
+/* Columns with equal pitch share a byte if they share one within a pixel. Columns with different pitches are
+ * treated as whole ranges. */
 bool places_meet(const Place *a, const Place *b) {
   if (a->space != b->space || a->index != b->index || end_of(a) <= b->offset || end_of(b) <= a->offset)
     return false;
@@ -61,19 +61,21 @@ static int by_start(const void *a, const void *b) {
 }
 
 bool stretches_cover(Stretch *stretch, int n, int64_t from, int64_t to) {
-  if (n) qsort(stretch, (size_t)n, sizeof *stretch, by_start); /* no elements: no array either */
+  if (n) qsort(stretch, (size_t)n, sizeof *stretch, by_start); /* if n is 0, `stretch` may be NULL */
   for (int i = 0; i < n && from < to; i++)
     if (stretch[i].from <= from && stretch[i].to > from) from = stretch[i].to;
   return from >= to;
 }
 
-/* Bytes from..to of a pixel, possibly wrapping into the next: columns that all pixels have. */
+/* Whether columns, which all pixels have, cover bytes from..to of a pixel. The bytes may continue in the next
+ * pixel. */
 static bool columns_cover(Stretch *column, int n, int64_t pitch, int64_t from, int64_t to) {
   const int64_t start = to - from >= pitch ? 0 : remainder_of(from, pitch);
   return stretches_cover(column, n, start, start + smaller(to - from, pitch));
 }
 
-/* The part of a place within bytes from..to, in which no covering place begins or ends. */
+/* Whether the part of a place within bytes from..to is covered. No covering place begins or ends within these
+ * bytes. */
 static bool covered_between(Arena *arena, const Place *place, int64_t from, int64_t to,
                             const Place *const *by, int n) {
   Stretch *column = NEW_ARRAY(arena, Stretch, 3 * n + 1);
@@ -85,7 +87,8 @@ static bool covered_between(Arena *arena, const Place *place, int64_t from, int6
     if (is_stretch(by[i])) return true;
     if (columns && by[i]->pitch != pitch) continue;
     pitch = by[i]->pitch;
-    for (int64_t round = -1; round <= 1; round++) { /* of the pixel at `from` and its neighbors */
+    for (int64_t round = -1; round <= 1;
+         round++) { /* adds the columns of the pixel at `from` and of its neighbors */
       const int64_t start = remainder_of(by[i]->offset - from, pitch) + round * pitch;
       column[columns++] = (Stretch){start, start + by[i]->width};
     }

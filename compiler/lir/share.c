@@ -3,7 +3,7 @@
  * bytes: their inputs are gathered before. Gradient sums are exchanged in buckets, in the order in which the
  * backward pass completes them, while the next phases run.
  *
- * Requires: phases, places and sums. Preserves: them; sets gathers and buckets. */
+ * Requires: phases, places and sums. Preserves: all of these; sets gathers and buckets. */
 // SPDX-License-Identifier: Apache-2.0
 #include "lir/lir.h"
 
@@ -17,7 +17,7 @@ typedef struct Region {
   int64_t offset, stride;
 } Region;
 
-/* Bytes written since their region was gathered, of which a process has only its own images. */
+/* Bytes that were written after their region was gathered, so a process has only its own images of them. */
 typedef struct Stale {
   Region region;
   Place place;
@@ -69,8 +69,8 @@ static bool is_gathered(const Program *p, const Region *region) {
   return false;
 }
 
-/* Whether a process lacks other images of the place. The caller's arrays are stale until they are gathered.
- */
+/* Whether a process lacks the images of other processes for this place. The caller's arrays are stale until
+ * they are gathered. */
 static bool is_stale(const Sharing *s, const Region *region, const Place *place) {
   if (region->space != SPACE_ALL) return !is_gathered(s->program, region);
   for (int i = 0; i < s->stale.n; i++)
@@ -79,8 +79,8 @@ static bool is_stale(const Sharing *s, const Region *region, const Place *place)
   return false;
 }
 
-/* Marks as up to date: the place, or the whole region if it is NULL. Values of other regions that overlap
- * this one are dead. */
+/* Removes the stale bytes of a place, or of the whole region if `place` is NULL. Also removes those of
+ * regions that overlap this one, because their values are dead. */
 static void refresh(Sharing *s, const Region *region, const Place *place) {
   int kept = 0;
   for (int i = 0; i < s->stale.n; i++) {
@@ -113,7 +113,7 @@ static void gather_inputs(Sharing *s, int phase, const Version *version) {
   }
 }
 
-/* Marks values that are written image by image as stale. */
+/* Marks values as stale if they are written image by image. */
 static void see_outputs(Sharing *s, bool once, const Version *version) {
   const Nest *nest = version->lower->b;
   for (int i = 0; i < nest->nbufs; i++) {

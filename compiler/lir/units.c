@@ -3,9 +3,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "lir/layout.h"
 
-/* Limits in key numbers of code, each of which is about three bytes of C. */
+/* Limits. FEW and UNIT count numbers in the keys of functions; one number stands for about three bytes of C.
+ */
 enum {
-  FEW = 22000,  /* size that is compiled before a second compiler starts */
+  FEW = 22000,  /* code size that one compiler compiles faster than two compilers */
   UNIT = 22000, /* size of a unit; the common beginning of each unit is about a tenth of it */
   MOST = 64     /* number of units, each of which is an open file */
 };

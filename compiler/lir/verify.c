@@ -9,7 +9,7 @@
 #include "base/number.h"
 #include "lir/places.h"
 
-/* The images whose bytes have a value: the current one, those of the process, or all. */
+/* The images whose bytes have a value: the current image, the images of the process, or all images. */
 typedef enum Reach { REACH_IMAGE, REACH_PROCESS, REACH_ALL } Reach;
 
 /* Bytes that have a value; base: the start of the containing value, `home`. */
@@ -56,7 +56,7 @@ static int64_t room_of(const Program *p, const Place *place) {
   }
 }
 
-static int64_t size_of(const Buf *buf) { /* of an element */
+static int64_t size_of(const Buf *buf) { /* bytes of an element */
   static const int64_t size[] = {[F32] = 4, [I32] = 4, [U8] = 1, [I8] = 1, [I16] = 2, [I64] = 8, [BF16] = 2};
   return size[buf->type.elem];
 }
@@ -74,11 +74,14 @@ static bool lasts(SpaceKind space) {
          space == SPACE_STATE;
 }
 
-static bool meet_in_any(const Verifier *v, const Place *a, const Place *b) { /* of any two images */
+static bool meet_in_any(const Verifier *v, const Place *a,
+                        const Place *b) { /* whether places of any two images intersect */
   return places_meet_in_any(a, b, v->program->batching.images);
 }
 
-static void forget_meeting(Verifier *v, const Place *place) { /* of all images */
+static void
+forget_meeting(Verifier *v,
+               const Place *place) { /* forgets pieces that intersect the place, for any two images */
   int n = 0;
   for (int i = 0; i < v->pieces.n; i++)
     if (!meet_in_any(v, &v->pieces.data[i].place, place)) v->pieces.data[n++] = v->pieces.data[i];
@@ -133,7 +136,8 @@ static bool check_room(Verifier *v, const Operand *operand, const Buf *buf, bool
     return true;
   if (place->space == SPACE_NONE) return fail(v, "has no place", buf->name);
   const bool gathers = operand->binding->kind == BIND_INPUT && v->program->batching.how == INTERLEAVED;
-  const bool all = place->stride && (once ? buf->rank == 4 : gathers); /* gathers: the images of a vector */
+  const bool all =
+      place->stride && (once ? buf->rank == 4 : gathers); /* gathers: a call reads the images of all lanes */
   const int64_t bytes = all ? place->bytes + place->stride * (buf->dim[0] - 1) : place->bytes,
                 most =
                     place->space == SPACE_KEPT ? place->bytes : place->bytes + place->stride * (images - 1);
@@ -159,7 +163,7 @@ static bool may_overwrite(const Verifier *v, const Version *version, const Buf *
          nest_overlap(version->lower->b, in, out, &most, &step) && behind <= most && behind % step == 0;
 }
 
-/* No other buffer of the call overlaps its result. */
+/* Checks that no other buffer of the call overlaps the call's result. */
 static bool check_apart(Verifier *v, const Version *version, bool once) {
   const Nest *nest = version->lower->b;
   for (int i = 0; i < nest->nbufs; i++) {
@@ -189,7 +193,7 @@ static bool check_read(Verifier *v, const Operand *operand, const Buf *buf, cons
               buf->name);
 }
 
-/* Each process has its own images of the caller's arrays. */
+/* Checks an operand in the caller's arrays, of which each process has only its own images. */
 static bool check_passed(Verifier *v, int phase, const Operand *operand, const Buf *buf) {
   const Program *p = v->program;
   const Place *place = &operand->place;
@@ -204,7 +208,7 @@ static bool check_passed(Verifier *v, int phase, const Operand *operand, const B
   return fail(v, "is passed for all images, some of which are in other processes", buf->name);
 }
 
-/* Weights and gradients have the offsets of the weights struct. */
+/* Checks that weights and gradients have the offsets of the weights struct. */
 static bool check_weight(Verifier *v, const Operand *operand, const Buf *buf) {
   const Binding *binding = operand->binding;
   const Place *place = &operand->place;
@@ -284,8 +288,8 @@ static const char *written_in_turn(const Verifier *v, int call, const Node *node
   return NULL;
 }
 
-/* Images may run concurrently: a write to ALL must not change a value that another image still reads, or that
- * is copied to the caller later. */
+/* Images may run concurrently, so a write to ALL must not change a value that another image still reads or
+ * that is copied to the caller later. */
 static bool check_turns(Verifier *v, const Phase *phase) {
   const Program *p = v->program;
   const int end = phase->first + phase->n;
@@ -308,14 +312,15 @@ static bool check_turns(Verifier *v, const Phase *phase) {
   return true;
 }
 
-/* At the end of a phase, its results exist for all images of the process. */
+/* At the end of a phase, records that its results exist for all images of the process. */
 static void images_through(Verifier *v) {
   const Reach reach = v->program->processes ? REACH_PROCESS : REACH_ALL;
   for (int i = 0; i < v->pieces.n; i++)
     if (v->pieces.data[i].reach < reach) v->pieces.data[i].reach = reach;
 }
 
-/* Processes receive each other's images of whole values, with all aliases in them. */
+/* Replays the gathers: processes receive each other's images of whole values, including all aliases in these
+ * values. */
 static void gather_calls(Verifier *v, int before) {
   const Program *p = v->program;
   for (int i = 0; i < p->gathers.n; i++) {
@@ -357,7 +362,7 @@ static bool replay(Verifier *v) {
   return next == p->calls.n ? true : fail(v, "calls belong to no phase", "");
 }
 
-/* The required results: outputs, losses. */
+/* Checks that the required results, outputs and losses, exist. */
 static bool check_end(Verifier *v) {
   const Program *p = v->program;
   v->call = p->calls.n;
@@ -374,7 +379,7 @@ static bool check_end(Verifier *v) {
 }
 
 /* ---- states ---- */
-/* Where the state is read, and where its update must be stored at the end. */
+/* The place where a state is read, and where its update must be stored at the end. */
 static Place state_place(const Node *state) {
   const int64_t bytes = state_bytes(state);
   const Home home = home_own(state);
@@ -382,7 +387,7 @@ static Place state_place(const Node *state) {
   return (Place){SPACE_STATE, state->port->index, 0, bytes, bytes, pixel, pixel};
 }
 
-/* reset writes each byte once, in whole elements, with the net's numbers. */
+/* Checks that reset writes each byte once, in whole elements, with the net's numbers. */
 static bool check_initial(Verifier *v) {
   const Program *p = v->program;
   int at = 0;
@@ -405,7 +410,7 @@ static bool check_initial(Verifier *v) {
   return at == p->initial.n || fail(v, "an initial value is of no state", "");
 }
 
-/* Before a call each state has its value, for every image. */
+/* At the start of a call of the net, each state has its value for every image. */
 static void begin_states(Verifier *v) {
   v->pieces.n = 0;
   for (int k = 0; k < graph_states(v->program->graph); k++) {
@@ -415,7 +420,7 @@ static void begin_states(Verifier *v) {
   }
 }
 
-/* After a call each state holds its update. */
+/* Checks that each state holds its update after a call of the net. */
 static bool check_updates(Verifier *v) {
   const Program *p = v->program;
   v->call = p->calls.n;
@@ -429,7 +434,7 @@ static bool check_updates(Verifier *v) {
   return true;
 }
 
-/* Two calls: the second one reads the state left by the first. */
+/* Replays two calls of the net, because the second call reads the state that the first one has left. */
 static bool replay_calls(Verifier *v) {
   const int calls = graph_states(v->program->graph) ? 2 : 1;
   if (v->program->kind != PROGRAM_INFERENCE) return replay(v) && check_end(v);
@@ -457,8 +462,8 @@ static const char *conflict(const Verifier *v, const Version *a, const Version *
   return NULL;
 }
 
-/* Calls without a barrier between them may run concurrently on several threads, unless one thread runs
- * both. */
+/* Checks the barriers: calls without a barrier between them may run concurrently on several threads, unless
+ * one thread runs both. */
 static bool check_team(Verifier *v) {
   const Program *p = v->program;
   const bool whole = p->batching.how == WHOLE_BATCH;
@@ -484,12 +489,13 @@ static bool check_team(Verifier *v) {
 }
 
 /* ---- gradients ---- */
-static const Place *gradient_of(const Version *version, int buffer) { /* NULL: not a gradient */
+static const Place *gradient_of(const Version *version,
+                                int buffer) { /* the gradient's place; NULL: the buffer is not a gradient */
   const Operand *operand = &version->argument[buffer];
   return operand->used && operand->place.space == SPACE_GRADIENT ? &operand->place : NULL;
 }
 
-/* No other call accesses a gradient that a batched call stores. */
+/* Checks that no other call accesses a gradient that a batched call stores. */
 static bool is_sole_writer(const Verifier *v, const KernelCall *call, const Place *stored) {
   const Program *p = v->program;
   int touched = 0;
@@ -501,7 +507,7 @@ static bool is_sole_writer(const Verifier *v, const KernelCall *call, const Plac
   return call->how == CALL_ONCE && touched == 1;
 }
 
-/* Gradients that are added to were cleared; every other one is stored. */
+/* Checks that gradients to which calls add were cleared, and that every other gradient is stored. */
 static bool check_gradients(Verifier *v) {
   const Program *p = v->program;
   Stretches all = {0}, zeros = {0};
@@ -548,7 +554,8 @@ static bool check_sums(Verifier *v) {
 }
 
 /* ---- several processes ---- */
-/* Each gradient that shards add to is in one bucket, and nothing is added after its exchange. */
+/* Checks that each gradient to which shards add is in one bucket, and that nothing is added to it after its
+ * exchange. */
 static bool check_buckets(Verifier *v) {
   const Program *p = v->program;
   for (int i = 0; i < p->phases.n; i++)
