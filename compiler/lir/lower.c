@@ -58,8 +58,8 @@ static int64_t work_of(const Graph *graph) { /* multiply-adds and elements */
   return work;
 }
 
-static bool wants_team(const Lowering *l) { /* Whether a team should compute each image. With a batch the
-                                               threads compute different images instead. */
+static bool wants_team(const Lowering *l) { /* Whether a team computes each call. With a batch this is usually
+                                               false, because the threads compute different images instead. */
   const Program *p = l->program;
   const ProgramOptions *o = l->options;
   return p->kind == PROGRAM_INFERENCE && o->openmp &&

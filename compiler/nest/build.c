@@ -52,7 +52,7 @@ static void check_scope(Nest *nest, int scope, const char *name) {
   nest_misuse(nest, nest_text(nest, "%s is used outside its block", name));
 }
 
-static Ix *nest_room(Nest *nest) { /* vectors of 128 bytes are aligned to 128 */
+static Ix *nest_room(Nest *nest) { /* aligned to 128 bytes, the size of the vector */
   unsigned char *room = arena_alloc(nest->arena, 2 * sizeof(Ix));
   return (Ix *)(void *)(room + (sizeof(Ix) - (uintptr_t)room % sizeof(Ix)) % sizeof(Ix));
 }
@@ -100,7 +100,7 @@ bool nest_repeat_lead(Nest *nest, int64_t rows) {
 
 const Ix *nest_row(const Nest *nest) { return nest->lead_at[nest->nleads - 1]; }
 
-/* The current row, modulo the number of rows of a buffer. */
+/* The index of the current row in a buffer: the row modulo the buffer's number of rows. */
 static Index lead_index(Nest *nest, const Buf *buf) {
   for (int i = 0; i < nest->nleads; i++)
     if (nest->lead[i] == buf->dim[0]) return nest_index(nest, nest->lead_at[i]);
@@ -119,7 +119,7 @@ static void begin_row(Nest *nest) {
     const Ix rounds = none + nest->lead[i] / (i ? nest->lead[i - 1] : 1);
     loop[i] = nest_loop(nest, i == nest->nleads - 1 ? "n" : nest_text(nest, "n%d", i), nest->lead_kind, 1,
                         &none, 1, &rounds);
-    nest_enter(nest); /* stays open around the whole function */
+    nest_enter(nest); /* this loop stays open around the whole function */
   }
   for (int i = 0; i < nest->nleads; i++) {
     Ix *row = nest_room(nest);
@@ -182,7 +182,8 @@ Index nest_index(Nest *nest, const Ix *ix) {
   return index;
 }
 
-static bool passes_flag(const Nest *nest, const Index *arg) { /* 0, 1, or one of the caller's flags */
+static bool passes_flag(const Nest *nest,
+                        const Index *arg) { /* whether the argument is 0, 1, or one of the caller's flags */
   int slot = 0;
   if (index_constant(arg)) return arg->c == 0 || arg->c == 1;
   for (int s = 1; s < SLOTS; s++)
@@ -191,7 +192,7 @@ static bool passes_flag(const Nest *nest, const Index *arg) { /* 0, 1, or one of
 }
 
 void nest_call_list(Nest *nest, NestFn *fn, int n, const Ix *args) {
-  const int row = nest->nleads; /* the leading arguments, which callers omit */
+  const int row = nest->nleads; /* row: the number of leading arguments, which callers omit */
   if (fn == nest->fn) nest_misuse(nest, "a function calls itself");
   if (n + row != fn->nparams) nest_misuse(nest, "call with the wrong number of arguments");
   NestStmt *stmt = new_statement(nest, CALL);
@@ -232,7 +233,7 @@ static void check_buffer(Nest *nest, const Buf *buf) {
   for (int d = 0; d < buf->rank; d++) {
     if (buf->dim[d] < 1 || buf->dim[d] > INT32_MAX)
       nest_misuse(nest, nest_text(nest, "%s: dimension %d is %lld", buf->name, d, (long long)buf->dim[d]));
-    n *= buf->dim[d]; /* both below 2^31 */
+    n *= buf->dim[d]; /* no overflow, because both factors are below 2^31 */
     if (n > INT32_MAX) nest_misuse(nest, nest_text(nest, "%s has 2^31 elements or more", buf->name));
   }
   if (buf->place == STACK && n > STACK_ELEMENTS)
@@ -339,7 +340,7 @@ const Ix *nest_loop(Nest *nest, const char *name, LoopKind kind, int nlo, const 
 const Ix *nest_chosen(Nest *nest, const char *name, Val value, const Ix *lo, const Ix *hi) {
   if (value->type.lanes != 1 || (value->type.elem != F32 && value->type.elem != I32))
     nest_misuse(nest, "a data-dependent index must be a scalar float or I32");
-  value = val_settle(nest, value); /* computed before the block, and evaluated once */
+  value = val_settle(nest, value); /* the value is computed once, before the block */
   const Ix *ix = nest_loop(nest, name, CHOSEN, 1, lo, 1, hi);
   nest->open[nest->depth].stmt->u.loop.chosen = value;
   return ix;
@@ -360,13 +361,13 @@ int nest_else(Nest *nest) {
 }
 
 bool nest_enter(Nest *nest) {
-  if (nest->open[nest->depth].stmt) { /* first call: enter the block */
+  if (nest->open[nest->depth].stmt) { /* the first call enters the block */
     nest->open[nest->depth].stmt = NULL;
     return true;
   }
   if (nest->depth == nest->ground) nest_misuse(nest, "a block was left by break or return");
   const NestStmt *closed = nest->open[--nest->depth].last;
-  if (closed->kind == LOOP) nest->nslots = closed->u.loop.slot - 1; /* its slot is free now */
+  if (closed->kind == LOOP) nest->nslots = closed->u.loop.slot - 1; /* the loop's slot is free now */
   return false;
 }
 

@@ -1,5 +1,6 @@
-/* build.h: Builder interface of nests, for schedules. C variables are staged: a C `if` or `for` in the
- * schedule runs in the compiler, a NEST_FOR, NEST_UNROLL or NEST_IF in the generated code. */
+/* build.h: Builder interface of nests, for schedules. There are two stages: a C `if` or `for` in the schedule
+ * runs in the compiler; NEST_FOR, NEST_UNROLL and NEST_IF create loops and conditions of the generated code.
+ */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_BUILD_H
 #define CNNC_BUILD_H
@@ -15,14 +16,14 @@ NestFn *nest_fn(Nest *, const char *name, bool kernel);
 void nest_lead(Nest *, int64_t rows);
 /* Before any function: threads may share the rows. */
 void nest_lead_parallel(Nest *);
-/* After nest_lead: some buffers have this smaller number of rows, and row i of the nest is their row i
- * modulo it. Each number of rows divides the next larger one. False: it does not, or there are LEADS
- * already. */
+/* After nest_lead: some buffers have only `rows` rows, and row i of the nest is their row i modulo `rows`.
+ * Each number of rows must divide the next larger one. Returns false if it does not, or if there are already
+ * LEADS numbers. */
 bool nest_repeat_lead(Nest *, int64_t rows);
-const Ix *nest_row(const Nest *); /* the row of the leading axis, in this function */
+const Ix *nest_row(const Nest *); /* the current row of the leading axis, for use in this function */
 const Ix *nest_param(Nest *, const char *name, ParamKind);
 const Ix *nest_size(Nest *, const char *name, int64_t lo,
-                    int64_t hi); /* main function only: a run-time parameter, lo <= n <= hi */
+                    int64_t hi); /* only for the main function: a run-time parameter n with lo <= n <= hi */
 void nest_call_list(Nest *, NestFn *, int n, const Ix *args);
 void nest_routine(Nest *, const Routine *, Buf *const *, const double *numbers);
 const Ix *nest_loop(Nest *, const char *name, LoopKind, int nlo, const Ix *lo, int nhi, const Ix *hi);
@@ -35,8 +36,8 @@ void nest_pin(Nest *, Buf *view);
 void nest_prefetch_at(Nest *, Buf *, const Ix *flat);
 void nest_comment(Nest *, const char *);
 Index nest_index(Nest *, const Ix *);
-Val nest_name(Nest *, const char *name, Val settled); /* `let` without val_settle */
-bool val_calls(Val); /* whether it calls a large prelude function, such as exp */
+Val nest_name(Nest *, const char *name, Val settled); /* as nest_let, but without val_settle */
+bool val_calls(Val); /* whether the value calls a large prelude function, such as exp */
 Val val_settle(
     Nest *,
     Val); /* prepares the value of a statement: checks its scope, names subexpressions that are used twice */
@@ -46,10 +47,10 @@ _Noreturn void
 nest_misuse(const Nest *,
             const char *what); /* reports an invalid schedule, which is a compiler bug; exits with status 3 */
 
-/* values; a scalar and a vector give a vector */
+/* values; an operation on a scalar and a vector gives a vector */
 Val num(Nest *, double);
-Val num_i32(Nest *, int32_t), num_i64(Nest *, int64_t);       /* 64-bit: up to 2^53 */
-Val nest_primitive(Nest *, const Primitive *, Val, Val, Val); /* NULL: after the last argument */
+Val num_i32(Nest *, int32_t), num_i64(Nest *, int64_t);       /* num_i64: absolute value at most 2^53 */
+Val nest_primitive(Nest *, const Primitive *, Val, Val, Val); /* unused arguments are NULL */
 Val add(Val, Val), sub(Val, Val), mul(Val, Val), div_(Val, Val), vmin(Val, Val), vmax(Val, Val);
 Val vmax_nan(Val, Val); /* vmin, vmax return the second value if one is NaN; this one returns NaN */
 Val less(Val, Val), less_eq(Val, Val), equal(Val, Val), choose(Val mask, Val yes, Val no);
@@ -58,22 +59,24 @@ Val vpower_minus_three_quarters(Val), vsin(Val), vcos(Val), vfloor(Val);
 Val fma_(Val x, Val y, Val plus);
 Val shuffle(Val, Val, int lanes, const int *lane);
 Val hsum(Val), hmax(Val);
-Val splat(Val, int lanes); /* for a store of one number, if nothing else determines the width */
+Val splat(Val, int lanes); /* broadcasts a number, if nothing else determines the width of a store */
 Val lane_at(Nest *, Val, const Ix *);
 Val convert(Val, Elem);
 Val pick(Nest *, Cond, Val yes, Val no);
-Val position(Nest *, const Ix *);             /* an index as an I32 value */
-Val uniform(Val key0, Val key1, Val counter); /* RANDOM: I32 scalars in, a float in [0, 1) out */
+Val position(Nest *, const Ix *); /* an index as an I32 value */
+Val uniform(Val key0, Val key1,
+            Val counter); /* RANDOM: the arguments are I32 scalars, the result is a float in [0, 1) */
 Val nest_load(Nest *, Ref, int lanes);
-Val nest_load_words(Nest *, Ref, int lanes);   /* four bytes per lane, the lowest first: I32 */
+Val nest_load_words(Nest *, Ref, int lanes);   /* I32 from four bytes per lane, the lowest byte first */
 Val nest_lookup(Nest *, Ref table, Val words); /* each signed byte b of 16 packed words becomes table[b +
                                                   128] */
-Val nest_load_part(Nest *, Ref, int part, int lanes); /* `lanes` wide, `part` of them read, the others 0 */
+Val nest_load_part(Nest *, Ref, int part,
+                   int lanes); /* a vector of `lanes` lanes: the first `part` are loaded, the others are 0 */
 void nest_store(Nest *, Ref, Val);
-void nest_store_part(Nest *, Ref, Val, int part); /* the first `part` lanes of a vector */
-void nest_store_words(Nest *, Ref, Val);          /* I32 as four bytes per lane, the lowest first */
-void nest_accumulate(Nest *, Ref, Val x, Val y);  /* accumulates as many elements in memory as the product
-                                                     has lanes */
+void nest_store_part(Nest *, Ref, Val, int part); /* stores the first `part` lanes of a vector */
+void nest_store_words(Nest *, Ref, Val); /* stores each I32 lane as four bytes, the lowest byte first */
+void nest_accumulate(Nest *, Ref, Val x,
+                     Val y); /* adds x * y to as many elements in memory as the product has lanes */
 Val nest_let(Nest *, const char *name, Val);
 Ref nest_ref(Nest *, Buf *, int rank, const Ix *);
 
@@ -117,7 +120,7 @@ Cond cond_and(Cond, Cond), cond_or(Cond, Cond);
 #define NEST_PARALLEL(b, v, n) NEST_LOOP(b, v, PARALLEL, 1, NEST_IX(0), 1, NEST_IX(n))
 #define NEST_CLIP(b, v, lo, lo2, hi, hi2)                                                                    \
   NEST_LOOP(b, v, SERIAL, 2, NEST_IX(lo, lo2), 2, NEST_IX(hi, hi2)) /* max(lo,lo2) <= v < min(hi,hi2) */
-/* v is the integer part of `value`, clamped to lo <= v < hi: a data-dependent index */
+/* a data-dependent index: v is the integer part of `value`, clamped to lo <= v < hi */
 #define NEST_CHOSEN(b, v, value, lo, hi)                                                                     \
   for (const Ix v __attribute__((unused)) = *nest_chosen(b, #v, value, NEST_IX(lo), NEST_IX(hi));            \
        nest_enter(b);)
@@ -125,7 +128,7 @@ Cond cond_and(Cond, Cond), cond_or(Cond, Cond);
 #define NEST_ELSE(b) for (nest_else(b); nest_enter(b);)
 
 #define nest_at(b, buf, ...) nest_ref(b, buf, NEST_LIST(__VA_ARGS__)) /* buf[..][..] */
-#define nest_get(b, ref) nest_load(b, ref, 0)                         /* one element, or one register */
+#define nest_get(b, ref) nest_load(b, ref, 0)                         /* loads one element, or one register */
 #define nest_index_value(b, e) position(b, NEST_IX(e))
 #define nest_within(b, e, lo, hi) cond_within(b, NEST_IX(e), lo, hi)
 #define nest_at_least(b, e, lo) nest_within(b, e, lo, NO_HI)
@@ -137,7 +140,8 @@ Cond cond_and(Cond, Cond), cond_or(Cond, Cond);
 /* Parameters are declared in the order of these calls; C does not define that order within one initializer.
  */
 #define nest_arg(b, name) (*nest_param(b, name, PLAIN))
-/* If `varied`, each instance has it, even where calls pass constants, so that they share a function. */
+/* If `varied` is true, the parameter never becomes a constant of an instance, even if calls pass constants,
+ * so that these calls share a function. */
 #define nest_varied(b, name, varied) (*nest_param(b, name, (varied) ? VARIED : PLAIN))
 #define nest_flag(b, name) (*nest_param(b, name, FLAG))
 #define nest_size_arg(b, name, lo, hi) (*nest_size(b, name, lo, hi))

@@ -64,7 +64,7 @@ static void put_binary(Dump *d, Val e, const char *sign) {
   text_put(d->out, ")");
 }
 
-static void put_lanes(Dump *d, Val e) { /* operations that permute, convert or broadcast */
+static void put_lanes(Dump *d, Val e) { /* prints operations that permute, convert or broadcast */
   switch (e->op) {
   case SHUFFLE:
     put_arguments(d, "shuffle", e);

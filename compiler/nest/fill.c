@@ -1,9 +1,10 @@
-/* fill.c: Fast interpreter for proved nests that fill one buffer from others: float, many iterations of a
- * loop at a time. Suitable for weights of hundreds of megabytes, where interp.c takes minutes.
+/* fill.c: Fast interpreter for proved nests that fill one buffer from others. It computes in float, and many
+ * iterations of a loop at a time. It is suitable for weights of hundreds of megabytes, for which interp.c
+ * takes minutes.
  *
- * A loop runs in lanes if its iterations share no register and it contains no such loop. Lanes execute the
- * statements in another order than a serial run, which is equivalent if no element is stored twice. Stores
- * are counted to check this: the proof guarantees that each element is stored at least once. */
+ * A loop runs in lanes if its iterations share no register and no loop inside it runs in lanes. Lanes execute
+ * the statements in another order than a serial run, which is equivalent if no element is stored twice.
+ * Stores are counted to check this: the proof guarantees that each element is stored at least once. */
 // SPDX-License-Identifier: Apache-2.0
 #include "base/number.h"
 #include "nest/nest.h"
@@ -24,7 +25,7 @@ typedef struct Fill {
 
 typedef struct Lanes {
   int a, b;
-} Lanes; /* the lanes a .. b-1 */
+} Lanes; /* lanes a to b-1 */
 
 /* ---- supported nests ---- */
 static bool is_register(const Buf *buf) { return buf->place == REGS || buf->place == STACK; }
@@ -87,7 +88,7 @@ static bool declares_buffer(const NestStmt *stmt, const Buf *buf) {
   return false;
 }
 
-/* A register in the loop belongs to one iteration, and its choice does not depend on the iteration. */
+/* Whether a register in the loop belongs to one iteration, and its index does not depend on the iteration. */
 static bool register_fits(const NestStmt *loop, const Ref *ref) {
   if (!is_register(ref->buf)) return true;
   for (int d = 0; d < ref->buf->rank; d++)
@@ -123,7 +124,8 @@ static bool independent(const NestStmt *loop, const NestStmt *stmt) {
   return true;
 }
 
-static bool choose_lanes(Fill *f, const NestStmt *stmt) { /* true if a loop inside it was chosen */
+static bool choose_lanes(Fill *f,
+                         const NestStmt *stmt) { /* returns true if a loop in the statement was chosen */
   bool any = false;
   for (; stmt; stmt = stmt->next) {
     if (stmt->kind != LOOP && stmt->kind != IF) continue;
@@ -163,8 +165,9 @@ static Lanes same_lanes(const Fill *f, const Cond *cond, Lanes all, int at, bool
   return run;
 }
 
-static int64_t lane_place(const Fill *f, const Ref *ref,
-                          int64_t *step) { /* of lane 0; the next lanes are `step` apart */
+static int64_t
+lane_place(const Fill *f, const Ref *ref,
+           int64_t *step) { /* the position for lane 0; the positions of consecutive lanes differ by `step` */
   int64_t flat = 0;
   *step = 0;
   for (int d = 0; d < ref->buf->rank; d++) {
@@ -194,7 +197,8 @@ static void eval_pick(const Fill *f, Val e, Lanes at, float *r) {
   }
 }
 
-/* Contracting compilers fuse x*y - z and z - x*y, as interp.c does. */
+/* Computes x*y - z and z - x*y with one rounding, as interp.c does and as compilers do that contract
+ * expressions. */
 static bool eval_difference(const Fill *f, Val e, Lanes at, float *r) {
   const bool left = e->a[0]->op == MUL;
   if (left == (e->a[1]->op == MUL)) return false;

@@ -21,9 +21,9 @@ static void put_size(Text *out, int64_t size, const char *number) {
 }
 
 void index_put_with(Text *out, const Index *index, const char *const name[SLOTS],
-                    const char *const number[SLOTS]) { /* positive terms first */
+                    const char *const number[SLOTS]) { /* prints positive terms first */
   Index ix = *index;
-  bool any = false, lead = ix.c > 0; /* 57 - y rather than -y + 57 */
+  bool any = false, lead = ix.c > 0; /* lead: prints 57 - y instead of -y + 57 */
   for (int s = 1; s < SLOTS; s++) lead = lead && ix.k[s] <= 0;
   if (lead) {
     put_size(out, ix.c, number[0]);

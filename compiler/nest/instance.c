@@ -1,5 +1,5 @@
-/* instance.c: C functions of a nest: one for each set of constants that a function is called with, and the
- * names that each uses. */
+/* instance.c: C functions of a nest: one for each set of constants with which a function of the nest is
+ * called, and the names that each C function uses. */
 // SPDX-License-Identifier: Apache-2.0
 #include "nest/instance.h"
 #include <string.h>
@@ -51,7 +51,9 @@ typedef struct Reader {
   Used *used;
 } Reader;
 
-static void read_value(const Reader *r, Val e) { /* before dead names are known: may include too many */
+static void
+read_value(const Reader *r,
+           Val e) { /* runs before dead names are known, so it may mark too many buffers as read */
   if (e->op == LOAD) r->used->read[(e->ref->buf->of ? e->ref->buf->of : e->ref->buf)->id] = true;
   int verdict = e->op == PICK ? known_pick(r->known, e) : -1;
   for (int i = 0; i < 3 && e->a[i]; i++)
@@ -106,14 +108,16 @@ static void use_value(const Reader *r, Val e) {
 
 bool used_dead(const Used *used, const NestStmt *stmt) {
   if (stmt->kind == DECLARE) return !used->buf[stmt->u.declare.buf->id];
-  if (stmt->kind == PIN) return !used->buf[stmt->u.pin.view->id]; /* a position from which nothing is read */
+  if (stmt->kind == PIN)
+    return !used->buf[stmt->u.pin.view->id]; /* pins a position from which nothing is read */
   if (stmt->kind != STORE) return false;
   const Buf *buf = stmt->u.store.ref.buf;
   const Buf *of = buf->of ? buf->of : buf;
   return stmt->u.store.declare ? !used->buf[buf->id] : of->place >= STACK && !used->read[of->id];
 }
 
-/* True if the body prints a statement; used_by has visited it. Empty loops and branches are not printed. */
+/* Whether a statement of the body is printed. used_by must have visited the body. Empty loops and branches
+ * are not printed. */
 static bool anything(const Reader *r, const NestStmt *stmt) {
   for (; stmt; stmt = stmt->next) {
     if (used_dead(r->used, stmt)) continue;
@@ -173,7 +177,7 @@ static void use_statement(const Reader *r, const NestStmt *stmt) {
   case ROUTINE:
     for (int i = 0; i < stmt->u.routine.of->nbufs; i++) use_buf(r, stmt->u.routine.buf[i]);
     break;
-  case PIN: break; /* no use by itself */
+  case PIN: break; /* a pin alone is not a use */
   case PREFETCH:
     use_buf(r, stmt->u.prefetch.buf);
     use_index(r, &stmt->u.prefetch.flat);
@@ -217,7 +221,7 @@ static Instance *add_instance(Instances *plan, const NestFn *fn, const Known *kn
   Instance *instance = NEW(plan->arena, Instance);
   *instance = (Instance){.fn = fn, .known = *known, .body = body, .inlined = !fn->kernel};
   instance->used = body ? body->used : used_new(plan);
-  if (!body) used_by(plan, fn->body, known, &instance->used); /* adds its callees first */
+  if (!body) used_by(plan, fn->body, known, &instance->used); /* adds the functions that it calls first */
   instance->id = plan->instances.n;
   vec_push(plan->arena, plan->instances, instance);
   return instance;
@@ -289,7 +293,7 @@ bool nest_uses(const Nest *nest, int buf_id) {
 }
 
 /* ---- names of the functions ---- */
-/* Appends a number if one of the first n, or the main function, has that name. */
+/* Appends a number if one of the first n instances, or the main function, already has that name. */
 static const char *unique_name(const Instances *plan, int n, const char *main, const char *name) {
   int same = 0;
   for (bool taken = true; taken; same++) {
@@ -301,8 +305,9 @@ static const char *unique_name(const Instances *plan, int n, const char *main, c
   return name;
 }
 
-static const char *instance_name(Arena *arena, const Instance *instance, bool shared,
-                                 const char *main) { /* conv_tile8_left_first */
+static const char *
+instance_name(Arena *arena, const Instance *instance, bool shared,
+              const char *main) { /* the name of an instance with its flags, such as conv_tile8_left_first */
   const NestFn *fn = instance->fn;
   const char *name = arena_printf(arena, "%s_%s%s", main, fn->name, shared ? "_body" : "");
   for (int i = 0; i < fn->nparams; i++)

@@ -10,35 +10,39 @@ typedef struct Known {
   int64_t value[SLOTS];
 } Known;
 Index known_fold(const Known *, const Index *);
-int known_decide_all(const Known *, const All *);  /* 1 always, 0 never, -1 open */
-int known_branch(const Known *, const NestStmt *); /* result of an IF, including that of the proof */
+int known_decide_all(const Known *, const All *); /* 1: always true, 0: never true, -1: not known */
+int known_branch(const Known *,
+                 const NestStmt *); /* the result of an IF; uses the results of the proof, too */
 int known_pick(const Known *, Val);
 
-/* Names that a body uses, without dead branches and unused names. */
+/* Names that a body uses. Dead branches and values of unused names do not count. */
 typedef struct Used {
-  bool *buf, *read; /* by buffer id, including the targets of views; read: not only stored to */
+  bool *buf, *read; /* by buffer id; a use of a view is also a use of its buffer; read: the buffer is read,
+                       not only stored to */
   bool slot[SLOTS];
 } Used;
-bool used_dead(const Used *, const NestStmt *); /* a statement that is not printed: an unused name, local
-                                                   or declaration */
+bool used_dead(const Used *, const NestStmt *); /* whether a statement is not printed, because it is an unused
+                                                   name, local or declaration */
 
 /* A C function. A kernel that is called with several sets of constants is one inlined body and a small
  * wrapper for each set. */
 typedef struct Instance {
   const NestFn *fn;
   Known known;
-  const char *name;            /* without the target's suffix */
-  const struct Instance *body; /* of a wrapper: the function it calls; NULL: it has its own body */
+  const char *name; /* without the target's suffix */
+  const struct Instance
+      *body; /* of a wrapper: the function that it calls; NULL: the function has its own body */
   bool inlined;
   Used used;
   int id;   /* its index in `instances` */
-  int code; /* for comparing functions: callees of equal functions have equal codes */
+  int code; /* id of its Code, which identifies a called function in keys */
 } Instance;
 
 typedef struct Instances {
   Arena *arena;
   const Nest *nest;
-  VEC(Instance *) instances; /* callees first; the last one is the nest's main function */
+  VEC(Instance *)
+  instances; /* called functions come before their callers; the last one is the nest's main function */
   VEC(const NestFn *) shared;
   VEC(const NestStmt *) left; /* statements not yet visited by used_by */
 } Instances;
@@ -46,7 +50,7 @@ typedef struct Instances {
 /* The C functions of a finished nest: computed once and stored in it. */
 Instances *instances_of(const Nest *);
 void instances_name(Instances *, const char *name); /* name: of the main function */
-/* Whether a data-dependent index is used by name. */
+/* Whether the body of a loop uses the loop's variable by name. */
 bool used_chosen(Instances *, const NestStmt *, const Known *, const Used *);
 /* Whether the printed main function has this parameter: unused ones are dropped. The nest must be final. */
 bool nest_uses(const Nest *, int buf_id);

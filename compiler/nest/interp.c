@@ -10,9 +10,11 @@
 #include "base/random.h"
 #include "nest/team.h"
 
-enum { SEVERAL = -1 }; /* for `reader`: more than one iteration of the parallel loop */
+enum {
+  SEVERAL = -1
+}; /* a value of Touch.reader: more than one iteration of the parallel loop has read the element */
 
-/* Last access to an element in the current parallel loop: the serial number of the iteration. */
+/* Last accesses to an element in the current parallel loop: serial numbers of the iterations. */
 typedef struct Touch {
   int64_t writer, reader;
 } Touch;
@@ -27,17 +29,18 @@ typedef struct Sum {
   const Term *term, *end;
 } Sum;
 typedef struct Spot { /* the element of a reference, in the array underlying its view */
-  double *at;         /* in registers and on the stack at constant indices; NULL: computed on each access */
+  double *at; /* the address, for constant indices in registers and on the stack; NULL: it is computed on each
+                 access */
   const Buf *buf;
   Sum dim[];
 } Spot;
 typedef struct Test { /* lo <= e < hi */
   Sum e;
   int64_t lo, hi;
-  bool ends; /* the last test of an alternative */
-  bool none; /* no test: there are no more alternatives */
+  bool ends; /* this is the last test of an alternative */
+  bool none; /* this is not a test, but the end of the alternatives */
 } Test;
-typedef struct Code { /* compact: the nodes of large kernels exceed the caches */
+typedef struct Code { /* a compact form of a value, because the nodes of large kernels exceed the caches */
   ValOp op;
   Elem elem;
   int lanes, part;
@@ -51,12 +54,12 @@ typedef struct Code { /* compact: the nodes of large kernels exceed the caches *
 } Code;
 typedef struct Step {
   NestStmtKind kind;
-  int lanes; /* STORE: lanes stored; bytes for packed words */
+  int lanes; /* STORE: number of lanes to store, or of bytes for packed words */
   const struct Step *next;
   const Code *val;  /* STORE, CHOSEN */
   const Spot *spot; /* STORE */
   const NestStmt *stmt;
-  const struct Step *body, *otherwise; /* body: for a CALL, the function's */
+  const struct Step *body, *otherwise; /* body: for a CALL, the body of the called function */
   const Test *cond;                    /* IF */
   const Sum *lo, *hi, *arg;            /* LOOP; CALL */
 } Step;
@@ -68,12 +71,14 @@ typedef struct Body {
 typedef struct Interp {
   Run *run;
   Arena *arena;
-  bool joined;                /* inside parallel loops whose iterations are one range */
-  int64_t serial, first, now; /* iterations of outermost parallel loops: counter; the first of this loop;
-                                 the current one (0: none) */
-  double **mem;               /* by buffer id, including locals */
+  bool joined; /* the current statement is inside parallel loops whose iterations are one range */
+  int64_t serial, first,
+      now; /* serial numbers of iterations of outermost parallel loops. serial: the last number given; first:
+              the first iteration of this loop; now: the current iteration (0: none) */
+  double **mem; /* by buffer id, including locals */
   Touch **touch;
-  bool **over;      /* by element of a buffer that may be overwritten: was it? */
+  bool **over;      /* by buffer id, then element, of buffers that may be overwritten: whether the element was
+                       overwritten */
   VEC(Body) bodies; /* bodies of the called functions */
 } Interp;
 
@@ -107,7 +112,7 @@ static int64_t elements(const Buf *buf) {
 }
 
 /* ---- preparation of a nest for execution ---- */
-static Sum index_sum(Arena *arena, const Index *a, const Index *b) { /* b: NULL, or added */
+static Sum index_sum(Arena *arena, const Index *a, const Index *b) { /* a + b; b may be NULL */
   int64_t k[SLOTS];
   int n = 0;
   for (int s = 1; s < SLOTS; s++) {
@@ -147,7 +152,7 @@ static const Test *tests_of(Arena *arena, const Cond *cond) {
   for (int i = 0; i < cond->n; i++) n += cond->any[i].n ? cond->any[i].n : 1;
   Test *test = NEW_ARRAY(arena, Test, n + 1), *at = test;
   for (int i = 0; i < cond->n; i++) {
-    if (!cond->any[i].n) *at++ = (Test){.lo = 0, .hi = 1}; /* always true without a range */
+    if (!cond->any[i].n) *at++ = (Test){.lo = 0, .hi = 1}; /* an alternative without ranges is always true */
     for (int j = 0; j < cond->any[i].n; j++) {
       const Range *range = &cond->any[i].range[j];
       *at++ = (Test){.e = index_sum(arena, &range->e, NULL), .lo = range->lo, .hi = range->hi};
@@ -350,7 +355,7 @@ static void apply(Interp *in, const Code *code, double (*const a)[LANES], double
 }
 
 static void fold_halves(Interp *in, const Code *code,
-                        double *a) { /* the summation order of the prelude's horizontal sums */
+                        double *a) { /* sums in the same order as the prelude's horizontal sums */
   for (int n = code->a[0]->lanes / 2; n >= 1; n /= 2)
     for (int l = 0; l < n; l++)
       a[l] = code->op == HSUM ? rounded_to(in, F32, a[l] + a[l + n]) : a[l] > a[l + n] ? a[l] : a[l + n];
@@ -359,7 +364,7 @@ static void fold_halves(Interp *in, const Code *code,
 static void interp_eval(Interp *, const int64_t *, const Code *, double *);
 
 static void eval_operand(Interp *in, const int64_t *env, const Code *code, int lanes,
-                         double *r) { /* broadcast if it is a scalar */
+                         double *r) { /* broadcasts a scalar */
   interp_eval(in, env, code, r);
   for (int l = code->lanes; l < lanes; l++) r[l] = r[0];
 }
@@ -372,7 +377,7 @@ static double word_at(const double *byte) {
 
 static int byte_of(double word, int i) { return (int8_t)((uint32_t)(int32_t)word >> 8 * i & 255); }
 
-/* Table lookup by the bytes of each lane. */
+/* Looks up the bytes of each lane in a table. */
 static void eval_lookup(Interp *in, const int64_t *env, const Code *code, double *r) {
   double words[LANES];
   eval_operand(in, env, code->a[0], code->lanes, words);
@@ -400,8 +405,9 @@ static void interp_eval_load(Interp *in, const int64_t *env, const Code *code, d
   }
 }
 
-static bool interp_eval_difference(Interp *in, const int64_t *env, const Code *code,
-                                   double *r) { /* contracting compilers fuse x*y - z and z - x*y */
+static bool interp_eval_difference(
+    Interp *in, const int64_t *env, const Code *code,
+    double *r) { /* one rounding for x*y - z and z - x*y, as in compilers that contract expressions */
   const bool left = code->a[0]->op == MUL;
   if (code->elem != F32 || left == (code->a[1]->op == MUL)) return false;
   const Code *product = code->a[left ? 0 : 1];
@@ -469,7 +475,8 @@ static void interp_eval(Interp *in, const int64_t *env, const Code *code, double
   }
   for (int i = 0; i < 3; i++)
     if (code->a[i]) eval_operand(in, env, code->a[i], code->lanes, a[i]);
-    else if (code->op == PRIMITIVE) memset(a[i], 0, sizeof a[i]); /* its function takes three numbers */
+    else if (code->op == PRIMITIVE)
+      memset(a[i], 0, sizeof a[i]); /* the function of a primitive always takes three numbers */
   apply(in, code, a, r);
 }
 
@@ -497,7 +504,7 @@ static void interp_exec_loop(Interp *in, int64_t *env, const Step *step) {
   }
   const bool parallel = stmt->u.loop.kind == PARALLEL && !in->now, joined = in->joined;
   const bool counts =
-      parallel && !team_inner_loop(stmt); /* otherwise the iterations of the inner loop count */
+      parallel && !team_inner_loop(stmt); /* in joined loops only iterations of the innermost loop count */
   if (parallel && !joined) in->first = in->serial + 1;
   in->joined = joined || (parallel && !counts);
   for (int64_t v = lo; v < hi && !in->run->error[0]; v++) {
@@ -525,7 +532,7 @@ static void interp_exec_store(Interp *in, const int64_t *env, const Step *step) 
 }
 
 static void fill_from(double *at, const Buf *buf,
-                      int d) { /* a part of an array: elements around it belong to others */
+                      int d) { /* fills a part of an array; the elements around it belong to other buffers */
   const int64_t lanes = buf->place == REGS ? buf->type.lanes : 1, step = buf_room(buf, d + 1) * lanes;
   for (int64_t i = 0; i < (d < buf->rank ? buf->dim[d] : lanes); i++)
     if (d < buf->rank) fill_from(at + i * step, buf, d + 1);

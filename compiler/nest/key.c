@@ -11,12 +11,13 @@ typedef struct Writer {
   Key *key;
   Instances *plan;
   const Instance *instance;
-  CodeNumbers *numbers;   /* NULL: the key includes all numbers */
-  Stmts list;             /* statements of the open bodies */
-  bool pairs, team;       /* team: threads share PARALLEL loops */
-  bool whole;             /* the key of a nest: callees are identified by their index in it */
-  int *met, n;            /* by buffer id: order of first use, from 1 on */
-  int slot[SLOTS], slots; /* likewise for variables */
+  CodeNumbers *numbers; /* NULL: the key includes all numbers */
+  Stmts list;           /* statements of the bodies that are being added */
+  bool pairs, team;     /* team: threads share PARALLEL loops */
+  bool
+      whole; /* this is the key of a whole nest: called functions are identified by their index in the nest */
+  int *met, n;            /* met: by buffer id, its number in order of first use, from 1 on */
+  int slot[SLOTS], slots; /* slot: the same numbers for variables, by slot */
 } Writer;
 
 static void key_number(Writer *w, int64_t number) { key_add(w->arena, w->key, number); }
@@ -31,8 +32,8 @@ static void add_open(Writer *w, const void *of, int which, int64_t value) {
 }
 
 /* ---- indices ---- */
-/* of: the address of the numbers; NULL: they are in the key. A coefficient of 1 is not printed, and signs
- * are operators. */
+/* `of` is the address of the numbers; NULL: all of them are in the key. Coefficients of 1 and signs are
+ * always in the key, because a 1 is not printed and signs are printed as operators. */
 static void add_terms(Writer *w, const void *of, const Index *ix) {
   CodeNumbers *numbers = w->numbers;
   if (!of) w->numbers = NULL;
@@ -104,7 +105,8 @@ static void add_buf(Writer *w, const Buf *buf) {
   key_shape(w, buf);
 }
 
-/* A constant follows its sign there, and 0 is not printed. */
+/* Adds a reference relative to a view's position. The sign of its constant is printed as an operator, and a
+ * constant 0 is not printed. */
 static void add_in_view(Writer *w, const Ref *ref) {
   const Index sum = code_in_view(&w->instance->known, ref);
   const bool constant = index_constant(&sum);
@@ -158,7 +160,9 @@ static void add_num(Writer *w, Val e, bool open) {
   else key_add_double(w->arena, w->key, e->num);
 }
 
-static void key_product(Writer *w, Val e) { /* times a negative number: printed as a subtraction */
+static void
+key_product(Writer *w,
+            Val e) { /* whether a factor is a negative number, because that is printed as a subtraction */
   for (int i = 0; i < 2; i++) {
     const Val a = e->a[i];
     const bool fixed = a->op == NUM && a->num < 0;
@@ -240,7 +244,7 @@ static void add_store(Writer *w, const NestStmt *stmt) {
   add_ref(w, &stmt->u.store.ref);
 }
 
-/* Two words in one load. */
+/* Adds two statements that load two words with one load. */
 static void add_pair(Writer *w, const NestStmt *const stmt[2]) {
   add_ref(w, code_named_word(stmt[0]));
   for (int i = 0; i < 2; i++) add_buf(w, stmt[i]->u.store.ref.buf);
@@ -320,7 +324,7 @@ static void key_parameters(Writer *w, bool entry) {
   key_number(w, 0);
 }
 
-/* An instance that only passes its constants on. */
+/* Adds an instance that only calls its body with its constants. */
 static void key_constants(Writer *w) {
   const Instance *instance = w->instance;
   key_number(w, w->whole ? instance->body->id : instance->body->code);

@@ -35,8 +35,9 @@
 enum { SLOTS = 15, DIMS = 6, LANES = 16, PARAMS = 11, BOUNDS = 2, LEADS = 4 };
 enum {
   NEST_FAR = 1 << 28
-}; /* buffers with at least this number of elements compute positions in ptrdiff_t */
-typedef int64_t Ix __attribute__((vector_size(128), aligned(16))); /* the alignment of the arena */
+}; /* positions in buffers with at least this number of elements are computed in ptrdiff_t */
+typedef int64_t Ix
+    __attribute__((vector_size(128), aligned(16))); /* 16: the alignment of memory from an arena */
 
 typedef struct Index {
   int64_t c, k[SLOTS];
@@ -50,9 +51,9 @@ typedef struct Type {
 
 typedef enum BufPlace {
   INPUT,   /* parameter, fully written before the call */
-  WEIGHTS, /* the same, packed by the compiler */
+  WEIGHTS, /* an INPUT with weights that the compiler packed */
   OUTPUT,  /* parameter, fully written by the nest */
-  UPDATE,  /* parameter, written before the call and updated by it: a sum over samples */
+  UPDATE,  /* parameter, fully written before the call and updated by it, such as a sum over samples */
   OVER,    /* parameter, input and output in one: fully written before the call and fully written by the
               nest, each element after its last read */
   WORK,    /* parameter, scratch: undefined before and after */
@@ -69,22 +70,23 @@ typedef struct Buf {
   Type type; /* lanes > 1 only in registers */
   int id, rank;
   int64_t dim[DIMS];
-  int64_t room[DIMS]; /* dimensions of the array in memory: dim, or larger where this is a part of it */
-  int64_t apart; /* elements between indices of the first dimension, if they differ from room; otherwise 0 */
+  int64_t room[DIMS]; /* dimensions of the array in memory: equal to dim, or larger if this buffer is a part
+                         of the array */
+  int64_t apart; /* stride of the first dimension in elements, if `room` gives another one; otherwise 0 */
   Nest *nest;
-  struct Buf *of;   /* VIEW: the buffer */
-  Index base[DIMS]; /* VIEW: where in it */
+  struct Buf *of;   /* VIEW: the buffer that contains it */
+  Index base[DIMS]; /* VIEW: its position in that buffer */
   bool as_floats;   /* integers that loads convert to F32 */
   bool flat;        /* accessed through views, or part of an array: printed as a flat pointer */
   bool overlaps;    /* INPUT, OUTPUT: may share memory with another parameter; set after the layout */
   bool leads;       /* its first dimension is the leading axis: references omit it */
-  int scope;        /* STACK, REGS, VIEW: the declaring block; the builder rejects uses outside */
+  int scope; /* STACK, REGS, VIEW: the block that declares it; the builder rejects uses outside the block */
 } Buf;
 
 typedef struct Ref {
   Buf *buf;
   Index at[DIMS];
-} Ref; /* at: relative to a view's base */
+} Ref; /* at: the indices; in a view they are relative to its base */
 
 /* ---- conditions: any of up to two alternatives, each a conjunction of ranges lo <= e < hi ---- */
 #define NO_LO (-(INT64_C(1) << 40)) /* no bound on this side */
@@ -115,7 +117,7 @@ typedef enum ValOp {
   MAX_NAN, /* NaN if one of the two is NaN */
   LESS,
   LESS_EQ,
-  EQUAL,  /* masks, for SELECT */
+  EQUAL,  /* the comparisons give masks for SELECT */
   SELECT, /* a[0] ? a[1] : a[2], lane by lane, both evaluated */
   FMA,    /* a[0] * a[1] + a[2], rounded once where the target has the instruction */
   EXP,
@@ -128,41 +130,45 @@ typedef enum ValOp {
   SIN,
   COS,
   FLOOR,
-  ABS, /* prelude functions: vector polynomials, no library calls */
+  ABS, /* EXP to ABS are prelude functions: polynomials for vectors, without library calls */
   SHUFFLE,
   HSUM,
   HMAX,
   LANE,
   SPLAT,
-  CONVERT,  /* between element types; F32 to I32 truncates */
-  POSITION, /* an index as an I32 value */
-  RANDOM,   /* uniform in [0, 1): a[0], a[1] two I32 keys, a[2] an I32 counter; random.h of the runtime is the
-               definition */
+  CONVERT,   /* between element types; F32 to I32 truncates */
+  POSITION,  /* an index as an I32 value */
+  RANDOM,    /* uniform in [0, 1): a[0] and a[1] are two I32 keys, a[2] is an I32 counter; random.h of the
+                runtime defines the result */
   PRIMITIVE, /* a named primitive of up to three numbers */
   PICK,      /* cond ? a[0] : a[1]; only the selected one is evaluated */
 } ValOp;
 typedef struct ValNode {
   ValOp op;
   Type type;
-  int part; /* LOAD: number of elements read, the other lanes are 0; equal to type.lanes when full; four
-               per lane for packed words; all of a table */
+  int part; /* LOAD: number of elements to read; the other lanes are 0. A full vector reads type.lanes
+               elements, packed words read four per lane, and a table is read whole */
   Nest *nest;
-  double num; /* NUM; a scalar is broadcast to a vector, as in C */
+  double num; /* NUM: its value; a scalar is broadcast to a vector, as in C */
   const struct ValNode *a[3];
   const Ref *ref;  /* LOAD */
-  const int *lane; /* SHUFFLE: of a[0] then a[1] */
-  Index index;     /* LANE: unrolled constant; POSITION */
+  const int *lane; /* SHUFFLE: indices of lanes in the concatenation of a[0] and a[1] */
+  Index index;     /* LANE: a constant after unrolling; POSITION: any index */
   const Primitive *primitive;
   const Cond *cond; /* PICK */
-  int seen;         /* PICK: bits set by the proof: 1 true, 2 false, 4 open */
-  int scope; /* the innermost block whose variables it uses, 0: none; the builder rejects uses outside */
-  int size, mark, uses; /* for the builder: nodes of the tree; visits, to name subexpressions used twice */
+  int seen; /* PICK: bits that the proof sets: 1: the condition was true, 2: it was false, 4: it was not known
+             */
+  int scope; /* the innermost block whose variables it uses; 0: none; the builder rejects uses outside the
+                block */
+  int size, mark, uses; /* for the builder. size: number of nodes of the tree; mark, uses: to find
+                           subexpressions that are used twice */
   const struct ValNode *named;
 } ValNode;
 typedef const ValNode *Val;
 enum { WORD_BYTES = 4, TABLE_BYTES = 256 };
-bool val_is_words(Val);  /* a LOAD of I32 from bytes, four per lane, the lowest first */
-bool val_is_lookup(Val); /* a LOAD of 256 bytes: a lookup by the bytes of a[0], packed words */
+bool val_is_words(Val); /* whether it is a LOAD of I32 from bytes, four per lane, the lowest byte first */
+bool val_is_lookup(
+    Val); /* whether it is a LOAD of 256 bytes: a lookup by the bytes of the packed words a[0] */
 
 /* ---- statements ---- */
 typedef enum StmtKind_ { LOOP, IF, STORE, DECLARE, CALL, ROUTINE, PIN, PREFETCH, COMMENT } NestStmtKind;
@@ -173,19 +179,19 @@ typedef enum StmtKind_ { LOOP, IF, STORE, DECLARE, CALL, ROUTINE, PIN, PREFETCH,
 enum { ROUTINE_BUFS = 16 };
 typedef struct Routine {
   const char *name, *text;
-  const struct Routine *uses; /* NULL, or a routine whose text comes first */
-  const struct Routine *also; /* NULL, or a routine whose text comes first */
+  const struct Routine *uses; /* NULL, or a routine whose text must come first */
+  const struct Routine *also; /* NULL, or a routine whose text must come first */
   int nbufs, nnumbers;        /* arguments: pointers to buffers, then numbers */
   Elem elem[ROUTINE_BUFS];
-  bool writes[ROUTINE_BUFS]; /* writes the whole buffer before reading it */
-  bool whole[ROUTINE_BUFS];  /* by number: whether it is an int, otherwise a float */
-  void (*run)(double *const *buf, const double *number); /* the same in double */
+  bool writes[ROUTINE_BUFS];                             /* writes the whole buffer before reading it */
+  bool whole[ROUTINE_BUFS];                              /* by number: true for an int, false for a float */
+  void (*run)(double *const *buf, const double *number); /* runs the same text compiled in double */
 } Routine;
 
 typedef enum LoopKind {
   SERIAL,
   UNROLLED,
-  ROLLED, /* SERIAL, and compilers must not unroll it */
+  ROLLED, /* like SERIAL, but C compilers must not unroll it */
   PARALLEL,
   CHOSEN, /* one iteration: the variable is a run-time value, clamped to lo .. hi - 1 */
 } LoopKind;
@@ -199,27 +205,28 @@ typedef struct NestStmt {
       LoopKind kind;
       int slot, nlo, nhi;
       Index lo[BOUNDS], hi[BOUNDS];
-      Val chosen; /* CHOSEN: I32, or truncated F32; NaN becomes lo */
+      Val chosen; /* CHOSEN: I32, or F32 that is truncated; NaN becomes lo */
       int seen, need;
-    } loop; /* max(lo) <= v < min(hi); seen: as for a branch, whether it runs at all; need: bits of the
-               relevant bounds, lo first */
+    } loop; /* max(lo) <= v < min(hi); seen: as for a branch, for the condition that the loop runs at all;
+               need: a bit for each relevant bound, those of lo first */
     struct {
       Cond cond;
       int seen;
-    } branch; /* seen: bits set by the proof: 1 true, 2 false, 4 open */
+    } branch; /* seen: bits that the proof sets: 1: the condition was true, 2: it was false, 4: it was not
+                 known */
     struct {
       Ref ref;
       Val val;
       int part;
       bool declare;
-    } store; /* part: number of lanes stored, four bytes per lane for packed words; declare: `v16 w0 =
-                ...;` */
+    } store; /* part: number of lanes to store; for packed words, number of bytes, four per lane; declare: the
+                store is printed as `v16 w0 = ...;` */
     struct {
       Buf *buf;
     } declare; /* declaration of stack, registers or a view */
     struct {
       struct NestFn *fn;
-      Index *arg; /* one per parameter */
+      Index *arg; /* one argument per parameter */
     } call;
     struct {
       const Routine *of;
@@ -232,11 +239,12 @@ typedef struct NestStmt {
     struct {
       Buf *buf;
       Index flat;
-    } prefetch; /* an element; may be out of bounds: only a hint */
+    } prefetch; /* flat: the index of an element; as this is only a hint, it may be out of bounds */
     const char *comment;
   } u;
 } NestStmt;
-bool store_is_words(const NestStmt *); /* a STORE of I32 as bytes, four per lane, the lowest first */
+bool store_is_words(
+    const NestStmt *); /* whether it is a STORE of I32 as bytes, four per lane, the lowest byte first */
 
 /* ---- functions, nests ---- */
 typedef enum ParamKind { PLAIN, FLAG, VARIED } ParamKind;
@@ -245,8 +253,9 @@ typedef struct NestFn {
   bool kernel; /* a separate function for each set of constant arguments; otherwise inlined at the call */
   int nparams;
   const char *param[PARAMS]; /* parameter i has slot i + 1 */
-  bool flag[PARAMS];         /* 0 or 1, always constant; names the instances */
-  bool varied[PARAMS];       /* never constant in an instance */
+  bool
+      flag[PARAMS]; /* a flag: 0 or 1, always constant; the names of instances contain the flags that are 1 */
+  bool varied[PARAMS]; /* never constant in an instance */
   bool size[PARAMS]; /* for the main function: a run-time parameter, lo <= value <= hi (the number of images)
                       */
   int64_t lo[PARAMS], hi[PARAMS];
@@ -255,12 +264,12 @@ typedef struct NestFn {
 } NestFn;
 
 struct Nest {
-  const char *name, *about; /* a C name; a sentence for the comment above it */
+  const char *name, *about; /* name: a C name; about: a sentence for the comment above the function */
   Arena *arena;
   int nbufs, room;
-  Buf **buf;          /* parameters are the bufs with place < STACK, in this order */
+  Buf **buf;          /* the buffers with place < STACK are the parameters, in this order */
   NestFn *fns, *main; /* main: the last one */
-  /* position of the builder */
+  /* the current position of the builder */
   NestFn *fn;
   int depth, ground, nslots, scopes; /* ground: the depth of the function's statements */
   struct {
@@ -270,34 +279,35 @@ struct Nest {
   } open[40];
   int64_t key[SLOTS + 1], serial;
   int slot_scope[SLOTS], marks;
-  int nleads;                  /* 0: no leading axis */
-  int64_t lead[LEADS];         /* numbers of rows, ascending: of repeated operands, then of the axis */
+  int nleads; /* 0: no leading axis */
+  int64_t
+      lead[LEADS]; /* numbers of rows in ascending order: those of repeated operands, then that of the axis */
   LoopKind lead_kind;          /* kind of the loops over rows: SERIAL or PARALLEL */
-  const Ix *lead_at[LEADS];    /* in this function: the row modulo each of them */
+  const Ix *lead_at[LEADS];    /* in the current function: the row modulo each number of rows */
   struct Instances *instances; /* cache of instance.c: its C functions; NULL: not computed yet */
 };
 
 int64_t buf_elements(const Buf *);
-int64_t buf_bytes(const Buf *);          /* size for that number of interleaved elements */
+int64_t buf_bytes(const Buf *);          /* bytes of its elements, not counting lanes of vectors */
 void buf_append(Buf *, int64_t n);       /* appends a last dimension */
-int64_t buf_room(const Buf *, int from); /* the elements in memory of dimensions from, from + 1, ...: the
-                                            stride of the dimension before them */
+int64_t buf_room(const Buf *, int from); /* the number of elements in memory of dimensions from, from + 1,
+                                            ..., which is the stride of dimension from - 1 */
 
 /* Before the proof: turns every per-image value into a vector with one image per lane. images: by buffer
  * id, the parameters with per-image values. */
 void nest_widen(Nest *, int lanes, const bool *images);
 
-/* Proofs. With size parameters an output need only be complete in the part of its first dimension that
- * belongs to the size: of out[8][10] and 1 <= count <= 8, the elements out[0 .. count-1][0 .. 9]. Vectors
- * at a tail are written with store_part, read with load_part. */
+/* Proofs. If a nest has size parameters, an output must be complete only in the part of its first dimension
+ * that belongs to the size: of out[8][10] and 1 <= count <= 8, the elements out[0 .. count-1][0 .. 9].
+ * Vectors at a tail are written with store_part and read with load_part. */
 typedef struct Proof {
   int accesses, reads, pairs;
   char error[256];
-} Proof;                          /* description of the proof; error is empty on success */
+} Proof;                          /* counts for a description of the proof; error is empty on success */
 bool nest_prove(Nest *, Proof *); /* also records the result of each IF's condition */
-/* For a proved nest that runs on one thread: may `result`, an OUTPUT, overlap `operand`, an INPUT without
- * later uses? If it begins at most *most bytes after the operand (before it if negative), at a multiple of
- * *step. False: they must be disjoint. */
+/* For a proved nest that runs on one thread: whether `result`, an OUTPUT, may overlap `operand`, an INPUT
+ * without later uses. If true, the result may begin at most *most bytes after the operand (before it if *most
+ * is negative), at a distance that is a multiple of *step. If false, the two must be disjoint. */
 bool nest_overlap(Nest *, const Buf *operand, const Buf *result, int64_t *most, int64_t *step);
 void nest_simplify(
     Nest *); /* after the proof: inlines loops of one iteration, drops dead branches and unused parameters */
@@ -309,25 +319,25 @@ typedef struct Run {
   int64_t steps;
   char error[256];
 } Run;
-/* mem: by buffer id, one double per element of any type; of parameters, owned by the caller; size: the
- * main function's parameters; single: rounds every result to float */
+/* mem: by buffer id, one double per element of any type; the caller owns the arrays of parameters; size:
+ * values of the main function's size parameters; single: rounds every result to float */
 bool nest_run(const Nest *, Run *);
 /* Computes the single OUTPUT of a proved nest without size parameters in float, as nest_run with `single`
  * does; from: by buffer id. False if only nest_run can run the nest; then the contents of `to` are
  * undefined. */
 bool nest_fill(const Nest *, const float *const *from, float *to);
-bool nest_unset(double); /* whether this is the initial value of elements in nest_run */
+bool nest_unset(double); /* whether the value marks an element that nest_run has not written */
 /* Everything that determines a nest's computation. Nests with equal keys share a C function (nest/code.h
  * has keys of single functions). team: a team of threads shares its PARALLEL loops. The nest must be
  * final. */
 const Key *nest_key(Arena *, const Nest *, bool team);
-/* Maximum stack bytes of its functions; -1: unknown, as it calls runtime functions. */
+/* Maximum stack bytes of the nest's functions; -1: unknown, because they call runtime functions. */
 int64_t nest_stack(const Nest *);
 void nest_dump(Text *, const Nest *);
-void buf_put_dims(Text *, const Buf *); /* [28][28][64], of a part [28][28][64 of 128] */
+void buf_put_dims(Text *, const Buf *); /* "[28][28][64]"; for a part of an array "[28][28][64 of 128]" */
 void index_put(Text *, const Index *, const char *const name[SLOTS]); /* `4*y + x - 1`, as in C and dumps */
-/* The same; number: by slot, the text that replaces its coefficient (0: the constant), without the sign;
- * NULL: the number itself. */
+/* The same with other texts for numbers. number: by slot, the text that replaces its coefficient without the
+ * sign (slot 0: the constant); NULL: the number is printed. */
 void index_put_with(Text *, const Index *, const char *const name[SLOTS], const char *const number[SLOTS]);
 bool index_constant(const Index *);
 int index_terms(const Index *);

@@ -13,21 +13,21 @@
 typedef struct Primitive {
   const char *name; /* "requantize_single" */
   int arguments;
-  Elem takes[3]; /* it gives I32 */
+  Elem takes[3]; /* element types of the arguments; the result is I32 */
   int32_t (*run)(const double *argument);
-  bool lanes; /* also for vectors, lane by lane */
+  bool lanes; /* it is also defined for vectors, lane by lane */
 } Primitive;
 
 extern const Primitive primitive_requantize_single, primitive_requantize_double, primitive_requantize_float,
     primitive_quantize_float, primitive_shift_right, primitive_average, primitive_average_even,
     primitive_leading_zeros, primitive_softmax_reciprocal, primitive_softmax_share, primitive_softmax_place,
     primitive_softmax_share_wide;
-/* With 64-bit sums. */
+/* Primitives on 64-bit sums. */
 extern const Primitive primitive_requantize_wide, primitive_requantize_reduced,
     primitive_requantize_wide_float, primitive_requantize_exact, primitive_shift_wide;
 /* gemmlowp's 16-bit functions. */
 extern const Primitive primitive_exponential_halves, primitive_reciprocal_halves;
-/* On packed words: four bytes or two halves per word, the lowest first. */
+/* Primitives on packed words: four bytes or two halves per word, the lowest first. */
 extern const Primitive primitive_dot_bytes, primitive_dot_pairs, primitive_dot_signed, primitive_dot_across,
     primitive_dot_halves, primitive_even_bytes, primitive_odd_bytes, primitive_max_bytes, primitive_bytes_up,
     primitive_push_byte, primitive_push_half, primitive_even_of_two, primitive_odd_of_two,
@@ -40,7 +40,9 @@ extern const Primitive primitive_word, primitive_add_even8, primitive_add_odd8, 
     primitive_sub_halves, primitive_wrap_sum, primitive_wrap_difference, primitive_part576;
 enum { PRIMITIVES = 56 };
 extern const Primitive *const primitive_table[PRIMITIVES];
-/* Also for vectors, except the first argument: a scalar that goes through all of their lanes. */
+/* Whether the primitive also takes vectors, except for its first argument: this is a scalar sum, to which all
+ * lanes are added. */
 bool primitive_across(const Primitive *);
-const char *primitive_text(Arena *, const Primitive *); /* its C text: comment and function */
+const char *primitive_text(Arena *,
+                           const Primitive *); /* the C text of the primitive: its comment and its function */
 #endif

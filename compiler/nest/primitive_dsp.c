@@ -63,4 +63,4 @@ const Primitive primitive_dot2_here = {"dot2_here", 3, {I32, I32, I32}, run_dot2
                                               false},
                 primitive_less_sign = {"less_sign", 2, {I32, I32}, run_less_sign, false},
                 primitive_clamp8 = {"clamp8", 1, {I32}, run_clamp8, false},
-                primitive_word = {.name = "word"}; /* loads a word separately */
+                primitive_word = {.name = "word"}; /* only a text: it loads a word */

@@ -9,7 +9,8 @@ static const char all_texts[] =
 #include "nest/dsp_primitives_text.inc"
     ;
 
-/* From its comment to the line that ends its function; each has a blank line before it. */
+/* Finds the text of a primitive, from its comment to the line that ends its function. Each primitive has a
+ * blank line before it. */
 const char *primitive_text(Arena *arena, const Primitive *primitive) {
   const char *head = arena_printf(arena, "INLINE int32_t cnn_%s(", primitive->name),
              *at = strstr(all_texts, head), *from = at, *end = strchr(at, '\n');

@@ -3,15 +3,16 @@
  *
  * It walks the nest with calls inlined. Everything is affine in the open loop variables ("context variables",
  * outermost first); size parameters are the first of them. The core is prover_low(e): a lower bound of an
- * affine e, found by replacing the innermost variable by each of its bounds (of its loop, or of a guard that
- * holds here) and taking the best. Each replacement is valid alone, so the result is sound in any order.
+ * affine e, found by replacing the innermost variable by each of its bounds (from its loop, or from a
+ * condition that holds here) and taking the best result. Each replacement alone is valid, so the result is
+ * correct for any order of replacements.
  *
- * Written elements are kept as boxes with affine corners. At its end, a loop widens the boxes written in
- * it if its steps leave no gap; adjacent boxes are merged. Anything else is forgotten, so a proof can
- * fail, but not wrongly succeed. The elements that iterations of a loop touch are kept as ranges, with the
- * step between the touched elements of a range: iterations are disjoint where their ranges are, or where
- * each has its own part of every step, as the phases of a dilated convolution do. If a resource runs out
- * (variables, fuel, 64 bits), a bound becomes unknown and the proof fails. */
+ * Written elements are kept as boxes with affine corners. At the end of a loop, the boxes written in it are
+ * widened if its steps leave no gap; adjacent boxes are merged. All other boxes are forgotten, so a proof can
+ * fail, but it cannot wrongly succeed. The elements that iterations of a loop touch are kept as ranges, with
+ * the step between the touched elements of a range: iterations are disjoint if their ranges are disjoint, or
+ * if each iteration has its own part of every step, as in the phases of a dilated convolution. If a resource
+ * runs out (variables, fuel, 64 bits), a bound becomes unknown and the proof fails. */
 // SPDX-License-Identifier: Apache-2.0
 #include "nest/prover.h"
 #include <string.h>
@@ -74,7 +75,7 @@ static int64_t lower_bound(Prover *p, const Lin *e) {
     int64_t bound = lower_bound(p, &replaced);
     if (bound > best) best = bound;
   }
-  for (int g = 0; g < p->nguards; g++) { /* guard: a*v + r >= 0, so v >= -r/a or v <= r/-a */
+  for (int g = 0; g < p->nguards; g++) { /* the guard a*v + r >= 0 gives v >= -r/a if a > 0, else v <= r/-a */
     const Lin *guard = &p->guard[g];
     int64_t a = guard->k[v], size = a > 0 ? a : -a;
     if ((a > 0) != (k > 0) || innermost(guard, p->nvars) != v) continue;
@@ -109,7 +110,9 @@ bool prover_one_round(const Var *var) {
   return var->nlo == 1 && var->nhi == 1 && lin_equal(&var->lo[0], &var->hi[0]);
 }
 
-bool prover_chosen(const Prover *p, const Lin *e) { /* data-dependent itself, or through a bound of a loop */
+bool prover_chosen(
+    const Prover *p,
+    const Lin *e) { /* whether it depends on a data-dependent index, directly or through a bound of a loop */
   for (int v = 0; v < p->nvars; v++) {
     const Var *var = &p->var[v];
     if (!e->k[v]) continue;
@@ -200,7 +203,9 @@ static void assume(Prover *p, const ProofEnv *env, const All *all) {
   for (int i = 0; i < all->n; i++) assume_range(p, env, &all->range[i]);
 }
 
-static void assume_not(Prover *p, const ProofEnv *env, const Cond *cond) { /* if that is one range */
+static void
+assume_not(Prover *p, const ProofEnv *env,
+           const Cond *cond) { /* assumes the opposite of a condition, if the opposite is a single range */
   if (cond->n != 1 || cond->any[0].n != 1) return;
   Range range = cond->any[0].range[0];
   if (range.lo == NO_LO) {
@@ -252,7 +257,9 @@ static void values(Prover *p, const ProofEnv *env, Val e) {
   for (int i = 0; i < 3 && e->a[i]; i++) values(p, env, e->a[i]);
 }
 
-static int verdict_of_loop(Prover *p, const Var *var) { /* as for conditions: does it run at all? */
+static int
+verdict_of_loop(Prover *p,
+                const Var *var) { /* whether the loop runs at all; the results are those for conditions */
   int verdict = 1;
   for (int i = 0; i < var->nlo; i++)
     for (int j = 0; j < var->nhi; j++) {
@@ -263,15 +270,16 @@ static int verdict_of_loop(Prover *p, const Var *var) { /* as for conditions: do
   return verdict;
 }
 
-static int needed_bounds(Prover *p, int n, const Lin *bound,
-                         bool largest) { /* for two bounds of which one is always stricter: a bit each */
+static int needed_bounds(
+    Prover *p, int n, const Lin *bound,
+    bool largest) { /* a bit for each bound that is needed; one bit if one of two bounds is always stricter */
   if (n == 1) return 1;
   const Lin *a = &bound[largest ? 0 : 1], *b = &bound[largest ? 1 : 0];
   return prover_low_of_difference(p, a, b) >= 0 ? 1 : prover_low_of_difference(p, b, a) >= 0 ? 2 : 3;
 }
 
-/* A data-dependent index has a value in its range, so the range is not empty; floats are exact up to both
- * its ends. */
+/* Checks that the range of a data-dependent index is not empty, and that floats are exact up to both ends of
+ * the range. */
 static void check_choice(Prover *p, const ProofEnv *env, const NestStmt *stmt, const Var *var, int verdict) {
   Val value = stmt->u.loop.chosen;
   values(p, env, value);
@@ -304,7 +312,7 @@ static void walk_rounds(Prover *p, const ProofEnv *env, const NestStmt *stmt, bo
   prover_close_accesses(p, accesses, v);
   if (!p->parallel) prover_leave_parallel(p, accesses);
   if (runs) prover_close_boxes(p, boxes, v);
-  else p->boxes.n = boxes; /* it may not have run */
+  else p->boxes.n = boxes; /* the loop may not have run */
   p->nvars--;
 }
 
@@ -328,16 +336,18 @@ static void walk_loop(Prover *p, const ProofEnv *env, NestStmt *stmt) {
   int verdict = verdict_of_loop(p, var);
   stmt->u.loop.seen |= seen_bit(verdict);
   if (kind == CHOSEN) check_choice(p, env, stmt, var, verdict);
-  if (kind == PARALLEL && p->chosen) /* all threads of a team would have to compute the same index */
+  if (kind == PARALLEL &&
+      p->chosen) /* not supported, because all threads of a team would have to compute the same index */
     prover_fail(p, "a parallel loop in the scope of a data-dependent index", NULL, -1, 0, 0);
   stmt->u.loop.need |= needed_bounds(p, var->nlo, var->lo, true) | needed_bounds(p, var->nhi, var->hi, false)
                                                                        << BOUNDS;
-  if (verdict == 0) return; /* never runs in this call; in other calls its bounds must exclude this range */
+  if (verdict == 0)
+    return; /* the loop never runs in this call; if other calls run it, its bounds must stay */
   walk_rounds(p, env, stmt, verdict == 1);
 }
 
-/* After `if (lo <= e < hi)`, a box whose index is e (plus a constant) in some dimension is written where
- * the index is in that range. */
+/* After `if (lo <= e < hi)` without an else branch: if the index of a box is e (plus a constant) in some
+ * dimension, the box is written only where the index is in that range. */
 static bool clip(const ProofEnv *env, WrittenBox *box, const Range *range) {
   Lin e = lin_of(env, &range->e);
   for (int d = 0; d < box->buf->rank; d++) {
@@ -346,20 +356,22 @@ static bool clip(const ProofEnv *env, WrittenBox *box, const Range *range) {
     int64_t lo = range->lo == NO_LO ? NO_LO : range->lo + shift.c,
             hi = range->hi == NO_HI ? NO_HI : range->hi + shift.c;
     if (lo > box->clip_lo[d] && lo > 0)
-      box->clip_lo[d] = lo; /* a box may extend past its buffer: nothing reads there */
+      box->clip_lo[d] = lo; /* no clip at 0 or below: a box may extend past its buffer, where nothing reads */
     if (hi < box->clip_hi[d] && hi < box->buf->dim[d]) box->clip_hi[d] = hi;
     return true;
   }
   return false;
 }
 
-/* Likewise after `if (e >= lo)`, where e is a sum of size parameters without the first index: the box ends
- * there. For a box that ends, the condition may imply a bound for each of its indices. */
+/* Likewise after `if (e >= lo)`, where e is a sum of size parameters minus the first index: the box gets an
+ * end that depends on the size parameters. For a box that already has an end, the condition may hold for each
+ * index before the end. */
 static bool clip_end(Prover *p, const ProofEnv *env, WrittenBox *box, const Range *range) {
   if (range->lo == NO_LO || range->hi != NO_HI || !box->buf->rank) return false;
   const Lin given = lin_of(env, &range->e), e = lin_plus(given, -range->lo); /* at least 0 */
   if (box->ends) {
-    const Lin behind = lin_plus(lin_add(box->end, &box->lo[0], -1), -1); /* at least 0 for an index in it */
+    const Lin behind =
+        lin_plus(lin_add(box->end, &box->lo[0], -1), -1); /* at least 0 for an index in the box */
     return prover_low_of_difference(p, &e, &behind) >= 0;
   }
   if (!lin_equal(&box->lo[0], &box->hi[0])) return false;
@@ -382,10 +394,13 @@ static void walk_branch(Prover *p, const ProofEnv *env, NestStmt *body) {
   p->depth++;
   walk(p, env, body);
   p->depth--;
-  prover_leave_block(p, p->level); /* merges move all boxes from there on */
+  prover_leave_block(p,
+                     p->level); /* from p->level on, because merges may have moved all boxes from there on */
 }
 
-static void set_aside(Prover *p, int first, bool aside) { /* only one of the branches runs */
+static void
+set_aside(Prover *p, int first,
+          bool aside) { /* accesses in another branch are set aside, because only one of the branches runs */
   for (int i = first; i < p->accesses.n; i++) p->accesses.data[i].aside = aside;
 }
 
@@ -399,7 +414,7 @@ static void walk_if(Prover *p, const ProofEnv *env, NestStmt *stmt) {
   }
   p->level = boxes;
   const int first = p->accesses.n;
-  VEC(WrittenBox) kept = {0}; /* written in every branch so far */
+  VEC(WrittenBox) kept = {0}; /* boxes that every branch so far has written */
   for (int i = 0, branch = 0; i <= cond->n; i++) {
     bool last = i == cond->n;
     if (!last && !decide_all(p, env, &cond->any[i])) continue;
@@ -412,7 +427,7 @@ static void walk_if(Prover *p, const ProofEnv *env, NestStmt *stmt) {
     if (branch++ == 0) {
       for (int j = boxes; j < p->boxes.n; j++) vec_push(p->arena, kept, p->boxes.data[j]);
       n = kept.n;
-    } else if (last && !stmt->otherwise) { /* written conditionally: keep it with a clip */
+    } else if (last && !stmt->otherwise) { /* the box is written under a condition: keep it with a clip */
       for (int j = 0; j < kept.n; j++) {
         bool fits = cond->n == 1;
         for (int k = 0; k < cond->any[0].n && fits; k++)
@@ -420,7 +435,7 @@ static void walk_if(Prover *p, const ProofEnv *env, NestStmt *stmt) {
                  clip_end(p, env, &kept.data[j], &cond->any[0].range[k]);
         if (fits) kept.data[n++] = kept.data[j];
       }
-    } else /* written in both branches */
+    } else /* keep boxes that are written in both branches */
       for (int j = 0; j < kept.n; j++) {
         bool both = false;
         for (int k = boxes; k < p->boxes.n && !both; k++) both = same_box(&p->boxes.data[k], &kept.data[j]);
@@ -452,9 +467,9 @@ static void walk_routine(Prover *p, const NestStmt *stmt) {
       if (routine->writes[i] == (pass == 1)) prover_check_whole(p, stmt->u.routine.buf[i], pass == 1);
 }
 
-static void check_view(Prover *p, const ProofEnv *env,
-                       const Buf *view) { /* its position is printed as one sum: the terms must not
-                                             overflow */
+static void check_view(
+    Prover *p, const ProofEnv *env,
+    const Buf *view) { /* the position of a view is printed as one sum, so its terms must not overflow */
   int64_t sum = 0, term;
   for (int d = 0; d < view->rank; d++) {
     int64_t stride = buf_room(view, d + 1);
@@ -506,7 +521,8 @@ static void clear_seen(NestStmt *stmt) {
 }
 
 static bool is_whole_buffer(Prover *p, const NestFn *main,
-                            const Buf *buf) { /* or, with a size parameter, the part that belongs to it */
+                            const Buf *buf) { /* whether all elements are written; with a size parameter,
+                                                 those of the part that belongs to the size */
   Lin lo[DIMS] = {{0}}, hi[DIMS] = {{0}};
   for (int d = 0; d < buf->rank; d++) hi[d].c = buf->dim[d] - 1;
   if (prover_written(p, buf, lo, hi)) return true;

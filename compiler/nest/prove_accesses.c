@@ -7,7 +7,8 @@
 
 /* ---- written boxes ---- */
 static bool merge(Prover *p, WrittenBox *into,
-                  const WrittenBox *other) { /* equal except in one dimension, where they touch or overlap */
+                  const WrittenBox *other) { /* merges boxes that are equal except in one dimension, where
+                                                they touch or overlap */
   int differ = -1;
   if (into->ends != other->ends || (into->ends && !lin_equal(&into->end, &other->end))) return false;
   for (int d = 0; d < into->buf->rank; d++) {
@@ -29,7 +30,7 @@ static bool merge(Prover *p, WrittenBox *into,
   return true;
 }
 
-void prover_add_box(Prover *p, WrittenBox box) { /* a merge may enable another one */
+void prover_add_box(Prover *p, WrittenBox box) { /* repeats, because a merge may enable another one */
   for (int i = p->level; i < p->boxes.n; i++)
     if (p->boxes.data[i].buf == box.buf && merge(p, &box, &p->boxes.data[i])) {
       p->boxes.data[i] = p->boxes.data[--p->boxes.n];
@@ -38,9 +39,10 @@ void prover_add_box(Prover *p, WrittenBox box) { /* a merge may enable another o
   vec_push(p->arena, p->boxes, box);
 }
 
-void prover_forget(Prover *p, const Buf *buf) { /* a local begins a new lifetime */
+void prover_forget(Prover *p, const Buf *buf) { /* a local buffer begins a new lifetime */
   for (int i = 0; i < p->boxes.n; i++)
-    if (p->boxes.data[i].buf == buf) p->boxes.data[i].buf = NULL; /* in place: boxes keep their levels */
+    if (p->boxes.data[i].buf == buf)
+      p->boxes.data[i].buf = NULL; /* boxes are cleared but not removed, because p->level counts them */
   p->home[buf->id] = p->parallel;
   p->block[buf->id] = p->depth;
 }
@@ -80,8 +82,8 @@ static void substitute(Lin *e, int v, const Lin *value) {
 }
 
 static bool widen(Prover *p, WrittenBox *box,
-                  int v) { /* extends to everything written by all iterations of loop v; false: gaps, a
-                              diagonal, an irregular range */
+                  int v) { /* extends a box to everything that all iterations of loop v write; returns false
+                              for gaps, a diagonal, or an irregular range */
   const Var *var = &p->var[v];
   int dim = -1;
   if (prover_one_round(var)) { /* the variable has a single value */
@@ -97,7 +99,8 @@ static bool widen(Prover *p, WrittenBox *box,
     dim = d;
   }
   if (dim < 0) return true;
-  if (var->chosen) return false; /* somewhere in the range: no particular element is known to be written */
+  if (var->chosen)
+    return false; /* the store is somewhere in the range, so no particular element is known to be written */
   Lin *lo = &box->lo[dim], *hi = &box->hi[dim];
   int64_t k = lo->k[v];
   if (k != hi->k[v] || var->nlo != 1 || var->nhi != 1) return false;
@@ -109,7 +112,7 @@ static bool widen(Prover *p, WrittenBox *box,
 }
 
 void prover_close_boxes(Prover *p, int first,
-                        int v) { /* loop variable v ends: widens boxes written in its body */
+                        int v) { /* at the end of the loop over v: widens the boxes that its body wrote */
   int n = p->boxes.n - first;
   WrittenBox *fresh = NEW_ARRAY(p->arena, WrittenBox, n + 1);
   if (n) memcpy(fresh, p->boxes.data + first, (size_t)n * sizeof *fresh);
@@ -130,8 +133,9 @@ static void note_access(Prover *p, const Buf *buf, bool write, const Lin *lo, co
   vec_push(p->arena, p->accesses, access);
 }
 
-static bool disjoint(Prover *p, const Access *a, const Lin *lo,
-                     const Lin *hi) { /* in the same iteration of all open loops */
+static bool
+disjoint(Prover *p, const Access *a, const Lin *lo,
+         const Lin *hi) { /* whether accesses in the same iteration of all open loops are disjoint */
   for (int d = 0; d < a->buf->rank; d++)
     if (prover_low_of_difference(p, &lo[d], &a->hi[d]) > 0 ||
         prover_low_of_difference(p, &a->lo[d], &hi[d]) > 0)
@@ -139,8 +143,8 @@ static bool disjoint(Prover *p, const Access *a, const Lin *lo,
   return false;
 }
 
-/* A read that needs the value from before the call: no earlier statement has overwritten it. Other
- * iterations: check_rounds. */
+/* Checks a read that needs the value from before the call: no earlier statement may have overwritten it.
+ * prover_check_rounds checks other iterations. */
 static void check_not_written(Prover *p, const Buf *buf, const Lin *lo, const Lin *hi) {
   for (int i = 0; i < p->accesses.n; i++) {
     const Access *a = &p->accesses.data[i];
@@ -149,8 +153,8 @@ static void check_not_written(Prover *p, const Buf *buf, const Lin *lo, const Li
   }
 }
 
-/* A store at a data-dependent index modifies elements that were written before; it initializes none, and
- * overwrites no operand. */
+/* Checks that no index of a store is data-dependent. Such a store may only modify elements that were written
+ * before; it cannot initialize elements or overwrite an operand. */
 static void check_not_chosen(Prover *p, const Buf *buf, const Lin *lo, const Lin *hi) {
   bool chosen = false;
   for (int d = 0; d < buf->rank; d++) chosen = chosen || prover_chosen(p, &lo[d]) || prover_chosen(p, &hi[d]);
@@ -223,7 +227,7 @@ void prover_check_whole(Prover *p, const Buf *buf, bool write) {
 }
 
 static void widest(const Prover *p, Lin *e, int upto,
-                   bool up) { /* a bound of e in the variables before upto */
+                   bool up) { /* replaces e by a bound that depends only on variables before upto */
   for (int v = p->nvars - 1; v >= upto; v--)
     if (e->k[v]) {
       int64_t k = e->k[v];
@@ -234,13 +238,13 @@ static void widest(const Prover *p, Lin *e, int upto,
 
 bool prover_apart(Prover *p, const Lin *hi, const Lin *lo, int t) {
   Lin gap = lin_add(*lo, hi, -1);
-  if (gap.bad || gap.k[t] != 0) return false; /* different steps */
+  if (gap.bad || gap.k[t] != 0) return false; /* fails if the steps are different */
   int64_t step = lo->k[t];
   return step > 0 && prover_low(p, &gap) > -step;
 }
 
-/* Two accesses that touch parts of each step: iterations t and t' > t, and t' < t, touch different parts,
- * as their distance is less than a step and more than the width of the parts. */
+/* Whether two accesses that touch a part of each step touch different parts in different iterations of loop
+ * t: the distance of the parts is larger than their width and smaller than a step. */
 static bool are_interleaved(Prover *p, const Access *a, const Access *b, int d, int t) {
   const int64_t step = common_divisor(a->step[d], b->step[d]);
   const Lin gap = lin_add(b->lo[d], &a->lo[d], -1), rounds = lin_add(p->var[t].hi[0], &p->var[t].lo[0], -1);
@@ -255,8 +259,8 @@ static bool are_interleaved(Prover *p, const Access *a, const Access *b, int d, 
   return false;
 }
 
-/* All elements of `a` that any iteration of loop t touches are before all elements that any iteration touches
- * of `b`. */
+/* Whether all elements that access `a` touches in any iteration of loop t are before all elements that access
+ * `b` touches in any iteration. */
 static bool in_front(Prover *p, const Access *a, const Access *b, int d, int t) {
   Lin hi = a->hi[d], lo = b->lo[d];
   widest(p, &hi, t, true);
@@ -264,8 +268,9 @@ static bool in_front(Prover *p, const Access *a, const Access *b, int d, int t) 
   return prover_low_of_difference(p, &lo, &hi) >= 1;
 }
 
-/* Iterations of loop t do not conflict, in any order: in parallel loops, no element that one of them
- * writes; in others, no element that one reads and another overwrites. */
+/* Checks that iterations of loop t do not conflict, in any order. In a parallel loop, no other iteration may
+ * touch an element that one iteration writes; in other loops, no iteration may overwrite an element that
+ * another one reads. */
 void prover_check_rounds(Prover *p, int first, int t, bool parallel) {
   if (!parallel && prover_one_round(&p->var[t])) return;
   for (int i = first; i < p->accesses.n; i++)
@@ -296,7 +301,7 @@ static bool same_access(const Access *a, const Access *b) {
   return true;
 }
 
-static void note_steps(Access *a, int v) { /* call it before v is forgotten */
+static void note_steps(Access *a, int v) { /* must be called before v is forgotten */
   for (int d = 0; d < a->buf->rank; d++) {
     const int64_t k = a->lo[d].k[v];
     if (k != a->hi[d].k[v]) a->width[d] = 0;
@@ -304,8 +309,8 @@ static void note_steps(Access *a, int v) { /* call it before v is forgotten */
   }
 }
 
-void prover_close_accesses(Prover *p, int first,
-                           int v) { /* leaving loop v: forgets v and drops duplicate accesses */
+void prover_close_accesses(
+    Prover *p, int first, int v) { /* at the end of the loop over v: forgets v and drops duplicate accesses */
   int n = p->accesses.n;
   p->accesses.n = first;
   for (int i = first; i < n; i++) {
@@ -321,8 +326,8 @@ void prover_close_accesses(Prover *p, int first,
   }
 }
 
-void prover_leave_parallel(Prover *p,
-                           int first) { /* outside parallel loops only overwritten elements matter */
+void prover_leave_parallel(Prover *p, int first) { /* drops accesses that do not matter outside parallel
+                                                      loops, where only overwritten elements do */
   int n = first;
   for (int i = first; i < p->accesses.n; i++)
     if (is_followed(p, p->accesses.data[i].buf)) p->accesses.data[n++] = p->accesses.data[i];

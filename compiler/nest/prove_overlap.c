@@ -25,7 +25,7 @@ static bool same_pixels(const Buf *a, const Buf *b) {
          elem_size(a) == elem_size(b);
 }
 
-/* Start of an access, in bytes or pixels. */
+/* The position of an element, in bytes or pixels. */
 static Lin linear_position(const Prover *p, const Buf *buf, const Lin *at) {
   Lin sum = {0};
   const int dims = p->overlap->by_pixel ? buf->rank - 1 : buf->rank;
@@ -37,7 +37,7 @@ static Lin linear_position(const Prover *p, const Buf *buf, const Lin *at) {
   return sum;
 }
 
-/* From the end of a store to the start of a load. */
+/* The distance from the end of a store to the start of a load. */
 static Lin distance(const Prover *p, const Access *store, const Lin *load) {
   const Lin end = linear_position(p, store->buf, store->hi),
             start = linear_position(p, p->overlap->operand, load);
@@ -71,7 +71,8 @@ static bool later_channels(Prover *p, const Access *store, const Access *load, i
   return p->overlap->by_pixel && prover_apart(p, &store->hi[c], &load->lo[d], t);
 }
 
-/* The load is in the next iteration, or in the last one if loads go down. */
+/* The distance to a load in a later iteration: in the next one, or in the last one if the positions of loads
+ * decrease. */
 static Lin later_distance(const Prover *p, const Access *store, const Access *load, int t) {
   Lin lo[DIMS];
   for (int d = 0; d < load->buf->rank; d++) {
@@ -102,14 +103,13 @@ void prover_overlap_rounds(Prover *p, int first, int t) {
       if (later_channels(p, store, load, t)) continue;
       const Lin between = later_distance(p, store, load, t);
       for (int b = 0; b < var->nhi; b++)
-        var->hi[b].c--; /* an iteration of the store that is followed by
-                           another one */
+        var->hi[b].c--; /* the store is in an iteration that is followed by another one */
       allow(p, prover_low(p, &between));
       *var = all;
     }
 }
 
-/* The order of reads and writes in a runtime function is unknown. */
+/* No overlap is allowed for a runtime function, because the order of its reads and writes is unknown. */
 void prover_overlap_routine(Prover *p, const NestStmt *stmt) {
   for (int i = 0; i < stmt->u.routine.of->nbufs; i++) {
     const Buf *buf = stmt->u.routine.buf[i];

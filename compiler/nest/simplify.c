@@ -72,7 +72,8 @@ static void put_in_body(const Simplifier *s, NestStmt *stmt) {
 }
 
 /* ---- values ---- */
-static Val simple_value(Nest *nest, Val v) { /* a settled choice becomes the selected operand */
+static Val simple_value(Nest *nest,
+                        Val v) { /* replaces a PICK whose condition is known by the selected operand */
   ValNode *e = (ValNode *)(uintptr_t)v;
   for (int i = 0; i < 3 && e->a[i]; i++) e->a[i] = simple_value(nest, e->a[i]);
   if (e->op != PICK || (e->seen != 1 && e->seen != 2)) return e;
@@ -105,7 +106,7 @@ static bool one_round(const NestStmt *stmt) {
 }
 
 static void drop_bounds(int *n, Index *bound,
-                        int need) { /* one of two bounds that the proof found redundant */
+                        int need) { /* drops one of two bounds if the proof found it redundant */
   if (*n == 1 || need == 3 || need == 0) return;
   if (need == 2) bound[0] = bound[1];
   *n = 1;

@@ -12,7 +12,7 @@ typedef struct Locals {
   bool routine; /* handwritten C: its stack usage is unknown */
 } Locals;
 
-/* Maximum size of the named values live at one time. */
+/* Maximum size of named values that are live at the same time. */
 static int64_t names_of(const NestStmt *stmt, Locals *locals) {
   int64_t own = 0, within = 0;
   for (; stmt; stmt = stmt->next) {

@@ -65,7 +65,7 @@ static void touched_add(const Nest *nest, Touched *into, const Touched *more) {
   }
 }
 
-/* A thread's own buffers, locals and registers, do not conflict. */
+/* Whether two pieces conflict. Local arrays and registers do not count, because each thread has its own. */
 static bool touched_meet(const Nest *nest, const Touched *a, const Touched *b) {
   for (int i = 0; i < nest->nbufs; i++) {
     const int rank = nest->buf[i]->rank;
@@ -102,7 +102,8 @@ static void touch_value(const Walk *w, const Env *env, Val v) {
   for (int i = 0; i < 3 && v->a[i]; i++) touch_value(w, env, v->a[i]);
 }
 
-static void touch_routine(const Walk *w, const NestStmt *stmt) { /* all of its buffers */
+static void touch_routine(const Walk *w,
+                          const NestStmt *stmt) { /* a runtime function touches all of its buffers */
   const Routine *routine = stmt->u.routine.of;
   for (int i = 0; i < routine->nbufs; i++) {
     const Buf *buf = stmt->u.routine.buf[i];
@@ -114,7 +115,8 @@ static void touch_routine(const Walk *w, const NestStmt *stmt) { /* all of its b
 
 static void touch_body(const Walk *w, const Env *env, const NestStmt *stmt);
 
-static void touch_loop(const Walk *w, const Env *env, const NestStmt *stmt) { /* chosen: the whole range */
+static void touch_loop(const Walk *w, const Env *env,
+                       const NestStmt *stmt) { /* a data-dependent index may have any value of its range */
   Env inner = *env;
   if (stmt->u.loop.chosen) touch_value(w, env, stmt->u.loop.chosen);
   Bounds b = {INT64_MIN, INT64_MAX};
@@ -172,8 +174,9 @@ static const Buf *declared_by(const NestStmt *stmt) {
   return stmt->kind == STORE && stmt->u.store.declare ? stmt->u.store.ref.buf : NULL;
 }
 
-static void mark_own(const NestStmt *stmt,
-                     bool *own) { /* declarations in a statement's body, and its calls */
+static void
+mark_own(const NestStmt *stmt,
+         bool *own) { /* marks buffers that are declared inside a statement or in functions that it calls */
   for (const NestStmt *
            list[] = {stmt->body, stmt->otherwise, stmt->kind == CALL ? stmt->u.call.fn->body : NULL},
           **s = list;
@@ -207,7 +210,7 @@ typedef struct Unit {
   int first, n;
   PieceKind kind;
   Touched touched;
-} Unit; /* statements for one thread, because one declares a name that another uses; otherwise a single one */
+} Unit; /* several statements if one declares a name that another one uses; otherwise a single statement */
 
 static int team_unit_end(const NestStmt *const *list, int n, const Touched *touched, int first) {
   int end = first + 1;
@@ -234,7 +237,8 @@ static Unit next_unit(Arena *arena, const Nest *nest, const NestStmt *const *lis
 static const Touched *touched_by(Arena *arena, const Nest *nest, const NestStmt *const *list, int n) {
   Touched *touched = NEW_ARRAY(arena, Touched, n + 1);
   Env env;
-  for (int s = 0; s < SLOTS; s++) env.slot[s] = (Bounds){NO_LO, NO_HI}; /* enclosing loops: any iteration */
+  for (int s = 0; s < SLOTS; s++)
+    env.slot[s] = (Bounds){NO_LO, NO_HI}; /* variables of enclosing loops may have any value */
   for (int i = 0; i < n; i++) {
     touched[i] = touched_nothing(arena, nest);
     touch_statement(&(Walk){nest, &touched[i]}, &env, list[i]);
@@ -246,8 +250,8 @@ Pieces team_pieces(Arena *arena, const Nest *nest, const NestStmt *const *list, 
   Pieces pieces = {0};
   const Touched *touched = touched_by(arena, nest, list, n);
   Touched others = touched_nothing(arena, nest),
-          one = touched_nothing(arena, nest); /* elements touched since the last barrier: by all pieces except
-                                                 the latest single-thread one, and by that one */
+          one = touched_nothing(arena, nest); /* elements touched since the last barrier. one: by the latest
+                                                 PIECE_ONE; others: by all other pieces */
   bool open = false, last = false;
   for (int i = 0; i < n;) {
     const Unit unit = next_unit(arena, nest, list, n, touched, i);
@@ -279,8 +283,7 @@ Pieces team_pieces(Arena *arena, const Nest *nest, const NestStmt *const *list, 
       last = false;
     }
     if (unit.kind == PIECE_ONE)
-      last = !last; /* the first piece goes with the first iterations of a loop, the next one with the last
-                       iterations */
+      last = !last; /* pieces for one thread alternate between the first thread and the last one */
   }
   return pieces;
 }

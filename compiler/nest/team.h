@@ -15,7 +15,7 @@ typedef enum PieceKind {
 typedef struct Piece {
   PieceKind kind;
   int first, n; /* of the list */
-  bool last;    /* ONE: run by the last thread instead of the first */
+  bool last;    /* PIECE_ONE: the last thread runs it, instead of the first */
   bool wait;    /* a barrier before it, because it touches elements that other threads still use */
 } Piece;
 typedef VEC(Piece) Pieces;
@@ -25,5 +25,5 @@ bool team_shares(const NestStmt *body); /* whether it contains a parallel loop *
  * there is none. */
 const NestStmt *team_inner_loop(const NestStmt *loop);
 Pieces team_pieces(Arena *, const Nest *, const NestStmt *const *list,
-                   int n); /* of the main function, or of a body in it */
+                   int n); /* list: statements of the main function, or of a body in it */
 #endif

@@ -5,7 +5,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { TREE = 4096 }; /* nodes of one statement's value, after naming */
+enum { TREE = 4096 }; /* maximum number of nodes in the value of one statement, after naming */
 
 static ValNode *node(Nest *nest, ValOp op, Type type, Val a, Val b, Val c) {
   ValNode *e = NEW(nest->arena, ValNode);
@@ -25,7 +25,7 @@ static ValNode *node(Nest *nest, ValOp op, Type type, Val a, Val b, Val c) {
 
 static bool computes(Elem elem) { return elem == F32 || elem == I32 || elem == I64; }
 
-static int lanes_of(Val a, Val b) { /* a scalar is broadcast to a vector */
+static int lanes_of(Val a, Val b) { /* the lanes of an operation on both; a scalar is broadcast to a vector */
   int x = a->type.lanes, y = b->type.lanes;
   if (x != y && x != 1 && y != 1) nest_misuse(a->nest, "operands with different numbers of lanes");
   return x > y ? x : y;
@@ -99,7 +99,8 @@ Val vmin(Val a, Val b) { return both_num(a, b) ? (a->num < b->num ? a : b) : bin
 Val vmax(Val a, Val b) { return both_num(a, b) ? (a->num > b->num ? a : b) : binary(MAX, a, b); }
 Val vmax_nan(Val a, Val b) { return both_num(a, b) ? vmax(a, b) : binary(MAX_NAN, a, b); }
 
-static Val make_comparison(ValOp op, Val a, Val b) { /* a mask: I32, nonzero where it holds */
+static Val make_comparison(ValOp op, Val a,
+                           Val b) { /* a mask: I32 that is nonzero where the comparison holds */
   ValNode *e = (ValNode *)(uintptr_t)binary(op, a, b);
   e->type.elem = I32;
   return e;
@@ -309,8 +310,8 @@ bool val_is_words(Val e) { return is_of_bytes(e) && !e->a[0]; }
 bool val_is_lookup(Val e) { return is_of_bytes(e) && e->a[0]; }
 
 /* ---- naming of subexpressions that are used twice ---- */
-static void count_uses(Val v,
-                       int mark) { /* the branches of a PICK stay in place: only one of them is evaluated */
+static void count_uses(Val v, int mark) { /* does not count in the branches of a PICK, which stay in place
+                                             because only one of them is evaluated */
   ValNode *e = (ValNode *)(uintptr_t)v;
   if (e->mark == mark) {
     e->uses++;

@@ -48,7 +48,8 @@ static void widen_buffer(Widener *w, Buf *buf) {
   }
   if (buf->rank == DIMS)
     nest_misuse(w->nest, nest_text(w->nest, "%s has no dimension left for images", buf->name));
-  buf_append(buf, w->lanes); /* in all references the new index is 0 already */
+  buf_append(buf,
+             w->lanes); /* references need no change, because their index in the new dimension is already 0 */
 }
 
 /* ---- values ---- */
@@ -70,7 +71,8 @@ static Val widened_value(Widener *w, Val v) {
   return copy;
 }
 
-/* sum = sum + x: the scalar part is the previous value, the rest is each image's share. */
+/* Splits the value of `sum = sum + x`: the scalar part is the previous value, the vector part is each image's
+ * share. */
 static Val shares(Widener *w, Val v, Val *before) {
   if (v->type.lanes == 1) {
     if (*before) nest_misuse(w->nest, "a store to a sum over images must add to it alone");
