@@ -25,7 +25,8 @@ static double triangle(const Axis *axis, int32_t t, double center) {
   return share > 0 ? share : 0;
 }
 
-/* The weights of output pixel i. Returns their number, and in *first the first source pixel. */
+/* Computes the weights of output pixel i and *first, its first source pixel. Returns the number of
+ * weights. */
 static int32_t axis_weights(const Axis *axis, int32_t i, int32_t *weight, int32_t *first) {
   double center = axis->from + ((double)i + 0.5) * axis->scale, total = 0;
   double low = center - axis->support + 0.5, high = center + axis->support + 0.5;

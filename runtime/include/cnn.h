@@ -87,7 +87,7 @@ typedef struct cnn_objects {
 
 typedef struct cnn_evaluation {
   cnn_measures measures;
-  int32_t classes; /* classes of the first output with classes; 0: none */
+  int32_t classes; /* number of classes of the first output that has classes; 0: none */
   cnn_class_counts *counts;
   int64_t *confusion; /* [true class][predicted class] if requested, otherwise NULL */
   cnn_objects objects;

@@ -181,8 +181,8 @@ static bool locked(int descriptor) { /* True if another process holds the lock, 
   return fcntl(descriptor, F_GETLK, &lock) != 0 || lock.l_type != F_UNLCK;
 }
 
-/* Removes the temporary files of killed processes: no process has their number, and no process holds their
- * lock. */
+/* Removes the temporary files of killed processes. These are files whose process number no process has, and
+ * whose lock no process holds. */
 static void remove_stale(int directory, const char *name, const char *base) {
   const long process = temporary_process(name, base);
   struct stat about;
@@ -205,8 +205,8 @@ static void remove_all_stale(const char *path) {
   free(folder);
 }
 
-/* Opens a new file next to `path`. The number in its name distinguishes processes, and attempts of one
- * process. */
+/* Opens a new file next to `path`. The numbers in its name distinguish it from files of other processes, and
+ * of other attempts of this process. */
 static int temporary_open(cnn_writer *writer, const char *path) {
   remove_all_stale(path);
   for (int attempt = 0; attempt < 100; attempt++) {

@@ -11,8 +11,8 @@
 json_t *cnn_facts(const cnn_network *network, const cnn_recipe *recipe);
 
 typedef struct cnn_change {
-  const char *path;               /* settings in the checkpoint */
-  const json_t *program, *chosen; /* settings of the program in it */
+  const char *path;               /* path of the checkpoint */
+  const json_t *program, *chosen; /* settings in the checkpoint */
   json_t *program_now, *chosen_now;
 } cnn_change;
 
