@@ -55,8 +55,8 @@ static void check_slopes(const Case *c) {
     if (!others++ || c->cost[r] < least) least = c->cost[r];
   }
   hold(others <= positives * c->negatives);
-  for (int r = 0, worse = 0; r < c->rows && others;
-       r++) { /* fewer boxes than the limit have a loss above the smallest counted one */
+  /* fewer boxes than the limit have a loss above the smallest counted one */
+  for (int r = 0, worse = 0; r < c->rows && others; r++) {
     worse += c->match[r] < 0.f && c->cost[r] > least;
     hold(worse < positives * c->negatives);
   }

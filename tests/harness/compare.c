@@ -24,8 +24,8 @@ double numbers_error(const double *got, const double *want, int64_t n, double le
   return relative(error, largest);
 }
 
-static double
-finite_error(double got, double want) { /* rounds `want` to float; infinite if only one is NaN or infinite */
+/* Rounds `want` to float; infinite if only one is NaN or infinite. */
+static double finite_error(double got, double want) {
   const float nearest = (float)want;
   if (isnan(nearest)) return isnan(got) ? 0 : HUGE_VAL;
   if (isinf(nearest)) return (float)got == nearest ? 0 : HUGE_VAL;
@@ -81,8 +81,8 @@ double number_error(double got, double want) { return worse(0, fabs(got - want) 
 
 /* ---- slopes ---- */
 enum { STEPS = 4 };
-static const double first_step =
-    1e-5; /* the next steps are 1/10, 1/100 ... of it: a kink may be nearer than this */
+/* the next steps are 1/10, 1/100 ... of it: a kink may be nearer than this */
+static const double first_step = 1e-5;
 
 Slope slope_judge(Function *f, void *context, double x, double gradient, double scale, double limit,
                   double *error) {

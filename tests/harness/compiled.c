@@ -191,8 +191,8 @@ static ThreadsFunction *threads_of(void *library) {
   return use;
 }
 
-static int64_t output_elements(const Sample *s,
-                               int o) { /* elements of an output, enough for inference and for training */
+/* Elements of an output, enough for inference and for training. */
+static int64_t output_elements(const Sample *s, int o) {
   return s->count * sample_calls(s) * shape_elements(s->graph->outputs.data[o].node->shape);
 }
 
@@ -271,9 +271,8 @@ static void check_gradients(const Check *check, void *library, const char *targe
     return;
   }
   float *gradients = NEW_ARRAY(s->arena, float, s->graph->parameters + 1), **output = new_outputs(s);
-  memset(gradients, 0x7f,
-         (size_t)s->graph->parameters *
-             sizeof *gradients); /* not 0, to find gradients that are not written */
+  /* not 0, to find gradients that are not written */
+  memset(gradients, 0x7f, (size_t)s->graph->parameters * sizeof *gradients);
   if (threads_of(library)) threads_of(library)(1);
   const float loss =
       function(s->weights, s->input, s->target, (int32_t)s->count, SEED, STEP, gradients, output);

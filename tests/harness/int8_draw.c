@@ -50,7 +50,8 @@ static bool can_widen(const Node *node) {
   case INT8_MULTIPLY: return combine_has_int8(node);
   case INT8_RELU:
   case INT8_RELU6:
-    return can_widen(node->in[0]); /* a relu may be the last part of a function that has no int16 form */
+    /* a relu may be the last part of a function that has no int16 form */
+    return can_widen(node->in[0]);
   case INT8_MATMUL:
   case INT8_LARGEST:
   case INT8_MEAN:
@@ -166,8 +167,8 @@ static void draw_weights(Drawing *d, const Node *node) {
     /* such a bias permits only the reference schedule */
     if (kind >= 0.2 && kind < 0.203) bias[f] = kind < 0.2015 ? HUGE_BIAS : -HUGE_BIAS;
     wide_bias[f] = (int64_t)bias[f] * (wide_in ? 1 << WIDE_BITS : 1);
-    if (kind >= 0.2 && kind < 0.22)
-      wide_bias[f] = kind < 0.21 ? most - 1 : 1 - most; /* the upper or lower bound of sums */
+    /* the upper or lower bound of sums */
+    if (kind >= 0.2 && kind < 0.22) wide_bias[f] = kind < 0.21 ? most - 1 : 1 - most;
   }
   draw_idle(d, node, w, bias, spread);
   if (!is_first(d, weight, node)) return; /* its arrays belong to another layer */
@@ -452,9 +453,8 @@ static void draw_value(Drawing *d, const Node *node) {
     put_scale(d, node, 1 / 200.0, any_zero(d)); /* rounded as
                                                    floats */
   else if (is_fixed(node)) d->scale[node->id] = node->op->traits.int8 == INT8_SIGNED ? 1 / 128.0 : 1 / 256.0;
-  else if (node->op->traits.int8 == INT8_MOVE && node->nin > 1)
-    put_scale(d, node, largest(d, node) * between(d, 0.7, 1.5),
-              any_zero(d)); /* no operand's scale is much larger */
+  else if (node->op->traits.int8 == INT8_MOVE && node->nin > 1) /* no operand's scale is much larger */
+    put_scale(d, node, largest(d, node) * between(d, 0.7, 1.5), any_zero(d));
   else if (node->op->traits.int8 == INT8_LARGEST || node->op->traits.int8 == INT8_GATHER ||
            node->op->traits.int8 == INT8_MEAN || node->op->traits.int8 == INT8_MOVE || repeats(node) ||
            is_border(node)) {

@@ -127,8 +127,8 @@ static double *constant_of(const Machine *m, int call, const Binding *binding, c
   return *own;
 }
 
-/* Elements from the first to the last; for a batched call, those of its images. The interpreter clears
- * everything that a nest writes. */
+/* The number of elements that a call may access, from the first to the last; for a batched call, only those
+ * of its images. The interpreter clears everything that a nest writes. */
 static int64_t reach(const Buf *buf, int64_t images, bool once) {
   int64_t last = 0;
   for (int d = buf->rank - 1; d >= 0; d--) {
@@ -146,7 +146,8 @@ static bool bind(Machine *m, Run *run, int c, const Version *version, int i, int
   const bool once = m->program->calls.data[c].how == CALL_ONCE;
   const int shard = once ? 0 : (int)(image * m->program->shards / m->images);
   int64_t room = INT64_MAX;
-  if (!operand->used) { /* C has no such parameter; the interpreter clears it, and computes unused names */
+  if (!operand->used) { /* the C function has no such parameter; the interpreter computes unused names, too,
+                           and needs memory for them */
     run->mem[i] = NEW_ARRAY(m->arena, double, buf_room(buf, 0));
     return true;
   }
@@ -214,8 +215,8 @@ static bool run_and_give(Machine *m, int c, int64_t image) {
 }
 
 /* ---- orders ---- */
-/* Calls from .. to - 1, without barriers between them: those of one thread run in order; the others before
- * or after them, in reverse order. */
+/* Runs calls from .. to - 1, which no barrier separates. Calls that run on the first thread alone run in
+ * order. Those that the team shares run before them (turns 1) or after them (turns 2), in reverse order. */
 static bool run_group(Machine *m, int from, int to, int64_t image) {
   const Program *p = m->program;
   for (int pass = 1; pass <= 2; pass++)
@@ -245,7 +246,7 @@ static bool run_calls(Machine *m, const Phase *phase, int64_t image) {
 static bool run_images(Machine *m, const Phase *phase) {
   for (int64_t image = 0; image < m->images; image += m->lanes) {
     for (int64_t i = 0; i < m->size[SPACE_ARENA] / elem_bytes(F32); i++)
-      m->space[SPACE_ARENA][i] = NAN; /* no image sees another's values */
+      m->space[SPACE_ARENA][i] = NAN; /* no image may read the values of another */
     for (int size = 1; size <= 2; size++)
       for (int64_t i = 0; m->small[SPACE_ARENA][size - 1] && i < m->size[SPACE_ARENA] / size; i++)
         m->small[SPACE_ARENA][size - 1][i] = NAN;
@@ -288,13 +289,14 @@ static bool run_parts(Machine *m) {
 /* ---- a whole program ---- */
 static int64_t gradients_of(const Machine *m) { return m->size[SPACE_GRADIENT] / elem_bytes(F32); }
 
-static bool has_size(const Program *p, int size) { /* of an element */
+static bool has_size(const Program *p, int size) { /* does any value have elements of that size? */
   for (int i = 0; i < p->graph->nodes.n; i++)
     if (elem_bytes(p->graph->nodes.data[i]->elem) == size || elem_bytes(p->home[i].elem) == size) return true;
   return false;
 }
 
-static void clear_gradients(Machine *m) { /* for shards after the first, all of them */
+/* Clears the ranges of the first shard that the program clears; the other shards are 0 already. */
+static void clear_gradients(Machine *m) {
   const Program *p = m->program;
   double *first = m->space[SPACE_GRADIENT];
   for (int64_t i = 0; i < gradients_of(m); i++) first[i] = NAN;
@@ -330,7 +332,7 @@ static void prepare(Machine *m) {
     m->constant[c] = NEW_ARRAY(m->arena, double *, p->calls.data[c].version[0].lower->b->nbufs + 1);
 }
 
-/* Like reset: elements outside all fills stay unwritten. */
+/* Like the generated reset function: elements that it does not fill stay unwritten. */
 static void reset_states(Machine *m) {
   const Program *p = m->program;
   const int n = graph_states(p->graph);
@@ -367,7 +369,8 @@ static bool execute_call(Machine *m) {
   prepare(m);
   give_outputs(m, -1, 0, m->images);
   if (!run_parts(m)) return false;
-  /* Outputs that are other outputs, or inputs; inspection has its own list, and copies nothing. */
+  /* Copies outputs that no call writes, because they are the same as another output or an input, and those of
+   * inspection, whose code copies nothing. */
   for (int o = 0; p->kind != PROGRAM_TRAINING && p->batching.how != INTERLEAVED && o < p->graph->outputs.n;
        o++)
     for (int64_t n = 0; n < m->images && !program_writes(p, o); n++) {

@@ -9,9 +9,9 @@
 typedef struct Machine {
   Arena *arena;
   Plan *plan;            /* lowered by machine_run */
-  int64_t images, batch; /* number of images to run; the maximum */
-  int layout_lanes;      /* 0: the target's own */
-  int64_t weight_bytes;  /* of the net that schedules are chosen for; 0: of this one */
+  int64_t images, batch; /* images: number of images to run; batch: its maximum */
+  int layout_lanes;      /* lanes for which weights are packed; 0: the target's own */
+  int64_t weight_bytes;  /* size of the weights that schedules are chosen for; 0: of this net's */
   bool threads;          /* as for code with OpenMP */
   int64_t processes; /* number of processes that share the batch; 0 means 1. The machine runs a single one */
   bool little_ram;   /* results may overlap operands */
@@ -23,24 +23,24 @@ typedef struct Machine {
    * may run them. */
   int turns;
   uint64_t seed, step;
-  const double *weights;                /* like the weights struct */
+  const double *weights;                /* in the order of the weights struct */
   double *const *input, *const *target; /* by input, by output: for all images, in the caller's order */
   /* Results of machine_run: */
   double **output;   /* by output, for all images */
   double **loss;     /* training: by loss, the share of each image */
-  double *gradients; /* training: like the weights struct */
+  double *gradients; /* training: in the order of the weights struct */
   double **state;    /* by state, for all images: as left by the last call */
   const char *error; /* an error message, or NULL */
   /* its own */
   const Program *program;
-  double *space[SPACES],
-      *small[SPACES][2]; /* small: of elements of 1 and 2 bytes, which are never read with another size */
-  int64_t size[SPACES];  /* floats */
-  int64_t lanes;         /* images that run together: 1, or with interleaving the target's lanes */
-  double ***constant;    /* by call and buffer: packs and tables */
+  double *space[SPACES], *small[SPACES][2]; /* small: the same spaces with elements of 1 and 2 bytes; memory
+                                               is read only with the element size with which it was written */
+  int64_t size[SPACES];                     /* floats */
+  int64_t lanes;      /* images that run together: 1, or with interleaving the target's lanes */
+  double ***constant; /* by call and buffer: packs and tables */
 } Machine;
 
-/* Number of calls of a net with states, on the same inputs, from its initial state. */
+/* A net with states is called that many times on the same inputs, starting from its initial state. */
 enum { STATE_CALLS = 3 };
 
 /* Lowers the plan for one target, verifies it and runs it. False: see error. */

@@ -14,8 +14,9 @@
 #include "ops/int8/int8.h"
 
 enum {
-  SOME = 6, /* number of inputs, where not all are tested: both extremes and one of each contrast */
-  SLOW = 1  /* likewise for the interpreter */
+  /* number of tested inputs, unless all are tested: both extremes, and one input of each contrast */
+  SOME = 6,
+  SLOW = 1 /* number of tested inputs in the interpreter, which is slow */
 };
 
 /* The node that converts the caller's floats to int16; NULL: the input is bytes. */
@@ -84,7 +85,7 @@ static void take_names(const Check *check, Reference *reference, char **state) {
   }
 }
 
-/* Of int16 values the lower byte comes first. */
+/* The lower byte of an int16 value is hashed first. */
 static uint64_t hash_of(const Node *node, const double *value, int64_t n) {
   uint64_t hash = MODEL_HASH_START;
   for (int64_t i = 0; i < n; i++) {
@@ -168,7 +169,8 @@ void check_model(Check *check, const char *weights, const char *rounding, const 
   draw_inputs(s);
   check->forward = sample_infer(s);
   compare_hashes(check, rounding, values);
-  /* with several roundings, only one of the int8 models has distinct code */
+  /* among the models with several roundings, only the one with int16 inputs has code that no other model has
+   */
   if (rounding_find(rounding, &of_all) || wide_input(s->graph) || try_all())
     int8_compare(check, rounding, weights, SLOW);
 }

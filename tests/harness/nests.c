@@ -108,7 +108,8 @@ static void check_plan(const Check *check, Plan *plan, const Way *way) {
   report_error(check, what, plan_error(check, plan, way), NEST_ERROR);
 }
 
-/* With every convolution after nearest upsampling that can be computed from the smaller image. */
+/* Checks nests in which every convolution after nearest upsampling reads the smaller image, where that is
+ * possible. */
 static void check_repeated(const Check *check, const Way *way, int images) {
   const Sample *s = &check->sample;
   const bool *repeated = conv_repeated_where(s->arena, s->graph, NULL);
@@ -119,7 +120,7 @@ static void check_repeated(const Check *check, const Way *way, int images) {
   check_plan(check, plan_new(s->arena, s->graph, PLAN_INFERENCE, options), way);
 }
 
-/* With every layer batched that can be. */
+/* Checks nests with every layer batched that can be. */
 static void check_together(const Check *check, const Way *way, PlanKind kind) {
   const Sample *s = &check->sample;
   const Target *layout = way->layout == way->target->lanes ? way->target : target_of_lanes(way->layout);
@@ -127,7 +128,8 @@ static void check_together(const Check *check, const Way *way, PlanKind kind) {
   if (plan_any_together(plan)) check_plan(check, plan, way);
 }
 
-/* With row bands up to each layer that permits it: a few bands, or one row at a time. */
+/* Checks nests with row bands up to each layer that permits it: with a few bands, or with one row at a time.
+ */
 static void check_bands(const Check *check, const Way *way) {
   const Sample *s = &check->sample;
   PlanOptions options = {.fusing = way->level->fusing};
@@ -135,14 +137,15 @@ static void check_bands(const Check *check, const Way *way) {
     check_plan(check, plan_new(s->arena, s->graph, PLAN_INFERENCE, options), way);
 }
 
-/* images_side_by_side interleaves no images of nets that have rows; their losses cannot be. */
+/* Does any value have rows? images_side_by_side does not interleave the images of such a net, and its losses
+ * cannot be interleaved. */
 static bool has_rows(const Graph *graph) {
   for (int i = 0; i < graph->nodes.n; i++)
     if (graph->nodes.data[i]->shape.regions) return true;
   return false;
 }
 
-/* A target's plan: image by image; batched; interleaved, one image per lane. */
+/* Checks plans for a target: image by image; batched; interleaved, with one image per lane. */
 static void check_way(const Check *check, const Way *way, int images) {
   const Sample *s = &check->sample;
   const bool plain = way->level->plain;
@@ -161,8 +164,8 @@ static void check_way(const Check *check, const Way *way, int images) {
     check_plan(check, plan_training_within(s->arena, s->graph, (PlanOptions){.fusing = fusing}, 0, 1), way);
 }
 
-/* With weights packed for the target; then packed for the widest, as in a file of several targets, and with
- * little RAM. */
+/* Checks nests with weights packed for the target; then with little RAM and weights packed for the widest
+ * target, as in a file for several targets. */
 static void check_layouts(const Check *check, Way way, int images) {
   way.layout = way.target->lanes;
   way.little_ram = way.level->little_ram;
@@ -197,7 +200,7 @@ static int choices_of(const Lower *l, Choice choice[2 * MOST_CHOICES]) {
   return n;
 }
 
-/* Inference with the n-th choice of every kernel with at least n; false: there is none. */
+/* Checks inference with the n-th choice of every kernel that has so many choices; false: no kernel has. */
 static bool check_choice(const Check *check, Way way, int n, double *error) {
   Arena *arena = check->sample.arena;
   Plan *plan = plan_inference(arena, check->sample.graph, FUSE_ALL, 1, 0);

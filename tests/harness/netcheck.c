@@ -49,7 +49,7 @@
 #include "graph/bf16.h"
 #include "races.h"
 
-/* images for nests: interleaved in vectors of four, one whole group and a part of one */
+/* number of images for nests: interleaved in vectors of four, they fill one vector and a part of another */
 enum { SEVERAL = 5 };
 enum { SPOILED = 6 }; /* images of special numbers: one of each kind */
 
@@ -111,7 +111,7 @@ static bool is_settled(const Check *check, const Node *node, int64_t image) {
   return true;
 }
 
-/* For the settled images. */
+/* Error of an output for some of the images; only settled images are compared. */
 static double special_output_error(const Check *check, const Node *node, const float *got, int64_t first,
                                    int64_t images) {
   const int64_t n = shape_elements(node->shape);
@@ -166,7 +166,7 @@ double gradient_floor(const Sample *sample, const GraphRun *run, const Weight *w
   for (int i = 0; i < graph->nodes.n; i++) {
     const Node *node = graph->nodes.data[i];
     if (node->target != weight || node->result != RESULT_SUM) continue;
-    double terms = 1; /* Cauchy and Schwarz: no product of two channels is larger */
+    double terms = 1; /* by the Cauchy-Schwarz inequality, no product of two channels is larger */
     for (int k = 0; k < node->nin; k++) terms *= channel_size(run, node->in[k]);
     size += terms;
   }
@@ -233,7 +233,7 @@ typedef enum Mode {
   SHARE
 } Mode;
 
-/* Reports sums that may overflow in float, and skips them. */
+/* Reports images whose sums may overflow in float; these are not compared. */
 static void find_far(Check *check) {
   const Sample *s = &check->sample;
   check->far = sample_infer_far(s);

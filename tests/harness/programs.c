@@ -159,8 +159,7 @@ static bool move_phase(Draw *d, Program *p) { /* moves a call to the next phase,
   return true;
 }
 
-static bool merge_phases(Draw *d, Program *p) { /* values that cross the boundary need not live longer any
-                                                   more */
+static bool merge_phases(Draw *d, Program *p) { /* exchanges two adjacent phases */
   if (p->phases.n < 3) return false;
   const int i = (int)draw(d, p->phases.n - 2);
   Phase phase = p->phases.data[i];
@@ -210,7 +209,7 @@ static Operand *state_written(const KernelCall *call) {
   return found;
 }
 
-static bool drop_update(Draw *d, Program *p) { /* a call that writes a state, or any */
+static bool drop_update(Draw *d, Program *p) { /* the state that a call should write stays unchanged */
   const int from = (int)draw(d, p->calls.n);
   for (int i = 0; i < p->calls.n; i++) {
     Operand *operand = state_written(&p->calls.data[(from + i) % p->calls.n]);
@@ -250,7 +249,7 @@ static bool swap_states(Draw *d, Program *p) { /* reads or writes another state 
   return false;
 }
 
-/* A history of one row less: a call reads or writes a state without its first row, or its last one. */
+/* A call reads or writes a state without its first row, or without its last one. */
 static bool less_history(Draw *d, Program *p) {
   for (int tries = 0; tries < 50; tries++) {
     const Version *version = &p->calls.data[draw(d, p->calls.n)].version[0];
@@ -359,7 +358,7 @@ static void try_mutant(const Check *check, const Machine *like, const Program *p
   arena_free(arena);
 }
 
-/* Copies each output after each call in turn, and runs the accepted mutants. */
+/* Moves the copy of each output after each call in turn, and runs the mutants that are accepted. */
 static void try_copies(const Check *check, const Machine *like, const Program *p, const Results *right,
                        Count *count) {
   for (int i = 0; i < p->copies.n; i++)

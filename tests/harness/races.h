@@ -9,12 +9,12 @@
 typedef enum Races { RACES_NONE, RACES_SEEN, RACES_FAILED } Races;
 enum { NO_BARRIER = -1 };
 
-/* The missing tool for race detection, or NULL. */
+/* The tool that is missing to detect races, or NULL. */
 const char *races_missing(Arena *);
 /* Compiles net.c and glue.c of a directory, where glue.c defines the functions for racer.c. */
 bool races_compile(Arena *, const char *dir);
-/* Runs it with a number of threads, which wait at every barrier of net.c, or at all but one: `without`.
- * With every barrier, sets `out` and prints ThreadSanitizer's reports. */
+/* Runs the compiled code with a number of threads, which wait at every barrier of net.c, or at all but one:
+ * `without`. If they wait at every barrier, sets `out` and prints ThreadSanitizer's reports. */
 Races races_run(Arena *, const char *dir, int threads, int without, const unsigned char *in, size_t in_bytes,
                 unsigned char *out, size_t out_bytes);
 #endif

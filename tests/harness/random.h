@@ -28,10 +28,11 @@ typedef struct Value {
   int64_t regions;
   double pace;
 } Value;
-/* id: of the computation, independent of its name; size: approximate magnitude of its numbers; apart: not
- * near zero; equal: 1 if some elements are, 2 if up to rounding; regions: the value with the regions of its
- * leading axis, 0: none; lost: a loss reads it; cut: no gradient reaches it; level: its mean is the same for
- * every image; pace: its rows per row of the input, without the rows that padding adds or windows drop */
+/* id: identifies the computation, whatever its name is; size: approximate magnitude of the numbers; apart: no
+ * number is near zero; equal: 1 if some elements are equal, 2 if they are equal up to rounding; regions:
+ * values with equal numbers have the same leading axis, 0: no such axis; lost: a loss reads it; cut: no
+ * gradient reaches it; level: its mean is the same for every image; pace: its number of rows per row of the
+ * input, without the rows that padding adds or windows drop */
 typedef struct Part {
   char name[24];
   const char *op;
@@ -54,7 +55,7 @@ typedef struct Net {
   Part part[MOST_PARTS];
   Block block[4];
   int nvalues, nparts, nblocks, depth, names, layers, ids;
-  int64_t constant[3];    /* of `const k0 = ...` */
+  int64_t constant[3];    /* values of `const k0 = ...` and the next two */
   double macs, most_macs; /* multiply-adds so far; maximum per layer */
   bool uneven;            /* prefers primes and windows of odd sizes */
   Text losses;            /* detection losses, one after the other, each after a comma */
@@ -80,7 +81,7 @@ void put_pair(Net *, const char *name, const int64_t n[2], int rank);
 void put_init(Net *, const char *name);
 void put_kernel(Net *, const int64_t kernel[2], int rank);
 void put_literal(Net *, const int64_t kernel[2]); /* a literal kernel */
-Part *find_part(Net *, const char *op);           /* one whose parameters the next call may share, or NULL */
+Part *find_part(Net *, const char *op); /* a layer whose parameters the next call may share, or NULL */
 void put_part(Net *, const Part *shared, const Part *made); /* ends a call with parameters */
 
 typedef struct Window {
@@ -89,7 +90,7 @@ typedef struct Window {
   const char *pad;
 } Window;
 bool draw_window(Net *, bool pool, const int64_t *kernel,
-                 Window *); /* one that fits the current value; false if none was found */
+                 Window *); /* a window that fits the current value; false if none was found */
 void put_window(Net *, const Window *, int rank, bool stride);
 
 /* ---- random_ops.c: calls for the current value, which becomes their result ----
@@ -112,14 +113,14 @@ bool write_objects(Net *); /* a few statements; false: nothing was written */
 
 /* ---- random_joined.c: nets whose values are concatenated, sliced and reused ---- */
 void write_joined(Net *);
-int joined_outputs(Net *, Value output[MOST_OUTPUTS]); /* number of inputs */
+int joined_outputs(Net *, Value output[MOST_OUTPUTS]); /* returns the number of outputs */
 
 /* ---- random_parts.c: nets with rows split into heads and windows, and attention ---- */
 void write_parts(Net *);
-int parts_outputs(Net *, Value output[MOST_OUTPUTS]); /* and the train block: 0 */
+int parts_outputs(Net *, Value output[MOST_OUTPUTS]); /* also writes the train block; returns 0 */
 
 /* ---- random_sequence.c: nets of sequences ---- */
-bool write_sequence(Net *); /* has it states? */
+bool write_sequence(Net *); /* returns whether the net has states */
 int sequence_outputs(Net *, Value output[MOST_OUTPUTS]);
 
 /* ---- random_towers.c: small nets of common architectures ---- */
@@ -129,5 +130,5 @@ void write_tower(Net *);
 void write_train(Net *, int noutputs, const Value *output);
 
 /* ---- randomnet.c ---- */
-void write_repeat(Net *); /* of the current value */
+void write_repeat(Net *); /* writes a repeat block on the current value */
 #endif

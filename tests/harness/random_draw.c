@@ -121,7 +121,8 @@ void put_part(Net *net, const Part *shared, const Part *made) { /* the end of a 
 
 /* ---- windows ---- */
 
-static bool empty_window(const Window *w, int axis, int64_t input) { /* one with only padding in it */
+/* Does any window consist of padding only? */
+static bool empty_window(const Window *w, int axis, int64_t input) {
   for (int64_t o = 0; o < w->out[axis]; o++) {
     bool seen = false;
     for (int64_t k = 0; k < w->kernel[axis]; k++) {

@@ -36,8 +36,8 @@ static void start_from(Net *net, Value *from) {
 
 static bool has_room(const Net *net) { return net->nvalues + 4 < MOST_VALUES; }
 
-/* One operator on a value, in `pixels` percent of cases on one that has pixels, if there is any; writes
- * nothing if no candidate fits. */
+/* Writes one operator on a value; nothing if no operator fits. In `pixels` percent of cases, values with
+ * pixels are preferred. */
 static void write_one(Net *net, OpWriter *const *ops, int64_t n, int pixels) {
   const size_t before = net->out->n;
   const Value kept = net->now;
@@ -115,7 +115,7 @@ static void write_concat(Net *net, Value *const *part, int n) {
   name_value(net);
 }
 
-/* Values of any rank and size as one vector, some of them twice. */
+/* Joins values of any rank and size as one vector, some of them twice. */
 static void write_vectors(Net *net) {
   Value *part[4], *from = NULL;
   int n = (int)between(net, 2, 3);
@@ -130,14 +130,14 @@ static void write_vectors(Net *net) {
   write_concat(net, part, n);
 }
 
-/* A value joined with itself, once or twice, along its channels. */
+/* Joins a value with itself, once or twice, along its channels. */
 static void write_twice(Net *net) {
   Value *v = any_value(net), *const part[] = {v, v, v};
   const int n = chance(net, 80) ? 2 : 3;
   if (n * elements(v->shape) <= MOST_JOINED_ELEMENTS) write_concat(net, part, n);
 }
 
-/* Two layers of one value, joined, possibly with other uses. */
+/* Applies two layers to one value and joins their results, which may have other uses. */
 static void write_fork(Net *net) {
   Value *from = any_value(net), *part[2];
   const Shape in = from->shape;
@@ -174,7 +174,7 @@ static Value *channels_of(Net *net, Value *from, int64_t first, int64_t end) {
   return &net->value[net->nvalues - 1];
 }
 
-/* Splits the channels of a value in two parts; one may be joined with the other again, or overlap it. */
+/* Splits the channels of a value into two parts, which may overlap and may be joined again. */
 static void write_slices(Net *net) {
   Value *from = any_value(net), *part[2];
   for (int tries = 0; tries < 4 && !from->joined; tries++) from = any_value(net);
@@ -187,8 +187,8 @@ static void write_slices(Net *net) {
 }
 
 /* ---- repeats ---- */
-/* The end of a body applied to `in`, where `a` and `b` are two layers of n channels: joins them, with the
- * original number of channels. */
+/* Ends the body of a repetition, which is applied to `in`: joins its layers `a` and `b` of n channels each,
+ * and restores the number of channels of `in`. */
 static void join_round(Net *net, int id, const char *flat) {
   static const char *const forms[] = {"a%d -> concat(b%d) -> %s(in.channels%s)",
                                       "a%d -> concat(b%d, in) -> %s(in.channels%s)",
@@ -240,7 +240,7 @@ static Shape joined_shape(Net *net) {
   }
 }
 
-/* The current value is an input, or else a value of the net. */
+/* Writes the inputs. The first one becomes the current value, or in some nets a constant. */
 static void joined_inputs(Net *net) {
   const int n = chance(net, 35) ? 1 : (int)between(net, 2, 4);
   for (int i = 0; i < n; i++) {
@@ -255,7 +255,7 @@ static void joined_inputs(Net *net) {
              v->shape.rank > 1 && chance(net, 15) ? " (layout=chw)" : "");
   }
   net->now = net->value[0];
-  if (chance(net, 20)) { /* and one value of the net */
+  if (chance(net, 20)) { /* and a constant of the net */
     Value *v = &net->value[net->nvalues++];
     *v = (Value){.name = "own", .id = ++net->ids, .shape = joined_shape(net), .size = 2};
     text_put(net->out, "    own = constant(%s, init=normal(0.5))\n", shape_words(net, v->shape));
@@ -271,7 +271,8 @@ int joined_outputs(Net *net, Value output[MOST_OUTPUTS]) {
   const int most = (int)between(net, 1, 5);
   for (int i = net->nvalues - 1; i >= 0 && n < most; i--) {
     const Value *v = &net->value[i];
-    const bool input = v->name[0] == 'x'; /* an output has another name, and is not the only one */
+    /* an input is an output only under another name, and never the only output */
+    const bool input = v->name[0] == 'x';
     if (!chance(net, v->reads ? 20 : 60) || (input && !n)) continue;
     output[n] = *v;
     if (input) snprintf(output[n].name, sizeof output[n].name, "y%d", i);
@@ -285,7 +286,8 @@ int joined_outputs(Net *net, Value output[MOST_OUTPUTS]) {
 
 void write_joined(Net *net) {
   net->uneven = true;
-  net->most_macs = (chance(net, 12) ? 25 : 2) * MOST_MACS; /* only worthwhile for large layers */
+  /* in a few nets layers may be large: some schedules are worthwhile only for these */
+  net->most_macs = (chance(net, 12) ? 25 : 2) * MOST_MACS;
   joined_inputs(net);
   const int n = (int)between(net, 5, 22);
   for (int i = 0; i < n && has_room(net); i++) {

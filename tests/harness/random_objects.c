@@ -87,8 +87,8 @@ static void write_ssd(Net *net, const Head *h) {
   text_put(net->out, "    p%d = f%d -> default_boxes(%s, %lldx%lld)\n", id, id, some[kind],
            (long long)h->step[0], (long long)h->step[1]);
   text_put(net->out, "    d%d = f%d -> conv(%lld, 1x1) -> reshape(%lldx4)\n", id, id, 4 * each, rows);
-  /* Many boxes of one size overlap a ground-truth box equally; with different sizes rounding decides
-   * nothing. */
+  /* Boxes of the same size may overlap a ground-truth box equally, and then rounding decides between them.
+   * Therefore each box gets another size. */
   text_put(net->out, "    w%d = p%d -> add(d%d)\n", id, id, id);
   text_put(net->out, "    s%d = f%d -> conv(%lld, 1x1) -> reshape(%lldx%lld)%s\n", id, id, each * columns,
            rows, columns, softmax ? " -> softmax" : "");
@@ -163,14 +163,15 @@ static void write_rcnn(Net *net, const Head *h) {
            "sample=%lld, positives=0.5)\n",
            id, id, id, anchors > 1 ? ", [7, 3]" : "", (long long)h->step[0], (long long)h->step[1],
            (long long)between(net, most, 20), most, sample);
-  Value regions = {.size = 12}; /* for regions only: in training it has the rows of the sample */
+  /* only for the loss: in training there are as many regions as the sample has rows */
+  Value regions = {.size = 12};
   lose(net, &regions,
        arena_printf(net->arena, "rpn(r%d, sample=%lld, high=0.5", id, (long long)between(net, 1, 9)));
   write_regions(net, h, most, sample);
 }
 
 /* ---- inputs of the heads ---- */
-static int64_t step_of(Net *net, int64_t side) { /* a divisor of it */
+static int64_t step_of(Net *net, int64_t side) { /* a divisor of `side` */
   int64_t step = divisor(net, side, 12);
   while (side / step > 5) step = step * 2 <= side && side % (step * 2) == 0 ? step * 2 : side;
   return step;

@@ -14,7 +14,8 @@ void becomes(Net *net, Shape shape, double size) {
   net->layers++;
 }
 
-/* A number that is sometimes also possible for groups, although channels are prime. */
+/* A number of filters. In nets where channels are prime, it is sometimes a multiple of the channels, so that
+ * groups are possible, too. */
 static int64_t filters(Net *net) {
   const int64_t c = net->now.shape.c;
   return net->uneven && c < 50 && chance(net, 20) ? c * between(net, 1, 2) : channels(net);
@@ -128,9 +129,8 @@ bool op_transpose(Net *net) {
 bool op_pool(Net *net) {
   const Shape in = net->now.shape;
   const int equal = net->now.equal;
-  const bool average =
-      !net->now.level && (equal == 2 || chance(net, 50)); /* any of several means that are equal up to
-                                                             rounding may be the largest */
+  /* rounding would decide which of several equal means is the largest */
+  const bool average = !net->now.level && (equal == 2 || chance(net, 50));
   Window w;
   if ((!average && equal == 2) || !draw_window(net, true, NULL, &w)) return false;
   text_put(net->out, average ? "avgpool(" : "maxpool(");
@@ -342,7 +342,8 @@ bool op_group_norm(Net *net) {
   put_part(net, shared, &p);
   text_put(net->out, ")");
   becomes(net, in, 4);
-  net->now.level = true; /* a gradient of its mean would be only rounding */
+  /* its mean is constant, so the gradient of a mean would consist of rounding errors */
+  net->now.level = true;
   return true;
 }
 
@@ -362,7 +363,8 @@ Value *draw_value(Net *net, bool (*fits)(Shape now, const Value *)) {
       some[n++] = &net->value[i];
   return n ? some[below(net, n)] : NULL;
 }
-static bool covers(Shape whole, Shape part) { /* has it the same size, or can it be broadcast to it? */
+/* Does `part` have the same size, or can it be broadcast to `whole`? */
+static bool covers(Shape whole, Shape part) {
   return (part.c == whole.c || part.c == 1) && (same_pixels(part, whole) || one_pixel(part));
 }
 static bool combines(Shape now, const Value *v) {

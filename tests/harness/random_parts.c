@@ -266,7 +266,8 @@ static bool put_layer_of_heads(Net *net, Value *query) {
   return true;
 }
 
-/* Indices are inputs: where rounding decides about an index, results cannot be compared. */
+/* Indices are inputs of the net. If the net computed them, rounding might decide about an index, and results
+ * could not be compared. */
 static bool put_gather(Net *net, Value *from) {
   const Value *input = &net->value[0];
   const int64_t most = positions_of(input->shape) * (input->shape.rank == 1 ? input->shape.c : 1),
@@ -317,7 +318,7 @@ void write_parts(Net *net) {
     done += put[below(net, sizeof put / sizeof *put)](net, any_value(net));
 }
 
-/* One value that combines all rows, and others that have no user yet. */
+/* Writes the outputs: a value that combines all rows, and all values that nothing reads yet. */
 int parts_outputs(Net *net, Value output[MOST_OUTPUTS]) {
   Value *last = &net->value[net->nvalues - 1];
   last->reads++;

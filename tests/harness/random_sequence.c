@@ -12,7 +12,8 @@ static Value *add_value(Net *net, const char *letter, Shape shape) {
   return v;
 }
 
-static Value *draw_paced(Net *net, int rank, double pace) { /* or NULL; pace 0: any */
+/* A value of that rank and pace, or NULL; pace 0: any. */
+static Value *draw_paced(Net *net, int rank, double pace) {
   Value *found = NULL;
   int n = 0;
   for (int i = 0; i < net->nvalues; i++) {
@@ -30,7 +31,8 @@ static bool room(const Net *net) {
 }
 
 /* ---- layers ---- */
-/* A vector of that size for hidden= or cell=: of the net or computed for it; named before the call. */
+/* The name of a vector of n numbers for hidden= or cell=: one that exists, or one that is computed here,
+ * before the call. */
 static const char *vector_for(Net *net, int64_t n) {
   for (int i = 0; i < net->nvalues; i++)
     if (net->value[i].shape.rank == 1 && net->value[i].shape.c == n && chance(net, 70))
@@ -55,8 +57,8 @@ static const char *svdf(Net *net, Shape in, int64_t *out, bool *last) {
                       chance(net, 50) ? ", activation=relu" : "");
 }
 
-/* The text of a recurrent layer for a value of c channels; *out: what it returns for a row; *last: for all.
- */
+/* The text of a recurrent layer for a value of shape `in`; *out: channels of its result; *last: it returns
+ * only the last row. */
 static const char *recurrent(Net *net, Shape in, int64_t *out, bool *last) {
   static const char *const names[] = {"rnn", "gru", "lstm"};
   if (chance(net, 15)) return svdf(net, in, out, last);
@@ -123,8 +125,8 @@ static void put_window_layer(Net *net, Value *from) {
   text_put(net->out, "    %s = %s -> %s) -> %s\n", made->name, from->name, call.s, activation(net));
 }
 
-/* Windows with any padding, including later rows. Transposed ones leave no rows between their windows: the
- * last of them exist only in steps. */
+/* Writes a layer with windows and any padding; windows may include later rows. Windows of a transposed layer
+ * leave no gaps: rows in a gap after the last window would exist in steps only. */
 static void put_padded(Net *net, Value *from) {
   static const char *const calls[] = {"conv(5, ", "depthwise(", "maxpool(", "avgpool(", "conv_transpose(4, "};
   const Shape in = from->shape;
@@ -150,7 +152,8 @@ static void put_padded(Net *net, Value *from) {
   text_put(net->out, ")\n");
 }
 
-/* Windows of rows as regions, in each of which layers compute alone: T of k x c, then T x n. */
+/* Turns windows of rows into regions, in each of which layers compute separately: first T regions of k x c
+ * numbers, then T x n. */
 static void put_regions(Net *net, Value *from) {
   const Shape in = from->shape;
   const int64_t s = draw_stride(net, from), k = between(net, 1, 5), n = between(net, 1, 6);
@@ -232,7 +235,8 @@ static void put_rows_layer(Net *net, Value *from) {
   }
 }
 
-/* Two sequences, the longer one cropped at its beginning: added, or their channels or rows concatenated. */
+/* Joins two sequences, the longer one cropped at its beginning: adds them, or concatenates their channels or
+ * rows. */
 static void put_joined(Net *net, Value *a) {
   Value *b = draw_paced(net, 2, net->flows ? a->pace : 0);
   if (a == b) return;
@@ -258,7 +262,7 @@ static void put_joined(Net *net, Value *a) {
 }
 
 /* ---- states ---- */
-/* Rows of earlier calls before those of this one; the last of them are kept for the next call. */
+/* Puts rows of earlier calls before those of this call; the last rows are kept for the next call. */
 static void put_history(Net *net, Value *from) {
   const Shape in = from->shape;
   const int64_t past = between(net, 1, 6);
@@ -315,7 +319,7 @@ bool write_sequence(Net *net) {
   return states;
 }
 
-/* All values without a user, as far as possible. */
+/* Writes the outputs: values that nothing reads, as many as possible, and some others. */
 int sequence_outputs(Net *net, Value output[MOST_OUTPUTS]) {
   int n = 0;
   for (int i = net->nvalues - 1; i >= 0 && n < MOST_OUTPUTS; i--) {

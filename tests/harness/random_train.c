@@ -22,7 +22,7 @@ static const char *draw_loss(Net *net, const Value *v, bool *classes) {
   return arena_printf(net->arena, "cross_entropy(weights=[%s])", weights);
 }
 
-/* Another loss of the list: on an output, or any value by its name. */
+/* Adds a loss to the list: on an output, or on any value, given by name. */
 static void put_loss(Net *net, const char *loss, const char *name, bool *any) {
   const char *arguments = strchr(loss, '(');
   const int length = arguments ? (int)(arguments - loss) : (int)strlen(loss);
@@ -56,7 +56,7 @@ static void put_losses(Net *net, int noutputs, const Value *output, bool *classe
   text_put(net->out, "        loss = %s", list ? "[" : "");
   for (int o = 0; o < noutputs; o++) {
     if (output[o].lost || output[o].cut || (o && (output[o].size > 30 || chance(net, 20))))
-      continue; /* one without a loss */
+      continue; /* this output has no loss */
     const char *loss = draw_loss(net, &output[o], &class_loss);
     *classes = *classes || class_loss;
     if (list) put_loss(net, loss, output[o].name, &any);

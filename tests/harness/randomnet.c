@@ -164,7 +164,8 @@ static void write_inputs(Net *net) {
   net->now = net->value[0];
 }
 
-static void write_constant(Net *net) { /* one of the net's own values, and the input again */
+/* A constant of the net; after it, the input is the current value again. */
+static void write_constant(Net *net) {
   Value *v = &net->value[net->nvalues++];
   *v = (Value){.name = "own",
                .id = ++net->ids,
@@ -251,9 +252,10 @@ int main(int argc, char **argv) {
   if (!states && !flows && noutputs && chance(net, argc == 3 || tower ? 95 : 70))
     write_train(net, noutputs, output);
   static const char *const targets[] = {"x86-64-v4", "x86-64-v3", "x86-64",
-                                        "generic"}; /* one of them compiles C */
-  static const int batches[] = {
-      1, 1, 1, 2, 3, 5}; /* of three images: some calls have fewer than a batch, some no whole batch */
+                                        "generic"}; /* C is compiled for one of them */
+  static const int batches[] = {1, 1, 1, 2,
+                                3, 5}; /* for three images: some calls have fewer images than a batch, or a
+                                          batch is larger than all images */
   const int batch = batches[below(net, 6)];
   printf("# check: images=3 batch=%d tolerance=5e-5 gradient=1e-3 difference=%s targets=%s\n", batch,
          net->jumps ? "inf" : "1e-4", targets[below(net, 4)]);

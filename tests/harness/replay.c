@@ -14,7 +14,7 @@ size_t LLVMFuzzerMutate(uint8_t *data, size_t n, size_t most) {
   return n < most ? n : most;
 }
 
-/* In memory of exactly its size, so that a read past the end is detected. */
+/* Reads a file into memory of exactly its size, so that a read past the end is detected. */
 static uint8_t *read_whole(const char *path, size_t *n) {
   FILE *file = fopen(path, "rb");
   if (!file || fseek(file, 0, SEEK_END)) return NULL;

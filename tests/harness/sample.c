@@ -55,9 +55,9 @@ static void draw_weight(const Weight *weight, float *to, uint64_t *state) {
 }
 
 /* ---- QAT ---- */
-/* Numbers with sums and products that are exact in float: otherwise float and double round a value
- * differently. Scales of ranges are powers of two, and so are those of filters, whose first weight is the
- * largest. Before epoch `start`, the net is float. */
+/* Draws numbers whose sums and products are exact in float: otherwise a value might be rounded differently in
+ * float and double. The scales of ranges are powers of two, and so are those of filters, whose first weight
+ * is the largest. Before epoch `start`, the net is float. */
 static double draw_step(uint64_t *state, double unit, double most) {
   return unit * floor(most / unit * (2 * sample_number(state) - 1));
 }
@@ -312,7 +312,7 @@ static GraphRun run_of(const Sample *sample, const double *weights) {
                     .target = (const double *const *)sample->target_double};
 }
 
-/* For a net with states, the last of several calls. */
+/* Runs the net. A net with states is called several times, and the last call counts. */
 static void run_calls(const Sample *sample, GraphRun *run) {
   const int states = graph_states(sample->graph);
   if (states) run->state = graph_state_vector(sample->arena, sample->graph, sample->count);
@@ -351,7 +351,7 @@ GraphRun sample_infer_far(const Sample *sample) {
   return run;
 }
 
-/* Values from which no gradient passes are those of an earlier run. */
+/* Keeps the values that no gradient passes as they were in an earlier run. */
 static void hold_truncated(void *context, const Node *node, double *value, int64_t n) {
   const GraphRun *first = context;
   if (node->op->traits.stops_gradient) memcpy(value, first->value[node->id], (size_t)n * sizeof *value);
@@ -426,7 +426,8 @@ bool plan_any_together(const Plan *plan) {
   return false;
 }
 
-/* First whole values; up to one of them in a few bands, up to the next one row by row. */
+/* Bands end at each possible node in turn: first there are a few bands, at the next node one band per row,
+ * and so on. */
 bool sample_next_bands(const Sample *s, PlanOptions *options) {
   const PlanOptions whole = {.fusing = options->fusing};
   const Graph *graph = plan_after(s->arena, s->graph, PLAN_INFERENCE, whole, "drop")->graph;

@@ -10,16 +10,16 @@
 typedef struct Sample {
   Arena *arena;
   const char *path, *cname; /* cname: prefix of the C symbols */
-  const char *options;      /* of cnnc: the graph is compiled with them; "": as written */
+  const char *options;      /* options of cnnc with which the graph is compiled; "": none */
   Graph *graph;
   int64_t count;          /* images */
   float *weights;         /* like the weights struct */
   double *weights_double; /* the same numbers */
   void **input;           /* in the caller's type: float, uint8_t or int8_t */
   double **input_double;
-  TrainingGraph training; /* graph NULL without a train block */
-  /* By port, int32_t classes or floats; NULL without a loss. Then the annotation records, as the caller
-   * passes them; as doubles, each of their parts. */
+  TrainingGraph training; /* its graph is NULL without a train block */
+  /* By output port: int32_t classes or floats; NULL without a loss. After them the annotation records, as the
+   * caller passes them. In target_double, each part of a record is a separate array. */
   void **target;
   double **target_double;
 } Sample;
@@ -29,7 +29,7 @@ size_t sample_target_bytes(const Sample *, int index); /* for all images; 0: the
 /* False after printing the program's errors. rows: a leading axis that all values get; 0: none. */
 bool sample_read(Sample *, Arena *, const char *path, int64_t rows);
 void sample_draw(Sample *, int64_t count, uint64_t seed); /* weights, inputs and targets for `count` images */
-int64_t sample_calls(const Sample *);                     /* of an image, in training */
+int64_t sample_calls(const Sample *);                     /* number of calls per image in training */
 void sample_spoil(Sample *, uint64_t seed); /* puts NaN, infinities, zeros of both signs and denormals into
                                                float inputs: one image of each kind */
 double sample_number(uint64_t *state);      /* uniform in [0, 1) */
@@ -43,10 +43,11 @@ GraphRun sample_train(const Sample *, const double *weights, double *gradients, 
 /* Change of each gradient if the values of the net and of its backward pass are rounded to floats: the
  * maximum over some draws. */
 const double *sample_round(const Sample *, const double *gradients);
-/* Plan options: every layer batched that can be, with weights packed for `layout`; exact: as --exact. */
+/* Plan options with which every layer is batched that can be, and weights are packed for `layout`; exact:
+ * like --exact. */
 PlanOptions sample_together(const Sample *, const Target *layout, bool exact);
-/* The next way to compute the first layers of inference in row bands, among those with the same
- * options->fusing; false: there are no more. The first: options->bands is {0, 0}. */
+/* The next way to compute the first layers of inference in row bands, with the same options->fusing; false:
+ * there is no other way. Start with options->bands {0, 0}. */
 bool sample_next_bands(const Sample *, PlanOptions *options);
 bool plan_any_together(const Plan *); /* does it batch any layer? */
 double sample_loss(const Sample *, const GraphRun *);

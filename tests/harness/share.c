@@ -55,7 +55,7 @@ bool share_read(Share *share, const char *word, const char *value) {
   return known && known == length_of(value);
 }
 
-/* Independent for each n, so that the combinations vary. */
+/* A random number below n. The numbers for different n are independent, so that combinations vary. */
 static int draw(const Share *share, int n) {
   static bool printed;
   const char *seed = getenv("CNNC_TEST_SEED");

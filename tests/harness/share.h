@@ -12,21 +12,21 @@
 
 typedef struct Share {
   uint64_t number;      /* from the seed and the program's text */
-  const char *targets;  /* names, separated by commas; NULL: by the seed */
-  const char *levels;   /* of cnnc: -O0,-O2,-Os; NULL: by the seed */
-  const char *compiler; /* cc: $CC -O1; clang: $CLANG -O0; NULL: by the seed */
+  const char *targets;  /* names, separated by commas; NULL: chosen by the seed */
+  const char *levels;   /* levels of cnnc: -O0,-O2,-Os; NULL: chosen by the seed */
+  const char *compiler; /* cc: $CC -O1; clang: $CLANG -O0; NULL: chosen by the seed */
 } Share;
 
 Share share_of(const char *text, size_t n);
-/* A word of a line `# check:`; false for other words, or unknown names. */
+/* Reads a word of a line `# check:`; false for other words, or unknown names. */
 bool share_read(Share *, const char *word, const char *value);
-/* Of n ways to test something the net has one; all of them if its targets are named. */
+/* Is this one of n ways tested? A net has one of them, or all if its targets are named. */
 bool share_has_turn(const Share *, int way, int n);
 /* Is C compiled for a target of this CPU? */
 bool share_target(const Share *, const char *target);
 /* Is C for another CPU's target run, in an emulator? Named targets are; without names, one in four. */
 bool share_foreign(const Share *, const char *target);
-/* Is a level tested? As the program says, else if `turn`. */
+/* Is a level tested? The program decides if it names levels, otherwise `turn`. */
 bool share_level(const Share *, const char *level, bool turn);
 /* The C compiler and its level. Compilation dominates make check, so seven of eight nets use the fastest. */
 const char *share_compiler(const Share *, Arena *);

@@ -40,11 +40,13 @@ static double loss_at(void *context, double x) {
   return sample_loss(at->sample, &run);
 }
 
-/* A few elements of each trained parameter, relative to its largest gradient. */
+/* Checks the gradients of a few elements of each trained parameter. Errors are relative to the largest
+ * gradient of the parameter. */
 void check_differences(Check *check) {
   const Sample *s = &check->sample;
   const QatSettings *aware = s->graph->training->aware;
-  /* Rounding has steps; its gradients are compared with PyTorch's (tests/golden). */
+  /* Rounding is a step function, which has no useful difference quotients. The gradients of QAT are compared
+   * with PyTorch's (tests/golden). */
   if (aware && s->weights[aware->on->offset] > 0) return;
   uint64_t state = 99;
   Slopes slopes = {0};
@@ -105,7 +107,8 @@ static int64_t place_in_input(const Node *input, int64_t i) {
   return input->port->chw ? i - j + j % e.c * e.h * e.w + j / e.c : i;
 }
 
-/* A few elements of each input; relative to the largest gradient. Values without a gradient are skipped. */
+/* Checks the gradients of a few elements of each input. Errors are relative to the largest gradient of the
+ * input. Values without a gradient are skipped. */
 static void check_input_gradients(Check *check, const Plan *plan, const GraphRun *run,
                                   double *const *caller) {
   const Sample *s = &check->sample;
@@ -135,7 +138,7 @@ static void check_input_gradients(Check *check, const Plan *plan, const GraphRun
   report_slopes(check, "input gradients of eval against differences", &slopes);
 }
 
-/* Numbers for the inputs and for the gradients of the scores. */
+/* Draws numbers for the inputs and for the gradients of the scores. */
 static GraphRun look_run(const Check *check, double **caller) {
   const Sample *s = &check->sample;
   double **seed = NEW_ARRAY(s->arena, double *, s->graph->outputs.n + 1);

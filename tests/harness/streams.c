@@ -22,7 +22,7 @@
 typedef struct Stepping {
   const Check *check;
   const char *what;    /* "--stream=3" */
-  const char *weights; /* of an int8 model; else NULL */
+  const char *weights; /* weight file of an int8 model; otherwise NULL */
   Graph *graph;        /* of a call */
   const Graph *whole;
   int64_t calls, windows;  /* windows: number of calls of the whole net to compare with */
@@ -54,7 +54,7 @@ static int64_t window_row(const Stepping *s, int i, int64_t window) {
   return stream->window ? (stream->ready + window + 1) * step - stream->window : 0;
 }
 
-/* Rows first .. + n - 1 of `all`, in the caller's order. */
+/* Copies rows first .. first + n - 1 of `all` rows, in the caller's order. */
 static void cut_rows(const Node *node, int64_t all, const double *from, int64_t first, int64_t n,
                      double *to) {
   const Extent e = shape_extent(node->shape);
@@ -110,7 +110,7 @@ static double error_of(double got, double want, bool exact) {
   return exact ? 1 : isfinite(got - want) ? fabs(got - want) : HUGE_VAL;
 }
 
-/* Of rows that steps have returned for output o, or of its windows. */
+/* Error of the rows that steps have returned for output o, or of its windows. */
 static double output_error(const Stepping *s, int o, bool exact, int64_t *compared) {
   const StreamLayer *layer = &s->graph->stream->output[o];
   const int64_t rows = larger(stream_rows(s->whole->outputs.data[o].node->shape), 1),
@@ -248,7 +248,7 @@ static bool run_compiled(const Stepping *s, const Graph *graph, int64_t calls, c
 static void check_compiled_steps(const Stepping *s, const Target *target, const char *level) {
   const bool exact = strcmp(level, "-O2") != 0 || s->weights;
   for (int i = 0; i < s->graph->inputs.n; i++)
-    if (step_input(s, i)->port->chw) return; /* rows are not adjacent */
+    if (step_input(s, i)->port->chw) return; /* with channels first, rows are not adjacent */
   const char *what = arena_printf(s->check->sample.arena, "%s %s", target->name, level);
   if (!run_compiled(s, s->graph, s->calls, target, level, s->output) ||
       !run_compiled(s, s->whole, s->windows, target, level, s->want))

@@ -1,6 +1,6 @@
-/* inputs.h: the inputs by which the nets of this folder are compared, and the hash of what a layer stores of
- * one. tests/golden/models.py, the harness and the programs for boards draw the same, so that no file has
- * them. Freestanding. */
+/* inputs.h: the inputs with which the nets of this folder are compared, and the hash of the values that a
+ * layer stores. tests/golden/models.py, the harness and the programs for boards generate the same inputs, so
+ * no file contains them. Freestanding. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef MODEL_INPUTS_H
 #define MODEL_INPUTS_H
@@ -26,7 +26,7 @@ static inline void model_input(int number, int8_t *to, int64_t n) {
   }
 }
 
-/* The same for values of 16 bits. */
+/* The same as model_input_byte and model_input for values of 16 bits. */
 static inline int32_t model_input_word(uint64_t *state) { /* 0 to 65535 */
   *state = *state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
   return (int32_t)(*state >> 48);

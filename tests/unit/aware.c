@@ -53,7 +53,7 @@ static void test_step(void) {
   arena_free(arena);
 }
 
-/* Before rounding begins, QAT is float training, except for the ranges; the first step sets them. */
+/* Before rounding begins, QAT differs from float training only in the ranges, which the first step sets. */
 static void test_before(void) {
   static const char until[] = "; quantize = int8(start=0, momentum=0.9)";
   Arena *arena = arena_new();

@@ -106,8 +106,8 @@ static void utf8_is_checked(void) {
   uint32_t code = 0;
   CU_ASSERT(text_decode("\xf0\x9f\x98\x80", 4, &code) == 4 && code == 0x1f600);
   CU_ASSERT_EQUAL(text_decode("\xf0\x9f\x98\x80", 3, &code), 0);
-  CU_ASSERT_EQUAL(text_decode("\xc0\x80", 2, &code), 0);         /* too long for its value */
-  CU_ASSERT_EQUAL(text_decode("\xed\xa0\x80", 3, &code), 0);     /* half of a surrogate pair */
+  CU_ASSERT_EQUAL(text_decode("\xc0\x80", 2, &code), 0);         /* longer than the code point needs */
+  CU_ASSERT_EQUAL(text_decode("\xed\xa0\x80", 3, &code), 0);     /* one half of a surrogate pair */
   CU_ASSERT_EQUAL(text_decode("\xf4\x90\x80\x80", 4, &code), 0); /* beyond U+10FFFF */
   for (uint32_t at = 1; at < 0x110000; at += 77) {
     char bytes[4];
@@ -294,13 +294,14 @@ static void fixes_are_applied(void) {
   diag_fix(diag, (Span){1, 4, 5}, " -> ");
   diag_fix(diag, (Span){1, 0, 0}, "x = ");
   diag_fix(mistake(bench, 1), (Span){1, 3, 5}, "overlaps");
-  diag_fix(mistake(bench, 2), (Span){1, 4, 5}, " -> "); /* the same as the first */
+  diag_fix(mistake(bench, 2), (Span){1, 4, 5}, " -> "); /* the same fix as the first one */
   diag_fix(mistake(bench, 3), (Span){1, 0, 0}, "y = ");
-  Diag *half = mistake(bench, 4); /* one of its parts overlaps another fix, so neither is applied */
+  /* this fix has two parts; one overlaps another fix, so neither is applied */
+  Diag *half = mistake(bench, 4);
   diag_fix(half, (Span){1, 3, 5}, "n");
   diag_fix(half, (Span){1, 10, 11}, ",");
   diag_meant(mistake(bench, 5), (Span){1, 11, 17}, "relu", "relu6");
-  diag_meant(mistake(bench, 6), (Span){1, 5, 10}, "danse", "nothing"); /* the text there is different */
+  diag_meant(mistake(bench, 6), (Span){1, 5, 10}, "danse", "nothing"); /* the span contains another text */
   CU_ASSERT_STRING_EQUAL(fixed(bench, &n), "\xef\xbb\xbf"
                                            "x = conv -> dense \"relu6\"\r\n");
   CU_ASSERT_EQUAL(n, 3);
@@ -394,7 +395,7 @@ static void folders_are_made_or_not_at_all(void) {
              *file = arena_printf(arena, "%s/file", a), *why = NULL;
   Outputs *outputs = outputs_new(arena);
   CU_ASSERT(outputs_folder(outputs, b, &why) && file_exists(b));
-  CU_ASSERT(outputs_folder(outputs, folder, &why)); /* exists already, and stays */
+  CU_ASSERT(outputs_folder(outputs, folder, &why)); /* the folder exists already, and is not removed */
   CU_ASSERT(outputs_add(outputs, file, "x", 1, &why));
   outputs_abandon(outputs);
   CU_ASSERT(!file_exists(a) && file_exists(folder));

@@ -107,11 +107,16 @@ static void test_overlaps(void) {
   static const struct {
     int64_t bytes[4], most[3], step[3], bound, room;
   } cases[] = {
-      {{100, 100, 100, 100}, {0, 0, 0}, {1, 1, 1}, 100, 100},        /* each at the address of the last one */
-      {{100, 100, 100, 100}, {-8, -8, -8}, {1, 1, 1}, 108, 124},     /* each a little before it */
-      {{100, 100, 100, 100}, {-8, -8, -8}, {10, 10, 10}, 110, 130},  /* by a multiple of ten */
-      {{40, 80, 160, 20}, {-40, -80, 0}, {1, 1, 1}, 160, 160},       /* growing: to its end */
-      {{100, 100, 100, 100}, {-99, -150, -99}, {1, 1, 1}, 200, 200}, /* barely possible, and not at all */
+      /* each value at the address of the one before it */
+      {{100, 100, 100, 100}, {0, 0, 0}, {1, 1, 1}, 100, 100},
+      /* each value at least 8 bytes before the one before it */
+      {{100, 100, 100, 100}, {-8, -8, -8}, {1, 1, 1}, 108, 124},
+      /* the distance is also a multiple of 10 bytes */
+      {{100, 100, 100, 100}, {-8, -8, -8}, {10, 10, 10}, 110, 130},
+      /* growing values: each ends where the one before it ends */
+      {{40, 80, 160, 20}, {-40, -80, 0}, {1, 1, 1}, 160, 160},
+      /* an offset that is barely possible, and one that is not */
+      {{100, 100, 100, 100}, {-99, -150, -99}, {1, 1, 1}, 200, 200},
   };
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     Case c = {.steps = 5};
@@ -126,7 +131,7 @@ static void test_overlaps(void) {
   }
 }
 
-/* For random cases: no overlap except the permitted ones. */
+/* Random cases: no overlap except the permitted ones. */
 static void test_random_overlaps(void) {
   double room = 0, apart_room = 0;
   for (int seed = 1; seed <= 200; seed++) {
@@ -193,7 +198,7 @@ static void test_long(void) {
   arena_free(arena);
 }
 
-/* Independent of the order in which the C library's qsort leaves equal elements. */
+/* The layout does not depend on the order in which the C library's qsort leaves equal elements. */
 static void equal_blocks_keep_their_order(void) {
   Case c = {.steps = 1};
   uint64_t state = 1;

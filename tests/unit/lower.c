@@ -37,7 +37,7 @@ static double *draw_array(Net *net, int64_t n) {
 
 static Const integer(int64_t i) { return (Const){.kind = CONST_INT, .i = i, .f = (double)i}; }
 
-static Const parse(Net *net, const char *s) { /* 3, 3x5, [1,2,3,4], a word */
+static Const parse(Net *net, const char *s) { /* parses "3", "3x5", "[1,2,3,4]" or a word */
   if (*s == '[' || strchr("0123456789", *s)) {
     const bool list = *s == '[', dims = strchr(s, 'x') != NULL;
     Const *items = NEW_ARRAY(net->arena, Const, 8);
@@ -52,7 +52,8 @@ static Const parse(Net *net, const char *s) { /* 3, 3x5, [1,2,3,4], a word */
   return (Const){.kind = CONST_WORD, .s = arena_copy(net->arena, s, strlen(s))};
 }
 
-/* "filters=8 kernel=3x3 pad=same": the arguments, with the defaults of the table; windows are DIMS. */
+/* Parses arguments such as "filters=8 kernel=3x3 pad=same"; others get the defaults of the table. Windows
+ * become DIMS. */
 static Const *arguments(Net *net, const Op *op, const char *text) {
   Const *value = NEW_ARRAY(net->arena, Const, 24);
   for (int i = 0; op->params && op->params[i].name; i++) {
@@ -122,7 +123,7 @@ static void net_weights(Net *net) {
 }
 
 /* ---- a kernel in eval ---- */
-/* by node id: operands; the result of the kernel */
+/* of: operands, by node id; out: the result of the kernel. */
 typedef struct Values {
   double *of[64];
   double *out;
@@ -139,7 +140,8 @@ static void eval_node(const Net *net, const Node *node, Values *values, double *
   node->op->eval(&eval);
 }
 
-/* Draws missing operands; the result starts with numbers to which a sum is added. */
+/* Draws missing operands and computes the result. It begins with the numbers at `start` if a sum is added to
+ * them. */
 static void eval_kernel(Net *net, const Kernel *kernel, Values *values, const double *start) {
   const Node *result = kernel->result;
   values->start = start;
@@ -168,7 +170,7 @@ static void eval_kernel(Net *net, const Kernel *kernel, Values *values, const do
 }
 
 /* ---- the same kernel as a nest ---- */
-/* The same with the fast interpreter, in float. */
+/* Checks that the fast interpreter, which computes in float, fills a pack with the same numbers. */
 static void check_fill(const Net *net, const Pack *pack) {
   const int nbufs = pack->nest->nbufs;
   Run run = {.mem = NEW_ARRAY(net->arena, double *, nbufs), .single = true};
@@ -239,13 +241,14 @@ static void check_kernel(Net *net, const Kernel *kernel, Values *values) {
   check_against(net, kernel, values);
 }
 
-/* values->out: eval's result, starting from values->start. */
+/* Compares nests with eval's result in values->out, which starts from values->start. */
 static void check_against(Net *net, const Kernel *kernel, Values *values) {
   if (!values->out) eval_kernel(net, kernel, values, NULL);
   const double *start = values->start;
   for (const Target *target = target_table; target->name; target++) {
     if (machine_seen(target)) continue;
-    for (int form = 0; form < 3; form++) { /* reference; as the only target of the file; with a wider one */
+    for (int form = 0; form < 3; form++) { /* the reference schedule; weights packed for this target; weights
+                                              packed for a wider one */
       if ((form == 0 && (kernel->pool || strcmp(target->name, "generic"))) ||
           (form == 2 && target->lanes == LANES))
         continue;
@@ -290,7 +293,7 @@ static double forward_product(Net *net, const Node *node, double *x, double *dy)
   return dot(dy, out, n) - dot(dy, zero, n);
 }
 
-/* The same with a gradient: x . dx, or w . dw. */
+/* The same product computed with a gradient: x . dx, or w . dw. */
 static double linear_product(Net *net, const Node *hidden, double *x, double *dy) {
   const int64_t n = hidden->target ? hidden->target->size : shape_elements(hidden->shape);
   Values values = {0};
@@ -317,7 +320,8 @@ static Training *mean_square(Net *net) {
 /* A layer and each of its gradients; the inner products of the three must agree, as all are linear. */
 static void check_layer(Shape input, const Op *op, const char *text) {
   Net net = net_start(input);
-  net_layer(&net, op_find("scale"), "", NULL); /* trained, so that the layer's input needs a gradient */
+  /* a layer with a weight, so that the next layer's input needs a gradient */
+  net_layer(&net, op_find("scale"), "", NULL);
   Node *node = net_layer(&net, op, text, NULL);
   if (!node->shape.rank) {
     printf("    %s: no shape\n", net.what);
@@ -377,7 +381,8 @@ static void test_conv_kernels(void) { /* kernels, strides, dilations and padding
 
 static void test_conv_channels(void) {
   Arena *arena = arena_new();
-  /* around vectors of 4, 8 and 16 lanes; each number of channels with half of the filter counts, or all */
+  /* numbers close to 4, 8 and 16 lanes; each number of channels is tested with half of the numbers of
+   * filters, or with all */
   static const int counts[] = {1, 2, 3, 4, 5, 8, 9, 15, 16, 17, 33};
   enum { COUNTS = sizeof counts / sizeof *counts };
   for (int c = 0; c < COUNTS; c++)
@@ -388,9 +393,10 @@ static void test_conv_channels(void) {
   check_layer(picture(4, 5, 70), &op_conv, "filters=68 kernel=1x1");
   check_layer(picture(3, 30, 16), &op_conv, "filters=33 kernel=3x3 pad=same");
   check_layer(picture(3, 3, 192), &op_conv,
-              "filters=40 kernel=3x3 pad=1"); /* more weights than a panel: blocks of input channels */
+              "filters=40 kernel=3x3 pad=1"); /* the weights do not fit a panel: input channels are split into
+                                                 blocks */
   check_layer(picture(3, 10, 264), &op_conv,
-              "filters=256 kernel=1x1"); /* panels as the outer loop, with the next one prefetched */
+              "filters=256 kernel=1x1"); /* the outer loop is over panels, and prefetches the next panel */
   check_layer(picture(7, 7, 9), &op_conv, "filters=17 kernel=1x1"); /* rows joined */
   arena_free(arena);
 }
@@ -407,7 +413,7 @@ static void test_conv_arguments(void) {
   check_layer(picture(23, 23, 3), &op_conv, "filters=7 kernel=11x11 stride=4 pad=2");
   check_layer(picture(6, 40, 4), &op_conv, "filters=4 kernel=3x3 dilation=7 pad=same");
   check_layer(sequence(150, 2), &op_conv,
-              "filters=3 kernel=2 dilation=130 pad=causal"); /* edges of many tiles */
+              "filters=3 kernel=2 dilation=130 pad=causal"); /* the edge consists of many tiles */
   check_layer(sequence(40, 3), &op_conv, "filters=5 kernel=15 pad=same");
   check_layer(sequence(70, 1), &op_conv, "filters=9 kernel=31 stride=3 pad=20");
 }
@@ -485,7 +491,7 @@ static void check_fused(Shape input, const Op *op, const char *text, bool scaled
   if (pool) kernel.pool = net_layer(&net, op_find(pool), "kernel=2 stride=2", NULL);
   kernel.result = net.last;
   net_weights(&net);
-  Node read = *root; /* as left by the passes: the root reads the folded node's input */
+  Node read = *root; /* the passes make the root read the input of the folded node */
   Node *in[1] = {image};
   Values values = {0};
   values.of[image->id] = draw_array(&net, shape_elements(input));
@@ -522,7 +528,8 @@ static void test_fused(void) {
   }
 }
 
-/* A pooling computed by the convolution before it; few filters of one channel in vectors of columns. */
+/* A pooling that is computed by the convolution before it; and few filters on one channel, with columns in
+ * vectors. */
 static void test_pooled(void) {
   static const char *const text[] = {"filters=6 kernel=5 pad=2",
                                      "filters=19 kernel=3x3 pad=1",

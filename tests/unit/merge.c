@@ -16,13 +16,13 @@ static Functions functions_of(const char *target) {
   return functions;
 }
 
-static void make_flat(Nest *nest) { /* as the layout does where functions are merged */
+static void make_flat(Nest *nest) { /* sets `flat` as the layout does for functions that may be merged */
   for (int i = 0; i < nest->nbufs; i++)
     if (nest->buf[i]->place != VIEW && nest->buf[i]->place != REGS) nest->buf[i]->flat = true;
 }
 
 /* ---- the same code ---- */
-/* rows: of the input; the first four are read. */
+/* rows: number of rows of the input, of which four are read. */
 static Nest *scaled_rows(Arena *arena, const char *name, const char *buffer, int64_t rows, double factor) {
   Nest *b = nest_new(arena, name, name);
   Buf *in = NEST_BUF(b, INPUT, buffer, rows, 8), *out = NEST_BUF(b, OUTPUT, "out", 4, 8);
@@ -52,7 +52,7 @@ static void test_equal(void) {
   CU_ASSERT_PTR_EQUAL(merged(&functions, scaled_rows(arena, "longer", "in", 6, 1)), first);
   CU_ASSERT_EQUAL(functions.all.n, 1);
   CU_ASSERT_EQUAL(functions.codes.n, 2);
-  /* another constant: its own function, with the tile of the first */
+  /* the constant differs, so it is a function of its own, but with the first one's tile */
   const NestFunction *other = merged(&functions, scaled_rows(arena, "other", "in", 4, 3));
   CU_ASSERT_PTR_NOT_EQUAL(other, first);
   CU_ASSERT_EQUAL(functions.all.n, 2);
@@ -78,7 +78,7 @@ static void test_overlapping(void) {
 typedef struct Sizes {
   int64_t rows, columns, channels, step, most;
   int zero;
-  int apart; /* difference of two values that are equal if it is 0 */
+  int apart; /* the difference between two values; 0: they are equal */
 } Sizes;
 
 /* Numbers in every possible position: limits of loops, coefficients and constants of indices, strides,
@@ -134,7 +134,7 @@ static const char *with_sizes(Arena *arena, const char *text, const NestFunction
   return out.s;
 }
 
-/* sizes: with parameters for numbers. */
+/* sizes: numbers become parameters. */
 static const char *printed_function(Arena *arena, const NestFunction *function, const Functions *functions,
                                     bool sizes) {
   Text text = {.arena = arena};
@@ -165,7 +165,7 @@ static void check_text(Arena *arena, const Functions *functions, const NestFunct
   CU_ASSERT_PTR_NOT_NULL(strstr(text, "noclone"));
   const char *got = body_of(arena, with_sizes(arena, text, function), function->sizes.n),
              *own = body_of(arena, printed_function(arena, function, functions, false), 0);
-  /* compares the array's declaration separately */
+  /* the declarations of the array are compared separately */
   const char *a = strstr(got, "int32_tline["), *b = strstr(own, "int32_tline[");
   CU_ASSERT_FATAL(a && b);
   CU_ASSERT(a - got == b - own && memcmp(got, own, (size_t)(a - got)) == 0);
@@ -197,7 +197,8 @@ static void test_similar(void) {
   arena_free(arena);
 }
 
-/* Numbers that are equal everywhere stay: one differs, so there is one parameter. */
+/* Numbers that are equal in both functions stay in the code. Here one size differs, which occurs in two
+ * numbers; these become parameters. */
 static void test_one_size(void) {
   Arena *arena = arena_new();
   Functions functions = functions_of("armv7e-m");
@@ -231,7 +232,8 @@ static void test_dissimilar(void) {
   arena_free(arena);
 }
 
-/* The first function uses one value twice where another has two values: one parameter cannot be both. */
+/* One function uses a value twice where the other has two different values. If the former comes first, they
+ * stay separate. */
 static void test_two_values(void) {
   Arena *arena = arena_new();
   for (int first = 0; first < 2; first++) {
@@ -247,7 +249,7 @@ static void test_two_values(void) {
   arena_free(arena);
 }
 
-/* In one of them the result may overlap an operand: the shared function then has no restrict. */
+/* The result of one function may overlap an operand: the shared function then has no restrict. */
 static void test_similar_overlapping(void) {
   Arena *arena = arena_new();
   Functions functions = functions_of("armv7e-m");

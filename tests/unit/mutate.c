@@ -73,7 +73,7 @@ static void add_body(Mutants *m, NestStmt *stmt) {
 /* ---- behavior of a mutant ---- */
 enum { FILLS = 6 };
 
-/* Contents of buffers; for the first fill, zeros. The others are for data-dependent indices. */
+/* Contents of buffers. The first fill is zeros; the others are for data-dependent indices. */
 static double filled(const Buf *buf, int fill, int64_t i) {
   static const double number[] = {0, 1e30, -1e30, NAN, INFINITY, 2147483648.},
                       whole[] = {0, INT32_MAX, INT32_MIN, 1, 3, -1};
@@ -97,7 +97,7 @@ static bool misbehaves(const Nest *nest, int64_t size, int fill) {
     const Buf *buf = nest->buf[i];
     if (buf->place != OUTPUT) continue;
     int64_t n = buf_elements(buf);
-    if (nest->main->nparams) n = n / buf->dim[0] * size; /* the part that belongs to the size */
+    if (nest->main->nparams) n = n / buf->dim[0] * size; /* only this part is computed for that size */
     for (int64_t j = 0; j < n; j++) wrong = wrong || nest_unset(run.mem[i][j]);
   }
   arena_free(arena);
@@ -125,7 +125,7 @@ static void mutate(Nest *nest) {
   Mutants m = {.arena = arena, .nest = nest, .mark = ++nest->marks};
   Proof proof;
   bool sound = nest_prove(nest, &proof) && !wrong_for_some_size(nest);
-  CU_ASSERT(sound); /* before anything is changed */
+  CU_ASSERT(sound); /* the nest must be correct before anything is changed */
   for (NestFn *fn = nest->fns; fn; fn = fn->next) add_body(&m, fn->body);
   int wrong = 0, caught = 0, harmless = 0, accepted = 0;
   for (int i = 0; i < m.place.n; i++)
@@ -204,7 +204,8 @@ static Nest *build_pool(Arena *arena) { return max_pool2(arena, "pool", 4, 4, 16
 static Nest *build_winograd(Arena *arena) { return conv_winograd(arena, "wino", 5, 16, 32, 1, 1); }
 static Nest *build_conv2(Arena *arena) { return lenet_conv2(arena, "conv2"); }
 
-static Nest *build_batch(Arena *arena) { /* a size, a tail of lanes, scratch, an update, branches */
+/* A nest with a size, a tail of lanes, scratch, an update and branches. */
+static Nest *build_batch(Arena *arena) {
   enum { BATCH = 3, N = 7, L = 4 };
   Nest *b = nest_new(arena, "batch", "");
   Buf *in = NEST_BUF(b, INPUT, "in", BATCH, N), *out = NEST_BUF(b, OUTPUT, "out", BATCH, N),
@@ -265,8 +266,8 @@ static Nest *build_over(Arena *arena) { /* a result that overwrites an operand: 
   return b;
 }
 
-static Nest *build_interleaved(Arena *arena) { /* each iteration of a parallel loop has the elements of one
-                                                  residue */
+/* Each iteration of a parallel loop accesses every fourth vector. */
+static Nest *build_interleaved(Arena *arena) {
   enum { PHASES = 4, EACH = 3, WIDE = 4, STEP = PHASES * WIDE };
   Nest *b = nest_new(arena, "interleaved", "");
   Buf *in = NEST_BUF(b, INPUT, "in", STEP * EACH), *out = NEST_BUF(b, OUTPUT, "out", STEP * EACH);

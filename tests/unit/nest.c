@@ -43,8 +43,8 @@ static void conv_case(Cases *cases, Conv c, bool plain) {
               pw[(((cb * (c.ci / c.cb) + ib) * c.k * c.k + k) * c.cb + i) * n + t] =
                   w[(k * c.ci + ib * c.cb + i) * c.co + cb * n + t];
   }
-  cases_check(cases, nest, CASE_RUN(x, pw, bias), want,
-              plain ? 2e-6 : 0); /* a compiler may fuse a scalar reference sum in another order */
+  /* in a scalar reference sum a compiler may choose other operations to fuse */
+  cases_check(cases, nest, CASE_RUN(x, pw, bias), want, plain ? 2e-6 : 0);
 }
 
 static void conv_cases(Cases *cases, int lanes) {
@@ -183,9 +183,8 @@ static void lenet_cases(Cases *cases) {
 }
 
 /* ---- other features of nests ---- */
-static void size_case(
-    Cases *cases,
-    int count) { /* the first `count` images of a batch, through scratch, in parallel, with a tail of lanes */
+static void size_case(Cases *cases, int count) { /* computes the first `count` images of a batch, through
+                                                    scratch, in parallel, with a tail of lanes */
   enum { BATCH = 5, N = 11, L = 4 };
   Nest *b = nest_new(cases->arena, "some", "twice the first count images");
   Buf *in = NEST_BUF(b, INPUT, "in", BATCH, N), *out = NEST_BUF(b, OUTPUT, "out", BATCH, N),
@@ -211,13 +210,14 @@ static void size_case(
                             : nest_unset(r->mem[out->id][i]));
 }
 
-static void byte_case(Cases *cases, Elem elem, int L) { /* bytes in, normalized; and back */
+/* Bytes are normalized to floats, and converted back. */
+static void byte_case(Cases *cases, Elem elem, int L) {
   enum { N = 40 };
   Nest *b = nest_new(cases->arena, elem_name(elem), "bytes to floats and back");
   Buf *in = NEST_BUF_OF(b, INPUT, "in", elem, N), *out = NEST_BUF_OF(b, OUTPUT, "out", elem, N),
       *f = NEST_BUF(b, WORK, "f", N);
   nest_fn(b, b->name, false);
-  NEST_FOR(b, i, N / 8) { /* 8 = a vector and a rest, or two */
+  NEST_FOR(b, i, N / 8) { /* 8 elements are a vector and a rest, or two vectors */
     if (L == 1)
       NEST_FOR(b, k, 8)
         nest_store(b, nest_at(b, f, 8 * i + k),
@@ -282,7 +282,8 @@ static void over_case(Cases *cases) { /* the input is overwritten: rows in paral
   cases_check(cases, b, CASE_RUN(x), want, 1e-6);
 }
 
-static void dropout_case(Cases *cases) { /* RANDOM and POSITION; keys from a buffer of integers */
+/* The operations RANDOM and POSITION; keys from a buffer of integers. */
+static void dropout_case(Cases *cases) {
   enum { N = 30 };
   Nest *b = nest_new(cases->arena, "drop", "dropout by counter");
   Buf *in = NEST_BUF(b, INPUT, "in", N), *key = NEST_BUF_OF(b, INPUT, "key", I32, 2),
@@ -300,9 +301,8 @@ static void dropout_case(Cases *cases) { /* RANDOM and POSITION; keys from a buf
   cases_check(cases, b, CASE_RUN(x, keys), NULL, 0);
 }
 
-static void
-label_case(Cases *cases,
-           int L) { /* one-hot by comparing positions with an integer; integer arithmetic, minimum, maximum */
+/* A one-hot row, by comparing positions with an integer; integer arithmetic, minimum, maximum. */
+static void label_case(Cases *cases, int L) {
   enum { N = 12 };
   Nest *b = nest_new(cases->arena, "label", "one-hot, clamped label");
   Buf *label = NEST_BUF_OF(b, INPUT, "label", I32, 1), *out = NEST_BUF(b, OUTPUT, "out", N);
@@ -324,8 +324,8 @@ label_case(Cases *cases,
   cases_check(cases, b, CASE_RUN(x), NULL, 0);
 }
 
-static void math_case(Cases *cases,
-                      int L) { /* all functions, selects, horizontal ones, a maximum from minus infinity */
+/* All functions, selects, operations across lanes, a maximum that starts at minus infinity. */
+static void math_case(Cases *cases, int L) {
   enum { ROWS = 9 };
   const int N = 3 * L;
   Nest *b = nest_new(cases->arena, "math", "functions of the prelude");
@@ -408,7 +408,7 @@ static void name_case(Cases *cases) { /* names that C reserves or that clash, un
   cases_check(cases, b, given, want, 2e-6);
 }
 
-static void shuffle_case(Cases *cases) { /* lanes by name, reversed, narrower */
+static void shuffle_case(Cases *cases) { /* single lanes, lanes in reverse order, fewer lanes */
   Nest *b = nest_new(cases->arena, "lanes", "shuffles");
   Buf *in = NEST_BUF(b, INPUT, "in", 8), *out = NEST_BUF(b, OUTPUT, "out", 12);
   nest_fn(b, "lanes", false);
@@ -426,7 +426,8 @@ static void shuffle_case(Cases *cases) { /* lanes by name, reversed, narrower */
   cases_check(cases, b, CASE_RUN(x), want, 0);
 }
 
-static void other_cases(Cases *cases, int lanes) { /* lanes 1: operations that the generic target can print */
+/* With 1 lane: only operations that the generic target can print. */
+static void other_cases(Cases *cases, int lanes) {
   byte_case(cases, U8, 1);
   byte_case(cases, I8, 1);
   byte_case(cases, I16, 1);
@@ -573,7 +574,7 @@ static void test_joined_text(void) { /* parallel loops nested directly are one r
   arena_free(arena);
 }
 
-static void test_values(void) { /* folding, fusing, naming */
+static void test_values(void) { /* constants are folded, multiply-adds fused, repeated values named */
   Arena *arena = arena_new();
   Nest *b = nest_new(arena, "values", "");
   Buf *in = NEST_BUF(b, INPUT, "in", 4);
@@ -587,7 +588,8 @@ static void test_values(void) { /* folding, fusing, naming */
   CU_ASSERT_EQUAL(fma_(x, num(b, 1), y)->op, ADD);
   CU_ASSERT_EQUAL(fma_(x, y, num(b, 0))->op, MUL);
   Val e = x;
-  for (int i = 0; i < 60; i++) e = add(e, vexp(e)); /* a tree of 2^60 nodes: named as they are added */
+  /* a tree of 2^60 nodes, unless values are named as they are added */
+  for (int i = 0; i < 60; i++) e = add(e, vexp(e));
   Buf *out = NEST_BUF(b, OUTPUT, "out", 1);
   nest_store(b, nest_at(b, out, 0), e);
   CU_ASSERT(cases_prove(b));

@@ -66,7 +66,8 @@ static bool run(const Nest *nest, Run *r) {
   return ok;
 }
 
-/* Proves, runs in double and float, compares `out` with want; simplifies and repeats with the same result. */
+/* Proves the nest, runs it in double and in float, and compares `out` with want. Then simplifies it; the
+ * result must stay the same. */
 void cases_check(Cases *cases, Nest *nest, Run given, const double *want, double tolerance) {
   const Buf *out = buf_named(nest, "out");
   int64_t n = buf_elements(out);
@@ -74,7 +75,7 @@ void cases_check(Cases *cases, Nest *nest, Run given, const double *want, double
   Run exact = allot(arena, nest, given), single = allot(arena, nest, given),
       again = allot(arena, nest, given);
   double *update = out->place == UPDATE || out->place == OVER ? NEW_ARRAY(arena, double, n)
-                                                              : NULL; /* its values before each run */
+                                                              : NULL; /* values of `out` before each run */
   for (int64_t i = 0; update && i < n; i++) update[i] = (double)(i % 7);
   exact.single = false;
   single.single = again.single = true;
@@ -115,7 +116,7 @@ static void *to_memory(const Buf *buf,
     case BF16: ((uint16_t *)(void *)p)[i] = bf16_bits((float)v[i]); break;
     case I64: {
       const int64_t number = (int64_t)v[i];
-      memcpy(p + 8 * i, &number, sizeof number); /* which is aligned to four bytes */
+      memcpy(p + 8 * i, &number, sizeof number); /* p is aligned to four bytes only */
       break;
     }
     }
@@ -146,7 +147,7 @@ const char *cases_print(const Cases *cases, const char *suffix, const char *attr
   const char *argument[CASE_BUFS], *size[PARAMS];
   for (int i = 0; i < CASE_BUFS; i++) argument[i] = arena_printf(arena, "p[%d]", i);
   for (int i = 0; i < PARAMS; i++) size[i] = arena_printf(arena, "size[%d]", i);
-  for (int k = 0; k < cases->list.n; k++) { /* on three threads if there is OpenMP */
+  for (int k = 0; k < cases->list.n; k++) { /* calls run on three threads if there is OpenMP */
     const Nest *nest = cases->list.data[k].nest;
     emit_nest(&body, nest, &print);
     text_put(&body,
@@ -185,7 +186,7 @@ static bool same_as_run(const Case *c, void *handle, int k, bool fused, const ch
   const Buf *out = buf_named(c->nest, "out");
   double worst = 0;
   for (int64_t i = 0; i < buf_elements(out); i++) {
-    if (nest_unset(c->run.mem[out->id][i])) continue; /* not part of this run */
+    if (nest_unset(c->run.mem[out->id][i])) continue; /* this run has not computed the element */
     double want = c->run.mem[out->id][i], got = from_memory(out, memory[out->id], i),
            e = want == got ? 0 : fabs(want - got) / fmax(fabs(want), 1);
     worst = e <= worst ? worst : e;
@@ -223,7 +224,7 @@ void cases_compile(const Cases *cases, const char *attribute, int lanes_max, boo
     for (int f = 0; f < nflags; f++) {
       const char *flag = flags[i][f];
       Compiled compiled = {cases, printed_compiler(i), flag, text,
-                           fused && flag[2] >= '2'}; /* below -O2 nothing is fused */
+                           fused && flag[2] >= '2'}; /* below -O2 compilers fuse nothing */
       if (compiled.compiler) CU_ASSERT(printed_in_child(run_compiled, &compiled));
     }
 }

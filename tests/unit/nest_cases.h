@@ -10,8 +10,8 @@ typedef struct Case {
   Nest *nest;
   Run run;
   double tolerance;
-} Case;                  /* tolerance 0: the same bits on a CPU with fused multiply-adds */
-enum { CASE_BUFS = 32 }; /* more than the parameters of a case */
+} Case;                  /* tolerance 0: results have the same bits on a CPU with fused multiply-adds */
+enum { CASE_BUFS = 32 }; /* more than a case has parameters */
 #define CASE_RUN(...)                                                                                        \
   (Run) {                                                                                                    \
     .mem = (double *[CASE_BUFS]) { __VA_ARGS__ }                                                             \
@@ -24,8 +24,8 @@ typedef struct Cases {
 Cases *cases_new(void);
 double *cases_numbers(Arena *, int64_t n, unsigned seed); /* few bits, so that sums are exact in double */
 bool cases_prove(Nest *);
-/* Proves, runs in double and float, compares the buffer "out" with want, unless that is NULL; simplifies
- * and repeats with the same result. Then adds it to the cases. */
+/* Proves the nest, runs it in double and in float, and compares the buffer "out" with want, unless that is
+ * NULL. Then simplifies it; the result must stay the same. Adds it to the cases. */
 void cases_check(Cases *, Nest *, Run given, const double *want, double tolerance);
 /* A file of all cases; `void call_K(void *const *p, const int32_t *size)` calls case K. */
 const char *cases_print(const Cases *, const char *suffix, const char *attribute, int lanes_max);

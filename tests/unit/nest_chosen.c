@@ -101,8 +101,8 @@ Nest *chosen_sampling_gradient(Arena *arena, int N, int H, int W, int C, int lan
   return b;
 }
 
-/* Bounds that depend on loops and on another data-dependent index, a call, branches on the variable, a
- * local array, a range of one number, an unused index. */
+/* A nest with bounds that depend on loops and on another data-dependent index, with a call, branches on the
+ * variable, a local array, a range of one number and an unused index. */
 Nest *chosen_window(Arena *arena, int N) {
   Nest *b = nest_new(arena, "window", "numbers near the diagonal");
   Buf *at = NEST_BUF(b, INPUT, "at", N, 2), *in = NEST_BUF(b, INPUT, "in", N + 7),
@@ -268,7 +268,7 @@ static void test_text(void) {
 }
 
 /* ---- other users of nests ---- */
-static void test_fill(void) { /* lanes: an interpreter that does not vectorize these */
+static void test_fill(void) { /* nest_fill refuses this nest */
   Arena *arena = arena_new();
   Nest *b = chosen_window(arena, 4);
   CU_ASSERT_FATAL(cases_prove(b));
@@ -278,7 +278,8 @@ static void test_fill(void) { /* lanes: an interpreter that does not vectorize t
   arena_free(arena);
 }
 
-static void test_widen(void) { /* an index from weights is the same for all images */
+/* An index from weights is the same for all images that are computed in lanes. */
+static void test_widen(void) {
   enum { LANES_ = 4 };
   Arena *arena = arena_new();
   Nest *b = nest_new(arena, "order", "");

@@ -6,8 +6,8 @@
 
 enum { IMAGES = 9, BLOCK = 4, BLOCKS = 3, LENGTH = 8 };
 
-/* A block is computed if at least `of_block` images remain from its first one, an image if `of_image` remain.
- * Correct is 1 for both. */
+/* Computes a block if at least `of_block` images remain from its first one on, and an image if at least
+ * `of_image` remain. 1 is correct for both. */
 static bool proved(int64_t of_block, int64_t of_image) {
   Arena *arena = arena_new();
   Proof proof;
@@ -30,9 +30,9 @@ static bool proved(int64_t of_block, int64_t of_image) {
 
 static void test_counted(void) {
   CU_ASSERT(proved(1, 1));
-  CU_ASSERT(proved(0, 1));  /* more blocks than exist, without an image */
+  CU_ASSERT(proved(0, 1));  /* computes blocks that have no image, but writes nothing there */
   CU_ASSERT(!proved(1, 2)); /* omits the last image */
-  CU_ASSERT(!proved(2, 1)); /* omits the image of a block that has only one */
+  CU_ASSERT(!proved(2, 1)); /* omits a block that has only one image */
 }
 
 CU_TestInfo suite_nest_counted[] = {{"results of the images that are there", test_counted},

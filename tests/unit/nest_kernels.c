@@ -47,8 +47,8 @@ Nest *conv_plain(Arena *arena, const char *name, const Conv *conv) {
 static NestFn *tile(Nest *b, const Conv *conv, int PX, Buf *in, Buf *w, Buf *bias, Buf *out) {
   const int W = conv->w, H = conv->h, K = conv->k, S = conv->s, P = conv->p, CB = conv->cb, L = conv->lanes,
             NV = conv->nv, N = NV * L;
-  const int panel = K * K * CB * N,
-            share = panel / conv_oh(conv) / L * L; /* of the next panel, prefetched by each row of tiles */
+  const int panel = K * K * CB * N, share = panel / conv_oh(conv) / L *
+                                            L; /* part of the next panel that each row of tiles prefetches */
   NestFn *fn = nest_fn(b, nest_text(b, "tile%d", PX), true);
   const Ix y = nest_arg(b, "y"), x0 = nest_arg(b, "x0"), cb = nest_arg(b, "cb"), ib = nest_arg(b, "ib");
   const Ix left = nest_flag(b, "left"), right = nest_flag(b, "right"), first = nest_flag(b, "first"),
@@ -158,7 +158,7 @@ static void output_1d(Nest *b, Val x[6], Val y[4]) { /* y = A^T x */
   y[3] = add(add(q, scaled(b, 8, s)), x[5]);
 }
 
-/* A 6x6 tile of 16 channels at src[y][x][c] into V[0..35][t][cv]. */
+/* Transforms a 6x6 tile of 16 channels at src[y][x][c] into V[0..35][t][cv]. */
 static void input_tile(Nest *b, Buf *src, const Ix *y, const Ix *x, const Ix *c, Buf *V, const Ix *t,
                        const Ix *cv) {
   Buf *d = NEST_REGISTERS(b, "d", L, 6, 6);
@@ -178,8 +178,9 @@ static void input_tile(Nest *b, Buf *src, const Ix *y, const Ix *x, const Ix *c,
 
 static NestFn *micro(Nest *b, int PX, int CI, Buf *V, Buf *U, Buf *M) { /* PX tiles x 32 filters */
   NestFn *fn = nest_fn(b, nest_text(b, "gemm%d", PX), true);
+  /* f: filter block, m: its index in M; nth: number of the call for this panel */
   const Ix xi = nest_arg(b, "xi"), t = nest_arg(b, "t"), f = nest_arg(b, "f"), m = nest_arg(b, "m"),
-           nth = nest_arg(b, "nth"); /* filter block f, its index m in M; nth call of this panel */
+           nth = nest_arg(b, "nth");
   Buf *a = NEST_REGISTERS(b, "a", L, PX, 2);
   NEST_UNROLL(b, p, PX)
     NEST_UNROLL(b, v, 2) nest_store(b, nest_at(b, a, p, v), num(b, 0));
@@ -198,7 +199,7 @@ static NestFn *micro(Nest *b, int PX, int CI, Buf *V, Buf *U, Buf *M) { /* PX ti
   return fn;
 }
 
-/* Tile (ty, tx) of the input, transformed, into tile t of V. */
+/* Transforms tile (ty, tx) of the input into tile t of V. */
 static NestFn *winograd_input(Nest *b, Buf *in, Buf *V, int H, int CI) {
   NestFn *split = nest_fn(b, "input", true);
   const Ix ty = nest_arg(b, "ty"), tx = nest_arg(b, "tx"), t = nest_arg(b, "t");
@@ -226,7 +227,7 @@ static NestFn *winograd_input(Nest *b, Buf *in, Buf *V, int H, int CI) {
   return split;
 }
 
-/* Tile t of M, transformed, to the pixels of tile (ty, tx), filters from 32*f. */
+/* Transforms tile t of M into the pixels of tile (ty, tx), for filters from 32*f on. */
 static NestFn *winograd_output(Nest *b, Buf *M, Buf *bias, Buf *out, int H, int ncb) {
   NestFn *join = nest_fn(b, "output", true);
   const Ix ty = nest_arg(b, "ty"), tx = nest_arg(b, "tx"), t = nest_arg(b, "t"), f = nest_arg(b, "f");
@@ -269,7 +270,7 @@ Nest *conv_winograd(Arena *arena, const char *name, int H, int CI, int CO, int r
   const int whole = T / 14, rest = T % 14;
   NestFn *body = whole ? micro(b, 14, CI, V, U, M) : NULL, *tail = rest ? micro(b, rest, CI, V, U, M) : NULL;
 
-  NestFn *block = nest_fn(b, "block", false); /* n rows of tiles from ty */
+  NestFn *block = nest_fn(b, "block", false); /* computes n rows of tiles from ty on */
   {
     const Ix ty = nest_arg(b, "ty"), n = nest_arg(b, "n");
     NEST_FOR(b, r, n)
@@ -285,7 +286,8 @@ Nest *conv_winograd(Arena *arena, const char *name, int H, int CI, int CO, int r
         NEST_FOR(b, tx, NT) nest_call(b, join, ty + r, tx, NT * r + tx, ncb * g);
     }
   }
-  nest_fn(b, name, false); /* rows divides NT here; else the last block is a second set of tiles */
+  /* `rows` divides NT here; otherwise another function would compute the smaller last block */
+  nest_fn(b, name, false);
   NEST_FOR(b, k, NT / rows) nest_call(b, block, rows * k, rows);
   return b;
 }
@@ -345,13 +347,15 @@ Nest *lenet_conv1(Arena *arena, const char *name) {
     nest_store(b, nest_at(b, pad, r + 2, 14), nest_load(b, nest_at(b, in, r, 12), L));
   }
   NEST_FOR(b, y, 14) {
-    Buf *a = NEST_REGISTERS(b, "a", L, 6, 4); /* filter; upper row left, right, lower row left, right */
+    /* axes: filter; upper row left, upper row right, lower row left, lower row right */
+    Buf *a = NEST_REGISTERS(b, "a", L, 6, 4);
     NEST_UNROLL(b, f, 6)
       NEST_UNROLL(b, k, 4) nest_store(b, nest_at(b, a, f, k), nest_load(b, nest_at(b, bias, f), 1));
     NEST_UNROLL(b, ky, 6)
       NEST_UNROLL(b, kx, 5) {
         Buf *wk = NEST_VIEW(b, "k", w, ky, kx, 0);
-        nest_pin(b, wk); /* else clang keeps the weights of a row for the next one, and spills */
+        /* otherwise clang would keep the weights of a row for the next row, and spill registers */
+        nest_pin(b, wk);
         Val l = nest_let(b, "l", nest_load(b, nest_at(b, pad, 2 * y + ky, kx), L)),
             r = nest_let(b, "r", nest_load(b, nest_at(b, pad, 2 * y + ky, kx + 12), L));
         NEST_UNROLL(b, f, 6) {

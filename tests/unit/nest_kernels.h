@@ -15,7 +15,7 @@ int conv_oh(const Conv *), conv_ow(const Conv *);
 Nest *conv_plain(Arena *, const char *name, const Conv *);
 Nest *conv_direct(Arena *, const char *name, Conv);
 Nest *conv_winograd(Arena *, const char *name, int H, int CI, int CO, int rows,
-                    int ncb); /* F(4x4,3x3); rows of tiles per block */
+                    int ncb); /* F(4x4,3x3); rows: rows of tiles per block */
 Nest *conv_weight_gradient(Arena *, const char *name, int H, int CI, int CO, int K);
 
 Nest *max_pool2(Arena *, const char *name, int H, int W, int C);

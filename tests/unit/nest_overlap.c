@@ -17,7 +17,7 @@ static Buf *buf_named(const Nest *nest, const char *name) {
   return NULL;
 }
 
-/* Runs the nest on numbers, with the result at that offset from its operand. */
+/* Runs the nest on given numbers, with the result `behind` elements after its operand. */
 static double *run_at(Arena *arena, const Nest *nest, const Buf *in, const Buf *out, int64_t behind) {
   Run run = {.mem = NEW_ARRAY(arena, double *, nest->nbufs)};
   const int64_t before = larger(-behind, 0),
@@ -40,7 +40,8 @@ static bool right_at(Arena *arena, const Nest *nest, const Buf *in, const Buf *o
   return !memcmp(got, want, (size_t)buf_elements(out) * sizeof *got);
 }
 
-/* In elements; *tight: one step further the result is wrong. False: no overlap is permitted. */
+/* Computes the permitted offsets in elements. *tight: one step further the result is wrong. False: no overlap
+ * is permitted. */
 static bool allowed(Nest *nest, int64_t *most, int64_t *step, bool *tight) {
   Buf *in = buf_named(nest, "in"), *out = buf_named(nest, "out");
   CU_ASSERT_TRUE_FATAL(cases_prove(nest));
@@ -139,7 +140,7 @@ static void test_whole(void) {
   arena_free(arena);
 }
 
-/* Channel by channel, each over all pixels. */
+/* The nest computes channel by channel, each over all pixels. */
 static void test_channels(void) {
   Arena *arena = arena_new();
   Nest *b = nest_new(arena, "channels", "a channel after the other");
@@ -178,7 +179,7 @@ static void run_turned(double *const *buf, const double *number) {
   for (int i = 0; i < (int)number[0]; i++) buf[1][i] = buf[0][(int)number[0] - 1 - i];
 }
 
-/* It reads after its writes, which the proof cannot see. */
+/* A runtime function may read after its writes, which the proof cannot see. */
 static void test_routine(void) {
   static const Routine turned = {.name = "turned",
                                  .text = "",

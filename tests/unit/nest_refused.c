@@ -271,8 +271,8 @@ static void test_unwritten_refused(void) {
   nest_fn(b, "maybe", false);
   Buf *s = nest_buf(b, STACK, "s", (Type){F32, 1}, NEST_DIMS(8));
   NEST_FOR(b, x, 8) {
-    NEST_CLIP(b, k, 0, x - 4, 8, x)
-      nest_store(b, nest_at(b, s, x), nest_load(b, nest_at(b, in, k), 1)); /* empty for x = 0 */
+    /* for x = 0 the loop has no iteration */
+    NEST_CLIP(b, k, 0, x - 4, 8, x) nest_store(b, nest_at(b, s, x), nest_load(b, nest_at(b, in, k), 1));
     nest_store(b, nest_at(b, out, x), nest_load(b, nest_at(b, s, x), 1));
   }
   refuse(b, "may not be written");
@@ -288,7 +288,7 @@ static void refused_read_of_elements_that_are_not_always_written(void) {
   a = NEST_BUF(b, WORK, "a", 8);
   nest_fn(b, "fewer", false);
   const Ix n = nest_size_arg(b, "n", 0, 8);
-  NEST_FROM(b, x, 0, n) nest_store(b, nest_at(b, a, x), num(b, 1)); /* none for n = 0 */
+  NEST_FROM(b, x, 0, n) nest_store(b, nest_at(b, a, x), num(b, 1)); /* writes nothing for n = 0 */
   NEST_FOR(b, x, 8) nest_store(b, nest_at(b, out, x), nest_load(b, nest_at(b, a, 0), 1));
   refuse(b, "may not be written");
 
@@ -299,8 +299,7 @@ static void refused_read_of_elements_that_are_not_always_written(void) {
     NEST_IF(b, nest_below(b, x, 4)) nest_store(b, nest_at(b, out, x), num(b, 1));
     NEST_ELSE(b)
       NEST_IF(b, nest_at_least(b, x, 5))
-        nest_store(b, nest_at(b, out, x), num(b, 2)); /* 4 is in neither
-                                                         range */
+        nest_store(b, nest_at(b, out, x), num(b, 2)); /* the ranges leave out 4 */
   }
   refuse(b, "not every element");
 
@@ -312,7 +311,7 @@ static void refused_read_of_elements_that_are_not_always_written(void) {
     Buf *r = NEST_REGISTERS(b, "r", 1, 1);
     NEST_IF(b, nest_is(b, x, 0))
       nest_store(b, nest_at(b, r, 0),
-                 nest_load(b, nest_at(b, in, 0), 1)); /* and is missing in later iterations */
+                 nest_load(b, nest_at(b, in, 0), 1)); /* the value is missing in later iterations */
     nest_store(b, nest_at(b, out, x), nest_get(b, nest_at(b, r, 0)));
   }
   refuse(b, "may not be written");
@@ -326,9 +325,8 @@ static void test_over_refused(void) {
   b = nest_new(arena, "mirrored", "");
   out = NEST_BUF(b, OVER, "out", 8);
   nest_fn(b, "mirrored", false);
-  NEST_FOR(b, x, 8)
-    nest_store(b, nest_at(b, out, x),
-               nest_load(b, nest_at(b, out, 7 - x), 1)); /* the second half reads the first */
+  /* the second half reads what the first has written */
+  NEST_FOR(b, x, 8) nest_store(b, nest_at(b, out, x), nest_load(b, nest_at(b, out, 7 - x), 1));
   refuse(b, "another one has written over");
 
   b = nest_new(arena, "pixel", "");
@@ -337,7 +335,7 @@ static void test_over_refused(void) {
   NEST_FOR(b, x, 8)
     NEST_FOR(b, c, 2)
       nest_store(b, nest_at(b, out, x, c),
-                 nest_load(b, nest_at(b, out, x, 0), 1)); /* as a softmax reads all channels */
+                 nest_load(b, nest_at(b, out, x, 0), 1)); /* similar to a softmax, which reads all channels */
   refuse(b, "another one has written over");
 
   b = nest_new(arena, "again", "");
@@ -355,7 +353,7 @@ static void test_over_refused(void) {
   NEST_FOR(b, k, 3)
     NEST_FOR(b, x, 8)
       nest_accumulate(b, nest_at(b, out, x), nest_load(b, nest_at(b, in, k, x), 1),
-                      num(b, 2)); /* sums over blocks of channels */
+                      num(b, 2)); /* later iterations read sums, not the operand */
   refuse(b, "another one has written over");
   arena_free(arena);
 }
@@ -369,8 +367,8 @@ static void test_over_parts_refused(void) {
   nest_fn(b, "tiles", false);
   NEST_FOR(b, t, 3)
     nest_store(b, nest_at(b, out, 8 * t), add(nest_load(b, nest_at(b, out, 8 * t), 8), num(b, 1)));
-  nest_store(b, nest_at(b, out, 22),
-             add(nest_load(b, nest_at(b, out, 22), 8), num(b, 1))); /* the last tile begins early */
+  /* the last tile overlaps the one before it */
+  nest_store(b, nest_at(b, out, 22), add(nest_load(b, nest_at(b, out, 22), 8), num(b, 1)));
   refuse(b, "may be written over");
 
   b = nest_new(arena, "rows", "");
@@ -380,7 +378,7 @@ static void test_over_parts_refused(void) {
     NEST_IF(b, nest_below(b, y, 7))
       nest_store(
           b, nest_at(b, out, y, 0),
-          nest_load(b, nest_at(b, out, y + 1, 0), 4)); /* sequentially it would work, except for the last */
+          nest_load(b, nest_at(b, out, y + 1, 0), 4)); /* without threads only the last row would be wrong */
   refuse(b, "parallel iterations");
 
   b = nest_new(arena, "missing", "");
@@ -429,8 +427,8 @@ static void test_chosen_range_refused(void) {
   c = choice(arena, "none");
   b = c.nest;
   out = NEST_BUF(b, UPDATE, "out", 8);
-  NEST_FOR(b, i, 5)
-    NEST_CHOSEN(b, x, c.value, i, 4) nest_store(b, nest_at(b, out, x), num(b, 0)); /* none for i = 4 */
+  NEST_FOR(b, i, 5) NEST_CHOSEN(b, x, c.value, i, 4)
+  nest_store(b, nest_at(b, out, x), num(b, 0)); /* no number is left for i = 4 */
   refuse(b, "may be empty");
 
   b = nest_new(arena, "coarse", "");
@@ -456,7 +454,7 @@ static void test_chosen_stores_refused(void) {
   Choice c = choice(arena, "first");
   Nest *b = c.nest;
   Buf *out = NEST_BUF(b, OUTPUT, "out", 8);
-  /* the others are unwritten */
+  /* only one element is written */
   NEST_CHOSEN(b, x, c.value, 0, 8) nest_store(b, nest_at(b, out, x), num(b, 1));
   zero(b, out, 8);
   refuse(b, "may not be written before");
@@ -464,15 +462,18 @@ static void test_chosen_stores_refused(void) {
   c = choice(arena, "from");
   b = c.nest;
   out = NEST_BUF(b, OUTPUT, "out", 8);
+  /* the index is the bound of a loop */
   NEST_CHOSEN(b, x, c.value, 0, 8)
-  NEST_FROM(b, i, x, x + 1) nest_store(b, nest_at(b, out, i), num(b, 1)); /* through the bounds of a loop */
+  NEST_FROM(b, i, x, x + 1) nest_store(b, nest_at(b, out, i), num(b, 1));
   refuse(b, "may not be written before");
 
   c = choice(arena, "part");
   b = c.nest;
   out = NEST_BUF(b, OUTPUT, "out", 8);
   zero(b, out, 4);
-  NEST_CHOSEN(b, x, c.value, 0, 5) nest_store(b, nest_at(b, out, x), num(b, 1)); /* 4 is not written */
+  /* element 4 may stay unwritten */
+  NEST_CHOSEN(b, x, c.value, 0, 5)
+  nest_store(b, nest_at(b, out, x), num(b, 1));
   refuse(b, "may not be written before");
 
   c = choice(arena, "branch");
@@ -485,8 +486,9 @@ static void test_chosen_stores_refused(void) {
   c = choice(arena, "rounds");
   b = c.nest;
   out = NEST_BUF(b, OUTPUT, "out", 8);
+  /* with a smaller x, fewer elements are written */
   NEST_CHOSEN(b, x, c.value, 1, 9)
-  NEST_FROM(b, i, 0, x) nest_store(b, nest_at(b, out, i), num(b, 1)); /* fewer for a smaller x */
+  NEST_FROM(b, i, 0, x) nest_store(b, nest_at(b, out, i), num(b, 1));
   refuse(b, "may not be written before");
 
   c = choice(arena, "over");
@@ -499,9 +501,9 @@ static void test_chosen_stores_refused(void) {
   c = choice(arena, "operand");
   b = c.nest;
   out = NEST_BUF(b, OVER, "out", 8);
+  /* may read what an earlier iteration has written */
   NEST_FOR(b, i, 8) NEST_CHOSEN(b, x, c.value, 0, 8)
-  nest_store(b, nest_at(b, out, i), nest_load(b, nest_at(b, out, x), 1)); /* reads a result of an iteration
-                                                                           */
+  nest_store(b, nest_at(b, out, i), nest_load(b, nest_at(b, out, x), 1));
   refuse(b, "another one has written over");
   arena_free(arena);
 }
@@ -538,14 +540,14 @@ static void test_chosen_parallel_refused(void) {
   arena_free(arena);
 }
 
-static void test_chosen_proved(void) { /* similar to the rejected ones, but valid */
+static void test_chosen_proved(void) { /* these are similar to rejected nests, but valid */
   Arena *arena = arena_new();
   Choice c = choice(arena, "apart");
   Nest *b = c.nest;
   Buf *out = NEST_BUF(b, UPDATE, "out", 8, 8), *other = NEST_BUF(b, OUTPUT, "other", 8);
   Proof proof;
   NEST_PARALLEL(b, i, 8)
-    NEST_CHOSEN(b, x, nest_load(b, nest_at(b, c.at, i), 1), 0, 8) /* one row per iteration */
+    NEST_CHOSEN(b, x, nest_load(b, nest_at(b, c.at, i), 1), 0, 8) /* each iteration writes only its own row */
   nest_accumulate(b, nest_at(b, out, i, x), nest_load(b, nest_at(b, c.in, x, i), 1), num(b, 2));
   NEST_CHOSEN(b, x, c.value, 0, 8) {
     NEST_IF(b, nest_below(b, x, 7)) zero(b, other, 8);
@@ -558,8 +560,8 @@ static void test_chosen_proved(void) { /* similar to the rejected ones, but vali
   c = choice(arena, "blocks");
   b = c.nest;
   out = NEST_BUF(b, UPDATE, "out", 16);
-  NEST_PARALLEL(b, i, 8)
-    NEST_CHOSEN(b, x, nest_load(b, nest_at(b, c.at, i), 1), 2 * i, 2 * i + 2) /* two private elements */
+  /* each iteration has two elements of its own */
+  NEST_PARALLEL(b, i, 8) NEST_CHOSEN(b, x, nest_load(b, nest_at(b, c.at, i), 1), 2 * i, 2 * i + 2)
   nest_store(b, nest_at(b, out, x), num(b, 1));
   CU_ASSERT(nest_prove(b, &proof));
 
@@ -583,8 +585,8 @@ static void test_chosen_proved(void) { /* similar to the rejected ones, but vali
   arena_free(arena);
 }
 
-/* Two rows of four parts of each of two halves, in an order in which parts merge across rows and halves;
- * whether in branches that are always taken or in calls. */
+/* Writes two rows, each of two halves with four parts, in an order in which written parts merge across rows
+ * and halves; in calls, or in branches that are always taken. */
 static bool proves_parts(bool calls, int parts) {
   enum { PART = 4, HALF = 16, ROWS = 2 };
   Arena *arena = arena_new();

@@ -22,12 +22,13 @@ static bool proved(int64_t last) {
 }
 
 static void test_turned(void) {
-  CU_ASSERT(proved(2 * ROUNDS - 1)); /* elements 3 to 5: after all stored ones */
-  CU_ASSERT(!proved(ROUNDS));        /* 1 to 3: the third iteration reads what the second one stores */
-  CU_ASSERT(!proved(ROUNDS - 1));    /* 0 to 2 */
+  CU_ASSERT(proved(2 * ROUNDS - 1)); /* reads elements 3 to 5: no iteration stores them */
+  /* reads elements 1 to 3: the third iteration reads what the second one stores */
+  CU_ASSERT(!proved(ROUNDS));
+  CU_ASSERT(!proved(ROUNDS - 1)); /* 0 to 2 */
 }
 
-/* Directly nested loops of 3 and 4 iterations: element first*u + second*n is stored. */
+/* Loops of 3 and 4 iterations, one directly in the other, which store element first*u + second*n. */
 static Nest *joined(Arena *arena, int64_t first, int64_t second) {
   Nest *b = nest_new(arena, "joined", "");
   Buf *out = NEST_BUF(b, UPDATE, "out", 4 * ROUNDS);
@@ -49,7 +50,7 @@ static void test_joined(void) {
   arena_free(arena);
 }
 
-/* The interpreter reports the same conflicts, for any two iterations of the range. */
+/* The interpreter reports conflicts between any two iterations of the merged range, like the prover. */
 static void test_joined_runs(void) {
   Arena *arena = arena_new();
   const struct {

@@ -48,7 +48,7 @@ static void test_detached(void) {
   CU_ASSERT_PTR_NOT_NULL_FATAL(model);
   const size_t whole = onnx_bytes(model);
   const WireList data = onnx_detach(net.arena, model, "unit.onnx.data", LEAST);
-  CU_ASSERT_EQUAL(data.n, 2); /* the biases are smaller */
+  CU_ASSERT_EQUAL(data.n, 2); /* the weights, because biases are too small */
   CU_ASSERT_TRUE(onnx_bytes(model) < whole);
   const TensorProto *dense = tensor_named(model, net.graph->weights.data[2]->name);
   CU_ASSERT_PTR_NOT_NULL_FATAL(dense);

@@ -10,7 +10,8 @@
 #include "all.h"
 #include "ops_net.h"
 
-/* A net on one input (after a trained scale, so that a gradient is wanted) or two, the second named $0. */
+/* Checks a net on one input or on two, the second of which is named $0. The first one passes a trained scale,
+ * so that it needs a gradient. */
 static void check(Shape shape, const char *layers, const char *loss, const char *loss_arguments) {
   Net net = net_new();
   snprintf(net.what, sizeof net.what, "%s -> %s, %s %s", shape_text(net.arena, shape), layers, loss,
@@ -269,7 +270,7 @@ typedef struct Golden {
   int64_t dim[3];
   const char *layers, *loss, *loss_arguments;
   double total;
-  int nboxes; /* of a second input, from which the layers start */
+  int nboxes; /* number of boxes of a second input, on which the layers start */
   const double *boxes;
   const double *input, *target, *output, *input_gradient, *gradients;
 } Golden;

@@ -69,8 +69,8 @@ void net_check_nests(Net *net, const Data *data) {
          *training = plan_training(net->arena, net->graph, plain, 1);
     GraphRun backward = net_eval(net, training->graph, data, true);
     backward.value[net->graph->outputs.data[0].node->id] =
-        backward.value[training->graph->outputs.data[0].node->id]; /* check_plan finds values by the ids of
-                                                                      the first graph */
+        backward.value[training->graph->outputs.data[0].node->id]; /* check_plan uses the ids of the inference
+                                                                      graph */
     for (const Target *target = target_table; target->name; target++) {
       if (machine_seen(target) || (plain && strcmp(target->name, "generic"))) continue;
       CU_ASSERT_TRUE(check_plan(net, inference, data, &forward, target, plain));
@@ -87,8 +87,8 @@ static double loss_of(Net *net, const TrainingGraph *training, const Data *data)
   return sum;
 }
 
-/* The gradient with respect to the input of the tested layers: what the first layer, a scale of 1, was given.
- */
+/* The gradient of the tested layers' input. The first layer is a scale of 1: it is the gradient that arrives
+ * there. */
 const Node *gradient_of_scale(const Graph *graph, const Node *scale) {
   for (int i = 0; i < graph->nodes.n; i++)
     if (graph->nodes.data[i]->target == scale->weight[0]) return graph->nodes.data[i]->in[0];

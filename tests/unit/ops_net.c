@@ -14,7 +14,7 @@
 
 static Const integer(int64_t i) { return (Const){.kind = CONST_INT, .i = i, .f = (double)i}; }
 
-/* 3, 0.5, 3x5, [1,2], [[1,2],[3,4]], 1..3, $0, a word. */
+/* Parses 3, 0.5, 3x5, [1,2], [[1,2],[3,4]], 1..3, $0 or a word. */
 static Const parse(Net *net, const char *s) {
   if (*s == '$') return (Const){.kind = CONST_VALUE, .node = net->named[s[1] - '0']};
   const bool list = *s == '[', range = strstr(s, "..") != NULL,
@@ -42,8 +42,8 @@ static Const window(Net *net, Const value) {
   return (Const){.kind = CONST_DIMS, .n = 1, .items = item};
 }
 
-/* "kernel=3 pad=same": with the defaults of the table. x=... takes all operands, "x=$0,2". Their values are
- * appended to `in`. */
+/* Parses arguments such as "kernel=3 pad=same"; others get the defaults of the table. x=... takes all
+ * operands, as in "x=$0,2"; their values are appended to `in`. */
 static Const *arguments(Net *net, const Param *params, const char *text, Node **in, int *nin) {
   Const *value = NEW_ARRAY(net->arena, Const, 16);
   for (int i = 0; params[i].name; i++) {
@@ -104,7 +104,8 @@ Node *net_layer(Net *net, const char *op_name, const char *text) {
   return net->last = node;
 }
 
-/* "maxpool kernel=3 -> relu -> @0 -> add x=$1": layers; @0 names the current value, <0 continues from it. */
+/* Adds layers: "maxpool kernel=3 -> relu -> @0 -> add x=$1". @0 names the current value $0, <0 continues from
+ * $0. */
 void net_chain(Net *net, const char *text) {
   while (*text) {
     const size_t size = strstr(text, " -> ") ? (size_t)(strstr(text, " -> ") - text) : strlen(text);

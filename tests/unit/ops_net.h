@@ -11,7 +11,7 @@ typedef struct Net {
   Arena *arena;
   Graph *graph;
   Diags *diags;
-  Node *last, *named[4]; /* $0, $1, ... of the text */
+  Node *last, *named[4]; /* named: $0, $1, ... of the text */
   uint64_t random;
   char what[200];
   bool good;
@@ -24,10 +24,13 @@ typedef struct Data {
 
 Net net_new(void);
 Node *net_input(Net *, Shape, Elem, bool chw);
-Node *net_layer(Net *, const char *op_name, const char *text); /* text: "kernel=3 pad=same" */
-/* "maxpool kernel=3 -> relu -> @0 -> add x=$1": layers; @0 names the current value, <0 continues from it. */
+/* text: arguments such as "kernel=3 pad=same" */
+Node *net_layer(Net *, const char *op_name, const char *text);
+/* Adds layers: "maxpool kernel=3 -> relu -> @0 -> add x=$1". @0 names the current value $0, <0 continues from
+ * $0. */
 void net_chain(Net *, const char *text);
-Node *net_loss(Net *, const char *loss, const char *text, int nin, Node *const *in); /* only its node */
+/* Adds only the node of the loss. */
+Node *net_loss(Net *, const char *loss, const char *text, int nin, Node *const *in);
 void net_end(Net *, const char *loss, const char *text);
 
 Data net_draw(Net *, double scale);
@@ -35,7 +38,9 @@ GraphRun net_eval(Net *, const Graph *, const Data *, bool training);
 
 bool close_to(const char *what, const char *where, const double *got, const double *want, int64_t n,
               double tolerance);
-const Node *gradient_of_scale(const Graph *, const Node *scale); /* with respect to its input */
-void net_check_nests(Net *, const Data *); /* inference and training, for each target, in the interpreter */
-void net_check_gradients(Net *, Data *);   /* against central differences */
+/* The gradient with respect to the input of the scale. */
+const Node *gradient_of_scale(const Graph *, const Node *scale);
+/* Checks inference and training, for each target, in the interpreter. */
+void net_check_nests(Net *, const Data *);
+void net_check_gradients(Net *, Data *); /* compares gradients with central differences */
 #endif

@@ -36,7 +36,7 @@ static bool share(const Place *a, int64_t images, const Place *b) {
   return any;
 }
 
-/* Columns of one pitch: exact, except for a pixel at the end of one. */
+/* Columns with the same pitch: the result is exact, except for a pixel at the end of a column. */
 static void test_meet(void) {
   uint64_t state = 1;
   int met = 0, apart = 0;
@@ -52,7 +52,8 @@ static void test_meet(void) {
   CU_ASSERT(met > TRIES / 10 && apart > TRIES / 100);
 }
 
-/* Parts of joined values of all images, whose stride is not a multiple of their pixels'. */
+/* Parts of joined values, for all images. The stride between images is not a multiple of the pitch between
+ * pixels. */
 static void test_parts(void) {
   const Place left = {SPACE_ALL, 0, 8, STRIDE, 3 * 14 + 6, 14, 6},
               right = {SPACE_ALL, 0, 14, STRIDE, 50, 14, 8}, behind = {SPACE_ALL, 0, 64, STRIDE, 4, 4, 4},
@@ -88,7 +89,7 @@ static void test_cover(void) {
   CU_ASSERT(covered > TRIES / 20 && open > TRIES / 20);
 }
 
-/* Columns of one pitch, then of another, then a range: a concat in a concat that is flattened. */
+/* Columns with one pitch, then with another, then a range: a concat inside a concat that is flattened. */
 static void test_joined(void) {
   Arena *arena = arena_new();
   const Place all = {SPACE_OUTPUT, 0, 0, 100, 100, 100, 100},

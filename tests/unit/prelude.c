@@ -20,7 +20,7 @@ typedef struct Function {
   const char *name;
   double (*exact)(double);
   double ulps;
-  double least; /* errors of smaller results count in ulps of this number */
+  double least; /* results below this number are measured in ulps of it */
 } Function;
 
 static double sigmoid(double x) { return x >= 0 ? 1 / (1 + exp(-x)) : exp(x) / (1 + exp(x)); }
@@ -71,8 +71,8 @@ static const char *source(Arena *arena, const char *given, int widest) {
   return file.s;
 }
 
-static double
-ulp(double x) { /* of the float at x: denormal floats are as far apart as the smallest normal ones */
+static double ulp(double x) { /* distance of floats at x: denormal floats have the same distance as the
+                                 smallest normal ones */
   double a = fabs(x);
   if (!(a >= FLT_MIN)) return 0x1p-149;
   int e;
@@ -81,12 +81,12 @@ ulp(double x) { /* of the float at x: denormal floats are as far apart as the sm
 }
 
 static double error_of(const Function *f, double want,
-                       float y) { /* in ulps; infinite if it is of another class */
+                       float y) { /* error in ulps; infinite if only one is NaN, or infinite */
   if (isnan(want)) return isnan(y) ? 0 : INFINITY;
   float nearest = (float)want;
   if (isnan(y) || isinf(nearest) != isinf(y)) {
-    bool edge = !isnan(y) &&
-                fabs(want) > 0.9999999 * (double)FLT_MAX; /* rounded the other way at the end of the range */
+    /* the largest float may be rounded to infinity, or the reverse */
+    bool edge = !isnan(y) && fabs(want) > 0.9999999 * (double)FLT_MAX;
     return edge ? 0 : INFINITY;
   }
   if (isinf(y)) return nearest == y ? 0 : INFINITY;
@@ -104,8 +104,8 @@ static float float_of(uint32_t bits) {
 }
 
 /* ---- a sample of all floats ---- */
-/* The last ones: where log is worst, tanh (with and without a fused multiply-add), exp, sigmoid, normal_cdf
- * and the power (without and with a fused multiply-add). */
+/* The last numbers are those where errors are largest: of log, tanh (with and without a fused multiply-add),
+ * exp, sigmoid, normal_cdf and the power (without and with a fused multiply-add). */
 static const float edge[] = {0.f,
                              -0.f,
                              INFINITY,
@@ -308,7 +308,7 @@ static void check_foreign(Arena *arena, const Target *target) {
 static void test_foreign(void) {
   Arena *arena = arena_new();
   for (const Target *target = target_table; target->name; target++) {
-    if (target->vectors) continue; /* each float exactly once; boards have no memory for all of them */
+    if (target->vectors) continue; /* these boards lack the memory for all floats */
     const char *missing = target_is_foreign(target) ? foreign_missing(arena, target) : NULL;
     if (missing) printf("# %s wants %s\n", target->name, missing);
     else if (target_is_foreign(target)) check_foreign(arena, target);

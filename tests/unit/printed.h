@@ -12,8 +12,9 @@ const char *printed_compiler(int i);       /* $CC or cc, $CLANG or clang; NULL i
 const char *printed_attribute(int *lanes); /* the target attribute for the widest vectors of this CPU, ""
                                               for the baseline; and their lanes */
 
-/* A whole file: the prelude of generated files, then `body`. Compiled with all warnings as errors and the
- * given flags; returns a handle for dlsym, or NULL after printing the compiler's output as TAP comments. */
+/* printed_file: writes a whole file, the prelude of generated files and then `body`. printed_load: compiles a
+ * file with the given flags and all warnings as errors; returns a handle for dlsym, or NULL after printing
+ * the compiler's output as TAP comments. */
 void printed_file(Text *out, const PreludeNeeds *, const char *suffix, const char *attribute,
                   const char *body);
 void *printed_load(const char *compiler, const char *flags, const char *text);

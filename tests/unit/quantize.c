@@ -51,7 +51,7 @@ static void test_applications(void) {
     CU_ASSERT_EQUAL(multiplier_apply(ROUNDING_FLOAT, f->x, (Multiplier){0, 0, f->s}), f->y);
 }
 
-static int64_t cut(int64_t x) { /* as in nests, far beyond int16 */
+static int64_t cut(int64_t x) { /* limits a number as nests do, far outside of int16 */
   static const int64_t MOST = 1 << 30;
   return x < -MOST ? -MOST : x > MOST ? MOST : x;
 }
@@ -77,7 +77,7 @@ static void factors_on_64_bit_sums(void) {
   CU_ASSERT_EQUAL(multiplier_apply_wide(ROUNDING_FLOAT, INT64_C(1) << 46, (Multiplier){0, 0, 1}), 1 << 17);
 }
 
-/* With factors 1/2 and 1/4, which give halves: each rounding treats them differently. */
+/* The factors 1/2 and 1/4 give results that end in 1/2, which each rounding treats differently. */
 static void test_ties(void) {
   static const int64_t x[] = {-5, -3, -1, 1, 3, 5}, single[] = {-2, -1, 0, 1, 2, 3},
                        away[] = {-3, -2, -1, 1, 2, 3}, even[] = {-2, -2, 0, 0, 2, 2};
@@ -87,15 +87,15 @@ static void test_ties(void) {
   for (int i = 0; i < COUNT(x); i++) {
     CU_ASSERT_EQUAL(multiplier_apply(ROUNDING_SINGLE, x[i], half), single[i]);
     CU_ASSERT_EQUAL(multiplier_apply(ROUNDING_FLOAT, x[i], half), even[i]);
-    /* rounded once upwards at the product */
+    /* the product is rounded upwards; there is no second rounding */
     CU_ASSERT_EQUAL(multiplier_apply(ROUNDING_DOUBLE, x[i], half), single[i]);
-    /* then away from zero at the shift */
+    /* the second rounding, at the shift, is away from zero */
     CU_ASSERT_EQUAL(multiplier_apply(ROUNDING_DOUBLE, 2 * x[i], quarter), away[i]);
     CU_ASSERT_EQUAL(multiplier_apply(ROUNDING_SINGLE, 2 * x[i], quarter), single[i]);
   }
 }
 
-/* For every int16 number: the functions of LiteRT's lstm, in eval and in nests. */
+/* Checks the functions of LiteRT's lstm for every int16 number, in eval and in nests. */
 static void test_fixed_functions(void) {
   int wrong = 0;
   for (int32_t q = INT16_MIN; q <= INT16_MAX; q++) {
@@ -189,7 +189,8 @@ static void test_additions(void) {
   }
 }
 
-/* Of three to five addends; and a node's maximum number of addends at their largest does not overflow. */
+/* Sums of three to five addends. The maximum number of addends, with their largest values, does not overflow.
+ */
 static void test_sums(void) {
   enum { MANY = MOST_INPUTS };
   static Addend many[MANY];
@@ -244,7 +245,7 @@ static void test_tables(void) {
     CU_ASSERT_EQUAL(table[q + 128], want < -128 ? -128 : want > 127 ? 127 : want);
   }
   table_requantize(table, ROUNDING_SINGLE, 0.25f, 3, 0.5f, out);
-  CU_ASSERT_EQUAL(table[128 + 4], -9); /* a half of 1, upwards */
+  CU_ASSERT_EQUAL(table[128 + 4], -9); /* 1/2 is rounded up to 1 */
   CU_ASSERT_EQUAL(table[128 + 2], -10);
   table_requantize(table, ROUNDING_FLOAT, 0.25f, 3, 0.5f, out);
   CU_ASSERT_EQUAL(table[128 + 4], -10);

@@ -47,7 +47,8 @@ static const Routine reverse = {
 
 static const double numbers[] = {N, 2};
 
-static Nest *between_loops(Arena *arena) { /* threads wait for the runtime function, and it for them */
+static Nest *between_loops(Arena *arena) { /* the runtime function waits for the loop before it, and the loop
+                                              after it for the function */
   Nest *b = nest_new(arena, "between", "backwards");
   Buf *in = NEST_BUF(b, INPUT, "in", 3, 4), *out = NEST_BUF(b, OUTPUT, "out", N),
       *first = NEST_BUF(b, WORK, "first", 3, 4), *second = NEST_BUF(b, WORK, "second", N);
@@ -178,8 +179,9 @@ static double draw(uint64_t *state, int n) { /* 0 .. n - 1 */
   return (double)((*state >> 33) % (uint64_t)n);
 }
 
-/* Few different numbers, so that boxes coincide, scores are equal and overlaps hit the threshold; and odd
- * ones. In every third round nearly all boxes coincide, so that few of very many remain. */
+/* Draws few different numbers, so that boxes coincide, scores are equal and overlaps are exactly at the
+ * threshold; and some unusual numbers. In every third round nearly all boxes coincide, so that few of very
+ * many remain. */
 static Drawn drawn(uint64_t *state, int round) {
   Drawn d;
   const int places = round % 3 ? 7 : 1, sides = round % 3 ? 5 : 2, steps = round % 5 ? round % 9 + 1 : 1024;
@@ -215,7 +217,7 @@ static Net nms_net(int each) { /* boxes of a row: one, or one per class */
   return net;
 }
 
-/* Iterations that differ from eval, that fill all rows, that leave some unused. */
+/* Numbers of rounds whose result differs from eval, fills all rows, or leaves some rows unused. */
 typedef struct Tally {
   int wrong, full, missing;
 } Tally;
@@ -253,7 +255,7 @@ static void test_nms(void) {
   nms_rounds(CLASSES);
 }
 
-/* Rows of yolo from the same numbers. With shares, no class is above 1. */
+/* Checks nms on rows of yolo with the same numbers. With `shares`, no class score is above 1. */
 static void nms_rows_round(const Drawn *d, const Net *net, int shares, double *want, float *got) {
   enum { COLUMNS = 5 + CLASSES };
   double rows[ROWS * COLUMNS];
@@ -276,7 +278,8 @@ static void test_nms_of_rows(void) {
   uint64_t state = 1;
   Tally tally = {0};
   for (int round = 0; round < ROUNDS; round++) {
-    const Drawn d = drawn(&state, 4 * round); /* without odd ones, whose products overflow in float only */
+    /* without unusual numbers, whose products overflow in float but not in double */
+    const Drawn d = drawn(&state, 4 * round);
     double want[MOST * 6];
     float got[MOST * 6];
     nms_rows_round(&d, &net, round % 2, want, got);
@@ -309,7 +312,7 @@ static void test_nms_by_hand(void) {
 enum { SIDE = 3, ANCHORS = 2, CANDIDATES = SIDE * SIDE * ANCHORS, BEFORE = 14, REGIONS = 9 };
 static const float anchor_side[ANCHORS][2] = {{1, 1}, {2, 1.5f}};
 
-/* Deltas that are multiples of a quarter, so that boxes are exact, and many coincide. */
+/* The deltas are multiples of 1/4, so that boxes are exact and many coincide. */
 typedef struct Field {
   float deltas[CANDIDATES * 4], scores[CANDIDATES], boxes[CANDIDATES * 4];
 } Field;
@@ -373,7 +376,7 @@ static void test_proposals(void) {
   arena_free(net.arena);
 }
 
-/* Of six regions three overlap a ground-truth box by a half, one is empty. */
+/* Three of the six regions overlap a ground-truth box by at least a half, and one region is empty. */
 static void test_sample(void) {
   static const float regions[][4] = {{0, 0, 4, 4},     {0, 0, 8, 8},     {20, 20, 30, 30},
                                      {10, 10, 20, 15}, {10, 10, 20, 20}, {5, 5, 5, 9}},
@@ -381,9 +384,11 @@ static void test_sample(void) {
                      truth[][4] = {{0, 0, 8, 8}, {1, 1, 1, 1}, {10, 10, 20, 20}, {50, 50, 60, 60}};
   static const int32_t count = 3, label[] = {2, -1, 0, 1};
   static const struct {
-    int sample, positives, row[8]; /* -1: unused; below 10: a region, else 10 + a ground-truth box */
-  } cases[] = {{8, 2, {10, 12, 2, 0, -1, -1, -1, -1}}, /* ground-truth boxes are positive: no region is */
-               {8, 4, {10, 12, 3, 4, 2, 0, -1, -1}},   /* two that overlap one, according to their draws */
+    int sample, positives, row[8]; /* -1: unused; below 10: a region, otherwise 10 + a ground-truth box */
+  } cases[] = {/* two positive rows, which are the ground-truth boxes: no positive region */
+               {8, 2, {10, 12, 2, 0, -1, -1, -1, -1}},
+               /* and two positive regions, in the order of their draws */
+               {8, 4, {10, 12, 3, 4, 2, 0, -1, -1}},
                /* more ground-truth boxes than rows */
                {8, 3, {10, 12, 3, 2, 0, -1, -1, -1}},
                {3, 3, {10, 12, 3}},

@@ -68,7 +68,7 @@ static void draws_depend_on_seed_epoch_and_sample(void) {
     plain += same_picture(&a, &in);
   }
   CU_ASSERT(same_epoch < 60);
-  CU_ASSERT(plain > 3 && plain < 50); /* one of 2 x 2 x 25 */
+  CU_ASSERT(plain > 3 && plain < 50); /* one of 2 x 2 x 25 draws changes nothing */
   const Picture none = augmented(&in, augment, 0, 1, 2, 3);
   CU_ASSERT(same_picture(&none, &in));
 }
@@ -101,7 +101,8 @@ static void geometry_is_exact_where_it_can_be(void) {
   CU_ASSERT(same_picture(&in, &cropped));
   CU_ASSERT(same_picture(&in, &zoomed));
   CU_ASSERT(same_picture(&in, &turned));
-  for (uint32_t i = 0; i < 50; i++) { /* the whole area does not fit in another aspect ratio: clipped */
+  /* in another aspect ratio, a crop of the whole area does not fit and is clipped */
+  for (uint32_t i = 0; i < 50; i++) {
     const Picture piece = augmented(&in, whole_piece, 1, 1, 0, i);
     CU_ASSERT_FATAL(same_picture(&in, &piece));
   }
@@ -169,7 +170,8 @@ static void colors_change_as_specified(void) {
     int black = 0;
     for (int k = 0; k < SIDE * SIDE; k++)
       black += pixel_at(&holed, k)[0] + pixel_at(&holed, k)[1] + pixel_at(&holed, k)[2] == 0;
-    CU_ASSERT_FATAL(black >= 2 * 3 && black <= 3 * 5); /* its center is inside */
+    /* the hole's center is inside the image, its edges may be outside */
+    CU_ASSERT_FATAL(black >= 2 * 3 && black <= 3 * 5);
   }
   CU_ASSERT(most > 22 && most < 25.6 && least < -22 && least > -25.6);
   for (int i = 0; i < SIDE * SIDE * 3; i++) (&in.pixel[0][0][0])[i] = i % 3 ? 50 : 200; /* red */
@@ -276,7 +278,8 @@ static void shares_are_beta_distributed(void) {
     CU_ASSERT_DOUBLE_EQUAL((double)labels / (double)N, 1 - mean, 0.01);
     if (r == 0) CU_ASSERT_DOUBLE_EQUAL(mean, 0.5, 0.01);
     if (r == 0) CU_ASSERT_DOUBLE_EQUAL(variance, 1 / (4 * (2 * 0.4 + 1)), 0.004);
-    if (r == 1) CU_ASSERT(mean > 0.5 && mean < 0.75); /* pieces are cut off at the border */
+    /* pasted pieces are cut off at the border, so the mean is above 1/2 */
+    if (r == 1) CU_ASSERT(mean > 0.5 && mean < 0.75);
   }
 }
 

@@ -266,7 +266,7 @@ static void broken_xml_is_named_and_skipped(void) {
   for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
     scratch_text("broken/annotations/a.xml", xml(cases[k].size, cases[k].objects));
     cnn_data *data = NULL;
-    if (strstr(cases[k].says, "is 20x40")) { /* found when it is read */
+    if (strstr(cases[k].says, "is 20x40")) { /* this error is found only when the image is read */
       data = open_set(&net, scratch("broken"), 0, 0);
       const cnn_inspection inspection = {.samples = {2, 0, 0}, .threads = 1};
       const cnn_status status = cnn_data_inspect(data, &inspection);

@@ -62,7 +62,8 @@ static void instances_are_read(void) {
   CU_ASSERT(truth.count == 3 && object_is(&truth, 0, 2, 4, 2, 12, 8) &&
             object_is(&truth, 2, 1, 39, 0, 40, 20));
   CU_ASSERT(!truth.object[0].ignored && truth.object[1].ignored);
-  CU_ASSERT(count_of(&truth, 1) == 48 && count_of(&truth, 3) == 20); /* the crowd region is below them */
+  /* the pixels of the crowd region are below these objects */
+  CU_ASSERT(count_of(&truth, 1) == 48 && count_of(&truth, 3) == 20);
   CU_ASSERT_EQUAL(count_of(&truth, 2), 800 - 48 - 20);
   cnn_truth_free(&truth);
   truth = truth_of(data, CNN_PART_TRAIN, 1);
@@ -362,7 +363,7 @@ static void shapes_are_written_and_read_back(void) {
   for (int k = 0; k < 3; k++) {
     Net net;
     net_of_boxes(&net);
-    if (k == 2) { /* and one with classes of pixels, too */
+    if (k == 2) { /* this net also has an output with pixel classes */
       net.output[1] = port_of("classes", CNN_F32, H, W, 6);
       net.output[1].target = CNN_TARGET_CLASS;
       net.output[1].target_size = H * W;

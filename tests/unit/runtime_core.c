@@ -75,7 +75,8 @@ static void numbers_are_spread_evenly(void) {
       chi += (bin[i] - expected) * (bin[i] - expected) / expected;
       chi_pair += (pair[i] - expected) * (pair[i] - expected) / expected;
     }
-    CU_ASSERT(chi < 130); /* 63 degrees of freedom: beyond that one in a million */
+    /* with 63 degrees of freedom, a larger number has a probability of one in a million */
+    CU_ASSERT(chi < 130);
     CU_ASSERT(chi_pair < 130);
   }
 }
@@ -210,7 +211,7 @@ static void optimizers_do_what_pytorch_does(void) {
   int cases = 0, compared = 0;
   int64_t step = 0;
   double worst = 0,
-         largest[GOLDEN] = {0}; /* errors are relative to the largest value that a weight has had */
+         largest[GOLDEN] = {0}; /* by weight: its largest value so far; errors are relative to it */
   while (fgets(line, sizeof line, file)) {
     if (line[0] == 'c') {
       recipe = read_case(line);
@@ -237,7 +238,7 @@ static void optimizers_do_what_pytorch_does(void) {
   fclose(file);
   CU_ASSERT_EQUAL(cases, 13);
   CU_ASSERT_EQUAL(compared, 13 * 12);
-  CU_ASSERT(worst < 1e-6); /* a few roundings in twelve steps */
+  CU_ASSERT(worst < 1e-6); /* the error of a few roundings in twelve steps */
 }
 
 /* ---- the trainer, on a net whose loss is the mean of (w - x)^2 / 2 over samples x ----
@@ -304,8 +305,7 @@ static void steps_touch_what_is_trained(void) {
   float loss = cnn_train_step(&bench.trainer, input, target, 2, NULL, 0);
   const float *w = bench.trainer.weights;
   CU_ASSERT_DOUBLE_EQUAL((double)loss, 0.5 * ((1 + 1) / 2.0 + (4 + 0) / 2.0), 1e-6);
-  CU_ASSERT_DOUBLE_EQUAL((double)w[0], 1 - 0.5 * (0 + 0.1 * 1),
-                         1e-6); /* decay only for weights that have it */
+  CU_ASSERT_DOUBLE_EQUAL((double)w[0], 1 - 0.5 * (0 + 0.1 * 1), 1e-6); /* only some weights have decay */
   CU_ASSERT_DOUBLE_EQUAL((double)w[1], 2 - 0.5 * 1, 1e-6);
   CU_ASSERT_EQUAL(w[2], 3);
   CU_ASSERT_EQUAL(w[3], 5);
@@ -333,7 +333,7 @@ static void accumulated_batches_are_one_large_batch(void) {
   CU_ASSERT_EQUAL(parts.trainer.steps, 3);
   CU_ASSERT_EQUAL(parts.trainer.batches, 6);
   CU_ASSERT_EQUAL(parts.trainer.weights[3], 10);
-  cnn_trainer_update(&parts.trainer, 0.1); /* nothing to do */
+  cnn_trainer_update(&parts.trainer, 0.1); /* no batch since the last update, so nothing changes */
   CU_ASSERT_EQUAL(parts.trainer.steps, 3);
 }
 
@@ -343,7 +343,7 @@ static void gradients_are_clipped_as_one_vector(void) {
   Bench bench;
   place(&bench, &network, &recipe, false);
   static const float x[] = {-2};
-  feed(&bench, x, 1); /* gradients 3 and 4: a norm of 5 */
+  feed(&bench, x, 1); /* the gradients are 3 and 4, so their norm is 5 */
   cnn_trainer_update(&bench.trainer, 1);
   double scale = 1 / (5 + 1e-6);
   CU_ASSERT_DOUBLE_EQUAL((double)bench.trainer.weights[0], 1 - 3 * scale, 1e-6);

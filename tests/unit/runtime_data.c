@@ -163,10 +163,10 @@ static void picture_write(const char *name, int32_t side, uint8_t value) {
   CU_ASSERT_EQUAL_FATAL(cnn_image_write(scratch(name), &(cnn_image){side, side, 3, pixel}).code, CNN_OK);
 }
 
-/* Cached images are not decoded again; others are, and damaged ones are found. */
+/* Cached images are not decoded again. Other images are, and an error in them is found. */
 static void damaged_pictures_are_found(const Net *net) {
   cnn_data *kept = NULL;
-  cnn_data_options two = {.keep = 40}; /* of 16 bytes each */
+  cnn_data_options two = {.keep = 40}; /* 40 bytes: memory for two images of 16 bytes */
   CU_ASSERT_EQUAL_FATAL(cnn_data_open(&kept, scratch("folders"), &net->network, &two).code, CNN_OK);
   uint8_t pixel[16];
   for (int i = 0; i < 4; i++)
@@ -184,7 +184,7 @@ static void damaged_pictures_are_found(const Net *net) {
   cnn_status status = cnn_data_sample(data, CNN_PART_TRAIN, 1, (void *[]){pixel}, NULL);
   CU_ASSERT(status.code == CNN_BAD_FORMAT && strstr(status.message, "train/dog/a.png"));
   cnn_inspection all = {.samples = {4, 1, 1}, .threads = 3};
-  status = cnn_data_inspect(data, &all); /* by header alone */
+  status = cnn_data_inspect(data, &all); /* inspection reads only the headers */
   CU_ASSERT(status.code == CNN_BAD_FORMAT && strstr(status.message, "folders: 2 of 6 images cannot be read"));
   all.samples[CNN_PART_TRAIN] = 1;
   CU_ASSERT_EQUAL(cnn_data_inspect(data, &all).code, CNN_OK);
@@ -226,7 +226,7 @@ static void folders_are_read(void) {
             cnn_data_classes(data) == 4);
   cnn_data_close(data);
   net.network.labels = 0;
-  data = open_set(&net, scratch("folders/train"), 0, 0); /* classes only */
+  data = open_set(&net, scratch("folders/train"), 0, 0); /* the folder has folders of classes, but no parts */
   CU_ASSERT(cnn_data_count(data, CNN_PART_TRAIN) == 4 && !cnn_data_has_test(data));
   cnn_data_close(data);
   damaged_pictures_are_found(&net);
@@ -396,18 +396,19 @@ static void labels_become_the_targets_that_outputs_want(void) {
   float input, target[4];
   Net net;
   net_make_one(&net, port_of("x", CNN_F32, 1, 1, 1),
-               values_of("output", 1, CNN_SCORES_BINARY)); /* one sigmoid: 0 or 1 */
+               values_of("output", 1, CNN_SCORES_BINARY)); /* a single sigmoid: its target is 0 or 1 */
   cnn_data *data = open_set(&net, npz_write("l.npz", set, 2), 0, 0);
   CU_ASSERT(cnn_data_sample(data, CNN_PART_TRAIN, 2, (void *[]){&input}, (void *[]){target}).code == CNN_OK &&
             target[0] == 1);
   CU_ASSERT(cnn_data_classes(data) == 2 && label_of(data, CNN_PART_TRAIN, 1) == 0);
   cnn_data_close(data);
-  net.output[0] = values_of("output", 4, CNN_SCORES_BINARY); /* several: one of them is 1 */
+  /* several sigmoids: the target of one of them is 1 */
+  net.output[0] = values_of("output", 4, CNN_SCORES_BINARY);
   data = open_set(&net, npz_write("l.npz", set, 2), 0, 0);
   CU_ASSERT(cnn_data_sample(data, CNN_PART_TRAIN, 0, (void *[]){&input}, (void *[]){target}).code == CNN_OK);
   CU_ASSERT(target[0] == 0 && target[1] == 1 && target[2] == 0 && target[3] == 0);
   cnn_data_close(data);
-  net.output[0] = values_of("output", 1, CNN_SCORES_NONE); /* a regression: the number */
+  net.output[0] = values_of("output", 1, CNN_SCORES_NONE); /* a regression: the target is the number */
   static const int32_t large[3] = {70000, -5, 2};
   set[1] = tensor_of("y", CNN_DTYPE_I32, large, 1, 3, 0, 0, 0);
   data = open_set(&net, npz_write("l.npz", set, 2), 0, 0);

@@ -68,7 +68,7 @@ static void labels_are_above_boxes(void) {
   label_at(20, 60, 90, 100, RED, "disc 0.91");
   CU_ASSERT_TRUE(is(59, 20, RED) && is_clear(60, 20) && is_clear(59, 19));
   const int all = count_all(), ground = count(0, 0, HEIGHT, WIDTH, RED);
-  CU_ASSERT_TRUE(ground > all / 2 && all - ground > 60); /* the label's tab, with letters */
+  CU_ASSERT_TRUE(ground > all / 2 && all - ground > 60); /* the label's background, with letters on it */
   const uint8_t *white = (const uint8_t[3]){255, 255, 255};
   CU_ASSERT_TRUE(count(0, 0, HEIGHT, WIDTH, white) > 20);
   clear();
@@ -103,7 +103,7 @@ static void labels_do_not_hide_each_other(void) {
   for (int i = 0; i < LABELS; i++) CU_ASSERT_TRUE(count(0, 0, HEIGHT, WIDTH, label[i].rgb) > 20);
   together = count_all();
   CU_ASSERT_EQUAL(together, alone);
-  clear(); /* not enough space for all: the first one is complete */
+  clear(); /* without enough space for all labels, the first one is still complete */
   cnn_label many[40];
   for (int i = 0; i < 40; i++) {
     many[i] = label[i % LABELS];

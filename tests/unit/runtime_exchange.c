@@ -38,7 +38,7 @@ typedef struct Process {
   struct Pending {
     void *bytes;
     size_t n;
-    int32_t from, tag; /* from -1: a message that was sent */
+    int32_t from, tag; /* from: -1 for a message that was sent */
   } pending[MESSAGES];
   int32_t pendings;
   const struct Case *of;
@@ -178,7 +178,8 @@ static float tree(int32_t from, int32_t to, int64_t i) { /* pairwise sums */
   return tree(from, middle, i) + tree(middle, to, i);
 }
 
-/* Twice, as two steps: the second reuses the memory of the first. Polls happen between them at any time. */
+/* Adds gradients in two steps, the second of which reuses the memory of the first. Polls happen between calls
+ * at any time. */
 static void add(Process *p) {
   const cnn_exchange *x = &p->exchange.functions;
   for (int step = 0; step < 2 && !cnn_exchange_alone(&p->exchange); step++) {
@@ -189,7 +190,7 @@ static void add(Process *p) {
     x->sum(x->context, p->gradients, p->sums, 700, FLOATS);
     x->poll(x->context);
     x->sum(x->context, p->gradients, p->sums, 3, 700);
-    x->sum(x->context, p->gradients, p->sums, 0, 3); /* fewer than processes */
+    x->sum(x->context, p->gradients, p->sums, 0, 3); /* fewer numbers than there are processes */
     x->wait(x->context);
   }
 }

@@ -110,7 +110,8 @@ static bool written_whole_or_refused(const cnn_archive *archive, const cnn_note 
 static void safetensors_are_written_whole_when_memory_runs_out(void) {
   cnn_archive archive;
   CU_ASSERT_EQUAL_FATAL(cnn_archive_open(&archive, golden("reference.safetensors")).code, CNN_OK);
-  for (int n = 0; n < 40; n++) { /* so that memory runs out in any part of the header */
+  /* names of different lengths, so that memory runs out in any part of the header */
+  for (int n = 0; n < 40; n++) {
     char text[40] = "";
     memset(text, 'a', (size_t)n);
     CU_ASSERT(written_whole_or_refused(&archive, &(cnn_note){"note", text}));
@@ -148,7 +149,7 @@ typedef struct Hostile {
   const char *says;
   int data;
   long long length;
-} Hostile; /* length 0: the actual one */
+} Hostile; /* length: in the length field; 0: the actual length */
 
 static void hostile_safetensors_are_refused(void) {
   static const Hostile cases[] = {
@@ -275,8 +276,8 @@ static void files_are_written_whole_or_not_at_all(void) {
   }
 }
 
-/* A killed process leaves its temporary file, which the next writer there removes: only that file's, and
- * only of a dead process. */
+/* A killed process leaves its temporary file. The next process that writes the same file removes it, but no
+ * temporary files of other files or of living processes. */
 static void files_of_killed_processes_are_removed(void) {
   enum { NONE = 2147483646 }; /* no process has this number */
   static const char *const stale[] = {"w.%d-0.tmp", "w.%d-12.tmp"}, *const others[] = {"w.last.%d-0.tmp",
@@ -419,7 +420,7 @@ static void all_image_formats_are_read(void) {
             palette = picture("palette.png");
   CU_ASSERT(image.height == 23 && image.width == 31 && image.channels == 3 && gray.channels == 1 &&
             palette.channels == 3);
-  for (size_t i = 0; i < 23 * 31; i++) { /* the alpha of column x is 8x: blended with black */
+  for (size_t i = 0; i < 23 * 31; i++) { /* column x has alpha 8x, and is blended with black */
     unsigned a = (unsigned)(i % 31 * 8);
     for (size_t c = 0; c < 3; c++)
       CU_ASSERT_EQUAL(alpha.pixel[3 * i + c], (image.pixel[3 * i + c] * a + 127) / 255);

@@ -30,7 +30,7 @@ static const cnn_network net = {.name = "net", .inputs = 1, .outputs = 3, .input
 static float rows[ROWS * 6], masks[ROWS][MASK][MASK][CLASSES], map[SIDE][SIDE][2];
 static float *const values[] = {rows, &masks[0][0][0][0], &map[0][0][0]};
 
-/* A box of class 1 whose mask is its left half, and no other detection. */
+/* The outputs: a box of class 1 whose mask is its left half, and no other detection. */
 static void set_outputs(float x1, float y1, float x2, float y2) {
   const float row[ROWS * 6] = {x1, y1, x2, y2, 0.75f, 1, 0, 0, 0, 0, 0, -1};
   memcpy(rows, row, sizeof rows);
@@ -64,12 +64,13 @@ static void boxes_and_masks_are_in_pixels_of_the_image(void) {
   CU_ASSERT_TRUE(findings.masks && found->label == 1 && found->image == 7 && found->score == 0.75);
   check_box(found->box, 16, 16, 48, 48);
   CU_ASSERT_EQUAL(cnn_runs_area(&found->mask), 16 * 32);
-  CU_ASSERT_EQUAL(found->mask.run[0], 16 * 64 + 16); /* 16 columns, and 16 pixels above it */
+  /* before the mask there are 16 columns, and 16 pixels above it in its first column */
+  CU_ASSERT_EQUAL(found->mask.run[0], 16 * 64 + 16);
   cnn_findings_free(&findings);
 }
 
 static void letterbox_is_undone(void) {
-  set_outputs(8, 0, 24, 24); /* the image is in rows 8 to 24 */
+  set_outputs(8, 0, 24, 24); /* the letterboxed image is in rows 8 to 24 */
   cnn_findings findings = read_findings(32, 64, CNN_FIT_LETTERBOX);
   CU_ASSERT_EQUAL_FATAL(findings.count, 1);
   check_box(findings.found[0].box, 16, 0, 48, 32);
@@ -77,7 +78,7 @@ static void letterbox_is_undone(void) {
   cnn_findings_free(&findings);
   set_outputs(8, 0, 24, 7);
   findings = read_findings(32, 64, CNN_FIT_LETTERBOX);
-  CU_ASSERT_EQUAL(findings.count, 0); /* outside the image */
+  CU_ASSERT_EQUAL(findings.count, 0); /* the box is outside the image */
   cnn_findings_free(&findings);
 }
 
@@ -106,7 +107,8 @@ static void segments_are_in_pixels_of_the_image(void) {
   const cnn_segment *stuff = &segments.segment[segments.of[0]], *ground = &segments.segment[segments.of[63]];
   const cnn_segment *object = &segments.segment[segments.of[8 * 64]];
   CU_ASSERT_TRUE(stuff->label == 2 && stuff->instance == 0 && ground->label == 0);
-  CU_ASSERT_TRUE(object->label == 5 && object->instance == 1); /* after three stuff classes */
+  /* object classes are numbered after the three stuff classes */
+  CU_ASSERT_TRUE(object->label == 5 && object->instance == 1);
   CU_ASSERT_TRUE(segments.of[15] == segments.of[0] && segments.of[16] == segments.of[63]);
   cnn_segments_free(&segments);
 }
@@ -116,7 +118,7 @@ static void objects_without_an_instance_are_no_segments(void) {
   const cnn_view view = cnn_view_make(&input[0], 16, 64, CNN_FIT_STRETCH);
   cnn_segments segments;
   CU_ASSERT_FATAL(cnn_segments_read(&segments, &net, values, 0, &view, 1));
-  CU_ASSERT_EQUAL_FATAL(segments.count, 2); /* class 2 is an object class */
+  CU_ASSERT_EQUAL_FATAL(segments.count, 2); /* class 2 is now an object class, and has no instance */
   CU_ASSERT_EQUAL(segments.of[0], -1);
   CU_ASSERT_TRUE(segments.of[63] >= 0 && segments.of[8 * 64] >= 0);
   cnn_segments_free(&segments);
@@ -159,7 +161,7 @@ static cnn_network pixel_net(cnn_port port[4]) { /* synthetic images for nets wi
   return network;
 }
 
-/* The first object of a sample as the net's only box, and its pixel class as the only segment. */
+/* Sets the outputs: the first object of a sample is the only box, and its pixel class the only segment. */
 static void find_first(const cnn_truth *truth) {
   const cnn_object *object = &truth->object[0];
   set_outputs(0, 0, 0, 0);
@@ -208,7 +210,8 @@ static void findings_are_held_against_the_truth(void) {
   }
   CU_ASSERT_EQUAL(counted, truths);
   CU_ASSERT_TRUE(objects.boxes.ap > 0);
-  CU_ASSERT_DOUBLE_EQUAL(objects.boxes.ap, objects.boxes.ap50, 1e-12); /* detected ones are exact */
+  /* the boxes of detected objects are exact */
+  CU_ASSERT_DOUBLE_EQUAL(objects.boxes.ap, objects.boxes.ap50, 1e-12);
   CU_ASSERT_TRUE(objects.of_mask && objects.masks.ap <= objects.boxes.ap);
   CU_ASSERT_DOUBLE_EQUAL(objects.segments.pq, 1, 1e-12);
   cnn_measures measures = {0};
@@ -220,7 +223,7 @@ static void findings_are_held_against_the_truth(void) {
   cnn_data_close(data);
 }
 
-/* Occluded objects: compared with the data set's masks, not with their visible parts. */
+/* Occluded objects are compared with the masks of the data set, not with their visible parts. */
 static void objects_are_judged_whole(void) {
   static const char text[] = "{\"images\":[{\"id\":1,\"file_name\":\"a.png\",\"height\":20,\"width\":40}],\n"
                              "\"categories\":[{\"id\":1,\"name\":\"dog\"}],\n\"annotations\":["

@@ -195,14 +195,14 @@ static void tables_are_read(void) {
   cnn_data *data = open_set(&net, csv_of("t.csv", "class,a,b\n1,7,8\n0,9,10\n"), "class", 0);
   expect_row(data, 0, 7, 8, 1);
   expect_row(data, 1, 9, 10, 0);
-  CU_ASSERT_EQUAL(cnn_data_scale(data, 0), 255); /* integers may be pixels */
+  CU_ASSERT_EQUAL(cnn_data_scale(data, 0), 255); /* integers may be pixels, so they have a scale */
   cnn_data_close(data);
   data = open_set(&net, csv_of("t.csv", "7,1,8\n9,0,10\n"), "2", 0);
   expect_row(data, 1, 9, 10, 0);
   cnn_data_close(data);
   net.input[0] = vector_of("x", 3);
   data = open_set(&net, csv_of("t.csv", "0,1,2,class\n5,6,7,1\n5,6,7,0\n"), NULL,
-                  0); /* pandas numbers columns without names: a header */
+                  0); /* pandas writes numbers as the names of unnamed columns: this is a header */
   CU_ASSERT_EQUAL(cnn_data_count(data, CNN_PART_TRAIN), 2);
   cnn_data_close(data);
 }

@@ -20,7 +20,7 @@
 
 enum { TILE = 16, ROWS = 3, COLUMNS = 2, HEIGHT = ROWS * TILE, WIDTH = COLUMNS * TILE };
 
-/* The tiles 0 1 / 2 3 / 4 5 in each orientation. */
+/* Places of the tiles 0 1 / 2 3 / 4 5 in each EXIF orientation. */
 static const struct {
   int32_t rows, columns;
   int tile[6];
@@ -38,7 +38,7 @@ static void draw(uint8_t *rgb) {
       memset(rgb + 3 * (y * WIDTH + x), gray_of(y / TILE * COLUMNS + x / TILE), 3);
 }
 
-/* One entry: the orientation, in either byte order. */
+/* Writes EXIF with one entry, the orientation, in either byte order. */
 static size_t exif_make(uint8_t exif[32], int orientation, bool big) {
   static const uint8_t little_text[] = "II*\0\10\0\0\0\1\0\x12\1\3\0\1\0\0\0_\0\0\0\0\0\0";
   static const uint8_t big_text[] = "MM\0*\0\0\0\10\0\1\1\x12\0\3\0\0\0\1\0_\0\0\0\0\0\0";
@@ -65,7 +65,7 @@ static const char *jpeg_make(const uint8_t *rgb, const uint8_t *exif, size_t n) 
   jpeg_start_compress(&jpeg, TRUE);
   if (n)
     jpeg_write_marker(&jpeg, JPEG_APP0 + 1, (const JOCTET *)"http://ns.adobe.com/xap/1.0/",
-                      29); /* the same marker, but no EXIF */
+                      29); /* a segment with the same marker that is not EXIF */
   if (n) jpeg_write_marker(&jpeg, JPEG_APP0 + 1, marker, (unsigned)n + 6);
   for (int y = 0; y < HEIGHT; y++)
     jpeg_write_scanlines(&jpeg, (JSAMPROW[]){(uint8_t *)(uintptr_t)(rgb + 3 * WIDTH * y)}, 1);
@@ -95,7 +95,7 @@ static const char *png_make(const uint8_t *rgb, const uint8_t *exif, size_t n) {
   return path;
 }
 
-/* The pixel chunk of a libwebp file, in an extended file followed by an EXIF chunk. */
+/* Writes an extended WebP file: the pixel chunk of a file from libwebp, then an EXIF chunk. */
 static const char *webp_make(const uint8_t *rgb, const uint8_t *exif, size_t n) {
   uint8_t *simple = NULL, bytes[4096] = "RIFF____WEBPVP8X\12\0\0\0\10\0\0\0";
   size_t size = WebPEncodeLosslessRGB(rgb, WIDTH, HEIGHT, 3 * WIDTH, &simple), at = 30;

@@ -85,7 +85,7 @@ static void a_common_prefix_is_reported_and_dropped(void) {
       floats_of("module.conv1.weight", 4, 3, 2, 1, 5), floats_of("module.conv1.bias", 1, 3, 0, 0, 0),
       floats_of("module.dense1.weight", 2, 7, 12, 0, 0), floats_of("other.bias", 1, 9, 0, 0, 0)};
   cnn_weights_report report;
-  CU_ASSERT_EQUAL(load_of(set, 3, NULL, NULL, &report).code, CNN_OK); /* a prefix of all names */
+  CU_ASSERT_EQUAL(load_of(set, 3, NULL, NULL, &report).code, CNN_OK); /* all names have the same prefix */
   CU_ASSERT(report.matched == 3 && report.extra == 0 && !report.text);
   cnn_status status = load_of(set, 4, NULL, NULL, &report);
   CU_ASSERT_EQUAL(status.code, CNN_MISMATCH);
@@ -93,7 +93,8 @@ static void a_common_prefix_is_reported_and_dropped(void) {
   CU_ASSERT_STRING_EQUAL(line ? line : "", ": has 3 of the net's 3 weights, with 'module.' before their "
                                            "names; --weights-prefix=module. removes that prefix");
   cnn_weights_report_free(&report);
-  CU_ASSERT_EQUAL(load_of(set, 4, NULL, "module.", &report).code, CNN_OK); /* names without it are ignored */
+  /* names without the prefix are ignored */
+  CU_ASSERT_EQUAL(load_of(set, 4, NULL, "module.", &report).code, CNN_OK);
   CU_ASSERT(report.matched == 3 && report.extra == 0 && !report.text);
   set[2].name = "module.head.weight";
   expect_refused(set, 4,
@@ -135,7 +136,8 @@ static void names_and_layouts_of_others_are_recognized(void) {
   set[2] = floats_of("dense_1.weigth", 2, 7, 12, 0, 0);
   expect_refused(set, 3, "did you mean the file's dense_1.weigth [7, 12]");
   set[2] = floats_of("dense1.weight", 2, 7, 12, 0, 0);
-  set[0] = floats_of("features.0.kern", 4, 3, 2, 1, 5); /* no similar name, but the only one of its shape */
+  /* the name is not similar, but it is the only tensor of that shape */
+  set[0] = floats_of("features.0.kern", 4, 3, 2, 1, 5);
   expect_refused(set, 3,
                  "missing: conv1.weight [3, 2, 1, 5]; did you mean the file's features.0.kern [3, 2, 1, 5]");
 }

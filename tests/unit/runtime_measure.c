@@ -64,7 +64,7 @@ static void losses_are_those_of_pytorch(void) {
   CU_ASSERT_FALSE(cnn_loss_known(&port));
 }
 
-/* One image: the mean over the classes that appear; pixels of class -1 do not count. */
+/* With one image, it is the mean over the classes that appear. Pixels of class -1 do not count. */
 static void dice_is_the_overlap(void) {
   static const float two[] = {0.75f, 0.25f, 0, 0.5f, 0.5f, 0, 0.25f, 0.75f, 0, 0, 0, 1};
   static const int32_t labels[] = {0, 1, 1, -1}, none[] = {-1, -1, -1, -1}, yes[] = {1, 0, 1, -1};
@@ -128,8 +128,8 @@ static void metrics_count_what_they_say(void) {
   cnn_tally_measures(&tally, 1, sums, &measures);
   CU_ASSERT_EQUAL(measures.metrics, 3);
   CU_ASSERT_STRING_EQUAL(measures.metric[0].name, "map_iou");
-  CU_ASSERT_DOUBLE_EQUAL(measures.metric[0].value, (1.0 / 2 + 0 + 1) / 3,
-                         1e-12); /* class 0: one of two; 1: only predicted; 2: right */
+  /* the overlap of class 0 is 1/2; class 1 is only predicted; class 2 is right */
+  CU_ASSERT_DOUBLE_EQUAL(measures.metric[0].value, (1.0 / 2 + 0 + 1) / 3, 1e-12);
   CU_ASSERT_STRING_EQUAL(measures.metric[1].name, "yes_accuracy");
   CU_ASSERT_EQUAL(measures.metric[1].value, 1);
   CU_ASSERT_STRING_EQUAL(measures.metric[2].name, "size_mae");
@@ -179,7 +179,7 @@ static void pixels_have_three_metrics(void) {
 
 enum { H = 4, W = 6, C = 3, SIZE = H * W * C, AT = 7 };
 
-/* A net with an image input, channels first, and the expected second sample of a batch. */
+/* A net with an image input in channels-first layout, and the expected second sample of a batch. */
 typedef struct Moved {
   cnn_port input, output;
   cnn_recipe recipe;
@@ -226,7 +226,7 @@ static void moved_take(Moved *m, cnn_batch *batch, int32_t n, int32_t at) {
   cnn_data_close(data);
 }
 
-/* An image with a class per pixel: both are moved in the same way; channels are put first at the end. */
+/* An image and its pixel classes are moved in the same way. Channels are put first after that. */
 static void batches_are_augmented_and_arranged(void) {
   static Moved m;
   static int32_t moved_label[H][W];

@@ -102,7 +102,7 @@ static void broken_outlines_are_named(void) {
   refuses("", "the runs have 0 pixels, but 4x5 (height x width) are 20");
   refuses("5", "the runs have 5 pixels, but 4x5 (height x width) are 20");
   refuses("PPPPPPPPPPPPPPPP", "letter 0 does not begin a number");
-  refuses("5P", "letter 1 does not begin a number"); /* continues past the end */
+  refuses("5P", "letter 1 does not begin a number"); /* the number of letter 1 continues past the end */
   refuses("5~", "letter 1 does not begin a number");
   refuses("oooooo?", "run 0 is");
   refuses("55O", "run 2 is -1");

@@ -5,7 +5,7 @@
 
 #include "hosted/training/pace.h"
 
-typedef double Cost(int32_t threads, int64_t call); /* Seconds of a call. */
+typedef double Cost(int32_t threads, int64_t call); /* Returns the seconds that a call takes. */
 
 typedef struct Ran {
   double seconds, share;
@@ -32,14 +32,14 @@ static Ran run(cnn_pace *pace, Cost *cost, double seconds, int32_t best) {
 static double alone(int32_t threads, int64_t call) { return (void)call, 60e-6 / threads; }
 static double busy(int32_t threads, int64_t call) {
   return threads == 1 ? (call % 100 ? 60e-6 : 3e-3) : threads * 500e-6;
-} /* occasionally it has no processor */
+} /* with one thread, a call occasionally has to wait for a processor */
 static double slow(int32_t threads, int64_t call) { return (void)call, 3.0 / threads; }
 static double small(int32_t threads, int64_t call) {
   return (void)threads, (void)call, 5e-6;
 } /* has no team */
 static double knee(int32_t threads, int64_t call) {
   return (void)call, threads <= 4 ? 200e-6 / threads : 50e-6 + 20e-6 * threads;
-} /* four are best */
+} /* four threads are best */
 
 static void test_alone(void) {
   cnn_pace pace = cnn_pace_of(2);
@@ -91,7 +91,7 @@ static void test_middle(void) {
             0.7 * ran.seconds); /* three threads are 1.33x slower than four */
 }
 
-static void test_left_alone(void) { /* long calls, and nets that always run on one thread */
+static void test_left_alone(void) { /* calls that take long, and nets that always run on one thread */
   cnn_pace pace = cnn_pace_of(8);
   CU_ASSERT(run(&pace, slow, 100, 8).share == 1);
   pace = cnn_pace_of(8);

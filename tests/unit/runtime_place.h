@@ -7,8 +7,9 @@
 extern char directory[256];
 void make_directory(void);
 void remove_directory(void);
-const char *in_directory(const char *name); /* its path; valid for the next seven calls */
+/* The path of a file in the directory; valid for the next seven calls. */
+const char *in_directory(const char *name);
 bool place_has(const char *name);
 bool same_files(const char *a, const char *b);
-char *contents(const char *name); /* to be freed by the caller */
+char *contents(const char *name); /* content of a file, which the caller frees */
 #endif

@@ -30,7 +30,8 @@ typedef struct Case {
   double mean[6], of_class[MOST_CLASSES], curve[MOST_CLASSES * CURVE];
 } Case;
 
-typedef struct Pair { /* annotations and detections: rows of letters, and the class of each letter */
+typedef struct Pair { /* annotations and detections, each as rows of letters, and as the class of each letter
+                       */
   const char *truth[2], *found[2];
 } Pair;
 
@@ -176,7 +177,7 @@ static void masks_are_runs_of_columns(void) {
   cnn_runs_free(&other);
 }
 
-/* As from pycocotools.mask.encode. */
+/* The text is the same as from pycocotools.mask.encode. */
 static void runs_have_the_text_of_coco(void) {
   uint32_t run[] = {3, 2, 1, 1, 5, 100000, 4, 1, 100};
   const cnn_runs runs = {.height = 1, .width = 100117, .count = 9, .run = run};

@@ -6,9 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-const char *
-scratch(const char *name); /* its path; valid for the next three calls. Missing parent directories are created
-                            */
+const char *scratch(const char *name); /* path of a file in the directory; valid for the next three calls.
+                                          Missing parent directories are created */
 const char *scratch_bytes(const char *name, const void *bytes,
                           size_t n); /* writes a file, and returns its path */
 const char *scratch_text(const char *name, const char *text);

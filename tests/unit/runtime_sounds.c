@@ -32,7 +32,7 @@ static double level(const float *sample) {
   return 10 * log10(sum / (double)LENGTH);
 }
 
-/* 20 ms are 20 samples here: every shift from -20 to 20 occurs, exactly, with zeros from outside. */
+/* Here 20 ms are 20 samples. Every shift from -20 to 20 occurs and is exact; zeros come in from outside. */
 static void time_shift_moves_whole_samples(void) {
   static const cnn_option option[] = {{"time_shift", {20}, 1}};
   float in[LENGTH], out[LENGTH];
@@ -64,8 +64,8 @@ static void gain_is_in_decibels(void) {
   CU_ASSERT(low >= -6.0001 && low < -5.5 && high <= 12.0001 && high > 11.5);
 }
 
-/* Noise from two recordings, one of them shorter than the sample: signal-to-noise ratio and share are as
- * configured. */
+/* Adds noise from two recordings, one of which is shorter than the sample. The signal-to-noise ratio and the
+ * share of samples with noise are as configured. */
 static void background_has_the_ratio_and_the_share(void) {
   static const cnn_option option[] = {{"background", {3, 9, 0.75}, 3}};
   static float first[LENGTH + 50], second[LENGTH / 3];

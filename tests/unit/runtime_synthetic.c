@@ -44,8 +44,8 @@ static void the_split_is_seeded_and_exact(void) {
 
 enum { CLASSES = 7, PLACES = 12 * 12 * 2 };
 
-/* The class whose training samples' mean is nearest. If that is right for most test samples, a net can
- * learn them. */
+/* Classifies each test sample by the nearest mean of the training samples of a class. If that is right for
+ * most test samples, a net can learn the classes. */
 static double nearest_mean(const cnn_data *data) {
   static double mean[CLASSES][PLACES];
   double number[CLASSES] = {0};
@@ -126,7 +126,7 @@ static void synthetic_serves_every_kind_of_target(void) {
   CU_ASSERT_EQUAL(ones, 50);
   cnn_data_close(data);
   cnn_layer normalize = {.name = "normalize1",
-                         .op = "normalize"}; /* a program that scales images gets images */
+                         .op = "normalize"}; /* a program that scales its input expects images */
   net.network.layers = 1;
   net.network.layer = &normalize;
   net.recipe.target_is_input = 1;

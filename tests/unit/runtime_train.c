@@ -39,7 +39,7 @@ static void watch(void *context, const cnn_event *event) {
   if (event->kind == CNN_EVENT_STEP) w->last_rate = event->rate;
 }
 
-/* Steps are counted where the net is called: events are reported at most ten times a second. */
+/* Counts steps where the net is called, because events are reported at most ten times a second. */
 static Watch *counting;
 static float (*counted)(const float *, const void *const *, const void *const *, int32_t, uint64_t, uint64_t,
                         float *, float *const *, void *);
@@ -47,7 +47,7 @@ static float count_gradients(const float *weights, const void *const *input, con
                              int32_t count, uint64_t seed, uint64_t step, float *gradients,
                              float *const *output, void *training) {
   if (++counting->steps == counting->stop_at) counting->stop = 1;
-  if (counting->steps == counting->exit_at) _exit(9); /* as if killed */
+  if (counting->steps == counting->exit_at) _exit(9); /* exits as if the process were killed */
   float loss = counted(weights, input, target, count, seed, step, gradients, output, training);
   if (counting->steps == counting->overflow_at) gradients[3] = -INFINITY;
   return loss;
@@ -196,8 +196,8 @@ static void the_same_seed_gives_the_same_weights(void) {
   remove_directory();
 }
 
-/* Stopped after several numbers of steps, in the middle and at the end of epochs, then resumed: the same
- * bits. */
+/* Training that is stopped after several numbers of steps, in the middle and at the end of epochs, and then
+ * resumed gives the same bits. */
 static void resuming_goes_on_to_the_bit(void) {
   static const cnn_option augment[] = {{"hflip", {0}, 0}, {"shift", {1}, 1}};
   static const int64_t stop_at[] = {1, 5, 56, 57, 58, 100, 171};
@@ -326,7 +326,8 @@ static void large_batches_are_computed_in_parts(void) {
   whole.recipe.batch = 40; /* parts of 14, 14 and 12 */
   whole.recipe.epochs = 1;
   CU_ASSERT_EQUAL(trial_run(&whole).code, CNN_OK);
-  CU_ASSERT_EQUAL(whole.watch.steps, 22 * 3 + 2); /* 900 samples: 22 batches and 20 samples */
+  /* 900 samples are 22 whole batches, and 20 samples in 2 parts */
+  CU_ASSERT_EQUAL(whole.watch.steps, 22 * 3 + 2);
   CU_ASSERT_PTR_NOT_NULL(strstr(whole.watch.text, "in parts of 14"));
   remove_directory();
 }
@@ -353,7 +354,8 @@ static void losses_that_are_not_finite_end_it(void) {
              "a gradient is not finite in epoch 2, step 3: the gradient of dense1.weight is not finite"));
   whole.recipe.epochs = 1;
   CU_ASSERT_EQUAL(trial_run(&whole).code, CNN_OK);
-  CU_ASSERT(same_weights("whole.safetensors", "late.safetensors")); /* those of the first epoch are kept */
+  /* the weights of the first epoch are kept */
+  CU_ASSERT(same_weights("whole.safetensors", "late.safetensors"));
   CU_ASSERT(same_weights("whole.last.safetensors", "late.last.safetensors"));
   remove_directory();
 }
@@ -361,8 +363,8 @@ static void losses_that_are_not_finite_end_it(void) {
 static void training_stops_early(void) {
   make_directory();
   Trial trial = trial_make("a.safetensors");
-  trial.recipe.rate = 0; /* never an improvement after the first epoch has set the best value (the running
-                            mean moves, so it may be the second) */
+  trial.recipe.rate = 0; /* nothing improves after the first epoch, which sets the best value; it may be the
+                            second, because the running mean changes */
   trial.recipe.epochs = 100;
   trial.recipe.early_stop = 3;
   trial.recipe.schedule = CNN_CONSTANT;

@@ -58,13 +58,13 @@ static void annotations_are_fitted_with_their_images(void) {
   CU_ASSERT(box_is(&truth.object[0], 4, 2, 20, 4) && box_is(&truth.object[1], 24, 4, 36, 6));
   CU_ASSERT(fills_box(&truth, 0) && fills_box(&truth, 1));
   cnn_truth_free(&truth);
-  truth = truth_make(2, 4, 10, 8); /* 30x20 in 60x60: 60x40 below 10 black rows */
+  truth = truth_make(2, 4, 10, 8); /* an image of 30x20 is enlarged to 60x40, below 10 black rows of 60x60 */
   CU_ASSERT_EQUAL(cnn_truth_fit(&truth, 60, 60, CNN_FIT_LETTERBOX).code, CNN_OK);
   CU_ASSERT(box_is(&truth.object[0], 4, 18, 20, 26) && fills_box(&truth, 0) && fills_box(&truth, 1));
   CU_ASSERT(truth.pixels[0] == -1 && truth.pixels[9 * 60 + 59] == -1 && truth.pixels[10 * 60] == 0);
   CU_ASSERT(truth.instance[0] == 0);
   cnn_truth_free(&truth);
-  truth = truth_make(2, 4, 10, 8); /* its central 20x20 */
+  truth = truth_make(2, 4, 10, 8); /* the central 20x20 of the image is enlarged */
   CU_ASSERT_EQUAL(cnn_truth_fit(&truth, 40, 40, CNN_FIT_CROP).code, CNN_OK);
   CU_ASSERT(truth.count == 2 && box_is(&truth.object[0], 0, 8, 10, 16) && fills_box(&truth, 0));
   CU_ASSERT(box_is(&truth.object[1], 14, 16, 26, 24) && fills_box(&truth, 1));
@@ -72,15 +72,16 @@ static void annotations_are_fitted_with_their_images(void) {
 }
 
 static void boxes_that_lose_three_quarters_are_dropped(void) {
-  cnn_truth truth = truth_make(1, 4, 7, 8); /* 2 of 6 columns remain */
+  cnn_truth truth = truth_make(1, 4, 7, 8); /* 2 of the object's 6 columns remain */
   CU_ASSERT_EQUAL(cnn_truth_fit(&truth, H, H, CNN_FIT_CROP).code, CNN_OK);
   CU_ASSERT(truth.count == 2 && box_is(&truth.object[0], 0, 4, 2, 8));
   cnn_truth_free(&truth);
-  truth = truth_make(2, 4, 6, 8); /* 1 of 4: a quarter suffices */
+  truth = truth_make(2, 4, 6, 8); /* 1 of 4 columns remains, and a quarter suffices */
   CU_ASSERT_EQUAL(cnn_truth_fit(&truth, H, H, CNN_FIT_CROP).code, CNN_OK);
   CU_ASSERT(truth.count == 2 && box_is(&truth.object[0], 0, 4, 1, 8));
   cnn_truth_free(&truth);
-  truth = truth_make(1, 4, 6, 8); /* 1 of 5 does not: the other object moves up, and keeps its pixels */
+  /* 1 of 5 columns does not suffice: the other object becomes the first, and keeps its pixels */
+  truth = truth_make(1, 4, 6, 8);
   CU_ASSERT_EQUAL(cnn_truth_fit(&truth, H, H, CNN_FIT_CROP).code, CNN_OK);
   CU_ASSERT(truth.count == 1 && truth.object[0].label == 4 && fills_box(&truth, 0));
   cnn_truth_free(&truth);
@@ -96,8 +97,8 @@ static cnn_truth moved(const cnn_option *step, uint32_t index) {
   return truth;
 }
 
-/* An image whose pixels are object numbers, moved like any image: its brightest columns and rows must be
- * those of object 1's box. */
+/* Moves an image whose pixels are object numbers. Its brightest columns and rows must then be those of the
+ * box of object 1. */
 static void picture_moved(const cnn_option *step, uint32_t index, uint8_t out[H * W]) {
   static float scratch[2 * H * W];
   const cnn_recipe recipe = {.augments = 1, .augment = step};
@@ -128,7 +129,7 @@ static const cnn_object *object_find(const cnn_truth *truth, int32_t label) {
   return NULL;
 }
 
-/* For each step and many draws: the box is where the image's pixels went, within `slack`. */
+/* Checks for many draws of the step that the box is where the pixels of the image went, within `slack`. */
 static void follow(const cnn_option *step, double slack) {
   int kept = 0;
   for (uint32_t index = 0; index < 200; index++) {
@@ -192,7 +193,8 @@ static void turned_boxes_hold_their_corners(void) {
                 object->box[2] >= seen[2] - 1 && object->box[3] >= seen[3] - 1);
     cnn_truth_free(&truth);
   }
-  for (uint32_t index = 0; index < 50; index++) { /* around the center of 30x20: (15, 10) */
+  /* rotates a box around the center of the 30x20 image, (15, 10) */
+  for (uint32_t index = 0; index < 50; index++) {
     static const cnn_option steps[] = {{"rotate", {30}, 1}};
     const cnn_recipe recipe = {.augments = 1, .augment = steps};
     const cnn_augmentation a = cnn_augment_draw(&recipe, (cnn_plane){H, W, 1}, 7, 0, index);
@@ -206,7 +208,7 @@ static void turned_boxes_hold_their_corners(void) {
   }
 }
 
-/* Planes of other sizes than the first input move in proportion. */
+/* Planes whose size differs from that of the first input are shifted in proportion to their size. */
 static void maps_of_half_the_size_move_along(void) {
   static const cnn_option step[] = {{"shift", {4}, 1}};
   const cnn_recipe recipe = {.augments = 1, .augment = step};
@@ -236,7 +238,7 @@ static void records_hold_what_counts(void) {
   CU_ASSERT(record.count == 2 && record.class[0] == 3 && record.class[1] == 4 && record.class[2] == 0);
   CU_ASSERT(record.box[1][0] == 12 && record.box[1][3] == 12 && record.box[2][2] == 0);
   CU_ASSERT_EQUAL(memcmp(record.instance, truth.instance, H * W), 0);
-  truth.object[0].ignored = true; /* neither an object nor pixels of one */
+  truth.object[0].ignored = true; /* an ignored object is not in the record, nor are its pixels */
   cnn_truth_record(&truth, MOST, H, W, &record);
   CU_ASSERT(record.count == 1 && record.class[0] == 4 && record.instance[5][3] == 0 &&
             record.instance[9][13] == 1);
@@ -245,7 +247,7 @@ static void records_hold_what_counts(void) {
     int32_t count, class[1];
     float box[1][4];
     int32_t guard;
-  } one = {.guard = 77}; /* more objects than fit */
+  } one = {.guard = 77}; /* the record has space for one of the two objects */
   cnn_truth_record(&truth, 1, 0, 0, &one);
   CU_ASSERT(one.count == 1 && one.class[0] == 3 && one.box[0][2] == 10 && one.guard == 77);
   static struct {

@@ -10,7 +10,7 @@
 
 enum { HEIGHT = 6, WIDTH = 7, EACH = 2, ANCHORS = HEIGHT * WIDTH * EACH, MOST = 4, STEPS = 600 };
 
-/* proposals of 6x7 cells with two anchors each. */
+/* A net with proposals for 6x7 cells with two anchors each. */
 static Net net_of(const char *proposals) {
   Net net = net_new();
   net_input(&net, shape_image(24, 28, 10), F32, false);
@@ -20,8 +20,8 @@ static Net net_of(const char *proposals) {
   return net;
 }
 
-/* In each step the wanted number of rows was drawn, each about equally often: within five standard
- * deviations. */
+/* Each row was drawn about equally often, within five standard deviations, if each step draws `wanted` of
+ * `of` rows. */
 static void check_even(const int *drawn, int rows, int wanted, int of) {
   const double each = (double)(STEPS * wanted) / (double)of;
   for (int r = 0; r < rows; r++) CU_ASSERT_TRUE(fabs(drawn[r] - each) <= 5 * sqrt(each));
@@ -41,8 +41,8 @@ static Node *rpn_of(Net *net, Node *proposals, const char *arguments) {
   return node;
 }
 
-/* Scores are 0: the gradient of each sampled one is half a share, negative for one that contains the
- * ground truth. */
+/* Scores are 0, so the gradient of each sampled anchor is half of its share: negative if the anchor contains
+ * an object, otherwise positive. */
 static void run_rpn(const Node *node, int64_t step, int64_t sample, double *by_score) {
   static const double zeros[4 * ANCHORS];
   double truth[4 * MOST] = {0}, out[1 + 5 * ANCHORS];
@@ -94,7 +94,7 @@ static void test_rpn(void) {
 }
 
 /* ---- proposals ---- */
-enum { REGIONS = 40, NEAR = 10, FAR = 25 }; /* the rest is missing */
+enum { REGIONS = 40, NEAR = 10, FAR = 25 }; /* the other rows are no regions */
 
 static void set_regions(double regions[REGIONS][4]) {
   for (int r = 0; r < REGIONS; r++) {
@@ -109,7 +109,8 @@ static int row_of(const double box[4], double regions[REGIONS][4]) {
   return -1;
 }
 
-/* After the ground-truth box, `near` regions that overlap it and `far` others, then zeros; no duplicates. */
+/* The rows are the ground-truth box, then `near` regions that overlap it and `far` others, without
+ * duplicates, then zeros. */
 static void check_sample(double (*out)[4], int rows, int near, int far, double regions[REGIONS][4],
                          int *drawn) {
   bool seen[REGIONS] = {false};

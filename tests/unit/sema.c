@@ -72,7 +72,7 @@ static bool clean(const char *text, const Built *b) {
   return none;
 }
 
-/* Words may also be keywords, as in mode=block. */
+/* The words of a parameter may also be keywords, as in mode=block. */
 static void every_choice_parses(void) {
   for (const Op *const *op = op_table; *op; op++)
     for (const Param *param = (*op)->params; param && param->name; param++)
@@ -324,7 +324,7 @@ static void arguments(void) {
     CU_ASSERT_EQUAL(arg_const(second, "init")->kind, CONST_CALL);
     CU_ASSERT_EQUAL(arg_const(second, "init")->items[0].f, 0.02);
     CU_ASSERT(!arg_bool(second, "bias"));
-    CU_ASSERT_EQUAL(arg_const(pool, "stride")->items[0].i, 2); /* as the kernel */
+    CU_ASSERT_EQUAL(arg_const(pool, "stride")->items[0].i, 2); /* by default the same as the kernel */
     CU_ASSERT_EQUAL(sum->nin, 2);
     CU_ASSERT_EQUAL(arg_const(sum, "x")->n, 2);
   }

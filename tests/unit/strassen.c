@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { ROWS = 16, COLUMNS = 16 }; /* of the result */
+enum { ROWS = 16, COLUMNS = 16 }; /* size of the result */
 
 static float draw(uint64_t *state) { /* -1 .. 1 */
   *state = *state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
@@ -29,7 +29,7 @@ static Block part(const Block *b, int row, int column) {
   return (Block){b->at + row * rows * b->pitch + column * columns, rows, columns, b->pitch};
 }
 
-/* The sum of the parts with their factors, in order. */
+/* The sum of the four quarters, each times its factor, in order. */
 static Block sum(const Block *b, const int factor[4]) {
   Block s = new_block(b->rows / 2, b->columns / 2);
   for (int k = 0; k < 4; k++) {
@@ -40,7 +40,7 @@ static Block sum(const Block *b, const int factor[4]) {
   return s;
 }
 
-/* The seven products by their definition: factors of 11, 12, 21, 22. */
+/* The seven products by their definition, as factors of the quarters 11, 12, 21 and 22. */
 static const int left[7][4] = {{1, 0, 0, 0}, {0, 1, 0, 0},  {1, 1, -1, -1}, {0, 0, 0, 1},
                                {0, 0, 1, 1}, {-1, 0, 1, 1}, {1, 0, -1, 0}};
 static const int right[7][4] = {{1, 0, 0, 0},  {0, 0, 1, 0},  {0, 0, 0, 1}, {1, -1, -1, 1},

@@ -43,7 +43,7 @@ static void refused(const char *text, int errors) {
   arena_free(p.arena);
 }
 
-/* An expression with all brackets printed. */
+/* The dump shows all brackets that an expression implies. */
 static void means(const char *expression, const char *dump) {
   char text[500], wanted[500];
   snprintf(text, sizeof text, "const a = %s", expression);

@@ -17,7 +17,8 @@ static void test_caches(void) {
   }
 }
 
-/* Accumulators, vectors shared by all rows, a broadcast, and a product if there is no fused multiply-add. */
+/* Needs registers for accumulators, for vectors that all rows share, for a broadcast, and for a product if
+ * there is no fused multiply-add. */
 static void fits(const Target *t, int rows, int vectors) {
   CU_ASSERT(rows > 0 && vectors > 0);
   CU_ASSERT(rows * vectors + vectors + 1 + !t->fma <= t->registers);
@@ -57,7 +58,8 @@ static void test_cpus(void) {
   const Target *const mixed[] = {target_find("armv7e-m"), target_find("generic")},
                       *const boards[] = {target_find("armv8.1-m"), target_find("armv7e-m")};
   CU_ASSERT_PTR_EQUAL(target_widest(2, mixed), mixed[1]);
-  CU_ASSERT_PTR_EQUAL(target_widest(2, boards), boards[1]); /* vectors if all targets of the file have them */
+  /* with vectors only if all targets of the file have them */
+  CU_ASSERT_PTR_EQUAL(target_widest(2, boards), boards[1]);
   CU_ASSERT_PTR_NOT_NULL_FATAL(boards[0]->vectors);
   CU_ASSERT_STRING_EQUAL(boards[0]->vectors->name, boards[0]->name);
   CU_ASSERT_EQUAL(boards[0]->vectors->lanes, 4);

@@ -21,7 +21,7 @@ static uint32_t drawn(void) {
   return (uint32_t)(state >> 32);
 }
 
-/* Sometimes the ends of the range. */
+/* A random number, sometimes an end of the range. */
 static int32_t whole(void) {
   static const int32_t ends[] = {INT32_MIN, INT32_MAX, 0, -1, 1, INT32_C(-2139062144), 0x7f7f7f7f};
   const uint32_t draw = drawn();
@@ -51,7 +51,7 @@ static void draw(const Primitive *p, int32_t *const *a, int i) {
   const int32_t shift = (int32_t)(drawn() % 32);
   if (p == &primitive_shift_right || p == &primitive_shift_left || p == &primitive_part576) a[1][i] = shift;
   if (p == &primitive_wrap_sum) a[2][i] = shift;
-  for (int at = 0; at < 32 && p == &primitive_dot_pairs; at += 8) { /* each byte of the weights */
+  for (int at = 0; at < 32 && p == &primitive_dot_pairs; at += 8) { /* limits each byte of the weights */
     const uint32_t weight = (uint32_t)((int32_t)(drawn() % 129) - 64) & 255;
     a[2][i] = (int32_t)(((uint32_t)a[2][i] & ~(UINT32_C(255) << at)) | weight << at);
   }
@@ -64,7 +64,7 @@ static void draw(const Primitive *p, int32_t *const *a, int i) {
     a[1][i] = 1 + (int32_t)(drawn() % (1 << 15));
     a[0][i] = (int32_t)(drawn() % (uint32_t)(255 * a[1][i] + 1)) - 128 * a[1][i];
   }
-  if (p == &primitive_average_even) { /* every other one a half */
+  if (p == &primitive_average_even) { /* every other quotient ends in 1/2, if that is possible */
     a[1][i] = 1 + (int32_t)(drawn() % (1 << 15));
     a[0][i] = (int32_t)(drawn() % (uint32_t)(510 * a[1][i] + 1)) - 255 * a[1][i];
     if (i % 2 && a[1][i] % 2 == 0) a[0][i] = a[1][i] / 2 * ((int32_t)(drawn() % 510) - 255);
@@ -124,7 +124,7 @@ static bool check_target(Arena *arena, const char *compiler, const Target *targe
       const Primitive *p = primitive_table[i];
       Apply *apply = NULL;
       if (p == &primitive_dot_bytes && target->dot != DOT_BYTES && target->attribute)
-        continue; /* not available */
+        continue; /* the target has no such instruction */
       *(void **)&apply = dlsym(handle, arena_printf(arena, "%s_%d", p->name, lanes));
       const int wrong = apply ? differences(p, apply) : N;
       if (wrong) printf("# %s %s: %s of %d lanes: %d wrong\n", compiler, target->name, p->name, lanes, wrong);
@@ -152,7 +152,7 @@ static void test_second_compiler(void) {
 }
 
 /* ---- steps ---- */
-/* Sometimes the largest sums that a factor permits, otherwise small ones. */
+/* Sometimes the largest sum that the factor permits, or its negative, otherwise a smaller one. */
 static int32_t fitting(Rounding rounding, Multiplier factor) {
   const int32_t most = INT32_MAX >> int8_steps(rounding, factor).left, x = whole() % most;
   return drawn() % 8 ? x : drawn() % 2 ? most : -most;

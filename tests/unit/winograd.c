@@ -49,7 +49,7 @@ static void test_matrices(void) {
 /* ---- rounding ---- */
 enum { N = WINOGRAD_TILE };
 
-static double draw(uint64_t *state) { /* nearly normal */
+static double draw(uint64_t *state) { /* nearly normally distributed */
   double sum = -6;
   for (int i = 0; i < 12; i++) {
     *state = *state * 6364136223846793005u + 1442695040888963407u;
@@ -63,7 +63,7 @@ typedef struct Matrix {
   int rows, columns;
 } Matrix;
 
-/* z = y x a^T in floats; y is the first axis, a the second. */
+/* z = y * x * a^T in floats: y transforms the first axis, a the second. */
 static void transform(Matrix y, Matrix a, float x[N][N], float z[N][N]) {
   float half[N][N];
   for (int i = 0; i < y.rows; i++)
@@ -82,7 +82,7 @@ static Matrix input_of(const Winograd *w) { return (Matrix){w->input, w->n, w->n
 static Matrix weight_of(const Winograd *w) { return (Matrix){w->weight, w->n, w->r}; }
 static Matrix output_of(const Winograd *w) { return (Matrix){w->output, w->m, w->n}; }
 
-/* One channel of a tile: added to its products, and to the exact outputs. */
+/* Draws one channel of a tile, and adds it to the tile's products and to the exact outputs. */
 static void add_channel(const Winograd w[2], uint64_t *state, float products[N][N], double exact[N][N]) {
   const Winograd *y = &w[0], *x = &w[1];
   float in[N][N], g[N][N], input[N][N], weight[N][N];
@@ -125,7 +125,7 @@ static void check_error_of(const Winograd w[2], int channels) {
   CU_ASSERT_TRUE(good);
 }
 
-/* row: along one axis, F(1,1) along the other one. */
+/* row: the algorithm is used along one axis, and F(1,1) along the other. */
 static void check_error(int m, int r, bool row, int channels) {
   check_error_of((Winograd[]){row ? winograd_of(1, 1) : winograd_of(m, r), winograd_of(m, r)}, channels);
 }
@@ -206,8 +206,8 @@ static void check_target(Sample *sample, Plan *plan, const double *want, const c
   CU_ASSERT_TRUE(good);
 }
 
-/* "14x14x16: conv(...)"; its algorithm (NULL: direct). `wide`: run only for the widest target, with and
- * without threads. net_bytes: of weights, as if the layers were in a larger net. */
+/* Checks layers such as "14x14x16: conv(...)" and their algorithm (NULL: direct). wide: only for the widest
+ * target, with and without threads. net_bytes: size of the weights, as if the layers were in a larger net. */
 static void check_in_net(const char *layers, const char *algorithm, bool wide, int64_t net_bytes) {
   Arena *arena = arena_new();
   Sample sample;
@@ -237,7 +237,8 @@ static void check(const char *layers, const char *algorithm, bool wide) {
   check_in_net(layers, algorithm, wide, 0);
 }
 
-/* Each size and each pair of channels once for all targets, the rest for the widest one, or for all, too. */
+/* Runs each size and each pair of channels for all targets once. Other combinations run only for the widest
+ * target, unless everything is tested. */
 static void sweep(int kernel, const char *algorithm) {
   static const char *const pads[] = {"same", "0", "[2, 0, 1, 3]"};
   static const int64_t sizes[][2] = {{13, 16}, {16, 14}, {17, 19}},
@@ -272,7 +273,7 @@ static void test_f2(void) { /* few tiles, and weights that do not stay in the ca
   remove_directory();
 }
 
-static void test_rows(void) { /* vertical and horizontal, and sequences */
+static void test_rows(void) { /* kernels with one row or one column, and sequences */
   make_directory();
   check("13x17x35: conv(33, 1x7, pad=same) -> relu", "F(1x4,1x7)", false);
   check("17x13x32: conv(32, 7x1, pad=[2, 5, 0, 0])", "F(4x1,7x1)", false);
@@ -282,7 +283,7 @@ static void test_rows(void) { /* vertical and horizontal, and sequences */
   remove_directory();
 }
 
-static void test_phases(void) { /* of transposed convolutions */
+static void test_phases(void) { /* phases of transposed convolutions */
   make_directory();
   check("8x8x32: conv_transpose(32, 4x4, stride=2, pad=1) -> relu", "4 phases, each Winograd F(3x3,2x2)",
         false);
@@ -292,7 +293,7 @@ static void test_phases(void) { /* of transposed convolutions */
   remove_directory();
 }
 
-static void test_dilated(void) { /* few phases and many, of one tile and of several; edges of all kinds */
+static void test_dilated(void) { /* few and many phases, of one tile and of several; edges of all kinds */
   make_directory();
   check("23x16x16: conv(16, 3x3, pad=same, dilation=2) -> relu", "4 phases, each Winograd F(4x4,3x3)", false);
   check("18x15x35: conv(33, 3x3, pad=same, dilation=3)", "9 phases, each Winograd F(6x6,3x3)", false);
@@ -327,7 +328,7 @@ static void test_fused(void) {
 }
 
 static void
-test_blocks(void) { /* several blocks, with a last one that is smaller; of rows and of channels in parallel */
+test_blocks(void) { /* several blocks, the last of which is smaller; rows or channels in parallel */
   make_directory();
   check("44x200x16: conv(16, 3x3, pad=same)", "blocks of 50 tiles", true); /* x86-64: 256 KB */
   check("52x400x16: conv(17, 3x3, pad=same) -> relu", "F(4x4,3x3)", true);
@@ -335,7 +336,7 @@ test_blocks(void) { /* several blocks, with a last one that is smaller; of rows 
   remove_directory();
 }
 
-static void test_direct(void) { /* layers that stay direct */
+static void test_direct(void) { /* layers that are computed directly */
   make_directory();
   check("14x14x2: conv(16, 3x3, pad=same)", NULL, true);
   check("14x14x16: conv(16, 3x3, stride=2, pad=1)", NULL, true);

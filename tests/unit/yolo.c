@@ -48,7 +48,7 @@ static const Head heads[] = {
 #undef HEADS
 };
 
-static int64_t items(const char *lists) { /* of [[a,b],[c,d]], the pairs */
+static int64_t items(const char *lists) { /* counts the pairs of [[a,b],[c,d]] */
   int64_t n = -1;
   for (; *lists; lists++) n += *lists == '[';
   return n;
@@ -117,8 +117,8 @@ typedef struct Drawn {
   float scores[H * W * CLASSES], boxes[ROWS * 6], masks[ROWS * SIDE * SIDE * THINGS];
 } Drawn;
 
-/* Few different numbers, so that scores are equal and a mask may be exactly as large as the threshold,
- * which float and double represent exactly; and odd ones. */
+/* Draws few different numbers, so that scores are equal and a mask may be exactly as large as the threshold,
+ * which float and double represent exactly; and some unusual numbers. */
 static Drawn drawn(uint64_t *state, int round) {
   Drawn d;
   for (int i = 0; i < H * W * CLASSES; i++) d.scores[i] = (float)draw(state, 4);
