@@ -241,7 +241,8 @@ static bool find_products(Quantizer *q, const Node *node, int way, bool wide, Pr
          found;
 }
 
-/* NULL after an error. rows: the input; start: by input of the layer, the initial states of both directions.
+/* Creates a direction; NULL after an error. rows: the input; start: the initial states of both directions, by
+ * input of the layer.
  */
 static Node *quant_direction(Quantizer *q, const Layer *l, int way, Products *products, Node *rows,
                              Node *const *start) {

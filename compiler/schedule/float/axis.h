@@ -15,7 +15,7 @@ typedef struct Axis {
 
 Axis axis_gathered(const Correlation *, int axis); /* the small side computed from the large one */
 Axis axis_pooled(const Correlation *, int axis,
-                 const Node *pool); /* axis_gathered before a pooling with disjoint windows, or NULL */
+                 const Node *pool); /* pool: a following pooling with disjoint windows, or NULL */
 Axis axis_phase(
     const Correlation *, int axis,
     int64_t phase); /* the large side from the small one: every stride-th output; phase < stride */

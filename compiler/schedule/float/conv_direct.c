@@ -299,7 +299,8 @@ static void call_tile(Nest *b, const Direct *d, const RowTiles *run, const TileA
   nest_call_list(b, run->fn, run->fn->nparams - b->nleads, args);
 }
 
-/* The tiles from pixel `first` on: those at an edge separately, those between in one run. */
+/* Divides the tiles from pixel `first` on into runs: each tile at an edge is a run, and the tiles between are
+ * one run. */
 static int runs_of(const Axis *x, const RowTiles *kind, int64_t tiles, RowTiles *run, int n) {
   for (int64_t t = 0, length; t < tiles; t += length) {
     const int64_t from = kind->first + t * kind->pixels;
@@ -332,7 +333,8 @@ static bool rows_first(const Direct *d, const Axis *y) {
   return d->l->kernel->pool || (y->count > 1 && (order == ORDER_OWN ? own : order == ORDER_ROWS));
 }
 
-/* Left edge, middle, right edge: the edges by guarded tiles of single pixels. */
+/* Divides a row into left edge, middle and right edge. The edges are computed by guarded tiles of single
+ * pixels. */
 static int runs_with_edges(Tile *t, NestFn *whole, int64_t pixels, const char *phase, RowTiles *run) {
   int64_t from, to;
   axis_inside(t->x, &from, &to);

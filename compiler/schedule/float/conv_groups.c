@@ -61,8 +61,8 @@ typedef struct Square {
   Ix panel, ky, kx, group, first, q, h; /* first: index of the group in its panel; q, h: squares */
 } Square;
 
-/* Diagonal r; input j is the sum of the bits that loops run over, the lowest innermost; output j ^ r is
- * affine in the same bits. */
+/* Packs diagonal r. Input j is the sum of the bits that loops run over, the lowest bit in the innermost loop;
+ * output j ^ r is affine in the same bits. */
 static void pack_diagonal(const Square *s, int64_t r, int64_t bit, const Ix *in, const Ix *out) {
   const Direct *d = s->d;
   const Diagonals *of = d->diagonals;

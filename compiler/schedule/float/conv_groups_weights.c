@@ -55,7 +55,7 @@ static int64_t real_vectors(const Sums *s, const Block *block, int64_t channels)
   return ceil_divide(block->groups * channels, s->lanes);
 }
 
-/* For each diagonal: the small side's channels in the lanes of the large side's vector u. */
+/* For each diagonal: moves the small side's channels to the lanes of the large side's vector u. */
 static void exchange(Nest *b, const Sums *s, const Val small[2], int64_t u, Val term[MOST_TERMS]) {
   const Correlation *k = &s->k;
   for (int64_t h = 0; h < s->smalls; h++)

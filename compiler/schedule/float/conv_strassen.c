@@ -53,7 +53,8 @@ static Ix strassen_part_of(const Conv *c, int first, const Ix *second) {
 }
 
 /* ---- packed weights ---- */
-/* Row and column of a block of the first application, then of the second one in it. */
+/* Reads a weight. tap: row and column of the block of the first application, then of the block of the second
+ * application in it. */
 static Val read_tap(const Points *p, Pack *pack, const PointWeight *at, const Ix tap[4]) {
   const Conv *c = (const Conv *)p;
   const int64_t parts = c->levels > 1 ? 2 : 1;
@@ -81,7 +82,7 @@ static Val input_at(const Conv *c, bool edge, const Ix *pixel, const Ix *channel
               : value;
 }
 
-/* The four blocks of the first application, at one index of the second. */
+/* Loads the four blocks of the first application, at one index of the second. */
 static void load_blocks(const Conv *c, bool edge, const Ix *tile, const Ix *channel, int part, const Ix *i,
                         const Ix *j, Val *x) {
   Nest *b = c->l->b;
@@ -160,7 +161,7 @@ typedef struct Join {
   int part;
 } Join;
 
-/* The four blocks of the first application, at one index of the second. */
+/* Stores the four blocks of the first application, at one index of the second. */
 static void put_blocks(const Join *j, const Ix *pixel, const Ix *part, const Val *y) {
   const Conv *c = j->c;
   Nest *b = c->l->b;

@@ -48,7 +48,7 @@ int diagonal_cuts(const Direct *);
 int diagonal_pieces(const Direct *);
 int diagonal_squares(const Direct *);
 void diagonal_keep(Nest *, const Tile *, Buf *acc); /* adds the sums of a piece to their square */
-/* The lanes of the first diagonal already match the outputs: it begins with the bias. */
+/* Whether the first diagonal, whose lanes match the outputs, begins with the bias. */
 bool diagonal_starts_with_bias(const Direct *);
 int diagonal_inputs(const Tile *, int input); /* lanes of a vector of inputs that are real */
 void diagonal_outputs(Nest *, const Tile *, Buf *acc, const Ix *pixel, Val out[MOST_VECTORS]);

@@ -34,7 +34,7 @@
 #include "schedule/float/phases.h"
 #include "schedule/float/rows.h"
 
-/* Row tap[0] and column tap[2] of the window. */
+/* Reads the weight in row tap[0] and column tap[2] of the window. */
 static Val winograd_read_tap(const Points *p, Pack *pack, const PointWeight *at, const Ix tap[4]) {
   const Conv *c = (const Conv *)p;
   const Winograd *wy = &c->w[0], *wx = &c->w[1];
@@ -48,7 +48,7 @@ static Val winograd_read_tap(const Points *p, Pack *pack, const PointWeight *at,
   return lower_packed_weight(c->l, pack, rank, index, &to, &from);
 }
 
-/* G w G^T of one window. */
+/* Transforms the taps of one window along an axis. Both axes together compute G w G^T. */
 static void winograd_transform_taps(const Points *p, Nest *b, int axis, const Val *tap, Val *point) {
   const Winograd *w = &((const Conv *)p)->w[axis];
   winograd_weight(b, w, tap, point);
@@ -73,7 +73,8 @@ static void winograd_turn(Conv *c) {
   winograd_exchange(&c->out[0], &c->out[1]);
 }
 
-/* Rows of tiles: a block is limited by the cache; fewer tiles per row make smaller blocks. */
+/* Divides the tiles into rows. Blocks are whole rows, limited by the cache; fewer tiles per row permit
+ * smaller blocks. */
 static void cut_tiles(Conv *c) {
   const Node *pool = c->l->kernel->pool;
   const Extent used =

@@ -39,7 +39,7 @@ static Ref dense_weight_at(Nest *b, const Dense *d, Buf *w, const Ix *panel, con
                     : nest_at(b, w, *panel, *input, *h + d->lanes * v);
 }
 
-/* `vectors` of units from h on in a panel's rows; the last has `part` real lanes. */
+/* Computes `vectors` vectors of units, from h on in a panel's rows; the last one has `part` real lanes. */
 static void units(Nest *b, const Dense *d, Buf *w, const Ix *panel, const Ix *first, const Ix *h, int vectors,
                   int part) {
   const Ix none = {0};

@@ -207,7 +207,7 @@ static Ref a_at(Nest *b, const Product *p, const Ix *row, const Ix *block, int r
   return gives_rows(p) ? nest_at(b, p->l->in[0], *row + r, 0, 0, *k) : nest_at(b, p->dy, *block, *k, r);
 }
 
-/* One row of b at `k` of the panel's rows, which start at `first`. */
+/* Adds the products of one row of b: row `k` of the panel's rows, which start at `first`. */
 static void accumulate_row(Nest *b, const Product *p, const Panel *panel, const Ix *row, const Ix *block,
                            Buf *acc, const Ix *first, int64_t depth, const Ix *k) {
   const int rows = (int)acc->dim[0];

@@ -46,8 +46,8 @@ typedef struct Product {
   LoopKind loops;
 } Product;
 
-/* Columns from `first` on, of each half; part: lanes of the last vector. b: its factors; sums: for the rows
- * of images, [half of the columns][row][column]. */
+/* A panel: the columns from `first` on of each half. part: lanes of the last vector; b: factors of the
+ * columns; sums: if rows are images, [half of the columns][row][column]. */
 typedef struct Panel {
   Ix first;
   int vectors, part;

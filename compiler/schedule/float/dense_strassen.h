@@ -17,7 +17,7 @@ typedef struct ImageFactors {
   Buf *to;         /* [tile][product][number][image] */
 } ImageFactors;
 
-/* Factors of the images of tile m, `part` numbers from `first` on. */
+/* Computes the factors of the images of tile m, for `part` numbers from `first` on. */
 void dense_image_factors(Nest *, const ImageFactors *, const Ix *m, const Ix *first, int part);
 /* `part` numbers of image n from `at` on; zeros if there is no such image. */
 Val dense_of_image(Nest *, const Ix *count, Buf *values, const Ix *n, const Ix *at, int part, int lanes);

@@ -327,7 +327,7 @@ typedef struct Plan {
   Rows rows[2];
 } Plan;
 
-/* The rows of a tile, the channels of a block. */
+/* Creates the function for the rows of a tile and the channels of a block. */
 static NestFn *rows_function(const Tile *tile, const char *phase) {
   Nest *b = tile->d->l->b;
   Tile t = *tile;
@@ -414,7 +414,8 @@ static bool depthwise_scatter_build(Lower *l) {
 }
 
 /* ---- dw[c][0][ky][kx] += sum over y, x of dy[y][x][c] * in[y*S + ky*D - P][x*S + kx*D - P][c] ---- */
-/* Columns from .. to-1 of row y: vectors of channels by the taps first .. first+count-1 of row ky. */
+/* Adds the products of columns from .. to-1 of row y: vectors of channels times the taps first ..
+ * first+count-1 of row ky. */
 static void depthwise_add_columns(Nest *b, const Lower *l, const Correlation *k, Buf *acc, int lanes,
                                   int part, int vectors, const Ix *y, const Ix *ky, const Ix *c, TapRun run) {
   const Ix iy = *y * k->stride[0] + *ky * k->dilation[0] - k->before[0];

@@ -95,8 +95,8 @@ void images_end(Lower *l) {
 }
 
 /* ---- conversion to that order and back ---- */
-/* One element of all images. If there are fewer, the last one is repeated, so that unused lanes compute
- * nothing new. */
+/* Gathers one element of all images. If there are fewer images than lanes, the last image is repeated, so
+ * that unused lanes compute nothing new. */
 static void gather_element(Nest *b, Buf *in, Buf *out, const Ix *row, const Ix *i, const Ix *count) {
   const int64_t lanes = out->dim[2];
   const Elem elem = out->type.elem;

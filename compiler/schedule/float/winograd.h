@@ -50,11 +50,13 @@ typedef struct WinogradError {
 } WinogradError;
 WinogradError winograd_error(const Winograd axis[2], int64_t channels);
 
-/* A transform as statements: n values become n, r become n (without the scale), n become m. */
+/* Builds a transform as statements: n inputs become n points, r weights become n points (without the scale),
+ * n points become m outputs. */
 void winograd_input(Nest *, const Winograd *, const Val *x, Val *y);
 void winograd_weight(Nest *, const Winograd *, const Val *x, Val *y);
 void winograd_output(Nest *, const Winograd *, const Val *x, Val *y);
-/* Backwards: m values become n; n (with the scale) become r. */
+/* Builds the transforms of gradients: m output gradients become n points; n points (with the scale) become r
+ * weight gradients. */
 void winograd_output_gradient(Nest *, const Winograd *, const Val *x, Val *y);
 void winograd_weight_gradient(Nest *, const Winograd *, const Val *x, Val *y);
 #endif

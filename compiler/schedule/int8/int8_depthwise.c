@@ -169,7 +169,7 @@ static Val int8_depthwise_element(const Depthwise *d, const Tile *t, int64_t ky,
   return convert(nest_load_part(b, at, t->part, d->lanes), I32);
 }
 
-/* Column j of the tile's input. */
+/* A word of column j of the tile's input. */
 static Val column_word(const Depthwise *d, const Tile *t, int64_t word, int64_t j) {
   Nest *b = d->l->b;
   const int64_t n = rows_of_word(d, word), first = word * d->height;

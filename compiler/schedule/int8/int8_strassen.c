@@ -34,7 +34,7 @@ static int64_t int8_strassen_pixels_of(const Points8 *d) { return d->k.small.h *
 static const StrassenSums of_halves = {halves_plus, halves_minus}, of_words = {wrapped_plus, wrapped_minus};
 
 /* ---- the input ---- */
-/* Even and odd bytes of four blocks of words. */
+/* Splits four blocks of words into their even and odd bytes. */
 static void split_blocks(Nest *b, Val y[2][POINTS], const Val bytes[BLOCKS],
                          void (*split)(Nest *, const StrassenSums *, const Val *, Val *)) {
   for (int odd = 0; odd < 2; odd++) {

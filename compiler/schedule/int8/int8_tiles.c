@@ -28,7 +28,7 @@ static Val half_words(const Product *d, int plane, int v, Val bytes) {
   return words_half(b, nest_text(b, plane ? "odd%d" : "even%d", v), plane, bytes);
 }
 
-/* One word of all windows, from one plane. */
+/* Adds the products of one word of all windows, from one plane. */
 static void int8_tiles_add_word(const Product *d, const Tile *t, Buf *sum, Buf *in, const Ix *plane,
                                 const Ix *word, const Val *w) {
   Nest *b = d->l->b;

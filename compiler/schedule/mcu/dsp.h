@@ -43,7 +43,7 @@ const DspFilter *dsp_filters(const Lower *);
 typedef struct DspFinish {
   Rounding rounding;
   Stored stored;
-  bool doubled; /* sums are doubled, as the upper half of the product requires: quick and double */
+  bool doubled; /* quick, with `double` rounding: sums are doubled */
   bool quick;   /* requantization in int32: the upper half of a product, and a shift */
   bool same;    /* quick: all filters have the same steps */
   Buf *steps;   /* quick: [filters][3]; for pairs of filters [filters / 2][6]; if all are the same [1][3] */
@@ -69,7 +69,7 @@ Val dsp_cut(Lower *, Val q, Stored); /* clamps to the stored range */
 /* `double`: 2x * m / 2^(32 + shift), rounded to nearest twice, the second time with halves away from zero;
  * plus is half of 2^shift and the addend of the quotient. sign: a number with the sign of x. */
 Val dsp_shifted_away(Nest *, Val sign, Val twice, Val m, Val plus, Val shift);
-/* Steps of filter f without pairs; small ones are named. */
+/* Requantization steps of filter f, without pairs. Small ones are loaded into variables. */
 DspSteps dsp_steps(Lower *, const DspFinish *, const Ix *f);
 Val dsp_stepped(Lower *, const DspFinish *, const DspSteps *, Val sum);
 /* The stored value of filter f, without pairs. */

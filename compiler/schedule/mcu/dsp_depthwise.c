@@ -249,7 +249,7 @@ static void pixels_nest(Lower *l, const Depthwise *d, const Row *row, const Ix *
   }
 }
 
-/* Half-words i of a channel's bytes, doubled if sums are. */
+/* Word i of a channel's weights, widened from bytes to halves, and doubled if sums are doubled. */
 static Val widened(Lower *l, const Depthwise *d, const Ix *f, int i) {
   Nest *b = l->b;
   const Val bytes = nest_load(b, nest_at(b, d->weight, *f, i / 2), 1),

@@ -202,7 +202,7 @@ static int64_t dsp_direct_place_of(const Direct *d, int64_t row, int64_t r) {
   return kx < k->kernel[1] ? c * taps + row * k->kernel[1] + kx : -1;
 }
 
-/* The weights of a phase, which are interleaved with those of the others. */
+/* The weights of a phase, which are interleaved with the weights of the other phases. */
 typedef struct PhaseWeights {
   const Direct *d;
   const Int8Product *p;

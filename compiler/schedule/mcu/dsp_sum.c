@@ -64,7 +64,7 @@ static Cycles dsp_sum_cycles(const Lower *l, const Target *target, const Choice 
 
 static Val i32(Nest *b, int64_t value) { return num_i32(b, (int32_t)value); }
 
-/* x * 2^bits, operand k minus its zero point, times its factor m / 2^(31+s). */
+/* x * 2^bits times the operand's factor m / 2^(31+s), where x is operand k minus its zero point. */
 static Val dsp_sum_scaled(Lower *l, Rounding rounding, Val x, int bits, Multiplier factor, int k) {
   Nest *b = l->b;
   const int s = (int)smaller(larger(-factor.e, 0), MOST_SHIFT);

@@ -154,7 +154,7 @@ static void dsp_winograd_split(Nest *b, int m, Val v[], const Val d[]) {
   v[3] = halves_minus(d[1], d[3]);
 }
 
-/* Column x of four channels: the rows of a tile, two channels per word. */
+/* Transforms column x of four channels along the rows of a tile, with two channels per word. */
 static void dsp_winograd_split_column(Lower *l, const Winograd8 *d, const Ix *ty, const Ix *ix, const Ix *c,
                                       const Ix *x) {
   Nest *b = l->b;
@@ -209,7 +209,8 @@ static Val dsp_winograd_named(Lower *l, Buf *of, const char *name, const Ix *at,
   return nest_let(b, nest_text(b, "%s%d", name, n), nest_load(b, nest_ref(b, of, of->rank, at), 1));
 }
 
-/* Two numbers of one side by four of the other: there are two filters, or two tiles. */
+/* Multiplies two numbers of one side by four of the other: two filters by four tiles, or two tiles by four
+ * filters. */
 static void dsp_winograd_multiply(Lower *l, const Winograd8 *d, Buf *sums, const Ix *block, const Ix *point,
                                   const Ix *word) {
   Nest *b = l->b;

@@ -132,7 +132,7 @@ typedef struct From {
   Ix y, x, c;
 } From;
 
-/* Element `at` of the window of pixel p; if vectors are apart, the first one of a vector. */
+/* Element `at` of the window of pixel p; if vectors are apart, it is the first element of a vector. */
 static Ref window_at(Lower *l, const Across *d, Buf *window, int p, const Ix *at) {
   return d->apart ? nest_at(l->b, window, *at / BYTES, p, 0) : nest_at(l->b, window, 0, p, *at);
 }
@@ -173,7 +173,7 @@ static Ix helium_along(const Correlation *k, int axis, const Ix *at, const Ix *t
   return *at * k->stride[axis] + *tap * k->dilation[axis] - k->before[axis];
 }
 
-/* A row of a window, tap by tap. */
+/* Gathers a row of a window, tap by tap. */
 static void helium_gather_taps(Lower *l, const Across *d, const Tile *t, int p, const Ix *ky, const Ix *y) {
   Nest *b = l->b;
   const Correlation *k = &d->k;

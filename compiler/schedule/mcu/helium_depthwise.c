@@ -74,7 +74,7 @@ typedef struct Tile {
   Ix y, x;
 } Tile;
 
-/* Four channels from c on of a column; zeros of the input outside. */
+/* Four channels from c on of a column. Outside the image, elements represent 0. */
 static Val helium_depthwise_element(Lower *l, const Depthwise *d, const Tile *t, const Ix *ky, int64_t column,
                                     const Ix *c, int part) {
   Nest *b = l->b;
@@ -138,7 +138,7 @@ static NestFn *helium_depthwise_tile_of(Lower *l, const Depthwise *d, int pixels
 }
 
 /* ---- all tiles ---- */
-/* `step` outputs from lo .. hi-1 at a time do not read beyond an edge. */
+/* Outputs in groups of `step`: the groups lo .. hi-1 do not read beyond an edge. */
 typedef struct Inner {
   int64_t lo, hi;
 } Inner;
