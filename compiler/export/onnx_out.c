@@ -176,14 +176,15 @@ static void name_last(OnnxOut *o, const Node *node) {
   o->last->output.data[0] = o->value[node->id] = value;
 }
 
-/* A vector keeps its order if each number is computed from one other number, by the same function. */
+/* Whether a node keeps the order of a vector: each number is computed from a single other number, always by
+ * the same function. */
 bool out_keeps_order(const Node *node) {
   return node->shape.rank == 1 && node->nin == 1 && !node->nweights && node->in[0]->shape.rank == 1 &&
          (node->op->family == FAMILY_MAP || node->op->family == FAMILY_ALIAS) &&
          node->op->traits.fold == FOLD_NONE;
 }
 
-/* T regions of n numbers as a sequence T x n. */
+/* Exports T regions of n numbers as a sequence T x n. */
 static const char *export_region_rows(OnnxOut *o, const Node *node) {
   const int64_t dim[] = {-1, node->shape.dim[0], node->shape.dim[1]};
   return out_channels_first(o, out_reshape(o, out_input(o, 0), 3, dim), node->shape);

@@ -71,7 +71,8 @@ const char *out_named(OnnxOut *, const char *name, int rank, const int64_t *dim,
 /* Parameters of int8 models: out_bytes.c. */
 const NamedArray *out_whole(const OnnxOut *,
                             const Weight *); /* the parameter as integers; NULL: it is float */
-/* The dequantized integers; data: in the model's order. NULL: ONNX has no form for their scales. */
+/* The dequantized integers of a parameter; data: in the model's order. NULL: ONNX has no form for their
+ * scales. */
 const char *out_dequantized(OnnxOut *, const Weight *, const NamedArray *, int rank, const int64_t *dim,
                             const void *data);
 /* Quantizes a value to integers of this type with the scale of a node, and dequantizes them. */
@@ -82,7 +83,7 @@ WireBytes out_words(Arena *, const void *, size_t n); /* n 32-bit numbers in the
 /* ---- values ---- */
 const char *out_input(const OnnxOut *, int k);
 Extent out_extent(const Node *);
-int out_dims(Shape, int64_t batch, int64_t dim[4]); /* the dimensions in ONNX; returns their number */
+int out_dims(Shape, int64_t batch, int64_t dim[4]); /* sets the dimensions in ONNX; returns their number */
 const char *out_reshape(OnnxOut *, const char *x, int rank,
                         const int64_t *dim);             /* 0: unchanged, -1: the rest */
 const char *out_shaped(OnnxOut *, const char *x, Shape); /* the same numbers with the dimensions of a shape */
@@ -95,7 +96,8 @@ const char *out_part(OnnxOut *, const char *x, int n, const int64_t *from, const
                      const int64_t *axis);
 /* The ONNX axes of the argument axis= of an operator; returns their number. */
 int out_axes(const Node *, int64_t axis[2]);
-/* Is each number of its vector computed from a single number, all by the same function? */
+/* Whether a node keeps the order of a vector: each number is computed from a single other number, always by
+ * the same function. */
 bool out_keeps_order(const Node *);
 bool out_is_output(const OnnxOut *, const Node *);
 /* Reduces n axes, which keep size 1. */
@@ -113,7 +115,7 @@ const char *out_convolved(OnnxOut *, const Node *, const char *x, const char *we
  * than others; ONNX broadcasts them if the rows are separate axes. */
 enum { OUT_DIMS = 12 };
 typedef struct OutRows {
-  int n;           /* 0: all values have the same number of rows */
+  int n;           /* number of row axes; 0: all values have the same number of rows */
   int64_t part[4]; /* sizes of the axes after the image axis, the last axis first */
 } OutRows;
 OutRows out_row_axes(const OnnxOut *, const Node *); /* the row axes of the node's inputs */
@@ -138,7 +140,7 @@ typedef const char *OnnxExport(OnnxOut *, const Node *);
 typedef struct OnnxWay {
   const char *op;
   OnnxExport *function; /* NULL: there is none */
-  const char *word;     /* argument of the function; without a function, the reason */
+  const char *word;     /* argument of the function; if there is no function, the reason for this */
 } OnnxWay;
 const OnnxWay *onnx_way(const Op *); /* the row of onnx_out.def; never NULL for an operator of the language */
 #define OUT(name, function, word) OnnxExport function;

@@ -15,7 +15,7 @@ static void keys_seen(const Attention *a, int64_t query, int64_t *first, int64_t
   if (a->windowed && *last > query + a->after) *last = query + a->after;
 }
 
-/* Parameters are finite, so a constant mask hides no key. */
+/* Constant masks hide no key, since parameters are finite. */
 bool out_hides_all_keys(const Node *node) {
   const bool layer = node->op == &op_multihead_attention;
   if (!layer && node->op != &op_attention) return false;
@@ -32,7 +32,7 @@ bool out_hides_all_keys(const Node *node) {
 }
 
 /* ---- terms added to the scores ---- */
-/* 0 where a key is visible and -infinity elsewhere. */
+/* A constant table: 0 where a key is visible and -infinity elsewhere. */
 static const char *out_table(OnnxOut *o, const Attention *a) {
   const int64_t dim[] = {a->l, a->m};
   float *table = NEW_ARRAY(o->arena, float, a->l * a->m);
@@ -179,7 +179,7 @@ const char *export_attention(OnnxOut *o, const Node *node) {
 }
 
 /* ---- the layer ---- */
-typedef struct Rows { /* rows of a parameter, from the given one on */
+typedef struct Rows { /* a part of a parameter's rows, which starts at the given row */
   int parameter;
   int64_t first;
 } Rows;
@@ -219,7 +219,7 @@ const char *export_multihead_attention(OnnxOut *o, const Node *node) {
 }
 
 /* ---- relative position biases ---- */
-/* Entries of the table, selected by the distances of all pairs of pixels. */
+/* Selects entries of the table by the distances of all pairs of pixels. */
 const char *export_relative_bias(OnnxOut *o, const Node *node) {
   static const int64_t standard[] = {0, 2, 3, 1}; /* [i][j][head] as an image of heads x i with channels j */
   const int64_t n = node->shape.dim[1], pairs = n * n, dim[] = {1, n, n, node->shape.dim[0]};

@@ -13,7 +13,7 @@ static const char *table(OnnxOut *o, const char *what, int rank, const int64_t *
 }
 
 /* ---- spectra ---- */
-/* |X|^2 or |X|, of the real parts and the imaginary parts. */
+/* |X|^2 or |X|, computed from the real parts and the imaginary parts. */
 static const char *energy_out(OnnxOut *o, const char *parts, int64_t bins, bool root) {
   const int64_t from[] = {0, bins}, to[] = {bins, 2 * bins}, axis[] = {1};
   const char *squares = out_two(o, "Mul", parts, parts);
@@ -22,7 +22,8 @@ static const char *energy_out(OnnxOut *o, const char *parts, int64_t bins, bool 
   return root ? out_one(o, "Sqrt", sum) : sum;
 }
 
-/* The bins of all frames, as a convolution; interleaved: re, im, re, im, else all real parts first. */
+/* Computes the bins of all frames by a convolution. interleaved: re, im, re, im; otherwise all real parts
+ * come first. */
 static const char *bins_out(OnnxOut *o, const Node *node, bool interleaved) {
   const Window *w = node->window;
   const Bank bank = stft_bank(o->arena, node);

@@ -107,7 +107,7 @@ static const char *clip_boxes(OnnxOut *o, const Node *node, const char *corners,
   return out_two(o, "Max", corners, out_number(o, "zero", 0));
 }
 
-/* With several classes the boxes have a separate axis: [N, classes, 4, rows]. */
+/* If there are several classes, the boxes have a separate axis: [N, classes, 4, rows]. */
 const char *export_decode(OnnxOut *o, const Node *node) {
   const int64_t rows = node->shape.dim[0], classes = node->shape.dim[1] / BOX;
   const int axis = classes > 1 ? 2 : 1;
@@ -150,7 +150,7 @@ static Candidates given_candidates(OnnxOut *o, const Node *node) {
   return c;
 }
 
-/* Rows of yolo: corners, and objectness times class score. */
+/* Converts rows of yolo to candidates: corners, and objectness times class score. */
 static Candidates candidates_of_yolo(OnnxOut *o, const Node *node) {
   const Shape in = node->in[0]->shape;
   Candidates c = {.rows = in.dim[0], .classes = in.dim[1] - YOLO_CLASSES};

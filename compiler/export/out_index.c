@@ -72,7 +72,7 @@ const char *export_gather(OnnxOut *o, const Node *node) {
 }
 
 /* ---- rows of indices ---- */
-/* x == (0, 1, ... n-1) along the channels. */
+/* Compares x with (0, 1, ... n-1) along the channels. */
 const char *export_one_hot(OnnxOut *o, const Node *node) {
   const int64_t n = arg_int(node, "n"), dim[] = {1, n, 1, 1};
   float *number = NEW_ARRAY(o->arena, float, n);
@@ -131,7 +131,7 @@ static const char *out_level_grid(OnnxOut *o, const char *places, int64_t level,
   return out_two(o, "Sub", own, out_number(o, "one", 1));
 }
 
-/* Samples of each level, joined, weighted and summed. */
+/* Samples each level; the samples are concatenated, weighted and summed. */
 const char *export_deformable_attention(OnnxOut *o, const Node *node) {
   const int levels = node->nin - 2;
   const int64_t heads = arg_int(node, "heads"), queries = node->shape.dim[0], channels = node->shape.dim[1],
@@ -165,7 +165,7 @@ static const char *channels_of_heads(OnnxOut *o, const char *x, int64_t from, in
   return out_part(o, x, 1, &from, &to, &(int64_t){2});
 }
 
-/* ONNX's RotaryEmbedding has positions as the first axis. */
+/* Exports rotary as ONNX's RotaryEmbedding, which has the positions as the first axis. */
 static const char *rotary_operator(OnnxOut *o, const Node *node) {
   const int64_t heads = arg_int(node, "heads"), turned = 2 * node->in[1]->shape.dim[1];
   const char *in[3];

@@ -95,7 +95,7 @@ const char *export_power(OnnxOut *o, const Node *node) {
   return out_two(o, "Pow", x, out_number(o, "exponent", n));
 }
 
-/* ONNX's floating-point Mod has the sign of x. */
+/* x - n * floor(x / n): the result of ONNX's floating-point Mod would have the sign of x. */
 const char *export_modulo(OnnxOut *o, const Node *node) {
   const char *x = out_input(o, 0), *n = out_number(o, "divisor", arg_number(node, "n"));
   const char *whole = out_one(o, "Floor", out_two(o, "Div", x, n));

@@ -19,7 +19,7 @@ const char *recurrent_refusal(const Node *node) {
 }
 
 /* ---- weights ---- */
-/* The listed parameters of all directions, one after another, with the gates in ONNX's order. */
+/* The listed parameters of all directions, concatenated, with the gates in ONNX's order. */
 static const char *gates_out(OnnxOut *o, const Recurrent *r, const char *suffix, int nparts, const int *part,
                              int64_t columns, bool matrix) {
   const Node *node = o->node;
@@ -80,7 +80,7 @@ static const char *all_out(OnnxOut *o, const char *x, const Recurrent *r, int64_
   return out_reshape(o, out_permute(o, x, 4, images_first), 3, dim);
 }
 
-/* The next value of a state, as an output of the layer. */
+/* The next value of a state, which is an output of the layer. */
 static const char *final_out(OnnxOut *o, const Node *node, int input) {
   const int state = node->in[input]->port->index;
   o->next[state] = o->next_port[state];

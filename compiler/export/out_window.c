@@ -136,7 +136,7 @@ static bool has_border(const int64_t before[2], const int64_t after[2]) {
   return before[0] || before[1] || after[0] || after[1];
 }
 
-/* A window whose padding is not smaller than the kernel, which onnxruntime rejects. */
+/* Is the padding of a window as large as the kernel or larger? onnxruntime rejects this. */
 static bool wide_border(const Window *w, const int64_t before[2], const int64_t after[2]) {
   for (int axis = 0; axis < 2; axis++)
     if (before[axis] >= w->kernel[axis] || after[axis] >= w->kernel[axis]) return true;
@@ -182,7 +182,7 @@ static int64_t counted_elements(const Node *node, int axis, int64_t at) {
   return n;
 }
 
-/* A convolution of each channel by one kernel. */
+/* Convolves each channel with the same kernel. */
 static const char *filtered(OnnxOut *o, const Node *node, const char *x, const float *kernel,
                             const int64_t before[2], const int64_t after[2]) {
   const Window *w = node->window;

@@ -5,7 +5,7 @@
 #include <string.h>
 #include "import/import.h"
 
-/* Text that is safe in a comment. */
+/* Makes a text safe for use in a comment. */
 static const char *comment(ModelImport *im, const char *text) {
   char *copy = arena_copy(im->arena, text, strlen(text));
   for (char *c = copy; *c; c++)
@@ -60,8 +60,8 @@ static const char *last_part(const char *name) {
   return slash && slash[1] ? slash + 1 : name;
 }
 
-/* a/features/Add becomes features/Add; a/maxpool/MaxPool becomes maxpool, which already names the operator.
- */
+/* Shortens a name: a/features/Add becomes features/Add; a/maxpool/MaxPool becomes maxpool, which already
+ * names the operator. */
 static const char *short_name(ModelImport *im, const char *name, const char *op) {
   const char *last = strrchr(name, '/'), *module = last;
   if (!last || last == name) return name;
@@ -72,7 +72,7 @@ static const char *short_name(ModelImport *im, const char *name, const char *op)
   return says ? arena_copy(im->arena, module, (size_t)(last - module)) : module;
 }
 
-/* The tensor's name for one of a node's several values; otherwise NULL. */
+/* The name of the tensor, if the node has several values; otherwise NULL. */
 static const char *part_name(const ModelImport *im, const OnnxNode *node, const Value *value) {
   for (int k = 0; node->nout > 1 && k < node->nout; k++) {
     const View *view = im->item[node->out[k]].view;

@@ -57,7 +57,7 @@ static const char *refused_output_name(const ModelImport *im, int tensor) {
   return meant ? node->name : im->onnx->tensor[tensor];
 }
 
-/* A computed value that may be an output. */
+/* Whether a tensor is a computed value that can be an output. */
 static bool is_computed(const ModelImport *im, int tensor) {
   const View *view = tensor ? im->item[tensor].view : NULL;
   return view && view->value->made && always_computed(im, tensor);
@@ -88,7 +88,7 @@ static void step_back(const ModelImport *im, const Problem *output, bool *asked)
   if (maker >= 0) ask_for_inputs(im, &im->onnx->node[maker], asked);
 }
 
-/* The last tensors that could be imported: operands of unsupported nodes, and outputs. */
+/* Finds the last tensors that could be imported: operands of unsupported nodes, and outputs. */
 static void last_values(const ModelImport *im, bool *asked) {
   const Onnx *o = im->onnx;
   for (int i = 0; i < o->nnodes; i++) {
@@ -161,7 +161,7 @@ static bool same_refusal(const Refusal *a, const Refusal *b) {
   return a->kind && b->kind && strcmp(a->kind, b->kind) == 0 && strcmp(a->why, b->why) == 0;
 }
 
-/* Reasons that no small change of the model removes: they are reported first. */
+/* Whether a small change of the model cannot remove this reason: such reasons are reported first. */
 static bool is_blocking(const char *why) {
   static const char *const causes[] = {"recurren",
                                        "a loop",

@@ -59,13 +59,13 @@ typedef struct Wire {
   int messages;    /* so far */
 } Wire;
 
-/* The structure of a message; NULL if the bytes are invalid, with the reason in `why`. */
+/* Reads a message; NULL if the bytes are invalid, with the reason in `why`. */
 void *wire_read(Wire *, const WireMessage *, const uint8_t *bytes, size_t n);
 /* The serialized size of a structure, and its serialization. Zeros, empty texts and empty lists are omitted.
  * wire_write returns false after an error, and errno has the reason. */
 size_t wire_size(const WireMessage *, const void *message);
 bool wire_write(FILE *, const WireMessage *, const void *message);
-/* Little-endian numbers, as in the files, on any machine. */
+/* Reads a little-endian number, as in the files, on any machine. */
 uint64_t wire_little(const uint8_t *bytes, int n);
 float wire_float(const uint8_t *bytes);
 double wire_double(const uint8_t *bytes);

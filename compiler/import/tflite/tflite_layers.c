@@ -222,7 +222,7 @@ bool tfl_pool(Making *k, const TflOperator *op) {
   return true;
 }
 
-/* The axes of a reduction over height, width, or both; for sequences over their length. */
+/* Finds the axes of a reduction over height, width, or both; for sequences it is over the length. */
 static bool pooled_axes(Making *k, const TflOperator *op, int64_t window[2]) {
   int64_t axis[2 * TFLITE_RANK];
   const TflTensor *in = tfl_in(k, op, 0);
@@ -378,8 +378,8 @@ const char *tfl_constant_beside(Making *k, const TflOperator *op, const TflTenso
   return tfl_constant(k, shape, data, t);
 }
 
-/* An older kernel shifts int16 values if all scales are powers of two. With a single scale it gives the same
- * result as the new one. */
+/* Is the older kernel used, which shifts int16 values if all scales are powers of two? With a single scale it
+ * gives the same result as the new kernel. */
 static bool shifts(const Making *k, const TflOperator *op, const TflTensor *const operand[2]) {
   const float out = tfl_out(k, op)->scale[0];
   const TflTensor *of[3] = {operand[0], operand[1], tfl_out(k, op)};

@@ -17,17 +17,17 @@ typedef struct Making {
                   use double factors; products of two values use float factors */
   int *same;   /* by tensor: the tensor with the same value: itself, or the one it is converted from */
   int *stored; /* by tensor for which same is itself: the tensor that has its scale */
-  int *reads;  /* by tensor: the number of its users; an output counts as one */
+  int *reads;  /* by tensor: number of users; being an output counts as one */
   const char **value;           /* by tensor: its name in the program; NULL: none */
   const char **layer;           /* by tensor: the name of the layer that has its scale; NULL: none */
   bool *there;                  /* by tensor: an input, or the result of a statement */
   int current;                  /* the tensor of the last statement; -1: none */
-  Table count;                  /* number of layers by operator name: an int */
+  Table count;                  /* number of layers by operator name, each an int */
   Text inputs, constants, text; /* parts of the program, in this order */
-  Table said;                   /* metadata of a layer or a value, by its name: a Text */
+  Table said;                   /* metadata by name of a layer or a value, each a Text */
   VEC(const char *) layers;     /* layers with metadata */
   VEC(Refusal) problems;
-  bool *unknown; /* by tensor: it depends on an unsupported operator */
+  bool *unknown; /* by tensor: its value depends on an unsupported operator */
 } Making;
 
 /* Emits the statement of an operator; false after tfl_no(). Its first input is a value of the net. */
@@ -39,7 +39,7 @@ typedef bool TflMake(Making *, const TflOperator *);
 TflMake tfl_state, tfl_update;
 
 /* ---- tflite_index.c ---- */
-/* Replaces ArgMax outputs by the scores; returns comments for the program. */
+/* Replaces outputs that are an ArgMax by the scores; returns comments for the program. */
 const char *tfl_leave_out_argmax(Arena *, TflModel *);
 
 /* ---- tflite_import.c ---- */

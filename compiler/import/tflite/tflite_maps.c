@@ -24,7 +24,7 @@ static Stored stored_bound(const TflTensor *out, float low, float high) {
   return stored;
 }
 
-/* Functions with an int16 form, which cnnc computes like TensorFlow Lite's reference kernels. */
+/* Checks that a function has an int16 form, which cnnc computes like TensorFlow Lite's reference kernels. */
 static bool check_wide(Making *k, const TflOperator *op) {
   const TflTensor *out = tfl_out(k, op);
   switch (op->code) {

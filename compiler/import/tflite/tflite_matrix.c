@@ -5,7 +5,7 @@
 #include <string.h>
 #include "import/tflite/tflite_make.h"
 
-/* An operand as matrices: `rows` of height x width; 1: no rows. */
+/* An operand as `rows` matrices of height x width; a single matrix has no rows in the program. */
 typedef struct Matrices {
   int64_t rows, height, width;
 } Matrices;
@@ -31,7 +31,7 @@ static const char *matrix_constant(Making *k, const TflTensor *t, const Matrices
       t);
 }
 
-/* The name of the right operand as matrices: a constant, the value, or a new statement. */
+/* The name of the right operand in the form of matrices: a constant, the value itself, or a new statement. */
 static const char *right_operand(Making *k, const TflOperator *op, const Matrices *m) {
   const TflTensor *t = tfl_in(k, op, 1);
   const char *name = t->data ? matrix_constant(k, t, m) : k->value[k->same[op->in[1]]];

@@ -13,7 +13,7 @@ static void set_pair(Nodes *n, const char *name, const int64_t pair[2]) {
   onnx_set_ints(n->arena, nodes_last(n), name, 2, pair);
 }
 
-/* ONNX's explicit padding of an odd total: one more element after than before. */
+/* Sets ONNX's explicit padding. If the total is odd, there is one more element after than before. */
 static void set_window(Nodes *n, bool dilated) {
   const TflOperator *op = n->op;
   const int64_t *b = op->border, pads[4] = {b[0], b[2], b[1], b[3]};

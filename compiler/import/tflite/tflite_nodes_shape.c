@@ -88,7 +88,7 @@ static void split_into(Nodes *n, int x, int axis, int parts) {
 
 void nodes_split(Nodes *n) { split_into(n, 1, 0, -1); }
 
-/* Slices; one size may be -1, the remainder. Parts of a known size may be empty. */
+/* SPLIT_V as slices. One size may be -1, which means the remainder. Parts of a known size may be empty. */
 void nodes_split_v(Nodes *n) {
   int64_t along[2 * MOST_DIMS], size[2 * MOST_DIMS], at = 0, left;
   const TflTensor *x = nodes_tensor(n, 0);
@@ -141,7 +141,7 @@ static int sliced(Nodes *n, int rank, const int64_t *low, const int64_t *high, c
   return nodes_apply(n, "Slice", 5, in);
 }
 
-/* SLICE: starts and sizes; a size of -1 is the remainder. */
+/* SLICE has starts and sizes; a size of -1 means the remainder. */
 void nodes_slice(Nodes *n) {
   int64_t low[2 * MOST_DIMS], size[2 * MOST_DIMS], step[MOST_DIMS], high[MOST_DIMS];
   const int rank = nodes_rank(n, 0);
@@ -163,7 +163,8 @@ void nodes_slice(Nodes *n) {
 /* The effect of STRIDED_SLICE on each dimension of its input. */
 typedef struct Spec {
   int rank, result;    /* result: rank of the result, with new dimensions and before dimensions are dropped */
-  int from[MOST_DIMS]; /* by dimension of the input: its entry in the lists; -1: the whole dimension */
+  int from[MOST_DIMS]; /* for each dimension of the input: its entry in the lists; -1: there is none, the
+                          whole dimension is used */
   int64_t drop[MOST_DIMS], add[2 * MOST_DIMS];
   int ndrop, nadd; /* numbers of dropped dimensions of the input, and of new dimensions of the result */
 } Spec;

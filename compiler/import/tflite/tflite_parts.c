@@ -175,7 +175,7 @@ static bool spread_slice(Parts *p, const TflOperator *op) {
   return true;
 }
 
-/* GATHER of consecutive elements: a slice. */
+/* Converts a GATHER of consecutive elements to a slice. */
 static bool slice_gather(Parts *p, const TflOperator *op) {
   int64_t index[MOST_PARTS];
   const int x = op->nin == 2 && !op->groups ? op->in[0] : -1,

@@ -22,7 +22,7 @@ static void store_float(uint8_t *to, float x) {
   for (int i = 0; i < 4; i++) to[i] = (uint8_t)(bits >> 8 * i);
 }
 
-/* A 16- or 8-bit constant with known float values. */
+/* Whether a tensor is a 16- or 8-bit constant whose float values are known. */
 static bool stands_for_floats(const TflTensor *t) {
   if (!t->data || t->size < 1) return false;
   if (t->code == HALF) return true;
@@ -69,8 +69,8 @@ static void fold_conversions(Arena *arena, TflModel *m, size_t *room) {
   }
 }
 
-/* Int8 weights of a float layer: only their values matter, not how its kernel would round the layer's input.
- */
+/* Converts int8 weights of a float layer to floats. Only their values matter, not how the layer's kernel
+ * would round its input. */
 static void fold_hybrids(Arena *arena, TflModel *m, size_t *room) {
   int *made = NEW_ARRAY(arena, int, m->ntensors + 1), n = m->ntensors, most = n;
   for (int o = 0; o < m->noperators; o++) most += m->op[o].nin;
@@ -391,7 +391,7 @@ static bool choose_outputs(TflModel *m, Diags *diags, Span at, const char *path,
   return true;
 }
 
-/* The file's sizes of dynamic dimensions are only examples. */
+/* Drops the sizes of dynamic dimensions of inputs with --shape: the sizes in the file are only examples. */
 static void open_sizes(TflModel *m, const ImportOptions *options) {
   for (int i = 0; i < options->shapes.n; i++) {
     const int t = tensor_called(m, options->shapes.data[i].input);

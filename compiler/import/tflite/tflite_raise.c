@@ -7,13 +7,14 @@
 #include "base/number.h"
 #include "import/tflite/tflite_parts.h"
 
-enum { STEPS = 200, MOST_RAISED = 1 << 24 }; /* calls per sequence of the program's input */
+enum { STEPS = 200, MOST_RAISED = 1 << 24 }; /* STEPS: number of calls in a sequence of the program */
 
 /* A tensor of one call: rows low .. high - 1 of a sequence, counted from the first new row of the call. */
 typedef struct TflRows {
   bool known;
   bool flat;    /* all rows in one dimension */
-  int sequence; /* raised tensor that has all rows; -1: only a state */
+  int sequence; /* the raised tensor that contains the rows of all calls; -1: there is none, it is only a
+                   state */
   int64_t n;    /* new rows per call */
   int64_t low, high;
   int64_t row[2]; /* width and channels of a row */
@@ -103,7 +104,7 @@ static void add_raised_reshape(Raising *r, const TflOperator *op, int in, int ou
 }
 
 /* ---- the same rows ---- */
-/* Does the operator map zeros to zeros? Rows before the first are zeros. */
+/* Does the operator map zeros to zeros? This is required because rows before the first call are zeros. */
 static bool keeps_zero(int code) {
   switch (code) {
   case TFL_QUANTIZE:
@@ -135,7 +136,8 @@ static bool is_by_element(int code) {
   }
 }
 
-/* Operands that are values have the same rows, constants the same numbers for each row. */
+/* For elementwise operators: all values must have the same rows, and constants must be the same for each row.
+ */
 static bool raise_elements(Raising *r, const TflOperator *op) {
   const TflRows *first = NULL;
   for (int i = 0; i < op->nin; i++) {
@@ -165,7 +167,7 @@ static bool raise_elements(Raising *r, const TflOperator *op) {
   return true;
 }
 
-/* Rows are dim[1] on both sides, or a single one. */
+/* A reshape must keep the rows: they are dim[1] on both sides, or there is a single row. */
 static bool raise_reshape(Raising *r, const TflOperator *op) {
   const TflRows *x = raised_rows(r, op, 0);
   const TflTensor *out = &r->m->tensor[op->out[0]];
@@ -315,13 +317,13 @@ static bool raise_conv(Raising *r, const TflOperator *op) {
          raise_windowed(r, op, x, w->dim[1]);
 }
 
-/* Pools count the rows of a ring, but not padding, so only windows without padding match. */
+/* Pools count the rows before the first call, but not padding, so only windows without padding match. */
 static bool raise_pool(Raising *r, const TflOperator *op) {
   const TflRows *x = raised_rows(r, op, 0);
   return x && !x->low && raise_windowed(r, op, x, op->size[0]);
 }
 
-/* A dense layer over all rows of a ring is a convolution over them, once per call. */
+/* A dense layer over all rows of a ring becomes a convolution over these rows, with one result per call. */
 static bool raise_dense(Raising *r, const TflOperator *op) {
   const TflRows *x = raised_rows(r, op, 0);
   const TflTensor *w = raised_constant(r, op, 1), *out = &r->m->tensor[op->out[0]];

@@ -363,8 +363,8 @@ static void read_operator_options(Reader *r, FlatTable options, TflOperator *op)
   }
 }
 
-/* A custom operator; some are builtin ones with another name: the options of a transposed convolution are its
- * padding, 1 for `same`, and its strides, width first. */
+/* Reads a custom operator. Some of them are builtin operators with another name: the options of a transposed
+ * convolution are its padding, 1 for `same`, and its strides, width first. */
 static void read_custom(Reader *r, FlatTable code, FlatTable table, TflOperator *op) {
   const char *name = table_text(r, code, CODE_CUSTOM);
   const FlatVector options = flat_vector(&r->flat, table, OPERATOR_CUSTOM, 1);
@@ -489,7 +489,7 @@ static bool inline_branches(Reader *r, FlatVector graphs, int o, int depth) {
   return true;
 }
 
-/* Replaces a composite by the operators of its graph; it becomes the last of them. */
+/* Replaces a composite by the operators of its graph. The composite itself becomes an identity after them. */
 static bool inline_composite(Reader *r, FlatVector graphs, int o, int depth) {
   const TflOperator call = r->model->op[o];
   if (call.nout != 1) return true; /* stays a composite, which is refused later */
@@ -548,7 +548,7 @@ static bool read_graph(Reader *r, FlatVector graphs, int64_t index, int depth) {
   return true;
 }
 
-/* Empty tensors that no operator produces are constants. */
+/* Treats empty tensors that no operator produces as constants. */
 static void find_empty(const Reader *r) {
   TflModel *m = r->model;
   bool *made = NEW_ARRAY(r->arena, bool, m->ntensors + 1);
@@ -561,7 +561,7 @@ static void find_empty(const Reader *r) {
     if (!made[t] && m->tensor[t].size < 0 && m->tensor[t].code >= 0) m->tensor[t].data = r->flat.bytes;
 }
 
-/* Inputs and outputs must be values. */
+/* Checks that all inputs and outputs exist, and that no input is a constant. */
 static bool ports_fit(const TflModel *m) {
   for (int i = 0; i < m->ninputs; i++)
     if (m->input[i] < 0 || m->tensor[m->input[i]].data) return false;

@@ -5,7 +5,7 @@
 #include "import/tflite/tflite_make.h"
 #include "import/tflite/tflite_nodes.h"
 
-/* Inputs of the operator. Its gates i f c o are i f g o in the program. */
+/* Inputs of the operator. TensorFlow Lite's gates i f c o are called i f g o in the program. */
 enum {
   LSTM_INPUT_WEIGHTS = 1,
   LSTM_HIDDEN_WEIGHTS = 5,
@@ -65,7 +65,7 @@ static bool is_gate_bias(Making *k, const TflOperator *op, int input, int64_t un
   return tfl_no(k, op, "its bias must have one int%s number per unit", elem == I64 ? "64" : "32");
 }
 
-/* h must have the scale of the value, and c must be int16. */
+/* Checks the state: h must have the scale of the value, and c must be int16. */
 static bool check_state(Making *k, const TflOperator *op, int64_t units) {
   const TflTensor *hidden = tfl_in(k, op, LSTM_HIDDEN), *cell = tfl_in(k, op, LSTM_CELL),
                   *out = tfl_out(k, op);
@@ -159,7 +159,7 @@ static bool is_svdf_constant(Making *k, const TflOperator *op, int input, int64_
                 elem == I16 ? "16" : "8");
 }
 
-/* Features and their weights over time are both int16, or both int8. */
+/* Checks the inputs of SVDF: features and weights over time must be both int16, or both int8. */
 static bool check_svdf(Making *k, const TflOperator *op) {
   const TflTensor *in = tfl_in(k, op, 0), *w = tfl_in(k, op, SVDF_FEATURES), *time = tfl_in(k, op, SVDF_TIME),
                   *bias = tfl_in(k, op, SVDF_BIAS), *state = tfl_in(k, op, SVDF_STATE), *out = tfl_out(k, op);
@@ -226,7 +226,7 @@ bool tfl_svdf(Making *k, const TflOperator *op) {
 }
 
 /* ---- with float values, as an ONNX LSTM ---- */
-/* The gates i f c o, concatenated in the order i o f c; NULL: invalid sizes. */
+/* The weights of the gates i f c o, concatenated in the order i o f c; NULL: invalid sizes. */
 static Tensor *lstm_gates(Nodes *n, int first, int64_t units, int64_t columns) {
   static const int order[] = {0, 3, 1, 2};
   const int64_t dim[] = {1, LSTM_GATES * units, columns};

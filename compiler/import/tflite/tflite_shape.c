@@ -87,7 +87,8 @@ bool tfl_transpose(Making *k, const TflOperator *op) {
 }
 
 /* ---- borders ---- */
-/* An int8 padding of 0 consists of zero points; other numbers are padded in float. */
+/* Sets *value to the padding number as a real number. In int8, 0 is padded as the zero point; other numbers
+ * are padded in float. */
 static bool pad_value(Making *k, const TflOperator *op, double *value) {
   const TflTensor *number = tfl_in(k, op, 2), *out = tfl_out(k, op);
   *value = 0;
@@ -267,7 +268,7 @@ bool tfl_tile(Making *k, const TflOperator *op) {
 }
 
 /* ---- resizing ---- */
-/* The source element in the reference kernel, with its float arithmetic. */
+/* The index of the source element, as the reference kernel computes it with float arithmetic. */
 static int64_t tfl_nearest_source(const TflOperator *op, int64_t in, int64_t out, int64_t at) {
   const bool corners = op->corners && out > 1;
   const float scale = corners ? (float)(in - 1) / (float)(out - 1) : (float)in / (float)out,

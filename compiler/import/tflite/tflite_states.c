@@ -56,7 +56,7 @@ static bool all_known(Resolving *r) {
   return any;
 }
 
-/* Reads after an assignment get the assigned value. */
+/* Replaces reads after an assignment by the assigned value. */
 static void resolve_operator(Resolving *r, int o) {
   TflOperator *op = &r->m->op[o];
   TflVariable *variable = NULL;
