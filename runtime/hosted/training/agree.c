@@ -8,7 +8,7 @@
 #include "hosted/base/number.h"
 #include "hosted/training/exchange.h"
 
-typedef struct Word { /* what each process tells the others */
+typedef struct Word { /* message of a process to the others */
   int32_t code, stop;
   double waited;
 } Word;
