@@ -91,7 +91,7 @@ static const char *filled(const NewProject *b, const char *name, const Blank *bl
   int i = 0;
   while (strcmp(template_table[i].name, name) != 0) i++;
   template_put(&out, template_table[i].text, blanks);
-  return arena_copy(b->arena, out.s, out.n - 1); /* without the end of the last line */
+  return arena_copy(b->arena, out.s, out.n - 1); /* without the last newline */
 }
 
 static bool add_project_file(const NewProject *b, const char *file, const char *text) {

@@ -517,7 +517,7 @@ static bool check_mpi(const Options *options) {
   return options->train || usage_error("--mpi is for training, which --no-train disables");
 }
 
-/* --memory needs training. Views include it even without --train. */
+/* --memory needs training. Views include training even without --train. */
 static bool check_memory(const Options *options) {
   const bool code = options_backend(options->kind) || options->kind == OUTPUT_C ||
                     options->kind == OUTPUT_HEADER || options->kind == OUTPUT_LIBRARY;

@@ -188,7 +188,7 @@ struct Node {
   bool backward;             /* training: the node belongs to a loss or to the backward pass */
   Hidden *hidden;            /* NULL in the source's graph, and for nodes of a pass without an origin */
   PortInfo *port;            /* inputs, targets and states; otherwise NULL */
-  Weight *target;            /* RESULT_SUM, RESULT_BATCH */
+  Weight *target;            /* for RESULT_SUM and RESULT_BATCH */
   int64_t salt;              /* distinguishes the random numbers of nodes */
   const QatRounding *rounds; /* source nodes with QAT; otherwise NULL */
   const void *detail;        /* private data of the operator */

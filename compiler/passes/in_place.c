@@ -61,7 +61,7 @@ bool plan_may_overlap(const Plan *plan, int k, const Node *operand) {
          plan->life[home_of(plan, operand)->id].block.dies == k;
 }
 
-/* The state of which the kernel replaces some rows where they are stored; or NULL. */
+/* The state whose memory the kernel updates by replacing some rows; NULL: there is none. */
 static const Node *state_to_rewrite(const Plan *plan, const Kernel *kernel) {
   if (!kernel->root->op->traits.rewrites_state || kernel->result != kernel->root) return NULL;
   const Node *state = kernel->root->in[1];

@@ -11,7 +11,7 @@
 typedef struct Copy {
   Graph *to;
   Node **map;           /* by node id of the source: the copy */
-  const bool *repeated; /* by node id: includes the upsampling before it; NULL: none */
+  const bool *repeated; /* by node id: the convolution includes the upsampling before it; NULL: none does */
   bool by_rows;         /* split means of images into means of rows */
   const int *readers;   /* by node id: number of readers; NULL: do not swap operands of sums */
   bool layers;          /* keep layers, instead of the nodes that compute them (op->parts) */

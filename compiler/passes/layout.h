@@ -19,7 +19,7 @@ typedef struct Overlap {
 } Overlap;
 typedef struct Layout {
   int64_t bytes, bound;
-} Layout; /* bytes; and their lower bound, the largest sum of live blocks at a step */
+} Layout; /* bound: lower bound of `bytes`, the largest sum of live blocks at a step */
 
 /* Deterministic. An operand has at most one overlap. */
 Layout layout_blocks(Block *const *, int n, int steps, const Overlap *, int noverlaps);

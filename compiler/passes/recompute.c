@@ -112,8 +112,8 @@ static int64_t most_elements(const Node *node) {
   return most;
 }
 
-/* Marks cheap values. A kept value is available until the last phase that reads it; a rematerialized one as
- * long as its inputs, whose work is added. */
+/* Marks cheap values. A kept value is available until the last phase that reads it, and a rematerialized
+ * value as long as its inputs. The work of rematerialized inputs is added. */
 static void find_cheap(Recompute *r) {
   const Graph *graph = r->graph;
   int *until = NEW_ARRAY(r->arena, int, graph->nodes.n + 1);

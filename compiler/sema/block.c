@@ -143,7 +143,7 @@ static void parameters_define(Sema *s, const Frame *frame, const Frame *inner, c
     else if (param->value) value = expr_eval(s, inner, param->value, NULL);
     if (!a)
       value = const_poison(
-          param->name.span); /* a block checked on its own may not be applied with its defaults */
+          param->name.span); /* a block that is checked on its own may never be applied with its defaults */
     scope_define(s, inner->scope, ENTRY_PARAMETER, param->name, value, NULL);
   }
 }

@@ -120,7 +120,7 @@ struct Sema {
   const Ast *program;
   const SemaOptions *options;
   Graph *graph;
-  VEC(Scope *) files; /* like program->files */
+  VEC(Scope *) files; /* in the order of program->files */
   Table blocks;
   VEC(BlockDef *) block_list;
   Table layers;       /* by C name: LayerName */
@@ -222,7 +222,7 @@ typedef enum AdviceKind {
 } AdviceKind;
 /* Advice about a foreign word, or NULL. drop: the fix is to remove the argument. */
 const char *name_advice(Arena *, AdviceKind, const char *word, bool *drop);
-/* name_meant, but not a similar name if there is advice. */
+/* Like name_meant, but without similar names if there is advice. */
 const char *name_meant_as(Arena *, AdviceKind, const char *word, const char *const *names);
 /* Adds "did you mean"; with a fix if `meant` is another spelling or in the table of foreign names, but not if
  * words or digits are added or removed, as in center_crop and c3. */
@@ -260,7 +260,7 @@ void train_read(Sema *, const Frame *, const Stmt *);
 void losses_read(Sema *, const Frame *, const Expr *, Training *);
 void warn_unused_values(Sema *);
 void check_states(Sema *);
-void check_front_end(Sema *); /* after the train block */
+void check_front_end(Sema *); /* called after the train block is read */
 void warn_unused_blocks(Sema *, const NetDecl *);
 void warn_softmax(Sema *, const Node *);
 

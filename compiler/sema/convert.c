@@ -52,7 +52,7 @@ static const char *wanted_text(Arena *arena, const Param *p) {
   return "";
 }
 
-/* flatten(1): PyTorch's start_dim. */
+/* Help for flatten(1), where 1 is PyTorch's start_dim. */
 static void start_help(const Want *w, Diag *diag, const Const *c) {
   const Call *call = w->s->applying;
   int64_t i;
@@ -86,7 +86,7 @@ static void flatten_help(const Want *w, Diag *diag, const Const *c) {
   if (strcmp(w->what, "reshape") == 0 && call->args.n == 1) diag_fix(diag, call->span, "flatten");
 }
 
-/* batchnorm(16): PyTorch's num_features. */
+/* Help for batchnorm(16), where 16 is PyTorch's num_features. */
 static void channels_help(const Want *w, Diag *diag, const Const *c) {
   const Call *call = w->s->applying;
   const Shape *in = call && w->s->applied_to ? &w->s->applied_to->shape : NULL;

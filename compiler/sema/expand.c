@@ -128,7 +128,7 @@ static bool makes_value(Sema *s, const Frame *frame, const Expr *e) {
   return e->kind == EXPR_PATH && path_eval(s, frame, e, true).kind == CONST_VALUE;
 }
 
-/* relu(x + y), which must be x -> add(y) -> relu. True after the error. */
+/* Reports relu(x + y), which must be x -> add(y) -> relu. True after the error. */
 static bool sum_is_argument(Sema *s, const Frame *frame, const Op *op, const Call *call, bool first) {
   const Expr *e = call->args.list[0].value;
   if (e->kind != EXPR_BINARY || call->args.n != 1) return false;
@@ -149,7 +149,7 @@ static bool sum_is_argument(Sema *s, const Frame *frame, const Op *op, const Cal
   return true;
 }
 
-/* relu(conv(...)), relu(x). True after the error. */
+/* Reports relu(conv(...)) and relu(x). True after the error. */
 static bool input_is_argument(Sema *s, const Frame *frame, const Op *op, const Call *call, bool first) {
   const Arguments *args = &call->args;
   if (args->n == 0 || args->list[0].name.s || takes_value(op->params)) return false;
@@ -202,7 +202,8 @@ static Const value_wanted(Sema *s, const Frame *frame, Const value, const char *
   return const_poison(value.span);
 }
 
-/* nn.Flatten, which parses as a value's member. True if it was reported as an unknown operator. */
+/* Reports a name such as nn.Flatten, which is parsed as the member of a value, as an unknown operator.
+ * True if it was reported. */
 static bool member_report(Sema *s, const Frame *frame, const Expr *head) {
   const char *name = path_text(s->arena, head, 0, head->nparts);
   if (head->nparts < 2 || strcmp(head->part[0].s, "in") == 0 || scope_find(frame->scope, head->part[0].s) ||

@@ -28,7 +28,7 @@ bool flag_eval(Sema *s, const Frame *frame, const char *what, const Argument *fr
   return flag.kind == CONST_BOOL && flag.i;
 }
 
-/* precision= of a call; without it, that of the enclosing block. */
+/* The precision of a call: its argument precision=, otherwise the precision of the enclosing block. */
 Precision precision_eval(Sema *s, const Frame *frame, const char *what, const Argument *precision) {
   static const Param param = {.name = "precision", .type = PARAM_CHOICE, .choices = "f32 bf16 i8 i16"};
   if (!precision) return frame->naming->precision;
@@ -167,9 +167,9 @@ Made layer_make(Sema *s, const Frame *frame, const Op *op, const Call *call, con
 
   ShapeContext context = {.arena = s->arena, .graph = s->graph, .diags = s->diags};
   const bool shares = share_layer(s, frame, op, call, &extras, frame->naming, counterpart, &context.share);
-  naming_add(
-      s, frame->naming,
-      (LayerName){name, node, NULL, call->span, frame->site}); /* after share_layer: not its own owner */
+  naming_add(s, frame->naming,
+             (LayerName){name, node, NULL, call->span,
+                         frame->site}); /* after share_layer: must not share with itself */
   if (!bound.ok || !shares || any_poison(node)) return made;
   context.linted = lint_order(s, node, call);
   op->shape(&context, node);

@@ -161,7 +161,7 @@ static void lint_augment(Sema *s, const Setting *setting) {
             (long long)(shape.dim[0] >= 16 ? shape.dim[0] / (moves ? 10 : 4) : 1));
 }
 
-/* Warns about top(10) of 10 classes. */
+/* Warns about a metric that is always 1, such as top(10) of 10 classes. */
 static void lint_metric(Sema *s, const Setting *metric, const Training *t) {
   const Const *k = metric->arg && metric->form->params[0].name ? &metric->arg[0] : NULL;
   if (!k || k->kind != CONST_INT) return;

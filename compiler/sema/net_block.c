@@ -192,7 +192,7 @@ static void training_check(Sema *s) {
   graph_forward(s->arena, graph, s->diags);
 }
 
-/* precision= for all layers of a net. */
+/* The argument precision= of a net, which applies to all layers. */
 static Precision precision_given(Sema *s, const Frame *frame, const NetDecl *net) {
   static const char *const names[] = {"precision"};
   if (!net->args.given) return frame->naming->precision;

@@ -81,7 +81,7 @@ static bool advise_comma(const Parser *p, Diag *diag, Span span, const Expected 
 
 /* ---- chains ---- */
 
-/* A keyword of another language before a statement: let x = ... */
+/* Help for a keyword of another language before a statement: let x = ... */
 static bool advise_keyword_elsewhere(const Parser *p, Diag *diag, Span span) {
   static const char *const results[] = {"return", "yield", NULL}, *const definitions[] = {"let",  "var",
                                                                                           "auto", "val",
@@ -114,7 +114,7 @@ static bool advise_arrow(const Parser *p, Diag *diag, Span span, const Expected 
   return true;
 }
 
-/* Missing parentheses: maxpool 2. */
+/* Help for missing parentheses: maxpool 2. */
 static bool advise_brackets(const Parser *p, Diag *diag, Span span, const Expected *e) {
   const bool number = p->token == TOK_NUMBER || p->token == TOK_DIMS;
   if (!number || p->before_token != TOK_NAME || !expects(e, "'->'") || !expects(e, "'('") ||
@@ -142,7 +142,7 @@ static uint32_t call_start(const Parser *p, uint32_t end) {
   return at;
 }
 
-/* Keras's application: conv(16, 3x3)(image). */
+/* Help for a call in the style of Keras: conv(16, 3x3)(image). */
 static bool advise_application(const Parser *p, Diag *diag, Span span, const Expected *e) {
   if (p->token != TOK_LPAREN || p->before_token != TOK_RPAREN || !expects(e, "'->'")) return false;
   diag_help(diag, "the input of an operator precedes it: image -> conv(16, 3x3)");
@@ -159,7 +159,7 @@ static bool advise_application(const Parser *p, Diag *diag, Span span, const Exp
   return true;
 }
 
-/* A tuple instead of a list: (3, 3). */
+/* Help for a tuple instead of a list: (3, 3). */
 static bool advise_list(const Parser *p, Diag *diag, Span span, const Expected *e) {
   if (p->token != TOK_COMMA || e->value || !expects(e, "')'") || expects(e, "','") || !bracket_is_open(p))
     return false;
@@ -180,7 +180,7 @@ static bool advise_list(const Parser *p, Diag *diag, Span span, const Expected *
   return true;
 }
 
-/* A float without digits after the point: 1./255. */
+/* Help for a float without digits after the point: 1./255. */
 static bool advise_point(const Parser *p, Diag *diag, Span span) {
   if (p->token != TOK_DOT || p->before_token != TOK_NUMBER) return false;
   const char *number = p->text->text + p->before.start;

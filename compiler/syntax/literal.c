@@ -205,5 +205,5 @@ void literal_unterminated(Parser *p, Span span) {
   Diag *diag =
       diag_report(p->diags, DIAG_unterminated_string, span, NULL, "this string has no closing quote");
   diag_help(diag, "a string ends on its line; a new line inside is written \\n");
-  brackets_drop(p); /* the statement is lost, and must end at this line */
+  brackets_drop(p); /* the statement cannot be parsed, and must end at this line */
 }
