@@ -450,8 +450,7 @@ static void draw_value(Drawing *d, const Node *node) {
   else if (combine_has_int8(node)) put_scale(d, node, sum_scale(d, node), any_zero(d));
   else if (is_fixed(node) && is_wide(d, node) && node->precision == PRECISION_I16) put_unit(d, node);
   else if (is_fixed(node) && is_wide(d, node))
-    put_scale(d, node, 1 / 200.0, any_zero(d)); /* rounded as
-                                                   floats */
+    put_scale(d, node, 1 / 200.0, any_zero(d)); /* the result is int8, rounded as floats are */
   else if (is_fixed(node)) d->scale[node->id] = node->op->traits.int8 == INT8_SIGNED ? 1 / 128.0 : 1 / 256.0;
   else if (node->op->traits.int8 == INT8_MOVE && node->nin > 1) /* no operand's scale is much larger */
     put_scale(d, node, largest(d, node) * between(d, 0.7, 1.5), any_zero(d));

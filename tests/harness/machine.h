@@ -23,8 +23,9 @@ typedef struct Machine {
    * may run them. */
   int turns;
   uint64_t seed, step;
-  const double *weights;                /* in the order of the weights struct */
-  double *const *input, *const *target; /* by input, by output: for all images, in the caller's order */
+  const double *weights; /* in the order of the weights struct */
+  /* for each input and output: the numbers of all images, in the caller's order */
+  double *const *input, *const *target;
   /* Results of machine_run: */
   double **output;   /* by output, for all images */
   double **loss;     /* training: by loss, the share of each image */

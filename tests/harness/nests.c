@@ -34,7 +34,7 @@ typedef struct Way { /* how a program is lowered and run */
   int layout;
   const Level *level;
   bool little_ram;
-  Tuning *choices; /* NULL: the cost model's */
+  Tuning *choices; /* choices of schedules; NULL: the cost model's */
 } Way;
 
 static double compared(const Check *check, const double *got, const double *want, int64_t n, double least) {

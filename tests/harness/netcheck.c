@@ -9,8 +9,8 @@
  *
  * By default the compiled C is compared with eval in double, for every target of this CPU, at -O0 and -O2;
  * with a train block also eval's gradients with central differences, and the compiled gradients with eval's.
- * Code of -O2 also runs on several threads, and must give the bits of one. Inspection code (the values of all
- * layers, the gradients of the inputs) always runs in the interpreter.
+ * Code of -O2 also runs on several threads, and must give the same bits as on one thread. Inspection code
+ * (the values of all layers, the gradients of the inputs) always runs in the interpreter.
  *
  *     --nests      runs the loop nests in the interpreter instead: fast, without a C compiler
  *     --rows       likewise, with that number of rows of a leading axis in all values
@@ -259,7 +259,7 @@ static void draw(Check *check, Mode mode) {
   if (graph_states(s->graph)) limits->batch = smaller(limits->batch, limits->images);
   sample_draw(s, limits->images, 1);
   if (check->special) sample_spoil(s, 1);
-  const bool compares = mode != RACES; /* with eval */
+  const bool compares = mode != RACES; /* are results compared with eval's? */
   if (compares) check->forward = sample_infer(s);
   if (check->special) find_far(check);
   if (!s->training.graph || check->infer || mode == CHOICES) return;

@@ -59,7 +59,7 @@ typedef struct Net {
   double macs, most_macs; /* multiply-adds so far; maximum per layer */
   bool uneven;            /* prefers primes and windows of odd sizes */
   Text losses;            /* detection losses, one after the other, each after a comma */
-  int heads;              /* of objects */
+  int heads;              /* number of detection heads */
   bool flows;             /* a net of sequences that can be computed in steps */
   bool jumps;             /* some value is discontinuous: difference quotients cannot determine its slope */
 } Net;
@@ -70,7 +70,7 @@ int64_t between(Net *, int64_t lo, int64_t hi); /* both occur */
 bool chance(Net *, int percent);
 int64_t channels(Net *);
 const char *activation(Net *);
-int64_t divisor(Net *, int64_t a, int64_t b); /* of both */
+int64_t divisor(Net *, int64_t a, int64_t b); /* a common divisor */
 int64_t elements(Shape);
 bool same_pixels(Shape, Shape), one_pixel(Shape);
 Shape picture(int64_t h, int64_t w, int64_t c), vector(int64_t n);

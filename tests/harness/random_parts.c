@@ -51,7 +51,7 @@ static bool put_split_heads(Net *net, Value *from) {
   text_put(net->out, "split_heads(%lld", (long long)n);
   s.c /= n;
   end(net, s, rows, from->size);
-  net->value[net->nvalues - 1].regions = rows; /* one head is also a row */
+  net->value[net->nvalues - 1].regions = rows; /* even a single head is a row */
   return true;
 }
 

@@ -100,14 +100,15 @@ static void put_recurrent(Net *net, Value *from) {
   text_put(net->out, "    %s = %s -> %s%s\n", made->name, name, call, chance(net, 20) ? " -> relu" : "");
 }
 
-static int64_t draw_stride(Net *net, const Value *from) { /* a step with few rows has to be possible */
+/* The stride stays small, so that a step may have few rows. */
+static int64_t draw_stride(Net *net, const Value *from) {
   const int64_t s = between(net, 1, 3);
   return net->flows && from->pace < (double)s / 4 ? 1 : s;
 }
 
 static void put_window_layer(Net *net, Value *from) {
   const Shape in = from->shape;
-  const bool far = net->flows && chance(net, 40); /* few rows of a long history are read */
+  const bool far = net->flows && chance(net, 40); /* the layer then reads few rows of a long history */
   const int64_t k = between(net, 1, 4), d = between(net, far ? 4 : 1, far ? 17 : 3),
                 s = draw_stride(net, from), reach = d * (k - 1);
   const bool causal = reach >= in.w || chance(net, 60), each = chance(net, 25);

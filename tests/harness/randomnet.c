@@ -3,10 +3,10 @@
  * Every program is valid by construction (like NNSmith's: Liu et al., 2023): this file tracks the shape of
  * each value with its own formulas, and writes only operators that fit. Graphs have branches, blocks,
  * rounds, shared and frozen parameters, several inputs and outputs; the train block has suitable losses.
- * One program in ten is a tower: a small net with batchnorm, as people train them; with `joined`, values
- * of every rank are joined and reused (random_joined.c), with `sequence` there are recurrent layers,
- * causal windows and states (random_sequence.c), with `parts` heads, windows, products and attention
- * (random_parts.c). Values stay within magnitudes where float and double
+ * One program in ten is a tower: a small net with batchnorm, as people train them. With `joined`, values
+ * of every rank are joined and reused (random_joined.c). With `sequence`, there are recurrent layers,
+ * causal windows and states (random_sequence.c). With `parts`, there are heads, windows, products and
+ * attention (random_parts.c). Values stay within magnitudes where float and double
  * agree; the first line has the tolerances for netcheck. */
 // SPDX-License-Identifier: Apache-2.0
 #include "random.h"

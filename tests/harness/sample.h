@@ -37,8 +37,8 @@ GraphRun sample_infer(const Sample *);      /* eval in double */
 /* If a value that sums depend on exceeds half of the float range, it is NaN: in float such a sum may
  * overflow before it reaches its value in double. */
 GraphRun sample_infer_far(const Sample *);
-/* Forward and backward in double. first: NULL, or a run with the values that are constants for the gradients,
- * so that finite differences keep them constant as well. */
+/* Runs forward and backward in double. first: NULL, or a run whose values are used where a value is constant
+ * for the gradients, so that finite differences keep it constant as well. */
 GraphRun sample_train(const Sample *, const double *weights, double *gradients, const GraphRun *first);
 /* Change of each gradient if the values of the net and of its backward pass are rounded to floats: the
  * maximum over some draws. */

@@ -23,7 +23,7 @@ typedef struct Stepping {
   const Check *check;
   const char *what;    /* "--stream=3" */
   const char *weights; /* weight file of an int8 model; otherwise NULL */
-  Graph *graph;        /* of a call */
+  Graph *graph;        /* the graph of a call */
   const Graph *whole;
   int64_t calls, windows;  /* windows: number of calls of the whole net to compare with */
   double **input;          /* by input: [image][rows of all calls] */
@@ -47,7 +47,7 @@ static int64_t all_elements(const Stepping *s, int i) {
   return in_steps(s, i) ? n / stream_rows(whole_input(s, i)->shape) * all_rows(s, i) : n;
 }
 
-/* The first row of a window of the whole net. */
+/* The first row that a window of the whole net reads. */
 static int64_t window_row(const Stepping *s, int i, int64_t window) {
   const Stream *stream = s->graph->stream;
   const int64_t step = stream_rows(step_input(s, i)->shape);

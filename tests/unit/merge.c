@@ -214,7 +214,8 @@ static void test_one_size(void) {
   arena_free(arena);
 }
 
-/* A coefficient of 1 is not printed in C, and an addend of the other sign changes the operator. */
+/* A coefficient of 1 is not printed in C, and an addend of the other sign changes the operator: such
+ * functions stay separate. */
 static void test_dissimilar(void) {
   Arena *arena = arena_new();
   for (int i = 0; i < 2; i++) {

@@ -102,8 +102,7 @@ void cases_check(Cases *cases, Nest *nest, Run given, const double *want, double
 /* ---- cases as C ---- */
 static size_t bytes_of(const Buf *buf) { return (size_t)buf_bytes(buf); }
 
-static void *to_memory(const Buf *buf,
-                       const double *v) { /* minimally aligned, as malloc allows: to four bytes */
+static void *to_memory(const Buf *buf, const double *v) { /* aligned to four bytes only */
   unsigned char *p = malloc(bytes_of(buf) + 4);
   if (!p) abort();
   p += 4;

@@ -90,7 +90,7 @@ static void files_are_found_in_their_usual_folders(void) {
     cnn_truth truth = truth_of(data, CNN_PART_TRAIN, 0);
     CU_ASSERT(truth.count == 1 && !truth.instance);
     cnn_truth_free(&truth);
-    CU_ASSERT(cnn_data_takes(data, sets[k][1]) == false); /* it is in the scratch directory */
+    CU_ASSERT(cnn_data_takes(data, sets[k][1]) == false); /* the file is in the scratch directory */
     cnn_data_close(data);
   }
 }

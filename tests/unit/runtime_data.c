@@ -67,7 +67,7 @@ static void idx_files_are_read(void) {
   data = open_set(&net, scratch("idx"), 0, 5);
   CU_ASSERT(cnn_data_count(data, CNN_PART_TRAIN) == 5 && cnn_data_count(data, CNN_PART_VAL) == 0);
   for (int i = 0; i < 5; i++)
-    CU_ASSERT_EQUAL(label_of(data, CNN_PART_TRAIN, i), i % 3); /* the first ones, in their order */
+    CU_ASSERT_EQUAL(label_of(data, CNN_PART_TRAIN, i), i % 3); /* the first samples, in their order */
   cnn_data_close(data);
 }
 
