@@ -16,7 +16,7 @@ typedef struct Attention {
   double scale;
 } Attention;
 extern const Op op_attention, op_matmul, op_multihead_attention, op_slice;
-Attention attention_of(const Node *);                /* for the operator, or a node of its backward pass */
+Attention attention_of(const Node *);                /* the node: attention, or one of its backward pass */
 void attention_arguments(const Node *, Attention *); /* arguments mask=causal and window= */
 /* Checks, which report errors. key and value are indices of inputs. attention_rows checks sizes, mask, bias
  * and rows, and returns the input whose rows the result has, or NULL after an error. */
@@ -66,7 +66,7 @@ typedef struct MultiheadLayer {
   Attention core;
   int from[SOURCES];         /* input of each source; equal if they are the same value */
   int64_t channels[SOURCES]; /* channels of each source */
-  bool joined;               /* all have the same number of channels: one weight */
+  bool joined;               /* all sources have the same number of channels and share one weight */
 } MultiheadLayer;
 MultiheadLayer multihead_layer(const Node *);
 

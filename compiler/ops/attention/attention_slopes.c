@@ -89,7 +89,7 @@ typedef struct Work {
   Val factor; /* an update adds this factor times a row */
 } Work;
 
-/* A sum over channels of a query's row in one input times a key's row in another. */
+/* The dot product, over channels, of a query's row in one input and a key's row in another. */
 typedef struct HeadDot {
   const Work *w;
   Buf *x, *y;

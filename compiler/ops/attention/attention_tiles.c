@@ -108,7 +108,7 @@ static Limits limits_of(const Tile *t, int64_t n, bool groups) {
   const int64_t after = a->causal ? 0 : a->after;
   if (a->causal || (a->windowed && after < a->m))
     k.hi[k.nhi++] = first - key + groups_up(t, t->queries + after) * unit;
-  if (a->windowed && a->l - a->before <= a->m) /* otherwise some tile sees no key */
+  if (a->windowed && a->l - a->before <= a->m) /* if it is false, some tile sees no key */
     k.lo[k.nlo++] = first - key - groups_up(t, a->before) * unit;
   return k;
 }
@@ -475,7 +475,8 @@ static void tile_slopes(Tile *t, bool of_scores) {
   }
 }
 
-/* Sums for keys j0 .. j0+rows-1: the weights of the tile's queries times their rows of dy, or of Q. */
+/* Sums over the tile's queries, for keys j0 .. j0+rows-1: the weight of a query times its row of dy, or
+ * of Q. */
 typedef struct KeySums {
   const Tile *t;
   Buf *to, *x;

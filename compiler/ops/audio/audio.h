@@ -23,7 +23,7 @@ void bank_lower(Lower *, Bank, bool transposed);
 /* The operators as linear maps, for export. */
 Bank mel_bank(Arena *, const Node *);
 Bank dct_bank(Arena *, const Node *);
-/* stft: from the samples of a frame to the real and imaginary parts of each bin: re, im, re, im; without
+/* stft: maps the samples of a frame to the real and imaginary parts of its bins, re, im, re, im, without
  * `scale`. */
 Bank stft_bank(Arena *, const Node *);
 #endif

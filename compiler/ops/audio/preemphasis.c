@@ -18,7 +18,7 @@ static void shape(ShapeContext *context, Node *node) {
 /* In a step of a stream, the sample before row 0 is the first one of the input. */
 static int64_t first_sample(const Node *node) { return 1 - node->window->before[1]; }
 
-/* y[t] = x[t + first] - coefficient*x[t + first + other], x outside: 0 */
+/* y[t] = x[t + first] - coefficient*x[t + first + other], where x is 0 outside the input */
 static void differ(const Eval *eval, int64_t first, int64_t other) {
   const Extent e = shape_extent(eval->node->shape), in = shape_extent(eval->node->in[0]->shape);
   const double coefficient = arg_number(eval->node, "coefficient");

@@ -67,14 +67,14 @@ Cost correlation_cost(const Node *node) {
   return (Cost){.macs = correlation_macs(&k)};
 }
 
-static int64_t padded(int64_t channels) { /* rounds up to two vectors of the widest target */
+static int64_t padded(int64_t channels) { /* rounds up to a multiple of two vectors of the widest target */
   enum { VECTORS = 32 };
   return (channels + VECTORS - 1) / VECTORS * VECTORS;
 }
 
-/* Positions of tiles are computed from the beginning of a side, in elements, before a test decides whether
- * they are inside. Up to 16 images may be interleaved (Lower.images): positions are then 16 times larger,
- * until their buffers are so large that positions are 64-bit. */
+/* Positions of tiles are computed in elements from the beginning of a side, before a test decides whether
+ * they are inside. Up to 16 images may be interleaved (Lower.images): then positions are up to 16 times
+ * larger, unless the buffers are so large that positions are 64-bit. */
 static bool far_positions(const int64_t reach[2], Extent e) {
   enum { FAR = 1 << 30, IMAGES = 16, FAR_TOGETHER = 100 << 20 };
   const int64_t row = e.w * e.c, elements = e.h * row;

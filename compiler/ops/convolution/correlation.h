@@ -55,8 +55,8 @@ Buf *correlation_bias(Lower *, const Correlation *, bool spread, int64_t padded)
 Buf *correlation_bias_copies(Lower *, const Correlation *, bool spread, int64_t copies, int64_t padded);
 int64_t correlation_macs(const Correlation *);
 Cost correlation_cost(const Node *);
-/* Might tiles, packed weights or separate taps exceed 31 bits, or run for years? The operator's own loops
- * support all sizes that its shape rule permits. */
+/* Might tiles, packed weights or separate taps need more than 31 bits, or take years to run? The operator's
+ * own loops support all sizes that its shape rule permits. */
 bool correlation_near_limits(const Correlation *);
 
 /* Appends the required parts of the backward pass: `input` and `weights` are hidden operators of the forward

@@ -1,5 +1,5 @@
 /* decode.c: decode, boxes moved and scaled by a net's predictions. decoder.c implements the arithmetic. A row
- * of deltas is for one class, or for several: one box for each. */
+ * of deltas gives one box, or one box for each class. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/detection/box.h"
 #include "ops/detection/decoder.h"
@@ -57,7 +57,7 @@ static void run(const Eval *eval) {
 }
 
 /* ---- the nest ---- */
-/* Regions are stored consecutively, rows of a sequence interleaved. */
+/* Loads from a row. Regions are viewed as rows of pixels, the rows of a sequence as columns. */
 static Val load_row(Lower *l, Buf *buf, const Ix *row, const Ix *c, int part, int lanes) {
   const Ix zero = {0};
   const bool below = buf->dim[buf->leads] > 1;

@@ -326,7 +326,8 @@ static void cell_vector(Lower *l, const Ix *y, const Ix *x, const Ix *c, int par
   lower_store(l, value, y, x, c, part, lanes);
 }
 
-/* Only if the result is contiguous and no nodes are fused after it, so that it can be viewed as cells. */
+/* The nest by cells, if the result can be viewed as cells: it is contiguous, and no nodes are fused after it.
+ * Otherwise returns false. */
 static bool lower_cells(Lower *l) {
   const YoloHead *head = l->node->detail;
   Buf *out = l->out;

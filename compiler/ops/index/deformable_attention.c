@@ -180,7 +180,7 @@ static void places_eval(const Eval *eval) { each_sample(eval, eval->in[1], place
 static void weights_eval(const Eval *eval) { each_sample(eval, eval->in[1], weigh_sample); }
 
 /* ---- the nests ---- */
-typedef struct Spread { /* image, dy: of the gradient that is computed */
+typedef struct Spread { /* image: a level or its gradient; dy: only in the backward pass */
   Lower *l;
   Deform d;
   Buf *places, *weights, *image, *dy, *sum;

@@ -20,7 +20,7 @@ typedef struct Int8Product {
   const int32_t *bias;      /* by filter; NULL: wide_bias is used instead */
   const int64_t *wide_bias; /* 64-bit bias, if the input or the value is int16 */
   const Multiplier *factor; /* by filter */
-  const double *real;       /* by filter, instead of `factor`, for 64-bit sums; or NULL */
+  const double *real;       /* 64-bit sums: by filter, used instead of `factor`; may be NULL */
   bool dense;
 } Int8Product;
 
@@ -110,7 +110,7 @@ extern const Op op_int8_product, op_int8_transposed, op_int8_combine, op_int8_po
     op_int8_softmax, op_int8_softmax_wide, op_int8_curve, op_int8_matmul;
 extern const Op op_int8_softmax_lines; /* softmax along another axis than the channels */
 extern const Op op_int8_from_float,
-    op_int8_to_float; /* at inputs and outputs, and around operators without an int8 form */
+    op_int8_to_float; /* used at inputs and outputs, and around operators without an int8 form */
 extern const Op op_int8_from_bytes, op_int8_to_bytes; /* from and to u8, which is q + 128 */
 extern const Op op_int8_same;                         /* an alias: the same q with another scale */
 extern const Op op_int8_class;  /* I32: the channel of the maximum, the first of equal ones */
@@ -174,7 +174,7 @@ Val int8_stepped(Lower *, Rounding, Val x, Val left, Val m, Val half, Val shift)
 /* Views rows of pixels as [1][w*c], if images of one size are contiguous. */
 Extent int8_joined(Lower *);
 Val int8_load_part(Lower *, Buf *, const Ix *y, const Ix *x, const Ix *c, int part, int lanes); /* as I32 */
-Val int8_stored(Lower *, Stored, Val rounded);                        /* in the type of the node's value */
+Val int8_stored(Lower *, Stored, Val rounded); /* converted to the type of the node's value */
 Val int8_load(Lower *, Buf *, const Ix *y, const Ix *x, const Ix *c); /* as I32 */
 /* int16 sigmoid or tanh: int8_curve_place gives the position of q between points of the table;
  * int8_curve_value interpolates there, inside NEST_CHOSEN of `step`. */

@@ -31,7 +31,7 @@ typedef void PoolBody(Lower *, const PoolPixel *, const Ix *c, int part, int lan
 typedef void PoolTap(Lower *, const Ix *y, const Ix *x,
                      void *context); /* called at an element of the image */
 
-Pool pool_of(const Node *); /* for the forward node or a hidden one of its backward pass */
+Pool pool_of(const Node *); /* the node: a pooling operator, or one of its backward pass */
 void pool_walk(Lower *, const Pool *, PoolBody,
                const void *context); /* visits all windows; inner ones in separate loops without tests */
 void pool_each_tap(Lower *, const PoolPixel *, PoolTap, void *context); /* calls it in row order */
@@ -40,12 +40,12 @@ void pool_each_tap(Lower *, const PoolPixel *, PoolTap, void *context); /* calls
 Val pool_combine(Lower *, const PoolPixel *, const Ix *c, int part, int lanes, const char *name, double start,
                  Val (*combine)(Val, Val));
 
-/* In how many windows an element may be. The backward pass adds to the elements of each window. */
+/* How the backward pass adds to the elements of windows. */
 typedef enum PoolSum {
   POOL_FINAL,
   POOL_ONCE,
   POOL_ADD
-} PoolSum; /* each element is in exactly one window; in at most one; in several */
+} PoolSum; /* an element is in: exactly one window; at most one; possibly several */
 typedef struct PoolTarget {
   Buf *buf;
   PoolSum sum;

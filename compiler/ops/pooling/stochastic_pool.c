@@ -96,7 +96,7 @@ static void mean_back_run(const Eval *eval) { back_run(eval, false); }
 static void sample_back_run(const Eval *eval) { back_run(eval, true); }
 
 /* ---- the nests ---- */
-typedef struct Tap { /* for a window: registers, and their contents */
+typedef struct Tap { /* registers and values of one window */
   const PoolPixel *pixel;
   Buf *x, *sum, *squares, *found;
   Val limit, dy, mean;

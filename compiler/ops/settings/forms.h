@@ -15,7 +15,7 @@ typedef enum AugmentCode {
   AUGMENT_MIX_PICTURE, /* the first input is an image; mixes two samples */
   AUGMENT_COLOR,       /* an image with three channels */
   AUGMENT_SOUND,       /* the first input is a sequence */
-  AUGMENT_TIME,        /* a sequence with a rate: it has an argument in milliseconds */
+  AUGMENT_TIME,        /* a sequence with a sample rate: an argument is in milliseconds */
   AUGMENT_PIECE,       /* an image at least as large as the first argument, a size */
 } AugmentCode;
 

@@ -3,7 +3,7 @@
 #include "ops/shape/weave.h"
 #include "kernel/walk.h"
 
-enum { MOST_WAYS = 8 }; /* with more, single elements are as fast as assembled vectors */
+enum { MOST_WAYS = 8 }; /* with more ways, copies of single elements are as fast as assembled vectors */
 
 static int lanes_for(const Lower *l, int64_t n) { /* the widest vector that n elements fill */
   int lanes = walk_lanes(l, n);
