@@ -28,7 +28,7 @@ static SeenRange least_error(const Observed *o, int steps) {
   const int CUTS = 128;
   SeenRange best = {o->lo, o->hi, 0};
   double least = squared_error(o, o->lo, o->hi, steps);
-  for (int k = CUTS - 1; k > 0; k--) { /* the widest of equally good ranges */
+  for (int k = CUTS - 1; k > 0; k--) { /* of equally good ranges the widest is chosen */
     const double lo = o->lo * k / CUTS, hi = o->hi * k / CUTS, error = squared_error(o, lo, hi, steps);
     if (error >= least) continue;
     least = error;
@@ -38,8 +38,9 @@ static SeenRange least_error(const Observed *o, int steps) {
 }
 
 /* ---- entropy ---- */
-/* KL divergence between the observed distribution and 255 steps over the bins `first` .. `end` - 1. Values
- * outside count at the ends; the count of a step is distributed over its nonempty bins. */
+/* KL divergence between the observed distribution and its quantization to 255 steps over the bins `first` ..
+ * `end` - 1. Values outside count as values of the first or last bin; the count of a step is distributed over
+ * its nonempty bins. */
 static double divergence(const Observed *o, int first, int end) {
   enum { STEPS = 255 };
   const int n = end - first;
@@ -68,7 +69,7 @@ static SeenRange least_divergence(const Observed *o) {
   SeenRange best = {o->lo, o->hi, 0};
   if (!(width > 0) || !(all_of(o) > 0)) return best;
   double least = divergence(o, 0, o->bins);
-  for (int k = CUTS - 1; k >= LEAST; k--) { /* the widest of equally good ranges */
+  for (int k = CUTS - 1; k >= LEAST; k--) { /* of equally good ranges the widest is chosen */
     const int zero = (int)fmin(o->bins, fmax(0, floor(-o->lo / width))), first = zero - zero * k / CUTS,
               end = zero + (o->bins - zero) * k / CUTS;
     const double found = divergence(o, first, end);

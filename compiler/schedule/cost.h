@@ -18,7 +18,7 @@ typedef struct Cycles {
 Cycles cost_with_weights(Cycles, const Target *, int64_t own_bytes, int64_t weight_bytes);
 /* weight_bytes: bytes of all weights of the net, which determine the cache level of a layer's weights. */
 Cycles cost_direct(const Target *, const Correlation *, int64_t weight_bytes);
-/* After nearest upsampling by these factors, computed from the smaller image. */
+/* A convolution after nearest upsampling by these factors, computed from the smaller image. */
 Cycles cost_repeated(const Target *, const Correlation *, const int64_t factor[2], int64_t weight_bytes);
 Cycles cost_phases(const Target *, const Correlation *,
                    int64_t weight_bytes); /* a transposed convolution, phase by phase */

@@ -44,8 +44,7 @@ struct Schedule {
   /* Builds the nest of l->node for l->target with l->choice, or returns false before it has built anything.
    * NULL: the operator's own nest. */
   bool (*build)(Lower *);
-  bool (*build_interleaved)(
-      Lower *); /* with batch-innermost layout; NULL: the nest of one image is widened */
+  bool (*build_interleaved)(Lower *); /* for batch-innermost layout; NULL: the nest of one image is widened */
   /* Lists the variants that --tune measures, beginning with the choice itself. NULL: it measures none. */
   void (*variants)(const Lower *, const Choice *, Choices *);
   Small (*small)(const Choice *); /* size class of its constants on boards; NULL: not for boards */

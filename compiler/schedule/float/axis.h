@@ -35,12 +35,13 @@ const Ix *
 axis_taps(Nest *, const char *name, const Axis *,
           const Ix *n); /* a loop over the taps of output n: those inside if tap_step is 1, otherwise all */
 
-/* Taps first .. first+count-1 that stay inside the large side for the small side's from .. to-1. */
+/* The taps first .. first+count-1, which are inside the large side for the elements from .. to-1 of the small
+ * side. */
 typedef struct TapRun {
   int64_t first, count, from, to;
 } TapRun;
 enum { MOST_TAP_RUNS = 64 };
 int axis_runs(const Correlation *, int axis, TapRun[MOST_TAP_RUNS]); /* -1: too many */
-/* The elements of the small side for which the taps of all n runs are inside, and their number of taps. */
+/* The elements of the small side for which the taps of all n runs are inside, and the number of all taps. */
 TapRun tap_runs_common(const TapRun *, int n, int64_t small);
 #endif

@@ -102,8 +102,8 @@ static void add_columns(Nest *b, const Sums *s, const Block *block, Buf *acc, co
   }
 }
 
-/* Channel j of the large side is the sum of the bits that loops run over, and so is j ^ r of the small side.
- */
+/* Adds the sums of diagonal r to the gradient. Channel j of the large side is the sum of the bits that loops
+ * run over; so is channel j ^ r of the small side. */
 static void add_diagonal(Nest *b, const Sums *s, const Block *block, const Buf *sums, const Ix *place,
                          int64_t r, int64_t bit, const Ix *large, const Ix *small) {
   if (bit) {

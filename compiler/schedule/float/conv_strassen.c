@@ -243,7 +243,7 @@ static NestFn *join_row(const Points *p, const Bundle *bundle) {
 }
 
 /* ---- the kernel ---- */
-/* Blocks consist of rows, each with about that number of tiles, chosen so that rows divide the image well. */
+/* Number of tiles in a row, chosen so that rows divide the image's `tiles` well. Blocks consist of rows. */
 static int64_t row_width(int64_t tiles) {
   enum { NARROWEST = 6, WIDEST = 16 };
   int64_t best = tiles;

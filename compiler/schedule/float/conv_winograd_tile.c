@@ -8,7 +8,8 @@ enum {
   FEW = 4 /* few tiles per row: one function for all, which tests each column */
 };
 
-/* The arguments of a tile along both axes: its number, or, with a dilation, that of its first output. */
+/* The first output of a tile along an axis. The argument of a tile function is the tile's number, or, with a
+ * dilation, already the first output. */
 static Ix first_output(const Conv *c, int axis, const Ix *tile) {
   return c->dilated ? *tile : c->w[axis].m * *tile;
 }
@@ -131,7 +132,7 @@ static void fetch_ahead(const Split *s, const Channels *at) {
       nest_prefetch(b, in, (s->y0 + y) * buf_room(in, y_axis + 1) + first + size * line);
 }
 
-enum { INSIDE, BORDER, EITHER }; /* functions of a row's tiles */
+enum { INSIDE, BORDER, EITHER }; /* for tiles inside, for tiles at a border, for both */
 
 static NestFn *winograd_tile_split_tile(const Conv *c, const char *name, int kind) {
   Nest *b = c->l->b;

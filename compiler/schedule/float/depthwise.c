@@ -282,8 +282,8 @@ static NestFn *depthwise_tile_function(const Tile *t, const char *phase) {
 }
 
 /* ---- rows ---- */
-/* The means of rows that were just stored, and are in the first-level caches. The order of the sum is the
- * same for every kernel. Several independent sums need not wait for each other. */
+/* Computes the means of rows that were just stored and are still in the first-level cache. The order of the
+ * sum is the same for every kernel. Several independent sums need not wait for each other. */
 static void means_of_rows(Nest *b, const Tile *t, const TileArgs *a, const Channels *v) {
   Lower *l = t->d->l;
   const int64_t width = t->d->k.small.w;
@@ -306,7 +306,7 @@ static void means_of_rows(Nest *b, const Tile *t, const TileArgs *a, const Chann
     }
 }
 
-/* Vectors of a block: about `most`, preferably a number without a remainder. */
+/* Number of vectors in a block: about `most`, preferably a divisor of `vectors`. */
 static int64_t depthwise_block_of(int64_t vectors, int64_t most) {
   if (vectors <= most) return vectors;
   for (int64_t each = most; each > most / 2; each--)

@@ -34,8 +34,9 @@ static inline int strassen_row(int k) { return k / 2; }
 static inline int strassen_column(int k) { return k % 2; }
 
 /* Rows times vectors of columns of all four blocks of the result, from the factors of the seven products
- * (strassen_tile.c). part: lanes of the result's last vector; adds: to its previous contents. The factors are
- * at left (a row), right and result (a vector each). */
+ * (strassen_tile.c). part: lanes of the result's last vector; adds: adds to the result's previous contents.
+ * The functions give positions: of a number of a left factor, of a vector of a right factor, of a vector of
+ * the result. */
 enum { STRASSEN_VECTORS = 2 /* of a tile, at most */ };
 typedef struct StrassenTile StrassenTile;
 struct StrassenTile {

@@ -232,9 +232,9 @@ static const char *int8_strassen_refused(const Lower *l, const Choice *choice) {
   return why ? why : int8_strassen_sizes(&d, l);
 }
 
-/* Relative to a direct convolution: seven of eight products, measured. Additions need two or three operations
- * for each word of the input, of the weights and of the sums. Sums are initialized and stored nearly twice as
- * often, which costs most. */
+/* Measured time of the products, relative to a direct convolution: seven products replace eight. Additions
+ * need two or three operations for each word of the input, of the weights and of the sums. The largest cost
+ * is that sums are initialized and stored nearly twice as often. */
 static const double PRODUCTS = 0.79;
 
 static Cycles int8_strassen_cycles(const Lower *l, const Target *target, const Choice *choice) {
