@@ -96,8 +96,8 @@ Node *state_hidden(Graph *, const char *name, Shape, Elem, const Quant *, double
 void update_hidden(Graph *, Node *value, Node *state);
 /* Number of earlier calls, at most `most`. */
 Node *stream_counter(Graph *, int64_t most);
-/* A value whose first row has the number k*rows + offset in call k; rows with negative numbers get the fill.
- */
+/* A copy of a value whose first row is row k*rows + offset of the sequence in call k. Rows with negative
+ * numbers get the fill. */
 Node *stream_masked(Graph *, Node *value, Node *counter, int64_t rows, int64_t offset, double fill);
 /* Like stream_masked, with a fill for each channel. */
 Node *stream_masked_channels(Graph *, Node *value, Node *counter, int64_t rows, int64_t offset,

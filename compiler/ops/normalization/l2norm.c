@@ -41,7 +41,7 @@ static Val l2norm_product(Lower *l, const Ix *y, const Ix *x, const Ix *c, int p
 }
 
 typedef struct Row {
-  Val factor, along; /* along: backward, x times it is subtracted from dy; forward: NULL */
+  Val factor, along; /* along: backward, the factor of x in the term subtracted from dy; forward: NULL */
 } Row;
 
 static void element_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,

@@ -49,7 +49,7 @@ static void weight_run(const Eval *eval) {
 /* ---- the nests ---- */
 typedef struct RmsPixel {
   Buf *x, *weight;
-  Val factor, along; /* along: backward, x times it is subtracted from w*dy; forward: NULL */
+  Val factor, along; /* along: backward, the factor of x in the term subtracted from w*dy; forward: NULL */
 } RmsPixel;
 
 static Val rms_square(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,
