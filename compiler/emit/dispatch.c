@@ -1,5 +1,6 @@
 /* dispatch.c: Code for several targets in one file: detection of the CPU's level, and dispatch to its
- * functions. Level 0 is the lowest target, whose code is always compiled; the others are inside #if. */
+ * functions. Level 0 is the lowest target, whose code is always compiled; the code of other targets is inside
+ * #if. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "base/template.h"

@@ -16,7 +16,7 @@ typedef enum Embed {                /* how weights of more than embed_text bytes
 } Embed;
 
 typedef struct EmitOptions {
-  const char *header;  /* the header's file name; NULL: its text goes into the C file */
+  const char *header;  /* the file name of the header; NULL: the C file contains the header's text */
   const char *summary; /* the table of layers */
   bool openmp;
   bool no_fma;          /* no fused multiply-adds */
@@ -30,7 +30,7 @@ typedef struct EmitOptions {
 } EmitOptions;
 
 bool prelude_has_name(const char *);
-typedef struct Net Net; /* a layout, and the text of its functions */
+typedef struct Net Net; /* a layout with the text of its functions */
 Net *emit_net(Layout *, const Sources *, const EmitOptions *);
 void emit_c(Text *, Net *);
 typedef struct EmitUnit { /* one of several texts that are linked together */
@@ -47,7 +47,7 @@ typedef struct LibraryMetadata {
   const char *version, *author, *url, *command;
 } LibraryMetadata;
 typedef struct LibraryFile {
-  const char *path; /* path inside the folder; NULL at the end */
+  const char *path; /* path inside the folder; NULL marks the end of the list */
   Text text;
 } LibraryFile;
 const LibraryFile *emit_library(Net *, const LibraryMetadata *); /* --emit=library */

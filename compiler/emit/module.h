@@ -20,8 +20,8 @@ typedef struct Printed {
 /* The functions of one target, or the packing functions, which do not depend on the target. */
 typedef struct Section {
   const Target *target;  /* NULL: packing */
-  const char *suffix;    /* suffix of its functions: "_v4"; "" if a file has one target */
-  const char *attribute; /* macro before its functions: "LENET5_V4"; "" if none is needed */
+  const char *suffix;    /* suffix of the function names: "_v4"; "" if the file has one target */
+  const char *attribute; /* macro before the functions: "LENET5_V4"; "" if none is needed */
   NestPrint print;
   PreludeNeeds needs;
   VEC(Printed *) functions;
@@ -56,35 +56,36 @@ const char *net_target_names(const Net *); /* "x86-64-v4,x86-64-v3,x86-64" */
 
 /* ---- frame.c: functions that call kernels ---- */
 typedef enum FrameKind {
-  FRAME_INFER,    /* inference: one image, or a group of interleaved ones; in a plan with phases, image `n` of
-                     the call */
-  FRAME_TOGETHER, /* all images of a call */
+  FRAME_INFER, /* inference: one image, or a group of interleaved images; in a plan with phases, image `n` of
+                  the call */
+  FRAME_TOGETHER, /* inference: all images of a call */
   FRAME_SAMPLE,   /* training: per-image gradients, which are added up */
   FRAME_BATCH,    /* training: values computed from all images */
-  FRAME_LOOK,     /* inspection: one image, all values kept */
+  FRAME_LOOK,     /* inspection: one image, for which all values are kept */
 } FrameKind;
 typedef struct Parameter {
   const char *name, *declared; /* "n", "int64_t n" */
 } Parameter;
 typedef VEC(Parameter) Parameters;
-typedef struct Frame { /* local variables are declared when a call needs them */
+typedef struct Frame { /* the body of a function; local variables are declared when a call needs them */
   Net *net;
   const Part *part;
   int target;
   FrameKind kind;
   int images; /* images per call: 1, or the target's lanes, of which `count` are used */
   Text locals, calls;
-  Table local; /* variable names by key and value */
+  Table local; /* names of variables, by wanted name and value */
   Names names;
   Parameters parameters;
   Table mentioned; /* names that occur in the text */
-  bool keys;       /* the image's random numbers are needed */
+  bool keys;       /* whether the text uses the image's random numbers */
 } Frame;
 void add_parameter(Arena *, Parameters *, const char *name, const char *declared);
 const char *parameters_text(Arena *, const Parameters *);
 Frame frame_begin(Net *, const Part *, int target, FrameKind, const Parameters *);
-void frame_own(Frame *, const char *name);         /* a variable that the caller declares itself */
-const char *frame_name(Frame *, const char *name); /* the name; marks it as used */
+void frame_own(Frame *,
+               const char *name); /* reserves the name of a variable that the caller declares itself */
+const char *frame_name(Frame *, const char *name); /* returns the name and marks it as used */
 void frame_call(Frame *, const Step *, const char *indent);
 const char *sample_size(Net *,
                         const char *size); /* number of elements of an input or output in a training sample */

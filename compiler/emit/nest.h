@@ -8,8 +8,8 @@
 typedef VEC(const char *) Words;
 
 typedef struct NestPrint {
-  PreludeNames names; /* prefix: of types and prelude functions; suffix and attribute: of all functions */
-  int lanes_max;      /* 1: scalar C for any compiler */
+  PreludeNames names; /* prefix: for types and prelude functions; suffix and attribute: for all functions */
+  int lanes_max;      /* maximum number of lanes; 1: scalar C for any compiler */
   bool team;  /* a team shares PARALLEL loops: each of its threads calls the main functions that have such
                  loops, with the arguments `thread` and `threads` */
   bool apart; /* main functions are never inlined: a caller has many calls, and with few registers compilers

@@ -16,10 +16,10 @@ typedef struct Printer {
   Known known;
   const Used *used;
   const char *slot_name[SLOTS], **buf_name; /* slot_name: indexed by slot; buf_name: by buffer id */
-  bool *mentioned;                          /* by buffer id: its name is in the text */
+  bool *mentioned;                          /* by buffer id: whether the buffer's name is in the text */
   Words taken;                              /* names already used in this C function */
   bool team;                                /* all threads of a team run the statements being printed */
-  const char **parameter; /* of a merged function: the names of the parameters that replace numbers */
+  const char **parameter; /* in a merged function: the names of the parameters that replace numbers */
   bool *found; /* indexed like the numbers of the merged function: whether the number was printed */
 } Printer;
 
@@ -29,8 +29,10 @@ typedef struct Printer {
  */
 enum { CHOICE, COMPARISON, SUM, PRODUCT, UNARY, PRIMARY };
 
-const char *printer_name(Printer *, const char *wanted); /* a name that is unused here; marks it as used */
-const char *printer_buf(Printer *, const Buf *);         /* the buffer's name; marks it as used */
+const char *printer_name(
+    Printer *,
+    const char *wanted); /* returns a name that is not yet used in the function, and marks it as used */
+const char *printer_buf(Printer *, const Buf *); /* returns the buffer's name and marks it as used */
 Index printer_fold(const Printer *,
                    const Index *); /* replaces parameters that are constant in this function */
 /* Names of prelude functions, which are marked as used. */

@@ -149,7 +149,7 @@ static void print_range(Printer *p, const Range *r, RangeForm form) {
   }
 }
 
-static int tests_in(const Printer *p, const All *all) { /* number of comparisons to print */
+static int tests_in(const Printer *p, const All *all) { /* the number of comparisons that will be printed */
   int n = 0;
   for (int i = 0; i < all->n; i++) {
     const RangeForm form = code_range(p->instance, &all->range[i]);
@@ -257,7 +257,7 @@ static void print_load(Printer *p, Val e) {
 
 bool negative(Val e) { return e->op == NUM && e->num < 0; }
 
-static void print_fma(Printer *p, Val e) { /* x * y + z, or z - 4.f * y */
+static void print_fma(Printer *p, Val e) { /* prints x * y + z, or z - 4.f * y */
   Val x = e->a[0], y = e->a[1];
   if (negative(y)) {
     x = e->a[1];

@@ -321,7 +321,8 @@ void prelude_need_routine(PreludeNeeds *needs, const Routine *routine) {
   int i = 0;
   if (routine->uses) prelude_need_routine(needs, routine->uses);
   if (routine->also) prelude_need_routine(needs, routine->also);
-  while (needs->routine[i] && needs->routine[i] != routine) i++; /* there are fewer routines than slots */
+  while (needs->routine[i] && needs->routine[i] != routine)
+    i++; /* the loop ends, because there are fewer routines than slots */
   needs->routine[i] = routine;
 }
 
@@ -548,7 +549,7 @@ void prelude_text(Text *out, const char *text, Elem elem, int lanes, const Prelu
       break;
     case 'a': text_put(out, "%s%s", names->attribute, gap); break;
     case '(':
-    case '[': /* a constant in all lanes of a vector */
+    case '[': /* puts a constant in all lanes of a vector */
       if (lanes > 1) text_put(out, "((v%d%s){0} + ", lanes, *text == '(' ? "" : "n");
       for (char end = *text == '(' ? ')' : ']'; *++text != end;) text_bytes(out, text, 1);
       if (lanes > 1) text_put(out, ")");

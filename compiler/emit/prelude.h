@@ -52,7 +52,7 @@ typedef struct PreludeNeeds {
   const Routine *routine[ROUTINES];   /* NULL after the last one */
   uint8_t primitive[PRIMITIVES];      /* indexed as primitive_table, with bits for widths */
   bool inlined, kernel, unroll, roll, team, prefetch, pin, load2, infinite; /* macros */
-  bool helium; /* needs the header of Arm's intrinsics */
+  bool helium; /* the file must include the header of Arm's intrinsics */
 } PreludeNeeds;
 
 /* The prefix and the suffix of names, as in "lenet5_" "max_x4" "_v4", and the macro before a function, such
@@ -80,7 +80,7 @@ void emit_attribute(Text *, const char *macro, const char *attribute, int lanes)
 void emit_prelude_file(Text *, const PreludeNeeds *, const char *prefix);
 void emit_prelude_end(Text *, const PreludeNeeds *);
 
-/* Printed once per target: the inline functions. */
+/* Prints the inline functions; called once per target. */
 void emit_prelude(Text *, const PreludeNeeds *, const PreludeNames *);
 
 bool prelude_has_name(

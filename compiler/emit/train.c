@@ -270,7 +270,7 @@ static void put_phase_dispatch(Text *out, Net *net, int phase, bool batch) {
 }
 
 /* ---- functions of the interface ---- */
-static void put_only_shard(Text *out, Net *net, int phase) { /* all images, one after the other */
+static void put_only_shard(Text *out, Net *net, int phase) { /* runs all images one after the other */
   const char *function = training_phase_function(net, phase, false),
              *gradients = net->model ? ", gradients" : "";
   if (interleaved(net))
@@ -422,7 +422,7 @@ static void put_upkeep_mark(Text *out, const Net *net, int which) {
 }
 
 /* ---- several processes ---- */
-static const char *gathered(Net *net, const Gather *g) { /* address of the value's first element */
+static const char *gathered(Net *net, const Gather *g) { /* the address of the value's first element */
   switch (g->space) {
   case SPACE_INPUT: return net->input[g->index].name;
   case SPACE_TARGET: return net->output[g->index].target;

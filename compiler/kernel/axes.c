@@ -1,6 +1,7 @@
 /* axes.c: Separable weighted sums along height and width, in one pass if elements need few products,
- * otherwise in two, through scratch. If weights repeat along an axis, there is a loop over periods, whose
- * elements are unrolled with constant weights; elements near the ends are unrolled separately. */
+ * otherwise in two passes with a scratch buffer between them. If weights repeat along an axis, there is a
+ * loop over periods, whose elements are unrolled with constant weights; elements near the ends are unrolled
+ * separately. */
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/axes.h"
 #include "base/number.h"

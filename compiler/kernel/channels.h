@@ -11,5 +11,6 @@ typedef Val ChannelsValue(Lower *, const Ix *y, const Ix *x,
 void channels_shape(ShapeContext *, Node *); /* sets the shape HxWx1, Lx1, or a vector of one element */
 void channels_lower(Lower *, ChannelsValue);
 
-extern const Op op_sum_channels; /* HxWx1: the gradient of an operand that was broadcast over the channels */
+extern const Op
+    op_sum_channels; /* its value HxWx1 is the gradient of an operand that was broadcast over the channels */
 #endif

@@ -170,7 +170,8 @@ static Buf *read_buffer(Lower *l, const char *name, const Node *value) {
 static void make_inputs(Lower *l) {
   const Node *root = l->node;
   l->in = NEW_ARRAY(l->arena, Buf *, larger(root->nin, 1));
-  if (node_is_input(root) || node_is_target(root)) { /* the caller's buffer in the caller's format */
+  if (node_is_input(root) ||
+      node_is_target(root)) { /* binds the caller's buffer, which is in the caller's format */
     const Extent e = shape_extent(root->shape);
     const int64_t hwc[4] = {e.n, e.h, e.w, e.c}, chw[4] = {e.n, e.c, e.h, e.w},
                   *dim = root->port->chw ? chw : hwc;
@@ -373,7 +374,7 @@ static bool per_channel(const Node *normalize) {
          arg_const(normalize, "std")->kind == CONST_LIST || arg_const(normalize, "scale")->kind == CONST_LIST;
 }
 
-/* (x*scale - mean)/std is x*factor - shift. */
+/* The factor with which (x*scale - mean)/std equals x*factor - shift. */
 static double normalize_factor(const Node *n, int64_t c) {
   return constant_at(arg_const(n, "scale"), c) / constant_at(arg_const(n, "std"), c);
 }

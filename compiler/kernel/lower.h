@@ -1,5 +1,5 @@
 /* lower.h: Lowering of kernels to loop nests: buffers and their bindings, packed weights, fused nodes.
- * Operators build reference nests with it, schedules tiled ones. */
+ * Operators use it to build reference nests, and schedules use it to build tiled nests. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_LOWER_H
 #define CNNC_LOWER_H
@@ -14,10 +14,10 @@ typedef struct Kernel {
   int nchain;
   Node **chain;
   Node *pool;   /* a fused pooling after the chain, or NULL */
-  Node *means;  /* op_row_mean of the result, which is stored, too; or NULL */
+  Node *means;  /* an op_row_mean of the result, whose value is stored in addition; or NULL */
   Node *result; /* the last of the nodes above; its value is stored */
   const Node
-      *over; /* an operand that the result overwrites if the nest allows (passes/in_place.c); or NULL */
+      *over; /* an operand that the result overwrites if the nest allows it (passes/in_place.c); or NULL */
   /* batchnorm nodes that passes folded into the packed weights, in order. Per output channel: w' = w*gain,
    * b' = (b - mean)*gain + shift */
   int nscales;
@@ -28,7 +28,8 @@ typedef struct Kernel {
    * before the scaling and root->in[1] are the factors, by which the weights are multiplied instead */
   Node *gate;
   int phase;  /* the kernels of a phase run image by image */
-  bool batch; /* runs once for all images, after those of its phase: a BATCH node, or a batched kernel */
+  bool batch; /* the kernel runs once for all images, after the per-image kernels of its phase: a BATCH node,
+                 or a batched kernel */
   const Home *home; /* by node id: where values are stored; NULL: each value has its own memory */
 } Kernel;
 bool kernel_whole_batch(const Kernel *); /* whether a batched kernel computes a per-image value */
@@ -56,9 +57,9 @@ typedef struct Pack { /* packed weights: a nest reads weights in their natural l
   VEC(Weight *) source;
   VEC(Buf *) source_buf; /* the nest's input buffers; without sources it packs only constants */
   const void *values;    /* constants without a nest; NULL: there is a nest */
-  const void *origin;    /* updatable models: equal constants are merged only if this is equal, too */
-  Buf *factor, *shift;   /* in pack->nest: the constants of a folded normalize per channel, or NULL */
-  Buf *scale;            /* in pack->nest, QAT: rounding steps of the weights per filter; else NULL */
+  const void *origin;  /* updatable models: equal constants are merged only if their origins are also equal */
+  Buf *factor, *shift; /* in pack->nest: the constants of a folded normalize per channel, or NULL */
+  Buf *scale;          /* in pack->nest: for QAT the rounding step of each filter's weights; otherwise NULL */
 } Pack;
 typedef struct Binding {
   BindKind kind;
@@ -79,7 +80,7 @@ typedef struct Choice {
   int tiles;   /* Winograd, Strassen: approximate number of tiles per block */
   int pixels;  /* direct: number of outputs of one row in a register tile */
   Order order; /* direct */
-  bool small;  /* microcontrollers: smaller constants, more computation */
+  bool small;  /* for microcontrollers: makes constants smaller and computes more */
 } Choice;
 struct Decision; /* schedule/choose.h: the candidates and the choice */
 struct Tuning;   /* schedule/tuning.h: measured choices */
@@ -137,10 +138,11 @@ typedef struct Lower {
   Small small;
   const CpuCycles *cycles; /* cycles of a board's CPU, for the choice of int8 schedules; or NULL */
   bool threads;            /* PARALLEL loops are run by threads */
-  int64_t batch;           /* maximum images of a batched nest; 0: one image, inference */
-  int64_t call;            /* inference: images of a call, sequential or batched; 0: one */
-  int images;     /* images interleaved in vector lanes, [h][w][c][images]: the nest is built with scalars,
-                     then widened; 0 or 1: not interleaved */
+  int64_t batch;           /* maximum number of images of a batched nest; 0: one image, or inference */
+  int64_t
+      call;   /* inference: number of images of a call, which run one after the other or batched; 0 means 1 */
+  int images; /* images interleaved in vector lanes, [h][w][c][images]: the nest is built with scalars,
+                 then widened; 0 or 1: not interleaved */
   int64_t rows;   /* size of the nest's leading axis: maximum images of a batch, or regions of an image; 0:
                      none, or the builder loops over it (nest_lead) */
   Buf **in, *out; /* created by lower_begin: [h][w][c] of the root's inputs and of the result ([rows][h][w][c]
@@ -152,10 +154,10 @@ typedef struct Lower {
   VEC(Binding) bindings; /* by buffer id; lower_binding reads it */
   VEC(Pack *) packs;
   Buf *other[64];
-  int nothers;    /* operands of the chain */
+  int nothers;    /* other: the nothers operands of the chain */
   Buf *rounded;   /* QAT, bf16: node->weight[0] as lower_weight returns it; NULL: not requested yet */
   Buf *scales[2]; /* bf16: factors and constants of the kernel's batchnorms; NULL: not requested yet */
-  const Ix *row;  /* nests with the leading axis: the row that lower_finish and lower_store access */
+  const Ix *row;  /* nests with the leading axis: lower_finish and lower_store access this row */
   VEC(const char *) details; /* further remarks of the schedule */
 } Lower;
 
@@ -195,7 +197,8 @@ Ix lower_rows(
     Lower *); /* nests with the leading axis, after nest_fn: the number of rows in use, at most l->rows */
 Ix lower_row(const Lower *); /* the current row if the builder loops over rows (nest_lead) */
 Ref lower_at(const Lower *, Buf *value, const Ix *y, const Ix *x,
-             const Ix *c); /* an element of a value with the leading axis in this nest, in row l->row */
+             const Ix *c); /* a reference to an element in row l->row of a value that has the leading axis in
+                              this nest */
 
 /* A packed copy of weights. Between lower_pack and lower_pack_done the caller builds pack->nest, whose loops
  * store to pack->out. lower_packed_weight and lower_packed_bias return elements at natural indices with
@@ -206,7 +209,7 @@ Pack *lower_pack_weights(
     const int64_t *dim); /* a pack of unchanged weights; they are stored as bf16 if the node requires it */
 Val lower_packed_weight(
     Lower *, Pack *, int rank, const Ix *at, const Ix *out_channel,
-    const Ix *in_channel); /* weight[0] at natural indices; the channels select the folded factors */
+    const Ix *in_channel); /* weight[0] at its natural indices `at`; the channels select the folded factors */
 Val lower_packed_bias(
     Lower *, Pack *, const Ix *out_channel,
     const Ix *group_channel); /* group_channel: the first input channel of the output's group */
@@ -241,26 +244,28 @@ void lower_store_sums(
 void lower_put(
     Lower *, Val finished, const Ix *y, const Ix *x, const Ix *c, int part,
     int lanes); /* applies a fused pooling, then stores to out; the chain has already been applied */
-Val lower_root_map(Lower *, const Ix *y, const Ix *x, const Ix *c, int part,
-                   int lanes); /* FAMILY_MAP: the root's value, before the chain */
-void lower_plain_map(Lower *); /* FAMILY_MAP only: three loops over the result */
+Val lower_root_map(
+    Lower *, const Ix *y, const Ix *x, const Ix *c, int part,
+    int lanes); /* FAMILY_MAP: the value of the root, to which the chain has not been applied */
+void lower_plain_map(Lower *); /* only for FAMILY_MAP: builds three loops over the result */
 void lower_about(Lower *, const char *format, ...)
-    __attribute__((format(printf, 2, 3))); /* text after the shapes in the comment above the function */
+    __attribute__((format(printf, 2, 3))); /* adds text after the shapes in the comment above the function */
 
 void lower_detail(Lower *, const char *format, ...)
-    __attribute__((format(printf, 2, 3))); /* one more line for --emit=schedule */
+    __attribute__((format(printf, 2, 3))); /* adds a line for --emit=schedule */
 
 /* ---- arguments of a FAMILY_MAP operator ---- */
 typedef struct Map {
   Nest *b;
   const Node *node;
-  Val x[MOST_INPUTS]; /* operands in the order of the node's `in`, x[0] the current value; lanes wide */
+  Val x[MOST_INPUTS]; /* operands in the order of the node's `in`, where x[0] is the current value; vectors of
+                         `lanes` lanes */
   Val y; /* in map_gradient: the node's value (only if the operator requests it: see map.c), otherwise NULL */
   Lower *lower;
   const Ix *c;
   int part, lanes;
 } Map;
-Val map_weight(Map *, int k);               /* node->weight[k] at channel c: lanes wide */
+Val map_weight(Map *, int k);               /* node->weight[k] at channel c, as a vector of `lanes` lanes */
 Val map_weight_at(Map *, int k, int64_t i); /* node->weight[k] at index i, for all channels */
 Val map_constant(
     Map *, const float *per_channel,

@@ -1,5 +1,6 @@
-/* map.h: Elementwise operators, y = f(x0, x1, ...). The operator defines f and its derivatives, in numbers
- * (for eval) and in values of a nest; map.c derives shape rule, eval, backward pass and nests. */
+/* map.h: Elementwise operators, y = f(x0, x1, ...). The operator defines f and its derivatives twice, for
+ * numbers (eval) and for values of a nest. From these, map.c derives the shape rule, eval, the backward pass
+ * and the nests. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_MAP_H
 #define CNNC_MAP_H
@@ -20,7 +21,8 @@ uint32_t map_needs_y(const Node *, int wrt);
 
 extern const Op op_map_gradient; /* its inputs are dy and the operands of the derivative, its value is dy
                                     times dy/dx[wrt]; it is elementwise, so that it can be fused */
-extern const Op op_map_weight_gradient; /* the same with respect to a parameter, summed over the pixels */
+extern const Op op_map_weight_gradient; /* the same for the derivative with respect to a parameter; its value
+                                           is summed over the pixels */
 extern const Op op_sum_pixels; /* 1x1xC: the gradient of an operand that was broadcast to all pixels */
 
 #define MAP_OPERATOR                                                                                         \

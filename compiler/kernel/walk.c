@@ -160,7 +160,8 @@ void walk_sum_end(Lower *l, Buf *sum, Extent e) {
 }
 
 /* ---- rows ---- */
-static int whole_lanes(const Lower *l, int64_t channels) { /* the widest vector that a row fills */
+static int whole_lanes(const Lower *l,
+                       int64_t channels) { /* the width of the widest vector that a row fills */
   int lanes = l->plain ? 1 : l->target->lanes;
   while (lanes > channels) lanes /= 2;
   return lanes < 4 ? 1 : lanes;

@@ -1,5 +1,5 @@
 /* walk.h: Loops of an operator's own nest over pixels and channels: scalar in the reference schedule,
- * otherwise in vectors of channels with a shorter last one. */
+ * otherwise in vectors of channels, the last of which may be shorter. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_WALK_H
 #define CNNC_WALK_H
@@ -34,7 +34,8 @@ typedef void ColumnsBody(const Columns *, const void *context);
  * not depend on their previous contents; without `overlap` the remaining channels are a set of their own. */
 void walk_columns(Lower *, int64_t channels, int most, bool overlap, ColumnsBody, const void *context);
 Val columns_load(const Columns *, Buf *, const Ix *y, const Ix *x, const Ix *c);
-/* Runs the body once per vector: register v, from channel c on. */
+/* For COLUMNS_EACH, which runs its body once per vector: v is the number of the register, c the first
+ * channel. */
 typedef struct Column {
   Ix v, c;
 } Column;

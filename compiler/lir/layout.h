@@ -32,7 +32,7 @@ typedef struct LayoutOptions {
  * code. */
 typedef struct Code {
   int id;           /* index among the functions of its target */
-  const char *name; /* without the target's suffix */
+  const char *name; /* name without the target's suffix */
   const Key *key;
   struct NestFunction *entry; /* the NestFunction whose entry point it is; or NULL */
 } Code;
@@ -43,7 +43,7 @@ typedef struct NestFunction {
   int id;                 /* index among the functions of its target */
   const char *name, *own; /* "lenet5_conv1_v4", "lenet5_conv1" */
   Nest *nest;
-  bool team;            /* a team shares its parallel loops */
+  bool team;            /* a team shares the function's parallel loops */
   const Kernel *kernel; /* the kernel it was created for; NULL: packs weights or deinterleaves outputs */
   VEC(const Kernel *) also;
   Instances
@@ -66,8 +66,8 @@ typedef struct Functions {
   KeyTable code_of;
 } Functions;
 
-/* Packed weights: a member of the model (inference) or of the training struct; or, without weights, a
- * constant table. */
+/* Packed weights: a member of the model (inference) or of the training struct. If no weights are packed, it
+ * is a constant table. */
 typedef struct Member {
   const char *name, *key; /* key: equal contents have equal keys */
   int rank;
@@ -134,7 +134,7 @@ typedef struct Layout {
   LayoutOptions options;
   const Graph *graph;
   const char *upper; /* LENET5 */
-  bool model;        /* kernels read packed weights */
+  bool model;        /* there is a model, because kernels read packed weights */
   bool weights;      /* there are float parameters, which the caller may pack */
   Names names;       /* names of functions and tables, without the net's prefix */
   Names macros;      /* names of macros, such as LENET5_BATCH and LENET5_IMAGE_SIZE */
@@ -206,7 +206,7 @@ typedef struct Footprint {
   int64_t flash, tables, labels; /* flash: weights, tables, labels */
   int64_t model;                 /* RAM for weights that are not compiled in */
   int64_t workspace;
-  int64_t state; /* RAM that is preserved between calls */
+  int64_t state; /* RAM for states, which must be preserved between calls */
   int64_t stack; /* stack of NAME_infer with an optimizing compiler; -1: unknown, or not a board */
   int64_t ram;   /* model + workspace + state + stack */
   int n;         /* number of layers, in the order of their calls */

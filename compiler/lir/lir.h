@@ -51,13 +51,13 @@ typedef struct Place {
 
 /* ---- calls ---- */
 typedef enum CallHow {
-  CALL_IMAGE, /* for each image in turn */
-  CALL_LANES, /* for each group of interleaved images, one image per vector lane */
-  CALL_ONCE,  /* once for all images, after the per-image calls of its phase */
+  CALL_IMAGE, /* runs for each image, one after the other */
+  CALL_LANES, /* runs for each group of interleaved images, with one image per vector lane */
+  CALL_ONCE,  /* runs once for all images, after the per-image calls of its phase */
 } CallHow;
 
 typedef struct Operand {  /* the argument for a buffer parameter of a nest */
-  bool used;              /* false: not a parameter */
+  bool used;              /* false: the buffer is not a parameter */
   const Binding *binding; /* the bound value, weight or table */
   Place place;
   bool repeated; /* a value of BATCH is repeated in each lane; unused lanes get 0 */
@@ -67,7 +67,7 @@ typedef struct Operand {  /* the argument for a buffer parameter of a nest */
 typedef struct Version {
   Lower *lower;      /* its nest */
   Operand *argument; /* by buffer id of the nest */
-  int64_t scratch;   /* scratch bytes of all its buffers */
+  int64_t scratch;   /* scratch bytes of all buffers of the nest */
   bool shared;       /* a team shares its parallel loops; otherwise the first thread runs it */
   bool barrier;      /* preceded by a barrier of the team */
 } Version;
@@ -95,7 +95,7 @@ typedef struct Phase {
   bool barrier; /* preceded by a barrier of the team */
 } Phase;
 
-/* Before the first call: bytes from .. to of each image's state are filled with this element. */
+/* Before the first call, bytes from .. to of each image's state are filled with the element `value`. */
 typedef struct Fill {
   int state;
   int64_t from, to;
@@ -106,7 +106,7 @@ typedef struct Fill {
 typedef struct Batching {
   enum { ONE_BY_ONE, INTERLEAVED, WHOLE_BATCH } how; /* WHOLE_BATCH: at least one batched kernel */
   int lanes;      /* INTERLEAVED: lanes of the widest target; otherwise 1 */
-  int64_t images; /* maximum per call */
+  int64_t images; /* maximum number of images per call */
 } Batching;
 
 /* The bytes from .. to. */
@@ -148,7 +148,8 @@ typedef struct Program {
   Space space[SPACES];
   VEC(KernelCall) calls;
   VEC(Phase) phases;
-  int first_phase; /* number of the first phase: -1 if a call before all images reads targets only */
+  int first_phase; /* number of the first phase: -1 if there is a call before all images, which reads only
+                      targets; otherwise 0 */
   VEC(Copy) copies;
   VEC(Fill) initial; /* sorted by state, then by byte; reset writes these values */
   /* Training: gradients to clear before the first call, because calls add to them or no call writes them. A
@@ -178,7 +179,7 @@ typedef struct ProgramOptions {
   const Target *const *target;
   bool openmp, plain, exact; /* exact: no algorithm that rounds differently */
   int sums;                  /* plain: maximum accumulators per input loop; 0 means 1 */
-  bool little_ram;           /* results overlap dead operands if that is proved to be correct */
+  bool little_ram;           /* results may overlap dead operands if this is proved to be correct */
   int64_t batch;             /* inference: images per call; training and inspection: maximum batch size */
   int64_t shards;            /* 0: chosen automatically */
   int64_t processes;         /* training: maximum number of processes that share the batch; 0 means 1 */
@@ -225,10 +226,10 @@ void program_nests(Text *, const Programs *); /* --emit=nests */
 void program_schedules(Text *, const Programs *, const ProgramOptions *, const Sources *);
 
 int program_lanes(const Program *, int target); /* images per call of a nest: 1, or the target's lanes */
-/* Bytes of a space; spaces that are C arrays are never empty. */
+/* The number of bytes of a space. Spaces that are C arrays are never empty. */
 int64_t program_room(const Program *, SpaceKind);
 bool program_meet(const Place *, const Place *); /* whether two places share a byte, for the same image */
-bool program_counts(const Program *);            /* whether a call takes the number of images */
+bool program_counts(const Program *);            /* whether a call has the number of images as an argument */
 bool program_writes(const Program *,
                     int output); /* whether calls write an output directly; otherwise it is copied */
 /* Shards are summed as a binary tree: the sum of shards from .. to - 1 is that of from .. middle - 1 plus

@@ -1,4 +1,5 @@
-/* live.c: Live arena bytes during each call: values with later uses, operands and scratch. */
+/* live.c: Computes the arena bytes that are live during each call: values with later uses, operands and
+ * scratch. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdlib.h>
 #include "lir/lir.h"

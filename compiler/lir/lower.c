@@ -1,6 +1,6 @@
 /* lower.c: Lowering of a plan: a nest for each kernel and target, and an address for each buffer.
  *
- * Requires: a plan without addresses. Preserves: its kernels and their order. */
+ * Requires: a plan without addresses. Preserves: the plan's kernels and their order. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "base/number.h"
@@ -49,7 +49,7 @@ static int64_t image_groups(const Program *p) { /* number of groups; the images 
   return (p->batching.images + p->batching.lanes - 1) / p->batching.lanes;
 }
 
-static int64_t work_of(const Graph *graph) { /* multiply-adds and elements */
+static int64_t work_of(const Graph *graph) { /* the work of a graph: its multiply-adds plus elements */
   int64_t work = 0;
   for (int i = 0; i < graph->nodes.n; i++) {
     const Node *node = graph->nodes.data[i];
@@ -110,7 +110,7 @@ static LowerOptions lower_options(const Lowering *l, const Kernel *kernel, bool 
                         .tuning = o->tuning};
 }
 
-/* Whether it is the only kernel that adds to this batched gradient. */
+/* Whether a kernel is the only one that adds to its batched gradient. */
 static bool sole_writer(const Lowering *l, const Kernel *kernel) {
   const Node *root = kernel->root;
   if (!kernel->batch || root->result != RESULT_SUM) return false;
@@ -234,7 +234,7 @@ static Place contiguous(SpaceKind space, int index, int64_t offset, int64_t stri
   return (Place){space, index, offset, stride, bytes, bytes, bytes};
 }
 
-/* The caller's array of an input or target, in the caller's format. */
+/* The place of an input or target in the caller's array, which is in the caller's format. */
 static Place port_place(const Node *node) {
   const int64_t image = elem_bytes(node->port->elem) * shape_elements(node->shape);
   return contiguous(node_is_target(node) ? SPACE_TARGET : SPACE_INPUT, node->port->index, 0, image, image);

@@ -14,7 +14,8 @@ typedef struct Names {
 } Names;                             /* the names of one scope */
 bool names_taken(const Names *, const char *name);
 void names_reserve(Names *, const char *name);
-const char *names_unique(Names *, const char *name); /* the name, or name_2, ...; marks it as taken */
+const char *names_unique(Names *,
+                         const char *name); /* returns the name, or name_2, ..., and marks it as taken */
 
 const char *name_letters(Arena *, const char *name); /* "stage1.conv1" -> "stage1_conv1" */
 bool name_of_c(const char *name);       /* a keyword of C or C++, or a name from the included headers */

@@ -95,7 +95,7 @@ static int by_code(const void *a, const void *b) {
   return x->call - y->call;
 }
 
-/* The buffer after `id` that is a parameter of the function; -1: none. */
+/* The first buffer after `id` that is a parameter of the function; -1: there is none. */
 static int next_parameter(const Nest *nest, int id) {
   while (++id < nest->nbufs)
     if (nest->buf[id]->place < STACK && nest_uses(nest, id)) return id;

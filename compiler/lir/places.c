@@ -7,7 +7,7 @@
 
 static int64_t end_of(const Place *place) { return place->offset + place->bytes; }
 
-/* Whether a place has all bytes from its first to its last: one pixel, or pixels without gaps. */
+/* Whether a place contains all bytes from its first byte to its last: one pixel, or pixels without gaps. */
 static bool is_stretch(const Place *place) {
   return place->width >= place->pitch || place->bytes <= place->width;
 }
@@ -30,7 +30,8 @@ bool places_meet(const Place *a, const Place *b) {
   return columns_meet(a->offset, a->width, b->offset, b->width, a->pitch);
 }
 
-/* From the first byte of any image to the last one. Records of different images never overlap. */
+/* The bytes from the first byte of any image to the last byte of any image. Records of different images never
+ * overlap. */
 static Place of_all_images(Place place, int64_t images) {
   if (place.stride == 0 || place.space == SPACE_KEPT) return place;
   place.bytes += place.stride * (images - 1);

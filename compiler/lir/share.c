@@ -7,7 +7,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "lir/lir.h"
 
-/* A message of this size amortizes the latency of common networks. */
+/* With messages of this size the latency of common networks does not matter much. */
 enum { BUCKET_BYTES = 128 << 10 };
 
 /* The place of a value of many images. */

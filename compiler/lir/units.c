@@ -8,7 +8,7 @@
 enum {
   FEW = 22000,  /* code size that one compiler compiles faster than two compilers */
   UNIT = 22000, /* size of a unit; the common beginning of each unit is about a tenth of it */
-  MOST = 64     /* number of units, each of which is an open file */
+  MOST = 64     /* maximum number of units; each unit is an open file */
 };
 
 static int64_t code_size(const Functions *functions, const NestFunction *function) {
@@ -48,7 +48,7 @@ Units layout_units(const Layout *layout) {
   for (int t = 0; t < layout->options.ntargets; t++) size += functions_size(&layout->targets[t]);
   if (size <= FEW) return units;
   const int64_t most = size / MOST > UNIT ? size / MOST : UNIT;
-  cut_functions(layout, &units, -1, most, USE_PACKING); /* first, because it takes longest to compile */
+  cut_functions(layout, &units, -1, most, USE_PACKING); /* comes first, because it takes longest to compile */
   for (int t = 0; t < layout->options.ntargets; t++) {
     cut_functions(layout, &units, t, most, USE_HOT);
     cut_functions(layout, &units, t, most, USE_COLD);

@@ -12,7 +12,7 @@
 /* The images whose bytes have a value: the current image, the images of the process, or all images. */
 typedef enum Reach { REACH_IMAGE, REACH_PROCESS, REACH_ALL } Reach;
 
-/* Bytes that have a value; base: the start of the containing value, `home`. */
+/* Bytes that have a value. home: the containing value; base: where it starts. */
 typedef struct Piece {
   Place place;
   int home;
@@ -470,7 +470,8 @@ static bool check_team(Verifier *v) {
   int open = 0; /* the first call since the last barrier */
   for (int i = 0; i < p->phases.n; i++) {
     const Phase *phase = &p->phases.data[i];
-    const bool images = whole && !phase->once; /* each thread runs whole images */
+    const bool images =
+        whole && !phase->once; /* images: each thread runs all calls of the phase for some images */
     if (phase->barrier) open = phase->first;
     for (int c = phase->first; c < phase->first + phase->n; c++) {
       const Version *version = &p->calls.data[c].version[v->target];

@@ -41,7 +41,8 @@ bool val_calls(Val); /* whether the value calls a large prelude function, such a
 Val val_settle(
     Nest *,
     Val); /* prepares the value of a statement: checks its scope, names subexpressions that are used twice */
-int nest_scope_of(const Nest *, const Index *); /* the innermost block whose variables the index uses */
+int nest_scope_of(const Nest *,
+                  const Index *); /* the scope of the innermost block whose variables the index uses */
 void nest_check_scope(Nest *, int scope);
 _Noreturn void
 nest_misuse(const Nest *,

@@ -16,7 +16,7 @@ typedef struct Fill {
   const Nest *nest;
   const float *const *from; /* by buffer id */
   float *to;
-  float **reg;                 /* by buffer id: [elements][MOST] */
+  float **reg;                 /* by buffer id: an array [elements][MOST] */
   VEC(const NestStmt *) laned; /* the loops that are run in lanes */
   int64_t env[SLOTS];
   int slot; /* slot of the loop that runs in lanes; 0: none */
@@ -157,7 +157,7 @@ static bool lane_holds(const Fill *f, const Cond *cond, int lane) {
   return false;
 }
 
-/* The lanes from `at` on for which the condition has the same value, and that value. */
+/* The consecutive lanes from `at` on for which the condition has the same value; *is receives that value. */
 static Lanes same_lanes(const Fill *f, const Cond *cond, Lanes all, int at, bool *is) {
   Lanes run = {at, at + 1};
   *is = lane_holds(f, cond, at);

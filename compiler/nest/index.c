@@ -1,4 +1,5 @@
-/* index.c: Printing of indices and sizes, shared by C code, comments in it, and nests as text. */
+/* index.c: Printing of indices and sizes, shared by the printers of C code, of its comments, and of nests as
+ * text. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdlib.h>
 #include "nest/nest.h"

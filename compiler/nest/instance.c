@@ -270,7 +270,8 @@ static Instances *collect(Arena *arena, const Nest *nest, const Instances *befor
   return plan;
 }
 
-/* Functions called with several sets of constants share one body. */
+/* Finds functions that are called with several sets of constants; the instances of such a function will share
+ * one body. */
 static bool find_shared(Instances *plan) {
   for (const NestFn *fn = plan->nest->fns; fn; fn = fn->next) {
     int n = 0;

@@ -47,9 +47,9 @@ typedef struct Instances {
   VEC(const NestStmt *) left; /* statements not yet visited by used_by */
 } Instances;
 
-/* The C functions of a finished nest: computed once and stored in it. */
+/* The C functions of a finished nest, which are computed once and stored in the nest. */
 Instances *instances_of(const Nest *);
-void instances_name(Instances *, const char *name); /* name: of the main function */
+void instances_name(Instances *, const char *name); /* name: the name of the main function */
 /* Whether the body of a loop uses the loop's variable by name. */
 bool used_chosen(Instances *, const NestStmt *, const Known *, const Used *);
 /* Whether the printed main function has this parameter: unused ones are dropped. The nest must be final. */

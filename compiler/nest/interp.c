@@ -1,6 +1,6 @@
 /* interp.c: Nest interpreter, in double or with every result rounded to float. It checks everything that
  * prove.c proves: it stops at an access outside a buffer, a read of an unwritten element, or a conflict
- * between two iterations of a parallel loop. A slow, simple oracle. */
+ * between two iterations of a parallel loop. It is slow and simple, and serves as the oracle of tests. */
 // SPDX-License-Identifier: Apache-2.0
 #include "base/number.h"
 #include "nest/nest.h"
@@ -28,7 +28,8 @@ typedef struct Sum {
   int64_t c;
   const Term *term, *end;
 } Sum;
-typedef struct Spot { /* the element of a reference, in the array underlying its view */
+typedef struct Spot { /* the element of a reference; if it is in a view, the element of the buffer that
+                         contains the view */
   double *at; /* the address, for constant indices in registers and on the stack; NULL: it is computed on each
                  access */
   const Buf *buf;

@@ -160,9 +160,8 @@ static void add_num(Writer *w, Val e, bool open) {
   else key_add_double(w->arena, w->key, e->num);
 }
 
-static void
-key_product(Writer *w,
-            Val e) { /* whether a factor is a negative number, because that is printed as a subtraction */
+static void key_product(Writer *w, Val e) { /* adds a product; the key says whether a factor is a negative
+                                               number, because this is printed as a subtraction */
   for (int i = 0; i < 2; i++) {
     const Val a = e->a[i];
     const bool fixed = a->op == NUM && a->num < 0;

@@ -56,7 +56,7 @@ typedef enum BufPlace {
   UPDATE,  /* parameter, fully written before the call and updated by it, such as a sum over samples */
   OVER,    /* parameter, input and output in one: fully written before the call and fully written by the
               nest, each element after its last read */
-  WORK,    /* parameter, scratch: undefined before and after */
+  WORK,    /* parameter for scratch, whose contents before and after the call are undefined */
   STACK,   /* local array in memory */
   REGS,    /* local values: array indices become constants when loops are unrolled (an array that another
               loop indexes is in memory, aligned); no dims: one variable */
@@ -76,10 +76,10 @@ typedef struct Buf {
   Nest *nest;
   struct Buf *of;   /* VIEW: the buffer that contains it */
   Index base[DIMS]; /* VIEW: its position in that buffer */
-  bool as_floats;   /* integers that loads convert to F32 */
+  bool as_floats;   /* the elements are integers, which loads convert to F32 */
   bool flat;        /* accessed through views, or part of an array: printed as a flat pointer */
   bool overlaps;    /* INPUT, OUTPUT: may share memory with another parameter; set after the layout */
-  bool leads;       /* its first dimension is the leading axis: references omit it */
+  bool leads;       /* its first dimension is the leading axis, whose index references omit */
   int scope; /* STACK, REGS, VIEW: the block that declares it; the builder rejects uses outside the block */
 } Buf;
 
@@ -250,14 +250,15 @@ bool store_is_words(
 typedef enum ParamKind { PLAIN, FLAG, VARIED } ParamKind;
 typedef struct NestFn {
   const char *name;
-  bool kernel; /* a separate function for each set of constant arguments; otherwise inlined at the call */
+  bool kernel; /* becomes a separate C function for each set of constant arguments; otherwise it is inlined at
+                  each call */
   int nparams;
   const char *param[PARAMS]; /* parameter i has slot i + 1 */
   bool
       flag[PARAMS]; /* a flag: 0 or 1, always constant; the names of instances contain the flags that are 1 */
   bool varied[PARAMS]; /* never constant in an instance */
-  bool size[PARAMS]; /* for the main function: a run-time parameter, lo <= value <= hi (the number of images)
-                      */
+  bool size[PARAMS]; /* of the main function: a run-time parameter with lo <= value <= hi, such as the number
+                        of images */
   int64_t lo[PARAMS], hi[PARAMS];
   NestStmt *body;
   struct NestFn *next;
@@ -293,8 +294,8 @@ void buf_append(Buf *, int64_t n);       /* appends a last dimension */
 int64_t buf_room(const Buf *, int from); /* the number of elements in memory of dimensions from, from + 1,
                                             ..., which is the stride of dimension from - 1 */
 
-/* Before the proof: turns every per-image value into a vector with one image per lane. images: by buffer
- * id, the parameters with per-image values. */
+/* Must run before the proof. Turns every per-image value into a vector with one image per lane. images: by
+ * buffer id, whether a parameter has per-image values. */
 void nest_widen(Nest *, int lanes, const bool *images);
 
 /* Proofs. If a nest has size parameters, an output must be complete only in the part of its first dimension
@@ -335,7 +336,8 @@ const Key *nest_key(Arena *, const Nest *, bool team);
 int64_t nest_stack(const Nest *);
 void nest_dump(Text *, const Nest *);
 void buf_put_dims(Text *, const Buf *); /* "[28][28][64]"; for a part of an array "[28][28][64 of 128]" */
-void index_put(Text *, const Index *, const char *const name[SLOTS]); /* `4*y + x - 1`, as in C and dumps */
+void index_put(Text *, const Index *,
+               const char *const name[SLOTS]); /* prints `4*y + x - 1`, as in C and dumps */
 /* The same with other texts for numbers. number: by slot, the text that replaces its coefficient without the
  * sign (slot 0: the constant); NULL: the number is printed. */
 void index_put_with(Text *, const Index *, const char *const name[SLOTS], const char *const number[SLOTS]);

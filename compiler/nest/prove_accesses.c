@@ -47,8 +47,8 @@ void prover_forget(Prover *p, const Buf *buf) { /* a local buffer begins a new l
   p->block[buf->id] = p->depth;
 }
 
-void prover_leave_block(Prover *p,
-                        int first) { /* drops the ended block's locals; their boxes begin at `first` */
+void prover_leave_block(Prover *p, int first) { /* at the end of a block: drops the boxes of its local
+                                                   buffers, all of which are at `first` or later */
   int n = first;
   for (int i = first; i < p->boxes.n; i++) {
     const WrittenBox *box = &p->boxes.data[i];
@@ -165,13 +165,13 @@ static void check_not_chosen(Prover *p, const Buf *buf, const Lin *lo, const Lin
               buf, -1, 0, 0);
 }
 
-/* Whether accesses of the buffer also matter outside parallel loops. */
+/* Whether accesses to the buffer also matter outside parallel loops. */
 static bool is_followed(const Prover *p, const Buf *buf) {
   return buf->place == OVER || (p->overlap && (buf == p->overlap->operand || buf == p->overlap->result));
 }
 
-/* Checks that elements are written before they are read and writable before they are written; records the
- * access. */
+/* Checks that elements to be read were written before, and that elements to be written may be written;
+ * records the access. */
 static void check_range(Prover *p, const Buf *buf, const Lin *lo, const Lin *hi, bool write) {
   p->proof->accesses++;
   if (write && (buf->place == INPUT || buf->place == WEIGHTS))

@@ -4,12 +4,12 @@
  * the operand: n is the smallest distance, over all loads and all earlier stores, from the end of the store
  * to the start of the load. A convolution that goes through its rows reads its input a row or two behind its
  * writes: its result fits into the same memory with that offset ("diagonal memory optimization": Blacker et
- * al., arXiv 2010.01668; they observe compiled code, or analyze the source of a layer; here it follows from
- * the nest of any schedule).
+ * al., arXiv 2010.01668; they observe compiled code, or analyze the source of a layer; this code derives the
+ * offset from the nest of any schedule).
  *
- * For kernels that work channel by channel, such as depthwise convolutions, this fails in bytes; but where
- * pixels of operand and result have equal sizes and move as a whole, a channel only overlaps itself, and the
- * same analysis works on pixels.
+ * For kernels that work channel by channel, such as depthwise convolutions, this analysis fails with bytes.
+ * But if pixels of operand and result have equal sizes and move as a whole, a channel only overlaps itself,
+ * and the analysis works with pixels.
  *
  * Loads and stores are ordered like the statements, so threads may not share the nest's loops. */
 // SPDX-License-Identifier: Apache-2.0
@@ -18,7 +18,7 @@
 static int64_t elem_size(const Buf *buf) { return elem_bytes(buf->type.elem); }
 static int64_t pixel_bytes(const Buf *buf) { return elem_size(buf) * buf->room[buf->rank - 1]; }
 
-/* Whether pixels of both have the same number of bytes, and no gaps. */
+/* Whether pixels of both buffers have the same number of bytes, without gaps. */
 static bool same_pixels(const Buf *a, const Buf *b) {
   return a->rank > 1 && b->rank > 1 && !a->apart && !b->apart && pixel_bytes(a) == pixel_bytes(b) &&
          a->dim[a->rank - 1] == a->room[a->rank - 1] && b->dim[b->rank - 1] == b->room[b->rank - 1] &&

@@ -36,7 +36,7 @@ typedef struct Access {
              i, lo + step + i, lo + 2*step + i ... with 0 <= i < width are touched. If step is 0, these are
              only lo + i; if width is 0, the width is unknown */
 
-/* A result that may overlap an operand: prove_overlap.c. */
+/* The proof that a result may overlap an operand (prove_overlap.c). */
 typedef struct OverlapProof {
   const Buf *operand, *result;
   bool by_pixel; /* positions count pixels, and channels are independent; otherwise bytes */

@@ -2,8 +2,8 @@
  * loops disappear. Simplifications that depend on the constants of one instance are left to the printer,
  * which drops unused parameters and names there.
  *
- * Values are changed in place: a node that uses a loop's variable is used inside that loop only (the
- * builder ensures this). */
+ * Values are changed in place. This is correct because the builder ensures that a node which uses a loop's
+ * variable is only used inside that loop. */
 // SPDX-License-Identifier: Apache-2.0
 #include "nest/nest.h"
 
@@ -112,7 +112,7 @@ static void drop_bounds(int *n, Index *bound,
   *n = 1;
 }
 
-/* Replacement of a statement: itself, its body, or nothing. */
+/* The replacement of a statement: the statement itself, its body, or nothing. */
 static NestStmt *simple_statement(Nest *nest, NestStmt *stmt) {
   stmt->body = simple_body(nest, stmt->body);
   stmt->otherwise = simple_body(nest, stmt->otherwise);

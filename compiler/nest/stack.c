@@ -1,8 +1,9 @@
 // stack.c: Stack usage of a nest's functions.
 // SPDX-License-Identifier: Apache-2.0
 //
-// Adds up arrays, wherever they are declared. Named values count as if none were in a register, for the
-// duration of their block. Each function adds what a compiler saves: registers, arguments, and temporaries.
+// Adds up all arrays, wherever they are declared. Named values count during their block, as if none of them
+// were in a register. Each function also needs stack for what a compiler saves: registers, arguments, and
+// temporaries.
 #include "nest/nest.h"
 
 enum { SAVED = 256, UNKNOWN = -1 };

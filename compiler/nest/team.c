@@ -1,8 +1,9 @@
 /* team.c: Splits a nest's main function into pieces for a team of threads, and places barriers.
  *
- * The iterations of a parallel loop are disjoint: the proof has shown it. Consecutive pieces may also run
- * concurrently if neither writes elements that the other one touches. The elements a piece touches are a
- * box per buffer: the smallest and the largest index in each dimension, over all iterations of all loops. */
+ * The proof has shown that the iterations of a parallel loop are disjoint. Consecutive pieces may also run
+ * concurrently if neither writes elements that the other one touches. The elements that a piece touches are
+ * described by a box per buffer: the smallest and the largest index in each dimension, over all iterations of
+ * all loops. */
 // SPDX-License-Identifier: Apache-2.0
 #include "nest/team.h"
 #include "base/number.h"
@@ -187,7 +188,8 @@ mark_own(const NestStmt *stmt,
     }
 }
 
-/* Locals of the main function are private to each thread, so each thread must write them. */
+/* Whether a statement writes local buffers of the main function. These are private to each thread, so each
+ * thread must run the statement. */
 static bool writes_locals(Arena *arena, const Nest *nest, const NestStmt *stmt, const Touched *touched) {
   bool *own = NEW_ARRAY(arena, bool, nest->nbufs + 1), locals = declared_by(stmt) != NULL, memory = false;
   mark_own(stmt, own);

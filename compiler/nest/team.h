@@ -21,8 +21,8 @@ typedef struct Piece {
 typedef VEC(Piece) Pieces;
 
 bool team_shares(const NestStmt *body); /* whether it contains a parallel loop */
-/* A parallel loop directly inside another one: the team shares the iterations of both as one range. NULL:
- * there is none. */
+/* The parallel loop directly inside a parallel loop: a team shares the iterations of both loops as one range.
+ * NULL: there is none. */
 const NestStmt *team_inner_loop(const NestStmt *loop);
 Pieces team_pieces(Arena *, const Nest *, const NestStmt *const *list,
                    int n); /* list: statements of the main function, or of a body in it */

@@ -54,7 +54,7 @@ static bool is_num(Val e, double value) { return e->op == NUM && e->num == value
 static bool both_num(Val a, Val b) { return a->op == NUM && b->op == NUM && a->type.elem == b->type.elem; }
 static bool is_product_value(Val e) { return e->op == MUL && e->type.elem == F32; }
 
-static Val folded_constant(Val a, double value) { /* NULL if it cannot be folded */
+static Val folded_constant(Val a, double value) { /* returns NULL if the operation cannot be folded */
   if (!isfinite(value) || a->type.elem == I64 ||
       (a->type.elem == I32 && (value < INT32_MIN || value > INT32_MAX)))
     return NULL;
