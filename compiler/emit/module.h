@@ -77,7 +77,7 @@ typedef struct Frame { /* the body of a function; local variables are declared w
   Table local; /* names of variables, by wanted name and value */
   Names names;
   Parameters parameters;
-  Table mentioned; /* names that occur in the text */
+  Table mentioned; /* names that the text contains */
   bool keys;       /* whether the text uses the image's random numbers */
 } Frame;
 void add_parameter(Arena *, Parameters *, const char *name, const char *declared);

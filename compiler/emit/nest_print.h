@@ -39,7 +39,7 @@ Index printer_fold(const Printer *,
 bool printer_bytes_at_once(const Printer *, const Buf *, Elem number, int lanes);
 const char *printer_function(Printer *, PreludeFn, Elem, int lanes);
 const char *printer_type(Printer *, Elem, int lanes);
-const char *printer_memory_type(Printer *, Elem, int lanes); /* for vectors at any address */
+const char *printer_memory_type(Printer *, Elem, int lanes); /* the type of unaligned vectors */
 
 bool negative(Val); /* whether the value is a negative number */
 void print_index(Printer *, const Index *);

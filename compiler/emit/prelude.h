@@ -5,7 +5,7 @@
 #define CNNC_EMIT_PRELUDE_H
 #include "nest/nest.h"
 
-typedef enum PreludeFn { /* in print order: a function only uses functions before it */
+typedef enum PreludeFn { /* in the order of printing, because a function only uses functions before it */
                          FN_BITS,
                          FN_FLOAT_OF,
                          FN_FROM_BF16,
@@ -47,7 +47,7 @@ enum { ROUTINES = 16 };
  * All zero: nothing is needed. */
 typedef struct PreludeNeeds {
   uint8_t fn[FN_COUNT][ELEMS];        /* functions by element type and width */
-  uint8_t convert[ELEMS][ELEMS];      /* conversions of vectors: [to][from] */
+  uint8_t convert[ELEMS][ELEMS];      /* conversions of vectors, indexed by [to][from] */
   uint8_t type[ELEMS], memory[ELEMS]; /* vector types: for values, and for unaligned memory */
   const Routine *routine[ROUTINES];   /* NULL after the last one */
   uint8_t primitive[PRIMITIVES];      /* indexed as primitive_table, with bits for widths */

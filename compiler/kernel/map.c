@@ -45,8 +45,8 @@ static int64_t operand_element(Shape operand, int64_t pixel, int64_t c) {
   return (one_pixel(e) ? 0 : pixel * e.c) + (e.c == 1 ? 0 : c);
 }
 
-/* The operand to whose shape the others are broadcast; of several of equal size, the one with the highest
- * rank. */
+/* The operand to whose shape the others are broadcast: the largest one. If several operands are equally
+ * large, it is the one with the highest rank. */
 static Node *largest_operand(const Node *node) {
   Node *best = node->in[0];
   for (int i = 1; i < node->nin; i++) {

@@ -14,7 +14,7 @@ typedef Val WalkValue(Lower *, const Ix *y, const Ix *x, const Ix *c, int part, 
 int walk_lanes(const Lower *, int64_t channels); /* the vector width for that number of channels, which may be
                                                     those that remain after whole vectors */
 LoopKind walk_rows(const Lower *,
-                   int64_t work); /* kind of an outermost loop with that total amount of work */
+                   int64_t work); /* the kind of an outermost loop whose total amount of work is `work` */
 Val walk_load(Lower *, Buf *, const Ix *y, const Ix *x, const Ix *c, int part, int lanes);
 void walk_put(Lower *, Buf *, Val, const Ix *y, const Ix *x, const Ix *c, int part,
               int lanes); /* stores to a buffer other than the result, so no fused nodes are applied */

@@ -20,8 +20,10 @@ const char *window_axis_name(const Node *, int axis);                       /* "
 /* Whether indices of the larger side fit into int32; reports the responsible numbers if not. */
 bool window_addressable(ShapeContext *, const Node *, const Window *, const int64_t large[2],
                         const int64_t small[2]);
-/* Windows of a sequence from the arguments size, step and pad: sets node->window and their number. */
+/* Windows of a sequence from the arguments size, step and pad: sets node->window, and stores the number of
+ * windows in *frames. */
 bool window_frames(ShapeContext *, Node *, int64_t *frames);
-bool window_groups_fit(ShapeContext *, const Node *, int64_t channels,
-                       int64_t filters); /* whether groups divides both; reports the divisors if not */
+bool window_groups_fit(
+    ShapeContext *, const Node *, int64_t channels,
+    int64_t filters); /* whether the argument groups divides both numbers; if not, reports the divisors */
 #endif

@@ -189,7 +189,7 @@ NetSizes layout_sizes(const Layout *);
 int64_t aligned(int64_t floats), floats_in(int64_t bytes);
 int64_t members_bytes(const Part *); /* size of a struct with these members */
 int64_t layout_model_bytes(const Layout *);
-int64_t layout_state_bytes(const Layout *); /* size of the struct for all images; 0 without states */
+int64_t layout_state_bytes(const Layout *); /* size of the state struct for all images; 0 without states */
 int64_t layout_all_floats(const Layout *);  /* part of the workspace shared by all images */
 int64_t layout_slot_floats(const Layout *);
 /* Number of floats of a space in the training struct: one arena, the records of all images, ALL, or BATCH. */

@@ -31,7 +31,7 @@ typedef enum SpaceKind {
   SPACE_ALL,   /* values of all images of a batch, consecutively */
   SPACE_BATCH, /* values that exist once per batch */
   SPACE_GRADIENT, /* the gradients of all weights; one array per shard */
-  SPACE_STATE,    /* the caller's state `index`, for all images of a call: it outlives the call */
+  SPACE_STATE,    /* the caller's state `index`, for all images of a call; it is kept after the call */
 } SpaceKind;
 enum { SPACES = SPACE_STATE + 1, SPACE_ALIGNMENT = 64 };
 

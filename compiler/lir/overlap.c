@@ -102,7 +102,7 @@ static int next_parameter(const Nest *nest, int id) {
   return -1;
 }
 
-/* Calls with identical code get the same marks, so that they still share their functions. */
+/* Gives calls with identical code the same marks, so that they still share their functions. */
 static void mark_equal(Arena *arena, const Marked *call, int n) {
   bool *over = NEW_ARRAY(arena, bool,
                          call->version->lower->b->nbufs +

@@ -107,7 +107,7 @@ static void hold(Verifier *v, const Node *node, const Place *place, Reach reach)
   vec_push(v->arena, v->pieces, piece);
 }
 
-/* Whether pieces of the value cover the place. */
+/* Whether the pieces that hold the value cover the place. */
 static bool held(Verifier *v, const Node *node, const Place *place, Reach reach) {
   const int home = v->program->home[node->id].node->id;
   const int64_t base = base_of(v, node, place);

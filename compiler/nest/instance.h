@@ -24,8 +24,8 @@ typedef struct Used {
 bool used_dead(const Used *, const NestStmt *); /* whether a statement is not printed, because it is an unused
                                                    name, local or declaration */
 
-/* A C function. A kernel that is called with several sets of constants is one inlined body and a small
- * wrapper for each set. */
+/* A C function. A kernel function that is called with several sets of constants becomes one inlined body and
+ * a small wrapper for each set. */
 typedef struct Instance {
   const NestFn *fn;
   Known known;

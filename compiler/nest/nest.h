@@ -77,9 +77,10 @@ typedef struct Buf {
   struct Buf *of;   /* VIEW: the buffer that contains it */
   Index base[DIMS]; /* VIEW: its position in that buffer */
   bool as_floats;   /* the elements are integers, which loads convert to F32 */
-  bool flat;        /* accessed through views, or part of an array: printed as a flat pointer */
-  bool overlaps;    /* INPUT, OUTPUT: may share memory with another parameter; set after the layout */
-  bool leads;       /* its first dimension is the leading axis, whose index references omit */
+  bool flat; /* it is accessed through views or is a part of an array, so it is printed as a flat pointer */
+  bool overlaps; /* INPUT, OUTPUT: it may share memory with another parameter; set after values have addresses
+                  */
+  bool leads;    /* its first dimension is the leading axis, whose index references omit */
   int scope; /* STACK, REGS, VIEW: the block that declares it; the builder rejects uses outside the block */
 } Buf;
 
