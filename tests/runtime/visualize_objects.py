@@ -74,7 +74,7 @@ for command in (["features"], ["features", "--layer=conv1"], ["saliency"], ["occ
 for words, status, says in (
     (["--pixel=32,3"], 1, "--pixel 32,3: halves.png has X from 0 to 31 and Y from 0 to 15"),
     (["--pixel=3,16"], 1, "--pixel 3,16: halves.png has X from 0 to 31 and Y from 0 to 15"),
-    (["--pixel=3,3", "--fit=crop"], 1, "not with cropping, which removes the pixel"),
+    (["--pixel=3,3", "--fit=crop"], 1, "because the image is cropped (--fit)"),
     (["--pixel=3,3", "--class=mild"], 1, "no output 'mild'"),
     (["--pixel=3"], 2, "--pixel needs X,Y, two integers of at least 0, not '3'"),
     (["--pixel=3,-1"], 2, "--pixel needs X,Y"), (["--pixel=3,4,5"], 2, "--pixel needs X,Y")):

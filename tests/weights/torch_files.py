@@ -207,7 +207,7 @@ with open("small.cnn", "w") as file:
     file.write('net small { input x: 6x6x2\n    conv(3, 3x3, name="features.0") }\n')
 exits(1, "the other dictionaries are reported",
       cnnc("small.cnn", "--weights=epoch3.ckpt", "-o", "x.c"),
-      "the file also has 'ema' (9 tensors): --weights=epoch3.ckpt:KEY takes one of them")
+      "the file also has 'ema' (9 tensors): --weights=epoch3.ckpt:KEY selects one of them")
 exits(1, "  not if one was chosen", cnnc("small.cnn", "--weights=epoch3.ckpt:ema", "-o", "x.c"),
       "not in the net: head.bias", silent="also has")
 exits(1, "  also by programs", run("./other", "predict", "x.npy", "--weights", "epoch3.ckpt"),

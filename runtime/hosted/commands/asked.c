@@ -50,7 +50,7 @@ static cnn_status place_pixel(const cnn_viewer *viewer, const char *path, const 
   unit->position = cnn_view_place(view, (int32_t)y, (int32_t)x, port->dim[0], port->dim[1]);
   if (unit->position >= 0) return cnn_success();
   return cnn_failure(CNN_BAD_ARGUMENT,
-                     "--pixel %lld,%lld: %s does not see it, because the image is cropped (--fit)",
+                     "--pixel %lld,%lld: not in the input of %s, because the image is cropped (--fit)",
                      (long long)x, (long long)y, network->name);
 }
 
