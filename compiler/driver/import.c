@@ -263,7 +263,7 @@ static const char *difference(Arena *arena, const ModelImport *im, const Graph *
 }
 
 /* Reports numbers that ONNX allows and the language does not, with the messages of the front end. The line
- * number of a message tells its statement: each statement has one line, after the lines of the comment,
+ * number of a message identifies its statement: each statement has one line, after the lines of the comment,
  * the net and its inputs. */
 static void report_unsupported(const ModelImport *im, const Diags *diags, const Sources *sources) {
   const int before = 3 + im->left_out.n + im->options->settings.n + im->inputs.n, n = diags_errors(diags);

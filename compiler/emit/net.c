@@ -166,7 +166,7 @@ void put_functions(Text *out, Net *net, const Section *section) {
     else put_net_function(out, net, section, section->functions.data[i], done);
 }
 
-/* Prints the macro that stands before the functions of a target. */
+/* Prints the macro that precedes the functions of a target. */
 static void put_attribute(Text *out, const Section *section, bool lowest) {
   if (!*section->attribute) return;
   if (lowest && section->target->condition) text_put(out, "#if %s\n", section->target->condition);

@@ -303,7 +303,7 @@ static void put_options(Text *out, const Net *net, const char *name, const Setti
       const int items = several ? value->n : value->kind == CONST_INT || value->kind == CONST_FLOAT;
       for (int m = 0; m < items; m++)
         vec_push(net->arena, values, number(several ? &value->items[m] : value, 0));
-      if (value->kind == CONST_DIMS && items == 1) /* a single number N stands for N x N */
+      if (value->kind == CONST_DIMS && items == 1) /* a single number N means N x N */
         vec_push(net->arena, values, number(value->items, 0));
     }
     text_put(out, "  {\"%s\", {", list[i].form->name);

@@ -78,8 +78,8 @@ Diag *op_error_vector(ShapeContext *, const Node *);
 void op_note_origin(ShapeContext *, Diag *, const Node *value); /* "4x4x16 is the output of avgpool here" */
 /* Whether two inputs have equal numbers of regions; reports an error if not. */
 bool op_same_regions(ShapeContext *, const Node *, const Node *a, const Node *b);
-/* The input with the most rows of the leading axis; the result has as many rows. With parts, the other
- * inputs are repeated, and their numbers of rows must divide that number. NULL after an error. */
+/* The input with the most rows of the leading axis; the result has the same number of rows. With parts, the
+ * other inputs are repeated, and their numbers of rows must divide that number. NULL after an error. */
 const Node *op_common_rows(ShapeContext *, const Node *);
 enum { MOST_ROW_COUNTS = 4 }; /* maximum of different row counts among the inputs of a node */
 /* A new parameter of the node, or the one shared by weights=; the caller stores it in node->weight.

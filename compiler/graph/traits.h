@@ -64,7 +64,7 @@ typedef enum StreamRule {
   STREAM_DEEPER,     /* several input rows become one output row */
   STREAM_FLATTER,    /* parts of an input row become output rows */
   STREAM_RECURRENT,  /* row i, and all rows before it through a state */
-  STREAM_AHEAD,      /* needs later rows, but no padding tells how many */
+  STREAM_AHEAD,      /* needs later rows, but no padding states how many */
   STREAM_RULES
 } StreamRule;
 

@@ -3,7 +3,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "lir/layout.h"
 
-/* Limits. FEW and UNIT count numbers in the keys of functions; one number stands for about three bytes of C.
+/* Limits. FEW and UNIT count numbers in the keys of functions; one number corresponds to about three bytes of
+ * C.
  */
 enum {
   FEW = 22000,  /* code size that one compiler compiles faster than two compilers */

@@ -11,7 +11,7 @@ typedef struct Flow {
   bool flows;       /* its rows are computed in steps, too */
   bool refused;     /* an error was reported for it */
   StepRows step;    /* step.rows 0: unknown after an error */
-  int64_t up, down; /* it has up / down times as many rows per step as the input */
+  int64_t up, down; /* its rows per step: up / down times those of the input */
   int64_t late;     /* delay of its rows, in rows of the input */
 } Flow;
 

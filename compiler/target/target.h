@@ -61,7 +61,7 @@ typedef enum Dot {
   DOT_NONE,
   DOT_HALVES, /* two products of signed 16-bit numbers */
   DOT_BYTES,  /* four products of unsigned with signed bytes */
-  DOT_PAIRS,  /* the same, if sums of two adjacent products fit in 16 bits: narrow weights */
+  DOT_PAIRS,  /* the same, if sums of two adjacent products fit in an int16: narrow weights */
   DOT_SIGNED, /* four products of signed bytes */
   DOT_ACROSS, /* sixteen products of signed bytes, accumulated across all lanes of a vector */
 } Dot;

@@ -41,7 +41,7 @@ typedef struct Machine {
   double ***constant; /* by call and buffer: packs and tables */
 } Machine;
 
-/* A net with states is called that many times on the same inputs, starting from its initial state. */
+/* Calls of a net with states, on the same inputs, starting from its initial state. */
 enum { STATE_CALLS = 3 };
 
 /* Lowers the plan for one target, verifies it and runs it. False: see error. */

@@ -320,7 +320,7 @@ bool write_sequence(Net *net) {
   return states;
 }
 
-/* Writes the outputs: values that nothing reads, as many as possible, and some others. */
+/* Writes the outputs: values that nothing reads, MOST_OUTPUTS at most, and some others. */
 int sequence_outputs(Net *net, Value output[MOST_OUTPUTS]) {
   int n = 0;
   for (int i = net->nvalues - 1; i >= 0 && n < MOST_OUTPUTS; i--) {

@@ -96,7 +96,7 @@ static int einsum_label(char c) {
   return c >= 'a' && c <= 'z' ? c - 'a' : c >= 'A' && c <= 'Z' ? c - 'A' + 26 : -1;
 }
 
-/* Reads labels up to a comma, an arrow or the end; an ellipsis stands for `more` labels. NULL: they are
+/* Reads labels up to a comma, an arrow or the end; an ellipsis means `more` labels. NULL: they are
  * invalid. */
 static const char *read_labels(const char *at, int rank, Labels *to) {
   int letters = 0;

@@ -224,7 +224,7 @@ static double argument_number(const Statement *s, const char *name, double other
   return at ? strtod(at + strlen(name), NULL) : otherwise;
 }
 
-/* Whether the sums of a matrix product fit in 32 bits; quantize/layers.c has the same rule. */
+/* Whether the sums of a matrix product fit in an int32; quantize/layers.c has the same rule. */
 static bool matrices_fit_int8(const Statement *s, const Quant *out) {
   const bool left = strstr(s->call, "transpose=left") || strstr(s->call, "transpose=both");
   const Extent e = shape_extent(s->in[0]->shape);

@@ -137,7 +137,7 @@ static bool join_pack(Parts *p, const TflOperator *op) {
   return true;
 }
 
-/* Converts a STRIDED_SLICE to one with an entry for each dimension of its input. An ellipsis stands for all
+/* Converts a STRIDED_SLICE to one with an entry for each dimension of its input. An ellipsis means all
  * dimensions without an entry; new dimensions are only in the result. */
 static bool spread_slice(Parts *p, const TflOperator *op) {
   int64_t list[3][TFLITE_RANK], full[3][TFLITE_RANK], mask[3] = {0};

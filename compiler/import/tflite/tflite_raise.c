@@ -233,7 +233,7 @@ static bool raise_update(Raising *r, const TflOperator *op) {
          count_of(x) == count_of(state);
 }
 
-/* Reads the bounds of a slice, which must be constant. The masks tell which bounds are left out. */
+/* Reads the bounds of a slice, which must be constant. The masks state which bounds are left out. */
 static bool read_bounds(const Raising *r, const TflOperator *op, const TflTensor *t,
                         int64_t bound[3][TFLITE_RANK]) {
   for (int k = 0; k < 3; k++) {
