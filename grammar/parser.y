@@ -38,7 +38,7 @@
   #define YYLLOC_DEFAULT(cur, rhs, n) ((cur) = (n) \
     ? (Span){p->source, YYRHSLOC(rhs, 1).start, YYRHSLOC(rhs, n).end} \
     : (Span){p->source, YYRHSLOC(rhs, 0).end, YYRHSLOC(rhs, 0).end})
-  /* A new list with its first item, and a list with one more. */
+  /* FIRST creates a list with one item; NEXT appends an item to a list. */
   #define FIRST(list, type, item) \
     do { (list) = NEW(p->arena, type); vec_push(p->arena, (list)->v, item); } while (0)
   #define NEXT(list, shorter, item) do { (list) = (shorter); vec_push(p->arena, (list)->v, item); } while (0)

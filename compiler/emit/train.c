@@ -27,7 +27,7 @@ void put_training_struct(Text *out, Net *net) {
              kept);
   text_put(out,
            "  float arena[%" PRId64 "][%" PRId64
-           "]; /* activations of the image at work, one arena a shard */\n",
+           "]; /* activations of the current image, one arena per shard */\n",
            net->layout->train.program->shards, layout_training_floats(net->layout, SPACE_ARENA));
   if (net->model && net->layout->train.program->shards > 1)
     text_put(out, "  %s sum[%" PRId64 "]; /* gradients of the shards after the first */\n", net->own->weights,

@@ -338,7 +338,7 @@ struct train_generic_training {
   float batch[48]; /* values of the batch as a whole */
   float all[128]; /* values of all images of the batch */
   float kept[128]; /* a record for each image: values that a later phase needs */
-  float arena[1][80]; /* activations of the image at work, one arena a shard */
+  float arena[1][80]; /* activations of the current image, one arena per shard */
 };
 
 /* Initializes the weights; the same seed gives the same weights on every machine. */

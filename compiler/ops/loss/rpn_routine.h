@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT-0
 /* Loss of region proposals (Ren et al., 2015). Copied into generated C. */
 
-/* For each anchor the ground-truth object with the highest IoU, if it is at least `high`, or if no other
- * anchor has a higher IoU with some object; -1 if it is below `low` for all; -2: neither; -3: the anchor
- * extends outside the image. An image of width 0 has no border. */
+/* Matches anchors with ground-truth objects. For each anchor: the index of the object with the highest IoU,
+ * if that is at least `high`, or if the anchor is the best one for some object; -1: every IoU is below `low`;
+ * -2: neither; -3: the anchor extends outside the image. An image of width 0 has no border. */
 static void cnn_rpn_match_routine(const float *restrict anchors, const int32_t *restrict label,
                                   const float *restrict truth, float *restrict match, int rows, int n,
                                   int height, int width, float high, float low) {
