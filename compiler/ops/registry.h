@@ -94,6 +94,8 @@ extern const Op op_conv_transpose;
 /* ---- states that no program names (ops/shape/state.c, stream_mask.c) ---- */
 Node *state_hidden(Graph *, const char *name, Shape, Elem, const Quant *, double initial);
 void update_hidden(Graph *, Node *value, Node *state);
+/* A hidden float state of n numbers, initially 0, which `op` computes from its own previous value. */
+Node *state_advanced(Graph *, const char *name, int n, const Op *op, const void *detail);
 /* Number of earlier calls, at most `most`. */
 Node *stream_counter(Graph *, int64_t most);
 /* A copy of a value whose first row is row k*rows + offset of the sequence in call k. Rows with negative

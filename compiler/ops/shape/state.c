@@ -201,3 +201,12 @@ void update_hidden(Graph *graph, Node *value, Node *state) {
   update->elem = state->elem;
   update->quant = state->quant;
 }
+
+Node *state_advanced(Graph *graph, const char *name, int n, const Op *op, const void *detail) {
+  Node *state = state_hidden(graph, name, shape_vector(n), F32, NULL, 0);
+  Node *next = graph_hidden(graph, op, NULL, state->shape, RESULT_SAMPLE, 1, &state);
+  next->detail = detail;
+  next->name = state->name;
+  update_hidden(graph, next, state);
+  return state;
+}

@@ -17,14 +17,9 @@ static const Op op_stream_count = {
     .name = "stream_count", MAP_OPERATOR, .map_eval = count_eval, .map = count_map};
 
 Node *stream_counter(Graph *graph, int64_t most) {
-  Node *state = state_hidden(graph, "calls", shape_vector(1), F32, NULL, 0);
-  Node *count = graph_hidden(graph, &op_stream_count, NULL, state->shape, RESULT_SAMPLE, 1, &state);
   double *detail = NEW(graph->arena, double);
   *detail = (double)most;
-  count->detail = detail;
-  count->name = state->name;
-  update_hidden(graph, count, state);
-  return state;
+  return state_advanced(graph, "calls", 1, &op_stream_count, detail);
 }
 
 /* ---- the first row ---- */

@@ -44,14 +44,9 @@ static const Op op_ring_positions = {
     .name = "ring positions", .traits.per_image = true, .eval = positions_run, .lower = positions_lower};
 
 Node *ring_positions(Graph *graph, int n, const RingPlace *ring) {
-  Node *state = state_hidden(graph, "ring_position", shape_vector(n), F32, NULL, 0);
-  Node *next = graph_hidden(graph, &op_ring_positions, NULL, state->shape, RESULT_SAMPLE, 1, &state);
   Positions *p = NEW(graph->arena, Positions);
   *p = (Positions){n, ring};
-  next->detail = p;
-  next->name = state->name;
-  update_hidden(graph, next, state);
-  return state;
+  return state_advanced(graph, "ring_position", n, &op_ring_positions, p);
 }
 
 /* ---- rows, which are the height of an image or the length of a sequence ---- */
