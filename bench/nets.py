@@ -90,12 +90,12 @@ class Builder:
             self.weight(layer + ".weight"), self.weight(layer + ".bias")], epsilon=1e-6)
         return self.op("Transpose", [x], perm=[0, 3, 1, 2])
 
-    def dense(self, x, layer, picture=None):
-        """`picture`: h, w, c of the value before flatten, whose order in .cnn is hwc; ONNX flattens chw."""
+    def dense(self, x, layer, image=None):
+        """`image`: h, w, c of the value before flatten, whose order in .cnn is hwc; ONNX flattens chw."""
         weight = self.weights[layer + ".weight"]
-        if picture:
+        if image:
             x = self.op("Flatten", [x])
-            weight = weight.reshape(-1, *picture).transpose(0, 3, 1, 2).reshape(weight.shape)
+            weight = weight.reshape(-1, *image).transpose(0, 3, 1, 2).reshape(weight.shape)
         return self.op("Gemm", [x, self.constant(layer + ".weight", weight), self.weight(layer + ".bias")],
                        transB=1)
 
@@ -145,7 +145,7 @@ def lenet5(b):
     for layer, pad in [("stage1.conv1", 2), ("stage2.conv1", 0)]:
         x = b.op("AveragePool", [b.op("Tanh", [b.conv(x, layer, pad=pad)])], kernel_shape=[2, 2],
                  strides=[2, 2])
-    x = b.op("Tanh", [b.dense(x, "dense1", picture=(5, 5, 16))])
+    x = b.op("Tanh", [b.dense(x, "dense1", image=(5, 5, 16))])
     x = b.op("Tanh", [b.dense(x, "dense2")])
     return b.softmax(b.dense(x, "dense3"))
 
@@ -344,7 +344,7 @@ def lenet5_relu(b):
     x = b.normalize(0.2860, 0.3530, 1 / 255)
     x = b.maxpool(b.relu(b.conv(x, "stage1.conv1", pad=2)), 2, 2)
     x = b.maxpool(b.relu(b.conv(x, "stage2.conv1")), 2, 2)
-    x = b.relu(b.dense(x, "dense1", picture=(5, 5, 16)))
+    x = b.relu(b.dense(x, "dense1", image=(5, 5, 16)))
     return b.softmax(b.dense(b.relu(b.dense(x, "dense2")), "dense3"))
 
 
@@ -403,7 +403,7 @@ def vgg16(b):
         for i in range(depth):
             x = b.relu(b.conv(x, f"stage{stage}.conv{i + 1}", pad=1))
         x = b.maxpool(x, 2, 2)
-    x = b.relu(b.dense(x, "dense1", picture=(7, 7, 512)))
+    x = b.relu(b.dense(x, "dense1", image=(7, 7, 512)))
     return b.softmax(b.dense(b.relu(b.dense(x, "dense2")), "dense3"))
 
 
@@ -414,7 +414,7 @@ def alexnet(b):
     x = b.relu(b.conv(b.maxpool(x, 3, 2), "conv3", pad=1))
     x = b.relu(b.conv(x, "conv4", pad=1, groups=2))
     x = b.relu(b.conv(x, "conv5", pad=1, groups=2))
-    x = b.relu(b.dense(b.maxpool(x, 3, 2), "dense1", picture=(6, 6, 256)))
+    x = b.relu(b.dense(b.maxpool(x, 3, 2), "dense1", image=(6, 6, 256)))
     return b.softmax(b.dense(b.relu(b.dense(x, "dense2")), "dense3"))
 
 

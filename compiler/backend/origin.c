@@ -52,7 +52,7 @@ static int64_t channels(const Graph *graph, int output) {
   return shape.rank ? shape.dim[shape.rank - 1] : 0;
 }
 
-/* Number of labels that the net gets from that many class names: more if its only output has more
+/* Number of labels that the net gets from n `names` of classes: more than n if its only output has more
  * channels; 0: no output fits. */
 static int64_t labels_wanted(const Graph *graph, int64_t names) {
   for (int o = 0; o < graph->outputs.n; o++)

@@ -69,7 +69,7 @@ static void help_rows(Text *out, const Flag *rows) {
   enum { INDENT = 24 };
   for (const Flag *row = rows; row->read; row++) {
     if (!row->shown) continue;
-    const bool alone = strlen(row->shown) > INDENT - 4; /* on a line of its own */
+    const bool alone = strlen(row->shown) > INDENT - 4; /* the help begins on the next line */
     if (alone) text_put(out, "  %s\n%*s", row->shown, INDENT, "");
     else text_put(out, "  %-*s", INDENT - 2, row->shown);
     put_wrapped(out, row->help, INDENT, WIDTH);

@@ -392,7 +392,7 @@ const Flag options_table[] = {
 #ifndef __wasi__
     {"precision", 0, required_argument, flag_choice, AT(precision), "--precision=KIND",
      "bf16: operands of convolutions, dense layers and matmul are rounded to bf16, and the sums are floats; "
-     "weights take half the memory. f32: the default. precision= in the program goes before it",
+     "weights need half the memory. f32: the default. precision= in the program overrides the option",
      "f32 bf16"},
 #endif
     {"exact", 0, no_argument, flag_set, AT(exact), "--exact",

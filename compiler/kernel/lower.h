@@ -232,8 +232,8 @@ Val lower_finish(Lower *, Val, const Ix *y, const Ix *x, const Ix *c, int part, 
  * remains to be done with the sums. */
 Buf *lower_sums_in_memory(Lower *);
 bool lower_finishes(const Lower *);
-bool lower_costly(Lower *, Val sum); /* whether the chain has so much code (exp) that a loop over the sums of
-                                        a tile is better than a copy for each */
+bool lower_costly(Lower *, Val sum); /* whether the chain is long code (exp): a loop over the sums of a tile
+                                        is then better than a copy for each sum */
 void lower_store(Lower *, Val, const Ix *y, const Ix *x, const Ix *c, int part,
                  int lanes);                         /* applies lower_finish, then stores to out */
 int64_t lower_sums(const Lower *, int64_t channels); /* reference nests: the number of sums per loop, which

@@ -31,7 +31,7 @@ typedef struct Columns {
 } Columns;
 typedef void ColumnsBody(const Columns *, const void *context);
 /* Runs the body for sets of at most `most` vectors. If vectors overlap, elements are stored twice, and must
- * not depend on their previous contents; without `overlap` the remaining channels are a set of their own. */
+ * not depend on their previous contents; without `overlap` the remaining channels are a separate set. */
 void walk_columns(Lower *, int64_t channels, int most, bool overlap, ColumnsBody, const void *context);
 Val columns_load(const Columns *, Buf *, const Ix *y, const Ix *x, const Ix *c);
 /* For COLUMNS_EACH, which runs its body once per vector: v is the number of the register, c the first

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A net that is computed in steps: rows or windows of a sequence, or a net with states of its own."""
+"""A net that is computed in steps: rows or windows of a sequence, or calls of a net that declares states."""
 
 from __future__ import annotations
 

@@ -200,7 +200,7 @@ static int choices_of(const Lower *l, Choice choice[2 * MOST_CHOICES]) {
   return n;
 }
 
-/* Checks inference with the n-th choice of every kernel that has so many choices; false: no kernel has. */
+/* Checks inference with choice n of every kernel that has more than n choices; false: there is none. */
 static bool check_choice(const Check *check, Way way, int n, double *error) {
   Arena *arena = check->sample.arena;
   Plan *plan = plan_inference(arena, check->sample.graph, FUSE_ALL, 1, 0);

@@ -160,7 +160,7 @@ View *import_expand(ModelImport *im, const OnnxNode *node) {
 }
 
 /* ---- concatenation ---- */
-/* Whether dimension d is the batch: images, or one element that is no axis of the net's value. */
+/* Whether dimension d is the batch: images, or a single element that is not on an axis of the value. */
 static bool is_batch(const View *x, int d) {
   return x->along[d].n == 0 ? x->size[d] == 1 : x->along[d].f[0].axis == BATCH;
 }

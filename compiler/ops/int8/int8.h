@@ -64,7 +64,7 @@ typedef struct Int8Embedding {
 } Int8Embedding;
 
 /* The same value with another scale or type, from or to int16; clamped as by relu or relu6. With leaky_relu,
- * negative numbers have a factor of their own. */
+ * negative numbers have another factor. */
 typedef struct Int8Rescale {
   Rounding rounding;
   Stored stored;

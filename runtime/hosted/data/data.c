@@ -56,8 +56,8 @@ static cnn_status split(cnn_data *data, int64_t need) {
   return cnn_success();
 }
 
-/* Number of samples that are in the test part and also in the training part, because the set has no test part
- * of its own. */
+/* Number of samples that are in the test part and also in the training part, because the set has no separate
+ * test part. */
 static int64_t shared(const cnn_data *data) {
   const Part *train = &data->part[CNN_PART_TRAIN], *test = &data->part[CNN_PART_TEST];
   const int64_t limit = data->options.limit, end = limit > 0 && limit < test->count ? limit : test->count;

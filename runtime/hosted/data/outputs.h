@@ -8,7 +8,7 @@
  * independent yes/no questions. */
 typedef struct cnn_judged {
   int64_t positions, channels; /* channels: scores per position */
-  int64_t classes;             /* number of classes with counts of their own; 0: none */
+  int64_t classes;             /* number of classes that are counted separately; 0: none */
   bool binary;       /* yes/no per channel: 2 classes with one channel, otherwise one class per channel */
   bool class_target; /* the target is int32_t classes, one per position; otherwise floats like the output */
   bool has_target;
