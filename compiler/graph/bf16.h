@@ -12,7 +12,7 @@ bool bf16_refused(Diags *, const Graph *, const char *why); /* reports such a la
 void node_as_floats(Node *);           /* makes it multiply floats; its value is not rounded */
 bool bf16_reads_rounded(const Node *); /* whether all elements of the operand are bf16 numbers */
 void bf16_mark(Arena *, Graph *);      /* sets node->rounded of all nodes */
-#else                                  /* the browser build, which must stay small, computes in floats */
+#else                                  /* the browser build, which must stay small, refuses precision=bf16 */
 static inline bool node_is_bf16(const Node *node) { return (void)node, false; }
 static inline const Node *graph_has_bf16(const Graph *graph) { return (void)graph, NULL; }
 static inline bool bf16_refused(Diags *diags, const Graph *graph, const char *why) {

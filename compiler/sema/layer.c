@@ -28,9 +28,15 @@ bool flag_eval(Sema *s, const Frame *frame, const char *what, const Argument *fr
   return flag.kind == CONST_BOOL && flag.i;
 }
 
+#ifdef __wasi__ /* the browser build has no bf16 */
+#define PRECISIONS "f32 i8 i16"
+#else
+#define PRECISIONS "f32 bf16 i8 i16"
+#endif
+
 /* The precision of a call: its argument precision=, otherwise the precision of the enclosing block. */
 Precision precision_eval(Sema *s, const Frame *frame, const char *what, const Argument *precision) {
-  static const Param param = {.name = "precision", .type = PARAM_CHOICE, .choices = "f32 bf16 i8 i16"};
+  static const Param param = {.name = "precision", .type = PARAM_CHOICE, .choices = PRECISIONS};
   if (!precision) return frame->naming->precision;
   const Const word = argument_bind(s, frame, what, &param, precision->value);
   if (word.kind != CONST_WORD) return PRECISION_GIVEN;

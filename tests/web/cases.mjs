@@ -145,6 +145,9 @@ await test("features that a page does not have are reported", () => {
   wants(object.err, object.code === 1 && /the browser build has no C compiler/.test(object.err));
   const weights = run(compiler, ["small.cnn", "--weights=a.npz", "-o", "small.c"], files);
   wants(weights.err, weights.code === 1 && /the browser build cannot read weights/.test(weights.err));
+  const halves = { "halves.cnn": Buffer.from("net n { input x: 4; dense(2, precision=bf16) }") };
+  const bf16 = run(compiler, ["halves.cnn", "-o", "halves.c"], halves);
+  wants(bf16.err, bf16.code === 1 && /unknown-choice/.test(bf16.err));
 });
 for (const model of ["lenet", "gate"])
   await test(`import of ${model}.onnx`, () =>
