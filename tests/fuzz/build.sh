@@ -6,7 +6,7 @@ set -eu
 clang=$1 top=$2 build=$3 target=$4 output=$5
 readers="status file json archive safetensors npz zip pickle torch notes classes foreign"
 sets="listing target array data data_arrays data_cifar csv data_csv data_classes data_folders data_idx
-  data_synthetic data_masks data_shapes pixels shapes pictures similar image image_png image_jpeg image_webp
+  data_synthetic data_masks data_shapes pixels shapes similar image image_png image_jpeg image_webp
   image_exif feed inspect threads unicode memory boxes coco data_coco voc data_voc yolo data_yolo outline
   truth sound noise data_sounds"
 core="random resample augment augment_sound scalar"
@@ -18,9 +18,9 @@ case $target in
   detection|masks|multibox|nms|panoptic|proposals|rpn|sample|topk|yolo) sources= ;;
   safetensors|npy|torch) sources=$(hosted $readers) ;;
   csv) sources=$(hosted status file csv unicode) ;;
-  picture) sources="$(hosted status file image image_png image_jpeg image_webp image_exif \
-    feed) $top/runtime/core/resample.c" ;;
-  idx|coco|yolo_text|voc) sources="$(hosted $readers $sets) $(cores)" ;;
+  picture) sources="$(hosted status file image image_png image_jpeg image_webp image_exif) \
+    $build/.libs/libcnn.a" ;;
+  idx|coco|yolo_text|voc) sources="$(hosted $readers $sets) $(cores) $build/.libs/libcnn.a" ;;
   onnx|tflite) sources="$(ls "$top"/compiler/import/*.c "$top"/compiler/import/*/*.c \
     "$top"/compiler/base/*.c | tr '\n' ' ') $build/libcnnc.a" ;;
   lsp) sources="$(ls "$top"/compiler/lsp/*.c "$top"/compiler/sema/*.c "$top"/compiler/syntax/*.c \
@@ -42,4 +42,4 @@ exec "$clang" -std=c11 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-
   -I"$top/compiler" -I"$top/grammar" -I"$build/grammar" -I"$build" -I"$top/runtime" -I"$top/runtime/include" \
   -I"$top/tests/harness" \
   "$top/tests/fuzz/$target.c" $sources -o "$output" -ljansson -lexpat -lpng -ljpeg \
-  -lwebpdemux -lwebp -lexif -lz -lm
+  -lwebpdemux -lwebp -lz -lm

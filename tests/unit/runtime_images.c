@@ -166,6 +166,89 @@ static void damaged_exif_does_no_harm(void) {
   }
 }
 
+typedef struct ExifEntry {
+  uint16_t tag, type;
+  uint32_t count, value; /* a SHORT is in the upper half of a big-endian value */
+} ExifEntry;
+
+static void exif_put(uint8_t *to, uint32_t number, int bytes, bool big) {
+  for (int b = 0; b < bytes; b++) to[b] = (uint8_t)(number >> 8 * (big ? bytes - 1 - b : b));
+}
+
+/* Writes EXIF with a directory at offset 8 that links to the directory at `next`. */
+static size_t exif_write(uint8_t *exif, bool big, const ExifEntry *entry, size_t n, uint32_t next) {
+  uint8_t *at = exif + 10;
+  memcpy(exif, big ? "MM" : "II", 2);
+  exif_put(exif + 2, 42, 2, big);
+  exif_put(exif + 4, 8, 4, big);
+  exif_put(exif + 8, (uint32_t)n, 2, big);
+  for (size_t i = 0; i < n; i++, at += 12) {
+    exif_put(at, entry[i].tag, 2, big);
+    exif_put(at + 2, entry[i].type, 2, big);
+    exif_put(at + 4, entry[i].count, 4, big);
+    exif_put(at + 8, entry[i].type == 3 && big ? entry[i].value << 16 : entry[i].value, 4, big);
+  }
+  exif_put(at, next, 4, big);
+  return (size_t)(at + 4 - exif);
+}
+
+/* The bytes are copied to the end of an allocation, so that a sanitizer finds reads behind them. */
+static int exif_read_exactly(const uint8_t *exif, size_t n) {
+  uint8_t *copy = malloc(n ? n : 1);
+  if (n) memcpy(copy, exif, n);
+  const int orientation = cnn_exif_orientation(copy, n);
+  free(copy);
+  return orientation;
+}
+
+static void exif_directories_are_read(void) {
+  enum { MAKER = 0x010F, ORIENTATION = 0x0112, LINK = 0x8769, ASCII = 2, SHORT = 3, LONG = 4 };
+  static const struct {
+    int orientation;
+    uint32_t next;
+    size_t n;
+    ExifEntry entry[3];
+  } cases[] = {
+      {6, 0, 2, {{MAKER, ASCII, 200, 0xFFFFFFF0}, {ORIENTATION, SHORT, 1, 6}}}, /* others are not followed */
+      {3, 8, 2, {{LINK, LONG, 1, 8}, {ORIENTATION, SHORT, 1, 3}}},              /* loops of directories */
+      {1, 8, 1, {{LINK, LONG, 1, 8}}},
+      {8, 0, 2, {{ORIENTATION, SHORT, 1, 8}, {ORIENTATION, SHORT, 1, 2}}}, /* the first one */
+      {1, 0, 1, {{ORIENTATION, LONG, 1, 6}}},
+      {1, 0, 1, {{ORIENTATION, SHORT, 0, 6}}},
+      {1, 0, 1, {{ORIENTATION, SHORT, 0x80000001, 6}}},
+      {1, 0, 1, {{ORIENTATION, SHORT, 1, 0}}},
+      {1, 0, 1, {{ORIENTATION, SHORT, 1, 9}}},
+      {1, 0, 1, {{ORIENTATION, SHORT, 1, 0xFF06}}},
+  };
+  uint8_t exif[64], marked[70] = "Exif\0";
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+    for (int big = 0; big < 2; big++) {
+      const size_t n = exif_write(exif, big, cases[i].entry, cases[i].n, cases[i].next);
+      memcpy(marked + 6, exif, n);
+      CU_ASSERT_EQUAL(exif_read_exactly(exif, n), cases[i].orientation);
+      CU_ASSERT_EQUAL(exif_read_exactly(marked, 6 + n), cases[i].orientation);
+    }
+}
+
+/* The orientation counts while its entry is whole, whatever the number of entries promises. */
+static void truncated_exif_is_upright(void) {
+  static const ExifEntry entry[2] = {{0x010F, 2, 4, 0}, {0x0112, 3, 1, 5}};
+  enum { WHOLE = 10 + 2 * 12 };
+  uint8_t exif[64];
+  for (int big = 0; big < 2; big++) {
+    const size_t n = exif_write(exif, big, entry, 2, 0);
+    for (size_t i = 0; i <= n; i++) CU_ASSERT_EQUAL(exif_read_exactly(exif, i), i < WHOLE ? 1 : 5);
+    exif_put(exif + 8, 0xFFFF, 2, big);
+    CU_ASSERT_EQUAL(exif_read_exactly(exif, n), 5);
+    exif_put(exif + 22, 0x0111, 2, big); /* no orientation, and entries up to behind the end */
+    CU_ASSERT_EQUAL(exif_read_exactly(exif, n), 1);
+    exif_put(exif + 4, 0xFFFFFFFF, 4, big);
+    CU_ASSERT_EQUAL(exif_read_exactly(exif, n), 1);
+    exif_put(exif + 4, (uint32_t)n, 4, big);
+    CU_ASSERT_EQUAL(exif_read_exactly(exif, n), 1);
+  }
+}
+
 static void webp_is_read(void) {
   uint8_t rgba[4 * 4] = {10, 20, 30, 255, 40, 50, 60, 128, 70, 80, 90, 0, 100, 110, 120, 255}, *bytes = NULL;
   size_t n = WebPEncodeLosslessRGBA(rgba, 2, 2, 8, &bytes);
@@ -247,6 +330,8 @@ static void images_of_other_formats_are_named(void) {
 CU_TestInfo suite_images[] = {
     {"images are turned upright", images_are_turned_upright},
     {"damaged EXIF does no harm", damaged_exif_does_no_harm},
+    {"EXIF directories are read", exif_directories_are_read},
+    {"truncated EXIF is upright", truncated_exif_is_upright},
     {"WebP is read", webp_is_read},
     {"truncated images are found", truncated_images_are_found},
     {"images of other formats are named", images_of_other_formats_are_named},

@@ -1,38 +1,51 @@
-/* image_exif.c: EXIF orientation. */
+/* image_exif.c: EXIF orientation, and images rotated by it. */
 // SPDX-License-Identifier: MIT-0
-#include <libexif/exif-data.h>
-#include <stdlib.h>
 #include <string.h>
 #include "hosted/data/image.h"
 
-static const char exif_mark[6] =
-    "Exif\0"; /* in JPEG this precedes the data; PNG and WebP omit it, but libexif requires it */
+/* EXIF is a TIFF header and directories of entries of 12 bytes: tag, type, count, and the value or its
+ * offset. Only the first directory is read, so links between directories cannot lead into a loop. */
+enum { TIFF_VERSION = 42, TIFF_SHORT = 3, ORIENTATION = 0x0112, ENTRY_BYTES = 12 };
 
-static int orientation_of(ExifData *exif) {
-  ExifEntry *entry = exif_content_get_entry(exif->ifd[EXIF_IFD_0], EXIF_TAG_ORIENTATION);
-  if (!entry || entry->format != EXIF_FORMAT_SHORT || entry->components < 1 || entry->size < 2) return 1;
-  int orientation = exif_get_short(entry->data, exif_data_get_byte_order(exif));
-  return orientation >= 1 && orientation <= 8 ? orientation : 1;
+typedef struct Exif {
+  const unsigned char *bytes;
+  size_t n;
+  bool big_endian;
+} Exif;
+
+/* Reads an unsigned number of 2 or 4 bytes. False: it is not within the bytes. */
+static bool exif_number(const Exif *exif, uint64_t at, int bytes, uint32_t *number) {
+  if (at > exif->n || exif->n - at < (size_t)bytes) return false;
+  *number = 0;
+  for (int b = 0; b < bytes; b++)
+    *number = *number << 8 | exif->bytes[at + (size_t)(exif->big_endian ? b : bytes - 1 - b)];
+  return true;
+}
+
+/* The standard demands one number of 16 bits, which the entry itself contains. */
+static int orientation_of(const Exif *exif, uint64_t entry) {
+  uint32_t type, count, whole, value;
+  if (!exif_number(exif, entry + 2, 2, &type) || type != TIFF_SHORT) return 1;
+  if (!exif_number(exif, entry + 4, 4, &count) || count != 1) return 1;
+  if (!exif_number(exif, entry + 8, 4, &whole) || !exif_number(exif, entry + 8, 2, &value)) return 1;
+  return value >= 1 && value <= 8 ? (int)value : 1;
 }
 
 int cnn_exif_orientation(const unsigned char *bytes, size_t n) {
-  enum { MOST = 1 << 20 };
-  bool marked = n >= sizeof exif_mark && memcmp(bytes, exif_mark, sizeof exif_mark) == 0;
-  size_t mark = marked ? 0 : sizeof exif_mark;
-  if (n > MOST) return 1;
-  unsigned char *copy = malloc(mark + n + 1);
-  ExifData *exif = exif_data_new();
-  int orientation = 1;
-  if (copy && exif) {
-    memcpy(copy, exif_mark, mark);
-    memcpy(copy + mark, bytes, n);
-    exif_data_unset_option(exif, EXIF_DATA_OPTION_FOLLOW_SPECIFICATION); /* disables libexif's repairs */
-    exif_data_load_data(exif, copy, (unsigned int)(mark + n));
-    orientation = orientation_of(exif);
+  static const char mark[6] = "Exif\0"; /* precedes the data in JPEG; PNG and WebP omit it */
+  const size_t marked = n >= sizeof mark && memcmp(bytes, mark, sizeof mark) == 0 ? sizeof mark : 0;
+  Exif exif = {.bytes = bytes + marked, .n = n - marked};
+  uint32_t version, directory, entries, tag;
+  if (exif.n < 2 || (memcmp(exif.bytes, "II", 2) != 0 && memcmp(exif.bytes, "MM", 2) != 0)) return 1;
+  exif.big_endian = exif.bytes[0] == 'M';
+  if (!exif_number(&exif, 2, 2, &version) || version != TIFF_VERSION) return 1;
+  if (!exif_number(&exif, 4, 4, &directory) || !exif_number(&exif, directory, 2, &entries)) return 1;
+  for (uint32_t i = 0; i < entries; i++) {
+    const uint64_t entry = (uint64_t)directory + 2 + (uint64_t)i * ENTRY_BYTES;
+    if (!exif_number(&exif, entry, 2, &tag)) return 1;
+    if (tag == ORIENTATION) return orientation_of(&exif, entry);
   }
-  if (exif) exif_data_unref(exif);
-  free(copy);
-  return orientation;
+  return 1;
 }
 
 /* 1: unchanged; 2: mirrored left to right; 3: rotated by 180 degrees; 4: mirrored top to bottom; 5 to 8: the
