@@ -314,6 +314,8 @@ Value *constant_operand(ModelImport *, const OnnxNode *, int input, const Tensor
 Value *constant_vector(ModelImport *, const OnnxNode *, int input, int64_t n, const double *, bool frozen);
 /* A constant of at most three dimensions after a first one of size 1. */
 View *constant_alone(ModelImport *, const OnnxNode *, int input, const Tensor *);
+/* An operand of the node as a view: a value, or a constant alone. */
+View *value_or_constant(ModelImport *, const OnnxNode *, int input);
 /* A constant for a concat with values: its size may differ from theirs along one dimension. */
 View *constant_view(ModelImport *, const OnnxNode *, int input, const Tensor *, const View *like);
 

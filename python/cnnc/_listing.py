@@ -68,7 +68,7 @@ def _order(port: Port, sizes: str, same: str) -> Order | None:
     dims = tuple(map(int, sizes.split("x")))
     sample = dims[1:] if dims[0] == 1 and len(dims) > 1 else dims
     both = len(sample) > 3 and port.shape[-1] == sample[0] * sample[1]
-    channels = 0 if same else 2 if both else 1
+    channels = 0 if same or len(sample) == len(dims) else 2 if both else 1
     return Order(sample, channels) if math.prod(sample) == port.size else None
 
 

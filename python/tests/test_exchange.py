@@ -49,6 +49,9 @@ class Onnx(Case):
         for order, value in (orders["a"], a), (orders["b"], b):
             np.testing.assert_array_equal(order.take(order.give(value), value.shape[1:]), value)
         self.assertEqual(_listing.orders("    output a, b  # a 1x4; b 12x3\n", (), net.outputs).keys(), {"b"})
+        for sizes, order in ("12x3", (12, 3)), ("1x3x12", (3, 12)):  # without a batch: in the model's order
+            found = _listing.orders(f"    output a, b  # a 1x4; b {sizes}\n", (), net.outputs)
+            self.assertEqual((found["b"].dims, found["b"].channels), (order, int(sizes[:2] == "1x")))
         self.assertEqual(_listing.orders("    output a, b\n", net.inputs, net.outputs), {})
 
     @unittest.skipUnless(has("onnxruntime"), "no onnxruntime")

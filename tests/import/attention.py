@@ -316,6 +316,33 @@ case("places_by_conv", [  # EdgeNeXt
     node("Add", "s more", "y")],
     {"x": [1, 6, 4, 5]}, "y", {"angles": (1, 8, 4, 5), "w": (6, 8, 1, 1), "b": (6,)})
 
+# ---- inputs as operands: FusedMatMul, equations with an ellipsis, constants that an operator also takes
+microsoft = {"domain": "com.microsoft"}
+case("fused_products", [
+    *(node("FusedMatMul", f"a{i} b{j}", f"y{i}{j}", transA=i, transB=j, alpha=0.25 + i + j, **microsoft)
+      for i in (0, 1) for j in (0, 1)),
+    node("FusedMatMul", "wl b1", "l", transA=1, transB=1, alpha=0.5, **microsoft),
+    node("FusedMatMul", "q k", "s", transB=1, alpha=0.3, **microsoft), node("Softmax", "s", "p", axis=-1),
+    node("FusedMatMul", "p q", "o", **microsoft),
+    node("FusedMatMul", "q wh", "r", transB=1, alpha=2.0, **microsoft)],
+    {"a0": [1, 5, 6], "a1": [1, 6, 5], "b0": [1, 6, 7], "b1": [1, 7, 6], "q": [1, 3, 5, 6],
+     "k": [1, 3, 5, 6]}, "y00 y01 y10 y11 l o r", {"wl": (1, 6, 4), "wh": (1, 3, 2, 6)},
+    last=("a0", "a1", "b0", "b1", "q", "k", "y00", "y01", "y10", "y11", "o"))
+case("ellipsis", [
+    node("Einsum", "a b", "y", equation="...ij,...jk->...ik"),
+    node("Einsum", "a w", "t", equation="b...i,ji->b...j")],
+    {"a": [1, 3, 5, 6], "b": [1, 3, 6, 7]}, "y t", {"w": (4, 6)}, last=("y",))
+case("attention_of_inputs", [
+    node("Transpose", "k", "kt", perm=[0, 1, 3, 2]), node("MatMul", "q kt", "s"), *weighted("s")],
+    {"q": [1, HEADS, L, D], "k": [1, HEADS, 7, D], "v": [1, HEADS, 7, 5]}, "o", last=("q", "k", "v", "o"))
+case("constant_sides", [
+    node("GridSample", "x grid", "a"), node("TopK", "s best", "top i", axis=1), node("Unsqueeze", "i one", "u"),
+    node("Expand", "u size", "e"), node("GatherElements", "table e", "b", axis=1),
+    node("Softmax", "m", "c", axis=2)],
+    {"x": [1, 3, 7, 9], "s": [1, 20], "m": [1, 4, 5, 6]}, "a b c",
+    {"grid": (1, 5, 6, 2), "best": numbers(5), "one": numbers(-1), "size": numbers(1, 5, 6),
+     "table": (1, 20, 6)}, last=("b",))
+
 
 def refusals():
     make.cases["no_product"] = ([

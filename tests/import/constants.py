@@ -254,7 +254,7 @@ refused = {
         node("Relu", "x", "r"), node("Einsum", "r r", "a", equation="bi,bj->bij"),
         node("Einsum", "r w w", "b", equation="bi,ij,jk->bk"),
         node("Einsum", "r w", "c", equation="bi,ij->b"),
-        node("Einsum", "r w", "d", equation="...i,ij->...j"),
+        node("Einsum", "r w", "d", equation=".i,ij->.j"),
         node("Einsum", "r w", "e", equation="bi,jk->bj"),
         node("Einsum", "r w", "f", equation="bij,ij->bj"), node("MatMul", "r three", "g")], {"x": [1, 4]},
         "a b c d e f g", {"w": (4, 4), "three": (2, 4, 4)}),

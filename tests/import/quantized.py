@@ -269,7 +269,7 @@ def hostile():
 
 CASES = [qdq_channels, qdq_tensors, qoperator, qdq_bytes, qdq_mixed, qdq_wider, qlinear, qdq_products]
 # Ports with channels last, also in ONNX.
-LAST = {"qdq_bytes": ("x",), "qdq_products": ("x", "p_q", "s_q", "y_q")}
+LAST = {"qdq_bytes": ("x",), "qdq_products": ("x", "z", "p_q", "s_q", "y_q")}
 
 
 def in_memory(array, last):

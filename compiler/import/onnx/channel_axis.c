@@ -92,20 +92,30 @@ static int told_by_reduction(const ModelImport *im, const OnnxNode *node, const 
   }
   for (int d = 1; d < x->rank && n > 0; d++)
     if (!over[d]) rest = rest < 0 ? d : MOST_DIMS;
-  return rest < MOST_DIMS && (x->rank > 3 || !onnx_int(node, "keepdims", 1)) ? rest : -1;
+  const bool is_channels = rest == 1 || rest == x->rank - 1;
+  return is_channels && (x->rank > 3 || !onnx_int(node, "keepdims", 1)) ? rest : -1;
 }
 
 static int told_by_axis(const OnnxNode *node, const Trace *x) {
   static const char *const along[] = {"Softmax", "LogSoftmax", "LpNormalization", NULL};
   const AttributeProto *axis = is_any(node->op, along) ? onnx_attribute(node, "axis") : NULL;
   const int64_t d = axis ? axis_from_start(axis->i, x->rank) : -1;
-  return d > 0 && d < x->rank ? (int)d : -1;
+  return d == 1 || (d > 0 && d == x->rank - 1) ? (int)d : -1;
+}
+
+/* The right operand of a product of two values: of its last two dimensions, the later one of the input, also
+ * if a Transpose has exchanged them, as in the scores of attention. */
+static int told_by_product(const ModelImport *im, const OnnxNode *node, int input, const Trace *x) {
+  if (input != 1 || !strstr(node->op, "MatMul") || x->rank < 3 || constant_of(im, node, 0)) return -1;
+  const int last = x->rank - 1;
+  return x->from[last] > x->from[last - 1] ? last : last - 1;
 }
 
 static int told(const ModelImport *im, const OnnxNode *node, int input, const Trace *x, bool sure) {
   if (sure) return told_by_operator(node, input, x);
   int d = told_by_constant(im, node, input, x);
   if (d < 0 && input == 0) d = told_by_reduction(im, node, x);
+  if (d < 0) d = told_by_product(im, node, input, x);
   return d < 0 && input == 0 ? told_by_axis(node, x) : d;
 }
 

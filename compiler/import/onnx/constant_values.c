@@ -122,3 +122,8 @@ View *constant_alone(ModelImport *im, const OnnxNode *node, int input, const Ten
   for (int a = 0; a < shape.rank; a++) view_set(view, a + first, a);
   return view;
 }
+
+View *value_or_constant(ModelImport *im, const OnnxNode *node, int input) {
+  const Tensor *t = constant_of(im, node, input);
+  return t ? constant_alone(im, node, input, t) : view_of(im, node, input);
+}

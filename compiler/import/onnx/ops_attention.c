@@ -10,12 +10,6 @@ enum { OUT_RESULT, OUT_PRESENT_KEY, OUT_PRESENT_VALUE, OUT_SCORES };
 enum { AXIS_IMAGE, AXIS_HEAD, AXIS_PLACE, AXIS_CHANNEL };
 
 /* ---- operands ---- */
-/* An operand of the node as a view: a value, or a constant. */
-static View *attention_operand(ModelImport *im, const OnnxNode *node, int input) {
-  const Tensor *t = constant_of(im, node, input);
-  return t ? constant_alone(im, node, input, t) : view_of(im, node, input);
-}
-
 /* An operand as [N, heads, positions, channels], also if its dimensions are [N, positions, heads * channels].
  */
 static View *view_by_heads(ModelImport *im, const View *x, int64_t heads) {
@@ -248,7 +242,7 @@ View *import_attention(ModelImport *im, const OnnxNode *node) {
   int rank = 0;
   if (attention_refused(im, node)) return NULL;
   for (int k = 0; k < 3; k++) {
-    const View *x = attention_operand(im, node, k);
+    const View *x = value_or_constant(im, node, k);
     if (k == 0 && x) rank = x->rank;
     in[k] = x ? view_by_heads(im, x, onnx_int(node, k ? "kv_num_heads" : "q_num_heads", 1)) : NULL;
     const bool again = k > 0 && in[k] && node->in[k] == node->in[k - 1] &&
@@ -314,7 +308,7 @@ static Value *angles_of(ModelImport *im, const OnnxNode *node, int input, int64_
   const Tensor *cache = constant_of(im, node, input),
                *places = counted_places(im, constant_of(im, node, IN_POSITIONS), length);
   const View *rows;
-  if (!given(node, IN_POSITIONS)) rows = attention_operand(im, node, input);
+  if (!given(node, IN_POSITIONS)) rows = value_or_constant(im, node, input);
   else if (cache && places) rows = constant_rows(im, node, input, cache, places);
   else {
     OnnxNode gather = *node;

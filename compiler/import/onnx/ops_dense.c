@@ -105,34 +105,25 @@ static View *vector_product(ModelImport *im, const OnnxNode *node, int constant,
   return y ? view_without(im, y, drop) : NULL;
 }
 
+/* MatMul, and onnxruntime's FusedMatMul: both matrices may be transposed, and there is a factor. */
 View *import_matmul(ModelImport *im, const OnnxNode *node) {
   const int constant = constant_of(im, node, 1) ? 1 : 0;
   const Tensor *w = constant_of(im, node, constant);
-  if (w && w->rank == 1 && w->n) return vector_product(im, node, constant, w);
-  if (w && constant == 0) return import_matrices(im, node, 0);
-  if (!w) return import_two_matrices(im, node);
-  const View *x = view_of(im, node, 0);
-  if (w->rank != 2 || w->n == 0) return import_matrices(im, node, 1);
-  return x ? dense_product(im, node, x, by_units(im, w, false, 1), NULL) : NULL;
-}
-
-/* onnxruntime's FusedMatMul: both matrices may be transposed, and there is a factor. */
-View *import_fused_matmul(ModelImport *im, const OnnxNode *node) {
-  const Tensor *w = constant_of(im, node, 1);
-  if (!w && constant_of(im, node, 0)) return no(im, "a constant times a value");
-  if (!w) return no(im, ATTENTION);
-  const View *x = view_of(im, node, 0);
-  if (w->rank != 2 || w->n == 0 || onnx_int(node, "transBatchA", 0) || onnx_int(node, "transBatchB", 0))
+  if (onnx_int(node, "transBatchA", 0) || onnx_int(node, "transBatchB", 0))
     return no(im, "a product with several matrices");
-  if (x && onnx_int(node, "transA", 0)) {
+  if (!w) return import_two_matrices(im, node);
+  if (w->rank == 1 && w->n) return vector_product(im, node, constant, w);
+  if (constant == 0 || w->rank != 2 || w->n == 0) return import_matrices(im, node, constant);
+  View *x = view_of(im, node, 0);
+  if (!x) return NULL;
+  if (onnx_int(node, "transA", 0)) {
     int from[MOST_DIMS];
     if (x->rank < 2) return no(im, "a tensor of %d dimensions", x->rank);
     for (int d = 0; d < x->rank; d++) from[d] = d < x->rank - 2 ? d : 2 * x->rank - 3 - d;
     x = view_permute(im, x, from, x->rank);
   }
   const bool transposed = onnx_int(node, "transB", 0) != 0;
-  return x ? dense_product(im, node, x, by_units(im, w, transposed, onnx_float(node, "alpha", 1)), NULL)
-           : NULL;
+  return dense_product(im, node, x, by_units(im, w, transposed, onnx_float(node, "alpha", 1)), NULL);
 }
 
 View *import_gemm(ModelImport *im, const OnnxNode *node) {

@@ -2,6 +2,7 @@
  * several matrices or with the constant first. They become a 1x1 convolution; its groups are the dimensions
  * that are in both operands and in the result. */
 // SPDX-License-Identifier: Apache-2.0
+#include <ctype.h>
 #include <string.h>
 #include "import/onnx/products.h"
 
@@ -30,6 +31,7 @@ static void add_letter(Part *part, char letter, int64_t size) {
 typedef struct Contraction {
   const View *x;
   const Tensor *w;
+  double scale;
   Letters in, weight, out;
   Part group, sum, made; /* made: the letters that only the constant has */
 } Contraction;
@@ -74,7 +76,7 @@ static int64_t offset_of(const Contraction *c, const Part *part, int64_t i) {
   return at;
 }
 
-/* The constant as [groups * made][sum]. */
+/* The constant as [groups * made][sum], times the factor. */
 static const Tensor *by_filters(ModelImport *im, const Contraction *c) {
   const int64_t filters = c->group.all * c->made.all, dim[] = {filters, c->sum.all};
   if (!may_compute(im, sizeof(float) * (size_t)c->w->n)) return NULL;
@@ -82,7 +84,7 @@ static const Tensor *by_filters(ModelImport *im, const Contraction *c) {
   for (int64_t f = 0; f < filters; f++) {
     const int64_t from = offset_of(c, &c->group, f / c->made.all) + offset_of(c, &c->made, f % c->made.all);
     for (int64_t i = 0; i < c->sum.all; i++)
-      tensor_put(t, f * c->sum.all + i, tensor_number(c->w, from + offset_of(c, &c->sum, i)));
+      tensor_put(t, f * c->sum.all + i, c->scale * tensor_number(c->w, from + offset_of(c, &c->sum, i)));
   }
   t->name = c->w->name;
   return t;
@@ -146,12 +148,28 @@ static View *contracted(ModelImport *im, const OnnxNode *node, int constant, Con
 }
 
 /* ---- Einsum ---- */
-/* Reads letters up to one of the characters in `ends`; NULL: there are characters other than letters. */
-static const char *read_letters(const char *at, const char *ends, Letters *to) {
+/* Digits stand for the dimensions of an ellipsis, starting from the last one. */
+static bool put_ellipsis(Letters *to, int n) {
+  if (n < 0 || to->n + n > MOST_DIMS) return false;
+  while (n-- > 0) to->at[to->n++] = (char)('0' + n);
+  return true;
+}
+
+/* Reads the letters of an operand or of the result, up to one of the characters in `ends`. rank: of the
+ * operand; for the result, the rest of the equation after its letters has `*hidden` dimensions. NULL: there
+ * are other characters, or another number of dimensions. */
+static const char *read_letters(const char *at, const char *ends, int rank, int *hidden, Letters *to) {
+  int letters = 0;
+  for (const char *c = at; *c && !strchr(ends, *c); c++) letters += isalpha((unsigned char)*c) != 0;
+  if (rank >= 0 && rank - letters > *hidden) *hidden = rank - letters;
   for (to->n = 0; *at && !strchr(ends, *at); at++) {
     if (*at == ' ') continue;
-    const bool letter = (*at >= 'a' && *at <= 'z') || (*at >= 'A' && *at <= 'Z');
-    if (!letter || to->n == MOST_DIMS) return NULL;
+    if (strncmp(at, "...", 3) == 0) {
+      if (!put_ellipsis(to, rank >= 0 ? rank - letters : *hidden)) return NULL;
+      at += 2;
+      continue;
+    }
+    if (!isalpha((unsigned char)*at) || to->n == MOST_DIMS) return NULL;
     to->at[to->n++] = *at;
   }
   return at;
@@ -162,17 +180,18 @@ View *import_einsum(ModelImport *im, const OnnxNode *node) {
   Letters in[2];
   if (node->nin != 2) return no(im, "a product of %d operands", node->nin);
   const int constant = constant_of(im, node, 0) ? 0 : 1;
-  Contraction c = {.w = constant_of(im, node, constant)};
+  Contraction c = {.w = constant_of(im, node, constant), .scale = 1};
   View *x[2] = {NULL};
   for (int k = 0; k < 2; k++)
     if ((!c.w || k != constant) && !(x[k] = view_of(im, node, k))) return NULL;
-  at = read_letters(at, ",", &in[0]);
-  at = at && *at ? read_letters(at + 1, "-", &in[1]) : NULL;
-  at = at && at[0] == '-' && at[1] == '>' ? read_letters(at + 2, "", &c.out) : NULL;
+  const int rank[] = {x[0] ? x[0]->rank : c.w->rank, x[1] ? x[1]->rank : c.w->rank};
+  int hidden = 0; /* the number of dimensions of an ellipsis in the result */
+  at = read_letters(at, ",", rank[0], &hidden, &in[0]);
+  at = at && *at ? read_letters(at + 1, "-", rank[1], &hidden, &in[1]) : NULL;
+  at = at && at[0] == '-' && at[1] == '>' ? read_letters(at + 2, "", -1, &hidden, &c.out) : NULL;
   if (!at) return no(im, "the equation %s", onnx_text(node, "equation", ""));
   for (int k = 0; k < 2; k++)
-    if (in[k].n != (x[k] ? x[k]->rank : c.w->rank))
-      return no(im, "an equation that does not match its operands");
+    if (in[k].n != rank[k]) return no(im, "an equation that does not match its operands");
   bool summed = c.w != NULL;
   for (int d = 0; d < in[0].n; d++)
     summed = summed || (letter_place(&in[1], in[0].at[d]) >= 0 && letter_place(&c.out, in[0].at[d]) < 0);
@@ -206,9 +225,11 @@ View *import_matrices(ModelImport *im, const OnnxNode *node, int constant) {
   if (!x) return NULL;
   const int rank = x->rank > w->rank ? x->rank : w->rank;
   if (x->rank < 2 || w->rank < 2) return no(im, "a product with several matrices");
-  Contraction c = {.x = x, .w = few};
-  matrix_letters(&c.in, x->rank, x->size, false, constant ? "rk" : "kn");
-  matrix_letters(&c.weight, w->rank, w->dim, true, constant ? "kn" : "rk");
+  Contraction c = {.x = x, .w = few, .scale = onnx_float(node, "alpha", 1)};
+  const char *const last[] = {onnx_int(node, "transA", 0) ? "kr" : "rk",
+                              onnx_int(node, "transB", 0) ? "nk" : "kn"};
+  matrix_letters(&c.in, x->rank, x->size, false, last[!constant]);
+  matrix_letters(&c.weight, w->rank, w->dim, true, last[constant]);
   *few = *w;
   few->rank = 0;
   int n = 0;

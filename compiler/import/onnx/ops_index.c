@@ -250,8 +250,7 @@ static View *gather_along(ModelImport *im, const View *x, const View *index, int
 
 View *import_gather_elements(ModelImport *im, const OnnxNode *node) {
   if (constant_of(im, node, 1)) return elements_by_constant(im, node, constant_of(im, node, 1));
-  if (constant_of(im, node, 0)) return no(im, "elements of a constant with computed indices");
-  const View *x = view_of(im, node, 0), *index = x ? view_of(im, node, 1) : NULL;
+  const View *x = value_or_constant(im, node, 0), *index = x ? view_of(im, node, 1) : NULL;
   if (!x || !index) return NULL;
   const int axis = index_axis(im, node, x, 0);
   if (axis < 0) return NULL;
@@ -506,7 +505,7 @@ View *import_tile(ModelImport *im, const OnnxNode *node) {
 
 /* ---- samples ---- */
 View *import_grid_sample(ModelImport *im, const OnnxNode *node) {
-  const View *x = view_of(im, node, 0), *grid = x ? view_of(im, node, 1) : NULL;
+  const View *x = value_or_constant(im, node, 0), *grid = x ? value_or_constant(im, node, 1) : NULL;
   const char *mode = onnx_text(node, "mode", "linear"), *outside = onnx_text(node, "padding_mode", "zeros");
   if (!x || !grid) return NULL;
   if (x->rank != 4 || grid->rank != 4) return no(im, "samples of a value that is not an image");

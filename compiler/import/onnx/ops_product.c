@@ -240,13 +240,13 @@ View *import_two_matrices(ModelImport *im, const OnnxNode *node) {
   View *const x[] = {view_of(im, node, 0), view_of(im, node, 1)};
   Letters in[2], out = {0};
   if (!x[0] || !x[1]) return NULL;
-  operand_letters(x[0], x[1], "rs", 's', &in[0]);
-  operand_letters(x[1], x[0], "sn", 's', &in[1]);
+  operand_letters(x[0], x[1], onnx_int(node, "transA", 0) ? "sr" : "rs", 's', &in[0]);
+  operand_letters(x[1], x[0], onnx_int(node, "transB", 0) ? "ns" : "sn", 's', &in[1]);
   const int rank = in[0].n > in[1].n ? in[0].n : in[1].n;
   for (int behind = rank - 1; behind >= 2; behind--) out.at[out.n++] = (char)('a' + behind);
   if (in[0].n > 1) out.at[out.n++] = 'r';
   if (in[1].n > 1) out.at[out.n++] = 'n';
-  return product_of_two(im, node, x, in, &out, 1);
+  return product_of_two(im, node, x, in, &out, onnx_float(node, "alpha", 1));
 }
 
 /* alpha * A * B + beta * C. */
