@@ -96,6 +96,7 @@ typedef struct ImportOptions {
   VEC(ImportSetting) settings;
   VEC(ImportState) states;
   VEC(ImportLayout) layouts;
+  OnnxLoops loops;                /* loops whose number of iterations an earlier try has computed */
   VEC(const char *) theirs, ours; /* layer names, from and to; each may contain one */
   bool together; /* a first dimension of several elements is a dimension of the value, not the batch */
   bool trial;    /* no suggestions are made if the import fails */
@@ -194,6 +195,7 @@ const char *number_text(Arena *, double); /* in the program's syntax */
 ModelImport *import_try(Arena *, Diags *, Span at, const ImportOptions *, Onnx *);
 ModelImport *import_again(const ModelImport *, Diags *, const ImportOptions *);
 ModelImport *import_together(ModelImport *); /* refusals.c */
+ModelImport *import_unrolled(ModelImport *); /* refusals.c */
 bool import_finish(ModelImport *);           /* completes the program; false after an error */
 
 /* ---- branches.c ---- */

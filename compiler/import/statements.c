@@ -528,7 +528,8 @@ ModelImport *import_try(Arena *arena, Diags *diags, Span at, const ImportOptions
   ModelImport *im = onnx ? import_begin(arena, diags, at, options, onnx) : NULL;
   if (!im || !import_nodes(im)) return NULL;
 #ifndef __wasi__
-  if (im->problems.n && !options->together) im = import_together(im);
+  if (im->problems.n) im = import_unrolled(im);
+  if (im->problems.n && !im->options->together) im = import_together(im);
 #endif
   return im;
 }
@@ -536,10 +537,10 @@ ModelImport *import_try(Arena *arena, Diags *diags, Span at, const ImportOptions
 ModelImport *import_again(const ModelImport *im, Diags *diags, const ImportOptions *options) {
   const Onnx *o = im->onnx;
 #ifdef __wasi__ /* the browser build only imports ONNX */
-  Onnx *again = onnx_read(im->arena, diags, o->path, im->at, o->file, o->bytes);
+  Onnx *again = onnx_read(im->arena, diags, o->path, im->at, &options->loops, o->file, o->bytes);
 #else
   Onnx *again = o->tflite ? tflite_graph(im->arena, diags, im->at, o->path, options, o->file, o->bytes)
-                          : onnx_read(im->arena, diags, o->path, im->at, o->file, o->bytes);
+                          : onnx_read(im->arena, diags, o->path, im->at, &options->loops, o->file, o->bytes);
 #endif
   return import_try(im->arena, diags, im->at, options, again);
 }
@@ -606,5 +607,5 @@ ModelImport *import_model(Arena *arena, Diags *diags, const char *path, Span at,
 
 ModelImport *import_bytes(Arena *arena, Diags *diags, const char *path, Span at, const ImportOptions *options,
                           const uint8_t *bytes, size_t n) {
-  return import_graph(arena, diags, at, options, onnx_read(arena, diags, path, at, bytes, n));
+  return import_graph(arena, diags, at, options, onnx_read(arena, diags, path, at, NULL, bytes, n));
 }

@@ -23,12 +23,16 @@ def choice(condition, outputs, yes, no, name=""):
 
 
 def body(name, nodes, carried, outputs, **weights):
-    """A graph that a Loop runs: its inputs are the iteration i, the condition c, and the carried values."""
+    """A graph that a Loop runs: its inputs are the iteration i, the condition c, and the carried values, of
+    which j is a whole number."""
     graph = branch(name, nodes, outputs, **weights)
     graph.output[0].type.tensor_type.elem_type = TensorProto.BOOL
     for n, kind in (("i", TensorProto.INT64), ("c", TensorProto.BOOL),
-                    *((k, TensorProto.FLOAT) for k in carried.split())):
-        graph.input.append(helper.make_tensor_value_info(n, kind, [] if n in "ic" else None))
+                    *((k, TensorProto.INT64 if k in "j" else TensorProto.FLOAT) for k in carried.split())):
+        graph.input.append(helper.make_tensor_value_info(n, kind, [] if n in "icj" else None))
+    for result in graph.output:
+        if result.name == "j2":
+            result.type.tensor_type.elem_type = TensorProto.INT64
     return graph
 
 
@@ -54,6 +58,45 @@ case("loops", [
     node("Flatten", "rows", "flat", axis=0), node("Concat", "u v once same", "y", axis=1)],
     {"x": [1, 4]}, "flat y", {"w": (4, 4), "five": np.array(5, i64), "three": np.array(3, i64),
                               "on": np.array(True), "off": np.array(False)})
+
+
+def scan(name, nodes, state, rows, outputs, **weights):
+    """A graph that a Scan runs: its inputs are the states and one part of each scanned tensor."""
+    graph = branch(name, nodes, outputs, **weights)
+    for k in (*state.split(), *rows.split()):
+        graph.input.append(helper.make_tensor_value_info(k, TensorProto.FLOAT, None))
+    return graph
+
+
+# ---- Scan: its body once for each row; along another axis, from the last row on, results likewise
+case("scans", [
+    node("Scan", "start steps", "last rows", "cell", num_scan_inputs=1, body=scan("cell", [
+        node("MatMul", "h r", "p"), node("Add", "p row", "q"), node("Tanh", "q", "next"),
+        node("Mul", "next k", "twice")], "h", "row", "next twice", r=np.eye(4, dtype=f32) * half, k=f32(3))),
+    node("Scan", "start start rows steps", "a b back", "two", num_scan_inputs=2, scan_input_axes=[0, -3],
+         scan_input_directions=[1, 0], scan_output_axes=[1], scan_output_directions=[1],
+         body=scan("two", [node("Max", "u s", "u2"), node("Sub", "v u", "w"), node("Add", "w t", "v2"),
+                           node("Sigmoid", "v2", "row")], "u v", "s t", "u2 v2 row")),
+    node("Concat", "last a b", "y", axis=1), node("Flatten", "rows", "flat", axis=0),
+    node("Flatten", "back", "behind", axis=0)],
+    {"steps": [3, 1, 4]}, "y flat behind", {"start": np.zeros((1, 4), f32)}, last=("steps", "y", "flat", "behind"))
+
+# ---- Loops whose count or condition is computed: from an input of --set, from a shape, from the iteration
+case("computed_loops", [
+    node("Add", "times one", "n"), node("Loop", "n on x", "a", "set", body=body("outer", [
+        node("Shape", "s", "sizes"), node("Gather", "sizes one", "columns"),
+        node("Loop", "columns on s", "t", body=body("inner", [
+            node("Mul", "u k", "u2"), node("Identity", "c", "go")], "u", "go u2", k=half)),
+        node("Tanh", "t", "next"), node("Identity", "c", "more")], "s", "more next")),
+    node("Loop", " on a", "b", "while", body=body("while", [
+        node("Sigmoid", "s", "next"), node("Add", "i one", "i1"), node("Less", "i1 four", "more")],
+        "s", "more next")),
+    node("Loop", "most on b one", "y count", "counts", body=body("counts", [
+        node("Mul", "s k", "next"), node("Mul", "j two", "j2"), node("Greater", "j2 ten", "over"),
+        node("Not", "over", "more")], "s j", "more next j2", k=f32(3)))],
+    {"x": [1, 3]}, "y", {"on": np.array(True), "one": i64(1), "two": i64(2), "four": i64(4), "ten": i64(10),
+                         "most": i64(2 ** 63 - 1)})
+make.settings["computed_loops"] = {"times": np.array(1, i64)}
 
 
 # ---- If of constants: the branch taken, and the other one not looked at
@@ -234,6 +277,9 @@ def bad_files():
 
 
 refused = {
+    "scan_long": ([node("Scan", "start x", "last", "long", num_scan_inputs=1, body=scan(
+        "cell", [node("Add", "h row", "next")], "h", "row", "next"))], {"x": [65, 1, 2]}, "last",
+        {"start": np.zeros((1, 2), f32)}),
     # Only what is computed in any case is suggested.
     "cascade": ([
         node("MatMul", "x w", "s"), node("Log", "s", "p"), node("GreaterOrEqual", "p limit", "ge"),

@@ -43,6 +43,53 @@ ModelImport *import_together(ModelImport *im) {
   whole->diags = im->diags;
   return whole;
 }
+
+static int64_t single_number(const ModelImport *im, int tensor, int64_t otherwise) {
+  const Tensor *t = tensor ? im->item[tensor].constant : NULL;
+  return !tensor ? otherwise : t && t->n == 1 ? tensor_integer(t, 0) : -1;
+}
+
+/* The number of iterations of a Loop or a Scan; -1: it is not known. */
+static int64_t iterations_of(const ModelImport *im, const OnnxNode *node) {
+  if (!strcmp(node->op, "Loop") && node->nin > 1) {
+    const int64_t begins = single_number(im, node->in[1], 1);
+    return begins < 1 ? begins : single_number(im, node->in[0], INT64_MAX);
+  }
+  const int64_t first = node->nin - onnx_int(node, "num_scan_inputs", 0);
+  if (strcmp(node->op, "Scan") != 0 || first < 0 || first >= node->nin) return -1;
+  const Item *item = &im->item[node->in[first]];
+  const AttributeProto *axes = onnx_attribute(node, "scan_input_axes");
+  const int rank = item->view ? item->view->rank : item->constant ? item->constant->rank : 0;
+  int64_t axis = axes && axes->ints.n ? axes->ints.data[0] : 0;
+  if (axis < 0) axis += rank;
+  if (axis < 0 || axis >= rank) return -1;
+  return item->view ? item->view->size[axis] : item->constant->dim[axis];
+}
+
+/* Imports again with all loops unrolled whose number of iterations follows from shapes and from inputs with
+ * constant values. Returns the first import if there are none. */
+ModelImport *import_unrolled(ModelImport *im) {
+  ImportOptions *options = NEW(im->arena, ImportOptions);
+  *options = *im->options;
+  options->loops = (OnnxLoops){0};
+  for (int i = 0; i < im->options->loops.n; i++)
+    vec_push(im->arena, options->loops, im->options->loops.data[i]);
+  for (int i = 0; i < im->onnx->nnodes; i++) {
+    const OnnxNode *node = &im->onnx->node[i];
+    const int64_t n = im->live[i] && node->nout && node->out[0] ? iterations_of(im, node) : -1;
+    if (n < 0) continue;
+    const OnnxLoop loop = {im->onnx->tensor[node->out[0]], n};
+    bool known = false;
+    for (int k = 0; k < options->loops.n; k++)
+      known = known || !strcmp(options->loops.data[k].output, loop.output);
+    if (!known) vec_push(im->arena, options->loops, loop);
+  }
+  if (im->onnx->tflite || options->loops.n == im->options->loops.n) return im;
+  ModelImport *unrolled = import_again(im, silent_diags(im), options);
+  if (!unrolled) return im;
+  unrolled->diags = im->diags;
+  return unrolled;
+}
 #endif
 
 /* ---- the largest part ---- */
@@ -257,8 +304,8 @@ const char *import_list_graph(Arena *arena, Diags *diags, Span at, const ImportO
   if (!im) return NULL;
   make_frames(im);
   Text text = {.arena = arena};
-  for (int i = 0; i < onnx->nnodes; i++) {
-    const OnnxNode *node = &onnx->node[i];
+  for (int i = 0; i < im->onnx->nnodes; i++) {
+    const OnnxNode *node = &im->onnx->node[i];
     const char *why = im->refused[i];
     text_put(&text, "%-20s ", node->op);
     put_onnx_shape(&text, im, node);

@@ -133,11 +133,20 @@ typedef struct Onnx {
                        otherwise NULL */
 } Onnx;
 
+/* The number of iterations of a Loop or a Scan, which is named by its first output. */
+typedef struct OnnxLoop {
+  const char *output;
+  int64_t iterations;
+} OnnxLoop;
+typedef VEC(OnnxLoop) OnnxLoops;
+
 /* NULL after an error: [import-file] or [import-weights]. External data is relative to the model's directory,
  * and must be inside of it. */
 Onnx *onnx_open(Arena *, Diags *, const char *path, Span at);
-/* Like onnx_open, for bytes that stay valid. */
-Onnx *onnx_read(Arena *, Diags *, const char *path, Span at, const uint8_t *bytes, size_t n);
+/* Like onnx_open, for bytes that stay valid. loops: also unrolled, besides those whose counts are constants
+ * of the file; or NULL. */
+Onnx *onnx_read(Arena *, Diags *, const char *path, Span at, const OnnxLoops *loops, const uint8_t *bytes,
+                size_t n);
 int onnx_tensor(const Onnx *, const char *name); /* the tensor's number, or 0 */
 
 /* The tensors that a node needs: its inputs and the conditions of the branches that contain it; 0: omitted,
@@ -179,7 +188,7 @@ typedef struct OnnxFlat {
   VEC(OnnxGuard) guards;
   const char *why; /* the reason, if the model is too large */
 } OnnxFlat;
-bool onnx_inline(Wire *, const ModelProto *, size_t file_bytes, OnnxFlat *);
+bool onnx_inline(Wire *, const ModelProto *, const OnnxLoops *, size_t file_bytes, OnnxFlat *);
 /* Converts dynamically quantized nodes to float nodes with the model's weights, in a topologically sorted
  * list. Returns the number of converted nodes. */
 int onnx_dynamic(Arena *, const GraphProto *, OnnxFlat *);

@@ -164,7 +164,7 @@ static bool inline_nodes(Inliner *in, const WireList *nodes, Scope *scope, int d
     const FunctionProto *function = function_of(in, node);
     const bool own = !function && !*onnx_domain(node->domain),
                branches = own && strcmp(node->op_type, "If") == 0,
-               loop = own && strcmp(node->op_type, "Loop") == 0;
+               loop = own && (!strcmp(node->op_type, "Loop") || !strcmp(node->op_type, "Scan"));
     if (++in->nodes > MOST_NODES) return inline_refuse(in, "it has more than 2^20 nodes");
     NodeProto *copy =
         scope || function || branches || loop ? copied_node(in, scope, node) : (NodeProto *)(uintptr_t)node;
@@ -176,11 +176,13 @@ static bool inline_nodes(Inliner *in, const WireList *nodes, Scope *scope, int d
   return !in->flat->why;
 }
 
-bool onnx_inline(Wire *wire, const ModelProto *model, size_t file_bytes, OnnxFlat *flat) {
+bool onnx_inline(Wire *wire, const ModelProto *model, const OnnxLoops *loops, size_t file_bytes,
+                 OnnxFlat *flat) {
   Inliner in = {.arena = wire->arena,
                 .wire = wire,
                 .model = model,
                 .flat = flat,
+                .loops = loops,
                 .room = 8 * file_bytes + ((size_t)16 << 20)};
   const OnnxGuard none = {0};
   *flat = (OnnxFlat){0};

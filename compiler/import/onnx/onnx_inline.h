@@ -12,6 +12,7 @@ typedef struct Inliner {
   Wire *wire;
   const ModelProto *model;
   OnnxFlat *flat;
+  const OnnxLoops *loops; /* loops whose number of iterations is known, or NULL */
   size_t room; /* remaining bytes for new names */
   int nodes;   /* nodes visited so far */
   Table paths; /* paths of calls and branches */
@@ -35,6 +36,6 @@ const char *inline_path(Inliner *, const NodeProto *, const char *otherwise, con
 bool inline_graph(Inliner *, const GraphProto *, Scope *, int depth); /* with its constants */
 
 /* ---- onnx_loop.c ---- */
-/* Unrolls a Loop with a constant count. Other loops stay nodes. */
+/* Unrolls a Loop with a constant count, or a Scan of a known number of rows. Other loops stay nodes. */
 bool inline_loop(Inliner *, NodeProto *, Scope *, int depth);
 #endif

@@ -1,16 +1,20 @@
-/* onnx_loop.c: Unrolling of a Loop whose count and condition are constants: its body is repeated for each
- * iteration. Values that an iteration passes to the next one are tensors of the iteration; values that each
- * iteration adds to a result are concatenated. */
+/* onnx_loop.c: Unrolling of a Loop whose count and condition are constants, and of a Scan of a known number
+ * of rows: the body is repeated for each iteration. Values that an iteration passes to the next one are
+ * tensors of the iteration; values that each iteration adds to a result are concatenated. */
 // SPDX-License-Identifier: Apache-2.0
+#include <math.h>
 #include <string.h>
 #include "import/onnx/onnx_inline.h"
 
-enum { MOST_ITERATIONS = 64, MOST_CARRIED = 64 };
+enum { MOST_ITERATIONS = 64, MOST_CARRIED = 64, DEEPEST_NUMBER = 16 };
 
 typedef struct Loop {
   NodeProto *node;
   const GraphProto *body;
+  bool scans;          /* a Scan: its body has neither a number of the iteration nor a condition */
   int carried, joined; /* number of values passed on; number of results with a row per iteration */
+  int elements;        /* of a Scan: number of tensors of which each iteration reads one index */
+  int64_t iterations;  /* at most */
   const char *value[MOST_CARRIED], *row[MOST_CARRIED][MOST_ITERATIONS];
 } Loop;
 
@@ -28,24 +32,57 @@ static const NodeProto *listed_maker(const Inliner *in, const char *name) {
 static bool tensor_single(Inliner *in, const TensorProto *proto, int64_t *to) {
   const char *why = NULL;
   const Tensor *t = proto->data_location ? NULL : onnx_constant(in->arena, proto, "", &why);
-  if (!t || t->n != 1) return false;
+  if (!t || t->n != 1 || (!tensor_whole(t->type) && tensor_number(t, 0) != floor(tensor_number(t, 0))))
+    return false;
   *to = tensor_integer(t, 0);
   return true;
 }
 
-/* A tensor that is one constant number, possibly converted. */
-static bool constant_number(Inliner *in, const char *name, int64_t *to) {
+/* The result of an operator on whole numbers; false: another operator, or an overflow. */
+static bool number_of_two(const char *op, int64_t a, int64_t b, int64_t *to) {
+  const struct {
+    const char *op;
+    bool value;
+  } truth[] = {{"Less", a < b},   {"LessOrEqual", a <= b}, {"Greater", a > b}, {"GreaterOrEqual", a >= b},
+               {"Equal", a == b}, {"And", a && b},         {"Or", a || b}};
+  for (size_t i = 0; i < sizeof truth / sizeof *truth; i++)
+    if (!strcmp(op, truth[i].op)) return *to = truth[i].value, true;
+  if (!strcmp(op, "Add")) return !__builtin_add_overflow(a, b, to);
+  if (!strcmp(op, "Sub")) return !__builtin_sub_overflow(a, b, to);
+  return !strcmp(op, "Mul") && !__builtin_mul_overflow(a, b, to);
+}
+
+static bool passes_number(const NodeProto *node) {
+  static const char *const ops[] = {"Identity", "Cast", "Squeeze", "Unsqueeze", "Reshape"};
+  for (size_t i = 0; i < sizeof ops / sizeof *ops; i++)
+    if (!strcmp(node->op_type, ops[i])) return node->input.n > 0;
+  return false;
+}
+
+/* A tensor that is one whole number, which only depends on constants. */
+static bool whole_number(Inliner *in, const char *name, int depth, int64_t *to) {
   for (int i = 0; i < in->flat->names.n; i++)
     if (!strcmp(in->flat->names.data[i], name)) return tensor_single(in, in->flat->constants.data[i], to);
   const NodeProto *node = listed_maker(in, name);
-  if (!node || *onnx_domain(node->domain)) return false;
-  if ((!strcmp(node->op_type, "Identity") || !strcmp(node->op_type, "Cast")) && node->input.n == 1)
-    return constant_number(in, node->input.data[0], to);
+  int64_t a, b;
+  if (!node || *onnx_domain(node->domain) || depth == DEEPEST_NUMBER) return false;
+  if (passes_number(node)) return whole_number(in, node->input.data[0], depth + 1, to);
+  if (!strcmp(node->op_type, "Not") && node->input.n == 1) {
+    if (!whole_number(in, node->input.data[0], depth + 1, &a)) return false;
+    return *to = !a, true;
+  }
+  if (node->input.n == 2)
+    return whole_number(in, node->input.data[0], depth + 1, &a) &&
+           whole_number(in, node->input.data[1], depth + 1, &b) && number_of_two(node->op_type, a, b, to);
   const AttributeProto *value = onnx_attribute_named(&node->attribute, "value"),
                        *integer = onnx_attribute_named(&node->attribute, "value_int");
   if (strcmp(node->op_type, "Constant") != 0 || (!value && !integer)) return false;
   if (integer) *to = integer->i;
   return integer || (value->t && tensor_single(in, value->t, to));
+}
+
+static bool constant_number(Inliner *in, const char *name, int64_t *to) {
+  return whole_number(in, name, 0, to);
 }
 
 static const char *add_integer(Inliner *in, Scope *scope, const char *name, TensorType type, int64_t number) {
@@ -60,26 +97,6 @@ static const char *add_integer(Inliner *in, Scope *scope, const char *name, Tens
 }
 
 /* ---- iterations ---- */
-/* Appends the nodes of an iteration. False if the condition after it is not a constant. */
-static bool run_iteration(Inliner *in, Loop *l, Scope *outer, int64_t k, int depth, int64_t *again) {
-  Scope scope = {.outer = outer, .node = l->node, .guard = (int)l->node->guard};
-  scope.path = inline_path(in, l->node, "loop", arena_printf(in->arena, "%lld", (long long)k));
-  const GraphProto *body = l->body;
-  for (int i = 0; i < 2; i++)
-    add_integer(in, &scope, ((ValueInfoProto *)body->input.data[i])->name, i ? TENSOR_BOOL : TENSOR_INT64,
-                i ? 1 : k);
-  for (int i = 0; i < l->carried; i++)
-    table_set(in->arena, &scope.names, ((ValueInfoProto *)body->input.data[2 + i])->name,
-              (void *)(uintptr_t)l->value[i]);
-  if (!inline_graph(in, body, &scope, depth)) return false;
-  const char *const condition = inline_tensor(in, &scope, ((ValueInfoProto *)body->output.data[0])->name);
-  for (int i = 0; i < l->carried; i++)
-    l->value[i] = inline_tensor(in, &scope, ((ValueInfoProto *)body->output.data[1 + i])->name);
-  for (int i = 0; i < l->joined; i++)
-    l->row[i][k] = inline_tensor(in, &scope, ((ValueInfoProto *)body->output.data[1 + l->carried + i])->name);
-  return constant_number(in, condition, again);
-}
-
 static NodeProto *loop_node(Inliner *in, const Loop *l, const char *op, const char *to) {
   NodeProto *node = NEW(in->arena, NodeProto);
   *node = (NodeProto){.name = l->node->name,
@@ -99,60 +116,123 @@ static AttributeProto *loop_attribute(Inliner *in, NodeProto *node, const char *
   return a;
 }
 
+/* An attribute of a Scan that has a number for each tensor; 0: not given. */
+static int64_t scan_number(const Loop *l, const char *name, int i) {
+  const AttributeProto *a = l->scans ? onnx_attribute_named(&l->node->attribute, name) : NULL;
+  return a && i < a->ints.n ? a->ints.data[i] : 0;
+}
+
+/* The part of a tensor that an iteration of a Scan reads. */
+static void put_element(Inliner *in, const Loop *l, Scope *scope, int e, int64_t k) {
+  const char *name = ((ValueInfoProto *)l->body->input.data[l->carried + e])->name;
+  const int64_t index = scan_number(l, "scan_input_directions", e) ? l->iterations - 1 - k : k;
+  const char *at = add_integer(in, scope, arena_printf(in->arena, "%s/index", name), TENSOR_INT64, index);
+  NodeProto *part = loop_node(in, l, "Gather", inline_name(in, scope, name));
+  vec_push(in->arena, part->input, l->node->input.data[l->carried + e]);
+  vec_push(in->arena, part->input, at);
+  loop_attribute(in, part, "axis")->i = scan_number(l, "scan_input_axes", e);
+}
+
+/* Appends the nodes of an iteration. False if the condition after it is not a constant. */
+static bool run_iteration(Inliner *in, Loop *l, Scope *outer, int64_t k, int depth, int64_t *again) {
+  Scope scope = {.outer = outer, .node = l->node, .guard = (int)l->node->guard};
+  scope.path = inline_path(in, l->node, "loop", arena_printf(in->arena, "%lld", (long long)k));
+  const GraphProto *body = l->body;
+  const int own = l->scans ? 0 : 2, results = l->scans ? 0 : 1;
+  for (int i = 0; i < own; i++)
+    add_integer(in, &scope, ((ValueInfoProto *)body->input.data[i])->name, i ? TENSOR_BOOL : TENSOR_INT64,
+                i ? 1 : k);
+  for (int i = 0; i < l->carried; i++)
+    table_set(in->arena, &scope.names, ((ValueInfoProto *)body->input.data[own + i])->name,
+              (void *)(uintptr_t)l->value[i]);
+  for (int e = 0; e < l->elements; e++) put_element(in, l, &scope, e, k);
+  if (!inline_graph(in, body, &scope, depth)) return false;
+  for (int i = 0; i < l->carried; i++)
+    l->value[i] = inline_tensor(in, &scope, ((ValueInfoProto *)body->output.data[results + i])->name);
+  for (int i = 0; i < l->joined; i++) {
+    const ValueInfoProto *row = body->output.data[results + l->carried + i];
+    l->row[i][k] = inline_tensor(in, &scope, row->name);
+  }
+  *again = 1;
+  return l->scans ||
+         constant_number(in, inline_tensor(in, &scope, ((ValueInfoProto *)body->output.data[0])->name),
+                         again);
+}
+
+/* A result that has a row for each iteration. */
+static void put_rows(Inliner *in, const Loop *l, int joined, const char *to, int64_t iterations) {
+  const int64_t axis = scan_number(l, "scan_output_axes", joined);
+  const bool reversed = scan_number(l, "scan_output_directions", joined) != 0;
+  WireTexts rows = {0};
+  for (int64_t k = 0; k < iterations; k++) {
+    const char *row = arena_printf(in->arena, "%s/row%lld", to, (long long)k);
+    NodeProto *one = loop_node(in, l, "Unsqueeze", row);
+    vec_push(in->arena, one->input, l->row[joined][reversed ? iterations - 1 - k : k]);
+    AttributeProto *axes = loop_attribute(in, one, "axes");
+    vec_push(in->arena, axes->ints, axis);
+    vec_push(in->arena, rows, row);
+  }
+  NodeProto *all = loop_node(in, l, "Concat", to);
+  all->input = rows;
+  loop_attribute(in, all, "axis")->i = axis;
+}
+
 /* The results of the loop: the last values, and all rows. */
 static void put_results(Inliner *in, const Loop *l, int64_t iterations) {
   for (int i = 0; i < l->node->output.n; i++) {
     const char *to = l->node->output.data[i];
-    const int joined = i - l->carried;
     if (!*to) continue;
-    if (joined < 0) {
+    if (i >= l->carried) put_rows(in, l, i - l->carried, to, iterations);
+    else {
       NodeProto *last = loop_node(in, l, "Identity", to);
       vec_push(in->arena, last->input, l->value[i]);
-      continue;
     }
-    WireTexts rows = {0};
-    for (int64_t k = 0; k < iterations; k++) {
-      const char *row = arena_printf(in->arena, "%s/row%lld", to, (long long)k);
-      NodeProto *one = loop_node(in, l, "Unsqueeze", row);
-      vec_push(in->arena, one->input, l->row[joined][k]);
-      AttributeProto *axes = loop_attribute(in, one, "axes");
-      vec_push(in->arena, axes->ints, 0);
-      vec_push(in->arena, rows, row);
-    }
-    NodeProto *all = loop_node(in, l, "Concat", to);
-    all->input = rows;
-    loop_attribute(in, all, "axis")->i = 0;
   }
 }
 
 /* ---- the loop ---- */
-/* The constant count of a Loop; -1: it has none. */
+/* The number of iterations that an import computed before it was repeated; -1: none. */
+static int64_t counted(const Inliner *in, const NodeProto *node) {
+  for (int i = 0; in->loops && node->output.n && i < in->loops->n; i++)
+    if (!strcmp(in->loops->data[i].output, node->output.data[0])) return in->loops->data[i].iterations;
+  return -1;
+}
+
+/* The constant count of a Loop, which its condition may end before; -1: it has none. */
 static int64_t constant_count(Inliner *in, const NodeProto *node) {
-  int64_t count = -1, begins = 1;
-  if (node->input.n < 2 || !*node->input.data[0] || !constant_number(in, node->input.data[0], &count))
-    return -1;
-  if (*node->input.data[1] && !constant_number(in, node->input.data[1], &begins)) return -1;
+  int64_t count = INT64_MAX, begins = 1;
+  if (node->input.n < 2) return -1;
+  if (*node->input.data[0] && !constant_number(in, node->input.data[0], &count)) return counted(in, node);
+  if (*node->input.data[1] && !constant_number(in, node->input.data[1], &begins)) return counted(in, node);
   return begins ? count : 0;
 }
 
 static bool read_loop(Inliner *in, NodeProto *node, Loop *l) {
-  const AttributeProto *a = onnx_attribute_named(&node->attribute, "body");
-  *l = (Loop){.node = node, .carried = node->input.n - 2};
+  const AttributeProto *a = onnx_attribute_named(&node->attribute, "body"),
+                       *scanned = onnx_attribute_named(&node->attribute, "num_scan_inputs");
+  *l = (Loop){.node = node, .scans = scanned != NULL, .elements = scanned ? (int)scanned->i : 0};
+  const int own = l->scans ? 0 : 2, results = l->scans ? 0 : 1;
+  if (l->elements < l->scans || l->elements > node->input.n) return false;
+  l->carried = node->input.n - l->elements - own;
   l->body = a ? wire_read(in->wire, onnx_graph_message, a->g.at, a->g.n) : NULL;
-  if (!l->body || l->carried > MOST_CARRIED || l->body->input.n != 2 + l->carried) return false;
-  l->joined = l->body->output.n - 1 - l->carried;
-  for (int i = 0; i < l->carried; i++) l->value[i] = node->input.data[2 + i];
-  return l->joined >= 0 && l->joined <= MOST_CARRIED && node->output.n <= l->carried + l->joined;
+  if (!l->body || l->carried < 0 || l->carried > MOST_CARRIED ||
+      l->body->input.n != own + l->carried + l->elements)
+    return false;
+  l->joined = l->body->output.n - results - l->carried;
+  for (int i = 0; i < l->carried; i++) l->value[i] = node->input.data[own + i];
+  l->iterations = l->scans ? counted(in, node) : constant_count(in, node);
+  return l->joined >= 0 && l->joined <= MOST_CARRIED && node->output.n <= l->carried + l->joined &&
+         l->iterations >= 0;
 }
 
 bool inline_loop(Inliner *in, NodeProto *node, Scope *scope, int depth) {
   const OnnxFlat before = *in->flat;
-  const int64_t count = constant_count(in, node);
   Loop *l = NEW(in->arena, Loop);
   int64_t again = 1, k = 0;
   if (depth == DEEPEST) return inline_refuse(in, "its loops are nested too deeply");
-  bool known = count >= 0 && count <= MOST_ITERATIONS && read_loop(in, node, l);
-  for (; known && again && k < count; k++) known = run_iteration(in, l, scope, k, depth, &again);
+  bool known = read_loop(in, node, l);
+  for (; known && again && k < l->iterations; k++)
+    known = k < MOST_ITERATIONS && run_iteration(in, l, scope, k, depth, &again);
   if (in->flat->why) return false;
   if (known && (k || !l->joined)) {
     put_results(in, l, k);

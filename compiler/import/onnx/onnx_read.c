@@ -345,14 +345,15 @@ static void read_state_entries(Onnx *o, const WireList *metadata) {
   }
 }
 
-Onnx *onnx_read(Arena *arena, Diags *diags, const char *path, Span at, const uint8_t *bytes, size_t n) {
+Onnx *onnx_read(Arena *arena, Diags *diags, const char *path, Span at, const OnnxLoops *loops,
+                const uint8_t *bytes, size_t n) {
   Wire wire = {.arena = arena};
   const ModelProto *model = wire_read(&wire, &ModelProto_wire, bytes, n);
   if (!model) return bad_file(diags, at, wire.why);
   const GraphProto *graph = model->graph;
   if (!graph) return bad_file(diags, at, "it has no graph");
   OnnxFlat flat;
-  if (!onnx_inline(&wire, model, n, &flat)) return bad_file(diags, at, flat.why);
+  if (!onnx_inline(&wire, model, loops, n, &flat)) return bad_file(diags, at, flat.why);
   const int dynamic = onnx_dynamic(arena, graph, &flat);
   if (dynamic)
     diag_report(diags, DIAG_import_rounding, at, NULL, "%d node%s quantized dynamically %s computed in float",
@@ -387,7 +388,7 @@ Onnx *onnx_open(Arena *arena, Diags *diags, const char *path, Span at) {
   size_t n = 0;
   const char *why = NULL;
   const uint8_t *bytes = map_file(path, &n, &why);
-  if (bytes) return onnx_read(arena, diags, path, at, bytes, n);
+  if (bytes) return onnx_read(arena, diags, path, at, NULL, bytes, n);
   diag_report(diags, DIAG_import_file, at, NULL, "cannot be read: %s", why);
   return NULL;
 }
