@@ -28,9 +28,11 @@ double arg_number(const Node *node, const char *name) {
 
 bool arg_bool(const Node *node, const char *name) { return arg_const(node, name)->i != 0; }
 
-bool arg_is(const Node *node, const char *name, const char *word) {
-  const Const *value = arg_const(node, name);
+bool const_is(const Const *value, const char *word) {
   return (value->kind == CONST_WORD || value->kind == CONST_STRING) && !strcmp(value->s, word);
+}
+bool arg_is(const Node *node, const char *name, const char *word) {
+  return const_is(arg_const(node, name), word);
 }
 
 bool op_has_parameters(const Op *op) {

@@ -57,6 +57,7 @@ const Const *arg_const(const Node *, const char *name); /* kind CONST_NONE if ab
 int64_t arg_int(const Node *, const char *name);
 double arg_number(const Node *, const char *name);
 bool arg_bool(const Node *, const char *name);
+bool const_is(const Const *, const char *word);
 bool arg_is(const Node *, const char *name, const char *word); /* PARAM_CHOICE */
 
 /* ---- the shape rule ---- */

@@ -144,12 +144,13 @@ typedef struct OpTraits {
   bool stops_gradient;   /* its operand gets no gradient from it */
   bool weights_of_input; /* eval reads the parameters of in[0], not its own */
   bool recurrent;        /* has several parameters per direction, with a suffix of the direction */
-  bool layer_part;     /* one of several kernels of a layer: named after its own node, not after the layer */
-  bool needs_axes;     /* needs a height or length: reads T regions of n elements as a sequence T x n */
-  bool indices;        /* its elements are indices, which int8 models store as exact floats */
-  bool features;       /* audio features: float in int8 models, as are values that only such operators read */
-  bool front_end;      /* audio front end without a gradient: layers before it cannot be trained */
-  bool matrix;         /* 1x1 convolution whose weight is a matrix, outputs by inputs */
+  bool layer_part; /* one of several kernels of a layer: named after its own node, not after the layer */
+  bool needs_axes; /* needs a height or length: reads T regions of n elements as a sequence T x n */
+  bool equal_rows; /* combines rows of equal numbers: reads T regions as T x n next to a value without them */
+  bool indices;    /* its elements are indices, which int8 models store as exact floats */
+  bool features;   /* audio features: float in int8 models, as are values that only such operators read */
+  bool front_end;  /* audio front end without a gradient: layers before it cannot be trained */
+  bool matrix;     /* 1x1 convolution whose weight is a matrix, outputs by inputs */
   bool matrix_of_taps; /* with matrix: on a sequence, a row of taps per input channel and output */
   int64_t (*second_bias)(const Node *); /* number of output channels with a second bias, weight[2] */
 

@@ -123,10 +123,28 @@ static bool any_poison(const Node *node) {
   return false;
 }
 
-/* Converts T regions of n elements to a sequence T x n for an operator that needs a length. */
-static Node *region_rows(Sema *s, const Op *op, Node *in) {
+/* Whether the operator processes rows of a sequence where it gets T regions of n elements: it needs a length,
+ * or it combines them with a value without regions. */
+static bool takes_rows(const Op *op, const Const *arg, int nin, Node *const *in) {
+  int regions = 0;
+  bool parts = false;
+  for (int k = 0; k < nin; k++) {
+    regions += in[k]->shape.regions > 0;
+    parts = parts || in[k]->shape.parts;
+  }
+  for (int i = 0; op->params && op->params[i].name; i++)
+    if (!strcmp(op->params[i].name, "axis") && const_is(&arg[i], "length")) return true;
+  return op->traits.needs_axes || (op->traits.equal_rows && regions && regions < nin && !parts);
+}
+
+/* Converts T regions of n elements to a sequence T x n. */
+static Node *region_rows(Sema *s, Node *in) {
   int64_t rows, columns;
-  if (!op->traits.needs_axes || !in->shape.regions || !shape_table(in->shape, &rows, &columns)) return in;
+  if (!in->shape.regions || !shape_table(in->shape, &rows, &columns)) return in;
+  for (int i = in->id + 1; i < s->graph->nodes.n; i++) {
+    Node *made = s->graph->nodes.data[i];
+    if (made->op == &op_region_rows && made->in[0] == in) return made;
+  }
   Node *node = graph_node(s->graph, &op_region_rows, 1, &in);
   node->name = arena_printf(s->arena, "%s_rows", in->name);
   node->span = in->span;
@@ -155,8 +173,9 @@ Made layer_make(Sema *s, const Frame *frame, const Op *op, const Call *call, con
   Node **in = NEW_ARRAY(s->arena, Node *, 1 + bound.values.n);
   int nin = 0;
   if (!op->source) in[nin++] = value->kind == CONST_VALUE ? value->node : value_poison(s, call->span).node;
-  if (nin) in[0] = region_rows(s, op, in[0]);
   for (int i = 0; bound.ok && i < bound.values.n; i++) in[nin++] = bound.values.data[i];
+  const bool rows = bound.ok && takes_rows(op, bound.arg, nin, in);
+  for (int k = 0; k < nin && rows; k++) in[k] = region_rows(s, in[k]);
 
   Node *node = graph_node(s->graph, op, nin, in);
   *node = (Node){.op = op,

@@ -24,6 +24,7 @@ const Op op_add = {
     .params = params,
     .example = "conv(16, 3x3, pad=same) -> add(shortcut) -> relu",
     .shape = combine_shape,
+    .traits.equal_rows = true,
     .traits.commutes = combine_turns,
     MAP_OPERATOR,
     .map_eval = sum,

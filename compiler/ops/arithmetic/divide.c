@@ -35,6 +35,7 @@ const Op op_divide = {
     .detail = "y = x0 / x1; a 1x1xC operand is repeated at every pixel, HxWx1 over the channels",
     .params = params,
     .example = "conv(16, 3x3) -> divide(255)",
+    .traits.equal_rows = true,
     .shape = shape,
     MAP_OPERATOR,
     .map_eval = quotient,

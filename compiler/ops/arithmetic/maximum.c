@@ -48,6 +48,7 @@ const Op op_maximum = {
     .detail = "y = max(x0, x1, ...); a 1x1xC operand is repeated at every pixel, HxWx1 over the channels",
     .params = params,
     .example = "conv(16, 3x3) -> maximum(other)",
+    .traits.equal_rows = true,
     .shape = combine_shape,
     MAP_OPERATOR,
     .map_eval = largest,

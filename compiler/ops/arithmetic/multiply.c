@@ -50,6 +50,7 @@ const Op op_multiply = {
     .params = params,
     .example = "global_avgpool -> dense(16) -> sigmoid -> multiply(features)",
     .shape = combine_shape,
+    .traits.equal_rows = true,
     .traits.commutes = combine_turns,
     MAP_OPERATOR,
     .traits.gate = gate,

@@ -24,6 +24,7 @@ const Op op_subtract = {
     .params = params,
     .example = "conv(16, 3x3, pad=same) -> subtract(before)",
     .family = FAMILY_MAP,
+    .traits.equal_rows = true,
     .traits.keeps_spatial = true,
     .shape = combine_shape,
     .eval = map_run,

@@ -220,6 +220,7 @@ const Op op_attention = {
     .cost = cost,
     .eval = eval,
     .gradient = attention_gradient,
+    .traits.equal_rows = true,
     .traits.reads_anywhere = true,
     .lower = attention_lower,
 };

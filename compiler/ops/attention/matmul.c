@@ -262,5 +262,6 @@ const Op op_matmul = {
     .gradient = backward,
     .lower = lower,
     .traits.int8 = INT8_MATMUL,
+    .traits.equal_rows = true,
     .traits.reads_anywhere = true,
 };

@@ -65,6 +65,7 @@ const Op op_transpose = {
     .detail = "y[c][l] = x[l][c]; a value with rows is transposed row by row",
     .params = params,
     .example = "reshape([49, 64]) -> transpose -> dense(10)",
+    .traits.needs_axes = true,
     .traits.int8 = INT8_MOVE,
     .shape = shape,
     .eval = run,

@@ -145,6 +145,7 @@ const Op op_concat = {
     .params = params,
     .example = "conv(16, 3x3, pad=same) -> concat(skip)",
     .traits.keeps_spatial = true,
+    .traits.equal_rows = true,
     .shape = shape,
     .traits.channel_offset = offset_of,
     .eval = run,

@@ -184,6 +184,7 @@ const Op op_update = {
     .params = update_params,
     .example = "rows -> crop([3, 0]) -> update(past)",
     .role = ROLE_UPDATE,
+    .traits.equal_rows = true,
     .traits.keeps_spatial = true,
     .shape = update_shape,
     .eval = reshape_eval,
