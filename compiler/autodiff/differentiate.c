@@ -203,6 +203,7 @@ static Graph *copy_inference(Arena *arena, const Graph *graph, Node **map) {
       continue;
     }
     map[i] = graph_copy_node(arena, node, map);
+    map[i]->rounds = NULL;
     node_as_floats(map[i]);
     if (node->op->parts) {
       map[i] = node->op->parts(copy, map[i], true);

@@ -207,4 +207,6 @@ static inline bool node_is_update(const Node *node) { return node->op->role == R
 /* ---- quantization-aware training (rounding_switch.c; operators in ops/rounding) ---- */
 void rounding_add_switch(Arena *, Node *, const QatSettings *); /* adds the switch to the weights of a node */
 int rounding_switch(const Node *); /* index of the switch among the weights; -1: no rounding */
+/* Rows of the weight, or filters, with a common scale; 0: the weight is not rounded. */
+int64_t rounding_scale_rows(const Node *);
 #endif

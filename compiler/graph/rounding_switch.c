@@ -2,11 +2,20 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "graph/op.h"
 
-/* The switch follows weight and bias, or the statistics of batchnorm. -1: the operator has no switch. */
+/* The switch follows weight and bias, the parameters of a part of a recurrent layer, or the statistics of
+ * batchnorm. -1: the operator has no switch. */
 static int switch_index(const Node *node) {
   const Node *of = node;
   while (of->hidden) of = of->hidden->of; /* in batchnorm's backward pass, `of` may be a hidden node, too */
-  return of->op->traits.int8 == INT8_PRODUCT ? 2 : of->op->traits.fold == FOLD_SCALE ? 4 : -1;
+  return of->op->traits.int8 == INT8_PRODUCT ? 2
+         : of->op->traits.scale_rows         ? PART_SWITCH
+         : of->op->traits.fold == FOLD_SCALE ? 4
+                                             : -1;
+}
+
+int64_t rounding_scale_rows(const Node *node) {
+  if (node->op->traits.scale_rows) return node->op->traits.scale_rows(node);
+  return node->op->traits.int8 == INT8_PRODUCT;
 }
 
 int rounding_switch(const Node *node) {

@@ -1,11 +1,13 @@
-/* rounded.c: Rounded weights, as kernels read them: packs that round. In QAT a filter's weights become
- * multiples of its largest absolute weight / 127; in layers with precision=bf16 they are bf16 numbers. */
+/* rounded.c: Rounded weights, as kernels read them: packs that round. In QAT the weights of a filter, or of a
+ * gate, become multiples of their largest absolute value / 127; in layers with precision=bf16 they are bf16
+ * numbers. */
 // SPDX-License-Identifier: Apache-2.0
+#include "base/number.h"
 #include "kernel/lower.h"
 #include "graph/bf16.h"
 
 bool lower_rounds(const Lower *l) {
-  return node_forward(l->node)->op->traits.int8 == INT8_PRODUCT && rounding_switch(l->node) >= 0;
+  return rounding_scale_rows(node_forward(l->node)) && rounding_switch(l->node) >= 0;
 }
 
 /* A weight [filters][...]; for conv_transpose [channels][filters of a group][...]. */
@@ -14,6 +16,7 @@ typedef struct Filters {
   bool spread;
   int64_t groups, filters, terms; /* filters and terms are numbers per group; terms: products of an output at
                                      each position of the kernel */
+  int64_t rows;                   /* filters with a common scale */
   int64_t kernel[2];
 } Filters;
 
@@ -26,6 +29,7 @@ static Filters rounded_filters(const Lower *l) {
                    .groups = groups,
                    .filters = weight->dim[spread],
                    .terms = weight->dim[!spread] / groups,
+                   .rows = larger(rounding_scale_rows(node_forward(l->node)), 1),
                    .kernel = {weight->rank > 2 ? weight->dim[2] : 1, weight->rank > 3 ? weight->dim[3] : 1}};
 }
 
@@ -42,17 +46,20 @@ void lower_scales(Lower *l, Pack *pack) {
   Buf *source = lower_pack_source(l, pack, f.weight, ""), *most = NEST_REGISTERS(b, "most", 1, 1);
   pack->scale = NEST_BUF(b, STACK, "scale", f.groups * f.filters);
   NEST_FOR(b, g, f.groups)
-    NEST_FOR(b, filter, f.filters) {
+    NEST_FOR(b, scaled, f.filters / f.rows) {
       nest_store(b, nest_at(b, most, 0), num(b, 0));
-      NEST_FOR(b, t, f.terms)
-        NEST_FOR(b, i, f.kernel[0])
-          NEST_FOR(b, j, f.kernel[1]) {
-            Val size = vabs(nest_load(b, rounded_weight_at(b, &f, source, &g, &filter, &t, &i, &j), 1));
-            nest_store(b, nest_at(b, most, 0), vmax(size, nest_get(b, nest_at(b, most, 0))));
-          }
+      NEST_FOR(b, row, f.rows)
+        NEST_FOR(b, t, f.terms)
+          NEST_FOR(b, i, f.kernel[0])
+            NEST_FOR(b, j, f.kernel[1]) {
+              const Ix filter = scaled * f.rows + row;
+              Val size = vabs(nest_load(b, rounded_weight_at(b, &f, source, &g, &filter, &t, &i, &j), 1));
+              nest_store(b, nest_at(b, most, 0), vmax(size, nest_get(b, nest_at(b, most, 0))));
+            }
       Val scale = nest_let(b, "step", div_(nest_get(b, nest_at(b, most, 0)), num(b, INT8_MAX)));
-      nest_store(b, nest_at(b, pack->scale, g * f.filters + filter),
-                 choose(less(num(b, 0), scale), scale, num(b, 1)));
+      NEST_FOR(b, row, f.rows)
+        nest_store(b, nest_at(b, pack->scale, g * f.filters + scaled * f.rows + row),
+                   choose(less(num(b, 0), scale), scale, num(b, 1)));
     }
 }
 

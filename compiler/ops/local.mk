@@ -44,7 +44,8 @@ libcnnc_a_SOURCES += %D%/dropout/drop_path.c %D%/dropout/dropout.c %D%/dropout/m
 libcnnc_a_SOURCES += %D%/recurrent/gru.c %D%/recurrent/lstm.c %D%/recurrent/recurrent.c \
   %D%/recurrent/recurrent.h %D%/recurrent/recurrent_core.c %D%/recurrent/recurrent_eval.c \
   %D%/recurrent/recurrent_keep.c %D%/recurrent/recurrent_slopes.c %D%/recurrent/rnn.c %D%/recurrent/svdf.c
-libcnnc_a_SOURCES += %D%/rounding/bf16.c %D%/rounding/filters.c %D%/rounding/rounding.c
+libcnnc_a_SOURCES += %D%/rounding/bf16.c %D%/rounding/filters.c %D%/rounding/rounding.c \
+  %D%/rounding/rounding.h
 libcnnc_a_SOURCES += %D%/index/argmax.c %D%/index/deformable_attention.c %D%/index/embedding.c \
   %D%/index/grid_sample.c %D%/index/one_hot.c %D%/index/rotary.c %D%/index/sampling.c \
   %D%/index/sampling.h %D%/index/gather.c %D%/index/index.c %D%/index/index.h \

@@ -92,9 +92,13 @@ void aware_prepare(Graph *graph) {
   aware->on = add_statistic(graph, "quantize.on", "on", 1, graph->nodes.data[0]);
   for (int i = 0; i < made->chosen.n; i++) {
     const Chosen *c = &made->chosen.data[i];
-    if (c->kept || is_exact_rescale(graph, c)) continue;
-    if (c->node->op->traits.int8 == INT8_PRODUCT) rounds_at(graph, c->node)->weights = true;
+    const Int8Form form = c->node->op->traits.int8;
+    const bool exact = is_exact_rescale(graph, c);
+    if (c->kept || (exact && form != INT8_RECURRENT)) continue;
+    if (form == INT8_PRODUCT || form == INT8_RECURRENT || form == INT8_SVDF)
+      rounds_at(graph, c->node)->weights = true;
     round_value(graph, made, c, known);
+    if (exact) rounds_at(graph, c->last)->value = false; /* products of the layer read its rounded value */
   }
   round_means(graph);
   for (int i = 0; i < graph->nodes.n; i++)

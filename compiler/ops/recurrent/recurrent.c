@@ -294,6 +294,7 @@ static const Op op_rows = {.name = "recurrent rows",
                            .eval = reshape_eval,
                            .gradient = rows_gradient};
 
+static int64_t rows_of_gate(const Node *part) { return recurrent_of(part)->units; }
 static int64_t summed_bias(const Node *gates) { return recurrent_summed_bias(recurrent_of(gates)); }
 
 static const Op op_gates_input = {.name = "gates input gradient",
@@ -313,6 +314,7 @@ static const Op op_gates = {.name = "recurrent gates",
                             .traits.layer_part = true,
                             .traits.matrix = true,
                             .traits.second_bias = summed_bias,
+                            .traits.scale_rows = rows_of_gate,
                             .family = FAMILY_CONV,
                             .cost = correlation_cost,
                             .eval = recurrent_eval_gates,
@@ -326,6 +328,7 @@ static const Op op_core = {.name = "recurrent core",
                            .lower = recurrent_lower_core};
 static const Op op_record = {.name = "recurrent record",
                              .traits.layer_part = true,
+                             .traits.scale_rows = rows_of_gate,
                              .cost = core_cost,
                              .eval = recurrent_eval_record,
                              .lower = recurrent_lower_core};
@@ -426,9 +429,20 @@ static const Op op_final_cell = {.name = "recurrent final",
 
 /* ---- construction ---- */
 static void set_weights(Graph *graph, Node *node, int n, Weight *const *weight) {
+  Weight **own = NEW_ARRAY(graph->arena, Weight *, n);
+  for (int k = 0; k < n; k++) own[k] = weight[k];
   node->nweights = n;
-  node->weight = NEW_ARRAY(graph->arena, Weight *, n);
-  for (int k = 0; k < n; k++) node->weight[k] = weight[k];
+  node->weight = own;
+}
+
+/* Adds the switch of QAT, and for a core the range of h. */
+static void add_rounding(Graph *graph, Node *node, const Recurrent *r, bool core) {
+  if (!r->reads) return;
+  rounding_add_switch(graph->arena, node, r->reads->aware);
+  if (!core || !r->reads->range) return;
+  Weight *all[CORE_RANGE + 1] = {[CORE_RANGE] = r->reads->range};
+  for (int k = 0; k < CORE_RANGE; k++) all[k] = node->weight[k];
+  set_weights(graph, node, CORE_RANGE + 1, all);
 }
 
 static Node *boxed_part(Graph *graph, const Node *layer, const Op *op, const char *suffix, Shape shape,
@@ -468,6 +482,7 @@ static Node *make_gates(Graph *graph, const Node *layer, const Recurrent *r, int
   Node *gates = recurrent_gates(graph, layer, &op_gates, r, way, rows);
   gates->detail = r;
   set_weights(graph, gates, HIDDEN_BIAS + 1, layer->weight + way * DIRECTION_WEIGHTS);
+  add_rounding(graph, gates, r, false);
   if (!r->calls) return gates;
   return stream_masked_channels(graph, gates, layer->in[r->calls], r->first.rows, r->first.offset,
                                 idle_gates(graph->arena, r));
@@ -498,10 +513,15 @@ static Node *make_core(Graph *graph, const Node *layer, const Recurrent *r, int 
                           whole ? shape : shape_sequence(r->rows, at.width), layer->nin - (r->calls > 0), in);
   core->detail = r;
   set_weights(graph, core, CORE_WEIGHTS, weight);
+  add_rounding(graph, core, r, true);
   if (whole) return core;
   const int64_t last = recurrent_row(r, r->rows - 1);
   return boxed_part(graph, layer, r->last ? &op_last : &op_value, suffix, shape, core,
                     (Box){0, r->last ? last : 0, at.hidden});
+}
+
+Node *recurrent_cut(Graph *graph, const Node *layer, Node *from, Shape shape, Box at) {
+  return boxed_part(graph, layer, &op_part, "", shape, from, at);
 }
 
 /* If the value is a single row, it is the last one. */
@@ -519,12 +539,22 @@ Node *recurrent_final(Graph *graph, Node *layer, Node *value, bool cell) {
                     (Box){0, r->rows - 1, cell ? at.state : at.hidden});
 }
 
-Node *recurrent_join(Graph *graph, const Node *layer, Node *const part[2]) {
-  Node *join = graph_part(graph, layer, &op_concat, "", layer->shape, 2, part);
+static Node *concat_part(Graph *graph, const Node *layer, const char *suffix, Shape shape,
+                         Node *const part[2], const char *axis) {
+  Node *join = graph_part(graph, layer, &op_concat, suffix, shape, 2, part);
   Const *arg = NEW_ARRAY(graph->arena, Const, 3);
-  arg[1] = (Const){.kind = CONST_WORD, .s = "channels"};
+  arg[1] = (Const){.kind = CONST_WORD, .s = axis};
   join->arg = arg;
   return join;
+}
+
+Node *recurrent_join(Graph *graph, const Node *layer, Node *const part[2]) {
+  return concat_part(graph, layer, "", layer->shape, part, "channels");
+}
+
+Node *recurrent_stacked(Graph *graph, const Node *layer, Node *above, Node *below) {
+  const Shape shape = shape_sequence(above->shape.dim[0] + below->shape.dim[0], below->shape.dim[1]);
+  return concat_part(graph, layer, "kept", shape, (Node *[]){above, below}, "length");
 }
 
 Node *recurrent_parts(Graph *graph, Node *layer, bool training) {
@@ -534,6 +564,7 @@ Node *recurrent_parts(Graph *graph, Node *layer, bool training) {
     Recurrent *r = NEW(graph->arena, Recurrent);
     *r = recurrent_direction(layer, way);
     r->records = training;
+    if (training && layer->rounds && layer->rounds->weights) r->reads = layer->rounds;
     rows = recurrent_rows(graph, layer, r, rows);
     Node *gates = make_gates(graph, layer, r, way, rows);
     made[way] = make_core(graph, layer, r, way, gates);

@@ -13,6 +13,8 @@
 #ifndef CNNC_RECURRENT_H
 #define CNNC_RECURRENT_H
 #include "kernel/walk.h"
+#include "ops/rounding/rounding.h"
+#include "ops/shape/region.h"
 #include "ops/shape/stream_mask.h"
 
 typedef enum Cell { CELL_LSTM, CELL_GRU, CELL_RNN } Cell;
@@ -20,7 +22,7 @@ typedef enum Cell { CELL_LSTM, CELL_GRU, CELL_RNN } Cell;
 /* Parameters of one direction of a layer, in node->weight; the first three are those of the gates. */
 enum { INPUT_WEIGHT, INPUT_BIAS, HIDDEN_BIAS, HIDDEN_WEIGHT, PROJECTION, DIRECTION_WEIGHTS };
 /* Parameters of a core. */
-enum { CORE_WEIGHT, CORE_BIAS, CORE_PROJECTION, CORE_WEIGHTS };
+enum { CORE_WEIGHT, CORE_BIAS, CORE_PROJECTION, CORE_WEIGHTS, CORE_RANGE = PART_SWITCH + 1 };
 
 /* One direction of a layer: `detail` of its nodes. */
 typedef struct Recurrent {
@@ -28,9 +30,11 @@ typedef struct Recurrent {
   int64_t rows, channels, units, outputs, gates; /* outputs: length of h; gates: G in the formulas */
   bool project, reverse, last, before, relu;     /* before: reset=before */
   bool records;                                  /* training: the core returns a record of each row */
-  bool keeps;        /* its final state is kept: the core of an lstm returns h, then c, for each row */
-  double clip;       /* 0: none */
-  int hidden, state; /* indices of the core's inputs initial h and c; 0: zeros */
+  bool keeps;               /* its final state is kept: the core of an lstm returns h, then c, for each row */
+  double clip;              /* 0: none */
+  const QatRounding *reads; /* QAT: rounding of h where it is multiplied with weights; or NULL. The state of a
+                               gru stays exact, as the 16 bits of an int8 model do */
+  int hidden, state;        /* indices of the core's inputs initial h and c; 0: zeros */
   int calls; /* index of the layer's input that is the number of calls; 0: no row has a negative index */
   StreamRow first; /* the first row, from the number of calls */
 } Recurrent;
@@ -83,11 +87,14 @@ Node *recurrent_update(Graph *, Node *layer, const Op *, Node *state);
 Node *recurrent_final(Graph *, Node *layer, Node *value, bool cell); /* h or c of the last row */
 /* Nodes that compute a float or int8 layer. recurrent_rows: its input as a sequence; recurrent_gates: the
  * gates of all rows for one direction, a 1x1 convolution; recurrent_start: a direction's part of an initial
- * value; recurrent_join: the joined directions. */
+ * value; recurrent_join: the joined directions; recurrent_stacked: rows after each other; recurrent_cut: a
+ * part of a value. */
 Node *recurrent_rows(Graph *, const Node *layer, const Recurrent *, Node *in);
 Node *recurrent_gates(Graph *, const Node *layer, const Op *, const Recurrent *, int way, Node *rows);
 Node *recurrent_start(Graph *, const Node *layer, Node *given, int way, int64_t n, const char *suffix);
 Node *recurrent_join(Graph *, const Node *layer, Node *const part[2]);
+Node *recurrent_stacked(Graph *, const Node *layer, Node *above, Node *below);
+Node *recurrent_cut(Graph *, const Node *layer, Node *from, Shape, Box);
 
 /* ---- svdf.c ---- */
 /* Parameters of svdf, in node->weight. */
@@ -100,6 +107,9 @@ typedef struct Svdf {
 Svdf svdf_of(const Node *);
 /* The features of memory - 1 earlier rows, then those of all rows: [memory - 1 + rows][features]. */
 double *svdf_features(Arena *, const Svdf *, const double *const *in, const double *weight);
+
+/* The rounding of h in the nest of a node with `reads` (recurrent_slopes.c) */
+RoundingSteps recurrent_steps(Lower *);
 
 /* recurrent_eval.c: in double */
 void recurrent_eval(const Eval *); /* the layer */

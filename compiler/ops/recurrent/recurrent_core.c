@@ -37,7 +37,9 @@ typedef struct Core {
   Buf *h, *c;      /* h and c of the previous row */
   Buf *next;       /* buffer for the new h, while other units of the row still need the previous h */
   Buf *middle, *z; /* middle: operand of a second product; z: the update gates until then */
-  Buf *bias;       /* bias of h's candidates if r scales it; or NULL */
+  Buf *read;       /* QAT: h rounded, for the products; or NULL */
+  RoundingSteps steps;
+  Buf *bias; /* bias of h's candidates if r scales it; or NULL */
   Product product[2];
 } Core;
 
@@ -73,7 +75,9 @@ static Product pack_product(Lower *l, const char *member, int weight, int64_t fi
       NEST_FOR(b, g, gates)
         NEST_FOR(b, u, p.block) {
           const Ix unit = block * p.block + u;
-          Val w = nest_load(b, nest_at(b, source, (first + g) * units + unit, k), 1);
+          const Ix index[2] = {(first + g) * units + unit, k};
+          Val w = nest_load(b, nest_ref(b, source, 2, index), 1);
+          if (pack->scale) w = lower_rounded(l, pack, w, index, NULL);
           if (units % p.block) w = pick(b, nest_below(b, unit, units), w, num(b, 0));
           nest_store(b, nest_at(b, pack->out, block, k, g, u), w);
         }
@@ -182,7 +186,7 @@ static void gru_units(const Units *u) {
       give_gru(u, u->core->next, v, z, vtanh(fma_(reset, q, gate_at(u, 2, v))));
       continue;
     }
-    store_unit(u, u->core->middle, v, q);
+    store_unit(u, u->core->middle, v, u->core->read ? rounding_rounded(&u->core->steps, q) : q);
     store_unit(u, u->core->z, v, z);
   }
 }
@@ -299,6 +303,7 @@ static Core core_of(Lower *l) {
     core.product[1] = pack_product(l, "candidate", CORE_WEIGHT, gates, 1, r->units, r->units);
   if (r->cell == CELL_GRU && !r->before) core.bias = lower_weight(l, CORE_BIAS);
   core.product[0].from = core.h = core_scratch(l, "h", r->outputs);
+  if (r->reads) core.product[0].from = core.read = core_scratch(l, "read", r->outputs);
   if (r->cell == CELL_LSTM) core.c = core_scratch(l, "c", r->units);
   if (core.product[1].weight) core.product[1].from = core.middle = core_scratch(l, "middle", r->units);
   else core.next = core_scratch(l, "next", r->units);
@@ -328,10 +333,18 @@ static void give_last(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part,
   lower_store(l, walk_load(l, *(Buf *const *)context, y, x, c, part, lanes), y, x, c, part, lanes);
 }
 
+static void round_h(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,
+                    const void *context) {
+  const Core *core = context;
+  walk_put(l, core->read, rounding_rounded(&core->steps, walk_load(l, core->h, y, x, c, part, lanes)), y, x,
+           c, part, lanes);
+}
+
 static void core_row(const Core *core, const Ix *step, bool back) {
   static UnitsBody *const first[] = {lstm_units, gru_units, rnn_units};
   const Recurrent *r = core->r;
   const Ix none = {0}, row = r->reverse ? none + (r->rows - 1) - *step : *step;
+  if (core->read) walk_channels(core->l, r->outputs, &none, &none, round_h, core);
   each_unit(&(Pass){core, &core->product[0], &row, first[r->cell], back});
   if (core->product[1].weight)
     each_unit(&(Pass){core, &core->product[1], &row, r->cell == CELL_LSTM ? projected_units : candidate_units,
@@ -348,7 +361,8 @@ static void keep_next(const Core *core) {
 static Core core_exchanged(const Core *core) {
   Core other = *core;
   if (!core->next) return other;
-  other.product[0].from = other.h = core->next;
+  other.h = core->next;
+  if (!core->read) other.product[0].from = other.h;
   other.next = core->h;
   return other;
 }
@@ -362,10 +376,11 @@ static bool turns(const Core *core) {
 
 void recurrent_lower_core(Lower *l) {
   Nest *b = l->b;
-  const Core core = core_of(l);
+  Core core = core_of(l);
   const Recurrent *r = core.r;
   const int64_t pairs = turns(&core) ? r->rows / 2 : 0;
   nest_fn(b, b->name, false);
+  if (r->reads) core.steps = recurrent_steps(l);
   start_core(l, core.h, r->hidden);
   start_core(l, core.c, r->state);
   if (pairs)

@@ -15,6 +15,7 @@ static double sum_on(double start, const double *weight, const double *x, int64_
 /* ---- gates ---- */
 typedef struct Parameters { /* parameters of one direction; NULL: none */
   const double *input, *input_bias, *hidden_bias, *hidden, *projection;
+  RoundingGrid grid; /* QAT: of h where it is multiplied with weights */
 } Parameters;
 
 static void run_gates(const Recurrent *r, const Parameters *p, const double *x, double *gates) {
@@ -28,8 +29,8 @@ static void run_gates(const Recurrent *r, const Parameters *p, const double *x, 
 }
 
 void recurrent_eval_gates(const Eval *eval) {
-  const Parameters p = {eval->weight[INPUT_WEIGHT], eval->weight[INPUT_BIAS], eval->weight[HIDDEN_BIAS], NULL,
-                        NULL};
+  const Parameters p = {
+      eval->weight[INPUT_WEIGHT], eval->weight[INPUT_BIAS], eval->weight[HIDDEN_BIAS], NULL, NULL, {0}};
   run_gates(recurrent_of(eval->node), &p, eval->in[0], eval->out);
 }
 
@@ -38,12 +39,16 @@ typedef struct Row { /* the new record; h and c of the previous row */
   const Recurrent *r;
   const Parameters *p;
   const double *gates, *h, *c;
-  double *to;
+  double *to, *read; /* read: the operand of the products: h, rounded in QAT */
 } Row;
 
-static double gate_sum(const Row *row, int64_t gate, int64_t u, const double *h) {
+static void read_rounded(const Row *row, const double *from) {
+  for (int64_t k = 0; k < row->r->outputs; k++) row->read[k] = rounding_nearest(&row->p->grid, from[k]);
+}
+
+static double gate_sum(const Row *row, int64_t gate, int64_t u) {
   const int64_t s = gate * row->r->units + u;
-  return sum_on(row->gates[s], row->p->hidden + s * row->r->outputs, h, row->r->outputs);
+  return sum_on(row->gates[s], row->p->hidden + s * row->r->outputs, row->read, row->r->outputs);
 }
 
 static void lstm_row(const Row *row) {
@@ -52,8 +57,8 @@ static void lstm_row(const Row *row) {
   const int64_t units = r->units;
   double *middle = row->to + (r->project ? at.middle : at.hidden);
   for (int64_t u = 0; u < units; u++) {
-    const double i = sigma(gate_sum(row, 0, u, row->h)), f = sigma(gate_sum(row, 1, u, row->h)),
-                 g = tanh(gate_sum(row, 2, u, row->h)), o = sigma(gate_sum(row, 3, u, row->h));
+    const double i = sigma(gate_sum(row, 0, u)), f = sigma(gate_sum(row, 1, u)),
+                 g = tanh(gate_sum(row, 2, u)), o = sigma(gate_sum(row, 3, u));
     double c = f * row->c[u] + i * g;
     if (r->clip > 0 && fabs(c) > r->clip) c = copysign(r->clip, c);
     row->to[u] = i;
@@ -73,22 +78,23 @@ static void gru_row(const Row *row) {
   const int64_t units = r->units;
   double *reset = row->to, *update = row->to + units, *q = row->to + at.state;
   for (int64_t u = 0; u < units; u++) {
-    reset[u] = sigma(gate_sum(row, 0, u, row->h));
-    update[u] = sigma(gate_sum(row, 1, u, row->h));
+    reset[u] = sigma(gate_sum(row, 0, u));
+    update[u] = sigma(gate_sum(row, 1, u));
     q[u] = reset[u] * row->h[u];
   }
+  if (r->before) read_rounded(row, q);
   for (int64_t u = 0; u < units; u++) {
     const int64_t s = 2 * units + u;
     double sum;
-    if (r->before) sum = gate_sum(row, 2, u, q);
+    if (r->before) sum = gate_sum(row, 2, u);
     else sum = row->gates[s];
     row->to[s] = sum;
   }
   for (int64_t u = 0; u < units; u++) {
     const int64_t s = 2 * units + u;
     if (!r->before) {
-      q[u] =
-          sum_on(row->p->hidden_bias ? row->p->hidden_bias[s] : 0, row->p->hidden + s * units, row->h, units);
+      q[u] = sum_on(row->p->hidden_bias ? row->p->hidden_bias[s] : 0, row->p->hidden + s * units, row->read,
+                    units);
       row->to[s] += reset[u] * q[u];
     }
     const double n = row->to[s] = tanh(row->to[s]);
@@ -98,21 +104,25 @@ static void gru_row(const Row *row) {
 
 static void rnn_row(const Row *row) {
   for (int64_t u = 0; u < row->r->units; u++) {
-    const double sum = gate_sum(row, 0, u, row->h);
+    const double sum = gate_sum(row, 0, u);
     row->to[u] = !row->r->relu ? tanh(sum) : sum < 0 ? 0 : sum; /* of NaN: NaN */
   }
 }
 
 /* below: number of rows before the sequence, which do not change h and c. */
-static void run_core(const Recurrent *r, const Parameters *p, const double *gates, const double *h,
-                     const double *c, int64_t below, double *record) {
+static void run_core(Arena *arena, const Recurrent *r, const Parameters *p, const double *gates,
+                     const double *h, const double *c, int64_t below, double *record) {
   static void (*const rows[])(const Row *) = {lstm_row, gru_row, rnn_row};
   const Record at = recurrent_record(r);
+  double *read = NEW_ARRAY(arena, double, r->outputs);
   for (int64_t step = 0; step < r->rows; step++) {
     const int64_t t = recurrent_row(r, step);
     double *to = record + t * at.width;
-    if (step >= below) rows[r->cell](&(Row){r, p, gates + t * r->gates * r->units, h, c, to});
-    else {
+    const Row row = {r, p, gates + t * r->gates * r->units, h, c, to, read};
+    if (step >= below) {
+      read_rounded(&row, h);
+      rows[r->cell](&row);
+    } else {
       memcpy(to + at.state, c, (size_t)(r->cell == CELL_LSTM ? r->units : 0) * sizeof *to);
       memcpy(to + at.hidden, h, (size_t)r->outputs * sizeof *to);
     }
@@ -134,9 +144,17 @@ static const double *start_from(const Eval *eval, int input, const double *zeros
   return input ? eval->in[input] : zeros;
 }
 
+/* Of nodes without `reads`: nothing is rounded. */
+static RoundingGrid core_grid(const Eval *eval) {
+  const QatRounding *reads = recurrent_of(eval->node)->reads;
+  return reads ? rounding_grid(reads, eval->weight[CORE_RANGE], eval->weight[PART_SWITCH])
+               : (RoundingGrid){0};
+}
+
 static Parameters core_parameters(const Eval *eval) {
-  return (Parameters){NULL, NULL, eval->weight[CORE_BIAS], eval->weight[CORE_WEIGHT],
-                      eval->weight[CORE_PROJECTION]};
+  return (Parameters){
+      NULL,           NULL, eval->weight[CORE_BIAS], eval->weight[CORE_WEIGHT], eval->weight[CORE_PROJECTION],
+      core_grid(eval)};
 }
 
 void recurrent_eval_record(const Eval *eval) {
@@ -144,8 +162,8 @@ void recurrent_eval_record(const Eval *eval) {
   const Parameters p = core_parameters(eval);
   Arena *arena = arena_new();
   const double *zeros = NEW_ARRAY(arena, double, r->units + r->outputs);
-  run_core(r, &p, eval->in[0], start_from(eval, r->hidden, zeros), start_from(eval, r->state, zeros), 0,
-           eval->out);
+  run_core(arena, r, &p, eval->in[0], start_from(eval, r->hidden, zeros), start_from(eval, r->state, zeros),
+           0, eval->out);
   arena_free(arena);
 }
 
@@ -169,14 +187,14 @@ void recurrent_eval_core(const Eval *eval) {
 double *recurrent_layer_record(Arena *arena, const Recurrent *r, int way, const double *const *in,
                                const double *const *weights) {
   const double *const *weight = weights + way * DIRECTION_WEIGHTS;
-  const Parameters p = {weight[INPUT_WEIGHT], weight[INPUT_BIAS], weight[HIDDEN_BIAS], weight[HIDDEN_WEIGHT],
-                        weight[PROJECTION]};
+  const Parameters p = {weight[INPUT_WEIGHT],  weight[INPUT_BIAS], weight[HIDDEN_BIAS],
+                        weight[HIDDEN_WEIGHT], weight[PROJECTION], {0}};
   double *gates = NEW_ARRAY(arena, double, r->rows * r->gates * r->units),
          *record = NEW_ARRAY(arena, double, r->rows *recurrent_record(r).width),
          *zeros = NEW_ARRAY(arena, double, r->units + r->outputs);
   const double first = r->calls ? in[r->calls][0] * (double)r->first.rows + (double)r->first.offset : 0;
   run_gates(r, &p, in[0], gates);
-  run_core(r, &p, gates, r->hidden ? in[r->hidden] + way * r->outputs : zeros,
+  run_core(arena, r, &p, gates, r->hidden ? in[r->hidden] + way * r->outputs : zeros,
            r->state ? in[r->state] + way * r->units : zeros, first < 0 ? (int64_t)-first : 0, record);
   return record;
 }
@@ -210,13 +228,17 @@ typedef struct BackRow {
   const double *weight, *projection, *record, *h, *c; /* h and c of the previous row */
   double *dh, *dc, *to; /* dh, dc: gradients of this row, then of the previous one */
   double *spare;        /* units */
+  RoundingGrid grid;    /* QAT: of h where it was multiplied with weights */
 } BackRow;
 
-/* Adds the slopes of n sums times rows first .. first+n-1 of the weights to dh of the previous row. */
-static void through_weights(const BackRow *row, const double *slope, int64_t first, int64_t n, double *dh) {
+/* Adds the slopes of n sums times rows first .. first+n-1 of the weights to dh, the gradients of `h`; in QAT
+ * not where the rounding of h clipped it. */
+static void through_weights(const BackRow *row, const double *slope, int64_t first, int64_t n,
+                            const double *h, double *dh) {
   const int64_t outputs = row->r->outputs;
-  for (int64_t s = 0; s < n; s++)
-    for (int64_t k = 0; k < outputs; k++) dh[k] += slope[s] * row->weight[(first + s) * outputs + k];
+  for (int64_t k = 0; k < outputs; k++)
+    for (int64_t s = 0; s < n && !rounding_clips(&row->grid, h[k]); s++)
+      dh[k] += slope[s] * row->weight[(first + s) * outputs + k];
 }
 
 static void lstm_back(const BackRow *row) {
@@ -242,7 +264,7 @@ static void lstm_back(const BackRow *row) {
     row->dc[u] = dc * f;
   }
   for (int64_t k = 0; k < r->outputs; k++) row->dh[k] = 0;
-  through_weights(row, row->to, 0, 4 * units, row->dh);
+  through_weights(row, row->to, 0, 4 * units, row->h, row->dh);
 }
 
 static void gru_back(const BackRow *row) {
@@ -256,7 +278,7 @@ static void gru_back(const BackRow *row) {
     row->to[units + u] = row->dh[u] * (row->h[u] - n) * z * (1 - z);
     row->to[2 * units + u] = row->dh[u] * (1 - z) * (1 - n * n);
   }
-  if (r->before) through_weights(row, row->to + 2 * units, 2 * units, units, scaled);
+  if (r->before) through_weights(row, row->to + 2 * units, 2 * units, units, row->record + at.state, scaled);
   for (int64_t u = 0; u < units; u++) {
     const double reset = row->record[u], z = row->record[units + u], dn = row->to[2 * units + u];
     const double inner = r->before ? scaled[u] * row->h[u] : dn * row->record[at.state + u];
@@ -267,8 +289,8 @@ static void gru_back(const BackRow *row) {
     row->to[other + units + u] = row->to[units + u];
     row->to[other + 2 * units + u] = dn * reset;
   }
-  through_weights(row, row->to, 0, 2 * units, row->dh);
-  if (!r->before) through_weights(row, row->to + other + 2 * units, 2 * units, units, row->dh);
+  through_weights(row, row->to, 0, 2 * units, row->h, row->dh);
+  if (!r->before) through_weights(row, row->to + other + 2 * units, 2 * units, units, row->h, row->dh);
 }
 
 static void rnn_back(const BackRow *row) {
@@ -278,7 +300,7 @@ static void rnn_back(const BackRow *row) {
     row->to[u] = !row->r->relu ? row->dh[u] * (1 - h * h) : h <= 0 ? 0 : row->dh[u];
   }
   for (int64_t u = 0; u < units; u++) row->dh[u] = 0;
-  through_weights(row, row->to, 0, units, row->dh);
+  through_weights(row, row->to, 0, units, row->h, row->dh);
 }
 
 int recurrent_final_cell(const Node *slopes) {
@@ -308,7 +330,7 @@ void recurrent_eval_slopes(const Eval *eval) {
         &(BackRow){r, eval->weight[CORE_WEIGHT], eval->weight[CORE_PROJECTION], record + t * at.width,
                    before ? before + at.hidden : start_from(eval, r->hidden ? r->hidden + 1 : 0, zeros),
                    before ? before + at.state : start_from(eval, r->state ? r->state + 1 : 0, zeros), dh, dc,
-                   eval->out + t * to.width, spare});
+                   eval->out + t * to.width, spare, core_grid(eval)});
   }
   if (to.rows > r->rows) {
     double *start = eval->out + r->rows * to.width;
@@ -320,6 +342,7 @@ void recurrent_eval_slopes(const Eval *eval) {
 
 /* ---- gradients of the weights of h and of values derived from it ---- */
 static void add_outer(const Eval *eval, const Recurrent *r, const Outer *o) {
+  const RoundingGrid grid = core_grid(eval);
   const Record at = recurrent_record(r);
   const Slopes slopes = recurrent_slopes(r);
   for (int64_t step = 0; step < r->rows; step++) {
@@ -329,7 +352,8 @@ static void add_outer(const Eval *eval, const Recurrent *r, const Outer *o) {
     else if (o->moved && r->hidden) x = eval->in[2];
     else if (o->moved) continue;
     for (int64_t s = 0; s < o->n; s++)
-      for (int64_t k = 0; k < o->columns; k++) eval->out[(o->first + s) * o->columns + k] += d[s] * x[k];
+      for (int64_t k = 0; k < o->columns; k++)
+        eval->out[(o->first + s) * o->columns + k] += d[s] * rounding_nearest(&grid, x[k]);
   }
 }
 

@@ -11,11 +11,27 @@ typedef struct Back {
   const Recurrent *r;
   Record at;
   Slopes to;
-  Buf *dh, *dc;                  /* gradients of the current row, then of the previous one */
-  Buf *sums;                     /* slopes of the sums with h as a term */
-  Buf *inner;                    /* gradients: of m with `project`, of r*h with reset=before */
+  Buf *dh, *dc; /* gradients of the current row, then of the previous one */
+  Buf *sums;    /* slopes of the sums with h as a term */
+  Buf *inner;   /* gradients: of m with `project`, of r*h with reset=before */
+  Buf *read;    /* QAT, gru: gradients of h as products read it; or NULL */
+  RoundingSteps steps;
   const Ix *row, *before, *step; /* before: the previous row, if there is one */
 } Back;
+
+RoundingSteps recurrent_steps(Lower *l) {
+  Nest *b = l->b;
+  Buf *range = lower_weight(l, CORE_RANGE);
+  const Val on = nest_load(b, nest_at(b, lower_weight(l, PART_SWITCH), 0), 1),
+            lo = range ? nest_load(b, nest_at(b, range, 0), 1) : on,
+            hi = range ? nest_load(b, nest_at(b, range, 1), 1) : on;
+  RoundingSteps steps = rounding_steps(b, recurrent_of(l->node)->reads, on, lo, hi);
+  steps.any = nest_let(b, "rounds", steps.any);
+  steps.scale = nest_let(b, "scale", steps.scale);
+  steps.least = nest_let(b, "least", steps.least);
+  steps.most = nest_let(b, "most", steps.most);
+  return steps;
+}
 
 /* A vector of `lanes` units from `c` on, of which the first `part` exist. */
 typedef struct Place {
@@ -118,7 +134,9 @@ static void candidate_slopes(const Place *p) {
 static void reset_slopes(const Place *p) {
   const Back *k = p->back;
   Nest *b = k->l->b;
-  Val inner = nest_let(b, "inner", unit_number(p, k->inner, 0)), reset = nest_let(b, "r", recorded(p, 0));
+  Val given = unit_number(p, k->inner, 0);
+  if (k->r->reads) given = rounding_passed(&k->steps, recorded(p, k->at.state), given);
+  Val inner = nest_let(b, "inner", given), reset = nest_let(b, "r", recorded(p, 0));
   Val dr = nest_let(
       b, "dr", mul(mul(inner, recorded_before(p, k->at.hidden, k->r->hidden)), logistic_slope(b, reset)));
   set_number(p, k->sums, 0, dr);
@@ -204,6 +222,21 @@ static void bring_through(const Back *k, Through t) {
 }
 
 /* ---- a row ---- */
+/* QAT: the gradients of h where it was rounded. */
+static void pass_h(const Place *p) {
+  const Back *k = p->back;
+  set_number(
+      p, k->dh, 0,
+      rounding_passed(&k->steps, recorded_before(p, k->at.hidden, k->r->hidden), unit_number(p, k->dh, 0)));
+}
+static void add_read(const Place *p) {
+  const Back *k = p->back;
+  set_number(
+      p, k->dh, 0,
+      add(unit_number(p, k->dh, 0), rounding_passed(&k->steps, recorded_before(p, k->at.hidden, k->r->hidden),
+                                                    unit_number(p, k->read, 0))));
+}
+
 static void lstm_row_back(const Back *k, Buf *const weight[2]) {
   const int64_t units = k->r->units;
   if (k->r->project) {
@@ -212,6 +245,7 @@ static void lstm_row_back(const Back *k, Buf *const weight[2]) {
   }
   each_place(k, units, lstm_slopes);
   bring_through(k, (Through){weight[0], k->sums, k->dh, 0, 4 * units, 0, false});
+  if (k->r->reads) each_place(k, k->r->outputs, pass_h);
 }
 
 static void gru_row_back(const Back *k, Buf *const weight[2]) {
@@ -221,12 +255,15 @@ static void gru_row_back(const Back *k, Buf *const weight[2]) {
     bring_through(k, (Through){weight[0], k->sums, k->inner, 2 * units, units, 2 * units, false});
     each_place(k, units, reset_slopes);
   }
-  bring_through(k, (Through){weight[0], k->sums, k->dh, 0, (k->r->before ? 2 : 3) * units, 0, true});
+  bring_through(k, (Through){weight[0], k->sums, k->read ? k->read : k->dh, 0, (k->r->before ? 2 : 3) * units,
+                             0, !k->read});
+  if (k->read) each_place(k, units, add_read);
 }
 
 static void rnn_row_back(const Back *k, Buf *const weight[2]) {
   each_place(k, k->r->units, rnn_slopes);
   bring_through(k, (Through){weight[0], k->sums, k->dh, 0, k->r->units, 0, false});
+  if (k->r->reads) each_place(k, k->r->units, pass_h);
 }
 
 /* ---- the last row: gradients of the initial values ---- */
@@ -261,6 +298,7 @@ static Back back_of(Lower *l) {
   k.dh = lower_scratch(l, "dh", 1, &r->outputs);
   k.sums = lower_scratch(l, "slopes", 1, &sums);
   if (r->cell == CELL_LSTM) k.dc = lower_scratch(l, "dc", 1, &r->units);
+  if (r->reads && r->cell == CELL_GRU) k.read = lower_scratch(l, "read", 1, &r->units);
   if (r->project || r->before) k.inner = lower_scratch(l, "inner", 1, &r->units);
   return k;
 }
@@ -273,6 +311,7 @@ void recurrent_lower_slopes(Lower *l) {
   const Ix none = {0};
   Buf *weight[2] = {lower_weight(l, CORE_WEIGHT), lower_weight(l, CORE_PROJECTION)};
   nest_fn(b, b->name, false);
+  if (r->reads) k.steps = recurrent_steps(l);
   each_place(&k, r->outputs, r->last ? begin_place : clear_place);
   if (k.dc) each_place(&k, r->units, recurrent_final_cell(l->node) ? begin_cell : clear_cell);
   NEST_FOR(b, back, r->rows) {
@@ -293,6 +332,7 @@ typedef struct OuterRows { /* rows of the weight, from `row` on */
   const Outer *outer;
   const Ix *row;
   int n;
+  const RoundingSteps *steps; /* QAT: rounds the numbers of the record; or NULL */
 } OuterRows;
 
 static void outer_step(const Columns *set, const OuterRows *o, Buf *sum, const Ix *slopes_row, Buf *buf,
@@ -306,7 +346,8 @@ static void outer_step(const Columns *set, const OuterRows *o, Buf *sum, const I
         b, "slope", nest_load(b, nest_at(b, l->in[0], 0, *slopes_row, *o->row + (o->outer->slope + s)), 1));
   COLUMNS_EACH(b, set, v, c) {
     const Ix channel = *c + from;
-    Val x = nest_let(b, "x", columns_load(set, buf, &none, x_row, &channel));
+    Val x = columns_load(set, buf, &none, x_row, &channel);
+    x = nest_let(b, "x", o->steps ? rounding_rounded(o->steps, x) : x);
     for (int s = 0; s < o->n; s++) nest_accumulate(b, nest_at(b, sum, s, *v), slope[s], x);
   }
 }
@@ -337,7 +378,7 @@ static void outer_of_columns(const Columns *set, const void *context) {
     }
 }
 
-static void outer_of_rows(Lower *l, const Recurrent *r, const Outer *outer) {
+static void outer_of_rows(Lower *l, const Recurrent *r, const Outer *outer, const RoundingSteps *steps) {
   Nest *b = l->b;
   const int64_t blocks = l->plain ? outer->n : outer->n / OUTER_ROWS, each = l->plain ? 1 : OUTER_ROWS;
   const Ix none = {0}, rest = none + blocks * each;
@@ -345,17 +386,19 @@ static void outer_of_rows(Lower *l, const Recurrent *r, const Outer *outer) {
     NEST_FOR(b, block, blocks) {
       const Ix row = block * each;
       walk_columns(l, outer->columns, OUTER_COLUMNS, false, outer_of_columns,
-                   &(OuterRows){r, outer, &row, (int)each});
+                   &(OuterRows){r, outer, &row, (int)each, steps});
     }
   if (outer->n > blocks * each)
     walk_columns(l, outer->columns, OUTER_COLUMNS, false, outer_of_columns,
-                 &(OuterRows){r, outer, &rest, (int)(outer->n - blocks * each)});
+                 &(OuterRows){r, outer, &rest, (int)(outer->n - blocks * each), steps});
 }
 
 void recurrent_lower_weights(Lower *l) {
   const Recurrent *r = recurrent_of(l->node);
   Outer outer[MOST_OUTERS];
   const int n = recurrent_outers(r, l->node->hidden->wrt, outer);
+  RoundingSteps steps;
   nest_fn(l->b, l->b->name, false);
-  for (int i = 0; i < n; i++) outer_of_rows(l, r, &outer[i]);
+  if (r->reads) steps = recurrent_steps(l);
+  for (int i = 0; i < n; i++) outer_of_rows(l, r, &outer[i], r->reads ? &steps : NULL);
 }

@@ -138,8 +138,13 @@ static const Op op_features_weights = {.name = "svdf features weight gradient",
 static void features_gradient(Gradient *gradient, Node *node, Node *dy) {
   correlation_backward(gradient, node, dy, &op_features_input, &op_features_weights);
 }
+static int64_t rows_of_feature(const Node *node) {
+  (void)node;
+  return 1;
+}
 static const Op op_features = {.name = "svdf features",
                                .traits.layer_part = true,
+                               .traits.scale_rows = rows_of_feature,
                                .traits.matrix = true,
                                .family = FAMILY_CONV,
                                .cost = correlation_cost,
@@ -206,26 +211,31 @@ static void set_product(Graph *graph, Node *node, int64_t kernel, int64_t before
   node->weight[1] = bias;
 }
 
-/* In training there is no earlier call: the state is zeros, like padding. */
+/* The rows of the last call, then those of this one. */
+static Node *kept_and_new(Graph *graph, const Node *layer, Node *state, Node *f, bool training) {
+  if (training) return recurrent_stacked(graph, layer, state, f);
+  Node *both[2] = {rows_kept(graph, state), f};
+  f = rows_stacked(graph, 2, both);
+  f->hidden = both[0]->hidden = NULL; /* separate layers, as with --stream */
+  return f;
+}
+
 static Node *parts(Graph *graph, Node *layer, bool training) {
   const Svdf s = svdf_of(layer);
-  const bool kept = s.state && !training;
   const Recurrent like = {.rows = s.rows, .channels = s.channels};
   Node *in = recurrent_rows(graph, layer, &like, layer->in[0]);
   Node *f = graph_part(graph, layer, &op_features, "features", shape_sequence(s.rows, s.features), 1, &in);
   f->detail = NULL;
   set_product(graph, f, 1, 0, 1, layer->weight[FEATURE_WEIGHT], NULL);
+  if (training && layer->rounds && layer->rounds->weights)
+    rounding_add_switch(graph->arena, f, layer->rounds->aware);
   if (s.calls) f = stream_masked(graph, f, layer->in[s.calls], s.first.rows, s.first.offset, 0);
-  if (kept) {
-    Node *both[2] = {rows_kept(graph, layer->in[s.state]), f};
-    f = rows_stacked(graph, 2, both);
-    f->hidden = both[0]->hidden = NULL; /* separate layers, as with --stream */
-  }
+  if (s.state) f = kept_and_new(graph, layer, layer->in[s.state], f, training);
   const bool relu = arg_is(layer, "activation", "relu");
   Node *y =
       graph_part(graph, layer, s.rank == 1 ? &op_depth : &op_time, relu ? "sums" : "", layer->shape, 1, &f);
   y->detail = NULL;
-  set_product(graph, y, s.memory, kept ? 0 : s.memory - 1, s.units, layer->weight[TIME_WEIGHT],
+  set_product(graph, y, s.memory, s.state ? 0 : s.memory - 1, s.units, layer->weight[TIME_WEIGHT],
               layer->weight[SVDF_BIAS]);
   if (!relu) return y;
   y = graph_part(graph, layer, &op_relu, "", layer->shape, 1, &y);
@@ -235,9 +245,9 @@ static Node *parts(Graph *graph, Node *layer, bool training) {
 
 static Node *kept_parts(Graph *graph, Node *node, bool training) {
   Node *sums = node->in[OF_LAYER];
-  if (training) return sums;
   while (sums->op != &op_depth && sums->op != &op_time) sums = sums->in[0];
   const int64_t memory = node->shape.dim[0], rows = sums->in[0]->shape.dim[0];
+  if (training) return recurrent_cut(graph, node, sums->in[0], node->shape, (Box){0, rows - memory, 0});
   node->op = &op_update;
   node->nin = 2;
   node->in[OF_LAYER] = rows_cut(graph, sums->in[0], rows - memory, memory);

@@ -16,6 +16,7 @@
 #include "kernel/walk.h"
 #include "ops/int8/int8.h"
 #include "ops/registry.h"
+#include "ops/rounding/rounding.h"
 
 enum { RANGE, ON }; /* indices in node->weight of fake quantize */
 enum { LO, HI };    /* indices of a range */
@@ -24,95 +25,112 @@ enum { STEPS = 255, BINS = 2048 };
 static const QatRounding *rounds_of(const Node *node) { return node->detail; }
 
 /* ---- weights, for eval ---- */
+/* The weights of a scale are n filters from `first` on. */
+static void round_filters(const Node *of, const double *weight, int64_t first, int64_t n, double *to) {
+  const int64_t terms = of->weight[0]->size / int8_filters(of);
+  double most = 0;
+  for (int64_t i = 0; i < n * terms; i++)
+    most = fmax(most, fabs(weight[int8_weight_index(of, first + i / terms, i % terms)]));
+  const float scale = most > 0 ? (float)(most / INT8_MAX) : 1;
+  for (int64_t i = 0; i < n * terms; i++) {
+    const int64_t at = int8_weight_index(of, first + i / terms, i % terms);
+    to[at] = (double)nearbyintf((float)weight[at] / scale) * (double)scale;
+  }
+}
+
 const double *rounding_weights(Arena *arena, const Node *node, const double *const *weight) {
   const Node *of = node_forward(node);
   const int index = rounding_switch(node);
-  if (of->op->traits.int8 != INT8_PRODUCT || index < 0 || !(weight[index][0] > 0)) return weight[0];
-  const int64_t filters = int8_filters(of), terms = of->weight[0]->size / filters;
+  const int64_t rows = rounding_scale_rows(of);
+  if (!rows || index < 0 || !(weight[index][0] > 0)) return weight[0];
   double *to = NEW_ARRAY(arena, double, of->weight[0]->size);
-  for (int64_t f = 0; f < filters; f++) {
-    double most = 0;
-    for (int64_t i = 0; i < terms; i++) most = fmax(most, fabs(weight[0][int8_weight_index(of, f, i)]));
-    const float scale = most > 0 ? (float)(most / INT8_MAX) : 1;
-    for (int64_t i = 0; i < terms; i++) {
-      const int64_t at = int8_weight_index(of, f, i);
-      to[at] = (double)nearbyintf((float)weight[0][at] / scale) * (double)scale;
-    }
-  }
+  for (int64_t f = 0; f < int8_filters(of); f += rows) round_filters(of, weight[0], f, rows, to);
   return to;
 }
 
 /* ---- values ---- */
-typedef struct Grid {
-  bool any; /* the switch: whether anything is rounded */
-  float scale;
-  double least, most; /* limits, in steps from 0 */
-} Grid;
-
-static Grid grid_of(const Eval *eval) {
-  const QatRounding *r = rounds_of(eval->node);
-  const double *range = r->range ? eval->weight[RANGE] : (const double[]){r->lo, r->hi};
-  const float lo = (float)fmin(range[LO], 0), hi = (float)fmax(range[HI], 0),
+RoundingGrid rounding_grid(const QatRounding *r, const double *range, const double *on) {
+  const double given[] = {r->range ? range[LO] : r->lo, r->range ? range[HI] : r->hi};
+  const float lo = (float)fmin(given[LO], 0), hi = (float)fmax(given[HI], 0),
               scale = (hi - lo) / (float)STEPS;
-  if (!(eval->weight[ON][0] > 0) || !(hi > lo)) return (Grid){0};
+  if (!(on[0] > 0) || !(hi > lo)) return (RoundingGrid){0};
   const double zero = round((double)(INT8_MIN - lo / scale));
-  return (Grid){true, scale, INT8_MIN - zero, INT8_MAX - zero};
+  return (RoundingGrid){true, scale, INT8_MIN - zero, INT8_MAX - zero};
 }
 
-static double steps_of(const Grid *grid, double x) {
+static RoundingGrid grid_of(const Eval *eval) {
+  return rounding_grid(rounds_of(eval->node), eval->weight[RANGE], eval->weight[ON]);
+}
+
+static double steps_of(const RoundingGrid *grid, double x) {
   static const float FAR = 1024;
   const float y = (float)x / grid->scale;
   return (double)nearbyintf(!(y > -FAR) ? -FAR : y > FAR ? FAR : y);
 }
 
+double rounding_nearest(const RoundingGrid *grid, double x) {
+  return grid->any ? fmin(grid->most, fmax(grid->least, steps_of(grid, x))) * (double)grid->scale : x;
+}
+
+bool rounding_clips(const RoundingGrid *grid, double x) {
+  const double steps = grid->any ? steps_of(grid, x) : 0;
+  return grid->any && (steps < grid->least || steps > grid->most);
+}
+
 static void value_run(const Eval *eval) {
-  const Grid grid = grid_of(eval);
-  for (int64_t i = 0; i < shape_row_elements(eval->node->shape); i++) {
-    const double x = eval->in[0][i];
-    eval->out[i] = grid.any ? fmin(grid.most, fmax(grid.least, steps_of(&grid, x))) * (double)grid.scale : x;
-  }
+  const RoundingGrid grid = grid_of(eval);
+  for (int64_t i = 0; i < shape_row_elements(eval->node->shape); i++)
+    eval->out[i] = rounding_nearest(&grid, eval->in[0][i]);
 }
 
 static void gradient_run(const Eval *eval) {
-  const Grid grid = grid_of(eval);
-  for (int64_t i = 0; i < shape_row_elements(eval->node->shape); i++) {
-    const double steps = grid.any ? steps_of(&grid, eval->in[1][i]) : 0;
-    eval->out[i] = grid.any && (steps < grid.least || steps > grid.most) ? 0 : eval->in[0][i];
-  }
+  const RoundingGrid grid = grid_of(eval);
+  for (int64_t i = 0; i < shape_row_elements(eval->node->shape); i++)
+    eval->out[i] = rounding_clips(&grid, eval->in[1][i]) ? 0 : eval->in[0][i];
 }
 
-typedef struct GridValues {
-  Val any, scale, least, most; /* any: 1 or 0 */
-} GridValues;
+RoundingSteps rounding_steps(Nest *b, const QatRounding *r, Val on, Val lo, Val hi) {
+  Val none = num(b, 0);
+  lo = r->range ? vmin(lo, none) : num(b, r->lo);
+  hi = r->range ? vmax(hi, none) : num(b, r->hi);
+  Val some = less(lo, hi), scale = choose(some, div_(sub(hi, lo), num(b, STEPS)), num(b, 1)),
+      zero = sub(num(b, INT8_MIN), div_(lo, scale)),
+      away = choose(less(zero, none), sub(zero, num(b, 0.5)), add(zero, num(b, 0.5))),
+      whole = convert(convert(vmax(vmin(away, num(b, INT8_MAX)), num(b, INT8_MIN)), I32), F32);
+  return (RoundingSteps){b, choose(less(none, on), choose(some, num(b, 1), none), none), scale,
+                         sub(num(b, INT8_MIN), whole), sub(num(b, INT8_MAX), whole)};
+}
 
-static GridValues grid_values(Map *m) {
+static Val steps_value(const RoundingSteps *grid, Val x) {
+  return convert(nest_primitive(grid->b, &primitive_quantize_float, x, grid->scale, NULL), F32);
+}
+
+Val rounding_rounded(const RoundingSteps *grid, Val x) {
+  Val steps = vmin(grid->most, vmax(grid->least, steps_value(grid, x)));
+  return choose(less(num(grid->b, 0), grid->any), mul(steps, grid->scale), x);
+}
+
+Val rounding_passed(const RoundingSteps *grid, Val x, Val dy) {
+  Val steps = steps_value(grid, x), none = num(grid->b, 0);
+  Val inside = choose(less_eq(grid->least, steps), choose(less_eq(steps, grid->most), dy, none), none);
+  return choose(less(none, grid->any), inside, dy);
+}
+
+static RoundingSteps steps_of_map(Map *m) {
   const QatRounding *r = rounds_of(m->node);
-  Val on = map_weight_at(m, ON, 0), none = number(0);
-  Val lo = r->range ? vmin(map_weight_at(m, RANGE, LO), none) : number(r->lo),
-      hi = r->range ? vmax(map_weight_at(m, RANGE, HI), none) : number(r->hi);
-  Val some = less(lo, hi), scale = choose(some, div_(sub(hi, lo), number(STEPS)), number(1)),
-      zero = sub(number(INT8_MIN), div_(lo, scale)),
-      away = choose(less(zero, none), sub(zero, number(0.5)), add(zero, number(0.5))),
-      whole = convert(convert(vmax(vmin(away, number(INT8_MAX)), number(INT8_MIN)), I32), F32);
-  return (GridValues){choose(less(none, on), choose(some, number(1), none), none), scale,
-                      sub(number(INT8_MIN), whole), sub(number(INT8_MAX), whole)};
-}
-
-static Val steps_value(Map *m, const GridValues *grid, Val x) {
-  return convert(nest_primitive(m->b, &primitive_quantize_float, x, grid->scale, NULL), F32);
+  const Val on = map_weight_at(m, ON, 0);
+  return rounding_steps(m->b, r, on, r->range ? map_weight_at(m, RANGE, LO) : on,
+                        r->range ? map_weight_at(m, RANGE, HI) : on);
 }
 
 static Val value_map(Map *m) {
-  const GridValues grid = grid_values(m);
-  Val steps = vmin(grid.most, vmax(grid.least, steps_value(m, &grid, m->x[0])));
-  return choose(less(number(0), grid.any), mul(steps, grid.scale), m->x[0]);
+  const RoundingSteps grid = steps_of_map(m);
+  return rounding_rounded(&grid, m->x[0]);
 }
 
 static Val gradient_map(Map *m) {
-  const GridValues grid = grid_values(m);
-  Val steps = steps_value(m, &grid, m->x[1]), dy = m->x[0], none = number(0);
-  Val inside = choose(less_eq(grid.least, steps), choose(less_eq(steps, grid.most), dy, none), none);
-  return choose(less(none, grid.any), inside, dy);
+  const RoundingSteps grid = steps_of_map(m);
+  return rounding_passed(&grid, m->x[1], m->x[0]);
 }
 
 static const Op op_gradient = {.name = "fake quantize gradient",

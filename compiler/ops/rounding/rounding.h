@@ -1,0 +1,26 @@
+/* rounding.h: Fake quantization for operators that round inside their own nests. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef CNNC_ROUNDING_H
+#define CNNC_ROUNDING_H
+#include "kernel/lower.h"
+
+/* The int8 steps of a range. In eval: */
+typedef struct RoundingGrid {
+  bool any; /* the switch: whether anything is rounded */
+  float scale;
+  double least, most; /* limits, in steps from 0 */
+} RoundingGrid;
+RoundingGrid rounding_grid(const QatRounding *, const double *range, const double *on);
+double rounding_nearest(const RoundingGrid *, double x);
+bool rounding_clips(const RoundingGrid *, double x);
+
+/* In a nest: */
+typedef struct RoundingSteps {
+  Nest *b;
+  Val any, scale, least, most; /* any: 1 or 0 */
+} RoundingSteps;
+/* lo and hi are not used if the range is fixed. */
+RoundingSteps rounding_steps(Nest *, const QatRounding *, Val on, Val lo, Val hi);
+Val rounding_rounded(const RoundingSteps *, Val x);
+Val rounding_passed(const RoundingSteps *, Val x, Val dy); /* dy, or 0 if x is clipped */
+#endif
