@@ -101,6 +101,10 @@ static LossOperand loss_operand(Graph *graph, const LossUse *use) {
     loss_operands(loss, o.made, &o.output);
     return o;
   }
+  if (node_is_input(o.made)) {
+    o.made = o.output = calls_after(graph, o.made, calls, first);
+    return o;
+  }
   Node **counted = NEW_ARRAY(graph->arena, Node *, calls), *one = NULL;
   for (int64_t k = first; k < calls; k++) {
     one = calls_member(o.made, k);

@@ -123,6 +123,7 @@ _FUNCTIONS: dict[str, tuple[object, list[object]]] = {
     "init": (None, [c_void_p, c_uint64, c_int32]),
     "objects": (c_int32, []),
     "train_batch": (c_int32, []),
+    "train_calls": (c_int32, []),
     "epochs": (c_int32, []),
     "targets": (c_int64, []),
     "target_of": (None, [c_int64, POINTER(_Target)]),
@@ -322,6 +323,10 @@ class Library:
 
     def train_batch(self) -> int:
         return int(self._handle.bridge_train_batch())
+
+    def train_calls(self) -> int:
+        """The calls of a sample: `steps` in the train block."""
+        return int(self._handle.bridge_train_calls())
 
     def epochs(self) -> int:
         """The epochs of the train block."""

@@ -45,19 +45,32 @@ class Stepper:
             self.library.init(net._weights, seed)
             net._filled = True
         self.targets = self.library.targets()
-        self.batch = self.library.train_batch()
+        self.batch, self.calls = self.library.train_batch(), self.library.train_calls()
         self.trainer = self.library.trainer(net._weights, seed)
         weakref.finalize(self, self.library.free_trainer, self.trainer)
 
     # ---- arrays
 
+    def _separate(self, name: str, value: Any) -> Array:
+        """An input [n][calls][...] as n*calls values."""
+        array = _arrays.numbers(value, f"input {name}")
+        if array.ndim < 2 or array.shape[1] != self.calls:
+            raise ValueError(
+                f"a sample is {self.calls} calls, so input {name} is nx{self.calls}x...; the array is "
+                f"{'x'.join(map(str, array.shape)) or 'a single number'}"
+            )
+        return array.reshape(-1, *array.shape[2:])
+
     def inputs(self, x: Any, layout: str) -> list[Array]:
+        if self.calls > 1:
+            ports = self.net.inputs
+            x = {port.name: self._separate(port.name, v) for port, v in zip(ports, _arrays.by_name(ports, x))}
         arrays, batched = _arrays.take_all(self.net.inputs, x, layout, self.net._planes, self.net._orders)
         if not batched:
             raise ValueError("a step takes a batch of samples; x[None] makes one of a single sample")
         if not len(arrays[0]):
             raise ValueError("the batch has no samples")
-        return arrays
+        return [array.reshape(len(array) // self.calls, -1) for array in arrays] if self.calls > 1 else arrays
 
     def wanted(self) -> list[Target]:
         return [target for target in self.targets if target.loss is not None]
@@ -113,6 +126,8 @@ class Stepper:
             )
             for port, array in zip(self.net.outputs, arrays)
         }
+        if self.calls > 1:
+            result = {name: array.reshape(-1, self.calls, *array.shape[1:]) for name, array in result.items()}
         return result if len(result) > 1 else result[self.net.outputs[0].name]
 
     # ---- the caller's loss

@@ -236,12 +236,15 @@ typedef struct bridge_target {
 
 int64_t bridge_targets(void) { return NETWORK.outputs + NETWORK.values; }
 
+/* Calls in a sample. */
+int32_t bridge_train_calls(void) { return NETWORK.recipe->steps > 1 ? NETWORK.recipe->steps : 1; }
+
 void bridge_target_of(int64_t i, bridge_target *target) {
   const cnn_port *port = &NETWORK.output[i];
   *target = (bridge_target){.name = port->name,
                             .loss = port->target == CNN_TARGET_NONE ? NULL : port->loss,
-                            .size = port->target_size,
-                            .elements = port->size,
+                            .size = port->target_size * bridge_train_calls(),
+                            .elements = port->size * bridge_train_calls(),
                             .classes = port->target == CNN_TARGET_CLASS};
 }
 

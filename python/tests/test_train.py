@@ -204,6 +204,22 @@ class Steps(Case):
         with self.assertRaisesRegex(ValueError, "loss = linear in the train block; output has another one"):
             nets[0].step(x, dloss=np.zeros((16, 4)))
 
+    def test_calls(self) -> None:
+        """with steps in the train block a sample is several calls: x is [n][steps][...]"""
+        net = cnnc.compile(
+            "net sums { input x: 2\n s = state(2)\n x -> add(s) -> update(s)\n y = dense(2)\n output y\n"
+            " train { loss = mse; optimizer = sgd(rate=0.01, momentum=0); batch = 4; steps = 3 } }",
+            weights={"y.weight": np.eye(2, dtype=np.float32), "y.bias": np.zeros(2, np.float32)},
+        )
+        x = random((6, 3, 2))
+        found = net.gradients(x[:4], np.zeros((4, 3, 2), np.float32))
+        self.close(found.outputs, np.cumsum(x[:4], 1))
+        self.assertAlmostEqual(found.loss, float((np.cumsum(x[:4], 1) ** 2).mean()), 5)
+        self.assertAlmostEqual(net.step(x, np.cumsum(x, 1)), 0, 5)
+        for wrong in (x[:, :2], x[0], x[:, 0]):
+            with self.assertRaisesRegex(ValueError, "a sample is 3 calls, so input x is nx3x...; the array is"):
+                net.step(wrong, x)
+
     def test_loader(self) -> None:
         """training from an iterable of batches: every epoch reads it again"""
         x, y = digits(80)

@@ -61,6 +61,7 @@ typedef struct Net {
   Text losses;            /* detection losses, one after the other, each after a comma */
   int heads;              /* number of detection heads */
   bool flows;             /* a net of sequences that can be computed in steps */
+  bool keeps;             /* it has states */
   bool jumps;             /* some value is discontinuous: difference quotients cannot determine its slope */
 } Net;
 
@@ -120,7 +121,7 @@ void write_parts(Net *);
 int parts_outputs(Net *, Value output[MOST_OUTPUTS]); /* also writes the train block; returns 0 */
 
 /* ---- random_sequence.c: nets of sequences ---- */
-bool write_sequence(Net *); /* returns whether the net has states */
+void write_sequence(Net *);
 int sequence_outputs(Net *, Value output[MOST_OUTPUTS]);
 
 /* ---- random_towers.c: small nets of common architectures ---- */

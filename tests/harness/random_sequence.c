@@ -47,21 +47,23 @@ static const char *vector_for(Net *net, int64_t n) {
   return made->name;
 }
 
-static const char *svdf(Net *net, Shape in, int64_t *out, bool *last) {
+static const char *svdf(Net *net, Shape in, bool states, int64_t *out, bool *last) {
+  const bool keeps = states && chance(net, 40);
   const int64_t memory = between(net, 1, 12), rank = between(net, 1, 3);
   *out = between(net, 1, 20);
   *last = false;
   net->macs += (double)(in.w * *out * rank * (in.c + memory));
-  return arena_printf(net->arena, "svdf(%lld, %lld, rank=%lld%s%s)", (long long)*out, (long long)memory,
+  net->keeps = net->keeps || (keeps && memory > 1);
+  return arena_printf(net->arena, "svdf(%lld, %lld, rank=%lld%s%s%s)", (long long)*out, (long long)memory,
                       (long long)rank, chance(net, 25) ? ", bias=false" : "",
-                      chance(net, 50) ? ", activation=relu" : "");
+                      chance(net, 50) ? ", activation=relu" : "", keeps ? ", keep=true" : "");
 }
 
 /* The text of a recurrent layer for a value of shape `in`; *out: channels of its result; *last: it returns
  * only the last row. */
-static const char *recurrent(Net *net, Shape in, int64_t *out, bool *last) {
+static const char *recurrent(Net *net, Shape in, bool states, int64_t *out, bool *last) {
   static const char *const names[] = {"rnn", "gru", "lstm"};
-  if (chance(net, 15)) return svdf(net, in, out, last);
+  if (chance(net, 15)) return svdf(net, in, states, out, last);
   const int kind = (int)below(net, 3);
   const int64_t units = chance(net, 20) ? between(net, 15, 35) : between(net, 1, 9);
   const int direction = net->flows ? 0 : (int)below(net, 4), sides = direction == 1 ? 2 : 1;
@@ -78,9 +80,12 @@ static const char *recurrent(Net *net, Shape in, int64_t *out, bool *last) {
   if (projects) text_put(&call, ", project=%lld", (long long)shown);
   if (kind == 1 && chance(net, 40)) text_put(&call, ", reset=before");
   if (kind == 2 && chance(net, 25)) text_put(&call, ", clip=0.25");
-  const char *hidden = !net->flows && chance(net, 35) && room(net) ? vector_for(net, shown * sides) : NULL,
-             *cell = !net->flows && kind == 2 && chance(net, 30) && room(net) ? vector_for(net, units * sides)
-                                                                              : NULL;
+  const bool keeps = states && !direction && chance(net, 30), starts = !net->flows && !keeps;
+  if (keeps) text_put(&call, ", keep=true");
+  net->keeps = net->keeps || keeps;
+  const char *hidden = starts && chance(net, 35) && room(net) ? vector_for(net, shown * sides) : NULL,
+             *cell =
+                 starts && kind == 2 && chance(net, 30) && room(net) ? vector_for(net, units * sides) : NULL;
   if (hidden) text_put(&call, ", hidden=%s", hidden);
   if (cell) text_put(&call, ", cell=%s", cell);
   text_put(&call, ")");
@@ -88,12 +93,12 @@ static const char *recurrent(Net *net, Shape in, int64_t *out, bool *last) {
   return call.s;
 }
 
-static void put_recurrent(Net *net, Value *from) {
+static void put_recurrent(Net *net, Value *from, bool states) {
   int64_t out;
   bool last;
   const Shape in = from->shape;
   from->reads++;
-  const char *name = from->name, *call = recurrent(net, in, &out, &last);
+  const char *name = from->name, *call = recurrent(net, in, states, &out, &last);
   const double pace = from->pace;
   Value *made = add_value(net, "r", last ? vector(out) : sequence(in.w, out));
   made->pace = pace;
@@ -270,6 +275,7 @@ static void put_history(Net *net, Value *from) {
   const char *name = from->name;
   from->reads++;
   const char *state = arena_printf(net->arena, "s%d", net->names++);
+  net->keeps = true;
   Value *rows = add_value(net, "w", sequence(past + in.w, in.c));
   text_put(net->out, "    %s = state(%lldx%lld%s)\n", state, (long long)past, (long long)in.c,
            chance(net, 30) ? ", init=0.5" : "");
@@ -282,6 +288,7 @@ static void put_memory(Net *net, Value *from) { /* a vector that is kept from ca
   const int64_t n = from->shape.c;
   from->reads++;
   const char *state = arena_printf(net->arena, "s%d", net->names++);
+  net->keeps = true;
   Value *made = add_value(net, "m", vector(n));
   text_put(net->out, "    %s = state(%lld%s)\n", state, (long long)n, chance(net, 40) ? ", init=-1" : "");
   text_put(net->out, "    %s = %s -> add(%s) -> tanh\n", made->name, name, state);
@@ -293,19 +300,19 @@ static void put_memory(Net *net, Value *from) { /* a vector that is kept from ca
 static void put_statement(Net *net, bool states) {
   Value *rows = draw_rank(net, 2), *numbers = draw_rank(net, 1);
   const int64_t what = below(net, 100);
-  if (numbers && what < 10) put_recurrent(net, numbers);
+  if (numbers && what < 10) put_recurrent(net, numbers, states);
   else if (numbers && states && what < 18) put_memory(net, numbers);
   else if (net->flows && what < 20) put_padded(net, rows);
   else if (net->flows && what < 30) put_other(net, rows);
   else if (net->flows && what < 37) put_regions(net, rows);
-  else if (what < 45) put_recurrent(net, rows);
+  else if (what < 45) put_recurrent(net, rows, states);
   else if (what < 65) put_window_layer(net, rows);
   else if (what < 80) put_rows_layer(net, rows);
   else if (what < 92 || !states) put_joined(net, rows);
   else put_history(net, rows);
 }
 
-bool write_sequence(Net *net) {
+void write_sequence(Net *net) {
   const bool states = chance(net, 55) && !net->flows;
   const int inputs = net->flows ? 1 : (int)between(net, 1, 3), n = (int)between(net, 4, 14);
   const int64_t least = net->flows ? 25 : 1, most = net->flows ? 60 : 17;
@@ -317,7 +324,6 @@ bool write_sequence(Net *net) {
   }
   for (int i = 0; i < n && room(net); i++) put_statement(net, states);
   if (net->nvalues == inputs) put_window_layer(net, &net->value[0]);
-  return states;
 }
 
 /* Writes the outputs: values that nothing reads, MOST_OUTPUTS at most, and some others. */

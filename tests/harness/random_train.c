@@ -71,6 +71,14 @@ static void put_losses(Net *net, int noutputs, const Value *output, bool *classe
   text_put(net->out, list ? "]\n" : "\n");
 }
 
+/* Several calls per sample, for nets with states. */
+static void put_steps(Net *net) {
+  const int64_t steps = between(net, 2, 5);
+  text_put(net->out, "        steps = %lld\n", (long long)steps);
+  if (chance(net, 40)) text_put(net->out, "        truncate = %lld\n", (long long)between(net, 1, steps));
+  if (chance(net, 40)) text_put(net->out, "        loss_from = %lld\n", (long long)below(net, steps));
+}
+
 void write_train(Net *net, int noutputs, const Value *output) {
   static const char *const some[] = {"optimizer = adam(rate=0.002)",
                                      "optimizer = sgd(rate=0.1, momentum=0.5, nesterov=true)",
@@ -92,6 +100,7 @@ void write_train(Net *net, int noutputs, const Value *output) {
   else if (chance(net, 50)) text_put(t, "        batch = %d\n", chance(net, 50) ? 16 : 24);
   if (classes && chance(net, 30))
     text_put(t, "        label_smoothing = %s\n", chance(net, 50) ? "0.1" : "0.05");
+  if (net->keeps && chance(net, 70)) put_steps(net);
   const int first = (int)below(net, 11), count = (int)below(net, 3);
   for (int i = 0; i < count; i++) text_put(t, "        %s\n", some[(first + 4 * i) % 11]);
   text_put(t, "    }\n");

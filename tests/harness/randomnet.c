@@ -238,10 +238,9 @@ int main(int argc, char **argv) {
   net->most_macs = MOST_MACS;
   net->flows = flows;
   const bool tower = (argc == 2 || bf16) && seed % TOWERS == TOWERS - 1;
-  bool states = false;
   if (joined) write_joined(net);
   else if (parts) write_parts(net);
-  else if (sequences) states = write_sequence(net);
+  else if (sequences) write_sequence(net);
   else if (tower) write_tower(net);
   else write_graph(net);
   Value output[MOST_OUTPUTS];
@@ -249,8 +248,7 @@ int main(int argc, char **argv) {
                         : parts     ? parts_outputs
                         : sequences ? sequence_outputs
                                     : write_outputs)(net, output);
-  if (!states && !flows && noutputs && chance(net, argc == 3 || tower ? 95 : 70))
-    write_train(net, noutputs, output);
+  if (!flows && noutputs && chance(net, argc == 3 || tower ? 95 : 70)) write_train(net, noutputs, output);
   static const char *const targets[] = {"x86-64-v4", "x86-64-v3", "x86-64",
                                         "generic"}; /* C is compiled for one of them */
   static const int batches[] = {1, 1, 1, 2,
