@@ -27,7 +27,7 @@ const Routine suppress_routine = {.name = "suppress", .text = suppress_text};
 Buf *lower_contiguous(Lower *l, const char *name, Buf *in) {
   Nest *b = l->b;
   const int64_t *dim = in->dim + in->leads;
-  if (!in->leads && buf_elements(in) == buf_room(in, 0)) return in;
+  if (!in->leads && buf_contiguous(in)) return in;
   Buf *copy = lower_scratch(l, name, in->rank - in->leads, dim);
   NEST_FOR(b, y, dim[0])
     NEST_FOR(b, x, dim[1])

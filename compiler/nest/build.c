@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/number.h"
 
 enum { OPEN = (int)(sizeof((Nest *)0)->open / sizeof *((Nest *)0)->open), STACK_ELEMENTS = 1 << 16 };
 
@@ -223,10 +224,13 @@ void buf_append(Buf *buf, int64_t n) {
 
 int64_t buf_room(const Buf *buf, int from) {
   int64_t n = 1;
-  if (buf->apart && from < 2) return buf->apart * (from ? 1 : buf->room[0]);
   for (int d = from; d < buf->rank; d++) n *= buf->room[d];
-  return n;
+  if (!buf->apart || from > 1) return n;
+  /* rows that are groups of channels lie between each other, so all of them need the memory of the pixels */
+  return from ? buf->apart : larger(buf->apart * buf->room[0], n / buf->room[0]);
 }
+
+bool buf_contiguous(const Buf *buf) { return !buf->apart && buf_elements(buf) == buf_room(buf, 0); }
 
 static void check_buffer(Nest *nest, const Buf *buf) {
   int64_t n = 1;
@@ -305,7 +309,7 @@ void nest_routine(Nest *nest, const Routine *routine, Buf *const *bufs, const do
   for (int i = 0; i < routine->nbufs; i++) {
     Buf *buf = bufs[i];
     check_scope(nest, buf->scope, buf->name);
-    if (buf->place > STACK || buf->type.elem != routine->elem[i] || buf_elements(buf) != buf_room(buf, 0))
+    if (buf->place > STACK || buf->type.elem != routine->elem[i] || !buf_contiguous(buf))
       nest_misuse(nest, nest_text(nest, "%s is not an array that a runtime function accepts", buf->name));
     for (int k = 0; k < i; k++)
       if (bufs[k] == buf && (routine->writes[i] || routine->writes[k]))

@@ -294,6 +294,7 @@ int64_t buf_bytes(const Buf *);          /* bytes of its elements, not counting 
 void buf_append(Buf *, int64_t n);       /* appends a last dimension */
 int64_t buf_room(const Buf *, int from); /* the number of elements in memory of dimensions from, from + 1,
                                             ..., which is the stride of dimension from - 1 */
+bool buf_contiguous(const Buf *);        /* its elements follow each other in memory */
 
 /* Must run before the proof. Turns every per-image value into a vector with one image per lane. images: by
  * buffer id, whether a parameter has per-image values. */

@@ -618,10 +618,28 @@ static void test_keys(void) { /* nests with equal keys share one C function */
   arena_free(arena);
 }
 
+/* Heads are groups of channels of each pixel: their rows lie one element apart in the memory of all pixels.
+ */
+static void test_room(void) {
+  Buf heads = {.rank = 4, .dim = {20, 1, 12, 1}, .room = {20, 1, 12, 20}, .apart = 1}, few = heads,
+      all = heads;
+  CU_ASSERT_EQUAL(buf_room(&heads, 0), 12 * 20);
+  CU_ASSERT_EQUAL(buf_room(&heads, 1), 1);
+  CU_ASSERT_EQUAL(buf_room(&heads, 2), 12 * 20);
+  CU_ASSERT(!buf_contiguous(&heads));
+  few.room[3] = 1, few.apart = 30; /* rows with other elements between them */
+  CU_ASSERT_EQUAL(buf_room(&few, 0), 20 * 30);
+  CU_ASSERT(!buf_contiguous(&few));
+  all.room[3] = 1, all.apart = 0;
+  CU_ASSERT_EQUAL(buf_room(&all, 0), 20 * 12);
+  CU_ASSERT(buf_contiguous(&all));
+}
+
 CU_TestInfo suite_nest[] = {{"values: folded, fused, named", test_values},
                             {"text of C and dump", test_text},
                             {"text of joined loops", test_joined_text},
                             {"keys of equal and of other nests", test_keys},
+                            {"memory of rows that lie between each other", test_room},
                             {"kernels: reference, interpreter, compiled C", test_kernels},
                             {"kernels on the baseline CPU", test_narrow},
                             {"sizes, tails, bytes, integers, functions, names", test_language},
