@@ -338,8 +338,8 @@ case("attention_of_inputs", [
 case("constant_sides", [
     node("GridSample", "x grid", "a"), node("TopK", "s best", "top i", axis=1), node("Unsqueeze", "i one", "u"),
     node("Expand", "u size", "e"), node("GatherElements", "table e", "b", axis=1),
-    node("Softmax", "m", "c", axis=2)],
-    {"x": [1, 3, 7, 9], "s": [1, 20], "m": [1, 4, 5, 6]}, "a b c",
+    node("Softmax", "m", "c", axis=2), node("Erf", "m", "d")],
+    {"x": [1, 3, 7, 9], "s": [1, 20], "m": [1, 4, 5, 6]}, "a b c d",
     {"grid": (1, 5, 6, 2), "best": numbers(5), "one": numbers(-1), "size": numbers(1, 5, 6),
      "table": (1, 20, 6)}, last=("b",))
 

@@ -238,6 +238,51 @@ def qdq_products():
                    {"p_q": (u8, [1, 6, 5]), "s_q": (u8, [1, 2, 6, 6]), "y_q": (u8, [1, 2, 6, 4])})
 
 
+def qdq_windows():
+    """Attention of two heads in shifted windows, whose queries, keys and values are parts of a quantized
+    tensor, and an error function."""
+    g = Graph(22)
+    for name, numbers in {"two": [2], "none": [0], "end": [1 << 40], "rows": [1], "columns": [2]}.items():
+        g.constant(name, np.array(numbers, i64))
+    for name, size in {"cut": (1, 2, 4, 2, 3, 12), "windows": (4, 12, 12), "parts": (4, 12, 3, 2, 2),
+                       "joined": (4, 12, 4), "apart": (1, 2, 2, 4, 3, 4), "image": (1, 8, 6, 4)}.items():
+        g.constant(name, np.array(size, i64))
+
+    def rolled(x, to, axis):
+        parts = [g.add("Slice", f"{x} two end {axis}", to + "_1"),
+                 g.add("Slice", f"{x} none two {axis}", to + "_2")]
+        return g.add("Concat", " ".join(parts), to, axis=1 if axis == "rows" else 2)
+
+    def kept(x, like):
+        """Quantized and dequantized with the scale of another tensor."""
+        q = g.add("QuantizeLinear", f"{x} {like}_s {like}_z", x + "_q")
+        return g.add("DequantizeLinear", f"{q} {like}_s {like}_z", x + "_f")
+    x = g.add("Transpose", "x", "xt", perm=[0, 2, 3, 1])
+    r = rolled(rolled(x, "r0", "rows"), "r", "columns")
+    w = g.add("Transpose", g.add("Reshape", f"{r} cut", "c"), "ct", perm=[0, 1, 3, 2, 4, 5])
+    w = g.through(g.add("Reshape", f"{w} windows", "w"), 0.02, 125, u8)
+    l = g.through(g.add("MatMul", f"{w} {g.weight('all', (12, 12))}", "l"), 0.05, 120, u8)
+    p = kept(g.add("Reshape", f"{l} parts", "p"), "l")
+    p = kept(g.add("Transpose", p, "pt", perm=[2, 0, 3, 1, 4]), "l")
+    q, k, v = (kept(g.add("Gather", f"{p} {g.constant(name + '_i', i64(i))}", name, axis=0), "l")
+               for i, name in enumerate("qkv"))
+    k = kept(g.add("Transpose", k, "kt", perm=[0, 1, 3, 2]), "l")
+    s = g.through(g.add("MatMul", f"{q} {k}", "s"), 0.1, 120, u8)
+    a = g.through(g.add("Softmax", s, "a", axis=-1), 1 / 256, 0, u8)
+    o = g.through(g.add("MatMul", f"{a} {v}", "o"), 0.04, 128, u8)
+    o = kept(g.add("Transpose", o, "ot", perm=[0, 2, 1, 3]), "o")
+    o = kept(g.add("Reshape", f"{o} joined", "j"), "o")
+    o = g.add("Transpose", g.add("Reshape", f"{o} apart", "b"), "bt", perm=[0, 1, 3, 2, 4, 5])
+    g.add("QuantizeLinear", g.add("Reshape", f"{o} image", "y") + " o_s o_z", "y_q")
+    g.constant("root", f32(np.sqrt(2)))
+    e = g.through("z", 0.03, 128, u8)
+    g.to_bytes(g.add("Erf", g.add("Div", f"{e} root", "d"), "e"), 1 / 128, 128, u8)
+    m = g.through(g.add("MatMul", f"{e} {g.weight('few', (8, 6))}", "m"), 0.01, 128, u8)
+    g.add("Add", f"{m} {g.drawn('shift', 6, scale=1)}", "f")  # in floats, with a number per channel
+    return g.model({"x": (f32, [1, 12, 8, 6]), "z": (f32, [1, 5, 8])},
+                   {"y_q": (u8, [1, 8, 6, 4]), "e_q": (u8, [1, 5, 8]), "f": (f32, [1, 5, 6])})
+
+
 def hostile():
     """One node for each unsupported case."""
     g = Graph(14)
@@ -267,9 +312,11 @@ def hostile():
     return g.model({"x": (f32, [1, 4])}, {name: (f32, [1, 4]) for name in made})
 
 
-CASES = [qdq_channels, qdq_tensors, qoperator, qdq_bytes, qdq_mixed, qdq_wider, qlinear, qdq_products]
+CASES = [qdq_channels, qdq_tensors, qoperator, qdq_bytes, qdq_mixed, qdq_wider, qlinear, qdq_products,
+         qdq_windows]
 # Ports with channels last, also in ONNX.
-LAST = {"qdq_bytes": ("x",), "qdq_products": ("x", "z", "p_q", "s_q", "y_q")}
+LAST = {"qdq_bytes": ("x",), "qdq_products": ("x", "z", "p_q", "s_q", "y_q"),
+        "qdq_windows": ("z", "y_q", "e_q", "f")}
 
 
 def in_memory(array, last):

@@ -265,6 +265,12 @@ class Model:
     def Tanh(self, a, x):
         return self.function(x, np.tanh)
 
+    def Erf(self, a, x):
+        return self.function(x, np.vectorize(math.erf))
+
+    def Div(self, a, x, y):
+        return floats(x) / floats(y)
+
     def LeakyRelu(self, a, x):
         return self.function(x, lambda v: np.where(v > 0, v, a.get("alpha", 0.01) * v))
 
@@ -311,6 +317,13 @@ class Model:
 
     def Concat(self, a, *x):
         return self.moved(lambda *v: np.concatenate(v, a["axis"]), *x)
+
+    def Gather(self, a, x, index):
+        return self.moved(lambda v: np.take(v, index, a["axis"]), x)
+
+    def Slice(self, a, x, start, end, axis):
+        cut = (slice(None),) * int(axis[0]) + (slice(int(start[0]), int(end[0])),)
+        return self.moved(lambda v: v[cut], x)
 
     def Transpose(self, a, x):
         return self.moved(lambda v: v.transpose(a["perm"]), x)

@@ -236,30 +236,10 @@ static bool matrices_fit_int8(const Statement *s, const Quant *out) {
   return scale > 0 && fixed.e <= MULTIPLIER_MOST && most <= INT32_MAX && sum_fits((int64_t)most, fixed.e);
 }
 
-/* The value itself, or the first value with a scale that only moves, such as join_rows, compute from it. */
-static Value *moved_value(const ModelImport *im, Value *value) {
-  while (!value->quant && value->reads == 1 && !is_model_output(im, value) && value->reader->nin == 1 &&
-         is_move(value->reader))
-    value = value->reader->out;
-  return value;
-}
-
 static void frame_matmul(Framing *f, Statement *s) {
-  Value *last = moved_value(f->im, s->out);
-  const Quant *out = last->quant;
-  if (last == s->out) out = result_of(f->im, s->out);
-  if (!out || !matrices_fit_int8(s, out)) {
-    in_floats(f->im, s);
-    return;
-  }
-  if (last == s->out) put_int8_result(f, s, out);
-  else {
-    last->quant = NULL; /* moves keep the product's scale */
-    last->kept = out;
-    for (Value *v = s->out; v != last; v = v->reader->out) v->kept = out;
-    s->out->quant = out;
-    remark(f->im, s, "in int8");
-  }
+  const Quant *out = result_of(f->im, s->out);
+  if (out && matrices_fit_int8(s, out)) put_int8_result(f, s, out);
+  else in_floats(f->im, s);
 }
 
 /* ---- other layers ---- */

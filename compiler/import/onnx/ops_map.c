@@ -140,6 +140,22 @@ View *import_pow(ModelImport *im, const OnnxNode *node) {
   return map_view(im, x, "exp"); /* both this and the power of a negative number are NaN */
 }
 
+/* An error function outside gelu: (x / t) * (sqrt2 * gelu(sqrt2 * t) / t - 1), where t is |x|, but never 0.
+ * It is 1 from 6 on. */
+View *import_erf(ModelImport *im, const OnnxNode *node) {
+  const View *given_x = view_of(im, node, 0);
+  if (!given_x) return NULL;
+  const View *x = clipped(im, given_x, -6, 6);
+  const char *root = number_text(im->arena, sqrt(2));
+  const View *t = map_view(im, map_view(im, x, "abs"), "maximum(1e-6)"),
+             *g = map_view(im, t, "multiply(%s)", root);
+  g = map_view(im, map_view(im, g, "gelu"), "multiply(%s)", root);
+  Value *size[] = {g->value, t->value}, *sign[] = {x->value, t->value}, *both[2];
+  both[0] = emit_one(im, emit(im, 2, size, x->value->shape, "divide(%%1)"), x->value->shape, "add(-1)");
+  both[1] = emit(im, 2, sign, x->value->shape, "divide(%%1)");
+  return view_copy(im, x, emit(im, 2, both, x->value->shape, "multiply(%%*)"));
+}
+
 /* The dimension along which slopes vary: the channels, unless the slopes determine another one; -1 after
  * no(). */
 static int slopes_along(ModelImport *im, const View *x, const Tensor *slope) {

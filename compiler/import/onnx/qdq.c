@@ -178,6 +178,23 @@ static bool may_store(const ModelImport *im, const OnnxNode *node, const Value *
   return !nothing && strncmp(made->call, "zero_pad(", 9) != 0; /* moves do not have a scale */
 }
 
+/* The product of two values that was moved to this value, for example by join_rows, and not used elsewhere;
+ * otherwise the value itself. */
+static Value *product_before(Value *value) {
+  Value *v = value;
+  while (v->made && v->made->nin == 1 && is_move(v->made) && v->made->in[0]->reads == 1 &&
+         !quant_of(v->made->in[0]))
+    v = v->made->in[0];
+  return v->made && strncmp(v->made->call, "matmul(", 7) == 0 ? v : value;
+}
+
+/* Stores the value with this quantization, as well as a product that was moved to it. */
+static void store_quantized(Value *value, const Quant *quant) {
+  Value *product = product_before(value);
+  for (Value *v = value; v != product; v = v->made->in[0]) v->kept = quant;
+  product->quant = quant;
+}
+
 static bool takes_raw_bytes(const ModelImport *im, const Value *value) {
   for (int i = 0; i < im->inputs.n; i++)
     if (im->inputs.data[i] == value) return im->ports.data[i]->type == TENSOR_UINT8;
@@ -199,7 +216,7 @@ View *import_quantize(ModelImport *im, const OnnxNode *node) {
     value->quant = keep_quant(im, (Quant){.scale = 1, .zero = INT8_MIN});
   if (quant_of(value) && same_quant(quant_of(value), &wanted)) return view_copy(im, x, value);
   if (!may_store(im, node, value)) value = same_value(im, value);
-  value->quant = keep_quant(im, wanted);
+  store_quantized(value, keep_quant(im, wanted));
   value->affine = NULL; /* later constants are not fused into it */
   value->prepared = NULL;
   quantize_parts(value);

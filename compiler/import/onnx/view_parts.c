@@ -15,7 +15,7 @@ static bool is_of_rows(const Value *v, int64_t rows, int64_t n, int64_t c) {
  * consists of such rows. */
 Value *exchanged_as_heads(ModelImport *im, Value *v, int64_t before, int64_t first, int64_t second,
                           int64_t after) {
-  if (quant_of(v) || v->regions) return NULL; /* heads of int8 values are not copied as bytes */
+  if (v->regions) return NULL;
   if (first <= second || is_of_rows(v, before * first, second, after)) {
     const Shape whole = shape_of_parts(before, shape_sequence(second, first * after));
     v = as_rows(im, v, before * first, second, after);
@@ -76,6 +76,19 @@ static Value *before_rolls(Value *v, int64_t shift[2]) {
   return v;
 }
 
+/* The value before cyclic shifts, stored with the quantization of the shifted value; without that, the value
+ * itself. */
+static Value *before_rolls_as_stored(ModelImport *im, Value *v, int64_t shift[2]) {
+  Value *image = before_rolls(v, shift);
+  const Quant *wanted = quant_of(v), *has = quant_of(image);
+  if (image == v || !wanted || (has && has->scale == wanted->scale && has->zero == wanted->zero))
+    return image;
+  if (has) return shift[0] = shift[1] = 0, v;
+  image = same_value(im, image);
+  image->quant = wanted;
+  return image;
+}
+
 static const char *shift_text(ModelImport *im, const int64_t shift[2]) {
   if (!shift[0] && !shift[1]) return "";
   if (shift[0] == shift[1]) return arena_printf(im->arena, ", shift=%lld", (long long)shift[0]);
@@ -86,7 +99,7 @@ static Value *split_into_windows(ModelImport *im, Value *v, const int64_t size[2
                                  bool grid) {
   int64_t shift[2];
   const int64_t rows = count[0] * count[1], c = v->shape.dim[2], *asked = grid ? count : size;
-  v = before_rolls(v, shift);
+  v = before_rolls_as_stored(im, v, shift);
   const char *text = asked[0] == asked[1]
                          ? arena_printf(im->arena, "%lld", (long long)asked[0])
                          : arena_printf(im->arena, "%lldx%lld", (long long)asked[0], (long long)asked[1]);
@@ -119,8 +132,7 @@ static bool are_parts(const Factors *a, const Factors *b, const Value *v, int ax
 }
 
 Value *moved_as_windows(ModelImport *im, Value *v, int npos, const Factors *pos, const Factors *c) {
-  if (quant_of(v) || v->regions || v->shape.rank != 3 || npos != 2 || pos[0].n != 2 || pos[1].n != 2)
-    return NULL;
+  if (v->regions || v->shape.rank != 3 || npos != 2 || pos[0].n != 2 || pos[1].n != 2) return NULL;
   if (!factors_whole(c, v, 2)) return NULL;
   const Factor *f = pos[0].f, *g = pos[1].f;
   if (are_parts(&pos[0], &pos[1], v, 0) && are_parts(&pos[0], &pos[1], v, 1)) {
