@@ -298,12 +298,12 @@ case("recurrent", recurrent_layers()[0], {"x": [1, 6, 5]}, recurrent_layers()[1]
     "three": numbers(2, 3, 5), "flat": numbers(1, -1),
     **weights_of("a", "LSTM"), **weights_of("b", "LSTM", 2),
     **weights_of("c", "GRU"), **weights_of("d", "GRU"), **weights_of("e", "RNN", 2),
-    **weights_of("f", "RNN"), **weights_of("g", "LSTM", 2)})
+    **weights_of("f", "RNN"), **weights_of("g", "LSTM", 2)}, last=("x",))
 case("recurrent_cell", [  # one row, with the state as input and output
     node("LSTM", "x W R B  h c", "y0 y1 y2", hidden_size=4), node("Reshape", "y0 flat", "y"),
     node("Reshape", "y1 flat", "yh"), node("Reshape", "y2 flat", "yc")],
     {"x": [1, 1, 5], "h": [1, 1, 4], "c": [1, 1, 4]}, "y yh yc",
-    {"flat": numbers(1, -1), **weights_of("", "LSTM")})
+    {"flat": numbers(1, -1), **weights_of("", "LSTM")}, last=("x", "h", "c"))
 
 case("recurrent_cells", [  # the last c of several rows: from states and zeros, in each direction
     node("Transpose", "x", "rows", perm=[1, 0, 2]),
@@ -315,7 +315,7 @@ case("recurrent_cells", [  # the last c of several rows: from states and zeros, 
     {"x": [1, 5, 3], "h": [1, 1, 4], "c": [1, 1, 4]}, "A0 A1 A2 B1 B2 C0 C2 D2", {
     "flat": numbers(1, -1), "hc": (2, 1, 4), "cc": (2, 1, 4), **weights_of("a", "LSTM", channels=3),
     **weights_of("b", "LSTM", channels=3), **weights_of("c", "LSTM", 2, channels=3),
-    **weights_of("d", "LSTM", channels=3)})
+    **weights_of("d", "LSTM", channels=3)}, last=("x", "h", "c"))
 make.TABLES += ("times",)
 case("steps_together", [  # four images that are steps in time: their dimension is one of the value
     node("Unsqueeze", "steps one", "a"), node("Conv", "a k", "b", strides=[2], pads=[1, 1]),

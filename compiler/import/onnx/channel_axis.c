@@ -30,6 +30,14 @@ static int axes_or_sizes(const ModelImport *im, const OnnxNode *node, int input,
 }
 
 /* ---- evidence: the dimension of a tensor that a node treats as channels; -1: none ---- */
+/* The channel axis of a recurrent layer's rows, and of its initial states. */
+static int told_by_recurrent(const OnnxNode *node, int input, const Trace *x) {
+  enum { IN_ROWS = 0, IN_HIDDEN = 5, IN_CELL = 6 };
+  static const char *const ops[] = {"LSTM", "GRU", "RNN", NULL};
+  const bool is_told = input == IN_ROWS || input == IN_HIDDEN || input == IN_CELL;
+  return is_any(node->op, ops) && is_told && x->rank == 3 ? 2 : -1;
+}
+
 /* The channel axis of the input of an operator that has channel and position axes. */
 static int told_by_operator(const OnnxNode *node, int input, const Trace *x) {
   static const char *const second[] = {"Conv",
@@ -53,6 +61,8 @@ static int told_by_operator(const OnnxNode *node, int input, const Trace *x) {
                                        NULL};
   if (strcmp(node->op, "Attention") == 0) return input < 3 && x->rank == 3 ? 2 : -1;
   if (strcmp(node->op, "RotaryEmbedding") == 0) return input < 3 && x->rank == 3 ? 2 : -1;
+  const int recurrent = told_by_recurrent(node, input, x);
+  if (recurrent >= 0) return recurrent;
   if (input != 0 || x->rank < 2) return -1;
   if (is_any(node->op, second)) return 1;
   if (strstr(node->op, "MatMul")) return x->rank - 1;
