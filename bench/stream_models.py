@@ -307,9 +307,19 @@ def tcn_bench(options, words):
     return (line + ["--stream"], "step_ms") if "--exact" not in words else (line, "latency_ms")
 
 
+def reading_time(size, rounds):
+    """The minimum microseconds in which one core reads that many bytes again and again."""
+    subprocess.run(["cc", "-O2", "-march=native", "-DWIDTH=64", os.path.join(top, "bench", "bandwidth.c"),
+                    "-o", "bandwidth"], check=True)
+    best = max(float(subprocess.run(["./bandwidth", str(size)], check=True, capture_output=True).stdout)
+               for _ in range(rounds))
+    return size / best / 1000
+
+
 def tcn(options):
     """Multiply-adds, time and state of a step, compared with the whole sequence and the formula. The whole is
-    compiled with --exact: Winograd would save multiply-adds that a step of one row cannot save."""
+    compiled with --exact: Winograd would save multiply-adds that a step of one row cannot save. A step reads
+    all weights once, so it takes at least as long as reading them does."""
     with open("tcn.cnn", "w") as file:
         file.write(TCN)
     table = json.loads(subprocess.run([options.cnnc, "tcn.cnn", "--stream=1", "--emit=json"], check=True,
@@ -333,6 +343,10 @@ def tcn(options):
     for n, time in zip(steps, least[1:]):
         print(f"  {n:2} rows a step: {time * 1000 / n:.3f} us a row, {512 / n * time / least[0]:.2f} of the "
               f"time of the whole")
+    weights = 8 * 64 * 3 * 64 * 4
+    reading = reading_time(weights, options.rounds)
+    print(f"  reading the {weights:,} bytes of weights takes {reading:.3f} us, a step of a row "
+          f"{least[1] * 1000 / reading:.2f} times as long")
     return ratio != 512 or table["state_bytes"] > 1.02 * state
 
 

@@ -323,6 +323,7 @@ static void report_ram(Compilation *c, const Footprint *f) {
                            "net %s needs %s bytes of RAM; the limit is %s", c->graph->name,
                            with_commas(c, f->ram), with_commas(c, c->options->ram));
   diag_fact(diag, "%s bytes of workspace", with_commas(c, f->workspace));
+  if (f->state) diag_fact(diag, "%s bytes of states", with_commas(c, f->state));
   if (c->bands.n)
     diag_fact(diag, "the layers up to %s are in row bands; without row bands the net needs %s bytes",
               c->bands_to, with_commas(c, c->ram_whole));

@@ -50,8 +50,8 @@ static StepRows stream_steps(const Step *s, const Node *node) { return s->stream
 static Ring *ring_of(Step *s, const Node *of, const StreamNeed *need) {
   for (int i = 0; i < s->rings.n; i++) {
     Ring *ring = &s->rings.data[i];
-    if (ring->of != of || ring->masked != need->masked) continue;
-    if (ring->any || need->any || ring->fill == need->fill) return ring;
+    if (ring->of != of) continue;
+    if (need->any || (ring->masked == need->masked && (ring->any || ring->fill == need->fill))) return ring;
   }
   return NULL;
 }

@@ -288,7 +288,12 @@ static void refuse_position(Streams *s, const Node *node, const Node *constant) 
                              operator_of(s, constant));
   if (!diag) return;
   diag_note(diag, node->span, "%s combines it with rows of a sequence here", operator_of(s, node));
-  diag_help(diag, "1x%lld is the same at each position", (long long)shape_extent(constant->shape).c);
+  const Node *from = constant;
+  while (from->nin) from = from->in[0];
+  if (node_is_input(from) && stream_rows(from->shape) > 1)
+    diag_help(diag, "--stream=N,%s:M: each call takes the next M rows of the input %s", from->name,
+              from->name);
+  else diag_help(diag, "1x%lld is the same at each position", (long long)shape_extent(constant->shape).c);
 }
 
 static void refuse_rate(Streams *s, const Node *node, const Node *a, const Node *b) {
@@ -554,15 +559,16 @@ static StreamNeed rows_needed(const Node *node, StepRows in, StepRows out) {
   switch (rule_of(node)) {
   case STREAM_WINDOW:
     return (StreamNeed){.first = window_first(w, axis, out.offset),
-                        .count = window_end(w, axis, out.rows - 1) - window_first(w, axis, 0)};
+                        .count = window_end(w, axis, out.rows - 1) - window_first(w, axis, 0),
+                        .any = w->before[axis] == 0};
   case STREAM_TRANSPOSED: {
     const int64_t first = window_transposed_first(w, axis, out.offset);
     return (StreamNeed){.first = first, .count = in.offset + in.rows - first};
   }
   case STREAM_PADDED:
     node->op->traits.border(node, before, after);
-    return (StreamNeed){.first = out.offset - before[axis], .count = in.rows};
-  case STREAM_DEEPER: return (StreamNeed){.first = out.offset * (from / to), .count = in.rows};
+    return (StreamNeed){.first = out.offset - before[axis], .count = in.rows, .any = before[axis] == 0};
+  case STREAM_DEEPER: return (StreamNeed){.first = out.offset * (from / to), .count = in.rows, .any = true};
   case STREAM_ROWS: return (StreamNeed){.first = out.offset, .count = out.rows, .any = true};
   default: return (StreamNeed){.first = in.offset, .count = in.rows, .any = true};
   }

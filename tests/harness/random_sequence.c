@@ -159,7 +159,7 @@ static void put_padded(Net *net, Value *from) {
 }
 
 /* Turns windows of rows into regions, in each of which layers compute separately: first T regions of k x c
- * numbers, then T x n. */
+ * numbers, then T of n or T x n. */
 static void put_regions(Net *net, Value *from) {
   const Shape in = from->shape;
   const int64_t s = draw_stride(net, from), k = between(net, 1, 5), n = between(net, 1, 6);
@@ -175,7 +175,23 @@ static void put_regions(Net *net, Value *from) {
   if (before) text_put(net->out, ", pad=[%lld, 0]", (long long)(k - s));
   text_put(net->out, ")");
   if (chance(net, 60)) text_put(net->out, " -> conv(3, %lld, pad=same) -> relu", (long long)inner);
-  text_put(net->out, " -> flatten -> dense(%lld) -> conv(%lld, 1)\n", (long long)n, (long long)n);
+  text_put(net->out, " -> flatten -> dense(%lld)", (long long)n);
+  if (chance(net, 50)) text_put(net->out, " -> conv(%lld, 1)", (long long)n);
+  text_put(net->out, "\n");
+}
+
+/* Two rows become channels of one, or channels of a row two rows. */
+static void put_depth(Net *net, Value *from) {
+  const Shape in = from->shape;
+  const bool deeper = in.w % 2 == 0 && in.c < 12 && from->pace >= 0.5, flatter = in.c % 2 == 0;
+  if (!deeper && !flatter) return;
+  const bool deep = deeper && (!flatter || chance(net, 50));
+  const double pace = from->pace;
+  const char *name = from->name;
+  from->reads++;
+  Value *made = add_value(net, "d", deep ? sequence(in.w / 2, in.c * 2) : sequence(in.w * 2, in.c / 2));
+  made->pace = deep ? pace / 2 : pace * 2;
+  text_put(net->out, "    %s = %s -> %s(2)\n", made->name, name, deep ? "space_to_depth" : "depth_to_space");
 }
 
 /* Layers that only sequences have, and elementwise ones. */
@@ -305,6 +321,7 @@ static void put_statement(Net *net, bool states) {
   else if (net->flows && what < 20) put_padded(net, rows);
   else if (net->flows && what < 30) put_other(net, rows);
   else if (net->flows && what < 37) put_regions(net, rows);
+  else if (net->flows && what < 40) put_depth(net, rows);
   else if (what < 45) put_recurrent(net, rows, states);
   else if (what < 65) put_window_layer(net, rows);
   else if (what < 80) put_rows_layer(net, rows);
