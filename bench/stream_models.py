@@ -238,7 +238,8 @@ def deepfilter(options):
         given = {text.split("=")[0]: rng.standard_normal([int(n) for n in text.split("=")[1].split("x")])
                  .astype(np.float32) for text in shapes}
         wanted = session.run(None, given)
-        net = imported(options, model, *["--shape=" + text for text in shapes])
+        layout = ["--layout", "emb=nhwc"] if "emb" in given else []
+        net = imported(options, model, *layout, *["--shape=" + text for text in shapes])
         inputs = {port.name: rows_first(given[port.name]).reshape(port.shape) for port in net.inputs}
         inputs = inputs if len(inputs) > 1 else inputs[net.inputs[0].name]
         found = []
