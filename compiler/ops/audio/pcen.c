@@ -58,10 +58,35 @@ static Val next_mean_value(Nest *b, const Node *node, Val mean, Val x) {
   return add(mul(num(b, 1 - smooth), mean), mul(num(b, smooth), x));
 }
 
+/* x, or y where `of` is 0: the quotient x/of is 1 up to rounding. */
+static Val unless_zero(Nest *b, Val of, Val x, Val y) { return choose(less_eq(vabs(of), num(b, 0)), y, x); }
+
+/* bias^power * expm1(power * log1p(a/bias)), for small exponents: exact where 1 + a/bias is rounded to 1. */
+static Val small_difference(Nest *b, Val a, double bias, double power, Val *exponent) {
+  Val u = nest_let(b, "part", mul(a, num(b, 1 / bias))), whole = nest_let(b, "whole", add(num(b, 1), u)),
+      kept = nest_let(b, "kept", sub(whole, num(b, 1)));
+  Val v = nest_let(b, "exponent",
+                   mul(num(b, power), unless_zero(b, kept, mul(vlog(whole), div_(u, kept)), u))),
+      e = nest_let(b, "factor", vexp(v)), more = nest_let(b, "more", sub(e, num(b, 1)));
+  *exponent = v;
+  return mul(num(b, pow(bias, power)), unless_zero(b, more, mul(more, div_(v, vlog(e))), v));
+}
+
+/* (a + bias)^power - bias^power, without the cancellation of the difference where a is small. */
+static Val power_difference(Nest *b, Val a, double bias, double power) {
+  static const double LARGE = 0x1p60;
+  Val direct = sub(raise_to(add(a, num(b, bias)), power), num(b, pow(bias, power))), exponent;
+  if (power == 0.5)
+    return choose(less(a, num(b, LARGE)), div_(a, add(vsqrt(add(a, num(b, bias))), num(b, sqrt(bias)))),
+                  direct);
+  Val small = small_difference(b, a, bias, power, &exponent);
+  return choose(less(vabs(exponent), num(b, 1)), small, direct);
+}
+
 static Val with_gain_value(Nest *b, const Node *node, Val x, Val mean) {
-  const double bias = arg_number(node, "bias"), power = arg_number(node, "power");
   Val scale = raise_to(add(num(b, arg_number(node, "epsilon")), mean), -arg_number(node, "gain"));
-  return sub(raise_to(fma_(x, scale, num(b, bias)), power), num(b, pow(bias, power)));
+  return power_difference(b, nest_let(b, "gained", mul(x, scale)), arg_number(node, "bias"),
+                          arg_number(node, "power"));
 }
 
 static void pcen_body(Lower *l, const Ix *y, const Ix *none, const Ix *c, int part, int lanes,
