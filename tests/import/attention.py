@@ -336,7 +336,8 @@ case("attention_of_inputs", [
     node("Transpose", "k", "kt", perm=[0, 1, 3, 2]), node("MatMul", "q kt", "s"), *weighted("s")],
     {"q": [1, HEADS, L, D], "k": [1, HEADS, 7, D], "v": [1, HEADS, 7, 5]}, "o", last=("q", "k", "v", "o"))
 case("constant_sides", [
-    node("GridSample", "x grid", "a"), node("TopK", "s best", "top i", axis=1), node("Unsqueeze", "i one", "u"),
+    node("GridSample", "x grid", "a"), node("TopK", "s best", "top i", axis=1),
+    node("Unsqueeze", "i one", "u"),
     node("Expand", "u size", "e"), node("GatherElements", "table e", "b", axis=1),
     node("Softmax", "m", "c", axis=2), node("Erf", "m", "d")],
     {"x": [1, 3, 7, 9], "s": [1, 20], "m": [1, 4, 5, 6]}, "a b c d",

@@ -148,7 +148,7 @@ static View *contracted(ModelImport *im, const OnnxNode *node, int constant, Con
 }
 
 /* ---- Einsum ---- */
-/* Digits stand for the dimensions of an ellipsis, starting from the last one. */
+/* The dimensions of an ellipsis are digits, starting from the last one. */
 static bool put_ellipsis(Letters *to, int n) {
   if (n < 0 || to->n + n > MOST_DIMS) return false;
   while (n-- > 0) to->at[to->n++] = (char)('0' + n);
