@@ -18,7 +18,7 @@ all="sanitizers-unit sanitizers-programs sanitizers-front sanitizers-import sani
   fuzz-2 fuzz-3 random-commands random-nests random-far random-sequences-1 random-sequences-2
   random-parts random-int8 random-code random-mutants random-limits commands choices rows streams programs
   accuracy functions kills memory examples outputs export steps models special threads valgrind editor site
-  packages mpi"
+  packages mpi assure"
 [ $# -gt 0 ] || set -- $all
 here=$(pwd)
 seconds=${FUZZ_SECONDS:-65}
@@ -381,6 +381,13 @@ part_editor() { step all editor; }
 # The documentation site with the theme of PyPI, in Chromium where there is one.
 site() { make -C "$here" -s site && sh "$top/tests/docs/site.tap"; }
 part_site() { step all site; }
+# Frama-C over published nets and seeded mistakes.
+assure() { ASSURE="$*" sh "$top/tests/assure/assure.tap"; }
+part_assure() {
+  for case in reciprocal lenet5 lenet5_int8 kws ad01 str_ww resnet vww wide families mistakes; do
+    step $case assure $case
+  done
+}
 # The Debian packages, built from the git tree; lintian's reports; and the module in Debian's Python, which
 # may not be the one on the PATH.
 packages() {

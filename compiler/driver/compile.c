@@ -336,6 +336,7 @@ static void set_options(Compilation *c) {
                           .summary = c->summary,
                           .openmp = o->openmp,
                           .no_fma = o->no_fma,
+                          .acsl = o->acsl,
                           .program = o->kind == OUTPUT_PROGRAM,
                           .network = o->network || c->training || o->kind == OUTPUT_PROGRAM,
                           .training = c->training,

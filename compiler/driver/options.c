@@ -405,6 +405,12 @@ const Flag options_table[] = {
      NULL},
     {"no-fma", 0, no_argument, flag_set, AT(no_fma), "--no-fma",
      "no fused multiply-adds: with --target=generic the results are bit-identical on every CPU", NULL},
+    {"acsl", 0, no_argument, flag_set, AT(acsl), "--acsl",
+     "annotate the C for Frama-C: the same code with contracts of functions and loops as comments, and "
+     "NAME.acsl.c, which calls the net with any input and has the command that checks it. Needs -O0 or -Os, "
+     "and "
+     "--target=generic",
+     NULL},
     {"tune", 0, no_argument, flag_set, AT(tune), "--tune",
      "measure schedules on this machine; the fastest are stored in NAME.tune next to NAME.cnn, for later "
      "compilations too",
@@ -515,6 +521,32 @@ static bool check_mpi(const Options *options) {
   if (options->kind != OUTPUT_PROGRAM && !(options->kind == OUTPUT_LOWERED && options->train))
     return usage_error("--mpi is for training on several processes: it needs an executable, -o NAME");
   return options->train || usage_error("--mpi is for training, which --no-train disables");
+}
+
+/* Frama-C reads standard C: the annotations are for the reference loops of one image. */
+static bool check_acsl(const Options *options) {
+  if (!options->acsl) return true;
+  const Target *target = options->targets.data[0];
+  if (options->kind != OUTPUT_C || !options->output || strcmp(options->output, "-") == 0 ||
+      options->single_file)
+    return usage_error("--acsl writes C with a header, and NAME.acsl.c next to them: it needs -o FILE.c");
+  if (!options_plain(options))
+    return usage_error("--acsl needs -O0 or -Os: the vectors of other levels are no C that Frama-C reads");
+  if (options->targets.n > 1 || strcmp(target->name, "generic") != 0)
+    return usage_error(
+        "--acsl needs --target=generic: the code for %s has vectors or instructions that Frama-C "
+        "cannot read",
+        options->targets.n > 1 ? "several targets" : target->name);
+  const char *about = options->train     ? "training code: remove --train"
+                      : options->network ? "the runtime's tables: remove --network"
+                      : options->openmp  ? "threads: remove --threads=openmp"
+                                         : NULL;
+  if (about) return usage_error("--acsl has no annotations for %s", about);
+  if (options->batch > 1) return usage_error("--acsl checks a call with one image: remove --batch");
+  return !options->updatable ||
+         usage_error(
+             "--acsl checks the weights that are compiled in, and --updatable code also runs with others: "
+             "remove one of the two");
 }
 
 /* --memory needs training. Views include training even without --train. */
@@ -707,6 +739,7 @@ static bool check_together(Options *options, Arena *arena) {
   if (!choose_targets(options, arena)) return false;
   options->openmp = options->threads == 0 || (options->threads < 0 && options->kind == OUTPUT_PROGRAM);
   if (!check_mpi(options) || !check_memory(options)) return false;
+  if (!check_acsl(options)) return false;
   return !(options_backend(options->kind) || options->embed == EMBED_AS_OBJECT) || choose_machine(options);
 }
 

@@ -77,6 +77,7 @@ typedef struct Options {
   int precision;    /* for layers without a precision in the program: 0 f32, 1 bf16; -1: not given */
   bool exact, tune; /* exact: no algorithm that rounds differently; tune: measure schedules */
   bool updatable;   /* int8 models: code and layout do not depend on the weights */
+  bool acsl;        /* annotations for Frama-C, and its entry point */
   bool no_fma;      /* generated C rounds each product before an addition */
   bool single_file, summary, time_report, verbose;
   bool dependencies;

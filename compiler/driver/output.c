@@ -111,6 +111,16 @@ static bool write_text(Compilation *c) {
   return true;
 }
 
+static bool write_acsl_entry(Compilation *c) {
+  const char *path = with_suffix(c->arena, c->options->output, ".acsl.c");
+  Text text = {.arena = c->arena};
+  if (!c->options->acsl) return true;
+  if (c->data.bytes)
+    return cannot_write(c, path, "Frama-C reads weights in the C file only; --embed=text puts them there");
+  emit_acsl_entry(&text, c->net, base_name(c->options->output));
+  return add_output(c, path, &text);
+}
+
 static bool write_model(Compilation *c) {
   size_t n;
   const void *model = emit_model(c->net, &n);
@@ -333,7 +343,7 @@ static bool write_code(Compilation *c) {
   if (o->kind == OUTPUT_EXAMPLE) return write_example(c);
   if (o->kind == OUTPUT_MODEL) return write_model(c);
   if (o->kind == OUTPUT_HEADER) return write_header(c, o->output);
-  return write_text(c) && (!header || write_header(c, header));
+  return write_text(c) && (!header || write_header(c, header)) && write_acsl_entry(c);
 }
 
 /* ---- for make ---- */

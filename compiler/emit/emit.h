@@ -20,6 +20,7 @@ typedef struct EmitOptions {
   const char *summary; /* the table of layers */
   bool openmp;
   bool no_fma;          /* no fused multiply-adds */
+  bool acsl;            /* annotations for Frama-C */
   bool network;         /* the file defines NAME_network */
   bool program;         /* generates a main function */
   bool training;        /* the file contains the training code */
@@ -51,6 +52,8 @@ typedef struct LibraryFile {
   Text text;
 } LibraryFile;
 const LibraryFile *emit_library(Net *, const LibraryMetadata *); /* --emit=library */
+/* With --acsl: the entry point of Frama-C for NAME.c, with the commands that check it. */
+void emit_acsl_entry(Text *, Net *, const char *c_file);
 void emit_embed(Text *, Net *); /* a program that calls NAME.c with compiled-in weights */
 const char *library_mark(Arena *, const char *name); /* a line that each of these files contains */
 bool library_name_taken(const char *name);           /* whether C has a header of that name */

@@ -85,6 +85,7 @@ Example example_of(Net *net, bool trained) {
   const char *reset = net_steps(net) ? arena_printf(net->arena, "\n  %s(&state);", net->own->reset) : "";
   return (Example){buffers.s,
                    reset,
+                   name,
                    fill.s ? fill.s : "",
                    example_call(net, name, trained),
                    print.s ? print.s : "",

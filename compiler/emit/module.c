@@ -111,6 +111,7 @@ static void section_begin(Net *net, Section *section, const Functions *functions
                                !target || target->vectors ? LANES : target->lanes,
                                .apart = !target || target->dsp,
                                .load2 = target && target->dsp,
+                               .acsl = net->options->acsl,
                                .standard = target && !target->condition,
                                .needs = &section->needs};
 }

@@ -6,6 +6,7 @@
  * unique in their C scope here, so that schedules need not do it. */
 // SPDX-License-Identifier: Apache-2.0
 #include "emit/nest.h"
+#include "emit/acsl.h"
 #include "emit/literals.h"
 #include "emit/nest_print.h"
 #include "nest/build.h"
@@ -148,10 +149,10 @@ NestText emit_nest_function(Arena *arena, Instances *plan, const Instance *insta
   if (kernel) print->needs->kernel = true;
   else if (!entry) print->needs->inlined = true;
   print_nest_head(p, instance, entry, linkage);
+  const char *lead = print->merged ? not_again : arena_printf(arena, "%s", acsl_contract(p, instance));
   p->out = &body;
   print_nest_body(p, instance, entry);
-  const NestText text = {print->merged ? not_again : "", linkage, text_kept(arena, &head),
-                         text_kept(arena, &body)};
+  const NestText text = {lead, linkage, text_kept(arena, &head), text_kept(arena, &body)};
   arena_free(scratch);
   return text;
 }

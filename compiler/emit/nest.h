@@ -15,6 +15,7 @@ typedef struct NestPrint {
   bool apart; /* main functions are never inlined: a caller has many calls, and with few registers compilers
                  produce slower code if several of them are inlined into one function */
   bool load2; /* two adjacent words are loaded with one instruction */
+  bool acsl;  /* annotations for Frama-C */
   bool standard; /* no assembly or other features that a compiler may lack */
   const CodeNumbers
       *merged;         /* for a merged function: the numbers that parameters replace; NULL: not merged */

@@ -53,6 +53,11 @@ void print_wide(Printer *, Val,
                 int lanes); /* prints an explicit broadcast where C does not broadcast by itself */
 
 void print_body(Printer *, const NestStmt *, int depth);
+void print_limit(Printer *, int n, const Index *bound,
+                 bool low); /* the larger (low) or the smaller of the loop's bounds */
+/* acsl.c: prints the annotation of a loop, if there is one, and the indentation of the line after it.
+ * end: the variable with the upper limit of v, or NULL. */
+void print_loop_annotation(Printer *, const NestStmt *loop, int depth, const char *v, const char *end);
 void print_joined_loops(Printer *, const NestStmt *,
                         int depth); /* prints the loop and its team_inner_loop as one range */
 /* Prints (a, b, c) in lines of at most WIDTH columns. The text before it in its line begins with `margin`

@@ -33,8 +33,7 @@ static void print_block(Printer *p, const NestStmt *body, int depth, bool before
   if (before_else) one ? indent(p, depth) : put(" ");
 }
 
-/* Prints the larger or the smaller of two bounds. */
-static void print_limit(Printer *p, int n, const Index *bound, bool low) {
+void print_limit(Printer *p, int n, const Index *bound, bool low) {
   const Index *limit[BOUNDS];
   if (code_limit(&p->known, n, bound, low, limit) == 1) {
     print_index(p, limit[0]);
@@ -81,8 +80,9 @@ static void print_loop(Printer *p, const NestStmt *stmt, int depth) {
     put("UNROLL ");
     p->print->needs->unroll = true;
   }
-  put("for (int ");
   if (stmt->u.loop.nhi > 1 || shared) end = printer_name(p, arena_printf(p->arena, "%s_end", v));
+  if (!shared) print_loop_annotation(p, stmt, depth, v, end);
+  put("for (int ");
   if (shared) print_shared_bounds(p, stmt, v, end);
   else {
     put("%s = ", v);

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
 #include <string.h>
+#include "emit/acsl.h"
 #include "emit/module.h"
 
 /* ---- start of the file ---- */
@@ -160,7 +161,9 @@ static void put_net_function(Text *out, Net *net, const Section *section, const 
 
 void put_functions(Text *out, Net *net, const Section *section) {
   bool *done = NEW_ARRAY(net->arena, bool, section->codes + 1);
+  const size_t helpers = out->n;
   if (!net->barrier) emit_prelude(out, &section->needs, &section->print.names);
+  if (net->options->acsl) acsl_helpers(out, helpers, section->print.names.prefix);
   for (int i = 0; i < section->functions.n; i++)
     if (net->barrier) put_declared(out, section->functions.data[i]);
     else put_net_function(out, net, section, section->functions.data[i], done);
@@ -225,7 +228,9 @@ void emit_c(Text *out, Net *net) {
   put_init(out, net);
   emit_contraction(out, !net->options->no_fma);
   text_put(out, "\n");
+  const size_t helpers = out->n;
   emit_prelude_file(out, &needs, net->section[0].print.names.prefix);
+  if (net->options->acsl) acsl_helpers(out, helpers, net->section[0].print.names.prefix);
   put_pack(out, net);
   put_open(out, net);
   put_embedded(out, net);

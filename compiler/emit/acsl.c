@@ -1,0 +1,326 @@
+/* acsl.c: ACSL annotations of the generated C, comments that Frama-C reads: contracts of kernels and of
+ * inline functions, and of each loop its invariant, what it assigns and why it ends. They say what the nest
+ * says, so that a tool that knows neither the nest nor its proof can confirm the text (docs/assurance.md). */
+// SPDX-License-Identifier: Apache-2.0
+#include "emit/acsl.h"
+#include <string.h>
+
+/* ---- buffers ---- */
+/* Number of elements that the pointer of a parameter points to: rows, or elements of a flat array. */
+static int64_t pointed(const Buf *buf) {
+  int64_t last = 0;
+  if (!code_is_flat(buf)) return buf->dim[0];
+  for (int d = 0; d < buf->rank; d++) last += (buf->dim[d] - 1) * buf_room(buf, d + 1);
+  return last + 1;
+}
+
+/* Whether a part of an array has elements of other parts between its own. */
+static bool has_gaps(const Buf *buf) { return pointed(buf) != buf_elements(buf) && code_is_flat(buf); }
+
+static void put_pointed(Text *out, const char *name, const Buf *buf) {
+  text_put(out, "%s + (0 .. %lld)", name, (long long)pointed(buf) - 1);
+}
+
+/* All elements: "out[0 .. 27][0 .. 5]". */
+static void put_cells(Text *out, const char *name, const Buf *buf) {
+  text_put(out, "%s", name);
+  if (code_is_variable(buf)) return;
+  if (code_is_flat(buf)) text_put(out, "[0 .. %lld]", (long long)pointed(buf) - 1);
+  else
+    for (int d = 0; d < buf->rank; d++)
+      text_put(out, buf->dim[d] == 1 ? "[0]" : "[0 .. %lld]", (long long)buf->dim[d] - 1);
+}
+
+static void add_once(Arena *arena, Words *list, const char *text) {
+  for (int i = 0; i < list->n; i++)
+    if (!strcmp(list->data[i], text)) return;
+  vec_push(arena, *list, text);
+}
+
+static const char *comma_list(Arena *arena, const Words *list) {
+  Text out = {.arena = arena};
+  for (int i = 0; i < list->n; i++) text_put(&out, "%s%s", i ? ", " : "", list->data[i]);
+  return list->n ? out.s : "\\nothing";
+}
+
+/* ---- contracts of functions ---- */
+static void put_separated(Printer *p, Text *out, const Buf *a, const Buf *b) {
+  if (a->overlaps || b->overlaps || (a->place <= WEIGHTS && b->place <= WEIGHTS)) return;
+  if (has_gaps(a) || has_gaps(b)) return; /* parts of one array may alternate in memory */
+  text_put(out, "    requires \\separated(");
+  put_pointed(out, p->buf_name[a->id], a);
+  text_put(out, ", ");
+  put_pointed(out, p->buf_name[b->id], b);
+  text_put(out, ");\n");
+}
+
+static bool is_parameter(const Printer *p, int buf) {
+  return p->used->buf[buf] && p->nest->buf[buf]->place < STACK;
+}
+
+static void put_requirements(Printer *p, Text *out, const Instance *instance) {
+  for (int i = 0; i < p->nest->nbufs; i++) {
+    if (!is_parameter(p, i)) continue;
+    text_put(out, "    requires %s(", p->nest->buf[i]->place <= WEIGHTS ? "\\valid_read" : "\\valid");
+    put_pointed(out, p->buf_name[i], p->nest->buf[i]);
+    text_put(out, ");\n");
+  }
+  for (int i = 0; i < p->nest->nbufs; i++)
+    for (int k = i + 1; is_parameter(p, i) && k < p->nest->nbufs; k++)
+      if (is_parameter(p, k)) put_separated(p, out, p->nest->buf[i], p->nest->buf[k]);
+  for (int i = 0; i < instance->fn->nparams; i++)
+    if (instance->fn->size[i] && p->slot_name[i + 1])
+      text_put(out, "    requires %lld <= %s <= %lld;\n", (long long)instance->fn->lo[i], p->slot_name[i + 1],
+               (long long)instance->fn->hi[i]);
+}
+
+const char *acsl_contract(Printer *p, const Instance *instance) {
+  static const char margin[] = "    ";
+  Text out = {.arena = p->arena};
+  Words assigned = {0};
+  if (!p->print->acsl || p->print->merged) return "";
+  put_requirements(p, &out, instance);
+  for (int i = 0; i < p->nest->nbufs; i++) {
+    Text cells = {.arena = p->arena};
+    if (!is_parameter(p, i) || p->nest->buf[i]->place <= WEIGHTS) continue;
+    put_cells(&cells, p->buf_name[i], p->nest->buf[i]);
+    vec_push(p->arena, assigned, cells.s);
+  }
+  text_put(&out, "    assigns %s;", comma_list(p->arena, &assigned));
+  return arena_printf(p->arena, "/*@ %s */\n", out.s + strlen(margin));
+}
+
+/* ---- what a loop assigns ---- */
+typedef struct Effects {
+  Printer *p;
+  const NestStmt *open[SLOTS]; /* loops around the statement, from the annotated one inwards */
+  int nopen;
+  bool *inside; /* by buffer id: whether it is declared in the loop */
+  Words assigned;
+  bool memory; /* whether parameters are assigned */
+} Effects;
+
+/* A bound of the loop's variable: any one of several holds; a constant is the most useful. */
+static Index bound_of(const Printer *p, const NestStmt *loop, bool low) {
+  const Index *bound = low ? loop->u.loop.lo : loop->u.loop.hi;
+  const int n = low ? loop->u.loop.nlo : loop->u.loop.nhi;
+  Index best = printer_fold(p, &bound[0]);
+  for (int i = 1; i < n; i++) {
+    const Index other = printer_fold(p, &bound[i]);
+    if (index_constant(&other)) best = other;
+  }
+  if (!low) best.c--;
+  return best;
+}
+
+/* The smallest or largest value of an index over all iterations, in variables from outside of the loop. */
+static Index extreme(const Effects *e, const Index *index, bool low) {
+  Index ix = printer_fold(e->p, index);
+  for (int i = e->nopen - 1; i >= 0; i--) {
+    const int slot = e->open[i]->u.loop.slot;
+    const int64_t k = ix.k[slot];
+    if (!k) continue;
+    const Index bound = bound_of(e->p, e->open[i], low == (k > 0));
+    ix.k[slot] = 0;
+    ix.c += k * bound.c;
+    for (int s = 1; s < SLOTS; s++) ix.k[s] += k * bound.k[s];
+  }
+  return ix;
+}
+
+static void put_assigned_range(const Effects *e, Text *out, const Index *index, int64_t dim) {
+  Index low = extreme(e, index, true), high = extreme(e, index, false);
+  if (index_constant(&low) && low.c < 0) low.c = 0;
+  if (index_constant(&high) && high.c >= dim) high.c = dim - 1;
+  text_put(out, "[");
+  index_put(out, &low, e->p->slot_name);
+  if (memcmp(&low, &high, sizeof low) != 0) {
+    text_put(out, " .. ");
+    index_put(out, &high, e->p->slot_name);
+  }
+  text_put(out, "]");
+}
+
+static void add_whole(Effects *e, const Buf *buf) {
+  Text cells = {.arena = e->p->arena};
+  put_cells(&cells, e->p->buf_name[buf->id], buf);
+  add_once(e->p->arena, &e->assigned, cells.s);
+  e->memory = e->memory || buf->place < STACK;
+}
+
+static void add_assigned(Effects *e, const Ref *ref) {
+  const Buf *of = ref->buf->of ? ref->buf->of : ref->buf;
+  Text cells = {.arena = e->p->arena};
+  if (e->inside[of->id]) return;
+  if (of->place >= STACK || of->flat || ref->buf->of) {
+    add_whole(e, of);
+    return;
+  }
+  text_put(&cells, "%s", e->p->buf_name[of->id]);
+  for (int d = 0; d < of->rank; d++) put_assigned_range(e, &cells, &ref->at[d], of->dim[d]);
+  add_once(e->p->arena, &e->assigned, cells.s);
+  e->memory = true;
+}
+
+static void add_called(Effects *e, const NestStmt *stmt) {
+  const Printer *p = e->p;
+  const Instance *callee = instance_called(p->plan, stmt->u.call.fn, &p->known, stmt->u.call.arg);
+  for (int i = 0; i < p->nest->nbufs; i++) {
+    const Buf *buf = p->nest->buf[i];
+    if (callee->used.buf[i] && buf->place > WEIGHTS && buf->place < STACK) add_whole(e, buf);
+  }
+}
+
+static void add_effects(Effects *e, const NestStmt *body) {
+  Stmts list = {0};
+  code_statements(e->p->arena, e->p->instance, body, false, &list);
+  for (int i = 0; i < list.n; i++) {
+    const NestStmt *stmt = list.data[i];
+    switch (stmt->kind) {
+    case LOOP:
+      e->open[e->nopen++] = stmt;
+      add_effects(e, stmt->body);
+      e->nopen--;
+      break;
+    case IF:
+      add_effects(e, stmt->body);
+      add_effects(e, stmt->otherwise);
+      break;
+    case STORE:
+      if (stmt->u.store.declare) e->inside[stmt->u.store.ref.buf->id] = true;
+      else add_assigned(e, &stmt->u.store.ref);
+      break;
+    case DECLARE: e->inside[stmt->u.declare.buf->id] = true; break;
+    case CALL: add_called(e, stmt); break;
+    case ROUTINE:
+      for (int k = 0; k < stmt->u.routine.of->nbufs; k++)
+        if (stmt->u.routine.of->writes[k]) add_whole(e, stmt->u.routine.buf[k]);
+      break;
+    case PIN:
+    case PREFETCH:
+    case COMMENT: break;
+    }
+  }
+}
+
+/* ---- loops ---- */
+enum { UNROLL_MOST = 1 << 16 };
+
+/* Most iterations of a loop, with those of the loops in it; 0: not known, or too many. */
+static int64_t iterations(const Printer *p, const NestStmt *loop, bool nested) {
+  Index low = bound_of(p, loop, true), high = bound_of(p, loop, false);
+  int64_t most = 1;
+  Stmts list = {0};
+  for (int s = 1; s < SLOTS; s++) high.k[s] -= low.k[s];
+  if (!index_constant(&high)) return 0;
+  code_statements(p->arena, p->instance, loop->body, false, &list);
+  for (int i = 0; nested && i < list.n; i++)
+    if (list.data[i]->kind == LOOP && list.data[i]->u.loop.kind != CHOSEN) {
+      const int64_t n = iterations(p, list.data[i], true);
+      if (!n) return 0;
+      if (n > most) most = n;
+    }
+  const int64_t n = high.c - low.c + 1;
+  return n < 1 || n > UNROLL_MOST || n * most > UNROLL_MOST ? 0 : n * (nested ? most : 1);
+}
+
+/* Whether the bounds of a loop hold in ACSL as lo <= v <= hi, because it has at least no negative number of
+ * iterations for any values of the variables around it. */
+static bool is_ordered(const Printer *p, const NestStmt *loop) {
+  const Index low = printer_fold(p, &loop->u.loop.lo[0]);
+  Index gap = printer_fold(p, &loop->u.loop.hi[0]);
+  if (loop->u.loop.nlo > 1 || loop->u.loop.nhi > 1) return false;
+  for (int s = 1; s < SLOTS; s++) gap.k[s] -= low.k[s];
+  return index_constant(&gap) && gap.c >= low.c;
+}
+
+static const char *limit_text(Printer *p, const NestStmt *loop, bool low) {
+  Text *out = p->out, text = {.arena = p->arena};
+  p->out = &text;
+  if (low) print_limit(p, loop->u.loop.nlo, loop->u.loop.lo, true);
+  else print_limit(p, loop->u.loop.nhi, loop->u.loop.hi, false);
+  p->out = out;
+  return text.s;
+}
+
+/* Prints the annotation and begins a new line for the loop. v: its variable; end: the variable with its upper
+ * limit, or NULL. Eva computes each iteration of a loop that only assigns local variables: sums and windows
+ * keep their bounds. */
+void print_loop_annotation(Printer *p, const NestStmt *loop, int depth, const char *v, const char *end) {
+  Effects e = {.p = p, .inside = NEW_ARRAY(p->arena, bool, p->nest->nbufs + 1)};
+  if (!p->print->acsl || p->print->merged) return;
+  const char *lo = limit_text(p, loop, true), *hi = limit_text(p, loop, false), *top = end ? end : hi;
+  const int margin = 2 * depth + 4;
+  vec_push(p->arena, e.assigned, v);
+  e.open[e.nopen++] = loop;
+  add_effects(&e, loop->body);
+  const int64_t n = e.memory || !iterations(p, loop, true) ? 0 : iterations(p, loop, false);
+  put("/*@ ");
+  if (n) put("loop unroll %lld;\n%*s", (long long)n, margin, "");
+  if (is_ordered(p, loop)) put("loop invariant %s <= %s <= %s;\n%*s", lo, v, top, margin, "");
+  else {
+    put("loop invariant %s <= %s && (%s <= %s || %s == %s);\n%*s", lo, v, v, top, v, lo, margin, "");
+    if (end) put("loop invariant %s == %s;\n%*s", end, hi, margin, "");
+  }
+  put("loop assigns %s;\n%*sloop variant %s - %s; */\n%*s", comma_list(p->arena, &e.assigned), margin, "",
+      top, v, 2 * depth, "");
+}
+
+/* ---- inline functions ---- */
+/* Contracts of inline functions, by the beginning of the name behind the prefix, and of the loop in the
+ * function. Other functions only compute a result. */
+static const struct {
+  const char *name, *contract, *loop;
+} helper_table[] = {
+    {"chosen_x", "requires lo <= last; assigns \\nothing; ensures lo <= \\result <= last;", NULL},
+    {"requantize_single", "requires -32 <= e <= 30; assigns \\nothing;", NULL},
+    {"requantize_double", "requires 0 <= m; requires -62 <= e <= 30; assigns \\nothing;", NULL},
+    {"requantize_wide_float", "assigns \\nothing;", NULL},
+    {"requantize_wide", "requires -32 <= e <= 14; assigns \\nothing;", NULL},
+    {"requantize_reduced", "requires -48 <= e <= 14; assigns \\nothing;", NULL},
+    {"requantize_exact", "requires e <= 30; assigns \\nothing;",
+     "loop invariant e <= 30; loop assigns e, factor; loop variant -e;"},
+    {"shift_wide", "requires 1 <= s <= 63; assigns \\nothing;", NULL},
+    {"shift_right", "requires 0 <= s <= 31; assigns \\nothing;", NULL},
+    {"average", "requires n > 0; assigns \\nothing;", NULL},
+    {"leading_zeros", "assigns \\nothing; ensures 0 <= \\result <= 31;", NULL},
+    /* Newton's iteration is beyond Eva and WP: tests/assure/reciprocal.c runs it for every argument. */
+    {"softmax_reciprocal",
+     "requires 0 <= zeros <= 31; assigns \\result \\from sum, zeros; admit ensures 1073741820 <= \\result <= "
+     "2147483647;",
+     "loop unroll 3; loop invariant 0 <= i <= 3; loop assigns i, x; loop variant 3 - i;"},
+    {"softmax_share_wide", "requires 0 <= zeros <= 30; assigns \\nothing;", NULL},
+    {"softmax_share", "requires 0 <= zeros <= 31; assigns \\nothing;", NULL},
+    {"exponential_halves", "requires 0 <= whole <= 13; assigns \\nothing;",
+     "loop unroll 7; loop invariant 0 <= i <= 7; loop assigns i, y; loop variant 7 - i;"},
+    {"reciprocal_halves", "assigns \\nothing;",
+     "loop unroll 3; loop invariant 0 <= i <= 3; loop assigns i, y; loop variant 3 - i;"},
+};
+enum { HELPERS = sizeof helper_table / sizeof *helper_table };
+
+static int helper_of(const char *line, const char *prefix) {
+  const char *name = strchr(line, '(');
+  while (name > line && name[-1] != ' ') name--;
+  if (!strncmp(name, prefix, strlen(prefix))) name += strlen(prefix);
+  for (int i = 0; i < HELPERS; i++)
+    if (!strncmp(name, helper_table[i].name, strlen(helper_table[i].name))) return i;
+  return HELPERS;
+}
+
+void acsl_helpers(Text *out, size_t from, const char *prefix) {
+  static const char begin[] = "INLINE ", loop[] = "  for (";
+  const char *text = arena_copy(out->arena, out->s + from, out->n - from);
+  int helper = HELPERS;
+  out->n = from;
+  while (*text) {
+    const size_t n = strcspn(text, "\n") + 1;
+    if (!strncmp(text, begin, sizeof begin - 1)) {
+      helper = helper_of(text, prefix);
+      text_put(out, "/*@ %s */\n", helper < HELPERS ? helper_table[helper].contract : "assigns \\nothing;");
+    }
+    if (!strncmp(text, loop, sizeof loop - 1) && helper < HELPERS && helper_table[helper].loop)
+      text_put(out, "  /*@ %s */\n", helper_table[helper].loop);
+    text_bytes(out, text, n);
+    text += n;
+  }
+}

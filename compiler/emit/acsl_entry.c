@@ -1,0 +1,97 @@
+/* acsl_entry.c: NAME.acsl.c, the entry point of Frama-C: a call of the net with any input, and the commands
+ * that check the net. */
+// SPDX-License-Identifier: Apache-2.0
+#include <string.h>
+#include "emit/example.h"
+
+/* Functions without a contract: they call kernels with pointers into the workspace, which Eva follows. */
+static const char *uncontracted(const Net *net) {
+  Text list = {.arena = net->arena};
+  list_add(&list, "eva_main");
+  list_add(&list, net->own->run);
+  list_add(&list, infer_name(net));
+  list_add(&list, net->own->target);
+  if (net->weights) list_add(&list, net->own->pack);
+  if (net->model) list_add(&list, net->own->open);
+  if (net_steps(net))
+    list_add(&list, arena_printf(net->arena, "%s, %s", net->own->reset, net->own->state_ok));
+  for (int i = 0; i < net->section[0].functions.n; i++) {
+    const NestFunction *function = net->section[0].functions.data[i]->function;
+    if (function->merged) list_add(&list, function->name);
+  }
+  return list.s;
+}
+
+static const char *without_blanks(Arena *arena, const char *list) {
+  char *copy = arena_copy(arena, list, strlen(list)), *to = copy;
+  for (const char *c = list; *c; c++)
+    if (*c != ' ') *to++ = *c;
+  *to = 0;
+  return copy;
+}
+
+static bool needs_primitive(const Net *net, const Primitive *primitive) {
+  for (int i = 0; i < PRIMITIVES; i++)
+    if (primitive_table[i] == primitive) return net->section[0].needs.primitive[i] != 0;
+  return false;
+}
+
+static void put_commands(Text *out, const Net *net, const char *file) {
+  const char *stem = arena_copy(net->arena, file, strlen(file) - strlen(".c"));
+  text_put(out, "/* %s: the entry point with which Frama-C checks %s. In the directory of both:\n *\n",
+           net->name, file);
+  text_put(out,
+           " * frama-c -c11 -machdep gcc_x86_64 \\\n"
+           " *   -cpp-extra-args=\"-w -D_Alignof=__alignof__ '-D_Alignas(x)=' '-D_Pragma(x)='\" \\\n"
+           " *   -warn-special-float none %s.acsl.c %s \\\n",
+           stem, file);
+  text_put(out, " *   -eva -eva-precision 0 -eva-msg-key=-initial-state,-final-states -main eva_main");
+  if (needs_primitive(net, &primitive_softmax_reciprocal))
+    text_put(out, " -eva-use-spec %s_softmax_reciprocal", net->name);
+  text_put(out,
+           " \\\n *   -then -no-eva -no-warn-signed-overflow -wp -wp-rte -rte-no-float-to-int "
+           "-wp-no-init-const \\\n"
+           " *     -wp-prover z3,cvc4 -wp-timeout 20 \\\n *     -wp-skip-fct %s \\\n *   -then -no-wp "
+           "-report\n *\n",
+           without_blanks(net->arena, uncontracted(net)));
+  text_put(out, " * Eva: no input leads to undefined behavior, and each call of a kernel satisfies its "
+                "contract. WP: each\n"
+                " * kernel stays within its contract. Confirmed if the report at the end has nothing \"to be "
+                "validated\".\n */\n"
+                "// SPDX-License-Identifier: MIT-0\n");
+}
+
+static void put_unknown(Text *out, const char *address, const char *object) {
+  text_put(out, "  Frama_C_make_unknown((char *)%s%s, sizeof %s);\n", address, object, object);
+}
+
+static void put_packing_call(Text *out, const Net *net) {
+  if (!net->weights) return;
+  text_put(out, "  static %s weights;\n  static %s packed;\n", net->own->weights, net->own->model);
+  put_unknown(out, "&", "weights");
+  text_put(out, "  %s(&packed, &weights);\n", net->own->pack);
+}
+
+static void put_net_call(Text *out, const Net *net, const Example *example, bool trained) {
+  const char *indent = net_steps(net) ? "  " : "";
+  if (net->model && !trained) put_unknown(out, "&", "model");
+  if (net_steps(net)) text_put(out, "%s\n  while (Frama_C_interval(0, 1)) {\n", example->reset);
+  for (int i = 0; i < net->graph->inputs.n; i++) {
+    text_put(out, "%s", indent);
+    put_unknown(out, "", example->name[i]);
+  }
+  text_put(out, "%s  %s\n%s", indent, example->call, net_steps(net) ? "  }\n" : "");
+}
+
+void emit_acsl_entry(Text *out, Net *net, const char *file) {
+  const bool trained = net->model && (net->options->weights || !net->weights);
+  const Example example = example_of(net, trained);
+  put_commands(out, net, file);
+  text_put(out, "#include \"%s\"\n#include \"__fc_builtin.h\"\n\n%s\n\n", net->options->header,
+           example.buffers);
+  text_put(out, "void eva_main(void);\nvoid eva_main(void) {\n");
+  put_packing_call(out, net);
+  put_unknown(out, "&", "workspace");
+  put_net_call(out, net, &example, trained);
+  text_put(out, "}\n");
+}
