@@ -84,6 +84,9 @@ static bool check_kernel_count(Arena *arena, Diags *diags, const Graph *graph, c
                   text_thousands(arena, MOST_KERNELS));
   diag_fact(diag, "%s layers; elementwise ones are part of the kernel before them",
             text_thousands(arena, graph->nodes.n - graph->inputs.n));
+  if (plan->training && graph->training->steps > 1)
+    diag_help(diag, "a smaller number of steps: each of the %s calls of a sample has its own kernels",
+              text_thousands(arena, graph->training->steps));
   return false;
 }
 
