@@ -415,7 +415,7 @@ static View *sum_of_all(ModelImport *im, const OnnxNode *node) {
 }
 
 /* x / t for integers x and t > 0, rounded towards 0 as in ONNX, or down. It is computed from x + 1/2, so that
- * a product with the rounded 1/t is never below a quotient that is an integer. */
+ * a rounded quotient is never below one that is an integer. */
 static View *whole_quotient(ModelImport *im, const OnnxNode *node, const View *x) {
   const Tensor *t = constant_of(im, node, 1);
   const bool counts = x->value->counts, floor = counts || onnx_int(node, "cnnc_floor", 0);

@@ -1,5 +1,6 @@
 /* divide.c: divide, y = x0 / x1. */
 // SPDX-License-Identifier: Apache-2.0
+#include <math.h>
 #include "ops/arithmetic/combine.h"
 
 static const Param params[] = {{"x", PARAM_OPERAND, NULL,
@@ -20,8 +21,12 @@ static uint32_t needs(const Node *node, int wrt) {
 MAP_EVAL(quotient) { return x[0] / combine_x(node, 1, x); }
 MAP_SLOPE(slope) { return wrt ? -y / x[1] : 1 / combine_x(node, 1, x); }
 MAP_VALUE(value) {
-  return combine_input(m->node, 1) < 0 ? mul(m->x[0], number(1 / combine_number(m->node, 1)))
-                                       : div_(m->x[0], m->x[1]);
+  if (combine_input(m->node, 1) >= 0) return div_(m->x[0], m->x[1]);
+  const double n = combine_number(m->node, 1);
+  int exponent;
+  /* Only the reciprocal of a power of two is exact. With another one, 41 * (1/41) is below 1, and divide(41)
+   * -> floor would be wrong. */
+  return fabs(frexp(n, &exponent)) == 0.5 ? mul(m->x[0], number(1 / n)) : div_(m->x[0], number(n));
 }
 MAP_GRADIENT(gradient) {
   if (wrt) return div_(mul(mul(number(-1), m->y), dy), m->x[1]);
