@@ -273,8 +273,7 @@ static void memory_put(Text *out, const char *what, int64_t bytes, int64_t bound
 
 void graph_memory(Text *out, const SummarySizes *sizes) {
   if (sizes->state_bytes)
-    text_put(out, "%-27s%s\n", "state bytes",
-             text_thousands(out->arena, sizes->state_bytes));
+    text_put(out, "%-27s%s\n", "state bytes", text_thousands(out->arena, sizes->state_bytes));
   memory_put(out, "workspace", sizes->workspace_bytes, sizes->workspace_bound, "");
   if (sizes->bands_to)
     text_put(out, "%-15swith the layers up to %s in row bands, for --ram\n", "", sizes->bands_to);
