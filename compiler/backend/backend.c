@@ -1,6 +1,5 @@
-/* backend.c: Runs the C compiler: finds compiler and runtime, compiles units at the same time, links them.
- * Units are passed on standard input, so that the output contains no file names; objects are unnamed files.
- */
+/* backend.c: Runs the C compiler: finds the runtime, compiles units at the same time, links them. Units are
+ * passed on standard input, so that the output contains no file names. */
 // SPDX-License-Identifier: Apache-2.0
 #ifdef HAVE_CONFIG_H
 #include "config.h"
@@ -15,14 +14,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include "backend/process.h"
+#include "backend/compiler.h"
+#include "backend/scratch.h"
 #include "base/file.h"
 #include "base/text.h"
 
 /* Set by configure and make; these defaults are for other builds. */
-#ifndef DEFAULT_CLANG
-#define DEFAULT_CLANG "clang"
-#endif
 #ifndef DEFAULT_MPICC
 #define DEFAULT_MPICC "mpicc"
 #endif
@@ -30,30 +27,16 @@
 #define RUNTIME_DIRECTORY "/usr/local/lib"
 #endif
 
-enum { NEWEST_CLANG = 25, OLDEST_CLANG = 14 };
+/* One run of the C compiler. */
+typedef struct Build {
+  const Backend *backend;
+  Compiler compiler;
+  const char *mpi; /* MPI's compiler wrapper, which calls the compiler; or NULL */
+  Scratch scratch;
+  FILE *data; /* the weights, as descriptor 3; or NULL */
+} Build;
 
 /* ---- finding ---- */
-static bool on_path(Arena *arena, const char *program) {
-  if (strchr(program, '/')) return access(program, X_OK) == 0;
-  const char *path = getenv("PATH");
-  for (const char *at = path ? path : "/usr/bin:/bin";; at++) {
-    const int length = (int)strcspn(at, ":");
-    if (length && access(arena_printf(arena, "%.*s/%s", length, at, program), X_OK) == 0) return true;
-    at += length;
-    if (!*at) return false;
-  }
-}
-
-static const char *find_compiler(Arena *arena, const char *cc) {
-  if (cc) return cc;
-  if (on_path(arena, DEFAULT_CLANG)) return DEFAULT_CLANG;
-  for (int version = NEWEST_CLANG; version >= OLDEST_CLANG; version--) {
-    const char *name = arena_printf(arena, "clang-%d", version);
-    if (on_path(arena, name)) return name;
-  }
-  return "clang";
-}
-
 /* The tool that makes symbols of an object local. */
 static const char *find_objcopy(Arena *arena) {
   static const char *const names[] = {"objcopy", "llvm-objcopy", NULL};
@@ -71,14 +54,16 @@ bool backend_takes_units(Arena *arena, BackendKind kind, bool cross) {
 
 const char *backend_help(const Backend *backend) {
   static const char *const others[] = {"gcc", "cc", NULL};
-  if (backend->cc || on_path(backend->arena, find_compiler(backend->arena, NULL))) return NULL;
+  const char *const named = getenv("CNNC_CC");
+  const Compiler compiler = compiler_find(backend->arena, backend->cc);
+  if (backend->cc || (named && *named) || on_path(backend->arena, compiler.words[0])) return NULL;
   if (backend->cross || backend->kind == BACKEND_WASM)
     return "install the packages clang and lld: compilers other than clang only generate code for one "
            "machine";
   for (const char *const *other = others; *other; other++)
     if (on_path(backend->arena, *other))
       return arena_printf(backend->arena, "--cc=%s works, too; or install the package clang", *other);
-  return "install the package clang, or name another C compiler with --cc";
+  return "install the package clang, or zig (pip install ziglang), or name another C compiler with --cc";
 }
 
 /* The directory of the running program, with its slash; empty if unknown. */
@@ -113,14 +98,17 @@ static const char *find_runtime(Arena *arena, const char *given, const char **wh
 
 /* ---- MPI ---- */
 /* MPI's compiler wrapper, which calls `cc` with the paths of MPI's headers and libraries. */
-static const char *find_mpi_compiler(Arena *arena, const char *cc, const char **why) {
+static const char *find_mpi_compiler(Arena *arena, const Compiler *cc, const char **why) {
   const char *named = getenv("MPICC"), *const built = DEFAULT_MPICC;
   const char *compiler = named && *named ? named : strcmp(built, "no") != 0 ? built : "mpicc";
   if (!on_path(arena, compiler))
     return *why = arena_printf(arena, "--mpi needs an MPI compiler, but '%s' does not exist", compiler),
            compiler;
-  setenv("OMPI_CC", cc, 1);
-  setenv("MPICH_CC", cc, 1);
+  Text words = {.arena = arena};
+  for (const char *const *word = cc->words; *word; word++)
+    text_put(&words, "%s%s", words.n ? " " : "", *word);
+  setenv("OMPI_CC", words.s, 1);
+  setenv("MPICH_CC", words.s, 1);
   return compiler;
 }
 
@@ -139,22 +127,20 @@ static const char *find_mpi_library(Arena *arena, const char *runtime, const cha
 }
 
 /* ---- results ---- */
-static bool is_clang(const char *compiler) { return strstr(base_name(compiler), "clang") != NULL; }
-
-/* Adds clang's options for another machine. Other compilers are assumed to be cross-compilers for it. */
-static void add_cross(Command *command, const Backend *backend) {
-  const bool clang = is_clang(backend->cc);
-  for (const char *const *flag = backend->cross; *flag; flag++)
-    if (clang || strncmp(*flag, "--target=", 9) != 0) command_add(command, *flag);
+/* The command: the compiler, or MPI's wrapper. */
+static void add_compiler(Command *command, const Build *run) {
+  if (run->mpi) command_add(command, run->mpi);
+  else compiler_add(command, &run->compiler);
 }
 
 /* Replaces -O3 by -O2 for clang, whose -O3 unrolls unmarked loops: 1.2x the code, not faster. gcc needs -O3
  * to unroll marked loops. */
-static const char *level_of(const char *compiler, const char *optimize) {
-  return strcmp(optimize, "-O3") == 0 && is_clang(compiler) ? "-O2" : optimize;
+static const char *level_of(const Compiler *compiler, const char *optimize) {
+  return strcmp(optimize, "-O3") == 0 && compiler->clang ? "-O2" : optimize;
 }
 
-static void add_kind(Command *command, const Backend *backend) {
+static void add_kind(Command *command, const Build *run) {
+  const Backend *backend = run->backend;
   switch (backend->kind) {
   case BACKEND_OBJECT: command_add(command, "-c"); break;
   case BACKEND_SHARED:
@@ -164,9 +150,9 @@ static void add_kind(Command *command, const Backend *backend) {
       command_add_all(command, WORDS("-nostdlib", "-fuse-ld=lld")); /* the program contains memcpy */
     break;
   case BACKEND_WASM: /* the caller's memory begins at __heap_base; a stack overflow traps */
-    command_add_all(command,
-                    WORDS("-nostdlib", "-Wl,--no-entry", "-Wl,--export-dynamic", "-Wl,--export=__heap_base",
-                          "-Wl,--stack-first", "-Wl,-z,stack-size=1048576"));
+    command_add_all(command, WORDS("-nostdlib", "-Wl,--no-entry", "-Wl,--export-dynamic",
+                                   "-Wl,--export=__heap_base", "-Wl,-z,stack-size=1048576"));
+    if (!run->compiler.zig) command_add(command, "-Wl,--stack-first"); /* zig always does that */
     break;
   case BACKEND_PROGRAM: break;
   }
@@ -186,41 +172,41 @@ static bool add_runtime(Command *command, const Backend *backend, const char **w
 }
 
 /* Adds the options common to all calls of the compiler. */
-static void add_flags(Command *command, const Backend *backend, const BackendUnit *unit, bool openmp) {
-  if (backend->cross) add_cross(command, backend);
-  else command_add(command, "-fPIC");
-  command_add_all(command, WORDS("-std=c11", "-fno-stack-protector", level_of(backend->cc, unit->optimize)));
+static void add_flags(Command *command, const Build *run, const BackendUnit *unit, bool openmp) {
+  const Compiler *compiler = &run->compiler;
+  compiler_add_machine(command, compiler, run->backend->cross);
+  if (!run->backend->cross) command_add(command, "-fPIC");
+  command_add_all(command, WORDS("-std=c11", "-fno-stack-protector", level_of(compiler, unit->optimize)));
   if (unit->vectorize)
-    command_add_all(command, is_clang(backend->cc) ? WORDS("-fvectorize", "-fslp-vectorize")
-                                                   : WORDS("-ftree-vectorize"));
+    command_add_all(command,
+                    compiler->clang ? WORDS("-fvectorize", "-fslp-vectorize") : WORDS("-ftree-vectorize"));
   if (openmp) command_add(command, "-fopenmp");
+  if (run->scratch.folder) command_add_all(command, WORDS("-I", run->scratch.folder)); /* of the data */
 }
 
 /* Compiles one unit directly to the output: an object or WebAssembly. */
-static bool compile_whole(const Backend *backend, const char *compiler, const BackendUnit *unit, FILE *data,
-                          const char *output, const char **why) {
+static bool compile_whole(Build *run, const BackendUnit *unit, int n, const char *output, const char **why) {
+  const Backend *backend = run->backend;
   Command command = {.arena = backend->arena,
                      .what = "the C compiler",
                      .input = unit->text,
                      .input_bytes = unit->n,
                      .messages = backend->messages,
-                     .data = data};
-  command_add(&command, compiler);
-  add_flags(&command, backend, unit, backend->openmp);
-  add_kind(&command, backend);
+                     .data = run->data};
+  (void)n;
+  add_compiler(&command, run);
+  add_flags(&command, run, unit, backend->openmp);
+  add_kind(&command, run);
   command_add_all(&command, WORDS("-o", output, "-x", "c", "-"));
   if (backend->verbose) command_show(&command);
   return command_run(&command, why);
 }
 
 /* ---- linked units ---- */
-static const char *path_of(Arena *arena, FILE *file) {
-  return arena_printf(arena, "/dev/fd/%d", fileno(file));
-}
-
-/* Compiles units to unnamed objects. data: file for the first unit. */
-static bool compile_units(const Backend *backend, const char *compiler, const BackendUnit *unit, int n,
-                          FILE *data, FILE *const *object, const char **why) {
+/* Compiles units to temporary objects; the first one has the data. */
+static bool compile_units(const Build *run, const BackendUnit *unit, int n, const char *const *object,
+                          const char **why) {
+  const Backend *backend = run->backend;
   Command *list = NEW_ARRAY(backend->arena, Command, n);
   for (int i = 0; i < n; i++) {
     list[i] = (Command){.arena = backend->arena,
@@ -228,83 +214,107 @@ static bool compile_units(const Backend *backend, const char *compiler, const Ba
                         .input = unit[i].text,
                         .input_bytes = unit[i].n,
                         .messages = backend->messages,
-                        .data = i == 0 ? data : NULL};
-    command_add(&list[i], compiler);
-    add_flags(&list[i], backend, &unit[i], backend->openmp && i == 0);
+                        .data = i == 0 ? run->data : NULL};
+    add_compiler(&list[i], run);
+    add_flags(&list[i], run, &unit[i], backend->openmp && i == 0);
 #ifdef SANITIZER_FLAGS
     if (backend->kind == BACKEND_PROGRAM) command_add_all(&list[i], WORDS(SANITIZER_FLAGS));
 #endif
-    command_add_all(&list[i], WORDS("-c", "-o", path_of(backend->arena, object[i]), "-x", "c", "-"));
+    command_add_all(&list[i], WORDS("-c", "-o", object[i], "-x", "c", "-"));
     if (backend->verbose) command_show(&list[i]);
   }
   return commands_run(list, n, why);
 }
 
-static bool link_units(const Backend *backend, const char *compiler, FILE *const *object, int n,
-                       const char *output, const char **why) {
+static bool link_units(Build *run, const char *const *object, int n, const char *output, const char **why) {
+  const Backend *backend = run->backend;
   Command command = {
       .arena = backend->arena, .what = "the C compiler", .messages = backend->messages, .links = true};
-  command_add(&command, compiler);
+  add_compiler(&command, run);
   if (backend->kind == BACKEND_OBJECT) command_add_all(&command, WORDS("-r", "-nostdlib"));
   else {
-    if (backend->cross) add_cross(&command, backend);
+    compiler_add_machine(&command, &run->compiler, backend->cross);
     if (backend->openmp) command_add(&command, "-fopenmp");
-    add_kind(&command, backend);
+    add_kind(&command, run);
   }
   command_add_all(&command, WORDS("-o", output));
-  for (int i = 0; i < n; i++) command_add(&command, path_of(backend->arena, object[i]));
+  for (int i = 0; i < n; i++) command_add(&command, object[i]);
   if (backend->kind == BACKEND_PROGRAM && !add_runtime(&command, backend, why)) return false;
   if (backend->verbose) command_show(&command);
   return command_run(&command, why);
 }
 
 /* Makes the symbols that the units of an object share local. */
-static bool join_units(const Backend *backend, const char *compiler, FILE *const *object, int n,
-                       const char *output, const char **why) {
-  FILE *joined = command_file(backend->arena, "", 0, why);
+static bool join_units(Build *run, const char *const *object, int n, const char *output, const char **why) {
+  const Backend *backend = run->backend;
+  const char *joined = scratch_file(&run->scratch, why);
   if (!joined) return false;
-  const char *path = path_of(backend->arena, joined);
   Command command = {.arena = backend->arena, .what = "the tool", .messages = backend->messages};
-  command_add_all(&command, WORDS(find_objcopy(backend->arena), "--localize-hidden", path, output));
-  bool done = link_units(backend, compiler, object, n, path, why);
-  if (done && backend->verbose) command_show(&command);
-  done = done && command_run(&command, why);
-  fclose(joined);
-  return done;
+  command_add_all(&command, WORDS(find_objcopy(backend->arena), "--localize-hidden", joined, output));
+  const bool linked = link_units(run, object, n, joined, why);
+  if (linked && backend->verbose) command_show(&command);
+  return linked && command_run(&command, why);
 }
 
-static bool compile_apart(const Backend *backend, const char *compiler, const BackendUnit *unit, int n,
-                          FILE *data, const char *output, const char **why) {
-  FILE **object = NEW_ARRAY(backend->arena, FILE *, n);
-  bool done = true;
-  int opened = 0;
-  for (; done && opened < n; opened += done) {
-    object[opened] = command_file(backend->arena, "", 0, why);
-    done = object[opened] != NULL;
-  }
-  done =
-      done && compile_units(backend, compiler, unit, n, data, object, why) &&
-      (backend->kind == BACKEND_OBJECT ? join_units : link_units)(backend, compiler, object, n, output, why);
-  for (int i = 0; i < opened; i++) fclose(object[i]);
-  return done;
+static bool compile_apart(Build *run, const BackendUnit *unit, int n, const char *output, const char **why) {
+  const char **object = NEW_ARRAY(run->backend->arena, const char *, n);
+  for (int i = 0; i < n; i++)
+    if (!(object[i] = scratch_file(&run->scratch, why))) return false;
+  return compile_units(run, unit, n, object, why) &&
+         (run->backend->kind == BACKEND_OBJECT ? join_units : link_units)(run, object, n, output, why);
 }
 
-bool backend_compile(const Backend *given, const BackendUnit *unit, int n, const char *output,
+/* ---- zig ---- */
+/* The first link for a machine builds its C library, which takes a minute, once. */
+static const char *prepare_zig(const Build *run, bool links) {
+  const char *mark = NULL;
+  zig_environment(run->backend->arena, run->scratch.folder);
+  if (!links || !zig_unprepared(run->backend->arena, &run->compiler, run->backend->cross, &mark)) return NULL;
+  if (!run->backend->messages)
+    fprintf(stderr, "cnnc: note: '%s' prepares its C library, which takes about a minute, once\n",
+            run->compiler.name);
+  return mark;
+}
+
+static void mark_prepared(const char *mark) {
+  FILE *file = mark ? fopen(mark, "w") : NULL;
+  if (file) fclose(file);
+}
+
+const char *backend_data_path(Arena *arena, const char *cc) {
+  return compiler_find(arena, cc).zig ? "weights.bin" : "/dev/fd/3";
+}
+
+/* Descriptor 3 must be free, so this is called before other files are opened. */
+static bool open_data(Build *run, const char **why) {
+  const Backend *backend = run->backend;
+  if (!backend->data) return true;
+  if (run->compiler.zig)
+    return scratch_write(&run->scratch, backend_data_path(backend->arena, backend->cc), backend->data,
+                         backend->data_bytes, why);
+  run->data = command_file(backend->arena, backend->data, backend->data_bytes, why);
+  return run->data != NULL;
+}
+
+bool backend_compile(const Backend *backend, const BackendUnit *unit, int n, const char *output,
                      const char **why) {
-  Backend backend = *given;
+  Build run = {.backend = backend, .compiler = compiler_find(backend->arena, backend->cc)};
+  const bool zig = run.compiler.zig;
   *why = NULL;
-  backend.cc = find_compiler(given->arena, given->cc);
-  const char *compiler = backend.mpi ? find_mpi_compiler(given->arena, backend.cc, why) : backend.cc;
-  if (*why) return false;
-  /* opened before other files, so that it gets descriptor 3 (BACKEND_DATA) if that is free */
-  FILE *data = given->data ? command_file(given->arena, given->data, given->data_bytes, why) : NULL;
-  if (*why) return false;
-  /* Links unnamed objects, because a compiler that is ended by a signal would not remove its temporary
-   * files. */
-  const bool linked = given->kind == BACKEND_PROGRAM || given->kind == BACKEND_SHARED;
-  const bool done = n > 1 || linked ? compile_apart(&backend, compiler, unit, n, data, output, why)
-                                    : compile_whole(&backend, compiler, unit, data, output, why);
-  if (data) fclose(data);
+  if (zig && backend->openmp)
+    return *why = arena_printf(backend->arena, "the C compiler '%s' has no OpenMP: --threads=none",
+                               run.compiler.name),
+           false;
+  if (backend->mpi) run.mpi = find_mpi_compiler(backend->arena, &run.compiler, why);
+  if (*why || !scratch_open(&run.scratch, backend->arena, zig, why)) return false;
+  /* Links temporary objects, because a compiler that is ended by a signal would not remove its own. */
+  const bool linked = backend->kind == BACKEND_PROGRAM || backend->kind == BACKEND_SHARED;
+  const char *mark = zig ? prepare_zig(&run, linked) : NULL;
+  const bool done =
+      open_data(&run, why) && (n > 1 || linked ? compile_apart : compile_whole)(&run, unit, n, output, why);
+  if (run.data) fclose(run.data);
+  scratch_close(&run.scratch);
+  if (done) mark_prepared(mark);
   return done;
 }
 
@@ -326,8 +336,9 @@ const char *backend_messages(const Backend *backend) {
   return backend->messages ? read_all(backend->arena, backend->messages) : "";
 }
 
-static bool compile_and_run(const Backend *backend, const char *text, size_t n, const char *path,
-                            FILE *printed, const char **why) {
+static bool compile_and_run(const Build *run, const char *text, size_t n, FILE *printed, const char **why) {
+  const Backend *backend = run->backend;
+  const char *path = arena_printf(backend->arena, "%s/measure", run->scratch.folder);
   Command compiler = {.arena = backend->arena,
                       .what = "the C compiler",
                       .input = text,
@@ -337,7 +348,8 @@ static bool compile_and_run(const Backend *backend, const char *text, size_t n, 
                      .what = "the program",
                      .printed = printed,
                      .messages = backend->messages};
-  command_add(&compiler, find_compiler(backend->arena, backend->cc));
+  add_compiler(&compiler, run);
+  compiler_add_machine(&compiler, &run->compiler, NULL);
   command_add_all(&compiler, WORDS("-std=c11", "-fno-stack-protector", "-O3", "-o", path, "-x", "c", "-"));
   command_add(&program, path);
   if (backend->verbose) command_show(&compiler);
@@ -345,23 +357,22 @@ static bool compile_and_run(const Backend *backend, const char *text, size_t n, 
 }
 
 bool backend_run(const Backend *backend, const char *text, size_t n, const char **printed, const char **why) {
-  const char *temporary = getenv("TMPDIR");
-  char *directory =
-      arena_printf(backend->arena, "%s/cnnc-XXXXXX", temporary && *temporary ? temporary : "/tmp");
+  Build run = {.backend = backend, .compiler = compiler_find(backend->arena, backend->cc)};
   FILE *output = tmpfile();
   *why = NULL;
-  if (!output || !mkdtemp(directory)) {
-    *why = arena_printf(backend->arena, "cannot create a temporary directory for the measurement: %s",
-                        strerror(errno));
-    if (output) fclose(output);
-    return false;
+  if (!output)
+    return *why = arena_printf(backend->arena, "cannot create a temporary file for the measurement: %s",
+                               strerror(errno)),
+           false;
+  bool done = scratch_open(&run.scratch, backend->arena, true, why);
+  if (done) {
+    const char *mark = run.compiler.zig ? prepare_zig(&run, true) : NULL;
+    done = compile_and_run(&run, text, n, output, why);
+    scratch_close(&run.scratch);
+    if (done) mark_prepared(mark);
   }
-  const char *path = arena_printf(backend->arena, "%s/measure", directory);
-  const bool done = compile_and_run(backend, text, n, path, output, why);
   *printed = done ? read_all(backend->arena, output) : "";
   fclose(output);
-  unlink(path);
-  rmdir(directory);
   return done;
 }
 

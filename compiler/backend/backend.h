@@ -10,8 +10,7 @@ typedef enum BackendKind { BACKEND_OBJECT, BACKEND_SHARED, BACKEND_WASM, BACKEND
 typedef struct Backend {
   Arena *arena;
   BackendKind kind;
-  const char
-      *cc; /* --cc, or NULL: the clang found when cnnc was configured, otherwise the newest on the PATH */
+  const char *cc; /* --cc, or NULL: $CNNC_CC, the configured clang, the newest one on the PATH, or zig */
   const char *const *cross; /* clang's options for another machine; NULL: for this one */
   const char *soname;       /* BACKEND_SHARED: its SONAME; NULL: its path */
   const char *runtime;      /* directory of libcnn.a; NULL: searched */
@@ -19,9 +18,8 @@ typedef struct Backend {
   bool openmp, verbose;
   bool mpi; /* BACKEND_PROGRAM: links libcnn-mpi, by MPI's compiler wrapper, which calls `cc` */
   const void *data;
-  size_t data_bytes; /* contents of the file BACKEND_DATA, which the C text refers to; or NULL */
+  size_t data_bytes; /* contents of the file backend_data_path, which the C text refers to; or NULL */
 } Backend;
-#define BACKEND_DATA "/dev/fd/3" /* an open unnamed file */
 
 typedef struct BackendUnit {
   const char *text; /* C that only includes the C standard's headers */
@@ -34,6 +32,9 @@ typedef struct BackendUnit {
  * on failure, with the reason; `messages` then has the compiler's messages. */
 bool backend_compile(const Backend *, const BackendUnit *, int n, const char *output, const char **why);
 
+const char *backend_data_path(Arena *, const char *cc);
+bool backend_has_openmp(Arena *,
+                        const char *cc); /* whether the C compiler knows OpenMP and has its library */
 bool backend_takes_units(Arena *, BackendKind, bool cross); /* whether several units are possible */
 
 FILE *backend_file(Arena *); /* an unnamed file for `messages`; the caller closes it. NULL on failure */

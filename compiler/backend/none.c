@@ -12,6 +12,16 @@ bool backend_compile(const Backend *backend, const BackendUnit *unit, int n, con
   return *why = "the browser build has no C compiler", false;
 }
 
+const char *backend_data_path(Arena *arena, const char *cc) {
+  (void)arena, (void)cc;
+  return "";
+}
+
+bool backend_has_openmp(Arena *arena, const char *cc) {
+  (void)arena, (void)cc;
+  return true;
+}
+
 bool backend_takes_units(Arena *arena, BackendKind kind, bool cross) {
   (void)arena, (void)kind, (void)cross;
   return false;

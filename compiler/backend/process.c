@@ -16,7 +16,7 @@
 #include <unistd.h>
 #include "backend/backend.h"
 
-enum { DATA_DESCRIPTOR = 3 }; /* the descriptor of BACKEND_DATA */
+enum { DATA_DESCRIPTOR = 3 }; /* backend_data_path */
 extern char **environ;
 
 void command_add(Command *command, const char *word) { vec_push(command->arena, command->words, word); }
@@ -60,7 +60,7 @@ static volatile sig_atomic_t fatal_signal;
 static struct {
   const Command *volatile list;
   volatile int n;
-  struct sigaction before[FATAL];
+  struct sigaction before[FATAL], held[FATAL];
 } watched;
 
 static void stop(const Command *list, int n) {
@@ -75,20 +75,32 @@ static void on_fatal(int number) {
   errno = error;
 }
 
-static void watch(const Command *list, int n) {
+/* Handles those signals that would end cnnc; `before` receives what was done with them. */
+static void handle(struct sigaction before[FATAL]) {
   struct sigaction action = {.sa_handler = on_fatal};
-  watched.list = list;
-  watched.n = n;
   sigemptyset(&action.sa_mask);
   for (int i = 0; i < FATAL; i++) {
-    sigaction(fatal[i], NULL, &watched.before[i]);
-    if (watched.before[i].sa_handler == SIG_DFL) sigaction(fatal[i], &action, NULL);
+    sigaction(fatal[i], NULL, &before[i]);
+    if (before[i].sa_handler == SIG_DFL) sigaction(fatal[i], &action, NULL);
   }
+}
+
+static void restore(const struct sigaction before[FATAL]) {
+  for (int i = 0; i < FATAL; i++) sigaction(fatal[i], &before[i], NULL);
+}
+
+void signals_hold(void) { handle(watched.held); }
+void signals_release(void) { restore(watched.held); }
+
+static void watch(const Command *list, int n) {
+  watched.list = list;
+  watched.n = n;
+  handle(watched.before);
 }
 
 /* False, with the reason, if there was a signal. */
 static bool unwatch(const Command *list, const char **why) {
-  for (int i = 0; i < FATAL; i++) sigaction(fatal[i], &watched.before[i], NULL);
+  restore(watched.before);
   watched.n = 0;
   if (!fatal_signal) return true;
   return *why = arena_printf(list->arena, "stopped by signal %d", (int)fatal_signal), false;

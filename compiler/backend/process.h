@@ -30,6 +30,10 @@ void command_show(const Command *);
 FILE *command_file(Arena *, const void *bytes, size_t n,
                    const char **why); /* an unnamed file with these bytes, positioned at its start */
 
+/* Until signals_release, a fatal signal does not end cnnc, but makes all commands fail. */
+void signals_hold(void);
+void signals_release(void);
+
 /* False, with the reason, if it cannot be started or fails. */
 bool command_run(Command *, const char **why);
 /* Runs several commands, limited by Jobs. The messages of each are printed together. When one fails, the

@@ -321,7 +321,7 @@ static void choose_embedding(Compilation *c) {
                                             : EMBED_BESIDE;
   c->emit.embed_file = c->emit.embed == EMBED_BESIDE
                            ? base_name(with_suffix(c->arena, o->output, ".weights.bin"))
-                           : BACKEND_DATA;
+                           : backend_data_path(c->arena, o->cc);
 }
 
 static void set_options(Compilation *c) {

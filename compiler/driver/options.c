@@ -3,6 +3,7 @@
 #include "options.h"
 #include <string.h>
 #include <unistd.h>
+#include "backend/backend.h"
 #include "base/text.h"
 #include "command.h"
 #include "base/file.h"
@@ -430,7 +431,9 @@ const Flag options_table[] = {
     {NULL, 'M', required_argument, read_dependencies, 0, "-MD, -MF FILE",
      "write a dependency file for make: imports, labels, weights", "D F"},
     {"cc", 0, required_argument, read_compiler, AT(cc), "--cc=COMPILER",
-     "the C compiler for objects and executables", NULL},
+     "the C compiler for objects and executables, one or several words ('zig cc'); default: $CNNC_CC, clang, "
+     "or zig",
+     NULL},
     {"runtime-dir", 0, required_argument, flag_text, AT(runtime), NULL, NULL, "@folder"},
     {NULL, 'v', no_argument, flag_set, AT(verbose), "-v", "print each command of the backend", NULL},
     {"version", 'V', no_argument, read_version, 0, "-V, --version", "print the version", NULL},
@@ -737,7 +740,8 @@ static bool check_together(Options *options, Arena *arena) {
   if (!check_streaming(options)) return false;
   if (!options->train_given) options->train = options->kind == OUTPUT_PROGRAM && !options_step(options);
   if (!choose_targets(options, arena)) return false;
-  options->openmp = options->threads == 0 || (options->threads < 0 && options->kind == OUTPUT_PROGRAM);
+  options->openmp = options->threads == 0 || (options->threads < 0 && options->kind == OUTPUT_PROGRAM &&
+                                              backend_has_openmp(arena, options->cc));
   if (!check_mpi(options) || !check_memory(options)) return false;
   if (!check_acsl(options)) return false;
   return !(options_backend(options->kind) || options->embed == EMBED_AS_OBJECT) || choose_machine(options);

@@ -47,7 +47,7 @@ def main(arguments: list[str]) -> int:
     if arguments in (["--help"], ["-h"]):
         sys.stdout.write(_tool.run(arguments).stdout + OWN + "\n")
         return 0
-    os.execv(program, [program, *arguments])
+    os.execve(program, [program, *arguments], _tool.environment())
 
 
 def script() -> None:

@@ -24,7 +24,7 @@ WANTED = (
 
 
 def compiler(cc: str | None = None) -> list[str]:
-    """The command of the C compiler: cc=, $CNNC_CC, clang, gcc or the package ziglang, in this order."""
+    """The command of the C compiler: cc=, $CNNC_CC, clang, gcc, zig or the package ziglang, in this order."""
     given = cc or os.environ.get("CNNC_CC")
     if given:
         command = shlex.split(given)
@@ -34,20 +34,32 @@ def compiler(cc: str | None = None) -> list[str]:
     for name in ("clang", *(f"clang-{n}" for n in range(NEWEST_CLANG, OLDEST_CLANG - 1, -1)), "gcc"):
         if shutil.which(name):
             return [name]
+    baseline = "-mcpu=baseline"  # not this machine's CPU: the same numbers as from other compilers
+    if shutil.which("zig"):
+        return ["zig", "cc", baseline]
     if importlib.util.find_spec("ziglang") is not None:
-        return [sys.executable, "-m", "ziglang", "cc"]
+        return [sys.executable, "-m", "ziglang", "cc", baseline]
     raise ToolError(WANTED)
 
 
-def _run(command: Sequence[str | os.PathLike[str]]) -> subprocess.CompletedProcess[str]:
+def _run(
+    command: Sequence[str | os.PathLike[str]], zig_local: str | None = None
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [os.fspath(word) for word in command],
+        env=_zig_environment(zig_local) if zig_local else None,
         capture_output=True,
         text=True,
         errors="replace",
         stdin=subprocess.DEVNULL,
         check=False,
     )
+
+
+def _zig_environment(local: str) -> dict[str, str]:
+    """Zig's C libraries are kept in the cache of cnnc, everything else in a temporary folder: zig would take
+    an object from its own cache although a file that assembly includes has changed."""
+    return {"ZIG_GLOBAL_CACHE_DIR": str(cache() / "zig"), **os.environ, "ZIG_LOCAL_CACHE_DIR": local}
 
 
 def _version(command: list[str]) -> str:
@@ -79,9 +91,10 @@ def _compile(
         "-o",
         output,
     ]
-    done = _run([*common, "-fopenmp"]) if openmp else None
-    if done is None or done.returncode:  # a compiler without OpenMP: the same numbers, on one thread
-        done = _run(common)
+    with tempfile.TemporaryDirectory(prefix="cnnc-") as zig:
+        done = _run([*common, "-fopenmp"], zig) if openmp else None
+        if done is None or done.returncode:  # a compiler without OpenMP: the same numbers, on one thread
+            done = _run(common, zig)
     if done.returncode:
         raise ToolError(f"the C compiler '{shlex.join(command)}' failed:\n{done.stderr.rstrip()}")
 

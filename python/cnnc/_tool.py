@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import logging
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -122,11 +124,20 @@ def tools() -> Tools:
     )
 
 
+def environment() -> dict[str, str]:
+    """The environment of cnnc: $CNNC_ZIG is the package ziglang, used if there is no other C compiler."""
+    if importlib.util.find_spec("ziglang") is None:
+        return dict(os.environ)
+    return {"CNNC_ZIG": shlex.join([sys.executable, "-m", "ziglang"]), **os.environ}
+
+
 def run(
     arguments: Sequence[str | os.PathLike[str]], cwd: Path | None = None
 ) -> subprocess.CompletedProcess[str]:
     command = [str(tools().cnnc), *(os.fspath(word) for word in arguments)]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, errors="replace", check=False)
+    return subprocess.run(
+        command, cwd=cwd, env=environment(), capture_output=True, text=True, errors="replace", check=False
+    )
 
 
 def _diagnostic(row: dict[str, Any]) -> Diagnostic:

@@ -58,6 +58,15 @@ class Compilers(Case):
         with self.assertRaisesRegex(cnnc.ToolError, r"install clang or gcc, or `pip install 'cnnc\[cc\]'`"):
             cnnc.compile(FLOATS)
 
+    def test_zig(self) -> None:
+        """zig on the PATH is the last choice before the package ziglang, which cnnc is told of"""
+        path = self.write("zig", "#!/bin/sh\n")
+        path.chmod(0o755)
+        self.environment(PATH=str(self.folder), CNNC_CC="")
+        self.assertEqual(_build.compiler()[:2], ["zig", "cc"])
+        named = _tool.environment().get("CNNC_ZIG", "")
+        self.assertEqual(named.endswith("-m ziglang"), has("ziglang"))
+
     def test_broken(self) -> None:
         """the output of a C compiler that fails is reported, and nothing is cached"""
         self.environment(XDG_CACHE_HOME=str(self.folder / "cache"))

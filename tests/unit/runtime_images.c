@@ -192,7 +192,7 @@ static size_t exif_write(uint8_t *exif, bool big, const ExifEntry *entry, size_t
   return (size_t)(at + 4 - exif);
 }
 
-/* The bytes are copied to the end of an allocation, so that a sanitizer finds reads behind them. */
+/* The bytes are copied to the end of an allocation, so that a sanitizer finds reads past it. */
 static int exif_read_exactly(const uint8_t *exif, size_t n) {
   uint8_t *copy = malloc(n ? n : 1);
   if (n) memcpy(copy, exif, n);
@@ -240,7 +240,7 @@ static void truncated_exif_is_upright(void) {
     for (size_t i = 0; i <= n; i++) CU_ASSERT_EQUAL(exif_read_exactly(exif, i), i < WHOLE ? 1 : 5);
     exif_put(exif + 8, 0xFFFF, 2, big);
     CU_ASSERT_EQUAL(exif_read_exactly(exif, n), 5);
-    exif_put(exif + 22, 0x0111, 2, big); /* no orientation, and entries up to behind the end */
+    exif_put(exif + 22, 0x0111, 2, big); /* no orientation, and entries past the end */
     CU_ASSERT_EQUAL(exif_read_exactly(exif, n), 1);
     exif_put(exif + 4, 0xFFFFFFFF, 4, big);
     CU_ASSERT_EQUAL(exif_read_exactly(exif, n), 1);

@@ -1,0 +1,215 @@
+/* compiler.c: Search for the C compiler, and the ways of calling clang, gcc and zig. */
+// SPDX-License-Identifier: Apache-2.0
+#ifdef HAVE_CONFIG_H
+#include "config.h"
+#endif
+#ifndef _POSIX_C_SOURCE
+#define _POSIX_C_SOURCE 200809L
+#endif
+#include "backend/compiler.h"
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "backend/backend.h"
+#include "base/file.h"
+#include "base/text.h"
+
+/* Set by configure; this default is for other builds. */
+#ifndef DEFAULT_CLANG
+#define DEFAULT_CLANG "clang"
+#endif
+
+enum { NEWEST_CLANG = 29, OLDEST_CLANG = 14 };
+
+/* ---- finding ---- */
+bool on_path(Arena *arena, const char *program) {
+  if (strchr(program, '/')) return access(program, X_OK) == 0;
+  const char *path = getenv("PATH");
+  for (const char *at = path ? path : "/usr/bin:/bin";; at++) {
+    const int length = (int)strcspn(at, ":");
+    if (length && access(arena_printf(arena, "%.*s/%s", length, at, program), X_OK) == 0) return true;
+    at += length;
+    if (!*at) return false;
+  }
+}
+
+static const char *environment(const char *name) {
+  const char *value = getenv(name);
+  return value && *value ? value : NULL;
+}
+
+static const char *find_clang(Arena *arena) {
+  if (on_path(arena, DEFAULT_CLANG)) return DEFAULT_CLANG;
+  for (int version = NEWEST_CLANG; version >= OLDEST_CLANG; version--) {
+    const char *name = arena_printf(arena, "clang-%d", version);
+    if (on_path(arena, name)) return name;
+  }
+  return on_path(arena, "clang") ? "clang" : NULL;
+}
+
+/* Zig is only used where there is neither clang nor gcc. $CNNC_ZIG is set by the Python package. */
+static const char *find_any(Arena *arena) {
+  const char *clang = find_clang(arena);
+  if (clang || on_path(arena, "gcc")) return clang ? clang : "clang";
+  const char *named = environment("CNNC_ZIG");
+  return on_path(arena, "zig") ? "zig" : named ? named : "clang";
+}
+
+/* ---- words ---- */
+/* Copies one word, without its quotes, as a shell would: '...', "..." and \. */
+static const char *next_word(Arena *arena, const char **at) {
+  Text word = {.arena = arena};
+  char quote = 0;
+  for (; **at && (quote || !isspace((unsigned char)**at)); ++*at) {
+    if (quote ? **at == quote : **at == '\'' || **at == '"') {
+      quote = quote ? 0 : **at;
+      continue;
+    }
+    if (**at == '\\' && quote != '\'' && (*at)[1]) ++*at;
+    text_bytes(&word, *at, 1);
+  }
+  return word.n ? word.s : "";
+}
+
+static bool is_space(char c) { return isspace((unsigned char)c); }
+
+/* A name with blanks that is a program is one word. */
+static Command split(Arena *arena, const char *text) {
+  Command command = {.arena = arena};
+  if (strchr(text, '/') && access(text, X_OK) == 0) {
+    command_add(&command, text);
+    return command;
+  }
+  while (is_space(*text)) text++;
+  while (*text) {
+    command_add(&command, next_word(arena, &text));
+    while (is_space(*text)) text++;
+  }
+  return command;
+}
+
+static bool is_zig(const Command *command) {
+  for (int i = 0; i < command->words.n; i++)
+    if (strcmp(command->words.data[i], "ziglang") == 0) return true; /* python3 -m ziglang */
+  return command->words.n && strncmp(base_name(command->words.data[0]), "zig", 3) == 0;
+}
+
+/* The program itself, not a wrapper such as zigcc, which calls `zig cc`. */
+static bool wants_cc(const Command *command) {
+  return strncmp(base_name(command->words.data[0]), "zigcc", 5) != 0 &&
+         strncmp(base_name(command->words.data[0]), "zig-cc", 6) != 0;
+}
+
+static bool has_word(const Command *command, const char *word) {
+  for (int i = 0; i < command->words.n; i++)
+    if (strcmp(command->words.data[i], word) == 0) return true;
+  return false;
+}
+
+Compiler compiler_find(Arena *arena, const char *cc) {
+  Compiler compiler = {.name = cc ? cc : environment("CNNC_CC")};
+  if (!compiler.name) compiler.name = find_any(arena);
+  Command command = split(arena, compiler.name);
+  if (!command.words.n) command_add(&command, compiler.name); /* blanks alone: it cannot be started */
+  compiler.zig = is_zig(&command);
+  for (int i = 0; i < command.words.n && !compiler.clang; i++)
+    compiler.clang = strstr(base_name(command.words.data[i]), "clang") != NULL;
+  if (compiler.zig && wants_cc(&command) && !has_word(&command, "cc")) command_add(&command, "cc");
+  compiler.clang = compiler.clang || compiler.zig;
+  command_add(&command, NULL);
+  compiler.words = command.words.data;
+  return compiler;
+}
+
+bool backend_has_openmp(Arena *arena, const char *cc) { return !compiler_find(arena, cc).zig; }
+
+/* ---- options ---- */
+void compiler_add(Command *command, const Compiler *compiler) { command_add_all(command, compiler->words); }
+
+/* The name that zig has for a machine of clang: the vendor is left out, and bare metal is "freestanding". */
+static const char *zig_machine(Arena *arena, const char *clang) {
+  static const struct {
+    const char *clang, *zig;
+  } bare[] = {{"wasm32", "wasm32-freestanding"}, {"riscv32-unknown-elf", "riscv32-freestanding"}, {0}};
+  for (int i = 0; bare[i].clang; i++)
+    if (strcmp(bare[i].clang, clang) == 0) return bare[i].zig;
+  const char *abi = strstr(clang, "-none-");
+  return strncmp(clang, "thumb", 5) == 0 && abi
+             ? arena_printf(arena, "thumb-freestanding-%s", abi + strlen("-none-"))
+             : clang;
+}
+
+/* Zig's names of CPUs have no hyphens. */
+static const char *zig_cpu(Arena *arena, const char *clang) {
+  char *name = arena_printf(arena, "-mcpu=%s", clang);
+  for (char *at = name + strlen("-mcpu="); *at; at++)
+    if (*at == '-') *at = '_';
+  return name;
+}
+
+static void add_zig_flag(Command *command, const char *flag) {
+  if (strncmp(flag, "--target=", 9) == 0)
+    command_add_all(command, WORDS("-target", zig_machine(command->arena, flag + 9)));
+  else if (strncmp(flag, "-mcpu=", 6) == 0) command_add(command, zig_cpu(command->arena, flag + 6));
+  else if (strcmp(flag, "-march=rv32imc") == 0) command_add(command, "-mcpu=generic_rv32+m+c");
+  else command_add(command, flag);
+}
+
+void compiler_add_machine(Command *command, const Compiler *compiler, const char *const *cross) {
+  /* Without a name of the CPU zig takes the CPU of this machine, and other machines could not run the code.
+   */
+  if (compiler->zig) command_add_all(command, cross ? WORDS("-g0") : WORDS("-g0", "-mcpu=baseline"));
+  for (; cross && *cross; cross++)
+    if (compiler->zig) add_zig_flag(command, *cross);
+    else if (compiler->clang || strncmp(*cross, "--target=", 9) != 0) command_add(command, *cross);
+}
+
+/* ---- zig's folders ---- */
+/* $XDG_CACHE_HOME/cnnc/zig or ~/.cache/cnnc/zig, which the Python package uses, too. NULL: no home. */
+static const char *zig_cache(Arena *arena) {
+  const char *base = environment("XDG_CACHE_HOME"), *home = environment("HOME");
+  if (environment("ZIG_GLOBAL_CACHE_DIR")) return getenv("ZIG_GLOBAL_CACHE_DIR");
+  if (base && base[0] == '/') return arena_printf(arena, "%s/cnnc/zig", base);
+  return home ? arena_printf(arena, "%s/.cache/cnnc/zig", home) : NULL;
+}
+
+static void make_folders(Arena *arena, const char *path) {
+  for (const char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/'))
+    mkdir(arena_copy(arena, path, (size_t)(slash - path)), 0777);
+  mkdir(path, 0777); /* if it fails, so does zig, with a message */
+}
+
+void zig_environment(Arena *arena, const char *scratch) {
+  const char *cache = zig_cache(arena);
+  if (!cache) cache = arena_printf(arena, "%s/global", scratch);
+  make_folders(arena, cache);
+  setenv("ZIG_GLOBAL_CACHE_DIR", cache, 1);
+  setenv("ZIG_LOCAL_CACHE_DIR", arena_printf(arena, "%s/local", scratch), 1);
+}
+
+/* NULL: unknown, also if a wrapper calls `zig cc`. */
+static const char *zig_version(Arena *arena, const Compiler *compiler) {
+  char line[64] = "";
+  const char *why;
+  const char *const *cc = compiler->words;
+  while (*cc && strcmp(*cc, "cc") != 0) cc++;
+  FILE *printed = *cc ? command_file(arena, "", 0, &why) : NULL;
+  if (!printed) return NULL;
+  Command command = {.arena = arena, .what = "the C compiler", .printed = printed, .messages = printed};
+  for (const char *const *word = compiler->words; word < cc; word++) command_add(&command, *word);
+  command_add(&command, "version");
+  const bool done = command_run(&command, &why);
+  rewind(printed);
+  const bool read = done && fgets(line, sizeof line, printed);
+  fclose(printed);
+  return read ? arena_copy(arena, line, strcspn(line, " /\n")) : NULL;
+}
+
+bool zig_unprepared(Arena *arena, const Compiler *compiler, const char *const *cross, const char **mark) {
+  const char *version = zig_version(arena, compiler), *cache = zig_cache(arena);
+  const char *machine = cross ? zig_machine(arena, cross[0] + strlen("--target=")) : "native";
+  *mark = version && cache ? arena_printf(arena, "%s/ready-%s-%s", cache, version, machine) : NULL;
+  return *mark && !file_exists(*mark);
+}

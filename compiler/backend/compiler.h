@@ -1,0 +1,27 @@
+/* compiler.h: Search for the C compiler, and the ways of calling clang, gcc and zig. Private to backend/. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef CNNC_BACKEND_COMPILER_H
+#define CNNC_BACKEND_COMPILER_H
+#include "backend/process.h"
+
+typedef struct Compiler {
+  const char *name;         /* as the user writes it */
+  const char *const *words; /* the command, without options */
+  bool clang;               /* it has clang's options; also true for zig */
+  bool zig;                 /* `zig cc`, a clang with C libraries of many systems, but without OpenMP */
+} Compiler;
+
+bool on_path(Arena *, const char *program);
+/* cc: --cc, or NULL: $CNNC_CC, the configured clang, the newest clang on the PATH, or zig. The result may not
+ * exist; then it cannot be started. */
+Compiler compiler_find(Arena *, const char *cc);
+void compiler_add(Command *, const Compiler *);
+/* Adds clang's options for another machine, NULL-terminated; other compilers are assumed to be
+ * cross-compilers for it. NULL: for this machine. */
+void compiler_add_machine(Command *, const Compiler *, const char *const *cross);
+/* Whether linking with this zig for this machine first builds C libraries, which takes a minute. *mark: the
+ * file that exists once they are built; NULL: unknown. */
+bool zig_unprepared(Arena *, const Compiler *, const char *const *cross, const char **mark);
+/* Sets the environment of zig: C libraries are kept in cnnc's cache, everything else in `scratch`. */
+void zig_environment(Arena *, const char *scratch);
+#endif

@@ -1,0 +1,24 @@
+/* scratch.h: Temporary files of one run of the C compiler. Private to backend/. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef CNNC_BACKEND_SCRATCH_H
+#define CNNC_BACKEND_SCRATCH_H
+#include <stdbool.h>
+#include <stdio.h>
+#include "base/arena.h"
+
+/* Files without names in $TMPDIR, which commands open as /dev/fd/N: nothing remains, even if cnnc is killed.
+ * Zig closes all descriptors before it starts its linker, so for zig they are in a folder, which is removed
+ * at the end, also after SIGHUP, SIGINT and SIGTERM. */
+typedef struct Scratch {
+  Arena *arena;
+  const char *folder; /* NULL: the files have no names */
+  VEC(FILE *) open;
+  int n;
+} Scratch;
+bool scratch_open(Scratch *, Arena *, bool named, const char **why);
+/* The path of a new empty file; NULL, with the reason, on failure. */
+const char *scratch_file(Scratch *, const char **why);
+/* Writes a file of this name to the folder. */
+bool scratch_write(Scratch *, const char *name, const void *bytes, size_t n, const char **why);
+void scratch_close(Scratch *);
+#endif
