@@ -76,7 +76,7 @@ static const char *next_word(Arena *arena, const char **at) {
 static bool is_space(char c) { return isspace((unsigned char)c); }
 
 /* A name with blanks that is a program is one word. */
-static Command split(Arena *arena, const char *text) {
+static Command split_words(Arena *arena, const char *text) {
   Command command = {.arena = arena};
   if (strchr(text, '/') && access(text, X_OK) == 0) {
     command_add(&command, text);
@@ -111,7 +111,7 @@ static bool has_word(const Command *command, const char *word) {
 Compiler compiler_find(Arena *arena, const char *cc) {
   Compiler compiler = {.name = cc ? cc : environment("CNNC_CC")};
   if (!compiler.name) compiler.name = find_any(arena);
-  Command command = split(arena, compiler.name);
+  Command command = split_words(arena, compiler.name);
   if (!command.words.n) command_add(&command, compiler.name); /* blanks alone: it cannot be started */
   compiler.zig = is_zig(&command);
   for (int i = 0; i < command.words.n && !compiler.clang; i++)
