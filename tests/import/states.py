@@ -323,6 +323,31 @@ def run_recurrent():
         check(max(abs(a - b) for a, b in zip(got, want + before)) < 1e-6, f"  call {call + 1}", got)
 
 
+def run_refusals():
+    """Forms of recurrent layers that are refused, each with its reason."""
+    for words, edit in (("it has peepholes", lambda op, one: op[1].__setitem__(10, one)),
+                        ("it has layer norms", lambda op, one: op[1].__setitem__(21, one)),
+                        ("its input gate is coupled to its forget gate",
+                         lambda op, one: [op[1].__setitem__(i, -1) for i in (1, 5, 12)]),
+                        ("its projection is clipped", lambda op, one: op[4].__setitem__(2, ("f", 0.5))),
+                        ("its activation is not tanh", lambda op, one: op[4].__setitem__(0, ("b", 1)))):
+        lstm = Lstm()
+        edit(lstm.net.ops[0], lstm.net.index(Tensor([2], F32, data=[0.1, 0.2], name="one")))
+        told = imported("m.tflite", lstm.net.write(lstm.y))
+        check(told.returncode == 1 and words in told.stderr, f"a float LSTM: {words}", told.stderr)
+    net = Net(Tensor([1, 3, 2], F32, name="x"))
+    y = net.add("WHILE", net.tensors[:1], Tensor([1, 3, 2], F32, name="y"))
+    told = imported("m.tflite", net.write(y))
+    check(told.returncode == 1 and "a loop, as in a GRU of Keras: export it to ONNX" in told.stderr,
+          "WHILE is refused", told.stderr)
+    told = imported("m.onnx", onnx([("GRU", "x W R - - h", "- hn"), ("Relu", "hn", "y")],
+                                   [("x", 3, 2, 1), ("h", 1, 2, 2)], [("y", 1, 2, 2)],
+                                   [("W", (1, 6, 1), [0.5] * 6), ("R", (1, 6, 2), [0.5] * 12)]),
+                    "--state=h=hn")
+    check(told.returncode == 1 and "2 sequences with states" in told.stderr,
+          "states of several sequences are refused", told.stderr)
+
+
 def run_rows():
     """Reshapes within each row: other rows are not needed, so that steps can compute them."""
     model = onnx([("Relu", "x", "a"), ("Reshape", "a one", "b"), ("Tanh", "b", "c"),
@@ -354,5 +379,6 @@ check(TOLD.returncode == 1 and "keeps state between calls" in TOLD.stderr, "so i
 run_pairs()
 run_hints()
 run_recurrent()
+run_refusals()
 run_rows()
 finish()

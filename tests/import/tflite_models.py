@@ -38,7 +38,7 @@ OPERATORS = {
     "GREATER": (61, 46, 1), "GREATER_EQUAL": (62, 47, 1),
     "LESS_EQUAL": (63, 48, 1), "EQUAL": (71, 53, 1), "NOT_EQUAL": (72, 54, 1), "LOGICAL_OR": (84, 60, 1),
     "LOGICAL_AND": (86, 61, 1), "LOGICAL_NOT": (87, 62, 1), "FLOOR_MOD": (95, 72, 1), "CEIL": (104, 0, 1),
-    "ADD_N": (106, 82, 1), "ROUND": (116, 0, 1), "IF": (118, 92, 1),
+    "ADD_N": (106, 82, 1), "ROUND": (116, 0, 1), "IF": (118, 92, 1), "WHILE": (119, 93, 1),
     "UNIDIRECTIONAL_SEQUENCE_RNN": (35, 24, 1), "GATHER_ND": (107, 83, 1),
     "STABLEHLO_COMPOSITE": (206, 0, 1), "RFFT2D": (131, 105, 1),
     "IMAG": (133, 0, 1), "REAL": (134, 0, 1), "COMPLEX_ABS": (135, 0, 1)}

@@ -86,6 +86,7 @@ static bool matrices_fit(ModelImport *im, Layer *l) {
     return no(im, "weights that do not fit");
   if (l->rows < 1 || l->images < 1 || l->images > MOST_ROWS_APART)
     return no(im, "a batch of %lld sequences", (long long)l->images);
+  if (l->node->keeps && l->images > 1) return no(im, "%lld sequences with states", (long long)l->images);
   return true;
 }
 
@@ -136,7 +137,6 @@ static bool all_zeros(const Tensor *t) {
 /* Sets the initial state: one vector, which contains the numbers of the first direction, then those of the
  * second. It may be a constant. */
 static bool begin_from(ModelImport *im, Layer *l, int input, Value **start) {
-  if (l->node->keeps && l->images > 1) return no(im, "%lld sequences with states", (long long)l->images);
   const Tensor *t = constant_of(im, l->node, input);
   const int64_t n = l->directions * (input == IN_HIDDEN ? l->outputs : l->units);
   if (!given(l->node, input) || (t && all_zeros(t))) return true;
