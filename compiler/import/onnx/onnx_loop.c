@@ -60,20 +60,20 @@ static bool passes_number(const NodeProto *node) {
 }
 
 /* A tensor that is one whole number, which only depends on constants. */
-static bool whole_number(Inliner *in, const char *name, int depth, int64_t *to) {
+static bool constant_whole(Inliner *in, const char *name, int depth, int64_t *to) {
   for (int i = 0; i < in->flat->names.n; i++)
     if (!strcmp(in->flat->names.data[i], name)) return tensor_single(in, in->flat->constants.data[i], to);
   const NodeProto *node = listed_maker(in, name);
   int64_t a, b;
   if (!node || *onnx_domain(node->domain) || depth == DEEPEST_NUMBER) return false;
-  if (passes_number(node)) return whole_number(in, node->input.data[0], depth + 1, to);
+  if (passes_number(node)) return constant_whole(in, node->input.data[0], depth + 1, to);
   if (!strcmp(node->op_type, "Not") && node->input.n == 1) {
-    if (!whole_number(in, node->input.data[0], depth + 1, &a)) return false;
+    if (!constant_whole(in, node->input.data[0], depth + 1, &a)) return false;
     return *to = !a, true;
   }
   if (node->input.n == 2)
-    return whole_number(in, node->input.data[0], depth + 1, &a) &&
-           whole_number(in, node->input.data[1], depth + 1, &b) && number_of_two(node->op_type, a, b, to);
+    return constant_whole(in, node->input.data[0], depth + 1, &a) &&
+           constant_whole(in, node->input.data[1], depth + 1, &b) && number_of_two(node->op_type, a, b, to);
   const AttributeProto *value = onnx_attribute_named(&node->attribute, "value"),
                        *integer = onnx_attribute_named(&node->attribute, "value_int");
   if (strcmp(node->op_type, "Constant") != 0 || (!value && !integer)) return false;
@@ -82,7 +82,7 @@ static bool whole_number(Inliner *in, const char *name, int depth, int64_t *to) 
 }
 
 static bool constant_number(Inliner *in, const char *name, int64_t *to) {
-  return whole_number(in, name, 0, to);
+  return constant_whole(in, name, 0, to);
 }
 
 static const char *add_integer(Inliner *in, Scope *scope, const char *name, TensorType type, int64_t number) {
@@ -123,7 +123,7 @@ static int64_t scan_number(const Loop *l, const char *name, int i) {
 }
 
 /* The part of a tensor that an iteration of a Scan reads. */
-static void put_element(Inliner *in, const Loop *l, Scope *scope, int e, int64_t k) {
+static void put_scan_element(Inliner *in, const Loop *l, Scope *scope, int e, int64_t k) {
   const char *name = ((ValueInfoProto *)l->body->input.data[l->carried + e])->name;
   const int64_t index = scan_number(l, "scan_input_directions", e) ? l->iterations - 1 - k : k;
   const char *at = add_integer(in, scope, arena_printf(in->arena, "%s/index", name), TENSOR_INT64, index);
@@ -145,7 +145,7 @@ static bool run_iteration(Inliner *in, Loop *l, Scope *outer, int64_t k, int dep
   for (int i = 0; i < l->carried; i++)
     table_set(in->arena, &scope.names, ((ValueInfoProto *)body->input.data[own + i])->name,
               (void *)(uintptr_t)l->value[i]);
-  for (int e = 0; e < l->elements; e++) put_element(in, l, &scope, e, k);
+  for (int e = 0; e < l->elements; e++) put_scan_element(in, l, &scope, e, k);
   if (!inline_graph(in, body, &scope, depth)) return false;
   for (int i = 0; i < l->carried; i++)
     l->value[i] = inline_tensor(in, &scope, ((ValueInfoProto *)body->output.data[results + i])->name);
@@ -160,7 +160,7 @@ static bool run_iteration(Inliner *in, Loop *l, Scope *outer, int64_t k, int dep
 }
 
 /* A result that has a row for each iteration. */
-static void put_rows(Inliner *in, const Loop *l, int joined, const char *to, int64_t iterations) {
+static void put_loop_rows(Inliner *in, const Loop *l, int joined, const char *to, int64_t iterations) {
   const int64_t axis = scan_number(l, "scan_output_axes", joined);
   const bool reversed = scan_number(l, "scan_output_directions", joined) != 0;
   WireTexts rows = {0};
@@ -182,7 +182,7 @@ static void put_results(Inliner *in, const Loop *l, int64_t iterations) {
   for (int i = 0; i < l->node->output.n; i++) {
     const char *to = l->node->output.data[i];
     if (!*to) continue;
-    if (i >= l->carried) put_rows(in, l, i - l->carried, to, iterations);
+    if (i >= l->carried) put_loop_rows(in, l, i - l->carried, to, iterations);
     else {
       NodeProto *last = loop_node(in, l, "Identity", to);
       vec_push(in->arena, last->input, l->value[i]);
@@ -192,7 +192,7 @@ static void put_results(Inliner *in, const Loop *l, int64_t iterations) {
 
 /* ---- the loop ---- */
 /* The number of iterations that an import computed before it was repeated; -1: none. */
-static int64_t counted(const Inliner *in, const NodeProto *node) {
+static int64_t known_iterations(const Inliner *in, const NodeProto *node) {
   for (int i = 0; in->loops && node->output.n && i < in->loops->n; i++)
     if (!strcmp(in->loops->data[i].output, node->output.data[0])) return in->loops->data[i].iterations;
   return -1;
@@ -202,8 +202,10 @@ static int64_t counted(const Inliner *in, const NodeProto *node) {
 static int64_t constant_count(Inliner *in, const NodeProto *node) {
   int64_t count = INT64_MAX, begins = 1;
   if (node->input.n < 2) return -1;
-  if (*node->input.data[0] && !constant_number(in, node->input.data[0], &count)) return counted(in, node);
-  if (*node->input.data[1] && !constant_number(in, node->input.data[1], &begins)) return counted(in, node);
+  if (*node->input.data[0] && !constant_number(in, node->input.data[0], &count))
+    return known_iterations(in, node);
+  if (*node->input.data[1] && !constant_number(in, node->input.data[1], &begins))
+    return known_iterations(in, node);
   return begins ? count : 0;
 }
 
@@ -220,7 +222,7 @@ static bool read_loop(Inliner *in, NodeProto *node, Loop *l) {
     return false;
   l->joined = l->body->output.n - results - l->carried;
   for (int i = 0; i < l->carried; i++) l->value[i] = node->input.data[own + i];
-  l->iterations = l->scans ? counted(in, node) : constant_count(in, node);
+  l->iterations = l->scans ? known_iterations(in, node) : constant_count(in, node);
   return l->joined >= 0 && l->joined <= MOST_CARRIED && node->output.n <= l->carried + l->joined &&
          l->iterations >= 0;
 }
