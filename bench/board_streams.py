@@ -1,6 +1,6 @@
 """board_streams.py: int8 models step by step on a Cortex-M in qemu: instructions of a step (board/count.c),
-and of the whole window for models compiled with --slide. Needs qemu-system-arm, gcc-arm-none-eabi and its newlib;
-the wake words of microWakeWord are fetched from their package by pip."""
+and of the whole window for models compiled with --slide. Needs qemu-system-arm, gcc-arm-none-eabi and its
+newlib; the wake words of microWakeWord are fetched from their package by pip."""
 # SPDX-License-Identifier: Apache-2.0
 import argparse
 import os

@@ -267,7 +267,7 @@ void print_loop_annotation(Printer *p, const NestStmt *loop, int depth, const ch
 }
 
 /* ---- inline functions ---- */
-/* Contracts of inline functions, by the beginning of the name behind the prefix, and of the loop in the
+/* Contracts of inline functions, by the beginning of the name after the prefix, and of the loop in the
  * function. Other functions only compute a result. */
 static const struct {
   const char *name, *contract, *loop;

@@ -1,5 +1,5 @@
 /* reciprocal.c: softmax_reciprocal for every argument: no step leaves 32 bits, and the result is in the range
- * of the contract that --acsl assumes (compiler/emit/acsl.c). It computes the same steps in 64 bits. */
+ * of the contract that --acsl assumes (compiler/emit/acsl.c). It computes the same steps with int64_t. */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
 #include <stdio.h>

@@ -618,8 +618,7 @@ static void test_keys(void) { /* nests with equal keys share one C function */
   arena_free(arena);
 }
 
-/* Heads are groups of channels of each pixel: their rows lie one element apart in the memory of all pixels.
- */
+/* Heads are groups of channels of each pixel: the rows of one are interleaved with those of the others. */
 static void test_room(void) {
   Buf heads = {.rank = 4, .dim = {20, 1, 12, 1}, .room = {20, 1, 12, 20}, .apart = 1}, few = heads,
       all = heads;

@@ -13,9 +13,9 @@ typedef struct Inliner {
   const ModelProto *model;
   OnnxFlat *flat;
   const OnnxLoops *loops; /* loops whose number of iterations is known, or NULL */
-  size_t room; /* remaining bytes for new names */
-  int nodes;   /* nodes visited so far */
-  Table paths; /* paths of calls and branches */
+  size_t room;            /* remaining bytes for new names */
+  int nodes;              /* nodes visited so far */
+  Table paths;            /* paths of calls and branches */
 } Inliner;
 typedef struct Scope Scope; /* NULL: the graph itself */
 struct Scope {
