@@ -1,7 +1,9 @@
 /* none_emit.c: Stubs for the parts of emit/ that the browser build omits: states, functions that are
- * declared before they are printed, exchange between processes, parallel loops inside of each other. none.c
- * has the others, whose headers define conflicting names. */
+ * declared before they are printed, exchange between processes, parallel loops inside of each other,
+ * annotations for Frama-C. none.c has the others, whose headers define conflicting names. */
 // SPDX-License-Identifier: Apache-2.0
+#include "emit/acsl.h"
+#include "emit/emit.h"
 #include "emit/module.h"
 #include "emit/nest_print.h"
 #include "nest/team.h"
@@ -16,3 +18,9 @@ void put_declared(Text *out, const Printed *function) { (void)out, (void)functio
 const NestStmt *team_inner_loop(const NestStmt *loop) { return (void)loop, NULL; }
 void print_joined_loops(Printer *p, const NestStmt *stmt, int depth) { (void)p, (void)stmt, (void)depth; }
 void put_barrier(Text *out, const Net *net) { (void)out, (void)net; }
+const char *acsl_contract(Printer *p, const Instance *instance) { return (void)p, (void)instance, ""; }
+void acsl_helpers(Text *out, size_t from, const char *prefix) { (void)out, (void)from, (void)prefix; }
+void emit_acsl_entry(Text *out, Net *net, const char *c_file) { (void)out, (void)net, (void)c_file; }
+void print_loop_annotation(Printer *p, const NestStmt *loop, int depth, const char *v, const char *end) {
+  (void)p, (void)loop, (void)depth, (void)v, (void)end;
+}
