@@ -253,10 +253,10 @@ def deepfilter(options):
 
 
 # ---- text in images ----
-PICTURES, HEIGHTS = 100, {1: (64, 160), 3: (32, 320)}  # by channels: of ddddocr and of PP-OCRv2
+IMAGES, HEIGHTS = 100, {1: (64, 160), 3: (32, 320)}  # by channels: of ddddocr and of PP-OCRv2
 
 
-def picture(rng, height, width):
+def drawn_text(rng, height, width):
     """Random letters and digits on a gray background with noise, from 0 to 1."""
     from PIL import Image, ImageDraw, ImageFont
     letters = "".join(rng.choice(list("ABCDEFGHJKLMNPQRSTUVWXYZabcdefhkmnrstuvwxyz0123456789"), 6))
@@ -268,13 +268,13 @@ def picture(rng, height, width):
 
 
 def read_text(scores):
-    """The classes of the best path: repeats are one, and class 0 is between them."""
+    """The classes of the best CTC path: repeats count once, and class 0 is the blank."""
     best = scores.reshape(-1, scores.shape[-1]).argmax(1)
     return [int(k) for i, k in enumerate(best) if k and (i == 0 or k != best[i - 1])]
 
 
 def text(options):
-    """Text recognizers: what both sides read in pictures, and the largest difference of the scores."""
+    """Text recognizers: whether both read the same text in drawn images; the difference of their scores."""
     wrong = 0
     for model in options.files:
         session, rng = session_of(model), np.random.default_rng(8)
@@ -282,16 +282,16 @@ def text(options):
         height, width = HEIGHTS[port.shape[1]]
         net = imported(options, model, f"--shape={port.name}=1x{port.shape[1]}x{height}x{width}")
         same, off, read = 0, 0.0, set()
-        for _ in range(PICTURES):
-            x = 2 * picture(rng, height, width) - 1
+        for _ in range(IMAGES):
+            x = 2 * drawn_text(rng, height, width) - 1
             wanted = session.run(None, {port.name: np.broadcast_to(x, (1, port.shape[1], height, width))})[0]
             made = net(np.ascontiguousarray(np.broadcast_to(x[..., None], net.inputs[0].shape)))
             made = made.reshape(wanted.shape)
             off = max(off, float(np.abs(made - wanted).max() / np.abs(wanted).max()))
             same += read_text(made) == read_text(wanted)
             read.add(tuple(read_text(wanted)))
-        wrong += same != PICTURES or not off <= 1e-4
-        print(f"{os.path.basename(model):30} the same text in {same} of {PICTURES} pictures ({len(read)} "
+        wrong += same != IMAGES or not off <= 1e-4
+        print(f"{os.path.basename(model):30} the same text in {same} of {IMAGES} images ({len(read)} "
               f"different texts); largest difference of the scores {off:.1e}", flush=True)
     return wrong
 
@@ -310,7 +310,7 @@ def tcn_bench(options, words):
 
 
 def reading_time(size, rounds):
-    """The minimum microseconds in which one core reads that many bytes again and again."""
+    """The minimum time, in microseconds, of one core to read `size` bytes that are in its caches."""
     subprocess.run(["cc", "-O2", "-march=native", "-DWIDTH=64", os.path.join(top, "bench", "bandwidth.c"),
                     "-o", "bandwidth"], check=True)
     best = max(float(subprocess.run(["./bandwidth", str(size)], check=True, capture_output=True).stdout)
@@ -347,8 +347,8 @@ def tcn(options):
               f"time of the whole")
     weights = 8 * 64 * 3 * 64 * 4
     reading = reading_time(weights, options.rounds)
-    print(f"  reading the {weights:,} bytes of weights takes {reading:.3f} us, a step of a row "
-          f"{least[1] * 1000 / reading:.2f} times as long")
+    print(f"  reading the {weights:,} bytes of weights takes {reading:.3f} us; a step of one row takes "
+          f"{least[1] * 1000 / reading:.2f}x that time")
     return ratio != 512 or table["state_bytes"] > 1.02 * state
 
 

@@ -59,7 +59,7 @@ class Compilers(Case):
             cnnc.compile(FLOATS)
 
     def test_zig(self) -> None:
-        """zig on the PATH is the last choice before the package ziglang, which cnnc is told of"""
+        """zig on the PATH comes before the package ziglang, whose command is passed to cnnc in $CNNC_ZIG"""
         path = self.write("zig", "#!/bin/sh\n")
         path.chmod(0o755)
         self.environment(PATH=str(self.folder), CNNC_CC="")
