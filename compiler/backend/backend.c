@@ -185,7 +185,7 @@ static void add_flags(Command *command, const Build *run, const BackendUnit *uni
 }
 
 /* Compiles one unit directly to the output: an object or WebAssembly. */
-static bool compile_whole(Build *run, const BackendUnit *unit, int n, const char *output, const char **why) {
+static bool compile_whole(Build *run, const BackendUnit *unit, const char *output, const char **why) {
   const Backend *backend = run->backend;
   Command command = {.arena = backend->arena,
                      .what = "the C compiler",
@@ -193,7 +193,6 @@ static bool compile_whole(Build *run, const BackendUnit *unit, int n, const char
                      .input_bytes = unit->n,
                      .messages = backend->messages,
                      .data = run->data};
-  (void)n;
   add_compiler(&command, run);
   add_flags(&command, run, unit, backend->openmp);
   add_kind(&command, run);
@@ -310,8 +309,8 @@ bool backend_compile(const Backend *backend, const BackendUnit *unit, int n, con
   /* Links temporary objects, because a compiler that is ended by a signal would not remove its own. */
   const bool linked = backend->kind == BACKEND_PROGRAM || backend->kind == BACKEND_SHARED;
   const char *mark = zig ? prepare_zig(&run, linked) : NULL;
-  const bool done =
-      open_data(&run, why) && (n > 1 || linked ? compile_apart : compile_whole)(&run, unit, n, output, why);
+  const bool done = open_data(&run, why) && (n > 1 || linked ? compile_apart(&run, unit, n, output, why)
+                                                             : compile_whole(&run, unit, output, why));
   if (run.data) fclose(run.data);
   scratch_close(&run.scratch);
   if (done) mark_prepared(mark);

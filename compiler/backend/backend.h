@@ -32,9 +32,9 @@ typedef struct BackendUnit {
  * on failure, with the reason; `messages` then has the compiler's messages. */
 bool backend_compile(const Backend *, const BackendUnit *, int n, const char *output, const char **why);
 
+/* How the C text names the file with `data`: an open descriptor, or for zig a file in a temporary folder. */
 const char *backend_data_path(Arena *, const char *cc);
-bool backend_has_openmp(Arena *,
-                        const char *cc); /* whether the C compiler knows OpenMP and has its library */
+bool backend_has_openmp(Arena *, const char *cc);           /* false for zig; other compilers are not tried */
 bool backend_takes_units(Arena *, BackendKind, bool cross); /* whether several units are possible */
 
 FILE *backend_file(Arena *); /* an unnamed file for `messages`; the caller closes it. NULL on failure */
