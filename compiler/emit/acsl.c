@@ -247,8 +247,8 @@ static const char *limit_text(Printer *p, const NestStmt *loop, bool low) {
  * limit, or NULL. Eva computes each iteration of a loop that only assigns local variables: sums and windows
  * keep their bounds. */
 void print_loop_annotation(Printer *p, const NestStmt *loop, int depth, const char *v, const char *end) {
-  Effects e = {.p = p, .inside = NEW_ARRAY(p->arena, bool, p->nest->nbufs + 1)};
   if (!p->print->acsl || p->print->merged) return;
+  Effects e = {.p = p, .inside = NEW_ARRAY(p->arena, bool, p->nest->nbufs + 1)};
   const char *lo = limit_text(p, loop, true), *hi = limit_text(p, loop, false), *top = end ? end : hi;
   const int margin = 2 * depth + 4;
   vec_push(p->arena, e.assigned, v);
