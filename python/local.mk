@@ -6,6 +6,11 @@ EXTRA_DIST += %D%/README.md %D%/pyproject.toml %D%/hatch_build.py \
   %D%/cnnc/_exchange.py %D%/cnnc/_facts.py %D%/cnnc/_keras.py %D%/cnnc/_library.py %D%/cnnc/_listing.py \
   %D%/cnnc/_network.py %D%/cnnc/_quantize.py \
   %D%/cnnc/_reference.py %D%/cnnc/_step.py %D%/cnnc/_stream.py %D%/cnnc/_tool.py %D%/cnnc/_train.py \
+  %D%/cnnc/validator/__init__.py %D%/cnnc/validator/arithmetic.py %D%/cnnc/validator/command.py \
+  %D%/cnnc/validator/compiled.py %D%/cnnc/validator/fixed.py %D%/cnnc/validator/functions.py \
+  %D%/cnnc/validator/moves.py %D%/cnnc/validator/net.py %D%/cnnc/validator/program.py \
+  %D%/cnnc/validator/recurrent.py %D%/cnnc/validator/samples.py %D%/cnnc/validator/weights.py \
+  %D%/cnnc/validator/windows.py \
   %D%/cnnc/bridge.c \
   %D%/cnnc/py.typed \
   %D%/tests/__main__.py %D%/tests/common.py %D%/tests/installed.py %D%/tests/test_build.py \

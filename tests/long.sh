@@ -18,7 +18,7 @@ all="sanitizers-unit sanitizers-programs sanitizers-front sanitizers-import sani
   fuzz-2 fuzz-3 random-commands random-nests random-far random-sequences-1 random-sequences-2
   random-parts random-int8 random-code random-mutants random-limits commands choices rows streams programs
   accuracy functions kills memory examples outputs export steps models special threads valgrind editor site
-  packages mpi assure"
+  packages mpi assure validate"
 [ $# -gt 0 ] || set -- $all
 here=$(pwd)
 seconds=${FUZZ_SECONDS:-65}
@@ -387,6 +387,12 @@ part_assure() {
   for case in reciprocal lenet5 lenet5_int8 kws ad01 str_ww resnet vww wide families mistakes; do
     step $case assure $case
   done
+}
+# The validator of int8 nets: every program of tests/int8 with each rounding, models, mistakes in the C.
+validate() { VALIDATE="$*" sh "$top/tests/assure/validate.tap"; }
+part_validate() {
+  step netcheck make -s netcheck
+  for case in command mistakes lenet5 single double float models; do step $case validate $case; done
 }
 # The Debian packages, built from the git tree; lintian's reports; and the module in Debian's Python, which
 # may not be the one on the PATH.

@@ -325,7 +325,7 @@ void table_pieces(int8_t to[256], Rounding rounding, int32_t in_zero, Multiplier
 
 /* Saturates to int16, as in TensorFlow Lite's kernel. */
 static int64_t cut16(int64_t x) { return x < INT16_MIN ? INT16_MIN : x > INT16_MAX ? INT16_MAX : x; }
-static int64_t product16(int64_t a, int64_t b) { /* a * b / 2^15, halves away from zero */
+static int64_t product16(int64_t a, int64_t b) { /* a * b / 2^15, halves up */
   const int64_t ab = a * b;
   return cut16((ab + (ab >= 0 ? 1 << 14 : 1 - (1 << 14))) / (1 << 15));
 }

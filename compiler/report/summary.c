@@ -319,6 +319,8 @@ static void json_field(Text *out, const Field *field) {
 }
 
 static void json_ports(Text *out, const char *key, int n, const Port *ports, bool inputs) {
+  static const char *const forms[] = {
+      [AS_FLOATS] = "f32", [AS_I8] = "i8", [AS_U8] = "u8", [AS_CLASS] = "class", [AS_I32] = "i32"};
   text_put(out, "  \"%s\": [", key);
   for (int i = 0; i < n; i++) {
     text_put(out, "%s\n    {", i ? "," : "");
@@ -326,8 +328,10 @@ static void json_ports(Text *out, const char *key, int n, const Port *ports, boo
     text_put(out, ", ");
     json_shape(out, ports[i].node->shape);
     text_put(out, ", ");
-    if (inputs) json_name(out, "type", elem_name(ports[i].node->port->elem));
-    else json_name(out, "layer", ports[i].node->name);
+    json_name(out, inputs ? "type" : "layer",
+              inputs ? elem_name(ports[i].node->port->elem) : ports[i].node->name);
+    if (inputs && ports[i].node->port->chw) text_put(out, ", \"layout\": \"chw\"");
+    if (!inputs) text_put(out, ", \"as\": \"%s\"", forms[ports[i].as]);
     text_put(out, "}");
   }
   text_put(out, "%s],\n", n ? "\n  " : "");
@@ -381,6 +385,13 @@ static void json_arguments(Text *out, const Node *node) {
   text_put(out, "}");
 }
 
+/* The layer whose weights the node shares, if any. */
+static void json_owner(Text *out, const Node *node) {
+  if (!node->nweights || !node->weight[0] || node->weight[0]->owner == node) return;
+  json_name(out, "weights", node->weight[0]->owner->name);
+  text_put(out, ", ");
+}
+
 static void json_inputs(Text *out, const Node *node) {
   text_put(out, "\"inputs\": [");
   for (int k = 0; k < node->nin; k++) {
@@ -400,9 +411,14 @@ static void json_place(Text *out, SourcePlace place, bool imported) {
   text_put(out, "\"line\": %d, ", place.line);
 }
 
-/* Writes the element type, in int8 models and for precision=bf16. */
+/* Writes the element type, in int8 models, and the precision that the program gives. */
 static void json_elem(Text *out, const Node *node) {
-  if (node_is_bf16(node)) text_put(out, "\"precision\": \"bf16\", ");
+  static const char *const names[] = {
+      [PRECISION_F32] = "f32", [PRECISION_I8] = "i8", [PRECISION_I16] = "i16"};
+  const char *given = node_is_bf16(node)                  ? "bf16"
+                      : node->precision == PRECISION_BF16 ? NULL
+                                                          : names[node->precision];
+  if (given) text_put(out, "\"precision\": \"%s\", ", given);
   if (stored_elem(node) == F32) return;
   json_name(out, "type", elem_name(stored_elem(node)));
   text_put(out, ", ");
@@ -429,6 +445,7 @@ static void json_layers(Text *out, const Sources *sources, const Graph *graph) {
     json_field(out, &fields[i]);
     text_put(out, ", \"bytes\": %" PRId64 ", ", node_bytes(node));
     json_elem(out, node);
+    json_owner(out, node);
     json_inputs(out, node);
     json_arguments(out, node);
     text_put(out, "}");

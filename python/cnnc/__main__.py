@@ -12,6 +12,7 @@ from . import _tool
 OWN = """
 With the package also:
   python3 -m cnnc convert MODEL.keras -o WEIGHTS.safetensors    weights of Keras (.keras, .h5)
+  python3 -m cnnc validate NET.cnn --weights=W                  checks the C of an int8 net: docs/assurance.md
   python3 -m cnnc --cmake-dir                                   where CMake finds it: cmake -Dcnnc_DIR=..."""
 
 
@@ -41,6 +42,10 @@ def main(arguments: list[str]) -> int:
             print(_tool.tools().cmake)
             return 0
         program = str(_tool.tools().cnnc)
+        if arguments[:1] == ["validate"]:
+            from .validator import command
+
+            return command.main(arguments[1:], [program])
     except _tool.ToolError as error:
         print(f"cnnc: error: {error}", file=sys.stderr)
         return 1

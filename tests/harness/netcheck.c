@@ -6,6 +6,7 @@
  *     netcheck --stream | --stream-nests FILE.cnn...
  *     netcheck --share FILE.cnn...
  *     netcheck --model FILE.cnn FILE.safetensors ROUNDING VALUES
+ *     netcheck --draw FILE.cnn ROUNDING SEED FILE.safetensors
  *
  * By default the compiled C is compared with eval in double, for every target of this CPU, at -O0 and -O2;
  * with a train block also eval's gradients with central differences, and the compiled gradients with eval's.
@@ -26,6 +27,7 @@
  *     --stream     computes programs in steps of several sizes, and in windows; --stream-nests: in the
  *                  interpreter alone
  *     --infer      inference only, for large nets
+ *     --draw       writes a random quantization of the program, as --int8 draws it
  *     --accuracy   rounds every result to float: each kernel of training, with each schedule, is compared
  * with the same in double; prints a table
  *
@@ -47,6 +49,7 @@
 #include "check.h"
 #include "foreign.h"
 #include "graph/bf16.h"
+#include "int8_draw.h"
 #include "races.h"
 
 /* number of images for nests: interleaved in vectors of four, they fill one vector and a part of another */
@@ -358,6 +361,17 @@ static void check_imported(char **argument, const char *work) {
   arena_free(arena);
 }
 
+/* FILE.cnn ROUNDING SEED FILE.safetensors: writes the net's random quantization to the file. */
+static bool draw_file(char **argument) {
+  Arena *arena = arena_new();
+  Sample sample = {0};
+  const bool written =
+      sample_read(&sample, arena, argument[0], 0) &&
+      int8_draw(arena, sample.graph, argument[3], argument[1], strtoull(argument[2], NULL, 10), false);
+  arena_free(arena);
+  return written;
+}
+
 int main(int argc, char **argv) {
   char work[] = "netcheck-XXXXXX", command[64];
   Mode mode = COMPILED;
@@ -380,6 +394,7 @@ int main(int argc, char **argv) {
     else if (!strcmp(option, "--stream-nests")) mode = STREAM_NESTS;
     else if (!strcmp(option, "--share")) mode = SHARE;
     else if (!strcmp(option, "--model")) mode = MODEL;
+    else if (!strcmp(option, "--draw")) return argc - first == 5 && draw_file(argv + first + 1) ? 0 : 99;
     else if (!strcmp(option, "--special")) special = true;
     else if (!strcmp(option, "--infer")) infer = true;
     else if (!strncmp(option, "--rows=", 7)) {

@@ -1,0 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An independent meaning of int8 nets: computes every layer in whole numbers, as docs/int8.md defines them.
+
+Nothing here imports another part of the package or comes from the compiler: the page is the contract of both.
+"""
