@@ -46,8 +46,9 @@ static void remark(ModelImport *im, const Statement *s, const char *what) {
 static void put_scale(ModelImport *im, Statement *s, const Quant *quant) {
   const char *name = statement_name(im, s);
   if (!name) {
-    const bool conversion = strcmp(s->origin->op, "QuantizeLinear") == 0;
-    name = conversion ? layer_called(im, "quantize") : layer_of(im, s->origin, -1);
+    name = !s->origin                                     ? layer_called(im, "reshape") /* of an output */
+           : strcmp(s->origin->op, "QuantizeLinear") == 0 ? layer_called(im, "quantize")
+                                                          : layer_of(im, s->origin, -1);
     add_argument(im, s, arena_printf(im->arena, "name=\"%s\"", name));
   }
   arrays_add_scale(&im->scales, name, quant->scale, quant->zero);
