@@ -133,7 +133,10 @@ static void print_chosen(Printer *p, const NestStmt *stmt,
 
 static void print_store_words(Printer *p, const NestStmt *stmt) {
   const Val val = stmt->u.store.val;
-  put("%s(&", printer_function(p, FN_STORE_WORDS, I32, val->type.lanes));
+  const int lanes = val->type.lanes;
+  if (lanes == 1) prelude_need_primitive(p->print->needs, &primitive_put_word, 1);
+  put("%s(&", lanes == 1 ? prelude_primitive(p->arena, &p->print->names, &primitive_put_word, 1)
+                         : printer_function(p, FN_STORE_WORDS, I32, lanes));
   print_ref(p, &stmt->u.store.ref);
   put(", ");
   print_value(p, val, CHOICE);

@@ -142,6 +142,8 @@ typedef struct OpTraits {
   /* Its value is the state in[1] with some rows replaced. Only these rows are written to the state's
    * memory. */
   bool rewrites_state;
+  /* Its value is the end of in[0], which its nest reads from front to back: both can have the same memory. */
+  bool moves_rows;
 
   bool stops_gradient;   /* its operand gets no gradient from it */
   bool weights_of_input; /* eval reads the parameters of in[0], not its own */

@@ -79,7 +79,9 @@ static bool writes_over(const Version *version, int in) {
   const Lower *lower = version->lower;
   const Buf *out = lower->out;
   return out->place == OUTPUT && lower->b->buf[in]->place == INPUT && version->argument[in].used &&
-         version->argument[in].place.space == SPACE_ARENA && version->argument[out->id].used &&
+         (version->argument[in].place.space == SPACE_ARENA ||
+          version->argument[in].place.space == SPACE_STATE) &&
+         version->argument[out->id].used &&
          program_meet(&version->argument[in].place, &version->argument[out->id].place);
 }
 
@@ -133,7 +135,7 @@ static void mark_target(Arena *arena, Program *p, int t) {
 }
 
 void program_mark_overlaps(Program *p, const Plan *plan) {
-  if (!plan->overlaps.n) return;
+  if (!plan->overlaps.n && !plan->state_of) return;
   Arena *arena = arena_new();
   for (int t = 0; t < p->ntargets; t++) mark_target(arena, p, t);
   arena_free(arena);

@@ -153,13 +153,15 @@ static bool check_room(Verifier *v, const Operand *operand, const Buf *buf, bool
 }
 
 /* A result may overwrite an operand after its last use, if the nest's proof permits it, C uses no
- * restrict, and one thread runs it. */
+ * restrict, and one thread runs it. An operand in a state has no use after the call: its bytes have another
+ * value then. */
 static bool may_overwrite(const Verifier *v, const Version *version, const Buf *out, const Buf *in) {
   const Place *written = &version->argument[out->id].place, *read = &version->argument[in->id].place;
   const int64_t behind = written->offset - read->offset;
   int64_t most, step;
   return in->place == INPUT && out->place == OUTPUT && in->overlaps && out->overlaps &&
-         written->space == SPACE_ARENA && !v->program->threads &&
+         (written->space == SPACE_ARENA ? !v->program->threads
+                                        : written->space == SPACE_STATE && !version->shared) &&
          nest_overlap(version->lower->b, in, out, &most, &step) && behind <= most && behind % step == 0;
 }
 

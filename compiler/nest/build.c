@@ -414,7 +414,7 @@ static void store_statement(Nest *nest, Ref ref, Val val, int part) {
 
 void nest_store_words(Nest *nest, Ref ref, Val val) {
   check_scope(nest, ref.buf->scope, ref.buf->name);
-  if (ref.buf->type.elem != I8 || ref.buf->place == REGS || val->type.elem != I32 || val->type.lanes == 1)
+  if (ref.buf->type.elem != I8 || ref.buf->place == REGS || val->type.elem != I32)
     nest_misuse(nest, "words into a buffer other than an int8 array");
   new_store(nest, ref, val, WORD_BYTES * val->type.lanes);
 }

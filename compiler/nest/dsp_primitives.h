@@ -14,6 +14,18 @@ INLINE int32_t cnn_word(const void *bytes) {
 #endif
 }
 
+/* Stores a word as four bytes, lowest first, and returns it. */
+INLINE int32_t cnn_put_word(void *bytes, int32_t word) {
+#if defined(__GNUC__) && defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+  typedef int32_t anywhere __attribute__((may_alias, aligned(1)));
+  *(anywhere *)bytes = word;
+#else
+  uint8_t *b = bytes;
+  for (int i = 0; i < 4; i++) b[i] = (uint8_t)((uint32_t)word >> 8 * i & 255);
+#endif
+  return word;
+}
+
 /* Like cnn_dot_halves, but not moved: compilers that move it run out of registers. */
 INLINE int32_t cnn_dot2_here(int32_t c, int32_t a, int32_t b) {
 #if defined(__ARM_FEATURE_SIMD32) && !defined(CNN_PLAIN)

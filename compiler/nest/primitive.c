@@ -179,6 +179,7 @@ const Primitive *const primitive_table[PRIMITIVES] = {&primitive_requantize_sing
                                                       &primitive_shift_halves_away,
                                                       &primitive_shift_left,
                                                       &primitive_word,
+                                                      &primitive_put_word,
                                                       &primitive_add_even8,
                                                       &primitive_add_odd8,
                                                       &primitive_low_halves,

@@ -61,9 +61,11 @@ const double *rounding_weights(Arena *, const Node *, const double *const *weigh
 
 /* ---- rows of images and sequences (ops/shape/row_bands.c) ----
  * They are appended to the graph. rows_cut: rows first .. first+n-1 of an image; rows_kept: a copy of an
- * image; rows_stacked: images with equal width and channels, stacked vertically. A whole image, or a single
- * one, is returned unchanged. */
+ * image; rows_moved: a copy of the rows from `first` on, which can be made in the image's own memory;
+ * rows_stacked: images with equal width and channels, stacked vertically. A whole image, or a single one, is
+ * returned unchanged. */
 Node *rows_cut(Graph *, Node *picture, int64_t first, int64_t n);
+Node *rows_moved(Graph *, Node *picture, int64_t first);
 Node *rows_kept(Graph *, Node *picture);
 /* rows_of_regions: regions as rows of a sequence; regions_of_rows: rows as regions of that shape. Other
  * values are returned unchanged. */

@@ -1,6 +1,6 @@
 /* states.c: In-place updates of states. An update is a copy into its state at the end of a call. If every
  * reader of the old value runs before the kernel that computes the new one, that kernel writes into the
- * state and there is no copy.
+ * state and there is no copy. A kernel that moves rows may read the old value and write the new one.
  *
  * Requires: the kernels in order. Preserves: their order; removes these copies. */
 // SPDX-License-Identifier: Apache-2.0
@@ -84,14 +84,22 @@ static bool fits_state(const Plan *plan, const Node *value, const Node *state) {
          plan->state_of[home->node->id] < 0 && !is_given_out(plan, home->node);
 }
 
-/* Whether the first kernel that writes the value runs after the last one that reads the state. */
+/* Whether the kernel moves rows of the state to the start of the value. */
+static bool moves_state(const Plan *plan, const Kernel *kernel, const Node *state) {
+  return kernel->root->op->traits.moves_rows && kernel->result == kernel->root && !kernel->batch &&
+         plan->images <= 1 && kernel->root->in[0] == state && plan->home[kernel->result->id].offset == 0;
+}
+
+/* Whether the first kernel that writes the value runs after the last one that reads the state, or is that one
+ * and moves rows. */
 static bool is_computed_late(const Plan *plan, const Node *value, const Node *state) {
   int last_read = -1, made = -1;
   for (int k = 0; k < plan->kernels.n; k++) {
     if (reads_state(plan, plan->kernels.data[k], state)) last_read = k;
     if (made < 0 && writes_value(plan, plan->kernels.data[k], value)) made = k;
   }
-  return made > last_read;
+  return made > last_read ||
+         (made >= 0 && made == last_read && moves_state(plan, plan->kernels.data[made], state));
 }
 
 void pass_states(PassState *pass) {

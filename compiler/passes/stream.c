@@ -1,8 +1,11 @@
 /* stream.c: pass that builds the graph of one step, which computes the next rows of an endless sequence. A
  * reader that needs rows of earlier calls gets a concatenation: the rows in a state, then the new ones. The
- * state is updated with the last of these rows. So the graph of a step is a net with states, as any other. If
- * all readers of a history are dilated windows with few taps, it is a gather ring instead: only the rows that
- * they read are copied (ops/shape/stream_ring.c).
+ * state is updated with the last of these rows. So the graph of a step is a net with states, as any other.
+ *
+ * A long history with few new rows is kept together with the new rows. The concatenation can then be made in
+ * the state itself (passes/states.c): its rows move up, and the new ones follow them. If all readers
+ * of a history are dilated windows with few taps, it is a gather ring: only the rows that they read are
+ * copied (ops/shape/stream_ring.c).
  *
  * With --slide, layers that see no edge of the window are computed in steps, all others for the whole window
  * in each call.
@@ -33,6 +36,7 @@ typedef struct Ring {
   int gather;          /* position of the gather ring in Step.positions; -1: all rows are copied */
   Node *rows;          /* the history, then the new rows; of a gather ring only the new rows */
   Node *state;         /* of a gather ring: the state with its rows */
+  Node *kept, *moved;  /* of a ring with its new rows: the state with all rows, and the history in it */
 } Ring;
 
 typedef struct Step {
@@ -135,12 +139,11 @@ static void find_gather_rings(Step *s) {
 }
 
 /* ---- nodes ---- */
-static Node *kept_state(Step *s, const Ring *ring) {
-  Node *value = s->map[ring->of->id];
+static Node *kept_state(Step *s, const Ring *ring, const Node *value, int64_t rows) {
   Shape shape = value->shape;
   if (shape.regions) shape = shape_sequence(shape.regions, shape_row_elements(shape));
   Node *state = state_hidden(s->to, arena_printf(s->to->arena, "%s_past", value->name),
-                             stream_with_rows(shape, ring->history), value->elem, value->quant, ring->fill);
+                             stream_with_rows(shape, rows), value->elem, value->quant, ring->fill);
   state->span = value->span;
   state->site = value->site;
   return state;
@@ -186,18 +189,37 @@ static Node *calls_so_far(Step *s) {
   return s->calls;
 }
 
+/* Whether the state also has the new rows. It is then larger, by at most a quarter. */
+static bool keeps_new_rows(const Step *s, const Ring *ring) {
+  enum { HISTORY = 4 };
+  return ring->gather < 0 && ring->history >= HISTORY * stream_steps(s, ring->of).rows;
+}
+
+/* Before the new rows are computed: moves the rows of the history to the start of the state. */
+static void move_rings(Step *s, const Node *of) {
+  for (int i = 0; i < s->rings.n; i++) {
+    Ring *ring = &s->rings.data[i];
+    if (ring->of != of || !keeps_new_rows(s, ring)) continue;
+    const int64_t rows = stream_steps(s, of).rows;
+    ring->kept = kept_state(s, ring, of, ring->history + rows);
+    ring->moved = rows_moved(s->to, ring->kept, rows);
+  }
+}
+
 static void make_ring(Step *s, Ring *ring) {
   Node *value = s->map[ring->of->id];
   const StepRows rows = stream_steps(s, ring->of);
   if (ring->history || ring->masked) value = rows_of_regions(s->to, value);
   if (ring->masked) value = stream_masked(s->to, value, calls_so_far(s), rows.rows, rows.offset, ring->fill);
   ring->rows = value;
-  if (ring->gather >= 0) ring->state = kept_state(s, ring);
+  if (ring->gather >= 0) ring->state = kept_state(s, ring, s->map[ring->of->id], ring->history);
   if (!ring->history || ring->state) return;
-  Node *state = kept_state(s, ring), *kept = rows_kept(s->to, state);
+  Node *state = ring->kept ? ring->kept : kept_state(s, ring, s->map[ring->of->id], ring->history),
+       *kept = ring->kept ? ring->moved : rows_kept(s->to, state);
   Node *part[2] = {kept, ring->masked || can_follow(s, value) ? value : rows_kept(s->to, value)};
   ring->rows = rows_stacked(s->to, 2, part);
-  update_hidden(s->to, rows_cut(s->to, ring->rows, rows.rows, ring->history), state);
+  update_hidden(s->to, ring->kept ? ring->rows : rows_cut(s->to, ring->rows, rows.rows, ring->history),
+                state);
 }
 
 static void make_rings(Step *s, const Node *of) {
@@ -295,6 +317,7 @@ static void add_nodes(Step *s) {
   for (int i = 0; i < graph->nodes.n; i++) {
     const Node *node = graph->nodes.data[i];
     if (!s->streams->live[i] && !node_is_input(node)) continue;
+    move_rings(s, node);
     s->map[i] = step_node(s, node);
     make_rings(s, node);
   }

@@ -42,6 +42,60 @@ MAP_VALUE(kept_map) { return m->x[0]; }
 
 static const Op op_kept = {.name = "kept rows", MAP_OPERATOR, .map_eval = kept_eval, .map = kept_map};
 
+/* ---- the last rows, which may be moved to the start of their own memory ---- */
+enum { WORD = 4, WORDS = 8 }; /* bytes of a word; words that are loaded before they are stored */
+
+static void eval_moved(const Eval *eval) {
+  const int64_t n = shape_elements(eval->node->shape);
+  memmove(eval->out, eval->in[0] + first_element(eval->node), (size_t)n * sizeof *eval->out);
+}
+
+static void moved_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,
+                       const void *context) {
+  const Box *from = context;
+  const Ix iy = *y + from->y, ix = *x + from->x;
+  lower_store(l, walk_load(l, l->in[0], &iy, &ix, c, part, lanes), y, x, c, part, lanes);
+}
+
+static void move_words(Lower *l, const Ix *y, const Ix *x, const Ix *c, int n) {
+  Nest *b = l->b;
+  const Box from = band_region(l->node);
+  Val word[WORDS];
+  for (int i = 0; i < n; i++)
+    word[i] = nest_let(b, nest_text(b, "word%d", i),
+                       nest_load_words(b, nest_at(b, l->in[0], *y + from.y, *x + from.x, *c + WORD * i), 1));
+  for (int i = 0; i < n; i++) nest_store_words(b, nest_at(b, l->out, *y, *x, *c + WORD * i), word[i]);
+}
+
+static void move_pixel(Lower *l, const Ix *y, const Ix *x, int64_t channels) {
+  Nest *b = l->b;
+  const int64_t whole = channels / (WORDS * WORD), rest = channels / WORD % WORDS;
+  NEST_ROLLED(b, k, whole) {
+    const Ix c = k * (WORDS * WORD);
+    move_words(l, y, x, &c, WORDS);
+  }
+  const Ix last = NEST_Z + whole * (WORDS * WORD);
+  if (rest) move_words(l, y, x, &last, (int)rest);
+}
+
+/* Each row is read before the rows before it are written, also if input and result are in one memory. */
+static void lower_moved(Lower *l) {
+  Nest *b = l->b;
+  const Extent e = shape_extent(l->node->shape);
+  const Box from = band_region(l->node);
+  const bool words =
+      l->target->dsp && l->in[0]->type.elem == I8 && l->out->type.elem == I8 && e.c % WORD == 0;
+  nest_fn(b, b->name, false);
+  NEST_FOR(b, y, e.h)
+    NEST_FOR(b, x, e.w) {
+      if (words) move_pixel(l, &y, &x, e.c);
+      else walk_channels(l, e.c, &y, &x, moved_body, &from);
+    }
+}
+
+static const Op op_moved = {
+    .name = "moved rows", .traits.moves_rows = true, .eval = eval_moved, .lower = lower_moved};
+
 /* ---- vertically stacked images ---- */
 static int64_t band_row(const Node *node, int k) { /* the first row of image k */
   int64_t row = 0;
@@ -136,6 +190,14 @@ Node *regions_of_rows(Graph *graph, Node *rows, Shape region) {
 Node *rows_cut(Graph *graph, Node *picture, int64_t first, int64_t n) {
   if (n == picture->shape.dim[0]) return picture;
   Node *node = node_of(graph, &op_rows, n, 1, &picture);
+  FirstRow *detail = NEW(graph->arena, FirstRow);
+  detail->row = first;
+  node->detail = detail;
+  return node;
+}
+
+Node *rows_moved(Graph *graph, Node *picture, int64_t first) {
+  Node *node = node_of(graph, &op_moved, picture->shape.dim[0] - first, 1, &picture);
   FirstRow *detail = NEW(graph->arena, FirstRow);
   detail->row = first;
   node->detail = detail;
